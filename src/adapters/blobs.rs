@@ -1,0 +1,1 @@
+//! Named blobs: Azure Storage, or a folder.

@@ -1,0 +1,1 @@
+//! The two CSV exports: decoded, checked, streamed.

@@ -1,0 +1,1 @@
+//! Reports and scores: SQL Server, or its exported folder.

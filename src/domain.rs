@@ -1,0 +1,23 @@
+//! The nouns of the migration: pure values, parsed once. No I/O, no clock, no `async`.
+
+mod attempt;
+mod row;
+mod mapping;
+mod report;
+mod catalogue;
+mod decision;
+mod migration;
+mod shard;
+mod outcome;
+mod plan;
+
+pub use attempt::*;
+pub use catalogue::*;
+pub use decision::*;
+pub use mapping::*;
+pub use migration::*;
+pub use outcome::*;
+pub use plan::*;
+pub use report::*;
+pub use row::*;
+pub use shard::*;

@@ -1,0 +1,127 @@
+//! Every value that a migrated row becomes, decided before the first byte is copied.
+
+use chrono::{DateTime, Utc};
+use url::Url;
+
+use super::{AttemptId, Note, SubmissionIds};
+
+/// One submission as it will stand in the target.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Migration {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// Identifiers of every row to be written.
+    pub ids: SubmissionIds,
+    /// `<lms instance>::<TIUserId>`.
+    pub lms_user_id: String,
+    /// `<lms instance>::<TISectionId>`.
+    pub context_id: String,
+    /// Context title.
+    pub context_title: String,
+    /// Return URL.
+    pub return_url: String,
+    /// Exercise as it stands.
+    pub course_name: String,
+    /// "First Name", blank as ''.
+    pub first_name: String,
+    /// "Surname", blank as ''.
+    pub last_name: String,
+    /// Full name.
+    pub full_name: String,
+    /// Learner Email, trimmed.
+    pub email: String,
+    /// assessments.id.
+    pub assessment_id: String,
+    /// assessments.code.
+    pub assessment_code: String,
+    /// Attempt number, from "Submission".
+    pub attempt_number: i32,
+    /// ResultsApproved, else `DateInserted`.
+    pub submitted_at: DateTime<Utc>,
+    /// `DateInserted`.
+    pub date_inserted: DateTime<Utc>,
+    /// `DateModified`, else `DateInserted`.
+    pub date_modified: DateTime<Utc>,
+    /// Files in upload order (learner files first); never empty.
+    pub files: Vec<PlannedFile>,
+    /// Section marks in the order of the scores.
+    pub section_marks: Vec<SectionMark>,
+    /// The grade.
+    pub grade: Grade,
+    /// Only for malpractice.
+    pub malpractice: Option<Malpractice>,
+    /// Notes known before the copy.
+    pub notes: Vec<Note>,
+}
+
+/// Whose file it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileKind {
+    /// The learner's submission.
+    Learner,
+    /// The marker's feedback.
+    Marker,
+}
+
+/// One file to be copied, before it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedFile {
+    /// Whose file.
+    pub kind: FileKind,
+    /// 1… over both kinds.
+    pub upload_order: i32,
+    /// Where its bytes are.
+    pub source: Url,
+    /// `file_name` and `original_file_name`.
+    pub name: String,
+    /// Lower-case text after the last dot, else empty.
+    pub file_type: String,
+    /// What the application stores for the extension.
+    pub file_mime_type: &'static str,
+    /// The blob's content type.
+    pub content_type: String,
+    /// `uploaded_by`; null for marker files.
+    pub uploaded_by: Option<String>,
+}
+
+/// One row of `submission_section_marks`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SectionMark {
+    /// `assessment_sections.id`.
+    pub section_id: String,
+    /// Score.
+    pub marks_awarded: f32,
+    /// `MarkerComment` trimmed, else null.
+    pub feedback: Option<String>,
+}
+
+/// The row of `submission_grades`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grade {
+    /// `MarksAchieved`, else `MarksAwarded`.
+    pub total_marks_awarded: f32,
+    /// `MarksAvailable`.
+    pub total_marks_possible: f32,
+    /// `GradePercent`.
+    pub percentage_score: f32,
+    /// By the rule of rules.md.
+    pub final_grade: String,
+    /// `MarkerNotes` trimmed, else null.
+    pub overall_summary: Option<String>,
+}
+
+/// What a malpractice grade adds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Malpractice {
+    /// `malpractice_levels.id`.
+    pub level_id: String,
+    /// The warehouse's grade text, trimmed.
+    pub notes: String,
+    /// Enforcement row id (derived from the key).
+    pub enforcement_id: String,
+    /// `enforced_max_attempts`.
+    pub enforced_max_attempts: Option<i32>,
+    /// `rule_applied_by`: users.id.
+    pub rule_applied_by: String,
+}

@@ -1,0 +1,159 @@
+//! A row's outcome as segments hold it, and the books that must balance.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{AttemptId, FailCode, Failure, Note, Skip, SkipCode};
+
+/// One line of a segment: what became of one row. Holds no personal data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Number of the CSV's data row, from 1.
+    pub row: u64,
+    /// The attempt, where the cell holds one.
+    pub attempt: Option<AttemptId>,
+    /// When it was decided (UTC).
+    pub at: DateTime<Utc>,
+    /// The worker's number in its process, from 1.
+    pub worker: usize,
+    /// From its first stage to its last, in milliseconds.
+    pub milliseconds: u64,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// What became of a row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Fate {
+    /// It stands in the target.
+    Migrated(Migrated),
+    /// It was left, in order.
+    Skipped {
+        /// Stable code.
+        code: SkipCode,
+        /// Particulars.
+        detail: String,
+    },
+    /// It was left; someone has to look.
+    Failed {
+        /// Stable code.
+        code: FailCode,
+        /// Particulars.
+        message: String,
+    },
+}
+
+/// The identifiers and figures of a migrated row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Migrated {
+    /// `launch_id`.
+    pub launch_id: String,
+    /// `assignment_submissions.id`.
+    pub submission_id: String,
+    /// `lti_session_records.id`.
+    pub session_record_id: String,
+    /// lms user id.
+    pub user_id: String,
+    /// Context id.
+    pub context_id: String,
+    /// Files copied.
+    pub files: u32,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Files whose bytes were proven by length only (a server-side copy of a blob without a stored MD5).
+    #[serde(default)]
+    pub length_only: u32,
+    /// Found in the target after a crash, not written by the process that says so.
+    #[serde(default)]
+    pub recovered: bool,
+    /// Notes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Note>,
+}
+
+impl From<Skip> for Fate {
+    fn from(skip: Skip) -> Self {
+        Self::Skipped { code: skip.code, detail: skip.detail }
+    }
+}
+
+impl From<Failure> for Fate {
+    fn from(failure: Failure) -> Self {
+        Self::Failed { code: failure.code, message: failure.message }
+    }
+}
+
+/// Counts of outcomes: rows = migrated + failed + skipped + missing, always.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Books {
+    /// Rows migrated.
+    pub migrated: u64,
+    /// Rows failed, by code.
+    pub failed: BTreeMap<FailCode, u64>,
+    /// Rows skipped, by code.
+    pub skipped: BTreeMap<SkipCode, u64>,
+    /// Notes on migrated rows, by code.
+    pub notes: BTreeMap<super::NoteCode, u64>,
+    /// Files copied.
+    pub files: u64,
+    /// Bytes copied.
+    pub bytes: u64,
+}
+
+impl Books {
+    /// Counts one more outcome.
+    pub fn count(&mut self, fate: &Fate) {
+        match fate {
+            Fate::Migrated(migrated) => {
+                self.migrated += 1;
+                self.files += u64::from(migrated.files);
+                self.bytes += migrated.bytes;
+                for note in &migrated.notes {
+                    *self.notes.entry(note.code).or_default() += 1;
+                }
+            }
+            Fate::Failed { code, .. } => *self.failed.entry(*code).or_default() += 1,
+            Fate::Skipped { code, .. } => *self.skipped.entry(*code).or_default() += 1,
+        }
+    }
+
+    /// Rows with an outcome.
+    pub fn rows(&self) -> u64 {
+        self.migrated + self.rows_failed() + self.rows_skipped()
+    }
+
+    /// Rows failed, whatever the code.
+    pub fn rows_failed(&self) -> u64 {
+        self.failed.values().sum()
+    }
+
+    /// Rows skipped, whatever the code.
+    pub fn rows_skipped(&self) -> u64 {
+        self.skipped.values().sum()
+    }
+
+    /// Adds another shard's counts.
+    pub fn add(&mut self, other: &Self) {
+        self.migrated += other.migrated;
+        self.files += other.files;
+        self.bytes += other.bytes;
+        for (code, count) in &other.failed {
+            *self.failed.entry(*code).or_default() += count;
+        }
+        for (code, count) in &other.skipped {
+            *self.skipped.entry(*code).or_default() += count;
+        }
+        for (code, count) in &other.notes {
+            *self.notes.entry(*code).or_default() += count;
+        }
+    }
+}
+
+/// Which of two outcomes of one row stands: `migrated` beats all, else the newest.
+pub fn stands(earlier: Outcome, other: Outcome) -> Outcome {
+    let rank = |outcome: &Outcome| (matches!(outcome.fate, Fate::Migrated(_)), outcome.at);
+    if rank(&other) > rank(&earlier) { other } else { earlier }
+}

@@ -1,0 +1,99 @@
+//! What the warehouse holds for one attempt: reports and scores, values as they arrived.
+
+use chrono::{DateTime, FixedOffset, NaiveDateTime};
+use serde::{Deserialize, Serialize};
+
+use super::AttemptId;
+
+/// The warehouse table of reports.
+pub const REPORT_TABLE: &str = "Rogo_AssessmentReport";
+/// The warehouse table of scores.
+pub const SCORE_TABLE: &str = "Rogo_AssessmentReportScores";
+
+/// One cell of the warehouse, before the rules ask for a number or a date.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Value {
+    /// SQL null, or an absent column.
+    #[default]
+    Null,
+    /// Text; a decimal arrives as its exact text.
+    Text(String),
+    /// Any integer or float column.
+    Number(f64),
+    /// datetime, datetime2: no offset, in the warehouse's time zone.
+    Local(NaiveDateTime),
+    /// datetimeoffset.
+    Instant(DateTime<FixedOffset>),
+    /// A boolean column.
+    Bool(bool),
+    /// What the driver could not turn into any of these (for example a lone surrogate); says why.
+    Invalid(String),
+}
+
+/// One row of `dbo.Rogo_AssessmentReport`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// TIUserId: the learner in the LMS, a guid.
+    pub ti_user_id: Value,
+    /// TISectionId: the course section in the LMS, a guid.
+    pub ti_section_id: Value,
+    /// Exercise, e.g. `5HR03 PQ Attempt 2`.
+    pub exercise: Value,
+    /// MarksAchieved; `Null` where the column is absent.
+    pub marks_achieved: Value,
+    /// MarksAwarded; `Null` where the column is absent.
+    pub marks_awarded: Value,
+    /// MarksAvailable.
+    pub marks_available: Value,
+    /// GradePercent.
+    pub grade_percent: Value,
+    /// Grade.
+    pub grade: Value,
+    /// MarkerNotes.
+    pub marker_notes: Value,
+    /// ResultsApproved: a date.
+    pub results_approved: Value,
+    /// DateInserted.
+    pub date_inserted: Value,
+    /// DateModified.
+    pub date_modified: Value,
+}
+
+/// One row of `dbo.Rogo_AssessmentReportScores`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    /// ScoreLabelCorrected: names a section.
+    pub label: Value,
+    /// Score.
+    pub score: Value,
+    /// MarkerComment.
+    pub marker_comment: Value,
+}
+
+/// Everything the warehouse holds for one attempt, in the order in which it arrived.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    /// All reports, equal copies included.
+    pub reports: Vec<Report>,
+    /// All scores, equal copies included.
+    pub scores: Vec<Score>,
+}
+
+/// One row of either table, as a full scan yields it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FactRow {
+    /// A report of the attempt.
+    Report(AttemptId, Report),
+    /// A score of the attempt.
+    Score(AttemptId, Score),
+}
+
+/// One line of a facts file: an attempt of the shard's queue and what the warehouse holds for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AttemptFacts {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// Its facts.
+    pub facts: Facts,
+}

@@ -1,0 +1,79 @@
+//! A row of `submission_files.csv`, and the row as a queue holds it.
+
+use serde::{Deserialize, Serialize};
+
+use super::{AttemptId, MappingState};
+
+/// The columns of `submission_files.csv` that must be there, by their header names.
+/// Further columns are kept.
+pub const SUBMISSION_COLUMNS: [&str; 23] = [
+    "Membership Number",
+    "First Name",
+    "Surname",
+    "Learner Email",
+    "Attempt ID",
+    "Unit Code",
+    "Assessment ID",
+    "Course Title",
+    "Attempt Number",
+    "Rogo User ID",
+    "Rogo User Name",
+    "Learner Files Count",
+    "Learner File Names",
+    "Learner File URLs",
+    "Learner Azure Blob Names",
+    "Learner Azure Blob URLs",
+    "Marker Files Count",
+    "Marker File Names",
+    "Marker File URLs",
+    "Marker Azure Blob Names",
+    "Marker Azure Blob URLs",
+    "Timestamp",
+    "Error",
+];
+
+/// The cells of one row that the rules read, exactly as they came (untrimmed).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubmissionRow {
+    /// "First Name".
+    pub first_name: String,
+    /// "Surname".
+    pub surname: String,
+    /// "Learner Email".
+    pub learner_email: String,
+    /// "Attempt ID".
+    pub attempt_id: String,
+    /// "Assessment ID".
+    pub assessment_id: String,
+    /// "Course Title".
+    pub course_title: String,
+    /// "Rogo User ID".
+    pub rogo_user_id: String,
+    /// "Rogo User Name".
+    pub rogo_user_name: String,
+    /// "Learner File Names": comma separated.
+    pub learner_file_names: String,
+    /// "Learner Azure Blob URLs": comma separated.
+    pub learner_blob_urls: String,
+    /// "Marker Azure Blob URLs": comma separated.
+    pub marker_blob_urls: String,
+}
+
+/// One line of a queue file: a row and everything the plan knows about it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct QueuedRow {
+    /// Number of the CSV's data row, from 1, oldest first.
+    pub number: u64,
+    /// The attempt id, or `None` where the cell holds none (`attempt_id_invalid`).
+    pub attempt: Option<AttemptId>,
+    /// Number of the newer row with the same attempt id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newer_row: Option<u64>,
+    /// A launch id of this attempt that the target held when the plan was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_launch_id: Option<String>,
+    /// What the mapping says of this attempt.
+    pub mapping: MappingState,
+    /// The cells.
+    pub cells: SubmissionRow,
+}

@@ -1,0 +1,1 @@
+//! Finalize: merges all outcomes, balances the books, sweeps orphans, writes the results.

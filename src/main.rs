@@ -1,0 +1,3 @@
+//! The program `rogo-migrate`: arguments, settings, telemetry, command, exit code.
+
+fn main() {}

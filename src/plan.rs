@@ -1,0 +1,1 @@
+//! Plan: freezes the queue.

@@ -1,0 +1,1 @@
+//! The verbs of the migration: pure functions from a row and its facts to a decision.

@@ -1,0 +1,244 @@
+//! Flags, environment and file, parsed once into [`Settings`]: the only reader of the environment.
+
+use std::{fmt, path::PathBuf, time::Duration};
+
+use url::Url;
+
+/// Everything that steers a run, parsed. Fields that a command does not need may be absent
+/// there; [`Settings`] of a run command has them all.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The two CSVs.
+    pub inputs: InputSettings,
+    /// Reports and scores.
+    pub warehouse: WarehouseSettings,
+    /// The application's tables.
+    pub database: DatabaseSettings,
+    /// Where files are read.
+    pub source: SourceSettings,
+    /// Where files are written.
+    pub target: Place,
+    /// Where plan and results are kept.
+    pub run_store: Place,
+    /// The account of `target` and `run_store`.
+    pub account: AccountSettings,
+    /// `[a-z0-9-]{1,30}`.
+    pub run: String,
+    /// Epoch of the plan, set by the chart.
+    pub epoch: String,
+    /// Where the results are copied to.
+    pub out: PathBuf,
+    /// The organisation.
+    pub organisation: Organisation,
+    /// What changes outcomes.
+    pub rules: RuleSettings,
+    /// `--limit`, `--attempts`.
+    pub trial: Trial,
+    /// Number of shards, at least 1.
+    pub shards: u32,
+    /// Shards at a time (for the connection check).
+    pub parallelism: u32,
+    /// How long a shard waits for the plan.
+    pub wait_plan: Duration,
+    /// How the work is done.
+    pub work: WorkSettings,
+}
+
+/// A secret from `NAME`, or from the file named by `NAME_FILE`, read anew for each new connection.
+#[derive(Clone)]
+pub enum Secret {
+    /// Given in the environment.
+    Value(String),
+    /// In a file that may be replaced while the program runs.
+    File(PathBuf),
+}
+
+impl Secret {
+    /// The secret as it is now, without a trailing line break.
+    pub fn read(&self) -> std::io::Result<String> {
+        match self {
+            Self::Value(value) => Ok(value.clone()),
+            Self::File(path) => Ok(std::fs::read_to_string(path)?.trim_end_matches(['\r', '\n']).to_owned()),
+        }
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(set)")
+    }
+}
+
+/// Where the CSVs are.
+#[derive(Debug, Clone)]
+pub struct InputSettings {
+    /// `submission_files.csv`.
+    pub submissions: InputLocation,
+    /// `attempt_number_mapping.csv`.
+    pub mapping: InputLocation,
+    /// An encoding label; else the BOM's, else UTF-8.
+    pub encoding: Option<&'static encoding_rs::Encoding>,
+}
+
+/// A local path or a blob in a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InputLocation {
+    /// A local file.
+    Path(PathBuf),
+    /// `az://container/name` in the target's account.
+    Blob {
+        /// Container and prefix (the last path segment is in `name`).
+        place: Place,
+        /// Blob name within the place.
+        name: String,
+    },
+}
+
+/// `az://container/prefix` or `file:///dir`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// Of the account.
+    Azure {
+        /// Container.
+        container: String,
+        /// Prefix without leading or trailing slash; may be empty.
+        prefix: String,
+    },
+    /// A folder, absolute.
+    Folder(PathBuf),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Azure { container, prefix } if prefix.is_empty() => write!(f, "az://{container}"),
+            Self::Azure { container, prefix } => write!(f, "az://{container}/{prefix}"),
+            Self::Folder(path) => write!(f, "file://{}", path.display()),
+        }
+    }
+}
+
+/// Where reports and scores come from.
+#[derive(Debug, Clone)]
+pub enum WarehouseSettings {
+    /// An ADO.NET connection string.
+    SqlServer(Secret),
+    /// `<table>.csv` files in a folder or container.
+    Export(Place),
+}
+
+/// How the target database is reached.
+#[derive(Debug, Clone)]
+pub struct DatabaseSettings {
+    /// A PostgreSQL URL.
+    pub url: Secret,
+    /// Password (in the URL), or a Microsoft Entra token.
+    pub auth: DatabaseAuth,
+}
+
+/// `--database-auth`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum DatabaseAuth {
+    /// The URL's.
+    Password,
+    /// A Microsoft Entra token, fresh for each connection.
+    Entra,
+}
+
+/// Where learners' and markers' files may be read, and as whom.
+#[derive(Debug, Clone)]
+pub struct SourceSettings {
+    /// URL prefixes.
+    pub allow: Vec<Url>,
+    /// How.
+    pub auth: SourceAuth,
+    /// Their account's connection string.
+    pub connection_string: Option<Secret>,
+}
+
+/// `--source-auth`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum SourceAuth {
+    /// The connection string if set, else Entra where there is an identity, else anonymous.
+    Auto,
+    /// None.
+    Anonymous,
+    /// Microsoft Entra ID.
+    Entra,
+}
+
+/// The storage account of target and run store.
+#[derive(Debug, Clone, Default)]
+pub struct AccountSettings {
+    /// Connection string.
+    pub connection_string: Option<Secret>,
+    /// Blob endpoint, with Entra ID.
+    pub account_url: Option<Url>,
+}
+
+/// The organisation whose submissions these are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Organisation {
+    /// The LMS instance's guid.
+    pub lms_instance: String,
+    /// Its name.
+    pub lms_name: String,
+    /// Base of the return URL, without a trailing slash.
+    pub return_url: String,
+    /// LTI consumer key.
+    pub consumer_key: String,
+}
+
+/// What changes outcomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleSettings {
+    /// Unit Code Versions that begin with one of these are migrated.
+    pub unit_versions: Vec<String>,
+    /// `custom_instruction_set`.
+    pub instruction_set: String,
+    /// `assignment_title`.
+    pub assignment_title: String,
+    /// Username of the owner of applied rules; default: the oldest admin.
+    pub rule_owner: Option<String>,
+    /// Whether rows with marker files only are migrated.
+    pub marker_only: MarkerOnly,
+    /// For dates without an offset.
+    pub warehouse_time_zone: chrono_tz::Tz,
+}
+
+/// `--marker-only`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum MarkerOnly {
+    /// They fail.
+    Fail,
+    /// They are let through.
+    Migrate,
+}
+
+/// What a trial run takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trial {
+    /// The newest so many rows.
+    pub limit: Option<u64>,
+    /// A file of attempt ids, one a line.
+    pub attempts: Option<PathBuf>,
+}
+
+/// How the work is done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkSettings {
+    /// Workers of a process.
+    pub workers: usize,
+    /// Submissions under way per worker; `None`: adaptive.
+    pub in_flight: Option<usize>,
+    /// PostgreSQL connections per worker.
+    pub pool: u32,
+    /// Warehouse connections per worker.
+    pub warehouse_pool: u32,
+    /// Longest time between an outcome and its segment.
+    pub flush: Duration,
+    /// Longest systemic fault before the process ends with 75.
+    pub give_up_after: Duration,
+    /// Share of failures among rows that reached copy that opens the breaker, 0…1; `None`: off.
+    pub breaker: Option<f64>,
+}

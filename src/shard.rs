@@ -1,0 +1,3 @@
+//! Shard: moves the rows of one queue: gather, decide, copy, commit, record.
+
+pub mod copy;

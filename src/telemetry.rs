@@ -1,0 +1,1 @@
+//! Logs (later: traces and metrics); set up once, flushed before exit.

@@ -1,0 +1,5 @@
+//! What the tests share: real servers, started once.
+
+pub mod postgres;
+pub mod azurite;
+pub mod tds;

@@ -1,0 +1,1 @@
+//! The scripted SQL Server of the tests.

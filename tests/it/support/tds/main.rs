@@ -1,0 +1,3 @@
+//! The scripted SQL Server on its own, for demos and the cluster.
+
+fn main() {}
