@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::{MarkerOnly, Setting, Settings, table as t};
@@ -16,7 +17,8 @@ impl Settings {
             MarkerOnly::Fail => "fail",
             MarkerOnly::Migrate => "migrate",
         };
-        let consumer_key = format!("{:x}", Sha256::digest(organisation.consumer_key.as_bytes()));
+        let digest = Bytes::copy_from_slice(&Sha256::digest(&organisation.consumer_key));
+        let consumer_key = format!("{digest:x}");
         let pinned: [(Setting, &str); 12] = [
             (t::ENCODING, self.inputs.encoding.map_or(t::ENCODING.otherwise, |known| known.name())),
             (t::SOURCE_ALLOW, &allow.join(",")),
