@@ -35,6 +35,18 @@ pub struct Failure {
     pub message: String,
 }
 
+impl From<Skip> for Decision {
+    fn from(skip: Skip) -> Self {
+        Self::Skip(skip)
+    }
+}
+
+impl From<Failure> for Decision {
+    fn from(failure: Failure) -> Self {
+        Self::Fail(failure)
+    }
+}
+
 /// Something worth knowing about a migrated row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
