@@ -104,9 +104,9 @@ impl fmt::Display for MissingRows {
         for (index, (first, last)) in self.ranges.iter().take(RANGES_SHOWN).enumerate() {
             f.write_str(if index == 0 { ": " } else { ", " })?;
             if first == last {
-                write!(f, "{first}")?
+                write!(f, "{first}")?;
             } else {
-                write!(f, "{first}-{last}")?
+                write!(f, "{first}-{last}")?;
             }
             shown += last - first + 1;
         }
@@ -206,8 +206,8 @@ fn ranges(mut numbers: Vec<u64>) -> Vec<(u64, u64)> {
 
 fn contradiction(store: &RunStore, shard: ShardIndex, recorded: u64, planned: u64) -> Stop {
     let what = format!(
-        "{} holds outcomes of rows that are not the shard's: {recorded} of its {planned} rows have one, and others \
-         besides; segments of another shard or run were put there",
+        "{} holds outcomes of rows that are not the shard's ({recorded} rows recorded, {planned} planned): segments of \
+         another shard or run were put there",
         store.describe(&names::segments(shard))
     );
     Stop::new(Exit::Configuration, what)
