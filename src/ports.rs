@@ -1,6 +1,6 @@
 //! What the stages need of the world. Adapters implement these; tests may fake them.
 
-use std::{error::Error, fmt, path::Path, time::Duration};
+use std::{collections::HashSet, error::Error, fmt, path::Path, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -385,6 +385,10 @@ pub trait Target: Send + Sync {
     /// What the target holds under these launch ids (at most 1,000), in no order.
     async fn held(&self, launch_ids: &[String]) -> Result<Vec<HeldSubmission>, Fault>;
 
+    /// Which of these blob names (at most 1,000) any row of `submission_files` names as its
+    /// `azure_blob_name`, in whatever container: the others may be orphans.
+    async fn blob_names_of_tries(&self, names: &[String]) -> Result<HashSet<String>, Fault>;
+
     /// Every launch id `rogo_…` that the target holds, in batches, in no order.
     async fn launch_ids(&self, each: &mut (dyn FnMut(Vec<String>) + Send)) -> Result<(), Fault>;
 
@@ -416,7 +420,7 @@ pub trait Fence: Send + Sync {
     async fn exclusive(
         &self,
         deadline: Duration,
-        waiting: &mut (dyn FnMut(&[String]) + Send),
+        waiting: &mut (dyn for<'names> FnMut(&'names [String]) + Send),
     ) -> Result<Box<dyn ExclusiveFence>, Fault>;
 }
 

@@ -1,1 +1,9 @@
 //! Promises of finalize.
+
+mod world;
+mod recording;
+mod merging;
+mod books;
+mod sweeping;
+mod results;
+mod size;
