@@ -1,1 +1,3 @@
 //! The commands: wiring only.
+
+pub mod sample;
