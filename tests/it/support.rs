@@ -1,5 +1,6 @@
 //! What the tests share: real servers, started once.
 
+pub mod rows;
 pub mod postgres;
 pub mod azurite;
 pub mod tds;
