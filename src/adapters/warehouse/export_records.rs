@@ -1,0 +1,133 @@
+//! The exported CSV as it streams in: decoded, its quoting checked, cut at the ends of records.
+//!
+//! The csv crate takes a stray quote for text and can swallow every later row into one field, so the
+//! quoting is checked on the same characters first.
+
+use encoding_rs::{Decoder, DecoderResult, UTF_8};
+
+/// A record of a file that is not cut yet may be so long.
+const LONGEST_RECORD: usize = 16 << 20;
+
+/// What is wrong, and where.
+#[derive(Debug, thiserror::Error)]
+#[error("line {line}: {what}")]
+pub(super) struct Malformed {
+    pub(super) line: u64,
+    pub(super) what: String,
+}
+
+/// Where in a field the next character stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Start,
+    Plain,
+    Quoted,
+    AfterQuote,
+}
+
+/// Cuts text into whole records.
+pub(super) struct Records {
+    decoder: Decoder,
+    text: String,
+    /// Bytes of `text` that are checked.
+    checked: usize,
+    state: State,
+    line: u64,
+    /// Where the field began that is being read.
+    field_line: u64,
+    /// Line of the first character of `text`.
+    first_line: u64,
+}
+
+impl Records {
+    pub(super) fn new() -> Self {
+        Self {
+            // Looks for a byte order mark itself: UTF-8, UTF-16LE, UTF-16BE.
+            decoder: UTF_8.new_decoder(),
+            text: String::new(),
+            checked: 0,
+            state: State::Start,
+            line: 1,
+            field_line: 1,
+            first_line: 1,
+        }
+    }
+
+    /// Takes more bytes (none at the end) and gives the whole records so far, with the line they begin on.
+    pub(super) fn push(&mut self, bytes: &[u8], at_end: bool) -> Result<(u64, String), Malformed> {
+        self.decode(bytes, at_end)?;
+        let mut whole = 0;
+        let fresh = self.text.get(self.checked..).unwrap_or_default();
+        let (mut state, mut line, mut field_line) = (self.state, self.line, self.field_line);
+        for (at, c) in fresh.char_indices() {
+            state = next(state, c).map_err(|what| Malformed { line, what: what.into() })?;
+            if c == '\n' {
+                line += 1;
+                if state == State::Start {
+                    whole = self.checked + at + 1;
+                }
+            }
+            if state == State::Start {
+                field_line = line;
+            }
+        }
+        (self.state, self.line, self.field_line) = (state, line, field_line);
+        self.checked = self.text.len();
+        if at_end {
+            if state == State::Quoted {
+                return Err(self.malformed("the file ends inside quotes that were opened here"));
+            }
+            whole = self.text.len();
+        } else if self.text.len() - whole > LONGEST_RECORD {
+            return Err(self.malformed("a record is over 16 MiB; is a closing quote missing?"));
+        }
+        let rest = self.text.split_off(whole);
+        self.checked -= whole;
+        let first_line =
+            std::mem::replace(&mut self.first_line, if rest.is_empty() { line } else { self.field_line });
+        Ok((first_line, std::mem::replace(&mut self.text, rest)))
+    }
+
+    fn decode(&mut self, mut bytes: &[u8], at_end: bool) -> Result<(), Malformed> {
+        loop {
+            let needed =
+                self.decoder.max_utf8_buffer_length_without_replacement(bytes.len()).unwrap_or(bytes.len());
+            self.text.reserve(needed);
+            let (result, read) =
+                self.decoder.decode_to_string_without_replacement(bytes, &mut self.text, at_end);
+            bytes = bytes.get(read..).unwrap_or_default();
+            match result {
+                DecoderResult::InputEmpty => return Ok(()),
+                DecoderResult::OutputFull => {}
+                DecoderResult::Malformed(..) => {
+                    let line = self.line + count_lines(self.text.get(self.checked..).unwrap_or_default());
+                    return Err(Malformed {
+                        line,
+                        what: "bytes that are neither UTF-8 nor, with a byte order mark, UTF-16; export it as UTF-8".into(),
+                    });
+                }
+            }
+        }
+    }
+
+    fn malformed(&self, what: &str) -> Malformed {
+        Malformed { line: self.field_line, what: what.into() }
+    }
+}
+
+fn count_lines(text: &str) -> u64 {
+    text.bytes().map(|byte| u64::from(byte == b'\n')).sum()
+}
+
+fn next(state: State, c: char) -> Result<State, &'static str> {
+    Ok(match (state, c) {
+        (State::Quoted, '"') => State::AfterQuote,
+        (State::Quoted, _) => State::Quoted,
+        (State::Start | State::AfterQuote, '"') => State::Quoted,
+        (State::Plain, '"') => return Err("a quote inside a field that does not begin with one"),
+        (_, ',' | '\n') => State::Start,
+        (State::AfterQuote, '\r') => State::AfterQuote,
+        (State::AfterQuote, _) => return Err("text after a closing quote"),
+        (State::Start | State::Plain, _) => State::Plain,
+    })
+}
