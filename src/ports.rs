@@ -416,7 +416,7 @@ pub trait Fence: Send + Sync {
     async fn exclusive(
         &self,
         deadline: Duration,
-        waiting: &mut (dyn FnMut(&[String]) + Send),
+        waiting: &mut (dyn for<'names> FnMut(&'names [String]) + Send),
     ) -> Result<Box<dyn ExclusiveFence>, Fault>;
 }
 

@@ -1,1 +1,3 @@
 //! The verbs of the migration: pure functions from a row and its facts to a decision.
+
+pub mod size;
