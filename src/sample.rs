@@ -2,6 +2,7 @@
 //! a run has to give each row. Deterministic by seed; no value belongs to a real organisation or person.
 
 mod draft;
+mod ordinary;
 mod plants;
 mod random;
 mod seed;

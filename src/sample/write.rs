@@ -104,10 +104,10 @@ impl Writer {
         }
         let attempt = row.attempt.to_string();
         self.facts(&attempt, row)?;
-        if row.number % 10 == 0 {
+        if row.number.is_multiple_of(10) {
             // Both tables know attempts whose files were never exported.
             let other = row.unused_attempt().to_string();
-            let version = if row.number % 1000 == 0 { "" } else { "21_02" };
+            let version = if row.number.is_multiple_of(1000) { "" } else { "21_02" };
             self.mapping.record(&[&other, "3OLD1", version, "", "Attempt 1"])?;
             self.facts(&other, row)?;
         }

@@ -113,7 +113,7 @@ fn same_place(older: &mut Draft, newer: &mut Draft) {
     newer.rogo_user_name.clone_from(&older.rogo_user_name);
     newer.unit = older.unit;
     newer.course_title.clone_from(&older.course_title);
-    newer.set_version(&older.version().to_owned());
+    newer.set_version(older.version());
     if let Some(report) = older.reports.first() {
         newer.report(|other| {
             other.user.clone_from(&report.user);
