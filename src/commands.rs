@@ -54,7 +54,10 @@ pub fn run(cli: &Cli) -> Result<Exit, Stop> {
 }
 
 /// Runs what may be dropped half-way; SIGTERM drops it and ends the process with 143.
-async fn or_stopped<T>(stop: &CancellationToken, command: impl Future<Output = Result<T, Stop>>) -> Result<T, Stop> {
+async fn or_stopped<T>(
+    stop: &CancellationToken,
+    command: impl Future<Output = Result<T, Stop>>,
+) -> Result<T, Stop> {
     tokio::select! {
         result = command => result,
         () = stop.cancelled() => Err(Stop::new(Exit::Stopped, "stopped before the first row or after the last; run again to go on")),
@@ -70,7 +73,9 @@ fn flags(cli: &Cli) -> Flags {
         Command::Finalize(args) => flags.with(&args.wait).with(&args.settings),
         Command::Run(args) => flags.with(&args.plan).with(&args.settings),
         Command::Orphans(args) => flags.with(&args.settings),
-        Command::Settings(args) => flags.with(&args.plan).with(&args.shard).with(&args.wait).with(&args.settings),
+        Command::Settings(args) => {
+            flags.with(&args.plan).with(&args.shard).with(&args.wait).with(&args.settings)
+        }
         Command::Sample(_) | Command::Completions(_) => flags,
     }
 }

@@ -161,7 +161,9 @@ pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
         catalogue: inputs.catalogue,
         pace: pace.clone(),
         breaker: Breaker::new(inputs.breaker),
-        in_flight: inputs.in_flight.map_or_else(InFlight::adaptive, |each| InFlight::fixed(each * inputs.workers.len())),
+        in_flight: inputs
+            .in_flight
+            .map_or_else(InFlight::adaptive, |each| InFlight::fixed(each * inputs.workers.len())),
         submissions_per_worker: inputs.in_flight.unwrap_or(SUBMISSIONS_PER_WORKER),
         tries: Tries::new(store.clone()),
         progress: progress.clone(),
@@ -190,16 +192,26 @@ pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
     let books = shard.books.lock().unwrap_or_else(PoisonError::into_inner).clone();
     if books.rows() < rows {
         return Err(if stop.is_cancelled() {
-            Stop::new(Exit::Stopped, format!("stopped at {} of {rows} rows of shard {index}; run again to go on", books.rows()))
+            Stop::new(
+                Exit::Stopped,
+                format!("stopped at {} of {rows} rows of shard {index}; run again to go on", books.rows()),
+            )
         } else {
             let missing = rows - books.rows();
-            Stop::new(Exit::Bug, format!("{missing} rows of shard {index} have no outcome; run again, and please report it"))
+            Stop::new(
+                Exit::Bug,
+                format!("{missing} rows of shard {index} have no outcome; run again, and please report it"),
+            )
         });
     }
     mark_done(&shard, books).await
 }
 
-async fn open_queue(store: &RunStore, plan: &Plan, index: ShardIndex) -> Result<(QueueReader, Option<FactsReader>), Stop> {
+async fn open_queue(
+    store: &RunStore,
+    plan: &Plan,
+    index: ShardIndex,
+) -> Result<(QueueReader, Option<FactsReader>), Stop> {
     let queue = QueueReader::open(store, plan, index).await?;
     let facts = FactsReader::open(store, plan, index).await?;
     Ok((queue, facts))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     adapters::{
         blobs,
+        inputs::{InputSource, Inputs},
         postgres::{FenceKey, PostgresFence, PostgresOptions, PostgresTarget, SharedFence},
         warehouse::{Export, SqlServer},
     },
@@ -13,12 +14,30 @@ use crate::{
     ports::{Blobs, Fault, Service, Source, Warehouse},
     rules::RuleConfig,
     run_store::{RunStore, names},
-    settings::{MarkerOnly, Place, Settings, WarehouseSettings},
+    settings::{InputLocation, MarkerOnly, Place, Settings, WarehouseSettings},
 };
 
 /// The run's folder in the run store.
 pub fn run_store(settings: &Settings) -> Result<RunStore, Fault> {
     Ok(RunStore::new(blobs::open(&settings.run_store, &settings.account, Service::RunStore)?, &settings.run))
+}
+
+/// The two CSVs.
+pub fn inputs(settings: &Settings) -> Result<Inputs, Fault> {
+    let source = |location: &InputLocation| {
+        Ok(match location {
+            InputLocation::Path(path) => InputSource::File(path.clone()),
+            InputLocation::Blob { place, name } => InputSource::Blob {
+                blobs: blobs::open(place, &settings.account, Service::Inputs)?,
+                name: name.clone(),
+            },
+        })
+    };
+    Ok(Inputs {
+        submissions: source(&settings.inputs.submissions)?,
+        mapping: source(&settings.inputs.mapping)?,
+        encoding: settings.inputs.encoding,
+    })
 }
 
 /// The target container; cheap to call once per worker.
@@ -34,7 +53,9 @@ pub fn source(settings: &Settings) -> Result<Arc<dyn Source>, Fault> {
 /// The warehouse, with a pool of its own.
 pub fn warehouse(settings: &Settings) -> Result<Arc<dyn Warehouse>, Fault> {
     Ok(match &settings.warehouse {
-        WarehouseSettings::SqlServer(secret) => Arc::new(SqlServer::open(secret, settings.work.warehouse_pool)?),
+        WarehouseSettings::SqlServer(secret) => {
+            Arc::new(SqlServer::open(secret, settings.work.warehouse_pool)?)
+        }
         WarehouseSettings::Export(place) => {
             Arc::new(Export::new(blobs::open(place, &settings.account, Service::Warehouse)?))
         }
@@ -63,7 +84,13 @@ pub fn database(settings: &Settings, connections: u32, application_name: &str) -
 
 /// A worker's side of the target database: every connection holds the run's lock and, once it does,
 /// looks whether this process was retired.
-pub fn worker_database(settings: &Settings, store: &RunStore, plan: &Plan, shard: &str, r#try: &str) -> PostgresTarget {
+pub fn worker_database(
+    settings: &Settings,
+    store: &RunStore,
+    plan: &Plan,
+    shard: &str,
+    r#try: &str,
+) -> PostgresTarget {
     let (retired_store, retired) = (store.clone(), names::retired(r#try));
     let fence = SharedFence {
         key: FenceKey::of_plan(&plan.id),
@@ -107,7 +134,9 @@ fn options(settings: &Settings, pool: u32, application_name: String) -> Postgres
 fn container(target: &Place) -> String {
     match target {
         Place::Azure { container, .. } => container.clone(),
-        Place::Folder(path) => path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+        Place::Folder(path) => {
+            path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+        }
     }
 }
 

@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::Utc;
 use futures_util::FutureExt;
 
 use crate::{
     adapters::inputs::CsvReader,
     domain::Plan,
     exit::{Exit, Stop},
-    finalize::{FinalizeContext, InputRow, InputRows, books::Totals},
+    finalize::{FinalizeContext, InputRow, InputRows, books::Totals, results},
     plan::{Present, differences},
     ports::Target,
-    report,
+    report::summary::{Missing, Summary},
     run_store::{RunStore, names},
     settings::Settings,
 };
@@ -23,12 +24,16 @@ use super::connect;
 /// needs to notice that a machine has vanished.
 pub(super) const WAIT_FOR_LOCK: Duration = Duration::from_secs(300);
 
+/// The summary's file name.
+const SUMMARY: &str = "summary.json";
+
 /// Merges, writes the results and prints the summary; 69 where rows are without an outcome.
 pub async fn run(settings: &Settings) -> Result<Exit, Stop> {
     let store = connect::run_store(settings)?;
     connect::not_rolled_back(&store).await?;
     let Some(plan) = store.plan().await? else {
-        let message = format!("there is no plan at {}: run `rogo-migrate plan` first", store.describe(names::PLAN));
+        let message =
+            format!("there is no plan at {}: run `rogo-migrate plan` first", store.describe(names::PLAN));
         return Err(Stop::new(Exit::Configuration, message));
     };
     merge(settings, &store, &plan).await
@@ -80,11 +85,13 @@ async fn tell(settings: &Settings, store: &RunStore, plan: &Plan, totals: &Total
         Summary::balance(&plan.run, &plan.id, totals.rows, totals.books.clone(), missing, now).took(took);
     summary.rows_left_out = totals.rows_left_out;
     summary.orphans_removed = totals.orphans.blobs;
-    let files = [results::MIGRATED, results::FAILED, results::SKIPPED, results::NOTES, results::SUMMARY];
+    let files = [results::MIGRATED, results::FAILED, results::SKIPPED, results::NOTES, SUMMARY];
     summary.results = files.iter().map(|file| settings.out.join(file).display().to_string()).collect();
     let incomplete = totals.incomplete(store);
     summary.next_command = next_command(settings, totals);
-    results::publish_document(store, Some(&settings.out), results::SUMMARY, &summary).await?;
+    let text = serde_json::to_string_pretty(&summary)
+        .map_err(|error| Stop::new(Exit::Bug, format!("the summary cannot be written as JSON: {error}")))?;
+    results::publish_document(store, Some(&settings.out), SUMMARY, &text, "application/json").await?;
     summary.print();
     incomplete.map_or(Ok(Exit::Done), Err)
 }
@@ -113,7 +120,8 @@ impl InputRows for Submissions {
     }
 
     async fn next(&mut self) -> Result<Option<InputRow>, Stop> {
-        let Some(cells) = self.reader.next().await?.map(|record| record.iter().map(str::to_owned).collect()) else {
+        let Some(cells) = self.reader.next().await?.map(|record| record.iter().map(str::to_owned).collect())
+        else {
             self.ended = true;
             return Ok(None);
         };

@@ -25,7 +25,8 @@ pub async fn run(settings: &Settings, delete: bool) -> Result<Exit, Stop> {
     let orphans = if delete {
         sweep::delete_orphans(&store, &fence, deadline, &files, &target).await?
     } else {
-        sweep::list_orphans(&store, &fence, deadline, &files, &target, &mut |blob| report::print(&blob.name)).await?
+        sweep::list_orphans(&store, &fence, deadline, &files, &target, &mut |blob| report::print(&blob.name))
+            .await?
     };
     target.close().await;
     let what = if delete { "deleted" } else { "found; --delete removes them" };

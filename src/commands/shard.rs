@@ -13,10 +13,10 @@ use crate::{
     report::progress::{self, Progress},
     rules::CatalogueIndex,
     run_store::RunStore,
-    settings::{LogFormat, Settings},
+    settings::{LogSettings, Settings},
     shard::{
         self, ShardInputs, WorkerServices,
-        copy::{Budget, Copier, Ways},
+        copy::{Budget, Copier},
         pace::Pace,
         record, tries,
     },
@@ -29,10 +29,13 @@ const SHOW_EVERY: Duration = Duration::from_secs(10);
 
 /// Waits for the plan, then moves the shard's rows. Exit 0 only where every row has an outcome and the
 /// done marker stands.
-pub async fn run(settings: &Settings, index: ShardIndex, format: LogFormat, stop: &CancellationToken) -> Result<Exit, Stop> {
+pub async fn run(settings: &Settings, log: &LogSettings, stop: &CancellationToken) -> Result<Exit, Stop> {
+    let Some(index) = settings.shard else {
+        return Err(Stop::new(Exit::Usage, "which shard? Give --shard, or JOB_COMPLETION_INDEX"));
+    };
     let store = connect::run_store(settings)?;
     let plan = super::or_stopped(stop, wait_for_plan(settings, &store)).await?;
-    move_shard(settings, &store, Arc::new(plan), index, format, stop).await?;
+    move_shard(settings, &store, Arc::new(plan), index, log, stop).await?;
     Ok(Exit::Done)
 }
 
@@ -42,12 +45,13 @@ pub async fn move_shard(
     store: &RunStore,
     plan: Arc<Plan>,
     index: ShardIndex,
-    format: LogFormat,
+    log: &LogSettings,
     stop: &CancellationToken,
 ) -> Result<(), Stop> {
     let shards = plan.shards.len();
     let Some(rows) = plan.shards.get(index.0 as usize).map(|shard| shard.rows) else {
-        let message = format!("there is no shard {index}: the plan of run {} has {shards} shards, from 0", store.run());
+        let message =
+            format!("there is no shard {index}: the plan of run {} has {shards} shards, from 0", store.run());
         return Err(Stop::new(Exit::Usage, message));
     };
     let pace = Arc::new(Pace::new(settings.work.give_up_after, stop.clone()));
@@ -59,8 +63,9 @@ pub async fn move_shard(
     let databases: Vec<Arc<PostgresTarget>> = (0..settings.work.workers)
         .map(|_| Arc::new(connect::worker_database(settings, store, &plan, &index.to_string(), &id)))
         .collect();
-    let moved = super::or_stopped(stop, prepare(settings, store, &plan, index, &id, &pace, &databases, stop));
-    let result = match moved.await {
+    let prepared =
+        super::or_stopped(stop, prepare(settings, store, &plan, index, &id, &pace, &databases, stop)).await;
+    let result = match prepared {
         Ok(inputs) => {
             let shown = CancellationToken::new();
             let progress = inputs.progress.clone();
@@ -95,14 +100,12 @@ async fn prepare(
     databases: &[Arc<PostgresTarget>],
     stop: &CancellationToken,
 ) -> Result<ShardInputs, Stop> {
-    let first = databases
-        .first()
-        .ok_or_else(|| Stop::new(Exit::Usage, "workers must be at least 1"))?;
+    let first = databases.first().ok_or_else(|| Stop::new(Exit::Usage, "workers must be at least 1"))?;
     let target_blobs = connect::target_blobs(settings)?;
     // The first connection holds the run's shared lock; only then may the try be registered.
     let database = pace.at_start(Service::Database, || first.database()).await?;
     compare(settings, store, plan, first.as_ref(), &database, &target_blobs).await?;
-    pace.at_start(Service::RunStore, || tries::register(store, id, index, &settings.host)).await?;
+    pace.at_start(Service::RunStore, || tries::register(store, id, index, &host())).await?;
     pace.at_start(Service::TargetBlobs, || target_blobs.check()).await?;
     let catalogue = pace.at_start(Service::Database, || first.catalogue()).await?;
     let recorded = pace.at_start(Service::RunStore, || record::recorded(store, plan, index)).await?;
@@ -128,9 +131,12 @@ async fn prepare(
 }
 
 /// Each worker's own connections and clients; one budget for the bytes of all.
-fn workers(settings: &Settings, plan: &Plan, databases: &[Arc<PostgresTarget>]) -> Result<Vec<WorkerServices>, Stop> {
-    let budget = Budget::default();
-    let ways = Ways::default();
+fn workers(
+    settings: &Settings,
+    plan: &Plan,
+    databases: &[Arc<PostgresTarget>],
+) -> Result<Vec<WorkerServices>, Stop> {
+    let budget = Budget::new();
     let warehouses = if plan.facts_files {
         vec![None; databases.len()]
     } else {
@@ -139,7 +145,7 @@ fn workers(settings: &Settings, plan: &Plan, databases: &[Arc<PostgresTarget>]) 
     let mut workers = Vec::with_capacity(databases.len());
     for (database, warehouse) in databases.iter().zip(warehouses) {
         let target_blobs = connect::target_blobs(settings)?;
-        let copier = Copier::new(target_blobs.clone(), connect::source(settings)?, budget.clone(), ways.clone());
+        let copier = Copier::new(target_blobs.clone(), connect::source(settings)?, budget.clone());
         workers.push(WorkerServices { target: database.clone(), warehouse, target_blobs, copier });
     }
     Ok(workers)
@@ -189,4 +195,11 @@ async fn compare(
     let mut changed = differences(plan, &Present::of(settings, database, &target_blobs.location()));
     changed.extend(lost_rows(store, target).await?);
     if changed.is_empty() { Ok(()) } else { Err(Stop::new(Exit::Configuration, changed.join("; "))) }
+}
+
+/// For people who read `tries/`.
+fn host() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map(|name| name.trim().to_owned())
+        .unwrap_or_default()
 }

@@ -11,7 +11,8 @@ use crate::exit::{Exit, Stop};
 /// A token that the first signal cancels. The handlers stand when this returns.
 pub fn stop_token(runtime: &Runtime) -> Result<CancellationToken, Stop> {
     let _entered = runtime.enter();
-    let cannot = |error: std::io::Error| Stop::new(Exit::Temporary, format!("cannot listen for SIGTERM: {error}"));
+    let cannot =
+        |error: std::io::Error| Stop::new(Exit::Temporary, format!("cannot listen for SIGTERM: {error}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
     let token = CancellationToken::new();
@@ -26,7 +27,9 @@ pub fn stop_token(runtime: &Runtime) -> Result<CancellationToken, Stop> {
             if count == 2 {
                 std::process::exit(i32::from(Exit::Stopped as u8));
             }
-            tracing::info!("stopping: rows under way are finished and recorded; a second signal ends at once");
+            tracing::info!(
+                "stopping: rows under way are finished and recorded; a second signal ends at once"
+            );
             stop.cancel();
         }
     });

@@ -8,7 +8,11 @@ use crate::{
     ports::{HeldSubmission, Service},
 };
 
-use super::{Shard, WorkerServices, feed::{Chunk, FedRow, needs_facts}, pace::Trouble};
+use super::{
+    Shard, WorkerServices,
+    feed::{Chunk, FedRow, needs_facts},
+    pace::Trouble,
+};
 
 /// A row with all that its decision needs.
 pub struct GatheredRow {
@@ -21,7 +25,11 @@ pub struct GatheredRow {
 }
 
 /// Gathers a chunk: what the target holds, then what the warehouse holds.
-pub async fn gather(shard: &Shard, services: &WorkerServices, chunk: Chunk) -> Result<Vec<GatheredRow>, Trouble> {
+pub async fn gather(
+    shard: &Shard,
+    services: &WorkerServices,
+    chunk: Chunk,
+) -> Result<Vec<GatheredRow>, Trouble> {
     let mut held = held(shard, services, &chunk).await?;
     let mut rows = Vec::with_capacity(chunk.len());
     let mut asked = Vec::new();
@@ -29,10 +37,7 @@ pub async fn gather(shard: &Shard, services: &WorkerServices, chunk: Chunk) -> R
         let found = row.attempt.filter(|_| needs_facts(&row)).and_then(|attempt| held.remove(&attempt));
         let mut written = None;
         if let Some(found) = found {
-            let ours = shard
-                .pace
-                .steady(&[Service::RunStore], || shard.tries.wrote(&found))
-                .await?;
+            let ours = shard.pace.steady(&[Service::RunStore], || shard.tries.wrote(&found)).await?;
             if ours {
                 written = Some(found);
             } else {
@@ -84,7 +89,11 @@ async fn fill_facts(
     let attempts: Vec<AttemptId> = asked.iter().map(|(_, attempt)| *attempt).collect();
     let answers = shard.pace.steady(&[Service::Warehouse], || warehouse.fetch(&attempts)).await?;
     if answers.len() != attempts.len() {
-        let message = format!("the warehouse answered {} attempts of {}; please report it", answers.len(), attempts.len());
+        let message = format!(
+            "the warehouse answered {} attempts of {}; please report it",
+            answers.len(),
+            attempts.len()
+        );
         return Err(Trouble::Process(Stop::new(crate::exit::Exit::Bug, message)));
     }
     for ((place, _), facts) in asked.iter().zip(answers) {

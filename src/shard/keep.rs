@@ -23,7 +23,11 @@ const LAST_TRY_APART: Duration = Duration::from_millis(500);
 
 /// Writes outcomes to segments until all senders are gone. While the run store is away the outcomes
 /// wait, and after a while the workers too.
-pub(super) async fn record(shard: &Shard, recorder: Recorder, outcomes: mpsc::Receiver<Outcome>) -> Result<(), Stop> {
+pub(super) async fn record(
+    shard: &Shard,
+    recorder: Recorder,
+    outcomes: mpsc::Receiver<Outcome>,
+) -> Result<(), Stop> {
     let writing = tokio::sync::Mutex::new((recorder, outcomes));
     let drive = || async {
         let (recorder, outcomes) = &mut *writing.lock().await;

@@ -113,7 +113,11 @@ impl Pace {
 
     /// As [`Pace::steady`], before the first row: what will not pass by itself (credentials, rights, names)
     /// is returned at once.
-    pub async fn at_start<T, O>(&self, service: Service, mut operation: impl FnMut() -> O) -> Result<T, Trouble>
+    pub async fn at_start<T, O>(
+        &self,
+        service: Service,
+        mut operation: impl FnMut() -> O,
+    ) -> Result<T, Trouble>
     where
         O: Future<Output = Result<T, Fault>>,
     {
@@ -306,7 +310,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_missing_source_file_is_the_rows_own_fault_at_once() {
         let result: Result<(), _> = pace(Duration::from_secs(900))
-            .steady(&[Service::SourceBlobs], || async { Err(fault(Service::SourceBlobs, FaultKind::NotFound)) })
+            .steady(&[Service::SourceBlobs], || async {
+                Err(fault(Service::SourceBlobs, FaultKind::NotFound))
+            })
             .await;
         assert!(matches!(result, Err(Trouble::Row(_))));
     }

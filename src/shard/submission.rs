@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::future::join_all;
 
 use crate::{
-    domain::{FailCode, Failure, Fate, Migrated, Migration, Note, PlannedFile, Skip, SkipCode},
+    domain::{FailCode, Failure, Fate, Migrated, Migration, Note, NoteCode, PlannedFile, Skip, SkipCode},
     exit::{Exit, Stop},
     ports::{Committed, CopiedFile, Fault, FaultKind, HeldSubmission, Service},
     rules,
@@ -14,7 +14,11 @@ use crate::{
 use super::{Shard, WorkerServices, pace::Trouble};
 
 /// Copies and commits. An `Err` leaves the row without an outcome: the process is ending.
-pub async fn migrate(shard: &Shard, services: &WorkerServices, migration: &Migration) -> Result<Fate, Trouble> {
+pub async fn migrate(
+    shard: &Shard,
+    services: &WorkerServices,
+    migration: &Migration,
+) -> Result<Fate, Trouble> {
     let names: Vec<String> = migration
         .files
         .iter()
@@ -45,7 +49,7 @@ pub async fn recover(
     }
     let mut notes = migration.notes.clone();
     if migration.malpractice.is_some() && written.foreign_enforcement {
-        notes.push(rules::malpractice::kept());
+        notes.push(kept());
     }
     let files = written.files;
     Ok(Fate::Migrated(Migrated { files, bytes, recovered: true, ..migrated(migration, &[], notes) }))
@@ -59,7 +63,11 @@ async fn copy(
     migration: &Migration,
     names: &[String],
 ) -> Result<Vec<CopiedFile>, Trouble> {
-    let copies = migration.files.iter().zip(names).map(|(file, name)| copy_file(shard, services, migration, file, name));
+    let copies = migration
+        .files
+        .iter()
+        .zip(names)
+        .map(|(file, name)| copy_file(shard, services, migration, file, name));
     let mut copied = Vec::with_capacity(names.len());
     let mut trouble = None;
     for result in join_all(copies).await {
@@ -167,8 +175,15 @@ async fn commit(
 }
 
 fn notes_with_enforcement(migration: &Migration, held: &HeldSubmission) -> Vec<Note> {
-    let kept = (migration.malpractice.is_some() && held.foreign_enforcement).then(rules::malpractice::kept);
+    let kept = (migration.malpractice.is_some() && held.foreign_enforcement).then(kept);
     migration.notes.iter().cloned().chain(kept).collect()
+}
+
+fn kept() -> Note {
+    Note {
+        code: NoteCode::EnforcementKept,
+        detail: "a newer rule of the application's own stands for this learner, assessment and course".into(),
+    }
 }
 
 fn migrated(migration: &Migration, files: &[CopiedFile], notes: Vec<Note>) -> Migrated {

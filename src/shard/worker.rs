@@ -94,9 +94,10 @@ impl Worker {
         let began = Instant::now();
         let GatheredRow { row, facts, written } = row;
         let (number, attempt) = (row.number, row.attempt);
-        let decision =
-            std::panic::catch_unwind(AssertUnwindSafe(|| decide(&row, &facts, &self.shard.catalogue, &self.shard.rules)))
-                .unwrap_or_else(|_| Decision::Fail(panicked()));
+        let decision = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            decide(&row, &facts, &self.shard.catalogue, &self.shard.rules)
+        }))
+        .unwrap_or_else(|_| Decision::Fail(panicked()));
         let migration = match (decision, written) {
             (Decision::Migrate(migration), written) => (migration, written),
             // The target holds what this run wrote, whatever the facts say by now.
@@ -104,8 +105,12 @@ impl Worker {
                 let fate = submission::recover_as_held(&self.shard, &self.services, written).await;
                 return self.settle(number, attempt, began, fate).await;
             }
-            (Decision::Skip(skip), None) => return self.settle(number, attempt, began, Ok(skip.into())).await,
-            (Decision::Fail(failure), None) => return self.settle(number, attempt, began, Ok(failure.into())).await,
+            (Decision::Skip(skip), None) => {
+                return self.settle(number, attempt, began, Ok(skip.into())).await;
+            }
+            (Decision::Fail(failure), None) => {
+                return self.settle(number, attempt, began, Ok(failure.into())).await;
+            }
         };
         while under_way.len() >= self.shard.submissions_per_worker {
             if let Some(ended) = under_way.join_next().await {
@@ -119,7 +124,9 @@ impl Worker {
                 let (migration, written) = migration;
                 let work = async {
                     match &written {
-                        Some(written) => submission::recover(&worker.shard, &worker.services, &migration, written).await,
+                        Some(written) => {
+                            submission::recover(&worker.shard, &worker.services, &migration, written).await
+                        }
                         None => submission::migrate(&worker.shard, &worker.services, &migration).await,
                     }
                 };
@@ -154,7 +161,13 @@ impl Worker {
         };
         let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         if let Fate::Failed { code, message } = &fate {
-            tracing::warn!(row, attempt = attempt.map(AttemptId::get), code = code.code(), message, "row failed");
+            tracing::warn!(
+                row,
+                attempt = attempt.map(AttemptId::get),
+                code = code.code(),
+                message,
+                "row failed"
+            );
         }
         self.shard.progress.outcome(self.number, &fate, milliseconds);
         let outcome = Outcome { row, attempt, at: Utc::now(), worker: self.number, milliseconds, fate };
@@ -190,7 +203,10 @@ fn joined(shard: &Shard, ended: Result<Result<(), Stop>, tokio::task::JoinError>
     match ended {
         Ok(result) => result,
         // Rows catch their own panics: this one is the program's.
-        Err(error) => Err(shard.end(Stop::new(crate::exit::Exit::Bug, format!("a worker ended without a word: {error}")))),
+        Err(error) => {
+            Err(shard
+                .end(Stop::new(crate::exit::Exit::Bug, format!("a worker ended without a word: {error}"))))
+        }
     }
 }
 

@@ -62,7 +62,13 @@ impl SharedKey {
             format!("r\n\n{expires}\n/blob/{}/{path}\n\n\n\n{SAS_VERSION}\nb\n\n\n\n\n\n\n", self.account);
         let signature = self.mac(&text);
         url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs([("sv", SAS_VERSION), ("se", &expires), ("sr", "b"), ("sp", "r"), ("sig", &signature)])
+            .extend_pairs([
+                ("sv", SAS_VERSION),
+                ("se", &expires),
+                ("sr", "b"),
+                ("sp", "r"),
+                ("sig", &signature),
+            ])
             .finish()
     }
 
@@ -147,7 +153,8 @@ mod tests {
 
     #[test]
     fn a_signed_request_shows_account_and_signature_only() {
-        let mut request = Request::new(Url::parse("http://h/acc/box?restype=container").unwrap(), Method::Get);
+        let mut request =
+            Request::new(Url::parse("http://h/acc/box?restype=container").unwrap(), Method::Get);
         let now = DateTime::from_timestamp(0, 0).unwrap();
         SharedKey::new("acc".into(), b"key").sign(&mut request, now);
         let header = |name| request.headers().get_optional_str(&HeaderName::from_static(name)).unwrap();

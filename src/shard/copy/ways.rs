@@ -29,7 +29,11 @@ impl Ways {
 fn container(source: &Url) -> String {
     let segments: Vec<&str> = source.path_segments().into_iter().flatten().collect();
     let folders = segments.len().saturating_sub(1).min(2);
-    format!("{}/{}", source.origin().ascii_serialization(), segments.get(..folders).unwrap_or_default().join("/"))
+    format!(
+        "{}/{}",
+        source.origin().ascii_serialization(),
+        segments.get(..folders).unwrap_or_default().join("/")
+    )
 }
 
 #[cfg(test)]
