@@ -177,7 +177,7 @@ fn bad_files_are_refused_by_file_line_and_column() {
             "a return in a plain cell",
             b"a,b\n1\r2,3\n".to_vec(),
             None,
-            "line 2, column \"b\": a carriage return",
+            "line 2, column \"a\": a carriage return",
         ),
         ("a return at the end", b"a,b\n1,2\r".to_vec(), None, "line 2, column \"b\": a carriage return"),
         ("a blank line of returns", b"a,b\n\r\r\n".to_vec(), None, "line 2, column \"a\": a carriage return"),
