@@ -32,28 +32,25 @@ impl CatalogueIndex {
     /// The one assessment whose trimmed name begins with `words` and ends with `version`; an exact name
     /// "`words` `version`" wins over others.
     pub(super) fn assessment(&self, words: &str, version: &str) -> Result<&Assessment, Failure> {
-        let named: Vec<&Assessment> = self
-            .assessments
-            .get(words)
-            .into_iter()
-            .flatten()
-            .filter(|assessment| assessment.name.trim().ends_with(version))
-            .collect();
+        let ends_right = |one: &&Assessment| one.name.trim().ends_with(version);
+        let found: Vec<&Assessment> =
+            self.assessments.get(words).into_iter().flatten().filter(ends_right).collect();
         let exact_name = format!("{words} {version}");
         let exact: Vec<&Assessment> =
-            named.iter().copied().filter(|assessment| assessment.name.trim() == exact_name).collect();
+            found.iter().copied().filter(|one| one.name.trim() == exact_name).collect();
 
         let wanted = || format!("begins with {} and ends with {}", quoted(words), quoted(version));
-        match (exact.as_slice(), named.as_slice()) {
+        match (exact.as_slice(), found.as_slice()) {
             ([assessment], _) | ([], [assessment]) => Ok(assessment),
             ([], []) => {
-                let message = format!("no assessment's name {}", wanted());
+                let message = format!("no assessment has a name that {}", wanted());
                 Err(fail(FailCode::AssessmentMissing, message))
             }
             ([], several) | (several, _) => {
-                let names =
+                let each =
                     several.iter().map(|one| format!("{} (code {})", quoted(&one.name), quoted(&one.code)));
-                let message = format!("{} names where a name {}: {}", several.len(), wanted(), list(names));
+                let message =
+                    format!("{} assessments have a name that {}: {}", several.len(), wanted(), list(each));
                 Err(fail(FailCode::AssessmentAmbiguous, message))
             }
         }

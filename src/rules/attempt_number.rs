@@ -70,7 +70,11 @@ mod tests {
         }
 
         #[test]
-        fn a_number_is_found_behind_any_words_without_one(before in "[b-z ]*", number in 0..=i32::MAX, after in "([^0-9].*)?") {
+        fn a_number_is_found_behind_any_words_without_one(
+            before in "[b-z ]*",
+            number in 0..=i32::MAX,
+            after in "([^0-9].*)?",
+        ) {
             prop_assert_eq!(attempt_number(&format!("{before}Attempt {number}{after}")), Ok(number));
         }
     }

@@ -75,7 +75,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_blob_safe_name_has_no_separator_fits_and_keeps_a_short_extension(stem in ".{0,200}", extension in "[a-z]{1,5}") {
+        fn a_blob_safe_name_has_no_separator_fits_and_keeps_a_short_extension(
+            stem in ".{0,200}",
+            extension in "[a-z]{1,5}",
+        ) {
             let name = format!("{stem}.{extension}");
             let safe = blob_safe(&name);
             prop_assert!(safe.len() <= NAME_BYTES);

@@ -93,7 +93,9 @@ mod tests {
         }
 
         #[test]
-        fn every_number_reads_back_from_its_text(number in proptest::num::f32::NORMAL | proptest::num::f32::SUBNORMAL) {
+        fn every_number_reads_back_from_its_text(
+            number in proptest::num::f32::NORMAL | proptest::num::f32::SUBNORMAL,
+        ) {
             prop_assert_eq!(of(&format!("{number}")), Ok(Some(number)));
             prop_assert_eq!(of(&format!("{number:e}")), Ok(Some(number)));
             prop_assert_eq!(real(&Value::Number(f64::from(number))), Ok(Some(number)));

@@ -90,7 +90,7 @@ pub const ROWS: &[Row] = &[
             c.catalogue.assessments.push(assessment(" 5HR03 PQ 24_01", "B", &[]));
             c.catalogue.assessments.push(assessment("5HR03 PQ c 24_01", "C", &[]));
         },
-        Fails(AssessmentAmbiguous, "2 names"),
+        Fails(AssessmentAmbiguous, "2 assessments"),
     ),
     (
         "two assessments of which one has another version",

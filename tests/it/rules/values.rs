@@ -146,7 +146,8 @@ const VALUES: &[Row] = &[
     (
         |c| c.learner("a.xlsx,b.JPG", &format!("{SOURCE}/1,{SOURCE}/2")),
         |m| types(m),
-        "xlsx application/octet-stream application/vnd.openxmlformats-officedocument.spreadsheetml.sheet; jpg image/jpeg image/jpeg",
+        "xlsx application/octet-stream application/vnd.openxmlformats-officedocument.spreadsheetml.sheet; \
+         jpg image/jpeg image/jpeg",
     ),
     (
         |c| c.learner("a.txt,b.tar.gif", &format!("{SOURCE}/1,{SOURCE}/2")),

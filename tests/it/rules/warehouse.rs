@@ -61,7 +61,8 @@ pub const ROWS: &[Row] = &[
         |c| *c.report() = Report::default(),
         Fails(
             ReportIncomplete,
-            "TIUserId, TISectionId, Exercise, Grade, MarksAchieved and MarksAwarded, MarksAvailable, GradePercent, DateInserted",
+            "TIUserId, TISectionId, Exercise, Grade, MarksAchieved and MarksAwarded, \
+             MarksAvailable, GradePercent, DateInserted",
         ),
     ),
     (
