@@ -35,7 +35,8 @@ pub struct SampleOptions {
     /// Folder to write to: made where there is none, refused where it is not empty
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// URL under which the source files will stand [default: file://<DIR>/files]
+    /// URL under which the source files will stand; a folder keeps no checksums, so that no file is corrupt there
+    /// [default: file://<DIR>/files]
     #[arg(long, value_name = "URL")]
     pub source_url: Option<Url>,
     /// Size of each source file in bytes: N, or MIN-MAX

@@ -94,6 +94,7 @@ impl Draft {
     pub(super) fn alone(shape: &Shape, number: u64) -> Self {
         let mut draft = Self::plain(shape, number);
         draft.be_learner(Random::of_row(shape.seed ^ 0x616c_6f6e_6500, number));
+        draft.set_marker_files(1);
         draft
     }
 

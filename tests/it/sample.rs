@@ -82,9 +82,11 @@ fn the_same_seed_yields_the_same_bytes_and_another_seed_others() {
 
 #[test]
 fn every_code_that_data_alone_can_cause_is_planted() {
+    let container = ["--source-url", "https://files.example/source"];
     for rows in ["120", "300"] {
         for seed in ["1", "2", "3"] {
-            let (folder, _) = sample(&["--rows", rows, "--seed", seed, "--files", "none"]);
+            let (folder, _) =
+                sample(&[&["--rows", rows, "--seed", seed, "--files", "none"], &container[..]].concat());
             let mut codes = BTreeSet::new();
             for row in table(&folder.path().join("expected.csv")) {
                 codes.extend(row["Notes"].split(' ').map(str::to_owned));
