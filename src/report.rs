@@ -14,5 +14,5 @@ pub fn print(text: &str) {
 
 /// Prints what the person at the terminal should know on standard error.
 pub fn tell(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{}", text.trim_end());
+    let _ = progress::Stderr.write_all(format!("{}\n", text.trim_end()).as_bytes());
 }

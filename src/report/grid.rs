@@ -82,6 +82,32 @@ pub fn bytes(number: u64) -> String {
     format!("{}.{} {}", tenths / 10, tenths % 10, UNITS.get(unit).copied().unwrap_or_default())
 }
 
+/// Tenths of a per cent, rounded down: 1000 only where `part` is all of `whole`.
+pub fn permille(part: u64, whole: u64) -> u64 {
+    if whole == 0 {
+        return 1000;
+    }
+    let permille = u128::from(part) * 1000 / u128::from(whole);
+    u64::try_from(permille.min(1000)).unwrap_or(1000)
+}
+
+/// [`permille`] as people read it.
+pub fn percent(permille: u64) -> String {
+    format!("{}.{}%", permille / 10, permille % 10)
+}
+
+/// A rate.
+pub fn per_second(rows: u64, time: std::time::Duration) -> f64 {
+    let seconds = time.as_secs_f64();
+    if seconds > 0.0 { rows_f64(rows) / seconds } else { 0.0 }
+}
+
+/// A number of rows to calculate with.
+#[expect(clippy::cast_precision_loss, reason = "beyond 2^53 rows a rate may be off in its last digit")]
+pub fn rows_f64(rows: u64) -> f64 {
+    rows as f64
+}
+
 /// A time span as people say it: `42s`, `3m 07s`, `2h 05m`, `3d 04h`.
 pub fn span(duration: std::time::Duration) -> String {
     let seconds = duration.as_secs();
