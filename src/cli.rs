@@ -10,6 +10,8 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use serde::Serialize;
 
+use crate::sample::SampleOptions;
+
 /// Moves exam submissions from a Rogo export into an assessment platform, once, with nothing lost.
 #[derive(Debug, Parser)]
 #[command(
@@ -71,7 +73,7 @@ pub enum Command {
     /// Print every setting, its value and where it came from; secrets as set / not set
     Settings(SettingsArgs),
     /// Generate inputs, warehouse export, source files, target schema and seed
-    Sample(SampleArgs),
+    Sample(SampleOptions),
     /// Print a completion script
     Completions(CompletionsArgs),
 }
@@ -155,20 +157,6 @@ pub struct SettingsArgs {
     /// The run's settings.
     #[command(flatten)]
     pub settings: SettingFlags,
-}
-
-/// `sample`.
-#[derive(Debug, Args)]
-pub struct SampleArgs {
-    /// Rows of submission_files.csv
-    #[arg(long, value_name = "N")]
-    pub rows: u64,
-    /// The same seed gives the same sample
-    #[arg(long, value_name = "S")]
-    pub seed: u64,
-    /// Folder to write to; made where there is none
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
 }
 
 /// `completions`.

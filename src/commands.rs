@@ -38,7 +38,8 @@ pub fn run(cli: &Cli) -> Result<Exit, Stop> {
     let log = LogSettings::load(&sources)?;
     let _telemetry = telemetry::start(&log)?;
     if let Command::Sample(args) = &cli.command {
-        return sample::run(args);
+        sample::run(args, &mut std::io::stdout().lock())?;
+        return Ok(Exit::Done);
     }
     let settings = Settings::load(&sources)?;
     runtime.block_on(async {

@@ -349,12 +349,18 @@ pub struct CopiedFile {
 }
 
 /// What the target holds under a launch id.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HeldSubmission {
     /// `lti_launch_sessions.launch_id`.
     pub launch_id: String,
     /// `assignment_submissions.id`; `None` where the launch session stands alone.
     pub submission_id: Option<String>,
+    /// `assignment_submissions.lti_session_record_id`.
+    pub session_record_id: Option<String>,
+    /// `assignment_submissions.lms_user_id`.
+    pub lms_user_id: Option<String>,
+    /// `assignment_submissions.context_id`.
+    pub context_id: Option<String>,
     /// `submission_files.azure_blob_name` of its files, by upload order.
     pub blob_names: Vec<String>,
     /// Sum of its files is not kept in bytes by the target; this is their number.

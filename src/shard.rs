@@ -148,41 +148,38 @@ impl Shard {
 /// Works until every row of the shard has an outcome, writes the done marker and returns;
 /// or says why it ended before.
 pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
-    let ShardInputs { store, plan, index, r#try, epoch, pace, recorded, progress, stop, .. } = &inputs;
-    let (queue, facts) = open_queue(store, plan, *index).await?;
-    let rows = plan.shards.get(index.0 as usize).map_or(0, |shard| shard.rows);
-    let chunk_rows = feed::chunk_rows(rows - recorded.books.rows().min(rows), inputs.workers.len());
+    let (queue, facts) = open_queue(&inputs.store, &inputs.plan, inputs.index).await?;
+    let rows = inputs.plan.shards.get(inputs.index.0 as usize).map_or(0, |shard| shard.rows);
+    let workers = inputs.workers.len();
+    let chunk_rows = feed::chunk_rows(rows.saturating_sub(inputs.recorded.books.rows()), workers);
+    let recorder = Recorder::new(inputs.store.clone(), inputs.index, &inputs.r#try, inputs.flush);
     let (outcomes, to_record) = mpsc::channel(OUTCOMES_WAITING);
     let shard = Arc::new(Shard {
-        store: store.clone(),
-        index: *index,
-        r#try: r#try.clone(),
+        tries: Tries::new(inputs.store.clone()),
+        store: inputs.store,
+        index: inputs.index,
+        r#try: inputs.r#try,
         rules: inputs.rules,
         catalogue: inputs.catalogue,
-        pace: pace.clone(),
+        pace: inputs.pace,
         breaker: Breaker::new(inputs.breaker),
-        in_flight: inputs
-            .in_flight
-            .map_or_else(InFlight::adaptive, |each| InFlight::fixed(each * inputs.workers.len())),
+        in_flight: inputs.in_flight.map_or_else(InFlight::adaptive, |each| InFlight::fixed(each * workers)),
         submissions_per_worker: inputs.in_flight.unwrap_or(SUBMISSIONS_PER_WORKER),
-        tries: Tries::new(store.clone()),
-        progress: progress.clone(),
+        progress: inputs.progress,
         outcomes: Mutex::new(Some(outcomes)),
-        books: Mutex::new(recorded.books.clone()),
+        books: Mutex::new(inputs.recorded.books.clone()),
         left_blobs: AtomicBool::new(false),
-        stop: stop.child_token(),
+        stop: inputs.stop.child_token(),
         ended_by: Mutex::default(),
     });
-    let recorder = Recorder::new(store.clone(), *index, r#try, inputs.flush);
     let keeping = CancellationToken::new();
-    let heart = keep::heartbeat(shard.clone(), epoch.clone(), rows, keeping.clone());
     let moving = async {
-        let recording = keep::record(&shard, recorder, to_record);
-        let working = work_all(shard.clone(), inputs.workers, queue, facts, recorded, chunk_rows);
-        let (worked, recorded) = tokio::join!(working, recording);
+        let working = work_all(shard.clone(), inputs.workers, queue, facts, &inputs.recorded, chunk_rows);
+        let (worked, recorded) = tokio::join!(working, keep::record(&shard, recorder, to_record));
         keeping.cancel();
         worked.and(recorded)
     };
+    let heart = keep::heartbeat(shard.clone(), inputs.epoch, rows, keeping.clone());
     let (moved, ()) = tokio::join!(moving, heart);
     if let Some(ended) = shard.ended_by.lock().unwrap_or_else(PoisonError::into_inner).take() {
         return Err(ended);
@@ -190,19 +187,17 @@ pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
     moved?;
     mark_clean(&shard).await;
     let books = shard.books.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let index = shard.index;
+    if books.rows() < rows && inputs.stop.is_cancelled() {
+        let message =
+            format!("stopped at {} of {rows} rows of shard {index}; run again to go on", books.rows());
+        return Err(Stop::new(Exit::Stopped, message));
+    }
     if books.rows() < rows {
-        return Err(if stop.is_cancelled() {
-            Stop::new(
-                Exit::Stopped,
-                format!("stopped at {} of {rows} rows of shard {index}; run again to go on", books.rows()),
-            )
-        } else {
-            let missing = rows - books.rows();
-            Stop::new(
-                Exit::Bug,
-                format!("{missing} rows of shard {index} have no outcome; run again, and please report it"),
-            )
-        });
+        let missing = rows - books.rows();
+        let message =
+            format!("{missing} rows of shard {index} have no outcome; run again, and please report it");
+        return Err(Stop::new(Exit::Bug, message));
     }
     mark_done(&shard, books).await
 }

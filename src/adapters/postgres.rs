@@ -12,7 +12,7 @@ mod commit;
 mod schema;
 mod preflight;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use azure_core::credentials::TokenCredential;
@@ -96,6 +96,10 @@ impl Target for PostgresTarget {
 
     async fn held(&self, launch_ids: &[String]) -> Result<Vec<HeldSubmission>, Fault> {
         held::held(&self.pool, launch_ids).await
+    }
+
+    async fn blob_names_of_tries(&self, names: &[String]) -> Result<HashSet<String>, Fault> {
+        held::blob_names_of_tries(&self.pool, names).await
     }
 
     async fn launch_ids(&self, each: &mut (dyn FnMut(Vec<String>) + Send)) -> Result<(), Fault> {

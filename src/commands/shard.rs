@@ -1,6 +1,9 @@
 //! `shard`: one process moves the rows of one shard.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio_util::sync::CancellationToken;
 
@@ -10,10 +13,9 @@ use crate::{
     exit::{Exit, Stop},
     plan::{Present, differences, lost_rows},
     ports::{Blobs, Fault, Service, Target},
-    report::progress::{self, Progress},
-    rules::CatalogueIndex,
+    report::progress::{Progress, Style, display},
     run_store::RunStore,
-    settings::{LogSettings, Settings},
+    settings::{LogFormat, LogSettings, Settings},
     shard::{
         self, ShardInputs, WorkerServices,
         copy::{Budget, Copier},
@@ -69,7 +71,7 @@ pub async fn move_shard(
         Ok(inputs) => {
             let shown = CancellationToken::new();
             let progress = inputs.progress.clone();
-            let showing = progress::display(&progress, format, SHOW_EVERY, shown.clone());
+            let showing = display(&progress, style(log), SHOW_EVERY, shown.clone());
             let moving = async {
                 let result = shard::run(inputs).await;
                 shown.cancel();
@@ -110,7 +112,7 @@ async fn prepare(
     let catalogue = pace.at_start(Service::Database, || first.catalogue()).await?;
     let recorded = pace.at_start(Service::RunStore, || record::recorded(store, plan, index)).await?;
     let rows = plan.shards.get(index.0 as usize).map_or(0, |shard| shard.rows);
-    let progress = Arc::new(Progress::new(rows, recorded.books.clone(), settings.work.workers));
+    let progress = Arc::new(Progress::new(Instant::now(), rows, &recorded.books, settings.work.workers));
     Ok(ShardInputs {
         store: store.clone(),
         plan: plan.clone(),
@@ -118,7 +120,7 @@ async fn prepare(
         r#try: id.to_owned(),
         epoch: settings.epoch.clone(),
         rules: connect::rules(settings),
-        catalogue: CatalogueIndex::new(catalogue),
+        catalogue: catalogue.into(),
         workers: workers(settings, plan, databases)?,
         in_flight: settings.work.in_flight,
         flush: settings.work.flush,
@@ -153,7 +155,7 @@ fn workers(
 
 /// Waits for the plan of this run; obeys a refusal of its own epoch only.
 async fn wait_for_plan(settings: &Settings, store: &RunStore) -> Result<Plan, Stop> {
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     loop {
         connect::not_rolled_back(store).await?;
         match store.plan().await {
@@ -202,4 +204,8 @@ fn host() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .map(|name| name.trim().to_owned())
         .unwrap_or_default()
+}
+
+fn style(log: &LogSettings) -> Style {
+    Style::choose(log.effective_format() == LogFormat::Json)
 }

@@ -56,6 +56,14 @@ pub struct Note {
     pub detail: String,
 }
 
+impl Note {
+    /// A rule that no migration wrote is newer and stands.
+    pub fn enforcement_kept() -> Self {
+        let detail = "the target holds a newer malpractice rule for this learner, which stands";
+        Self { code: NoteCode::EnforcementKept, detail: detail.to_owned() }
+    }
+}
+
 /// Declares an enum of stable codes: its variants, their texts and advice, and the way back.
 macro_rules! codes {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $code:literal, $advice:literal;)+ }) => {

@@ -53,15 +53,15 @@ pub(super) async fn heartbeat(shard: Arc<Shard>, epoch: String, rows: u64, done:
         let state = shard.pace.state();
         shard.progress.set_state(state.clone());
         if beat % HEARTBEAT_EVERY_STATES == 0 {
-            let snapshot = shard.progress.snapshot();
+            let now = std::time::Instant::now();
             let heartbeat = Heartbeat {
                 shard: shard.index,
                 r#try: shard.r#try.clone(),
                 at: Utc::now(),
-                books: snapshot.books,
+                books: shard.progress.books(),
                 rows,
-                rows_per_second: snapshot.rate_now,
-                state,
+                rows_per_second: shard.progress.snapshot(now).rate_now,
+                state: state.to_string(),
             };
             if let Err(fault) = shard.store.replace(&name, &heartbeat).await {
                 tracing::debug!(fault = %fault.chain(), "no heartbeat this time");

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     exit::{Exit, Stop},
     ports::{Fault, FaultKind, Retry, Service},
+    report::progress::State,
 };
 
 /// A fault of one row is blamed on the row after so many tries, if the service answered others meanwhile.
@@ -57,7 +58,7 @@ struct Health {
     failing_since: Option<Instant>,
     last_answer: Option<Instant>,
     closed_until: Option<Instant>,
-    reason: String,
+    state: State,
 }
 
 impl Pace {
@@ -136,8 +137,11 @@ impl Pace {
         settled.map_err(Trouble::Row)
     }
 
-    /// `running`, or what the process waits for.
-    pub fn state(&self) -> String {
+    /// What the process is doing: `running`, or what it waits for.
+    pub fn state(&self) -> State {
+        if self.stop.is_cancelled() {
+            return State::Stopping("rows under way are finished and recorded".into());
+        }
         let now = Instant::now();
         let services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
         services
@@ -146,7 +150,7 @@ impl Pace {
                 health.closed_until.is_some_and(|until| until > now)
                     || health.failures >= FAILURES_OF_A_SERVICE
             })
-            .map_or_else(|| "running".to_owned(), |(_, health)| health.reason.clone())
+            .map_or(State::Running, |(_, health)| health.state.clone())
     }
 
     fn judge(&self, fault: &Fault, tries: u32, began: Instant) -> Verdict {
@@ -178,11 +182,11 @@ impl Pace {
             if health.closed_until.is_none_or(|earlier| earlier < until) {
                 health.closed_until = Some(until);
             }
-            let word = if throttled { "throttled" } else { "waiting" };
-            let reason = format!("{word}: {fault}");
-            if health.reason != reason {
-                tracing::warn!(service = %fault.service, fault = %fault.chain(), "{word}");
-                health.reason = reason;
+            let why = fault.to_string();
+            let state = if throttled { State::Throttled(why) } else { State::Waiting(why) };
+            if health.state != state {
+                tracing::warn!(service = %fault.service, fault = %fault.chain(), throttled, "the process waits");
+                health.state = state;
             }
         }
         Verdict::Wait(wait)

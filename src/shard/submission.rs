@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::future::join_all;
 
 use crate::{
-    domain::{FailCode, Failure, Fate, Migrated, Migration, Note, NoteCode, PlannedFile, Skip, SkipCode},
+    domain::{FailCode, Failure, Fate, Migrated, Migration, Note, PlannedFile, Skip, SkipCode},
     exit::{Exit, Stop},
     ports::{Committed, CopiedFile, Fault, FaultKind, HeldSubmission, Service},
     rules,
@@ -35,24 +35,35 @@ pub async fn migrate(
     commit(shard, services, migration, &files, &names).await
 }
 
-/// The outcome of a row that this run wrote before: by a process that was killed, or by a twin.
+/// The outcome of a row that this run wrote before: by a process that was killed, or by a twin. `decided`
+/// holds the notes it would have had; it is absent where the facts changed meanwhile.
 pub async fn recover(
     shard: &Shard,
     services: &WorkerServices,
-    migration: &Migration,
-    written: &HeldSubmission,
+    decided: Option<&Migration>,
+    written: HeldSubmission,
 ) -> Result<Fate, Trouble> {
     let mut bytes = 0;
     for name in &written.blob_names {
         let info = shard.pace.steady(&[Service::TargetBlobs], || services.target_blobs.head(name)).await?;
         bytes += info.map_or(0, |info| info.size_bytes);
     }
-    let mut notes = migration.notes.clone();
-    if migration.malpractice.is_some() && written.foreign_enforcement {
-        notes.push(kept());
+    let mut notes = decided.map(|migration| migration.notes.clone()).unwrap_or_default();
+    if written.foreign_enforcement {
+        notes.push(Note::enforcement_kept());
     }
-    let files = written.files;
-    Ok(Fate::Migrated(Migrated { files, bytes, recovered: true, ..migrated(migration, &[], notes) }))
+    Ok(Fate::Migrated(Migrated {
+        launch_id: written.launch_id,
+        submission_id: written.submission_id.unwrap_or_default(),
+        session_record_id: written.session_record_id.unwrap_or_default(),
+        user_id: written.lms_user_id.unwrap_or_default(),
+        context_id: written.context_id.unwrap_or_default(),
+        files: written.files,
+        bytes,
+        length_only: 0,
+        recovered: true,
+        notes,
+    }))
 }
 
 /// Copies all files of a submission at once. Returns when all have settled, so that nothing is written
@@ -175,15 +186,8 @@ async fn commit(
 }
 
 fn notes_with_enforcement(migration: &Migration, held: &HeldSubmission) -> Vec<Note> {
-    let kept = (migration.malpractice.is_some() && held.foreign_enforcement).then(kept);
+    let kept = (migration.malpractice.is_some() && held.foreign_enforcement).then(Note::enforcement_kept);
     migration.notes.iter().cloned().chain(kept).collect()
-}
-
-fn kept() -> Note {
-    Note {
-        code: NoteCode::EnforcementKept,
-        detail: "a newer rule of the application's own stands for this learner, assessment and course".into(),
-    }
 }
 
 fn migrated(migration: &Migration, files: &[CopiedFile], notes: Vec<Note>) -> Migrated {

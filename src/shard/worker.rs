@@ -12,8 +12,9 @@ use tokio::{sync::mpsc, task::JoinSet};
 use tracing::Instrument;
 
 use crate::{
-    domain::{AttemptId, Decision, FailCode, Failure, Fate, Outcome},
+    domain::{AttemptId, Decision, FailCode, Failure, Fate, Migration, Outcome},
     exit::Stop,
+    ports::HeldSubmission,
     rules::decide,
 };
 
@@ -67,6 +68,12 @@ async fn gather_ahead(
     Ok(())
 }
 
+/// What a row that is not settled by its decision needs.
+enum Work {
+    Migrate(Box<Migration>),
+    Recover(Option<Box<Migration>>, HeldSubmission),
+}
+
 #[derive(Clone)]
 struct Worker {
     shard: Arc<Shard>,
@@ -98,13 +105,11 @@ impl Worker {
             decide(&row, &facts, &self.shard.catalogue, &self.shard.rules)
         }))
         .unwrap_or_else(|_| Decision::Fail(panicked()));
-        let migration = match (decision, written) {
-            (Decision::Migrate(migration), written) => (migration, written),
+        let work = match (decision, written) {
+            (Decision::Migrate(migration), None) => Work::Migrate(migration),
             // The target holds what this run wrote, whatever the facts say by now.
-            (_, Some(written)) => {
-                let fate = submission::recover_as_held(&self.shard, &self.services, written).await;
-                return self.settle(number, attempt, began, fate).await;
-            }
+            (Decision::Migrate(migration), Some(written)) => Work::Recover(Some(migration), written),
+            (_, Some(written)) => Work::Recover(None, written),
             (Decision::Skip(skip), None) => {
                 return self.settle(number, attempt, began, Ok(skip.into())).await;
             }
@@ -118,33 +123,32 @@ impl Worker {
             }
         }
         let worker = self.clone();
-        let span = tracing::info_span!("submission", row = number, attempt = migration.0.attempt.get());
-        under_way.spawn(
-            async move {
-                let (migration, written) = migration;
-                let work = async {
-                    match &written {
-                        Some(written) => {
-                            submission::recover(&worker.shard, &worker.services, &migration, written).await
-                        }
-                        None => submission::migrate(&worker.shard, &worker.services, &migration).await,
-                    }
-                };
-                let fate = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
-                    worker.shard.left_blobs();
-                    Ok(panicked().into())
-                });
-                if written.is_none()
-                    && let Ok(fate) = &fate
-                    && let Err(open) = worker.shard.breaker.count(matches!(fate, Fate::Failed { .. }))
-                {
-                    worker.shard.end(open);
-                }
-                worker.settle(number, attempt, began, fate).await
-            }
-            .instrument(span),
-        );
+        let span = tracing::info_span!("submission", row = number, attempt = attempt.map(AttemptId::get));
+        let under_way_now = async move {
+            let fate = AssertUnwindSafe(worker.work(work)).catch_unwind().await.unwrap_or_else(|_| {
+                worker.shard.left_blobs();
+                Ok(panicked().into())
+            });
+            worker.settle(number, attempt, began, fate).await
+        };
+        under_way.spawn(under_way_now.instrument(span));
         Ok(())
+    }
+
+    async fn work(&self, work: Work) -> Result<Fate, Trouble> {
+        let (shard, services) = (&self.shard, &self.services);
+        match work {
+            Work::Recover(decided, written) => {
+                submission::recover(shard, services, decided.as_deref(), written).await
+            }
+            Work::Migrate(migration) => {
+                let fate = submission::migrate(shard, services, &migration).await?;
+                if let Err(open) = shard.breaker.count(matches!(fate, Fate::Failed { .. })) {
+                    shard.end(open);
+                }
+                Ok(fate)
+            }
+        }
     }
 
     async fn settle(

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use sqlx::{FromRow, PgConnection, Row, postgres::PgRow};
 
 use crate::{
-    domain::{AttemptId, Migration, Note, NoteCode, attempt_of_launch_id},
+    domain::{AttemptId, Migration, Note, attempt_of_launch_id},
     ports::{Fault, FaultKind},
     run_store::{RunStore, names},
 };
@@ -133,11 +133,7 @@ impl Enforcement<'_> {
     /// What the migrated row carries about it.
     pub(super) fn notes(self) -> Vec<Note> {
         match self {
-            Self::YieldToLive => {
-                let detail =
-                    "the target holds a newer malpractice rule for this learner, which stands".into();
-                vec![Note { code: NoteCode::EnforcementKept, detail }]
-            }
+            Self::YieldToLive => vec![Note::enforcement_kept()],
             Self::None | Self::Add | Self::Change(_) | Self::YieldToMigrated => Vec::new(),
         }
     }

@@ -1,7 +1,10 @@
 //! What the target already holds. Neither `assignment_submissions` nor `submission_files` has an index
 //! on what it refers to, so rows of this program are found by their derived ids.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
 
 use futures_util::TryStreamExt;
 use sqlx::{Executor, FromRow, Row, postgres::PgRow};
@@ -18,6 +21,9 @@ use crate::{
 /// For the answer to a lookup, and for the next batch of a scan.
 const LIMIT: Duration = Duration::from_secs(45);
 
+/// For a question that reads a whole table: no index leads on the blob's name.
+const SCAN_LIMIT: Duration = Duration::from_secs(600);
+
 /// Launch ids handed over at a time.
 const BATCH: usize = 10_000;
 
@@ -25,6 +31,9 @@ const BATCH: usize = 10_000;
 struct Submission {
     id: String,
     launch_id: String,
+    session_record_id: Option<String>,
+    lms_user_id: Option<String>,
+    context_id: Option<String>,
     file_count: i32,
     foreign_enforcement: bool,
 }
@@ -34,6 +43,9 @@ impl FromRow<'_, PgRow> for Submission {
         Ok(Self {
             id: row.try_get("id")?,
             launch_id: row.try_get("launch_id")?,
+            session_record_id: row.try_get("session_record_id")?,
+            lms_user_id: row.try_get("lms_user_id")?,
+            context_id: row.try_get("context_id")?,
             file_count: row.try_get("file_count")?,
             foreign_enforcement: row.try_get("foreign_enforcement")?,
         })
@@ -63,6 +75,9 @@ pub(super) async fn held(pool: &Pool, launch_ids: &[String]) -> Result<Vec<HeldS
             HeldSubmission {
                 launch_id: launch_id.clone(),
                 submission_id: submission.map(|found| found.id.clone()),
+                session_record_id: submission.and_then(|found| found.session_record_id.clone()),
+                lms_user_id: submission.and_then(|found| found.lms_user_id.clone()),
+                context_id: submission.and_then(|found| found.context_id.clone()),
                 files: u32::try_from(blob_names.len()).unwrap_or(u32::MAX),
                 blob_names,
                 foreign_enforcement: submission.is_some_and(|found| found.foreign_enforcement),
@@ -151,4 +166,12 @@ pub(super) async fn launch_ids(pool: &Pool, each: &mut (dyn FnMut(Vec<String>) +
     answer(Phase::Reading, LIMIT, connection.execute("commit")).await?;
     lease.give_back(asked);
     Ok(())
+}
+
+/// Which of these blob names a file row names, in whatever container.
+pub(super) async fn blob_names_of_tries(pool: &Pool, names: &[String]) -> Result<HashSet<String>, Fault> {
+    const SQL: &str = "select distinct azure_blob_name from submission_files where azure_blob_name = any($1)";
+    let asking = async |connection: &mut _| sqlx::query_scalar(SQL).bind(names).fetch_all(connection).await;
+    let found: Vec<String> = pool.read(SCAN_LIMIT, asking).await?;
+    Ok(found.into_iter().collect())
 }

@@ -1,6 +1,7 @@
 -- As held_by_id.sql, for launch ids that older programs wrote: no index helps here.
 select
     submission.id, submission.lti_launch_id as launch_id, submission.file_count,
+    submission.lti_session_record_id as session_record_id, submission.lms_user_id, submission.context_id,
     coalesce(not standing.is_migrated, false) as foreign_enforcement
 from assignment_submissions submission
 left join submission_grades grade
