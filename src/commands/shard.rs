@@ -12,7 +12,7 @@ use crate::{
     domain::{Plan, ShardIndex},
     exit::{Exit, Stop},
     plan::{Present, differences, lost_rows},
-    ports::{Blobs, Fault, Service, Target},
+    ports::{Blobs, Service, Target},
     report::progress::{Progress, Style, display},
     run_store::RunStore,
     settings::{LogFormat, LogSettings, Settings},
@@ -107,7 +107,8 @@ async fn prepare(
     // The first connection holds the run's shared lock; only then may the try be registered.
     let database = pace.at_start(Service::Database, || first.database()).await?;
     compare(settings, store, plan, first.as_ref(), &database, &target_blobs).await?;
-    pace.at_start(Service::RunStore, || tries::register(store, id, index, &host())).await?;
+    let host = host();
+    pace.at_start(Service::RunStore, || tries::register(store, id, index, &host)).await?;
     pace.at_start(Service::TargetBlobs, || target_blobs.check()).await?;
     let catalogue = pace.at_start(Service::Database, || first.catalogue()).await?;
     let recorded = pace.at_start(Service::RunStore, || record::recorded(store, plan, index)).await?;
