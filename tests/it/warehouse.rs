@@ -8,7 +8,7 @@ mod real;
 mod shape;
 mod values;
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use rogo_migrate::{
     adapters::warehouse::SqlServer,
@@ -25,9 +25,6 @@ use crate::support::tds::{
 
 const REPORTS: &str = "Rogo_AssessmentReport";
 const SCORES: &str = "Rogo_AssessmentReportScores";
-
-/// Longer than any test may wait for a promise.
-const SOON: Duration = Duration::from_secs(60);
 
 fn ids(ids: impl IntoIterator<Item = i32>) -> Vec<AttemptId> {
     ids.into_iter().map(|id| id.try_into().unwrap()).collect()

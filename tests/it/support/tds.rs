@@ -47,6 +47,8 @@ pub struct Options {
     pub engine_edition: i32,
     /// Whether an index leads on AttemptId.
     pub has_index: bool,
+    /// What `count_big(*)` answers in place of the truth: many rows need not be made to be believed.
+    pub claimed_rows: Option<i64>,
 }
 
 /// What the server says of encryption.
@@ -70,6 +72,7 @@ impl Default for Options {
             certificate: Certificate::Valid,
             engine_edition: 5,
             has_index: true,
+            claimed_rows: None,
         }
     }
 }

@@ -153,7 +153,11 @@ async fn a_private_authority_is_trusted_through_ssl_cert_file() {
         std::fs::write(path.join("ca.pem"), &server.certificate_pem).unwrap();
         let mut probe = Command::new(std::env::current_exe().unwrap());
         probe
-            .args(["--exact", "--nocapture", "warehouse::login::a_private_authority_is_trusted_through_ssl_cert_file"])
+            .args([
+                "--exact",
+                "--nocapture",
+                "warehouse::login::a_private_authority_is_trusted_through_ssl_cert_file",
+            ])
             .env("SSL_CERT_FILE", path.join("ca.pem"))
             .env(PROBE, server.connection_string_without_encrypt());
         let output = tokio::task::spawn_blocking(move || probe.output()).await.unwrap().unwrap();

@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDateTime};
 use rogo_migrate::{domain::Value, ports::Warehouse};
 
-use super::{REPORTS, SCORES, ids, opened, report_columns, score_columns, scanned, start, text};
+use super::{REPORTS, SCORES, ids, opened, report_columns, scanned, score_columns, start, text};
 use crate::support::tds::{
     cells::{Cell, Type},
     data::{Data, Table},
@@ -113,7 +113,10 @@ async fn every_text_arrives_exactly() {
     }
     assert_eq!(arrives(Type::NVarCharMax, &[Cell::Text(long.clone())]).await, [text(&long)]);
     for kind in [Type::VarChar(100), Type::VarCharMax] {
-        assert_eq!(arrives(kind, &[Cell::Text("Zoë €".into()), Cell::Null]).await, [text("Zoë €"), Value::Null]);
+        assert_eq!(
+            arrives(kind, &[Cell::Text("Zoë €".into()), Cell::Null]).await,
+            [text("Zoë €"), Value::Null]
+        );
     }
     let guid = uuid::Uuid::from_u128(0x3f25_04e0_4f89_11d3_9a0c_0305_e82c_3301);
     let values = arrives(Type::Guid, &[Cell::Guid(guid)]).await;

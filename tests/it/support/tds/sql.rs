@@ -46,10 +46,11 @@ pub fn answer<'a>(select: &str, data: &'a Data, options: &Options) -> Result<Ans
         .find(|table| table.name == name)
         .ok_or_else(|| Refused(208, format!("Invalid object name 'dbo.{name}'.")))?;
     let (ids, rows) = selected(table, condition).ok_or_else(|| syntax(select))?;
+    let count = options.claimed_rows.unwrap_or_else(|| i64::try_from(rows.len()).unwrap());
     let mut answer = if list == "count_big(*) as n" {
-        integer("n", rows.len() as i64)
+        integer("n", count)
     } else if list.starts_with("min(") && list.ends_with(", count_big(*) as n") {
-        bounds(table, rows.len())
+        bounds(table, if rows.is_empty() { 0 } else { count })
     } else if let Some(list) = list.strip_prefix("top (0) ") {
         project(table, list, Vec::new())?
     } else {
@@ -162,12 +163,12 @@ fn columns(data: &Data) -> Answer<'_> {
     answer_of(&["TABLE_NAME", "COLUMN_NAME", "DATA_TYPE"], Box::new(rows))
 }
 
-fn bounds(table: &Table, rows: usize) -> Answer<'_> {
+fn bounds(table: &Table, rows: i64) -> Answer<'_> {
     let (low, high) =
         table.bounds().map_or((Cell::Null, Cell::Null), |(low, high)| (Cell::Int(low), Cell::Int(high)));
     Answer {
         columns: ["lo", "hi", "n"].map(|name| (name.to_owned(), Type::BigInt)).to_vec(),
-        rows: Box::new(std::iter::once(vec![low, high, Cell::Int(rows as i64)])),
+        rows: Box::new(std::iter::once(vec![low, high, Cell::Int(rows)])),
         table: "",
         ids: Vec::new(),
     }
