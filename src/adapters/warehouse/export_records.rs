@@ -131,3 +131,53 @@ fn next(state: State, c: char) -> Result<State, &'static str> {
         (State::Start | State::Plain, _) => State::Plain,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What comes out when the bytes arrive in pieces of this size.
+    fn cut(bytes: &[u8], size: usize) -> Result<String, Malformed> {
+        let mut records = Records::new();
+        let mut whole = String::new();
+        for piece in bytes.chunks(size) {
+            whole += &records.push(piece, false)?.1;
+        }
+        Ok(whole + &records.push(&[], true)?.1)
+    }
+
+    #[test]
+    fn a_piece_ends_where_a_record_ends() {
+        let mut records = Records::new();
+        assert_eq!(records.push(b"a,\"b\nc\"\nd,\"", false).unwrap(), (1, "a,\"b\nc\"\n".into()));
+        assert_eq!(records.push(b"e\n", false).unwrap(), (3, String::new()));
+        assert_eq!(records.push(b"\"\nf", false).unwrap(), (3, "d,\"e\n\"\n".into()));
+        assert_eq!(records.push(b"", true).unwrap(), (5, "f".into()));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_pieces_everything_comes_out_or_all_is_refused(
+            text in "[a\",\r\n🎓]{0,40}",
+            size in 1_usize..9,
+        ) {
+            let at_once = cut(text.as_bytes(), 1_000);
+            let piecewise = cut(text.as_bytes(), size);
+            match (at_once, piecewise) {
+                (Ok(whole), Ok(again)) => {
+                    prop_assert_eq!(&whole, &text);
+                    prop_assert_eq!(&again, &text);
+                }
+                (Err(one), Err(other)) => prop_assert_eq!(one.to_string(), other.to_string()),
+                (one, other) => prop_assert!(false, "{one:?} {other:?}"),
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in any::<Vec<u8>>(), size in 1_usize..9) {
+            let _ = cut(&bytes, size);
+        }
+    }
+}
