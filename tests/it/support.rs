@@ -2,4 +2,5 @@
 
 pub mod postgres;
 pub mod azurite;
+pub mod http_stub;
 pub mod tds;

@@ -92,7 +92,9 @@ impl Account {
     pub fn with_transport(identity: Identity, service: Service, transport: Transport) -> Self {
         let authorisation: Option<Arc<dyn Policy>> = match &identity {
             Identity::ConnectionString(rotating) => Some(Arc::new(SignByKey(rotating.clone()))),
-            Identity::Entra(entra) => Some(Arc::new(BearerTokenAuthorizationPolicy::new(entra.clone(), [SCOPE]))),
+            Identity::Entra(entra) => {
+                Some(Arc::new(BearerTokenAuthorizationPolicy::new(entra.clone(), [SCOPE])))
+            }
             Identity::Anonymous => None,
         };
         let options = ClientOptions {
@@ -152,7 +154,8 @@ impl Account {
 
     /// The official client of one blob, for what it does well.
     pub fn blob(&self, url: &Url) -> Result<BlobClient, Fault> {
-        let options = BlobClientOptions { client_options: self.options.clone(), ..BlobClientOptions::default() };
+        let options =
+            BlobClientOptions { client_options: self.options.clone(), ..BlobClientOptions::default() };
         BlobClient::new(self.authorised(url)?, None, Some(options))
             .map_err(|error| faults::of(&error, self.service, "making a client"))
     }
@@ -228,9 +231,10 @@ struct SignByKey(Arc<Rotating>);
 impl Policy for SignByKey {
     async fn send(&self, context: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
         use azure_core::error::{Error, ErrorKind};
-        let now = self.0.now(Service::TargetBlobs).map_err(|fault| {
-            Error::with_message(ErrorKind::Credential, fault.what)
-        })?;
+        let now = self
+            .0
+            .now(Service::TargetBlobs)
+            .map_err(|fault| Error::with_message(ErrorKind::Credential, fault.what))?;
         if let Credential::SharedKey(key) = &now.credential {
             key.sign(request, Utc::now());
         }

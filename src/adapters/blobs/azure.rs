@@ -14,6 +14,7 @@ use futures_util::{
     StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
+use md5::{Digest, Md5};
 use tokio::io::AsyncReadExt;
 use uuid::Uuid;
 
@@ -117,9 +118,11 @@ impl Blobs for AzureBlobs {
             request.insert_header(format!("x-ms-meta-{}", key.to_ascii_lowercase()), value.clone());
         }
         request.set_body(bytes);
-        let response = self.account.send(&mut request).await.map_err(|error| {
-            keep_means_exists(self.fault(&error, "writing", name), options.existing)
-        })?;
+        let response = self
+            .account
+            .send(&mut request)
+            .await
+            .map_err(|error| keep_means_exists(self.fault(&error, "writing", name), options.existing))?;
         let confirmed = response.headers().get_optional_str(&HeaderName::from_static("content-md5"));
         Ok(Stored { size_bytes, md5: confirmed.map_or(Some(md5), reader::md5_from_base64) })
     }
@@ -139,7 +142,6 @@ impl Blobs for AzureBlobs {
             file.read_to_end(&mut bytes).await.map_err(unreadable)?;
             return self.put(name, bytes.into(), options).await;
         }
-        use md5::{Digest, Md5};
         let mut upload = self.upload(name, options).await?;
         let mut whole = Md5::new();
         loop {
@@ -208,9 +210,7 @@ impl Blobs for AzureBlobs {
     }
 
     async fn delete_many(&self, names: &[String]) -> Result<(), Fault> {
-        stream::iter(names.iter().map(Ok))
-            .try_for_each_concurrent(DELETES, |name| self.delete(name))
-            .await
+        stream::iter(names.iter().map(Ok)).try_for_each_concurrent(DELETES, |name| self.delete(name)).await
     }
 }
 

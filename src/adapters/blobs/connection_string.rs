@@ -192,7 +192,9 @@ mod tests {
     fn the_usual_connection_strings_are_read() {
         check(&format!("AccountName=acc;AccountKey={KEY}"), Ok(("https://acc.blob.core.windows.net/", true)));
         check(
-            &format!("DefaultEndpointsProtocol=http;AccountName=acc;AccountKey={KEY};EndpointSuffix=core.local;"),
+            &format!(
+                "DefaultEndpointsProtocol=http;AccountName=acc;AccountKey={KEY};EndpointSuffix=core.local;"
+            ),
             Ok(("http://acc.blob.core.local/", true)),
         );
         check(

@@ -92,7 +92,9 @@ impl FolderBlobs {
         fs::create_dir_all(parent).map_err(fault)?;
         let file = match options.existing {
             // A rename that refuses to replace, else a hard link: one of several at a time wins.
-            Existing::Keep => file.persist_noclobber(&path).map_err(|error| self.no_links(error.error, name))?,
+            Existing::Keep => {
+                file.persist_noclobber(&path).map_err(|error| self.no_links(error.error, name))?
+            }
             Existing::Replace => file.persist(&path).map_err(|error| fault(error.error))?,
         };
         fs::File::open(parent).and_then(|folder| folder.sync_all()).map_err(fault)?;
@@ -255,13 +257,7 @@ impl Blobs for FolderBlobs {
         blocking(self.service, move || own.store_file(&name, &path, &options)).await
     }
 
-    async fn copy_from(
-        &self,
-        _: &CopyGrant,
-        _: &BlobInfo,
-        _: &str,
-        _: &PutOptions,
-    ) -> Result<Stored, Fault> {
+    async fn copy_from(&self, _: &CopyGrant, _: &BlobInfo, _: &str, _: &PutOptions) -> Result<Stored, Fault> {
         Err(Fault::new(self.service, FaultKind::Unsupported, "a folder copies nothing by itself"))
     }
 

@@ -127,7 +127,8 @@ impl Reading {
         }
         let answer = self.account.stream(&mut request).await;
         let response = answer.map_err(|error| faults::of(&error, self.account.service, &self.doing))?;
-        if u16::from(response.status()) != 206 || total_length(response.headers()) != Some(self.info.size_bytes)
+        if u16::from(response.status()) != 206
+            || total_length(response.headers()) != Some(self.info.size_bytes)
         {
             return Err(self.fault(FaultKind::Changed, "the rest of it is not what was asked for"));
         }

@@ -38,10 +38,7 @@ pub(super) struct SharedKey {
 
 impl SharedKey {
     pub fn new(account: String, key: &[u8]) -> Self {
-        let hmac = match Hmac::new_from_slice(key) {
-            Ok(hmac) => hmac,
-            Err(_) => unreachable!("an HMAC takes a key of any length"),
-        };
+        let Ok(hmac) = Hmac::new_from_slice(key) else { unreachable!("an HMAC takes a key of any length") };
         Self { account, hmac }
     }
 
@@ -62,7 +59,13 @@ impl SharedKey {
             format!("r\n\n{expires}\n/blob/{}/{path}\n\n\n\n{SAS_VERSION}\nb\n\n\n\n\n\n\n", self.account);
         let signature = self.mac(&text);
         url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs([("sv", SAS_VERSION), ("se", &expires), ("sr", "b"), ("sp", "r"), ("sig", &signature)])
+            .extend_pairs([
+                ("sv", SAS_VERSION),
+                ("se", &expires),
+                ("sr", "b"),
+                ("sp", "r"),
+                ("sig", &signature),
+            ])
             .finish()
     }
 
@@ -135,7 +138,7 @@ mod tests {
         request.insert_header("x-ms-version", "2025-01-05");
         request.insert_header("content-md5", "MD5");
         request.insert_header("if-none-match", "*");
-        request.insert_header("x-ms-meta-attemptId", " 7 ");
+        request.insert_header("x-ms-meta-attemptid", " 7 ");
         request.set_body(bytes::Bytes::from_static(b"abc"));
         let key = SharedKey::new("acc".into(), b"key");
         assert_eq!(
@@ -147,7 +150,8 @@ mod tests {
 
     #[test]
     fn a_signed_request_shows_account_and_signature_only() {
-        let mut request = Request::new(Url::parse("http://h/acc/box?restype=container").unwrap(), Method::Get);
+        let mut request =
+            Request::new(Url::parse("http://h/acc/box?restype=container").unwrap(), Method::Get);
         let now = DateTime::from_timestamp(0, 0).unwrap();
         SharedKey::new("acc".into(), b"key").sign(&mut request, now);
         let header = |name| request.headers().get_optional_str(&HeaderName::from_static(name)).unwrap();

@@ -29,7 +29,11 @@ pub(super) fn write(
         etag: etag(file),
         md5: BASE64_STANDARD.encode(md5),
         content_type: options.content_type.clone(),
-        metadata: options.metadata.iter().map(|(key, value)| (key.to_ascii_lowercase(), value.clone())).collect(),
+        metadata: options
+            .metadata
+            .iter()
+            .map(|(key, value)| (key.to_ascii_lowercase(), value.clone()))
+            .collect(),
     };
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
@@ -47,12 +51,8 @@ pub(super) fn info(path: &Path, name: &str, file: &fs::Metadata) -> BlobInfo {
         .ok()
         .and_then(|text| serde_json::from_slice::<Sidecar>(&text).ok())
         .filter(|sidecar| sidecar.etag == tag);
-    let info = BlobInfo {
-        name: name.to_owned(),
-        size_bytes: file.len(),
-        etag: Some(tag),
-        ..BlobInfo::default()
-    };
+    let info =
+        BlobInfo { name: name.to_owned(), size_bytes: file.len(), etag: Some(tag), ..BlobInfo::default() };
     match sidecar {
         Some(sidecar) => BlobInfo {
             md5: md5_from_base64(&sidecar.md5),

@@ -1,10 +1,6 @@
 //! Where learners' and markers' files are read from: by URL, as whoever may read there.
 
-use std::{
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use azure_core::http::Url;
@@ -29,7 +25,7 @@ const SERVICE: Service = Service::SourceBlobs;
 const READ_BYTES: usize = 256 * 1024;
 
 /// How long an identity may take to show itself before files are read anonymously.
-const IDENTITY_PATIENCE: Duration = Duration::from_secs(60);
+const IDENTITY_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Files by URL.
 pub(super) struct UrlSource {
@@ -182,9 +178,8 @@ mod tests {
 
     #[test]
     fn an_account_owns_the_urls_below_it_only() {
-        let below = |endpoint: &str, url: &str| {
-            is_below(&Url::parse(endpoint).unwrap(), &Url::parse(url).unwrap())
-        };
+        let below =
+            |endpoint: &str, url: &str| is_below(&Url::parse(endpoint).unwrap(), &Url::parse(url).unwrap());
         assert!(below("https://a.blob.core.windows.net", "https://a.blob.core.windows.net/box/f"));
         assert!(below("http://127.0.0.1:1/acc", "http://127.0.0.1:1/acc/box/f"));
         assert!(!below("http://127.0.0.1:1/acc", "http://127.0.0.1:1/accx/box/f"));
