@@ -165,17 +165,16 @@ impl Copier {
         info: &BlobInfo,
         expected: Option<[u8; 16]>,
     ) -> Result<CopiedFile, Fault> {
-        let fault = if stored.size_bytes != info.size_bytes {
-            let what = format!(
-                "{} has {} bytes, its copy has {}: the copy was removed",
-                info.name, info.size_bytes, stored.size_bytes
-            );
-            Fault::new(Service::TargetBlobs, FaultKind::Corrupt, what)
-        } else {
-            match (expected, stored.md5) {
-                (Some(expected), Some(md5)) if expected != md5 => wrong_md5(info, expected, md5),
-                (_, md5) => return Ok(self.copied(name, info.size_bytes, md5.is_some())),
+        let fault = match (expected, stored.md5) {
+            _ if stored.size_bytes != info.size_bytes => {
+                let what = format!(
+                    "{} has {} bytes, its copy had {}: no copy was kept",
+                    info.name, info.size_bytes, stored.size_bytes
+                );
+                Fault::new(Service::TargetBlobs, FaultKind::Corrupt, what)
             }
+            (Some(expected), Some(md5)) if expected != md5 => wrong_md5(info, expected, md5),
+            (_, md5) => return Ok(self.copied(name, info.size_bytes, md5.is_some())),
         };
         self.target.delete_many(&[name.to_owned()]).await?;
         Err(fault)
@@ -278,7 +277,7 @@ fn check_length(info: &BlobInfo, read: u64, more: bool) -> Result<(), Fault> {
 }
 
 fn wrong_md5(info: &BlobInfo, expected: [u8; 16], found: [u8; 16]) -> Fault {
-    let hex = |md5: [u8; 16]| md5.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = |md5| format!("{:032x}", u128::from_be_bytes(md5));
     let what = format!(
         "{} should have the MD5 {}, but its bytes have {}: no copy was kept",
         info.name,

@@ -3,5 +3,6 @@
 pub mod rows;
 pub mod postgres;
 pub mod azurite;
+pub mod http_stub;
 pub mod tds;
 pub mod memory;

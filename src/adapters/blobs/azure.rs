@@ -14,6 +14,7 @@ use futures_util::{
     StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
+use md5::{Digest, Md5};
 use tokio::io::AsyncReadExt;
 use uuid::Uuid;
 
@@ -141,7 +142,6 @@ impl Blobs for AzureBlobs {
             file.read_to_end(&mut bytes).await.map_err(unreadable)?;
             return self.put(name, bytes.into(), options).await;
         }
-        use md5::{Digest, Md5};
         let mut upload = self.upload(name, options).await?;
         let mut whole = Md5::new();
         loop {

@@ -46,7 +46,9 @@ pub(super) fn of(error: &Error, service: Service, doing: &str) -> Fault {
             let what = format!("{doing}: the answer could not be read ({})", root_cause(error));
             Fault::new(service, FaultKind::Unavailable, what)
         }
-        _ => Fault::new(service, FaultKind::Misconfigured, format!("{doing}: {}", root_cause(error))),
+        ErrorKind::Other => {
+            Fault::new(service, FaultKind::Misconfigured, format!("{doing}: {}", root_cause(error)))
+        }
     }
 }
 
@@ -76,31 +78,29 @@ fn kind_of(status: u16, code: &str, retry_after: Option<Duration>) -> (FaultKind
             (FaultKind::NotFound, ": there is no such container; create it, or correct its name")
         }
         (404, _) => (FaultKind::NotFound, ""),
-        // What a SAS that may create but not overwrite gets in the place of a 409.
-        (403, "UnauthorizedBlobOverwrite") => (FaultKind::Exists, ""),
-        (401 | 403, "AuthenticationFailed") => (
+        // The first is what a SAS that may create but not overwrite gets in the place of a 409, the second the
+        // condition of a create-only write, as some answer it.
+        (403, "UnauthorizedBlobOverwrite") | (412, "TargetConditionNotMet") => (FaultKind::Exists, ""),
+        // Which of them it is, a wrong key, a missing right or a closed firewall, the codes do not say reliably.
+        (401 | 403, _) => (
             FaultKind::Denied,
-            ": the account's key, SAS or token was not accepted; check the connection string and the clock",
+            ": not allowed; check the connection string or identity, its rights, the SAS's end and the firewall",
         ),
-        (401 | 403, _) => (FaultKind::Denied, ": not allowed; check the rights, the SAS and the firewall"),
         (409, "BlobArchived" | "BlobBeingRehydrated") => {
             (FaultKind::Denied, ": the file is in the archive tier; rehydrate it")
         }
         (409, "PublicAccessNotPermitted") => (FaultKind::Denied, ": anonymous reading is not allowed"),
-        (409, "ContainerBeingDeleted" | "ContainerDisabled") => (FaultKind::Unavailable, ""),
         (409, "BlobAlreadyExists" | "") => (FaultKind::Exists, ": a blob of this name is there already"),
+        (409, "ContainerBeingDeleted") => (FaultKind::NotFound, ": its container is being deleted"),
         (409, _) => (FaultKind::Denied, ""),
-        // The condition on the target of a create-only put, as some answer it.
-        (412, "TargetConditionNotMet") => (FaultKind::Exists, ""),
         (412 | 416, _) => (FaultKind::Changed, ": it is not what it was when first looked at"),
         (400, "Md5Mismatch" | "Crc64Mismatch") => (FaultKind::Unavailable, ": damaged on its way"),
         (429 | 503, _) => (FaultKind::Throttled(retry_after), ": it asks for less"),
-        (501, _) | (400, "UnsupportedHeader" | "UnsupportedVerb" | "FeatureNotSupported") | (405, _) => {
+        (501 | 405, _) | (400, "UnsupportedHeader" | "UnsupportedVerb" | "FeatureNotSupported") => {
             (FaultKind::Unsupported, ": not supported there")
         }
-        (408 | 500 | 502 | 504, _) => (FaultKind::Unavailable, ""),
         (300..400, _) => (FaultKind::Misconfigured, ": it redirects; give the address it leads to"),
-        (500.., _) => (FaultKind::Unavailable, ""),
+        (408 | 500.., _) => (FaultKind::Unavailable, ""),
         _ => (FaultKind::Misconfigured, ""),
     }
 }

@@ -38,10 +38,7 @@ pub(super) struct SharedKey {
 
 impl SharedKey {
     pub fn new(account: String, key: &[u8]) -> Self {
-        let hmac = match Hmac::new_from_slice(key) {
-            Ok(hmac) => hmac,
-            Err(_) => unreachable!("an HMAC takes a key of any length"),
-        };
+        let Ok(hmac) = Hmac::new_from_slice(key) else { unreachable!("an HMAC takes a key of any length") };
         Self { account, hmac }
     }
 
@@ -141,7 +138,7 @@ mod tests {
         request.insert_header("x-ms-version", "2025-01-05");
         request.insert_header("content-md5", "MD5");
         request.insert_header("if-none-match", "*");
-        request.insert_header("x-ms-meta-attemptId", " 7 ");
+        request.insert_header("x-ms-meta-attemptid", " 7 ");
         request.set_body(bytes::Bytes::from_static(b"abc"));
         let key = SharedKey::new("acc".into(), b"key");
         assert_eq!(

@@ -25,7 +25,7 @@ const SERVICE: Service = Service::SourceBlobs;
 const READ_BYTES: usize = 256 * 1024;
 
 /// How long an identity may take to show itself before files are read anonymously.
-const IDENTITY_PATIENCE: Duration = Duration::from_secs(60);
+const IDENTITY_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Files by URL.
 pub(super) struct UrlSource {

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use url::Url;
+use url::{Host, Url};
 
 /// Sources that the storage service could not copy from. All others are tried first.
 #[derive(Debug, Default)]
@@ -24,16 +24,11 @@ impl Ways {
     }
 }
 
-/// The URL without its last segment, cut to two segments: account and container where the account stands in
-/// the path (the emulator), else container and perhaps a folder.
+/// Account and container. An account has a host of its own; the emulator's stands in the path.
 fn container(source: &Url) -> String {
-    let segments: Vec<&str> = source.path_segments().into_iter().flatten().collect();
-    let folders = segments.len().saturating_sub(1).min(2);
-    format!(
-        "{}/{}",
-        source.origin().ascii_serialization(),
-        segments.get(..folders).unwrap_or_default().join("/")
-    )
+    let account_in_host = matches!(source.host(), Some(Host::Domain(name)) if name != "localhost");
+    let folders = source.path_segments().into_iter().flatten().take(if account_in_host { 1 } else { 2 });
+    format!("{}/{}", source.origin().ascii_serialization(), folders.collect::<Vec<_>>().join("/"))
 }
 
 #[cfg(test)]
@@ -45,7 +40,11 @@ mod tests {
         let ways = Ways::default();
         let url = |text: &str| Url::parse(text).unwrap();
         ways.only_stream(&url("https://a.example/box/f1"));
+        ways.only_stream(&url("http://127.0.0.1:1/acc/box/f1"));
         assert!(!ways.may_try_server_side(&url("https://a.example/box/f2?sig=x")));
+        assert!(!ways.may_try_server_side(&url("https://a.example/box/folder/f2")));
+        assert!(!ways.may_try_server_side(&url("http://127.0.0.1:1/acc/box/f2")));
+        assert!(ways.may_try_server_side(&url("http://127.0.0.1:1/acc/other/f2")));
         assert!(ways.may_try_server_side(&url("https://a.example/other/f1")));
         assert!(ways.may_try_server_side(&url("https://b.example/box/f1")));
     }
