@@ -3,3 +3,4 @@
 pub mod postgres;
 pub mod azurite;
 pub mod tds;
+pub mod proxy;
