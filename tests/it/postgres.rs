@@ -1,1 +1,10 @@
-//! Promises of postgres.
+//! Promises of the target database, kept on a real PostgreSQL.
+
+mod world;
+mod commit;
+mod answers;
+mod enforcement;
+mod fence;
+mod connect;
+mod reads;
+mod preflight;

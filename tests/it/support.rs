@@ -5,4 +5,4 @@ pub mod postgres;
 pub mod azurite;
 pub mod http_stub;
 pub mod tds;
-pub mod memory;
+pub mod proxy;
