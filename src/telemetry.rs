@@ -1,7 +1,5 @@
 //! Logs (later: traces and metrics); set up once, flushed before exit.
 
-use std::io::IsTerminal;
-
 use tracing_subscriber::{
     EnvFilter, Layer, fmt, layer::SubscriberExt, registry::Registry, util::SubscriberInitExt,
 };
@@ -35,9 +33,7 @@ pub struct Guard(());
 impl LogSettings {
     /// Text on a terminal, else JSON, unless it was chosen.
     pub fn effective_format(&self) -> LogFormat {
-        self.format.unwrap_or_else(|| {
-            if std::io::stderr().is_terminal() { LogFormat::Text } else { LogFormat::Json }
-        })
+        self.format.unwrap_or_else(|| if Stderr.is_terminal() { LogFormat::Text } else { LogFormat::Json })
     }
 }
 
@@ -58,7 +54,7 @@ where
 {
     let lines = fmt::layer().with_writer(|| Stderr);
     match format {
-        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).with_target(false).boxed(),
+        LogFormat::Text => lines.with_ansi(Stderr.is_terminal()).with_target(false).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
     }
 }

@@ -310,7 +310,9 @@ next: rogo-migrate verify --run rogo
     #[test]
     fn books_that_do_not_balance_are_incomplete() {
         let mut missing = Missing { shards: vec![ShardIndex(3)], ..Missing::default() };
-        [4, 5, 6, 9].into_iter().for_each(|row| missing.add(row));
+        for row in [4, 5, 6, 9] {
+            missing.add(row);
+        }
         let incomplete = summary(8_004, missing);
         assert_eq!(incomplete.result, RunResult::Incomplete);
         let grid = incomplete.grid();

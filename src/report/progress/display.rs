@@ -33,7 +33,7 @@ pub enum Style {
 impl Style {
     /// Log lines where logs are JSON, a bar on a terminal, else blocks.
     pub fn choose(json_lines: bool) -> Self {
-        match (json_lines, io::stderr().is_terminal()) {
+        match (json_lines, Stderr.is_terminal()) {
             (true, _) => Self::Log,
             (false, true) => Self::Live,
             (false, false) => Self::Block,
@@ -113,6 +113,13 @@ impl Bar {
 /// Standard error above the live lines.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Stderr;
+
+impl Stderr {
+    /// Whether a person watches.
+    pub fn is_terminal(self) -> bool {
+        io::stderr().is_terminal()
+    }
+}
 
 impl Write for Stderr {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
