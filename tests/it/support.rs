@@ -6,3 +6,5 @@ pub mod azurite;
 pub mod http_stub;
 pub mod tds;
 pub mod proxy;
+pub mod memory;
+pub mod app;
