@@ -8,7 +8,7 @@ use super::{
     grade::{final_grade, not_missed},
     malpractice::{self, enforced_max_attempts},
     message::{fail, list, quoted},
-    report::sound_report,
+    report::{SoundReport, sound_report},
     scores::sound_scores,
     sections::section_marks,
 };
@@ -49,23 +49,14 @@ fn migration(
 
     let lms_user_id = format!("{}::{}", config.lms_instance, report.ti_user_id);
     let context_id = format!("{}::{}", config.lms_instance, report.ti_section_id);
-    let malpractice = level.map(|level: &MalpracticeLevel| Malpractice {
+    let malpractice = level.map(|level| Malpractice {
         level_id: level.id.clone(),
         notes: report.grade.clone(),
         enforcement_id: enforcement_id(&lms_user_id, &assessment.code, &context_id),
         enforced_max_attempts: enforced_max_attempts(&level.level_text, attempt_number),
         rule_applied_by: catalogue.rule_owner_id.clone(),
     });
-    let grade = Grade {
-        total_marks_awarded: report.total_marks_awarded,
-        total_marks_possible: report.marks_available,
-        percentage_score: report.grade_percent,
-        final_grade: match level {
-            Some(_) => malpractice::FINAL_GRADE.to_owned(),
-            None => final_grade(&report.grade, &assessment.code),
-        },
-        overall_summary: report.marker_notes,
-    };
+    let grade = grade_row(&report, level, &assessment.code);
     Ok(Migration {
         attempt,
         ids: SubmissionIds::new(&config.lms_instance, attempt),
@@ -90,6 +81,19 @@ fn migration(
         malpractice,
         notes: note.into_iter().collect(),
     })
+}
+
+fn grade_row(report: &SoundReport, level: Option<&MalpracticeLevel>, assessment_code: &str) -> Grade {
+    Grade {
+        total_marks_awarded: report.total_marks_awarded,
+        total_marks_possible: report.marks_available,
+        percentage_score: report.grade_percent,
+        final_grade: match level {
+            Some(_) => malpractice::FINAL_GRADE.to_owned(),
+            None => final_grade(&report.grade, assessment_code),
+        },
+        overall_summary: report.marker_notes.clone(),
+    }
 }
 
 /// What the input and the mapping say of a row that may be migrated: rows 1 to 7 of the table.

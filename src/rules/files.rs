@@ -212,8 +212,8 @@ mod tests {
             names in prop::collection::vec("[a-z]{0,3}", 1..6),
             blank in prop::collection::vec(any::<bool>(), 1..6),
         ) {
-            let url = |(n, blank): (usize, &bool)| if *blank { String::new() } else { format!("https://h/{n}") };
-            let urls: Vec<String> = blank.iter().enumerate().map(url).collect();
+            let url = |n: usize| if blank[n] { String::new() } else { format!("https://h/{n}") };
+            let urls: Vec<String> = (0..blank.len()).map(url).collect();
             let certain = names.len() == urls.len();
             let expected: Vec<String> = (0..urls.len())
                 .filter(|n| !blank[*n])

@@ -89,6 +89,7 @@ mod tests {
     fn every_other_url_is_foreign() {
         for (url, why) in [
             ("http://acc.example.net/learner%20files/a", "not below"),
+            ("http://acc.example.net:443/learner%20files/a", "not below"),
             ("https://acc.example.net:8443/learner%20files/a", "not below"),
             ("https://acc.example.net./learner%20files/a", "not below"),
             ("https://acc.example.net.evil.org/learner%20files/a", "not below"),
