@@ -6,7 +6,11 @@ use std::{
     os::unix::fs::FileExt,
 };
 
-use super::{Counts, mapping::MappingIndex, trial::Selection};
+use super::{
+    Counts,
+    mapping::{MappingIndex, UnitVersion},
+    trial::Selection,
+};
 use crate::{
     adapters::inputs::Inputs,
     domain::{
@@ -190,10 +194,10 @@ impl Draft {
             return Standing::Held;
         }
         match self.mapping.unit_version(attempt) {
-            None => Standing::MappingMissing,
-            Some(None) => Standing::MappingAmbiguous,
-            Some(Some(version)) if version.trim().is_empty() => Standing::VersionMissing,
-            Some(Some(version)) => {
+            UnitVersion::Missing => Standing::MappingMissing,
+            UnitVersion::Ambiguous => Standing::MappingAmbiguous,
+            UnitVersion::Found(version) if version.trim().is_empty() => Standing::VersionMissing,
+            UnitVersion::Found(version) => {
                 let version = version.trim();
                 let wanted = rules.unit_versions.iter().any(|prefix| version.starts_with(prefix.as_str()));
                 if wanted { Standing::Eligible } else { Standing::VersionExcluded }

@@ -123,7 +123,9 @@ impl Blobs for MemoryBlobs {
 
     async fn delete_many(&self, names: &[String]) -> Result<(), Fault> {
         let mut blobs = self.blobs.lock().unwrap();
-        names.iter().for_each(|name| drop(blobs.remove(name)));
+        for name in names {
+            blobs.remove(name);
+        }
         Ok(())
     }
 }
