@@ -8,10 +8,7 @@ use std::{
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tempfile::NamedTempFile;
 
-use super::{
-    draft::{Draft, no_room},
-    facts::FactSpool,
-};
+use super::{draft::Draft, facts::FactSpool, spool::no_room};
 use crate::{
     adapters::inputs::Hasher,
     domain::{ShardIndex, ShardPlan},

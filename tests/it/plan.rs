@@ -12,6 +12,7 @@ mod fakes;
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use fakes::{FakeSource, FakeTarget, FakeWarehouse, MemoryBlobs};
+use proptest::prelude::*;
 use rogo_migrate::{
     adapters::inputs::{InputSource, Inputs},
     domain::{
@@ -553,6 +554,18 @@ async fn a_queue_that_was_changed_cut_or_lost_is_refused() {
 }
 
 #[tokio::test]
+async fn a_run_store_that_fails_half_way_keeps_no_queue() {
+    let mut world = five();
+    world.settings.shards = 3;
+    *world.documents.puts_left.lock().unwrap() = Some(2);
+    let stop = world.make().await.unwrap_err();
+    assert_eq!(stop.exit, Exit::Temporary, "{stop}");
+    assert_eq!(world.documents.names(), [""; 0]);
+    *world.documents.puts_left.lock().unwrap() = None;
+    world.make().await.unwrap();
+}
+
+#[tokio::test]
 async fn an_input_may_be_a_blob() {
     let world = five();
     let blobs: Arc<dyn Blobs> = Arc::clone(&world.documents) as Arc<dyn Blobs>;
@@ -568,6 +581,42 @@ async fn an_input_may_be_a_blob() {
     let stop = plan::make(&world.settings, world.services(&inputs, &store)).await.unwrap_err();
     assert_eq!(stop.exit, Exit::Usage);
     assert!(stop.message.contains("az://runs/in/none.csv cannot be read: there is no such blob"), "{stop}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn every_row_stands_in_one_queue_and_each_attempt_has_one_newest_row(
+        ids in prop::collection::vec(-2_i32..8, 1..30),
+        shards in 1_u32..6,
+    ) {
+        let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        let rows: Vec<(&str, &str)> = texts.iter().map(|id| (id.as_str(), "")).collect();
+        let mut world = World::new(&rows, &[("1", "24_01", "Attempt 1")]);
+        world.settings.shards = shards;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let queues: Vec<Vec<QueuedRow>> = runtime.block_on(async {
+            let plan = world.make().await.unwrap().plan;
+            let mut queues = Vec::new();
+            for shard in 0..shards {
+                queues.push(world.queue(&plan, shard).await);
+            }
+            queues
+        });
+        let mut seen = Vec::new();
+        for row in queues.iter().flatten() {
+            let id = ids[usize::try_from(row.number - 1).unwrap()];
+            prop_assert_eq!(row.attempt, AttemptId::try_from(id).ok());
+            let newest = ids.iter().rposition(|other| *other == id).unwrap() as u64 + 1;
+            let expected = (id >= 1 && newest != row.number).then_some(newest);
+            prop_assert_eq!(row.newer_row, expected);
+            seen.push(row.number);
+        }
+        prop_assert!(queues.iter().all(|queue| queue.is_sorted_by(|a, b| a.number > b.number)));
+        seen.sort_unstable();
+        prop_assert_eq!(seen, (1..=ids.len() as u64).collect::<Vec<_>>());
+    }
 }
 
 /// Reports whose grade is the given text.
