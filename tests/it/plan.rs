@@ -233,6 +233,38 @@ async fn a_queue_says_everything_that_the_plan_knows_of_a_row() {
 }
 
 #[tokio::test]
+async fn odd_cells_reach_the_queue_as_they_came() {
+    let odd = [
+        "",
+        "  ",
+        "123abc",
+        "-1",
+        "+1",
+        "0",
+        "1.0",
+        "1e3",
+        "2147483648",
+        "999999999999999999999999999999",
+        "٣",
+        "1\x00",
+        "1\n2",
+        "😀",
+        "\"",
+        "1,2",
+        "\u{feff}1",
+    ];
+    let rows = odd.map(|cell| (cell, cell));
+    let world = World::new(&rows, &[("1", "24_01", "Attempt 1")]);
+    let report = world.make().await.unwrap();
+    assert_eq!(report.counts.unwrap().attempt_id_invalid, odd.len() as u64);
+    let queue = world.queue(&report.plan, 0).await;
+    let cells: Vec<&str> = queue.iter().rev().map(|row| row.cells.attempt_id.as_str()).collect();
+    assert_eq!(cells, odd);
+    assert!(queue.iter().all(|row| row.attempt.is_none() && row.newer_row.is_none()));
+    assert!(queue.iter().all(|row| row.cells.learner_blob_urls == row.cells.attempt_id));
+}
+
+#[tokio::test]
 async fn three_equal_rows_name_the_newest() {
     let world = World::new(&[("1", ""), ("1", ""), ("1", "")], &[("1", "24_01", "Attempt 1")]);
     let rows = world.queue(&world.make().await.unwrap().plan, 0).await;
