@@ -9,6 +9,7 @@ mod preflight;
 mod queues;
 mod readers;
 mod report;
+mod spool;
 mod trial;
 
 use std::sync::Arc;
@@ -83,7 +84,7 @@ pub async fn rehearse(settings: &Settings, services: Services<'_>) -> Result<Pla
             facts_sha256: None,
         })
         .collect();
-    let plan = prepared.plan(settings, services, new_id(), shards).await?;
+    let plan = prepared.plan(settings, services, new_id(), shards);
     Ok(prepared.report(plan, PlanState::Rehearsed, settings))
 }
 
@@ -119,8 +120,15 @@ async fn make_new(settings: &Settings, services: Services<'_>) -> Result<PlanRep
     let id = new_id();
     let shards = settings.shards;
     let written =
-        queues::write(services.store, &id, shards, &prepared.draft, prepared.facts.as_ref()).await?;
-    let plan = prepared.plan(settings, services, id, written).await?;
+        match queues::write(services.store, &id, shards, &prepared.draft, prepared.facts.as_ref()).await {
+            Ok(written) => written,
+            Err(fault) => {
+                // They hold personal data. Where they cannot be removed either, they are never read.
+                let _ = services.store.delete(&queues::written(&id, shards)).await;
+                return Err(fault.into());
+            }
+        };
+    let plan = prepared.plan(settings, services, id, written);
     match services.store.create(names::PLAN, &plan).await {
         Ok(()) => Ok(prepared.report(plan, PlanState::Made, settings)),
         Err(fault) if fault.kind == FaultKind::Exists => yield_to(settings, services, plan, &prepared).await,
@@ -152,6 +160,7 @@ struct Prepared {
     draft: Arc<Draft>,
     facts: Option<Arc<FactSpool>>,
     shape: WarehouseShape,
+    database: String,
     trial: Option<String>,
 }
 
@@ -168,6 +177,7 @@ async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) -> R
     let Some(shape) = shape else {
         return Err(Stop::new(Exit::Bug, "the warehouse said neither its shape nor a fault"));
     };
+    let database = services.target.database().await?;
     draft.mark_held(services.target).await?;
     let facts = if shape.lookups_are_cheap {
         None
@@ -177,18 +187,18 @@ async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) -> R
     let mut reasons = Reasons::default();
     preflight::sample(&services, settings, &draft, facts.as_ref(), &mut reasons).await?;
     reasons.into_result()?;
-    Ok(Prepared { draft: Arc::new(draft), facts: facts.map(Arc::new), shape, trial: selection.pinned() })
+    Ok(Prepared {
+        draft: Arc::new(draft),
+        facts: facts.map(Arc::new),
+        shape,
+        database,
+        trial: selection.pinned(),
+    })
 }
 
 impl Prepared {
-    async fn plan(
-        &self,
-        settings: &Settings,
-        services: Services<'_>,
-        id: String,
-        shards: Vec<ShardPlan>,
-    ) -> Result<Plan, Stop> {
-        Ok(Plan {
+    fn plan(&self, settings: &Settings, services: Services<'_>, id: String, shards: Vec<ShardPlan>) -> Plan {
+        Plan {
             id,
             run: settings.run.clone(),
             created_at: Utc::now(),
@@ -199,13 +209,13 @@ impl Prepared {
             rows: self.draft.len(),
             rows_left_out: self.draft.left_out,
             shards,
-            database: services.target.database().await?,
+            database: self.database.clone(),
             target: services.target_blobs.location(),
             warehouse: self.shape.description.clone(),
             facts_files: self.facts.is_some(),
             settings: pinned_settings(settings),
             trial: self.trial.clone(),
-        })
+        }
     }
 
     fn report(&self, plan: Plan, state: PlanState, settings: &Settings) -> PlanReport {

@@ -1,19 +1,20 @@
 //! Everything the plan knows of the rows: a compact index in memory, the cells in a spool on disk.
 
-use std::{
-    fs::File,
-    io::{self, BufWriter, Write},
-    os::unix::fs::FileExt,
-};
+use std::{fs::File, io, os::unix::fs::FileExt};
 
-use super::{Counts, mapping::MappingIndex, trial::Selection};
+use super::{
+    Counts,
+    mapping::{MappingIndex, UnitVersion},
+    spool::Spool,
+    trial::Selection,
+};
 use crate::{
     adapters::inputs::Inputs,
     domain::{
         AttemptId, InputDigest, QueuedRow, ShardIndex, SubmissionIds, SubmissionRow, attempt_of_launch_id,
     },
     exit::{Exit, Stop},
-    ports::{Fault, FaultKind, Service, Target},
+    ports::{Fault, Target},
     settings::RuleSettings,
 };
 
@@ -190,10 +191,10 @@ impl Draft {
             return Standing::Held;
         }
         match self.mapping.unit_version(attempt) {
-            None => Standing::MappingMissing,
-            Some(None) => Standing::MappingAmbiguous,
-            Some(Some(version)) if version.trim().is_empty() => Standing::VersionMissing,
-            Some(Some(version)) => {
+            UnitVersion::Missing => Standing::MappingMissing,
+            UnitVersion::Ambiguous => Standing::MappingAmbiguous,
+            UnitVersion::Found(version) if version.trim().is_empty() => Standing::VersionMissing,
+            UnitVersion::Found(version) => {
                 let version = version.trim();
                 let wanted = rules.unit_versions.iter().any(|prefix| version.starts_with(prefix.as_str()));
                 if wanted { Standing::Eligible } else { Standing::VersionExcluded }
@@ -265,42 +266,4 @@ fn refuse_empty(input: &InputDigest) -> Result<(), Stop> {
     }
     let message = format!("{} holds a header and no rows; export it again", input.location);
     Err(Stop::new(Exit::DataRefused, message))
-}
-
-/// Cells on their way to disk. Writes are small and buffered, so they may block the one task of a plan.
-struct Spool {
-    file: BufWriter<File>,
-    line: Vec<u8>,
-    offset: u64,
-}
-
-impl Spool {
-    fn new() -> Result<Self, Fault> {
-        let file = tempfile::tempfile().map_err(no_room)?;
-        Ok(Self { file: BufWriter::with_capacity(1 << 20, file), line: Vec::new(), offset: 0 })
-    }
-
-    fn keep(&mut self, cells: &SubmissionRow) -> Result<(u64, u32), Fault> {
-        self.line.clear();
-        serde_json::to_writer(&mut self.line, cells).map_err(|error| no_room(error.into()))?;
-        self.file.write_all(&self.line).map_err(no_room)?;
-        let offset = self.offset;
-        self.offset += self.line.len() as u64;
-        // A record of 16 MiB is at most 96 MiB of JSON.
-        Ok((offset, u32::try_from(self.line.len()).unwrap_or_default()))
-    }
-
-    fn finish(self) -> Result<File, Fault> {
-        self.file.into_inner().map_err(|error| no_room(error.into_error()))
-    }
-}
-
-/// A temporary file could not be written or read.
-pub fn no_room(error: io::Error) -> Fault {
-    let folder = std::env::temp_dir();
-    let what = format!(
-        "no temporary file in {}: make room there, or set TMPDIR to another folder",
-        folder.display()
-    );
-    Fault::caused(Service::Inputs, FaultKind::Misconfigured, what, error)
 }

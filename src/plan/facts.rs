@@ -9,7 +9,7 @@ use std::{
     os::unix::fs::FileExt,
 };
 
-use super::draft::{Draft, no_room};
+use super::{draft::Draft, spool::no_room};
 use crate::{
     domain::{AttemptFacts, AttemptId, FactRow, Facts, ShardIndex},
     ports::{Fault, Warehouse},

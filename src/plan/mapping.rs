@@ -23,6 +23,17 @@ pub struct MappingIndex {
     values: Vec<Mapping>,
 }
 
+/// The mapping's Unit Code Version for one attempt, as it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnitVersion<'a> {
+    /// No row.
+    Missing,
+    /// Rows that differ.
+    Ambiguous,
+    /// One value; may be blank.
+    Found(&'a str),
+}
+
 /// One mapping row: the value that the rules read, and a hash of the other required cells, which
 /// decides only whether two rows of one attempt are equal.
 struct Entry {
@@ -65,9 +76,14 @@ impl MappingIndex {
         }
     }
 
-    /// Unit Code Version of `attempt`: outer `None` without a row, inner where rows differ.
-    pub fn unit_version(&self, attempt: AttemptId) -> Option<Option<&str>> {
-        self.index_of(attempt).map(|index| self.value(index).map(|mapping| mapping.unit_version.as_str()))
+    /// Unit Code Version of `attempt`.
+    pub fn unit_version(&self, attempt: AttemptId) -> UnitVersion<'_> {
+        match self.index_of(attempt) {
+            None => UnitVersion::Missing,
+            Some(index) => self
+                .value(index)
+                .map_or(UnitVersion::Ambiguous, |mapping| UnitVersion::Found(&mapping.unit_version)),
+        }
     }
 
     fn index_of(&self, attempt: AttemptId) -> Option<u32> {

@@ -47,10 +47,15 @@ impl Reasons {
         if reasons.is_empty() { Ok(()) } else { Err(Stop::new(exit, reasons.join("\n"))) }
     }
 
-    /// Puts what is wrong with the inputs before the rest: their exit code stands.
+    /// Puts what is wrong with the inputs before the rest: their exit code stands, unless it may pass by
+    /// itself and another reason does not.
     pub fn after(self, inputs: Stop) -> Stop {
+        let exit = match inputs.exit {
+            Exit::Temporary if !self.lasting.is_empty() => Exit::Configuration,
+            exit => exit,
+        };
         let reasons = [vec![inputs.message], self.lasting, self.passing].concat();
-        Stop::new(inputs.exit, reasons.join("\n"))
+        Stop::new(exit, reasons.join("\n"))
     }
 }
 
@@ -77,7 +82,7 @@ pub async fn services(
     let workers = u32::try_from(settings.work.workers).unwrap_or(u32::MAX);
     let connections = |pool: u32| workers.saturating_mul(pool).saturating_mul(processes);
     if let Some(refusals) = reasons.note(services.target.preflight(connections(settings.work.pool)).await) {
-        refusals.into_iter().for_each(|reason| reasons.lasts(reason));
+        reasons.lasting.extend(refusals);
     }
     let shape = reasons.note(services.warehouse.shape().await)?;
     let needed = connections(settings.work.warehouse_pool);
@@ -128,7 +133,7 @@ pub async fn sample(
     }
     let mut urls = Vec::new();
     for index in eligible {
-        let row = draft.queued(index).map_err(super::draft::no_room)?;
+        let row = draft.queued(index).map_err(super::spool::no_room)?;
         urls.extend(first_allowed(&row.cells.learner_blob_urls, &settings.source.allow));
         if urls.len() == SAMPLED_FILES {
             break;

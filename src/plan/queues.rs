@@ -8,10 +8,7 @@ use std::{
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tempfile::NamedTempFile;
 
-use super::{
-    draft::{Draft, no_room},
-    facts::FactSpool,
-};
+use super::{draft::Draft, facts::FactSpool, spool::no_room};
 use crate::{
     adapters::inputs::Hasher,
     domain::{ShardIndex, ShardPlan},
@@ -79,8 +76,8 @@ async fn file(
     let filled = tokio::task::spawn_blocking(move || {
         let mut out = Hashed { file: BufWriter::new(NamedTempFile::new()?), hasher: Hasher::default() };
         fill(&mut out)?;
-        let file = out.file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        Ok((file, out.hasher.finish().sha256))
+        let written = out.file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        Ok((written, out.hasher.finish().sha256))
     });
     filled.await.unwrap_or_else(|panicked| Err(io::Error::other(panicked))).map_err(no_room)
 }

@@ -13,6 +13,10 @@ use crate::{
     run_store::{RunStore, names},
 };
 
+/// What to do about a file that is not as it was written.
+const ADVICE: &str =
+    "not what was written; it was changed or cut: restore it, or start a run with another name";
+
 /// A document of JSON lines as a stream. With a digest, its end proves all bytes.
 pub struct JsonLines<T> {
     body: BoxStream<'static, Result<Bytes, Fault>>,
@@ -73,7 +77,7 @@ impl<T: DeserializeOwned> JsonLines<T> {
     fn parse(&mut self, line: &[u8]) -> Result<T, Fault> {
         self.line += 1;
         serde_json::from_slice(line).map_err(|error| {
-            let what = format!("{}, line {}: {}", self.location, self.line, self.advice());
+            let what = format!("{}, line {}: {}", self.location, self.line, ADVICE);
             // Its text may quote the line: only the kind and place are told.
             let cause = format!("{:?} error at column {}", error.classify(), error.column());
             Fault::caused(Service::RunStore, FaultKind::Corrupt, what, cause)
@@ -87,12 +91,8 @@ impl<T: DeserializeOwned> JsonLines<T> {
         if as_written && self.buffer.is_empty() {
             return Ok(());
         }
-        let what = format!("{}: {}", self.location, self.advice());
+        let what = format!("{}: {}", self.location, ADVICE);
         Err(Fault::new(Service::RunStore, FaultKind::Corrupt, what))
-    }
-
-    fn advice(&self) -> &'static str {
-        "not what was written; it was changed or cut: restore it, or start a run with another name"
     }
 }
 
@@ -166,11 +166,9 @@ async fn open<T: DeserializeOwned>(
     sha256: String,
 ) -> Result<JsonLines<T>, Fault> {
     let location = store.describe(name);
-    match store.open(name).await? {
-        Some(reader) => Ok(JsonLines::new(reader.body, location, Some(sha256))),
-        None => {
-            let what = format!("{location} is gone: restore it, or start a run with another name");
-            Err(Fault::new(Service::RunStore, FaultKind::NotFound, what))
-        }
-    }
+    let Some(reader) = store.open(name).await? else {
+        let what = format!("{location} is gone: restore it, or start a run with another name");
+        return Err(Fault::new(Service::RunStore, FaultKind::NotFound, what));
+    };
+    Ok(JsonLines::new(reader.body, location, Some(sha256)))
 }

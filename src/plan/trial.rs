@@ -65,7 +65,9 @@ impl Selection {
         let limit = self.limit.map(|limit| format!("--limit {limit}"));
         let attempts = self.attempts.as_ref().map(|attempts| {
             let mut hasher = Hasher::default();
-            attempts.iter().for_each(|attempt| hasher.update(format!("{attempt}\n").as_bytes()));
+            for attempt in attempts {
+                hasher.update(format!("{attempt}\n").as_bytes());
+            }
             let sha256: String = hasher.finish().sha256.chars().take(12).collect();
             format!("--attempts of {} ids (sha256 {sha256})", attempts.len())
         });

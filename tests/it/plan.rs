@@ -1,10 +1,18 @@
 //! Promises of the plan: what it writes, what it refuses, and that it never changes its mind.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::too_many_lines,
+    reason = "a test ends at the first surprise, and its tables are long"
+)]
+
 mod fakes;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use fakes::{FakeSource, FakeTarget, FakeWarehouse, MemoryBlobs};
+use proptest::prelude::*;
 use rogo_migrate::{
     adapters::inputs::{InputSource, Inputs},
     domain::{
@@ -225,6 +233,38 @@ async fn a_queue_says_everything_that_the_plan_knows_of_a_row() {
 }
 
 #[tokio::test]
+async fn odd_cells_reach_the_queue_as_they_came() {
+    let odd = [
+        "",
+        "  ",
+        "123abc",
+        "-1",
+        "+1",
+        "0",
+        "1.0",
+        "1e3",
+        "2147483648",
+        "999999999999999999999999999999",
+        "٣",
+        "1\x00",
+        "1\n2",
+        "😀",
+        "\"",
+        "1,2",
+        "\u{feff}1",
+    ];
+    let rows = odd.map(|cell| (cell, cell));
+    let world = World::new(&rows, &[("1", "24_01", "Attempt 1")]);
+    let report = world.make().await.unwrap();
+    assert_eq!(report.counts.unwrap().attempt_id_invalid, odd.len() as u64);
+    let queue = world.queue(&report.plan, 0).await;
+    let cells: Vec<&str> = queue.iter().rev().map(|row| row.cells.attempt_id.as_str()).collect();
+    assert_eq!(cells, odd);
+    assert!(queue.iter().all(|row| row.attempt.is_none() && row.newer_row.is_none()));
+    assert!(queue.iter().all(|row| row.cells.learner_blob_urls == row.cells.attempt_id));
+}
+
+#[tokio::test]
 async fn three_equal_rows_name_the_newest() {
     let world = World::new(&[("1", ""), ("1", ""), ("1", "")], &[("1", "24_01", "Attempt 1")]);
     let rows = world.queue(&world.make().await.unwrap().plan, 0).await;
@@ -366,7 +406,7 @@ async fn every_reason_that_stops_a_run_is_told_at_once() {
     world.files.fault.lock().unwrap().replace(FaultKind::NotFound);
     let words = ["table submission_files is missing", "warehouse: no", "target blobs: no"];
     world.check_refused(Exit::Configuration, &words).await;
-    assert_eq!(world.target.asked(), 1 * 5 * 3, "parallelism × workers × pool");
+    assert_eq!(world.target.asked(), 5 * 3, "one process × workers × pool");
 }
 
 #[tokio::test]
@@ -492,6 +532,22 @@ async fn facts_files_follow_their_queues() {
 }
 
 #[tokio::test]
+async fn facts_of_many_rows_in_any_order_reach_their_rows() {
+    let ids: Vec<String> = (1..=10_000).map(|number| number.to_string()).collect();
+    let rows: Vec<(&str, &str)> = ids.iter().map(|id| (id.as_str(), "")).collect();
+    let mut world = World::new(&rows, &[("1", "24_01", "Attempt 1")]);
+    world.warehouse.shape.lookups_are_cheap = false;
+    world.warehouse.scanned = (1..=10_000).map(|n| (n * 7_919 % 10_000 + 1, "a grade")).collect();
+    let plan = world.make().await.unwrap().plan;
+    let mut facts = FactsReader::open(&world.store(), &plan, ShardIndex(0)).await.unwrap().unwrap();
+    for number in (1..=10_000).rev() {
+        let facts = facts.of(attempt(number)).await.unwrap();
+        assert_eq!((facts.reports.len(), facts.scores.len()), (1, 1), "attempt {number}");
+    }
+    facts.finish().await.unwrap();
+}
+
+#[tokio::test]
 async fn without_facts_files_there_is_no_reader_of_them() {
     let world = five();
     let plan = world.make().await.unwrap().plan;
@@ -506,7 +562,7 @@ async fn a_queue_that_was_changed_cut_or_lost_is_refused() {
     let whole = world.documents.text(&name);
     for (changed, words) in [
         (whole.replacen("a@b.example", "c@d.example", 1), "not what was written"),
-        (whole.lines().take(4).map(|line| format!("{line}\n")).collect(), "not what was written"),
+        (whole.split_inclusive('\n').take(4).collect(), "not what was written"),
         (whole.trim_end().to_owned(), "not what was written"),
         (whole.replacen("\"number\":4", "\"number\":\"4\"", 1), "line 2: not what was written"),
     ] {
@@ -520,13 +576,25 @@ async fn a_queue_that_was_changed_cut_or_lost_is_refused() {
         };
         assert_eq!(fault.kind, FaultKind::Corrupt);
         assert!(fault.what.contains(words) && fault.what.contains(&name), "{}", fault.chain());
-        assert!(!fault.chain().contains("@"), "no personal data: {}", fault.chain());
+        assert!(!fault.chain().contains('@'), "no personal data: {}", fault.chain());
     }
     world.documents.delete_many(&[name]).await.unwrap();
     let gone = QueueReader::open(&store, &plan, ShardIndex(0)).await.err().unwrap();
     assert_eq!(gone.kind, FaultKind::NotFound);
     let none = QueueReader::open(&store, &plan, ShardIndex(1)).await.err().unwrap();
     assert!(none.what.contains("there is no shard 1"), "{}", none.what);
+}
+
+#[tokio::test]
+async fn a_run_store_that_fails_half_way_keeps_no_queue() {
+    let mut world = five();
+    world.settings.shards = 3;
+    *world.documents.puts_left.lock().unwrap() = Some(2);
+    let stop = world.make().await.unwrap_err();
+    assert_eq!(stop.exit, Exit::Temporary, "{stop}");
+    assert_eq!(world.documents.names(), [""; 0]);
+    *world.documents.puts_left.lock().unwrap() = None;
+    world.make().await.unwrap();
 }
 
 #[tokio::test]
@@ -545,6 +613,42 @@ async fn an_input_may_be_a_blob() {
     let stop = plan::make(&world.settings, world.services(&inputs, &store)).await.unwrap_err();
     assert_eq!(stop.exit, Exit::Usage);
     assert!(stop.message.contains("az://runs/in/none.csv cannot be read: there is no such blob"), "{stop}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn every_row_stands_in_one_queue_and_each_attempt_has_one_newest_row(
+        ids in prop::collection::vec(-2_i32..8, 1..30),
+        shards in 1_u32..6,
+    ) {
+        let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        let rows: Vec<(&str, &str)> = texts.iter().map(|id| (id.as_str(), "")).collect();
+        let mut world = World::new(&rows, &[("1", "24_01", "Attempt 1")]);
+        world.settings.shards = shards;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let queues: Vec<Vec<QueuedRow>> = runtime.block_on(async {
+            let plan = world.make().await.unwrap().plan;
+            let mut queues = Vec::new();
+            for shard in 0..shards {
+                queues.push(world.queue(&plan, shard).await);
+            }
+            queues
+        });
+        let mut seen = Vec::new();
+        for row in queues.iter().flatten() {
+            let id = ids[usize::try_from(row.number - 1).unwrap()];
+            prop_assert_eq!(row.attempt, AttemptId::try_from(id).ok());
+            let newest = ids.iter().rposition(|other| *other == id).unwrap() as u64 + 1;
+            let expected = (id >= 1 && newest != row.number).then_some(newest);
+            prop_assert_eq!(row.newer_row, expected);
+            seen.push(row.number);
+        }
+        prop_assert!(queues.iter().all(|queue| queue.is_sorted_by(|a, b| a.number > b.number)));
+        seen.sort_unstable();
+        prop_assert_eq!(seen, (1..=ids.len() as u64).collect::<Vec<_>>());
+    }
 }
 
 /// Reports whose grade is the given text.

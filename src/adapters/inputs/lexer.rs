@@ -177,7 +177,7 @@ impl Lexer {
     /// Takes one byte that decides something; `false` leaves it to the state it led to.
     fn step(&mut self, byte: u8) -> Result<bool, Problem> {
         match (self.state, byte) {
-            (State::RecordStart, b'\n') | (State::BlankReturn, b'\n') => {
+            (State::RecordStart | State::BlankReturn, b'\n') => {
                 self.line += 1;
                 self.begin(State::RecordStart);
             }
@@ -370,7 +370,9 @@ mod tests {
         ) {
             let terminator = if crlf { csv::Terminator::CRLF } else { csv::Terminator::Any(b'\n') };
             let mut writer = csv::WriterBuilder::new().terminator(terminator).from_writer(Vec::new());
-            rows.iter().for_each(|row| writer.write_record(row).unwrap());
+            for row in &rows {
+                writer.write_record(row).unwrap();
+            }
             let text = String::from_utf8(writer.into_inner().unwrap()).unwrap();
             prop_assert_eq!(read_in_pieces(&text, 7), Ok(rows));
         }

@@ -36,6 +36,8 @@ pub struct MemoryBlobs {
     blobs: Mutex<BTreeMap<String, Bytes>>,
     writes: AtomicU32,
     pub fault: Mutex<Option<FaultKind>>,
+    /// Puts that still succeed; `None` for all.
+    pub puts_left: Mutex<Option<u32>>,
 }
 
 impl MemoryBlobs {
@@ -82,6 +84,9 @@ impl Blobs for MemoryBlobs {
 
     async fn put(&self, name: &str, bytes: Bytes, options: &PutOptions) -> Result<Stored, Fault> {
         self.writes.fetch_add(1, Ordering::SeqCst);
+        if let Some(left) = self.puts_left.lock().unwrap().as_mut() {
+            *left = left.checked_sub(1).ok_or_else(|| no(Service::RunStore, FaultKind::Unavailable))?;
+        }
         let mut blobs = self.blobs.lock().unwrap();
         if options.existing == Existing::Keep && blobs.contains_key(name) {
             return Err(no(Service::RunStore, FaultKind::Exists));
@@ -123,7 +128,9 @@ impl Blobs for MemoryBlobs {
 
     async fn delete_many(&self, names: &[String]) -> Result<(), Fault> {
         let mut blobs = self.blobs.lock().unwrap();
-        names.iter().for_each(|name| drop(blobs.remove(name)));
+        for name in names {
+            blobs.remove(name);
+        }
         Ok(())
     }
 }
