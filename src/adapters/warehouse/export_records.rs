@@ -35,8 +35,8 @@ pub(super) struct Records {
     line: u64,
     /// Where the field began that is being read.
     field_line: u64,
-    /// Line of the first character of `text`.
-    first_line: u64,
+    /// Where the record began that `text` begins with.
+    record_line: u64,
 }
 
 impl Records {
@@ -49,14 +49,14 @@ impl Records {
             state: State::Start,
             line: 1,
             field_line: 1,
-            first_line: 1,
+            record_line: 1,
         }
     }
 
     /// Takes more bytes (none at the end) and gives the whole records so far, with the line they begin on.
     pub(super) fn push(&mut self, bytes: &[u8], at_end: bool) -> Result<(u64, String), Malformed> {
         self.decode(bytes, at_end)?;
-        let mut whole = 0;
+        let (mut whole, mut next_record) = (0, self.record_line);
         let fresh = self.text.get(self.checked..).unwrap_or_default();
         let (mut state, mut line, mut field_line) = (self.state, self.line, self.field_line);
         for (at, c) in fresh.char_indices() {
@@ -65,6 +65,7 @@ impl Records {
                 line += 1;
                 if state == State::Start {
                     whole = self.checked + at + 1;
+                    next_record = line;
                 }
             }
             if state == State::Start {
@@ -83,8 +84,7 @@ impl Records {
         }
         let rest = self.text.split_off(whole);
         self.checked -= whole;
-        let first_line =
-            std::mem::replace(&mut self.first_line, if rest.is_empty() { line } else { self.field_line });
+        let first_line = std::mem::replace(&mut self.record_line, next_record);
         Ok((first_line, std::mem::replace(&mut self.text, rest)))
     }
 
@@ -121,12 +121,11 @@ fn count_lines(text: &str) -> u64 {
 
 fn next(state: State, c: char) -> Result<State, &'static str> {
     Ok(match (state, c) {
-        (State::Quoted, '"') => State::AfterQuote,
-        (State::Quoted, _) => State::Quoted,
-        (State::Start | State::AfterQuote, '"') => State::Quoted,
+        // Also the first half of a doubled quote.
+        (State::Quoted, '"') | (State::AfterQuote, '\r') => State::AfterQuote,
+        (State::Quoted, _) | (State::Start | State::AfterQuote, '"') => State::Quoted,
         (State::Plain, '"') => return Err("a quote inside a field that does not begin with one"),
         (_, ',' | '\n') => State::Start,
-        (State::AfterQuote, '\r') => State::AfterQuote,
         (State::AfterQuote, _) => return Err("text after a closing quote"),
         (State::Start | State::Plain, _) => State::Plain,
     })
@@ -153,8 +152,8 @@ mod tests {
         let mut records = Records::new();
         assert_eq!(records.push(b"a,\"b\nc\"\nd,\"", false).unwrap(), (1, "a,\"b\nc\"\n".into()));
         assert_eq!(records.push(b"e\n", false).unwrap(), (3, String::new()));
-        assert_eq!(records.push(b"\"\nf", false).unwrap(), (3, "d,\"e\n\"\n".into()));
-        assert_eq!(records.push(b"", true).unwrap(), (5, "f".into()));
+        assert_eq!(records.push(b"\"\nf,\"\n\"", false).unwrap(), (3, "d,\"e\n\"\n".into()));
+        assert_eq!(records.push(b"", true).unwrap(), (5, "f,\"\n\"".into()));
     }
 
     proptest! {

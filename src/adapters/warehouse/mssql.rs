@@ -8,19 +8,21 @@ use std::{
 
 use async_trait::async_trait;
 use azure_core::credentials::TokenCredential;
-use tiberius::{ColumnData, Row};
+use tiberius::Row;
 use tokio::{sync::OnceCell, time::sleep};
 use uuid::Uuid;
 
 use super::{
+    catalogue::{self, Catalogue},
     pool::{self, Connector, Pool},
+    rows::{Which, attempt_of, fact, gather, integers, is_damaged, unreadable},
     scan,
-    tables::{Catalogue, Form, Tables, catalogue},
+    tables::{Form, Tables},
     values,
 };
 use crate::{
     domain::{AttemptId, FactRow, Facts, Value},
-    ports::{Fault, FaultKind, Retry, Service, Warehouse, WarehouseShape},
+    ports::{Fault, Retry, Warehouse, WarehouseShape},
     settings::Secret,
 };
 
@@ -30,8 +32,11 @@ const MOST_IDS: usize = 1_000;
 const FEW_ROWS: u64 = 500_000;
 /// Synapse serves a handful of queries at a time: the connections of this process to one.
 const SYNAPSE_CONNECTIONS: u32 = 2;
-/// The longest that a batch of attempts may take.
-const BATCH: Duration = Duration::from_mins(5);
+/// The longest that a batch of attempts may take, unless `Command Timeout` is longer: a server that has
+/// vanished should not be waited for.
+const LOOKUP: Duration = Duration::from_mins(1);
+/// The longest that counting a table may take, likewise.
+pub(super) const COUNT: Duration = Duration::from_mins(5);
 /// Further tries on a new connection; beyond them the caller decides how long to go on.
 const RETRIES: u32 = 4;
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
@@ -84,7 +89,7 @@ impl SqlServer {
 
     async fn read_catalogue(&self) -> Result<Tables, Fault> {
         let mut found = Catalogue::default();
-        for (select, row) in self.ask_pool(&self.pool, &catalogue()).await? {
+        for (select, row) in self.ask_pool(&self.pool, &catalogue::selects(), LOOKUP).await? {
             let cells: Vec<Value> = row.cells().map(|(_, cell)| values::value(cell)).collect();
             match (select, cells.as_slice()) {
                 (0, _) => found.edition = integers(&row).next().flatten().unwrap_or_default(),
@@ -117,14 +122,23 @@ impl SqlServer {
     }
 
     /// All rows of a few selects, each with the place of its select; complete, or a fault.
-    pub(super) async fn ask(&self, selects: &[String]) -> Result<Vec<(usize, Row)>, Fault> {
-        self.ask_pool(&self.pool().await?, selects).await
+    pub(super) async fn ask(
+        &self,
+        selects: &[String],
+        longest: Duration,
+    ) -> Result<Vec<(usize, Row)>, Fault> {
+        self.ask_pool(&self.pool().await?, selects, longest).await
     }
 
-    async fn ask_pool(&self, pool: &Pool, selects: &[String]) -> Result<Vec<(usize, Row)>, Fault> {
+    async fn ask_pool(
+        &self,
+        pool: &Pool,
+        selects: &[String],
+        longest: Duration,
+    ) -> Result<Vec<(usize, Row)>, Fault> {
         let mut tries = Tries::default();
         loop {
-            match ask_once(pool, selects).await {
+            match ask_once(pool, selects, longest).await {
                 Ok(rows) => return Ok(rows),
                 Err(fault) => tries.again(fault, pool).await?,
             }
@@ -160,7 +174,7 @@ impl SqlServer {
         let tables = self.tables().await?;
         let selects = [tables.reports.of_attempts(ids, form), tables.scores.of_attempts(ids, form)];
         let mut rows = Vec::new();
-        for (select, row) in self.ask(&selects).await? {
+        for (select, row) in self.ask(&selects, LOOKUP).await? {
             let row = fact(Which::of_select(select), &row)?;
             if row.as_ref().map(attempt_of).is_none_or(|id| ids.binary_search(&id).is_err()) {
                 return Err(unreadable("an attempt that was not asked for"));
@@ -177,7 +191,7 @@ impl Warehouse for SqlServer {
         let tables = self.tables().await?;
         let selects =
             [tables.reports.probe(), tables.scores.probe(), tables.reports.count(), tables.scores.count()];
-        let answer = self.ask(&selects).await?;
+        let answer = self.ask(&selects, COUNT).await?;
         let rows_of = |select: usize| {
             let row = answer.iter().find(|(place, _)| *place == select)?;
             integers(&row.1).next().flatten().and_then(|n| u64::try_from(n).ok())
@@ -213,11 +227,11 @@ impl Warehouse for SqlServer {
     }
 }
 
-async fn ask_once(pool: &Pool, selects: &[String]) -> Result<Vec<(usize, Row)>, Fault> {
+async fn ask_once(pool: &Pool, selects: &[String], longest: Duration) -> Result<Vec<(usize, Row)>, Fault> {
     let mut rows = Vec::new();
     let mut connection = pool::get(pool).await?;
     connection
-        .run(selects, BATCH, |select, row| {
+        .run(selects, longest, |select, row| {
             rows.push((select, row));
             Ok(())
         })
@@ -244,87 +258,4 @@ impl Tries {
         self.0 += 1;
         Ok(())
     }
-}
-
-/// Which table a row is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Which {
-    Reports,
-    Scores,
-}
-
-impl Which {
-    fn of_select(select: usize) -> Self {
-        if select == 0 { Self::Reports } else { Self::Scores }
-    }
-}
-
-/// A row as the domain knows it; `None` where its attempt id is none.
-pub(super) fn fact(which: Which, row: &Row) -> Result<Option<FactRow>, Fault> {
-    let mut cells = row.cells().map(|(_, cell)| values::value(cell));
-    let Some(id) = cells.next().as_ref().and_then(values::attempt) else { return Ok(None) };
-    let cells = cells.collect();
-    let fact = match which {
-        Which::Reports => values::report(cells).map(|report| FactRow::Report(id, report)),
-        Which::Scores => values::score(cells).map(|score| FactRow::Score(id, score)),
-    };
-    fact.map(Some).ok_or_else(|| unreadable("a row"))
-}
-
-/// Whether a text holds U+FFFD, which may stand for something that is no text.
-pub(super) fn is_damaged(row: &FactRow) -> bool {
-    let damaged = |value: &Value| matches!(value, Value::Text(text) if text.contains('\u{fffd}'));
-    match row {
-        FactRow::Report(_, report) => [
-            &report.ti_user_id,
-            &report.ti_section_id,
-            &report.exercise,
-            &report.marks_achieved,
-            &report.marks_awarded,
-            &report.marks_available,
-            &report.grade_percent,
-            &report.grade,
-            &report.marker_notes,
-            &report.results_approved,
-            &report.date_inserted,
-            &report.date_modified,
-        ]
-        .into_iter()
-        .any(damaged),
-        FactRow::Score(_, score) => {
-            [&score.label, &score.score, &score.marker_comment].into_iter().any(damaged)
-        }
-    }
-}
-
-pub(super) fn attempt_of(row: &FactRow) -> AttemptId {
-    match row {
-        FactRow::Report(id, _) | FactRow::Score(id, _) => *id,
-    }
-}
-
-/// The cells of a row as whole numbers.
-pub(super) fn integers(row: &Row) -> impl Iterator<Item = Option<i64>> {
-    row.cells().map(|(_, cell)| match cell {
-        ColumnData::F32(_) | ColumnData::F64(_) | ColumnData::Numeric(_) => {
-            values::attempt(&values::value(cell)).map(|id| id.get().into())
-        }
-        cell => values::integer(cell),
-    })
-}
-
-fn gather(facts: &mut HashMap<AttemptId, Facts>, row: FactRow) {
-    let of_attempt = facts.entry(attempt_of(&row)).or_default();
-    match row {
-        FactRow::Report(_, report) => of_attempt.reports.push(report),
-        FactRow::Score(_, score) => of_attempt.scores.push(score),
-    }
-}
-
-pub(super) fn unreadable(what: &str) -> Fault {
-    Fault::new(
-        Service::Warehouse,
-        FaultKind::Misconfigured,
-        format!("the warehouse answered with {what} in a form that is not understood; please report it"),
-    )
 }

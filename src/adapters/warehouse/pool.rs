@@ -76,10 +76,13 @@ impl Connector {
     /// The connection string as it is now.
     pub(super) fn settings(&self) -> Result<ConnectionString, Fault> {
         let text = self.secret.read().map_err(|error| {
-            misconfigured("the file of the warehouse's connection string cannot be read".into(), error)
+            misconfigured(
+                "the file that DATA_WAREHOUSE_CONNECTION_STRING_FILE names cannot be read".into(),
+                error,
+            )
         })?;
         text.parse()
-            .map_err(|refused| misconfigured("the warehouse's connection string is refused".into(), refused))
+            .map_err(|refused| misconfigured("DATA_WAREHOUSE_CONNECTION_STRING is refused".into(), refused))
     }
 
     async fn config(&self, settings: &ConnectionString) -> Result<Config, Fault> {
@@ -135,7 +138,15 @@ impl managed::Manager for Connector {
         for _ in 0..MOST_REDIRECTS {
             let tcp = tcp(&config.get_addr(), settings.connect_timeout, &place).await?;
             match Box::pin(Client::connect(config.clone(), tcp.compat_write())).await {
-                Ok(client) => return Ok(Connection { client, place, batches: 0, in_step: true }),
+                Ok(client) => {
+                    return Ok(Connection {
+                        client,
+                        place,
+                        command_timeout: settings.command_timeout,
+                        batches: 0,
+                        in_step: true,
+                    });
+                }
                 Err(tiberius::error::Error::Routing { host, port }) => {
                     config.host(host.split('\\').next().unwrap_or(&host));
                     config.port(port);
@@ -174,6 +185,8 @@ async fn tcp(address: &str, longest: Duration, place: &str) -> Result<TcpStream,
 pub(super) struct Connection {
     client: Client<Compat<TcpStream>>,
     place: String,
+    /// What the connection string asks for.
+    command_timeout: Option<Duration>,
     batches: i32,
     /// Whether everything that was asked has been read to its end.
     in_step: bool,
@@ -190,6 +203,7 @@ impl Connection {
         longest: Duration,
         mut each: impl FnMut(usize, Row) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
+        let longest = self.command_timeout.map_or(longest, |asked| longest.max(asked));
         let reading = timeout(longest, self.read(selects, &mut each));
         match reading.await {
             Ok(read) => read,

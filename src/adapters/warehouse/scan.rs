@@ -13,8 +13,9 @@ use std::{
 use tiberius::Row;
 
 use super::{
-    mssql::{SqlServer, Tries, Which, attempt_of, fact, integers, is_damaged, unreadable},
+    mssql::{COUNT, SqlServer, Tries},
     pool,
+    rows::{Which, attempt_of, fact, integers, is_damaged, unreadable},
     tables::{Form, Table},
 };
 use crate::{
@@ -51,7 +52,7 @@ pub(super) async fn scan(server: &SqlServer, each: &mut Each<'_>) -> Result<(), 
 
 /// Ranges of attempt ids, about [`WINDOW_ROWS`] rows each where ids are spread evenly.
 async fn windows(server: &SqlServer, table: &Table) -> Result<Vec<(i32, i32)>, Fault> {
-    let answer = server.ask(&[table.bounds()]).await?;
+    let answer = server.ask(&[table.bounds()], COUNT).await?;
     let bounds: Vec<_> = answer.iter().flat_map(|(_, row)| integers(row)).collect();
     let (low, high, rows) = match bounds.as_slice() {
         [Some(low), Some(high), Some(rows)] => (*low, *high, *rows),

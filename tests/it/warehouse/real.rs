@@ -11,6 +11,7 @@ async fn a_real_server_scans_to_what_lookups_find() {
     warehouse.shape().await.unwrap();
     let rows = scanned(&warehouse).await.unwrap();
     let mut attempts: Vec<_> = rows.iter().map(|(id, ..)| (*id).try_into().unwrap()).collect();
+    attempts.sort_unstable();
     attempts.dedup();
     let facts = warehouse.fetch(&attempts).await.unwrap();
     let found: usize = facts.iter().map(|facts| facts.reports.len() + facts.scores.len()).sum();

@@ -104,14 +104,14 @@ fn convert(column: &str, values: &[Option<&str>]) -> (Type, Vec<Cell>) {
         "Exercise" | "ScoreLabelCorrected" => &[Type::NVarChar(400)],
         _ => &[],
     };
-    let cell = |kind: Type, value: &Option<&str>| value.map_or(Some(Cell::Null), |text| parse(kind, text));
+    let cell = |kind: Type, value: Option<&str>| value.map_or(Some(Cell::Null), |text| parse(kind, text));
     for &kind in candidates {
-        if let Some(cells) = values.iter().map(|value| cell(kind, value)).collect() {
+        if let Some(cells) = values.iter().map(|value| cell(kind, *value)).collect() {
             return (kind, cells);
         }
     }
-    let text = |value: &Option<&str>| value.map_or(Cell::Null, |text| Cell::Text(text.into()));
-    (Type::NVarCharMax, values.iter().map(text).collect())
+    let text = |value: Option<&str>| value.map_or(Cell::Null, |text| Cell::Text(text.into()));
+    (Type::NVarCharMax, values.iter().copied().map(text).collect())
 }
 
 fn parse(kind: Type, text: &str) -> Option<Cell> {

@@ -1,7 +1,5 @@
 //! PRELOGIN and LOGIN7.
 
-use std::io;
-
 use super::Encryption;
 
 /// What the client says first.
@@ -82,16 +80,16 @@ pub struct Login {
 }
 
 impl Login {
-    pub fn parse(message: &[u8]) -> io::Result<Self> {
+    pub fn parse(message: &[u8]) -> Self {
         let packet_size = u32::from_le_bytes(message[8..12].try_into().unwrap()) as usize;
         let password: Vec<u8> = field(message, 2).iter().map(|byte| (byte ^ 0xa5).rotate_left(4)).collect();
-        Ok(Self {
+        Self {
             user: text(field(message, 1)),
             password: text(&password),
             database: text(field(message, 8)),
             packet_size: if packet_size == 0 { 4_096 } else { packet_size.clamp(512, 32_767) },
             token: if message[27] & 0x10 == 0 { None } else { token(message) },
-        })
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Serves the exported tables of a folder until it is stopped. Prints one line when it is ready:
 //! `ready ADDRESS CONTROL-ADDRESS|- CONNECTION-STRING` (without the password).
 
-use std::{error::Error, net::SocketAddr, path::PathBuf};
+use std::{error::Error, io::Write, net::SocketAddr, path::PathBuf};
 
 use clap::Parser;
 use tds::{Encryption, Options, TdsServer, data::Data};
@@ -67,13 +67,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
         tokio::spawn(tds::control::serve(listener, server.script.clone()));
     }
     let address = server.address;
-    println!(
+    writeln!(
+        std::io::stdout(),
         "ready {address} {control} Server=tcp:{},{};Database=dw;User ID={};Encrypt={}",
         address.ip(),
         address.port(),
         arguments.user,
         if arguments.tls { "True" } else { "False" }
-    );
+    )?;
     let mut terminated = signal(SignalKind::terminate())?;
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted?,

@@ -61,7 +61,7 @@ async fn expect(io: &mut dyn Io, kind: u8) -> io::Result<Vec<u8>> {
 }
 
 async fn session(io: &mut dyn Io, server: &Server, login: &[u8]) -> io::Result<()> {
-    let login = Login::parse(login)?;
+    let login = Login::parse(login);
     if !log_in(io, server, &login).await? {
         return Ok(());
     }
