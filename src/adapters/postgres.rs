@@ -44,7 +44,7 @@ pub struct PostgresOptions<'settings> {
     pub organisation: &'settings Organisation,
     /// Instruction set, assignment title, owner of applied rules.
     pub rules: &'settings RuleSettings,
-    /// The run's lock. Without it nothing may be committed: only for commands that read.
+    /// The run's lock. Without it the target can only be read.
     pub fence: Option<SharedFence>,
     /// Where images of enforcement rows go; needed to commit malpractice.
     pub ledger: Option<Arc<dyn EnforcementLedger>>,
@@ -122,6 +122,9 @@ impl Target for PostgresTarget {
     }
 
     async fn commit(&self, migration: &Migration, files: &[CopiedFile]) -> Result<Committed, Fault> {
+        if !self.pool.is_fenced() {
+            return Err(fault::misconfigured("a bug: nothing may be written without the run's lock"));
+        }
         commit::commit(self, migration, files).await
     }
 }

@@ -1,7 +1,7 @@
 //! What the driver and the server said, turned into a [`Fault`]: whether to try again, to settle, or
 //! to blame the row.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, io::ErrorKind, time::Duration};
 
 use sqlx::postgres::PgDatabaseError;
 
@@ -48,15 +48,16 @@ pub(super) fn misconfigured(what: impl Into<String>) -> Fault {
     Fault::new(Service::Database, FaultKind::Misconfigured, what)
 }
 
+const TLS_FAILED: &str =
+    "TLS failed; check the server's certificate, and sslmode and sslrootcert in DATABASE_URL";
+
 fn fault(phase: Phase, error: sqlx::Error) -> Fault {
     let (kind, what) = match error {
         sqlx::Error::Database(said) => match said.try_downcast_ref::<PgDatabaseError>() {
             Some(said) => return refusal(phase, said),
             None => (FaultKind::Unavailable, "the server refused"),
         },
-        sqlx::Error::Io(cause) => {
-            return Fault::caused(Service::Database, phase.lost(), "the connection failed", cause);
-        }
+        sqlx::Error::Io(cause) => return broken(phase, cause),
         // The driver found bytes it does not understand, as a connection cut in the middle leaves them.
         sqlx::Error::Protocol(_) => (phase.lost(), "the connection broke off in the middle of an answer"),
         sqlx::Error::Tls(cause) => {
@@ -77,6 +78,19 @@ fn fault(phase: Phase, error: sqlx::Error) -> Fault {
         }
     };
     Fault::new(Service::Database, kind, what)
+}
+
+/// An I/O error. While a connection opens, some of them come from the certificates, not from the network.
+fn broken(phase: Phase, cause: std::io::Error) -> Fault {
+    let (kind, what) = match cause.kind() {
+        ErrorKind::InvalidData if phase == Phase::Connecting => (FaultKind::Misconfigured, TLS_FAILED),
+        ErrorKind::NotFound | ErrorKind::PermissionDenied if phase == Phase::Connecting => (
+            FaultKind::Misconfigured,
+            "a socket, or a certificate's file, that DATABASE_URL names cannot be opened",
+        ),
+        _ => (phase.lost(), "the connection failed"),
+    };
+    Fault::caused(Service::Database, kind, what, cause)
 }
 
 /// An error that the server itself reported. Its `DETAIL`, and for faults of the row its message too,
@@ -108,8 +122,8 @@ fn kind_of(phase: Phase, said: &PgDatabaseError) -> FaultKind {
         "42501" => FaultKind::Denied,
         // Read-only: the primary has moved, and the name still leads to the old one.
         "25006" => FaultKind::Unavailable,
-        "55000" | "57P04" => FaultKind::Misconfigured,
-        "XX001" | "XX002" => FaultKind::Misconfigured,
+        // Not as the database should be, dropped, or corrupt.
+        "55000" | "57P04" | "XX001" | "XX002" => FaultKind::Misconfigured,
         code => match code.get(..2).unwrap_or_default() {
             // Data, integrity, a raise in a trigger, check option, a row too large for an index.
             "22" | "23" | "27" | "44" | "54" | "P0" => FaultKind::Rejected(blamed(said)),

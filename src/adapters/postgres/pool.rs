@@ -99,6 +99,11 @@ impl Pool {
         Ok(result)
     }
 
+    /// Whether every connection holds the run's lock.
+    pub(super) fn is_fenced(&self) -> bool {
+        self.fence.is_some()
+    }
+
     /// Returns where a connection that holds the run's lock answered within the last five seconds, else
     /// asks one, or opens one, which looks whether this process was retired.
     pub(super) async fn prove_fence(&self) -> Result<(), Fault> {

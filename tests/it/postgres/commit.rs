@@ -315,3 +315,13 @@ async fn files_that_do_not_match_the_plan_are_not_written() {
     assert_eq!(fault.kind, FaultKind::Misconfigured);
     assert_eq!(database.number("select count(*) from lti_launch_sessions").await, 0);
 }
+
+#[tokio::test]
+async fn nothing_is_written_without_the_runs_lock() {
+    let database = database().await;
+    let migration = migration(987);
+    let target = Worker { fence: None, ..Worker::of(&database) }.start();
+    let fault = target.commit(&migration, &copied(&migration)).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Misconfigured);
+    assert_eq!(database.number("select count(*) from lti_launch_sessions").await, 0);
+}

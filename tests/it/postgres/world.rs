@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use rogo_migrate::{
-    adapters::postgres::{EnforcementLedger, PostgresOptions, PostgresTarget, SharedFence},
+    adapters::postgres::{EnforcementLedger, FenceKey, PostgresOptions, PostgresTarget, SharedFence},
     domain::{
         FileKind, Grade, Malpractice, Migration, PlannedFile, SectionMark, SubmissionIds, enforcement_id,
     },
@@ -62,7 +62,10 @@ impl Worker {
             credential: None,
             name: format!("run/0/{TRY}"),
             pool: 3,
-            fence: None,
+            fence: Some(SharedFence {
+                key: FenceKey::of_plan("tests"),
+                retired: Arc::new(|| Box::pin(async { Ok(false) })),
+            }),
             ledger: Arc::default(),
             rule_owner: None,
         }

@@ -1,5 +1,6 @@
 //! A private PostgreSQL for the tests, started once, from the machine's own binaries; every test gets a
 //! database of its own.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "each area of the tests uses its own part")]
 
 use std::{
@@ -80,11 +81,11 @@ impl TestServer {
 
     /// The URL of a database as the superuser, without TLS.
     pub fn url(&self, database: &str) -> String {
-        self.url_as(USER, &self.password, self.address(), database)
+        Self::url_as(USER, &self.password, self.address(), database)
     }
 
     /// The URL of a database for anyone, anywhere.
-    pub fn url_as(&self, user: &str, password: &str, address: SocketAddr, database: &str) -> String {
+    pub fn url_as(user: &str, password: &str, address: SocketAddr, database: &str) -> String {
         format!("postgres://{user}:{password}@{address}/{database}?sslmode=disable")
     }
 
@@ -152,11 +153,20 @@ impl TestServer {
 impl TestDatabase {
     /// A new database with the target's empty tables.
     pub async fn new() -> Self {
+        Self::create(&format!("template {TEMPLATE}")).await
+    }
+
+    /// A new database in another encoding than UTF-8, without tables.
+    pub async fn in_encoding(encoding: &str) -> Self {
+        Self::create(&format!("template template0 encoding '{encoding}'")).await
+    }
+
+    async fn create(how: &str) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(1);
         let name = format!("test_{}", COUNT.fetch_add(1, Ordering::SeqCst));
         let server = TestServer::get();
         let mut connection = server.connect("postgres").await;
-        let create = format!("create database {name} template {TEMPLATE}");
+        let create = format!("create database {name} {how}");
         connection.execute(AssertSqlSafe(create)).await.unwrap();
         connection.close().await.unwrap();
         let options: PgConnectOptions = server.url(&name).parse().unwrap();
@@ -178,7 +188,7 @@ impl TestDatabase {
     /// Its URL through a proxy.
     pub fn url_through(&self, proxy: SocketAddr) -> String {
         let server = TestServer::get();
-        server.url_as(USER, &server.password, proxy, &self.name)
+        TestServer::url_as(USER, &server.password, proxy, &self.name)
     }
 
     /// The test's own connections.
