@@ -16,6 +16,8 @@ pub(super) const SCOPE: &str = "https://storage.azure.com/.default";
 /// A token is renewed when it has less than this left: longer than any copy that is authorised by it.
 const RENEW_BEFORE: azure_core::time::Duration = azure_core::time::Duration::minutes(10);
 
+const WORKLOAD: &str = "workload identity";
+
 /// Off Azure nobody answers where managed identities live.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -30,17 +32,24 @@ pub(super) struct EntraCredential {
 impl EntraCredential {
     pub fn new() -> Arc<Self> {
         let mut sources: Vec<(&'static str, Arc<dyn TokenCredential>)> = Vec::new();
-        // A source that cannot even be set up here is not one.
         if let Ok(source) = WorkloadIdentityCredential::new(None) {
-            sources.push(("workload identity", source));
-        }
-        if let Ok(source) = ManagedIdentityCredential::new(None) {
-            sources.push(("managed identity", source));
-        }
-        if let Ok(source) = AzureCliCredential::new(None) {
-            sources.push(("az login", source));
+            // Configured on purpose: no other identity may take its place when it does not answer for once.
+            sources.push((WORKLOAD, source));
+        } else {
+            // A source that cannot even be set up here is not one.
+            if let Ok(source) = ManagedIdentityCredential::new(None) {
+                sources.push(("managed identity", source));
+            }
+            if let Ok(source) = AzureCliCredential::new(None) {
+                sources.push(("az login", source));
+            }
         }
         Arc::new(Self { sources, found: OnceCell::new(), token: Mutex::new(None) })
+    }
+
+    /// Whether an identity is configured here, whatever it answers now.
+    pub fn is_configured(&self) -> bool {
+        self.sources.iter().any(|(name, _)| *name == WORKLOAD)
     }
 
     /// A token for storage, from the cache while it lasts.

@@ -1,5 +1,7 @@
 //! Blobs in a folder: a file each, made whole beside its place and then put there in one step.
 
+mod upload;
+
 use std::{
     fs, io,
     io::Write,
@@ -249,7 +251,7 @@ impl Blobs for FolderBlobs {
         self.path(name)?;
         let file = self.begin().map_err(|error| self.fault(error, "writing", name))?;
         let (own, name, options) = (self.clone(), name.to_owned(), options.clone());
-        Ok(Box::new(FolderUpload { own, name, options, file: Some(file), digest: Md5::new() }))
+        Ok(Box::new(upload::FolderUpload::new(own, name, options, file)))
     }
 
     async fn put_file(&self, name: &str, path: &Path, options: &PutOptions) -> Result<Stored, Fault> {
@@ -296,49 +298,6 @@ impl Blobs for FolderBlobs {
     async fn delete_many(&self, names: &[String]) -> Result<(), Fault> {
         let (own, names) = (self.clone(), names.to_vec());
         blocking(self.service, move || names.iter().try_for_each(|name| own.remove(name))).await
-    }
-}
-
-struct FolderUpload {
-    own: FolderBlobs,
-    name: String,
-    options: PutOptions,
-    /// `None` after a part failed.
-    file: Option<NamedTempFile>,
-    digest: Md5,
-}
-
-impl FolderUpload {
-    fn broken(&self) -> Fault {
-        let what = format!("{} cannot be written on: an earlier part failed", self.name);
-        Fault::new(self.own.service, FaultKind::Unavailable, what)
-    }
-}
-
-#[async_trait]
-impl Upload for FolderUpload {
-    async fn part(&mut self, bytes: Bytes) -> Result<(), Fault> {
-        let Some(mut file) = self.file.take() else { return Err(self.broken()) };
-        let (own, name, mut digest) = (self.own.clone(), self.name.clone(), self.digest.clone());
-        let write = move || {
-            file.write_all(&bytes).map_err(|error| own.fault(error, "writing", &name))?;
-            digest.update(&bytes);
-            Ok((file, digest))
-        };
-        let (file, digest) = blocking(self.own.service, write).await?;
-        self.file = Some(file);
-        self.digest = digest;
-        Ok(())
-    }
-
-    async fn finish(mut self: Box<Self>, md5: [u8; 16]) -> Result<Stored, Fault> {
-        let Some(file) = self.file.take() else { return Err(self.broken()) };
-        let Self { own, name, options, digest, .. } = *self;
-        if <[u8; 16]>::from(digest.finalize()) != md5 {
-            let what = format!("what was written to {name} has another MD5 than it should have");
-            return Err(Fault::new(own.service, FaultKind::Corrupt, what));
-        }
-        blocking(own.service, move || own.place(&name, file, md5, &options)).await
     }
 }
 

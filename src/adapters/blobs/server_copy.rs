@@ -14,7 +14,7 @@ use super::{
     faults,
     upload::{block_id, commit, metadata},
 };
-use crate::ports::{BlobInfo, CopyGrant, Existing, Fault, FaultKind, PutOptions, Service, Stored};
+use crate::ports::{BlobInfo, CopyGrant, Existing, Fault, FaultKind, PutOptions, Retry, Service, Stored};
 
 /// The most that Put Blob From URL copies.
 const ONE_REQUEST_BYTES: u64 = 5_000 * 1024 * 1024;
@@ -93,7 +93,10 @@ fn copy_fault(error: &Error, service: Service, doing: &str, existing: Existing) 
         return Fault::new(Service::SourceBlobs, fault.kind, fault.what);
     }
     if fault.what.contains("CannotVerifyCopySource") {
-        return Fault::new(Service::SourceBlobs, FaultKind::Unsupported, fault.what);
+        // The source does not answer to the service; unless it is gone, it may yet answer to us.
+        let gone_or_passing = fault.kind == FaultKind::NotFound || fault.kind.retry() != Retry::Never;
+        let kind = if gone_or_passing { fault.kind } else { FaultKind::Unsupported };
+        return Fault::new(Service::SourceBlobs, kind, fault.what);
     }
     keep_means_exists(fault, existing)
 }

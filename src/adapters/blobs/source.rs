@@ -84,7 +84,8 @@ impl UrlSource {
 
     async fn has_identity(&self) -> bool {
         let ask = || async {
-            matches!(tokio::time::timeout(IDENTITY_PATIENCE, self.entra.token()).await, Ok(Ok(_)))
+            self.entra.is_configured()
+                || matches!(tokio::time::timeout(IDENTITY_PATIENCE, self.entra.token()).await, Ok(Ok(_)))
         };
         *self.has_identity.get_or_init(ask).await
     }

@@ -175,6 +175,7 @@ async fn a_source_that_is_gone_or_changed_is_said_so_and_not_streamed() {
     for (status, code, source_status, expected) in [
         (412, "SourceConditionNotMet", None, FaultKind::Changed),
         (404, "CannotVerifyCopySource", Some("404"), FaultKind::NotFound),
+        (404, "CannotVerifyCopySource", None, FaultKind::NotFound),
         (503, "ServerBusy", None, FaultKind::Throttled(None)),
     ] {
         let from = source_stub(3, Some(MD5)).await;
