@@ -136,7 +136,7 @@ async fn copy_into(out: &Path, file: &str, draft: &Path) -> std::io::Result<()> 
     tokio::fs::create_dir_all(out).await?;
     let part = out.join(format!(".{file}.part"));
     tokio::fs::copy(draft, &part).await?;
-    tokio::fs::File::open(&part).await?.sync_all().await?;
+    tokio::fs::OpenOptions::new().write(true).open(&part).await?.sync_all().await?;
     tokio::fs::rename(&part, out.join(file)).await
 }
 
@@ -154,7 +154,7 @@ async fn cells_of(input: &mut dyn InputRows, number: u64, plan: &Plan) -> Result
 fn changed(plan: &Plan) -> Stop {
     let what = format!(
         "{} changed since the run began: bring back the file that was planned (SHA-256 {}), or start a run with \
-         another name; nothing was written",
+         another name; no result was written",
         plan.submissions.location, plan.submissions.sha256
     );
     Stop::new(Exit::Configuration, what)

@@ -1,6 +1,6 @@
 //! Size: many outcomes of many shards are merged in bounded memory.
 
-use std::{process::Command, sync::Arc, time::Instant};
+use std::{fmt::Write, process::Command, sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 use rogo_migrate::{
@@ -36,7 +36,6 @@ fn three_hundred_thousand_outcomes_of_a_hundred_shards_merge_in_bounded_memory()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    println!("{said}");
     let grown: u64 = said.split("grown by ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
     assert!(grown < 60_000, "{said}");
 }
@@ -68,11 +67,12 @@ async fn merge_and_measure() {
     assert_eq!(drafts.books.rows(), rows);
     assert_eq!(drafts.books.rows_failed(), rows / 10);
     assert_eq!(drafts.migrated_sample.len(), 1_000);
-    println!(
+    let found = format!(
         "{rows} outcomes of {shards} shards in {:.1} s, memory grown by {} kB",
         began.elapsed().as_secs_f64(),
         peak_kilobytes() - before
     );
+    std::io::Write::write_all(&mut std::io::stdout(), found.as_bytes()).unwrap();
 }
 
 /// The lines of one segment: newest row first, every tenth failed.
@@ -90,10 +90,11 @@ fn segment(rows: u64, shards: u32, shard: u64, places: std::ops::Range<u64>) -> 
                 r#"{{"kind":"migrated","launch_id":"rogo_{row}_0123456789abcdef0123456789abcdef","submission_id":"01234567-89ab-cdef-0123-456789abcdef","session_record_id":"01234567-89ab-cdef-0123-456789abcdef","user_id":"01234567-89ab-cdef-0123-456789abcdef::01234567-89ab-cdef-0123-456789abcdef","context_id":"01234567-89ab-cdef-0123-456789abcdef::{row}","files":3,"bytes":300000,"length_only":0,"recovered":false}}"#
             )
         };
-        lines.push_str(&format!(
+        writeln!(
+            lines,
             r#"{{"row":{row},"attempt":{row},"at":"2026-01-02T03:04:05.123456Z","worker":1,"milliseconds":35,"fate":{fate}}}"#
-        ));
-        lines.push('\n');
+        )
+        .unwrap();
     }
     lines
 }

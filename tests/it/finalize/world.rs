@@ -1,6 +1,6 @@
 //! A planned run in memory, and outcomes to record in it.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt::Write, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -42,7 +42,7 @@ impl World {
     pub fn new(rows: u64, shards: u32) -> Self {
         let mut csv = String::from("Attempt ID,Surname,Error\n");
         for row in 1..=rows {
-            csv.push_str(&format!("{row},Name {row},\n"));
+            writeln!(csv, "{row},Name {row},").unwrap();
         }
         Self::of_csv(csv, rows, shards)
     }
@@ -56,7 +56,7 @@ impl World {
             (0..shards).map(|i| (ShardIndex(i), String::new())).collect();
         for (place, number) in (1..=rows).rev().enumerate() {
             let queue = queues.get_mut(&shard_of(place as u64, shards)).unwrap();
-            queue.push_str(&format!("{{\"number\":{number},\"cells\":{{}}}}\n"));
+            writeln!(queue, "{{\"number\":{number},\"cells\":{{}}}}").unwrap();
         }
         for (shard, queue) in queues {
             run_blobs.insert(&format!("rogo/{}", names::queue(&plan.id, shard)), queue);
@@ -212,7 +212,11 @@ impl InputRows for CsvText {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut hex = String::new();
+    for byte in Sha256::digest(bytes) {
+        write!(hex, "{byte:02x}").unwrap();
+    }
+    hex
 }
 
 pub fn instant(second: i64) -> DateTime<Utc> {

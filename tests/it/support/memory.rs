@@ -1,4 +1,5 @@
 //! Blobs, fence and target in memory: for tests of what is done with them, and of their bad days.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a helper that cannot go on fails its test")]
 
 use std::{
     collections::{BTreeMap, HashSet},
