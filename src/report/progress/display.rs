@@ -11,6 +11,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::{Progress, Snapshot, render};
+use crate::report::grid::percent;
 
 /// How often the bar is drawn anew.
 const FRAME: Duration = Duration::from_millis(500);
@@ -68,7 +69,7 @@ fn show(snapshot: &Snapshot, style: Style, bar: Option<&Bar>) {
 /// The bar and the lines below it.
 struct Bar {
     bar: ProgressBar,
-    lines: [ProgressBar; 3],
+    lines: [ProgressBar; 4],
 }
 
 impl Bar {
@@ -78,7 +79,7 @@ impl Bar {
         if let Ok(style) = ProgressStyle::with_template("{wide_bar} {msg}") {
             bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
         }
-        let lines = [(); 3].map(|()| {
+        let lines = [(); 4].map(|()| {
             let line = FOOT.add(ProgressBar::new(0));
             if let Ok(style) = ProgressStyle::with_template("{wide_msg}") {
                 line.set_style(style);
@@ -91,8 +92,9 @@ impl Bar {
     fn show(&self, snapshot: &Snapshot) {
         self.bar.set_length(snapshot.total);
         self.bar.set_position(snapshot.done());
-        self.bar.set_message(render::headline(snapshot));
+        self.bar.set_message(percent(snapshot.permille()));
         let texts = [
+            render::headline(snapshot),
             render::totals(snapshot),
             format!("workers {}", render::workers(&snapshot.workers)),
             format!("state   {}", snapshot.state),
