@@ -6,7 +6,7 @@ mod finalize;
 mod orphans;
 mod plan;
 mod run;
-mod sample;
+pub mod sample;
 mod settings;
 mod shard;
 mod signals;

@@ -233,12 +233,13 @@ impl Target for FakeTarget {
         let held = launch_ids.iter().filter(|launch_id| self.launch_ids.contains(launch_id));
         let held = held.map(|launch_id| HeldSubmission {
             launch_id: launch_id.clone(),
-            submission_id: None,
-            blob_names: Vec::new(),
-            files: 0,
-            foreign_enforcement: false,
+            ..HeldSubmission::default()
         });
         Ok(held.collect())
+    }
+
+    async fn blob_names_of_tries(&self, _: &[String]) -> Result<HashSet<String>, Fault> {
+        unreachable!("a plan sweeps nothing")
     }
 
     async fn launch_ids(&self, each: &mut (dyn FnMut(Vec<String>) + Send)) -> Result<(), Fault> {

@@ -61,7 +61,7 @@ impl Sample {
         sample::generate(&options).unwrap();
         let sample = folder.path().join("sample");
         upload(azurite, &source, &sample).await;
-        let data = Data::read(&sample.join("warehouse")).unwrap();
+        let data = Data::load(&sample.join("warehouse")).unwrap();
         let tds = TdsServer::start(data, tds::Options::default()).await.unwrap();
         Self { folder, source, tds }
     }

@@ -328,10 +328,7 @@ impl Target for InMemoryTarget {
             .filter(|id| !lacks.contains(*id))
             .map(|id| HeldSubmission {
                 launch_id: id.clone(),
-                submission_id: None,
-                blob_names: Vec::new(),
-                files: 0,
-                foreign_enforcement: false,
+                ..HeldSubmission::default()
             })
             .collect())
     }

@@ -20,7 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rogo_migrate::sample::TARGET_SCHEMA;
+use rogo_migrate::sample::SCHEMA_SQL;
 use sqlx::{
     AssertSqlSafe, Connection, Executor, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -131,7 +131,7 @@ impl TestServer {
         let mut connection = self.first_connection().await;
         connection.execute(AssertSqlSafe(format!("create database {TEMPLATE}"))).await.unwrap();
         let mut template = self.connect(TEMPLATE).await;
-        template.execute(TARGET_SCHEMA).await.expect("the target's schema is valid");
+        template.execute(SCHEMA_SQL).await.expect("the target's schema is valid");
         template.close().await.unwrap();
     }
 
