@@ -142,7 +142,7 @@ impl TestServer {
                 Ok(connection) => return connection,
                 Err(error) => {
                     let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-                    assert!(began.elapsed() < Duration::from_secs(60), "{error}\n{log}");
+                    assert!(began.elapsed() < Duration::from_mins(1), "{error}\n{log}");
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             }
