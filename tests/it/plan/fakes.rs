@@ -1,7 +1,7 @@
 //! The world of a plan, in memory.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     path::Path,
     sync::{
         Mutex,
@@ -328,6 +328,7 @@ pub fn settings(folder: &Path) -> Settings {
         trial: Trial::default(),
         shards: 1,
         parallelism: 1,
+        shard: None,
         wait_plan: Duration::from_secs(1),
         work: WorkSettings {
             workers: 5,
