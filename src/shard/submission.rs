@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::future::join_all;
 
 use crate::{
-    domain::{FailCode, Failure, Fate, Migrated, Migration, Note, PlannedFile, Skip, SkipCode},
+    domain::{FailCode, Failure, Fate, FileKind, Migrated, Migration, Note, PlannedFile, Skip, SkipCode},
     exit::{Exit, Stop},
     ports::{Committed, CopiedFile, Fault, FaultKind, HeldSubmission, Service},
     rules,
@@ -26,11 +26,11 @@ pub async fn migrate(
         .collect();
     let files = match copy(shard, services, migration, &names).await {
         Ok(files) => files,
-        Err(Trouble::Row(fault)) => {
+        Err((file, Trouble::Row(fault))) => {
             undo(shard, services, &names).await;
-            return blame(shard, &fault, true).map(Fate::from);
+            return blame_file(shard, &fault, file).map(Fate::from);
         }
-        Err(ending) => return Err(leave_to_the_sweep(shard, ending)),
+        Err((_, ending)) => return Err(leave_to_the_sweep(shard, ending)),
     };
     commit(shard, services, migration, &files, &names).await
 }
@@ -67,29 +67,30 @@ pub async fn recover(
 }
 
 /// Copies all files of a submission at once. Returns when all have settled, so that nothing is written
-/// after an undo.
-async fn copy(
+/// after an undo; an error names the first file that failed.
+async fn copy<'migration>(
     shard: &Shard,
     services: &WorkerServices,
-    migration: &Migration,
+    migration: &'migration Migration,
     names: &[String],
-) -> Result<Vec<CopiedFile>, Trouble> {
+) -> Result<Vec<CopiedFile>, (&'migration PlannedFile, Trouble)> {
     let copies = migration
         .files
         .iter()
         .zip(names)
         .map(|(file, name)| copy_file(shard, services, migration, file, name));
     let mut copied = Vec::with_capacity(names.len());
-    let mut trouble = None;
-    for result in join_all(copies).await {
-        match (result, &trouble) {
+    let mut failed: Option<(&PlannedFile, Trouble)> = None;
+    for (file, result) in migration.files.iter().zip(join_all(copies).await) {
+        match (result, &failed) {
             (Ok(file), _) => copied.push(file),
+            (Err(trouble), None) => failed = Some((file, trouble)),
+            (Err(Trouble::Row(_)), Some(_)) => {}
             // What ends the process counts more than what one file suffered.
-            (Err(own), None | Some(Trouble::Row(_))) => trouble = Some(own),
-            (Err(_), Some(_)) => {}
+            (Err(ending), Some(_)) => failed = Some((file, ending)),
         }
     }
-    trouble.map_or(Ok(copied), Err)
+    failed.map_or(Ok(copied), Err)
 }
 
 async fn copy_file(
@@ -163,7 +164,7 @@ async fn commit(
             } else {
                 undo(shard, services, names).await;
             }
-            return blame(shard, &fault, false).map(Fate::from);
+            return blame_commit(shard, &fault).map(Fate::from);
         }
         Err(ending) => return Err(leave_to_the_sweep(shard, ending)),
     };
@@ -218,22 +219,19 @@ fn leave_to_the_sweep(shard: &Shard, ending: Trouble) -> Trouble {
     ending
 }
 
-/// The code of a row that suffered this fault; a fenced process has no rows any more.
-fn blame(shard: &Shard, fault: &Fault, copying: bool) -> Result<Failure, Trouble> {
-    let code = match (&fault.kind, fault.service) {
-        (FaultKind::Fenced, _) => {
-            let message = format!(
-                "this process (try {}) was retired: finalize, rollback or a sweep ran while it was cut off. It wrote nothing since; run again",
-                shard.r#try
-            );
-            shard.left_blobs();
-            return Err(Trouble::Process(Stop::new(Exit::Temporary, message)));
+/// The failure of a row one of whose files could not be copied. The file is named by its place: its name
+/// and path may be personal data, and the failure CSV holds them anyway.
+fn blame_file(shard: &Shard, fault: &Fault, file: &PlannedFile) -> Result<Failure, Trouble> {
+    tracing::debug!(fault = %fault.chain(), "a file could not be copied");
+    let (code, what) = match (&fault.kind, fault.service) {
+        (FaultKind::Fenced, _) => return Err(retired(shard)),
+        (FaultKind::NotFound, Service::SourceBlobs) => (FailCode::FileMissing, "is not at its source"),
+        (FaultKind::Denied, Service::SourceBlobs) => (FailCode::FileForbidden, "may not be read: its source refused"),
+        (FaultKind::Changed, _) => (FailCode::FileChanged, "changed at its source while it was copied"),
+        (FaultKind::Corrupt, _) => {
+            (FailCode::FileCorrupt, "does not have the length or MD5 that its source says, in each of three tries")
         }
-        (FaultKind::NotFound, Service::SourceBlobs) => FailCode::FileMissing,
-        (FaultKind::Denied, Service::SourceBlobs) => FailCode::FileForbidden,
-        (FaultKind::Changed, _) if copying => FailCode::FileChanged,
-        (FaultKind::Corrupt, _) if copying => FailCode::FileCorrupt,
-        (FaultKind::Rejected(_), Service::Database) => FailCode::TargetRejected,
+        (FaultKind::Exists | FaultKind::Unsupported, _) => (FailCode::InternalError, "could not be stored"),
         (
             FaultKind::Unavailable
             | FaultKind::Throttled(_)
@@ -241,12 +239,41 @@ fn blame(shard: &Shard, fault: &Fault, copying: bool) -> Result<Failure, Trouble
             | FaultKind::Denied
             | FaultKind::NotFound
             | FaultKind::Misconfigured
-            | FaultKind::Changed
-            | FaultKind::Corrupt
             | FaultKind::Rejected(_),
             _,
-        ) => FailCode::Unavailable,
-        (FaultKind::Exists | FaultKind::Unsupported, _) => FailCode::InternalError,
+        ) => (FailCode::Unavailable, "could not be copied, though other files could meanwhile"),
+    };
+    let kind = match file.kind {
+        FileKind::Learner => "learner",
+        FileKind::Marker => "marker",
+    };
+    let server = &file.source[..url::Position::BeforePath];
+    let message = format!("file {} of the submission (a {kind} file, from {server}) {what}", file.upload_order);
+    Ok(Failure { code, message })
+}
+
+/// The failure of a row that could not be committed.
+fn blame_commit(shard: &Shard, fault: &Fault) -> Result<Failure, Trouble> {
+    let code = match &fault.kind {
+        FaultKind::Fenced => return Err(retired(shard)),
+        FaultKind::Rejected(_) => FailCode::TargetRejected,
+        FaultKind::Unavailable
+        | FaultKind::Throttled(_)
+        | FaultKind::AnswerLost
+        | FaultKind::Denied
+        | FaultKind::NotFound
+        | FaultKind::Misconfigured => FailCode::Unavailable,
+        FaultKind::Exists | FaultKind::Changed | FaultKind::Corrupt | FaultKind::Unsupported => FailCode::InternalError,
     };
     Ok(Failure { code, message: fault.chain() })
+}
+
+/// A retired process has no rows any more.
+fn retired(shard: &Shard) -> Trouble {
+    shard.left_blobs();
+    let message = format!(
+        "this process (try {}) was retired: finalize, rollback or a sweep ran while it was cut off. It wrote nothing since; run again",
+        shard.r#try
+    );
+    Trouble::Process(Stop::new(Exit::Temporary, message))
 }

@@ -12,3 +12,4 @@ mod settings;
 mod report;
 mod sample;
 mod finalize;
+mod e2e;
