@@ -49,6 +49,8 @@ die() { printf 'demo: %s\n' "$*" >&2; exit 1; }
 stop_servers() {
     local place
     for ((place = ${#servers[@]} - 1; place >= 0; place--)); do
+        kill -TERM "${servers[place]}" 2>/dev/null || true
+        # PostgreSQL waits for its clients to leave after the first signal, but not after this one.
         kill -INT "${servers[place]}" 2>/dev/null || true
         wait "${servers[place]}" 2>/dev/null || true
     done
@@ -70,10 +72,13 @@ install_packages() {
 
 # The folder of the newest PostgreSQL server's programs; nothing where there is none.
 postgres_programs() {
-    local found
-    found=$(printf '%s\n' /usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb | sort -V | tail -n 1)
-    [[ -x $found ]] || found=$(command -v initdb || true)
-    [[ -z $found ]] || dirname "$found"
+    local initdb folder
+    while read -r initdb; do
+        folder=$(dirname "$initdb")
+        [[ -x $folder/postgres && -x $folder/psql ]] || continue
+        echo "$folder"
+        return
+    done < <(compgen -G '/usr/lib/postgresql/*/bin/initdb' | sort -rV; type -P initdb)
 }
 
 # A loopback port that nobody listens on.
