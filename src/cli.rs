@@ -1,1 +1,309 @@
 //! The command line: clap types, no logic.
+//!
+//! Every flag of a setting is plain text here and is parsed in [`crate::settings`], together with the
+//! environment and the config file, so that all bad values are reported at once. A field's name is the
+//! flag's with `_`, which is also the setting's key in the config file.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use serde::Serialize;
+
+use crate::sample::SampleOptions;
+
+/// Moves exam submissions from a Rogo export into an assessment platform, once, with nothing lost.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rogo-migrate",
+    version,
+    arg_required_else_help = true,
+    infer_long_args = false,
+    after_help = AFTER_HELP
+)]
+pub struct Cli {
+    /// What every command takes.
+    #[command(flatten)]
+    pub global: GlobalFlags,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const AFTER_HELP: &str = "\
+A setting is taken from its flag, else the environment, else the config file, else its default.
+Secrets have no flag; they come from the environment, or from the file that <NAME>_FILE names:
+  DATABASE_URL                        the target database, as a PostgreSQL URL
+  DATA_WAREHOUSE_CONNECTION_STRING    the warehouse, as an ADO.NET connection string
+  AZURE_STORAGE_CONNECTION_STRING     the account of target and run store
+  SOURCE_STORAGE_CONNECTION_STRING    the account of the source files
+  ROGO_CONSUMER_KEY                   the LTI consumer key
+Exit codes: 0 done · 64 usage · 65 data refused or breaker open · 69 INCOMPLETE · 70 bug ·
+75 temporary, run again · 78 configuration, rights or plan mismatch · 143 stopped by SIGTERM";
+
+/// Flags that every command takes, before or after its name.
+#[derive(Debug, Args, Serialize)]
+pub struct GlobalFlags {
+    /// Config file (TOML): any setting by its flag's name with `_`; no secrets
+    #[arg(long, global = true, value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+    /// Log lines as text or json [env: ROGO_LOG_FORMAT] [default: text on a terminal, else json]
+    #[arg(long, global = true, value_name = "text|json")]
+    pub log_format: Option<String>,
+    /// What is logged: error, warn, info, debug, trace, or a filter like rogo_migrate=debug,sqlx=info
+    /// [env: RUST_LOG] [default: info]
+    #[arg(long, global = true, value_name = "FILTER")]
+    pub log: Option<String>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check every service, then freeze the queue: what is migrated, in which shards
+    Plan(PlanArgs),
+    /// Move the rows of one shard
+    Shard(ShardArgs),
+    /// Merge all outcomes, balance the books, sweep orphans, write the results
+    Finalize(FinalizeArgs),
+    /// Plan, all shards and finalize in one process
+    Run(RunArgs),
+    /// List the blobs that killed processes of this run left behind, and delete them
+    Orphans(OrphansArgs),
+    /// Print every setting, its value and where it came from; secrets as set / not set
+    Settings(SettingsArgs),
+    /// Generate inputs, warehouse export, source files, target schema and seed
+    Sample(SampleOptions),
+    /// Print a completion script
+    Completions(CompletionsArgs),
+}
+
+/// `plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Check and count everything, write nothing anywhere
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print the plan as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The trial's and shards' settings.
+    #[command(flatten)]
+    pub plan: PlanFlags,
+    /// The run's settings.
+    #[command(flatten)]
+    pub settings: SettingFlags,
+}
+
+/// `shard`.
+#[derive(Debug, Args)]
+pub struct ShardArgs {
+    /// Which shard.
+    #[command(flatten)]
+    pub shard: ShardFlags,
+    /// The wait for the plan.
+    #[command(flatten)]
+    pub wait: WaitFlags,
+    /// The run's settings.
+    #[command(flatten)]
+    pub settings: SettingFlags,
+}
+
+/// `finalize`.
+#[derive(Debug, Args)]
+pub struct FinalizeArgs {
+    /// The wait for the plan.
+    #[command(flatten)]
+    pub wait: WaitFlags,
+    /// The run's settings.
+    #[command(flatten)]
+    pub settings: SettingFlags,
+}
+
+/// `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The trial's and shards' settings.
+    #[command(flatten)]
+    pub plan: PlanFlags,
+    /// The run's settings.
+    #[command(flatten)]
+    pub settings: SettingFlags,
+}
+
+/// `orphans`.
+#[derive(Debug, Args)]
+pub struct OrphansArgs {
+    /// Delete them; without it they are only listed
+    #[arg(long)]
+    pub delete: bool,
+    /// The run's settings.
+    #[command(flatten)]
+    pub settings: SettingFlags,
+}
+
+/// `settings`.
+#[derive(Debug, Args)]
+pub struct SettingsArgs {
+    /// The trial's and shards' settings.
+    #[command(flatten)]
+    pub plan: PlanFlags,
+    /// Which shard.
+    #[command(flatten)]
+    pub shard: ShardFlags,
+    /// The wait for the plan.
+    #[command(flatten)]
+    pub wait: WaitFlags,
+    /// The run's settings.
+    #[command(flatten)]
+    pub settings: SettingFlags,
+}
+
+/// `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// For which shell
+    #[arg(value_name = "SHELL")]
+    pub shell: Shell,
+}
+
+/// What plan and run take beside [`SettingFlags`].
+#[derive(Debug, Args, Serialize)]
+pub struct PlanFlags {
+    /// A trial: only the newest N rows
+    #[arg(long, value_name = "N", help_heading = "A trial")]
+    pub limit: Option<String>,
+    /// A trial: only the attempt ids of this file, one a line
+    #[arg(long, value_name = "FILE", help_heading = "A trial")]
+    pub attempts: Option<String>,
+    /// Number of shards [env: ROGO_SHARDS] [default: 1]
+    #[arg(long, value_name = "N", help_heading = "Shards")]
+    pub shards: Option<String>,
+    /// Shards that run at a time, for the check of connections [env: ROGO_PARALLELISM] [default: 1]
+    #[arg(long, value_name = "N", help_heading = "Shards")]
+    pub parallelism: Option<String>,
+}
+
+/// Which shard a process works on.
+#[derive(Debug, Args, Serialize)]
+pub struct ShardFlags {
+    /// Index of the shard, from 0; in a Job it comes from JOB_COMPLETION_INDEX, mapped through
+    /// SHARD_INDEXES (3,7-9) when only some are run again [env: JOB_COMPLETION_INDEX]
+    #[arg(long, value_name = "I", help_heading = "Shards")]
+    pub shard: Option<String>,
+}
+
+/// How long a process waits for the plan.
+#[derive(Debug, Args, Serialize)]
+pub struct WaitFlags {
+    /// How long to wait for the plan [env: ROGO_WAIT_PLAN] [default: 30m]
+    #[arg(long, value_name = "DURATION", help_heading = "Shards")]
+    pub wait_plan: Option<String>,
+}
+
+/// What every command of a run takes.
+#[derive(Debug, Args, Serialize)]
+pub struct SettingFlags {
+    /// The submissions: a path, file:///path or az://container/name [env: ROGO_SUBMISSIONS]
+    /// [default: submission_files.csv]
+    #[arg(long, value_name = "FILE", help_heading = "Inputs")]
+    pub submissions: Option<String>,
+    /// The attempt numbers: a path, file:///path or az://container/name [env: ROGO_MAPPING]
+    /// [default: attempt_number_mapping.csv]
+    #[arg(long, value_name = "FILE", help_heading = "Inputs")]
+    pub mapping: Option<String>,
+    /// Encoding of both, for example windows-1252 [env: ROGO_ENCODING]
+    /// [default: from the BOM, else UTF-8]
+    #[arg(long, value_name = "LABEL", help_heading = "Inputs")]
+    pub encoding: Option<String>,
+
+    /// Folder of the warehouse's tables as CSV: file:///dir or az://container/prefix; a connection string
+    /// is a secret [env: DATA_WAREHOUSE_CONNECTION_STRING]
+    #[arg(long, value_name = "PLACE", help_heading = "Services")]
+    pub warehouse: Option<String>,
+    /// How to log in to the target database: by the password in DATABASE_URL or a Microsoft Entra token
+    /// [default: password]
+    #[arg(long, value_name = "password|entra", help_heading = "Services")]
+    pub database_auth: Option<String>,
+    /// URL prefixes that source files may be read from; repeatable [env: ROGO_SOURCE_ALLOW]
+    #[arg(long, value_name = "URL", help_heading = "Services")]
+    pub source_allow: Vec<String>,
+    /// How source files are read; auto: SOURCE_STORAGE_CONNECTION_STRING if set, else Entra where there is
+    /// an identity, else anonymously [default: auto]
+    #[arg(long, value_name = "auto|anonymous|entra", help_heading = "Services")]
+    pub source_auth: Option<String>,
+    /// Where the files go: az://container or file:///dir [env: ROGO_TARGET]
+    #[arg(long, value_name = "PLACE", help_heading = "Services")]
+    pub target: Option<String>,
+    /// Where the plan and the results are kept: az://container/prefix or file:///dir
+    /// [env: ROGO_RUN_STORE] [default: file://./rogo-runs]
+    #[arg(long, value_name = "PLACE", help_heading = "Services")]
+    pub run_store: Option<String>,
+    /// Blob endpoint of the account of az:// places, with Microsoft Entra ID
+    /// [env: AZURE_STORAGE_ACCOUNT_URL]
+    #[arg(long, value_name = "URL", help_heading = "Services")]
+    pub account_url: Option<String>,
+
+    /// Name of the run, 1 to 30 of a-z, 0-9 and - [env: ROGO_RUN] [default: rogo]
+    #[arg(long, value_name = "NAME", help_heading = "The run")]
+    pub run: Option<String>,
+    /// Folder that the results are copied to [env: ROGO_OUT] [default: .]
+    #[arg(long, value_name = "DIR", help_heading = "The run")]
+    pub out: Option<String>,
+
+    /// Guid of the LMS instance [env: ROGO_LMS_INSTANCE]
+    #[arg(long, value_name = "GUID", help_heading = "The organisation")]
+    pub lms_instance: Option<String>,
+    /// Name of the LMS instance [env: ROGO_LMS_NAME]
+    #[arg(long, value_name = "NAME", help_heading = "The organisation")]
+    pub lms_name: Option<String>,
+    /// Base of the return URL [env: ROGO_RETURN_URL]
+    #[arg(long, value_name = "URL", help_heading = "The organisation")]
+    pub return_url: Option<String>,
+
+    /// Unit Code Versions that begin with one of these are migrated [env: ROGO_UNIT_VERSIONS]
+    /// [default: 24,25]
+    #[arg(long, value_name = "LIST", help_heading = "Rules")]
+    pub unit_versions: Option<String>,
+    /// Custom instruction set [env: ROGO_INSTRUCTION_SET] [default: AIS]
+    #[arg(long, value_name = "TEXT", help_heading = "Rules")]
+    pub instruction_set: Option<String>,
+    /// Assignment title [env: ROGO_ASSIGNMENT_TITLE] [default: Submission Area]
+    #[arg(long, value_name = "TEXT", help_heading = "Rules")]
+    pub assignment_title: Option<String>,
+    /// Username of the owner of applied malpractice rules [env: ROGO_RULE_OWNER]
+    /// [default: the oldest admin]
+    #[arg(long, value_name = "USERNAME", help_heading = "Rules")]
+    pub rule_owner: Option<String>,
+    /// What becomes of rows that have marker files only [env: ROGO_MARKER_ONLY] [default: fail]
+    #[arg(long, value_name = "fail|migrate", help_heading = "Rules")]
+    pub marker_only: Option<String>,
+    /// Time zone of warehouse dates without an offset, for example Europe/London
+    /// [env: ROGO_WAREHOUSE_TIME_ZONE] [default: UTC]
+    #[arg(long, value_name = "ZONE", help_heading = "Rules")]
+    pub warehouse_time_zone: Option<String>,
+
+    /// Workers of a process [env: ROGO_WORKERS] [default: 5]
+    #[arg(long, value_name = "N", help_heading = "Work")]
+    pub workers: Option<String>,
+    /// Submissions under way per worker [env: ROGO_IN_FLIGHT] [default: adaptive]
+    #[arg(long, value_name = "N|adaptive", help_heading = "Work")]
+    pub in_flight: Option<String>,
+    /// PostgreSQL connections per worker [env: ROGO_POOL] [default: 3]
+    #[arg(long, value_name = "N", help_heading = "Work")]
+    pub pool: Option<String>,
+    /// Warehouse connections per worker [env: ROGO_WAREHOUSE_POOL] [default: 3]
+    #[arg(long, value_name = "N", help_heading = "Work")]
+    pub warehouse_pool: Option<String>,
+    /// Longest time until an outcome is in the run store [env: ROGO_FLUSH] [default: 10s]
+    #[arg(long, value_name = "DURATION", help_heading = "Work")]
+    pub flush: Option<String>,
+    /// How long a service may be down before the process ends with 75 [env: ROGO_GIVE_UP_AFTER]
+    /// [default: 15m]
+    #[arg(long, value_name = "DURATION", help_heading = "Work")]
+    pub give_up_after: Option<String>,
+    /// Share of the rows that reached copy which may fail there before the shard stops with 65
+    /// [env: ROGO_BREAKER] [default: 5%]
+    #[arg(long, value_name = "PERCENT|off", help_heading = "Work")]
+    pub breaker: Option<String>,
+}

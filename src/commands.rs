@@ -1,3 +1,82 @@
 //! The commands: wiring only.
 
+mod connect;
+mod completions;
+mod finalize;
+mod orphans;
+mod plan;
+mod run;
 pub mod sample;
+mod settings;
+mod shard;
+mod signals;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    cli::{Cli, Command},
+    exit::{Exit, Stop},
+    settings::{Flags, LogSettings, Settings, Sources},
+    telemetry,
+};
+
+/// Arguments → settings → telemetry → command. All that can fail synchronously fails first, but for the
+/// handler of SIGTERM, which process 1 has only once it has asked for it.
+pub fn run(cli: &Cli) -> Result<Exit, Stop> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Stop::new(Exit::Temporary, format!("cannot start the runtime: {error}")))?;
+    let stop = signals::stop_token(&runtime)?;
+    if let Command::Completions(args) = &cli.command {
+        return Ok(completions::run(args));
+    }
+    let sources = Sources::gather(flags(cli), cli.global.config.as_deref())?;
+    if let Command::Settings(_) = &cli.command {
+        return settings::run(&sources);
+    }
+    let log = LogSettings::load(&sources)?;
+    let _telemetry = telemetry::start(&log)?;
+    if let Command::Sample(args) = &cli.command {
+        sample::run(args, &mut std::io::stdout().lock())?;
+        return Ok(Exit::Done);
+    }
+    let settings = Settings::load(&sources)?;
+    runtime.block_on(async {
+        match &cli.command {
+            Command::Plan(args) => or_stopped(&stop, plan::run(&settings, args)).await,
+            Command::Shard(_) => shard::run(&settings, &log, &stop).await,
+            Command::Finalize(_) => or_stopped(&stop, finalize::run(&settings)).await,
+            Command::Run(_) => run::run(&settings, &log, &stop).await,
+            Command::Orphans(args) => or_stopped(&stop, orphans::run(&settings, args.delete)).await,
+            Command::Settings(_) | Command::Sample(_) | Command::Completions(_) => Ok(Exit::Done),
+        }
+    })
+}
+
+/// Runs what may be dropped half-way; SIGTERM drops it and ends the process with 143.
+async fn or_stopped<T>(
+    stop: &CancellationToken,
+    command: impl Future<Output = Result<T, Stop>>,
+) -> Result<T, Stop> {
+    tokio::select! {
+        result = command => result,
+        () = stop.cancelled() => Err(Stop::new(Exit::Stopped, "stopped before the first row or after the last; run again to go on")),
+    }
+}
+
+/// Every flag of a setting, by its key.
+fn flags(cli: &Cli) -> Flags {
+    let flags = Flags::default().with(&cli.global);
+    match &cli.command {
+        Command::Plan(args) => flags.with(&args.plan).with(&args.settings),
+        Command::Shard(args) => flags.with(&args.shard).with(&args.wait).with(&args.settings),
+        Command::Finalize(args) => flags.with(&args.wait).with(&args.settings),
+        Command::Run(args) => flags.with(&args.plan).with(&args.settings),
+        Command::Orphans(args) => flags.with(&args.settings),
+        Command::Settings(args) => {
+            flags.with(&args.plan).with(&args.shard).with(&args.wait).with(&args.settings)
+        }
+        Command::Sample(_) | Command::Completions(_) => flags,
+    }
+}

@@ -1,1 +1,261 @@
-//! Plan: freezes the queue.
+//! The first step of a run: both inputs read once, joined, reversed and split into the shards' queues,
+//! then frozen by `plan.json`. Before it is written, everything is asked that could stop the run.
+
+mod draft;
+mod facts;
+mod mapping;
+mod pins;
+mod preflight;
+mod queues;
+mod readers;
+mod report;
+mod spool;
+mod trial;
+
+use std::sync::Arc;
+
+use chrono::Utc;
+
+pub use draft::Standing;
+pub use pins::{Present, differences, input_differences, lost_rows, pinned_settings};
+pub use readers::{FactsReader, JsonLines, QueueReader};
+pub use report::{Counts, PlanReport, PlanState};
+
+use self::{
+    draft::Draft,
+    facts::FactSpool,
+    preflight::{Reasons, Touch},
+    trial::Selection,
+};
+use crate::{
+    adapters::inputs::Inputs,
+    domain::{Plan, RULES_VERSION, Refusal, ShardPlan},
+    exit::{Exit, Stop},
+    ports::{Blobs, FaultKind, Source, Target, Warehouse, WarehouseShape},
+    run_store::{RunStore, names},
+    settings::Settings,
+};
+
+/// What a plan asks.
+#[derive(Clone, Copy)]
+pub struct Services<'a> {
+    /// The two CSVs.
+    pub inputs: &'a Inputs,
+    /// Reports and scores.
+    pub warehouse: &'a dyn Warehouse,
+    /// Where files are read.
+    pub source: &'a dyn Source,
+    /// Where they go.
+    pub target_blobs: &'a dyn Blobs,
+    /// The application's tables.
+    pub target: &'a dyn Target,
+    /// Where the plan is kept.
+    pub store: &'a RunStore,
+}
+
+/// Makes the run's plan, or finds that it stands already and nothing it pins has changed. Where a run
+/// could not succeed, `refused/<epoch>.json` says why, so that waiting shards end too.
+pub async fn make(settings: &Settings, services: Services<'_>) -> Result<PlanReport, Stop> {
+    if let Some(plan) = standing(services.store).await? {
+        compare(&plan, settings, services).await?;
+        services.store.delete(&[names::refused(&settings.epoch)]).await?;
+        return Ok(stood(plan));
+    }
+    match make_new(settings, services).await {
+        Ok(report) => {
+            services.store.delete(&[names::refused(&settings.epoch)]).await?;
+            Ok(report)
+        }
+        Err(stop) => Err(refuse(settings, services.store, stop).await),
+    }
+}
+
+/// Does what [`make`] does, but writes nothing anywhere.
+pub async fn rehearse(settings: &Settings, services: Services<'_>) -> Result<PlanReport, Stop> {
+    if let Some(plan) = standing(services.store).await? {
+        compare(&plan, settings, services).await?;
+        return Ok(stood(plan));
+    }
+    let prepared = prepare(settings, services, Touch::Read).await?;
+    let shards = (0..settings.shards)
+        .map(|shard| ShardPlan {
+            rows: prepared.draft.queue(crate::domain::ShardIndex(shard), settings.shards).count() as u64,
+            queue_sha256: String::new(),
+            facts_sha256: None,
+        })
+        .collect();
+    let plan = prepared.plan(settings, services, new_id(), shards);
+    Ok(prepared.report(plan, PlanState::Rehearsed, settings))
+}
+
+/// Refuses a run whose plan is not what this process sees now, inputs included: for `plan` and `run`.
+/// A shard compares [`differences`] only, the finalizer also [`input_differences`] and [`lost_rows`].
+pub async fn compare(plan: &Plan, settings: &Settings, services: Services<'_>) -> Result<(), Stop> {
+    let database = services.target.database().await?;
+    let mut now = Present::of(settings, &database, &services.target_blobs.location());
+    now.warehouse = Some(services.warehouse.shape().await?.description);
+    now.shards = Some(settings.shards);
+    now.trial = Some(Selection::read(&settings.trial)?.pinned());
+    let mut found = differences(plan, &now);
+    let submissions = services.inputs.submissions.fingerprint().await?;
+    let mapping = services.inputs.mapping.fingerprint().await?;
+    found.extend(input_differences(plan, &submissions, &mapping));
+    if found.is_empty() {
+        found.extend(lost_rows(services.store, services.target).await?);
+    }
+    if found.is_empty() { Ok(()) } else { Err(Stop::new(Exit::Configuration, found.join("\n"))) }
+}
+
+/// The plan, if there is one; refuses a run that was rolled back.
+async fn standing(store: &RunStore) -> Result<Option<Plan>, Stop> {
+    if store.exists(names::ROLLED_BACK).await? {
+        let message = format!("run {} was rolled back; start a run with another name (--run)", store.run());
+        return Err(Stop::new(Exit::Configuration, message));
+    }
+    Ok(store.plan().await?)
+}
+
+async fn make_new(settings: &Settings, services: Services<'_>) -> Result<PlanReport, Stop> {
+    let prepared = prepare(settings, services, Touch::Write).await?;
+    let id = new_id();
+    let shards = settings.shards;
+    let written =
+        match queues::write(services.store, &id, shards, &prepared.draft, prepared.facts.as_ref()).await {
+            Ok(written) => written,
+            Err(fault) => {
+                // They hold personal data. Where they cannot be removed either, they are never read.
+                let _ = services.store.delete(&queues::written(&id, shards)).await;
+                return Err(fault.into());
+            }
+        };
+    let plan = prepared.plan(settings, services, id, written);
+    match services.store.create(names::PLAN, &plan).await {
+        Ok(()) => Ok(prepared.report(plan, PlanState::Made, settings)),
+        Err(fault) if fault.kind == FaultKind::Exists => yield_to(settings, services, plan, &prepared).await,
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+/// Another process planned meanwhile: its plan stands, if it is of the same run.
+async fn yield_to(
+    settings: &Settings,
+    services: Services<'_>,
+    mine: Plan,
+    prepared: &Prepared,
+) -> Result<PlanReport, Stop> {
+    match standing(services.store).await? {
+        // A repeated request met its own first effect.
+        Some(theirs) if theirs.id == mine.id => Ok(prepared.report(theirs, PlanState::Made, settings)),
+        Some(theirs) => {
+            services.store.delete(&queues::written(&mine.id, settings.shards)).await?;
+            compare(&theirs, settings, services).await?;
+            Ok(stood(theirs))
+        }
+        None => Err(Stop::new(Exit::Temporary, "plan.json vanished while it was written; run again")),
+    }
+}
+
+/// Everything that is asked and read before anything is written.
+struct Prepared {
+    draft: Arc<Draft>,
+    facts: Option<Arc<FactSpool>>,
+    shape: WarehouseShape,
+    database: String,
+    trial: Option<String>,
+}
+
+async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) -> Result<Prepared, Stop> {
+    let selection = Selection::read(&settings.trial)?;
+    let mut reasons = Reasons::default();
+    let shape = preflight::services(&services, settings, touch, &mut reasons).await;
+    let draft = Draft::read(services.inputs, &selection, &settings.organisation.lms_instance).await;
+    let mut draft = match draft {
+        Ok(draft) => draft,
+        Err(stop) => return Err(reasons.after(stop)),
+    };
+    reasons.into_result()?;
+    let Some(shape) = shape else {
+        return Err(Stop::new(Exit::Bug, "the warehouse said neither its shape nor a fault"));
+    };
+    let database = services.target.database().await?;
+    draft.mark_held(services.target).await?;
+    let facts = if shape.lookups_are_cheap {
+        None
+    } else {
+        Some(FactSpool::scan(services.warehouse, &draft, settings.shards).await?)
+    };
+    let mut reasons = Reasons::default();
+    preflight::sample(&services, settings, &draft, facts.as_ref(), &mut reasons).await?;
+    reasons.into_result()?;
+    Ok(Prepared {
+        draft: Arc::new(draft),
+        facts: facts.map(Arc::new),
+        shape,
+        database,
+        trial: selection.pinned(),
+    })
+}
+
+impl Prepared {
+    fn plan(&self, settings: &Settings, services: Services<'_>, id: String, shards: Vec<ShardPlan>) -> Plan {
+        Plan {
+            id,
+            run: settings.run.clone(),
+            created_at: Utc::now(),
+            program_version: env!("CARGO_PKG_VERSION").into(),
+            rules_version: RULES_VERSION,
+            submissions: self.draft.submissions.clone(),
+            mapping: self.draft.mapping.digest.clone(),
+            rows: self.draft.len(),
+            rows_left_out: self.draft.left_out,
+            shards,
+            database: self.database.clone(),
+            target: services.target_blobs.location(),
+            warehouse: self.shape.description.clone(),
+            facts_files: self.facts.is_some(),
+            settings: pinned_settings(settings),
+            trial: self.trial.clone(),
+        }
+    }
+
+    fn report(&self, plan: Plan, state: PlanState, settings: &Settings) -> PlanReport {
+        let nameless = self.draft.mapping.rows_without_attempt;
+        let remarks = (nameless > 0)
+            .then(|| {
+                format!(
+                    "{nameless} rows of attempt_number_mapping.csv have no valid Attempt ID and are not used"
+                )
+            })
+            .into_iter()
+            .collect();
+        PlanReport { plan, state, counts: Some(self.draft.counts(&settings.rules)), remarks }
+    }
+}
+
+fn stood(plan: Plan) -> PlanReport {
+    PlanReport { plan, state: PlanState::Stood, counts: None, remarks: Vec::new() }
+}
+
+/// Records why there is no plan, unless trying again may help.
+async fn refuse(settings: &Settings, store: &RunStore, stop: Stop) -> Stop {
+    if !matches!(stop.exit, Exit::Usage | Exit::DataRefused | Exit::Configuration) {
+        return stop;
+    }
+    let refusal = Refusal {
+        reasons: stop.message.lines().map(str::to_owned).collect(),
+        exit_code: stop.exit as u8,
+        at: Utc::now(),
+    };
+    match store.replace(&names::refused(&settings.epoch), &refusal).await {
+        Ok(()) => stop,
+        Err(fault) => Stop::new(
+            stop.exit,
+            format!("{}\nand this could not be recorded: {}", stop.message, fault.chain()),
+        ),
+    }
+}
+
+/// 12 hex. Chosen by chance: a second plan under way writes nothing where this one does.
+fn new_id() -> String {
+    uuid::Uuid::new_v4().simple().to_string().chars().take(12).collect()
+}

@@ -1,6 +1,6 @@
 //! What the stages need of the world. Adapters implement these; tests may fake them.
 
-use std::{error::Error, fmt, path::Path, time::Duration};
+use std::{collections::HashSet, error::Error, fmt, path::Path, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -349,12 +349,18 @@ pub struct CopiedFile {
 }
 
 /// What the target holds under a launch id.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HeldSubmission {
     /// `lti_launch_sessions.launch_id`.
     pub launch_id: String,
     /// `assignment_submissions.id`; `None` where the launch session stands alone.
     pub submission_id: Option<String>,
+    /// `assignment_submissions.lti_session_record_id`.
+    pub session_record_id: Option<String>,
+    /// `assignment_submissions.lms_user_id`.
+    pub lms_user_id: Option<String>,
+    /// `assignment_submissions.context_id`.
+    pub context_id: Option<String>,
     /// `submission_files.azure_blob_name` of its files, by upload order.
     pub blob_names: Vec<String>,
     /// Sum of its files is not kept in bytes by the target; this is their number.
@@ -384,6 +390,10 @@ pub trait Target: Send + Sync {
 
     /// What the target holds under these launch ids (at most 1,000), in no order.
     async fn held(&self, launch_ids: &[String]) -> Result<Vec<HeldSubmission>, Fault>;
+
+    /// Which of these blob names (at most 1,000) any row of `submission_files` names as its
+    /// `azure_blob_name`, in whatever container: the others may be orphans.
+    async fn blob_names_of_tries(&self, names: &[String]) -> Result<HashSet<String>, Fault>;
 
     /// Every launch id `rogo_…` that the target holds, in batches, in no order.
     async fn launch_ids(&self, each: &mut (dyn FnMut(Vec<String>) + Send)) -> Result<(), Fault>;
@@ -416,7 +426,7 @@ pub trait Fence: Send + Sync {
     async fn exclusive(
         &self,
         deadline: Duration,
-        waiting: &mut (dyn FnMut(&[String]) + Send),
+        waiting: &mut (dyn for<'names> FnMut(&'names [String]) + Send),
     ) -> Result<Box<dyn ExclusiveFence>, Fault>;
 }
 

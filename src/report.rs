@@ -1,4 +1,18 @@
-//! Report: outcomes as a person sees them.
+//! Report: outcomes as a person sees them. Nothing else prints.
 
+use std::io::Write;
+
+pub mod grid;
 pub mod progress;
 pub mod summary;
+
+/// Prints a command's result on standard output. A reader that has gone away is no error.
+pub fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush());
+}
+
+/// Prints what the person at the terminal should know on standard error.
+pub fn tell(text: &str) {
+    let _ = progress::Stderr.write_all(format!("{}\n", text.trim_end()).as_bytes());
+}

@@ -1,1 +1,27 @@
 //! The verbs of the migration: pure functions from a row and its facts to a decision.
+//!
+//! [`decide`] is the decision table, top to bottom; every other file here answers one question of it.
+//! No I/O, no clock, no `async`: the same arguments give the same decision in every process.
+
+mod config;
+mod decide;
+mod attempt_number;
+mod report;
+mod scores;
+mod assessment;
+mod sections;
+mod grade;
+pub mod malpractice;
+mod files;
+mod file_type;
+mod source_url;
+mod values;
+mod numbers;
+mod dates;
+mod message;
+pub mod blob_name;
+pub mod size;
+
+pub use assessment::CatalogueIndex;
+pub use config::RuleConfig;
+pub use decide::{decide, decide_without_facts};

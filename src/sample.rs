@@ -50,6 +50,14 @@ pub struct SampleOptions {
     pub plain: bool,
 }
 
+impl SampleOptions {
+    /// With every other option at its default.
+    pub fn new(rows: u64, seed: u64, out: PathBuf) -> Self {
+        let file_bytes = FileBytes { min: 2_000, max: 40_000 };
+        Self { rows, seed, out, source_url: None, file_bytes, files: Files::All, plain: false }
+    }
+}
+
 /// Whether source files are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Files {

@@ -4,8 +4,22 @@ use std::{fmt, path::PathBuf, time::Duration};
 
 use url::Url;
 
-/// Everything that steers a run, parsed. Fields that a command does not need may be absent
-/// there; [`Settings`] of a run command has them all.
+use crate::domain::ShardIndex;
+
+mod table;
+mod source;
+mod parse;
+mod shards;
+mod load;
+mod pinned;
+mod effective;
+
+pub use effective::{EffectiveSetting, effective};
+pub use source::{Flags, Given, Origin, Sources};
+pub use table::{ALL, Setting};
+
+/// Everything that steers a run, parsed. Every command that touches a run has them all, because it
+/// compares them with the plan's.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The two CSVs.
@@ -38,6 +52,8 @@ pub struct Settings {
     pub shards: u32,
     /// Shards at a time (for the connection check).
     pub parallelism: u32,
+    /// The shard of this process: `--shard`, or the pod's place in the Job; checked against the plan later.
+    pub shard: Option<ShardIndex>,
     /// How long a shard waits for the plan.
     pub wait_plan: Duration,
     /// How the work is done.
@@ -241,4 +257,22 @@ pub struct WorkSettings {
     pub give_up_after: Duration,
     /// Share of failures among rows that reached copy that opens the breaker, 0…1; `None`: off.
     pub breaker: Option<f64>,
+}
+
+/// How the program logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogSettings {
+    /// `None`: text on a terminal, else JSON.
+    pub format: Option<LogFormat>,
+    /// A filter as `RUST_LOG` has it.
+    pub filter: String,
+}
+
+/// `--log-format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// A JSON object a line.
+    Json,
 }

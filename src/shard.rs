@@ -1,3 +1,275 @@
 //! Shard: moves the rows of one queue: gather, decide, copy, commit, record.
 
+pub mod pace;
+pub mod breaker;
+pub mod in_flight;
+pub mod tries;
+pub mod feed;
+pub mod gather;
 pub mod copy;
+pub mod submission;
+pub mod record;
+pub mod worker;
+mod keep;
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use chrono::Utc;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    domain::{Books, DoneMarker, Outcome, Plan, ShardIndex},
+    exit::{Exit, Stop},
+    plan::{FactsReader, QueueReader},
+    ports::{Blobs, Fault, FaultKind, Service, Target, Warehouse},
+    report::progress::Progress,
+    rules::{CatalogueIndex, RuleConfig},
+    run_store::{RunStore, names},
+};
+
+use self::{
+    breaker::Breaker,
+    copy::Copier,
+    in_flight::InFlight,
+    pace::Pace,
+    record::{RecordedRows, Recorder},
+    tries::Tries,
+};
+
+/// Submissions under way in a worker, where `--in-flight` does not say.
+const SUBMISSIONS_PER_WORKER: usize = 16;
+/// Outcomes that wait for the recorder; beyond it the workers wait.
+const OUTCOMES_WAITING: usize = 4_096;
+
+/// What a process needs to move one shard.
+pub struct ShardInputs {
+    /// The run.
+    pub store: RunStore,
+    /// Its plan.
+    pub plan: Arc<Plan>,
+    /// Which shard.
+    pub index: ShardIndex,
+    /// This process's try, registered.
+    pub r#try: String,
+    /// The chart's epoch.
+    pub epoch: String,
+    /// The rules' configuration.
+    pub rules: RuleConfig,
+    /// The target's catalogue.
+    pub catalogue: CatalogueIndex,
+    /// One for each worker.
+    pub workers: Vec<WorkerServices>,
+    /// Submissions under way per worker; `None`: adaptive.
+    pub in_flight: Option<usize>,
+    /// Longest time between an outcome and its segment.
+    pub flush: Duration,
+    /// The breaker's share; `None`: off.
+    pub breaker: Option<f64>,
+    /// The services' health.
+    pub pace: Arc<Pace>,
+    /// Rows with an outcome from earlier processes.
+    pub recorded: RecordedRows,
+    /// Live counters.
+    pub progress: Arc<Progress>,
+    /// Cancelled by SIGTERM.
+    pub stop: CancellationToken,
+}
+
+/// What one worker has to itself.
+pub struct WorkerServices {
+    /// Its own connections to the target database.
+    pub target: Arc<dyn Target>,
+    /// Its own connections to the warehouse; `None` where the plan made facts files.
+    pub warehouse: Option<Arc<dyn Warehouse>>,
+    /// Its own client of the target container.
+    pub target_blobs: Arc<dyn Blobs>,
+    /// Copies from the sources to the target container.
+    pub copier: Copier,
+}
+
+/// What all workers of a process share.
+pub struct Shard {
+    store: RunStore,
+    index: ShardIndex,
+    r#try: String,
+    rules: RuleConfig,
+    catalogue: CatalogueIndex,
+    pace: Arc<Pace>,
+    breaker: Breaker,
+    in_flight: InFlight,
+    submissions_per_worker: usize,
+    tries: Tries,
+    progress: Arc<Progress>,
+    outcomes: Mutex<Option<mpsc::Sender<Outcome>>>,
+    books: Mutex<Books>,
+    left_blobs: AtomicBool,
+    /// Cancelled by SIGTERM or by [`Shard::end`].
+    stop: CancellationToken,
+    ended_by: Mutex<Option<Stop>>,
+}
+
+impl Shard {
+    /// Ends the process: the first reason counts. Returns a copy of it for the caller's own `Err`.
+    fn end(&self, stop: Stop) -> Stop {
+        let copy = Stop::new(stop.exit, stop.message.clone());
+        self.ended_by.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(stop);
+        self.stop.cancel();
+        copy
+    }
+
+    /// Hands an outcome to the recorder; waits while too many wait already.
+    async fn record(&self, outcome: Outcome) {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner).count(&outcome.fate);
+        let sender = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(sender) = sender {
+            // Closed only where recording ended the process: the row is then done again, and found.
+            drop(sender.send(outcome).await);
+        }
+    }
+
+    /// No more outcomes: the recorder writes what it has and ends.
+    fn close_outcomes(&self) {
+        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Blobs of this process may stand that no row names: only the sweep may judge them.
+    fn left_blobs(&self) {
+        self.left_blobs.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Works until every row of the shard has an outcome, writes the done marker and returns;
+/// or says why it ended before.
+pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
+    let (queue, facts) = open_queue(&inputs.store, &inputs.plan, inputs.index).await?;
+    let rows = inputs.plan.shards.get(inputs.index.0 as usize).map_or(0, |shard| shard.rows);
+    let workers = inputs.workers.len();
+    let chunk_rows = feed::chunk_rows(rows.saturating_sub(inputs.recorded.books.rows()), workers);
+    let recorder = Recorder::new(inputs.store.clone(), inputs.index, &inputs.r#try, inputs.flush);
+    let (outcomes, to_record) = mpsc::channel(OUTCOMES_WAITING);
+    let shard = Arc::new(Shard {
+        tries: Tries::new(inputs.store.clone()),
+        store: inputs.store,
+        index: inputs.index,
+        r#try: inputs.r#try,
+        rules: inputs.rules,
+        catalogue: inputs.catalogue,
+        pace: inputs.pace,
+        breaker: Breaker::new(inputs.breaker),
+        in_flight: inputs.in_flight.map_or_else(InFlight::adaptive, |each| InFlight::fixed(each * workers)),
+        submissions_per_worker: inputs.in_flight.unwrap_or(SUBMISSIONS_PER_WORKER),
+        progress: inputs.progress,
+        outcomes: Mutex::new(Some(outcomes)),
+        books: Mutex::new(inputs.recorded.books.clone()),
+        left_blobs: AtomicBool::new(false),
+        stop: inputs.stop.child_token(),
+        ended_by: Mutex::default(),
+    });
+    let keeping = CancellationToken::new();
+    let moving = async {
+        let working = work_all(shard.clone(), inputs.workers, queue, facts, &inputs.recorded, chunk_rows);
+        let (worked, recorded) = tokio::join!(working, keep::record(&shard, recorder, to_record));
+        keeping.cancel();
+        worked.and(recorded)
+    };
+    let heart = keep::heartbeat(shard.clone(), inputs.epoch, rows, keeping.clone());
+    let (moved, ()) = tokio::join!(moving, heart);
+    if let Some(ended) = shard.ended_by.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        return Err(ended);
+    }
+    moved?;
+    mark_clean(&shard).await;
+    let books = shard.books.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let index = shard.index;
+    if books.rows() < rows && inputs.stop.is_cancelled() {
+        let message =
+            format!("stopped at {} of {rows} rows of shard {index}; run again to go on", books.rows());
+        return Err(Stop::new(Exit::Stopped, message));
+    }
+    if books.rows() < rows {
+        let missing = rows - books.rows();
+        let message =
+            format!("{missing} rows of shard {index} have no outcome; run again, and please report it");
+        return Err(Stop::new(Exit::Bug, message));
+    }
+    mark_done(&shard, books).await
+}
+
+async fn open_queue(
+    store: &RunStore,
+    plan: &Plan,
+    index: ShardIndex,
+) -> Result<(QueueReader, Option<FactsReader>), Stop> {
+    let queue = QueueReader::open(store, plan, index).await?;
+    let facts = FactsReader::open(store, plan, index).await?;
+    Ok((queue, facts))
+}
+
+/// Feeds the queue to all workers and waits for them.
+async fn work_all(
+    shard: Arc<Shard>,
+    workers: Vec<WorkerServices>,
+    queue: QueueReader,
+    facts: Option<FactsReader>,
+    recorded: &RecordedRows,
+    chunk_rows: usize,
+) -> Result<(), Stop> {
+    let (chunks, to_workers) = async_channel::bounded(workers.len().max(1));
+    let mut working = tokio::task::JoinSet::new();
+    for (place, services) in workers.into_iter().enumerate() {
+        working.spawn(worker::work(shard.clone(), place + 1, Arc::new(services), to_workers.clone()));
+    }
+    drop(to_workers);
+    let fed = async {
+        let fed = feed::feed(queue, facts, recorded, chunk_rows, chunks).await;
+        fed.map_err(|stop| shard.end(stop))
+    };
+    let worked = async {
+        let mut result = Ok(());
+        while let Some(ended) = working.join_next().await {
+            let ended = ended.unwrap_or_else(|error| {
+                Err(shard.end(Stop::new(Exit::Bug, format!("a worker ended without a word: {error}"))))
+            });
+            result = result.and(ended);
+        }
+        result
+    };
+    let (fed, worked) = tokio::join!(fed, worked);
+    // The recorder ends when the last sender is gone; the shard holds one until then.
+    shard.close_outcomes();
+    fed.and(worked)
+}
+
+/// A process that ends in order and left no blobs behind says so: the sweep need not list its names.
+async fn mark_clean(shard: &Shard) {
+    if shard.left_blobs.load(Ordering::Relaxed) {
+        return;
+    }
+    let marked = shard.store.replace(&names::clean(&shard.r#try), &serde_json::json!({})).await;
+    if let Err(fault) = marked {
+        tracing::warn!(fault = %fault.chain(), "finalize will list this process's blobs, because it could not say that it left none");
+    }
+}
+
+async fn mark_done(shard: &Shard, books: Books) -> Result<(), Stop> {
+    let marker = DoneMarker { shard: shard.index, r#try: shard.r#try.clone(), books, at: Utc::now() };
+    let name = names::done(shard.index);
+    shard
+        .pace
+        .steady(&[Service::RunStore], || async {
+            match shard.store.create(&name, &marker).await {
+                // A twin was faster, or this is an answer that was lost: the marker stands.
+                Err(Fault { kind: FaultKind::Exists, .. }) | Ok(()) => Ok(()),
+                Err(fault) => Err(fault),
+            }
+        })
+        .await?;
+    Ok(())
+}

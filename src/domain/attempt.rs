@@ -73,6 +73,13 @@ impl SubmissionIds {
         Self { attempt, root: Uuid::new_v5(&NAMESPACE, name.as_bytes()) }
     }
 
+    /// The identifiers behind a launch id that this program wrote; `None` for another program's.
+    pub fn of_launch_id(launch_id: &str) -> Option<Self> {
+        let root = Uuid::parse_str(launch_id.rsplit_once('_')?.1).ok()?;
+        let ids = Self { attempt: attempt_of_launch_id(launch_id)?, root };
+        (root.get_version_num() == 5 && ids.launch_id() == launch_id).then_some(ids)
+    }
+
     /// `rogo_<attempt>_<32 hex>`: unique in the target, the guard against a second migration.
     pub fn launch_id(&self) -> String {
         format!("rogo_{}_{}", self.attempt, self.root.simple())
@@ -129,6 +136,16 @@ mod tests {
         assert_eq!(attempt_of_launch_id("rogo_9876_x"), "9876".parse().ok());
         assert_eq!(attempt_of_launch_id("rogo_x_987"), None);
         assert_eq!(attempt_of_launch_id("launch_987_x"), None);
+    }
+
+    #[test]
+    fn only_a_launch_id_of_this_program_gives_its_identifiers_back() {
+        let ids = SubmissionIds::new("X", "987".parse().unwrap());
+        assert_eq!(SubmissionIds::of_launch_id(&ids.launch_id()), Some(ids));
+        for other in ["rogo_987_1700000000abc", "rogo_987_00000000000000000000000000000000", "rogo_987", "x"]
+        {
+            assert_eq!(SubmissionIds::of_launch_id(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -35,6 +35,18 @@ pub struct Failure {
     pub message: String,
 }
 
+impl From<Skip> for Decision {
+    fn from(skip: Skip) -> Self {
+        Self::Skip(skip)
+    }
+}
+
+impl From<Failure> for Decision {
+    fn from(failure: Failure) -> Self {
+        Self::Fail(failure)
+    }
+}
+
 /// Something worth knowing about a migrated row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
@@ -42,6 +54,14 @@ pub struct Note {
     pub code: NoteCode,
     /// The particulars, without personal data.
     pub detail: String,
+}
+
+impl Note {
+    /// A rule that no migration wrote is newer and stands.
+    pub fn enforcement_kept() -> Self {
+        let detail = "the target holds a newer malpractice rule for this learner, which stands";
+        Self { code: NoteCode::EnforcementKept, detail: detail.to_owned() }
+    }
 }
 
 /// Declares an enum of stable codes: its variants, their texts and advice, and the way back.

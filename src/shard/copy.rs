@@ -1,1 +1,288 @@
 //! Copy: one file from its source into the target container, its length and MD5 proven.
+
+mod budget;
+mod receipt;
+mod ways;
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{TryStreamExt, stream::BoxStream};
+use md5::{Digest, Md5};
+
+pub use budget::Budget;
+pub use receipt::Copied;
+
+use crate::{
+    domain::PlannedFile,
+    ports::{
+        BlobInfo, BlobReader, Blobs, CopiedFile, Existing, Fault, FaultKind, PutOptions, Retry, Service,
+        Source, Stored,
+    },
+};
+
+/// Files up to this are one PUT; larger ones go in parts of this.
+const PART_BYTES: usize = 8 * 1024 * 1024;
+
+/// The metadata that says which process uploaded a blob.
+const TRY: &str = "try";
+
+/// Copies files, each by the best way that its source allows.
+pub struct Copier {
+    target: Arc<dyn Blobs>,
+    source: Arc<dyn Source>,
+    budget: Budget,
+    ways: ways::Ways,
+}
+
+impl Copier {
+    /// A copier of one worker; all of a process share one `budget`.
+    pub fn new(target: Arc<dyn Blobs>, source: Arc<dyn Source>, budget: Budget) -> Self {
+        Self { target, source, budget, ways: ways::Ways::default() }
+    }
+
+    /// An empty receipt for a submission's files.
+    pub fn receipt(&self) -> Copied {
+        Copied::new(self.target.clone())
+    }
+
+    /// One try to copy `file` to the new blob `blob_name`, whose `metadata` names this process under `try`.
+    /// A blob of that name that is this process's own and equal counts as copied: an earlier answer was lost.
+    pub async fn copy(
+        &self,
+        file: &PlannedFile,
+        blob_name: &str,
+        metadata: Vec<(String, String)>,
+    ) -> Result<CopiedFile, Fault> {
+        let content_type = file.content_type.clone();
+        let options = PutOptions { existing: Existing::Keep, content_type, metadata };
+        if self.ways.may_try_server_side(&file.source)
+            && let Some(copied) = self.copy_server_side(file, blob_name, &options).await?
+        {
+            return Ok(copied);
+        }
+        let reader = self.source.get(&file.source).await?;
+        if reader.info.size_bytes <= PART_BYTES as u64 {
+            self.copy_whole(reader, blob_name, &options).await
+        } else {
+            self.copy_in_parts(reader, blob_name, &options).await
+        }
+    }
+
+    /// The storage service copies; `None` where it cannot, which is remembered for the source's container.
+    async fn copy_server_side(
+        &self,
+        file: &PlannedFile,
+        name: &str,
+        options: &PutOptions,
+    ) -> Result<Option<CopiedFile>, Fault> {
+        let Some(grant) = self.source.grant(&file.source).await? else {
+            self.ways.only_stream(&file.source);
+            return Ok(None);
+        };
+        let info = self.source.head(&file.source).await?;
+        match self.target.copy_from(&grant, &info, name, options).await {
+            Ok(stored) => self.prove(name, &stored, &info, info.md5).await.map(Some),
+            Err(fault) if fault.kind == FaultKind::Exists => {
+                self.own_earlier(fault, name, options, info.size_bytes, info.md5).await.map(Some)
+            }
+            Err(fault) if matters_to_every_way(&fault) => Err(fault),
+            // The service cannot do it, or may not read there what we may.
+            Err(fault) => {
+                tracing::info!(reason = fault.what, "files of this source are streamed");
+                self.ways.only_stream(&file.source);
+                Ok(None)
+            }
+        }
+    }
+
+    /// One GET, one PUT.
+    async fn copy_whole(
+        &self,
+        reader: BlobReader,
+        name: &str,
+        options: &PutOptions,
+    ) -> Result<CopiedFile, Fault> {
+        let BlobReader { info, mut body } = reader;
+        let length = usize::try_from(info.size_bytes).unwrap_or(PART_BYTES);
+        let _room = self.budget.room(length).await;
+        let bytes = read_part(&mut body, &mut Bytes::new(), length).await?;
+        check_length(&info, bytes.len() as u64, body.try_next().await?.is_some())?;
+        match self.target.put(name, bytes.clone(), options).await {
+            Ok(stored) => self.prove(name, &stored, &info, info.md5).await,
+            Err(fault) if fault.kind == FaultKind::Exists => {
+                let md5 = Md5::digest(&bytes).into();
+                self.own_earlier(fault, name, options, info.size_bytes, Some(md5)).await
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Part by part, holding one of them at a time.
+    async fn copy_in_parts(
+        &self,
+        reader: BlobReader,
+        name: &str,
+        options: &PutOptions,
+    ) -> Result<CopiedFile, Fault> {
+        let BlobReader { info, mut body } = reader;
+        let mut upload = self.target.upload(name, options).await?;
+        let mut digest = Md5::new();
+        let mut copied = 0;
+        let mut over = Bytes::new();
+        loop {
+            let _room = self.budget.room(PART_BYTES).await;
+            let part = read_part(&mut body, &mut over, PART_BYTES).await?;
+            if part.is_empty() {
+                break;
+            }
+            copied += part.len() as u64;
+            if copied > info.size_bytes {
+                break;
+            }
+            digest = digest_part(digest, part.clone()).await?;
+            upload.part(part).await?;
+        }
+        check_length(&info, copied, false)?;
+        let md5: [u8; 16] = digest.finalize().into();
+        if let Some(claimed) = info.md5.filter(|claimed| *claimed != md5) {
+            return Err(wrong_md5(&info, claimed, md5));
+        }
+        match upload.finish(md5).await {
+            Ok(stored) => self.prove(name, &stored, &info, Some(md5)).await,
+            Err(fault) if fault.kind == FaultKind::Exists => {
+                self.own_earlier(fault, name, options, info.size_bytes, Some(md5)).await
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Compares what now stands with what was to be copied; a blob that differs is removed again.
+    async fn prove(
+        &self,
+        name: &str,
+        stored: &Stored,
+        info: &BlobInfo,
+        expected: Option<[u8; 16]>,
+    ) -> Result<CopiedFile, Fault> {
+        let fault = match (expected, stored.md5) {
+            _ if stored.size_bytes != info.size_bytes => {
+                let what = format!(
+                    "{} has {} bytes, its copy had {}: no copy was kept",
+                    info.name, info.size_bytes, stored.size_bytes
+                );
+                Fault::new(Service::TargetBlobs, FaultKind::Corrupt, what)
+            }
+            (Some(expected), Some(md5)) if expected != md5 => wrong_md5(info, expected, md5),
+            (_, md5) => return Ok(self.copied(name, info.size_bytes, md5.is_some())),
+        };
+        self.target.delete_many(&[name.to_owned()]).await?;
+        Err(fault)
+    }
+
+    /// A create-only write met a blob: ours from a try whose answer was lost, or a stranger's.
+    async fn own_earlier(
+        &self,
+        exists: Fault,
+        name: &str,
+        options: &PutOptions,
+        size_bytes: u64,
+        md5: Option<[u8; 16]>,
+    ) -> Result<CopiedFile, Fault> {
+        let Some(found) = self.target.head(name).await? else {
+            // Deleted between the two requests: the next try may write it.
+            return Err(Fault::new(Service::TargetBlobs, FaultKind::Unavailable, exists.what));
+        };
+        let value = |metadata: &[(String, String)]| {
+            metadata.iter().find(|(key, _)| key == TRY).map(|(_, value)| value.clone())
+        };
+        let own = value(&options.metadata).is_some_and(|own| Some(own) == value(&found.metadata));
+        let equal = found.size_bytes == size_bytes && (md5.is_none() || md5 == found.md5);
+        if own && equal {
+            return Ok(self.copied(name, size_bytes, md5.is_some()));
+        }
+        Err(exists)
+    }
+
+    fn copied(&self, name: &str, size_bytes: u64, md5_proven: bool) -> CopiedFile {
+        CopiedFile { blob_name: name.to_owned(), url: self.target.url(name), size_bytes, md5_proven }
+    }
+}
+
+/// Whether streaming would meet the same fault: it may pass by itself, or the source is gone or another.
+fn matters_to_every_way(fault: &Fault) -> bool {
+    fault.kind.retry() != Retry::Never || matches!(fault.kind, FaultKind::NotFound | FaultKind::Changed)
+}
+
+/// Reads until the part is full or the stream ends; what came beyond the part is left in `over`. A part that
+/// arrived in one piece is not copied.
+async fn read_part(
+    body: &mut BoxStream<'static, Result<Bytes, Fault>>,
+    over: &mut Bytes,
+    length: usize,
+) -> Result<Bytes, Fault> {
+    let mut first = take_next(body, over).await?;
+    if first.len() >= length {
+        *over = first.split_off(length);
+        return Ok(first);
+    }
+    let mut part = BytesMut::with_capacity(length);
+    part.extend_from_slice(&first);
+    while part.len() < length {
+        let mut next = take_next(body, over).await?;
+        if next.is_empty() {
+            break;
+        }
+        *over = next.split_off(next.len().min(length - part.len()));
+        part.extend_from_slice(&next);
+    }
+    Ok(part.freeze())
+}
+
+/// What is left over, else what comes next; empty at the end.
+async fn take_next(
+    body: &mut BoxStream<'static, Result<Bytes, Fault>>,
+    over: &mut Bytes,
+) -> Result<Bytes, Fault> {
+    if !over.is_empty() {
+        return Ok(std::mem::take(over));
+    }
+    while let Some(bytes) = body.try_next().await? {
+        if !bytes.is_empty() {
+            return Ok(bytes);
+        }
+    }
+    Ok(Bytes::new())
+}
+
+/// Digests off the async threads: 8 MiB take them longer than they may be kept.
+async fn digest_part(mut digest: Md5, part: Bytes) -> Result<Md5, Fault> {
+    let work = tokio::task::spawn_blocking(move || {
+        digest.update(&part);
+        digest
+    });
+    work.await.map_err(|error| {
+        let what = "the digest of a part did not end";
+        Fault::caused(Service::TargetBlobs, FaultKind::Unavailable, what, error)
+    })
+}
+
+fn check_length(info: &BlobInfo, read: u64, more: bool) -> Result<(), Fault> {
+    if read == info.size_bytes && !more {
+        return Ok(());
+    }
+    let than = if more || read > info.size_bytes { "more" } else { "fewer" };
+    let what = format!("{} gave {than} bytes than its {}", info.name, info.size_bytes);
+    Err(Fault::new(Service::SourceBlobs, FaultKind::Corrupt, what))
+}
+
+fn wrong_md5(info: &BlobInfo, expected: [u8; 16], found: [u8; 16]) -> Fault {
+    let hex = |md5| format!("{:032x}", u128::from_be_bytes(md5));
+    let what = format!(
+        "{} should have the MD5 {}, but its bytes have {}: no copy was kept",
+        info.name,
+        hex(expected),
+        hex(found)
+    );
+    Fault::new(Service::SourceBlobs, FaultKind::Corrupt, what)
+}

@@ -1,6 +1,7 @@
 //! The integration tests: one binary, real servers.
 
 mod support;
+mod architecture;
 mod rules;
 mod inputs;
 mod plan;

@@ -1,1 +1,55 @@
 //! Promises of report.
+
+use std::{
+    io::Write,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use rogo_migrate::{
+    domain::{Books, Fate, SkipCode},
+    report::progress::{Progress, State, log},
+};
+
+/// A log that a test can read.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no test panicked").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn progress_in_a_pod_is_one_json_object_a_line_with_every_figure() {
+    let began = Instant::now();
+    let progress = Progress::new(began, 1_000, &Books::default(), 2);
+    let skipped = Fate::Skipped { code: SkipCode::DuplicateRow, detail: "row 7".into() };
+    (0..500).for_each(|_| progress.outcome(2, &skipped, 3));
+    progress.set_state(State::Waiting("target database is down".into()));
+
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let json = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone());
+    tracing::subscriber::with_default(json.finish(), || {
+        log(&progress.snapshot(began + Duration::from_secs(20)));
+    });
+
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(text.lines().count(), 1);
+    let mut line: serde_json::Value = serde_json::from_str(&text).unwrap();
+    line.as_object_mut().unwrap().remove("timestamp");
+    let expected = serde_json::json!({
+        "level": "INFO", "target": "rogo_migrate::progress", "message": "progress",
+        "succeeded": 0, "failed": 0, "skipped": 500, "done": 500, "total": 1000, "percent": 50.0,
+        "bytes": 0, "elapsed_s": 20, "rate_now": 25.0, "rate_average": 25.0, "eta_s": 20,
+        "workers": "#1 0/0/0  #2 0/0/500", "state": "waiting: target database is down",
+    });
+    assert_eq!(line, expected);
+}

@@ -1,5 +1,10 @@
 //! What the tests share: real servers, started once.
 
+pub mod rows;
 pub mod postgres;
 pub mod azurite;
+pub mod http_stub;
 pub mod tds;
+pub mod proxy;
+pub mod memory;
+pub mod app;

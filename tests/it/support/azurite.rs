@@ -1,1 +1,188 @@
-//! A private Azurite for the tests.
+//! A private Azurite for the tests: one process for the whole test binary, on a free loopback port, its blobs
+//! in memory. It ends when the test binary does, however that ends: Azurite watches its standard input, a pipe
+//! whose other end only this process holds.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that meets these has failed")]
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{ChildStdin, Command, Stdio},
+    sync::OnceLock,
+};
+
+use azure_core::http::Url;
+use azure_storage_blob::{BlobClient, BlobContainerClient, models::BlockBlobClientUploadOptions};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+const VERSION: &str = "3.37.0";
+/// The emulator's published account.
+pub const ACCOUNT: &str = "devstoreaccount1";
+const KEY: &str = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+/// Ends Azurite when its standard input does.
+const WATCH: &str = "data:text/javascript,process.stdin.on('end',()=>process.exit(0)).resume()";
+
+/// A running Azurite.
+pub struct Azurite {
+    endpoint: String,
+    sas: String,
+    _alive: ChildStdin,
+}
+
+impl Azurite {
+    /// The test binary's Azurite, started (and installed) by the first who asks.
+    pub async fn shared() -> &'static Self {
+        static SHARED: OnceLock<Azurite> = OnceLock::new();
+        tokio::task::spawn_blocking(|| SHARED.get_or_init(Self::start)).await.unwrap()
+    }
+
+    /// With the account's key.
+    pub fn connection_string(&self) -> String {
+        format!("AccountName={ACCOUNT};AccountKey={KEY};BlobEndpoint={}", self.endpoint)
+    }
+
+    /// With a shared access signature for everything.
+    pub fn sas_connection_string(&self) -> String {
+        format!("SharedAccessSignature={};BlobEndpoint={}", self.sas, self.endpoint)
+    }
+
+    /// `http://127.0.0.1:<port>/devstoreaccount1`.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// A new, empty container.
+    pub async fn container(&self) -> String {
+        let name = format!("box-{}", uuid::Uuid::new_v4().simple());
+        let url = self.signed(&name);
+        BlobContainerClient::new(url, None, None).unwrap().create(None).await.unwrap();
+        name
+    }
+
+    /// Stores a blob as a stranger to our adapter would: without an MD5 beyond the service's own.
+    pub async fn put(&self, container: &str, name: &str, bytes: impl Into<Bytes>) {
+        self.put_with(container, name, bytes, BlockBlobClientUploadOptions::default()).await;
+    }
+
+    /// The same with properties.
+    pub async fn put_with(
+        &self,
+        container: &str,
+        name: &str,
+        bytes: impl Into<Bytes>,
+        options: BlockBlobClientUploadOptions<'_>,
+    ) {
+        let body = azure_core::http::Body::from(bytes.into());
+        self.blob(container, name).upload(body.into(), Some(options)).await.unwrap();
+    }
+
+    /// A blob's bytes.
+    pub async fn read(&self, container: &str, name: &str) -> Vec<u8> {
+        let download = self.blob(container, name).download(None).await.unwrap();
+        download.body.try_collect::<Vec<Bytes>>().await.unwrap().concat()
+    }
+
+    /// A blob's URL, without a signature.
+    pub fn url(&self, container: &str, name: &str) -> url::Url {
+        let mut url = self.signed(&format!("{container}/{}", encode(name)));
+        url.set_query(None);
+        url
+    }
+
+    /// The official client of a blob, for what the helpers above cannot say.
+    pub fn blob(&self, container: &str, name: &str) -> BlobClient {
+        let url = self.signed(&format!("{container}/{}", encode(name)));
+        BlobClient::new(url, None, None).unwrap()
+    }
+
+    fn signed(&self, path: &str) -> Url {
+        Url::parse(&format!("{}/{path}?{}", self.endpoint, self.sas)).unwrap()
+    }
+
+    fn start() -> Self {
+        let main = installed().join("node_modules/azurite/dist/src/blob/main.js");
+        let mut child = Command::new("node")
+            .args(["--import", WATCH])
+            .arg(main)
+            .args(["--inMemoryPersistence", "--blobPort", "0", "--blobHost", "127.0.0.1"])
+            .args(["--skipApiVersionCheck", "--silent", "--disableTelemetry"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("node (20 or later) is needed for Azurite");
+        let alive = child.stdin.take().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let address = lines
+            .by_ref()
+            .map(Result::unwrap)
+            .find_map(|line| line.split_once("http://").map(|(_, address)| address.trim().to_owned()))
+            .expect("Azurite says where it listens");
+        // Its output is read to its end (a full pipe would stop it), then its exit is taken note of.
+        std::thread::spawn(move || {
+            lines.for_each(drop);
+            child.wait()
+        });
+        Self { endpoint: format!("http://{address}/{ACCOUNT}"), sas: account_sas(), _alive: alive }
+    }
+}
+
+fn encode(name: &str) -> String {
+    percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+/// Where the npm package is, installed once per machine.
+fn installed() -> PathBuf {
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::home_dir().map(|home| home.join(".cache")))
+        .unwrap_or_else(std::env::temp_dir);
+    let folder = cache.join(format!("rogo-migrate/azurite-{VERSION}"));
+    if !folder.exists() {
+        install(&folder);
+    }
+    folder
+}
+
+/// Installs beside and renames: several test binaries may begin at once.
+fn install(folder: &Path) {
+    let parent = folder.parent().unwrap();
+    std::fs::create_dir_all(parent).unwrap();
+    let building = tempfile::tempdir_in(parent).unwrap();
+    let status = Command::new("npm")
+        .args(["install", "--no-audit", "--no-fund", "--silent", "--prefix"])
+        .arg(building.path())
+        .arg(format!("azurite@{VERSION}"))
+        .status()
+        .expect("npm is needed to install Azurite");
+    assert!(status.success(), "npm could not install Azurite");
+    if std::fs::rename(building.path(), folder).is_err() {
+        assert!(folder.exists(), "Azurite could not be put at {}", folder.display());
+    }
+}
+
+/// Every right on everything, until 2099.
+fn account_sas() -> String {
+    let fields = BTreeMap::from([
+        ("sp", "rwdlacupx"),
+        ("ss", "b"),
+        ("srt", "sco"),
+        ("se", "2099-01-01T00:00:00Z"),
+        ("sv", "2020-08-04"),
+    ]);
+    let text = format!(
+        "{ACCOUNT}\n{}\n{}\n{}\n\n{}\n\n\n{}\n",
+        fields["sp"], fields["ss"], fields["srt"], fields["se"], fields["sv"]
+    );
+    let mut hmac = Hmac::<Sha256>::new_from_slice(&BASE64_STANDARD.decode(KEY).unwrap()).unwrap();
+    hmac.update(text.as_bytes());
+    let signature = BASE64_STANDARD.encode(hmac.finalize().into_bytes());
+    url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(fields)
+        .append_pair("sig", &signature)
+        .finish()
+}

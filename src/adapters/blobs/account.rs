@@ -1,0 +1,250 @@
+//! A storage account as one of our services sees it: its endpoint, who we are there, and the pipeline that
+//! every request to it takes.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use azure_core::http::{
+    AsyncRawResponse, ClientOptions, Context, HttpClientOptions, Pipeline, PipelineSendOptions,
+    PipelineStreamOptions, RawResponse, Request, RetryOptions, Transport, Url, new_http_client,
+    policies::{Policy, PolicyResult, auth::BearerTokenAuthorizationPolicy},
+};
+use azure_storage_blob::{BlobClient, BlobClientOptions};
+use chrono::{TimeDelta, Utc};
+
+use super::{
+    connection_string::{ConnectionString, Credential},
+    entra::{EntraCredential, SCOPE},
+    faults,
+};
+use crate::{
+    ports::{CopyGrant, Fault, FaultKind, Service},
+    settings::{AccountSettings, Secret},
+};
+
+/// A connection string in a file is read again when it is older than this.
+const REREAD_AFTER: Duration = Duration::from_secs(10);
+
+/// How long a SAS minted for one server-side copy lasts.
+const GRANT_HOURS: i64 = 12;
+
+/// Who we are.
+#[derive(Clone)]
+pub(super) enum Identity {
+    /// By a connection string, which may be replaced while we run.
+    ConnectionString(Arc<Rotating>),
+    /// Microsoft Entra ID.
+    Entra(Arc<EntraCredential>),
+    /// Nobody; the URL may carry its own SAS.
+    Anonymous,
+}
+
+/// One account, one identity, one pool of connections.
+pub(super) struct Account {
+    /// Which of our services this is, for faults.
+    pub service: Service,
+    /// The service version that requests name.
+    pub version: String,
+    identity: Identity,
+    options: ClientOptions,
+    pipeline: Pipeline,
+}
+
+impl Account {
+    /// The account of target and run store, and its blob endpoint.
+    pub fn open(settings: &AccountSettings, service: Service) -> Result<(Self, Url), Fault> {
+        match (&settings.connection_string, &settings.account_url) {
+            (Some(secret), _) => {
+                let rotating = Rotating::read(secret.clone(), service)?;
+                let endpoint = rotating.endpoint.clone();
+                Ok((Self::new(Identity::ConnectionString(Arc::new(rotating)), service), endpoint))
+            }
+            (None, Some(url)) if url.scheme() == "https" => {
+                let mut endpoint = url.clone();
+                endpoint.set_query(None);
+                let path = url.path().trim_end_matches('/').to_owned();
+                endpoint.set_path(&path);
+                Ok((Self::new(Identity::Entra(EntraCredential::new()), service), endpoint))
+            }
+            (None, Some(_)) => Err(misconfigured(
+                service,
+                "the account URL is not https, and Microsoft Entra tokens travel by https only",
+            )),
+            (None, None) => Err(misconfigured(
+                service,
+                "an az:// place needs its account: set AZURE_STORAGE_CONNECTION_STRING or \
+                 AZURE_STORAGE_ACCOUNT_URL",
+            )),
+        }
+    }
+
+    /// An account with connections of its own. The client's own retries are off: a body from the network
+    /// cannot be sent twice, so GET and PUT are retried together, above.
+    pub fn new(identity: Identity, service: Service) -> Self {
+        let http = new_http_client(Some(HttpClientOptions { automatic_decompression: false }));
+        Self::with_transport(identity, service, Transport::new(http))
+    }
+
+    /// The same connections as another identity.
+    pub fn with_transport(identity: Identity, service: Service, transport: Transport) -> Self {
+        let authorisation: Option<Arc<dyn Policy>> = match &identity {
+            Identity::ConnectionString(rotating) => Some(Arc::new(SignByKey(rotating.clone()))),
+            Identity::Entra(entra) => {
+                Some(Arc::new(BearerTokenAuthorizationPolicy::new(entra.clone(), [SCOPE])))
+            }
+            Identity::Anonymous => None,
+        };
+        let options = ClientOptions {
+            per_try_policies: authorisation.into_iter().collect(),
+            retry: RetryOptions::none(),
+            transport: Some(transport),
+            ..ClientOptions::default()
+        };
+        let pipeline = Pipeline::new(
+            option_env!("CARGO_PKG_NAME"),
+            option_env!("CARGO_PKG_VERSION"),
+            options.clone(),
+            Vec::new(),
+            Vec::new(),
+            None,
+        );
+        Self { service, version: BlobClientOptions::default().version, identity, options, pipeline }
+    }
+
+    /// The URL as it is requested: with the account's SAS, where that is how we are let in.
+    pub fn authorised(&self, url: &Url) -> Result<Url, Fault> {
+        let mut url = url.clone();
+        if let Identity::ConnectionString(rotating) = &self.identity
+            && let Credential::Sas(sas) = &rotating.now(self.service)?.credential
+        {
+            let query = url.query().map_or_else(|| sas.clone(), |query| format!("{query}&{sas}"));
+            url.set_query(Some(&query));
+        }
+        Ok(url)
+    }
+
+    /// What another account needs to read `url`, which is ours.
+    pub async fn grant(&self, url: &Url) -> Result<CopyGrant, Fault> {
+        match &self.identity {
+            Identity::ConnectionString(rotating) => {
+                let now = rotating.now(self.service)?;
+                let mut url = url.clone();
+                let sas = match &now.credential {
+                    Credential::Sas(sas) => sas.clone(),
+                    Credential::SharedKey(key) => {
+                        let path = url.path().strip_prefix(now.endpoint.path()).unwrap_or(url.path());
+                        key.read_sas(path, Utc::now() + TimeDelta::hours(GRANT_HOURS))
+                    }
+                };
+                url.set_query(Some(&sas));
+                Ok(CopyGrant { url, authorization: None })
+            }
+            Identity::Entra(entra) => {
+                let token = entra.token().await.map_err(|error| {
+                    faults::of(&error, self.service, "asking Microsoft Entra ID for a token")
+                })?;
+                Ok(CopyGrant { url: url.clone(), authorization: Some(format!("Bearer {token}")) })
+            }
+            Identity::Anonymous => Ok(CopyGrant { url: url.clone(), authorization: None }),
+        }
+    }
+
+    /// The official client of one blob, for what it does well.
+    pub fn blob(&self, url: &Url) -> Result<BlobClient, Fault> {
+        let options =
+            BlobClientOptions { client_options: self.options.clone(), ..BlobClientOptions::default() };
+        BlobClient::new(self.authorised(url)?, None, Some(options))
+            .map_err(|error| faults::of(&error, self.service, "making a client"))
+    }
+
+    /// What any other client of this account is made with.
+    pub fn options(&self) -> ClientOptions {
+        self.options.clone()
+    }
+
+    /// Sends a request and reads its answer whole.
+    pub async fn send(&self, request: &mut Request) -> azure_core::Result<RawResponse> {
+        let options = PipelineSendOptions::default();
+        self.pipeline.send(&Context::new(), request, Some(options)).await
+    }
+
+    /// Sends a request whose answer is a stream.
+    pub async fn stream(&self, request: &mut Request) -> azure_core::Result<AsyncRawResponse> {
+        let options = PipelineStreamOptions::default();
+        self.pipeline.stream(&Context::new(), request, Some(options)).await
+    }
+}
+
+/// A connection string that is looked at again now and then.
+pub(super) struct Rotating {
+    secret: Secret,
+    /// Of the account; it stays the same however often its key changes.
+    pub endpoint: Url,
+    current: Mutex<(Instant, Arc<ConnectionString>)>,
+}
+
+impl Rotating {
+    pub fn read(secret: Secret, service: Service) -> Result<Self, Fault> {
+        let first = parse(&secret, service)?;
+        let endpoint = first.endpoint.clone();
+        Ok(Self { secret, endpoint, current: Mutex::new((Instant::now(), Arc::new(first))) })
+    }
+
+    fn now(&self, service: Service) -> Result<Arc<ConnectionString>, Fault> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(self.secret, Secret::File(_)) && current.0.elapsed() > REREAD_AFTER {
+            let fresh = parse(&self.secret, service)?;
+            if fresh.endpoint != self.endpoint {
+                let what = "the connection string now names another account than at the start; restart";
+                return Err(misconfigured(service, what));
+            }
+            *current = (Instant::now(), Arc::new(fresh));
+        }
+        Ok(current.1.clone())
+    }
+}
+
+impl fmt::Debug for Rotating {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Rotating({})", self.endpoint)
+    }
+}
+
+fn parse(secret: &Secret, service: Service) -> Result<ConnectionString, Fault> {
+    let text = secret.read().map_err(|error| {
+        let what = "the file of the connection string cannot be read";
+        Fault::caused(service, FaultKind::Misconfigured, what, error)
+    })?;
+    text.parse().map_err(|error: super::connection_string::NotAConnectionString| {
+        misconfigured(service, error.to_string())
+    })
+}
+
+/// Signs each try, when the request is complete.
+#[derive(Debug)]
+struct SignByKey(Arc<Rotating>);
+
+#[async_trait::async_trait]
+impl Policy for SignByKey {
+    async fn send(&self, context: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
+        use azure_core::error::{Error, ErrorKind};
+        let now = self
+            .0
+            .now(Service::TargetBlobs)
+            .map_err(|fault| Error::with_message(ErrorKind::Credential, fault.what))?;
+        if let Credential::SharedKey(key) = &now.credential {
+            key.sign(request, Utc::now());
+        }
+        match next.split_first() {
+            Some((first, rest)) => first.send(context, request, rest).await,
+            None => Err(Error::with_message(ErrorKind::Other, "no transport follows the signature")),
+        }
+    }
+}
+
+fn misconfigured(service: Service, what: impl Into<String>) -> Fault {
+    Fault::new(service, FaultKind::Misconfigured, what)
+}

@@ -1,0 +1,238 @@
+//! Blobs in an Azure container, below a prefix.
+
+mod listing;
+
+use std::{future::Future, path::Path, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use azure_core::http::{Method, Request, Url, headers::HeaderName};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use futures_util::{
+    TryStreamExt,
+    stream::{self, BoxStream},
+};
+use md5::{Digest, Md5};
+use tokio::io::AsyncReadExt;
+use uuid::Uuid;
+
+use super::{account::Account, faults, md5_of, names, reader, server_copy, upload::AzureUpload};
+use crate::ports::{
+    BlobInfo, BlobReader, Blobs, CopyGrant, Existing, Fault, FaultKind, PutOptions, Service, Stored, Upload,
+};
+
+/// Deletes of one call under way at a time.
+const DELETES: usize = 16;
+
+/// A local file up to this is one PUT; above, it goes in parts of this.
+const PART_BYTES: u64 = 8 * 1024 * 1024;
+
+/// A container and a prefix.
+pub(super) struct AzureBlobs {
+    account: Arc<Account>,
+    container_url: Url,
+    container: String,
+    /// With its trailing slash, or empty.
+    prefix: String,
+}
+
+impl AzureBlobs {
+    pub fn new((account, endpoint): (Account, Url), container: &str, prefix: &str) -> Result<Self, Fault> {
+        names::check(container, account.service)?;
+        let prefix = prefix.trim_matches('/');
+        if !prefix.is_empty() {
+            names::check(prefix, account.service)?;
+        }
+        let base = endpoint.as_str().trim_end_matches('/');
+        let container_url = Url::parse(&format!("{base}/{}", names::encode(container))).map_err(|error| {
+            let what = "account and container make no URL";
+            Fault::caused(account.service, FaultKind::Misconfigured, what, error)
+        })?;
+        let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+        Ok(Self { account: Arc::new(account), container_url, container: container.to_owned(), prefix })
+    }
+
+    fn service(&self) -> Service {
+        self.account.service
+    }
+
+    fn blob_url(&self, name: &str) -> Result<Url, Fault> {
+        names::check(name, self.service())?;
+        let mut url = self.container_url.clone();
+        url.set_path(&format!("{}/{}{}", url.path(), names::encode(&self.prefix), names::encode(name)));
+        Ok(url)
+    }
+
+    /// Where the blob is, for people.
+    fn place(&self, name: &str) -> String {
+        format!("az://{}/{}{name}", self.container, self.prefix)
+    }
+
+    fn fault(&self, error: &azure_core::Error, doing: &str, name: &str) -> Fault {
+        faults::of(error, self.service(), &format!("{doing} {}", self.place(name)))
+    }
+
+    async fn delete(&self, name: &str) -> Result<(), Fault> {
+        let blob = self.account.blob(&self.blob_url(name)?)?;
+        let deleted = gently(|| async {
+            blob.delete(None).await.map(|_| ()).map_err(|error| self.fault(&error, "deleting", name))
+        });
+        deleted.await.or_else(|fault| none_if_missing::<()>(fault).map(|_| ()))
+    }
+}
+
+#[async_trait]
+impl Blobs for AzureBlobs {
+    fn location(&self) -> String {
+        format!("az://{}/{}", self.container, self.prefix).trim_end_matches('/').to_owned()
+    }
+
+    fn url(&self, name: &str) -> String {
+        let prefix = names::encode(&self.prefix);
+        format!("{}/{prefix}{}", self.container_url, names::encode(name))
+    }
+
+    async fn check(&self) -> Result<(), Fault> {
+        self.list("").try_next().await?;
+        let probe = format!("rogo-migrate-check-{}", Uuid::new_v4().simple());
+        let bytes = Bytes::from_static(b"rogo-migrate checks its rights");
+        self.put(&probe, bytes, &PutOptions::create("text/plain")).await?;
+        self.delete(&probe).await
+    }
+
+    async fn put(&self, name: &str, bytes: Bytes, options: &PutOptions) -> Result<Stored, Fault> {
+        let size_bytes = bytes.len() as u64;
+        let md5 = md5_of(&bytes, self.service()).await?;
+        let mut request = Request::new(self.account.authorised(&self.blob_url(name)?)?, Method::Put);
+        request.insert_header("x-ms-version", self.account.version.clone());
+        request.insert_header("x-ms-blob-type", "BlockBlob");
+        request.insert_header("content-type", options.content_type.clone());
+        // The service compares this with what arrives; the official client's upload cannot send it.
+        request.insert_header("content-md5", BASE64_STANDARD.encode(md5));
+        if options.existing == Existing::Keep {
+            request.insert_header("if-none-match", "*");
+        }
+        for (key, value) in &options.metadata {
+            request.insert_header(format!("x-ms-meta-{}", key.to_ascii_lowercase()), value.clone());
+        }
+        request.set_body(bytes);
+        let response = self
+            .account
+            .send(&mut request)
+            .await
+            .map_err(|error| keep_means_exists(self.fault(&error, "writing", name), options.existing))?;
+        let confirmed = response.headers().get_optional_str(&HeaderName::from_static("content-md5"));
+        Ok(Stored { size_bytes, md5: confirmed.map_or(Some(md5), reader::md5_from_base64) })
+    }
+
+    async fn upload(&self, name: &str, options: &PutOptions) -> Result<Box<dyn Upload>, Fault> {
+        let blob = self.account.blob(&self.blob_url(name)?)?.block_blob_client();
+        Ok(Box::new(AzureUpload::new(blob, self.service(), self.place(name), options.clone())))
+    }
+
+    async fn put_file(&self, name: &str, path: &Path, options: &PutOptions) -> Result<Stored, Fault> {
+        let unreadable =
+            |error| faults::of_io(error, self.service(), &format!("reading {} to store it", path.display()));
+        let mut file = tokio::fs::File::open(path).await.map_err(unreadable)?;
+        let size = file.metadata().await.map_err(unreadable)?.len();
+        if size <= PART_BYTES {
+            let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+            file.read_to_end(&mut bytes).await.map_err(unreadable)?;
+            return self.put(name, bytes.into(), options).await;
+        }
+        let mut upload = self.upload(name, options).await?;
+        let mut whole = Md5::new();
+        loop {
+            let mut part = Vec::new();
+            (&mut file).take(PART_BYTES).read_to_end(&mut part).await.map_err(unreadable)?;
+            if part.is_empty() {
+                return upload.finish(whole.finalize().into()).await;
+            }
+            whole.update(&part);
+            upload.part(part.into()).await?;
+        }
+    }
+
+    async fn copy_from(
+        &self,
+        grant: &CopyGrant,
+        info: &BlobInfo,
+        name: &str,
+        options: &PutOptions,
+    ) -> Result<Stored, Fault> {
+        let blob = self.account.blob(&self.blob_url(name)?)?.block_blob_client();
+        let doing = format!("copying into {}", self.place(name));
+        server_copy::copy(&blob, self.service(), &doing, grant, info, options).await
+    }
+
+    async fn get(&self, name: &str) -> Result<Option<BlobReader>, Fault> {
+        let url = self.blob_url(name)?;
+        let place = self.place(name);
+        match gently(|| reader::get(self.account.clone(), &url, &place)).await {
+            Ok(mut reader) => {
+                name.clone_into(&mut reader.info.name);
+                Ok(Some(reader))
+            }
+            Err(fault) => none_if_missing(fault),
+        }
+    }
+
+    async fn head(&self, name: &str) -> Result<Option<BlobInfo>, Fault> {
+        let url = self.blob_url(name)?;
+        let place = self.place(name);
+        match gently(|| head(&self.account, &url, &place)).await {
+            Ok(info) => Ok(Some(BlobInfo { name: name.to_owned(), ..info })),
+            Err(fault) => none_if_missing(fault),
+        }
+    }
+
+    fn list(&self, prefix: &str) -> BoxStream<'static, Result<BlobInfo, Fault>> {
+        listing::list(self.account.clone(), self.container_url.clone(), &self.container, &self.prefix, prefix)
+    }
+
+    async fn delete_many(&self, names: &[String]) -> Result<(), Fault> {
+        stream::iter(names.iter().map(Ok)).try_for_each_concurrent(DELETES, |name| self.delete(name)).await
+    }
+}
+
+/// What is known of the blob at `url`.
+pub(super) async fn head(account: &Account, url: &Url, name: &str) -> Result<BlobInfo, Fault> {
+    let response = account.blob(url)?.get_properties(None).await;
+    let response =
+        response.map_err(|error| faults::of(&error, account.service, &format!("looking at {name}")))?;
+    Ok(reader::info_of(name, response.headers()))
+}
+
+/// Small requests that change nothing, or the same thing, are tried again at once and once more: a broken
+/// connection out of the pool is no reason to back off as a process.
+pub(super) async fn gently<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, Fault>
+where
+    F: Future<Output = Result<T, Fault>>,
+{
+    for pause_ms in [0, 200] {
+        match attempt().await {
+            Err(Fault { kind: FaultKind::Unavailable, .. }) => {
+                tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+            }
+            other => return other,
+        }
+    }
+    attempt().await
+}
+
+/// A missing blob is an answer; a missing container is not.
+fn none_if_missing<T>(fault: Fault) -> Result<Option<T>, Fault> {
+    if fault.kind == FaultKind::NotFound && !fault.what.contains(faults::CONTAINER_NOT_FOUND) {
+        Ok(None)
+    } else {
+        Err(fault)
+    }
+}
+
+/// Some answers to a create-only put over an existing blob are a failed condition in place of a conflict.
+pub(super) fn keep_means_exists(mut fault: Fault, existing: Existing) -> Fault {
+    if existing == Existing::Keep && fault.kind == FaultKind::Changed {
+        fault.kind = FaultKind::Exists;
+    }
+    fault
+}

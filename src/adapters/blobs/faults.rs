@@ -1,0 +1,191 @@
+//! What an answer of the storage service, or of the file system, means: one kind and one sentence each.
+
+use std::{io, time::Duration};
+
+use azure_core::{
+    error::{Error, ErrorKind},
+    http::{RawResponse, headers::HeaderName},
+};
+
+use crate::ports::{Fault, FaultKind, Service};
+
+const ERROR_CODE: HeaderName = HeaderName::from_static("x-ms-error-code");
+const RETRY_AFTER: HeaderName = HeaderName::from_static("retry-after");
+const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("x-ms-retry-after-ms");
+const COPY_SOURCE_STATUS: HeaderName = HeaderName::from_static("x-ms-copy-source-status-code");
+const COPY_SOURCE_CODE: HeaderName = HeaderName::from_static("x-ms-copy-source-error-code");
+
+/// The service's own code for a container that is not there, which a missing blob must not be taken for.
+pub(super) const CONTAINER_NOT_FOUND: &str = "ContainerNotFound";
+
+/// The fault that `error` stands for, while `doing` ("reading az://box/name"). The client's error is never the
+/// fault's source: its texts may hold URLs with their query.
+pub(super) fn of(error: &Error, service: Service, doing: &str) -> Fault {
+    match error.kind() {
+        ErrorKind::HttpResponse { status, error_code, raw_response } => {
+            let response = raw_response.as_deref();
+            let code = response
+                .and_then(|response| response.headers().get_optional_str(&ERROR_CODE))
+                .or(error_code.as_deref())
+                .unwrap_or_default();
+            of_status(u16::from(*status), code, response, service, doing)
+        }
+        ErrorKind::Connection => {
+            let what = format!("{doing}: no connection ({})", root_cause(error));
+            Fault::new(service, FaultKind::Unavailable, what)
+        }
+        ErrorKind::Io => {
+            let what = format!("{doing}: the connection broke ({})", root_cause(error));
+            Fault::new(service, FaultKind::Unavailable, what)
+        }
+        ErrorKind::Credential => {
+            let what = format!("{doing}: {error}; sign in, or give a connection string");
+            Fault::new(service, FaultKind::Denied, what)
+        }
+        ErrorKind::DataConversion => {
+            let what = format!("{doing}: the answer could not be read ({})", root_cause(error));
+            Fault::new(service, FaultKind::Unavailable, what)
+        }
+        ErrorKind::Other => {
+            Fault::new(service, FaultKind::Misconfigured, format!("{doing}: {}", root_cause(error)))
+        }
+    }
+}
+
+/// The fault of an answer whose status is no success.
+pub(super) fn of_status(
+    status: u16,
+    code: &str,
+    response: Option<&RawResponse>,
+    service: Service,
+    doing: &str,
+) -> Fault {
+    // A server-side copy that could not read its source answers with the source's own status.
+    let source_status = header(response, &COPY_SOURCE_STATUS).and_then(|status| status.parse::<u16>().ok());
+    if let Some(source_status) = source_status {
+        let code = header(response, &COPY_SOURCE_CODE).unwrap_or_default();
+        let doing = format!("{doing} (reading its source)");
+        return of_status(source_status, code, None, Service::SourceBlobs, &doing);
+    }
+    let (kind, advice) = kind_of(status, code, retry_after(response));
+    let code = if code.is_empty() { String::new() } else { format!(" {code}") };
+    Fault::new(service, kind, format!("{doing}: {status}{code}{advice}"))
+}
+
+fn kind_of(status: u16, code: &str, retry_after: Option<Duration>) -> (FaultKind, &'static str) {
+    match (status, code) {
+        (404, CONTAINER_NOT_FOUND) => {
+            (FaultKind::NotFound, ": there is no such container; create it, or correct its name")
+        }
+        (404, _) => (FaultKind::NotFound, ""),
+        // The first is what a SAS that may create but not overwrite gets in the place of a 409, the second the
+        // condition of a create-only write, as some answer it.
+        (403, "UnauthorizedBlobOverwrite") | (412, "TargetConditionNotMet") => (FaultKind::Exists, ""),
+        // Which of them it is, a wrong key, a missing right or a closed firewall, the codes do not say reliably.
+        (401 | 403, _) => (
+            FaultKind::Denied,
+            ": not allowed; check the connection string or identity, its rights, the SAS's end and the firewall",
+        ),
+        (409, "BlobArchived" | "BlobBeingRehydrated") => {
+            (FaultKind::Denied, ": the file is in the archive tier; rehydrate it")
+        }
+        (409, "PublicAccessNotPermitted") => (FaultKind::Denied, ": anonymous reading is not allowed"),
+        (409, "BlobAlreadyExists" | "") => (FaultKind::Exists, ": a blob of this name is there already"),
+        (409, "ContainerBeingDeleted") => (FaultKind::NotFound, ": its container is being deleted"),
+        (409, _) => (FaultKind::Denied, ""),
+        (412 | 416, _) => (FaultKind::Changed, ": it is not what it was when first looked at"),
+        (400, "Md5Mismatch" | "Crc64Mismatch") => (FaultKind::Unavailable, ": damaged on its way"),
+        (429 | 503, _) => (FaultKind::Throttled(retry_after), ": it asks for less"),
+        (501 | 405, _) | (400, "UnsupportedHeader" | "UnsupportedVerb" | "FeatureNotSupported") => {
+            (FaultKind::Unsupported, ": not supported there")
+        }
+        (300..400, _) => (FaultKind::Misconfigured, ": it redirects; give the address it leads to"),
+        (408 | 500.., _) => (FaultKind::Unavailable, ""),
+        _ => (FaultKind::Misconfigured, ""),
+    }
+}
+
+/// How long the service asks to wait; a date in place of seconds counts as unsaid.
+fn retry_after(response: Option<&RawResponse>) -> Option<Duration> {
+    let number = |name| header(response, name).and_then(|text| text.trim().parse::<u64>().ok());
+    number(&RETRY_AFTER_MS).map(Duration::from_millis).or(number(&RETRY_AFTER).map(Duration::from_secs))
+}
+
+fn header<'a>(response: Option<&'a RawResponse>, name: &HeaderName) -> Option<&'a str> {
+    response.and_then(|response| response.headers().get_optional_str(name))
+}
+
+/// The last of the chain of causes: the operating system's or the TLS library's word. Those before it may
+/// hold the URL.
+fn root_cause(error: &Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}
+
+/// The fault of a step on the file system.
+pub(super) fn of_io(error: io::Error, service: Service, doing: &str) -> Fault {
+    let (kind, advice) = match error.kind() {
+        io::ErrorKind::NotFound => (FaultKind::NotFound, "there is no such file"),
+        io::ErrorKind::AlreadyExists => (FaultKind::Exists, "a file of this name is there already"),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            (FaultKind::Denied, "give this user the right to it")
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            (FaultKind::Misconfigured, "the disk is full; free some space, then run again")
+        }
+        io::ErrorKind::NotADirectory
+        | io::ErrorKind::IsADirectory
+        | io::ErrorKind::InvalidFilename
+        | io::ErrorKind::InvalidInput => (FaultKind::Misconfigured, "the path cannot be used"),
+        _ => (FaultKind::Unavailable, "the file system refused"),
+    };
+    Fault::caused(service, kind, format!("{doing}: {advice}"), error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn every_status_has_its_kind() {
+        for (status, code, expected) in [
+            (404, "BlobNotFound", FaultKind::NotFound),
+            (401, "", FaultKind::Denied),
+            (403, "AuthenticationFailed", FaultKind::Denied),
+            (403, "UnauthorizedBlobOverwrite", FaultKind::Exists),
+            (409, "BlobAlreadyExists", FaultKind::Exists),
+            (409, "BlobArchived", FaultKind::Denied),
+            (409, "PublicAccessNotPermitted", FaultKind::Denied),
+            (412, "ConditionNotMet", FaultKind::Changed),
+            (412, "TargetConditionNotMet", FaultKind::Exists),
+            (416, "InvalidRange", FaultKind::Changed),
+            (400, "Md5Mismatch", FaultKind::Unavailable),
+            (400, "InvalidHeaderValue", FaultKind::Misconfigured),
+            (429, "", FaultKind::Throttled(Some(Duration::from_secs(7)))),
+            (503, "ServerBusy", FaultKind::Throttled(Some(Duration::from_secs(7)))),
+            (500, "OperationTimedOut", FaultKind::Unavailable),
+            (501, "NotImplemented", FaultKind::Unsupported),
+            (301, "", FaultKind::Misconfigured),
+        ] {
+            let (kind, _) = kind_of(status, code, Some(Duration::from_secs(7)));
+            assert_eq!(kind, expected, "{status} {code}");
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_said_so() {
+        let error = std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .and_then(|mut full| full.write_all(b"x"))
+            .unwrap_err();
+        let fault = of_io(error, Service::RunStore, "writing done/0.json");
+        assert_eq!(fault.kind, FaultKind::Misconfigured);
+        assert!(fault.to_string().contains("disk is full"), "{fault}");
+    }
+}

@@ -1,0 +1,348 @@
+//! Blobs in a folder: a file each, made whole beside its place and then put there in one step.
+
+mod upload;
+
+use std::{
+    fs, io,
+    io::Write,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{
+    StreamExt, TryStreamExt,
+    stream::{self, BoxStream},
+};
+use md5::{Digest, Md5};
+use tempfile::NamedTempFile;
+use tokio_util::io::ReaderStream;
+use uuid::Uuid;
+
+use super::{blocking, faults, names, sidecar};
+use crate::ports::{
+    BlobInfo, BlobReader, Blobs, CopyGrant, Existing, Fault, FaultKind, PutOptions, Service, Stored, Upload,
+};
+
+/// Properties, mirroring the blobs' names. Hidden: no blob may be called so.
+const PROPERTIES: &str = ".properties";
+
+/// Files that are not whole yet.
+const PARTIAL: &str = ".partial";
+
+/// Older ones are of processes that were killed.
+const PARTIAL_FORGOTTEN: Duration = Duration::from_hours(24);
+
+/// EPERM: how Linux says that a file system has no hard links.
+const OPERATION_NOT_PERMITTED: i32 = 1;
+
+/// How much of a file is read at a time.
+const READ_BYTES: usize = 256 * 1024;
+
+/// A folder.
+#[derive(Debug, Clone)]
+pub(super) struct FolderBlobs {
+    root: PathBuf,
+    service: Service,
+}
+
+impl FolderBlobs {
+    pub fn new(root: &Path, service: Service) -> Result<Self, Fault> {
+        let root = std::path::absolute(root)
+            .map_err(|error| faults::of_io(error, service, "finding the folder of a file:// place"))?;
+        Ok(Self { root, service })
+    }
+
+    fn path(&self, name: &str) -> Result<PathBuf, Fault> {
+        names::check(name, self.service)?;
+        if matches!(name.split('/').next(), Some(PROPERTIES | PARTIAL)) {
+            let what = format!("the blob name {name:?} begins with what a folder keeps for itself");
+            return Err(Fault::new(self.service, FaultKind::Misconfigured, what));
+        }
+        Ok(self.root.join(name))
+    }
+
+    fn sidecar(&self, name: &str) -> PathBuf {
+        self.root.join(PROPERTIES).join(name)
+    }
+
+    fn fault(&self, error: io::Error, doing: &str, name: &str) -> Fault {
+        faults::of_io(error, self.service, &format!("{doing} {}", self.root.join(name).display()))
+    }
+
+    /// A file to be filled. Readable by whom the umask lets, as any other file is.
+    fn begin(&self) -> io::Result<NamedTempFile> {
+        let partial = self.root.join(PARTIAL);
+        fs::create_dir_all(&partial)?;
+        tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o666)).tempfile_in(partial)
+    }
+
+    /// Puts a filled file in its place, so that it lasts.
+    fn place(
+        &self,
+        name: &str,
+        file: NamedTempFile,
+        md5: [u8; 16],
+        options: &PutOptions,
+    ) -> Result<Stored, Fault> {
+        let path = self.path(name)?;
+        let fault = |error| self.fault(error, "writing", name);
+        file.as_file().sync_all().map_err(fault)?;
+        let parent = path.parent().unwrap_or(&self.root);
+        fs::create_dir_all(parent).map_err(fault)?;
+        let file = match options.existing {
+            // A rename that refuses to replace, else a hard link: one of several at a time wins.
+            Existing::Keep => {
+                file.persist_noclobber(&path).map_err(|error| self.no_links(error.error, name))?
+            }
+            Existing::Replace => file.persist(&path).map_err(|error| fault(error.error))?,
+        };
+        fs::File::open(parent).and_then(|folder| folder.sync_all()).map_err(fault)?;
+        let metadata = file.metadata().map_err(fault)?;
+        let partial = self.root.join(PARTIAL);
+        sidecar::write(&self.sidecar(name), &partial, &metadata, md5, options).map_err(fault)?;
+        Ok(Stored { size_bytes: metadata.len(), md5: Some(md5) })
+    }
+
+    fn no_links(&self, error: io::Error, name: &str) -> Fault {
+        let unsupported = matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput);
+        if !unsupported && error.raw_os_error() != Some(OPERATION_NOT_PERMITTED) {
+            return self.fault(error, "writing", name);
+        }
+        let what = format!(
+            "{} cannot hold create-only files: its file system has no hard links (an SMB share?); \
+             use a local disk, NFS or an az:// place",
+            self.root.display()
+        );
+        Fault::caused(self.service, FaultKind::Misconfigured, what, error)
+    }
+
+    fn store(&self, name: &str, bytes: &[u8], options: &PutOptions) -> Result<Stored, Fault> {
+        self.path(name)?;
+        let fault = |error| self.fault(error, "writing", name);
+        let mut file = self.begin().map_err(fault)?;
+        file.write_all(bytes).map_err(fault)?;
+        self.place(name, file, Md5::digest(bytes).into(), options)
+    }
+
+    fn store_file(&self, name: &str, from: &Path, options: &PutOptions) -> Result<Stored, Fault> {
+        self.path(name)?;
+        let reading = |error| faults::of_io(error, self.service, &format!("reading {}", from.display()));
+        let mut source = fs::File::open(from).map_err(reading)?;
+        let mut file = self.begin().map_err(|error| self.fault(error, "writing", name))?;
+        let mut digest = Md5::new();
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            let length = io::Read::read(&mut source, &mut buffer).map_err(reading)?;
+            let Some(part) = buffer.get(..length).filter(|part| !part.is_empty()) else { break };
+            digest.update(part);
+            file.write_all(part).map_err(|error| self.fault(error, "writing", name))?;
+        }
+        self.place(name, file, digest.finalize().into(), options)
+    }
+
+    fn look(&self, name: &str) -> Result<Option<BlobInfo>, Fault> {
+        let path = self.path(name)?;
+        match fs::metadata(&path) {
+            Ok(file) if file.is_file() => Ok(Some(sidecar::info(&self.sidecar(name), name, &file))),
+            Ok(_) => Ok(None),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(self.fault(error, "looking at", name)),
+        }
+    }
+
+    fn remove(&self, name: &str) -> Result<(), Fault> {
+        for path in [self.path(name)?, self.sidecar(name)] {
+            match fs::remove_file(path) {
+                Ok(()) => {}
+                Err(error) if is_absent(&error) => {}
+                Err(error) => return Err(self.fault(error, "deleting", name)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Every blob whose name begins with `prefix`, by name. Only the folder that the prefix names is walked.
+    fn walk(&self, prefix: &str) -> Result<Vec<BlobInfo>, Fault> {
+        let mut blobs = Vec::new();
+        let start = prefix.rsplit_once('/').map(|(folder, _)| folder.to_owned());
+        if let Some(folder) = &start {
+            self.path(folder)?;
+        }
+        let mut folders = vec![start.unwrap_or_default()];
+        while let Some(folder) = folders.pop() {
+            let fault = |error| self.fault(error, "listing", &folder);
+            let entries = match fs::read_dir(self.root.join(&folder)) {
+                Ok(entries) => entries,
+                Err(error) if is_absent(&error) => continue,
+                Err(error) => return Err(fault(error)),
+            };
+            for entry in entries {
+                let entry = entry.map_err(fault)?;
+                // A name that is not UTF-8 is nobody's blob.
+                let Ok(own) = entry.file_name().into_string() else { continue };
+                let name = if folder.is_empty() { own } else { format!("{folder}/{own}") };
+                if name == PROPERTIES || name == PARTIAL {
+                    continue;
+                }
+                match entry.metadata() {
+                    Ok(file) if file.is_dir() => folders.push(name),
+                    Ok(file) if name.starts_with(prefix) => {
+                        let info = sidecar::info(&self.sidecar(&name), &name, &file);
+                        blobs.push(BlobInfo { content_type: None, metadata: Vec::new(), ..info });
+                    }
+                    Ok(_) => {}
+                    // Deleted meanwhile.
+                    Err(error) if is_absent(&error) => {}
+                    Err(error) => return Err(fault(error)),
+                }
+            }
+        }
+        blobs.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        Ok(blobs)
+    }
+
+    fn probe(&self) -> Result<(), Fault> {
+        let name = format!("rogo-migrate-check-{}", Uuid::new_v4().simple());
+        self.store(&name, b"rogo-migrate checks its rights", &PutOptions::create("text/plain"))?;
+        self.walk(&name)?;
+        self.remove(&name)?;
+        self.forget_partial()
+    }
+
+    /// Removes what processes left that were killed while they wrote.
+    fn forget_partial(&self) -> Result<(), Fault> {
+        let fault = |error| self.fault(error, "tidying", PARTIAL);
+        for entry in fs::read_dir(self.root.join(PARTIAL)).map_err(fault)? {
+            let entry = entry.map_err(fault)?;
+            let modified = entry.metadata().and_then(|file| file.modified());
+            let age = modified.ok().and_then(|at| SystemTime::now().duration_since(at).ok());
+            if age.is_some_and(|age| age > PARTIAL_FORGOTTEN) {
+                fs::remove_file(entry.path()).map_err(fault)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Blobs for FolderBlobs {
+    fn location(&self) -> String {
+        format!("file://{}", self.root.display())
+    }
+
+    fn url(&self, name: &str) -> String {
+        format!("file://{}/{}", names::encode(&self.root.to_string_lossy()), names::encode(name))
+    }
+
+    async fn check(&self) -> Result<(), Fault> {
+        let own = self.clone();
+        blocking(self.service, move || own.probe()).await
+    }
+
+    async fn put(&self, name: &str, bytes: Bytes, options: &PutOptions) -> Result<Stored, Fault> {
+        let (own, name, options) = (self.clone(), name.to_owned(), options.clone());
+        blocking(self.service, move || own.store(&name, &bytes, &options)).await
+    }
+
+    async fn upload(&self, name: &str, options: &PutOptions) -> Result<Box<dyn Upload>, Fault> {
+        self.path(name)?;
+        let file = self.begin().map_err(|error| self.fault(error, "writing", name))?;
+        let (own, name, options) = (self.clone(), name.to_owned(), options.clone());
+        Ok(Box::new(upload::FolderUpload::new(own, name, options, file)))
+    }
+
+    async fn put_file(&self, name: &str, path: &Path, options: &PutOptions) -> Result<Stored, Fault> {
+        let (own, name, path, options) = (self.clone(), name.to_owned(), path.to_owned(), options.clone());
+        blocking(self.service, move || own.store_file(&name, &path, &options)).await
+    }
+
+    async fn copy_from(&self, _: &CopyGrant, _: &BlobInfo, _: &str, _: &PutOptions) -> Result<Stored, Fault> {
+        Err(Fault::new(self.service, FaultKind::Unsupported, "a folder copies nothing by itself"))
+    }
+
+    async fn get(&self, name: &str) -> Result<Option<BlobReader>, Fault> {
+        let Some(info) = self.head(name).await? else { return Ok(None) };
+        let file = match tokio::fs::File::open(self.path(name)?).await {
+            Ok(file) => file,
+            Err(error) if is_absent(&error) => return Ok(None),
+            Err(error) => return Err(self.fault(error, "reading", name)),
+        };
+        // Between the look and the open it may have been replaced: what is open is what is read.
+        let metadata = file.metadata().await.map_err(|error| self.fault(error, "reading", name))?;
+        let info = if info.etag.as_deref() == Some(&etag(&metadata)) {
+            info
+        } else {
+            sidecar::info(&self.sidecar(name), name, &metadata)
+        };
+        let (own, name) = (self.clone(), name.to_owned());
+        let body = ReaderStream::with_capacity(file, READ_BYTES)
+            .map_err(move |error| own.fault(error, "reading", &name))
+            .boxed();
+        Ok(Some(BlobReader { info, body }))
+    }
+
+    async fn head(&self, name: &str) -> Result<Option<BlobInfo>, Fault> {
+        let (own, name) = (self.clone(), name.to_owned());
+        blocking(self.service, move || own.look(&name)).await
+    }
+
+    fn list(&self, prefix: &str) -> BoxStream<'static, Result<BlobInfo, Fault>> {
+        let (own, prefix) = (self.clone(), prefix.to_owned());
+        let walk = async move { blocking(own.service, move || own.walk(&prefix)).await };
+        stream::once(walk).map_ok(|blobs| stream::iter(blobs.into_iter().map(Ok))).try_flatten().boxed()
+    }
+
+    async fn delete_many(&self, names: &[String]) -> Result<(), Fault> {
+        let (own, names) = (self.clone(), names.to_vec());
+        blocking(self.service, move || names.iter().try_for_each(|name| own.remove(name))).await
+    }
+}
+
+/// What serves as a file's `ETag`: another file, or another time of change, is another.
+pub(super) fn etag(file: &fs::Metadata) -> String {
+    format!("{:x}-{:x}-{:x}-{:x}", file.ino(), file.mtime(), file.mtime_nsec(), file.len())
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_abandoned_partial_file_is_removed_and_a_fresh_one_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = FolderBlobs::new(folder.path(), Service::RunStore).unwrap();
+        let (_, old) = blobs.begin().unwrap().keep().unwrap();
+        let (_, fresh) = blobs.begin().unwrap().keep().unwrap();
+        let long_ago = SystemTime::now() - PARTIAL_FORGOTTEN * 2;
+        fs::File::options().write(true).open(&old).unwrap().set_modified(long_ago).unwrap();
+        blobs.forget_partial().unwrap();
+        assert!(!old.exists() && fresh.exists());
+    }
+
+    #[test]
+    fn properties_of_an_earlier_file_are_not_a_later_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = FolderBlobs::new(folder.path(), Service::RunStore).unwrap();
+        blobs.store("a", b"one", &PutOptions::create("text/plain")).unwrap();
+        assert!(blobs.look("a").unwrap().unwrap().md5.is_some());
+        fs::remove_file(folder.path().join("a")).unwrap();
+        fs::write(folder.path().join("a"), b"two").unwrap();
+        let info = blobs.look("a").unwrap().unwrap();
+        assert_eq!((info.size_bytes, info.md5, info.content_type), (3, None, None));
+    }
+
+    #[test]
+    fn file_systems_without_hard_links_are_named() {
+        let blobs = FolderBlobs::new(Path::new("/share"), Service::RunStore).unwrap();
+        let fault = blobs.no_links(io::Error::from(io::ErrorKind::Unsupported), "a");
+        assert_eq!(fault.kind, FaultKind::Misconfigured);
+        assert!(fault.to_string().contains("no hard links"), "{fault}");
+    }
+}

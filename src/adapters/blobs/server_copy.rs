@@ -1,0 +1,102 @@
+//! Copies that the storage service makes itself: one request, or blocks above its limit.
+
+use azure_core::error::Error;
+use azure_storage_blob::{
+    BlockBlobClient,
+    models::{
+        BlockBlobClientStageBlockFromUrlOptions, BlockBlobClientUploadBlobFromUrlOptions,
+        BlockBlobClientUploadBlobFromUrlResultHeaders, HttpRange,
+    },
+};
+
+use super::{
+    azure::keep_means_exists,
+    faults,
+    upload::{block_id, commit, metadata},
+};
+use crate::ports::{BlobInfo, CopyGrant, Existing, Fault, FaultKind, PutOptions, Retry, Service, Stored};
+
+/// The most that Put Blob From URL copies.
+const ONE_REQUEST_BYTES: u64 = 5_000 * 1024 * 1024;
+
+/// Length of a block; 50,000 of them are more than the largest blob that can be read in a day.
+const BLOCK_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Copies `info`, read by `grant`, on the condition that it is still the same. The length is proven by the
+/// source's `ETag`, its bytes by its stored MD5, where it has one.
+pub(super) async fn copy(
+    blob: &BlockBlobClient,
+    service: Service,
+    doing: &str,
+    grant: &CopyGrant,
+    info: &BlobInfo,
+    options: &PutOptions,
+) -> Result<Stored, Fault> {
+    let Some(etag) = info.etag.clone() else {
+        return Err(Fault::new(service, FaultKind::Unsupported, format!("{doing}: the source has no ETag")));
+    };
+    if info.size_bytes > ONE_REQUEST_BYTES {
+        return copy_in_blocks(blob, service, doing, grant, &etag, info, options).await;
+    }
+    let copy = BlockBlobClientUploadBlobFromUrlOptions {
+        blob_content_type: Some(options.content_type.clone()),
+        copy_source_authorization: grant.authorization.clone(),
+        if_none_match: (options.existing == Existing::Keep).then(|| "*".into()),
+        metadata: Some(metadata(options)),
+        source_content_md5: info.md5.map(Vec::from),
+        source_if_match: Some(etag.into()),
+        ..BlockBlobClientUploadBlobFromUrlOptions::default()
+    };
+    let response = blob.upload_blob_from_url(grant.url.to_string(), Some(copy)).await;
+    let response = response.map_err(|error| copy_fault(&error, service, doing, options.existing))?;
+    let confirmed = response.content_md5().ok().flatten().and_then(|md5| md5.try_into().ok());
+    // The source's MD5 was the condition of the copy: where it has one, it is confirmed.
+    Ok(Stored { size_bytes: info.size_bytes, md5: confirmed.or(info.md5) })
+}
+
+async fn copy_in_blocks(
+    blob: &BlockBlobClient,
+    service: Service,
+    doing: &str,
+    grant: &CopyGrant,
+    etag: &str,
+    info: &BlobInfo,
+    options: &PutOptions,
+) -> Result<Stored, Fault> {
+    let mut blocks = Vec::new();
+    let mut offset = 0;
+    while offset < info.size_bytes {
+        let length = BLOCK_BYTES.min(info.size_bytes - offset);
+        let stage = BlockBlobClientStageBlockFromUrlOptions {
+            copy_source_authorization: grant.authorization.clone(),
+            source_if_match: Some(etag.into()),
+            source_range: Some(HttpRange::new(offset, length)),
+            ..BlockBlobClientStageBlockFromUrlOptions::default()
+        };
+        let id = block_id(blocks.len());
+        // The request itself has no body: its length is 0, whatever the block's.
+        let staged = blob.stage_block_from_url(&id, 0, grant.url.to_string(), Some(stage)).await;
+        staged.map_err(|error| copy_fault(&error, service, doing, Existing::Replace))?;
+        blocks.push(id);
+        offset += length;
+    }
+    commit(blob, service, doing, blocks, info.md5, options).await?;
+    // No digest runs over all blocks: only the length is proven.
+    Ok(Stored { size_bytes: info.size_bytes, md5: None })
+}
+
+/// A failed condition is the source's, unless the service says it is the target's.
+fn copy_fault(error: &Error, service: Service, doing: &str, existing: Existing) -> Fault {
+    let fault = faults::of(error, service, doing);
+    let about_source = fault.what.contains("SourceCondition") || fault.service == Service::SourceBlobs;
+    if about_source {
+        return Fault::new(Service::SourceBlobs, fault.kind, fault.what);
+    }
+    if fault.what.contains("CannotVerifyCopySource") {
+        // The source does not answer to the service; unless it is gone, it may yet answer to us.
+        let gone_or_passing = fault.kind == FaultKind::NotFound || fault.kind.retry() != Retry::Never;
+        let kind = if gone_or_passing { fault.kind } else { FaultKind::Unsupported };
+        return Fault::new(Service::SourceBlobs, kind, fault.what);
+    }
+    keep_means_exists(fault, existing)
+}

@@ -1,0 +1,65 @@
+//! What a folder keeps of a blob beside its bytes: `.properties/<name>`, a JSON document that names the exact
+//! file it belongs to, so that an old one is never taken for a new blob's.
+
+use std::{fs, io, path::Path};
+
+use serde::{Deserialize, Serialize};
+
+use super::{folder::etag, reader::md5_from_base64};
+use crate::ports::{BlobInfo, PutOptions};
+
+#[derive(Serialize, Deserialize)]
+struct Sidecar {
+    etag: String,
+    md5: String,
+    content_type: String,
+    metadata: Vec<(String, String)>,
+}
+
+/// Writes the properties of the file whose metadata is `file`, in the place of earlier ones.
+pub(super) fn write(
+    path: &Path,
+    partial: &Path,
+    file: &fs::Metadata,
+    md5: [u8; 16],
+    options: &PutOptions,
+) -> io::Result<()> {
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    let sidecar = Sidecar {
+        etag: etag(file),
+        md5: BASE64_STANDARD.encode(md5),
+        content_type: options.content_type.clone(),
+        metadata: options
+            .metadata
+            .iter()
+            .map(|(key, value)| (key.to_ascii_lowercase(), value.clone()))
+            .collect(),
+    };
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    let temporary = tempfile::NamedTempFile::new_in(partial)?;
+    serde_json::to_writer(temporary.as_file(), &sidecar)?;
+    temporary.persist(path)?;
+    Ok(())
+}
+
+/// What is known of the blob: its file's metadata, and its properties where they are this file's.
+pub(super) fn info(path: &Path, name: &str, file: &fs::Metadata) -> BlobInfo {
+    let tag = etag(file);
+    let sidecar = fs::read(path)
+        .ok()
+        .and_then(|text| serde_json::from_slice::<Sidecar>(&text).ok())
+        .filter(|sidecar| sidecar.etag == tag);
+    let info =
+        BlobInfo { name: name.to_owned(), size_bytes: file.len(), etag: Some(tag), ..BlobInfo::default() };
+    match sidecar {
+        Some(sidecar) => BlobInfo {
+            md5: md5_from_base64(&sidecar.md5),
+            content_type: Some(sidecar.content_type),
+            metadata: sidecar.metadata,
+            ..info
+        },
+        None => info,
+    }
+}

@@ -1,0 +1,127 @@
+//! What the program reads of a record: the cells it needs, by the names of their columns.
+
+use super::{CsvReader, InputError, Record};
+use crate::domain::{MAPPING_COLUMNS, SUBMISSION_COLUMNS, SubmissionRow};
+
+/// Where the columns of `submission_files.csv` stand.
+#[derive(Debug, Clone)]
+pub struct SubmissionColumns {
+    first_name: usize,
+    surname: usize,
+    learner_email: usize,
+    attempt_id: usize,
+    assessment_id: usize,
+    course_title: usize,
+    rogo_user_id: usize,
+    rogo_user_name: usize,
+    learner_file_names: usize,
+    learner_blob_urls: usize,
+    marker_blob_urls: usize,
+    error: usize,
+}
+
+impl SubmissionColumns {
+    /// Finds every column that must be there.
+    pub fn find(reader: &CsvReader) -> Result<Self, InputError> {
+        let [
+            _membership_number,
+            first_name,
+            surname,
+            learner_email,
+            attempt_id,
+            _unit_code,
+            assessment_id,
+            course_title,
+            _attempt_number,
+            rogo_user_id,
+            rogo_user_name,
+            _learner_files_count,
+            learner_file_names,
+            _learner_file_urls,
+            _learner_blob_names,
+            learner_blob_urls,
+            _marker_files_count,
+            _marker_file_names,
+            _marker_file_urls,
+            _marker_blob_names,
+            marker_blob_urls,
+            _timestamp,
+            error,
+        ] = reader.require(&SUBMISSION_COLUMNS)?;
+        Ok(Self {
+            first_name,
+            surname,
+            learner_email,
+            attempt_id,
+            assessment_id,
+            course_title,
+            rogo_user_id,
+            rogo_user_name,
+            learner_file_names,
+            learner_blob_urls,
+            marker_blob_urls,
+            error,
+        })
+    }
+
+    /// The cells that the rules read, as they came.
+    pub fn row(&self, record: &Record) -> SubmissionRow {
+        let cell = |index: usize| record.get(index).to_owned();
+        SubmissionRow {
+            first_name: cell(self.first_name),
+            surname: cell(self.surname),
+            learner_email: cell(self.learner_email),
+            attempt_id: cell(self.attempt_id),
+            assessment_id: cell(self.assessment_id),
+            course_title: cell(self.course_title),
+            rogo_user_id: cell(self.rogo_user_id),
+            rogo_user_name: cell(self.rogo_user_name),
+            learner_file_names: cell(self.learner_file_names),
+            learner_blob_urls: cell(self.learner_blob_urls),
+            marker_blob_urls: cell(self.marker_blob_urls),
+        }
+    }
+
+    /// "Attempt ID", as it came.
+    pub fn attempt_id<'a>(&self, record: &'a Record) -> &'a str {
+        record.get(self.attempt_id)
+    }
+
+    /// Index of the column "Error", which the failure CSV fills.
+    pub fn error(&self) -> usize {
+        self.error
+    }
+}
+
+/// Where the columns of `attempt_number_mapping.csv` stand.
+#[derive(Debug, Clone)]
+pub struct MappingColumns([usize; 5]);
+
+/// One row of `attempt_number_mapping.csv`, cells as they came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MappingRow<'a> {
+    /// "Attempt ID".
+    pub attempt_id: &'a str,
+    /// "Unit Code".
+    pub unit_code: &'a str,
+    /// "Unit Code Version".
+    pub unit_version: &'a str,
+    /// "Assessment ID".
+    pub assessment_id: &'a str,
+    /// "Submission".
+    pub submission: &'a str,
+}
+
+impl MappingColumns {
+    /// Finds every column that must be there.
+    pub fn find(reader: &CsvReader) -> Result<Self, InputError> {
+        reader.require(&MAPPING_COLUMNS).map(Self)
+    }
+
+    /// The row's cells.
+    pub fn row<'a>(&self, record: &'a Record) -> MappingRow<'a> {
+        let [attempt_id, unit_code, unit_version, assessment_id, submission] =
+            self.0.map(|index| record.get(index));
+        MappingRow { attempt_id, unit_code, unit_version, assessment_id, submission }
+    }
+}

@@ -1,0 +1,71 @@
+//! What is wrong with an input, said so that a person finds the place.
+
+use super::Problem;
+use crate::{
+    exit::{Exit, Stop},
+    ports::Fault,
+};
+
+/// Why an input cannot be read. Nothing is migrated from it.
+#[derive(Debug, thiserror::Error)]
+pub enum InputError {
+    /// The setting names nothing that can be read.
+    #[error("{location} cannot be read: {reason}; check --submissions, --mapping and the file's rights")]
+    Unreadable {
+        /// The path or blob.
+        location: String,
+        /// Why.
+        reason: String,
+    },
+    /// The file's text breaks RFC 4180. Names the line on which the cell began.
+    #[error("{location}, line {line}, {column}: {problem}")]
+    Malformed {
+        /// The path or blob.
+        location: String,
+        /// From 1.
+        line: u64,
+        /// Its header name, or its number.
+        column: String,
+        /// What.
+        problem: Problem,
+    },
+    /// Bytes that the encoding does not allow.
+    #[error(
+        "{location}, line {line}, {column}: bytes that are not {encoding}; name the file's encoding with \
+         --encoding (for example --encoding windows-1252)"
+    )]
+    Encoding {
+        /// The path or blob.
+        location: String,
+        /// From 1: where the cell began that holds them.
+        line: u64,
+        /// Its header name, or its number.
+        column: String,
+        /// What the file was read as.
+        encoding: &'static str,
+    },
+    /// No header, or not the columns that must be there.
+    #[error("{location}, line 1: {reason}")]
+    Header {
+        /// The path or blob.
+        location: String,
+        /// What, and what to do.
+        reason: String,
+    },
+    /// Its service did not answer.
+    #[error(transparent)]
+    Fault(Fault),
+}
+
+impl From<InputError> for Stop {
+    /// 64 where the setting is at fault, 65 where the file is.
+    fn from(error: InputError) -> Self {
+        match error {
+            InputError::Unreadable { .. } => Self::new(Exit::Usage, error.to_string()),
+            InputError::Malformed { .. } | InputError::Encoding { .. } | InputError::Header { .. } => {
+                Self::new(Exit::DataRefused, format!("{error}; nothing was migrated"))
+            }
+            InputError::Fault(fault) => fault.into(),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Where an input's bytes come from, and what pins them.
+
+use std::{fmt::Write as _, io, path::PathBuf, sync::Arc};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
+use sha2::{Digest, Sha256};
+use tokio_util::io::ReaderStream;
+
+use super::InputError;
+use crate::ports::{Blobs, Fault, FaultKind, Service};
+
+/// Bytes read from a local file at a time.
+const READ_BYTES: usize = 256 * 1024;
+
+/// A local file or a blob, which may be read any number of times.
+#[derive(Clone)]
+pub enum InputSource {
+    /// A local file.
+    File(PathBuf),
+    /// A blob.
+    Blob {
+        /// Its place.
+        blobs: Arc<dyn Blobs>,
+        /// Its name there.
+        name: String,
+    },
+}
+
+impl InputSource {
+    /// Where it is, for people: without a query string.
+    pub fn location(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Blob { blobs, name } => format!("{}/{name}", blobs.location().trim_end_matches('/')),
+        }
+    }
+
+    /// Its bytes from the beginning.
+    pub async fn open(&self) -> Result<BoxStream<'static, Result<Bytes, Fault>>, InputError> {
+        match self {
+            Self::File(path) => {
+                let location = self.location();
+                let unreadable = |error: io::Error| InputError::Unreadable {
+                    location: location.clone(),
+                    reason: error.to_string(),
+                };
+                let file = tokio::fs::File::open(path).await.map_err(&unreadable)?;
+                if file.metadata().await.map_err(&unreadable)?.is_dir() {
+                    return Err(unreadable(io::ErrorKind::IsADirectory.into()));
+                }
+                let bytes = ReaderStream::with_capacity(file, READ_BYTES);
+                Ok(bytes.map_err(move |error| cut_short(&location, error)).boxed())
+            }
+            Self::Blob { blobs, name } => match blobs.get(name).await.map_err(InputError::Fault)? {
+                Some(reader) => Ok(reader.body),
+                None => Err(InputError::Unreadable {
+                    location: self.location(),
+                    reason: "there is no such blob".into(),
+                }),
+            },
+        }
+    }
+
+    /// SHA-256 and size of its bytes, without looking at what they say.
+    pub async fn fingerprint(&self) -> Result<Fingerprint, InputError> {
+        let mut hasher = Hasher::default();
+        let mut bytes = self.open().await?;
+        while let Some(piece) = bytes.try_next().await.map_err(InputError::Fault)? {
+            hasher.update(&piece);
+        }
+        Ok(hasher.finish())
+    }
+}
+
+fn cut_short(location: &str, error: io::Error) -> Fault {
+    let what = format!("{location} could not be read to its end; run again");
+    Fault::caused(Service::Inputs, FaultKind::Unavailable, what, error)
+}
+
+/// What pins bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// SHA-256, lower-case hex.
+    pub sha256: String,
+    /// Their number.
+    pub size_bytes: u64,
+}
+
+/// Takes the fingerprint of bytes as they pass.
+#[derive(Debug, Clone, Default)]
+pub struct Hasher {
+    sha256: Sha256,
+    size_bytes: u64,
+}
+
+impl Hasher {
+    /// The next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.sha256.update(bytes);
+        self.size_bytes += bytes.len() as u64;
+    }
+
+    /// The fingerprint of all of them.
+    pub fn finish(self) -> Fingerprint {
+        let mut sha256 = String::with_capacity(64);
+        for byte in self.sha256.finalize() {
+            // Writing to a String cannot fail.
+            let _ = write!(sha256, "{byte:02x}");
+        }
+        Fingerprint { sha256, size_bytes: self.size_bytes }
+    }
+}

@@ -1,0 +1,236 @@
+//! Writing one submission: one atomic statement in one round trip; with malpractice a short transaction
+//! around it (lock, read, write), because the enforcement table has no unique key.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use sqlx::{Executor, PgConnection};
+
+use super::{
+    PostgresTarget,
+    enforcement::{self, Enforcement, EnforcementLedger},
+    fault::{Phase, answer, misconfigured},
+};
+use crate::{
+    domain::{FileKind, Migration},
+    ports::{Committed, CopiedFile, Fault, FaultKind, Service},
+    rules::size::megabytes,
+};
+
+const SQL: &str = include_str!("commit.sql");
+
+/// For the server's answer to a write: longer than the session's own limits, so that the server
+/// ordinarily decides first, and says so.
+const LIMIT: Duration = Duration::from_secs(45);
+
+/// For the run store to keep an image, while the transaction waits: less than the session may be idle.
+const IMAGE_LIMIT: Duration = Duration::from_secs(30);
+
+/// Values of a submission that every row of the run shares.
+#[derive(Debug, Clone)]
+pub(super) struct Fixed {
+    pub consumer_key: String,
+    pub lms_instance: String,
+    pub lms_name: String,
+    pub instruction_set: String,
+    pub assignment_title: String,
+    pub container: String,
+}
+
+/// Writes the submission, or reads back what stands under its launch id.
+pub(super) async fn commit(
+    target: &PostgresTarget,
+    migration: &Migration,
+    files: &[CopiedFile],
+) -> Result<Committed, Fault> {
+    if migration.files.len() != files.len() {
+        let (planned, copied) = (migration.files.len(), files.len());
+        return Err(misconfigured(format!("a bug: {planned} files are planned, {copied} were copied")));
+    }
+    let written = if migration.malpractice.is_none() {
+        write_plain(target, migration, files).await?
+    } else {
+        write_with_enforcement(target, migration, files).await?
+    };
+    if let Some(committed) = written {
+        return Ok(committed);
+    }
+    let launch_id = migration.ids.launch_id();
+    let held = super::held::held(&target.pool, std::slice::from_ref(&launch_id)).await?;
+    held.into_iter().next().map(Committed::Held).ok_or_else(|| {
+        let what =
+            format!("{launch_id} met a row that is gone again, or a row of another launch id with its id");
+        Fault::new(Service::Database, FaultKind::Unavailable, what)
+    })
+}
+
+/// `None` where the launch id, or one of the launch session's other unique values, is taken.
+async fn write_plain(
+    target: &PostgresTarget,
+    migration: &Migration,
+    files: &[CopiedFile],
+) -> Result<Option<Committed>, Fault> {
+    let mut lease = target.pool.lease().await?;
+    let asked = Instant::now();
+    let connection = lease.connection()?;
+    let result =
+        answer(Phase::Writing, LIMIT, send(connection, &target.fixed, migration, files, Enforcement::None))
+            .await;
+    if !is_in_doubt(&result) {
+        lease.give_back(asked);
+    }
+    Ok(result?.then_some(Committed::Inserted { notes: Vec::new() }))
+}
+
+async fn write_with_enforcement(
+    target: &PostgresTarget,
+    migration: &Migration,
+    files: &[CopiedFile],
+) -> Result<Option<Committed>, Fault> {
+    let mut lease = target.pool.lease().await?;
+    let connection = lease.connection()?;
+    // The lock is a statement of its own: what the next one reads is what stood once it was had.
+    let lock = format!("begin; select pg_advisory_xact_lock({})", enforcement::lock_key(migration));
+    answer(Phase::Reading, LIMIT, connection.execute(sqlx::AssertSqlSafe(lock))).await?;
+    let rows = answer(Phase::Reading, LIMIT, enforcement::standing(connection, migration)).await?;
+    let decided = enforcement::weigh(migration, &rows);
+    keep_image(target.ledger.as_deref(), decided).await?;
+
+    // Until `commit` is sent nothing can take effect.
+    let sending = send(connection, &target.fixed, migration, files, decided);
+    let sent = answer(Phase::Reading, LIMIT, sending).await;
+    let asked = Instant::now();
+    let ended = match sent {
+        Ok(true) => answer(Phase::Writing, LIMIT, connection.execute("commit")).await.map(|_| true),
+        Ok(false) => answer(Phase::Reading, LIMIT, connection.execute("rollback")).await.map(|_| false),
+        Err(fault) if matches!(fault.kind, FaultKind::Rejected(_)) => {
+            if answer(Phase::Reading, LIMIT, connection.execute("rollback")).await.is_ok() {
+                lease.give_back(asked);
+            }
+            return Err(fault);
+        }
+        Err(fault) => return Err(fault),
+    };
+    if !is_in_doubt(&ended) {
+        lease.give_back(asked);
+    }
+    Ok(ended?.then(|| Committed::Inserted { notes: decided.notes() }))
+}
+
+/// Whether the connection may hold half an answer, or a transaction.
+fn is_in_doubt<T>(result: &Result<T, Fault>) -> bool {
+    result.as_ref().is_err_and(|fault| !matches!(fault.kind, FaultKind::Rejected(_)))
+}
+
+/// Before a row that this run did not write is changed, its image goes to the run store.
+async fn keep_image(ledger: Option<&dyn EnforcementLedger>, decided: Enforcement<'_>) -> Result<(), Fault> {
+    let Enforcement::Change(row) = decided else { return Ok(()) };
+    let ledger = ledger
+        .ok_or_else(|| misconfigured("a bug: an enforcement row cannot be changed without a run store"))?;
+    let keeping = async {
+        let tries = row.tries();
+        if !tries.is_empty() && ledger.is_ours(&tries).await? {
+            return Ok(());
+        }
+        let image = serde_json::from_str(&row.image).map_err(|error| {
+            Fault::caused(Service::Database, FaultKind::Corrupt, "an enforcement row is not JSON", error)
+        })?;
+        ledger.keep_image(&row.id, &image).await
+    };
+    tokio::time::timeout(IMAGE_LIMIT, keeping).await.map_err(|_elapsed| {
+        let what = "an enforcement row's image was not kept within 30 s";
+        Fault::new(Service::RunStore, FaultKind::Unavailable, what)
+    })?
+}
+
+/// `custom_params`, as the application writes it.
+#[derive(Serialize)]
+struct CustomParams<'value> {
+    cis: &'value str,
+    cas: &'value str,
+}
+
+/// Sends the one statement; whether it inserted.
+async fn send(
+    connection: &mut PgConnection,
+    fixed: &Fixed,
+    migration: &Migration,
+    copied: &[CopiedFile],
+    enforcement: Enforcement<'_>,
+) -> Result<bool, sqlx::Error> {
+    let Migration { ids, grade, malpractice, .. } = migration;
+    let params = CustomParams { cis: &fixed.instruction_set, cas: &migration.assessment_code };
+    let params = serde_json::to_string(&params).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let files: Vec<_> = migration.files.iter().zip(copied).collect();
+    let file_ids: Vec<String> = (1..=files.len()).map(|n| ids.row("submission_files", n)).collect();
+    let marks = &migration.section_marks;
+    let mark_ids: Vec<String> = (1..=marks.len()).map(|n| ids.row("submission_section_marks", n)).collect();
+    let size = copied.iter().map(|file| file.size_bytes).sum();
+    let count = i32::try_from(files.len()).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let malpractice = malpractice.as_ref();
+    let (added, changed) = match enforcement {
+        Enforcement::Add => (malpractice.map(|rule| &rule.enforcement_id), None),
+        Enforcement::Change(row) => (None, Some(&row.id)),
+        Enforcement::None | Enforcement::YieldToMigrated | Enforcement::YieldToLive => (None, None),
+    };
+
+    let inserted: i64 = sqlx::query_scalar(SQL)
+        .bind(ids.row("lti_launch_sessions", 1))
+        .bind(ids.launch_id())
+        .bind(&fixed.consumer_key)
+        .bind(&migration.lms_user_id)
+        .bind(&migration.email)
+        .bind(&migration.full_name)
+        .bind(&migration.course_name)
+        .bind(&migration.return_url)
+        .bind(&migration.context_id)
+        .bind(&fixed.lms_instance)
+        .bind(params)
+        .bind(&migration.context_title)
+        .bind(&migration.first_name)
+        .bind(&migration.last_name)
+        .bind(&fixed.lms_name)
+        .bind(&fixed.assignment_title)
+        .bind(&fixed.instruction_set)
+        .bind(&migration.assessment_code)
+        .bind(ids.row("lti_session_records", 1))
+        .bind(ids.row("assignment_submissions", 1))
+        .bind(count)
+        .bind(megabytes(size))
+        .bind(migration.submitted_at)
+        .bind(migration.attempt_number)
+        .bind(migration.date_inserted)
+        .bind(migration.date_modified)
+        .bind(file_ids)
+        .bind(files.iter().map(|(file, _)| file.kind == FileKind::Learner).collect::<Vec<_>>())
+        .bind(files.iter().map(|(file, _)| &*file.name).collect::<Vec<_>>())
+        .bind(copied.iter().map(|file| megabytes(file.size_bytes)).collect::<Vec<_>>())
+        .bind(files.iter().map(|(file, _)| &*file.file_type).collect::<Vec<_>>())
+        .bind(files.iter().map(|(file, _)| file.file_mime_type).collect::<Vec<_>>())
+        .bind(copied.iter().map(|file| &*file.url).collect::<Vec<_>>())
+        .bind(copied.iter().map(|file| &*file.blob_name).collect::<Vec<_>>())
+        .bind(files.iter().map(|(file, _)| file.upload_order).collect::<Vec<_>>())
+        .bind(files.iter().map(|(file, _)| file.uploaded_by.as_deref()).collect::<Vec<_>>())
+        .bind(&fixed.container)
+        .bind(ids.row("submission_marking_assignments", 1))
+        .bind(mark_ids)
+        .bind(marks.iter().map(|mark| &*mark.section_id).collect::<Vec<_>>())
+        .bind(marks.iter().map(|mark| mark.marks_awarded).collect::<Vec<_>>())
+        .bind(marks.iter().map(|mark| mark.feedback.as_deref()).collect::<Vec<_>>())
+        .bind(ids.row("submission_grades", 1))
+        .bind(&migration.assessment_id)
+        .bind(grade.total_marks_awarded)
+        .bind(grade.total_marks_possible)
+        .bind(grade.percentage_score)
+        .bind(&grade.final_grade)
+        .bind(&grade.overall_summary)
+        .bind(malpractice.map(|rule| &rule.level_id))
+        .bind(malpractice.map(|rule| &rule.notes))
+        .bind(added)
+        .bind(malpractice.and_then(|rule| rule.enforced_max_attempts))
+        .bind(malpractice.map(|rule| &rule.rule_applied_by))
+        .bind(changed)
+        .fetch_one(connection)
+        .await?;
+    Ok(inserted == 1)
+}

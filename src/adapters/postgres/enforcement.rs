@@ -1,0 +1,172 @@
+//! Malpractice enforcement: one row per lms user, assessment code and context, and the newest attempt's
+//! rule stands, in whatever order and from whichever process attempts arrive.
+
+use async_trait::async_trait;
+use chrono::{DateTime, SubsecRound, Utc};
+use sha2::{Digest, Sha256};
+use sqlx::{FromRow, PgConnection, Row, postgres::PgRow};
+
+use crate::{
+    domain::{AttemptId, Migration, Note, attempt_of_launch_id},
+    ports::{Fault, FaultKind},
+    run_store::{RunStore, names},
+};
+
+/// What the run store keeps about enforcement rows.
+#[async_trait]
+pub trait EnforcementLedger: Send + Sync {
+    /// Whether one of these tries is registered in this run's store: then this run wrote the row.
+    async fn is_ours(&self, tries: &[String]) -> Result<bool, Fault>;
+
+    /// Keeps the row as it was, create-only: the first image stands.
+    async fn keep_image(&self, id: &str, image: &serde_json::Value) -> Result<(), Fault>;
+}
+
+#[async_trait]
+impl EnforcementLedger for RunStore {
+    async fn is_ours(&self, tries: &[String]) -> Result<bool, Fault> {
+        for id in tries {
+            if self.exists(&names::r#try(id)).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn keep_image(&self, id: &str, image: &serde_json::Value) -> Result<(), Fault> {
+        match self.create(&names::enforcement_image(id), image).await {
+            Err(fault) if fault.kind == FaultKind::Exists => Ok(()),
+            result => result,
+        }
+    }
+}
+
+/// What the commit statement does about enforcement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Enforcement<'row> {
+    /// The migration has none.
+    None,
+    /// There is no row for the key.
+    Add,
+    /// The row is older and gives way.
+    Change(&'row Standing),
+    /// The row is a newer migration's.
+    YieldToMigrated,
+    /// The row was written by no migration and is newer, or of the same date.
+    YieldToLive,
+}
+
+/// An enforcement row that stands, and the submission it names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// `malpractice_enforcements.id`.
+    pub id: String,
+    /// `created_at` of the submission that it names, else `rule_applied_at`.
+    pub dated: Option<DateTime<Utc>>,
+    /// `lti_launch_id` of that submission.
+    pub launch_id: Option<String>,
+    /// `azure_blob_name` of that submission's files.
+    pub blob_names: Vec<String>,
+    /// The row as JSON.
+    pub image: String,
+}
+
+impl FromRow<'_, PgRow> for Standing {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            dated: row.try_get("dated")?,
+            launch_id: row.try_get("launch_id")?,
+            blob_names: row.try_get("blob_names")?,
+            image: row.try_get("image")?,
+        })
+    }
+}
+
+impl Standing {
+    fn attempt(&self) -> Option<AttemptId> {
+        self.launch_id.as_deref().and_then(attempt_of_launch_id)
+    }
+
+    fn is_live(&self) -> bool {
+        !self.launch_id.as_deref().is_some_and(|launch_id| launch_id.starts_with("rogo_"))
+    }
+
+    /// Newest is greatest; of one date a live row, then the highest attempt. A row without any date is
+    /// older than all.
+    fn rank(&self) -> (Option<DateTime<Utc>>, bool, Option<AttemptId>, &str) {
+        (self.dated, self.is_live(), self.attempt(), &self.id)
+    }
+
+    /// The tries that its submission's files name: `<folder>/<try>/<file>`.
+    pub(super) fn tries(&self) -> Vec<String> {
+        let mut tries: Vec<String> = self
+            .blob_names
+            .iter()
+            .filter_map(|name| name.rsplit('/').nth(1))
+            .map(ToOwned::to_owned)
+            .collect();
+        tries.sort_unstable();
+        tries.dedup();
+        tries
+    }
+}
+
+/// Compares the migration with the newest row of its key; the others are left.
+pub(super) fn weigh<'row>(migration: &Migration, rows: &'row [Standing]) -> Enforcement<'row> {
+    if migration.malpractice.is_none() {
+        return Enforcement::None;
+    }
+    let Some(newest) = rows.iter().max_by(|a, b| a.rank().cmp(&b.rank())) else { return Enforcement::Add };
+    let arriving = Some(migration.date_inserted.trunc_subsecs(6));
+    if newest.is_live() {
+        return if newest.dated < arriving { Enforcement::Change(newest) } else { Enforcement::YieldToLive };
+    }
+    if (newest.dated, newest.attempt()) < (arriving, Some(migration.attempt)) {
+        Enforcement::Change(newest)
+    } else {
+        Enforcement::YieldToMigrated
+    }
+}
+
+impl Enforcement<'_> {
+    /// What the migrated row carries about it.
+    pub(super) fn notes(self) -> Vec<Note> {
+        match self {
+            Self::YieldToLive => vec![Note::enforcement_kept()],
+            Self::None | Self::Add | Self::Change(_) | Self::YieldToMigrated => Vec::new(),
+        }
+    }
+}
+
+/// The advisory transaction lock's key for the three values.
+pub(super) fn lock_key(migration: &Migration) -> i64 {
+    let key = [&migration.lms_user_id, &migration.assessment_code, &migration.context_id];
+    let mut digest = Sha256::new_with_prefix("rogo-migrate enforcement");
+    for part in key {
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part);
+    }
+    digest.finalize().iter().take(8).fold(0, |key, byte| (key << 8) | i64::from(*byte))
+}
+
+/// Every row of the migration's key, locked against the application until the transaction ends.
+pub(super) async fn standing(
+    connection: &mut PgConnection,
+    migration: &Migration,
+) -> Result<Vec<Standing>, sqlx::Error> {
+    const SQL: &str = "select rule.id, coalesce(submission.created_at, rule.rule_applied_at) as dated,
+            submission.lti_launch_id as launch_id, to_jsonb(rule)::text as image,
+            array(select file.azure_blob_name from submission_files file
+                where file.submission_id = submission.id and file.azure_blob_name is not null) as blob_names
+        from malpractice_enforcements rule
+        left join assignment_submissions submission on submission.id = rule.submission_id
+        where rule.lms_user_id = $1 and rule.custom_assessment_code = $2 and rule.context_id = $3
+        for update of rule";
+    sqlx::query_as(SQL)
+        .bind(&migration.lms_user_id)
+        .bind(&migration.assessment_code)
+        .bind(&migration.context_id)
+        .fetch_all(connection)
+        .await
+}

@@ -1,0 +1,164 @@
+//! What the driver and the server said, turned into a [`Fault`]: whether to try again, to settle, or
+//! to blame the row.
+
+use std::{future::Future, io::ErrorKind, time::Duration};
+
+use sqlx::postgres::PgDatabaseError;
+
+use crate::ports::{Fault, FaultKind, Service};
+
+/// What was under way: decides what a lost connection means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Opening a session.
+    Connecting,
+    /// Asking something that changes nothing, or nothing that lasts.
+    Reading,
+    /// Sending what may take effect although its answer is lost.
+    Writing,
+}
+
+impl Phase {
+    /// The kind of a connection that broke, or stayed silent, in this phase.
+    fn lost(self) -> FaultKind {
+        match self {
+            Self::Connecting | Self::Reading => FaultKind::Unavailable,
+            Self::Writing => FaultKind::AnswerLost,
+        }
+    }
+}
+
+/// Waits for the server's answer, `limit` at most.
+pub(super) async fn answer<T>(
+    phase: Phase,
+    limit: Duration,
+    asking: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, Fault> {
+    match tokio::time::timeout(limit, asking).await {
+        Ok(result) => result.map_err(|error| fault(phase, error)),
+        Err(_elapsed) => {
+            let what = format!("no answer within {} s", limit.as_secs());
+            Err(Fault::new(Service::Database, phase.lost(), what))
+        }
+    }
+}
+
+/// A fault that stays until someone mends a setting or the schema.
+pub(super) fn misconfigured(what: impl Into<String>) -> Fault {
+    Fault::new(Service::Database, FaultKind::Misconfigured, what)
+}
+
+const TLS_FAILED: &str =
+    "TLS failed; check the server's certificate, and sslmode and sslrootcert in DATABASE_URL";
+
+fn fault(phase: Phase, error: sqlx::Error) -> Fault {
+    let (kind, what) = match error {
+        sqlx::Error::Database(said) => match said.try_downcast_ref::<PgDatabaseError>() {
+            Some(said) => return refusal(phase, said),
+            None => (FaultKind::Unavailable, "the server refused"),
+        },
+        sqlx::Error::Io(cause) => return broken(phase, cause),
+        // The driver found bytes it does not understand, as a connection cut in the middle leaves them.
+        sqlx::Error::Protocol(_) => (phase.lost(), "the connection broke off in the middle of an answer"),
+        sqlx::Error::Tls(cause) => {
+            let what =
+                "TLS failed; check the server's certificate, and sslmode and sslrootcert in DATABASE_URL";
+            return Fault::caused(Service::Database, FaultKind::Misconfigured, what, cause);
+        }
+        sqlx::Error::Configuration(_) => {
+            (FaultKind::Misconfigured, "DATABASE_URL, or a certificate it names, cannot be used")
+        }
+        // A value that PostgreSQL's wire format cannot hold. Its text may quote the value.
+        sqlx::Error::Encode(_) | sqlx::Error::InvalidArgument(_) => {
+            (FaultKind::Rejected("encoding".into()), "a value of the row cannot be sent")
+        }
+        // The rest is about the shape of an answer; the enum is open, so new variants end here too.
+        _ => {
+            (FaultKind::Misconfigured, "the answer is not of the expected shape; compare the target's schema")
+        }
+    };
+    Fault::new(Service::Database, kind, what)
+}
+
+/// An I/O error. While a connection opens, some of them come from the certificates, not from the network.
+fn broken(phase: Phase, cause: std::io::Error) -> Fault {
+    let (kind, what) = match cause.kind() {
+        ErrorKind::InvalidData if phase == Phase::Connecting => (FaultKind::Misconfigured, TLS_FAILED),
+        ErrorKind::NotFound | ErrorKind::PermissionDenied if phase == Phase::Connecting => (
+            FaultKind::Misconfigured,
+            "a socket, or a certificate's file, that DATABASE_URL names cannot be opened",
+        ),
+        _ => (phase.lost(), "the connection failed"),
+    };
+    Fault::caused(Service::Database, kind, what, cause)
+}
+
+/// An error that the server itself reported. Its `DETAIL`, and for faults of the row its message too,
+/// may quote personal data and are left out.
+fn refusal(phase: Phase, said: &PgDatabaseError) -> Fault {
+    let code = said.code();
+    let kind = kind_of(phase, said);
+    let what = match &kind {
+        FaultKind::Rejected(name) => {
+            let table = said.table().map(|table| format!(" of {table}")).unwrap_or_default();
+            format!("{name}{table} refuses the row (SQLSTATE {code}, {})", class_name(code))
+        }
+        FaultKind::Denied if phase == Phase::Connecting => {
+            format!("{} (SQLSTATE {code}); check the user and password of DATABASE_URL", said.message())
+        }
+        FaultKind::Denied => format!("{} (SQLSTATE {code}); grant the right", said.message()),
+        _ => format!("{} (SQLSTATE {code})", said.message()),
+    };
+    Fault::new(Service::Database, kind, what)
+}
+
+/// Every SQLSTATE class has one answer. An error that the server reports has rolled its statement back;
+/// only where the session itself died is the effect in doubt.
+fn kind_of(phase: Phase, said: &PgDatabaseError) -> FaultKind {
+    match said.code() {
+        // Terminated or crashed while it worked, or the server itself does not know.
+        "57P01" | "57P02" | "57P05" | "40003" => phase.lost(),
+        // Missing rights; the other codes of class 42 are missing or mistyped objects.
+        "42501" => FaultKind::Denied,
+        // Read-only: the primary has moved, and the name still leads to the old one.
+        "25006" => FaultKind::Unavailable,
+        // Not as the database should be, dropped, or corrupt.
+        "55000" | "57P04" | "XX001" | "XX002" => FaultKind::Misconfigured,
+        code => match code.get(..2).unwrap_or_default() {
+            // Data, integrity, a raise in a trigger, check option, a row too large for an index.
+            "22" | "23" | "27" | "44" | "54" | "P0" => FaultKind::Rejected(blamed(said)),
+            "28" => FaultKind::Denied,
+            "08" => phase.lost(),
+            // No such database, schema, table, column, function, type.
+            "3D" | "3F" | "42" => FaultKind::Misconfigured,
+            // 0A: a cached plan met a changed table; 25: idle in transaction too long; 40: serialization,
+            // deadlock; 53: connections, memory, disk; 55: locks; 57: cancelled, starting; 58, XX: system.
+            // Codes that no rule knows blame no row either.
+            _ => FaultKind::Unavailable,
+        },
+    }
+}
+
+/// What refused the row: the constraint, else the column, else the type, else the code.
+fn blamed(said: &PgDatabaseError) -> String {
+    said.constraint()
+        .or_else(|| said.column())
+        .or_else(|| said.data_type())
+        .map_or_else(|| format!("SQLSTATE {}", said.code()), ToOwned::to_owned)
+}
+
+fn class_name(code: &str) -> &'static str {
+    match code {
+        "23502" => "not null",
+        "23503" => "foreign key",
+        "23505" => "unique",
+        "23514" => "check",
+        "22001" => "text too long",
+        "22003" => "number out of range",
+        "22021" => "character that the encoding does not hold",
+        _ if code.starts_with("22") => "data",
+        _ if code.starts_with("23") => "integrity",
+        _ if code.starts_with("P0") => "raised by a trigger or function",
+        _ => "limit or option of the table",
+    }
+}

@@ -1,0 +1,195 @@
+//! The run's advisory lock. Workers hold it shared, each connection for its lifetime; whoever merges,
+//! sweeps or rolls back holds it exclusively. Nobody queues for it: a waiting exclusive lock would
+//! block every new worker, so both sides ask again and again.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use azure_core::credentials::TokenCredential;
+use futures_util::future::BoxFuture;
+use sha2::{Digest, Sha256};
+use sqlx::{Connection, PgConnection};
+
+use super::{
+    connect::Connector,
+    fault::{Phase, answer},
+};
+use crate::{
+    ports::{ExclusiveFence, Fault, FaultKind, Fence, Retry, Service},
+    settings::DatabaseSettings,
+};
+
+/// Between two tries for the lock.
+const PAUSE: Duration = Duration::from_millis(500);
+/// How long a new worker connection waits for a finalizer to let go before it says so.
+const SHARED_WAIT: Duration = Duration::from_secs(10);
+/// How often a waiting finalizer repeats whom it waits for.
+const REPEAT: Duration = Duration::from_secs(10);
+/// For the lock's own statements, which never wait.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Asks the run store whether `retired/<try>` exists.
+pub type Retired = Arc<dyn Fn() -> BoxFuture<'static, Result<bool, Fault>> + Send + Sync>;
+
+/// The key of one run's lock: the first eight bytes of a digest of the plan's id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FenceKey(i64);
+
+impl FenceKey {
+    /// The key of the run with this plan.
+    pub fn of_plan(plan_id: &str) -> Self {
+        let digest = Sha256::digest(format!("rogo-migrate run {plan_id}"));
+        Self(digest.iter().take(8).fold(0, |key, byte| (key << 8) | i64::from(*byte)))
+    }
+}
+
+/// A worker's side of the fence.
+#[derive(Clone)]
+pub struct SharedFence {
+    /// Which run's.
+    pub key: FenceKey,
+    /// Whether this process was retired; asked after the lock is held, so that the answer stays true.
+    pub retired: Retired,
+}
+
+impl SharedFence {
+    /// Takes the lock for the connection's lifetime, then makes sure that this process may still write.
+    pub(super) async fn enter(&self, connection: &mut PgConnection) -> Result<(), Fault> {
+        let began = Instant::now();
+        while !try_lock(connection, "select pg_try_advisory_lock_shared($1)", self.key).await? {
+            if began.elapsed() >= SHARED_WAIT {
+                let holders = holders(connection, self.key).await?.join(", ");
+                let what = format!("waiting for {holders} to let go of the run's lock");
+                return Err(Fault::new(Service::Database, FaultKind::Unavailable, what));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        if (self.retired)().await? {
+            let what = "this process was retired: another one merged, swept or rolled back the run meanwhile";
+            return Err(Fault::new(Service::Database, FaultKind::Fenced, what));
+        }
+        Ok(())
+    }
+}
+
+/// The exclusive side, on a connection of its own.
+pub struct PostgresFence {
+    connector: Connector,
+    key: FenceKey,
+}
+
+impl PostgresFence {
+    /// `application_name` is what others are shown: `run/finalize/…`. A credential is needed for
+    /// Entra only.
+    pub fn new(
+        database: &DatabaseSettings,
+        credential: Option<Arc<dyn TokenCredential>>,
+        application_name: &str,
+        key: FenceKey,
+    ) -> Self {
+        Self { connector: Connector::new(database.clone(), credential, application_name.to_owned()), key }
+    }
+
+    async fn try_once(&self, connection: &mut Option<PgConnection>) -> Result<Vec<String>, Fault> {
+        let connection = match connection {
+            Some(connection) => connection,
+            none => none.insert(self.connector.connect().await?),
+        };
+        if try_lock(connection, "select pg_try_advisory_lock($1)", self.key).await? {
+            return Ok(Vec::new());
+        }
+        let mut holders = holders(connection, self.key).await?;
+        if holders.is_empty() {
+            // It was let go between the two questions; the next try will tell.
+            holders.push("a connection that is just ending".into());
+        }
+        Ok(holders)
+    }
+}
+
+#[async_trait]
+impl Fence for PostgresFence {
+    async fn exclusive(
+        &self,
+        deadline: Duration,
+        waiting: &mut (dyn for<'names> FnMut(&'names [String]) + Send),
+    ) -> Result<Box<dyn ExclusiveFence>, Fault> {
+        let began = Instant::now();
+        let mut connection = None;
+        let mut told: Option<(Vec<String>, Instant)> = None;
+        loop {
+            let hindrance = match self.try_once(&mut connection).await {
+                Ok(holders) if holders.is_empty() => break,
+                Ok(holders) => {
+                    let news =
+                        told.as_ref().is_none_or(|(before, at)| *before != holders || at.elapsed() >= REPEAT);
+                    if news {
+                        waiting(&holders);
+                        told = Some((holders.clone(), Instant::now()));
+                    }
+                    let what = format!("the run's lock is still held by {}", holders.join(", "));
+                    Fault::new(Service::Database, FaultKind::Unavailable, what)
+                }
+                Err(fault) if fault.kind.retry() == Retry::Never => return Err(fault),
+                Err(fault) => {
+                    connection = None;
+                    fault
+                }
+            };
+            if began.elapsed() >= deadline {
+                return Err(hindrance);
+            }
+            tokio::time::sleep(PAUSE.min(deadline.saturating_sub(began.elapsed()))).await;
+        }
+        let connection = connection.ok_or_else(lost)?;
+        Ok(Box::new(Held { connection, key: self.key }))
+    }
+}
+
+struct Held {
+    connection: PgConnection,
+    key: FenceKey,
+}
+
+#[async_trait]
+impl ExclusiveFence for Held {
+    async fn still_held(&mut self) -> Result<(), Fault> {
+        const SQL: &str = "select count(*) from pg_locks where locktype = 'advisory' and granted
+            and mode = 'ExclusiveLock' and pid = pg_backend_pid() and objsubid = 1
+            and database = (select oid from pg_database where datname = current_database())
+            and (classid::bigint << 32) | objid::bigint = $1";
+        let asking = sqlx::query_scalar::<_, i64>(SQL).bind(self.key.0).fetch_one(&mut self.connection);
+        match answer(Phase::Reading, LIMIT, asking).await? {
+            0 => Err(lost()),
+            _ => Ok(()),
+        }
+    }
+
+    async fn release(self: Box<Self>) -> Result<(), Fault> {
+        // Closing lets go even where the unlock statement would not be answered.
+        answer(Phase::Reading, LIMIT, self.connection.close()).await
+    }
+}
+
+fn lost() -> Fault {
+    Fault::new(Service::Database, FaultKind::Unavailable, "the run's lock was lost; run the command again")
+}
+
+async fn try_lock(connection: &mut PgConnection, sql: &'static str, key: FenceKey) -> Result<bool, Fault> {
+    answer(Phase::Reading, LIMIT, sqlx::query_scalar(sql).bind(key.0).fetch_one(connection)).await
+}
+
+/// The others that hold the lock, by application name; each name once.
+async fn holders(connection: &mut PgConnection, key: FenceKey) -> Result<Vec<String>, Fault> {
+    const SQL: &str =
+        "select distinct coalesce(nullif(activity.application_name, ''), 'process ' || locks.pid)
+        from pg_locks locks left join pg_stat_activity activity on activity.pid = locks.pid
+        where locks.locktype = 'advisory' and locks.granted and locks.pid <> pg_backend_pid()
+        and locks.database = (select oid from pg_database where datname = current_database())
+        and locks.objsubid = 1 and (locks.classid::bigint << 32) | locks.objid::bigint = $1
+        order by 1";
+    answer(Phase::Reading, LIMIT, sqlx::query_scalar(SQL).bind(key.0).fetch_all(connection)).await
+}

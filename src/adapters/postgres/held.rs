@@ -1,0 +1,177 @@
+//! What the target already holds. Neither `assignment_submissions` nor `submission_files` has an index
+//! on what it refers to, so rows of this program are found by their derived ids.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
+
+use futures_util::TryStreamExt;
+use sqlx::{Executor, FromRow, Row, postgres::PgRow};
+
+use super::{
+    fault::{Phase, answer},
+    pool::Pool,
+};
+use crate::{
+    domain::SubmissionIds,
+    ports::{Fault, HeldSubmission},
+};
+
+/// For the answer to a lookup, and for the next batch of a scan.
+const LIMIT: Duration = Duration::from_secs(45);
+
+/// For a question that reads a whole table: no index leads on the blob's name.
+const SCAN_LIMIT: Duration = Duration::from_secs(600);
+
+/// Launch ids handed over at a time.
+const BATCH: usize = 10_000;
+
+/// A submission that stands, and what its enforcement key holds.
+struct Submission {
+    id: String,
+    launch_id: String,
+    session_record_id: Option<String>,
+    lms_user_id: Option<String>,
+    context_id: Option<String>,
+    file_count: i32,
+    foreign_enforcement: bool,
+}
+
+impl FromRow<'_, PgRow> for Submission {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            launch_id: row.try_get("launch_id")?,
+            session_record_id: row.try_get("session_record_id")?,
+            lms_user_id: row.try_get("lms_user_id")?,
+            context_id: row.try_get("context_id")?,
+            file_count: row.try_get("file_count")?,
+            foreign_enforcement: row.try_get("foreign_enforcement")?,
+        })
+    }
+}
+
+/// What the target holds under these launch ids.
+pub(super) async fn held(pool: &Pool, launch_ids: &[String]) -> Result<Vec<HeldSubmission>, Fault> {
+    const SQL: &str = "select launch_id from lti_launch_sessions where launch_id = any($1)";
+    let asking =
+        async |connection: &mut _| sqlx::query_scalar(SQL).bind(launch_ids).fetch_all(connection).await;
+    let found: Vec<String> = pool.read(LIMIT, asking).await?;
+    if found.is_empty() {
+        return Ok(Vec::new());
+    }
+    let submissions = submissions(pool, &found).await?;
+    let mut files = blob_names(pool, &submissions).await?;
+    let mut by_launch: BTreeMap<&str, &Submission> = BTreeMap::new();
+    for submission in &submissions {
+        by_launch.entry(&submission.launch_id).or_insert(submission);
+    }
+    Ok(found
+        .iter()
+        .map(|launch_id| {
+            let submission = by_launch.get(launch_id.as_str());
+            let blob_names = submission.and_then(|found| files.remove(&found.id)).unwrap_or_default();
+            HeldSubmission {
+                launch_id: launch_id.clone(),
+                submission_id: submission.map(|found| found.id.clone()),
+                session_record_id: submission.and_then(|found| found.session_record_id.clone()),
+                lms_user_id: submission.and_then(|found| found.lms_user_id.clone()),
+                context_id: submission.and_then(|found| found.context_id.clone()),
+                files: u32::try_from(blob_names.len()).unwrap_or(u32::MAX),
+                blob_names,
+                foreign_enforcement: submission.is_some_and(|found| found.foreign_enforcement),
+            }
+        })
+        .collect())
+}
+
+/// Their submissions: by derived id, and by launch id only where an older program wrote it.
+async fn submissions(pool: &Pool, launch_ids: &[String]) -> Result<Vec<Submission>, Fault> {
+    const BY_ID: &str = include_str!("held_by_id.sql");
+    const BY_LAUNCH: &str = include_str!("held_by_launch.sql");
+    let derive =
+        |launch_id: &String| Some(SubmissionIds::of_launch_id(launch_id)?.row("assignment_submissions", 1));
+    let ids: Vec<String> = launch_ids.iter().filter_map(derive).collect();
+    let older: Vec<&String> = launch_ids.iter().filter(|launch_id| derive(launch_id).is_none()).collect();
+    let asking = async |connection: &mut _| sqlx::query_as(BY_ID).bind(&ids).fetch_all(connection).await;
+    let mut found = pool.read(LIMIT, asking).await?;
+    if !older.is_empty() {
+        let asking =
+            async |connection: &mut _| sqlx::query_as(BY_LAUNCH).bind(&older).fetch_all(connection).await;
+        found.extend(pool.read(LIMIT, asking).await?);
+    }
+    Ok(found)
+}
+
+/// Blob names by submission id, in upload order.
+async fn blob_names(pool: &Pool, submissions: &[Submission]) -> Result<BTreeMap<String, Vec<String>>, Fault> {
+    const BY_ID: &str = "select submission_id, coalesce(azure_blob_name, '') from submission_files
+        where id = any($1) order by upload_order, id";
+    const BY_SUBMISSION: &str = "select submission_id, coalesce(azure_blob_name, '') from submission_files
+        where submission_id = any($1) order by upload_order, id";
+    let mut ids = Vec::new();
+    let mut older = Vec::new();
+    for submission in submissions {
+        match SubmissionIds::of_launch_id(&submission.launch_id) {
+            Some(derived) => {
+                let count = usize::try_from(submission.file_count).unwrap_or_default();
+                ids.extend((1..=count).map(|n| derived.row("submission_files", n)));
+            }
+            None => older.push(submission.id.as_str()),
+        }
+    }
+    let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (sql, keys) in [(BY_ID, ids.iter().map(String::as_str).collect()), (BY_SUBMISSION, older)] {
+        if keys.is_empty() {
+            continue;
+        }
+        let asking = async |connection: &mut _| sqlx::query_as(sql).bind(&keys).fetch_all(connection).await;
+        let rows: Vec<(String, String)> = pool.read(LIMIT, asking).await?;
+        for (submission, name) in rows {
+            names.entry(submission).or_default().push(name);
+        }
+    }
+    Ok(names)
+}
+
+/// Hands over every launch id `rogo_…`. `like` is right under every collation, where a range is not.
+pub(super) async fn launch_ids(pool: &Pool, each: &mut (dyn FnMut(Vec<String>) + Send)) -> Result<(), Fault> {
+    const SQL: &str = r"select launch_id from lti_launch_sessions where launch_id like 'rogo\_%'";
+    let asked = std::time::Instant::now();
+    let mut lease = pool.lease().await?;
+    let connection = lease.connection()?;
+    // The table may be large: what bounds this statement is the wait for each batch.
+    let begin = "begin read only; set local statement_timeout = 0";
+    answer(Phase::Reading, LIMIT, connection.execute(begin)).await?;
+    let mut rows = sqlx::query(SQL).fetch(&mut *connection);
+    loop {
+        let mut batch = Vec::new();
+        let filling = async {
+            while let Some(row) = rows.try_next().await? {
+                batch.push(row.try_get(0)?);
+                if batch.len() == BATCH {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        answer(Phase::Reading, LIMIT, filling).await?;
+        if batch.is_empty() {
+            break;
+        }
+        each(batch);
+    }
+    drop(rows);
+    answer(Phase::Reading, LIMIT, connection.execute("commit")).await?;
+    lease.give_back(asked);
+    Ok(())
+}
+
+/// Which of these blob names a file row names, in whatever container.
+pub(super) async fn blob_names_of_tries(pool: &Pool, names: &[String]) -> Result<HashSet<String>, Fault> {
+    const SQL: &str = "select distinct azure_blob_name from submission_files where azure_blob_name = any($1)";
+    let asking = async |connection: &mut _| sqlx::query_scalar(SQL).bind(names).fetch_all(connection).await;
+    let found: Vec<String> = pool.read(SCAN_LIMIT, asking).await?;
+    Ok(found.into_iter().collect())
+}

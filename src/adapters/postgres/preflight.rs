@@ -1,0 +1,338 @@
+//! Looks, before a run begins, for everything in the database that would stop it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use sqlx::{FromRow, Row, postgres::PgRow};
+
+use super::{
+    PostgresTarget,
+    fault::{Phase, answer},
+    pool::Pool,
+    schema::{TABLES, Table, Type},
+};
+use crate::ports::{Fault, FaultKind};
+
+const LIMIT: Duration = Duration::from_secs(45);
+
+/// `gen_random_uuid()`, the tables' own default, is built in from here on.
+const OLDEST_SERVER: i32 = 130_000;
+
+/// A sentence for each thing that would stop a run with this many connections.
+pub(super) async fn preflight(target: &PostgresTarget, connections: u32) -> Result<Vec<String>, Fault> {
+    let pool = &target.pool;
+    let mut findings = server(pool).await?;
+    findings.extend(pooler(target).await?);
+    let (tables, missing) = tables(pool).await?;
+    findings.extend(missing);
+    findings.extend(columns(pool, &tables).await?);
+    findings.extend(labels(pool, &tables).await?);
+    findings.extend(unique_keys(pool, &tables).await?);
+    // A table that is missing, or may not be read, has been named already.
+    if findings.is_empty() {
+        match super::catalogue::rule_owner(pool, target.rule_owner.as_deref()).await {
+            Err(fault) if fault.kind == FaultKind::Misconfigured => findings.push(fault.what),
+            result => drop(result?),
+        }
+    }
+    findings.extend(free_connections(pool, connections).await?);
+    Ok(findings)
+}
+
+struct Server {
+    version: i32,
+    version_text: String,
+    encoding: String,
+    is_standby: bool,
+    is_read_only: bool,
+}
+
+impl FromRow<'_, PgRow> for Server {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            version: row.try_get("version")?,
+            version_text: row.try_get("version_text")?,
+            encoding: row.try_get("encoding")?,
+            is_standby: row.try_get("is_standby")?,
+            is_read_only: row.try_get("is_read_only")?,
+        })
+    }
+}
+
+async fn server(pool: &Pool) -> Result<Vec<String>, Fault> {
+    const SQL: &str = "select current_setting('server_version_num')::integer as version,
+        current_setting('server_version') as version_text, current_setting('server_encoding') as encoding,
+        pg_is_in_recovery() as is_standby,
+        current_setting('default_transaction_read_only')::boolean as is_read_only";
+    let asking = async |connection: &mut _| sqlx::query_as(SQL).fetch_one(connection).await;
+    let server: Server = pool.read(LIMIT, asking).await?;
+    let mut findings = Vec::new();
+    if server.version < OLDEST_SERVER {
+        findings.push(format!("PostgreSQL {} is too old; 13 or newer is needed", server.version_text));
+    }
+    if server.encoding != "UTF8" {
+        findings.push(format!("the database's encoding is {}; UTF8 is needed", server.encoding));
+    }
+    if server.is_standby {
+        findings.push("the server is a read-only replica; point DATABASE_URL to the primary".into());
+    } else if server.is_read_only {
+        findings.push(
+            "default_transaction_read_only is on for this user or database; switch it off, or use another user"
+                .into(),
+        );
+    }
+    Ok(findings)
+}
+
+/// Two connections that are open at once must have two server processes. A pooler in transaction mode
+/// gives both the same, and a session's lock would belong to nobody.
+async fn pooler(target: &PostgresTarget) -> Result<Option<String>, Fault> {
+    const SQL: &str = "select pg_backend_pid()";
+    let mut one = target.connector.connect().await?;
+    let mut other = target.connector.connect().await?;
+    let mut processes = Vec::new();
+    for _ in 0..2 {
+        for connection in [&mut one, &mut other] {
+            let asking = sqlx::query_scalar::<_, i32>(SQL).persistent(false).fetch_one(connection);
+            processes.push(answer(Phase::Reading, LIMIT, asking).await?);
+        }
+    }
+    Ok(shares_processes(&processes).then(|| {
+        "a connection pooler in transaction mode stands before the database, where session locks do not hold; \
+         connect to the database itself, or to a pool in session mode"
+            .into()
+    }))
+}
+
+/// Whether what two connections, asked in turn, called their server process fits a session of its own
+/// for each of them.
+fn shares_processes(processes: &[i32]) -> bool {
+    match processes {
+        [one, other, one_again, other_again] => one == other || one != one_again || other != other_again,
+        _ => true,
+    }
+}
+
+struct Found {
+    name: String,
+    oid: i64,
+    lacking: Vec<String>,
+    hides_rows: bool,
+}
+
+impl FromRow<'_, PgRow> for Found {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            name: row.try_get("name")?,
+            oid: row.try_get("oid")?,
+            lacking: row.try_get("lacking")?,
+            hides_rows: row.try_get("hides_rows")?,
+        })
+    }
+}
+
+/// Tables by name and oid, and a sentence for each that is missing, not granted, or hides rows.
+async fn tables(pool: &Pool) -> Result<(BTreeMap<String, i64>, Vec<String>), Fault> {
+    const SQL: &str = "select wanted.name, found.oid::bigint as oid,
+            array(select wish from unnest(string_to_array(wanted.rights, ',')) wish
+                where not has_table_privilege(found.oid, wish)) as lacking,
+            row_security_active(found.oid) as hides_rows
+        from unnest($1::text[], $2::text[]) as wanted (name, rights)
+        join pg_class found on found.oid = to_regclass(wanted.name)";
+    let names: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
+    let rights: Vec<String> = TABLES.iter().map(|table| table.rights.join(",")).collect();
+    let asking =
+        async |connection: &mut _| sqlx::query_as(SQL).bind(&names).bind(&rights).fetch_all(connection).await;
+    let found: Vec<Found> = pool.read(LIMIT, asking).await?;
+
+    let mut findings = Vec::new();
+    for table in TABLES {
+        let Some(found) = found.iter().find(|found| found.name == table.name) else {
+            findings.push(format!(
+                "the table {} is missing, or in a schema that this user's search_path or rights do not reach",
+                table.name
+            ));
+            continue;
+        };
+        if !found.lacking.is_empty() {
+            findings.push(format!("this user may not {} {}; grant it", found.lacking.join(", "), table.name));
+        }
+        if found.hides_rows {
+            findings
+                .push(format!("row security is active on {} for this user; grant it bypassrls", table.name));
+        }
+    }
+    Ok((found.into_iter().map(|found| (found.name, found.oid)).collect(), findings))
+}
+
+struct Column {
+    table_oid: i64,
+    name: String,
+    type_name: String,
+    /// A value must be given at every insert.
+    is_required: bool,
+    /// Its value may not be given.
+    is_generated: bool,
+}
+
+impl FromRow<'_, PgRow> for Column {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            table_oid: row.try_get("table_oid")?,
+            name: row.try_get("name")?,
+            type_name: row.try_get("type_name")?,
+            is_required: row.try_get("is_required")?,
+            is_generated: row.try_get("is_generated")?,
+        })
+    }
+}
+
+async fn columns(pool: &Pool, tables: &BTreeMap<String, i64>) -> Result<Vec<String>, Fault> {
+    const SQL: &str = "select attrelid::bigint as table_oid, attname::text as name,
+            format_type(atttypid, null) as type_name,
+            attnotnull and not atthasdef and attidentity = '' as is_required,
+            attgenerated <> '' or attidentity = 'a' as is_generated
+        from pg_attribute where attrelid::bigint = any($1) and attnum > 0 and not attisdropped";
+    let oids: Vec<i64> = tables.values().copied().collect();
+    let asking = async |connection: &mut _| sqlx::query_as(SQL).bind(&oids).fetch_all(connection).await;
+    let found: Vec<Column> = pool.read(LIMIT, asking).await?;
+    Ok(present(tables)
+        .flat_map(|(table, oid)| {
+            let of_table: Vec<&Column> = found.iter().filter(|column| column.table_oid == oid).collect();
+            compare(table, &of_table)
+        })
+        .collect())
+}
+
+fn compare(table: &Table, found: &[&Column]) -> Vec<String> {
+    let mut findings = Vec::new();
+    for (name, wanted) in table.columns {
+        match found.iter().find(|column| column.name == *name) {
+            None => findings.push(format!("the column {name} of {} is missing", table.name)),
+            Some(column) if !wanted.accepts(&column.type_name) => findings.push(format!(
+                "the column {name} of {} is {}; {} is needed",
+                table.name,
+                column.type_name,
+                wanted.name()
+            )),
+            Some(column) if column.is_generated && table.rights.contains(&"insert") => {
+                findings
+                    .push(format!("the column {name} of {} is generated and cannot be written", table.name));
+            }
+            Some(_) => {}
+        }
+    }
+    let is_ours = |column: &Column| table.columns.iter().any(|(name, _)| *name == column.name);
+    for column in found {
+        if table.rights.contains(&"insert") && column.is_required && !is_ours(column) {
+            findings.push(format!(
+                "the column {} of {} requires a value, which this program does not know; give it a default",
+                column.name, table.name
+            ));
+        }
+    }
+    findings
+}
+
+/// Labels that the enums' columns must know.
+async fn labels(pool: &Pool, tables: &BTreeMap<String, i64>) -> Result<Vec<String>, Fault> {
+    const SQL: &str = "select enumlabel::text from pg_attribute join pg_enum on enumtypid = atttypid
+        where attrelid::bigint = $1 and attname = $2";
+    let mut findings = Vec::new();
+    for (table, oid) in present(tables) {
+        for (column, wanted) in table.columns {
+            let Type::Enum(labels) = wanted else { continue };
+            let asking = async |connection: &mut _| {
+                sqlx::query_scalar(SQL).bind(oid).bind(column).fetch_all(connection).await
+            };
+            let known: Vec<String> = pool.read(LIMIT, asking).await?;
+            for label in labels.iter().filter(|label| !known.iter().any(|known| known == *label)) {
+                findings
+                    .push(format!("the column {column} of {} does not know the label {label}", table.name));
+            }
+        }
+    }
+    Ok(findings)
+}
+
+/// Unique keys on exactly the one column, valid, over all rows.
+async fn unique_keys(pool: &Pool, tables: &BTreeMap<String, i64>) -> Result<Vec<String>, Fault> {
+    const SQL: &str = "select exists (select from pg_index join pg_attribute
+            on attrelid = indrelid and attnum = indkey[0]
+        where indrelid::bigint = $1 and attname = $2 and indisunique and indisvalid and indimmediate
+            and indnkeyatts = 1 and indpred is null)";
+    let mut findings = Vec::new();
+    for (table, oid) in present(tables) {
+        let Some(column) = table.unique else { continue };
+        let asking = async |connection: &mut _| {
+            sqlx::query_scalar(SQL).bind(oid).bind(column).fetch_one(connection).await
+        };
+        let is_unique: bool = pool.read(LIMIT, asking).await?;
+        if !is_unique {
+            findings.push(format!(
+                "{column} of {} has no unique key; without it a row could be migrated twice",
+                table.name
+            ));
+        }
+    }
+    Ok(findings)
+}
+
+fn present(tables: &BTreeMap<String, i64>) -> impl Iterator<Item = (&'static Table, i64)> {
+    TABLES.iter().filter_map(|table| Some((table, *tables.get(table.name)?)))
+}
+
+struct Room {
+    /// Connections that users without special rights may hold: the least of the server's, the
+    /// database's and the role's limits.
+    most: i64,
+    /// Of them in use by others.
+    used: i64,
+}
+
+impl FromRow<'_, PgRow> for Room {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self { most: row.try_get("most")?, used: row.try_get("used")? })
+    }
+}
+
+/// Room for the run beside the application, for which a tenth (at least five) is kept free.
+async fn free_connections(pool: &Pool, needed: u32) -> Result<Option<String>, Fault> {
+    const SQL: &str = "select least(
+            current_setting('max_connections')::bigint
+                - current_setting('superuser_reserved_connections')::bigint
+                - coalesce(current_setting('reserved_connections', true), '0')::bigint,
+            (select nullif(datconnlimit, -1) from pg_database where datname = current_database()),
+            (select nullif(rolconnlimit, -1) from pg_roles where rolname = current_user)
+        )::bigint as most,
+        (select count(*) from pg_stat_activity where backend_type = 'client backend'
+            and application_name is distinct from current_setting('application_name')) as used";
+    let asking = async |connection: &mut _| sqlx::query_as(SQL).fetch_one(connection).await;
+    let room: Room = pool.read(LIMIT, asking).await?;
+    let reserve = (room.most / 10).max(5);
+    let free = (room.most - room.used - reserve).max(0);
+    Ok((i64::from(needed) > free).then(|| {
+        format!(
+            "the run needs {needed} connections; of {} that the server allows {} are in use and {reserve} are kept \
+             for the application, which leaves {free}; lower --parallelism, --workers or --pool",
+            room.most, room.used
+        )
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shares_processes;
+
+    #[test]
+    fn connections_that_share_a_server_process_give_a_pooler_away() {
+        for (processes, expected) in [
+            ([7, 8, 7, 8], false),
+            ([7, 7, 7, 7], true),
+            ([7, 8, 9, 8], true),
+            ([7, 8, 7, 9], true),
+            ([7, 8, 8, 7], true),
+        ] {
+            assert_eq!(shares_processes(&processes), expected, "{processes:?}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What an error of the driver means: whether trying again may help, and a sentence for people.
+
+use tiberius::error::{Error, TokenError};
+
+use crate::ports::{Fault, FaultKind, Service};
+
+/// Numbers that pass by themselves: the database moves, is busy, or chose us as a deadlock's victim.
+/// Never 18456: a wrong password is not tried again.
+const TRANSIENT: [u32; 21] = [
+    40613, 40501, 40197, 49918, 49919, 49920, 10928, 10929, 4060, 4221, 1205, 615, 926, // warehouse.md
+    601, 617, 1222, 3960, 40143, 40166, 40540, 42109,
+];
+
+/// Severities from here on mean resources, not the statement.
+const RESOURCES: u8 = 17;
+
+/// The error as a fault. `place` is host, port and database.
+pub(super) fn of(error: Error, place: &str) -> Fault {
+    let (kind, what) = match &error {
+        Error::Server(token) => server(token, place),
+        Error::Tls(text) => (FaultKind::Misconfigured, certificate(text, place)),
+        Error::Io { message, .. } if message.contains("platform") => (
+            FaultKind::Misconfigured,
+            format!(
+                "{place}: no certificate authorities are installed here; set SSL_CERT_FILE to their file"
+            ),
+        ),
+        Error::Protocol(text) if text.contains("encryption level") => (
+            FaultKind::Misconfigured,
+            format!("{place}: the server does not encrypt as the connection string demands; see Encrypt"),
+        ),
+        Error::Routing { .. } => (FaultKind::Unavailable, format!("{place}: redirected too often")),
+        Error::Io { .. } => (FaultKind::Unavailable, format!("{place}: the connection broke")),
+        _ => (FaultKind::Unavailable, format!("{place}: the answer could not be read")),
+    };
+    // The driver's own text on certificates recommends methods of its API.
+    if matches!(error, Error::Tls(_)) {
+        return Fault::new(Service::Warehouse, kind, what);
+    }
+    Fault::caused(Service::Warehouse, kind, what, error)
+}
+
+fn server(error: &TokenError, place: &str) -> (FaultKind, String) {
+    let number = error.code();
+    let (kind, advice) = match number {
+        18456 | 18452 | 18470 | 18487 | 18488 => (
+            FaultKind::Denied,
+            "login refused; check user, password and that the login may use this database",
+        ),
+        40615 | 40914 => (FaultKind::Denied, "the server's firewall refuses this address; allow it there"),
+        229 | 230 | 262 | 297 | 300 | 916 => (FaultKind::Denied, "the login lacks a right; grant it select"),
+        207 | 208 => (FaultKind::NotFound, "a table or column is missing"),
+        number if TRANSIENT.contains(&number) => (FaultKind::Unavailable, "the server asks to try again"),
+        _ if error.class() >= RESOURCES => (FaultKind::Unavailable, "the server is short of something"),
+        _ => (FaultKind::Misconfigured, "the server refuses the statement"),
+    };
+    (kind, format!("{place}: {advice} (SQL Server error {number})"))
+}
+
+fn certificate(text: &str, place: &str) -> String {
+    let why = if text.contains("expired") || text.contains("Expired") {
+        "the server's certificate has expired; renew it there"
+    } else if text.contains("not valid yet") || text.contains("NotValidYet") {
+        "the server's certificate is not valid yet; check the clocks"
+    } else if text.contains("not valid for name") || text.contains("NotValidForName") {
+        "the server's certificate is for another name; connect by that name or set HostNameInCertificate"
+    } else if text.contains("UnknownIssuer") {
+        "the server's certificate is signed by an authority that is not trusted here; set SSL_CERT_FILE to its \
+         certificate (PEM)"
+    } else {
+        "the TLS handshake failed; check the server's certificate"
+    };
+    format!("{place}: {why}")
+}

@@ -1,0 +1,261 @@
+//! SQL Server: many attempts in one round trip, every answer proven complete.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use azure_core::credentials::TokenCredential;
+use tiberius::Row;
+use tokio::{sync::OnceCell, time::sleep};
+use uuid::Uuid;
+
+use super::{
+    catalogue::{self, Catalogue},
+    pool::{self, Connector, Pool},
+    rows::{Which, attempt_of, fact, gather, integers, is_damaged, unreadable},
+    scan,
+    tables::{Form, Tables},
+    values,
+};
+use crate::{
+    domain::{AttemptId, FactRow, Facts, Value},
+    ports::{Fault, Retry, Warehouse, WarehouseShape},
+    settings::Secret,
+};
+
+/// Attempts asked for in one batch.
+const MOST_IDS: usize = 1_000;
+/// A table of so few rows is cheap to look through without an index.
+const FEW_ROWS: u64 = 500_000;
+/// Synapse serves a handful of queries at a time: the connections of this process to one.
+const SYNAPSE_CONNECTIONS: u32 = 2;
+/// The longest that a batch of attempts may take, unless `Command Timeout` is longer: a server that has
+/// vanished should not be waited for.
+const LOOKUP: Duration = Duration::from_mins(1);
+/// The longest that counting a table may take, likewise.
+pub(super) const COUNT: Duration = Duration::from_mins(5);
+/// Further tries on a new connection; beyond them the caller decides how long to go on.
+const RETRIES: u32 = 4;
+const FIRST_BACKOFF: Duration = Duration::from_millis(50);
+
+/// The pools of this process to Synapse, by place.
+static SYNAPSE: LazyLock<Mutex<HashMap<String, Pool>>> = LazyLock::new(Mutex::default);
+
+/// The warehouse on SQL Server, Azure SQL Database or Azure Synapse. Clones share its connections.
+#[derive(Clone)]
+pub struct SqlServer {
+    pool: Pool,
+    connections: u32,
+    place: String,
+    tables: Arc<OnceCell<Tables>>,
+}
+
+impl SqlServer {
+    /// A pool of `connections`; `secret` is an ADO.NET connection string, read again for each new
+    /// connection. Nothing is connected yet.
+    pub fn open(secret: &Secret, connections: u32) -> Result<Self, Fault> {
+        Self::with_connector(Connector::new(secret.clone()), connections)
+    }
+
+    /// As [`SqlServer::open`], with this credential in place of the one that `Authentication=Active
+    /// Directory …` names.
+    pub fn open_as(
+        secret: &Secret,
+        connections: u32,
+        credential: Arc<dyn TokenCredential>,
+    ) -> Result<Self, Fault> {
+        Self::with_connector(Connector::new(secret.clone()).with_credential(credential), connections)
+    }
+
+    /// The same warehouse with a pool of its own (on Synapse the process has one pool); what is known of
+    /// its tables is shared.
+    pub fn another_pool(&self) -> Result<Self, Fault> {
+        let pool = pool::pool(self.pool.manager().clone(), self.connections)?;
+        Ok(Self { pool, ..self.clone() })
+    }
+
+    fn with_connector(connector: Connector, connections: u32) -> Result<Self, Fault> {
+        let place = connector.settings()?.place();
+        Ok(Self { pool: pool::pool(connector, connections)?, connections, place, tables: Arc::default() })
+    }
+
+    /// The tables as they are here, read once.
+    pub(super) async fn tables(&self) -> Result<&Tables, Fault> {
+        self.tables.get_or_try_init(|| self.read_catalogue()).await
+    }
+
+    async fn read_catalogue(&self) -> Result<Tables, Fault> {
+        let mut found = Catalogue::default();
+        for (select, row) in self.ask_pool(&self.pool, &catalogue::selects(), LOOKUP).await? {
+            let cells: Vec<Value> = row.cells().map(|(_, cell)| values::value(cell)).collect();
+            match (select, cells.as_slice()) {
+                (0, _) => found.edition = integers(&row).next().flatten().unwrap_or_default(),
+                (1, [Value::Text(table), Value::Text(column), Value::Text(data_type)]) => {
+                    found.columns.push((table.clone(), column.clone(), data_type.clone()));
+                }
+                (2, [Value::Text(table)]) => found.indexed.push(table.clone()),
+                _ => return Err(unreadable("the catalogue")),
+            }
+        }
+        let tables = Tables::from_catalogue(&found, &self.place)?;
+        if tables.engine.is_synapse() {
+            self.pool.retain(|_, _| false);
+        }
+        Ok(tables)
+    }
+
+    /// This value's own pool, or on Synapse the process's.
+    pub(super) async fn pool(&self) -> Result<Pool, Fault> {
+        if !self.tables().await?.engine.is_synapse() {
+            return Ok(self.pool.clone());
+        }
+        let mut pools = SYNAPSE.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pool) = pools.get(&self.place) {
+            return Ok(pool.clone());
+        }
+        let pool = pool::pool(self.pool.manager().clone(), SYNAPSE_CONNECTIONS)?;
+        pools.insert(self.place.clone(), pool.clone());
+        Ok(pool)
+    }
+
+    /// All rows of a few selects, each with the place of its select; complete, or a fault.
+    pub(super) async fn ask(
+        &self,
+        selects: &[String],
+        longest: Duration,
+    ) -> Result<Vec<(usize, Row)>, Fault> {
+        self.ask_pool(&self.pool().await?, selects, longest).await
+    }
+
+    async fn ask_pool(
+        &self,
+        pool: &Pool,
+        selects: &[String],
+        longest: Duration,
+    ) -> Result<Vec<(usize, Row)>, Fault> {
+        let mut tries = Tries::default();
+        loop {
+            match ask_once(pool, selects, longest).await {
+                Ok(rows) => return Ok(rows),
+                Err(fault) => tries.again(fault, pool).await?,
+            }
+        }
+    }
+
+    /// The facts of at most [`MOST_IDS`] sorted attempts.
+    async fn facts(&self, ids: &[AttemptId]) -> Result<HashMap<AttemptId, Facts>, Fault> {
+        let mut facts = HashMap::with_capacity(ids.len());
+        let mut damaged = HashSet::new();
+        for row in self.rows(ids, Form::Text).await? {
+            if is_damaged(&row) {
+                damaged.insert(attempt_of(&row));
+            }
+            gather(&mut facts, row);
+        }
+        if damaged.is_empty() {
+            return Ok(facts);
+        }
+        let mut damaged: Vec<_> = damaged.into_iter().collect();
+        damaged.sort_unstable();
+        for id in &damaged {
+            facts.remove(id);
+        }
+        for row in self.rows(&damaged, Form::Bytes).await? {
+            gather(&mut facts, row);
+        }
+        Ok(facts)
+    }
+
+    /// The rows of both tables for at most [`MOST_IDS`] sorted attempts, and of no other.
+    pub(super) async fn rows(&self, ids: &[AttemptId], form: Form) -> Result<Vec<FactRow>, Fault> {
+        let tables = self.tables().await?;
+        let selects = [tables.reports.of_attempts(ids, form), tables.scores.of_attempts(ids, form)];
+        let mut rows = Vec::new();
+        for (select, row) in self.ask(&selects, LOOKUP).await? {
+            let row = fact(Which::of_select(select), &row)?;
+            if row.as_ref().map(attempt_of).is_none_or(|id| ids.binary_search(&id).is_err()) {
+                return Err(unreadable("an attempt that was not asked for"));
+            }
+            rows.extend(row);
+        }
+        Ok(rows)
+    }
+}
+
+#[async_trait]
+impl Warehouse for SqlServer {
+    async fn shape(&self) -> Result<WarehouseShape, Fault> {
+        let tables = self.tables().await?;
+        let selects =
+            [tables.reports.probe(), tables.scores.probe(), tables.reports.count(), tables.scores.count()];
+        let answer = self.ask(&selects, COUNT).await?;
+        let rows_of = |select: usize| {
+            let row = answer.iter().find(|(place, _)| *place == select)?;
+            integers(&row.1).next().flatten().and_then(|n| u64::try_from(n).ok())
+        };
+        let (Some(reports), Some(scores)) = (rows_of(2), rows_of(3)) else {
+            return Err(unreadable("the number of rows"));
+        };
+        Ok(WarehouseShape {
+            description: format!("{} at {}", tables.engine.name(), self.place),
+            rows: Some((reports, scores)),
+            lookups_are_cheap: (tables.reports.is_indexed() || reports <= FEW_ROWS)
+                && (tables.scores.is_indexed() || scores <= FEW_ROWS),
+            max_connections: tables.engine.is_synapse().then_some(SYNAPSE_CONNECTIONS),
+        })
+    }
+
+    async fn fetch(&self, attempts: &[AttemptId]) -> Result<Vec<Facts>, Fault> {
+        let mut ids = attempts.to_vec();
+        ids.sort_unstable();
+        ids.dedup();
+        let mut facts = HashMap::with_capacity(ids.len());
+        for batch in ids.chunks(MOST_IDS) {
+            facts.extend(self.facts(batch).await?);
+        }
+        Ok(attempts.iter().map(|id| facts.get(id).cloned().unwrap_or_default()).collect())
+    }
+
+    async fn scan(
+        &self,
+        each: &mut (dyn FnMut(Vec<FactRow>) -> Result<(), Fault> + Send),
+    ) -> Result<(), Fault> {
+        scan::scan(self, each).await
+    }
+}
+
+async fn ask_once(pool: &Pool, selects: &[String], longest: Duration) -> Result<Vec<(usize, Row)>, Fault> {
+    let mut rows = Vec::new();
+    let mut connection = pool::get(pool).await?;
+    connection
+        .run(selects, longest, |select, row| {
+            rows.push((select, row));
+            Ok(())
+        })
+        .await?;
+    Ok(rows)
+}
+
+/// How often something was tried.
+#[derive(Default)]
+pub(super) struct Tries(u32);
+
+impl Tries {
+    /// Waits before the next try, which gets a new connection; or gives the fault back.
+    pub(super) async fn again(&mut self, fault: Fault, pool: &Pool) -> Result<(), Fault> {
+        if fault.kind.retry() != Retry::Again || self.0 == RETRIES {
+            return Err(fault);
+        }
+        tracing::debug!(attempt = self.0, fault = %fault.chain(), "warehouse is asked again");
+        // What broke one connection (a failover) has mostly broken the idle ones too.
+        pool.retain(|_, _| false);
+        // From half to one and a half, so that many processes do not come back at one moment.
+        let jitter = f64::from(Uuid::new_v4().as_fields().1) / f64::from(u16::MAX) + 0.5;
+        sleep(FIRST_BACKOFF.mul_f64(2_f64.powf(self.0.into()) * jitter)).await;
+        self.0 += 1;
+        Ok(())
+    }
+}

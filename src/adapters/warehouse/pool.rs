@@ -1,0 +1,261 @@
+//! Connections: logged in as the secret says now, pooled, and thrown away as soon as one is out of step.
+
+use std::{sync::Arc, time::Duration};
+
+use azure_core::credentials::TokenCredential;
+use deadpool::{
+    Runtime,
+    managed::{self, Metrics, PoolError, RecycleError, RecycleResult, Timeouts},
+};
+use futures_util::TryStreamExt;
+use tiberius::{AuthMethod, Client, Config, EncryptionLevel, QueryItem, Row};
+use tokio::{net::TcpStream, sync::OnceCell, time::timeout};
+use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt};
+
+use super::{
+    connection_string::{ConnectionString, Login},
+    entra, faults, values,
+};
+use crate::{
+    ports::{Fault, FaultKind, Service},
+    settings::Secret,
+};
+
+pub(super) type Pool = managed::Pool<Connector>;
+
+/// A gateway sends a client on once; more than this is a circle.
+const MOST_REDIRECTS: usize = 4;
+/// The longest wait for the server's next bytes where the connection string gives none: a scan may
+/// need minutes before its first row.
+const COMMAND_TIMEOUT: Duration = Duration::from_mins(10);
+/// The longest wait for a connection that others use.
+const POOL_WAIT: Duration = Duration::from_mins(15);
+
+/// A pool of at most `size` connections. Nothing is connected yet.
+pub(super) fn pool(connector: Connector, size: u32) -> Result<Pool, Fault> {
+    Pool::builder(connector)
+        .max_size(size.max(1) as usize)
+        .timeouts(Timeouts { wait: Some(POOL_WAIT), create: None, recycle: None })
+        .runtime(Runtime::Tokio1)
+        .build()
+        .map_err(|error| {
+            Fault::caused(Service::Warehouse, FaultKind::Misconfigured, "no connection pool", error)
+        })
+}
+
+/// A connection from the pool, newly opened where none is idle.
+pub(super) async fn get(pool: &Pool) -> Result<managed::Object<Connector>, Fault> {
+    Box::pin(pool.get()).await.map_err(|error| match error {
+        PoolError::Backend(fault) => fault,
+        error => Fault::caused(
+            Service::Warehouse,
+            FaultKind::Unavailable,
+            "no connection became free; raise --warehouse-pool or ask with fewer workers",
+            error,
+        ),
+    })
+}
+
+/// Opens connections with the secret as it is at that moment, so that it may be rotated.
+#[derive(Clone)]
+pub(super) struct Connector {
+    secret: Secret,
+    credential: OnceCell<Arc<dyn TokenCredential>>,
+}
+
+impl Connector {
+    pub(super) fn new(secret: Secret) -> Self {
+        Self { secret, credential: OnceCell::new() }
+    }
+
+    /// With this credential in place of the one that `Authentication` names.
+    pub(super) fn with_credential(self, credential: Arc<dyn TokenCredential>) -> Self {
+        Self { credential: OnceCell::new_with(Some(credential)), ..self }
+    }
+
+    /// The connection string as it is now.
+    pub(super) fn settings(&self) -> Result<ConnectionString, Fault> {
+        let text = self.secret.read().map_err(|error| {
+            misconfigured(
+                "the file that DATA_WAREHOUSE_CONNECTION_STRING_FILE names cannot be read".into(),
+                error,
+            )
+        })?;
+        text.parse()
+            .map_err(|refused| misconfigured("DATA_WAREHOUSE_CONNECTION_STRING is refused".into(), refused))
+    }
+
+    async fn config(&self, settings: &ConnectionString) -> Result<Config, Fault> {
+        let mut config = Config::new();
+        config.host(&settings.host);
+        config.port(settings.port);
+        if let Some(database) = &settings.database {
+            config.database(database);
+        }
+        config.authentication(self.authentication(&settings.login).await?);
+        config.encryption(if settings.encrypt { EncryptionLevel::Required } else { EncryptionLevel::Off });
+        if settings.trust_certificate {
+            config.trust_cert();
+        }
+        if let Some(host) = &settings.certificate_host {
+            config.hostname_in_certificate(host);
+        }
+        if let Some(name) = &settings.workstation {
+            config.client_name(name);
+        }
+        config.application_name(&settings.application);
+        config.readonly(settings.read_only);
+        config.packet_size(settings.packet_size);
+        config.handshake_timeout(Some(settings.connect_timeout));
+        config.command_timeout(Some(settings.command_timeout.unwrap_or(COMMAND_TIMEOUT)));
+        // A lone surrogate must not end the stream: it arrives as U+FFFD and is asked for once more as bytes.
+        config.lossy_utf16_decoding(true);
+        Ok(config)
+    }
+
+    async fn authentication(&self, login: &Login) -> Result<AuthMethod, Fault> {
+        match login {
+            Login::Sql { user, password } => Ok(AuthMethod::sql_server(user, password)),
+            Login::Entra { identity, client_id } => {
+                let credential = self
+                    .credential
+                    .get_or_try_init(|| entra::credential(*identity, client_id.as_deref()))
+                    .await?;
+                Ok(AuthMethod::aad_token(entra::token(credential.as_ref()).await?))
+            }
+        }
+    }
+}
+
+impl managed::Manager for Connector {
+    type Type = Connection;
+    type Error = Fault;
+
+    async fn create(&self) -> Result<Connection, Fault> {
+        let settings = self.settings()?;
+        let place = settings.place();
+        let mut config = self.config(&settings).await?;
+        for _ in 0..MOST_REDIRECTS {
+            let tcp = tcp(&config.get_addr(), settings.connect_timeout, &place).await?;
+            match Box::pin(Client::connect(config.clone(), tcp.compat_write())).await {
+                Ok(client) => {
+                    return Ok(Connection {
+                        client,
+                        place,
+                        command_timeout: settings.command_timeout,
+                        batches: 0,
+                        in_step: true,
+                    });
+                }
+                Err(tiberius::error::Error::Routing { host, port }) => {
+                    config.host(host.split('\\').next().unwrap_or(&host));
+                    config.port(port);
+                }
+                Err(error) => return Err(faults::of(error, &place)),
+            }
+        }
+        Err(unavailable(format!("{place}: redirected more than {MOST_REDIRECTS} times")))
+    }
+
+    async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<Fault> {
+        if connection.in_step { Ok(()) } else { Err(RecycleError::message("out of step")) }
+    }
+}
+
+async fn tcp(address: &str, longest: Duration, place: &str) -> Result<TcpStream, Fault> {
+    let refused = |error: std::io::Error| {
+        Fault::caused(
+            Service::Warehouse,
+            FaultKind::Unavailable,
+            format!("{place}: cannot be reached; check host, port, firewall and network"),
+            error,
+        )
+    };
+    let stream = timeout(longest, TcpStream::connect(address))
+        .await
+        .map_err(|_| {
+            unavailable(format!("{place}: no answer within {} s; check host and firewall", longest.as_secs()))
+        })?
+        .map_err(refused)?;
+    stream.set_nodelay(true).map_err(refused)?;
+    Ok(stream)
+}
+
+/// A session, one batch at a time.
+pub(super) struct Connection {
+    client: Client<Compat<TcpStream>>,
+    place: String,
+    /// What the connection string asks for.
+    command_timeout: Option<Duration>,
+    batches: i32,
+    /// Whether everything that was asked has been read to its end.
+    in_step: bool,
+}
+
+impl Connection {
+    /// Sends the selects as one batch and hands each row over with the place of its select.
+    ///
+    /// The driver takes an end of message without DONE for success. So the batch ends with a select of
+    /// its own number, which the server can only send after everything else: no number, no success.
+    pub(super) async fn run(
+        &mut self,
+        selects: &[String],
+        longest: Duration,
+        mut each: impl FnMut(usize, Row) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let longest = self.command_timeout.map_or(longest, |asked| longest.max(asked));
+        let reading = timeout(longest, self.read(selects, &mut each));
+        match reading.await {
+            Ok(read) => read,
+            Err(_) => {
+                Err(unavailable(format!("{}: no full answer within {} s", self.place, longest.as_secs())))
+            }
+        }
+    }
+
+    async fn read(
+        &mut self,
+        selects: &[String],
+        each: &mut impl FnMut(usize, Row) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        // Also when this future is dropped half way, the pool then closes the connection.
+        self.in_step = false;
+        self.batches = self.batches.wrapping_add(1);
+        let batch = format!("{};\nselect {} as batch;", selects.join(";\n"), self.batches);
+        let place = &self.place;
+        let mut answer = self.client.simple_query(batch).await.map_err(|error| faults::of(error, place))?;
+        let mut results = 0;
+        let mut complete = false;
+        while let Some(item) = answer.try_next().await.map_err(|error| faults::of(error, place))? {
+            match item {
+                QueryItem::Metadata(_) => results += 1,
+                QueryItem::Row(row) if row.result_index() == selects.len() => {
+                    complete = row.cells().next().and_then(|(_, cell)| values::integer(cell))
+                        == Some(self.batches.into());
+                }
+                QueryItem::Row(row) => each(row.result_index(), row)?,
+            }
+        }
+        if results != selects.len() + 1 || !complete {
+            return Err(unavailable(format!("{place}: the answer ended before its last part")));
+        }
+        self.in_step = true;
+        Ok(())
+    }
+}
+
+impl ConnectionString {
+    /// Host, port and database, for people.
+    pub(super) fn place(&self) -> String {
+        let database = self.database.as_deref().unwrap_or("the login's default database");
+        format!("{},{}/{database}", self.host, self.port)
+    }
+}
+
+pub(super) fn unavailable(what: String) -> Fault {
+    Fault::new(Service::Warehouse, FaultKind::Unavailable, what)
+}
+
+fn misconfigured(what: String, source: impl std::error::Error + Send + Sync + 'static) -> Fault {
+    Fault::caused(Service::Warehouse, FaultKind::Misconfigured, what, source)
+}

@@ -1,0 +1,94 @@
+//! Rows of an answer as the domain knows them.
+
+use std::collections::HashMap;
+
+use tiberius::{ColumnData, Row};
+
+use super::values;
+use crate::{
+    domain::{AttemptId, FactRow, Facts, Value},
+    ports::{Fault, FaultKind, Service},
+};
+
+/// Which table a row is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    Reports,
+    Scores,
+}
+
+impl Which {
+    pub(super) fn of_select(select: usize) -> Self {
+        if select == 0 { Self::Reports } else { Self::Scores }
+    }
+}
+
+/// A row as the domain knows it; `None` where its attempt id is none.
+pub(super) fn fact(which: Which, row: &Row) -> Result<Option<FactRow>, Fault> {
+    let mut cells = row.cells().map(|(_, cell)| values::value(cell));
+    let Some(id) = cells.next().as_ref().and_then(values::attempt) else { return Ok(None) };
+    let cells = cells.collect();
+    let fact = match which {
+        Which::Reports => values::report(cells).map(|report| FactRow::Report(id, report)),
+        Which::Scores => values::score(cells).map(|score| FactRow::Score(id, score)),
+    };
+    fact.map(Some).ok_or_else(|| unreadable("a row"))
+}
+
+/// Whether a text holds U+FFFD, which may stand for something that is no text.
+pub(super) fn is_damaged(row: &FactRow) -> bool {
+    let damaged = |value: &Value| matches!(value, Value::Text(text) if text.contains('\u{fffd}'));
+    match row {
+        FactRow::Report(_, report) => [
+            &report.ti_user_id,
+            &report.ti_section_id,
+            &report.exercise,
+            &report.marks_achieved,
+            &report.marks_awarded,
+            &report.marks_available,
+            &report.grade_percent,
+            &report.grade,
+            &report.marker_notes,
+            &report.results_approved,
+            &report.date_inserted,
+            &report.date_modified,
+        ]
+        .into_iter()
+        .any(damaged),
+        FactRow::Score(_, score) => {
+            [&score.label, &score.score, &score.marker_comment].into_iter().any(damaged)
+        }
+    }
+}
+
+pub(super) fn attempt_of(row: &FactRow) -> AttemptId {
+    match row {
+        FactRow::Report(id, _) | FactRow::Score(id, _) => *id,
+    }
+}
+
+/// The cells of a row as whole numbers.
+pub(super) fn integers(row: &Row) -> impl Iterator<Item = Option<i64>> {
+    row.cells().map(|(_, cell)| match cell {
+        ColumnData::F32(_) | ColumnData::F64(_) | ColumnData::Numeric(_) => {
+            values::attempt(&values::value(cell)).map(|id| id.get().into())
+        }
+        cell => values::integer(cell),
+    })
+}
+
+pub(super) fn gather(facts: &mut HashMap<AttemptId, Facts>, row: FactRow) {
+    let of_attempt = facts.entry(attempt_of(&row)).or_default();
+    match row {
+        FactRow::Report(_, report) => of_attempt.reports.push(report),
+        FactRow::Score(_, score) => of_attempt.scores.push(score),
+    }
+}
+
+pub(super) fn unreadable(what: &str) -> Fault {
+    Fault::new(
+        Service::Warehouse,
+        FaultKind::Misconfigured,
+        format!("the warehouse answered with {what} in a form that is not understood; please report it"),
+    )
+}

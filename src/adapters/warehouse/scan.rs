@@ -1,0 +1,194 @@
+//! Every row of both tables, for warehouses where looking attempts up is dear.
+//!
+//! A window of attempt ids is the unit of retry: its rows go to a nameless temporary file first and are
+//! handed over once the window is proven complete. So nothing is handed over twice, and memory stays flat.
+
+use std::{
+    collections::HashSet,
+    fs::File,
+    io::{BufRead, BufReader, BufWriter, Seek, Write},
+    time::Duration,
+};
+
+use tiberius::Row;
+
+use super::{
+    mssql::{COUNT, SqlServer, Tries},
+    pool,
+    rows::{Which, attempt_of, fact, integers, is_damaged, unreadable},
+    tables::{Form, Table},
+};
+use crate::{
+    domain::{AttemptId, FactRow, Report, Score},
+    ports::{Fault, FaultKind, Service},
+};
+
+/// Rows of a window, roughly: without an index each window reads the whole table.
+const WINDOW_ROWS: i64 = 250_000;
+/// Rows handed over at a time.
+const BATCH_ROWS: usize = 1_000;
+/// The longest that a window may take.
+const LONGEST: Duration = Duration::from_hours(1);
+
+type Each<'a> = dyn FnMut(Vec<FactRow>) -> Result<(), Fault> + Send + 'a;
+
+/// Hands every row whose attempt id is one to `each`.
+pub(super) async fn scan(server: &SqlServer, each: &mut Each<'_>) -> Result<(), Fault> {
+    let tables = server.tables().await?;
+    for (which, table) in [(Which::Reports, &tables.reports), (Which::Scores, &tables.scores)] {
+        for (low, high) in windows(server, table).await? {
+            let window = read(server, which, &table.between(low, high, Form::Text)).await?;
+            let mut damaged: Vec<_> = window.damaged.iter().copied().collect();
+            damaged.sort_unstable();
+            window.hand_over(each)?;
+            for ids in damaged.chunks(BATCH_ROWS) {
+                let rows = server.rows(ids, Form::Bytes).await?;
+                each(rows.into_iter().filter(|row| which == which_of(row)).collect())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Ranges of attempt ids, about [`WINDOW_ROWS`] rows each where ids are spread evenly.
+async fn windows(server: &SqlServer, table: &Table) -> Result<Vec<(i32, i32)>, Fault> {
+    let answer = server.ask(&[table.bounds()], COUNT).await?;
+    let bounds: Vec<_> = answer.iter().flat_map(|(_, row)| integers(row)).collect();
+    let (low, high, rows) = match bounds.as_slice() {
+        [Some(low), Some(high), Some(rows)] => (*low, *high, *rows),
+        [None, None, Some(0)] => return Ok(Vec::new()),
+        _ => return Err(unreadable("the bounds of a table")),
+    };
+    Ok(split(low, high, rows / WINDOW_ROWS + 1))
+}
+
+fn split(low: i64, high: i64, windows: i64) -> Vec<(i32, i32)> {
+    let width = (high - low) / windows + 1;
+    let id = |id: i64| i32::try_from(id).unwrap_or(i32::MAX);
+    (0..windows)
+        .map(|n| (low + n * width, (low + (n + 1) * width - 1).min(high)))
+        .filter(|(from, to)| from <= to)
+        .map(|(from, to)| (id(from), id(to)))
+        .collect()
+}
+
+async fn read(server: &SqlServer, which: Which, select: &str) -> Result<Window, Fault> {
+    let pool = server.pool().await?;
+    let selects = [select.to_owned()];
+    let mut tries = Tries::default();
+    loop {
+        let read = async {
+            let mut window = Window::new(which)?;
+            let mut connection = pool::get(&pool).await?;
+            connection.run(&selects, LONGEST, |_, row| window.push(&row)).await?;
+            Ok(window)
+        };
+        match read.await {
+            Ok(window) => return Ok(window),
+            Err(fault) => tries.again(fault, &pool).await?,
+        }
+    }
+}
+
+/// The rows of a window, on disk.
+struct Window {
+    which: Which,
+    file: BufWriter<File>,
+    /// Attempts with text that must be asked for as bytes.
+    damaged: HashSet<AttemptId>,
+}
+
+impl Window {
+    fn new(which: Which) -> Result<Self, Fault> {
+        let file = BufWriter::with_capacity(1 << 20, tempfile::tempfile().map_err(disk)?);
+        Ok(Self { which, file, damaged: HashSet::new() })
+    }
+
+    fn push(&mut self, row: &Row) -> Result<(), Fault> {
+        let Some(row) = fact(self.which, row)? else { return Ok(()) };
+        if is_damaged(&row) {
+            self.damaged.insert(attempt_of(&row));
+        }
+        let file = &mut self.file;
+        match &row {
+            FactRow::Report(id, report) => serde_json::to_writer(file, &(id, report)),
+            FactRow::Score(id, score) => serde_json::to_writer(file, &(id, score)),
+        }
+        .map_err(|error| disk(error.into()))?;
+        self.file.write_all(b"\n").map_err(disk)
+    }
+
+    fn row(&self, line: &[u8]) -> serde_json::Result<FactRow> {
+        Ok(match self.which {
+            Which::Reports => {
+                let (id, report): (AttemptId, Report) = serde_json::from_slice(line)?;
+                FactRow::Report(id, report)
+            }
+            Which::Scores => {
+                let (id, score): (AttemptId, Score) = serde_json::from_slice(line)?;
+                FactRow::Score(id, score)
+            }
+        })
+    }
+
+    fn hand_over(mut self, each: &mut Each<'_>) -> Result<(), Fault> {
+        self.file.flush().map_err(disk)?;
+        let mut file = self.file.get_ref().try_clone().map_err(disk)?;
+        file.rewind().map_err(disk)?;
+        let mut batch = Vec::with_capacity(BATCH_ROWS);
+        for line in BufReader::with_capacity(1 << 20, file).split(b'\n') {
+            let row = self.row(&line.map_err(disk)?).map_err(|error| disk(error.into()))?;
+            if self.damaged.contains(&attempt_of(&row)) {
+                continue;
+            }
+            batch.push(row);
+            if batch.len() == BATCH_ROWS {
+                each(std::mem::replace(&mut batch, Vec::with_capacity(BATCH_ROWS)))?;
+            }
+        }
+        if batch.is_empty() { Ok(()) } else { each(batch) }
+    }
+}
+
+fn which_of(row: &FactRow) -> Which {
+    match row {
+        FactRow::Report(..) => Which::Reports,
+        FactRow::Score(..) => Which::Scores,
+    }
+}
+
+fn disk(error: std::io::Error) -> Fault {
+    Fault::caused(
+        Service::Warehouse,
+        FaultKind::Misconfigured,
+        "the folder for temporary files (TMPDIR) cannot hold the warehouse's rows; make room or set another",
+        error,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::split;
+
+    #[test]
+    fn one_window_holds_everything() {
+        assert_eq!(split(5, 5, 1), [(5, 5)]);
+        assert_eq!(split(1, 9, 3), [(1, 3), (4, 6), (7, 9)]);
+        assert_eq!(split(1, 2, 5), [(1, 1), (2, 2)]);
+    }
+
+    proptest! {
+        #[test]
+        fn windows_cover_every_id_once(low in 1..=i64::from(i32::MAX), width in 0..1_000_000_i64, n in 1..50_i64) {
+            let high = (low + width).min(i32::MAX.into());
+            let windows = split(low, high, n);
+            prop_assert_eq!(i64::from(windows[0].0), low);
+            prop_assert_eq!(i64::from(windows[windows.len() - 1].1), high);
+            for pair in windows.windows(2) {
+                prop_assert_eq!(pair[0].1 + 1, pair[1].0);
+            }
+        }
+    }
+}

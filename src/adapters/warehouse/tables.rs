@@ -1,0 +1,280 @@
+//! The two tables as they are in this warehouse, and the statements that fit them.
+//!
+//! Statements are plain batches with integer literals: Synapse refuses the driver's parameters.
+
+use std::fmt::Write as _;
+
+use super::catalogue::{Catalogue, Engine};
+use crate::{
+    domain::{AttemptId, REPORT_TABLE, SCORE_TABLE},
+    ports::{Fault, FaultKind, Service},
+};
+
+const ATTEMPT: &str = "AttemptId";
+
+/// The columns of a report, in the order of the domain's struct.
+pub(super) const REPORT_COLUMNS: [&str; 12] = [
+    "TIUserId",
+    "TISectionId",
+    "Exercise",
+    "MarksAchieved",
+    "MarksAwarded",
+    "MarksAvailable",
+    "GradePercent",
+    "Grade",
+    "MarkerNotes",
+    "ResultsApproved",
+    "DateInserted",
+    "DateModified",
+];
+
+/// The columns of a score, likewise.
+pub(super) const SCORE_COLUMNS: [&str; 3] = ["ScoreLabelCorrected", "Score", "MarkerComment"];
+
+/// Either of these may be absent, not both.
+pub(super) const MARKS: [&str; 2] = ["MarksAchieved", "MarksAwarded"];
+
+/// Both tables.
+#[derive(Debug)]
+pub(super) struct Tables {
+    pub(super) engine: Engine,
+    pub(super) reports: Table,
+    pub(super) scores: Table,
+}
+
+impl Tables {
+    /// Checks that every column is there and of a type that can be read; names all that are not.
+    pub(super) fn from_catalogue(catalogue: &Catalogue, place: &str) -> Result<Self, Fault> {
+        let mut problems = Vec::new();
+        let reports = Table::find(catalogue, REPORT_TABLE, &REPORT_COLUMNS, &mut problems);
+        let scores = Table::find(catalogue, SCORE_TABLE, &SCORE_COLUMNS, &mut problems);
+        let engine = match catalogue.edition {
+            5 => Engine::AzureSqlDatabase,
+            6 => Engine::SynapseDedicated,
+            11 => Engine::SynapseServerless,
+            _ => Engine::SqlServer,
+        };
+        match (reports, scores) {
+            (Some(reports), Some(scores)) if problems.is_empty() => Ok(Self { engine, reports, scores }),
+            _ => Err(Fault::new(
+                Service::Warehouse,
+                FaultKind::NotFound,
+                format!("{place}: {}", problems.join("; ")),
+            )),
+        }
+    }
+}
+
+/// How attempt ids are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AttemptType {
+    Number,
+    /// Compared as numbers all the same: '00987' is 987.
+    Text,
+}
+
+/// In which form text is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As text.
+    Text,
+    /// As the bytes of its UTF-16, so that a lone surrogate can be told from a replacement character.
+    Bytes,
+}
+
+/// One table.
+#[derive(Debug)]
+pub(super) struct Table {
+    name: String,
+    attempt_column: String,
+    attempt_type: AttemptType,
+    /// In the domain's order; `None` where the column is absent.
+    columns: Vec<Option<Column>>,
+    absent: &'static [&'static str],
+    has_index: bool,
+}
+
+#[derive(Debug)]
+struct Column {
+    name: String,
+    data_type: String,
+}
+
+impl Table {
+    fn find(
+        catalogue: &Catalogue,
+        table: &str,
+        names: &'static [&'static str],
+        problems: &mut Vec<String>,
+    ) -> Option<Self> {
+        let of_table = || catalogue.columns.iter().filter(|(name, ..)| name.eq_ignore_ascii_case(table));
+        let Some((table, ..)) = of_table().next() else {
+            problems.push(format!(
+                "table dbo.{table} is missing, or the login lacks the right to select from it"
+            ));
+            return None;
+        };
+        let find = |wanted: &str| {
+            of_table().find(|(_, name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, name, data_type)| {
+                Column { name: name.clone(), data_type: data_type.to_lowercase() }
+            })
+        };
+        let columns: Vec<_> = names.iter().map(|name| find(name)).collect();
+        let attempt = find(ATTEMPT);
+        let mut absent = Vec::new();
+        if attempt.is_none() {
+            absent.push(ATTEMPT);
+        }
+        let both_marks_absent = names.contains(&MARKS[0]) && MARKS.iter().all(|name| find(name).is_none());
+        for (name, column) in names.iter().zip(&columns) {
+            if column.is_none() && (both_marks_absent || !MARKS.contains(name)) {
+                absent.push(name);
+            }
+        }
+        if !absent.is_empty() {
+            problems.push(format!(
+                "dbo.{table} lacks {} (or the login may not see it)",
+                absent.iter().map(|name| format!("column {name}")).collect::<Vec<_>>().join(", ")
+            ));
+        }
+        for column in columns.iter().flatten().chain(&attempt) {
+            if !READABLE.contains(&column.data_type.as_str()) {
+                problems.push(format!(
+                    "dbo.{table}.{} is of type {}, which cannot be read as text, number or date",
+                    column.name, column.data_type
+                ));
+            }
+        }
+        let attempt = attempt?;
+        Some(Self {
+            name: table.clone(),
+            attempt_type: if attempt.is_text() { AttemptType::Text } else { AttemptType::Number },
+            attempt_column: attempt.name,
+            columns,
+            absent: names,
+            has_index: catalogue.indexed.iter().any(|name| name.eq_ignore_ascii_case(table)),
+        })
+    }
+
+    /// Whether looking up an attempt is a seek. An index over text does not serve a comparison as numbers.
+    pub(super) fn is_indexed(&self) -> bool {
+        self.has_index && self.attempt_type == AttemptType::Number
+    }
+
+    /// Proves the right to read every column, without a row.
+    pub(super) fn probe(&self) -> String {
+        format!("select top (0) {} from {}", self.projection(Form::Text), self.from())
+    }
+
+    /// Number of rows.
+    pub(super) fn count(&self) -> String {
+        format!("select count_big(*) as n from {}", self.from())
+    }
+
+    /// Smallest and largest attempt id, and the number of rows.
+    pub(super) fn bounds(&self) -> String {
+        let attempt = self.attempt();
+        format!(
+            "select min({attempt}) as lo, max({attempt}) as hi, count_big(*) as n from {} where {attempt} between 1 \
+             and {}",
+            self.from(),
+            i32::MAX
+        )
+    }
+
+    /// The rows of these attempts, which are sorted and not empty.
+    pub(super) fn of_attempts(&self, ids: &[AttemptId], form: Form) -> String {
+        let mut select =
+            self.between(ids.first().map_or(1, |id| id.get()), ids.last().map_or(0, |id| id.get()), form);
+        let _ = write!(select, " and {} in (", self.attempt());
+        for (n, id) in ids.iter().enumerate() {
+            let _ = write!(select, "{}{id}", if n == 0 { "" } else { "," });
+        }
+        select.push(')');
+        select
+    }
+
+    /// The rows of every attempt from `low` to `high`.
+    pub(super) fn between(&self, low: i32, high: i32, form: Form) -> String {
+        let (projection, from) = (self.projection(form), self.from());
+        format!("select {projection} from {from} where {} between {low} and {high}", self.attempt())
+    }
+
+    fn from(&self) -> String {
+        format!("dbo.{}", quoted(&self.name))
+    }
+
+    /// The attempt id as a number; null where text is none.
+    fn attempt(&self) -> String {
+        match self.attempt_type {
+            AttemptType::Number => quoted(&self.attempt_column),
+            AttemptType::Text => format!("try_convert(int, {})", quoted(&self.attempt_column)),
+        }
+    }
+
+    /// Always all columns in the domain's order: an absent one is null.
+    fn projection(&self, form: Form) -> String {
+        let mut list = format!("{} as {ATTEMPT}", self.attempt());
+        for (column, name) in self.columns.iter().zip(self.absent) {
+            let value = column.as_ref().map_or_else(|| "null".into(), |column| column.expression(form));
+            let _ = write!(list, ", {value} as {name}");
+        }
+        list
+    }
+}
+
+const UNICODE: [&str; 2] = ["nvarchar", "nchar"];
+/// Text in a code page, or of a type that the driver reads differently: the server turns it into Unicode.
+const OTHER_TEXT: [&str; 5] = ["varchar", "char", "text", "ntext", "xml"];
+/// The driver would make floats of these.
+const MONEY: [&str; 2] = ["money", "smallmoney"];
+const READABLE: [&str; 25] = [
+    "nvarchar",
+    "nchar",
+    "varchar",
+    "char",
+    "text",
+    "ntext",
+    "xml",
+    "money",
+    "smallmoney",
+    "int",
+    "bigint",
+    "smallint",
+    "tinyint",
+    "bit",
+    "real",
+    "float",
+    "decimal",
+    "numeric",
+    "date",
+    "time",
+    "datetime",
+    "datetime2",
+    "smalldatetime",
+    "datetimeoffset",
+    "uniqueidentifier",
+];
+
+impl Column {
+    fn is_text(&self) -> bool {
+        let data_type = self.data_type.as_str();
+        UNICODE.contains(&data_type) || OTHER_TEXT.contains(&data_type)
+    }
+
+    fn expression(&self, form: Form) -> String {
+        let name = quoted(&self.name);
+        match self.data_type.as_str() {
+            _ if self.is_text() && form == Form::Bytes => {
+                format!("convert(varbinary(max), convert(nvarchar(max), {name}))")
+            }
+            kind if OTHER_TEXT.contains(&kind) => format!("convert(nvarchar(max), {name})"),
+            kind if MONEY.contains(&kind) => format!("convert(decimal(19, 4), {name})"),
+            _ => name,
+        }
+    }
+}
+
+fn quoted(name: &str) -> String {
+    format!("[{}]", name.replace(']', "]]"))
+}

@@ -1,0 +1,166 @@
+//! Settings → adapters: the one place that knows which adapter serves which port.
+
+use std::sync::Arc;
+
+use crate::{
+    adapters::{
+        blobs,
+        inputs::{InputSource, Inputs},
+        postgres::{FenceKey, PostgresFence, PostgresOptions, PostgresTarget, SharedFence},
+        warehouse::{Export, SqlServer},
+    },
+    domain::Plan,
+    exit::Stop,
+    ports::{Blobs, Fault, Service, Source, Warehouse},
+    rules::RuleConfig,
+    run_store::{RunStore, names},
+    settings::{InputLocation, MarkerOnly, Place, Settings, WarehouseSettings},
+};
+
+/// The run's folder in the run store.
+pub fn run_store(settings: &Settings) -> Result<RunStore, Fault> {
+    Ok(RunStore::new(blobs::open(&settings.run_store, &settings.account, Service::RunStore)?, &settings.run))
+}
+
+/// The two CSVs.
+pub fn inputs(settings: &Settings) -> Result<Inputs, Fault> {
+    let source = |location: &InputLocation| {
+        Ok(match location {
+            InputLocation::Path(path) => InputSource::File(path.clone()),
+            InputLocation::Blob { place, name } => InputSource::Blob {
+                blobs: blobs::open(place, &settings.account, Service::Inputs)?,
+                name: name.clone(),
+            },
+        })
+    };
+    Ok(Inputs {
+        submissions: source(&settings.inputs.submissions)?,
+        mapping: source(&settings.inputs.mapping)?,
+        encoding: settings.inputs.encoding,
+    })
+}
+
+/// The target container; cheap to call once per worker.
+pub fn target_blobs(settings: &Settings) -> Result<Arc<dyn Blobs>, Fault> {
+    blobs::open(&settings.target, &settings.account, Service::TargetBlobs)
+}
+
+/// Where learners' and markers' files are read; cheap to call once per worker.
+pub fn source(settings: &Settings) -> Result<Arc<dyn Source>, Fault> {
+    blobs::source(&settings.source, &settings.account)
+}
+
+/// The warehouse, with a pool of its own.
+pub fn warehouse(settings: &Settings) -> Result<Arc<dyn Warehouse>, Fault> {
+    Ok(match &settings.warehouse {
+        WarehouseSettings::SqlServer(secret) => {
+            Arc::new(SqlServer::open(secret, settings.work.warehouse_pool)?)
+        }
+        WarehouseSettings::Export(place) => {
+            Arc::new(Export::new(blobs::open(place, &settings.account, Service::Warehouse)?))
+        }
+    })
+}
+
+/// A warehouse for each worker; what the process may open in all is the adapter's to keep.
+pub fn warehouses(settings: &Settings, workers: usize) -> Result<Vec<Arc<dyn Warehouse>>, Fault> {
+    let WarehouseSettings::SqlServer(secret) = &settings.warehouse else {
+        let export = warehouse(settings)?;
+        return Ok(vec![export; workers]);
+    };
+    let first = SqlServer::open(secret, settings.work.warehouse_pool)?;
+    let mut all: Vec<Arc<dyn Warehouse>> = Vec::with_capacity(workers);
+    for _ in 1..workers {
+        all.push(Arc::new(first.another_pool()?));
+    }
+    all.push(Arc::new(first));
+    Ok(all)
+}
+
+/// The target database for reading only: nothing can be committed through it.
+pub fn database(settings: &Settings, connections: u32, application_name: &str) -> PostgresTarget {
+    PostgresTarget::new(options(settings, connections, application_name.to_owned()))
+}
+
+/// A worker's side of the target database: every connection holds the run's lock and, once it does,
+/// looks whether this process was retired.
+pub fn worker_database(
+    settings: &Settings,
+    store: &RunStore,
+    plan: &Plan,
+    shard: &str,
+    r#try: &str,
+) -> PostgresTarget {
+    let (retired_store, retired) = (store.clone(), names::retired(r#try));
+    let fence = SharedFence {
+        key: FenceKey::of_plan(&plan.id),
+        retired: Arc::new(move || {
+            let (store, name) = (retired_store.clone(), retired.clone());
+            Box::pin(async move { store.exists(&name).await })
+        }),
+    };
+    PostgresTarget::new(PostgresOptions {
+        fence: Some(fence),
+        ledger: Some(Arc::new(store.clone())),
+        ..options(settings, settings.work.pool, format!("{}/{shard}/{try}", settings.run))
+    })
+}
+
+/// The exclusive side of the run's lock.
+pub fn fence(settings: &Settings, plan: &Plan, purpose: &str) -> PostgresFence {
+    PostgresFence::new(
+        &settings.database,
+        None,
+        &format!("{}/{purpose}/{}", settings.run, std::process::id()),
+        FenceKey::of_plan(&plan.id),
+    )
+}
+
+fn options(settings: &Settings, pool: u32, application_name: String) -> PostgresOptions<'_> {
+    PostgresOptions {
+        database: &settings.database,
+        credential: None,
+        pool,
+        application_name,
+        container: container(&settings.target),
+        organisation: &settings.organisation,
+        rules: &settings.rules,
+        fence: None,
+        ledger: None,
+    }
+}
+
+/// `azure_container_name`: for a folder its last component.
+fn container(target: &Place) -> String {
+    match target {
+        Place::Azure { container, .. } => container.clone(),
+        Place::Folder(path) => {
+            path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+        }
+    }
+}
+
+/// What the rules read of the settings.
+pub fn rules(settings: &Settings) -> RuleConfig {
+    RuleConfig {
+        lms_instance: settings.organisation.lms_instance.clone(),
+        return_url: settings.organisation.return_url.clone(),
+        unit_versions: settings.rules.unit_versions.clone(),
+        migrate_marker_only: settings.rules.marker_only == MarkerOnly::Migrate,
+        warehouse_time_zone: settings.rules.warehouse_time_zone,
+        allowed_sources: settings.source.allow.clone(),
+    }
+}
+
+/// Refuses a run that is being rolled back.
+pub async fn not_rolled_back(store: &RunStore) -> Result<(), Stop> {
+    if store.exists(names::ROLLED_BACK).await? {
+        let message = format!(
+            "run {} was rolled back ({}); use another name (--run)",
+            store.run(),
+            store.describe(names::ROLLED_BACK)
+        );
+        return Err(Stop::new(crate::exit::Exit::Configuration, message));
+    }
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! `finalize`: merges what the shards recorded, by hand and without a cluster.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::Utc;
+use futures_util::FutureExt;
+
+use crate::{
+    adapters::inputs::CsvReader,
+    domain::Plan,
+    exit::{Exit, Stop},
+    finalize::{FinalizeContext, InputRow, InputRows, books::Totals, results},
+    plan::{Present, differences},
+    ports::Target,
+    report::summary::{Missing, Summary},
+    run_store::{RunStore, names},
+    settings::Settings,
+};
+
+use super::connect;
+
+/// How long finalize waits for the last process to let go of the run's lock: longer than a database
+/// needs to notice that a machine has vanished.
+pub(super) const WAIT_FOR_LOCK: Duration = Duration::from_secs(300);
+
+/// The summary's file name.
+const SUMMARY: &str = "summary.json";
+
+/// Merges, writes the results and prints the summary; 69 where rows are without an outcome.
+pub async fn run(settings: &Settings) -> Result<Exit, Stop> {
+    let store = connect::run_store(settings)?;
+    connect::not_rolled_back(&store).await?;
+    let Some(plan) = store.plan().await? else {
+        let message =
+            format!("there is no plan at {}: run `rogo-migrate plan` first", store.describe(names::PLAN));
+        return Err(Stop::new(Exit::Configuration, message));
+    };
+    merge(settings, &store, &plan).await
+}
+
+/// Merges a plan whose shards have ended. `run` calls it last.
+pub async fn merge(settings: &Settings, store: &RunStore, plan: &Plan) -> Result<Exit, Stop> {
+    let files = connect::target_blobs(settings)?;
+    let target = connect::database(settings, 2, &format!("{}/finalize/{}", settings.run, std::process::id()));
+    let database = target.database().await?;
+    let changed = differences(plan, &Present::of(settings, &database, &files.location()));
+    if !changed.is_empty() {
+        return Err(Stop::new(Exit::Configuration, changed.join("; ")));
+    }
+    let inputs = connect::inputs(settings)?;
+    let totals = crate::finalize::finalize(&FinalizeContext {
+        store,
+        plan,
+        files: &files,
+        target: &target,
+        fence: &connect::fence(settings, plan, "finalize"),
+        deadline: settings.work.give_up_after.min(WAIT_FOR_LOCK),
+        open_input: &|| {
+            let inputs = inputs.clone();
+            async move {
+                let (reader, _) = inputs.submissions().await?;
+                Ok(Box::new(Submissions { reader, ended: false }) as Box<dyn InputRows>)
+            }
+            .boxed()
+        },
+        out: Some(&settings.out),
+    })
+    .await?;
+    target.close().await;
+    tell(settings, store, plan, &totals).await
+}
+
+/// Publishes `summary.json`, prints the grid, and says how the process ends.
+async fn tell(settings: &Settings, store: &RunStore, plan: &Plan, totals: &Totals) -> Result<Exit, Stop> {
+    let mut missing = Missing::default();
+    for shard in &totals.missing {
+        missing.rows += shard.rows;
+        missing.ranges.extend(&shard.ranges);
+        missing.shards.push(shard.shard);
+    }
+    let now = Utc::now();
+    let took = (now - plan.created_at).to_std().unwrap_or_default();
+    let mut summary =
+        Summary::balance(&plan.run, &plan.id, totals.rows, totals.books.clone(), missing, now).took(took);
+    summary.rows_left_out = totals.rows_left_out;
+    summary.orphans_removed = totals.orphans.blobs;
+    let files = [results::MIGRATED, results::FAILED, results::SKIPPED, results::NOTES, SUMMARY];
+    summary.results = files.iter().map(|file| settings.out.join(file).display().to_string()).collect();
+    let incomplete = totals.incomplete(store);
+    summary.next_command = next_command(settings, totals);
+    let text = serde_json::to_string_pretty(&summary)
+        .map_err(|error| Stop::new(Exit::Bug, format!("the summary cannot be written as JSON: {error}")))?;
+    results::publish_document(store, Some(&settings.out), SUMMARY, &text, "application/json").await?;
+    summary.print();
+    incomplete.map_or(Ok(Exit::Done), Err)
+}
+
+fn next_command(settings: &Settings, totals: &Totals) -> String {
+    if totals.missing.is_empty() && totals.books.rows_failed() > 0 {
+        // The failure CSV is a valid input.
+        return format!(
+            "when the causes are mended: rogo-migrate run --run <another name> --submissions {}",
+            settings.out.join(results::FAILED).display()
+        );
+    }
+    String::new()
+}
+
+/// The submissions CSV, read again for its failed rows.
+struct Submissions {
+    reader: CsvReader,
+    ended: bool,
+}
+
+#[async_trait]
+impl InputRows for Submissions {
+    fn header(&self) -> &[String] {
+        self.reader.header()
+    }
+
+    async fn next(&mut self) -> Result<Option<InputRow>, Stop> {
+        let Some(cells) = self.reader.next().await?.map(|record| record.iter().map(str::to_owned).collect())
+        else {
+            self.ended = true;
+            return Ok(None);
+        };
+        Ok(Some(InputRow { number: self.reader.rows(), cells }))
+    }
+
+    fn sha256(&self) -> Option<String> {
+        self.ended.then(|| self.reader.digest().sha256)
+    }
+}

@@ -1,0 +1,78 @@
+//! `plan`: checks every service, then freezes the queue.
+
+use std::sync::Arc;
+
+use crate::{
+    adapters::{inputs::Inputs, postgres::PostgresTarget},
+    cli::PlanArgs,
+    exit::{Exit, Stop},
+    plan::{self, PlanReport, Services},
+    ports::{Blobs, Source, Warehouse},
+    report,
+    run_store::RunStore,
+    settings::Settings,
+};
+
+use super::connect;
+
+/// Makes the plan, or in a dry run says what it would be.
+pub async fn run(settings: &Settings, args: &PlanArgs) -> Result<Exit, Stop> {
+    let made = if args.dry_run { rehearse(settings).await? } else { make(settings).await? };
+    if args.json {
+        let json = serde_json::to_string_pretty(&made)
+            .map_err(|error| Stop::new(Exit::Bug, format!("the plan cannot be written as JSON: {error}")))?;
+        report::print(&json);
+    } else {
+        report::print(&made.lines().join("\n"));
+    }
+    Ok(Exit::Done)
+}
+
+/// Makes the plan, or finds that it stands.
+pub async fn make(settings: &Settings) -> Result<PlanReport, Stop> {
+    let world = World::connect(settings)?;
+    let made = plan::make(settings, world.services()).await;
+    world.target.close().await;
+    made
+}
+
+async fn rehearse(settings: &Settings) -> Result<PlanReport, Stop> {
+    let world = World::connect(settings)?;
+    let made = plan::rehearse(settings, world.services()).await;
+    world.target.close().await;
+    made
+}
+
+/// What a plan asks, opened.
+struct World {
+    inputs: Inputs,
+    warehouse: Arc<dyn Warehouse>,
+    source: Arc<dyn Source>,
+    target_blobs: Arc<dyn Blobs>,
+    target: PostgresTarget,
+    store: RunStore,
+}
+
+impl World {
+    fn connect(settings: &Settings) -> Result<Self, Stop> {
+        Ok(Self {
+            inputs: connect::inputs(settings)?,
+            warehouse: connect::warehouse(settings)?,
+            source: connect::source(settings)?,
+            target_blobs: connect::target_blobs(settings)?,
+            target: connect::database(settings, 2, &format!("{}/plan/{}", settings.run, std::process::id())),
+            store: connect::run_store(settings)?,
+        })
+    }
+
+    fn services(&self) -> Services<'_> {
+        Services {
+            inputs: &self.inputs,
+            warehouse: self.warehouse.as_ref(),
+            source: self.source.as_ref(),
+            target_blobs: self.target_blobs.as_ref(),
+            target: &self.target,
+            store: &self.store,
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! `shard`: one process moves the rows of one shard.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    adapters::postgres::PostgresTarget,
+    domain::{Plan, ShardIndex},
+    exit::{Exit, Stop},
+    plan::{Present, differences, lost_rows},
+    ports::{Blobs, Service, Target},
+    report::progress::{Progress, Style, display},
+    run_store::RunStore,
+    settings::{LogFormat, LogSettings, Settings},
+    shard::{
+        self, ShardInputs, WorkerServices,
+        copy::{Budget, Copier},
+        pace::Pace,
+        record, tries,
+    },
+};
+
+use super::connect;
+
+const LOOK_FOR_PLAN_EVERY: Duration = Duration::from_secs(2);
+const SHOW_EVERY: Duration = Duration::from_secs(10);
+
+/// Waits for the plan, then moves the shard's rows. Exit 0 only where every row has an outcome and the
+/// done marker stands.
+pub async fn run(settings: &Settings, log: &LogSettings, stop: &CancellationToken) -> Result<Exit, Stop> {
+    let Some(index) = settings.shard else {
+        return Err(Stop::new(Exit::Usage, "which shard? Give --shard, or JOB_COMPLETION_INDEX"));
+    };
+    let store = connect::run_store(settings)?;
+    let plan = super::or_stopped(stop, wait_for_plan(settings, &store)).await?;
+    move_shard(settings, &store, Arc::new(plan), index, log, stop).await?;
+    Ok(Exit::Done)
+}
+
+/// Moves one shard of a plan that stands. `run` calls it for each.
+pub async fn move_shard(
+    settings: &Settings,
+    store: &RunStore,
+    plan: Arc<Plan>,
+    index: ShardIndex,
+    log: &LogSettings,
+    stop: &CancellationToken,
+) -> Result<(), Stop> {
+    let shards = plan.shards.len();
+    let Some(rows) = plan.shards.get(index.0 as usize).map(|shard| shard.rows) else {
+        let message =
+            format!("there is no shard {index}: the plan of run {} has {shards} shards, from 0", store.run());
+        return Err(Stop::new(Exit::Usage, message));
+    };
+    let pace = Arc::new(Pace::new(settings.work.give_up_after, stop.clone()));
+    if pace.steady(&[Service::RunStore], || store.done(index)).await?.is_some() {
+        tracing::info!(%index, "every row of this shard has an outcome already");
+        return Ok(());
+    }
+    let id = tries::fresh();
+    let databases: Vec<Arc<PostgresTarget>> = (0..settings.work.workers)
+        .map(|_| Arc::new(connect::worker_database(settings, store, &plan, &index.to_string(), &id)))
+        .collect();
+    let prepared =
+        super::or_stopped(stop, prepare(settings, store, &plan, index, &id, &pace, &databases, stop)).await;
+    let result = match prepared {
+        Ok(inputs) => {
+            let shown = CancellationToken::new();
+            let progress = inputs.progress.clone();
+            let showing = display(&progress, style(log), SHOW_EVERY, shown.clone());
+            let moving = async {
+                let result = shard::run(inputs).await;
+                shown.cancel();
+                result
+            };
+            tokio::join!(moving, showing).0
+        }
+        Err(stop) => Err(stop),
+    };
+    for database in &databases {
+        database.close().await;
+    }
+    if result.is_ok() {
+        tracing::info!(%index, rows, "every row of this shard has an outcome");
+    }
+    result
+}
+
+/// Everything that can fail for what is the same in every pod fails here, before the first row.
+#[allow(clippy::too_many_arguments, reason = "it gathers what a process has into what a shard needs")]
+async fn prepare(
+    settings: &Settings,
+    store: &RunStore,
+    plan: &Arc<Plan>,
+    index: ShardIndex,
+    id: &str,
+    pace: &Arc<Pace>,
+    databases: &[Arc<PostgresTarget>],
+    stop: &CancellationToken,
+) -> Result<ShardInputs, Stop> {
+    let first = databases.first().ok_or_else(|| Stop::new(Exit::Usage, "workers must be at least 1"))?;
+    let target_blobs = connect::target_blobs(settings)?;
+    // The first connection holds the run's shared lock; only then may the try be registered.
+    let database = pace.at_start(Service::Database, || first.database()).await?;
+    compare(settings, store, plan, first.as_ref(), &database, &target_blobs).await?;
+    let host = host();
+    pace.at_start(Service::RunStore, || tries::register(store, id, index, &host)).await?;
+    pace.at_start(Service::TargetBlobs, || target_blobs.check()).await?;
+    let catalogue = pace.at_start(Service::Database, || first.catalogue()).await?;
+    let recorded = pace.at_start(Service::RunStore, || record::recorded(store, plan, index)).await?;
+    let rows = plan.shards.get(index.0 as usize).map_or(0, |shard| shard.rows);
+    let progress = Arc::new(Progress::new(Instant::now(), rows, &recorded.books, settings.work.workers));
+    Ok(ShardInputs {
+        store: store.clone(),
+        plan: plan.clone(),
+        index,
+        r#try: id.to_owned(),
+        epoch: settings.epoch.clone(),
+        rules: connect::rules(settings),
+        catalogue: catalogue.into(),
+        workers: workers(settings, plan, databases)?,
+        in_flight: settings.work.in_flight,
+        flush: settings.work.flush,
+        breaker: settings.work.breaker,
+        pace: pace.clone(),
+        recorded,
+        progress,
+        stop: stop.clone(),
+    })
+}
+
+/// Each worker's own connections and clients; one budget for the bytes of all.
+fn workers(
+    settings: &Settings,
+    plan: &Plan,
+    databases: &[Arc<PostgresTarget>],
+) -> Result<Vec<WorkerServices>, Stop> {
+    let budget = Budget::new();
+    let warehouses = if plan.facts_files {
+        vec![None; databases.len()]
+    } else {
+        connect::warehouses(settings, databases.len())?.into_iter().map(Some).collect()
+    };
+    let mut workers = Vec::with_capacity(databases.len());
+    for (database, warehouse) in databases.iter().zip(warehouses) {
+        let target_blobs = connect::target_blobs(settings)?;
+        let copier = Copier::new(target_blobs.clone(), connect::source(settings)?, budget.clone());
+        workers.push(WorkerServices { target: database.clone(), warehouse, target_blobs, copier });
+    }
+    Ok(workers)
+}
+
+/// Waits for the plan of this run; obeys a refusal of its own epoch only.
+async fn wait_for_plan(settings: &Settings, store: &RunStore) -> Result<Plan, Stop> {
+    let began = Instant::now();
+    loop {
+        connect::not_rolled_back(store).await?;
+        match store.plan().await {
+            Ok(Some(plan)) => return Ok(plan),
+            Ok(None) => {
+                if let Some(refusal) = store.refusal(&settings.epoch).await? {
+                    let message = format!("the plan was refused: {}", refusal.reasons.join("; "));
+                    return Err(Stop::new(Exit::Configuration, message));
+                }
+            }
+            Err(fault) if fault.kind.retry() == crate::ports::Retry::Again => {
+                tracing::warn!(fault = %fault.chain(), "cannot look for the plan");
+            }
+            Err(fault) => return Err(fault.into()),
+        }
+        if began.elapsed() >= settings.wait_plan {
+            let message = format!(
+                "no plan at {} after {} s (wait-plan): run `rogo-migrate plan` first, or see why it did not end",
+                store.describe(crate::run_store::names::PLAN),
+                settings.wait_plan.as_secs()
+            );
+            return Err(Stop::new(Exit::Configuration, message));
+        }
+        tracing::debug!("waiting for the plan");
+        tokio::time::sleep(LOOK_FOR_PLAN_EVERY).await;
+    }
+}
+
+/// Refuses where something is not as it was when the plan was made.
+async fn compare(
+    settings: &Settings,
+    store: &RunStore,
+    plan: &Plan,
+    target: &dyn Target,
+    database: &str,
+    target_blobs: &Arc<dyn Blobs>,
+) -> Result<(), Stop> {
+    connect::not_rolled_back(store).await?;
+    let mut changed = differences(plan, &Present::of(settings, database, &target_blobs.location()));
+    changed.extend(lost_rows(store, target).await?);
+    if changed.is_empty() { Ok(()) } else { Err(Stop::new(Exit::Configuration, changed.join("; "))) }
+}
+
+/// For people who read `tries/`.
+fn host() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map(|name| name.trim().to_owned())
+        .unwrap_or_default()
+}
+
+fn style(log: &LogSettings) -> Style {
+    Style::choose(log.effective_format() == LogFormat::Json)
+}

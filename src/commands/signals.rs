@@ -1,0 +1,37 @@
+//! SIGTERM and SIGINT: the first asks for a clean end, the second ends at once.
+
+use tokio::{
+    runtime::Runtime,
+    signal::unix::{SignalKind, signal},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::exit::{Exit, Stop};
+
+/// A token that the first signal cancels. The handlers stand when this returns.
+pub fn stop_token(runtime: &Runtime) -> Result<CancellationToken, Stop> {
+    let _entered = runtime.enter();
+    let cannot =
+        |error: std::io::Error| Stop::new(Exit::Temporary, format!("cannot listen for SIGTERM: {error}"));
+    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
+    let token = CancellationToken::new();
+    let stop = token.clone();
+    // Ends with the runtime.
+    runtime.spawn(async move {
+        for count in 1.. {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if count == 2 {
+                std::process::exit(i32::from(Exit::Stopped as u8));
+            }
+            tracing::info!(
+                "stopping: rows under way are finished and recorded; a second signal ends at once"
+            );
+            stop.cancel();
+        }
+    });
+    Ok(token)
+}

@@ -1,0 +1,214 @@
+//! The books: every row of the plan has an outcome, or is missing and named.
+
+use std::{fmt, time::Duration};
+
+use futures_util::TryStreamExt;
+use serde::Deserialize;
+use tokio::io::AsyncBufReadExt;
+use tokio_util::io::StreamReader;
+
+use super::{merge::Merged, sweep::Orphans};
+use crate::{
+    domain::{Books, Plan, ShardIndex},
+    exit::{Exit, Stop},
+    ports::{Fault, FaultKind, Service},
+    run_store::{RunStore, names},
+};
+
+/// Ranges of missing rows that are kept per shard; their number is exact whatever it is.
+const RANGES_KEPT: usize = 100;
+/// Ranges that a message shows.
+const RANGES_SHOWN: usize = 10;
+
+/// What the finalizer found and did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Totals {
+    /// Rows in the plan: the denominator.
+    pub rows: u64,
+    /// Rows of the input outside of it (`--limit`, `--attempts`).
+    pub rows_left_out: u64,
+    /// Counts of the outcomes that stand.
+    pub books: Books,
+    /// Rows without an outcome, by shard.
+    pub missing: Vec<MissingRows>,
+    /// Blobs that were removed.
+    pub orphans: Orphans,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// Rows of one shard that have no outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingRows {
+    /// The shard.
+    pub shard: ShardIndex,
+    /// How many.
+    pub rows: u64,
+    /// Which: first and last row of each range, ascending; the first hundred ranges.
+    /// Empty where the shard's queue is gone.
+    pub ranges: Vec<(u64, u64)>,
+    /// The shard's done marker stands all the same, so segments were removed by hand.
+    pub marked_done: bool,
+}
+
+impl Totals {
+    /// Rows without an outcome.
+    pub fn rows_missing(&self) -> u64 {
+        self.missing.iter().map(|missing| missing.rows).sum()
+    }
+
+    /// The shards to run again.
+    pub fn incomplete_shards(&self) -> Vec<ShardIndex> {
+        self.missing.iter().map(|missing| missing.shard).collect()
+    }
+
+    /// How the process ends where rows are missing: 69, naming them, their shards and what to run.
+    pub fn incomplete(&self, store: &RunStore) -> Option<Stop> {
+        if self.missing.is_empty() {
+            return None;
+        }
+        let mut lines = vec![format!(
+            "INCOMPLETE: {} of {} rows have no outcome, in {} shard(s)",
+            self.rows_missing(),
+            self.rows,
+            self.missing.len()
+        )];
+        for missing in &self.missing {
+            lines.push(format!("  {missing}"));
+            if missing.marked_done {
+                let marker = store.describe(&names::done(missing.shard));
+                lines.push(format!("    segments of it were removed by hand: remove {marker} too"));
+            }
+        }
+        lines.push(format!("run them again: {}", self.command(store.run())));
+        lines.push(format!("then: rogo-migrate finalize --run {}", store.run()));
+        Some(Stop::new(Exit::Incomplete, lines.join("\n")))
+    }
+
+    fn command(&self, run: &str) -> String {
+        let shards: Vec<String> = self.missing.iter().map(|missing| missing.shard.to_string()).collect();
+        match shards.as_slice() {
+            [shard] => format!("rogo-migrate shard --run {run} --shard {shard}"),
+            _ => format!(
+                "for shard in {}; do rogo-migrate shard --run {run} --shard $shard; done",
+                shards.join(" ")
+            ),
+        }
+    }
+}
+
+impl fmt::Display for MissingRows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "shard {}: {} row(s)", self.shard, self.rows)?;
+        let mut shown = 0;
+        for (index, (first, last)) in self.ranges.iter().take(RANGES_SHOWN).enumerate() {
+            f.write_str(if index == 0 { ": " } else { ", " })?;
+            if first == last {
+                write!(f, "{first}")?;
+            } else {
+                write!(f, "{first}-{last}")?;
+            }
+            shown += last - first + 1;
+        }
+        match self.rows.saturating_sub(shown) {
+            0 => Ok(()),
+            _ if shown == 0 => f.write_str(" (its queue is gone)"),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+/// The rows of the plan that have no outcome. The queues are read only where counts differ: a complete
+/// run has none any more.
+pub async fn missing(store: &RunStore, plan: &Plan, merged: &Merged) -> Result<Vec<MissingRows>, Stop> {
+    let mut missing = Vec::new();
+    for (shard, planned) in (0..).map(ShardIndex).zip(&plan.shards) {
+        let recorded = merged.recorded(shard);
+        if recorded > planned.rows {
+            return Err(contradiction(store, shard, recorded, planned.rows));
+        }
+        let rows = planned.rows - recorded;
+        if rows == 0 {
+            continue;
+        }
+        let ranges = match missing_in_queue(store, plan, shard, merged).await? {
+            None => Vec::new(),
+            Some(numbers) if numbers.len() as u64 == rows => ranges(numbers),
+            Some(_) => return Err(contradiction(store, shard, recorded, planned.rows)),
+        };
+        let marked_done = store.exists(&names::done(shard)).await?;
+        missing.push(MissingRows { shard, rows, ranges, marked_done });
+    }
+    Ok(missing)
+}
+
+/// Refuses to go on where the counts do not add up to the plan's rows: a bug, never a result.
+pub fn balance(plan: &Plan, books: &Books, missing: &[MissingRows]) -> Result<(), Stop> {
+    let rows_missing: u64 = missing.iter().map(|missing| missing.rows).sum();
+    if books.rows() + rows_missing == plan.rows {
+        return Ok(());
+    }
+    let what = format!(
+        "the books do not balance: {} migrated + {} failed + {} skipped + {rows_missing} missing are not the \
+         plan's {} rows; nothing was written; please report it",
+        books.migrated,
+        books.rows_failed(),
+        books.rows_skipped(),
+        plan.rows
+    );
+    Err(Stop::new(Exit::Bug, what))
+}
+
+/// Numbers of the queue's rows without an outcome, newest first; `None` where there is no queue.
+async fn missing_in_queue(
+    store: &RunStore,
+    plan: &Plan,
+    shard: ShardIndex,
+    merged: &Merged,
+) -> Result<Option<Vec<u64>>, Stop> {
+    /// The rest of a queued row is not needed here.
+    #[derive(Deserialize)]
+    struct Numbered {
+        number: u64,
+    }
+    let name = names::queue(&plan.id, shard);
+    let Some(queue) = store.open(&name).await? else { return Ok(None) };
+    let unreadable = |kind, error: std::io::Error| {
+        let what = format!("{} cannot be read", store.describe(&name));
+        Stop::from(Fault::caused(Service::RunStore, kind, what, error))
+    };
+    let mut lines = StreamReader::new(queue.body.map_err(std::io::Error::other)).split(b'\n');
+    let mut numbers = Vec::new();
+    while let Some(line) =
+        lines.next_segment().await.map_err(|error| unreadable(FaultKind::Unavailable, error))?
+    {
+        let row: Numbered = serde_json::from_slice(&line)
+            .map_err(|error| unreadable(FaultKind::Corrupt, std::io::Error::from(error)))?;
+        if !merged.contains(row.number) {
+            numbers.push(row.number);
+        }
+    }
+    Ok(Some(numbers))
+}
+
+fn ranges(mut numbers: Vec<u64>) -> Vec<(u64, u64)> {
+    numbers.sort_unstable();
+    let mut ranges: Vec<(u64, u64)> = Vec::new();
+    for number in numbers {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == number => *last = number,
+            _ => ranges.push((number, number)),
+        }
+    }
+    ranges.truncate(RANGES_KEPT);
+    ranges
+}
+
+fn contradiction(store: &RunStore, shard: ShardIndex, recorded: u64, planned: u64) -> Stop {
+    let what = format!(
+        "{} holds outcomes of rows that are not the shard's ({recorded} rows recorded, {planned} planned): segments of \
+         another shard or run were put there",
+        store.describe(&names::segments(shard))
+    );
+    Stop::new(Exit::Configuration, what)
+}

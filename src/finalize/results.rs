@@ -1,0 +1,278 @@
+//! The result files: drafted on the local disk, published when everything is checked.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
+
+use tempfile::TempDir;
+
+use super::{
+    InputRows,
+    merge::{Merged, local_disk},
+};
+use crate::{
+    domain::{Books, Fate, Outcome, Plan},
+    exit::{Exit, Stop},
+    ports::PutOptions,
+    run_store::{RunStore, names},
+};
+
+/// Rows that stand in the target.
+pub const MIGRATED: &str = "migrated.csv";
+/// Rows that failed: an input for the next run.
+pub const FAILED: &str = "submissions_failed_migration.csv";
+/// Rows that were left in order.
+pub const SKIPPED: &str = "skipped.csv";
+/// What is worth knowing about migrated rows.
+pub const NOTES: &str = "notes.csv";
+
+const CSV: &str = "text/csv; charset=utf-8";
+/// Launch ids kept to recognise the database by.
+const SAMPLE: u64 = 1_000;
+/// Buffer of each file.
+const BUFFER_BYTES: usize = 64 * 1024;
+/// Documents deleted at a time.
+const DELETES_AT_A_TIME: usize = 1_000;
+
+/// The four CSVs as they will be published, and the books over them.
+pub struct Drafts {
+    /// Counts of the outcomes written.
+    pub books: Books,
+    /// Launch ids of migrated rows, spread evenly over the input; at most 1,000.
+    pub migrated_sample: Vec<String>,
+    folder: TempDir,
+}
+
+impl Drafts {
+    /// Writes every outcome that stands to its file. The input must be the plan's, to the byte.
+    pub async fn write(
+        plan: &Plan,
+        merged: &mut Merged,
+        mut input: Box<dyn InputRows>,
+    ) -> Result<Self, Stop> {
+        let folder = tempfile::tempdir().map_err(|error| local_disk(&error))?;
+        let mut writers = Writers::create(folder.path(), input.header())?;
+        let mut books = Books::default();
+        let mut sample = Sample::of(plan.submissions.rows);
+        for outcome in merged.outcomes() {
+            let outcome = outcome?;
+            books.count(&outcome.fate);
+            sample.take(&outcome);
+            match &outcome.fate {
+                Fate::Failed { code, message } => {
+                    let cells = cells_of(input.as_mut(), outcome.row, plan).await?;
+                    writers.failed(cells, &format!("{code}: {message}"))?;
+                }
+                _ => writers.other(&outcome)?,
+            }
+        }
+        writers.finish()?;
+        while input.next().await?.is_some() {}
+        if input.sha256().is_none_or(|sha256| !sha256.eq_ignore_ascii_case(&plan.submissions.sha256)) {
+            return Err(changed(plan));
+        }
+        Ok(Self { books, migrated_sample: sample.launch_ids, folder })
+    }
+
+    /// Puts the files into the run store, and into `out` where there is one, in the place of earlier ones.
+    pub async fn publish(&self, store: &RunStore, out: Option<&Path>) -> Result<(), Stop> {
+        for file in [MIGRATED, FAILED, SKIPPED, NOTES] {
+            let draft = self.folder.path().join(file);
+            publish_file(store, out, file, &draft, CSV).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Publishes a document that is in memory (`summary.json`, `report.html`).
+pub async fn publish_document(
+    store: &RunStore,
+    out: Option<&Path>,
+    file: &str,
+    text: &str,
+    content_type: &str,
+) -> Result<(), Stop> {
+    let folder = tempfile::tempdir().map_err(|error| local_disk(&error))?;
+    let draft = folder.path().join(file);
+    tokio::fs::write(&draft, text).await.map_err(|error| local_disk(&error))?;
+    publish_file(store, out, file, &draft, content_type).await
+}
+
+/// Deletes what holds the rows as they are, once every one of them has an outcome: queues and facts, of
+/// plans that were never finished too.
+pub async fn forget_rows(store: &RunStore) -> Result<(), Stop> {
+    for prefix in ["queues/", "facts/"] {
+        for batch in store.list(prefix).await?.chunks(DELETES_AT_A_TIME) {
+            store.delete(batch).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn publish_file(
+    store: &RunStore,
+    out: Option<&Path>,
+    file: &str,
+    draft: &Path,
+    content_type: &str,
+) -> Result<(), Stop> {
+    let name = store.path(&names::result(file));
+    store.blobs().put_file(&name, draft, &PutOptions::replace(content_type)).await?;
+    let Some(out) = out else { return Ok(()) };
+    copy_into(out, file, draft).await.map_err(|error| {
+        let place = out.join(file);
+        let what = format!(
+            "cannot write {}: {error}; the run store holds it: {}",
+            place.display(),
+            store.describe(&names::result(file))
+        );
+        Stop::new(Exit::Configuration, what)
+    })
+}
+
+/// Never half: whoever reads the file sees the earlier one or this one.
+async fn copy_into(out: &Path, file: &str, draft: &Path) -> std::io::Result<()> {
+    tokio::fs::create_dir_all(out).await?;
+    let part = out.join(format!(".{file}.part"));
+    tokio::fs::copy(draft, &part).await?;
+    tokio::fs::OpenOptions::new().write(true).open(&part).await?.sync_all().await?;
+    tokio::fs::rename(&part, out.join(file)).await
+}
+
+/// The cells of row `number`; rows are asked for in ascending order.
+async fn cells_of(input: &mut dyn InputRows, number: u64, plan: &Plan) -> Result<Vec<String>, Stop> {
+    loop {
+        match input.next().await? {
+            Some(row) if row.number < number => {}
+            Some(row) if row.number == number => return Ok(row.cells),
+            _ => return Err(changed(plan)),
+        }
+    }
+}
+
+fn changed(plan: &Plan) -> Stop {
+    let what = format!(
+        "{} changed since the run began: bring back the file that was planned (SHA-256 {}), or start a run with \
+         another name; no result was written",
+        plan.submissions.location, plan.submissions.sha256
+    );
+    Stop::new(Exit::Configuration, what)
+}
+
+/// One writer per file.
+struct Writers {
+    migrated: Table,
+    failed: Table,
+    skipped: Table,
+    notes: Table,
+    error_column: usize,
+}
+
+impl Writers {
+    fn create(folder: &Path, header: &[String]) -> Result<Self, Stop> {
+        let error_column = header.iter().position(|name| name.trim() == "Error").ok_or_else(|| {
+            Stop::new(
+                Exit::Configuration,
+                "the submissions CSV has no column Error: it changed since the run began",
+            )
+        })?;
+        let left = ["Attempt ID", "Row", "Code", "Detail"];
+        Ok(Self {
+            migrated: Table::create(
+                folder.join(MIGRATED),
+                [
+                    "Attempt ID",
+                    "Launch ID",
+                    "Submission ID",
+                    "Session Record ID",
+                    "User ID",
+                    "LTI Context ID",
+                ],
+            )?,
+            failed: Table::create(folder.join(FAILED), header)?,
+            skipped: Table::create(folder.join(SKIPPED), left)?,
+            notes: Table::create(folder.join(NOTES), left)?,
+            error_column,
+        })
+    }
+
+    fn failed(&mut self, mut cells: Vec<String>, error: &str) -> Result<(), Stop> {
+        if let Some(cell) = cells.get_mut(self.error_column) {
+            error.clone_into(cell);
+        }
+        self.failed.row(&cells)
+    }
+
+    fn other(&mut self, outcome: &Outcome) -> Result<(), Stop> {
+        let attempt = outcome.attempt.map(|attempt| attempt.to_string()).unwrap_or_default();
+        let row = outcome.row.to_string();
+        match &outcome.fate {
+            Fate::Migrated(migrated) => {
+                self.migrated.row([
+                    &attempt,
+                    &migrated.launch_id,
+                    &migrated.submission_id,
+                    &migrated.session_record_id,
+                    &migrated.user_id,
+                    &migrated.context_id,
+                ])?;
+                for note in &migrated.notes {
+                    self.notes.row([&attempt, &row, note.code.code(), &note.detail])?;
+                }
+                Ok(())
+            }
+            Fate::Skipped { code, detail } => self.skipped.row([&attempt, &row, code.code(), detail]),
+            // Needs the input's cells: `failed` writes it.
+            Fate::Failed { .. } => Ok(()),
+        }
+    }
+
+    fn finish(self) -> Result<(), Stop> {
+        for table in [self.migrated, self.failed, self.skipped, self.notes] {
+            table.finish()?;
+        }
+        Ok(())
+    }
+}
+
+struct Table(csv::Writer<File>);
+
+impl Table {
+    fn create(path: PathBuf, header: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<Self, Stop> {
+        let file = File::create(path).map_err(|error| local_disk(&error))?;
+        let mut table = Self(csv::WriterBuilder::new().buffer_capacity(BUFFER_BYTES).from_writer(file));
+        table.row(header)?;
+        Ok(table)
+    }
+
+    fn row(&mut self, cells: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<(), Stop> {
+        self.0.write_record(cells).map_err(|error| local_disk(&error.into()))
+    }
+
+    fn finish(mut self) -> Result<(), Stop> {
+        self.0.flush().map_err(|error| local_disk(&error))
+    }
+}
+
+/// One launch id out of each thousandth of the input.
+struct Sample {
+    rows: u64,
+    last: Option<u64>,
+    launch_ids: Vec<String>,
+}
+
+impl Sample {
+    fn of(rows: u64) -> Self {
+        Self { rows: rows.max(1), last: None, launch_ids: Vec::new() }
+    }
+
+    fn take(&mut self, outcome: &Outcome) {
+        let Fate::Migrated(migrated) = &outcome.fate else { return };
+        let part = outcome.row.saturating_sub(1).saturating_mul(SAMPLE) / self.rows;
+        if self.last != Some(part) {
+            self.last = Some(part);
+            self.launch_ids.push(migrated.launch_id.clone());
+        }
+    }
+}

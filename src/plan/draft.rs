@@ -1,0 +1,269 @@
+//! Everything the plan knows of the rows: a compact index in memory, the cells in a spool on disk.
+
+use std::{fs::File, io, os::unix::fs::FileExt};
+
+use super::{
+    Counts,
+    mapping::{MappingIndex, UnitVersion},
+    spool::Spool,
+    trial::Selection,
+};
+use crate::{
+    adapters::inputs::Inputs,
+    domain::{
+        AttemptId, InputDigest, QueuedRow, ShardIndex, SubmissionIds, SubmissionRow, attempt_of_launch_id,
+    },
+    exit::{Exit, Stop},
+    ports::{Fault, Target},
+    settings::RuleSettings,
+};
+
+/// The rows of a plan, oldest first.
+pub struct Draft {
+    /// What pins `submission_files.csv`.
+    pub submissions: InputDigest,
+    /// The mapping.
+    pub mapping: MappingIndex,
+    /// Rows that the trial leaves out.
+    pub left_out: u64,
+    rows: Vec<Row>,
+    /// Each row's attempt and index, by both: the last of an attempt is its newest row.
+    attempts: Vec<(AttemptId, u32)>,
+    /// Attempts that the target holds under the launch id that this program gives, sorted.
+    held: Vec<AttemptId>,
+    /// Attempts that it holds under another one, by attempt.
+    held_otherwise: Vec<(AttemptId, Box<str>)>,
+    lms_instance: String,
+    /// [`SubmissionRow`]s as JSON; without a name, so that it goes with the process.
+    spool: File,
+}
+
+/// One row of the index.
+struct Row {
+    /// Of its cells in the spool.
+    offset: u64,
+    size: u32,
+    /// Of the CSV's data rows, from 1.
+    number: u32,
+    attempt: Option<AttemptId>,
+}
+
+/// What the plan can know of a row, in the order of the decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Attempt ID is none.
+    AttemptInvalid,
+    /// A newer row names the same attempt.
+    Duplicate,
+    /// The target holds it.
+    Held,
+    /// No mapping row.
+    MappingMissing,
+    /// Several that differ.
+    MappingAmbiguous,
+    /// Unit Code Version blank.
+    VersionMissing,
+    /// Not among those to migrate.
+    VersionExcluded,
+    /// Its facts decide.
+    Eligible,
+}
+
+impl Draft {
+    /// Reads both inputs once.
+    pub async fn read(inputs: &Inputs, selection: &Selection, lms_instance: &str) -> Result<Self, Stop> {
+        let mapping = MappingIndex::read(inputs).await?;
+        let (mut reader, columns) = inputs.submissions().await?;
+        let mut spool = Spool::new()?;
+        let mut rows = Vec::new();
+        while let Some(record) = reader.next().await? {
+            let attempt = columns.attempt_id(record).parse().ok();
+            if selection.takes(attempt) {
+                let (offset, size) = spool.keep(&columns.row(record))?;
+                let number = u32::try_from(reader.rows()).map_err(|_| {
+                    Stop::new(Exit::DataRefused, "more than 4,294,967,295 rows; split submission_files.csv")
+                })?;
+                rows.push(Row { offset, size, number, attempt });
+            }
+        }
+        let submissions = reader.digest();
+        refuse_empty(&submissions)?;
+        refuse_empty(&mapping.digest)?;
+        selection.refuse_unmet(rows.iter().filter_map(|row| row.attempt))?;
+        if let Some(limit) = selection.limit.and_then(|limit| usize::try_from(limit).ok()) {
+            rows.drain(..rows.len().saturating_sub(limit));
+        }
+        rows.shrink_to_fit();
+        Ok(Self {
+            left_out: submissions.rows - rows.len() as u64,
+            submissions,
+            mapping,
+            attempts: by_attempt(&rows),
+            rows,
+            held: Vec::new(),
+            held_otherwise: Vec::new(),
+            lms_instance: lms_instance.to_owned(),
+            spool: spool.finish()?,
+        })
+    }
+
+    /// Marks what the target holds, read once.
+    pub async fn mark_held(&mut self, target: &dyn Target) -> Result<(), Fault> {
+        let mut held = Vec::new();
+        let mut held_otherwise: Vec<(AttemptId, Box<str>)> = Vec::new();
+        target
+            .launch_ids(&mut |launch_ids| {
+                for launch_id in launch_ids {
+                    let Some(attempt) = attempt_of_launch_id(&launch_id) else { continue };
+                    if self.newest(attempt).is_none() {
+                        continue;
+                    }
+                    if launch_id == SubmissionIds::new(&self.lms_instance, attempt).launch_id() {
+                        held.push(attempt);
+                    } else {
+                        held_otherwise.push((attempt, launch_id.into_boxed_str()));
+                    }
+                }
+            })
+            .await?;
+        held.sort_unstable();
+        held_otherwise.sort_unstable();
+        held_otherwise.dedup_by_key(|(attempt, _)| *attempt);
+        self.held = held;
+        self.held_otherwise = held_otherwise;
+        Ok(())
+    }
+
+    /// Rows in the plan.
+    pub fn len(&self) -> u64 {
+        self.rows.len() as u64
+    }
+
+    /// Indices of the rows of `shard` of `shards`, in the order of its queue: newest first.
+    pub fn queue(&self, shard: ShardIndex, shards: u32) -> impl Iterator<Item = usize> + use<> {
+        let first = usize::try_from(shard.0).unwrap_or(usize::MAX);
+        let step = usize::try_from(shards.max(1)).unwrap_or(usize::MAX);
+        let rows = self.rows.len();
+        (first..rows).step_by(step).map(move |place| rows - 1 - place)
+    }
+
+    /// Place of the attempt's newest row in the reversed queue, where its facts will be needed.
+    pub fn place_of_facts(&self, attempt: AttemptId) -> Option<u64> {
+        let index = self.newest(attempt)?;
+        self.needs_facts(index).then(|| self.len() - 1 - index as u64)
+    }
+
+    /// The row's attempt, if its facts belong into a facts file: not a duplicate, not held.
+    pub fn facts_wanted(&self, index: usize) -> Option<AttemptId> {
+        self.rows.get(index)?.attempt.filter(|_| self.needs_facts(index))
+    }
+
+    /// The row as its queue holds it.
+    pub fn queued(&self, index: usize) -> io::Result<QueuedRow> {
+        let row = self.rows.get(index).ok_or(io::ErrorKind::NotFound)?;
+        let newer_row = row
+            .attempt
+            .and_then(|attempt| self.newest(attempt))
+            .filter(|newest| *newest != index)
+            .and_then(|newest| self.rows.get(newest))
+            .map(|newest| u64::from(newest.number));
+        let mapping =
+            row.attempt.map_or(crate::domain::MappingState::Missing, |attempt| self.mapping.state(attempt));
+        Ok(QueuedRow {
+            number: u64::from(row.number),
+            attempt: row.attempt,
+            newer_row,
+            held_launch_id: row.attempt.and_then(|attempt| self.held_launch_id(attempt)),
+            mapping,
+            cells: self.cells(row)?,
+        })
+    }
+
+    /// What the plan can know of the row.
+    pub fn standing(&self, index: usize, rules: &RuleSettings) -> Standing {
+        let Some(attempt) = self.rows.get(index).and_then(|row| row.attempt) else {
+            return Standing::AttemptInvalid;
+        };
+        if self.newest(attempt) != Some(index) {
+            return Standing::Duplicate;
+        }
+        if self.is_held(attempt) {
+            return Standing::Held;
+        }
+        match self.mapping.unit_version(attempt) {
+            UnitVersion::Missing => Standing::MappingMissing,
+            UnitVersion::Ambiguous => Standing::MappingAmbiguous,
+            UnitVersion::Found(version) if version.trim().is_empty() => Standing::VersionMissing,
+            UnitVersion::Found(version) => {
+                let version = version.trim();
+                let wanted = rules.unit_versions.iter().any(|prefix| version.starts_with(prefix.as_str()));
+                if wanted { Standing::Eligible } else { Standing::VersionExcluded }
+            }
+        }
+    }
+
+    /// Rows by what the plan can know of them.
+    pub fn counts(&self, rules: &RuleSettings) -> Counts {
+        let mut counts = Counts { left_out: self.left_out, ..Counts::default() };
+        for index in 0..self.rows.len() {
+            counts.count(self.standing(index, rules));
+        }
+        counts
+    }
+
+    /// The newest eligible rows, at most `most`.
+    pub fn newest_eligible(&self, most: usize, rules: &RuleSettings) -> Vec<usize> {
+        let newest_first = (0..self.rows.len()).rev();
+        newest_first.filter(|index| self.standing(*index, rules) == Standing::Eligible).take(most).collect()
+    }
+
+    fn newest(&self, attempt: AttemptId) -> Option<usize> {
+        let after = self.attempts.partition_point(|(other, _)| *other <= attempt);
+        let (found, index) = self.attempts.get(after.checked_sub(1)?)?;
+        (*found == attempt).then_some(usize::try_from(*index).ok()?)
+    }
+
+    fn needs_facts(&self, index: usize) -> bool {
+        let Some(attempt) = self.rows.get(index).and_then(|row| row.attempt) else { return false };
+        self.newest(attempt) == Some(index) && !self.is_held(attempt)
+    }
+
+    fn is_held(&self, attempt: AttemptId) -> bool {
+        self.held.binary_search(&attempt).is_ok() || self.held_otherwise_as(attempt).is_some()
+    }
+
+    fn held_launch_id(&self, attempt: AttemptId) -> Option<String> {
+        if self.held.binary_search(&attempt).is_ok() {
+            return Some(SubmissionIds::new(&self.lms_instance, attempt).launch_id());
+        }
+        self.held_otherwise_as(attempt).map(ToOwned::to_owned)
+    }
+
+    fn held_otherwise_as(&self, attempt: AttemptId) -> Option<&str> {
+        let at = self.held_otherwise.binary_search_by_key(&attempt, |(attempt, _)| *attempt).ok()?;
+        self.held_otherwise.get(at).map(|(_, launch_id)| &**launch_id)
+    }
+
+    fn cells(&self, row: &Row) -> io::Result<SubmissionRow> {
+        let mut bytes = vec![0; usize::try_from(row.size).map_err(io::Error::other)?];
+        self.spool.read_exact_at(&mut bytes, row.offset)?;
+        Ok(serde_json::from_slice(&bytes)?)
+    }
+}
+
+fn by_attempt(rows: &[Row]) -> Vec<(AttemptId, u32)> {
+    // Numbers fit u32, so do indices.
+    let mut attempts: Vec<(AttemptId, u32)> =
+        (0_u32..).zip(rows).filter_map(|(index, row)| row.attempt.map(|attempt| (attempt, index))).collect();
+    attempts.sort_unstable();
+    attempts.shrink_to_fit();
+    attempts
+}
+
+fn refuse_empty(input: &InputDigest) -> Result<(), Stop> {
+    if input.rows > 0 {
+        return Ok(());
+    }
+    let message = format!("{} holds a header and no rows; export it again", input.location);
+    Err(Stop::new(Exit::DataRefused, message))
+}

@@ -1,0 +1,131 @@
+//! The mapping by attempt: small enough to hold for millions of rows.
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
+};
+
+use crate::{
+    adapters::inputs::{InputError, Inputs, MappingRow},
+    domain::{AttemptId, InputDigest, Mapping, MappingState},
+};
+
+/// Stands for rows of one attempt that differ.
+const AMBIGUOUS: u32 = u32::MAX;
+
+/// Every attempt of `attempt_number_mapping.csv`, and what it says of each.
+pub struct MappingIndex {
+    /// What pins the file.
+    pub digest: InputDigest,
+    /// Rows whose Attempt ID is none: no submission can meet them.
+    pub rows_without_attempt: u64,
+    attempts: Vec<(AttemptId, u32)>,
+    values: Vec<Mapping>,
+}
+
+/// The mapping's Unit Code Version for one attempt, as it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnitVersion<'a> {
+    /// No row.
+    Missing,
+    /// Rows that differ.
+    Ambiguous,
+    /// One value; may be blank.
+    Found(&'a str),
+}
+
+/// One mapping row: the value that the rules read, and a hash of the other required cells, which
+/// decides only whether two rows of one attempt are equal.
+struct Entry {
+    attempt: AttemptId,
+    value: u32,
+    others: u64,
+}
+
+impl MappingIndex {
+    /// Reads the mapping.
+    pub async fn read(inputs: &Inputs) -> Result<Self, InputError> {
+        let (mut reader, columns) = inputs.mapping().await?;
+        let mut values = Interned::default();
+        let mut entries = Vec::new();
+        let mut rows_without_attempt = 0;
+        let hasher = RandomState::new();
+        while let Some(record) = reader.next().await? {
+            let MappingRow { attempt_id, unit_code, unit_version, assessment_id, submission } =
+                columns.row(record);
+            let Ok(attempt) = attempt_id.parse() else {
+                rows_without_attempt += 1;
+                continue;
+            };
+            let value = values.of(unit_version, submission);
+            entries.push(Entry { attempt, value, others: hasher.hash_one((unit_code, assessment_id)) });
+        }
+        Ok(Self {
+            digest: reader.digest(),
+            rows_without_attempt,
+            attempts: joined(entries),
+            values: values.values,
+        })
+    }
+
+    /// What the mapping says of `attempt`.
+    pub fn state(&self, attempt: AttemptId) -> MappingState {
+        match self.index_of(attempt) {
+            None => MappingState::Missing,
+            Some(index) => self.value(index).cloned().map_or(MappingState::Ambiguous, MappingState::Found),
+        }
+    }
+
+    /// Unit Code Version of `attempt`.
+    pub fn unit_version(&self, attempt: AttemptId) -> UnitVersion<'_> {
+        match self.index_of(attempt) {
+            None => UnitVersion::Missing,
+            Some(index) => self
+                .value(index)
+                .map_or(UnitVersion::Ambiguous, |mapping| UnitVersion::Found(&mapping.unit_version)),
+        }
+    }
+
+    fn index_of(&self, attempt: AttemptId) -> Option<u32> {
+        let at = self.attempts.binary_search_by_key(&attempt, |(attempt, _)| *attempt).ok()?;
+        self.attempts.get(at).map(|(_, value)| *value)
+    }
+
+    fn value(&self, index: u32) -> Option<&Mapping> {
+        self.values.get(usize::try_from(index).ok()?)
+    }
+}
+
+/// One entry per attempt, by attempt: equal rows count once, rows that differ are ambiguous.
+fn joined(mut entries: Vec<Entry>) -> Vec<(AttemptId, u32)> {
+    entries.sort_unstable_by_key(|entry| entry.attempt);
+    entries
+        .chunk_by(|a, b| a.attempt == b.attempt)
+        .filter_map(|rows| {
+            let first = rows.first()?;
+            let equal = rows.iter().all(|row| (row.value, row.others) == (first.value, first.others));
+            Some((first.attempt, if equal { first.value } else { AMBIGUOUS }))
+        })
+        .collect()
+}
+
+/// Values that many rows share, each kept once.
+#[derive(Default)]
+struct Interned {
+    values: Vec<Mapping>,
+    numbers: HashMap<String, HashMap<String, u32>>,
+}
+
+impl Interned {
+    fn of(&mut self, unit_version: &str, submission: &str) -> u32 {
+        if let Some(number) = self.numbers.get(unit_version).and_then(|known| known.get(submission)) {
+            return *number;
+        }
+        // A file of 4 billion different values would be larger than any memory that got here.
+        let number = u32::try_from(self.values.len()).unwrap_or(AMBIGUOUS);
+        let mapping = Mapping { unit_version: unit_version.to_owned(), submission: submission.to_owned() };
+        self.values.push(mapping);
+        self.numbers.entry(unit_version.to_owned()).or_default().insert(submission.to_owned(), number);
+        number
+    }
+}

@@ -1,0 +1,168 @@
+//! What must be so before a plan is written: a run that could not succeed is refused at once, with
+//! every reason, not after hours with the first.
+
+use futures_util::{StreamExt, TryStreamExt};
+use url::Url;
+
+use super::{Services, draft::Draft, facts::FactSpool};
+use crate::{
+    domain::AttemptId,
+    exit::{Exit, Stop},
+    ports::{Blobs, Fault, FaultKind, Retry, WarehouseShape},
+    settings::Settings,
+};
+
+/// Eligible rows of which some must have a report.
+const SAMPLED_ROWS: usize = 1_000;
+/// Source files that are looked at.
+const SAMPLED_FILES: usize = 8;
+
+/// Reasons why a run could not succeed.
+#[derive(Debug, Default)]
+pub struct Reasons {
+    lasting: Vec<String>,
+    passing: Vec<String>,
+}
+
+impl Reasons {
+    fn lasts(&mut self, reason: String) {
+        self.lasting.push(reason);
+    }
+
+    fn fault(&mut self, fault: &Fault) {
+        match fault.kind.retry() {
+            Retry::Again | Retry::Settle => self.passing.push(fault.chain()),
+            Retry::Never => self.lasting.push(fault.chain()),
+        }
+    }
+
+    fn note<T>(&mut self, result: Result<T, Fault>) -> Option<T> {
+        result.map_err(|fault| self.fault(&fault)).ok()
+    }
+
+    /// Ends the process where there is a reason: 78, or 75 where all may pass by themselves.
+    pub fn into_result(self) -> Result<(), Stop> {
+        let exit = if self.lasting.is_empty() { Exit::Temporary } else { Exit::Configuration };
+        let reasons = [self.lasting, self.passing].concat();
+        if reasons.is_empty() { Ok(()) } else { Err(Stop::new(exit, reasons.join("\n"))) }
+    }
+
+    /// Puts what is wrong with the inputs before the rest: their exit code stands, unless it may pass by
+    /// itself and another reason does not.
+    pub fn after(self, inputs: Stop) -> Stop {
+        let exit = match inputs.exit {
+            Exit::Temporary if !self.lasting.is_empty() => Exit::Configuration,
+            exit => exit,
+        };
+        let reasons = [vec![inputs.message], self.lasting, self.passing].concat();
+        Stop::new(exit, reasons.join("\n"))
+    }
+}
+
+/// How a store is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Touch {
+    /// Its right to be written may be tried.
+    Write,
+    /// Only read.
+    Read,
+}
+
+/// Asks every service whether it answers and grants what a run needs; the warehouse's shape, if it said it.
+pub async fn services(
+    services: &Services<'_>,
+    settings: &Settings,
+    touch: Touch,
+    reasons: &mut Reasons,
+) -> Option<WarehouseShape> {
+    for blobs in [services.target_blobs, services.store.blobs().as_ref()] {
+        reasons.note(reachable(blobs, touch).await);
+    }
+    let processes = settings.parallelism.min(settings.shards).max(1);
+    let workers = u32::try_from(settings.work.workers).unwrap_or(u32::MAX);
+    let connections = |pool: u32| workers.saturating_mul(pool).saturating_mul(processes);
+    if let Some(refusals) = reasons.note(services.target.preflight(connections(settings.work.pool)).await) {
+        reasons.lasting.extend(refusals);
+    }
+    let shape = reasons.note(services.warehouse.shape().await)?;
+    let needed = connections(settings.work.warehouse_pool);
+    if shape.lookups_are_cheap
+        && let Some(most) = shape.max_connections.filter(|most| *most < needed)
+    {
+        reasons.lasts(format!(
+            "the warehouse allows {most} connections and the run would open {needed} (parallelism × workers × \
+             warehouse-pool); lower one of them"
+        ));
+    }
+    Some(shape)
+}
+
+async fn reachable(blobs: &dyn Blobs, touch: Touch) -> Result<(), Fault> {
+    match touch {
+        Touch::Write => blobs.check().await,
+        // A prefix that nothing has: the answer is all that is asked for.
+        Touch::Read => blobs.list("rogo-migrate/preflight/").take(1).try_collect::<Vec<_>>().await.map(drop),
+    }
+}
+
+/// Checks on the newest eligible rows that the run looks at the right warehouse and sources.
+pub async fn sample(
+    services: &Services<'_>,
+    settings: &Settings,
+    draft: &Draft,
+    facts: Option<&FactSpool>,
+    reasons: &mut Reasons,
+) -> Result<(), Stop> {
+    let eligible = draft.newest_eligible(SAMPLED_ROWS, &settings.rules);
+    if eligible.is_empty() {
+        return Ok(());
+    }
+    let attempts: Vec<AttemptId> = eligible.iter().filter_map(|index| draft.facts_wanted(*index)).collect();
+    let reported = match facts {
+        Some(facts) => Some(facts.reports > 0),
+        None => reasons
+            .note(services.warehouse.fetch(&attempts).await)
+            .map(|facts| facts.iter().any(|facts| !facts.reports.is_empty())),
+    };
+    if reported == Some(false) {
+        reasons.lasts(format!(
+            "none of the newest {} eligible rows has a report in the warehouse: it is another one, or its load is \
+             missing; check the connection",
+            attempts.len()
+        ));
+    }
+    let mut urls = Vec::new();
+    for index in eligible {
+        let row = draft.queued(index).map_err(super::spool::no_room)?;
+        urls.extend(first_allowed(&row.cells.learner_blob_urls, &settings.source.allow));
+        if urls.len() == SAMPLED_FILES {
+            break;
+        }
+    }
+    sources(services, &urls, reasons).await;
+    Ok(())
+}
+
+/// A file that is missing or refused is that row's matter; a service that refuses every one is not.
+async fn sources(services: &Services<'_>, urls: &[Url], reasons: &mut Reasons) {
+    let mut denied = Vec::new();
+    for url in urls {
+        match services.source.head(url).await {
+            Ok(_) => {}
+            Err(fault) if fault.kind == FaultKind::Denied => denied.push(fault),
+            Err(fault) if fault.kind == FaultKind::NotFound => {}
+            Err(fault) => return reasons.fault(&fault),
+        }
+    }
+    if denied.len() == urls.len()
+        && let Some(fault) = denied.first()
+    {
+        reasons.fault(fault);
+    }
+}
+
+/// The first URL of a list cell, if it begins with an allowed prefix.
+fn first_allowed(cell: &str, allow: &[Url]) -> Option<Url> {
+    let url: Url = cell.split(',').map(str::trim).find(|item| !item.is_empty())?.parse().ok()?;
+    allow.iter().any(|prefix| url.as_str().starts_with(prefix.as_str())).then_some(url)
+}

@@ -1,0 +1,100 @@
+//! `--limit` and `--attempts`: which rows a trial takes.
+
+use std::{collections::HashSet, path::Path};
+
+use crate::{
+    adapters::inputs::Hasher,
+    domain::AttemptId,
+    exit::{Exit, Stop},
+    settings::Trial,
+};
+
+/// Ids named in an error: enough to find the place.
+const NAMED: usize = 10;
+
+/// The rows that a trial takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// The newest so many of the rows selected.
+    pub limit: Option<u64>,
+    /// Sorted.
+    attempts: Option<Vec<AttemptId>>,
+}
+
+impl Selection {
+    /// Reads the file of attempt ids, if there is one.
+    pub fn read(trial: &Trial) -> Result<Self, Stop> {
+        if trial.limit == Some(0) {
+            return Err(Stop::new(Exit::Usage, "--limit 0 takes no row; give 1 or more"));
+        }
+        let attempts = trial.attempts.as_deref().map(attempts).transpose()?;
+        Ok(Self { limit: trial.limit, attempts })
+    }
+
+    /// Whether a row of this attempt is taken.
+    pub fn takes(&self, attempt: Option<AttemptId>) -> bool {
+        match (&self.attempts, attempt) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(attempts), Some(attempt)) => attempts.binary_search(&attempt).is_ok(),
+        }
+    }
+
+    /// Refuses a file that names attempts which no row has; `taken` are those of the rows taken.
+    pub fn refuse_unmet(&self, taken: impl Iterator<Item = AttemptId>) -> Result<(), Stop> {
+        let Some(attempts) = &self.attempts else { return Ok(()) };
+        let taken: HashSet<AttemptId> = taken.collect();
+        let unmet: Vec<&AttemptId> = attempts.iter().filter(|attempt| !taken.contains(attempt)).collect();
+        if unmet.is_empty() {
+            return Ok(());
+        }
+        let named: Vec<String> = unmet.iter().take(NAMED).map(ToString::to_string).collect();
+        let more = if unmet.len() > NAMED { ", …" } else { "" };
+        Err(Stop::new(
+            Exit::Usage,
+            format!(
+                "--attempts names {} attempt ids that no row of submission_files.csv has: {}{more}; correct the file",
+                unmet.len(),
+                named.join(", ")
+            ),
+        ))
+    }
+
+    /// What must not change; `None` for all rows.
+    pub fn pinned(&self) -> Option<String> {
+        let limit = self.limit.map(|limit| format!("--limit {limit}"));
+        let attempts = self.attempts.as_ref().map(|attempts| {
+            let mut hasher = Hasher::default();
+            for attempt in attempts {
+                hasher.update(format!("{attempt}\n").as_bytes());
+            }
+            let sha256: String = hasher.finish().sha256.chars().take(12).collect();
+            format!("--attempts of {} ids (sha256 {sha256})", attempts.len())
+        });
+        let parts: Vec<String> = limit.into_iter().chain(attempts).collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
+}
+
+/// Ids one a line; blank lines are skipped, anything else is refused by its line.
+fn attempts(path: &Path) -> Result<Vec<AttemptId>, Stop> {
+    let refuse = |reason: String| Stop::new(Exit::Usage, format!("--attempts {}: {reason}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+    let mut attempts = Vec::new();
+    for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+        if line.trim().is_empty() {
+            continue;
+        }
+        attempts.push(
+            line.parse::<AttemptId>().map_err(|error| {
+                refuse(format!("line {}: {error}; write one attempt id a line", index + 1))
+            })?,
+        );
+    }
+    if attempts.is_empty() {
+        return Err(refuse("the file names no attempt id; write one a line".into()));
+    }
+    attempts.sort_unstable();
+    attempts.dedup();
+    Ok(attempts)
+}

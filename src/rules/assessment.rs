@@ -1,0 +1,64 @@
+//! Finds the assessment by the exercise's first two words and the unit version.
+
+use std::collections::HashMap;
+
+use super::message::{fail, list, quoted};
+use crate::domain::{Assessment, Catalogue, FailCode, Failure, MalpracticeLevel};
+
+/// The catalogue, ordered for look-ups; built once per process.
+#[derive(Debug, Clone)]
+pub struct CatalogueIndex {
+    /// By the first two words of the name, with one space between them.
+    assessments: HashMap<String, Vec<Assessment>>,
+    pub(super) malpractice_levels: Vec<MalpracticeLevel>,
+    pub(super) rule_owner_id: String,
+}
+
+impl From<Catalogue> for CatalogueIndex {
+    fn from(catalogue: Catalogue) -> Self {
+        let Catalogue { assessments: all, malpractice_levels, rule_owner_id } = catalogue;
+        let mut assessments: HashMap<String, Vec<Assessment>> = HashMap::new();
+        for assessment in all {
+            // A name of one word can never be meant: an exercise has two.
+            if let Some(words) = first_two_words(&assessment.name) {
+                assessments.entry(words).or_default().push(assessment);
+            }
+        }
+        Self { assessments, malpractice_levels, rule_owner_id }
+    }
+}
+
+impl CatalogueIndex {
+    /// The one assessment whose trimmed name begins with `words` and ends with `version`; an exact name
+    /// "`words` `version`" wins over others.
+    pub(super) fn assessment(&self, words: &str, version: &str) -> Result<&Assessment, Failure> {
+        let ends_right = |one: &&Assessment| one.name.trim().ends_with(version);
+        let found: Vec<&Assessment> =
+            self.assessments.get(words).into_iter().flatten().filter(ends_right).collect();
+        let exact_name = format!("{words} {version}");
+        let exact: Vec<&Assessment> =
+            found.iter().copied().filter(|one| one.name.trim() == exact_name).collect();
+
+        let wanted = || format!("begins with {} and ends with {}", quoted(words), quoted(version));
+        match (exact.as_slice(), found.as_slice()) {
+            ([assessment], _) | ([], [assessment]) => Ok(assessment),
+            ([], []) => {
+                let message = format!("no assessment has a name that {}", wanted());
+                Err(fail(FailCode::AssessmentMissing, message))
+            }
+            ([], several) | (several, _) => {
+                let each =
+                    several.iter().map(|one| format!("{} (code {})", quoted(&one.name), quoted(&one.code)));
+                let message =
+                    format!("{} assessments have a name that {}: {}", several.len(), wanted(), list(each));
+                Err(fail(FailCode::AssessmentAmbiguous, message))
+            }
+        }
+    }
+}
+
+/// The first two words with one space between them, whatever white space separates them in `text`.
+pub(super) fn first_two_words(text: &str) -> Option<String> {
+    let mut words = text.split_whitespace();
+    Some(format!("{} {}", words.next()?, words.next()?))
+}

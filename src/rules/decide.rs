@@ -1,0 +1,223 @@
+//! The decision table of the rules, top to bottom: the first line that applies is the row's fate.
+
+use super::{
+    RuleConfig,
+    assessment::{CatalogueIndex, first_two_words},
+    attempt_number::attempt_number,
+    files::{FileContext, planned_files},
+    grade::{final_grade, not_missed},
+    malpractice::{self, enforced_max_attempts},
+    message::{fail, list, quoted},
+    report::{SoundReport, sound_report},
+    scores::sound_scores,
+    sections::section_marks,
+};
+use crate::domain::{
+    AttemptId, Decision, Facts, FailCode, Failure, Grade, Malpractice, MalpracticeLevel, Mapping,
+    MappingState, Migration, QueuedRow, Skip, SkipCode, SubmissionIds, SubmissionRow, enforcement_id,
+};
+
+/// The fate of a row. Never fails: a bad row is a value.
+pub fn decide(row: &QueuedRow, facts: &Facts, catalogue: &CatalogueIndex, config: &RuleConfig) -> Decision {
+    migration(row, facts, catalogue, config)
+        .map_or_else(|decision| decision, |migration| Decision::Migrate(Box::new(migration)))
+}
+
+/// The fate of a row that needs no facts, exactly as [`decide`] would give it; `None` where it needs them.
+pub fn decide_without_facts(row: &QueuedRow, config: &RuleConfig) -> Option<Decision> {
+    Eligible::of(row, config).err()
+}
+
+fn migration(
+    row: &QueuedRow,
+    facts: &Facts,
+    catalogue: &CatalogueIndex,
+    config: &RuleConfig,
+) -> Result<Migration, Decision> {
+    let cells = &row.cells;
+    let Eligible { attempt, unit_version, attempt_number } = Eligible::of(row, config)?;
+    let report = sound_report(&facts.reports, config.warehouse_time_zone)?;
+    let scores = sound_scores(&facts.scores)?;
+    let email = learner_email(cells)?;
+    let exercise = exercise_words(&report.exercise)?;
+    let assessment = catalogue.assessment(&exercise, unit_version)?;
+    let section_marks = section_marks(scores, assessment)?;
+    not_missed(&report.grade)?;
+    let level = malpractice::level(&report.grade, &catalogue.malpractice_levels)?;
+    let context = FileContext { attempt, email, assessment_code: &assessment.code };
+    let (files, note) = planned_files(cells, &context, config)?;
+
+    let lms_user_id = format!("{}::{}", config.lms_instance, report.ti_user_id);
+    let context_id = format!("{}::{}", config.lms_instance, report.ti_section_id);
+    let malpractice = level.map(|level| Malpractice {
+        level_id: level.id.clone(),
+        notes: report.grade.clone(),
+        enforcement_id: enforcement_id(&lms_user_id, &assessment.code, &context_id),
+        enforced_max_attempts: enforced_max_attempts(&level.level_text, attempt_number),
+        rule_applied_by: catalogue.rule_owner_id.clone(),
+    });
+    let grade = grade_row(&report, level, &assessment.code);
+    Ok(Migration {
+        attempt,
+        ids: SubmissionIds::new(&config.lms_instance, attempt),
+        lms_user_id,
+        context_id,
+        context_title: context_title(cells, &report.exercise),
+        return_url: format!("{}/{}", config.return_url, report.ti_section_id),
+        course_name: report.exercise,
+        first_name: cells.first_name.trim().to_owned(),
+        last_name: cells.surname.trim().to_owned(),
+        full_name: full_name(cells),
+        email: email.to_owned(),
+        assessment_id: assessment.id.clone(),
+        assessment_code: assessment.code.clone(),
+        attempt_number,
+        submitted_at: report.results_approved.unwrap_or(report.date_inserted),
+        date_inserted: report.date_inserted,
+        date_modified: report.date_modified.unwrap_or(report.date_inserted),
+        files,
+        section_marks,
+        grade,
+        malpractice,
+        notes: note.into_iter().collect(),
+    })
+}
+
+fn grade_row(report: &SoundReport, level: Option<&MalpracticeLevel>, assessment_code: &str) -> Grade {
+    Grade {
+        total_marks_awarded: report.total_marks_awarded,
+        total_marks_possible: report.marks_available,
+        percentage_score: report.grade_percent,
+        final_grade: match level {
+            Some(_) => malpractice::FINAL_GRADE.to_owned(),
+            None => final_grade(&report.grade, assessment_code),
+        },
+        overall_summary: report.marker_notes.clone(),
+    }
+}
+
+/// What the input and the mapping say of a row that may be migrated: rows 1 to 7 of the table.
+struct Eligible<'a> {
+    attempt: AttemptId,
+    unit_version: &'a str,
+    attempt_number: i32,
+}
+
+impl<'a> Eligible<'a> {
+    fn of(row: &'a QueuedRow, config: &RuleConfig) -> Result<Self, Decision> {
+        let attempt = sound_row(row)?;
+        not_a_duplicate(row)?;
+        not_yet_migrated(row)?;
+        let mapping = one_mapping(&row.mapping)?;
+        let unit_version = included_version(mapping, config)?;
+        let attempt_number = attempt_number(&mapping.submission)?;
+        Ok(Self { attempt, unit_version, attempt_number })
+    }
+}
+
+/// The cell may hold anything, so the message does not repeat it.
+fn sound_row(row: &QueuedRow) -> Result<AttemptId, Failure> {
+    let Some(attempt) = row.attempt else {
+        let message = "Attempt ID is not a whole number from 1 to 2147483647";
+        return Err(fail(FailCode::AttemptIdInvalid, message));
+    };
+    let with_nul: Vec<&str> = stored_cells(&row.cells)
+        .into_iter()
+        .filter_map(|(column, cell)| cell.contains('\0').then_some(column))
+        .collect();
+    if !with_nul.is_empty() {
+        return Err(fail(FailCode::RowInvalid, format!("NUL in {}", list(with_nul))));
+    }
+    Ok(attempt)
+}
+
+/// Every cell that ends up in the target, itself or as a part of a name; not all of them in every row.
+fn stored_cells(cells: &SubmissionRow) -> [(&'static str, &str); 10] {
+    [
+        ("First Name", &cells.first_name),
+        ("Surname", &cells.surname),
+        ("Learner Email", &cells.learner_email),
+        ("Assessment ID", &cells.assessment_id),
+        ("Course Title", &cells.course_title),
+        ("Rogo User ID", &cells.rogo_user_id),
+        ("Rogo User Name", &cells.rogo_user_name),
+        ("Learner File Names", &cells.learner_file_names),
+        ("Learner Azure Blob URLs", &cells.learner_blob_urls),
+        ("Marker Azure Blob URLs", &cells.marker_blob_urls),
+    ]
+}
+
+fn not_a_duplicate(row: &QueuedRow) -> Result<(), Skip> {
+    match row.newer_row {
+        None => Ok(()),
+        Some(newer) => {
+            let detail = format!("row {newer} holds the same Attempt ID and is newer");
+            Err(Skip { code: SkipCode::DuplicateRow, detail })
+        }
+    }
+}
+
+/// Only what the plan saw: what was written since, the unique launch id finds.
+fn not_yet_migrated(row: &QueuedRow) -> Result<(), Skip> {
+    match &row.held_launch_id {
+        None => Ok(()),
+        Some(held) => {
+            let detail = format!("the target holds launch id {held}");
+            Err(Skip { code: SkipCode::AlreadyMigrated, detail })
+        }
+    }
+}
+
+fn one_mapping(mapping: &MappingState) -> Result<&Mapping, Failure> {
+    match mapping {
+        MappingState::Found(mapping) => Ok(mapping),
+        MappingState::Missing => {
+            Err(fail(FailCode::MappingMissing, "no row of the mapping names the attempt"))
+        }
+        MappingState::Ambiguous => {
+            Err(fail(FailCode::MappingAmbiguous, "rows of the mapping that name the attempt differ"))
+        }
+    }
+}
+
+fn included_version<'a>(mapping: &'a Mapping, config: &RuleConfig) -> Result<&'a str, Decision> {
+    let version = mapping.unit_version.trim();
+    if version.is_empty() {
+        return Err(fail(FailCode::UnitVersionMissing, "Unit Code Version is blank in the mapping").into());
+    }
+    if !config.unit_versions.iter().any(|included| version.starts_with(included)) {
+        let included = list(config.unit_versions.iter().map(|version| quoted(version)));
+        let detail = format!("Unit Code Version {} begins with none of {included}", quoted(version));
+        return Err(Skip { code: SkipCode::UnitVersionExcluded, detail }.into());
+    }
+    Ok(version)
+}
+
+fn learner_email(cells: &SubmissionRow) -> Result<&str, Failure> {
+    match cells.learner_email.trim() {
+        "" => Err(fail(FailCode::LearnerEmailMissing, "Learner Email is blank")),
+        email => Ok(email),
+    }
+}
+
+fn exercise_words(exercise: &str) -> Result<String, Failure> {
+    first_two_words(exercise).ok_or_else(|| {
+        fail(FailCode::ExerciseInvalid, format!("Exercise has fewer than two words: {}", quoted(exercise)))
+    })
+}
+
+/// As it stands only where it is the exercise's: course_name is stored so too.
+fn context_title(cells: &SubmissionRow, exercise: &str) -> String {
+    match cells.course_title.trim() {
+        "" => exercise.to_owned(),
+        title => title.to_owned(),
+    }
+}
+
+fn full_name(cells: &SubmissionRow) -> String {
+    let name = format!("{} {}", cells.first_name.trim(), cells.surname.trim());
+    match name.trim() {
+        "" => cells.rogo_user_name.trim().to_owned(),
+        name => name.to_owned(),
+    }
+}

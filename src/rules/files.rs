@@ -1,0 +1,243 @@
+//! The files of a row: learner's first, then marker's, each with its name and where it is read.
+
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+use super::{
+    RuleConfig,
+    file_type::{application_mime_type, content_type, file_type},
+    message::{fail, list},
+    source_url::permitted,
+};
+use crate::domain::{AttemptId, FailCode, Failure, FileKind, Note, NoteCode, PlannedFile, SubmissionRow};
+
+/// What the names and owners of files are made of, besides the row's cells.
+pub(super) struct FileContext<'a> {
+    pub attempt: AttemptId,
+    /// Trimmed.
+    pub email: &'a str,
+    pub assessment_code: &'a str,
+}
+
+/// A URL that may be read, and its place in its cell's list, from 0 (blank items count).
+struct Listed {
+    place: usize,
+    source: Url,
+}
+
+/// The files in upload order, and a note where names had to be taken from URLs.
+pub(super) fn planned_files(
+    cells: &SubmissionRow,
+    context: &FileContext,
+    config: &RuleConfig,
+) -> Result<(Vec<PlannedFile>, Option<Note>), Failure> {
+    let (learner, marker) = (&cells.learner_blob_urls, &cells.marker_blob_urls);
+    if is_empty(learner) && is_empty(marker) {
+        let message = "Learner Azure Blob URLs and Marker Azure Blob URLs are blank";
+        return Err(fail(FailCode::NoFiles, message));
+    }
+    if is_empty(learner) && !config.migrate_marker_only {
+        return Err(fail(FailCode::NoLearnerFiles, "Learner Azure Blob URLs is blank: marker files only"));
+    }
+
+    let mut foreign = Vec::new();
+    let learner = sources(learner, "Learner Azure Blob URLs", &config.allowed_sources, &mut foreign);
+    let marker = sources(marker, "Marker Azure Blob URLs", &config.allowed_sources, &mut foreign);
+    if !foreign.is_empty() {
+        return Err(fail(FailCode::FileUrlForeign, list(foreign)));
+    }
+
+    let (mut files, note) = learner_files(learner, cells, context);
+    marker_files(&mut files, marker, cells, context);
+    Ok((files, note))
+}
+
+/// The items of a list in a cell, trimmed; blank ones too, since positions count.
+fn items(cell: &str) -> impl Iterator<Item = &str> {
+    cell.split(',').map(str::trim)
+}
+
+fn is_empty(cell: &str) -> bool {
+    items(cell).all(str::is_empty)
+}
+
+/// The URLs of a cell; what may not be read goes to `foreign`, by column and item.
+fn sources(cell: &str, column: &str, allowed: &[Url], foreign: &mut Vec<String>) -> Vec<Listed> {
+    let mut listed = Vec::new();
+    for (place, item) in items(cell).enumerate().filter(|(_, item)| !item.is_empty()) {
+        match permitted(item, allowed) {
+            Ok(source) => listed.push(Listed { place, source }),
+            Err(reason) => foreign.push(format!("{column}, item {}: {reason}", place + 1)),
+        }
+    }
+    listed
+}
+
+/// Names go by position only while both lists are equally long: a comma inside a name shifts its list,
+/// and a name of another file would be worse than one from the URL.
+fn learner_files(
+    learner: Vec<Listed>,
+    cells: &SubmissionRow,
+    context: &FileContext,
+) -> (Vec<PlannedFile>, Option<Note>) {
+    let mut names: Vec<&str> = items(&cells.learner_file_names).collect();
+    if names.len() != items(&cells.learner_blob_urls).count() {
+        names.clear();
+    }
+    let user = cells.rogo_user_id.trim();
+    let uploaded_by = if user.is_empty() { context.email } else { user };
+
+    let mut from_url = Vec::new();
+    let mut files = Vec::with_capacity(learner.len());
+    for (order, Listed { place, source }) in (1..).zip(learner) {
+        let name = match names.get(place) {
+            Some(name) if !name.is_empty() => (*name).to_owned(),
+            _ => {
+                from_url.push(order);
+                name_from_url(&source).unwrap_or_else(|| format!("learner_file_{order}"))
+            }
+        };
+        files.push(planned(FileKind::Learner, order, source, name, Some(uploaded_by.to_owned())));
+    }
+    let note = (!from_url.is_empty()).then(|| Note {
+        code: NoteCode::NamesFromUrl,
+        detail: format!("learner files by upload order: {}", list(from_url)),
+    });
+    (files, note)
+}
+
+/// The URL's last segment without the old system's leading time stamp; `None` where nothing is left.
+fn name_from_url(source: &Url) -> Option<String> {
+    let segment = source.path_segments()?.next_back()?;
+    // What is no text that PostgreSQL can hold stays encoded: nothing of it is lost.
+    let decoded = percent_decode_str(segment).decode_utf8().ok().filter(|name| !name.contains('\0'));
+    let name = decoded.as_deref().unwrap_or(segment);
+    let unstamped = name.trim_start_matches(|c: char| c.is_ascii_digit());
+    let name = match unstamped.strip_prefix('_') {
+        Some(rest) if name.len() - unstamped.len() >= 10 => rest,
+        _ => name,
+    };
+    let name = name.trim();
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+fn marker_files(
+    files: &mut Vec<PlannedFile>,
+    marker: Vec<Listed>,
+    cells: &SubmissionRow,
+    context: &FileContext,
+) {
+    let stem = marker_stem(cells, context);
+    let several = marker.len() > 1;
+    for (n, Listed { source, .. }) in (1_i32..).zip(marker) {
+        let name = if several { format!("{stem}_{n}.docx") } else { format!("{stem}.docx") };
+        let order = files.last().map_or(1, |last| last.upload_order + 1);
+        files.push(planned(FileKind::Marker, order, source, name, None));
+    }
+}
+
+fn marker_stem(cells: &SubmissionRow, context: &FileContext) -> String {
+    let (id, code) = (cells.assessment_id.trim(), context.assessment_code.trim());
+    let id = if id.is_empty() { code } else { id };
+    if id.is_empty() {
+        return format!("feedback_{}", context.attempt);
+    }
+    let part = |name: &str| -> String {
+        let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-') { c } else { '_' };
+        name.trim().chars().map(plain).collect()
+    };
+    format!("{id}_{}-{}_feedback", part(&cells.first_name), part(&cells.surname))
+}
+
+fn planned(
+    kind: FileKind,
+    upload_order: i32,
+    source: Url,
+    name: String,
+    uploaded_by: Option<String>,
+) -> PlannedFile {
+    let file_type = file_type(&name);
+    PlannedFile {
+        kind,
+        upload_order,
+        source,
+        file_mime_type: application_mime_type(&file_type),
+        content_type: content_type(&file_type),
+        file_type,
+        name,
+        uploaded_by,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_name_from_a_url_is_its_last_segment_without_the_time_stamp() {
+        for (url, expected) in [
+            ("https://h/c/1700000000000_My%20essay.docx?sig=x", Some("My essay.docx")),
+            ("https://h/c/1234567890_a.pdf", Some("a.pdf")),
+            ("https://h/c/123456789_a.pdf", Some("123456789_a.pdf")),
+            ("https://h/c/1234567890a.pdf", Some("1234567890a.pdf")),
+            ("https://h/c/1234567890_1234567890_a.pdf", Some("1234567890_a.pdf")),
+            ("https://h/c/1234567890_", None),
+            ("https://h/c/%20", None),
+            ("https://h/c/", None),
+            ("https://h/c/100%25%F0%9F%98%80.txt", Some("100%😀.txt")),
+            ("https://h/c/caf%E9.txt", Some("caf%E9.txt")),
+            ("https://h/c/a%00b.txt", Some("a%00b.txt")),
+            ("https://h/c/a%2Fb.txt", Some("a/b.txt")),
+        ] {
+            assert_eq!(name_from_url(&url.parse().unwrap()).as_deref(), expected, "{url}");
+        }
+    }
+
+    fn planned_from(names: &str, urls: &str) -> Result<(Vec<PlannedFile>, Option<Note>), Failure> {
+        let cells = SubmissionRow {
+            learner_file_names: names.to_owned(),
+            learner_blob_urls: urls.to_owned(),
+            ..SubmissionRow::default()
+        };
+        let config = crate::rules::config::tests_config("https://h/");
+        let context = FileContext { attempt: "987".parse().unwrap(), email: "e", assessment_code: "A" };
+        planned_files(&cells, &context, &config)
+    }
+
+    proptest! {
+        #[test]
+        fn every_url_of_a_list_keeps_its_name_or_takes_its_own(
+            names in prop::collection::vec("[a-z]{0,3}", 1..6),
+            blank in prop::collection::vec(any::<bool>(), 1..6),
+        ) {
+            let url = |n: usize| if blank[n] { String::new() } else { format!("https://h/{n}") };
+            let urls: Vec<String> = (0..blank.len()).map(url).collect();
+            let certain = names.len() == urls.len();
+            let expected: Vec<String> = (0..urls.len())
+                .filter(|n| !blank[*n])
+                .map(|n| match names.get(n) {
+                    Some(name) if certain && !name.is_empty() => name.clone(),
+                    _ => n.to_string(),
+                })
+                .collect();
+            let result = planned_from(&names.join(" , "), &urls.join(","));
+            if expected.is_empty() {
+                prop_assert_eq!(result.unwrap_err().code, FailCode::NoFiles);
+                return Ok(());
+            }
+            let (files, note) = result.unwrap();
+            let orders: Vec<i32> = files.iter().map(|file| file.upload_order).collect();
+            prop_assert_eq!(orders, (1..).take(expected.len()).collect::<Vec<i32>>());
+            let own = expected.iter().any(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
+            prop_assert_eq!(note.is_some(), own);
+            prop_assert_eq!(files.into_iter().map(|file| file.name).collect::<Vec<_>>(), expected);
+        }
+
+        #[test]
+        fn any_list_is_planned_or_refused(urls in "(.|,|https://h/)*", names in ".*") {
+            let _ = planned_from(&names, &urls);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Reads the attempt's report: one, complete, and of values that the target can hold.
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+
+use super::{
+    dates::instant,
+    message::{fail, list},
+    numbers::real,
+    values::{Defect, text, trimmed},
+};
+use crate::domain::{FailCode, Failure, REPORT_TABLE, Report, Value};
+
+/// A report whose values can be stored.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct SoundReport {
+    /// Trimmed.
+    pub ti_user_id: String,
+    /// Trimmed; without `::`.
+    pub ti_section_id: String,
+    /// As it stands: it is stored so.
+    pub exercise: String,
+    /// Trimmed.
+    pub grade: String,
+    pub total_marks_awarded: f32,
+    pub marks_available: f32,
+    pub grade_percent: f32,
+    /// Trimmed.
+    pub marker_notes: Option<String>,
+    pub results_approved: Option<DateTime<Utc>>,
+    pub date_inserted: DateTime<Utc>,
+    pub date_modified: Option<DateTime<Utc>>,
+}
+
+/// The one report of the attempt; equal copies count once.
+pub(super) fn sound_report(reports: &[Report], zone: Tz) -> Result<SoundReport, Failure> {
+    let Some((report, others)) = reports.split_first() else {
+        return Err(fail(FailCode::ReportMissing, format!("no row in {REPORT_TABLE}")));
+    };
+    if others.iter().any(|other| other != report) {
+        let message = format!("{} rows in {REPORT_TABLE} that are not all equal", reports.len());
+        return Err(fail(FailCode::ReportAmbiguous, message));
+    }
+    let report = read(report, zone)?;
+    if report.ti_section_id.contains("::") {
+        return Err(fail(FailCode::ContextIdInvalid, "TISectionId contains \"::\""));
+    }
+    Ok(report)
+}
+
+fn read(report: &Report, zone: Tz) -> Result<SoundReport, Failure> {
+    let mut columns = Columns::default();
+    let ti_user_id = columns.required("TIUserId", trimmed(&report.ti_user_id));
+    let ti_section_id = columns.required("TISectionId", trimmed(&report.ti_section_id));
+    let exercise = columns.required("Exercise", text(&report.exercise));
+    let grade = columns.required("Grade", trimmed(&report.grade));
+    let (marks_column, marks) = marks(report);
+    let total_marks_awarded = columns.required(marks_column, real(marks));
+    let marks_available = columns.required("MarksAvailable", real(&report.marks_available));
+    let grade_percent = columns.required("GradePercent", real(&report.grade_percent));
+    let date_inserted = columns.required("DateInserted", instant(&report.date_inserted, zone));
+    let marker_notes = columns.optional("MarkerNotes", trimmed(&report.marker_notes));
+    let results_approved = columns.optional("ResultsApproved", instant(&report.results_approved, zone));
+    let date_modified = columns.optional("DateModified", instant(&report.date_modified, zone));
+
+    let sound = || {
+        Some(SoundReport {
+            ti_user_id: ti_user_id?,
+            ti_section_id: ti_section_id?,
+            exercise: exercise?.into_owned(),
+            grade: grade?,
+            total_marks_awarded: total_marks_awarded?,
+            marks_available: marks_available?,
+            grade_percent: grade_percent?,
+            marker_notes: marker_notes?,
+            results_approved: results_approved?,
+            date_inserted: date_inserted?,
+            date_modified: date_modified?,
+        })
+    };
+    sound().ok_or_else(|| columns.failure())
+}
+
+/// MarksAchieved if it is not null (0 counts), else MarksAwarded; what is not used is not judged.
+fn marks(report: &Report) -> (&'static str, &Value) {
+    match (real(&report.marks_achieved), real(&report.marks_awarded)) {
+        (Ok(None), Ok(None)) => ("MarksAchieved and MarksAwarded", &report.marks_awarded),
+        (Ok(None), _) => ("MarksAwarded", &report.marks_awarded),
+        _ => ("MarksAchieved", &report.marks_achieved),
+    }
+}
+
+/// What is wrong with the report, by column.
+#[derive(Default)]
+struct Columns {
+    missing: Vec<&'static str>,
+    invalid: Vec<String>,
+}
+
+impl Columns {
+    /// The value, or `None` with its column on record.
+    fn required<T>(&mut self, column: &'static str, read: Result<Option<T>, Defect>) -> Option<T> {
+        let value = self.optional(column, read)?;
+        if value.is_none() {
+            self.missing.push(column);
+        }
+        value
+    }
+
+    /// The value, which may be absent, or `None` with its column on record.
+    #[expect(clippy::option_option, reason = "the outer one says whether the column is sound")]
+    fn optional<T>(&mut self, column: &'static str, read: Result<Option<T>, Defect>) -> Option<Option<T>> {
+        read.map_err(|defect| self.invalid.push(format!("{column} ({defect})"))).ok()
+    }
+
+    /// All that is missing comes before what is invalid.
+    fn failure(&self) -> Failure {
+        if self.missing.is_empty() {
+            fail(FailCode::ReportInvalid, format!("in {REPORT_TABLE}: {}", list(&self.invalid)))
+        } else {
+            fail(FailCode::ReportIncomplete, format!("blank in {REPORT_TABLE}: {}", list(&self.missing)))
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Which URLs a file may be read from.
+
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+/// The parsed URL, or what is wrong with it; the text may hold a token or a name and is never repeated.
+pub(super) fn permitted(text: &str, allowed: &[Url]) -> Result<Url, String> {
+    // The parser drops tabs and line breaks without a word: the URL would name another file.
+    if text.contains(char::is_control) {
+        return Err("is not a URL: it contains control characters".into());
+    }
+    let url = Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("carries a user name or password".into());
+    }
+    if climbs(text) {
+        return Err("contains \"..\"".into());
+    }
+    // Never sent to the server: a file name with a bare `#` would be cut there.
+    if url.fragment().is_some() {
+        return Err("contains \"#\", which a file name must write as %23".into());
+    }
+    if !allowed.iter().any(|source| is_below(&url, source)) {
+        return Err(format!("is not below an allowed source; its server is {}", server(&url)));
+    }
+    Ok(url)
+}
+
+/// Whether a segment of the path is `..`, however it is written. Asked of the text, since the parser
+/// resolves them, and of `%2f` and `%5c` too, since a folder or a server may read them as separators.
+fn climbs(text: &str) -> bool {
+    let path = text.split(['?', '#']).next().unwrap_or_default();
+    let path: Vec<u8> = percent_decode_str(path).collect();
+    path.split(|byte| matches!(byte, b'/' | b'\\')).any(|segment| segment == b"..")
+}
+
+fn is_below(url: &Url, source: &Url) -> bool {
+    let same_server = url.scheme() == source.scheme()
+        && url.host() == source.host()
+        && url.port_or_known_default() == source.port_or_known_default();
+    same_server && starts_with_segments(url.path(), source.path())
+}
+
+/// Compared decoded, so that `~` and `%7E` are one; a slash at the end of `prefix` adds no segment.
+fn starts_with_segments(path: &str, prefix: &str) -> bool {
+    let mut segments = path.split('/');
+    let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
+    prefix.split('/').all(|wanted| {
+        segments.next().is_some_and(|segment| percent_decode_str(segment).eq(percent_decode_str(wanted)))
+    })
+}
+
+/// Scheme, host and port: no path, which may hold a learner's name.
+fn server(url: &Url) -> String {
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn allowed() -> Vec<Url> {
+        ["https://acc.example.net/learner%20files/", "https://acc.example.net:444/x", "file:///demo/files"]
+            .map(|url| url.parse().unwrap())
+            .to_vec()
+    }
+
+    #[test]
+    fn a_url_below_an_allowed_source_is_permitted() {
+        for url in [
+            "https://acc.example.net/learner%20files/a.docx",
+            "https://acc.example.net/learner files/a b.docx",
+            "HTTPS://ACC.example.NET:443/learner%20files/deep/er/a..docx",
+            "https://acc.example.net/learner%20files/100%25.docx?sv=1&sig=a/../b%2F..",
+            "https://acc.example.net/%6Cearner%20files/a.docx",
+            "https://acc.example.net:444/x/a,b.docx",
+            "file:///demo/files/a.docx",
+        ] {
+            assert!(permitted(url, &allowed()).is_ok(), "{url}");
+        }
+        assert!(permitted("https://h/a", &["https://h".parse().unwrap()]).is_ok());
+        assert!(permitted("https://h/a", &["https://h/a".parse().unwrap()]).is_ok());
+    }
+
+    #[test]
+    fn every_other_url_is_foreign() {
+        for (url, why) in [
+            ("http://acc.example.net/learner%20files/a", "not below"),
+            ("http://acc.example.net:443/learner%20files/a", "not below"),
+            ("https://acc.example.net:8443/learner%20files/a", "not below"),
+            ("https://acc.example.net./learner%20files/a", "not below"),
+            ("https://acc.example.net.evil.org/learner%20files/a", "not below"),
+            ("https://evil.org/https://acc.example.net/learner%20files/a", "not below"),
+            ("https://acc.example.net/learner%20files2/a", "not below"),
+            ("https://acc.example.net/Learner%20files/a", "not below"),
+            ("https://acc.example.net/", "not below"),
+            ("https://acc.example.net//learner%20files/a", "not below"),
+            ("https://acc.example.net/learner%20files%2Fa", "not below"),
+            ("file:///demo/filesystem/a", "not below"),
+            ("file://server/demo/files/a", "not below"),
+            ("https://acc.example.net@evil.org/learner%20files/a", "user name"),
+            ("https://u:p@acc.example.net/learner%20files/a", "user name"),
+            ("https://acc.example.net/learner%20files/../other/a", "\"..\""),
+            ("https://acc.example.net/other/../learner%20files/a", "\"..\""),
+            ("https://acc.example.net/learner%20files/%2e%2E/other/a", "\"..\""),
+            ("https://acc.example.net/learner%20files/.%2e/other/a", "\"..\""),
+            ("https://acc.example.net/learner%20files\\..\\other\\a", "\"..\""),
+            ("file:///demo/files/x%2f..%2f..%2fetc/passwd", "\"..\""),
+            ("file:///demo/files/x%5c..%5cetc", "\"..\""),
+            ("https://acc.example.net/learner%20files/..", "\"..\""),
+            ("https://acc.example.net/learner%20files/a#1.docx", "%23"),
+            ("https://acc.example.net/learner%20files/a\nb", "control"),
+            ("/learner%20files/a", "not a URL"),
+            ("a.docx", "not a URL"),
+            ("https://", "not a URL"),
+        ] {
+            let reason = permitted(url, &allowed()).unwrap_err();
+            assert!(reason.contains(why), "{url:?}: {reason}");
+        }
+    }
+
+    #[test]
+    fn a_reason_repeats_neither_path_nor_query() {
+        for url in ["https://h:1/Jane-Doe/x?sig=secret", "https://u:secret@h/x", "Jane-Doe?sig=secret"] {
+            let reason = permitted(url, &allowed()).unwrap_err();
+            assert!(!reason.contains("secret") && !reason.contains("Jane"), "{reason}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_permitted_stays_below_its_source(tail in "([a-z.%/\\\\?#@:~ ]|%2[eEfF]|\\.\\.|é)*") {
+            if let Ok(url) = permitted(&format!("file:///demo/files/{tail}"), &allowed()) {
+                prop_assert!(url.path().starts_with("/demo/files/"));
+                let path = url.to_file_path().unwrap();
+                prop_assert!(path.starts_with("/demo/files"));
+                prop_assert!(path.components().all(|part| part != std::path::Component::ParentDir));
+            }
+        }
+
+        #[test]
+        fn any_text_is_permitted_or_refused(text in ".*") {
+            let _ = permitted(&text, &allowed());
+        }
+    }
+}

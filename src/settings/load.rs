@@ -1,0 +1,375 @@
+//! The loader: every setting is read before the first complaint, so that one try names all that is wrong.
+
+use std::time::Duration;
+
+use tracing_subscriber::EnvFilter;
+
+use super::{
+    AccountSettings, DatabaseSettings, InputSettings, LogSettings, Organisation, Origin, Place, RuleSettings,
+    Secret, Setting, Settings, SourceSettings, Sources, Trial, WarehouseSettings, WorkSettings,
+    effective::shown,
+    parse::{self, Expected},
+    shards::{ShardIndexes, shard_index},
+    source::usage,
+    table as t,
+};
+use crate::{domain::ShardIndex, exit::Stop};
+
+const SECOND: Duration = Duration::from_secs(1);
+const WEEK: Duration = Duration::from_hours(7 * 24);
+
+impl Settings {
+    /// Parses everything a run needs; the refusal names every bad and every missing setting.
+    pub fn load(sources: &Sources) -> Result<Self, Stop> {
+        let mut reader = Reader::new(sources);
+        reader.log();
+        let settings = reader.settings();
+        reader.end(settings)
+    }
+}
+
+impl LogSettings {
+    /// Parses what commands without a run need.
+    pub fn load(sources: &Sources) -> Result<Self, Stop> {
+        let mut reader = Reader::new(sources);
+        let log = reader.log();
+        reader.end(log)
+    }
+}
+
+/// Everything that is wrong with what was given, missing settings left aside: for `settings`, which shows
+/// the rest all the same.
+pub(super) fn problems(sources: &Sources) -> Vec<String> {
+    let mut reader = Reader::new(sources);
+    reader.log();
+    reader.settings();
+    reader.problems
+}
+
+struct Reader<'s> {
+    sources: &'s Sources,
+    problems: Vec<String>,
+    missing: Vec<String>,
+}
+
+impl<'s> Reader<'s> {
+    fn new(sources: &'s Sources) -> Self {
+        Self { sources, problems: sources.problems().to_vec(), missing: Vec::new() }
+    }
+
+    fn end<T>(self, parsed: Option<T>) -> Result<T, Stop> {
+        match parsed {
+            Some(parsed) if self.problems.is_empty() && self.missing.is_empty() => Ok(parsed),
+            _ => Err(usage(complaint(&self.problems, &self.missing))),
+        }
+    }
+
+    fn settings(&mut self) -> Option<Settings> {
+        let inputs = self.inputs();
+        let warehouse = self.warehouse();
+        let database = self.database();
+        let source = self.source();
+        let target = self.required(&t::TARGET, parse::container);
+        let run_store = self.required(&t::RUN_STORE, parse::place);
+        let account = self.account(warehouse.as_ref());
+        let run = self.required(&t::RUN, |text| parse::name(text, 30));
+        let epoch = self.required(&t::EPOCH, |text| parse::name(text, 63));
+        let out = self.required(&t::OUT, parse::path);
+        let organisation = self.organisation();
+        let rules = self.rules();
+        let trial = self.trial();
+        let shards = self.required(&t::SHARDS, |text| parse::number(text, &(1..=100_000)));
+        let parallelism = self.required(&t::PARALLELISM, |text| parse::number(text, &(1..=100_000)));
+        let shard = self.shard();
+        let wait_plan = self.required(&t::WAIT_PLAN, |text| parse::duration(text, &(Duration::ZERO..=WEEK)));
+        let work = self.work();
+        Some(Settings {
+            inputs: inputs?,
+            warehouse: warehouse?,
+            database: database?,
+            source: source?,
+            target: target?,
+            run_store: run_store?,
+            account,
+            run: run?,
+            epoch: epoch?,
+            out: out?,
+            organisation: organisation?,
+            rules: rules?,
+            trial,
+            shards: shards?,
+            parallelism: parallelism?,
+            shard,
+            wait_plan: wait_plan?,
+            work: work?,
+        })
+    }
+
+    fn inputs(&mut self) -> Option<InputSettings> {
+        let submissions = self.required(&t::SUBMISSIONS, parse::input);
+        let mapping = self.required(&t::MAPPING, parse::input);
+        let encoding = self.optional(&t::ENCODING, parse::encoding);
+        Some(InputSettings { submissions: submissions?, mapping: mapping?, encoding })
+    }
+
+    /// A folder by flag or config file; a connection string, or a folder, by the environment.
+    fn warehouse(&mut self) -> Option<WarehouseSettings> {
+        let by_flag = |origin: &Origin| matches!(origin, Origin::Flag(_));
+        let flag_given = self.sources.find(&t::WAREHOUSE).is_some_and(|given| by_flag(&given.origin));
+        if !flag_given && let Some((secret, text)) = self.secret(&t::WAREHOUSE_CONNECTION, |_| Ok(())) {
+            if text.starts_with("file://") || text.starts_with("az://") {
+                let place = parse::place(&text).map_err(|expected| {
+                    self.problems.push(format!("{}: {expected}", t::WAREHOUSE_CONNECTION.ways()));
+                });
+                return place.ok().map(WarehouseSettings::Export);
+            }
+            return Some(WarehouseSettings::SqlServer(secret));
+        }
+        let problems = self.problems.len();
+        let place = self.optional(&t::WAREHOUSE, |text| {
+            parse::place(text).map_err(|expected| {
+                format!("{expected}; a connection string is a secret: DATA_WAREHOUSE_CONNECTION_STRING")
+            })
+        });
+        if place.is_none() && self.problems.len() == problems && !self.is_set(&t::WAREHOUSE_CONNECTION) {
+            self.missing.push(format!(
+                "warehouse: {}, or {} for its exported tables",
+                t::WAREHOUSE_CONNECTION.ways(),
+                t::WAREHOUSE.ways()
+            ));
+        }
+        place.map(WarehouseSettings::Export)
+    }
+
+    fn database(&mut self) -> Option<DatabaseSettings> {
+        let url = self.secret(&t::DATABASE_URL, parse::database_url);
+        if url.is_none() && !self.is_set(&t::DATABASE_URL) {
+            self.missing.push(format!("{}: {}", t::DATABASE_URL.key, t::DATABASE_URL.ways()));
+        }
+        let auth = self.required(&t::DATABASE_AUTH, parse::choice);
+        Some(DatabaseSettings { url: url?.0, auth: auth? })
+    }
+
+    fn source(&mut self) -> Option<SourceSettings> {
+        let allow = self.list(&t::SOURCE_ALLOW, parse::source_prefix);
+        let auth = self.required(&t::SOURCE_AUTH, parse::choice);
+        let connection_string = self.secret(&t::SOURCE_CONNECTION, |_| Ok(()));
+        Some(SourceSettings {
+            allow: allow?,
+            auth: auth?,
+            connection_string: connection_string.map(|(secret, _)| secret),
+        })
+    }
+
+    fn account(&mut self, warehouse: Option<&WarehouseSettings>) -> AccountSettings {
+        let connection_string = self.secret(&t::ACCOUNT_CONNECTION, |_| Ok(())).map(|(secret, _)| secret);
+        let account_url = self.optional(&t::ACCOUNT_URL, parse::web_url);
+        if connection_string.is_some() && account_url.is_some() {
+            self.problems.push(format!(
+                "{} and {} both name the account of target and run store: leave one of them",
+                t::ACCOUNT_CONNECTION.environment.unwrap_or_default(),
+                t::ACCOUNT_URL.flag_name()
+            ));
+        }
+        let given = self.is_set(&t::ACCOUNT_CONNECTION) || self.sources.find(&t::ACCOUNT_URL).is_some();
+        let azure = matches!(warehouse, Some(WarehouseSettings::Export(Place::Azure { .. })));
+        if !given && (azure || self.any_place_in_azure()) {
+            self.missing.push(format!(
+                "the account of az:// places: {}, {}",
+                t::ACCOUNT_CONNECTION.ways(),
+                t::ACCOUNT_URL.ways()
+            ));
+        }
+        AccountSettings { connection_string, account_url }
+    }
+
+    /// Whether a place was given as `az://`, even where it cannot be parsed yet.
+    fn any_place_in_azure(&self) -> bool {
+        let places = [t::SUBMISSIONS, t::MAPPING, t::WAREHOUSE, t::TARGET, t::RUN_STORE];
+        let given = places.iter().filter_map(|setting| self.sources.find(setting));
+        given.flat_map(|given| given.values).any(|text| text.starts_with("az://"))
+    }
+
+    fn organisation(&mut self) -> Option<Organisation> {
+        let lms_instance = self.required(&t::LMS_INSTANCE, parse::guid);
+        let lms_name = self.required(&t::LMS_NAME, parse::text);
+        let return_url = self.required(&t::RETURN_URL, parse::base_url);
+        let consumer_key = self.secret(&t::CONSUMER_KEY, |text| parse::text(text).map(|_| ()));
+        if consumer_key.is_none() && !self.is_set(&t::CONSUMER_KEY) {
+            self.missing.push(format!("{}: {}", t::CONSUMER_KEY.key, t::CONSUMER_KEY.ways()));
+        }
+        Some(Organisation {
+            lms_instance: lms_instance?,
+            lms_name: lms_name?,
+            return_url: return_url?,
+            consumer_key: consumer_key?.1,
+        })
+    }
+
+    fn rules(&mut self) -> Option<RuleSettings> {
+        let unit_versions = self.list(&t::UNIT_VERSIONS, parse::text);
+        let instruction_set = self.required(&t::INSTRUCTION_SET, parse::text);
+        let assignment_title = self.required(&t::ASSIGNMENT_TITLE, parse::text);
+        let rule_owner = self.optional(&t::RULE_OWNER, parse::text);
+        let marker_only = self.required(&t::MARKER_ONLY, parse::choice);
+        let warehouse_time_zone = self.required(&t::WAREHOUSE_TIME_ZONE, parse::time_zone);
+        Some(RuleSettings {
+            unit_versions: unit_versions?,
+            instruction_set: instruction_set?,
+            assignment_title: assignment_title?,
+            rule_owner,
+            marker_only: marker_only?,
+            warehouse_time_zone: warehouse_time_zone?,
+        })
+    }
+
+    fn trial(&mut self) -> Trial {
+        Trial {
+            limit: self.optional(&t::LIMIT, |text| parse::number(text, &(1..=u64::MAX))),
+            attempts: self.optional(&t::ATTEMPTS, parse::path),
+        }
+    }
+
+    /// `--shard` names the shard; the Job's variable names a place that `SHARD_INDEXES` may map.
+    fn shard(&mut self) -> Option<ShardIndex> {
+        let indexes = self.optional(&t::SHARD_INDEXES, str::parse::<ShardIndexes>);
+        let number = self.optional(&t::SHARD, |text| parse::number::<u32>(text, &(0..=99_999)));
+        let in_job = matches!(self.sources.find(&t::SHARD)?.origin, Origin::Environment(_));
+        let (flag, place) = if in_job { (None, number) } else { (number, None) };
+        shard_index(flag, place, indexes.as_ref()).unwrap_or_else(|problem| {
+            self.problems.push(format!("{}: {problem}", t::SHARD.environment.unwrap_or_default()));
+            None
+        })
+    }
+
+    fn work(&mut self) -> Option<WorkSettings> {
+        let workers = self.required(&t::WORKERS, |text| parse::number(text, &(1..=64)));
+        let in_flight = self.required(&t::IN_FLIGHT, parse::in_flight);
+        let pool = self.required(&t::POOL, |text| parse::number(text, &(1..=100)));
+        let warehouse_pool = self.required(&t::WAREHOUSE_POOL, |text| parse::number(text, &(1..=100)));
+        let flush = self.required(&t::FLUSH, |text| {
+            parse::duration(text, &(Duration::from_millis(100)..=Duration::from_mins(5)))
+        });
+        let give_up_after = self.required(&t::GIVE_UP_AFTER, |text| parse::duration(text, &(SECOND..=WEEK)));
+        let breaker = self.required(&t::BREAKER, parse::breaker);
+        Some(WorkSettings {
+            workers: workers?,
+            in_flight: in_flight?,
+            pool: pool?,
+            warehouse_pool: warehouse_pool?,
+            flush: flush?,
+            give_up_after: give_up_after?,
+            breaker: breaker?,
+        })
+    }
+
+    fn log(&mut self) -> Option<LogSettings> {
+        let format = self.optional(&t::LOG_FORMAT, parse::choice);
+        let filter = self.required(&t::LOG, |text| match EnvFilter::try_new(text) {
+            Ok(_) => Ok(text.to_owned()),
+            Err(_) => Err("a level (error, warn, info, debug, trace) or a filter as \
+                           rogo_migrate=debug,sqlx=info is expected"
+                .to_owned()),
+        });
+        Some(LogSettings { format, filter: filter? })
+    }
+
+    /// One value, where it is given or has a default.
+    fn optional<T>(&mut self, setting: &Setting, parse: impl Fn(&str) -> Result<T, Expected>) -> Option<T> {
+        let given = self.sources.find(setting)?;
+        let [text] = given.values.as_slice() else {
+            self.problems.push(format!(
+                "{}: one value is expected, not {}",
+                given.origin,
+                given.values.len()
+            ));
+            return None;
+        };
+        parse(text).map_err(|expected| self.complain(setting, &given.origin, text, &expected)).ok()
+    }
+
+    /// One value that must be there.
+    fn required<T>(&mut self, setting: &Setting, parse: impl Fn(&str) -> Result<T, Expected>) -> Option<T> {
+        if self.sources.find(setting).is_none() {
+            self.missing.push(format!("{}: {}", setting.key.replace('_', "-"), setting.ways()));
+        }
+        self.optional(setting, parse)
+    }
+
+    /// Several values, at least one.
+    fn list<T>(&mut self, setting: &Setting, parse: impl Fn(&str) -> Result<T, Expected>) -> Option<Vec<T>> {
+        let Some(given) = self.sources.find(setting) else {
+            self.missing.push(format!("{}: {}", setting.key.replace('_', "-"), setting.ways()));
+            return None;
+        };
+        let mut values = Vec::new();
+        for text in &given.values {
+            match parse(text) {
+                Ok(value) => values.push(value),
+                Err(expected) => self.complain(setting, &given.origin, text, &expected),
+            }
+        }
+        if given.values.is_empty() {
+            self.problems.push(format!("{}: at least one value is expected", given.origin));
+        }
+        (values.len() == given.values.len() && !values.is_empty()).then_some(values)
+    }
+
+    /// A secret and its text as it is now; its file must be readable and hold something.
+    fn secret(
+        &mut self,
+        setting: &Setting,
+        check: impl Fn(&str) -> Result<(), Expected>,
+    ) -> Option<(Secret, String)> {
+        let name = setting.environment?;
+        let file_name = format!("{name}_FILE");
+        let (secret, from) = match (self.sources.environment(name), self.sources.environment(&file_name)) {
+            (Some(_), Some(_)) => {
+                self.problems.push(format!("{name} and {file_name} are both set: leave one of them"));
+                return None;
+            }
+            (Some(value), None) => (Secret::Value(value.to_owned()), name.to_owned()),
+            (None, Some(path)) => (Secret::File(path.into()), format!("{file_name} ({path})")),
+            (None, None) => return None,
+        };
+        let text = match secret.read() {
+            Ok(text) if text.trim().is_empty() => Err("it is empty".to_owned()),
+            Ok(text) => check(&text).map(|()| text),
+            Err(error) => Err(format!("cannot be read: {error}")),
+        };
+        match text {
+            Ok(text) => Some((secret, text)),
+            Err(problem) => {
+                self.problems.push(format!("{from}: {problem}"));
+                None
+            }
+        }
+    }
+
+    fn is_set(&self, secret: &Setting) -> bool {
+        secret.environment.is_some_and(|name| {
+            self.sources.environment(name).is_some()
+                || self.sources.environment(&format!("{name}_FILE")).is_some()
+        })
+    }
+
+    fn complain(&mut self, setting: &Setting, origin: &Origin, text: &str, expected: &str) {
+        let key = match origin {
+            Origin::File { .. } => format!(", {}", setting.key),
+            Origin::Flag(_) | Origin::Environment(_) | Origin::Default => String::new(),
+        };
+        self.problems.push(format!("{origin}{key}: \"{}\": {expected}", shown(text)));
+    }
+}
+
+fn complaint(problems: &[String], missing: &[String]) -> String {
+    let section = |what: &str, items: &[String]| match items {
+        [] => None,
+        items => Some(format!("{what}\n  {}", items.join("\n  "))),
+    };
+    let sections = [
+        section("settings that cannot be used:", problems),
+        section("settings that are missing, and how to give them:", missing),
+    ];
+    sections.into_iter().flatten().collect::<Vec<_>>().join("\n")
+}

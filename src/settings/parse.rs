@@ -1,0 +1,250 @@
+//! Texts into values. An error is what is expected, as the end of a sentence; it never repeats the text.
+
+use std::{ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
+
+use clap::ValueEnum;
+use encoding_rs::Encoding;
+use url::Url;
+
+use super::{InputLocation, Place};
+
+/// What is expected instead.
+pub type Expected = String;
+
+/// A whole number within limits.
+pub fn number<N>(text: &str, limits: &RangeInclusive<N>) -> Result<N, Expected>
+where
+    N: FromStr + PartialOrd + std::fmt::Display,
+{
+    let digits_only = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse::<N>() {
+        Ok(number) if digits_only && limits.contains(&number) => Ok(number),
+        _ => Err(format!("a whole number from {} to {} is expected", limits.start(), limits.end())),
+    }
+}
+
+/// `adaptive` (`None`), or a number from 1 to 64.
+pub fn in_flight(text: &str) -> Result<Option<usize>, Expected> {
+    if text == "adaptive" {
+        return Ok(None);
+    }
+    number(text, &(1..=64))
+        .map(Some)
+        .map_err(|_| "adaptive or a whole number from 1 to 64 is expected".into())
+}
+
+/// A number with `ms`, `s`, `m`, `h` or `d`.
+pub fn duration(text: &str, limits: &RangeInclusive<Duration>) -> Result<Duration, Expected> {
+    let expected = || {
+        format!(
+            "a duration from {} to {} is expected, as 500ms, 10s, 15m, 2h or 1d",
+            duration_text(*limits.start()),
+            duration_text(*limits.end())
+        )
+    };
+    let unit_at = text.find(|letter: char| !letter.is_ascii_digit()).ok_or_else(expected)?;
+    let (count, unit) = text.split_at(unit_at);
+    let unit_ms: u64 = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err(expected()),
+    };
+    let count: u64 = count.parse().map_err(|_| expected())?;
+    let duration = Duration::from_millis(count.checked_mul(unit_ms).ok_or_else(expected)?);
+    if limits.contains(&duration) { Ok(duration) } else { Err(expected()) }
+}
+
+/// The shortest text that [`duration`] reads as this.
+fn duration_text(duration: Duration) -> String {
+    let ms = duration.as_millis();
+    for (unit_ms, unit) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")] {
+        if ms > 0 && ms.is_multiple_of(unit_ms) {
+            return format!("{}{unit}", ms / unit_ms);
+        }
+    }
+    format!("{ms}ms")
+}
+
+/// `off` (`None`), or a share written as `5%`.
+pub fn breaker(text: &str) -> Result<Option<f64>, Expected> {
+    if text == "off" {
+        return Ok(None);
+    }
+    let share = text.strip_suffix('%').and_then(|percent| percent.trim_end().parse::<f64>().ok());
+    match share {
+        Some(percent) if percent > 0.0 && percent < 100.0 => Ok(Some(percent / 100.0)),
+        _ => Err("off or a percentage above 0% and below 100% is expected, as 5%".into()),
+    }
+}
+
+/// One of an enum's names.
+pub fn choice<C: ValueEnum>(text: &str) -> Result<C, Expected> {
+    C::from_str(text, false).map_err(|_| {
+        let names: Vec<_> = C::value_variants()
+            .iter()
+            .filter_map(|variant| variant.to_possible_value().map(|value| value.get_name().to_owned()))
+            .collect();
+        format!("{} is expected", names.join(" or "))
+    })
+}
+
+/// Text that is not blank and has no control characters, trimmed.
+pub fn text(text: &str) -> Result<String, Expected> {
+    let trimmed = text.trim();
+    if trimmed.is_empty() || trimmed.chars().any(char::is_control) {
+        return Err("text without control characters is expected".into());
+    }
+    Ok(trimmed.to_owned())
+}
+
+/// A name that may stand in file and blob names.
+pub fn name(text: &str, longest: usize) -> Result<String, Expected> {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if text.is_empty() || text.len() > longest || !text.bytes().all(fits) {
+        return Err(format!("1 to {longest} characters of a-z, 0-9 and - are expected"));
+    }
+    Ok(text.to_owned())
+}
+
+/// A guid with its dashes, kept as it is written: user ids of the target begin with it.
+pub fn guid(text: &str) -> Result<String, Expected> {
+    match uuid::Uuid::try_parse(text) {
+        Ok(_) if text.len() == 36 => Ok(text.to_owned()),
+        _ => Err("a guid is expected, as 3f2504e0-4f89-11d3-9a0c-0305e82c3301".into()),
+    }
+}
+
+/// `az://container/prefix`, `file:///dir` or `file://./dir` (below the working directory).
+pub fn place(text: &str) -> Result<Place, Expected> {
+    if let Some(rest) = text.strip_prefix("az://") {
+        let (container, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        let prefix = prefix.trim_end_matches('/');
+        if is_container(container) && is_prefix(prefix) {
+            return Ok(Place::Azure { container: container.to_owned(), prefix: prefix.to_owned() });
+        }
+    } else if let Some(folder) = file_path(text) {
+        return Ok(Place::Folder(folder));
+    }
+    Err("az://container/prefix, file:///dir or file://./dir is expected (container: 3 to 63 of a-z, 0-9 and -)"
+        .into())
+}
+
+/// As [`place`], but an Azure place is a whole container.
+pub fn container(text: &str) -> Result<Place, Expected> {
+    match place(text) {
+        Ok(Place::Azure { prefix, .. }) if !prefix.is_empty() => {
+            Err("az://container without a prefix is expected: the files' names are the application's".into())
+        }
+        Ok(place) => Ok(place),
+        Err(_) => Err("az://container, file:///dir or file://./dir is expected \
+                       (container: 3 to 63 of a-z, 0-9 and -)"
+            .into()),
+    }
+}
+
+/// A local path, `file:///path`, or `az://container/name`.
+pub fn input(text: &str) -> Result<InputLocation, Expected> {
+    let expected = || "a path, file:///path or az://container/name is expected".to_owned();
+    if let Some(path) = file_path(text) {
+        return Ok(InputLocation::Path(path));
+    }
+    if let Some(rest) = text.strip_prefix("az://") {
+        let (folder, name) = rest.rsplit_once('/').ok_or_else(expected)?;
+        let place = place(&format!("az://{folder}")).map_err(|_| expected())?;
+        if name.is_empty() {
+            return Err(expected());
+        }
+        return Ok(InputLocation::Blob { place, name: name.to_owned() });
+    }
+    if text.trim().is_empty() || text.contains("://") || text.contains('\0') {
+        return Err(expected());
+    }
+    Ok(InputLocation::Path(PathBuf::from(text)))
+}
+
+/// A path in the file system.
+pub fn path(text: &str) -> Result<PathBuf, Expected> {
+    if text.is_empty() || text.contains("://") || text.contains('\0') {
+        return Err("a path is expected".into());
+    }
+    Ok(PathBuf::from(text))
+}
+
+/// A prefix of source URLs: http, https or file, without user, query or fragment.
+pub fn source_prefix(text: &str) -> Result<Url, Expected> {
+    let expected = "URL prefixes are expected, as https://account.blob.core.windows.net/container: \
+                    http, https or file, without user, query (SAS) or fragment";
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https" | "file") && is_bare(&url) => Ok(url),
+        _ => Err(expected.into()),
+    }
+}
+
+/// An http or https URL without user, query or fragment.
+pub fn web_url(text: &str) -> Result<Url, Expected> {
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && is_bare(&url) => Ok(url),
+        _ => Err("an http or https URL without user, query or fragment is expected".into()),
+    }
+}
+
+/// As [`web_url`], kept as it is written, without a trailing slash.
+pub fn base_url(text: &str) -> Result<String, Expected> {
+    let text = text.trim();
+    web_url(text).map(|_| text.trim_end_matches('/').to_owned())
+}
+
+/// A label of the WHATWG encoding standard.
+pub fn encoding(text: &str) -> Result<&'static Encoding, Expected> {
+    Encoding::for_label_no_replacement(text.as_bytes())
+        .ok_or_else(|| "an encoding's name is expected, as utf-8, utf-16le or windows-1252".into())
+}
+
+/// A name of the IANA time zone database.
+pub fn time_zone(text: &str) -> Result<chrono_tz::Tz, Expected> {
+    text.parse().map_err(|_| "a time zone of the IANA database is expected, as UTC or Europe/London".into())
+}
+
+/// A PostgreSQL URL, by its scheme alone: the adapter reads the rest.
+pub fn database_url(text: &str) -> Result<(), Expected> {
+    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        return Ok(());
+    }
+    Err("a PostgreSQL URL is expected, as postgres://user:password@host/database".into())
+}
+
+fn is_bare(url: &Url) -> bool {
+    url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none()
+}
+
+/// Azure's rule for container names.
+fn is_container(text: &str) -> bool {
+    (3..=63).contains(&text.len())
+        && name(text, 63).is_ok()
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+        && !text.contains("--")
+}
+
+fn is_prefix(text: &str) -> bool {
+    text.is_empty()
+        || text.split('/').all(|segment| {
+            !matches!(segment, "" | "." | "..")
+                && !segment.contains(['?', '#', '\\'])
+                && !segment.chars().any(char::is_control)
+        })
+}
+
+/// The absolute path of a `file:` URL; `file://./dir` stands below the working directory.
+fn file_path(text: &str) -> Option<PathBuf> {
+    let rest = text.strip_prefix("file://")?;
+    if rest.contains(['?', '#', '\0']) || !(rest.starts_with('/') || rest.starts_with("./") || rest == ".") {
+        return None;
+    }
+    let path = percent_encoding::percent_decode_str(rest).decode_utf8().ok()?;
+    let absolute = std::path::absolute(path.as_ref()).ok()?;
+    Some(absolute.components().collect())
+}

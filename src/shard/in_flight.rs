@@ -1,0 +1,183 @@
+//! How many copies a process has in flight: found by trying, lowered when a service throttles.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+const START: usize = 16;
+const FEWEST: usize = 4;
+const MOST: usize = 64;
+const WINDOW: Duration = Duration::from_secs(2);
+/// A step must gain this much to be kept.
+const GAIN: f64 = 1.05;
+/// After a step that gained nothing, so many windows pass before the next try.
+const REST: u32 = 10;
+
+/// The limit on copies in flight of a process.
+pub struct InFlight {
+    permits: Arc<Semaphore>,
+    adaptive: bool,
+    state: Mutex<State>,
+}
+
+struct State {
+    limit: usize,
+    /// Permits still to be taken away when they come back.
+    debt: usize,
+    window_began: Instant,
+    copies: u32,
+    /// Copies per second before the step that is on trial.
+    before_step: Option<f64>,
+    rest: u32,
+}
+
+impl InFlight {
+    /// Starts at 16 and moves between 4 and 64.
+    pub fn adaptive() -> Self {
+        Self::new(START, true)
+    }
+
+    /// Stays at `limit`.
+    pub fn fixed(limit: usize) -> Self {
+        Self::new(limit.max(1), false)
+    }
+
+    fn new(limit: usize, adaptive: bool) -> Self {
+        let state =
+            State { limit, debt: 0, window_began: Instant::now(), copies: 0, before_step: None, rest: 0 };
+        Self { permits: Arc::new(Semaphore::new(limit)), adaptive, state: Mutex::new(state) }
+    }
+
+    /// A place for one copy; waits for one.
+    pub async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        self.permits.clone().acquire_owned().await.ok()
+    }
+
+    /// The limit now.
+    pub fn limit(&self) -> usize {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).limit
+    }
+
+    /// A copy is done: gives its place back, and at the end of a window looks whether the last step gained.
+    pub fn copied(&self, place: Option<OwnedSemaphorePermit>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match place {
+            Some(place) if state.debt > 0 => {
+                state.debt -= 1;
+                place.forget();
+            }
+            other => drop(other),
+        }
+        state.copies += 1;
+        let elapsed = state.window_began.elapsed();
+        if !self.adaptive || elapsed < WINDOW {
+            return;
+        }
+        let rate = f64::from(state.copies) / elapsed.as_secs_f64();
+        state.window_began = Instant::now();
+        state.copies = 0;
+        let target = step(&mut state, rate);
+        self.set(&mut state, target);
+    }
+
+    /// A service asked for less: half of what there is, and a rest before the next step.
+    pub fn throttled(&self) {
+        if !self.adaptive {
+            return;
+        }
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        // Many copies meet the same throttling at once: it counts once a window.
+        if state.rest == REST {
+            return;
+        }
+        state.rest = REST;
+        state.before_step = None;
+        let half = state.limit / 2;
+        self.set(&mut state, half);
+    }
+
+    fn set(&self, state: &mut State, limit: usize) {
+        let limit = limit.clamp(FEWEST, MOST);
+        if limit > state.limit {
+            let more = limit - state.limit;
+            let forgiven = more.min(state.debt);
+            state.debt -= forgiven;
+            self.permits.add_permits(more - forgiven);
+        } else {
+            let fewer = state.limit - limit;
+            let taken = self.permits.forget_permits(fewer);
+            state.debt += fewer - taken;
+        }
+        if limit != state.limit {
+            tracing::debug!(from = state.limit, to = limit, "copies in flight");
+        }
+        state.limit = limit;
+    }
+}
+
+/// The next limit, given the rate of the window that ended.
+fn step(state: &mut State, rate: f64) -> usize {
+    match state.before_step.take() {
+        Some(before) if rate < before * GAIN => {
+            state.rest = REST;
+            state.limit * 4 / 5
+        }
+        _ if state.rest > 0 => {
+            state.rest -= 1;
+            state.limit
+        }
+        _ if state.limit < MOST => {
+            state.before_step = Some(rate);
+            state.limit * 5 / 4 + 1
+        }
+        _ => state.limit,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(limit: usize) -> State {
+        State { limit, debt: 0, window_began: Instant::now(), copies: 0, before_step: None, rest: 0 }
+    }
+
+    #[test]
+    fn a_step_that_gains_is_kept_and_one_that_does_not_is_taken_back() {
+        let mut state = state(16);
+        state.limit = step(&mut state, 100.0);
+        assert_eq!(state.limit, 21);
+        state.limit = step(&mut state, 130.0);
+        assert_eq!(state.limit, 27);
+        state.limit = step(&mut state, 131.0);
+        assert_eq!(state.limit, 21);
+    }
+
+    #[tokio::test]
+    async fn throttling_halves_once_and_never_below_four() {
+        let in_flight = InFlight::adaptive();
+        in_flight.throttled();
+        in_flight.throttled();
+        assert_eq!(in_flight.limit(), 8);
+        let places: Vec<_> = (0..8).map(|_| in_flight.permits.clone().try_acquire_owned()).collect();
+        assert!(places.iter().all(Result::is_ok));
+        assert!(in_flight.permits.clone().try_acquire_owned().is_err());
+    }
+
+    #[tokio::test]
+    async fn places_in_use_are_taken_away_when_they_come_back() {
+        let in_flight = InFlight::adaptive();
+        let mut places = Vec::new();
+        for _ in 0..16 {
+            places.push(in_flight.place().await);
+        }
+        in_flight.throttled();
+        for place in places {
+            in_flight.copied(place);
+        }
+        assert_eq!(in_flight.permits.available_permits(), 8);
+    }
+}

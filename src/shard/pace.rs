@@ -1,0 +1,354 @@
+//! Pace: the process waits as a whole when a service is in trouble, and says why.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    exit::{Exit, Stop},
+    ports::{Fault, FaultKind, Retry, Service},
+    report::progress::State,
+};
+
+/// A fault of one row is blamed on the row after so many tries, if the service answered others meanwhile.
+const TRIES_OF_A_ROW: u32 = 8;
+/// A checksum that differs may be the network's doing: so many tries before the file is blamed.
+const TRIES_OF_A_CORRUPT_FILE: u32 = 3;
+/// From so many failures in a row on, without an answer between, the whole process waits.
+const FAILURES_OF_A_SERVICE: u32 = 3;
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
+
+/// Why an operation has no result.
+#[derive(Debug)]
+pub enum Trouble {
+    /// The row's own: trying again changes nothing, or its tries are used up.
+    Row(Fault),
+    /// The process must end.
+    Process(Stop),
+    /// The process was told to stop while it waited; the row keeps no outcome.
+    Stopping,
+}
+
+impl From<Trouble> for Stop {
+    /// Where there is no row to blame, the fault ends the process.
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Row(fault) => fault.into(),
+            Trouble::Process(stop) => stop,
+            Trouble::Stopping => Self::new(Exit::Stopped, "stopped before it was done; run again to go on"),
+        }
+    }
+}
+
+/// What all workers of a process know of the services' health.
+pub struct Pace {
+    services: Mutex<BTreeMap<Service, Health>>,
+    give_up_after: Duration,
+    stop: CancellationToken,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Health {
+    failures: u32,
+    failing_since: Option<Instant>,
+    last_answer: Option<Instant>,
+    closed_until: Option<Instant>,
+    state: State,
+}
+
+impl Pace {
+    /// `give_up_after`: how long a service may stay away before the process ends with 75.
+    pub fn new(give_up_after: Duration, stop: CancellationToken) -> Self {
+        Self { services: Mutex::default(), give_up_after, stop }
+    }
+
+    /// Runs `operation`, which needs these services, until it succeeds, the row is to blame, or the
+    /// process must end.
+    /// Waits with back-off between tries; all callers wait while a service asks for less.
+    pub async fn steady<T, O>(&self, services: &[Service], operation: impl FnMut() -> O) -> Result<T, Trouble>
+    where
+        O: Future<Output = Result<T, Fault>>,
+    {
+        self.steady_watched(services, operation, |_| {}).await
+    }
+
+    /// As [`Pace::steady`]; `watch` sees each fault that is going to be tried again.
+    pub async fn steady_watched<T, O>(
+        &self,
+        services: &[Service],
+        mut operation: impl FnMut() -> O,
+        mut watch: impl FnMut(&Fault),
+    ) -> Result<T, Trouble>
+    where
+        O: Future<Output = Result<T, Fault>>,
+    {
+        let began = Instant::now();
+        let mut tries = 0;
+        loop {
+            for service in services {
+                self.wait_until_open(*service).await?;
+            }
+            let fault = match operation().await {
+                Ok(result) => {
+                    services.iter().for_each(|service| self.answered(*service));
+                    return Ok(result);
+                }
+                Err(fault) => fault,
+            };
+            tries += 1;
+            let wait = match self.judge(&fault, tries, began) {
+                Verdict::Wait(wait) => wait,
+                Verdict::Blame => return Err(Trouble::Row(fault)),
+                Verdict::GiveUp => return Err(Trouble::Process(self.given_up(fault))),
+            };
+            tracing::debug!(service = %fault.service, fault = %fault.chain(), tries, ?wait, "trying again");
+            watch(&fault);
+            self.sleep(wait).await?;
+        }
+    }
+
+    /// As [`Pace::steady`], before the first row: what will not pass by itself (credentials, rights, names)
+    /// is returned at once.
+    pub async fn at_start<T, O>(
+        &self,
+        service: Service,
+        mut operation: impl FnMut() -> O,
+    ) -> Result<T, Trouble>
+    where
+        O: Future<Output = Result<T, Fault>>,
+    {
+        let settled = self
+            .steady(&[service], || {
+                let asking = operation();
+                async {
+                    match asking.await {
+                        Err(fault) if fault.kind.retry() == Retry::Never => Ok(Err(fault)),
+                        Err(fault) => Err(fault),
+                        Ok(result) => Ok(Ok(result)),
+                    }
+                }
+            })
+            .await?;
+        settled.map_err(Trouble::Row)
+    }
+
+    /// What the process is doing: `running`, or what it waits for.
+    pub fn state(&self) -> State {
+        if self.stop.is_cancelled() {
+            return State::Stopping("rows under way are finished and recorded".into());
+        }
+        let now = Instant::now();
+        let services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
+        services
+            .iter()
+            .find(|(_, health)| {
+                health.closed_until.is_some_and(|until| until > now)
+                    || health.failures >= FAILURES_OF_A_SERVICE
+            })
+            .map_or(State::Running, |(_, health)| health.state.clone())
+    }
+
+    fn judge(&self, fault: &Fault, tries: u32, began: Instant) -> Verdict {
+        match scope(fault) {
+            Scope::Row => return Verdict::Blame,
+            Scope::File if tries >= TRIES_OF_A_CORRUPT_FILE => return Verdict::Blame,
+            Scope::File => return Verdict::Wait(backoff(tries)),
+            Scope::Service => {}
+        }
+        let now = Instant::now();
+        let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
+        let health = services.entry(fault.service).or_default();
+        let since = *health.failing_since.get_or_insert(now);
+        health.failures += 1;
+        let answered_others = health.last_answer.is_some_and(|answer| answer > began);
+        if answered_others && tries >= TRIES_OF_A_ROW && !matches!(fault.kind, FaultKind::Throttled(_)) {
+            return Verdict::Blame;
+        }
+        if now.duration_since(since) > self.give_up_after {
+            return Verdict::GiveUp;
+        }
+        let wait = match fault.kind {
+            FaultKind::Throttled(Some(wait)) => wait.min(self.give_up_after),
+            _ => backoff(health.failures.max(tries)),
+        };
+        let throttled = matches!(fault.kind, FaultKind::Throttled(_));
+        if throttled || health.failures >= FAILURES_OF_A_SERVICE {
+            let until = now + wait;
+            if health.closed_until.is_none_or(|earlier| earlier < until) {
+                health.closed_until = Some(until);
+            }
+            let why = fault.to_string();
+            let state = if throttled { State::Throttled(why) } else { State::Waiting(why) };
+            if health.state != state {
+                tracing::warn!(service = %fault.service, fault = %fault.chain(), throttled, "the process waits");
+                health.state = state;
+            }
+        }
+        Verdict::Wait(wait)
+    }
+
+    fn answered(&self, service: Service) {
+        let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
+        let health = services.entry(service).or_default();
+        if health.failures >= FAILURES_OF_A_SERVICE {
+            tracing::info!(%service, "answers again");
+        }
+        *health = Health { last_answer: Some(Instant::now()), ..Health::default() };
+    }
+
+    async fn wait_until_open(&self, service: Service) -> Result<(), Trouble> {
+        loop {
+            let closed_until = self
+                .services
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get(&service)
+                .and_then(|health| health.closed_until);
+            match closed_until.and_then(|until| until.checked_duration_since(Instant::now())) {
+                // A little apart, so that not all come back in one instant.
+                Some(wait) if !wait.is_zero() => self.sleep(wait + jitter(wait / 4)).await?,
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    async fn sleep(&self, wait: Duration) -> Result<(), Trouble> {
+        tokio::select! {
+            () = tokio::time::sleep(wait) => Ok(()),
+            () = self.stop.cancelled() => Err(Trouble::Stopping),
+        }
+    }
+
+    fn given_up(&self, fault: Fault) -> Stop {
+        let minutes = self.give_up_after.as_secs_f64() / 60.0;
+        Stop::new(
+            Exit::Temporary,
+            format!(
+                "gave up after {minutes:.1} min without an answer (give-up-after): {}. No row was blamed; mend the service and run again",
+                fault.chain()
+            ),
+        )
+    }
+}
+
+enum Verdict {
+    Wait(Duration),
+    Blame,
+    GiveUp,
+}
+
+/// Whom a fault speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    Row,
+    File,
+    Service,
+}
+
+/// A source file may be missing or forbidden by itself; a target, warehouse or run store that refuses
+/// after the plan stood (expired credentials, a full disk, a dropped table) refuses every row.
+fn scope(fault: &Fault) -> Scope {
+    match &fault.kind {
+        FaultKind::Corrupt if matches!(fault.service, Service::SourceBlobs | Service::TargetBlobs) => {
+            Scope::File
+        }
+        FaultKind::Rejected(_)
+        | FaultKind::Exists
+        | FaultKind::Changed
+        | FaultKind::Corrupt
+        | FaultKind::Fenced
+        | FaultKind::Unsupported => Scope::Row,
+        FaultKind::Denied | FaultKind::NotFound | FaultKind::Misconfigured => {
+            if fault.service == Service::SourceBlobs { Scope::Row } else { Scope::Service }
+        }
+        FaultKind::Unavailable | FaultKind::Throttled(_) | FaultKind::AnswerLost => {
+            match fault.kind.retry() {
+                Retry::Again | Retry::Settle => Scope::Service,
+                Retry::Never => Scope::Row,
+            }
+        }
+    }
+}
+
+fn backoff(failures: u32) -> Duration {
+    let wait = FIRST_WAIT.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(LONGEST_WAIT);
+    wait / 2 + jitter(wait / 2)
+}
+
+/// A part of `most`, different at each call.
+fn jitter(most: Duration) -> Duration {
+    let dice = uuid::Uuid::new_v4().as_u128() & 0xffff;
+    most.mul_f64(u32::try_from(dice).map_or(0.5, f64::from) / 65536.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pace(give_up_after: Duration) -> Pace {
+        Pace::new(give_up_after, CancellationToken::new())
+    }
+
+    fn fault(service: Service, kind: FaultKind) -> Fault {
+        Fault::new(service, kind, "planted")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_passing_fault_is_absorbed() {
+        let mut left = 5;
+        let result = pace(Duration::from_secs(900))
+            .steady(&[Service::Database], || {
+                left -= 1;
+                let done = left == 0;
+                async move { if done { Ok(7) } else { Err(fault(Service::Database, FaultKind::Unavailable)) } }
+            })
+            .await;
+        assert_eq!(result.unwrap(), 7);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_missing_source_file_is_the_rows_own_fault_at_once() {
+        let result: Result<(), _> = pace(Duration::from_secs(900))
+            .steady(&[Service::SourceBlobs], || async {
+                Err(fault(Service::SourceBlobs, FaultKind::NotFound))
+            })
+            .await;
+        assert!(matches!(result, Err(Trouble::Row(_))));
+    }
+
+    #[tokio::test]
+    async fn a_service_that_stays_away_ends_the_process_and_blames_no_row() {
+        let result: Result<(), _> = pace(Duration::ZERO)
+            .steady(&[Service::Database], || async { Err(fault(Service::Database, FaultKind::Denied)) })
+            .await;
+        let Err(Trouble::Process(stop)) = result else { panic!("{result:?}") };
+        assert_eq!(stop.exit, Exit::Temporary);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_row_is_blamed_only_where_the_service_answered_others() {
+        let pace = pace(Duration::from_secs(900));
+        let result: Result<(), _> = pace
+            .steady(&[Service::TargetBlobs], || async {
+                pace.answered(Service::TargetBlobs);
+                Err(fault(Service::TargetBlobs, FaultKind::Unavailable))
+            })
+            .await;
+        assert!(matches!(result, Err(Trouble::Row(_))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_ends_every_wait() {
+        let pace = pace(Duration::from_secs(900));
+        pace.stop.cancel();
+        let result: Result<(), _> = pace
+            .steady(&[Service::RunStore], || async { Err(fault(Service::RunStore, FaultKind::Unavailable)) })
+            .await;
+        assert!(matches!(result, Err(Trouble::Stopping)));
+    }
+}

@@ -1,0 +1,150 @@
+//! Record: outcomes become create-only segments in the run store, in order, and none is lost on the way.
+
+mod row_set;
+mod segments;
+
+pub use row_set::{OutOfRange, RowSet};
+pub use segments::{RecordedRows, Segment, read_segments, recorded, segments};
+
+use std::{io::Write, time::Duration};
+
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
+
+use crate::{
+    domain::{Outcome, ShardIndex},
+    ports::{Fault, FaultKind, PutOptions, Service},
+    run_store::{RunStore, names},
+};
+
+/// A segment is written at once when it holds so many outcomes, whatever the clock says: with the one
+/// under way this bounds the memory, and a reader holds a segment whole.
+const FULL_LINES: usize = 2_000;
+/// … or so many bytes.
+const FULL_BYTES: usize = 1024 * 1024;
+
+const JSON_LINES: &str = "application/x-ndjson";
+
+/// Writes one process's outcomes of one shard. The try in the segments' names is the process's own,
+/// so no other process writes under them.
+///
+/// A fault leaves every outcome here: calling again, for as long as the caller likes, goes on where it
+/// stopped. Meanwhile a bounded channel holds the workers back.
+pub struct Recorder {
+    store: RunStore,
+    shard: ShardIndex,
+    r#try: String,
+    every: Duration,
+    sequence: u64,
+    lines: Vec<u8>,
+    count: usize,
+    due: Option<Instant>,
+    /// A segment that was sent and not confirmed: its bytes must not change, for they may already stand.
+    under_way: Option<Bytes>,
+}
+
+impl Recorder {
+    /// Writes a segment at most every `every`, the longest time an outcome waits here.
+    pub fn new(store: RunStore, shard: ShardIndex, r#try: &str, every: Duration) -> Self {
+        Self {
+            store,
+            shard,
+            r#try: r#try.to_owned(),
+            every,
+            sequence: 0,
+            lines: Vec::new(),
+            count: 0,
+            due: None,
+            under_way: None,
+        }
+    }
+
+    /// Takes outcomes until every sender is gone, then writes what is left: `Ok` means that all of them
+    /// stand in the run store. On a fault nothing is lost; call again with the same channel.
+    pub async fn drive(&mut self, outcomes: &mut mpsc::Receiver<Outcome>) -> Result<(), Fault> {
+        loop {
+            if self.under_way.is_some() || self.is_full() {
+                self.flush().await?;
+            }
+            let due = self.due;
+            tokio::select! {
+                outcome = outcomes.recv() => match outcome {
+                    Some(outcome) => self.push(&outcome)?,
+                    None => return self.flush().await,
+                },
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.flush().await?,
+            }
+        }
+    }
+
+    /// Takes one outcome; it is safe after the next [`Self::flush`]. Where [`Self::is_full`], flush first.
+    pub fn push(&mut self, outcome: &Outcome) -> Result<(), Fault> {
+        let before = self.lines.len();
+        let written = serde_json::to_writer(&mut self.lines, outcome)
+            .map_err(std::io::Error::from)
+            .and_then(|()| self.lines.write_all(b"\n"));
+        if let Err(error) = written {
+            self.lines.truncate(before);
+            let what = format!("the outcome of row {} cannot be written as JSON", outcome.row);
+            return Err(Fault::caused(Service::RunStore, FaultKind::Misconfigured, what, error));
+        }
+        self.count += 1;
+        self.due.get_or_insert_with(|| Instant::now() + self.every);
+        Ok(())
+    }
+
+    /// Whether the next segment has reached its size.
+    pub fn is_full(&self) -> bool {
+        self.count >= FULL_LINES || self.lines.len() >= FULL_BYTES
+    }
+
+    /// Whether every outcome that was taken stands in the run store.
+    pub fn is_flushed(&self) -> bool {
+        self.under_way.is_none() && self.lines.is_empty()
+    }
+
+    /// Writes everything that was taken. On a fault it is kept; calling again writes it.
+    pub async fn flush(&mut self) -> Result<(), Fault> {
+        loop {
+            if self.under_way.is_none() && !self.lines.is_empty() {
+                self.under_way = Some(Bytes::from(std::mem::take(&mut self.lines)));
+                self.count = 0;
+                self.due = None;
+            }
+            let Some(segment) = self.under_way.clone() else { return Ok(()) };
+            self.write(segment).await?;
+            self.under_way = None;
+            self.sequence += 1;
+        }
+    }
+
+    async fn write(&self, segment: Bytes) -> Result<(), Fault> {
+        let name = names::segment(self.shard, &self.r#try, self.sequence);
+        let (path, options) = (self.store.path(&name), PutOptions::create(JSON_LINES));
+        match self.store.blobs().put(&path, segment.clone(), &options).await {
+            Ok(_) => Ok(()),
+            // Only this process writes this name: it is our own earlier attempt, whose answer was lost.
+            Err(fault) if fault.kind == FaultKind::Exists => self.confirm(&name, &segment).await,
+            Err(fault) => Err(fault),
+        }
+    }
+
+    async fn confirm(&self, name: &str, segment: &Bytes) -> Result<(), Fault> {
+        let stands = match self.store.open(name).await? {
+            Some(reader) => reader.body.try_collect::<Vec<Bytes>>().await?.concat(),
+            None => Vec::new(),
+        };
+        if stands == *segment {
+            return Ok(());
+        }
+        let what = format!(
+            "{} holds other outcomes than this process wrote: another process uses its try id; run again",
+            self.store.describe(name)
+        );
+        Err(Fault::new(Service::RunStore, FaultKind::Corrupt, what))
+    }
+}

@@ -1,0 +1,252 @@
+//! One submission: its files copied, its rows committed, its outcome settled.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::future::join_all;
+
+use crate::{
+    domain::{FailCode, Failure, Fate, Migrated, Migration, Note, PlannedFile, Skip, SkipCode},
+    exit::{Exit, Stop},
+    ports::{Committed, CopiedFile, Fault, FaultKind, HeldSubmission, Service},
+    rules,
+};
+
+use super::{Shard, WorkerServices, pace::Trouble};
+
+/// Copies and commits. An `Err` leaves the row without an outcome: the process is ending.
+pub async fn migrate(
+    shard: &Shard,
+    services: &WorkerServices,
+    migration: &Migration,
+) -> Result<Fate, Trouble> {
+    let names: Vec<String> = migration
+        .files
+        .iter()
+        .map(|file| rules::blob_name::blob_name(migration.attempt, file, &shard.r#try))
+        .collect();
+    let files = match copy(shard, services, migration, &names).await {
+        Ok(files) => files,
+        Err(Trouble::Row(fault)) => {
+            undo(shard, services, &names).await;
+            return blame(shard, &fault, true).map(Fate::from);
+        }
+        Err(ending) => return Err(leave_to_the_sweep(shard, ending)),
+    };
+    commit(shard, services, migration, &files, &names).await
+}
+
+/// The outcome of a row that this run wrote before: by a process that was killed, or by a twin. `decided`
+/// holds the notes it would have had; it is absent where the facts changed meanwhile.
+pub async fn recover(
+    shard: &Shard,
+    services: &WorkerServices,
+    decided: Option<&Migration>,
+    written: HeldSubmission,
+) -> Result<Fate, Trouble> {
+    let mut bytes = 0;
+    for name in &written.blob_names {
+        let info = shard.pace.steady(&[Service::TargetBlobs], || services.target_blobs.head(name)).await?;
+        bytes += info.map_or(0, |info| info.size_bytes);
+    }
+    let mut notes = decided.map(|migration| migration.notes.clone()).unwrap_or_default();
+    if written.foreign_enforcement {
+        notes.push(Note::enforcement_kept());
+    }
+    Ok(Fate::Migrated(Migrated {
+        launch_id: written.launch_id,
+        submission_id: written.submission_id.unwrap_or_default(),
+        session_record_id: written.session_record_id.unwrap_or_default(),
+        user_id: written.lms_user_id.unwrap_or_default(),
+        context_id: written.context_id.unwrap_or_default(),
+        files: written.files,
+        bytes,
+        length_only: 0,
+        recovered: true,
+        notes,
+    }))
+}
+
+/// Copies all files of a submission at once. Returns when all have settled, so that nothing is written
+/// after an undo.
+async fn copy(
+    shard: &Shard,
+    services: &WorkerServices,
+    migration: &Migration,
+    names: &[String],
+) -> Result<Vec<CopiedFile>, Trouble> {
+    let copies = migration
+        .files
+        .iter()
+        .zip(names)
+        .map(|(file, name)| copy_file(shard, services, migration, file, name));
+    let mut copied = Vec::with_capacity(names.len());
+    let mut trouble = None;
+    for result in join_all(copies).await {
+        match (result, &trouble) {
+            (Ok(file), _) => copied.push(file),
+            // What ends the process counts more than what one file suffered.
+            (Err(own), None | Some(Trouble::Row(_))) => trouble = Some(own),
+            (Err(_), Some(_)) => {}
+        }
+    }
+    trouble.map_or(Ok(copied), Err)
+}
+
+async fn copy_file(
+    shard: &Shard,
+    services: &WorkerServices,
+    migration: &Migration,
+    file: &PlannedFile,
+    name: &str,
+) -> Result<CopiedFile, Trouble> {
+    let metadata = rules::blob_name::metadata(migration.attempt, file.kind, shard.store.run(), &shard.r#try);
+    shard
+        .pace
+        .steady_watched(
+            &[Service::SourceBlobs, Service::TargetBlobs],
+            || {
+                let metadata = metadata.clone();
+                async move {
+                    let place = shard.in_flight.place().await;
+                    let result = async {
+                        services.target.prove_fence().await?;
+                        services.copier.copy(file, name, metadata).await
+                    }
+                    .await;
+                    shard.in_flight.copied(place);
+                    result
+                }
+            },
+            |fault| {
+                if matches!(fault.kind, FaultKind::Throttled(_)) {
+                    shard.in_flight.throttled();
+                }
+                // A put without an answer may still arrive after an undo.
+                if fault.service == Service::TargetBlobs {
+                    shard.left_blobs();
+                }
+            },
+        )
+        .await
+}
+
+async fn commit(
+    shard: &Shard,
+    services: &WorkerServices,
+    migration: &Migration,
+    files: &[CopiedFile],
+    names: &[String],
+) -> Result<Fate, Trouble> {
+    let answer_lost = AtomicBool::new(false);
+    let result = shard
+        .pace
+        .steady_watched(
+            &[Service::Database],
+            || services.target.commit(migration, files),
+            |fault| {
+                if fault.kind == FaultKind::AnswerLost {
+                    answer_lost.store(true, Ordering::Relaxed);
+                }
+            },
+        )
+        .await;
+    let held = match result {
+        Ok(Committed::Inserted { notes }) => {
+            let notes = migration.notes.iter().cloned().chain(notes).collect();
+            return Ok(Fate::Migrated(migrated(migration, files, notes)));
+        }
+        Ok(Committed::Held(held)) => held,
+        Err(Trouble::Row(fault)) => {
+            if answer_lost.load(Ordering::Relaxed) {
+                // What the lost statement did is not known: only the sweep may judge these blobs.
+                shard.left_blobs();
+            } else {
+                undo(shard, services, names).await;
+            }
+            return blame(shard, &fault, false).map(Fate::from);
+        }
+        Err(ending) => return Err(leave_to_the_sweep(shard, ending)),
+    };
+    let own = held.blob_names.iter().any(|name| names.contains(name));
+    if own {
+        let notes = notes_with_enforcement(migration, &held);
+        return Ok(Fate::Migrated(migrated(migration, files, notes)));
+    }
+    if answer_lost.load(Ordering::Relaxed) {
+        shard.left_blobs();
+    } else {
+        undo(shard, services, names).await;
+    }
+    if shard.pace.steady(&[Service::RunStore], || shard.tries.wrote(&held)).await? {
+        let notes = notes_with_enforcement(migration, &held);
+        return Ok(Fate::Migrated(migrated(migration, files, notes)));
+    }
+    let detail = format!("the target holds launch id {}", held.launch_id);
+    Ok(Skip { code: SkipCode::AlreadyMigrated, detail }.into())
+}
+
+fn notes_with_enforcement(migration: &Migration, held: &HeldSubmission) -> Vec<Note> {
+    let kept = (migration.malpractice.is_some() && held.foreign_enforcement).then(Note::enforcement_kept);
+    migration.notes.iter().cloned().chain(kept).collect()
+}
+
+fn migrated(migration: &Migration, files: &[CopiedFile], notes: Vec<Note>) -> Migrated {
+    Migrated {
+        launch_id: migration.ids.launch_id(),
+        submission_id: migration.ids.row("assignment_submissions", 1),
+        session_record_id: migration.ids.row("lti_session_records", 1),
+        user_id: migration.lms_user_id.clone(),
+        context_id: migration.context_id.clone(),
+        files: u32::try_from(files.len()).unwrap_or(u32::MAX),
+        bytes: files.iter().map(|file| file.size_bytes).sum(),
+        length_only: u32::try_from(files.iter().filter(|file| !file.md5_proven).count()).unwrap_or(u32::MAX),
+        recovered: false,
+        notes,
+    }
+}
+
+/// Removes the blobs of a row that certainly failed: its own names, which no other process writes.
+async fn undo(shard: &Shard, services: &WorkerServices, names: &[String]) {
+    if let Err(fault) = services.target_blobs.delete_many(names).await {
+        tracing::warn!(fault = %fault.chain(), "blobs of a failed row stay until finalize sweeps them");
+        shard.left_blobs();
+    }
+}
+
+fn leave_to_the_sweep(shard: &Shard, ending: Trouble) -> Trouble {
+    shard.left_blobs();
+    ending
+}
+
+/// The code of a row that suffered this fault; a fenced process has no rows any more.
+fn blame(shard: &Shard, fault: &Fault, copying: bool) -> Result<Failure, Trouble> {
+    let code = match (&fault.kind, fault.service) {
+        (FaultKind::Fenced, _) => {
+            let message = format!(
+                "this process (try {}) was retired: finalize, rollback or a sweep ran while it was cut off. It wrote nothing since; run again",
+                shard.r#try
+            );
+            shard.left_blobs();
+            return Err(Trouble::Process(Stop::new(Exit::Temporary, message)));
+        }
+        (FaultKind::NotFound, Service::SourceBlobs) => FailCode::FileMissing,
+        (FaultKind::Denied, Service::SourceBlobs) => FailCode::FileForbidden,
+        (FaultKind::Changed, _) if copying => FailCode::FileChanged,
+        (FaultKind::Corrupt, _) if copying => FailCode::FileCorrupt,
+        (FaultKind::Rejected(_), Service::Database) => FailCode::TargetRejected,
+        (
+            FaultKind::Unavailable
+            | FaultKind::Throttled(_)
+            | FaultKind::AnswerLost
+            | FaultKind::Denied
+            | FaultKind::NotFound
+            | FaultKind::Misconfigured
+            | FaultKind::Changed
+            | FaultKind::Corrupt
+            | FaultKind::Rejected(_),
+            _,
+        ) => FailCode::Unavailable,
+        (FaultKind::Exists | FaultKind::Unsupported, _) => FailCode::InternalError,
+    };
+    Ok(Failure { code, message: fault.chain() })
+}

@@ -1,0 +1,220 @@
+//! A worker: pulls chunks from the shard's queue, and has several submissions under way.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use chrono::Utc;
+use futures_util::FutureExt;
+use tokio::{sync::mpsc, task::JoinSet};
+use tracing::Instrument;
+
+use crate::{
+    domain::{AttemptId, Decision, FailCode, Failure, Fate, Migration, Outcome},
+    exit::Stop,
+    ports::HeldSubmission,
+    rules::decide,
+};
+
+use super::{
+    Shard, WorkerServices,
+    feed::Chunk,
+    gather::{GatheredRow, gather},
+    pace::Trouble,
+    submission,
+};
+
+/// How long submissions that are under way may go on after a stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Works until the queue is empty or the process stops. `number` counts from 1.
+pub async fn work(
+    shard: Arc<Shard>,
+    number: usize,
+    services: Arc<WorkerServices>,
+    chunks: async_channel::Receiver<Chunk>,
+) -> Result<(), Stop> {
+    let (ahead, gathered) = mpsc::channel(1);
+    let gathering = gather_ahead(&shard, &services, chunks, ahead);
+    let working = Worker { shard: shard.clone(), number, services: services.clone() }.run(gathered);
+    let (gathering, working) = tokio::join!(gathering, working);
+    working.and(gathering)
+}
+
+/// Keeps one chunk gathered while another is worked on.
+async fn gather_ahead(
+    shard: &Shard,
+    services: &WorkerServices,
+    chunks: async_channel::Receiver<Chunk>,
+    ahead: mpsc::Sender<Vec<GatheredRow>>,
+) -> Result<(), Stop> {
+    while !shard.stop.is_cancelled() {
+        let chunk = tokio::select! {
+            chunk = chunks.recv() => chunk,
+            () = shard.stop.cancelled() => return Ok(()),
+        };
+        let Ok(chunk) = chunk else { return Ok(()) };
+        let rows = match gather(shard, services, chunk).await {
+            Ok(rows) => rows,
+            Err(Trouble::Stopping) => return Ok(()),
+            Err(trouble) => return Err(shard.end(trouble.into())),
+        };
+        if ahead.send(rows).await.is_err() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// What a row that is not settled by its decision needs.
+enum Work {
+    Migrate(Box<Migration>),
+    Recover(Option<Box<Migration>>, HeldSubmission),
+}
+
+#[derive(Clone)]
+struct Worker {
+    shard: Arc<Shard>,
+    number: usize,
+    services: Arc<WorkerServices>,
+}
+
+impl Worker {
+    async fn run(self, mut gathered: mpsc::Receiver<Vec<GatheredRow>>) -> Result<(), Stop> {
+        let mut under_way = JoinSet::new();
+        'queue: while let Some(rows) = gathered.recv().await {
+            for row in rows {
+                if self.shard.stop.is_cancelled() {
+                    break 'queue;
+                }
+                self.begin(row, &mut under_way).await?;
+            }
+        }
+        drop(gathered);
+        self.drain(under_way).await
+    }
+
+    /// Decides the row; what needs no copy is settled here, the rest goes under way.
+    async fn begin(&self, row: GatheredRow, under_way: &mut JoinSet<Result<(), Stop>>) -> Result<(), Stop> {
+        let began = Instant::now();
+        let GatheredRow { row, facts, written } = row;
+        let (number, attempt) = (row.number, row.attempt);
+        let decision = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            decide(&row, &facts, &self.shard.catalogue, &self.shard.rules)
+        }))
+        .unwrap_or_else(|_| Decision::Fail(panicked()));
+        let work = match (decision, written) {
+            (Decision::Migrate(migration), None) => Work::Migrate(migration),
+            // The target holds what this run wrote, whatever the facts say by now.
+            (Decision::Migrate(migration), Some(written)) => Work::Recover(Some(migration), written),
+            (_, Some(written)) => Work::Recover(None, written),
+            (Decision::Skip(skip), None) => {
+                return self.settle(number, attempt, began, Ok(skip.into())).await;
+            }
+            (Decision::Fail(failure), None) => {
+                return self.settle(number, attempt, began, Ok(failure.into())).await;
+            }
+        };
+        while under_way.len() >= self.shard.submissions_per_worker {
+            if let Some(ended) = under_way.join_next().await {
+                joined(&self.shard, ended)?;
+            }
+        }
+        let worker = self.clone();
+        let span = tracing::info_span!("submission", row = number, attempt = attempt.map(AttemptId::get));
+        let under_way_now = async move {
+            let fate = AssertUnwindSafe(worker.work(work)).catch_unwind().await.unwrap_or_else(|_| {
+                worker.shard.left_blobs();
+                Ok(panicked().into())
+            });
+            worker.settle(number, attempt, began, fate).await
+        };
+        under_way.spawn(under_way_now.instrument(span));
+        Ok(())
+    }
+
+    async fn work(&self, work: Work) -> Result<Fate, Trouble> {
+        let (shard, services) = (&self.shard, &self.services);
+        match work {
+            Work::Recover(decided, written) => {
+                submission::recover(shard, services, decided.as_deref(), written).await
+            }
+            Work::Migrate(migration) => {
+                let fate = submission::migrate(shard, services, &migration).await?;
+                if let Err(open) = shard.breaker.count(matches!(fate, Fate::Failed { .. })) {
+                    shard.end(open);
+                }
+                Ok(fate)
+            }
+        }
+    }
+
+    async fn settle(
+        &self,
+        row: u64,
+        attempt: Option<AttemptId>,
+        began: Instant,
+        fate: Result<Fate, Trouble>,
+    ) -> Result<(), Stop> {
+        let fate = match fate {
+            Ok(fate) => fate,
+            Err(Trouble::Stopping) => return Ok(()),
+            Err(trouble) => return Err(self.shard.end(trouble.into())),
+        };
+        let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if let Fate::Failed { code, message } = &fate {
+            tracing::warn!(
+                row,
+                attempt = attempt.map(AttemptId::get),
+                code = code.code(),
+                message,
+                "row failed"
+            );
+        }
+        self.shard.progress.outcome(self.number, &fate, milliseconds);
+        let outcome = Outcome { row, attempt, at: Utc::now(), worker: self.number, milliseconds, fate };
+        self.shard.record(outcome).await;
+        Ok(())
+    }
+
+    /// Waits for what is under way; after a stop not longer than [`DRAIN`].
+    async fn drain(&self, mut under_way: JoinSet<Result<(), Stop>>) -> Result<(), Stop> {
+        let deadline = async {
+            self.shard.stop.cancelled().await;
+            tokio::time::sleep(DRAIN).await;
+        };
+        tokio::pin!(deadline);
+        loop {
+            tokio::select! {
+                ended = under_way.join_next() => match ended {
+                    Some(ended) => joined(&self.shard, ended)?,
+                    None => return Ok(()),
+                },
+                () = &mut deadline => {
+                    tracing::warn!(worker = self.number, rows = under_way.len(), "rows under way were cut off by the stop");
+                    self.shard.left_blobs();
+                    under_way.shutdown().await;
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+fn joined(shard: &Shard, ended: Result<Result<(), Stop>, tokio::task::JoinError>) -> Result<(), Stop> {
+    match ended {
+        Ok(result) => result,
+        // Rows catch their own panics: this one is the program's.
+        Err(error) => {
+            Err(shard
+                .end(Stop::new(crate::exit::Exit::Bug, format!("a worker ended without a word: {error}"))))
+        }
+    }
+}
+
+fn panicked() -> Failure {
+    let message = "a bug in this program met this row; see the log, and please report it";
+    Failure { code: FailCode::InternalError, message: message.to_owned() }
+}

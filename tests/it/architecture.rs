@@ -1,0 +1,353 @@
+//! Promises of the house: imports go one way, rules know no world, one module reads the environment, one
+//! prints. Checked over the tokens of every file in `src`, so that comments and texts do not count.
+
+use std::{fs, path::Path};
+
+/// Which modules of this crate a module may name, beside itself.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("domain", &[]),
+    ("rules", &["domain"]),
+    ("ports", &["domain"]),
+    ("run_store", &["domain", "ports"]),
+    ("report", &["domain"]),
+    ("exit", &["ports"]),
+    ("cli", &[]),
+    ("settings", &["domain", "exit"]),
+    ("telemetry", &["exit", "settings", "report"]),
+    ("plan", STAGE),
+    ("shard", STAGE),
+    ("finalize", FINALIZE),
+    ("adapters", &["domain", "rules", "ports", "run_store", "exit", "settings"]),
+    ("sample", &["domain", "exit"]),
+    ("commands", ANY),
+    ("main", ANY),
+    ("lib", ANY),
+];
+
+/// The reader of the two CSVs parses any bytes; stages read rows through it and through no other adapter.
+const STAGE: &[&str] =
+    &["domain", "rules", "ports", "run_store", "report", "exit", "settings", "adapters::inputs"];
+/// Finalize reads what shard recorded.
+const FINALIZE: &[&str] =
+    &["domain", "rules", "ports", "run_store", "report", "exit", "settings", "adapters::inputs", "shard"];
+const ANY: &[&str] = &["*"];
+
+/// What domain and rules must not name: I/O and clocks.
+const WORLD: &[&str] = &[
+    "tokio",
+    "tokio_util",
+    "futures_util",
+    "sqlx",
+    "tiberius",
+    "azure_core",
+    "azure_identity",
+    "azure_storage_blob",
+    "std::fs",
+    "std::io",
+    "std::net",
+    "std::env",
+    "std::process",
+    "std::time::Instant",
+    "std::time::SystemTime",
+    "Instant::now",
+    "SystemTime::now",
+    "Utc::now",
+    "Local::now",
+    "chrono::Utc::now",
+    "chrono::Local",
+];
+
+/// Everything in this file's text that breaks a promise of the house.
+fn violations(file: &str, source: &str) -> Vec<String> {
+    let module = module_of(file);
+    let top = module.first().cloned().unwrap_or_default();
+    let tokens = tokens(source);
+    let paths = paths(&tokens, &module);
+    let mut found = Vec::new();
+
+    let Some((_, allowed)) = LAYERS.iter().find(|(name, _)| *name == top) else {
+        return vec![format!("{file}: {top} has no place in the layers yet")];
+    };
+    for path in &paths {
+        if let Some(inner) = path.strip_prefix("crate::")
+            && !may_name(&module, allowed, inner)
+        {
+            found.push(format!("{file}: {top} must not import {path}"));
+        }
+        if path.starts_with("std::env") && top != "settings" && path != "std::env::temp_dir" {
+            found.push(format!("{file}: only settings reads the environment: {path}"));
+        }
+        let prints = ["std::io::stdout", "std::io::stderr", "io::stdout", "io::stderr"];
+        if prints.contains(&path.as_str()) && top != "report" {
+            found.push(format!("{file}: only report prints: {path}"));
+        }
+        if ["domain", "rules"].contains(&top.as_str()) && WORLD.iter().any(|name| is_below(path, name)) {
+            found.push(format!("{file}: {top} must not know {path}"));
+        }
+    }
+    for (word, next) in tokens.iter().zip(tokens.iter().skip(1)) {
+        let prints = ["print", "println", "eprint", "eprintln", "dbg"].contains(&word.as_str());
+        if prints && next == "!" && top != "report" {
+            found.push(format!("{file}: only report prints: {word}!"));
+        }
+        if ["async", "await"].contains(&word.as_str()) && ["domain", "rules"].contains(&top.as_str()) {
+            found.push(format!("{file}: {top} must not know {word}"));
+        }
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+fn may_name(module: &[String], allowed: &[&str], path: &str) -> bool {
+    let same_top = path.split("::").next() == module.first().map(String::as_str);
+    if same_top && module.first().is_some_and(|top| top == "adapters") {
+        // An adapter may name itself; only the folder's own file names them all.
+        return module.get(1).is_none_or(|own| is_below(path, &format!("adapters::{own}")));
+    }
+    same_top || allowed.iter().any(|name| *name == "*" || is_below(path, name))
+}
+
+fn is_below(path: &str, name: &str) -> bool {
+    path == name || path.strip_prefix(name).is_some_and(|rest| rest.starts_with("::"))
+}
+
+/// `src/adapters/blobs/azure.rs` is `adapters::blobs::azure`.
+fn module_of(file: &str) -> Vec<String> {
+    let path = file.trim_start_matches("src/").trim_end_matches(".rs");
+    path.split('/').map(str::to_owned).collect()
+}
+
+/// All tokens in order, without comments and texts. What follows `mod tests` is left out: tests may know
+/// the world, and stand last.
+fn tokens(source: &str) -> Vec<String> {
+    let mut tokens: Vec<String> = Vec::new();
+    let mut rest = source;
+    while let Some(first) = rest.chars().next() {
+        let length = match first {
+            '/' if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
+            '/' if rest.starts_with("/*") => rest.find("*/").map_or(rest.len(), |end| end + 2),
+            '"' => text_length(rest),
+            'r' | 'b' if raw_text_length(rest).is_some() => raw_text_length(rest).unwrap_or(1),
+            '\'' => character_length(rest),
+            ':' if rest.starts_with("::") => 2,
+            _ if is_word(rest) => {
+                rest.find(|next: char| !next.is_alphanumeric() && next != '_').unwrap_or(rest.len())
+            }
+            _ => first.len_utf8(),
+        };
+        let (token, left) = rest.split_at(length);
+        rest = left;
+        let is_code = !(token.starts_with("//") || token.starts_with("/*") || token.contains(['"', '\'']));
+        if is_code && !token.trim().is_empty() {
+            tokens.push(token.to_owned());
+        }
+        if tokens.ends_with(&["mod".to_owned(), "tests".to_owned()]) {
+            break;
+        }
+    }
+    tokens
+}
+
+/// The length of `"…"` at the beginning.
+fn text_length(rest: &str) -> usize {
+    let mut escaped = false;
+    for (at, character) in rest.char_indices().skip(1) {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => return at + 1,
+            _ => {}
+        }
+    }
+    rest.len()
+}
+
+/// The length of `r"…"`, `r#"…"#` or `br"…"` at the beginning, if there is one.
+fn raw_text_length(rest: &str) -> Option<usize> {
+    let after = rest.strip_prefix('b').unwrap_or(rest).strip_prefix('r')?;
+    let hashes = after.len() - after.trim_start_matches('#').len();
+    let body = after.get(hashes..)?.strip_prefix('"')?;
+    let end = format!("\"{}", "#".repeat(hashes));
+    Some(rest.len() - body.len() + body.find(&end)? + end.len())
+}
+
+/// The length of `'x'` or `'\n'` at the beginning; 1 for the mark of a lifetime.
+fn character_length(rest: &str) -> usize {
+    let mut characters = rest.char_indices().skip(1);
+    match characters.next() {
+        Some((_, '\\')) => rest.get(3..).and_then(|more| more.find('\'')).map_or(1, |end| end + 4),
+        Some(_) => match characters.next() {
+            Some((at, '\'')) => at + 1,
+            _ => 1,
+        },
+        None => 1,
+    }
+}
+
+/// Every path of two or more words, groups unfolded, `self` and `super` resolved to `crate::…`.
+fn paths(tokens: &[String], module: &[String]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut before = "";
+    for (at, token) in tokens.iter().enumerate() {
+        let begins = is_word(token) && before != "::";
+        if begins && tokens.get(at + 1).is_some_and(|next| next == "::") {
+            unfold(tokens, at, "", &mut found);
+        }
+        before = token;
+    }
+    found.iter().map(|path| resolve(path, module)).collect()
+}
+
+/// Follows the path that begins at `at` and returns where it ends.
+fn unfold(tokens: &[String], mut at: usize, prefix: &str, found: &mut Vec<String>) -> usize {
+    let mut path = prefix.to_owned();
+    loop {
+        let token = tokens.get(at).map_or("", String::as_str);
+        if is_word(token) || token == "*" {
+            path = if path.is_empty() { token.to_owned() } else { format!("{path}::{token}") };
+            at += 1;
+            if tokens.get(at).is_some_and(|next| next == "::") {
+                at += 1;
+                continue;
+            }
+            found.push(path);
+            return at;
+        }
+        if token == "{" {
+            at += 1;
+            while let Some(next) = tokens.get(at).filter(|next| *next != "}") {
+                at = if is_word(next) { unfold(tokens, at, &path, found) } else { at + 1 };
+            }
+            return at + 1;
+        }
+        found.push(path);
+        return at;
+    }
+}
+
+fn resolve(path: &str, module: &[String]) -> String {
+    let mut words = path.split("::").peekable();
+    let mut base: Vec<&str> = match words.peek() {
+        Some(&"super" | &"self") => module.iter().map(String::as_str).collect(),
+        _ => return path.to_owned(),
+    };
+    while let Some(word) = words.next_if(|word| ["super", "self"].contains(word)) {
+        if word == "super" {
+            base.pop();
+        }
+    }
+    ["crate"].into_iter().chain(base).chain(words).collect::<Vec<_>>().join("::")
+}
+
+fn is_word(token: &str) -> bool {
+    token.starts_with(|first: char| first.is_alphabetic() || first == '_')
+}
+
+/// Every Rust file below `src` or `tests`, by its path from the repository's root, and its text.
+fn sources(folder: &str) -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join(folder)];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("the sources can be listed").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(root).expect("below the root").display().to_string();
+                files.push((name, fs::read_to_string(&path).expect("the source can be read")));
+            }
+        }
+    }
+    files
+}
+
+#[test]
+fn every_file_of_the_program_keeps_its_place() {
+    let files = sources("src");
+    assert!(files.len() > 30, "the sources are found: {}", files.len());
+    let broken: Vec<String> = files.iter().flat_map(|(file, source)| violations(file, source)).collect();
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn every_file_begins_by_saying_what_it_is_for() {
+    let files = sources("src").into_iter().chain(sources("tests"));
+    let silent: Vec<_> =
+        files.filter(|(_, source)| !source.starts_with("//! ")).map(|(file, _)| file).collect();
+    assert!(silent.is_empty(), "{silent:?}");
+}
+
+#[test]
+fn what_breaks_the_house_is_found() {
+    for (file, source, expected) in [
+        ("src/domain/row.rs", "use crate::ports::Fault;", "domain must not import crate::ports::Fault"),
+        ("src/domain/row.rs", "use super::super::exit;", "domain must not import crate::exit"),
+        ("src/domain/row.rs", "use std::{fmt, fs::File};", "domain must not know std::fs::File"),
+        ("src/domain/row.rs", "fn f() { chrono::Utc::now(); }", "domain must not know chrono::Utc::now"),
+        ("src/rules.rs", "use tokio::sync::Mutex;", "rules must not know tokio::sync::Mutex"),
+        ("src/rules/decide.rs", "async fn decide() {}", "rules must not know async"),
+        ("src/rules/decide.rs", "use crate::{domain, report};", "rules must not import crate::report"),
+        ("src/report.rs", "use crate::adapters;", "report must not import crate::adapters"),
+        ("src/shard/copy.rs", "use crate::adapters::blobs;", "shard must not import crate::adapters::blobs"),
+        ("src/plan.rs", "fn f() { crate::commands::run() }", "plan must not import crate::commands::run"),
+        (
+            "src/adapters/blobs.rs",
+            "use super::postgres::Pool;",
+            "adapters must not import crate::adapters::postgres::Pool",
+        ),
+        (
+            "src/adapters/blobs/azure.rs",
+            "use crate::{adapters::{inputs::Reader}};",
+            "adapters must not import crate::adapters::inputs::Reader",
+        ),
+        (
+            "src/shard.rs",
+            "fn f() { std::env::var(\"X\"); }",
+            "only settings reads the environment: std::env::var",
+        ),
+        ("src/shard.rs", "use std::{env, fmt};", "only settings reads the environment: std::env"),
+        ("src/commands/plan.rs", "fn f() { println!(\"x\") }", "only report prints: println!"),
+        ("src/main.rs", "fn f() { std::io::stdout(); }", "only report prints: std::io::stdout"),
+        (
+            "src/rules.rs",
+            "const Q: char = '\"'; use std::fs::read; // '\"'",
+            "rules must not know std::fs::read",
+        ),
+        ("src/rules.rs", "const Q: &str = r\"\\\"; use std::fs::read;", "rules must not know std::fs::read"),
+        ("src/utils.rs", "", "utils has no place in the layers yet"),
+    ] {
+        let found = violations(file, source);
+        assert_eq!(found, [format!("{file}: {expected}")], "{source}");
+    }
+}
+
+#[test]
+fn what_keeps_the_house_is_let_through() {
+    for (file, source) in [
+        (
+            "src/domain/row.rs",
+            "use super::AttemptId; use std::{fmt, str::FromStr}; use chrono::{DateTime, Utc};",
+        ),
+        (
+            "src/domain/row.rs",
+            "//! Not `use crate::ports`.\nconst T: &str = \"std::fs \\\" async println!\";",
+        ),
+        (
+            "src/domain/row.rs",
+            "const T: &str = r#\"a\" std::fs::read\"#; const C: [char; 2] = ['\"', '\\''];",
+        ),
+        ("src/domain/row.rs", "fn f<'a>(t: &'a str) -> &'a str { /* tokio::spawn */ t }"),
+        ("src/rules/decide.rs", "use crate::domain::{Decision, Skip}; use crate::rules::files;"),
+        ("src/rules/decide.rs", "#[cfg(test)] mod tests { use super::*; use std::fs; }"),
+        ("src/adapters/blobs/azure.rs", "use super::account::Key; use crate::adapters::blobs::Folder;"),
+        ("src/adapters.rs", "pub mod inputs; pub use self::inputs::Reader;"),
+        ("src/settings/source.rs", "fn f() { std::env::vars_os(); }"),
+        ("src/finalize/merge.rs", "fn f() { std::env::temp_dir(); }"),
+        ("src/report.rs", "fn f() { std::io::stdout(); print!(\"\"); }"),
+        ("src/commands/run.rs", "use crate::{adapters::{blobs, postgres}, settings::Settings};"),
+    ] {
+        assert_eq!(violations(file, source), Vec::<String>::new(), "{source}");
+    }
+}

@@ -1,0 +1,197 @@
+//! Copies by the storage service itself, on the wire: Azurite answers 501 to Put Blob From URL.
+
+use std::sync::Arc;
+
+use rogo_migrate::ports::{Blobs, FaultKind, Service};
+use rogo_migrate::shard::copy::{Budget, Copier};
+use url::Url;
+
+use super::{
+    copy::{copy, metadata, planned},
+    open, source,
+};
+use crate::support::http_stub::{HttpStub, Request, Response};
+
+const MD5: &str = "kAFQmDzST7DWlj99KOF/cg==";
+const NAME: &str = "LTI_Uploads/t1/7_1_f.pdf";
+
+/// A source of 3 bytes ("abc") that has an MD5 or not, and is so many bytes long.
+async fn source_stub(size: u64, md5: Option<&'static str>) -> HttpStub {
+    HttpStub::start(move |request, _| {
+        let response = Response::new(200).header("etag", "\"e1\"");
+        let response = match md5 {
+            Some(md5) => response.header("content-md5", md5),
+            None => response,
+        };
+        if request.method == "HEAD" {
+            response.header("content-length", size.to_string())
+        } else {
+            response.body("abc")
+        }
+    })
+    .await
+}
+
+fn source_url(stub: &HttpStub) -> Url {
+    format!("{}/src/box/f%20g.pdf?sv=1&sig=planted", stub.endpoint).parse().unwrap()
+}
+
+fn target(stub: &HttpStub) -> Arc<dyn Blobs> {
+    let string = format!("AccountName=acc;AccountKey=c2VjcmV0;BlobEndpoint={}/acc", stub.endpoint);
+    open(&string, "target", "").unwrap()
+}
+
+fn methods(stub: &HttpStub) -> Vec<String> {
+    stub.requests().into_iter().map(|request| request.method).collect()
+}
+
+#[tokio::test]
+async fn two_requests_copy_a_file_on_the_sources_etag_and_md5() {
+    let from = source_stub(3, Some(MD5)).await;
+    let to = HttpStub::start(|_, _| Response::new(201)).await;
+    let url = source_url(&from);
+    let done = copy(&target(&to), source(None), &url).await.unwrap();
+    assert_eq!((done.size_bytes, done.md5_proven), (3, true));
+    assert_eq!(done.url, format!("{}/acc/target/{NAME}", to.endpoint));
+    assert_eq!(methods(&from), ["HEAD"]);
+    let requests = to.requests();
+    assert_eq!(requests.len(), 1);
+    let sent = |name: &str| requests[0].header(name);
+    assert_eq!(sent("x-ms-copy-source"), Some(url.as_str()));
+    assert_eq!(sent("x-ms-source-if-match"), Some("\"e1\""));
+    assert_eq!(sent("x-ms-source-content-md5"), Some(MD5));
+    assert_eq!(sent("if-none-match"), Some("*"));
+    assert_eq!(sent("x-ms-blob-type"), Some("BlockBlob"));
+    assert_eq!(sent("x-ms-blob-content-type"), Some("application/pdf"));
+    assert_eq!(sent("x-ms-meta-try"), Some("t1"));
+    assert_eq!(sent("x-ms-copy-source-authorization"), None);
+    assert_eq!(requests[0].body_bytes, 0);
+    assert!(sent("authorization").unwrap().starts_with("SharedKey acc:"));
+}
+
+#[tokio::test]
+async fn a_token_travels_in_the_copy_source_authorization() {
+    use rogo_migrate::ports::{BlobInfo, CopyGrant, PutOptions};
+    let to = HttpStub::start(|_, _| Response::new(201)).await;
+    let url = "https://src.example/box/f".parse().unwrap();
+    let grant = CopyGrant { url, authorization: Some("Bearer planted".into()) };
+    let info = BlobInfo { size_bytes: 3, etag: Some("\"e1\"".into()), ..BlobInfo::default() };
+    let stored = target(&to).copy_from(&grant, &info, "f", &PutOptions::create("text/plain")).await.unwrap();
+    assert_eq!((stored.size_bytes, stored.md5), (3, None));
+    let requests = to.requests();
+    assert_eq!(requests[0].header("x-ms-copy-source-authorization"), Some("Bearer planted"));
+    assert_eq!(requests[0].header("x-ms-source-content-md5"), None);
+}
+
+#[tokio::test]
+async fn without_a_stored_md5_only_the_length_is_proven() {
+    let from = source_stub(3, None).await;
+    let to = HttpStub::start(|_, _| Response::new(201)).await;
+    let done = copy(&target(&to), source(None), &source_url(&from)).await.unwrap();
+    assert!(!done.md5_proven);
+}
+
+#[tokio::test]
+async fn a_file_beyond_one_request_is_copied_in_blocks() {
+    const SIZE: u64 = 5_000 * 1024 * 1024 + 1;
+    let from = source_stub(SIZE, Some(MD5)).await;
+    let to = HttpStub::start(|_, _| Response::new(201)).await;
+    let done = copy(&target(&to), source(None), &source_url(&from)).await.unwrap();
+    assert_eq!((done.size_bytes, done.md5_proven), (SIZE, false));
+    let requests = to.requests();
+    let (commit, blocks) = requests.split_last().unwrap();
+    let mut next = 0;
+    for block in blocks {
+        let range = block.header("x-ms-source-range").unwrap().strip_prefix("bytes=").unwrap();
+        let (first, last) = range.split_once('-').unwrap();
+        assert_eq!(first.parse::<u64>().unwrap(), next);
+        next = last.parse::<u64>().unwrap() + 1;
+        assert_eq!(block.header("x-ms-source-if-match"), Some("\"e1\""));
+        assert_eq!(block.header("content-length"), Some("0"));
+    }
+    assert_eq!(next, SIZE);
+    assert!(commit.target.contains("comp=blocklist"));
+    assert_eq!(commit.header("if-none-match"), Some("*"));
+    assert_eq!(commit.header("x-ms-meta-try"), Some("t1"));
+    assert_eq!(commit.header("x-ms-blob-content-md5"), Some(MD5));
+}
+
+#[tokio::test]
+async fn a_service_that_cannot_is_asked_once_and_then_files_are_streamed() {
+    for refusal in [
+        (501, "NotImplemented", None),
+        (403, "CannotVerifyCopySource", Some("403")),
+        (400, "InvalidHeaderValue", None),
+    ] {
+        let from = source_stub(3, Some(MD5)).await;
+        let to = HttpStub::start(move |request, _| {
+            let (status, code, source_status) = refusal;
+            if request.header("x-ms-copy-source").is_none() {
+                return Response::new(201).header("content-md5", MD5);
+            }
+            let response = Response::new(status).header("x-ms-error-code", code);
+            match source_status {
+                Some(status) => response.header("x-ms-copy-source-status-code", status),
+                None => response,
+            }
+        })
+        .await;
+        let copier = Copier::new(target(&to), source(None), Budget::new());
+        for name in ["one", "two"] {
+            let file = planned(source_url(&from));
+            let done = copier.copy(&file, name, metadata("t1")).await.unwrap();
+            assert!(done.md5_proven, "{refusal:?}");
+        }
+        assert_eq!(methods(&from), ["HEAD", "GET", "GET"], "{refusal:?}");
+        assert_eq!(to.requests().len(), 3, "{refusal:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_false_conflict_is_settled_by_try_length_and_md5() {
+    for (own_try, length, settled) in [("t1", "3", true), ("t2", "3", false), ("t1", "4", false)] {
+        let from = source_stub(3, Some(MD5)).await;
+        let to = HttpStub::start(move |request: &Request, _| {
+            if request.method == "HEAD" {
+                Response::new(200)
+                    .header("content-length", length)
+                    .header("content-md5", MD5)
+                    .header("x-ms-meta-try", own_try)
+            } else {
+                Response::new(409).header("x-ms-error-code", "BlobAlreadyExists")
+            }
+        })
+        .await;
+        let result = copy(&target(&to), source(None), &source_url(&from)).await;
+        match result {
+            Ok(done) => assert!(settled && done.md5_proven && done.size_bytes == 3),
+            Err(fault) => assert!(!settled && fault.kind == FaultKind::Exists, "{fault}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_source_that_is_gone_or_changed_is_said_so_and_not_streamed() {
+    for (status, code, source_status, expected) in [
+        (412, "SourceConditionNotMet", None, FaultKind::Changed),
+        (404, "CannotVerifyCopySource", Some("404"), FaultKind::NotFound),
+        (404, "CannotVerifyCopySource", None, FaultKind::NotFound),
+        (503, "ServerBusy", None, FaultKind::Throttled(None)),
+    ] {
+        let from = source_stub(3, Some(MD5)).await;
+        let to = HttpStub::start(move |_, _| {
+            let response = Response::new(status).header("x-ms-error-code", code);
+            match source_status {
+                Some(status) => response.header("x-ms-copy-source-status-code", status),
+                None => response,
+            }
+        })
+        .await;
+        let fault = copy(&target(&to), source(None), &source_url(&from)).await.unwrap_err();
+        assert_eq!(fault.kind, expected, "{fault}");
+        let blamed = if status == 503 { Service::TargetBlobs } else { Service::SourceBlobs };
+        assert_eq!(fault.service, blamed, "{fault}");
+        assert!(!fault.chain().contains("planted"), "{}", fault.chain());
+        assert_eq!(methods(&from), ["HEAD"]);
+    }
+}

@@ -1,0 +1,92 @@
+//! The books: what is missing is named, and nothing is called complete before its time.
+
+use rogo_migrate::{
+    domain::{FailCode, Outcome},
+    exit::Exit,
+};
+
+use super::world::{TRY_A, World, failed, migrated, skipped};
+
+#[tokio::test]
+async fn a_complete_run_balances_and_forgets_the_rows_it_was_given() {
+    let world = World::new(3, 2);
+    world.run_blobs.insert("rogo/queues/ffffffffffff/0", "left by a killed plan\n");
+    world.record(TRY_A, &[migrated(1, 1), failed(2, 1, FailCode::NoFiles), skipped(3, 1)]).await;
+    let totals = world.finalize().await.unwrap();
+    assert!(totals.incomplete(&world.store).is_none());
+    assert_eq!((totals.rows, totals.books.rows(), totals.rows_missing()), (3, 3, 0));
+    assert_eq!((totals.books.files, totals.books.bytes), (3, 300));
+    assert!(
+        !world.run_blobs.names().iter().any(|name| name.contains("/queues/") || name.contains("/facts/"))
+    );
+}
+
+#[tokio::test]
+async fn missing_rows_make_it_incomplete_and_are_named_with_their_shards_and_the_command() {
+    let world = World::new(10, 2);
+    let outcomes: Vec<Outcome> =
+        (1..=10).filter(|row| ![1, 3, 7].contains(row)).map(|row| migrated(row, 1)).collect();
+    world.record(TRY_A, &outcomes).await;
+    let totals = world.finalize().await.unwrap();
+    let stop = totals.incomplete(&world.store).unwrap();
+    assert_eq!(stop.exit, Exit::Incomplete);
+    assert_eq!(
+        stop.message,
+        "INCOMPLETE: 3 of 10 rows have no outcome, in 1 shard(s)\n  \
+           shard 1: 3 row(s): 1, 3, 7\n\
+         run them again: rogo-migrate shard --run rogo --shard 1\n\
+         then: rogo-migrate finalize --run rogo"
+    );
+    assert_eq!(totals.rows, totals.books.rows() + totals.rows_missing());
+    assert_eq!(world.result("migrated.csv").lines().count(), 8);
+    assert!(
+        world.run_blobs.names().iter().any(|name| name.contains("/queues/")),
+        "the shard needs its queue"
+    );
+}
+
+#[tokio::test]
+async fn several_incomplete_shards_share_one_command_and_ranges_are_joined() {
+    let world = World::new(100, 2);
+    world.run_blobs.insert("rogo/done/1.json", "{}");
+    let totals = world.finalize().await.unwrap();
+    let message = totals.incomplete(&world.store).unwrap().message;
+    assert!(
+        message.contains("shard 0: 50 row(s): 2, 4, 6, 8, 10, 12, 14, 16, 18, 20 and 40 more"),
+        "{message}"
+    );
+    assert!(
+        message.contains("for shard in 0 1; do rogo-migrate shard --run rogo --shard $shard; done"),
+        "{message}"
+    );
+    assert!(message.contains("remove memory://run/rogo/done/1.json too"), "{message}");
+
+    let world = World::new(100, 1);
+    let totals = world.finalize().await.unwrap();
+    assert_eq!(totals.missing[0].to_string(), "shard 0: 100 row(s): 1-100");
+}
+
+#[tokio::test]
+async fn rows_that_went_missing_after_the_queues_were_forgotten_are_still_counted() {
+    let world = World::new(2, 1);
+    world.record(TRY_A, &[migrated(1, 1), migrated(2, 1)]).await;
+    assert!(world.finalize().await.unwrap().missing.is_empty());
+    world.run_blobs.remove("rogo/segments/0/aaaaaaaaaaaa-00000000.jsonl");
+    let totals = world.finalize().await.unwrap();
+    assert_eq!(totals.missing[0].to_string(), "shard 0: 2 row(s) (its queue is gone)");
+}
+
+#[tokio::test]
+async fn outcomes_of_another_shards_rows_are_no_outcome_of_this_shard() {
+    let world = World::new(4, 2);
+    world.record(TRY_A, &[migrated(4, 1), migrated(2, 1)]).await;
+    // Row 3 belongs to shard 1.
+    world.run_blobs.insert(
+        "rogo/segments/0/bbbbbbbbbbbb-00000000.jsonl",
+        format!("{}\n", serde_json::to_string(&migrated(3, 1)).unwrap()),
+    );
+    let stop = world.finalize().await.unwrap_err();
+    assert_eq!(stop.exit, Exit::Configuration);
+    assert!(stop.message.contains("holds outcomes of rows that are not the shard's"), "{stop}");
+    assert!(world.results().is_empty());
+}

@@ -1,0 +1,124 @@
+//! The merge: input order, one outcome per row, the right one.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use rogo_migrate::{
+    domain::{FailCode, Fate, Outcome, stands},
+    exit::Exit,
+    finalize::merge::Merged,
+};
+
+use super::world::{TRY_A, TRY_B, World, failed, migrated, skipped};
+
+async fn merge(world: &World) -> Vec<Outcome> {
+    let mut merged = Merged::gather(&world.store, &world.plan).await.unwrap();
+    let outcomes: Vec<_> = merged.outcomes().collect::<Result<_, _>>().unwrap();
+    let again: Vec<_> = merged.outcomes().collect::<Result<_, _>>().unwrap();
+    assert_eq!(outcomes, again);
+    outcomes
+}
+
+#[tokio::test]
+async fn outcomes_of_all_shards_come_in_the_inputs_order() {
+    let world = World::new(20_000, 7);
+    let outcomes: Vec<Outcome> = (1..=20_000).rev().map(|row| migrated(row, 1)).collect();
+    world.record(TRY_A, &outcomes).await;
+    let rows: Vec<u64> = merge(&world).await.iter().map(|outcome| outcome.row).collect();
+    assert_eq!(rows, (1..=20_000).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn migrated_beats_all_and_else_the_newest_stands_whichever_process_said_so() {
+    let world = World::new(4, 2);
+    world
+        .record(TRY_A, &[migrated(4, 1), failed(3, 5, FailCode::FileMissing), skipped(2, 2), migrated(1, 1)])
+        .await;
+    world
+        .record(
+            TRY_B,
+            &[
+                failed(4, 9, FailCode::Unavailable),
+                skipped(3, 3),
+                failed(2, 7, FailCode::NoFiles),
+                migrated(1, 1),
+            ],
+        )
+        .await;
+    assert_eq!(
+        merge(&world).await,
+        [
+            migrated(1, 1),
+            failed(2, 7, FailCode::NoFiles),
+            failed(3, 5, FailCode::FileMissing),
+            migrated(4, 1)
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_row_that_the_input_does_not_have_is_refused() {
+    let world = World::new(1, 1);
+    world.run_blobs.insert(
+        "rogo/segments/0/aaaaaaaaaaaa-00000000.jsonl",
+        format!("{}\n", serde_json::to_string(&migrated(2, 1)).unwrap()),
+    );
+    let stop = Merged::gather(&world.store, &world.plan).await.err().unwrap();
+    assert_eq!(stop.exit, Exit::Configuration);
+    assert!(stop.message.contains("names row 2"), "{stop}");
+}
+
+#[tokio::test]
+async fn a_segment_of_a_shard_that_the_plan_does_not_have_is_refused() {
+    let world = World::new(1, 1);
+    world.run_blobs.insert(
+        "rogo/segments/7/aaaaaaaaaaaa-00000000.jsonl",
+        format!("{}\n", serde_json::to_string(&migrated(1, 1)).unwrap()),
+    );
+    let stop = Merged::gather(&world.store, &world.plan).await.err().unwrap();
+    assert!(stop.message.contains("segments/7/aaaaaaaaaaaa-00000000.jsonl"), "{stop}");
+}
+
+/// What two processes may record of 12 rows: which of them, row, second and kind.
+fn records() -> impl Strategy<Value = Vec<(bool, u64, i64, u8)>> {
+    prop::collection::vec((any::<bool>(), 1..=12_u64, 0..5_i64, 0..3_u8), 0..60)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_merge_is_what_a_map_of_rows_would_hold(records in records(), shards in 1..5_u32) {
+        let outcomes: Vec<(bool, Outcome)> = records
+            .into_iter()
+            .map(|(first, row, second, kind)| (first, match kind {
+                0 => migrated(row, second),
+                1 => skipped(row, second),
+                _ => failed(row, second, FailCode::NoFiles),
+            }))
+            .collect();
+        let by = |first: bool| outcomes.iter().filter(move |(of, _)| *of == first).map(|(_, o)| o.clone());
+        let (by_a, by_b): (Vec<Outcome>, Vec<Outcome>) = (by(true).collect(), by(false).collect());
+
+        // Segments are read by name: all of the first try's, then the second's.
+        let mut model: BTreeMap<u64, Outcome> = BTreeMap::new();
+        for outcome in by_a.iter().chain(&by_b).cloned() {
+            let winner = match model.remove(&outcome.row) {
+                Some(earlier) => stands(earlier, outcome),
+                None => outcome,
+            };
+            model.insert(winner.row, winner);
+        }
+        let merged = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+            let world = World::new(12, shards);
+            world.record(TRY_A, &by_a).await;
+            world.record(TRY_B, &by_b).await;
+            merge(&world).await
+        });
+        for outcome in &merged {
+            let any_migrated = outcomes.iter().any(|(_, o)| o.row == outcome.row && matches!(o.fate, Fate::Migrated(_)));
+            prop_assert_eq!(matches!(outcome.fate, Fate::Migrated(_)), any_migrated);
+        }
+        prop_assert_eq!(merged, model.into_values().collect::<Vec<_>>());
+    }
+}

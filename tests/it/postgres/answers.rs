@@ -1,0 +1,130 @@
+//! A lost answer is settled by sending the same statement again.
+
+use rogo_migrate::{
+    domain::Migration,
+    ports::{Committed, FaultKind, Retry, Target},
+};
+
+use super::world::{Worker, copied, database, malpractice, migration};
+use crate::support::{
+    postgres::{TestDatabase, TestServer},
+    proxy::{Cut, Proxy},
+};
+
+/// A worker whose statement is prepared, behind a proxy.
+async fn worker(database: &TestDatabase) -> (Proxy, impl Target) {
+    let proxy = Proxy::start(TestServer::get().address()).await;
+    let target = Worker { pool: 1, ..Worker::at(database.url_through(proxy.address())) }.start();
+    for first in [migration(1), malpractice(2, "2020-01-01T00:00:00Z")] {
+        target.commit(&first, &copied(&first)).await.unwrap();
+    }
+    (proxy, target)
+}
+
+async fn count(database: &TestDatabase, migration: &Migration) -> i64 {
+    let launch_id = migration.ids.launch_id();
+    database
+        .number(&format!("select count(*) from assignment_submissions where lti_launch_id = '{launch_id}'"))
+        .await
+}
+
+#[tokio::test]
+async fn an_answer_lost_before_the_statement_arrived_is_settled_by_writing() {
+    for migration in [migration(987), malpractice(988, "2024-05-01T00:00:00Z")] {
+        let database = database().await;
+        let (proxy, target) = worker(&database).await;
+        let commits = if migration.malpractice.is_some() {
+            b"commit".to_vec()
+        } else {
+            migration.ids.launch_id().into()
+        };
+        proxy.cut(Cut::BeforeRequest(commits));
+
+        let fault = target.commit(&migration, &copied(&migration)).await.unwrap_err();
+        assert_eq!(fault.kind, FaultKind::AnswerLost, "{}", fault.chain());
+        assert_eq!(proxy.cuts(), 1);
+        assert_eq!(count(&database, &migration).await, 0);
+
+        let settled = target.commit(&migration, &copied(&migration)).await.unwrap();
+        assert_eq!(settled, Committed::Inserted { notes: Vec::new() });
+        assert_eq!(count(&database, &migration).await, 1);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_lost_after_the_commit_is_settled_by_meeting_the_own_row() {
+    for migration in [migration(987), malpractice(988, "2024-05-01T00:00:00Z")] {
+        let database = database().await;
+        let (proxy, target) = worker(&database).await;
+        let commits = if migration.malpractice.is_some() {
+            b"commit".to_vec()
+        } else {
+            migration.ids.launch_id().into()
+        };
+        proxy.cut(Cut::BeforeAnswerTo(commits));
+
+        let fault = target.commit(&migration, &copied(&migration)).await.unwrap_err();
+        assert_eq!(fault.kind, FaultKind::AnswerLost, "{}", fault.chain());
+        assert_eq!(fault.kind.retry(), Retry::Settle);
+        assert_eq!(proxy.cuts(), 1);
+        let written = database.dump_tables(&[]).await;
+
+        let Committed::Held(held) = target.commit(&migration, &copied(&migration)).await.unwrap() else {
+            panic!("written twice");
+        };
+        assert_eq!(
+            held.blob_names,
+            copied(&migration).into_iter().map(|file| file.blob_name).collect::<Vec<_>>()
+        );
+        assert_eq!(database.dump_tables(&[]).await, written);
+        assert_eq!(count(&database, &migration).await, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_lock_or_read_that_is_lost_before_a_write_was_sent_may_simply_be_repeated() {
+    let database = database().await;
+    let (proxy, target) = worker(&database).await;
+    let migration = malpractice(988, "2024-05-01T00:00:00Z");
+    proxy.cut(Cut::BeforeAnswerTo(b"pg_advisory_xact_lock".to_vec()));
+    let fault = target.commit(&migration, &copied(&migration)).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Unavailable, "{}", fault.chain());
+    assert_eq!(
+        target.commit(&migration, &copied(&migration)).await.unwrap(),
+        Committed::Inserted { notes: vec![] }
+    );
+}
+
+#[tokio::test]
+async fn a_session_that_the_server_ends_is_replaced() {
+    let database = database().await;
+    let (_proxy, target) = worker(&database).await;
+    database
+        .run(
+            "select pg_terminate_backend(pid) from pg_stat_activity
+        where application_name like 'run/%' and datname = current_database()",
+        )
+        .await;
+    let migration = migration(987);
+    // The statement may have met the dying session: then its answer is lost, and settled.
+    let committed = match target.commit(&migration, &copied(&migration)).await {
+        Err(fault) => {
+            assert_eq!(fault.kind, FaultKind::AnswerLost, "{}", fault.chain());
+            target.commit(&migration, &copied(&migration)).await.unwrap()
+        }
+        Ok(committed) => committed,
+    };
+    assert_eq!(committed, Committed::Inserted { notes: Vec::new() });
+}
+
+#[tokio::test]
+async fn a_read_only_database_blames_no_row() {
+    let database = database().await;
+    let name = database.name();
+    database.run(&format!("alter database {name} set default_transaction_read_only = on")).await;
+    let target = Worker::of(&database).start();
+    let migration = migration(987);
+    let fault = target.commit(&migration, &copied(&migration)).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Unavailable, "{}", fault.chain());
+    assert!(fault.chain().contains("25006"), "{}", fault.chain());
+}

@@ -1,0 +1,179 @@
+//! Connecting: credentials that rotate, and errors that say what to do and no secret.
+
+use std::{fs, sync::Arc};
+
+use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
+use rogo_migrate::{
+    ports::{FaultKind, Target},
+    settings::{DatabaseAuth, Secret},
+};
+
+use super::world::{Worker, database};
+use crate::support::{
+    postgres::{TestDatabase, TestServer},
+    proxy::{Cut, Proxy},
+};
+
+/// Hands out what stands in a file, as an identity service hands out the token of the hour.
+#[derive(Debug)]
+struct Tokens(std::path::PathBuf);
+
+#[async_trait::async_trait]
+impl TokenCredential for Tokens {
+    async fn get_token(
+        &self,
+        scopes: &[&str],
+        _options: Option<TokenRequestOptions<'_>>,
+    ) -> azure_core::Result<AccessToken> {
+        assert_eq!(scopes, ["https://ossrdbms-aad.database.windows.net/.default"]);
+        let expires = azure_core::time::OffsetDateTime::now_utc() + azure_core::time::Duration::hours(1);
+        Ok(AccessToken::new(fs::read_to_string(&self.0)?, expires))
+    }
+}
+
+/// A role of this database's name with this password, or its new password.
+async fn role(database: &TestDatabase, verb: &str, password: &str) {
+    let name = database.name();
+    database.run(&format!("{verb} role {name} login password '{password}'")).await;
+}
+
+async fn end_sessions_of(database: &TestDatabase) {
+    let name = database.name();
+    database
+        .run(&format!(
+            "select pg_terminate_backend(pid, 10000) from pg_stat_activity where usename = '{name}'"
+        ))
+        .await;
+}
+
+#[tokio::test]
+async fn a_rotated_password_is_read_for_the_next_connection() {
+    let database = database().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("url");
+    let server = TestServer::get();
+    let url = |password: &str| {
+        TestServer::url_as(database.name(), password, server.address(), database.name()) + "\n"
+    };
+    role(&database, "create", "first").await;
+    fs::write(&file, url("first")).unwrap();
+    let target = Worker { url: Secret::File(file.clone()), ..Worker::of(&database) }.start();
+    assert_eq!(target.database().await.unwrap(), database.name());
+
+    role(&database, "alter", "second").await;
+    fs::write(&file, url("second")).unwrap();
+    end_sessions_of(&database).await;
+    // The connection that died in the pool is noticed at its next use.
+    while target.database().await.is_err_and(|fault| fault.kind == FaultKind::Unavailable) {}
+    assert_eq!(target.database().await.unwrap(), database.name());
+}
+
+#[tokio::test]
+async fn a_token_is_asked_for_with_each_connection() {
+    let database = database().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    let server = TestServer::get();
+    role(&database, "create", "token-1").await;
+    fs::write(&file, "token-1").unwrap();
+    let worker = |credential| Worker {
+        url: Secret::Value(TestServer::url_as(database.name(), "ignored", server.address(), database.name())),
+        auth: DatabaseAuth::Entra,
+        credential,
+        ..Worker::of(&database)
+    };
+    let target = worker(Some(Arc::new(Tokens(file.clone())) as Arc<_>)).start();
+    target.database().await.unwrap();
+    role(&database, "alter", "token-2").await;
+    fs::write(&file, "token-2").unwrap();
+    end_sessions_of(&database).await;
+    while target.database().await.is_err_and(|fault| fault.kind == FaultKind::Unavailable) {}
+    target.database().await.unwrap();
+
+    fs::remove_file(&file).unwrap();
+    end_sessions_of(&database).await;
+    let mut fault = target.database().await.unwrap_err();
+    while fault.kind == FaultKind::Unavailable {
+        fault = target.database().await.unwrap_err();
+    }
+    assert_eq!(fault.kind, FaultKind::Denied);
+    assert!(fault.chain().contains("no Microsoft Entra token"), "{}", fault.chain());
+    assert_eq!(worker(None).start().database().await.unwrap_err().kind, FaultKind::Misconfigured);
+}
+
+#[tokio::test]
+async fn what_cannot_be_reached_or_entered_is_named_without_the_secret() {
+    let database = database().await;
+    let server = TestServer::get();
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let here = server.address();
+    for (url, kind, says) in [
+        (TestServer::url_as("tester", "secret", here, "test_1"), FaultKind::Denied, "28P01"),
+        (
+            TestServer::url_as("nobody-here", "secret", here, "test_1"),
+            FaultKind::Denied,
+            "check the user and password",
+        ),
+        (server.url("no_such_database"), FaultKind::Misconfigured, "\"no_such_database\" does not exist"),
+        (
+            TestServer::url_as("tester", "secret", gone, "x"),
+            FaultKind::Unavailable,
+            "cannot connect to 127.0.0.1:",
+        ),
+        (
+            "postgres://u:secret@host.invalid/x".into(),
+            FaultKind::Unavailable,
+            "cannot connect to host.invalid:5432",
+        ),
+        ("postgres://u:secret@h/x?sslmod=secret".into(), FaultKind::Misconfigured, "\"sslmod\""),
+    ] {
+        let fault = Worker::at(url).start().database().await.unwrap_err();
+        assert_eq!(fault.kind, kind, "{}", fault.chain());
+        assert!(fault.chain().contains(says), "{}", fault.chain());
+        assert!(!fault.chain().contains("secret"), "{}", fault.chain());
+    }
+    let missing = Worker { url: Secret::File("/no/such/file".into()), ..Worker::of(&database) }.start();
+    let fault = missing.database().await.unwrap_err();
+    assert!(fault.chain().contains("DATABASE_URL_FILE"), "{}", fault.chain());
+}
+
+#[tokio::test]
+async fn tls_is_used_and_checked_where_the_url_asks_for_it() {
+    let database = database().await;
+    let root = TestServer::get().root_certificate();
+    let url = |parameters: &str| database.url().replace("sslmode=disable", parameters);
+    let encrypted = "select count(*) from pg_stat_ssl join pg_stat_activity using (pid)
+        where ssl and application_name like 'run/%' and datname = current_database()";
+
+    let checked = Worker::at(url(&format!("sslrootcert={}", root.display()))).start();
+    checked.database().await.unwrap();
+    assert_eq!(database.number(encrypted).await, 1);
+    let preferred = Worker::at(url("")).start();
+    preferred.database().await.unwrap();
+    assert_eq!(database.number(encrypted).await, 2);
+
+    for (parameters, says) in
+        [("sslmode=verify-full", "UnknownIssuer"), ("sslrootcert=/no/such/file", "cannot be opened")]
+    {
+        let fault = Worker::at(url(parameters)).start().database().await.unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Misconfigured, "{}", fault.chain());
+        assert!(fault.chain().contains(says), "{}", fault.chain());
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_refused_or_cut_while_it_opens_may_be_tried_again() {
+    let database = database().await;
+    let proxy = Proxy::start(TestServer::get().address()).await;
+    let target = Worker::at(database.url_through(proxy.address())).start();
+    proxy.refuse(true);
+    let fault = target.database().await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Unavailable, "{}", fault.chain());
+    proxy.refuse(false);
+    for bytes in [1, 20, 100, 300] {
+        proxy.cut(Cut::AfterBytes(bytes));
+        let fault = target.database().await.unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Unavailable, "{}", fault.chain());
+    }
+    assert_eq!(target.database().await.unwrap(), database.name());
+}

@@ -1,0 +1,134 @@
+//! What is read of the target: its catalogue and what it holds.
+
+use rogo_migrate::{
+    domain::{Assessment, MalpracticeLevel, Section, SubmissionIds},
+    ports::{FaultKind, Target},
+};
+
+use super::world::{LMS, Worker, copied, database, malpractice, migration};
+
+#[tokio::test]
+async fn the_catalogue_holds_all_assessments_active_levels_and_the_oldest_admin() {
+    let database = database().await;
+    let catalogue = Worker::of(&database).start().catalogue().await.unwrap();
+    let section = |id: &str, text: &str| Section { id: id.into(), question_text: text.into() };
+    let assessment = |id: &str, name: &str, code: &str, sections| Assessment {
+        id: id.into(),
+        name: name.into(),
+        code: code.into(),
+        sections,
+    };
+    assert_eq!(
+        catalogue.assessments,
+        [
+            assessment(
+                "a1",
+                "5HR03 PQ 24_01",
+                "5HR03",
+                vec![section("s1", "Question 1"), section("s2", "Question 2"), section("s3", "")]
+            ),
+            assessment("a2", "7HR01 PQ 24_01", "7HR01", vec![]),
+        ]
+    );
+    let level = |id: &str, text: &str| MalpracticeLevel { id: id.into(), level_text: text.into() };
+    assert_eq!(catalogue.malpractice_levels, [level("l1", "Moderate"), level("l2", "Considerable")]);
+    assert_eq!(catalogue.rule_owner_id, "u1");
+}
+
+#[tokio::test]
+async fn the_owner_of_applied_rules_is_whom_the_setting_names() {
+    let database = database().await;
+    let named = |name: &str| Worker { rule_owner: Some(name.into()), ..Worker::of(&database) }.start();
+    assert_eq!(named("marker").catalogue().await.unwrap().rule_owner_id, "u0");
+    let fault = named("nobody").catalogue().await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Misconfigured);
+    assert!(fault.chain().contains("--rule-owner"), "{}", fault.chain());
+
+    database.run("update users set role = 'tutor'").await;
+    let fault = Worker::of(&database).start().catalogue().await.unwrap_err();
+    assert!(fault.chain().contains("no user with the role admin"), "{}", fault.chain());
+}
+
+#[tokio::test]
+async fn every_launch_id_of_a_migration_is_handed_over_and_no_other() {
+    let database = database().await;
+    database
+        .run(
+            "insert into lti_launch_sessions (launch_id, consumer_key, expires_at)
+                select 'rogo_' || n || '_x', 'key', now() from generate_series(1, 25000) n;
+             insert into lti_launch_sessions (launch_id, consumer_key, expires_at)
+                select id, 'key', now() from unnest(array['rogox1_x', 'Rogo_1_x', 'launch-1', 'rogo']) id",
+        )
+        .await;
+    let mut ids = Vec::new();
+    let mut batches = 0;
+    let target = Worker::of(&database).start();
+    target
+        .launch_ids(&mut |batch| {
+            batches += 1;
+            ids.extend(batch);
+        })
+        .await
+        .unwrap();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 25_000);
+    assert!(ids.iter().all(|id| id.starts_with("rogo_")));
+    assert_eq!(batches, 3, "memory stays flat");
+    assert_eq!(target.database().await.unwrap(), database.name(), "the connection is as good as before");
+}
+
+#[tokio::test]
+async fn what_is_held_is_found_by_equality_alone() {
+    let database = database().await;
+    let target = Worker::of(&database).start();
+    let ours = migration(987);
+    target.commit(&ours, &copied(&ours)).await.unwrap();
+    // An older program's, one that stands alone, and one of an attempt that begins with the same digits.
+    database
+        .run(
+            "insert into lti_launch_sessions (launch_id, consumer_key, expires_at)
+                select id, 'key', now() from unnest(array['rogo_5_1700abc', 'rogo_6_1700abc', 'rogo_9876_x']) id;
+             insert into assignment_submissions (id, lti_launch_id, file_count) values ('old', 'rogo_5_1700abc', 2);
+             insert into submission_files (submission_id, file_name, original_file_name, file_url,
+                azure_blob_name, upload_order) values ('old', 'b', 'b', 'u', 'x/b', 2), ('old', 'a', 'a', 'u', 'x/a', 1)",
+        )
+        .await;
+    let absent = SubmissionIds::new(LMS, 1.try_into().unwrap()).launch_id();
+    let asked =
+        [ours.ids.launch_id(), "rogo_5_1700abc".into(), "rogo_6_1700abc".into(), "rogo_987_x".into(), absent];
+    let mut held = target.held(&asked).await.unwrap();
+    held.sort_by(|a, b| a.launch_id.cmp(&b.launch_id));
+
+    let found: Vec<_> = held
+        .iter()
+        .map(|held| (held.launch_id.as_str(), held.submission_id.as_deref(), held.files))
+        .collect();
+    let (launch_id, submission_id) = (ours.ids.launch_id(), ours.ids.row("assignment_submissions", 1));
+    assert_eq!(
+        found,
+        [
+            ("rogo_5_1700abc", Some("old"), 2),
+            ("rogo_6_1700abc", None, 0),
+            (launch_id.as_str(), Some(submission_id.as_str()), 3),
+        ]
+    );
+    assert_eq!(held[0].blob_names, ["x/a", "x/b"]);
+    assert_eq!(target.held(&[]).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn what_is_held_tells_whether_another_ones_rule_stands() {
+    let database = database().await;
+    let target = Worker::of(&database).start();
+    let migration = malpractice(987, "2024-05-01T00:00:00Z");
+    target.commit(&migration, &copied(&migration)).await.unwrap();
+    let launch_id = [migration.ids.launch_id()];
+    assert!(!target.held(&launch_id).await.unwrap()[0].foreign_enforcement);
+
+    database.run("update malpractice_enforcements set submission_id = null").await;
+    assert!(target.held(&launch_id).await.unwrap()[0].foreign_enforcement);
+    // Without malpractice of its own the rule is no concern of the submission.
+    database.run("update submission_grades set malpractice_level_id = null").await;
+    assert!(!target.held(&launch_id).await.unwrap()[0].foreign_enforcement);
+}

@@ -1,0 +1,207 @@
+//! What these tests share: a small catalogue, a migration to write, a worker, a ledger in memory.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use rogo_migrate::{
+    adapters::postgres::{EnforcementLedger, FenceKey, PostgresOptions, PostgresTarget, SharedFence},
+    domain::{
+        FileKind, Grade, Malpractice, Migration, PlannedFile, SectionMark, SubmissionIds, enforcement_id,
+    },
+    ports::{CopiedFile, Fault},
+    settings::{DatabaseAuth, DatabaseSettings, MarkerOnly, Organisation, RuleSettings, Secret},
+};
+
+use crate::support::postgres::TestDatabase;
+
+pub const LMS: &str = "3f2504e0-4f89-11d3-9a0c-0305e82c3301";
+pub const TRY: &str = "0123456789ab";
+
+/// Two users, one assessment with two sections, two levels.
+const CATALOGUE: &str = "
+    insert into users (id, username, email, password, role, created_at) values
+        ('u2', 'newer', 'b@example.org', '-', 'admin', '2024-01-02'),
+        ('u1', 'oldest', 'a@example.org', '-', 'admin', '2024-01-01'),
+        ('u0', 'marker', 'c@example.org', '-', 'marker', '2023-01-01');
+    insert into assessments (id, name, code, status) values
+        ('a1', '5HR03 PQ 24_01', '5HR03', 'archived'), ('a2', '7HR01 PQ 24_01', '7HR01', 'active');
+    insert into assessment_sections (id, assessment_id, question_text, \"order\") values
+        ('s2', 'a1', 'Question 2', 2), ('s1', 'a1', 'Question 1', 1), ('s3', 'a1', null, 3);
+    insert into malpractice_levels (id, level_text, sort_order, is_active) values
+        ('l2', 'Considerable', 2, 'true'), ('l1', 'Moderate', 1, 'true'), ('l0', 'Old', 0, 'false');";
+
+/// A database with the small catalogue.
+pub async fn database() -> TestDatabase {
+    let database = TestDatabase::new().await;
+    database.run(CATALOGUE).await;
+    database
+}
+
+/// How a test's worker differs from the ordinary one.
+pub struct Worker {
+    pub url: Secret,
+    pub auth: DatabaseAuth,
+    pub credential: Option<Arc<dyn azure_core::credentials::TokenCredential>>,
+    pub name: String,
+    pub pool: u32,
+    pub fence: Option<SharedFence>,
+    pub ledger: Arc<Ledger>,
+    pub rule_owner: Option<String>,
+}
+
+impl Worker {
+    pub fn of(database: &TestDatabase) -> Self {
+        Self::at(database.url())
+    }
+
+    pub fn at(url: String) -> Self {
+        Self {
+            url: Secret::Value(url),
+            auth: DatabaseAuth::Password,
+            credential: None,
+            name: format!("run/0/{TRY}"),
+            pool: 3,
+            fence: Some(SharedFence {
+                key: FenceKey::of_plan("tests"),
+                retired: Arc::new(|| Box::pin(async { Ok(false) })),
+            }),
+            ledger: Arc::default(),
+            rule_owner: None,
+        }
+    }
+
+    pub fn start(self) -> PostgresTarget {
+        PostgresTarget::new(PostgresOptions {
+            database: &DatabaseSettings { url: self.url, auth: self.auth },
+            credential: self.credential,
+            pool: self.pool,
+            application_name: self.name,
+            container: "target".into(),
+            organisation: &Organisation {
+                lms_instance: LMS.into(),
+                lms_name: "The LMS".into(),
+                return_url: "https://lms.example.org/sections".into(),
+                consumer_key: "key".into(),
+            },
+            rules: &RuleSettings {
+                unit_versions: vec!["24".into()],
+                instruction_set: "AIS".into(),
+                assignment_title: "Submission Area".into(),
+                rule_owner: self.rule_owner,
+                marker_only: MarkerOnly::Fail,
+                warehouse_time_zone: chrono_tz::UTC,
+            },
+            fence: self.fence,
+            ledger: Some(self.ledger),
+        })
+    }
+}
+
+/// Keeps images in memory; tries equal to [`TRY`] are this run's.
+#[derive(Default)]
+pub struct Ledger {
+    pub images: Mutex<Vec<(String, serde_json::Value)>>,
+}
+
+#[async_trait]
+impl EnforcementLedger for Ledger {
+    async fn is_ours(&self, tries: &[String]) -> Result<bool, Fault> {
+        Ok(tries.iter().any(|id| id == TRY))
+    }
+
+    async fn keep_image(&self, id: &str, image: &serde_json::Value) -> Result<(), Fault> {
+        self.images.lock().unwrap().push((id.into(), image.clone()));
+        Ok(())
+    }
+}
+
+/// A moment, from RFC 3339.
+pub fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+/// A submission of two learner files and one marker file, two marks, no malpractice.
+pub fn migration(attempt: i32) -> Migration {
+    let attempt = attempt.try_into().unwrap();
+    let file = |upload_order, kind, name: &str, uploaded_by: Option<&str>| PlannedFile {
+        kind,
+        upload_order,
+        source: "https://source.example.org/f".parse().unwrap(),
+        name: name.into(),
+        file_type: name.rsplit('.').next().unwrap().into(),
+        file_mime_type: "application/octet-stream",
+        content_type: "application/octet-stream".into(),
+        uploaded_by: uploaded_by.map(Into::into),
+    };
+    Migration {
+        attempt,
+        ids: SubmissionIds::new(LMS, attempt),
+        lms_user_id: format!("{LMS}::user-1"),
+        context_id: format!("{LMS}::section-1"),
+        context_title: "Course".into(),
+        return_url: "https://lms.example.org/sections/section-1".into(),
+        course_name: "5HR03 PQ Attempt 2".into(),
+        first_name: "Zoë".into(),
+        last_name: "O'Hara 🎓".into(),
+        full_name: "Zoë O'Hara 🎓".into(),
+        email: "zoe@example.org".into(),
+        assessment_id: "a1".into(),
+        assessment_code: "5HR03".into(),
+        attempt_number: 2,
+        submitted_at: at("2024-05-03T10:00:00Z"),
+        date_inserted: at("2024-05-01T09:00:00.123456Z"),
+        date_modified: at("2024-05-02T09:00:00Z"),
+        files: vec![
+            file(1, FileKind::Learner, "essay.pdf", Some("77")),
+            file(2, FileKind::Learner, "notes.zip", Some("77")),
+            file(3, FileKind::Marker, "5HR03_Zo_-O_Hara_feedback.docx", None),
+        ],
+        section_marks: vec![
+            SectionMark { section_id: "s1".into(), marks_awarded: 12.5, feedback: Some("Good".into()) },
+            SectionMark { section_id: "s2".into(), marks_awarded: 0.0, feedback: None },
+        ],
+        grade: Grade {
+            total_marks_awarded: 12.5,
+            total_marks_possible: 40.0,
+            percentage_score: 31.25,
+            final_grade: "Refer".into(),
+            overall_summary: None,
+        },
+        malpractice: None,
+        notes: Vec::new(),
+    }
+}
+
+/// The same with malpractice, entered at this moment.
+pub fn malpractice(attempt: i32, entered: &str) -> Migration {
+    let mut migration = migration(attempt);
+    migration.date_inserted = at(entered);
+    migration.attempt_number = attempt;
+    migration.malpractice = Some(Malpractice {
+        level_id: "l1".into(),
+        notes: "Malpractice Moderate".into(),
+        enforcement_id: enforcement_id(
+            &migration.lms_user_id,
+            &migration.assessment_code,
+            &migration.context_id,
+        ),
+        enforced_max_attempts: Some(3),
+        rule_applied_by: "u1".into(),
+    });
+    migration
+}
+
+/// Its files as they were copied by [`TRY`]: 262,144 bytes each.
+pub fn copied(migration: &Migration) -> Vec<CopiedFile> {
+    migration
+        .files
+        .iter()
+        .map(|file| {
+            let blob_name =
+                format!("LTI_Uploads/{TRY}/{}_{}_{}", migration.attempt, file.upload_order, file.name);
+            let url = format!("https://account.example.org/target/{blob_name}");
+            CopiedFile { blob_name, url, size_bytes: 262_144, md5_proven: true }
+        })
+        .collect()
+}

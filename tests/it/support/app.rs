@@ -1,0 +1,334 @@
+//! The program as its user has it: the built binary, its environment, and real servers behind it.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    process::{Output, Stdio},
+};
+
+use azure_storage_blob::models::BlockBlobClientUploadOptions;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use futures_util::{StreamExt, TryStreamExt};
+use rogo_migrate::{
+    adapters::blobs,
+    ports::{BlobInfo, Blobs, Service},
+    sample::{self, SampleOptions},
+    settings::{AccountSettings, Place, Secret},
+};
+use sqlx::{AssertSqlSafe, Executor};
+use tokio::process::{Child, Command};
+
+use super::{
+    azurite::Azurite,
+    postgres::TestDatabase,
+    tds::{self, TdsServer, data::Data},
+};
+
+/// Inputs of one generated sample, shared by every app that runs it.
+pub struct Sample {
+    pub folder: tempfile::TempDir,
+    /// Source container, with the sample's files.
+    pub source: String,
+    pub tds: TdsServer,
+}
+
+/// One target: a database, a container, a run store and a folder for the results.
+pub struct TestApp<'sample> {
+    pub sample: &'sample Sample,
+    pub database: TestDatabase,
+    pub container: String,
+    pub out: tempfile::TempDir,
+    environment: BTreeMap<String, String>,
+}
+
+impl Sample {
+    /// Generates `rows` rows, uploads the files, starts a SQL Server with the facts.
+    pub async fn new(rows: u64, seed: u64) -> Self {
+        Self::with(rows, seed, |_| {}).await
+    }
+
+    /// The same with other options.
+    pub async fn with(rows: u64, seed: u64, change: impl FnOnce(&mut SampleOptions)) -> Self {
+        let azurite = Azurite::shared().await;
+        let source = azurite.container().await;
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("{}/{source}", azurite.endpoint()).parse().unwrap();
+        let mut options = SampleOptions::new(rows, seed, folder.path().join("sample"));
+        options.source_url = Some(url);
+        change(&mut options);
+        sample::generate(&options).unwrap();
+        let sample = folder.path().join("sample");
+        upload(azurite, &source, &sample).await;
+        let data = Data::load(&sample.join("warehouse")).unwrap();
+        let tds = TdsServer::start(data, tds::Options::default()).await.unwrap();
+        Self { folder, source, tds }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join("sample").join(name)
+    }
+
+    /// `expected.csv`: what the generator promises of each row, by row number.
+    pub fn expected(&self) -> BTreeMap<u64, Expected> {
+        let mut reader = csv::Reader::from_path(self.path("expected.csv")).unwrap();
+        let rows = reader.records().map(|row| {
+            let row = row.unwrap();
+            let notes = row[4].split_whitespace().map(str::to_owned).collect();
+            (row[0].parse().unwrap(), Expected { kind: row[2].into(), code: row[3].into(), notes })
+        });
+        rows.collect()
+    }
+}
+
+/// What the generator promises of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    pub kind: String,
+    pub code: String,
+    pub notes: Vec<String>,
+}
+
+impl<'sample> TestApp<'sample> {
+    /// A target of its own, seeded, for a sample.
+    pub async fn new(sample: &'sample Sample) -> Self {
+        let azurite = Azurite::shared().await;
+        let database = TestDatabase::new().await;
+        let seed = fs::read_to_string(sample.path("target/seed.sql")).unwrap();
+        database.pool().execute(AssertSqlSafe(seed)).await.unwrap();
+        let container = azurite.container().await;
+        let store = azurite.container().await;
+        let out = tempfile::tempdir().unwrap();
+        let text = |value: &str| value.to_owned();
+        let environment = BTreeMap::from([
+            (text("ROGO_SUBMISSIONS"), sample.path("submission_files.csv").display().to_string()),
+            (text("ROGO_MAPPING"), sample.path("attempt_number_mapping.csv").display().to_string()),
+            (text("DATA_WAREHOUSE_CONNECTION_STRING"), sample.tds.connection_string()),
+            (text("DATABASE_URL"), database.url()),
+            (text("ROGO_SOURCE_ALLOW"), format!("{}/{}", azurite.endpoint(), sample.source)),
+            (text("SOURCE_STORAGE_CONNECTION_STRING"), azurite.connection_string()),
+            (text("AZURE_STORAGE_CONNECTION_STRING"), azurite.connection_string()),
+            (text("ROGO_TARGET"), format!("az://{container}")),
+            (text("ROGO_RUN_STORE"), format!("az://{store}/runs")),
+            (text("ROGO_OUT"), out.path().display().to_string()),
+            (text("ROGO_LMS_INSTANCE"), sample::LMS_INSTANCE.to_owned()),
+            (text("ROGO_LMS_NAME"), text("Example LMS")),
+            (text("ROGO_RETURN_URL"), text("https://lms.example.org/course")),
+            (text("ROGO_CONSUMER_KEY"), text("a-consumer-key")),
+            (text("ROGO_FLUSH"), text("1s")),
+            (text("ROGO_BREAKER"), text("off")),
+            (text("TMPDIR"), out.path().display().to_string()),
+        ]);
+        Self { sample, database, container, out, environment }
+    }
+
+    /// Sets a variable of every process that is started from now on.
+    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.environment.insert(name.into(), value.into());
+    }
+
+    /// Takes a variable away.
+    pub fn unset(&mut self, name: &str) {
+        self.environment.remove(name);
+    }
+
+    pub fn variable(&self, name: &str) -> &str {
+        &self.environment[name]
+    }
+
+    /// The program with these arguments and nothing else in its environment.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rogo-migrate"));
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(&self.environment)
+            .current_dir(self.out.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        command
+    }
+
+    pub fn start(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).spawn().unwrap()
+    }
+
+    pub async fn run(&self, arguments: &[&str]) -> Ended {
+        Ended::of(self.command(arguments).output().await.unwrap())
+    }
+
+    /// A result as it stands in the out folder.
+    pub fn result(&self, file: &str) -> String {
+        let path = self.out.path().join(file);
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    /// Every outcome by row number, as the results tell it: kind and code.
+    pub fn outcomes(&self) -> BTreeMap<u64, (String, String)> {
+        let mut rows = rows_by_attempt(&self.sample.path("submission_files.csv"));
+        let mut outcomes = BTreeMap::new();
+        for row in records(&self.result("skipped.csv")) {
+            outcomes.insert(row[1].parse().unwrap(), ("skipped".to_owned(), row[2].clone()));
+        }
+        let failed = self.result("submissions_failed_migration.csv");
+        let mut failed = csv::Reader::from_reader(failed.as_bytes());
+        let headers = failed.headers().unwrap().clone();
+        let place = |name: &str| headers.iter().position(|column| column == name).unwrap();
+        for row in failed.records() {
+            let row = row.unwrap();
+            let (code, _) = row[place("Error")].split_once(": ").unwrap();
+            let number = take_row(&mut rows, &row[place("Attempt ID")], &outcomes);
+            outcomes.insert(number, ("failed".to_owned(), code.to_owned()));
+        }
+        for row in records(&self.result("migrated.csv")) {
+            let number = take_row(&mut rows, &row[0], &outcomes);
+            outcomes.insert(number, ("migrated".to_owned(), String::new()));
+        }
+        outcomes
+    }
+
+    /// Everything that must be equal in two runs of one sample: tables, blobs and results, with the
+    /// tries' names and the columns that tell when the row was inserted left out.
+    pub async fn everything(&self) -> String {
+        let mut text = self.database.dump_tables(&INSERT_TIMES).await;
+        for blob in self.blobs().await {
+            let metadata: Vec<_> = blob.metadata.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("try")).collect();
+            let BlobInfo { name, size_bytes, md5, content_type, .. } = &blob;
+            writeln!(text, "blob {name} {size_bytes} {md5:?} {content_type:?} {metadata:?}").unwrap();
+        }
+        for file in ["migrated.csv", "submissions_failed_migration.csv", "skipped.csv", "notes.csv"] {
+            writeln!(text, "--- {file}\n{}", self.result(file)).unwrap();
+        }
+        without_tries(&text).replace(&self.container, "<container>")
+    }
+
+    /// Every blob of the target container with its properties, by name.
+    pub async fn blobs(&self) -> Vec<BlobInfo> {
+        let store = self.target_blobs();
+        let names: Vec<String> = store.list("").map_ok(|info| info.name).try_collect().await.unwrap();
+        futures_util::stream::iter(names)
+            .map(|name| {
+                let store = store.clone();
+                async move { store.head(&name).await.unwrap().unwrap() }
+            })
+            .buffered(16)
+            .collect()
+            .await
+    }
+
+    pub fn target_blobs(&self) -> std::sync::Arc<dyn Blobs> {
+        let place = Place::Azure { container: self.container.clone(), prefix: String::new() };
+        let account = AccountSettings {
+            connection_string: Some(Secret::Value(self.variable("AZURE_STORAGE_CONNECTION_STRING").into())),
+            account_url: None,
+        };
+        blobs::open(&place, &account, Service::TargetBlobs).unwrap()
+    }
+}
+
+/// How a process ended and what it said.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ended {
+    pub fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Panics with all that was said where the code is another one.
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+/// Columns that keep their default at insert.
+const INSERT_TIMES: [&str; 11] = [
+    "lti_launch_sessions.created_at",
+    "lti_session_records.created_at",
+    "submission_marking_assignments.assigned_at",
+    "submission_section_marks.created_at",
+    "submission_section_marks.updated_at",
+    "submission_grades.created_at",
+    "submission_grades.updated_at",
+    "malpractice_enforcements.created_at",
+    "malpractice_enforcements.updated_at",
+    "malpractice_enforcements.rule_applied_at",
+    "users.created_at",
+];
+
+/// Replaces `<folder>/<12 hex>/` by `<folder>/<try>/`.
+fn without_tries(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(place) = ["LTI_Uploads/", "Marker_files/"].iter().filter_map(|folder| Some(rest.find(folder)? + folder.len())).min() {
+        let (before, after) = rest.split_at(place);
+        out.push_str(before);
+        let is_try = after.len() > 12 && after.as_bytes()[..12].iter().all(u8::is_ascii_hexdigit) && after.as_bytes()[12] == b'/';
+        if is_try {
+            out.push_str("<try>");
+        }
+        rest = if is_try { &after[12..] } else { after };
+    }
+    out.push_str(rest);
+    // Blobs are listed by name, and so by try: the order of the lines says nothing.
+    let mut lines: Vec<&str> = out.lines().collect();
+    lines.sort_unstable();
+    lines.join("\n")
+}
+
+async fn upload(azurite: &Azurite, container: &str, sample: &Path) {
+    let mut reader = csv::Reader::from_path(sample.join("files.csv")).unwrap();
+    let files: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    futures_util::stream::iter(files)
+        .for_each_concurrent(16, |file| async move {
+            if &file[3] == "missing" {
+                return;
+            }
+            let bytes = fs::read(sample.join(&file[0])).unwrap();
+            let md5 = (!file[2].is_empty()).then(|| BASE64_STANDARD.decode(&file[2]).unwrap());
+            let options = BlockBlobClientUploadOptions { blob_content_md5: md5, ..Default::default() };
+            azurite.put_with(container, &file[1], bytes, options).await;
+        })
+        .await;
+}
+
+fn records(text: &str) -> Vec<Vec<String>> {
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect()
+}
+
+/// Row numbers by Attempt ID, compared as numbers where they are, oldest first.
+fn rows_by_attempt(submissions: &Path) -> BTreeMap<String, Vec<u64>> {
+    let mut reader = csv::Reader::from_path(submissions).unwrap();
+    let place = reader.headers().unwrap().iter().position(|column| column == "Attempt ID").unwrap();
+    let mut rows: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    for (number, row) in (1..).zip(reader.records()) {
+        rows.entry(attempt_key(&row.unwrap()[place])).or_default().push(number);
+    }
+    rows
+}
+
+fn attempt_key(text: &str) -> String {
+    let text = text.trim();
+    text.parse::<i64>().map_or_else(|_| text.to_owned(), |number| number.to_string())
+}
+
+/// The oldest row of the attempt that has no outcome yet.
+fn take_row(rows: &mut BTreeMap<String, Vec<u64>>, attempt: &str, taken: &BTreeMap<u64, (String, String)>) -> u64 {
+    let candidates = rows.get_mut(&attempt_key(attempt)).unwrap_or_else(|| panic!("attempt {attempt} is in the input"));
+    candidates.retain(|number| !taken.contains_key(number));
+    candidates.remove(0)
+}

@@ -1,0 +1,240 @@
+//! A TCP proxy that delays, swallows, or cuts connections at a chosen moment.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(dead_code, reason = "each area of the tests uses its own part")]
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::{mpsc, watch},
+    task::JoinHandle,
+    time::Instant,
+};
+
+/// When a connection is cut.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cut {
+    /// The bytes that hold this never reach the server.
+    BeforeRequest(Vec<u8>),
+    /// They do, and the server answers, but its answer never reaches the client.
+    BeforeAnswerTo(Vec<u8>),
+    /// After so many bytes from the server, counted over all connections from now.
+    AfterBytes(usize),
+}
+
+/// Stands between a client and one server until it is dropped.
+pub struct Proxy {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    accepting: JoinHandle<()>,
+}
+
+struct Shared {
+    server: SocketAddr,
+    delay: Mutex<Duration>,
+    cut: Mutex<Option<Cut>>,
+    refuses: AtomicBool,
+    /// Nothing is passed on while it is true.
+    swallows: watch::Sender<bool>,
+    /// Counts calls of [`Proxy::cut_all`].
+    generation: watch::Sender<usize>,
+    accepted: AtomicUsize,
+    exchanges: AtomicUsize,
+    cuts: AtomicUsize,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Direction {
+    ToServer,
+    ToClient,
+}
+
+/// What both directions of one connection know.
+struct Link {
+    /// The server spoke last (or nobody yet): the next bytes of the client begin an exchange.
+    answered: AtomicBool,
+    /// The next bytes of the server are to be lost, and the connection with them.
+    doomed: AtomicBool,
+}
+
+impl Proxy {
+    /// Listens on a free loopback port.
+    pub async fn start(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("its address");
+        let shared = Arc::new(Shared {
+            server,
+            delay: Mutex::default(),
+            cut: Mutex::default(),
+            refuses: AtomicBool::default(),
+            swallows: watch::Sender::new(false),
+            generation: watch::Sender::new(0),
+            accepted: AtomicUsize::default(),
+            exchanges: AtomicUsize::default(),
+            cuts: AtomicUsize::default(),
+        });
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
+        Self { address, shared, accepting }
+    }
+
+    /// Where clients connect to.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Holds every byte back for so long, in each direction.
+    pub fn delay(&self, delay: Duration) {
+        *self.shared.delay.lock().unwrap() = delay;
+    }
+
+    /// Closes new connections at once, or no longer does.
+    pub fn refuse(&self, refuses: bool) {
+        self.shared.refuses.store(refuses, Ordering::SeqCst);
+    }
+
+    /// Lets nothing through, without a word, or no longer does.
+    pub fn swallow(&self, swallows: bool) {
+        self.shared.swallows.send_replace(swallows);
+    }
+
+    /// Cuts one connection, once, at this moment.
+    pub fn cut(&self, cut: Cut) {
+        *self.shared.cut.lock().unwrap() = Some(cut);
+    }
+
+    /// Cuts every open connection now.
+    pub fn cut_all(&self) {
+        self.shared.generation.send_modify(|generation| *generation += 1);
+    }
+
+    /// Connections so far.
+    pub fn accepted(&self) -> usize {
+        self.shared.accepted.load(Ordering::SeqCst)
+    }
+
+    /// How often a client spoke after the server had: round trips.
+    pub fn exchanges(&self) -> usize {
+        self.shared.exchanges.load(Ordering::SeqCst)
+    }
+
+    /// How often [`Proxy::cut`] has come true.
+    pub fn cuts(&self) -> usize {
+        self.shared.cuts.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+        self.cut_all();
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    while let Ok((client, _)) = listener.accept().await {
+        shared.accepted.fetch_add(1, Ordering::SeqCst);
+        if !shared.refuses.load(Ordering::SeqCst) {
+            tokio::spawn(link(client, Arc::clone(&shared)));
+        }
+    }
+}
+
+/// Carries one connection until either side, or a cut, ends it.
+async fn link(client: TcpStream, shared: Arc<Shared>) {
+    let mut generation = shared.generation.subscribe();
+    let Ok(server) = TcpStream::connect(shared.server).await else { return };
+    client.set_nodelay(true).expect("a socket");
+    server.set_nodelay(true).expect("a socket");
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    let link = Link { answered: AtomicBool::new(true), doomed: AtomicBool::new(false) };
+    tokio::select! {
+        () = carry(from_client, to_server, Direction::ToServer, &link, &shared) => {}
+        () = carry(from_server, to_client, Direction::ToClient, &link, &shared) => {}
+        _ = generation.changed() => {}
+    }
+}
+
+async fn carry(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    direction: Direction,
+    link: &Link,
+    shared: &Shared,
+) {
+    let (queue, mut queued) = mpsc::channel::<(Instant, Vec<u8>)>(64);
+    let reading = async {
+        let mut buffer = vec![0; 64 * 1024];
+        while let Ok(length @ 1..) = from.read(&mut buffer).await {
+            let bytes = &buffer[..length];
+            if shared.loses(direction, bytes, link) {
+                return;
+            }
+            let due = Instant::now() + *shared.delay.lock().unwrap();
+            if queue.send((due, bytes.to_vec())).await.is_err() {
+                return;
+            }
+        }
+    };
+    let writing = async {
+        let mut swallows = shared.swallows.subscribe();
+        while let Some((due, bytes)) = queued.recv().await {
+            tokio::time::sleep_until(due).await;
+            if swallows.wait_for(|swallows| !swallows).await.is_err() || to.write_all(&bytes).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! { () = reading => {} () = writing => {} }
+}
+
+impl Shared {
+    /// Counts the bytes, and decides whether the connection ends here.
+    fn loses(&self, direction: Direction, bytes: &[u8], link: &Link) -> bool {
+        let holds = |needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
+        let mut cut = self.cut.lock().unwrap();
+        let loses = match direction {
+            Direction::ToServer => {
+                if link.answered.swap(false, Ordering::SeqCst) {
+                    self.exchanges.fetch_add(1, Ordering::SeqCst);
+                }
+                match &*cut {
+                    Some(Cut::BeforeRequest(needle)) => holds(needle),
+                    Some(Cut::BeforeAnswerTo(needle)) if holds(needle) => {
+                        link.doomed.store(true, Ordering::SeqCst);
+                        *cut = None;
+                        false
+                    }
+                    _ => false,
+                }
+            }
+            Direction::ToClient => {
+                link.answered.store(true, Ordering::SeqCst);
+                match &mut *cut {
+                    Some(Cut::AfterBytes(left)) if *left <= bytes.len() => true,
+                    Some(Cut::AfterBytes(left)) => {
+                        *left -= bytes.len();
+                        false
+                    }
+                    _ => link.doomed.load(Ordering::SeqCst),
+                }
+            }
+        };
+        if loses {
+            *cut = None;
+            self.cuts.fetch_add(1, Ordering::SeqCst);
+        }
+        loses
+    }
+}

@@ -1,0 +1,198 @@
+//! The statements that the program sends, and no others.
+
+use super::{
+    Options,
+    cells::{Cell, Type, units},
+    data::{Data, Table, whole_number},
+};
+
+/// What a select answers.
+pub struct Answer<'a> {
+    pub columns: Vec<(String, Type)>,
+    pub rows: Box<dyn Iterator<Item = Vec<Cell>> + Send + 'a>,
+    /// The table and the attempts that it names.
+    pub table: &'a str,
+    pub ids: Vec<i64>,
+}
+
+/// An error that SQL Server answers with: number and message.
+pub struct Refused(pub u32, pub String);
+
+/// The answer to one select.
+pub fn answer<'a>(select: &str, data: &'a Data, options: &Options) -> Result<Answer<'a>, Refused> {
+    if select == "select convert(int, serverproperty('EngineEdition')) as edition" {
+        return Ok(integer("edition", i64::from(options.engine_edition)));
+    }
+    if select.contains(" from INFORMATION_SCHEMA.COLUMNS where TABLE_SCHEMA = 'dbo' ") {
+        return Ok(columns(data));
+    }
+    if select.contains(" join sys.index_columns k on ") {
+        let indexed = if options.has_index { data.tables.as_slice() } else { &[] };
+        let rows = indexed.iter().map(|table| vec![Cell::Text(table.name.clone())]);
+        return Ok(answer_of(&["name"], Box::new(rows)));
+    }
+    if let Some(number) = select.strip_prefix("select ").and_then(|rest| rest.strip_suffix(" as batch")) {
+        return number.parse().map(|number| integer("batch", number)).map_err(|_| syntax(select));
+    }
+    let (list, rest) = select
+        .strip_prefix("select ")
+        .and_then(|rest| rest.split_once(" from dbo."))
+        .ok_or_else(|| syntax(select))?;
+    let (name, condition) = rest.split_once(" where ").unwrap_or((rest, ""));
+    let name = unquoted(name).ok_or_else(|| syntax(select))?;
+    let table = data
+        .tables
+        .iter()
+        .find(|table| table.name == name)
+        .ok_or_else(|| Refused(208, format!("Invalid object name 'dbo.{name}'.")))?;
+    let (ids, rows) = selected(table, condition).ok_or_else(|| syntax(select))?;
+    let count = options.claimed_rows.unwrap_or_else(|| i64::try_from(rows.len()).unwrap());
+    let mut answer = if list == "count_big(*) as n" {
+        integer("n", count)
+    } else if list.starts_with("min(") && list.ends_with(", count_big(*) as n") {
+        bounds(table, if rows.is_empty() { 0 } else { count })
+    } else if let Some(list) = list.strip_prefix("top (0) ") {
+        project(table, list, Vec::new())?
+    } else {
+        project(table, list, rows)?
+    };
+    (answer.table, answer.ids) = (&table.name, ids);
+    Ok(answer)
+}
+
+/// `<attempt> between <low> and <high>[ and <attempt> in (<ids>)]`, or nothing.
+fn selected(table: &Table, condition: &str) -> Option<(Vec<i64>, Vec<usize>)> {
+    if condition.is_empty() {
+        return Some((Vec::new(), (0..table.rows.len()).collect()));
+    }
+    let (attempt, rest) = condition.split_once(" between ")?;
+    let (low, rest) = rest.split_once(" and ")?;
+    let Some((high, list)) = rest.split_once(&format!(" and {attempt} in (")) else {
+        return Some((Vec::new(), table.between(low.parse().ok()?, rest.parse().ok()?)));
+    };
+    let (low, high): (i64, i64) = (low.parse().ok()?, high.parse().ok()?);
+    let ids: Vec<i64> =
+        list.strip_suffix(')')?.split(',').map(|id| id.parse().ok()).collect::<Option<_>>()?;
+    let rows =
+        ids.iter().filter(|id| (low..=high).contains(id)).flat_map(|id| table.between(*id, *id)).collect();
+    Some((ids, rows))
+}
+
+/// How a column is asked for.
+enum Expression {
+    Null,
+    Column(usize),
+    WholeNumber(usize),
+    Unicode(usize),
+    Utf16(usize),
+    ExactMoney(usize),
+}
+
+fn project<'a>(table: &'a Table, list: &str, rows: Vec<usize>) -> Result<Answer<'a>, Refused> {
+    let mut columns = Vec::new();
+    let mut expressions = Vec::new();
+    for item in items(list) {
+        let (expression, alias) = item.rsplit_once(" as ").ok_or_else(|| syntax(list))?;
+        let (expression, kind) = expression_of(table, expression)?;
+        columns.push((alias.to_owned(), kind));
+        expressions.push(expression);
+    }
+    let rows = rows.into_iter().map(move |n| {
+        expressions.iter().map(|expression| evaluate(expression, &table.rows[n])).collect::<Vec<_>>()
+    });
+    Ok(Answer { columns, rows: Box::new(rows), table: "", ids: Vec::new() })
+}
+
+/// Splits at commas outside parentheses.
+fn items(list: &str) -> Vec<&str> {
+    let (mut depth, mut start, mut items) = (0, 0, Vec::new());
+    for (at, c) in list.char_indices() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            ',' if depth == 0 => {
+                items.push(list[start..at].trim());
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    items.push(list[start..].trim());
+    items
+}
+
+fn expression_of(table: &Table, text: &str) -> Result<(Expression, Type), Refused> {
+    let column = |name: &str| {
+        let name = unquoted(name).ok_or_else(|| syntax(text))?;
+        table.column(&name).ok_or_else(|| Refused(207, format!("Invalid column name '{name}'.")))
+    };
+    let inner =
+        |prefix: &str, suffix: &str| text.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(suffix));
+    Ok(if text == "null" {
+        (Expression::Null, Type::Int)
+    } else if let Some(name) = inner("try_convert(int, ", ")") {
+        (Expression::WholeNumber(column(name)?), Type::Int)
+    } else if let Some(name) = inner("convert(nvarchar(max), ", ")") {
+        (Expression::Unicode(column(name)?), Type::NVarCharMax)
+    } else if let Some(name) = inner("convert(varbinary(max), convert(nvarchar(max), ", "))") {
+        (Expression::Utf16(column(name)?), Type::VarBinaryMax)
+    } else if let Some(name) = inner("convert(decimal(19, 4), ", ")") {
+        (Expression::ExactMoney(column(name)?), Type::Decimal(19, 4))
+    } else {
+        let column = column(text)?;
+        (Expression::Column(column), table.columns[column].1)
+    })
+}
+
+fn evaluate(expression: &Expression, row: &[Cell]) -> Cell {
+    match expression {
+        Expression::Null => Cell::Null,
+        Expression::Column(n) | Expression::Unicode(n) | Expression::ExactMoney(n) => row[*n].clone(),
+        Expression::WholeNumber(n) => whole_number(&row[*n]).map_or(Cell::Null, Cell::Int),
+        Expression::Utf16(n) if row[*n] == Cell::Null => Cell::Null,
+        Expression::Utf16(n) => Cell::Bytes(units(&row[*n])),
+    }
+}
+
+fn columns(data: &Data) -> Answer<'_> {
+    let rows = data.tables.iter().flat_map(|table| {
+        table.columns.iter().map(|(name, kind)| {
+            [&table.name, name, kind.name()].map(|text| Cell::Text(text.to_owned())).to_vec()
+        })
+    });
+    answer_of(&["TABLE_NAME", "COLUMN_NAME", "DATA_TYPE"], Box::new(rows))
+}
+
+fn bounds(table: &Table, rows: i64) -> Answer<'_> {
+    let (low, high) =
+        table.bounds().map_or((Cell::Null, Cell::Null), |(low, high)| (Cell::Int(low), Cell::Int(high)));
+    Answer {
+        columns: ["lo", "hi", "n"].map(|name| (name.to_owned(), Type::BigInt)).to_vec(),
+        rows: Box::new(std::iter::once(vec![low, high, Cell::Int(rows)])),
+        table: "",
+        ids: Vec::new(),
+    }
+}
+
+fn integer<'a>(name: &str, number: i64) -> Answer<'a> {
+    Answer {
+        columns: vec![(name.to_owned(), Type::BigInt)],
+        rows: Box::new(std::iter::once(vec![Cell::Int(number)])),
+        table: "",
+        ids: Vec::new(),
+    }
+}
+
+fn answer_of<'a>(names: &[&str], rows: Box<dyn Iterator<Item = Vec<Cell>> + Send + 'a>) -> Answer<'a> {
+    let columns = names.iter().map(|name| ((*name).to_owned(), Type::NVarChar(128))).collect();
+    Answer { columns, rows, table: "", ids: Vec::new() }
+}
+
+fn unquoted(name: &str) -> Option<String> {
+    Some(name.strip_prefix('[')?.strip_suffix(']')?.replace("]]", "]"))
+}
+
+fn syntax(near: &str) -> Refused {
+    let near: String = near.chars().take(60).collect();
+    Refused(102, format!("Incorrect syntax near '{near}'."))
+}

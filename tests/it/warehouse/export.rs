@@ -1,0 +1,221 @@
+//! The exported folder, read as strictly as the inputs are.
+
+use std::{collections::HashMap, path::Path, sync::Arc};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream, stream::BoxStream};
+use rogo_migrate::{
+    adapters::warehouse::Export,
+    domain::Value,
+    ports::{
+        BlobInfo, BlobReader, Blobs, CopyGrant, Fault, FaultKind, PutOptions, Service, Stored, Upload,
+        Warehouse,
+    },
+};
+
+use super::{attempts, ids, opened, scanned, start, temporary_folder, text};
+use crate::support::tds::{Options, TdsServer, data::Data};
+
+const REPORT_HEADER: &str = "AttemptId,TIUserId,TISectionId,Exercise,MarksAchieved,MarksAwarded,MarksAvailable,\
+                             GradePercent,Grade,MarkerNotes,ResultsApproved,DateInserted,DateModified";
+const SCORE_HEADER: &str = "AttemptId,ScoreLabelCorrected,Score,MarkerComment,DateInserted,DateModified";
+
+/// Blobs in memory, read a few bytes at a time; only `get` is ever asked.
+struct Memory {
+    blobs: HashMap<&'static str, Vec<u8>>,
+    chunk: usize,
+    /// The stream breaks at its end.
+    breaks: bool,
+}
+
+#[async_trait]
+impl Blobs for Memory {
+    fn location(&self) -> String {
+        "memory".into()
+    }
+
+    fn url(&self, name: &str) -> String {
+        name.into()
+    }
+
+    async fn check(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    async fn put(&self, _: &str, _: Bytes, _: &PutOptions) -> Result<Stored, Fault> {
+        unreachable!()
+    }
+
+    async fn upload(&self, _: &str, _: &PutOptions) -> Result<Box<dyn Upload>, Fault> {
+        unreachable!()
+    }
+
+    async fn put_file(&self, _: &str, _: &Path, _: &PutOptions) -> Result<Stored, Fault> {
+        unreachable!()
+    }
+
+    async fn copy_from(&self, _: &CopyGrant, _: &BlobInfo, _: &str, _: &PutOptions) -> Result<Stored, Fault> {
+        unreachable!()
+    }
+
+    async fn get(&self, name: &str) -> Result<Option<BlobReader>, Fault> {
+        let Some(bytes) = self.blobs.get(name) else { return Ok(None) };
+        let mut chunks: Vec<_> =
+            bytes.chunks(self.chunk).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
+        if self.breaks {
+            chunks.push(Err(Fault::new(Service::RunStore, FaultKind::Unavailable, "the stream broke")));
+        }
+        let info = BlobInfo { size_bytes: bytes.len() as u64, ..BlobInfo::default() };
+        Ok(Some(BlobReader { info, body: stream::iter(chunks).boxed() }))
+    }
+
+    async fn head(&self, _: &str) -> Result<Option<BlobInfo>, Fault> {
+        unreachable!()
+    }
+
+    fn list(&self, _: &str) -> BoxStream<'static, Result<BlobInfo, Fault>> {
+        unreachable!()
+    }
+
+    async fn delete_many(&self, _: &[String]) -> Result<(), Fault> {
+        unreachable!()
+    }
+}
+
+fn exported(reports: &[u8], scores: &[u8], chunk: usize) -> Export {
+    let blobs = HashMap::from([
+        ("Rogo_AssessmentReport.csv", reports.to_vec()),
+        ("Rogo_AssessmentReportScores.csv", scores.to_vec()),
+    ]);
+    Export::new(Arc::new(Memory { blobs, chunk, breaks: false }))
+}
+
+fn scores(rows: &str) -> Export {
+    exported(format!("{REPORT_HEADER}\n").as_bytes(), format!("{SCORE_HEADER}\n{rows}").as_bytes(), 3)
+}
+
+#[tokio::test]
+async fn fields_arrive_as_text_and_nulls_as_null_however_the_bytes_are_cut() {
+    let reports = format!(
+        "{REPORT_HEADER}\r\n00987,u,s,\"5HR03, \"\"PQ\"\"\nAttempt 2\",71.5,,100,\\N,Pass,🎓,2024-02-29,d,\r\n"
+    );
+    let scores =
+        format!("{SCORE_HEADER}\n987,Question 1,12.50,\\N,d,d\nx,left out,1,,,\n987,Question 2,3,c,d,d");
+    for chunk in [1, 2, 7, 1_000] {
+        let export = exported(reports.as_bytes(), scores.as_bytes(), chunk);
+        let facts = export.fetch(&ids([5, 987])).await.unwrap();
+        assert!(facts[0].reports.is_empty() && facts[0].scores.is_empty());
+        let report = &facts[1].reports[0];
+        assert_eq!(report.exercise, text("5HR03, \"PQ\"\nAttempt 2"));
+        assert_eq!(report.marks_achieved, text("71.5"));
+        assert_eq!((&report.marks_awarded, &report.grade_percent), (&Value::Null, &Value::Null));
+        assert_eq!((&report.marker_notes, &report.date_modified), (&text("🎓"), &Value::Null));
+        let labels: Vec<_> = facts[1].scores.iter().map(|score| score.label.clone()).collect();
+        assert_eq!(labels, [text("Question 1"), text("Question 2")]);
+    }
+}
+
+#[tokio::test]
+async fn utf_8_and_utf_16_are_told_by_their_byte_order_marks() {
+    let table = format!("{SCORE_HEADER}\n7,Zoë 🎓,1,,,\n");
+    let marked = format!("\u{feff}{table}");
+    let little: Vec<u8> = marked.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let big: Vec<u8> = marked.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    for bytes in [table.into_bytes(), marked.into_bytes(), little, big] {
+        let export = exported(format!("{REPORT_HEADER}\n").as_bytes(), &bytes, 5);
+        assert_eq!(export.fetch(&ids([7])).await.unwrap()[0].scores[0].label, text("Zoë 🎓"));
+    }
+}
+
+#[tokio::test]
+async fn the_shape_looks_at_the_headers_only_and_lists_all_that_is_missing() {
+    let shape = scores("broken \"").shape().await.unwrap();
+    assert_eq!((shape.lookups_are_cheap, shape.rows), (false, None));
+    let header = REPORT_HEADER.replace("MarksAchieved,", "");
+    exported(format!("{header}\n").as_bytes(), format!("{SCORE_HEADER}\n").as_bytes(), 9)
+        .shape()
+        .await
+        .unwrap();
+    let header = header.replace("MarksAwarded,", "").replace("Grade,", "");
+    let fault = exported(header.as_bytes(), b"AttemptId,Score\n", 9).shape().await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::NotFound);
+    for says in [
+        "Rogo_AssessmentReport.csv lacks the columns MarksAchieved, MarksAwarded, Grade",
+        "Rogo_AssessmentReportScores.csv lacks the columns ScoreLabelCorrected, MarkerComment",
+    ] {
+        assert!(fault.what.contains(says), "{fault}");
+    }
+    let nowhere = Export::new(Arc::new(Memory { blobs: HashMap::new(), chunk: 1, breaks: false }));
+    assert!(
+        nowhere.shape().await.unwrap_err().what.contains("Rogo_AssessmentReport.csv is missing in memory")
+    );
+}
+
+#[tokio::test]
+async fn what_is_malformed_is_refused_with_file_and_line() {
+    for (rows, says) in [
+        ("1,a,1,,,\n2,b,1,,\n", "line 3: 5 fields where the header has 6"),
+        ("1,\"a\n\n\",1,,,\n2,b\n", "line 5: 2 fields"),
+        ("1,a,1,,,\n2,\"open,1,,,\n3,c,1,,,\n", "line 3: the file ends inside quotes"),
+        ("1,a\"b,1,,,\n", "line 2: a quote inside a field"),
+        ("1,\"a\"b,1,,,\n", "line 2: text after a closing quote"),
+    ] {
+        let fault = scanned(&scores(rows)).await.unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Misconfigured, "{rows:?}");
+        assert!(fault.what.contains(says) && fault.what.contains("Scores.csv"), "{rows:?}: {fault}");
+    }
+    let latin = exported(
+        format!("{REPORT_HEADER}\n").as_bytes(),
+        &[SCORE_HEADER.as_bytes(), b"\n1,Zo\xeb,"].concat(),
+        4,
+    );
+    let fault = scanned(&latin).await.unwrap_err();
+    assert!(fault.what.contains("line 2: bytes that are neither UTF-8"), "{fault}");
+    assert!(scanned(&exported(b"", b"", 1)).await.unwrap_err().what.contains("is empty"));
+}
+
+#[tokio::test]
+async fn a_broken_stream_is_a_fault_of_the_warehouse() {
+    let reports = format!("{REPORT_HEADER}\n").into_bytes();
+    let blobs = HashMap::from([("Rogo_AssessmentReport.csv", reports)]);
+    let fault = scanned(&Export::new(Arc::new(Memory { blobs, chunk: 9, breaks: true }))).await.unwrap_err();
+    assert_eq!((fault.service, fault.kind), (Service::Warehouse, FaultKind::Unavailable));
+}
+
+#[tokio::test]
+async fn the_tds_server_serves_an_exported_folder_with_the_types_of_life() {
+    let (_folder, path) = temporary_folder();
+    let reports = format!(
+        "{REPORT_HEADER}\n7,u,s,5HR03 PQ,71.5,71.50,100,71.5,Pass,n,2024-02-29 10:00:00,2024-02-29T10:00:00.5,\n"
+    );
+    std::fs::write(path.join("Rogo_AssessmentReport.csv"), reports).unwrap();
+    let scores = format!("{SCORE_HEADER}\n7,Question 1,\"12,5\",,,\n7,Question 2,3,,,\n");
+    std::fs::write(path.join("Rogo_AssessmentReportScores.csv"), scores).unwrap();
+    let server = TdsServer::start(Data::load(&path).unwrap(), Options::default()).await.unwrap();
+    let facts = opened(&server).await.fetch(&ids([7])).await.unwrap();
+    let report = &facts[0].reports[0];
+    assert_eq!(report.marks_achieved, Value::Number(71.5));
+    assert_eq!(report.marks_awarded, text("71.5000"));
+    assert_eq!(report.results_approved, Value::Local("2024-02-29T10:00:00".parse().unwrap()));
+    assert_eq!(report.date_modified, Value::Null);
+    assert_eq!(facts[0].scores[0].score, text("12,5"), "a column with other values stays text");
+}
+
+#[tokio::test]
+async fn the_script_obeys_its_control_lines() {
+    use crate::support::tds::control::apply;
+    let server = start(attempts(1..=2)).await;
+    let warehouse = opened(&server).await;
+    apply(&server.script, "refuse-ids 2,3 1205").unwrap();
+    assert!(warehouse.fetch(&ids([2])).await.unwrap_err().what.contains("1205"));
+    apply(&server.script, "refuse-ids").unwrap();
+    for line in ["login-error 40613", "error 40197 1", "drop 1", "end 0", "slow 1"] {
+        apply(&server.script, line).unwrap();
+    }
+    assert_eq!(warehouse.fetch(&ids([2])).await.unwrap()[0].scores.len(), 2);
+    assert!(apply(&server.script, "counts").unwrap().split(' ').count() == 3);
+    for line in ["", "explode", "error x", "drop", "refuse-ids a"] {
+        assert!(apply(&server.script, line).is_err(), "{line:?}");
+    }
+}

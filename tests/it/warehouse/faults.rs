@@ -1,0 +1,151 @@
+//! Whatever breaks, an answer is complete or it is a fault.
+
+use std::time::Duration;
+
+use rogo_migrate::ports::{FaultKind, Warehouse};
+
+use super::{attempts, ids, open, opened, scanned, start, text};
+use crate::support::tds::script::{BatchFault, LoginFault};
+
+/// Every number of warehouse.md.
+const TRANSIENT: [u32; 13] =
+    [40613, 40501, 40197, 49918, 49919, 49920, 10928, 10929, 4060, 4221, 1205, 615, 926];
+
+#[tokio::test]
+async fn every_transient_number_is_absorbed_at_login_before_and_within_a_result() {
+    let server = start(attempts(1..=5)).await;
+    let warehouse = opened(&server).await;
+    for number in TRANSIENT {
+        server.script.fail_login(LoginFault::Error(number));
+        server.script.fail_batch(BatchFault::Error { number, after_rows: 0 });
+        server.script.fail_batch(BatchFault::Error { number, after_rows: 7 });
+        let facts = warehouse.fetch(&ids(1..=5)).await.unwrap_or_else(|fault| panic!("{number}: {fault}"));
+        assert!(facts.iter().all(|facts| facts.reports.len() == 1 && facts.scores.len() == 2), "{number}");
+        assert_eq!(server.script.pending(), 0, "{number}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_lost_wherever_an_answer_breaks_off() {
+    // Five reports, ten scores and the last select's one row.
+    let server = start(attempts(1..=5)).await;
+    let warehouse = opened(&server).await;
+    warehouse.shape().await.unwrap();
+    for after_rows in 0..=16 {
+        for fault in [
+            BatchFault::EndWithoutDone { after_rows },
+            BatchFault::Drop { after_rows },
+            BatchFault::Cut { after_rows },
+            BatchFault::Reset { after_rows },
+            BatchFault::Error { number: 1205, after_rows },
+        ] {
+            server.script.fail_batch(fault.clone());
+            let facts = warehouse.fetch(&ids(1..=5)).await.unwrap_or_else(|why| panic!("{fault:?}: {why}"));
+            for (facts, id) in facts.iter().zip(1..) {
+                assert_eq!(facts.reports.len(), 1, "{fault:?}");
+                assert_eq!(facts.reports[0].exercise, text(&format!("5HR03 PQ Attempt {id}")), "{fault:?}");
+                assert_eq!(facts.scores.len(), 2, "{fault:?}");
+            }
+            assert_eq!(server.script.pending(), 0, "{fault:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_scan_hands_over_each_row_once_wherever_it_breaks_off() {
+    let server = start(attempts(1..=3)).await;
+    let warehouse = opened(&server).await;
+    let undisturbed = scanned(&warehouse).await.unwrap();
+    assert_eq!(undisturbed.len(), 9);
+    for after_rows in 0..=7 {
+        for fault in [
+            BatchFault::EndWithoutDone { after_rows },
+            BatchFault::Drop { after_rows },
+            BatchFault::Cut { after_rows },
+            BatchFault::Reset { after_rows },
+            BatchFault::Error { number: 40197, after_rows },
+        ] {
+            // A scan's batches: bounds and window of the reports, bounds and window of the scores.
+            server.script.fail_batch(fault.clone());
+            server.script.fail_batch(fault.clone());
+            assert_eq!(scanned(&warehouse).await.unwrap(), undisturbed, "{fault:?}");
+        }
+    }
+    assert_eq!(server.script.pending(), 0);
+}
+
+#[tokio::test]
+async fn a_stalled_answer_is_asked_for_again() {
+    let server = start(attempts(1..=5)).await;
+    let warehouse = opened(&server).await;
+    warehouse.shape().await.unwrap();
+    server.script.fail_batch(BatchFault::Stall { after_rows: 6 });
+    server.script.fail_login(LoginFault::Drop);
+    let facts = warehouse.fetch(&ids(1..=5)).await.unwrap();
+    assert!(facts.iter().all(|facts| facts.scores.len() == 2));
+    assert_eq!(server.script.pending(), 0);
+}
+
+#[tokio::test]
+async fn a_stalled_login_is_given_up_after_the_connect_timeout() {
+    let server = start(attempts(1..=1)).await;
+    server.script.fail_login(LoginFault::Stall);
+    let warehouse = open(format!("{};Connect Timeout=1", server.connection_string()));
+    assert_eq!(warehouse.fetch(&ids([1])).await.unwrap()[0].reports.len(), 1);
+}
+
+#[tokio::test]
+async fn a_slow_answer_is_waited_for() {
+    let server = start(attempts(1..=1)).await;
+    let warehouse = opened(&server).await;
+    server.script.fail_batch(BatchFault::Slow(Duration::from_millis(20)));
+    assert_eq!(warehouse.fetch(&ids([1])).await.unwrap()[0].scores.len(), 2);
+    assert_eq!(server.script.logins(), 1);
+}
+
+#[tokio::test]
+async fn what_lasts_is_given_back_as_unavailable() {
+    let server = start(attempts(1..=2)).await;
+    let warehouse = opened(&server).await;
+    warehouse.shape().await.unwrap();
+    server.script.refuse_ids([2], 40501);
+    let fault = warehouse.fetch(&ids([1, 2])).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Unavailable);
+    assert!(fault.what.contains("40501"), "{fault}");
+    assert_eq!(warehouse.fetch(&ids([1])).await.unwrap().len(), 1);
+    server.script.refuse_ids([], 0);
+    assert_eq!(warehouse.fetch(&ids([1, 2])).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_dropped_answer_never_reaches_the_next_question() {
+    let server = start(attempts(1..=2_000)).await;
+    let warehouse = open(format!("{};Packet Size=512", server.connection_string()));
+    warehouse.shape().await.unwrap();
+    let logins = server.script.logins();
+    server.script.fail_batch(BatchFault::Stall { after_rows: 10 });
+    let asked = ids(1..=1_000);
+    {
+        let fetch = warehouse.fetch(&asked);
+        tokio::pin!(fetch);
+        // Dropped as soon as the server has taken the question.
+        while server.script.pending() > 0 {
+            assert!(futures_util::poll!(&mut fetch).is_pending());
+            tokio::task::yield_now().await;
+        }
+    }
+    let facts = warehouse.fetch(&ids([2_000])).await.unwrap();
+    assert_eq!(facts[0].reports[0].exercise, text("5HR03 PQ Attempt 2000"));
+    assert_eq!(server.script.logins(), logins + 1, "the connection was closed");
+}
+
+#[tokio::test]
+async fn an_unreachable_server_is_named() {
+    let server = start(attempts(1..=1)).await;
+    let connection_string = server.connection_string();
+    let port = server.address.port().to_string();
+    drop(server);
+    let fault = open(connection_string).shape().await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Unavailable);
+    assert!(fault.what.contains(&port) && !fault.chain().contains("S3cret"), "{}", fault.chain());
+}

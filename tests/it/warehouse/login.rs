@@ -1,0 +1,167 @@
+//! Who may log in, over what encryption, and where to.
+
+use std::{process::Command, sync::Arc};
+
+use azure_core::{
+    credentials::{AccessToken, TokenCredential, TokenRequestOptions},
+    time::{Duration, OffsetDateTime},
+};
+use rogo_migrate::{
+    adapters::warehouse::SqlServer,
+    ports::{FaultKind, Warehouse},
+    settings::Secret,
+};
+
+use super::{attempts, ids, open, start, temporary_folder};
+use crate::support::tds::{Encryption, Options, TdsServer, script::LoginFault, tls::Certificate};
+
+async fn with(options: Options) -> TdsServer {
+    TdsServer::start(attempts(1..=1), options).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_tried_once_and_never_shown() {
+    let server = start(attempts(1..=1)).await;
+    server.script.accept_passwords(&["another"]);
+    let fault = open(server.connection_string()).shape().await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Denied);
+    assert!(fault.what.contains("18456") && fault.what.contains("check user, password"), "{fault}");
+    assert!(!fault.chain().contains("S3cret"), "{}", fault.chain());
+    assert_eq!(server.script.refused_logins(), 1);
+}
+
+#[tokio::test]
+async fn a_rotated_password_is_read_from_its_file_for_each_new_connection() {
+    let server = start(attempts(1..=1)).await;
+    let (_folder, path) = temporary_folder();
+    let file = path.join("secret");
+    let first = server.connection_string();
+    std::fs::write(&file, &first).unwrap();
+    let warehouse = SqlServer::open(&Secret::File(file.clone()), 1).unwrap();
+    warehouse.shape().await.unwrap();
+    server.script.accept_passwords(&["n3w"]);
+    std::fs::write(&file, first.replace("S3cret;{}", "n3w") + "\n").unwrap();
+    assert_eq!(warehouse.another_pool().unwrap().fetch(&ids([1])).await.unwrap().len(), 1);
+    assert_eq!((server.script.logins(), server.script.refused_logins()), (2, 0));
+}
+
+#[tokio::test]
+async fn a_refused_connection_string_is_a_setting_to_mend() {
+    let fault = SqlServer::open(&Secret::Value("Server=h;Passwrd=s3cr3t".into()), 1).err().unwrap();
+    assert_eq!(fault.kind, FaultKind::Misconfigured);
+    assert!(fault.chain().contains("\"Passwrd\" is not known") && !fault.chain().contains("s3cr3t"));
+    let missing = Secret::File("/nonexistent/secret".into());
+    let fault = SqlServer::open(&missing, 1).err().unwrap();
+    assert!(fault.what.contains("cannot be read"), "{fault}");
+}
+
+#[tokio::test]
+async fn a_redirected_login_arrives_and_a_circle_is_left() {
+    let server = start(attempts(1..=1)).await;
+    let gateway = start(attempts([])).await;
+    gateway.script.fail_login(LoginFault::Route(server.address.port()));
+    let warehouse = open(gateway.connection_string());
+    assert_eq!(warehouse.fetch(&ids([1])).await.unwrap()[0].reports.len(), 1);
+    assert_eq!((gateway.script.logins(), server.script.logins()), (0, 1));
+
+    let circle = start(attempts([])).await;
+    for _ in 0..100 {
+        circle.script.fail_login(LoginFault::Route(circle.address.port()));
+    }
+    let fault = open(circle.connection_string()).shape().await.unwrap_err();
+    assert!(fault.what.contains("redirected more than"), "{fault}");
+}
+
+#[derive(Debug)]
+struct Token(&'static str);
+
+#[async_trait::async_trait]
+impl TokenCredential for Token {
+    async fn get_token(
+        &self,
+        scopes: &[&str],
+        _: Option<TokenRequestOptions<'_>>,
+    ) -> azure_core::Result<AccessToken> {
+        assert_eq!(scopes, ["https://database.windows.net/.default"]);
+        Ok(AccessToken::new(self.0, OffsetDateTime::now_utc() + Duration::minutes(5)))
+    }
+}
+
+#[tokio::test]
+async fn an_entra_token_logs_in_without_a_password() {
+    let server = start(attempts(1..=1)).await;
+    server.script.accept_token("t0ken");
+    let secret = Secret::Value(format!(
+        "Server=localhost,{};Database=dw;Authentication=Active Directory Default;Encrypt=False",
+        server.address.port()
+    ));
+    let warehouse = SqlServer::open_as(&secret, 1, Arc::new(Token("t0ken"))).unwrap();
+    assert_eq!(warehouse.fetch(&ids([1])).await.unwrap()[0].reports.len(), 1);
+    let warehouse = SqlServer::open_as(&secret, 1, Arc::new(Token("stale"))).unwrap();
+    let fault = warehouse.shape().await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Denied);
+    assert!(!fault.chain().contains("stale"), "{}", fault.chain());
+}
+
+#[tokio::test]
+async fn everything_is_encrypted_where_the_certificate_is_trusted_unseen() {
+    for encryption in [Encryption::Offered, Encryption::Required] {
+        let server = with(Options { encryption, ..Options::default() }).await;
+        for more in ["TrustServerCertificate=1", "TrustServerCertificate=true;Encrypt=Mandatory"] {
+            let warehouse = open(format!("{};{more}", server.connection_string_without_encrypt()));
+            assert_eq!(warehouse.fetch(&ids([1])).await.unwrap()[0].scores.len(), 2);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_untrusted_certificate_says_how_to_trust_it() {
+    let server = with(Options::default()).await;
+    let fault = open(server.connection_string_without_encrypt()).shape().await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Misconfigured);
+    assert!(fault.what.contains("SSL_CERT_FILE"), "{fault}");
+    assert_eq!(server.script.logins() + server.script.refused_logins(), 0, "no password was sent");
+}
+
+#[tokio::test]
+async fn a_server_without_encryption_is_refused() {
+    let server = with(Options { encryption: Encryption::Unsupported, ..Options::default() }).await;
+    let fault = open(server.connection_string_without_encrypt()).shape().await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Misconfigured);
+    assert!(fault.what.contains("Encrypt"), "{fault}");
+}
+
+/// What a process whose SSL_CERT_FILE names the server's certificate finds; the process is this test again.
+#[tokio::test]
+async fn a_private_authority_is_trusted_through_ssl_cert_file() {
+    const PROBE: &str = "WAREHOUSE_PROBE";
+    if let Ok(connection_string) = std::env::var(PROBE) {
+        match open(connection_string).shape().await {
+            Ok(_) => println!("probe: reached"),
+            Err(fault) => println!("probe: {:?} {}", fault.kind, fault.chain()),
+        }
+        return;
+    }
+    for (certificate, says) in [
+        (Certificate::Valid, "probe: reached"),
+        (Certificate::Expired, "probe: Misconfigured warehouse: localhost"),
+        (Certificate::Expired, "certificate has expired"),
+        (Certificate::ForAnotherName, "certificate is for another name"),
+    ] {
+        let server = with(Options { certificate, ..Options::default() }).await;
+        let (_folder, path) = temporary_folder();
+        std::fs::write(path.join("ca.pem"), &server.certificate_pem).unwrap();
+        let mut probe = Command::new(std::env::current_exe().unwrap());
+        probe
+            .args([
+                "--exact",
+                "--nocapture",
+                "warehouse::login::a_private_authority_is_trusted_through_ssl_cert_file",
+            ])
+            .env("SSL_CERT_FILE", path.join("ca.pem"))
+            .env(PROBE, server.connection_string_without_encrypt());
+        let output = tokio::task::spawn_blocking(move || probe.output()).await.unwrap().unwrap();
+        let output = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.contains(says), "{certificate:?}: {output}");
+    }
+}

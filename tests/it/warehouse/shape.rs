@@ -1,0 +1,182 @@
+//! What is found out about the tables, and how many questions it takes.
+
+use rogo_migrate::ports::{FaultKind, Warehouse};
+
+use super::{
+    REPORTS, SCORES, attempts, ids, open, opened, report, report_columns, scanned, score, score_columns,
+    start, tables, text,
+};
+use crate::support::tds::{
+    Options, TdsServer,
+    cells::{Cell, Type},
+    data::{Data, Table},
+};
+
+#[tokio::test]
+async fn the_facts_come_in_the_order_asked_and_absent_attempts_are_empty() {
+    let mut reports: Vec<_> = (1..=3).map(report).collect();
+    reports.push(report(2));
+    let server = start(tables(reports, vec![score(3, "Question 1")])).await;
+    let facts = opened(&server).await.fetch(&ids([3, 9, 2, 3, 1])).await.unwrap();
+    let counts: Vec<_> = facts.iter().map(|facts| (facts.reports.len(), facts.scores.len())).collect();
+    assert_eq!(counts, [(1, 1), (0, 0), (2, 0), (1, 1), (1, 0)]);
+}
+
+#[tokio::test]
+async fn a_thousand_attempts_take_one_round_trip_on_one_login() {
+    let server = start(attempts(1..=3_000)).await;
+    let warehouse = opened(&server).await;
+    warehouse.shape().await.unwrap();
+    let before = server.script.batches();
+    let facts = warehouse.fetch(&ids((1..=3_000).rev())).await.unwrap();
+    assert!(facts.iter().all(|facts| facts.reports.len() == 1 && facts.scores.len() == 2));
+    assert_eq!((server.script.batches() - before, server.script.logins()), (3, 1));
+    assert!(warehouse.another_pool().unwrap().fetch(&ids([1])).await.unwrap()[0].reports.len() == 1);
+    assert_eq!(server.script.batches() - before, 4, "what is known of the tables is shared");
+}
+
+#[tokio::test]
+async fn the_shape_tells_engine_rows_and_whether_lookups_are_cheap() {
+    let server = start(attempts(1..=3)).await;
+    let shape = opened(&server).await.shape().await.unwrap();
+    assert_eq!(shape.rows, Some((3, 6)));
+    assert!(shape.lookups_are_cheap);
+    assert_eq!(shape.max_connections, None);
+    assert!(shape.description.starts_with("Azure SQL Database at localhost,"), "{}", shape.description);
+}
+
+#[tokio::test]
+async fn many_rows_without_an_index_are_scanned_window_by_window() {
+    let scores = (1..=5_005).map(|id| score(id, "Question 1")).collect();
+    let options = Options { has_index: false, claimed_rows: Some(1_000_000), ..Options::default() };
+    let server = TdsServer::start(tables(vec![report(7)], scores), options).await.unwrap();
+    let warehouse = open(server.connection_string());
+    assert!(!warehouse.shape().await.unwrap().lookups_are_cheap);
+    let before = server.script.batches();
+    let (mut seen, mut largest) = (0, 0);
+    warehouse
+        .scan(&mut |batch| {
+            seen += batch.len();
+            largest = largest.max(batch.len());
+            Ok(())
+        })
+        .await
+        .unwrap();
+    assert_eq!((seen, largest), (5_006, 1_000));
+    assert_eq!(server.script.batches() - before, 2 + 1 + 5, "bounds twice, one window, five windows");
+}
+
+#[tokio::test]
+async fn either_marks_column_may_be_absent() {
+    for absent in ["MarksAchieved", "MarksAwarded"] {
+        let mut columns = report_columns();
+        let at = columns.iter().position(|(name, _)| *name == absent).unwrap();
+        columns.remove(at);
+        let mut row = vec![Cell::Null; 12];
+        row[0] = Cell::Int(5);
+        row[4] = if absent == "MarksAchieved" { Cell::Decimal(7150) } else { Cell::Float(71.5) };
+        let reports = Table::new(REPORTS, &columns, vec![row]);
+        let server = start(Data::new(reports, Table::new(SCORES, &score_columns(), vec![]))).await;
+        let facts = opened(&server).await.fetch(&ids([5])).await.unwrap();
+        let report = &facts[0].reports[0];
+        assert_eq!(report.marks_achieved == rogo_migrate::domain::Value::Null, absent == "MarksAchieved");
+        assert_eq!(report.marks_awarded == rogo_migrate::domain::Value::Null, absent == "MarksAwarded");
+    }
+}
+
+#[tokio::test]
+async fn attempt_ids_stored_as_text_are_compared_as_numbers() {
+    for kind in [Type::NVarChar(20), Type::VarChar(20)] {
+        let mut columns = report_columns();
+        columns[0].1 = kind;
+        let rows = ["00987", " 987 ", "986", "9870", "x987", "", "-1"].map(|id| {
+            let mut row = report(0);
+            row[0] = Cell::Text(id.into());
+            row[3] = Cell::Text(id.into());
+            row
+        });
+        let reports = Table::new(REPORTS, &columns, rows.to_vec());
+        let server = start(Data::new(reports, Table::new(SCORES, &score_columns(), vec![]))).await;
+        let warehouse = opened(&server).await;
+        let facts = warehouse.fetch(&ids([987, 9870])).await.unwrap();
+        let found: Vec<_> = facts[0].reports.iter().map(|report| report.exercise.clone()).collect();
+        assert_eq!(found, [text("00987"), text(" 987 ")]);
+        assert_eq!(facts[1].reports.len(), 1);
+        let all: Vec<_> = scanned(&warehouse).await.unwrap().into_iter().map(|(id, ..)| id).collect();
+        assert_eq!(all.len(), 4, "what is no attempt id is left out: {all:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_empty_warehouse_scans_to_nothing() {
+    let server = start(attempts([])).await;
+    assert_eq!(scanned(&opened(&server).await).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn everything_missing_is_listed_at_once() {
+    let reports = Table::new(REPORTS, &[("AttemptId", Type::Int), ("Grade", Type::VarBinaryMax)], vec![]);
+    let server = start(Data::new(reports, Table::new("Other", &[], vec![]))).await;
+    let fault = opened(&server).await.shape().await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::NotFound);
+    for says in [
+        "dbo.Rogo_AssessmentReport lacks column TIUserId, column TISectionId",
+        "column MarksAchieved, column MarksAwarded",
+        "Grade is of type varbinary",
+        "table dbo.Rogo_AssessmentReportScores is missing, or the login lacks the right",
+    ] {
+        assert!(fault.what.contains(says), "{says}: {}", fault.what);
+    }
+}
+
+#[tokio::test]
+async fn a_missing_right_is_named_with_its_table() {
+    for number in [229, 230] {
+        let server = start(attempts(1..=1)).await;
+        server.script.deny_table(SCORES, number);
+        let fault = opened(&server).await.shape().await.unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Denied);
+        assert!(fault.what.contains("grant it select"), "{fault}");
+        assert!(fault.chain().contains(SCORES), "{}", fault.chain());
+    }
+}
+
+#[tokio::test]
+async fn synapse_is_asked_over_two_connections_and_without_parameters() {
+    let options = Options { engine_edition: 6, ..Options::default() };
+    let server = TdsServer::start(attempts(1..=10), options).await.unwrap();
+    let warehouse = opened(&server).await;
+    let shape = warehouse.shape().await.unwrap();
+    assert_eq!(shape.max_connections, Some(2));
+    assert!(shape.description.contains("Synapse"));
+    let mut asked = tokio::task::JoinSet::new();
+    for n in 1..=10 {
+        let another = warehouse.another_pool().unwrap();
+        asked.spawn(async move { another.fetch(&ids([n])).await.unwrap()[0].reports.len() });
+    }
+    assert_eq!(asked.join_all().await, [1; 10]);
+    assert!(server.script.logins() <= 3, "one to learn the engine, then the process's two");
+    assert_eq!(scanned(&warehouse).await.unwrap().len(), 30);
+}
+
+#[tokio::test]
+async fn the_server_refuses_what_synapse_refuses_and_serves_it_elsewhere() {
+    use tokio_util::compat::TokioAsyncWriteCompatExt;
+    for (engine_edition, refused_with) in [(6, Some(103_010)), (5, None)] {
+        let options = Options { engine_edition, ..Options::default() };
+        let server = TdsServer::start(attempts(1..=1), options).await.unwrap();
+        let mut config = tiberius::Config::new();
+        config.host("localhost");
+        config.port(server.address.port());
+        config.authentication(tiberius::AuthMethod::sql_server("reader", "S3cret;{}"));
+        config.encryption(tiberius::EncryptionLevel::Off);
+        config.trust_cert();
+        let tcp = tokio::net::TcpStream::connect(config.get_addr()).await.unwrap();
+        let mut client = Box::pin(tiberius::Client::connect(config, tcp.compat_write())).await.unwrap();
+        let answer = async { client.query("select 7 as batch", &[]).await?.into_first_result().await };
+        match answer.await {
+            Ok(rows) => assert_eq!((rows[0].get::<i64, _>(0), refused_with), (Some(7), None)),
+            Err(error) => assert_eq!(error.code(), refused_with),
+        }
+    }
+}

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Runs every test, with real servers: installs what they need where it is missing, then `cargo test`.
+# PostgreSQL, Azurite and the scripted SQL Server are started by the tests, on free ports, and stopped by them.
+# Arguments go to cargo test: tests/run.sh --test it settings::
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=tests/need.sh
+. tests/need.sh
+
+need_cargo
+need_postgres
+need_node
+exec cargo test --locked "$@"
