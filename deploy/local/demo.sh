@@ -34,6 +34,8 @@ done
 
 repository=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$repository"
+# shellcheck source=tests/need.sh
+. tests/need.sh
 azurite_version=3.37.0 # as in the tests
 azurite=${XDG_CACHE_HOME:-$HOME/.cache}/rogo-migrate/azurite-$azurite_version
 binaries=${CARGO_TARGET_DIR:-target}/release
@@ -59,16 +61,6 @@ stop_servers() {
 trap stop_servers EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
-
-install_packages() {
-    command -v apt-get >/dev/null || die "install these first: $*"
-    local root=()
-    ((EUID == 0)) || root=(sudo)
-    say "installing $*"
-    "${root[@]}" apt-get update -q
-    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
-        -o Dpkg::Options::=--force-confold "$@"
-}
 
 # The folder of the newest PostgreSQL server's programs; nothing where there is none.
 postgres_programs() {
@@ -167,15 +159,9 @@ start_warehouse() {
 }
 
 say 'looking for what is needed'
-command -v cargo >/dev/null || die 'Rust is missing: see https://rustup.rs'
-missing=()
-command -v cc >/dev/null || missing+=(gcc libc6-dev)
-[[ -n $(postgres_programs) ]] || missing+=(postgresql)
-if [[ -z $folder ]]; then
-    command -v node >/dev/null || missing+=(nodejs)
-    command -v npm >/dev/null || [[ -d $azurite/node_modules/azurite ]] || missing+=(npm)
-fi
-((${#missing[@]} == 0)) || install_packages "${missing[@]}"
+need_cargo
+need_postgres
+[[ -n $folder ]] || need_node
 postgres=$(postgres_programs)
 [[ -n $postgres ]] || die 'the PostgreSQL server programs (initdb, postgres, psql) are not to be found'
 if [[ -z $folder && ! -d $azurite/node_modules/azurite ]]; then
