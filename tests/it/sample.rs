@@ -198,3 +198,14 @@ fn a_folder_that_holds_anything_is_refused_and_left_as_it_is() {
     assert!(stop.message.ends_with("is not empty; name a new one with --out"), "{stop}");
     assert_eq!(tree(folder.path()).len(), 1);
 }
+
+#[test]
+fn the_readme_names_every_code_with_its_advice() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let codes = FailCode::ALL.iter().map(|code| (code.code(), code.advice()));
+    let codes = codes.chain(SkipCode::ALL.iter().map(|code| (code.code(), code.advice())));
+    for (code, advice) in codes.chain(NoteCode::ALL.iter().map(|code| (code.code(), code.advice()))) {
+        let line = format!("| `{code}` | {advice} |\n");
+        assert!(readme.contains(&line), "README.md lacks the line: {line}");
+    }
+}
