@@ -175,9 +175,9 @@ pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
     let keeping = CancellationToken::new();
     let moving = async {
         let working = work_all(shard.clone(), inputs.workers, queue, facts, &inputs.recorded, chunk_rows);
-        let (worked, recorded) = tokio::join!(working, keep::record(&shard, recorder, to_record));
+        let (worked, written) = tokio::join!(working, keep::record(&shard, recorder, to_record));
         keeping.cancel();
-        worked.and(recorded)
+        worked.and(written)
     };
     let heart = keep::heartbeat(shard.clone(), inputs.epoch, rows, keeping.clone());
     let (moved, ()) = tokio::join!(moving, heart);

@@ -22,7 +22,7 @@ use super::connect;
 
 /// How long finalize waits for the last process to let go of the run's lock: longer than a database
 /// needs to notice that a machine has vanished.
-pub(super) const WAIT_FOR_LOCK: Duration = Duration::from_secs(300);
+pub(super) const WAIT_FOR_LOCK: Duration = Duration::from_mins(5);
 
 /// The summary's file name.
 const SUMMARY: &str = "summary.json";

@@ -79,18 +79,18 @@ async fn copy<'migration>(
         .iter()
         .zip(names)
         .map(|(file, name)| copy_file(shard, services, migration, file, name));
-    let mut copied = Vec::with_capacity(names.len());
+    let mut files = Vec::with_capacity(names.len());
     let mut failed: Option<(&PlannedFile, Trouble)> = None;
     for (file, result) in migration.files.iter().zip(join_all(copies).await) {
         match (result, &failed) {
-            (Ok(file), _) => copied.push(file),
+            (Ok(done), _) => files.push(done),
             (Err(trouble), None) => failed = Some((file, trouble)),
             (Err(Trouble::Row(_)), Some(_)) => {}
             // What ends the process counts more than what one file suffered.
             (Err(ending), Some(_)) => failed = Some((file, ending)),
         }
     }
-    failed.map_or(Ok(copied), Err)
+    failed.map_or(Ok(files), Err)
 }
 
 async fn copy_file(
@@ -226,11 +226,14 @@ fn blame_file(shard: &Shard, fault: &Fault, file: &PlannedFile) -> Result<Failur
     let (code, what) = match (&fault.kind, fault.service) {
         (FaultKind::Fenced, _) => return Err(retired(shard)),
         (FaultKind::NotFound, Service::SourceBlobs) => (FailCode::FileMissing, "is not at its source"),
-        (FaultKind::Denied, Service::SourceBlobs) => (FailCode::FileForbidden, "may not be read: its source refused"),
-        (FaultKind::Changed, _) => (FailCode::FileChanged, "changed at its source while it was copied"),
-        (FaultKind::Corrupt, _) => {
-            (FailCode::FileCorrupt, "does not have the length or MD5 that its source says, in each of three tries")
+        (FaultKind::Denied, Service::SourceBlobs) => {
+            (FailCode::FileForbidden, "may not be read: its source refused")
         }
+        (FaultKind::Changed, _) => (FailCode::FileChanged, "changed at its source while it was copied"),
+        (FaultKind::Corrupt, _) => (
+            FailCode::FileCorrupt,
+            "does not have the length or MD5 that its source says, in each of three tries",
+        ),
         (FaultKind::Exists | FaultKind::Unsupported, _) => (FailCode::InternalError, "could not be stored"),
         (
             FaultKind::Unavailable
@@ -248,7 +251,8 @@ fn blame_file(shard: &Shard, fault: &Fault, file: &PlannedFile) -> Result<Failur
         FileKind::Marker => "marker",
     };
     let server = &file.source[..url::Position::BeforePath];
-    let message = format!("file {} of the submission (a {kind} file, from {server}) {what}", file.upload_order);
+    let message =
+        format!("file {} of the submission (a {kind} file, from {server}) {what}", file.upload_order);
     Ok(Failure { code, message })
 }
 
@@ -263,7 +267,9 @@ fn blame_commit(shard: &Shard, fault: &Fault) -> Result<Failure, Trouble> {
         | FaultKind::Denied
         | FaultKind::NotFound
         | FaultKind::Misconfigured => FailCode::Unavailable,
-        FaultKind::Exists | FaultKind::Changed | FaultKind::Corrupt | FaultKind::Unsupported => FailCode::InternalError,
+        FaultKind::Exists | FaultKind::Changed | FaultKind::Corrupt | FaultKind::Unsupported => {
+            FailCode::InternalError
+        }
     };
     Ok(Failure { code, message: fault.chain() })
 }

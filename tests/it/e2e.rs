@@ -22,7 +22,10 @@ async fn every_row_has_the_outcome_that_the_sample_promises() {
     let reached: BTreeSet<&str> = promised.values().map(|(_, code)| code.as_str()).collect();
     let by_data_alone = |code: &FailCode| {
         // These need a source or a server that misbehaves; other tests cause them.
-        !matches!(code, FailCode::FileForbidden | FailCode::FileChanged | FailCode::Unavailable | FailCode::InternalError)
+        !matches!(
+            code,
+            FailCode::FileForbidden | FailCode::FileChanged | FailCode::Unavailable | FailCode::InternalError
+        )
     };
     for code in FailCode::ALL.iter().filter(|code| by_data_alone(code)) {
         assert!(reached.contains(code.code()), "no row of the sample fails as {code}");

@@ -1,5 +1,4 @@
 //! Promises of the generated test data.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails where its helpers do")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},

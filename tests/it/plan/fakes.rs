@@ -231,10 +231,8 @@ impl Target for FakeTarget {
 
     async fn held(&self, launch_ids: &[String]) -> Result<Vec<HeldSubmission>, Fault> {
         let held = launch_ids.iter().filter(|launch_id| self.launch_ids.contains(launch_id));
-        let held = held.map(|launch_id| HeldSubmission {
-            launch_id: launch_id.clone(),
-            ..HeldSubmission::default()
-        });
+        let held = held
+            .map(|launch_id| HeldSubmission { launch_id: launch_id.clone(), ..HeldSubmission::default() });
         Ok(held.collect())
     }
 

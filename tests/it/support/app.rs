@@ -97,7 +97,9 @@ impl<'sample> TestApp<'sample> {
         let database = TestDatabase::new().await;
         let seed = fs::read_to_string(sample.path("target/seed.sql")).unwrap();
         database.pool().execute(AssertSqlSafe(seed)).await.unwrap();
-        database.run("update assignment_submissions set submitted_at = created_at, updated_at = created_at").await;
+        database
+            .run("update assignment_submissions set submitted_at = created_at, updated_at = created_at")
+            .await;
         let container = azurite.container().await;
         let store = azurite.container().await;
         let out = tempfile::tempdir().unwrap();
@@ -196,7 +198,8 @@ impl<'sample> TestApp<'sample> {
     pub async fn everything(&self) -> String {
         let mut text = self.database.dump_tables(&INSERT_TIMES).await;
         for blob in self.blobs().await {
-            let metadata: BTreeMap<_, _> = blob.metadata.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("try")).cloned().collect();
+            let metadata: BTreeMap<_, _> =
+                blob.metadata.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("try")).cloned().collect();
             let BlobInfo { name, size_bytes, md5, content_type, .. } = &blob;
             writeln!(text, "blob {name} {size_bytes} {md5:?} {content_type:?} {metadata:?}").unwrap();
         }
@@ -245,7 +248,12 @@ pub fn assert_same(actual: &str, expected: &str) {
         .filter(|line| have.get(*line) != want.get(*line))
         .map(|line| format!("{:?} instead of {:?} times: {line}", have.get(line), want.get(line)))
         .collect();
-    assert!(differing.is_empty(), "{} lines differ:\n{}", differing.len(), differing[..differing.len().min(8)].join("\n"));
+    assert!(
+        differing.is_empty(),
+        "{} lines differ:\n{}",
+        differing.len(),
+        differing[..differing.len().min(8)].join("\n")
+    );
 }
 
 /// How a process ended and what it said.
@@ -299,10 +307,16 @@ const INSERT_TIMES: [&str; 18] = [
 fn without_tries(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(place) = ["LTI_Uploads/", "Marker_files/"].iter().filter_map(|folder| Some(rest.find(folder)? + folder.len())).min() {
+    while let Some(place) = ["LTI_Uploads/", "Marker_files/"]
+        .iter()
+        .filter_map(|folder| Some(rest.find(folder)? + folder.len()))
+        .min()
+    {
         let (before, after) = rest.split_at(place);
         out.push_str(before);
-        let is_try = after.len() > 12 && after.as_bytes()[..12].iter().all(u8::is_ascii_hexdigit) && after.as_bytes()[12] == b'/';
+        let is_try = after.len() > 12
+            && after.as_bytes()[..12].iter().all(u8::is_ascii_hexdigit)
+            && after.as_bytes()[12] == b'/';
         if is_try {
             out.push_str("<try>");
         }
@@ -328,7 +342,8 @@ async fn upload(azurite: &Azurite, container: &str, sample: &Path) {
             if &file[3] == "corrupt" {
                 // What its writer claims is not the MD5 of its bytes.
                 let md5 = BASE64_STANDARD.decode(&file[2]).unwrap();
-                let options = BlobClientSetPropertiesOptions { blob_content_md5: Some(md5), ..Default::default() };
+                let options =
+                    BlobClientSetPropertiesOptions { blob_content_md5: Some(md5), ..Default::default() };
                 azurite.blob(container, &file[1]).set_properties(Some(options)).await.unwrap();
             }
         })
@@ -357,8 +372,13 @@ fn attempt_key(text: &str) -> String {
 }
 
 /// The oldest row of the attempt that has no outcome yet.
-fn take_row(rows: &mut BTreeMap<String, Vec<u64>>, attempt: &str, taken: &BTreeMap<u64, (String, String)>) -> u64 {
-    let candidates = rows.get_mut(&attempt_key(attempt)).unwrap_or_else(|| panic!("attempt {attempt} is in the input"));
+fn take_row(
+    rows: &mut BTreeMap<String, Vec<u64>>,
+    attempt: &str,
+    taken: &BTreeMap<u64, (String, String)>,
+) -> u64 {
+    let candidates =
+        rows.get_mut(&attempt_key(attempt)).unwrap_or_else(|| panic!("attempt {attempt} is in the input"));
     candidates.retain(|number| !taken.contains_key(number));
     candidates.remove(0)
 }

@@ -1,6 +1,5 @@
 //! A private PostgreSQL for the tests, started once, from the machine's own binaries; every test gets a
 //! database of its own.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "each area of the tests uses its own part")]
 
 use std::{
