@@ -7,10 +7,10 @@ use chrono::Utc;
 use futures_util::FutureExt;
 
 use crate::{
-    adapters::inputs::CsvReader,
     domain::Plan,
     exit::{Exit, Stop},
     finalize::{FinalizeContext, InputRow, InputRows, books::Totals, results},
+    inputs::CsvReader,
     plan::{Present, differences},
     ports::Target,
     report::summary::{Missing, Summary},

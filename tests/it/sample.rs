@@ -190,9 +190,7 @@ fn a_plain_sample_migrates_whole_with_two_learner_files_and_one_marker_file_each
 fn a_folder_that_holds_anything_is_refused_and_left_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("precious"), "1").unwrap();
-    let mut said = Vec::new();
-    let stop = commands::sample::run(&options(folder.path(), &["--rows", "1", "--seed", "1"]), &mut said)
-        .unwrap_err();
+    let stop = commands::sample::run(&options(folder.path(), &["--rows", "1", "--seed", "1"])).unwrap_err();
     assert_eq!(stop.exit, Exit::Usage);
     assert!(stop.message.ends_with("is not empty; name a new one with --out"), "{stop}");
     assert_eq!(tree(folder.path()).len(), 1);
