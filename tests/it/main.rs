@@ -14,3 +14,4 @@ mod report;
 mod sample;
 mod finalize;
 mod e2e;
+mod readback;
