@@ -43,11 +43,11 @@ struct Finished<'a> {
 }
 
 impl<'a> Finished<'a> {
-    /// Runs the program, whatever the app's environment says, and reads everything back.
-    async fn run(app: &'a TestApp<'a>) -> Self {
+    /// Runs the program to its end and reads everything back.
+    async fn run(app: &'a TestApp<'a>, arguments: &[&str]) -> Self {
         let before = tables(&app.database).await;
         let began = Utc::now().trunc_subsecs(0);
-        app.run(&["run"]).await.expect(0);
+        app.run(&[&["run"], arguments].concat()).await.expect(0);
         Self {
             app,
             inputs: Inputs::read(&app.sample.path("")),
@@ -126,7 +126,6 @@ impl Target {
         fs::create_dir(&store).unwrap();
         let url = format!("file://{}", target.display());
         app.unset("DATA_WAREHOUSE_CONNECTION_STRING");
-        app.set("ROGO_WAREHOUSE", format!("file://{}", app.sample.path("warehouse").display()));
         app.set("ROGO_TARGET", &*url);
         app.set("ROGO_RUN_STORE", format!("file://{}", store.display()));
         app.set("ROGO_SOURCE_ALLOW", format!("file://{}", app.sample.path("files").display()));
@@ -166,7 +165,7 @@ async fn every_column_blob_and_result_is_as_the_specification_says_whatever_the_
 
     let azure = TestApp::new(&on_azure).await;
     let target = Target::azure(&azure).await;
-    let azure = Finished::run(&azure).await;
+    let azure = Finished::run(&azure, &[]).await;
     let promised = on_azure.expected();
     let expected = azure.expected(promised_to_migrate(&promised), &oracle::utc, &target);
     azure.assert_equals(&expected);
@@ -174,7 +173,8 @@ async fn every_column_blob_and_result_is_as_the_specification_says_whatever_the_
 
     let mut folder = TestApp::new(&in_folders).await;
     let target = Target::folder(&mut folder);
-    let folder = Finished::run(&folder).await;
+    let warehouse = format!("file://{}", in_folders.path("warehouse").display());
+    let folder = Finished::run(&folder, &["--warehouse", &warehouse]).await;
     let promised = in_folders.expected();
     let expected = folder.expected(promised_to_migrate(&promised), &oracle::utc, &target);
     folder.assert_equals(&expected);
