@@ -149,7 +149,7 @@ fn workers(
     plan: &Plan,
     databases: &[Arc<PostgresTarget>],
 ) -> Result<Vec<WorkerServices>, Stop> {
-    let budget = Budget::new();
+    let first = Copier::new(connect::target_blobs(settings)?, connect::source(settings)?, Budget::new());
     let warehouses = if plan.facts_files {
         vec![None; databases.len()]
     } else {
@@ -158,7 +158,7 @@ fn workers(
     let mut workers = Vec::with_capacity(databases.len());
     for (database, warehouse) in databases.iter().zip(warehouses) {
         let target_blobs = connect::target_blobs(settings)?;
-        let copier = Copier::new(target_blobs.clone(), connect::source(settings)?, budget.clone());
+        let copier = first.another(target_blobs.clone(), connect::source(settings)?);
         workers.push(WorkerServices { target: database.clone(), warehouse, target_blobs, copier });
     }
     Ok(workers)
