@@ -54,7 +54,7 @@ initContainers:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 containers:
-  - {{- include "rogo-migrate.container" . | nindent 4 }}
+  - {{ include "rogo-migrate.container" . | nindent 4 | trim }}
 volumes:
   {{- include "rogo-migrate.volumes" . | nindent 2 }}
 {{- end -}}
@@ -79,7 +79,7 @@ tolerations:
 topologySpreadConstraints:
   {{- range . }}
   {{- $selector := dict "labelSelector" (dict "matchLabels" (include "rogo-migrate.stableLabels" $ | fromYaml)) }}
-  - {{- merge (deepCopy .) $selector | toYaml | nindent 4 }}
+  - {{ merge (deepCopy .) $selector | toYaml | nindent 4 | trim }}
   {{- end }}
 {{- end }}
 {{- end -}}
@@ -93,7 +93,9 @@ args:
   {{- toYaml .command | nindent 2 }}
   {{- include "rogo-migrate.flags" .ctx | nindent 2 }}
   {{- if eq (first .command) "plan" }}
-  {{- include "rogo-migrate.planFlags" .ctx | trim | nindent 2 }}
+  {{- with include "rogo-migrate.planFlags" .ctx | trim }}
+  {{- . | nindent 2 }}
+  {{- end }}
   {{- end }}
 env:
   {{- include "rogo-migrate.podVariables" . | nindent 2 }}
@@ -154,7 +156,7 @@ volumeMounts:
 {{- include "rogo-migrate.variable" (dict "name" "HTTPS_PROXY" "value" .https) }}
 {{- if or .http .https }}
 - name: NO_PROXY
-  value: {{ printf "$(KUBERNETES_SERVICE_HOST),localhost,127.0.0.1,169.254.169.254,.svc,.cluster.local%s" (ternary (printf ",%s" .no) "" (ne .no "")) | quote }}
+  value: {{ printf "$(KUBERNETES_SERVICE_HOST),localhost,127.0.0.1,169.254.169.254,.svc,.cluster.local%s" (ternary (printf ",%s" .exceptions) "" (ne .exceptions "")) | quote }}
 {{- end }}
 {{- end }}
 {{- if or $values.caBundle.configMap $values.caBundle.secret }}
