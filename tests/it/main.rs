@@ -12,3 +12,5 @@ mod settings;
 mod report;
 mod sample;
 mod finalize;
+#[cfg(feature = "cluster")]
+mod chart;
