@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cli::{Cli, Command},
     exit::{Exit, Stop},
+    report,
     settings::{Flags, LogSettings, Settings, Sources},
     telemetry,
 };
@@ -38,7 +39,7 @@ pub fn run(cli: &Cli) -> Result<Exit, Stop> {
     let log = LogSettings::load(&sources)?;
     let _telemetry = telemetry::start(&log)?;
     if let Command::Sample(args) = &cli.command {
-        sample::run(args, &mut std::io::stdout().lock())?;
+        report::print(&sample::run(args)?.to_string());
         return Ok(Exit::Done);
     }
     let settings = Settings::load(&sources)?;

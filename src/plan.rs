@@ -28,9 +28,9 @@ use self::{
     trial::Selection,
 };
 use crate::{
-    adapters::inputs::Inputs,
     domain::{Plan, RULES_VERSION, Refusal, ShardPlan},
     exit::{Exit, Stop},
+    inputs::Inputs,
     ports::{Blobs, FaultKind, Source, Target, Warehouse, WarehouseShape},
     run_store::{RunStore, names},
     settings::Settings,

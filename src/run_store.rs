@@ -140,7 +140,7 @@ impl RunStore {
     pub async fn tries(&self) -> Result<Vec<TryRecord>, Fault> {
         let mut tries = Vec::new();
         for name in self.list("tries/").await? {
-            if name.ends_with(".json")
+            if name.strip_suffix(".json").is_some()
                 && let Some(record) = self.read::<TryRecord>(&name).await?
             {
                 tries.push(record);

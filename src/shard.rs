@@ -80,6 +80,8 @@ pub struct ShardInputs {
     pub progress: Arc<Progress>,
     /// Cancelled by SIGTERM.
     pub stop: CancellationToken,
+    /// A child of it, which the shard cancels itself when it must end; `pace` waits no longer than it.
+    pub ending: CancellationToken,
 }
 
 /// What one worker has to itself.
@@ -148,8 +150,14 @@ impl Shard {
 /// Works until every row of the shard has an outcome, writes the done marker and returns;
 /// or says why it ended before.
 pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
-    let (queue, facts) = open_queue(&inputs.store, &inputs.plan, inputs.index).await?;
     let rows = inputs.plan.shards.get(inputs.index.0 as usize).map_or(0, |shard| shard.rows);
+    if inputs.recorded.rows.len() == rows {
+        // A process was killed between its last segment and the marker. Finalize may have merged since, and
+        // deleted the queue.
+        return mark_done(&inputs.store, &inputs.pace, inputs.index, &inputs.r#try, inputs.recorded.books)
+            .await;
+    }
+    let (queue, facts) = open_queue(&inputs.store, &inputs.plan, inputs.index).await?;
     let workers = inputs.workers.len();
     let chunk_rows = feed::chunk_rows(rows.saturating_sub(inputs.recorded.books.rows()), workers);
     let recorder = Recorder::new(inputs.store.clone(), inputs.index, &inputs.r#try, inputs.flush);
@@ -169,15 +177,15 @@ pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
         outcomes: Mutex::new(Some(outcomes)),
         books: Mutex::new(inputs.recorded.books.clone()),
         left_blobs: AtomicBool::new(false),
-        stop: inputs.stop.child_token(),
+        stop: inputs.ending,
         ended_by: Mutex::default(),
     });
     let keeping = CancellationToken::new();
     let moving = async {
         let working = work_all(shard.clone(), inputs.workers, queue, facts, &inputs.recorded, chunk_rows);
-        let (worked, recorded) = tokio::join!(working, keep::record(&shard, recorder, to_record));
+        let (worked, written) = tokio::join!(working, keep::record(&shard, recorder, to_record));
         keeping.cancel();
-        worked.and(recorded)
+        worked.and(written)
     };
     let heart = keep::heartbeat(shard.clone(), inputs.epoch, rows, keeping.clone());
     let (moved, ()) = tokio::join!(moving, heart);
@@ -199,7 +207,7 @@ pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
             format!("{missing} rows of shard {index} have no outcome; run again, and please report it");
         return Err(Stop::new(Exit::Bug, message));
     }
-    mark_done(&shard, books).await
+    mark_done(&shard.store, &shard.pace, shard.index, &shard.r#try, books).await
 }
 
 async fn open_queue(
@@ -258,18 +266,21 @@ async fn mark_clean(shard: &Shard) {
     }
 }
 
-async fn mark_done(shard: &Shard, books: Books) -> Result<(), Stop> {
-    let marker = DoneMarker { shard: shard.index, r#try: shard.r#try.clone(), books, at: Utc::now() };
-    let name = names::done(shard.index);
-    shard
-        .pace
-        .steady(&[Service::RunStore], || async {
-            match shard.store.create(&name, &marker).await {
-                // A twin was faster, or this is an answer that was lost: the marker stands.
-                Err(Fault { kind: FaultKind::Exists, .. }) | Ok(()) => Ok(()),
-                Err(fault) => Err(fault),
-            }
-        })
-        .await?;
-    Ok(())
+async fn mark_done(
+    store: &RunStore,
+    pace: &Pace,
+    index: ShardIndex,
+    r#try: &str,
+    books: Books,
+) -> Result<(), Stop> {
+    let marker = DoneMarker { shard: index, r#try: r#try.to_owned(), books, at: Utc::now() };
+    let name = names::done(index);
+    let create = || async {
+        match store.create(&name, &marker).await {
+            // A twin was faster, or this is an answer that was lost: the marker stands.
+            Err(Fault { kind: FaultKind::Exists, .. }) | Ok(()) => Ok(()),
+            Err(fault) => Err(fault),
+        }
+    };
+    Ok(pace.steady(&[Service::RunStore], create).await?)
 }

@@ -34,6 +34,8 @@ done
 
 repository=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$repository"
+# shellcheck source=tests/need.sh
+. tests/need.sh
 azurite_version=3.37.0 # as in the tests
 azurite=${XDG_CACHE_HOME:-$HOME/.cache}/rogo-migrate/azurite-$azurite_version
 binaries=${CARGO_TARGET_DIR:-target}/release
@@ -49,6 +51,8 @@ die() { printf 'demo: %s\n' "$*" >&2; exit 1; }
 stop_servers() {
     local place
     for ((place = ${#servers[@]} - 1; place >= 0; place--)); do
+        kill -TERM "${servers[place]}" 2>/dev/null || true
+        # PostgreSQL waits for its clients to leave after the first signal, but not after this one.
         kill -INT "${servers[place]}" 2>/dev/null || true
         wait "${servers[place]}" 2>/dev/null || true
     done
@@ -58,22 +62,15 @@ trap stop_servers EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-install_packages() {
-    command -v apt-get >/dev/null || die "install these first: $*"
-    local root=()
-    ((EUID == 0)) || root=(sudo)
-    say "installing $*"
-    "${root[@]}" apt-get update -q
-    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
-        -o Dpkg::Options::=--force-confold "$@"
-}
-
 # The folder of the newest PostgreSQL server's programs; nothing where there is none.
 postgres_programs() {
-    local found
-    found=$(printf '%s\n' /usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb | sort -V | tail -n 1)
-    [[ -x $found ]] || found=$(command -v initdb || true)
-    [[ -z $found ]] || dirname "$found"
+    local initdb folder
+    while read -r initdb; do
+        folder=$(dirname "$initdb")
+        [[ -x $folder/postgres && -x $folder/psql ]] || continue
+        echo "$folder"
+        return
+    done < <(compgen -G '/usr/lib/postgresql/*/bin/initdb' | sort -rV; type -P initdb)
 }
 
 # A loopback port that nobody listens on.
@@ -162,15 +159,9 @@ start_warehouse() {
 }
 
 say 'looking for what is needed'
-command -v cargo >/dev/null || die 'Rust is missing: see https://rustup.rs'
-missing=()
-command -v cc >/dev/null || missing+=(gcc libc6-dev)
-[[ -n $(postgres_programs) ]] || missing+=(postgresql)
-if [[ -z $folder ]]; then
-    command -v node >/dev/null || missing+=(nodejs)
-    command -v npm >/dev/null || [[ -d $azurite/node_modules/azurite ]] || missing+=(npm)
-fi
-((${#missing[@]} == 0)) || install_packages "${missing[@]}"
+need_cargo
+need_postgres
+[[ -n $folder ]] || need_node
 postgres=$(postgres_programs)
 [[ -n $postgres ]] || die 'the PostgreSQL server programs (initdb, postgres, psql) are not to be found'
 if [[ -z $folder && ! -d $azurite/node_modules/azurite ]]; then

@@ -3,7 +3,6 @@
 mod account;
 mod azure;
 mod connection_string;
-mod entra;
 mod faults;
 mod folder;
 mod names;

@@ -2,19 +2,22 @@
 
 use std::sync::Arc;
 
+use azure_core::credentials::TokenCredential;
+
 use crate::{
     adapters::{
         blobs,
-        inputs::{InputSource, Inputs},
         postgres::{FenceKey, PostgresFence, PostgresOptions, PostgresTarget, SharedFence},
         warehouse::{Export, SqlServer},
     },
     domain::Plan,
     exit::Stop,
+    identity::EntraCredential,
+    inputs::{InputSource, Inputs},
     ports::{Blobs, Fault, Service, Source, Warehouse},
     rules::RuleConfig,
     run_store::{RunStore, names},
-    settings::{InputLocation, MarkerOnly, Place, Settings, WarehouseSettings},
+    settings::{DatabaseAuth, InputLocation, MarkerOnly, Place, Settings, WarehouseSettings},
 };
 
 /// The run's folder in the run store.
@@ -110,7 +113,7 @@ pub fn worker_database(
 pub fn fence(settings: &Settings, plan: &Plan, purpose: &str) -> PostgresFence {
     PostgresFence::new(
         &settings.database,
-        None,
+        credential(settings),
         &format!("{}/{purpose}/{}", settings.run, std::process::id()),
         FenceKey::of_plan(&plan.id),
     )
@@ -119,7 +122,7 @@ pub fn fence(settings: &Settings, plan: &Plan, purpose: &str) -> PostgresFence {
 fn options(settings: &Settings, pool: u32, application_name: String) -> PostgresOptions<'_> {
     PostgresOptions {
         database: &settings.database,
-        credential: None,
+        credential: credential(settings),
         pool,
         application_name,
         container: container(&settings.target),
@@ -127,6 +130,14 @@ fn options(settings: &Settings, pool: u32, application_name: String) -> Postgres
         rules: &settings.rules,
         fence: None,
         ledger: None,
+    }
+}
+
+/// Whom the target database's tokens come from, where it is not a password that lets us in.
+fn credential(settings: &Settings) -> Option<Arc<dyn TokenCredential>> {
+    match settings.database.auth {
+        DatabaseAuth::Password => None,
+        DatabaseAuth::Entra => Some(EntraCredential::new()),
     }
 }
 

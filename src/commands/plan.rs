@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use crate::{
-    adapters::{inputs::Inputs, postgres::PostgresTarget},
+    adapters::postgres::PostgresTarget,
     cli::PlanArgs,
     exit::{Exit, Stop},
+    inputs::Inputs,
     plan::{self, PlanReport, Services},
     ports::{Blobs, Source, Warehouse},
     report,

@@ -1,18 +1,13 @@
 //! `sample`: generated test data.
 
-use std::io::Write;
-
 use crate::{
     exit::{Exit, Stop},
-    sample::{SampleError, SampleOptions, generate},
+    sample::{SampleError, SampleOptions, SampleSummary, generate},
 };
 
-/// Writes the sample and says what is in it.
-pub fn run(options: &SampleOptions, out: &mut impl Write) -> Result<(), Stop> {
-    let summary = generate(options).map_err(|error| stop(&error))?;
-    // Who closed our output has the files all the same.
-    let _ = writeln!(out, "{summary}");
-    Ok(())
+/// Writes the sample; what it returns says what is in it.
+pub fn run(options: &SampleOptions) -> Result<SampleSummary, Stop> {
+    generate(options).map_err(|error| stop(&error))
 }
 
 fn stop(error: &SampleError) -> Stop {

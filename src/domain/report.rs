@@ -82,6 +82,10 @@ pub struct Facts {
 
 /// One row of either table, as a full scan yields it.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "rows live in batches that are handed on at once; a box each would cost more"
+)]
 pub enum FactRow {
     /// A report of the attempt.
     Report(AttemptId, Report),

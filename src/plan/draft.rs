@@ -9,11 +9,11 @@ use super::{
     trial::Selection,
 };
 use crate::{
-    adapters::inputs::Inputs,
     domain::{
         AttemptId, InputDigest, QueuedRow, ShardIndex, SubmissionIds, SubmissionRow, attempt_of_launch_id,
     },
     exit::{Exit, Stop},
+    inputs::Inputs,
     ports::{Fault, Target},
     settings::RuleSettings,
 };

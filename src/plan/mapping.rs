@@ -6,8 +6,8 @@ use std::{
 };
 
 use crate::{
-    adapters::inputs::{InputError, Inputs, MappingRow},
     domain::{AttemptId, InputDigest, Mapping, MappingState},
+    inputs::{InputError, Inputs, MappingRow},
 };
 
 /// Stands for rows of one attempt that differ.

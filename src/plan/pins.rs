@@ -6,8 +6,8 @@ use futures_util::TryStreamExt;
 
 use super::readers::JsonLines;
 use crate::{
-    adapters::inputs::{Fingerprint, Hasher},
     domain::{Fate, Outcome, Plan, RULES_VERSION},
+    inputs::{Fingerprint, Hasher},
     ports::{Fault, Target},
     run_store::RunStore,
     settings::{MarkerOnly, Settings},

@@ -10,8 +10,8 @@ use tempfile::NamedTempFile;
 
 use super::{draft::Draft, facts::FactSpool, spool::no_room};
 use crate::{
-    adapters::inputs::Hasher,
     domain::{ShardIndex, ShardPlan},
+    inputs::Hasher,
     ports::{Fault, PutOptions},
     run_store::{RunStore, names},
 };

@@ -7,8 +7,8 @@ use futures_util::{TryStreamExt, stream::BoxStream};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    adapters::inputs::Hasher,
     domain::{AttemptFacts, AttemptId, Facts, Plan, QueuedRow, ShardIndex, ShardPlan},
+    inputs::Hasher,
     ports::{Fault, FaultKind, Service},
     run_store::{RunStore, names},
 };

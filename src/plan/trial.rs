@@ -3,9 +3,9 @@
 use std::{collections::HashSet, path::Path};
 
 use crate::{
-    adapters::inputs::Hasher,
     domain::AttemptId,
     exit::{Exit, Stop},
+    inputs::Hasher,
     settings::Trial,
 };
 

@@ -77,7 +77,7 @@ impl Pace {
         self.steady_watched(services, operation, |_| {}).await
     }
 
-    /// As [`Pace::steady`]; `watch` sees each fault that is going to be tried again.
+    /// As [`Pace::steady`]; `watch` sees each fault.
     pub async fn steady_watched<T, O>(
         &self,
         services: &[Service],
@@ -95,19 +95,21 @@ impl Pace {
             }
             let fault = match operation().await {
                 Ok(result) => {
-                    services.iter().for_each(|service| self.answered(*service));
+                    for service in services {
+                        self.answered(*service);
+                    }
                     return Ok(result);
                 }
                 Err(fault) => fault,
             };
             tries += 1;
+            watch(&fault);
             let wait = match self.judge(&fault, tries, began) {
                 Verdict::Wait(wait) => wait,
                 Verdict::Blame => return Err(Trouble::Row(fault)),
-                Verdict::GiveUp => return Err(Trouble::Process(self.given_up(fault))),
+                Verdict::GiveUp => return Err(Trouble::Process(self.given_up(&fault))),
             };
             tracing::debug!(service = %fault.service, fault = %fault.chain(), tries, ?wait, "trying again");
-            watch(&fault);
             self.sleep(wait).await?;
         }
     }
@@ -224,7 +226,7 @@ impl Pace {
         }
     }
 
-    fn given_up(&self, fault: Fault) -> Stop {
+    fn given_up(&self, fault: &Fault) -> Stop {
         let minutes = self.give_up_after.as_secs_f64() / 60.0;
         Stop::new(
             Exit::Temporary,
@@ -301,7 +303,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_passing_fault_is_absorbed() {
         let mut left = 5;
-        let result = pace(Duration::from_secs(900))
+        let result = pace(Duration::from_mins(15))
             .steady(&[Service::Database], || {
                 left -= 1;
                 let done = left == 0;
@@ -313,7 +315,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_missing_source_file_is_the_rows_own_fault_at_once() {
-        let result: Result<(), _> = pace(Duration::from_secs(900))
+        let result: Result<(), _> = pace(Duration::from_mins(15))
             .steady(&[Service::SourceBlobs], || async {
                 Err(fault(Service::SourceBlobs, FaultKind::NotFound))
             })
@@ -332,7 +334,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_row_is_blamed_only_where_the_service_answered_others() {
-        let pace = pace(Duration::from_secs(900));
+        let pace = pace(Duration::from_mins(15));
         let result: Result<(), _> = pace
             .steady(&[Service::TargetBlobs], || async {
                 pace.answered(Service::TargetBlobs);
@@ -344,7 +346,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_stop_ends_every_wait() {
-        let pace = pace(Duration::from_secs(900));
+        let pace = pace(Duration::from_mins(15));
         pace.stop.cancel();
         let result: Result<(), _> = pace
             .steady(&[Service::RunStore], || async { Err(fault(Service::RunStore, FaultKind::Unavailable)) })

@@ -1,17 +1,20 @@
 //! One submission: its files copied, its rows committed, its outcome settled.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Instant,
+};
 
 use futures_util::future::join_all;
 
 use crate::{
-    domain::{FailCode, Failure, Fate, Migrated, Migration, Note, PlannedFile, Skip, SkipCode},
+    domain::{FailCode, Failure, Fate, FileKind, Migrated, Migration, Note, PlannedFile, Skip, SkipCode},
     exit::{Exit, Stop},
-    ports::{Committed, CopiedFile, Fault, FaultKind, HeldSubmission, Service},
+    ports::{Committed, CopiedFile, Fault, FaultKind, HeldSubmission, Retry, Service},
     rules,
 };
 
-use super::{Shard, WorkerServices, pace::Trouble};
+use super::{Shard, WorkerServices, copy::Copied, pace::Trouble};
 
 /// Copies and commits. An `Err` leaves the row without an outcome: the process is ending.
 pub async fn migrate(
@@ -19,20 +22,32 @@ pub async fn migrate(
     services: &WorkerServices,
     migration: &Migration,
 ) -> Result<Fate, Trouble> {
-    let names: Vec<String> = migration
+    let names = migration
         .files
         .iter()
         .map(|file| rules::blob_name::blob_name(migration.attempt, file, &shard.r#try))
         .collect();
-    let files = match copy(shard, services, migration, &names).await {
-        Ok(files) => files,
-        Err(Trouble::Row(fault)) => {
-            undo(shard, services, &names).await;
-            return blame(shard, &fault, true).map(Fate::from);
+    let mut copied = services.copier.begin(names);
+    let began = Instant::now();
+    match copy(shard, services, migration, &mut copied).await {
+        Ok(()) => {
+            let copy_ms = milliseconds(began);
+            let began = Instant::now();
+            let mut fate = commit(shard, services, migration, copied).await?;
+            if let Fate::Migrated(migrated) = &mut fate {
+                (migrated.copy_ms, migrated.commit_ms) = (copy_ms, milliseconds(began));
+            }
+            Ok(fate)
         }
-        Err(ending) => return Err(leave_to_the_sweep(shard, ending)),
-    };
-    commit(shard, services, migration, &files, &names).await
+        Err((file, Trouble::Row(fault))) => {
+            undo(shard, copied).await;
+            blame_file(shard, &fault, file).map(Fate::from)
+        }
+        Err((_, ending)) => {
+            shard.left_blobs();
+            Err(ending)
+        }
+    }
 }
 
 /// The outcome of a row that this run wrote before: by a process that was killed, or by a twin. `decided`
@@ -60,36 +75,33 @@ pub async fn recover(
         context_id: written.context_id.unwrap_or_default(),
         files: written.files,
         bytes,
-        length_only: 0,
         recovered: true,
         notes,
+        ..Migrated::default()
     }))
 }
 
 /// Copies all files of a submission at once. Returns when all have settled, so that nothing is written
-/// after an undo.
-async fn copy(
+/// after an undo; an error names the first file that failed.
+async fn copy<'migration>(
     shard: &Shard,
     services: &WorkerServices,
-    migration: &Migration,
-    names: &[String],
-) -> Result<Vec<CopiedFile>, Trouble> {
-    let copies = migration
-        .files
-        .iter()
-        .zip(names)
-        .map(|(file, name)| copy_file(shard, services, migration, file, name));
-    let mut copied = Vec::with_capacity(names.len());
-    let mut trouble = None;
-    for result in join_all(copies).await {
-        match (result, &trouble) {
-            (Ok(file), _) => copied.push(file),
+    migration: &'migration Migration,
+    copied: &mut Copied,
+) -> Result<(), (&'migration PlannedFile, Trouble)> {
+    let each = migration.files.iter().zip(copied.names());
+    let settled = join_all(each.map(|(file, name)| copy_file(shard, services, migration, file, name))).await;
+    let mut failed: Option<(&PlannedFile, Trouble)> = None;
+    for (file, result) in migration.files.iter().zip(settled) {
+        match (result, &failed) {
+            (Ok(done), _) => copied.push(done),
+            (Err(trouble), None) => failed = Some((file, trouble)),
+            (Err(Trouble::Row(_)), Some(_)) => {}
             // What ends the process counts more than what one file suffered.
-            (Err(own), None | Some(Trouble::Row(_))) => trouble = Some(own),
-            (Err(_), Some(_)) => {}
+            (Err(ending), Some(_)) => failed = Some((file, ending)),
         }
     }
-    trouble.map_or(Ok(copied), Err)
+    failed.map_or(Ok(()), Err)
 }
 
 async fn copy_file(
@@ -134,52 +146,51 @@ async fn commit(
     shard: &Shard,
     services: &WorkerServices,
     migration: &Migration,
-    files: &[CopiedFile],
-    names: &[String],
+    copied: Copied,
 ) -> Result<Fate, Trouble> {
     let answer_lost = AtomicBool::new(false);
-    let result = shard
-        .pace
-        .steady_watched(
-            &[Service::Database],
-            || services.target.commit(migration, files),
-            |fault| {
-                if fault.kind == FaultKind::AnswerLost {
-                    answer_lost.store(true, Ordering::Relaxed);
-                }
-            },
-        )
-        .await;
+    let watch = |fault: &Fault| {
+        if fault.kind == FaultKind::AnswerLost {
+            // What the statement did is not known yet: from now on only the sweep may judge these blobs.
+            answer_lost.store(true, Ordering::Relaxed);
+            shard.left_blobs();
+        }
+    };
+    let send = || services.target.commit(migration, copied.files());
+    let result = shard.pace.steady_watched(&[Service::Database], send, watch).await;
+    let answer_lost = answer_lost.into_inner();
     let held = match result {
         Ok(Committed::Inserted { notes }) => {
             let notes = migration.notes.iter().cloned().chain(notes).collect();
-            return Ok(Fate::Migrated(migrated(migration, files, notes)));
+            return Ok(Fate::Migrated(migrated(migration, copied.files(), notes)));
         }
         Ok(Committed::Held(held)) => held,
-        Err(Trouble::Row(fault)) => {
-            if answer_lost.load(Ordering::Relaxed) {
-                // What the lost statement did is not known: only the sweep may judge these blobs.
-                shard.left_blobs();
-            } else {
-                undo(shard, services, names).await;
-            }
-            return blame(shard, &fault, false).map(Fate::from);
+        Err(Trouble::Row(fault)) if answer_lost && fault.kind.retry() != Retry::Never => {
+            // It may stand: no outcome would be true. The next process will find out.
+            let message =
+                format!("what became of a submission cannot be learned: {}; run again", fault.chain());
+            return Err(Trouble::Process(Stop::new(Exit::Temporary, message)));
         }
-        Err(ending) => return Err(leave_to_the_sweep(shard, ending)),
+        Err(Trouble::Row(fault)) => {
+            if !answer_lost {
+                undo(shard, copied).await;
+            }
+            return blame_commit(shard, &fault).map(Fate::from);
+        }
+        Err(ending) => {
+            shard.left_blobs();
+            return Err(ending);
+        }
     };
-    let own = held.blob_names.iter().any(|name| names.contains(name));
-    if own {
-        let notes = notes_with_enforcement(migration, &held);
-        return Ok(Fate::Migrated(migrated(migration, files, notes)));
+    let fate = Fate::Migrated(migrated(migration, copied.files(), notes_with_enforcement(migration, &held)));
+    if held.blob_names.iter().any(|name| copied.names().contains(name)) {
+        return Ok(fate);
     }
-    if answer_lost.load(Ordering::Relaxed) {
-        shard.left_blobs();
-    } else {
-        undo(shard, services, names).await;
+    if !answer_lost {
+        undo(shard, copied).await;
     }
     if shard.pace.steady(&[Service::RunStore], || shard.tries.wrote(&held)).await? {
-        let notes = notes_with_enforcement(migration, &held);
-        return Ok(Fate::Migrated(migrated(migration, files, notes)));
+        return Ok(fate);
     }
     let detail = format!("the target holds launch id {}", held.launch_id);
     Ok(Skip { code: SkipCode::AlreadyMigrated, detail }.into())
@@ -200,40 +211,39 @@ fn migrated(migration: &Migration, files: &[CopiedFile], notes: Vec<Note>) -> Mi
         files: u32::try_from(files.len()).unwrap_or(u32::MAX),
         bytes: files.iter().map(|file| file.size_bytes).sum(),
         length_only: u32::try_from(files.iter().filter(|file| !file.md5_proven).count()).unwrap_or(u32::MAX),
-        recovered: false,
         notes,
+        ..Migrated::default()
     }
 }
 
-/// Removes the blobs of a row that certainly failed: its own names, which no other process writes.
-async fn undo(shard: &Shard, services: &WorkerServices, names: &[String]) {
-    if let Err(fault) = services.target_blobs.delete_many(names).await {
+fn milliseconds(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Removes the blobs of a row that certainly failed.
+async fn undo(shard: &Shard, copied: Copied) {
+    if let Err(fault) = copied.undo().await {
         tracing::warn!(fault = %fault.chain(), "blobs of a failed row stay until finalize sweeps them");
         shard.left_blobs();
     }
 }
 
-fn leave_to_the_sweep(shard: &Shard, ending: Trouble) -> Trouble {
-    shard.left_blobs();
-    ending
-}
-
-/// The code of a row that suffered this fault; a fenced process has no rows any more.
-fn blame(shard: &Shard, fault: &Fault, copying: bool) -> Result<Failure, Trouble> {
-    let code = match (&fault.kind, fault.service) {
-        (FaultKind::Fenced, _) => {
-            let message = format!(
-                "this process (try {}) was retired: finalize, rollback or a sweep ran while it was cut off. It wrote nothing since; run again",
-                shard.r#try
-            );
-            shard.left_blobs();
-            return Err(Trouble::Process(Stop::new(Exit::Temporary, message)));
+/// The failure of a row one of whose files could not be copied. The file is named by its place: its name
+/// and path may be personal data, and the failure CSV holds them anyway.
+fn blame_file(shard: &Shard, fault: &Fault, file: &PlannedFile) -> Result<Failure, Trouble> {
+    tracing::debug!(fault = %fault.chain(), "a file could not be copied");
+    let (code, what) = match (&fault.kind, fault.service) {
+        (FaultKind::Fenced, _) => return Err(retired(shard)),
+        (FaultKind::NotFound, Service::SourceBlobs) => (FailCode::FileMissing, "is not at its source"),
+        (FaultKind::Denied, Service::SourceBlobs) => {
+            (FailCode::FileForbidden, "may not be read: its source refused")
         }
-        (FaultKind::NotFound, Service::SourceBlobs) => FailCode::FileMissing,
-        (FaultKind::Denied, Service::SourceBlobs) => FailCode::FileForbidden,
-        (FaultKind::Changed, _) if copying => FailCode::FileChanged,
-        (FaultKind::Corrupt, _) if copying => FailCode::FileCorrupt,
-        (FaultKind::Rejected(_), Service::Database) => FailCode::TargetRejected,
+        (FaultKind::Changed, _) => (FailCode::FileChanged, "changed at its source while it was copied"),
+        (FaultKind::Corrupt, _) => (
+            FailCode::FileCorrupt,
+            "does not have the length or MD5 that its source says, in each of three tries",
+        ),
+        (FaultKind::Exists | FaultKind::Unsupported, _) => (FailCode::InternalError, "could not be stored"),
         (
             FaultKind::Unavailable
             | FaultKind::Throttled(_)
@@ -241,12 +251,44 @@ fn blame(shard: &Shard, fault: &Fault, copying: bool) -> Result<Failure, Trouble
             | FaultKind::Denied
             | FaultKind::NotFound
             | FaultKind::Misconfigured
-            | FaultKind::Changed
-            | FaultKind::Corrupt
             | FaultKind::Rejected(_),
             _,
-        ) => FailCode::Unavailable,
-        (FaultKind::Exists | FaultKind::Unsupported, _) => FailCode::InternalError,
+        ) => (FailCode::Unavailable, "could not be copied, though other files could meanwhile"),
+    };
+    let kind = match file.kind {
+        FileKind::Learner => "learner",
+        FileKind::Marker => "marker",
+    };
+    let server = &file.source[..url::Position::BeforePath];
+    let message =
+        format!("file {} of the submission (a {kind} file, from {server}) {what}", file.upload_order);
+    Ok(Failure { code, message })
+}
+
+/// The failure of a row that could not be committed.
+fn blame_commit(shard: &Shard, fault: &Fault) -> Result<Failure, Trouble> {
+    let code = match &fault.kind {
+        FaultKind::Fenced => return Err(retired(shard)),
+        FaultKind::Rejected(_) => FailCode::TargetRejected,
+        FaultKind::Unavailable
+        | FaultKind::Throttled(_)
+        | FaultKind::AnswerLost
+        | FaultKind::Denied
+        | FaultKind::NotFound
+        | FaultKind::Misconfigured => FailCode::Unavailable,
+        FaultKind::Exists | FaultKind::Changed | FaultKind::Corrupt | FaultKind::Unsupported => {
+            FailCode::InternalError
+        }
     };
     Ok(Failure { code, message: fault.chain() })
+}
+
+/// A retired process has no rows any more.
+fn retired(shard: &Shard) -> Trouble {
+    shard.left_blobs();
+    let message = format!(
+        "this process (try {}) was retired: finalize, rollback or a sweep ran while it was cut off. It wrote nothing since; run again",
+        shard.r#try
+    );
+    Trouble::Process(Stop::new(Exit::Temporary, message))
 }

@@ -1,7 +1,5 @@
 //! Promises of the blob stores, the files' source and the copy stage.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that meets these has failed")]
-
 mod azure;
 mod contract;
 mod copy;

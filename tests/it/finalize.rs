@@ -1,5 +1,4 @@
 //! Promises of finalize.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a helper that cannot go on fails its test")]
 
 mod world;
 mod recording;

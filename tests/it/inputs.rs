@@ -11,9 +11,9 @@ use std::{path::PathBuf, sync::LazyLock};
 
 use proptest::prelude::*;
 use rogo_migrate::{
-    adapters::inputs::{CsvReader, InputError, InputSource, MappingColumns, SubmissionColumns},
     domain::{MAPPING_COLUMNS, SUBMISSION_COLUMNS},
     exit::{Exit, Stop},
+    inputs::{CsvReader, InputError, InputSource, MappingColumns, SubmissionColumns},
 };
 use tempfile::TempDir;
 

@@ -1,4 +1,5 @@
 //! The integration tests: one binary, real servers.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a helper that cannot go on fails its test")]
 
 mod support;
 mod architecture;
@@ -12,5 +13,6 @@ mod settings;
 mod report;
 mod sample;
 mod finalize;
+mod e2e;
 #[cfg(feature = "cluster")]
 mod chart;

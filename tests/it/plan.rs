@@ -14,12 +14,12 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use fakes::{FakeSource, FakeTarget, FakeWarehouse, MemoryBlobs};
 use proptest::prelude::*;
 use rogo_migrate::{
-    adapters::inputs::{InputSource, Inputs},
     domain::{
         AttemptId, Facts, MAPPING_COLUMNS, MappingState, Plan, QueuedRow, Report, SUBMISSION_COLUMNS,
         ShardIndex, SubmissionIds, Value,
     },
     exit::{Exit, Stop},
+    inputs::{InputSource, Inputs},
     plan::{self, FactsReader, PlanReport, PlanState, QueueReader, Services},
     ports::{Blobs, FaultKind, PutOptions},
     run_store::{RunStore, names},

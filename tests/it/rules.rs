@@ -1,7 +1,5 @@
 //! Promises of the rules: the decision table, its order, and what a migrated row becomes.
 
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
-
 mod row;
 mod warehouse;
 mod catalogue;

@@ -1,5 +1,4 @@
 //! Promises of the generated test data.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails where its helpers do")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -191,10 +190,19 @@ fn a_plain_sample_migrates_whole_with_two_learner_files_and_one_marker_file_each
 fn a_folder_that_holds_anything_is_refused_and_left_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("precious"), "1").unwrap();
-    let mut said = Vec::new();
-    let stop = commands::sample::run(&options(folder.path(), &["--rows", "1", "--seed", "1"]), &mut said)
-        .unwrap_err();
+    let stop = commands::sample::run(&options(folder.path(), &["--rows", "1", "--seed", "1"])).unwrap_err();
     assert_eq!(stop.exit, Exit::Usage);
     assert!(stop.message.ends_with("is not empty; name a new one with --out"), "{stop}");
     assert_eq!(tree(folder.path()).len(), 1);
+}
+
+#[test]
+fn the_readme_names_every_code_with_its_advice() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let codes = FailCode::ALL.iter().map(|code| (code.code(), code.advice()));
+    let codes = codes.chain(SkipCode::ALL.iter().map(|code| (code.code(), code.advice())));
+    for (code, advice) in codes.chain(NoteCode::ALL.iter().map(|code| (code.code(), code.advice()))) {
+        let line = format!("| `{code}` | {advice} |\n");
+        assert!(readme.contains(&line), "README.md lacks the line: {line}");
+    }
 }

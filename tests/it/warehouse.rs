@@ -1,5 +1,4 @@
 //! Promises of the warehouse adapter, kept on the scripted TDS server.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod export;
 mod faults;

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use azure_core::credentials::TokenCredential;
 use azure_core::http::{
     AsyncRawResponse, ClientOptions, Context, HttpClientOptions, Pipeline, PipelineSendOptions,
     PipelineStreamOptions, RawResponse, Request, RetryOptions, Transport, Url, new_http_client,
@@ -17,13 +18,16 @@ use chrono::{TimeDelta, Utc};
 
 use super::{
     connection_string::{ConnectionString, Credential},
-    entra::{EntraCredential, SCOPE},
     faults,
 };
 use crate::{
+    identity::EntraCredential,
     ports::{CopyGrant, Fault, FaultKind, Service},
     settings::{AccountSettings, Secret},
 };
+
+/// The scope of every storage account.
+pub(super) const SCOPE: &str = "https://storage.azure.com/.default";
 
 /// A connection string in a file is read again when it is older than this.
 const REREAD_AFTER: Duration = Duration::from_secs(10);
@@ -143,10 +147,13 @@ impl Account {
                 Ok(CopyGrant { url, authorization: None })
             }
             Identity::Entra(entra) => {
-                let token = entra.token().await.map_err(|error| {
+                let token = entra.get_token(&[SCOPE], None).await.map_err(|error| {
                     faults::of(&error, self.service, "asking Microsoft Entra ID for a token")
                 })?;
-                Ok(CopyGrant { url: url.clone(), authorization: Some(format!("Bearer {token}")) })
+                Ok(CopyGrant {
+                    url: url.clone(),
+                    authorization: Some(format!("Bearer {}", token.token.secret())),
+                })
             }
             Identity::Anonymous => Ok(CopyGrant { url: url.clone(), authorization: None }),
         }

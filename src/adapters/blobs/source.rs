@@ -3,18 +3,18 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use azure_core::credentials::TokenCredential;
 use azure_core::http::Url;
 use futures_util::{StreamExt, TryStreamExt};
 use tokio::sync::OnceCell;
 use tokio_util::io::ReaderStream;
 
 use super::{
-    account::{Account, Identity, Rotating},
-    azure,
-    entra::EntraCredential,
-    faults, folder, reader,
+    account::{Account, Identity, Rotating, SCOPE},
+    azure, faults, folder, reader,
 };
 use crate::{
+    identity::EntraCredential,
     ports::{BlobInfo, BlobReader, CopyGrant, Fault, FaultKind, Service, Source},
     settings::{AccountSettings, Secret, SourceAuth, SourceSettings},
 };
@@ -85,7 +85,10 @@ impl UrlSource {
     async fn has_identity(&self) -> bool {
         let ask = || async {
             self.entra.is_configured()
-                || matches!(tokio::time::timeout(IDENTITY_PATIENCE, self.entra.token()).await, Ok(Ok(_)))
+                || matches!(
+                    tokio::time::timeout(IDENTITY_PATIENCE, self.entra.get_token(&[SCOPE], None)).await,
+                    Ok(Ok(_))
+                )
         };
         *self.has_identity.get_or_init(ask).await
     }

@@ -1,7 +1,7 @@
 //! The world of a plan, in memory.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     path::Path,
     sync::{
         Mutex,
@@ -231,10 +231,8 @@ impl Target for FakeTarget {
 
     async fn held(&self, launch_ids: &[String]) -> Result<Vec<HeldSubmission>, Fault> {
         let held = launch_ids.iter().filter(|launch_id| self.launch_ids.contains(launch_id));
-        let held = held.map(|launch_id| HeldSubmission {
-            launch_id: launch_id.clone(),
-            ..HeldSubmission::default()
-        });
+        let held = held
+            .map(|launch_id| HeldSubmission { launch_id: launch_id.clone(), ..HeldSubmission::default() });
         Ok(held.collect())
     }
 
@@ -281,9 +279,8 @@ pub fn segment(launch_ids: &[&str]) -> String {
             context_id: String::new(),
             files: 0,
             bytes: 0,
-            length_only: 0,
-            recovered: false,
             notes: Vec::new(),
+            ..Migrated::default()
         }),
     };
     launch_ids.iter().map(|id| serde_json::to_string(&outcome(id)).unwrap() + "\n").collect()
@@ -328,6 +325,7 @@ pub fn settings(folder: &Path) -> Settings {
         trial: Trial::default(),
         shards: 1,
         parallelism: 1,
+        shard: None,
         wait_plan: Duration::from_secs(1),
         work: WorkSettings {
             workers: 5,

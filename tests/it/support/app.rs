@@ -8,7 +8,7 @@ use std::{
     process::{Output, Stdio},
 };
 
-use azure_storage_blob::models::BlockBlobClientUploadOptions;
+use azure_storage_blob::models::BlobClientSetPropertiesOptions;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use futures_util::{StreamExt, TryStreamExt};
 use rogo_migrate::{
@@ -97,6 +97,9 @@ impl<'sample> TestApp<'sample> {
         let database = TestDatabase::new().await;
         let seed = fs::read_to_string(sample.path("target/seed.sql")).unwrap();
         database.pool().execute(AssertSqlSafe(seed)).await.unwrap();
+        database
+            .run("update assignment_submissions set submitted_at = created_at, updated_at = created_at")
+            .await;
         let container = azurite.container().await;
         let store = azurite.container().await;
         let out = tempfile::tempdir().unwrap();
@@ -195,7 +198,8 @@ impl<'sample> TestApp<'sample> {
     pub async fn everything(&self) -> String {
         let mut text = self.database.dump_tables(&INSERT_TIMES).await;
         for blob in self.blobs().await {
-            let metadata: Vec<_> = blob.metadata.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("try")).collect();
+            let metadata: BTreeMap<_, _> =
+                blob.metadata.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("try")).cloned().collect();
             let BlobInfo { name, size_bytes, md5, content_type, .. } = &blob;
             writeln!(text, "blob {name} {size_bytes} {md5:?} {content_type:?} {metadata:?}").unwrap();
         }
@@ -229,6 +233,29 @@ impl<'sample> TestApp<'sample> {
     }
 }
 
+/// Compares what [`TestApp::everything`] tells of two runs; panics with the lines that differ.
+#[track_caller]
+pub fn assert_same(actual: &str, expected: &str) {
+    let count = |text: &str| {
+        let mut lines: BTreeMap<String, i32> = BTreeMap::new();
+        text.lines().for_each(|line| *lines.entry(line.to_owned()).or_default() += 1);
+        lines
+    };
+    let (have, want) = (count(actual), count(expected));
+    let differing: Vec<String> = have
+        .keys()
+        .chain(want.keys())
+        .filter(|line| have.get(*line) != want.get(*line))
+        .map(|line| format!("{:?} instead of {:?} times: {line}", have.get(line), want.get(line)))
+        .collect();
+    assert!(
+        differing.is_empty(),
+        "{} lines differ:\n{}",
+        differing.len(),
+        differing[..differing.len().min(8)].join("\n")
+    );
+}
+
 /// How a process ended and what it said.
 #[derive(Debug)]
 pub struct Ended {
@@ -254,8 +281,8 @@ impl Ended {
     }
 }
 
-/// Columns that keep their default at insert.
-const INSERT_TIMES: [&str; 11] = [
+/// Columns that keep their default at insert, of the program's rows and of the seed's.
+const INSERT_TIMES: [&str; 18] = [
     "lti_launch_sessions.created_at",
     "lti_session_records.created_at",
     "submission_marking_assignments.assigned_at",
@@ -267,16 +294,29 @@ const INSERT_TIMES: [&str; 11] = [
     "malpractice_enforcements.updated_at",
     "malpractice_enforcements.rule_applied_at",
     "users.created_at",
+    "users.updated_at",
+    "assessments.created_at",
+    "assessments.updated_at",
+    "assessment_sections.created_at",
+    "assessment_sections.updated_at",
+    "malpractice_levels.created_at",
+    "malpractice_levels.updated_at",
 ];
 
 /// Replaces `<folder>/<12 hex>/` by `<folder>/<try>/`.
 fn without_tries(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(place) = ["LTI_Uploads/", "Marker_files/"].iter().filter_map(|folder| Some(rest.find(folder)? + folder.len())).min() {
+    while let Some(place) = ["LTI_Uploads/", "Marker_files/"]
+        .iter()
+        .filter_map(|folder| Some(rest.find(folder)? + folder.len()))
+        .min()
+    {
         let (before, after) = rest.split_at(place);
         out.push_str(before);
-        let is_try = after.len() > 12 && after.as_bytes()[..12].iter().all(u8::is_ascii_hexdigit) && after.as_bytes()[12] == b'/';
+        let is_try = after.len() > 12
+            && after.as_bytes()[..12].iter().all(u8::is_ascii_hexdigit)
+            && after.as_bytes()[12] == b'/';
         if is_try {
             out.push_str("<try>");
         }
@@ -298,9 +338,14 @@ async fn upload(azurite: &Azurite, container: &str, sample: &Path) {
                 return;
             }
             let bytes = fs::read(sample.join(&file[0])).unwrap();
-            let md5 = (!file[2].is_empty()).then(|| BASE64_STANDARD.decode(&file[2]).unwrap());
-            let options = BlockBlobClientUploadOptions { blob_content_md5: md5, ..Default::default() };
-            azurite.put_with(container, &file[1], bytes, options).await;
+            azurite.put(container, &file[1], bytes).await;
+            if &file[3] == "corrupt" {
+                // What its writer claims is not the MD5 of its bytes.
+                let md5 = BASE64_STANDARD.decode(&file[2]).unwrap();
+                let options =
+                    BlobClientSetPropertiesOptions { blob_content_md5: Some(md5), ..Default::default() };
+                azurite.blob(container, &file[1]).set_properties(Some(options)).await.unwrap();
+            }
         })
         .await;
 }
@@ -327,8 +372,13 @@ fn attempt_key(text: &str) -> String {
 }
 
 /// The oldest row of the attempt that has no outcome yet.
-fn take_row(rows: &mut BTreeMap<String, Vec<u64>>, attempt: &str, taken: &BTreeMap<u64, (String, String)>) -> u64 {
-    let candidates = rows.get_mut(&attempt_key(attempt)).unwrap_or_else(|| panic!("attempt {attempt} is in the input"));
+fn take_row(
+    rows: &mut BTreeMap<String, Vec<u64>>,
+    attempt: &str,
+    taken: &BTreeMap<u64, (String, String)>,
+) -> u64 {
+    let candidates =
+        rows.get_mut(&attempt_key(attempt)).unwrap_or_else(|| panic!("attempt {attempt} is in the input"));
     candidates.retain(|number| !taken.contains_key(number));
     candidates.remove(0)
 }

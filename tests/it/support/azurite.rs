@@ -2,8 +2,6 @@
 //! in memory. It ends when the test binary does, however that ends: Azurite watches its standard input, a pipe
 //! whose other end only this process holds.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that meets these has failed")]
-
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader},

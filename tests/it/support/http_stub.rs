@@ -1,7 +1,5 @@
 //! A scripted HTTP server on loopback: it notes every request and answers as the test says.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that meets these has failed")]
-
 use std::{
     collections::BTreeMap,
     fmt::Write as _,

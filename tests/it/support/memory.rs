@@ -1,5 +1,4 @@
 //! Blobs, fence and target in memory: for tests of what is done with them, and of their bad days.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a helper that cannot go on fails its test")]
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -326,10 +325,7 @@ impl Target for InMemoryTarget {
         Ok(launch_ids
             .iter()
             .filter(|id| !lacks.contains(*id))
-            .map(|id| HeldSubmission {
-                launch_id: id.clone(),
-                ..HeldSubmission::default()
-            })
+            .map(|id| HeldSubmission { launch_id: id.clone(), ..HeldSubmission::default() })
             .collect())
     }
 

@@ -1,5 +1,4 @@
 //! A TCP proxy that delays, swallows, or cuts connections at a chosen moment.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "each area of the tests uses its own part")]
 
 use std::{

@@ -1,7 +1,5 @@
 //! One good row with everything the rules read, for tests that change one thing of it.
 
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
-
 use rogo_migrate::{
     domain::{
         Assessment, Catalogue, Decision, Facts, MalpracticeLevel, Mapping, MappingState, Migration,

@@ -1,5 +1,5 @@
-//! Microsoft Entra ID: workload identity, else managed identity, else `az login`; the first that answers
-//! stays.
+//! Who this process is to Microsoft Entra ID: workload identity, else managed identity, else `az login`;
+//! the first that answers stays.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,9 +10,6 @@ use azure_core::{
 use azure_identity::{AzureCliCredential, ManagedIdentityCredential, WorkloadIdentityCredential};
 use tokio::sync::{Mutex, OnceCell};
 
-/// The scope of every storage account.
-pub(super) const SCOPE: &str = "https://storage.azure.com/.default";
-
 /// A token is renewed when it has less than this left: longer than any copy that is authorised by it.
 const RENEW_BEFORE: azure_core::time::Duration = azure_core::time::Duration::minutes(10);
 
@@ -21,15 +18,16 @@ const WORKLOAD: &str = "workload identity";
 /// Off Azure nobody answers where managed identities live.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Tokens from whatever identity there is.
+/// Tokens of one scope from whatever identity there is. Each service has one of its own.
 #[derive(Debug)]
-pub(super) struct EntraCredential {
+pub struct EntraCredential {
     sources: Vec<(&'static str, Arc<dyn TokenCredential>)>,
     found: OnceCell<Arc<dyn TokenCredential>>,
     token: Mutex<Option<AccessToken>>,
 }
 
 impl EntraCredential {
+    /// Asks nobody yet.
     pub fn new() -> Arc<Self> {
         let mut sources: Vec<(&'static str, Arc<dyn TokenCredential>)> = Vec::new();
         if let Ok(source) = WorkloadIdentityCredential::new(None) {
@@ -50,12 +48,6 @@ impl EntraCredential {
     /// Whether an identity is configured here, whatever it answers now.
     pub fn is_configured(&self) -> bool {
         self.sources.iter().any(|(name, _)| *name == WORKLOAD)
-    }
-
-    /// A token for storage, from the cache while it lasts.
-    pub async fn token(&self) -> azure_core::Result<String> {
-        let token = self.get_token(&[SCOPE], None).await?;
-        Ok(token.token.secret().to_owned())
     }
 
     async fn find(&self, scopes: &[&str]) -> azure_core::Result<Arc<dyn TokenCredential>> {

@@ -1,0 +1,90 @@
+//! Promises of the whole line, on real servers: SQL Server's protocol, PostgreSQL, Azurite, the built program.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rogo_migrate::domain::{FailCode, NoteCode, SkipCode};
+
+use crate::support::app::{Sample, TestApp, assert_same};
+
+#[tokio::test]
+async fn every_row_has_the_outcome_that_the_sample_promises() {
+    let sample = Sample::new(300, 7).await;
+    let app = TestApp::new(&sample).await;
+    app.run(&["run"]).await.expect(0);
+
+    let promised: BTreeMap<u64, (String, String)> =
+        sample.expected().into_iter().map(|(row, expected)| (row, (expected.kind, expected.code))).collect();
+    let outcomes = app.outcomes();
+    let differing: Vec<_> = promised.iter().filter(|(row, fate)| outcomes.get(row) != Some(fate)).collect();
+    assert!(differing.is_empty(), "{differing:?}");
+    assert_eq!(outcomes.len(), 300);
+
+    let reached: BTreeSet<&str> = promised.values().map(|(_, code)| code.as_str()).collect();
+    let by_data_alone = |code: &FailCode| {
+        // These need a source or a server that misbehaves; other tests cause them.
+        !matches!(
+            code,
+            FailCode::FileForbidden | FailCode::FileChanged | FailCode::Unavailable | FailCode::InternalError
+        )
+    };
+    for code in FailCode::ALL.iter().filter(|code| by_data_alone(code)) {
+        assert!(reached.contains(code.code()), "no row of the sample fails as {code}");
+    }
+    for code in SkipCode::ALL {
+        assert!(reached.contains(code.code()), "no row of the sample is skipped as {code}");
+    }
+    let notes = app.result("notes.csv");
+    for code in NoteCode::ALL {
+        assert!(notes.contains(code.code()), "no row of the sample carries {code}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_run_of_the_same_name_changes_nothing() {
+    let sample = Sample::new(120, 8).await;
+    let app = TestApp::new(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let before = app.everything().await;
+    app.run(&["run"]).await.expect(0);
+    assert_same(&app.everything().await, &before);
+}
+
+#[tokio::test]
+async fn a_new_run_skips_what_an_earlier_one_migrated() {
+    let sample = Sample::new(120, 9).await;
+    let app = TestApp::new(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let migrated = app.result("migrated.csv").lines().count() - 1;
+    let blobs = app.blobs().await.len();
+    app.run(&["run", "--run", "second"]).await.expect(0);
+    assert_eq!(app.result("migrated.csv").lines().count(), 1, "only the header");
+    let skipped = app.result("skipped.csv").matches("already_migrated").count();
+    assert!(skipped >= migrated, "{skipped} skipped, {migrated} were migrated");
+    assert_eq!(app.blobs().await.len(), blobs);
+}
+
+#[tokio::test]
+async fn the_three_steps_by_hand_equal_one_run() {
+    let sample = Sample::new(150, 10).await;
+    let (one, three) = (TestApp::new(&sample).await, TestApp::new(&sample).await);
+    one.run(&["run"]).await.expect(0);
+    three.run(&["plan", "--shards", "4"]).await.expect(0);
+    for shard in ["2", "0", "3", "1"] {
+        three.run(&["shard", "--shard", shard]).await.expect(0);
+    }
+    three.run(&["finalize"]).await.expect(0);
+    assert_same(&three.everything().await, &one.everything().await);
+}
+
+#[tokio::test]
+async fn the_failure_csv_is_the_input_of_the_next_run() {
+    let sample = Sample::new(150, 11).await;
+    let mut app = TestApp::new(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let failed = app.result("submissions_failed_migration.csv");
+    let again = app.out.path().join("again.csv");
+    std::fs::write(&again, &failed).unwrap();
+    app.set("ROGO_SUBMISSIONS", again.display().to_string());
+    app.run(&["run", "--run", "again"]).await.expect(0);
+    assert_same(&app.result("submissions_failed_migration.csv"), &failed);
+}
