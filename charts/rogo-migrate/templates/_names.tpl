@@ -118,9 +118,10 @@ beside {{ .shardJob }}
 {{- range (splitList "," $only) -}}
 {{- with trim . -}}
 {{- $ends := splitList "-" . -}}
-{{- $first := int64 (first $ends) -}}
-{{- $last := int64 (last $ends) -}}
-{{- if or (gt $first $last) (ge $last (int64 $.Values.shards.count)) -}}
+{{- /* atoi reads 08 as 8; int64 would take it for octal. */}}
+{{- $first := first $ends | atoi -}}
+{{- $last := last $ends | atoi -}}
+{{- if or (gt $first $last) (ge $last (int $.Values.shards.count)) -}}
 {{- fail (printf "\nshards.only: %s is no range of this run's shards, 0 to %d." . (sub (int64 $.Values.shards.count) 1)) -}}
 {{- end -}}
 {{- $parts = append $parts (printf "%05d-%05d" $first $last) -}}
@@ -129,9 +130,9 @@ beside {{ .shardJob }}
 {{- $before := -1 -}}
 {{- $ranges := list -}}
 {{- range (sortAlpha $parts) -}}
-{{- $first := . | trunc 5 | trimPrefix "0000" | atoi | int64 -}}
-{{- $last := . | trunc -5 | atoi | int64 -}}
-{{- if le $first (int64 $before) -}}
+{{- $first := . | trunc 5 | atoi -}}
+{{- $last := . | trunc -5 | atoi -}}
+{{- if le $first $before -}}
 {{- fail (printf "\nshards.only: shard %d is in it twice." $first) -}}
 {{- end -}}
 {{- $before = $last -}}

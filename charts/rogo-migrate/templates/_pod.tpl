@@ -197,8 +197,8 @@ volumeMounts:
 {{- with include "rogo-migrate.credentialSources" .ctx }}
 - name: credentials
   projected:
-    # Read by the pods' group alone.
-    defaultMode: 0440
+    # 0440: read by the pods' group alone.
+    defaultMode: 288
     sources:
       {{- . | trim | nindent 6 }}
 {{- end }}

@@ -89,12 +89,22 @@ fn the_shard_job_is_throttled_and_paused_in_place() {
         ("shards.suspend=true", "shards", "spec/suspend", json!(true)),
         ("shards.suspend=true", "plan finalize", "spec/suspend", Value::Null),
         ("shards.parallelism=4", "plan test", "env/ROGO_PARALLELISM/value", json!("4")),
-        ("shards.parallelism=4 shards.checkedParallelism=20", "plan", "env/ROGO_PARALLELISM/value", json!("20")),
-        ("shards.only=3\\,7-8", "shards-again", "spec/completions", json!(3)),
-        ("shards.only=3\\,7-8", "shards-again", "spec/maxFailedIndexes", json!(2)),
-        ("shards.only=7-7\\, 3", "shards-again", "env/SHARD_INDEXES/value", json!("3,7")),
+        (
+            "shards.parallelism=4 shards.checkedParallelism=20",
+            "plan",
+            "env/ROGO_PARALLELISM/value",
+            json!("20"),
+        ),
+        ("shards.only=3\\,6-7", "shards-again", "spec/completions", json!(3)),
+        ("shards.only=3\\,6-7", "shards-again", "spec/maxFailedIndexes", json!(2)),
+        ("shards.only=7-7\\,3", "shards-again", "env/SHARD_INDEXES/value", json!("3,7")),
         ("shards.only=3", "shards-again", "env/SHARD_INDEXES/value", json!("3")),
-        ("shards.count=100000 shards.only=08-0010\\,99999", "shards-again", "env/SHARD_INDEXES/value", json!("8-10,99999")),
+        (
+            "shards.count=100000 shards.only=08-0010\\,99999",
+            "shards-again",
+            "env/SHARD_INDEXES/value",
+            json!("8-10,99999"),
+        ),
         ("shards.only=0", "shards-again", "env/SHARD_INDEXES/value", json!("0")),
         ("shards.only=3", "shards", "env/SHARD_INDEXES", Value::Null),
         ("shards.only=3", "shards-again", "metadata/annotations/rogo-migrate~1try", json!("1")),
@@ -204,13 +214,44 @@ fn settings_reach_the_pods_by_the_programs_names() {
         ("", PODS, "env/ROGO_RULE_OWNER", Value::Null),
         ("", PODS, "env/NO_PROXY", Value::Null),
         ("", "plan", "container/args", json!(["plan", "--database-auth=password", "--source-auth=auto"])),
-        ("target.databaseAuth=entra source.auth=entra", "shards", "container/args", json!(["shard", "--database-auth=entra", "--source-auth=entra"])),
-        ("inputs.limit=100", "finalize", "container/args", json!(["finalize", "--database-auth=password", "--source-auth=auto"])),
-        ("inputs.limit=100 inputs.attempts=/in/a", "plan", "container/args", json!(["plan", "--database-auth=password", "--source-auth=auto", "--limit=100", "--attempts=/in/a"])),
-        ("", "test", "container/args", json!(["plan", "--dry-run", "--database-auth=password", "--source-auth=auto"])),
+        (
+            "target.databaseAuth=entra source.auth=entra",
+            "shards",
+            "container/args",
+            json!(["shard", "--database-auth=entra", "--source-auth=entra"]),
+        ),
+        (
+            "inputs.limit=100",
+            "finalize",
+            "container/args",
+            json!(["finalize", "--database-auth=password", "--source-auth=auto"]),
+        ),
+        (
+            "inputs.limit=100 inputs.attempts=/in/a",
+            "plan",
+            "container/args",
+            json!([
+                "plan",
+                "--database-auth=password",
+                "--source-auth=auto",
+                "--limit=100",
+                "--attempts=/in/a"
+            ]),
+        ),
+        (
+            "",
+            "test",
+            "container/args",
+            json!(["plan", "--dry-run", "--database-auth=password", "--source-auth=auto"]),
+        ),
         ("", PODS, "env/ROGO_NAMESPACE/valueFrom/fieldRef/fieldPath", json!("metadata.namespace")),
         ("extraEnv[0].name=X extraEnv[0].value=y", PODS, "env/X/value", json!("y")),
-        ("envFrom[0].configMapRef.name=c", PODS, "container/envFrom", json!([{"configMapRef": {"name": "c"}}])),
+        (
+            "envFrom[0].configMapRef.name=c",
+            PODS,
+            "container/envFrom",
+            json!([{"configMapRef": {"name": "c"}}]),
+        ),
     ]);
     let rendered = render("").unwrap();
     let named = rendered.field("finalize", "env/ROGO_SHARD_JOB/value").and_then(Value::as_str);
@@ -220,7 +261,8 @@ fn settings_reach_the_pods_by_the_programs_names() {
 /// A variable that the program does not know would be a value without effect.
 #[test]
 fn every_variable_of_the_chart_is_one_that_somebody_reads() {
-    let mut known: BTreeSet<String> = settings::ALL.iter().filter_map(|s| s.environment).map(str::to_owned).collect();
+    let mut known: BTreeSet<String> =
+        settings::ALL.iter().filter_map(|s| s.environment).map(str::to_owned).collect();
     known.extend(known.clone().into_iter().map(|name| format!("{name}_FILE")));
     let others = "ROGO_NAMESPACE ROGO_POD ROGO_NODE ROGO_JOB ROGO_SHARD_JOB ROGO_TERMINATION_LOG TMPDIR \
                   OTEL_SERVICE_NAME OTEL_RESOURCE_ATTRIBUTES";
@@ -236,7 +278,8 @@ fn every_variable_of_the_chart_is_one_that_somebody_reads() {
 
 #[test]
 fn credentials_are_files_that_follow_their_secret_or_variables() {
-    let mount = json!({"name": "credentials", "mountPath": "/etc/rogo-migrate/credentials", "readOnly": true});
+    let mount =
+        json!({"name": "credentials", "mountPath": "/etc/rogo-migrate/credentials", "readOnly": true});
     let source = |secret: &str, key: &str, name: &str| json!({"secret": {"name": secret, "items": [{"key": key, "path": name}]}});
     let all = json!([
         source("own", "url", "DATABASE_URL"),
@@ -248,7 +291,7 @@ fn credentials_are_files_that_follow_their_secret_or_variables() {
     let own = "credentials.database.existingSecret=own credentials.database.key=url credentials.source.enabled=true";
     let env = "credentials.as=env";
     let file = "credentials.database.file=/csi/url";
-    let entra = "storage.accountUrl=https://a.example warehouse.folder=az://w";
+    let entra = "storage.accountUrl=https://a.example warehouse.folder=az://warehouse";
     check(&[
         (own, PODS, "pod/volumes/credentials/projected/sources", all),
         ("", PODS, "pod/volumes/credentials/projected/defaultMode", json!(0o440)),
@@ -256,7 +299,12 @@ fn credentials_are_files_that_follow_their_secret_or_variables() {
         ("", PODS, "env/DATABASE_URL_FILE/value", json!("/etc/rogo-migrate/credentials/DATABASE_URL")),
         ("", PODS, "env/DATABASE_URL", Value::Null),
         ("", PODS, "env/SOURCE_STORAGE_CONNECTION_STRING_FILE", Value::Null),
-        (env, PODS, "env/DATABASE_URL/valueFrom/secretKeyRef", json!({"name": "rogo-migrate", "key": "DATABASE_URL"})),
+        (
+            env,
+            PODS,
+            "env/DATABASE_URL/valueFrom/secretKeyRef",
+            json!({"name": "rogo-migrate", "key": "DATABASE_URL"}),
+        ),
         (env, PODS, "env/DATABASE_URL_FILE", Value::Null),
         (env, PODS, "pod/volumes/credentials", Value::Null),
         (env, PODS, "container/volumeMounts/credentials", Value::Null),
@@ -272,9 +320,9 @@ fn the_surroundings_are_as_the_values_say() {
     let spread = |of: &str| json!({"app.kubernetes.io/name": "rogo-migrate", "app.kubernetes.io/instance": "r", "app.kubernetes.io/component": of});
     check(&[
         ("image.repository=x/y", PODS, "container/image", json!("x/y:0.1.0")),
-        ("image.repository=x/y image.tag=1", PODS, "container/image", json!("x/y:1")),
+        ("image.repository=x/y image.tag=v1", PODS, "container/image", json!("x/y:v1")),
         (
-            "image.repository=x/y image.tag=1 image.digest=sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+            "image.repository=x/y image.tag=v1 image.digest=sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
             PODS,
             "container/image",
             json!("x/y@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
@@ -290,20 +338,60 @@ fn the_surroundings_are_as_the_values_say() {
         ("plan.podLabels.a=b", "plan", "template/labels/a", json!("b")),
         ("shards.podAnnotations.a=b", "shards", "template/annotations/a", json!("b")),
         ("", PODS, "pod/dnsConfig/options/ndots/value", json!("2")),
-        ("caBundle.configMap=c", PODS, "pod/volumes/ca/configMap", json!({"name": "c", "items": [{"key": "ca.crt", "path": "ca.crt"}]})),
-        ("caBundle.secret=s caBundle.key=k", PODS, "pod/volumes/ca/secret/items", json!([{"key": "k", "path": "ca.crt"}])),
+        (
+            "caBundle.configMap=c",
+            PODS,
+            "pod/volumes/ca/configMap",
+            json!({"name": "c", "items": [{"key": "ca.crt", "path": "ca.crt"}]}),
+        ),
+        (
+            "caBundle.secret=s caBundle.key=k",
+            PODS,
+            "pod/volumes/ca/secret/items",
+            json!([{"key": "k", "path": "ca.crt"}]),
+        ),
         ("caBundle.secret=s", PODS, "env/SSL_CERT_DIR/value", json!("/etc/rogo-migrate/ca")),
         ("caBundle.secret=s", PODS, "container/volumeMounts/ca/mountPath", json!("/etc/rogo-migrate/ca")),
-        ("volumes[0].name=v volumeMounts[0].name=v volumeMounts[0].mountPath=/v", PODS, "container/volumeMounts/v/mountPath", json!("/v")),
-        ("volumes[0].name=v volumes[0].emptyDir.medium=Memory", PODS, "pod/volumes/v/emptyDir/medium", json!("Memory")),
+        (
+            "volumes[0].name=v volumeMounts[0].name=v volumeMounts[0].mountPath=/v",
+            PODS,
+            "container/volumeMounts/v/mountPath",
+            json!("/v"),
+        ),
+        (
+            "volumes[0].name=v volumes[0].emptyDir.medium=Memory",
+            PODS,
+            "pod/volumes/v/emptyDir/medium",
+            json!("Memory"),
+        ),
         ("initContainers[0].name=i", PODS, "pod/initContainers/i/name", json!("i")),
-        ("storage.sharedVolume.existingClaim=c", PODS, "pod/volumes/shared/persistentVolumeClaim/claimName", json!("c")),
-        ("storage.sharedVolume.existingClaim=c", PODS, "container/volumeMounts/shared/mountPath", json!("/data")),
+        (
+            "storage.sharedVolume.existingClaim=c",
+            PODS,
+            "pod/volumes/shared/persistentVolumeClaim/claimName",
+            json!("c"),
+        ),
+        (
+            "storage.sharedVolume.existingClaim=c",
+            PODS,
+            "container/volumeMounts/shared/mountPath",
+            json!("/data"),
+        ),
         ("", "shards", "pod/topologySpreadConstraints/1/topologyKey", json!("kubernetes.io/hostname")),
         ("", "shards", "pod/topologySpreadConstraints/0/labelSelector/matchLabels", spread("shards")),
         ("", "shards", "template/labels", spread("shards")),
-        ("shards.spot=true", "shards", "pod/tolerations/0", json!({"key": "kubernetes.azure.com/scalesetpriority", "operator": "Equal", "value": "spot", "effect": "NoSchedule"})),
-        ("shards.spot=true", "shards", "pod/affinity/nodeAffinity/preferredDuringSchedulingIgnoredDuringExecution/0/weight", json!(100)),
+        (
+            "shards.spot=true",
+            "shards",
+            "pod/tolerations/0",
+            json!({"key": "kubernetes.azure.com/scalesetpriority", "operator": "Equal", "value": "spot", "effect": "NoSchedule"}),
+        ),
+        (
+            "shards.spot=true",
+            "shards",
+            "pod/affinity/nodeAffinity/preferredDuringSchedulingIgnoredDuringExecution/0/weight",
+            json!(100),
+        ),
         ("shards.spot=true", "plan finalize", "pod/tolerations", Value::Null),
         ("plan.priorityClassName=p", "plan", "pod/priorityClassName", json!("p")),
         ("finalize.nodeSelector.a=b", "finalize", "pod/nodeSelector", json!({"a": "b"})),
@@ -321,8 +409,18 @@ fn memory_and_disk_are_bounded_and_folders_are_on_the_disk_that_is_counted() {
         ("shards", "500m", "512Mi", "2Gi"),
         ("finalize", "100m", "512Mi", "8Gi"),
     ] {
-        rows.push(("", of, "container/resources/requests", json!({"cpu": cpu, "memory": memory, "ephemeral-storage": disk})));
-        rows.push(("", of, "container/resources/limits", json!({"memory": memory, "ephemeral-storage": disk})));
+        rows.push((
+            "",
+            of,
+            "container/resources/requests",
+            json!({"cpu": cpu, "memory": memory, "ephemeral-storage": disk}),
+        ));
+        rows.push((
+            "",
+            of,
+            "container/resources/limits",
+            json!({"memory": memory, "ephemeral-storage": disk}),
+        ));
         rows.push(("", of, "pod/volumes/tmp", json!({"name": "tmp", "emptyDir": {"sizeLimit": disk}})));
     }
     rows.extend([
@@ -347,7 +445,11 @@ fn objects_are_labelled_as_kubernetes_recommends() {
             ("managed-by", "Helm"),
             ("part-of", "rogo-migrate"),
         ] {
-            assert_eq!(text(object, &format!("/metadata/labels/app.kubernetes.io~1{label}")), value, "{object}");
+            assert_eq!(
+                text(object, &format!("/metadata/labels/app.kubernetes.io~1{label}")),
+                value,
+                "{object}"
+            );
         }
     }
 }
@@ -356,7 +458,8 @@ fn objects_are_labelled_as_kubernetes_recommends() {
 fn the_network_policy_and_the_test_pod() {
     assert!(render("").unwrap().find("NetworkPolicy").is_none());
     let ports = render("networkPolicy.enabled=true").unwrap();
-    let ports = ports.field("NetworkPolicy", "spec/egress/0/ports").and_then(Value::as_array).unwrap().clone();
+    let ports =
+        ports.field("NetworkPolicy", "spec/egress/0/ports").and_then(Value::as_array).unwrap().clone();
     for expected in [
         json!({"port": 53, "protocol": "UDP"}),
         json!({"port": 443, "protocol": "TCP"}),
@@ -367,9 +470,19 @@ fn the_network_policy_and_the_test_pod() {
     check(&[
         ("networkPolicy.enabled=true", "NetworkPolicy", "spec/policyTypes", json!(["Ingress", "Egress"])),
         ("networkPolicy.enabled=true", "NetworkPolicy", "spec/ingress", Value::Null),
-        ("networkPolicy.enabled=true networkPolicy.egress[0].to[0].ipBlock.cidr=10.0.0.0/8", "NetworkPolicy", "spec/egress/1/to/0/ipBlock/cidr", json!("10.0.0.0/8")),
+        (
+            "networkPolicy.enabled=true networkPolicy.egress[0].to[0].ipBlock.cidr=10.0.0.0/8",
+            "NetworkPolicy",
+            "spec/egress/1/to/0/ipBlock/cidr",
+            json!("10.0.0.0/8"),
+        ),
         ("", "test", "metadata/annotations/helm.sh~1hook", json!("test")),
-        ("", "test", "metadata/annotations/helm.sh~1hook-delete-policy", json!("before-hook-creation,hook-succeeded,hook-failed")),
+        (
+            "",
+            "test",
+            "metadata/annotations/helm.sh~1hook-delete-policy",
+            json!("before-hook-creation,hook-succeeded,hook-failed"),
+        ),
         ("", JOBS, "metadata/annotations/helm.sh~1hook", Value::Null),
     ]);
 }

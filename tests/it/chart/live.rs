@@ -22,7 +22,11 @@ impl Namespace {
 
     fn kubectl(&self, arguments: &[&str]) -> String {
         let output = self.try_kubectl(arguments);
-        assert!(output.status.success(), "kubectl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "kubectl {arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).unwrap()
     }
 
@@ -41,7 +45,11 @@ impl Namespace {
         }
         let output = command.output().unwrap();
         let refusal = String::from_utf8_lossy(&output.stderr);
-        if output.status.success() { Ok(()) } else { Err(refusal.split_whitespace().collect::<Vec<_>>().join(" ")) }
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(refusal.split_whitespace().collect::<Vec<_>>().join(" "))
+        }
     }
 
     fn install(&self, set: &[&str]) {
@@ -89,7 +97,9 @@ fn running_jobs_are_throttled_and_paused_in_place_and_never_deleted_unasked() {
     assert_eq!(namespace.uids(), before);
 
     let shards = |pointer: &str| namespace.jobs()["shards"].pointer(pointer).cloned();
-    namespace.upgrade(&["shards.parallelism=2", "shards.suspend=true", "shards.activeDeadlineSeconds=3600"]).unwrap();
+    namespace
+        .upgrade(&["shards.parallelism=2", "shards.suspend=true", "shards.activeDeadlineSeconds=3600"])
+        .unwrap();
     assert_eq!(namespace.uids(), before);
     assert_eq!(shards("/spec/parallelism"), Some(json!(2)));
     assert_eq!(shards("/spec/maxFailedIndexes"), Some(json!(2)));
@@ -120,16 +130,26 @@ fn running_jobs_are_throttled_and_paused_in_place_and_never_deleted_unasked() {
 /// With a Secret that the program refuses at once: everything ends by itself.
 #[test]
 fn a_failed_list_of_shards_runs_again_and_a_later_generation_ignores_it() {
-    let image = std::env::var("ROGO_TEST_IMAGE").expect("ROGO_TEST_IMAGE names an image that the cluster has");
+    let image =
+        std::env::var("ROGO_TEST_IMAGE").expect("ROGO_TEST_IMAGE names an image that the cluster has");
     let (repository, tag) = image.rsplit_once(':').expect("an image with a tag");
     let namespace = Namespace::new();
-    let keys = ["DATABASE_URL", "DATA_WAREHOUSE_CONNECTION_STRING", "AZURE_STORAGE_CONNECTION_STRING", "ROGO_CONSUMER_KEY"];
+    let keys = [
+        "DATABASE_URL",
+        "DATA_WAREHOUSE_CONNECTION_STRING",
+        "AZURE_STORAGE_CONNECTION_STRING",
+        "ROGO_CONSUMER_KEY",
+    ];
     let literals: Vec<_> = keys.iter().map(|key| format!("--from-literal={key}=wrong")).collect();
     let mut secret = vec!["create", "secret", "generic", "rogo-migrate"];
     secret.extend(literals.iter().map(String::as_str));
     namespace.kubectl(&secret);
 
-    namespace.install(&[&format!("image.repository={repository}"), &format!("image.tag={tag}"), "shards.count=2"]);
+    namespace.install(&[
+        &format!("image.repository={repository}"),
+        &format!("image.tag={tag}"),
+        "shards.count=2",
+    ]);
     namespace.wait_until_all_failed();
     let before = namespace.uids();
 
@@ -144,7 +164,10 @@ fn a_failed_list_of_shards_runs_again_and_a_later_generation_ignores_it() {
         assert_eq!((first.get(job), second.get(job)), (before.get(job), before.get(job)), "{job}");
     }
     for job in ["shards-again", "finalize-again"] {
-        assert!(first.contains_key(job) && second.contains_key(job) && first.get(job) != second.get(job), "{job}");
+        assert!(
+            first.contains_key(job) && second.contains_key(job) && first.get(job) != second.get(job),
+            "{job}"
+        );
     }
 
     namespace.upgrade(&["generation=2"]).unwrap();

@@ -24,7 +24,10 @@ fn what_cannot_work_is_refused_with_a_sentence() {
         ("organisation.lmsInstance=", "organisation.lmsInstance is required."),
         ("organisation.lmsName=", "organisation.lmsName is required."),
         ("organisation.returnUrl=", "organisation.returnUrl is required."),
-        ("credentials.existingSecret=", "credentials.database: name its Secret (credentials.database.existingSecret"),
+        (
+            "credentials.existingSecret=",
+            "credentials.database: name its Secret (credentials.database.existingSecret",
+        ),
         ("credentials.existingSecret=", "credentials.consumerKey: name its Secret"),
         ("credentials.existingSecret=", "credentials.warehouse: name its Secret"),
         ("credentials.existingSecret=", "credentials.account: name its Secret"),
@@ -46,11 +49,23 @@ fn what_cannot_work_is_refused_with_a_sentence() {
             "warehouse.maxConnections=89 work.warehousePool=6",
             "shards.parallelism 3 × work.workers 5 × work.warehousePool 6 = 90 connections exceed warehouse.maxConnections 89",
         ),
-        ("storage.runStore=file:///data/runs", "storage.runStore is a folder: it must lie below storage.sharedVolume.mountPath (/data)"),
-        ("target.container=file:///elsewhere storage.sharedVolume.existingClaim=c", "target.container is a folder"),
-        ("extraEnv[0].name=ROGO_TARGET extraEnv[0].value=x", "extraEnv: ROGO_TARGET is set by the chart itself"),
+        (
+            "storage.runStore=file:///data/runs",
+            "storage.runStore is a folder: it must lie below storage.sharedVolume.mountPath (/data)",
+        ),
+        (
+            "target.container=file:///elsewhere storage.sharedVolume.existingClaim=c",
+            "target.container is a folder",
+        ),
+        (
+            "extraEnv[0].name=ROGO_TARGET extraEnv[0].value=x",
+            "extraEnv: ROGO_TARGET is set by the chart itself",
+        ),
         ("volumes[0].name=tmp", "volumes: the chart has a volume tmp itself"),
-        ("initContainers[0].name=rogo-migrate", "initContainers: rogo-migrate is the program's own container"),
+        (
+            "initContainers[0].name=rogo-migrate",
+            "initContainers: rogo-migrate is the program's own container",
+        ),
         ("shards.only=8", "shards.only: 8 is no range of this run's shards, 0 to 7."),
         ("shards.only=5-3", "shards.only: 5-3 is no range of this run's shards"),
         ("shards.only=2-4\\,3", "shards.only: shard 3 is in it twice."),
@@ -126,6 +141,9 @@ fn every_setting_of_the_program_is_refused_as_an_extra_variable() {
     let refusal = refusal(&set);
 
     for name in wanted {
-        assert!(refusal.contains(&format!("extraEnv: {name} is set by the chart itself")), "{name}\n{refusal}");
+        assert!(
+            refusal.contains(&format!("extraEnv: {name} is set by the chart itself")),
+            "{name}\n{refusal}"
+        );
     }
 }

@@ -8,8 +8,10 @@ use super::rendered::chart;
 
 #[test]
 fn schema_and_values_have_the_same_keys_and_no_object_takes_others() {
-    let schema: Value = serde_json::from_str(&fs::read_to_string(chart().join("values.schema.json")).unwrap()).unwrap();
-    let values: Value = serde_saphyr::from_str(&fs::read_to_string(chart().join("values.yaml")).unwrap()).unwrap();
+    let schema: Value =
+        serde_json::from_str(&fs::read_to_string(chart().join("values.schema.json")).unwrap()).unwrap();
+    let values: Value =
+        serde_saphyr::from_str(&fs::read_to_string(chart().join("values.yaml")).unwrap()).unwrap();
     let mut differences = Vec::new();
     compare(&schema, &values, "", &mut differences);
     assert!(differences.is_empty(), "{differences:#?}");
