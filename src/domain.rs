@@ -10,6 +10,7 @@ mod migration;
 mod shard;
 mod outcome;
 mod plan;
+mod shown;
 
 pub use attempt::*;
 pub use catalogue::*;
@@ -21,3 +22,4 @@ pub use plan::*;
 pub use report::*;
 pub use row::*;
 pub use shard::*;
+pub use shown::*;

@@ -80,6 +80,8 @@ pub struct ShardInputs {
     pub progress: Arc<Progress>,
     /// Cancelled by SIGTERM.
     pub stop: CancellationToken,
+    /// A child of it, which the shard cancels itself when it must end; `pace` waits no longer than it.
+    pub ending: CancellationToken,
 }
 
 /// What one worker has to itself.
@@ -175,7 +177,7 @@ pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
         outcomes: Mutex::new(Some(outcomes)),
         books: Mutex::new(inputs.recorded.books.clone()),
         left_blobs: AtomicBool::new(false),
-        stop: inputs.stop.child_token(),
+        stop: inputs.ending,
         ended_by: Mutex::default(),
     });
     let keeping = CancellationToken::new();

@@ -56,8 +56,9 @@ pub async fn move_shard(
             format!("there is no shard {index}: the plan of run {} has {shards} shards, from 0", store.run());
         return Err(Stop::new(Exit::Usage, message));
     };
-    let pace = Arc::new(Pace::new(settings.work.give_up_after, stop.clone()));
-    if pace.steady(&[Service::RunStore], || store.done(index)).await?.is_some() {
+    let ending = stop.child_token();
+    let pace = Arc::new(Pace::new(settings.work.give_up_after, ending.clone()));
+    if pace.at_start(Service::RunStore, || store.done(index)).await?.is_some() {
         tracing::info!(%index, "every row of this shard has an outcome already");
         return Ok(());
     }
@@ -65,22 +66,21 @@ pub async fn move_shard(
     let databases: Vec<Arc<PostgresTarget>> = (0..settings.work.workers)
         .map(|_| Arc::new(connect::worker_database(settings, store, &plan, &index.to_string(), &id)))
         .collect();
-    let prepared =
-        super::or_stopped(stop, prepare(settings, store, &plan, index, &id, &pace, &databases, stop)).await;
-    let result = match prepared {
-        Ok(inputs) => {
-            let shown = CancellationToken::new();
-            let progress = inputs.progress.clone();
-            let showing = display(&progress, style(log), SHOW_EVERY, shown.clone());
-            let moving = async {
-                let result = shard::run(inputs).await;
-                shown.cancel();
-                result
-            };
-            tokio::join!(moving, showing).0
-        }
-        Err(stop) => Err(stop),
+    let process =
+        Process { settings, store, plan: &plan, index, r#try: &id, rows, pace: &pace, databases: &databases };
+    let moved = async {
+        let inputs = super::or_stopped(stop, process.prepare(stop, ending)).await?;
+        let shown = CancellationToken::new();
+        let progress = inputs.progress.clone();
+        let showing = display(&progress, style(log), SHOW_EVERY, shown.clone());
+        let moving = async {
+            let result = shard::run(inputs).await;
+            shown.cancel();
+            result
+        };
+        tokio::join!(moving, showing).0
     };
+    let result = moved.await;
     for database in &databases {
         database.close().await;
     }
@@ -90,47 +90,57 @@ pub async fn move_shard(
     result
 }
 
-/// Everything that can fail for what is the same in every pod fails here, before the first row.
-#[allow(clippy::too_many_arguments, reason = "it gathers what a process has into what a shard needs")]
-async fn prepare(
-    settings: &Settings,
-    store: &RunStore,
-    plan: &Arc<Plan>,
+/// One process on one shard, before its first row.
+struct Process<'a> {
+    settings: &'a Settings,
+    store: &'a RunStore,
+    plan: &'a Arc<Plan>,
     index: ShardIndex,
-    id: &str,
-    pace: &Arc<Pace>,
-    databases: &[Arc<PostgresTarget>],
-    stop: &CancellationToken,
-) -> Result<ShardInputs, Stop> {
-    let first = databases.first().ok_or_else(|| Stop::new(Exit::Usage, "workers must be at least 1"))?;
-    let target_blobs = connect::target_blobs(settings)?;
-    // The first connection holds the run's shared lock; only then may the try be registered.
-    let database = pace.at_start(Service::Database, || first.database()).await?;
-    compare(settings, store, plan, first.as_ref(), &database, &target_blobs).await?;
-    let host = host();
-    pace.at_start(Service::RunStore, || tries::register(store, id, index, &host)).await?;
-    pace.at_start(Service::TargetBlobs, || target_blobs.check()).await?;
-    let catalogue = pace.at_start(Service::Database, || first.catalogue()).await?;
-    let recorded = pace.at_start(Service::RunStore, || record::recorded(store, plan, index)).await?;
-    let rows = plan.shards.get(index.0 as usize).map_or(0, |shard| shard.rows);
-    let progress = Arc::new(Progress::new(Instant::now(), rows, &recorded.books, settings.work.workers));
-    Ok(ShardInputs {
-        store: store.clone(),
-        plan: plan.clone(),
-        index,
-        r#try: id.to_owned(),
-        epoch: settings.epoch.clone(),
-        rules: connect::rules(settings),
-        catalogue: catalogue.into(),
-        workers: workers(settings, plan, databases)?,
-        in_flight: settings.work.in_flight,
-        flush: settings.work.flush,
-        breaker: settings.work.breaker,
-        pace: pace.clone(),
-        recorded,
-        progress,
-        stop: stop.clone(),
-    })
+    r#try: &'a str,
+    rows: u64,
+    pace: &'a Arc<Pace>,
+    databases: &'a [Arc<PostgresTarget>],
+}
+
+impl Process<'_> {
+    /// Everything that can fail for what is the same in every pod fails here.
+    async fn prepare(
+        &self,
+        stop: &CancellationToken,
+        ending: CancellationToken,
+    ) -> Result<ShardInputs, Stop> {
+        let Self { settings, store, plan, index, pace, .. } = *self;
+        let first =
+            self.databases.first().ok_or_else(|| Stop::new(Exit::Usage, "workers must be at least 1"))?;
+        let target_blobs = connect::target_blobs(settings)?;
+        // The first connection holds the run's shared lock; only then may the try be registered.
+        let database = pace.at_start(Service::Database, || first.database()).await?;
+        compare(settings, store, plan, first.as_ref(), &database, &target_blobs).await?;
+        let host = host();
+        pace.at_start(Service::RunStore, || tries::register(store, self.r#try, index, &host)).await?;
+        pace.at_start(Service::TargetBlobs, || target_blobs.check()).await?;
+        let catalogue = pace.at_start(Service::Database, || first.catalogue()).await?;
+        let recorded = pace.at_start(Service::RunStore, || record::recorded(store, plan, index)).await?;
+        let progress = Progress::new(Instant::now(), self.rows, &recorded.books, settings.work.workers);
+        Ok(ShardInputs {
+            store: store.clone(),
+            plan: plan.clone(),
+            index,
+            r#try: self.r#try.to_owned(),
+            epoch: settings.epoch.clone(),
+            rules: connect::rules(settings),
+            catalogue: catalogue.into(),
+            workers: workers(settings, plan, self.databases)?,
+            in_flight: settings.work.in_flight,
+            flush: settings.work.flush,
+            breaker: settings.work.breaker,
+            pace: pace.clone(),
+            recorded,
+            progress: Arc::new(progress),
+            stop: stop.clone(),
+            ending,
+        })
+    }
 }
 
 /// Each worker's own connections and clients; one budget for the bytes of all.
@@ -139,7 +149,7 @@ fn workers(
     plan: &Plan,
     databases: &[Arc<PostgresTarget>],
 ) -> Result<Vec<WorkerServices>, Stop> {
-    let budget = Budget::new();
+    let first = Copier::new(connect::target_blobs(settings)?, connect::source(settings)?, Budget::new());
     let warehouses = if plan.facts_files {
         vec![None; databases.len()]
     } else {
@@ -148,7 +158,7 @@ fn workers(
     let mut workers = Vec::with_capacity(databases.len());
     for (database, warehouse) in databases.iter().zip(warehouses) {
         let target_blobs = connect::target_blobs(settings)?;
-        let copier = Copier::new(target_blobs.clone(), connect::source(settings)?, budget.clone());
+        let copier = first.another(target_blobs.clone(), connect::source(settings)?);
         workers.push(WorkerServices { target: database.clone(), warehouse, target_blobs, copier });
     }
     Ok(workers)

@@ -82,13 +82,14 @@ pub fn bytes(number: u64) -> String {
     format!("{}.{} {}", tenths / 10, tenths % 10, UNITS.get(unit).copied().unwrap_or_default())
 }
 
-/// Tenths of a per cent, rounded down: 1000 only where `part` is all of `whole`.
+/// Tenths of a per cent, half a tenth rounded up, but 1000 only where `part` is all of `whole`.
 pub fn permille(part: u64, whole: u64) -> u64 {
     if whole == 0 {
         return 1000;
     }
-    let permille = u128::from(part) * 1000 / u128::from(whole);
-    u64::try_from(permille.min(1000)).unwrap_or(1000)
+    let rounded = (u128::from(part) * 2000 + u128::from(whole)) / (u128::from(whole) * 2);
+    let most = if part < whole { 999 } else { 1000 };
+    u64::try_from(rounded).map_or(most, |permille| permille.min(most))
 }
 
 /// [`permille`] as people read it.
@@ -140,6 +141,11 @@ mod tests {
     #[test]
     fn figures_read_well() {
         assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!(
+            [(0, 8), (5, 300), (1, 2), (1, 800), (1, 801), (29_999, 30_000), (3, 3), (0, 0)]
+                .map(|(part, whole)| percent(permille(part, whole))),
+            ["0.0%", "1.7%", "50.0%", "0.1%", "0.1%", "99.9%", "100.0%", "100.0%"]
+        );
         assert_eq!(
             [0, 1023, 1024, 1536, 1_073_741_823, u64::MAX].map(bytes),
             ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "1023.9 MiB", "16383.9 PiB"]

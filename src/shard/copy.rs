@@ -14,7 +14,7 @@ pub use budget::Budget;
 pub use receipt::Copied;
 
 use crate::{
-    domain::PlannedFile,
+    domain::{PlannedFile, source_container},
     ports::{
         BlobInfo, BlobReader, Blobs, CopiedFile, Existing, Fault, FaultKind, PutOptions, Retry, Service,
         Source, Stored,
@@ -36,14 +36,19 @@ pub struct Copier {
 }
 
 impl Copier {
-    /// A copier of one worker; all of a process share one `budget`.
+    /// The first copier of a process; its other workers take [`Copier::another`].
     pub fn new(target: Arc<dyn Blobs>, source: Arc<dyn Source>, budget: Budget) -> Self {
         Self { target, source, budget, ways: ways::Ways::default() }
     }
 
-    /// An empty receipt for a submission's files.
-    pub fn receipt(&self) -> Copied {
-        Copied::new(self.target.clone())
+    /// A copier of another worker, with its own clients; what one learns of the sources, all know.
+    pub fn another(&self, target: Arc<dyn Blobs>, source: Arc<dyn Source>) -> Self {
+        Self { target, source, budget: self.budget.clone(), ways: self.ways.clone() }
+    }
+
+    /// The receipt of a submission whose files will have these names.
+    pub fn begin(&self, names: Vec<String>) -> Copied {
+        Copied::begin(self.target.clone(), names)
     }
 
     /// One try to copy `file` to the new blob `blob_name`, whose `metadata` names this process under `try`.
@@ -89,8 +94,10 @@ impl Copier {
             Err(fault) if matters_to_every_way(&fault) => Err(fault),
             // The service cannot do it, or may not read there what we may.
             Err(fault) => {
-                tracing::info!(reason = fault.what, "files of this source are streamed");
-                self.ways.only_stream(&file.source);
+                if self.ways.only_stream(&file.source) {
+                    let source = source_container(&file.source);
+                    tracing::info!(source, reason = fault.what, "files of this source are streamed");
+                }
                 Ok(None)
             }
         }

@@ -77,7 +77,7 @@ impl Pace {
         self.steady_watched(services, operation, |_| {}).await
     }
 
-    /// As [`Pace::steady`]; `watch` sees each fault that is going to be tried again.
+    /// As [`Pace::steady`]; `watch` sees each fault.
     pub async fn steady_watched<T, O>(
         &self,
         services: &[Service],
@@ -103,13 +103,13 @@ impl Pace {
                 Err(fault) => fault,
             };
             tries += 1;
+            watch(&fault);
             let wait = match self.judge(&fault, tries, began) {
                 Verdict::Wait(wait) => wait,
                 Verdict::Blame => return Err(Trouble::Row(fault)),
                 Verdict::GiveUp => return Err(Trouble::Process(self.given_up(&fault))),
             };
             tracing::debug!(service = %fault.service, fault = %fault.chain(), tries, ?wait, "trying again");
-            watch(&fault);
             self.sleep(wait).await?;
         }
     }

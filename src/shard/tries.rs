@@ -9,7 +9,7 @@ use chrono::Utc;
 
 use crate::{
     domain::{ShardIndex, TryRecord},
-    ports::{Fault, HeldSubmission},
+    ports::{Fault, FaultKind, HeldSubmission},
     run_store::{RunStore, names},
 };
 
@@ -28,7 +28,11 @@ pub fn of_blob(name: &str) -> Option<&str> {
 /// Registers a try. To be called while the process holds the run's shared lock, before its first upload.
 pub async fn register(store: &RunStore, id: &str, shard: ShardIndex, host: &str) -> Result<(), Fault> {
     let record = TryRecord { id: id.to_owned(), shard, started_at: Utc::now(), host: host.to_owned() };
-    store.create(&names::r#try(id), &record).await
+    match store.create(&names::r#try(id), &record).await {
+        // Nobody else has this id: the answer to an earlier request was lost.
+        Err(Fault { kind: FaultKind::Exists, .. }) | Ok(()) => Ok(()),
+        Err(fault) => Err(fault),
+    }
 }
 
 /// The tries registered in a run's store, asked for once each.

@@ -84,16 +84,27 @@ struct Worker {
 impl Worker {
     async fn run(self, mut gathered: mpsc::Receiver<Vec<GatheredRow>>) -> Result<(), Stop> {
         let mut under_way = JoinSet::new();
-        'queue: while let Some(rows) = gathered.recv().await {
+        let taken = self.take_all(&mut gathered, &mut under_way).await;
+        // Whoever gathers ahead need not wait for a place any more.
+        drop(gathered);
+        taken.and(self.drain(under_way).await)
+    }
+
+    /// Takes rows until there are none or the process stops.
+    async fn take_all(
+        &self,
+        gathered: &mut mpsc::Receiver<Vec<GatheredRow>>,
+        under_way: &mut JoinSet<Result<(), Stop>>,
+    ) -> Result<(), Stop> {
+        while let Some(rows) = gathered.recv().await {
             for row in rows {
                 if self.shard.stop.is_cancelled() {
-                    break 'queue;
+                    return Ok(());
                 }
-                self.begin(row, &mut under_way).await?;
+                self.begin(row, under_way).await?;
             }
         }
-        drop(gathered);
-        self.drain(under_way).await
+        Ok(())
     }
 
     /// Decides the row; what needs no copy is settled here, the rest goes under way.
@@ -186,17 +197,18 @@ impl Worker {
             tokio::time::sleep(DRAIN).await;
         };
         tokio::pin!(deadline);
+        let mut result = Ok(());
         loop {
             tokio::select! {
                 ended = under_way.join_next() => match ended {
-                    Some(ended) => joined(&self.shard, ended)?,
-                    None => return Ok(()),
+                    Some(ended) => result = result.and(joined(&self.shard, ended)),
+                    None => return result,
                 },
                 () = &mut deadline => {
                     tracing::warn!(worker = self.number, rows = under_way.len(), "rows under way were cut off by the stop");
                     self.shard.left_blobs();
                     under_way.shutdown().await;
-                    return Ok(());
+                    return result;
                 }
             }
         }

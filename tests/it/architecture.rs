@@ -301,7 +301,7 @@ fn what_breaks_the_house_is_found() {
         ),
         (
             "src/adapters/blobs/azure.rs",
-            "use crate::{adapters::{inputs::Reader}};",
+            "use crate::{adapters::{postgres::Reader}};",
             "adapters must not import crate::adapters::postgres::Reader",
         ),
         (

@@ -15,3 +15,5 @@ mod sample;
 mod finalize;
 mod e2e;
 mod readback;
+#[cfg(feature = "cluster")]
+mod chart;

@@ -65,7 +65,7 @@ impl AzureBlobs {
 
     /// Where the blob is, for people.
     fn place(&self, name: &str) -> String {
-        format!("az://{}/{}{name}", self.container, self.prefix)
+        format!("az://{}/{}{}", self.container, self.prefix, names::shown(name, self.service()))
     }
 
     fn fault(&self, error: &azure_core::Error, doing: &str, name: &str) -> Fault {

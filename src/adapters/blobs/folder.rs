@@ -68,8 +68,13 @@ impl FolderBlobs {
         self.root.join(PROPERTIES).join(name)
     }
 
+    /// Where the blob is, for people.
+    fn shown(&self, name: &str) -> String {
+        self.root.join(names::shown(name, self.service)).display().to_string()
+    }
+
     fn fault(&self, error: io::Error, doing: &str, name: &str) -> Fault {
-        faults::of_io(error, self.service, &format!("{doing} {}", self.root.join(name).display()))
+        faults::of_io(error, self.service, &format!("{doing} {}", self.shown(name)))
     }
 
     /// A file to be filled. Readable by whom the umask lets, as any other file is.

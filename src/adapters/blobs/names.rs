@@ -2,7 +2,10 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::ports::{Fault, FaultKind, Service};
+use crate::{
+    domain::target_blob,
+    ports::{Fault, FaultKind, Service},
+};
 
 /// Everything but RFC 3986's unreserved characters and the slash.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
@@ -13,6 +16,18 @@ const LONGEST_CHARS: usize = 1024;
 /// The name as a URL's path; slashes stay.
 pub(super) fn encode(name: &str) -> String {
     utf8_percent_encode(name, ENCODED).to_string()
+}
+
+/// The name for people and logs: what a migrated file is called may hold a learner's name.
+pub(super) fn shown(name: &str, service: Service) -> String {
+    match service {
+        Service::TargetBlobs => target_blob(name),
+        Service::Inputs
+        | Service::Warehouse
+        | Service::Database
+        | Service::SourceBlobs
+        | Service::RunStore => name.to_owned(),
+    }
 }
 
 /// Refuses what could leave the place, or what a URL parser would change: empty, absolute, `.` and `..`
@@ -31,7 +46,7 @@ pub(super) fn check(name: &str, service: Service) -> Result<(), Fault> {
     } else {
         return Ok(());
     };
-    let what = format!("the blob name {name:?} {wrong}; nothing was done with it");
+    let what = format!("the blob name {:?} {wrong}; nothing was done with it", shown(name, service));
     Err(Fault::new(service, FaultKind::Misconfigured, what))
 }
 

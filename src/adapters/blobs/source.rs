@@ -14,6 +14,7 @@ use super::{
     azure, faults, folder, reader,
 };
 use crate::{
+    domain::source_container,
     identity::EntraCredential,
     ports::{BlobInfo, BlobReader, CopyGrant, Fault, FaultKind, Service, Source},
     settings::{AccountSettings, Secret, SourceAuth, SourceSettings},
@@ -66,7 +67,7 @@ impl UrlSource {
     /// Who reads this URL: its own SAS before all, then the connection string of its account, then Entra ID.
     async fn reader_of(&self, url: &Url) -> Result<&Arc<Account>, Fault> {
         if !matches!(url.scheme(), "http" | "https") {
-            let what = format!("{} cannot be read: neither http(s) nor file", plain(url));
+            let what = format!("{} cannot be read: neither http(s) nor file", shown(url));
             return Err(Fault::new(SERVICE, FaultKind::Misconfigured, what));
         }
         if url.query_pairs().any(|(name, _)| name == "sig") {
@@ -100,18 +101,18 @@ impl Source for UrlSource {
         if let Some(path) = local(url)? {
             return read_local(url, path).await;
         }
-        reader::get(self.reader_of(url).await?.clone(), url, &plain(url)).await
+        reader::get(self.reader_of(url).await?.clone(), url, &shown(url)).await
     }
 
     async fn head(&self, url: &Url) -> Result<BlobInfo, Fault> {
         if let Some(path) = local(url)? {
-            let doing = format!("looking at {}", plain(url));
+            let doing = format!("looking at {}", shown(url));
             let metadata = tokio::fs::metadata(path).await;
             let metadata = metadata.map_err(|error| faults::of_io(error, SERVICE, &doing))?;
             return Ok(info_of_local(url, &metadata));
         }
         let account = self.reader_of(url).await?;
-        let name = plain(url);
+        let name = shown(url);
         azure::gently(|| azure::head(account, url, &name)).await
     }
 
@@ -123,15 +124,10 @@ impl Source for UrlSource {
     }
 }
 
-/// The URL as it may be shown: without query and user.
-fn plain(url: &Url) -> String {
-    let mut url = url.clone();
-    url.set_query(None);
-    url.set_fragment(None);
-    // Neither fails for a URL with a host, and without one there is nothing to take away.
-    _ = url.set_username("");
-    _ = url.set_password(None);
-    url.into()
+/// The URL as it may be shown: its container. Paths and queries may hold names and secrets; which file it was,
+/// the row and the file's place in it say.
+fn shown(url: &Url) -> String {
+    format!("a file in {}", source_container(url))
 }
 
 /// Whether `url` lies in the account at `endpoint`: host and whole path segments.
@@ -146,13 +142,13 @@ fn local(url: &Url) -> Result<Option<PathBuf>, Fault> {
         return Ok(None);
     }
     url.to_file_path().map(Some).map_err(|()| {
-        let what = format!("{} names no file of this machine", plain(url));
+        let what = format!("{} names no file of this machine", shown(url));
         Fault::new(SERVICE, FaultKind::Misconfigured, what)
     })
 }
 
 async fn read_local(url: &Url, path: PathBuf) -> Result<BlobReader, Fault> {
-    let doing = format!("reading {}", plain(url));
+    let doing = format!("reading {}", shown(url));
     let unreadable = |error| faults::of_io(error, SERVICE, &doing);
     let file = tokio::fs::File::open(path).await.map_err(unreadable)?;
     let metadata = file.metadata().await.map_err(unreadable)?;
@@ -169,7 +165,7 @@ async fn read_local(url: &Url, path: PathBuf) -> Result<BlobReader, Fault> {
 
 fn info_of_local(url: &Url, metadata: &std::fs::Metadata) -> BlobInfo {
     BlobInfo {
-        name: plain(url),
+        name: shown(url),
         size_bytes: metadata.len(),
         etag: Some(folder::etag(metadata)),
         ..BlobInfo::default()
@@ -193,8 +189,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_of_a_url_holds_no_secret() {
+    fn what_is_shown_of_a_url_holds_no_secret_and_no_name() {
         let url = Url::parse("https://user:pw@h/box/f%20g?sig=secret#x").unwrap();
-        assert_eq!(plain(&url), "https://h/box/f%20g");
+        assert_eq!(shown(&url), "a file in https://h/box");
     }
 }
