@@ -4,7 +4,10 @@
 //! image of the program that the cluster has.
 
 mod rendered;
-mod fields;
+mod table;
+mod jobs;
+mod pods;
+mod settings;
 mod names;
 mod refusals;
 mod schema;
