@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use crate::{
     domain::{FailCode, Failure, Fate, FileKind, Migrated, Migration, Note, PlannedFile, Skip, SkipCode},
     exit::{Exit, Stop},
-    ports::{Committed, CopiedFile, Fault, FaultKind, HeldSubmission, Retry, Service},
+    ports::{Committed, CopiedFile, Fault, FaultKind, HeldSubmission, Service},
     rules,
 };
 
@@ -165,12 +165,6 @@ async fn commit(
             return Ok(Fate::Migrated(migrated(migration, copied.files(), notes)));
         }
         Ok(Committed::Held(held)) => held,
-        Err(Trouble::Row(fault)) if answer_lost && fault.kind.retry() != Retry::Never => {
-            // It may stand: no outcome would be true. The next process will find out.
-            let message =
-                format!("what became of a submission cannot be learned: {}; run again", fault.chain());
-            return Err(Trouble::Process(Stop::new(Exit::Temporary, message)));
-        }
         Err(Trouble::Row(fault)) => {
             if !answer_lost {
                 undo(shard, copied).await;
