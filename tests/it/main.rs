@@ -14,6 +14,7 @@ mod report;
 mod sample;
 mod finalize;
 mod e2e;
+mod crash;
 mod readback;
 #[cfg(feature = "cluster")]
 mod chart;

@@ -1,0 +1,214 @@
+//! Promises of a process that is killed, doubled, frozen, or cut off from an answer: nothing lost, nothing doubled,
+//! nothing left behind.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use futures_util::TryStreamExt;
+use rogo_migrate::rules::size::megabytes;
+use tokio::{process::Child, time::Instant};
+
+use crate::support::{
+    app::{Ended, Sample, TestApp, assert_same},
+    postgres::TestServer,
+    proxy::{Cut, Proxy},
+};
+
+/// How long any wait of these tests may take on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(3);
+
+#[tokio::test]
+async fn a_run_that_is_killed_again_and_again_ends_like_one_that_was_not() {
+    let kills: usize = std::env::var("ROGO_TEST_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(25);
+    let seed: u64 = std::env::var("ROGO_TEST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    println!("{kills} kills, ROGO_TEST_SEED={seed}");
+    let mut dice = Dice(seed);
+    let sample =
+        Sample::with(300, 20 + seed, |options| options.file_bytes = "100-3000".parse().unwrap()).await;
+    let undisturbed = TestApp::new(&sample).await;
+    let began = Instant::now();
+    undisturbed.run(&["run"]).await.expect(0);
+    let whole = began.elapsed();
+    let expected = undisturbed.everything().await;
+
+    let mut left = kills;
+    while left > 0 {
+        let app = TestApp::new(&sample).await;
+        // Several kills of one run: each process finds what another one left.
+        for _ in 0..left.min(5) {
+            let moment = whole.mul_f64(dice.share());
+            let mut process = app.start(&["run"]);
+            let killed = tokio::time::timeout(moment, process.wait()).await.is_err();
+            process.kill().await.unwrap();
+            let rows = app.database.number("select count(*) from lti_launch_sessions").await;
+            println!("killed: {killed} after {moment:?}, {rows} launch sessions stand");
+            left -= usize::from(killed);
+            if !killed {
+                break;
+            }
+        }
+        app.run(&["run"]).await.expect(0);
+        assert_same(&app.everything().await, &expected);
+        no_orphans_and_nothing_missing(&app).await;
+    }
+}
+
+#[tokio::test]
+async fn two_processes_on_one_shard_end_like_one() {
+    let sample = Sample::new(200, 30).await;
+    let (one, two) = (TestApp::new(&sample).await, TestApp::new(&sample).await);
+    one.run(&["run"]).await.expect(0);
+    two.run(&["plan"]).await.expect(0);
+    let (first, second) =
+        tokio::join!(two.run(&["shard", "--shard", "0"]), two.run(&["shard", "--shard", "0"]));
+    first.expect(0);
+    second.expect(0);
+    two.run(&["finalize"]).await.expect(0);
+    assert_same(&two.everything().await, &one.everything().await);
+    no_orphans_and_nothing_missing(&two).await;
+}
+
+#[tokio::test]
+async fn a_frozen_process_is_named_and_writes_nothing_once_it_was_retired() {
+    let sample = Sample::new(200, 31).await;
+    let undisturbed = TestApp::new(&sample).await;
+    undisturbed.run(&["run"]).await.expect(0);
+    let mut app = TestApp::new(&sample).await;
+    // Commits are held back, so that the process freezes after its uploads.
+    let proxy = Proxy::start(TestServer::get().address()).await;
+    let direct = app.variable("DATABASE_URL").to_owned();
+    app.run(&["plan"]).await.expect(0);
+    app.set("DATABASE_URL", app.database.url_through(proxy.address()));
+    let mut process = app.start(&["shard", "--shard", "0"]);
+    until("rows stand", || async { submissions(&app).await > 5 }).await;
+    proxy.delay(Duration::from_millis(400));
+    until("uploads are ahead of commits", || async { uploads_ahead(&app).await > 0 }).await;
+    signal(&process, "STOP");
+    app.set("DATABASE_URL", direct);
+
+    let waiting = app.run(&["finalize", "--give-up-after", "2s"]).await.expect(75);
+    assert!(waiting.stderr.contains("rogo/0/"), "the holder is named: {}", waiting.stderr);
+
+    app.database
+        .run("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'rogo/0/%'")
+        .await;
+    let incomplete = app.run(&["finalize"]).await.expect(69);
+    assert!(incomplete.stderr.contains("shard 0"), "{}", incomplete.stderr);
+    let stood = submissions(&app).await;
+    let blobs: BTreeSet<String> = names(&app).await;
+
+    signal(&process, "CONT");
+    let thawed = ended(&mut process).await;
+    assert_eq!(thawed.code, Some(75), "{}", thawed.stderr);
+    assert_eq!(submissions(&app).await, stood, "a retired process writes no row");
+    let late: Vec<String> = names(&app).await.difference(&blobs).cloned().collect();
+    assert!(late.is_empty(), "a retired process uploads nothing: {late:?}");
+
+    app.run(&["run"]).await.expect(0);
+    assert_same(&app.everything().await, &undisturbed.everything().await);
+    no_orphans_and_nothing_missing(&app).await;
+}
+
+#[tokio::test]
+async fn an_answer_lost_before_or_after_the_commit_is_settled_right() {
+    let sample = Sample::new(150, 32).await;
+    let undisturbed = TestApp::new(&sample).await;
+    undisturbed.run(&["run"]).await.expect(0);
+    let expected = undisturbed.everything().await;
+    // Stands in the values of every commit, and in no other statement.
+    let commit = b"https://lms.example.org/course".to_vec();
+    for cut in [Cut::BeforeRequest(commit.clone()), Cut::BeforeAnswerTo(commit.clone())] {
+        let mut app = TestApp::new(&sample).await;
+        let proxy = Proxy::start(TestServer::get().address()).await;
+        app.run(&["plan"]).await.expect(0);
+        app.set("DATABASE_URL", app.database.url_through(proxy.address()));
+        let mut process = app.start(&["shard", "--shard", "0"]);
+        for cuts in 1..=5 {
+            proxy.cut(cut.clone());
+            until("an answer is cut", || async { proxy.cuts() >= cuts }).await;
+        }
+        let shard = ended(&mut process).await;
+        assert_eq!(shard.code, Some(0), "{cut:?}: {}", shard.stderr);
+        app.run(&["finalize"]).await.expect(0);
+        assert_same(&app.everything().await, &expected);
+        no_orphans_and_nothing_missing(&app).await;
+    }
+}
+
+/// Every blob is named by a row, and every row's blob is there with the length that the row tells.
+async fn no_orphans_and_nothing_missing(app: &TestApp<'_>) {
+    let rows: Vec<(String, String)> = sqlx::query_as(
+        "select azure_blob_name, file_size from submission_files where azure_blob_name like '%/%/%'",
+    )
+    .fetch_all(app.database.pool())
+    .await
+    .unwrap();
+    let named: BTreeSet<(String, String)> = rows.into_iter().collect();
+    let blobs = app.target_blobs().list("").map_ok(|blob| (blob.name, megabytes(blob.size_bytes)));
+    let stored: BTreeSet<(String, String)> = blobs.try_collect().await.unwrap();
+    let ours =
+        |(name, _): &&(String, String)| name.starts_with("LTI_Uploads/") || name.starts_with("Marker_files/");
+    let orphans: Vec<_> = stored.difference(&named).collect();
+    assert!(orphans.is_empty(), "orphans: {orphans:?}");
+    let missing: Vec<_> = named.difference(&stored).filter(ours).collect();
+    assert!(missing.is_empty(), "missing: {missing:?}");
+}
+
+async fn submissions(app: &TestApp<'_>) -> i64 {
+    app.database.number("select count(*) from lti_session_records where launch_id like 'rogo\\_%'").await
+}
+
+async fn names(app: &TestApp<'_>) -> BTreeSet<String> {
+    app.target_blobs().list("").map_ok(|blob| blob.name).try_collect().await.unwrap()
+}
+
+/// Blobs that no row names yet.
+async fn uploads_ahead(app: &TestApp<'_>) -> usize {
+    let rows: Vec<String> =
+        sqlx::query_scalar("select azure_blob_name from submission_files where azure_blob_name is not null")
+            .fetch_all(app.database.pool())
+            .await
+            .unwrap();
+    let named: BTreeSet<String> = rows.into_iter().collect();
+    names(app).await.difference(&named).count()
+}
+
+async fn until<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition().await {
+        assert!(Instant::now() < deadline, "never: {what}");
+        tokio::task::yield_now().await;
+    }
+}
+
+fn signal(process: &Child, name: &str) {
+    let pid = process.id().unwrap().to_string();
+    let sent = std::process::Command::new("kill").args(["-s", name, &pid]).status().unwrap();
+    assert!(sent.success());
+}
+
+async fn ended(process: &mut Child) -> Ended {
+    use tokio::io::AsyncReadExt;
+    let (mut stdout, mut stderr) = (process.stdout.take().unwrap(), process.stderr.take().unwrap());
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let reading =
+        async { tokio::join!(stdout.read_to_end(&mut out), stderr.read_to_end(&mut err), process.wait()) };
+    let (_, _, status) = tokio::time::timeout(PATIENCE, reading).await.expect("the process ends");
+    Ended {
+        code: status.unwrap().code(),
+        stdout: String::from_utf8_lossy(&out).into_owned(),
+        stderr: String::from_utf8_lossy(&err).into_owned(),
+    }
+}
+
+/// Random shares that a seed repeats (splitmix64).
+struct Dice(u64);
+
+impl Dice {
+    fn share(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        f64::from(u32::try_from((z ^ (z >> 31)) >> 32).unwrap()) / f64::from(u32::MAX)
+    }
+}
