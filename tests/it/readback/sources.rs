@@ -55,6 +55,11 @@ fn answer(folder: &Path, faults: &BTreeMap<String, Source>, request: &Request) -
         Some(Source::Changes) => sound(&md5).cut_at(half),
         Some(Source::Lies) => sound(&BASE64_STANDARD.encode(Md5::digest(b"others"))),
         Some(Source::Fails) => Response::new(500),
+        Some(Source::Breaks) if request.header("range").is_some() => Response::new(206)
+            .header("etag", "\"1\"")
+            .header("content-range", format!("bytes 0-{}/{}", bytes.len() - 1, bytes.len()))
+            .body(bytes.clone())
+            .cut_at(0),
         Some(Source::Breaks) => sound(&md5).cut_at(0),
     }
 }
