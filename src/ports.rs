@@ -406,7 +406,7 @@ pub trait Target: Send + Sync {
     /// The database's name, which pins the plan.
     async fn database(&self) -> Result<String, Fault>;
 
-    /// Returns where a connection that holds the run's shared lock answered within the last 5 s, else asks
+    /// Returns where a connection that holds the run's shared lock answered within the last second, else asks
     /// one (or a new one, which looks for `retired/<try>`): [`FaultKind::Fenced`] where this process may
     /// write no more. To be asked before every upload.
     async fn prove_fence(&self) -> Result<(), Fault>;

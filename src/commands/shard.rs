@@ -158,7 +158,8 @@ fn workers(
     let mut workers = Vec::with_capacity(databases.len());
     for (database, warehouse) in databases.iter().zip(warehouses) {
         let target_blobs = connect::target_blobs(settings)?;
-        let copier = first.another(target_blobs.clone(), connect::source(settings)?);
+        let copier =
+            first.another(target_blobs.clone(), connect::source(settings)?).fenced_by(database.clone());
         workers.push(WorkerServices { target: database.clone(), warehouse, target_blobs, copier });
     }
     Ok(workers)

@@ -1,7 +1,9 @@
 //! What must be so before a plan is written: a run that could not succeed is refused at once, with
 //! every reason, not after hours with the first.
 
-use futures_util::{StreamExt, TryStreamExt};
+use std::collections::BTreeMap;
+
+use futures_util::{StreamExt, TryStreamExt, future::join_all};
 use url::Url;
 
 use super::{Services, draft::Draft, facts::FactSpool};
@@ -143,21 +145,22 @@ pub async fn sample(
     Ok(())
 }
 
-/// A file that is missing or refused is that row's matter; a service that refuses every one is not.
+/// A file that is missing, refused or broken is that row's matter; a server that gives none of them is not.
 async fn sources(services: &Services<'_>, urls: &[Url], reasons: &mut Reasons) {
-    let mut denied = Vec::new();
-    for url in urls {
-        match services.source.head(url).await {
-            Ok(_) => {}
-            Err(fault) if fault.kind == FaultKind::Denied => denied.push(fault),
-            Err(fault) if fault.kind == FaultKind::NotFound => {}
-            Err(fault) => return reasons.fault(&fault),
-        }
+    let mut by_server: BTreeMap<String, Vec<Result<(), Fault>>> = BTreeMap::new();
+    let looks = join_all(urls.iter().map(|url| services.source.head(url))).await;
+    for (url, look) in urls.iter().zip(looks) {
+        let looked = match look {
+            Err(fault) if fault.kind != FaultKind::NotFound => Err(fault),
+            Ok(_) | Err(_) => Ok(()),
+        };
+        by_server.entry(url.origin().ascii_serialization()).or_default().push(looked);
     }
-    if denied.len() == urls.len()
-        && let Some(fault) = denied.first()
-    {
-        reasons.fault(fault);
+    for looked in by_server.into_values() {
+        let all_failed: Option<Vec<Fault>> = looked.into_iter().map(Result::err).collect();
+        if let Some(fault) = all_failed.as_ref().and_then(|faults| faults.first()) {
+            reasons.fault(fault);
+        }
     }
 }
 

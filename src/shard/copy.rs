@@ -17,7 +17,7 @@ use crate::{
     domain::{PlannedFile, source_container},
     ports::{
         BlobInfo, BlobReader, Blobs, CopiedFile, Existing, Fault, FaultKind, PutOptions, Retry, Service,
-        Source, Stored,
+        Source, Stored, Target,
     },
 };
 
@@ -33,17 +33,25 @@ pub struct Copier {
     source: Arc<dyn Source>,
     budget: Budget,
     ways: ways::Ways,
+    fence: Option<Arc<dyn Target>>,
 }
 
 impl Copier {
     /// The first copier of a process; its other workers take [`Copier::another`].
     pub fn new(target: Arc<dyn Blobs>, source: Arc<dyn Source>, budget: Budget) -> Self {
-        Self { target, source, budget, ways: ways::Ways::default() }
+        Self { target, source, budget, ways: ways::Ways::default(), fence: None }
+    }
+
+    /// Asks before each write whether this process may still write: between a GET and its PUT it may have been
+    /// frozen, cut off and retired.
+    #[must_use]
+    pub fn fenced_by(self, fence: Arc<dyn Target>) -> Self {
+        Self { fence: Some(fence), ..self }
     }
 
     /// A copier of another worker, with its own clients; what one learns of the sources, all know.
     pub fn another(&self, target: Arc<dyn Blobs>, source: Arc<dyn Source>) -> Self {
-        Self { target, source, budget: self.budget.clone(), ways: self.ways.clone() }
+        Self { target, source, budget: self.budget.clone(), ways: self.ways.clone(), fence: None }
     }
 
     /// The receipt of a submission whose files will have these names.
@@ -74,6 +82,13 @@ impl Copier {
         }
     }
 
+    async fn may_write(&self) -> Result<(), Fault> {
+        match &self.fence {
+            Some(fence) => fence.prove_fence().await,
+            None => Ok(()),
+        }
+    }
+
     /// The storage service copies; `None` where it cannot, which is remembered for the source's container.
     async fn copy_server_side(
         &self,
@@ -86,6 +101,7 @@ impl Copier {
             return Ok(None);
         };
         let info = self.source.head(&file.source).await?;
+        self.may_write().await?;
         match self.target.copy_from(&grant, &info, name, options).await {
             Ok(stored) => self.prove(name, &stored, &info, info.md5).await.map(Some),
             Err(fault) if fault.kind == FaultKind::Exists => {
@@ -115,6 +131,7 @@ impl Copier {
         let _room = self.budget.room(length).await;
         let bytes = read_part(&mut body, &mut Bytes::new(), length).await?;
         check_length(&info, bytes.len() as u64, body.try_next().await?.is_some())?;
+        self.may_write().await?;
         match self.target.put(name, bytes.clone(), options).await {
             Ok(stored) => self.prove(name, &stored, &info, info.md5).await,
             Err(fault) if fault.kind == FaultKind::Exists => {
@@ -148,6 +165,7 @@ impl Copier {
                 break;
             }
             digest = digest_part(digest, part.clone()).await?;
+            self.may_write().await?;
             upload.part(part).await?;
         }
         check_length(&info, copied, false)?;
@@ -155,6 +173,7 @@ impl Copier {
         if let Some(claimed) = info.md5.filter(|claimed| *claimed != md5) {
             return Err(wrong_md5(&info, claimed, md5));
         }
+        self.may_write().await?;
         match upload.finish(md5).await {
             Ok(stored) => self.prove(name, &stored, &info, Some(md5)).await,
             Err(fault) if fault.kind == FaultKind::Exists => {

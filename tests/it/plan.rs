@@ -443,6 +443,21 @@ async fn a_missing_file_stops_nothing_but_a_source_that_denies_all_does() {
 }
 
 #[tokio::test]
+async fn a_file_that_its_server_cannot_give_stops_nothing_while_it_gives_another() {
+    let [broken, sound, alone] = [
+        "https://rogo.blob.example/files/broken.docx",
+        "https://rogo.blob.example/files/sound.docx",
+        "https://rogo.blob.example/files/broken.pdf",
+    ];
+    let mapping = &[("1", "24", "Attempt 1"), ("2", "24", "Attempt 1")];
+    for (urls, ends) in [([broken, sound], None), ([broken, alone], Some(Exit::Temporary))] {
+        let mut world = World::new(&[("1", urls[1]), ("2", urls[0])], mapping);
+        world.source = FakeSource { fault: Some(FaultKind::Unavailable), only: "broken" };
+        assert_eq!(world.make().await.err().map(|stop| stop.exit), ends, "{urls:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_rehearsal_writes_nothing_anywhere() {
     let mut world = five();
     let report = world.rehearse().await.unwrap();

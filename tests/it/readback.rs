@@ -73,13 +73,29 @@ impl<'a> Finished<'a> {
             before: &self.before,
             sources: files::Sources { base, folder: &folder },
             lms_instance: sample::LMS_INSTANCE,
-            run: "rogo",
+            name: "rogo",
             r#try: &stores::only_try(&self.documents),
             container: &target.container,
             target: &target.url,
             instant,
         };
         run.expected(rows)
+    }
+
+    /// Proves the comparison itself: whichever column of a table's written row were another, it would say so.
+    #[track_caller]
+    fn assert_every_change_is_noticed(&self, expected: &Expected) {
+        for (table, rows) in &expected.rows {
+            let (id, row) = rows.iter().next().unwrap_or_else(|| panic!("no row of {table} is written"));
+            for column in row.keys() {
+                let mut after = self.after.clone();
+                let stands = after.get_mut(*table).unwrap().get_mut(id).unwrap();
+                stands.insert((*column).to_owned(), "another".into());
+                let found = differences(&after, &self.before, &expected.rows, self.began);
+                assert_eq!(found.len(), 1, "{table}.{column}: {found:?}");
+            }
+        }
+        assert_eq!(expected.rows.len(), 8, "the tables that a migration writes");
     }
 
     /// Panics with every difference in tables and blobs.
@@ -170,6 +186,7 @@ async fn every_column_blob_and_result_is_as_the_specification_says_whatever_the_
     let expected = azure.expected(promised_to_migrate(&promised), &oracle::utc, &target);
     azure.assert_equals(&expected);
     results::check(&azure, &expected, &promised);
+    azure.assert_every_change_is_noticed(&expected);
 
     let mut folder = TestApp::new(&in_folders).await;
     let target = Target::folder(&mut folder);

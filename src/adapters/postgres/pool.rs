@@ -19,7 +19,7 @@ use crate::ports::{Fault, FaultKind, Service};
 
 /// How long an answer proves that a session, and with it the lock, is alive. `Instant` goes on
 /// counting while the process is frozen.
-const PROOF: Duration = Duration::from_secs(5);
+const PROOF: Duration = Duration::from_secs(1);
 
 /// For an answer to a question that costs the server nothing.
 const PING_TIMEOUT: Duration = Duration::from_secs(5);

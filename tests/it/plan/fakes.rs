@@ -181,6 +181,8 @@ impl Warehouse for FakeWarehouse {
 #[derive(Default)]
 pub struct FakeSource {
     pub fault: Option<FaultKind>,
+    /// Only files whose URL holds this meet the fault.
+    pub only: &'static str,
 }
 
 #[async_trait]
@@ -189,8 +191,9 @@ impl Source for FakeSource {
         Err(no(Service::SourceBlobs, FaultKind::NotFound))
     }
 
-    async fn head(&self, _: &Url) -> Result<BlobInfo, Fault> {
-        self.fault.clone().map_or(Ok(BlobInfo::default()), |kind| Err(no(Service::SourceBlobs, kind)))
+    async fn head(&self, url: &Url) -> Result<BlobInfo, Fault> {
+        let fault = self.fault.clone().filter(|_| url.as_str().contains(self.only));
+        fault.map_or(Ok(BlobInfo::default()), |kind| Err(no(Service::SourceBlobs, kind)))
     }
 
     async fn grant(&self, _: &Url) -> Result<Option<CopyGrant>, Fault> {

@@ -29,7 +29,9 @@ pub fn stand(rows: &mut Rows, run: &Run, submissions: &[Submission]) -> Vec<(u64
         match live {
             // The sample has one attempt for each live rule: which of several would say so depends on their order.
             Some((dated, _)) if dated >= newest.inserted => {
-                kept.extend(attempts.iter().map(|one| (one.row, one.attempt.to_string(), "enforcement_kept")))
+                kept.extend(
+                    attempts.iter().map(|one| (one.row, one.attempt.to_string(), "enforcement_kept")),
+                );
             }
             Some((_, row)) => {
                 let mut rule = rule(run, newest);

@@ -24,7 +24,7 @@ pub struct Run<'a> {
     pub before: &'a Tables,
     pub sources: Sources<'a>,
     pub lms_instance: &'a str,
-    pub run: &'a str,
+    pub name: &'a str,
     pub r#try: &'a str,
     pub container: &'a str,
     /// The target's URL, without a slash at its end.
@@ -145,7 +145,7 @@ impl Run<'_> {
             [
                 ("attemptid", submission.attempt.to_string()),
                 ("migratedfrom", "rogo_warehouse".to_owned()),
-                ("run", self.run.to_owned()),
+                ("run", self.name.to_owned()),
                 ("try", self.r#try.to_owned()),
             ]
             .map(|(name, value)| (name.to_owned(), value)),

@@ -30,10 +30,8 @@ enum Source {
     Changes,
     /// Its MD5 is that of other bytes.
     Lies,
-    /// Always 500.
+    /// Always 500 for the marker's file.
     Fails,
-    /// Closes every connection before a byte of the body.
-    Breaks,
 }
 
 /// The files of a folder, over HTTP, with an ETag and an MD5 each.
@@ -48,15 +46,13 @@ fn answer(folder: &Path, faults: &BTreeMap<String, Source>, request: &Request) -
         |md5: &str| Response::new(200).header("etag", "\"1\"").header("content-md5", md5).body(bytes.clone());
     let attempt = name.split('/').nth(1).unwrap();
     match faults.get(attempt) {
-        None => sound(&md5),
         Some(Source::Misses) if name.starts_with("marker/") => Response::new(404),
-        Some(Source::Misses) => sound(&md5),
+        Some(Source::Fails) if name.starts_with("marker/") => Response::new(500),
+        None | Some(Source::Misses | Source::Fails) => sound(&md5),
         Some(Source::Refuses) => Response::new(403),
         Some(Source::Changes) if request.header("if-match").is_some() => Response::new(412),
         Some(Source::Changes) => sound(&md5).cut_at(half),
         Some(Source::Lies) => sound(&BASE64_STANDARD.encode(Md5::digest(b"others"))),
-        Some(Source::Fails) => Response::new(500),
-        Some(Source::Breaks) => sound(&md5).cut_at(0),
     }
 }
 
@@ -82,10 +78,9 @@ async fn a_file_or_a_row_that_is_refused_fails_alone_under_its_own_code() {
     .await;
     *folder.lock().unwrap() = sample.path("files");
     let rows = inputs::Inputs::read(&sample.path(""));
-    // Among the newest, so that other rows get answers meanwhile.
+    // The first is the newest, so that other rows get answers meanwhile.
     let promised = [
         (40, Source::Fails, "unavailable"),
-        (39, Source::Breaks, "unavailable"),
         (36, Source::Refuses, "file_forbidden"),
         (33, Source::Changes, "file_changed"),
         (30, Source::Lies, "file_corrupt"),

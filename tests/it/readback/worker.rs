@@ -1,1 +1,158 @@
-//! Placeholder.
+//! A panic: data cannot cause one, so a target that panics stands at the worker's seam.
+
+use std::{
+    collections::HashSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use rogo_migrate::{
+    adapters::blobs,
+    domain::{AttemptId, Catalogue, FailCode, Migration, ShardIndex},
+    ports::{Committed, CopiedFile, Fault, HeldSubmission, Service, Target},
+    report::progress::Progress,
+    rules::RuleConfig,
+    run_store::RunStore,
+    sample,
+    settings::{AccountSettings, Place, SourceAuth, SourceSettings},
+    shard::{
+        self, ShardInputs, WorkerServices,
+        copy::{Budget, Copier},
+        pace::Pace,
+        record::recorded,
+    },
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{Target as Folder, folder_sample, inputs::Inputs, tables::tables};
+use crate::support::app::TestApp;
+
+const ROWS: u64 = 12;
+const TRY: &str = "0123456789ab";
+
+/// Commits every row but one, at which it panics.
+struct Panics(AttemptId);
+
+#[async_trait]
+impl Target for Panics {
+    async fn catalogue(&self) -> Result<Catalogue, Fault> {
+        unreachable!("the shard is given one")
+    }
+
+    async fn held(&self, _: &[String]) -> Result<Vec<HeldSubmission>, Fault> {
+        Ok(Vec::new())
+    }
+
+    async fn blob_names_of_tries(&self, _: &[String]) -> Result<HashSet<String>, Fault> {
+        unreachable!("a shard sweeps nothing")
+    }
+
+    async fn launch_ids(&self, _: &mut (dyn FnMut(Vec<String>) + Send)) -> Result<(), Fault> {
+        unreachable!("the plan has asked")
+    }
+
+    async fn preflight(&self, _: u32) -> Result<Vec<String>, Fault> {
+        unreachable!("the plan has asked")
+    }
+
+    async fn database(&self) -> Result<String, Fault> {
+        unreachable!("the plan has asked")
+    }
+
+    async fn prove_fence(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    async fn commit(&self, migration: &Migration, _: &[CopiedFile]) -> Result<Committed, Fault> {
+        assert_ne!(migration.attempt, self.0, "this row's panic");
+        Ok(Committed::Inserted { notes: Vec::new() })
+    }
+}
+
+#[tokio::test]
+async fn a_panic_is_its_own_rows_internal_error() {
+    let sample = folder_sample(|options| options.plain = true, ROWS, |_| {}).await;
+    let mut app = TestApp::new(&sample).await;
+    let folder = Folder::folder(&mut app);
+    let warehouse = format!("file://{}", sample.path("warehouse").display());
+    app.run(&["plan", "--warehouse", &warehouse]).await.expect(0);
+    let unlucky = Inputs::read(&sample.path("")).row(5)["Attempt ID"].parse().unwrap();
+
+    let open = |url: &str, service| {
+        let place = Place::Folder(url.strip_prefix("file://").unwrap().into());
+        blobs::open(&place, &AccountSettings::default(), service).unwrap()
+    };
+    let allow = vec![app.variable("ROGO_SOURCE_ALLOW").parse().unwrap()];
+    let source =
+        SourceSettings { allow: allow.clone(), auth: SourceAuth::Anonymous, connection_string: None };
+    let source = blobs::source(&source, &AccountSettings::default()).unwrap();
+    let store = RunStore::new(open(app.variable("ROGO_RUN_STORE"), Service::RunStore), "rogo");
+    let target_blobs = open(&folder.url, Service::TargetBlobs);
+    let plan = Arc::new(store.plan().await.unwrap().unwrap());
+    let found = recorded(&store, &plan, ShardIndex(0)).await.unwrap();
+    let stop = CancellationToken::new();
+    let ending = stop.child_token();
+    shard::tries::register(&store, TRY, ShardIndex(0), "here").await.unwrap();
+    let inputs = ShardInputs {
+        plan: plan.clone(),
+        index: ShardIndex(0),
+        r#try: TRY.into(),
+        epoch: "0".into(),
+        rules: RuleConfig {
+            lms_instance: sample::LMS_INSTANCE.into(),
+            return_url: "https://lms.example.org/course".into(),
+            unit_versions: vec!["24".into(), "25".into()],
+            migrate_marker_only: false,
+            warehouse_time_zone: chrono_tz::UTC,
+            allowed_sources: allow,
+        },
+        catalogue: catalogue(&app).await.into(),
+        workers: vec![WorkerServices {
+            target: Arc::new(Panics(unlucky)),
+            warehouse: None,
+            target_blobs: target_blobs.clone(),
+            copier: Copier::new(target_blobs, source, Budget::new()),
+        }],
+        in_flight: None,
+        flush: Duration::from_secs(1),
+        breaker: None,
+        pace: Arc::new(Pace::new(Duration::from_secs(10), ending.clone())),
+        progress: Arc::new(Progress::new(Instant::now(), ROWS, &found.books, 1)),
+        recorded: found,
+        store: store.clone(),
+        stop,
+        ending,
+    };
+    shard::run(inputs).await.unwrap_or_else(|stop| panic!("{}", stop.message));
+
+    let books = recorded(&store, &plan, ShardIndex(0)).await.unwrap().books;
+    assert_eq!(books.migrated, ROWS - 1);
+    assert_eq!(books.failed.into_iter().collect::<Vec<_>>(), [(FailCode::InternalError, 1)]);
+    let clean = store.exists(&format!("tries/{TRY}.clean")).await.unwrap();
+    assert!(!clean, "the row's blobs are the sweep's to judge");
+}
+
+/// As the seed has it; the sections are all that a plain row needs of the rest.
+async fn catalogue(app: &TestApp<'_>) -> Catalogue {
+    use rogo_migrate::domain::{Assessment, Section};
+    let tables = tables(&app.database).await;
+    let text = |row: &serde_json::Map<String, serde_json::Value>, column: &str| {
+        row[column].as_str().unwrap_or_default().to_owned()
+    };
+    let sections = |id: &str| {
+        let rows = tables["assessment_sections"].values().filter(|row| row["assessment_id"] == id);
+        rows.map(|row| Section { id: text(row, "id"), question_text: text(row, "question_text") }).collect()
+    };
+    let assessments = tables["assessments"].iter().map(|(id, row)| Assessment {
+        id: id.clone(),
+        name: text(row, "name"),
+        code: text(row, "code"),
+        sections: sections(id),
+    });
+    Catalogue {
+        assessments: assessments.collect(),
+        malpractice_levels: Vec::new(),
+        rule_owner_id: "user-admin-a".into(),
+    }
+}

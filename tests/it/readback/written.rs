@@ -134,9 +134,10 @@ fn submission_file(run: &Run, one: &Submission, file: &File) -> Row {
         "" => one.cells["Learner Email"].trim(),
         id => id,
     };
-    let (kind, uploaded_by, turnitin) = match file.is_learners {
-        true => ("submission", text(user), "complete"),
-        false => ("feedback", Cell::Null, "pending"),
+    let (kind, uploaded_by, turnitin) = if file.is_learners {
+        ("submission", text(user), "complete")
+    } else {
+        ("feedback", Cell::Null, "pending")
     };
     BTreeMap::from([
         ("submission_id", submission_id(one)),
