@@ -8,7 +8,7 @@ use super::{Services, draft::Draft, facts::FactSpool};
 use crate::{
     domain::AttemptId,
     exit::{Exit, Stop},
-    ports::{Blobs, Fault, FaultKind, Retry, WarehouseShape},
+    ports::{Blobs, Fault, FaultKind, Retry, Service, WarehouseShape},
     settings::Settings,
 };
 
@@ -82,7 +82,8 @@ pub async fn services(
     let workers = u32::try_from(settings.work.workers).unwrap_or(u32::MAX);
     let connections = |pool: u32| workers.saturating_mul(pool).saturating_mul(processes);
     if let Some(refusals) = reasons.note(services.target.preflight(connections(settings.work.pool)).await) {
-        reasons.lasting.extend(refusals);
+        let named = refusals.into_iter().map(|refusal| format!("{}: {refusal}", Service::Database));
+        reasons.lasting.extend(named);
     }
     let shape = reasons.note(services.warehouse.shape().await)?;
     let needed = connections(settings.work.warehouse_pool);

@@ -14,3 +14,5 @@ mod report;
 mod sample;
 mod finalize;
 mod e2e;
+mod bad_days;
+
