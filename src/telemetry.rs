@@ -65,7 +65,7 @@ fn filter(wanted: &str) -> Result<EnvFilter, Stop> {
         Ok(level) => {
             let others = level.min(LevelFilter::WARN);
             format!("{others},tiberius={},{OWN}={level}", level.min(LevelFilter::ERROR))
-        },
+        }
         Err(_) => directive.to_owned(),
     });
     EnvFilter::try_new(directives.collect::<Vec<_>>().join(","))

@@ -144,22 +144,28 @@ pub async fn sample(
     Ok(())
 }
 
-/// A file that is missing or refused is that row's matter; a service that refuses every one is not.
+/// A file that is missing or refused is that row's matter; a service that refuses every one, or has not even their
+/// containers, is not.
 async fn sources(services: &Services<'_>, urls: &[Url], reasons: &mut Reasons) {
-    let mut denied = Vec::new();
+    let mut hopeless = Vec::new();
     for url in urls {
         match services.source.head(url).await {
             Ok(_) => {}
-            Err(fault) if fault.kind == FaultKind::Denied => denied.push(fault),
+            Err(fault) if fault.kind == FaultKind::Denied || lacks_container(&fault) => hopeless.push(fault),
             Err(fault) if fault.kind == FaultKind::NotFound => {}
             Err(fault) => return reasons.fault(&fault),
         }
     }
-    if denied.len() == urls.len()
-        && let Some(fault) = denied.first()
+    if hopeless.len() == urls.len()
+        && let Some(fault) = hopeless.first()
     {
         reasons.fault(fault);
     }
+}
+
+/// The storage service's own code tells a missing container from a missing file.
+fn lacks_container(fault: &Fault) -> bool {
+    fault.kind == FaultKind::NotFound && fault.what.contains("ContainerNotFound")
 }
 
 /// The first URL of a list cell, if it begins with an allowed prefix.

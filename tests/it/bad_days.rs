@@ -1,6 +1,7 @@
 //! Bad input and bad days, through the built program: each case reads the message, the exit code, and that nothing
 //! was lost or written. One sample and one target serve all cases of an area, since a refusal leaves them as they were.
 
+mod disk;
 mod inputs;
 mod resume;
 mod rows;
@@ -10,7 +11,7 @@ mod trial;
 mod usage;
 mod warehouse;
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, process::Stdio};
 
 use futures_util::TryStreamExt;
 use rogo_migrate::{
@@ -18,6 +19,7 @@ use rogo_migrate::{
     ports::{Blobs, Service},
     settings::{AccountSettings, Place, Secret},
 };
+use tokio::process::Command;
 
 use crate::support::{
     app::{Ended, Sample, TestApp},
@@ -83,6 +85,21 @@ impl<'case> Day<'case> {
         assert_eq!(stored(app).await, before, "{}: something was written", self.what);
         ended
     }
+}
+
+/// The app's environment around a script of bash, whose `$0` is the program.
+fn through_bash(app: &TestApp<'_>, script: &str) -> Command {
+    let program = app.command(&[]);
+    let environment = program.as_std().get_envs().filter_map(|(name, value)| Some((name, value?)));
+    let mut command = Command::new("/bin/bash");
+    command
+        .args(["-c", script, env!("CARGO_BIN_EXE_rogo-migrate")])
+        .env_clear()
+        .envs(environment)
+        .current_dir(app.out.path())
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    command
 }
 
 /// Every row, every blob of the target, and every document of the run store but the refusals.

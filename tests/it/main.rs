@@ -15,4 +15,3 @@ mod sample;
 mod finalize;
 mod e2e;
 mod bad_days;
-

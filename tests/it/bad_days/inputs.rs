@@ -1,9 +1,9 @@
 //! Inputs that are no CSV, or not the one that is needed: refused by file, line and column, or read exactly.
 
-use std::{fs, process::Stdio};
+use std::fs;
 
-use super::{Day, input_blob, plain_sample};
-use crate::support::app::{Ended, Sample, TestApp, assert_same};
+use super::{Day, input_blob, plain_sample, through_bash};
+use crate::support::app::{Ended, TestApp, assert_same};
 
 type Change = fn(&str) -> Vec<u8>;
 
@@ -31,8 +31,16 @@ const REFUSED: &[(&str, Change, &[&str])] = &[
         |_| b"Attempt ID,Unit Code,Unit Code Version,Assessment ID,Submission\n1,a,24,b,Attempt 1\n".to_vec(),
         &["line 1", "required columns are missing"],
     ),
-    ("a field too few", |text| line(text, 4, |row| row.replacen(',', "", 1)), &["line 4", "22 cells", "has 23"]),
-    ("a field too many", |text| line(text, 4, |row| format!("{row},")), &["line 4", "more cells", "header's 23"]),
+    (
+        "a field too few",
+        |text| line(text, 4, |row| row.replacen(',', "", 1)),
+        &["line 4", "22 cells", "has 23"],
+    ),
+    (
+        "a field too many",
+        |text| line(text, 4, |row| format!("{row},")),
+        &["line 4", "more cells", "header's 23"],
+    ),
     (
         "a quote that is never closed",
         |text| line(text, 3, |row| row.replacen("\",", ",", 1)),
@@ -106,7 +114,11 @@ const READ: &[(&str, Change, &str)] = &[
         "windows-1252",
     ),
     ("line ends of Windows", |text| text.replace("\r\n", "\n").replace('\n', "\r\n").into(), ""),
-    ("blank lines between rows and at the end", |text| format!("{}\n\r\n\n", text.replace('\n', "\n\n")).into(), ""),
+    (
+        "blank lines between rows and at the end",
+        |text| format!("{}\n\r\n\n", text.replace('\n', "\n\n")).into(),
+        "",
+    ),
     ("no line end at the end", |text| text.trim_end().as_bytes().to_vec(), ""),
 ];
 
@@ -137,19 +149,29 @@ async fn an_unreadable_mapping_or_a_missing_file_is_refused() {
     let changes: &[(&str, Change, &[&str])] = &[
         ("empty", |_| Vec::new(), &["the file is empty"]),
         ("header only", |text| first_line(text).into(), &["a header and no rows"]),
-        ("a column less", |text| text.replacen("Unit Code Version", "Version", 1).into(), &["\"Unit Code Version\""]),
-        ("a stray quote", |text| line(text, 7, |row| format!("{row}\"")), &["line 7", "column \"Submission\""]),
+        (
+            "a column less",
+            |text| text.replacen("Unit Code Version", "Version", 1).into(),
+            &["\"Unit Code Version\""],
+        ),
+        (
+            "a stray quote",
+            |text| line(text, 7, |row| format!("{row}\"")),
+            &["line 7", "column \"Submission\""],
+        ),
     ];
     for (what, change, says) in changes {
         fs::write(&path, change(&mapping)).unwrap();
-        let day = Day::new(what, &["plan"], 65).set("ROGO_MAPPING", location.clone()).says([location.clone()]);
+        let day =
+            Day::new(what, &["plan"], 65).set("ROGO_MAPPING", location.clone()).says([location.clone()]);
         day.says(says.iter().copied()).is_refused(&app).await;
     }
     let nowhere = "/no/such/folder/submission_files.csv";
     let missing = Day::new("a missing file", &["run"], 64).set("ROGO_SUBMISSIONS", nowhere);
     missing.says([nowhere, "--submissions"]).is_refused(&app).await;
     let folder = app.out.path().display().to_string();
-    let folder_day = Day::new("a folder", &["run"], 64).set("ROGO_SUBMISSIONS", folder.clone()).says([folder]);
+    let folder_day =
+        Day::new("a folder", &["run"], 64).set("ROGO_SUBMISSIONS", folder.clone()).says([folder]);
     folder_day.is_refused(&app).await;
     let address = input_blob("submission_files.csv", b"x".to_vec()).await;
     let absent = address.replace("submission_files", "elsewhere");
@@ -191,14 +213,9 @@ async fn whatever_can_be_read_exactly_migrates_alike() {
 async fn inputs_may_be_blobs_and_have_hundreds_of_columns() {
     let sample = plain_sample(12).await;
     let text = |name: &str| fs::read_to_string(sample.path(name)).unwrap();
-    let wide: String = text("submission_files.csv")
-        .lines()
-        .enumerate()
-        .map(|(number, row)| {
-            let cell = |column| if number == 0 { format!(",extra {column}") } else { format!(",{column}") };
-            format!("{row}{}\n", (0..277).map(cell).collect::<String>())
-        })
-        .collect();
+    let names: String = (0..277).fold(String::new(), |names, column| names + &format!(",extra {column}"));
+    let wide = text("submission_files.csv").replace('\n', &format!("{}\n", ",x".repeat(277)));
+    let wide = wide.replacen(&",x".repeat(277), &names, 1);
     let expected = TestApp::new(&sample).await;
     expected.run(&["run"]).await.expect(0);
     let mut app = TestApp::new(&sample).await;
@@ -218,24 +235,15 @@ async fn a_cell_of_100_mb_is_refused_in_little_memory() {
     let path = app.out.path().join("huge.csv");
     let huge = line(&text, 5, |row| format!("{row}\"{}\"", "x".repeat(100_000_000)));
     fs::write(&path, huge).unwrap();
-    // The shell says how much memory the program took at most: it asks before it is replaced by nothing.
+    // The shell watches how much memory the program has taken at most.
     let script = r#""$0" plan 2>&1 & pid=$!; most=0
         while kill -0 $pid 2>/dev/null; do
             now=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' /proc/$pid/status 2>/dev/null)
             [ "${now:-0}" -gt "$most" ] && most=$now
         done
         wait $pid; code=$?; echo "most=$most"; exit $code"#;
-    let mut command = app.command(&[]);
-    let environment: Vec<_> = command.as_std().get_envs().map(|(k, v)| (k.to_owned(), v.unwrap().to_owned())).collect();
-    command = tokio::process::Command::new("bash");
-    command
-        .args(["-c", script, env!("CARGO_BIN_EXE_rogo-migrate")])
-        .env_clear()
-        .envs(environment)
-        .env("PATH", std::env::var_os("PATH").unwrap())
-        .env("ROGO_SUBMISSIONS", &path)
-        .current_dir(app.out.path())
-        .stdin(Stdio::null());
+    let mut command = through_bash(&app, script);
+    command.env("PATH", std::env::var_os("PATH").unwrap()).env("ROGO_SUBMISSIONS", &path);
     let ended = Ended::of(command.output().await.unwrap()).expect(65);
     for part in ["huge.csv, line 5, column \"Error\"", "larger than 16 MiB", "look for a missing quote"] {
         assert!(ended.stdout.contains(part), "{part} is not said in {}", ended.stdout);
@@ -265,6 +273,6 @@ fn utf16(text: &str, bytes_of: fn(u16) -> [u8; 2]) -> Vec<u8> {
 /// The generator's plain rows hold no quoted line break: a row is a line.
 #[tokio::test]
 async fn a_row_of_the_plain_sample_is_a_line() {
-    let sample: Sample = plain_sample(12).await;
+    let sample = plain_sample(12).await;
     assert_eq!(fs::read_to_string(sample.path("submission_files.csv")).unwrap().lines().count(), 13);
 }

@@ -70,20 +70,40 @@ const CASES: &[Case] = &[
     ("a trailing comma", |row| row.urls(|url| format!("{url} , ")), "migrated"),
     ("a leading blank item", |row| row.urls(|url| format!(",{url}")), "migrated"),
     ("another host", |row| row.urls(|url| url.replacen("127.0.0.1", "127.0.0.2", 1)), "file_url_foreign"),
-    ("a host that begins alike", |row| row.urls(|url| url.replacen("127.0.0.1", "127.0.0.1.example", 1)), "file_url_foreign"),
+    (
+        "a host that begins alike",
+        |row| row.urls(|url| url.replacen("127.0.0.1", "127.0.0.1.example", 1)),
+        "file_url_foreign",
+    ),
     ("another scheme", |row| row.urls(|url| url.replacen("http", "https", 1)), "file_url_foreign"),
     ("a local file", |row| row.urls(|_| "file:///etc/passwd".into()), "file_url_foreign"),
     ("another container", |row| row.urls(|url| url.replacen("/box-", "/other-", 1)), "file_url_foreign"),
-    ("a container that begins alike", |row| row.urls(|url| url.replacen("/learner/", "x/learner/", 1)), "file_url_foreign"),
+    (
+        "a container that begins alike",
+        |row| row.urls(|url| url.replacen("/learner/", "x/learner/", 1)),
+        "file_url_foreign",
+    ),
     ("two dots", |row| row.urls(|url| url.replacen("/learner/", "/learner/../", 1)), "file_url_foreign"),
-    ("two dots in disguise", |row| row.urls(|url| url.replacen("/learner/", "/%2E%2e/", 1)), "file_url_foreign"),
+    (
+        "two dots in disguise",
+        |row| row.urls(|url| url.replacen("/learner/", "/%2E%2e/", 1)),
+        "file_url_foreign",
+    ),
     ("somebody's password", |row| row.urls(|url| url.replacen("//", "//user:pass@", 1)), "file_url_foreign"),
     ("no URL", |row| row.urls(|_| "see e-mail".into()), "file_url_foreign"),
     ("a path only", |row| row.urls(|_| "learner/1.docx".into()), "file_url_foreign"),
-    ("a line break in the URL", |row| row.urls(|url| url.replacen("/learner/", "/lear\nner/", 1)), "file_url_foreign"),
+    (
+        "a line break in the URL",
+        |row| row.urls(|url| url.replacen("/learner/", "/lear\nner/", 1)),
+        "file_url_foreign",
+    ),
     ("a bare #", |row| row.ends("odd/a#b.docx"), "file_url_foreign"),
     ("a query that says nothing", |row| row.urls(|url| format!("{url}?a=1")), "migrated"),
-    ("a signature that has ended", |row| row.urls(|url| format!("{url}?sv=2020-08-04&se=2020-01-01&sr=b&sp=r&sig=AAAA")), "file_forbidden"),
+    (
+        "a signature that has ended",
+        |row| row.urls(|url| format!("{url}?sv=2020-08-04&se=2020-01-01&sr=b&sp=r&sig=AAAA")),
+        "file_forbidden",
+    ),
     ("spaces as they are", |row| row.ends("odd/two words.docx"), "migrated"),
     ("spaces encoded", |row| row.ends("odd/two%20words.docx"), "migrated"),
     ("a percent sign encoded", |row| row.ends("odd/100%25.docx"), "migrated"),
@@ -130,7 +150,9 @@ async fn odd_sample() -> Sample {
     rows.push(rows.last().unwrap().clone());
     let mut writer = csv::Writer::from_path(&path).unwrap();
     writer.write_record(&header).unwrap();
-    rows.iter().for_each(|row| writer.write_record(row).unwrap());
+    for row in &rows {
+        writer.write_record(row).unwrap();
+    }
     writer.flush().unwrap();
     sample
 }
@@ -152,20 +174,28 @@ async fn every_odd_row_has_its_certain_fate() {
     assert!(wrong.is_empty(), "{wrong:#?}\n{}", app.result("submissions_failed_migration.csv"));
     let rows = CASES.len() as u64;
     assert_eq!(outcomes[&(rows + 1)].0, "migrated", "the neighbour");
-    assert_eq!((outcomes[&(rows + 2)].1.as_str(), outcomes[&(rows + 3)].0.as_str()), ("duplicate_row", "migrated"));
+    assert_eq!(
+        (outcomes[&(rows + 2)].1.as_str(), outcomes[&(rows + 3)].0.as_str()),
+        ("duplicate_row", "migrated")
+    );
     assert_eq!(outcomes.len() as u64, rows + 3, "the books balance");
 
     // Nothing of the rows that failed stays, and nothing more than the rows name.
-    let named = app.database.number("select count(*) from submission_files where azure_blob_name is not null").await;
-    let seeded = app.database.number("select count(*) from submission_files where submission_id like 'submission-%'").await;
-    assert_eq!(app.blobs().await.len() as i64, named - seeded);
+    let named =
+        app.database.number("select count(*) from submission_files where azure_blob_name is not null").await;
+    let seeded = app
+        .database
+        .number("select count(*) from submission_files where submission_id like 'submission-%'")
+        .await;
+    assert_eq!(i64::try_from(app.blobs().await.len()).unwrap(), named - seeded);
     for (what, name, blob) in NAMES {
-        let found: Vec<(String, String)> =
-            sqlx::query_as("select original_file_name, azure_blob_name from submission_files where file_name = $1")
-                .bind(name)
-                .fetch_all(app.database.pool())
-                .await
-                .unwrap();
+        let found: Vec<(String, String)> = sqlx::query_as(
+            "select original_file_name, azure_blob_name from submission_files where file_name = $1",
+        )
+        .bind(name)
+        .fetch_all(app.database.pool())
+        .await
+        .unwrap();
         let [(original, found)] = &found[..] else { panic!("{what}: {found:?}") };
         assert_eq!(original, name, "{what}");
         assert!(found.starts_with("LTI_Uploads/") && found.ends_with(blob), "{what}: {found}");

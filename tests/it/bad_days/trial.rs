@@ -21,7 +21,9 @@ async fn a_rehearsal_writes_nothing_anywhere() {
     let before = (stored(&app).await, files(&app));
     let ended = app.run(&["plan", "--dry-run", "--shards", "3"]).await.expect(0);
     assert_eq!((stored(&app).await, files(&app)), before);
-    for part in ["nothing was written", "rows        120", "shards      3", "duplicate_row", "unit_version_excluded"] {
+    for part in
+        ["nothing was written", "rows        120", "shards      3", "duplicate_row", "unit_version_excluded"]
+    {
         assert!(ended.stdout.contains(part), "{part}: {}", ended.stdout);
     }
     let json = app.run(&["plan", "--dry-run", "--json"]).await.expect(0);
@@ -51,7 +53,10 @@ async fn what_a_trial_leaves_out_is_outside_the_books_and_said() {
     let app = TestApp::new(&sample).await;
     let ended = app.run(&["run", "--run", "trial", "--limit", "4"]).await.expect(0);
     let grid = &ended.stdout;
-    assert!(grid.contains("4 rows = 4 migrated") && grid.contains("26 more were left out of the plan"), "{grid}");
+    assert!(
+        grid.contains("4 rows = 4 migrated") && grid.contains("26 more were left out of the plan"),
+        "{grid}"
+    );
     for attempt in &newest[27..] {
         assert!(app.result("migrated.csv").contains(attempt.as_str()), "the newest are taken");
     }

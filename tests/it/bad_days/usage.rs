@@ -40,9 +40,12 @@ async fn every_missing_setting_is_named_at_once() {
     assert!(azure.stderr.contains("AZURE_STORAGE_CONNECTION_STRING"), "{}", azure.stderr);
 }
 
+/// Arguments, environment, and what must be said.
+type Mistyped = (&'static [&'static str], &'static [(&'static str, &'static str)], &'static [&'static str]);
+
 #[tokio::test]
 async fn what_is_mistyped_is_named_with_what_is_expected() {
-    let cases: &[(&[&str], &[(&str, &str)], &[&str])] = &[
+    let cases: &[Mistyped] = &[
         (&["run", "--wokers", "3"], &[], &["--wokers", "--workers"]),
         (&["finalise"], &[], &["finalise", "finalize"]),
         (&["run", "--workers", "0"], &[], &["--workers", "\"0\"", "from 1 to"]),
@@ -51,7 +54,11 @@ async fn what_is_mistyped_is_named_with_what_is_expected() {
         (&["run", "--breaker", "200%"], &[], &["--breaker", "\"200%\""]),
         (&["run", "--run", "My Run"], &[], &["--run", "a-z, 0-9 and -"]),
         (&["run", "--target", "files"], &[], &["--target", "az://container, file:///dir"]),
-        (&["run", "--target", "https://acc.blob.core.windows.net/files"], &[], &["--target", "az://container"]),
+        (
+            &["run", "--target", "https://acc.blob.core.windows.net/files"],
+            &[],
+            &["--target", "az://container"],
+        ),
         (&["run", "--lms-instance", "my-lms"], &[], &["--lms-instance", "guid"]),
         (&["run", "--warehouse-time-zone", "BST"], &[], &["--warehouse-time-zone", "Europe/London"]),
         (&["run", "--encoding", "latin"], &[], &["--encoding", "windows-1252"]),
@@ -64,7 +71,11 @@ async fn what_is_mistyped_is_named_with_what_is_expected() {
         (&["shard"], &[("SHARD_INDEXES", "3-1")], &["SHARD_INDEXES", "3,7-9"]),
         (&["shard"], &[("SHARD_INDEXES", "1,1")], &["SHARD_INDEXES", "each once"]),
         (&["shard"], &[("SHARD_INDEXES", "a-b")], &["SHARD_INDEXES", "\"a-b\""]),
-        (&["shard"], &[("SHARD_INDEXES", "3,7-9"), ("JOB_COMPLETION_INDEX", "4")], &["JOB_COMPLETION_INDEX", "4"]),
+        (
+            &["shard"],
+            &[("SHARD_INDEXES", "3,7-9"), ("JOB_COMPLETION_INDEX", "4")],
+            &["JOB_COMPLETION_INDEX", "4"],
+        ),
         (&["shard"], &[("JOB_COMPLETION_INDEX", "-1")], &["JOB_COMPLETION_INDEX"]),
         (&["run", "--log", "rogo_migrate=loud"], &[], &["--log", "loud"]),
         (&["run", "--log-format", "xml"], &[], &["--log-format", "text", "json"]),
@@ -73,7 +84,11 @@ async fn what_is_mistyped_is_named_with_what_is_expected() {
     for (arguments, environment, says) in cases {
         let ended = bare(arguments, environment).await.expect(64);
         for part in *says {
-            assert!(ended.stderr.contains(part), "{arguments:?} {environment:?}: {part} is not said in\n{}", ended.stderr);
+            assert!(
+                ended.stderr.contains(part),
+                "{arguments:?} {environment:?}: {part} is not said in\n{}",
+                ended.stderr
+            );
         }
         assert!(!ended.stderr.contains("planted"), "{}", ended.stderr);
     }
@@ -91,9 +106,17 @@ async fn help_and_settings_answer_without_any_setting() {
     }
     let settings = bare(&["settings"], &[("DATABASE_URL", "postgres://me:planted@db/app")]).await.expect(0);
     assert!(!settings.stdout.contains("planted"));
-    assert!(settings.stdout.lines().any(|line| line.starts_with("DATABASE_URL ") && line.contains(" set ")), "{}", settings.stdout);
+    assert!(
+        settings.stdout.lines().any(|line| line.starts_with("DATABASE_URL ") && line.contains(" set ")),
+        "{}",
+        settings.stdout
+    );
     let wanted = "not set: required";
-    assert!(settings.stdout.lines().any(|line| line.starts_with("target ") && line.contains(wanted)), "{}", settings.stdout);
+    assert!(
+        settings.stdout.lines().any(|line| line.starts_with("target ") && line.contains(wanted)),
+        "{}",
+        settings.stdout
+    );
     bare(&["--version"], &[]).await.expect(0);
     bare(&[], &[]).await.expect(64);
 }
@@ -114,5 +137,8 @@ async fn a_shard_that_is_not_in_the_plan_is_refused() {
     let waits = Day::new("no plan", &["shard", "--shard", "0", "--run", "other", "--wait-plan", "0s"], 78);
     waits.says(["no plan at az://", "/other/plan.json", "rogo-migrate plan"]).is_refused(&app).await;
     let merges = Day::new("nothing to finalize", &["finalize", "--run", "other"], 78);
-    merges.says(["there is no plan at az://", "/other/plan.json", "rogo-migrate plan"]).is_refused(&app).await;
+    merges
+        .says(["there is no plan at az://", "/other/plan.json", "rogo-migrate plan"])
+        .is_refused(&app)
+        .await;
 }

@@ -18,7 +18,12 @@ type Case = (&'static str, &'static str, fn() -> Cell, &'static str);
 const REPORTS: &[Case] = &[
     ("a NUL in a name", "Exercise", || text("3FN11 WR\0 Attempt 1"), "report_invalid"),
     ("a NUL in the notes", "MarkerNotes", || text("a\0b"), "report_invalid"),
-    ("a lone surrogate in the notes", "MarkerNotes", || Cell::Units(vec![0x41, 0xd83c, 0x42]), "report_invalid"),
+    (
+        "a lone surrogate in the notes",
+        "MarkerNotes",
+        || Cell::Units(vec![0x41, 0xd83c, 0x42]),
+        "report_invalid",
+    ),
     ("a lone surrogate in the grade", "Grade", || Cell::Units(vec![0xdc00]), "report_invalid"),
     ("a whole emoji in the notes", "MarkerNotes", || text("🎓"), "migrated"),
     ("a replacement character", "MarkerNotes", || text("\u{fffd}"), "migrated"),
@@ -132,13 +137,18 @@ async fn every_odd_value_fails_its_own_row_and_says_which_column() {
     let failing = cases.iter().filter(|(_, _, _, expected)| *expected != "migrated");
     for ((what, column, _, code), message) in failing.zip(&messages) {
         let named = message.contains(column) || !code.ends_with("_invalid") && !code.ends_with("_incomplete");
-        assert!(message.starts_with(&format!("{code}: ")) && (named || *code == "exercise_invalid" || *code == "context_id_invalid"), "{what}: {message}");
+        assert!(
+            message.starts_with(&format!("{code}: "))
+                && (named || *code == "exercise_invalid" || *code == "context_id_invalid"),
+            "{what}: {message}"
+        );
         assert!(message.len() < 400 && !message.contains('\0'), "{what}: {message}");
     }
     for row in cases.len() as u64 + 1..=cases.len() as u64 + 3 {
         assert_eq!(outcomes[&row].0, "migrated", "a neighbour");
     }
-    let years = "select count(*) from assignment_submissions where lti_launch_id like 'rogo_%' and created_at in
+    let years =
+        "select count(*) from assignment_submissions where lti_launch_id like 'rogo_%' and created_at in
         ('1900-01-01 00:00:00+00', '9999-12-31 23:59:59.999999+00')";
     assert_eq!(app.database.number(years).await, 2);
 }
