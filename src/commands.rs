@@ -11,6 +11,8 @@ mod settings;
 mod shard;
 mod signals;
 
+use std::time::Duration;
+
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -20,6 +22,9 @@ use crate::{
     settings::{Flags, LogSettings, Settings, Sources},
     telemetry,
 };
+
+/// From SIGTERM to the end: less than the 20 s promised, and than the 30 s until a pod is killed.
+const LONGEST_STOP: Duration = Duration::from_secs(18);
 
 /// Arguments → settings → telemetry → command. All that can fail synchronously fails first, but for the
 /// handler of SIGTERM, which process 1 has only once it has asked for it.
@@ -43,7 +48,7 @@ pub fn run(cli: &Cli) -> Result<Exit, Stop> {
         return Ok(Exit::Done);
     }
     let settings = Settings::load(&sources)?;
-    runtime.block_on(async {
+    let command = async {
         match &cli.command {
             Command::Plan(args) => or_stopped(&stop, plan::run(&settings, args)).await,
             Command::Shard(_) => shard::run(&settings, &log, &stop).await,
@@ -52,7 +57,30 @@ pub fn run(cli: &Cli) -> Result<Exit, Stop> {
             Command::Orphans(args) => or_stopped(&stop, orphans::run(&settings, args.delete)).await,
             Command::Settings(_) | Command::Sample(_) | Command::Completions(_) => Ok(Exit::Done),
         }
-    })
+    };
+    let ended = runtime.block_on(within_patience(&stop, command));
+    // Not waited for: a look-up of a name may block its thread for longer than a stop may take.
+    runtime.shutdown_background();
+    ended
+}
+
+/// Gives a command that was asked to stop [`LONGEST_STOP`] to do so.
+async fn within_patience<T>(
+    stop: &CancellationToken,
+    command: impl Future<Output = Result<T, Stop>>,
+) -> Result<T, Stop> {
+    let overdue = async {
+        stop.cancelled().await;
+        tokio::time::sleep(LONGEST_STOP).await;
+    };
+    tokio::select! {
+        result = command => result,
+        () = overdue => {
+            let message = "stopped while a service did not answer: what was under way may not be recorded, but the next \
+                           run finds what stands in the target; run again to go on";
+            Err(Stop::new(Exit::Stopped, message))
+        }
+    }
 }
 
 /// Runs what may be dropped half-way; SIGTERM drops it and ends the process with 143.

@@ -157,7 +157,8 @@ pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
         return mark_done(&inputs.store, &inputs.pace, inputs.index, &inputs.r#try, inputs.recorded.books)
             .await;
     }
-    let (queue, facts) = open_queue(&inputs.store, &inputs.plan, inputs.index).await?;
+    let open = || open_queue(&inputs.store, &inputs.plan, inputs.index);
+    let (queue, facts) = inputs.pace.at_start(Service::RunStore, open).await?;
     let workers = inputs.workers.len();
     let chunk_rows = feed::chunk_rows(rows.saturating_sub(inputs.recorded.books.rows()), workers);
     let recorder = Recorder::new(inputs.store.clone(), inputs.index, &inputs.r#try, inputs.flush);
@@ -214,7 +215,7 @@ async fn open_queue(
     store: &RunStore,
     plan: &Plan,
     index: ShardIndex,
-) -> Result<(QueueReader, Option<FactsReader>), Stop> {
+) -> Result<(QueueReader, Option<FactsReader>), Fault> {
     let queue = QueueReader::open(store, plan, index).await?;
     let facts = FactsReader::open(store, plan, index).await?;
     Ok((queue, facts))
@@ -236,8 +237,10 @@ async fn work_all(
     }
     drop(to_workers);
     let fed = async {
-        let fed = feed::feed(queue, facts, recorded, chunk_rows, chunks).await;
-        fed.map_err(|stop| shard.end(stop))
+        tokio::select! {
+            fed = feed::feed(queue, facts, recorded, chunk_rows, chunks) => fed.map_err(|stop| shard.end(stop)),
+            () = shard.stop.cancelled() => Ok(()),
+        }
     };
     let worked = async {
         let mut result = Ok(());

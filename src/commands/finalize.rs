@@ -7,13 +7,13 @@ use chrono::Utc;
 use futures_util::FutureExt;
 
 use crate::{
-    domain::Plan,
+    domain::{Books, Plan},
     exit::{Exit, Stop},
     finalize::{FinalizeContext, InputRow, InputRows, books::Totals, results},
     inputs::CsvReader,
     plan::{Present, differences},
     ports::Target,
-    report::summary::{Missing, Summary},
+    report::summary::{Missing, StageLatency, Summary},
     run_store::{RunStore, names},
     settings::Settings,
 };
@@ -85,6 +85,7 @@ async fn tell(settings: &Settings, store: &RunStore, plan: &Plan, totals: &Total
         Summary::balance(&plan.run, &plan.id, totals.rows, totals.books.clone(), missing, now).took(took);
     summary.rows_left_out = totals.rows_left_out;
     summary.orphans_removed = totals.orphans.blobs;
+    summary.stages = stages(&totals.books);
     let files = [results::MIGRATED, results::FAILED, results::SKIPPED, results::NOTES, SUMMARY];
     summary.results = files.iter().map(|file| settings.out.join(file).display().to_string()).collect();
     let incomplete = totals.incomplete(store);
@@ -94,6 +95,22 @@ async fn tell(settings: &Settings, store: &RunStore, plan: &Plan, totals: &Total
     results::publish_document(store, Some(&settings.out), SUMMARY, &text, "application/json").await?;
     summary.print();
     incomplete.map_or(Ok(Exit::Done), Err)
+}
+
+/// Where the time went, slowest first.
+fn stages(books: &Books) -> Vec<StageLatency> {
+    let mut stages: Vec<StageLatency> = [("copy", books.copy), ("commit", books.commit)]
+        .into_iter()
+        .filter(|(_, latency)| latency.rows > 0)
+        .map(|(stage, latency)| StageLatency {
+            stage: stage.to_owned(),
+            rows: latency.rows,
+            total_ms: latency.total_ms,
+            longest_ms: latency.longest_ms,
+        })
+        .collect();
+    stages.sort_by_key(|stage| std::cmp::Reverse(stage.total_ms));
+    stages
 }
 
 fn next_command(settings: &Settings, totals: &Totals) -> String {

@@ -47,7 +47,7 @@ pub enum Fate {
 }
 
 /// The identifiers and figures of a migrated row.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Migrated {
     /// `launch_id`.
     pub launch_id: String,
@@ -66,6 +66,12 @@ pub struct Migrated {
     /// Files whose bytes were proven by length only (a server-side copy of a blob without a stored MD5).
     #[serde(default)]
     pub length_only: u32,
+    /// How long its files took, in milliseconds.
+    #[serde(default)]
+    pub copy_ms: u64,
+    /// How long its commit took, in milliseconds.
+    #[serde(default)]
+    pub commit_ms: u64,
     /// Found in the target after a crash, not written by the process that says so.
     #[serde(default)]
     pub recovered: bool,
@@ -101,6 +107,35 @@ pub struct Books {
     pub files: u64,
     /// Bytes copied.
     pub bytes: u64,
+    /// What the copies took.
+    #[serde(default)]
+    pub copy: Latency,
+    /// What the commits took.
+    #[serde(default)]
+    pub commit: Latency,
+}
+
+/// How long a stage took, over the rows that passed it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Latency {
+    /// Rows that passed it.
+    pub rows: u64,
+    /// All of them together, in milliseconds.
+    pub total_ms: u64,
+    /// The slowest, in milliseconds.
+    pub longest_ms: u64,
+}
+
+impl Latency {
+    fn count(&mut self, ms: u64) {
+        self.add(Self { rows: 1, total_ms: ms, longest_ms: ms });
+    }
+
+    fn add(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.total_ms += other.total_ms;
+        self.longest_ms = self.longest_ms.max(other.longest_ms);
+    }
 }
 
 impl Books {
@@ -111,6 +146,10 @@ impl Books {
                 self.migrated += 1;
                 self.files += u64::from(migrated.files);
                 self.bytes += migrated.bytes;
+                if !migrated.recovered {
+                    self.copy.count(migrated.copy_ms);
+                    self.commit.count(migrated.commit_ms);
+                }
                 for note in &migrated.notes {
                     *self.notes.entry(note.code).or_default() += 1;
                 }
@@ -140,6 +179,8 @@ impl Books {
         self.migrated += other.migrated;
         self.files += other.files;
         self.bytes += other.bytes;
+        self.copy.add(other.copy);
+        self.commit.add(other.commit);
         for (code, count) in &other.failed {
             *self.failed.entry(*code).or_default() += count;
         }

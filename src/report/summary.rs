@@ -270,6 +270,7 @@ mod tests {
             notes: BTreeMap::from([(NoteCode::NamesFromUrl, 3)]),
             files: 23_700,
             bytes: 2_370_000_000,
+            ..Books::default()
         }
     }
 

@@ -47,9 +47,9 @@ impl Copier {
         Self { target, source, budget: self.budget.clone(), ways: self.ways.clone() }
     }
 
-    /// An empty receipt for a submission's files.
-    pub fn receipt(&self) -> Copied {
-        Copied::new(self.target.clone())
+    /// The receipt of a submission whose files will have these names.
+    pub fn begin(&self, names: Vec<String>) -> Copied {
+        Copied::begin(self.target.clone(), names)
     }
 
     /// One try to copy `file` to the new blob `blob_name`, whose `metadata` names this process under `try`.

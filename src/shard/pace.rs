@@ -3,9 +3,10 @@
 use std::{
     collections::BTreeMap,
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -77,7 +78,7 @@ impl Pace {
         self.steady_watched(services, operation, |_| {}).await
     }
 
-    /// As [`Pace::steady`]; `watch` sees each fault that is going to be tried again.
+    /// As [`Pace::steady`]; `watch` sees each fault.
     pub async fn steady_watched<T, O>(
         &self,
         services: &[Service],
@@ -87,8 +88,7 @@ impl Pace {
     where
         O: Future<Output = Result<T, Fault>>,
     {
-        let began = Instant::now();
-        let mut tries = 0;
+        let mut tries = Tries::new();
         loop {
             for service in services {
                 self.wait_until_open(*service).await?;
@@ -102,14 +102,15 @@ impl Pace {
                 }
                 Err(fault) => fault,
             };
-            tries += 1;
-            let wait = match self.judge(&fault, tries, began) {
+            // Before the verdict: what the last try left in doubt counts as much as what an earlier one did.
+            watch(&fault);
+            let wait = match self.judge(&fault, &mut tries) {
                 Verdict::Wait(wait) => wait,
                 Verdict::Blame => return Err(Trouble::Row(fault)),
                 Verdict::GiveUp => return Err(Trouble::Process(self.given_up(&fault))),
             };
-            tracing::debug!(service = %fault.service, fault = %fault.chain(), tries, ?wait, "trying again");
-            watch(&fault);
+            let count = tries.count;
+            tracing::debug!(service = %fault.service, fault = %fault.chain(), tries = count, ?wait, "trying again");
             self.sleep(wait).await?;
         }
     }
@@ -155,20 +156,28 @@ impl Pace {
             .map_or(State::Running, |(_, health)| health.state.clone())
     }
 
-    fn judge(&self, fault: &Fault, tries: u32, began: Instant) -> Verdict {
+    fn judge(&self, fault: &Fault, tries: &mut Tries) -> Verdict {
+        tries.count += 1;
+        tries.in_doubt |= fault.kind == FaultKind::AnswerLost;
         match scope(fault) {
             Scope::Row => return Verdict::Blame,
-            Scope::File if tries >= TRIES_OF_A_CORRUPT_FILE => return Verdict::Blame,
-            Scope::File => return Verdict::Wait(backoff(tries)),
+            Scope::File if tries.count >= TRIES_OF_A_CORRUPT_FILE => return Verdict::Blame,
+            Scope::File => return Verdict::Wait(backoff(tries.count)),
             Scope::Service => {}
         }
         let now = Instant::now();
         let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
         let health = services.entry(fault.service).or_default();
         let since = *health.failing_since.get_or_insert(now);
+        // A service that comes and goes fails many at a time: only who fails while it answers everyone else
+        // fails for a reason of its own.
+        let answers_others =
+            health.failures == 0 && health.last_answer.is_some_and(|answer| answer > tries.began);
+        tries.alone += u32::from(answers_others);
         health.failures += 1;
-        let answered_others = health.last_answer.is_some_and(|answer| answer > began);
-        if answered_others && tries >= TRIES_OF_A_ROW && !matches!(fault.kind, FaultKind::Throttled(_)) {
+        let throttled = matches!(fault.kind, FaultKind::Throttled(_));
+        // What may have taken effect is settled by trying again, and by nothing else.
+        if answers_others && tries.alone >= TRIES_OF_A_ROW && !throttled && !tries.in_doubt {
             return Verdict::Blame;
         }
         if now.duration_since(since) > self.give_up_after {
@@ -176,9 +185,8 @@ impl Pace {
         }
         let wait = match fault.kind {
             FaultKind::Throttled(Some(wait)) => wait.min(self.give_up_after),
-            _ => backoff(health.failures.max(tries)),
+            _ => backoff(health.failures.max(tries.count)),
         };
-        let throttled = matches!(fault.kind, FaultKind::Throttled(_));
         if throttled || health.failures >= FAILURES_OF_A_SERVICE {
             let until = now + wait;
             if health.closed_until.is_none_or(|earlier| earlier < until) {
@@ -235,6 +243,22 @@ impl Pace {
                 fault.chain()
             ),
         )
+    }
+}
+
+/// What one operation has met so far.
+struct Tries {
+    began: Instant,
+    count: u32,
+    /// Of these, while the service answered everyone else.
+    alone: u32,
+    /// An answer was lost: it may have taken effect.
+    in_doubt: bool,
+}
+
+impl Tries {
+    fn new() -> Self {
+        Self { began: Instant::now(), count: 0, alone: 0, in_doubt: false }
     }
 }
 
@@ -342,6 +366,60 @@ mod tests {
             })
             .await;
         assert!(matches!(result, Err(Trouble::Row(_))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_comes_and_goes_blames_no_row() {
+        let pace = pace(Duration::from_mins(15));
+        let mut left = 30;
+        let result = pace
+            .steady(&[Service::Database], || {
+                // It answered someone since, then others failed too.
+                pace.answered(Service::Database);
+                for _ in 0..2 {
+                    pace.judge(&fault(Service::Database, FaultKind::Unavailable), &mut Tries::new());
+                }
+                left -= 1;
+                let done = left == 0;
+                async move { if done { Ok(7) } else { Err(fault(Service::Database, FaultKind::Unavailable)) } }
+            })
+            .await;
+        assert_eq!(result.unwrap(), 7);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_have_taken_effect_is_tried_until_it_is_settled() {
+        let pace = pace(Duration::from_mins(15));
+        let mut left = 30;
+        let mut lost = 0;
+        let result = pace
+            .steady_watched(
+                &[Service::Database],
+                || {
+                    pace.answered(Service::Database);
+                    left -= 1;
+                    let kind = if left == 29 { FaultKind::AnswerLost } else { FaultKind::Unavailable };
+                    let done = left == 0;
+                    async move { if done { Ok(7) } else { Err(fault(Service::Database, kind)) } }
+                },
+                |fault| lost += u32::from(fault.kind == FaultKind::AnswerLost),
+            )
+            .await;
+        assert_eq!((result.unwrap(), lost), (7, 1));
+    }
+
+    #[tokio::test]
+    async fn the_fault_that_ends_an_operation_is_watched_too() {
+        let mut seen = 0;
+        let result: Result<(), _> = pace(Duration::ZERO)
+            .steady_watched(
+                &[Service::Database],
+                || async { Err(fault(Service::Database, FaultKind::Rejected("key".into()))) },
+                |_| seen += 1,
+            )
+            .await;
+        assert!(matches!(result, Err(Trouble::Row(_))));
+        assert_eq!(seen, 1);
     }
 
     #[tokio::test(start_paused = true)]

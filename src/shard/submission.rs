@@ -1,6 +1,9 @@
 //! One submission: its files copied, its rows committed, its outcome settled.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Instant,
+};
 
 use futures_util::future::join_all;
 
@@ -11,7 +14,7 @@ use crate::{
     rules,
 };
 
-use super::{Shard, WorkerServices, pace::Trouble};
+use super::{Shard, WorkerServices, copy::Copied, pace::Trouble};
 
 /// Copies and commits. An `Err` leaves the row without an outcome: the process is ending.
 pub async fn migrate(
@@ -19,20 +22,32 @@ pub async fn migrate(
     services: &WorkerServices,
     migration: &Migration,
 ) -> Result<Fate, Trouble> {
-    let names: Vec<String> = migration
+    let names = migration
         .files
         .iter()
         .map(|file| rules::blob_name::blob_name(migration.attempt, file, &shard.r#try))
         .collect();
-    let files = match copy(shard, services, migration, &names).await {
-        Ok(files) => files,
-        Err((file, Trouble::Row(fault))) => {
-            undo(shard, services, &names).await;
-            return blame_file(shard, &fault, file).map(Fate::from);
+    let mut copied = services.copier.begin(names);
+    let began = Instant::now();
+    match copy(shard, services, migration, &mut copied).await {
+        Ok(()) => {
+            let copy_ms = milliseconds(began);
+            let began = Instant::now();
+            let mut fate = commit(shard, services, migration, copied).await?;
+            if let Fate::Migrated(migrated) = &mut fate {
+                (migrated.copy_ms, migrated.commit_ms) = (copy_ms, milliseconds(began));
+            }
+            Ok(fate)
         }
-        Err((_, ending)) => return Err(leave_to_the_sweep(shard, ending)),
-    };
-    commit(shard, services, migration, &files, &names).await
+        Err((file, Trouble::Row(fault))) => {
+            undo(shard, copied).await;
+            blame_file(shard, &fault, file).map(Fate::from)
+        }
+        Err((_, ending)) => {
+            shard.left_blobs();
+            Err(ending)
+        }
+    }
 }
 
 /// The outcome of a row that this run wrote before: by a process that was killed, or by a twin. `decided`
@@ -60,9 +75,9 @@ pub async fn recover(
         context_id: written.context_id.unwrap_or_default(),
         files: written.files,
         bytes,
-        length_only: 0,
         recovered: true,
         notes,
+        ..Migrated::default()
     }))
 }
 
@@ -72,25 +87,21 @@ async fn copy<'migration>(
     shard: &Shard,
     services: &WorkerServices,
     migration: &'migration Migration,
-    names: &[String],
-) -> Result<Vec<CopiedFile>, (&'migration PlannedFile, Trouble)> {
-    let copies = migration
-        .files
-        .iter()
-        .zip(names)
-        .map(|(file, name)| copy_file(shard, services, migration, file, name));
-    let mut files = Vec::with_capacity(names.len());
+    copied: &mut Copied,
+) -> Result<(), (&'migration PlannedFile, Trouble)> {
+    let each = migration.files.iter().zip(copied.names());
+    let settled = join_all(each.map(|(file, name)| copy_file(shard, services, migration, file, name))).await;
     let mut failed: Option<(&PlannedFile, Trouble)> = None;
-    for (file, result) in migration.files.iter().zip(join_all(copies).await) {
+    for (file, result) in migration.files.iter().zip(settled) {
         match (result, &failed) {
-            (Ok(done), _) => files.push(done),
+            (Ok(done), _) => copied.push(done),
             (Err(trouble), None) => failed = Some((file, trouble)),
             (Err(Trouble::Row(_)), Some(_)) => {}
             // What ends the process counts more than what one file suffered.
             (Err(ending), Some(_)) => failed = Some((file, ending)),
         }
     }
-    failed.map_or(Ok(files), Err)
+    failed.map_or(Ok(()), Err)
 }
 
 async fn copy_file(
@@ -135,52 +146,45 @@ async fn commit(
     shard: &Shard,
     services: &WorkerServices,
     migration: &Migration,
-    files: &[CopiedFile],
-    names: &[String],
+    copied: Copied,
 ) -> Result<Fate, Trouble> {
     let answer_lost = AtomicBool::new(false);
-    let result = shard
-        .pace
-        .steady_watched(
-            &[Service::Database],
-            || services.target.commit(migration, files),
-            |fault| {
-                if fault.kind == FaultKind::AnswerLost {
-                    answer_lost.store(true, Ordering::Relaxed);
-                }
-            },
-        )
-        .await;
+    let watch = |fault: &Fault| {
+        if fault.kind == FaultKind::AnswerLost {
+            // What the statement did is not known yet: from now on only the sweep may judge these blobs.
+            answer_lost.store(true, Ordering::Relaxed);
+            shard.left_blobs();
+        }
+    };
+    let send = || services.target.commit(migration, copied.files());
+    let result = shard.pace.steady_watched(&[Service::Database], send, watch).await;
+    let answer_lost = answer_lost.into_inner();
     let held = match result {
         Ok(Committed::Inserted { notes }) => {
             let notes = migration.notes.iter().cloned().chain(notes).collect();
-            return Ok(Fate::Migrated(migrated(migration, files, notes)));
+            return Ok(Fate::Migrated(migrated(migration, copied.files(), notes)));
         }
         Ok(Committed::Held(held)) => held,
         Err(Trouble::Row(fault)) => {
-            if answer_lost.load(Ordering::Relaxed) {
-                // What the lost statement did is not known: only the sweep may judge these blobs.
-                shard.left_blobs();
-            } else {
-                undo(shard, services, names).await;
+            if !answer_lost {
+                undo(shard, copied).await;
             }
             return blame_commit(shard, &fault).map(Fate::from);
         }
-        Err(ending) => return Err(leave_to_the_sweep(shard, ending)),
+        Err(ending) => {
+            shard.left_blobs();
+            return Err(ending);
+        }
     };
-    let own = held.blob_names.iter().any(|name| names.contains(name));
-    if own {
-        let notes = notes_with_enforcement(migration, &held);
-        return Ok(Fate::Migrated(migrated(migration, files, notes)));
+    let fate = Fate::Migrated(migrated(migration, copied.files(), notes_with_enforcement(migration, &held)));
+    if held.blob_names.iter().any(|name| copied.names().contains(name)) {
+        return Ok(fate);
     }
-    if answer_lost.load(Ordering::Relaxed) {
-        shard.left_blobs();
-    } else {
-        undo(shard, services, names).await;
+    if !answer_lost {
+        undo(shard, copied).await;
     }
     if shard.pace.steady(&[Service::RunStore], || shard.tries.wrote(&held)).await? {
-        let notes = notes_with_enforcement(migration, &held);
-        return Ok(Fate::Migrated(migrated(migration, files, notes)));
+        return Ok(fate);
     }
     let detail = format!("the target holds launch id {}", held.launch_id);
     Ok(Skip { code: SkipCode::AlreadyMigrated, detail }.into())
@@ -201,22 +205,21 @@ fn migrated(migration: &Migration, files: &[CopiedFile], notes: Vec<Note>) -> Mi
         files: u32::try_from(files.len()).unwrap_or(u32::MAX),
         bytes: files.iter().map(|file| file.size_bytes).sum(),
         length_only: u32::try_from(files.iter().filter(|file| !file.md5_proven).count()).unwrap_or(u32::MAX),
-        recovered: false,
         notes,
+        ..Migrated::default()
     }
 }
 
-/// Removes the blobs of a row that certainly failed: its own names, which no other process writes.
-async fn undo(shard: &Shard, services: &WorkerServices, names: &[String]) {
-    if let Err(fault) = services.target_blobs.delete_many(names).await {
+fn milliseconds(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Removes the blobs of a row that certainly failed.
+async fn undo(shard: &Shard, copied: Copied) {
+    if let Err(fault) = copied.undo().await {
         tracing::warn!(fault = %fault.chain(), "blobs of a failed row stay until finalize sweeps them");
         shard.left_blobs();
     }
-}
-
-fn leave_to_the_sweep(shard: &Shard, ending: Trouble) -> Trouble {
-    shard.left_blobs();
-    ending
 }
 
 /// The failure of a row one of whose files could not be copied. The file is named by its place: its name

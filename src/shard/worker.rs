@@ -56,7 +56,12 @@ async fn gather_ahead(
             () = shard.stop.cancelled() => return Ok(()),
         };
         let Ok(chunk) = chunk else { return Ok(()) };
-        let rows = match gather(shard, services, chunk).await {
+        // It only reads, so it may be dropped half-way: a service that is silent must not hold up a stop.
+        let gathering = tokio::select! {
+            rows = gather(shard, services, chunk) => rows,
+            () = shard.stop.cancelled() => return Ok(()),
+        };
+        let rows = match gathering {
             Ok(rows) => rows,
             Err(Trouble::Stopping) => return Ok(()),
             Err(trouble) => return Err(shard.end(trouble.into())),
@@ -129,8 +134,9 @@ impl Worker {
             }
         };
         while under_way.len() >= self.shard.submissions_per_worker {
-            if let Some(ended) = under_way.join_next().await {
-                joined(&self.shard, ended)?;
+            tokio::select! {
+                Some(ended) = under_way.join_next() => joined(&self.shard, ended)?,
+                () = self.shard.stop.cancelled() => return Ok(()),
             }
         }
         let worker = self.clone();

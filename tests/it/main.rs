@@ -14,4 +14,7 @@ mod report;
 mod sample;
 mod finalize;
 mod e2e;
+mod readback;
+#[cfg(feature = "cluster")]
+mod chart;
 mod bad_days;

@@ -2,13 +2,14 @@
 //! rule stands, in whatever order and from whichever process attempts arrive.
 
 use async_trait::async_trait;
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use sqlx::{FromRow, PgConnection, Row, postgres::PgRow};
 
 use crate::{
-    domain::{AttemptId, Migration, Note, attempt_of_launch_id},
+    domain::{Migration, Note},
     ports::{Fault, FaultKind},
+    rules::malpractice::RuleAge,
     run_store::{RunStore, names},
 };
 
@@ -84,18 +85,8 @@ impl FromRow<'_, PgRow> for Standing {
 }
 
 impl Standing {
-    fn attempt(&self) -> Option<AttemptId> {
-        self.launch_id.as_deref().and_then(attempt_of_launch_id)
-    }
-
-    fn is_live(&self) -> bool {
-        !self.launch_id.as_deref().is_some_and(|launch_id| launch_id.starts_with("rogo_"))
-    }
-
-    /// Newest is greatest; of one date a live row, then the highest attempt. A row without any date is
-    /// older than all.
-    fn rank(&self) -> (Option<DateTime<Utc>>, bool, Option<AttemptId>, &str) {
-        (self.dated, self.is_live(), self.attempt(), &self.id)
+    fn age(&self) -> RuleAge {
+        RuleAge::of_standing_row(self.dated, None, self.launch_id.as_deref())
     }
 
     /// The tries that its submission's files name: `<folder>/<try>/<file>`.
@@ -117,13 +108,11 @@ pub(super) fn weigh<'row>(migration: &Migration, rows: &'row [Standing]) -> Enfo
     if migration.malpractice.is_none() {
         return Enforcement::None;
     }
-    let Some(newest) = rows.iter().max_by(|a, b| a.rank().cmp(&b.rank())) else { return Enforcement::Add };
-    let arriving = Some(migration.date_inserted.trunc_subsecs(6));
-    if newest.is_live() {
-        return if newest.dated < arriving { Enforcement::Change(newest) } else { Enforcement::YieldToLive };
-    }
-    if (newest.dated, newest.attempt()) < (arriving, Some(migration.attempt)) {
+    let Some(newest) = rows.iter().max_by_key(|row| (row.age(), &row.id)) else { return Enforcement::Add };
+    if newest.age() < RuleAge::of_migration(migration) {
         Enforcement::Change(newest)
+    } else if newest.age().is_live() {
+        Enforcement::YieldToLive
     } else {
         Enforcement::YieldToMigrated
     }

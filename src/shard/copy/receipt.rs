@@ -1,23 +1,30 @@
-//! What a submission's copies left in the target, until it is committed.
+//! What the copies of one submission left in the target, until it is committed.
 
 use std::{fmt, sync::Arc};
 
 use crate::ports::{Blobs, CopiedFile, Fault};
 
-/// The files copied for one submission. Whoever commits consumes it; after a certain rollback it is undone.
-/// After a lost answer neither: the sweep decides.
+/// The blobs of one submission: the names it was going to write, and the files that stand. Whoever commits
+/// consumes it; after a certain rollback it is undone. After a lost answer neither: the sweep decides.
 #[must_use = "copies are either committed or undone"]
 pub struct Copied {
     target: Arc<dyn Blobs>,
+    names: Vec<String>,
     files: Vec<CopiedFile>,
 }
 
 impl Copied {
-    pub(super) fn new(target: Arc<dyn Blobs>) -> Self {
-        Self { target, files: Vec::new() }
+    /// Before the first copy: the names that this process is going to write, and nobody else.
+    pub fn begin(target: Arc<dyn Blobs>, names: Vec<String>) -> Self {
+        Self { target, files: Vec::with_capacity(names.len()), names }
     }
 
-    /// One more file stands.
+    /// The names, in upload order.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// One more file stands; in upload order.
     pub fn push(&mut self, file: CopiedFile) {
         self.files.push(file);
     }
@@ -27,22 +34,14 @@ impl Copied {
         &self.files
     }
 
-    /// They are referred to now, or left to the sweep.
-    pub fn into_files(self) -> Vec<CopiedFile> {
-        self.files
-    }
-
-    /// Removes exactly these blobs. May be called again where it failed.
-    pub async fn undo(&mut self) -> Result<(), Fault> {
-        let names: Vec<String> = self.files.iter().map(|file| file.blob_name.clone()).collect();
-        self.target.delete_many(&names).await?;
-        self.files.clear();
-        Ok(())
+    /// Removes whatever stands under these names, a file whose put had no answer included.
+    pub async fn undo(self) -> Result<(), Fault> {
+        self.target.delete_many(&self.names).await
     }
 }
 
 impl fmt::Debug for Copied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Copied").field("files", &self.files).finish_non_exhaustive()
+        f.debug_struct("Copied").field("files", &self.files.len()).finish_non_exhaustive()
     }
 }

@@ -237,9 +237,8 @@ pub fn migrated(row: u64, second: i64) -> Outcome {
         context_id: format!("guid::section-{row}"),
         files: 3,
         bytes: 300,
-        length_only: 0,
-        recovered: false,
         notes: Vec::new(),
+        ..Migrated::default()
     });
     outcome(row, second, fate)
 }

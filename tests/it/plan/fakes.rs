@@ -279,9 +279,8 @@ pub fn segment(launch_ids: &[&str]) -> String {
             context_id: String::new(),
             files: 0,
             bytes: 0,
-            length_only: 0,
-            recovered: false,
             notes: Vec::new(),
+            ..Migrated::default()
         }),
     };
     launch_ids.iter().map(|id| serde_json::to_string(&outcome(id)).unwrap() + "\n").collect()

@@ -205,3 +205,12 @@ async fn a_hundred_orders_of_arrival_at_once_end_alike() {
         100
     );
 }
+
+#[tokio::test]
+async fn a_live_rule_that_nothing_dates_stays() {
+    let database = database().await;
+    database.run(&live("live", OLDER)).await;
+    database.run("update malpractice_enforcements set submission_id = null, rule_applied_at = null").await;
+    assert_eq!(commit(&database, &malpractice(7, NEWER)).await, [NoteCode::EnforcementKept]);
+    assert_eq!(standing(&database).await, ["live=1"]);
+}

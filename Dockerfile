@@ -1,0 +1,34 @@
+# The program alone, on a base without a shell: docker build -t rogo-migrate .
+# No RUN --mount and no heredocs, so that the classic builder makes it too.
+
+FROM rust:1.95-slim-bookworm AS build
+WORKDIR /build
+
+# The dependencies, in a layer of their own that stands until Cargo.toml or Cargo.lock change.
+# Cargo wants every declared target to have a file.
+COPY Cargo.toml Cargo.lock ./
+RUN mkdir -p src tests/it/support/tds \
+    && echo 'fn main() {}' | tee src/main.rs tests/it/main.rs tests/it/support/tds/main.rs >/dev/null \
+    && touch src/lib.rs \
+    && cargo build --release --locked --bin rogo-migrate \
+    && rm -r src
+
+# Cargo compares times; those of the files may be older than the build above.
+COPY src src
+RUN find src -name '*.rs' -exec touch {} + \
+    && cargo build --release --locked --bin rogo-migrate
+
+FROM gcr.io/distroless/cc-debian12:nonroot
+ARG VERSION=0.1.0
+ARG REVISION=
+LABEL org.opencontainers.image.title="rogo-migrate" \
+      org.opencontainers.image.description="Moves exam submissions from a Rogo export into an assessment platform, once, with nothing lost" \
+      org.opencontainers.image.licenses="MIT OR Apache-2.0" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION" \
+      org.opencontainers.image.base.name="gcr.io/distroless/cc-debian12:nonroot"
+COPY LICENSE LICENSE-APACHE LICENSE-MIT /licenses/
+COPY --from=build /build/target/release/rogo-migrate /usr/local/bin/rogo-migrate
+# By number, so that Kubernetes can see that it is not root.
+USER 65532:65532
+ENTRYPOINT ["/usr/local/bin/rogo-migrate"]

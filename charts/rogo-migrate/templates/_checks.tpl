@@ -1,0 +1,141 @@
+{{/* What cannot work is refused here, all of it at once and in sentences. */}}
+
+{{- define "rogo-migrate.check" -}}
+{{- $wrong := list -}}
+{{- $values := .Values -}}
+{{- range list
+  (list "inputs.submissions" $values.inputs.submissions)
+  (list "inputs.mapping" $values.inputs.mapping)
+  (list "target.container" $values.target.container)
+  (list "storage.runStore" $values.storage.runStore)
+  (list "source.allow" $values.source.allow)
+  (list "organisation.lmsInstance" $values.organisation.lmsInstance)
+  (list "organisation.lmsName" $values.organisation.lmsName)
+  (list "organisation.returnUrl" $values.organisation.returnUrl) -}}
+{{- if not (last .) }}{{ $wrong = append $wrong (printf "%s is required." (first .)) }}{{ end -}}
+{{- end -}}
+{{- $wrong = concat $wrong (include "rogo-migrate.wrongCredentials" . | fromJsonArray) -}}
+{{- $wrong = concat $wrong (include "rogo-migrate.wrongConnections" . | fromJsonArray) -}}
+{{- $wrong = concat $wrong (include "rogo-migrate.wrongPlaces" . | fromJsonArray) -}}
+{{- $wrong = concat $wrong (include "rogo-migrate.wrongNames" . | fromJsonArray) -}}
+{{- if $wrong }}{{ fail (printf "\n- %s" (join "\n- " $wrong)) }}{{ end -}}
+{{- end -}}
+
+{{- define "rogo-migrate.wrongCredentials" -}}
+{{- $wrong := list -}}
+{{- $names := list -}}
+{{- range (include "rogo-migrate.credentials" . | fromJsonArray) -}}
+{{- $names = append $names .id -}}
+{{- if not (or .file .secret) -}}
+{{- $wrong = append $wrong (printf "credentials.%s: name its Secret (credentials.%s.existingSecret, or credentials.existingSecret for all) or its file." .id .id) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.warehouse.folder (has "warehouse" $names) -}}
+{{- $wrong = append $wrong "warehouse.folder and credentials.warehouse both name the warehouse: leave one of them." -}}
+{{- end -}}
+{{- if and .Values.storage.accountUrl (has "account" $names) -}}
+{{- $wrong = append $wrong "storage.accountUrl and credentials.account both name the account of target and run store: leave one of them." -}}
+{{- end -}}
+{{- range list "database" "consumerKey" -}}
+{{- if not (has . $names) }}{{ $wrong = append $wrong (printf "credentials.%s is required." .) }}{{ end -}}
+{{- end -}}
+{{- toJson $wrong -}}
+{{- end -}}
+
+{{- define "rogo-migrate.wrongConnections" -}}
+{{- $wrong := list -}}
+{{- $parallelism := int64 .Values.shards.parallelism -}}
+{{- $workers := int64 .Values.work.workers -}}
+{{- range list
+  (list "target" (int64 .Values.target.maxConnections) "pool" (int64 .Values.work.pool))
+  (list "warehouse" (ternary 0 (int64 .Values.warehouse.maxConnections) (ne .Values.warehouse.folder "")) "warehousePool" (int64 .Values.work.warehousePool)) -}}
+{{- $most := int64 (index . 1) -}}
+{{- $pool := last . -}}
+{{- $opened := mul $parallelism $workers $pool -}}
+{{- if and $most (gt $opened $most) -}}
+{{- $wrong = append $wrong (printf "shards.parallelism %d × work.workers %d × work.%s %d = %d connections exceed %s.maxConnections %d: lower one of them." $parallelism $workers (index . 2) $pool $opened (first .) $most) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $wrong -}}
+{{- end -}}
+
+{{/* A folder of one pod is gone with it: what pods share lies on a volume that many nodes may write. */}}
+{{- define "rogo-migrate.wrongPlaces" -}}
+{{- $wrong := list -}}
+{{- $shared := .Values.storage.sharedVolume -}}
+{{- range list (list "storage.runStore" .Values.storage.runStore) (list "target.container" .Values.target.container) -}}
+{{- $place := last . -}}
+{{- if hasPrefix "file://" $place -}}
+{{- $below := hasPrefix (printf "file://%s/" (trimSuffix "/" $shared.mountPath)) $place -}}
+{{- if not (and $shared.existingClaim $below) -}}
+{{- $wrong = append $wrong (printf "%s is a folder: it must lie below storage.sharedVolume.mountPath (%s), a ReadWriteMany volume that storage.sharedVolume.existingClaim names." (first .) $shared.mountPath) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- with $shared.existingClaim -}}
+{{- $claim := lookup "v1" "PersistentVolumeClaim" $.Release.Namespace . -}}
+{{- if and $claim (not (has "ReadWriteMany" (dig "spec" "accessModes" list $claim))) -}}
+{{- $wrong = append $wrong (printf "storage.sharedVolume.existingClaim: %s is not ReadWriteMany, but pods of several nodes share it." .) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $wrong -}}
+{{- end -}}
+
+{{- define "rogo-migrate.wrongNames" -}}
+{{- $wrong := list -}}
+{{- $taken := include "rogo-migrate.takenVariables" . | splitList " " -}}
+{{- range .Values.extraEnv -}}
+{{- if has .name $taken -}}
+{{- $wrong = append $wrong (printf "extraEnv: %s is set by the chart itself; it has a value of its own for it." .name) -}}
+{{- end -}}
+{{- end -}}
+{{- range .Values.volumes -}}
+{{- if has .name (list "tmp" "results" "credentials" "ca" "shared") -}}
+{{- $wrong = append $wrong (printf "volumes: the chart has a volume %s itself; take another name." .name) -}}
+{{- end -}}
+{{- end -}}
+{{- range .Values.initContainers -}}
+{{- if eq .name "rogo-migrate" -}}
+{{- $wrong = append $wrong "initContainers: rogo-migrate is the program's own container; take another name." -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $wrong -}}
+{{- end -}}
+
+{{/* Every setting of the program that has a variable, and what the chart sets beside them. */}}
+{{- define "rogo-migrate.takenVariables" -}}
+ROGO_SUBMISSIONS ROGO_MAPPING ROGO_ENCODING ROGO_SOURCE_ALLOW ROGO_TARGET ROGO_RUN_STORE AZURE_STORAGE_ACCOUNT_URL ROGO_RUN ROGO_EPOCH ROGO_OUT
+{{- " " -}}
+ROGO_LMS_INSTANCE ROGO_LMS_NAME ROGO_RETURN_URL ROGO_UNIT_VERSIONS ROGO_INSTRUCTION_SET ROGO_ASSIGNMENT_TITLE ROGO_RULE_OWNER ROGO_MARKER_ONLY
+{{- " " -}}
+ROGO_WAREHOUSE_TIME_ZONE ROGO_SHARDS ROGO_PARALLELISM JOB_COMPLETION_INDEX SHARD_INDEXES ROGO_WAIT_PLAN ROGO_WORKERS ROGO_IN_FLIGHT ROGO_POOL
+{{- " " -}}
+ROGO_WAREHOUSE_POOL ROGO_FLUSH ROGO_GIVE_UP_AFTER ROGO_BREAKER ROGO_LOG_FORMAT RUST_LOG
+{{- " " -}}
+DATABASE_URL DATABASE_URL_FILE DATA_WAREHOUSE_CONNECTION_STRING DATA_WAREHOUSE_CONNECTION_STRING_FILE AZURE_STORAGE_CONNECTION_STRING
+{{- " " -}}
+AZURE_STORAGE_CONNECTION_STRING_FILE SOURCE_STORAGE_CONNECTION_STRING SOURCE_STORAGE_CONNECTION_STRING_FILE ROGO_CONSUMER_KEY ROGO_CONSUMER_KEY_FILE
+{{- " " -}}
+ROGO_NAMESPACE ROGO_POD ROGO_NODE ROGO_JOB ROGO_SHARD_JOB ROGO_TERMINATION_LOG TMPDIR OTEL_SERVICE_NAME OTEL_RESOURCE_ATTRIBUTES
+{{- " " -}}
+OTEL_EXPORTER_OTLP_ENDPOINT HTTP_PROXY HTTPS_PROXY NO_PROXY SSL_CERT_FILE SSL_CERT_DIR PGSSLROOTCERT
+{{- end -}}
+
+{{/*
+Helm deletes a Job whose name is rendered no more, and its pods with it. Arguments: ctx, names.
+*/}}
+{{- define "rogo-migrate.guard" -}}
+{{- $kept := list .names.plan .names.shards .names.finalize -}}
+{{- with .names.again }}{{ $kept = append $kept .shards }}{{ $kept = append $kept .finalize }}{{ end -}}
+{{- $lost := list -}}
+{{- range (lookup "batch/v1" "Job" .ctx.Release.Namespace "").items -}}
+{{- if and (eq (dig "metadata" "labels" "app.kubernetes.io/instance" "" .) $.ctx.Release.Name) (eq (dig "metadata" "labels" "app.kubernetes.io/name" "" .) "rogo-migrate") -}}
+{{- if not (or (has .metadata.name $kept) (dig "metadata" "deletionTimestamp" "" .) (include "rogo-migrate.jobEnd" .)) -}}
+{{- $lost = append $lost .metadata.name -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if and $lost (not .ctx.Values.replaceRunning) -}}
+{{- fail (printf "\nThis change gives the Jobs of the run other names, and Helm would delete %s, which %s unfinished. Wait until the run has ended, or stop it and start it anew with --set replaceRunning=true: what is migrated stays migrated." (join ", " $lost) (ternary "is" "are" (eq (len $lost) 1))) -}}
+{{- end -}}
+{{- end -}}

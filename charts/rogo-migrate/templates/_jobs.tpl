@@ -1,0 +1,114 @@
+{{/*
+What each Job runs: its spec without the fields that may change in place. The exit codes are those of src/exit.rs.
+*/}}
+
+{{/* Arguments: ctx, epoch, parallelism (for the check of connections). */}}
+{{- define "rogo-migrate.planSpec" -}}
+{{- $env := include "rogo-migrate.variable" (dict "name" "ROGO_PARALLELISM" "value" .parallelism) | trim -}}
+{{- $pod := dict "component" "plan" "job" .ctx.Values.plan "command" (list "plan") "env" $env "results" false "token" false -}}
+{{- include "rogo-migrate.singleSpec" (merge $pod .) -}}
+{{- end -}}
+
+{{/* Arguments: ctx, epoch, component, shardJob. */}}
+{{- define "rogo-migrate.finalizeSpec" -}}
+{{- $env := printf "- {name: ROGO_SHARD_JOB, value: %s}" .shardJob -}}
+{{- $pod := dict "job" .ctx.Values.finalize "command" (list "finalize") "env" $env "results" true "token" true -}}
+{{- include "rogo-migrate.singleSpec" (merge $pod .) -}}
+{{- end -}}
+
+{{/* A Job of one pod. */}}
+{{- define "rogo-migrate.singleSpec" -}}
+completions: 1
+parallelism: 1
+backoffLimit: 6
+podReplacementPolicy: Failed
+podFailurePolicy:
+  rules:
+    {{- include "rogo-migrate.ignoredEnds" . | nindent 4 }}
+    - action: FailJob
+      onExitCodes: {containerName: rogo-migrate, operator: In, values: [64, 65, 69, 78]}
+template:
+  {{- include "rogo-migrate.podTemplate" . | nindent 2 }}
+{{- end -}}
+
+{{/* Arguments: ctx, epoch, component, indexes (3,7-9: only these; empty: all). */}}
+{{- define "rogo-migrate.shardSpec" -}}
+{{- $completions := int64 .ctx.Values.shards.count -}}
+{{- $env := "" -}}
+{{- with .indexes -}}
+{{- $completions = include "rogo-migrate.countIndexes" . -}}
+{{- $env = printf "- {name: SHARD_INDEXES, value: %q}" . -}}
+{{- end -}}
+{{- $job := include "rogo-migrate.shardScheduling" .ctx | fromJson -}}
+{{- $pod := dict "job" $job "command" (list "shard") "env" $env "results" false "token" false -}}
+completionMode: Indexed
+completions: {{ $completions }}
+backoffLimitPerIndex: 3
+podReplacementPolicy: Failed
+podFailurePolicy:
+  rules:
+    {{- include "rogo-migrate.ignoredEnds" . | nindent 4 }}
+    - action: FailJob
+      onExitCodes: {containerName: rogo-migrate, operator: In, values: [64, 78]}
+    - action: FailIndex
+      onExitCodes: {containerName: rogo-migrate, operator: In, values: [65, 70]}
+template:
+  {{- include "rogo-migrate.podTemplate" (merge $pod .) | nindent 2 }}
+{{- end -}}
+
+{{/* What costs no retry: the node took the pod away, or it stopped in order. */}}
+{{- define "rogo-migrate.ignoredEnds" -}}
+- action: Ignore
+  onPodConditions: [{type: DisruptionTarget, status: "True"}]
+- action: Ignore
+  onExitCodes: {containerName: rogo-migrate, operator: In, values: [143]}
+{{- end -}}
+
+{{/* The shards' values with spot nodes and the queue in them, as JSON. */}}
+{{- define "rogo-migrate.shardScheduling" -}}
+{{- $job := deepCopy .Values.shards -}}
+{{- $key := "kubernetes.azure.com/scalesetpriority" -}}
+{{- if $job.spot -}}
+{{- $toleration := dict "key" $key "operator" "Equal" "value" "spot" "effect" "NoSchedule" -}}
+{{- $_ := set $job "tolerations" (append $job.tolerations $toleration) -}}
+{{- if not $job.affinity -}}
+{{- $spot := dict "matchExpressions" (list (dict "key" $key "operator" "In" "values" (list "spot"))) -}}
+{{- $preferred := list (dict "weight" 100 "preference" $spot) -}}
+{{- $_ := set $job "affinity" (dict "nodeAffinity" (dict "preferredDuringSchedulingIgnoredDuringExecution" $preferred)) -}}
+{{- end -}}
+{{- end -}}
+{{- if $job.queueName }}{{ $_ := set $job "tolerations" list }}{{ end -}}
+{{- toJson $job -}}
+{{- end -}}
+
+{{/* The parallelism that the plan checks connections for: the one with which its Job was created, so that throttling in place leaves it alone. */}}
+{{- define "rogo-migrate.checkedParallelism" -}}
+{{- $checked := int64 .ctx.Values.shards.checkedParallelism | default (int64 .ctx.Values.shards.parallelism) -}}
+{{- $live := lookup "batch/v1" "Job" .ctx.Release.Namespace .plan -}}
+{{- range (dig "spec" "template" "spec" "containers" list $live) -}}
+{{- range .env -}}
+{{- if eq .name "ROGO_PARALLELISM" }}{{ $checked = .value }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- $checked -}}
+{{- end -}}
+
+{{/* Fields that every Job may change in place. */}}
+{{- define "rogo-migrate.times" -}}
+{{- if not (kindIs "invalid" .activeDeadlineSeconds) }}
+activeDeadlineSeconds: {{ int64 .activeDeadlineSeconds }}
+{{- end }}
+{{- if not (kindIs "invalid" .ttlSecondsAfterFinished) }}
+ttlSecondsAfterFinished: {{ int64 .ttlSecondsAfterFinished }}
+{{- end }}
+{{- end -}}
+
+{{/* Fields of a shard Job that may change in place. Arguments: values, completions. */}}
+{{- define "rogo-migrate.throttle" -}}
+{{- $parallelism := int64 .values.parallelism -}}
+parallelism: {{ $parallelism }}
+maxFailedIndexes: {{ min $parallelism (sub (int64 .completions) 1) }}
+{{- if and .values.suspend (not .values.queueName) }}
+suspend: true
+{{- end }}
+{{- end -}}

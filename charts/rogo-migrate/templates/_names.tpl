@@ -1,0 +1,152 @@
+{{/* Names: of everything, and of Jobs by what they run. */}}
+
+{{/* Release and run in at most 46 characters: a Job's name adds 11, a pod's host name an index of up to 5 digits. */}}
+{{- define "rogo-migrate.slug" -}}
+{{- $whole := printf "%s-%s" .Release.Name .Values.run -}}
+{{- $slug := $whole | replace "." "-" -}}
+{{- if or (ne $slug $whole) (gt (len $slug) 46) -}}
+{{- $slug = printf "%s-%s" ($slug | trunc 37 | trimSuffix "-") (sha256sum $whole | trunc 8) -}}
+{{- end -}}
+{{- $slug -}}
+{{- end -}}
+
+{{/* Of what belongs to the release, not to one run. */}}
+{{- define "rogo-migrate.fullname" -}}
+{{- if contains "rogo-migrate" .Release.Name }}{{ .Release.Name }}{{ else }}{{ printf "%s-rogo-migrate" .Release.Name | trunc 63 | trimSuffix "-" }}{{ end -}}
+{{- end -}}
+
+{{- define "rogo-migrate.serviceAccountName" -}}
+{{- with .Values.serviceAccount -}}
+{{- if .create }}{{ .name | default (include "rogo-migrate.fullname" $) }}{{ else }}{{ .name | default "default" }}{{ end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Labels that never change: they stand in templates of Jobs too. Arguments: ctx, component. */}}
+{{- define "rogo-migrate.stableLabels" -}}
+app.kubernetes.io/name: rogo-migrate
+app.kubernetes.io/instance: {{ .ctx.Release.Name | quote }}
+{{- with .component }}
+app.kubernetes.io/component: {{ . }}
+{{- end }}
+{{- end -}}
+
+{{/* Labels of objects; those of the chart's version change with an upgrade. */}}
+{{- define "rogo-migrate.labels" -}}
+{{ include "rogo-migrate.stableLabels" . }}
+app.kubernetes.io/part-of: rogo-migrate
+app.kubernetes.io/managed-by: {{ .ctx.Release.Service }}
+app.kubernetes.io/version: {{ .ctx.Chart.AppVersion | quote }}
+helm.sh/chart: {{ printf "%s-%s" .ctx.Chart.Name .ctx.Chart.Version | replace "+" "_" | quote }}
+rogo-migrate/run: {{ .ctx.Values.run | quote }}
+{{- end -}}
+
+{{/*
+What is rendered, as JSON: epoch, and the name of each Job from a digest of what it runs. Fields that may change in
+place are no part of a digest, and neither is the release's revision: an upgrade that changes nothing changes nothing.
+*/}}
+{{- define "rogo-migrate.names" -}}
+{{- $slug := include "rogo-migrate.slug" . -}}
+{{- $start := include "rogo-migrate.planSpec" (dict "ctx" . "epoch" "" "parallelism" "") -}}
+{{- $epoch := printf "%d-%s" (int64 .Values.generation) (sha256sum $start | trunc 8) -}}
+{{- $plan := include "rogo-migrate.planSpec" (dict "ctx" . "epoch" $epoch "parallelism" "") -}}
+{{- $names := dict "epoch" $epoch "plan" (printf "%s-p-%s" $slug (sha256sum $plan | trunc 8)) -}}
+{{- $shards := include "rogo-migrate.shardSpec" (dict "ctx" . "epoch" $epoch "component" "shards" "indexes" "") -}}
+{{- $_ := set $names "shards" (printf "%s-s-%s" $slug (sha256sum $shards | trunc 8)) -}}
+{{- $finalize := include "rogo-migrate.finalizeSpec" (dict "ctx" . "epoch" $epoch "component" "finalize" "shardJob" $names.shards) -}}
+{{- $_ := set $names "finalize" (printf "%s-f-%s" $slug (sha256sum $finalize | trunc 8)) -}}
+{{- include "rogo-migrate.addAgain" (dict "ctx" . "slug" $slug "names" $names) -}}
+{{- toJson $names -}}
+{{- end -}}
+
+{{/*
+Adds to the names what runs `shards.only` again, where that holds. A list whose Jobs failed gets new names at each
+upgrade: the same line runs them once more.
+*/}}
+{{- define "rogo-migrate.addAgain" -}}
+{{- $names := .names -}}
+{{- $indexes := include "rogo-migrate.onlyIndexes" .ctx -}}
+{{- if and $indexes (include "rogo-migrate.onlyHolds" (dict "ctx" .ctx "shardJob" $names.shards)) -}}
+{{- $spec := include "rogo-migrate.shardSpec" (dict "ctx" .ctx "epoch" $names.epoch "component" "shards-again" "indexes" $indexes) -}}
+{{- $again := sha256sum $spec | trunc 8 -}}
+{{- $try := 1 -}}
+{{- range (lookup "batch/v1" "Job" .ctx.Release.Namespace "").items -}}
+{{- if eq (dig "metadata" "labels" "rogo-migrate/again" "" .) $again -}}
+{{- if eq (dig "metadata" "labels" "app.kubernetes.io/instance" "" .) $.ctx.Release.Name -}}
+{{- $next := int (dig "metadata" "annotations" "rogo-migrate/try" "1" .) -}}
+{{- if eq (include "rogo-migrate.jobEnd" .) "Failed" }}{{ $next = add1 $next }}{{ end -}}
+{{- $try = max $try $next -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $shards := printf "%s-s-%s" .slug (printf "%s %d" $spec $try | sha256sum | trunc 8) -}}
+{{- $finalize := include "rogo-migrate.finalizeSpec" (dict "ctx" .ctx "epoch" $names.epoch "component" "finalize-again" "shardJob" $shards) -}}
+{{- $_ := set $names "again" (dict "digest" $again "try" (toString $try) "indexes" $indexes "shards" $shards "finalize" (printf "%s-f-%s" .slug (sha256sum $finalize | trunc 8))) -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+Whether `shards.only` holds: where the cluster is seen, only beside the finished shard Job of this generation, since reused
+values bring an old `only` into a new one.
+*/}}
+{{- define "rogo-migrate.onlyHolds" -}}
+{{- $namespace := .ctx.Release.Namespace -}}
+{{- if not (lookup "v1" "ServiceAccount" $namespace "default") -}}
+without a cluster
+{{- else -}}
+{{- $main := lookup "batch/v1" "Job" $namespace .shardJob -}}
+{{- if $main -}}
+{{- if not (include "rogo-migrate.jobEnd" $main) -}}
+{{- fail (printf "\nshards.only is set while the shard Job %s is unfinished. Wait until it has ended, or take it back with --set shards.only= ." .shardJob) -}}
+{{- end -}}
+beside {{ .shardJob }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* How a Job ended: Complete, Failed, or nothing. */}}
+{{- define "rogo-migrate.jobEnd" -}}
+{{- range (dig "status" "conditions" list .) -}}
+{{- if and (has .type (list "Complete" "Failed")) (eq .status "True") }}{{ .type }}{{ end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* `shards.only` in its shortest form, sorted: 3,7-9. Refuses what is no list of shards of this run. */}}
+{{- define "rogo-migrate.onlyIndexes" -}}
+{{- $only := .Values.shards.only -}}
+{{- if not (kindIs "string" $only) }}{{ $only = $only | int64 | toString }}{{ end -}}
+{{- $parts := list -}}
+{{- range (splitList "," $only) -}}
+{{- with trim . -}}
+{{- $ends := splitList "-" . -}}
+{{- /* atoi reads 08 as 8; int64 would take it for octal. */}}
+{{- $first := first $ends | atoi -}}
+{{- $last := last $ends | atoi -}}
+{{- if or (gt $first $last) (ge $last (int $.Values.shards.count)) -}}
+{{- fail (printf "\nshards.only: %s is no range of this run's shards, 0 to %d." . (sub (int64 $.Values.shards.count) 1)) -}}
+{{- end -}}
+{{- $parts = append $parts (printf "%05d-%05d" $first $last) -}}
+{{- end -}}
+{{- end -}}
+{{- $before := -1 -}}
+{{- $ranges := list -}}
+{{- range (sortAlpha $parts) -}}
+{{- $first := . | trunc 5 | atoi -}}
+{{- $last := . | trunc -5 | atoi -}}
+{{- if le $first $before -}}
+{{- fail (printf "\nshards.only: shard %d is in it twice." $first) -}}
+{{- end -}}
+{{- $before = $last -}}
+{{- $ranges = append $ranges (ternary (toString $first) (printf "%d-%d" $first $last) (eq $first $last)) -}}
+{{- end -}}
+{{- join "," $ranges -}}
+{{- end -}}
+
+{{/* How many shards a list names. */}}
+{{- define "rogo-migrate.countIndexes" -}}
+{{- $count := 0 -}}
+{{- range (splitList "," .) -}}
+{{- $ends := splitList "-" . -}}
+{{- $count = add $count 1 (sub (int64 (last $ends)) (int64 (first $ends))) -}}
+{{- end -}}
+{{- $count -}}
+{{- end -}}

@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# The chart: lint, schema, README, and the table of tests, with Helm 3 and Helm 4. Where KUBECONFIG is set, also server-side dry run
+# and the tests that need a cluster (ROGO_TEST_IMAGE: an image of the program that the cluster has).
+#   tests/chart.sh           check
+#   tests/chart.sh --write   write the chart's README from its values' comments
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=tests/need.sh
+. tests/need.sh
+
+HELM3=3.19.5
+HELM4=4.3.1
+HELM_DOCS=1.14.2
+KUBERNETES=1.34.0
+cache="${XDG_CACHE_HOME:-$HOME/.cache}/rogo-migrate"
+chart=charts/rogo-migrate
+minimal=$chart/ci/minimal-values.yaml
+
+# installed NAME VERSION MODULE: the path of a program that Go builds, kept by version.
+installed() {
+  local home="$cache/$1-$2/bin"
+  if [ ! -x "$home/$1" ]; then
+    command -v go >/dev/null || need_packages "Go" golang-go >&2
+    echo "building $1 $2 (once)" >&2
+    GOBIN="$home" nice go install "$3@v$2" >&2
+  fi
+  echo "$home/$1"
+}
+
+# written FOLDER: the chart's README as its values say, into a copy of the chart in FOLDER.
+written() {
+  local docs
+  docs=$(installed helm-docs "$HELM_DOCS" github.com/norwoodj/helm-docs/cmd/helm-docs)
+  cp -r "$chart" "$1/"
+  "$docs" --chart-search-root "$1" --sort-values-order file --log-level warning
+}
+
+# dry_run HELM [OPTION...]: every object must pass the API server, as if it were made.
+dry_run() {
+  "$1" template r "$chart" --no-hooks --values "$minimal" --kube-version "$KUBERNETES" "${@:2}" |
+    kubectl apply --dry-run=server --filename - >/dev/null
+}
+
+temporary=$(mktemp -d)
+trap 'rm -rf "$temporary"' EXIT
+
+written "$temporary"
+if [ "${1:-}" = --write ]; then
+  cp "$temporary/rogo-migrate/README.md" "$chart/README.md"
+  exit
+fi
+if ! diff "$chart/README.md" "$temporary/rogo-migrate/README.md"; then
+  echo "$chart/README.md is not what the values' comments say: tests/chart.sh --write" >&2
+  exit 1
+fi
+if grep -n '|  |$' "$chart/README.md"; then
+  echo "these values have no comment" >&2
+  exit 1
+fi
+
+need_cargo
+helms=("$(installed helm "$HELM3" helm.sh/helm/v3/cmd/helm)" "$(installed helm "$HELM4" helm.sh/helm/v4/cmd/helm)")
+for helm in "${helms[@]}"; do
+  "$helm" version --short
+  "$helm" lint --strict --quiet "$chart" --values "$minimal" --kube-version "$KUBERNETES"
+  without_cluster=(--skip chart::live)
+  if [ -n "${KUBECONFIG:-}" ]; then
+    without_cluster=()
+    dry_run "$helm"
+    dry_run "$helm" --set shards.only=3 --set networkPolicy.enabled=true --set shards.spot=true --set shards.suspend=true \
+      --set proxy.https=http://proxy:3128 --set caBundle.configMap=ca --set storage.sharedVolume.existingClaim=claim
+  fi
+  HELM=$helm cargo test --locked --features cluster --test it chart:: -- "${without_cluster[@]}"
+done

@@ -1,0 +1,14 @@
+//! The Helm chart, rendered: a table of values and the fields they lead to, and of values that are refused.
+//!
+//! Helm comes from `HELM`, else from the path. `live` needs a cluster besides: `KUBECONFIG`, and in `ROGO_TEST_IMAGE` an
+//! image of the program that the cluster has.
+
+mod rendered;
+mod table;
+mod jobs;
+mod pods;
+mod settings;
+mod names;
+mod refusals;
+mod schema;
+mod live;

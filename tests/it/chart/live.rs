@@ -1,0 +1,177 @@
+//! What only a cluster shows: upgrades beside Jobs that run or have ended, in a namespace of the test's own.
+
+use std::{
+    collections::BTreeMap,
+    process::{Command, Output},
+};
+
+use serde_json::{Value, json};
+
+use super::rendered::{chart, component, helm, text};
+
+/// Deleted at the end, with all that is in it.
+struct Namespace(String);
+
+impl Namespace {
+    fn new() -> Self {
+        let name = format!("chart-{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
+        let namespace = Self(name.clone());
+        namespace.kubectl(&["create", "namespace", &name]);
+        namespace
+    }
+
+    fn kubectl(&self, arguments: &[&str]) -> String {
+        let output = self.try_kubectl(arguments);
+        assert!(
+            output.status.success(),
+            "kubectl {arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn try_kubectl(&self, arguments: &[&str]) -> Output {
+        let program = std::env::var_os("KUBECTL").unwrap_or_else(|| "kubectl".into());
+        let mut command = Command::new(program);
+        command.args(["--namespace", &self.0]).args(arguments).output().expect("kubectl runs")
+    }
+
+    /// `install` or `upgrade`; the refusal where Helm refuses.
+    fn helm(&self, verb: &[&str], set: &[&str]) -> Result<(), String> {
+        let mut command = helm();
+        command.args(verb).arg("r").arg(chart()).args(["--namespace", &self.0]);
+        for pair in set {
+            command.args(["--set", pair]);
+        }
+        let output = command.output().unwrap();
+        let refusal = String::from_utf8_lossy(&output.stderr);
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(refusal.split_whitespace().collect::<Vec<_>>().join(" "))
+        }
+    }
+
+    fn install(&self, set: &[&str]) {
+        let values = chart().join("ci/minimal-values.yaml");
+        self.helm(&["install", "--values", values.to_str().unwrap()], set).unwrap();
+    }
+
+    fn upgrade(&self, set: &[&str]) -> Result<(), String> {
+        self.helm(&["upgrade", "--reset-then-reuse-values"], set)
+    }
+
+    /// The Jobs by component.
+    fn jobs(&self) -> BTreeMap<String, Value> {
+        let list: Value = serde_json::from_str(&self.kubectl(&["get", "jobs", "--output=json"])).unwrap();
+        let jobs = list.get("items").and_then(Value::as_array).unwrap().clone();
+        jobs.into_iter().map(|job| (component(&job).unwrap(), job)).collect()
+    }
+
+    fn uids(&self) -> BTreeMap<String, String> {
+        self.jobs().into_iter().map(|(of, job)| (of, text(&job, "/metadata/uid"))).collect()
+    }
+
+    fn wait_until_all_failed(&self) {
+        self.kubectl(&["wait", "jobs", "--all", "--for=condition=Failed", "--timeout=180s"]);
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        self.try_kubectl(&["delete", "namespace", &self.0, "--wait=false"]);
+    }
+}
+
+/// An image that no node has: its Jobs stay unfinished.
+const NO_IMAGE: [&str; 2] = ["image.repository=no-such-image", "image.pullPolicy=Never"];
+
+#[test]
+fn running_jobs_are_throttled_and_paused_in_place_and_never_deleted_unasked() {
+    let namespace = Namespace::new();
+    namespace.install(&NO_IMAGE);
+    let before = namespace.uids();
+    assert_eq!(before.len(), 3);
+
+    namespace.upgrade(&[]).unwrap();
+    assert_eq!(namespace.uids(), before);
+
+    let shards = |pointer: &str| namespace.jobs()["shards"].pointer(pointer).cloned();
+    namespace
+        .upgrade(&["shards.parallelism=2", "shards.suspend=true", "shards.activeDeadlineSeconds=3600"])
+        .unwrap();
+    assert_eq!(namespace.uids(), before);
+    assert_eq!(shards("/spec/parallelism"), Some(json!(2)));
+    assert_eq!(shards("/spec/maxFailedIndexes"), Some(json!(2)));
+    assert_eq!(shards("/spec/activeDeadlineSeconds"), Some(json!(3600)));
+    assert_eq!(shards("/spec/suspend"), Some(json!(true)));
+    namespace.upgrade(&["shards.suspend=false"]).unwrap();
+    assert_eq!(shards("/spec/suspend"), Some(json!(false)));
+    assert_eq!(namespace.uids(), before);
+
+    let refusal = namespace.upgrade(&["image.tag=other"]).unwrap_err();
+    assert!(refusal.contains("Helm would delete r-rogo-") && refusal.contains("are unfinished"), "{refusal}");
+    let refusal = namespace.upgrade(&["shards.only=3"]).unwrap_err();
+    assert!(refusal.contains("shards.only is set while the shard Job r-rogo-s-"), "{refusal}");
+    assert_eq!(namespace.uids(), before);
+
+    namespace.upgrade(&["image.tag=other", "replaceRunning=true"]).unwrap();
+    assert!(namespace.uids().iter().all(|(of, uid)| before.get(of) != Some(uid)));
+
+    let uninstalled = helm().args(["uninstall", "r", "--namespace", &namespace.0]).output().unwrap();
+    assert!(uninstalled.status.success());
+    let deleted = ["wait", "pods,jobs", "--all", "--for=delete", "--timeout=120s"];
+    namespace.try_kubectl(&deleted);
+    let kinds = "jobs,pods,roles,rolebindings,secrets,networkpolicies,configmaps,serviceaccounts";
+    let left = namespace.kubectl(&["get", kinds, "--output=name"]);
+    assert_eq!(left.trim(), "configmap/kube-root-ca.crt\nserviceaccount/default");
+}
+
+/// With a Secret that the program refuses at once: everything ends by itself.
+#[test]
+fn a_failed_list_of_shards_runs_again_and_a_later_generation_ignores_it() {
+    let image =
+        std::env::var("ROGO_TEST_IMAGE").expect("ROGO_TEST_IMAGE names an image that the cluster has");
+    let (repository, tag) = image.rsplit_once(':').expect("an image with a tag");
+    let namespace = Namespace::new();
+    let keys = [
+        "DATABASE_URL",
+        "DATA_WAREHOUSE_CONNECTION_STRING",
+        "AZURE_STORAGE_CONNECTION_STRING",
+        "ROGO_CONSUMER_KEY",
+    ];
+    let literals: Vec<_> = keys.iter().map(|key| format!("--from-literal={key}=wrong")).collect();
+    let mut secret = vec!["create", "secret", "generic", "rogo-migrate"];
+    secret.extend(literals.iter().map(String::as_str));
+    namespace.kubectl(&secret);
+
+    namespace.install(&[
+        &format!("image.repository={repository}"),
+        &format!("image.tag={tag}"),
+        "shards.count=2",
+    ]);
+    namespace.wait_until_all_failed();
+    let before = namespace.uids();
+
+    // The same line, twice.
+    namespace.upgrade(&["shards.only=1"]).unwrap();
+    namespace.wait_until_all_failed();
+    let first = namespace.uids();
+    namespace.upgrade(&["shards.only=1"]).unwrap();
+    namespace.wait_until_all_failed();
+    let second = namespace.uids();
+    for job in ["plan", "shards", "finalize"] {
+        assert_eq!((first.get(job), second.get(job)), (before.get(job), before.get(job)), "{job}");
+    }
+    for job in ["shards-again", "finalize-again"] {
+        assert!(
+            first.contains_key(job) && second.contains_key(job) && first.get(job) != second.get(job),
+            "{job}"
+        );
+    }
+
+    namespace.upgrade(&["generation=2"]).unwrap();
+    let third = namespace.uids();
+    assert_eq!(third.keys().collect::<Vec<_>>(), ["finalize", "plan", "shards"]);
+    assert!(third.iter().all(|(of, uid)| before.get(of) != Some(uid)));
+}

@@ -1,0 +1,134 @@
+//! Rows about pods: what they may do, and where they run.
+
+use serde_json::{Value, json};
+
+use super::{
+    rendered::{Rendered, render, text},
+    table::{JOBS, PODS, check},
+};
+
+#[test]
+fn pods_are_locked_down() {
+    let locked = json!({
+        "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": {"drop": ["ALL"]}
+    });
+    let pod = json!({
+        "runAsNonRoot": true, "runAsUser": 65532, "runAsGroup": 65532, "fsGroup": 65532,
+        "fsGroupChangePolicy": "OnRootMismatch", "seccompProfile": {"type": "RuntimeDefault"}
+    });
+    let rules = |rendered: &Rendered| rendered.find("Role").and_then(|role| role.get("rules")).cloned();
+    check(&[
+        ("", PODS, "container/securityContext", locked),
+        ("", PODS, "pod/securityContext", pod),
+        ("runAsUser=1000", PODS, "pod/securityContext/fsGroup", json!(1000)),
+        ("", "finalize", "pod/automountServiceAccountToken", json!(true)),
+        ("shards.only=3", "finalize-again", "pod/automountServiceAccountToken", json!(true)),
+        ("", "plan shards test", "pod/automountServiceAccountToken", json!(false)),
+        ("", "ServiceAccount", "automountServiceAccountToken", json!(false)),
+        ("", PODS, "pod/enableServiceLinks", json!(false)),
+        ("", PODS, "pod/serviceAccountName", json!("r-rogo-migrate")),
+        ("serviceAccount.name=own serviceAccount.create=false", PODS, "pod/serviceAccountName", json!("own")),
+        ("serviceAccount.name=own", "RoleBinding", "subjects/own/namespace", json!("ns")),
+        ("", PODS, "container/terminationMessagePolicy", json!("FallbackToLogsOnError")),
+        ("", PODS, "env/ROGO_TERMINATION_LOG/value", json!("/dev/termination-log")),
+        ("", PODS, "container/terminationMessagePath", json!("/dev/termination-log")),
+    ]);
+    for set in ["", "shards.only=3"] {
+        let rendered = render(set).unwrap();
+        let mut watched = vec![rendered.name("shards")];
+        watched.extend(rendered.find("shards-again").map(|again| text(again, "/metadata/name")));
+        let expected = json!([{
+            "apiGroups": ["batch"], "resources": ["jobs"], "resourceNames": watched, "verbs": ["get", "list", "watch"]
+        }]);
+        assert_eq!(rules(&rendered), Some(expected));
+    }
+    assert!(render("rbac.create=false").unwrap().find("Role").is_none());
+    assert!(render("serviceAccount.create=false").unwrap().find("ServiceAccount").is_none());
+}
+
+#[test]
+fn the_surroundings_are_as_the_values_say() {
+    let identity = "workloadIdentity.enabled=true workloadIdentity.clientId=c workloadIdentity.tenantId=t";
+    let spread = |of: &str| json!({"app.kubernetes.io/name": "rogo-migrate", "app.kubernetes.io/instance": "r", "app.kubernetes.io/component": of});
+    check(&[
+        ("image.repository=x/y", PODS, "container/image", json!("x/y:0.1.0")),
+        ("image.repository=x/y image.tag=v1", PODS, "container/image", json!("x/y:v1")),
+        (
+            "image.repository=x/y image.tag=v1 image.digest=sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+            PODS,
+            "container/image",
+            json!("x/y@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+        ),
+        ("image.pullPolicy=Never", PODS, "container/imagePullPolicy", json!("Never")),
+        ("imagePullSecrets={p}", PODS, "pod/imagePullSecrets/p/name", json!("p")),
+        (identity, JOBS, "template/labels/azure.workload.identity~1use", json!("true")),
+        (identity, "test", "metadata/labels/azure.workload.identity~1use", json!("true")),
+        (identity, "ServiceAccount", "metadata/annotations/azure.workload.identity~1client-id", json!("c")),
+        (identity, "ServiceAccount", "metadata/annotations/azure.workload.identity~1tenant-id", json!("t")),
+        ("", JOBS, "template/labels/azure.workload.identity~1use", Value::Null),
+        ("", JOBS, "template/annotations/cluster-autoscaler.kubernetes.io~1safe-to-evict", json!("false")),
+        ("plan.podLabels.a=b", "plan", "template/labels/a", json!("b")),
+        ("shards.podAnnotations.a=b", "shards", "template/annotations/a", json!("b")),
+        ("", PODS, "pod/dnsConfig/options/ndots/value", json!("2")),
+        (
+            "caBundle.configMap=c",
+            PODS,
+            "pod/volumes/ca/configMap",
+            json!({"name": "c", "items": [{"key": "ca.crt", "path": "ca.crt"}]}),
+        ),
+        (
+            "caBundle.secret=s caBundle.key=k",
+            PODS,
+            "pod/volumes/ca/secret/items",
+            json!([{"key": "k", "path": "ca.crt"}]),
+        ),
+        ("caBundle.secret=s", PODS, "env/SSL_CERT_DIR/value", json!("/etc/rogo-migrate/ca")),
+        ("caBundle.secret=s", PODS, "container/volumeMounts/ca/mountPath", json!("/etc/rogo-migrate/ca")),
+        (
+            "volumes[0].name=v volumeMounts[0].name=v volumeMounts[0].mountPath=/v",
+            PODS,
+            "container/volumeMounts/v/mountPath",
+            json!("/v"),
+        ),
+        (
+            "volumes[0].name=v volumes[0].emptyDir.medium=Memory",
+            PODS,
+            "pod/volumes/v/emptyDir/medium",
+            json!("Memory"),
+        ),
+        ("initContainers[0].name=i", PODS, "pod/initContainers/i/name", json!("i")),
+        (
+            "storage.sharedVolume.existingClaim=c",
+            PODS,
+            "pod/volumes/shared/persistentVolumeClaim/claimName",
+            json!("c"),
+        ),
+        (
+            "storage.sharedVolume.existingClaim=c",
+            PODS,
+            "container/volumeMounts/shared/mountPath",
+            json!("/data"),
+        ),
+        ("", "shards", "pod/topologySpreadConstraints/1/topologyKey", json!("kubernetes.io/hostname")),
+        ("", "shards", "pod/topologySpreadConstraints/0/labelSelector/matchLabels", spread("shards")),
+        ("", "shards", "template/labels", spread("shards")),
+        (
+            "shards.spot=true",
+            "shards",
+            "pod/tolerations/0",
+            json!({"key": "kubernetes.azure.com/scalesetpriority", "operator": "Equal", "value": "spot", "effect": "NoSchedule"}),
+        ),
+        (
+            "shards.spot=true",
+            "shards",
+            "pod/affinity/nodeAffinity/preferredDuringSchedulingIgnoredDuringExecution/0/weight",
+            json!(100),
+        ),
+        ("shards.spot=true", "plan finalize", "pod/tolerations", Value::Null),
+        ("plan.priorityClassName=p", "plan", "pod/priorityClassName", json!("p")),
+        ("finalize.nodeSelector.a=b", "finalize", "pod/nodeSelector", json!({"a": "b"})),
+        ("finalize.nodeSelector.a=b", "plan shards", "pod/nodeSelector", Value::Null),
+        ("plan.tolerations[0].key=k", "plan", "pod/tolerations", json!([{"key": "k"}])),
+        ("finalize.affinity.podAffinity.x=y", "finalize", "pod/affinity", json!({"podAffinity": {"x": "y"}})),
+    ]);
+}

@@ -1,0 +1,149 @@
+//! Values that cannot work are refused before anything is made.
+
+use std::{collections::BTreeSet, fmt::Write};
+
+use rogo_migrate::settings;
+
+use super::rendered::render;
+
+fn refusal(set: &str) -> String {
+    match render(set) {
+        Ok(_) => panic!("{set:?} is rendered"),
+        Err(refusal) => refusal.split_whitespace().collect::<Vec<_>>().join(" "),
+    }
+}
+
+#[test]
+fn what_cannot_work_is_refused_with_a_sentence() {
+    let table = [
+        ("inputs.submissions=", "inputs.submissions is required."),
+        ("inputs.mapping=", "inputs.mapping is required."),
+        ("target.container=", "target.container is required."),
+        ("storage.runStore=", "storage.runStore is required."),
+        ("source.allow=null", "source.allow is required."),
+        ("organisation.lmsInstance=", "organisation.lmsInstance is required."),
+        ("organisation.lmsName=", "organisation.lmsName is required."),
+        ("organisation.returnUrl=", "organisation.returnUrl is required."),
+        (
+            "credentials.existingSecret=",
+            "credentials.database: name its Secret (credentials.database.existingSecret",
+        ),
+        ("credentials.existingSecret=", "credentials.consumerKey: name its Secret"),
+        ("credentials.existingSecret=", "credentials.warehouse: name its Secret"),
+        ("credentials.existingSecret=", "credentials.account: name its Secret"),
+        ("credentials.database.enabled=false", "credentials.database is required."),
+        ("credentials.consumerKey.enabled=false", "credentials.consumerKey is required."),
+        (
+            "warehouse.folder=az://warehouse credentials.warehouse.enabled=true",
+            "warehouse.folder and credentials.warehouse both name the warehouse: leave one of them.",
+        ),
+        (
+            "storage.accountUrl=https://a.example credentials.account.enabled=true",
+            "storage.accountUrl and credentials.account both name the account of target and run store",
+        ),
+        (
+            "target.maxConnections=44",
+            "shards.parallelism 3 × work.workers 5 × work.pool 3 = 45 connections exceed target.maxConnections 44",
+        ),
+        (
+            "warehouse.maxConnections=89 work.warehousePool=6",
+            "shards.parallelism 3 × work.workers 5 × work.warehousePool 6 = 90 connections exceed warehouse.maxConnections 89",
+        ),
+        (
+            "storage.runStore=file:///data/runs",
+            "storage.runStore is a folder: it must lie below storage.sharedVolume.mountPath (/data)",
+        ),
+        (
+            "target.container=file:///elsewhere storage.sharedVolume.existingClaim=c",
+            "target.container is a folder",
+        ),
+        (
+            "extraEnv[0].name=ROGO_TARGET extraEnv[0].value=x",
+            "extraEnv: ROGO_TARGET is set by the chart itself",
+        ),
+        ("volumes[0].name=tmp", "volumes: the chart has a volume tmp itself"),
+        (
+            "initContainers[0].name=rogo-migrate",
+            "initContainers: rogo-migrate is the program's own container",
+        ),
+        ("shards.only=8", "shards.only: 8 is no range of this run's shards, 0 to 7."),
+        ("shards.only=5-3", "shards.only: 5-3 is no range of this run's shards"),
+        ("shards.only=2-4\\,3", "shards.only: shard 3 is in it twice."),
+    ];
+    for (set, sentence) in table {
+        let refusal = refusal(set);
+        assert!(refusal.contains(sentence), "{set}\n{refusal}");
+    }
+}
+
+#[test]
+fn limits_that_are_just_met_pass() {
+    for set in [
+        "target.maxConnections=45 warehouse.maxConnections=45",
+        "warehouse.folder=az://warehouse warehouse.maxConnections=1",
+        "storage.runStore=file:///data/runs storage.sharedVolume.existingClaim=c",
+        "shards.only=0-7",
+        "run=a23456789012345678901234567890",
+    ] {
+        render(set).unwrap_or_else(|refusal| panic!("{set}\n{refusal}"));
+    }
+}
+
+#[test]
+fn a_value_that_the_schema_does_not_know_is_refused() {
+    for set in [
+        "unknown=1",
+        "shards.unknown=1",
+        "plan.resources.memoryLimit=1Gi",
+        "shards.only=3;4",
+        "shards.only=true",
+        "shards.count=0",
+        "shards.parallelism=0",
+        "generation=0",
+        "run=Upper",
+        "run=-begin",
+        "run=a234567890123456789012345678901",
+        "plan.resources.cpu=101m",
+        "finalize.resources.cpu=1",
+        "work.giveUpAfter=2",
+        "work.breaker=5",
+        "target.databaseAuth=kerberos",
+        "target.container=az://container/prefix",
+        "source.allow[0]=https://a.example/?sig=1",
+        "image.digest=sha256:12",
+        "workloadIdentity.enabled=true",
+    ] {
+        let refusal = refusal(set);
+        assert!(refusal.contains("schema"), "{set}\n{refusal}");
+    }
+}
+
+/// One refusal names them all.
+#[test]
+fn every_setting_of_the_program_is_refused_as_an_extra_variable() {
+    let mut wanted = BTreeSet::new();
+    for setting in settings::ALL {
+        wanted.extend(setting.environment.map(str::to_owned));
+        if setting.secret {
+            wanted.extend(setting.environment.map(|name| format!("{name}_FILE")));
+        }
+    }
+    let rendered = render("otel.endpoint=http://o:4318 proxy.https=http://p caBundle.secret=ca").unwrap();
+    for job in ["plan", "shards", "finalize"] {
+        let env = rendered.field(job, "env").and_then(|env| env.as_object()).unwrap();
+        wanted.extend(env.keys().cloned());
+    }
+
+    let set = wanted.iter().enumerate().fold(String::new(), |mut set, (at, name)| {
+        let _ = write!(set, "extraEnv[{at}].name={name} ");
+        set
+    });
+    let refusal = refusal(&set);
+
+    for name in wanted {
+        assert!(
+            refusal.contains(&format!("extraEnv: {name} is set by the chart itself")),
+            "{name}\n{refusal}"
+        );
+    }
+}

@@ -1,0 +1,162 @@
+//! Rows about settings and credentials: how they reach the program.
+
+use std::collections::BTreeSet;
+
+use rogo_migrate::settings;
+use serde_json::{Value, json};
+
+use super::{
+    rendered::{component, render},
+    table::{PODS, check},
+};
+
+#[test]
+fn settings_reach_the_pods_by_the_programs_names() {
+    let given = [
+        ("inputs.submissions=az://i/s.csv", "ROGO_SUBMISSIONS", "az://i/s.csv"),
+        ("inputs.mapping=az://i/m.csv", "ROGO_MAPPING", "az://i/m.csv"),
+        ("inputs.encoding=windows-1252", "ROGO_ENCODING", "windows-1252"),
+        ("warehouse.folder=az://warehouse", "DATA_WAREHOUSE_CONNECTION_STRING", "az://warehouse"),
+        ("target.container=az://other", "ROGO_TARGET", "az://other"),
+        ("source.allow={https://a/b,https://c}", "ROGO_SOURCE_ALLOW", "https://a/b,https://c"),
+        ("storage.accountUrl=https://a.example", "AZURE_STORAGE_ACCOUNT_URL", "https://a.example"),
+        ("storage.runStore=az://runs/x", "ROGO_RUN_STORE", "az://runs/x"),
+        ("run=second", "ROGO_RUN", "second"),
+        ("organisation.lmsName=$(HOME)", "ROGO_LMS_NAME", "$$(HOME)"),
+        ("organisation.returnUrl=https://x.example", "ROGO_RETURN_URL", "https://x.example"),
+        ("", "ROGO_LMS_INSTANCE", "3f2504e0-4f89-11d3-9a0c-0305e82c3301"),
+        ("rules.unitVersions={24,25}", "ROGO_UNIT_VERSIONS", "24,25"),
+        ("rules.instructionSet=X", "ROGO_INSTRUCTION_SET", "X"),
+        ("rules.assignmentTitle=Area", "ROGO_ASSIGNMENT_TITLE", "Area"),
+        ("rules.ruleOwner=o", "ROGO_RULE_OWNER", "o"),
+        ("rules.markerOnly=migrate", "ROGO_MARKER_ONLY", "migrate"),
+        ("rules.warehouseTimeZone=Europe/London", "ROGO_WAREHOUSE_TIME_ZONE", "Europe/London"),
+        ("shards.count=100000", "ROGO_SHARDS", "100000"),
+        ("work.workers=6", "ROGO_WORKERS", "6"),
+        ("work.inFlight=4", "ROGO_IN_FLIGHT", "4"),
+        ("", "ROGO_IN_FLIGHT", "adaptive"),
+        ("work.pool=4", "ROGO_POOL", "4"),
+        ("work.warehousePool=4", "ROGO_WAREHOUSE_POOL", "4"),
+        ("work.flush=1m", "ROGO_FLUSH", "1m"),
+        ("", "ROGO_GIVE_UP_AFTER", "2h"),
+        ("work.breaker=off", "ROGO_BREAKER", "off"),
+        ("work.waitPlan=1h", "ROGO_WAIT_PLAN", "1h"),
+        ("log.format=text", "ROGO_LOG_FORMAT", "text"),
+        ("log.filter=debug", "RUST_LOG", "debug"),
+        ("otel.endpoint=http://o:4318", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://o:4318"),
+        ("proxy.http=http://p", "HTTP_PROXY", "http://p"),
+        ("proxy.https=http://p", "HTTPS_PROXY", "http://p"),
+        (
+            "proxy.https=http://p proxy.exceptions=.corp",
+            "NO_PROXY",
+            "$(KUBERNETES_SERVICE_HOST),localhost,127.0.0.1,169.254.169.254,.svc,.cluster.local,.corp",
+        ),
+    ];
+    for (set, name, value) in given {
+        let field: &'static str = Box::leak(format!("env/{name}/value").into_boxed_str());
+        check(&[(set, PODS, field, json!(value))]);
+    }
+    check(&[
+        ("", PODS, "env/ROGO_ENCODING", Value::Null),
+        ("", PODS, "env/ROGO_RULE_OWNER", Value::Null),
+        ("", PODS, "env/NO_PROXY", Value::Null),
+        ("", "plan", "container/args", json!(["plan", "--database-auth=password", "--source-auth=auto"])),
+        (
+            "target.databaseAuth=entra source.auth=entra",
+            "shards",
+            "container/args",
+            json!(["shard", "--database-auth=entra", "--source-auth=entra"]),
+        ),
+        (
+            "inputs.limit=100",
+            "finalize",
+            "container/args",
+            json!(["finalize", "--database-auth=password", "--source-auth=auto"]),
+        ),
+        (
+            "inputs.limit=100 inputs.attempts=/in/a",
+            "plan",
+            "container/args",
+            json!([
+                "plan",
+                "--database-auth=password",
+                "--source-auth=auto",
+                "--limit=100",
+                "--attempts=/in/a"
+            ]),
+        ),
+        (
+            "",
+            "test",
+            "container/args",
+            json!(["plan", "--dry-run", "--database-auth=password", "--source-auth=auto"]),
+        ),
+        ("", PODS, "env/ROGO_NAMESPACE/valueFrom/fieldRef/fieldPath", json!("metadata.namespace")),
+        ("extraEnv[0].name=X extraEnv[0].value=y", PODS, "env/X/value", json!("y")),
+        (
+            "envFrom[0].configMapRef.name=c",
+            PODS,
+            "container/envFrom",
+            json!([{"configMapRef": {"name": "c"}}]),
+        ),
+    ]);
+    let rendered = render("").unwrap();
+    let named = rendered.field("finalize", "env/ROGO_SHARD_JOB/value").and_then(Value::as_str);
+    assert_eq!(named, Some(rendered.name("shards").as_str()));
+}
+
+/// A variable that the program does not know would be a value without effect.
+#[test]
+fn every_variable_of_the_chart_is_one_that_somebody_reads() {
+    let mut known: BTreeSet<String> =
+        settings::ALL.iter().filter_map(|s| s.environment).map(str::to_owned).collect();
+    known.extend(known.clone().into_iter().map(|name| format!("{name}_FILE")));
+    let others = "ROGO_NAMESPACE ROGO_POD ROGO_NODE ROGO_JOB ROGO_SHARD_JOB ROGO_TERMINATION_LOG TMPDIR \
+                  OTEL_SERVICE_NAME OTEL_RESOURCE_ATTRIBUTES";
+    known.extend(others.split_whitespace().map(str::to_owned));
+    let rendered = render("shards.only=3").unwrap();
+    for object in rendered.objects() {
+        let Some(of) = component(object) else { continue };
+        let env = rendered.field(&of, "env").and_then(Value::as_object).unwrap();
+        let unknown: Vec<_> = env.keys().filter(|name| !known.contains(*name)).collect();
+        assert!(unknown.is_empty(), "{of}: {unknown:?}");
+    }
+}
+
+#[test]
+fn credentials_are_files_that_follow_their_secret_or_variables() {
+    let mount =
+        json!({"name": "credentials", "mountPath": "/etc/rogo-migrate/credentials", "readOnly": true});
+    let source = |secret: &str, key: &str, name: &str| json!({"secret": {"name": secret, "items": [{"key": key, "path": name}]}});
+    let all = json!([
+        source("own", "url", "DATABASE_URL"),
+        source("rogo-migrate", "DATA_WAREHOUSE_CONNECTION_STRING", "DATA_WAREHOUSE_CONNECTION_STRING"),
+        source("rogo-migrate", "AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_CONNECTION_STRING"),
+        source("rogo-migrate", "SOURCE_STORAGE_CONNECTION_STRING", "SOURCE_STORAGE_CONNECTION_STRING"),
+        source("rogo-migrate", "ROGO_CONSUMER_KEY", "ROGO_CONSUMER_KEY"),
+    ]);
+    let own = "credentials.database.existingSecret=own credentials.database.key=url credentials.source.enabled=true";
+    let env = "credentials.as=env";
+    let file = "credentials.database.file=/csi/url";
+    let entra = "storage.accountUrl=https://a.example warehouse.folder=az://warehouse";
+    check(&[
+        (own, PODS, "pod/volumes/credentials/projected/sources", all),
+        ("", PODS, "pod/volumes/credentials/projected/defaultMode", json!(0o440)),
+        ("", PODS, "container/volumeMounts/credentials", mount),
+        ("", PODS, "env/DATABASE_URL_FILE/value", json!("/etc/rogo-migrate/credentials/DATABASE_URL")),
+        ("", PODS, "env/DATABASE_URL", Value::Null),
+        ("", PODS, "env/SOURCE_STORAGE_CONNECTION_STRING_FILE", Value::Null),
+        (
+            env,
+            PODS,
+            "env/DATABASE_URL/valueFrom/secretKeyRef",
+            json!({"name": "rogo-migrate", "key": "DATABASE_URL"}),
+        ),
+        (env, PODS, "env/DATABASE_URL_FILE", Value::Null),
+        (env, PODS, "pod/volumes/credentials", Value::Null),
+        (env, PODS, "container/volumeMounts/credentials", Value::Null),
+        (file, PODS, "env/DATABASE_URL_FILE/value", json!("/csi/url")),
+        (entra, PODS, "env/AZURE_STORAGE_CONNECTION_STRING_FILE", Value::Null),
+        (entra, PODS, "env/DATA_WAREHOUSE_CONNECTION_STRING_FILE", Value::Null),
+    ]);
+}
