@@ -33,11 +33,11 @@ pub struct Cli {
 const AFTER_HELP: &str = "\
 A setting is taken from its flag, else the environment, else the config file, else its default.
 Secrets have no flag; they come from the environment, or from the file that <NAME>_FILE names:
-  DATABASE_URL                        the target database, as a PostgreSQL URL
-  DATA_WAREHOUSE_CONNECTION_STRING    the warehouse, as an ADO.NET connection string
-  AZURE_STORAGE_CONNECTION_STRING     the account of target and run store
+  DATABASE_URL                        the target database, as a PostgreSQL URL; required
+  DATA_WAREHOUSE_CONNECTION_STRING    the warehouse, as an ADO.NET connection string; or --warehouse
+  AZURE_STORAGE_CONNECTION_STRING     the account of target and run store, or --account-url
   SOURCE_STORAGE_CONNECTION_STRING    the account of the source files
-  ROGO_CONSUMER_KEY                   the LTI consumer key
+  ROGO_CONSUMER_KEY                   the LTI consumer key; required
 Exit codes: 0 done · 64 usage · 65 data refused or breaker open · 69 INCOMPLETE · 70 bug ·
 75 temporary, run again · 78 configuration, rights or plan mismatch · 143 stopped by SIGTERM";
 
@@ -51,8 +51,8 @@ pub struct GlobalFlags {
     /// Log lines as text or json [env: ROGO_LOG_FORMAT] [default: text on a terminal, else json]
     #[arg(long, global = true, value_name = "text|json")]
     pub log_format: Option<String>,
-    /// What is logged: error, warn, info, debug, trace, or a filter like rogo_migrate=debug,sqlx=info
-    /// [env: RUST_LOG] [default: info]
+    /// What is logged: error, warn, info, debug or trace of this program; or a filter, like info,sqlx=debug,
+    /// which may also name the crates it is made of [env: RUST_LOG] [default: info]
     #[arg(long, global = true, value_name = "FILTER")]
     pub log: Option<String>,
 }
@@ -170,10 +170,10 @@ pub struct CompletionsArgs {
 /// What plan and run take beside [`SettingFlags`].
 #[derive(Debug, Args, Serialize)]
 pub struct PlanFlags {
-    /// A trial: only the newest N rows
+    /// Only the newest N rows
     #[arg(long, value_name = "N", help_heading = "A trial")]
     pub limit: Option<String>,
-    /// A trial: only the attempt ids of this file, one a line
+    /// Only the attempt ids of this file, one a line
     #[arg(long, value_name = "FILE", help_heading = "A trial")]
     pub attempts: Option<String>,
     /// Number of shards [env: ROGO_SHARDS] [default: 1]
@@ -225,14 +225,14 @@ pub struct SettingFlags {
     /// [default: password]
     #[arg(long, value_name = "password|entra", help_heading = "Services")]
     pub database_auth: Option<String>,
-    /// URL prefixes that source files may be read from; repeatable [env: ROGO_SOURCE_ALLOW]
+    /// URL prefixes that source files may be read from; repeatable [env: ROGO_SOURCE_ALLOW] [required]
     #[arg(long, value_name = "URL", help_heading = "Services")]
     pub source_allow: Vec<String>,
     /// How source files are read; auto: SOURCE_STORAGE_CONNECTION_STRING if set, else Entra where there is
     /// an identity, else anonymously [default: auto]
     #[arg(long, value_name = "auto|anonymous|entra", help_heading = "Services")]
     pub source_auth: Option<String>,
-    /// Where the files go: az://container or file:///dir [env: ROGO_TARGET]
+    /// Where the files go: az://container or file:///dir [env: ROGO_TARGET] [required]
     #[arg(long, value_name = "PLACE", help_heading = "Services")]
     pub target: Option<String>,
     /// Where the plan and the results are kept: az://container/prefix or file:///dir
@@ -251,13 +251,13 @@ pub struct SettingFlags {
     #[arg(long, value_name = "DIR", help_heading = "The run")]
     pub out: Option<String>,
 
-    /// Guid of the LMS instance [env: ROGO_LMS_INSTANCE]
+    /// Guid of the LMS instance [env: ROGO_LMS_INSTANCE] [required]
     #[arg(long, value_name = "GUID", help_heading = "The organisation")]
     pub lms_instance: Option<String>,
-    /// Name of the LMS instance [env: ROGO_LMS_NAME]
+    /// Name of the LMS instance [env: ROGO_LMS_NAME] [required]
     #[arg(long, value_name = "NAME", help_heading = "The organisation")]
     pub lms_name: Option<String>,
-    /// Base of the return URL [env: ROGO_RETURN_URL]
+    /// Base of the return URL [env: ROGO_RETURN_URL] [required]
     #[arg(long, value_name = "URL", help_heading = "The organisation")]
     pub return_url: Option<String>,
 

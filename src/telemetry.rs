@@ -58,10 +58,14 @@ where
 }
 
 /// The person's filter. A level that stands alone speaks of this program; the crates it is made of say at `info`
-/// and below what only their authors want to know, and URLs with learners' file names: warnings only, unless named.
+/// and below what only their authors want to know, and URLs with learners' file names: warnings only, unless named. The
+/// warnings of `tiberius` repeat, for each connection, what the connection string chose.
 fn filter(wanted: &str) -> Result<EnvFilter, Stop> {
     let directives = wanted.split(',').map(|directive| match directive.trim().parse::<LevelFilter>() {
-        Ok(level) => format!("{},{OWN}={level}", level.min(LevelFilter::WARN)),
+        Ok(level) => {
+            let others = level.min(LevelFilter::WARN);
+            format!("{others},tiberius={},{OWN}={level}", level.min(LevelFilter::ERROR))
+        }
         Err(_) => directive.to_owned(),
     });
     EnvFilter::try_new(directives.collect::<Vec<_>>().join(","))
@@ -79,11 +83,11 @@ mod tests {
     #[test]
     fn other_crates_are_quiet_unless_they_are_named() {
         for (wanted, expected) in [
-            ("info", "rogo_migrate=info,warn"),
-            ("TRACE", "rogo_migrate=trace,warn"),
-            ("error", "rogo_migrate=error,error"),
-            ("off", "rogo_migrate=off,off"),
-            ("info,sqlx=debug", "rogo_migrate=info,sqlx=debug,warn"),
+            ("info", "rogo_migrate=info,tiberius=error,warn"),
+            ("TRACE", "rogo_migrate=trace,tiberius=error,warn"),
+            ("error", "rogo_migrate=error,tiberius=error,error"),
+            ("off", "rogo_migrate=off,tiberius=off,off"),
+            ("info,sqlx=debug", "rogo_migrate=info,sqlx=debug,tiberius=error,warn"),
             ("rogo_migrate::shard=debug", "rogo_migrate::shard=debug"),
         ] {
             let parsed = filter(wanted).unwrap().to_string();

@@ -52,8 +52,12 @@ pub async fn move_shard(
 ) -> Result<(), Stop> {
     let shards = plan.shards.len();
     let Some(rows) = plan.shards.get(index.0 as usize).map(|shard| shard.rows) else {
-        let message =
-            format!("there is no shard {index}: the plan of run {} has {shards} shards, from 0", store.run());
+        let message = format!(
+            "there is no shard {index}: the plan of run {} has {shards} shards, from 0 to {}; check --shard, or \
+             JOB_COMPLETION_INDEX and SHARD_INDEXES",
+            store.run(),
+            shards.saturating_sub(1)
+        );
         return Err(Stop::new(Exit::Usage, message));
     };
     let ending = stop.child_token();

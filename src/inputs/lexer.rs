@@ -56,7 +56,9 @@ pub enum Problem {
     )]
     Unclosed,
     /// `"a"b`.
-    #[error("text follows the cell's closing quote; write a quote inside a cell twice")]
+    #[error(
+        "text follows the cell's closing quote; write a quote inside a cell twice, and look for a missing quote"
+    )]
     TextAfterQuote,
     /// `a"b`.
     #[error("a quote stands inside a cell that is not quoted; quote the cell and write its quotes twice")]

@@ -10,7 +10,7 @@ use super::{Services, draft::Draft, facts::FactSpool};
 use crate::{
     domain::AttemptId,
     exit::{Exit, Stop},
-    ports::{Blobs, Fault, FaultKind, Retry, WarehouseShape},
+    ports::{Blobs, Fault, FaultKind, Retry, Service, WarehouseShape},
     settings::Settings,
 };
 
@@ -84,7 +84,8 @@ pub async fn services(
     let workers = u32::try_from(settings.work.workers).unwrap_or(u32::MAX);
     let connections = |pool: u32| workers.saturating_mul(pool).saturating_mul(processes);
     if let Some(refusals) = reasons.note(services.target.preflight(connections(settings.work.pool)).await) {
-        reasons.lasting.extend(refusals);
+        let named = refusals.into_iter().map(|refusal| format!("{}: {refusal}", Service::Database));
+        reasons.lasting.extend(named);
     }
     let shape = reasons.note(services.warehouse.shape().await)?;
     let needed = connections(settings.work.warehouse_pool);
@@ -145,13 +146,14 @@ pub async fn sample(
     Ok(())
 }
 
-/// A file that is missing, refused or broken is that row's matter; a server that gives none of them is not.
+/// A file that is missing, refused or broken is that row's matter; a server that gives none of them, or has
+/// not even their container, is not.
 async fn sources(services: &Services<'_>, urls: &[Url], reasons: &mut Reasons) {
     let mut by_server: BTreeMap<String, Vec<Result<(), Fault>>> = BTreeMap::new();
     let looks = join_all(urls.iter().map(|url| services.source.head(url))).await;
     for (url, look) in urls.iter().zip(looks) {
         let looked = match look {
-            Err(fault) if fault.kind != FaultKind::NotFound => Err(fault),
+            Err(fault) if fault.kind != FaultKind::NotFound || lacks_container(&fault) => Err(fault),
             Ok(_) | Err(_) => Ok(()),
         };
         by_server.entry(url.origin().ascii_serialization()).or_default().push(looked);
@@ -162,6 +164,11 @@ async fn sources(services: &Services<'_>, urls: &[Url], reasons: &mut Reasons) {
             reasons.fault(fault);
         }
     }
+}
+
+/// The storage service's own code tells a missing container from a missing file.
+fn lacks_container(fault: &Fault) -> bool {
+    fault.kind == FaultKind::NotFound && fault.what.contains("ContainerNotFound")
 }
 
 /// The first URL of a list cell, if it begins with an allowed prefix.

@@ -52,6 +52,10 @@ impl Setting {
         Self { otherwise, ..self }
     }
 
+    const fn required(self) -> Self {
+        self.otherwise("not set: required")
+    }
+
     const fn list(self) -> Self {
         Self { list: true, ..self }
     }
@@ -97,19 +101,19 @@ settings! {
     WAREHOUSE_CONNECTION = Setting::secret("warehouse connection string", "DATA_WAREHOUSE_CONNECTION_STRING");
     DATABASE_URL = Setting::secret("target database", "DATABASE_URL");
     DATABASE_AUTH = Setting::new("database_auth").default("password");
-    SOURCE_ALLOW = Setting::new("source_allow").env("ROGO_SOURCE_ALLOW").list();
+    SOURCE_ALLOW = Setting::new("source_allow").env("ROGO_SOURCE_ALLOW").list().required();
     SOURCE_AUTH = Setting::new("source_auth").default("auto");
     SOURCE_CONNECTION = Setting::secret("source account", "SOURCE_STORAGE_CONNECTION_STRING");
-    TARGET = Setting::new("target").env("ROGO_TARGET");
+    TARGET = Setting::new("target").env("ROGO_TARGET").required();
     RUN_STORE = Setting::new("run_store").env("ROGO_RUN_STORE").default("file://./rogo-runs");
     ACCOUNT_CONNECTION = Setting::secret("account of target and run store", "AZURE_STORAGE_CONNECTION_STRING");
     ACCOUNT_URL = Setting::new("account_url").env("AZURE_STORAGE_ACCOUNT_URL");
     RUN = Setting::new("run").env("ROGO_RUN").default("rogo");
     EPOCH = Setting::chart("epoch", "ROGO_EPOCH").default("0");
     OUT = Setting::new("out").env("ROGO_OUT").default(".");
-    LMS_INSTANCE = Setting::new("lms_instance").env("ROGO_LMS_INSTANCE");
-    LMS_NAME = Setting::new("lms_name").env("ROGO_LMS_NAME");
-    RETURN_URL = Setting::new("return_url").env("ROGO_RETURN_URL");
+    LMS_INSTANCE = Setting::new("lms_instance").env("ROGO_LMS_INSTANCE").required();
+    LMS_NAME = Setting::new("lms_name").env("ROGO_LMS_NAME").required();
+    RETURN_URL = Setting::new("return_url").env("ROGO_RETURN_URL").required();
     CONSUMER_KEY = Setting::secret("consumer key", "ROGO_CONSUMER_KEY");
     UNIT_VERSIONS = Setting::new("unit_versions").env("ROGO_UNIT_VERSIONS").default("24,25").list();
     INSTRUCTION_SET = Setting::new("instruction_set").env("ROGO_INSTRUCTION_SET").default("AIS");

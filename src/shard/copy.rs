@@ -50,6 +50,7 @@ impl Copier {
     }
 
     /// A copier of another worker, with its own clients; what one learns of the sources, all know.
+    #[must_use]
     pub fn another(&self, target: Arc<dyn Blobs>, source: Arc<dyn Source>) -> Self {
         Self { target, source, budget: self.budget.clone(), ways: self.ways.clone(), fence: None }
     }

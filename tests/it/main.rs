@@ -18,3 +18,4 @@ mod crash;
 mod readback;
 #[cfg(feature = "cluster")]
 mod chart;
+mod bad_days;

@@ -433,7 +433,7 @@ fn the_settings_command_shows_values_and_origins_but_no_secret() {
     assert_eq!(line("flush"), "5s ROGO_FLUSH");
     assert_eq!(line("pool"), format!("4 {} line 1", config.display()));
     assert_eq!(line("workers"), "5 default");
-    assert_eq!(line("target"), "not set");
+    assert_eq!(line("target"), "not set: required");
     assert_eq!(line("DATABASE_URL"), "set DATABASE_URL");
     assert_eq!(line("ROGO_CONSUMER_KEY"), "not set");
     assert!(told.contains("ROGO_WORKER"), "a misspelt variable is named: {told}");

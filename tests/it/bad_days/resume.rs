@@ -1,0 +1,142 @@
+//! A run store that holds another run: nothing replans it, and the refusal names what changed.
+
+use std::{fs, time::Instant};
+
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use rogo_migrate::ports::{Blobs, PutOptions};
+
+use super::{Day, plain_sample, run_store};
+use crate::support::{
+    app::{TestApp, assert_same},
+    postgres::TestDatabase,
+};
+
+async fn read(store: &dyn Blobs, name: &str) -> String {
+    let reader = store.get(name).await.unwrap().unwrap();
+    let parts: Vec<Bytes> = reader.body.try_collect().await.unwrap();
+    String::from_utf8(parts.concat()).unwrap()
+}
+
+async fn write(store: &dyn Blobs, name: &str, text: &str) {
+    let bytes = Bytes::from(text.to_owned());
+    store.put(name, bytes, &PutOptions::replace("application/json")).await.unwrap();
+}
+
+/// What must be said, of which command, and the variable that is not as it was.
+type Changed<'case> = (&'case str, &'case [&'case str], Option<(&'case str, String)>);
+
+#[tokio::test]
+async fn a_run_that_is_not_the_plans_is_refused_and_named() {
+    let sample = plain_sample(12).await;
+    let app = TestApp::new(&sample).await;
+    let other = TestApp::new(&sample).await;
+    app.run(&["plan", "--shards", "2"]).await.expect(0);
+    let changed_copy = |input: &str| {
+        let path = app.out.path().join(input);
+        let text = fs::read_to_string(sample.path(input)).unwrap();
+        fs::write(&path, text.trim_end()).unwrap();
+        path.display().to_string()
+    };
+    let run: &[&str] = &["run", "--shards", "2"];
+    let cases: Vec<Changed> = vec![
+        (
+            "submission_files.csv changed",
+            run,
+            Some(("ROGO_SUBMISSIONS", changed_copy("submission_files.csv"))),
+        ),
+        (
+            "attempt_number_mapping.csv changed",
+            run,
+            Some(("ROGO_MAPPING", changed_copy("attempt_number_mapping.csv"))),
+        ),
+        ("the target database changed", run, Some(("DATABASE_URL", other.database.url()))),
+        ("the target container changed", run, Some(("ROGO_TARGET", format!("az://{}", other.container)))),
+        ("the number of shards changed", &["run", "--shards", "3"], None),
+        ("the trial (--limit, --attempts) changed", &["run", "--shards", "2", "--limit", "3"], None),
+        ("the setting unit-versions changed", run, Some(("ROGO_UNIT_VERSIONS", "24".into()))),
+        ("the setting lms-name changed", run, Some(("ROGO_LMS_NAME", "Another LMS".into()))),
+        ("the setting consumer-key changed", run, Some(("ROGO_CONSUMER_KEY", "planted-key".into()))),
+        ("the setting marker-only changed", run, Some(("ROGO_MARKER_ONLY", "migrate".into()))),
+        ("the setting rule-owner changed", run, Some(("ROGO_RULE_OWNER", "admin-a".into()))),
+        (
+            "the target database changed",
+            &["shard", "--shard", "0"],
+            Some(("DATABASE_URL", other.database.url())),
+        ),
+        (
+            "the setting lms-name changed",
+            &["shard", "--shard", "1"],
+            Some(("ROGO_LMS_NAME", "Another LMS".into())),
+        ),
+        ("the setting lms-name changed", &["finalize"], Some(("ROGO_LMS_NAME", "Another LMS".into()))),
+        ("the target database changed", &["finalize"], Some(("DATABASE_URL", other.database.url()))),
+    ];
+    for (says, arguments, change) in cases {
+        let mut day = Day::new(says, arguments, 78).says([says, "since the run began", "another name"]);
+        if let Some((name, value)) = change {
+            day = day.set(name, value);
+        }
+        let ended = day.is_refused(&app).await;
+        assert!(!ended.stderr.contains("planted-key"), "{}", ended.stderr);
+    }
+    let store = run_store(&app);
+    let plan = read(&*store, "rogo/plan.json").await;
+    write(&*store, "rogo/plan.json", &plan.replace("\"rules_version\": 1", "\"rules_version\": 99")).await;
+    for arguments in [run, &["shard", "--shard", "0"], &["finalize"]] {
+        let day = Day::new("another version's rules", arguments, 78);
+        day.says(["the rules' version changed", "from 99 to"]).is_refused(&app).await;
+    }
+    write(&*store, "rogo/plan.json", "{\"id\": ").await;
+    let broken = Day::new("a plan.json that is cut", run, 78).says(["/rogo/plan.json", "cannot be read"]);
+    broken.is_refused(&app).await;
+    write(&*store, "rogo/plan.json", &plan).await;
+    // A queue that is not what the plan wrote.
+    let id = serde_json::from_str::<serde_json::Value>(&plan).unwrap()["id"].as_str().unwrap().to_owned();
+    let name = format!("rogo/queues/{id}/1");
+    let queue = read(&*store, &name).await;
+    store.delete_many(std::slice::from_ref(&name)).await.unwrap();
+    let gone = Day::new("a queue that is gone", &["shard", "--shard", "1"], 78);
+    gone.says([&format!("/queues/{id}/1"), "is gone", "another name"]).ends(&app).await;
+    write(&*store, &name, &queue).await;
+    // All as it was: the run goes on as if nothing had been tried.
+    app.run(run).await.expect(0);
+    other.run(&["run"]).await.expect(0);
+    assert_same(&app.everything().await, &other.everything().await);
+}
+
+#[tokio::test]
+async fn a_target_that_lost_what_the_run_recorded_is_another_database() {
+    let sample = plain_sample(12).await;
+    let app = TestApp::new(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    app.database.run("delete from assignment_submissions where lti_launch_id like 'rogo_%'").await;
+    app.database.run("delete from lti_session_records where launch_id like 'rogo_%'").await;
+    app.database.run("delete from lti_launch_sessions where launch_id like 'rogo_%'").await;
+    for arguments in [&["run"], &["finalize"]] {
+        let day = Day::new("rows are gone", arguments, 78);
+        day.says(["recorded as migrated are not in the target", "another database"]).is_refused(&app).await;
+    }
+}
+
+#[tokio::test]
+async fn a_shard_that_waits_obeys_the_refusal_of_its_own_epoch_only() {
+    let sample = plain_sample(12).await;
+    let mut app = TestApp::new(&sample).await;
+    let empty = TestDatabase::new().await;
+    app.set("ROGO_EPOCH", "e-1");
+    let refused = Day::new("no admin", &["plan"], 78).set("DATABASE_URL", empty.url());
+    refused.says(["role admin", "--rule-owner"]).is_refused(&app).await;
+    let began = Instant::now();
+    let waits = Day::new("its own epoch", &["shard", "--shard", "0", "--wait-plan", "30m"], 78);
+    waits.says(["the plan was refused", "role admin"]).is_refused(&app).await;
+    assert!(began.elapsed().as_secs() < 60, "it does not wait for a plan that cannot come");
+    let other = Day::new("another epoch", &["shard", "--shard", "0", "--wait-plan", "0s"], 78);
+    let ended = other.set("ROGO_EPOCH", "e-2").says(["no plan at"]).is_refused(&app).await;
+    assert!(!ended.stderr.contains("refused"), "{}", ended.stderr);
+    app.run(&["plan"]).await.expect(0);
+    assert!(run_store(&app).head("rogo/refused/e-1.json").await.unwrap().is_none(), "a plan takes it back");
+    app.run(&["shard", "--shard", "0"]).await.expect(0);
+    app.run(&["finalize"]).await.expect(0);
+    assert_eq!(app.result("migrated.csv").lines().count(), 13);
+}

@@ -1,0 +1,232 @@
+//! Secrets and personal data: whatever the program writes at the highest log level, on good days and bad ones, none of
+//! what was planted is in it.
+
+use std::{fmt::Write as _, fs};
+
+use futures_util::TryStreamExt;
+
+use super::{plain_sample, run_store};
+use crate::support::{
+    app::{Ended, Sample, TestApp},
+    azurite::Azurite,
+    postgres::TestServer,
+    proxy::{Cut, Proxy},
+    tds::{Options, TdsServer, data::Data},
+};
+
+/// What belongs to learners: in cells, in file names, in URLs' paths and in the warehouse.
+const PERSONAL: &[&str] = &[
+    "Plantedfirst",
+    "Plantedsurname",
+    "plantedmail",
+    "PlantedFile",
+    "plantedpath",
+    "plantedsig",
+    "plantednote",
+    "PlantedUser",
+];
+/// What opens doors, beside the storage account's key and signature.
+const SECRETS: &[&str] = &["planted-consumer", "planted-database", "planted-warehouse"];
+
+/// Rows of people who are easily recognised; the first ten fail, in the rules or later.
+async fn planted_sample() -> Sample {
+    let mut sample = plain_sample(24).await;
+    let azurite = Azurite::shared().await;
+    let path = sample.path("submission_files.csv");
+    let mut reader = csv::Reader::from_path(&path).unwrap();
+    let header = reader.headers().unwrap().clone();
+    let at = |name: &str| header.iter().position(|column| column == name).unwrap();
+    let mut rows: Vec<Vec<String>> =
+        reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect();
+    for (number, row) in rows.iter_mut().enumerate() {
+        let blob = format!("plantedpath/PlantedFile {number}.docx");
+        azurite.put(&sample.source, &blob, format!("file {number}").into_bytes()).await;
+        let url = format!("{}/{}/{blob}", azurite.endpoint(), sample.source);
+        let mut set = |column: &str, text: &str| text.clone_into(&mut row[at(column)]);
+        set("First Name", "Plantedfirst");
+        set("Surname", "Plantedsurname");
+        set("Rogo User Name", "PlantedUser");
+        set("Learner Email", &format!("plantedmail{number}@learners.example"));
+        set("Learner File Names", "PlantedFile.docx");
+        set("Learner Azure Blob URLs", &url.replace(' ', "%20"));
+        match number {
+            0 => set("Learner Azure Blob URLs", &url.replace("PlantedFile", "PlantedFile-none")),
+            1 => set(
+                "Learner Azure Blob URLs",
+                "https://elsewhere.example/plantedmail/plantedpath?sig=plantedsig",
+            ),
+            2 => set("Surname", "Plantedsurname\0"),
+            3 => set(
+                "Learner Azure Blob URLs",
+                &format!("{url}?sv=2020-08-04&se=2020-01-01&sr=b&sp=r&sig=plantedsig"),
+            ),
+            4 => set("Attempt ID", "Plantedfirst"),
+            5 => set("Learner Azure Blob URLs", "PlantedFile.docx"),
+            6 => set("Learner Email", " "),
+            _ => {}
+        }
+    }
+    // A title beyond what its index holds: the database refuses the row.
+    let title = |title: String, n: u32| title + &format!("Plantedsurname{}", n * 7_919 % 10_007);
+    rows[7][at("Course Title")] = (0..4_000).fold(String::new(), title);
+    let mut writer = csv::Writer::from_path(&path).unwrap();
+    writer.write_record(&header).unwrap();
+    for row in &rows {
+        writer.write_record(row).unwrap();
+    }
+    writer.flush().unwrap();
+    let mut data = Data::load(&sample.path("warehouse")).unwrap();
+    let notes = data.tables[0].column("MarkerNotes").unwrap();
+    for row in &mut data.tables[0].rows {
+        row[notes] = crate::support::tds::cells::Cell::Text("plantednote about Plantedfirst".into());
+    }
+    let options = Options { password: "planted-warehouse".into(), ..Options::default() };
+    sample.tds = TdsServer::start(data, options).await.unwrap();
+    sample
+}
+
+/// An app all of whose secrets were planted, with every word logged.
+async fn loud<'sample>(sample: &'sample Sample, log: &str) -> TestApp<'sample> {
+    let mut app = TestApp::new(sample).await;
+    let name = app.database.name().to_owned();
+    app.database.run(&format!("create role loud_{name} superuser login password 'planted-database'")).await;
+    let server = TestServer::get().address();
+    app.set("DATABASE_URL", TestServer::url_as(&format!("loud_{name}"), "planted-database", server, &name));
+    app.set("ROGO_CONSUMER_KEY", "planted-consumer");
+    app.set("SOURCE_STORAGE_CONNECTION_STRING", Azurite::shared().await.sas_connection_string());
+    app.set("RUST_LOG", log);
+    app.set("ROGO_LOG_FORMAT", "json");
+    app
+}
+
+/// The storage account's key, and the signature of its SAS as it stands in a URL and decoded.
+async fn storage_secrets() -> Vec<String> {
+    let azurite = Azurite::shared().await;
+    let value = |text: &str, name: &str| {
+        let rest = text.split_once(name).unwrap().1;
+        rest.split([';', '&']).next().unwrap().to_owned()
+    };
+    let signature = value(&azurite.sas_connection_string(), "sig=");
+    let decoded = percent_encoding::percent_decode_str(&signature).decode_utf8().unwrap().into_owned();
+    vec![value(&azurite.connection_string(), "AccountKey="), signature, decoded]
+}
+
+/// All that a run leaves to be read: the documents of its store but queues, facts and the failure CSV, and what it said.
+async fn written(app: &TestApp<'_>, said: &[Ended]) -> String {
+    let mut text = String::new();
+    for Ended { stdout, stderr, .. } in said {
+        writeln!(text, "{stdout}\n{stderr}").unwrap();
+    }
+    let store = run_store(app);
+    let names: Vec<String> = store.list("").map_ok(|info| info.name).try_collect().await.unwrap();
+    for name in names {
+        let private = ["/queues/", "/facts/", "submissions_failed_migration.csv"];
+        if private.iter().any(|part| name.contains(part)) {
+            continue;
+        }
+        let reader = store.get(&name).await.unwrap().unwrap();
+        let parts: Vec<bytes::Bytes> = reader.body.try_collect().await.unwrap();
+        writeln!(text, "{name}\n{}", String::from_utf8_lossy(&parts.concat())).unwrap();
+    }
+    for file in ["summary.json", "skipped.csv", "notes.csv", "migrated.csv"] {
+        text.push_str(&fs::read_to_string(app.out.path().join(file)).unwrap_or_default());
+    }
+    text
+}
+
+#[track_caller]
+fn assert_absent<'word>(text: &str, words: impl IntoIterator<Item = &'word str>) {
+    for word in words {
+        let found = text.lines().find(|line| line.contains(word));
+        assert!(found.is_none(), "{word} is in {:.600}", found.unwrap_or_default());
+    }
+}
+
+#[tokio::test]
+async fn no_secret_and_no_name_is_in_what_the_program_writes() {
+    let sample = planted_sample().await;
+    let mut app = loud(&sample, "trace").await;
+    let azurite = Azurite::shared().await;
+    let address = azurite.endpoint().split('/').nth(2).unwrap().parse().unwrap();
+    let proxy = Proxy::start(address).await;
+    let through = azurite.connection_string().replace(&format!("{address}"), &proxy.address().to_string());
+    let mut said = Vec::new();
+    for arguments in [&["settings"][..], &["plan", "--dry-run"], &["plan", "--json"]] {
+        said.push(app.run(arguments).await.expect(0));
+    }
+    // An upload that breaks on its way, so that a fault names its blob.
+    app.set("AZURE_STORAGE_CONNECTION_STRING", through);
+    proxy.cut(Cut::BeforeRequest(b"/LTI_Uploads/".to_vec()));
+    said.push(app.run(&["run"]).await.expect(0));
+    assert_eq!(proxy.cuts(), 1);
+    for arguments in [&["run"][..], &["run", "--run", "again"], &["orphans"], &["finalize"]] {
+        said.push(app.run(arguments).await.expect(0));
+    }
+    let failed = app.result("submissions_failed_migration.csv");
+    for code in [
+        "file_missing",
+        "file_url_foreign",
+        "row_invalid",
+        "file_forbidden",
+        "attempt_id_invalid",
+        "target_rejected",
+    ] {
+        assert!(failed.contains(code), "{code}: {failed}");
+    }
+    // Services that fail.
+    for (name, value) in [
+        ("DATABASE_URL", app.variable("DATABASE_URL").replace("planted-database", "planted-database-old")),
+        (
+            "DATA_WAREHOUSE_CONNECTION_STRING",
+            sample.tds.connection_string().replace("planted-warehouse", "planted-warehouse-old"),
+        ),
+        ("DATABASE_URL", "Server=db;Password=planted-database".into()),
+        ("DATA_WAREHOUSE_CONNECTION_STRING", "postgres://me:planted-warehouse@db/app".into()),
+        (
+            "AZURE_STORAGE_CONNECTION_STRING",
+            azurite.connection_string().replace("BlobEndpoint", "BlobEndpont"),
+        ),
+        ("ROGO_SOURCE_ALLOW", "https://a.example/box?sig=plantedsig".into()),
+        ("ROGO_TARGET", "https://a.example/box?sig=plantedsig".into()),
+    ] {
+        let mut command = app.command(&["run", "--run", "bad"]);
+        let ended = Ended::of(command.env(name, value).output().await.unwrap());
+        assert_ne!(ended.code, Some(0), "{name}");
+        said.push(ended);
+    }
+    let text = written(&app, &said).await;
+    assert!(
+        text.contains("\"level\":\"TRACE\"") || text.contains("\"level\":\"DEBUG\""),
+        "every word is logged"
+    );
+    assert!(text.contains("files of this source are streamed"));
+    assert!(text.contains("trying again") && text.contains("_…"), "the broken upload is told");
+    assert_absent(&text, PERSONAL.iter().chain(SECRETS).copied());
+    assert_absent(&text, storage_secrets().await.iter().map(String::as_str));
+    let once = said[3].stderr.matches("files of this source are streamed").count();
+    assert_eq!(once, 1, "a source is said to be streamed once a process");
+}
+
+#[tokio::test]
+async fn not_even_the_crates_it_is_made_of_tell_a_secret() {
+    let sample = planted_sample().await;
+    let crates = [
+        "azure_core",
+        "azure_storage_blob",
+        "typespec_client_core",
+        "reqwest",
+        "hyper",
+        "hyper_util",
+        "h2",
+        "rustls",
+        "sqlx",
+        "tiberius",
+    ];
+    let log = crates.iter().fold("trace".to_owned(), |log, name| format!("{log},{name}=trace"));
+    let app = loud(&sample, &log).await;
+    let said = [app.run(&["run"]).await.expect(0)];
+    let text = written(&app, &said).await;
+    assert!(text.contains("\"target\":\"hyper"), "others are heard when they are named");
+    assert_absent(&text, SECRETS.iter().copied().chain(["plantedsig"]));
+    assert_absent(&text, storage_secrets().await.iter().map(String::as_str));
+}

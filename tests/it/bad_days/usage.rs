@@ -1,0 +1,144 @@
+//! A new user's first hour: what is missing or mistyped is named at once, all of it, with the way to give it.
+
+use super::{Day, plain_sample};
+use crate::support::app::{Ended, TestApp};
+
+/// The program in an empty folder and an empty environment.
+async fn bare(arguments: &[&str], environment: &[(&str, &str)]) -> Ended {
+    let folder = tempfile::tempdir().unwrap();
+    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_rogo-migrate"))
+        .args(arguments)
+        .env_clear()
+        .envs(environment.iter().copied())
+        .current_dir(folder.path())
+        .output()
+        .await
+        .unwrap();
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert!(left.is_empty(), "{arguments:?} left {left:?}");
+    Ended::of(output)
+}
+
+#[tokio::test]
+async fn every_missing_setting_is_named_at_once() {
+    for command in ["plan", "run", "shard", "finalize", "orphans"] {
+        let ended = bare(&[command], &[]).await.expect(64);
+        for part in [
+            "DATABASE_URL_FILE",
+            "DATA_WAREHOUSE_CONNECTION_STRING",
+            "--source-allow, ROGO_SOURCE_ALLOW, source_allow in the config file",
+            "--target, ROGO_TARGET",
+            "--lms-instance",
+            "--lms-name",
+            "--return-url",
+            "ROGO_CONSUMER_KEY",
+        ] {
+            assert!(ended.stderr.contains(part), "{command}: {part} is not said in {}", ended.stderr);
+        }
+    }
+    let azure = bare(&["run"], &[("ROGO_TARGET", "az://files")]).await.expect(64);
+    assert!(azure.stderr.contains("AZURE_STORAGE_CONNECTION_STRING"), "{}", azure.stderr);
+}
+
+/// Arguments, environment, and what must be said.
+type Mistyped = (&'static [&'static str], &'static [(&'static str, &'static str)], &'static [&'static str]);
+
+#[tokio::test]
+async fn what_is_mistyped_is_named_with_what_is_expected() {
+    let cases: &[Mistyped] = &[
+        (&["run", "--wokers", "3"], &[], &["--wokers", "--workers"]),
+        (&["finalise"], &[], &["finalise", "finalize"]),
+        (&["run", "--workers", "0"], &[], &["--workers", "\"0\"", "from 1 to"]),
+        (&["run", "--workers", "five"], &[], &["--workers", "\"five\"", "whole number"]),
+        (&["run", "--flush", "10"], &[], &["--flush", "\"10\"", "10s"]),
+        (&["run", "--breaker", "200%"], &[], &["--breaker", "\"200%\""]),
+        (&["run", "--run", "My Run"], &[], &["--run", "a-z, 0-9 and -"]),
+        (&["run", "--target", "files"], &[], &["--target", "az://container, file:///dir"]),
+        (
+            &["run", "--target", "https://acc.blob.core.windows.net/files"],
+            &[],
+            &["--target", "az://container"],
+        ),
+        (&["run", "--lms-instance", "my-lms"], &[], &["--lms-instance", "guid"]),
+        (&["run", "--warehouse-time-zone", "BST"], &[], &["--warehouse-time-zone", "Europe/London"]),
+        (&["run", "--encoding", "latin"], &[], &["--encoding", "windows-1252"]),
+        (&["run", "--marker-only", "maybe"], &[], &["--marker-only", "fail", "migrate"]),
+        (&["run", "--limit", "0"], &[], &["--limit", "from 1"]),
+        (&["run", "--source-allow", "*"], &[], &["--source-allow", "https://"]),
+        (&["run", "--config", "none.toml"], &[], &["none.toml"]),
+        (&["run"], &[("DATABASE_URL", "Server=db;Password=planted")], &["DATABASE_URL", "postgres://"]),
+        (&["run"], &[("DATABASE_URL_FILE", "/no/such/file")], &["DATABASE_URL_FILE", "/no/such/file"]),
+        (&["shard"], &[("SHARD_INDEXES", "3-1")], &["SHARD_INDEXES", "3,7-9"]),
+        (&["shard"], &[("SHARD_INDEXES", "1,1")], &["SHARD_INDEXES", "each once"]),
+        (&["shard"], &[("SHARD_INDEXES", "a-b")], &["SHARD_INDEXES", "\"a-b\""]),
+        (
+            &["shard"],
+            &[("SHARD_INDEXES", "3,7-9"), ("JOB_COMPLETION_INDEX", "4")],
+            &["JOB_COMPLETION_INDEX", "4"],
+        ),
+        (&["shard"], &[("JOB_COMPLETION_INDEX", "-1")], &["JOB_COMPLETION_INDEX"]),
+        (&["run", "--log", "rogo_migrate=loud"], &[], &["--log", "loud"]),
+        (&["run", "--log-format", "xml"], &[], &["--log-format", "text", "json"]),
+        (&["run", "--warehouse", "Server=w;Password=planted"], &[], &["DATA_WAREHOUSE_CONNECTION_STRING"]),
+    ];
+    for (arguments, environment, says) in cases {
+        let ended = bare(arguments, environment).await.expect(64);
+        for part in *says {
+            assert!(
+                ended.stderr.contains(part),
+                "{arguments:?} {environment:?}: {part} is not said in\n{}",
+                ended.stderr
+            );
+        }
+        assert!(!ended.stderr.contains("planted"), "{}", ended.stderr);
+    }
+}
+
+#[tokio::test]
+async fn help_and_settings_answer_without_any_setting() {
+    let help = bare(&["--help"], &[]).await.expect(0);
+    for part in ["Usage:", "DATABASE_URL", "Exit codes:", "75"] {
+        assert!(help.stdout.contains(part), "{part}: {}", help.stdout);
+    }
+    let run = bare(&["run", "--help"], &[]).await.expect(0);
+    for part in ["--source-allow", "ROGO_SOURCE_ALLOW", "required", "--limit"] {
+        assert!(run.stdout.contains(part), "{part}: {}", run.stdout);
+    }
+    let settings = bare(&["settings"], &[("DATABASE_URL", "postgres://me:planted@db/app")]).await.expect(0);
+    assert!(!settings.stdout.contains("planted"));
+    assert!(
+        settings.stdout.lines().any(|line| line.starts_with("DATABASE_URL ") && line.contains(" set ")),
+        "{}",
+        settings.stdout
+    );
+    let wanted = "not set: required";
+    assert!(
+        settings.stdout.lines().any(|line| line.starts_with("target ") && line.contains(wanted)),
+        "{}",
+        settings.stdout
+    );
+    bare(&["--version"], &[]).await.expect(0);
+    bare(&[], &[]).await.expect(64);
+}
+
+#[tokio::test]
+async fn a_shard_that_is_not_in_the_plan_is_refused() {
+    let sample = plain_sample(12).await;
+    let app = TestApp::new(&sample).await;
+    app.run(&["plan", "--shards", "4"]).await.expect(0);
+    let says = ["there is no shard 9", "4 shards, from 0 to 3"];
+    Day::new("--shard 9 of 4", &["shard", "--shard", "9"], 64).says(says).is_refused(&app).await;
+    let job = Day::new("SHARD_INDEXES beyond the plan", &["shard"], 64)
+        .set("JOB_COMPLETION_INDEX", "1")
+        .set("SHARD_INDEXES", "0,9");
+    job.says(says).is_refused(&app).await;
+    let which = Day::new("no shard", &["shard"], 64).says(["--shard", "JOB_COMPLETION_INDEX"]);
+    which.is_refused(&app).await;
+    let waits = Day::new("no plan", &["shard", "--shard", "0", "--run", "other", "--wait-plan", "0s"], 78);
+    waits.says(["no plan at az://", "/other/plan.json", "rogo-migrate plan"]).is_refused(&app).await;
+    let merges = Day::new("nothing to finalize", &["finalize", "--run", "other"], 78);
+    merges
+        .says(["there is no plan at az://", "/other/plan.json", "rogo-migrate plan"])
+        .is_refused(&app)
+        .await;
+}

@@ -1,0 +1,154 @@
+//! Odd values in the warehouse, as SQL Server sends them: no value is guessed, no neighbour suffers.
+
+use std::fs;
+
+use super::plain_sample;
+use crate::support::{
+    app::{Sample, TestApp},
+    tds::{
+        self, TdsServer,
+        cells::{Cell, Type},
+        data::{Data, Table},
+    },
+};
+
+/// What is odd: in which table and column, the value, and what becomes of the row.
+type Case = (&'static str, &'static str, fn() -> Cell, &'static str);
+
+const REPORTS: &[Case] = &[
+    ("a NUL in a name", "Exercise", || text("3FN11 WR\0 Attempt 1"), "report_invalid"),
+    ("a NUL in the notes", "MarkerNotes", || text("a\0b"), "report_invalid"),
+    (
+        "a lone surrogate in the notes",
+        "MarkerNotes",
+        || Cell::Units(vec![0x41, 0xd83c, 0x42]),
+        "report_invalid",
+    ),
+    ("a lone surrogate in the grade", "Grade", || Cell::Units(vec![0xdc00]), "report_invalid"),
+    ("a whole emoji in the notes", "MarkerNotes", || text("🎓"), "migrated"),
+    ("a replacement character", "MarkerNotes", || text("\u{fffd}"), "migrated"),
+    ("a mark of 1e39", "MarksAchieved", || text("1e39"), "report_invalid"),
+    ("a mark of 1e400", "MarksAchieved", || text("1e400"), "report_invalid"),
+    ("infinity", "GradePercent", || text("Infinity"), "report_invalid"),
+    ("not a number", "GradePercent", || text("NaN"), "report_invalid"),
+    ("a decimal comma", "GradePercent", || text("12,5"), "report_invalid"),
+    ("a hexadecimal number", "MarksAvailable", || text("0x64"), "report_invalid"),
+    ("an exponent", "MarksAchieved", || text("4.55E+1"), "migrated"),
+    ("a decimal of many digits", "MarksAchieved", || text("45.12345678901234567890123456789"), "migrated"),
+    ("a negative mark", "MarksAchieved", || text("-1.5"), "migrated"),
+    ("words for a mark", "MarksAchieved", || text("forty"), "report_invalid"),
+    ("the year 1900", "DateInserted", || text("1900-01-01 00:00:00"), "migrated"),
+    ("the year 9999", "DateInserted", || text("9999-12-31 23:59:59.9999999"), "migrated"),
+    ("a day that is none", "DateInserted", || text("2023-02-29 10:00:00"), "report_invalid"),
+    ("a day the British way", "DateInserted", || text("31/12/2023 10:00"), "report_invalid"),
+    ("no date", "DateInserted", || Cell::Null, "report_incomplete"),
+    ("a blank grade", "Grade", || text("  "), "report_incomplete"),
+    ("a section with colons", "TISectionId", || text("a::b"), "context_id_invalid"),
+    ("one word", "Exercise", || text("3FN11"), "exercise_invalid"),
+    ("no such assessment", "Exercise", || text("9ZZ99 XX Attempt 1"), "assessment_missing"),
+    ("wildcards in the exercise", "Exercise", || text("% _ Attempt 1"), "assessment_missing"),
+    ("a grade that was missed", "Grade", || text("GRADE MISSED"), "grade_missed"),
+    ("malpractice of no level", "Grade", || text("Malpractice"), "malpractice_level_missing"),
+    ("malpractice of another level", "Grade", || text("Malpractice Monstrous"), "malpractice_level_unknown"),
+    ("a note of 1 MB", "MarkerNotes", || text(&"ü".repeat(500_000)), "migrated"),
+];
+
+const SCORES: &[Case] = &[
+    ("a score of 1e39", "Score", || text("1e39"), "score_incomplete"),
+    ("a score with a comma", "Score", || text("12,5"), "score_incomplete"),
+    ("no score", "Score", || Cell::Null, "score_incomplete"),
+    ("no label", "ScoreLabelCorrected", || text(" "), "score_incomplete"),
+    ("a label that no section has", "ScoreLabelCorrected", || text("Question 99"), "section_missing"),
+    ("a NUL in a comment", "MarkerComment", || text("\0"), "score_incomplete"),
+    ("a lone surrogate in a comment", "MarkerComment", || Cell::Units(vec![0xd800]), "score_incomplete"),
+];
+
+fn text(text: &str) -> Cell {
+    Cell::Text(text.to_owned())
+}
+
+/// Makes a column one of texts, as exports and careless schemas have them.
+fn as_text(table: &mut Table, column: usize) {
+    let scale = match table.columns[column].1 {
+        Type::Decimal(_, scale) => u32::from(scale),
+        _ => 0,
+    };
+    table.columns[column].1 = Type::NVarCharMax;
+    for row in &mut table.rows {
+        let said = match &row[column] {
+            Cell::Float(number) => number.to_string(),
+            #[expect(clippy::cast_precision_loss, reason = "a mark has few digits")]
+            Cell::Decimal(number) => (*number as f64 / f64::from(10_u32.pow(scale))).to_string(),
+            Cell::Local(time) => time.to_string(),
+            _ => continue,
+        };
+        row[column] = Cell::Text(said);
+    }
+}
+
+/// Puts each case into its own attempt's first row, from the `from`th attempt on.
+fn plant(table: &mut Table, cases: &[Case], attempts: &[i64]) {
+    for (_, column, ..) in cases {
+        let column = table.column(column).unwrap();
+        as_text(table, column);
+    }
+    let key = table.column("AttemptId").unwrap();
+    for ((_, column, value, _), attempt) in cases.iter().zip(attempts) {
+        let column = table.column(column).unwrap();
+        let row = table.rows.iter_mut().find(|row| row[key] == Cell::Int(*attempt)).unwrap();
+        row[column] = value();
+    }
+}
+
+async fn odd_sample() -> Sample {
+    let mut sample = plain_sample((REPORTS.len() + SCORES.len() + 3) as u64).await;
+    let mut data = Data::load(&sample.path("warehouse")).unwrap();
+    let csv = fs::read_to_string(sample.path("submission_files.csv")).unwrap();
+    let attempts: Vec<i64> = csv::Reader::from_reader(csv.as_bytes())
+        .records()
+        .map(|row| row.unwrap()[4].parse().unwrap())
+        .collect();
+    plant(&mut data.tables[0], REPORTS, &attempts);
+    plant(&mut data.tables[1], SCORES, &attempts[REPORTS.len()..]);
+    sample.tds = TdsServer::start(data, tds::Options::default()).await.unwrap();
+    sample
+}
+
+#[tokio::test]
+async fn every_odd_value_fails_its_own_row_and_says_which_column() {
+    let sample = odd_sample().await;
+    let app = TestApp::new(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let outcomes = app.outcomes();
+    let cases: Vec<&Case> = REPORTS.iter().chain(SCORES).collect();
+    let mut wrong = Vec::new();
+    for (row, (what, _, _, expected)) in (1..).zip(&cases) {
+        let (kind, code) = &outcomes[&row];
+        let found = if kind == "migrated" { kind } else { code };
+        if found != expected {
+            wrong.push(format!("row {row}, {what}: {found} instead of {expected}"));
+        }
+    }
+    let failed = app.result("submissions_failed_migration.csv");
+    assert!(wrong.is_empty(), "{wrong:#?}\n{failed}");
+    let mut reader = csv::Reader::from_reader(failed.as_bytes());
+    let messages: Vec<String> =
+        reader.records().map(|row| row.unwrap().iter().next_back().unwrap().to_owned()).collect();
+    let failing = cases.iter().filter(|(_, _, _, expected)| *expected != "migrated");
+    for ((what, column, _, code), message) in failing.zip(&messages) {
+        let named = message.contains(column) || !code.ends_with("_invalid") && !code.ends_with("_incomplete");
+        assert!(
+            message.starts_with(&format!("{code}: "))
+                && (named || *code == "exercise_invalid" || *code == "context_id_invalid"),
+            "{what}: {message}"
+        );
+        assert!(message.len() < 400 && !message.contains('\0'), "{what}: {message}");
+    }
+    for row in cases.len() as u64 + 1..=cases.len() as u64 + 3 {
+        assert_eq!(outcomes[&row].0, "migrated", "a neighbour");
+    }
+    let years =
+        "select count(*) from assignment_submissions where lti_launch_id like 'rogo_%' and created_at in
+        ('1900-01-01 00:00:00+00', '9999-12-31 23:59:59.999999+00')";
+    assert_eq!(app.database.number(years).await, 2);
+}
