@@ -16,11 +16,7 @@ const KEPT: [&str; 6] =
     ["id", "lms_user_id", "custom_assessment_code", "context_id", "rule_applied_at", "created_at"];
 
 /// The rules that stand after the run; the notes of the rows whose rule gave way to a live one.
-pub fn stand(
-    rows: &mut Rows,
-    run: &Run,
-    submissions: &[Submission],
-) -> Vec<(u64, String, &'static str)> {
+pub fn stand(rows: &mut Rows, run: &Run, submissions: &[Submission]) -> Vec<(u64, String, &'static str)> {
     let mut by_key: BTreeMap<[&str; 3], Vec<&Submission>> = BTreeMap::new();
     for one in submissions.iter().filter(|one| one.level.is_some()) {
         by_key.entry([&one.user_id, &one.assessment_code, &one.context_id]).or_default().push(one);
@@ -32,8 +28,9 @@ pub fn stand(
         let live = live_rows(run, key).into_iter().max_by_key(|(dated, _)| *dated);
         match live {
             // The sample has one attempt for each live rule: which of several would say so depends on their order.
-            Some((dated, _)) if dated >= newest.inserted => kept
-                .extend(attempts.iter().map(|one| (one.row, one.attempt.to_string(), "enforcement_kept"))),
+            Some((dated, _)) if dated >= newest.inserted => {
+                kept.extend(attempts.iter().map(|one| (one.row, one.attempt.to_string(), "enforcement_kept")))
+            }
             Some((_, row)) => {
                 let mut rule = rule(run, newest);
                 rule.extend(KEPT.iter().map(|column| (*column, Cell::Kept(row[*column].clone()))));

@@ -87,7 +87,9 @@ impl Run<'_> {
             }
             expected.migrated.insert(row, submission.line());
             for file in &submission.files {
-                expected.blobs.insert(file.blob_name(submission.attempt, self.r#try), self.blob(&submission, file));
+                expected
+                    .blobs
+                    .insert(file.blob_name(submission.attempt, self.r#try), self.blob(&submission, file));
             }
             written::add(&mut expected.rows, self, &submission);
             all.push(submission);

@@ -28,7 +28,8 @@ fn result(run: &Finished, name: &str) -> Vec<Record> {
 }
 
 fn migrated(run: &Finished, expected: &Expected) {
-    let columns = ["Attempt ID", "Launch ID", "Submission ID", "Session Record ID", "User ID", "LTI Context ID"];
+    let columns =
+        ["Attempt ID", "Launch ID", "Submission ID", "Session Record ID", "User ID", "LTI Context ID"];
     let lines: Vec<Vec<String>> = result(run, "migrated.csv")
         .iter()
         .map(|line| columns.iter().map(|column| line[*column].clone()).collect())
@@ -37,7 +38,13 @@ fn migrated(run: &Finished, expected: &Expected) {
     assert_eq!(lines, wanted, "migrated.csv, in the input's order");
     for line in &lines {
         let row = &run.after["assignment_submissions"][&line[2]];
-        let stands = [&row["lti_launch_id"], &row["id"], &row["lti_session_record_id"], &row["lms_user_id"], &row["context_id"]];
+        let stands = [
+            &row["lti_launch_id"],
+            &row["id"],
+            &row["lti_session_record_id"],
+            &row["lms_user_id"],
+            &row["context_id"],
+        ];
         assert!(stands.into_iter().eq(&line[1..]), "{line:?} is {row:?}");
     }
 }
@@ -51,7 +58,8 @@ fn failed(run: &Finished, promised: &BTreeMap<u64, Promise>) {
         assert!(!message.is_empty(), "{error}");
         codes.push(code.to_owned());
     }
-    let failing: Vec<(&u64, &Promise)> = promised.iter().filter(|(_, promise)| promise.kind == "failed").collect();
+    let failing: Vec<(&u64, &Promise)> =
+        promised.iter().filter(|(_, promise)| promise.kind == "failed").collect();
     assert!(codes.iter().eq(failing.iter().map(|(_, promise)| &promise.code)), "{codes:?}");
     let rows: Vec<&Record> = failing.iter().map(|(row, _)| run.inputs.row(**row)).collect();
     assert!(lines.iter().eq(rows), "the failed rows are the input's, cell by cell, in its order");
@@ -65,7 +73,8 @@ fn skipped_and_notes(run: &Finished, expected: &Expected, promised: &BTreeMap<u6
         };
         result(run, name).into_iter().map(line).collect()
     };
-    let skipped: Vec<(u64, String)> = read("skipped.csv").into_iter().map(|(row, _, code)| (row, code)).collect();
+    let skipped: Vec<(u64, String)> =
+        read("skipped.csv").into_iter().map(|(row, _, code)| (row, code)).collect();
     let wanted = promised.iter().filter(|(_, promise)| promise.kind == "skipped");
     assert_eq!(skipped, wanted.map(|(row, promise)| (*row, promise.code.clone())).collect::<Vec<_>>());
     let mut notes = read("notes.csv");
@@ -108,7 +117,13 @@ fn no_personal_data(run: &Finished) {
     let mut personal = BTreeSet::new();
     for row in &run.inputs.submissions {
         let name = format!("{} {}", row["First Name"].trim(), row["Surname"].trim());
-        let cells = ["Learner Email", "Membership Number", "Rogo User Name", "Learner Azure Blob Names", "Learner File Names"];
+        let cells = [
+            "Learner Email",
+            "Membership Number",
+            "Rogo User Name",
+            "Learner Azure Blob Names",
+            "Learner File Names",
+        ];
         let said = cells.iter().map(|cell| row[*cell].trim().to_owned()).chain([name]);
         // Shorter ones are found in any hexadecimal number.
         personal.extend(said.filter(|text| text.chars().count() > 7));
@@ -141,12 +156,16 @@ pub fn differ_only_in_place(one: &Finished, other: &Finished) {
                 let place = ["file_url", "azure_blob_url", "azure_container_name", "azure_blob_name"];
                 // Defaults at insert; what is not, the oracle has compared with both.
                 let at_insert = column.ends_with("_at") && value != &same[column];
-                assert!(place.contains(&&**column) || at_insert || value == &same[column], "{table} {id} {column}");
+                assert!(
+                    place.contains(&&**column) || at_insert || value == &same[column],
+                    "{table} {id} {column}"
+                );
             }
         }
         let more: BTreeSet<&String> = others.keys().filter(|id| !rows.contains_key(*id)).collect();
         let migrated_more = u64::try_from(more.len()).unwrap();
-        let per_submission = ["lti_launch_sessions", "lti_session_records", "assignment_submissions", "submission_grades"];
+        let per_submission =
+            ["lti_launch_sessions", "lti_session_records", "assignment_submissions", "submission_grades"];
         if per_submission.contains(&&**table) {
             assert_eq!(migrated_more, corrupt.len() as u64, "{table}: {more:?}");
         }

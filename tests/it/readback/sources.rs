@@ -44,7 +44,8 @@ fn answer(folder: &Path, faults: &BTreeMap<String, Source>, request: &Request) -
     let Ok(bytes) = std::fs::read(folder.join(name)) else { return Response::new(404) };
     let half = bytes.len() / 2;
     let md5 = BASE64_STANDARD.encode(Md5::digest(&bytes));
-    let sound = |md5: &str| Response::new(200).header("etag", "\"1\"").header("content-md5", md5).body(bytes.clone());
+    let sound =
+        |md5: &str| Response::new(200).header("etag", "\"1\"").header("content-md5", md5).body(bytes.clone());
     let attempt = name.split('/').nth(1).unwrap();
     match faults.get(attempt) {
         None => sound(&md5),

@@ -70,10 +70,8 @@ pub async fn documents(app: &TestApp<'_>, run: &str) -> BTreeMap<String, Vec<u8>
 
 /// The one process's try.
 pub fn only_try(documents: &BTreeMap<String, Vec<u8>>) -> String {
-    let tries: Vec<&str> = documents
-        .keys()
-        .filter_map(|name| name.strip_prefix("tries/")?.strip_suffix(".json"))
-        .collect();
+    let tries: Vec<&str> =
+        documents.keys().filter_map(|name| name.strip_prefix("tries/")?.strip_suffix(".json")).collect();
     let [one] = tries.as_slice() else { panic!("{tries:?}") };
     assert!(one.len() == 12 && one.bytes().all(|byte| byte.is_ascii_hexdigit()), "{one}");
     (*one).to_owned()

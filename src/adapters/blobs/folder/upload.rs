@@ -54,7 +54,8 @@ impl Upload for FolderUpload {
         let Some(file) = self.file.take() else { return Err(self.broken()) };
         let Self { own, name, options, digest, .. } = *self;
         if <[u8; 16]>::from(digest.finalize()) != md5 {
-            let what = format!("what was written to {} has another MD5 than it should have", own.shown(&name));
+            let what =
+                format!("what was written to {} has another MD5 than it should have", own.shown(&name));
             return Err(Fault::new(own.service, FaultKind::Corrupt, what));
         }
         blocking(own.service, move || own.place(&name, file, md5, &options)).await
