@@ -84,6 +84,8 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
+        // Jobs that were made in this very second have been seen to outlive their namespace's deletion.
+        self.try_kubectl(&["delete", "jobs", "--all", "--wait=false"]);
         self.try_kubectl(&["delete", "namespace", &self.0, "--wait=false"]);
     }
 }
