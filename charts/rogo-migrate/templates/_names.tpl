@@ -59,8 +59,8 @@ place are no part of a digest, and neither is the release's revision: an upgrade
 {{- end -}}
 
 {{/*
-Adds to the names what runs `shards.only` again, where that holds. A list whose Jobs failed gets new names at each
-upgrade: the same line runs them once more.
+Adds to the names what runs `shards.only` again, where that holds. A list whose Jobs have ended, one of them failed, gets
+new names at each upgrade: the same line runs it once more.
 */}}
 {{- define "rogo-migrate.addAgain" -}}
 {{- $names := .names -}}
@@ -69,15 +69,16 @@ upgrade: the same line runs them once more.
 {{- $spec := include "rogo-migrate.shardSpec" (dict "ctx" .ctx "epoch" $names.epoch "component" "shards-again" "indexes" $indexes) -}}
 {{- $again := sha256sum $spec | trunc 8 -}}
 {{- $try := 1 -}}
+{{- $ends := list -}}
 {{- range (lookup "batch/v1" "Job" .ctx.Release.Namespace "").items -}}
 {{- if eq (dig "metadata" "labels" "rogo-migrate/again" "" .) $again -}}
 {{- if eq (dig "metadata" "labels" "app.kubernetes.io/instance" "" .) $.ctx.Release.Name -}}
-{{- $next := int (dig "metadata" "annotations" "rogo-migrate/try" "1" .) -}}
-{{- if eq (include "rogo-migrate.jobEnd" .) "Failed" }}{{ $next = add1 $next }}{{ end -}}
-{{- $try = max $try $next -}}
+{{- $try = max $try (int (dig "metadata" "annotations" "rogo-migrate/try" "1" .)) -}}
+{{- $ends = append $ends (include "rogo-migrate.jobEnd" .) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- if and (has "Failed" $ends) (not (has "" $ends)) }}{{ $try = add1 $try }}{{ end -}}
 {{- $shards := printf "%s-s-%s" .slug (printf "%s %d" $spec $try | sha256sum | trunc 8) -}}
 {{- $finalize := include "rogo-migrate.finalizeSpec" (dict "ctx" .ctx "epoch" $names.epoch "component" "finalize-again" "shardJob" $shards) -}}
 {{- $_ := set $names "again" (dict "digest" $again "try" (toString $try) "indexes" $indexes "shards" $shards "finalize" (printf "%s-f-%s" .slug (sha256sum $finalize | trunc 8))) -}}

@@ -99,8 +99,17 @@ fn a_queue_admits_shards_alone_and_places_them_itself() {
 }
 
 #[test]
-fn objects_are_labelled_as_kubernetes_recommends() {
-    for object in render("networkPolicy.enabled=true").unwrap().objects() {
+fn objects_are_whole_and_labelled_as_kubernetes_recommends() {
+    let api = |kind: &str| match kind {
+        "Job" => "batch/v1",
+        "Role" | "RoleBinding" => "rbac.authorization.k8s.io/v1",
+        "NetworkPolicy" => "networking.k8s.io/v1",
+        "Pod" | "ServiceAccount" => "v1",
+        other => panic!("{other:?} is no kind that the chart makes"),
+    };
+    for object in render("networkPolicy.enabled=true shards.only=3").unwrap().objects() {
+        assert_eq!(text(object, "/apiVersion"), api(&text(object, "/kind")));
+        assert!(text(object, "/metadata/name").starts_with("r-rogo"), "{object}");
         for (label, value) in [
             ("name", "rogo-migrate"),
             ("instance", "r"),
@@ -133,6 +142,12 @@ fn the_network_policy_and_the_test_pod() {
     check(&[
         ("networkPolicy.enabled=true", "NetworkPolicy", "spec/policyTypes", json!(["Ingress", "Egress"])),
         ("networkPolicy.enabled=true", "NetworkPolicy", "spec/ingress", Value::Null),
+        (
+            "networkPolicy.enabled=true",
+            "NetworkPolicy",
+            "spec/podSelector/matchLabels",
+            json!({"app.kubernetes.io/name": "rogo-migrate", "app.kubernetes.io/instance": "r"}),
+        ),
         (
             "networkPolicy.enabled=true networkPolicy.egress[0].to[0].ipBlock.cidr=10.0.0.0/8",
             "NetworkPolicy",

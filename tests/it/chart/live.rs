@@ -72,6 +72,11 @@ impl Namespace {
         self.jobs().into_iter().map(|(of, job)| (of, text(&job, "/metadata/uid"))).collect()
     }
 
+    fn wait_until_failed(&self, component: &str) {
+        let selector = format!("--selector=app.kubernetes.io/component={component}");
+        self.kubectl(&["wait", "jobs", &selector, "--for=condition=Failed", "--timeout=180s"]);
+    }
+
     fn wait_until_all_failed(&self) {
         self.kubectl(&["wait", "jobs", "--all", "--for=condition=Failed", "--timeout=180s"]);
     }
@@ -79,6 +84,8 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
+        // Jobs that were made in this very second have been seen to outlive their namespace's deletion.
+        self.try_kubectl(&["delete", "jobs", "--all", "--wait=false"]);
         self.try_kubectl(&["delete", "namespace", &self.0, "--wait=false"]);
     }
 }
@@ -153,9 +160,20 @@ fn a_failed_list_of_shards_runs_again_and_a_later_generation_ignores_it() {
     namespace.wait_until_all_failed();
     let before = namespace.uids();
 
-    // The same line, twice.
-    namespace.upgrade(&["shards.only=1"]).unwrap();
+    // The same line, twice; nothing happens to it while it runs.
+    namespace.upgrade(&["shards.only=1", "shards.suspend=true"]).unwrap();
+    namespace.wait_until_failed("finalize-again");
+    let paused = namespace.uids();
+    namespace.upgrade(&[]).unwrap();
+    assert_eq!(namespace.uids(), paused);
+    let refusal = namespace.upgrade(&["shards.only="]).unwrap_err();
+    assert!(
+        refusal.contains("Helm would delete r-rogo-s-") && refusal.contains("is unfinished"),
+        "{refusal}"
+    );
+    namespace.upgrade(&["shards.suspend=false"]).unwrap();
     namespace.wait_until_all_failed();
+    assert_eq!(namespace.uids(), paused);
     let first = namespace.uids();
     namespace.upgrade(&["shards.only=1"]).unwrap();
     namespace.wait_until_all_failed();
