@@ -34,8 +34,8 @@ async fn a_run_that_is_killed_again_and_again_ends_like_one_that_was_not() {
     while left > 0 {
         let app = TestApp::new(&sample).await;
         // Several kills of one run: each process finds what another one left.
-        for _ in 0..left.min(5) {
-            let moment = whole.mul_f64(dice.share());
+        for _ in 0..left.min(9) {
+            let moment = whole.mul_f64(0.8 * dice.share());
             let mut process = app.start(&["run"]);
             let killed = tokio::time::timeout(moment, process.wait()).await.is_err();
             process.kill().await.unwrap();
