@@ -425,6 +425,22 @@ async fn too_few_warehouse_connections_are_refused() {
 }
 
 #[tokio::test]
+async fn a_warehouse_that_holds_each_process_to_a_few_connections_is_counted_so() {
+    let mut world = five();
+    world.settings.shards = 8;
+    world.settings.parallelism = 7;
+    world.warehouse.shape.connections_per_process = Some(2);
+    world.make().await.unwrap();
+    world.settings.run = "second".into();
+    world.warehouse.shape.max_connections = Some(14);
+    world.make().await.unwrap();
+    world.settings.run = "third".into();
+    world.warehouse.shape.max_connections = Some(13);
+    let refused = world.make().await.unwrap_err();
+    assert!(refused.message.contains("allows 13 connections and the run would open 14"), "{refused}");
+}
+
+#[tokio::test]
 async fn a_warehouse_without_any_report_is_another_one() {
     let mut world = five();
     world.warehouse.empty = true;

@@ -149,6 +149,7 @@ impl FakeWarehouse {
             rows: None,
             lookups_are_cheap: true,
             max_connections: None,
+            connections_per_process: None,
         };
         Self { shape, fault: None, empty: false, scanned: Vec::new() }
     }
