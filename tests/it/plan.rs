@@ -8,6 +8,7 @@
 )]
 
 mod fakes;
+mod numbers;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
