@@ -1,6 +1,7 @@
 //! The commands: wiring only.
 
 mod connect;
+mod await_plan;
 mod completions;
 mod finalize;
 mod orphans;

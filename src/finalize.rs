@@ -2,6 +2,7 @@
 //!
 //! It may be run again at any time and comes to the same results, byte for byte.
 
+pub mod wait;
 pub mod merge;
 pub mod books;
 pub mod sweep;
