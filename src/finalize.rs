@@ -7,6 +7,7 @@ pub mod merge;
 pub mod books;
 pub mod sweep;
 pub mod results;
+pub mod rerun;
 
 use std::{
     path::Path,

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     adapters::postgres::PostgresTarget,
     domain::{Plan, ShardIndex},
-    exit::{Exit, Stop},
+    exit::{End, Exit, Stop},
     plan::{Present, differences, lost_rows},
     ports::{Blobs, Service, Target},
     report::progress::{Progress, Style, display},
@@ -30,14 +30,14 @@ const SHOW_EVERY: Duration = Duration::from_secs(10);
 
 /// Waits for the plan, then moves the shard's rows. Exit 0 only where every row has an outcome and the
 /// done marker stands.
-pub async fn run(settings: &Settings, log: &LogSettings, stop: &CancellationToken) -> Result<Exit, Stop> {
+pub async fn run(settings: &Settings, log: &LogSettings, stop: &CancellationToken) -> Result<End, Stop> {
     let Some(index) = settings.shard else {
         return Err(Stop::new(Exit::Usage, "which shard? Give --shard, or JOB_COMPLETION_INDEX"));
     };
     let store = connect::run_store(settings)?;
     let plan = super::or_stopped(stop, await_plan(settings, &store)).await?;
     move_shard(settings, &store, Arc::new(plan), index, log, stop).await?;
-    Ok(Exit::Done)
+    Ok(End::done(format!("every row of shard {index} has an outcome")))
 }
 
 /// Moves one shard of a plan that stands. `run` calls it for each.

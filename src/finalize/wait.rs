@@ -199,7 +199,9 @@ impl<'a> Wait<'a> {
     /// Pods that do not start or end; not asked for where all is well.
     async fn survey(&mut self, tell: &mut (dyn FnMut(String) + Send)) -> Option<Survey> {
         let amiss = match &self.job {
-            Some(Some(job)) => !job.suspended && (job.ready < job.active || job.ready == 0 || job.terminating > 0),
+            Some(Some(job)) => {
+                !job.suspended && (job.ready < job.active || job.ready == 0 || job.terminating > 0)
+            }
             Some(None) | None => false,
         };
         if !amiss {
@@ -220,7 +222,10 @@ impl<'a> Wait<'a> {
             return;
         }
         self.told = Some(Instant::now());
-        tell(format!("{what}: {}; it is tried again, and done markers in the run store count", fault.chain()));
+        tell(format!(
+            "{what}: {}; it is tried again, and done markers in the run store count",
+            fault.chain()
+        ));
     }
 
     /// Whether there is nothing more to wait for.

@@ -135,7 +135,8 @@ impl Warnings {
         let names = names.join(" ");
         let nodes: BTreeSet<&str> = stuck.iter().filter_map(|pod| pod.node.as_deref()).collect();
         let nodes = nodes.into_iter().take(NAMED).collect::<Vec<_>>().join(" ");
-        let delete = format!("kubectl --namespace {} delete pod {names} --grace-period=0 --force", self.namespace);
+        let delete =
+            format!("kubectl --namespace {} delete pod {names} --grace-period=0 --force", self.namespace);
         Some(format!(
             "{} pods of Job {} were told to end more than {} min ago and are still there, as where a node is gone; \
              if it is: kubectl delete node {nodes}; else: {delete} (nothing is written twice, whatever still runs)",
