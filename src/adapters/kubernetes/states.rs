@@ -32,6 +32,7 @@ pub(super) fn job(job: &Job) -> JobState {
         terminating: count(status.terminating),
         succeeded: count(status.succeeded),
         completions: count(spec.and_then(|spec| spec.completions)),
+        failed_indexes: status.failed_indexes.clone().unwrap_or_default(),
         suspended: spec.and_then(|spec| spec.suspend).unwrap_or(false),
         end: holds("Complete").map(|_| JobEnd::Complete).or(failed),
     }

@@ -15,7 +15,8 @@ fn a_job_is_read_with_its_end() {
         let spec = json!({"completions": 8, "suspend": true, "template": {}});
         job(&parsed(json!({"metadata": metadata, "spec": spec, "status": status})))
     };
-    let running = made(json!({"active": 3, "ready": 2, "terminating": 1, "succeeded": 4}));
+    let running =
+        made(json!({"active": 3, "ready": 2, "terminating": 1, "succeeded": 4, "failedIndexes": "1,3-4"}));
     let expected = JobState {
         uid: "u".into(),
         version: "7".into(),
@@ -24,6 +25,7 @@ fn a_job_is_read_with_its_end() {
         terminating: 1,
         succeeded: 4,
         completions: 8,
+        failed_indexes: "1,3-4".into(),
         suspended: true,
         end: None,
     };
