@@ -65,8 +65,8 @@ pub(super) fn terminating(pod: &Pod) -> Option<TerminatingPod> {
 pub(super) fn obstacle(pod: &Pod) -> Option<Obstacle> {
     let status = pod.status.as_ref()?;
     let name = pod.metadata.name.clone();
-    let containers = status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
-    let of_container = containers.filter_map(of_container).next();
+    let mut containers = status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
+    let of_container = containers.find_map(of_container);
     let of_scheduler = || {
         let unscheduled = |kind: &str| kind == "PodScheduled";
         let found = status.conditions.iter().flatten().find(|found| unscheduled(&found.type_))?;

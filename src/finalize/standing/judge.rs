@@ -240,20 +240,19 @@ fn eta_s(rows: Rows, rows_per_second: f64) -> Option<u64> {
 }
 
 fn job_line(job: &RunJob) -> String {
-    let state = &job.state;
+    let RunJob { name, component, state, .. } = job;
     let what = match &state.end {
         Some(JobEnd::Complete) => "complete".to_owned(),
         Some(JobEnd::Failed(words)) => format!("failed: {words}"),
         None if state.suspended => "suspended".to_owned(),
         None => format!("{} active, {} ready", state.active, state.ready),
     };
-    let mut line =
-        format!("Job {}: {what}; {} of {} succeeded", job.name, state.succeeded, state.completions);
     // Of an additional Job they are places in its list, not shards.
-    if job.component == "shards" && !state.failed_indexes.is_empty() {
-        line.push_str(&format!("; shards failed: {}", state.failed_indexes));
-    }
-    line
+    let failed = match state.failed_indexes.as_str() {
+        indexes if component == "shards" && !indexes.is_empty() => format!("; shards failed: {indexes}"),
+        _ => String::new(),
+    };
+    format!("Job {name}: {what}; {} of {} succeeded{failed}", state.succeeded, state.completions)
 }
 
 #[cfg(test)]

@@ -114,8 +114,8 @@ impl Run {
     }
 }
 
-fn failed() -> Option<JobEnd> {
-    Some(JobEnd::Failed("FailedIndexes: Job has failed indexes".into()))
+fn failed() -> JobEnd {
+    JobEnd::Failed("FailedIndexes: Job has failed indexes".into())
 }
 
 const FETCH: &str = "rogo-migrate results --run rogo --run-store az://runs --to .";
@@ -133,7 +133,7 @@ fn before_there_is_a_plan() {
     let anew = Run::unplanned().refused("1", 78, 1).job("plan", "2", None);
     anew.is(RunState::Planning, Exit::Temporary, waiting, "");
     let logs = "kubectl --namespace ns logs job/r-plan";
-    let lost = Run::unplanned().job("plan", "1", failed());
+    let lost = Run::unplanned().job("plan", "1", Some(failed()));
     lost.is(RunState::Refused, Exit::Configuration, "Job r-plan failed and left no plan", logs);
 }
 
@@ -149,8 +149,11 @@ fn a_run_under_way() {
     let again = Run::planned().done(&[0, 2], 10).summary(10, 20).beat(1, alive);
     again.is(RunState::Running, Exit::Temporary, "1 processes", "");
     let rerun = Run::planned().done(&[0, 2], 10).summary(10, 20);
-    let rerun =
-        rerun.job("shards", "1", failed()).job("finalize", "1", failed()).job("shards-again", "1", None);
+    let rerun = rerun.job("shards", "1", Some(failed())).job("finalize", "1", Some(failed())).job(
+        "shards-again",
+        "1",
+        None,
+    );
     rerun.is(RunState::Running, Exit::Temporary, "0 processes", "");
     let merging = Run::planned().done(&[0, 1, 2], 10).job("shards", "1", Some(JobEnd::Complete));
     merging.job("finalize", "1", None).is(
@@ -174,9 +177,10 @@ fn a_run_that_ended() {
     let line =
         "helm upgrade r oci://a/b --namespace ns --reset-then-reuse-values --set-literal shards.only=1-2";
     let in_cluster = Run::planned().done(&[0], 10).beat(1, minute(15)).summary(20, 20);
-    let in_cluster = in_cluster.job("shards", "1", failed()).job("finalize", "1", failed());
+    let in_cluster = in_cluster.job("shards", "1", Some(failed())).job("finalize", "1", Some(failed()));
     in_cluster.is(RunState::Incomplete, Exit::Incomplete, reason, line);
-    let unmerged = Run::planned().done(&[0], 95).job("shards", "1", failed()).job("finalize", "1", failed());
+    let unmerged =
+        Run::planned().done(&[0], 95).job("shards", "1", Some(failed())).job("finalize", "1", Some(failed()));
     unmerged.is(RunState::Incomplete, Exit::Incomplete, reason, line);
     let silent = Run::planned().done(&[0], 10).beat(1, minute(80));
     silent.is(RunState::Still, Exit::Incomplete, "nobody has given a sign of life for 20m 00s", RESUME);
