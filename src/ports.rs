@@ -176,6 +176,8 @@ pub struct WarehouseShape {
     pub lookups_are_cheap: bool,
     /// The most connections that the server lets us open, where it says so.
     pub max_connections: Option<u32>,
+    /// What a process opens at most, whatever its workers ask for; `None`: a pool for each worker.
+    pub connections_per_process: Option<u32>,
 }
 
 /// Reports and scores by attempt.
