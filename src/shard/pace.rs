@@ -228,9 +228,7 @@ impl Pace {
     /// succeed; what a service asks for is kept to, however often it asks.
     async fn wait_until_open(&self, service: Service) -> Result<(), Trouble> {
         let mut has_waited = false;
-        while let Some((wait, _)) =
-            self.pause(service).filter(|(_, throttled)| *throttled || !has_waited)
-        {
+        while let Some((wait, _)) = self.pause(service).filter(|(_, throttled)| *throttled || !has_waited) {
             // A little apart, so that not all come back in one instant.
             self.sleep(wait + jitter(wait / 4)).await?;
             has_waited = true;

@@ -40,7 +40,8 @@ impl World {
     }
 
     async fn with(rows: u64, seed: u64, change: impl FnOnce(&mut SampleOptions)) -> Self {
-        let blobs: SocketAddr = Azurite::shared().await.endpoint().split('/').nth(2).unwrap().parse().unwrap();
+        let blobs: SocketAddr =
+            Azurite::shared().await.endpoint().split('/').nth(2).unwrap().parse().unwrap();
         let source = Proxy::start(blobs).await;
         let port = source.address().port();
         let sample = Sample::with(rows, seed, |options| {

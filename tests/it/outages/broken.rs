@@ -36,7 +36,10 @@ async fn a_file_that_its_server_cannot_give_fails_its_own_row_and_delays_nobody(
     assert!(ended.stdout.contains("30 rows = 29 migrated + 1 failed + 0 skipped"), "{}", ended.stdout);
     assert!(!ended.stderr.contains("the process waits"), "{}", ended.stderr);
     let failed = app.result("submissions_failed_migration.csv");
-    assert!(failed.contains("unavailable: file 1 of the submission (a learner file, from http://127.0.0.1:"), "{failed}");
+    assert!(
+        failed.contains("unavailable: file 1 of the submission (a learner file, from http://127.0.0.1:"),
+        "{failed}"
+    );
     assert!(failed.contains("failed at each try, and answered before and after"), "{failed}");
     assert_eq!(app.outcomes()[&20], ("failed".to_owned(), "unavailable".to_owned()));
     no_orphans_and_nothing_missing(&app).await;
@@ -53,11 +56,12 @@ async fn a_file_that_its_server_cannot_give_fails_its_own_row_and_delays_nobody(
 
 #[tokio::test]
 async fn storage_that_asks_for_less_is_given_time_and_blames_no_row() {
-    let world = World::new(120, 59).await;
+    let world = World::plain(40, 59).await;
     let expected = world.undisturbed().await;
     let app = world.app().await;
     app.run(&["plan"]).await.expect(0);
-    let bytes = b"HTTP/1.1 503 Busy\r\nretry-after: 1\r\nx-ms-error-code: ServerBusy\r\ncontent-length: 0\r\n\r\n";
+    let bytes =
+        b"HTTP/1.1 503 Busy\r\nretry-after: 1\r\nx-ms-error-code: ServerBusy\r\ncontent-length: 0\r\n\r\n";
     let busy = |to: &str| Some(Reply { to: to.into(), bytes: bytes.to_vec(), times: 8 });
     world.source.reply(busy("GET "));
     world.target.reply(busy("/LTI_Uploads/"));

@@ -197,13 +197,7 @@ async fn link(client: TcpStream, shared: Arc<Shared>) {
 type Queue = mpsc::Sender<(Instant, Vec<u8>)>;
 
 /// Reads one side until its end; a client's bytes may be answered at once instead, into `replies`.
-async fn read(
-    mut from: OwnedReadHalf,
-    replies: Option<&Queue>,
-    queue: &Queue,
-    link: &Link,
-    shared: &Shared,
-) {
+async fn read(mut from: OwnedReadHalf, replies: Option<&Queue>, queue: &Queue, link: &Link, shared: &Shared) {
     let direction = if replies.is_some() { Direction::ToServer } else { Direction::ToClient };
     let mut buffer = vec![0; 64 * 1024];
     // Of the body of a request that was answered here.
