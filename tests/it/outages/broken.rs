@@ -56,7 +56,7 @@ async fn a_file_that_its_server_cannot_give_fails_its_own_row_and_delays_nobody(
 
 #[tokio::test]
 async fn storage_that_asks_for_less_is_given_time_and_blames_no_row() {
-    let world = World::new(120, 59).await;
+    let world = World::plain(40, 59).await;
     let expected = world.undisturbed().await;
     let app = world.app().await;
     app.run(&["plan"]).await.expect(0);

@@ -14,7 +14,7 @@ use crate::{
 
 #[tokio::test]
 async fn a_password_that_is_changed_in_the_middle_costs_no_row() {
-    let world = World::new(120, 57).await;
+    let world = World::plain(40, 57).await;
     let mut app = world.app().await;
     let role = format!("rotated_{}", app.database.name());
     app.database.run(&format!("create role {role} superuser login password 'old'")).await;

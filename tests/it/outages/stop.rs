@@ -20,6 +20,7 @@ const LONGEST_STOP: Duration = Duration::from_secs(20);
 async fn a_run_that_is_stopped_has_recorded_all_it_wrote_and_the_next_does_only_the_rest() {
     let world = World::new(120, 54).await;
     let app = world.app().await;
+    let seeded = committed(&app).await;
     world.take_time();
     let mut process = app.start(&["run", "--workers", "2", "--in-flight", "4", "--flush", "5m"]);
     until("rows stand", || async { submissions(&app).await >= 10 }).await;
@@ -30,7 +31,8 @@ async fn a_run_that_is_stopped_has_recorded_all_it_wrote_and_the_next_does_only_
     assert_eq!(stopped.code, Some(143), "{}", stopped.stderr);
     assert!(stopped.stderr.contains("run again to go on"), "{}", stopped.stderr);
     let first = recorded(&app).concat();
-    assert_eq!(migrated(&first), committed(&app).await, "what was written has its outcome, and nothing else");
+    let written: BTreeSet<String> = committed(&app).await.difference(&seeded).cloned().collect();
+    assert_eq!(migrated(&first), written, "what was written has its outcome, and nothing else");
 
     world.take_no_time();
     app.run(&["run"]).await.expect(0);
@@ -57,7 +59,7 @@ async fn a_shard_that_waits_for_the_plan_stops_at_once() {
 
 #[tokio::test]
 async fn a_second_signal_ends_a_stop_that_waits() {
-    let world = World::new(120, 56).await;
+    let world = World::plain(40, 56).await;
     let app = world.app().await;
     app.run(&["plan"]).await.expect(0);
     world.take_time();
