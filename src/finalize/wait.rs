@@ -154,7 +154,12 @@ impl<'a> Wait<'a> {
                 self.pause = PAUSES.0;
                 self.seen |= job.is_some();
                 let version = job.as_ref().map(|job| job.version.clone());
-                let pause = if job.is_some() { Duration::ZERO } else { LOOK_FOR_JOB_EVERY };
+                let pause = match (&job, &self.job) {
+                    (None, _) => LOOK_FOR_JOB_EVERY,
+                    // A watch that ends without a change may end at once every time.
+                    (Some(job), Sight::There(before)) if job.version == before.version => PAUSES.0,
+                    (Some(_), _) => Duration::ZERO,
+                };
                 self.job = job.map_or(Sight::Missing, Sight::There);
                 look(jobs, version, pause)
             }
