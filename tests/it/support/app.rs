@@ -1,4 +1,5 @@
 //! The program as its user has it: the built binary, its environment, and real servers behind it.
+#![allow(dead_code, reason = "tests and benchmark each use a part")]
 
 use std::{
     collections::BTreeMap,
