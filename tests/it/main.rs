@@ -16,6 +16,7 @@ mod finalize;
 mod e2e;
 mod crash;
 mod after;
+mod outages;
 mod readback;
 #[cfg(feature = "cluster")]
 mod chart;
