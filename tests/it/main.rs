@@ -18,4 +18,6 @@ mod crash;
 mod readback;
 #[cfg(feature = "cluster")]
 mod chart;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod bad_days;

@@ -1,0 +1,80 @@
+//! What befalls a pod from outside Kubernetes, done by a privileged pod on the same node: its process is killed, or it gets too
+//! little memory.
+
+use serde_json::{Value, json};
+
+use super::{kubectl::Kubectl, services::variable};
+use crate::chart::rendered::text;
+
+const NAME: &str = "node";
+
+/// Sets `pid` to the program's process in the pod with the UID `$1`.
+const FIND: &str = r#"
+pid=
+for file in /proc/[0-9]*/cgroup; do
+    process=${file%/cgroup}
+    if grep -q -e "$1" -e "${1//-/_}" "$file" 2>/dev/null && [[ $(<"$process/comm") == rogo-migrate ]]; then
+        pid=${process#/proc/}
+    fi
+done
+[[ -n $pid ]] || { echo "no process of the pod $1" >&2; exit 1; }"#;
+
+const KILL: &str = r#"kill -KILL "$pid""#;
+
+/// Takes the memory away that the process does not use now; whatever it asks for then is too much.
+const STARVE: &str = r#"
+root=/proc/1/root/sys/fs/cgroup
+path=$(sed -n 's/^[0-9]*:memory://p' "/proc/$pid/cgroup")
+if [[ -n $path ]]; then
+    used=$root/memory$path/memory.usage_in_bytes limit=$root/memory$path/memory.limit_in_bytes
+else
+    path=$(sed -n 's/^0:://p' "/proc/$pid/cgroup")
+    used=$root$path/memory.current limit=$root$path/memory.max
+fi
+# It may need less for a moment than it did a moment ago.
+while [[ -d /proc/$pid ]]; do
+    { cat "$used" >"$limit"; } 2>/dev/null || true
+    sleep 0.1
+done"#;
+
+/// A pod that may do everything on one node.
+pub struct Node<'a> {
+    kubectl: &'a Kubectl,
+}
+
+impl<'a> Node<'a> {
+    /// On the node where this pod runs.
+    pub fn of(kubectl: &'a Kubectl, pod: &Value) -> Self {
+        let container = json!({
+            "name": NAME, "image": variable("ROGO_TEST_TDS_IMAGE"), "imagePullPolicy": "IfNotPresent",
+            "command": ["sleep", "infinity"], "securityContext": {"privileged": true, "runAsUser": 0},
+        });
+        let spec = json!({
+            "nodeName": text(pod, "/spec/nodeName"), "hostPID": true, "terminationGracePeriodSeconds": 0,
+            "automountServiceAccountToken": false, "tolerations": [{"operator": "Exists"}],
+            "containers": [container],
+        });
+        let own = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": NAME}, "spec": spec});
+        kubectl.give(&["create", "--filename=-"], &own);
+        kubectl.run(&["wait", "pod/node", "--for=condition=Ready", "--timeout=120s"]);
+        Self { kubectl }
+    }
+
+    /// SIGKILL.
+    #[track_caller]
+    pub fn kill(&self, pod: &Value) {
+        self.run(KILL, pod);
+    }
+
+    /// Lowers the pod's memory to what it uses, until it is killed for asking for more.
+    #[track_caller]
+    pub fn starve(&self, pod: &Value) {
+        self.run(STARVE, pod);
+    }
+
+    #[track_caller]
+    fn run(&self, script: &str, pod: &Value) {
+        let script = format!("{FIND}\n{script}");
+        self.kubectl.run(&["exec", NAME, "--", "bash", "-c", &script, "node", &text(pod, "/metadata/uid")]);
+    }
+}
