@@ -1,8 +1,10 @@
 //! The commands: wiring only.
 
 mod connect;
+mod await_plan;
 mod completions;
 mod finalize;
+mod last_word;
 mod orphans;
 mod plan;
 mod run;
@@ -11,13 +13,15 @@ mod settings;
 mod shard;
 mod signals;
 
+pub use last_word::{guarded, last_word};
+
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     cli::{Cli, Command},
-    exit::{Exit, Stop},
+    exit::{End, Exit, Stop},
     report,
     settings::{Flags, LogSettings, Settings, Sources},
     telemetry,
@@ -28,24 +32,24 @@ const LONGEST_STOP: Duration = Duration::from_secs(18);
 
 /// Arguments → settings → telemetry → command. All that can fail synchronously fails first, but for the
 /// handler of SIGTERM, which process 1 has only once it has asked for it.
-pub fn run(cli: &Cli) -> Result<Exit, Stop> {
+pub fn run(cli: &Cli) -> Result<End, Stop> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Stop::new(Exit::Temporary, format!("cannot start the runtime: {error}")))?;
     let stop = signals::stop_token(&runtime)?;
     if let Command::Completions(args) = &cli.command {
-        return Ok(completions::run(args));
+        return Ok(completions::run(args).into());
     }
     let sources = Sources::gather(flags(cli), cli.global.config.as_deref())?;
     if let Command::Settings(_) = &cli.command {
-        return settings::run(&sources);
+        return settings::run(&sources).map(End::from);
     }
     let log = LogSettings::load(&sources)?;
     let _telemetry = telemetry::start(&log)?;
     if let Command::Sample(args) = &cli.command {
         report::print(&sample::run(args)?.to_string());
-        return Ok(Exit::Done);
+        return Ok(Exit::Done.into());
     }
     let settings = Settings::load(&sources)?;
     let command = async {
@@ -54,8 +58,10 @@ pub fn run(cli: &Cli) -> Result<Exit, Stop> {
             Command::Shard(_) => shard::run(&settings, &log, &stop).await,
             Command::Finalize(_) => or_stopped(&stop, finalize::run(&settings)).await,
             Command::Run(_) => run::run(&settings, &log, &stop).await,
-            Command::Orphans(args) => or_stopped(&stop, orphans::run(&settings, args.delete)).await,
-            Command::Settings(_) | Command::Sample(_) | Command::Completions(_) => Ok(Exit::Done),
+            Command::Orphans(args) => {
+                or_stopped(&stop, orphans::run(&settings, args.delete)).await.map(End::from)
+            }
+            Command::Settings(_) | Command::Sample(_) | Command::Completions(_) => Ok(Exit::Done.into()),
         }
     };
     let ended = runtime.block_on(within_patience(&stop, command));

@@ -165,13 +165,18 @@ pub fn rules(settings: &Settings) -> RuleConfig {
 
 /// Refuses a run that is being rolled back.
 pub async fn not_rolled_back(store: &RunStore) -> Result<(), Stop> {
-    if store.exists(names::ROLLED_BACK).await? {
-        let message = format!(
-            "run {} was rolled back ({}); use another name (--run)",
-            store.run(),
-            store.describe(names::ROLLED_BACK)
-        );
-        return Err(Stop::new(crate::exit::Exit::Configuration, message));
+    rolled_back(store).await?.map_or(Ok(()), Err)
+}
+
+/// Why nothing may be done with a run that is being rolled back; `None` where it is not.
+pub async fn rolled_back(store: &RunStore) -> Result<Option<Stop>, Fault> {
+    if !store.exists(names::ROLLED_BACK).await? {
+        return Ok(None);
     }
-    Ok(())
+    let message = format!(
+        "run {} was rolled back ({}); use another name (--run)",
+        store.run(),
+        store.describe(names::ROLLED_BACK)
+    );
+    Ok(Some(Stop::new(crate::exit::Exit::Configuration, message)))
 }
