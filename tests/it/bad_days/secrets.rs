@@ -184,7 +184,7 @@ async fn no_secret_and_no_name_is_in_what_the_program_writes() {
         ("DATA_WAREHOUSE_CONNECTION_STRING", "postgres://me:planted-warehouse@db/app".into()),
         (
             "AZURE_STORAGE_CONNECTION_STRING",
-            azurite.connection_string().replace("BlobEndpoint", "BlobEndpont"),
+            azurite.connection_string().replace("BlobEndpoint", "BlobEndpoints"),
         ),
         ("ROGO_SOURCE_ALLOW", "https://a.example/box?sig=plantedsig".into()),
         ("ROGO_TARGET", "https://a.example/box?sig=plantedsig".into()),

@@ -46,7 +46,7 @@ type Mistyped = (&'static [&'static str], &'static [(&'static str, &'static str)
 #[tokio::test]
 async fn what_is_mistyped_is_named_with_what_is_expected() {
     let cases: &[Mistyped] = &[
-        (&["run", "--wokers", "3"], &[], &["--wokers", "--workers"]),
+        (&["run", "--worker", "3"], &[], &["--worker", "--workers"]),
         (&["finalise"], &[], &["finalise", "finalize"]),
         (&["run", "--workers", "0"], &[], &["--workers", "\"0\"", "from 1 to"]),
         (&["run", "--workers", "five"], &[], &["--workers", "\"five\"", "whole number"]),

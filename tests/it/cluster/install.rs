@@ -9,7 +9,7 @@ async fn an_installed_run_ends_like_one_process() {
     release.until_complete();
     world.assert_complete().await;
 
-    let (code, message) = release.finalizer_end("finalize");
+    let (code, message) = release.end_of("finalize");
     assert_eq!(code, 0, "{message}");
     for shard in 0..8 {
         assert!(world.store().done(rogo_migrate::domain::ShardIndex(shard)).await.unwrap().is_some(), "{shard}");

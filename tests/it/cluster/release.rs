@@ -99,12 +99,12 @@ impl<'world> Release<'world> {
         })
     }
 
-    /// How the finalizer's last pod ended: exit code and message.
+    /// How the last pod of a component ended: exit code and termination message.
     #[track_caller]
-    pub fn finalizer_end(&self, of: &str) -> (i64, Value) {
+    pub fn end_of(&self, of: &str) -> (i64, Value) {
         let pods = self.pods(of);
         let ended = pods.iter().filter_map(|pod| pod.pointer("/status/containerStatuses/0/state/terminated"));
-        let last = ended.max_by_key(|end| text(end, "/finishedAt")).expect("a finalizer that has ended");
+        let last = ended.max_by_key(|end| text(end, "/finishedAt")).expect("a pod that has ended");
         let message = text(last, "/message");
         let parsed = serde_json::from_str(&message).unwrap_or_else(|_| panic!("JSON: {message}"));
         (last["exitCode"].as_i64().unwrap(), parsed)

@@ -67,6 +67,17 @@ impl Sample {
         Self { folder, source, tds }
     }
 
+    /// The same with the source files in a folder of the sample, `files`.
+    pub async fn in_folder(rows: u64, seed: u64, change: impl FnOnce(&mut SampleOptions)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = SampleOptions::new(rows, seed, folder.path().join("sample"));
+        change(&mut options);
+        sample::generate(&options).unwrap();
+        let data = Data::load(&folder.path().join("sample/warehouse")).unwrap();
+        let tds = TdsServer::start(data, tds::Options::default()).await.unwrap();
+        Self { folder, source: String::new(), tds }
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join("sample").join(name)
     }

@@ -5,6 +5,7 @@
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{ChildStdin, Command, Stdio},
     sync::OnceLock,
@@ -63,6 +64,12 @@ impl Azurite {
         &self.endpoint
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        let url = Url::parse(&self.endpoint).unwrap();
+        url.socket_addrs(|| None).unwrap()[0]
+    }
+
     /// A new, empty container.
     pub async fn container(&self) -> String {
         let name = format!("box-{}", uuid::Uuid::new_v4().simple());
@@ -70,9 +77,15 @@ impl Azurite {
         name
     }
 
+<<<<<<< HEAD
     /// The same with a name that is given.
     pub async fn create_container(&self, name: &str) {
         BlobContainerClient::new(self.signed(name), None, None).unwrap().create(None).await.unwrap();
+=======
+    /// Removes a container with all that is in it.
+    pub async fn discard(&self, container: &str) {
+        BlobContainerClient::new(self.signed(container), None, None).unwrap().delete(None).await.unwrap();
+>>>>>>> kube
     }
 
     /// Stores a blob as a stranger to our adapter would: without an MD5 beyond the service's own.
@@ -100,15 +113,19 @@ impl Azurite {
 
     /// A blob's URL, without a signature.
     pub fn url(&self, container: &str, name: &str) -> url::Url {
-        let mut url = self.signed(&format!("{container}/{}", encode(name)));
+        let mut url = self.signed_url(container, name);
         url.set_query(None);
         url
     }
 
     /// The official client of a blob, for what the helpers above cannot say.
     pub fn blob(&self, container: &str, name: &str) -> BlobClient {
-        let url = self.signed(&format!("{container}/{}", encode(name)));
-        BlobClient::new(url, None, None).unwrap()
+        BlobClient::new(self.signed_url(container, name), None, None).unwrap()
+    }
+
+    /// The same with a signature for everything.
+    pub fn signed_url(&self, container: &str, name: &str) -> url::Url {
+        self.signed(&format!("{container}/{}", encode(name)))
     }
 
     fn signed(&self, path: &str) -> Url {
