@@ -77,15 +77,14 @@ impl Azurite {
         name
     }
 
-<<<<<<< HEAD
     /// The same with a name that is given.
     pub async fn create_container(&self, name: &str) {
         BlobContainerClient::new(self.signed(name), None, None).unwrap().create(None).await.unwrap();
-=======
+    }
+
     /// Removes a container with all that is in it.
     pub async fn discard(&self, container: &str) {
         BlobContainerClient::new(self.signed(container), None, None).unwrap().delete(None).await.unwrap();
->>>>>>> kube
     }
 
     /// Stores a blob as a stranger to our adapter would: without an MD5 beyond the service's own.
