@@ -65,7 +65,7 @@ fn sigterm_is_no_success(world: &World, release: &Release, history: &PodHistory)
     assert!(!completed(release).contains(&pods::index(&pod)));
 }
 
-async fn paused_and_resumed(world: &World, release: &Release, history: &PodHistory) {
+async fn paused_and_resumed(world: &World, release: &Release<'_>, history: &PodHistory) {
     let running = names(&release.until_running(3));
     release.upgrade(&["shards.suspend=true"]).unwrap();
     for name in &running {
