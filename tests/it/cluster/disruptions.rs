@@ -21,7 +21,7 @@ async fn whatever_befalls_its_pods_the_run_ends_complete() {
     let running = release.until_running(4);
     let [killed, deleted, evicted, starved] = [0, 1, 2, 3].map(|at| running[at].clone());
     let node = Node::of(&world.kubectl, &killed);
-    world.until_written(8).await;
+    world.until_written(4).await;
 
     node.kill(&killed);
     world.kubectl.run(&["delete", "pod", &pods::name(&deleted), "--wait=false"]);

@@ -24,10 +24,6 @@ impl Kubectl {
         Self { namespace: namespace.to_owned() }
     }
 
-    pub fn namespace(&self) -> &str {
-        &self.namespace
-    }
-
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(std::env::var_os("KUBECTL").unwrap_or_else(|| "kubectl".into()));
         command.args(["--namespace", &self.namespace]).args(arguments);

@@ -21,21 +21,21 @@ done
 
 const KILL: &str = r#"kill -KILL "$pid""#;
 
-/// Takes the memory away that the process does not use now; whatever it asks for then is too much.
+/// Takes away the memory that the process does not use now, and fills what may be left beside it: what it asks for next is too
+/// much. Files in memory belong to no process, so that the biggest one is killed: the program.
 const STARVE: &str = r#"
 root=/proc/1/root/sys/fs/cgroup
 path=$(sed -n 's/^[0-9]*:memory://p' "/proc/$pid/cgroup")
 if [[ -n $path ]]; then
-    used=$root/memory$path/memory.usage_in_bytes limit=$root/memory$path/memory.limit_in_bytes
+    group=$root/memory$path used=memory.usage_in_bytes limit=memory.limit_in_bytes
 else
     path=$(sed -n 's/^0:://p' "/proc/$pid/cgroup")
-    used=$root$path/memory.current limit=$root$path/memory.max
+    group=$root$path used=memory.current limit=memory.max
 fi
-# It may need less for a moment than it did a moment ago.
-while [[ -d /proc/$pid ]]; do
-    { cat "$used" >"$limit"; } 2>/dev/null || true
-    sleep 0.1
-done"#;
+# It may need more now than a moment ago.
+until cat "$group/$used" >"$group/$limit"; do sleep 0.1; done 2>/dev/null
+(echo "$BASHPID" >"$group/cgroup.procs" && head -c 60M /dev/zero >/dev/shm/filled) || true
+rm -f /dev/shm/filled"#;
 
 /// A pod that may do everything on one node.
 pub struct Node<'a> {
@@ -48,6 +48,8 @@ impl<'a> Node<'a> {
         let container = json!({
             "name": NAME, "image": variable("ROGO_TEST_TDS_IMAGE"), "imagePullPolicy": "IfNotPresent",
             "command": ["sleep", "infinity"], "securityContext": {"privileged": true, "runAsUser": 0},
+            // Guaranteed: it is not the one that is killed where memory is short.
+            "resources": {"limits": {"cpu": "50m", "memory": "128Mi"}},
         });
         let spec = json!({
             "nodeName": text(pod, "/spec/nodeName"), "hostPID": true, "terminationGracePeriodSeconds": 0,
@@ -66,7 +68,7 @@ impl<'a> Node<'a> {
         self.run(KILL, pod);
     }
 
-    /// Lowers the pod's memory to what it uses, until it is killed for asking for more.
+    /// The pod's process is killed for want of memory.
     #[track_caller]
     pub fn starve(&self, pod: &Value) {
         self.run(STARVE, pod);
