@@ -24,7 +24,7 @@ const KILL: &str = r#"kill -KILL "$pid""#;
 /// Takes away the memory that the process does not use now, and fills what may be left beside it: what it asks for next is too
 /// much. Files in memory belong to no process, so that the biggest one is killed: the program.
 const STARVE: &str = r#"
-root=/proc/1/root/sys/fs/cgroup
+root=/cgroup
 path=$(sed -n 's/^[0-9]*:memory://p' "/proc/$pid/cgroup")
 if [[ -n $path ]]; then
     group=$root/memory$path used=memory.usage_in_bytes limit=memory.limit_in_bytes
@@ -33,7 +33,8 @@ else
     group=$root$path used=memory.current limit=memory.max
 fi
 # It may need more now than a moment ago.
-until cat "$group/$used" >"$group/$limit"; do sleep 0.1; done 2>/dev/null
+tries=0
+until cat "$group/$used" >"$group/$limit"; do ((++tries < 50)) && sleep 0.1 || exit 1; done
 (echo "$BASHPID" >"$group/cgroup.procs" && head -c 60M /dev/zero >/dev/shm/filled) || true
 rm -f /dev/shm/filled"#;
 
@@ -50,11 +51,13 @@ impl<'a> Node<'a> {
             "command": ["sleep", "infinity"], "securityContext": {"privileged": true, "runAsUser": 0},
             // Guaranteed: it is not the one that is killed where memory is short.
             "resources": {"limits": {"cpu": "50m", "memory": "128Mi"}},
+            "volumeMounts": [{"name": "cgroup", "mountPath": "/cgroup"}],
         });
         let spec = json!({
             "nodeName": text(pod, "/spec/nodeName"), "hostPID": true, "terminationGracePeriodSeconds": 0,
             "automountServiceAccountToken": false, "tolerations": [{"operator": "Exists"}],
             "containers": [container],
+            "volumes": [{"name": "cgroup", "hostPath": {"path": "/sys/fs/cgroup"}}],
         });
         let own = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": NAME}, "spec": spec});
         kubectl.give(&["create", "--filename=-"], &own);
