@@ -18,5 +18,4 @@ mod credentials;
 mod upgrades;
 mod disruptions;
 mod reruns;
-mod finalizer;
 mod many_shards;
