@@ -8,6 +8,8 @@ pub mod books;
 pub mod sweep;
 pub mod results;
 pub mod rerun;
+pub mod standing;
+pub mod fetch;
 
 use std::{
     path::Path,

@@ -4,6 +4,7 @@ use std::io::Write;
 
 pub mod grid;
 pub mod progress;
+pub mod standing;
 pub mod summary;
 pub mod termination;
 

@@ -10,6 +10,7 @@ mod table;
 mod source;
 mod parse;
 mod shards;
+mod reader;
 mod load;
 mod pinned;
 mod pod;

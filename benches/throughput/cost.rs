@@ -36,7 +36,7 @@ pub async fn of(child: Child) -> Cost {
     };
     let elapsed = began.elapsed();
     Ended::of(output).expect(0);
-    Cost { elapsed, cpu: cpu_of_children() - before, peak_bytes }
+    Cost { elapsed, cpu: cpu_of_children().saturating_sub(before), peak_bytes }
 }
 
 /// `VmHWM`; nothing once the process has ended.

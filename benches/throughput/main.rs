@@ -148,7 +148,9 @@ async fn round_trips(options: &Options, sample: &Sample) {
     app.run(&["plan"]).await.expect(0);
     let counted = |proxy: &Proxy| proxy.exchanges();
     let before = [&postgres, &warehouse, &blobs].map(counted);
+    let logins = sample.tds.script.logins();
     app.run(&["shard", "--shard", "0"]).await.expect(0);
+    let logins = sample.tds.script.logins() - logins;
     let after = [&postgres, &warehouse, &blobs].map(counted);
     println!("round trips per submission, in a shard from its start to its end");
     for ((name, goal), (before, after)) in
@@ -159,6 +161,7 @@ async fn round_trips(options: &Options, sample: &Sample) {
         let each = (after - before) as f64 / options.submissions as f64;
         println!("  {name:32} {each:8.3}    goal ≤ {goal}");
     }
+    println!("  of the warehouse's: logins of two   {logins:5}");
     discard(&app).await;
 }
 

@@ -17,11 +17,16 @@ use crate::{
     ports::{Blobs, Fault, Service, Source, Warehouse},
     rules::RuleConfig,
     run_store::{RunStore, names},
-    settings::{DatabaseAuth, InputLocation, MarkerOnly, Place, Settings, WarehouseSettings},
+    settings::{DatabaseAuth, InputLocation, MarkerOnly, Place, Settings, StoreSettings, WarehouseSettings},
 };
 
 /// The run's folder in the run store.
 pub fn run_store(settings: &Settings) -> Result<RunStore, Fault> {
+    Ok(RunStore::new(blobs::open(&settings.run_store, &settings.account, Service::RunStore)?, &settings.run))
+}
+
+/// The same, of a command that only looks at a run.
+pub fn store_of(settings: &StoreSettings) -> Result<RunStore, Fault> {
     Ok(RunStore::new(blobs::open(&settings.run_store, &settings.account, Service::RunStore)?, &settings.run))
 }
 

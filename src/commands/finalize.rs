@@ -31,9 +31,6 @@ use super::{await_plan::await_plan, connect};
 /// needs to notice that a machine has vanished.
 pub(super) const WAIT_FOR_LOCK: Duration = Duration::from_mins(5);
 
-/// The summary's file name.
-const SUMMARY: &str = "summary.json";
-
 /// Merges, writes the results and prints the summary; 69 where rows are without an outcome. In a cluster it
 /// waits for the shard Job first.
 pub async fn run(settings: &Settings) -> Result<End, Stop> {
@@ -45,7 +42,7 @@ pub async fn run(settings: &Settings) -> Result<End, Stop> {
     merge(settings, &store, &plan).await
 }
 
-async fn standing_plan(store: &RunStore) -> Result<Plan, Stop> {
+pub(super) async fn standing_plan(store: &RunStore) -> Result<Plan, Stop> {
     connect::not_rolled_back(store).await?;
     store.plan().await?.ok_or_else(|| {
         let message =
@@ -130,13 +127,14 @@ async fn tell(settings: &Settings, store: &RunStore, plan: &Plan, totals: &Total
     summary.rows_left_out = totals.rows_left_out;
     summary.orphans_removed = totals.orphans.blobs;
     summary.stages = stages(&totals.books);
-    let files = [results::MIGRATED, results::FAILED, results::SKIPPED, results::NOTES, SUMMARY];
+    let files = [results::MIGRATED, results::FAILED, results::SKIPPED, results::NOTES, results::SUMMARY];
     summary.results = files.iter().map(|file| location(settings, store, file)).collect();
     let incomplete = totals.incomplete(store, &Rerun::of(settings.pod.release.as_ref()));
     summary.next_command = next_command(settings, totals);
     let text = serde_json::to_string_pretty(&summary)
         .map_err(|error| Stop::new(Exit::Bug, format!("the summary cannot be written as JSON: {error}")))?;
-    results::publish_document(store, Some(&settings.out), SUMMARY, &text, "application/json").await?;
+    results::publish_document(store, Some(&settings.out), results::SUMMARY, &text, "application/json")
+        .await?;
     summary.print();
     incomplete.map_or_else(|| Ok(End::done(summary.in_a_line())), Err)
 }

@@ -76,7 +76,7 @@ pub async fn wait(context: &JobWait<'_>, tell: &mut (dyn FnMut(String) + Send)) 
             seen = &mut looking => looking = wait.saw(seen, tell),
             _ = asking.tick() => wait.ask(tell).await?,
         }
-        if let Some(end) = wait.end().await? {
+        if let Some(end) = wait.end().await {
             return Ok(end);
         }
     }
@@ -92,14 +92,21 @@ fn look(jobs: &dyn Jobs, version: Option<String>, pause: Duration) -> Look<'_> {
     })
 }
 
+/// The Job as it was last.
+enum Sight {
+    /// The cluster has not answered yet.
+    Unknown,
+    Missing,
+    There(JobState),
+}
+
 /// What is known so far.
 struct Wait<'a> {
     context: &'a JobWait<'a>,
     began: Instant,
     /// Whether the Job was ever there.
     seen: bool,
-    /// As it was last; `None` before the first answer.
-    job: Option<Option<JobState>>,
+    job: Sight,
     pause: Duration,
     done: usize,
     /// Since when the run store does not answer.
@@ -116,7 +123,7 @@ impl<'a> Wait<'a> {
             context,
             began,
             seen: false,
-            job: None,
+            job: Sight::Unknown,
             pause: PAUSES.0,
             done: 0,
             store_away: None,
@@ -147,8 +154,13 @@ impl<'a> Wait<'a> {
                 self.pause = PAUSES.0;
                 self.seen |= job.is_some();
                 let version = job.as_ref().map(|job| job.version.clone());
-                let pause = if job.is_some() { Duration::ZERO } else { LOOK_FOR_JOB_EVERY };
-                self.job = Some(job);
+                let pause = match (&job, &self.job) {
+                    (None, _) => LOOK_FOR_JOB_EVERY,
+                    // A watch that ends without a change may end at once every time.
+                    (Some(job), Sight::There(before)) if job.version == before.version => PAUSES.0,
+                    (Some(_), _) => Duration::ZERO,
+                };
+                self.job = job.map_or(Sight::Missing, Sight::There);
                 look(jobs, version, pause)
             }
             Err(fault) => {
@@ -180,9 +192,13 @@ impl<'a> Wait<'a> {
             self.told_done = Some(self.done);
             tracing::info!(shards_done = self.done, shards = self.shards(), "waiting for the shards");
         }
-        let survey = self.survey(tell).await;
-        // A cluster that does not answer says nothing of its Job.
-        if let (Some(job), Some(survey)) = (&self.job, survey) {
+        let job = match &self.job {
+            // A cluster that does not answer says nothing of its Job.
+            Sight::Unknown => return Ok(()),
+            Sight::Missing => None,
+            Sight::There(job) => Some(job.clone()),
+        };
+        if let Some(survey) = self.survey(job.as_ref(), tell).await {
             for warning in self.warnings.at(Instant::now(), self.now(), job.as_ref(), &survey) {
                 tell(warning);
             }
@@ -197,13 +213,14 @@ impl<'a> Wait<'a> {
     }
 
     /// Pods that do not start or end; not asked for where all is well.
-    async fn survey(&mut self, tell: &mut (dyn FnMut(String) + Send)) -> Option<Survey> {
-        let amiss = match &self.job {
-            Some(Some(job)) => {
-                !job.suspended && (job.ready < job.active || job.ready == 0 || job.terminating > 0)
-            }
-            Some(None) | None => false,
-        };
+    async fn survey(
+        &mut self,
+        job: Option<&JobState>,
+        tell: &mut (dyn FnMut(String) + Send),
+    ) -> Option<Survey> {
+        let amiss = job.is_some_and(|job| {
+            !job.suspended && (job.ready < job.active || job.ready == 0 || job.terminating > 0)
+        });
         if !amiss {
             return Some(Survey::default());
         }
@@ -229,18 +246,18 @@ impl<'a> Wait<'a> {
     }
 
     /// Whether there is nothing more to wait for.
-    async fn end(&self) -> Result<Option<WaitEnd>, Stop> {
+    async fn end(&self) -> Option<WaitEnd> {
         if self.done == self.shards() {
-            return Ok(Some(WaitEnd::AllDone));
+            return Some(WaitEnd::AllDone);
         }
         match &self.job {
-            None => Ok(None),
-            Some(Some(job)) => Ok(job.end.as_ref().map(|end| match end {
+            Sight::Unknown => None,
+            Sight::There(job) => job.end.as_ref().map(|end| match end {
                 JobEnd::Complete => WaitEnd::JobComplete,
                 JobEnd::Failed(words) => WaitEnd::JobFailed(words.clone()),
-            })),
-            Some(None) if !self.seen && self.began.elapsed() < self.context.wait_plan => Ok(None),
-            Some(None) => Ok((!self.somebody_works().await).then_some(WaitEnd::JobGone)),
+            }),
+            Sight::Missing if !self.seen && self.began.elapsed() < self.context.wait_plan => None,
+            Sight::Missing => (!self.somebody_works().await).then_some(WaitEnd::JobGone),
         }
     }
 

@@ -82,19 +82,21 @@ pub async fn services(
     }
     let processes = settings.parallelism.min(settings.shards).max(1);
     let workers = u32::try_from(settings.work.workers).unwrap_or(u32::MAX);
-    let connections = |pool: u32| workers.saturating_mul(pool).saturating_mul(processes);
-    if let Some(refusals) = reasons.note(services.target.preflight(connections(settings.work.pool)).await) {
+    let by_workers = |pool: u32| workers.saturating_mul(pool);
+    let connections = by_workers(settings.work.pool).saturating_mul(processes);
+    if let Some(refusals) = reasons.note(services.target.preflight(connections).await) {
         let named = refusals.into_iter().map(|refusal| format!("{}: {refusal}", Service::Database));
         reasons.lasting.extend(named);
     }
     let shape = reasons.note(services.warehouse.shape().await)?;
-    let needed = connections(settings.work.warehouse_pool);
+    let of_process = shape.connections_per_process.unwrap_or(by_workers(settings.work.warehouse_pool));
+    let needed = of_process.saturating_mul(processes);
     if shape.lookups_are_cheap
         && let Some(most) = shape.max_connections.filter(|most| *most < needed)
     {
         reasons.lasts(format!(
-            "the warehouse allows {most} connections and the run would open {needed} (parallelism × workers × \
-             warehouse-pool); lower one of them"
+            "the warehouse allows {most} connections and the run would open {needed} ({of_process} in each of \
+             {processes} processes); lower --parallelism, --workers or --warehouse-pool"
         ));
     }
     Some(shape)

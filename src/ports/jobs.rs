@@ -22,6 +22,8 @@ pub struct JobState {
     pub succeeded: u32,
     /// Indexes that the Job has.
     pub completions: u32,
+    /// Indexes that failed, as `1,3-4`: places in the Job, which are shards only where it runs them all.
+    pub failed_indexes: String,
     /// Whether it is paused, or waits in a queue.
     pub suspended: bool,
     /// How it ended; `None` while it has not.

@@ -1,18 +1,14 @@
 //! The summary of a run: grid and `summary.json`.
 
-use std::{
-    fmt::{self, Write},
-    time::Duration,
-};
+mod sections;
+
+use std::{fmt, time::Duration};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::grid::{self, Align, Grid, bytes, count, percent, permille, span};
+use super::grid;
 use crate::domain::{Books, ShardIndex};
-
-/// How many ranges of missing rows the grid names; `summary.json` names them all.
-const RANGES_SHOWN: usize = 10;
 
 /// `summary.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -155,108 +151,6 @@ impl Summary {
     /// Prints the grid.
     pub fn print(&self) {
         super::print(&self.grid());
-    }
-
-    fn headline(&self) -> String {
-        let books = &self.books;
-        let mut text = format!(
-            "{}: run {} (plan {})\n{} rows = {} migrated + {} failed + {} skipped",
-            self.result,
-            self.run,
-            self.plan,
-            count(self.rows),
-            count(books.migrated),
-            count(books.rows_failed()),
-            count(books.rows_skipped())
-        );
-        if self.result == RunResult::Incomplete {
-            let _ = write!(text, " + {} missing", count(self.missing.rows));
-        }
-        if self.rows_left_out > 0 {
-            let _ = write!(text, "; {} more were left out of the plan", count(self.rows_left_out));
-        }
-        text.push('\n');
-        text
-    }
-
-    fn outcomes(&self) -> String {
-        let mut grid = Grid::new([
-            ("outcome", Align::Left),
-            ("code", Align::Left),
-            ("rows", Align::Right),
-            ("share", Align::Right),
-            ("what to do", Align::Left),
-        ]);
-        let mut row = |outcome: &str, code: &str, rows: u64, advice: &str| {
-            let share = percent(permille(rows, self.rows));
-            grid.row([outcome.into(), code.into(), count(rows), share, advice.into()]);
-        };
-        row("migrated", "", self.books.migrated, "");
-        for (code, rows) in &self.books.failed {
-            row("failed", code.code(), *rows, code.advice());
-        }
-        for (code, rows) in &self.books.skipped {
-            row("skipped", code.code(), *rows, code.advice());
-        }
-        if self.missing.rows > 0 {
-            row("missing", "", self.missing.rows, "run the shards again");
-        }
-        for (code, rows) in &self.books.notes {
-            row("(note)", code.code(), *rows, code.advice());
-        }
-        grid.render()
-    }
-
-    fn missing_rows(&self) -> String {
-        if self.missing.rows == 0 {
-            return String::new();
-        }
-        let range = |(first, last): &(u64, u64)| {
-            if first == last { first.to_string() } else { format!("{first}-{last}") }
-        };
-        let mut ranges: Vec<_> = self.missing.ranges.iter().take(RANGES_SHOWN).map(range).collect();
-        if self.missing.ranges.len() > RANGES_SHOWN {
-            ranges.push("… (all in summary.json)".to_owned());
-        }
-        let shards: Vec<_> = self.missing.shards.iter().map(ToString::to_string).collect();
-        format!("rows without an outcome: {}\nof shards: {}\n", ranges.join(", "), shards.join(","))
-    }
-
-    fn figures(&self) -> String {
-        let mut text = format!(
-            "{} files, {} in {}: {:.1} rows/s\n",
-            count(self.books.files),
-            bytes(self.books.bytes),
-            span(Duration::from_millis(self.duration_ms)),
-            self.rows_per_second
-        );
-        if self.orphans_removed > 0 {
-            let _ = writeln!(text, "{} blobs of killed processes were removed", count(self.orphans_removed));
-        }
-        for stage in &self.stages {
-            let _ = writeln!(
-                text,
-                "{}: {} ms on average, {} ms at most",
-                stage.stage,
-                stage.total_ms / stage.rows.max(1),
-                stage.longest_ms
-            );
-        }
-        text
-    }
-
-    fn locations(&self) -> String {
-        let mut text = String::new();
-        for result in &self.results {
-            let _ = writeln!(text, "  {result}");
-        }
-        if !text.is_empty() {
-            text.insert_str(0, "results\n");
-        }
-        if !self.next_command.is_empty() {
-            let _ = writeln!(text, "next: {}", self.next_command);
-        }
-        text
     }
 }
 

@@ -1,13 +1,17 @@
 //! Writes a sample's files, one row after the other.
 
+mod output;
+
 use std::{
     fs::{self, File},
     io::{self, BufWriter, Write as _},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use md5::{Digest as _, Md5};
+
+use output::{Output, Table, refused, whole};
 
 use super::{
     FileBytes, Files, LMS_INSTANCE, SCHEMA_SQL, SampleError, SampleOptions, SampleSummary, Shape,
@@ -34,14 +38,6 @@ const REPORT_COLUMNS: [&str; 13] = [
 ];
 const SCORE_COLUMNS: [&str; 6] =
     ["AttemptId", "ScoreLabelCorrected", "Score", "MarkerComment", "DateInserted", "DateModified"];
-
-/// A CSV or text file being written, which knows its path.
-struct Output<W> {
-    path: PathBuf,
-    inner: W,
-}
-
-type Table = Output<csv::Writer<File>>;
 
 pub(super) struct Writer {
     base: String,
@@ -245,34 +241,6 @@ impl Writer {
             _ => self.files.record(&[&name, &file.blob, &BASE64.encode(md5), "sound"]),
         }
     }
-}
-
-impl Table {
-    fn create(path: PathBuf, header: &[&str]) -> Result<Self, SampleError> {
-        let file = File::create(&path).map_err(refused(&path))?;
-        let inner = csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(file);
-        let mut table = Self { path, inner };
-        table.record(header)?;
-        Ok(table)
-    }
-
-    fn record(&mut self, cells: &[&str]) -> Result<(), SampleError> {
-        self.inner.write_record(cells).map_err(|error| refused(&self.path)(error.into()))
-    }
-}
-
-impl Output<BufWriter<File>> {
-    fn text(&mut self, text: &str) -> Result<(), SampleError> {
-        self.inner.write_all(text.as_bytes()).map_err(refused(&self.path))
-    }
-}
-
-fn whole(path: &Path, text: &str) -> Result<(), SampleError> {
-    fs::write(path, text).map_err(refused(path))
-}
-
-fn refused(path: &Path) -> impl Fn(io::Error) -> SampleError {
-    move |source| SampleError::Write { path: path.to_owned(), source }
 }
 
 /// Writes `size` random bytes; returns their MD5.

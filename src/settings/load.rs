@@ -6,12 +6,10 @@ use tracing_subscriber::EnvFilter;
 
 use super::{
     AccountSettings, DatabaseSettings, InputSettings, LogSettings, Organisation, Origin, Place, PodSettings,
-    RuleSettings, Secret, Setting, Settings, SourceSettings, Sources, StoreSettings, Trial,
-    WarehouseSettings, WorkSettings,
-    effective::shown,
-    parse::{self, Expected},
+    RuleSettings, Settings, SourceSettings, Sources, StoreSettings, Trial, WarehouseSettings, WorkSettings,
+    parse,
+    reader::Reader,
     shards::{ShardIndexes, shard_index},
-    source::usage,
     table as t,
 };
 use crate::{domain::ShardIndex, exit::Stop};
@@ -57,24 +55,7 @@ pub(super) fn problems(sources: &Sources) -> Vec<String> {
     reader.problems
 }
 
-struct Reader<'s> {
-    sources: &'s Sources,
-    problems: Vec<String>,
-    missing: Vec<String>,
-}
-
-impl<'s> Reader<'s> {
-    fn new(sources: &'s Sources) -> Self {
-        Self { sources, problems: sources.problems().to_vec(), missing: Vec::new() }
-    }
-
-    fn end<T>(self, parsed: Option<T>) -> Result<T, Stop> {
-        match parsed {
-            Some(parsed) if self.problems.is_empty() && self.missing.is_empty() => Ok(parsed),
-            _ => Err(usage(complaint(&self.problems, &self.missing))),
-        }
-    }
-
+impl Reader<'_> {
     fn settings(&mut self) -> Option<Settings> {
         let inputs = self.inputs();
         let warehouse = self.warehouse();
@@ -297,103 +278,4 @@ impl<'s> Reader<'s> {
         });
         Some(LogSettings { format, filter: filter? })
     }
-
-    /// One value, where it is given or has a default.
-    fn optional<T>(&mut self, setting: &Setting, parse: impl Fn(&str) -> Result<T, Expected>) -> Option<T> {
-        let given = self.sources.find(setting)?;
-        let [text] = given.values.as_slice() else {
-            self.problems.push(format!(
-                "{}: one value is expected, not {}",
-                given.origin,
-                given.values.len()
-            ));
-            return None;
-        };
-        parse(text).map_err(|expected| self.complain(setting, &given.origin, text, &expected)).ok()
-    }
-
-    /// One value that must be there.
-    fn required<T>(&mut self, setting: &Setting, parse: impl Fn(&str) -> Result<T, Expected>) -> Option<T> {
-        if self.sources.find(setting).is_none() {
-            self.missing.push(format!("{}: {}", setting.key.replace('_', "-"), setting.ways()));
-        }
-        self.optional(setting, parse)
-    }
-
-    /// Several values, at least one.
-    fn list<T>(&mut self, setting: &Setting, parse: impl Fn(&str) -> Result<T, Expected>) -> Option<Vec<T>> {
-        let Some(given) = self.sources.find(setting) else {
-            self.missing.push(format!("{}: {}", setting.key.replace('_', "-"), setting.ways()));
-            return None;
-        };
-        let mut values = Vec::new();
-        for text in &given.values {
-            match parse(text) {
-                Ok(value) => values.push(value),
-                Err(expected) => self.complain(setting, &given.origin, text, &expected),
-            }
-        }
-        if given.values.is_empty() {
-            self.problems.push(format!("{}: at least one value is expected", given.origin));
-        }
-        (values.len() == given.values.len() && !values.is_empty()).then_some(values)
-    }
-
-    /// A secret and its text as it is now; its file must be readable and hold something.
-    fn secret(
-        &mut self,
-        setting: &Setting,
-        check: impl Fn(&str) -> Result<(), Expected>,
-    ) -> Option<(Secret, String)> {
-        let name = setting.environment?;
-        let file_name = format!("{name}_FILE");
-        let (secret, from) = match (self.sources.environment(name), self.sources.environment(&file_name)) {
-            (Some(_), Some(_)) => {
-                self.problems.push(format!("{name} and {file_name} are both set: leave one of them"));
-                return None;
-            }
-            (Some(value), None) => (Secret::Value(value.to_owned()), name.to_owned()),
-            (None, Some(path)) => (Secret::File(path.into()), format!("{file_name} ({path})")),
-            (None, None) => return None,
-        };
-        let text = match secret.read() {
-            Ok(text) if text.trim().is_empty() => Err("it is empty".to_owned()),
-            Ok(text) => check(&text).map(|()| text),
-            Err(error) => Err(format!("cannot be read: {error}")),
-        };
-        match text {
-            Ok(text) => Some((secret, text)),
-            Err(problem) => {
-                self.problems.push(format!("{from}: {problem}"));
-                None
-            }
-        }
-    }
-
-    fn is_set(&self, secret: &Setting) -> bool {
-        secret.environment.is_some_and(|name| {
-            self.sources.environment(name).is_some()
-                || self.sources.environment(&format!("{name}_FILE")).is_some()
-        })
-    }
-
-    fn complain(&mut self, setting: &Setting, origin: &Origin, text: &str, expected: &str) {
-        let key = match origin {
-            Origin::File { .. } => format!(", {}", setting.key),
-            Origin::Flag(_) | Origin::Environment(_) | Origin::Default => String::new(),
-        };
-        self.problems.push(format!("{origin}{key}: \"{}\": {expected}", shown(text)));
-    }
-}
-
-fn complaint(problems: &[String], missing: &[String]) -> String {
-    let section = |what: &str, items: &[String]| match items {
-        [] => None,
-        items => Some(format!("{what}\n  {}", items.join("\n  "))),
-    };
-    let sections = [
-        section("settings that cannot be used:", problems),
-        section("settings that are missing, and how to give them:", missing),
-    ];
-    sections.into_iter().flatten().collect::<Vec<_>>().join("\n")
 }

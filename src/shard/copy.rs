@@ -1,6 +1,8 @@
 //! Copy: one file from its source into the target container, its length and MD5 proven.
 
+mod ask;
 mod budget;
+mod proof;
 mod receipt;
 mod ways;
 
@@ -12,6 +14,8 @@ use md5::{Digest, Md5};
 
 pub use budget::Budget;
 pub use receipt::Copied;
+
+use proof::{check_length, digest_part, wrong_md5};
 
 use crate::{
     domain::{PlannedFile, source_container},
@@ -280,36 +284,4 @@ async fn take_next(
         }
     }
     Ok(Bytes::new())
-}
-
-/// Digests off the async threads: 8 MiB take them longer than they may be kept.
-async fn digest_part(mut digest: Md5, part: Bytes) -> Result<Md5, Fault> {
-    let work = tokio::task::spawn_blocking(move || {
-        digest.update(&part);
-        digest
-    });
-    work.await.map_err(|error| {
-        let what = "the digest of a part did not end";
-        Fault::caused(Service::TargetBlobs, FaultKind::Unavailable, what, error)
-    })
-}
-
-fn check_length(info: &BlobInfo, read: u64, more: bool) -> Result<(), Fault> {
-    if read == info.size_bytes && !more {
-        return Ok(());
-    }
-    let than = if more || read > info.size_bytes { "more" } else { "fewer" };
-    let what = format!("{} gave {than} bytes than its {}", info.name, info.size_bytes);
-    Err(Fault::new(Service::SourceBlobs, FaultKind::Corrupt, what))
-}
-
-fn wrong_md5(info: &BlobInfo, expected: [u8; 16], found: [u8; 16]) -> Fault {
-    let hex = |md5| format!("{:032x}", u128::from_be_bytes(md5));
-    let what = format!(
-        "{} should have the MD5 {}, but its bytes have {}: no copy was kept",
-        info.name,
-        hex(expected),
-        hex(found)
-    );
-    Fault::new(Service::SourceBlobs, FaultKind::Corrupt, what)
 }

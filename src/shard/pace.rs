@@ -1,7 +1,12 @@
 //! Pace: the process waits as a whole when a service is in trouble, and says why.
 
+mod health;
+mod scope;
+mod tries;
+
 use std::{
     collections::BTreeMap,
+    future::Ready,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -9,20 +14,18 @@ use std::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use health::{Health, backoff, jitter};
+use scope::{Scope, scope};
+use tries::{Tries, Verdict, asks_for_patience};
+
 use crate::{
     exit::{Exit, Stop},
-    ports::{Fault, FaultKind, Retry, Service},
+    ports::{Fault, Retry, Service},
     report::progress::State,
 };
 
-/// A fault of one row is blamed on the row after so many tries, if the service answered others meanwhile.
-const TRIES_OF_A_ROW: u32 = 8;
 /// A checksum that differs may be the network's doing: so many tries before the file is blamed.
 const TRIES_OF_A_CORRUPT_FILE: u32 = 3;
-/// From so many failures in a row on, without an answer between, the whole process waits.
-const FAILURES_OF_A_SERVICE: u32 = 3;
-const FIRST_WAIT: Duration = Duration::from_millis(100);
-const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
 /// Why an operation has no result.
 #[derive(Debug)]
@@ -53,15 +56,6 @@ pub struct Pace {
     stop: CancellationToken,
 }
 
-#[derive(Debug, Clone, Default)]
-struct Health {
-    failures: u32,
-    failing_since: Option<Instant>,
-    last_answer: Option<Instant>,
-    closed_until: Option<Instant>,
-    state: State,
-}
-
 impl Pace {
     /// `give_up_after`: how long a service may stay away before the process ends with 75.
     pub fn new(give_up_after: Duration, stop: CancellationToken) -> Self {
@@ -82,18 +76,55 @@ impl Pace {
     pub async fn steady_watched<T, O>(
         &self,
         services: &[Service],
-        mut operation: impl FnMut() -> O,
-        mut watch: impl FnMut(&Fault),
+        operation: impl FnMut() -> O,
+        watch: impl FnMut(&Fault),
     ) -> Result<T, Trouble>
     where
         O: Future<Output = Result<T, Fault>>,
     {
-        let mut tries = Tries::new();
+        let nothing_to_ask = None::<fn(Service) -> Ready<Result<(), Fault>>>;
+        self.keep_trying(services, operation, watch, nothing_to_ask).await
+    }
+
+    /// As [`Pace::steady_watched`], for an operation that may fail for a reason of its row's own: from its fourth
+    /// try on the service is asked, right before and right after each try, something that has nothing to do
+    /// with the row. Only five tries between such answers prove that the fault is the row's, whoever else is
+    /// or is not under way; where the service does not answer, nobody tries.
+    pub async fn steady_examined<T, O, A>(
+        &self,
+        services: &[Service],
+        operation: impl FnMut() -> O,
+        watch: impl FnMut(&Fault),
+        ask: impl Fn(Service) -> A,
+    ) -> Result<T, Trouble>
+    where
+        O: Future<Output = Result<T, Fault>>,
+        A: Future<Output = Result<(), Fault>>,
+    {
+        self.keep_trying(services, operation, watch, Some(ask)).await
+    }
+
+    async fn keep_trying<T, O, A>(
+        &self,
+        services: &[Service],
+        mut operation: impl FnMut() -> O,
+        mut watch: impl FnMut(&Fault),
+        ask: Option<impl Fn(Service) -> A>,
+    ) -> Result<T, Trouble>
+    where
+        O: Future<Output = Result<T, Fault>>,
+        A: Future<Output = Result<(), Fault>>,
+    {
+        let mut tries = Tries::new(ask.is_some());
         loop {
             for service in services {
                 self.wait_until_open(*service).await?;
             }
-            let fault = match operation().await {
+            let (result, vouched) = match ask.as_ref().zip(tries.suspect(services)) {
+                None => (operation().await, false),
+                Some((ask, service)) => self.between_answers(service, ask, &mut operation).await,
+            };
+            let fault = match result {
                 Ok(result) => {
                     for service in services {
                         self.answered(*service);
@@ -104,7 +135,7 @@ impl Pace {
             };
             // Before the verdict: what the last try left in doubt counts as much as what an earlier one did.
             watch(&fault);
-            let wait = match self.judge(&fault, &mut tries) {
+            let wait = match self.judge(&fault, &mut tries, vouched) {
                 Verdict::Wait(wait) => wait,
                 Verdict::Blame => return Err(Trouble::Row(fault)),
                 Verdict::GiveUp => return Err(Trouble::Process(self.given_up(&fault))),
@@ -113,6 +144,31 @@ impl Pace {
             tracing::debug!(service = %fault.service, fault = %fault.chain(), tries = count, ?wait, "trying again");
             self.sleep(wait).await?;
         }
+    }
+
+    /// Tries where the service answers before; whether it answered after a failure too.
+    async fn between_answers<T, O, A>(
+        &self,
+        service: Service,
+        ask: impl Fn(Service) -> A,
+        mut operation: impl FnMut() -> O,
+    ) -> (Result<T, Fault>, bool)
+    where
+        O: Future<Output = Result<T, Fault>>,
+        A: Future<Output = Result<(), Fault>>,
+    {
+        if let Err(away) = ask(service).await {
+            return (Err(away), false);
+        }
+        self.answered(service);
+        let result = operation().await;
+        let is_examined =
+            matches!(&result, Err(fault) if fault.service == service && !asks_for_patience(fault));
+        let vouched = is_examined && ask(service).await.is_ok();
+        if vouched {
+            self.answered(service);
+        }
+        (result, vouched)
     }
 
     /// As [`Pace::steady`], before the first row: what will not pass by itself (credentials, rights, names)
@@ -147,84 +203,44 @@ impl Pace {
         }
         let now = Instant::now();
         let services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
-        services
-            .iter()
-            .find(|(_, health)| {
-                health.closed_until.is_some_and(|until| until > now)
-                    || health.failures >= FAILURES_OF_A_SERVICE
-            })
-            .map_or(State::Running, |(_, health)| health.state.clone())
+        let waiting = services.values().find(|health| health.is_waited_for(now));
+        waiting.map_or(State::Running, |health| health.state.clone())
     }
 
-    fn judge(&self, fault: &Fault, tries: &mut Tries) -> Verdict {
-        tries.count += 1;
-        tries.in_doubt |= fault.kind == FaultKind::AnswerLost;
+    /// `vouched`: the service answered right before and right after this failure.
+    fn judge(&self, fault: &Fault, tries: &mut Tries, vouched: bool) -> Verdict {
+        tries.count(fault);
         match scope(fault) {
             Scope::Row => return Verdict::Blame,
             Scope::File if tries.count >= TRIES_OF_A_CORRUPT_FILE => return Verdict::Blame,
             Scope::File => return Verdict::Wait(backoff(tries.count)),
+            Scope::Service if vouched => return tries.vouched(),
             Scope::Service => {}
         }
-        let now = Instant::now();
         let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
-        let health = services.entry(fault.service).or_default();
-        let since = *health.failing_since.get_or_insert(now);
-        // A service that comes and goes fails many at a time: only who fails while it answers everyone else
-        // fails for a reason of its own.
-        let answers_others =
-            health.failures == 0 && health.last_answer.is_some_and(|answer| answer > tries.began);
-        tries.alone += u32::from(answers_others);
-        health.failures += 1;
-        let throttled = matches!(fault.kind, FaultKind::Throttled(_));
-        // What may have taken effect is settled by trying again, and by nothing else.
-        if answers_others && tries.alone >= TRIES_OF_A_ROW && !throttled && !tries.in_doubt {
-            return Verdict::Blame;
-        }
-        if now.duration_since(since) > self.give_up_after {
-            return Verdict::GiveUp;
-        }
-        let wait = match fault.kind {
-            FaultKind::Throttled(Some(wait)) => wait.min(self.give_up_after),
-            _ => backoff(health.failures.max(tries.count)),
-        };
-        if throttled || health.failures >= FAILURES_OF_A_SERVICE {
-            let until = now + wait;
-            if health.closed_until.is_none_or(|earlier| earlier < until) {
-                health.closed_until = Some(until);
-            }
-            let why = fault.to_string();
-            let state = if throttled { State::Throttled(why) } else { State::Waiting(why) };
-            if health.state != state {
-                tracing::warn!(service = %fault.service, fault = %fault.chain(), throttled, "the process waits");
-                health.state = state;
-            }
-        }
-        Verdict::Wait(wait)
+        services.entry(fault.service).or_default().judge(fault, tries, self.give_up_after)
     }
 
     fn answered(&self, service: Service) {
         let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
-        let health = services.entry(service).or_default();
-        if health.failures >= FAILURES_OF_A_SERVICE {
-            tracing::info!(%service, "answers again");
-        }
-        *health = Health { last_answer: Some(Instant::now()), ..Health::default() };
+        services.entry(service).or_default().answered(service);
     }
 
+    /// After a wait for a service that is away everyone tries, lest those who fail keep those waiting who would
+    /// succeed; what a service asks for is kept to, however often it asks.
     async fn wait_until_open(&self, service: Service) -> Result<(), Trouble> {
-        loop {
-            let closed_until = self
-                .services
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .get(&service)
-                .and_then(|health| health.closed_until);
-            match closed_until.and_then(|until| until.checked_duration_since(Instant::now())) {
-                // A little apart, so that not all come back in one instant.
-                Some(wait) if !wait.is_zero() => self.sleep(wait + jitter(wait / 4)).await?,
-                _ => return Ok(()),
-            }
+        let mut has_waited = false;
+        while let Some((wait, _)) = self.pause(service).filter(|(_, throttled)| *throttled || !has_waited) {
+            // A little apart, so that not all come back in one instant.
+            self.sleep(wait + jitter(wait / 4)).await?;
+            has_waited = true;
         }
+        Ok(())
+    }
+
+    fn pause(&self, service: Service) -> Option<(Duration, bool)> {
+        let services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
+        services.get(&service).and_then(|health| health.pause(Instant::now()))
     }
 
     async fn sleep(&self, wait: Duration) -> Result<(), Trouble> {
@@ -246,189 +262,5 @@ impl Pace {
     }
 }
 
-/// What one operation has met so far.
-struct Tries {
-    began: Instant,
-    count: u32,
-    /// Of these, while the service answered everyone else.
-    alone: u32,
-    /// An answer was lost: it may have taken effect.
-    in_doubt: bool,
-}
-
-impl Tries {
-    fn new() -> Self {
-        Self { began: Instant::now(), count: 0, alone: 0, in_doubt: false }
-    }
-}
-
-enum Verdict {
-    Wait(Duration),
-    Blame,
-    GiveUp,
-}
-
-/// Whom a fault speaks of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Scope {
-    Row,
-    File,
-    Service,
-}
-
-/// A source file may be missing or forbidden by itself; a target, warehouse or run store that refuses
-/// after the plan stood (expired credentials, a full disk, a dropped table) refuses every row.
-fn scope(fault: &Fault) -> Scope {
-    match &fault.kind {
-        FaultKind::Corrupt if matches!(fault.service, Service::SourceBlobs | Service::TargetBlobs) => {
-            Scope::File
-        }
-        FaultKind::Rejected(_)
-        | FaultKind::Exists
-        | FaultKind::Changed
-        | FaultKind::Corrupt
-        | FaultKind::Fenced
-        | FaultKind::Unsupported => Scope::Row,
-        FaultKind::Denied | FaultKind::NotFound | FaultKind::Misconfigured => {
-            if fault.service == Service::SourceBlobs { Scope::Row } else { Scope::Service }
-        }
-        FaultKind::Unavailable | FaultKind::Throttled(_) | FaultKind::AnswerLost => {
-            match fault.kind.retry() {
-                Retry::Again | Retry::Settle => Scope::Service,
-                Retry::Never => Scope::Row,
-            }
-        }
-    }
-}
-
-fn backoff(failures: u32) -> Duration {
-    let wait = FIRST_WAIT.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(LONGEST_WAIT);
-    wait / 2 + jitter(wait / 2)
-}
-
-/// A part of `most`, different at each call.
-fn jitter(most: Duration) -> Duration {
-    let dice = uuid::Uuid::new_v4().as_u128() & 0xffff;
-    most.mul_f64(u32::try_from(dice).map_or(0.5, f64::from) / 65536.0)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pace(give_up_after: Duration) -> Pace {
-        Pace::new(give_up_after, CancellationToken::new())
-    }
-
-    fn fault(service: Service, kind: FaultKind) -> Fault {
-        Fault::new(service, kind, "planted")
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_passing_fault_is_absorbed() {
-        let mut left = 5;
-        let result = pace(Duration::from_mins(15))
-            .steady(&[Service::Database], || {
-                left -= 1;
-                let done = left == 0;
-                async move { if done { Ok(7) } else { Err(fault(Service::Database, FaultKind::Unavailable)) } }
-            })
-            .await;
-        assert_eq!(result.unwrap(), 7);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_missing_source_file_is_the_rows_own_fault_at_once() {
-        let result: Result<(), _> = pace(Duration::from_mins(15))
-            .steady(&[Service::SourceBlobs], || async {
-                Err(fault(Service::SourceBlobs, FaultKind::NotFound))
-            })
-            .await;
-        assert!(matches!(result, Err(Trouble::Row(_))));
-    }
-
-    #[tokio::test]
-    async fn a_service_that_stays_away_ends_the_process_and_blames_no_row() {
-        let result: Result<(), _> = pace(Duration::ZERO)
-            .steady(&[Service::Database], || async { Err(fault(Service::Database, FaultKind::Denied)) })
-            .await;
-        let Err(Trouble::Process(stop)) = result else { panic!("{result:?}") };
-        assert_eq!(stop.exit, Exit::Temporary);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_row_is_blamed_only_where_the_service_answered_others() {
-        let pace = pace(Duration::from_mins(15));
-        let result: Result<(), _> = pace
-            .steady(&[Service::TargetBlobs], || async {
-                pace.answered(Service::TargetBlobs);
-                Err(fault(Service::TargetBlobs, FaultKind::Unavailable))
-            })
-            .await;
-        assert!(matches!(result, Err(Trouble::Row(_))));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_service_that_comes_and_goes_blames_no_row() {
-        let pace = pace(Duration::from_mins(15));
-        let mut left = 30;
-        let result = pace
-            .steady(&[Service::Database], || {
-                // It answered someone since, then others failed too.
-                pace.answered(Service::Database);
-                for _ in 0..2 {
-                    pace.judge(&fault(Service::Database, FaultKind::Unavailable), &mut Tries::new());
-                }
-                left -= 1;
-                let done = left == 0;
-                async move { if done { Ok(7) } else { Err(fault(Service::Database, FaultKind::Unavailable)) } }
-            })
-            .await;
-        assert_eq!(result.unwrap(), 7);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_may_have_taken_effect_is_tried_until_it_is_settled() {
-        let pace = pace(Duration::from_mins(15));
-        let mut left = 30;
-        let mut lost = 0;
-        let result = pace
-            .steady_watched(
-                &[Service::Database],
-                || {
-                    pace.answered(Service::Database);
-                    left -= 1;
-                    let kind = if left == 29 { FaultKind::AnswerLost } else { FaultKind::Unavailable };
-                    let done = left == 0;
-                    async move { if done { Ok(7) } else { Err(fault(Service::Database, kind)) } }
-                },
-                |fault| lost += u32::from(fault.kind == FaultKind::AnswerLost),
-            )
-            .await;
-        assert_eq!((result.unwrap(), lost), (7, 1));
-    }
-
-    #[tokio::test]
-    async fn the_fault_that_ends_an_operation_is_watched_too() {
-        let mut seen = 0;
-        let result: Result<(), _> = pace(Duration::ZERO)
-            .steady_watched(
-                &[Service::Database],
-                || async { Err(fault(Service::Database, FaultKind::Rejected("key".into()))) },
-                |_| seen += 1,
-            )
-            .await;
-        assert!(matches!(result, Err(Trouble::Row(_))));
-        assert_eq!(seen, 1);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_stop_ends_every_wait() {
-        let pace = pace(Duration::from_mins(15));
-        pace.stop.cancel();
-        let result: Result<(), _> = pace
-            .steady(&[Service::RunStore], || async { Err(fault(Service::RunStore, FaultKind::Unavailable)) })
-            .await;
-        assert!(matches!(result, Err(Trouble::Stopping)));
-    }
-}
+mod tests;

@@ -114,7 +114,7 @@ async fn copy_file(
     let metadata = rules::blob_name::metadata(migration.attempt, file.kind, shard.store.run(), &shard.r#try);
     shard
         .pace
-        .steady_watched(
+        .steady_examined(
             &[Service::SourceBlobs, Service::TargetBlobs],
             || {
                 let metadata = metadata.clone();
@@ -134,6 +134,7 @@ async fn copy_file(
                     shard.left_blobs();
                 }
             },
+            |service| services.copier.ask(service, file),
         )
         .await
 }
@@ -242,8 +243,16 @@ fn blame_file(shard: &Shard, fault: &Fault, file: &PlannedFile) -> Result<Failur
             | FaultKind::NotFound
             | FaultKind::Misconfigured
             | FaultKind::Rejected(_),
-            _,
-        ) => (FailCode::Unavailable, "could not be copied, though other files could meanwhile"),
+            service,
+        ) => {
+            let what = match service {
+                Service::TargetBlobs => {
+                    "could not be stored: the target failed at each try, and answered before and after"
+                }
+                _ => "could not be read: its server failed at each try, and answered before and after",
+            };
+            (FailCode::Unavailable, what)
+        }
     };
     let kind = match file.kind {
         FileKind::Learner => "learner",

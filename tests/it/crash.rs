@@ -5,16 +5,14 @@ use std::{collections::BTreeSet, time::Duration};
 
 use futures_util::TryStreamExt;
 use rogo_migrate::rules::size::megabytes;
-use tokio::{process::Child, time::Instant};
+use tokio::time::Instant;
 
 use crate::support::{
-    app::{Ended, Sample, TestApp, assert_same},
+    app::{Sample, TestApp, assert_same},
     postgres::TestServer,
+    process::{ended, signal, until},
     proxy::{Cut, Proxy},
 };
-
-/// How long any wait of these tests may take on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(3);
 
 #[tokio::test]
 async fn a_run_that_is_killed_again_and_again_ends_like_one_that_was_not() {
@@ -135,7 +133,7 @@ async fn an_answer_lost_before_or_after_the_commit_is_settled_right() {
 }
 
 /// Every blob is named by a row, and every row's blob is there with the length that the row tells.
-async fn no_orphans_and_nothing_missing(app: &TestApp<'_>) {
+pub(crate) async fn no_orphans_and_nothing_missing(app: &TestApp<'_>) {
     let rows: Vec<(String, String)> = sqlx::query_as(
         "select azure_blob_name, file_size from submission_files where azure_blob_name like '%/%/%'",
     )
@@ -153,7 +151,7 @@ async fn no_orphans_and_nothing_missing(app: &TestApp<'_>) {
     assert!(missing.is_empty(), "missing: {missing:?}");
 }
 
-async fn submissions(app: &TestApp<'_>) -> i64 {
+pub(crate) async fn submissions(app: &TestApp<'_>) -> i64 {
     app.database.number("select count(*) from lti_session_records where launch_id like 'rogo\\_%'").await
 }
 
@@ -170,34 +168,6 @@ async fn uploads_ahead(app: &TestApp<'_>) -> usize {
             .unwrap();
     let named: BTreeSet<String> = rows.into_iter().collect();
     names(app).await.difference(&named).count()
-}
-
-async fn until<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition().await {
-        assert!(Instant::now() < deadline, "never: {what}");
-        tokio::task::yield_now().await;
-    }
-}
-
-fn signal(process: &Child, name: &str) {
-    let pid = process.id().unwrap().to_string();
-    let sent = std::process::Command::new("kill").args(["-s", name, &pid]).status().unwrap();
-    assert!(sent.success());
-}
-
-async fn ended(process: &mut Child) -> Ended {
-    use tokio::io::AsyncReadExt;
-    let (mut stdout, mut stderr) = (process.stdout.take().unwrap(), process.stderr.take().unwrap());
-    let (mut out, mut err) = (Vec::new(), Vec::new());
-    let reading =
-        async { tokio::join!(stdout.read_to_end(&mut out), stderr.read_to_end(&mut err), process.wait()) };
-    let (_, _, status) = tokio::time::timeout(PATIENCE, reading).await.expect("the process ends");
-    Ended {
-        code: status.unwrap().code(),
-        stdout: String::from_utf8_lossy(&out).into_owned(),
-        stderr: String::from_utf8_lossy(&err).into_owned(),
-    }
 }
 
 /// Random shares that a seed repeats (splitmix64).

@@ -15,6 +15,8 @@ mod sample;
 mod finalize;
 mod e2e;
 mod crash;
+mod after;
+mod outages;
 mod readback;
 #[cfg(feature = "cluster")]
 mod chart;

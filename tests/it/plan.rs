@@ -8,6 +8,7 @@
 )]
 
 mod fakes;
+mod numbers;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
@@ -422,6 +423,22 @@ async fn too_few_warehouse_connections_are_refused() {
     let mut world = five();
     world.warehouse.shape.max_connections = Some(14);
     world.check_refused(Exit::Configuration, &["allows 14 connections and the run would open 15"]).await;
+}
+
+#[tokio::test]
+async fn a_warehouse_that_holds_each_process_to_a_few_connections_is_counted_so() {
+    let mut world = five();
+    world.settings.shards = 8;
+    world.settings.parallelism = 7;
+    world.warehouse.shape.connections_per_process = Some(2);
+    world.make().await.unwrap();
+    world.settings.run = "second".into();
+    world.warehouse.shape.max_connections = Some(14);
+    world.make().await.unwrap();
+    world.settings.run = "third".into();
+    world.warehouse.shape.max_connections = Some(13);
+    let refused = world.make().await.unwrap_err();
+    assert!(refused.message.contains("allows 13 connections and the run would open 14"), "{refused}");
 }
 
 #[tokio::test]

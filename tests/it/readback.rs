@@ -123,7 +123,7 @@ impl<'a> Finished<'a> {
 }
 
 /// How the target tells where its blobs are.
-struct Target {
+pub(crate) struct Target {
     container: String,
     url: String,
 }
@@ -135,7 +135,7 @@ impl Target {
     }
 
     /// Points the app at folders in place of every service but PostgreSQL.
-    fn folder(app: &mut TestApp) -> Self {
+    pub(crate) fn folder(app: &mut TestApp) -> Self {
         let out = app.out.path().canonicalize().unwrap();
         let [target, store] = ["target-blobs", "run-store"].map(|name| out.join(name));
         fs::create_dir(&target).unwrap();
@@ -150,7 +150,7 @@ impl Target {
 }
 
 /// A sample whose source files stay in its folder, changed by `change` before anything reads it.
-async fn folder_sample(
+pub(crate) async fn folder_sample(
     options: impl FnOnce(&mut SampleOptions),
     rows: u64,
     change: impl FnOnce(&Path),

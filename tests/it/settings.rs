@@ -12,7 +12,9 @@ use rogo_migrate::{
     cli::Cli,
     domain::ShardIndex,
     exit::{Exit, Stop},
-    settings::{ALL, Flags, InputLocation, MarkerOnly, Place, Settings, Sources, WarehouseSettings},
+    settings::{
+        ALL, Flags, InputLocation, MarkerOnly, Place, Settings, Sources, StoreSettings, WarehouseSettings,
+    },
 };
 use serde_json::json;
 
@@ -144,7 +146,7 @@ fn every_setting_of_the_contract_is_there_and_no_other() {
 
 #[test]
 fn the_command_line_and_the_table_name_the_same_flags_variables_and_defaults() {
-    let own = ["help", "version", "config", "dry_run", "json", "delete"];
+    let own = ["help", "version", "config", "dry_run", "json", "delete", "watch", "to"];
     let mut seen = BTreeSet::new();
     for command in Cli::command()
         .get_subcommands()
@@ -462,4 +464,30 @@ fn usage_errors_end_with_64_and_help_with_0() {
     let missing = String::from_utf8(program(&["run"], &[]).stderr).unwrap();
     assert!(missing.starts_with("error: settings that are missing"), "{missing}");
     assert_eq!(missing.matches("error").count(), 1, "{missing}");
+}
+
+#[test]
+fn a_command_that_only_looks_needs_the_run_store_and_its_account() {
+    let load = |given: Given| {
+        let flags = Flags::default().with(&given.flags);
+        StoreSettings::load(&Sources::new(flags, given.environment, None).unwrap())
+    };
+    let folder = Given::default().flag("run_store", "file:///data/runs").env("ROGO_TARGET", "az://files");
+    let settings = load(folder).unwrap();
+    assert_eq!((settings.run.as_str(), settings.wait_plan), ("rogo", Duration::from_mins(30)));
+    let azure = || Given::default().flag("run_store", "az://runs").flag("run", "second");
+    let refused = load(azure()).unwrap_err();
+    assert_eq!(refused.exit, Exit::Usage);
+    assert!(refused.message.contains("the account of az:// places"), "{refused}");
+    assert!(!refused.message.contains("DATABASE_URL"), "{refused}");
+    let settings = load(azure().flag("account_url", "https://a.blob.core.windows.net")).unwrap();
+    assert_eq!((settings.run.as_str(), settings.run_store.to_string().as_str()), ("second", "az://runs"));
+}
+
+#[test]
+fn what_the_chart_tells_a_pod_is_not_taken_for_a_misspelt_setting() {
+    let pod = [("ROGO_POD", "p"), ("ROGO_SHARD_JOB", "j"), ("ROGO_HELM_CHART", "c"), ("ROGO_LIMITS", "3")];
+    let output = program(&["settings"], &pod);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("no setting has such a name: ROGO_LIMITS\n"), "{said}");
 }

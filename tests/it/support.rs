@@ -8,3 +8,4 @@ pub mod tds;
 pub mod proxy;
 pub mod memory;
 pub mod app;
+pub mod process;

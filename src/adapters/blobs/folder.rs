@@ -1,13 +1,13 @@
 //! Blobs in a folder: a file each, made whole beside its place and then put there in one step.
 
 mod upload;
+mod walk;
 
 use std::{
     fs, io,
     io::Write,
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
 };
 
 use async_trait::async_trait;
@@ -31,9 +31,6 @@ const PROPERTIES: &str = ".properties";
 
 /// Files that are not whole yet.
 const PARTIAL: &str = ".partial";
-
-/// Older ones are of processes that were killed.
-const PARTIAL_FORGOTTEN: Duration = Duration::from_hours(24);
 
 /// EPERM: how Linux says that a file system has no hard links.
 const OPERATION_NOT_PERMITTED: i32 = 1;
@@ -169,66 +166,12 @@ impl FolderBlobs {
         Ok(())
     }
 
-    /// Every blob whose name begins with `prefix`, by name. Only the folder that the prefix names is walked.
-    fn walk(&self, prefix: &str) -> Result<Vec<BlobInfo>, Fault> {
-        let mut blobs = Vec::new();
-        let start = prefix.rsplit_once('/').map(|(folder, _)| folder.to_owned());
-        if let Some(folder) = &start {
-            self.path(folder)?;
-        }
-        let mut folders = vec![start.unwrap_or_default()];
-        while let Some(folder) = folders.pop() {
-            let fault = |error| self.fault(error, "listing", &folder);
-            let entries = match fs::read_dir(self.root.join(&folder)) {
-                Ok(entries) => entries,
-                Err(error) if is_absent(&error) => continue,
-                Err(error) => return Err(fault(error)),
-            };
-            for entry in entries {
-                let entry = entry.map_err(fault)?;
-                // A name that is not UTF-8 is nobody's blob.
-                let Ok(own) = entry.file_name().into_string() else { continue };
-                let name = if folder.is_empty() { own } else { format!("{folder}/{own}") };
-                if name == PROPERTIES || name == PARTIAL {
-                    continue;
-                }
-                match entry.metadata() {
-                    Ok(file) if file.is_dir() => folders.push(name),
-                    Ok(file) if name.starts_with(prefix) => {
-                        let info = sidecar::info(&self.sidecar(&name), &name, &file);
-                        blobs.push(BlobInfo { content_type: None, metadata: Vec::new(), ..info });
-                    }
-                    Ok(_) => {}
-                    // Deleted meanwhile.
-                    Err(error) if is_absent(&error) => {}
-                    Err(error) => return Err(fault(error)),
-                }
-            }
-        }
-        blobs.sort_unstable_by(|one, other| one.name.cmp(&other.name));
-        Ok(blobs)
-    }
-
     fn probe(&self) -> Result<(), Fault> {
         let name = format!("rogo-migrate-check-{}", Uuid::new_v4().simple());
         self.store(&name, b"rogo-migrate checks its rights", &PutOptions::create("text/plain"))?;
         self.walk(&name)?;
         self.remove(&name)?;
         self.forget_partial()
-    }
-
-    /// Removes what processes left that were killed while they wrote.
-    fn forget_partial(&self) -> Result<(), Fault> {
-        let fault = |error| self.fault(error, "tidying", PARTIAL);
-        for entry in fs::read_dir(self.root.join(PARTIAL)).map_err(fault)? {
-            let entry = entry.map_err(fault)?;
-            let modified = entry.metadata().and_then(|file| file.modified());
-            let age = modified.ok().and_then(|at| SystemTime::now().duration_since(at).ok());
-            if age.is_some_and(|age| age > PARTIAL_FORGOTTEN) {
-                fs::remove_file(entry.path()).map_err(fault)?;
-            }
-        }
-        Ok(())
     }
 }
 
@@ -317,7 +260,9 @@ fn is_absent(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::SystemTime;
+
+    use super::{walk::PARTIAL_FORGOTTEN, *};
 
     #[test]
     fn an_abandoned_partial_file_is_removed_and_a_fresh_one_stays() {

@@ -9,13 +9,11 @@ const ANSWER: Duration = Duration::from_secs(30);
 
 /// An answer, within [`ANSWER`].
 pub(super) async fn within<T>(answer: impl Future<Output = kube::Result<T>>) -> Result<T, Fault> {
-    match tokio::time::timeout(ANSWER, answer).await {
-        Ok(answer) => answer.map_err(fault),
-        Err(_) => {
-            let what = format!("no answer within {} s", ANSWER.as_secs());
-            Err(Fault::new(Service::Cluster, FaultKind::Unavailable, what))
-        }
-    }
+    let Ok(answer) = tokio::time::timeout(ANSWER, answer).await else {
+        let what = format!("no answer within {} s", ANSWER.as_secs());
+        return Err(Fault::new(Service::Cluster, FaultKind::Unavailable, what));
+    };
+    answer.map_err(fault)
 }
 
 /// The fault of an error.

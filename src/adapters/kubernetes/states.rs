@@ -32,6 +32,7 @@ pub(super) fn job(job: &Job) -> JobState {
         terminating: count(status.terminating),
         succeeded: count(status.succeeded),
         completions: count(spec.and_then(|spec| spec.completions)),
+        failed_indexes: status.failed_indexes.clone().unwrap_or_default(),
         suspended: spec.and_then(|spec| spec.suspend).unwrap_or(false),
         end: holds("Complete").map(|_| JobEnd::Complete).or(failed),
     }
@@ -64,8 +65,8 @@ pub(super) fn terminating(pod: &Pod) -> Option<TerminatingPod> {
 pub(super) fn obstacle(pod: &Pod) -> Option<Obstacle> {
     let status = pod.status.as_ref()?;
     let name = pod.metadata.name.clone();
-    let containers = status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
-    let of_container = containers.filter_map(of_container).next();
+    let mut containers = status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
+    let of_container = containers.find_map(of_container);
     let of_scheduler = || {
         let unscheduled = |kind: &str| kind == "PodScheduled";
         let found = status.conditions.iter().flatten().find(|found| unscheduled(&found.type_))?;

@@ -90,6 +90,7 @@ impl Warehouse for Export {
             rows: None,
             lookups_are_cheap: false,
             max_connections: None,
+            connections_per_process: None,
         })
     }
 

@@ -204,7 +204,8 @@ impl Warehouse for SqlServer {
             rows: Some((reports, scores)),
             lookups_are_cheap: (tables.reports.is_indexed() || reports <= FEW_ROWS)
                 && (tables.scores.is_indexed() || scores <= FEW_ROWS),
-            max_connections: tables.engine.is_synapse().then_some(SYNAPSE_CONNECTIONS),
+            max_connections: None,
+            connections_per_process: tables.engine.is_synapse().then_some(SYNAPSE_CONNECTIONS),
         })
     }
 

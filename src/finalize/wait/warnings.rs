@@ -92,15 +92,12 @@ impl Warnings {
 
     fn obstacle(&self, obstacle: &Obstacle) -> String {
         let Obstacle { kind, pod, what } = obstacle;
-        match pod {
-            Some(pod) => {
-                format!("pod {pod} does not start ({}): {what}; {}", kind.name(), self.describe("pod", pod))
-            }
-            None => {
-                let describe = self.describe("job", &self.job);
-                format!("Job {} can make no pods ({}): {what}; {describe}", self.job, kind.name())
-            }
+        if let Some(pod) = pod {
+            let describe = self.describe("pod", pod);
+            return format!("pod {pod} does not start ({}): {what}; {describe}", kind.name());
         }
+        let describe = self.describe("job", &self.job);
+        format!("Job {} can make no pods ({}): {what}; {describe}", self.job, kind.name())
     }
 
     fn idle(&self, now: Instant, job: Option<&JobState>, survey: &Survey) -> String {

@@ -100,6 +100,10 @@ fn settings_reach_the_pods_by_the_programs_names() {
             json!([{"configMapRef": {"name": "c"}}]),
         ),
     ]);
+}
+
+#[test]
+fn the_finalizer_knows_its_job_and_how_to_run_shards_again() {
     let rendered = render("").unwrap();
     let named = rendered.field("finalize", "env/ROGO_SHARD_JOB/value").and_then(Value::as_str);
     assert_eq!(named, Some(rendered.name("shards").as_str()));

@@ -57,7 +57,7 @@ impl Jobs for Script {
     async fn look(&self, version: Option<&str>) -> Result<Option<JobState>, Fault> {
         let (place, _) = self.now();
         if version == Some(place.to_string().as_str()) {
-            let soon = Instant::now() + Duration::from_secs(60);
+            let soon = Instant::now() + Duration::from_mins(1);
             let next = self.says.get(place).map_or(soon, |(second, _)| self.at(*second).min(soon));
             sleep_until(next).await;
         }

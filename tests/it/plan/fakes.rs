@@ -14,7 +14,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream, stream::BoxStream};
 use rogo_migrate::{
-    domain::{AttemptId, Catalogue, FactRow, Facts, Fate, Migrated, Migration, Outcome},
+    domain::{
+        AttemptId, Catalogue, FactRow, Facts, Fate, Migrated, Migration, Outcome, Report, Score, Value,
+    },
     ports::{
         BlobInfo, BlobReader, Blobs, Committed, CopiedFile, CopyGrant, Existing, Fault, FaultKind,
         HeldSubmission, PutOptions, Service, Source, Stored, Target, Upload, Warehouse, WarehouseShape,
@@ -140,6 +142,8 @@ pub struct FakeWarehouse {
     pub fault: Option<FaultKind>,
     pub empty: bool,
     pub scanned: Vec<(i32, &'static str)>,
+    /// Marks and scores of attempts, scanned after those.
+    pub marks: Vec<(i32, f64)>,
 }
 
 impl FakeWarehouse {
@@ -149,8 +153,9 @@ impl FakeWarehouse {
             rows: None,
             lookups_are_cheap: true,
             max_connections: None,
+            connections_per_process: None,
         };
-        Self { shape, fault: None, empty: false, scanned: Vec::new() }
+        Self { shape, fault: None, empty: false, scanned: Vec::new(), marks: Vec::new() }
     }
 }
 
@@ -172,7 +177,13 @@ impl Warehouse for FakeWarehouse {
         for (number, grade) in &self.scanned {
             let attempt = (*number).try_into().unwrap();
             each(vec![FactRow::Report(attempt, super::report(grade))])?;
-            each(vec![FactRow::Score(attempt, rogo_migrate::domain::Score::default())])?;
+            each(vec![FactRow::Score(attempt, Score::default())])?;
+        }
+        for (number, mark) in &self.marks {
+            let (attempt, mark) = ((*number).try_into().unwrap(), Value::Number(*mark));
+            let report = Report { marks_achieved: mark.clone(), ..super::report("Pass") };
+            each(vec![FactRow::Report(attempt, report)])?;
+            each(vec![FactRow::Score(attempt, Score { score: mark, ..Score::default() })])?;
         }
         Ok(())
     }

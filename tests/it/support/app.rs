@@ -1,4 +1,5 @@
 //! The program as its user has it: the built binary, its environment, and real servers behind it.
+#![allow(dead_code, reason = "tests and benchmark each use a part")]
 
 use std::{
     collections::BTreeMap,
@@ -217,12 +218,23 @@ impl<'sample> TestApp<'sample> {
     }
 
     pub fn target_blobs(&self) -> Arc<dyn Blobs> {
-        let place = Place::Azure { container: self.container.clone(), prefix: String::new() };
+        self.open(&self.container, "", Service::TargetBlobs)
+    }
+
+    /// The run store, which lies in the tests' Azurite.
+    pub fn run_blobs(&self) -> Arc<dyn Blobs> {
+        let place = self.variable("ROGO_RUN_STORE").strip_prefix("az://").unwrap();
+        let (container, prefix) = place.split_once('/').unwrap();
+        self.open(container, prefix, Service::RunStore)
+    }
+
+    fn open(&self, container: &str, prefix: &str, service: Service) -> Arc<dyn Blobs> {
+        let place = Place::Azure { container: container.into(), prefix: prefix.into() };
         let account = AccountSettings {
             connection_string: Some(Secret::Value(self.variable("AZURE_STORAGE_CONNECTION_STRING").into())),
             account_url: None,
         };
-        blobs::open(&place, &account, Service::TargetBlobs).unwrap()
+        blobs::open(&place, &account, service).unwrap()
     }
 }
 

@@ -1,6 +1,7 @@
 //! A private Azurite for the tests: one process for the whole test binary, on a free loopback port, its blobs
 //! in memory. It ends when the test binary does, however that ends: Azurite watches its standard input, a pipe
 //! whose other end only this process holds.
+#![allow(dead_code, reason = "tests and benchmark each use a part")]
 
 use std::{
     collections::BTreeMap,

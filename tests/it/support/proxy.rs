@@ -1,4 +1,4 @@
-//! A TCP proxy that delays, swallows, or cuts connections at a chosen moment.
+//! A TCP proxy that delays, swallows, or cuts connections at a chosen moment, or answers in the server's place.
 #![allow(dead_code, reason = "each area of the tests uses its own part")]
 
 use std::{
@@ -32,6 +32,17 @@ pub enum Cut {
     AfterBytes(usize),
 }
 
+/// An answer in the server's place, which does not hear of the request.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// What an HTTP request must hold, in its first line for example.
+    pub to: Vec<u8>,
+    /// The whole answer.
+    pub bytes: Vec<u8>,
+    /// To so many requests.
+    pub times: usize,
+}
+
 /// Stands between a client and one server until it is dropped.
 pub struct Proxy {
     address: SocketAddr,
@@ -43,6 +54,7 @@ struct Shared {
     server: SocketAddr,
     delay: Mutex<Duration>,
     cut: Mutex<Option<Cut>>,
+    reply: Mutex<Option<Reply>>,
     refuses: AtomicBool,
     /// Nothing is passed on while it is true.
     swallows: watch::Sender<bool>,
@@ -51,6 +63,7 @@ struct Shared {
     accepted: AtomicUsize,
     exchanges: AtomicUsize,
     cuts: AtomicUsize,
+    replies: AtomicUsize,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -76,12 +89,14 @@ impl Proxy {
             server,
             delay: Mutex::default(),
             cut: Mutex::default(),
+            reply: Mutex::default(),
             refuses: AtomicBool::default(),
             swallows: watch::Sender::new(false),
             generation: watch::Sender::new(0),
             accepted: AtomicUsize::default(),
             exchanges: AtomicUsize::default(),
             cuts: AtomicUsize::default(),
+            replies: AtomicUsize::default(),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Self { address, shared, accepting }
@@ -112,6 +127,11 @@ impl Proxy {
         *self.shared.cut.lock().unwrap() = Some(cut);
     }
 
+    /// Answers these requests itself, in place of any others.
+    pub fn reply(&self, reply: Option<Reply>) {
+        *self.shared.reply.lock().unwrap() = reply;
+    }
+
     /// Cuts every open connection now.
     pub fn cut_all(&self) {
         self.shared.generation.send_modify(|generation| *generation += 1);
@@ -125,6 +145,11 @@ impl Proxy {
     /// How often a client spoke after the server had: round trips.
     pub fn exchanges(&self) -> usize {
         self.shared.exchanges.load(Ordering::SeqCst)
+    }
+
+    /// Requests that [`Proxy::reply`] has answered.
+    pub fn replies(&self) -> usize {
+        self.shared.replies.load(Ordering::SeqCst)
     }
 
     /// How often [`Proxy::cut`] has come true.
@@ -158,47 +183,78 @@ async fn link(client: TcpStream, shared: Arc<Shared>) {
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     let link = Link { answered: AtomicBool::new(true), doomed: AtomicBool::new(false) };
+    let (asked, to_ask) = mpsc::channel(64);
+    let (answered, to_answer) = mpsc::channel(64);
     tokio::select! {
-        () = carry(from_client, to_server, Direction::ToServer, &link, &shared) => {}
-        () = carry(from_server, to_client, Direction::ToClient, &link, &shared) => {}
+        () = read(from_client, Some(&answered), &asked, &link, &shared) => {}
+        () = read(from_server, None, &answered, &link, &shared) => {}
+        () = write(to_server, to_ask, &shared) => {}
+        () = write(to_client, to_answer, &shared) => {}
         _ = generation.changed() => {}
     }
 }
 
-async fn carry(
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
-    direction: Direction,
-    link: &Link,
-    shared: &Shared,
-) {
-    let (queue, mut queued) = mpsc::channel::<(Instant, Vec<u8>)>(64);
-    let reading = async {
-        let mut buffer = vec![0; 64 * 1024];
-        while let Ok(length @ 1..) = from.read(&mut buffer).await {
-            let bytes = &buffer[..length];
-            if shared.loses(direction, bytes, link) {
-                return;
-            }
-            let due = Instant::now() + *shared.delay.lock().unwrap();
-            if queue.send((due, bytes.to_vec())).await.is_err() {
-                return;
-            }
+type Queue = mpsc::Sender<(Instant, Vec<u8>)>;
+
+/// Reads one side until its end; a client's bytes may be answered at once instead, into `replies`.
+async fn read(mut from: OwnedReadHalf, replies: Option<&Queue>, queue: &Queue, link: &Link, shared: &Shared) {
+    let direction = if replies.is_some() { Direction::ToServer } else { Direction::ToClient };
+    let mut buffer = vec![0; 64 * 1024];
+    // Of the body of a request that was answered here.
+    let mut unheard = 0;
+    while let Ok(length @ 1..) = from.read(&mut buffer).await {
+        let bytes = &buffer[..length];
+        if unheard > 0 {
+            unheard -= length.min(unheard);
+            continue;
         }
-    };
-    let writing = async {
-        let mut swallows = shared.swallows.subscribe();
-        while let Some((due, bytes)) = queued.recv().await {
-            tokio::time::sleep_until(due).await;
-            if swallows.wait_for(|swallows| !swallows).await.is_err() || to.write_all(&bytes).await.is_err() {
-                return;
+        let due = Instant::now() + *shared.delay.lock().unwrap();
+        let reply = replies.and_then(|replies| Some((replies, shared.replies_to(bytes)?)));
+        let sent = match reply {
+            Some((replies, reply)) => {
+                unheard = body_to_come(bytes);
+                replies.send((due, reply)).await
             }
+            None if shared.loses(direction, bytes, link) => return,
+            None => queue.send((due, bytes.to_vec())).await,
+        };
+        if sent.is_err() {
+            return;
         }
-    };
-    tokio::select! { () = reading => {} () = writing => {} }
+    }
+}
+
+async fn write(mut to: OwnedWriteHalf, mut queue: mpsc::Receiver<(Instant, Vec<u8>)>, shared: &Shared) {
+    let mut swallows = shared.swallows.subscribe();
+    while let Some((due, bytes)) = queue.recv().await {
+        tokio::time::sleep_until(due).await;
+        if swallows.wait_for(|swallows| !swallows).await.is_err() || to.write_all(&bytes).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Bytes of an HTTP request's body that follow on those that came with its head.
+fn body_to_come(request: &[u8]) -> usize {
+    let Some(head) = request.windows(4).position(|window| window == b"\r\n\r\n") else { return 0 };
+    let text = String::from_utf8_lossy(&request[..head]).to_ascii_lowercase();
+    let length = text.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+    (head + 4 + length.unwrap_or(0)).saturating_sub(request.len())
 }
 
 impl Shared {
+    /// The answer to a request that is answered here.
+    fn replies_to(&self, request: &[u8]) -> Option<Vec<u8>> {
+        let mut reply = self.reply.lock().unwrap();
+        let Reply { to, bytes, times } = reply.as_mut().filter(|reply| reply.times > 0)?;
+        if !request.windows(to.len()).any(|window| window == to.as_slice()) {
+            return None;
+        }
+        *times -= 1;
+        self.replies.fetch_add(1, Ordering::SeqCst);
+        Some(bytes.clone())
+    }
+
     /// Counts the bytes, and decides whether the connection ends here.
     fn loses(&self, direction: Direction, bytes: &[u8], link: &Link) -> bool {
         let holds = |needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);

@@ -41,7 +41,7 @@ async fn the_shape_tells_engine_rows_and_whether_lookups_are_cheap() {
     let shape = opened(&server).await.shape().await.unwrap();
     assert_eq!(shape.rows, Some((3, 6)));
     assert!(shape.lookups_are_cheap);
-    assert_eq!(shape.max_connections, None);
+    assert_eq!((shape.max_connections, shape.connections_per_process), (None, None));
     assert!(shape.description.starts_with("Azure SQL Database at localhost,"), "{}", shape.description);
 }
 
@@ -147,7 +147,7 @@ async fn synapse_is_asked_over_two_connections_and_without_parameters() {
     let server = TdsServer::start(attempts(1..=10), options).await.unwrap();
     let warehouse = opened(&server).await;
     let shape = warehouse.shape().await.unwrap();
-    assert_eq!(shape.max_connections, Some(2));
+    assert_eq!((shape.max_connections, shape.connections_per_process), (None, Some(2)));
     assert!(shape.description.contains("Synapse"));
     let mut asked = tokio::task::JoinSet::new();
     for n in 1..=10 {

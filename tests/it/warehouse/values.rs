@@ -165,3 +165,17 @@ async fn rows_span_packets_of_any_size() {
         assert_eq!(scanned(&warehouse).await.unwrap().len(), 300);
     }
 }
+
+/// Fetched as it is, scanned through a temporary file: [`arrives`] compares the two.
+#[tokio::test]
+async fn every_float_arrives_to_the_last_bit() {
+    let mut bits = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut marks = Vec::new();
+    while marks.len() < 2_000 {
+        bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        marks.extend([f64::from_bits(bits)].into_iter().filter(|mark| mark.is_finite()));
+    }
+    let cells: Vec<Cell> = marks.iter().copied().map(Cell::Float).collect();
+    let expected: Vec<Value> = marks.into_iter().map(Value::Number).collect();
+    assert_eq!(arrives(Type::Float, &cells).await, expected);
+}

@@ -15,7 +15,8 @@ fn a_job_is_read_with_its_end() {
         let spec = json!({"completions": 8, "suspend": true, "template": {}});
         job(&parsed(json!({"metadata": metadata, "spec": spec, "status": status})))
     };
-    let running = made(json!({"active": 3, "ready": 2, "terminating": 1, "succeeded": 4}));
+    let running =
+        made(json!({"active": 3, "ready": 2, "terminating": 1, "succeeded": 4, "failedIndexes": "1,3-4"}));
     let expected = JobState {
         uid: "u".into(),
         version: "7".into(),
@@ -24,6 +25,7 @@ fn a_job_is_read_with_its_end() {
         terminating: 1,
         succeeded: 4,
         completions: 8,
+        failed_indexes: "1,3-4".into(),
         suspended: true,
         end: None,
     };
@@ -42,7 +44,7 @@ fn a_job_is_read_with_its_end() {
     assert_eq!(job(&Job::default()), JobState::default());
 }
 
-fn pod(status: Value) -> Pod {
+fn pod(status: &Value) -> Pod {
     parsed(json!({"metadata": {"name": "p"}, "spec": {"containers": [], "nodeName": "n"}, "status": status}))
 }
 
@@ -78,12 +80,12 @@ fn a_pod_that_does_not_start_says_why() {
     ];
     for (status, kind, what) in table {
         let expected = Obstacle { kind, pod: Some("p".into()), what: what.into() };
-        assert_eq!(obstacle(&pod(status)), Some(expected));
+        assert_eq!(obstacle(&pod(&status)), Some(expected));
     }
-    let creating = pod(json!({"phase": "Pending", "containerStatuses": waiting("ContainerCreating", "")}));
+    let creating = pod(&json!({"phase": "Pending", "containerStatuses": waiting("ContainerCreating", "")}));
     assert_eq!(obstacle(&creating), None);
     assert!(waits_unexplained(&creating), "its events may tell");
-    assert!(!waits_unexplained(&pod(json!({"phase": "Running"}))));
+    assert!(!waits_unexplained(&pod(&json!({"phase": "Running"}))));
 }
 
 #[test]
@@ -117,5 +119,5 @@ fn a_pod_that_was_told_to_end_is_named_with_its_node() {
         due: "2026-01-01T00:00:30Z".parse().unwrap(),
     };
     assert_eq!(terminating(&ending), Some(expected));
-    assert_eq!(terminating(&pod(json!({}))), None);
+    assert_eq!(terminating(&pod(&json!({}))), None);
 }

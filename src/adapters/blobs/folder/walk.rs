@@ -1,0 +1,68 @@
+//! Walking a folder: what is listed, and what killed processes left.
+
+use std::{
+    fs,
+    time::{Duration, SystemTime},
+};
+
+use super::{FolderBlobs, PARTIAL, PROPERTIES, is_absent, sidecar};
+use crate::ports::{BlobInfo, Fault};
+
+/// Older ones are of processes that were killed.
+pub(super) const PARTIAL_FORGOTTEN: Duration = Duration::from_hours(24);
+
+impl FolderBlobs {
+    /// Every blob whose name begins with `prefix`, by name. Only the folder that the prefix names is walked.
+    pub(super) fn walk(&self, prefix: &str) -> Result<Vec<BlobInfo>, Fault> {
+        let mut blobs = Vec::new();
+        let start = prefix.rsplit_once('/').map(|(folder, _)| folder.to_owned());
+        if let Some(folder) = &start {
+            self.path(folder)?;
+        }
+        let mut folders = vec![start.unwrap_or_default()];
+        while let Some(folder) = folders.pop() {
+            let fault = |error| self.fault(error, "listing", &folder);
+            let entries = match fs::read_dir(self.root.join(&folder)) {
+                Ok(entries) => entries,
+                Err(error) if is_absent(&error) => continue,
+                Err(error) => return Err(fault(error)),
+            };
+            for entry in entries {
+                let entry = entry.map_err(fault)?;
+                // A name that is not UTF-8 is nobody's blob.
+                let Ok(own) = entry.file_name().into_string() else { continue };
+                let name = if folder.is_empty() { own } else { format!("{folder}/{own}") };
+                if name == PROPERTIES || name == PARTIAL {
+                    continue;
+                }
+                match entry.metadata() {
+                    Ok(file) if file.is_dir() => folders.push(name),
+                    Ok(file) if name.starts_with(prefix) => {
+                        let info = sidecar::info(&self.sidecar(&name), &name, &file);
+                        blobs.push(BlobInfo { content_type: None, metadata: Vec::new(), ..info });
+                    }
+                    Ok(_) => {}
+                    // Deleted meanwhile.
+                    Err(error) if is_absent(&error) => {}
+                    Err(error) => return Err(fault(error)),
+                }
+            }
+        }
+        blobs.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        Ok(blobs)
+    }
+
+    /// Removes what processes left that were killed while they wrote.
+    pub(super) fn forget_partial(&self) -> Result<(), Fault> {
+        let fault = |error| self.fault(error, "tidying", PARTIAL);
+        for entry in fs::read_dir(self.root.join(PARTIAL)).map_err(fault)? {
+            let entry = entry.map_err(fault)?;
+            let modified = entry.metadata().and_then(|file| file.modified());
+            let age = modified.ok().and_then(|at| SystemTime::now().duration_since(at).ok());
+            if age.is_some_and(|age| age > PARTIAL_FORGOTTEN) {
+                fs::remove_file(entry.path()).map_err(fault)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,98 @@
+//! Connections that a run needs: sessions of their own, and room for them beside the application's.
+
+use sqlx::{FromRow, Row, postgres::PgRow};
+
+use super::LIMIT;
+use crate::{
+    adapters::postgres::{
+        PostgresTarget,
+        fault::{Phase, answer},
+        pool::Pool,
+    },
+    ports::Fault,
+};
+
+/// Two connections that are open at once must have two server processes. A pooler in transaction mode
+/// gives both the same, and a session's lock would belong to nobody.
+pub(super) async fn pooler(target: &PostgresTarget) -> Result<Option<String>, Fault> {
+    const SQL: &str = "select pg_backend_pid()";
+    let mut one = target.connector.connect().await?;
+    let mut other = target.connector.connect().await?;
+    let mut processes = Vec::new();
+    for _ in 0..2 {
+        for connection in [&mut one, &mut other] {
+            let asking = sqlx::query_scalar::<_, i32>(SQL).persistent(false).fetch_one(connection);
+            processes.push(answer(Phase::Reading, LIMIT, asking).await?);
+        }
+    }
+    Ok(shares_processes(&processes).then(|| {
+        "a connection pooler in transaction mode stands before the database, where session locks do not hold; \
+         connect to the database itself, or to a pool in session mode"
+            .into()
+    }))
+}
+
+/// Whether what two connections, asked in turn, called their server process fits a session of its own
+/// for each of them.
+fn shares_processes(processes: &[i32]) -> bool {
+    match processes {
+        [one, other, one_again, other_again] => one == other || one != one_again || other != other_again,
+        _ => true,
+    }
+}
+
+struct Room {
+    /// Connections that users without special rights may hold: the least of the server's, the
+    /// database's and the role's limits.
+    most: i64,
+    /// Of them in use by others.
+    used: i64,
+}
+
+impl FromRow<'_, PgRow> for Room {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self { most: row.try_get("most")?, used: row.try_get("used")? })
+    }
+}
+
+/// Room for the run beside the application, for which a tenth (at least five) is kept free.
+pub(super) async fn free_connections(pool: &Pool, needed: u32) -> Result<Option<String>, Fault> {
+    const SQL: &str = "select least(
+            current_setting('max_connections')::bigint
+                - current_setting('superuser_reserved_connections')::bigint
+                - coalesce(current_setting('reserved_connections', true), '0')::bigint,
+            (select nullif(datconnlimit, -1) from pg_database where datname = current_database()),
+            (select nullif(rolconnlimit, -1) from pg_roles where rolname = current_user)
+        )::bigint as most,
+        (select count(*) from pg_stat_activity where backend_type = 'client backend'
+            and application_name is distinct from current_setting('application_name')) as used";
+    let asking = async |connection: &mut _| sqlx::query_as(SQL).fetch_one(connection).await;
+    let room: Room = pool.read(LIMIT, asking).await?;
+    let reserve = (room.most / 10).max(5);
+    let free = (room.most - room.used - reserve).max(0);
+    Ok((i64::from(needed) > free).then(|| {
+        format!(
+            "the run needs {needed} connections; of {} that the server allows {} are in use and {reserve} are kept \
+             for the application, which leaves {free}; lower --parallelism, --workers or --pool",
+            room.most, room.used
+        )
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shares_processes;
+
+    #[test]
+    fn connections_that_share_a_server_process_give_a_pooler_away() {
+        for (processes, expected) in [
+            ([7, 8, 7, 8], false),
+            ([7, 7, 7, 7], true),
+            ([7, 8, 9, 8], true),
+            ([7, 8, 7, 9], true),
+            ([7, 8, 8, 7], true),
+        ] {
+            assert_eq!(shares_processes(&processes), expected, "{processes:?}");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Places of named blobs, and files that are read by URL.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use url::Url;
+
+use super::Fault;
+
+/// What a put may do to a blob of the same name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// [`FaultKind::Exists`] where there is one.
+    Keep,
+    /// It takes its place at once, never half.
+    Replace,
+}
+
+/// How a blob is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PutOptions {
+    /// What of an existing blob.
+    pub existing: Existing,
+    /// Content type.
+    pub content_type: String,
+    /// Metadata: names are identifiers without dashes.
+    pub metadata: Vec<(String, String)>,
+}
+
+impl PutOptions {
+    /// A run-store document that must not be there yet.
+    pub fn create(content_type: &str) -> Self {
+        Self { existing: Existing::Keep, content_type: content_type.into(), metadata: Vec::new() }
+    }
+
+    /// A run-store document that takes the place of an earlier one.
+    pub fn replace(content_type: &str) -> Self {
+        Self { existing: Existing::Replace, content_type: content_type.into(), metadata: Vec::new() }
+    }
+}
+
+/// What is known of a blob.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BlobInfo {
+    /// Name within the store; for a source, its URL without query.
+    pub name: String,
+    /// Length in bytes.
+    pub size_bytes: u64,
+    /// Its stored Content-MD5: what its writer claimed.
+    pub md5: Option<[u8; 16]>,
+    /// `ETag`, or what serves as one.
+    pub etag: Option<String>,
+    /// Content type; only from [`Blobs::head`] and [`Source::head`].
+    pub content_type: Option<String>,
+    /// Metadata; only from [`Blobs::head`].
+    pub metadata: Vec<(String, String)>,
+}
+
+/// A blob being read: its bytes in order. Where the service allows, a broken stream continues by
+/// itself from where it stood, on the same `ETag`; else it yields a fault.
+pub struct BlobReader {
+    /// What is known of it. `size_bytes` is the whole blob's length.
+    pub info: BlobInfo,
+    /// Its bytes.
+    pub body: BoxStream<'static, Result<Bytes, Fault>>,
+}
+
+/// A blob that now stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Length in bytes, as the service says.
+    pub size_bytes: u64,
+    /// MD5 that the service computed or confirmed, if it did.
+    pub md5: Option<[u8; 16]>,
+}
+
+/// Where a server-side copy reads from.
+pub struct CopyGrant {
+    /// The source with whatever query authorises it: a secret.
+    pub url: Url,
+    /// `Bearer …` for the copy-source-authorization header: a secret.
+    pub authorization: Option<String>,
+}
+
+/// A blob that is written part by part and stands only after [`Upload::finish`].
+#[async_trait]
+pub trait Upload: Send {
+    /// Appends a part (at most 100 MiB; ordinarily 8 MiB). Each is verified on its way.
+    async fn part(&mut self, bytes: Bytes) -> Result<(), Fault>;
+
+    /// Makes the blob stand, with this MD5 over all its bytes.
+    async fn finish(self: Box<Self>, md5: [u8; 16]) -> Result<Stored, Fault>;
+}
+
+/// A place of named blobs: an Azure container with a prefix, or a folder.
+#[async_trait]
+pub trait Blobs: Send + Sync {
+    /// The place, for people: `az://container/prefix` or `file:///dir`.
+    fn location(&self) -> String;
+
+    /// The blob's URL, without any query.
+    fn url(&self, name: &str) -> String;
+
+    /// Checks that the place is there and may be read, written and deleted from.
+    async fn check(&self) -> Result<(), Fault>;
+
+    /// Stores the bytes; the service checks their MD5.
+    async fn put(&self, name: &str, bytes: Bytes, options: &PutOptions) -> Result<Stored, Fault>;
+
+    /// Begins a blob of any size.
+    async fn upload(&self, name: &str, options: &PutOptions) -> Result<Box<dyn Upload>, Fault>;
+
+    /// Stores a local file of any size.
+    async fn put_file(&self, name: &str, path: &Path, options: &PutOptions) -> Result<Stored, Fault>;
+
+    /// Server-side copy of `source`, which is `info` (its `ETag` is the condition, its MD5 the check);
+    /// [`FaultKind::Unsupported`] where the service cannot.
+    async fn copy_from(
+        &self,
+        grant: &CopyGrant,
+        info: &BlobInfo,
+        name: &str,
+        options: &PutOptions,
+    ) -> Result<Stored, Fault>;
+
+    /// Reads a blob as a stream; `None` where there is none.
+    async fn get(&self, name: &str) -> Result<Option<BlobReader>, Fault>;
+
+    /// What is known of a blob; `None` where there is none.
+    async fn head(&self, name: &str) -> Result<Option<BlobInfo>, Fault>;
+
+    /// Blobs whose names begin with the prefix, by name.
+    fn list(&self, prefix: &str) -> BoxStream<'static, Result<BlobInfo, Fault>>;
+
+    /// Deletes; a blob that is not there counts as deleted.
+    async fn delete_many(&self, names: &[String]) -> Result<(), Fault>;
+}
+
+/// Where learners' and markers' files are read from, by URL.
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// Begins to read.
+    async fn get(&self, url: &Url) -> Result<BlobReader, Fault>;
+
+    /// What is known of the file.
+    async fn head(&self, url: &Url) -> Result<BlobInfo, Fault>;
+
+    /// What a server-side copy by `to` needs; `None` where it cannot read the source.
+    async fn grant(&self, url: &Url) -> Result<Option<CopyGrant>, Fault>;
+}

@@ -1,0 +1,153 @@
+//! What a service did not do, and whether it is asked again.
+
+use std::{error::Error, fmt, time::Duration};
+
+/// A service that the program talks to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Service {
+    /// The two CSV exports.
+    Inputs,
+    /// The SQL Server warehouse, or its exported folder.
+    Warehouse,
+    /// The target's PostgreSQL.
+    Database,
+    /// Where learners' and markers' files are.
+    SourceBlobs,
+    /// Where they go.
+    TargetBlobs,
+    /// Where the run keeps its plan and results.
+    RunStore,
+    /// The Kubernetes API.
+    Cluster,
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Inputs => "inputs",
+            Self::Warehouse => "warehouse",
+            Self::Database => "target database",
+            Self::SourceBlobs => "source blobs",
+            Self::TargetBlobs => "target blobs",
+            Self::RunStore => "run store",
+            Self::Cluster => "Kubernetes API",
+        })
+    }
+}
+
+/// What kind of thing went wrong: decides whether it is tried again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FaultKind {
+    /// Network, time-out, 5xx, a transient number: may pass by itself. The effect did not take place,
+    /// or repeating it does no harm.
+    Unavailable,
+    /// The service asks for less; wait this long, if it said so.
+    Throttled(Option<Duration>),
+    /// The effect may or may not have taken place: settle by sending the same again.
+    AnswerLost,
+    /// Credentials or rights.
+    Denied,
+    /// No such blob, table, column, database.
+    NotFound,
+    /// Create-only met something that is there.
+    Exists,
+    /// The source is not what it was when first looked at.
+    Changed,
+    /// Length or checksum differs.
+    Corrupt,
+    /// A constraint or type of the target refuses this row (name of the constraint).
+    Rejected(String),
+    /// This process was retired: another one merged or swept meanwhile.
+    Fenced,
+    /// The same every time: address, certificate, setting, schema, full disk.
+    Misconfigured,
+    /// The service cannot do this at all (for example a server-side copy).
+    Unsupported,
+}
+
+/// What to do with a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// Wait, then try again.
+    Again,
+    /// Send the same statement again to learn what happened.
+    Settle,
+    /// Trying again changes nothing.
+    Never,
+}
+
+impl FaultKind {
+    /// Whether trying again may help.
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Unavailable | Self::Throttled(_) => Retry::Again,
+            Self::AnswerLost => Retry::Settle,
+            Self::Denied
+            | Self::NotFound
+            | Self::Exists
+            | Self::Changed
+            | Self::Corrupt
+            | Self::Rejected(_)
+            | Self::Fenced
+            | Self::Misconfigured
+            | Self::Unsupported => Retry::Never,
+        }
+    }
+}
+
+/// Something a service did not do: kind, description and source are separate.
+/// The description says what and where, without secrets, query strings or personal data.
+#[derive(Debug)]
+pub struct Fault {
+    /// Which service.
+    pub service: Service,
+    /// What kind.
+    pub kind: FaultKind,
+    /// What happened, where, and what to do.
+    pub what: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl Fault {
+    /// A fault with no further cause.
+    pub fn new(service: Service, kind: FaultKind, what: impl Into<String>) -> Self {
+        Self { service, kind, what: what.into(), source: None }
+    }
+
+    /// A fault with its cause, which `what` does not repeat.
+    pub fn caused(
+        service: Service,
+        kind: FaultKind,
+        what: impl Into<String>,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self { service, kind, what: what.into(), source: Some(source.into()) }
+    }
+
+    /// The description and all its causes in one line, each said once.
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = self.source();
+        while let Some(cause) = source {
+            let said = cause.to_string();
+            if !text.contains(&said) {
+                text.push_str(": ");
+                text.push_str(&said);
+            }
+            source = cause.source();
+        }
+        text
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.service, self.what)
+    }
+}
+
+impl Error for Fault {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}

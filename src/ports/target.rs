@@ -1,0 +1,111 @@
+//! The target's tables, and the lock that fences who may write.
+
+use std::{collections::HashSet, time::Duration};
+
+use async_trait::async_trait;
+
+use super::Fault;
+use crate::domain::{Catalogue, Migration, Note};
+
+/// A file that now stands in the target container. Whoever commits consumes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopiedFile {
+    /// The name of the blob.
+    pub blob_name: String,
+    /// Its URL, without query.
+    pub url: String,
+    /// Its length in bytes.
+    pub size_bytes: u64,
+    /// Whether its bytes were proven by MD5, not by length alone.
+    pub md5_proven: bool,
+}
+
+/// What the target holds under a launch id.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HeldSubmission {
+    /// `lti_launch_sessions.launch_id`.
+    pub launch_id: String,
+    /// `assignment_submissions.id`; `None` where the launch session stands alone.
+    pub submission_id: Option<String>,
+    /// `assignment_submissions.lti_session_record_id`.
+    pub session_record_id: Option<String>,
+    /// `assignment_submissions.lms_user_id`.
+    pub lms_user_id: Option<String>,
+    /// `assignment_submissions.context_id`.
+    pub context_id: Option<String>,
+    /// `submission_files.azure_blob_name` of its files, by upload order.
+    pub blob_names: Vec<String>,
+    /// Sum of its files is not kept in bytes by the target; this is their number.
+    pub files: u32,
+    /// Of its enforcement key: whether the row that stands was written by no migration
+    /// (its submission's launch id does not begin with `rogo_`, or it names none).
+    pub foreign_enforcement: bool,
+}
+
+/// What became of a submission that was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Committed {
+    /// It was written now.
+    Inserted {
+        /// Notes learned while writing (`enforcement_kept`).
+        notes: Vec<Note>,
+    },
+    /// Its launch id was there already; nothing was written.
+    Held(HeldSubmission),
+}
+
+/// The target's tables.
+#[async_trait]
+pub trait Target: Send + Sync {
+    /// Reads the catalogue; refuses where the owner of applied rules cannot be found.
+    async fn catalogue(&self) -> Result<Catalogue, Fault>;
+
+    /// What the target holds under these launch ids (at most 1,000), in no order.
+    async fn held(&self, launch_ids: &[String]) -> Result<Vec<HeldSubmission>, Fault>;
+
+    /// Which of these blob names (at most 1,000) any row of `submission_files` names as its
+    /// `azure_blob_name`, in whatever container: the others may be orphans.
+    async fn blob_names_of_tries(&self, names: &[String]) -> Result<HashSet<String>, Fault>;
+
+    /// Every launch id `rogo_…` that the target holds, in batches, in no order.
+    async fn launch_ids(&self, each: &mut (dyn FnMut(Vec<String>) + Send)) -> Result<(), Fault>;
+
+    /// Checks schema (tables, columns, types, constraints), rights, encoding, a pooler in transaction
+    /// mode, the rule owner, and that `connections` may be opened beside the application's:
+    /// a sentence for each thing that would stop a run; empty where a run may begin.
+    async fn preflight(&self, connections: u32) -> Result<Vec<String>, Fault>;
+
+    /// The database's name, which pins the plan.
+    async fn database(&self) -> Result<String, Fault>;
+
+    /// Returns where a connection that holds the run's shared lock answered within the last second, else asks
+    /// one (or a new one, which looks for `retired/<try>`): [`FaultKind::Fenced`] where this process may
+    /// write no more. To be asked before every upload.
+    async fn prove_fence(&self) -> Result<(), Fault>;
+
+    /// Writes one submission, all or nothing. On [`FaultKind::AnswerLost`] the same call settles it.
+    async fn commit(&self, migration: &Migration, files: &[CopiedFile]) -> Result<Committed, Fault>;
+}
+
+/// The run's advisory lock in the target database, exclusively: nothing is under way while it is held.
+#[async_trait]
+pub trait Fence: Send + Sync {
+    /// Waits for it, asking again and again without queueing, until `deadline` has passed
+    /// ([`FaultKind::Unavailable`], naming the holders). `waiting` is told the holders
+    /// (`run/shard/try`) at each change and every 10 s.
+    async fn exclusive(
+        &self,
+        deadline: Duration,
+        waiting: &mut (dyn for<'names> FnMut(&'names [String]) + Send),
+    ) -> Result<Box<dyn ExclusiveFence>, Fault>;
+}
+
+/// The lock while it is held.
+#[async_trait]
+pub trait ExclusiveFence: Send {
+    /// Asks the server whether it is still held; to be asked before anything is deleted.
+    async fn still_held(&mut self) -> Result<(), Fault>;
+
+    /// Lets go.
+    async fn release(self: Box<Self>) -> Result<(), Fault>;
+}

@@ -1,0 +1,39 @@
+//! Reports and scores.
+
+use async_trait::async_trait;
+
+use super::Fault;
+use crate::domain::{AttemptId, FactRow, Facts};
+
+/// What the warehouse is like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WarehouseShape {
+    /// For people: engine or folder, without secrets.
+    pub description: String,
+    /// Rows of the reports' and of the scores' table; `None` where unknown.
+    pub rows: Option<(u64, u64)>,
+    /// Whether [`Warehouse::fetch`] is cheap; else the plan scans once and splits into facts files.
+    pub lookups_are_cheap: bool,
+    /// The most connections that the server lets us open, where it says so.
+    pub max_connections: Option<u32>,
+    /// What a process opens at most, whatever its workers ask for; `None`: a pool for each worker.
+    pub connections_per_process: Option<u32>,
+}
+
+/// Reports and scores by attempt.
+#[async_trait]
+pub trait Warehouse: Send + Sync {
+    /// Connects, checks tables, columns and the right to read them.
+    async fn shape(&self) -> Result<WarehouseShape, Fault>;
+
+    /// The facts of every attempt asked for, in the order asked: an attempt the warehouse does not
+    /// hold yields empty facts. Returns only when the answer is known to be complete.
+    async fn fetch(&self, attempts: &[AttemptId]) -> Result<Vec<Facts>, Fault>;
+
+    /// Hands every row of both tables to `each`, in no order, in batches. A batch is never repeated:
+    /// retries happen before it is handed over. Rows whose attempt id is no attempt id are left out.
+    async fn scan(
+        &self,
+        each: &mut (dyn FnMut(Vec<FactRow>) -> Result<(), Fault> + Send),
+    ) -> Result<(), Fault>;
+}

@@ -1,0 +1,115 @@
+//! The health of one service, as all operations of a process meet it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::tries::{Tries, Verdict};
+use crate::{
+    ports::{Fault, FaultKind, Service},
+    report::progress::State,
+};
+
+/// A fault of one row is blamed on the row after so many tries, if the service answered others meanwhile and
+/// cannot be asked itself.
+const TRIES_OF_A_ROW: u32 = 8;
+/// From so many failures in a row on, without an answer between, the whole process waits.
+const FAILURES_OF_A_SERVICE: u32 = 3;
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
+
+/// What is known since the service's last answer.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Health {
+    /// All failures.
+    failures: u32,
+    /// Failures of operations that heard of no answer to anyone since they last failed or began: what fails
+    /// while others succeed says nothing of the service.
+    unanswered: u32,
+    failing_since: Option<Instant>,
+    last_answer: Option<Instant>,
+    closed_until: Option<Instant>,
+    /// How often the whole process has waited.
+    closures: u32,
+    pub state: State,
+}
+
+impl Health {
+    /// Counts a fault of the service.
+    pub(super) fn judge(&mut self, fault: &Fault, tries: &mut Tries, give_up_after: Duration) -> Verdict {
+        let now = Instant::now();
+        let since = *self.failing_since.get_or_insert(now);
+        let throttled = matches!(fault.kind, FaultKind::Throttled(_));
+        let others_were_answered = self.last_answer.is_some_and(|answer| answer > tries.previous);
+        // A service that comes and goes fails many at a time: only who fails while it answers everyone else
+        // fails for a reason of its own.
+        let alone = self.failures == 0 && self.last_answer.is_some_and(|answer| answer > tries.began);
+        tries.alone += u32::from(alone);
+        tries.previous = now;
+        self.failures += 1;
+        self.unanswered += u32::from(!others_were_answered);
+        // What may have taken effect is settled by trying again, and by nothing else.
+        if alone && tries.alone >= TRIES_OF_A_ROW && !throttled && !tries.in_doubt && !tries.is_examined {
+            return Verdict::Blame;
+        }
+        if now.duration_since(since) > give_up_after {
+            return Verdict::GiveUp;
+        }
+        let asked = match fault.kind {
+            FaultKind::Throttled(wait) => wait.map(|wait| wait.min(give_up_after)),
+            _ => None,
+        };
+        if throttled || (self.unanswered >= FAILURES_OF_A_SERVICE && !others_were_answered) {
+            self.close(now, asked, fault);
+        }
+        Verdict::Wait(asked.unwrap_or_else(|| backoff(tries.count)))
+    }
+
+    /// Makes everyone wait: as long as the service asked for, else longer each time that nobody was answered.
+    fn close(&mut self, now: Instant, asked: Option<Duration>, fault: &Fault) {
+        let is_open = self.closed_until.is_none_or(|until| until <= now);
+        self.closures += u32::from(is_open);
+        if is_open || asked.is_some() {
+            let until = now + asked.unwrap_or_else(|| backoff(self.closures));
+            self.closed_until = self.closed_until.max(Some(until));
+        }
+        let throttled = matches!(fault.kind, FaultKind::Throttled(_));
+        let why = fault.to_string();
+        let state = if throttled { State::Throttled(why) } else { State::Waiting(why) };
+        if self.state != state {
+            tracing::warn!(service = %fault.service, fault = %fault.chain(), throttled, "the process waits");
+            self.state = state;
+        }
+    }
+
+    /// Forgets what was: the service answered somebody.
+    pub(super) fn answered(&mut self, service: Service) {
+        if self.unanswered >= FAILURES_OF_A_SERVICE {
+            tracing::info!(%service, "answers again");
+        }
+        *self = Self { last_answer: Some(Instant::now()), ..Self::default() };
+    }
+
+    /// How long nobody is to ask the service, and whether it said so itself.
+    pub(super) fn pause(&self, now: Instant) -> Option<(Duration, bool)> {
+        let wait = self.closed_until?.checked_duration_since(now).filter(|wait| !wait.is_zero())?;
+        Some((wait, matches!(self.state, State::Throttled(_))))
+    }
+
+    /// Whether the process waits for the service.
+    pub(super) fn is_waited_for(&self, now: Instant) -> bool {
+        self.closed_until.is_some_and(|until| until > now) || self.unanswered >= FAILURES_OF_A_SERVICE
+    }
+}
+
+/// The wait after so many failures.
+pub(super) fn backoff(failures: u32) -> Duration {
+    let wait = FIRST_WAIT.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(LONGEST_WAIT);
+    wait / 2 + jitter(wait / 2)
+}
+
+/// A part of `most`, different at each call.
+pub(super) fn jitter(most: Duration) -> Duration {
+    let dice = uuid::Uuid::new_v4().as_u128() & 0xffff;
+    most.mul_f64(u32::try_from(dice).map_or(0.5, f64::from) / 65536.0)
+}

@@ -1,0 +1,220 @@
+//! Promises of the pace, in paused time.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use futures_util::future::join_all;
+
+use super::*;
+use crate::ports::FaultKind;
+
+fn pace(give_up_after: Duration) -> Pace {
+    Pace::new(give_up_after, CancellationToken::new())
+}
+
+fn fault(service: Service, kind: FaultKind) -> Fault {
+    Fault::new(service, kind, "planted")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_passing_fault_is_absorbed() {
+    let mut left = 5;
+    let result = pace(Duration::from_mins(15))
+        .steady(&[Service::Database], || {
+            left -= 1;
+            let done = left == 0;
+            async move { if done { Ok(7) } else { Err(fault(Service::Database, FaultKind::Unavailable)) } }
+        })
+        .await;
+    assert_eq!(result.unwrap(), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_source_file_is_the_rows_own_fault_at_once() {
+    let result: Result<(), _> = pace(Duration::from_mins(15))
+        .steady(&[Service::SourceBlobs], || async { Err(fault(Service::SourceBlobs, FaultKind::NotFound)) })
+        .await;
+    assert!(matches!(result, Err(Trouble::Row(_))));
+}
+
+#[tokio::test]
+async fn a_service_that_stays_away_ends_the_process_and_blames_no_row() {
+    let result: Result<(), _> = pace(Duration::ZERO)
+        .steady(&[Service::Database], || async { Err(fault(Service::Database, FaultKind::Denied)) })
+        .await;
+    let Err(Trouble::Process(stop)) = result else { panic!("{result:?}") };
+    assert_eq!(stop.exit, Exit::Temporary);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_is_blamed_only_where_the_service_answered_others() {
+    let pace = pace(Duration::from_mins(15));
+    let result: Result<(), _> = pace
+        .steady(&[Service::TargetBlobs], || async {
+            pace.answered(Service::TargetBlobs);
+            Err(fault(Service::TargetBlobs, FaultKind::Unavailable))
+        })
+        .await;
+    assert!(matches!(result, Err(Trouble::Row(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_comes_and_goes_blames_no_row() {
+    let pace = pace(Duration::from_mins(15));
+    let mut left = 30;
+    let result = pace
+        .steady(&[Service::Database], || {
+            // It answered someone since, then others failed too.
+            pace.answered(Service::Database);
+            for _ in 0..2 {
+                pace.judge(&fault(Service::Database, FaultKind::Unavailable), &mut Tries::new(false), false);
+            }
+            left -= 1;
+            let done = left == 0;
+            async move { if done { Ok(7) } else { Err(fault(Service::Database, FaultKind::Unavailable)) } }
+        })
+        .await;
+    assert_eq!(result.unwrap(), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_have_taken_effect_is_tried_until_it_is_settled() {
+    let pace = pace(Duration::from_mins(15));
+    let mut left = 30;
+    let mut lost = 0;
+    let result = pace
+        .steady_watched(
+            &[Service::Database],
+            || {
+                pace.answered(Service::Database);
+                left -= 1;
+                let kind = if left == 29 { FaultKind::AnswerLost } else { FaultKind::Unavailable };
+                let done = left == 0;
+                async move { if done { Ok(7) } else { Err(fault(Service::Database, kind)) } }
+            },
+            |fault| lost += u32::from(fault.kind == FaultKind::AnswerLost),
+        )
+        .await;
+    assert_eq!((result.unwrap(), lost), (7, 1));
+}
+
+#[tokio::test]
+async fn the_fault_that_ends_an_operation_is_watched_too() {
+    let mut seen = 0;
+    let result: Result<(), _> = pace(Duration::ZERO)
+        .steady_watched(
+            &[Service::Database],
+            || async { Err(fault(Service::Database, FaultKind::Rejected("key".into()))) },
+            |_| seen += 1,
+        )
+        .await;
+    assert!(matches!(result, Err(Trouble::Row(_))));
+    assert_eq!(seen, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_ends_every_wait() {
+    let pace = pace(Duration::from_mins(15));
+    pace.stop.cancel();
+    let result: Result<(), _> = pace
+        .steady(&[Service::RunStore], || async { Err(fault(Service::RunStore, FaultKind::Unavailable)) })
+        .await;
+    assert!(matches!(result, Err(Trouble::Stopping)));
+}
+
+/// A file whose server answers 500 for it and 404 for its neighbour.
+async fn broken_file(pace: &Pace, tries: &AtomicU32) -> Result<(), Trouble> {
+    let read = || async {
+        tries.fetch_add(1, Ordering::SeqCst);
+        Err(fault(Service::SourceBlobs, FaultKind::Unavailable))
+    };
+    pace.steady_examined(&[Service::SourceBlobs, Service::TargetBlobs], read, |_| {}, |_| async { Ok(()) })
+        .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_file_is_its_rows_own_fault_within_seconds_though_nobody_else_is_left() {
+    let pace = pace(Duration::from_secs(2));
+    let (began, tries) = (Instant::now(), AtomicU32::new(0));
+    let three = join_all((0..3).map(|_| broken_file(&pace, &tries))).await;
+    assert!(three.iter().all(|result| matches!(result, Err(Trouble::Row(_)))), "{three:?}");
+    assert_eq!(tries.into_inner(), 3 * 8);
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn broken_files_do_not_make_others_wait() {
+    let pace = pace(Duration::from_mins(15));
+    let tries = AtomicU32::new(0);
+    let broken = join_all((0..12).map(|_| broken_file(&pace, &tries)));
+    let others = async {
+        let began = Instant::now();
+        for _ in 0..1_000 {
+            let read = || async {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                Ok(())
+            };
+            pace.steady(&[Service::SourceBlobs], read).await.unwrap();
+        }
+        began.elapsed()
+    };
+    let (broken, took) = tokio::join!(broken, others);
+    assert!(broken.iter().all(|result| matches!(result, Err(Trouble::Row(_)))));
+    assert!(took < Duration::from_secs(11), "1,000 reads of 10 ms took {took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_service_is_silent_nobody_tries_and_no_row_is_blamed() {
+    let pace = pace(Duration::from_mins(15));
+    let mut tries = 0;
+    let away = || Err(fault(Service::SourceBlobs, FaultKind::Unavailable));
+    let result: Result<(), _> = pace
+        .steady_examined(
+            &[Service::SourceBlobs],
+            || {
+                tries += 1;
+                async { away() }
+            },
+            |_| {},
+            |_| async { away() },
+        )
+        .await;
+    let Err(Trouble::Process(stop)) = result else { panic!("{result:?}") };
+    assert_eq!((stop.exit, tries), (Exit::Temporary, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_comes_and_goes_blames_no_examined_row_either() {
+    let pace = pace(Duration::from_mins(15));
+    let began = Instant::now();
+    // Away for three seconds of four.
+    let knock = || async move {
+        tokio::time::sleep(Duration::from_millis(7)).await;
+        let is_up = began.elapsed().as_millis() % 4_000 < 1_000;
+        if is_up { Ok(()) } else { Err(fault(Service::SourceBlobs, FaultKind::Unavailable)) }
+    };
+    let rows = (0..300_u64).map(|row| {
+        let (pace, knock) = (&pace, &knock);
+        async move {
+            tokio::time::sleep(Duration::from_millis(row * 37)).await;
+            pace.steady_examined(&[Service::SourceBlobs], knock, |_| {}, |_| knock()).await
+        }
+    });
+    for result in join_all(rows).await {
+        assert!(result.is_ok(), "{result:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_asked_for_patience_is_never_blamed() {
+    let pace = pace(Duration::from_mins(15));
+    let throttled = || async { Err(fault(Service::SourceBlobs, FaultKind::Throttled(None))) };
+    let result: Result<(), _> = pace
+        .steady_examined(
+            &[Service::SourceBlobs],
+            throttled,
+            |_| {},
+            |_| async { unreachable!("who throttles answers") },
+        )
+        .await;
+    assert!(matches!(result, Err(Trouble::Process(_))), "{result:?}");
+}

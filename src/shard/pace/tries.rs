@@ -1,0 +1,87 @@
+//! What one operation has met so far, and when that is its row's own fault.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::health::backoff;
+use crate::ports::{Fault, FaultKind, Service};
+
+/// Failures of an operation before its service is asked whether it answers at all.
+const BEFORE_SUSPICION: u32 = 3;
+/// Failures between two answers of the service that prove the row's own fault: with those before them they span
+/// some ten seconds, so that neither a flapping service nor a moving one blames a row.
+const PROOFS: u32 = 5;
+
+/// What to do after a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Try again after this.
+    Wait(Duration),
+    /// It is the row's own.
+    Blame,
+    /// The service stays away.
+    GiveUp,
+}
+
+/// One operation.
+pub(super) struct Tries {
+    pub began: Instant,
+    /// The newest failure, or the beginning.
+    pub previous: Instant,
+    pub count: u32,
+    /// Failures while the service answered everyone else.
+    pub alone: u32,
+    /// An answer was lost: it may have taken effect.
+    pub in_doubt: bool,
+    /// The service can be asked, and without that no row is blamed for a service's fault.
+    pub is_examined: bool,
+    /// Failures between two answers of the service.
+    proofs: u32,
+    /// Of the newest failure.
+    service: Option<Service>,
+}
+
+impl Tries {
+    pub(super) fn new(is_examined: bool) -> Self {
+        let now = Instant::now();
+        Self {
+            began: now,
+            previous: now,
+            count: 0,
+            alone: 0,
+            in_doubt: false,
+            is_examined,
+            proofs: 0,
+            service: None,
+        }
+    }
+
+    /// One more failure.
+    pub(super) fn count(&mut self, fault: &Fault) {
+        self.count += 1;
+        self.in_doubt |= fault.kind == FaultKind::AnswerLost;
+        self.service = (!asks_for_patience(fault)).then_some(fault.service);
+    }
+
+    /// The service to be asked before it is tried again: one of those that the operation needs.
+    pub(super) fn suspect(&self, services: &[Service]) -> Option<Service> {
+        let may_be_blamed = self.count >= BEFORE_SUSPICION && !self.in_doubt;
+        self.service.filter(|service| may_be_blamed && services.contains(service))
+    }
+
+    /// The newest failure was between two answers of the service.
+    pub(super) fn vouched(&mut self) -> Verdict {
+        self.proofs += 1;
+        if self.proofs >= PROOFS && !self.in_doubt {
+            Verdict::Blame
+        } else {
+            Verdict::Wait(backoff(self.count))
+        }
+    }
+}
+
+/// Who is throttled waits, and what may have taken effect is settled: neither is ever a row's fault.
+pub(super) fn asks_for_patience(fault: &Fault) -> bool {
+    matches!(fault.kind, FaultKind::Throttled(_) | FaultKind::AnswerLost)
+}

@@ -1,0 +1,116 @@
+//! A service is away, by refusal or by silence: for a while, and for longer than anyone waits.
+
+use std::time::Duration;
+
+use super::{SHARD, World, recorded};
+use crate::{
+    crash::{no_orphans_and_nothing_missing, submissions},
+    support::{
+        app::{Ended, TestApp, assert_same},
+        process::{ended, until},
+        proxy::Proxy,
+    },
+};
+
+/// How long a silent service is silent.
+const SILENCE: Duration = Duration::from_secs(2);
+
+/// New connections are refused, those that stand are cut, until some have come in vain.
+async fn is_refused_for_a_while(proxy: &Proxy) {
+    proxy.refuse(true);
+    proxy.cut_all();
+    let before = proxy.accepted();
+    until("it is tried again and again", || async { proxy.accepted() >= before + 20 }).await;
+    proxy.refuse(false);
+}
+
+/// Nothing comes through, without a word.
+async fn is_silent_for_a_while(proxy: &Proxy) {
+    proxy.swallow(true);
+    tokio::time::sleep(SILENCE).await;
+    proxy.swallow(false);
+}
+
+/// A shard during which each service goes away once; the warehouse first, which is asked ahead of all rows.
+async fn runs_through(world: &World, leave: impl AsyncFn(&Proxy)) -> Ended {
+    let app = world.app().await;
+    app.run(&["plan"]).await.expect(0);
+    world.take_time();
+    let asked = world.warehouse.accepted();
+    world.warehouse.refuse(true);
+    let mut process = app.start(&SHARD);
+    until("the warehouse is asked", || async { world.warehouse.accepted() > asked }).await;
+    world.warehouse.refuse(false);
+    leave(&world.warehouse).await;
+    for (rows, proxy) in [(3, &world.database), (12, &world.target), (24, &world.source)] {
+        until("rows stand", || async { submissions(&app).await >= rows }).await;
+        leave(proxy).await;
+    }
+    let shard = ended(&mut process).await;
+    world.take_no_time();
+    assert_eq!(shard.code, Some(0), "{}", shard.stderr);
+    app.run(&["finalize"]).await.expect(0);
+    assert_same(&app.everything().await, &world.undisturbed().await);
+    no_orphans_and_nothing_missing(&app).await;
+    shard
+}
+
+#[tokio::test]
+async fn a_service_that_refuses_for_a_while_is_waited_for() {
+    let world = World::plain(40, 51).await;
+    let shard = runs_through(&world, is_refused_for_a_while).await;
+    for service in ["target database", "target blobs", "source blobs"] {
+        let waits = shard.stderr.lines().any(|line| {
+            line.contains("the process waits") && line.contains(&format!("\"service\":\"{service}\""))
+        });
+        assert!(waits, "{service} is waited for: {}", shard.stderr);
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_is_silent_for_a_while_is_waited_for() {
+    let world = World::plain(40, 52).await;
+    runs_through(&world, is_silent_for_a_while).await;
+}
+
+/// Runs the shard until the service is away for longer than it waits.
+async fn gives_up(app: &TestApp<'_>, proxy: &Proxy, rows: i64, service: &str) {
+    let arguments = [&SHARD[..], &["--give-up-after", "2s"]].concat();
+    let mut process = app.start(&arguments);
+    if rows > 0 {
+        until("rows stand", || async { submissions(app).await >= rows }).await;
+    }
+    proxy.refuse(true);
+    proxy.cut_all();
+    let shard = ended(&mut process).await;
+    proxy.refuse(false);
+    assert_eq!(shard.code, Some(75), "{service}: {}", shard.stderr);
+    let says =
+        [format!("(give-up-after): {service}: "), "No row was blamed; mend the service and run again".into()];
+    for part in says {
+        assert!(shard.stderr.contains(&part), "{part:?} is not said in {}", shard.stderr);
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_stays_away_ends_the_process_with_75_and_leaves_its_rows_for_the_next() {
+    let world = World::plain(40, 53).await;
+    let expected = world.undisturbed().await;
+    let app = world.app().await;
+    app.run(&["plan"]).await.expect(0);
+    world.take_time();
+    world.warehouse.refuse(true);
+    gives_up(&app, &world.warehouse, 0, "warehouse").await;
+    assert_eq!((submissions(&app).await, recorded(&app).concat()), (0, Vec::new()), "no row was touched");
+    for (rows, proxy, service) in [
+        (3, &world.database, "target database"),
+        (12, &world.target, "target blobs"),
+        (24, &world.source, "source blobs"),
+    ] {
+        gives_up(&app, proxy, rows, service).await;
+    }
+    world.take_no_time();
+    app.run(&["run"]).await.expect(0);
+    assert_same(&app.everything().await, &expected);
+    no_orphans_and_nothing_missing(&app).await;
+}

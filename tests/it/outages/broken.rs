@@ -1,0 +1,113 @@
+//! Faults that are not the whole service's: a file that is broken, a service that asks for less, too many rows
+//! that fail.
+
+use std::fs;
+
+use rogo_migrate::sample::SampleOptions;
+
+use super::World;
+use crate::{
+    crash::no_orphans_and_nothing_missing,
+    readback::{Target, folder_sample},
+    support::{
+        app::{TestApp, assert_same},
+        proxy::Reply,
+    },
+};
+
+/// The path of the first learner file of this row.
+fn file_of_row(app: &TestApp<'_>, row: usize) -> String {
+    let mut reader = csv::Reader::from_path(app.sample.path("submission_files.csv")).unwrap();
+    let place = reader.headers().unwrap().iter().position(|name| name == "Learner Azure Blob URLs").unwrap();
+    let cell = reader.records().nth(row - 1).unwrap().unwrap()[place].to_owned();
+    let url: url::Url = cell.split(',').next().unwrap().parse().unwrap();
+    url.path().to_owned()
+}
+
+#[tokio::test]
+async fn a_file_that_its_server_cannot_give_fails_its_own_row_and_delays_nobody() {
+    let world = World::plain(30, 58).await;
+    let mut app = world.app().await;
+    let broken = file_of_row(&app, 20);
+    let to = format!("GET {broken} ").into_bytes();
+    let bytes = b"HTTP/1.1 500 Broken\r\ncontent-length: 0\r\n\r\n".to_vec();
+    world.source.reply(Some(Reply { to, bytes, times: usize::MAX }));
+    let ended = app.run(&["run"]).await.expect(0);
+    assert!(ended.stdout.contains("30 rows = 29 migrated + 1 failed + 0 skipped"), "{}", ended.stdout);
+    assert!(!ended.stderr.contains("the process waits"), "{}", ended.stderr);
+    let failed = app.result("submissions_failed_migration.csv");
+    assert!(
+        failed.contains("unavailable: file 1 of the submission (a learner file, from http://127.0.0.1:"),
+        "{failed}"
+    );
+    assert!(failed.contains("failed at each try, and answered before and after"), "{failed}");
+    assert_eq!(app.outcomes()[&20], ("failed".to_owned(), "unavailable".to_owned()));
+    no_orphans_and_nothing_missing(&app).await;
+
+    // The only row left in a queue ends too, long before anyone gives up.
+    fs::write(app.out.path().join("again.csv"), failed).unwrap();
+    app.set("ROGO_SUBMISSIONS", app.out.path().join("again.csv").display().to_string());
+    let ended = app.run(&["run", "--run", "alone"]).await.expect(0);
+    assert!(ended.stdout.contains("1 rows = 0 migrated + 1 failed + 0 skipped"), "{}", ended.stdout);
+    world.source.reply(None);
+    let ended = app.run(&["run", "--run", "mended"]).await.expect(0);
+    assert!(ended.stdout.contains("1 rows = 1 migrated"), "{}", ended.stdout);
+}
+
+#[tokio::test]
+async fn storage_that_asks_for_less_is_given_time_and_blames_no_row() {
+    let world = World::plain(40, 59).await;
+    let expected = world.undisturbed().await;
+    let app = world.app().await;
+    app.run(&["plan"]).await.expect(0);
+    let bytes =
+        b"HTTP/1.1 503 Busy\r\nretry-after: 1\r\nx-ms-error-code: ServerBusy\r\ncontent-length: 0\r\n\r\n";
+    let busy = |to: &str| Some(Reply { to: to.into(), bytes: bytes.to_vec(), times: 8 });
+    world.source.reply(busy("GET "));
+    world.target.reply(busy("/LTI_Uploads/"));
+    let ended = app.run(&["shard", "--shard", "0"]).await.expect(0);
+    for (service, proxy) in [("source blobs", &world.source), ("target blobs", &world.target)] {
+        assert_eq!(proxy.replies(), 8, "{service}");
+        let throttled = ended.stderr.lines().any(|line| {
+            line.contains("the process waits")
+                && line.contains(&format!("\"service\":\"{service}\""))
+                && line.contains("\"throttled\":true")
+        });
+        assert!(throttled, "{service}: {}", ended.stderr);
+    }
+    app.run(&["finalize"]).await.expect(0);
+    assert_same(&app.everything().await, &expected);
+}
+
+#[tokio::test]
+async fn too_many_rows_that_fail_in_copy_open_the_breaker() {
+    const ROWS: u64 = 560;
+    let small = |options: &mut SampleOptions| {
+        options.plain = true;
+        options.file_bytes = "10".parse().unwrap();
+    };
+    // Of every tenth row a file is gone.
+    let sample = folder_sample(small, ROWS, |folder| {
+        let mut reader = csv::Reader::from_path(folder.join("files.csv")).unwrap();
+        for file in reader.records().map(Result::unwrap).step_by(30) {
+            fs::remove_file(folder.join(&file[0])).unwrap();
+        }
+    });
+    let sample = sample.await;
+    let mut app = TestApp::new(&sample).await;
+    Target::folder(&mut app);
+    app.unset("ROGO_BREAKER");
+    let warehouse = format!("file://{}", sample.path("warehouse").display());
+    let open = app.run(&["run", "--warehouse", &warehouse]).await.expect(65);
+    for part in [
+        "circuit breaker: ",
+        "rows that reached copy failed there or at commit, more than 5 %",
+        "mend the cause and run again, or set --breaker",
+    ] {
+        assert!(open.stderr.contains(part), "{part:?} is not said in {}", open.stderr);
+    }
+    let through = app.run(&["run", "--warehouse", &warehouse, "--breaker", "off"]).await.expect(0);
+    assert!(through.stdout.contains("560 rows = 504 migrated + 56 failed + 0 skipped"), "{}", through.stdout);
+    let failed = app.result("submissions_failed_migration.csv");
+    assert_eq!(failed.matches("file_missing: ").count(), 56, "{failed}");
+}

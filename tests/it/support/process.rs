@@ -1,0 +1,57 @@
+//! A process under way: what it is waited for, told, and how it ends.
+
+use std::time::Duration;
+
+use tokio::{process::Child, time::Instant};
+
+use super::app::Ended;
+
+/// How long any wait of the tests may take on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(3);
+
+/// Between two looks at what nobody can be told of.
+const POLL: Duration = Duration::from_millis(5);
+
+/// Looks until it is so.
+pub async fn until<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition().await {
+        assert!(Instant::now() < deadline, "never: {what}");
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Sends a signal by its name.
+pub fn signal(process: &Child, name: &str) {
+    let pid = process.id().unwrap().to_string();
+    let sent = std::process::Command::new("kill").args(["-s", name, &pid]).status().unwrap();
+    assert!(sent.success());
+}
+
+/// Reads what the process says until these words have come.
+pub async fn said(process: &mut Child, words: &str) {
+    use tokio::io::AsyncReadExt;
+    let stderr = process.stderr.as_mut().unwrap();
+    let mut text = Vec::new();
+    let reading = async {
+        while !text.ends_with(words.as_bytes()) {
+            text.push(stderr.read_u8().await.expect("it goes on saying something"));
+        }
+    };
+    tokio::time::timeout(PATIENCE, reading).await.unwrap_or_else(|_| panic!("never said: {words}"));
+}
+
+/// Waits for its end; what it said from now on.
+pub async fn ended(process: &mut Child) -> Ended {
+    use tokio::io::AsyncReadExt;
+    let (mut stdout, mut stderr) = (process.stdout.take().unwrap(), process.stderr.take().unwrap());
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let reading =
+        async { tokio::join!(stdout.read_to_end(&mut out), stderr.read_to_end(&mut err), process.wait()) };
+    let (_, _, status) = tokio::time::timeout(PATIENCE, reading).await.expect("the process ends");
+    Ended {
+        code: status.unwrap().code(),
+        stdout: String::from_utf8_lossy(&out).into_owned(),
+        stderr: String::from_utf8_lossy(&err).into_owned(),
+    }
+}
