@@ -13,7 +13,7 @@ use crate::chart::rendered::text;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_password_is_refused_once_for_all_and_the_next_generation_runs_through() {
     let world = World::new().await;
-    world.give_password("wrong").await;
+    world.give_password("wrong");
     let began = Instant::now();
     let release = Release::install(&world, &[]);
     let plan = release.job("plan");
@@ -34,7 +34,7 @@ async fn a_wrong_password_is_refused_once_for_all_and_the_next_generation_runs_t
     assert_eq!(world.written().await, 0);
     assert!(world.store().tries().await.unwrap().is_empty(), "a shard has begun");
 
-    world.give_password("right").await;
+    world.give_password("right");
     release.upgrade(&["generation=2"]).unwrap();
     release.until_complete();
     world.assert_complete().await;
@@ -48,10 +48,11 @@ async fn a_password_that_is_changed_in_the_middle_blames_no_row() {
     let release = Release::install(&world, &ONE_AT_A_TIME);
     world.until_written(3).await;
 
-    world.give_password("another").await;
+    world.give_password("another");
     world.change_password("another").await;
     let mut connection = world.services.connect("template1").await;
-    let cut = format!("select pg_terminate_backend(pid) from pg_stat_activity where usename = '{}'", world.name);
+    let cut =
+        format!("select pg_terminate_backend(pid) from pg_stat_activity where usename = '{}'", world.name);
     connection.execute(AssertSqlSafe(cut)).await.unwrap();
     let written = world.written().await;
 

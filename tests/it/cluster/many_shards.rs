@@ -13,7 +13,9 @@ const SHARDS: u64 = 1_000;
 async fn a_thousand_shards_have_their_names_labels_and_indexes() {
     let world = World::new().await;
     if world.kubectl.list(&["nodes", "--selector=type=fake"]).is_empty() {
-        println!("left out: the cluster has no fake nodes (label type=fake, taint fake), see https://kwok.sigs.k8s.io");
+        println!(
+            "left out: the cluster has no fake nodes (label type=fake, taint fake), see https://kwok.sigs.k8s.io"
+        );
         return;
     }
     let release = Release::install(

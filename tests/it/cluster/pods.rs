@@ -66,7 +66,9 @@ impl PodHistory {
         until(&format!("a pod in place of {name}"), PATIENCE, || {
             let after = created(pod);
             self.all().into_values().find(|other| {
-                super::pods::index(other) == index && text(other, "/metadata/name") != name && created(other) >= after
+                super::pods::index(other) == index
+                    && text(other, "/metadata/name") != name
+                    && created(other) >= after
             })
         })
     }

@@ -93,7 +93,8 @@ impl<'world> Release<'world> {
     #[track_caller]
     pub fn until_running(&self, pods: usize) -> Vec<Value> {
         until(&format!("{pods} running shards"), PATIENCE, || {
-            let running = self.pods("shards").into_iter().filter(|pod| text(pod, "/status/phase") == "Running");
+            let running =
+                self.pods("shards").into_iter().filter(|pod| text(pod, "/status/phase") == "Running");
             let running: Vec<Value> = running.collect();
             (running.len() >= pods).then_some(running)
         })

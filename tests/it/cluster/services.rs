@@ -103,7 +103,9 @@ impl Services {
 
     fn superuser_url(&self, database: &str) -> String {
         let Self { postgres_port, postgres_password, .. } = self;
-        format!("postgres://postgres:{postgres_password}@127.0.0.1:{postgres_port}/{database}?sslmode=disable")
+        format!(
+            "postgres://postgres:{postgres_password}@127.0.0.1:{postgres_port}/{database}?sslmode=disable"
+        )
     }
 
     pub fn file(&self, name: impl AsRef<Path>) -> PathBuf {

@@ -1,6 +1,6 @@
 //! What one test has to itself: a namespace with a Secret and a SQL Server, a database whose commits can be slowed, and containers.
 
-use std::{sync::Arc, time::Duration};
+use std::{io::Write, sync::Arc, time::Duration};
 
 use rogo_migrate::{
     adapters::blobs,
@@ -56,7 +56,7 @@ impl World {
         kubectl.run(&["label", "namespace", &name, &format!("rogo-migrate/test={}", services.namespace)]);
         let rows_before = submissions(&database).await;
         let world = Self { name, kubectl, services, database, rows_before };
-        world.give_password("right").await;
+        world.give_password("right");
         world.start_warehouse();
         world
     }
@@ -68,7 +68,7 @@ impl World {
     }
 
     /// The Secret holds this password of the database from now on.
-    pub async fn give_password(&self, password: &str) {
+    pub fn give_password(&self, password: &str) {
         let Self { name, services, .. } = self;
         let warehouse = format!(
             "Server=tcp:tds,1433;Database=dw;User ID={TDS_USER};Password={TDS_PASSWORD};Encrypt=True;\
@@ -146,7 +146,7 @@ impl World {
     fn open(&self, container: &str, prefix: &str) -> Arc<dyn Blobs> {
         let place = Place::Azure { container: container.to_owned(), prefix: prefix.to_owned() };
         let account = AccountSettings {
-            connection_string: Some(Secret::Value(self.services.azurite.connection_string().into())),
+            connection_string: Some(Secret::Value(self.services.azurite.connection_string())),
             account_url: None,
         };
         blobs::open(&place, &account, Service::RunStore).unwrap()
@@ -179,7 +179,7 @@ impl Drop for World {
         if std::thread::panicking() {
             let show = |arguments: &[&str]| {
                 let output = self.kubectl.attempt(arguments);
-                eprintln!("{}", String::from_utf8_lossy(&output.stdout));
+                let _nobody_listens = std::io::stderr().write_all(&output.stdout);
             };
             show(&["get", "jobs,pods", "--output=wide"]);
             let ours = "--selector=app.kubernetes.io/name=rogo-migrate";
