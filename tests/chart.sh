@@ -7,25 +7,13 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=tests/need.sh
 . tests/need.sh
+# shellcheck source=tests/helm.sh
+. tests/helm.sh
 
-HELM3=3.19.5
-HELM4=4.3.1
 HELM_DOCS=1.14.2
 KUBERNETES=1.34.0
-cache="${XDG_CACHE_HOME:-$HOME/.cache}/rogo-migrate"
 chart=charts/rogo-migrate
 minimal=$chart/ci/minimal-values.yaml
-
-# installed NAME VERSION MODULE: the path of a program that Go builds, kept by version.
-installed() {
-  local home="$cache/$1-$2/bin"
-  if [ ! -x "$home/$1" ]; then
-    command -v go >/dev/null || need_packages "Go" golang-go >&2
-    echo "building $1 $2 (once)" >&2
-    GOBIN="$home" nice go install "$3@v$2" >&2
-  fi
-  echo "$home/$1"
-}
 
 # written FOLDER: the chart's README as its values say, into a copy of the chart in FOLDER.
 written() {
@@ -59,7 +47,7 @@ if grep -n '|  |$' "$chart/README.md"; then
 fi
 
 need_cargo
-helms=("$(installed helm "$HELM3" helm.sh/helm/v3/cmd/helm)" "$(installed helm "$HELM4" helm.sh/helm/v4/cmd/helm)")
+helms=("$(helm_3)" "$(helm_4)")
 for helm in "${helms[@]}"; do
   "$helm" version --short
   "$helm" lint --strict --quiet "$chart" --values "$minimal" --kube-version "$KUBERNETES"

@@ -4,7 +4,7 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-usage: deploy/kind/run.sh [--rows N] [--shards N] [--parallelism N] [--sqlserver] [--delete]
+usage: deploy/kind/run.sh [--rows N] [--shards N] [--parallelism N] [--sqlserver] [--namespace NAME] [--services] [--delete]
 
 Makes the kind cluster rogo-migrate (or takes the one of KUBECONFIG), builds and loads the image, starts the services with a
 sample of 400 submissions in the namespace rogo-migrate, installs the chart, waits, and prints the result. Its exit code is the run's:
@@ -14,22 +14,26 @@ sample of 400 submissions in the namespace rogo-migrate, installs the chart, wai
   --shards N       shards (default 8)
   --parallelism N  shards at a time (default 3)
   --sqlserver      the warehouse is SQL Server (its image: 1.6 GB, amd64, 2 GB of memory), not its exported tables
+  --namespace NAME where all of it stands (default rogo-migrate)
+  --services       end when the services and the sample stand; install nothing
   --delete         remove the namespace, and the cluster where it is kind's
 
 Needs docker, kubectl, helm, and kind unless the environment says otherwise:
-  KUBECONFIG       another cluster, with LOAD: the command that takes image names and loads them from docker into it
+  KUBECONFIG       another cluster, with LOAD: the command, with its arguments, that takes image names and loads them from docker into it
   HELM             Helm 3 or 4 (default: helm)
   IMAGE            an image that is built already, repository:tag; the cluster must be able to run it
 TEXT
 }
 
-rows=400 shards=8 parallelism=3 warehouse=folder delete=''
+rows=400 shards=8 parallelism=3 warehouse=folder namespace=rogo-migrate only_services='' delete=''
 while (($#)); do
     case $1 in
         --rows) rows=${2:?--rows needs a number}; shift ;;
         --shards) shards=${2:?--shards needs a number}; shift ;;
         --parallelism) parallelism=${2:?--parallelism needs a number}; shift ;;
         --sqlserver) warehouse=sqlserver ;;
+        --namespace) namespace=${2:?--namespace needs a name}; shift ;;
+        --services) only_services=yes ;;
         --delete) delete=yes ;;
         --help | -h) usage; exit 0 ;;
         *) usage >&2; exit 64 ;;
@@ -38,7 +42,7 @@ while (($#)); do
 done
 
 cd "$(dirname "$0")/../.."
-namespace=rogo-migrate cluster=rogo-migrate release=demo
+cluster=rogo-migrate release=demo
 helm=${HELM:-helm}
 image=${IMAGE:-rogo-migrate:demo}
 azurite=mcr.microsoft.com/azure-storage/azurite:3.37.0
@@ -55,7 +59,8 @@ kube() { kubectl --namespace "$namespace" "$@"; }
 # Another cluster where LOAD says how to bring images into it; else kind's, with a kubeconfig of its own.
 if [[ -n ${LOAD:-} ]]; then
     [[ -n ${KUBECONFIG:-} ]] || die 'LOAD needs the cluster: KUBECONFIG'
-    load() { "$LOAD" "$@"; }
+    read -ra loading <<<"$LOAD"
+    load() { "${loading[@]}" "$@"; }
 else
     command -v kind >/dev/null || die 'kind is missing: https://kind.sigs.k8s.io (or set KUBECONFIG and LOAD)'
     KUBECONFIG=$temporary/kubeconfig
@@ -101,15 +106,17 @@ kubectl create namespace "$namespace" >/dev/null
 account=demo
 key=$(secret 32 | base64 | tr -d '\n')
 password=$(secret 16)
-storage="AccountName=$account;AccountKey=$key;BlobEndpoint=http://azurite:10000/$account;"
+# With the namespace, so that a run in another one reaches them too.
+azurite_url=http://azurite.$namespace:10000/$account
+storage="AccountName=$account;AccountKey=$key;BlobEndpoint=$azurite_url;"
 # A password that SQL Server's policy takes.
 sql_password=Aa1-$(secret 16)
 # The URL says that there is no TLS: the demo's PostgreSQL has none.
 kube create secret generic rogo-migrate \
-    --from-literal=DATABASE_URL="postgres://postgres:$password@postgres/postgres?sslmode=disable" \
+    --from-literal=DATABASE_URL="postgres://postgres:$password@postgres.$namespace/postgres?sslmode=disable" \
     --from-literal=AZURE_STORAGE_CONNECTION_STRING="$storage" \
     --from-literal=SOURCE_STORAGE_CONNECTION_STRING="$storage" \
-    --from-literal=DATA_WAREHOUSE_CONNECTION_STRING="Server=tcp:sqlserver,1433;Database=dw;User ID=sa;Password=$sql_password;Encrypt=True;TrustServerCertificate=True" \
+    --from-literal=DATA_WAREHOUSE_CONNECTION_STRING="Server=tcp:sqlserver.$namespace,1433;Database=dw;User ID=sa;Password=$sql_password;Encrypt=True;TrustServerCertificate=True" \
     --from-literal=ROGO_CONSUMER_KEY=sample \
     --from-literal=AZURITE_ACCOUNTS="$account:$key" \
     --from-literal=POSTGRES_PASSWORD="$password" \
@@ -119,7 +126,7 @@ manifests=(deploy/kind/services.yaml)
 [[ $warehouse == folder ]] || manifests+=(deploy/kind/sqlserver.yaml)
 for manifest in "${manifests[@]}"; do
     sed -e "s|@IMAGE@|$image|" -e "s|@AZURITE@|$azurite|" -e "s|@POSTGRES@|$postgres|" -e "s|@SQLSERVER@|$sqlserver|" \
-        -e "s|@ROWS@|$rows|" -e "s|@ACCOUNT@|$account|" "$manifest" | kube apply --filename - >/dev/null
+        -e "s|@ROWS@|$rows|" -e "s|@SOURCE@|$azurite_url/source|" "$manifest" | kube apply --filename - >/dev/null
 done
 kube wait --for=condition=Available --timeout=300s deployment --all >/dev/null
 kube wait --for=condition=Complete --timeout=300s job --all >/dev/null || {
@@ -127,10 +134,15 @@ kube wait --for=condition=Complete --timeout=300s job --all >/dev/null || {
     die 'the sample cannot be made'
 }
 
+if [[ -n $only_services ]]; then
+    say "the services stand in the namespace $namespace"
+    exit
+fi
+
 say "installing the chart: $shards shards, $parallelism at a time"
 options=(--set shards.count="$shards" --set shards.parallelism="$parallelism"
     --set image.repository="${image%:*}" --set image.tag="${image##*:}"
-    --set source.allow="{http://azurite:10000/$account/source}")
+    --set source.allow="{$azurite_url/source}")
 [[ $warehouse == sqlserver ]] || options+=(--set warehouse.folder=az://warehouse)
 "$helm" install "$release" charts/rogo-migrate --namespace "$namespace" --values deploy/kind/values.yaml "${options[@]}" >/dev/null
 "$helm" test "$release" --namespace "$namespace" >"$temporary/test" || { cat "$temporary/test" >&2; die 'a service does not answer'; }

@@ -3,7 +3,7 @@
 //! Helm comes from `HELM`, else from the path. `live` needs a cluster besides: `KUBECONFIG`, and in `ROGO_TEST_IMAGE` an
 //! image of the program that the cluster has.
 
-mod rendered;
+pub mod rendered;
 mod table;
 mod jobs;
 mod pods;

@@ -20,4 +20,6 @@ mod outages;
 mod readback;
 #[cfg(feature = "cluster")]
 mod chart;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod bad_days;

@@ -7,6 +7,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Output, Stdio},
+    sync::Arc,
 };
 
 use azure_storage_blob::models::BlobClientSetPropertiesOptions;
@@ -208,45 +209,26 @@ impl<'sample> TestApp<'sample> {
     /// Everything that must be equal in two runs of one sample: tables, blobs and results, with the
     /// tries' names and the columns that tell when the row was inserted left out.
     pub async fn everything(&self) -> String {
-        let mut text = self.database.dump_tables(&INSERT_TIMES).await;
-        for blob in self.blobs().await {
-            let metadata: BTreeMap<_, _> =
-                blob.metadata.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("try")).cloned().collect();
-            let BlobInfo { name, size_bytes, md5, content_type, .. } = &blob;
-            writeln!(text, "blob {name} {size_bytes} {md5:?} {content_type:?} {metadata:?}").unwrap();
-        }
-        for file in ["migrated.csv", "submissions_failed_migration.csv", "skipped.csv", "notes.csv"] {
-            writeln!(text, "--- {file}\n{}", self.result(file)).unwrap();
-        }
-        without_tries(&text).replace(&self.container, "<container>")
+        everything(&self.database, &self.target_blobs(), &self.container, |file| self.result(file)).await
     }
 
     /// Every blob of the target container with its properties, by name.
     pub async fn blobs(&self) -> Vec<BlobInfo> {
-        let store = self.target_blobs();
-        let names: Vec<String> = store.list("").map_ok(|info| info.name).try_collect().await.unwrap();
-        futures_util::stream::iter(names)
-            .map(|name| {
-                let store = store.clone();
-                async move { store.head(&name).await.unwrap().unwrap() }
-            })
-            .buffered(16)
-            .collect()
-            .await
+        blobs_of(&self.target_blobs()).await
     }
 
-    pub fn target_blobs(&self) -> std::sync::Arc<dyn Blobs> {
+    pub fn target_blobs(&self) -> Arc<dyn Blobs> {
         self.open(&self.container, "", Service::TargetBlobs)
     }
 
     /// The run store, which lies in the tests' Azurite.
-    pub fn run_blobs(&self) -> std::sync::Arc<dyn Blobs> {
+    pub fn run_blobs(&self) -> Arc<dyn Blobs> {
         let place = self.variable("ROGO_RUN_STORE").strip_prefix("az://").unwrap();
         let (container, prefix) = place.split_once('/').unwrap();
         self.open(container, prefix, Service::RunStore)
     }
 
-    fn open(&self, container: &str, prefix: &str, service: Service) -> std::sync::Arc<dyn Blobs> {
+    fn open(&self, container: &str, prefix: &str, service: Service) -> Arc<dyn Blobs> {
         let place = Place::Azure { container: container.into(), prefix: prefix.into() };
         let account = AccountSettings {
             connection_string: Some(Secret::Value(self.variable("AZURE_STORAGE_CONNECTION_STRING").into())),
@@ -254,6 +236,39 @@ impl<'sample> TestApp<'sample> {
         };
         blobs::open(&place, &account, service).unwrap()
     }
+}
+
+/// What [`TestApp::everything`] tells, of any target.
+pub async fn everything(
+    database: &TestDatabase,
+    files: &Arc<dyn Blobs>,
+    container: &str,
+    result: impl Fn(&str) -> String,
+) -> String {
+    let mut text = database.dump_tables(&INSERT_TIMES).await;
+    for blob in blobs_of(files).await {
+        let metadata: BTreeMap<_, _> =
+            blob.metadata.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("try")).cloned().collect();
+        let BlobInfo { name, size_bytes, md5, content_type, .. } = &blob;
+        writeln!(text, "blob {name} {size_bytes} {md5:?} {content_type:?} {metadata:?}").unwrap();
+    }
+    for file in ["migrated.csv", "submissions_failed_migration.csv", "skipped.csv", "notes.csv"] {
+        writeln!(text, "--- {file}\n{}", result(file)).unwrap();
+    }
+    without_tries(&text).replace(container, "<container>")
+}
+
+/// Every blob of a store with its properties, by name.
+async fn blobs_of(store: &Arc<dyn Blobs>) -> Vec<BlobInfo> {
+    let names: Vec<String> = store.list("").map_ok(|info| info.name).try_collect().await.unwrap();
+    futures_util::stream::iter(names)
+        .map(|name| {
+            let store = store.clone();
+            async move { store.head(&name).await.unwrap().unwrap() }
+        })
+        .buffered(16)
+        .collect()
+        .await
 }
 
 /// Compares what [`TestApp::everything`] tells of two runs; panics with the lines that differ.

@@ -30,8 +30,11 @@ const WATCH: &str = "data:text/javascript,process.stdin.on('end',()=>process.exi
 /// A running Azurite.
 pub struct Azurite {
     endpoint: String,
+    account: String,
+    key: String,
     sas: String,
-    _alive: ChildStdin,
+    /// Of one that the tests started.
+    _alive: Option<ChildStdin>,
 }
 
 impl Azurite {
@@ -41,9 +44,15 @@ impl Azurite {
         tokio::task::spawn_blocking(|| SHARED.get_or_init(Self::start)).await.unwrap()
     }
 
+    /// One that runs elsewhere; its endpoint ends with the account's name.
+    pub fn at(endpoint: String, account: &str, key: &str) -> Self {
+        let sas = account_sas(account, key);
+        Self { endpoint, account: account.to_owned(), key: key.to_owned(), sas, _alive: None }
+    }
+
     /// With the account's key.
     pub fn connection_string(&self) -> String {
-        format!("AccountName={ACCOUNT};AccountKey={KEY};BlobEndpoint={}", self.endpoint)
+        format!("AccountName={};AccountKey={};BlobEndpoint={}", self.account, self.key, self.endpoint)
     }
 
     /// With a shared access signature for everything.
@@ -65,9 +74,13 @@ impl Azurite {
     /// A new, empty container.
     pub async fn container(&self) -> String {
         let name = format!("box-{}", uuid::Uuid::new_v4().simple());
-        let url = self.signed(&name);
-        BlobContainerClient::new(url, None, None).unwrap().create(None).await.unwrap();
+        self.create_container(&name).await;
         name
+    }
+
+    /// The same with a name that is given.
+    pub async fn create_container(&self, name: &str) {
+        BlobContainerClient::new(self.signed(name), None, None).unwrap().create(None).await.unwrap();
     }
 
     /// Removes a container with all that is in it.
@@ -142,7 +155,8 @@ impl Azurite {
             lines.for_each(drop);
             child.wait()
         });
-        Self { endpoint: format!("http://{address}/{ACCOUNT}"), sas: account_sas(), _alive: alive }
+        let azurite = Self::at(format!("http://{address}/{ACCOUNT}"), ACCOUNT, KEY);
+        Self { _alive: Some(alive), ..azurite }
     }
 }
 
@@ -181,7 +195,7 @@ fn install(folder: &Path) {
 }
 
 /// Every right on everything, until 2099.
-fn account_sas() -> String {
+fn account_sas(account: &str, key: &str) -> String {
     let fields = BTreeMap::from([
         ("sp", "rwdlacupx"),
         ("ss", "b"),
@@ -190,10 +204,10 @@ fn account_sas() -> String {
         ("sv", "2020-08-04"),
     ]);
     let text = format!(
-        "{ACCOUNT}\n{}\n{}\n{}\n\n{}\n\n\n{}\n",
+        "{account}\n{}\n{}\n{}\n\n{}\n\n\n{}\n",
         fields["sp"], fields["ss"], fields["srt"], fields["se"], fields["sv"]
     );
-    let mut hmac = Hmac::<Sha256>::new_from_slice(&BASE64_STANDARD.decode(KEY).unwrap()).unwrap();
+    let mut hmac = Hmac::<Sha256>::new_from_slice(&BASE64_STANDARD.decode(key).unwrap()).unwrap();
     hmac.update(text.as_bytes());
     let signature = BASE64_STANDARD.encode(hmac.finalize().into_bytes());
     url::form_urlencoded::Serializer::new(String::new())

@@ -174,6 +174,11 @@ impl TestDatabase {
         Self { name, pool }
     }
 
+    /// A database of another server.
+    pub fn over(name: &str, pool: PgPool) -> Self {
+        Self { name: name.to_owned(), pool }
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name

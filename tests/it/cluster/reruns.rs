@@ -1,0 +1,92 @@
+//! A shard that cannot succeed, and the printed line that runs it again.
+
+use std::{collections::BTreeMap, process::Command, time::Duration};
+
+use rogo_migrate::domain::ShardIndex;
+use serde_json::{Value, json};
+
+use super::{
+    release::{ONE_AT_A_TIME, Release},
+    services::ROWS,
+    world::World,
+};
+use crate::chart::rendered::{chart, helm};
+
+const SHARDS: u64 = 8;
+/// Not among the first that run: the fault is there before it begins.
+const FAILING: u64 = 5;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shard_that_fails_is_named_and_the_printed_line_completes_the_run() {
+    let world = World::new().await;
+    world.slow(Duration::from_secs(1)).await;
+    let reference = format!("chartReference={}", chart().display());
+    let set = [&ONE_AT_A_TIME[..], &["work.giveUpAfter=3s", &reference]].concat();
+    let release = Release::install(&world, &set);
+    assert_eq!(release.until_ended("plan"), "Complete");
+    let attempts: Vec<String> = attempts_of(&world, FAILING).iter().map(ToString::to_string).collect();
+    world.warehouse(&format!("refuse-ids {}", attempts.join(",")));
+    assert!(world.store().done(ShardIndex(5)).await.unwrap().is_none(), "the fault came too late");
+    world.slow(Duration::ZERO).await;
+
+    assert_eq!(release.until_ended("shards"), "Failed");
+    assert_eq!(release.until_ended("finalize"), "Failed");
+    let shards = release.job("shards");
+    assert_eq!(shards.pointer("/status/failedIndexes"), Some(&json!("5")));
+    assert_eq!(shards.pointer("/status/completedIndexes"), Some(&json!("0-4,6,7")));
+    assert_eq!(release.pods("finalize").len(), 1, "69 is not tried again");
+    let (code, message) = release.end_of("finalize");
+    let message = message["message"].as_str().unwrap();
+    assert_eq!(code, 69, "{message}");
+    assert!(message.starts_with("INCOMPLETE: 50 of 400 rows have no outcome, in 1 shard(s): 5"), "{message}");
+    let summary: Value = serde_json::from_str(&world.result("summary.json").await).unwrap();
+    assert_eq!(summary["result"], "INCOMPLETE");
+    assert_eq!(summary["missing"]["shards"], json!([5]));
+
+    world.warehouse("refuse-ids");
+    let before = of_the_main_run(&release);
+    let line = message.split(": ").last().unwrap().trim();
+    assert!(line.starts_with("helm upgrade r ") && line.ends_with("--set-literal shards.only=5"), "{line}");
+    as_it_stands(line);
+    assert_eq!(release.until_ended("shards-again"), "Complete");
+    assert_eq!(release.until_ended("finalize-again"), "Complete");
+    assert_eq!(release.end_of("finalize-again").0, 0);
+    assert_eq!(of_the_main_run(&release), before);
+    world.assert_complete().await;
+}
+
+/// Types the line; `helm` is the one of these tests.
+fn as_it_stands(line: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let program = which(helm().get_program().to_str().unwrap());
+    std::os::unix::fs::symlink(program, folder.path().join("helm")).unwrap();
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    let output = Command::new("sh").args(["-c", line]).env("PATH", path).output().unwrap();
+    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn which(program: &str) -> std::path::PathBuf {
+    if program.contains('/') {
+        return program.into();
+    }
+    let path = std::env::var_os("PATH").unwrap();
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.exists()).unwrap()
+}
+
+/// UID, spec and status of the three Jobs.
+fn of_the_main_run(release: &Release) -> BTreeMap<String, Value> {
+    let mut jobs = release.jobs();
+    jobs.retain(|of, _| !of.ends_with("-again"));
+    let fixed = |job: Value| json!([job["metadata"]["uid"], job["spec"], job["status"]]);
+    jobs.into_iter().map(|(of, job)| (of, fixed(job))).collect()
+}
+
+/// Attempts that this shard has to migrate, and no other shard asks for.
+fn attempts_of(world: &World, shard: u64) -> Vec<i64> {
+    let mut reader = csv::Reader::from_path(world.services.file("expected.csv")).unwrap();
+    let rows = reader.records().map(Result::unwrap);
+    // The queue begins with the newest row, which has the highest number.
+    rows.filter(|row| &row[2] == "migrated" && (ROWS - row[0].parse::<u64>().unwrap()) % SHARDS == shard)
+        .filter_map(|row| row[1].trim().parse().ok())
+        .collect()
+}

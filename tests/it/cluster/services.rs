@@ -1,0 +1,143 @@
+//! PostgreSQL and Azurite in the cluster, with the sample that `deploy/kind/run.sh --services` made, as the test process reaches
+//! them. All tests share them; each has its own database and containers.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::OnceLock,
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use rogo_migrate::sample::{self, SampleOptions};
+use sqlx::{Connection, PgConnection, PgPool, postgres::PgPoolOptions};
+
+use super::kubectl::Kubectl;
+use crate::support::azurite::Azurite;
+
+/// As `deploy/kind/run.sh` makes it: the same seed makes the same sample.
+pub const ROWS: u64 = 400;
+const SEED: u64 = 1;
+const ACCOUNT: &str = "demo";
+
+/// Keeps a port of this machine connected with one of the cluster, until the test process ends, however it ends.
+const FORWARD: &str = r#"kubectl --namespace "$1" port-forward "$2" ":$3" &
+forward=$!
+read -r _
+kill "$forward""#;
+
+/// The shared services.
+pub struct Services {
+    pub namespace: String,
+    pub azurite: Azurite,
+    /// Made here once more, for what its files tell.
+    pub sample: PathBuf,
+    account_key: String,
+    postgres_port: u16,
+    postgres_password: String,
+    _sample: tempfile::TempDir,
+    _forwards: [Child; 2],
+}
+
+impl Services {
+    /// Reached by the first who asks.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Services> = OnceLock::new();
+        SHARED.get_or_init(|| Self::reach(&variable("ROGO_TEST_SERVICES")))
+    }
+
+    fn reach(namespace: &str) -> Self {
+        let kubectl = Kubectl::new(namespace);
+        let secret = kubectl.get(&["secret/rogo-migrate"]);
+        let value = |key: &str| {
+            let bytes = BASE64_STANDARD.decode(secret["data"][key].as_str().unwrap()).unwrap();
+            String::from_utf8(bytes).unwrap()
+        };
+        let accounts = value("AZURITE_ACCOUNTS");
+        let (_, account_key) = accounts.split_once(':').unwrap();
+        let (azurite_port, azurite) = forward(namespace, "service/azurite", "10000");
+        let (postgres_port, postgres) = forward(namespace, "service/postgres", "5432");
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = SampleOptions::new(ROWS, SEED, folder.path().join("sample"));
+        options.source_url = Some(source_url(namespace).parse().unwrap());
+        sample::generate(&options).unwrap();
+        Self {
+            namespace: namespace.to_owned(),
+            azurite: Azurite::at(format!("http://127.0.0.1:{azurite_port}/{ACCOUNT}"), ACCOUNT, account_key),
+            sample: folder.path().join("sample"),
+            account_key: account_key.to_owned(),
+            postgres_port,
+            postgres_password: value("POSTGRES_PASSWORD"),
+            _sample: folder,
+            _forwards: [azurite, postgres],
+        }
+    }
+
+    /// Where pods find the source files.
+    pub fn source_url(&self) -> String {
+        source_url(&self.namespace)
+    }
+
+    /// The storage account, as pods reach it.
+    pub fn storage(&self) -> String {
+        let Self { namespace, account_key, .. } = self;
+        format!(
+            "AccountName={ACCOUNT};AccountKey={account_key};BlobEndpoint=http://azurite.{namespace}:10000/{ACCOUNT};"
+        )
+    }
+
+    /// A database's URL for a role, as pods reach it.
+    pub fn database_url(&self, role: &str, password: &str, database: &str) -> String {
+        format!("postgres://{role}:{password}@postgres.{}/{database}?sslmode=disable", self.namespace)
+    }
+
+    /// The superuser's connections to a database, for the test itself.
+    pub fn pool(&self, database: &str) -> PgPool {
+        PgPoolOptions::new().max_connections(3).connect_lazy(&self.superuser_url(database)).unwrap()
+    }
+
+    /// One connection of the superuser.
+    pub async fn connect(&self, database: &str) -> PgConnection {
+        PgConnection::connect(&self.superuser_url(database)).await.expect("PostgreSQL answers")
+    }
+
+    fn superuser_url(&self, database: &str) -> String {
+        let Self { postgres_port, postgres_password, .. } = self;
+        format!(
+            "postgres://postgres:{postgres_password}@127.0.0.1:{postgres_port}/{database}?sslmode=disable"
+        )
+    }
+
+    pub fn file(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.sample.join(name)
+    }
+}
+
+fn source_url(namespace: &str) -> String {
+    format!("http://azurite.{namespace}:10000/{ACCOUNT}/source")
+}
+
+/// A variable that `tests/cluster.sh` sets.
+pub fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run tests/cluster.sh"))
+}
+
+/// A free port of this machine that leads into the cluster.
+fn forward(namespace: &str, service: &str, port: &str) -> (u16, Child) {
+    let mut child = Command::new("sh")
+        .args(["-c", FORWARD, "forward", namespace, service, port])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("sh runs");
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let port = lines
+        .by_ref()
+        .map(Result::unwrap)
+        .find_map(|line| line.strip_prefix("Forwarding from 127.0.0.1:")?.split_once(' ')?.0.parse().ok())
+        .unwrap_or_else(|| panic!("{service} of {namespace} is reached"));
+    // It tells of every connection: a full pipe would stop it.
+    std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+    (port, child)
+}
