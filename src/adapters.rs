@@ -3,3 +3,4 @@
 pub mod warehouse;
 pub mod blobs;
 pub mod postgres;
+pub mod kubernetes;

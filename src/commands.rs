@@ -1,15 +1,22 @@
 //! The commands: wiring only.
 
 mod connect;
+mod await_plan;
 mod completions;
 mod finalize;
+mod last_word;
 mod orphans;
 mod plan;
 mod run;
+mod results;
+mod resume;
 pub mod sample;
 mod settings;
 mod shard;
 mod signals;
+mod status;
+
+pub use last_word::{guarded, last_word};
 
 use std::time::Duration;
 
@@ -17,9 +24,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     cli::{Cli, Command},
-    exit::{Exit, Stop},
+    exit::{End, Exit, Stop},
     report,
-    settings::{Flags, LogSettings, Settings, Sources},
+    settings::{Flags, LogSettings, Settings, Sources, StoreSettings},
     telemetry,
 };
 
@@ -28,40 +35,53 @@ const LONGEST_STOP: Duration = Duration::from_secs(18);
 
 /// Arguments → settings → telemetry → command. All that can fail synchronously fails first, but for the
 /// handler of SIGTERM, which process 1 has only once it has asked for it.
-pub fn run(cli: &Cli) -> Result<Exit, Stop> {
+pub fn run(cli: &Cli) -> Result<End, Stop> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Stop::new(Exit::Temporary, format!("cannot start the runtime: {error}")))?;
     let stop = signals::stop_token(&runtime)?;
     if let Command::Completions(args) = &cli.command {
-        return Ok(completions::run(args));
+        return Ok(completions::run(args).into());
     }
     let sources = Sources::gather(flags(cli), cli.global.config.as_deref())?;
     if let Command::Settings(_) = &cli.command {
-        return settings::run(&sources);
+        return settings::run(&sources).map(End::from);
     }
     let log = LogSettings::load(&sources)?;
     let _telemetry = telemetry::start(&log)?;
     if let Command::Sample(args) = &cli.command {
         report::print(&sample::run(args)?.to_string());
-        return Ok(Exit::Done);
+        return Ok(Exit::Done.into());
     }
-    let settings = Settings::load(&sources)?;
-    let command = async {
-        match &cli.command {
-            Command::Plan(args) => or_stopped(&stop, plan::run(&settings, args)).await,
-            Command::Shard(_) => shard::run(&settings, &log, &stop).await,
-            Command::Finalize(_) => or_stopped(&stop, finalize::run(&settings)).await,
-            Command::Run(_) => run::run(&settings, &log, &stop).await,
-            Command::Orphans(args) => or_stopped(&stop, orphans::run(&settings, args.delete)).await,
-            Command::Settings(_) | Command::Sample(_) | Command::Completions(_) => Ok(Exit::Done),
-        }
-    };
-    let ended = runtime.block_on(within_patience(&stop, command));
+    let ended = runtime.block_on(within_patience(&stop, perform(&cli.command, &sources, &log, &stop)));
     // Not waited for: a look-up of a name may block its thread for longer than a stop may take.
     runtime.shutdown_background();
     ended
+}
+
+/// The commands that may wait. Those that only look at a run need no settings of database and warehouse.
+async fn perform(
+    command: &Command,
+    sources: &Sources,
+    log: &LogSettings,
+    stop: &CancellationToken,
+) -> Result<End, Stop> {
+    let settings = || Settings::load(sources);
+    let store_settings = || StoreSettings::load(sources);
+    match command {
+        Command::Plan(args) => or_stopped(stop, plan::run(&settings()?, args)).await,
+        Command::Shard(_) => shard::run(&settings()?, log, stop).await,
+        Command::Finalize(_) => or_stopped(stop, finalize::run(&settings()?)).await,
+        Command::Run(_) => run::run(&settings()?, log, stop).await,
+        Command::Status(args) => or_stopped(stop, status::run(&store_settings()?, args)).await,
+        Command::Resume(_) => resume::run(sources, log, stop).await,
+        Command::Results(args) => or_stopped(stop, results::run(&store_settings()?, &args.to)).await,
+        Command::Orphans(args) => {
+            or_stopped(stop, orphans::run(&settings()?, args.delete)).await.map(End::from)
+        }
+        Command::Settings(_) | Command::Sample(_) | Command::Completions(_) => Ok(Exit::Done.into()),
+    }
 }
 
 /// Gives a command that was asked to stop [`LONGEST_STOP`] to do so.
@@ -102,6 +122,9 @@ fn flags(cli: &Cli) -> Flags {
         Command::Shard(args) => flags.with(&args.shard).with(&args.wait).with(&args.settings),
         Command::Finalize(args) => flags.with(&args.wait).with(&args.settings),
         Command::Run(args) => flags.with(&args.plan).with(&args.settings),
+        Command::Status(args) => flags.with(&args.store).with(&args.wait),
+        Command::Resume(args) => flags.with(&args.settings),
+        Command::Results(args) => flags.with(&args.store),
         Command::Orphans(args) => flags.with(&args.settings),
         Command::Settings(args) => {
             flags.with(&args.plan).with(&args.shard).with(&args.wait).with(&args.settings)

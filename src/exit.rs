@@ -49,6 +49,28 @@ impl From<Exit> for std::process::ExitCode {
     }
 }
 
+/// An end of the process that is as it should be: the code, and what was achieved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    /// The exit code.
+    pub exit: Exit,
+    /// What happened, in a line.
+    pub message: String,
+}
+
+impl End {
+    /// Success.
+    pub fn done(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Done, message: message.into() }
+    }
+}
+
+impl From<Exit> for End {
+    fn from(exit: Exit) -> Self {
+        Self { exit, message: exit.meaning().to_owned() }
+    }
+}
+
 /// An end of the process that is not success: the code, and what to tell the person.
 #[derive(Debug)]
 pub struct Stop {

@@ -2,10 +2,14 @@
 //!
 //! It may be run again at any time and comes to the same results, byte for byte.
 
+pub mod wait;
 pub mod merge;
 pub mod books;
 pub mod sweep;
 pub mod results;
+pub mod rerun;
+pub mod standing;
+pub mod fetch;
 
 use std::{
     path::Path,

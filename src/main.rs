@@ -3,7 +3,12 @@
 use std::process::ExitCode;
 
 use clap::{Parser, error::ErrorKind};
-use rogo_migrate::{cli::Cli, commands, exit::Exit, report};
+use rogo_migrate::{
+    cli::Cli,
+    commands::{self, guarded, last_word},
+    exit::Exit,
+    report,
+};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -11,14 +16,23 @@ fn main() -> ExitCode {
         Err(error) => {
             // Help and version are answers, not errors; clap's own code for errors is 2.
             let _ = error.print();
-            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-            return if asked { Exit::Done.into() } else { Exit::Usage.into() };
+            if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+                return Exit::Done.into();
+            }
+            // Not the arguments themselves: someone may have put a secret among them.
+            let kind = error.kind();
+            last_word(Exit::Usage, &format!("the command line cannot be read: {kind}; see the log"));
+            return Exit::Usage.into();
         }
     };
-    match commands::run(&cli) {
-        Ok(exit) => exit.into(),
+    match guarded(|| commands::run(&cli)) {
+        Ok(end) => {
+            last_word(end.exit, &end.message);
+            end.exit.into()
+        }
         Err(stop) => {
             report::tell(&format!("error: {stop}"));
+            last_word(stop.exit, &stop.message);
             stop.exit.into()
         }
     }

@@ -9,6 +9,10 @@ use url::Url;
 
 use crate::domain::{AttemptId, Catalogue, FactRow, Facts, Migration, Note};
 
+mod jobs;
+
+pub use jobs::{JobEnd, JobState, Jobs, Obstacle, ObstacleKind, RunJob, RunJobs, Survey, TerminatingPod};
+
 /// A service that the program talks to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Service {
@@ -24,6 +28,8 @@ pub enum Service {
     TargetBlobs,
     /// Where the run keeps its plan and results.
     RunStore,
+    /// The Kubernetes API.
+    Cluster,
 }
 
 impl fmt::Display for Service {
@@ -35,6 +41,7 @@ impl fmt::Display for Service {
             Self::SourceBlobs => "source blobs",
             Self::TargetBlobs => "target blobs",
             Self::RunStore => "run store",
+            Self::Cluster => "Kubernetes API",
         })
     }
 }

@@ -4,7 +4,9 @@ use std::io::Write;
 
 pub mod grid;
 pub mod progress;
+pub mod standing;
 pub mod summary;
+pub mod termination;
 
 /// Prints a command's result on standard output. A reader that has gone away is no error.
 pub fn print(text: &str) {

@@ -12,9 +12,11 @@ mod parse;
 mod shards;
 mod load;
 mod pinned;
+mod pod;
 mod effective;
 
 pub use effective::{EffectiveSetting, effective};
+pub use pod::{HelmRelease, POD_VARIABLES, PodSettings, termination_log};
 pub use source::{Flags, Given, Origin, Sources};
 pub use table::{ALL, Setting};
 
@@ -58,6 +60,21 @@ pub struct Settings {
     pub wait_plan: Duration,
     /// How the work is done.
     pub work: WorkSettings,
+    /// The pod, where it is one.
+    pub pod: PodSettings,
+}
+
+/// What commands need that only look at a run: neither database nor warehouse.
+#[derive(Debug, Clone)]
+pub struct StoreSettings {
+    /// Where plan and results are kept.
+    pub run_store: Place,
+    /// Its account.
+    pub account: AccountSettings,
+    /// The run's name.
+    pub run: String,
+    /// How long to wait for the plan.
+    pub wait_plan: Duration,
 }
 
 /// A secret from `NAME`, or from the file named by `NAME_FILE`, read anew for each new connection.

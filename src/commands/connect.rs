@@ -17,11 +17,16 @@ use crate::{
     ports::{Blobs, Fault, Service, Source, Warehouse},
     rules::RuleConfig,
     run_store::{RunStore, names},
-    settings::{DatabaseAuth, InputLocation, MarkerOnly, Place, Settings, WarehouseSettings},
+    settings::{DatabaseAuth, InputLocation, MarkerOnly, Place, Settings, StoreSettings, WarehouseSettings},
 };
 
 /// The run's folder in the run store.
 pub fn run_store(settings: &Settings) -> Result<RunStore, Fault> {
+    Ok(RunStore::new(blobs::open(&settings.run_store, &settings.account, Service::RunStore)?, &settings.run))
+}
+
+/// The same, of a command that only looks at a run.
+pub fn store_of(settings: &StoreSettings) -> Result<RunStore, Fault> {
     Ok(RunStore::new(blobs::open(&settings.run_store, &settings.account, Service::RunStore)?, &settings.run))
 }
 
@@ -165,13 +170,18 @@ pub fn rules(settings: &Settings) -> RuleConfig {
 
 /// Refuses a run that is being rolled back.
 pub async fn not_rolled_back(store: &RunStore) -> Result<(), Stop> {
-    if store.exists(names::ROLLED_BACK).await? {
-        let message = format!(
-            "run {} was rolled back ({}); use another name (--run)",
-            store.run(),
-            store.describe(names::ROLLED_BACK)
-        );
-        return Err(Stop::new(crate::exit::Exit::Configuration, message));
+    rolled_back(store).await?.map_or(Ok(()), Err)
+}
+
+/// Why nothing may be done with a run that is being rolled back; `None` where it is not.
+pub async fn rolled_back(store: &RunStore) -> Result<Option<Stop>, Fault> {
+    if !store.exists(names::ROLLED_BACK).await? {
+        return Ok(None);
     }
-    Ok(())
+    let message = format!(
+        "run {} was rolled back ({}); use another name (--run)",
+        store.run(),
+        store.describe(names::ROLLED_BACK)
+    );
+    Ok(Some(Stop::new(crate::exit::Exit::Configuration, message)))
 }

@@ -1,15 +1,22 @@
-//! `finalize`: merges what the shards recorded, by hand and without a cluster.
+//! `finalize`: merges what the shards recorded; by hand at once, in a cluster after the shard Job.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
 use chrono::Utc;
 use futures_util::FutureExt;
 
 use crate::{
+    adapters::kubernetes::ClusterJob,
     domain::{Books, Plan},
-    exit::{Exit, Stop},
-    finalize::{FinalizeContext, InputRow, InputRows, books::Totals, results},
+    exit::{End, Exit, Stop},
+    finalize::{
+        FinalizeContext, InputRow, InputRows,
+        books::Totals,
+        rerun::Rerun,
+        results,
+        wait::{self, JobWait, WaitEnd},
+    },
     inputs::CsvReader,
     plan::{Present, differences},
     ports::Target,
@@ -18,29 +25,63 @@ use crate::{
     settings::Settings,
 };
 
-use super::connect;
+use super::{await_plan::await_plan, connect};
 
 /// How long finalize waits for the last process to let go of the run's lock: longer than a database
 /// needs to notice that a machine has vanished.
 pub(super) const WAIT_FOR_LOCK: Duration = Duration::from_mins(5);
 
-/// The summary's file name.
-const SUMMARY: &str = "summary.json";
-
-/// Merges, writes the results and prints the summary; 69 where rows are without an outcome.
-pub async fn run(settings: &Settings) -> Result<Exit, Stop> {
+/// Merges, writes the results and prints the summary; 69 where rows are without an outcome. In a cluster it
+/// waits for the shard Job first.
+pub async fn run(settings: &Settings) -> Result<End, Stop> {
     let store = connect::run_store(settings)?;
-    connect::not_rolled_back(&store).await?;
-    let Some(plan) = store.plan().await? else {
-        let message =
-            format!("there is no plan at {}: run `rogo-migrate plan` first", store.describe(names::PLAN));
-        return Err(Stop::new(Exit::Configuration, message));
+    let plan = match &settings.pod.shard_job {
+        Some(job) => await_shards(settings, &store, job).await?,
+        None => standing_plan(&store).await?,
     };
     merge(settings, &store, &plan).await
 }
 
+pub(super) async fn standing_plan(store: &RunStore) -> Result<Plan, Stop> {
+    connect::not_rolled_back(store).await?;
+    store.plan().await?.ok_or_else(|| {
+        let message =
+            format!("there is no plan at {}: run `rogo-migrate plan` first", store.describe(names::PLAN));
+        Stop::new(Exit::Configuration, message)
+    })
+}
+
+/// Waits for the plan, then until the shard Job has done what it could.
+async fn await_shards(settings: &Settings, store: &RunStore, job: &str) -> Result<Plan, Stop> {
+    let plan = await_plan(settings, store).await?;
+    let namespace = settings.pod.namespace.as_deref().unwrap_or("default");
+    let waited = wait::wait(
+        &JobWait {
+            store,
+            plan: &plan,
+            epoch: &settings.epoch,
+            jobs: &ClusterJob::new(namespace, job),
+            job,
+            namespace,
+            wait_plan: settings.wait_plan,
+            give_up_after: settings.work.give_up_after,
+            began_at: Utc::now(),
+        },
+        &mut |warning| tracing::warn!("{warning}"),
+    )
+    .await?;
+    match waited {
+        WaitEnd::AllDone => tracing::info!("every shard is done"),
+        WaitEnd::JobComplete => tracing::info!(job, "the Job is complete"),
+        WaitEnd::JobFailed(words) => tracing::warn!(job, words, "the Job failed: what it recorded is merged"),
+        WaitEnd::JobGone => tracing::warn!(job, "there is no such Job: what was recorded is merged"),
+    }
+    connect::not_rolled_back(store).await?;
+    Ok(plan)
+}
+
 /// Merges a plan whose shards have ended. `run` calls it last.
-pub async fn merge(settings: &Settings, store: &RunStore, plan: &Plan) -> Result<Exit, Stop> {
+pub async fn merge(settings: &Settings, store: &RunStore, plan: &Plan) -> Result<End, Stop> {
     let files = connect::target_blobs(settings)?;
     let target = connect::database(settings, 2, &format!("{}/finalize/{}", settings.run, std::process::id()));
     let database = target.database().await?;
@@ -72,7 +113,7 @@ pub async fn merge(settings: &Settings, store: &RunStore, plan: &Plan) -> Result
 }
 
 /// Publishes `summary.json`, prints the grid, and says how the process ends.
-async fn tell(settings: &Settings, store: &RunStore, plan: &Plan, totals: &Totals) -> Result<Exit, Stop> {
+async fn tell(settings: &Settings, store: &RunStore, plan: &Plan, totals: &Totals) -> Result<End, Stop> {
     let mut missing = Missing::default();
     for shard in &totals.missing {
         missing.rows += shard.rows;
@@ -86,15 +127,24 @@ async fn tell(settings: &Settings, store: &RunStore, plan: &Plan, totals: &Total
     summary.rows_left_out = totals.rows_left_out;
     summary.orphans_removed = totals.orphans.blobs;
     summary.stages = stages(&totals.books);
-    let files = [results::MIGRATED, results::FAILED, results::SKIPPED, results::NOTES, SUMMARY];
-    summary.results = files.iter().map(|file| settings.out.join(file).display().to_string()).collect();
-    let incomplete = totals.incomplete(store);
+    let files = [results::MIGRATED, results::FAILED, results::SKIPPED, results::NOTES, results::SUMMARY];
+    summary.results = files.iter().map(|file| location(settings, store, file)).collect();
+    let incomplete = totals.incomplete(store, &Rerun::of(settings.pod.release.as_ref()));
     summary.next_command = next_command(settings, totals);
     let text = serde_json::to_string_pretty(&summary)
         .map_err(|error| Stop::new(Exit::Bug, format!("the summary cannot be written as JSON: {error}")))?;
-    results::publish_document(store, Some(&settings.out), SUMMARY, &text, "application/json").await?;
+    results::publish_document(store, Some(&settings.out), results::SUMMARY, &text, "application/json")
+        .await?;
     summary.print();
-    incomplete.map_or(Ok(Exit::Done), Err)
+    incomplete.map_or_else(|| Ok(End::done(summary.in_a_line())), Err)
+}
+
+/// Where a person finds a result: a pod's own folder is gone with the pod.
+fn location(settings: &Settings, store: &RunStore, file: &str) -> String {
+    match settings.pod.name {
+        Some(_) => store.describe(&names::result(file)),
+        None => settings.out.join(file).display().to_string(),
+    }
 }
 
 /// Where the time went, slowest first.
@@ -113,15 +163,25 @@ fn stages(books: &Books) -> Vec<StageLatency> {
     stages
 }
 
+/// What to type next: fetch the results where they are far, then run what failed.
 fn next_command(settings: &Settings, totals: &Totals) -> String {
+    let (fetch, failed) = match settings.pod.name {
+        Some(_) => (
+            format!("rogo-migrate results --run {} --run-store {} --to .", settings.run, settings.run_store),
+            PathBuf::from(results::FAILED),
+        ),
+        None => (String::new(), settings.out.join(results::FAILED)),
+    };
+    let mut steps = vec![fetch];
     if totals.missing.is_empty() && totals.books.rows_failed() > 0 {
         // The failure CSV is a valid input.
-        return format!(
+        steps.push(format!(
             "when the causes are mended: rogo-migrate run --run <another name> --submissions {}",
-            settings.out.join(results::FAILED).display()
-        );
+            failed.display()
+        ));
     }
-    String::new()
+    steps.retain(|step| !step.is_empty());
+    steps.join("; ")
 }
 
 /// The submissions CSV, read again for its failed rows.

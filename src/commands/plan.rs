@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     adapters::postgres::PostgresTarget,
     cli::PlanArgs,
-    exit::{Exit, Stop},
+    exit::{End, Exit, Stop},
     inputs::Inputs,
     plan::{self, PlanReport, Services},
     ports::{Blobs, Source, Warehouse},
@@ -17,7 +17,7 @@ use crate::{
 use super::connect;
 
 /// Makes the plan, or in a dry run says what it would be.
-pub async fn run(settings: &Settings, args: &PlanArgs) -> Result<Exit, Stop> {
+pub async fn run(settings: &Settings, args: &PlanArgs) -> Result<End, Stop> {
     let made = if args.dry_run { rehearse(settings).await? } else { make(settings).await? };
     if args.json {
         let json = serde_json::to_string_pretty(&made)
@@ -26,7 +26,9 @@ pub async fn run(settings: &Settings, args: &PlanArgs) -> Result<Exit, Stop> {
     } else {
         report::print(&made.lines().join("\n"));
     }
-    Ok(Exit::Done)
+    let (run, rows, shards) = (&made.plan.run, made.plan.rows, made.plan.shards.len());
+    let stands = if args.dry_run { "could be made" } else { "stands" };
+    Ok(End::done(format!("the plan of run {run} {stands}: {rows} rows in {shards} shards")))
 }
 
 /// Makes the plan, or finds that it stands.

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     domain::ShardIndex,
-    exit::{Exit, Stop},
+    exit::{End, Stop},
     report,
     settings::{LogSettings, Settings},
 };
@@ -14,7 +14,7 @@ use crate::{
 use super::{connect, finalize, or_stopped, plan, shard};
 
 /// The three in one. Interrupted, it goes on where it stopped when it is run again.
-pub async fn run(settings: &Settings, log: &LogSettings, stop: &CancellationToken) -> Result<Exit, Stop> {
+pub async fn run(settings: &Settings, log: &LogSettings, stop: &CancellationToken) -> Result<End, Stop> {
     let store = connect::run_store(settings)?;
     let made = or_stopped(stop, plan::make(settings)).await?;
     for line in made.lines() {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     adapters::postgres::PostgresTarget,
     domain::{Plan, ShardIndex},
-    exit::{Exit, Stop},
+    exit::{End, Exit, Stop},
     plan::{Present, differences, lost_rows},
     ports::{Blobs, Service, Target},
     report::progress::{Progress, Style, display},
@@ -24,21 +24,20 @@ use crate::{
     },
 };
 
-use super::connect;
+use super::{await_plan::await_plan, connect};
 
-const LOOK_FOR_PLAN_EVERY: Duration = Duration::from_secs(2);
 const SHOW_EVERY: Duration = Duration::from_secs(10);
 
 /// Waits for the plan, then moves the shard's rows. Exit 0 only where every row has an outcome and the
 /// done marker stands.
-pub async fn run(settings: &Settings, log: &LogSettings, stop: &CancellationToken) -> Result<Exit, Stop> {
+pub async fn run(settings: &Settings, log: &LogSettings, stop: &CancellationToken) -> Result<End, Stop> {
     let Some(index) = settings.shard else {
         return Err(Stop::new(Exit::Usage, "which shard? Give --shard, or JOB_COMPLETION_INDEX"));
     };
     let store = connect::run_store(settings)?;
-    let plan = super::or_stopped(stop, wait_for_plan(settings, &store)).await?;
+    let plan = super::or_stopped(stop, await_plan(settings, &store)).await?;
     move_shard(settings, &store, Arc::new(plan), index, log, stop).await?;
-    Ok(Exit::Done)
+    Ok(End::done(format!("every row of shard {index} has an outcome")))
 }
 
 /// Moves one shard of a plan that stands. `run` calls it for each.
@@ -167,37 +166,6 @@ fn workers(
         workers.push(WorkerServices { target: database.clone(), warehouse, target_blobs, copier });
     }
     Ok(workers)
-}
-
-/// Waits for the plan of this run; obeys a refusal of its own epoch only.
-async fn wait_for_plan(settings: &Settings, store: &RunStore) -> Result<Plan, Stop> {
-    let began = Instant::now();
-    loop {
-        connect::not_rolled_back(store).await?;
-        match store.plan().await {
-            Ok(Some(plan)) => return Ok(plan),
-            Ok(None) => {
-                if let Some(refusal) = store.refusal(&settings.epoch).await? {
-                    let message = format!("the plan was refused: {}", refusal.reasons.join("; "));
-                    return Err(Stop::new(Exit::Configuration, message));
-                }
-            }
-            Err(fault) if fault.kind.retry() == crate::ports::Retry::Again => {
-                tracing::warn!(fault = %fault.chain(), "cannot look for the plan");
-            }
-            Err(fault) => return Err(fault.into()),
-        }
-        if began.elapsed() >= settings.wait_plan {
-            let message = format!(
-                "no plan at {} after {} s (wait-plan): run `rogo-migrate plan` first, or see why it did not end",
-                store.describe(crate::run_store::names::PLAN),
-                settings.wait_plan.as_secs()
-            );
-            return Err(Stop::new(Exit::Configuration, message));
-        }
-        tracing::debug!("waiting for the plan");
-        tokio::time::sleep(LOOK_FOR_PLAN_EVERY).await;
-    }
 }
 
 /// Refuses where something is not as it was when the plan was made.

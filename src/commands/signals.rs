@@ -6,6 +6,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use super::last_word::last_word;
 use crate::exit::{Exit, Stop};
 
 /// A token that the first signal cancels. The handlers stand when this returns.
@@ -25,6 +26,7 @@ pub fn stop_token(runtime: &Runtime) -> Result<CancellationToken, Stop> {
                 _ = interrupt.recv() => {}
             }
             if count == 2 {
+                last_word(Exit::Stopped, "stopped at once by a second signal: what was under way may not be recorded; run again to go on");
                 std::process::exit(i32::from(Exit::Stopped as u8));
             }
             tracing::info!(

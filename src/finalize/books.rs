@@ -7,7 +7,11 @@ use serde::Deserialize;
 use tokio::io::AsyncBufReadExt;
 use tokio_util::io::StreamReader;
 
-use super::{merge::Merged, sweep::Orphans};
+use super::{
+    merge::Merged,
+    rerun::{self, Rerun},
+    sweep::Orphans,
+};
 use crate::{
     domain::{Books, Plan, ShardIndex},
     exit::{Exit, Stop},
@@ -63,15 +67,17 @@ impl Totals {
     }
 
     /// How the process ends where rows are missing: 69, naming them, their shards and what to run.
-    pub fn incomplete(&self, store: &RunStore) -> Option<Stop> {
+    pub fn incomplete(&self, store: &RunStore, rerun: &Rerun) -> Option<Stop> {
         if self.missing.is_empty() {
             return None;
         }
+        let shards = self.incomplete_shards();
         let mut lines = vec![format!(
-            "INCOMPLETE: {} of {} rows have no outcome, in {} shard(s)",
+            "INCOMPLETE: {} of {} rows have no outcome, in {} shard(s): {}",
             self.rows_missing(),
             self.rows,
-            self.missing.len()
+            shards.len(),
+            rerun::list(&shards)
         )];
         for missing in &self.missing {
             lines.push(format!("  {missing}"));
@@ -80,20 +86,11 @@ impl Totals {
                 lines.push(format!("    segments of it were removed by hand: remove {marker} too"));
             }
         }
-        lines.push(format!("run them again: {}", self.command(store.run())));
-        lines.push(format!("then: rogo-migrate finalize --run {}", store.run()));
+        lines.push(format!(
+            "when the cause is mended, run them again: {}",
+            rerun.command(store.run(), &shards)
+        ));
         Some(Stop::new(Exit::Incomplete, lines.join("\n")))
-    }
-
-    fn command(&self, run: &str) -> String {
-        let shards: Vec<String> = self.missing.iter().map(|missing| missing.shard.to_string()).collect();
-        match shards.as_slice() {
-            [shard] => format!("rogo-migrate shard --run {run} --shard {shard}"),
-            _ => format!(
-                "for shard in {}; do rogo-migrate shard --run {run} --shard $shard; done",
-                shards.join(" ")
-            ),
-        }
     }
 }
 

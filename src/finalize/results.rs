@@ -26,6 +26,8 @@ pub const FAILED: &str = "submissions_failed_migration.csv";
 pub const SKIPPED: &str = "skipped.csv";
 /// What is worth knowing about migrated rows.
 pub const NOTES: &str = "notes.csv";
+/// The books.
+pub const SUMMARY: &str = "summary.json";
 
 const CSV: &str = "text/csv; charset=utf-8";
 /// Launch ids kept to recognise the database by.

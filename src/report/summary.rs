@@ -143,6 +143,11 @@ impl Summary {
         shown.join("\n")
     }
 
+    /// The books, for where there is room for a line only.
+    pub fn in_a_line(&self) -> String {
+        self.headline().trim_end().replace('\n', ": ")
+    }
+
     /// Prints the grid.
     pub fn print(&self) {
         super::print(&self.grid());

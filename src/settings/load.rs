@@ -5,8 +5,9 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    AccountSettings, DatabaseSettings, InputSettings, LogSettings, Organisation, Origin, Place, RuleSettings,
-    Secret, Setting, Settings, SourceSettings, Sources, Trial, WarehouseSettings, WorkSettings,
+    AccountSettings, DatabaseSettings, InputSettings, LogSettings, Organisation, Origin, Place, PodSettings,
+    RuleSettings, Secret, Setting, Settings, SourceSettings, Sources, StoreSettings, Trial,
+    WarehouseSettings, WorkSettings,
     effective::shown,
     parse::{self, Expected},
     shards::{ShardIndexes, shard_index},
@@ -24,6 +25,16 @@ impl Settings {
         let mut reader = Reader::new(sources);
         reader.log();
         let settings = reader.settings();
+        reader.end(settings)
+    }
+}
+
+impl StoreSettings {
+    /// Parses what commands need that only look at a run.
+    pub fn load(sources: &Sources) -> Result<Self, Stop> {
+        let mut reader = Reader::new(sources);
+        reader.log();
+        let settings = reader.store_settings();
         reader.end(settings)
     }
 }
@@ -71,7 +82,8 @@ impl<'s> Reader<'s> {
         let source = self.source();
         let target = self.required(&t::TARGET, parse::container);
         let run_store = self.required(&t::RUN_STORE, parse::place);
-        let account = self.account(warehouse.as_ref());
+        let azure = matches!(warehouse, Some(WarehouseSettings::Export(Place::Azure { .. })));
+        let account = self.account(azure || self.any_place_in_azure());
         let run = self.required(&t::RUN, |text| parse::name(text, 30));
         let epoch = self.required(&t::EPOCH, |text| parse::name(text, 63));
         let out = self.required(&t::OUT, parse::path);
@@ -81,7 +93,7 @@ impl<'s> Reader<'s> {
         let shards = self.required(&t::SHARDS, |text| parse::number(text, &(1..=100_000)));
         let parallelism = self.required(&t::PARALLELISM, |text| parse::number(text, &(1..=100_000)));
         let shard = self.shard();
-        let wait_plan = self.required(&t::WAIT_PLAN, |text| parse::duration(text, &(Duration::ZERO..=WEEK)));
+        let wait_plan = self.wait_plan();
         let work = self.work();
         Some(Settings {
             inputs: inputs?,
@@ -102,7 +114,20 @@ impl<'s> Reader<'s> {
             shard,
             wait_plan: wait_plan?,
             work: work?,
+            pod: PodSettings::of(self.sources),
         })
+    }
+
+    fn store_settings(&mut self) -> Option<StoreSettings> {
+        let run_store = self.required(&t::RUN_STORE, parse::place);
+        let account = self.account(matches!(run_store, Some(Place::Azure { .. })));
+        let run = self.required(&t::RUN, |text| parse::name(text, 30));
+        let wait_plan = self.wait_plan();
+        Some(StoreSettings { run_store: run_store?, account, run: run?, wait_plan: wait_plan? })
+    }
+
+    fn wait_plan(&mut self) -> Option<Duration> {
+        self.required(&t::WAIT_PLAN, |text| parse::duration(text, &(Duration::ZERO..=WEEK)))
     }
 
     fn inputs(&mut self) -> Option<InputSettings> {
@@ -161,7 +186,7 @@ impl<'s> Reader<'s> {
         })
     }
 
-    fn account(&mut self, warehouse: Option<&WarehouseSettings>) -> AccountSettings {
+    fn account(&mut self, needed: bool) -> AccountSettings {
         let connection_string = self.secret(&t::ACCOUNT_CONNECTION, |_| Ok(())).map(|(secret, _)| secret);
         let account_url = self.optional(&t::ACCOUNT_URL, parse::web_url);
         if connection_string.is_some() && account_url.is_some() {
@@ -172,8 +197,7 @@ impl<'s> Reader<'s> {
             ));
         }
         let given = self.is_set(&t::ACCOUNT_CONNECTION) || self.sources.find(&t::ACCOUNT_URL).is_some();
-        let azure = matches!(warehouse, Some(WarehouseSettings::Export(Place::Azure { .. })));
-        if !given && (azure || self.any_place_in_azure()) {
+        if !given && needed {
             self.missing.push(format!(
                 "the account of az:// places: {}, {}",
                 t::ACCOUNT_CONNECTION.ways(),

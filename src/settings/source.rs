@@ -6,7 +6,10 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use toml::de::{DeTable, DeValue};
 
-use super::table::{self, Setting};
+use super::{
+    pod::POD_VARIABLES,
+    table::{self, Setting},
+};
 use crate::exit::{Exit, Stop};
 
 /// Everything that was given, unparsed.
@@ -174,7 +177,8 @@ impl Sources {
     /// Variables that look like settings and are none: perhaps misspelt.
     pub fn unknown_variables(&self) -> Vec<&str> {
         let names = self.environment.keys().map(String::as_str);
-        names.filter(|name| name.starts_with("ROGO_") && !is_known(name)).collect()
+        let is_read = |name: &str| is_known(name) || POD_VARIABLES.contains(&name);
+        names.filter(|name| name.starts_with("ROGO_") && !is_read(name)).collect()
     }
 
     fn parse_config(&mut self, path: &str, text: &str) -> Result<(), Stop> {

@@ -126,7 +126,9 @@ impl Pace {
             };
             let fault = match result {
                 Ok(result) => {
-                    services.iter().for_each(|service| self.answered(*service));
+                    for service in services {
+                        self.answered(*service);
+                    }
                     return Ok(result);
                 }
                 Err(fault) => fault,

@@ -14,11 +14,7 @@ mod warehouse;
 use std::{fmt::Write as _, process::Stdio};
 
 use futures_util::TryStreamExt;
-use rogo_migrate::{
-    adapters::blobs,
-    ports::{Blobs, Service},
-    settings::{AccountSettings, Place, Secret},
-};
+use rogo_migrate::ports::Blobs;
 use tokio::process::Command;
 
 use crate::support::{
@@ -105,7 +101,7 @@ fn through_bash(app: &TestApp<'_>, script: &str) -> Command {
 /// Every row, every blob of the target, and every document of the run store but the refusals.
 async fn stored(app: &TestApp<'_>) -> String {
     let mut text = app.database.dump_tables(&[]).await;
-    for (what, blobs) in [("target", app.target_blobs()), ("run store", run_store(app))] {
+    for (what, blobs) in [("target", app.target_blobs()), ("run store", app.run_blobs())] {
         let mut names: Vec<String> = blobs
             .list("")
             .map_ok(|info| format!("{} {} {:?}", info.name, info.size_bytes, info.md5))
@@ -118,16 +114,9 @@ async fn stored(app: &TestApp<'_>) -> String {
     text
 }
 
-/// The app's run store, which lies in the tests' Azurite.
+/// The app's run store.
 fn run_store(app: &TestApp<'_>) -> std::sync::Arc<dyn Blobs> {
-    let (container, prefix) =
-        app.variable("ROGO_RUN_STORE").strip_prefix("az://").unwrap().split_once('/').unwrap();
-    let place = Place::Azure { container: container.into(), prefix: prefix.into() };
-    let account = AccountSettings {
-        connection_string: Some(Secret::Value(app.variable("AZURE_STORAGE_CONNECTION_STRING").into())),
-        account_url: None,
-    };
-    blobs::open(&place, &account, Service::RunStore).unwrap()
+    app.run_blobs()
 }
 
 /// Stores a file as an input blob; its `az://` address.

@@ -7,3 +7,4 @@ mod books;
 mod sweeping;
 mod results;
 mod size;
+mod waiting;

@@ -15,6 +15,7 @@ mod sample;
 mod finalize;
 mod e2e;
 mod crash;
+mod after;
 mod outages;
 mod readback;
 #[cfg(feature = "cluster")]

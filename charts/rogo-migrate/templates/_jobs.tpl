@@ -12,6 +12,9 @@ What each Job runs: its spec without the fields that may change in place. The ex
 {{/* Arguments: ctx, epoch, component, shardJob. */}}
 {{- define "rogo-migrate.finalizeSpec" -}}
 {{- $env := printf "- {name: ROGO_SHARD_JOB, value: %s}" .shardJob -}}
+{{- $release := include "rogo-migrate.variable" (dict "name" "ROGO_HELM_RELEASE" "value" .ctx.Release.Name) -}}
+{{- $chart := include "rogo-migrate.variable" (dict "name" "ROGO_HELM_CHART" "value" .ctx.Values.chartReference) -}}
+{{- $env = print $env $release $chart -}}
 {{- $pod := dict "job" .ctx.Values.finalize "command" (list "finalize") "env" $env "results" true "token" true -}}
 {{- include "rogo-migrate.singleSpec" (merge $pod .) -}}
 {{- end -}}

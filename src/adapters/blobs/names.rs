@@ -26,7 +26,8 @@ pub(super) fn shown(name: &str, service: Service) -> String {
         | Service::Warehouse
         | Service::Database
         | Service::SourceBlobs
-        | Service::RunStore => name.to_owned(),
+        | Service::RunStore
+        | Service::Cluster => name.to_owned(),
     }
 }
 

@@ -34,6 +34,7 @@ fn a_job_has_another_name_exactly_when_it_runs_something_else() {
         ("shards.count=9", everything),
         ("shards.resources.memory=1Gi", "shards finalize"),
         ("finalize.resources.memory=1Gi", "finalize"),
+        ("chartReference=other", "finalize"),
     ];
     let before = names(&render("").unwrap());
     for (set, expected) in table {

@@ -40,9 +40,10 @@ fn pods_are_locked_down() {
         let rendered = render(set).unwrap();
         let mut watched = vec![rendered.name("shards")];
         watched.extend(rendered.find("shards-again").map(|again| text(again, "/metadata/name")));
-        let expected = json!([{
-            "apiGroups": ["batch"], "resources": ["jobs"], "resourceNames": watched, "verbs": ["get", "list", "watch"]
-        }]);
+        let expected = json!([
+            {"apiGroups": ["batch"], "resources": ["jobs"], "resourceNames": watched, "verbs": ["get", "list", "watch"]},
+            {"apiGroups": [""], "resources": ["pods", "events"], "verbs": ["list"]}
+        ]);
         assert_eq!(rules(&rendered), Some(expected));
     }
     assert!(render("rbac.create=false").unwrap().find("Role").is_none());

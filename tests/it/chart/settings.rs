@@ -100,9 +100,24 @@ fn settings_reach_the_pods_by_the_programs_names() {
             json!([{"configMapRef": {"name": "c"}}]),
         ),
     ]);
+}
+
+#[test]
+fn the_finalizer_knows_its_job_and_how_to_run_shards_again() {
     let rendered = render("").unwrap();
     let named = rendered.field("finalize", "env/ROGO_SHARD_JOB/value").and_then(Value::as_str);
     assert_eq!(named, Some(rendered.name("shards").as_str()));
+    check(&[
+        ("shards.only=3", "finalize finalize-again", "env/ROGO_HELM_RELEASE/value", json!("r")),
+        (
+            "shards.only=3",
+            "finalize finalize-again",
+            "env/ROGO_HELM_CHART/value",
+            json!("charts/rogo-migrate"),
+        ),
+        ("chartReference=oci://a/b", "finalize", "env/ROGO_HELM_CHART/value", json!("oci://a/b")),
+        ("", "plan shards test", "env/ROGO_HELM_RELEASE", Value::Null),
+    ]);
 }
 
 /// A variable that the program does not know would be a value without effect.
@@ -111,9 +126,8 @@ fn every_variable_of_the_chart_is_one_that_somebody_reads() {
     let mut known: BTreeSet<String> =
         settings::ALL.iter().filter_map(|s| s.environment).map(str::to_owned).collect();
     known.extend(known.clone().into_iter().map(|name| format!("{name}_FILE")));
-    let others = "ROGO_NAMESPACE ROGO_POD ROGO_NODE ROGO_JOB ROGO_SHARD_JOB ROGO_TERMINATION_LOG TMPDIR \
-                  OTEL_SERVICE_NAME OTEL_RESOURCE_ATTRIBUTES";
-    known.extend(others.split_whitespace().map(str::to_owned));
+    let others = "TMPDIR OTEL_SERVICE_NAME OTEL_RESOURCE_ATTRIBUTES";
+    known.extend(others.split_whitespace().chain(settings::POD_VARIABLES).map(str::to_owned));
     let rendered = render("shards.only=3").unwrap();
     for object in rendered.objects() {
         let Some(of) = component(object) else { continue };

@@ -3,6 +3,8 @@
 use rogo_migrate::{
     domain::{FailCode, Outcome},
     exit::Exit,
+    finalize::rerun::Rerun,
+    settings::HelmRelease,
 };
 
 use super::world::{TRY_A, World, failed, migrated, skipped};
@@ -13,7 +15,7 @@ async fn a_complete_run_balances_and_forgets_the_rows_it_was_given() {
     world.run_blobs.insert("rogo/queues/ffffffffffff/0", "left by a killed plan\n");
     world.record(TRY_A, &[migrated(1, 1), failed(2, 1, FailCode::NoFiles), skipped(3, 1)]).await;
     let totals = world.finalize().await.unwrap();
-    assert!(totals.incomplete(&world.store).is_none());
+    assert!(totals.incomplete(&world.store, &Rerun::ByHand).is_none());
     assert_eq!((totals.rows, totals.books.rows(), totals.rows_missing()), (3, 3, 0));
     assert_eq!((totals.books.files, totals.books.bytes), (3, 300));
     assert!(
@@ -28,14 +30,13 @@ async fn missing_rows_make_it_incomplete_and_are_named_with_their_shards_and_the
         (1..=10).filter(|row| ![1, 3, 7].contains(row)).map(|row| migrated(row, 1)).collect();
     world.record(TRY_A, &outcomes).await;
     let totals = world.finalize().await.unwrap();
-    let stop = totals.incomplete(&world.store).unwrap();
+    let stop = totals.incomplete(&world.store, &Rerun::ByHand).unwrap();
     assert_eq!(stop.exit, Exit::Incomplete);
     assert_eq!(
         stop.message,
-        "INCOMPLETE: 3 of 10 rows have no outcome, in 1 shard(s)\n  \
+        "INCOMPLETE: 3 of 10 rows have no outcome, in 1 shard(s): 1\n  \
            shard 1: 3 row(s): 1, 3, 7\n\
-         run them again: rogo-migrate shard --run rogo --shard 1\n\
-         then: rogo-migrate finalize --run rogo"
+         when the cause is mended, run them again: rogo-migrate resume --run rogo"
     );
     assert_eq!(totals.rows, totals.books.rows() + totals.rows_missing());
     assert_eq!(world.result("migrated.csv").lines().count(), 8);
@@ -50,14 +51,21 @@ async fn several_incomplete_shards_share_one_command_and_ranges_are_joined() {
     let world = World::new(100, 2);
     world.run_blobs.insert("rogo/done/1.json", "{}");
     let totals = world.finalize().await.unwrap();
-    let message = totals.incomplete(&world.store).unwrap().message;
+    let message = totals.incomplete(&world.store, &Rerun::ByHand).unwrap().message;
     assert!(
         message.contains("shard 0: 50 row(s): 2, 4, 6, 8, 10, 12, 14, 16, 18, 20 and 40 more"),
         "{message}"
     );
+    assert!(message.contains("in 2 shard(s): 0-1\n"), "{message}");
+    let release =
+        HelmRelease { name: "r".into(), namespace: "ns".into(), chart: "charts/rogo-migrate".into() };
+    let in_cluster = totals.incomplete(&world.store, &Rerun::Helm(release)).unwrap().message;
     assert!(
-        message.contains("for shard in 0 1; do rogo-migrate shard --run rogo --shard $shard; done"),
-        "{message}"
+        in_cluster.ends_with(
+            "\nwhen the cause is mended, run them again: helm upgrade r charts/rogo-migrate --namespace ns \
+             --reset-then-reuse-values --set-literal shards.only=0-1"
+        ),
+        "{in_cluster}"
     );
     assert!(message.contains("remove memory://run/rogo/done/1.json too"), "{message}");
 

@@ -350,5 +350,6 @@ pub fn settings(folder: &Path) -> Settings {
             give_up_after: Duration::from_secs(1),
             breaker: None,
         },
+        pod: rogo_migrate::settings::PodSettings::default(),
     }
 }

@@ -66,6 +66,17 @@ impl Sample {
         Self { folder, source, tds }
     }
 
+    /// The same with the source files in a folder of the sample, `files`.
+    pub async fn in_folder(rows: u64, seed: u64, change: impl FnOnce(&mut SampleOptions)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = SampleOptions::new(rows, seed, folder.path().join("sample"));
+        change(&mut options);
+        sample::generate(&options).unwrap();
+        let data = Data::load(&folder.path().join("sample/warehouse")).unwrap();
+        let tds = TdsServer::start(data, tds::Options::default()).await.unwrap();
+        Self { folder, source: String::new(), tds }
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join("sample").join(name)
     }
@@ -224,12 +235,23 @@ impl<'sample> TestApp<'sample> {
     }
 
     pub fn target_blobs(&self) -> std::sync::Arc<dyn Blobs> {
-        let place = Place::Azure { container: self.container.clone(), prefix: String::new() };
+        self.open(&self.container, "", Service::TargetBlobs)
+    }
+
+    /// The run store, which lies in the tests' Azurite.
+    pub fn run_blobs(&self) -> std::sync::Arc<dyn Blobs> {
+        let place = self.variable("ROGO_RUN_STORE").strip_prefix("az://").unwrap();
+        let (container, prefix) = place.split_once('/').unwrap();
+        self.open(container, prefix, Service::RunStore)
+    }
+
+    fn open(&self, container: &str, prefix: &str, service: Service) -> std::sync::Arc<dyn Blobs> {
+        let place = Place::Azure { container: container.into(), prefix: prefix.into() };
         let account = AccountSettings {
             connection_string: Some(Secret::Value(self.variable("AZURE_STORAGE_CONNECTION_STRING").into())),
             account_url: None,
         };
-        blobs::open(&place, &account, Service::TargetBlobs).unwrap()
+        blobs::open(&place, &account, service).unwrap()
     }
 }
 

@@ -1,10 +1,12 @@
 //! A private Azurite for the tests: one process for the whole test binary, on a free loopback port, its blobs
 //! in memory. It ends when the test binary does, however that ends: Azurite watches its standard input, a pipe
 //! whose other end only this process holds.
+#![allow(dead_code, reason = "the benchmark uses more of it")]
 
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{ChildStdin, Command, Stdio},
     sync::OnceLock,
@@ -54,12 +56,23 @@ impl Azurite {
         &self.endpoint
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        let url = Url::parse(&self.endpoint).unwrap();
+        url.socket_addrs(|| None).unwrap()[0]
+    }
+
     /// A new, empty container.
     pub async fn container(&self) -> String {
         let name = format!("box-{}", uuid::Uuid::new_v4().simple());
         let url = self.signed(&name);
         BlobContainerClient::new(url, None, None).unwrap().create(None).await.unwrap();
         name
+    }
+
+    /// Removes a container with all that is in it.
+    pub async fn discard(&self, container: &str) {
+        BlobContainerClient::new(self.signed(container), None, None).unwrap().delete(None).await.unwrap();
     }
 
     /// Stores a blob as a stranger to our adapter would: without an MD5 beyond the service's own.
@@ -87,15 +100,19 @@ impl Azurite {
 
     /// A blob's URL, without a signature.
     pub fn url(&self, container: &str, name: &str) -> url::Url {
-        let mut url = self.signed(&format!("{container}/{}", encode(name)));
+        let mut url = self.signed_url(container, name);
         url.set_query(None);
         url
     }
 
     /// The official client of a blob, for what the helpers above cannot say.
     pub fn blob(&self, container: &str, name: &str) -> BlobClient {
-        let url = self.signed(&format!("{container}/{}", encode(name)));
-        BlobClient::new(url, None, None).unwrap()
+        BlobClient::new(self.signed_url(container, name), None, None).unwrap()
+    }
+
+    /// The same with a signature for everything.
+    pub fn signed_url(&self, container: &str, name: &str) -> url::Url {
+        self.signed(&format!("{container}/{}", encode(name)))
     }
 
     fn signed(&self, path: &str) -> Url {

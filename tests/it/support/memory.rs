@@ -66,6 +66,7 @@ struct Held {
 struct State {
     blobs: BTreeMap<String, Held>,
     put_faults: Vec<(Strike, FaultKind)>,
+    list_fault: Option<FaultKind>,
 }
 
 /// A container in memory.
@@ -85,6 +86,11 @@ impl InMemoryBlobs {
     /// The next `times` puts fail.
     pub fn fail_puts(&self, times: usize, strike: Strike, kind: &FaultKind) {
         self.state.lock().unwrap().put_faults.extend((0..times).map(|_| (strike, kind.clone())));
+    }
+
+    /// From now on nothing can be listed.
+    pub fn fail_lists(&self, kind: &FaultKind) {
+        self.state.lock().unwrap().list_fault = Some(kind.clone());
     }
 
     /// Puts a blob there, outside of the journal.
@@ -213,6 +219,9 @@ impl Blobs for InMemoryBlobs {
     fn list(&self, prefix: &str) -> BoxStream<'static, Result<BlobInfo, Fault>> {
         self.journal.add(format!("{}: list {prefix}", self.place));
         let state = self.state.lock().unwrap();
+        if let Some(kind) = state.list_fault.clone() {
+            return stream::iter([Err(self.fault(kind, "injected into the list"))]).boxed();
+        }
         let found: Vec<_> = state
             .blobs
             .iter()

@@ -1,0 +1,42 @@
+//! The floor: the same files, got and put by a bare HTTP client, with nothing known, checked or recorded.
+
+use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt, TryStreamExt};
+use reqwest::{Body, Client, header::CONTENT_LENGTH};
+
+use super::support::{app::Sample, azurite::Azurite};
+
+/// Copies every source file into a container of its own, `width` at a time.
+pub async fn pass(sample: &Sample, width: usize) -> Duration {
+    let azurite = Azurite::shared().await;
+    let container = azurite.container().await;
+    let mut files = csv::Reader::from_path(sample.path("files.csv")).unwrap();
+    let names: Vec<String> = files.records().map(|file| file.unwrap()[1].to_owned()).collect();
+    let client = Client::new();
+    let began = Instant::now();
+    futures_util::stream::iter(names.iter().enumerate())
+        .map(|(number, name)| {
+            copy(
+                &client,
+                azurite.signed_url(&sample.source, name),
+                azurite.signed_url(&container, &number.to_string()),
+            )
+        })
+        .buffer_unordered(width)
+        .try_collect::<()>()
+        .await
+        .unwrap();
+    let elapsed = began.elapsed();
+    azurite.discard(&container).await;
+    elapsed
+}
+
+async fn copy(client: &Client, from: url::Url, to: url::Url) -> reqwest::Result<()> {
+    let answer = client.get(from).send().await?.error_for_status()?;
+    let length = answer.content_length().unwrap();
+    let body = Body::wrap_stream(answer.bytes_stream());
+    let put = client.put(to).header("x-ms-blob-type", "BlockBlob").header(CONTENT_LENGTH, length).body(body);
+    put.send().await?.error_for_status()?;
+    Ok(())
+}

@@ -1,0 +1,202 @@
+//! What a run costs, on real servers that this starts: PostgreSQL, Azurite, the scripted SQL Server.
+//!
+//! All ratios are of one run, floor and program in turn: the machine's own noise meets both.
+#![allow(missing_docs, reason = "a program")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "it prints; what fails may panic"
+)]
+#![allow(clippy::cast_precision_loss, reason = "counts become ratios")]
+
+mod cost;
+mod floor;
+#[path = "../../tests/it/support"]
+#[allow(dead_code, reason = "the tests use more of it")]
+mod support {
+    pub mod app;
+    pub mod azurite;
+    pub mod postgres;
+    pub mod proxy;
+    pub mod tds;
+}
+
+use std::{fs, time::Duration};
+
+use clap::Parser;
+use cost::Cost;
+
+use support::{
+    app::{Sample, TestApp},
+    azurite::Azurite,
+    postgres::TestServer,
+    proxy::Proxy,
+};
+
+/// Files of a row of a plain sample: two of the learner, one of the marker.
+const FILES: u64 = 3;
+/// Numbers of requests under way that the floor is tried with: the program's adaptive limit moves among them.
+const WIDTHS: [usize; 3] = [16, 32, 64];
+
+/// Prints what a run costs, on real servers.
+#[derive(Parser)]
+struct Options {
+    /// Submissions of 3 files that are copied through Azurite
+    #[arg(long, default_value_t = 1_500)]
+    submissions: u64,
+    /// Bytes of each file
+    #[arg(long, default_value_t = 102_400)]
+    file_bytes: u64,
+    /// Times that floor and program run in turn; medians are printed
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Rows of the run over a target that holds them all; 0 leaves it out
+    #[arg(long, default_value_t = 80_000)]
+    held: u64,
+    /// cargo bench says it
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[tokio::main]
+async fn main() {
+    let options = Options::parse();
+    if options.submissions > 0 {
+        let plain = Sample::with(options.submissions, 1, |sample| {
+            sample.plain = true;
+            sample.file_bytes = options.file_bytes.to_string().parse().unwrap();
+        })
+        .await;
+        copies(&options, &plain).await;
+        round_trips(&options, &plain).await;
+    }
+    if options.held > 0 {
+        held(options.held).await;
+    }
+}
+
+/// Floor and program in turn, on the same Azurite.
+async fn copies(options: &Options, sample: &Sample) {
+    println!(
+        "{} submissions of {FILES} files of {} bytes, Azurite to Azurite",
+        options.submissions, options.file_bytes
+    );
+    let mut width = WIDTHS[0];
+    let mut fastest = 0.0;
+    for tried in WIDTHS {
+        let rate = per_second(options.submissions, floor::pass(sample, tried).await);
+        println!("  floor, {tried} at a time            {rate:8.1} submissions/s");
+        if rate > fastest {
+            (fastest, width) = (rate, tried);
+        }
+    }
+    let mut ratios = Vec::new();
+    let mut rates = Vec::new();
+    let mut costs = Vec::new();
+    for _ in 0..options.rounds {
+        let floor = per_second(options.submissions, floor::pass(sample, width).await);
+        let cost = migrate(sample).await;
+        let rate = per_second(options.submissions, cost.elapsed);
+        println!("  floor {floor:8.1}, program {rate:8.1} submissions/s: {:.2}", rate / floor);
+        ratios.push(rate / floor);
+        rates.push(rate);
+        costs.push(cost);
+    }
+    let cpu = costs.iter().map(|cost| cost.cpu.as_secs_f64() * 1e3 / options.submissions as f64);
+    let memory = costs.iter().map(|cost| cost.peak_bytes as f64 / 1e6);
+    println!("  ratio to the floor               {:8.2}   goal ≥ 0.85", median(ratios));
+    println!("  submissions per second           {:8.1}", median(rates));
+    println!("  CPU per submission               {:8.2} ms goal ≤ 2", median(cpu.collect()));
+    println!("  peak memory                      {:8.0} MB goal ≤ 150", median(memory.collect()));
+}
+
+/// One `run` of the whole sample into a target of its own.
+async fn migrate(sample: &Sample) -> Cost {
+    let mut app = TestApp::new(sample).await;
+    app.unset("ROGO_FLUSH");
+    let cost = cost::of(app.start(&["run"])).await;
+    discard(&app).await;
+    cost
+}
+
+async fn discard(app: &TestApp<'_>) {
+    Azurite::shared().await.discard(&app.container).await;
+}
+
+/// The same run with a counting proxy before each service: slower, and only counted.
+async fn round_trips(options: &Options, sample: &Sample) {
+    let azurite = Azurite::shared().await;
+    let blobs = Proxy::start(azurite.address()).await;
+    let postgres = Proxy::start(TestServer::get().address()).await;
+    let warehouse = Proxy::start(sample.tds.address).await;
+    let mut app = TestApp::new(sample).await;
+    let through = |text: &str| text.replace(&azurite.address().to_string(), &blobs.address().to_string());
+    let submissions = app.out.path().join("through-proxy.csv");
+    fs::write(&submissions, through(&fs::read_to_string(sample.path("submission_files.csv")).unwrap()))
+        .unwrap();
+    app.set("ROGO_SUBMISSIONS", submissions.display().to_string());
+    for name in ["ROGO_SOURCE_ALLOW", "SOURCE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_CONNECTION_STRING"] {
+        app.set(name, through(app.variable(name)));
+    }
+    app.set("DATABASE_URL", app.database.url_through(postgres.address()));
+    let port = |address: std::net::SocketAddr| format!(",{};", address.port());
+    let connection =
+        sample.tds.connection_string().replace(&port(sample.tds.address), &port(warehouse.address()));
+    app.set("DATA_WAREHOUSE_CONNECTION_STRING", connection);
+    app.unset("ROGO_FLUSH");
+    app.run(&["plan"]).await.expect(0);
+    let counted = |proxy: &Proxy| proxy.exchanges();
+    let before = [&postgres, &warehouse, &blobs].map(counted);
+    let logins = sample.tds.script.logins();
+    app.run(&["shard", "--shard", "0"]).await.expect(0);
+    let logins = sample.tds.script.logins() - logins;
+    let after = [&postgres, &warehouse, &blobs].map(counted);
+    println!("round trips per submission, in a shard from its start to its end");
+    for ((name, goal), (before, after)) in
+        [("PostgreSQL", 2.0), ("warehouse", 0.02), ("blobs", (FILES * 2) as f64)]
+            .into_iter()
+            .zip(before.into_iter().zip(after))
+    {
+        let each = (after - before) as f64 / options.submissions as f64;
+        println!("  {name:32} {each:8.3}    goal ≤ {goal}");
+    }
+    println!("  of the warehouse's: logins of two   {logins:5}");
+    discard(&app).await;
+}
+
+/// Rows that need no copy: all of them are in the target, brought there by a run from folder to folder.
+async fn held(rows: u64) {
+    println!("{rows} submissions of {FILES} files of 100 bytes, folder to folder");
+    let sample = Sample::in_folder(rows, 2, |sample| {
+        sample.plain = true;
+        sample.file_bytes = "100".parse().unwrap();
+    })
+    .await;
+    let mut app = TestApp::new(&sample).await;
+    app.unset("ROGO_FLUSH");
+    for (name, folder) in [("ROGO_TARGET", "target"), ("ROGO_RUN_STORE", "runs")] {
+        let path = sample.folder.path().join(folder);
+        fs::create_dir(&path).unwrap();
+        app.set(name, format!("file://{}", path.display()));
+    }
+    app.set("ROGO_SOURCE_ALLOW", format!("file://{}", sample.path("files").display()));
+    let first = cost::of(app.start(&["run", "--run", "first"])).await;
+    println!("  submissions per second           {:8.1}", per_second(rows, first.elapsed));
+    println!("  CPU per submission               {:8.2} ms", first.cpu.as_secs_f64() * 1e3 / rows as f64);
+    println!("  peak memory                      {:8.0} MB goal ≤ 150", first.peak_bytes as f64 / 1e6);
+    println!("a new run over the target that now holds them all");
+    let again = cost::of(app.start(&["run", "--run", "again"])).await;
+    println!("  seconds                          {:8.1}    goal ≤ 5 for 80,000", again.elapsed.as_secs_f64());
+    println!("  rows per second                  {:8.0}    goal ≥ 20000", per_second(rows, again.elapsed));
+    println!("  peak memory                      {:8.0} MB goal ≤ 150", again.peak_bytes as f64 / 1e6);
+}
+
+fn per_second(count: u64, elapsed: Duration) -> f64 {
+    count as f64 / elapsed.as_secs_f64()
+}
+
+fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers[numbers.len() / 2]
+}

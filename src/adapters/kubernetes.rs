@@ -1,0 +1,152 @@
+//! Kubernetes: Jobs and their pods, read and never changed.
+
+mod faults;
+mod found;
+mod states;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt;
+use k8s_openapi::api::{
+    batch::v1::Job,
+    core::v1::{Event, Pod},
+};
+use kube::{
+    Api, Client, Config,
+    api::{ListParams, WatchEvent, WatchParams},
+    config::KubeConfigOptions,
+};
+use tokio::sync::OnceCell;
+
+use self::faults::{fault, within};
+use crate::ports::{Fault, FaultKind, JobState, Jobs, Service, Survey};
+
+/// A watch is asked to end after this long, so that a connection that died unnoticed is soon another.
+const WATCH_S: u32 = 60;
+/// The longest that an answer may take, a watch's end included.
+const READ: Duration = Duration::from_secs(90);
+const CONNECT: Duration = Duration::from_secs(10);
+/// Events that are asked for of one pod or Job: the newest of them is told.
+const EVENTS: u32 = 50;
+/// Pods whose events are asked for: they say the same of all.
+const PODS_ASKED: usize = 3;
+/// Pods that a survey reads.
+const PODS: u32 = 500;
+
+/// A cluster: the one that this pod runs in, else the current context of `KUBECONFIG`. Asked nothing yet.
+#[derive(Default)]
+pub struct Cluster {
+    client: OnceCell<Client>,
+}
+
+impl Cluster {
+    /// The connection, made at the first use; a failure is told each time and tried again the next.
+    async fn client(&self) -> Result<Client, Fault> {
+        self.client.get_or_try_init(connect).await.cloned()
+    }
+}
+
+async fn connect() -> Result<Client, Fault> {
+    let unconfigured = |error| {
+        let what = "neither is this a pod with a service account's token, nor is there a usable kubeconfig; see \
+                    KUBECONFIG";
+        Fault::caused(Service::Cluster, FaultKind::Misconfigured, what, error)
+    };
+    let mut config = match Config::incluster() {
+        Ok(config) => config,
+        Err(_) => Config::from_kubeconfig(&KubeConfigOptions::default()).await.map_err(unconfigured)?,
+    };
+    config.connect_timeout = Some(CONNECT);
+    config.read_timeout = Some(READ);
+    config.reset_reader_on_write = true;
+    Client::try_from(config).map_err(fault)
+}
+
+/// One Job by name, and its pods.
+pub struct ClusterJob {
+    cluster: Cluster,
+    namespace: String,
+    name: String,
+}
+
+impl ClusterJob {
+    /// The Job `name` of `namespace`.
+    pub fn new(namespace: &str, name: &str) -> Self {
+        Self { cluster: Cluster::default(), namespace: namespace.to_owned(), name: name.to_owned() }
+    }
+
+    /// The newest warning about a pod or Job.
+    async fn last_warning(&self, client: &Client, object: &str) -> Result<Option<Event>, Fault> {
+        let events: Api<Event> = Api::namespaced(client.clone(), &self.namespace);
+        let selector = format!("involvedObject.name={object},type=Warning");
+        let list = within(events.list(&ListParams::default().fields(&selector).limit(EVENTS))).await?;
+        Ok(list.items.into_iter().max_by_key(states::happened))
+    }
+}
+
+#[async_trait]
+impl Jobs for ClusterJob {
+    async fn look(&self, version: Option<&str>) -> Result<Option<JobState>, Fault> {
+        let jobs: Api<Job> = Api::namespaced(self.cluster.client().await?, &self.namespace);
+        if let Some(version) = version
+            && let Some(changed) = watch(&jobs, &self.name, version).await?
+        {
+            return Ok(changed.state);
+        }
+        Ok(within(jobs.get_opt(&self.name)).await?.as_ref().map(states::job))
+    }
+
+    async fn survey(&self) -> Result<Survey, Fault> {
+        let client = self.cluster.client().await?;
+        let pods: Api<Pod> = Api::namespaced(client.clone(), &self.namespace);
+        let selector = format!("batch.kubernetes.io/job-name={}", self.name);
+        let living = ListParams::default()
+            .labels(&selector)
+            .fields("status.phase!=Succeeded,status.phase!=Failed")
+            .limit(PODS);
+        let pods = within(pods.list(&living)).await?.items;
+        let mut survey = Survey {
+            obstacles: pods.iter().filter_map(states::obstacle).collect(),
+            terminating: pods.iter().filter_map(states::terminating).collect(),
+        };
+        let unexplained = pods.iter().filter(|pod| states::waits_unexplained(pod));
+        for pod in unexplained.take(PODS_ASKED).filter_map(|pod| pod.metadata.name.as_deref()) {
+            let event = self.last_warning(&client, pod).await?;
+            survey.obstacles.extend(event.map(|event| states::of_pod_event(pod, &event)));
+        }
+        if pods.is_empty() {
+            let event = self.last_warning(&client, &self.name).await?;
+            survey.obstacles.extend(event.as_ref().and_then(states::of_job_event));
+        }
+        Ok(survey)
+    }
+}
+
+/// What a watch saw first.
+struct Changed {
+    state: Option<JobState>,
+}
+
+/// The first change after `version`; `None` where the watch ended before one, or the version is too old.
+async fn watch(jobs: &Api<Job>, name: &str, version: &str) -> Result<Option<Changed>, Fault> {
+    // The Role names the Job: a watch passes only with this selector.
+    let params = WatchParams::default().fields(&format!("metadata.name={name}")).timeout(WATCH_S);
+    let mut events = Box::pin(within(jobs.watch(&params, version)).await?);
+    let next = async {
+        while let Some(event) = events.try_next().await.map_err(fault)? {
+            match event {
+                WatchEvent::Added(job) | WatchEvent::Modified(job) => {
+                    return Ok(Some(Changed { state: Some(states::job(&job)) }));
+                }
+                WatchEvent::Deleted(_) => return Ok(Some(Changed { state: None })),
+                WatchEvent::Bookmark(_) => {}
+                WatchEvent::Error(status) if status.code == 410 => return Ok(None),
+                WatchEvent::Error(status) => return Err(fault(kube::Error::Api(status))),
+            }
+        }
+        Ok(None)
+    };
+    // A connection that died unnoticed ends like one that the server closed.
+    tokio::time::timeout(READ, next).await.unwrap_or(Ok(None))
+}

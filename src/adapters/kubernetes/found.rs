@@ -1,0 +1,107 @@
+//! The Jobs of a run, found by their labels: for a person at a laptop who names only the run.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::{batch::v1::Job, core::v1::Container};
+use kube::{Api, api::ListParams};
+
+use super::{Cluster, faults::within, states};
+use crate::ports::{Fault, RunJob, RunJobs};
+
+impl Cluster {
+    /// The Jobs of the run in the context's namespace, of the release that was installed last; `None` where
+    /// there are none of this run and this run store: another run may have the same name.
+    pub async fn find(&self, run: &str, run_store: &str) -> Result<Option<RunJobs>, Fault> {
+        let client = self.client().await?;
+        let namespace = client.default_namespace().to_owned();
+        let jobs: Api<Job> = Api::namespaced(client, &namespace);
+        let selector = format!("app.kubernetes.io/name=rogo-migrate,rogo-migrate/run={run}");
+        let list = within(jobs.list(&ListParams::default().labels(&selector))).await?;
+        Ok(newest(list.items, &namespace, run_store))
+    }
+}
+
+/// The Jobs of the newest release, oldest first.
+fn newest(jobs: Vec<Job>, namespace: &str, run_store: &str) -> Option<RunJobs> {
+    let mut releases: BTreeMap<String, Vec<Job>> = BTreeMap::new();
+    for job in jobs {
+        let same_store = variable(&job, "ROGO_RUN_STORE")
+            .is_some_and(|place| place.trim_end_matches('/') == run_store.trim_end_matches('/'));
+        if let Some(release) = label(&job, "app.kubernetes.io/instance").filter(|_| same_store) {
+            releases.entry(release.to_owned()).or_default().push(job);
+        }
+    }
+    let made = |job: &Job| job.metadata.creation_timestamp.as_ref().map(|time| time.0.as_second());
+    let (release, mut jobs) = releases.into_iter().max_by_key(|(_, jobs)| jobs.iter().map(made).max())?;
+    jobs.sort_by_key(made);
+    let last = jobs.last()?;
+    Some(RunJobs {
+        release,
+        namespace: namespace.to_owned(),
+        chart: jobs.iter().rev().find_map(|job| variable(job, "ROGO_HELM_CHART")).map(str::to_owned),
+        epoch: variable(last, "ROGO_EPOCH").map(str::to_owned),
+        jobs: jobs.iter().map(named).collect(),
+    })
+}
+
+fn named(job: &Job) -> RunJob {
+    RunJob {
+        name: job.metadata.name.clone().unwrap_or_default(),
+        component: label(job, "app.kubernetes.io/component").unwrap_or_default().to_owned(),
+        epoch: variable(job, "ROGO_EPOCH").unwrap_or_default().to_owned(),
+        state: states::job(job),
+    }
+}
+
+fn label<'j>(job: &'j Job, name: &str) -> Option<&'j str> {
+    job.metadata.labels.as_ref()?.get(name).map(String::as_str)
+}
+
+/// A variable of the program's own container.
+fn variable<'j>(job: &'j Job, name: &str) -> Option<&'j str> {
+    let containers = &job.spec.as_ref()?.template.spec.as_ref()?.containers;
+    let own = |container: &&Container| container.name == "rogo-migrate";
+    let variables = containers.iter().find(own)?.env.iter().flatten();
+    variables.filter(|variable| variable.name == name).find_map(|variable| variable.value.as_deref())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn job(release: &str, component: &str, made: u32, store: &str) -> Job {
+        let env = json!([
+            {"name": "ROGO_RUN_STORE", "value": store},
+            {"name": "ROGO_EPOCH", "value": "1-abc"},
+            {"name": "ROGO_HELM_CHART", "value": "charts/rogo-migrate"}
+        ]);
+        serde_json::from_value(json!({
+            "metadata": {
+                "name": format!("{release}-{component}"),
+                "creationTimestamp": format!("2026-01-01T00:00:{made:02}Z"),
+                "labels": {"app.kubernetes.io/instance": release, "app.kubernetes.io/component": component}
+            },
+            "spec": {"template": {"spec": {"containers": [{"name": "rogo-migrate", "env": env}]}}}
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_run_is_known_by_its_run_store_and_the_newest_release_counts() {
+        let jobs = vec![
+            job("old", "shards", 1, "az://runs/x"),
+            job("other", "shards", 9, "az://elsewhere"),
+            job("new", "finalize", 3, "az://runs/x/"),
+            job("new", "shards", 2, "az://runs/x/"),
+        ];
+        let found = newest(jobs, "ns", "az://runs/x").unwrap();
+        assert_eq!((found.release.as_str(), found.namespace.as_str()), ("new", "ns"));
+        assert_eq!(found.chart.as_deref(), Some("charts/rogo-migrate"));
+        assert_eq!(found.epoch.as_deref(), Some("1-abc"));
+        let names: Vec<_> = found.jobs.iter().map(|job| job.name.as_str()).collect();
+        assert_eq!(names, ["new-shards", "new-finalize"]);
+        assert!(newest(vec![job("r", "shards", 1, "az://elsewhere")], "ns", "az://runs/x").is_none());
+    }
+}

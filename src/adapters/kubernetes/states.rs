@@ -1,0 +1,137 @@
+//! Jobs, pods and events of the cluster into what the finalizer reads of them.
+
+use chrono::{DateTime, Utc};
+use k8s_openapi::{
+    api::{
+        batch::v1::Job,
+        core::v1::{ContainerStatus, Event, Pod},
+    },
+    apimachinery::pkg::apis::meta::v1::Time,
+};
+
+use crate::ports::{JobEnd, JobState, Obstacle, ObstacleKind, TerminatingPod};
+
+/// The Job at an instant.
+pub(super) fn job(job: &Job) -> JobState {
+    let status = job.status.clone().unwrap_or_default();
+    let spec = job.spec.as_ref();
+    let holds = |wanted: &str| {
+        status.conditions.iter().flatten().find(|found| found.type_ == wanted && found.status == "True")
+    };
+    let failed = holds("Failed").map(|found| {
+        let words = [found.reason.clone(), found.message.clone()];
+        JobEnd::Failed(
+            words.into_iter().flatten().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(": "),
+        )
+    });
+    JobState {
+        uid: job.metadata.uid.clone().unwrap_or_default(),
+        version: job.metadata.resource_version.clone().unwrap_or_default(),
+        active: count(status.active),
+        ready: count(status.ready),
+        terminating: count(status.terminating),
+        succeeded: count(status.succeeded),
+        completions: count(spec.and_then(|spec| spec.completions)),
+        failed_indexes: status.failed_indexes.clone().unwrap_or_default(),
+        suspended: spec.and_then(|spec| spec.suspend).unwrap_or(false),
+        end: holds("Complete").map(|_| JobEnd::Complete).or(failed),
+    }
+}
+
+fn count(number: Option<i32>) -> u32 {
+    number.and_then(|number| u32::try_from(number).ok()).unwrap_or_default()
+}
+
+/// A moment as this program has it.
+pub(super) fn moment(time: &Time) -> DateTime<Utc> {
+    DateTime::from_timestamp(time.0.as_second(), 0).unwrap_or_default()
+}
+
+/// When an event happened, for choosing the newest.
+pub(super) fn happened(event: &Event) -> i64 {
+    let last = event.last_timestamp.as_ref().map(|time| time.0.as_second());
+    let first = event.event_time.as_ref().map(|time| time.0.as_second());
+    last.or(first).unwrap_or_default()
+}
+
+/// The pod where it was told to end and is still there.
+pub(super) fn terminating(pod: &Pod) -> Option<TerminatingPod> {
+    let due = moment(pod.metadata.deletion_timestamp.as_ref()?);
+    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
+    Some(TerminatingPod { name: pod.metadata.name.clone()?, node, due })
+}
+
+/// Why the pod does not start, where its own status says it.
+pub(super) fn obstacle(pod: &Pod) -> Option<Obstacle> {
+    let status = pod.status.as_ref()?;
+    let name = pod.metadata.name.clone();
+    let mut containers = status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
+    let of_container = containers.find_map(of_container);
+    let of_scheduler = || {
+        let unscheduled = |kind: &str| kind == "PodScheduled";
+        let found = status.conditions.iter().flatten().find(|found| unscheduled(&found.type_))?;
+        (found.status == "False").then(|| {
+            let reason = found.reason.clone().unwrap_or_default();
+            (ObstacleKind::Scheduling, said(&reason, found.message.as_deref()))
+        })
+    };
+    let (kind, what) = of_container.or_else(of_scheduler)?;
+    Some(Obstacle { kind, pod: name, what })
+}
+
+fn of_container(container: &ContainerStatus) -> Option<(ObstacleKind, String)> {
+    let waiting = container.state.as_ref()?.waiting.as_ref()?;
+    let reason = waiting.reason.as_deref()?;
+    let message = waiting.message.as_deref();
+    match reason {
+        "ErrImagePull"
+        | "ImagePullBackOff"
+        | "InvalidImageName"
+        | "ErrImageNeverPull"
+        | "ImageInspectError"
+        | "RegistryUnavailable"
+        | "SignatureValidationFailed" => {
+            Some((ObstacleKind::Image, format!("{}: {}", container.image, said(reason, message))))
+        }
+        "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
+            Some((ObstacleKind::Configuration, said(reason, message)))
+        }
+        _ => None,
+    }
+}
+
+/// Whether the pod waits on its node for what only its events tell.
+pub(super) fn waits_unexplained(pod: &Pod) -> bool {
+    let pending = pod.status.as_ref().is_some_and(|status| status.phase.as_deref() == Some("Pending"));
+    pending && pod.metadata.deletion_timestamp.is_none() && obstacle(pod).is_none()
+}
+
+/// What a warning about a pod says.
+pub(super) fn of_pod_event(pod: &str, event: &Event) -> Obstacle {
+    let message = event.message.as_deref();
+    let lacks = message.is_some_and(|text| text.contains("secret") || text.contains("configmap"));
+    let kind = match event.reason.as_deref() {
+        Some("FailedMount") if lacks => ObstacleKind::Configuration,
+        Some("FailedScheduling") => ObstacleKind::Scheduling,
+        _ => ObstacleKind::Node,
+    };
+    let what = said(event.reason.as_deref().unwrap_or_default(), message);
+    Obstacle { kind, pod: Some(pod.to_owned()), what }
+}
+
+/// What a warning about a Job says, where it makes no pods.
+pub(super) fn of_job_event(event: &Event) -> Option<Obstacle> {
+    let reason = event.reason.as_deref()?;
+    let what = said(reason, event.message.as_deref());
+    (reason == "FailedCreate").then_some(Obstacle { kind: ObstacleKind::Quota, pod: None, what })
+}
+
+/// The cluster's words, in one line that is not endless.
+fn said(reason: &str, message: Option<&str>) -> String {
+    let message = message.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = if message.is_empty() { reason.to_owned() } else { format!("{reason}: {message}") };
+    text.chars().take(400).collect()
+}
+
+#[cfg(test)]
+mod tests;

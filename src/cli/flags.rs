@@ -1,0 +1,161 @@
+//! Flags of settings, as plain text: [`crate::settings`] parses them.
+
+use clap::Args;
+use serde::Serialize;
+
+/// What plan and run take beside [`SettingFlags`].
+#[derive(Debug, Args, Serialize)]
+pub struct PlanFlags {
+    /// Only the newest N rows
+    #[arg(long, value_name = "N", help_heading = "A trial")]
+    pub limit: Option<String>,
+    /// Only the attempt ids of this file, one a line
+    #[arg(long, value_name = "FILE", help_heading = "A trial")]
+    pub attempts: Option<String>,
+    /// Number of shards [env: ROGO_SHARDS] [default: 1]
+    #[arg(long, value_name = "N", help_heading = "Shards")]
+    pub shards: Option<String>,
+    /// Shards that run at a time, for the check of connections [env: ROGO_PARALLELISM] [default: 1]
+    #[arg(long, value_name = "N", help_heading = "Shards")]
+    pub parallelism: Option<String>,
+}
+
+/// Which shard a process works on.
+#[derive(Debug, Args, Serialize)]
+pub struct ShardFlags {
+    /// Index of the shard, from 0; in a Job it comes from JOB_COMPLETION_INDEX, mapped through
+    /// SHARD_INDEXES (3,7-9) when only some are run again [env: JOB_COMPLETION_INDEX]
+    #[arg(long, value_name = "I", help_heading = "Shards")]
+    pub shard: Option<String>,
+}
+
+/// How long a process waits for the plan.
+#[derive(Debug, Args, Serialize)]
+pub struct WaitFlags {
+    /// How long to wait for the plan [env: ROGO_WAIT_PLAN] [default: 30m]
+    #[arg(long, value_name = "DURATION", help_heading = "Shards")]
+    pub wait_plan: Option<String>,
+}
+
+/// What commands take that only look at a run.
+#[derive(Debug, Args, Serialize)]
+pub struct StoreFlags {
+    /// Where the plan and the results are kept: az://container/prefix or file:///dir
+    /// [env: ROGO_RUN_STORE] [default: file://./rogo-runs]
+    #[arg(long, value_name = "PLACE", help_heading = "Services")]
+    pub run_store: Option<String>,
+    /// Blob endpoint of the account of az:// places, with Microsoft Entra ID
+    /// [env: AZURE_STORAGE_ACCOUNT_URL]
+    #[arg(long, value_name = "URL", help_heading = "Services")]
+    pub account_url: Option<String>,
+    /// Name of the run, 1 to 30 of a-z, 0-9 and - [env: ROGO_RUN] [default: rogo]
+    #[arg(long, value_name = "NAME", help_heading = "The run")]
+    pub run: Option<String>,
+}
+
+/// What every command of a run takes.
+#[derive(Debug, Args, Serialize)]
+pub struct SettingFlags {
+    /// The submissions: a path, file:///path or az://container/name [env: ROGO_SUBMISSIONS]
+    /// [default: submission_files.csv]
+    #[arg(long, value_name = "FILE", help_heading = "Inputs")]
+    pub submissions: Option<String>,
+    /// The attempt numbers: a path, file:///path or az://container/name [env: ROGO_MAPPING]
+    /// [default: attempt_number_mapping.csv]
+    #[arg(long, value_name = "FILE", help_heading = "Inputs")]
+    pub mapping: Option<String>,
+    /// Encoding of both, for example windows-1252 [env: ROGO_ENCODING]
+    /// [default: from the BOM, else UTF-8]
+    #[arg(long, value_name = "LABEL", help_heading = "Inputs")]
+    pub encoding: Option<String>,
+
+    /// Folder of the warehouse's tables as CSV: file:///dir or az://container/prefix; a connection string
+    /// is a secret [env: DATA_WAREHOUSE_CONNECTION_STRING]
+    #[arg(long, value_name = "PLACE", help_heading = "Services")]
+    pub warehouse: Option<String>,
+    /// How to log in to the target database: by the password in DATABASE_URL or a Microsoft Entra token
+    /// [default: password]
+    #[arg(long, value_name = "password|entra", help_heading = "Services")]
+    pub database_auth: Option<String>,
+    /// URL prefixes that source files may be read from; repeatable [env: ROGO_SOURCE_ALLOW] [required]
+    #[arg(long, value_name = "URL", help_heading = "Services")]
+    pub source_allow: Vec<String>,
+    /// How source files are read; auto: SOURCE_STORAGE_CONNECTION_STRING if set, else Entra where there is
+    /// an identity, else anonymously [default: auto]
+    #[arg(long, value_name = "auto|anonymous|entra", help_heading = "Services")]
+    pub source_auth: Option<String>,
+    /// Where the files go: az://container or file:///dir [env: ROGO_TARGET] [required]
+    #[arg(long, value_name = "PLACE", help_heading = "Services")]
+    pub target: Option<String>,
+    /// Where the plan and the results are kept: az://container/prefix or file:///dir
+    /// [env: ROGO_RUN_STORE] [default: file://./rogo-runs]
+    #[arg(long, value_name = "PLACE", help_heading = "Services")]
+    pub run_store: Option<String>,
+    /// Blob endpoint of the account of az:// places, with Microsoft Entra ID
+    /// [env: AZURE_STORAGE_ACCOUNT_URL]
+    #[arg(long, value_name = "URL", help_heading = "Services")]
+    pub account_url: Option<String>,
+
+    /// Name of the run, 1 to 30 of a-z, 0-9 and - [env: ROGO_RUN] [default: rogo]
+    #[arg(long, value_name = "NAME", help_heading = "The run")]
+    pub run: Option<String>,
+    /// Folder that the results are copied to [env: ROGO_OUT] [default: .]
+    #[arg(long, value_name = "DIR", help_heading = "The run")]
+    pub out: Option<String>,
+
+    /// Guid of the LMS instance [env: ROGO_LMS_INSTANCE] [required]
+    #[arg(long, value_name = "GUID", help_heading = "The organisation")]
+    pub lms_instance: Option<String>,
+    /// Name of the LMS instance [env: ROGO_LMS_NAME] [required]
+    #[arg(long, value_name = "NAME", help_heading = "The organisation")]
+    pub lms_name: Option<String>,
+    /// Base of the return URL [env: ROGO_RETURN_URL] [required]
+    #[arg(long, value_name = "URL", help_heading = "The organisation")]
+    pub return_url: Option<String>,
+
+    /// Unit Code Versions that begin with one of these are migrated [env: ROGO_UNIT_VERSIONS]
+    /// [default: 24,25]
+    #[arg(long, value_name = "LIST", help_heading = "Rules")]
+    pub unit_versions: Option<String>,
+    /// Custom instruction set [env: ROGO_INSTRUCTION_SET] [default: AIS]
+    #[arg(long, value_name = "TEXT", help_heading = "Rules")]
+    pub instruction_set: Option<String>,
+    /// Assignment title [env: ROGO_ASSIGNMENT_TITLE] [default: Submission Area]
+    #[arg(long, value_name = "TEXT", help_heading = "Rules")]
+    pub assignment_title: Option<String>,
+    /// Username of the owner of applied malpractice rules [env: ROGO_RULE_OWNER]
+    /// [default: the oldest admin]
+    #[arg(long, value_name = "USERNAME", help_heading = "Rules")]
+    pub rule_owner: Option<String>,
+    /// What becomes of rows that have marker files only [env: ROGO_MARKER_ONLY] [default: fail]
+    #[arg(long, value_name = "fail|migrate", help_heading = "Rules")]
+    pub marker_only: Option<String>,
+    /// Time zone of warehouse dates without an offset, for example Europe/London
+    /// [env: ROGO_WAREHOUSE_TIME_ZONE] [default: UTC]
+    #[arg(long, value_name = "ZONE", help_heading = "Rules")]
+    pub warehouse_time_zone: Option<String>,
+
+    /// Workers of a process [env: ROGO_WORKERS] [default: 5]
+    #[arg(long, value_name = "N", help_heading = "Work")]
+    pub workers: Option<String>,
+    /// Submissions under way per worker [env: ROGO_IN_FLIGHT] [default: adaptive]
+    #[arg(long, value_name = "N|adaptive", help_heading = "Work")]
+    pub in_flight: Option<String>,
+    /// PostgreSQL connections per worker [env: ROGO_POOL] [default: 3]
+    #[arg(long, value_name = "N", help_heading = "Work")]
+    pub pool: Option<String>,
+    /// Warehouse connections per worker [env: ROGO_WAREHOUSE_POOL] [default: 3]
+    #[arg(long, value_name = "N", help_heading = "Work")]
+    pub warehouse_pool: Option<String>,
+    /// Longest time until an outcome is in the run store [env: ROGO_FLUSH] [default: 10s]
+    #[arg(long, value_name = "DURATION", help_heading = "Work")]
+    pub flush: Option<String>,
+    /// How long a service may be down before the process ends with 75 [env: ROGO_GIVE_UP_AFTER]
+    /// [default: 15m]
+    #[arg(long, value_name = "DURATION", help_heading = "Work")]
+    pub give_up_after: Option<String>,
+    /// Share of the rows that reached copy which may fail there before the shard stops with 65
+    /// [env: ROGO_BREAKER] [default: 5%]
+    #[arg(long, value_name = "PERCENT|off", help_heading = "Work")]
+    pub breaker: Option<String>,
+}

@@ -1,0 +1,32 @@
+//! `results`: copies the results out of the run store.
+
+use std::path::Path;
+
+use crate::{
+    exit::{End, Exit, Stop},
+    finalize::fetch,
+    report,
+    settings::StoreSettings,
+};
+
+use super::connect;
+
+/// Copies what stands, and says what does not: 69 where a result is absent.
+pub async fn run(settings: &StoreSettings, to: &Path) -> Result<End, Stop> {
+    let store = connect::store_of(settings)?;
+    connect::not_rolled_back(&store).await?;
+    let fetched = fetch::fetch(&store, to).await?;
+    for place in &fetched.copied {
+        report::print(&place.display().to_string());
+    }
+    if fetched.absent.is_empty() {
+        return Ok(End::done(format!("{} results copied", fetched.copied.len())));
+    }
+    let message = format!(
+        "not there yet at {}: {}; finalize writes them: see rogo-migrate status --run {}",
+        store.describe("results"),
+        fetched.absent.join(", "),
+        settings.run
+    );
+    Err(Stop::new(Exit::Incomplete, message))
+}

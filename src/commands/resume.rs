@@ -1,0 +1,56 @@
+//! `resume`: runs the shards that are not done, then finalizes. Where the run has a Job, the cluster does that.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    adapters::kubernetes::Cluster,
+    domain::ShardIndex,
+    exit::{End, Exit, Stop},
+    finalize::standing::{Watcher, judge},
+    report,
+    settings::{LogSettings, Settings, Sources, StoreSettings},
+};
+
+use super::{connect, finalize, or_stopped, shard, status};
+
+/// In a cluster prints the line to type; else moves what is left, one shard after another, and merges.
+pub async fn run(sources: &Sources, log: &LogSettings, stop: &CancellationToken) -> Result<End, Stop> {
+    let looking = StoreSettings::load(sources)?;
+    if let Some(end) = or_stopped(stop, in_cluster(&looking)).await? {
+        return Ok(end);
+    }
+    let settings = Settings::load(sources)?;
+    let store = connect::run_store(&settings)?;
+    let plan = Arc::new(or_stopped(stop, finalize::standing_plan(&store)).await?);
+    for index in (0..).map(ShardIndex).take(plan.shards.len()) {
+        // One that is done ends at once.
+        shard::move_shard(&settings, &store, plan.clone(), index, log, stop).await?;
+    }
+    or_stopped(stop, finalize::merge(&settings, &store, &plan)).await
+}
+
+/// What to do where the run has Jobs; `None` where it has none.
+async fn in_cluster(settings: &StoreSettings) -> Result<Option<End>, Stop> {
+    let Some(jobs) = status::jobs(&Cluster::default(), settings).await else { return Ok(None) };
+    let store = connect::store_of(settings)?;
+    connect::not_rolled_back(&store).await?;
+    let facts = Watcher::new(store, &settings.run_store.to_string()).look(Some(jobs)).await?;
+    let (verdict, _) = judge(&facts);
+    if verdict.is_under_way() {
+        let message = format!("run {} is under way in the cluster: {}", settings.run, verdict.reason);
+        return Err(Stop::new(Exit::Temporary, message));
+    }
+    match verdict.exit {
+        Exit::Incomplete => {
+            report::print(&verdict.next);
+            Ok(Some(End::done(format!("to run what is left: {}", verdict.next))))
+        }
+        Exit::Done => {
+            report::print(&format!("nothing is left to run: {}", verdict.reason));
+            Ok(Some(End::done("nothing is left to run")))
+        }
+        exit => Err(Stop::new(exit, verdict.reason)),
+    }
+}

@@ -1,0 +1,88 @@
+//! `status`: where a run stands; its exit code is the run's result.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::{
+    adapters::kubernetes::Cluster,
+    cli::StatusArgs,
+    exit::{End, Exit, Stop},
+    finalize::standing::{Facts, Verdict, Watcher, judge},
+    ports::{Fault, FaultKind, Retry, RunJobs},
+    report::{
+        self,
+        standing::{RunState, Standing},
+    },
+    settings::StoreSettings,
+};
+
+use super::connect;
+
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// The cluster adds to what the run store says, and is not waited for long.
+const CLUSTER_PATIENCE: Duration = Duration::from_secs(15);
+/// How long a run store may be away while it is watched.
+const GIVE_UP_AFTER: Duration = Duration::from_mins(15);
+
+/// Prints where the run stands; with `--watch` until it has a result.
+pub async fn run(settings: &StoreSettings, args: &StatusArgs) -> Result<End, Stop> {
+    let mut watcher = Watcher::new(connect::store_of(settings)?, &settings.run_store.to_string());
+    let cluster = Cluster::default();
+    let began = Instant::now();
+    let mut answered = began;
+    loop {
+        match watcher.look(jobs(&cluster, settings).await).await {
+            Ok(facts) => {
+                answered = Instant::now();
+                let verdict = show(&facts, args)?;
+                let waits = verdict.state != RunState::Planning || began.elapsed() < settings.wait_plan;
+                if !(args.watch && waits && verdict.is_under_way()) {
+                    return Ok(End { exit: verdict.exit, message: verdict.reason });
+                }
+            }
+            Err(fault) if args.watch && may_pass(&fault) && answered.elapsed() < GIVE_UP_AFTER => {
+                report::tell(&format!("{}; looking again", fault.chain()));
+            }
+            Err(fault) => return Err(fault.into()),
+        }
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+fn may_pass(fault: &Fault) -> bool {
+    fault.kind.retry() == Retry::Again
+}
+
+fn show(facts: &Facts, args: &StatusArgs) -> Result<Verdict, Stop> {
+    let (verdict, standing) = judge(facts);
+    if args.json {
+        report::print(&json(&standing)?);
+    } else {
+        report::print(&standing.text());
+    }
+    Ok(verdict)
+}
+
+fn json(standing: &Standing) -> Result<String, Stop> {
+    serde_json::to_string(standing)
+        .map_err(|error| Stop::new(Exit::Bug, format!("the status cannot be written as JSON: {error}")))
+}
+
+/// The run's Jobs, where there is a cluster and it has them.
+pub(super) async fn jobs(cluster: &Cluster, settings: &StoreSettings) -> Option<RunJobs> {
+    let place = settings.run_store.to_string();
+    match timeout(CLUSTER_PATIENCE, cluster.find(&settings.run, &place)).await {
+        Ok(Ok(jobs)) => jobs,
+        // No cluster is named here.
+        Ok(Err(Fault { kind: FaultKind::Misconfigured, .. })) => None,
+        Ok(Err(fault)) => {
+            tracing::warn!(fault = %fault.chain(), "the cluster is left aside");
+            None
+        }
+        Err(_) => {
+            tracing::warn!("the cluster is left aside: it does not answer");
+            None
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The line that runs shards again, as it is typed.
+
+use std::fmt::Write;
+
+use crate::{domain::ShardIndex, settings::HelmRelease};
+
+/// How this run's shards are run again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rerun {
+    /// By the program itself.
+    ByHand,
+    /// By the chart: an additional Job, with a finalizer of its own.
+    Helm(HelmRelease),
+}
+
+impl Rerun {
+    /// The way of the release, where there is one.
+    pub fn of(release: Option<&HelmRelease>) -> Self {
+        release.cloned().map_or(Self::ByHand, Self::Helm)
+    }
+
+    /// The line that runs these shards of `run` again, and finalizes.
+    pub fn command(&self, run: &str, shards: &[ShardIndex]) -> String {
+        match self {
+            Self::ByHand => format!("rogo-migrate resume --run {run}"),
+            Self::Helm(HelmRelease { name, namespace, chart }) => format!(
+                "helm upgrade {} {} --namespace {} --reset-then-reuse-values --set-literal shards.only={}",
+                quoted(name),
+                quoted(chart),
+                quoted(namespace),
+                list(shards)
+            ),
+        }
+    }
+}
+
+/// Shards in ascending order, joined: `3,7-9`.
+pub fn list(shards: &[ShardIndex]) -> String {
+    let mut sorted: Vec<u32> = shards.iter().map(|shard| shard.0).collect();
+    sorted.sort_unstable();
+    sorted.dedup();
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for shard in sorted {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == shard => *last = shard,
+            _ => ranges.push((shard, shard)),
+        }
+    }
+    let mut text = String::new();
+    for (first, last) in ranges {
+        let comma = if text.is_empty() { "" } else { "," };
+        let _ = match last - first {
+            0 => write!(text, "{comma}{first}"),
+            _ => write!(text, "{comma}{first}-{last}"),
+        };
+    }
+    text
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:@+=".contains(letter);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_runs_as_it_stands() {
+        let release =
+            |chart: &str| HelmRelease { name: "r".into(), namespace: "ns".into(), chart: chart.into() };
+        let shards = [9, 3, 8, 7, 3].map(ShardIndex);
+        assert_eq!(
+            Rerun::of(Some(&release("oci://a.example/charts/rogo-migrate"))).command("rogo", &shards),
+            "helm upgrade r oci://a.example/charts/rogo-migrate --namespace ns --reset-then-reuse-values \
+             --set-literal shards.only=3,7-9"
+        );
+        let odd = Rerun::of(Some(&release("/home/o'neil/my charts")));
+        assert!(odd.command("rogo", &shards).contains(r" '/home/o'\''neil/my charts' --namespace"));
+        assert_eq!(Rerun::of(None).command("rogo", &shards), "rogo-migrate resume --run rogo");
+    }
+
+    #[test]
+    fn neighbours_are_joined() {
+        let of = |shards: &[u32]| list(&shards.iter().copied().map(ShardIndex).collect::<Vec<_>>());
+        assert_eq!(of(&[0]), "0");
+        assert_eq!(of(&[0, 1]), "0-1");
+        assert_eq!(of(&[5, 1, 2, 4]), "1-2,4-5");
+        assert_eq!(of(&[]), "");
+    }
+}

@@ -1,0 +1,146 @@
+//! The shard Job as the cluster tells of it: a hint, since the done markers in the run store are the truth.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::Fault;
+
+/// One Job at an instant.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobState {
+    /// A Job of the same name that was made anew has another.
+    pub uid: String,
+    /// What [`Jobs::look`] waits for a change of.
+    pub version: String,
+    /// Pods that run or are about to.
+    pub active: u32,
+    /// Pods that run.
+    pub ready: u32,
+    /// Pods that were told to end.
+    pub terminating: u32,
+    /// Indexes that ended well.
+    pub succeeded: u32,
+    /// Indexes that the Job has.
+    pub completions: u32,
+    /// Indexes that failed, as `1,3-4`: places in the Job, which are shards only where it runs them all.
+    pub failed_indexes: String,
+    /// Whether it is paused, or waits in a queue.
+    pub suspended: bool,
+    /// How it ended; `None` while it has not.
+    pub end: Option<JobEnd>,
+}
+
+/// How a Job ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobEnd {
+    /// Every index ended well.
+    Complete,
+    /// Some did not: the cluster's words.
+    Failed(String),
+}
+
+/// What keeps pods of a Job from starting or from ending.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// Why they do not start.
+    pub obstacles: Vec<Obstacle>,
+    /// Which were told to end and are still there.
+    pub terminating: Vec<TerminatingPod>,
+}
+
+/// Why a pod does not start, or is not even made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Obstacle {
+    /// Of what kind.
+    pub kind: ObstacleKind,
+    /// The pod; `None` where the Job can make none.
+    pub pod: Option<String>,
+    /// The cluster's words.
+    pub what: String,
+}
+
+/// Of what kind an obstacle is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ObstacleKind {
+    /// The image cannot be pulled.
+    Image,
+    /// A Secret, a ConfigMap or a key of one is not there.
+    Configuration,
+    /// No node has room, or is let.
+    Scheduling,
+    /// The namespace's quota, or another rule of the cluster, lets no pod be made.
+    Quota,
+    /// A volume cannot be mounted, or a node cannot start the pod.
+    Node,
+}
+
+impl ObstacleKind {
+    /// Whether it does not pass by itself, so that it need not last before somebody is told.
+    pub fn is_certain(self) -> bool {
+        match self {
+            Self::Image | Self::Configuration => true,
+            Self::Scheduling | Self::Quota | Self::Node => false,
+        }
+    }
+
+    /// In a word, for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Configuration => "secret or configuration",
+            Self::Scheduling => "scheduling",
+            Self::Quota => "quota",
+            Self::Node => "node or volume",
+        }
+    }
+}
+
+/// A pod that was told to end and is still there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TerminatingPod {
+    /// Its name.
+    pub name: String,
+    /// Where it runs.
+    pub node: Option<String>,
+    /// When it should have been gone (UTC).
+    pub due: DateTime<Utc>,
+}
+
+/// One Job of the cluster.
+#[async_trait]
+pub trait Jobs: Send + Sync {
+    /// The Job, or `None` where there is none: at once where it is not at `version`, else as soon as it
+    /// changes, and within about a minute in any case.
+    async fn look(&self, version: Option<&str>) -> Result<Option<JobState>, Fault>;
+
+    /// What keeps its pods from starting or ending.
+    async fn survey(&self) -> Result<Survey, Fault>;
+}
+
+/// The Jobs of one run, as the chart made them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunJobs {
+    /// Helm's name of the release.
+    pub release: String,
+    /// Where it is.
+    pub namespace: String,
+    /// The chart, as Helm found it.
+    pub chart: Option<String>,
+    /// The newest Job's epoch.
+    pub epoch: Option<String>,
+    /// Oldest first.
+    pub jobs: Vec<RunJob>,
+}
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunJob {
+    /// Its name.
+    pub name: String,
+    /// `plan`, `shards`, `finalize`, `shards-again`, `finalize-again`.
+    pub component: String,
+    /// Its epoch.
+    pub epoch: String,
+    /// How it is.
+    pub state: JobState,
+}

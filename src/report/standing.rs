@@ -1,0 +1,190 @@
+//! Where a run stands, as `status` tells it.
+
+use std::{fmt::Write, time::Duration};
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::grid::{Align, Grid, count, percent, permille, span};
+use crate::domain::ShardIndex;
+
+/// Shards that the grid shows; JSON has them all.
+const SHARDS_SHOWN: usize = 40;
+
+/// A run at an instant.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Standing {
+    /// Its name.
+    pub run: String,
+    /// Where plan and results are kept.
+    pub run_store: String,
+    /// In a word.
+    pub state: RunState,
+    /// In a sentence.
+    pub reason: String,
+    /// How `status` ends.
+    pub exit_code: u8,
+    /// The plan's id; `None` before there is one.
+    pub plan: Option<String>,
+    /// When it was made (UTC).
+    pub planned_at: Option<DateTime<Utc>>,
+    /// Rows by what became of them, over all shards.
+    pub rows: Rows,
+    /// Rows per second of all processes that give signs of life.
+    pub rows_per_second: f64,
+    /// Seconds left at this rate; `None` where it means nothing.
+    pub eta_s: Option<u64>,
+    /// Shards whose done marker stands.
+    pub shards_done: usize,
+    /// Every shard, in order.
+    pub shards: Vec<ShardStanding>,
+    /// The run's Jobs, where there is a cluster.
+    pub jobs: Vec<String>,
+    /// What to type next; empty where there is nothing to do but wait.
+    pub next_command: String,
+    /// When this was looked at (UTC).
+    pub at: DateTime<Utc>,
+}
+
+/// Rows by what became of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Rows {
+    /// Rows of the plan.
+    pub total: u64,
+    /// Migrated.
+    pub migrated: u64,
+    /// Failed.
+    pub failed: u64,
+    /// Skipped.
+    pub skipped: u64,
+}
+
+impl Rows {
+    /// Rows with an outcome.
+    pub fn done(&self) -> u64 {
+        self.migrated + self.failed + self.skipped
+    }
+}
+
+/// In a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// There is no plan yet.
+    Planning,
+    /// The plan was refused.
+    Refused,
+    /// Shards are under way.
+    Running,
+    /// All shards are done or have ended; the results are not written yet.
+    Finalizing,
+    /// Every row has an outcome, and the results stand.
+    Complete,
+    /// Rows are without an outcome, and nobody works on them.
+    Incomplete,
+    /// Nobody gives a sign of life.
+    Still,
+    /// It was rolled back.
+    RolledBack,
+}
+
+impl RunState {
+    /// As people read it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Planning => "planning",
+            Self::Refused => "refused",
+            Self::Running => "running",
+            Self::Finalizing => "finalizing",
+            Self::Complete => "COMPLETE",
+            Self::Incomplete => "INCOMPLETE",
+            Self::Still => "at a stand",
+            Self::RolledBack => "rolled back",
+        }
+    }
+}
+
+/// One shard.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ShardStanding {
+    /// Which.
+    pub shard: ShardIndex,
+    /// Its rows by what became of them.
+    pub rows: Rows,
+    /// Whether its done marker stands.
+    pub done: bool,
+    /// `done`, what its process says, or since when it says nothing.
+    pub state: String,
+    /// Rows per second of a process that gives signs of life.
+    pub rows_per_second: f64,
+}
+
+impl Standing {
+    /// The text for people.
+    pub fn text(&self) -> String {
+        let mut text = format!("{}: run {}: {}\n", self.state.name(), self.run, self.reason);
+        if self.plan.is_some() {
+            self.progress(&mut text);
+            self.unfinished_shards(&mut text);
+        }
+        for job in &self.jobs {
+            let _ = writeln!(text, "{job}");
+        }
+        if !self.next_command.is_empty() {
+            let _ = writeln!(text, "next: {}", self.next_command);
+        }
+        text
+    }
+
+    fn progress(&self, text: &mut String) {
+        let Rows { total, migrated, failed, skipped } = self.rows;
+        let _ = writeln!(
+            text,
+            "{} of {} rows ({}): {} migrated, {} failed, {} skipped; {} of {} shards done",
+            count(self.rows.done()),
+            count(total),
+            percent(permille(self.rows.done(), total)),
+            count(migrated),
+            count(failed),
+            count(skipped),
+            self.shards_done,
+            self.shards.len()
+        );
+        if self.rows_per_second > 0.0 {
+            let _ = write!(text, "{:.1} rows/s", self.rows_per_second);
+            if let Some(seconds) = self.eta_s {
+                let _ = write!(text, ", about {} left", span(Duration::from_secs(seconds)));
+            }
+            text.push('\n');
+        }
+    }
+
+    fn unfinished_shards(&self, text: &mut String) {
+        let unfinished: Vec<_> = self.shards.iter().filter(|shard| !shard.done).collect();
+        if unfinished.is_empty() {
+            return;
+        }
+        let mut grid = Grid::new([
+            ("shard", Align::Right),
+            ("done", Align::Right),
+            ("of", Align::Right),
+            ("rows/s", Align::Right),
+            ("state", Align::Left),
+        ]);
+        for shard in unfinished.iter().take(SHARDS_SHOWN) {
+            grid.row([
+                shard.shard.to_string(),
+                count(shard.rows.done()),
+                count(shard.rows.total),
+                format!("{:.1}", shard.rows_per_second),
+                shard.state.clone(),
+            ]);
+        }
+        text.push('\n');
+        text.push_str(&grid.render());
+        if let Some(more) = unfinished.len().checked_sub(SHARDS_SHOWN).filter(|more| *more > 0) {
+            let _ = writeln!(text, "… and {more} more (--json has them all)");
+        }
+        text.push('\n');
+    }
+}

@@ -1,0 +1,90 @@
+//! The finalizer in a pod whose cluster does not answer: the run store alone decides.
+
+use futures_util::TryStreamExt;
+use tokio::process::Child;
+
+use super::{app_of, plain_sample, until_it_says, write};
+use crate::support::app::{Ended, TestApp};
+
+/// What the chart tells a finalizer.
+fn finalizer(app: &mut TestApp<'_>) {
+    app.set("ROGO_SHARD_JOB", "r-rogo-s-1");
+    app.set("ROGO_NAMESPACE", "ns");
+    app.set("ROGO_POD", "r-rogo-f-1-x");
+    app.set("ROGO_EPOCH", "2-abc");
+    app.set("ROGO_HELM_RELEASE", "r");
+    app.set("ROGO_HELM_CHART", "charts/rogo-migrate");
+}
+
+async fn stopped(child: Child) -> Ended {
+    let process = terminate(&child).await;
+    assert!(process.success());
+    Ended::of(child.wait_with_output().await.unwrap())
+}
+
+/// SIGTERM by the machine's own `kill`.
+async fn terminate(child: &Child) -> std::process::ExitStatus {
+    let id = child.id().unwrap().to_string();
+    tokio::process::Command::new("kill").args(["-TERM", &id]).status().await.unwrap()
+}
+
+#[tokio::test]
+async fn done_markers_are_enough_and_the_results_are_told_where_they_can_be_fetched() {
+    let sample = plain_sample(8).await;
+    let mut app = app_of(&sample).await;
+    finalizer(&mut app);
+    app.run(&["plan", "--shards", "2"]).await.expect(0);
+    for shard in ["0", "1"] {
+        app.run(&["shard", "--shard", shard]).await.expect(0);
+    }
+    let ended = app.run(&["finalize"]).await.expect(0);
+    let store = app.variable("ROGO_RUN_STORE");
+    for part in [
+        format!("  {store}/rogo/results/migrated.csv\n"),
+        format!("next: rogo-migrate results --run rogo --run-store {store} --to .\n"),
+    ] {
+        assert!(ended.stdout.contains(&part), "{part}: {}", ended.stdout);
+    }
+    assert!(!ended.stdout.contains(&app.out.path().display().to_string()), "{}", ended.stdout);
+}
+
+#[tokio::test]
+async fn a_finalizer_that_is_stopped_while_it_waits_merges_nothing() {
+    let sample = plain_sample(8).await;
+    let mut app = app_of(&sample).await;
+    finalizer(&mut app);
+    app.run(&["plan", "--shards", "2"]).await.expect(0);
+    app.run(&["shard", "--shard", "0"]).await.expect(0);
+    let mut child = app.start(&["finalize"]);
+    until_it_says(&mut child, "waiting for the shards").await;
+    stopped(child).await.expect(143);
+    let results: Vec<_> = app.run_blobs().list("rogo/results/").try_collect().await.unwrap();
+    assert!(results.is_empty(), "{results:?}");
+}
+
+#[tokio::test]
+async fn a_cluster_that_cannot_be_asked_is_told_of_and_waited_for() {
+    let sample = plain_sample(8).await;
+    let mut app = app_of(&sample).await;
+    finalizer(&mut app);
+    app.run(&["plan", "--shards", "2"]).await.expect(0);
+    app.run(&["shard", "--shard", "0"]).await.expect(0);
+    let mut child = app.start(&["finalize"]);
+    until_it_says(&mut child, "cannot look at Job r-rogo-s-1: Kubernetes API: neither is this a pod").await;
+    app.run(&["shard", "--shard", "1"]).await.expect(0);
+    Ended::of(child.wait_with_output().await.unwrap()).expect(0);
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_finalizers_own_epoch_ends_it_and_an_older_one_does_not() {
+    let sample = plain_sample(8).await;
+    let mut app = app_of(&sample).await;
+    finalizer(&mut app);
+    let refusal = r#"{"reasons": ["planted reason"], "exit_code": 78, "at": "2026-01-01T00:00:00Z"}"#;
+    write(&app, "refused/1-abc.json", refusal).await;
+    let waited = app.run(&["finalize", "--wait-plan", "0s"]).await.expect(78);
+    assert!(waited.stderr.contains("no plan at az://"), "{}", waited.stderr);
+    write(&app, "refused/2-abc.json", refusal).await;
+    let refused = app.run(&["finalize"]).await.expect(78);
+    assert!(refused.stderr.contains("the plan was refused: planted reason"), "{}", refused.stderr);
+}

@@ -1,0 +1,301 @@
+//! The wait for the shard Job: what ends it, what does not, and what is told meanwhile.
+//!
+//! The cluster is a script; time is tokio's, which goes on by itself where everybody waits.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use rogo_migrate::{
+    domain::{Books, Heartbeat, ShardIndex},
+    exit::{Exit, Stop},
+    finalize::wait::{JobWait, WaitEnd, wait},
+    ports::{
+        Fault, FaultKind, JobEnd, JobState, Jobs, Obstacle, ObstacleKind, Service, Survey, TerminatingPod,
+    },
+};
+use tokio::time::{Instant, sleep_until};
+
+use super::world::World;
+
+const MINUTE: u64 = 60;
+/// The script's first moment on the wall.
+const BEGAN: DateTime<Utc> = DateTime::UNIX_EPOCH;
+
+/// What the cluster says from a second on.
+#[derive(Clone)]
+enum Says {
+    Job(JobState),
+    Nothing,
+    Fails(FaultKind),
+}
+
+struct Script {
+    began: Instant,
+    /// In the order of their seconds.
+    says: Vec<(u64, Says)>,
+    survey: Survey,
+}
+
+impl Script {
+    fn new(says: Vec<(u64, Says)>) -> Self {
+        Self { began: Instant::now(), says, survey: Survey::default() }
+    }
+
+    fn at(&self, second: u64) -> Instant {
+        self.began + Duration::from_secs(second)
+    }
+
+    fn now(&self) -> (usize, Says) {
+        let past = self.says.iter().take_while(|(second, _)| self.at(*second) <= Instant::now()).count();
+        (past, self.says[past - 1].1.clone())
+    }
+}
+
+#[async_trait]
+impl Jobs for Script {
+    async fn look(&self, version: Option<&str>) -> Result<Option<JobState>, Fault> {
+        let (place, _) = self.now();
+        if version == Some(place.to_string().as_str()) {
+            let soon = Instant::now() + Duration::from_mins(1);
+            let next = self.says.get(place).map_or(soon, |(second, _)| self.at(*second).min(soon));
+            sleep_until(next).await;
+        }
+        let (place, says) = self.now();
+        match says {
+            Says::Job(job) => Ok(Some(JobState { version: place.to_string(), ..job })),
+            Says::Nothing => Ok(None),
+            Says::Fails(kind) => Err(Fault::new(Service::Cluster, kind, "scripted")),
+        }
+    }
+
+    async fn survey(&self) -> Result<Survey, Fault> {
+        Ok(self.survey.clone())
+    }
+}
+
+fn running() -> Says {
+    Says::Job(JobState { uid: "1".into(), active: 3, ready: 3, completions: 2, ..JobState::default() })
+}
+
+fn ended(end: JobEnd) -> Says {
+    Says::Job(JobState { uid: "1".into(), completions: 2, end: Some(end), ..JobState::default() })
+}
+
+/// How the wait ended, after how many seconds, and what was told.
+struct Waited {
+    end: Result<WaitEnd, Stop>,
+    seconds: u64,
+    told: Vec<String>,
+}
+
+async fn waited(world: &World, script: &Script) -> Waited {
+    let mut told = Vec::new();
+    let context = JobWait {
+        store: &world.store,
+        plan: &world.plan,
+        epoch: "1-abc",
+        jobs: script,
+        job: "r-rogo-s-1",
+        namespace: "ns",
+        wait_plan: Duration::from_mins(30),
+        give_up_after: Duration::from_mins(15),
+        began_at: BEGAN,
+    };
+    let end = wait(&context, &mut |warning| told.push(warning)).await;
+    Waited { end, seconds: script.began.elapsed().as_secs(), told }
+}
+
+fn mark_done(world: &World, shard: u32) {
+    world.run_blobs.insert(&format!("rogo/done/{shard}.json"), "{}");
+}
+
+fn beat(world: &World, epoch: &str, minute: i64) {
+    let heartbeat = Heartbeat {
+        shard: ShardIndex(0),
+        r#try: "aaaaaaaaaaaa".into(),
+        at: BEGAN + TimeDelta::minutes(minute),
+        books: Books::default(),
+        rows: 1,
+        rows_per_second: 1.0,
+        state: "running".into(),
+    };
+    let name = format!("rogo/heartbeats/{epoch}/0-aaaaaaaaaaaa.json");
+    world.run_blobs.insert(&name, serde_json::to_vec(&heartbeat).unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_done_markers_end_it_whatever_the_job_says() {
+    for says in [running(), Says::Nothing, Says::Fails(FaultKind::Denied)] {
+        let world = World::new(4, 2);
+        mark_done(&world, 0);
+        mark_done(&world, 1);
+        let waited = waited(&world, &Script::new(vec![(0, says)])).await;
+        assert_eq!((waited.end.unwrap(), waited.seconds), (WaitEnd::AllDone, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn markers_of_no_shard_of_the_plan_do_not_count() {
+    let world = World::new(4, 2);
+    mark_done(&world, 0);
+    mark_done(&world, 2);
+    let script = Script::new(vec![(0, running()), (90, ended(JobEnd::Complete))]);
+    let waited = waited(&world, &script).await;
+    assert_eq!((waited.end.unwrap(), waited.seconds), (WaitEnd::JobComplete, 90));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_jobs_own_end_ends_it_before_any_marker() {
+    let world = World::new(4, 2);
+    let words = "FailedIndexes: Job has failed indexes".to_owned();
+    for (end, expected) in [
+        (JobEnd::Complete, WaitEnd::JobComplete),
+        (JobEnd::Failed(words.clone()), WaitEnd::JobFailed(words.clone())),
+    ] {
+        let script = Script::new(vec![(0, running()), (3_600, ended(end.clone()))]);
+        let later = waited(&world, &script).await;
+        assert_eq!((later.end.unwrap(), later.seconds, later.told), (expected.clone(), 3_600, Vec::new()));
+        let at_once = waited(&world, &Script::new(vec![(0, ended(end))])).await;
+        assert_eq!((at_once.end.unwrap(), at_once.seconds), (expected, 0), "a finalizer that begins late");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_vanished_ends_it_only_when_nobody_gives_a_sign_of_life() {
+    let world = World::new(4, 2);
+    let gone = || Script::new(vec![(0, running()), (60, Says::Nothing)]);
+    let alone = waited(&world, &gone()).await;
+    assert_eq!((alone.end.unwrap(), alone.seconds), (WaitEnd::JobGone, 60));
+
+    beat(&world, "1-old", 5);
+    let others = waited(&world, &gone()).await;
+    assert_eq!((others.end.unwrap(), others.seconds), (WaitEnd::JobGone, 60), "another epoch's");
+
+    beat(&world, "1-abc", 5);
+    let working = waited(&world, &gone()).await;
+    assert_eq!((working.end.unwrap(), working.seconds), (WaitEnd::JobGone, 15 * MINUTE));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_was_never_there_is_waited_for_as_long_as_for_a_plan() {
+    let world = World::new(4, 2);
+    let never = waited(&world, &Script::new(vec![(0, Says::Nothing)])).await;
+    assert_eq!((never.end.unwrap(), never.seconds), (WaitEnd::JobGone, 30 * MINUTE));
+    let told = ["there has been no Job r-rogo-s-1 for 10 min", "for 20 min"];
+    for (said, expected) in never.told.iter().zip(told) {
+        assert!(said.contains(expected), "{said}");
+    }
+    assert!(never.told[0].ends_with("; see kubectl --namespace ns describe job r-rogo-s-1"));
+    let script = Script::new(vec![(0, Says::Nothing), (60, running()), (120, ended(JobEnd::Complete))]);
+    let late = waited(&world, &script).await;
+    assert_eq!((late.end.unwrap(), late.seconds), (WaitEnd::JobComplete, 120));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_was_made_anew_is_waited_for() {
+    let world = World::new(4, 2);
+    beat(&world, "1-abc", 1);
+    let anew = Says::Job(JobState { uid: "2".into(), active: 1, ready: 1, ..JobState::default() });
+    let script =
+        Script::new(vec![(0, running()), (60, Says::Nothing), (70, anew), (3_600, ended(JobEnd::Complete))]);
+    let waited = waited(&world, &script).await;
+    assert_eq!((waited.end.unwrap(), waited.seconds), (WaitEnd::JobComplete, 3_600));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_refuses_for_ever_is_asked_on_and_told_of_once_a_minute() {
+    let world = World::new(4, 2);
+    let script = Script::new(vec![(0, Says::Fails(FaultKind::Denied)), (3_600, ended(JobEnd::Complete))]);
+    let refused = waited(&world, &script).await;
+    assert_eq!(refused.end.unwrap(), WaitEnd::JobComplete);
+    assert!((3_600..3_630).contains(&refused.seconds), "{}", refused.seconds);
+    assert!((40..=60).contains(&refused.told.len()), "{} times", refused.told.len());
+    let said = "cannot look at Job r-rogo-s-1: Kubernetes API: scripted; it is tried again, and done markers in the run \
+                store count";
+    assert!(refused.told.iter().all(|told| told == said), "{:?}", refused.told.first());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_breaks_begins_again() {
+    let world = World::new(4, 2);
+    let broken = Says::Fails(FaultKind::Unavailable);
+    let script =
+        Script::new(vec![(0, running()), (60, broken), (62, running()), (90, ended(JobEnd::Complete))]);
+    let waited = waited(&world, &script).await;
+    assert_eq!((waited.end.unwrap(), waited.seconds, waited.told.len()), (WaitEnd::JobComplete, 90, 1));
+}
+
+fn obstacle(kind: ObstacleKind, what: &str) -> Survey {
+    let obstacle = Obstacle { kind, pod: Some("p-0".into()), what: what.into() };
+    Survey { obstacles: vec![obstacle], ..Survey::default() }
+}
+
+async fn told(minutes: u64, job: JobState, survey: Survey) -> Vec<String> {
+    let world = World::new(4, 2);
+    let says = vec![(0, Says::Job(job)), (minutes * MINUTE, ended(JobEnd::Complete))];
+    let script = Script { survey, ..Script::new(says) };
+    waited(&world, &script).await.told
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_cannot_be_pulled_is_told_within_a_minute_and_again_after_ten() {
+    let starting = JobState { active: 3, ..JobState::default() };
+    let survey = obstacle(ObstacleKind::Image, "r/i:1: ErrImagePull: not found");
+    let expected = "pod p-0 does not start (image): r/i:1: ErrImagePull: not found; see kubectl --namespace ns \
+                    describe pod p-0";
+    assert_eq!(told(1, starting.clone(), survey.clone()).await, [expected]);
+    let longer = told(12, starting.clone(), survey).await;
+    assert_eq!(longer.iter().filter(|told| *told == expected).count(), 2, "{longer:?}");
+    let secret = obstacle(ObstacleKind::Configuration, "secret \"s\" not found");
+    let said = told(1, starting, secret).await;
+    assert!(said[0].contains("(secret or configuration): secret \"s\" not found"), "{said:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_ready_or_active_for_ten_minutes_is_told_with_its_reason() {
+    let starting = JobState { active: 3, ..JobState::default() };
+    let survey = obstacle(ObstacleKind::Scheduling, "Unschedulable: 0/3 nodes are available");
+    assert_eq!(told(9, starting.clone(), survey.clone()).await, Vec::<String>::new());
+    let expected = "no pod of Job r-rogo-s-1 has been ready for 10 min: pod p-0 does not start (scheduling): \
+                    Unschedulable: 0/3 nodes are available; see kubectl --namespace ns describe pod p-0";
+    assert_eq!(told(11, starting.clone(), survey).await, [expected]);
+
+    let quota =
+        Obstacle { kind: ObstacleKind::Quota, pod: None, what: "FailedCreate: exceeded quota: q".into() };
+    let survey = Survey { obstacles: vec![quota], ..Survey::default() };
+    let expected = "no pod of Job r-rogo-s-1 has been active for 10 min: Job r-rogo-s-1 can make no pods (quota): \
+                    FailedCreate: exceeded quota: q; see kubectl --namespace ns describe job r-rogo-s-1";
+    assert_eq!(told(11, JobState::default(), survey).await, [expected]);
+
+    let unknown = told(11, starting, Survey::default()).await;
+    let expected = "no pod of Job r-rogo-s-1 has been ready for 10 min; see kubectl --namespace ns describe job \
+                    r-rogo-s-1";
+    assert_eq!(unknown, [expected]);
+    let suspended = told(11, JobState { suspended: true, ..JobState::default() }, Survey::default()).await;
+    assert!(suspended[0].starts_with("Job r-rogo-s-1 has been suspended for 10 min"), "{suspended:?}");
+    let well = JobState { active: 3, ready: 1, ..JobState::default() };
+    assert_eq!(told(60, well, Survey::default()).await, Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_that_do_not_end_are_told_with_the_commands_that_free_them() {
+    let pod = TerminatingPod { name: "p-0".into(), node: Some("n".into()), due: BEGAN };
+    let survey = Survey { terminating: vec![pod], ..Survey::default() };
+    let job = JobState { active: 3, ready: 3, terminating: 1, ..JobState::default() };
+    assert_eq!(told(9, job.clone(), survey.clone()).await, Vec::<String>::new());
+    let expected = "1 pods of Job r-rogo-s-1 were told to end more than 10 min ago and are still there, as where a node \
+                    is gone; if it is: kubectl delete node n; else: kubectl --namespace ns delete pod p-0 \
+                    --grace-period=0 --force (nothing is written twice, whatever still runs)";
+    assert_eq!(told(11, job, survey).await, [expected]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_store_that_stays_away_ends_it_as_temporary() {
+    let world = World::new(4, 2);
+    world.run_blobs.fail_lists(&FaultKind::Unavailable);
+    let away = waited(&world, &Script::new(vec![(0, running())])).await;
+    let stop = away.end.unwrap_err();
+    assert_eq!((stop.exit, away.seconds), (Exit::Temporary, 15 * MINUTE));
+    assert!((10..=15).contains(&away.told.len()), "{:?}", away.told);
+}
