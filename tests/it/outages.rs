@@ -6,7 +6,7 @@ mod broken;
 mod rotation;
 mod stop;
 
-use std::{collections::BTreeSet, fs, net::SocketAddr};
+use std::{collections::BTreeSet, fs};
 
 use rogo_migrate::{
     domain::{Fate, Outcome},
@@ -40,8 +40,7 @@ impl World {
     }
 
     async fn with(rows: u64, seed: u64, change: impl FnOnce(&mut SampleOptions)) -> Self {
-        let blobs: SocketAddr =
-            Azurite::shared().await.endpoint().split('/').nth(2).unwrap().parse().unwrap();
+        let blobs = Azurite::shared().await.address();
         let source = Proxy::start(blobs).await;
         let port = source.address().port();
         let sample = Sample::with(rows, seed, |options| {
@@ -61,8 +60,7 @@ impl World {
         let mut app = TestApp::new(&self.sample).await;
         let azurite = Azurite::shared().await;
         let through = |text: &str, proxy: &Proxy| {
-            let direct = azurite.endpoint().split('/').nth(2).unwrap();
-            text.replace(direct, &proxy.address().to_string())
+            text.replace(&azurite.address().to_string(), &proxy.address().to_string())
         };
         let allow = through(app.variable("ROGO_SOURCE_ALLOW"), &self.source);
         app.set("ROGO_SOURCE_ALLOW", allow);

@@ -150,7 +150,7 @@ impl Target {
 }
 
 /// A sample whose source files stay in its folder, changed by `change` before anything reads it.
-pub(crate) async fn folder_sample(
+async fn folder_sample(
     options: impl FnOnce(&mut SampleOptions),
     rows: u64,
     change: impl FnOnce(&Path),

@@ -8,9 +8,9 @@ use rogo_migrate::sample::SampleOptions;
 use super::World;
 use crate::{
     crash::no_orphans_and_nothing_missing,
-    readback::{Target, folder_sample},
+    readback::Target,
     support::{
-        app::{TestApp, assert_same},
+        app::{Sample, TestApp, assert_same},
         proxy::Reply,
     },
 };
@@ -86,14 +86,12 @@ async fn too_many_rows_that_fail_in_copy_open_the_breaker() {
         options.plain = true;
         options.file_bytes = "10".parse().unwrap();
     };
+    let sample = Sample::in_folder(ROWS, 60, small).await;
     // Of every tenth row a file is gone.
-    let sample = folder_sample(small, ROWS, |folder| {
-        let mut reader = csv::Reader::from_path(folder.join("files.csv")).unwrap();
-        for file in reader.records().map(Result::unwrap).step_by(30) {
-            fs::remove_file(folder.join(&file[0])).unwrap();
-        }
-    });
-    let sample = sample.await;
+    let mut reader = csv::Reader::from_path(sample.path("files.csv")).unwrap();
+    for file in reader.records().map(Result::unwrap).step_by(30) {
+        fs::remove_file(sample.path(&file[0])).unwrap();
+    }
     let mut app = TestApp::new(&sample).await;
     Target::folder(&mut app);
     app.unset("ROGO_BREAKER");
