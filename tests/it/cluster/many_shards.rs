@@ -25,6 +25,8 @@ async fn a_thousand_shards_have_their_names_labels_and_indexes() {
             "shards.parallelism=1000",
             "shards.checkedParallelism=1",
             "shards.nodeSelector.type=fake",
+            // Fake nodes have none.
+            "shards.resources.ephemeralStorage=0Gi",
             "shards.tolerations[0].key=fake",
             "shards.tolerations[0].operator=Exists",
         ],

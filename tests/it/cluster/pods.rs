@@ -17,6 +17,7 @@ use crate::chart::rendered::text;
 /// Takes note of every change of the pods of a component, from its start until it is dropped.
 pub struct PodHistory {
     seen: Arc<Mutex<BTreeMap<String, Value>>>,
+    told: Arc<Mutex<BTreeMap<String, DateTime<Utc>>>>,
     watching: Child,
 }
 
@@ -38,14 +39,24 @@ impl PodHistory {
             .expect("kubectl runs");
         let output = BufReader::new(watching.stdout.take().unwrap());
         let seen: Arc<Mutex<BTreeMap<String, Value>>> = Arc::default();
-        let noting = seen.clone();
+        let told: Arc<Mutex<BTreeMap<String, DateTime<Utc>>>> = Arc::default();
+        let (noting, telling) = (seen.clone(), told.clone());
         std::thread::spawn(move || {
             let changes = serde_json::Deserializer::from_reader(output).into_iter::<Value>();
             for pod in changes.map_while(Result::ok) {
+                if let Some(at) = told_to_end(&pod) {
+                    // At its end it is told once more, without a grace period.
+                    telling
+                        .lock()
+                        .unwrap()
+                        .entry(name(&pod))
+                        .and_modify(|first| *first = at.min(*first))
+                        .or_insert(at);
+                }
                 noting.lock().unwrap().insert(text(&pod, "/metadata/name"), pod);
             }
         });
-        Self { seen, watching }
+        Self { seen, told, watching }
     }
 
     /// All pods as they were seen last, by name.
@@ -57,6 +68,14 @@ impl PodHistory {
     #[track_caller]
     pub fn until_ended(&self, pod: &str) -> End {
         until(&format!("the end of the pod {pod}"), PATIENCE, || end(self.all().get(pod)?))
+    }
+
+    /// How long the pod took to end after it was told to.
+    pub fn time_to_end(&self, pod: &str) -> Option<Duration> {
+        let told = *self.told.lock().unwrap().get(pod)?;
+        // Both are told in whole seconds.
+        let took = end(self.all().get(pod)?)?.finished_at - told;
+        Some(took.to_std().unwrap_or_default())
     }
 
     /// Waits for the pod that follows another one on its index.
@@ -106,11 +125,10 @@ pub fn end(pod: &Value) -> Option<End> {
     })
 }
 
-/// How long after it was told to end, as Kubernetes saw it.
-pub fn time_to_end(pod: &Value) -> Option<Duration> {
+fn told_to_end(pod: &Value) -> Option<DateTime<Utc>> {
     let grace = pod.pointer("/metadata/deletionGracePeriodSeconds")?.as_i64()?;
     let deadline: DateTime<Utc> = text(pod, "/metadata/deletionTimestamp").parse().ok()?;
-    (end(pod)?.finished_at - (deadline - chrono::Duration::seconds(grace))).to_std().ok()
+    Some(deadline - chrono::Duration::seconds(grace))
 }
 
 fn created(pod: &Value) -> String {

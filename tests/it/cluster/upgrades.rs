@@ -99,8 +99,7 @@ fn objects(world: &World) -> String {
 }
 
 fn ended_in_time(history: &PodHistory, name: &str) {
-    let pod = history.all()[name].clone();
-    let took = pods::time_to_end(&pod).expect("a pod that was told to end");
+    let took = history.time_to_end(name).expect("a pod that was told to end");
     assert!(took < GRACE, "{name} took {took:?}");
 }
 
