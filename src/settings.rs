@@ -10,6 +10,7 @@ mod table;
 mod source;
 mod parse;
 mod shards;
+mod shown;
 mod reader;
 mod load;
 mod pinned;

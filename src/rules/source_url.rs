@@ -13,7 +13,8 @@ pub(super) fn permitted(text: &str, allowed: &[Url]) -> Result<Url, String> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err("carries a user name or password".into());
     }
-    if climbs(text) {
+    // As it is written, since the parser resolves `..`, and as it was parsed, since the parser cuts blanks off its end.
+    if climbs(text) || climbs(url.path()) {
         return Err("contains \"..\"".into());
     }
     // Never sent to the server: a file name with a bare `#` would be cut there.
@@ -26,8 +27,8 @@ pub(super) fn permitted(text: &str, allowed: &[Url]) -> Result<Url, String> {
     Ok(url)
 }
 
-/// Whether a segment of the path is `..`, however it is written. Asked of the text, since the parser
-/// resolves them, and of `%2f` and `%5c` too, since a folder or a server may read them as separators.
+/// Whether a segment of the path is `..`, however it is written: also between `%2f` and `%5c`, which a folder
+/// or a server may read as separators.
 fn climbs(text: &str) -> bool {
     let path = text.split(['?', '#']).next().unwrap_or_default();
     let path: Vec<u8> = percent_decode_str(path).collect();
@@ -111,6 +112,7 @@ mod tests {
             ("file:///demo/files/x%2f..%2f..%2fetc/passwd", "\"..\""),
             ("file:///demo/files/x%5c..%5cetc", "\"..\""),
             ("https://acc.example.net/learner%20files/..", "\"..\""),
+            ("file:///demo/files/x%2f.. ", "\"..\""),
             ("https://acc.example.net/learner%20files/a#1.docx", "%23"),
             ("https://acc.example.net/learner%20files/a\nb", "control"),
             ("/learner%20files/a", "not a URL"),

@@ -1,6 +1,6 @@
 //! Reads one setting after the other, and remembers every complaint.
 
-use super::{Origin, Secret, Setting, Sources, effective::shown, parse::Expected, source::usage};
+use super::{Origin, Secret, Setting, Sources, parse::Expected, shown::shown, source::usage};
 use crate::exit::Stop;
 
 /// What was given, and what is wrong with it.

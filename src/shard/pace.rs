@@ -1,5 +1,6 @@
 //! Pace: the process waits as a whole when a service is in trouble, and says why.
 
+mod backoff;
 mod health;
 mod scope;
 mod tries;
@@ -14,7 +15,8 @@ use std::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use health::{Health, backoff, jitter};
+use backoff::{backoff, jitter};
+use health::Health;
 use scope::{Scope, scope};
 use tries::{Tries, Verdict, asks_for_patience};
 

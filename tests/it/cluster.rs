@@ -18,4 +18,5 @@ mod credentials;
 mod upgrades;
 mod disruptions;
 mod reruns;
+mod finalizer;
 mod many_shards;

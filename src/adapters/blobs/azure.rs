@@ -116,11 +116,9 @@ impl Blobs for AzureBlobs {
             request.insert_header(format!("x-ms-meta-{}", key.to_ascii_lowercase()), value.clone());
         }
         request.set_body(bytes);
-        let response = self
-            .account
-            .send(&mut request)
-            .await
-            .map_err(|error| keep_means_exists(self.fault(&error, "writing", name), options.existing))?;
+        let response = self.account.send(&mut request).await.map_err(|error| {
+            faults::keep_means_exists(self.fault(&error, "writing", name), options.existing)
+        })?;
         let confirmed = response.headers().get_optional_str(&HeaderName::from_static("content-md5"));
         Ok(Stored { size_bytes, md5: confirmed.map_or(Some(md5), reader::md5_from_base64) })
     }
@@ -227,12 +225,4 @@ fn none_if_missing<T>(fault: Fault) -> Result<Option<T>, Fault> {
     } else {
         Err(fault)
     }
-}
-
-/// Some answers to a create-only put over an existing blob are a failed condition in place of a conflict.
-pub(super) fn keep_means_exists(mut fault: Fault, existing: Existing) -> Fault {
-    if existing == Existing::Keep && fault.kind == FaultKind::Changed {
-        fault.kind = FaultKind::Exists;
-    }
-    fault
 }

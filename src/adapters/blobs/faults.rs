@@ -7,7 +7,7 @@ use azure_core::{
     http::{RawResponse, headers::HeaderName},
 };
 
-use crate::ports::{Fault, FaultKind, Service};
+use crate::ports::{Existing, Fault, FaultKind, Service};
 
 const ERROR_CODE: HeaderName = HeaderName::from_static("x-ms-error-code");
 const RETRY_AFTER: HeaderName = HeaderName::from_static("retry-after");
@@ -143,6 +143,14 @@ pub(super) fn of_io(error: io::Error, service: Service, doing: &str) -> Fault {
         _ => (FaultKind::Unavailable, "the file system refused"),
     };
     Fault::caused(service, kind, format!("{doing}: {advice}"), error)
+}
+
+/// Some answers to a create-only put over an existing blob are a failed condition in place of a conflict.
+pub(super) fn keep_means_exists(mut fault: Fault, existing: Existing) -> Fault {
+    if existing == Existing::Keep && fault.kind == FaultKind::Changed {
+        fault.kind = FaultKind::Exists;
+    }
+    fault
 }
 
 #[cfg(test)]

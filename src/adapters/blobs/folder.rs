@@ -6,7 +6,7 @@ mod walk;
 use std::{
     fs, io,
     io::Write,
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -220,7 +220,7 @@ impl Blobs for FolderBlobs {
         };
         // Between the look and the open it may have been replaced: what is open is what is read.
         let metadata = file.metadata().await.map_err(|error| self.fault(error, "reading", name))?;
-        let info = if info.etag.as_deref() == Some(&etag(&metadata)) {
+        let info = if info.etag.as_deref() == Some(&sidecar::etag(&metadata)) {
             info
         } else {
             sidecar::info(&self.sidecar(name), name, &metadata)
@@ -247,11 +247,6 @@ impl Blobs for FolderBlobs {
         let (own, names) = (self.clone(), names.to_vec());
         blocking(self.service, move || names.iter().try_for_each(|name| own.remove(name))).await
     }
-}
-
-/// What serves as a file's `ETag`: another file, or another time of change, is another.
-pub(super) fn etag(file: &fs::Metadata) -> String {
-    format!("{:x}-{:x}-{:x}-{:x}", file.ino(), file.mtime(), file.mtime_nsec(), file.len())
 }
 
 fn is_absent(error: &io::Error) -> bool {

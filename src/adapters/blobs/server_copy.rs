@@ -10,8 +10,7 @@ use azure_storage_blob::{
 };
 
 use super::{
-    azure::keep_means_exists,
-    faults,
+    faults::{self, keep_means_exists},
     upload::{block_id, commit, metadata},
 };
 use crate::ports::{BlobInfo, CopyGrant, Existing, Fault, FaultKind, PutOptions, Retry, Service, Stored};

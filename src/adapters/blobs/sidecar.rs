@@ -1,11 +1,11 @@
 //! What a folder keeps of a blob beside its bytes: `.properties/<name>`, a JSON document that names the exact
 //! file it belongs to, so that an old one is never taken for a new blob's.
 
-use std::{fs, io, path::Path};
+use std::{fs, io, os::unix::fs::MetadataExt, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use super::{folder::etag, reader::md5_from_base64};
+use super::reader::md5_from_base64;
 use crate::ports::{BlobInfo, PutOptions};
 
 #[derive(Serialize, Deserialize)]
@@ -62,4 +62,9 @@ pub(super) fn info(path: &Path, name: &str, file: &fs::Metadata) -> BlobInfo {
         },
         None => info,
     }
+}
+
+/// What serves as a file's `ETag`: another file, or another time of change, is another.
+pub(super) fn etag(file: &fs::Metadata) -> String {
+    format!("{:x}-{:x}-{:x}-{:x}", file.ino(), file.mtime(), file.mtime_nsec(), file.len())
 }

@@ -11,7 +11,7 @@ use tokio_util::io::ReaderStream;
 
 use super::{
     account::{Account, Identity, Rotating, SCOPE},
-    azure, faults, folder, reader,
+    azure, faults, reader, sidecar,
 };
 use crate::{
     domain::source_container,
@@ -167,7 +167,7 @@ fn info_of_local(url: &Url, metadata: &std::fs::Metadata) -> BlobInfo {
     BlobInfo {
         name: shown(url),
         size_bytes: metadata.len(),
-        etag: Some(folder::etag(metadata)),
+        etag: Some(sidecar::etag(metadata)),
         ..BlobInfo::default()
     }
 }

@@ -10,7 +10,7 @@ use azure_storage_blob::{
 };
 use bytes::Bytes;
 
-use super::{azure::keep_means_exists, faults, md5_of};
+use super::{faults, md5_of};
 use crate::ports::{Existing, Fault, PutOptions, Service, Stored, Upload};
 
 /// Blocks staged so far.
@@ -80,7 +80,7 @@ pub(super) async fn commit(
     let fault = |error: azure_core::Error| faults::of(&error, service, doing);
     let list = list.try_into().map_err(fault)?;
     let committed = blob.commit_block_list(list, Some(commit)).await;
-    committed.map_err(|error| keep_means_exists(fault(error), options.existing))?;
+    committed.map_err(|error| faults::keep_means_exists(fault(error), options.existing))?;
     Ok(())
 }
 

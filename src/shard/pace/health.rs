@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::tries::{Tries, Verdict};
+use super::{
+    backoff::backoff,
+    tries::{Tries, Verdict},
+};
 use crate::{
     ports::{Fault, FaultKind, Service},
     report::progress::State,
@@ -15,8 +18,6 @@ use crate::{
 const TRIES_OF_A_ROW: u32 = 8;
 /// From so many failures in a row on, without an answer between, the whole process waits.
 const FAILURES_OF_A_SERVICE: u32 = 3;
-const FIRST_WAIT: Duration = Duration::from_millis(100);
-const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
 /// What is known since the service's last answer.
 #[derive(Debug, Clone, Default)]
@@ -100,16 +101,4 @@ impl Health {
     pub(super) fn is_waited_for(&self, now: Instant) -> bool {
         self.closed_until.is_some_and(|until| until > now) || self.unanswered >= FAILURES_OF_A_SERVICE
     }
-}
-
-/// The wait after so many failures.
-pub(super) fn backoff(failures: u32) -> Duration {
-    let wait = FIRST_WAIT.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(LONGEST_WAIT);
-    wait / 2 + jitter(wait / 2)
-}
-
-/// A part of `most`, different at each call.
-pub(super) fn jitter(most: Duration) -> Duration {
-    let dice = uuid::Uuid::new_v4().as_u128() & 0xffff;
-    most.mul_f64(u32::try_from(dice).map_or(0.5, f64::from) / 65536.0)
 }

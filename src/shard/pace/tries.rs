@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::health::backoff;
+use super::backoff::backoff;
 use crate::ports::{Fault, FaultKind, Service};
 
 /// Failures of an operation before its service is asked whether it answers at all.

@@ -13,7 +13,7 @@ use rogo_migrate::sample::{self, SampleOptions};
 use sqlx::{Connection, PgConnection, PgPool, postgres::PgPoolOptions};
 
 use super::kubectl::Kubectl;
-use crate::support::azurite::Azurite;
+use crate::{chart::rendered::text, support::azurite::Azurite};
 
 /// As `deploy/kind/run.sh` makes it: the same seed makes the same sample.
 pub const ROWS: u64 = 400;
@@ -106,6 +106,12 @@ impl Services {
         format!(
             "postgres://postgres:{postgres_password}@127.0.0.1:{postgres_port}/{database}?sslmode=disable"
         )
+    }
+
+    /// The image of a shared service: one that the cluster has.
+    pub fn image(&self, service: &str) -> String {
+        let deployment = Kubectl::new(&self.namespace).get(&[&format!("deployment/{service}")]);
+        text(&deployment, "/spec/template/spec/containers/0/image")
     }
 
     pub fn file(&self, name: impl AsRef<Path>) -> PathBuf {
