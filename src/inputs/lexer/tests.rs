@@ -1,0 +1,131 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn read_in_pieces(text: &str, piece: usize) -> Result<Vec<Vec<String>>, Problem> {
+    let mut lexer = Lexer::default();
+    let mut rows = Vec::new();
+    let keep = |lexer: &Lexer| lexer.record().iter().map(str::to_owned).collect::<Vec<_>>();
+    let pieces: Vec<String> =
+        text.chars().collect::<Vec<_>>().chunks(piece).map(|piece| piece.iter().collect()).collect();
+    for piece in &pieces {
+        let mut at = 0;
+        while at < piece.len() {
+            let (taken, complete) = lexer.read(&piece[at..])?;
+            at += taken;
+            if complete {
+                rows.push(keep(&lexer));
+            }
+        }
+    }
+    if lexer.end()? {
+        rows.push(keep(&lexer));
+    }
+    Ok(rows)
+}
+
+fn check(text: &str, expected: &Result<Vec<Vec<&str>>, Problem>) {
+    let expected = expected.clone().map(|rows| {
+        rows.into_iter().map(|row| row.into_iter().map(str::to_owned).collect()).collect::<Vec<Vec<_>>>()
+    });
+    for piece in [1, 2, 3, 1000] {
+        assert_eq!(read_in_pieces(text, piece), expected, "{text:?} in pieces of {piece}");
+    }
+}
+
+#[test]
+fn what_rfc_4180_allows_is_read_exactly() {
+    for (text, rows) in [
+        ("", vec![]),
+        ("\n\r\n\n", vec![]),
+        ("a", vec![vec!["a"]]),
+        ("a\n", vec![vec!["a"]]),
+        ("a\r\n", vec![vec!["a"]]),
+        ("a,b\r\nc,d", vec![vec!["a", "b"], vec!["c", "d"]]),
+        ("a,b\n\n\r\nc,d\n\n", vec![vec!["a", "b"], vec!["c", "d"]]),
+        (",\n", vec![vec!["", ""]]),
+        (",", vec![vec!["", ""]]),
+        ("a,", vec![vec!["a", ""]]),
+        ("\"\"\n", vec![vec![""]]),
+        ("\"\"", vec![vec![""]]),
+        ("\"\"\"\"", vec![vec!["\""]]),
+        ("\"a,b\",\"c\"\"d\"\n", vec![vec!["a,b", "c\"d"]]),
+        ("\"a\nb\r\nc\rd\",e", vec![vec!["a\nb\r\nc\rd", "e"]]),
+        (" a , b ", vec![vec![" a ", " b "]]),
+        ("😀,\0,é\n", vec![vec!["😀", "\0", "é"]]),
+    ] {
+        check(text, &Ok(rows));
+    }
+}
+
+#[test]
+fn malformed_quoting_is_refused_and_never_repaired() {
+    for (text, problem) in [
+        ("\"", Problem::Unclosed),
+        ("a,\"b\nc,d\n", Problem::Unclosed),
+        ("a,\"b\"\"", Problem::Unclosed),
+        ("\"a\"b", Problem::TextAfterQuote),
+        ("\"a\" ,b", Problem::TextAfterQuote),
+        ("\"a\"\"b\"c\n", Problem::TextAfterQuote),
+        ("a\"b", Problem::StrayQuote),
+        ("a\"\n", Problem::StrayQuote),
+        (" \"a\"", Problem::StrayQuote),
+        ("a\rb", Problem::LoneReturn),
+        ("\"a\"\rb", Problem::LoneReturn),
+        ("a\r\r\n", Problem::LoneReturn),
+        ("\r", Problem::LoneReturn),
+        ("\ra", Problem::LoneReturn),
+        ("a\r", Problem::LoneReturn),
+    ] {
+        check(text, &Err(problem));
+    }
+}
+
+#[test]
+fn a_record_of_more_than_16_mib_is_refused_before_it_is_kept() {
+    let mut lexer = Lexer::default();
+    let piece = "x".repeat(1 << 20);
+    let refused = (0..17).find_map(|_| lexer.read(&piece).err());
+    assert_eq!(refused, Some(Problem::TooLong));
+    assert!(lexer.record.text.capacity() <= 2 * MAX_RECORD_BYTES);
+}
+
+#[test]
+fn a_million_commas_are_refused_before_they_are_kept() {
+    let mut lexer = Lexer::default();
+    assert_eq!(lexer.read(&",".repeat(1 << 20)), Err(Problem::TooMany { expected: MAX_COLUMNS }));
+}
+
+proptest! {
+    #[test]
+    fn any_text_reads_alike_in_any_pieces(text in "[a,\"\r\n😀]{0,40}", piece in 1_usize..5) {
+        prop_assert_eq!(read_in_pieces(&text, piece), read_in_pieces(&text, 1000));
+    }
+
+    #[test]
+    fn what_is_accepted_reads_as_the_csv_crate_reads_it(text in "[a,\"\r\n😀]{0,40}") {
+        if let Ok(rows) = read_in_pieces(&text, 1000) {
+            let mut oracle = csv::ReaderBuilder::new();
+            let mut oracle = oracle.has_headers(false).flexible(true).from_reader(text.as_bytes());
+            let expected: Vec<Vec<String>> = oracle
+                .records()
+                .map(|record| record.unwrap().iter().map(str::to_owned).collect())
+                .collect();
+            prop_assert_eq!(rows, expected);
+        }
+    }
+
+    #[test]
+    fn what_csv_writer_writes_reads_back(
+        rows in prop::collection::vec(prop::collection::vec(any::<String>(), 3), 0..5),
+        crlf in any::<bool>(),
+    ) {
+        let terminator = if crlf { csv::Terminator::CRLF } else { csv::Terminator::Any(b'\n') };
+        let mut writer = csv::WriterBuilder::new().terminator(terminator).from_writer(Vec::new());
+        for row in &rows {
+            writer.write_record(row).unwrap();
+        }
+        let text = String::from_utf8(writer.into_inner().unwrap()).unwrap();
+        prop_assert_eq!(read_in_pieces(&text, 7), Ok(rows));
+    }
+}
