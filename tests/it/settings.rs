@@ -1,22 +1,18 @@
 //! Promises of settings: names, order, limits, secrets, and complaints that name all that is wrong.
 
+mod contract;
+mod values;
+
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
+    collections::BTreeMap,
     process::{Command, Output},
     time::Duration,
 };
 
-use clap::CommandFactory;
 use rogo_migrate::{
-    cli::Cli,
-    domain::ShardIndex,
     exit::{Exit, Stop},
-    settings::{
-        ALL, Flags, InputLocation, MarkerOnly, Place, Settings, Sources, StoreSettings, WarehouseSettings,
-    },
+    settings::{Flags, Settings, Sources, StoreSettings},
 };
-use serde_json::json;
 
 /// Everything that has no default, in the environment.
 const REQUIRED: [(&str, &str); 8] = [
@@ -87,96 +83,6 @@ fn program(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
 }
 
 #[test]
-fn every_setting_of_the_contract_is_there_and_no_other() {
-    // flag, environment, default: run.md's table. `-` where there is none.
-    let contract = "\
-        --submissions ROGO_SUBMISSIONS submission_files.csv
-        --mapping ROGO_MAPPING attempt_number_mapping.csv
-        --encoding ROGO_ENCODING -
-        --warehouse - -
-        - DATA_WAREHOUSE_CONNECTION_STRING -
-        - DATABASE_URL -
-        --database-auth - password
-        --source-allow ROGO_SOURCE_ALLOW -
-        --source-auth - auto
-        - SOURCE_STORAGE_CONNECTION_STRING -
-        --target ROGO_TARGET -
-        --run-store ROGO_RUN_STORE file://./rogo-runs
-        - AZURE_STORAGE_CONNECTION_STRING -
-        --account-url AZURE_STORAGE_ACCOUNT_URL -
-        --run ROGO_RUN rogo
-        - ROGO_EPOCH 0
-        --out ROGO_OUT .
-        --lms-instance ROGO_LMS_INSTANCE -
-        --lms-name ROGO_LMS_NAME -
-        --return-url ROGO_RETURN_URL -
-        - ROGO_CONSUMER_KEY -
-        --unit-versions ROGO_UNIT_VERSIONS 24,25
-        --instruction-set ROGO_INSTRUCTION_SET AIS
-        --assignment-title ROGO_ASSIGNMENT_TITLE Submission Area
-        --rule-owner ROGO_RULE_OWNER -
-        --marker-only ROGO_MARKER_ONLY fail
-        --warehouse-time-zone ROGO_WAREHOUSE_TIME_ZONE UTC
-        --limit - -
-        --attempts - -
-        --shards ROGO_SHARDS 1
-        --parallelism ROGO_PARALLELISM 1
-        --shard JOB_COMPLETION_INDEX -
-        - SHARD_INDEXES -
-        --wait-plan ROGO_WAIT_PLAN 30m
-        --workers ROGO_WORKERS 5
-        --in-flight ROGO_IN_FLIGHT adaptive
-        --pool ROGO_POOL 3
-        --warehouse-pool ROGO_WAREHOUSE_POOL 3
-        --flush ROGO_FLUSH 10s
-        --give-up-after ROGO_GIVE_UP_AFTER 15m
-        --breaker ROGO_BREAKER 5%
-        --log-format ROGO_LOG_FORMAT -
-        --log RUST_LOG info";
-    let contract: Vec<String> = contract.lines().map(|line| line.trim().to_owned()).collect();
-    let table: Vec<String> = ALL
-        .iter()
-        .map(|setting| {
-            let flag = if setting.flag { setting.flag_name() } else { "-".into() };
-            format!("{flag} {} {}", setting.environment.unwrap_or("-"), setting.default.unwrap_or("-"))
-        })
-        .collect();
-    assert_eq!(table, contract);
-}
-
-#[test]
-fn the_command_line_and_the_table_name_the_same_flags_variables_and_defaults() {
-    let own = ["help", "version", "config", "dry_run", "json", "delete", "watch", "to"];
-    let mut seen = BTreeSet::new();
-    for command in Cli::command()
-        .get_subcommands()
-        .filter(|command| !["sample", "completions"].contains(&command.get_name()))
-    {
-        for argument in command.get_arguments().chain(Cli::command().get_arguments()) {
-            let key = argument.get_id().as_str();
-            if own.contains(&key) {
-                continue;
-            }
-            let setting = ALL.iter().find(|setting| setting.flag && setting.key == key);
-            let setting = setting.unwrap_or_else(|| panic!("{key} is no setting"));
-            let help = argument.get_help().expect("every flag has help").to_string();
-            if let Some(name) = setting.environment {
-                assert!(help.contains(&format!("[env: {name}]")), "{key}: {help}");
-            }
-            if let Some(default) = setting.default.filter(|_| key != "log") {
-                assert!(help.contains(&format!("[default: {default}]")), "{key}: {help}");
-            }
-            seen.insert(key.to_owned());
-        }
-    }
-    let flags: BTreeSet<String> =
-        ALL.iter().filter(|setting| setting.flag).map(|setting| setting.key.to_owned()).collect();
-    assert_eq!(seen, flags);
-    assert!(ALL.iter().all(|setting| !(setting.secret && setting.flag)), "no secret has a flag");
-    Cli::command().debug_assert();
-}
-
-#[test]
 fn a_flag_beats_the_environment_which_beats_the_file_which_beats_the_default() {
     let workers = |given: Given| given.load().unwrap().work.workers;
     assert_eq!(workers(Given::required()), 5);
@@ -185,163 +91,6 @@ fn a_flag_beats_the_environment_which_beats_the_file_which_beats_the_default() {
     let all = Given::required().config("workers = 6").env("ROGO_WORKERS", "7").flag("workers", "8");
     assert_eq!(workers(all), 8);
     assert_eq!(workers(Given::required().env("ROGO_WORKERS", "")), 5, "an empty variable is not set");
-}
-
-#[test]
-fn defaults_are_those_of_the_contract() {
-    let settings = Given::required().load().unwrap();
-    assert_eq!(settings.inputs.submissions, InputLocation::Path("submission_files.csv".into()));
-    assert_eq!(settings.run_store, Place::Folder(std::env::current_dir().unwrap().join("rogo-runs")));
-    assert_eq!((settings.run.as_str(), settings.epoch.as_str()), ("rogo", "0"));
-    assert_eq!(settings.out, PathBuf::from("."));
-    assert_eq!(settings.organisation.return_url, "https://lms.example/return");
-    assert_eq!(settings.rules.unit_versions, ["24", "25"]);
-    assert_eq!(settings.rules.marker_only, MarkerOnly::Fail);
-    assert_eq!((settings.shards, settings.parallelism, settings.shard), (1, 1, None));
-    assert_eq!(settings.wait_plan, Duration::from_mins(30));
-    let work = settings.work;
-    assert_eq!((work.workers, work.in_flight, work.pool, work.warehouse_pool), (5, None, 3, 3));
-    assert_eq!((work.flush, work.give_up_after), (Duration::from_secs(10), Duration::from_mins(15)));
-    assert_eq!(work.breaker, Some(0.05));
-}
-
-#[test]
-fn lists_come_by_repeated_flags_by_commas_and_as_arrays() {
-    let allow = |given: Given| {
-        let urls = given.load().unwrap().source.allow;
-        urls.iter().map(ToString::to_string).collect::<Vec<_>>()
-    };
-    let both = ["https://a.example/x", "file:///srv/y"];
-    assert_eq!(allow(Given::required().flag("source_allow", json!(both))), both);
-    assert_eq!(allow(Given::required().env("ROGO_SOURCE_ALLOW", &both.join(" , "))), both);
-    let file = Given::required().without("ROGO_SOURCE_ALLOW");
-    assert_eq!(allow(file.config("source_allow = [\"https://a.example/x\", \"file:///srv/y\"]")), both);
-    let versions = Given::required().config("unit_versions = [24, \"25\"]").load().unwrap();
-    assert_eq!(versions.rules.unit_versions, ["24", "25"]);
-}
-
-#[test]
-fn all_bad_and_all_missing_settings_are_named_at_once() {
-    let message = Given::required()
-        .without("ROGO_TARGET")
-        .without("DATABASE_URL")
-        .env("ROGO_FLUSH", "6m")
-        .env("ROGO_LOG_FORMAT", "xml")
-        .flag("workers", "0")
-        .config("breaker = \"5\"\nworker = 3\n\n[work]\n")
-        .refusal();
-    let expected = "\
-settings that cannot be used:
-  rogo.toml line 4: unknown key work; keys are the flags' names with _ (rogo-migrate settings lists them)
-  rogo.toml line 2: unknown key worker; keys are the flags' names with _ (rogo-migrate settings lists them)
-  ROGO_LOG_FORMAT: \"xml\": text or json is expected
-  --workers: \"0\": a whole number from 1 to 64 is expected
-  ROGO_FLUSH: \"6m\": a duration from 100ms to 5m is expected, as 500ms, 10s, 15m, 2h or 1d
-  rogo.toml line 1, breaker: \"5\": off or a percentage above 0% and below 100% is expected, as 5%
-settings that are missing, and how to give them:
-  target database: DATABASE_URL, DATABASE_URL_FILE
-  target: --target, ROGO_TARGET, target in the config file";
-    assert_eq!(message, expected);
-}
-
-#[test]
-fn a_bad_value_says_what_is_expected() {
-    for (key, value, expected) in [
-        ("target", "az://files/2024", "az://container without a prefix is expected"),
-        ("target", "/data", "az://container, file:///dir or file://./dir is expected"),
-        ("target", "az://UPPER", "az://container, file:///dir"),
-        ("run_store", "file://host/dir", "az://container/prefix, file:///dir or file://./dir is expected"),
-        ("run_store", "az://runs/../other", "az://container/prefix"),
-        ("submissions", "https://a.example/x.csv", "a path, file:///path or az://container/name is expected"),
-        ("mapping", "az://inputs", "a path, file:///path or az://container/name is expected"),
-        ("encoding", "latin-9000", "an encoding's name is expected"),
-        (
-            "warehouse",
-            "Server=wh;User=u",
-            "a connection string is a secret: DATA_WAREHOUSE_CONNECTION_STRING",
-        ),
-        ("warehouse", "Server=wh;Password=planted", "\"(hidden: looks like a secret)\""),
-        ("database_auth", "kerberos", "password or entra is expected"),
-        ("source_auth", "Auto", "auto or anonymous or entra is expected"),
-        ("source_allow", "https://a.example/x?sig=planted", "URL prefixes are expected"),
-        ("source_allow", "ftp://a.example/x", "URL prefixes are expected"),
-        ("source_allow", "https://me:planted@a.example/x", "URL prefixes are expected"),
-        ("account_url", "account", "an http or https URL"),
-        ("run", "Rogo", "1 to 30 characters of a-z, 0-9 and - are expected"),
-        ("run", "a234567890123456789012345678901", "1 to 30 characters"),
-        ("lms_instance", "campus", "a guid is expected"),
-        ("lms_instance", "3f2504e04f8911d39a0c0305e82c3301", "a guid is expected"),
-        ("lms_name", " ", "text without control characters is expected"),
-        ("return_url", "lms.example", "an http or https URL"),
-        ("unit_versions", "24,,25", "text without control characters is expected"),
-        ("marker_only", "skip", "fail or migrate is expected"),
-        ("warehouse_time_zone", "Mars/Olympus", "a time zone of the IANA database is expected"),
-        ("limit", "0", "a whole number from 1 to"),
-        ("shards", "100001", "a whole number from 1 to 100000 is expected"),
-        ("shard", "-1", "a whole number from 0 to 99999 is expected"),
-        ("wait_plan", "30", "a duration from 0ms to 7d is expected"),
-        ("wait_plan", "99999999999999999999s", "a duration"),
-        ("in_flight", "65", "adaptive or a whole number from 1 to 64 is expected"),
-        ("pool", "+3", "a whole number from 1 to 100 is expected"),
-        ("flush", "1h", "a duration from 100ms to 5m is expected"),
-        ("breaker", "0%", "off or a percentage above 0% and below 100% is expected"),
-        ("breaker", "NaN%", "off or a percentage"),
-        ("log", "rogo_migrate=loud", "a level (error, warn, info, debug, trace)"),
-    ] {
-        let message = Given::required().flag(key, value).refusal();
-        let flag = format!("--{}: \"", key.replace('_', "-"));
-        assert!(message.contains(&flag) && message.contains(expected), "{key} {value}: {message}");
-    }
-}
-
-#[test]
-fn good_values_are_parsed() {
-    let settings = Given::required()
-        .without("DATA_WAREHOUSE_CONNECTION_STRING")
-        .env("AZURE_STORAGE_CONNECTION_STRING", "UseDevelopmentStorage=true")
-        .flag("target", "az://files")
-        .flag("run_store", "az://runs/2024/a/")
-        .flag("submissions", "az://inputs/2024/submissions.csv")
-        .flag("warehouse", "file:///exports/my%20tables/")
-        .flag("breaker", "off")
-        .flag("in_flight", "8")
-        .flag("warehouse_time_zone", "Europe/London")
-        .load()
-        .unwrap();
-    let azure =
-        |container: &str, prefix: &str| Place::Azure { container: container.into(), prefix: prefix.into() };
-    assert_eq!(settings.target, azure("files", ""));
-    assert_eq!(settings.run_store, azure("runs", "2024/a"));
-    let input = InputLocation::Blob { place: azure("inputs", "2024"), name: "submissions.csv".into() };
-    assert_eq!(settings.inputs.submissions, input);
-    let WarehouseSettings::Export(place) = settings.warehouse else { panic!("a folder") };
-    assert_eq!(place, Place::Folder("/exports/my tables".into()));
-    assert_eq!((settings.work.breaker, settings.work.in_flight), (None, Some(8)));
-    assert_eq!(settings.rules.warehouse_time_zone, chrono_tz::Europe::London);
-}
-
-#[test]
-fn the_warehouse_variable_may_name_a_folder_and_a_flag_beats_it() {
-    let folder = Given::required().env("DATA_WAREHOUSE_CONNECTION_STRING", "file:///exports");
-    let WarehouseSettings::Export(place) = folder.load().unwrap().warehouse else { panic!("a folder") };
-    assert_eq!(place, Place::Folder("/exports".into()));
-    let flag = Given::required().flag("warehouse", "file:///other").load().unwrap().warehouse;
-    assert!(matches!(flag, WarehouseSettings::Export(place) if place == Place::Folder("/other".into())));
-    let file = Given::required().config("warehouse = \"file:///other\"").load().unwrap().warehouse;
-    assert!(matches!(file, WarehouseSettings::SqlServer(_)), "the environment beats the file");
-    let none = Given::required().without("DATA_WAREHOUSE_CONNECTION_STRING").refusal();
-    assert!(none.contains("warehouse: DATA_WAREHOUSE_CONNECTION_STRING"), "{none}");
-}
-
-#[test]
-fn places_in_azure_need_exactly_one_account() {
-    let azure = || Given::required().env("ROGO_TARGET", "az://files");
-    assert!(azure().refusal().contains("the account of az:// places: AZURE_STORAGE_CONNECTION_STRING"));
-    assert!(azure().flag("account_url", "https://a.blob.core.windows.net").load().is_ok());
-    let both = azure()
-        .flag("account_url", "https://a.blob.core.windows.net")
-        .env("AZURE_STORAGE_CONNECTION_STRING", "UseDevelopmentStorage=true");
-    assert!(both.refusal().contains("both name the account"));
 }
 
 #[test]
@@ -374,17 +123,6 @@ fn a_secret_in_the_config_file_is_refused_without_being_shown() {
     }
     let broken = Given::required().config("run = \"a\"\ndatabase_url = \"planted\n").refusal();
     assert!(broken.contains("rogo.toml line 2: not valid TOML"), "{broken}");
-}
-
-#[test]
-fn the_shard_is_the_flags_or_the_pods_place_in_the_list() {
-    let shard = |given: Given| given.load().unwrap().shard;
-    assert_eq!(shard(Given::required().flag("shard", "4")), Some(ShardIndex(4)));
-    assert_eq!(shard(Given::required().env("JOB_COMPLETION_INDEX", "2")), Some(ShardIndex(2)));
-    let pod = || Given::required().env("JOB_COMPLETION_INDEX", "2").env("SHARD_INDEXES", "3,7-9");
-    assert_eq!(shard(pod()), Some(ShardIndex(8)));
-    assert_eq!(shard(pod().flag("shard", "4")), Some(ShardIndex(4)));
-    assert!(pod().env("JOB_COMPLETION_INDEX", "4").refusal().contains("lists 4 shards"));
 }
 
 #[test]

@@ -1,0 +1,119 @@
+//! What settings there are, under which names, with which defaults.
+
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+
+use clap::CommandFactory;
+use rogo_migrate::{
+    cli::Cli,
+    settings::{ALL, InputLocation, MarkerOnly, Place},
+};
+
+use super::Given;
+
+#[test]
+fn every_setting_of_the_contract_is_there_and_no_other() {
+    // flag, environment, default: run.md's table. `-` where there is none.
+    let contract = "\
+        --submissions ROGO_SUBMISSIONS submission_files.csv
+        --mapping ROGO_MAPPING attempt_number_mapping.csv
+        --encoding ROGO_ENCODING -
+        --warehouse - -
+        - DATA_WAREHOUSE_CONNECTION_STRING -
+        - DATABASE_URL -
+        --database-auth - password
+        --source-allow ROGO_SOURCE_ALLOW -
+        --source-auth - auto
+        - SOURCE_STORAGE_CONNECTION_STRING -
+        --target ROGO_TARGET -
+        --run-store ROGO_RUN_STORE file://./rogo-runs
+        - AZURE_STORAGE_CONNECTION_STRING -
+        --account-url AZURE_STORAGE_ACCOUNT_URL -
+        --run ROGO_RUN rogo
+        - ROGO_EPOCH 0
+        --out ROGO_OUT .
+        --lms-instance ROGO_LMS_INSTANCE -
+        --lms-name ROGO_LMS_NAME -
+        --return-url ROGO_RETURN_URL -
+        - ROGO_CONSUMER_KEY -
+        --unit-versions ROGO_UNIT_VERSIONS 24,25
+        --instruction-set ROGO_INSTRUCTION_SET AIS
+        --assignment-title ROGO_ASSIGNMENT_TITLE Submission Area
+        --rule-owner ROGO_RULE_OWNER -
+        --marker-only ROGO_MARKER_ONLY fail
+        --warehouse-time-zone ROGO_WAREHOUSE_TIME_ZONE UTC
+        --limit - -
+        --attempts - -
+        --shards ROGO_SHARDS 1
+        --parallelism ROGO_PARALLELISM 1
+        --shard JOB_COMPLETION_INDEX -
+        - SHARD_INDEXES -
+        --wait-plan ROGO_WAIT_PLAN 30m
+        --workers ROGO_WORKERS 5
+        --in-flight ROGO_IN_FLIGHT adaptive
+        --pool ROGO_POOL 3
+        --warehouse-pool ROGO_WAREHOUSE_POOL 3
+        --flush ROGO_FLUSH 10s
+        --give-up-after ROGO_GIVE_UP_AFTER 15m
+        --breaker ROGO_BREAKER 5%
+        --log-format ROGO_LOG_FORMAT -
+        --log RUST_LOG info";
+    let contract: Vec<String> = contract.lines().map(|line| line.trim().to_owned()).collect();
+    let table: Vec<String> = ALL
+        .iter()
+        .map(|setting| {
+            let flag = if setting.flag { setting.flag_name() } else { "-".into() };
+            format!("{flag} {} {}", setting.environment.unwrap_or("-"), setting.default.unwrap_or("-"))
+        })
+        .collect();
+    assert_eq!(table, contract);
+}
+
+#[test]
+fn the_command_line_and_the_table_name_the_same_flags_variables_and_defaults() {
+    let own = ["help", "version", "config", "dry_run", "json", "delete", "watch", "to"];
+    let mut seen = BTreeSet::new();
+    for command in Cli::command()
+        .get_subcommands()
+        .filter(|command| !["sample", "completions"].contains(&command.get_name()))
+    {
+        for argument in command.get_arguments().chain(Cli::command().get_arguments()) {
+            let key = argument.get_id().as_str();
+            if own.contains(&key) {
+                continue;
+            }
+            let setting = ALL.iter().find(|setting| setting.flag && setting.key == key);
+            let setting = setting.unwrap_or_else(|| panic!("{key} is no setting"));
+            let help = argument.get_help().expect("every flag has help").to_string();
+            if let Some(name) = setting.environment {
+                assert!(help.contains(&format!("[env: {name}]")), "{key}: {help}");
+            }
+            if let Some(default) = setting.default.filter(|_| key != "log") {
+                assert!(help.contains(&format!("[default: {default}]")), "{key}: {help}");
+            }
+            seen.insert(key.to_owned());
+        }
+    }
+    let flags: BTreeSet<String> =
+        ALL.iter().filter(|setting| setting.flag).map(|setting| setting.key.to_owned()).collect();
+    assert_eq!(seen, flags);
+    assert!(ALL.iter().all(|setting| !(setting.secret && setting.flag)), "no secret has a flag");
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn defaults_are_those_of_the_contract() {
+    let settings = Given::required().load().unwrap();
+    assert_eq!(settings.inputs.submissions, InputLocation::Path("submission_files.csv".into()));
+    assert_eq!(settings.run_store, Place::Folder(std::env::current_dir().unwrap().join("rogo-runs")));
+    assert_eq!((settings.run.as_str(), settings.epoch.as_str()), ("rogo", "0"));
+    assert_eq!(settings.out, PathBuf::from("."));
+    assert_eq!(settings.organisation.return_url, "https://lms.example/return");
+    assert_eq!(settings.rules.unit_versions, ["24", "25"]);
+    assert_eq!(settings.rules.marker_only, MarkerOnly::Fail);
+    assert_eq!((settings.shards, settings.parallelism, settings.shard), (1, 1, None));
+    assert_eq!(settings.wait_plan, Duration::from_mins(30));
+    let work = settings.work;
+    assert_eq!((work.workers, work.in_flight, work.pool, work.warehouse_pool), (5, None, 3, 3));
+    assert_eq!((work.flush, work.give_up_after), (Duration::from_secs(10), Duration::from_mins(15)));
+    assert_eq!(work.breaker, Some(0.05));
+}
