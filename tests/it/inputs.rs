@@ -7,13 +7,14 @@
     reason = "a test ends at the first surprise, and its tables are long"
 )]
 
+mod columns;
+mod properties;
+
 use std::{path::PathBuf, sync::LazyLock};
 
-use proptest::prelude::*;
 use rogo_migrate::{
-    domain::{MAPPING_COLUMNS, SUBMISSION_COLUMNS},
     exit::{Exit, Stop},
-    inputs::{CsvReader, InputError, InputSource, MappingColumns, SubmissionColumns},
+    inputs::{CsvReader, InputError, InputSource},
 };
 use tempfile::TempDir;
 
@@ -259,81 +260,6 @@ fn bad_files_are_refused_by_file_line_and_column() {
     }
 }
 
-fn header_fault(header: &str) -> Option<String> {
-    let (_folder, path) = file(header.as_bytes());
-    RUNTIME.block_on(async {
-        let reader = CsvReader::open(&InputSource::File(path), None).await.unwrap();
-        SubmissionColumns::find(&reader).err().map(|error| error.to_string())
-    })
-}
-
-#[test]
-fn every_required_column_must_stand_once_in_any_order() {
-    let all = SUBMISSION_COLUMNS.to_vec();
-    assert_eq!(header_fault(&all.join(",")), None);
-    assert_eq!(header_fault(&all.iter().rev().copied().collect::<Vec<_>>().join(",")), None);
-    assert_eq!(header_fault(&format!("x,x,,{},y", all.join(","))), None, "more columns, equal ones too");
-    for column in SUBMISSION_COLUMNS {
-        let without: Vec<&str> = all.iter().copied().filter(|name| *name != column).collect();
-        let said = header_fault(&without.join(",")).unwrap();
-        assert!(said.contains(&format!("required column is missing: \"{column}\"")), "{said}");
-        let said = header_fault(&format!("{},{column}", all.join(","))).unwrap();
-        assert!(said.contains(&format!("more than once: \"{column}\"")), "{said}");
-    }
-    let said = header_fault("Attempt ID,attempt id").unwrap();
-    assert!(SUBMISSION_COLUMNS.iter().filter(|name| said.contains(&format!("\"{name}\""))).count() == 22);
-    let said = header_fault(&all.join(";")).unwrap();
-    assert!(said.contains("columns are missing"), "{said}");
-    let said = header_fault("A\0t\0t\0").unwrap();
-    assert!(said.contains("--encoding utf-16le"), "{said}");
-}
-
-#[test]
-fn cells_are_found_by_name_and_kept_as_they_came() {
-    let names: Vec<&str> = SUBMISSION_COLUMNS.iter().rev().copied().chain(["Extra"]).collect();
-    let cells: Vec<String> = names.iter().map(|name| format!("\" {name} \"")).collect();
-    let (_folder, path) = file(format!("{}\n{}\n", names.join(","), cells.join(",")).as_bytes());
-    let row = RUNTIME.block_on(async {
-        let mut reader = CsvReader::open(&InputSource::File(path), None).await.unwrap();
-        let columns = SubmissionColumns::find(&reader).unwrap();
-        let record = reader.next().await.unwrap().unwrap();
-        assert_eq!(record.iter().last(), Some(" Extra "));
-        assert_eq!(columns.attempt_id(record), " Attempt ID ");
-        assert_eq!(record.get(columns.error()), " Error ");
-        columns.row(record)
-    });
-    for (cell, name) in [
-        (row.first_name, "First Name"),
-        (row.surname, "Surname"),
-        (row.learner_email, "Learner Email"),
-        (row.attempt_id, "Attempt ID"),
-        (row.assessment_id, "Assessment ID"),
-        (row.course_title, "Course Title"),
-        (row.rogo_user_id, "Rogo User ID"),
-        (row.rogo_user_name, "Rogo User Name"),
-        (row.learner_file_names, "Learner File Names"),
-        (row.learner_blob_urls, "Learner Azure Blob URLs"),
-        (row.marker_blob_urls, "Marker Azure Blob URLs"),
-    ] {
-        assert_eq!(cell, format!(" {name} "));
-    }
-}
-
-#[test]
-fn mapping_cells_are_found_by_name() {
-    let text = format!("Extra,{}\nx,7,5HR03,24_01,A9,Attempt 2\n", MAPPING_COLUMNS.join(","));
-    let (_folder, path) = file(text.as_bytes());
-    RUNTIME.block_on(async {
-        let mut reader = CsvReader::open(&InputSource::File(path), None).await.unwrap();
-        let columns = MappingColumns::find(&reader).unwrap();
-        let row = columns.row(reader.next().await.unwrap().unwrap());
-        assert_eq!(
-            [row.attempt_id, row.unit_code, row.unit_version, row.assessment_id, row.submission],
-            ["7", "5HR03", "24_01", "A9", "Attempt 2"]
-        );
-    });
-}
-
 #[test]
 fn three_hundred_columns_are_read() {
     let header: Vec<String> = (0..300).map(|n| format!("c{n}")).collect();
@@ -392,40 +318,4 @@ fn the_digest_is_that_of_the_raw_bytes() {
         assert_eq!((digest.sha256, digest.size_bytes, digest.rows), (fingerprint.sha256.clone(), 13, 1));
         assert_eq!(fingerprint.sha256, "12d55567496e2714a23469371b5888bb9d0fb803d52b770c7c08ced31826d2d9");
     });
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn whatever_csv_writer_writes_reads_back(
-        rows in prop::collection::vec(prop::collection::vec(any::<String>(), 3), 0..20),
-        bom in any::<bool>(),
-    ) {
-        let mut writer = csv::Writer::from_writer(if bom { b"\xef\xbb\xbf".to_vec() } else { Vec::new() });
-        writer.write_record(["a", "b", "c"]).unwrap();
-        for row in &rows {
-            writer.write_record(row).unwrap();
-        }
-        prop_assert_eq!(read(&writer.into_inner().unwrap(), None).unwrap().1, rows);
-    }
-
-    #[test]
-    fn utf_16_reads_as_utf_8_does(rows in prop::collection::vec(prop::collection::vec(any::<String>(), 2), 0..9)) {
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        writer.write_record(["a", "b"]).unwrap();
-        for row in &rows {
-            writer.write_record(row).unwrap();
-        }
-        let text = format!("\u{feff}{}", String::from_utf8(writer.into_inner().unwrap()).unwrap());
-        prop_assert_eq!(&read(&utf16(&text, u16::to_le_bytes), None).unwrap().1, &rows);
-        prop_assert_eq!(&read(&utf16(&text, u16::to_be_bytes), None).unwrap().1, &rows);
-    }
-
-    #[test]
-    fn any_bytes_are_read_or_refused_but_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-        if let Err(error) = read(&bytes, None) {
-            prop_assert!(error.to_string().contains("line "));
-        }
-    }
 }

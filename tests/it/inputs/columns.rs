@@ -1,0 +1,83 @@
+//! Columns are found by name, whatever their order.
+
+use rogo_migrate::{
+    domain::{MAPPING_COLUMNS, SUBMISSION_COLUMNS},
+    inputs::{CsvReader, InputSource, MappingColumns, SubmissionColumns},
+};
+
+use super::{RUNTIME, file};
+
+fn header_fault(header: &str) -> Option<String> {
+    let (_folder, path) = file(header.as_bytes());
+    RUNTIME.block_on(async {
+        let reader = CsvReader::open(&InputSource::File(path), None).await.unwrap();
+        SubmissionColumns::find(&reader).err().map(|error| error.to_string())
+    })
+}
+
+#[test]
+fn every_required_column_must_stand_once_in_any_order() {
+    let all = SUBMISSION_COLUMNS.to_vec();
+    assert_eq!(header_fault(&all.join(",")), None);
+    assert_eq!(header_fault(&all.iter().rev().copied().collect::<Vec<_>>().join(",")), None);
+    assert_eq!(header_fault(&format!("x,x,,{},y", all.join(","))), None, "more columns, equal ones too");
+    for column in SUBMISSION_COLUMNS {
+        let without: Vec<&str> = all.iter().copied().filter(|name| *name != column).collect();
+        let said = header_fault(&without.join(",")).unwrap();
+        assert!(said.contains(&format!("required column is missing: \"{column}\"")), "{said}");
+        let said = header_fault(&format!("{},{column}", all.join(","))).unwrap();
+        assert!(said.contains(&format!("more than once: \"{column}\"")), "{said}");
+    }
+    let said = header_fault("Attempt ID,attempt id").unwrap();
+    assert!(SUBMISSION_COLUMNS.iter().filter(|name| said.contains(&format!("\"{name}\""))).count() == 22);
+    let said = header_fault(&all.join(";")).unwrap();
+    assert!(said.contains("columns are missing"), "{said}");
+    let said = header_fault("A\0t\0t\0").unwrap();
+    assert!(said.contains("--encoding utf-16le"), "{said}");
+}
+
+#[test]
+fn cells_are_found_by_name_and_kept_as_they_came() {
+    let names: Vec<&str> = SUBMISSION_COLUMNS.iter().rev().copied().chain(["Extra"]).collect();
+    let cells: Vec<String> = names.iter().map(|name| format!("\" {name} \"")).collect();
+    let (_folder, path) = file(format!("{}\n{}\n", names.join(","), cells.join(",")).as_bytes());
+    let row = RUNTIME.block_on(async {
+        let mut reader = CsvReader::open(&InputSource::File(path), None).await.unwrap();
+        let columns = SubmissionColumns::find(&reader).unwrap();
+        let record = reader.next().await.unwrap().unwrap();
+        assert_eq!(record.iter().last(), Some(" Extra "));
+        assert_eq!(columns.attempt_id(record), " Attempt ID ");
+        assert_eq!(record.get(columns.error()), " Error ");
+        columns.row(record)
+    });
+    for (cell, name) in [
+        (row.first_name, "First Name"),
+        (row.surname, "Surname"),
+        (row.learner_email, "Learner Email"),
+        (row.attempt_id, "Attempt ID"),
+        (row.assessment_id, "Assessment ID"),
+        (row.course_title, "Course Title"),
+        (row.rogo_user_id, "Rogo User ID"),
+        (row.rogo_user_name, "Rogo User Name"),
+        (row.learner_file_names, "Learner File Names"),
+        (row.learner_blob_urls, "Learner Azure Blob URLs"),
+        (row.marker_blob_urls, "Marker Azure Blob URLs"),
+    ] {
+        assert_eq!(cell, format!(" {name} "));
+    }
+}
+
+#[test]
+fn mapping_cells_are_found_by_name() {
+    let text = format!("Extra,{}\nx,7,5HR03,24_01,A9,Attempt 2\n", MAPPING_COLUMNS.join(","));
+    let (_folder, path) = file(text.as_bytes());
+    RUNTIME.block_on(async {
+        let mut reader = CsvReader::open(&InputSource::File(path), None).await.unwrap();
+        let columns = MappingColumns::find(&reader).unwrap();
+        let row = columns.row(reader.next().await.unwrap().unwrap());
+        assert_eq!(
+            [row.attempt_id, row.unit_code, row.unit_version, row.assessment_id, row.submission],
+            ["7", "5HR03", "24_01", "A9", "Attempt 2"]
+        );
+    });
+}
