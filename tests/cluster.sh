@@ -4,8 +4,8 @@
 # Arguments go to the tests: tests/cluster.sh cluster::install
 #   KUBECONFIG          any cluster (Kubernetes 1.33 or later; pods may be privileged), with
 #   ROGO_TEST_LOAD      the command that takes image names and loads them from docker into it: 'kind load docker-image'
-#   ROGO_TEST_CLUSTER   instead of both: a folder with the programs `up`, `base-images`, `load` and `fake-nodes`, which make a cluster
-#                       and leave its kubeconfig and kubectl in ~/.cache/local-cluster
+#   ROGO_TEST_CLUSTER   instead of both: a folder with the programs `up`, `down`, `base-images`, `load` and `fake-nodes`, which make a cluster
+#                       and leave its kubeconfig and kubectl in ~/.cache/local-cluster; one that does not stand yet is taken down in the end
 #   ROGO_TEST_IMAGE     an image of the program that the cluster has; nothing is built
 #   ROGO_TEST_KEEP      set: the namespaces stay, to look around
 #   HELM                the Helm of the tests `cluster::` (default: Helm 4); tests/chart.sh takes 3 and 4
@@ -18,8 +18,30 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 say() { printf '%4ss  %s\n' "$SECONDS" "$*"; }
 
+if [ -z "${ROGO_TEST_CLUSTER:-}" ] && { [ -z "${KUBECONFIG:-}" ] || [ -z "${ROGO_TEST_LOAD:-}" ]; }; then
+  echo "which cluster? Set KUBECONFIG and ROGO_TEST_LOAD, or ROGO_TEST_CLUSTER: see the head of tests/cluster.sh" >&2
+  exit 64
+fi
+
+temporary=$(mktemp -d)
+down=""
+services=rogo-test-$(od -An -N4 -tx1 /dev/urandom | tr -d ' \n')
+finish() {
+  rm -rf "$temporary"
+  if [ -n "${ROGO_TEST_KEEP:-}" ]; then
+    say "kept: kubectl get namespaces --selector rogo-migrate/test=$services"
+  elif [ -n "$down" ]; then
+    "$down" >/dev/null || true
+  else
+    kubectl delete namespace --selector "rogo-migrate/test=$services" --wait=false >/dev/null || true
+    kubectl delete namespace "$services" --ignore-not-found --wait=false >/dev/null || true
+  fi
+}
+trap finish EXIT
+
 if [ -n "${ROGO_TEST_CLUSTER:-}" ]; then
   made=${XDG_CACHE_HOME:-$HOME/.cache}/local-cluster
+  KUBECONFIG=$made/kubeconfig "$made/bin/kubectl" get --raw=/readyz >/dev/null 2>&1 || down=$ROGO_TEST_CLUSTER/down
   say "starting the cluster of $ROGO_TEST_CLUSTER"
   "$ROGO_TEST_CLUSTER/up"
   "$ROGO_TEST_CLUSTER/base-images"
@@ -27,28 +49,12 @@ if [ -n "${ROGO_TEST_CLUSTER:-}" ]; then
   export KUBECONFIG=$made/kubeconfig PATH=$made/bin:$PATH
   ROGO_TEST_LOAD=$ROGO_TEST_CLUSTER/load
 fi
-if [ -z "${KUBECONFIG:-}" ] || [ -z "${ROGO_TEST_LOAD:-}" ]; then
-  echo "which cluster? Set KUBECONFIG and ROGO_TEST_LOAD, or ROGO_TEST_CLUSTER: see the head of tests/cluster.sh" >&2
-  exit 64
-fi
+
 for program in docker kubectl; do
   command -v "$program" >/dev/null || { echo "$program is missing" >&2; exit 69; }
 done
 need_cargo
 read -ra load <<<"$ROGO_TEST_LOAD"
-
-temporary=$(mktemp -d)
-services=rogo-test-$(od -An -N4 -tx1 /dev/urandom | tr -d ' \n')
-finish() {
-  rm -rf "$temporary"
-  if [ -n "${ROGO_TEST_KEEP:-}" ]; then
-    say "kept: kubectl get namespaces --selector rogo-migrate/test=$services"
-  else
-    kubectl delete namespace --selector "rogo-migrate/test=$services" --wait=false >/dev/null || true
-    kubectl delete namespace "$services" --ignore-not-found --wait=false >/dev/null || true
-  fi
-}
-trap finish EXIT
 
 if [ -z "${ROGO_TEST_IMAGE:-}" ]; then
   export ROGO_TEST_IMAGE=rogo-migrate:test
