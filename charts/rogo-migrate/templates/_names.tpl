@@ -111,12 +111,17 @@ beside {{ .shardJob }}
 {{- end -}}
 {{- end -}}
 
+{{/* `shards.only` as text; null is as empty as "". */}}
+{{- define "rogo-migrate.only" -}}
+{{- $only := .Values.shards.only -}}
+{{- if kindIs "float64" $only }}{{ $only = int64 $only }}{{ end -}}
+{{- if not (kindIs "invalid" $only) }}{{ $only }}{{ end -}}
+{{- end -}}
+
 {{/* `shards.only` in its shortest form, sorted: 3,7-9. Refuses what is no list of shards of this run. */}}
 {{- define "rogo-migrate.onlyIndexes" -}}
-{{- $only := .Values.shards.only -}}
-{{- if not (kindIs "string" $only) }}{{ $only = $only | int64 | toString }}{{ end -}}
 {{- $parts := list -}}
-{{- range (splitList "," $only) -}}
+{{- range (include "rogo-migrate.only" . | splitList ",") -}}
 {{- with trim . -}}
 {{- $ends := splitList "-" . -}}
 {{- /* atoi reads 08 as 8; int64 would take it for octal. */}}

@@ -110,7 +110,9 @@ fn a_rerun_of_shards_stands_beside_jobs_that_it_leaves_alone() {
     for job in JOBS {
         assert_eq!(before.find(job), after.find(job));
     }
-    assert!(before.find("shards-again").is_none());
+    for none in ["", "shards.only=", "shards.only=null"] {
+        assert!(render(none).unwrap().find("shards-again").is_none(), "{none}");
+    }
     let name = after.name("shards-again");
     assert_ne!(name, after.name("shards"));
     let named = after.field("finalize-again", "env/ROGO_SHARD_JOB/value").and_then(|value| value.as_str());
