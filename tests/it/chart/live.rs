@@ -193,3 +193,41 @@ fn a_failed_list_of_shards_runs_again_and_a_later_generation_ignores_it() {
     assert_eq!(third.keys().collect::<Vec<_>>(), ["finalize", "plan", "shards"]);
     assert!(third.iter().all(|(of, uid)| before.get(of) != Some(uid)));
 }
+
+/// A Job with this deadline ends by itself; it may change in place.
+const DEADLINES: [&str; 3] =
+    ["plan.activeDeadlineSeconds=1", "shards.activeDeadlineSeconds=1", "finalize.activeDeadlineSeconds=1"];
+
+#[test]
+fn a_list_that_is_older_than_the_shard_job_stands_in_nobodys_way() {
+    let namespace = Namespace::new();
+    namespace.install(&[&NO_IMAGE[..], &DEADLINES, &["shards.count=2"]].concat());
+    namespace.wait_until_all_failed();
+    namespace.upgrade(&["shards.only=1"]).unwrap();
+    namespace.wait_until_all_failed();
+
+    namespace.upgrade(&["generation=2", "shards.activeDeadlineSeconds=3600"]).unwrap();
+    let second = namespace.uids();
+    assert_eq!(second.keys().collect::<Vec<_>>(), ["finalize", "plan", "shards"]);
+    for set in ["shards.suspend=true", "shards.suspend=false", "shards.parallelism=1", "generation=2"] {
+        namespace.upgrade(&[set]).unwrap();
+        assert_eq!(namespace.uids(), second, "{set}");
+    }
+    let refusal = namespace.upgrade(&["shards.only=0"]).unwrap_err();
+    assert!(refusal.contains("shards.only is set while the shard Job r-rogo-s-"), "{refusal}");
+    namespace.upgrade(&["shards.activeDeadlineSeconds=1"]).unwrap();
+    namespace.wait_until_all_failed();
+    namespace.upgrade(&[]).unwrap();
+    assert_eq!(namespace.uids(), second);
+
+    // The line that the finalizer prints; in the third generation it prints the same.
+    let all = ["shards.only=0-1"];
+    namespace.upgrade(&all).unwrap();
+    assert!(namespace.uids().contains_key("shards-again"));
+    namespace.wait_until_all_failed();
+    namespace.upgrade(&["generation=3"]).unwrap();
+    assert!(!namespace.uids().contains_key("shards-again"));
+    namespace.wait_until_all_failed();
+    namespace.upgrade(&all).unwrap();
+    assert!(namespace.uids().contains_key("shards-again"));
+}
