@@ -1,6 +1,6 @@
 //! Names of Jobs: they change when what a Job runs changes, and only then.
 
-use super::rendered::{Rendered, chart, render, render_chart};
+use super::rendered::{Rendered, chart, copy_of_chart, render, render_chart};
 
 const JOBS: [&str; 3] = ["plan", "shards", "finalize"];
 
@@ -47,10 +47,7 @@ fn a_job_has_another_name_exactly_when_it_runs_something_else() {
 
 #[test]
 fn neither_the_revision_nor_the_charts_version_changes_a_name_or_a_template() {
-    let copy = tempfile::tempdir().unwrap();
-    let copied = std::process::Command::new("cp").arg("-r").arg(chart()).arg(copy.path()).status().unwrap();
-    assert!(copied.success());
-    let copy = copy.path().join("rogo-migrate");
+    let (_folder, copy) = copy_of_chart();
     let file = copy.join("Chart.yaml");
     let newer = std::fs::read_to_string(&file).unwrap().replace("\nversion: ", "\nversion: 9");
     std::fs::write(&file, newer).unwrap();
