@@ -182,5 +182,5 @@ done
 say 'the run has ended'
 kube get jobs
 kube logs "$finalizer" --tail=60
-say "look around: kubectl --namespace $namespace get pods; remove everything: deploy/kind/run.sh --delete"
+say "look around: kubectl --namespace $namespace get pods; remove everything: deploy/kind/run.sh --namespace $namespace --delete"
 [[ $(kube get "$finalizer" --output 'jsonpath={.status.succeeded}') == 1 ]]

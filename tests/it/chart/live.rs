@@ -36,8 +36,8 @@ impl Namespace {
         command.args(["--namespace", &self.0]).args(arguments).output().expect("kubectl runs")
     }
 
-    /// `install` or `upgrade`; the refusal where Helm refuses.
-    fn helm(&self, verb: &[&str], set: &[&str]) -> Result<(), String> {
+    /// `install` or `upgrade`: what Helm says, or its refusal.
+    fn helm(&self, verb: &[&str], set: &[&str]) -> Result<String, String> {
         let mut command = helm();
         command.args(verb).arg("r").arg(chart()).args(["--namespace", &self.0]);
         for pair in set {
@@ -46,7 +46,7 @@ impl Namespace {
         let output = command.output().unwrap();
         let refusal = String::from_utf8_lossy(&output.stderr);
         if output.status.success() {
-            Ok(())
+            Ok(String::from_utf8(output.stdout).unwrap())
         } else {
             Err(refusal.split_whitespace().collect::<Vec<_>>().join(" "))
         }
@@ -57,7 +57,7 @@ impl Namespace {
         self.helm(&["install", "--values", values.to_str().unwrap()], set).unwrap();
     }
 
-    fn upgrade(&self, set: &[&str]) -> Result<(), String> {
+    fn upgrade(&self, set: &[&str]) -> Result<String, String> {
         self.helm(&["upgrade", "--reset-then-reuse-values"], set)
     }
 
@@ -206,7 +206,8 @@ fn a_list_that_is_older_than_the_shard_job_stands_in_nobodys_way() {
     namespace.upgrade(&["shards.only=1"]).unwrap();
     namespace.wait_until_all_failed();
 
-    namespace.upgrade(&["generation=2", "shards.activeDeadlineSeconds=3600"]).unwrap();
+    let notes = namespace.upgrade(&["generation=2", "shards.activeDeadlineSeconds=3600"]).unwrap();
+    assert!(notes.contains("shards.only=1 is older than these Jobs and ignored."), "{notes}");
     let second = namespace.uids();
     assert_eq!(second.keys().collect::<Vec<_>>(), ["finalize", "plan", "shards"]);
     for set in ["shards.suspend=true", "shards.suspend=false", "shards.parallelism=1", "generation=2"] {
