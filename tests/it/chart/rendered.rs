@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Map, Value};
 
 /// A version that the chart takes; what `helm template` takes for granted differs from one Helm to the next.
-const KUBERNETES: &str = "1.34.0";
+pub const KUBERNETES: &str = "1.34.0";
 const CONTAINER: &str = "/containers/rogo-migrate";
 
 pub fn chart() -> PathBuf {
