@@ -8,7 +8,7 @@
 #                       and leave its kubeconfig and kubectl in ~/.cache/local-cluster; one that does not stand yet is taken down in the end
 #   ROGO_TEST_IMAGE     an image of the program that the cluster has; nothing is built
 #   ROGO_TEST_KEEP      set: the namespaces stay, to look around
-#   HELM                the Helm of the tests `cluster::` (default: Helm 4); tests/chart.sh takes 3 and 4
+#   HELM                the Helm of the tests `cluster::`: 3, 4 (the default), or a program; tests/chart.sh takes 3 and 4
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=tests/need.sh
@@ -54,6 +54,11 @@ for program in docker kubectl; do
   command -v "$program" >/dev/null || { echo "$program is missing" >&2; exit 69; }
 done
 need_cargo
+case ${HELM:-4} in
+  3) HELM=$(helm_3) ;;
+  4) HELM=$(helm_4) ;;
+esac
+export HELM
 read -ra load <<<"$ROGO_TEST_LOAD"
 
 if [ -z "${ROGO_TEST_IMAGE:-}" ]; then
@@ -77,8 +82,6 @@ export ROGO_TEST_SERVICES=$services
 
 tests=("$@")
 [ $# -gt 0 ] || tests=(cluster::)
-HELM=${HELM:-$(helm_4)}
-export HELM
 say "testing with $("$HELM" version --short)"
 cargo test --locked --features cluster --test it -- --test-threads=2 "${tests[@]}"
 if [ $# -eq 0 ]; then

@@ -1,21 +1,24 @@
 #!/usr/bin/env bash
-# A whole migration on Kubernetes: a kind cluster with Azurite, PostgreSQL and, where wanted, SQL Server; image, chart, result.
+# A whole migration on Kubernetes: a kind cluster with Azurite, PostgreSQL and SQL Server; image, chart, result.
 set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-usage: deploy/kind/run.sh [--rows N] [--shards N] [--parallelism N] [--sqlserver] [--namespace NAME] [--services] [--delete]
+usage: deploy/kind/run.sh [--rows N] [--shards N] [--parallelism N] [--sqlserver | --no-sqlserver] [--namespace NAME] [--services]
+       deploy/kind/run.sh [--namespace NAME] --delete
 
 Makes the kind cluster rogo-migrate (or takes the one of KUBECONFIG), builds and loads the image, starts the services with a
 sample of 400 submissions in the namespace rogo-migrate, installs the chart, waits, and prints the result. Its exit code is the run's:
 0, or 1 where the finalizer did not say that every row is accounted for.
+The warehouse is SQL Server where its image can be had (1.6 GB, amd64, 2 GB of memory), else its exported tables.
 
   --rows N         submissions in the sample (default 400)
   --shards N       shards (default 8)
   --parallelism N  shards at a time (default 3)
-  --sqlserver      the warehouse is SQL Server (its image: 1.6 GB, amd64, 2 GB of memory), not its exported tables
+  --sqlserver      SQL Server or nothing
+  --no-sqlserver   the exported tables, without a look for the image
   --namespace NAME where all of it stands (default rogo-migrate)
-  --services       end when the services and the sample stand; install nothing
+  --services       end when the services and the sample stand; install nothing, and no SQL Server that is not asked for
   --delete         remove the namespace, and the cluster where it is kind's
 
 Needs docker, kubectl, helm, and kind unless the environment says otherwise:
@@ -25,13 +28,14 @@ Needs docker, kubectl, helm, and kind unless the environment says otherwise:
 TEXT
 }
 
-rows=400 shards=8 parallelism=3 warehouse=folder namespace=rogo-migrate only_services='' delete=''
+rows=400 shards=8 parallelism=3 warehouse='' namespace=rogo-migrate only_services='' delete=''
 while (($#)); do
     case $1 in
         --rows) rows=${2:?--rows needs a number}; shift ;;
         --shards) shards=${2:?--shards needs a number}; shift ;;
         --parallelism) parallelism=${2:?--parallelism needs a number}; shift ;;
         --sqlserver) warehouse=sqlserver ;;
+        --no-sqlserver) warehouse=folder ;;
         --namespace) namespace=${2:?--namespace needs a name}; shift ;;
         --services) only_services=yes ;;
         --delete) delete=yes ;;
@@ -92,10 +96,28 @@ if [[ -z ${IMAGE:-} ]]; then
     say "building $image"
     docker build --network host --quiet --tag "$image" . >/dev/null
 fi
+say 'fetching the images that are missing'
+have() { docker image inspect "$1" >/dev/null 2>&1 || docker pull --quiet "$1"; }
+have_sqlserver() {
+    local machine
+    machine=$(docker version --format '{{.Server.Arch}}')
+    [[ $machine == amd64 ]] || { echo "its image is for amd64, not for $machine" >&2; return 1; }
+    have "$sqlserver"
+}
+if [[ -z $warehouse ]]; then
+    warehouse=folder
+    if [[ -z $only_services ]]; then
+        if have_sqlserver 2>"$temporary/pull"; then
+            warehouse=sqlserver
+        else
+            say "without SQL Server, from its exported tables: $(tail -n 1 "$temporary/pull")"
+        fi
+    fi
+fi
 images=("$image" "$azurite" "$postgres")
 [[ $warehouse == folder ]] || images+=("$sqlserver")
 for needed in "${images[@]}"; do
-    docker image inspect "$needed" >/dev/null 2>&1 || docker pull --quiet "$needed"
+    have "$needed"
 done
 say "loading ${images[*]}"
 load "${images[@]}" >"$temporary/load" 2>&1 || { cat "$temporary/load" >&2; die 'the images cannot be loaded'; }
@@ -160,5 +182,5 @@ done
 say 'the run has ended'
 kube get jobs
 kube logs "$finalizer" --tail=60
-say "look around: kubectl --namespace $namespace get pods; remove everything: deploy/kind/run.sh --delete"
+say "look around: kubectl --namespace $namespace get pods; remove everything: deploy/kind/run.sh --namespace $namespace --delete"
 [[ $(kube get "$finalizer" --output 'jsonpath={.status.succeeded}') == 1 ]]

@@ -1,4 +1,4 @@
--- The sample's two warehouse tables, from their CSVs; for deploy/kind/run.sh --sqlserver. May be run again.
+-- The sample's two warehouse tables, from their CSVs; for deploy/kind/run.sh. May be run again.
 if db_id('dw') is null create database dw;
 go
 use dw;

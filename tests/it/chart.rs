@@ -10,5 +10,6 @@ mod pods;
 mod settings;
 mod names;
 mod refusals;
+mod notes;
 mod schema;
 mod live;

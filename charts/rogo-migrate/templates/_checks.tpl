@@ -66,9 +66,10 @@
 {{- range list (list "storage.runStore" .Values.storage.runStore) (list "target.container" .Values.target.container) -}}
 {{- $place := last . -}}
 {{- if hasPrefix "file://" $place -}}
-{{- $below := hasPrefix (printf "file://%s/" (trimSuffix "/" $shared.mountPath)) $place -}}
-{{- if not (and $shared.existingClaim $below) -}}
-{{- $wrong = append $wrong (printf "%s is a folder: it must lie below storage.sharedVolume.mountPath (%s), a ReadWriteMany volume that storage.sharedVolume.existingClaim names." (first .) $shared.mountPath) -}}
+{{- $inside := hasPrefix (printf "file://%s/" (trimSuffix "/" $shared.mountPath)) (printf "%s/" $place) -}}
+{{- $upwards := regexMatch "(?i)(/|%2f)(\\.|%2e){2}(/|%2f|$)" $place -}}
+{{- if or $upwards (not (and $shared.existingClaim $inside)) -}}
+{{- $wrong = append $wrong (printf "%s is a folder: it must be storage.sharedVolume.mountPath (%s) or lie below it, without \"..\", on a ReadWriteMany volume that storage.sharedVolume.existingClaim names." (first .) $shared.mountPath) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

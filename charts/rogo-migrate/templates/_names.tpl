@@ -54,6 +54,7 @@ place are no part of a digest, and neither is the release's revision: an upgrade
 {{- $_ := set $names "shards" (printf "%s-s-%s" $slug (sha256sum $shards | trunc 8)) -}}
 {{- $finalize := include "rogo-migrate.finalizeSpec" (dict "ctx" . "epoch" $epoch "component" "finalize" "shardJob" $names.shards) -}}
 {{- $_ := set $names "finalize" (printf "%s-f-%s" $slug (sha256sum $finalize | trunc 8)) -}}
+{{- $_ := set $names "inherited" (include "rogo-migrate.inheritedOnly" (dict "ctx" . "shardJob" $names.shards)) -}}
 {{- include "rogo-migrate.addAgain" (dict "ctx" . "slug" $slug "names" $names) -}}
 {{- toJson $names -}}
 {{- end -}}
@@ -64,8 +65,8 @@ new names at each upgrade: the same line runs it once more.
 */}}
 {{- define "rogo-migrate.addAgain" -}}
 {{- $names := .names -}}
+{{- if include "rogo-migrate.onlyHolds" . -}}
 {{- $indexes := include "rogo-migrate.onlyIndexes" .ctx -}}
-{{- if and $indexes (include "rogo-migrate.onlyHolds" (dict "ctx" .ctx "shardJob" $names.shards)) -}}
 {{- $spec := include "rogo-migrate.shardSpec" (dict "ctx" .ctx "epoch" $names.epoch "component" "shards-again" "indexes" $indexes) -}}
 {{- $again := sha256sum $spec | trunc 8 -}}
 {{- $try := 1 -}}
@@ -86,22 +87,49 @@ new names at each upgrade: the same line runs it once more.
 {{- end -}}
 
 {{/*
-Whether `shards.only` holds: where the cluster is seen, only beside the finished shard Job of this generation, since reused
-values bring an old `only` into a new one.
+The `shards.only` that stood in the values when the shard Job was made: reused values brought it from an older generation.
+Arguments: ctx, shardJob.
+*/}}
+{{- define "rogo-migrate.inheritedOnly" -}}
+{{- $namespace := .ctx.Release.Namespace -}}
+{{- if lookup "v1" "ServiceAccount" $namespace "default" -}}
+{{- $main := lookup "batch/v1" "Job" $namespace .shardJob -}}
+{{- if $main }}{{ dig "metadata" "annotations" "rogo-migrate/inherited-only" "" $main }}{{ else }}{{ include "rogo-migrate.only" .ctx }}{{ end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+Whether `shards.only` holds: where the cluster is seen, only beside the finished shard Job, and an inherited list only
+where that Job has failed in just these shards, so that its finalizer prints the same list. Arguments: ctx, names.
 */}}
 {{- define "rogo-migrate.onlyHolds" -}}
 {{- $namespace := .ctx.Release.Namespace -}}
-{{- if not (lookup "v1" "ServiceAccount" $namespace "default") -}}
+{{- $only := include "rogo-migrate.only" .ctx -}}
+{{- $main := lookup "batch/v1" "Job" $namespace .names.shards -}}
+{{- $end := include "rogo-migrate.jobEnd" $main -}}
+{{- if not $only -}}
+{{- else if not (lookup "v1" "ServiceAccount" $namespace "default") -}}
 without a cluster
+{{- else if eq $only .names.inherited -}}
+{{- if eq $end "Failed" }}{{ include "rogo-migrate.isRest" (dict "only" $only "job" $main) }}{{ end -}}
+{{- else if $end -}}
+beside {{ .names.shards }}
 {{- else -}}
-{{- $main := lookup "batch/v1" "Job" $namespace .shardJob -}}
-{{- if $main -}}
-{{- if not (include "rogo-migrate.jobEnd" $main) -}}
-{{- fail (printf "\nshards.only is set while the shard Job %s is unfinished. Wait until it has ended, or take it back with --set shards.only= ." .shardJob) -}}
-{{- end -}}
-beside {{ .shardJob }}
+{{- fail (printf "\nshards.only is set while the shard Job %s is unfinished. Wait until it has ended, or take it back with --set shards.only= ." .names.shards) -}}
 {{- end -}}
 {{- end -}}
+
+{{/* Whether these are all the shards that a Job did not complete. Arguments: only, job. */}}
+{{- define "rogo-migrate.isRest" -}}
+{{- $completed := dig "status" "completedIndexes" "" .job -}}
+{{- $both := add (include "rogo-migrate.countIndexes" $completed) (include "rogo-migrate.countIndexes" .only) -}}
+{{- $overlap := false -}}
+{{- range $range := (include "rogo-migrate.ranges" .only | fromJsonArray) -}}
+{{- range (include "rogo-migrate.ranges" $completed | fromJsonArray) -}}
+{{- if and (le .first $range.last) (ge .last $range.first) }}{{ $overlap = true }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- if and (eq $both (int64 .job.spec.completions)) (not $overlap) }}the rest{{ end -}}
 {{- end -}}
 
 {{/* How a Job ended: Complete, Failed, or nothing. */}}
@@ -111,22 +139,45 @@ beside {{ .shardJob }}
 {{- end -}}
 {{- end -}}
 
-{{/* `shards.only` in its shortest form, sorted: 3,7-9. Refuses what is no list of shards of this run. */}}
-{{- define "rogo-migrate.onlyIndexes" -}}
+{{/* `shards.only` as text; null is as empty as "". */}}
+{{- define "rogo-migrate.only" -}}
 {{- $only := .Values.shards.only -}}
-{{- if not (kindIs "string" $only) }}{{ $only = $only | int64 | toString }}{{ end -}}
-{{- $parts := list -}}
-{{- range (splitList "," $only) -}}
+{{- if kindIs "float64" $only }}{{ $only = int64 $only }}{{ end -}}
+{{- if not (kindIs "invalid" $only) }}{{ $only }}{{ end -}}
+{{- end -}}
+
+{{/* A list of shards, as 3,7-9, as JSON: text, first and last of each range. */}}
+{{- define "rogo-migrate.ranges" -}}
+{{- $ranges := list -}}
+{{- range (splitList "," .) -}}
 {{- with trim . -}}
 {{- $ends := splitList "-" . -}}
 {{- /* atoi reads 08 as 8; int64 would take it for octal. */}}
-{{- $first := first $ends | atoi -}}
-{{- $last := last $ends | atoi -}}
+{{- $ranges = append $ranges (dict "text" . "first" (first $ends | atoi) "last" (last $ends | atoi)) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $ranges -}}
+{{- end -}}
+
+{{/* How many shards a list names. */}}
+{{- define "rogo-migrate.countIndexes" -}}
+{{- $count := 0 -}}
+{{- range (include "rogo-migrate.ranges" . | fromJsonArray) -}}
+{{- $count = add $count 1 (sub (int64 .last) (int64 .first)) -}}
+{{- end -}}
+{{- $count -}}
+{{- end -}}
+
+{{/* `shards.only` in its shortest form, sorted: 3,7-9. Refuses what is no list of shards of this run. */}}
+{{- define "rogo-migrate.onlyIndexes" -}}
+{{- $parts := list -}}
+{{- range (include "rogo-migrate.only" . | include "rogo-migrate.ranges" | fromJsonArray) -}}
+{{- $first := int .first -}}
+{{- $last := int .last -}}
 {{- if or (gt $first $last) (ge $last (int $.Values.shards.count)) -}}
-{{- fail (printf "\nshards.only: %s is no range of this run's shards, 0 to %d." . (sub (int64 $.Values.shards.count) 1)) -}}
+{{- fail (printf "\nshards.only: %s is no range of this run's shards, 0 to %d." .text (sub (int64 $.Values.shards.count) 1)) -}}
 {{- end -}}
 {{- $parts = append $parts (printf "%05d-%05d" $first $last) -}}
-{{- end -}}
 {{- end -}}
 {{- $before := -1 -}}
 {{- $ranges := list -}}
@@ -140,14 +191,4 @@ beside {{ .shardJob }}
 {{- $ranges = append $ranges (ternary (toString $first) (printf "%d-%d" $first $last) (eq $first $last)) -}}
 {{- end -}}
 {{- join "," $ranges -}}
-{{- end -}}
-
-{{/* How many shards a list names. */}}
-{{- define "rogo-migrate.countIndexes" -}}
-{{- $count := 0 -}}
-{{- range (splitList "," .) -}}
-{{- $ends := splitList "-" . -}}
-{{- $count = add $count 1 (sub (int64 (last $ends)) (int64 (first $ends))) -}}
-{{- end -}}
-{{- $count -}}
 {{- end -}}

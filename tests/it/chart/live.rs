@@ -36,8 +36,8 @@ impl Namespace {
         command.args(["--namespace", &self.0]).args(arguments).output().expect("kubectl runs")
     }
 
-    /// `install` or `upgrade`; the refusal where Helm refuses.
-    fn helm(&self, verb: &[&str], set: &[&str]) -> Result<(), String> {
+    /// `install` or `upgrade`: what Helm says, or its refusal.
+    fn helm(&self, verb: &[&str], set: &[&str]) -> Result<String, String> {
         let mut command = helm();
         command.args(verb).arg("r").arg(chart()).args(["--namespace", &self.0]);
         for pair in set {
@@ -46,7 +46,7 @@ impl Namespace {
         let output = command.output().unwrap();
         let refusal = String::from_utf8_lossy(&output.stderr);
         if output.status.success() {
-            Ok(())
+            Ok(String::from_utf8(output.stdout).unwrap())
         } else {
             Err(refusal.split_whitespace().collect::<Vec<_>>().join(" "))
         }
@@ -57,7 +57,7 @@ impl Namespace {
         self.helm(&["install", "--values", values.to_str().unwrap()], set).unwrap();
     }
 
-    fn upgrade(&self, set: &[&str]) -> Result<(), String> {
+    fn upgrade(&self, set: &[&str]) -> Result<String, String> {
         self.helm(&["upgrade", "--reset-then-reuse-values"], set)
     }
 
@@ -192,4 +192,41 @@ fn a_failed_list_of_shards_runs_again_and_a_later_generation_ignores_it() {
     let third = namespace.uids();
     assert_eq!(third.keys().collect::<Vec<_>>(), ["finalize", "plan", "shards"]);
     assert!(third.iter().all(|(of, uid)| before.get(of) != Some(uid)));
+}
+
+/// A Job with this deadline ends by itself; it may change in place.
+const DEADLINES: [&str; 3] =
+    ["plan.activeDeadlineSeconds=1", "shards.activeDeadlineSeconds=1", "finalize.activeDeadlineSeconds=1"];
+
+#[test]
+fn a_list_that_is_older_than_the_shard_job_stands_in_nobodys_way() {
+    let namespace = Namespace::new();
+    namespace.install(&[&NO_IMAGE[..], &DEADLINES, &["shards.count=2"]].concat());
+    namespace.wait_until_all_failed();
+    namespace.upgrade(&["shards.only=1"]).unwrap();
+    namespace.wait_until_all_failed();
+
+    let notes = namespace.upgrade(&["generation=2", "shards.activeDeadlineSeconds=3600"]).unwrap();
+    assert!(notes.contains("shards.only=1 is older than these Jobs and ignored."), "{notes}");
+    let second = namespace.uids();
+    assert_eq!(second.keys().collect::<Vec<_>>(), ["finalize", "plan", "shards"]);
+    for set in ["shards.suspend=true", "shards.suspend=false", "shards.parallelism=1", "generation=2"] {
+        namespace.upgrade(&[set]).unwrap();
+        assert_eq!(namespace.uids(), second, "{set}");
+    }
+    let refusal = namespace.upgrade(&["shards.only=0"]).unwrap_err();
+    assert!(refusal.contains("shards.only is set while the shard Job r-rogo-s-"), "{refusal}");
+    namespace.upgrade(&["shards.activeDeadlineSeconds=1"]).unwrap();
+    namespace.wait_until_all_failed();
+    namespace.upgrade(&[]).unwrap();
+    assert_eq!(namespace.uids(), second);
+
+    // Where just these have failed, it is the line that the finalizer prints.
+    for (completed, again) in [("1", false), ("0", true)] {
+        let status = format!("--patch={{\"status\":{{\"completedIndexes\":\"{completed}\"}}}}");
+        let job = format!("job/{}", text(&namespace.jobs()["shards"], "/metadata/name"));
+        namespace.kubectl(&["patch", &job, "--subresource=status", "--type=merge", &status]);
+        namespace.upgrade(&["shards.only=1"]).unwrap();
+        assert_eq!(namespace.uids().contains_key("shards-again"), again, "completed: {completed}");
+    }
 }

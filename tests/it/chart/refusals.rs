@@ -51,7 +51,19 @@ fn what_cannot_work_is_refused_with_a_sentence() {
         ),
         (
             "storage.runStore=file:///data/runs",
-            "storage.runStore is a folder: it must lie below storage.sharedVolume.mountPath (/data)",
+            "storage.runStore is a folder: it must be storage.sharedVolume.mountPath (/data) or lie below it",
+        ),
+        (
+            "storage.runStore=file:///database storage.sharedVolume.existingClaim=c",
+            "storage.runStore is a folder",
+        ),
+        (
+            "storage.runStore=file:///data/../tmp/x storage.sharedVolume.existingClaim=c",
+            "storage.runStore is a folder",
+        ),
+        (
+            "storage.runStore=file:///data/x%2F.%2e storage.sharedVolume.existingClaim=c",
+            "storage.runStore is a folder",
         ),
         (
             "target.container=file:///elsewhere storage.sharedVolume.existingClaim=c",
@@ -82,6 +94,8 @@ fn limits_that_are_just_met_pass() {
         "target.maxConnections=45 warehouse.maxConnections=45",
         "warehouse.folder=az://warehouse warehouse.maxConnections=1",
         "storage.runStore=file:///data/runs storage.sharedVolume.existingClaim=c",
+        "storage.runStore=file:///data storage.sharedVolume.existingClaim=c",
+        "storage.runStore=file:///data/..x/y.. storage.sharedVolume.existingClaim=c",
         "shards.only=0-7",
         "run=a23456789012345678901234567890",
     ] {
@@ -102,6 +116,7 @@ fn a_value_that_the_schema_does_not_know_is_refused() {
         "generation=0",
         "run=Upper",
         "run=-begin",
+        "run=end-",
         "run=a234567890123456789012345678901",
         "plan.resources.cpu=101m",
         "finalize.resources.cpu=1",

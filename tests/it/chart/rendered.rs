@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Map, Value};
 
 /// A version that the chart takes; what `helm template` takes for granted differs from one Helm to the next.
-const KUBERNETES: &str = "1.34.0";
+pub const KUBERNETES: &str = "1.34.0";
 const CONTAINER: &str = "/containers/rogo-migrate";
 
 pub fn chart() -> PathBuf {
@@ -52,6 +52,29 @@ pub fn render_chart(chart: &Path, release: &str, set: &str) -> Result<Rendered, 
     let text = String::from_utf8(output.stdout).unwrap();
     let objects: Vec<Value> = serde_saphyr::from_multiple(&text).expect("Helm writes YAML");
     Ok(Rendered(objects.into_iter().filter(Value::is_object).map(by_name).collect()))
+}
+
+/// A copy of the chart, to be changed.
+pub fn copy_of_chart() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let copied = Command::new("cp").arg("-r").arg(chart()).arg(folder.path()).status().unwrap();
+    assert!(copied.success());
+    let copy = folder.path().join("rogo-migrate");
+    (folder, copy)
+}
+
+/// What Helm says after an installation with `set`. Without a cluster it renders no notes: here they are an object.
+pub fn notes(set: &str) -> String {
+    let (_folder, copy) = copy_of_chart();
+    let notes = copy.join("templates/NOTES.txt");
+    let text = std::fs::read_to_string(&notes).unwrap();
+    let object = format!(
+        "{{{{- define \"notes\" -}}}}\n{text}{{{{- end -}}}}\nkind: Notes\ntext: {{{{ include \"notes\" . | toJson }}}}\n"
+    );
+    std::fs::write(copy.join("templates/notes.yaml"), object).unwrap();
+    std::fs::remove_file(notes).unwrap();
+    let rendered = render_chart(&copy, "r", set).unwrap();
+    rendered.find("Notes").map(|notes| self::text(notes, "/text")).unwrap_or_default()
 }
 
 impl Rendered {

@@ -22,7 +22,8 @@ done
 const KILL: &str = r#"kill -KILL "$pid""#;
 
 /// Takes away the memory that the process does not use now, and fills what may be left beside it: what it asks for next is too
-/// much. Files in memory belong to no process, so that the biggest one is killed: the program.
+/// much. Files in memory belong to no process, so that the biggest one is killed: the program (with cgroup v2 all of its container,
+/// and who fills). A privileged container has no cgroup namespace of its own: the paths in `/proc` are those of the node.
 const STARVE: &str = r#"
 root=/cgroup
 path=$(sed -n 's/^[0-9]*:memory://p' "/proc/$pid/cgroup")

@@ -9,7 +9,7 @@ use super::{
     services::variable,
     world::World,
 };
-use crate::chart::rendered::{chart, component, helm, text};
+use crate::chart::rendered::{KUBERNETES, chart, component, helm, text};
 
 const RELEASE: &str = "r";
 /// What a run of a few seconds does not need.
@@ -143,6 +143,7 @@ fn values(world: &World) -> Vec<String> {
 pub fn run_in_one_pod(world: &World) {
     let mut command = helm();
     command.args(["template", RELEASE, chart().to_str().unwrap(), "--namespace", &world.name]);
+    command.args(["--kube-version", KUBERNETES]);
     let output = command.args(values(world)).args(["--show-only", "templates/jobs.yaml"]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let jobs: Vec<Value> = serde_saphyr::from_multiple(&String::from_utf8(output.stdout).unwrap()).unwrap();
