@@ -2,6 +2,7 @@
 
 mod connect;
 mod await_plan;
+mod compare;
 mod completions;
 mod finalize;
 mod last_word;

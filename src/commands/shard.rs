@@ -11,8 +11,8 @@ use crate::{
     adapters::postgres::PostgresTarget,
     domain::{Plan, ShardIndex},
     exit::{End, Exit, Stop},
-    plan::{Present, differences, lost_rows},
-    ports::{Blobs, Service, Target},
+    plan::Present,
+    ports::{Service, Target},
     report::progress::{Progress, Style, display},
     run_store::RunStore,
     settings::{LogFormat, LogSettings, Settings},
@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-use super::{await_plan::await_plan, connect};
+use super::{await_plan::await_plan, compare::compare, connect};
 
 const SHOW_EVERY: Duration = Duration::from_secs(10);
 
@@ -118,7 +118,8 @@ impl Process<'_> {
         let target_blobs = connect::target_blobs(settings)?;
         // The first connection holds the run's shared lock; only then may the try be registered.
         let database = pace.at_start(Service::Database, || first.database()).await?;
-        compare(settings, store, plan, first.as_ref(), &database, &target_blobs).await?;
+        let now = Present::of(settings, &database, &target_blobs.location());
+        compare(store, plan, first.as_ref(), &now).await?;
         let host = host();
         pace.at_start(Service::RunStore, || tries::register(store, self.r#try, index, &host)).await?;
         pace.at_start(Service::TargetBlobs, || target_blobs.check()).await?;
@@ -166,21 +167,6 @@ fn workers(
         workers.push(WorkerServices { target: database.clone(), warehouse, target_blobs, copier });
     }
     Ok(workers)
-}
-
-/// Refuses where something is not as it was when the plan was made.
-async fn compare(
-    settings: &Settings,
-    store: &RunStore,
-    plan: &Plan,
-    target: &dyn Target,
-    database: &str,
-    target_blobs: &Arc<dyn Blobs>,
-) -> Result<(), Stop> {
-    connect::not_rolled_back(store).await?;
-    let mut changed = differences(plan, &Present::of(settings, database, &target_blobs.location()));
-    changed.extend(lost_rows(store, target).await?);
-    if changed.is_empty() { Ok(()) } else { Err(Stop::new(Exit::Configuration, changed.join("; "))) }
 }
 
 /// For people who read `tries/`.

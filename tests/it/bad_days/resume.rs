@@ -71,6 +71,11 @@ async fn a_run_that_is_not_the_plans_is_refused_and_named() {
         ),
         ("the setting lms-name changed", &["finalize"], Some(("ROGO_LMS_NAME", "Another LMS".into()))),
         ("the target database changed", &["finalize"], Some(("DATABASE_URL", other.database.url()))),
+        (
+            "the target database changed",
+            &["orphans", "--delete"],
+            Some(("DATABASE_URL", other.database.url())),
+        ),
     ];
     for (says, arguments, change) in cases {
         let mut day = Day::new(says, arguments, 78).says([says, "since the run began", "another name"]);
