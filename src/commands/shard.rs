@@ -118,7 +118,12 @@ impl Process<'_> {
         let target_blobs = connect::target_blobs(settings)?;
         // The first connection holds the run's shared lock; only then may the try be registered.
         let database = pace.at_start(Service::Database, || first.database()).await?;
-        let now = Present::of(settings, &database, &target_blobs.location());
+        let workers = workers(settings, plan, self.databases)?;
+        let mut now = Present::of(settings, &database, &target_blobs.location());
+        // Facts files stand for a warehouse that the plan has read.
+        if let Some(warehouse) = workers.first().and_then(|worker| worker.warehouse.clone()) {
+            now.warehouse = Some(pace.at_start(Service::Warehouse, || warehouse.description()).await?);
+        }
         compare(store, plan, first.as_ref(), &now).await?;
         let host = host();
         pace.at_start(Service::RunStore, || tries::register(store, self.r#try, index, &host)).await?;
@@ -134,7 +139,7 @@ impl Process<'_> {
             epoch: settings.epoch.clone(),
             rules: connect::rules(settings),
             catalogue: catalogue.into(),
-            workers: workers(settings, plan, self.databases)?,
+            workers,
             in_flight: settings.work.in_flight,
             flush: settings.work.flush,
             breaker: settings.work.breaker,

@@ -10,6 +10,7 @@ use super::{Day, plain_sample, run_store};
 use crate::support::{
     app::{TestApp, assert_same},
     postgres::TestDatabase,
+    tds::{self, TdsServer, data::Data},
 };
 
 async fn read(store: &dyn Blobs, name: &str) -> String {
@@ -31,6 +32,8 @@ async fn a_run_that_is_not_the_plans_is_refused_and_named() {
     let sample = plain_sample(12).await;
     let app = TestApp::new(&sample).await;
     let other = TestApp::new(&sample).await;
+    let warehouse = TdsServer::start(Data::load(&sample.path("warehouse")).unwrap(), tds::Options::default());
+    let warehouse = warehouse.await.unwrap();
     app.run(&["plan", "--shards", "2"]).await.expect(0);
     let changed_copy = |input: &str| {
         let path = app.out.path().join(input);
@@ -68,6 +71,11 @@ async fn a_run_that_is_not_the_plans_is_refused_and_named() {
             "the setting lms-name changed",
             &["shard", "--shard", "1"],
             Some(("ROGO_LMS_NAME", "Another LMS".into())),
+        ),
+        (
+            "the warehouse changed",
+            &["shard", "--shard", "0"],
+            Some(("DATA_WAREHOUSE_CONNECTION_STRING", warehouse.connection_string())),
         ),
         ("the setting lms-name changed", &["finalize"], Some(("ROGO_LMS_NAME", "Another LMS".into()))),
         ("the target database changed", &["finalize"], Some(("DATABASE_URL", other.database.url()))),
