@@ -24,7 +24,7 @@ pub struct Present {
     pub database: String,
     /// The target container ([`crate::ports::Blobs::location`]).
     pub target: String,
-    /// The warehouse ([`crate::ports::WarehouseShape::description`]); `None` where it was not asked.
+    /// The warehouse ([`crate::ports::Warehouse::description`]); `None` where it was not asked.
     pub warehouse: Option<String>,
     /// The settings that change outcomes.
     pub settings: BTreeMap<String, String>,

@@ -70,17 +70,18 @@ pub enum Touch {
     Read,
 }
 
-/// Asks every service whether it answers and grants what a run needs; the warehouse's shape, if it said it.
+/// Asks every service whether it answers and grants what a run of so many processes needs; none where room for
+/// their connections is not asked for. The warehouse's shape, if it said it.
 pub async fn services(
     services: &Services<'_>,
     settings: &Settings,
     touch: Touch,
+    processes: u32,
     reasons: &mut Reasons,
 ) -> Option<WarehouseShape> {
     for blobs in [services.target_blobs, services.store.blobs().as_ref()] {
         reasons.note(reachable(blobs, touch).await);
     }
-    let processes = settings.parallelism.min(settings.shards).max(1);
     let workers = u32::try_from(settings.work.workers).unwrap_or(u32::MAX);
     let by_workers = |pool: u32| workers.saturating_mul(pool);
     let connections = by_workers(settings.work.pool).saturating_mul(processes);

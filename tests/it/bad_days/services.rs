@@ -262,6 +262,9 @@ async fn storage_that_is_not_as_it_should_be_is_named() {
     let nowhere = good.replace(azurite.endpoint().split('/').nth(2).unwrap(), &away.to_string());
     let day = Day::new("nobody listens", PLAN, 75).set(account, nowhere.clone());
     day.says(["no connection"]).is_refused(&app).await;
+    let waiting = ["shard", "--shard", "0", "--wait-plan", "0s", "--give-up-after", "1s"];
+    let day = Day::new("a run store that cannot be looked at", &waiting, 75).set(account, nowhere);
+    day.says(["the plan could not be looked for", "no connection", "run again"]).is_refused(&app).await;
     let day = Day::new("no such target", PLAN, 78).set("ROGO_TARGET", "az://no-such-target");
     day.says(["target blobs: ", "az://no-such-target", "there is no such container", "create it"])
         .is_refused(&app)
