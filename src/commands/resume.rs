@@ -6,14 +6,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     adapters::kubernetes::Cluster,
-    domain::ShardIndex,
     exit::{End, Exit, Stop},
     finalize::standing::{Watcher, judge},
     report,
     settings::{LogSettings, Settings, Sources, StoreSettings},
 };
 
-use super::{connect, finalize, or_stopped, shard, status};
+use super::{compare::compare_inputs, connect, finalize, or_stopped, shard, status};
 
 /// In a cluster prints the line to type; else moves what is left, one shard after another, and merges.
 pub async fn run(sources: &Sources, log: &LogSettings, stop: &CancellationToken) -> Result<End, Stop> {
@@ -24,10 +23,8 @@ pub async fn run(sources: &Sources, log: &LogSettings, stop: &CancellationToken)
     let settings = Settings::load(sources)?;
     let store = connect::run_store(&settings)?;
     let plan = Arc::new(or_stopped(stop, finalize::standing_plan(&store)).await?);
-    for index in (0..).map(ShardIndex).take(plan.shards.len()) {
-        // One that is done ends at once.
-        shard::move_shard(&settings, &store, plan.clone(), index, log, stop).await?;
-    }
+    or_stopped(stop, compare_inputs(&settings, &plan)).await?;
+    shard::move_all(&settings, &store, &plan, log, stop).await?;
     or_stopped(stop, finalize::merge(&settings, &store, &plan)).await
 }
 

@@ -13,7 +13,10 @@ use crate::{
     exit::{End, Exit, Stop},
     plan::Present,
     ports::{Service, Target},
-    report::progress::{Progress, Style, display},
+    report::{
+        self,
+        progress::{Progress, Style, display},
+    },
     run_store::RunStore,
     settings::{LogFormat, LogSettings, Settings},
     shard::{
@@ -40,7 +43,28 @@ pub async fn run(settings: &Settings, log: &LogSettings, stop: &CancellationToke
     Ok(End::done(format!("every row of shard {index} has an outcome")))
 }
 
-/// Moves one shard of a plan that stands. `run` calls it for each.
+/// Moves every shard of a plan that stands, one after another; one that is done ends at once. Of several, one that
+/// fails for its own rows' or a bug's sake does not keep the others: the merge names it.
+pub async fn move_all(
+    settings: &Settings,
+    store: &RunStore,
+    plan: &Arc<Plan>,
+    log: &LogSettings,
+    stop: &CancellationToken,
+) -> Result<(), Stop> {
+    let shards = plan.shards.len();
+    for index in (0..).map(ShardIndex).take(shards) {
+        match move_shard(settings, store, plan.clone(), index, log, stop).await {
+            Err(failed) if shards > 1 && matches!(failed.exit, Exit::DataRefused | Exit::Bug) => {
+                report::tell(&format!("error: shard {index}: {failed}"));
+            }
+            moved => moved?,
+        }
+    }
+    Ok(())
+}
+
+/// Moves one shard of a plan that stands.
 pub async fn move_shard(
     settings: &Settings,
     store: &RunStore,

@@ -53,6 +53,11 @@ async fn a_run_that_is_not_the_plans_is_refused_and_named() {
             run,
             Some(("ROGO_MAPPING", changed_copy("attempt_number_mapping.csv"))),
         ),
+        (
+            "submission_files.csv changed",
+            &["resume"],
+            Some(("ROGO_SUBMISSIONS", changed_copy("submission_files.csv"))),
+        ),
         ("the target database changed", run, Some(("DATABASE_URL", other.database.url()))),
         ("the target container changed", run, Some(("ROGO_TARGET", format!("az://{}", other.container)))),
         ("the number of shards changed", &["run", "--shards", "3"], None),
