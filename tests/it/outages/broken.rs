@@ -96,29 +96,20 @@ async fn lacking_files(rows: u64, first: usize) -> Sample {
 #[tokio::test]
 async fn a_shard_whose_breaker_opens_keeps_no_other_from_its_rows() {
     // The even rows, of which one in five fails, are shard 0's.
-    let sample = lacking_files(1_120, 1).await;
+    let sample = lacking_files(1_600, 1).await;
     let mut app = TestApp::new(&sample).await;
     Target::folder(&mut app);
     app.unset("ROGO_BREAKER");
     app.set("KUBECONFIG", "/nonexistent");
     let warehouse = format!("file://{}", sample.path("warehouse").display());
-    let run = ["run", "--warehouse", &warehouse, "--shards", "2"];
-    let resume = ["resume", "--warehouse", &warehouse];
-    for arguments in [&run[..], &resume] {
-        let ended = app.run(arguments).await.expect(69);
-        for part in
-            ["error: shard 0: circuit breaker: ", "INCOMPLETE: ", "have no outcome, in 1 shard(s): 0\n"]
-        {
-            assert!(ended.stderr.contains(part), "{part:?} is not said in {}", ended.stderr);
-        }
-        assert!(app.result("migrated.csv").lines().count() > 560, "shard 1 is moved and merged");
+    let ended = app.run(&["run", "--warehouse", &warehouse, "--shards", "2"]).await.expect(69);
+    for part in ["error: shard 0: circuit breaker: ", "INCOMPLETE: ", "have no outcome, in 1 shard(s): 0\n"] {
+        assert!(ended.stderr.contains(part), "{part:?} is not said in {}", ended.stderr);
     }
-    let through = app.run(&[&run[..], &["--breaker", "off"]].concat()).await.expect(0);
-    assert!(
-        through.stdout.contains("1,120 rows = 1,008 migrated + 112 failed + 0 skipped"),
-        "{}",
-        through.stdout
-    );
+    assert!(app.result("migrated.csv").lines().count() > 800, "shard 1 is moved and merged");
+    // What is left is too little to judge by.
+    let rest = app.run(&["resume", "--warehouse", &warehouse]).await.expect(0);
+    assert!(rest.stdout.contains("1,600 rows = 1,440 migrated + 160 failed + 0 skipped"), "{}", rest.stdout);
 }
 
 #[tokio::test]
