@@ -189,13 +189,15 @@ async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) -> R
     };
     let database = services.target.database().await?;
     draft.mark_held(services.target).await?;
+    let sampled = preflight::sampled(&draft, settings);
     let facts = if shape.lookups_are_cheap {
         None
     } else {
-        Some(FactSpool::scan(services.warehouse, &draft, settings.shards).await?)
+        let attempts = sampled.iter().filter_map(|index| draft.facts_wanted(*index)).collect();
+        Some(FactSpool::scan(services.warehouse, &draft, settings.shards, &attempts).await?)
     };
     let mut reasons = Reasons::default();
-    preflight::sample(&services, settings, &draft, facts.as_ref(), &mut reasons).await?;
+    preflight::sample(&services, settings, &draft, sampled, facts.as_ref(), &mut reasons).await?;
     reasons.into_result()?;
     Ok(Prepared {
         draft: Arc::new(draft),

@@ -111,21 +111,26 @@ async fn reachable(blobs: &dyn Blobs, touch: Touch) -> Result<(), Fault> {
     }
 }
 
+/// The newest eligible rows: those that [`sample`] looks at, by index.
+pub fn sampled(draft: &Draft, settings: &Settings) -> Vec<usize> {
+    draft.newest_eligible(SAMPLED_ROWS, &settings.rules)
+}
+
 /// Checks on the newest eligible rows that the run looks at the right warehouse and sources.
 pub async fn sample(
     services: &Services<'_>,
     settings: &Settings,
     draft: &Draft,
+    eligible: Vec<usize>,
     facts: Option<&FactSpool>,
     reasons: &mut Reasons,
 ) -> Result<(), Stop> {
-    let eligible = draft.newest_eligible(SAMPLED_ROWS, &settings.rules);
     if eligible.is_empty() {
         return Ok(());
     }
     let attempts: Vec<AttemptId> = eligible.iter().filter_map(|index| draft.facts_wanted(*index)).collect();
     let reported = match facts {
-        Some(facts) => Some(facts.reports > 0),
+        Some(facts) => Some(facts.sample_is_reported),
         None => reasons
             .note(services.warehouse.fetch(&attempts).await)
             .map(|facts| facts.iter().any(|facts| !facts.reports.is_empty())),

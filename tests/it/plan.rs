@@ -469,6 +469,17 @@ async fn a_warehouse_without_any_report_is_another_one() {
 }
 
 #[tokio::test]
+async fn facts_of_rows_that_are_not_eligible_prove_no_warehouse() {
+    let mapping = &[("1", "21_01", "Attempt 1"), ("2", "24_01", "Attempt 1")];
+    let mut world = World::new(&[("1", ""), ("2", "")], mapping);
+    world.warehouse.shape.lookups_are_cheap = false;
+    world.warehouse.scanned = vec![(1, "a grade")];
+    world.check_refused(Exit::Configuration, &["none of the newest 1 eligible rows has a report"]).await;
+    world.warehouse.scanned = vec![(2, "a grade")];
+    world.make().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_missing_file_stops_nothing_but_a_source_that_denies_all_does() {
     let url = "https://rogo.blob.example/files/a.docx, https://rogo.blob.example/files/b.docx";
     let mut world =
