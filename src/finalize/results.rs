@@ -2,6 +2,7 @@
 
 use std::{
     fs::File,
+    io::Write,
     path::{Path, PathBuf},
 };
 
@@ -30,6 +31,8 @@ pub const NOTES: &str = "notes.csv";
 pub const SUMMARY: &str = "summary.json";
 
 const CSV: &str = "text/csv; charset=utf-8";
+/// UTF-8's: it wins over `--encoding`.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Launch ids kept to recognise the database by.
 const SAMPLE: u64 = 1_000;
 /// Buffer of each file.
@@ -54,7 +57,7 @@ impl Drafts {
         mut input: Box<dyn InputRows>,
     ) -> Result<Self, Stop> {
         let folder = tempfile::tempdir().map_err(|error| local_disk(&error))?;
-        let mut writers = Writers::create(folder.path(), input.header())?;
+        let mut writers = Writers::create(folder.path(), input.as_ref())?;
         let mut books = Books::default();
         let mut sample = Sample::of(plan.submissions.rows);
         for outcome in merged.outcomes() {
@@ -172,7 +175,8 @@ struct Writers {
 }
 
 impl Writers {
-    fn create(folder: &Path, header: &[String]) -> Result<Self, Stop> {
+    fn create(folder: &Path, input: &dyn InputRows) -> Result<Self, Stop> {
+        let header = input.header();
         let error_column = header.iter().position(|name| name.trim() == "Error").ok_or_else(|| {
             Stop::new(
                 Exit::Configuration,
@@ -192,7 +196,7 @@ impl Writers {
                     "LTI Context ID",
                 ],
             )?,
-            failed: Table::create(folder.join(FAILED), header)?,
+            failed: Table::begin_with(mark(input), folder.join(FAILED), header)?,
             skipped: Table::create(folder.join(SKIPPED), left)?,
             notes: Table::create(folder.join(NOTES), left)?,
             error_column,
@@ -238,11 +242,25 @@ impl Writers {
     }
 }
 
+/// What the failure CSV begins with, so that a next run with the same settings reads it right: it is UTF-8.
+fn mark(input: &dyn InputRows) -> &'static [u8] {
+    if input.encoding().is_some() { BYTE_ORDER_MARK } else { &[] }
+}
+
 struct Table(csv::Writer<File>);
 
 impl Table {
     fn create(path: PathBuf, header: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<Self, Stop> {
-        let file = File::create(path).map_err(|error| local_disk(&error))?;
+        Self::begin_with(&[], path, header)
+    }
+
+    fn begin_with(
+        bytes: &[u8],
+        path: PathBuf,
+        header: impl IntoIterator<Item = impl AsRef<[u8]>>,
+    ) -> Result<Self, Stop> {
+        let mut file = File::create(path).map_err(|error| local_disk(&error))?;
+        file.write_all(bytes).map_err(|error| local_disk(&error))?;
         let mut table = Self(csv::WriterBuilder::new().buffer_capacity(BUFFER_BYTES).from_writer(file));
         table.row(header)?;
         Ok(table)
