@@ -7,6 +7,7 @@ mod completions;
 mod finalize;
 mod last_word;
 mod orphans;
+mod patience;
 mod plan;
 mod run;
 mod results;

@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
 use chrono::Utc;
+use encoding_rs::Encoding;
 use futures_util::FutureExt;
 
 use crate::{
@@ -25,7 +26,7 @@ use crate::{
     settings::Settings,
 };
 
-use super::{await_plan::await_plan, connect};
+use super::{await_plan::await_plan, connect, patience::patiently};
 
 /// How long finalize waits for the last process to let go of the run's lock: longer than a database
 /// needs to notice that a machine has vanished.
@@ -37,9 +38,13 @@ pub async fn run(settings: &Settings) -> Result<End, Stop> {
     let store = connect::run_store(settings)?;
     let plan = match &settings.pod.shard_job {
         Some(job) => await_shards(settings, &store, job).await?,
-        None => standing_plan(&store).await?,
+        None => patiently(settings, async || standing_plan(&store).await).await?,
     };
-    merge(settings, &store, &plan).await
+    patiently(settings, async || {
+        connect::not_rolled_back(&store).await?;
+        merge(settings, &store, &plan).await
+    })
+    .await
 }
 
 pub(super) async fn standing_plan(store: &RunStore) -> Result<Plan, Stop> {
@@ -76,7 +81,6 @@ async fn await_shards(settings: &Settings, store: &RunStore, job: &str) -> Resul
         WaitEnd::JobFailed(words) => tracing::warn!(job, words, "the Job failed: what it recorded is merged"),
         WaitEnd::JobGone => tracing::warn!(job, "there is no such Job: what was recorded is merged"),
     }
-    connect::not_rolled_back(store).await?;
     Ok(plan)
 }
 
@@ -101,7 +105,8 @@ pub async fn merge(settings: &Settings, store: &RunStore, plan: &Plan) -> Result
             let inputs = inputs.clone();
             async move {
                 let (reader, _) = inputs.submissions().await?;
-                Ok(Box::new(Submissions { reader, ended: false }) as Box<dyn InputRows>)
+                let encoding = inputs.encoding;
+                Ok(Box::new(Submissions { reader, encoding, ended: false }) as Box<dyn InputRows>)
             }
             .boxed()
         },
@@ -187,11 +192,16 @@ fn next_command(settings: &Settings, totals: &Totals) -> String {
 /// The submissions CSV, read again for its failed rows.
 struct Submissions {
     reader: CsvReader,
+    encoding: Option<&'static Encoding>,
     ended: bool,
 }
 
 #[async_trait]
 impl InputRows for Submissions {
+    fn encoding(&self) -> Option<&'static Encoding> {
+        self.encoding
+    }
+
     fn header(&self) -> &[String] {
         self.reader.header()
     }

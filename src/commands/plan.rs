@@ -14,11 +14,15 @@ use crate::{
     settings::Settings,
 };
 
-use super::connect;
+use super::{connect, patience::patiently};
 
 /// Makes the plan, or in a dry run says what it would be.
 pub async fn run(settings: &Settings, args: &PlanArgs) -> Result<End, Stop> {
-    let made = if args.dry_run { rehearse(settings).await? } else { make(settings).await? };
+    let made = if args.dry_run {
+        rehearse(settings).await?
+    } else {
+        patiently(settings, async || make(settings).await).await?
+    };
     if args.json {
         let json = serde_json::to_string_pretty(&made)
             .map_err(|error| Stop::new(Exit::Bug, format!("the plan cannot be written as JSON: {error}")))?;
