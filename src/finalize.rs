@@ -112,6 +112,7 @@ pub async fn finalize(context: &FinalizeContext<'_>) -> Result<Totals, Stop> {
         rows: plan.rows,
         rows_left_out: plan.rows_left_out,
         books: drafts.books,
+        last_outcome_at: drafts.last_outcome_at,
         missing,
         orphans,
         elapsed: began.elapsed(),

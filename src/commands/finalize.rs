@@ -14,7 +14,7 @@ use crate::{
     finalize::{
         FinalizeContext, InputRow, InputRows,
         books::Totals,
-        rerun::Rerun,
+        rerun::{self, Rerun},
         results,
         wait::{self, JobWait, WaitEnd},
     },
@@ -125,17 +125,24 @@ async fn tell(settings: &Settings, store: &RunStore, plan: &Plan, totals: &Total
         missing.ranges.extend(&shard.ranges);
         missing.shards.push(shard.shard);
     }
-    let now = Utc::now();
-    let took = (now - plan.created_at).to_std().unwrap_or_default();
+    missing.ranges.sort_unstable();
+    // Not until now: a second finalize tells the same.
+    let ended = totals.last_outcome_at.unwrap_or(plan.created_at);
+    let took = (ended - plan.created_at).to_std().unwrap_or_default();
+    let books = totals.books.clone();
     let mut summary =
-        Summary::balance(&plan.run, &plan.id, totals.rows, totals.books.clone(), missing, now).took(took);
+        Summary::balance(&plan.run, &plan.id, totals.rows, books, missing, Utc::now()).took(took);
     summary.rows_left_out = totals.rows_left_out;
     summary.orphans_removed = totals.orphans.blobs;
     summary.stages = stages(&totals.books);
     let files = [results::MIGRATED, results::FAILED, results::SKIPPED, results::NOTES, results::SUMMARY];
     summary.results = files.iter().map(|file| location(settings, store, file)).collect();
-    let incomplete = totals.incomplete(store, &Rerun::of(settings.pod.release.as_ref()));
-    summary.next_command = next_command(settings, totals);
+    let rerun = Rerun::of(settings.pod.release.as_ref(), &settings.run_store.to_string());
+    let incomplete = totals.incomplete(store, &rerun);
+    summary.next_command = match incomplete {
+        Some(_) => rerun.command(store.run(), &totals.incomplete_shards()),
+        None => next_command(settings, totals),
+    };
     let text = serde_json::to_string_pretty(&summary)
         .map_err(|error| Stop::new(Exit::Bug, format!("the summary cannot be written as JSON: {error}")))?;
     results::publish_document(store, Some(&settings.out), results::SUMMARY, &text, "application/json")
@@ -168,17 +175,17 @@ fn stages(books: &Books) -> Vec<StageLatency> {
     stages
 }
 
-/// What to type next: fetch the results where they are far, then run what failed.
+/// What to type next where every row has an outcome: fetch the results where they are far, then run what failed.
 fn next_command(settings: &Settings, totals: &Totals) -> String {
     let (fetch, failed) = match settings.pod.name {
         Some(_) => (
-            format!("rogo-migrate results --run {} --run-store {} --to .", settings.run, settings.run_store),
+            rerun::by_hand("results", &settings.run, &settings.run_store.to_string()) + " --to .",
             PathBuf::from(results::FAILED),
         ),
         None => (String::new(), settings.out.join(results::FAILED)),
     };
     let mut steps = vec![fetch];
-    if totals.missing.is_empty() && totals.books.rows_failed() > 0 {
+    if totals.books.rows_failed() > 0 {
         // The failure CSV is a valid input.
         steps.push(format!(
             "when the causes are mended: rogo-migrate run --run <another name> --submissions {}",

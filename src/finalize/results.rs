@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use chrono::{DateTime, Utc};
 use tempfile::TempDir;
 
 use super::{
@@ -44,6 +45,8 @@ const DELETES_AT_A_TIME: usize = 1_000;
 pub struct Drafts {
     /// Counts of the outcomes written.
     pub books: Books,
+    /// When the newest of them was decided (UTC).
+    pub last_outcome_at: Option<DateTime<Utc>>,
     /// Launch ids of migrated rows, spread evenly over the input; at most 1,000.
     pub migrated_sample: Vec<String>,
     folder: TempDir,
@@ -59,10 +62,12 @@ impl Drafts {
         let folder = tempfile::tempdir().map_err(|error| local_disk(&error))?;
         let mut writers = Writers::create(folder.path(), input.as_ref())?;
         let mut books = Books::default();
+        let mut last_outcome_at = None;
         let mut sample = Sample::of(plan.submissions.rows);
         for outcome in merged.outcomes() {
             let outcome = outcome?;
             books.count(&outcome.fate);
+            last_outcome_at = last_outcome_at.max(Some(outcome.at));
             sample.take(&outcome);
             match &outcome.fate {
                 Fate::Failed { code, message } => {
@@ -77,7 +82,7 @@ impl Drafts {
         if input.sha256().is_none_or(|sha256| !sha256.eq_ignore_ascii_case(&plan.submissions.sha256)) {
             return Err(changed(plan));
         }
-        Ok(Self { books, migrated_sample: sample.launch_ids, folder })
+        Ok(Self { books, last_outcome_at, migrated_sample: sample.launch_ids, folder })
     }
 
     /// Puts the files into the run store, and into `out` where there is one, in the place of earlier ones.
@@ -187,6 +192,7 @@ impl Writers {
         Ok(Self {
             migrated: Table::create(
                 folder.join(MIGRATED),
+                &[],
                 [
                     "Attempt ID",
                     "Launch ID",
@@ -196,9 +202,9 @@ impl Writers {
                     "LTI Context ID",
                 ],
             )?,
-            failed: Table::begin_with(mark(input), folder.join(FAILED), header)?,
-            skipped: Table::create(folder.join(SKIPPED), left)?,
-            notes: Table::create(folder.join(NOTES), left)?,
+            failed: Table::create(folder.join(FAILED), mark(input), header)?,
+            skipped: Table::create(folder.join(SKIPPED), &[], left)?,
+            notes: Table::create(folder.join(NOTES), &[], left)?,
             error_column,
         })
     }
@@ -250,17 +256,13 @@ fn mark(input: &dyn InputRows) -> &'static [u8] {
 struct Table(csv::Writer<File>);
 
 impl Table {
-    fn create(path: PathBuf, header: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<Self, Stop> {
-        Self::begin_with(&[], path, header)
-    }
-
-    fn begin_with(
-        bytes: &[u8],
+    fn create(
         path: PathBuf,
+        mark: &[u8],
         header: impl IntoIterator<Item = impl AsRef<[u8]>>,
     ) -> Result<Self, Stop> {
         let mut file = File::create(path).map_err(|error| local_disk(&error))?;
-        file.write_all(bytes).map_err(|error| local_disk(&error))?;
+        file.write_all(mark).map_err(|error| local_disk(&error))?;
         let mut table = Self(csv::WriterBuilder::new().buffer_capacity(BUFFER_BYTES).from_writer(file));
         table.row(header)?;
         Ok(table)

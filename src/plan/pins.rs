@@ -151,7 +151,7 @@ pub fn pinned_settings(settings: &Settings) -> BTreeMap<String, String> {
     sources.sort_unstable();
     let encoding = settings.inputs.encoding.map_or("by BOM, else UTF-8", encoding_rs::Encoding::name);
     [
-        ("lms-instance", organisation.lms_instance.to_lowercase()),
+        ("lms-instance", organisation.lms_instance.clone()),
         ("lms-name", organisation.lms_name.clone()),
         ("return-url", organisation.return_url.clone()),
         ("consumer-key", masked(&organisation.consumer_key)),
