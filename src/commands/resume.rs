@@ -7,7 +7,11 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     adapters::kubernetes::Cluster,
     exit::{End, Exit, Stop},
-    finalize::standing::{Watcher, judge},
+    finalize::{
+        rerun,
+        standing::{Watcher, judge},
+    },
+    ports::Fault,
     report,
     settings::{LogSettings, Settings, Sources, StoreSettings},
 };
@@ -30,7 +34,8 @@ pub async fn run(sources: &Sources, log: &LogSettings, stop: &CancellationToken)
 
 /// What to do where the run has Jobs; `None` where it has none.
 async fn in_cluster(settings: &StoreSettings) -> Result<Option<End>, Stop> {
-    let Some(jobs) = status::jobs(&Cluster::default(), settings).await else { return Ok(None) };
+    let jobs = status::jobs(&Cluster::default(), settings).await;
+    let Some(jobs) = jobs.map_err(|fault| unanswered(settings, &fault))? else { return Ok(None) };
     let store = connect::store_of(settings)?;
     connect::not_rolled_back(&store).await?;
     let facts = Watcher::new(store, &settings.run_store.to_string()).look(Some(jobs)).await?;
@@ -48,6 +53,19 @@ async fn in_cluster(settings: &StoreSettings) -> Result<Option<End>, Stop> {
             report::print(&format!("nothing is left to run: {}", verdict.reason));
             Ok(Some(End::done("nothing is left to run")))
         }
-        exit => Err(Stop::new(exit, verdict.reason)),
+        exit if verdict.next.is_empty() => Err(Stop::new(exit, verdict.reason)),
+        exit => Err(Stop::new(exit, format!("{}\nwhen that is mended: {}", verdict.reason, verdict.next))),
     }
+}
+
+/// The run may be under way in the cluster: nothing is begun beside it on a guess.
+fn unanswered(settings: &StoreSettings, fault: &Fault) -> Stop {
+    let message = format!(
+        "{}\nso it is not known whether run {} has Jobs there, and nothing was started; mend that, or choose the context \
+         and the namespace (ROGO_NAMESPACE); where the run has no cluster, say so: KUBECONFIG=/dev/null {}",
+        fault.chain(),
+        settings.run,
+        rerun::by_hand("resume", &settings.run, &settings.run_store.to_string())
+    );
+    Stop::new(Exit::Temporary, message)
 }
