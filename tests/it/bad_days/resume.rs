@@ -162,8 +162,8 @@ async fn a_shard_that_waits_obeys_the_refusal_of_its_own_epoch_only() {
     app.set("ROGO_EPOCH", "e-3");
     let changed = Day::new("beside a plan", &["plan", "--unit-versions", "24"], 78);
     changed.says(["the setting unit-versions changed"]).is_refused(&app).await;
-    let begun = Day::new("its own epoch", &["shard", "--shard", "0"], 78);
-    begun.says(["the plan was refused: the setting unit-versions"]).is_refused(&app).await;
+    let obeys = Day::new("its own epoch", &["shard", "--shard", "0"], 78);
+    obeys.says(["the plan was refused: the setting unit-versions"]).is_refused(&app).await;
     app.run(&["plan"]).await.expect(0);
     app.run(&["shard", "--shard", "0"]).await.expect(0);
     app.run(&["finalize"]).await.expect(0);
