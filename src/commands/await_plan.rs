@@ -29,21 +29,29 @@ pub async fn await_plan(settings: &Settings, store: &RunStore) -> Result<Plan, S
                 away = None;
                 tracing::debug!("waiting for the plan");
             }
-            Err(fault) if may_pass(settings, &fault) => {
-                if away.get_or_insert_with(Instant::now).elapsed() >= settings.work.give_up_after {
-                    return Err(given_up(settings, &fault));
+            Err(fault) => {
+                let Some(patience) = patience(settings, &fault) else { return Err(fault.into()) };
+                let away_for = away.get_or_insert_with(Instant::now).elapsed();
+                if away_for >= patience {
+                    return Err(given_up(away_for, &fault));
                 }
                 tracing::warn!(fault = %fault.chain(), "cannot look for the plan");
             }
-            Err(fault) => return Err(fault.into()),
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
-/// In a pod also a refusal of access: Secrets and role assignments of a new release may come later than its pods.
-fn may_pass(settings: &Settings, fault: &Fault) -> bool {
-    fault.kind.retry() == Retry::Again || (settings.pod.name.is_some() && fault.kind == FaultKind::Denied)
+/// How long a run store is waited for that cannot be looked at; `None`: not at all. In a pod a refusal of access may
+/// pass: Secrets and role assignments of a new release may come later than its pods.
+fn patience(settings: &Settings, fault: &Fault) -> Option<Duration> {
+    match fault.kind.retry() {
+        Retry::Again => Some(settings.work.give_up_after),
+        Retry::Never if fault.kind == FaultKind::Denied && settings.pod.name.is_some() => {
+            Some(settings.wait_plan)
+        }
+        Retry::Never | Retry::Settle => None,
+    }
 }
 
 fn no_plan(settings: &Settings, store: &RunStore) -> Stop {
@@ -55,10 +63,10 @@ fn no_plan(settings: &Settings, store: &RunStore) -> Stop {
     Stop::new(Exit::Configuration, message)
 }
 
-fn given_up(settings: &Settings, fault: &Fault) -> Stop {
+fn given_up(away_for: Duration, fault: &Fault) -> Stop {
     let message = format!(
-        "the plan could not be looked for during {} s (give-up-after): {}; mend the run store and run again",
-        settings.work.give_up_after.as_secs(),
+        "the plan could not be looked for during {} s: {}; mend that and run again",
+        away_for.as_secs(),
         fault.chain()
     );
     Stop::new(Exit::Temporary, message)
