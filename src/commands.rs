@@ -2,10 +2,12 @@
 
 mod connect;
 mod await_plan;
+mod compare;
 mod completions;
 mod finalize;
 mod last_word;
 mod orphans;
+mod patience;
 mod plan;
 mod run;
 mod results;

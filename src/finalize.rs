@@ -18,6 +18,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use encoding_rs::Encoding;
 use futures_util::future::BoxFuture;
 
 use crate::{
@@ -42,6 +43,9 @@ pub struct InputRow {
 /// The submissions CSV, read again from its beginning.
 #[async_trait]
 pub trait InputRows: Send {
+    /// What `--encoding` names for inputs without a BOM.
+    fn encoding(&self) -> Option<&'static Encoding>;
+
     /// The header's cells as they came.
     fn header(&self) -> &[String];
 
@@ -108,6 +112,7 @@ pub async fn finalize(context: &FinalizeContext<'_>) -> Result<Totals, Stop> {
         rows: plan.rows,
         rows_left_out: plan.rows_left_out,
         books: drafts.books,
+        last_outcome_at: drafts.last_outcome_at,
         missing,
         orphans,
         elapsed: began.elapsed(),

@@ -56,12 +56,11 @@ pub struct Services<'a> {
 /// Makes the run's plan, or finds that it stands already and nothing it pins has changed. Where a run
 /// could not succeed, `refused/<epoch>.json` says why, so that waiting shards end too.
 pub async fn make(settings: &Settings, services: Services<'_>) -> Result<PlanReport, Stop> {
-    if let Some(plan) = standing(services.store).await? {
-        compare(&plan, settings, services).await?;
-        services.store.delete(&[names::refused(&settings.epoch)]).await?;
-        return Ok(stood(plan));
-    }
-    match make_new(settings, services).await {
+    let made = match standing(services.store).await? {
+        Some(plan) => stand(plan, settings, services).await,
+        None => make_new(settings, services).await,
+    };
+    match made {
         Ok(report) => {
             services.store.delete(&[names::refused(&settings.epoch)]).await?;
             Ok(report)
@@ -73,8 +72,7 @@ pub async fn make(settings: &Settings, services: Services<'_>) -> Result<PlanRep
 /// Does what [`make`] does, but writes nothing anywhere.
 pub async fn rehearse(settings: &Settings, services: Services<'_>) -> Result<PlanReport, Stop> {
     if let Some(plan) = standing(services.store).await? {
-        compare(&plan, settings, services).await?;
-        return Ok(stood(plan));
+        return stand(plan, settings, services).await;
     }
     let prepared = prepare(settings, services, Touch::Read).await?;
     let shards = (0..settings.shards)
@@ -89,11 +87,11 @@ pub async fn rehearse(settings: &Settings, services: Services<'_>) -> Result<Pla
 }
 
 /// Refuses a run whose plan is not what this process sees now, inputs included: for `plan` and `run`.
-/// A shard compares [`differences`] only, the finalizer also [`input_differences`] and [`lost_rows`].
+/// A shard compares [`differences`] and [`lost_rows`] only.
 pub async fn compare(plan: &Plan, settings: &Settings, services: Services<'_>) -> Result<(), Stop> {
     let database = services.target.database().await?;
     let mut now = Present::of(settings, &database, &services.target_blobs.location());
-    now.warehouse = Some(services.warehouse.shape().await?.description);
+    now.warehouse = Some(services.warehouse.description().await?);
     now.shards = Some(settings.shards);
     now.trial = Some(Selection::read(&settings.trial)?.pinned());
     let mut found = differences(plan, &now);
@@ -113,6 +111,17 @@ async fn standing(store: &RunStore) -> Result<Option<Plan>, Stop> {
         return Err(Stop::new(Exit::Configuration, message));
     }
     Ok(store.plan().await?)
+}
+
+/// The plan that stands, where nothing that it pins has changed and the run could still succeed.
+async fn stand(plan: Plan, settings: &Settings, services: Services<'_>) -> Result<PlanReport, Stop> {
+    compare(&plan, settings, services).await?;
+    let mut reasons = Reasons::default();
+    // Only read: before its first row each shard tries whether it may write. The run's own processes may
+    // hold its connections already.
+    preflight::services(&services, settings, Touch::Read, 0, &mut reasons).await;
+    reasons.into_result()?;
+    Ok(stood(plan))
 }
 
 async fn make_new(settings: &Settings, services: Services<'_>) -> Result<PlanReport, Stop> {
@@ -167,7 +176,8 @@ struct Prepared {
 async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) -> Result<Prepared, Stop> {
     let selection = Selection::read(&settings.trial)?;
     let mut reasons = Reasons::default();
-    let shape = preflight::services(&services, settings, touch, &mut reasons).await;
+    let processes = settings.parallelism.min(settings.shards).max(1);
+    let shape = preflight::services(&services, settings, touch, processes, &mut reasons).await;
     let draft = Draft::read(services.inputs, &selection, &settings.organisation.lms_instance).await;
     let mut draft = match draft {
         Ok(draft) => draft,
@@ -179,13 +189,15 @@ async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) -> R
     };
     let database = services.target.database().await?;
     draft.mark_held(services.target).await?;
+    let sampled = preflight::sampled(&draft, settings);
     let facts = if shape.lookups_are_cheap {
         None
     } else {
-        Some(FactSpool::scan(services.warehouse, &draft, settings.shards).await?)
+        let attempts = sampled.iter().filter_map(|index| draft.facts_wanted(*index)).collect();
+        Some(FactSpool::scan(services.warehouse, &draft, settings.shards, &attempts).await?)
     };
     let mut reasons = Reasons::default();
-    preflight::sample(&services, settings, &draft, facts.as_ref(), &mut reasons).await?;
+    preflight::sample(&services, settings, &draft, sampled, facts.as_ref(), &mut reasons).await?;
     reasons.into_result()?;
     Ok(Prepared {
         draft: Arc::new(draft),
@@ -237,7 +249,7 @@ fn stood(plan: Plan) -> PlanReport {
 }
 
 /// Records why there is no plan, unless trying again may help.
-async fn refuse(settings: &Settings, store: &RunStore, stop: Stop) -> Stop {
+pub async fn refuse(settings: &Settings, store: &RunStore, stop: Stop) -> Stop {
     if !matches!(stop.exit, Exit::Usage | Exit::DataRefused | Exit::Configuration) {
         return stop;
     }

@@ -8,6 +8,8 @@ mod jobs;
 
 pub use blobs::{BlobInfo, BlobReader, Blobs, CopyGrant, Existing, PutOptions, Source, Stored, Upload};
 pub use fault::{Fault, FaultKind, Retry, Service};
-pub use jobs::{JobEnd, JobState, Jobs, Obstacle, ObstacleKind, RunJob, RunJobs, Survey, TerminatingPod};
+pub use jobs::{
+    JobEnd, JobState, Jobs, LastWord, Obstacle, ObstacleKind, RunJob, RunJobs, Survey, TerminatingPod,
+};
 pub use target::{Committed, CopiedFile, ExclusiveFence, Fence, HeldSubmission, Target};
 pub use warehouse::{Warehouse, WarehouseShape};

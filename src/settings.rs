@@ -77,6 +77,8 @@ pub struct StoreSettings {
     pub run: String,
     /// How long to wait for the plan.
     pub wait_plan: Duration,
+    /// Where the run's Jobs are; `None`: where the cluster's context is.
+    pub namespace: Option<String>,
 }
 
 /// A secret from `NAME`, or from the file named by `NAME_FILE`, read anew for each new connection.

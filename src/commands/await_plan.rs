@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    domain::Plan,
+    domain::{Plan, Refusal},
     exit::{Exit, Stop},
-    ports::{Fault, Retry},
+    ports::{Fault, FaultKind, Retry},
     run_store::{RunStore, names},
     settings::Settings,
 };
@@ -13,29 +13,63 @@ use crate::{
 use super::connect;
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// The epoch of all processes outside of the chart, whatever their settings.
+const NO_EPOCH: &str = "0";
 
-/// Waits for the plan of this run; obeys a refusal of its own epoch only.
+/// Waits for the plan of this run; obeys a refusal of its own epoch only. Only a look that succeeded and found
+/// nothing says that there is no plan.
 pub async fn await_plan(settings: &Settings, store: &RunStore) -> Result<Plan, Stop> {
     let began = Instant::now();
+    let mut away: Option<Instant> = None;
     loop {
         match look(settings, store).await {
             Ok(Some(found)) => return found,
-            Ok(None) => tracing::debug!("waiting for the plan"),
-            Err(fault) if fault.kind.retry() == Retry::Again => {
+            Ok(None) if began.elapsed() >= settings.wait_plan => return Err(no_plan(settings, store)),
+            Ok(None) => {
+                away = None;
+                tracing::debug!("waiting for the plan");
+            }
+            Err(fault) => {
+                let Some(patience) = patience(settings, &fault) else { return Err(fault.into()) };
+                let away_for = away.get_or_insert_with(Instant::now).elapsed();
+                if away_for >= patience {
+                    return Err(given_up(away_for, &fault));
+                }
                 tracing::warn!(fault = %fault.chain(), "cannot look for the plan");
             }
-            Err(fault) => return Err(fault.into()),
-        }
-        if began.elapsed() >= settings.wait_plan {
-            let message = format!(
-                "no plan at {} after {} s (wait-plan): run `rogo-migrate plan` first, or see why it did not end",
-                store.describe(names::PLAN),
-                settings.wait_plan.as_secs()
-            );
-            return Err(Stop::new(Exit::Configuration, message));
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// How long a run store is waited for that cannot be looked at; `None`: not at all. In a pod a refusal of access may
+/// pass: Secrets and role assignments of a new release may come later than its pods.
+fn patience(settings: &Settings, fault: &Fault) -> Option<Duration> {
+    match fault.kind.retry() {
+        Retry::Again => Some(settings.work.give_up_after),
+        Retry::Never if fault.kind == FaultKind::Denied && settings.pod.name.is_some() => {
+            Some(settings.wait_plan)
+        }
+        Retry::Never | Retry::Settle => None,
+    }
+}
+
+fn no_plan(settings: &Settings, store: &RunStore) -> Stop {
+    let message = format!(
+        "no plan at {} after {} s (wait-plan): run `rogo-migrate plan` first, or see why it did not end",
+        store.describe(names::PLAN),
+        settings.wait_plan.as_secs()
+    );
+    Stop::new(Exit::Configuration, message)
+}
+
+fn given_up(away_for: Duration, fault: &Fault) -> Stop {
+    let message = format!(
+        "the plan could not be looked for during {} s: {}; mend that and run again",
+        away_for.as_secs(),
+        fault.chain()
+    );
+    Stop::new(Exit::Temporary, message)
 }
 
 /// The plan, or why there will be none; `None` where neither stands yet.
@@ -43,12 +77,16 @@ async fn look(settings: &Settings, store: &RunStore) -> Result<Option<Result<Pla
     if let Some(stop) = connect::rolled_back(store).await? {
         return Ok(Some(Err(stop)));
     }
-    if let Some(plan) = store.plan().await? {
-        return Ok(Some(Ok(plan)));
-    }
+    // First: what was refused may be this epoch's settings beside a plan that stands. Without an epoch it may be
+    // those of anybody, and the shard compares its own with the plan.
     let refusal = store.refusal(&settings.epoch).await?;
-    Ok(refusal.map(|refusal| {
-        let message = format!("the plan was refused: {}", refusal.reasons.join("; "));
-        Err(Stop::new(Exit::Configuration, message))
-    }))
+    if let Some(refusal) = refusal.as_ref().filter(|_| settings.epoch != NO_EPOCH) {
+        return Ok(Some(Err(refused(refusal))));
+    }
+    let plan = store.plan().await?;
+    Ok(plan.map(Ok).or_else(|| refusal.as_ref().map(|refusal| Err(refused(refusal)))))
+}
+
+fn refused(refusal: &Refusal) -> Stop {
+    Stop::new(Exit::Configuration, format!("the plan was refused: {}", refusal.reasons.join("; ")))
 }

@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
 use chrono::Utc;
+use encoding_rs::Encoding;
 use futures_util::FutureExt;
 
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
     finalize::{
         FinalizeContext, InputRow, InputRows,
         books::Totals,
-        rerun::Rerun,
+        rerun::{self, Rerun},
         results,
         wait::{self, JobWait, WaitEnd},
     },
@@ -25,7 +26,7 @@ use crate::{
     settings::Settings,
 };
 
-use super::{await_plan::await_plan, connect};
+use super::{await_plan::await_plan, connect, patience::patiently};
 
 /// How long finalize waits for the last process to let go of the run's lock: longer than a database
 /// needs to notice that a machine has vanished.
@@ -37,9 +38,13 @@ pub async fn run(settings: &Settings) -> Result<End, Stop> {
     let store = connect::run_store(settings)?;
     let plan = match &settings.pod.shard_job {
         Some(job) => await_shards(settings, &store, job).await?,
-        None => standing_plan(&store).await?,
+        None => patiently(settings, async || standing_plan(&store).await).await?,
     };
-    merge(settings, &store, &plan).await
+    patiently(settings, async || {
+        connect::not_rolled_back(&store).await?;
+        merge(settings, &store, &plan).await
+    })
+    .await
 }
 
 pub(super) async fn standing_plan(store: &RunStore) -> Result<Plan, Stop> {
@@ -76,7 +81,6 @@ async fn await_shards(settings: &Settings, store: &RunStore, job: &str) -> Resul
         WaitEnd::JobFailed(words) => tracing::warn!(job, words, "the Job failed: what it recorded is merged"),
         WaitEnd::JobGone => tracing::warn!(job, "there is no such Job: what was recorded is merged"),
     }
-    connect::not_rolled_back(store).await?;
     Ok(plan)
 }
 
@@ -101,7 +105,8 @@ pub async fn merge(settings: &Settings, store: &RunStore, plan: &Plan) -> Result
             let inputs = inputs.clone();
             async move {
                 let (reader, _) = inputs.submissions().await?;
-                Ok(Box::new(Submissions { reader, ended: false }) as Box<dyn InputRows>)
+                let encoding = inputs.encoding;
+                Ok(Box::new(Submissions { reader, encoding, ended: false }) as Box<dyn InputRows>)
             }
             .boxed()
         },
@@ -120,17 +125,24 @@ async fn tell(settings: &Settings, store: &RunStore, plan: &Plan, totals: &Total
         missing.ranges.extend(&shard.ranges);
         missing.shards.push(shard.shard);
     }
-    let now = Utc::now();
-    let took = (now - plan.created_at).to_std().unwrap_or_default();
+    missing.ranges.sort_unstable();
+    // Not until now: a second finalize tells the same.
+    let ended = totals.last_outcome_at.unwrap_or(plan.created_at);
+    let took = (ended - plan.created_at).to_std().unwrap_or_default();
+    let books = totals.books.clone();
     let mut summary =
-        Summary::balance(&plan.run, &plan.id, totals.rows, totals.books.clone(), missing, now).took(took);
+        Summary::balance(&plan.run, &plan.id, totals.rows, books, missing, Utc::now()).took(took);
     summary.rows_left_out = totals.rows_left_out;
     summary.orphans_removed = totals.orphans.blobs;
     summary.stages = stages(&totals.books);
     let files = [results::MIGRATED, results::FAILED, results::SKIPPED, results::NOTES, results::SUMMARY];
     summary.results = files.iter().map(|file| location(settings, store, file)).collect();
-    let incomplete = totals.incomplete(store, &Rerun::of(settings.pod.release.as_ref()));
-    summary.next_command = next_command(settings, totals);
+    let rerun = Rerun::of(settings.pod.release.as_ref(), &settings.run_store.to_string());
+    let incomplete = totals.incomplete(store, &rerun);
+    summary.next_command = match incomplete {
+        Some(_) => rerun.command(store.run(), &totals.incomplete_shards()),
+        None => next_command(settings, totals),
+    };
     let text = serde_json::to_string_pretty(&summary)
         .map_err(|error| Stop::new(Exit::Bug, format!("the summary cannot be written as JSON: {error}")))?;
     results::publish_document(store, Some(&settings.out), results::SUMMARY, &text, "application/json")
@@ -163,17 +175,17 @@ fn stages(books: &Books) -> Vec<StageLatency> {
     stages
 }
 
-/// What to type next: fetch the results where they are far, then run what failed.
+/// What to type next where every row has an outcome: fetch the results where they are far, then run what failed.
 fn next_command(settings: &Settings, totals: &Totals) -> String {
     let (fetch, failed) = match settings.pod.name {
         Some(_) => (
-            format!("rogo-migrate results --run {} --run-store {} --to .", settings.run, settings.run_store),
+            rerun::by_hand("results", &settings.run, &settings.run_store.to_string()) + " --to .",
             PathBuf::from(results::FAILED),
         ),
         None => (String::new(), settings.out.join(results::FAILED)),
     };
     let mut steps = vec![fetch];
-    if totals.missing.is_empty() && totals.books.rows_failed() > 0 {
+    if totals.books.rows_failed() > 0 {
         // The failure CSV is a valid input.
         steps.push(format!(
             "when the causes are mended: rogo-migrate run --run <another name> --submissions {}",
@@ -187,11 +199,16 @@ fn next_command(settings: &Settings, totals: &Totals) -> String {
 /// The submissions CSV, read again for its failed rows.
 struct Submissions {
     reader: CsvReader,
+    encoding: Option<&'static Encoding>,
     ended: bool,
 }
 
 #[async_trait]
 impl InputRows for Submissions {
+    fn encoding(&self) -> Option<&'static Encoding> {
+        self.encoding
+    }
+
     fn header(&self) -> &[String] {
         self.reader.header()
     }

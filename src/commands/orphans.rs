@@ -3,23 +3,27 @@
 use crate::{
     exit::{Exit, Stop},
     finalize::sweep,
+    plan::Present,
+    ports::Target,
     report,
     run_store::names,
     settings::Settings,
 };
 
-use super::{connect, finalize::WAIT_FOR_LOCK};
+use super::{compare::compare, connect, finalize::WAIT_FOR_LOCK};
 
 /// Lists the blobs that killed processes of this run left behind; with `delete` removes them.
 pub async fn run(settings: &Settings, delete: bool) -> Result<Exit, Stop> {
     let store = connect::run_store(settings)?;
-    connect::not_rolled_back(&store).await?;
     let Some(plan) = store.plan().await? else {
         let message = format!("there is no plan at {}: this run has no blobs", store.describe(names::PLAN));
         return Err(Stop::new(Exit::Configuration, message));
     };
     let files = connect::target_blobs(settings)?;
     let target = connect::database(settings, 2, &format!("{}/orphans/{}", settings.run, std::process::id()));
+    let now = Present::of(settings, &target.database().await?, &files.location());
+    // In another database no row names the blobs of this run: all of them would look like orphans.
+    compare(&store, &plan, &target, &now).await?;
     let fence = connect::fence(settings, &plan, "orphans");
     let deadline = settings.work.give_up_after.min(WAIT_FOR_LOCK);
     let orphans = if delete {

@@ -14,11 +14,15 @@ use crate::{
     settings::Settings,
 };
 
-use super::connect;
+use super::{connect, patience::patiently};
 
 /// Makes the plan, or in a dry run says what it would be.
 pub async fn run(settings: &Settings, args: &PlanArgs) -> Result<End, Stop> {
-    let made = if args.dry_run { rehearse(settings).await? } else { make(settings).await? };
+    let made = if args.dry_run {
+        rehearse(settings).await?
+    } else {
+        patiently(settings, async || make(settings).await).await?
+    };
     if args.json {
         let json = serde_json::to_string_pretty(&made)
             .map_err(|error| Stop::new(Exit::Bug, format!("the plan cannot be written as JSON: {error}")))?;
@@ -33,14 +37,19 @@ pub async fn run(settings: &Settings, args: &PlanArgs) -> Result<End, Stop> {
 
 /// Makes the plan, or finds that it stands.
 pub async fn make(settings: &Settings) -> Result<PlanReport, Stop> {
-    let world = World::connect(settings)?;
+    let store = connect::run_store(settings)?;
+    let world = match World::connect(settings, store.clone()) {
+        Ok(world) => world,
+        // Shards that wait end too.
+        Err(stop) => return Err(plan::refuse(settings, &store, stop).await),
+    };
     let made = plan::make(settings, world.services()).await;
     world.target.close().await;
     made
 }
 
 async fn rehearse(settings: &Settings) -> Result<PlanReport, Stop> {
-    let world = World::connect(settings)?;
+    let world = World::connect(settings, connect::run_store(settings)?)?;
     let made = plan::rehearse(settings, world.services()).await;
     world.target.close().await;
     made
@@ -57,14 +66,14 @@ struct World {
 }
 
 impl World {
-    fn connect(settings: &Settings) -> Result<Self, Stop> {
+    fn connect(settings: &Settings, store: RunStore) -> Result<Self, Stop> {
         Ok(Self {
             inputs: connect::inputs(settings)?,
             warehouse: connect::warehouse(settings)?,
             source: connect::source(settings)?,
             target_blobs: connect::target_blobs(settings)?,
             target: connect::database(settings, 2, &format!("{}/plan/{}", settings.run, std::process::id())),
-            store: connect::run_store(settings)?,
+            store,
         })
     }
 

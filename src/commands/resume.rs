@@ -6,14 +6,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     adapters::kubernetes::Cluster,
-    domain::ShardIndex,
     exit::{End, Exit, Stop},
-    finalize::standing::{Watcher, judge},
+    finalize::{
+        rerun,
+        standing::{Watcher, judge},
+    },
+    ports::Fault,
     report,
     settings::{LogSettings, Settings, Sources, StoreSettings},
 };
 
-use super::{connect, finalize, or_stopped, shard, status};
+use super::{compare::compare_inputs, connect, finalize, or_stopped, shard, status};
 
 /// In a cluster prints the line to type; else moves what is left, one shard after another, and merges.
 pub async fn run(sources: &Sources, log: &LogSettings, stop: &CancellationToken) -> Result<End, Stop> {
@@ -24,16 +27,15 @@ pub async fn run(sources: &Sources, log: &LogSettings, stop: &CancellationToken)
     let settings = Settings::load(sources)?;
     let store = connect::run_store(&settings)?;
     let plan = Arc::new(or_stopped(stop, finalize::standing_plan(&store)).await?);
-    for index in (0..).map(ShardIndex).take(plan.shards.len()) {
-        // One that is done ends at once.
-        shard::move_shard(&settings, &store, plan.clone(), index, log, stop).await?;
-    }
+    or_stopped(stop, compare_inputs(&settings, &plan)).await?;
+    shard::move_all(&settings, &store, &plan, log, stop).await?;
     or_stopped(stop, finalize::merge(&settings, &store, &plan)).await
 }
 
 /// What to do where the run has Jobs; `None` where it has none.
 async fn in_cluster(settings: &StoreSettings) -> Result<Option<End>, Stop> {
-    let Some(jobs) = status::jobs(&Cluster::default(), settings).await else { return Ok(None) };
+    let jobs = status::jobs(&Cluster::default(), settings).await;
+    let Some(jobs) = jobs.map_err(|fault| unanswered(settings, &fault))? else { return Ok(None) };
     let store = connect::store_of(settings)?;
     connect::not_rolled_back(&store).await?;
     let facts = Watcher::new(store, &settings.run_store.to_string()).look(Some(jobs)).await?;
@@ -51,6 +53,19 @@ async fn in_cluster(settings: &StoreSettings) -> Result<Option<End>, Stop> {
             report::print(&format!("nothing is left to run: {}", verdict.reason));
             Ok(Some(End::done("nothing is left to run")))
         }
-        exit => Err(Stop::new(exit, verdict.reason)),
+        exit if verdict.next.is_empty() => Err(Stop::new(exit, verdict.reason)),
+        exit => Err(Stop::new(exit, format!("{}\nwhen that is mended: {}", verdict.reason, verdict.next))),
     }
+}
+
+/// The run may be under way in the cluster: nothing is begun beside it on a guess.
+fn unanswered(settings: &StoreSettings, fault: &Fault) -> Stop {
+    let message = format!(
+        "{}\nso it is not known whether run {} has Jobs there, and nothing was started; mend that, or choose the context \
+         and the namespace (ROGO_NAMESPACE); where the run has no cluster, say so: KUBECONFIG=/dev/null {}",
+        fault.chain(),
+        settings.run,
+        rerun::by_hand("resume", &settings.run, &settings.run_store.to_string())
+    );
+    Stop::new(Exit::Temporary, message)
 }

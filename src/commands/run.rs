@@ -5,7 +5,6 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    domain::ShardIndex,
     exit::{End, Stop},
     report,
     settings::{LogSettings, Settings},
@@ -21,8 +20,6 @@ pub async fn run(settings: &Settings, log: &LogSettings, stop: &CancellationToke
         report::tell(&line);
     }
     let plan = Arc::new(made.plan);
-    for index in (0..).map(ShardIndex).take(plan.shards.len()) {
-        shard::move_shard(settings, &store, plan.clone(), index, log, stop).await?;
-    }
+    shard::move_all(settings, &store, &plan, log, stop).await?;
     or_stopped(stop, finalize::merge(settings, &store, &plan)).await
 }

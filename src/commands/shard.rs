@@ -11,9 +11,12 @@ use crate::{
     adapters::postgres::PostgresTarget,
     domain::{Plan, ShardIndex},
     exit::{End, Exit, Stop},
-    plan::{Present, differences, lost_rows},
-    ports::{Blobs, Service, Target},
-    report::progress::{Progress, Style, display},
+    plan::Present,
+    ports::{Service, Target},
+    report::{
+        self,
+        progress::{Progress, Style, display},
+    },
     run_store::RunStore,
     settings::{LogFormat, LogSettings, Settings},
     shard::{
@@ -24,7 +27,7 @@ use crate::{
     },
 };
 
-use super::{await_plan::await_plan, connect};
+use super::{await_plan::await_plan, compare::compare, connect};
 
 const SHOW_EVERY: Duration = Duration::from_secs(10);
 
@@ -40,7 +43,28 @@ pub async fn run(settings: &Settings, log: &LogSettings, stop: &CancellationToke
     Ok(End::done(format!("every row of shard {index} has an outcome")))
 }
 
-/// Moves one shard of a plan that stands. `run` calls it for each.
+/// Moves every shard of a plan that stands, one after another; one that is done ends at once. Of several, one that
+/// fails for its own rows' or a bug's sake does not keep the others: the merge names it.
+pub async fn move_all(
+    settings: &Settings,
+    store: &RunStore,
+    plan: &Arc<Plan>,
+    log: &LogSettings,
+    stop: &CancellationToken,
+) -> Result<(), Stop> {
+    let shards = plan.shards.len();
+    for index in (0..).map(ShardIndex).take(shards) {
+        match move_shard(settings, store, plan.clone(), index, log, stop).await {
+            Err(failed) if shards > 1 && matches!(failed.exit, Exit::DataRefused | Exit::Bug) => {
+                report::tell(&format!("error: shard {index}: {failed}"));
+            }
+            moved => moved?,
+        }
+    }
+    Ok(())
+}
+
+/// Moves one shard of a plan that stands.
 pub async fn move_shard(
     settings: &Settings,
     store: &RunStore,
@@ -118,7 +142,13 @@ impl Process<'_> {
         let target_blobs = connect::target_blobs(settings)?;
         // The first connection holds the run's shared lock; only then may the try be registered.
         let database = pace.at_start(Service::Database, || first.database()).await?;
-        compare(settings, store, plan, first.as_ref(), &database, &target_blobs).await?;
+        let workers = workers(settings, plan, self.databases)?;
+        let mut now = Present::of(settings, &database, &target_blobs.location());
+        // Facts files stand for a warehouse that the plan has read.
+        if let Some(warehouse) = workers.first().and_then(|worker| worker.warehouse.clone()) {
+            now.warehouse = Some(pace.at_start(Service::Warehouse, || warehouse.description()).await?);
+        }
+        compare(store, plan, first.as_ref(), &now).await?;
         let host = host();
         pace.at_start(Service::RunStore, || tries::register(store, self.r#try, index, &host)).await?;
         pace.at_start(Service::TargetBlobs, || target_blobs.check()).await?;
@@ -133,7 +163,7 @@ impl Process<'_> {
             epoch: settings.epoch.clone(),
             rules: connect::rules(settings),
             catalogue: catalogue.into(),
-            workers: workers(settings, plan, self.databases)?,
+            workers,
             in_flight: settings.work.in_flight,
             flush: settings.work.flush,
             breaker: settings.work.breaker,
@@ -166,21 +196,6 @@ fn workers(
         workers.push(WorkerServices { target: database.clone(), warehouse, target_blobs, copier });
     }
     Ok(workers)
-}
-
-/// Refuses where something is not as it was when the plan was made.
-async fn compare(
-    settings: &Settings,
-    store: &RunStore,
-    plan: &Plan,
-    target: &dyn Target,
-    database: &str,
-    target_blobs: &Arc<dyn Blobs>,
-) -> Result<(), Stop> {
-    connect::not_rolled_back(store).await?;
-    let mut changed = differences(plan, &Present::of(settings, database, &target_blobs.location()));
-    changed.extend(lost_rows(store, target).await?);
-    if changed.is_empty() { Ok(()) } else { Err(Stop::new(Exit::Configuration, changed.join("; "))) }
 }
 
 /// For people who read `tries/`.

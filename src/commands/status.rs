@@ -9,7 +9,7 @@ use crate::{
     cli::StatusArgs,
     exit::{End, Exit, Stop},
     finalize::standing::{Facts, Verdict, Watcher, judge},
-    ports::{Fault, FaultKind, Retry, RunJobs},
+    ports::{Fault, FaultKind, Retry, RunJobs, Service},
     report::{
         self,
         standing::{RunState, Standing},
@@ -32,7 +32,11 @@ pub async fn run(settings: &StoreSettings, args: &StatusArgs) -> Result<End, Sto
     let began = Instant::now();
     let mut answered = began;
     loop {
-        match watcher.look(jobs(&cluster, settings).await).await {
+        let jobs = jobs(&cluster, settings).await.unwrap_or_else(|fault| {
+            tracing::warn!(fault = %fault.chain(), "the cluster is left aside");
+            None
+        });
+        match watcher.look(jobs).await {
             Ok(facts) => {
                 answered = Instant::now();
                 let verdict = show(&facts, args)?;
@@ -70,19 +74,16 @@ fn json(standing: &Standing) -> Result<String, Stop> {
 }
 
 /// The run's Jobs, where there is a cluster and it has them.
-pub(super) async fn jobs(cluster: &Cluster, settings: &StoreSettings) -> Option<RunJobs> {
+pub(super) async fn jobs(cluster: &Cluster, settings: &StoreSettings) -> Result<Option<RunJobs>, Fault> {
     let place = settings.run_store.to_string();
-    match timeout(CLUSTER_PATIENCE, cluster.find(&settings.run, &place)).await {
-        Ok(Ok(jobs)) => jobs,
+    let finding = cluster.find(settings.namespace.as_deref(), &settings.run, &place);
+    match timeout(CLUSTER_PATIENCE, finding).await {
         // No cluster is named here.
-        Ok(Err(Fault { kind: FaultKind::Misconfigured, .. })) => None,
-        Ok(Err(fault)) => {
-            tracing::warn!(fault = %fault.chain(), "the cluster is left aside");
-            None
-        }
+        Ok(Err(Fault { kind: FaultKind::Misconfigured, .. })) => Ok(None),
+        Ok(found) => found,
         Err(_) => {
-            tracing::warn!("the cluster is left aside: it does not answer");
-            None
+            let what = format!("no answer within {} s", CLUSTER_PATIENCE.as_secs());
+            Err(Fault::new(Service::Cluster, FaultKind::Unavailable, what))
         }
     }
 }

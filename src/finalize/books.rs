@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
 use serde::Deserialize;
 use tokio::io::AsyncBufReadExt;
@@ -35,6 +36,8 @@ pub struct Totals {
     pub books: Books,
     /// Rows without an outcome, by shard.
     pub missing: Vec<MissingRows>,
+    /// When the newest of the outcomes that stand was decided (UTC).
+    pub last_outcome_at: Option<DateTime<Utc>>,
     /// Blobs that were removed.
     pub orphans: Orphans,
     /// How long it took.

@@ -7,22 +7,26 @@ use crate::{domain::ShardIndex, settings::HelmRelease};
 /// How this run's shards are run again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rerun {
-    /// By the program itself.
-    ByHand,
+    /// By the program itself, told where the run is kept.
+    ByHand {
+        /// The run store.
+        run_store: String,
+    },
     /// By the chart: an additional Job, with a finalizer of its own.
     Helm(HelmRelease),
 }
 
 impl Rerun {
     /// The way of the release, where there is one.
-    pub fn of(release: Option<&HelmRelease>) -> Self {
-        release.cloned().map_or(Self::ByHand, Self::Helm)
+    pub fn of(release: Option<&HelmRelease>, run_store: &str) -> Self {
+        let by_hand = || Self::ByHand { run_store: run_store.to_owned() };
+        release.cloned().map_or_else(by_hand, Self::Helm)
     }
 
     /// The line that runs these shards of `run` again, and finalizes.
     pub fn command(&self, run: &str, shards: &[ShardIndex]) -> String {
         match self {
-            Self::ByHand => format!("rogo-migrate resume --run {run}"),
+            Self::ByHand { run_store } => by_hand("resume", run, run_store),
             Self::Helm(HelmRelease { name, namespace, chart }) => format!(
                 "helm upgrade {} {} --namespace {} --reset-then-reuse-values --set-literal shards.only={}",
                 quoted(name),
@@ -32,6 +36,11 @@ impl Rerun {
             ),
         }
     }
+}
+
+/// The line that does something with `run` from wherever the run store can be reached.
+pub fn by_hand(command: &str, run: &str, run_store: &str) -> String {
+    format!("rogo-migrate {command} --run {run} --run-store {}", quoted(run_store))
 }
 
 /// Shards in ascending order, joined: `3,7-9`.
@@ -76,13 +85,16 @@ mod tests {
             |chart: &str| HelmRelease { name: "r".into(), namespace: "ns".into(), chart: chart.into() };
         let shards = [9, 3, 8, 7, 3].map(ShardIndex);
         assert_eq!(
-            Rerun::of(Some(&release("oci://a.example/charts/rogo-migrate"))).command("rogo", &shards),
+            Rerun::of(Some(&release("oci://a.example/charts/rogo-migrate")), "").command("rogo", &shards),
             "helm upgrade r oci://a.example/charts/rogo-migrate --namespace ns --reset-then-reuse-values \
              --set-literal shards.only=3,7-9"
         );
-        let odd = Rerun::of(Some(&release("/home/o'neil/my charts")));
+        let odd = Rerun::of(Some(&release("/home/o'neil/my charts")), "");
         assert!(odd.command("rogo", &shards).contains(r" '/home/o'\''neil/my charts' --namespace"));
-        assert_eq!(Rerun::of(None).command("rogo", &shards), "rogo-migrate resume --run rogo");
+        assert_eq!(
+            Rerun::of(None, "file:///my runs").command("rogo", &shards),
+            "rogo-migrate resume --run rogo --run-store 'file:///my runs'"
+        );
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 use std::{
     fs::File,
+    io::Write,
     path::{Path, PathBuf},
 };
 
+use chrono::{DateTime, Utc};
 use tempfile::TempDir;
 
 use super::{
@@ -30,6 +32,8 @@ pub const NOTES: &str = "notes.csv";
 pub const SUMMARY: &str = "summary.json";
 
 const CSV: &str = "text/csv; charset=utf-8";
+/// UTF-8's: it wins over `--encoding`.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Launch ids kept to recognise the database by.
 const SAMPLE: u64 = 1_000;
 /// Buffer of each file.
@@ -41,6 +45,8 @@ const DELETES_AT_A_TIME: usize = 1_000;
 pub struct Drafts {
     /// Counts of the outcomes written.
     pub books: Books,
+    /// When the newest of them was decided (UTC).
+    pub last_outcome_at: Option<DateTime<Utc>>,
     /// Launch ids of migrated rows, spread evenly over the input; at most 1,000.
     pub migrated_sample: Vec<String>,
     folder: TempDir,
@@ -54,12 +60,14 @@ impl Drafts {
         mut input: Box<dyn InputRows>,
     ) -> Result<Self, Stop> {
         let folder = tempfile::tempdir().map_err(|error| local_disk(&error))?;
-        let mut writers = Writers::create(folder.path(), input.header())?;
+        let mut writers = Writers::create(folder.path(), input.as_ref())?;
         let mut books = Books::default();
+        let mut last_outcome_at = None;
         let mut sample = Sample::of(plan.submissions.rows);
         for outcome in merged.outcomes() {
             let outcome = outcome?;
             books.count(&outcome.fate);
+            last_outcome_at = last_outcome_at.max(Some(outcome.at));
             sample.take(&outcome);
             match &outcome.fate {
                 Fate::Failed { code, message } => {
@@ -74,7 +82,7 @@ impl Drafts {
         if input.sha256().is_none_or(|sha256| !sha256.eq_ignore_ascii_case(&plan.submissions.sha256)) {
             return Err(changed(plan));
         }
-        Ok(Self { books, migrated_sample: sample.launch_ids, folder })
+        Ok(Self { books, last_outcome_at, migrated_sample: sample.launch_ids, folder })
     }
 
     /// Puts the files into the run store, and into `out` where there is one, in the place of earlier ones.
@@ -172,7 +180,8 @@ struct Writers {
 }
 
 impl Writers {
-    fn create(folder: &Path, header: &[String]) -> Result<Self, Stop> {
+    fn create(folder: &Path, input: &dyn InputRows) -> Result<Self, Stop> {
+        let header = input.header();
         let error_column = header.iter().position(|name| name.trim() == "Error").ok_or_else(|| {
             Stop::new(
                 Exit::Configuration,
@@ -183,6 +192,7 @@ impl Writers {
         Ok(Self {
             migrated: Table::create(
                 folder.join(MIGRATED),
+                &[],
                 [
                     "Attempt ID",
                     "Launch ID",
@@ -192,9 +202,9 @@ impl Writers {
                     "LTI Context ID",
                 ],
             )?,
-            failed: Table::create(folder.join(FAILED), header)?,
-            skipped: Table::create(folder.join(SKIPPED), left)?,
-            notes: Table::create(folder.join(NOTES), left)?,
+            failed: Table::create(folder.join(FAILED), mark(input), header)?,
+            skipped: Table::create(folder.join(SKIPPED), &[], left)?,
+            notes: Table::create(folder.join(NOTES), &[], left)?,
             error_column,
         })
     }
@@ -238,11 +248,21 @@ impl Writers {
     }
 }
 
+/// What the failure CSV begins with, so that a next run with the same settings reads it right: it is UTF-8.
+fn mark(input: &dyn InputRows) -> &'static [u8] {
+    if input.encoding().is_some() { BYTE_ORDER_MARK } else { &[] }
+}
+
 struct Table(csv::Writer<File>);
 
 impl Table {
-    fn create(path: PathBuf, header: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<Self, Stop> {
-        let file = File::create(path).map_err(|error| local_disk(&error))?;
+    fn create(
+        path: PathBuf,
+        mark: &[u8],
+        header: impl IntoIterator<Item = impl AsRef<[u8]>>,
+    ) -> Result<Self, Stop> {
+        let mut file = File::create(path).map_err(|error| local_disk(&error))?;
+        file.write_all(mark).map_err(|error| local_disk(&error))?;
         let mut table = Self(csv::WriterBuilder::new().buffer_capacity(BUFFER_BYTES).from_writer(file));
         table.row(header)?;
         Ok(table)

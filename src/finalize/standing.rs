@@ -73,9 +73,8 @@ impl Watcher {
             facts.done = self.done.clone();
             facts.beats = self.beats().await?;
             facts.summary = self.store.read(&names::result(SUMMARY)).await?;
-        } else {
-            facts.refusals = self.refusals().await?;
         }
+        facts.refusals = self.refusals().await?;
         facts.at = Utc::now();
         Ok(facts)
     }

@@ -3,7 +3,7 @@
 //! buckets lie in pieces in one spool, and one bucket at a time is put in order.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs::File,
     io::{self, Write},
     os::unix::fs::FileExt,
@@ -28,8 +28,8 @@ pub struct FactSpool {
     buffered: usize,
     size_bytes: u64,
     file: File,
-    /// Reports found for rows of the plan.
-    pub reports: u64,
+    /// Whether there is a report of any of the sampled attempts.
+    pub sample_is_reported: bool,
 }
 
 #[derive(Default)]
@@ -40,8 +40,13 @@ struct Bucket {
 }
 
 impl FactSpool {
-    /// Scans the warehouse and keeps what the draft's rows need.
-    pub async fn scan(warehouse: &dyn Warehouse, draft: &Draft, shards: u32) -> Result<Self, Fault> {
+    /// Scans the warehouse, keeps what the draft's rows need, and looks for reports of the `sampled` attempts.
+    pub async fn scan(
+        warehouse: &dyn Warehouse,
+        draft: &Draft,
+        shards: u32,
+        sampled: &HashSet<AttemptId>,
+    ) -> Result<Self, Fault> {
         let places = draft.len().div_ceil(u64::from(shards.max(1)));
         let buckets_per_shard = places.div_ceil(BUCKET_PLACES).max(1);
         let buckets = usize::try_from(buckets_per_shard * u64::from(shards.max(1))).unwrap_or_default();
@@ -52,11 +57,13 @@ impl FactSpool {
             buffered: 0,
             size_bytes: 0,
             file: tempfile::tempfile().map_err(no_room)?,
-            reports: 0,
+            sample_is_reported: false,
         };
         warehouse
             .scan(&mut |rows| {
                 for row in rows {
+                    spool.sample_is_reported |=
+                        matches!(&row, FactRow::Report(attempt, _) if sampled.contains(attempt));
                     spool.keep(draft, row).map_err(no_room)?;
                 }
                 Ok(())
@@ -92,7 +99,6 @@ impl FactSpool {
             FactRow::Score(attempt, score) => (attempt, Facts { reports: Vec::new(), scores: vec![score] }),
         };
         let Some(place) = draft.place_of_facts(attempt) else { return Ok(()) };
-        self.reports += facts.reports.len() as u64;
         let shards = u64::from(self.shards.max(1));
         let bucket = self.bucket(crate::domain::shard_of(place, self.shards), place / shards);
         let Some(bucket) = self.buckets.get_mut(bucket) else { return Ok(()) };

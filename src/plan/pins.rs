@@ -24,7 +24,7 @@ pub struct Present {
     pub database: String,
     /// The target container ([`crate::ports::Blobs::location`]).
     pub target: String,
-    /// The warehouse ([`crate::ports::WarehouseShape::description`]); `None` where it was not asked.
+    /// The warehouse ([`crate::ports::Warehouse::description`]); `None` where it was not asked.
     pub warehouse: Option<String>,
     /// The settings that change outcomes.
     pub settings: BTreeMap<String, String>,
@@ -151,7 +151,7 @@ pub fn pinned_settings(settings: &Settings) -> BTreeMap<String, String> {
     sources.sort_unstable();
     let encoding = settings.inputs.encoding.map_or("by BOM, else UTF-8", encoding_rs::Encoding::name);
     [
-        ("lms-instance", organisation.lms_instance.to_lowercase()),
+        ("lms-instance", organisation.lms_instance.clone()),
         ("lms-name", organisation.lms_name.clone()),
         ("return-url", organisation.return_url.clone()),
         ("consumer-key", masked(&organisation.consumer_key)),

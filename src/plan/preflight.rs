@@ -70,17 +70,18 @@ pub enum Touch {
     Read,
 }
 
-/// Asks every service whether it answers and grants what a run needs; the warehouse's shape, if it said it.
+/// Asks every service whether it answers and grants what a run of so many processes needs; none where room for
+/// their connections is not asked for. The warehouse's shape, if it said it.
 pub async fn services(
     services: &Services<'_>,
     settings: &Settings,
     touch: Touch,
+    processes: u32,
     reasons: &mut Reasons,
 ) -> Option<WarehouseShape> {
     for blobs in [services.target_blobs, services.store.blobs().as_ref()] {
         reasons.note(reachable(blobs, touch).await);
     }
-    let processes = settings.parallelism.min(settings.shards).max(1);
     let workers = u32::try_from(settings.work.workers).unwrap_or(u32::MAX);
     let by_workers = |pool: u32| workers.saturating_mul(pool);
     let connections = by_workers(settings.work.pool).saturating_mul(processes);
@@ -110,21 +111,26 @@ async fn reachable(blobs: &dyn Blobs, touch: Touch) -> Result<(), Fault> {
     }
 }
 
+/// The newest eligible rows: those that [`sample`] looks at, by index.
+pub fn sampled(draft: &Draft, settings: &Settings) -> Vec<usize> {
+    draft.newest_eligible(SAMPLED_ROWS, &settings.rules)
+}
+
 /// Checks on the newest eligible rows that the run looks at the right warehouse and sources.
 pub async fn sample(
     services: &Services<'_>,
     settings: &Settings,
     draft: &Draft,
+    eligible: Vec<usize>,
     facts: Option<&FactSpool>,
     reasons: &mut Reasons,
 ) -> Result<(), Stop> {
-    let eligible = draft.newest_eligible(SAMPLED_ROWS, &settings.rules);
     if eligible.is_empty() {
         return Ok(());
     }
     let attempts: Vec<AttemptId> = eligible.iter().filter_map(|index| draft.facts_wanted(*index)).collect();
     let reported = match facts {
-        Some(facts) => Some(facts.reports > 0),
+        Some(facts) => Some(facts.sample_is_reported),
         None => reasons
             .note(services.warehouse.fetch(&attempts).await)
             .map(|facts| facts.iter().any(|facts| !facts.reports.is_empty())),

@@ -143,4 +143,15 @@ pub struct RunJob {
     pub epoch: String,
     /// How it is.
     pub state: JobState,
+    /// What the program said last, of a finalizer that failed, where the cluster still tells.
+    pub last_word: Option<LastWord>,
+}
+
+/// How a pod's program ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastWord {
+    /// Its exit code.
+    pub exit_code: i32,
+    /// What happened and what to do.
+    pub message: String,
 }

@@ -71,7 +71,7 @@ pub trait Target: Send + Sync {
     async fn launch_ids(&self, each: &mut (dyn FnMut(Vec<String>) + Send)) -> Result<(), Fault>;
 
     /// Checks schema (tables, columns, types, constraints), rights, encoding, a pooler in transaction
-    /// mode, the rule owner, and that `connections` may be opened beside the application's:
+    /// mode, the rule owner, and that `connections` (0: none is asked for) may be opened beside the application's:
     /// a sentence for each thing that would stop a run; empty where a run may begin.
     async fn preflight(&self, connections: u32) -> Result<Vec<String>, Fault>;
 

@@ -8,7 +8,7 @@ use crate::domain::{AttemptId, FactRow, Facts};
 /// What the warehouse is like.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WarehouseShape {
-    /// For people: engine or folder, without secrets.
+    /// [`Warehouse::description`].
     pub description: String,
     /// Rows of the reports' and of the scores' table; `None` where unknown.
     pub rows: Option<(u64, u64)>,
@@ -23,6 +23,9 @@ pub struct WarehouseShape {
 /// Reports and scores by attempt.
 #[async_trait]
 pub trait Warehouse: Send + Sync {
+    /// What pins the plan, for people too: engine and place, or folder, without secrets. Cheap: no row is read.
+    async fn description(&self) -> Result<String, Fault>;
+
     /// Connects, checks tables, columns and the right to read them.
     async fn shape(&self) -> Result<WarehouseShape, Fault>;
 

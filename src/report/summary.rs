@@ -68,7 +68,7 @@ impl fmt::Display for RunResult {
 pub struct Missing {
     /// How many.
     pub rows: u64,
-    /// Their numbers, in order: first and last of each run of rows.
+    /// Their numbers, in order: first and last of each run of rows; of each shard at most 100 runs.
     pub ranges: Vec<(u64, u64)>,
     /// The shards they belong to.
     pub shards: Vec<ShardIndex>,
@@ -219,6 +219,12 @@ next: rogo-migrate verify --run rogo
         assert!(grid.contains("+ 4 missing"), "{grid}");
         assert!(grid.contains("rows without an outcome: 4-6, 9\nof shards: 3\n"), "{grid}");
         assert!(!grid.contains("100.0%"), "{grid}");
+        let mut many = Missing { rows: 3, ..Missing::default() };
+        (1..=12).for_each(|row| many.add(2 * row));
+        let grid = summary(8_015, many).grid();
+        let rows =
+            "2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 5 more (summary.json: the first 100 ranges of each shard)";
+        assert!(grid.contains(&format!("rows without an outcome: {rows}\n")), "{grid}");
         for rows in [7_999, 8_001] {
             assert_eq!(summary(rows, Missing::default()).result, RunResult::Incomplete, "{rows}");
         }

@@ -104,7 +104,13 @@ impl Reader<'_> {
         let account = self.account(matches!(run_store, Some(Place::Azure { .. })));
         let run = self.required(&t::RUN, |text| parse::name(text, 30));
         let wait_plan = self.wait_plan();
-        Some(StoreSettings { run_store: run_store?, account, run: run?, wait_plan: wait_plan? })
+        Some(StoreSettings {
+            run_store: run_store?,
+            account,
+            run: run?,
+            wait_plan: wait_plan?,
+            namespace: PodSettings::of(self.sources).namespace,
+        })
     }
 
     fn wait_plan(&mut self) -> Option<Duration> {

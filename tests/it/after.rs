@@ -1,6 +1,7 @@
 //! After the shards: what a finalizer in a pod does, what a person at a laptop sees of a run, goes on with and
 //! fetches, and the last word of every end.
 
+mod api_server;
 mod last_word;
 mod laptop;
 mod pod;

@@ -315,13 +315,16 @@ async fn whatever_changed_is_named_and_refused_with_78() {
         assert_eq!(stop.exit, Exit::Configuration, "{stop}");
         assert!(stop.message.contains(words), "{words:?} is not said: {stop}");
         assert!(stop.message.contains("start a run with another name"), "{stop}");
-        assert_eq!(world.store().refusal("0").await.unwrap(), None, "the plan still stands");
+        let refusal = world.store().refusal("0").await.unwrap().unwrap();
+        assert_eq!(refusal.reasons.join("\n"), stop.message);
+        assert!(world.store().plan().await.unwrap().is_some(), "the plan still stands");
     };
     world.write_submissions(&[("1", "")]);
     check(&world, "submission_files.csv changed since the run began").await;
     let rows = ["1", "2", "3", "4", "5"].map(|attempt| (attempt, ""));
     world.write_submissions(&rows);
     world.make().await.unwrap();
+    assert_eq!(world.store().refusal("0").await.unwrap(), None, "all is as it was");
     world.write_mapping(&[("1", "24_01", "Attempt 2")]);
     check(&world, "attempt_number_mapping.csv changed since the run began").await;
     world.write_mapping(&rows.map(|(attempt, _)| (attempt, "24_01", "Attempt 1")));
@@ -411,6 +414,23 @@ async fn every_reason_that_stops_a_run_is_told_at_once() {
 }
 
 #[tokio::test]
+async fn beside_a_plan_that_stands_all_is_checked_but_room_for_connections() {
+    let mut world = five();
+    world.make().await.unwrap();
+    let writes = world.files.writes();
+    world.target.preflight = vec!["a pooler stands before the database".into()];
+    let stop = world.make().await.unwrap_err();
+    assert_eq!(stop.exit, Exit::Configuration);
+    assert_eq!(stop.message, "target database: a pooler stands before the database");
+    assert_eq!(world.store().refusal("0").await.unwrap().unwrap().reasons, [stop.message]);
+    assert_eq!(world.rehearse().await.unwrap_err().exit, Exit::Configuration);
+    world.target.preflight = Vec::new();
+    world.warehouse.shape.max_connections = Some(1);
+    assert_eq!(world.make().await.unwrap().state, PlanState::Stood);
+    assert_eq!((world.target.asked(), world.files.writes()), (0, writes));
+}
+
+#[tokio::test]
 async fn what_may_pass_by_itself_is_75_and_no_refusal() {
     let mut world = five();
     world.warehouse.fault = Some(FaultKind::Unavailable);
@@ -446,6 +466,17 @@ async fn a_warehouse_without_any_report_is_another_one() {
     let mut world = five();
     world.warehouse.empty = true;
     world.check_refused(Exit::Configuration, &["none of the newest 5 eligible rows has a report"]).await;
+}
+
+#[tokio::test]
+async fn facts_of_rows_that_are_not_eligible_prove_no_warehouse() {
+    let mapping = &[("1", "21_01", "Attempt 1"), ("2", "24_01", "Attempt 1")];
+    let mut world = World::new(&[("1", ""), ("2", "")], mapping);
+    world.warehouse.shape.lookups_are_cheap = false;
+    world.warehouse.scanned = vec![(1, "a grade")];
+    world.check_refused(Exit::Configuration, &["none of the newest 1 eligible rows has a report"]).await;
+    world.warehouse.scanned = vec![(2, "a grade")];
+    world.make().await.unwrap();
 }
 
 #[tokio::test]

@@ -2,22 +2,51 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::{batch::v1::Job, core::v1::Container};
-use kube::{Api, api::ListParams};
+use k8s_openapi::api::{
+    batch::v1::Job,
+    core::v1::{Container, Pod},
+};
+use kube::{Api, Client, api::ListParams};
 
 use super::{Cluster, faults::within, states};
-use crate::ports::{Fault, RunJob, RunJobs};
+use crate::ports::{Fault, JobEnd, LastWord, RunJob, RunJobs};
 
 impl Cluster {
-    /// The Jobs of the run in the context's namespace, of the release that was installed last; `None` where
-    /// there are none of this run and this run store: another run may have the same name.
-    pub async fn find(&self, run: &str, run_store: &str) -> Result<Option<RunJobs>, Fault> {
+    /// The Jobs of the run in this namespace, else the context's, of the release that was installed last; `None`
+    /// where there are none of this run and this run store: another run may have the same name.
+    pub async fn find(
+        &self,
+        namespace: Option<&str>,
+        run: &str,
+        run_store: &str,
+    ) -> Result<Option<RunJobs>, Fault> {
         let client = self.client().await?;
-        let namespace = client.default_namespace().to_owned();
-        let jobs: Api<Job> = Api::namespaced(client, &namespace);
+        let namespace = namespace.unwrap_or(client.default_namespace()).to_owned();
+        let jobs: Api<Job> = Api::namespaced(client.clone(), &namespace);
         let selector = format!("app.kubernetes.io/name=rogo-migrate,rogo-migrate/run={run}");
         let list = within(jobs.list(&ListParams::default().labels(&selector))).await?;
-        Ok(newest(list.items, &namespace, run_store))
+        let mut found = newest(list.items, &namespace, run_store);
+        for job in found.iter_mut().flat_map(|found| &mut found.jobs).filter(|job| is_failed_finalizer(job)) {
+            job.last_word = last_word(&client, &namespace, &job.name).await;
+        }
+        Ok(found)
+    }
+}
+
+fn is_failed_finalizer(job: &RunJob) -> bool {
+    job.component.starts_with("finalize") && matches!(job.state.end, Some(JobEnd::Failed(_)))
+}
+
+/// A cluster that does not tell of pods leaves the Job's own words.
+async fn last_word(client: &Client, namespace: &str, job: &str) -> Option<LastWord> {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let selector = format!("batch.kubernetes.io/job-name={job}");
+    match within(pods.list(&ListParams::default().labels(&selector))).await {
+        Ok(pods) => states::last_word(&pods.items),
+        Err(fault) => {
+            tracing::debug!(fault = %fault.chain(), job, "its pods cannot be looked at");
+            None
+        }
     }
 }
 
@@ -50,6 +79,7 @@ fn named(job: &Job) -> RunJob {
         component: label(job, "app.kubernetes.io/component").unwrap_or_default().to_owned(),
         epoch: variable(job, "ROGO_EPOCH").unwrap_or_default().to_owned(),
         state: states::job(job),
+        last_word: None,
     }
 }
 

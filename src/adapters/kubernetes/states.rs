@@ -9,7 +9,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::Time,
 };
 
-use crate::ports::{JobEnd, JobState, Obstacle, ObstacleKind, TerminatingPod};
+use crate::ports::{JobEnd, JobState, LastWord, Obstacle, ObstacleKind, TerminatingPod};
 
 /// The Job at an instant.
 pub(super) fn job(job: &Job) -> JobState {
@@ -52,6 +52,23 @@ pub(super) fn happened(event: &Event) -> i64 {
     let last = event.last_timestamp.as_ref().map(|time| time.0.as_second());
     let first = event.event_time.as_ref().map(|time| time.0.as_second());
     last.or(first).unwrap_or_default()
+}
+
+/// What the program said last in the newest of these pods that ended.
+pub(super) fn last_word(pods: &[Pod]) -> Option<LastWord> {
+    let statuses = pods.iter().filter_map(|pod| pod.status.as_ref());
+    let ended = statuses
+        .flat_map(|status| status.container_statuses.iter().flatten())
+        .filter(|container| container.name == "rogo-migrate")
+        .filter_map(|container| container.state.as_ref()?.terminated.as_ref())
+        .max_by_key(|ended| ended.finished_at.as_ref().map(|time| time.0.as_second()))?;
+    let line = ended.message.as_deref().unwrap_or_default();
+    let word: Option<serde_json::Value> = serde_json::from_str(line).ok();
+    let message = word.as_ref().and_then(|word| word.get("message")?.as_str());
+    let reason = ended.reason.as_deref().unwrap_or_default();
+    // Without a word of its own, the end of its log.
+    let message = message.map_or_else(|| said(reason, Some(line)), str::to_owned);
+    Some(LastWord { exit_code: ended.exit_code, message })
 }
 
 /// The pod where it was told to end and is still there.

@@ -73,6 +73,10 @@ impl Export {
 
 #[async_trait]
 impl Warehouse for Export {
+    async fn description(&self) -> Result<String, Fault> {
+        Ok(format!("exported tables in {}", self.blobs.location()))
+    }
+
     async fn shape(&self) -> Result<WarehouseShape, Fault> {
         let mut problems = Vec::new();
         for table in &TABLES {
@@ -86,7 +90,7 @@ impl Warehouse for Export {
             return Err(refused(FaultKind::NotFound, problems.join("; ")));
         }
         Ok(WarehouseShape {
-            description: format!("exported tables in {}", self.blobs.location()),
+            description: self.description().await?,
             rows: None,
             lookups_are_cheap: false,
             max_connections: None,

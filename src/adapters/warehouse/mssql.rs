@@ -187,6 +187,11 @@ impl SqlServer {
 
 #[async_trait]
 impl Warehouse for SqlServer {
+    /// Of the catalogue, which is read before the first batch in any case.
+    async fn description(&self) -> Result<String, Fault> {
+        Ok(format!("{} at {}", self.tables().await?.engine.name(), self.place))
+    }
+
     async fn shape(&self) -> Result<WarehouseShape, Fault> {
         let tables = self.tables().await?;
         let selects =
@@ -200,7 +205,7 @@ impl Warehouse for SqlServer {
             return Err(unreadable("the number of rows"));
         };
         Ok(WarehouseShape {
-            description: format!("{} at {}", tables.engine.name(), self.place),
+            description: self.description().await?,
             rows: Some((reports, scores)),
             lookups_are_cheap: (tables.reports.is_indexed() || reports <= FEW_ROWS)
                 && (tables.scores.is_indexed() || scores <= FEW_ROWS),

@@ -88,10 +88,13 @@ fn verdict(facts: &Facts) -> Verdict {
     let Some(plan) = &facts.plan else { return without_plan(facts) };
     let summary = facts.summary.as_ref().filter(|summary| summary.plan == plan.id);
     if let Some(summary) = summary.filter(|summary| summary.result == RunResult::Complete) {
-        return Verdict::new(RunState::Complete, Exit::Done, summary.in_a_line()).next(format!(
-            "rogo-migrate results --run {} --run-store {} --to .",
-            facts.run, facts.run_store
-        ));
+        return Verdict::new(RunState::Complete, Exit::Done, summary.in_a_line())
+            .next(by_hand("results", facts) + " --to .");
+    }
+    // Without Jobs a refusal beside a plan may be of anybody's try.
+    let epoch = facts.jobs.as_ref().and_then(|jobs| jobs.epoch.as_ref());
+    if let Some(refusal) = epoch.and_then(|epoch| facts.refusals.get(epoch)) {
+        return refused(refusal);
     }
     let undone = undone(plan, facts);
     let at_work = facts.beats.values().filter(|beat| facts.at - beat.at < ALIVE).count();
@@ -109,6 +112,9 @@ fn verdict(facts: &Facts) -> Verdict {
         let reason = format!("rows of shards {} have no outcome", rerun::list(&undone));
         return Verdict::new(RunState::Incomplete, Exit::Incomplete, reason).next(rerun);
     }
+    if let Some(failed) = failed_finalizer(facts).filter(|_| !merged) {
+        return failed;
+    }
     let silence = facts.at - last_sign(plan, facts);
     if silence < STILL && !merged {
         return match undone.as_slice() {
@@ -117,7 +123,7 @@ fn verdict(facts: &Facts) -> Verdict {
                 Exit::Temporary,
                 "every shard is done, but nothing is merged yet",
             )
-            .next(format!("rogo-migrate finalize --run {}, unless it is running", facts.run)),
+            .next(by_hand("finalize", facts) + ", unless it is running"),
             _ => Verdict::new(RunState::Running, Exit::Temporary, "no process gives a sign of life just now"),
         };
     }
@@ -126,7 +132,7 @@ fn verdict(facts: &Facts) -> Verdict {
         let reason = format!("nobody has given a sign of life for {since}");
         return Verdict::new(RunState::Still, Exit::Incomplete, reason).next(rerun);
     }
-    let next = format!("rogo-migrate finalize --run {}", facts.run);
+    let next = by_hand("finalize", facts);
     if merged {
         let reason = "every shard is done, but rows have no outcome: see the finalizer's message";
         return Verdict::new(RunState::Incomplete, Exit::Incomplete, reason).next(next);
@@ -143,13 +149,8 @@ fn without_plan(facts: &Facts) -> Verdict {
         Some(epoch) => facts.refusals.get(epoch),
         None => facts.refusals.values().max_by_key(|refusal| refusal.at),
     };
-    if let Some(Refusal { reasons, exit_code, .. }) = refusal {
-        let exit = match exit_code {
-            64 => Exit::Usage,
-            65 => Exit::DataRefused,
-            _ => Exit::Configuration,
-        };
-        return Verdict::new(RunState::Refused, exit, reasons.join("; "));
+    if let Some(refusal) = refusal {
+        return refused(refusal);
     }
     let failed = facts.jobs.as_ref().and_then(|jobs| {
         let mut plans = of(jobs, "plan");
@@ -161,6 +162,39 @@ fn without_plan(facts: &Facts) -> Verdict {
             .next(format!("kubectl --namespace {} logs job/{}", jobs.namespace, job.name));
     }
     Verdict::new(RunState::Planning, Exit::Temporary, format!("there is no plan at {} yet", facts.run_store))
+}
+
+fn refused(Refusal { reasons, exit_code, .. }: &Refusal) -> Verdict {
+    let exit = match exit_code {
+        64 => Exit::Usage,
+        65 => Exit::DataRefused,
+        _ => Exit::Configuration,
+    };
+    Verdict::new(RunState::Refused, exit, reasons.join("; "))
+}
+
+/// Every shard is done, but the newest finalizer failed: nobody merges any more.
+fn failed_finalizer(facts: &Facts) -> Option<Verdict> {
+    let job = of(facts.jobs.as_ref()?, "finalize").last()?;
+    let Some(JobEnd::Failed(words)) = &job.state.end else { return None };
+    let (exit, said) = match &job.last_word {
+        Some(word) => (end_of(word.exit_code), &word.message),
+        None => (Exit::Incomplete, words),
+    };
+    let reason = format!("every shard is done, but Job {} failed: {said}", job.name);
+    // A shard that is done ends at once, and a finalizer of its own follows.
+    let next = rerun_of(facts).command(&facts.run, &[ShardIndex(0)]);
+    Some(Verdict::new(RunState::Incomplete, exit, reason).next(next))
+}
+
+/// How `status` ends where the run's last process ended so: never with what says that it goes on.
+fn end_of(code: i32) -> Exit {
+    let ends = [Exit::Usage, Exit::DataRefused, Exit::Bug, Exit::Configuration];
+    ends.into_iter().find(|exit| *exit as i32 == code).unwrap_or(Exit::Incomplete)
+}
+
+fn by_hand(command: &str, facts: &Facts) -> String {
+    rerun::by_hand(command, &facts.run, &facts.run_store)
 }
 
 /// Jobs of the newest epoch with this component, their additional ones included.
@@ -178,13 +212,12 @@ fn unfinished(facts: &Facts, component: &'static str) -> bool {
 
 /// How the run's shards are run again.
 fn rerun_of(facts: &Facts) -> Rerun {
-    facts.jobs.as_ref().map_or(Rerun::ByHand, |jobs| {
-        Rerun::Helm(HelmRelease {
-            name: jobs.release.clone(),
-            namespace: jobs.namespace.clone(),
-            chart: jobs.chart.clone().unwrap_or_else(|| "charts/rogo-migrate".to_owned()),
-        })
-    })
+    let release = facts.jobs.as_ref().map(|jobs| HelmRelease {
+        name: jobs.release.clone(),
+        namespace: jobs.namespace.clone(),
+        chart: jobs.chart.clone().unwrap_or_else(|| "charts/rogo-migrate".to_owned()),
+    });
+    Rerun::of(release.as_ref(), &facts.run_store)
 }
 
 fn undone(plan: &Plan, facts: &Facts) -> Vec<ShardIndex> {

@@ -5,7 +5,7 @@ use std::{fmt::Write, time::Duration};
 use super::{RunResult, Summary};
 use crate::report::grid::{Align, Grid, bytes, count, percent, permille, span};
 
-/// How many ranges of missing rows the grid names; `summary.json` names them all.
+/// How many ranges of missing rows the grid names.
 const RANGES_SHOWN: usize = 10;
 
 impl Summary {
@@ -67,8 +67,10 @@ impl Summary {
             if first == last { first.to_string() } else { format!("{first}-{last}") }
         };
         let mut ranges: Vec<_> = self.missing.ranges.iter().take(RANGES_SHOWN).map(range).collect();
-        if self.missing.ranges.len() > RANGES_SHOWN {
-            ranges.push("… (all in summary.json)".to_owned());
+        let size = |(first, last): &(u64, u64)| last - first + 1;
+        let shown: u64 = self.missing.ranges.iter().take(RANGES_SHOWN).map(size).sum();
+        if let Some(more) = self.missing.rows.checked_sub(shown).filter(|more| *more > 0) {
+            ranges.push(format!("{} more (summary.json: the first 100 ranges of each shard)", count(more)));
         }
         let shards: Vec<_> = self.missing.shards.iter().map(ToString::to_string).collect();
         format!("rows without an outcome: {}\nof shards: {}\n", ranges.join(", "), shards.join(","))

@@ -35,11 +35,13 @@ async fn a_run_is_followed_resumed_and_fetched() {
     }
     let incomplete = app.run(&["finalize"]).await.expect(69);
     assert!(incomplete.stderr.contains("in 2 shard(s): 0,2\n"), "{}", incomplete.stderr);
-    let line = "run them again: rogo-migrate resume --run rogo\n";
-    assert!(incomplete.stderr.contains(line), "{}", incomplete.stderr);
+    let again = format!("rogo-migrate resume --run rogo --run-store {}", app.variable("ROGO_RUN_STORE"));
+    assert!(incomplete.stderr.contains(&format!("run them again: {again}\n")), "{}", incomplete.stderr);
+    let summary: Value = serde_json::from_str(&app.result("summary.json")).unwrap();
+    assert_eq!(summary["next_command"], json!(again));
     let status = at_laptop(&app, &["status"]).await.expect(69);
     assert!(status.stdout.starts_with("INCOMPLETE: run rogo: rows of shards 0,2"), "{}", status.stdout);
-    assert!(status.stdout.ends_with("next: rogo-migrate resume --run rogo\n"), "{}", status.stdout);
+    assert!(status.stdout.ends_with(&format!("next: {again}\n")), "{}", status.stdout);
 
     app.run(&["resume"]).await.expect(0);
     assert_eq!(app.result("migrated.csv").lines().count(), 25);
@@ -55,8 +57,17 @@ async fn a_run_is_followed_resumed_and_fetched() {
     }
     let others = fs::read_dir(app.out.path().join("fetched")).unwrap().count();
     assert_eq!(others, RESULTS.len(), "no part of a file is left");
-    // A run that is complete: nothing changes.
+    // A run that is complete: nothing changes but the moment.
+    let summary = || {
+        let mut summary: Value = serde_json::from_str(&app.result("summary.json")).unwrap();
+        let at = summary["at"].take();
+        (summary, at)
+    };
+    let first = summary();
     app.run(&["resume"]).await.expect(0);
+    let second = summary();
+    assert_eq!(second.0, first.0);
+    assert_ne!(second.1, first.1);
 }
 
 #[tokio::test]

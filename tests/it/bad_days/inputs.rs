@@ -205,8 +205,43 @@ async fn whatever_can_be_read_exactly_migrates_alike() {
         }
         app.run(&["run"]).await.expect(0);
         println!("{what}");
-        assert_same(&app.everything().await, &expected);
+        // The mark of a failure CSV beside an input without one is another test's.
+        assert_same(&app.everything().await.replace('\u{feff}', ""), &expected);
     }
+}
+
+#[tokio::test]
+async fn the_failure_csv_of_an_encoded_input_is_read_right_with_the_same_settings() {
+    let sample = plain_sample(12).await;
+    let mut app = TestApp::new(&sample).await;
+    let text = |name: &str| fs::read_to_string(sample.path(name)).unwrap();
+    let submissions = line_text(&text("submission_files.csv"), 2, |row| {
+        let cells: Vec<&str> = row.splitn(3, ',').collect();
+        format!("{},Zoé,{}", cells[0], cells[2])
+    });
+    let attempt = submissions.lines().nth(1).unwrap().split(',').nth(4).unwrap();
+    let mapping = text("attempt_number_mapping.csv");
+    let others = mapping.split_inclusive('\n').filter(|row| !row.starts_with(&format!("{attempt},")));
+    let write = |name: &str, text: &str| {
+        let path = app.out.path().join(name);
+        fs::write(&path, encoding_rs::WINDOWS_1252.encode(text).0).unwrap();
+        path.display().to_string()
+    };
+    let (all, first) = (write("all.csv", &mapping), write("others.csv", &others.collect::<String>()));
+    let submissions = write("s.csv", &submissions);
+    app.set("ROGO_ENCODING", "windows-1252");
+    app.set("ROGO_SUBMISSIONS", submissions);
+    app.set("ROGO_MAPPING", first);
+    let ended = app.run(&["run"]).await.expect(0);
+    assert!(ended.stdout.contains("12 rows = 11 migrated + 1 failed"), "{}", ended.stdout);
+    let again = app.out.path().join("again.csv");
+    fs::copy(app.out.path().join("submissions_failed_migration.csv"), &again).unwrap();
+    app.set("ROGO_SUBMISSIONS", again.display().to_string());
+    app.set("ROGO_MAPPING", all);
+    let ended = app.run(&["run", "--run", "again"]).await.expect(0);
+    assert!(ended.stdout.contains("1 rows = 1 migrated + 0 failed"), "{}", ended.stdout);
+    let named = "select count(*) from lti_session_records where first_name = 'Zoé'";
+    assert_eq!(app.database.number(named).await, 1);
 }
 
 #[tokio::test]

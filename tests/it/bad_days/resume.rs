@@ -10,6 +10,7 @@ use super::{Day, plain_sample, run_store};
 use crate::support::{
     app::{TestApp, assert_same},
     postgres::TestDatabase,
+    tds::{self, TdsServer, data::Data},
 };
 
 async fn read(store: &dyn Blobs, name: &str) -> String {
@@ -31,6 +32,8 @@ async fn a_run_that_is_not_the_plans_is_refused_and_named() {
     let sample = plain_sample(12).await;
     let app = TestApp::new(&sample).await;
     let other = TestApp::new(&sample).await;
+    let warehouse = TdsServer::start(Data::load(&sample.path("warehouse")).unwrap(), tds::Options::default());
+    let warehouse = warehouse.await.unwrap();
     app.run(&["plan", "--shards", "2"]).await.expect(0);
     let changed_copy = |input: &str| {
         let path = app.out.path().join(input);
@@ -49,6 +52,11 @@ async fn a_run_that_is_not_the_plans_is_refused_and_named() {
             "attempt_number_mapping.csv changed",
             run,
             Some(("ROGO_MAPPING", changed_copy("attempt_number_mapping.csv"))),
+        ),
+        (
+            "submission_files.csv changed",
+            &["resume"],
+            Some(("ROGO_SUBMISSIONS", changed_copy("submission_files.csv"))),
         ),
         ("the target database changed", run, Some(("DATABASE_URL", other.database.url()))),
         ("the target container changed", run, Some(("ROGO_TARGET", format!("az://{}", other.container)))),
@@ -69,8 +77,18 @@ async fn a_run_that_is_not_the_plans_is_refused_and_named() {
             &["shard", "--shard", "1"],
             Some(("ROGO_LMS_NAME", "Another LMS".into())),
         ),
+        (
+            "the warehouse changed",
+            &["shard", "--shard", "0"],
+            Some(("DATA_WAREHOUSE_CONNECTION_STRING", warehouse.connection_string())),
+        ),
         ("the setting lms-name changed", &["finalize"], Some(("ROGO_LMS_NAME", "Another LMS".into()))),
         ("the target database changed", &["finalize"], Some(("DATABASE_URL", other.database.url()))),
+        (
+            "the target database changed",
+            &["orphans", "--delete"],
+            Some(("DATABASE_URL", other.database.url())),
+        ),
     ];
     for (says, arguments, change) in cases {
         let mut day = Day::new(says, arguments, 78).says([says, "since the run began", "another name"]);
@@ -134,8 +152,19 @@ async fn a_shard_that_waits_obeys_the_refusal_of_its_own_epoch_only() {
     let other = Day::new("another epoch", &["shard", "--shard", "0", "--wait-plan", "0s"], 78);
     let ended = other.set("ROGO_EPOCH", "e-2").says(["no plan at"]).is_refused(&app).await;
     assert!(!ended.stderr.contains("refused"), "{}", ended.stderr);
+    let odd = format!("{};Frobnicate=1", app.variable("DATA_WAREHOUSE_CONNECTION_STRING"));
+    let unopened = Day::new("a service that cannot be opened", &["plan"], 78);
+    unopened.set("DATA_WAREHOUSE_CONNECTION_STRING", odd).says(["Frobnicate"]).is_refused(&app).await;
+    let waits = Day::new("that too", &["shard", "--shard", "0"], 78);
+    waits.says(["the plan was refused", "Frobnicate"]).is_refused(&app).await;
     app.run(&["plan"]).await.expect(0);
     assert!(run_store(&app).head("rogo/refused/e-1.json").await.unwrap().is_none(), "a plan takes it back");
+    app.set("ROGO_EPOCH", "e-3");
+    let changed = Day::new("beside a plan", &["plan", "--unit-versions", "24"], 78);
+    changed.says(["the setting unit-versions changed"]).is_refused(&app).await;
+    let obeys = Day::new("its own epoch", &["shard", "--shard", "0"], 78);
+    obeys.says(["the plan was refused: the setting unit-versions"]).is_refused(&app).await;
+    app.run(&["plan"]).await.expect(0);
     app.run(&["shard", "--shard", "0"]).await.expect(0);
     app.run(&["finalize"]).await.expect(0);
     assert_eq!(app.result("migrated.csv").lines().count(), 13);

@@ -256,12 +256,18 @@ async fn storage_that_is_not_as_it_should_be_is_named() {
     let day = Day::new("a wrong key", PLAN, 78).set(account, wrong_key.clone());
     let ended = day.says(["not allowed", "check the connection string"]).is_refused(&app).await;
     assert!(!ended.stderr.contains("Abc8"), "{}", ended.stderr);
-    let day = Day::new("a wrong key of the source", PLAN, 78).set(source, wrong_key);
+    let day = Day::new("a wrong key of the source", PLAN, 78).set(source, wrong_key.clone());
     day.says(["source blobs: ", "not allowed"]).is_refused(&app).await;
     let away = nobody();
     let nowhere = good.replace(azurite.endpoint().split('/').nth(2).unwrap(), &away.to_string());
     let day = Day::new("nobody listens", PLAN, 75).set(account, nowhere.clone());
     day.says(["no connection"]).is_refused(&app).await;
+    let waiting = ["shard", "--shard", "0", "--wait-plan", "0s", "--give-up-after", "1s"];
+    let day = Day::new("a run store that cannot be looked at", &waiting, 75).set(account, nowhere);
+    day.says(["the plan could not be looked for", "no connection", "run again"]).is_refused(&app).await;
+    let day = Day::new("a run store that lets no pod in yet", &waiting, 75).set(account, wrong_key);
+    let day = day.set("ROGO_POD", "p").says(["the plan could not be looked for", "not allowed"]);
+    day.is_refused(&app).await;
     let day = Day::new("no such target", PLAN, 78).set("ROGO_TARGET", "az://no-such-target");
     day.says(["target blobs: ", "az://no-such-target", "there is no such container", "create it"])
         .is_refused(&app)

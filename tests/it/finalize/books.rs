@@ -9,13 +9,17 @@ use rogo_migrate::{
 
 use super::world::{TRY_A, World, failed, migrated, skipped};
 
+fn by_hand() -> Rerun {
+    Rerun::of(None, "az://runs")
+}
+
 #[tokio::test]
 async fn a_complete_run_balances_and_forgets_the_rows_it_was_given() {
     let world = World::new(3, 2);
     world.run_blobs.insert("rogo/queues/ffffffffffff/0", "left by a killed plan\n");
     world.record(TRY_A, &[migrated(1, 1), failed(2, 1, FailCode::NoFiles), skipped(3, 1)]).await;
     let totals = world.finalize().await.unwrap();
-    assert!(totals.incomplete(&world.store, &Rerun::ByHand).is_none());
+    assert!(totals.incomplete(&world.store, &by_hand()).is_none());
     assert_eq!((totals.rows, totals.books.rows(), totals.rows_missing()), (3, 3, 0));
     assert_eq!((totals.books.files, totals.books.bytes), (3, 300));
     assert!(
@@ -30,13 +34,13 @@ async fn missing_rows_make_it_incomplete_and_are_named_with_their_shards_and_the
         (1..=10).filter(|row| ![1, 3, 7].contains(row)).map(|row| migrated(row, 1)).collect();
     world.record(TRY_A, &outcomes).await;
     let totals = world.finalize().await.unwrap();
-    let stop = totals.incomplete(&world.store, &Rerun::ByHand).unwrap();
+    let stop = totals.incomplete(&world.store, &by_hand()).unwrap();
     assert_eq!(stop.exit, Exit::Incomplete);
     assert_eq!(
         stop.message,
         "INCOMPLETE: 3 of 10 rows have no outcome, in 1 shard(s): 1\n  \
            shard 1: 3 row(s): 1, 3, 7\n\
-         when the cause is mended, run them again: rogo-migrate resume --run rogo"
+         when the cause is mended, run them again: rogo-migrate resume --run rogo --run-store az://runs"
     );
     assert_eq!(totals.rows, totals.books.rows() + totals.rows_missing());
     assert_eq!(world.result("migrated.csv").lines().count(), 8);
@@ -51,7 +55,7 @@ async fn several_incomplete_shards_share_one_command_and_ranges_are_joined() {
     let world = World::new(100, 2);
     world.run_blobs.insert("rogo/done/1.json", "{}");
     let totals = world.finalize().await.unwrap();
-    let message = totals.incomplete(&world.store, &Rerun::ByHand).unwrap().message;
+    let message = totals.incomplete(&world.store, &by_hand()).unwrap().message;
     assert!(
         message.contains("shard 0: 50 row(s): 2, 4, 6, 8, 10, 12, 14, 16, 18, 20 and 40 more"),
         "{message}"

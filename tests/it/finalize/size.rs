@@ -108,6 +108,10 @@ struct Numbers {
 
 #[async_trait]
 impl InputRows for Numbers {
+    fn encoding(&self) -> Option<&'static encoding_rs::Encoding> {
+        None
+    }
+
     fn header(&self) -> &[String] {
         &self.header
     }

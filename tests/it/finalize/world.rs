@@ -192,6 +192,10 @@ impl CsvText {
 
 #[async_trait]
 impl InputRows for CsvText {
+    fn encoding(&self) -> Option<&'static encoding_rs::Encoding> {
+        None
+    }
+
     fn header(&self) -> &[String] {
         &self.header
     }

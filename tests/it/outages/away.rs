@@ -7,7 +7,7 @@ use crate::{
     crash::{no_orphans_and_nothing_missing, submissions},
     support::{
         app::{Ended, TestApp, assert_same},
-        process::{ended, until},
+        process::{ended, said, signal, until},
         proxy::Proxy,
     },
 };
@@ -113,4 +113,31 @@ async fn a_service_that_stays_away_ends_the_process_with_75_and_leaves_its_rows_
     app.run(&["run"]).await.expect(0);
     assert_same(&app.everything().await, &expected);
     no_orphans_and_nothing_missing(&app).await;
+}
+
+#[tokio::test]
+async fn the_one_pod_of_plan_or_finalize_waits_and_may_be_stopped_while_it_does() {
+    let world = World::plain(12, 61).await;
+    let mut app = world.app().await;
+    app.set("ROGO_POD", "r-rogo-1-x");
+    let waits = async |app: &TestApp<'_>, step: &str| {
+        world.database.refuse(true);
+        world.database.cut_all();
+        let mut process = app.start(&[step]);
+        said(&mut process, "the step is tried again").await;
+        process
+    };
+    let mut stopped = waits(&app, "plan").await;
+    signal(&stopped, "TERM");
+    assert_eq!(ended(&mut stopped).await.code, Some(143));
+    for step in ["plan", "finalize"] {
+        let mut process = waits(&app, step).await;
+        world.database.refuse(false);
+        let ended = ended(&mut process).await;
+        assert_eq!(ended.code, Some(0), "{step}: {}", ended.stderr);
+        app.run(&["shard", "--shard", "0"]).await.expect(0);
+    }
+    assert_same(&app.everything().await, &world.undisturbed().await);
+    world.database.refuse(true);
+    app.run(&["plan", "--give-up-after", "1s"]).await.expect(75);
 }

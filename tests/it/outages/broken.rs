@@ -79,19 +79,42 @@ async fn storage_that_asks_for_less_is_given_time_and_blames_no_row() {
     assert_same(&app.everything().await, &expected);
 }
 
-#[tokio::test]
-async fn too_many_rows_that_fail_in_copy_open_the_breaker() {
-    const ROWS: u64 = 560;
+/// Small rows in a folder; of every tenth from the `first` (from 0) on, a file is gone.
+async fn lacking_files(rows: u64, first: usize) -> Sample {
     let small = |options: &mut SampleOptions| {
         options.plain = true;
         options.file_bytes = "10".parse().unwrap();
     };
-    let sample = Sample::in_folder(ROWS, 60, small).await;
-    // Of every tenth row a file is gone.
+    let sample = Sample::in_folder(rows, 60, small).await;
     let mut reader = csv::Reader::from_path(sample.path("files.csv")).unwrap();
-    for file in reader.records().map(Result::unwrap).step_by(30) {
+    for file in reader.records().map(Result::unwrap).skip(3 * first).step_by(30) {
         fs::remove_file(sample.path(&file[0])).unwrap();
     }
+    sample
+}
+
+#[tokio::test]
+async fn a_shard_whose_breaker_opens_keeps_no_other_from_its_rows() {
+    // The even rows, of which one in five fails, are shard 0's.
+    let sample = lacking_files(1_600, 1).await;
+    let mut app = TestApp::new(&sample).await;
+    Target::folder(&mut app);
+    app.unset("ROGO_BREAKER");
+    app.set("KUBECONFIG", "/nonexistent");
+    let warehouse = format!("file://{}", sample.path("warehouse").display());
+    let ended = app.run(&["run", "--warehouse", &warehouse, "--shards", "2"]).await.expect(69);
+    for part in ["error: shard 0: circuit breaker: ", "INCOMPLETE: ", "have no outcome, in 1 shard(s): 0\n"] {
+        assert!(ended.stderr.contains(part), "{part:?} is not said in {}", ended.stderr);
+    }
+    assert!(app.result("migrated.csv").lines().count() > 800, "shard 1 is moved and merged");
+    // What is left is too little to judge by.
+    let rest = app.run(&["resume", "--warehouse", &warehouse]).await.expect(0);
+    assert!(rest.stdout.contains("1,600 rows = 1,440 migrated + 160 failed + 0 skipped"), "{}", rest.stdout);
+}
+
+#[tokio::test]
+async fn too_many_rows_that_fail_in_copy_open_the_breaker() {
+    let sample = lacking_files(560, 0).await;
     let mut app = TestApp::new(&sample).await;
     Target::folder(&mut app);
     app.unset("ROGO_BREAKER");

@@ -161,6 +161,10 @@ impl FakeWarehouse {
 
 #[async_trait]
 impl Warehouse for FakeWarehouse {
+    async fn description(&self) -> Result<String, Fault> {
+        self.shape().await.map(|shape| shape.description)
+    }
+
     async fn shape(&self) -> Result<WarehouseShape, Fault> {
         self.fault.clone().map_or(Ok(self.shape.clone()), |kind| Err(no(Service::Warehouse, kind)))
     }

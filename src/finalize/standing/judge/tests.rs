@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::{
     domain::{Books, DoneMarker, InputDigest, RULES_VERSION, ShardPlan},
-    ports::JobState,
+    ports::{JobState, LastWord},
     report::summary::{Missing, Summary},
 };
 
@@ -100,7 +100,15 @@ impl Run {
         let state = JobState { completions: 3, failed_indexes: "1".into(), end, ..JobState::default() };
         jobs.epoch = Some(epoch.into());
         let name = format!("r-{component}");
-        jobs.jobs.push(RunJob { name, component: component.into(), epoch: epoch.into(), state });
+        let (component, epoch) = (component.into(), epoch.into());
+        jobs.jobs.push(RunJob { name, component, epoch, state, last_word: None });
+        self
+    }
+
+    /// The newest Job's program said so.
+    fn said(mut self, exit_code: i32, message: &str) -> Self {
+        let job = self.0.jobs.as_mut().and_then(|jobs| jobs.jobs.last_mut()).unwrap();
+        job.last_word = Some(LastWord { exit_code, message: message.into() });
         self
     }
 
@@ -119,7 +127,7 @@ fn failed() -> JobEnd {
 }
 
 const FETCH: &str = "rogo-migrate results --run rogo --run-store az://runs --to .";
-const RESUME: &str = "rogo-migrate resume --run rogo";
+const RESUME: &str = "rogo-migrate resume --run rogo --run-store az://runs";
 
 #[test]
 fn before_there_is_a_plan() {
@@ -162,7 +170,7 @@ fn a_run_under_way() {
         "the finalizer is at work",
         "",
     );
-    let next = "rogo-migrate finalize --run rogo, unless it is running";
+    let next = "rogo-migrate finalize --run rogo --run-store az://runs, unless it is running";
     let all_done = Run::planned().done(&[0, 1, 2], 95);
     all_done.is(RunState::Finalizing, Exit::Temporary, "every shard is done", next);
 }
@@ -185,11 +193,40 @@ fn a_run_that_ended() {
     let silent = Run::planned().done(&[0], 10).beat(1, minute(80));
     silent.is(RunState::Still, Exit::Incomplete, "nobody has given a sign of life for 20m 00s", RESUME);
     let unfinished = Run::planned().done(&[0, 1, 2], 10);
-    let next = "rogo-migrate finalize --run rogo";
+    let next = "rogo-migrate finalize --run rogo --run-store az://runs";
     unfinished.is(RunState::Still, Exit::Incomplete, "nothing is merged", next);
     let mut rolled_back = Run::planned().done(&[0, 1, 2], 10).summary(0, 20);
     rolled_back.0.rolled_back = true;
     rolled_back.is(RunState::RolledBack, Exit::Configuration, "use another name", "");
+}
+
+#[test]
+fn a_finalizer_that_failed_before_it_merged_gives_its_own_words_and_code() {
+    let line =
+        "helm upgrade r oci://a/b --namespace ns --reset-then-reuse-values --set-literal shards.only=0";
+    let ended = || {
+        let done = Run::planned().done(&[0, 1, 2], 99).job("shards", "1", Some(JobEnd::Complete));
+        done.job("finalize", "1", Some(failed()))
+    };
+    let words = "every shard is done, but Job r-finalize failed: FailedIndexes: Job has failed indexes";
+    ended().is(RunState::Incomplete, Exit::Incomplete, words, line);
+    let words = "every shard is done, but Job r-finalize failed: submission_files.csv changed";
+    let said = |code| ended().said(code, "submission_files.csv changed");
+    for (code, exit) in
+        [(65, Exit::DataRefused), (78, Exit::Configuration), (75, Exit::Incomplete), (137, Exit::Incomplete)]
+    {
+        said(code).is(RunState::Incomplete, exit, words, line);
+    }
+    let again = said(78).job("finalize-again", "1", None);
+    again.is(RunState::Finalizing, Exit::Temporary, "the finalizer is at work", "");
+}
+
+#[test]
+fn a_refusal_beside_a_plan_counts_where_it_is_of_the_jobs_epoch() {
+    let refused = || Run::planned().done(&[0], 95).refused("2", 65, 96);
+    refused().job("shards", "2", Some(failed())).is(RunState::Refused, Exit::DataRefused, "because of 2", "");
+    refused().job("shards", "3", None).is(RunState::Running, Exit::Temporary, "0 processes", "");
+    refused().is(RunState::Running, Exit::Temporary, "no process", "");
 }
 
 #[test]

@@ -1,0 +1,29 @@
+//! Whether a run is still the one that was planned: compared before anything is written or deleted.
+
+use crate::{
+    domain::Plan,
+    exit::{Exit, Stop},
+    plan::{Present, differences, input_differences, lost_rows},
+    ports::Target,
+    run_store::RunStore,
+    settings::Settings,
+};
+
+use super::connect;
+
+/// Refuses where something is not as it was when the plan was made.
+pub async fn compare(store: &RunStore, plan: &Plan, target: &dyn Target, now: &Present) -> Result<(), Stop> {
+    connect::not_rolled_back(store).await?;
+    let mut changed = differences(plan, now);
+    changed.extend(lost_rows(store, target).await?);
+    if changed.is_empty() { Ok(()) } else { Err(Stop::new(Exit::Configuration, changed.join("; "))) }
+}
+
+/// Refuses where an input is not the one that was planned. Both are read whole.
+pub async fn compare_inputs(settings: &Settings, plan: &Plan) -> Result<(), Stop> {
+    let inputs = connect::inputs(settings)?;
+    let submissions = inputs.submissions.fingerprint().await?;
+    let mapping = inputs.mapping.fingerprint().await?;
+    let changed = input_differences(plan, &submissions, &mapping);
+    if changed.is_empty() { Ok(()) } else { Err(Stop::new(Exit::Configuration, changed.join("; "))) }
+}

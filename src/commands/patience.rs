@@ -1,0 +1,34 @@
+//! Patience in a pod: the one pod of plan or finalize waits for what may pass, so that it does not use up its Job's
+//! retries.
+
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+use crate::{
+    exit::{Exit, Stop},
+    settings::Settings,
+};
+
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+
+/// Runs a step that may be repeated: in a pod again and again while it fails for what may pass by itself, until
+/// give-up-after since it failed first. Elsewhere a person decides.
+pub async fn patiently<T>(settings: &Settings, step: impl AsyncFn() -> Result<T, Stop>) -> Result<T, Stop> {
+    let mut failing: Option<Instant> = None;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let failed = match step().await {
+            Err(failed) if failed.exit == Exit::Temporary && settings.pod.name.is_some() => failed,
+            ended => return ended,
+        };
+        let failing_for = failing.get_or_insert_with(Instant::now).elapsed();
+        if failing_for + pause > settings.work.give_up_after {
+            return Err(failed);
+        }
+        tracing::warn!(reason = %failed, pause_s = pause.as_secs(), "the step is tried again");
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}

@@ -1,0 +1,117 @@
+//! A laptop whose kubeconfig names a cluster: what `status` and `resume` make of its answers, and of none.
+
+use std::{fs, net::TcpListener};
+
+use serde_json::{Value, json};
+
+use super::{app_of, plain_sample};
+use crate::support::{
+    app::TestApp,
+    http_stub::{HttpStub, Response},
+};
+
+/// Makes this API server the one of the current context.
+fn choose(app: &mut TestApp<'_>, server: &str) {
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "c",
+        "clusters": [{"name": "c", "cluster": {"server": server}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u", "namespace": "of-context"}}],
+        "users": [{"name": "u", "user": {}}],
+    });
+    let path = app.out.path().join("kubeconfig");
+    fs::write(&path, config.to_string()).unwrap();
+    app.set("KUBECONFIG", path.display().to_string());
+}
+
+fn answer(status: u16, body: &Value) -> Response {
+    Response::new(status).header("content-type", "application/json").body(body.to_string())
+}
+
+fn list(items: &[Value]) -> Response {
+    answer(200, &json!({"kind": "List", "apiVersion": "v1", "metadata": {}, "items": items}))
+}
+
+#[tokio::test]
+async fn resume_begins_nothing_while_the_cluster_does_not_say_whether_it_has_the_run() {
+    let sample = plain_sample(8).await;
+    let mut app = app_of(&sample).await;
+    app.run(&["plan"]).await.expect(0);
+    let forbidden = HttpStub::start(|_, _| {
+        answer(403, &json!({"kind": "Status", "code": 403, "message": "no", "reason": "Forbidden"}))
+    })
+    .await;
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let store = app.variable("ROGO_RUN_STORE").to_owned();
+    let way_out = format!("KUBECONFIG=/dev/null rogo-migrate resume --run rogo --run-store {store}");
+    for (server, says) in [(format!("http://{nobody}"), "no answer"), (forbidden.endpoint.clone(), "403")] {
+        choose(&mut app, &server);
+        let ended = app.run(&["resume"]).await.expect(75);
+        for part in ["Kubernetes API: ", says, "not known whether run rogo has Jobs there", &way_out] {
+            assert!(ended.stderr.contains(part), "{part:?} is not said in {}", ended.stderr);
+        }
+        app.run(&["status"]).await.expect(75);
+    }
+    assert_eq!(app.database.number("select count(*) from lti_session_records").await, 0);
+    // It has no Job of this run: then the laptop goes on, wherever it was told to look.
+    let empty = HttpStub::start(|_, _| list(&[])).await;
+    choose(&mut app, &empty.endpoint);
+    app.run(&["resume"]).await.expect(0);
+    app.set("ROGO_NAMESPACE", "elsewhere");
+    app.run(&["resume"]).await.expect(0);
+    let asked: Vec<String> = empty.requests().into_iter().map(|request| request.target).collect();
+    let namespaces: Vec<_> = asked.iter().map(|target| target.split('/').nth(5).unwrap()).collect();
+    assert_eq!(namespaces, ["of-context", "elsewhere"], "{asked:?}");
+    app.set("KUBECONFIG", "/dev/null");
+    app.run(&["resume"]).await.expect(0);
+}
+
+/// A Job as the chart makes it.
+fn job(store: &str, component: &str, condition: &str) -> Value {
+    let env = json!([{"name": "ROGO_RUN_STORE", "value": store}, {"name": "ROGO_EPOCH", "value": "1-a"}]);
+    json!({
+        "metadata": {
+            "name": format!("r-{component}"), "creationTimestamp": "2026-01-01T00:00:00Z",
+            "labels": {"app.kubernetes.io/instance": "r", "app.kubernetes.io/component": component},
+        },
+        "spec": {"template": {"spec": {"containers": [{"name": "rogo-migrate", "env": env}]}}},
+        "status": {"conditions": [{"type": condition, "status": "True", "reason": "PodFailurePolicy"}]},
+    })
+}
+
+/// A pod whose program ended so.
+fn ended_pod(exit_code: i32, message: &str) -> Value {
+    let word = json!({"exit_code": exit_code, "meaning": "m", "message": message}).to_string();
+    let ended = json!({"exitCode": exit_code, "message": word, "finishedAt": "2026-01-01T00:01:00Z"});
+    json!({
+        "metadata": {"name": "p"},
+        "status": {"containerStatuses": [{
+            "name": "rogo-migrate", "image": "i", "imageID": "", "ready": false, "restartCount": 0,
+            "state": {"terminated": ended},
+        }]},
+    })
+}
+
+#[tokio::test]
+async fn a_finalizer_that_failed_ends_the_run_with_its_own_words_and_code() {
+    let sample = plain_sample(8).await;
+    let mut app = app_of(&sample).await;
+    app.run(&["plan"]).await.expect(0);
+    app.run(&["shard", "--shard", "0"]).await.expect(0);
+    let store = app.variable("ROGO_RUN_STORE").to_owned();
+    let server = HttpStub::start(move |request, _| {
+        if request.target.contains("/pods") {
+            return list(&[ended_pod(78, "the setting lms-name changed")]);
+        }
+        list(&[job(&store, "shards", "Complete"), job(&store, "finalize", "Failed")])
+    })
+    .await;
+    choose(&mut app, &server.endpoint);
+    let words = "every shard is done, but Job r-finalize failed: the setting lms-name changed";
+    let line = "helm upgrade r charts/rogo-migrate --namespace of-context --reset-then-reuse-values --set-literal shards.only=0\n";
+    let status = app.run(&["status", "--watch"]).await.expect(78);
+    assert!(status.stdout.starts_with(&format!("INCOMPLETE: run rogo: {words}\n")), "{}", status.stdout);
+    assert!(status.stdout.ends_with(&format!("next: {line}")), "{}", status.stdout);
+    let resume = app.run(&["resume"]).await.expect(78);
+    let said = format!("{words}\nwhen that is mended: {line}");
+    assert!(resume.stderr.contains(&said), "{}", resume.stderr);
+}
