@@ -115,12 +115,18 @@ impl Worker {
     /// Decides the row; what needs no copy is settled here, the rest goes under way.
     async fn begin(&self, row: GatheredRow, under_way: &mut JoinSet<Result<(), Stop>>) -> Result<(), Stop> {
         let began = Instant::now();
-        let GatheredRow { row, facts, written } = row;
+        let GatheredRow { row, facts, written, lone_launch_session } = row;
         let (number, attempt) = (row.number, row.attempt);
         let decision = std::panic::catch_unwind(AssertUnwindSafe(|| {
             decide(&row, &facts, &self.shard.catalogue, &self.shard.rules)
         }))
         .unwrap_or_else(|_| Decision::Fail(panicked()));
+        let decision = match (decision, lone_launch_session) {
+            (Decision::Migrate(_), Some(launch_id)) => {
+                Decision::Fail(submission::lone_launch_session(&launch_id))
+            }
+            (decision, _) => decision,
+        };
         let work = match (decision, written) {
             (Decision::Migrate(migration), None) => Work::Migrate(migration),
             // The target holds what this run wrote, whatever the facts say by now.
