@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::{
     domain::Plan,
     exit::{Exit, Stop},
-    ports::{Fault, Retry},
+    ports::Fault,
     run_store::{RunStore, names},
     settings::Settings,
 };
@@ -21,7 +21,11 @@ pub async fn await_plan(settings: &Settings, store: &RunStore) -> Result<Plan, S
         match look(settings, store).await {
             Ok(Some(found)) => return found,
             Ok(None) => tracing::debug!("waiting for the plan"),
-            Err(fault) if fault.kind.retry() == Retry::Again => {
+            // Whether there is a plan, nobody knows: that is no reason to end every pod.
+            Err(fault) if fault.may_pass() && began.elapsed() >= settings.wait_plan => {
+                return Err(Stop::new(Exit::Temporary, fault.chain()));
+            }
+            Err(fault) if fault.may_pass() => {
                 tracing::warn!(fault = %fault.chain(), "cannot look for the plan");
             }
             Err(fault) => return Err(fault.into()),

@@ -19,7 +19,7 @@ use crate::{
     shard::{
         self, ShardInputs, WorkerServices,
         copy::{Budget, Copier},
-        pace::Pace,
+        pace::{Pace, Trouble},
         record, tries,
     },
 };
@@ -61,7 +61,8 @@ pub async fn move_shard(
     };
     let ending = stop.child_token();
     let pace = Arc::new(Pace::new(settings.work.give_up_after, ending.clone()));
-    if pace.at_start(Service::RunStore, || store.done(index)).await?.is_some() {
+    let done = pace.at_start(Service::RunStore, || store.done(index)).await;
+    if done.map_err(Trouble::of_one_shard)?.is_some() {
         tracing::info!(%index, "every row of this shard has an outcome already");
         return Ok(());
     }
@@ -118,12 +119,13 @@ impl Process<'_> {
         let target_blobs = connect::target_blobs(settings)?;
         // The first connection holds the run's shared lock; only then may the try be registered.
         let database = pace.at_start(Service::Database, || first.database()).await?;
-        compare(settings, store, plan, first.as_ref(), &database, &target_blobs).await?;
+        self.compare(first.as_ref(), &database, &target_blobs).await?;
         let host = host();
         pace.at_start(Service::RunStore, || tries::register(store, self.r#try, index, &host)).await?;
         pace.at_start(Service::TargetBlobs, || target_blobs.check()).await?;
         let catalogue = pace.at_start(Service::Database, || first.catalogue()).await?;
-        let recorded = pace.at_start(Service::RunStore, || record::recorded(store, plan, index)).await?;
+        let recorded = pace.at_start(Service::RunStore, || record::recorded(store, plan, index)).await;
+        let recorded = recorded.map_err(Trouble::of_one_shard)?;
         let progress = Progress::new(Instant::now(), self.rows, &recorded.books, settings.work.workers);
         Ok(ShardInputs {
             store: store.clone(),
@@ -143,6 +145,22 @@ impl Process<'_> {
             stop: stop.clone(),
             ending,
         })
+    }
+
+    /// Refuses where something is not as it was when the plan was made.
+    async fn compare(
+        &self,
+        target: &dyn Target,
+        database: &str,
+        target_blobs: &Arc<dyn Blobs>,
+    ) -> Result<(), Stop> {
+        let Self { settings, store, plan, pace, .. } = *self;
+        if let Some(stop) = pace.at_start(Service::RunStore, || connect::rolled_back(store)).await? {
+            return Err(stop);
+        }
+        let mut changed = differences(plan, &Present::of(settings, database, &target_blobs.location()));
+        changed.extend(pace.at_start(Service::Database, || lost_rows(store, target)).await?);
+        if changed.is_empty() { Ok(()) } else { Err(Stop::new(Exit::Configuration, changed.join("; "))) }
     }
 }
 
@@ -166,21 +184,6 @@ fn workers(
         workers.push(WorkerServices { target: database.clone(), warehouse, target_blobs, copier });
     }
     Ok(workers)
-}
-
-/// Refuses where something is not as it was when the plan was made.
-async fn compare(
-    settings: &Settings,
-    store: &RunStore,
-    plan: &Plan,
-    target: &dyn Target,
-    database: &str,
-    target_blobs: &Arc<dyn Blobs>,
-) -> Result<(), Stop> {
-    connect::not_rolled_back(store).await?;
-    let mut changed = differences(plan, &Present::of(settings, database, &target_blobs.location()));
-    changed.extend(lost_rows(store, target).await?);
-    if changed.is_empty() { Ok(()) } else { Err(Stop::new(Exit::Configuration, changed.join("; "))) }
 }
 
 /// For people who read `tries/`.

@@ -14,7 +14,7 @@ pub(super) fn blame_file(shard: &Shard, fault: &Fault, file: &PlannedFile) -> Re
     let (code, what) = match (&fault.kind, fault.service) {
         (FaultKind::Fenced, _) => return Err(retired(shard)),
         (FaultKind::NotFound, Service::SourceBlobs) => (FailCode::FileMissing, "is not at its source"),
-        (FaultKind::Denied, Service::SourceBlobs) => {
+        (FaultKind::Denied | FaultKind::Unauthenticated, Service::SourceBlobs) => {
             (FailCode::FileForbidden, "may not be read: its source refused")
         }
         (FaultKind::Changed, _) => (FailCode::FileChanged, "changed at its source while it was copied"),
@@ -27,6 +27,7 @@ pub(super) fn blame_file(shard: &Shard, fault: &Fault, file: &PlannedFile) -> Re
             FaultKind::Unavailable
             | FaultKind::Throttled(_)
             | FaultKind::AnswerLost
+            | FaultKind::Unauthenticated
             | FaultKind::Denied
             | FaultKind::NotFound
             | FaultKind::Misconfigured
@@ -60,6 +61,7 @@ pub(super) fn blame_commit(shard: &Shard, fault: &Fault) -> Result<Failure, Trou
         FaultKind::Unavailable
         | FaultKind::Throttled(_)
         | FaultKind::AnswerLost
+        | FaultKind::Unauthenticated
         | FaultKind::Denied
         | FaultKind::NotFound
         | FaultKind::Misconfigured => FailCode::Unavailable,
