@@ -6,12 +6,16 @@ use std::{sync::Arc, time::Duration};
 use azure_core::{
     credentials::{AccessToken, TokenCredential, TokenRequestOptions},
     error::{Error, ErrorKind},
+    time::OffsetDateTime,
 };
 use azure_identity::{AzureCliCredential, ManagedIdentityCredential, WorkloadIdentityCredential};
 use tokio::sync::{Mutex, OnceCell};
 
 /// A token is renewed when it has less than this left: longer than any copy that is authorised by it.
 const RENEW_BEFORE: azure_core::time::Duration = azure_core::time::Duration::minutes(10);
+
+/// When a token that is still valid could not be renewed, nobody asks again before this.
+const ASK_AGAIN_AFTER: azure_core::time::Duration = azure_core::time::Duration::seconds(30);
 
 const WORKLOAD: &str = "workload identity";
 
@@ -23,7 +27,14 @@ const PATIENCE: Duration = Duration::from_secs(15);
 pub struct EntraCredential {
     sources: Vec<(&'static str, Arc<dyn TokenCredential>)>,
     found: OnceCell<Arc<dyn TokenCredential>>,
-    token: Mutex<Option<AccessToken>>,
+    kept: Mutex<Option<Kept>>,
+}
+
+/// A token, and when it is to be renewed.
+#[derive(Debug)]
+struct Kept {
+    token: AccessToken,
+    renew_at: OffsetDateTime,
 }
 
 impl EntraCredential {
@@ -42,12 +53,25 @@ impl EntraCredential {
                 sources.push(("az login", source));
             }
         }
-        Arc::new(Self { sources, found: OnceCell::new(), token: Mutex::new(None) })
+        Arc::new(Self::of(sources))
     }
 
-    /// Whether an identity is configured here, whatever it answers now.
-    pub fn is_configured(&self) -> bool {
-        self.sources.iter().any(|(name, _)| *name == WORKLOAD)
+    fn of(sources: Vec<(&'static str, Arc<dyn TokenCredential>)>) -> Self {
+        Self { sources, found: OnceCell::new(), kept: Mutex::new(None) }
+    }
+
+    /// Whether an identity is configured here, or has shown itself, whatever it answers now.
+    pub fn is_known(&self) -> bool {
+        self.found.initialized() || self.sources.iter().any(|(name, _)| *name == WORKLOAD)
+    }
+
+    async fn ask(
+        &self,
+        scopes: &[&str],
+        options: Option<TokenRequestOptions<'_>>,
+    ) -> azure_core::Result<AccessToken> {
+        let source = self.found.get_or_try_init(|| self.find(scopes)).await?;
+        source.get_token(scopes, options).await
     }
 
     async fn find(&self, scopes: &[&str]) -> azure_core::Result<Arc<dyn TokenCredential>> {
@@ -72,14 +96,63 @@ impl TokenCredential for EntraCredential {
         options: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
         // One request at a time asks for a token (an async lock, made to be held across `.await`).
-        let mut kept = self.token.lock().await;
-        let now = azure_core::time::OffsetDateTime::now_utc();
-        if let Some(token) = kept.as_ref().filter(|token| token.expires_on > now + RENEW_BEFORE) {
-            return Ok(token.clone());
+        let mut kept = self.kept.lock().await;
+        let now = OffsetDateTime::now_utc();
+        if let Some(kept) = kept.as_ref().filter(|kept| now < kept.renew_at) {
+            return Ok(kept.token.clone());
         }
-        let source = self.found.get_or_try_init(|| self.find(scopes)).await?;
-        let token = source.get_token(scopes, options).await?;
-        *kept = Some(token.clone());
-        Ok(token)
+        match (self.ask(scopes, options).await, kept.as_mut()) {
+            (Ok(token), _) => {
+                let renew_at = token.expires_on - RENEW_BEFORE;
+                *kept = Some(Kept { token: token.clone(), renew_at });
+                Ok(token)
+            }
+            // It was asked for early, so that nobody needs the answer yet.
+            (Err(_), Some(kept)) if now < kept.token.expires_on => {
+                kept.renew_at = (now + ASK_AGAIN_AFTER).min(kept.token.expires_on);
+                Ok(kept.token.clone())
+            }
+            (Err(error), _) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// Gives tokens that end in five minutes, so many times.
+    #[derive(Debug)]
+    struct Source(AtomicUsize);
+
+    #[async_trait::async_trait]
+    impl TokenCredential for Source {
+        async fn get_token(
+            &self,
+            _: &[&str],
+            _: Option<TokenRequestOptions<'_>>,
+        ) -> azure_core::Result<AccessToken> {
+            let left = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+            let left = left.map_err(|_| Error::with_message(ErrorKind::Credential, "no route to host"))?;
+            let end = OffsetDateTime::now_utc() + azure_core::time::Duration::minutes(5);
+            Ok(AccessToken::new(format!("token {left}"), end))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_that_cannot_be_renewed_early_is_used_to_its_end() {
+        // One token to find the identity by, one to use.
+        let entra = EntraCredential::of(vec![("planted", Arc::new(Source(AtomicUsize::new(2))))]);
+        let first = entra.get_token(&["scope"], None).await.unwrap();
+        for _ in 0..2 {
+            let again = entra.get_token(&["scope"], None).await.unwrap();
+            assert_eq!(again.token.secret(), first.token.secret());
+        }
+        entra.kept.lock().await.as_mut().unwrap().token.expires_on = OffsetDateTime::now_utc();
+        entra.kept.lock().await.as_mut().unwrap().renew_at = OffsetDateTime::now_utc();
+        entra.get_token(&["scope"], None).await.unwrap_err();
+        assert!(entra.is_known(), "it has shown itself");
     }
 }

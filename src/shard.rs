@@ -27,7 +27,6 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     domain::{Books, DoneMarker, Outcome, Plan, ShardIndex},
     exit::{Exit, Stop},
-    plan::{FactsReader, QueueReader},
     ports::{Blobs, Fault, FaultKind, Service, Target, Warehouse},
     report::progress::Progress,
     rules::{CatalogueIndex, RuleConfig},
@@ -37,8 +36,9 @@ use crate::{
 use self::{
     breaker::Breaker,
     copy::Copier,
+    feed::Queue,
     in_flight::InFlight,
-    pace::Pace,
+    pace::{Pace, Trouble},
     record::{RecordedRows, Recorder},
     tries::Tries,
 };
@@ -118,8 +118,12 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// Ends the process: the first reason counts. Returns a copy of it for the caller's own `Err`.
-    fn end(&self, stop: Stop) -> Stop {
+    /// Ends the process: the first reason counts. Returns a copy of it for the caller's own `Err`. From the first row
+    /// on, what ends this shard ends no other: 78 would end them all.
+    fn end(&self, mut stop: Stop) -> Stop {
+        if stop.exit == Exit::Configuration {
+            stop.exit = Exit::DataRefused;
+        }
         let copy = Stop::new(stop.exit, stop.message.clone());
         self.ended_by.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(stop);
         self.stop.cancel();
@@ -157,8 +161,8 @@ pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
         return mark_done(&inputs.store, &inputs.pace, inputs.index, &inputs.r#try, inputs.recorded.books)
             .await;
     }
-    let open = || open_queue(&inputs.store, &inputs.plan, inputs.index);
-    let (queue, facts) = inputs.pace.at_start(Service::RunStore, open).await?;
+    let open = || Queue::open(&inputs.store, &inputs.plan, inputs.index);
+    let queue = inputs.pace.at_start(Service::RunStore, open).await.map_err(Trouble::of_one_shard)?;
     let workers = inputs.workers.len();
     let chunk_rows = feed::chunk_rows(rows.saturating_sub(inputs.recorded.books.rows()), workers);
     let recorder = Recorder::new(inputs.store.clone(), inputs.index, &inputs.r#try, inputs.flush);
@@ -183,7 +187,7 @@ pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
     });
     let keeping = CancellationToken::new();
     let moving = async {
-        let working = work_all(shard.clone(), inputs.workers, queue, facts, &inputs.recorded, chunk_rows);
+        let working = work_all(shard.clone(), inputs.workers, queue, &inputs.recorded, chunk_rows);
         let (worked, written) = tokio::join!(working, keep::record(&shard, recorder, to_record));
         keeping.cancel();
         worked.and(written)
@@ -211,22 +215,11 @@ pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
     mark_done(&shard.store, &shard.pace, shard.index, &shard.r#try, books).await
 }
 
-async fn open_queue(
-    store: &RunStore,
-    plan: &Plan,
-    index: ShardIndex,
-) -> Result<(QueueReader, Option<FactsReader>), Fault> {
-    let queue = QueueReader::open(store, plan, index).await?;
-    let facts = FactsReader::open(store, plan, index).await?;
-    Ok((queue, facts))
-}
-
 /// Feeds the queue to all workers and waits for them.
 async fn work_all(
     shard: Arc<Shard>,
     workers: Vec<WorkerServices>,
-    queue: QueueReader,
-    facts: Option<FactsReader>,
+    queue: Queue,
     recorded: &RecordedRows,
     chunk_rows: usize,
 ) -> Result<(), Stop> {
@@ -238,7 +231,7 @@ async fn work_all(
     drop(to_workers);
     let fed = async {
         tokio::select! {
-            fed = feed::feed(queue, facts, recorded, chunk_rows, chunks) => fed.map_err(|stop| shard.end(stop)),
+            fed = feed::feed(queue, &shard.pace, recorded, chunk_rows, chunks) => fed.map_err(|stop| shard.end(stop)),
             () = shard.stop.cancelled() => Ok(()),
         }
     };

@@ -4,19 +4,26 @@ use crate::{
     domain::Plan,
     exit::{Exit, Stop},
     plan::{Present, differences, input_differences, lost_rows},
-    ports::Target,
+    ports::{Fault, Target},
     run_store::RunStore,
     settings::Settings,
 };
 
 use super::connect;
 
-/// Refuses where something is not as it was when the plan was made.
-pub async fn compare(store: &RunStore, plan: &Plan, target: &dyn Target, now: &Present) -> Result<(), Stop> {
-    connect::not_rolled_back(store).await?;
+/// Why this is not the run that was planned; `None` where everything is as it was.
+pub async fn refusal(
+    store: &RunStore,
+    plan: &Plan,
+    target: &dyn Target,
+    now: &Present,
+) -> Result<Option<Stop>, Fault> {
+    if let Some(stop) = connect::rolled_back(store).await? {
+        return Ok(Some(stop));
+    }
     let mut changed = differences(plan, now);
     changed.extend(lost_rows(store, target).await?);
-    if changed.is_empty() { Ok(()) } else { Err(Stop::new(Exit::Configuration, changed.join("; "))) }
+    Ok((!changed.is_empty()).then(|| Stop::new(Exit::Configuration, changed.join("; "))))
 }
 
 /// Refuses where an input is not the one that was planned. Both are read whole.

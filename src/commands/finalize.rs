@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use chrono::Utc;
 use encoding_rs::Encoding;
 use futures_util::FutureExt;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     adapters::kubernetes::ClusterJob,
@@ -20,10 +21,11 @@ use crate::{
     },
     inputs::CsvReader,
     plan::{Present, differences},
-    ports::Target,
+    ports::{Service, Target},
     report::summary::{Missing, StageLatency, Summary},
     run_store::{RunStore, names},
     settings::Settings,
+    shard::pace::Pace,
 };
 
 use super::{await_plan::await_plan, connect, patience::patiently};
@@ -88,7 +90,8 @@ async fn await_shards(settings: &Settings, store: &RunStore, job: &str) -> Resul
 pub async fn merge(settings: &Settings, store: &RunStore, plan: &Plan) -> Result<End, Stop> {
     let files = connect::target_blobs(settings)?;
     let target = connect::database(settings, 2, &format!("{}/finalize/{}", settings.run, std::process::id()));
-    let database = target.database().await?;
+    let pace = Pace::new(settings.work.give_up_after, CancellationToken::new());
+    let database = pace.at_start(Service::Database, || target.database()).await?;
     let changed = differences(plan, &Present::of(settings, &database, &files.location()));
     if !changed.is_empty() {
         return Err(Stop::new(Exit::Configuration, changed.join("; ")));

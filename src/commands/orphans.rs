@@ -10,7 +10,7 @@ use crate::{
     settings::Settings,
 };
 
-use super::{compare::compare, connect, finalize::WAIT_FOR_LOCK};
+use super::{compare::refusal, connect, finalize::WAIT_FOR_LOCK};
 
 /// Lists the blobs that killed processes of this run left behind; with `delete` removes them.
 pub async fn run(settings: &Settings, delete: bool) -> Result<Exit, Stop> {
@@ -23,7 +23,9 @@ pub async fn run(settings: &Settings, delete: bool) -> Result<Exit, Stop> {
     let target = connect::database(settings, 2, &format!("{}/orphans/{}", settings.run, std::process::id()));
     let now = Present::of(settings, &target.database().await?, &files.location());
     // In another database no row names the blobs of this run: all of them would look like orphans.
-    compare(&store, &plan, &target, &now).await?;
+    if let Some(stop) = refusal(&store, &plan, &target, &now).await? {
+        return Err(stop);
+    }
     let fence = connect::fence(settings, &plan, "orphans");
     let deadline = settings.work.give_up_after.min(WAIT_FOR_LOCK);
     let orphans = if delete {

@@ -22,12 +22,12 @@ use crate::{
     shard::{
         self, ShardInputs, WorkerServices,
         copy::{Budget, Copier},
-        pace::Pace,
+        pace::{Pace, Trouble},
         record, tries,
     },
 };
 
-use super::{await_plan::await_plan, compare::compare, connect};
+use super::{await_plan::await_plan, compare::refusal, connect};
 
 const SHOW_EVERY: Duration = Duration::from_secs(10);
 
@@ -85,7 +85,8 @@ pub async fn move_shard(
     };
     let ending = stop.child_token();
     let pace = Arc::new(Pace::new(settings.work.give_up_after, ending.clone()));
-    if pace.at_start(Service::RunStore, || store.done(index)).await?.is_some() {
+    let done = pace.at_start(Service::RunStore, || store.done(index)).await;
+    if done.map_err(Trouble::of_one_shard)?.is_some() {
         tracing::info!(%index, "every row of this shard has an outcome already");
         return Ok(());
     }
@@ -148,12 +149,17 @@ impl Process<'_> {
         if let Some(warehouse) = workers.first().and_then(|worker| worker.warehouse.clone()) {
             now.warehouse = Some(pace.at_start(Service::Warehouse, || warehouse.description()).await?);
         }
-        compare(store, plan, first.as_ref(), &now).await?;
+        if let Some(stop) =
+            pace.at_start(Service::Database, || refusal(store, plan, first.as_ref(), &now)).await?
+        {
+            return Err(stop);
+        }
         let host = host();
         pace.at_start(Service::RunStore, || tries::register(store, self.r#try, index, &host)).await?;
         pace.at_start(Service::TargetBlobs, || target_blobs.check()).await?;
         let catalogue = pace.at_start(Service::Database, || first.catalogue()).await?;
-        let recorded = pace.at_start(Service::RunStore, || record::recorded(store, plan, index)).await?;
+        let recorded = pace.at_start(Service::RunStore, || record::recorded(store, plan, index)).await;
+        let recorded = recorded.map_err(Trouble::of_one_shard)?;
         let progress = Progress::new(Instant::now(), self.rows, &recorded.books, settings.work.workers);
         Ok(ShardInputs {
             store: store.clone(),

@@ -8,7 +8,7 @@ use super::readers::JsonLines;
 use crate::{
     domain::{Fate, Outcome, Plan, RULES_VERSION},
     inputs::{Fingerprint, Hasher},
-    ports::{Fault, Target},
+    ports::{Fault, FaultKind, Target},
     run_store::RunStore,
     settings::{MarkerOnly, Settings},
 };
@@ -104,7 +104,12 @@ pub async fn lost_rows(store: &RunStore, target: &dyn Target) -> Result<Option<S
     let step = names.len().div_ceil(SEGMENTS_READ).max(1);
     let mut recorded = Vec::new();
     for name in names.iter().step_by(step) {
-        recorded.extend(migrated_in(store, name, LOOKED_UP - recorded.len()).await?);
+        match migrated_in(store, name, LOOKED_UP - recorded.len()).await {
+            Ok(launch_ids) => recorded.extend(launch_ids),
+            // Its own shard is refused for it, and so is the merge: no reason to stop the others.
+            Err(fault) if fault.kind == FaultKind::Corrupt => {}
+            Err(fault) => return Err(fault),
+        }
         if recorded.len() >= LOOKED_UP {
             break;
         }

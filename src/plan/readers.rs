@@ -168,7 +168,7 @@ async fn open<T: DeserializeOwned>(
     let location = store.describe(name);
     let Some(reader) = store.open(name).await? else {
         let what = format!("{location} is gone: restore it, or start a run with another name");
-        return Err(Fault::new(Service::RunStore, FaultKind::NotFound, what));
+        return Err(Fault::new(Service::RunStore, FaultKind::Corrupt, what));
     };
     Ok(JsonLines::new(reader.body, location, Some(sha256)))
 }

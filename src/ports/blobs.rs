@@ -115,8 +115,8 @@ pub trait Blobs: Send + Sync {
     /// Stores a local file of any size.
     async fn put_file(&self, name: &str, path: &Path, options: &PutOptions) -> Result<Stored, Fault>;
 
-    /// Server-side copy of `source`, which is `info` (its `ETag` is the condition, its MD5 the check);
-    /// [`FaultKind::Unsupported`] where the service cannot.
+    /// Server-side copy of `source`, which is `info` (its `ETag` is the condition, its MD5 the check; where it has
+    /// none, the copy is looked at for its length); [`FaultKind::Unsupported`] where the service cannot.
     async fn copy_from(
         &self,
         grant: &CopyGrant,

@@ -45,7 +45,10 @@ pub enum FaultKind {
     Throttled(Option<Duration>),
     /// The effect may or may not have taken place: settle by sending the same again.
     AnswerLost,
-    /// Credentials or rights.
+    /// Our own credentials are not accepted: wrong, at their end, or being rotated. The secret is read again with
+    /// each try.
+    Unauthenticated,
+    /// We are who we are, and may not.
     Denied,
     /// No such blob, table, column, database.
     NotFound,
@@ -53,7 +56,7 @@ pub enum FaultKind {
     Exists,
     /// The source is not what it was when first looked at.
     Changed,
-    /// Length or checksum differs.
+    /// Length or checksum differs, or what the run wrote is not as it was written.
     Corrupt,
     /// A constraint or type of the target refuses this row (name of the constraint).
     Rejected(String),
@@ -82,7 +85,8 @@ impl FaultKind {
         match self {
             Self::Unavailable | Self::Throttled(_) => Retry::Again,
             Self::AnswerLost => Retry::Settle,
-            Self::Denied
+            Self::Unauthenticated
+            | Self::Denied
             | Self::NotFound
             | Self::Exists
             | Self::Changed
@@ -105,13 +109,15 @@ pub struct Fault {
     pub kind: FaultKind,
     /// What happened, where, and what to do.
     pub what: String,
+    /// The HTTP status, where there was one.
+    pub status: Option<u16>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl Fault {
     /// A fault with no further cause.
     pub fn new(service: Service, kind: FaultKind, what: impl Into<String>) -> Self {
-        Self { service, kind, what: what.into(), source: None }
+        Self { service, kind, what: what.into(), status: None, source: None }
     }
 
     /// A fault with its cause, which `what` does not repeat.
@@ -121,7 +127,12 @@ impl Fault {
         what: impl Into<String>,
         source: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
-        Self { service, kind, what: what.into(), source: Some(source.into()) }
+        Self { service, kind, what: what.into(), status: None, source: Some(source.into()) }
+    }
+
+    /// Whether a process that has begun waits for it to pass: what may pass by itself, and credentials.
+    pub fn may_pass(&self) -> bool {
+        self.kind.retry() != Retry::Never || self.kind == FaultKind::Unauthenticated
     }
 
     /// The description and all its causes in one line, each said once.

@@ -67,7 +67,7 @@ pub trait Target: Send + Sync {
     /// `azure_blob_name`, in whatever container: the others may be orphans.
     async fn blob_names_of_tries(&self, names: &[String]) -> Result<HashSet<String>, Fault>;
 
-    /// Every launch id `rogo_…` that the target holds, in batches, in no order.
+    /// The launch id of every submission whose is `rogo_…`, in batches, in no order.
     async fn launch_ids(&self, each: &mut (dyn FnMut(Vec<String>) + Send)) -> Result<(), Fault>;
 
     /// Checks schema (tables, columns, types, constraints), rights, encoding, a pooler in transaction

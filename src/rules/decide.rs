@@ -4,7 +4,7 @@ use super::{
     RuleConfig,
     assessment::{CatalogueIndex, first_two_words},
     attempt_number::attempt_number,
-    files::{FileContext, planned_files},
+    files::{self, FileContext, planned_files},
     grade::{final_grade, not_missed},
     malpractice::{self, enforced_max_attempts},
     message::{fail, list, quoted},
@@ -121,30 +121,32 @@ fn sound_row(row: &QueuedRow) -> Result<AttemptId, Failure> {
         let message = "Attempt ID is not a whole number from 1 to 2147483647";
         return Err(fail(FailCode::AttemptIdInvalid, message));
     };
-    let with_nul: Vec<&str> = stored_cells(&row.cells)
-        .into_iter()
-        .filter_map(|(column, cell)| cell.contains('\0').then_some(column))
-        .collect();
+    let with_nul = columns_with_nul(&row.cells);
     if !with_nul.is_empty() {
         return Err(fail(FailCode::RowInvalid, format!("NUL in {}", list(with_nul))));
     }
     Ok(attempt)
 }
 
-/// Every cell that ends up in the target, itself or as a part of a name; not all of them in every row.
-fn stored_cells(cells: &SubmissionRow) -> [(&'static str, &str); 10] {
+/// The columns whose NUL would be stored, as a value or as a part of a file's name. Of URLs nothing is stored as it
+/// stands; that a NUL is no part of one is said where they are read.
+fn columns_with_nul(cells: &SubmissionRow) -> Vec<&'static str> {
+    let has_learner_files = !files::is_empty(&cells.learner_blob_urls);
+    let has_marker_files = !files::is_empty(&cells.marker_blob_urls);
+    let holds_nul = |cell: &str| cell.contains('\0');
     [
-        ("First Name", &cells.first_name),
-        ("Surname", &cells.surname),
-        ("Learner Email", &cells.learner_email),
-        ("Assessment ID", &cells.assessment_id),
-        ("Course Title", &cells.course_title),
-        ("Rogo User ID", &cells.rogo_user_id),
-        ("Rogo User Name", &cells.rogo_user_name),
-        ("Learner File Names", &cells.learner_file_names),
-        ("Learner Azure Blob URLs", &cells.learner_blob_urls),
-        ("Marker Azure Blob URLs", &cells.marker_blob_urls),
+        ("First Name", holds_nul(&cells.first_name)),
+        ("Surname", holds_nul(&cells.surname)),
+        ("Learner Email", holds_nul(&cells.learner_email)),
+        ("Assessment ID", has_marker_files && holds_nul(&cells.assessment_id)),
+        ("Course Title", holds_nul(&cells.course_title)),
+        ("Rogo User ID", has_learner_files && holds_nul(&cells.rogo_user_id)),
+        ("Rogo User Name", own_name(cells).is_empty() && holds_nul(&cells.rogo_user_name)),
+        ("Learner File Names", files::names_by_position(cells).any(holds_nul)),
     ]
+    .into_iter()
+    .filter_map(|(column, found)| found.then_some(column))
+    .collect()
 }
 
 fn not_a_duplicate(row: &QueuedRow) -> Result<(), Skip> {
@@ -215,9 +217,11 @@ fn context_title(cells: &SubmissionRow, exercise: &str) -> String {
 }
 
 fn full_name(cells: &SubmissionRow) -> String {
-    let name = format!("{} {}", cells.first_name.trim(), cells.surname.trim());
-    match name.trim() {
-        "" => cells.rogo_user_name.trim().to_owned(),
-        name => name.to_owned(),
-    }
+    let name = own_name(cells);
+    if name.is_empty() { cells.rogo_user_name.trim().to_owned() } else { name }
+}
+
+/// Blank where both names are.
+fn own_name(cells: &SubmissionRow) -> String {
+    format!("{} {}", cells.first_name.trim(), cells.surname.trim()).trim().to_owned()
 }

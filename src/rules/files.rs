@@ -57,7 +57,8 @@ fn items(cell: &str) -> impl Iterator<Item = &str> {
     cell.split(',').map(str::trim)
 }
 
-fn is_empty(cell: &str) -> bool {
+/// Whether a list has nothing but blank items.
+pub(super) fn is_empty(cell: &str) -> bool {
     items(cell).all(str::is_empty)
 }
 
@@ -73,17 +74,26 @@ fn sources(cell: &str, column: &str, allowed: &[Url], foreign: &mut Vec<String>)
     listed
 }
 
+/// The names that learner files take from their list.
+pub(super) fn names_by_position(cells: &SubmissionRow) -> impl Iterator<Item = &str> {
+    let certain = names_are_certain(cells);
+    let named = items(&cells.learner_blob_urls).zip(items(&cells.learner_file_names));
+    named.filter(move |(url, _)| certain && !url.is_empty()).map(|(_, name)| name)
+}
+
 /// Names go by position only while both lists are equally long: a comma inside a name shifts its list,
 /// and a name of another file would be worse than one from the URL.
+fn names_are_certain(cells: &SubmissionRow) -> bool {
+    items(&cells.learner_file_names).count() == items(&cells.learner_blob_urls).count()
+}
+
 fn learner_files(
     learner: Vec<Listed>,
     cells: &SubmissionRow,
     context: &FileContext,
 ) -> (Vec<PlannedFile>, Option<Note>) {
-    let mut names: Vec<&str> = items(&cells.learner_file_names).collect();
-    if names.len() != items(&cells.learner_blob_urls).count() {
-        names.clear();
-    }
+    let names: Vec<&str> =
+        if names_are_certain(cells) { items(&cells.learner_file_names).collect() } else { Vec::new() };
     let user = cells.rogo_user_id.trim();
     let uploaded_by = if user.is_empty() { context.email } else { user };
 

@@ -23,7 +23,9 @@ fn parse(text: &str) -> Result<f32, Defect> {
     if !text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')) {
         return Err(Defect::NotANumber);
     }
-    finite(text.parse().map_err(|_| Defect::NotANumber)?)
+    let number = text.parse().map_err(|_| Defect::NotANumber)?;
+    let digits = text.split(['e', 'E']).next().unwrap_or_default();
+    fitting(number, digits.bytes().any(|digit| matches!(digit, b'1'..=b'9')))
 }
 
 fn narrow(number: f64) -> Result<f32, Defect> {
@@ -31,11 +33,13 @@ fn narrow(number: f64) -> Result<f32, Defect> {
         return Err(Defect::NotANumber);
     }
     #[expect(clippy::cast_possible_truncation, reason = "rounds to the nearest; too large becomes infinite")]
-    finite(number as f32)
+    fitting(number as f32, number != 0.0)
 }
 
-fn finite(number: f32) -> Result<f32, Defect> {
-    if number.is_finite() { Ok(number) } else { Err(Defect::TooLarge) }
+/// What PostgreSQL would take: neither too large nor, `is_something` but too small, rounded to nothing.
+fn fitting(number: f32, is_something: bool) -> Result<f32, Defect> {
+    let is_lost = is_something && number == 0.0;
+    if number.is_finite() && !is_lost { Ok(number) } else { Err(Defect::DoesNotFit) }
 }
 
 #[cfg(test)]
@@ -60,12 +64,12 @@ mod tests {
             ("1.2E+1", 12.0),
             ("12e-1", 1.2),
             ("0000000000000000000000000000000000000000000000001", 1.0),
-            ("1e-60", 0.0),
+            ("1e-45", f32::from_bits(1)),
+            ("-0.0e99", 0.0),
             ("3.4028235e38", f32::MAX),
         ] {
             assert_eq!(of(text), Ok(Some(expected)), "{text:?}");
         }
-        assert_eq!(real(&Value::Number(1e-60)), Ok(Some(0.0)));
         assert_eq!(real(&Value::Number(0.1)), Ok(Some(0.1)));
     }
 
@@ -78,8 +82,11 @@ mod tests {
         {
             assert_eq!(of(text), Err(Defect::NotANumber), "{text:?}");
         }
-        assert_eq!(of("1e39"), Err(Defect::TooLarge));
-        assert_eq!(real(&Value::Number(1e39)), Err(Defect::TooLarge));
+        for text in ["1e39", "1e-60", "-0.00001e-50"] {
+            assert_eq!(of(text), Err(Defect::DoesNotFit), "{text:?}");
+        }
+        assert_eq!(real(&Value::Number(1e-60)), Err(Defect::DoesNotFit));
+        assert_eq!(real(&Value::Number(1e39)), Err(Defect::DoesNotFit));
         assert_eq!(real(&Value::Number(f64::INFINITY)), Err(Defect::NotANumber));
         assert_eq!(real(&Value::Bool(true)), Err(Defect::NotANumber));
     }

@@ -9,6 +9,9 @@ pub(super) fn permitted(text: &str, allowed: &[Url]) -> Result<Url, String> {
     if text.contains(char::is_control) {
         return Err("is not a URL: it contains control characters".into());
     }
+    if has_bare_percent(text) {
+        return Err("is not a URL: it contains \"%\", which must be written as %25".into());
+    }
     let url = Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err("carries a user name or password".into());
@@ -25,6 +28,12 @@ pub(super) fn permitted(text: &str, allowed: &[Url]) -> Result<Url, String> {
         return Err(format!("is not below an allowed source; its server is {}", server(&url)));
     }
     Ok(url)
+}
+
+/// Whether a `%` encodes nothing: the parser lets it pass, the server need not.
+fn has_bare_percent(text: &str) -> bool {
+    let is_encoded = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+    text.split('%').skip(1).any(|rest| !is_encoded(rest))
 }
 
 /// Whether a segment of the path is `..`, however it is written: also between `%2f` and `%5c`, which a folder
@@ -114,6 +123,10 @@ mod tests {
             ("https://acc.example.net/learner%20files/..", "\"..\""),
             ("file:///demo/files/x%2f.. ", "\"..\""),
             ("https://acc.example.net/learner%20files/a#1.docx", "%23"),
+            ("https://acc.example.net/learner%20files/100%.docx", "%25"),
+            ("https://acc.example.net/learner%20files/%2", "%25"),
+            ("https://acc.example.net/learner%20files/%%25.docx", "%25"),
+            ("https://acc.example.net/learner%20files/%é1.docx", "%25"),
             ("https://acc.example.net/learner%20files/a\nb", "control"),
             ("/learner%20files/a", "not a URL"),
             ("a.docx", "not a URL"),

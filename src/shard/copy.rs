@@ -110,7 +110,10 @@ impl Copier {
         match self.target.copy_from(&grant, &info, name, options).await {
             Ok(stored) => self.prove(name, &stored, &info, info.md5).await.map(Some),
             Err(fault) if fault.kind == FaultKind::Exists => {
-                self.own_earlier(fault, name, options, info.size_bytes, info.md5).await.map(Some)
+                let mut earlier = self.own_earlier(fault, name, options, info.size_bytes, info.md5).await?;
+                // The MD5 that it stores is what the source claims: how its bytes were compared, nobody knows any more.
+                earlier.md5_proven = false;
+                Ok(Some(earlier))
             }
             Err(fault) if matters_to_every_way(&fault) => Err(fault),
             // The service cannot do it, or may not read there what we may.
@@ -240,9 +243,14 @@ impl Copier {
     }
 }
 
-/// Whether streaming would meet the same fault: it may pass by itself, or the source is gone or another.
+/// Whether streaming would meet the same fault: it may pass by itself, the source is gone, another, or not what it says
+/// it is, or the target lets nobody in.
 fn matters_to_every_way(fault: &Fault) -> bool {
-    fault.kind.retry() != Retry::Never || matches!(fault.kind, FaultKind::NotFound | FaultKind::Changed)
+    match fault.kind {
+        FaultKind::NotFound | FaultKind::Changed | FaultKind::Corrupt => true,
+        FaultKind::Unauthenticated => fault.service == Service::TargetBlobs,
+        _ => fault.kind.retry() != Retry::Never,
+    }
 }
 
 /// Reads until the part is full or the stream ends; what came beyond the part is left in `over`. A part that

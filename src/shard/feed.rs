@@ -1,12 +1,21 @@
-//! Feed: reads the shard's queue once, in order, and hands out chunks of rows that have no outcome yet.
+//! Feed: reads the shard's queue in order, and hands out chunks of rows that have no outcome yet.
+
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
 
 use crate::{
-    domain::{Facts, QueuedRow},
+    domain::{Facts, Plan, QueuedRow, ShardIndex},
     exit::Stop,
     plan::{FactsReader, QueueReader},
+    ports::{Fault, Service},
+    run_store::RunStore,
 };
 
-use super::record::RecordedRows;
+use super::{
+    pace::{Pace, Trouble},
+    record::RecordedRows,
+};
 
 /// Rows that are gathered together: one round trip per service serves them all.
 pub type Chunk = Vec<FedRow>;
@@ -29,34 +38,82 @@ pub fn needs_facts(row: &QueuedRow) -> bool {
     row.attempt.is_some() && row.newer_row.is_none() && row.held_launch_id.is_none()
 }
 
+/// The shard's queue, and its facts file where there is one, read to some place.
+pub struct Queue {
+    store: RunStore,
+    plan: Arc<Plan>,
+    index: ShardIndex,
+    /// `None` after a fault: it is opened again, and read to its place.
+    readers: Option<(QueueReader, Option<FactsReader>)>,
+    /// Rows that were handed out, or have an outcome.
+    passed: u64,
+}
+
+impl Queue {
+    /// Opens both files: what is missing is known before the first row.
+    pub async fn open(store: &RunStore, plan: &Arc<Plan>, index: ShardIndex) -> Result<Self, Fault> {
+        let mut queue = Self { store: store.clone(), plan: plan.clone(), index, readers: None, passed: 0 };
+        queue.readers = Some(queue.reopen().await?);
+        Ok(queue)
+    }
+
+    /// The next rows, at most `rows`, without those that are recorded; empty at the end. After a fault the same rows
+    /// may be asked for again.
+    async fn chunk(&mut self, recorded: &RecordedRows, rows: usize) -> Result<Chunk, Fault> {
+        let (mut queue, mut facts) = match self.readers.take() {
+            Some(readers) => readers,
+            None => self.reopen().await?,
+        };
+        let mut chunk = Chunk::with_capacity(rows);
+        let mut passed = self.passed;
+        while chunk.len() < rows
+            && let Some(row) = queue.next().await?
+        {
+            passed += 1;
+            let facts = match (&mut facts, row.attempt) {
+                (Some(reader), Some(attempt)) if needs_facts(&row) => Some(reader.of(attempt).await?),
+                _ => None,
+            };
+            if !recorded.contains(row.number) {
+                chunk.push(FedRow { row, facts });
+            }
+        }
+        self.passed = passed;
+        self.readers = Some((queue, facts));
+        Ok(chunk)
+    }
+
+    /// The facts follow by themselves: they are looked up in the order of the queue.
+    async fn reopen(&self) -> Result<(QueueReader, Option<FactsReader>), Fault> {
+        let mut queue = QueueReader::open(&self.store, &self.plan, self.index).await?;
+        let facts = FactsReader::open(&self.store, &self.plan, self.index).await?;
+        for _ in 0..self.passed {
+            queue.next().await?;
+        }
+        Ok((queue, facts))
+    }
+}
+
 /// Reads the whole queue into `chunks`; ends early where nobody takes them any more.
 pub async fn feed(
-    mut queue: QueueReader,
-    mut facts: Option<FactsReader>,
+    queue: Queue,
+    pace: &Pace,
     recorded: &RecordedRows,
     rows_per_chunk: usize,
     chunks: async_channel::Sender<Chunk>,
 ) -> Result<(), Stop> {
-    let mut chunk = Chunk::with_capacity(rows_per_chunk);
-    while let Some(row) = queue.next().await? {
-        let row_facts = match (&mut facts, row.attempt) {
-            (Some(reader), Some(attempt)) if needs_facts(&row) => Some(reader.of(attempt).await?),
-            _ => None,
+    let queue = Mutex::new(queue);
+    let read = || async { queue.lock().await.chunk(recorded, rows_per_chunk).await };
+    loop {
+        let chunk = match pace.steady(&[Service::RunStore], read).await {
+            Ok(chunk) if chunk.is_empty() => return Ok(()),
+            Ok(chunk) => chunk,
+            Err(Trouble::Stopping) => return Ok(()),
+            Err(trouble) => return Err(trouble.into()),
         };
-        if recorded.contains(row.number) {
-            continue;
-        }
-        chunk.push(FedRow { row, facts: row_facts });
-        if chunk.len() == rows_per_chunk {
-            let full = std::mem::replace(&mut chunk, Chunk::with_capacity(rows_per_chunk));
-            if chunks.send(full).await.is_err() {
-                return Ok(());
-            }
+        if chunks.send(chunk).await.is_err() {
+            // Nobody takes it: the shard is stopping.
+            return Ok(());
         }
     }
-    if !chunk.is_empty() {
-        // Nobody takes it: the shard is stopping.
-        drop(chunks.send(chunk).await);
-    }
-    Ok(())
 }

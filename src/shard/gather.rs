@@ -22,6 +22,8 @@ pub struct GatheredRow {
     pub facts: Facts,
     /// What this run itself wrote for the attempt, before a crash or in a twin process.
     pub written: Option<HeldSubmission>,
+    /// The launch id of a launch session that stands in the row's way: no submission belongs to it.
+    pub lone_launch_session: Option<String>,
 }
 
 /// Gathers a chunk: what the target holds, then what the warehouse holds.
@@ -35,10 +37,11 @@ pub async fn gather(
     let mut asked = Vec::new();
     for FedRow { mut row, facts } in chunk {
         let found = row.attempt.filter(|_| needs_facts(&row)).and_then(|attempt| held.remove(&attempt));
-        let mut written = None;
+        let (mut written, mut lone_launch_session) = (None, None);
         if let Some(found) = found {
-            let ours = shard.pace.steady(&[Service::RunStore], || shard.tries.wrote(&found)).await?;
-            if ours {
+            if found.submission_id.is_none() {
+                lone_launch_session = Some(found.launch_id);
+            } else if shard.pace.steady(&[Service::RunStore], || shard.tries.wrote(&found)).await? {
                 written = Some(found);
             } else {
                 row.held_launch_id = Some(found.launch_id);
@@ -47,7 +50,7 @@ pub async fn gather(
         if facts.is_none() && needs_facts(&row) {
             asked.extend(row.attempt.map(|attempt| (rows.len(), attempt)));
         }
-        rows.push(GatheredRow { row, facts: facts.unwrap_or_default(), written });
+        rows.push(GatheredRow { row, facts: facts.unwrap_or_default(), written, lone_launch_session });
     }
     fill_facts(shard, services, &mut rows, &asked).await?;
     Ok(rows)

@@ -22,7 +22,7 @@ use tries::{Tries, Verdict, asks_for_patience};
 
 use crate::{
     exit::{Exit, Stop},
-    ports::{Fault, Retry, Service},
+    ports::{Fault, FaultKind, Service},
     report::progress::State,
 };
 
@@ -38,6 +38,18 @@ pub enum Trouble {
     Process(Stop),
     /// The process was told to stop while it waited; the row keeps no outcome.
     Stopping,
+}
+
+impl Trouble {
+    /// The end of a shard: what is wrong with its own files in the run store is no other shard's matter.
+    pub fn of_one_shard(self) -> Stop {
+        match self {
+            Self::Row(fault) if fault.kind == FaultKind::Corrupt => {
+                Stop::new(Exit::DataRefused, fault.chain())
+            }
+            other => other.into(),
+        }
+    }
 }
 
 impl From<Trouble> for Stop {
@@ -173,8 +185,8 @@ impl Pace {
         (result, vouched)
     }
 
-    /// As [`Pace::steady`], before the first row: what will not pass by itself (credentials, rights, names)
-    /// is returned at once.
+    /// As [`Pace::steady`], before the first row: what will not pass by itself (rights, names, addresses) is returned
+    /// at once. Credentials may be rotated just now, and one process that ends for them would end all.
     pub async fn at_start<T, O>(
         &self,
         service: Service,
@@ -188,9 +200,8 @@ impl Pace {
                 let asking = operation();
                 async {
                     match asking.await {
-                        Err(fault) if fault.kind.retry() == Retry::Never => Ok(Err(fault)),
-                        Err(fault) => Err(fault),
-                        Ok(result) => Ok(Ok(result)),
+                        Err(fault) if fault.may_pass() => Err(fault),
+                        settled => Ok(settled),
                     }
                 }
             })

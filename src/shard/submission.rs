@@ -1,5 +1,7 @@
 //! One submission: its files copied, its rows committed, its outcome settled.
 
+mod blame;
+
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     time::Instant,
@@ -8,13 +10,15 @@ use std::{
 use futures_util::future::join_all;
 
 use crate::{
-    domain::{FailCode, Failure, Fate, FileKind, Migrated, Migration, Note, PlannedFile, Skip, SkipCode},
-    exit::{Exit, Stop},
+    domain::{Fate, Migrated, Migration, Note, PlannedFile, Skip, SkipCode},
     ports::{Committed, CopiedFile, Fault, FaultKind, HeldSubmission, Service},
     rules,
 };
 
 use super::{Shard, WorkerServices, copy::Copied, pace::Trouble};
+
+pub use blame::lone_launch_session;
+use blame::{blame_commit, blame_file};
 
 /// Copies and commits. An `Err` leaves the row without an outcome: the process is ending.
 pub async fn migrate(
@@ -180,6 +184,9 @@ async fn commit(
     if !answer_lost {
         undo(shard, copied).await;
     }
+    if held.submission_id.is_none() {
+        return Ok(lone_launch_session(&held.launch_id).into());
+    }
     if shard.pace.steady(&[Service::RunStore], || shard.tries.wrote(&held)).await? {
         return Ok(fate);
     }
@@ -217,77 +224,4 @@ async fn undo(shard: &Shard, copied: Copied) {
         tracing::warn!(fault = %fault.chain(), "blobs of a failed row stay until finalize sweeps them");
         shard.left_blobs();
     }
-}
-
-/// The failure of a row one of whose files could not be copied. The file is named by its place: its name
-/// and path may be personal data, and the failure CSV holds them anyway.
-fn blame_file(shard: &Shard, fault: &Fault, file: &PlannedFile) -> Result<Failure, Trouble> {
-    tracing::debug!(fault = %fault.chain(), "a file could not be copied");
-    let (code, what) = match (&fault.kind, fault.service) {
-        (FaultKind::Fenced, _) => return Err(retired(shard)),
-        (FaultKind::NotFound, Service::SourceBlobs) => (FailCode::FileMissing, "is not at its source"),
-        (FaultKind::Denied, Service::SourceBlobs) => {
-            (FailCode::FileForbidden, "may not be read: its source refused")
-        }
-        (FaultKind::Changed, _) => (FailCode::FileChanged, "changed at its source while it was copied"),
-        (FaultKind::Corrupt, _) => (
-            FailCode::FileCorrupt,
-            "does not have the length or MD5 that its source says, in each of three tries",
-        ),
-        (FaultKind::Exists | FaultKind::Unsupported, _) => (FailCode::InternalError, "could not be stored"),
-        (
-            FaultKind::Unavailable
-            | FaultKind::Throttled(_)
-            | FaultKind::AnswerLost
-            | FaultKind::Denied
-            | FaultKind::NotFound
-            | FaultKind::Misconfigured
-            | FaultKind::Rejected(_),
-            service,
-        ) => {
-            let what = match service {
-                Service::TargetBlobs => {
-                    "could not be stored: the target failed at each try, and answered before and after"
-                }
-                _ => "could not be read: its server failed at each try, and answered before and after",
-            };
-            (FailCode::Unavailable, what)
-        }
-    };
-    let kind = match file.kind {
-        FileKind::Learner => "learner",
-        FileKind::Marker => "marker",
-    };
-    let server = &file.source[..url::Position::BeforePath];
-    let message =
-        format!("file {} of the submission (a {kind} file, from {server}) {what}", file.upload_order);
-    Ok(Failure { code, message })
-}
-
-/// The failure of a row that could not be committed.
-fn blame_commit(shard: &Shard, fault: &Fault) -> Result<Failure, Trouble> {
-    let code = match &fault.kind {
-        FaultKind::Fenced => return Err(retired(shard)),
-        FaultKind::Rejected(_) => FailCode::TargetRejected,
-        FaultKind::Unavailable
-        | FaultKind::Throttled(_)
-        | FaultKind::AnswerLost
-        | FaultKind::Denied
-        | FaultKind::NotFound
-        | FaultKind::Misconfigured => FailCode::Unavailable,
-        FaultKind::Exists | FaultKind::Changed | FaultKind::Corrupt | FaultKind::Unsupported => {
-            FailCode::InternalError
-        }
-    };
-    Ok(Failure { code, message: fault.chain() })
-}
-
-/// A retired process has no rows any more.
-fn retired(shard: &Shard) -> Trouble {
-    shard.left_blobs();
-    let message = format!(
-        "this process (try {}) was retired: finalize, rollback or a sweep ran while it was cut off. It wrote nothing since; run again",
-        shard.r#try
-    );
-    Trouble::Process(Stop::new(Exit::Temporary, message))
 }

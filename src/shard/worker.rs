@@ -115,12 +115,18 @@ impl Worker {
     /// Decides the row; what needs no copy is settled here, the rest goes under way.
     async fn begin(&self, row: GatheredRow, under_way: &mut JoinSet<Result<(), Stop>>) -> Result<(), Stop> {
         let began = Instant::now();
-        let GatheredRow { row, facts, written } = row;
+        let GatheredRow { row, facts, written, lone_launch_session } = row;
         let (number, attempt) = (row.number, row.attempt);
         let decision = std::panic::catch_unwind(AssertUnwindSafe(|| {
             decide(&row, &facts, &self.shard.catalogue, &self.shard.rules)
         }))
         .unwrap_or_else(|_| Decision::Fail(panicked()));
+        let decision = match (decision, lone_launch_session) {
+            (Decision::Migrate(_), Some(launch_id)) => {
+                Decision::Fail(submission::lone_launch_session(&launch_id))
+            }
+            (decision, _) => decision,
+        };
         let work = match (decision, written) {
             (Decision::Migrate(migration), None) => Work::Migrate(migration),
             // The target holds what this run wrote, whatever the facts say by now.
@@ -141,11 +147,15 @@ impl Worker {
         }
         let worker = self.clone();
         let span = tracing::info_span!("submission", row = number, attempt = attempt.map(AttemptId::get));
+        let reaches_copy = matches!(work, Work::Migrate(_));
         let under_way_now = async move {
             let fate = AssertUnwindSafe(worker.work(work)).catch_unwind().await.unwrap_or_else(|_| {
                 worker.shard.left_blobs();
                 Ok(panicked().into())
             });
+            if reaches_copy && let Ok(fate) = &fate {
+                worker.count(fate);
+            }
             worker.settle(number, attempt, began, fate).await
         };
         under_way.spawn(under_way_now.instrument(span));
@@ -158,13 +168,14 @@ impl Worker {
             Work::Recover(decided, written) => {
                 submission::recover(shard, services, decided.as_deref(), written).await
             }
-            Work::Migrate(migration) => {
-                let fate = submission::migrate(shard, services, &migration).await?;
-                if let Err(open) = shard.breaker.count(matches!(fate, Fate::Failed { .. })) {
-                    shard.end(open);
-                }
-                Ok(fate)
-            }
+            Work::Migrate(migration) => submission::migrate(shard, services, &migration).await,
+        }
+    }
+
+    /// One more row that reached copy.
+    fn count(&self, fate: &Fate) {
+        if let Err(open) = self.shard.breaker.count(matches!(fate, Fate::Failed { .. })) {
+            self.shard.end(open);
         }
     }
 

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rogo_migrate::domain::{FailCode, NoteCode, SkipCode};
+use rogo_migrate::{
+    domain::{FailCode, NoteCode, SkipCode, SubmissionIds},
+    sample::LMS_INSTANCE,
+};
 
 use crate::support::app::{Sample, TestApp, assert_same};
 
@@ -61,6 +64,60 @@ async fn a_new_run_skips_what_an_earlier_one_migrated() {
     let skipped = app.result("skipped.csv").matches("already_migrated").count();
     assert!(skipped >= migrated, "{skipped} skipped, {migrated} were migrated");
     assert_eq!(app.blobs().await.len(), blobs);
+}
+
+#[tokio::test]
+async fn an_attempt_is_migrated_where_a_submission_says_so_and_a_launch_session_alone_refuses_its_row() {
+    let sample = Sample::with(12, 12, |options| options.plain = true).await;
+    let app = TestApp::new(&sample).await;
+    let mut reader = csv::Reader::from_path(sample.path("submission_files.csv")).unwrap();
+    let place = reader.headers().unwrap().iter().position(|name| name == "Attempt ID").unwrap();
+    let attempts: Vec<String> = reader.records().map(|row| row.unwrap()[place].to_owned()).collect();
+    let ours = |row: usize| SubmissionIds::new(LMS_INSTANCE, attempts[row - 1].parse().unwrap()).launch_id();
+    let older = |row: usize| format!("rogo_{}_1733011200000k3x9q0z7a", attempts[row - 1]);
+    let session = |id: &str| {
+        format!(
+            "insert into lti_launch_sessions (launch_id, consumer_key, expires_at) values ('{id}', 'k', now());"
+        )
+    };
+    let submission =
+        |id: &str| format!("insert into assignment_submissions (lti_launch_id) values ('{id}');");
+    let (alone, meanwhile) = (ours(1), ours(2));
+    app.database
+        .run(&[session(&alone), session(&older(3)), submission(&older(4)), submission(&ours(5))].concat())
+        .await;
+    // One that comes when the row's files are copied already.
+    app.database
+        .run(&format!(
+            "create function come_between() returns trigger language plpgsql as $$ begin
+                 if new.launch_id = '{meanwhile}' and new.consumer_key <> 'k' then {} end if;
+                 return new;
+             end $$;
+             create trigger come_between before insert on lti_launch_sessions
+                 for each row execute function come_between()",
+            session(&meanwhile)
+        ))
+        .await;
+    app.run(&["run"]).await.expect(0);
+    let fates = app.outcomes();
+    let fate = |kind: &str, code: &str| (kind.to_owned(), code.to_owned());
+    for (row, expected) in [
+        (1, fate("failed", "target_rejected")),
+        (2, fate("failed", "target_rejected")),
+        (3, fate("migrated", "")),
+        (4, fate("skipped", "already_migrated")),
+        (5, fate("skipped", "already_migrated")),
+        (6, fate("migrated", "")),
+    ] {
+        assert_eq!(fates[&row], expected, "row {row}");
+    }
+    let failed = app.result("submissions_failed_migration.csv");
+    for launch_id in [alone, meanwhile] {
+        assert!(failed.contains(&format!("refuses the row: {launch_id} stands there")), "{failed}");
+    }
+    assert_eq!(app.blobs().await.len(), usize::try_from(app.database.number(
+        "select count(*) from submission_files where azure_blob_name is not null and submission_id not like 'submission-%'"
+    ).await).unwrap(), "what a refused row had copied is gone");
 }
 
 #[tokio::test]

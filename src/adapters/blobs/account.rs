@@ -118,6 +118,17 @@ impl Account {
         Self { service, version: BlobClientOptions::default().version, identity, options, pipeline }
     }
 
+    /// The fault that `error` stands for, while `doing`. Who shows no credentials of ours, but a URL's own signature
+    /// or none, is refused for the file's sake.
+    pub fn fault(&self, error: &azure_core::Error, doing: &str) -> Fault {
+        let mut fault = faults::of(error, self.service, doing);
+        let anonymous = matches!(self.identity, Identity::Anonymous);
+        if anonymous && fault.kind == FaultKind::Unauthenticated {
+            fault.kind = FaultKind::Denied;
+        }
+        fault
+    }
+
     /// The URL as it is requested: with the account's SAS, where that is how we are let in.
     pub fn authorised(&self, url: &Url) -> Result<Url, Fault> {
         let mut url = url.clone();
@@ -203,14 +214,24 @@ impl Rotating {
     fn now(&self, service: Service) -> Result<Arc<ConnectionString>, Fault> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(self.secret, Secret::File(_)) && current.0.elapsed() > REREAD_AFTER {
-            let fresh = parse(&self.secret, service)?;
-            if fresh.endpoint != self.endpoint {
-                let what = "the connection string now names another account than at the start; restart";
-                return Err(misconfigured(service, what));
-            }
-            *current = (Instant::now(), Arc::new(fresh));
+            *current = (Instant::now(), Arc::new(self.fresh(service)?));
         }
         Ok(current.1.clone())
+    }
+
+    /// The connection string as it is now. One that cannot be used is no file's fault, and may be half-way replaced.
+    fn fresh(&self, service: Service) -> Result<ConnectionString, Fault> {
+        let fresh = parse(&self.secret, service).and_then(|fresh| {
+            if fresh.endpoint == self.endpoint {
+                return Ok(fresh);
+            }
+            let what = "the connection string now names another account than at the start; restart";
+            Err(misconfigured(service, what))
+        });
+        fresh.map_err(|mut fault| {
+            fault.kind = FaultKind::Unauthenticated;
+            fault
+        })
     }
 }
 

@@ -160,7 +160,16 @@ impl Blobs for AzureBlobs {
     ) -> Result<Stored, Fault> {
         let blob = self.account.blob(&self.blob_url(name)?)?.block_blob_client();
         let doing = format!("copying into {}", self.place(name));
-        server_copy::copy(&blob, self.service(), &doing, grant, info, options).await
+        let md5 = server_copy::copy(&blob, self.service(), &doing, grant, info, options).await?;
+        if md5.is_some() {
+            return Ok(Stored { size_bytes: info.size_bytes, md5 });
+        }
+        // Nobody has compared the bytes: their number at least is looked at.
+        let stands = self.head(name).await?.ok_or_else(|| {
+            let what = format!("{doing}: the copy was gone when it was looked at");
+            Fault::new(self.service(), FaultKind::Unavailable, what)
+        })?;
+        Ok(Stored { size_bytes: stands.size_bytes, md5: None })
     }
 
     async fn get(&self, name: &str) -> Result<Option<BlobReader>, Fault> {
@@ -196,8 +205,7 @@ impl Blobs for AzureBlobs {
 /// What is known of the blob at `url`.
 pub(super) async fn head(account: &Account, url: &Url, name: &str) -> Result<BlobInfo, Fault> {
     let response = account.blob(url)?.get_properties(None).await;
-    let response =
-        response.map_err(|error| faults::of(&error, account.service, &format!("looking at {name}")))?;
+    let response = response.map_err(|error| account.fault(&error, &format!("looking at {name}")))?;
     Ok(reader::info_of(name, response.headers()))
 }
 

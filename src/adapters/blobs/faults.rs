@@ -39,8 +39,9 @@ pub(super) fn of(error: &Error, service: Service, doing: &str) -> Fault {
             Fault::new(service, FaultKind::Unavailable, what)
         }
         ErrorKind::Credential => {
+            // The identity's client calls everything so, a network that is away included.
             let what = format!("{doing}: {error}; sign in, or give a connection string");
-            Fault::new(service, FaultKind::Denied, what)
+            Fault::new(service, FaultKind::Unavailable, what)
         }
         ErrorKind::DataConversion => {
             let what = format!("{doing}: the answer could not be read ({})", root_cause(error));
@@ -69,8 +70,14 @@ pub(super) fn of_status(
     }
     let (kind, advice) = kind_of(status, code, retry_after(response));
     let code = if code.is_empty() { String::new() } else { format!(" {code}") };
-    Fault::new(service, kind, format!("{doing}: {status}{code}{advice}"))
+    let mut fault = Fault::new(service, kind, format!("{doing}: {status}{code}{advice}"));
+    fault.status = Some(status);
+    fault
 }
+
+/// What is said of those who show credentials, or have none that are ours.
+const NOT_ALLOWED: &str =
+    ": not allowed; check the connection string or identity, its rights, the SAS's end and the firewall";
 
 fn kind_of(status: u16, code: &str, retry_after: Option<Duration>) -> (FaultKind, &'static str) {
     match (status, code) {
@@ -81,11 +88,13 @@ fn kind_of(status: u16, code: &str, retry_after: Option<Duration>) -> (FaultKind
         // The first is what a SAS that may create but not overwrite gets in the place of a 409, the second the
         // condition of a create-only write, as some answer it.
         (403, "UnauthorizedBlobOverwrite") | (412, "TargetConditionNotMet") => (FaultKind::Exists, ""),
-        // Which of them it is, a wrong key, a missing right or a closed firewall, the codes do not say reliably.
-        (401 | 403, _) => (
-            FaultKind::Denied,
-            ": not allowed; check the connection string or identity, its rights, the SAS's end and the firewall",
-        ),
+        // A key, a signature or a token that is not accepted, or a firewall: nothing that one file is to blame for.
+        (401, _)
+        | (400 | 403, "AuthenticationFailed" | "InvalidAuthenticationInfo" | "AuthorizationFailure")
+        | (403, "AccountIsDisabled" | "KeyBasedAuthenticationNotPermitted") => {
+            (FaultKind::Unauthenticated, NOT_ALLOWED)
+        }
+        (403, _) => (FaultKind::Denied, NOT_ALLOWED),
         (409, "BlobArchived" | "BlobBeingRehydrated") => {
             (FaultKind::Denied, ": the file is in the archive tier; rehydrate it")
         }
@@ -163,8 +172,10 @@ mod tests {
     fn every_status_has_its_kind() {
         for (status, code, expected) in [
             (404, "BlobNotFound", FaultKind::NotFound),
-            (401, "", FaultKind::Denied),
-            (403, "AuthenticationFailed", FaultKind::Denied),
+            (401, "", FaultKind::Unauthenticated),
+            (400, "InvalidAuthenticationInfo", FaultKind::Unauthenticated),
+            (403, "AuthenticationFailed", FaultKind::Unauthenticated),
+            (403, "AuthorizationPermissionMismatch", FaultKind::Denied),
             (403, "UnauthorizedBlobOverwrite", FaultKind::Exists),
             (409, "BlobAlreadyExists", FaultKind::Exists),
             (409, "BlobArchived", FaultKind::Denied),

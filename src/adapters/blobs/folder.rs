@@ -81,7 +81,8 @@ impl FolderBlobs {
         tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o666)).tempfile_in(partial)
     }
 
-    /// Puts a filled file in its place, so that it lasts.
+    /// Puts a filled file in its place, so that it lasts. Its properties are written before: a disk that is full leaves
+    /// neither, and no file without what tells whose it is.
     fn place(
         &self,
         name: &str,
@@ -94,7 +95,11 @@ impl FolderBlobs {
         file.as_file().sync_all().map_err(fault)?;
         let parent = path.parent().unwrap_or(&self.root);
         fs::create_dir_all(parent).map_err(fault)?;
-        let file = match options.existing {
+        // A file keeps its inode, time and length on its way.
+        let metadata = file.as_file().metadata().map_err(fault)?;
+        let (beside, partial) = (self.sidecar(name), self.root.join(PARTIAL));
+        let properties = sidecar::write(&beside, &partial, &metadata, md5, options).map_err(fault)?;
+        match options.existing {
             // A rename that refuses to replace, else a hard link: one of several at a time wins.
             Existing::Keep => {
                 file.persist_noclobber(&path).map_err(|error| self.no_links(error.error, name))?
@@ -102,9 +107,7 @@ impl FolderBlobs {
             Existing::Replace => file.persist(&path).map_err(|error| fault(error.error))?,
         };
         fs::File::open(parent).and_then(|folder| folder.sync_all()).map_err(fault)?;
-        let metadata = file.metadata().map_err(fault)?;
-        let partial = self.root.join(PARTIAL);
-        sidecar::write(&self.sidecar(name), &partial, &metadata, md5, options).map_err(fault)?;
+        properties.persist(beside).map_err(|error| fault(error.error))?;
         Ok(Stored { size_bytes: metadata.len(), md5: Some(md5) })
     }
 
@@ -254,40 +257,4 @@ fn is_absent(error: &io::Error) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::SystemTime;
-
-    use super::{walk::PARTIAL_FORGOTTEN, *};
-
-    #[test]
-    fn an_abandoned_partial_file_is_removed_and_a_fresh_one_stays() {
-        let folder = tempfile::tempdir().unwrap();
-        let blobs = FolderBlobs::new(folder.path(), Service::RunStore).unwrap();
-        let (_, old) = blobs.begin().unwrap().keep().unwrap();
-        let (_, fresh) = blobs.begin().unwrap().keep().unwrap();
-        let long_ago = SystemTime::now() - PARTIAL_FORGOTTEN * 2;
-        fs::File::options().write(true).open(&old).unwrap().set_modified(long_ago).unwrap();
-        blobs.forget_partial().unwrap();
-        assert!(!old.exists() && fresh.exists());
-    }
-
-    #[test]
-    fn properties_of_an_earlier_file_are_not_a_later_ones() {
-        let folder = tempfile::tempdir().unwrap();
-        let blobs = FolderBlobs::new(folder.path(), Service::RunStore).unwrap();
-        blobs.store("a", b"one", &PutOptions::create("text/plain")).unwrap();
-        assert!(blobs.look("a").unwrap().unwrap().md5.is_some());
-        fs::remove_file(folder.path().join("a")).unwrap();
-        fs::write(folder.path().join("a"), b"two").unwrap();
-        let info = blobs.look("a").unwrap().unwrap();
-        assert_eq!((info.size_bytes, info.md5, info.content_type), (3, None, None));
-    }
-
-    #[test]
-    fn file_systems_without_hard_links_are_named() {
-        let blobs = FolderBlobs::new(Path::new("/share"), Service::RunStore).unwrap();
-        let fault = blobs.no_links(io::Error::from(io::ErrorKind::Unsupported), "a");
-        assert_eq!(fault.kind, FaultKind::Misconfigured);
-        assert!(fault.to_string().contains("no hard links"), "{fault}");
-    }
-}
+mod tests;

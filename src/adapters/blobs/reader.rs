@@ -12,7 +12,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::{account::Account, faults};
+use super::account::Account;
 use crate::ports::{BlobInfo, BlobReader, Fault, FaultKind};
 
 /// Times a stream is taken up again without a byte in between.
@@ -22,8 +22,7 @@ const RESUMES: u32 = 4;
 pub(super) async fn get(account: Arc<Account>, url: &Url, name: &str) -> Result<BlobReader, Fault> {
     let doing = format!("reading {name}");
     let mut request = request(&account, url)?;
-    let response =
-        account.stream(&mut request).await.map_err(|error| faults::of(&error, account.service, &doing))?;
+    let response = account.stream(&mut request).await.map_err(|error| account.fault(&error, &doing))?;
     let (_, headers, body) = response.deconstruct();
     let info = info_of(name, &headers);
     let Some(size_bytes) = total_length(&headers) else {
@@ -105,7 +104,7 @@ impl Reading {
                     }
                     Ok(None) if self.at == self.info.size_bytes => return Ok(None),
                     Ok(None) => self.fault(FaultKind::Unavailable, "the stream ended too early"),
-                    Err(error) => faults::of(&error, self.account.service, &self.doing),
+                    Err(error) => self.account.fault(&error, &self.doing),
                 },
             };
             self.body = None;
@@ -126,7 +125,7 @@ impl Reading {
             request.insert_header("if-match", etag.clone());
         }
         let answer = self.account.stream(&mut request).await;
-        let response = answer.map_err(|error| faults::of(&error, self.account.service, &self.doing))?;
+        let response = answer.map_err(|error| self.account.fault(&error, &self.doing))?;
         if u16::from(response.status()) != 206
             || total_length(response.headers()) != Some(self.info.size_bytes)
         {

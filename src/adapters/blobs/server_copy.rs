@@ -3,17 +3,14 @@
 use azure_core::error::Error;
 use azure_storage_blob::{
     BlockBlobClient,
-    models::{
-        BlockBlobClientStageBlockFromUrlOptions, BlockBlobClientUploadBlobFromUrlOptions,
-        BlockBlobClientUploadBlobFromUrlResultHeaders, HttpRange,
-    },
+    models::{BlockBlobClientStageBlockFromUrlOptions, BlockBlobClientUploadBlobFromUrlOptions, HttpRange},
 };
 
 use super::{
     faults::{self, keep_means_exists},
     upload::{block_id, commit, metadata},
 };
-use crate::ports::{BlobInfo, CopyGrant, Existing, Fault, FaultKind, PutOptions, Retry, Service, Stored};
+use crate::ports::{BlobInfo, CopyGrant, Existing, Fault, FaultKind, PutOptions, Retry, Service};
 
 /// The most that Put Blob From URL copies.
 const ONE_REQUEST_BYTES: u64 = 5_000 * 1024 * 1024;
@@ -21,8 +18,9 @@ const ONE_REQUEST_BYTES: u64 = 5_000 * 1024 * 1024;
 /// Length of a block; 50,000 of them are more than the largest blob that can be read in a day.
 const BLOCK_BYTES: u64 = 256 * 1024 * 1024;
 
-/// Copies `info`, read by `grant`, on the condition that it is still the same. The length is proven by the
-/// source's `ETag`, its bytes by its stored MD5, where it has one.
+/// Copies `info`, read by `grant`, on the condition that it is still the same and that its bytes have its stored MD5,
+/// where it has one. What that proves: the MD5, or nothing (the one that the answer tells is the source's, copied with
+/// its other properties).
 pub(super) async fn copy(
     blob: &BlockBlobClient,
     service: Service,
@@ -30,7 +28,7 @@ pub(super) async fn copy(
     grant: &CopyGrant,
     info: &BlobInfo,
     options: &PutOptions,
-) -> Result<Stored, Fault> {
+) -> Result<Option<[u8; 16]>, Fault> {
     let Some(etag) = info.etag.clone() else {
         return Err(Fault::new(service, FaultKind::Unsupported, format!("{doing}: the source has no ETag")));
     };
@@ -46,11 +44,9 @@ pub(super) async fn copy(
         source_if_match: Some(etag.into()),
         ..BlockBlobClientUploadBlobFromUrlOptions::default()
     };
-    let response = blob.upload_blob_from_url(grant.url.to_string(), Some(copy)).await;
-    let response = response.map_err(|error| copy_fault(&error, service, doing, options.existing))?;
-    let confirmed = response.content_md5().ok().flatten().and_then(|md5| md5.try_into().ok());
-    // The source's MD5 was the condition of the copy: where it has one, it is confirmed.
-    Ok(Stored { size_bytes: info.size_bytes, md5: confirmed.or(info.md5) })
+    let copied = blob.upload_blob_from_url(grant.url.to_string(), Some(copy)).await;
+    copied.map_err(|error| copy_fault(&error, service, doing, options.existing))?;
+    Ok(info.md5)
 }
 
 async fn copy_in_blocks(
@@ -61,7 +57,7 @@ async fn copy_in_blocks(
     etag: &str,
     info: &BlobInfo,
     options: &PutOptions,
-) -> Result<Stored, Fault> {
+) -> Result<Option<[u8; 16]>, Fault> {
     let mut blocks = Vec::new();
     let mut offset = 0;
     while offset < info.size_bytes {
@@ -80,22 +76,26 @@ async fn copy_in_blocks(
         offset += length;
     }
     commit(blob, service, doing, blocks, info.md5, options).await?;
-    // No digest runs over all blocks: only the length is proven.
-    Ok(Stored { size_bytes: info.size_bytes, md5: None })
+    // No digest runs over all blocks.
+    Ok(None)
 }
 
-/// A failed condition is the source's, unless the service says it is the target's.
+/// A failed condition is the source's, unless the service says it is the target's; so is an MD5 that its bytes do
+/// not have.
 fn copy_fault(error: &Error, service: Service, doing: &str, existing: Existing) -> Fault {
-    let fault = faults::of(error, service, doing);
-    let about_source = fault.what.contains("SourceCondition") || fault.service == Service::SourceBlobs;
-    if about_source {
-        return Fault::new(Service::SourceBlobs, fault.kind, fault.what);
-    }
-    if fault.what.contains("CannotVerifyCopySource") {
+    let mut fault = faults::of(error, service, doing);
+    let says = |code: &str| fault.what.contains(code);
+    let kind = if says("Md5Mismatch") {
+        FaultKind::Corrupt
+    } else if says("SourceCondition") || fault.service == Service::SourceBlobs {
+        fault.kind.clone()
+    } else if says("CannotVerifyCopySource") {
         // The source does not answer to the service; unless it is gone, it may yet answer to us.
         let gone_or_passing = fault.kind == FaultKind::NotFound || fault.kind.retry() != Retry::Never;
-        let kind = if gone_or_passing { fault.kind } else { FaultKind::Unsupported };
-        return Fault::new(Service::SourceBlobs, kind, fault.what);
-    }
-    keep_means_exists(fault, existing)
+        if gone_or_passing { fault.kind.clone() } else { FaultKind::Unsupported }
+    } else {
+        return keep_means_exists(fault, existing);
+    };
+    (fault.service, fault.kind) = (Service::SourceBlobs, kind);
+    fault
 }

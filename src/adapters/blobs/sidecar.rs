@@ -1,9 +1,15 @@
 //! What a folder keeps of a blob beside its bytes: `.properties/<name>`, a JSON document that names the exact
 //! file it belongs to, so that an old one is never taken for a new blob's.
 
-use std::{fs, io, os::unix::fs::MetadataExt, path::Path};
+use std::{
+    fs,
+    io::{self, Write},
+    os::unix::fs::MetadataExt,
+    path::Path,
+};
 
 use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
 
 use super::reader::md5_from_base64;
 use crate::ports::{BlobInfo, PutOptions};
@@ -16,14 +22,15 @@ struct Sidecar {
     metadata: Vec<(String, String)>,
 }
 
-/// Writes the properties of the file whose metadata is `file`, in the place of earlier ones.
+/// Writes the properties of the file whose metadata is `file`, to be put at `path` once the file is at its own place:
+/// another one may be there first.
 pub(super) fn write(
     path: &Path,
     partial: &Path,
     file: &fs::Metadata,
     md5: [u8; 16],
     options: &PutOptions,
-) -> io::Result<()> {
+) -> io::Result<NamedTempFile> {
     use base64::{Engine, prelude::BASE64_STANDARD};
     let sidecar = Sidecar {
         etag: etag(file),
@@ -38,10 +45,9 @@ pub(super) fn write(
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }
-    let temporary = tempfile::NamedTempFile::new_in(partial)?;
-    serde_json::to_writer(temporary.as_file(), &sidecar)?;
-    temporary.persist(path)?;
-    Ok(())
+    let mut written = NamedTempFile::new_in(partial)?;
+    written.write_all(&serde_json::to_vec(&sidecar)?)?;
+    Ok(written)
 }
 
 /// What is known of the blob: its file's metadata, and its properties where they are this file's.

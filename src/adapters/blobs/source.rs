@@ -25,7 +25,7 @@ const SERVICE: Service = Service::SourceBlobs;
 /// How much of a local file is read at a time.
 const READ_BYTES: usize = 256 * 1024;
 
-/// How long an identity may take to show itself before files are read anonymously.
+/// How long an identity may take to show itself.
 const IDENTITY_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Files by URL.
@@ -78,20 +78,26 @@ impl UrlSource {
         }
         Ok(match self.auth {
             SourceAuth::Entra => &self.entra_account,
-            SourceAuth::Auto if url.scheme() == "https" && self.has_identity().await => &self.entra_account,
+            SourceAuth::Auto if url.scheme() == "https" && self.has_identity().await? => &self.entra_account,
             SourceAuth::Auto | SourceAuth::Anonymous => &self.anonymous,
         })
     }
 
-    async fn has_identity(&self) -> bool {
+    /// Remembered once it is certain: files that an identity may read must not be read without for its silence.
+    async fn has_identity(&self) -> Result<bool, Fault> {
         let ask = || async {
-            self.entra.is_configured()
-                || matches!(
-                    tokio::time::timeout(IDENTITY_PATIENCE, self.entra.get_token(&[SCOPE], None)).await,
-                    Ok(Ok(_))
-                )
+            if self.entra.is_known() {
+                return Ok(true);
+            }
+            match tokio::time::timeout(IDENTITY_PATIENCE, self.entra.get_token(&[SCOPE], None)).await {
+                Ok(answer) => Ok(answer.is_ok() || self.entra.is_known()),
+                Err(_elapsed) => {
+                    let what = "Microsoft Entra ID did not answer within 60 s; see whether it can be reached";
+                    Err(Fault::new(SERVICE, FaultKind::Unavailable, what))
+                }
+            }
         };
-        *self.has_identity.get_or_init(ask).await
+        self.has_identity.get_or_try_init(ask).await.copied()
     }
 }
 

@@ -112,7 +112,8 @@ impl Connector {
             Ok(Err(error)) => {
                 let what = "no Microsoft Entra token for the database could be had; \
                             check the workload or managed identity, or `az login`";
-                Err(Fault::caused(Service::Database, FaultKind::Denied, what, error))
+                // The identity's client does not tell a refusal from a network that is away.
+                Err(Fault::caused(Service::Database, FaultKind::Unavailable, what, error))
             }
             Err(_elapsed) => {
                 let what = "Microsoft Entra did not answer within 10 s";

@@ -103,7 +103,7 @@ fn refusal(phase: Phase, said: &PgDatabaseError) -> Fault {
             let table = said.table().map(|table| format!(" of {table}")).unwrap_or_default();
             format!("{name}{table} refuses the row (SQLSTATE {code}, {})", class_name(code))
         }
-        FaultKind::Denied if phase == Phase::Connecting => {
+        FaultKind::Unauthenticated => {
             format!("{} (SQLSTATE {code}); check the user and password of DATABASE_URL", said.message())
         }
         FaultKind::Denied => format!("{} (SQLSTATE {code}); grant the right", said.message()),
@@ -127,7 +127,7 @@ fn kind_of(phase: Phase, said: &PgDatabaseError) -> FaultKind {
         code => match code.get(..2).unwrap_or_default() {
             // Data, integrity, a raise in a trigger, check option, a row too large for an index.
             "22" | "23" | "27" | "44" | "54" | "P0" => FaultKind::Rejected(blamed(said)),
-            "28" => FaultKind::Denied,
+            "28" => FaultKind::Unauthenticated,
             "08" => phase.lost(),
             // No such database, schema, table, column, function, type.
             "3D" | "3F" | "42" => FaultKind::Misconfigured,

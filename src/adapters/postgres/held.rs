@@ -135,9 +135,10 @@ async fn blob_names(pool: &Pool, submissions: &[Submission]) -> Result<BTreeMap<
     Ok(names)
 }
 
-/// Hands over every launch id `rogo_…`. `like` is right under every collation, where a range is not.
+/// Hands over the launch id of every submission whose is `rogo_…`. `like` is right under every collation, where a
+/// range is not.
 pub(super) async fn launch_ids(pool: &Pool, each: &mut (dyn FnMut(Vec<String>) + Send)) -> Result<(), Fault> {
-    const SQL: &str = r"select launch_id from lti_launch_sessions where launch_id like 'rogo\_%'";
+    const SQL: &str = r"select lti_launch_id from assignment_submissions where lti_launch_id like 'rogo\_%'";
     let asked = std::time::Instant::now();
     let mut lease = pool.lease().await?;
     let connection = lease.connection()?;

@@ -156,14 +156,7 @@ impl Values {
         let mut after_password = false;
         for part in parts {
             let Some(key) = Key::named(&part.key) else {
-                // It may be the tail of the password: then it is not repeated.
-                return Err(Refused(if after_password {
-                    "the part after the password has no known key; put a password that contains ';' into \
-                     double quotes"
-                        .into()
-                } else {
-                    format!("the key {:?} is not known", part.key)
-                }));
+                return Err(parts::unknown(&part.key, after_password));
             };
             after_password = key == Key::Password;
             if let Some((_, earlier)) = known.iter().find(|(k, _)| *k == key && key != Key::Ignored) {

@@ -44,7 +44,7 @@ fn server(error: &TokenError, place: &str) -> (FaultKind, String) {
     let number = error.code();
     let (kind, advice) = match number {
         18456 | 18452 | 18470 | 18487 | 18488 => (
-            FaultKind::Denied,
+            FaultKind::Unauthenticated,
             "login refused; check user, password and that the login may use this database",
         ),
         40615 | 40914 => (FaultKind::Denied, "the server's firewall refuses this address; allow it there"),

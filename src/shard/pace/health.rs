@@ -49,8 +49,10 @@ impl Health {
         tries.previous = now;
         self.failures += 1;
         self.unanswered += u32::from(!others_were_answered);
-        // What may have taken effect is settled by trying again, and by nothing else.
-        if alone && tries.alone >= TRIES_OF_A_ROW && !throttled && !tries.in_doubt && !tries.is_examined {
+        // What may have taken effect is settled by trying again, and by nothing else. Others may be answered on
+        // connections that were let in before the credentials ended.
+        let excused = throttled || tries.in_doubt || fault.kind == FaultKind::Unauthenticated;
+        if alone && tries.alone >= TRIES_OF_A_ROW && !excused && !tries.is_examined {
             return Verdict::Blame;
         }
         if now.duration_since(since) > give_up_after {
@@ -75,8 +77,11 @@ impl Health {
             self.closed_until = self.closed_until.max(Some(until));
         }
         let throttled = matches!(fault.kind, FaultKind::Throttled(_));
-        let why = fault.to_string();
-        let state = if throttled { State::Throttled(why) } else { State::Waiting(why) };
+        let state = match fault.status {
+            Some(status) if throttled => State::Throttled(format!("{status} from {}", fault.service)),
+            None if throttled => State::Throttled(fault.to_string()),
+            _ => State::Waiting(fault.to_string()),
+        };
         if self.state != state {
             tracing::warn!(service = %fault.service, fault = %fault.chain(), throttled, "the process waits");
             self.state = state;

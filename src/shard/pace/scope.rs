@@ -26,6 +26,8 @@ pub(super) fn scope(fault: &Fault) -> Scope {
         FaultKind::Denied | FaultKind::NotFound | FaultKind::Misconfigured => {
             if fault.service == Service::SourceBlobs { Scope::Row } else { Scope::Service }
         }
+        // Whoever's file it is that could not be read with them.
+        FaultKind::Unauthenticated => Scope::Service,
         FaultKind::Unavailable | FaultKind::Throttled(_) | FaultKind::AnswerLost => {
             match fault.kind.retry() {
                 Retry::Again | Retry::Settle => Scope::Service,

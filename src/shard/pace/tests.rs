@@ -46,6 +46,43 @@ async fn a_service_that_stays_away_ends_the_process_and_blames_no_row() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn before_the_first_row_credentials_are_waited_for_and_rights_are_not() {
+    let pace = pace(Duration::from_mins(15));
+    let started = async |kind: FaultKind| {
+        let began = Instant::now();
+        let result: Result<(), _> =
+            pace.at_start(Service::Database, || async { Err(fault(Service::Database, kind.clone())) }).await;
+        (result.map_err(Stop::from).unwrap_err().exit, began.elapsed() >= Duration::from_mins(15))
+    };
+    assert_eq!(started(FaultKind::Unauthenticated).await, (Exit::Temporary, true));
+    assert_eq!(started(FaultKind::Denied).await, (Exit::Configuration, false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_are_no_rows_fault_although_others_are_answered() {
+    let pace = pace(Duration::from_mins(15));
+    let mut left = 30;
+    let result = pace
+        .steady(&[Service::Database], || {
+            pace.answered(Service::Database);
+            left -= 1;
+            let done = left == 0;
+            async move { if done { Ok(7) } else { Err(fault(Service::Database, FaultKind::Unauthenticated)) } }
+        })
+        .await;
+    assert_eq!(result.unwrap(), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_state_names_the_status_that_asks_for_less() {
+    let pace = pace(Duration::from_mins(15));
+    let mut busy = fault(Service::TargetBlobs, FaultKind::Throttled(Some(Duration::from_secs(1))));
+    busy.status = Some(503);
+    pace.judge(&busy, &mut Tries::new(false), false);
+    assert_eq!(pace.state().to_string(), "throttled: 503 from target blobs");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_row_is_blamed_only_where_the_service_answered_others() {
     let pace = pace(Duration::from_mins(15));
     let result: Result<(), _> = pace

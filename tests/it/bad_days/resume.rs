@@ -9,7 +9,7 @@ use rogo_migrate::ports::{Blobs, PutOptions};
 use super::{Day, plain_sample, run_store};
 use crate::support::{
     app::{TestApp, assert_same},
-    postgres::TestDatabase,
+    postgres::{TestDatabase, TestServer},
     tds::{self, TdsServer, data::Data},
 };
 
@@ -114,13 +114,55 @@ async fn a_run_that_is_not_the_plans_is_refused_and_named() {
     let name = format!("rogo/queues/{id}/1");
     let queue = read(&*store, &name).await;
     store.delete_many(std::slice::from_ref(&name)).await.unwrap();
-    let gone = Day::new("a queue that is gone", &["shard", "--shard", "1"], 78);
+    let one: &[&str] = &["shard", "--shard", "1"];
+    let gone = Day::new("a queue that is gone", one, 65);
     gone.says([&format!("/queues/{id}/1"), "is gone", "another name"]).ends(&app).await;
+    let cut = queue.trim_end().rsplit_once('\n').unwrap().0;
+    write(&*store, &name, cut).await;
+    let changed = Day::new("a queue that was cut, found at its end", one, 65);
+    changed.says([&format!("/queues/{id}/1"), "not what was written", "restore it"]).ends(&app).await;
     write(&*store, &name, &queue).await;
+    // Nor a segment that somebody else wrote: the other shards go on.
+    let strange = "rogo/segments/1/000000000000-00000000.jsonl".to_owned();
+    write(&*store, &strange, "no outcome\n").await;
+    Day::new("a strange segment", one, 65).says(["/segments/1/", "is not an outcome"]).ends(&app).await;
+    Day::new("the other shard", &["shard", "--shard", "0"], 0).ends(&app).await;
+    store.delete_many(&[strange]).await.unwrap();
     // All as it was: the run goes on as if nothing had been tried.
     app.run(run).await.expect(0);
     other.run(&["run"]).await.expect(0);
     assert_same(&app.everything().await, &other.everything().await);
+}
+
+#[tokio::test]
+async fn credentials_that_are_refused_after_the_plan_stood_end_a_shard_with_75() {
+    let sample = plain_sample(12).await;
+    let mut app = TestApp::new(&sample).await;
+    app.run(&["plan"]).await.expect(0);
+    let shard: &[&str] = &["shard", "--shard", "0", "--give-up-after", "1s", "--wait-plan", "1s"];
+    let account = "AZURE_STORAGE_CONNECTION_STRING";
+    let wrong_key = app.variable(account).replace("Eby8", "Abc8");
+    let store = Day::new("the run store", shard, 75).set(account, wrong_key.clone());
+    store.says(["run store: ", "not allowed"]).is_refused(&app).await;
+
+    let folder = tempfile::tempdir().unwrap();
+    app.set("ROGO_RUN_STORE", format!("file://{}", folder.path().display()));
+    app.run(&["plan"]).await.expect(0);
+    let server = TestServer::get().address();
+    let wrong_url = TestServer::url_as("tester", "wrong", server, app.database.name());
+    let warehouse = "DATA_WAREHOUSE_CONNECTION_STRING";
+    let wrong_login = app.variable(warehouse).replace("S3cret", "wrong");
+    for (variable, value, service) in [
+        ("DATABASE_URL", wrong_url, "target database"),
+        (account, wrong_key, "target blobs"),
+        (warehouse, wrong_login, "warehouse"),
+    ] {
+        let day = Day::new(service, shard, 75).set(variable, value);
+        let says = [format!("(give-up-after): {service}: "), "No row was blamed".to_owned()];
+        day.says(says).ends(&app).await;
+    }
+    app.run(&["run"]).await.expect(0);
+    assert_eq!(app.result("migrated.csv").lines().count(), 13);
 }
 
 #[tokio::test]

@@ -47,7 +47,7 @@ async fn a_shared_access_signature_is_as_good_as_a_key() {
 }
 
 #[tokio::test]
-async fn a_wrong_key_is_denied_and_not_repeated() {
+async fn a_wrong_key_is_refused_and_not_repeated() {
     let azurite = Azurite::shared().await;
     let container = azurite.container().await;
     let string = format!(
@@ -55,7 +55,7 @@ async fn a_wrong_key_is_denied_and_not_repeated() {
         azurite.endpoint()
     );
     let fault = open(&string, &container, "").unwrap().check().await.unwrap_err();
-    assert_eq!(fault.kind, FaultKind::Denied);
+    assert_eq!(fault.kind, FaultKind::Unauthenticated);
     let said = fault.chain();
     assert!(said.contains("check the connection string") && said.contains(&container), "{said}");
     assert!(!said.contains("cGxhbnRlZC") && !said.contains("sig="), "{said}");
@@ -113,7 +113,7 @@ async fn a_key_that_was_replaced_in_its_file_is_taken_by_the_next_client() {
     let old = format!("AccountName=devstoreaccount1;AccountKey=b2xk;BlobEndpoint={}", azurite.endpoint());
     std::fs::write(&path, old).unwrap();
     let before = blobs::open(&place, &settings, Service::TargetBlobs).unwrap();
-    assert_eq!(before.check().await.unwrap_err().kind, FaultKind::Denied);
+    assert_eq!(before.check().await.unwrap_err().kind, FaultKind::Unauthenticated);
     std::fs::write(&path, azurite.connection_string() + "\n").unwrap();
     blobs::open(&place, &settings, Service::TargetBlobs).unwrap().check().await.unwrap();
 }
@@ -242,6 +242,26 @@ async fn each_source_answer_has_its_kind() {
         let fault = source.get(&url).await.map(|_| ()).unwrap_err();
         assert_eq!((fault.service, &fault.kind), (Service::SourceBlobs, &kind), "{fault}");
         assert!(fault.chain().contains("/box/f") && !fault.chain().contains("planted"), "{}", fault.chain());
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_of_our_own_credentials_is_no_files_matter() {
+    for (status, code, ours, anybodys) in [
+        (401, "", FaultKind::Unauthenticated, FaultKind::Denied),
+        (403, "AuthenticationFailed", FaultKind::Unauthenticated, FaultKind::Denied),
+        (403, "AuthorizationPermissionMismatch", FaultKind::Denied, FaultKind::Denied),
+        (409, "BlobArchived", FaultKind::Denied, FaultKind::Denied),
+    ] {
+        let stub = HttpStub::start(move |_, _| Response::new(status).header("x-ms-error-code", code)).await;
+        let string = format!("AccountName=a;AccountKey=b2xk;BlobEndpoint={}", stub.endpoint);
+        let source = source(Some(&string));
+        for (query, expected) in [("", ours), ("?sv=1&sig=planted", anybodys)] {
+            let url = format!("{}/box/f{query}", stub.endpoint).parse().unwrap();
+            let (read, looked) = (source.get(&url).await.map(|_| ()), source.head(&url).await);
+            assert_eq!(read.unwrap_err().kind, expected, "{status} {code} {query}");
+            assert_eq!(looked.unwrap_err().kind, expected, "{status} {code} {query}");
+        }
     }
 }
 

@@ -72,7 +72,7 @@ async fn two_requests_copy_a_file_on_the_sources_etag_and_md5() {
 #[tokio::test]
 async fn a_token_travels_in_the_copy_source_authorization() {
     use rogo_migrate::ports::{BlobInfo, CopyGrant, PutOptions};
-    let to = HttpStub::start(|_, _| Response::new(201)).await;
+    let to = HttpStub::start(|request, _| copied(request, 3)).await;
     let url = "https://src.example/box/f".parse().unwrap();
     let grant = CopyGrant { url, authorization: Some("Bearer planted".into()) };
     let info = BlobInfo { size_bytes: 3, etag: Some("\"e1\"".into()), ..BlobInfo::default() };
@@ -83,22 +83,48 @@ async fn a_token_travels_in_the_copy_source_authorization() {
     assert_eq!(requests[0].header("x-ms-source-content-md5"), None);
 }
 
+/// A target that copies, and then holds so many bytes. It tells the MD5 that it took over from the source.
+fn copied(request: &Request, size: u64) -> Response {
+    if request.method == "HEAD" {
+        Response::new(200).header("content-length", size.to_string()).header("content-md5", MD5)
+    } else {
+        Response::new(201).header("content-md5", MD5)
+    }
+}
+
 #[tokio::test]
-async fn without_a_stored_md5_only_the_length_is_proven() {
-    let from = source_stub(3, None).await;
-    let to = HttpStub::start(|_, _| Response::new(201)).await;
-    let done = copy(&target(&to), source(None), &source_url(&from)).await.unwrap();
-    assert!(!done.md5_proven);
+async fn without_a_stored_md5_only_the_length_is_proven_by_a_look_at_the_copy() {
+    for (length, expected) in [(3, None), (2, Some(FaultKind::Corrupt))] {
+        let from = source_stub(3, None).await;
+        let to = HttpStub::start(move |request, _| copied(request, length)).await;
+        match copy(&target(&to), source(None), &source_url(&from)).await {
+            Ok(done) => assert!(expected.is_none() && !done.md5_proven && done.size_bytes == 3),
+            Err(fault) => assert_eq!(Some(fault.kind), expected),
+        }
+        let deleted = if expected.is_some() { &["PUT", "HEAD", "DELETE"][..] } else { &["PUT", "HEAD"] };
+        assert_eq!(methods(&to), deleted);
+    }
+}
+
+#[tokio::test]
+async fn a_source_whose_bytes_have_not_its_md5_is_corrupt_and_not_streamed() {
+    let from = source_stub(3, Some(MD5)).await;
+    let to = HttpStub::start(|_, _| Response::new(400).header("x-ms-error-code", "Md5Mismatch")).await;
+    let fault = copy(&target(&to), source(None), &source_url(&from)).await.unwrap_err();
+    assert_eq!((fault.service, &fault.kind), (Service::SourceBlobs, &FaultKind::Corrupt), "{fault}");
+    assert_eq!((methods(&from).len(), methods(&to).len()), (1, 1));
 }
 
 #[tokio::test]
 async fn a_file_beyond_one_request_is_copied_in_blocks() {
     const SIZE: u64 = 5_000 * 1024 * 1024 + 1;
     let from = source_stub(SIZE, Some(MD5)).await;
-    let to = HttpStub::start(|_, _| Response::new(201)).await;
+    let to = HttpStub::start(|request, _| copied(request, SIZE)).await;
     let done = copy(&target(&to), source(None), &source_url(&from)).await.unwrap();
     assert_eq!((done.size_bytes, done.md5_proven), (SIZE, false));
     let requests = to.requests();
+    let (look, requests) = requests.split_last().unwrap();
+    assert_eq!(look.method, "HEAD", "no digest runs over all blocks");
     let (commit, blocks) = requests.split_last().unwrap();
     let mut next = 0;
     for block in blocks {
@@ -164,7 +190,7 @@ async fn a_false_conflict_is_settled_by_try_length_and_md5() {
         .await;
         let result = copy(&target(&to), source(None), &source_url(&from)).await;
         match result {
-            Ok(done) => assert!(settled && done.md5_proven && done.size_bytes == 3),
+            Ok(done) => assert!(settled && !done.md5_proven && done.size_bytes == 3),
             Err(fault) => assert!(!settled && fault.kind == FaultKind::Exists, "{fault}"),
         }
     }

@@ -1,14 +1,15 @@
 //! A service is away, by refusal or by silence: for a while, and for longer than anyone waits.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use super::{SHARD, World, recorded};
 use crate::{
     crash::{no_orphans_and_nothing_missing, submissions},
     support::{
         app::{Ended, TestApp, assert_same},
+        azurite::Azurite,
         process::{ended, said, signal, until},
-        proxy::Proxy,
+        proxy::{Cut, Proxy, Reply},
     },
 };
 
@@ -71,6 +72,40 @@ async fn a_service_that_refuses_for_a_while_is_waited_for() {
 async fn a_service_that_is_silent_for_a_while_is_waited_for() {
     let world = World::plain(40, 52).await;
     runs_through(&world, is_silent_for_a_while).await;
+}
+
+#[tokio::test]
+async fn a_queue_that_breaks_off_is_read_on_where_it_was() {
+    let world = World::plain(40, 63).await;
+    // Cells that nothing is stored of: the second half of the rows begins behind the third million of bytes.
+    let path = world.sample.path("submission_files.csv");
+    let mut reader = csv::Reader::from_path(&path).unwrap();
+    let header = reader.headers().unwrap().clone();
+    let name = header.iter().position(|column| column == "Rogo User Name").unwrap();
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(&header).unwrap();
+    for row in &rows {
+        let wide = "x".repeat(100_000);
+        writer
+            .write_record(
+                row.iter().enumerate().map(|(place, cell)| if place == name { &wide } else { cell }),
+            )
+            .unwrap();
+    }
+    fs::write(&path, writer.into_inner().unwrap()).unwrap();
+
+    let mut app = world.app().await;
+    app.set("ROGO_RUN_STORE", format!("az://{}/runs", Azurite::shared().await.container().await));
+    app.run(&["plan"]).await.expect(0);
+    // More often than a stream is taken up again: only the queue is large enough to be asked for by range.
+    let bytes = b"HTTP/1.1 500 Away\r\ncontent-length: 0\r\n\r\n".to_vec();
+    world.target.reply(Some(Reply { to: b"range: bytes=".to_vec(), bytes, times: 5 }));
+    world.target.cut(Cut::AfterBytes(3_000_000));
+    let shard = app.run(&SHARD).await.expect(0);
+    assert_eq!((world.target.cuts(), world.target.replies()), (1, 5), "{}", shard.stderr);
+    app.run(&["finalize"]).await.expect(0);
+    assert_same(&app.everything().await, &world.undisturbed().await);
 }
 
 /// Runs the shard until the service is away for longer than it waits.

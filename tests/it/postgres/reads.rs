@@ -50,14 +50,16 @@ async fn the_owner_of_applied_rules_is_whom_the_setting_names() {
 }
 
 #[tokio::test]
-async fn every_launch_id_of_a_migration_is_handed_over_and_no_other() {
+async fn the_launch_id_of_every_migrated_submission_is_handed_over_and_no_other() {
     let database = database().await;
     database
         .run(
-            "insert into lti_launch_sessions (launch_id, consumer_key, expires_at)
-                select 'rogo_' || n || '_x', 'key', now() from generate_series(1, 25000) n;
+            "insert into assignment_submissions (lti_launch_id)
+                select 'rogo_' || n || '_x' from generate_series(1, 25000) n;
+             insert into assignment_submissions (lti_launch_id)
+                select id from unnest(array['rogox1_x', 'Rogo_1_x', 'launch-1', 'rogo']) id;
              insert into lti_launch_sessions (launch_id, consumer_key, expires_at)
-                select id, 'key', now() from unnest(array['rogox1_x', 'Rogo_1_x', 'launch-1', 'rogo']) id",
+                values ('rogo_25001_alone', 'key', now())",
         )
         .await;
     let mut ids = Vec::new();

@@ -9,12 +9,13 @@ use std::{
 use async_trait::async_trait;
 use rogo_migrate::{
     adapters::blobs,
-    domain::{AttemptId, Catalogue, FailCode, Migration, ShardIndex},
+    domain::{AttemptId, Catalogue, FailCode, Migration, Plan, ShardIndex},
+    exit::{Exit, Stop},
     ports::{Committed, CopiedFile, Fault, HeldSubmission, Service, Target},
     report::progress::Progress,
     rules::RuleConfig,
     run_store::RunStore,
-    sample,
+    sample::{self, SampleOptions},
     settings::{AccountSettings, Place, SourceAuth, SourceSettings},
     shard::{
         self, ShardInputs, WorkerServices,
@@ -31,8 +32,8 @@ use crate::support::app::TestApp;
 const ROWS: u64 = 12;
 const TRY: &str = "0123456789ab";
 
-/// Commits every row but one, at which it panics.
-struct Panics(AttemptId);
+/// Commits every row but those at which it panics: one, or all.
+struct Panics(Option<AttemptId>);
 
 #[async_trait]
 impl Target for Panics {
@@ -65,19 +66,26 @@ impl Target for Panics {
     }
 
     async fn commit(&self, migration: &Migration, _: &[CopiedFile]) -> Result<Committed, Fault> {
-        assert_ne!(migration.attempt, self.0, "this row's panic");
+        assert!(self.0.is_some_and(|unlucky| migration.attempt != unlucky), "this row's panic");
         Ok(Committed::Inserted { notes: Vec::new() })
     }
 }
 
-#[tokio::test]
-async fn a_panic_is_its_own_rows_internal_error() {
-    let sample = folder_sample(|options| options.plain = true, ROWS, |_| {}).await;
+/// Moves the rows of a sample into a target that panics; how the shard ended, and its store and plan.
+async fn moved(
+    rows: u64,
+    breaker: Option<f64>,
+    unlucky: impl FnOnce(&Inputs) -> Option<AttemptId>,
+) -> (Result<(), Stop>, RunStore, Arc<Plan>) {
+    let small = |options: &mut SampleOptions| {
+        options.plain = true;
+        options.file_bytes = "10".parse().unwrap();
+    };
+    let sample = folder_sample(small, rows, |_| {}).await;
     let mut app = TestApp::new(&sample).await;
     let folder = Folder::folder(&mut app);
     let warehouse = format!("file://{}", sample.path("warehouse").display());
     app.run(&["plan", "--warehouse", &warehouse]).await.expect(0);
-    let unlucky = Inputs::read(&sample.path("")).row(5)["Attempt ID"].parse().unwrap();
 
     let open = |url: &str, service| {
         let place = Place::Folder(url.strip_prefix("file://").unwrap().into());
@@ -109,28 +117,43 @@ async fn a_panic_is_its_own_rows_internal_error() {
         },
         catalogue: catalogue(&app).await.into(),
         workers: vec![WorkerServices {
-            target: Arc::new(Panics(unlucky)),
+            target: Arc::new(Panics(unlucky(&Inputs::read(&sample.path(""))))),
             warehouse: None,
             target_blobs: target_blobs.clone(),
             copier: Copier::new(target_blobs, source, Budget::new()),
         }],
         in_flight: None,
         flush: Duration::from_secs(1),
-        breaker: None,
+        breaker,
         pace: Arc::new(Pace::new(Duration::from_secs(10), ending.clone())),
-        progress: Arc::new(Progress::new(Instant::now(), ROWS, &found.books, 1)),
+        progress: Arc::new(Progress::new(Instant::now(), rows, &found.books, 1)),
         recorded: found,
         store: store.clone(),
         stop,
         ending,
     };
-    shard::run(inputs).await.unwrap_or_else(|stop| panic!("{}", stop.message));
+    let ended = shard::run(inputs).await;
+    (ended, store, plan)
+}
 
+#[tokio::test]
+async fn a_panic_is_its_own_rows_internal_error() {
+    let fifth = |inputs: &Inputs| Some(inputs.row(5)["Attempt ID"].parse().unwrap());
+    let (ended, store, plan) = moved(ROWS, None, fifth).await;
+    ended.unwrap_or_else(|stop| panic!("{}", stop.message));
     let books = recorded(&store, &plan, ShardIndex(0)).await.unwrap().books;
     assert_eq!(books.migrated, ROWS - 1);
     assert_eq!(books.failed.into_iter().collect::<Vec<_>>(), [(FailCode::InternalError, 1)]);
     let clean = store.exists(&format!("tries/{TRY}.clean")).await.unwrap();
     assert!(!clean, "the row's blobs are the sweep's to judge");
+}
+
+#[tokio::test]
+async fn rows_that_panic_open_the_breaker() {
+    let (ended, _, _) = moved(510, Some(0.05), |_| None).await;
+    let stop = ended.unwrap_err();
+    assert_eq!(stop.exit, Exit::DataRefused);
+    assert!(stop.message.contains("circuit breaker: 500 of the last 500 rows"), "{}", stop.message);
 }
 
 /// As the seed has it; the sections are all that a plain row needs of the rest.

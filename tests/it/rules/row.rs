@@ -21,22 +21,51 @@ pub const ROWS: &[Row] = &[
     ("NUL in Learner Email", |c| c.cells().learner_email.push('\0'), Fails(RowInvalid, "Learner Email")),
     ("NUL in Course Title", |c| c.cells().course_title.push('\0'), Fails(RowInvalid, "Course Title")),
     ("NUL in Assessment ID", |c| c.cells().assessment_id.push('\0'), Fails(RowInvalid, "Assessment ID")),
+    (
+        "NUL in Assessment ID, which names no file",
+        |c| {
+            c.cells().assessment_id.push('\0');
+            c.cells().marker_blob_urls.clear();
+        },
+        Migrates,
+    ),
     ("NUL in Rogo User ID", |c| c.cells().rogo_user_id.push('\0'), Fails(RowInvalid, "Rogo User ID")),
-    ("NUL in Rogo User Name", |c| c.cells().rogo_user_name.push('\0'), Fails(RowInvalid, "Rogo User Name")),
+    ("NUL in Rogo User Name, which is not stored", |c| c.cells().rogo_user_name.push('\0'), Migrates),
+    (
+        "NUL in Rogo User Name, the only name",
+        |c| {
+            c.cells().first_name = " ".into();
+            c.cells().surname.clear();
+            c.cells().rogo_user_name.push('\0');
+        },
+        Fails(RowInvalid, "NUL in Rogo User Name"),
+    ),
     (
         "NUL in a file name",
         |c| c.cells().learner_file_names.push('\0'),
         Fails(RowInvalid, "Learner File Names"),
     ),
     (
+        "NUL in a file name that is not used",
+        |c| {
+            c.cells().learner_file_names.push_str("\0,,,");
+        },
+        Migrates,
+    ),
+    (
         "NUL in a URL",
         |c| c.cells().learner_blob_urls.push('\0'),
-        Fails(RowInvalid, "Learner Azure Blob URLs"),
+        Fails(FileUrlForeign, "Learner Azure Blob URLs, item 1: is not a URL"),
     ),
     (
         "NUL in a marker URL",
         |c| c.cells().marker_blob_urls.push('\0'),
-        Fails(RowInvalid, "Marker Azure Blob URLs"),
+        Fails(FileUrlForeign, "Marker Azure Blob URLs, item 1: is not a URL"),
+    ),
+    (
+        "% that encodes nothing in a URL",
+        |c| c.cells().learner_blob_urls.push('%'),
+        Fails(FileUrlForeign, "must be written as %25"),
     ),
     (
         "NUL in two cells",

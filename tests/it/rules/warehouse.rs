@@ -124,7 +124,12 @@ pub const ROWS: &[Row] = &[
         |c| c.report().grade_percent = Value::Bool(true),
         Fails(ReportInvalid, "GradePercent"),
     ),
-    ("GradePercent 1e-60", |c| c.report().grade_percent = text("1e-60"), Migrates),
+    (
+        "GradePercent 1e-60",
+        |c| c.report().grade_percent = text("1e-60"),
+        Fails(ReportInvalid, "GradePercent (does not fit"),
+    ),
+    ("GradePercent 0e-60", |c| c.report().grade_percent = text("0e-60"), Migrates),
     ("GradePercent 6.15E+1", |c| c.report().grade_percent = text("6.15E+1"), Migrates),
     ("GradePercent 0", |c| c.report().grade_percent = Value::Number(0.0), Migrates),
     ("negative marks", |c| c.report().marks_achieved = text("-1.5"), Migrates),

@@ -24,7 +24,7 @@ async fn a_wrong_password_is_tried_once_and_never_shown() {
     let server = start(attempts(1..=1)).await;
     server.script.accept_passwords(&["another"]);
     let fault = open(server.connection_string()).shape().await.unwrap_err();
-    assert_eq!(fault.kind, FaultKind::Denied);
+    assert_eq!(fault.kind, FaultKind::Unauthenticated);
     assert!(fault.what.contains("18456") && fault.what.contains("check user, password"), "{fault}");
     assert!(!fault.chain().contains("S3cret"), "{}", fault.chain());
     assert_eq!(server.script.refused_logins(), 1);
@@ -99,7 +99,7 @@ async fn an_entra_token_logs_in_without_a_password() {
     assert_eq!(warehouse.fetch(&ids([1])).await.unwrap()[0].reports.len(), 1);
     let warehouse = SqlServer::open_as(&secret, 1, Arc::new(Token("stale"))).unwrap();
     let fault = warehouse.shape().await.unwrap_err();
-    assert_eq!(fault.kind, FaultKind::Denied);
+    assert_eq!(fault.kind, FaultKind::Unauthenticated);
     assert!(!fault.chain().contains("stale"), "{}", fault.chain());
 }
 

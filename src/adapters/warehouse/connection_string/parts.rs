@@ -55,6 +55,20 @@ fn key(rest: &mut Peekable<Chars<'_>>, previous: Option<&Part>) -> Result<String
     }
 }
 
+/// A key that is none. After the password it may be the password's tail: then it is repeated only where it looks like
+/// a key.
+pub(super) fn unknown(key: &str, after_password: bool) -> Refused {
+    let looks_like_one =
+        key.len() <= 40 && key.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b' ');
+    let what = if after_password && !looks_like_one {
+        "the part after the password has no known key".to_owned()
+    } else {
+        format!("the key {key:?} is not known")
+    };
+    let advice = if after_password { "; put a password that contains ';' into double quotes" } else { "" };
+    Refused(what + advice)
+}
+
 fn quoted(rest: &mut Peekable<Chars<'_>>, close: char, key: &str) -> Result<String, Refused> {
     rest.next();
     let mut value = String::new();
