@@ -49,12 +49,19 @@ die() { printf 'demo: %s\n' "$*" >&2; exit 1; }
 # Stops what this script started, by its process ids, newest first.
 # shellcheck disable=SC2317 # the trap calls it
 stop_servers() {
-    local place
+    local place server
     for ((place = ${#servers[@]} - 1; place >= 0; place--)); do
-        kill -TERM "${servers[place]}" 2>/dev/null || true
+        server=${servers[place]}
+        kill -TERM "$server" 2>/dev/null || true
         # PostgreSQL waits for its clients to leave after the first signal, but not after this one.
-        kill -INT "${servers[place]}" 2>/dev/null || true
-        wait "${servers[place]}" 2>/dev/null || true
+        kill -INT "$server" 2>/dev/null || true
+        # Azurite may take minutes for its farewell; nothing of what it holds is kept.
+        for _ in {1..20}; do
+            kill -0 "$server" 2>/dev/null || break
+            sleep 0.1
+        done
+        kill -KILL "$server" 2>/dev/null || true
+        wait "$server" 2>/dev/null || true
     done
     rm -rf "$temporary"
 }
@@ -171,9 +178,8 @@ if [[ -z $folder && ! -d $azurite/node_modules/azurite ]]; then
 fi
 
 say 'building'
-targets=(--bin rogo-migrate)
-[[ -n $folder ]] || targets+=(--example tds-server)
-cargo build --release --locked "${targets[@]}"
+# Both in any case: the program alone has other features of its dependencies, and all would be built again.
+cargo build --release --locked --bin rogo-migrate --example tds-server
 program=$binaries/rogo-migrate
 
 say "making a sample of $rows submissions"
