@@ -71,7 +71,11 @@ impl EntraCredential {
         options: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
         let source = self.found.get_or_try_init(|| self.find(scopes)).await?;
-        source.get_token(scopes, options).await
+        let asking = tokio::time::timeout(PATIENCE, source.get_token(scopes, options));
+        asking.await.unwrap_or_else(|_elapsed| {
+            let what = format!("no token came within {} s", PATIENCE.as_secs());
+            Err(Error::with_message(ErrorKind::Credential, what))
+        })
     }
 
     async fn find(&self, scopes: &[&str]) -> azure_core::Result<Arc<dyn TokenCredential>> {
@@ -97,8 +101,8 @@ impl TokenCredential for EntraCredential {
     ) -> azure_core::Result<AccessToken> {
         // One request at a time asks for a token (an async lock, made to be held across `.await`).
         let mut kept = self.kept.lock().await;
-        let now = OffsetDateTime::now_utc();
-        if let Some(kept) = kept.as_ref().filter(|kept| now < kept.renew_at) {
+        let now = OffsetDateTime::now_utc;
+        if let Some(kept) = kept.as_ref().filter(|kept| now() < kept.renew_at) {
             return Ok(kept.token.clone());
         }
         match (self.ask(scopes, options).await, kept.as_mut()) {
@@ -108,8 +112,9 @@ impl TokenCredential for EntraCredential {
                 Ok(token)
             }
             // It was asked for early, so that nobody needs the answer yet.
-            (Err(_), Some(kept)) if now < kept.token.expires_on => {
-                kept.renew_at = (now + ASK_AGAIN_AFTER).min(kept.token.expires_on);
+            (Err(error), Some(kept)) if now() < kept.token.expires_on => {
+                tracing::warn!(%error, "the Microsoft Entra token cannot be renewed now; it is used to its end");
+                kept.renew_at = (now() + ASK_AGAIN_AFTER).min(kept.token.expires_on);
                 Ok(kept.token.clone())
             }
             (Err(error), _) => Err(error),

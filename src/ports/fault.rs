@@ -48,7 +48,7 @@ pub enum FaultKind {
     /// Our own credentials are not accepted: wrong, at their end, or being rotated. The secret is read again with
     /// each try.
     Unauthenticated,
-    /// We are who we are, and may not.
+    /// A right is missing, or what is not ours to mend is refused: a URL's own signature, for example.
     Denied,
     /// No such blob, table, column, database.
     NotFound,

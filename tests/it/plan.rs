@@ -643,7 +643,7 @@ async fn a_queue_that_was_changed_cut_or_lost_is_refused() {
     }
     world.documents.delete_many(&[name]).await.unwrap();
     let gone = QueueReader::open(&store, &plan, ShardIndex(0)).await.err().unwrap();
-    assert_eq!(gone.kind, FaultKind::NotFound);
+    assert_eq!(gone.kind, FaultKind::Corrupt);
     let none = QueueReader::open(&store, &plan, ShardIndex(1)).await.err().unwrap();
     assert!(none.what.contains("there is no shard 1"), "{}", none.what);
 }

@@ -154,7 +154,8 @@ async fn credentials_that_are_refused_after_the_plan_stood_end_a_shard_with_75()
     let wrong_login = app.variable(warehouse).replace("S3cret", "wrong");
     for (variable, value, service) in [
         ("DATABASE_URL", wrong_url, "target database"),
-        (account, wrong_key, "target blobs"),
+        (account, wrong_key.clone(), "target blobs"),
+        ("SOURCE_STORAGE_CONNECTION_STRING", wrong_key, "source blobs"),
         (warehouse, wrong_login, "warehouse"),
     ] {
         let day = Day::new(service, shard, 75).set(variable, value);

@@ -247,7 +247,7 @@ async fn each_source_answer_has_its_kind() {
 
 #[tokio::test]
 async fn a_refusal_of_our_own_credentials_is_no_files_matter() {
-    for (status, code, ours, anybodys) in [
+    for (status, code, ours, theirs) in [
         (401, "", FaultKind::Unauthenticated, FaultKind::Denied),
         (403, "AuthenticationFailed", FaultKind::Unauthenticated, FaultKind::Denied),
         (403, "AuthorizationPermissionMismatch", FaultKind::Denied, FaultKind::Denied),
@@ -256,7 +256,7 @@ async fn a_refusal_of_our_own_credentials_is_no_files_matter() {
         let stub = HttpStub::start(move |_, _| Response::new(status).header("x-ms-error-code", code)).await;
         let string = format!("AccountName=a;AccountKey=b2xk;BlobEndpoint={}", stub.endpoint);
         let source = source(Some(&string));
-        for (query, expected) in [("", ours), ("?sv=1&sig=planted", anybodys)] {
+        for (query, expected) in [("", ours), ("?sv=1&sig=planted", theirs)] {
             let url = format!("{}/box/f{query}", stub.endpoint).parse().unwrap();
             let (read, looked) = (source.get(&url).await.map(|_| ()), source.head(&url).await);
             assert_eq!(read.unwrap_err().kind, expected, "{status} {code} {query}");

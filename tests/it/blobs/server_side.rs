@@ -85,10 +85,10 @@ async fn a_token_travels_in_the_copy_source_authorization() {
 
 /// A target that copies, and then holds so many bytes. It tells the MD5 that it took over from the source.
 fn copied(request: &Request, size: u64) -> Response {
-    if request.method == "HEAD" {
-        Response::new(200).header("content-length", size.to_string()).header("content-md5", MD5)
-    } else {
-        Response::new(201).header("content-md5", MD5)
+    match request.method.as_str() {
+        "HEAD" => Response::new(200).header("content-length", size.to_string()).header("content-md5", MD5),
+        "DELETE" => Response::new(202),
+        _ => Response::new(201).header("content-md5", MD5),
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use rogo_migrate::{
     adapters::blobs,
-    domain::{AttemptId, Catalogue, FailCode, Migration, Plan, ShardIndex},
+    domain::{AttemptId, Books, Catalogue, FailCode, Migration, ShardIndex},
     exit::{Exit, Stop},
     ports::{Committed, CopiedFile, Fault, HeldSubmission, Service, Target},
     report::progress::Progress,
@@ -71,12 +71,13 @@ impl Target for Panics {
     }
 }
 
-/// Moves the rows of a sample into a target that panics; how the shard ended, and its store and plan.
+/// Moves the rows of a sample into a target that panics; how the shard ended, what it recorded, and whether it left
+/// nothing behind.
 async fn moved(
     rows: u64,
     breaker: Option<f64>,
     unlucky: impl FnOnce(&Inputs) -> Option<AttemptId>,
-) -> (Result<(), Stop>, RunStore, Arc<Plan>) {
+) -> (Result<(), Stop>, Books, bool) {
     let small = |options: &mut SampleOptions| {
         options.plain = true;
         options.file_bytes = "10".parse().unwrap();
@@ -133,18 +134,17 @@ async fn moved(
         ending,
     };
     let ended = shard::run(inputs).await;
-    (ended, store, plan)
+    let books = recorded(&store, &plan, ShardIndex(0)).await.unwrap().books;
+    (ended, books, store.exists(&format!("tries/{TRY}.clean")).await.unwrap())
 }
 
 #[tokio::test]
 async fn a_panic_is_its_own_rows_internal_error() {
     let fifth = |inputs: &Inputs| Some(inputs.row(5)["Attempt ID"].parse().unwrap());
-    let (ended, store, plan) = moved(ROWS, None, fifth).await;
+    let (ended, books, clean) = moved(ROWS, None, fifth).await;
     ended.unwrap_or_else(|stop| panic!("{}", stop.message));
-    let books = recorded(&store, &plan, ShardIndex(0)).await.unwrap().books;
     assert_eq!(books.migrated, ROWS - 1);
     assert_eq!(books.failed.into_iter().collect::<Vec<_>>(), [(FailCode::InternalError, 1)]);
-    let clean = store.exists(&format!("tries/{TRY}.clean")).await.unwrap();
     assert!(!clean, "the row's blobs are the sweep's to judge");
 }
 

@@ -55,7 +55,7 @@ pub const ROWS: &[Row] = &[
     (
         "NUL in a URL",
         |c| c.cells().learner_blob_urls.push('\0'),
-        Fails(FileUrlForeign, "Learner Azure Blob URLs, item 1: is not a URL"),
+        Fails(FileUrlForeign, "Learner Azure Blob URLs, item 2: is not a URL"),
     ),
     (
         "NUL in a marker URL",

@@ -133,7 +133,7 @@ fn what_cannot_be_used_is_refused_by_a_sentence() {
         ("Server=(localdb)\\x,1;User ID=u;Password=p", "LocalDB"),
         ("Server=h;Serverr=x", "\"Serverr\" is not known"),
         ("Server=h;Failover Partner=x", "\"Failover Partner\" is not known"),
-        ("Server=h;User ID=u;Password=p;Frob Nicate=1", "\"Frob Nicate\" is not known"),
+        ("Server=h;User ID=u;Password=p;Frob Size=1", "\"Frob Size\" is not known"),
         ("Server=h;User ID=u;Password=p;w0rd=1", "no known key; put a password that contains ';'"),
         ("Server=h;Data Source=x", "Server and Data Source mean the same"),
         ("Server=h;Server=x", "Server is given twice"),
