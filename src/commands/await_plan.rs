@@ -42,15 +42,14 @@ pub async fn await_plan(settings: &Settings, store: &RunStore) -> Result<Plan, S
     }
 }
 
-/// How long a run store is waited for that cannot be looked at; `None`: not at all. In a pod a refusal of access may
-/// pass: Secrets and role assignments of a new release may come later than its pods.
+/// How long a run store is waited for that cannot be looked at; `None`: not at all. A secret may be about to change; in
+/// a pod rights too may come later than the pods of a new release.
 fn patience(settings: &Settings, fault: &Fault) -> Option<Duration> {
-    match fault.kind.retry() {
-        Retry::Again => Some(settings.work.give_up_after),
-        Retry::Never if fault.kind == FaultKind::Denied && settings.pod.name.is_some() => {
-            Some(settings.wait_plan)
-        }
-        Retry::Never | Retry::Settle => None,
+    match (fault.kind.retry(), &fault.kind) {
+        (Retry::Again, _) => Some(settings.work.give_up_after),
+        (_, FaultKind::Unauthenticated) => Some(settings.wait_plan),
+        (_, FaultKind::Denied) if settings.pod.name.is_some() => Some(settings.wait_plan),
+        (Retry::Never | Retry::Settle, _) => None,
     }
 }
 

@@ -27,17 +27,19 @@ pub struct PutOptions {
     pub content_type: String,
     /// Metadata: names are identifiers without dashes.
     pub metadata: Vec<(String, String)>,
+    /// MD5 of the bytes of a [`Blobs::put`], where it is known already.
+    pub md5: Option<[u8; 16]>,
 }
 
 impl PutOptions {
     /// A run-store document that must not be there yet.
     pub fn create(content_type: &str) -> Self {
-        Self { existing: Existing::Keep, content_type: content_type.into(), metadata: Vec::new() }
+        Self { existing: Existing::Keep, content_type: content_type.into(), metadata: Vec::new(), md5: None }
     }
 
     /// A run-store document that takes the place of an earlier one.
     pub fn replace(content_type: &str) -> Self {
-        Self { existing: Existing::Replace, content_type: content_type.into(), metadata: Vec::new() }
+        Self { existing: Existing::Replace, ..Self::create(content_type) }
     }
 }
 

@@ -15,7 +15,7 @@ use md5::{Digest, Md5};
 pub use budget::Budget;
 pub use receipt::Copied;
 
-use proof::{check_length, digest_part, wrong_md5};
+use proof::{check_length, check_md5, digest_part, digest_whole, wrong_md5};
 
 use crate::{
     domain::{PlannedFile, source_container},
@@ -73,7 +73,7 @@ impl Copier {
         metadata: Vec<(String, String)>,
     ) -> Result<CopiedFile, Fault> {
         let content_type = file.content_type.clone();
-        let options = PutOptions { existing: Existing::Keep, content_type, metadata };
+        let options = PutOptions { existing: Existing::Keep, content_type, metadata, md5: None };
         if self.ways.may_try_server_side(&file.source)
             && let Some(copied) = self.copy_server_side(file, blob_name, &options).await?
         {
@@ -139,12 +139,15 @@ impl Copier {
         let _room = self.budget.room(length).await;
         let bytes = read_part(&mut body, &mut Bytes::new(), length).await?;
         check_length(&info, bytes.len() as u64, body.try_next().await?.is_some())?;
+        let md5 = digest_whole(&bytes).await?;
+        check_md5(&info, md5)?;
+        let options = PutOptions { md5: Some(md5), ..options.clone() };
+        // Last of all: between this and the request there is as little as can be.
         self.may_write().await?;
-        match self.target.put(name, bytes.clone(), options).await {
-            Ok(stored) => self.prove(name, &stored, &info, info.md5).await,
+        match self.target.put(name, bytes, &options).await {
+            Ok(stored) => self.prove(name, &stored, &info, Some(md5)).await,
             Err(fault) if fault.kind == FaultKind::Exists => {
-                let md5 = Md5::digest(&bytes).into();
-                self.own_earlier(fault, name, options, info.size_bytes, Some(md5)).await
+                self.own_earlier(fault, name, &options, info.size_bytes, Some(md5)).await
             }
             Err(fault) => Err(fault),
         }
@@ -178,9 +181,7 @@ impl Copier {
         }
         check_length(&info, copied, false)?;
         let md5: [u8; 16] = digest.finalize().into();
-        if let Some(claimed) = info.md5.filter(|claimed| *claimed != md5) {
-            return Err(wrong_md5(&info, claimed, md5));
-        }
+        check_md5(&info, md5)?;
         self.may_write().await?;
         match upload.finish(md5).await {
             Ok(stored) => self.prove(name, &stored, &info, Some(md5)).await,

@@ -102,7 +102,10 @@ impl Blobs for AzureBlobs {
 
     async fn put(&self, name: &str, bytes: Bytes, options: &PutOptions) -> Result<Stored, Fault> {
         let size_bytes = bytes.len() as u64;
-        let md5 = md5_of(&bytes, self.service()).await?;
+        let md5 = match options.md5 {
+            Some(md5) => md5,
+            None => md5_of(&bytes, self.service()).await?,
+        };
         let mut request = Request::new(self.account.authorised(&self.blob_url(name)?)?, Method::Put);
         request.insert_header("x-ms-version", self.account.version.clone());
         request.insert_header("x-ms-blob-type", "BlockBlob");

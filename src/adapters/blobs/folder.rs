@@ -129,7 +129,7 @@ impl FolderBlobs {
         let fault = |error| self.fault(error, "writing", name);
         let mut file = self.begin().map_err(fault)?;
         file.write_all(bytes).map_err(fault)?;
-        self.place(name, file, Md5::digest(bytes).into(), options)
+        self.place(name, file, options.md5.unwrap_or_else(|| Md5::digest(bytes).into()), options)
     }
 
     fn store_file(&self, name: &str, from: &Path, options: &PutOptions) -> Result<Stored, Fault> {

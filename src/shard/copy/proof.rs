@@ -5,6 +5,17 @@ use md5::{Digest, Md5};
 
 use crate::ports::{BlobInfo, Fault, FaultKind, Service};
 
+/// More than this is digested off the async threads.
+const INLINE_BYTES: usize = 1024 * 1024;
+
+/// The MD5 of a whole file.
+pub(super) async fn digest_whole(bytes: &Bytes) -> Result<[u8; 16], Fault> {
+    if bytes.len() <= INLINE_BYTES {
+        return Ok(Md5::digest(bytes).into());
+    }
+    Ok(digest_part(Md5::new(), bytes.clone()).await?.finalize().into())
+}
+
 /// Digests off the async threads: 8 MiB take them longer than they may be kept.
 pub(super) async fn digest_part(mut digest: Md5, part: Bytes) -> Result<Md5, Fault> {
     let work = tokio::task::spawn_blocking(move || {
@@ -24,6 +35,14 @@ pub(super) fn check_length(info: &BlobInfo, read: u64, more: bool) -> Result<(),
     let than = if more || read > info.size_bytes { "more" } else { "fewer" };
     let what = format!("{} gave {than} bytes than its {}", info.name, info.size_bytes);
     Err(Fault::new(Service::SourceBlobs, FaultKind::Corrupt, what))
+}
+
+/// Compares the bytes that were read with what their source says of them.
+pub(super) fn check_md5(info: &BlobInfo, found: [u8; 16]) -> Result<(), Fault> {
+    match info.md5 {
+        Some(claimed) if claimed != found => Err(wrong_md5(info, claimed, found)),
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn wrong_md5(info: &BlobInfo, expected: [u8; 16], found: [u8; 16]) -> Fault {
