@@ -13,7 +13,6 @@ mod shards;
 mod shown;
 mod reader;
 mod load;
-mod pinned;
 mod pod;
 mod effective;
 

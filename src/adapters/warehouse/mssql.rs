@@ -16,7 +16,6 @@ use super::{
     catalogue::{self, Catalogue},
     pool::{self, Connector, Pool},
     rows::{Which, attempt_of, fact, gather, integers, is_damaged, unreadable},
-    scan,
     tables::{Form, Tables},
     values,
 };
@@ -229,7 +228,7 @@ impl Warehouse for SqlServer {
         &self,
         each: &mut (dyn FnMut(Vec<FactRow>) -> Result<(), Fault> + Send),
     ) -> Result<(), Fault> {
-        scan::scan(self, each).await
+        self.scan_tables(each).await
     }
 }
 

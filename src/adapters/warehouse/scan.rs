@@ -32,22 +32,24 @@ const LONGEST: Duration = Duration::from_hours(1);
 
 type Each<'a> = dyn FnMut(Vec<FactRow>) -> Result<(), Fault> + Send + 'a;
 
-/// Hands every row whose attempt id is one to `each`.
-pub(super) async fn scan(server: &SqlServer, each: &mut Each<'_>) -> Result<(), Fault> {
-    let tables = server.tables().await?;
-    for (which, table) in [(Which::Reports, &tables.reports), (Which::Scores, &tables.scores)] {
-        for (low, high) in windows(server, table).await? {
-            let window = read(server, which, &table.between(low, high, Form::Text)).await?;
-            let mut damaged: Vec<_> = window.damaged.iter().copied().collect();
-            damaged.sort_unstable();
-            window.hand_over(each)?;
-            for ids in damaged.chunks(BATCH_ROWS) {
-                let rows = server.rows(ids, Form::Bytes).await?;
-                each(rows.into_iter().filter(|row| which == which_of(row)).collect())?;
+impl SqlServer {
+    /// Hands every row whose attempt id is one to `each`.
+    pub(super) async fn scan_tables(&self, each: &mut Each<'_>) -> Result<(), Fault> {
+        let tables = self.tables().await?;
+        for (which, table) in [(Which::Reports, &tables.reports), (Which::Scores, &tables.scores)] {
+            for (low, high) in windows(self, table).await? {
+                let window = read(self, which, &table.between(low, high, Form::Text)).await?;
+                let mut damaged: Vec<_> = window.damaged.iter().copied().collect();
+                damaged.sort_unstable();
+                window.hand_over(each)?;
+                for ids in damaged.chunks(BATCH_ROWS) {
+                    let rows = self.rows(ids, Form::Bytes).await?;
+                    each(rows.into_iter().filter(|row| which == which_of(row)).collect())?;
+                }
             }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Ranges of attempt ids, about [`WINDOW_ROWS`] rows each where ids are spread evenly.

@@ -1,0 +1,62 @@
+//! Facts files, which follow their queues.
+
+use rogo_migrate::{
+    domain::{Facts, ShardIndex, Value},
+    plan::FactsReader,
+    ports::FaultKind,
+};
+
+use super::{World, attempt, five};
+
+#[tokio::test]
+async fn facts_files_follow_their_queues() {
+    let mut world = World::new(
+        &[("1", ""), ("2", ""), ("3", ""), ("1", ""), ("x", ""), ("5", ""), ("6", "")],
+        &[("1", "24_01", "Attempt 1")],
+    );
+    world.settings.shards = 2;
+    world.warehouse.shape.lookups_are_cheap = false;
+    world.warehouse.scanned =
+        vec![(6, "six"), (1, "one"), (3, "three"), (99, "other"), (1, "one more"), (2, "two")];
+    world.target.launch_ids = vec!["rogo_3_x".into()];
+    let plan = world.make().await.unwrap().plan;
+    assert!(plan.facts_files);
+    // Newest first: 6 | 5 | x | 1 | 3 (held) | 2 | 1 (older), dealt to two shards.
+    let store = world.store();
+    let texts = |facts: &Facts| facts.reports.iter().map(|report| report.grade.clone()).collect::<Vec<_>>();
+    let text = |text: &str| Value::Text(text.into());
+    let mut zero = FactsReader::open(&store, &plan, ShardIndex(0)).await.unwrap().unwrap();
+    assert_eq!(texts(&zero.of(attempt(6)).await.unwrap()), [text("six")]);
+    let mut one = FactsReader::open(&store, &plan, ShardIndex(1)).await.unwrap().unwrap();
+    assert!(one.of(attempt(5)).await.unwrap().reports.is_empty());
+    assert_eq!(texts(&one.of(attempt(1)).await.unwrap()), [text("one"), text("one more")]);
+    assert_eq!(texts(&one.of(attempt(2)).await.unwrap()), [text("two")]);
+    one.finish().await.unwrap();
+    let mut again = FactsReader::open(&store, &plan, ShardIndex(1)).await.unwrap().unwrap();
+    assert_eq!(texts(&again.of(attempt(2)).await.unwrap()), [text("two")], "those before may be left out");
+    assert_eq!(again.of(attempt(1)).await.unwrap_err().kind, FaultKind::Corrupt);
+    assert!(zero.of(attempt(3)).await.is_err(), "a held attempt has no facts");
+}
+
+#[tokio::test]
+async fn facts_of_many_rows_in_any_order_reach_their_rows() {
+    let ids: Vec<String> = (1..=10_000).map(|number| number.to_string()).collect();
+    let rows: Vec<(&str, &str)> = ids.iter().map(|id| (id.as_str(), "")).collect();
+    let mut world = World::new(&rows, &[("1", "24_01", "Attempt 1")]);
+    world.warehouse.shape.lookups_are_cheap = false;
+    world.warehouse.scanned = (1..=10_000).map(|n| (n * 7_919 % 10_000 + 1, "a grade")).collect();
+    let plan = world.make().await.unwrap().plan;
+    let mut facts = FactsReader::open(&world.store(), &plan, ShardIndex(0)).await.unwrap().unwrap();
+    for number in (1..=10_000).rev() {
+        let facts = facts.of(attempt(number)).await.unwrap();
+        assert_eq!((facts.reports.len(), facts.scores.len()), (1, 1), "attempt {number}");
+    }
+    facts.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn without_facts_files_there_is_no_reader_of_them() {
+    let world = five();
+    let plan = world.make().await.unwrap().plan;
+    assert!(FactsReader::open(&world.store(), &plan, ShardIndex(0)).await.unwrap().is_none());
+}

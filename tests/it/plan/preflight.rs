@@ -1,0 +1,108 @@
+//! What stops a run before it begins, all of it at once.
+
+use rogo_migrate::{exit::Exit, plan::PlanState, ports::FaultKind};
+
+use super::{World, fakes::FakeSource, five};
+
+#[tokio::test]
+async fn every_reason_that_stops_a_run_is_told_at_once() {
+    let mut world = five();
+    world.target.preflight = vec!["table submission_files is missing".into()];
+    world.warehouse.fault = Some(FaultKind::Denied);
+    world.files.fault.lock().unwrap().replace(FaultKind::NotFound);
+    let words = ["table submission_files is missing", "warehouse: no", "target blobs: no"];
+    world.check_refused(Exit::Configuration, &words).await;
+    assert_eq!(world.target.asked(), 5 * 3, "one process × workers × pool");
+}
+
+#[tokio::test]
+async fn beside_a_plan_that_stands_all_is_checked_but_room_for_connections() {
+    let mut world = five();
+    world.make().await.unwrap();
+    let writes = world.files.writes();
+    world.target.preflight = vec!["a pooler stands before the database".into()];
+    let stop = world.make().await.unwrap_err();
+    assert_eq!(stop.exit, Exit::Configuration);
+    assert_eq!(stop.message, "target database: a pooler stands before the database");
+    assert_eq!(world.store().refusal("0").await.unwrap().unwrap().reasons, [stop.message]);
+    assert_eq!(world.rehearse().await.unwrap_err().exit, Exit::Configuration);
+    world.target.preflight = Vec::new();
+    world.warehouse.shape.max_connections = Some(1);
+    assert_eq!(world.make().await.unwrap().state, PlanState::Stood);
+    assert_eq!((world.target.asked(), world.files.writes()), (0, writes));
+}
+
+#[tokio::test]
+async fn what_may_pass_by_itself_is_75_and_no_refusal() {
+    let mut world = five();
+    world.warehouse.fault = Some(FaultKind::Unavailable);
+    assert_eq!(world.make().await.unwrap_err().exit, Exit::Temporary);
+    assert!(world.documents.names().is_empty());
+}
+
+#[tokio::test]
+async fn too_few_warehouse_connections_are_refused() {
+    let mut world = five();
+    world.warehouse.shape.max_connections = Some(14);
+    world.check_refused(Exit::Configuration, &["allows 14 connections and the run would open 15"]).await;
+}
+
+#[tokio::test]
+async fn a_warehouse_that_holds_each_process_to_a_few_connections_is_counted_so() {
+    let mut world = five();
+    world.settings.shards = 8;
+    world.settings.parallelism = 7;
+    world.warehouse.shape.connections_per_process = Some(2);
+    world.make().await.unwrap();
+    world.settings.run = "second".into();
+    world.warehouse.shape.max_connections = Some(14);
+    world.make().await.unwrap();
+    world.settings.run = "third".into();
+    world.warehouse.shape.max_connections = Some(13);
+    let refused = world.make().await.unwrap_err();
+    assert!(refused.message.contains("allows 13 connections and the run would open 14"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_warehouse_without_any_report_is_another_one() {
+    let mut world = five();
+    world.warehouse.empty = true;
+    world.check_refused(Exit::Configuration, &["none of the newest 5 eligible rows has a report"]).await;
+}
+
+#[tokio::test]
+async fn facts_of_rows_that_are_not_eligible_prove_no_warehouse() {
+    let mapping = &[("1", "21_01", "Attempt 1"), ("2", "24_01", "Attempt 1")];
+    let mut world = World::new(&[("1", ""), ("2", "")], mapping);
+    world.warehouse.shape.lookups_are_cheap = false;
+    world.warehouse.scanned = vec![(1, "a grade")];
+    world.check_refused(Exit::Configuration, &["none of the newest 1 eligible rows has a report"]).await;
+    world.warehouse.scanned = vec![(2, "a grade")];
+    world.make().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_missing_file_stops_nothing_but_a_source_that_denies_all_does() {
+    let url = "https://rogo.blob.example/files/a.docx, https://rogo.blob.example/files/b.docx";
+    let mut world =
+        World::new(&[("1", url), ("2", url)], &[("1", "24", "Attempt 1"), ("2", "24", "Attempt 1")]);
+    world.source.fault = Some(FaultKind::Denied);
+    world.check_refused(Exit::Configuration, &["source blobs: no"]).await;
+    world.source.fault = Some(FaultKind::NotFound);
+    world.make().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_its_server_cannot_give_stops_nothing_while_it_gives_another() {
+    let [broken, sound, alone] = [
+        "https://rogo.blob.example/files/broken.docx",
+        "https://rogo.blob.example/files/sound.docx",
+        "https://rogo.blob.example/files/broken.pdf",
+    ];
+    let mapping = &[("1", "24", "Attempt 1"), ("2", "24", "Attempt 1")];
+    for (urls, ends) in [([broken, sound], None), ([broken, alone], Some(Exit::Temporary))] {
+        let mut world = World::new(&[("1", urls[1]), ("2", urls[0])], mapping);
+        world.source = FakeSource { fault: Some(FaultKind::Unavailable), only: "broken" };
+        assert_eq!(world.make().await.err().map(|stop| stop.exit), ends, "{urls:?}");
+    }
+}
