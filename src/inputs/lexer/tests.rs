@@ -1,3 +1,5 @@
+//! Odd records whole and in pieces, and the csv crate as the oracle.
+
 use proptest::prelude::*;
 
 use super::*;
