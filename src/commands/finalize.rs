@@ -6,7 +6,6 @@ use async_trait::async_trait;
 use chrono::Utc;
 use encoding_rs::Encoding;
 use futures_util::FutureExt;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     adapters::kubernetes::ClusterJob,
@@ -21,11 +20,10 @@ use crate::{
     },
     inputs::CsvReader,
     plan::{Present, differences},
-    ports::{Service, Target},
+    ports::{Fault, Target},
     report::summary::{Missing, StageLatency, Summary},
     run_store::{RunStore, names},
     settings::Settings,
-    shard::pace::Pace,
 };
 
 use super::{await_plan::await_plan, connect, patience::patiently};
@@ -90,8 +88,7 @@ async fn await_shards(settings: &Settings, store: &RunStore, job: &str) -> Resul
 pub async fn merge(settings: &Settings, store: &RunStore, plan: &Plan) -> Result<End, Stop> {
     let files = connect::target_blobs(settings)?;
     let target = connect::database(settings, 2, &format!("{}/finalize/{}", settings.run, std::process::id()));
-    let pace = Pace::new(settings.work.give_up_after, CancellationToken::new());
-    let database = pace.at_start(Service::Database, || target.database()).await?;
+    let database = target.database().await.map_err(after_the_plan)?;
     let changed = differences(plan, &Present::of(settings, &database, &files.location()));
     if !changed.is_empty() {
         return Err(Stop::new(Exit::Configuration, changed.join("; ")));
@@ -118,6 +115,11 @@ pub async fn merge(settings: &Settings, store: &RunStore, plan: &Plan) -> Result
     .await?;
     target.close().await;
     tell(settings, store, plan, &totals).await
+}
+
+/// The plan was let in: credentials that are refused now may be rotated just now.
+fn after_the_plan(fault: Fault) -> Stop {
+    if fault.may_pass() { Stop::new(Exit::Temporary, fault.chain()) } else { fault.into() }
 }
 
 /// Publishes `summary.json`, prints the grid, and says how the process ends.
