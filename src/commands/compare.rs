@@ -23,7 +23,7 @@ pub async fn refusal(
     }
     let mut changed = differences(plan, now);
     changed.extend(lost_rows(store, target).await?);
-    Ok((!changed.is_empty()).then(|| Stop::new(Exit::Configuration, changed.join("; "))))
+    Ok(unchanged(&changed).err())
 }
 
 /// Refuses where an input is not the one that was planned. Both are read whole.
@@ -31,6 +31,10 @@ pub async fn compare_inputs(settings: &Settings, plan: &Plan) -> Result<(), Stop
     let inputs = connect::inputs(settings)?;
     let submissions = inputs.submissions.fingerprint().await?;
     let mapping = inputs.mapping.fingerprint().await?;
-    let changed = input_differences(plan, &submissions, &mapping);
+    unchanged(&input_differences(plan, &submissions, &mapping))
+}
+
+/// Refuses where anything changed.
+pub fn unchanged(changed: &[String]) -> Result<(), Stop> {
     if changed.is_empty() { Ok(()) } else { Err(Stop::new(Exit::Configuration, changed.join("; "))) }
 }

@@ -26,7 +26,7 @@ use crate::{
     settings::Settings,
 };
 
-use super::{await_plan::await_plan, connect, patience::patiently};
+use super::{await_plan::await_plan, compare::unchanged, connect, patience::patiently};
 
 /// How long finalize waits for the last process to let go of the run's lock: longer than a database
 /// needs to notice that a machine has vanished.
@@ -89,10 +89,7 @@ pub async fn merge(settings: &Settings, store: &RunStore, plan: &Plan) -> Result
     let files = connect::target_blobs(settings)?;
     let target = connect::database(settings, 2, &format!("{}/finalize/{}", settings.run, std::process::id()));
     let database = target.database().await.map_err(after_the_plan)?;
-    let changed = differences(plan, &Present::of(settings, &database, &files.location()));
-    if !changed.is_empty() {
-        return Err(Stop::new(Exit::Configuration, changed.join("; ")));
-    }
+    unchanged(&differences(plan, &Present::of(settings, &database, &files.location())))?;
     let inputs = connect::inputs(settings)?;
     let totals = crate::finalize::finalize(&FinalizeContext {
         store,

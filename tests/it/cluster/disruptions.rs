@@ -18,7 +18,7 @@ async fn whatever_befalls_its_pods_the_run_ends_complete() {
     let set = [&ONE_AT_A_TIME[..], &["shards.parallelism=4"]].concat();
     let release = Release::install(&world, &set);
     let history = PodHistory::of(&world.kubectl, "shards");
-    let running = release.until_running(4);
+    let running = release.until_running("shards", 4);
     let [killed, deleted, evicted, starved] = [0, 1, 2, 3].map(|at| running[at].clone());
     let node = Node::of(&world.kubectl, &killed);
     world.until_written(4).await;

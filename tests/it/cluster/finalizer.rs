@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     kubectl::{PATIENCE, until, until_true},
@@ -11,7 +11,6 @@ use super::{
     release::{ONE_AT_A_TIME, Release},
     world::{World, serve},
 };
-use crate::chart::rendered::text;
 
 /// What holds the finalizer up: it must wait for the run's lock, then for a table.
 const HELD_LOCK: &str =
@@ -77,7 +76,7 @@ async fn a_finalizer_outlives_an_api_outage_and_names_an_image_that_cannot_be_pu
     let there = ["extraEnv[0].name=KUBERNETES_SERVICE_HOST", "extraEnv[0].value=kubernetes"];
     let release = Release::install(&world, &[&there[..], &[&selector]].concat());
     assert_eq!(release.until_ended("plan"), "Complete");
-    let waiting = running(&release);
+    let waiting = pods::names(&release.until_running("finalize", 1));
 
     world.kubectl.run(&["scale", "deployment/kubernetes", "--replicas=0"]);
     // A minute, as it was promised.
@@ -88,15 +87,14 @@ async fn a_finalizer_outlives_an_api_outage_and_names_an_image_that_cannot_be_pu
     world.kubectl.run(&["set", "image", &format!("pod/{pending}"), &format!("rogo-migrate={NOWHERE}")]);
     label.put();
     // It is told nowhere else.
-    let finalizer = pods::name(&waiting);
     until("the finalizer's warning", PATIENCE, || {
-        let log = world.kubectl.run(&["logs", &finalizer]);
+        let log = world.kubectl.run(&["logs", waiting.first()?]);
         log.lines().any(|line| line.contains(&pending) && line.contains(NOWHERE)).then_some(())
     });
     world.kubectl.run(&["delete", "pod", &pending, "--wait=false"]);
 
     release.until_complete();
-    assert_eq!(names(&release.pods("finalize")), [finalizer], "it needed no second try");
+    assert_eq!(pods::names(&release.pods("finalize")), waiting, "it needed no second try");
     world.assert_complete().await;
 }
 
@@ -108,17 +106,6 @@ fn stand_between(world: &World) {
         "securityContext": {"runAsUser": 0}, "readinessProbe": {"tcpSocket": {"port": 443}, "periodSeconds": 1},
     });
     serve(&world.kubectl, "kubernetes", 443, &container, &json!([]));
-}
-
-/// The finalizer's pod, when it runs.
-fn running(release: &Release) -> Value {
-    until("a running finalizer", PATIENCE, || {
-        release.pods("finalize").into_iter().find(|pod| text(pod, "/status/phase") == "Running")
-    })
-}
-
-fn names(pods: &[Value]) -> Vec<String> {
-    pods.iter().map(pods::name).collect()
 }
 
 /// A label that all nodes have for the length of one test.

@@ -1,7 +1,7 @@
 //! Every pod that was ever seen in a namespace: a pod that has ended may be gone before somebody asks.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::BufReader,
     process::{Child, Stdio},
     sync::{Arc, Mutex},
@@ -113,6 +113,10 @@ pub fn annotation(pod: &Value, name: &str) -> String {
 
 pub fn name(pod: &Value) -> String {
     text(pod, "/metadata/name")
+}
+
+pub fn names(pods: &[Value]) -> BTreeSet<String> {
+    pods.iter().map(name).collect()
 }
 
 /// How the program's container ended, where it has.

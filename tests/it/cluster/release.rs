@@ -89,12 +89,11 @@ impl<'world> Release<'world> {
         }
     }
 
-    /// Waits until so many shards run.
+    /// Waits until so many pods of a component run.
     #[track_caller]
-    pub fn until_running(&self, pods: usize) -> Vec<Value> {
-        until(&format!("{pods} running shards"), PATIENCE, || {
-            let running =
-                self.pods("shards").into_iter().filter(|pod| text(pod, "/status/phase") == "Running");
+    pub fn until_running(&self, of: &str, pods: usize) -> Vec<Value> {
+        until(&format!("{pods} running pods of {of}"), PATIENCE, || {
+            let running = self.pods(of).into_iter().filter(|pod| text(pod, "/status/phase") == "Running");
             let running: Vec<Value> = running.collect();
             (running.len() >= pods).then_some(running)
         })

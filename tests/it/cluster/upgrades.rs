@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     kubectl::{PATIENCE, until},
-    pods::{self, PodHistory},
+    pods::{self, PodHistory, names},
     release::{ONE_AT_A_TIME, Release},
     world::World,
 };
@@ -22,7 +22,7 @@ async fn a_running_release_is_upgraded_stopped_and_paused_without_a_loss() {
     let before = objects(&world);
     let release = Release::install(&world, &ONE_AT_A_TIME);
     let history = PodHistory::of(&world.kubectl, "shards");
-    release.until_running(3);
+    release.until_running("shards", 3);
     world.until_written(3).await;
 
     nothing_changes(&release);
@@ -54,7 +54,7 @@ fn another_image_is_refused(release: &Release) {
 }
 
 fn sigterm_is_no_success(world: &World, release: &Release, history: &PodHistory) {
-    let pod = release.until_running(3).remove(0);
+    let pod = release.until_running("shards", 3).remove(0);
     let name = pods::name(&pod);
     world.kubectl.run(&["delete", "pod", &name, "--wait=false"]);
     assert_eq!(history.until_ended(&name).exit_code, 143);
@@ -66,7 +66,7 @@ fn sigterm_is_no_success(world: &World, release: &Release, history: &PodHistory)
 }
 
 async fn paused_and_resumed(world: &World, release: &Release<'_>, history: &PodHistory) {
-    let running = names(&release.until_running(3));
+    let running = names(&release.until_running("shards", 3));
     release.upgrade(&["shards.suspend=true"]).unwrap();
     for name in &running {
         assert_eq!(history.until_ended(name).exit_code, 143, "{name}");
@@ -109,8 +109,4 @@ fn completed(release: &Release) -> BTreeSet<u64> {
     let ranges = text.split(',').filter(|range| !range.is_empty());
     let ends = ranges.map(|range| range.split_once('-').unwrap_or((range, range)));
     ends.flat_map(|(first, last)| first.parse::<u64>().unwrap()..=last.parse().unwrap()).collect()
-}
-
-fn names(pods: &[Value]) -> BTreeSet<String> {
-    pods.iter().map(pods::name).collect()
 }
