@@ -88,7 +88,7 @@ pub async fn finalize(context: &FinalizeContext<'_>) -> Result<Totals, Stop> {
     let mut fence = sweep::take(context.fence, context.deadline).await?;
     // First of all: from here on no process that was cut off from the cluster, but not from the
     // database, can change what is counted and swept below.
-    let tries = sweep::retire(store).await?;
+    let writers = sweep::retire(store).await?;
 
     let mut merged = Merged::gather(store, plan).await?;
     let missing = books::missing(store, plan, &merged).await?;
@@ -98,7 +98,7 @@ pub async fn finalize(context: &FinalizeContext<'_>) -> Result<Totals, Stop> {
 
     // Against another database every blob would look like an orphan.
     sweep::same_database(context.target, &drafts.migrated_sample).await?;
-    let orphans = sweep::remove(fence.as_mut(), context.files, context.target, &tries).await?;
+    let orphans = sweep::remove(fence.as_mut(), context.files, context.target, &writers).await?;
 
     fence.still_held().await?;
     drafts.publish(store, context.out).await?;

@@ -7,7 +7,7 @@ use futures_util::TryStreamExt;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    domain::{DoneMarker, Heartbeat, Plan, Refusal, ShardIndex, TryRecord},
+    domain::{DoneMarker, Heartbeat, Plan, Refusal, ShardIndex, WriterRecord},
     ports::{BlobReader, Blobs, Fault, FaultKind, PutOptions, Service},
 };
 
@@ -40,8 +40,8 @@ pub mod names {
     }
 
     /// Outcomes, a JSON line each ([`crate::domain::Outcome`]).
-    pub fn segment(shard: ShardIndex, r#try: &str, sequence: u64) -> String {
-        format!("segments/{shard}/{try}-{sequence:08}.jsonl")
+    pub fn segment(shard: ShardIndex, writer: &str, sequence: u64) -> String {
+        format!("segments/{shard}/{writer}-{sequence:08}.jsonl")
     }
 
     /// Prefix of the shard's segments.
@@ -60,13 +60,13 @@ pub mod names {
     }
 
     /// A process that may upload and commit.
-    pub fn r#try(id: &str) -> String {
-        format!("tries/{id}.json")
+    pub fn writer(id: &str) -> String {
+        format!("writers/{id}.json")
     }
 
     /// It ended in order: it left no orphans.
     pub fn clean(id: &str) -> String {
-        format!("tries/{id}.clean")
+        format!("writers/{id}.clean")
     }
 
     /// It may do neither again.
@@ -75,8 +75,8 @@ pub mod names {
     }
 
     /// A sign of life.
-    pub fn heartbeat(epoch: &str, shard: ShardIndex, r#try: &str) -> String {
-        format!("heartbeats/{epoch}/{shard}-{try}.json")
+    pub fn heartbeat(epoch: &str, shard: ShardIndex, writer: &str) -> String {
+        format!("heartbeats/{epoch}/{shard}-{writer}.json")
     }
 
     /// Prefix of an epoch's heartbeats.
@@ -137,16 +137,16 @@ impl RunStore {
     }
 
     /// Every process that ever registered, by id.
-    pub async fn tries(&self) -> Result<Vec<TryRecord>, Fault> {
-        let mut tries = Vec::new();
-        for name in self.list("tries/").await? {
+    pub async fn writers(&self) -> Result<Vec<WriterRecord>, Fault> {
+        let mut writers = Vec::new();
+        for name in self.list("writers/").await? {
             if name.strip_suffix(".json").is_some()
-                && let Some(record) = self.read::<TryRecord>(&name).await?
+                && let Some(record) = self.read::<WriterRecord>(&name).await?
             {
-                tries.push(record);
+                writers.push(record);
             }
         }
-        Ok(tries)
+        Ok(writers)
     }
 
     /// Every heartbeat of `epoch`.

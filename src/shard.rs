@@ -3,7 +3,7 @@
 pub mod pace;
 pub mod breaker;
 pub mod in_flight;
-pub mod tries;
+pub mod writers;
 pub mod feed;
 pub mod gather;
 pub mod copy;
@@ -40,7 +40,7 @@ use self::{
     in_flight::InFlight,
     pace::{Pace, Trouble},
     record::{RecordedRows, Recorder},
-    tries::Tries,
+    writers::Writers,
 };
 
 /// Submissions under way in a worker, where `--in-flight` does not say.
@@ -56,8 +56,8 @@ pub struct ShardInputs {
     pub plan: Arc<Plan>,
     /// Which shard.
     pub index: ShardIndex,
-    /// This process's try, registered.
-    pub r#try: String,
+    /// This process's writer, registered.
+    pub writer: String,
     /// The chart's epoch.
     pub epoch: String,
     /// The rules' configuration.
@@ -100,14 +100,14 @@ pub struct WorkerServices {
 pub struct Shard {
     store: RunStore,
     index: ShardIndex,
-    r#try: String,
+    writer: String,
     rules: RuleConfig,
     catalogue: CatalogueIndex,
     pace: Arc<Pace>,
     breaker: Breaker,
     in_flight: InFlight,
     submissions_per_worker: usize,
-    tries: Tries,
+    writers: Writers,
     progress: Arc<Progress>,
     outcomes: Mutex<Option<mpsc::Sender<Outcome>>>,
     books: Mutex<Books>,
@@ -158,20 +158,20 @@ pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
     if inputs.recorded.rows.len() == rows {
         // A process was killed between its last segment and the marker. Finalize may have merged since, and
         // deleted the queue.
-        return mark_done(&inputs.store, &inputs.pace, inputs.index, &inputs.r#try, inputs.recorded.books)
+        return mark_done(&inputs.store, &inputs.pace, inputs.index, &inputs.writer, inputs.recorded.books)
             .await;
     }
     let open = || Queue::open(&inputs.store, &inputs.plan, inputs.index);
     let queue = inputs.pace.at_start(Service::RunStore, open).await.map_err(Trouble::of_one_shard)?;
     let workers = inputs.workers.len();
     let chunk_rows = feed::chunk_rows(rows.saturating_sub(inputs.recorded.books.rows()), workers);
-    let recorder = Recorder::new(inputs.store.clone(), inputs.index, &inputs.r#try, inputs.flush);
+    let recorder = Recorder::new(inputs.store.clone(), inputs.index, &inputs.writer, inputs.flush);
     let (outcomes, to_record) = mpsc::channel(OUTCOMES_WAITING);
     let shard = Arc::new(Shard {
-        tries: Tries::new(inputs.store.clone()),
+        writers: Writers::new(inputs.store.clone()),
         store: inputs.store,
         index: inputs.index,
-        r#try: inputs.r#try,
+        writer: inputs.writer,
         rules: inputs.rules,
         catalogue: inputs.catalogue,
         pace: inputs.pace,
@@ -212,7 +212,7 @@ pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
             format!("{missing} rows of shard {index} have no outcome; run again, and please report it");
         return Err(Stop::new(Exit::Bug, message));
     }
-    mark_done(&shard.store, &shard.pace, shard.index, &shard.r#try, books).await
+    mark_done(&shard.store, &shard.pace, shard.index, &shard.writer, books).await
 }
 
 /// Feeds the queue to all workers and waits for them.
@@ -256,7 +256,7 @@ async fn mark_clean(shard: &Shard) {
     if shard.left_blobs.load(Ordering::Relaxed) {
         return;
     }
-    let marked = shard.store.replace(&names::clean(&shard.r#try), &serde_json::json!({})).await;
+    let marked = shard.store.replace(&names::clean(&shard.writer), &serde_json::json!({})).await;
     if let Err(fault) = marked {
         tracing::warn!(fault = %fault.chain(), "finalize will list this process's blobs, because it could not say that it left none");
     }
@@ -266,10 +266,10 @@ async fn mark_done(
     store: &RunStore,
     pace: &Pace,
     index: ShardIndex,
-    r#try: &str,
+    writer: &str,
     books: Books,
 ) -> Result<(), Stop> {
-    let marker = DoneMarker { shard: index, r#try: r#try.to_owned(), books, at: Utc::now() };
+    let marker = DoneMarker { shard: index, writer: writer.to_owned(), books, at: Utc::now() };
     let name = names::done(index);
     let create = || async {
         match store.create(&name, &marker).await {

@@ -36,7 +36,7 @@ pub struct PostgresOptions<'settings> {
     pub credential: Option<Arc<dyn TokenCredential>>,
     /// Connections at most.
     pub pool: u32,
-    /// What the server shows beside the connections and their locks: `run/shard/try`, at most 63 bytes.
+    /// What the server shows beside the connections and their locks: `run/shard/writer`, at most 63 bytes.
     pub application_name: String,
     /// `azure_container_name` of the files.
     pub container: String,
@@ -98,8 +98,8 @@ impl Target for PostgresTarget {
         held::held(&self.pool, launch_ids).await
     }
 
-    async fn blob_names_of_tries(&self, names: &[String]) -> Result<HashSet<String>, Fault> {
-        held::blob_names_of_tries(&self.pool, names).await
+    async fn blob_names_of_writers(&self, names: &[String]) -> Result<HashSet<String>, Fault> {
+        held::blob_names_of_writers(&self.pool, names).await
     }
 
     async fn launch_ids(&self, each: &mut (dyn FnMut(Vec<String>) + Send)) -> Result<(), Fault> {

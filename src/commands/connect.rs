@@ -97,9 +97,9 @@ pub fn worker_database(
     store: &RunStore,
     plan: &Plan,
     shard: &str,
-    r#try: &str,
+    writer: &str,
 ) -> PostgresTarget {
-    let (retired_store, retired) = (store.clone(), names::retired(r#try));
+    let (retired_store, retired) = (store.clone(), names::retired(writer));
     let fence = SharedFence {
         key: FenceKey::of_plan(&plan.id),
         retired: Arc::new(move || {
@@ -110,7 +110,7 @@ pub fn worker_database(
     PostgresTarget::new(PostgresOptions {
         fence: Some(fence),
         ledger: Some(Arc::new(store.clone())),
-        ..options(settings, settings.work.pool, format!("{}/{shard}/{try}", settings.run))
+        ..options(settings, settings.work.pool, format!("{}/{shard}/{writer}", settings.run))
     })
 }
 

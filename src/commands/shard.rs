@@ -23,7 +23,7 @@ use crate::{
         self, ShardInputs, WorkerServices,
         copy::{Budget, Copier},
         pace::{Pace, Trouble},
-        record, tries,
+        record, writers,
     },
 };
 
@@ -90,12 +90,12 @@ pub async fn move_shard(
         tracing::info!(%index, "every row of this shard has an outcome already");
         return Ok(());
     }
-    let id = tries::fresh();
+    let id = writers::fresh();
     let databases: Vec<Arc<PostgresTarget>> = (0..settings.work.workers)
         .map(|_| Arc::new(connect::worker_database(settings, store, &plan, &index.to_string(), &id)))
         .collect();
     let process =
-        Process { settings, store, plan: &plan, index, r#try: &id, rows, pace: &pace, databases: &databases };
+        Process { settings, store, plan: &plan, index, writer: &id, rows, pace: &pace, databases: &databases };
     let moved = async {
         let inputs = super::or_stopped(stop, process.prepare(stop, ending)).await?;
         let shown = CancellationToken::new();
@@ -124,7 +124,7 @@ struct Process<'a> {
     store: &'a RunStore,
     plan: &'a Arc<Plan>,
     index: ShardIndex,
-    r#try: &'a str,
+    writer: &'a str,
     rows: u64,
     pace: &'a Arc<Pace>,
     databases: &'a [Arc<PostgresTarget>],
@@ -141,7 +141,7 @@ impl Process<'_> {
         let first =
             self.databases.first().ok_or_else(|| Stop::new(Exit::Usage, "workers must be at least 1"))?;
         let target_blobs = connect::target_blobs(settings)?;
-        // The first connection holds the run's shared lock; only then may the try be registered.
+        // The first connection holds the run's shared lock; only then may the writer be registered.
         let database = pace.at_start(Service::Database, || first.database()).await?;
         let workers = workers(settings, plan, self.databases)?;
         let mut now = Present::of(settings, &database, &target_blobs.location());
@@ -155,7 +155,7 @@ impl Process<'_> {
             return Err(stop);
         }
         let host = host();
-        pace.at_start(Service::RunStore, || tries::register(store, self.r#try, index, &host)).await?;
+        pace.at_start(Service::RunStore, || writers::register(store, self.writer, index, &host)).await?;
         pace.at_start(Service::TargetBlobs, || target_blobs.check()).await?;
         let catalogue = pace.at_start(Service::Database, || first.catalogue()).await?;
         let recorded = pace.at_start(Service::RunStore, || record::recorded(store, plan, index)).await;
@@ -165,7 +165,7 @@ impl Process<'_> {
             store: store.clone(),
             plan: plan.clone(),
             index,
-            r#try: self.r#try.to_owned(),
+            writer: self.writer.to_owned(),
             epoch: settings.epoch.clone(),
             rules: connect::rules(settings),
             catalogue: catalogue.into(),
@@ -204,7 +204,7 @@ fn workers(
     Ok(workers)
 }
 
-/// For people who read `tries/`.
+/// For people who read `writers/`.
 fn host() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .map(|name| name.trim().to_owned())

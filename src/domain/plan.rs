@@ -82,9 +82,9 @@ pub struct Refusal {
     pub at: DateTime<Utc>,
 }
 
-/// `tries/<try>.json`: a process that may upload and commit.
+/// `writers/<writer>.json`: a process that may upload and commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TryRecord {
+pub struct WriterRecord {
     /// 12 hex.
     pub id: String,
     /// The shard it works on.
@@ -100,21 +100,21 @@ pub struct TryRecord {
 pub struct DoneMarker {
     /// The shard.
     pub shard: ShardIndex,
-    /// The try that wrote it.
-    pub r#try: String,
+    /// The writer that wrote it.
+    pub writer: String,
     /// The shard's counts.
     pub books: Books,
     /// When (UTC).
     pub at: DateTime<Utc>,
 }
 
-/// `heartbeats/<epoch>/<shard>-<try>.json`: overwritten while a process works.
+/// `heartbeats/<epoch>/<shard>-<writer>.json`: overwritten while a process works.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Heartbeat {
     /// The shard.
     pub shard: ShardIndex,
-    /// The try.
-    pub r#try: String,
+    /// The writer.
+    pub writer: String,
     /// When (UTC).
     pub at: DateTime<Utc>,
     /// Counts of the shard so far, earlier processes included.

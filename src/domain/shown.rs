@@ -11,7 +11,7 @@ pub fn source_container(source: &Url) -> String {
     format!("{}/{}", source.origin().ascii_serialization(), folders.collect::<Vec<_>>().join("/"))
 }
 
-/// A target blob's name without the file's own: `LTI_Uploads/<try>/<attempt>_<order>_…`. A name that this program
+/// A target blob's name without the file's own: `LTI_Uploads/<writer>/<attempt>_<order>_…`. A name that this program
 /// did not give keeps its folders only; one without folders, as the checks of rights have, is left as it is.
 pub fn target_blob(name: &str) -> String {
     let Some((folders, file)) = name.rsplit_once('/') else { return name.to_owned() };

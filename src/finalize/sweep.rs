@@ -1,7 +1,7 @@
 //! The sweep: blobs that killed processes left behind and no row of the target names.
 //!
-//! Only blobs under the folders of this run's tries are looked at, and only of tries that did not end in
-//! order; they are removed only when the try is retired and while the run's lock is held.
+//! Only blobs under the folders of this run's writers are looked at, and only of writers that did not end in
+//! order; they are removed only when the writer is retired and while the run's lock is held.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -24,7 +24,7 @@ use crate::{
     shard::record::segments,
 };
 
-/// Folders of the target container that hold tries.
+/// Folders of the target container that hold writers.
 const FOLDERS: [&str; 2] = ["LTI_Uploads", "Marker_files"];
 /// Names that the target is asked about at a time.
 const NAMES_AT_A_TIME: usize = 1_000;
@@ -49,9 +49,9 @@ impl Orphans {
     }
 }
 
-/// The ids of tries that did not end in order.
+/// The ids of writers that did not end in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct UncleanTries(BTreeSet<String>);
+pub struct UncleanWriters(BTreeSet<String>);
 
 /// Takes the run's lock exclusively, saying who still holds it.
 pub async fn take(fence: &dyn Fence, deadline: Duration) -> Result<Box<dyn ExclusiveFence>, Fault> {
@@ -61,9 +61,9 @@ pub async fn take(fence: &dyn Fence, deadline: Duration) -> Result<Box<dyn Exclu
     fence.exclusive(deadline, &mut waiting).await
 }
 
-/// Marks every registered try as retired: with the lock held, none of them writes ever again.
+/// Marks every registered writer as retired: with the lock held, none of them writes ever again.
 /// Returns those whose blobs have to be looked at.
-pub async fn retire(store: &RunStore) -> Result<UncleanTries, Fault> {
+pub async fn retire(store: &RunStore) -> Result<UncleanWriters, Fault> {
     /// The mark is its name; this is for people.
     #[derive(Serialize)]
     struct Retired {
@@ -101,15 +101,15 @@ pub async fn same_database(target: &dyn Target, launch_ids: &[String]) -> Result
     Err(Stop::new(Exit::Configuration, what))
 }
 
-/// Removes the orphans of retired tries.
+/// Removes the orphans of retired writers.
 pub async fn remove(
     fence: &mut dyn ExclusiveFence,
     files: &Arc<dyn Blobs>,
     target: &dyn Target,
-    tries: &UncleanTries,
+    writers: &UncleanWriters,
 ) -> Result<Orphans, Fault> {
     let mut removed = Orphans::default();
-    let mut found = pin!(orphans(files, target, tries));
+    let mut found = pin!(orphans(files, target, writers));
     while let Some(batch) = found.try_next().await? {
         for part in batch.chunks(DELETES_AT_A_TIME) {
             let names: Vec<String> = part.iter().map(|blob| blob.name.clone()).collect();
@@ -130,9 +130,9 @@ pub async fn delete_orphans(
     target: &dyn Target,
 ) -> Result<Orphans, Stop> {
     let mut fence = take(fence, deadline).await?;
-    let tries = retire(store).await?;
+    let writers = retire(store).await?;
     same_database(target, &migrated_sample(store).await?).await?;
-    let removed = remove(fence.as_mut(), files, target, &tries).await?;
+    let removed = remove(fence.as_mut(), files, target, &writers).await?;
     fence.release().await?;
     Ok(removed)
 }
@@ -148,11 +148,11 @@ pub async fn list_orphans(
     each: &mut (dyn FnMut(&BlobInfo) + Send),
 ) -> Result<Orphans, Stop> {
     let fence = take(fence, deadline).await?;
-    let (_, tries) = registered(store).await?;
+    let (_, writers) = registered(store).await?;
     same_database(target, &migrated_sample(store).await?).await?;
     let mut listed = Orphans::default();
     {
-        let mut found = pin!(orphans(files, target, &tries));
+        let mut found = pin!(orphans(files, target, &writers));
         while let Some(batch) = found.try_next().await? {
             batch.iter().for_each(&mut *each);
             listed.add(&batch);
@@ -180,12 +180,12 @@ async fn migrated_sample(store: &RunStore) -> Result<Vec<String>, Fault> {
     Ok(launch_ids)
 }
 
-/// All registered tries, and those among them that did not end in order.
-async fn registered(store: &RunStore) -> Result<(BTreeSet<String>, UncleanTries), Fault> {
+/// All registered writers, and those among them that did not end in order.
+async fn registered(store: &RunStore) -> Result<(BTreeSet<String>, UncleanWriters), Fault> {
     let mut all = BTreeSet::new();
     let mut clean = BTreeSet::new();
-    for name in store.list("tries/").await? {
-        let file = name.strip_prefix("tries/").unwrap_or(&name);
+    for name in store.list("writers/").await? {
+        let file = name.strip_prefix("writers/").unwrap_or(&name);
         let (id, set) = match file.rsplit_once('.') {
             Some((id, "json")) => (id, &mut all),
             Some((id, "clean")) => (id, &mut clean),
@@ -193,22 +193,22 @@ async fn registered(store: &RunStore) -> Result<(BTreeSet<String>, UncleanTries)
         };
         // The id becomes a prefix under which blobs are deleted: nothing but an id may pass.
         if id.len() != 12 || !id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
-            let what = format!("{} is not a try of this program: remove it", store.describe(&name));
+            let what = format!("{} is not a writer of this program: remove it", store.describe(&name));
             return Err(Fault::new(Service::RunStore, FaultKind::Corrupt, what));
         }
         set.insert(id.to_owned());
     }
-    let unclean = UncleanTries(all.difference(&clean).cloned().collect());
+    let unclean = UncleanWriters(all.difference(&clean).cloned().collect());
     Ok((all, unclean))
 }
 
-/// Blobs of these tries that no row of the target names, in batches.
+/// Blobs of these writers that no row of the target names, in batches.
 fn orphans<'a>(
     files: &'a Arc<dyn Blobs>,
     target: &'a dyn Target,
-    tries: &'a UncleanTries,
+    writers: &'a UncleanWriters,
 ) -> impl Stream<Item = Result<Vec<BlobInfo>, Fault>> + Send + 'a {
-    let prefixes = tries.0.iter().flat_map(|id| FOLDERS.map(|folder| format!("{folder}/{id}/")));
+    let prefixes = writers.0.iter().flat_map(|id| FOLDERS.map(|folder| format!("{folder}/{id}/")));
     stream::iter(prefixes)
         .flat_map(|prefix| files.list(&prefix))
         .try_chunks(NAMES_AT_A_TIME)
@@ -218,6 +218,6 @@ fn orphans<'a>(
 
 async fn unnamed(target: &dyn Target, blobs: Vec<BlobInfo>) -> Result<Vec<BlobInfo>, Fault> {
     let names: Vec<String> = blobs.iter().map(|blob| blob.name.clone()).collect();
-    let kept = target.blob_names_of_tries(&names).await?;
+    let kept = target.blob_names_of_writers(&names).await?;
     Ok(blobs.into_iter().filter(|blob| !kept.contains(&blob.name)).collect())
 }

@@ -65,7 +65,7 @@ pub trait Target: Send + Sync {
 
     /// Which of these blob names (at most 1,000) any row of `submission_files` names as its
     /// `azure_blob_name`, in whatever container: the others may be orphans.
-    async fn blob_names_of_tries(&self, names: &[String]) -> Result<HashSet<String>, Fault>;
+    async fn blob_names_of_writers(&self, names: &[String]) -> Result<HashSet<String>, Fault>;
 
     /// The launch id of every submission whose is `rogo_…`, in batches, in no order.
     async fn launch_ids(&self, each: &mut (dyn FnMut(Vec<String>) + Send)) -> Result<(), Fault>;
@@ -79,7 +79,7 @@ pub trait Target: Send + Sync {
     async fn database(&self) -> Result<String, Fault>;
 
     /// Returns where a connection that holds the run's shared lock answered within the last second, else asks
-    /// one (or a new one, which looks for `retired/<try>`): [`FaultKind::Fenced`] where this process may
+    /// one (or a new one, which looks for `retired/<writer>`): [`FaultKind::Fenced`] where this process may
     /// write no more. To be asked before every upload.
     async fn prove_fence(&self) -> Result<(), Fault>;
 
@@ -92,7 +92,7 @@ pub trait Target: Send + Sync {
 pub trait Fence: Send + Sync {
     /// Waits for it, asking again and again without queueing, until `deadline` has passed
     /// ([`FaultKind::Unavailable`], naming the holders). `waiting` is told the holders
-    /// (`run/shard/try`) at each change and every 10 s.
+    /// (`run/shard/writer`) at each change and every 10 s.
     async fn exclusive(
         &self,
         deadline: Duration,

@@ -29,7 +29,7 @@ use crate::{
 const PART_BYTES: usize = 8 * 1024 * 1024;
 
 /// The metadata that says which process uploaded a blob.
-const TRY: &str = "try";
+const WRITER: &str = "writer";
 
 /// Copies files, each by the best way that its source allows.
 pub struct Copier {
@@ -64,7 +64,7 @@ impl Copier {
         Copied::begin(self.target.clone(), names)
     }
 
-    /// One try to copy `file` to the new blob `blob_name`, whose `metadata` names this process under `try`.
+    /// One try to copy `file` to the new blob `blob_name`, whose `metadata` names this process under `writer`.
     /// A blob of that name that is this process's own and equal counts as copied: an earlier answer was lost.
     pub async fn copy(
         &self,
@@ -229,7 +229,7 @@ impl Copier {
             return Err(Fault::new(Service::TargetBlobs, FaultKind::Unavailable, exists.what));
         };
         let value = |metadata: &[(String, String)]| {
-            metadata.iter().find(|(key, _)| key == TRY).map(|(_, value)| value.clone())
+            metadata.iter().find(|(key, _)| key == WRITER).map(|(_, value)| value.clone())
         };
         let own = value(&options.metadata).is_some_and(|own| Some(own) == value(&found.metadata));
         let equal = found.size_bytes == size_bytes && (md5.is_none() || md5 == found.md5);

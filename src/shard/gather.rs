@@ -41,7 +41,7 @@ pub async fn gather(
         if let Some(found) = found {
             if found.submission_id.is_none() {
                 lone_launch_session = Some(found.launch_id);
-            } else if shard.pace.steady(&[Service::RunStore], || shard.tries.wrote(&found)).await? {
+            } else if shard.pace.steady(&[Service::RunStore], || shard.writers.wrote(&found)).await? {
                 written = Some(found);
             } else {
                 row.held_launch_id = Some(found.launch_id);

@@ -48,7 +48,7 @@ pub(super) async fn record(
 
 /// Shows the state and writes the heartbeat until `done`.
 pub(super) async fn heartbeat(shard: Arc<Shard>, epoch: String, rows: u64, done: CancellationToken) {
-    let name = names::heartbeat(&epoch, shard.index, &shard.r#try);
+    let name = names::heartbeat(&epoch, shard.index, &shard.writer);
     for beat in 0_u32.. {
         let state = shard.pace.state();
         shard.progress.set_state(state.clone());
@@ -56,7 +56,7 @@ pub(super) async fn heartbeat(shard: Arc<Shard>, epoch: String, rows: u64, done:
             let now = std::time::Instant::now();
             let heartbeat = Heartbeat {
                 shard: shard.index,
-                r#try: shard.r#try.clone(),
+                writer: shard.writer.clone(),
                 at: Utc::now(),
                 books: shard.progress.books(),
                 rows,

@@ -29,7 +29,7 @@ const FULL_BYTES: usize = 1024 * 1024;
 
 const JSON_LINES: &str = "application/x-ndjson";
 
-/// Writes one process's outcomes of one shard. The try in the segments' names is the process's own,
+/// Writes one process's outcomes of one shard. The writer in the segments' names is the process's own,
 /// so no other process writes under them.
 ///
 /// A fault leaves every outcome here: calling again, for as long as the caller likes, goes on where it
@@ -37,7 +37,7 @@ const JSON_LINES: &str = "application/x-ndjson";
 pub struct Recorder {
     store: RunStore,
     shard: ShardIndex,
-    r#try: String,
+    writer: String,
     every: Duration,
     sequence: u64,
     lines: Vec<u8>,
@@ -49,11 +49,11 @@ pub struct Recorder {
 
 impl Recorder {
     /// Writes a segment at most every `every`, the longest time an outcome waits here.
-    pub fn new(store: RunStore, shard: ShardIndex, r#try: &str, every: Duration) -> Self {
+    pub fn new(store: RunStore, shard: ShardIndex, writer: &str, every: Duration) -> Self {
         Self {
             store,
             shard,
-            r#try: r#try.to_owned(),
+            writer: writer.to_owned(),
             every,
             sequence: 0,
             lines: Vec::new(),
@@ -123,7 +123,7 @@ impl Recorder {
     }
 
     async fn write(&self, segment: Bytes) -> Result<(), Fault> {
-        let name = names::segment(self.shard, &self.r#try, self.sequence);
+        let name = names::segment(self.shard, &self.writer, self.sequence);
         let (path, options) = (self.store.path(&name), PutOptions::create(JSON_LINES));
         match self.store.blobs().put(&path, segment.clone(), &options).await {
             Ok(_) => Ok(()),
@@ -142,7 +142,7 @@ impl Recorder {
             return Ok(());
         }
         let what = format!(
-            "{} holds other outcomes than this process wrote: another process uses its try id; run again",
+            "{} holds other outcomes than this process wrote: another process uses its writer id; run again",
             self.store.describe(name)
         );
         Err(Fault::new(Service::RunStore, FaultKind::Corrupt, what))

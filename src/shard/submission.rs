@@ -29,7 +29,7 @@ pub async fn migrate(
     let names = migration
         .files
         .iter()
-        .map(|file| rules::blob_name::blob_name(migration.attempt, file, &shard.r#try))
+        .map(|file| rules::blob_name::blob_name(migration.attempt, file, &shard.writer))
         .collect();
     let mut copied = services.copier.begin(names);
     let began = Instant::now();
@@ -115,7 +115,7 @@ async fn copy_file(
     file: &PlannedFile,
     name: &str,
 ) -> Result<CopiedFile, Trouble> {
-    let metadata = rules::blob_name::metadata(migration.attempt, file.kind, shard.store.run(), &shard.r#try);
+    let metadata = rules::blob_name::metadata(migration.attempt, file.kind, shard.store.run(), &shard.writer);
     shard
         .pace
         .steady_examined(
@@ -187,7 +187,7 @@ async fn commit(
     if held.submission_id.is_none() {
         return Ok(lone_launch_session(&held.launch_id).into());
     }
-    if shard.pace.steady(&[Service::RunStore], || shard.tries.wrote(&held)).await? {
+    if shard.pace.steady(&[Service::RunStore], || shard.writers.wrote(&held)).await? {
         return Ok(fate);
     }
     let detail = format!("the target holds launch id {}", held.launch_id);

@@ -74,7 +74,7 @@ impl<'a> Finished<'a> {
             sources: files::Sources { base, folder: &folder },
             lms_instance: sample::LMS_INSTANCE,
             name: "rogo",
-            r#try: &stores::only_try(&self.documents),
+            writer: &stores::only_writer(&self.documents),
             container: &target.container,
             target: &target.url,
             instant,

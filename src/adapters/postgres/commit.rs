@@ -128,8 +128,8 @@ async fn keep_image(ledger: Option<&dyn EnforcementLedger>, decided: Enforcement
     let ledger = ledger
         .ok_or_else(|| misconfigured("a bug: an enforcement row cannot be changed without a run store"))?;
     let keeping = async {
-        let tries = row.tries();
-        if !tries.is_empty() && ledger.is_ours(&tries).await? {
+        let writers = row.writers();
+        if !writers.is_empty() && ledger.is_ours(&writers).await? {
             return Ok(());
         }
         let image = serde_json::from_str(&row.image).map_err(|error| {

@@ -65,7 +65,7 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    /// `application_name` is what the server shows beside a held lock: `run/shard/try`.
+    /// `application_name` is what the server shows beside a held lock: `run/shard/writer`.
     pub(super) fn new(
         settings: DatabaseSettings,
         credential: Option<Arc<dyn TokenCredential>>,

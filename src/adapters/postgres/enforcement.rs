@@ -16,8 +16,8 @@ use crate::{
 /// What the run store keeps about enforcement rows.
 #[async_trait]
 pub trait EnforcementLedger: Send + Sync {
-    /// Whether one of these tries is registered in this run's store: then this run wrote the row.
-    async fn is_ours(&self, tries: &[String]) -> Result<bool, Fault>;
+    /// Whether one of these writers is registered in this run's store: then this run wrote the row.
+    async fn is_ours(&self, writers: &[String]) -> Result<bool, Fault>;
 
     /// Keeps the row as it was, create-only: the first image stands.
     async fn keep_image(&self, id: &str, image: &serde_json::Value) -> Result<(), Fault>;
@@ -25,9 +25,9 @@ pub trait EnforcementLedger: Send + Sync {
 
 #[async_trait]
 impl EnforcementLedger for RunStore {
-    async fn is_ours(&self, tries: &[String]) -> Result<bool, Fault> {
-        for id in tries {
-            if self.exists(&names::r#try(id)).await? {
+    async fn is_ours(&self, writers: &[String]) -> Result<bool, Fault> {
+        for id in writers {
+            if self.exists(&names::writer(id)).await? {
                 return Ok(true);
             }
         }
@@ -89,17 +89,17 @@ impl Standing {
         RuleAge::of_standing_row(self.dated, None, self.launch_id.as_deref())
     }
 
-    /// The tries that its submission's files name: `<folder>/<try>/<file>`.
-    pub(super) fn tries(&self) -> Vec<String> {
-        let mut tries: Vec<String> = self
+    /// The writers that its submission's files name: `<folder>/<writer>/<file>`.
+    pub(super) fn writers(&self) -> Vec<String> {
+        let mut writers: Vec<String> = self
             .blob_names
             .iter()
             .filter_map(|name| name.rsplit('/').nth(1))
             .map(ToOwned::to_owned)
             .collect();
-        tries.sort_unstable();
-        tries.dedup();
-        tries
+        writers.sort_unstable();
+        writers.dedup();
+        writers
     }
 }
 

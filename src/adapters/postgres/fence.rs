@@ -22,7 +22,7 @@ use crate::{
     settings::DatabaseSettings,
 };
 
-/// Between two tries for the lock.
+/// Between two writers for the lock.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long a new worker connection waits for a finalizer to let go before it says so.
 const SHARED_WAIT: Duration = Duration::from_secs(10);
@@ -31,7 +31,7 @@ const REPEAT: Duration = Duration::from_secs(10);
 /// For the lock's own statements, which never wait.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Asks the run store whether `retired/<try>` exists.
+/// Asks the run store whether `retired/<writer>` exists.
 pub type Retired = Arc<dyn Fn() -> BoxFuture<'static, Result<bool, Fault>> + Send + Sync>;
 
 /// The key of one run's lock: the first eight bytes of a digest of the plan's id.

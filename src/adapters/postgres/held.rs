@@ -170,7 +170,7 @@ pub(super) async fn launch_ids(pool: &Pool, each: &mut (dyn FnMut(Vec<String>) +
 }
 
 /// Which of these blob names a file row names, in whatever container.
-pub(super) async fn blob_names_of_tries(pool: &Pool, names: &[String]) -> Result<HashSet<String>, Fault> {
+pub(super) async fn blob_names_of_writers(pool: &Pool, names: &[String]) -> Result<HashSet<String>, Fault> {
     const SQL: &str = "select distinct azure_blob_name from submission_files where azure_blob_name = any($1)";
     let asking = async |connection: &mut _| sqlx::query_scalar(SQL).bind(names).fetch_all(connection).await;
     let found: Vec<String> = pool.read(SCAN_LIMIT, asking).await?;

@@ -91,7 +91,7 @@ fn verdict(facts: &Facts) -> Verdict {
         return Verdict::new(RunState::Complete, Exit::Done, summary.in_a_line())
             .next(by_hand("results", facts) + " --to .");
     }
-    // Without Jobs a refusal beside a plan may be of anybody's try.
+    // Without Jobs a refusal beside a plan may be of any process's writer.
     let epoch = facts.jobs.as_ref().and_then(|jobs| jobs.epoch.as_ref());
     if let Some(refusal) = epoch.and_then(|epoch| facts.refusals.get(epoch)) {
         return refused(refusal);

@@ -85,8 +85,8 @@ pub fn lone_launch_session(launch_id: &str) -> Failure {
 fn retired(shard: &Shard) -> Trouble {
     shard.left_blobs();
     let message = format!(
-        "this process (try {}) was retired: finalize, rollback or a sweep ran while it was cut off. It wrote nothing since; run again",
-        shard.r#try
+        "this process (writer {}) was retired: finalize, rollback or a sweep ran while it was cut off. It wrote nothing since; run again",
+        shard.writer
     );
     Trouble::Process(Stop::new(Exit::Temporary, message))
 }

@@ -43,7 +43,7 @@ both_stores_promise! {
 }
 
 fn with_metadata() -> PutOptions {
-    let metadata = vec![("attemptId".into(), "987".into()), ("try".into(), "0123456789ab".into())];
+    let metadata = vec![("attemptId".into(), "987".into()), ("writer".into(), "0123456789ab".into())];
     PutOptions { metadata, ..PutOptions::create("application/pdf") }
 }
 
@@ -68,7 +68,7 @@ async fn what_is_put_is_what_is_read(blobs: Arc<dyn Blobs>) {
     let mut metadata: Vec<_> =
         info.metadata.into_iter().map(|(key, value)| (key.to_lowercase(), value)).collect();
     metadata.sort();
-    assert_eq!(metadata, [("attemptid".into(), "987".into()), ("try".into(), "0123456789ab".into())]);
+    assert_eq!(metadata, [("attemptid".into(), "987".into()), ("writer".into(), "0123456789ab".into())]);
 }
 
 async fn create_only_keeps_what_is_there(blobs: Arc<dyn Blobs>) {

@@ -34,7 +34,7 @@ pub fn planned(source: Url) -> PlannedFile {
 }
 
 pub fn metadata(own: &str) -> Vec<(String, String)> {
-    vec![("attemptId".into(), "7".into()), ("try".into(), own.into())]
+    vec![("attemptId".into(), "7".into()), ("writer".into(), own.into())]
 }
 
 pub async fn copy(target: &Arc<dyn Blobs>, source: Arc<dyn Source>, url: &Url) -> Result<CopiedFile, Fault> {

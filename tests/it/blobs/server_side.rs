@@ -63,7 +63,7 @@ async fn two_requests_copy_a_file_on_the_sources_etag_and_md5() {
     assert_eq!(sent("if-none-match"), Some("*"));
     assert_eq!(sent("x-ms-blob-type"), Some("BlockBlob"));
     assert_eq!(sent("x-ms-blob-content-type"), Some("application/pdf"));
-    assert_eq!(sent("x-ms-meta-try"), Some("t1"));
+    assert_eq!(sent("x-ms-meta-writer"), Some("t1"));
     assert_eq!(sent("x-ms-copy-source-authorization"), None);
     assert_eq!(requests[0].body_bytes, 0);
     assert!(sent("authorization").unwrap().starts_with("SharedKey acc:"));
@@ -138,7 +138,7 @@ async fn a_file_beyond_one_request_is_copied_in_blocks() {
     assert_eq!(next, SIZE);
     assert!(commit.target.contains("comp=blocklist"));
     assert_eq!(commit.header("if-none-match"), Some("*"));
-    assert_eq!(commit.header("x-ms-meta-try"), Some("t1"));
+    assert_eq!(commit.header("x-ms-meta-writer"), Some("t1"));
     assert_eq!(commit.header("x-ms-blob-content-md5"), Some(MD5));
 }
 
@@ -175,14 +175,14 @@ async fn a_service_that_cannot_is_asked_once_and_then_files_are_streamed() {
 
 #[tokio::test]
 async fn a_false_conflict_is_settled_by_try_length_and_md5() {
-    for (own_try, length, settled) in [("t1", "3", true), ("t2", "3", false), ("t1", "4", false)] {
+    for (own_writer, length, settled) in [("t1", "3", true), ("t2", "3", false), ("t1", "4", false)] {
         let from = source_stub(3, Some(MD5)).await;
         let to = HttpStub::start(move |request: &Request, _| {
             if request.method == "HEAD" {
                 Response::new(200)
                     .header("content-length", length)
                     .header("content-md5", MD5)
-                    .header("x-ms-meta-try", own_try)
+                    .header("x-ms-meta-writer", own_writer)
             } else {
                 Response::new(409).header("x-ms-error-code", "BlobAlreadyExists")
             }

@@ -32,7 +32,7 @@ async fn a_wrong_password_is_refused_once_for_all_and_the_next_generation_runs_t
         assert!(message["message"].as_str().unwrap().contains("password"), "{of}: {message}");
     }
     assert_eq!(world.written().await, 0);
-    assert!(world.store().tries().await.unwrap().is_empty(), "a shard has begun");
+    assert!(world.store().writers().await.unwrap().is_empty(), "a shard has begun");
 
     world.give_password("right");
     release.upgrade(&["generation=2"]).unwrap();

@@ -100,7 +100,7 @@ proptest! {
         let by = |first: bool| outcomes.iter().filter(move |(of, _)| *of == first).map(|(_, o)| o.clone());
         let (by_a, by_b): (Vec<Outcome>, Vec<Outcome>) = (by(true).collect(), by(false).collect());
 
-        // Segments are read by name: all of the first try's, then the second's.
+        // Segments are read by name: all of the first writer's, then the second's.
         let mut model: BTreeMap<u64, Outcome> = BTreeMap::new();
         for outcome in by_a.iter().chain(&by_b).cloned() {
             let winner = match model.remove(&outcome.row) {

@@ -113,7 +113,7 @@ async fn a_try_id_that_another_process_uses_is_found_out() {
     other.push(&migrated(2, 1)).unwrap();
     let fault = other.flush().await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Corrupt);
-    assert!(fault.what.contains("another process uses its try id"), "{}", fault.what);
+    assert!(fault.what.contains("another process uses its writer id"), "{}", fault.what);
 }
 
 #[tokio::test]

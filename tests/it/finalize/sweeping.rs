@@ -1,4 +1,4 @@
-//! The sweep: orphans of retired tries of this run, and nothing else.
+//! The sweep: orphans of retired writers of this run, and nothing else.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::world::{TRY_A, TRY_B, World, migrated};
 
 const DEADLINE: std::time::Duration = std::time::Duration::from_secs(1);
 
-/// One row, migrated by try A, which was killed: it left one named and two orphaned blobs.
+/// One row, migrated by writer A, which was killed: it left one named and two orphaned blobs.
 async fn world_with_orphans() -> World {
     let world = World::new(1, 1);
     world.register(TRY_A);
@@ -28,12 +28,12 @@ async fn world_with_orphans() -> World {
 async fn only_orphans_of_this_runs_unclean_tries_are_removed() {
     let world = world_with_orphans().await;
     world.register(TRY_B);
-    world.run_blobs.insert("rogo/tries/bbbbbbbbbbbb.clean", "{}");
+    world.run_blobs.insert("rogo/writers/bbbbbbbbbbbb.clean", "{}");
     let untouched = [
         "LTI_Uploads/aaaaaaaaaaaa/1_1_named.pdf",
-        "LTI_Uploads/aaaaaaaaaaaab/not-a-try",
+        "LTI_Uploads/aaaaaaaaaaaab/not-a-writer",
         "LTI_Uploads/application.pdf",
-        "LTI_Uploads/bbbbbbbbbbbb/of-a-clean-try",
+        "LTI_Uploads/bbbbbbbbbbbb/of-a-clean-writer",
         "LTI_Uploads/cccccccccccc/of-another-run",
         "Other/aaaaaaaaaaaa/of-another-folder",
     ];
@@ -119,13 +119,13 @@ async fn against_another_database_nothing_is_deleted() {
 #[tokio::test]
 async fn a_name_that_is_no_try_id_never_becomes_a_prefix() {
     for name in
-        ["tries/.json", "tries/abc.json", "tries/aaaaaaaaaaa/.json", "tries/AAAAAAAAAAAA.json", "tries/x"]
+        ["writers/.json", "writers/abc.json", "writers/aaaaaaaaaaa/.json", "writers/AAAAAAAAAAAA.json", "writers/x"]
     {
         let world = world_with_orphans().await;
         let before = world.files.names();
         world.run_blobs.insert(&format!("rogo/{name}"), "{}");
         let stop = world.finalize().await.unwrap_err();
-        assert!(stop.message.contains(&format!("memory://run/rogo/{name} is not a try")), "{stop}");
+        assert!(stop.message.contains(&format!("memory://run/rogo/{name} is not a writer")), "{stop}");
         assert_eq!(world.files.names(), before);
     }
 }

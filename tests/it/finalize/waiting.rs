@@ -113,7 +113,7 @@ fn mark_done(world: &World, shard: u32) {
 fn beat(world: &World, epoch: &str, minute: i64) {
     let heartbeat = Heartbeat {
         shard: ShardIndex(0),
-        r#try: "aaaaaaaaaaaa".into(),
+        writer: "aaaaaaaaaaaa".into(),
         at: BEGAN + TimeDelta::minutes(minute),
         books: Books::default(),
         rows: 1,

@@ -20,7 +20,7 @@ use tempfile::TempDir;
 
 use crate::support::memory::{InMemoryBlobs, InMemoryFence, InMemoryTarget, Journal, attempt};
 
-/// Two tries that the tests write as.
+/// Two writers that the tests write as.
 pub const TRY_A: &str = "aaaaaaaaaaaa";
 pub const TRY_B: &str = "bbbbbbbbbbbb";
 
@@ -82,14 +82,14 @@ impl World {
         shard_of(self.plan.submissions.rows - row, u32::try_from(self.plan.shards.len()).unwrap())
     }
 
-    /// Records outcomes, each in its row's shard, as process `try`.
-    pub async fn record(&self, r#try: &str, outcomes: &[Outcome]) {
+    /// Records outcomes, each in its row's shard, as process `writer`.
+    pub async fn record(&self, writer: &str, outcomes: &[Outcome]) {
         let mut recorders = BTreeMap::new();
         for outcome in outcomes {
             let shard = self.shard(outcome.row);
             let recorder = recorders
                 .entry(shard)
-                .or_insert_with(|| Recorder::new(self.store.clone(), shard, r#try, Duration::from_secs(10)));
+                .or_insert_with(|| Recorder::new(self.store.clone(), shard, writer, Duration::from_secs(10)));
             recorder.push(outcome).unwrap();
         }
         for recorder in recorders.values_mut() {
@@ -97,9 +97,9 @@ impl World {
         }
     }
 
-    /// Registers a try, clean or not.
-    pub fn register(&self, r#try: &str) {
-        self.run_blobs.insert(&format!("rogo/tries/{try}.json"), "{}");
+    /// Registers a writer, clean or not.
+    pub fn register(&self, writer: &str) {
+        self.run_blobs.insert(&format!("rogo/writers/{writer}.json"), "{}");
     }
 
     /// Makes this the out folder.

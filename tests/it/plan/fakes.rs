@@ -254,7 +254,7 @@ impl Target for FakeTarget {
         Ok(held.collect())
     }
 
-    async fn blob_names_of_tries(&self, _: &[String]) -> Result<HashSet<String>, Fault> {
+    async fn blob_names_of_writers(&self, _: &[String]) -> Result<HashSet<String>, Fault> {
         unreachable!("a plan sweeps nothing")
     }
 

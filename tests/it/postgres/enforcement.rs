@@ -8,7 +8,7 @@ use rogo_migrate::{
 };
 use serde_json::Value;
 
-use super::world::{LMS, Ledger, TRY, Worker, copied, database, malpractice};
+use super::world::{LMS, Ledger, WRITER, Worker, copied, database, malpractice};
 use crate::support::postgres::TestDatabase;
 
 const OLDER: &str = "2024-05-01T09:00:00.000001Z";
@@ -155,7 +155,7 @@ async fn a_rule_of_an_earlier_run_is_a_migrated_one_and_its_image_is_kept() {
     database
         .run(&format!(
             "update submission_files set azure_blob_name =
-        replace(azure_blob_name, '{TRY}', 'ffffffffffff')"
+        replace(azure_blob_name, '{WRITER}', 'ffffffffffff')"
         ))
         .await;
     let ledger = Arc::<Ledger>::default();

@@ -16,7 +16,7 @@ use rogo_migrate::{
 use crate::support::postgres::TestDatabase;
 
 pub const LMS: &str = "3f2504e0-4f89-11d3-9a0c-0305e82c3301";
-pub const TRY: &str = "0123456789ab";
+pub const WRITER: &str = "0123456789ab";
 
 /// Two users, one assessment with two sections, two levels.
 const CATALOGUE: &str = "
@@ -60,7 +60,7 @@ impl Worker {
             url: Secret::Value(url),
             auth: DatabaseAuth::Password,
             credential: None,
-            name: format!("run/0/{TRY}"),
+            name: format!("run/0/{WRITER}"),
             pool: 3,
             fence: Some(SharedFence {
                 key: FenceKey::of_plan("tests"),
@@ -98,7 +98,7 @@ impl Worker {
     }
 }
 
-/// Keeps images in memory; tries equal to [`TRY`] are this run's.
+/// Keeps images in memory; writers equal to [`WRITER`] are this run's.
 #[derive(Default)]
 pub struct Ledger {
     pub images: Mutex<Vec<(String, serde_json::Value)>>,
@@ -106,8 +106,8 @@ pub struct Ledger {
 
 #[async_trait]
 impl EnforcementLedger for Ledger {
-    async fn is_ours(&self, tries: &[String]) -> Result<bool, Fault> {
-        Ok(tries.iter().any(|id| id == TRY))
+    async fn is_ours(&self, writers: &[String]) -> Result<bool, Fault> {
+        Ok(writers.iter().any(|id| id == WRITER))
     }
 
     async fn keep_image(&self, id: &str, image: &serde_json::Value) -> Result<(), Fault> {
@@ -192,14 +192,14 @@ pub fn malpractice(attempt: i32, entered: &str) -> Migration {
     migration
 }
 
-/// Its files as they were copied by [`TRY`]: 262,144 bytes each.
+/// Its files as they were copied by [`WRITER`]: 262,144 bytes each.
 pub fn copied(migration: &Migration) -> Vec<CopiedFile> {
     migration
         .files
         .iter()
         .map(|file| {
             let blob_name =
-                format!("LTI_Uploads/{TRY}/{}_{}_{}", migration.attempt, file.upload_order, file.name);
+                format!("LTI_Uploads/{WRITER}/{}_{}_{}", migration.attempt, file.upload_order, file.name);
             let url = format!("https://account.example.org/target/{blob_name}");
             CopiedFile { blob_name, url, size_bytes: 262_144, md5_proven: true }
         })

@@ -119,8 +119,8 @@ impl File {
         }
     }
 
-    /// `<folder>/<try>/<attempt>_<order>_<name>`.
-    pub fn blob_name(&self, attempt: i64, r#try: &str) -> String {
+    /// `<folder>/<writer>/<attempt>_<order>_<name>`.
+    pub fn blob_name(&self, attempt: i64, writer: &str) -> String {
         let folder = if self.is_learners { "LTI_Uploads" } else { "Marker_files" };
         let spoils = |c: char| c == '/' || c == '\\' || c.is_control();
         let safe: String = self.name.chars().map(|c| if spoils(c) { '_' } else { c }).collect();
@@ -132,7 +132,7 @@ impl File {
         while stem.len() + extension.len() > 150 {
             stem.pop();
         }
-        format!("{folder}/{try}/{attempt}_{}_{stem}{extension}", self.order)
+        format!("{folder}/{writer}/{attempt}_{}_{stem}{extension}", self.order)
     }
 }
 

@@ -25,7 +25,7 @@ pub struct Run<'a> {
     pub sources: Sources<'a>,
     pub lms_instance: &'a str,
     pub name: &'a str,
-    pub r#try: &'a str,
+    pub writer: &'a str,
     pub container: &'a str,
     /// The target's URL, without a slash at its end.
     pub target: &'a str,
@@ -89,7 +89,7 @@ impl Run<'_> {
             for file in &submission.files {
                 expected
                     .blobs
-                    .insert(file.blob_name(submission.attempt, self.r#try), self.blob(&submission, file));
+                    .insert(file.blob_name(submission.attempt, self.writer), self.blob(&submission, file));
             }
             written::add(&mut expected.rows, self, &submission);
             all.push(submission);
@@ -146,7 +146,7 @@ impl Run<'_> {
                 ("attemptid", submission.attempt.to_string()),
                 ("migratedfrom", "rogo_warehouse".to_owned()),
                 ("run", self.name.to_owned()),
-                ("try", self.r#try.to_owned()),
+                ("writer", self.writer.to_owned()),
             ]
             .map(|(name, value)| (name.to_owned(), value)),
         );

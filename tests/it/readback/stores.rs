@@ -68,11 +68,11 @@ pub async fn documents(app: &TestApp<'_>, run: &str) -> BTreeMap<String, Vec<u8>
     found
 }
 
-/// The one process's try.
-pub fn only_try(documents: &BTreeMap<String, Vec<u8>>) -> String {
-    let tries: Vec<&str> =
-        documents.keys().filter_map(|name| name.strip_prefix("tries/")?.strip_suffix(".json")).collect();
-    let [one] = tries.as_slice() else { panic!("{tries:?}") };
+/// The one process's writer.
+pub fn only_writer(documents: &BTreeMap<String, Vec<u8>>) -> String {
+    let writers: Vec<&str> =
+        documents.keys().filter_map(|name| name.strip_prefix("writers/")?.strip_suffix(".json")).collect();
+    let [one] = writers.as_slice() else { panic!("{writers:?}") };
     assert!(one.len() == 12 && one.bytes().all(|byte| byte.is_ascii_hexdigit()), "{one}");
     (*one).to_owned()
 }

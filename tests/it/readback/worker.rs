@@ -30,7 +30,7 @@ use super::{Target as Folder, folder_sample, inputs::Inputs, tables::tables};
 use crate::support::app::TestApp;
 
 const ROWS: u64 = 12;
-const TRY: &str = "0123456789ab";
+const WRITER: &str = "0123456789ab";
 
 /// Commits every row but those at which it panics: one, or all.
 struct Panics(Option<AttemptId>);
@@ -45,7 +45,7 @@ impl Target for Panics {
         Ok(Vec::new())
     }
 
-    async fn blob_names_of_tries(&self, _: &[String]) -> Result<HashSet<String>, Fault> {
+    async fn blob_names_of_writers(&self, _: &[String]) -> Result<HashSet<String>, Fault> {
         unreachable!("a shard sweeps nothing")
     }
 
@@ -102,11 +102,11 @@ async fn moved(
     let found = recorded(&store, &plan, ShardIndex(0)).await.unwrap();
     let stop = CancellationToken::new();
     let ending = stop.child_token();
-    shard::tries::register(&store, TRY, ShardIndex(0), "here").await.unwrap();
+    shard::writers::register(&store, WRITER, ShardIndex(0), "here").await.unwrap();
     let inputs = ShardInputs {
         plan: plan.clone(),
         index: ShardIndex(0),
-        r#try: TRY.into(),
+        writer: WRITER.into(),
         epoch: "0".into(),
         rules: RuleConfig {
             lms_instance: sample::LMS_INSTANCE.into(),
@@ -135,7 +135,7 @@ async fn moved(
     };
     let ended = shard::run(inputs).await;
     let books = recorded(&store, &plan, ShardIndex(0)).await.unwrap().books;
-    (ended, books, store.exists(&format!("tries/{TRY}.clean")).await.unwrap())
+    (ended, books, store.exists(&format!("writers/{WRITER}.clean")).await.unwrap())
 }
 
 #[tokio::test]

@@ -128,7 +128,7 @@ fn submission(one: &Submission) -> Row {
 }
 
 fn submission_file(run: &Run, one: &Submission, file: &File) -> Row {
-    let blob = file.blob_name(one.attempt, run.r#try);
+    let blob = file.blob_name(one.attempt, run.writer);
     let url = Cell::Url(format!("{}/{blob}", run.target));
     let user = match one.cells["Rogo User ID"].trim() {
         "" => one.cells["Learner Email"].trim(),

@@ -283,7 +283,7 @@ fn metadata_names_the_attempt_the_run_and_the_try() {
     let attempt = Case::good().migrate().attempt;
     let as_text = |kind| format!("{:?}", metadata(attempt, kind, "r1", "0123456789ab"));
     let common =
-        r#"("attemptId", "987"), ("migratedFrom", "rogo_warehouse"), ("run", "r1"), ("try", "0123456789ab")"#;
+        r#"("attemptId", "987"), ("migratedFrom", "rogo_warehouse"), ("run", "r1"), ("writer", "0123456789ab")"#;
     assert_eq!(as_text(FileKind::Learner), format!("[{common}]"));
     assert_eq!(as_text(FileKind::Marker), format!(r#"[{common}, ("fileType", "marker_feedback")]"#));
 }

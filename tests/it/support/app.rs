@@ -207,7 +207,7 @@ impl<'sample> TestApp<'sample> {
     }
 
     /// Everything that must be equal in two runs of one sample: tables, blobs and results, with the
-    /// tries' names and the columns that tell when the row was inserted left out.
+    /// writers' names and the columns that tell when the row was inserted left out.
     pub async fn everything(&self) -> String {
         everything(&self.database, &self.target_blobs(), &self.container, |file| self.result(file)).await
     }
@@ -248,7 +248,7 @@ pub async fn everything(
     let mut text = database.dump_tables(&INSERT_TIMES).await;
     for blob in blobs_of(files).await {
         let metadata: BTreeMap<_, _> =
-            blob.metadata.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("try")).cloned().collect();
+            blob.metadata.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("writer")).cloned().collect();
         let BlobInfo { name, size_bytes, md5, content_type, .. } = &blob;
         writeln!(text, "blob {name} {size_bytes} {md5:?} {content_type:?} {metadata:?}").unwrap();
     }
@@ -339,7 +339,7 @@ const INSERT_TIMES: [&str; 18] = [
     "malpractice_levels.updated_at",
 ];
 
-/// Replaces `<folder>/<12 hex>/` by `<folder>/<try>/`.
+/// Replaces `<folder>/<12 hex>/` by `<folder>/<writer>/`.
 fn without_tries(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -350,16 +350,16 @@ fn without_tries(text: &str) -> String {
     {
         let (before, after) = rest.split_at(place);
         out.push_str(before);
-        let is_try = after.len() > 12
+        let is_writer = after.len() > 12
             && after.as_bytes()[..12].iter().all(u8::is_ascii_hexdigit)
             && after.as_bytes()[12] == b'/';
-        if is_try {
-            out.push_str("<try>");
+        if is_writer {
+            out.push_str("<writer>");
         }
-        rest = if is_try { &after[12..] } else { after };
+        rest = if is_writer { &after[12..] } else { after };
     }
     out.push_str(rest);
-    // Blobs are listed by name, and so by try: the order of the lines says nothing.
+    // Blobs are listed by name, and so by writer: the order of the lines says nothing.
     let mut lines: Vec<&str> = out.lines().collect();
     lines.sort_unstable();
     lines.join("\n")

@@ -338,7 +338,7 @@ impl Target for InMemoryTarget {
             .collect())
     }
 
-    async fn blob_names_of_tries(&self, names: &[String]) -> Result<HashSet<String>, Fault> {
+    async fn blob_names_of_writers(&self, names: &[String]) -> Result<HashSet<String>, Fault> {
         assert!(names.len() <= 1_000);
         let held = self.blob_names.lock().unwrap();
         Ok(names.iter().filter(|name| held.contains(*name)).cloned().collect())

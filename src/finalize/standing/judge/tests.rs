@@ -54,7 +54,7 @@ impl Run {
 
     fn done(mut self, shards: &[u32], at: i64) -> Self {
         for shard in shards.iter().copied().map(ShardIndex) {
-            let marker = DoneMarker { shard, r#try: "t".into(), books: books(10), at: minute(at) };
+            let marker = DoneMarker { shard, writer: "t".into(), books: books(10), at: minute(at) };
             self.0.done.insert(shard, marker);
         }
         self
@@ -65,7 +65,7 @@ impl Run {
         let state = "throttled: 503 from target blobs".to_owned();
         let beat = Heartbeat {
             shard,
-            r#try: "t".into(),
+            writer: "t".into(),
             at,
             books: books(4),
             rows: 10,
