@@ -10,6 +10,7 @@ mod migration;
 mod shard;
 mod outcome;
 mod plan;
+mod target;
 mod shown;
 
 pub use attempt::*;
@@ -23,3 +24,4 @@ pub use report::*;
 pub use row::*;
 pub use shard::*;
 pub use shown::*;
+pub use target::*;
