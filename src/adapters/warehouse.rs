@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! connection_string → pool (one connection, one batch) → catalogue → tables (what is asked)
-//!                     └ faults, entra                               → rows, values (what is answered)
+//!                     └ dial, faults, entra                             → rows, values (what is answered)
 //! mssql: fetch many attempts · scan: every row, window by window · export: the two CSV files
 //! ```
 
 mod catalogue;
 mod connection_string;
+mod dial;
 mod entra;
 mod export;
 mod export_records;

@@ -37,8 +37,8 @@ impl SqlServer {
     pub(super) async fn scan_tables(&self, each: &mut Each<'_>) -> Result<(), Fault> {
         let tables = self.tables().await?;
         for (which, table) in [(Which::Reports, &tables.reports), (Which::Scores, &tables.scores)] {
-            for (low, high) in windows(self, table).await? {
-                let window = read(self, which, &table.between(low, high, Form::Text)).await?;
+            for ids in windows(self, table).await? {
+                let window = read(self, which, table, ids).await?;
                 let mut damaged: Vec<_> = window.damaged.iter().copied().collect();
                 damaged.sort_unstable();
                 window.hand_over(each)?;
@@ -74,13 +74,13 @@ fn split(low: i64, high: i64, windows: i64) -> Vec<(i32, i32)> {
         .collect()
 }
 
-async fn read(server: &SqlServer, which: Which, select: &str) -> Result<Window, Fault> {
+async fn read(server: &SqlServer, which: Which, table: &Table, ids: (i32, i32)) -> Result<Window, Fault> {
     let pool = server.pool().await?;
-    let selects = [select.to_owned()];
+    let selects = [table.between(ids.0, ids.1, Form::Text)];
     let mut tries = Tries::default();
     loop {
         let read = async {
-            let mut window = Window::new(which)?;
+            let mut window = Window::new(which, ids)?;
             let mut connection = pool::get(&pool).await?;
             connection.run(&selects, LONGEST, |_, row| window.push(&row)).await?;
             Ok(window)
@@ -95,19 +95,24 @@ async fn read(server: &SqlServer, which: Which, select: &str) -> Result<Window, 
 /// The rows of a window, on disk.
 struct Window {
     which: Which,
+    /// From and to, both included.
+    ids: (i32, i32),
     file: BufWriter<File>,
     /// Attempts with text that must be asked for as bytes.
     damaged: HashSet<AttemptId>,
 }
 
 impl Window {
-    fn new(which: Which) -> Result<Self, Fault> {
+    fn new(which: Which, ids: (i32, i32)) -> Result<Self, Fault> {
         let file = BufWriter::with_capacity(1 << 20, tempfile::tempfile().map_err(disk)?);
-        Ok(Self { which, file, damaged: HashSet::new() })
+        Ok(Self { which, ids, file, damaged: HashSet::new() })
     }
 
     fn push(&mut self, row: &Row) -> Result<(), Fault> {
         let Some(row) = fact(self.which, row)? else { return Ok(()) };
+        if !(self.ids.0..=self.ids.1).contains(&attempt_of(&row).get()) {
+            return Err(unreadable("an attempt that was not asked for"));
+        }
         if is_damaged(&row) {
             self.damaged.insert(attempt_of(&row));
         }

@@ -45,7 +45,10 @@ pub fn answer<'a>(select: &str, data: &'a Data, options: &Options) -> Result<Ans
         .iter()
         .find(|table| table.name == name)
         .ok_or_else(|| Refused(208, format!("Invalid object name 'dbo.{name}'.")))?;
-    let (ids, rows) = selected(table, condition).ok_or_else(|| syntax(select))?;
+    let (ids, mut rows) = selected(table, condition).ok_or_else(|| syntax(select))?;
+    if options.reversed {
+        rows.reverse();
+    }
     let count = options.claimed_rows.unwrap_or_else(|| i64::try_from(rows.len()).unwrap());
     let mut answer = if list == "count_big(*) as n" {
         integer("n", count)
