@@ -124,7 +124,7 @@ impl Connector {
             Login::Entra { identity, client_id } => {
                 let credential = self
                     .credential
-                    .get_or_try_init(|| entra::credential(*identity, client_id.as_deref()))
+                    .get_or_try_init(async || entra::credential(*identity, client_id.as_deref()))
                     .await?;
                 Ok(AuthMethod::aad_token(entra::token(credential.as_ref()).await?))
             }

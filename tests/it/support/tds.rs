@@ -53,6 +53,8 @@ pub struct Options {
     pub claimed_rows: Option<i64>,
     /// Rows come in the opposite order: without ORDER BY no order is promised.
     pub reversed: bool,
+    /// Columns (table, column) that the login sees masked.
+    pub masked: Vec<(String, String)>,
 }
 
 /// What the server says of encryption.
@@ -78,6 +80,7 @@ impl Default for Options {
             has_index: true,
             claimed_rows: None,
             reversed: false,
+            masked: Vec::new(),
         }
     }
 }

@@ -31,6 +31,7 @@ fn plan() -> Plan {
         target: String::new(),
         warehouse: String::new(),
         facts_files: false,
+        reported: None,
         settings: BTreeMap::new(),
         trial: None,
     }

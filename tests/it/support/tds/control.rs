@@ -8,6 +8,7 @@
 //! route HOST[\INSTANCE] PORT
 //! error NUMBER [AFTER_ROWS [TIMES]]
 //! statement-error NUMBER [PLACE [TIMES]]   one statement fails, the batch goes on
+//! empty yes|no                 the tables are being loaded: no attempt is found
 //! names                        the ServerName of each login
 //! drop|cut|reset|stall|end AFTER_ROWS [TIMES]
 //! slow MILLISECONDS [TIMES]
@@ -73,6 +74,7 @@ pub fn apply(script: &Script, line: &str) -> Result<String, String> {
             let place = words.get(1).map_or(Ok(0), |word| number(word))?;
             batches(BatchFault::Statement { number: number(error)?, place }, times(2)?);
         }
+        ("empty", [word]) => script.empty_tables(*word == "yes"),
         ("names", []) => return Ok(script.server_names().join(" ")),
         ("slow", [milliseconds, ..]) => {
             batches(BatchFault::Slow(Duration::from_millis(number(milliseconds)?)), times(1)?);

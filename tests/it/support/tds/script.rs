@@ -63,6 +63,7 @@ struct Plan {
     refused_with: u32,
     denied: Option<(u32, String)>,
     server_names: Vec<String>,
+    empty: bool,
 }
 
 impl Script {
@@ -118,6 +119,15 @@ impl Script {
     /// Logins that did not.
     pub fn refused_logins(&self) -> usize {
         self.refused_logins.load(Ordering::SeqCst)
+    }
+
+    /// From now on both tables are empty, or hold their rows again: they are being loaded.
+    pub fn empty_tables(&self, empty: bool) {
+        self.plan().empty = empty;
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.plan().empty
     }
 
     /// The ServerName of each LOGIN7 so far.

@@ -146,8 +146,11 @@ async fn batch(io: &mut dyn Io, server: &Server, packet_size: usize, batch: &str
             continue;
         }
         let refused = match sql::answer(select, &server.data, &server.options) {
-            Ok(found) => match server.script.refuses(found.table, &found.ids) {
+            Ok(mut found) => match server.script.refuses(found.table, &found.ids) {
                 None => {
+                    if server.script.is_empty() && !found.ids.is_empty() {
+                        found.rows = Box::new(std::iter::empty());
+                    }
                     let more = n + 1 < selects.len();
                     match send(&mut answer, found, &mut rows_sent, more, fault.as_ref()).await? {
                         Sent::All => continue,
