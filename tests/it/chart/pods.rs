@@ -60,7 +60,6 @@ fn pods_are_locked_down() {
 
 #[test]
 fn the_surroundings_are_as_the_values_say() {
-    let spread = |of: &str| json!({"app.kubernetes.io/name": "rogo-migrate", "app.kubernetes.io/instance": "r", "app.kubernetes.io/component": of});
     check(&[
         ("image.repository=x/y", PODS, "container/image", json!("x/y:0.1.0")),
         ("image.repository=x/y image.tag=v1", PODS, "container/image", json!("x/y:v1")),
@@ -112,6 +111,50 @@ fn the_surroundings_are_as_the_values_say() {
             "container/volumeMounts/shared/mountPath",
             json!("/data"),
         ),
+    ]);
+}
+
+#[test]
+fn labels_and_annotations_of_pods_keep_identities_sidecars_and_autoscalers_in_their_place() {
+    let identity = "workloadIdentity.enabled=true workloadIdentity.clientId=c workloadIdentity.tenantId=t";
+    check(&[
+        (identity, JOBS, "template/labels/azure.workload.identity~1use", json!("true")),
+        (identity, "test", "metadata/labels/azure.workload.identity~1use", json!("true")),
+        (identity, "ServiceAccount", "metadata/annotations/azure.workload.identity~1client-id", json!("c")),
+        (identity, "ServiceAccount", "metadata/annotations/azure.workload.identity~1tenant-id", json!("t")),
+        ("", JOBS, "template/labels/azure.workload.identity~1use", Value::Null),
+        ("", JOBS, "template/annotations/cluster-autoscaler.kubernetes.io~1safe-to-evict", json!("false")),
+        ("", JOBS, "template/annotations/karpenter.sh~1do-not-disrupt", json!("true")),
+        ("", JOBS, "template/annotations/sidecar.istio.io~1inject", json!("false")),
+        ("", JOBS, "template/labels/sidecar.istio.io~1inject", json!("false")),
+        ("", "test", "metadata/labels/sidecar.istio.io~1inject", json!("false")),
+        (identity, PODS, "env/ROGO_WORKLOAD_IDENTITY/value", json!("required")),
+        ("", PODS, "env/ROGO_WORKLOAD_IDENTITY", Value::Null),
+        ("plan.podLabels.a=b", "plan", "template/labels/a", json!("b")),
+        (
+            "plan.podLabels.sidecar\\.istio\\.io/inject=x",
+            "plan",
+            "template/labels/sidecar.istio.io~1inject",
+            json!("x"),
+        ),
+        (
+            "plan.podLabels.app\\.kubernetes\\.io/name=x",
+            "plan",
+            "template/labels/app.kubernetes.io~1name",
+            json!("rogo-migrate"),
+        ),
+        ("plan.podAnnotations.a=b", "plan", "template/annotations/a", json!("b")),
+        ("shards.podLabels.a=b", "shards", "template/labels/a", json!("b")),
+        ("finalize.podLabels.a=b", "finalize", "template/labels/a", json!("b")),
+        ("finalize.podAnnotations.a=b", "finalize", "template/annotations/a", json!("b")),
+        ("shards.podAnnotations.a=b", "shards", "template/annotations/a", json!("b")),
+    ]);
+}
+
+#[test]
+fn pods_are_scheduled_as_the_values_say() {
+    let spread = |of: &str| json!({"app.kubernetes.io/name": "rogo-migrate", "app.kubernetes.io/instance": "r", "app.kubernetes.io/component": of});
+    check(&[
         ("", "shards", "pod/topologySpreadConstraints/1/topologyKey", json!("kubernetes.io/hostname")),
         ("", "shards", "pod/topologySpreadConstraints/0/labelSelector/matchLabels", spread("shards")),
         (
@@ -165,42 +208,5 @@ fn the_surroundings_are_as_the_values_say() {
         ("finalize.nodeSelector.a=b", "plan shards", "pod/nodeSelector", Value::Null),
         ("plan.tolerations[0].key=k", "plan", "pod/tolerations", json!([{"key": "k"}])),
         ("finalize.affinity.podAffinity.x=y", "finalize", "pod/affinity", json!({"podAffinity": {"x": "y"}})),
-    ]);
-}
-
-#[test]
-fn labels_and_annotations_of_pods_keep_identities_sidecars_and_autoscalers_in_their_place() {
-    let identity = "workloadIdentity.enabled=true workloadIdentity.clientId=c workloadIdentity.tenantId=t";
-    check(&[
-        (identity, JOBS, "template/labels/azure.workload.identity~1use", json!("true")),
-        (identity, "test", "metadata/labels/azure.workload.identity~1use", json!("true")),
-        (identity, "ServiceAccount", "metadata/annotations/azure.workload.identity~1client-id", json!("c")),
-        (identity, "ServiceAccount", "metadata/annotations/azure.workload.identity~1tenant-id", json!("t")),
-        ("", JOBS, "template/labels/azure.workload.identity~1use", Value::Null),
-        ("", JOBS, "template/annotations/cluster-autoscaler.kubernetes.io~1safe-to-evict", json!("false")),
-        ("", JOBS, "template/annotations/karpenter.sh~1do-not-disrupt", json!("true")),
-        ("", JOBS, "template/annotations/sidecar.istio.io~1inject", json!("false")),
-        ("", JOBS, "template/labels/sidecar.istio.io~1inject", json!("false")),
-        ("", "test", "metadata/labels/sidecar.istio.io~1inject", json!("false")),
-        (identity, PODS, "env/ROGO_WORKLOAD_IDENTITY/value", json!("required")),
-        ("", PODS, "env/ROGO_WORKLOAD_IDENTITY", Value::Null),
-        ("plan.podLabels.a=b", "plan", "template/labels/a", json!("b")),
-        (
-            "plan.podLabels.sidecar\\.istio\\.io/inject=x",
-            "plan",
-            "template/labels/sidecar.istio.io~1inject",
-            json!("x"),
-        ),
-        (
-            "plan.podLabels.app\\.kubernetes\\.io/name=x",
-            "plan",
-            "template/labels/app.kubernetes.io~1name",
-            json!("rogo-migrate"),
-        ),
-        ("plan.podAnnotations.a=b", "plan", "template/annotations/a", json!("b")),
-        ("shards.podLabels.a=b", "shards", "template/labels/a", json!("b")),
-        ("finalize.podLabels.a=b", "finalize", "template/labels/a", json!("b")),
-        ("finalize.podAnnotations.a=b", "finalize", "template/annotations/a", json!("b")),
-        ("shards.podAnnotations.a=b", "shards", "template/annotations/a", json!("b")),
     ]);
 }
