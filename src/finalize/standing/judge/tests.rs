@@ -95,6 +95,7 @@ impl Run {
             release: "r".into(),
             namespace: "ns".into(),
             chart: Some("oci://a/b".into()),
+            values_prefix: String::new(),
             epoch: None,
             jobs: Vec::new(),
         });
@@ -102,7 +103,7 @@ impl Run {
         jobs.epoch = Some(epoch.into());
         let name = format!("r-{component}");
         let (component, epoch) = (component.into(), epoch.into());
-        jobs.jobs.push(RunJob { name, component, epoch, state, last_word: None });
+        jobs.jobs.push(RunJob { name, component, epoch, state, obstacles: Vec::new(), last_word: None });
         self
     }
 
