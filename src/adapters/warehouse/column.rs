@@ -104,13 +104,14 @@ impl Column {
     /// The condition of rows whose id is no attempt id.
     pub(super) fn is_no_id(&self) -> String {
         let (name, number) = (quoted(&self.name), self.as_number());
-        let mut condition = format!("{number} is null or {number} < 1 or {number} > {}", i32::MAX);
-        if self.is_text() {
-            condition += &format!(" or {name} collate Latin1_General_BIN2 like '%[^0-9. ]%'");
+        let also = if self.is_text() {
+            format!(" or {name} collate Latin1_General_BIN2 like '%[^0-9. ]%'")
         } else if self.is_one_of(&FRACTIONAL) {
-            condition += &format!(" or {name} <> floor({name})");
-        }
-        condition
+            format!(" or {name} <> floor({name})")
+        } else {
+            String::new()
+        };
+        format!("{number} is null or {number} < 1 or {number} > {}{also}", i32::MAX)
     }
 }
 
