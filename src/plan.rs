@@ -3,6 +3,7 @@
 
 mod draft;
 mod facts;
+mod heartbeat;
 mod mapping;
 mod pins;
 mod preflight;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use chrono::Utc;
 
 pub use draft::Standing;
+pub use heartbeat::Beating;
 pub use pins::{Present, differences, input_differences, lost_rows, pinned_settings};
 pub use readers::{FactsReader, JsonLines, QueueReader};
 pub use report::{Counts, PlanReport, PlanState};
@@ -195,6 +197,7 @@ async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) -> R
         None
     } else {
         let attempts = sampled.iter().filter_map(|index| draft.facts_wanted(*index)).collect();
+        preflight::room(shape.scan_bytes)?;
         Some(FactSpool::scan(services.warehouse, &draft, settings.shards, &attempts).await?)
     };
     let mut reasons = Reasons::default();

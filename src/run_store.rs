@@ -7,7 +7,7 @@ use futures_util::TryStreamExt;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    domain::{DoneMarker, Heartbeat, Plan, Refusal, ShardIndex, WriterRecord},
+    domain::{DoneMarker, Heartbeat, Plan, PlanHeartbeat, Refusal, ShardIndex, WriterRecord},
     ports::{BlobReader, Blobs, Fault, FaultKind, PutOptions, Service},
 };
 
@@ -52,6 +52,11 @@ pub mod names {
     /// Every row of the shard has an outcome.
     pub fn done(shard: ShardIndex) -> String {
         format!("done/{shard}.json")
+    }
+
+    /// The plan of this epoch is being made.
+    pub fn planning(epoch: &str) -> String {
+        format!("planning/{epoch}.json")
     }
 
     /// Why the plan of this epoch was refused.
@@ -129,6 +134,11 @@ impl RunStore {
     /// The refusal of `epoch`, if there is one.
     pub async fn refusal(&self, epoch: &str) -> Result<Option<Refusal>, Fault> {
         self.read(&names::refused(epoch)).await
+    }
+
+    /// The last sign of life of the plan of `epoch`, if there was one.
+    pub async fn planning(&self, epoch: &str) -> Result<Option<PlanHeartbeat>, Fault> {
+        self.read(&names::planning(epoch)).await
     }
 
     /// The shard's done marker, if it stands.

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use chrono::{TimeDelta, Utc};
+
 use crate::{
     domain::{Plan, Refusal},
     exit::{Exit, Stop},
@@ -13,6 +15,8 @@ use crate::{
 use super::connect;
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// A plan without a heartbeat for so long is no longer being made.
+const ALIVE: TimeDelta = TimeDelta::minutes(10);
 /// The epoch of all processes outside of the chart, whatever their settings.
 const NO_EPOCH: &str = "0";
 
@@ -24,7 +28,9 @@ pub async fn await_plan(settings: &Settings, store: &RunStore) -> Result<Plan, S
     loop {
         match look(settings, store).await {
             Ok(Some(found)) => return found,
-            Ok(None) if began.elapsed() >= settings.wait_plan => return Err(no_plan(settings, store)),
+            Ok(None) if began.elapsed() >= settings.wait_plan && !being_made(settings, store).await => {
+                return Err(no_plan(settings, store));
+            }
             Ok(None) => {
                 away = None;
                 tracing::debug!("waiting for the plan");
@@ -53,13 +59,27 @@ fn patience(settings: &Settings, fault: &Fault) -> Option<Duration> {
     }
 }
 
+/// Whether a plan of this epoch showed a sign of life in the last minutes: it may read a warehouse for an hour.
+async fn being_made(settings: &Settings, store: &RunStore) -> bool {
+    match store.planning(&settings.epoch).await {
+        Ok(Some(heartbeat)) if Utc::now() - heartbeat.at < ALIVE => {
+            tracing::info!(at = %heartbeat.at, "the plan is being made, and is waited for");
+            true
+        }
+        Ok(_) => false,
+        // The next look says what is wrong.
+        Err(_) => true,
+    }
+}
+
 fn no_plan(settings: &Settings, store: &RunStore) -> Stop {
     let message = format!(
-        "no plan at {} after {} s (wait-plan): run `rogo-migrate plan` first, or see why it did not end",
+        "no plan at {} after {} s (wait-plan), nor a process that makes it: run `rogo-migrate plan` first, or see why it \
+         did not end",
         store.describe(names::PLAN),
         settings.wait_plan.as_secs()
     );
-    Stop::new(Exit::Configuration, message)
+    Stop::new(Exit::Temporary, message)
 }
 
 fn given_up(away_for: Duration, fault: &Fault) -> Stop {

@@ -74,6 +74,13 @@ pub struct ShardPlan {
     pub facts_sha256: Option<String>,
 }
 
+/// A plan is being made (`planning/<epoch>.json`): replaced every 10 s, so that shards wait for it however long it takes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PlanHeartbeat {
+    /// When (UTC).
+    pub at: DateTime<Utc>,
+}
+
 /// `refused/<epoch>.json`: why a plan could not be made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {

@@ -8,5 +8,6 @@ pub mod tds;
 pub mod proxy;
 pub mod pooler;
 pub mod memory;
+pub mod npm;
 pub mod app;
 pub mod process;

@@ -155,6 +155,7 @@ impl FakeWarehouse {
             lookups_are_cheap: true,
             max_connections: None,
             connections_per_process: None,
+            scan_bytes: None,
         };
         Self { shape, fault: None, empty: false, scanned: Vec::new(), marks: Vec::new() }
     }
