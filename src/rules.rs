@@ -21,6 +21,7 @@ mod dates;
 mod message;
 pub mod blob_name;
 pub mod size;
+pub mod rows;
 
 pub use assessment::CatalogueIndex;
 pub use config::RuleConfig;

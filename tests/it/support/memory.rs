@@ -339,7 +339,7 @@ impl Target for InMemoryTarget {
     }
 
     async fn blob_names_of_writers(&self, names: &[String]) -> Result<HashSet<String>, Fault> {
-        assert!(names.len() <= 1_000);
+        assert!(names.len() <= 100_000);
         let held = self.blob_names.lock().unwrap();
         Ok(names.iter().filter(|name| held.contains(*name)).cloned().collect())
     }
