@@ -12,7 +12,8 @@ const EXACT: u64 = 1 << 53;
 pub(super) fn value(cell: &ColumnData<'static>) -> Value {
     match cell {
         ColumnData::Bit(bit) => bit.map(Value::Bool),
-        ColumnData::F32(number) => number.map(|number| Value::Number(number.into())),
+        // Its digits, not its bits: 0.1 of the smaller type is no 0.10000000149 in a target's double precision.
+        ColumnData::F32(number) => number.map(|number| Value::Text(number.to_string())),
         ColumnData::F64(number) => number.map(Value::Number),
         ColumnData::U8(_) | ColumnData::I16(_) | ColumnData::I32(_) | ColumnData::I64(_) => {
             integer(cell).map(whole)
