@@ -12,6 +12,7 @@ mod migration;
 mod shard;
 mod outcome;
 mod plan;
+mod target;
 mod shown;
 
 pub use attempt::*;
@@ -26,3 +27,4 @@ pub use report::*;
 pub use row::*;
 pub use shard::*;
 pub use shown::*;
+pub use target::*;
