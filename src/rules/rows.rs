@@ -191,7 +191,7 @@ row! {
         id: String,
         submission_id: String,
         section_id: &'m str,
-        marks_awarded: f32,
+        marks_awarded: &'m str,
         feedback: Option<&'m str>,
     }
 }
@@ -202,9 +202,9 @@ row! {
         id: String,
         submission_id: String,
         assessment_id: &'m str,
-        total_marks_awarded: f32,
-        total_marks_possible: f32,
-        percentage_score: f32,
+        total_marks_awarded: &'m str,
+        total_marks_possible: &'m str,
+        percentage_score: &'m str,
         final_grade: &'m str,
         overall_summary: Option<&'m str>,
         malpractice_level_id: Option<&'m str>,
@@ -427,7 +427,7 @@ fn section_mark<'m>(migration: &Migration, n: usize, mark: &'m SectionMark) -> M
         id: migration.ids.row(Mark::TABLE, n),
         submission_id: submission_id(migration),
         section_id: &mark.section_id,
-        marks_awarded: mark.marks_awarded,
+        marks_awarded: mark.marks_awarded.as_str(),
         feedback: mark.feedback.as_deref(),
     }
 }
@@ -439,9 +439,9 @@ fn grade(migration: &Migration) -> GradeRow<'_> {
         id: migration.ids.row(GradeRow::TABLE, 1),
         submission_id: submission_id(migration),
         assessment_id: &migration.assessment_id,
-        total_marks_awarded: grade.total_marks_awarded,
-        total_marks_possible: grade.total_marks_possible,
-        percentage_score: grade.percentage_score,
+        total_marks_awarded: grade.total_marks_awarded.as_str(),
+        total_marks_possible: grade.total_marks_possible.as_str(),
+        percentage_score: grade.percentage_score.as_str(),
         final_grade: &grade.final_grade,
         overall_summary: grade.overall_summary.as_deref(),
         malpractice_level_id: rule.map(|rule| &*rule.level_id),
