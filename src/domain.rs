@@ -9,16 +9,16 @@ mod decision;
 mod migration;
 mod shard;
 mod outcome;
-mod plan;
+mod input;
 mod shown;
 
 pub use attempt::*;
 pub use catalogue::*;
 pub use decision::*;
+pub use input::*;
 pub use mapping::*;
 pub use migration::*;
 pub use outcome::*;
-pub use plan::*;
 pub use report::*;
 pub use row::*;
 pub use shard::*;
