@@ -1,5 +1,6 @@
 //! The nouns of the migration: pure values, parsed once. No I/O, no clock, no `async`.
 
+pub mod text;
 mod attempt;
 mod row;
 mod mapping;
@@ -10,6 +11,7 @@ mod migration;
 mod shard;
 mod outcome;
 mod input;
+mod target;
 mod shown;
 
 pub use attempt::*;
@@ -23,3 +25,4 @@ pub use report::*;
 pub use row::*;
 pub use shard::*;
 pub use shown::*;
+pub use target::*;
