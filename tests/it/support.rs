@@ -11,3 +11,4 @@ pub mod settings;
 pub mod world;
 pub mod app;
 pub mod process;
+pub mod tls;

@@ -10,8 +10,8 @@ use rogo_migrate::{
     run_store::RunStore,
 };
 
-use crate::support::world::World;
 use crate::support::fakes::{InMemoryBlobs, Journal};
+use crate::support::world::World;
 
 const CHILD: &str = "ROGO_TEST_MERGE_CHILD";
 /// `<outcomes>,<shards>`; for a measurement by hand.

@@ -84,8 +84,7 @@ async fn facts_of_rows_that_are_not_eligible_prove_no_warehouse() {
 #[tokio::test]
 async fn a_missing_file_stops_nothing_but_a_source_that_denies_all_does() {
     let url = "https://rogo.blob.example/files/a.docx, https://rogo.blob.example/files/b.docx";
-    let world =
-        World::new(&[("1", url), ("2", url)], &[("1", "24", "Attempt 1"), ("2", "24", "Attempt 1")]);
+    let world = World::new(&[("1", url), ("2", url)], &[("1", "24", "Attempt 1"), ("2", "24", "Attempt 1")]);
     world.source.fail("", FaultKind::Denied);
     world.check_refused(Exit::Configuration, &["source blobs: no"]).await;
     world.source.mend();

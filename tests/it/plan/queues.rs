@@ -197,7 +197,10 @@ async fn an_input_may_be_a_blob() {
     inputs.submissions = InputSource::Blob { blobs, name: "in/none.csv".into() };
     let stop = plan::make(&world.settings, world.services(&inputs, &store)).await.unwrap_err();
     assert_eq!(stop.exit, Exit::Usage);
-    assert!(stop.message.contains("memory://runs/in/none.csv cannot be read: there is no such blob"), "{stop}");
+    assert!(
+        stop.message.contains("memory://runs/in/none.csv cannot be read: there is no such blob"),
+        "{stop}"
+    );
 }
 
 proptest! {

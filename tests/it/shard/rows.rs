@@ -48,14 +48,15 @@ fn is_recovered(fate: &Fate) -> bool {
 #[tokio::test]
 async fn every_row_is_copied_committed_and_recorded_and_the_process_says_that_it_is_clean() {
     let world = World::new(3, 1);
-    world.shard(TRY_A).await.unwrap();
+    world.move_shard(TRY_A).await.unwrap();
     let outcomes = world.outcomes().await;
     assert_eq!(outcomes.keys().collect::<Vec<_>>(), [&1, &2, &3]);
     for fate in outcomes.values() {
         let Fate::Migrated(migrated) = fate else { panic!("{fate:?}") };
         assert_eq!((migrated.files, migrated.length_only, migrated.recovered), (3, 0, false));
     }
-    let mut named: Vec<String> = world.target.held_now().into_values().flat_map(|held| held.blob_names).collect();
+    let mut named: Vec<String> =
+        world.target.held_now().into_values().flat_map(|held| held.blob_names).collect();
     named.sort_unstable();
     assert_eq!(world.files.names(), named, "every blob is named by a row, and every file stands");
     assert_eq!(world.warehouse.asked.lock().unwrap().len(), 3);
@@ -71,7 +72,7 @@ async fn what_this_run_wrote_is_recovered_and_what_another_wrote_is_skipped() {
         world.register(TRY_B);
         world.files.insert(&format!("LTI_Uploads/{writer}/1_1_essay.docx"), "12345");
         world.target.stand(written_by(writer));
-        world.shard(TRY_A).await.unwrap();
+        world.move_shard(TRY_A).await.unwrap();
         match &world.outcomes().await[&1] {
             Fate::Migrated(migrated) => {
                 assert!(is_ours && migrated.recovered);
@@ -94,7 +95,7 @@ async fn a_row_that_came_between_is_told_by_its_writer_and_the_own_copies_go() {
         let world = World::new(1, 1);
         world.register(TRY_B);
         world.target.come_between(written_by(writer));
-        world.shard(TRY_A).await.unwrap();
+        world.move_shard(TRY_A).await.unwrap();
         let fate = &world.outcomes().await[&1];
         match fate {
             Fate::Migrated(_) => assert!(is_ours),
@@ -118,7 +119,7 @@ async fn a_launch_session_that_stands_alone_refuses_its_row_whenever_it_comes() 
         } else {
             world.target.stand(alone);
         }
-        world.shard(TRY_A).await.unwrap();
+        world.move_shard(TRY_A).await.unwrap();
         assert_eq!(failed_as(&world.outcomes().await[&1]), FailCode::TargetRejected);
         assert_eq!(world.files.names(), [""; 0]);
         assert_eq!(world.journal.count("target: commit"), usize::from(comes_between));
@@ -129,7 +130,7 @@ async fn a_launch_session_that_stands_alone_refuses_its_row_whenever_it_comes() 
 async fn a_lost_answer_whose_commit_took_effect_is_settled_and_only_the_sweep_may_judge_the_blobs() {
     let world = World::new(1, 1);
     world.target.fail_commits(1, Strike::After, &FaultKind::AnswerLost);
-    world.shard(TRY_A).await.unwrap();
+    world.move_shard(TRY_A).await.unwrap();
     assert!(!is_recovered(&world.outcomes().await[&1]));
     assert_eq!(world.journal.count("target: commit"), 2, "the same statement again");
     assert_eq!(world.files.names().len(), 3);
@@ -141,7 +142,7 @@ async fn a_row_that_is_refused_after_a_lost_answer_keeps_its_blobs_until_the_swe
     let world = World::new(1, 1);
     world.target.fail_commits(1, Strike::Before, &FaultKind::AnswerLost);
     world.target.fail_commits(1, Strike::Before, &FaultKind::Rejected("a_constraint".into()));
-    world.shard(TRY_A).await.unwrap();
+    world.move_shard(TRY_A).await.unwrap();
     assert_eq!(failed_as(&world.outcomes().await[&1]), FailCode::TargetRejected);
     assert_eq!(world.files.names().len(), 3, "a first statement may still be under way");
     assert!(!is_clean(&world));
@@ -152,7 +153,7 @@ async fn a_row_met_after_a_lost_answer_that_another_writer_committed_keeps_the_o
     let world = World::new(1, 1);
     world.target.fail_commits(1, Strike::Before, &FaultKind::AnswerLost);
     world.target.come_between(written_by("cccccccccccc"));
-    world.shard(TRY_A).await.unwrap();
+    world.move_shard(TRY_A).await.unwrap();
     assert!(matches!(&world.outcomes().await[&1], Fate::Skipped { .. }));
     assert_eq!(world.files.names().len(), 3);
     assert!(!is_clean(&world));
@@ -162,7 +163,7 @@ async fn a_row_met_after_a_lost_answer_that_another_writer_committed_keeps_the_o
 async fn a_row_whose_commit_stood_although_it_was_called_unavailable_keeps_its_blobs() {
     let world = World::new(1, 1);
     world.target.fail_commits(1, Strike::After, &FaultKind::Unavailable);
-    world.shard(TRY_A).await.unwrap();
+    world.move_shard(TRY_A).await.unwrap();
     assert!(!is_recovered(&world.outcomes().await[&1]));
     assert_eq!(world.files.names().len(), 3, "they are the row's");
 }
@@ -171,7 +172,7 @@ async fn a_row_whose_commit_stood_although_it_was_called_unavailable_keeps_its_b
 async fn a_row_that_is_certainly_refused_takes_its_blobs_with_it() {
     let world = World::new(2, 1);
     world.target.fail_commits(1, Strike::Before, &FaultKind::Rejected("a_constraint".into()));
-    world.shard(TRY_A).await.unwrap();
+    world.move_shard(TRY_A).await.unwrap();
     let outcomes = world.outcomes().await;
     let failed = outcomes.values().filter(|fate| matches!(fate, Fate::Failed { .. })).count();
     assert_eq!((outcomes.len(), failed), (2, 1));
@@ -183,7 +184,7 @@ async fn a_row_that_is_certainly_refused_takes_its_blobs_with_it() {
 async fn a_file_that_is_missing_takes_the_rows_other_files_with_it() {
     let world = World::new(1, 1);
     world.source.fail("_n.pdf", FaultKind::NotFound);
-    world.shard(TRY_A).await.unwrap();
+    world.move_shard(TRY_A).await.unwrap();
     assert_eq!(failed_as(&world.outcomes().await[&1]), FailCode::FileMissing);
     assert_eq!(world.files.names(), [""; 0]);
     assert_eq!(world.journal.count("target: commit"), 0);
@@ -195,7 +196,7 @@ async fn blobs_that_could_not_be_removed_are_left_to_the_sweep() {
     let world = World::new(1, 1);
     world.source.fail("_n.pdf", FaultKind::NotFound);
     world.files.fail_all("delete", FaultKind::Denied);
-    world.shard(TRY_A).await.unwrap();
+    world.move_shard(TRY_A).await.unwrap();
     assert_eq!(failed_as(&world.outcomes().await[&1]), FailCode::FileMissing);
     assert!(!is_clean(&world));
 }
@@ -204,7 +205,7 @@ async fn blobs_that_could_not_be_removed_are_left_to_the_sweep() {
 async fn a_put_without_an_answer_may_still_arrive_after_an_undo() {
     let world = World::new(1, 1);
     world.files.fail_puts(1, Strike::Before, &FaultKind::Unavailable);
-    world.shard(TRY_A).await.unwrap();
+    world.move_shard(TRY_A).await.unwrap();
     assert!(matches!(&world.outcomes().await[&1], Fate::Migrated(_)));
     assert!(!is_clean(&world));
 }

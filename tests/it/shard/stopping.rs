@@ -7,15 +7,20 @@ use rogo_migrate::{
     exit::{Exit, Stop},
     shard::{self, ShardInputs},
 };
-use tokio::{task::JoinHandle, time::Instant};
+use tokio::time::Instant;
 
 use crate::support::world::{TRY_A, World};
 
 const SHARD: ShardIndex = ShardIndex(0);
 
-/// Begins to move the shard.
-fn begin(inputs: ShardInputs) -> JoinHandle<Result<(), Stop>> {
-    tokio::spawn(shard::run(inputs))
+/// Moves the shard while `script` runs, which tells it to stop; how it ended.
+async fn moved_while(inputs: ShardInputs, script: impl Future<Output = ()>) -> Result<(), Stop> {
+    let stop = inputs.stop.clone();
+    let script = async {
+        script.await;
+        stop.cancel();
+    };
+    tokio::join!(shard::run(inputs), script).0
 }
 
 fn segments(world: &World) -> usize {
@@ -39,15 +44,15 @@ async fn an_outcome_is_recorded_within_the_flush_interval_and_not_before() {
     world.target.hold(&[&launch_id(2)]);
     world.target.be_silent(true);
     let inputs = world.inputs(SHARD, TRY_A).await;
-    let (flush, stop) = (inputs.flush, inputs.stop.clone());
-    let running = begin(inputs);
-    tokio::time::sleep(flush - Duration::from_secs(1)).await;
-    assert_eq!(segments(&world), 0);
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(segments(&world), 1);
-    assert_eq!(world.outcomes().await.keys().collect::<Vec<_>>(), [&2]);
-    stop.cancel();
-    running.await.unwrap().unwrap_err();
+    let flush = inputs.flush;
+    let script = async {
+        tokio::time::sleep(flush - Duration::from_secs(1)).await;
+        assert_eq!(segments(&world), 0);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(segments(&world), 1);
+        assert_eq!(world.outcomes().await.keys().collect::<Vec<_>>(), [&2]);
+    };
+    moved_while(inputs, script).await.unwrap_err();
 }
 
 /// Under which the row of this attempt is written.
@@ -60,26 +65,21 @@ fn launch_id(number: i32) -> String {
 #[tokio::test(start_paused = true)]
 async fn a_process_gives_a_sign_of_life_at_least_every_half_minute() {
     let (world, inputs) = silent(1).await;
-    let stop = inputs.stop.clone();
-    let running = begin(inputs);
-    for minutes in 1..=3 {
-        tokio::time::sleep(Duration::from_mins(1)).await;
-        let beats = world.journal.count("run: put rogo/heartbeats/0/0-aaaaaaaaaaaa.json");
-        assert!(beats >= 2 * minutes, "{beats} in {minutes} min");
-    }
-    stop.cancel();
-    running.await.unwrap().unwrap_err();
+    let script = async {
+        for minutes in 1..=3 {
+            tokio::time::sleep(Duration::from_mins(1)).await;
+            let beats = world.journal.count("run: put rogo/heartbeats/0/0-aaaaaaaaaaaa.json");
+            assert!(beats >= 2 * minutes, "{beats} in {minutes} min");
+        }
+    };
+    moved_while(inputs, script).await.unwrap_err();
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_waits_ten_seconds_for_commits_under_way_and_a_process_that_was_cut_off_is_not_clean() {
     let (world, inputs) = silent(3).await;
-    let stop = inputs.stop.clone();
-    let running = begin(inputs);
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let began = Instant::now();
-    stop.cancel();
-    let stopped = running.await.unwrap().unwrap_err();
+    let began = Instant::now() + Duration::from_secs(1);
+    let stopped = moved_while(inputs, tokio::time::sleep(Duration::from_secs(1))).await.unwrap_err();
     assert_eq!(stopped.exit, Exit::Stopped, "{stopped}");
     assert!(stopped.message.contains("run again to go on"), "{stopped}");
     let took = began.elapsed();
@@ -94,10 +94,16 @@ async fn a_stop_waits_ten_seconds_for_commits_under_way_and_a_process_that_was_c
 async fn what_is_answered_before_the_deadline_is_recorded_and_the_process_is_clean() {
     let world = World::new(200, 1);
     let inputs = world.inputs(SHARD, TRY_A).await;
-    inputs.stop.cancel();
-    let stopped = begin(inputs).await.unwrap().unwrap_err();
+    // After some rows, and before the rest.
+    let script = async {
+        while world.journal.count("target: commit") < 5 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let stopped = moved_while(inputs, script).await.unwrap_err();
     assert_eq!(stopped.exit, Exit::Stopped);
     let outcomes = world.outcomes().await;
+    assert!(outcomes.len() >= 5 && outcomes.len() < 200, "{}", outcomes.len());
     let migrated = outcomes.values().filter(|fate| matches!(fate, Fate::Migrated(_))).count();
     assert_eq!(migrated, world.target.held_now().len());
     assert!(world.run_blobs.names().contains(&"rogo/writers/aaaaaaaaaaaa.clean".to_owned()));
@@ -107,9 +113,6 @@ async fn what_is_answered_before_the_deadline_is_recorded_and_the_process_is_cle
 async fn outcomes_that_the_run_store_refuses_at_the_stop_are_tried_again_for_some_seconds() {
     let (world, inputs) = silent(2).await;
     world.target.hold(&[&launch_id(2)]);
-    let stop = inputs.stop.clone();
-    let running = begin(inputs);
-    tokio::time::sleep(Duration::from_secs(1)).await;
     // Three puts of the segment fail.
     let left = std::sync::Mutex::new(3);
     world.run_blobs.fail(Some(std::sync::Arc::new(move |verb, name| {
@@ -118,8 +121,7 @@ async fn outcomes_that_the_run_store_refuses_at_the_stop_are_tried_again_for_som
         *left -= i32::from(fails);
         fails.then_some(rogo_migrate::ports::FaultKind::Unavailable)
     })));
-    stop.cancel();
-    running.await.unwrap().unwrap_err();
+    moved_while(inputs, tokio::time::sleep(Duration::from_secs(1))).await.unwrap_err();
     assert_eq!(world.outcomes().await.len(), 1, "nothing that was decided is lost");
 }
 
@@ -127,10 +129,9 @@ async fn outcomes_that_the_run_store_refuses_at_the_stop_are_tried_again_for_som
 async fn no_more_rows_are_under_way_than_in_flight_allows_each_worker() {
     let (world, mut inputs) = silent(40).await;
     inputs.in_flight = Some(3);
-    let stop = inputs.stop.clone();
-    let running = begin(inputs);
-    tokio::time::sleep(Duration::from_mins(1)).await;
-    assert_eq!(world.journal.count("target: commit"), 3);
-    stop.cancel();
-    running.await.unwrap().unwrap_err();
+    let script = async {
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        assert_eq!(world.journal.count("target: commit"), 3);
+    };
+    moved_while(inputs, script).await.unwrap_err();
 }

@@ -25,6 +25,7 @@ use tokio::process::{Child, Command};
 use super::{
     azurite::Azurite,
     postgres::TestDatabase,
+    process,
     tds::{self, TdsServer, data::Data},
 };
 
@@ -132,8 +133,6 @@ impl<'sample> TestApp<'sample> {
             (text("ROGO_LMS_NAME"), text("Example LMS")),
             (text("ROGO_RETURN_URL"), text("https://lms.example.org/course")),
             (text("ROGO_CONSUMER_KEY"), text("a-consumer-key")),
-            (text("ROGO_FLUSH"), text("1s")),
-            (text("ROGO_BREAKER"), text("off")),
             (text("TMPDIR"), out.path().display().to_string()),
         ]);
         Self { sample, database, container, out, environment }
@@ -173,7 +172,7 @@ impl<'sample> TestApp<'sample> {
     }
 
     pub async fn run(&self, arguments: &[&str]) -> Ended {
-        Ended::of(self.command(arguments).output().await.unwrap())
+        process::output(self.command(arguments)).await
     }
 
     /// A result as it stands in the out folder.

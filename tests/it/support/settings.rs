@@ -3,8 +3,9 @@
 use std::{path::Path, time::Duration};
 
 use rogo_migrate::settings::{
-    AccountSettings, DatabaseAuth, DatabaseSettings, InputLocation, InputSettings, MarkerOnly, Organisation, Place,
-    PodSettings, RuleSettings, Secret, Settings, SourceAuth, SourceSettings, Trial, WarehouseSettings, WorkSettings,
+    AccountSettings, DatabaseAuth, DatabaseSettings, InputLocation, InputSettings, MarkerOnly, Organisation,
+    Place, PodSettings, RuleSettings, Secret, Settings, SourceAuth, SourceSettings, Trial, WarehouseSettings,
+    WorkSettings,
 };
 
 /// Settings of a run named `trial`, in one shard.

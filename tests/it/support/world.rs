@@ -7,14 +7,14 @@ use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
 use rogo_migrate::{
     domain::{
-        FailCode, Fate, InputDigest, Migrated, Outcome, Plan, RULES_VERSION, ShardIndex, ShardPlan, SkipCode, QueuedRow,
-        shard_of,
+        FailCode, Fate, InputDigest, Migrated, Outcome, Plan, QueuedRow, RULES_VERSION, ShardIndex,
+        ShardPlan, SkipCode, shard_of,
     },
     exit::Stop,
     finalize::{FinalizeContext, InputRow, InputRows, books::Totals, finalize},
     ports::{Blobs, Service, Target},
-    run_store::{RunStore, names},
     report::progress::Progress,
+    run_store::{RunStore, names},
     shard::{
         self, ShardInputs, WorkerServices,
         copy::{Budget, Copier},
@@ -27,7 +27,9 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    fakes::{InMemoryBlobs, InMemoryFence, InMemorySource, InMemoryTarget, InMemoryWarehouse, Journal, attempt},
+    fakes::{
+        InMemoryBlobs, InMemoryFence, InMemorySource, InMemoryTarget, InMemoryWarehouse, Journal, attempt,
+    },
     rows::Case,
 };
 
@@ -82,7 +84,10 @@ impl World {
             out,
             store: RunStore::new(Arc::new(run_blobs.clone()), "rogo"),
             files: InMemoryBlobs::new("files", Service::TargetBlobs, journal.clone()),
-            target: InMemoryTarget { catalogue: Case::good().catalogue, ..InMemoryTarget::new(journal.clone()) },
+            target: InMemoryTarget {
+                catalogue: Case::good().catalogue,
+                ..InMemoryTarget::new(journal.clone())
+            },
             source: InMemorySource::default(),
             warehouse: InMemoryWarehouse { facts: Case::good().facts, ..InMemoryWarehouse::cheap() },
             fence: InMemoryFence::new(journal.clone()),
@@ -163,7 +168,7 @@ impl World {
     }
 
     /// Moves shard 0 as process `writer`, which is registered.
-    pub async fn shard(&self, writer: &str) -> Result<(), Stop> {
+    pub async fn move_shard(&self, writer: &str) -> Result<(), Stop> {
         self.register(writer);
         shard::run(self.inputs(ShardIndex(0), writer).await).await
     }

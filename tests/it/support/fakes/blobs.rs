@@ -221,8 +221,10 @@ impl Blobs for InMemoryBlobs {
             // In small pieces, so that no reader depends on whole ones.
             let bytes = held.content.bytes();
             let size = 7.max(bytes.len() / 64);
-            let pieces: Vec<_> =
-                (0..bytes.len()).step_by(size).map(|at| Ok(bytes.slice(at..bytes.len().min(at + size)))).collect();
+            let pieces: Vec<_> = (0..bytes.len())
+                .step_by(size)
+                .map(|at| Ok(bytes.slice(at..bytes.len().min(at + size))))
+                .collect();
             BlobReader { info: held.info, body: stream::iter(pieces).boxed() }
         }))
     }

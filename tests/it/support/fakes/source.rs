@@ -35,7 +35,8 @@ impl InMemorySource {
         }
         let bytes = Bytes::from(format!("the file {}", url.path()));
         let md5 = Some(Md5::digest(&bytes).into());
-        let info = BlobInfo { name: url.path().into(), size_bytes: bytes.len() as u64, md5, ..BlobInfo::default() };
+        let info =
+            BlobInfo { name: url.path().into(), size_bytes: bytes.len() as u64, md5, ..BlobInfo::default() };
         Ok((info, bytes))
     }
 }

@@ -129,7 +129,8 @@ impl Target for InMemoryTarget {
     async fn blob_names_of_writers(&self, names: &[String]) -> Result<HashSet<String>, Fault> {
         assert!(names.len() <= 1_000);
         let held = self.state.held.lock().unwrap();
-        let standing: HashSet<&String> = held.values().flat_map(|submission| &submission.blob_names).collect();
+        let standing: HashSet<&String> =
+            held.values().flat_map(|submission| &submission.blob_names).collect();
         Ok(names.iter().filter(|name| standing.contains(name)).cloned().collect())
     }
 
