@@ -11,6 +11,7 @@ mod migration;
 mod shard;
 mod outcome;
 mod plan;
+mod target;
 mod shown;
 
 pub use attempt::*;
@@ -24,3 +25,4 @@ pub use report::*;
 pub use row::*;
 pub use shard::*;
 pub use shown::*;
+pub use target::*;

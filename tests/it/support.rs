@@ -6,6 +6,7 @@ pub mod azurite;
 pub mod http_stub;
 pub mod tds;
 pub mod proxy;
+pub mod pooler;
 pub mod fakes;
 pub mod settings;
 pub mod world;

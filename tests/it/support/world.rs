@@ -247,6 +247,7 @@ fn plan(csv: &str, rows: u64, shards: u32) -> Plan {
         target: "memory".into(),
         warehouse: "memory".into(),
         facts_files: false,
+        reported: None,
         settings: BTreeMap::new(),
         trial: None,
     }

@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use rogo_migrate::{
-    domain::{Catalogue, Migration},
+    domain::{Catalogue, Migration, TargetIdentity},
     ports::{Committed, CopiedFile, Fault, FaultKind, HeldSubmission, Service, Target},
 };
 
@@ -147,6 +147,15 @@ impl Target for InMemoryTarget {
     async fn database(&self) -> Result<String, Fault> {
         self.journal.add("target: database");
         Ok(self.database.clone())
+    }
+
+    async fn session(&self) -> Result<Vec<String>, Fault> {
+        self.journal.add("target: session");
+        Ok(Vec::new())
+    }
+
+    async fn identity(&self) -> Result<TargetIdentity, Fault> {
+        Ok(TargetIdentity { database: self.database.clone(), ..TargetIdentity::default() })
     }
 
     async fn prove_fence(&self) -> Result<(), Fault> {
