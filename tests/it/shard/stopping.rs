@@ -44,9 +44,9 @@ async fn an_outcome_is_recorded_within_the_flush_interval_and_not_before() {
     world.target.hold(&[&launch_id(2)]);
     world.target.be_silent(true);
     let inputs = world.inputs(SHARD, TRY_A).await;
-    let flush = inputs.flush;
+    assert_eq!(inputs.flush, Duration::from_secs(10));
     let script = async {
-        tokio::time::sleep(flush - Duration::from_secs(1)).await;
+        tokio::time::sleep(Duration::from_secs(9)).await;
         assert_eq!(segments(&world), 0);
         tokio::time::sleep(Duration::from_secs(2)).await;
         assert_eq!(segments(&world), 1);

@@ -1,4 +1,5 @@
 //! A server that shows a certificate which has expired.
+#![allow(dead_code, reason = "each area of the tests uses its own part")]
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
