@@ -7,6 +7,7 @@ mod mapping;
 mod report;
 mod catalogue;
 mod decision;
+mod decimal;
 mod migration;
 mod shard;
 mod outcome;
@@ -16,6 +17,7 @@ mod shown;
 
 pub use attempt::*;
 pub use catalogue::*;
+pub use decimal::*;
 pub use decision::*;
 pub use mapping::*;
 pub use migration::*;
