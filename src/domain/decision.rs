@@ -57,6 +57,12 @@ pub struct Note {
 }
 
 impl Note {
+    /// The target no longer holds these files (places in the submission: "1, 3"), although the row names them.
+    pub fn file_blob_missing(places: &str) -> Self {
+        let detail = format!("the target container does not hold file {places} of the submission any more");
+        Self { code: NoteCode::FileBlobMissing, detail }
+    }
+
     /// A rule that no migration wrote is newer and stands.
     pub fn enforcement_kept() -> Self {
         let detail = "the target holds a newer malpractice rule for this learner, which stands";
@@ -171,10 +177,14 @@ codes! {
         FileMissing = "file_missing", "restore the file at its source";
         /// Source file refused.
         FileForbidden = "file_forbidden", "grant read access to the source";
+        /// Source file in the archive tier.
+        FileArchived = "file_archived", "rehydrate the file at its source";
         /// Source changed while it was copied.
         FileChanged = "file_changed", "run again when the source is at rest";
         /// Length or checksum differs.
         FileCorrupt = "file_corrupt", "compare the source with its stored checksum; restore it";
+        /// The target's storage service refuses the blob's name.
+        FileNameRefused = "file_name_refused", "give the file another name in the input";
         /// A constraint of the target refused the row.
         TargetRejected = "target_rejected", "look up the named constraint in the target";
         /// A fault of this row alone that outlived its retries.
@@ -203,6 +213,8 @@ codes! {
         NamesFromUrl = "names_from_url", "compare the names with the old system where they matter";
         /// An enforcement that no migration wrote was newer and stands.
         EnforcementKept = "enforcement_kept", "check that the standing malpractice rule is right";
+        /// A blob of a recovered row is gone.
+        FileBlobMissing = "file_blob_missing", "find out what removed the file from the target container; restore it";
     }
 }
 

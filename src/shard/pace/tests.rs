@@ -164,7 +164,7 @@ async fn broken_file(pace: &Pace, tries: &AtomicU32) -> Result<(), Trouble> {
         tries.fetch_add(1, Ordering::SeqCst);
         Err(fault(Service::SourceBlobs, FaultKind::Unavailable))
     };
-    pace.steady_examined(&[Service::SourceBlobs, Service::TargetBlobs], read, |_| {}, |_| async { Ok(()) })
+    pace.steady_examined(&[Service::SourceBlobs, Service::TargetBlobs], read, |_| {}, |_, _| async { Ok(()) })
         .await
 }
 
@@ -212,7 +212,7 @@ async fn where_the_service_is_silent_nobody_tries_and_no_row_is_blamed() {
                 async { away() }
             },
             |_| {},
-            |_| async { away() },
+            |_, _| async { away() },
         )
         .await;
     let Err(Trouble::Process(stop)) = result else { panic!("{result:?}") };
@@ -233,7 +233,7 @@ async fn a_service_that_comes_and_goes_blames_no_examined_row_either() {
         let (pace, knock) = (&pace, &knock);
         async move {
             tokio::time::sleep(Duration::from_millis(row * 37)).await;
-            pace.steady_examined(&[Service::SourceBlobs], knock, |_| {}, |_| knock()).await
+            pace.steady_examined(&[Service::SourceBlobs], knock, |_| {}, |_, _| knock()).await
         }
     });
     for result in join_all(rows).await {
@@ -250,7 +250,7 @@ async fn who_is_asked_for_patience_is_never_blamed() {
             &[Service::SourceBlobs],
             throttled,
             |_| {},
-            |_| async { unreachable!("who throttles answers") },
+            |_, _| async { unreachable!("who throttles answers") },
         )
         .await;
     assert!(matches!(result, Err(Trouble::Process(_))), "{result:?}");

@@ -84,6 +84,11 @@ impl Blobs for MemoryBlobs {
         self.fault.lock().unwrap().clone().map_or(Ok(()), |kind| Err(no(Service::TargetBlobs, kind)))
     }
 
+    async fn answers(&self) -> Result<(), Fault> {
+        self.writes.fetch_add(1, Ordering::SeqCst);
+        self.fault.lock().unwrap().clone().map_or(Ok(()), |kind| Err(no(Service::TargetBlobs, kind)))
+    }
+
     async fn put(&self, name: &str, bytes: Bytes, options: &PutOptions) -> Result<Stored, Fault> {
         self.writes.fetch_add(1, Ordering::SeqCst);
         if let Some(left) = self.puts_left.lock().unwrap().as_mut() {
