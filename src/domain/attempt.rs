@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::text;
+
 /// This project's namespace for every identifier that is derived from an attempt (UUIDv5).
 const NAMESPACE: Uuid = Uuid::from_u128(0x6f1c_0c1e_98f3_5d5b_9e0b_52d0_8a1a_7c41);
 
@@ -42,9 +44,9 @@ impl From<AttemptId> for i32 {
 impl FromStr for AttemptId {
     type Err = InvalidAttemptId;
 
-    /// Accepts digits only, surrounded by any white space.
-    fn from_str(text: &str) -> Result<Self, InvalidAttemptId> {
-        let digits = text.trim();
+    /// Accepts digits only, surrounded by blanks of any kind.
+    fn from_str(cell: &str) -> Result<Self, InvalidAttemptId> {
+        let digits = text::trim(cell);
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(InvalidAttemptId);
         }
@@ -112,6 +114,8 @@ mod tests {
         for (text, expected) in [
             ("987", Some(987)),
             (" 987\t", Some(987)),
+            ("\u{feff}987\u{a0}\u{200b}", Some(987)),
+            ("9\u{a0}87", None),
             ("0987", Some(987)),
             ("2147483647", Some(i32::MAX)),
             ("2147483648", None),

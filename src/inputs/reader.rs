@@ -9,7 +9,10 @@ use super::{
     lexer::Lexer,
     source::{Fingerprint, Hasher},
 };
-use crate::{domain::InputDigest, ports::Fault};
+use crate::{
+    domain::{InputDigest, text::trim},
+    ports::Fault,
+};
 
 /// Bytes of text decoded at a time.
 const TEXT_BYTES: usize = 64 * 1024;
@@ -33,7 +36,7 @@ impl CsvReader {
         if !reader.advance().await? {
             return Err(reader.refuse_header("the file is empty; export it again, with its header"));
         }
-        reader.header = reader.lexer.record().iter().map(|name| name.trim().to_owned()).collect();
+        reader.header = reader.lexer.record().iter().map(|name| trim(name).to_owned()).collect();
         reader.lexer.expect_columns(reader.header.len());
         Ok(reader)
     }

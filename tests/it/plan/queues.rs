@@ -112,7 +112,7 @@ async fn odd_cells_reach_the_queue_as_they_came() {
         "😀",
         "\"",
         "1,2",
-        "\u{feff}1",
+        "1\u{feff}2",
     ];
     let rows = odd.map(|cell| (cell, cell));
     let world = World::new(&rows, &[("1", "24_01", "Attempt 1")]);
