@@ -155,7 +155,8 @@ impl Fault {
     /// The same fault for another caller that waited for the same answer; without its source, whose text is in `what`.
     #[must_use]
     pub fn again(&self) -> Self {
-        let what = self.source().map_or_else(|| self.what.clone(), |source| format!("{}: {source}", self.what));
+        let what =
+            self.source().map_or_else(|| self.what.clone(), |source| format!("{}: {source}", self.what));
         Self { status: self.status, ..Self::new(self.service, self.kind.clone(), what) }
     }
 

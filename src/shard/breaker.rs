@@ -48,7 +48,10 @@ impl Breaker {
         // Below the window's size its rows are the first ones.
         let nothing_works = rows == FIRST && failures == FIRST;
         let what = if too_many {
-            format!("{failures} of the last {rows} rows that reached copy failed there or at commit, more than {} %", share * 100.0)
+            format!(
+                "{failures} of the last {rows} rows that reached copy failed there or at commit, more than {} %",
+                share * 100.0
+            )
         } else if nothing_works {
             format!("all of the first {rows} rows that reached copy failed there or at commit")
         } else {

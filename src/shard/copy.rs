@@ -59,12 +59,7 @@ impl Copier {
 
     /// A copier of another worker, with its own clients and fence; what one learns of the services, all know.
     #[must_use]
-    pub fn another(
-        &self,
-        target: Arc<dyn Blobs>,
-        source: Arc<dyn Source>,
-        fence: Arc<dyn Target>,
-    ) -> Self {
+    pub fn another(&self, target: Arc<dyn Blobs>, source: Arc<dyn Source>, fence: Arc<dyn Target>) -> Self {
         let (ways, questions) = (self.ways.clone(), self.questions.clone());
         Self { target, source, budget: self.budget.clone(), ways, questions, fence }
     }

@@ -147,7 +147,8 @@ impl Pace {
             let (result, vouched) = match ask.as_ref().zip(tries.suspect(services)) {
                 None => (operation().await, false),
                 Some((ask, service)) => {
-                    let deciding = if tries.next_proof_decides() { Question::Works } else { Question::Answers };
+                    let deciding =
+                        if tries.next_proof_decides() { Question::Works } else { Question::Answers };
                     self.between_answers(service, ask, deciding, &mut operation).await
                 }
             };
@@ -197,8 +198,7 @@ impl Pace {
         }
         self.answered(service);
         let result = operation().await;
-        let is_examined =
-            matches!(&result, Err(fault) if fault.service == service && may_be_blamed(fault));
+        let is_examined = matches!(&result, Err(fault) if fault.service == service && may_be_blamed(fault));
         let vouched = is_examined && ask(service, deciding).await.is_ok();
         if vouched {
             self.answered(service);

@@ -24,6 +24,8 @@ pub(super) fn of(error: &Error, service: Service, doing: &str) -> Fault {
             let code = response
                 .and_then(|response| response.headers().get_optional_str(&ERROR_CODE))
                 .or(error_code.as_deref())
+                // The client puts the status in the place of a code that was not sent.
+                .filter(|code| !code.bytes().all(|byte| byte.is_ascii_digit()))
                 .unwrap_or_default();
             of_status(u16::from(*status), code, response, service, doing)
         }
@@ -100,7 +102,9 @@ fn kind_of(status: u16, code: &str, retry_after: Option<Duration>) -> (FaultKind
         }
         (
             409,
-            "BlobImmutableDueToPolicy" | "BlobImmutableDueToLegalHold" | "ContainerImmutableDueToPolicy"
+            "BlobImmutableDueToPolicy"
+            | "BlobImmutableDueToLegalHold"
+            | "ContainerImmutableDueToPolicy"
             | "BlobOverwriteNotAllowed",
         ) => (
             FaultKind::Immutable,

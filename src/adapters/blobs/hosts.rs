@@ -40,7 +40,10 @@ fn suffix_of(host: &str) -> Option<&str> {
 pub(super) fn dfs_hint(url: &Url) -> Option<String> {
     let host = url.host_str().filter(|host| host.contains(".dfs."))?;
     let right = host.replacen(".dfs.", ".blob.", 1);
-    Some(format!("names the dfs endpoint, which does not speak the blob protocol: give {}://{right}", url.scheme()))
+    Some(format!(
+        "names the dfs endpoint, which does not speak the blob protocol: give {}://{right}",
+        url.scheme()
+    ))
 }
 
 #[cfg(test)]

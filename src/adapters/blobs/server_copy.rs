@@ -11,7 +11,7 @@ use super::{
     faults::keep_means_exists,
     upload::{block_id, commit, metadata},
 };
-use crate::ports::{BlobInfo, CopyGrant, Existing, Fault, FaultKind, PutOptions, Retry, Service};
+use crate::ports::{BlobInfo, CopyGrant, Existing, Fault, FaultKind, PutOptions, Service};
 
 /// The most that is copied in one request. Put Blob From URL takes 5,000 MiB, but answers when it has copied them all:
 /// beyond this that may take longer than any client waits for an answer.
@@ -32,7 +32,11 @@ pub(super) async fn copy(
     options: &PutOptions,
 ) -> Result<Option<[u8; 16]>, Fault> {
     let Some(etag) = info.etag.clone() else {
-        return Err(Fault::new(account.service, FaultKind::Unsupported, format!("{doing}: the source has no ETag")));
+        return Err(Fault::new(
+            account.service,
+            FaultKind::Unsupported,
+            format!("{doing}: the source has no ETag"),
+        ));
     };
     if info.size_bytes > ONE_REQUEST_BYTES {
         return copy_in_blocks(blob, account, doing, grant, &etag, info, options).await;
@@ -93,19 +97,17 @@ fn copy_fault(error: &Error, account: &Account, doing: &str, existing: Existing)
     let says = |code: &str| fault.what.contains(code);
     let kind = if says("Md5Mismatch") {
         FaultKind::Corrupt
-    } else if says("CannotVerifyCopySource") {
-        // The source does not answer to the service. Unless it is gone, archived or changed, it may yet answer to us.
+    } else if fault.service == Service::SourceBlobs || says("CannotVerifyCopySource") {
         match fault.kind {
-            FaultKind::NotFound | FaultKind::ContainerGone | FaultKind::Archived | FaultKind::Changed => {
-                fault.kind.clone()
-            }
-            _ if fault.kind.retry() != Retry::Never => fault.kind.clone(),
-            _ => FaultKind::Unsupported,
+            // The source refuses the service; it may yet answer to us.
+            FaultKind::Denied
+            | FaultKind::Unauthenticated
+            | FaultKind::NoRole
+            | FaultKind::NameRefused
+            | FaultKind::Misconfigured => FaultKind::Unsupported,
+            ref other => other.clone(),
         }
-    } else if says("SourceCondition")
-        || fault.service == Service::SourceBlobs
-        || fault.kind == FaultKind::Archived
-    {
+    } else if says("SourceCondition") || fault.kind == FaultKind::Archived {
         fault.kind.clone()
     } else {
         return keep_means_exists(fault, existing);

@@ -39,8 +39,7 @@ impl Upload for AzureUpload {
             ..BlockBlobClientStageBlockOptions::default()
         };
         let staged = self.blob.stage_block(&id, length, Body::from(bytes).into(), Some(options)).await;
-        staged
-            .map_err(|error| self.account.fault(&error, &format!("writing a part of {}", self.place)))?;
+        staged.map_err(|error| self.account.fault(&error, &format!("writing a part of {}", self.place)))?;
         self.blocks.push(id);
         self.size_bytes += length;
         Ok(())

@@ -79,9 +79,13 @@ pub(super) fn blame_commit(shard: &Shard, fault: &Fault) -> Result<Failure, Trou
         | FaultKind::NotFound
         | FaultKind::ContainerGone
         | FaultKind::Misconfigured => FailCode::Unavailable,
-        FaultKind::NameRefused | FaultKind::Archived | FaultKind::Immutable | FaultKind::Exists | FaultKind::Changed | FaultKind::Corrupt | FaultKind::Unsupported => {
-            FailCode::InternalError
-        }
+        FaultKind::NameRefused
+        | FaultKind::Archived
+        | FaultKind::Immutable
+        | FaultKind::Exists
+        | FaultKind::Changed
+        | FaultKind::Corrupt
+        | FaultKind::Unsupported => FailCode::InternalError,
     };
     Ok(Failure { code, message: fault.chain() })
 }

@@ -146,14 +146,18 @@ async fn more_blobs_than_a_page_are_listed() {
 
 #[tokio::test]
 async fn throttling_is_handed_up_at_once_with_its_time() {
-    let stub = HttpStub::start(|_, _| {
-        Response::new(503).header("x-ms-error-code", "ServerBusy").header("retry-after", "7")
-    })
-    .await;
-    let blobs = open(&stub_string(&stub), "box", "").unwrap();
-    let fault = blobs.put("a", Bytes::new(), &PutOptions::create("text/plain")).await.unwrap_err();
-    assert_eq!(fault.kind, FaultKind::Throttled(Some(Duration::from_secs(7))), "{fault}");
-    assert_eq!(stub.requests().len(), 1);
+    for (status, name, value) in [
+        (503, "retry-after", "7"),
+        (429, "retry-after", "7"),
+        (503, "x-ms-retry-after-ms", "7000"),
+        (429, "x-ms-retry-after-ms", "7000"),
+    ] {
+        let stub = HttpStub::start(move |_, _| Response::new(status).header(name, value)).await;
+        let blobs = open(&stub_string(&stub), "box", "").unwrap();
+        let fault = blobs.put("a", Bytes::new(), &PutOptions::create("text/plain")).await.unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Throttled(Some(Duration::from_secs(7))), "{status}: {fault}");
+        assert_eq!(stub.requests().len(), 1);
+    }
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use super::{
     copy::{copier, copy, metadata, planned},
     folder, open, source,
 };
-use crate::support::blob_service::{Blob, BlobService, Habits};
+use crate::support::blob_service::{Blob, BlobService, Habit};
 
 fn text(bytes: &[u8]) -> Blob {
     Blob { bytes: bytes.to_vec(), content_type: "text/plain".into(), ..Blob::default() }
@@ -20,9 +20,12 @@ fn text(bytes: &[u8]) -> Blob {
 
 #[tokio::test]
 async fn directories_are_no_documents() {
-    let service = BlobService::start(Habits { has_directories: true, ..Habits::default() }).await;
+    let service = BlobService::start(&[Habit::HasDirectories]).await;
     let store = open(&service.connection_string(), "runs", "store").unwrap();
-    store.put("rogo/segments/0/a", Bytes::from_static(b"x"), &PutOptions::create("text/plain")).await.unwrap();
+    store
+        .put("rogo/segments/0/a", Bytes::from_static(b"x"), &PutOptions::create("text/plain"))
+        .await
+        .unwrap();
     let names: Vec<String> = store.list("").map_ok(|info| info.name).try_collect().await.unwrap();
     assert_eq!(names, ["rogo/segments/0/a"]);
     assert!(store.head("rogo/segments").await.unwrap().is_none());
@@ -33,7 +36,7 @@ async fn directories_are_no_documents() {
 
 #[tokio::test]
 async fn a_name_that_the_service_refuses_is_told_apart_and_never_stands() {
-    let service = BlobService::start(Habits { refuses_odd_names: true, ..Habits::default() }).await;
+    let service = BlobService::start(&[Habit::RefusesOddNames]).await;
     let target = open(&service.connection_string(), "files", "").unwrap();
     for name in ["a\u{fffd}", "a\u{e000}b", "\u{ffff}"] {
         let fault = target.put(name, Bytes::new(), &PutOptions::create("text/plain")).await.unwrap_err();
@@ -45,7 +48,7 @@ async fn a_name_that_the_service_refuses_is_told_apart_and_never_stands() {
 
 #[tokio::test]
 async fn a_check_leaves_nothing_in_a_container_that_keeps_everything() {
-    let service = BlobService::start(Habits { is_immutable: true, ..Habits::default() }).await;
+    let service = BlobService::start(&[Habit::IsImmutable]).await;
     let target = open(&service.connection_string(), "files", "").unwrap();
     for _ in 0..2 {
         target.check().await.unwrap();
@@ -59,7 +62,7 @@ async fn a_check_leaves_nothing_in_a_container_that_keeps_everything() {
 
 #[tokio::test]
 async fn the_question_whether_it_answers_costs_one_name() {
-    let service = BlobService::start(Habits::default()).await;
+    let service = BlobService::start(&[]).await;
     for name in ["a", "b", "c"] {
         service.insert("files", name, text(b"x"));
     }
@@ -77,17 +80,17 @@ async fn both_ways_of_copying_keep_the_content_encoding_and_no_other_property() 
         content_disposition: Some("attachment".into()),
         ..text(b"packed")
     };
-    for copies in [false, true] {
-        let service = BlobService::start(Habits { copies, ..Habits::default() }).await;
+    for habits in [&[][..], &[Habit::Copies]] {
+        let service = BlobService::start(habits).await;
         service.insert("source", "a.txt", packed.clone());
         let target = open(&service.connection_string(), "files", "").unwrap();
         let done = copy(&target, source(None), &service.url("source", "a.txt")).await.unwrap();
         assert!(done.md5_proven);
         let stands = service.blob("files", NAME).unwrap();
-        assert_eq!(stands.bytes, packed.bytes, "server-side: {copies}");
-        assert_eq!(stands.content_encoding.as_deref(), Some("gzip"), "server-side: {copies}");
-        assert_eq!(stands.content_disposition, None, "server-side: {copies}");
-        assert_eq!(stands.content_type, "application/pdf", "server-side: {copies}");
+        assert_eq!(stands.bytes, packed.bytes, "{habits:?}");
+        assert_eq!(stands.content_encoding.as_deref(), Some("gzip"), "{habits:?}");
+        assert_eq!(stands.content_disposition, None, "{habits:?}");
+        assert_eq!(stands.content_type, "application/pdf", "{habits:?}");
         let told = target.head(NAME).await.unwrap().unwrap();
         assert_eq!(told.content_encoding.as_deref(), Some("gzip"));
 
@@ -102,7 +105,7 @@ async fn both_ways_of_copying_keep_the_content_encoding_and_no_other_property() 
 
 #[tokio::test]
 async fn a_refused_file_is_its_own_fault_and_a_refused_container_is_not() {
-    let service = BlobService::start(Habits::default()).await;
+    let service = BlobService::start(&[]).await;
     for name in ["one", "deep/two", "archived"] {
         service.insert("source", name, text(b"x"));
     }
@@ -132,7 +135,7 @@ async fn a_refused_file_is_its_own_fault_and_a_refused_container_is_not() {
 
 #[tokio::test]
 async fn one_refused_file_does_not_end_server_side_copies_of_its_container() {
-    let service = BlobService::start(Habits { copies: true, refuses_odd_names: true, ..Habits::default() }).await;
+    let service = BlobService::start(&[Habit::Copies, Habit::RefusesOddNames]).await;
     for name in ["good", "archived", "other"] {
         service.insert("source", name, text(b"x"));
     }

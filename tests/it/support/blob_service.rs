@@ -12,18 +12,18 @@ use percent_encoding::percent_decode_str;
 use super::http_stub::{HttpStub, Request, Response};
 
 /// What sets the service apart from Azurite.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Habits {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Habit {
     /// Dots at the end of a segment of a name are dropped without a word.
-    pub drops_dots: bool,
+    DropsDots,
     /// A bare 400 for names with private-use, replacement or non-characters.
-    pub refuses_odd_names: bool,
+    RefusesOddNames,
     /// A hierarchical namespace: directories stand in listings, and go only when they are empty.
-    pub has_directories: bool,
+    HasDirectories,
     /// An immutability policy: no blob is deleted or overwritten.
-    pub is_immutable: bool,
+    IsImmutable,
     /// Put Blob From URL copies what lies in this service.
-    pub copies: bool,
+    Copies,
 }
 
 /// A blob as it is kept.
@@ -42,7 +42,7 @@ type Refusal = (u16, &'static str);
 
 #[derive(Default)]
 struct State {
-    habits: Habits,
+    habits: Vec<Habit>,
     /// By container and name.
     blobs: BTreeMap<(String, String), Blob>,
     directories: BTreeSet<(String, String)>,
@@ -59,8 +59,8 @@ pub struct BlobService {
 }
 
 impl BlobService {
-    pub async fn start(habits: Habits) -> Self {
-        let state = Arc::new(Mutex::new(State { habits, ..State::default() }));
+    pub async fn start(habits: &[Habit]) -> Self {
+        let state = Arc::new(Mutex::new(State { habits: habits.to_vec(), ..State::default() }));
         let of_stub = state.clone();
         let stub = HttpStub::start(move |request, _| of_stub.lock().unwrap().answer(request)).await;
         Self { stub, state }
@@ -118,16 +118,20 @@ impl BlobService {
 }
 
 impl State {
+    fn has(&self, habit: Habit) -> bool {
+        self.habits.contains(&habit)
+    }
+
     fn answer(&mut self, request: &Request) -> Response {
         let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
         let path = percent_decode_str(path).decode_utf8().unwrap().into_owned();
         let mut parts = path.splitn(4, '/').skip(2);
         let container = parts.next().unwrap_or_default().to_owned();
         let mut name = parts.next().unwrap_or_default().to_owned();
-        if self.habits.drops_dots {
+        if self.has(Habit::DropsDots) {
             name = name.split('/').map(|segment| segment.trim_end_matches('.')).collect::<Vec<_>>().join("/");
         }
-        if self.habits.refuses_odd_names && name.chars().any(is_odd) {
+        if self.has(Habit::RefusesOddNames) && name.chars().any(is_odd) {
             return Response::new(400).header("content-type", "text/html").body("<h2>Bad Request</h2>");
         }
         let place = (container, name);
@@ -138,9 +142,8 @@ impl State {
         let asks = |pair: &str| query.split('&').any(|own| own == pair);
         match request.method.as_str() {
             "GET" if asks("comp=list") => self.list(&place.0, query),
-            "HEAD" if asks("restype=container") => {
-                Response::new(200).header("x-ms-has-immutability-policy", self.habits.is_immutable.to_string())
-            }
+            "HEAD" if asks("restype=container") => Response::new(200)
+                .header("x-ms-has-immutability-policy", self.has(Habit::IsImmutable).to_string()),
             "GET" | "HEAD" => self.read(&place),
             // Blocks are not kept: files of these tests are written in one piece.
             "PUT" if asks("comp=block") => Response::new(201),
@@ -151,7 +154,7 @@ impl State {
     }
 
     fn read(&self, place: &(String, String)) -> Response {
-        if self.habits.has_directories && self.directories.contains(place) {
+        if self.has(Habit::HasDirectories) && self.directories.contains(place) {
             return Response::new(200).header("etag", "\"d\"").header("x-ms-meta-hdi_isfolder", "true");
         }
         let Some(blob) = self.blobs.get(place) else { return refused(404, "BlobNotFound") };
@@ -160,10 +163,9 @@ impl State {
             .header("content-type", blob.content_type.clone())
             .header("content-md5", md5_base64(&blob.bytes))
             .body(blob.bytes.clone());
-        for (name, value) in [
-            ("content-encoding", &blob.content_encoding),
-            ("content-disposition", &blob.content_disposition),
-        ] {
+        for (name, value) in
+            [("content-encoding", &blob.content_encoding), ("content-disposition", &blob.content_disposition)]
+        {
             if let Some(value) = value {
                 response = response.header(name, value.clone());
             }
@@ -173,7 +175,7 @@ impl State {
 
     fn put(&mut self, place: (String, String), request: &Request) -> Response {
         let source = match request.header("x-ms-copy-source") {
-            Some(_) if !self.habits.copies => return refused(501, "NotImplemented"),
+            Some(_) if !self.has(Habit::Copies) => return refused(501, "NotImplemented"),
             Some(source) => match self.source(source) {
                 Ok(blob) => Some(blob),
                 Err(refusal) => return refusal,
@@ -184,7 +186,7 @@ impl State {
             if request.header("if-none-match") == Some("*") {
                 return refused(409, "BlobAlreadyExists");
             }
-            if self.habits.is_immutable {
+            if self.has(Habit::IsImmutable) {
                 return refused(409, "BlobImmutableDueToPolicy");
             }
         }
@@ -240,13 +242,13 @@ impl State {
 
     fn delete(&mut self, place: &(String, String)) -> Response {
         if self.blobs.contains_key(place) {
-            if self.habits.is_immutable {
+            if self.has(Habit::IsImmutable) {
                 return refused(409, "BlobImmutableDueToPolicy");
             }
             self.blobs.remove(place);
             return Response::new(202);
         }
-        if self.habits.has_directories && self.directories.contains(place) {
+        if self.has(Habit::HasDirectories) && self.directories.contains(place) {
             return refused(409, "DirectoryIsNotEmpty");
         }
         refused(404, "BlobNotFound")
@@ -258,14 +260,14 @@ impl State {
         let prefix = asked.get("prefix").cloned().unwrap_or_default();
         let most = asked.get("maxresults").map_or(usize::MAX, |most| most.parse().unwrap());
         let blobs = self.blobs.iter().map(|((own, name), blob)| (own, name, Some(blob)));
-        let directories = self.directories.iter().filter(|_| self.habits.has_directories);
+        let directories = self.directories.iter().filter(|_| self.has(Habit::HasDirectories));
         let directories = directories.map(|(own, name)| (own, name, None));
         let mut items: Vec<_> = blobs
             .chain(directories)
             .filter(|(own, name, _)| *own == container && name.starts_with(&prefix))
             .collect();
         items.sort_by_key(|(_, name, _)| *name);
-        let items: String = items
+        let items: Vec<String> = items
             .into_iter()
             .take(most)
             .map(|(_, name, blob)| {
@@ -283,6 +285,7 @@ impl State {
                 )
             })
             .collect();
+        let items = items.concat();
         let body = format!("<EnumerationResults><Blobs>{items}</Blobs><NextMarker /></EnumerationResults>");
         Response::new(200).header("content-type", "application/xml").body(body)
     }

@@ -17,10 +17,7 @@ use serde::Deserialize;
 
 use super::gently;
 use crate::{
-    adapters::blobs::{
-        account::Account,
-        reader::md5_from_base64,
-    },
+    adapters::blobs::{account::Account, reader::md5_from_base64},
     ports::{BlobInfo, Fault, FaultKind},
 };
 
@@ -179,8 +176,11 @@ fn info_of_item(item: Item, below: &str) -> Option<BlobInfo> {
     if is_directory {
         return None;
     }
-    let name =
-        if name.encoded { percent_decode_str(&name.text).decode_utf8().ok()?.into_owned() } else { name.text };
+    let name = if name.encoded {
+        percent_decode_str(&name.text).decode_utf8().ok()?.into_owned()
+    } else {
+        name.text
+    };
     Some(BlobInfo {
         name: name.strip_prefix(below)?.to_owned(),
         size_bytes: properties.length.unwrap_or_default(),

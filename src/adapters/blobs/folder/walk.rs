@@ -37,7 +37,7 @@ impl FolderBlobs {
                 }
                 match entry.metadata() {
                     Ok(file) if file.is_dir() => {
-                        if name.starts_with(prefix) || prefix.starts_with(&format!("{name}/")) {
+                        if leads_to(&name, prefix) {
                             folders.push(name);
                         }
                     }
@@ -74,4 +74,9 @@ impl FolderBlobs {
         }
         Ok(())
     }
+}
+
+/// Whether a blob in this folder, or below it, may have a name that begins with `prefix`.
+pub(super) fn leads_to(folder: &str, prefix: &str) -> bool {
+    folder.starts_with(prefix) || prefix.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }
