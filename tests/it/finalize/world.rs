@@ -167,6 +167,7 @@ fn plan(csv: &str, rows: u64, shards: u32) -> Plan {
         target: "memory".into(),
         warehouse: "memory".into(),
         facts_files: true,
+        reported: None,
         settings: BTreeMap::new(),
         trial: None,
     }

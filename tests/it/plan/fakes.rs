@@ -15,7 +15,8 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream, stream::BoxStream};
 use rogo_migrate::{
     domain::{
-        AttemptId, Catalogue, FactRow, Facts, Fate, Migrated, Migration, Outcome, Report, Score, Value,
+        AttemptId, Catalogue, FactRow, Facts, Fate, Migrated, Migration, Outcome, Report, Score,
+        TargetIdentity, Value,
     },
     ports::{
         BlobInfo, BlobReader, Blobs, Committed, CopiedFile, CopyGrant, Existing, Fault, FaultKind,
@@ -275,6 +276,14 @@ impl Target for FakeTarget {
 
     async fn database(&self) -> Result<String, Fault> {
         Ok(self.database.clone())
+    }
+
+    async fn session(&self) -> Result<Vec<String>, Fault> {
+        Ok(Vec::new())
+    }
+
+    async fn identity(&self) -> Result<TargetIdentity, Fault> {
+        Ok(TargetIdentity { database: self.database.clone(), ..TargetIdentity::default() })
     }
 
     async fn prove_fence(&self) -> Result<(), Fault> {

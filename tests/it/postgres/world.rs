@@ -122,6 +122,10 @@ pub fn at(text: &str) -> DateTime<Utc> {
 }
 
 /// A submission of two learner files and one marker file, two marks, no malpractice.
+fn number(text: &str) -> rogo_migrate::domain::Decimal {
+    text.parse().unwrap()
+}
+
 pub fn migration(attempt: i32) -> Migration {
     let attempt = attempt.try_into().unwrap();
     let file = |upload_order, kind, name: &str, uploaded_by: Option<&str>| PlannedFile {
@@ -158,13 +162,17 @@ pub fn migration(attempt: i32) -> Migration {
             file(3, FileKind::Marker, "5HR03_Zo_-O_Hara_feedback.docx", None),
         ],
         section_marks: vec![
-            SectionMark { section_id: "s1".into(), marks_awarded: 12.5, feedback: Some("Good".into()) },
-            SectionMark { section_id: "s2".into(), marks_awarded: 0.0, feedback: None },
+            SectionMark {
+                section_id: "s1".into(),
+                marks_awarded: number("12.5"),
+                feedback: Some("Good".into()),
+            },
+            SectionMark { section_id: "s2".into(), marks_awarded: number("0"), feedback: None },
         ],
         grade: Grade {
-            total_marks_awarded: 12.5,
-            total_marks_possible: 40.0,
-            percentage_score: 31.25,
+            total_marks_awarded: number("12.5"),
+            total_marks_possible: number("40"),
+            percentage_score: number("31.25"),
             final_grade: "Refer".into(),
             overall_summary: None,
         },

@@ -18,7 +18,7 @@ use futures_util::{
 };
 use md5::{Digest, Md5};
 use rogo_migrate::{
-    domain::{AttemptId, Catalogue, Migration},
+    domain::{AttemptId, Catalogue, Migration, TargetIdentity},
     ports::{
         BlobInfo, BlobReader, Blobs, Committed, CopiedFile, CopyGrant, ExclusiveFence, Existing, Fault,
         FaultKind, Fence, HeldSubmission, PutOptions, Service, Stored, Target, Upload,
@@ -359,6 +359,14 @@ impl Target for InMemoryTarget {
 
     async fn database(&self) -> Result<String, Fault> {
         Ok("memory".into())
+    }
+
+    async fn session(&self) -> Result<Vec<String>, Fault> {
+        Ok(Vec::new())
+    }
+
+    async fn identity(&self) -> Result<TargetIdentity, Fault> {
+        Ok(TargetIdentity::default())
     }
 
     async fn prove_fence(&self) -> Result<(), Fault> {
