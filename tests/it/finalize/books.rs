@@ -7,7 +7,7 @@ use rogo_migrate::{
     settings::HelmRelease,
 };
 
-use super::world::{TRY_A, World, failed, migrated, skipped};
+use crate::support::world::{TRY_A, World, failed, migrated, skipped};
 
 fn by_hand() -> Rerun {
     Rerun::of(None, "az://runs")
