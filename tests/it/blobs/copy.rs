@@ -17,8 +17,8 @@ use url::Url;
 use super::{azure, bytes_of, folder, md5, noise, open, source};
 use crate::support::{
     azurite::Azurite,
+    fakes::{InMemoryTarget, Journal},
     http_stub::{HttpStub, Response},
-    memory::InMemoryTarget,
 };
 
 pub fn planned(source: Url) -> PlannedFile {
@@ -36,7 +36,7 @@ pub fn planned(source: Url) -> PlannedFile {
 
 /// A copier whose process is never retired.
 pub fn copier(target: Arc<dyn Blobs>, source: Arc<dyn Source>, budget: Budget) -> Copier {
-    Copier::new(target, source, budget, Arc::new(InMemoryTarget::default()))
+    Copier::new(target, source, budget, Arc::new(InMemoryTarget::new(Journal::default())))
 }
 
 pub fn metadata(own: &str) -> Vec<(String, String)> {
