@@ -10,11 +10,14 @@ use crate::{
     plan::{self, PlanReport, Services},
     ports::{Blobs, Source, Warehouse},
     report,
-    run_store::RunStore,
+    run::RunStore,
     settings::Settings,
 };
 
-use super::{connect, patience::{patiently, roles_arrive}};
+use super::{
+    connect,
+    patience::{patiently, roles_arrive},
+};
 
 /// Makes the plan, or in a dry run says what it would be.
 pub async fn run(settings: &Settings, args: &PlanArgs) -> Result<End, Stop> {

@@ -303,9 +303,7 @@ async fn a_name_that_is_refused_is_its_rows_own_fault_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_of_a_container_or_of_our_identity_is_held_though_the_service_answers() {
-    for kind in
-        [FaultKind::ContainerGone, FaultKind::NoRole, FaultKind::Denied, FaultKind::Unauthenticated]
-    {
+    for kind in [FaultKind::ContainerGone, FaultKind::NoRole, FaultKind::Denied, FaultKind::Unauthenticated] {
         let (ended, _, took) = target_that_refuses(kind.clone(), true).await;
         assert!(matches!(ended, Err(Trouble::Process(_))), "{kind:?}: {ended:?}");
         assert!(took >= Duration::from_mins(15), "{kind:?}: {took:?}");

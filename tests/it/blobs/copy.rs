@@ -211,7 +211,10 @@ async fn a_gibibyte_is_copied_in_bounded_memory() {
     assert_eq!(all - lowest.load(Ordering::Relaxed), 8 * 1024 * 1024, "one part at a time");
     assert_eq!(budget.free_bytes(), all);
     let requests = to.requests();
-    let parts: Vec<_> = requests.iter().filter(|request| request.target.contains("blockid=") && request.body_bytes > 0).collect();
+    let parts: Vec<_> = requests
+        .iter()
+        .filter(|request| request.target.contains("blockid=") && request.body_bytes > 0)
+        .collect();
     assert_eq!(parts.len(), 128);
     assert!(parts.iter().all(|part| part.body_bytes == 8 * 1024 * 1024));
 }

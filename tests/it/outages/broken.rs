@@ -85,7 +85,8 @@ async fn a_container_or_an_identity_that_is_refused_as_a_whole_is_held_and_blame
     let app = world.app().await;
     app.run(&["plan"]).await.expect(0);
     // A role that was removed and came back.
-    let bytes = b"HTTP/1.1 403 No\r\nx-ms-error-code: AuthorizationPermissionMismatch\r\ncontent-length: 0\r\n\r\n";
+    let bytes =
+        b"HTTP/1.1 403 No\r\nx-ms-error-code: AuthorizationPermissionMismatch\r\ncontent-length: 0\r\n\r\n";
     let to = b" /devstoreaccount1/".to_vec();
     world.source.reply(Some(Reply { to: to.clone(), bytes: bytes.to_vec(), times: 60 }));
     let ended = app.run(&["shard", "--shard", "0"]).await.expect(0);
@@ -96,7 +97,8 @@ async fn a_container_or_an_identity_that_is_refused_as_a_whole_is_held_and_blame
     // A container that stays away: no row has an outcome.
     let app = world.app().await;
     app.run(&["plan"]).await.expect(0);
-    let bytes = b"HTTP/1.1 404 No\r\nx-ms-error-code: ContainerNotFound\r\ncontent-length: 0\r\n\r\n".to_vec();
+    let bytes =
+        b"HTTP/1.1 404 No\r\nx-ms-error-code: ContainerNotFound\r\ncontent-length: 0\r\n\r\n".to_vec();
     world.source.reply(Some(Reply { to, bytes, times: usize::MAX }));
     let ended = app.run(&["shard", "--shard", "0", "--give-up-after", "2s"]).await.expect(75);
     for part in ["there is no such container", "No row was blamed"] {
