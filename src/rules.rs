@@ -13,6 +13,7 @@ mod sections;
 mod grade;
 pub mod malpractice;
 mod files;
+mod misread;
 mod file_type;
 mod source_url;
 mod values;
@@ -21,6 +22,7 @@ mod dates;
 mod message;
 pub mod blob_name;
 pub mod size;
+pub mod rows;
 
 pub use assessment::CatalogueIndex;
 pub use config::RuleConfig;

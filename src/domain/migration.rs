@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use url::Url;
 
-use super::{AttemptId, Note, SubmissionIds};
+use super::{AttemptId, Decimal, Note, SubmissionIds};
 
 /// One submission as it will stand in the target.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,7 +44,7 @@ pub struct Migration {
     pub date_modified: DateTime<Utc>,
     /// Files in upload order (learner files first); never empty.
     pub files: Vec<PlannedFile>,
-    /// Section marks in the order of the scores.
+    /// Section marks in the order of the assessment's sections.
     pub section_marks: Vec<SectionMark>,
     /// The grade.
     pub grade: Grade,
@@ -62,6 +62,19 @@ pub enum FileKind {
     Learner,
     /// The marker's feedback.
     Marker,
+}
+
+impl FileKind {
+    /// Both kinds.
+    pub const ALL: [Self; 2] = [Self::Learner, Self::Marker];
+
+    /// The folder of the target container in which files of this kind lie.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::Learner => "LTI_Uploads",
+            Self::Marker => "Marker_files",
+        }
+    }
 }
 
 /// One file to be copied, before it is.
@@ -85,13 +98,26 @@ pub struct PlannedFile {
     pub uploaded_by: Option<String>,
 }
 
+/// A file that now stands in the target container. The commit consumes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopiedFile {
+    /// The name of the blob.
+    pub blob_name: String,
+    /// Its URL, without query.
+    pub url: String,
+    /// Its length in bytes.
+    pub size_bytes: u64,
+    /// Whether its bytes were proven by MD5, not by length alone.
+    pub md5_proven: bool,
+}
+
 /// One row of `submission_section_marks`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SectionMark {
     /// `assessment_sections.id`.
     pub section_id: String,
     /// Score.
-    pub marks_awarded: f32,
+    pub marks_awarded: Decimal,
     /// `MarkerComment` trimmed, else null.
     pub feedback: Option<String>,
 }
@@ -100,11 +126,11 @@ pub struct SectionMark {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grade {
     /// `MarksAchieved`, else `MarksAwarded`.
-    pub total_marks_awarded: f32,
+    pub total_marks_awarded: Decimal,
     /// `MarksAvailable`.
-    pub total_marks_possible: f32,
+    pub total_marks_possible: Decimal,
     /// `GradePercent`.
-    pub percentage_score: f32,
+    pub percentage_score: Decimal,
     /// By the rule of rules.md.
     pub final_grade: String,
     /// `MarkerNotes` trimmed, else null.

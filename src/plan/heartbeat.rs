@@ -5,10 +5,7 @@ use std::time::Duration;
 use chrono::Utc;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{
-    domain::PlanHeartbeat,
-    run_store::{RunStore, names},
-};
+use crate::run::{Epoch, PlanHeartbeat, RunStore, names};
 
 const EVERY: Duration = Duration::from_secs(10);
 
@@ -19,7 +16,7 @@ pub struct Beating(#[expect(dead_code, reason = "it is dropped with this value")
 
 impl Beating {
     /// Begins at once.
-    pub fn begin(store: &RunStore, epoch: &str) -> Self {
+    pub fn begin(store: &RunStore, epoch: &Epoch) -> Self {
         let (store, name) = (store.clone(), names::planning(epoch));
         Self(AbortOnDropHandle::new(tokio::spawn(async move {
             loop {

@@ -7,16 +7,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use rogo_migrate::{
-    domain::{Books, Heartbeat, ShardIndex},
+    domain::{Books, ShardIndex},
     exit::{Exit, Stop},
-    finalize::wait::{JobWait, WaitEnd, wait},
     ports::{
         Fault, FaultKind, JobEnd, JobState, Jobs, Obstacle, ObstacleKind, Service, Survey, TerminatingPod,
     },
+    run::Heartbeat,
+    run::State,
+    watch::wait::{JobWait, WaitEnd, wait},
 };
 use tokio::time::{Instant, sleep_until};
 
-use super::world::World;
+use crate::support::world::World;
 
 const MINUTE: u64 = 60;
 /// The script's first moment on the wall.
@@ -94,7 +96,7 @@ async fn waited(world: &World, script: &Script) -> Waited {
     let context = JobWait {
         store: &world.store,
         plan: &world.plan,
-        epoch: "1-abc",
+        epoch: &"1-abc".parse().unwrap(),
         jobs: script,
         job: "r-rogo-s-1",
         namespace: "ns",
@@ -107,18 +109,19 @@ async fn waited(world: &World, script: &Script) -> Waited {
 }
 
 fn mark_done(world: &World, shard: u32) {
-    world.run_blobs.insert(&format!("rogo/done/{shard}.json"), "{}");
+    world.mark_done(shard);
 }
 
 fn beat(world: &World, epoch: &str, minute: i64) {
     let heartbeat = Heartbeat {
+        plan: world.plan.id.clone(),
         shard: ShardIndex(0),
-        writer: "aaaaaaaaaaaa".into(),
+        writer: "aaaaaaaaaaaa".parse().unwrap(),
         at: BEGAN + TimeDelta::minutes(minute),
         books: Books::default(),
         rows: 1,
         rows_per_second: 1.0,
-        state: "running".into(),
+        state: State::Running,
     };
     let name = format!("rogo/heartbeats/{epoch}/0-aaaaaaaaaaaa.json");
     world.run_blobs.insert(&name, serde_json::to_vec(&heartbeat).unwrap());
@@ -293,7 +296,7 @@ async fn pods_that_do_not_end_are_told_with_the_commands_that_free_them() {
 #[tokio::test(start_paused = true)]
 async fn a_run_store_that_stays_away_ends_it_as_temporary() {
     let world = World::new(4, 2);
-    world.run_blobs.fail_lists(&FaultKind::Unavailable);
+    world.run_blobs.fail_all("list", FaultKind::Unavailable);
     let away = waited(&world, &Script::new(vec![(0, running())])).await;
     let stop = away.end.unwrap_err();
     assert_eq!((stop.exit, away.seconds), (Exit::Temporary, 15 * MINUTE));

@@ -1,0 +1,59 @@
+//! Copies the results out of the run store.
+
+use std::path::{Path, PathBuf};
+
+use futures_util::TryStreamExt;
+use tokio::io::AsyncWriteExt;
+
+use crate::{
+    exit::{Exit, Stop},
+    ports::BlobReader,
+    run::{RunStore, names},
+};
+
+/// What every finalized run has.
+const EXPECTED: [&str; 5] = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES, names::SUMMARY];
+
+/// What was copied, and what is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// The copies.
+    pub copied: Vec<PathBuf>,
+    /// Files that finalize writes and that do not stand yet.
+    pub absent: Vec<&'static str>,
+}
+
+/// Copies every result that stands into the folder `to`, each whole or not at all.
+pub async fn fetch(store: &RunStore, to: &Path) -> Result<Fetched, Stop> {
+    let folder = names::result("");
+    let mut copied = Vec::new();
+    let mut found = Vec::new();
+    for name in store.list(&folder).await? {
+        let file = name.strip_prefix(&folder).unwrap_or(&name).to_owned();
+        // Whoever can write to the run store must not choose where a file goes here.
+        let is_plain = !file.is_empty() && !file.starts_with('.') && !file.contains(['/', '\\']);
+        let Some(reader) = store.open(&name).await?.filter(|_| is_plain) else { continue };
+        copied.push(copy(reader, to, &file).await?);
+        found.push(file);
+    }
+    let absent = EXPECTED.into_iter().filter(|file| !found.iter().any(|have| have == file)).collect();
+    Ok(Fetched { copied, absent })
+}
+
+/// Never half: whoever reads the file sees the earlier one or this one.
+async fn copy(mut reader: BlobReader, to: &Path, file: &str) -> Result<PathBuf, Stop> {
+    let place = to.join(file);
+    let unwritten = |error: std::io::Error| {
+        let what = format!("cannot write {}: {error}; give --to another folder", place.display());
+        Stop::new(Exit::Configuration, what)
+    };
+    tokio::fs::create_dir_all(to).await.map_err(unwritten)?;
+    let part = to.join(format!(".{file}.part"));
+    let mut writer = tokio::fs::File::create(&part).await.map_err(unwritten)?;
+    while let Some(bytes) = reader.body.try_next().await? {
+        writer.write_all(&bytes).await.map_err(unwritten)?;
+    }
+    writer.sync_all().await.map_err(unwritten)?;
+    tokio::fs::rename(&part, &place).await.map_err(unwritten)?;
+    Ok(place)
+}

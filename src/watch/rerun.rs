@@ -1,0 +1,89 @@
+//! The line that runs shards again, as it is typed.
+
+use crate::{
+    domain::{ShardIndex, shard_list},
+    run::RunName,
+    settings::HelmRelease,
+};
+
+/// How this run's shards are run again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rerun {
+    /// By the program itself, told where the run is kept.
+    ByHand {
+        /// The run store.
+        run_store: String,
+    },
+    /// By the chart: an additional Job, with a finalizer of its own.
+    Helm(HelmRelease),
+}
+
+impl Rerun {
+    /// The way of the release, where there is one.
+    pub fn of(release: Option<&HelmRelease>, run_store: &str) -> Self {
+        let by_hand = || Self::ByHand { run_store: run_store.to_owned() };
+        release.cloned().map_or_else(by_hand, Self::Helm)
+    }
+
+    /// The line that runs these shards of `run` again, and finalizes.
+    pub fn command(&self, run: &RunName, shards: &[ShardIndex]) -> String {
+        match self {
+            Self::ByHand { run_store } => by_hand("resume", run, run_store),
+            Self::Helm(HelmRelease { name, namespace, chart, values_prefix }) => format!(
+                "helm upgrade {} {} --namespace {} --reset-then-reuse-values --set-literal {}shards.only={}",
+                quoted(name),
+                quoted(chart),
+                quoted(namespace),
+                values_prefix,
+                shard_list(shards)
+            ),
+        }
+    }
+}
+
+/// The line that does something with `run` from wherever the run store can be reached.
+pub fn by_hand(command: &str, run: &RunName, run_store: &str) -> String {
+    format!("rogo-migrate {command} --run {run} --run-store {}", quoted(run_store))
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:@+=".contains(letter);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_runs_as_it_stands() {
+        let release = |chart: &str| HelmRelease {
+            name: "r".into(),
+            namespace: "ns".into(),
+            chart: chart.into(),
+            values_prefix: String::new(),
+        };
+        let shards = [9, 3, 8, 7, 3].map(ShardIndex);
+        assert_eq!(
+            Rerun::of(Some(&release("oci://a.example/charts/rogo-migrate")), "")
+                .command(&RunName::default(), &shards),
+            "helm upgrade r oci://a.example/charts/rogo-migrate --namespace ns --reset-then-reuse-values \
+             --set-literal shards.only=3,7-9"
+        );
+        let subchart = HelmRelease { values_prefix: "mover.".into(), ..release("parent") };
+        let line = Rerun::of(Some(&subchart), "").command(&RunName::default(), &shards);
+        assert!(line.ends_with(" --set-literal mover.shards.only=3,7-9"), "{line}");
+        let odd = Rerun::of(Some(&release("/home/o'neil/my charts")), "");
+        assert!(
+            odd.command(&RunName::default(), &shards).contains(r" '/home/o'\''neil/my charts' --namespace")
+        );
+        assert_eq!(
+            Rerun::of(None, "file:///my runs").command(&RunName::default(), &shards),
+            "rogo-migrate resume --run rogo --run-store 'file:///my runs'"
+        );
+    }
+}

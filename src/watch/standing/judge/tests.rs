@@ -1,0 +1,272 @@
+//! Verdicts: facts of a run, and what `status` makes of them.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::{
+    domain::{Books, InputDigest},
+    ports::{JobState, LastWord},
+    run::{DoneMarker, FORMAT, Missing, PlanId, RULES_VERSION, RunName, ShardPlan, State, Summary, WriterId},
+};
+
+/// Minutes after the plan was made.
+fn minute(minute: i64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::minutes(minute)
+}
+
+fn plan_id() -> PlanId {
+    "0123456789ab".parse().unwrap()
+}
+
+fn writer() -> WriterId {
+    "aaaaaaaaaaaa".parse().unwrap()
+}
+
+fn plan() -> Plan {
+    let input = InputDigest { location: String::new(), sha256: String::new(), size_bytes: 0, rows: 30 };
+    Plan {
+        format: FORMAT,
+        id: plan_id(),
+        run: RunName::default(),
+        created_at: minute(0),
+        program_version: "0".into(),
+        rules_version: RULES_VERSION,
+        submissions: input.clone(),
+        mapping: input,
+        rows: 30,
+        rows_left_out: 0,
+        shards: vec![ShardPlan { rows: 10, queue_sha256: String::new(), facts_sha256: None }; 3],
+        database: String::new(),
+        target: String::new(),
+        warehouse: String::new(),
+        facts_files: false,
+        reported: None,
+        settings: BTreeMap::new(),
+        trial: None,
+    }
+}
+
+fn books(migrated: u64) -> Books {
+    Books { migrated, ..Books::default() }
+}
+
+/// A run of three shards of ten rows each.
+struct Run(Facts);
+
+impl Run {
+    fn planned() -> Self {
+        Self(Facts { plan: Some(plan()), ..Self::unplanned().0 })
+    }
+
+    fn unplanned() -> Self {
+        Self(Facts { run_store: "az://runs".into(), at: minute(100), ..Facts::default() })
+    }
+
+    fn done(mut self, shards: &[u32], at: i64) -> Self {
+        for shard in shards.iter().copied().map(ShardIndex) {
+            let marker =
+                DoneMarker { plan: plan_id(), shard, writer: writer(), books: books(10), at: minute(at) };
+            self.0.done.insert(shard, marker);
+        }
+        self
+    }
+
+    fn beat(mut self, shard: u32, at: DateTime<Utc>) -> Self {
+        let shard = ShardIndex(shard);
+        let state = State::Throttled("503 from target blobs".to_owned());
+        let beat = Heartbeat {
+            plan: plan_id(),
+            shard,
+            writer: writer(),
+            at,
+            books: books(4),
+            rows: 10,
+            rows_per_second: 2.0,
+            state,
+        };
+        self.0.beats.insert(shard, beat);
+        self
+    }
+
+    fn summary(mut self, missing: u64, at: i64) -> Self {
+        let missing = Missing { rows: missing, ..Missing::default() };
+        let books = books(30 - missing.rows);
+        self.0.summary =
+            Some(Summary::balance(&RunName::default(), &plan_id(), 30, books, missing, minute(at)));
+        self
+    }
+
+    fn refused(mut self, epoch: &str, exit_code: u8, at: i64) -> Self {
+        let refusal = Refusal { reasons: vec![format!("because of {epoch}")], exit_code, at: minute(at) };
+        self.0.refusals.insert(epoch.parse().unwrap(), refusal);
+        self
+    }
+
+    fn job(mut self, component: &str, epoch: &str, end: Option<JobEnd>) -> Self {
+        let jobs = self.0.jobs.get_or_insert_with(|| RunJobs {
+            release: "r".into(),
+            namespace: "ns".into(),
+            chart: Some("oci://a/b".into()),
+            values_prefix: String::new(),
+            epoch: None,
+            jobs: Vec::new(),
+        });
+        let state = JobState { completions: 3, failed_indexes: "1".into(), end, ..JobState::default() };
+        jobs.epoch = epoch.parse().ok();
+        let name = format!("r-{component}");
+        let (component, epoch) = (component.into(), epoch.parse().ok());
+        jobs.jobs.push(RunJob { name, component, epoch, state, obstacles: Vec::new(), last_word: None });
+        self
+    }
+
+    /// The newest Job's program said so.
+    fn said(mut self, exit_code: i32, message: &str) -> Self {
+        let job = self.0.jobs.as_mut().and_then(|jobs| jobs.jobs.last_mut()).unwrap();
+        job.last_word = Some(LastWord { exit_code, message: message.into() });
+        self
+    }
+
+    #[track_caller]
+    fn is(&self, state: RunState, exit: Exit, reason: &str, next: &str) {
+        let (verdict, standing) = judge(&self.0);
+        assert_eq!((verdict.state, verdict.exit), (state, exit), "{verdict:?}");
+        assert!(verdict.reason.contains(reason), "{verdict:?}");
+        assert_eq!(verdict.next, next);
+        assert_eq!((standing.state, standing.exit_code), (state, exit as u8));
+    }
+}
+
+fn failed() -> JobEnd {
+    JobEnd::Failed("FailedIndexes: Job has failed indexes".into())
+}
+
+const FETCH: &str = "rogo-migrate results --run rogo --run-store az://runs --to .";
+const RESUME: &str = "rogo-migrate resume --run rogo --run-store az://runs";
+
+#[test]
+fn before_there_is_a_plan() {
+    let waiting = "there is no plan at az://runs yet";
+    Run::unplanned().is(RunState::Planning, Exit::Temporary, waiting, "");
+    for (code, exit) in [(64, Exit::Usage), (65, Exit::DataRefused), (78, Exit::Configuration)] {
+        Run::unplanned().refused("1", code, 1).is(RunState::Refused, exit, "because of 1", "");
+    }
+    let twice = Run::unplanned().refused("1", 78, 1).refused("2", 65, 2);
+    twice.is(RunState::Refused, Exit::DataRefused, "because of 2", "");
+    let anew = Run::unplanned().refused("1", 78, 1).job("plan", "2", None);
+    anew.is(RunState::Planning, Exit::Temporary, waiting, "");
+    let logs = "kubectl --namespace ns logs job/r-plan";
+    let lost = Run::unplanned().job("plan", "1", Some(failed()));
+    lost.is(RunState::Refused, Exit::Configuration, "Job r-plan failed and left no plan", logs);
+}
+
+#[test]
+fn a_run_under_way() {
+    let alive = minute(100) - TimeDelta::seconds(20);
+    let working = Run::planned().done(&[0], 50).beat(1, alive);
+    working.is(RunState::Running, Exit::Temporary, "1 processes give signs of life", "");
+    let quiet = Run::planned().done(&[0], 95);
+    quiet.is(RunState::Running, Exit::Temporary, "no process gives a sign of life just now", "");
+    let starting = Run::planned().job("shards", "1", None);
+    starting.is(RunState::Running, Exit::Temporary, "0 processes", "");
+    let again = Run::planned().done(&[0, 2], 10).summary(10, 20).beat(1, alive);
+    again.is(RunState::Running, Exit::Temporary, "1 processes", "");
+    let rerun = Run::planned().done(&[0, 2], 10).summary(10, 20);
+    let rerun = rerun.job("shards", "1", Some(failed())).job("finalize", "1", Some(failed())).job(
+        "shards-again",
+        "1",
+        None,
+    );
+    rerun.is(RunState::Running, Exit::Temporary, "0 processes", "");
+    let merging = Run::planned().done(&[0, 1, 2], 10).job("shards", "1", Some(JobEnd::Complete));
+    merging.job("finalize", "1", None).is(
+        RunState::Finalizing,
+        Exit::Temporary,
+        "the finalizer is at work",
+        "",
+    );
+    let next = "rogo-migrate finalize --run rogo --run-store az://runs, unless it is running";
+    let all_done = Run::planned().done(&[0, 1, 2], 95);
+    all_done.is(RunState::Finalizing, Exit::Temporary, "every shard is done", next);
+}
+
+#[test]
+fn a_run_that_ended() {
+    let complete = Run::planned().done(&[0, 1, 2], 10).summary(0, 20);
+    complete.is(RunState::Complete, Exit::Done, "30 rows = 30 migrated", FETCH);
+    let reason = "rows of shards 1-2 have no outcome";
+    let incomplete = Run::planned().done(&[0], 10).beat(1, minute(15)).summary(20, 20);
+    incomplete.is(RunState::Incomplete, Exit::Incomplete, reason, RESUME);
+    let line =
+        "helm upgrade r oci://a/b --namespace ns --reset-then-reuse-values --set-literal shards.only=1-2";
+    let in_cluster = Run::planned().done(&[0], 10).beat(1, minute(15)).summary(20, 20);
+    let in_cluster = in_cluster.job("shards", "1", Some(failed())).job("finalize", "1", Some(failed()));
+    in_cluster.is(RunState::Incomplete, Exit::Incomplete, reason, line);
+    let unmerged =
+        Run::planned().done(&[0], 95).job("shards", "1", Some(failed())).job("finalize", "1", Some(failed()));
+    unmerged.is(RunState::Incomplete, Exit::Incomplete, reason, line);
+    let silent = Run::planned().done(&[0], 10).beat(1, minute(80));
+    silent.is(RunState::Still, Exit::Incomplete, "nobody has given a sign of life for 20m 00s", RESUME);
+    let unfinished = Run::planned().done(&[0, 1, 2], 10);
+    let next = "rogo-migrate finalize --run rogo --run-store az://runs";
+    unfinished.is(RunState::Still, Exit::Incomplete, "nothing is merged", next);
+    let mut rolled_back = Run::planned().done(&[0, 1, 2], 10).summary(0, 20);
+    rolled_back.0.rolled_back = true;
+    rolled_back.is(RunState::RolledBack, Exit::Configuration, "use another name", "");
+}
+
+#[test]
+fn a_finalizer_that_failed_before_it_merged_gives_its_own_words_and_code() {
+    let line =
+        "helm upgrade r oci://a/b --namespace ns --reset-then-reuse-values --set-literal shards.only=0";
+    let ended = || {
+        let done = Run::planned().done(&[0, 1, 2], 99).job("shards", "1", Some(JobEnd::Complete));
+        done.job("finalize", "1", Some(failed()))
+    };
+    let words = "every shard is done, but Job r-finalize failed: FailedIndexes: Job has failed indexes";
+    ended().is(RunState::Incomplete, Exit::Incomplete, words, line);
+    let words = "every shard is done, but Job r-finalize failed: submission_files.csv changed";
+    let said = |code| ended().said(code, "submission_files.csv changed");
+    for (code, exit) in
+        [(65, Exit::DataRefused), (78, Exit::Configuration), (75, Exit::Incomplete), (137, Exit::Incomplete)]
+    {
+        said(code).is(RunState::Incomplete, exit, words, line);
+    }
+    let again = said(78).job("finalize-again", "1", None);
+    again.is(RunState::Finalizing, Exit::Temporary, "the finalizer is at work", "");
+}
+
+#[test]
+fn a_refusal_beside_a_plan_counts_where_it_is_of_the_jobs_epoch() {
+    let refused = || Run::planned().done(&[0], 95).refused("2", 65, 96);
+    refused().job("shards", "2", Some(failed())).is(RunState::Refused, Exit::DataRefused, "because of 2", "");
+    refused().job("shards", "3", None).is(RunState::Running, Exit::Temporary, "0 processes", "");
+    refused().is(RunState::Running, Exit::Temporary, "no process", "");
+}
+
+#[test]
+fn another_plans_summary_says_nothing_of_this_one() {
+    let mut run = Run::planned().done(&[0, 1, 2], 95).summary(0, 99);
+    run.0.summary.as_mut().unwrap().plan = writer().as_str().parse().unwrap();
+    assert_eq!(judge(&run.0).0.state, RunState::Finalizing);
+}
+
+#[test]
+fn the_text_tells_progress_rate_and_what_is_not_done() {
+    let alive = minute(100) - TimeDelta::seconds(20);
+    let run = Run::planned().done(&[0], 50).beat(1, alive).beat(2, minute(88)).job("shards", "1", None);
+    assert_eq!(
+        judge(&run.0).1.text(),
+        "\
+running: run rogo: 1 processes give signs of life
+18 of 30 rows (60.0%): 18 migrated, 0 failed, 0 skipped; 1 of 3 shards done
+2.0 rows/s, about 6s left
+
+shard  done  of  rows/s  state
+─────  ────  ──  ──────  ────────────────────────────────
+    1     4  10     2.0  throttled: 503 from target blobs
+    2     4  10     0.0  no sign of life for 12m 00s
+
+Job r-shards: 0 active, 0 ready; 0 of 3 succeeded; shards failed: 1
+"
+    );
+}

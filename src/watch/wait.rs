@@ -1,0 +1,271 @@
+//! The wait for the shards: the done markers in the run store are the truth, the Job is a hint.
+//!
+//! All done markers end it. So does the Job's own end; a Job that is gone only when nobody seems to work any
+//! more. A cluster that does not answer never ends it.
+
+mod warnings;
+
+use std::{pin::Pin, time::Duration};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+
+pub use warnings::{LASTING, Warnings};
+
+use crate::{
+    exit::{Exit, Stop},
+    ports::{Fault, FaultKind, JobEnd, JobState, Jobs, Survey},
+    run::{DoneMarkers, Epoch, Plan, RunStore},
+};
+
+/// How often the run store is asked for done markers, and what is amiss is looked at.
+const ASK_EVERY: Duration = Duration::from_secs(15);
+/// A process whose heartbeat is younger may still work.
+const HEARTBEAT_LASTS: TimeDelta = TimeDelta::minutes(10);
+/// The first and the longest pause before a cluster that did not answer is asked again.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// A Job that is not there is looked for this often.
+const LOOK_FOR_JOB_EVERY: Duration = Duration::from_secs(5);
+/// The same trouble is told again after this long.
+const TELL_EVERY: Duration = Duration::from_mins(1);
+
+/// What the wait is for.
+pub struct JobWait<'a> {
+    /// The run.
+    pub store: &'a RunStore,
+    /// Its plan.
+    pub plan: &'a Plan,
+    /// The chart's epoch: whose heartbeats count.
+    pub epoch: &'a Epoch,
+    /// The shard Job.
+    pub jobs: &'a dyn Jobs,
+    /// Its name.
+    pub job: &'a str,
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// How long to wait for a Job that was never seen.
+    pub wait_plan: Duration,
+    /// How long the run store may be away.
+    pub give_up_after: Duration,
+    /// Now (UTC); time goes on from here by tokio's clock.
+    pub began_at: DateTime<Utc>,
+}
+
+/// Why there is nothing more to wait for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WaitEnd {
+    /// Every shard's done marker stands.
+    AllDone,
+    /// The Job is complete.
+    JobComplete,
+    /// The Job failed: the cluster's words.
+    JobFailed(String),
+    /// There is no Job, and no sign of life.
+    JobGone,
+}
+
+/// Waits until there is something to merge; `tell` gets what a person should know meanwhile.
+pub async fn wait(context: &JobWait<'_>, tell: &mut (dyn FnMut(String) + Send)) -> Result<WaitEnd, Stop> {
+    let mut wait = Wait::begin(context);
+    let mut looking = look(context.jobs, None, Duration::ZERO);
+    let mut asking = interval(ASK_EVERY);
+    asking.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            seen = &mut looking => looking = wait.saw(seen, tell),
+            _ = asking.tick() => wait.ask(tell).await?,
+        }
+        if let Some(end) = wait.end().await {
+            return Ok(end);
+        }
+    }
+}
+
+type Look<'a> = Pin<Box<dyn Future<Output = Result<Option<JobState>, Fault>> + Send + 'a>>;
+
+/// Looks at the Job after a pause.
+fn look(jobs: &dyn Jobs, version: Option<String>, pause: Duration) -> Look<'_> {
+    Box::pin(async move {
+        sleep(pause).await;
+        jobs.look(version.as_deref()).await
+    })
+}
+
+/// The Job as it was last.
+enum Sight {
+    /// The cluster has not answered yet.
+    Unknown,
+    Missing,
+    There(JobState),
+}
+
+/// What is known so far.
+struct Wait<'a> {
+    context: &'a JobWait<'a>,
+    began: Instant,
+    /// Whether the Job was ever there.
+    seen: bool,
+    job: Sight,
+    pause: Duration,
+    markers: DoneMarkers,
+    done: usize,
+    /// Since when the run store does not answer.
+    store_away: Option<Instant>,
+    told: Option<Instant>,
+    told_done: Option<usize>,
+    warnings: Warnings,
+}
+
+impl<'a> Wait<'a> {
+    fn begin(context: &'a JobWait<'a>) -> Self {
+        let began = Instant::now();
+        Self {
+            context,
+            began,
+            seen: false,
+            job: Sight::Unknown,
+            pause: PAUSES.0,
+            markers: DoneMarkers::new(context.store.clone()),
+            done: 0,
+            store_away: None,
+            told: None,
+            told_done: None,
+            warnings: Warnings::new(context.namespace, context.job, began),
+        }
+    }
+
+    fn shards(&self) -> usize {
+        self.context.plan.shards.len()
+    }
+
+    /// By the clock of tests too.
+    fn now(&self) -> DateTime<Utc> {
+        self.context.began_at + TimeDelta::from_std(self.began.elapsed()).unwrap_or_default()
+    }
+
+    /// Takes in what the cluster said, and looks on.
+    fn saw(
+        &mut self,
+        seen: Result<Option<JobState>, Fault>,
+        tell: &mut (dyn FnMut(String) + Send),
+    ) -> Look<'a> {
+        let jobs = self.context.jobs;
+        match seen {
+            Ok(job) => {
+                self.pause = PAUSES.0;
+                self.seen |= job.is_some();
+                let version = job.as_ref().map(|job| job.version.clone());
+                let pause = match (&job, &self.job) {
+                    (None, _) => LOOK_FOR_JOB_EVERY,
+                    // A watch that ends without a change may end at once every time.
+                    (Some(job), Sight::There(before)) if job.version == before.version => PAUSES.0,
+                    (Some(_), _) => Duration::ZERO,
+                };
+                self.job = job.map_or(Sight::Missing, Sight::There);
+                look(jobs, version, pause)
+            }
+            Err(fault) => {
+                self.trouble(&fault, &format!("cannot look at Job {}", self.context.job), tell);
+                let pause = self.pause;
+                self.pause = (pause * 2).min(PAUSES.1);
+                // Without the version: it may be the one that the cluster has forgotten.
+                look(jobs, None, pause)
+            }
+        }
+    }
+
+    /// Asks the run store for done markers, and the cluster for what is amiss.
+    async fn ask(&mut self, tell: &mut (dyn FnMut(String) + Send)) -> Result<(), Stop> {
+        match self.markers.look(self.context.plan).await {
+            Ok(done) => {
+                self.store_away = None;
+                self.done = done.len();
+            }
+            // A marker of another run: waiting does not change it.
+            Err(fault) if fault.kind == FaultKind::Corrupt => return Err(fault.into()),
+            Err(fault) => {
+                let since = *self.store_away.get_or_insert_with(Instant::now);
+                if since.elapsed() >= self.context.give_up_after {
+                    return Err(Stop::new(Exit::Temporary, fault.chain()));
+                }
+                self.trouble(&fault, "cannot look for done markers", tell);
+            }
+        }
+        if self.told_done != Some(self.done) {
+            self.told_done = Some(self.done);
+            tracing::info!(shards_done = self.done, shards = self.shards(), "waiting for the shards");
+        }
+        let job = match &self.job {
+            // A cluster that does not answer says nothing of its Job.
+            Sight::Unknown => return Ok(()),
+            Sight::Missing => None,
+            Sight::There(job) => Some(job.clone()),
+        };
+        if let Some(survey) = self.survey(job.as_ref(), tell).await {
+            for warning in self.warnings.at(Instant::now(), self.now(), job.as_ref(), &survey) {
+                tell(warning);
+            }
+        }
+        Ok(())
+    }
+
+    /// Pods that do not start or end; not asked for where all is well.
+    async fn survey(
+        &mut self,
+        job: Option<&JobState>,
+        tell: &mut (dyn FnMut(String) + Send),
+    ) -> Option<Survey> {
+        let amiss = job.is_some_and(|job| {
+            !job.suspended && (job.ready < job.active || job.ready == 0 || job.terminating > 0)
+        });
+        if !amiss {
+            return Some(Survey::default());
+        }
+        match self.context.jobs.survey().await {
+            Ok(survey) => Some(survey),
+            Err(fault) => {
+                self.trouble(&fault, &format!("cannot look at the pods of Job {}", self.context.job), tell);
+                None
+            }
+        }
+    }
+
+    /// Tells of a service's trouble, once a minute at most.
+    fn trouble(&mut self, fault: &Fault, what: &str, tell: &mut (dyn FnMut(String) + Send)) {
+        if self.told.is_some_and(|told| told.elapsed() < TELL_EVERY) {
+            return;
+        }
+        self.told = Some(Instant::now());
+        tell(format!(
+            "{what}: {}; it is tried again, and done markers in the run store count",
+            fault.chain()
+        ));
+    }
+
+    /// Whether there is nothing more to wait for.
+    async fn end(&self) -> Option<WaitEnd> {
+        if self.done == self.shards() {
+            return Some(WaitEnd::AllDone);
+        }
+        match &self.job {
+            Sight::Unknown => None,
+            Sight::There(job) => job.end.as_ref().map(|end| match end {
+                JobEnd::Complete => WaitEnd::JobComplete,
+                JobEnd::Failed(words) => WaitEnd::JobFailed(words.clone()),
+            }),
+            Sight::Missing if !self.seen && self.began.elapsed() < self.context.wait_plan => None,
+            Sight::Missing => (!self.somebody_works().await).then_some(WaitEnd::JobGone),
+        }
+    }
+
+    /// Whether a process of this epoch gave a sign of life lately; also where that cannot be known.
+    async fn somebody_works(&self) -> bool {
+        match self.context.store.heartbeats(&self.context.plan.id, self.context.epoch).await {
+            Ok(beats) => beats.iter().any(|beat| self.now() - beat.at < HEARTBEAT_LASTS),
+            Err(fault) => {
+                tracing::warn!(fault = %fault.chain(), "cannot look for heartbeats");
+                true
+            }
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! Blobs in memory.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    path::Path,
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
+use md5::{Digest, Md5};
+use rogo_migrate::ports::{
+    BlobInfo, BlobReader, Blobs, CopyGrant, Existing, Fault, FaultKind, PutOptions, Service, Stored, Upload,
+};
+
+use super::{Journal, Strike, no};
+
+/// Decides by verb (`put`, `get`, `head`, `list`, `delete`, `check`) and name whether an operation fails.
+type Fails = Arc<dyn Fn(&str, &str) -> Option<FaultKind> + Send + Sync>;
+
+#[derive(Clone)]
+enum Content {
+    Held(Bytes),
+    Made(Arc<dyn Fn() -> Vec<u8> + Send + Sync>),
+}
+
+#[derive(Clone)]
+struct Held {
+    content: Content,
+    info: BlobInfo,
+}
+
+#[derive(Default)]
+struct State {
+    blobs: BTreeMap<String, Held>,
+    put_faults: VecDeque<(Strike, FaultKind)>,
+    fails: Option<Fails>,
+    writes: u32,
+}
+
+/// A container in memory.
+#[derive(Clone)]
+pub struct InMemoryBlobs {
+    place: &'static str,
+    service: Service,
+    journal: Journal,
+    state: Arc<Mutex<State>>,
+}
+
+impl InMemoryBlobs {
+    /// An empty container; what is done with it goes to the journal as `<place>: <verb> <name>`.
+    pub fn new(place: &'static str, service: Service, journal: Journal) -> Self {
+        Self { place, service, journal, state: Arc::default() }
+    }
+
+    /// The next `times` puts fail.
+    pub fn fail_puts(&self, times: usize, strike: Strike, kind: &FaultKind) {
+        self.state.lock().unwrap().put_faults.extend((0..times).map(|_| (strike, kind.clone())));
+    }
+
+    /// From now on the operations fail for which `fails` names a kind, by verb and name; none where it is `None`.
+    pub fn fail(&self, fails: Option<Fails>) {
+        self.state.lock().unwrap().fails = fails;
+    }
+
+    /// From now on each operation of this verb fails.
+    pub fn fail_all(&self, verb: &'static str, kind: FaultKind) {
+        self.fail(Some(Arc::new(move |asked, _| (asked == verb).then(|| kind.clone()))));
+    }
+
+    /// The puts after so many more fail.
+    pub fn allow_puts(&self, mut left: u32) {
+        let left = Mutex::new(move || {
+            let is_allowed = left > 0;
+            left = left.saturating_sub(1);
+            is_allowed
+        });
+        self.fail(Some(Arc::new(move |verb, _| {
+            (verb == "put" && !(left.lock().unwrap())()).then_some(FaultKind::Unavailable)
+        })));
+    }
+
+    /// Everything that would change the place, its check included.
+    pub fn writes(&self) -> u32 {
+        self.state.lock().unwrap().writes
+    }
+
+    /// Puts a blob there, outside of the journal.
+    pub fn insert(&self, name: &str, bytes: impl Into<Bytes>) {
+        self.keep(name, Content::Held(bytes.into()), &PutOptions::replace("text/plain"));
+    }
+
+    /// A blob whose bytes are made whenever it is read, so that it takes no memory.
+    pub fn insert_made(&self, name: &str, make: impl Fn() -> Vec<u8> + Send + Sync + 'static) {
+        self.keep(name, Content::Made(Arc::new(make)), &PutOptions::replace("text/plain"));
+    }
+
+    /// Removes a blob, outside of the journal.
+    pub fn remove(&self, name: &str) {
+        self.state.lock().unwrap().blobs.remove(name);
+    }
+
+    /// The names of all blobs.
+    pub fn names(&self) -> Vec<String> {
+        self.state.lock().unwrap().blobs.keys().cloned().collect()
+    }
+
+    /// Every blob's bytes, by name.
+    pub fn contents(&self) -> BTreeMap<String, Bytes> {
+        let state = self.state.lock().unwrap();
+        state.blobs.iter().map(|(name, held)| (name.clone(), held.content.bytes())).collect()
+    }
+
+    /// A blob's bytes as text.
+    pub fn text(&self, name: &str) -> Option<String> {
+        let held = self.state.lock().unwrap().blobs.get(name).cloned()?;
+        Some(String::from_utf8(held.content.bytes().to_vec()).unwrap())
+    }
+
+    fn keep(&self, name: &str, content: Content, options: &PutOptions) -> Stored {
+        let bytes = content.bytes();
+        let info = BlobInfo {
+            name: name.to_owned(),
+            size_bytes: bytes.len() as u64,
+            md5: Some(Md5::digest(&bytes).into()),
+            etag: None,
+            content_type: Some(options.content_type.clone()),
+            content_encoding: options.content_encoding.clone(),
+            metadata: options.metadata.clone(),
+        };
+        let stored = Stored { size_bytes: info.size_bytes, md5: info.md5 };
+        self.state.lock().unwrap().blobs.insert(name.to_owned(), Held { content, info });
+        stored
+    }
+
+    fn fault(&self, kind: FaultKind, what: &str) -> Fault {
+        Fault::new(self.service, kind, format!("{what} in {}", self.place))
+    }
+
+    /// Notes the operation, and fails it where it is to fail.
+    fn begin(&self, verb: &str, name: &str) -> Result<(), Fault> {
+        self.journal.add(format!("{}: {verb} {name}", self.place));
+        let mut state = self.state.lock().unwrap();
+        state.writes += u32::from(matches!(verb, "put" | "check"));
+        let kind = state.fails.as_ref().and_then(|fails| fails(verb, name));
+        kind.map_or(Ok(()), |kind| Err(no(self.service, kind)))
+    }
+}
+
+impl Content {
+    fn bytes(&self) -> Bytes {
+        match self {
+            Self::Held(bytes) => bytes.clone(),
+            Self::Made(make) => make().into(),
+        }
+    }
+}
+
+#[async_trait]
+impl Blobs for InMemoryBlobs {
+    fn location(&self) -> String {
+        format!("memory://{}", self.place)
+    }
+
+    fn url(&self, name: &str) -> String {
+        format!("memory://{}/{name}", self.place)
+    }
+
+    async fn check(&self) -> Result<(), Fault> {
+        self.begin("check", "")
+    }
+
+    async fn answers(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    async fn put(&self, name: &str, bytes: Bytes, options: &PutOptions) -> Result<Stored, Fault> {
+        self.begin("put", name)?;
+        let fault = self.state.lock().unwrap().put_faults.pop_front();
+        if let Some((Strike::Before, kind)) = fault {
+            return Err(self.fault(kind, "injected before the put"));
+        }
+        if options.existing == Existing::Keep && self.state.lock().unwrap().blobs.contains_key(name) {
+            return Err(self.fault(FaultKind::Exists, name));
+        }
+        let stored = self.keep(name, Content::Held(bytes), options);
+        match fault {
+            Some((_, kind)) => Err(self.fault(kind, "injected after the put")),
+            None => Ok(stored),
+        }
+    }
+
+    async fn upload(&self, name: &str, options: &PutOptions) -> Result<Box<dyn Upload>, Fault> {
+        Ok(Box::new(Parts {
+            blobs: self.clone(),
+            name: name.into(),
+            options: options.clone(),
+            bytes: Vec::new(),
+        }))
+    }
+
+    async fn put_file(&self, name: &str, path: &Path, options: &PutOptions) -> Result<Stored, Fault> {
+        // As of a service elsewhere: others go on meanwhile.
+        tokio::task::yield_now().await;
+        self.put(name, std::fs::read(path).unwrap().into(), options).await
+    }
+
+    async fn copy_from(
+        &self,
+        _: &CopyGrant,
+        _: &BlobInfo,
+        name: &str,
+        _: &PutOptions,
+    ) -> Result<Stored, Fault> {
+        Err(self.fault(FaultKind::Unsupported, name))
+    }
+
+    async fn get(&self, name: &str) -> Result<Option<BlobReader>, Fault> {
+        self.begin("get", name)?;
+        let held = self.state.lock().unwrap().blobs.get(name).cloned();
+        Ok(held.map(|held| {
+            // In small pieces, so that no reader depends on whole ones.
+            let bytes = held.content.bytes();
+            let size = 7.max(bytes.len() / 64);
+            let pieces: Vec<_> = (0..bytes.len())
+                .step_by(size)
+                .map(|at| Ok(bytes.slice(at..bytes.len().min(at + size))))
+                .collect();
+            BlobReader { info: held.info, body: stream::iter(pieces).boxed() }
+        }))
+    }
+
+    async fn head(&self, name: &str) -> Result<Option<BlobInfo>, Fault> {
+        self.begin("head", name)?;
+        Ok(self.state.lock().unwrap().blobs.get(name).map(|held| held.info.clone()))
+    }
+
+    fn list(&self, prefix: &str) -> BoxStream<'static, Result<BlobInfo, Fault>> {
+        if let Err(fault) = self.begin("list", prefix) {
+            return stream::iter([Err(fault)]).boxed();
+        }
+        let state = self.state.lock().unwrap();
+        let found: Vec<_> = state
+            .blobs
+            .iter()
+            .filter(|(name, _)| name.starts_with(prefix))
+            .map(|(_, held)| Ok(held.info.clone()))
+            .collect();
+        stream::iter(found).boxed()
+    }
+
+    async fn delete_many(&self, names: &[String]) -> Result<(), Fault> {
+        for name in names {
+            self.begin("delete", name)?;
+            self.remove(name);
+        }
+        Ok(())
+    }
+}
+
+struct Parts {
+    blobs: InMemoryBlobs,
+    name: String,
+    options: PutOptions,
+    bytes: Vec<u8>,
+}
+
+#[async_trait]
+impl Upload for Parts {
+    async fn part(&mut self, bytes: Bytes) -> Result<(), Fault> {
+        self.bytes.extend_from_slice(&bytes);
+        Ok(())
+    }
+
+    async fn finish(self: Box<Self>, md5: [u8; 16]) -> Result<Stored, Fault> {
+        if <[u8; 16]>::from(Md5::digest(&self.bytes)) != md5 {
+            return Err(self.blobs.fault(FaultKind::Corrupt, &self.name));
+        }
+        self.blobs.put(&self.name, self.bytes.clone().into(), &self.options).await
+    }
+}

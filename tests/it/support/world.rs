@@ -1,0 +1,363 @@
+//! A planned run in memory: its documents, its services, and outcomes to record in it.
+
+use std::{collections::BTreeMap, fmt::Write, path::PathBuf, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt;
+use rogo_migrate::{
+    domain::{
+        Books, FailCode, Fate, InputDigest, Migrated, Outcome, QueuedRow, ShardIndex, SkipCode, shard_of,
+    },
+    exit::Stop,
+    finalize::{FinalizeContext, InputRow, InputRows, books::Totals, finalize},
+    ports::{Blobs, Service, Target},
+    report::progress::Progress,
+    run::{
+        DoneMarker, FORMAT, Plan, RULES_VERSION, RunName, RunStore, ShardPlan, names,
+        segments::{read_segments, recorded},
+    },
+    shard::{
+        self, ShardInputs, WorkerServices,
+        copy::{Budget, Copier},
+        pace::Pace,
+        record::Recorder,
+    },
+};
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    fakes::{
+        InMemoryBlobs, InMemoryFence, InMemorySource, InMemoryTarget, InMemoryWarehouse, Journal, attempt,
+    },
+    rows::Case,
+};
+
+/// Two writers that the tests write as.
+pub const TRY_A: &str = "aaaaaaaaaaaa";
+pub const TRY_B: &str = "bbbbbbbbbbbb";
+/// The longest time between an outcome and its segment.
+pub const FLUSH: Duration = Duration::from_secs(10);
+
+pub struct World {
+    pub journal: Journal,
+    pub run_blobs: InMemoryBlobs,
+    pub store: RunStore,
+    pub files: InMemoryBlobs,
+    pub target: InMemoryTarget,
+    pub fence: InMemoryFence,
+    pub source: InMemorySource,
+    pub warehouse: InMemoryWarehouse,
+    pub plan: Plan,
+    pub csv: String,
+    pub out: TempDir,
+    out_path: PathBuf,
+}
+
+impl World {
+    /// A run over so many rows, its queues written; row n is attempt n.
+    pub fn new(rows: u64, shards: u32) -> Self {
+        let mut csv = String::from("Attempt ID,Surname,Error\n");
+        for row in 1..=rows {
+            writeln!(csv, "{row},Name {row},").unwrap();
+        }
+        Self::of_csv(csv, rows, shards)
+    }
+
+    /// A run over this input.
+    pub fn of_csv(csv: String, rows: u64, shards: u32) -> Self {
+        let journal = Journal::default();
+        let run_blobs = InMemoryBlobs::new("run", Service::RunStore, journal.clone());
+        let mut plan = plan(&csv, rows, shards);
+        let mut queues: BTreeMap<ShardIndex, String> =
+            (0..shards).map(|i| (ShardIndex(i), String::new())).collect();
+        for (place, number) in (1..=rows).rev().enumerate() {
+            let queue = queues.get_mut(&shard_of(place as u64, shards)).unwrap();
+            writeln!(queue, "{}", serde_json::to_string(&queued(number)).unwrap()).unwrap();
+        }
+        for (shard, queue) in queues {
+            plan.shards[shard.0 as usize].queue_sha256 = sha256(queue.as_bytes());
+            run_blobs.insert(&format!("rogo/{}", names::queue(&plan.id, shard)), queue);
+            run_blobs.insert(&format!("rogo/{}", names::facts(&plan.id, shard)), "{}\n");
+        }
+        let out = tempfile::tempdir().unwrap();
+        Self {
+            out_path: out.path().to_owned(),
+            out,
+            store: RunStore::new(Arc::new(run_blobs.clone()), &RunName::default()),
+            files: InMemoryBlobs::new("files", Service::TargetBlobs, journal.clone()),
+            target: InMemoryTarget {
+                catalogue: Case::good().catalogue,
+                ..InMemoryTarget::new(journal.clone())
+            },
+            source: InMemorySource::default(),
+            warehouse: InMemoryWarehouse { facts: Case::good().facts, ..InMemoryWarehouse::cheap() },
+            fence: InMemoryFence::new(journal.clone()),
+            journal,
+            run_blobs,
+            plan,
+            csv,
+        }
+    }
+
+    /// The shard that a row belongs to.
+    pub fn shard(&self, row: u64) -> ShardIndex {
+        shard_of(self.plan.submissions.rows - row, u32::try_from(self.plan.shards.len()).unwrap())
+    }
+
+    /// Records outcomes, each in its row's shard, as process `writer`.
+    pub async fn record(&self, writer: &str, outcomes: &[Outcome]) {
+        let mut recorders = BTreeMap::new();
+        for outcome in outcomes {
+            if let Fate::Migrated(migrated) = &outcome.fate {
+                self.target.hold(&[&migrated.launch_id]);
+            }
+            let shard = self.shard(outcome.row);
+            let recorder = recorders.entry(shard).or_insert_with(|| self.recorder(shard, writer));
+            recorder.push(outcome).unwrap();
+        }
+        for recorder in recorders.values_mut() {
+            recorder.flush().await.unwrap();
+        }
+    }
+
+    /// A recorder of process `writer` in the shard.
+    pub fn recorder(&self, shard: ShardIndex, writer: &str) -> Recorder {
+        Recorder::new(self.store.clone(), shard, &writer.parse().unwrap(), FLUSH)
+    }
+
+    /// Marks the shard as done.
+    pub fn mark_done(&self, shard: u32) {
+        let marker = DoneMarker {
+            plan: self.plan.id.clone(),
+            shard: ShardIndex(shard),
+            writer: TRY_A.parse().unwrap(),
+            books: Books::default(),
+            at: instant(0),
+        };
+        let text = serde_json::to_vec(&marker).unwrap();
+        self.run_blobs.insert(&format!("rogo/done/{shard}.json"), text);
+    }
+
+    /// Registers a writer, clean or not.
+    pub fn register(&self, writer: &str) {
+        self.run_blobs.insert(&format!("rogo/writers/{writer}.json"), "{}");
+    }
+
+    /// Makes this the out folder.
+    pub fn set_out(&mut self, path: PathBuf) {
+        self.out_path = path;
+    }
+
+    /// What process `writer` moves a shard with: one worker, as its settings' defaults say.
+    pub async fn inputs(&self, shard: ShardIndex, writer: &str) -> ShardInputs {
+        let good = Case::good();
+        let stop = CancellationToken::new();
+        let ending = stop.child_token();
+        let rows = self.plan.shards[shard.0 as usize].rows;
+        let recorded = recorded(&self.store, &self.plan, shard).await.unwrap();
+        let target: Arc<dyn Target> = Arc::new(self.target.clone());
+        let files: Arc<dyn Blobs> = Arc::new(self.files.clone());
+        let source = Arc::new(self.source.clone());
+        let worker = WorkerServices {
+            target: target.clone(),
+            warehouse: Some(Arc::new(self.warehouse.clone())),
+            target_blobs: files.clone(),
+            copier: Copier::new(files, source, Budget::new(), target),
+        };
+        ShardInputs {
+            store: self.store.clone(),
+            plan: Arc::new(self.plan.clone()),
+            index: shard,
+            writer: writer.parse().unwrap(),
+            epoch: "0".parse().unwrap(),
+            rules: good.config,
+            catalogue: self.target.catalogue.clone().into(),
+            workers: vec![worker],
+            in_flight: None,
+            flush: Duration::from_secs(10),
+            breaker: Some(0.05),
+            pace: Arc::new(Pace::new(Duration::from_mins(15), ending.clone())),
+            progress: Arc::new(Progress::new(std::time::Instant::now(), rows, &recorded.books, 1)),
+            recorded,
+            stop,
+            ending,
+        }
+    }
+
+    /// Moves shard 0 as process `writer`, which is registered.
+    pub async fn move_shard(&self, writer: &str) -> Result<(), Stop> {
+        self.register(writer);
+        shard::run(self.inputs(ShardIndex(0), writer).await).await
+    }
+
+    /// The outcomes that are recorded of shard 0, by row.
+    pub async fn outcomes(&self) -> BTreeMap<u64, Fate> {
+        let read: Vec<Outcome> = read_segments(&self.store, ShardIndex(0)).try_collect().await.unwrap();
+        read.into_iter().map(|outcome| (outcome.row, outcome.fate)).collect()
+    }
+
+    pub async fn finalize(&self) -> Result<Totals, Stop> {
+        let files: Arc<dyn Blobs> = Arc::new(self.files.clone());
+        let open_input = || {
+            let input: Box<dyn InputRows> = Box::new(CsvText::new(&self.csv));
+            Box::pin(async { Ok(input) }) as futures_util::future::BoxFuture<'_, _>
+        };
+        let context = FinalizeContext {
+            store: &self.store,
+            plan: &self.plan,
+            files: &files,
+            target: &self.target,
+            fence: &self.fence,
+            deadline: Duration::from_secs(1),
+            open_input: &open_input,
+            out: Some(&self.out_path),
+        };
+        finalize(&context).await
+    }
+
+    /// A result, which must be the same in the run store and in the out folder.
+    pub fn result(&self, file: &str) -> String {
+        let stored = self.run_blobs.text(&format!("rogo/results/{file}")).unwrap();
+        assert_eq!(std::fs::read_to_string(self.out.path().join(file)).unwrap(), stored);
+        stored
+    }
+
+    /// Every result by name.
+    pub fn results(&self) -> Vec<(String, String)> {
+        let names = self.run_blobs.names().into_iter().filter(|name| name.starts_with("rogo/results/"));
+        names.map(|name| (name.clone(), self.run_blobs.text(&name).unwrap())).collect()
+    }
+}
+
+/// The good row as attempt `number`, in row `number`.
+pub fn queued(number: u64) -> QueuedRow {
+    let attempt = attempt(i32::try_from(number).unwrap());
+    let mut row = Case::good().row;
+    row.cells.attempt_id = attempt.to_string();
+    QueuedRow { number, attempt: Some(attempt), ..row }
+}
+
+fn plan(csv: &str, rows: u64, shards: u32) -> Plan {
+    let digest = InputDigest {
+        location: "submission_files.csv".into(),
+        sha256: sha256(csv.as_bytes()),
+        size_bytes: csv.len() as u64,
+        rows,
+    };
+    let mut planned =
+        vec![ShardPlan { rows: 0, queue_sha256: String::new(), facts_sha256: None }; shards as usize];
+    for place in 0..rows {
+        planned[shard_of(place, shards).0 as usize].rows += 1;
+    }
+    Plan {
+        format: FORMAT,
+        id: "0123456789ab".parse().unwrap(),
+        run: RunName::default(),
+        created_at: instant(0),
+        program_version: "0".into(),
+        rules_version: RULES_VERSION,
+        mapping: digest.clone(),
+        submissions: digest,
+        rows,
+        rows_left_out: 0,
+        shards: planned,
+        database: "memory".into(),
+        target: "memory".into(),
+        warehouse: "memory".into(),
+        facts_files: false,
+        reported: None,
+        settings: BTreeMap::new(),
+        trial: None,
+    }
+}
+
+/// A CSV held as text.
+pub struct CsvText {
+    header: Vec<String>,
+    records: csv::StringRecordsIntoIter<std::io::Cursor<Vec<u8>>>,
+    number: u64,
+    sha256: String,
+    ended: bool,
+}
+
+impl CsvText {
+    pub fn new(csv: &str) -> Self {
+        let mut reader = csv::Reader::from_reader(std::io::Cursor::new(csv.as_bytes().to_vec()));
+        let header = reader.headers().unwrap().iter().map(str::to_owned).collect();
+        let sha256 = sha256(csv.as_bytes());
+        Self { header, records: reader.into_records(), number: 0, sha256, ended: false }
+    }
+}
+
+#[async_trait]
+impl InputRows for CsvText {
+    fn encoding(&self) -> Option<&'static encoding_rs::Encoding> {
+        None
+    }
+
+    fn header(&self) -> &[String] {
+        &self.header
+    }
+
+    async fn next(&mut self) -> Result<Option<InputRow>, Stop> {
+        self.number += 1;
+        let record = self.records.next().transpose().unwrap();
+        self.ended = record.is_none();
+        Ok(record.map(|record| InputRow {
+            number: self.number,
+            cells: record.iter().map(str::to_owned).collect(),
+        }))
+    }
+
+    fn sha256(&self) -> Option<String> {
+        self.ended.then(|| self.sha256.clone())
+    }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    let mut hex = String::new();
+    for byte in Sha256::digest(bytes) {
+        write!(hex, "{byte:02x}").unwrap();
+    }
+    hex
+}
+
+pub fn instant(second: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap()
+}
+
+pub fn outcome(row: u64, second: i64, fate: Fate) -> Outcome {
+    let attempt = Some(attempt(i32::try_from(row).unwrap()));
+    Outcome { row, attempt, at: instant(second), worker: 1, milliseconds: 5, fate }
+}
+
+pub fn migrated(row: u64, second: i64) -> Outcome {
+    let fate = Fate::Migrated(Migrated {
+        launch_id: format!("rogo_{row}_x"),
+        submission_id: format!("submission-{row}"),
+        session_record_id: format!("session-{row}"),
+        user_id: format!("guid::user-{row}"),
+        context_id: format!("guid::section-{row}"),
+        files: 3,
+        bytes: 300,
+        notes: Vec::new(),
+        ..Migrated::default()
+    });
+    outcome(row, second, fate)
+}
+
+pub fn failed(row: u64, second: i64, code: FailCode) -> Outcome {
+    outcome(row, second, Fate::Failed { code, message: format!("at {second}") })
+}
+
+pub fn skipped(row: u64, second: i64) -> Outcome {
+    outcome(row, second, Fate::Skipped { code: SkipCode::DuplicateRow, detail: format!("at {second}") })
+}
+
+/// These outcomes as a segment holds them.
+pub fn segment(outcomes: &[Outcome]) -> String {
+    outcomes.iter().map(|outcome| serde_json::to_string(outcome).unwrap() + "\n").collect()
+}
