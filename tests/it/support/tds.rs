@@ -85,6 +85,9 @@ impl Default for Options {
     }
 }
 
+/// A result that is meant: its columns and its rows.
+pub type Meant = (Vec<(String, cells::Type)>, Vec<Vec<cells::Cell>>);
+
 /// A running server; dropping it stops it.
 pub struct TdsServer {
     pub address: SocketAddr,
@@ -124,7 +127,7 @@ impl TdsServer {
     }
 
     /// What the server means by its answer to a batch: of each result the columns and the rows.
-    pub fn meant(&self, batch: &str) -> Vec<(Vec<(String, cells::Type)>, Vec<Vec<cells::Cell>>)> {
+    pub fn meant(&self, batch: &str) -> Vec<Meant> {
         session::selects(batch)
             .map(|select| match sql::answer(select, &self.server.data, &self.options) {
                 Ok(answer) => (answer.columns, answer.rows.collect()),
