@@ -1,6 +1,7 @@
 //! The nouns of the migration: pure values, parsed once. No I/O, no clock, no `async`.
 
 mod attempt;
+mod dialect;
 mod row;
 mod mapping;
 mod report;
@@ -15,6 +16,7 @@ mod shown;
 pub use attempt::*;
 pub use catalogue::*;
 pub use decision::*;
+pub use dialect::*;
 pub use mapping::*;
 pub use migration::*;
 pub use outcome::*;

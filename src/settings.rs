@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, time::Duration};
 
 use url::Url;
 
-use crate::domain::ShardIndex;
+use crate::domain::{Dialect, ShardIndex};
 
 mod table;
 mod source;
@@ -114,6 +114,8 @@ pub struct InputSettings {
     pub mapping: InputLocation,
     /// An encoding label; else the BOM's, else UTF-8.
     pub encoding: Option<&'static encoding_rs::Encoding>,
+    /// `--warehouse-null`, `--warehouse-escape`: what was said of the tool that wrote these and the exported tables.
+    pub dialect: Dialect,
 }
 
 /// A local path or a blob in a store.

@@ -10,7 +10,6 @@ mod catalogue;
 mod connection_string;
 mod entra;
 mod export;
-mod export_records;
 mod faults;
 mod mssql;
 mod pool;

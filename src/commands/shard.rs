@@ -94,8 +94,16 @@ pub async fn move_shard(
     let databases: Vec<Arc<PostgresTarget>> = (0..settings.work.workers)
         .map(|_| Arc::new(connect::worker_database(settings, store, &plan, &index.to_string(), &id)))
         .collect();
-    let process =
-        Process { settings, store, plan: &plan, index, writer: &id, rows, pace: &pace, databases: &databases };
+    let process = Process {
+        settings,
+        store,
+        plan: &plan,
+        index,
+        writer: &id,
+        rows,
+        pace: &pace,
+        databases: &databases,
+    };
     let moved = async {
         let inputs = super::or_stopped(stop, process.prepare(stop, ending)).await?;
         let shown = CancellationToken::new();

@@ -23,6 +23,20 @@ impl AttemptId {
     pub fn get(self) -> i32 {
         self.0
     }
+
+    /// The id in a column of numbers, as exports and text columns of the warehouse hold it: `987`, `00987` and
+    /// `987.00` are one. An Attempt ID of `submission_files.csv` is digits only ([`FromStr`]).
+    pub fn from_number(text: &str) -> Result<Self, InvalidAttemptId> {
+        match text.split_once('.') {
+            Some((whole, fraction)) if is_zero_fraction(fraction) => whole.trim_start().parse(),
+            _ => text.parse(),
+        }
+    }
+}
+
+fn is_zero_fraction(text: &str) -> bool {
+    let digits = text.trim_end();
+    !digits.is_empty() && digits.bytes().all(|digit| digit == b'0')
 }
 
 impl TryFrom<i32> for AttemptId {

@@ -12,7 +12,10 @@ use super::{
     shards::{ShardIndexes, shard_index},
     table as t,
 };
-use crate::{domain::ShardIndex, exit::Stop};
+use crate::{
+    domain::{Dialect, ShardIndex},
+    exit::Stop,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 const WEEK: Duration = Duration::from_hours(7 * 24);
@@ -121,7 +124,11 @@ impl Reader<'_> {
         let submissions = self.required(&t::SUBMISSIONS, parse::input);
         let mapping = self.required(&t::MAPPING, parse::input);
         let encoding = self.optional(&t::ENCODING, parse::encoding);
-        Some(InputSettings { submissions: submissions?, mapping: mapping?, encoding })
+        let dialect = Dialect {
+            null: self.optional(&t::WAREHOUSE_NULL, parse::null_word),
+            escape: self.optional(&t::WAREHOUSE_ESCAPE, parse::escape),
+        };
+        Some(InputSettings { submissions: submissions?, mapping: mapping?, encoding, dialect })
     }
 
     /// A folder by flag or config file; a connection string, or a folder, by the environment.

@@ -7,6 +7,7 @@ use encoding_rs::Encoding;
 use url::Url;
 
 use super::{InputLocation, Place};
+use crate::domain::Escape;
 
 /// What is expected instead.
 pub type Expected = String;
@@ -195,6 +196,23 @@ pub fn web_url(text: &str) -> Result<Url, Expected> {
 pub fn base_url(text: &str) -> Result<String, Expected> {
     let text = text.trim();
     web_url(text).map(|_| text.trim_end_matches('/').to_owned())
+}
+
+/// What an export writes for null: a word, or `\N`.
+pub fn null_word(text: &str) -> Result<String, Expected> {
+    if text.is_empty() || text.chars().any(|c| c.is_control() || matches!(c, ',' | '"')) {
+        return Err("what the export writes for null is expected, as NULL or \\N".into());
+    }
+    Ok(text.to_owned())
+}
+
+/// How an export writes quotes inside cells.
+pub fn escape(text: &str) -> Result<Escape, Expected> {
+    match text {
+        "backslash" => Ok(Escape::Backslash),
+        "none" => Ok(Escape::None),
+        _ => Err("backslash or none is expected".into()),
+    }
 }
 
 /// A label of the WHATWG encoding standard.

@@ -19,7 +19,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("plan", STAGE),
     ("shard", SHARD),
     ("finalize", FINALIZE),
-    ("adapters", &["domain", "rules", "ports", "run_store", "exit", "settings", "identity"]),
+    ("adapters", &["domain", "rules", "ports", "run_store", "exit", "settings", "identity", "inputs"]),
     ("sample", &["domain", "exit"]),
     ("commands", ANY),
     ("main", ANY),

@@ -143,6 +143,8 @@ fn settings_that_change_outcomes_pin_the_plan_without_the_key_itself() {
         ("rule_owner", "someone"),
         ("marker_only", "migrate"),
         ("warehouse_time_zone", "Europe/London"),
+        ("warehouse_null", "NULL"),
+        ("warehouse_escape", "backslash"),
     ] {
         let changed = pinned_of(Given::required().flag(key, value));
         let differing: Vec<_> =

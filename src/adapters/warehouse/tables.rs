@@ -10,7 +10,8 @@ use crate::{
     ports::{Fault, FaultKind, Service},
 };
 
-const ATTEMPT: &str = "AttemptId";
+/// The column of the attempt in both tables.
+pub(super) const ATTEMPT: &str = "AttemptId";
 
 /// The columns of a report, in the order of the domain's struct.
 pub(super) const REPORT_COLUMNS: [&str; 12] = [

@@ -118,9 +118,13 @@ async fn against_another_database_nothing_is_deleted() {
 
 #[tokio::test]
 async fn a_name_that_is_no_try_id_never_becomes_a_prefix() {
-    for name in
-        ["writers/.json", "writers/abc.json", "writers/aaaaaaaaaaa/.json", "writers/AAAAAAAAAAAA.json", "writers/x"]
-    {
+    for name in [
+        "writers/.json",
+        "writers/abc.json",
+        "writers/aaaaaaaaaaa/.json",
+        "writers/AAAAAAAAAAAA.json",
+        "writers/x",
+    ] {
         let world = world_with_orphans().await;
         let before = world.files.names();
         world.run_blobs.insert(&format!("rogo/{name}"), "{}");

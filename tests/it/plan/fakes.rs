@@ -15,7 +15,8 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream, stream::BoxStream};
 use rogo_migrate::{
     domain::{
-        AttemptId, Catalogue, FactRow, Facts, Fate, Migrated, Migration, Outcome, Report, Score, Value,
+        AttemptId, Catalogue, Dialect, FactRow, Facts, Fate, Migrated, Migration, Outcome, Report, Score,
+        Value,
     },
     ports::{
         BlobInfo, BlobReader, Blobs, Committed, CopiedFile, CopyGrant, Existing, Fault, FaultKind,
@@ -312,6 +313,7 @@ pub fn settings(folder: &Path) -> Settings {
             submissions: input("submission_files.csv"),
             mapping: input("attempt_number_mapping.csv"),
             encoding: None,
+            dialect: Dialect::default(),
         },
         warehouse: WarehouseSettings::Export(Place::Folder(folder.into())),
         database: DatabaseSettings { url: Secret::Value("unused".into()), auth: DatabaseAuth::Password },

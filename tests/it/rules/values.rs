@@ -282,8 +282,7 @@ fn a_name_that_is_not_certain_is_taken_from_the_url_and_noted() {
 fn metadata_names_the_attempt_the_run_and_the_try() {
     let attempt = Case::good().migrate().attempt;
     let as_text = |kind| format!("{:?}", metadata(attempt, kind, "r1", "0123456789ab"));
-    let common =
-        r#"("attemptId", "987"), ("migratedFrom", "rogo_warehouse"), ("run", "r1"), ("writer", "0123456789ab")"#;
+    let common = r#"("attemptId", "987"), ("migratedFrom", "rogo_warehouse"), ("run", "r1"), ("writer", "0123456789ab")"#;
     assert_eq!(as_text(FileKind::Learner), format!("[{common}]"));
     assert_eq!(as_text(FileKind::Marker), format!(r#"[{common}, ("fileType", "marker_feedback")]"#));
 }

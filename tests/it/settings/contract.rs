@@ -18,6 +18,8 @@ fn every_setting_of_the_contract_is_there_and_no_other() {
         --mapping ROGO_MAPPING attempt_number_mapping.csv
         --encoding ROGO_ENCODING -
         --warehouse - -
+        --warehouse-null ROGO_WAREHOUSE_NULL -
+        --warehouse-escape ROGO_WAREHOUSE_ESCAPE -
         - DATA_WAREHOUSE_CONNECTION_STRING -
         - DATABASE_URL -
         --database-auth - password
