@@ -1,5 +1,6 @@
 //! The nouns of the migration: pure values, parsed once. No I/O, no clock, no `async`.
 
+pub mod text;
 mod attempt;
 mod dialect;
 mod row;

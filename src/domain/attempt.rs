@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::text;
+
 /// This project's namespace for every identifier that is derived from an attempt (UUIDv5).
 const NAMESPACE: Uuid = Uuid::from_u128(0x6f1c_0c1e_98f3_5d5b_9e0b_52d0_8a1a_7c41);
 
@@ -28,14 +30,14 @@ impl AttemptId {
     /// `987.00` are one. An Attempt ID of `submission_files.csv` is digits only ([`FromStr`]).
     pub fn from_number(text: &str) -> Result<Self, InvalidAttemptId> {
         match text.split_once('.') {
-            Some((whole, fraction)) if is_zero_fraction(fraction) => whole.trim_start().parse(),
+            Some((whole, fraction)) if is_zero_fraction(fraction) => whole.parse(),
             _ => text.parse(),
         }
     }
 }
 
-fn is_zero_fraction(text: &str) -> bool {
-    let digits = text.trim_end();
+fn is_zero_fraction(fraction: &str) -> bool {
+    let digits = text::trim(fraction);
     !digits.is_empty() && digits.bytes().all(|digit| digit == b'0')
 }
 
@@ -56,9 +58,9 @@ impl From<AttemptId> for i32 {
 impl FromStr for AttemptId {
     type Err = InvalidAttemptId;
 
-    /// Accepts digits only, surrounded by any white space.
-    fn from_str(text: &str) -> Result<Self, InvalidAttemptId> {
-        let digits = text.trim();
+    /// Accepts digits only, surrounded by blanks of any kind.
+    fn from_str(cell: &str) -> Result<Self, InvalidAttemptId> {
+        let digits = text::trim(cell);
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(InvalidAttemptId);
         }
@@ -126,6 +128,8 @@ mod tests {
         for (text, expected) in [
             ("987", Some(987)),
             (" 987\t", Some(987)),
+            ("\u{feff}987\u{a0}\u{200b}", Some(987)),
+            ("9\u{a0}87", None),
             ("0987", Some(987)),
             ("2147483647", Some(i32::MAX)),
             ("2147483648", None),
@@ -139,6 +143,25 @@ mod tests {
             ("999999999999999999999999999999", None),
         ] {
             assert_eq!(text.parse::<AttemptId>().ok().map(AttemptId::get), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_without_a_fraction_is_the_id() {
+        for (text, expected) in [
+            ("987", Some(987)),
+            (" 00987.00\u{a0}", Some(987)),
+            ("987.0", Some(987)),
+            ("987.", None),
+            ("987.5", None),
+            ("987 .0", Some(987)),
+            (".0", None),
+            ("9.87E2", None),
+            ("987.0.0", None),
+            ("-987.0", None),
+            ("0.0", None),
+        ] {
+            assert_eq!(AttemptId::from_number(text).ok().map(AttemptId::get), expected, "{text:?}");
         }
     }
 

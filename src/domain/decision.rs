@@ -171,10 +171,14 @@ codes! {
         FileMissing = "file_missing", "restore the file at its source";
         /// Source file refused.
         FileForbidden = "file_forbidden", "grant read access to the source";
+        /// Source file in the archive tier.
+        FileArchived = "file_archived", "rehydrate the file at its source";
         /// Source changed while it was copied.
         FileChanged = "file_changed", "run again when the source is at rest";
         /// Length or checksum differs.
         FileCorrupt = "file_corrupt", "compare the source with its stored checksum; restore it";
+        /// The target's storage service refuses the blob's name.
+        FileNameRefused = "file_name_refused", "give the file another name in the input";
         /// A constraint of the target refused the row.
         TargetRejected = "target_rejected", "look up the named constraint in the target";
         /// A fault of this row alone that outlived its retries.

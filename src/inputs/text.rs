@@ -199,8 +199,11 @@ fn foreign(first: &[u8], named: Option<&'static Encoding>) -> Option<Foreign> {
 
 /// A header is ASCII text: in UTF-16 every other byte of it is a NUL.
 fn utf_16_without_mark(first: &[u8]) -> Option<&'static str> {
-    let pairs: Vec<(u8, u8)> =
-        first.chunks_exact(2).take(TELLING_BYTES / 2).filter_map(|pair| Some((*pair.first()?, *pair.last()?))).collect();
+    let pairs: Vec<(u8, u8)> = first
+        .chunks_exact(2)
+        .take(TELLING_BYTES / 2)
+        .filter_map(|pair| Some((*pair.first()?, *pair.last()?)))
+        .collect();
     if pairs.len() < 2 {
         return None;
     }

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     domain::{
         AttemptId, InputDigest, QueuedRow, ShardIndex, SubmissionIds, SubmissionRow, attempt_of_launch_id,
+        text::{is_blank, trim},
     },
     exit::{Exit, Stop},
     inputs::Inputs,
@@ -193,9 +194,9 @@ impl Draft {
         match self.mapping.unit_version(attempt) {
             UnitVersion::Missing => Standing::MappingMissing,
             UnitVersion::Ambiguous => Standing::MappingAmbiguous,
-            UnitVersion::Found(version) if version.trim().is_empty() => Standing::VersionMissing,
+            UnitVersion::Found(version) if is_blank(version) => Standing::VersionMissing,
             UnitVersion::Found(version) => {
-                let version = version.trim();
+                let version = trim(version);
                 let wanted = rules.unit_versions.iter().any(|prefix| version.starts_with(prefix.as_str()));
                 if wanted { Standing::Eligible } else { Standing::VersionExcluded }
             }

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{Services, draft::Draft, facts::FactSpool};
 use crate::{
-    domain::AttemptId,
+    domain::{AttemptId, text::trim},
     exit::{Exit, Stop},
     ports::{Blobs, Fault, FaultKind, Retry, Service, WarehouseShape},
     settings::Settings,
@@ -181,6 +181,6 @@ fn lacks_container(fault: &Fault) -> bool {
 
 /// The first URL of a list cell, if it begins with an allowed prefix.
 fn first_allowed(cell: &str, allow: &[Url]) -> Option<Url> {
-    let url: Url = cell.split(',').map(str::trim).find(|item| !item.is_empty())?.parse().ok()?;
+    let url: Url = cell.split(',').map(trim).find(|item| !item.is_empty())?.parse().ok()?;
     allow.iter().any(|prefix| url.as_str().starts_with(prefix.as_str())).then_some(url)
 }

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, path::Path};
 
 use crate::{
-    domain::AttemptId,
+    domain::{AttemptId, text::is_blank},
     exit::{Exit, Stop},
     inputs::Hasher,
     settings::Trial,
@@ -81,8 +81,8 @@ fn attempts(path: &Path) -> Result<Vec<AttemptId>, Stop> {
     let refuse = |reason: String| Stop::new(Exit::Usage, format!("--attempts {}: {reason}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
     let mut attempts = Vec::new();
-    for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-        if line.trim().is_empty() {
+    for (index, line) in text.lines().enumerate() {
+        if is_blank(line) {
             continue;
         }
         attempts.push(

@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 
 use super::message::{fail, list, quoted};
-use crate::domain::{Assessment, Catalogue, FailCode, Failure, MalpracticeLevel};
+use crate::domain::{
+    Assessment, Catalogue, FailCode, Failure, MalpracticeLevel,
+    text::{equal_key, words},
+};
 
 /// The catalogue, ordered for look-ups; built once per process.
 #[derive(Debug, Clone)]
@@ -29,17 +32,18 @@ impl From<Catalogue> for CatalogueIndex {
 }
 
 impl CatalogueIndex {
-    /// The one assessment whose trimmed name begins with `words` and ends with `version`; an exact name
-    /// "`words` `version`" wins over others.
+    /// The one assessment whose name begins with `words` and ends with `version`; an exact name
+    /// "`words` `version`" wins over others. Names are compared as [`equal_key`]s.
     pub(super) fn assessment(&self, words: &str, version: &str) -> Result<&Assessment, Failure> {
-        let ends_right = |one: &&Assessment| one.name.trim().ends_with(version);
+        let version = equal_key(version);
+        let ends_right = |one: &&Assessment| equal_key(&one.name).ends_with(version.as_ref());
         let found: Vec<&Assessment> =
             self.assessments.get(words).into_iter().flatten().filter(ends_right).collect();
         let exact_name = format!("{words} {version}");
         let exact: Vec<&Assessment> =
-            found.iter().copied().filter(|one| one.name.trim() == exact_name).collect();
+            found.iter().copied().filter(|one| equal_key(&one.name) == exact_name).collect();
 
-        let wanted = || format!("begins with {} and ends with {}", quoted(words), quoted(version));
+        let wanted = || format!("begins with {} and ends with {}", quoted(words), quoted(&version));
         match (exact.as_slice(), found.as_slice()) {
             ([assessment], _) | ([], [assessment]) => Ok(assessment),
             ([], []) => {
@@ -57,8 +61,8 @@ impl CatalogueIndex {
     }
 }
 
-/// The first two words with one space between them, whatever white space separates them in `text`.
+/// The first two words with one space between them, whatever blanks separate them in `text`.
 pub(super) fn first_two_words(text: &str) -> Option<String> {
-    let mut words = text.split_whitespace();
+    let mut words = words(text);
     Some(format!("{} {}", words.next()?, words.next()?))
 }

@@ -1,14 +1,17 @@
 //! The attempt number, from the mapping's Submission.
 
 use super::message::{fail, quoted};
-use crate::domain::{FailCode, Failure};
+use crate::domain::{
+    FailCode, Failure,
+    text::{is_blank, is_blank_char},
+};
 
 const WORD: &str = "attempt";
 
 /// The number behind "Attempt" (any case, also inside a word) and white space; the first such counts:
 /// "Retake Attempt 1" is 1, "Attempt2" has none.
 pub(super) fn attempt_number(submission: &str) -> Result<i32, Failure> {
-    if submission.trim().is_empty() {
+    if is_blank(submission) {
         return Err(fail(FailCode::SubmissionTextMissing, "Submission is blank in the mapping"));
     }
     let said = || format!("Submission is {}", quoted(submission));
@@ -24,10 +27,10 @@ pub(super) fn attempt_number(submission: &str) -> Result<i32, Failure> {
 /// The digits, where the text begins with the word, white space and a digit.
 fn digits_behind_word(text: &str) -> Option<&str> {
     let (word, rest) = text.split_at_checked(WORD.len())?;
-    if !word.eq_ignore_ascii_case(WORD) || !rest.starts_with(char::is_whitespace) {
+    if !word.eq_ignore_ascii_case(WORD) || !rest.starts_with(is_blank_char) {
         return None;
     }
-    let number = rest.trim_start();
+    let number = rest.trim_start_matches(is_blank_char);
     let end = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
     number.get(..end).filter(|digits| !digits.is_empty())
 }
@@ -57,6 +60,8 @@ mod tests {
             ("Try 2", Err(FailCode::AttemptNumberMissing)),
             ("é", Err(FailCode::AttemptNumberMissing)),
             (" \u{2003}", Err(FailCode::SubmissionTextMissing)),
+            ("\u{feff}\u{200b}", Err(FailCode::SubmissionTextMissing)),
+            ("Attempt \u{200b}2", Ok(2)),
             ("", Err(FailCode::SubmissionTextMissing)),
         ] {
             assert_eq!(attempt_number(text).map_err(|failure| failure.code), expected, "{text:?}");

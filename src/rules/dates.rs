@@ -11,7 +11,7 @@ use chrono::{
 use chrono_tz::Tz;
 
 use super::values::Defect;
-use crate::domain::Value;
+use crate::domain::{Value, text::trim};
 
 /// PostgreSQL keeps microseconds.
 const DIGITS: u16 = 6;
@@ -20,10 +20,12 @@ const DIGITS: u16 = 6;
 pub(super) fn instant(value: &Value, zone: Tz) -> Result<Option<DateTime<Utc>>, Defect> {
     match value {
         Value::Null => Ok(None),
-        Value::Text(text) if text.trim().is_empty() => Ok(None),
-        Value::Text(text) => match parse(text.trim()).ok_or(Defect::NotADate)? {
-            (local, None) => in_zone(local, zone).map(Some),
-            (local, Some(offset)) => at_offset(local, offset).map(Some),
+        Value::Text(text) => match trim(text) {
+            "" => Ok(None),
+            text => match parse(text).ok_or(Defect::NotADate)? {
+                (local, None) => in_zone(local, zone).map(Some),
+                (local, Some(offset)) => at_offset(local, offset).map(Some),
+            },
         },
         Value::Local(local) => in_zone(*local, zone).map(Some),
         Value::Instant(instant) => at_offset(instant.naive_local(), *instant.offset()).map(Some),

@@ -15,6 +15,7 @@ use super::{
 use crate::domain::{
     AttemptId, Decision, Facts, FailCode, Failure, Grade, Malpractice, MalpracticeLevel, Mapping,
     MappingState, Migration, QueuedRow, Skip, SkipCode, SubmissionIds, SubmissionRow, enforcement_id,
+    text::trim,
 };
 
 /// The fate of a row. Never fails: a bad row is a value.
@@ -65,8 +66,8 @@ fn migration(
         context_title: context_title(cells, &report.exercise),
         return_url: format!("{}/{}", config.return_url, report.ti_section_id),
         course_name: report.exercise,
-        first_name: cells.first_name.trim().to_owned(),
-        last_name: cells.surname.trim().to_owned(),
+        first_name: trim(&cells.first_name).to_owned(),
+        last_name: trim(&cells.surname).to_owned(),
         full_name: full_name(cells),
         email: email.to_owned(),
         assessment_id: assessment.id.clone(),
@@ -183,7 +184,7 @@ fn one_mapping(mapping: &MappingState) -> Result<&Mapping, Failure> {
 }
 
 fn included_version<'a>(mapping: &'a Mapping, config: &RuleConfig) -> Result<&'a str, Decision> {
-    let version = mapping.unit_version.trim();
+    let version = trim(&mapping.unit_version);
     if version.is_empty() {
         return Err(fail(FailCode::UnitVersionMissing, "Unit Code Version is blank in the mapping").into());
     }
@@ -196,7 +197,7 @@ fn included_version<'a>(mapping: &'a Mapping, config: &RuleConfig) -> Result<&'a
 }
 
 fn learner_email(cells: &SubmissionRow) -> Result<&str, Failure> {
-    match cells.learner_email.trim() {
+    match trim(&cells.learner_email) {
         "" => Err(fail(FailCode::LearnerEmailMissing, "Learner Email is blank")),
         email => Ok(email),
     }
@@ -208,9 +209,9 @@ fn exercise_words(exercise: &str) -> Result<String, Failure> {
     })
 }
 
-/// As it stands only where it is the exercise's: course_name is stored so too.
+/// The exercise is not trimmed, because course_name stores it untrimmed.
 fn context_title(cells: &SubmissionRow, exercise: &str) -> String {
-    match cells.course_title.trim() {
+    match trim(&cells.course_title) {
         "" => exercise.to_owned(),
         title => title.to_owned(),
     }
@@ -218,10 +219,10 @@ fn context_title(cells: &SubmissionRow, exercise: &str) -> String {
 
 fn full_name(cells: &SubmissionRow) -> String {
     let name = own_name(cells);
-    if name.is_empty() { cells.rogo_user_name.trim().to_owned() } else { name }
+    if name.is_empty() { trim(&cells.rogo_user_name).to_owned() } else { name }
 }
 
 /// Blank where both names are.
 fn own_name(cells: &SubmissionRow) -> String {
-    format!("{} {}", cells.first_name.trim(), cells.surname.trim()).trim().to_owned()
+    trim(&format!("{} {}", trim(&cells.first_name), trim(&cells.surname))).to_owned()
 }

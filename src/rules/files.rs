@@ -9,7 +9,9 @@ use super::{
     message::{fail, list},
     source_url::permitted,
 };
-use crate::domain::{AttemptId, FailCode, Failure, FileKind, Note, NoteCode, PlannedFile, SubmissionRow};
+use crate::domain::{
+    AttemptId, FailCode, Failure, FileKind, Note, NoteCode, PlannedFile, SubmissionRow, text::trim,
+};
 
 /// What the names and owners of files are made of, besides the row's cells.
 pub(super) struct FileContext<'a> {
@@ -54,7 +56,7 @@ pub(super) fn planned_files(
 
 /// The items of a list in a cell, trimmed; blank ones too, since positions count.
 fn items(cell: &str) -> impl Iterator<Item = &str> {
-    cell.split(',').map(str::trim)
+    cell.split(',').map(trim)
 }
 
 /// Whether a list has nothing but blank items.
@@ -94,7 +96,7 @@ fn learner_files(
 ) -> (Vec<PlannedFile>, Option<Note>) {
     let names: Vec<&str> =
         if names_are_certain(cells) { items(&cells.learner_file_names).collect() } else { Vec::new() };
-    let user = cells.rogo_user_id.trim();
+    let user = trim(&cells.rogo_user_id);
     let uploaded_by = if user.is_empty() { context.email } else { user };
 
     let mut from_url = Vec::new();
@@ -127,7 +129,7 @@ fn name_from_url(source: &Url) -> Option<String> {
         Some(rest) if name.len() - unstamped.len() >= 10 => rest,
         _ => name,
     };
-    let name = name.trim();
+    let name = trim(name);
     (!name.is_empty()).then(|| name.to_owned())
 }
 
@@ -147,14 +149,14 @@ fn marker_files(
 }
 
 fn marker_stem(cells: &SubmissionRow, context: &FileContext) -> String {
-    let (id, code) = (cells.assessment_id.trim(), context.assessment_code.trim());
+    let (id, code) = (trim(&cells.assessment_id), trim(context.assessment_code));
     let id = if id.is_empty() { code } else { id };
     if id.is_empty() {
         return format!("feedback_{}", context.attempt);
     }
     let part = |name: &str| -> String {
         let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-') { c } else { '_' };
-        name.trim().chars().map(plain).collect()
+        trim(name).chars().map(plain).collect()
     };
     format!("{id}_{}-{}_feedback", part(&cells.first_name), part(&cells.surname))
 }

@@ -1,12 +1,14 @@
 //! The grade: what fails a row, and what the target calls it.
 
 use super::message::fail;
-use crate::domain::{FailCode, Failure};
+use crate::domain::{
+    FailCode, Failure,
+    text::{equal_key, trim},
+};
 
 /// Fails a row whose grade was missed: there is nothing to migrate.
 pub(super) fn not_missed(grade: &str) -> Result<(), Failure> {
-    let words: Vec<String> = grade.split_whitespace().map(str::to_lowercase).collect();
-    if words == ["grade", "missed"] {
+    if equal_key(grade).eq_ignore_ascii_case("grade missed") {
         return Err(fail(FailCode::GradeMissed, "the warehouse's Grade is \"Grade Missed\""));
     }
     Ok(())
@@ -15,7 +17,7 @@ pub(super) fn not_missed(grade: &str) -> Result<(), Failure> {
 /// The target's word for a trimmed grade that is not malpractice, by the level of the assessment
 /// (first character of its code).
 pub(super) fn final_grade(grade: &str, assessment_code: &str) -> String {
-    let level = assessment_code.trim_start().chars().next();
+    let level = trim(assessment_code).chars().next();
     let word = match (level, grade) {
         (Some('3' | '4' | '5' | '7'), "Refer/Fail" | "Refer" | "Fail") => "Refer",
         (Some('7'), "Pass") => "Low Pass",

@@ -3,7 +3,10 @@
 use chrono::{DateTime, SubsecRound, Utc};
 
 use super::message::{fail, list, quoted};
-use crate::domain::{AttemptId, FailCode, Failure, MalpracticeLevel, Migration, attempt_of_launch_id};
+use crate::domain::{
+    AttemptId, FailCode, Failure, MalpracticeLevel, Migration, attempt_of_launch_id,
+    text::{trim, words},
+};
 
 const WORD: &str = "malpractice";
 /// What a malpractice grade is called in the target.
@@ -14,7 +17,7 @@ pub(super) fn level<'a>(
     grade: &str,
     levels: &'a [MalpracticeLevel],
 ) -> Result<Option<&'a MalpracticeLevel>, Failure> {
-    let mut words = grade.split_whitespace();
+    let mut words = words(grade);
     let begins = |word: &str| word.get(..WORD.len()).is_some_and(|start| start.eq_ignore_ascii_case(WORD));
     if !words.next().is_some_and(begins) {
         return Ok(None);
@@ -22,9 +25,9 @@ pub(super) fn level<'a>(
     let Some(name) = words.next() else {
         return Err(fail(FailCode::MalpracticeLevelMissing, "Grade names no level behind \"Malpractice\""));
     };
-    let found = levels.iter().find(|level| level.level_text.trim() == name);
+    let found = levels.iter().find(|level| trim(&level.level_text) == name);
     let Some(level) = found else {
-        let known = list(levels.iter().map(|level| quoted(level.level_text.trim())));
+        let known = list(levels.iter().map(|level| quoted(trim(&level.level_text))));
         let message = format!("no active level {}; there are: {known}", quoted(name));
         return Err(fail(FailCode::MalpracticeLevelUnknown, message));
     };

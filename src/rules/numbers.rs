@@ -1,14 +1,16 @@
 //! Reads a cell of the warehouse as a number of the target's type `real`.
 
 use super::values::Defect;
-use crate::domain::Value;
+use crate::domain::{Value, text::trim};
 
 /// The number; `None` where the cell is blank.
 pub(super) fn real(value: &Value) -> Result<Option<f32>, Defect> {
     match value {
         Value::Null => Ok(None),
-        Value::Text(text) if text.trim().is_empty() => Ok(None),
-        Value::Text(text) => parse(text.trim()).map(Some),
+        Value::Text(text) => match trim(text) {
+            "" => Ok(None),
+            text => parse(text).map(Some),
+        },
         Value::Number(number) => narrow(*number).map(Some),
         Value::Local(_) | Value::Instant(_) | Value::Bool(_) => Err(Defect::NotANumber),
         Value::Invalid(why) => Err(Defect::Unreadable(why.clone())),

@@ -4,7 +4,7 @@ use super::{
     message::{fail, list, quoted},
     scores::SoundScore,
 };
-use crate::domain::{Assessment, FailCode, Failure, Section, SectionMark};
+use crate::domain::{Assessment, FailCode, Failure, Section, SectionMark, text::equal_key};
 
 /// The marks of each section that has a score, in the order of the scores.
 pub(super) fn section_marks(
@@ -53,14 +53,15 @@ pub(super) fn section_marks(
 /// Sections whose text equals the label, else those whose text begins with it as whole words:
 /// "Question 1" is not "Question 10".
 fn matching<'a>(label: &str, sections: &'a [Section]) -> Vec<&'a Section> {
+    let label = equal_key(label);
     let equal: Vec<&Section> =
-        sections.iter().filter(|section| section.question_text.trim() == label).collect();
+        sections.iter().filter(|section| equal_key(&section.question_text) == label).collect();
     if !equal.is_empty() {
         return equal;
     }
     let begins = |section: &&Section| {
-        let rest = section.question_text.trim().strip_prefix(label);
-        rest.is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+        let text = equal_key(&section.question_text);
+        text.strip_prefix(label.as_ref()).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
     };
     sections.iter().filter(begins).collect()
 }

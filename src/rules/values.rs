@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, fmt};
 
-use crate::domain::Value;
+use crate::domain::{
+    Value,
+    text::{is_blank, trim},
+};
 
 /// Integers below this are exact in an `f64`.
 const EXACT: f64 = 9_007_199_254_740_992.0;
@@ -33,15 +36,13 @@ impl fmt::Display for Defect {
     }
 }
 
-/// The text of a cell, untrimmed; `None` where it is blank (null or white space).
+/// The text of a cell, untrimmed; `None` where it is blank (null, or nothing to be seen).
 /// A column of numbers may hold what is text to us (an id, a label).
 pub(super) fn text(value: &Value) -> Result<Option<Cow<'_, str>>, Defect> {
     match value {
         Value::Null => Ok(None),
         Value::Text(text) if text.contains('\0') => Err(Defect::ContainsNul),
-        Value::Text(text) => {
-            Ok(Some(text.as_str()).filter(|text| !text.trim().is_empty()).map(Cow::Borrowed))
-        }
+        Value::Text(text) => Ok(Some(text.as_str()).filter(|text| !is_blank(text)).map(Cow::Borrowed)),
         Value::Number(number) if number.abs() < EXACT => Ok(Some(Cow::Owned(number.to_string()))),
         Value::Number(_) | Value::Local(_) | Value::Instant(_) | Value::Bool(_) => Err(Defect::NotText),
         Value::Invalid(why) => Err(Defect::Unreadable(why.clone())),
@@ -50,7 +51,7 @@ pub(super) fn text(value: &Value) -> Result<Option<Cow<'_, str>>, Defect> {
 
 /// The trimmed text of a cell; `None` where it is blank.
 pub(super) fn trimmed(value: &Value) -> Result<Option<String>, Defect> {
-    Ok(text(value)?.map(|text| text.trim().to_owned()))
+    Ok(text(value)?.map(|text| trim(&text).to_owned()))
 }
 
 #[cfg(test)]

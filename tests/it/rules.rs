@@ -67,8 +67,10 @@ fn the_table_reaches_every_code_that_rules_can_give() {
     let not_by_rules = [
         FailCode::FileMissing,
         FailCode::FileForbidden,
+        FailCode::FileArchived,
         FailCode::FileChanged,
         FailCode::FileCorrupt,
+        FailCode::FileNameRefused,
         FailCode::TargetRejected,
         FailCode::Unavailable,
         FailCode::InternalError,

@@ -18,8 +18,10 @@ use rogo_migrate::{
 use tempfile::TempDir;
 
 /// What no input can cause, and why.
-const NOT_BY_DATA_ALONE: [(FailCode, &str); 4] = [
+const NOT_BY_DATA_ALONE: [(FailCode, &str); 6] = [
     (FailCode::FileForbidden, "rights belong to the storage account, not to its data"),
+    (FailCode::FileArchived, "an access tier belongs to the storage account, not to its data"),
+    (FailCode::FileNameRefused, "the name rule leaves no name that a storage service refuses"),
     (FailCode::FileChanged, "someone has to write the file while it is copied"),
     (FailCode::Unavailable, "a service has to fail"),
     (FailCode::InternalError, "a bug"),

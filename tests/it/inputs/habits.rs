@@ -104,7 +104,8 @@ fn read(folder: &Path, dialect: &Dialect) -> Result<Read, String> {
         let place = Place::Folder(folder.into());
         let blobs = blobs::open(&place, &AccountSettings::default(), Service::Warehouse).unwrap();
         let ids: Vec<AttemptId> = ["10000006", "10000012"].iter().map(|id| id.parse().unwrap()).collect();
-        let facts = Export::new(blobs, dialect.clone()).fetch(&ids).await.map_err(|fault| fault.to_string())?;
+        let facts =
+            Export::new(blobs, dialect.clone()).fetch(&ids).await.map_err(|fault| fault.to_string())?;
         Ok(Read { rows, mapping, facts })
     })
 }
@@ -129,11 +130,26 @@ type Change = fn(&str) -> Vec<u8>;
 /// The habit, the files that may have it, how a clean file gets it, and what must be said beside the file's name.
 const REFUSED: &[(&str, &[File], Change, &[&str])] = &[
     ("gzip", &ALL, |_| b"\x1f\x8b\x08\0\0\0\0\0\0\x03".to_vec(), &["line 1", "a gzip file", "unpack it"]),
-    ("a workbook", &ALL, |_| b"PK\x03\x04\x14\0\x06\0".to_vec(), &["line 1", "an Excel workbook", "export it as CSV"]),
+    (
+        "a workbook",
+        &ALL,
+        |_| b"PK\x03\x04\x14\0\x06\0".to_vec(),
+        &["line 1", "an Excel workbook", "export it as CSV"],
+    ),
     ("a Parquet file", &TABLES, |_| b"PAR1\x15\0".to_vec(), &["a Parquet file"]),
     ("a login page", &ALL, |_| b"<!DOCTYPE html><html>".to_vec(), &["an HTML page"]),
-    ("UTF-16 without a mark", &ALL, |text| utf16(text, u16::to_le_bytes), &["UTF-16 without a byte order mark"]),
-    ("UTF-16 big-endian without a mark", &ALL, |text| utf16(text, u16::to_be_bytes), &["UTF-16 without a byte order mark"]),
+    (
+        "UTF-16 without a mark",
+        &ALL,
+        |text| utf16(text, u16::to_le_bytes),
+        &["UTF-16 without a byte order mark"],
+    ),
+    (
+        "UTF-16 big-endian without a mark",
+        &ALL,
+        |text| utf16(text, u16::to_be_bytes),
+        &["UTF-16 without a byte order mark"],
+    ),
     ("a sep= line", &ALL, |text| format!("sep=,\n{text}").into(), &["line 1", "sep=", "delete the line"]),
     ("a marked sep= line in capitals", &ALL, |text| format!("\u{feff}SEP=;\n{text}").into(), &["sep="]),
     (
@@ -157,10 +173,30 @@ const REFUSED: &[(&str, &[File], Change, &[&str])] = &[
         |text| after_header(text, |columns| vec!["-----"; columns].join(",")),
         &["line 2", "a line of dashes", "sqlcmd"],
     ),
-    ("sqlcmd's count", &ALL, |text| format!("{text}\n(2 rows affected)\n").into(), &["line 5", "count of rows", "sqlcmd"]),
-    ("the count of another language", &ALL, |text| format!("{text}\r\n(2 Zeilen betroffen)\r\n").into(), &["count of rows"]),
-    ("SSMS's time", &ALL, |text| format!("{text}\nCompletion time: 2024-05-01T10:00:00\n").into(), &["count of rows"]),
-    ("two exports joined", &ALL, |text| format!("{text}{text}").into(), &["line 4", "the header stands here again"]),
+    (
+        "sqlcmd's count",
+        &ALL,
+        |text| format!("{text}\n(2 rows affected)\n").into(),
+        &["line 5", "count of rows", "sqlcmd"],
+    ),
+    (
+        "the count of another language",
+        &ALL,
+        |text| format!("{text}\r\n(2 Zeilen betroffen)\r\n").into(),
+        &["count of rows"],
+    ),
+    (
+        "SSMS's time",
+        &ALL,
+        |text| format!("{text}\nCompletion time: 2024-05-01T10:00:00\n").into(),
+        &["count of rows"],
+    ),
+    (
+        "two exports joined",
+        &ALL,
+        |text| format!("{text}{text}").into(),
+        &["line 4", "the header stands here again"],
+    ),
     (
         "two exports joined, with their marks",
         &ALL,
@@ -177,11 +213,36 @@ const REFUSED: &[(&str, &[File], Change, &[&str])] = &[
         |text| cell(text, 3, "\"say \\\"hi\\\" twice\""),
         &["line 2", "backslash", "escape character"],
     ),
-    ("an escaped quote without quotes", &ALL, |text| cell(text, 3, "say \\\"hi\\\""), &["line 2", "escape character"]),
-    ("doubled backslashes", &[Submissions, Mapping, Reports], |text| cell(text, 3, "C:\\\\notes"), &["line 2", "--warehouse-escape"]),
-    ("doubled backslashes in quotes", &ALL, |text| cell(text, 3, "\"C:\\\\notes, \\\\\""), &["line 2", "--warehouse-escape none"]),
-    ("a cell that ends with a backslash and a quote", &ALL, |text| cell(text, 3, "\"in C:\\\""), &["--warehouse-escape none"]),
-    ("another case", &[Submissions, Mapping], str_lower, &["line 1", "\"attempt id\" looks like \"Attempt ID\""]),
+    (
+        "an escaped quote without quotes",
+        &ALL,
+        |text| cell(text, 3, "say \\\"hi\\\""),
+        &["line 2", "escape character"],
+    ),
+    (
+        "doubled backslashes",
+        &[Submissions, Mapping, Reports],
+        |text| cell(text, 3, "C:\\\\notes"),
+        &["line 2", "--warehouse-escape"],
+    ),
+    (
+        "doubled backslashes in quotes",
+        &ALL,
+        |text| cell(text, 3, "\"C:\\\\notes, \\\\\""),
+        &["line 2", "--warehouse-escape none"],
+    ),
+    (
+        "a cell that ends with a backslash and a quote",
+        &ALL,
+        |text| cell(text, 3, "\"in C:\\\""),
+        &["--warehouse-escape none"],
+    ),
+    (
+        "another case",
+        &[Submissions, Mapping],
+        str_lower,
+        &["line 1", "\"attempt id\" looks like \"Attempt ID\""],
+    ),
     (
         "underscores",
         &[Submissions, Mapping],
@@ -201,29 +262,79 @@ const REFUSED: &[(&str, &[File], Change, &[&str])] = &[
         &["looks like"],
     ),
     ("a column twice", &[Reports], |text| text.replacen("DateModified", "dateinserted", 1).into(), &[]),
-    ("a scientific id", &[Mapping, Reports, Scores], |text| cell(text, 0, "1.0E+07"), &["line 2 \"1.0E+07\"", "1 of 2 rows"]),
-    ("a grouped id", &[Mapping, Reports, Scores], |text| cell(text, 0, "\"10,000,006\""), &["line 2 \"10,000,006\""]),
+    (
+        "a scientific id",
+        &[Mapping, Reports, Scores],
+        |text| cell(text, 0, "1.0E+07"),
+        &["line 2 \"1.0E+07\"", "1 of 2 rows"],
+    ),
+    (
+        "a grouped id",
+        &[Mapping, Reports, Scores],
+        |text| cell(text, 0, "\"10,000,006\""),
+        &["line 2 \"10,000,006\""],
+    ),
     ("a hidden id", &[Mapping, Reports, Scores], |text| cell(text, 0, "########"), &["line 2 \"########\""]),
     ("no id", &[Mapping, Reports, Scores], |text| cell(text, 0, ""), &["line 2 \"\"", "spreadsheet"]),
-    ("an id with something unseen inside", &[Mapping, Reports, Scores], |text| cell(text, 0, "1000\u{200b}0006"), &["\"1000\\u{200b}0006\""]),
-    ("an id of half a number", &[Mapping, Reports, Scores], |text| cell(text, 0, "10000006.5"), &["10000006.5"]),
-    ("an id that is too large", &[Mapping, Reports, Scores], |text| cell(text, 0, "99999999999"), &["99999999999"]),
-    ("ids that are all scientific", &[Submissions], |text| text.replace("100000", "1.0E+").into(), &["2 of 2 rows", "line 2 \"1.0E+06\""]),
-    ("ids that are all grouped", &[Submissions], |text| text.replace("100000", "10.000.0").into(), &["line 2 \"10.000.006\""]),
-    ("ids that are all hidden", &[Submissions], |text| text.replace("10000006", "####").replace("10000012", "####").into(), &["####"]),
+    (
+        "an id with something unseen inside",
+        &[Mapping, Reports, Scores],
+        |text| cell(text, 0, "1000\u{200b}0006"),
+        &["\"1000\\u{200b}0006\""],
+    ),
+    (
+        "an id of half a number",
+        &[Mapping, Reports, Scores],
+        |text| cell(text, 0, "10000006.5"),
+        &["10000006.5"],
+    ),
+    (
+        "an id that is too large",
+        &[Mapping, Reports, Scores],
+        |text| cell(text, 0, "99999999999"),
+        &["99999999999"],
+    ),
+    (
+        "ids that are all scientific",
+        &[Submissions],
+        |text| text.replace("100000", "1.0E+").into(),
+        &["2 of 2 rows", "line 2 \"1.0E+06\""],
+    ),
+    (
+        "ids that are all grouped",
+        &[Submissions],
+        |text| text.replace("100000", "10.000.0").into(),
+        &["line 2 \"10.000.006\""],
+    ),
+    (
+        "ids that are all hidden",
+        &[Submissions],
+        |text| text.replace("10000006", "####").replace("10000012", "####").into(),
+        &["####"],
+    ),
     (
         "a comma in a URL",
         &[Submissions],
-        |text| text.replace("https://a.example/b/essay.docx", "\"https://a.example/b/essay, final.docx\"").into(),
+        |text| {
+            text.replace("https://a.example/b/essay.docx", "\"https://a.example/b/essay, final.docx\"").into()
+        },
         &["in 1 cells", "line 2", "%2C"],
     ),
     (
         "a comma in a folder of a URL",
         &[Submissions],
-        |text| text.replace("https://a.example/b/feedback.docx", "\"https://a.example/b,c/feedback.docx\"").into(),
+        |text| {
+            text.replace("https://a.example/b/feedback.docx", "\"https://a.example/b,c/feedback.docx\"")
+                .into()
+        },
         &["line 3", "%2C"],
     ),
-    ("a row without its URLs", &[Submissions], |text| line(text, 2, |row| cells(row, 15).join(",")), &["line 2", "15 cells"]),
+    (
+        "a row without its URLs",
+        &[Submissions],
+        |text| line(text, 2, |row| cells(row, 15).join(",")),
+        &["line 2", "15 cells"],
+    ),
     (
         "a row without its first comma",
         &[Submissions],
@@ -236,8 +347,18 @@ const REFUSED: &[(&str, &[File], Change, &[&str])] = &[
         |text| line(text, 3, |row| row.replacen("docx,,,", "docx,,", 1)),
         &["line 3", "22 cells", "has 23"],
     ),
-    ("a file that ends within a row", &[Submissions], |text| text.trim_end().trim_end_matches(',').into(), &["line 3", "22 cells"]),
-    ("a row without a used cell", &[Scores], |text| line(text, 2, |row| cells(row, 3).join(",")), &["line 2", "3 cells"]),
+    (
+        "a file that ends within a row",
+        &[Submissions],
+        |text| text.trim_end().trim_end_matches(',').into(),
+        &["line 3", "22 cells"],
+    ),
+    (
+        "a row without a used cell",
+        &[Scores],
+        |text| line(text, 2, |row| cells(row, 3).join(",")),
+        &["line 2", "3 cells"],
+    ),
 ];
 
 fn str_lower(text: &str) -> Vec<u8> {
@@ -249,7 +370,8 @@ fn cells(row: &str, count: usize) -> Vec<&str> {
 }
 
 fn line(text: &str, number: usize, change: impl Fn(&str) -> String) -> Vec<u8> {
-    let rows = text.lines().enumerate().map(|(n, row)| if n + 1 == number { change(row) } else { row.into() });
+    let rows =
+        text.lines().enumerate().map(|(n, row)| if n + 1 == number { change(row) } else { row.into() });
     rows.collect::<Vec<_>>().join("\n").into_bytes().into_iter().chain([b'\n']).collect()
 }
 
@@ -293,20 +415,34 @@ const READ: &[(&str, &[File], Change)] = &[
     ("a byte order mark", &ALL, |text| format!("\u{feff}{text}").into()),
     ("one mark too many", &ALL, |text| format!("\u{feff}\u{feff}{text}").into()),
     ("one mark too many before a quote", &ALL, |text| format!("\u{feff}\u{feff}{}", quoted(text)).into()),
-    ("UTF-16 with one mark too many", &ALL, |text| utf16(&format!("\u{feff}\u{feff}{text}"), u16::to_le_bytes)),
+    ("UTF-16 with one mark too many", &ALL, |text| {
+        utf16(&format!("\u{feff}\u{feff}{text}"), u16::to_le_bytes)
+    }),
     ("CRLF", &ALL, |text| text.replace('\n', "\r\n").into()),
     ("all quoted", &ALL, |text| quoted(text).into()),
-    ("no-break spaces in the header", &[Submissions, Mapping], |text| line(text, 1, |row| row.replace(' ', "\u{a0}"))),
+    ("no-break spaces in the header", &[Submissions, Mapping], |text| {
+        line(text, 1, |row| row.replace(' ', "\u{a0}"))
+    }),
     ("blanks around names", &ALL, |text| line(text, 1, |row| row.replace(',', "\u{a0} ,\u{200b}"))),
     ("a table's columns in another case", &TABLES, str_lower),
-    ("rows without their empty last cells", &[Submissions], |text| text.replace(",2024-02-01,\n", "\n").into()),
+    ("rows without their empty last cells", &[Submissions], |text| {
+        text.replace(",2024-02-01,\n", "\n").into()
+    }),
     ("rows without an empty Error", &[Submissions], |text| text.replace("-01,\n", "-01\n").into()),
     ("scores without unused cells", &[Scores], |text| text.replace(",,\n", "\n").into()),
-    ("ids with a fraction of zero", &[Mapping, Reports, Scores], |text| text.replace("10000006,", "10000006.00,").into()),
-    ("ids with zeros before them", &[Reports, Scores], |text| text.replace("10000006,", "0010000006,").into()),
-    ("ids between blanks", &[Reports, Scores], |text| text.replace("10000006,", " 10000006\u{a0}\u{200b},").into()),
+    ("ids with a fraction of zero", &[Mapping, Reports, Scores], |text| {
+        text.replace("10000006,", "10000006.00,").into()
+    }),
+    ("ids with zeros before them", &[Reports, Scores], |text| {
+        text.replace("10000006,", "0010000006,").into()
+    }),
+    ("ids between blanks", &[Reports, Scores], |text| {
+        text.replace("10000006,", " 10000006\u{a0}\u{200b},").into()
+    }),
     ("\\N for null", &[Reports], |text| text.replace(",,", ",\\N,").into()),
-    ("rows of commas at the end", &TABLES, |text| format!("{text}{}\n", ",".repeat(text.lines().next().unwrap().matches(',').count())).into()),
+    ("rows of commas at the end", &TABLES, |text| {
+        format!("{text}{}\n", ",".repeat(text.lines().next().unwrap().matches(',').count())).into()
+    }),
 ];
 
 #[test]
@@ -332,7 +468,11 @@ fn values_of(text: &str, dialect: &Dialect) -> (Value, Value, String) {
     }
     let read = read(folder.path(), dialect).unwrap_or_else(|said| panic!("{text}: {said}"));
     let facts = &read.facts[0];
-    (facts.reports[0].marker_notes.clone(), facts.scores[0].marker_comment.clone(), read.rows[0].course_title.clone())
+    (
+        facts.reports[0].marker_notes.clone(),
+        facts.scores[0].marker_comment.clone(),
+        read.rows[0].course_title.clone(),
+    )
 }
 
 #[test]
@@ -355,7 +495,12 @@ fn what_is_said_of_an_export_decides_what_its_cells_mean() {
         ("a\\\\b", escaped(Escape::None), text("a\\\\b"), "a\\\\b"),
         ("\"in C:\\\"", escaped(Escape::None), text("in C:\\"), "in C:\\"),
         ("a\\b", Dialect::default(), text("a\\b"), "a\\b"),
-        ("\"\\\\server\\share, or \"\"D:\\\"\"\"", Dialect::default(), text("\\\\server\\share, or \"D:\\\""), "\\\\server\\share, or \"D:\\\""),
+        (
+            "\"\\\\server\\share, or \"\"D:\\\"\"\"",
+            Dialect::default(),
+            text("\\\\server\\share, or \"D:\\\""),
+            "\\\\server\\share, or \"D:\\\"",
+        ),
     ] {
         let found = values_of(cell, &dialect);
         assert_eq!(found, (expected.clone(), expected, title.into()), "{cell} with {dialect:?}");
@@ -388,7 +533,10 @@ fn an_escaping_backslash_is_undone_in_the_tables_if_it_is_said() {
     assert_eq!(comment("\"\\N\""), Ok(Value::Null));
     for written in ["a\\b", "\"a\\nb\"", "\"a\\", "a\\,b", "a\\"] {
         let said = comment(written).unwrap_err();
-        assert!(said.contains("line 2, column \"MarkerNotes\": a backslash stands before"), "{written}: {said}");
+        assert!(
+            said.contains("line 2, column \"MarkerNotes\": a backslash stands before"),
+            "{written}: {said}"
+        );
     }
 }
 
@@ -439,9 +587,12 @@ fn another_name_is_told_by_what_is_there() {
 
 /// Text as people write it, with lone backslashes; no cell is one NUL, which is bcp's.
 fn prose() -> impl Strategy<Value = String> {
-    prop::collection::vec("[a-zA-Zé😀 ,;\"'\n\t|(){}#=-]{0,12}|NULL|null|\\\\[a-zA-Z.]|sep=|1\\.0E\\+07", 0..4)
-        .prop_map(|parts| parts.concat())
-        .prop_filter("\\N is null", |text| text != "\\N")
+    prop::collection::vec(
+        "[a-zA-Zé😀 ,;\"'\n\t|(){}#=-]{0,12}|NULL|null|\\\\[a-zA-Z.]|sep=|1\\.0E\\+07",
+        0..4,
+    )
+    .prop_map(|parts| parts.concat())
+    .prop_filter("\\N is null", |text| text != "\\N")
 }
 
 proptest! {

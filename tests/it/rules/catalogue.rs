@@ -154,6 +154,43 @@ pub const ROWS: &[Row] = &[
         |c| c.assessment().sections[0].question_text = "\n Question 1 ".into(),
         Migrates,
     ),
+    (
+        "a label and a section that differ in blanks only",
+        |c| {
+            c.score().label = text("\u{feff}Question\u{a0}1");
+            c.assessment().sections[0].question_text = "Question \u{200b} 1\u{2060}".into();
+        },
+        Migrates,
+    ),
+    (
+        "a section that begins with the label but for its blanks",
+        |c| {
+            c.score().label = text("Question\u{a0}1");
+            c.assessment().sections[0].question_text = "\u{200b}Question  1. Why?".into();
+        },
+        Migrates,
+    ),
+    (
+        "an exact name but for its blanks beside another",
+        |c| {
+            c.assessment().name = "5HR03\u{a0}\u{200b}PQ \u{202f}24_01\u{feff}".into();
+            c.catalogue.assessments.insert(0, assessment("5HR03 PQ b 24_01", "B", &[]));
+        },
+        Migrates,
+    ),
+    (
+        "a version with blanks that do not show",
+        |c| c.map("\u{feff}24_01\u{200b}", "Attempt\u{a0}2"),
+        Migrates,
+    ),
+    (
+        "a level whose text has blanks that do not show",
+        |c| {
+            c.catalogue.malpractice_levels[2].level_text = "\u{a0}Severe\u{feff}".into();
+            c.report().grade = text("\u{200b}Malpractice\u{a0}Severe");
+        },
+        Migrates,
+    ),
     ("a label with white space around", |c| c.score().label = text(" Question 1\u{a0}"), Migrates),
     (
         "a section that equals beside one that goes on",
@@ -202,6 +239,11 @@ pub const ROWS: &[Row] = &[
     ("scores of one section only", |c| c.facts.scores.truncate(1), Migrates),
     // 15
     ("Grade Missed", |c| c.report().grade = text("Grade Missed"), Fails(GradeMissed, "Grade")),
+    (
+        "Grade Missed with blanks that do not show",
+        |c| c.report().grade = text("\u{feff}Grade\u{a0}\u{200b}Missed"),
+        Fails(GradeMissed, ""),
+    ),
     ("grade  MISSED", |c| c.report().grade = text(" grade  MISSED "), Fails(GradeMissed, "")),
     ("Grade Missed Out", |c| c.report().grade = text("Grade Missed Out"), Migrates),
     ("Missed", |c| c.report().grade = text("Missed"), Migrates),
