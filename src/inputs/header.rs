@@ -3,6 +3,9 @@
 use super::problem::delimiter_name;
 use crate::domain::text::{equal_key, trim};
 
+/// Columns that look like missing ones, as many as a message names.
+const NAMED: usize = 5;
+
 /// What stands first in the file if it is no header, as the rest of a sentence.
 pub(super) fn strange_start(first_cell: &str) -> Option<&'static str> {
     let start: String = trim(first_cell).chars().take(5).collect::<String>().to_ascii_lowercase();
@@ -29,6 +32,7 @@ pub(super) fn hint(header: &[String], missing: &[&str]) -> String {
     let similar: Vec<String> = missing
         .iter()
         .filter_map(|name| Some(format!("\"{}\" looks like \"{name}\"", look_alike(header, name)?)))
+        .take(NAMED)
         .collect();
     if similar.is_empty() {
         return "correct the header, or export the file again".into();
@@ -38,9 +42,10 @@ pub(super) fn hint(header: &[String], missing: &[&str]) -> String {
 
 fn other_delimiter(header: &[String], missing: &[&str]) -> Option<&'static str> {
     let names = |delimiter: u8| {
-        header.iter().flat_map(move |cell| cell.split(char::from(delimiter))).filter(|name| {
-            let name = trim(name).trim_matches('"');
-            missing.iter().any(|missing| squeezed(missing) == squeezed(name))
+        let cells = header.iter().filter(move |cell| cell.as_bytes().contains(&delimiter));
+        cells.flat_map(move |cell| cell.split(char::from(delimiter))).filter(|name| {
+            let name = squeezed(name);
+            missing.iter().any(|missing| squeezed(missing) == name)
         })
     };
     [b';', b'\t', b'|'].into_iter().find(|delimiter| names(*delimiter).count() >= 2).map(delimiter_name)

@@ -148,9 +148,7 @@ async fn the_shape_looks_at_the_headers_only_and_lists_all_that_is_missing() {
     }
     let memory = Memory { blobs: HashMap::new(), chunk: 1, breaks: false };
     let nowhere = Export::new(Arc::new(memory), Dialect::default());
-    assert!(
-        nowhere.shape().await.unwrap_err().what.contains("Rogo_AssessmentReport.csv is missing in memory")
-    );
+    assert!(nowhere.shape().await.unwrap_err().what.contains("memory/Rogo_AssessmentReport.csv is missing"));
 }
 
 #[tokio::test]
