@@ -28,7 +28,7 @@ use self::{
     trial::Selection,
 };
 use crate::{
-    domain::{Plan, RULES_VERSION, Refusal, ShardPlan},
+    domain::{AttemptId, Plan, RULES_VERSION, Refusal, ShardPlan},
     exit::{Exit, Stop},
     inputs::Inputs,
     ports::{Blobs, FaultKind, Source, Target, Warehouse, WarehouseShape},
@@ -169,6 +169,7 @@ struct Prepared {
     draft: Arc<Draft>,
     facts: Option<Arc<FactSpool>>,
     shape: WarehouseShape,
+    reported: Option<AttemptId>,
     database: String,
     trial: Option<String>,
 }
@@ -197,12 +198,14 @@ async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) -> R
         Some(FactSpool::scan(services.warehouse, &draft, settings.shards, &attempts).await?)
     };
     let mut reasons = Reasons::default();
-    preflight::sample(&services, settings, &draft, sampled, facts.as_ref(), &mut reasons).await?;
+    let reported =
+        preflight::sample(&services, settings, &draft, sampled, facts.as_ref(), &mut reasons).await?;
     reasons.into_result()?;
     Ok(Prepared {
         draft: Arc::new(draft),
         facts: facts.map(Arc::new),
         shape,
+        reported,
         database,
         trial: selection.pinned(),
     })
@@ -225,6 +228,7 @@ impl Prepared {
             target: services.target_blobs.location(),
             warehouse: self.shape.description.clone(),
             facts_files: self.facts.is_some(),
+            reported: self.reported,
             settings: pinned_settings(settings),
             trial: self.trial.clone(),
         }

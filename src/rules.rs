@@ -13,6 +13,7 @@ mod sections;
 mod grade;
 pub mod malpractice;
 mod files;
+mod misread;
 mod file_type;
 mod source_url;
 mod values;

@@ -20,7 +20,7 @@ pub struct Assessment {
     pub name: String,
     /// assessments.code, untrimmed.
     pub code: String,
-    /// Its sections by order, whatever their status.
+    /// Its sections by order, then id, whatever their status: ids of marks are counted in this order.
     pub sections: Vec<Section>,
 }
 

@@ -205,6 +205,10 @@ codes! {
     NoteCode {
         /// File names were taken from the URLs.
         NamesFromUrl = "names_from_url", "compare the names with the old system where they matter";
+        /// A count column names another number than its list holds.
+        FilesCountDiffers = "files_count_differs", "compare the row's files with the old system; export them again if one is missing";
+        /// Texts that look like UTF-8 read as Windows-1252.
+        TextMisread = "text_misread", "correct the named columns in the input, or export it again as UTF-8, before the row is migrated";
         /// An enforcement that no migration wrote was newer and stands.
         EnforcementKept = "enforcement_kept", "check that the standing malpractice rule is right";
     }

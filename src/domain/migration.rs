@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use url::Url;
 
-use super::{AttemptId, Note, SubmissionIds};
+use super::{AttemptId, Decimal, Note, SubmissionIds};
 
 /// One submission as it will stand in the target.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,7 +44,7 @@ pub struct Migration {
     pub date_modified: DateTime<Utc>,
     /// Files in upload order (learner files first); never empty.
     pub files: Vec<PlannedFile>,
-    /// Section marks in the order of the scores.
+    /// Section marks in the order of the assessment's sections.
     pub section_marks: Vec<SectionMark>,
     /// The grade.
     pub grade: Grade,
@@ -91,7 +91,7 @@ pub struct SectionMark {
     /// `assessment_sections.id`.
     pub section_id: String,
     /// Score.
-    pub marks_awarded: f32,
+    pub marks_awarded: Decimal,
     /// `MarkerComment` trimmed, else null.
     pub feedback: Option<String>,
 }
@@ -100,11 +100,11 @@ pub struct SectionMark {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grade {
     /// `MarksAchieved`, else `MarksAwarded`.
-    pub total_marks_awarded: f32,
+    pub total_marks_awarded: Decimal,
     /// `MarksAvailable`.
-    pub total_marks_possible: f32,
+    pub total_marks_possible: Decimal,
     /// `GradePercent`.
-    pub percentage_score: f32,
+    pub percentage_score: Decimal,
     /// By the rule of rules.md.
     pub final_grade: String,
     /// `MarkerNotes` trimmed, else null.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Books, ShardIndex};
+use super::{AttemptId, Books, ShardIndex};
 
 /// The version of rules.md that this program follows; a plan of another version is refused.
 pub const RULES_VERSION: u32 = 1;
@@ -39,6 +39,9 @@ pub struct Plan {
     pub warehouse: String,
     /// Whether facts files stand for the warehouse.
     pub facts_files: bool,
+    /// An attempt that had a report when the plan was made, where the warehouse is asked during the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reported: Option<AttemptId>,
     /// The settings that change outcomes, by name, so that a difference can be named.
     /// Values are plain text without secrets.
     pub settings: std::collections::BTreeMap<String, String>,

@@ -51,6 +51,12 @@ pub struct SubmissionRow {
     pub rogo_user_id: String,
     /// "Rogo User Name".
     pub rogo_user_name: String,
+    /// "Learner Files Count".
+    #[serde(default)]
+    pub learner_files_count: String,
+    /// "Marker Files Count".
+    #[serde(default)]
+    pub marker_files_count: String,
     /// "Learner File Names": comma separated.
     pub learner_file_names: String,
     /// "Learner Azure Blob URLs": comma separated.

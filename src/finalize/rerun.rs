@@ -27,11 +27,12 @@ impl Rerun {
     pub fn command(&self, run: &str, shards: &[ShardIndex]) -> String {
         match self {
             Self::ByHand { run_store } => by_hand("resume", run, run_store),
-            Self::Helm(HelmRelease { name, namespace, chart }) => format!(
-                "helm upgrade {} {} --namespace {} --reset-then-reuse-values --set-literal shards.only={}",
+            Self::Helm(HelmRelease { name, namespace, chart, values_prefix }) => format!(
+                "helm upgrade {} {} --namespace {} --reset-then-reuse-values --set-literal {}shards.only={}",
                 quoted(name),
                 quoted(chart),
                 quoted(namespace),
+                values_prefix,
                 list(shards)
             ),
         }
@@ -81,14 +82,21 @@ mod tests {
 
     #[test]
     fn the_line_runs_as_it_stands() {
-        let release =
-            |chart: &str| HelmRelease { name: "r".into(), namespace: "ns".into(), chart: chart.into() };
+        let release = |chart: &str| HelmRelease {
+            name: "r".into(),
+            namespace: "ns".into(),
+            chart: chart.into(),
+            values_prefix: String::new(),
+        };
         let shards = [9, 3, 8, 7, 3].map(ShardIndex);
         assert_eq!(
             Rerun::of(Some(&release("oci://a.example/charts/rogo-migrate")), "").command("rogo", &shards),
             "helm upgrade r oci://a.example/charts/rogo-migrate --namespace ns --reset-then-reuse-values \
              --set-literal shards.only=3,7-9"
         );
+        let subchart = HelmRelease { values_prefix: "mover.".into(), ..release("parent") };
+        let line = Rerun::of(Some(&subchart), "").command("rogo", &shards);
+        assert!(line.ends_with(" --set-literal mover.shards.only=3,7-9"), "{line}");
         let odd = Rerun::of(Some(&release("/home/o'neil/my charts")), "");
         assert!(odd.command("rogo", &shards).contains(r" '/home/o'\''neil/my charts' --namespace"));
         assert_eq!(

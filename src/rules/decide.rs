@@ -8,14 +8,15 @@ use super::{
     grade::{final_grade, not_missed},
     malpractice::{self, enforced_max_attempts},
     message::{fail, list, quoted},
+    misread::misread_columns,
     report::{SoundReport, sound_report},
     scores::sound_scores,
     sections::section_marks,
 };
 use crate::domain::{
     AttemptId, Decision, Facts, FailCode, Failure, Grade, Malpractice, MalpracticeLevel, Mapping,
-    MappingState, Migration, QueuedRow, Skip, SkipCode, SubmissionIds, SubmissionRow, enforcement_id,
-    text::trim,
+    MappingState, Migration, Note, NoteCode, QueuedRow, Skip, SkipCode, SubmissionIds, SubmissionRow,
+    enforcement_id, text::trim,
 };
 
 /// The fate of a row. Never fails: a bad row is a value.
@@ -46,7 +47,8 @@ fn migration(
     not_missed(&report.grade)?;
     let level = malpractice::level(&report.grade, &catalogue.malpractice_levels)?;
     let context = FileContext { attempt, email, assessment_code: &assessment.code };
-    let (files, note) = planned_files(cells, &context, config)?;
+    let (files, mut notes) = planned_files(cells, &context, config)?;
+    notes.extend(misread_note(cells));
 
     let lms_user_id = format!("{}::{}", config.lms_instance, report.ti_user_id);
     let context_id = format!("{}::{}", config.lms_instance, report.ti_section_id);
@@ -80,15 +82,15 @@ fn migration(
         section_marks,
         grade,
         malpractice,
-        notes: note.into_iter().collect(),
+        notes,
     })
 }
 
 fn grade_row(report: &SoundReport, level: Option<&MalpracticeLevel>, assessment_code: &str) -> Grade {
     Grade {
-        total_marks_awarded: report.total_marks_awarded,
-        total_marks_possible: report.marks_available,
-        percentage_score: report.grade_percent,
+        total_marks_awarded: report.total_marks_awarded.clone(),
+        total_marks_possible: report.marks_available.clone(),
+        percentage_score: report.grade_percent.clone(),
         final_grade: match level {
             Some(_) => malpractice::FINAL_GRADE.to_owned(),
             None => final_grade(&report.grade, assessment_code),
@@ -215,6 +217,12 @@ fn context_title(cells: &SubmissionRow, exercise: &str) -> String {
         "" => exercise.to_owned(),
         title => title.to_owned(),
     }
+}
+
+fn misread_note(cells: &SubmissionRow) -> Option<Note> {
+    let columns = misread_columns(cells);
+    let detail = || format!("looks like UTF-8 read as Windows-1252: {}", list(&columns));
+    (!columns.is_empty()).then(|| Note { code: NoteCode::TextMisread, detail: detail() })
 }
 
 fn full_name(cells: &SubmissionRow) -> String {

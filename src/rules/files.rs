@@ -27,12 +27,12 @@ struct Listed {
     source: Url,
 }
 
-/// The files in upload order, and a note where names had to be taken from URLs.
+/// The files in upload order, and notes: names that had to be taken from URLs, counts that say something else.
 pub(super) fn planned_files(
     cells: &SubmissionRow,
     context: &FileContext,
     config: &RuleConfig,
-) -> Result<(Vec<PlannedFile>, Option<Note>), Failure> {
+) -> Result<(Vec<PlannedFile>, Vec<Note>), Failure> {
     let (learner, marker) = (&cells.learner_blob_urls, &cells.marker_blob_urls);
     if is_empty(learner) && is_empty(marker) {
         let message = "Learner Azure Blob URLs and Marker Azure Blob URLs are blank";
@@ -49,9 +49,26 @@ pub(super) fn planned_files(
         return Err(fail(FailCode::FileUrlForeign, list(foreign)));
     }
 
-    let (mut files, note) = learner_files(learner, cells, context);
+    let differing = differing_counts(cells, learner.len(), marker.len());
+    let (mut files, from_url) = learner_files(learner, cells, context);
     marker_files(&mut files, marker, cells, context);
-    Ok((files, note))
+    Ok((files, from_url.into_iter().chain(differing).collect()))
+}
+
+/// The note where a count column names another number of files than its list holds. A cell without a number says
+/// nothing; `2.0` is what spreadsheets make of 2.
+fn differing_counts(cells: &SubmissionRow, learner: usize, marker: usize) -> Option<Note> {
+    let columns = [
+        ("Learner Files Count", &cells.learner_files_count, learner),
+        ("Marker Files Count", &cells.marker_files_count, marker),
+    ];
+    let differs = |(column, cell, listed): (&str, &String, usize)| {
+        let cell = trim(cell);
+        let count: u64 = cell.strip_suffix(".0").unwrap_or(cell).parse().ok()?;
+        (count != listed as u64).then(|| format!("{column} is {count}, the list of URLs holds {listed}"))
+    };
+    let found: Vec<String> = columns.into_iter().filter_map(differs).collect();
+    (!found.is_empty()).then(|| Note { code: NoteCode::FilesCountDiffers, detail: list(found) })
 }
 
 /// The items of a list in a cell, trimmed; blank ones too, since positions count.
@@ -207,7 +224,7 @@ mod tests {
         }
     }
 
-    fn planned_from(names: &str, urls: &str) -> Result<(Vec<PlannedFile>, Option<Note>), Failure> {
+    fn planned_from(names: &str, urls: &str) -> Result<(Vec<PlannedFile>, Vec<Note>), Failure> {
         let cells = SubmissionRow {
             learner_file_names: names.to_owned(),
             learner_blob_urls: urls.to_owned(),
@@ -239,11 +256,11 @@ mod tests {
                 prop_assert_eq!(result.unwrap_err().code, FailCode::NoFiles);
                 return Ok(());
             }
-            let (files, note) = result.unwrap();
+            let (files, notes) = result.unwrap();
             let orders: Vec<i32> = files.iter().map(|file| file.upload_order).collect();
             prop_assert_eq!(orders, (1..).take(expected.len()).collect::<Vec<i32>>());
             let own = expected.iter().any(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
-            prop_assert_eq!(note.is_some(), own);
+            prop_assert_eq!(!notes.is_empty(), own);
             prop_assert_eq!(files.into_iter().map(|file| file.name).collect::<Vec<_>>(), expected);
         }
 

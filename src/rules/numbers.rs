@@ -1,47 +1,44 @@
-//! Reads a cell of the warehouse as a number of the target's type `real`.
+//! Reads a cell of the warehouse as a number that the target can hold.
 
 use super::values::Defect;
-use crate::domain::{Value, text::trim};
+use crate::domain::{Decimal, Value, text::trim};
 
 /// The number; `None` where the cell is blank.
-pub(super) fn real(value: &Value) -> Result<Option<f32>, Defect> {
+pub(super) fn number(value: &Value) -> Result<Option<Decimal>, Defect> {
     match value {
         Value::Null => Ok(None),
         Value::Text(text) => match trim(text) {
             "" => Ok(None),
             text => parse(text).map(Some),
         },
-        Value::Number(number) => narrow(*number).map(Some),
+        Value::Number(number) => match Decimal::of(*number) {
+            Some(number) => fitting(number).map(Some),
+            None if number.is_finite() => Err(Defect::DoesNotFit),
+            None => Err(Defect::NotANumber),
+        },
         Value::Local(_) | Value::Instant(_) | Value::Bool(_) => Err(Defect::NotANumber),
         Value::Invalid(why) => Err(Defect::Unreadable(why.clone())),
     }
 }
 
 /// Digits with a sign, a point and an exponent, each optional: `12`, `-12.50`, `.5`, `1.2E+1`. A comma
-/// is refused: it may separate decimals or thousands. Straight to `f32`, as PostgreSQL does: by way of
-/// an `f64` it would be rounded twice.
-fn parse(text: &str) -> Result<f32, Defect> {
+/// is refused: it may separate decimals or thousands.
+fn parse(text: &str) -> Result<Decimal, Defect> {
     // The standard parser also takes "inf" and "nan".
-    if !text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')) {
+    if !text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'))
+        || text.parse::<f32>().is_err()
+    {
         return Err(Defect::NotANumber);
     }
-    let number = text.parse().map_err(|_| Defect::NotANumber)?;
-    let digits = text.split(['e', 'E']).next().unwrap_or_default();
-    fitting(number, digits.bytes().any(|digit| matches!(digit, b'1'..=b'9')))
+    text.parse().map_err(|_| Defect::DoesNotFit).and_then(fitting)
 }
 
-fn narrow(number: f64) -> Result<f32, Defect> {
-    if !number.is_finite() {
-        return Err(Defect::NotANumber);
-    }
-    #[expect(clippy::cast_possible_truncation, reason = "rounds to the nearest; too large becomes infinite")]
-    fitting(number as f32, number != 0.0)
-}
-
-/// What PostgreSQL would take: neither too large nor, `is_something` but too small, rounded to nothing.
-fn fitting(number: f32, is_something: bool) -> Result<f32, Defect> {
-    let is_lost = is_something && number == 0.0;
-    if number.is_finite() && !is_lost { Ok(number) } else { Err(Defect::DoesNotFit) }
+/// What the narrowest type of the application's columns, `real`, takes: neither too large, nor something that it
+/// would round to nothing.
+fn fitting(number: Decimal) -> Result<Decimal, Defect> {
+    let as_real: f32 = number.as_str().parse().map_err(|_| Defect::NotANumber)?;
+    let is_lost = as_real == 0.0 && number.as_str() != "0";
+    if as_real.is_finite() && !is_lost { Ok(number) } else { Err(Defect::DoesNotFit) }
 }
 
 #[cfg(test)]
@@ -50,8 +47,12 @@ mod tests {
 
     use super::*;
 
-    fn of(text: &str) -> Result<Option<f32>, Defect> {
-        real(&Value::Text(text.into()))
+    fn of(text: &str) -> Result<Option<Decimal>, Defect> {
+        number(&Value::Text(text.into()))
+    }
+
+    fn real(value: &Value) -> Result<Option<f32>, Defect> {
+        Ok(number(value)?.map(|number| number.as_str().parse().unwrap()))
     }
 
     #[test]
@@ -70,9 +71,18 @@ mod tests {
             ("-0.0e99", 0.0),
             ("3.4028235e38", f32::MAX),
         ] {
-            assert_eq!(of(text), Ok(Some(expected)), "{text:?}");
+            assert_eq!(real(&Value::Text(text.into())), Ok(Some(expected)), "{text:?}");
         }
         assert_eq!(real(&Value::Number(0.1)), Ok(Some(0.1)));
+    }
+
+    #[test]
+    fn a_number_keeps_every_digit_that_a_wider_column_can_hold() {
+        for text in ["61.1", "33.333333333333336", "16777217", "0.1000000000000000000000001"] {
+            assert_eq!(of(text).unwrap().unwrap().as_str(), text);
+        }
+        assert_eq!(number(&Value::Number(61.1)).unwrap().unwrap().as_str(), "61.1");
+        assert_eq!(of("12.50"), of("1250e-2"));
     }
 
     #[test]
@@ -90,13 +100,14 @@ mod tests {
         assert_eq!(real(&Value::Number(1e-60)), Err(Defect::DoesNotFit));
         assert_eq!(real(&Value::Number(1e39)), Err(Defect::DoesNotFit));
         assert_eq!(real(&Value::Number(f64::INFINITY)), Err(Defect::NotANumber));
+        assert_eq!(real(&Value::Number(1e300)), Err(Defect::DoesNotFit));
         assert_eq!(real(&Value::Bool(true)), Err(Defect::NotANumber));
     }
 
     proptest! {
         #[test]
         fn any_text_is_a_finite_number_or_refused(text in ".*") {
-            if let Ok(Some(number)) = of(&text) {
+            if let Ok(Some(number)) = real(&Value::Text(text)) {
                 prop_assert!(number.is_finite());
             }
         }
@@ -105,8 +116,8 @@ mod tests {
         fn every_number_reads_back_from_its_text(
             number in proptest::num::f32::NORMAL | proptest::num::f32::SUBNORMAL,
         ) {
-            prop_assert_eq!(of(&format!("{number}")), Ok(Some(number)));
-            prop_assert_eq!(of(&format!("{number:e}")), Ok(Some(number)));
+            prop_assert_eq!(real(&Value::Text(format!("{number}"))), Ok(Some(number)));
+            prop_assert_eq!(real(&Value::Text(format!("{number:e}"))), Ok(Some(number)));
             prop_assert_eq!(real(&Value::Number(f64::from(number))), Ok(Some(number)));
         }
     }

@@ -6,10 +6,10 @@ use chrono_tz::Tz;
 use super::{
     dates::instant,
     message::{fail, list},
-    numbers::real,
+    numbers::number,
     values::{Defect, text, trimmed},
 };
-use crate::domain::{FailCode, Failure, REPORT_TABLE, Report, Value};
+use crate::domain::{Decimal, FailCode, Failure, REPORT_TABLE, Report, Value};
 
 /// A report whose values can be stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,9 +22,9 @@ pub(super) struct SoundReport {
     pub exercise: String,
     /// Trimmed.
     pub grade: String,
-    pub total_marks_awarded: f32,
-    pub marks_available: f32,
-    pub grade_percent: f32,
+    pub total_marks_awarded: Decimal,
+    pub marks_available: Decimal,
+    pub grade_percent: Decimal,
     /// Trimmed.
     pub marker_notes: Option<String>,
     pub results_approved: Option<DateTime<Utc>>,
@@ -55,9 +55,9 @@ fn read(report: &Report, zone: Tz) -> Result<SoundReport, Failure> {
     let exercise = columns.required("Exercise", text(&report.exercise));
     let grade = columns.required("Grade", trimmed(&report.grade));
     let (marks_column, marks) = marks(report);
-    let total_marks_awarded = columns.required(marks_column, real(marks));
-    let marks_available = columns.required("MarksAvailable", real(&report.marks_available));
-    let grade_percent = columns.required("GradePercent", real(&report.grade_percent));
+    let total_marks_awarded = columns.required(marks_column, number(marks));
+    let marks_available = columns.required("MarksAvailable", number(&report.marks_available));
+    let grade_percent = columns.required("GradePercent", number(&report.grade_percent));
     let date_inserted = columns.required("DateInserted", instant(&report.date_inserted, zone));
     let marker_notes = columns.optional("MarkerNotes", trimmed(&report.marker_notes));
     let results_approved = columns.optional("ResultsApproved", instant(&report.results_approved, zone));
@@ -83,7 +83,7 @@ fn read(report: &Report, zone: Tz) -> Result<SoundReport, Failure> {
 
 /// MarksAchieved if it is not null (0 counts), else MarksAwarded; what is not used is not judged.
 fn marks(report: &Report) -> (&'static str, &Value) {
-    match (real(&report.marks_achieved), real(&report.marks_awarded)) {
+    match (number(&report.marks_achieved), number(&report.marks_awarded)) {
         (Ok(None), Ok(None)) => ("MarksAchieved and MarksAwarded", &report.marks_awarded),
         (Ok(None), _) => ("MarksAwarded", &report.marks_awarded),
         _ => ("MarksAchieved", &report.marks_achieved),

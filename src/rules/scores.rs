@@ -1,35 +1,38 @@
 //! Reads the attempt's scores: each with a label and a number.
 
+use std::collections::BTreeSet;
+
 use super::{
     message::{fail, list},
-    numbers::real,
+    numbers::number,
     values::{Defect, trimmed},
 };
-use crate::domain::{FailCode, Failure, SCORE_TABLE, Score};
+use crate::domain::{Decimal, FailCode, Failure, SCORE_TABLE, Score};
 
 /// A score whose values can be stored.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct SoundScore {
     /// Trimmed.
     pub label: String,
-    pub marks: f32,
+    pub marks: Decimal,
     /// Trimmed.
     pub comment: Option<String>,
 }
 
-/// The scores in their order; equal ones count once.
+/// The scores by label, whatever the order in which the server sent them; equal ones count once.
 pub(super) fn sound_scores(scores: &[Score]) -> Result<Vec<SoundScore>, Failure> {
-    let mut sound: Vec<SoundScore> = Vec::with_capacity(scores.len());
-    let mut defects = Vec::new();
+    let mut sound = BTreeSet::new();
+    let mut defects = BTreeSet::new();
     for score in scores {
         match read(score) {
-            Ok(score) if sound.contains(&score) => {}
-            Ok(score) => sound.push(score),
+            Ok(score) => {
+                sound.insert(score);
+            }
             Err(found) => defects.extend(found),
         }
     }
     if defects.is_empty() {
-        Ok(sound)
+        Ok(sound.into_iter().collect())
     } else {
         Err(fail(FailCode::ScoreIncomplete, format!("in {SCORE_TABLE}: {}", list(defects))))
     }
@@ -37,7 +40,7 @@ pub(super) fn sound_scores(scores: &[Score]) -> Result<Vec<SoundScore>, Failure>
 
 fn read(score: &Score) -> Result<SoundScore, Vec<String>> {
     let label = required("ScoreLabelCorrected", trimmed(&score.label));
-    let marks = required("Score", real(&score.score));
+    let marks = required("Score", number(&score.score));
     let comment = trimmed(&score.marker_comment).map_err(|defect| format!("MarkerComment ({defect})"));
     match (label, marks, comment) {
         (Ok(label), Ok(marks), Ok(comment)) => Ok(SoundScore { label, marks, comment }),

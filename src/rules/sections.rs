@@ -6,12 +6,13 @@ use super::{
 };
 use crate::domain::{Assessment, FailCode, Failure, Section, SectionMark, text::equal_key};
 
-/// The marks of each section that has a score, in the order of the scores.
+/// The marks of each section that has a score, in the order of the assessment's sections: ids are counted from it, so
+/// it must not depend on the order in which the warehouse sends rows.
 pub(super) fn section_marks(
     scores: Vec<SoundScore>,
     assessment: &Assessment,
 ) -> Result<Vec<SectionMark>, Failure> {
-    let found: Vec<Vec<&Section>> =
+    let found: Vec<Vec<(usize, &Section)>> =
         scores.iter().map(|score| matching(&score.label, &assessment.sections)).collect();
     let labels_where = |unwanted: fn(usize) -> bool| {
         let hits = scores.iter().zip(&found).filter(|(_, sections)| unwanted(sections.len()));
@@ -29,12 +30,15 @@ pub(super) fn section_marks(
         return Err(fail(FailCode::SectionAmbiguous, message));
     }
 
-    let sections: Vec<&Section> = found.into_iter().flatten().collect();
-    let doubled = scores
-        .iter()
-        .zip(&sections)
-        .filter(|(_, section)| sections.iter().filter(|other| other.id == section.id).count() > 1);
-    let doubled = list(doubled.map(|(score, _)| quoted(&score.label)));
+    let mut marks: Vec<(usize, &Section, SoundScore)> = found
+        .into_iter()
+        .flatten()
+        .zip(scores)
+        .map(|((place, section), score)| (place, section, score))
+        .collect();
+    marks.sort_by_key(|(place, ..)| *place);
+    let doubled = marks.chunk_by(|(a, ..), (b, ..)| a == b).filter(|scores| scores.len() > 1).flatten();
+    let doubled = list(doubled.map(|(.., score)| quoted(&score.label)));
     if !doubled.is_empty() {
         return Err(fail(
             FailCode::SectionAmbiguous,
@@ -42,26 +46,26 @@ pub(super) fn section_marks(
         ));
     }
 
-    let mark = |(score, section): (SoundScore, &Section)| SectionMark {
+    let mark = |(_, section, score): (usize, &Section, SoundScore)| SectionMark {
         section_id: section.id.clone(),
         marks_awarded: score.marks,
         feedback: score.comment,
     };
-    Ok(scores.into_iter().zip(sections).map(mark).collect())
+    Ok(marks.into_iter().map(mark).collect())
 }
 
-/// Sections whose text equals the label, else those whose text begins with it as whole words:
+/// Sections, each with its place, whose text equals the label, else those whose text begins with it as whole words:
 /// "Question 1" is not "Question 10".
-fn matching<'a>(label: &str, sections: &'a [Section]) -> Vec<&'a Section> {
+fn matching<'a>(label: &str, sections: &'a [Section]) -> Vec<(usize, &'a Section)> {
     let label = equal_key(label);
-    let equal: Vec<&Section> =
-        sections.iter().filter(|section| equal_key(&section.question_text) == label).collect();
+    let found = |matches: &dyn Fn(&str) -> bool| -> Vec<(usize, &'a Section)> {
+        let all = sections.iter().enumerate();
+        all.filter(|(_, section)| matches(&equal_key(&section.question_text))).collect()
+    };
+    let equal = found(&|text| text == label);
     if !equal.is_empty() {
         return equal;
     }
-    let begins = |section: &&Section| {
-        let text = equal_key(&section.question_text);
-        text.strip_prefix(label.as_ref()).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
-    };
-    sections.iter().filter(begins).collect()
+    let goes_on = |rest: &str| !rest.starts_with(char::is_alphanumeric);
+    found(&|text| text.strip_prefix(label.as_ref()).is_some_and(goes_on))
 }

@@ -98,6 +98,8 @@ pub(super) struct Draft {
     pub names_cell: Option<String>,
     /// As `names_cell`, for Learner Azure Blob URLs.
     pub urls_cell: Option<String>,
+    /// Instead of the number of URLs, for Learner Files Count.
+    pub count_cell: Option<String>,
     pub mapping: Vec<MappingLine>,
     pub reports: Vec<ReportLine>,
     pub scores: Vec<ScoreLine>,

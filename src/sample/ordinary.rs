@@ -71,6 +71,7 @@ impl Draft {
             marker_files: Vec::new(),
             names_cell: None,
             urls_cell: None,
+            count_cell: None,
             mapping: vec![MappingLine {
                 attempt: attempt.to_string(),
                 version: version.to_owned(),

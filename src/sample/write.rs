@@ -19,7 +19,9 @@ use super::{
     random::Random,
     seed,
 };
-use crate::domain::{AttemptId, FailCode, MAPPING_COLUMNS, REPORT_TABLE, SCORE_TABLE, SUBMISSION_COLUMNS};
+use crate::domain::{
+    AttemptId, FailCode, MAPPING_COLUMNS, REPORT_TABLE, SCORE_TABLE, SUBMISSION_COLUMNS, text::is_blank,
+};
 
 const REPORT_COLUMNS: [&str; 13] = [
     "AttemptId",
@@ -145,6 +147,8 @@ impl Writer {
         };
         let old = "https://old-system.example/files";
         let (learner, marker) = (&row.learner_files, &row.marker_files);
+        let learner_urls = row.urls_cell.as_deref().map_or_else(|| urls(base, learner), fill);
+        let count = learner_urls.split(',').filter(|url| !is_blank(url)).count().to_string();
         self.submissions.record(&[
             &row.membership,
             &row.first_name,
@@ -157,11 +161,11 @@ impl Writer {
             row.mapping.first().map_or("", |line| &line.submission),
             &row.rogo_user_id,
             &row.rogo_user_name,
-            &learner.len().to_string(),
+            row.count_cell.as_ref().unwrap_or(&count),
             &row.names_cell.clone().unwrap_or_else(|| names(learner)),
             &urls(old, learner),
             &blobs(learner),
-            &row.urls_cell.as_deref().map_or_else(|| urls(base, learner), fill),
+            &learner_urls,
             &marker.len().to_string(),
             &names(marker),
             &urls(old, marker),

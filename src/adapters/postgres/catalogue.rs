@@ -42,7 +42,7 @@ pub(super) async fn rule_owner(pool: &Pool, username: Option<&str>) -> Result<St
 async fn assessments(pool: &Pool) -> Result<Vec<Assessment>, Fault> {
     const ASSESSMENTS: &str = "select id, name, code from assessments order by id";
     const SECTIONS: &str = r#"select assessment_id, id, coalesce(question_text, '') from assessment_sections
-        where assessment_id is not null order by assessment_id, "order", id"#;
+        where assessment_id is not null order by assessment_id, "order", id collate "C""#;
     let asking = async |connection: &mut _| sqlx::query_as(ASSESSMENTS).fetch_all(connection).await;
     let rows: Vec<(String, String, String)> = pool.read(LIMIT, asking).await?;
     let asking = async |connection: &mut _| sqlx::query_as(SECTIONS).fetch_all(connection).await;

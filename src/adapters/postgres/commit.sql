@@ -79,8 +79,8 @@ with launch as (
     select $38, $20, 'released', $23, $25, $25 from launch
 ), section_marks as (
     insert into submission_section_marks (id, submission_id, section_id, marks_awarded, feedback)
-    select mark.id, $20, mark.section_id, mark.marks_awarded, mark.feedback
-    from launch, unnest($39::text[], $40::text[], $41::real[], $42::text[])
+    select mark.id, $20, mark.section_id, mark.marks_awarded::numeric, mark.feedback
+    from launch, unnest($39::text[], $40::text[], $41::text[], $42::text[])
         as mark (id, section_id, marks_awarded, feedback)
 ), grade as (
     insert into submission_grades (
@@ -88,7 +88,7 @@ with launch as (
         final_grade, overall_summary, malpractice_level_id, malpractice_notes, is_complete, completed_at
     )
     select
-        $43, $20, $44, $45, $46, $47,
+        $43, $20, $44, $45::text::numeric, $46::text::numeric, $47::text::numeric,
         $48, $49, $50, $51, true, $23
     from launch
 ), enforcement_added as ( -- $52: the id of a new enforcement row, else null

@@ -2,7 +2,7 @@
 
 use super::Plant::{self, One, Two};
 use crate::{
-    domain::NoteCode::NamesFromUrl,
+    domain::NoteCode::{FilesCountDiffers, NamesFromUrl, TextMisread},
     sample::draft::{Draft, MappingLine, ScoreLine, Stored},
 };
 
@@ -119,6 +119,30 @@ pub(super) const PLANTS: &[Plant] = &[
     One(|row| {
         row.set_learner_files(&["x"]);
         row.names_cell = Some(format!("{}.docx", "long name ".repeat(30).trim_end()));
+    }),
+    One(|row| {
+        // Names that a storage service changes or refuses.
+        row.set_learner_files(&["x", "y", "z"]);
+        row.names_cell = Some("essay.docx. .,v1...,a\u{202e}b\u{e000}c\u{fffd}.pdf".into());
+    }),
+    One(|row| {
+        // The export was cut: the row announces a file that it does not bring.
+        row.count_cell = Some((row.learner_files.len() + 1).to_string());
+        row.notes(FilesCountDiffers);
+    }),
+    One(|row| {
+        // UTF-8 that a spreadsheet read as Windows-1252.
+        row.first_name = "BjÃ¶rn".into();
+        row.course_title = "Learning â€“ and Development".into();
+        row.notes(TextMisread);
+    }),
+    One(|row| {
+        // Blanks that no one sees, wherever texts are trimmed or compared.
+        row.attempt_cell = format!("\u{a0}{}\u{a0}", row.attempt);
+        row.email = format!("\u{a0}{}\u{a0}", row.email);
+        row.set_submission("Attempt\u{a0}2");
+        row.set_exercise(&format!("{} Attempt 2", row.unit.0.replace(' ', "\u{a0}")));
+        row.set_score("\u{feff}Question\u{a0}\u{200b}1", "7");
     }),
     One(|row| row.set_marker_files(0)),
     One(|row| {

@@ -211,7 +211,7 @@ async fn a_workers_sessions_free_their_locks_when_its_machine_vanishes() {
     database
         .run(
             "create table session_settings (name text, setting text);
-             create function note_settings() returns trigger language plpgsql as $$ begin
+             create function note_settings() returns trigger language plpgsql security definer as $$ begin
                 insert into session_settings select name, setting || coalesce(unit, '') from pg_settings;
                 return new; end $$;
              create trigger note_settings before insert on lti_launch_sessions

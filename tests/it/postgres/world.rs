@@ -10,10 +10,10 @@ use rogo_migrate::{
         FileKind, Grade, Malpractice, Migration, PlannedFile, SectionMark, SubmissionIds, enforcement_id,
     },
     ports::{CopiedFile, Fault},
-    settings::{DatabaseAuth, DatabaseSettings, MarkerOnly, Organisation, RuleSettings, Secret},
+    settings::{DatabaseAuth, DatabaseSettings, Organisation, RuleSettings, Secret},
 };
 
-use crate::support::postgres::TestDatabase;
+use crate::support::{postgres::TestDatabase, settings::settings};
 
 pub const LMS: &str = "3f2504e0-4f89-11d3-9a0c-0305e82c3301";
 pub const WRITER: &str = "0123456789ab";
@@ -72,26 +72,15 @@ impl Worker {
     }
 
     pub fn start(self) -> PostgresTarget {
+        let settings = settings(std::path::Path::new("unused"));
         PostgresTarget::new(PostgresOptions {
             database: &DatabaseSettings { url: self.url, auth: self.auth },
             credential: self.credential,
             pool: self.pool,
             application_name: self.name,
             container: "target".into(),
-            organisation: &Organisation {
-                lms_instance: LMS.into(),
-                lms_name: "The LMS".into(),
-                return_url: "https://lms.example.org/sections".into(),
-                consumer_key: "key".into(),
-            },
-            rules: &RuleSettings {
-                unit_versions: vec!["24".into()],
-                instruction_set: "AIS".into(),
-                assignment_title: "Submission Area".into(),
-                rule_owner: self.rule_owner,
-                marker_only: MarkerOnly::Fail,
-                warehouse_time_zone: chrono_tz::UTC,
-            },
+            organisation: &Organisation { lms_instance: LMS.into(), ..settings.organisation },
+            rules: &RuleSettings { rule_owner: self.rule_owner, ..settings.rules },
             fence: self.fence,
             ledger: Some(self.ledger),
         })
@@ -122,6 +111,10 @@ pub fn at(text: &str) -> DateTime<Utc> {
 }
 
 /// A submission of two learner files and one marker file, two marks, no malpractice.
+fn number(text: &str) -> rogo_migrate::domain::Decimal {
+    text.parse().unwrap()
+}
+
 pub fn migration(attempt: i32) -> Migration {
     let attempt = attempt.try_into().unwrap();
     let file = |upload_order, kind, name: &str, uploaded_by: Option<&str>| PlannedFile {
@@ -158,13 +151,17 @@ pub fn migration(attempt: i32) -> Migration {
             file(3, FileKind::Marker, "5HR03_Zo_-O_Hara_feedback.docx", None),
         ],
         section_marks: vec![
-            SectionMark { section_id: "s1".into(), marks_awarded: 12.5, feedback: Some("Good".into()) },
-            SectionMark { section_id: "s2".into(), marks_awarded: 0.0, feedback: None },
+            SectionMark {
+                section_id: "s1".into(),
+                marks_awarded: number("12.5"),
+                feedback: Some("Good".into()),
+            },
+            SectionMark { section_id: "s2".into(), marks_awarded: number("0"), feedback: None },
         ],
         grade: Grade {
-            total_marks_awarded: 12.5,
-            total_marks_possible: 40.0,
-            percentage_score: 31.25,
+            total_marks_awarded: number("12.5"),
+            total_marks_possible: number("40"),
+            percentage_score: number("31.25"),
             final_grade: "Refer".into(),
             overall_summary: None,
         },

@@ -122,8 +122,12 @@ impl File {
     /// `<folder>/<writer>/<attempt>_<order>_<name>`.
     pub fn blob_name(&self, attempt: i64, writer: &str) -> String {
         let folder = if self.is_learners { "LTI_Uploads" } else { "Marker_files" };
-        let spoils = |c: char| c == '/' || c == '\\' || c.is_control();
+        let spoils = |c: char| "/\\\u{202e}\u{e000}\u{fffd}".contains(c) || c.is_control();
         let safe: String = self.name.chars().map(|c| if spoils(c) { '_' } else { c }).collect();
+        let safe = match safe.trim_end_matches(['.', ' ']) {
+            "" => "file".to_owned(),
+            safe => safe.to_owned(),
+        };
         let (stem, extension) = match safe.rfind('.') {
             Some(dot) if safe.len() > 150 => safe.split_at(dot),
             _ => (&*safe, ""),

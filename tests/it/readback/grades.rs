@@ -28,7 +28,9 @@ pub fn assessment(before: &Tables, exercise: &str, version: &str) -> (String, St
 
 /// The section that a score's label names.
 pub fn section(before: &Tables, assessment: &str, label: &str) -> String {
-    let label = label.trim();
+    // What no one sees separates words, as a space does.
+    let label = label.replace(['\u{200b}', '\u{feff}'], " ").split_whitespace().collect::<Vec<_>>().join(" ");
+    let label = label.as_str();
     let mut by_rank: [Vec<String>; 2] = [Vec::new(), Vec::new()];
     for row in before["assessment_sections"].values() {
         let Some(text) = row["question_text"].as_str().map(str::trim) else { continue };

@@ -82,8 +82,13 @@ impl Run<'_> {
         let mut all = Vec::new();
         for row in rows {
             let (submission, named_by_url) = self.submission(row);
-            if named_by_url {
-                expected.notes.push((row, submission.attempt.to_string(), "names_from_url"));
+            let notes = [
+                (named_by_url, "names_from_url"),
+                (submission.announces_others(), "files_count_differs"),
+                (submission.cells["First Name"].contains('Ã'), "text_misread"),
+            ];
+            for (_, code) in notes.iter().filter(|(carries, _)| *carries) {
+                expected.notes.push((row, submission.attempt.to_string(), *code));
             }
             expected.migrated.insert(row, submission.line());
             for file in &submission.files {
@@ -109,9 +114,10 @@ impl Run<'_> {
         let (assessment_id, assessment_code) = grades::assessment(self.before, exercise, version);
         let (files, from_url) = files(cells, attempt, &assessment_code, &self.sources);
         let scores = self.inputs.scores(attempt).into_iter();
-        let marks = scores
-            .map(|score| (grades::section(self.before, &assessment_id, &score["ScoreLabelCorrected"]), score))
-            .collect();
+        let section =
+            |score: &Record| grades::section(self.before, &assessment_id, &score["ScoreLabelCorrected"]);
+        let mut marks: Vec<(String, &Record)> = scores.map(|score| (section(score), score)).collect();
+        marks.sort_by_key(|(id, _)| (self.before["assessment_sections"][id]["order"].as_i64(), id.clone()));
         let guid = self.lms_instance;
         let date = |column: &str| {
             Some(report[column].trim()).filter(|text| !text.is_empty()).map(|text| (self.instant)(text))
@@ -171,6 +177,15 @@ impl Submission<'_> {
     /// The id of the table's n-th row of this submission.
     pub fn id(&self, table: &str, n: usize) -> String {
         Uuid::new_v5(&self.root, format!("{table}/{n}").as_bytes()).to_string()
+    }
+
+    /// Whether a count column says another number of files than there are.
+    fn announces_others(&self) -> bool {
+        let differs = |column: &str, is_learners: bool| {
+            let files = self.files.iter().filter(|file| file.is_learners == is_learners).count();
+            self.cells[column] != files.to_string()
+        };
+        differs("Learner Files Count", true) || differs("Marker Files Count", false)
     }
 
     pub fn full_name(&self) -> String {

@@ -234,7 +234,7 @@ pub const ROWS: &[Row] = &[
             c.facts.scores.push(c.facts.scores[0].clone());
             c.score().label = text("Question 1: Why?");
         },
-        Fails(SectionAmbiguous, "\"Question 1: Why?\", \"Question 1\""),
+        Fails(SectionAmbiguous, "\"Question 1\", \"Question 1: Why?\""),
     ),
     ("scores of one section only", |c| c.facts.scores.truncate(1), Migrates),
     // 15

@@ -8,6 +8,8 @@ use rogo_migrate::{
     },
 };
 
+use proptest::prelude::*;
+
 use crate::support::rows::{Case, SOURCE, text};
 
 /// What differs from a good row, which value is read, and what it must be.
@@ -93,7 +95,12 @@ const VALUES: &[Row] = &[
         "2024-05-03T11:00:00+00:00",
     ),
     (same, |m| marks(m), "5HR03_24-1=30 Good; 5HR03_24-2=31 -"),
-    (|c| c.facts.scores.reverse(), |m| marks(m), "5HR03_24-2=31 -; 5HR03_24-1=30 Good"),
+    (|c| c.facts.scores.reverse(), |m| marks(m), "5HR03_24-1=30 Good; 5HR03_24-2=31 -"),
+    (
+        |c| c.score().score = text("33.333333333333336"),
+        |m| marks(m),
+        "5HR03_24-1=33.333333333333336 Good; 5HR03_24-2=31 -",
+    ),
     (|c| c.facts.scores.push(c.facts.scores[1].clone()), |m| marks(m), "5HR03_24-1=30 Good; 5HR03_24-2=31 -"),
     (|c| c.score().marker_comment = text(" x "), |m| marks(m), "5HR03_24-1=30 x; 5HR03_24-2=31 -"),
     (same, |m| names(m), "1 essay.docx; 2 notes.pdf; 3 5HR03_A_Ann-Lee_feedback.docx"),
@@ -268,6 +275,7 @@ fn a_name_that_is_not_certain_is_taken_from_the_url_and_noted() {
         let mut case = Case::good();
         case.learner(names_cell, &urls);
         case.cells().marker_blob_urls.clear();
+        case.cells().marker_files_count.clear();
         let migration = case.migrate();
         assert_eq!(names(&migration), expected, "{names_cell:?}");
         let notes: Vec<_> = migration.notes.iter().map(|note| (note.code, note.detail.as_str())).collect();
@@ -301,4 +309,89 @@ fn a_migration_is_as_old_as_its_attempt_not_as_its_number() {
 fn the_same_row_becomes_the_same_in_every_process() {
     assert_eq!(Case::good().migrate(), Case::good().migrate());
     assert_eq!(Case::good().migrate().notes, []);
+}
+
+/// The notes of a migrated row.
+fn notes(case: &Case) -> Vec<(NoteCode, String)> {
+    case.migrate().notes.into_iter().map(|note| (note.code, note.detail)).collect()
+}
+
+#[test]
+fn a_count_that_names_another_number_than_the_list_holds_is_noted_with_both() {
+    for (learner, marker, expected) in [
+        ("2", "1", None),
+        (" 2.0\u{a0}", "01", None),
+        ("", "many", None),
+        ("3", "1", Some("Learner Files Count is 3, the list of URLs holds 2")),
+        ("1", "", Some("Learner Files Count is 1, the list of URLs holds 2")),
+        (
+            "0",
+            "2",
+            Some(
+                "Learner Files Count is 0, the list of URLs holds 2, Marker Files Count is 2, the list of URLs holds 1",
+            ),
+        ),
+    ] {
+        let mut case = Case::good();
+        case.cells().learner_files_count = learner.into();
+        case.cells().marker_files_count = marker.into();
+        let expected: Vec<_> =
+            expected.into_iter().map(|detail| (NoteCode::FilesCountDiffers, detail.to_owned())).collect();
+        assert_eq!(notes(&case), expected, "{learner:?} {marker:?}");
+    }
+    let mut case = Case::good();
+    case.learner("a,,c", &format!("{SOURCE}/1,,{SOURCE}/3"));
+    case.cells().learner_files_count = "3".into();
+    assert_eq!(notes(&case)[0].1, "Learner Files Count is 3, the list of URLs holds 2");
+}
+
+#[test]
+fn text_that_was_misread_is_noted_by_its_columns_and_stored_as_it_came() {
+    let mut case = Case::good();
+    case.cells().first_name = "BjÃ¶rn".into();
+    case.cells().learner_email = "bjÃ¶rn@example.org".into();
+    case.cells().course_title = "Learning â€“ and more".into();
+    case.cells().learner_file_names = "rÃ©sumÃ©.docx, notes.pdf".into();
+    let migration = case.migrate();
+    assert_eq!(migration.first_name, "BjÃ¶rn");
+    assert_eq!(
+        notes(&case),
+        [(
+            NoteCode::TextMisread,
+            "looks like UTF-8 read as Windows-1252: First Name, Learner Email, Course Title, Learner File Names".into()
+        )]
+    );
+}
+
+proptest! {
+    #[test]
+    fn what_a_row_becomes_does_not_depend_on_the_order_of_the_warehouses_rows(
+        marks in prop::collection::vec(0_u8..100, 4),
+        order in Just((0..6).collect::<Vec<usize>>()).prop_shuffle(),
+        unknown in any::<bool>(),
+    ) {
+        let mut case = Case::good();
+        let sections = ["Question 10", "Question 2", "Question 1", "Essay"];
+        case.catalogue.assessments = vec![crate::support::rows::assessment("5HR03 PQ 24_01", "5HR03_24", &sections)];
+        let mut scores: Vec<_> = sections
+            .iter()
+            .zip(&marks)
+            .map(|(label, mark)| {
+                let mut score = case.facts.scores[0].clone();
+                score.label = text(label);
+                score.score = text(&mark.to_string());
+                score
+            })
+            .collect();
+        scores.push(scores[1].clone());
+        scores.push(scores[3].clone());
+        if unknown {
+            scores[4].label = text("Question 7");
+            scores[5].label = text("Question 8");
+        }
+        case.facts.scores = scores.clone();
+        let expected = case.decide();
+        case.facts.scores = order.iter().map(|place| scores[*place].clone()).collect();
+        prop_assert_eq!(case.decide(), expected);
+    }
 }

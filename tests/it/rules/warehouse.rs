@@ -266,7 +266,7 @@ pub const ROWS: &[Row] = &[
     (
         "an empty score",
         |c| *c.score() = Score::default(),
-        Fails(ScoreIncomplete, "ScoreLabelCorrected (blank), Score (blank)"),
+        Fails(ScoreIncomplete, "Score (blank), ScoreLabelCorrected (blank)"),
     ),
     (
         "two scores with a fault each",

@@ -47,8 +47,9 @@ impl Case {
         self.row.mapping = MappingState::Found(mapping);
     }
 
-    /// Lists in cells as they came: learner's names and URLs.
+    /// Lists in cells as they came: learner's names and URLs; the count column says nothing of them.
     pub fn learner(&mut self, names: &str, urls: &str) {
+        self.row.cells.learner_files_count.clear();
         self.row.cells.learner_file_names = names.into();
         self.row.cells.learner_blob_urls = urls.into();
     }
@@ -103,6 +104,8 @@ fn good_row() -> QueuedRow {
             course_title: "People Practice".into(),
             rogo_user_id: "u-1".into(),
             rogo_user_name: "alee".into(),
+            learner_files_count: "2".into(),
+            marker_files_count: "1".into(),
             learner_file_names: "essay.docx, notes.pdf".into(),
             learner_blob_urls: format!("{SOURCE}/1700000000000_e.docx,{SOURCE}/1700000000001_n.pdf"),
             marker_blob_urls: format!("{SOURCE}/f.docx"),

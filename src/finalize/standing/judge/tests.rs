@@ -31,6 +31,7 @@ fn plan() -> Plan {
         target: String::new(),
         warehouse: String::new(),
         facts_files: false,
+        reported: None,
         settings: BTreeMap::new(),
         trial: None,
     }
@@ -94,6 +95,7 @@ impl Run {
             release: "r".into(),
             namespace: "ns".into(),
             chart: Some("oci://a/b".into()),
+            values_prefix: String::new(),
             epoch: None,
             jobs: Vec::new(),
         });
@@ -101,7 +103,7 @@ impl Run {
         jobs.epoch = Some(epoch.into());
         let name = format!("r-{component}");
         let (component, epoch) = (component.into(), epoch.into());
-        jobs.jobs.push(RunJob { name, component, epoch, state, last_word: None });
+        jobs.jobs.push(RunJob { name, component, epoch, state, obstacles: Vec::new(), last_word: None });
         self
     }
 
