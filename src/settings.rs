@@ -4,7 +4,10 @@ use std::{fmt, path::PathBuf, time::Duration};
 
 use url::Url;
 
-use crate::domain::{Dialect, ShardIndex};
+use crate::{
+    domain::{Dialect, FailCode, ShardIndex, text::trim},
+    run::ids::{Epoch, RunName},
+};
 
 mod table;
 mod source;
@@ -39,10 +42,10 @@ pub struct Settings {
     pub run_store: Place,
     /// The account of `target` and `run_store`.
     pub account: AccountSettings,
-    /// `[a-z0-9-]{1,30}`.
-    pub run: String,
+    /// The run's name.
+    pub run: RunName,
     /// Epoch of the plan, set by the chart.
-    pub epoch: String,
+    pub epoch: Epoch,
     /// Where the results are copied to.
     pub out: PathBuf,
     /// The organisation.
@@ -73,7 +76,7 @@ pub struct StoreSettings {
     /// Its account.
     pub account: AccountSettings,
     /// The run's name.
-    pub run: String,
+    pub run: RunName,
     /// How long to wait for the plan.
     pub wait_plan: Duration,
     /// Where the run's Jobs are; `None`: where the cluster's context is.
@@ -90,11 +93,11 @@ pub enum Secret {
 }
 
 impl Secret {
-    /// The secret as it is now, without a trailing line break.
+    /// The secret as it is now, without blanks around it: files and encoders leave line breaks behind.
     pub fn read(&self) -> std::io::Result<String> {
         match self {
-            Self::Value(value) => Ok(value.clone()),
-            Self::File(path) => Ok(std::fs::read_to_string(path)?.trim_end_matches(['\r', '\n']).to_owned()),
+            Self::Value(value) => Ok(trim(value).to_owned()),
+            Self::File(path) => Ok(trim(&std::fs::read_to_string(path)?).to_owned()),
         }
     }
 }
@@ -253,13 +256,15 @@ pub enum MarkerOnly {
     Migrate,
 }
 
-/// What a trial run takes.
+/// What a trial, or a later run over a failure CSV, takes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trial {
     /// The newest so many rows.
     pub limit: Option<u64>,
     /// A file of attempt ids, one a line.
     pub attempts: Option<PathBuf>,
+    /// Rows whose Error begins with one of these; empty: all.
+    pub codes: Vec<FailCode>,
 }
 
 /// How the work is done.

@@ -12,6 +12,9 @@ pub struct PlanFlags {
     /// Only the attempt ids of this file, one a line
     #[arg(long, value_name = "FILE", help_heading = "A trial")]
     pub attempts: Option<String>,
+    /// Only the rows of a failure CSV whose Error begins with one of these codes, as file_missing,unavailable
+    #[arg(long, value_name = "CODE,…", help_heading = "A trial")]
+    pub code: Option<String>,
     /// Number of shards [env: ROGO_SHARDS] [default: 1]
     #[arg(long, value_name = "N", help_heading = "Shards")]
     pub shards: Option<String>,

@@ -68,8 +68,8 @@ impl Reader<'_> {
         let run_store = self.required(&t::RUN_STORE, parse::place);
         let azure = matches!(warehouse, Some(WarehouseSettings::Export(Place::Azure { .. })));
         let account = self.account(azure || self.any_place_in_azure());
-        let run = self.required(&t::RUN, |text| parse::name(text, 30));
-        let epoch = self.required(&t::EPOCH, |text| parse::name(text, 63));
+        let run = self.required(&t::RUN, parse::id);
+        let epoch = self.required(&t::EPOCH, parse::id);
         let out = self.required(&t::OUT, parse::path);
         let organisation = self.organisation();
         let rules = self.rules();
@@ -105,7 +105,7 @@ impl Reader<'_> {
     fn store_settings(&mut self) -> Option<StoreSettings> {
         let run_store = self.required(&t::RUN_STORE, parse::place);
         let account = self.account(matches!(run_store, Some(Place::Azure { .. })));
-        let run = self.required(&t::RUN, |text| parse::name(text, 30));
+        let run = self.required(&t::RUN, parse::id);
         let wait_plan = self.wait_plan();
         Some(StoreSettings {
             run_store: run_store?,
@@ -135,8 +135,11 @@ impl Reader<'_> {
     fn warehouse(&mut self) -> Option<WarehouseSettings> {
         let by_flag = |origin: &Origin| matches!(origin, Origin::Flag(_));
         let flag_given = self.sources.find(&t::WAREHOUSE).is_some_and(|given| by_flag(&given.origin));
-        if !flag_given && let Some((secret, text)) = self.secret(&t::WAREHOUSE_CONNECTION, |_| Ok(())) {
-            if text.starts_with("file://") || text.starts_with("az://") {
+        if !flag_given
+            && let Some((secret, text)) =
+                self.secret(&t::WAREHOUSE_CONNECTION, parse::warehouse_connection_string)
+        {
+            if parse::is_folder(&text) {
                 let place = parse::place(&text).map_err(|expected| {
                     self.problems.push(format!("{}: {expected}", t::WAREHOUSE_CONNECTION.ways()));
                 });
@@ -172,7 +175,7 @@ impl Reader<'_> {
     fn source(&mut self) -> Option<SourceSettings> {
         let allow = self.list(&t::SOURCE_ALLOW, parse::source_prefix);
         let auth = self.required(&t::SOURCE_AUTH, parse::choice);
-        let connection_string = self.secret(&t::SOURCE_CONNECTION, |_| Ok(()));
+        let connection_string = self.secret(&t::SOURCE_CONNECTION, parse::storage_connection_string);
         Some(SourceSettings {
             allow: allow?,
             auth: auth?,
@@ -181,8 +184,9 @@ impl Reader<'_> {
     }
 
     fn account(&mut self, needed: bool) -> AccountSettings {
-        let connection_string = self.secret(&t::ACCOUNT_CONNECTION, |_| Ok(())).map(|(secret, _)| secret);
-        let account_url = self.optional(&t::ACCOUNT_URL, parse::web_url);
+        let connection_string =
+            self.secret(&t::ACCOUNT_CONNECTION, parse::storage_connection_string).map(|(secret, _)| secret);
+        let account_url = self.optional(&t::ACCOUNT_URL, parse::account_url);
         if connection_string.is_some() && account_url.is_some() {
             self.problems.push(format!(
                 "{} and {} both name the account of target and run store: leave one of them",
@@ -245,6 +249,10 @@ impl Reader<'_> {
         Trial {
             limit: self.optional(&t::LIMIT, |text| parse::number(text, &(1..=u64::MAX))),
             attempts: self.optional(&t::ATTEMPTS, parse::path),
+            codes: match self.sources.find(&t::CODE) {
+                Some(_) => self.list(&t::CODE, parse::fail_code).unwrap_or_default(),
+                None => Vec::new(),
+            },
         }
     }
 

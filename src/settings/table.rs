@@ -127,6 +127,7 @@ settings! {
         Setting::new("warehouse_time_zone").env("ROGO_WAREHOUSE_TIME_ZONE").default("UTC");
     LIMIT = Setting::new("limit").otherwise("all rows");
     ATTEMPTS = Setting::new("attempts").otherwise("all rows");
+    CODE = Setting::new("code").list().otherwise("all rows");
     SHARDS = Setting::new("shards").env("ROGO_SHARDS").default("1");
     PARALLELISM = Setting::new("parallelism").env("ROGO_PARALLELISM").default("1");
     SHARD = Setting::new("shard").env("JOB_COMPLETION_INDEX");

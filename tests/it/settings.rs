@@ -11,7 +11,7 @@ use std::{
 
 use rogo_migrate::{
     exit::{Exit, Stop},
-    plan::pinned_settings,
+    run::pins::pinned_settings,
     settings::{Flags, Settings, Sources, StoreSettings},
 };
 
@@ -64,6 +64,13 @@ impl Given {
         let flags = Flags::default().with(&self.flags);
         let config = self.config.as_deref().map(|text| ("rogo.toml", text));
         Settings::load(&Sources::new(flags, self.environment, config)?)
+    }
+
+    /// As [`Self::refusal`], of a value that is no secret.
+    fn refusal_of_any(self) -> String {
+        let stop = self.load().expect_err("refused");
+        assert_eq!(stop.exit, Exit::Usage);
+        stop.message
     }
 
     fn refusal(self) -> String {

@@ -45,6 +45,7 @@ fn every_setting_of_the_contract_is_there_and_no_other() {
         --warehouse-time-zone ROGO_WAREHOUSE_TIME_ZONE UTC
         --limit - -
         --attempts - -
+        --code - -
         --shards ROGO_SHARDS 1
         --parallelism ROGO_PARALLELISM 1
         --shard JOB_COMPLETION_INDEX -
