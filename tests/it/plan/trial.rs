@@ -1,6 +1,6 @@
 //! `--dry-run`, `--limit` and `--attempts`.
 
-use rogo_migrate::{domain::Facts, exit::Exit, plan::PlanState};
+use rogo_migrate::{domain::Facts, domain::FailCode, exit::Exit, plan::PlanState};
 
 use super::{World, five, numbers};
 
