@@ -389,7 +389,7 @@ fn after_header(text: &str, row: impl Fn(usize) -> String) -> Vec<u8> {
 }
 
 fn quoted(text: &str) -> String {
-    text.lines().map(|row| format!("\"{}\"\n", row.replace(',', "\",\""))).collect()
+    text.lines().map(|row| format!("\"{}\"\n", row.replace(',', "\",\""))).collect::<Vec<_>>().concat()
 }
 
 #[test]
@@ -542,7 +542,7 @@ fn an_escaping_backslash_is_undone_in_the_tables_if_it_is_said() {
 
 #[test]
 fn ids_that_are_none_are_named_by_the_first_five_and_counted() {
-    let rows: String = (0..9).map(|n| format!("1.0E+0{n},Question 1,1,,,\n")).collect();
+    let rows = (0..9).map(|n| format!("1.0E+0{n},Question 1,1,,,\n")).collect::<Vec<_>>().concat();
     let said = read_with(Scores, format!("{SCORES}{rows}").as_bytes(), &Dialect::default()).unwrap_err();
     for part in ["9 of 11 rows", "\"AttemptId\"", "line 4 \"1.0E+00\"", "line 8 \"1.0E+04\", …; "] {
         assert!(said.contains(part), "{part}: {said}");
@@ -615,7 +615,9 @@ proptest! {
                 row[index].clone_from(text);
             }
             let mut writer = csv::WriterBuilder::new().quote_style(csv::QuoteStyle::Always).from_writer(Vec::new());
-            rows.iter().for_each(|row| writer.write_record(row).unwrap());
+            for row in &rows {
+                writer.write_record(row).unwrap();
+            }
             std::fs::write(folder.path().join(file.name()), writer.into_inner().unwrap()).unwrap();
         }
         let read = read(folder.path(), &Dialect::default()).unwrap();
