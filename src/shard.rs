@@ -166,7 +166,8 @@ pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
     let queue = inputs.pace.at_start(Service::RunStore, open).await.map_err(Trouble::of_one_shard)?;
     let workers = inputs.workers.len();
     let chunk_rows = feed::chunk_rows(rows.saturating_sub(inputs.recorded.books.rows()), workers);
-    let recorder = Recorder::new(inputs.store.clone(), inputs.index, &inputs.writer, inputs.flush);
+    let recorder =
+        Recorder::new(inputs.store.clone(), &inputs.plan.id, inputs.index, &inputs.writer, inputs.flush);
     let (outcomes, to_record) = mpsc::channel(OUTCOMES_WAITING);
     let shard = Arc::new(Shard {
         writers: Writers::new(inputs.store.clone()),

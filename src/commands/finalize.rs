@@ -12,10 +12,12 @@ use crate::{
     domain::Books,
     exit::{End, Exit, Stop},
     finalize::{FinalizeContext, InputRow, InputRows, books::Totals, results},
-    inputs::CsvReader,
+    inputs::{CsvReader, SubmissionColumns},
     ports::{Fault, Target},
     run::{
-        Missing, Plan, RunStore, StageLatency, Summary, names,
+        Missing, Plan, RunStore, StageLatency, Summary,
+        lock::LockedRun,
+        names,
         pins::{Present, differences},
     },
     settings::Settings,
@@ -92,18 +94,20 @@ pub async fn merge(settings: &Settings, store: &RunStore, plan: &Plan) -> Result
     unchanged(&target.session().await.map_err(after_the_plan)?)?;
     let inputs = connect::inputs(settings)?;
     let totals = crate::finalize::finalize(&FinalizeContext {
-        store,
-        plan,
+        run: LockedRun {
+            store,
+            plan,
+            target: &target,
+            fence: &connect::fence(settings, plan, "finalize"),
+            deadline: settings.work.give_up_after.min(WAIT_FOR_LOCK),
+        },
         files: &files,
-        target: &target,
-        fence: &connect::fence(settings, plan, "finalize"),
-        deadline: settings.work.give_up_after.min(WAIT_FOR_LOCK),
         open_input: &|| {
             let inputs = inputs.clone();
             async move {
-                let (reader, _) = inputs.submissions().await?;
+                let (reader, columns) = inputs.submissions().await?;
                 let encoding = inputs.encoding;
-                Ok(Box::new(Submissions { reader, encoding, ended: false }) as Box<dyn InputRows>)
+                Ok(Box::new(Submissions { reader, columns, encoding, ended: false }) as Box<dyn InputRows>)
             }
             .boxed()
         },
@@ -150,7 +154,18 @@ async fn tell(settings: &Settings, store: &RunStore, plan: &Plan, totals: &Total
         .map_err(|error| Stop::new(Exit::Bug, format!("the summary cannot be written as JSON: {error}")))?;
     results::publish_document(store, Some(&settings.out), names::SUMMARY, &text, "application/json").await?;
     summary.print();
-    incomplete.map_or_else(|| Ok(End::done(summary.in_a_line())), Err)
+    match (incomplete, &totals.unswept) {
+        (Some(incomplete), _) => Err(incomplete),
+        (None, Some(fault)) => {
+            let message = format!(
+                "{}; the results stand, but blobs that killed processes left could not be removed: {fault}; run finalize \
+                 again",
+                summary.in_a_line()
+            );
+            Err(Stop::new(Exit::Temporary, message))
+        }
+        (None, None) => Ok(End::done(summary.in_a_line())),
+    }
 }
 
 /// Where a person finds a result: a pod's own folder is gone with the pod.
@@ -201,6 +216,7 @@ fn next_command(settings: &Settings, totals: &Totals) -> String {
 /// The submissions CSV, read again for its failed rows.
 struct Submissions {
     reader: CsvReader,
+    columns: SubmissionColumns,
     encoding: Option<&'static Encoding>,
     ended: bool,
 }
@@ -216,12 +232,13 @@ impl InputRows for Submissions {
     }
 
     async fn next(&mut self) -> Result<Option<InputRow>, Stop> {
-        let Some(cells) = self.reader.next().await?.map(|record| record.iter().map(str::to_owned).collect())
-        else {
+        let Some(record) = self.reader.next().await? else {
             self.ended = true;
             return Ok(None);
         };
-        Ok(Some(InputRow { number: self.reader.rows(), cells }))
+        let attempt = self.columns.attempt_id(record).parse().ok();
+        let cells = record.iter().map(str::to_owned).collect();
+        Ok(Some(InputRow { number: self.reader.rows(), attempt, cells }))
     }
 
     fn sha256(&self) -> Option<String> {

@@ -148,7 +148,7 @@ pub async fn sample(
     }
     let mut urls = Vec::new();
     for index in eligible {
-        let row = draft.queued(index).map_err(super::spool::no_room)?;
+        let row = draft.queued(index)?;
         urls.extend(first_allowed(&row.cells.learner_blob_urls, &settings.source.allow));
         if urls.len() == SAMPLED_FILES {
             break;

@@ -220,21 +220,35 @@ async fn whatever_changed_is_named_and_refused_with_78() {
 }
 
 #[tokio::test]
-async fn a_target_without_the_rows_that_were_recorded_is_another_database() {
+async fn a_target_without_most_of_the_rows_that_were_recorded_is_another_database() {
     let mut world = five();
+    let plan = world.make().await.unwrap().plan;
+    let segment = fakes::segment(&plan.id, &["rogo_1_a", "rogo_2_b", "rogo_3_c"]);
+    world.documents.put_text("trial/segments/0/aaaaaaaaaaaa-00000000.jsonl", &segment);
+    world.target.launch_ids = vec!["rogo_1_a".into(), "rogo_2_b".into(), "rogo_3_c".into()];
     world.make().await.unwrap();
-    world
-        .documents
-        .put_text("trial/segments/0/aaaaaaaaaaaa-00000000.jsonl", &fakes::segment(&["rogo_1_a", "rogo_2_b"]));
     world.target.launch_ids = vec!["rogo_1_a".into(), "rogo_2_b".into()];
     world.make().await.unwrap();
     world.target.launch_ids = vec!["rogo_1_a".into()];
     let stop = world.make().await.unwrap_err();
     assert_eq!(stop.exit, Exit::Configuration);
     assert!(
-        stop.message.contains("1 of 2 looked-up rows") && stop.message.contains("another database"),
+        stop.message.contains("2 of 3 looked-up rows") && stop.message.contains("another database"),
         "{stop}"
     );
+}
+
+#[tokio::test]
+async fn a_plan_of_another_format_is_refused_in_a_sentence() {
+    let world = five();
+    world.make().await.unwrap();
+    let text = world.documents.text("trial/plan.json");
+    for (other, found) in [("", "names no format"), ("\"format\": 1,", "has format 1")] {
+        world.documents.put_text("trial/plan.json", &text.replace("\"format\": 2,", other));
+        let stop = world.make().await.unwrap_err();
+        assert_eq!(stop.exit, Exit::Configuration);
+        assert!(stop.message.contains(found) && stop.message.contains("another name (--run)"), "{stop}");
+    }
 }
 
 #[tokio::test]

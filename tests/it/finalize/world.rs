@@ -10,7 +10,7 @@ use rogo_migrate::{
     exit::Stop,
     finalize::{FinalizeContext, InputRow, InputRows, books::Totals, finalize},
     ports::Blobs,
-    run::{DoneMarker, FORMAT, RunName},
+    run::{DoneMarker, FORMAT, RunName, lock::LockedRun, segments::SegmentDraft},
     run::{Plan, RULES_VERSION, RunStore, ShardPlan, names},
     shard::record::Recorder,
 };
@@ -52,7 +52,7 @@ impl World {
     pub fn of_csv(csv: String, rows: u64, shards: u32) -> Self {
         let journal = Journal::default();
         let run_blobs = InMemoryBlobs::new("run", journal.clone());
-        let plan = plan(&csv, rows, shards);
+        let mut plan = plan(&csv, rows, shards);
         let mut queues: BTreeMap<ShardIndex, String> =
             (0..shards).map(|i| (ShardIndex(i), String::new())).collect();
         for (place, number) in (1..=rows).rev().enumerate() {
@@ -60,6 +60,7 @@ impl World {
             writeln!(queue, "{{\"number\":{number},\"cells\":{{}}}}").unwrap();
         }
         for (shard, queue) in queues {
+            plan.shards[shard.0 as usize].queue_sha256 = sha256(queue.as_bytes());
             run_blobs.insert(&format!("rogo/{}", names::queue(&plan.id, shard)), queue);
             run_blobs.insert(&format!("rogo/{}", names::facts(&plan.id, shard)), "{}\n");
         }
@@ -98,7 +99,7 @@ impl World {
 
     /// A recorder of process `writer` in the shard.
     pub fn recorder(&self, shard: ShardIndex, writer: &str) -> Recorder {
-        Recorder::new(self.store.clone(), shard, &writer.parse().unwrap(), FLUSH)
+        Recorder::new(self.store.clone(), &self.plan.id, shard, &writer.parse().unwrap(), FLUSH)
     }
 
     /// Marks the shard as done.
@@ -131,16 +132,33 @@ impl World {
             Box::pin(async { Ok(input) }) as futures_util::future::BoxFuture<'_, _>
         };
         let context = FinalizeContext {
-            store: &self.store,
-            plan: &self.plan,
+            run: self.locked(),
             files: &files,
-            target: &self.target,
-            fence: &self.fence,
-            deadline: Duration::from_secs(1),
             open_input: &open_input,
             out: Some(&self.out_path),
         };
         finalize(&context).await
+    }
+
+    /// The run, for whatever takes its lock.
+    pub fn locked(&self) -> LockedRun<'_> {
+        LockedRun {
+            store: &self.store,
+            plan: &self.plan,
+            target: &self.target,
+            fence: &self.fence,
+            deadline: Duration::from_secs(1),
+        }
+    }
+
+    /// Puts a segment with these outcomes into the run store, as writer A of `plan` would have written it.
+    pub fn put_segment(&self, plan: &str, shard: u32, outcomes: &[Outcome]) {
+        let mut draft = SegmentDraft::new(&plan.parse().unwrap(), ShardIndex(shard), &TRY_A.parse().unwrap());
+        for outcome in outcomes {
+            draft.push(outcome).unwrap();
+        }
+        let name = format!("rogo/segments/{shard}/{TRY_A}-00000000.jsonl");
+        self.run_blobs.insert(&name, draft.take().unwrap().to_vec());
     }
 
     /// A result, which must be the same in the run store and in the out folder.
@@ -225,6 +243,7 @@ impl InputRows for CsvText {
         self.ended = record.is_none();
         Ok(record.map(|record| InputRow {
             number: self.number,
+            attempt: record.get(0).and_then(|cell| cell.parse().ok()),
             cells: record.iter().map(str::to_owned).collect(),
         }))
     }

@@ -14,6 +14,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream, stream::BoxStream};
 use rogo_migrate::{
+    domain::ShardIndex,
     domain::{
         AttemptId, Catalogue, FactRow, Facts, Fate, Migrated, Migration, Outcome, Report, Score,
         TargetIdentity, Value,
@@ -22,6 +23,7 @@ use rogo_migrate::{
         BlobInfo, BlobReader, Blobs, Committed, CopiedFile, CopyGrant, Existing, Fault, FaultKind,
         HeldSubmission, PutOptions, Service, Source, Stored, Target, Upload, Warehouse, WarehouseShape,
     },
+    run::{PlanId, segments::SegmentDraft},
     settings::{
         DatabaseAuth, DatabaseSettings, InputLocation, InputSettings, MarkerOnly, Organisation, Place,
         RuleSettings, Secret, Settings, SourceAuth, SourceSettings, Trial, WarehouseSettings, WorkSettings,
@@ -290,8 +292,8 @@ impl Target for FakeTarget {
     }
 }
 
-/// A segment that records these launch ids as migrated.
-pub fn segment(launch_ids: &[&str]) -> String {
+/// A segment of shard 0 that records these launch ids as migrated.
+pub fn segment(plan: &PlanId, launch_ids: &[&str]) -> String {
     let outcome = |launch_id: &&str| Outcome {
         row: 1,
         attempt: None,
@@ -310,7 +312,11 @@ pub fn segment(launch_ids: &[&str]) -> String {
             ..Migrated::default()
         }),
     };
-    launch_ids.iter().map(|id| serde_json::to_string(&outcome(id)).unwrap() + "\n").collect()
+    let mut draft = SegmentDraft::new(plan, ShardIndex(0), &"aaaaaaaaaaaa".parse().unwrap());
+    for launch_id in launch_ids {
+        draft.push(&outcome(launch_id)).unwrap();
+    }
+    String::from_utf8(draft.take().unwrap().to_vec()).unwrap()
 }
 
 /// Settings of a run named `trial`, in one shard.
