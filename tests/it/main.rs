@@ -6,6 +6,7 @@ mod architecture;
 mod rules;
 mod inputs;
 mod plan;
+mod shard;
 mod warehouse;
 mod blobs;
 mod postgres;

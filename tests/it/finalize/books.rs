@@ -7,7 +7,7 @@ use rogo_migrate::{
     watch::rerun::Rerun,
 };
 
-use super::world::{TRY_A, World, failed, migrated, skipped};
+use crate::support::world::{TRY_A, World, failed, migrated, skipped};
 
 const RERUN: &str = "rogo-migrate resume --run rogo --run-store az://runs";
 

@@ -10,7 +10,7 @@ use rogo_migrate::{
     run::segments::recorded,
 };
 
-use super::world::{TRY_A, TRY_B, World, failed, migrated, skipped};
+use crate::support::world::{TRY_A, TRY_B, World, failed, migrated, skipped};
 
 async fn merge(world: &World) -> Vec<Outcome> {
     let merged = Merged::gather(&world.store, &world.plan).await.unwrap();

@@ -2,33 +2,21 @@
 
 use std::time::Duration;
 
-use futures_util::TryStreamExt;
 use rogo_migrate::{
     domain::{FailCode, Outcome, ShardIndex},
-    ports::{Fault, FaultKind},
-    run::segments::{recorded, segments},
+    ports::FaultKind,
+    run::segments::recorded,
     shard::record::Recorder,
 };
 use tokio::sync::mpsc;
 
-use super::world::{FLUSH, TRY_A, TRY_B, World, failed, migrated, skipped};
-use crate::support::memory::Strike;
+use crate::support::fakes::Strike;
+use crate::support::world::{FLUSH, TRY_A, TRY_B, World, failed, migrated, skipped};
 
 const SHARD: ShardIndex = ShardIndex(0);
 
-async fn outcomes_read(world: &World) -> Result<Vec<Outcome>, Fault> {
-    let mut outcomes = Vec::new();
-    let mut found = segments(&world.store, &world.plan, Some(SHARD));
-    while let Some(segment) = found.try_next().await? {
-        for outcome in segment.outcomes() {
-            outcomes.push(outcome?);
-        }
-    }
-    Ok(outcomes)
-}
-
 async fn rows_read(world: &World) -> Vec<u64> {
-    let outcomes = outcomes_read(world).await.unwrap();
+    let outcomes = world.read_segments(SHARD).await.unwrap();
     outcomes.iter().map(|outcome| outcome.row).collect()
 }
 
@@ -41,7 +29,7 @@ async fn every_outcome_reads_back_in_the_order_in_which_it_was_recorded() {
     let world = World::new(3, 1);
     let outcomes = [migrated(3, 1), failed(2, 2, FailCode::FileMissing), skipped(1, 3)];
     world.record(TRY_A, &outcomes).await;
-    let read = outcomes_read(&world).await.unwrap();
+    let read = world.read_segments(SHARD).await.unwrap();
     assert_eq!(read, outcomes);
 }
 
@@ -167,7 +155,7 @@ async fn a_damaged_segment_is_named_with_its_line() {
         let whole = world.run_blobs.text(NAME).unwrap();
         let (origin, outcome) = whole.split_at(whole.find('\n').unwrap() + 1);
         world.run_blobs.insert(NAME, text.replace("ORIGIN", origin).replace("OUTCOME", outcome));
-        let read = outcomes_read(&world).await;
+        let read = world.read_segments(SHARD).await;
         let fault = read.unwrap_err();
         assert_eq!(fault.kind, FaultKind::Corrupt);
         assert!(

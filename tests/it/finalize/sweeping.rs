@@ -9,7 +9,7 @@ use rogo_migrate::{
     ports::Blobs,
 };
 
-use super::world::{TRY_A, TRY_B, World, migrated};
+use crate::support::world::{TRY_A, TRY_B, World, migrated};
 
 /// One row, migrated by writer A, which was killed: it left one named and two orphaned blobs.
 async fn world_with_orphans() -> World {
@@ -17,7 +17,7 @@ async fn world_with_orphans() -> World {
     world.register(TRY_A);
     world.record(TRY_A, &[migrated(1, 1)]).await;
     world.files.insert("LTI_Uploads/aaaaaaaaaaaa/1_1_named.pdf", "named");
-    world.target.blob_names.lock().unwrap().insert("LTI_Uploads/aaaaaaaaaaaa/1_1_named.pdf".into());
+    world.target.name_blob("rogo_1_x", "LTI_Uploads/aaaaaaaaaaaa/1_1_named.pdf");
     world.files.insert("LTI_Uploads/aaaaaaaaaaaa/1_2_orphan.pdf", "12345");
     world.files.insert("Marker_files/aaaaaaaaaaaa/1_3_orphan.docx", "123");
     world
@@ -55,7 +55,7 @@ async fn retired_marks_stand_before_anything_is_read_or_deleted_and_the_lock_bef
     world.register(TRY_B);
     world.finalize().await.unwrap();
     let entries = world.journal.entries();
-    let at = |wanted: &str| entries.iter().position(|entry| entry.contains(wanted)).expect(wanted);
+    let at = |wanted: &str| world.journal.at(wanted);
     let last = |wanted: &str| entries.iter().rposition(|entry| entry.contains(wanted)).expect(wanted);
     let marks = [at("put rogo/retired/aaaaaaaaaaaa"), at("put rogo/retired/bbbbbbbbbbbb")];
     let last_put = at("run: put rogo/segments");
@@ -106,7 +106,8 @@ async fn against_another_database_nothing_is_deleted_published_or_retired() {
     let world = world_with_orphans().await;
     world.record(TRY_B, &[migrated(1, 1), Outcome { row: 1, ..migrated(2, 1) }]).await;
     let (before, documents) = (world.files.names(), world.run_blobs.names());
-    world.target.lacks.lock().unwrap().extend(["rogo_1_x".into(), "rogo_2_x".into()]);
+    world.target.lose("rogo_1_x");
+    world.target.lose("rogo_2_x");
     let files: Arc<dyn Blobs> = Arc::new(world.files.clone());
     let deleted = delete_orphans(&world.locked(), &files).await;
     for stop in [world.finalize().await.unwrap_err(), deleted.unwrap_err()] {
@@ -119,7 +120,7 @@ async fn against_another_database_nothing_is_deleted_published_or_retired() {
 #[tokio::test]
 async fn a_single_row_that_was_deleted_in_the_application_does_not_stop_the_merge() {
     let world = world_with_orphans().await;
-    world.target.lacks.lock().unwrap().insert("rogo_1_x".into());
+    world.target.lose("rogo_1_x");
     assert_eq!(world.finalize().await.unwrap().books.migrated, 1);
 }
 
