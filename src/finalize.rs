@@ -15,7 +15,7 @@ use futures_util::future::BoxFuture;
 
 use crate::{
     domain::AttemptId,
-    exit::Stop,
+    exit::{Moment, Stop},
     ports::Blobs,
     run::lock::{LockedRun, Quiet},
 };
@@ -68,7 +68,12 @@ pub struct FinalizeContext<'a> {
 
 /// Merges, checks, writes, then sweeps. Rows without an outcome are no error of this function:
 /// [`Totals::incomplete`] turns them into the way the process ends. Nor is a sweep that fails: the results stand.
+/// Credentials that are refused meanwhile are being rotated: 75.
 pub async fn finalize(context: &FinalizeContext<'_>) -> Result<Totals, Stop> {
+    merge(context).await.map_err(|stop| stop.at(Moment::AfterPlan))
+}
+
+async fn merge(context: &FinalizeContext<'_>) -> Result<Totals, Stop> {
     let began = Instant::now();
     let LockedRun { store, plan, target, .. } = context.run;
 

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     domain::{Books, Outcome, ShardIndex},
-    exit::{Exit, Stop},
+    exit::{Exit, Moment, Stop},
     ports::{Blobs, Fault, FaultKind, Service, Target, Warehouse},
     report::progress::Progress,
     rules::{CatalogueIndex, RuleConfig},
@@ -121,10 +121,8 @@ pub struct Shard {
 impl Shard {
     /// Ends the process: the first reason counts. Returns a copy of it for the caller's own `Err`. From the first row
     /// on, what ends this shard ends no other: 78 would end them all.
-    fn end(&self, mut stop: Stop) -> Stop {
-        if stop.exit == Exit::Configuration {
-            stop.exit = Exit::DataRefused;
-        }
+    fn end(&self, stop: Stop) -> Stop {
+        let stop = stop.at(Moment::AfterFirstRow);
         let copy = Stop::new(stop.exit, stop.message.clone());
         self.ended_by.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(stop);
         self.stop.cancel();

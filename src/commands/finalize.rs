@@ -10,10 +10,10 @@ use futures_util::FutureExt;
 use crate::{
     adapters::kubernetes::ClusterJob,
     domain::Books,
-    exit::{End, Exit, Stop},
+    exit::{End, Exit, Moment, Stop},
     finalize::{FinalizeContext, InputRow, InputRows, books::Totals, results},
     inputs::{CsvReader, SubmissionColumns},
-    ports::{Fault, Target},
+    ports::Target,
     run::{
         Missing, Plan, RunStore, StageLatency, Summary,
         lock::LockedRun,
@@ -41,11 +41,7 @@ pub async fn run(settings: &Settings) -> Result<End, Stop> {
         Some(job) => await_shards(settings, &store, job).await?,
         None => patiently(settings, async || standing_plan(&store).await).await?,
     };
-    patiently(settings, async || {
-        connect::not_rolled_back(&store).await?;
-        merge(settings, &store, &plan).await
-    })
-    .await
+    patiently(settings, async || merge(settings, &store, &plan).await).await
 }
 
 pub(super) async fn standing_plan(store: &RunStore) -> Result<Plan, Stop> {
@@ -85,13 +81,19 @@ async fn await_shards(settings: &Settings, store: &RunStore, job: &str) -> Resul
     Ok(plan)
 }
 
-/// Merges a plan whose shards have ended. `run` calls it last.
+/// Merges a plan whose shards have ended. `run` calls it last. The plan was let in, so credentials that are refused
+/// now are being rotated: 75.
 pub async fn merge(settings: &Settings, store: &RunStore, plan: &Plan) -> Result<End, Stop> {
+    merge_and_tell(settings, store, plan).await.map_err(|stop| stop.at(Moment::AfterPlan))
+}
+
+async fn merge_and_tell(settings: &Settings, store: &RunStore, plan: &Plan) -> Result<End, Stop> {
+    connect::not_rolled_back(store).await?;
     let files = connect::target_blobs(settings)?;
     let target = connect::database(settings, 2, &format!("{}/finalize/{}", settings.run, std::process::id()));
-    let database = target.database().await.map_err(after_the_plan)?;
+    let database = target.database().await?;
     unchanged(&differences(plan, &Present::of(settings, &database, &files.location())))?;
-    unchanged(&target.session().await.map_err(after_the_plan)?)?;
+    unchanged(&target.session().await?)?;
     let inputs = connect::inputs(settings)?;
     let totals = crate::finalize::finalize(&FinalizeContext {
         run: LockedRun {
@@ -116,11 +118,6 @@ pub async fn merge(settings: &Settings, store: &RunStore, plan: &Plan) -> Result
     .await?;
     target.close().await;
     tell(settings, store, plan, &totals).await
-}
-
-/// The plan was let in: credentials that are refused now may be rotated just now.
-fn after_the_plan(fault: Fault) -> Stop {
-    if fault.may_pass() { Stop::new(Exit::Temporary, fault.chain()) } else { fault.into() }
 }
 
 /// Publishes `summary.json`, prints the grid, and says how the process ends.

@@ -9,8 +9,8 @@ use url::Url;
 use super::{Services, draft::Draft, facts::FactSpool};
 use crate::{
     domain::{AttemptId, text::trim},
-    exit::{Exit, Stop},
-    ports::{Blobs, Fault, FaultKind, Retry, Service, WarehouseShape},
+    exit::{Exit, Moment, Stop},
+    ports::{Blobs, Fault, FaultKind, Service, WarehouseShape},
     settings::Settings,
 };
 
@@ -32,9 +32,10 @@ impl Reasons {
     }
 
     fn fault(&mut self, fault: &Fault) {
-        match fault.kind.retry() {
-            Retry::Again | Retry::Settle => self.passing.push(fault.chain()),
-            Retry::Never => self.lasting.push(fault.chain()),
+        if Moment::BeforePlan.waits_for(&fault.kind) {
+            self.passing.push(fault.chain());
+        } else {
+            self.lasting.push(fault.chain());
         }
     }
 

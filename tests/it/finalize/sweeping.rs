@@ -1,12 +1,15 @@
 //! The sweep: orphans of retired writers of this run, and nothing else.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use rogo_migrate::{
     domain::Outcome,
     exit::Exit,
     finalize::sweep::{Orphans, delete_orphans, list_orphans},
-    ports::Blobs,
+    ports::{Blobs, FaultKind},
 };
 
 use crate::support::world::{TRY_A, TRY_B, World, migrated};
@@ -122,6 +125,33 @@ async fn a_single_row_that_was_deleted_in_the_application_does_not_stop_the_merg
     let world = world_with_orphans().await;
     world.target.lose("rogo_1_x");
     assert_eq!(world.finalize().await.unwrap().books.migrated, 1);
+}
+
+#[tokio::test]
+async fn credentials_that_are_refused_at_any_point_of_a_merge_are_temporary() {
+    for refused in 0.. {
+        let world = world_with_orphans().await;
+        let asked = AtomicUsize::new(0);
+        world.run_blobs.fail(Some(Arc::new(move |_, _| {
+            (asked.fetch_add(1, Ordering::SeqCst) == refused).then_some(FaultKind::Unauthenticated)
+        })));
+        match world.finalize().await {
+            Err(stop) => assert_eq!(stop.exit, Exit::Temporary, "operation {refused}: {stop}"),
+            Ok(_) => {
+                assert!(refused > 8, "the merge has {refused} operations only");
+                return;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_that_fails_costs_no_result() {
+    let world = world_with_orphans().await;
+    world.files.fail_all("list", FaultKind::Unavailable);
+    let totals = world.finalize().await.unwrap();
+    assert!(totals.unswept.is_some());
+    assert_eq!((totals.books.migrated, world.result("migrated.csv").lines().count()), (1, 2));
 }
 
 #[tokio::test]
