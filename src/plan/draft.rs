@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     domain::{
-        AttemptId, InputDigest, QueuedRow, ShardIndex, SubmissionIds, SubmissionRow, attempt_of_launch_id,
+        AttemptId, InputDigest, QueuedRow, ShardIndex, SubmissionIds, attempt_of_launch_id,
         text::{is_blank, trim},
     },
     exit::{Exit, Stop},

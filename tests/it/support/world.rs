@@ -14,8 +14,9 @@ use rogo_migrate::{
     ports::{Blobs, Fault, Service, Target},
     report::progress::Progress,
     run::{
-        DoneMarker, FORMAT, Plan, PlanId, RULES_VERSION, RunName, RunStore, ShardPlan, names,
+        DoneMarker, FORMAT, Plan, PlanId, RULES_VERSION, RunName, RunStore, ShardPlan,
         lock::LockedRun,
+        names,
         segments::{SegmentDraft, recorded, segments},
     },
     shard::{
