@@ -1,34 +1,25 @@
 //! Patience in a pod: the one pod of plan or finalize waits for what may pass, so that it does not use up its Job's
 //! retries.
 
-use std::time::{Duration, Instant};
-
 use tokio::time::sleep;
 
 use crate::{
     exit::{Exit, Stop},
+    ports::{Backoff, Patience},
     settings::Settings,
 };
-
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// Runs a step that may be repeated: in a pod again and again while it fails for what may pass by itself, until
 /// give-up-after since it failed first. Elsewhere a person decides.
 pub async fn patiently<T>(settings: &Settings, step: impl AsyncFn() -> Result<T, Stop>) -> Result<T, Stop> {
-    let mut failing: Option<Instant> = None;
-    let mut pause = FIRST_PAUSE;
+    let mut patience = Patience::new(Backoff::PROCESS);
     loop {
         let failed = match step().await {
             Err(failed) if failed.exit == Exit::Temporary && settings.pod.name.is_some() => failed,
             ended => return ended,
         };
-        let failing_for = failing.get_or_insert_with(Instant::now).elapsed();
-        if failing_for + pause > settings.work.give_up_after {
-            return Err(failed);
-        }
-        tracing::warn!(reason = %failed, pause_s = pause.as_secs(), "the step is tried again");
+        let Some(pause) = patience.failed(settings.work.give_up_after) else { return Err(failed) };
+        tracing::warn!(reason = %failed, pause_ms = pause.as_millis(), "the step is tried again");
         sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
