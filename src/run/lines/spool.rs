@@ -95,7 +95,7 @@ impl Spooled {
 /// A spool that deals values into buckets: they lie in pieces in one file, and one bucket at a time is read.
 pub struct Buckets {
     spool: Spool,
-    buckets: Vec<Bucket>,
+    dealt: Vec<Bucket>,
     buffered: usize,
 }
 
@@ -109,12 +109,12 @@ impl Buckets {
     /// So many empty buckets.
     pub fn new(count: usize) -> Result<Self, Fault> {
         let buckets = (0..count).map(|_| Bucket::default()).collect();
-        Ok(Self { spool: Spool::new()?, buckets, buffered: 0 })
+        Ok(Self { spool: Spool::new()?, dealt: buckets, buffered: 0 })
     }
 
     /// Keeps the value in the bucket; nothing if there is no such bucket.
     pub fn push(&mut self, bucket: usize, value: &impl Serialize) -> Result<(), Fault> {
-        let Some(bucket) = self.buckets.get_mut(bucket) else { return Ok(()) };
+        let Some(bucket) = self.dealt.get_mut(bucket) else { return Ok(()) };
         let before = bucket.buffer.len();
         push(&mut bucket.buffer, value).map_err(|error| no_room(error.into()))?;
         self.buffered += bucket.buffer.len() - before;
@@ -124,12 +124,12 @@ impl Buckets {
     /// All buckets, to be read.
     pub fn finish(mut self) -> Result<SpooledBuckets, Fault> {
         self.flush()?;
-        let pieces = self.buckets.into_iter().map(|bucket| bucket.pieces).collect();
+        let pieces = self.dealt.into_iter().map(|bucket| bucket.pieces).collect();
         Ok(SpooledBuckets { spool: self.spool.finish()?, pieces })
     }
 
     fn flush(&mut self) -> Result<(), Fault> {
-        for bucket in self.buckets.iter_mut().filter(|bucket| !bucket.buffer.is_empty()) {
+        for bucket in self.dealt.iter_mut().filter(|bucket| !bucket.buffer.is_empty()) {
             bucket.pieces.push(self.spool.append(&std::mem::take(&mut bucket.buffer))?);
         }
         self.buffered = 0;
