@@ -104,12 +104,13 @@ impl Moment {
 
     /// How a process ends for the fault, once it waits no longer: the second column.
     pub fn exit(self, kind: &FaultKind) -> Exit {
-        match kind {
-            _ if self.waits_for(kind) => Exit::Temporary,
-            // Another process merged meanwhile: the next one may write.
-            FaultKind::Fenced => Exit::Temporary,
-            _ if self == Self::AfterFirstRow => Exit::DataRefused,
-            _ => Exit::Configuration,
+        // Fenced: another process merged meanwhile, and the next one may write.
+        if self.waits_for(kind) || *kind == FaultKind::Fenced {
+            Exit::Temporary
+        } else if self == Self::AfterFirstRow {
+            Exit::DataRefused
+        } else {
+            Exit::Configuration
         }
     }
 }
@@ -169,7 +170,10 @@ mod tests {
     #[test]
     fn the_table_of_faults_waits_and_codes() {
         use Exit::{Configuration, DataRefused, Temporary};
-        use FaultKind::*;
+        use FaultKind::{
+            AnswerLost, Changed, Corrupt, Denied, Exists, Fenced, Misconfigured, NotFound, Rejected,
+            Throttled, Unauthenticated, Unavailable, Unsupported,
+        };
         let rejected = || Rejected("c".into());
         for (kind, before, after, begun) in [
             (Unavailable, Temporary, Temporary, Temporary),

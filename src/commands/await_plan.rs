@@ -34,7 +34,9 @@ pub async fn await_plan(settings: &Settings, store: &RunStore) -> Result<Plan, S
             }
             Err(fault) => {
                 let Some(limit) = patience(settings, &fault) else { return Err(fault.into()) };
-                let Some(pause) = away.failed(limit) else { return Err(given_up(away.failing_for(), &fault)) };
+                let Some(pause) = away.failed(limit) else {
+                    return Err(given_up(away.failing_for(), &fault));
+                };
                 tracing::warn!(fault = %fault.chain(), "cannot look for the plan");
                 pause
             }

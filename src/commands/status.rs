@@ -45,7 +45,11 @@ pub async fn run(settings: &StoreSettings, args: &StatusArgs) -> Result<End, Sto
                     return Ok(End { exit: verdict.exit, message: verdict.reason });
                 }
             }
-            Err(fault) if args.watch && Moment::BeforePlan.waits_for(&fault.kind) && answered.elapsed() < GIVE_UP_AFTER => {
+            Err(fault)
+                if args.watch
+                    && Moment::BeforePlan.waits_for(&fault.kind)
+                    && answered.elapsed() < GIVE_UP_AFTER =>
+            {
                 report::tell(&format!("{}; looking again", fault.chain()));
             }
             Err(fault) => return Err(fault.into()),
