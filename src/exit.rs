@@ -89,9 +89,13 @@ impl Moment {
     pub fn waits_for(self, kind: &FaultKind) -> bool {
         match kind {
             FaultKind::Unavailable | FaultKind::Throttled(_) | FaultKind::AnswerLost => true,
-            FaultKind::Unauthenticated => self != Self::BeforePlan,
+            FaultKind::Unauthenticated | FaultKind::NoRole => self != Self::BeforePlan,
             FaultKind::Denied
             | FaultKind::NotFound
+            | FaultKind::ContainerGone
+            | FaultKind::NameRefused
+            | FaultKind::Archived
+            | FaultKind::Immutable
             | FaultKind::Exists
             | FaultKind::Changed
             | FaultKind::Corrupt
@@ -171,8 +175,8 @@ mod tests {
     fn the_table_of_faults_waits_and_codes() {
         use Exit::{Configuration, DataRefused, Temporary};
         use FaultKind::{
-            AnswerLost, Changed, Corrupt, Denied, Exists, Fenced, Misconfigured, NotFound, Rejected,
-            Throttled, Unauthenticated, Unavailable, Unsupported,
+            AnswerLost, Changed, ContainerGone, Corrupt, Denied, Exists, Fenced, Immutable, Misconfigured,
+            NoRole, NotFound, Rejected, Throttled, Unauthenticated, Unavailable, Unsupported,
         };
         let rejected = || Rejected("c".into());
         for (kind, before, after, begun) in [
@@ -180,6 +184,9 @@ mod tests {
             (Throttled(None), Temporary, Temporary, Temporary),
             (AnswerLost, Temporary, Temporary, Temporary),
             (Unauthenticated, Configuration, Temporary, Temporary),
+            (NoRole, Configuration, Temporary, Temporary),
+            (ContainerGone, Configuration, Configuration, DataRefused),
+            (Immutable, Configuration, Configuration, DataRefused),
             (Fenced, Temporary, Temporary, Temporary),
             (Denied, Configuration, Configuration, DataRefused),
             (NotFound, Configuration, Configuration, DataRefused),

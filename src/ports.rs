@@ -8,10 +8,14 @@ mod target;
 mod jobs;
 
 pub use backoff::{Backoff, Patience, jitter};
-pub use blobs::{BlobInfo, BlobReader, Blobs, CopyGrant, Existing, PutOptions, Source, Stored, Upload};
+pub use blobs::{
+    BlobInfo, BlobReader, Blobs, CopyGrant, Existing, PutOptions, Source, Stored, Upload, stored_form,
+};
 pub use fault::{Fault, FaultKind, Retry, Service};
 pub use jobs::{
     JobEnd, JobState, Jobs, LastWord, Obstacle, ObstacleKind, RunJob, RunJobs, Survey, TerminatingPod,
 };
-pub use target::{Committed, CopiedFile, ExclusiveFence, Fence, HeldSubmission, Target};
+pub use target::{Absent, Committed, ExclusiveFence, Fence, HeldSubmission, Session, Target};
+
+pub use crate::domain::CopiedFile;
 pub use warehouse::{Warehouse, WarehouseShape};

@@ -3,7 +3,7 @@
 //! Only blobs under the folders of this run's writers are looked at, and only of writers that did not end in
 //! order; they are removed only when the writer is retired and while the run's lock is held.
 
-use std::{pin::pin, sync::Arc};
+use std::{collections::HashSet, pin::pin, sync::Arc};
 
 use futures_util::{
     Stream, StreamExt, TryStreamExt,
@@ -13,15 +13,15 @@ use serde::Serialize;
 
 use crate::{
     exit::Stop,
-    ports::{BlobInfo, Blobs, Fault, Target},
+    ports::{BlobInfo, Blobs, Fault, Target, stored_form},
     run::{
         lock::{Exclusive, LockedRun, Quiet},
         writers::{UncleanWriters, registered},
     },
 };
 
-/// Names that the target is asked about at a time.
-const NAMES_AT_A_TIME: usize = 1_000;
+/// Names that the target is asked about at a time: each time it may have to read a whole table.
+const NAMES_AT_A_TIME: usize = 100_000;
 /// Blobs deleted between two looks at the lock.
 const DELETES_AT_A_TIME: usize = 250;
 
@@ -106,5 +106,6 @@ fn orphans<'a>(
 async fn unnamed(target: &dyn Target, blobs: Vec<BlobInfo>) -> Result<Vec<BlobInfo>, Fault> {
     let names: Vec<String> = blobs.iter().map(|blob| blob.name.clone()).collect();
     let kept = target.blob_names_of_writers(&names).await?;
-    Ok(blobs.into_iter().filter(|blob| !kept.contains(&blob.name)).collect())
+    let kept: HashSet<_> = kept.iter().map(|name| stored_form(name)).collect();
+    Ok(blobs.into_iter().filter(|blob| !kept.contains(&stored_form(&blob.name))).collect())
 }

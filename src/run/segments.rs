@@ -127,7 +127,12 @@ pub(super) async fn read_segment(store: &RunStore, plan: &Plan, name: &str) -> R
         .and_then(|rest| rest.split_once('/'))
         .and_then(|(shard, _)| shard.parse().ok())
         .map(ShardIndex)
-        .ok_or_else(|| corrupt(format!("{place} is not a segment: remove it from the run store")))?;
+        .ok_or_else(|| {
+            corrupt(format!(
+                "{place} has not the name of a segment: find out what wrote it, and leave every other document of the \
+                 run as it is"
+            ))
+        })?;
     let bytes = bytes_of(store, name, &place).await?;
     let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
         return Err(lines::damaged(&place, 1));

@@ -118,7 +118,11 @@ pub async fn registered(store: &RunStore) -> Result<(BTreeSet<WriterId>, Unclean
         };
         // The id becomes a prefix under which blobs are deleted: nothing but an id may pass.
         let id = id.map_err(|_| {
-            let what = format!("{} is not a writer of this program: remove it", store.describe(&name));
+            let what = format!(
+                "{} is no writer that this program registers. Nothing was deleted; find out what wrote it, and leave \
+                 every other document of the run as it is",
+                store.describe(&name)
+            );
             Fault::new(Service::RunStore, FaultKind::Corrupt, what)
         })?;
         set.insert(id);
