@@ -167,7 +167,7 @@ async fn a_name_that_is_no_try_id_never_becomes_a_prefix() {
         let before = world.files.names();
         world.run_blobs.insert(&format!("rogo/{name}"), "{}");
         let stop = world.finalize().await.unwrap_err();
-        assert!(stop.message.contains(&format!("memory://run/rogo/{name} is not a writer")), "{stop}");
+        assert!(stop.message.contains(&format!("memory://run/rogo/{name} is no writer")), "{stop}");
         assert_eq!(world.files.names(), before);
     }
 }
