@@ -5,7 +5,6 @@ use std::sync::Arc;
 use azure_core::credentials::TokenCredential;
 
 use crate::domain::ShardIndex;
-use crate::run::WriterId;
 use crate::{
     adapters::{
         blobs,
@@ -17,7 +16,7 @@ use crate::{
     inputs::{InputSource, Inputs},
     ports::{Blobs, Fault, Service, Source, Warehouse},
     rules::RuleConfig,
-    run::{Plan, RunStore, names},
+    run::{Plan, RunStore, WriterId, names, pins},
     settings::{DatabaseAuth, InputLocation, MarkerOnly, Place, Settings, StoreSettings, WarehouseSettings},
 };
 
@@ -171,20 +170,13 @@ pub fn rules(settings: &Settings) -> RuleConfig {
     }
 }
 
-/// Refuses a run that is being rolled back.
+/// Refuses a run that was rolled back.
 pub async fn not_rolled_back(store: &RunStore) -> Result<(), Stop> {
     rolled_back(store).await?.map_or(Ok(()), Err)
 }
 
-/// Why nothing may be done with a run that is being rolled back; `None` where it is not.
+/// Why nothing may be done with a run that was rolled back; `None` if it was not.
 pub async fn rolled_back(store: &RunStore) -> Result<Option<Stop>, Fault> {
-    if !store.exists(names::ROLLED_BACK).await? {
-        return Ok(None);
-    }
-    let message = format!(
-        "run {} was rolled back ({}); use another name (--run)",
-        store.run(),
-        store.describe(names::ROLLED_BACK)
-    );
-    Ok(Some(Stop::new(crate::exit::Exit::Configuration, message)))
+    let refusal = pins::rolled_back(store).await?;
+    Ok(refusal.map(|refusal| Stop::new(crate::exit::Exit::Configuration, refusal)))
 }

@@ -1,21 +1,21 @@
 //! Everything the plan knows of the rows: a compact index in memory, the cells in a spool on disk.
 
-use std::{collections::HashMap, fs::File, io, os::unix::fs::FileExt};
+use std::collections::HashMap;
 
 use super::{
     Counts,
     mapping::{MappingIndex, UnitVersion},
-    spool::Spool,
     trial::Selection,
 };
 use crate::{
     domain::{
-        AttemptId, InputDigest, QueuedRow, ShardIndex, SubmissionIds, SubmissionRow, attempt_of_launch_id,
+        AttemptId, InputDigest, QueuedRow, ShardIndex, SubmissionIds, attempt_of_launch_id,
         text::{is_blank, trim},
     },
     exit::{Exit, Stop},
     inputs::Inputs,
     ports::{Fault, Target},
+    run::lines::{Place, Spool, Spooled, no_room},
     settings::RuleSettings,
 };
 
@@ -36,14 +36,13 @@ pub struct Draft {
     held_otherwise: Vec<(AttemptId, Box<str>)>,
     lms_instance: String,
     /// [`SubmissionRow`]s as JSON; without a name, so that it goes with the process.
-    spool: File,
+    spool: Spooled,
 }
 
 /// One row of the index.
 struct Row {
     /// Of its cells in the spool.
-    offset: u64,
-    size: u32,
+    place: Place,
     /// Of the CSV's data rows, from 1.
     number: u32,
     attempt: Option<AttemptId>,
@@ -86,12 +85,12 @@ impl Draft {
             }
             let error = record.get(columns.error());
             let spooled =
-                if selection.takes_error(error) { Some(spool.keep(&columns.row(record))?) } else { None };
+                if selection.takes_error(error) { Some(spool.push(&columns.row(record))?) } else { None };
             let number = u32::try_from(reader.rows()).map_err(|_| {
                 Stop::new(Exit::DataRefused, "more than 4,294,967,295 rows; split submission_files.csv")
             })?;
             match (spooled, attempt) {
-                (Some((offset, size)), _) => rows.push(Row { offset, size, number, attempt }),
+                (Some(place), _) => rows.push(Row { place, number, attempt }),
                 (None, Some(attempt)) => drop(left.insert(attempt, number)),
                 (None, None) => {}
             }
@@ -173,8 +172,8 @@ impl Draft {
     }
 
     /// The row as its queue holds it.
-    pub fn queued(&self, index: usize) -> io::Result<QueuedRow> {
-        let row = self.rows.get(index).ok_or(io::ErrorKind::NotFound)?;
+    pub fn queued(&self, index: usize) -> Result<QueuedRow, Fault> {
+        let row = self.rows.get(index).ok_or_else(|| no_room(std::io::ErrorKind::NotFound.into()))?;
         let newer_row = row
             .attempt
             .and_then(|attempt| self.newest(attempt))
@@ -189,7 +188,7 @@ impl Draft {
             newer_row,
             held_launch_id: row.attempt.and_then(|attempt| self.held_launch_id(attempt)),
             mapping,
-            cells: self.cells(row)?,
+            cells: self.spool.get(row.place)?,
         })
     }
 
@@ -256,12 +255,6 @@ impl Draft {
     fn held_otherwise_as(&self, attempt: AttemptId) -> Option<&str> {
         let at = self.held_otherwise.binary_search_by_key(&attempt, |(attempt, _)| *attempt).ok()?;
         self.held_otherwise.get(at).map(|(_, launch_id)| &**launch_id)
-    }
-
-    fn cells(&self, row: &Row) -> io::Result<SubmissionRow> {
-        let mut bytes = vec![0; usize::try_from(row.size).map_err(io::Error::other)?];
-        self.spool.read_exact_at(&mut bytes, row.offset)?;
-        Ok(serde_json::from_slice(&bytes)?)
     }
 }
 
