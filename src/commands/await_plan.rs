@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use chrono::{TimeDelta, Utc};
+use tokio::time::Instant;
 
 use crate::{
     exit::{Exit, Moment, Stop},
@@ -71,8 +70,8 @@ async fn being_made(settings: &Settings, store: &RunStore) -> bool {
             true
         }
         Ok(_) => false,
-        // The next look says what is wrong.
-        Err(_) => true,
+        // A store that does not answer is the next look's matter.
+        Err(fault) => fault.kind != FaultKind::Corrupt,
     }
 }
 
