@@ -15,6 +15,7 @@ mod report;
 mod sample;
 mod finalize;
 mod e2e;
+mod whole;
 mod crash;
 mod after;
 mod outages;

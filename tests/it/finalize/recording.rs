@@ -165,3 +165,33 @@ async fn a_damaged_segment_is_named_with_its_line() {
         assert!(fault.what.contains(line) && fault.what.contains(reason), "{text:?}: {}", fault.what);
     }
 }
+
+#[tokio::test]
+async fn a_segment_of_a_megabyte_is_written_before_its_time() {
+    let world = World::new(10, 1);
+    let (sender, mut outcomes) = mpsc::channel(10);
+    for row in 1..=10 {
+        let mut long = failed(row, 1, FailCode::ReportInvalid);
+        if let rogo_migrate::domain::Fate::Failed { message, .. } = &mut long.fate {
+            *message = "x".repeat(400_000);
+        }
+        sender.try_send(long).unwrap();
+    }
+    drop(sender);
+    Recorder::new(world.store.clone(), SHARD, TRY_A, FLUSH).drive(&mut outcomes).await.unwrap();
+    assert_eq!(segments_of(&world).len(), 4, "a reader holds a segment whole");
+}
+
+#[tokio::test]
+async fn a_segment_that_does_not_arrive_whole_is_read_again_and_never_taken_for_a_shorter_one() {
+    let world = World::new(2, 1);
+    let line = |row| serde_json::to_string(&migrated(row, 1)).unwrap() + "\n";
+    let (whole, cut) = (line(2) + &line(1), line(2));
+    let reads = std::sync::atomic::AtomicUsize::new(0);
+    world.run_blobs.insert_made("rogo/segments/0/aaaaaaaaaaaa-00000000.jsonl", move || {
+        let is_first = reads.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
+        if is_first { whole.clone().into_bytes() } else { cut.clone().into_bytes() }
+    });
+    let read: Result<Vec<Outcome>, _> = read_segments(&world.store, SHARD).try_collect().await;
+    assert_eq!(read.unwrap_err().kind, FaultKind::Unavailable);
+}
