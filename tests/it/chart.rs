@@ -17,3 +17,4 @@ mod commands;
 mod notes;
 mod schema;
 mod live;
+mod live_documents;
