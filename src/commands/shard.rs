@@ -150,7 +150,7 @@ impl Process<'_> {
         // The first connection holds the run's shared lock; only then may the writer be registered.
         let database = pace.at_start(Service::Database, || first.database()).await?;
         let workers = workers(settings, plan, self.databases)?;
-        let mut now = Present::of(settings, &database, &target_blobs.location());
+        let mut now = Present::of(settings, &plan.id, &database, &target_blobs.location());
         // Facts files stand for a warehouse that the plan has read.
         if let Some(warehouse) = workers.first().and_then(|worker| worker.warehouse.clone()) {
             now.warehouse = Some(pace.at_start(Service::Warehouse, || warehouse.description()).await?);

@@ -17,7 +17,7 @@ use crate::{
     domain::{Books, Fate, Outcome},
     exit::{Exit, Stop},
     ports::PutOptions,
-    run::{Plan, RunStore, names},
+    run::{Plan, RunStore, names, private},
 };
 
 const CSV: &str = "text/csv; charset=utf-8";
@@ -132,11 +132,16 @@ async fn publish_file(
 
 /// Never half: whoever reads the file sees the earlier one or this one.
 async fn copy_into(out: &Path, file: &str, draft: &Path) -> std::io::Result<()> {
-    tokio::fs::create_dir_all(out).await?;
-    let part = out.join(format!(".{file}.part"));
-    tokio::fs::copy(draft, &part).await?;
-    tokio::fs::OpenOptions::new().write(true).open(&part).await?.sync_all().await?;
-    tokio::fs::rename(&part, out.join(file)).await
+    let (place, part, draft) = (out.join(file), out.join(format!(".{file}.part")), draft.to_owned());
+    let out = out.to_owned();
+    let copying = tokio::task::spawn_blocking(move || {
+        private::create_folder(&out)?;
+        let mut copy = private::create(&part)?;
+        std::io::copy(&mut File::open(draft)?, &mut copy)?;
+        copy.sync_all()?;
+        std::fs::rename(part, place)
+    });
+    copying.await.unwrap_or_else(|panicked| Err(std::io::Error::other(panicked)))
 }
 
 /// The cells of row `number`; rows are asked for in ascending order.
@@ -250,7 +255,7 @@ impl Table {
         mark: &[u8],
         header: impl IntoIterator<Item = impl AsRef<[u8]>>,
     ) -> Result<Self, Stop> {
-        let mut file = File::create(path).map_err(|error| local_disk(&error))?;
+        let mut file = private::create(&path).map_err(|error| local_disk(&error))?;
         file.write_all(mark).map_err(|error| local_disk(&error))?;
         let mut table = Self(csv::WriterBuilder::new().buffer_capacity(BUFFER_BYTES).from_writer(file));
         table.row(header)?;

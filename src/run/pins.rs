@@ -9,7 +9,7 @@ use crate::{
     domain::{Fate, Outcome},
     inputs::{Fingerprint, Hasher},
     ports::{Fault, FaultKind, Target},
-    run::{Plan, RULES_VERSION, RunStore},
+    run::{Plan, PlanId, RULES_VERSION, RunStore},
     settings::{MarkerOnly, Settings},
 };
 
@@ -36,12 +36,12 @@ pub struct Present {
 
 impl Present {
     /// What every process compares: cheap, the inputs are not read.
-    pub fn of(settings: &Settings, database: &str, target: &str) -> Self {
+    pub fn of(settings: &Settings, plan: &PlanId, database: &str, target: &str) -> Self {
         Self {
             database: database.to_owned(),
             target: target.to_owned(),
             warehouse: None,
-            settings: pinned_settings(settings),
+            settings: pinned_settings(settings, plan),
             shards: None,
             trial: None,
         }
@@ -148,8 +148,9 @@ async fn migrated_in(store: &RunStore, name: &str, most: usize) -> Result<Vec<St
     Ok(launch_ids)
 }
 
-/// The settings that change outcomes, by flag name, without secrets.
-pub fn pinned_settings(settings: &Settings) -> BTreeMap<String, String> {
+/// The settings that change outcomes, by flag name, without secrets. The plan's id salts the digest of the one that is
+/// secret.
+pub fn pinned_settings(settings: &Settings, plan: &PlanId) -> BTreeMap<String, String> {
     let organisation = &settings.organisation;
     let rules = &settings.rules;
     let mut sources: Vec<String> = settings.source.allow.iter().map(without_query).collect();
@@ -159,7 +160,7 @@ pub fn pinned_settings(settings: &Settings) -> BTreeMap<String, String> {
         ("lms-instance", organisation.lms_instance.clone()),
         ("lms-name", organisation.lms_name.clone()),
         ("return-url", organisation.return_url.clone()),
-        ("consumer-key", masked(&organisation.consumer_key)),
+        ("consumer-key", masked(&organisation.consumer_key, plan)),
         ("unit-versions", rules.unit_versions.join(",")),
         ("instruction-set", rules.instruction_set.clone()),
         ("assignment-title", rules.assignment_title.clone()),
@@ -191,9 +192,11 @@ fn without_query(url: &url::Url) -> String {
     url.into()
 }
 
-/// Enough to see that it changed, not to learn what it is.
-fn masked(text: &str) -> String {
+/// Enough to see that it changed, not to learn what it is: salted, so that two runs of one key do not tell that it is
+/// one, and no list of digests made beforehand holds it.
+fn masked(text: &str, salt: &PlanId) -> String {
     let mut hasher = Hasher::default();
+    hasher.update(format!("rogo-migrate plan {salt} ").as_bytes());
     hasher.update(text.as_bytes());
     format!("sha256 {}", hasher.finish().sha256.chars().take(12).collect::<String>())
 }

@@ -275,3 +275,13 @@ async fn a_plan_that_succeeds_removes_its_refusal() {
     world.make().await.unwrap();
     assert_eq!(world.store().refusal(&"0".parse().unwrap()).await.unwrap(), None);
 }
+
+#[tokio::test]
+async fn the_digest_of_the_consumer_key_differs_from_plan_to_plan() {
+    let mut world = five();
+    let first = world.make().await.unwrap().plan;
+    world.settings.run = "second".parse().unwrap();
+    let second = world.make().await.unwrap().plan;
+    assert_ne!(first.settings["consumer-key"], second.settings["consumer-key"]);
+    assert_eq!(first.settings["lms-name"], second.settings["lms-name"]);
+}

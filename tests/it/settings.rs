@@ -128,7 +128,7 @@ fn a_secret_in_the_config_file_is_refused_without_being_shown() {
 
 #[test]
 fn settings_that_change_outcomes_pin_the_plan_without_the_key_itself() {
-    let pinned_of = |given: Given| pinned_settings(&given.load().unwrap());
+    let pinned_of = |given: Given| pinned_settings(&given.load().unwrap(), &"0123456789ab".parse().unwrap());
     let pinned = pinned_of(Given::required());
     assert!(!format!("{pinned:?}").contains("planted"));
     for (key, value) in [

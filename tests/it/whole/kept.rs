@@ -1,6 +1,6 @@
 //! What a run keeps beside its rows: images of changed rules; and what `orphans` finds.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt};
 
 use futures_util::TryStreamExt;
 use serde_json::Value;
@@ -99,4 +99,36 @@ async fn orphans_deletes_nothing_where_the_database_is_another() {
     }
     other.run(&["orphans", "--delete"]).await.expect(78);
     assert_eq!(app.everything().await, expected);
+}
+
+#[tokio::test]
+async fn results_are_their_owners_alone_and_never_written_through_a_link() {
+    let sample = Sample::new(30, 74).await;
+    let mut app = TestApp::new(&sample).await;
+    let results = app.out.path().join("results");
+    app.set("ROGO_OUT", results.display().to_string());
+    app.run(&["run"]).await.expect(0);
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&results), 0o700, "a folder that the program made");
+
+    // Another user of the folder points the names at a file of ours.
+    let victim = app.out.path().join("victim");
+    fs::write(&victim, "untouched").unwrap();
+    let files = ["migrated.csv", "submissions_failed_migration.csv", "skipped.csv", "notes.csv", "summary.json"];
+    for file in files {
+        fs::remove_file(results.join(file)).unwrap();
+        for name in [file.to_owned(), format!(".{file}.part")] {
+            std::os::unix::fs::symlink(&victim, results.join(name)).unwrap();
+        }
+    }
+    for arguments in [&["finalize"][..], &["results", "--to", results.to_str().unwrap()]] {
+        app.run(arguments).await.expect(0);
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "untouched");
+        for file in files {
+            let path = results.join(file);
+            assert!(fs::symlink_metadata(&path).unwrap().is_file(), "{file} is a link after {arguments:?}");
+            assert_eq!(mode(&path), 0o600, "{file} after {arguments:?}");
+            assert!(fs::symlink_metadata(results.join(format!(".{file}.part"))).is_err(), "{file}");
+        }
+    }
 }
