@@ -5,11 +5,9 @@ use std::time::{Duration, Instant};
 use crate::{
     exit::{Exit, Stop},
     ports::{Fault, FaultKind, Retry},
-    run::{Plan, Refusal, RunStore, names},
+    run::{Plan, Refusal, RunStore, names, pins},
     settings::Settings,
 };
-
-use super::connect;
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
@@ -70,7 +68,7 @@ fn given_up(away_for: Duration, fault: &Fault) -> Stop {
 
 /// The plan, or why there will be none; `None` where neither stands yet.
 async fn look(settings: &Settings, store: &RunStore) -> Result<Option<Result<Plan, Stop>>, Fault> {
-    if let Some(stop) = connect::rolled_back(store).await? {
+    if let Some(stop) = pins::rolled_back(store).await? {
         return Ok(Some(Err(stop)));
     }
     // First: what was refused may be this epoch's settings beside a plan that stands. Without an epoch it may be

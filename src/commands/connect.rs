@@ -4,20 +4,19 @@ use std::sync::Arc;
 
 use azure_core::credentials::TokenCredential;
 
-use crate::domain::ShardIndex;
-use crate::run::WriterId;
 use crate::{
     adapters::{
         blobs,
         postgres::{FenceKey, PostgresFence, PostgresOptions, PostgresTarget, SharedFence},
         warehouse::{Export, SqlServer},
     },
+    domain::ShardIndex,
     exit::Stop,
     identity::EntraCredential,
     inputs::{InputSource, Inputs},
     ports::{Blobs, Fault, Service, Source, Warehouse},
     rules::RuleConfig,
-    run::{Plan, RunStore, names},
+    run::{Plan, RunStore, WriterId, names, pins},
     settings::{DatabaseAuth, InputLocation, MarkerOnly, Place, Settings, StoreSettings, WarehouseSettings},
 };
 
@@ -171,18 +170,5 @@ pub fn rules(settings: &Settings) -> RuleConfig {
 
 /// Refuses a run that is being rolled back.
 pub async fn not_rolled_back(store: &RunStore) -> Result<(), Stop> {
-    rolled_back(store).await?.map_or(Ok(()), Err)
-}
-
-/// Why nothing may be done with a run that is being rolled back; `None` where it is not.
-pub async fn rolled_back(store: &RunStore) -> Result<Option<Stop>, Fault> {
-    if !store.exists(names::ROLLED_BACK).await? {
-        return Ok(None);
-    }
-    let message = format!(
-        "run {} was rolled back ({}); use another name (--run)",
-        store.run(),
-        store.describe(names::ROLLED_BACK)
-    );
-    Ok(Some(Stop::new(crate::exit::Exit::Configuration, message)))
+    pins::rolled_back(store).await?.map_or(Ok(()), Err)
 }

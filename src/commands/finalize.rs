@@ -16,7 +16,7 @@ use crate::{
     ports::{Fault, Target},
     run::{
         Missing, Plan, RunStore, StageLatency, Summary, names,
-        pins::{Present, differences},
+        pins::{Present, differences, unchanged},
     },
     settings::Settings,
     watch::{
@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-use super::{await_plan::await_plan, compare::unchanged, connect, patience::patiently};
+use super::{await_plan::await_plan, connect, patience::patiently};
 
 /// How long finalize waits for the last process to let go of the run's lock: longer than a database
 /// needs to notice that a machine has vanished.

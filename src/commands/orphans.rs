@@ -5,11 +5,14 @@ use crate::{
     finalize::sweep,
     ports::Target,
     report,
-    run::{names, pins::Present},
+    run::{
+        names,
+        pins::{Present, refusal},
+    },
     settings::Settings,
 };
 
-use super::{compare::refusal, connect, finalize::WAIT_FOR_LOCK};
+use super::{connect, finalize::WAIT_FOR_LOCK};
 
 /// Lists the blobs that killed processes of this run left behind; with `delete` removes them.
 pub async fn run(settings: &Settings, delete: bool) -> Result<Exit, Stop> {

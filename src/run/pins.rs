@@ -7,9 +7,10 @@ use futures_util::TryStreamExt;
 use super::lines::JsonLines;
 use crate::{
     domain::{Fate, Outcome},
+    exit::{Exit, Stop},
     inputs::{Fingerprint, Hasher},
     ports::{Fault, FaultKind, Target},
-    run::{Plan, PlanId, RULES_VERSION, RunStore},
+    run::{Plan, PlanId, RULES_VERSION, RunStore, names},
     settings::{MarkerOnly, Settings},
 };
 
@@ -46,6 +47,40 @@ impl Present {
             trial: None,
         }
     }
+}
+
+/// Why nothing may be done with a run that is being rolled back; `None` where it is not.
+pub async fn rolled_back(store: &RunStore) -> Result<Option<Stop>, Fault> {
+    if !store.exists(names::ROLLED_BACK).await? {
+        return Ok(None);
+    }
+    let message = format!(
+        "run {} was rolled back ({}); use another name (--run)",
+        store.run(),
+        store.describe(names::ROLLED_BACK)
+    );
+    Ok(Some(Stop::new(Exit::Configuration, message)))
+}
+
+/// Why this is not the run that was planned; `None` where everything is as it was.
+pub async fn refusal(
+    store: &RunStore,
+    plan: &Plan,
+    target: &dyn Target,
+    now: &Present,
+) -> Result<Option<Stop>, Fault> {
+    if let Some(stop) = rolled_back(store).await? {
+        return Ok(Some(stop));
+    }
+    let mut changed = differences(plan, now);
+    changed.extend(target.session().await?);
+    changed.extend(lost_rows(store, target).await?);
+    Ok(unchanged(&changed).err())
+}
+
+/// Refuses where anything changed.
+pub fn unchanged(changed: &[String]) -> Result<(), Stop> {
+    if changed.is_empty() { Ok(()) } else { Err(Stop::new(Exit::Configuration, changed.join("; "))) }
 }
 
 /// A sentence for each thing that is not as it was when the plan was made; empty where all is.
