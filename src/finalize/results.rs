@@ -1,10 +1,6 @@
 //! The result files: drafted on the local disk, published when everything is checked.
 
-use std::{
-    fs::File,
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::{fs::File, io::Write, path::Path};
 
 use chrono::{DateTime, Utc};
 use tempfile::TempDir;
@@ -185,7 +181,7 @@ impl Writers {
         let left = ["Attempt ID", "Row", "Code", "Detail"];
         Ok(Self {
             migrated: Table::create(
-                folder.join(names::MIGRATED),
+                &folder.join(names::MIGRATED),
                 &[],
                 [
                     "Attempt ID",
@@ -196,9 +192,9 @@ impl Writers {
                     "LTI Context ID",
                 ],
             )?,
-            failed: Table::create(folder.join(names::FAILED), mark(input), header)?,
-            skipped: Table::create(folder.join(names::SKIPPED), &[], left)?,
-            notes: Table::create(folder.join(names::NOTES), &[], left)?,
+            failed: Table::create(&folder.join(names::FAILED), mark(input), header)?,
+            skipped: Table::create(&folder.join(names::SKIPPED), &[], left)?,
+            notes: Table::create(&folder.join(names::NOTES), &[], left)?,
             error_column,
         })
     }
@@ -251,11 +247,11 @@ struct Table(csv::Writer<File>);
 
 impl Table {
     fn create(
-        path: PathBuf,
+        path: &Path,
         mark: &[u8],
         header: impl IntoIterator<Item = impl AsRef<[u8]>>,
     ) -> Result<Self, Stop> {
-        let mut file = private::create(&path).map_err(|error| local_disk(&error))?;
+        let mut file = private::create(path).map_err(|error| local_disk(&error))?;
         file.write_all(mark).map_err(|error| local_disk(&error))?;
         let mut table = Self(csv::WriterBuilder::new().buffer_capacity(BUFFER_BYTES).from_writer(file));
         table.row(header)?;

@@ -66,7 +66,8 @@ async fn the_lock_is_held_before_the_run_is_compared_and_compared_before_the_wri
 #[tokio::test]
 async fn what_is_not_the_run_that_was_planned_is_refused_before_anything_is_written() {
     type Change = fn(&mut World);
-    let changes: [(&str, Change); 6] = [
+    let changes: [(&str, Change); 7] = [
+        ("the rules' version changed", |world| world.plan.rules_version += 1),
         ("the target database changed", |world| world.target.database = "elsewhere".into()),
         ("the target container changed", |world| world.plan.target = "az://other".into()),
         ("the warehouse changed", |world| world.warehouse.shape.description = "another".into()),
