@@ -180,7 +180,7 @@ async fn rows_that_were_not_copied_by_this_process_do_not_count_for_the_breaker(
     }
     world.target.fail_commits(30, Strike::Before, &FaultKind::Rejected("a_constraint".into()));
     world.move_shard(TRY_A).await.unwrap();
-    let books = world.store.done(SHARD).await.unwrap().unwrap().books;
+    let books = world.store.done(&world.plan.id, SHARD).await.unwrap().unwrap().books;
     assert_eq!((books.migrated, books.rows_failed()), (500, 30), "fewer than 500 rows reached copy");
 }
 
