@@ -178,7 +178,10 @@ async fn a_segment_of_a_megabyte_is_written_before_its_time() {
         sender.try_send(long).unwrap();
     }
     drop(sender);
-    Recorder::new(world.store.clone(), SHARD, TRY_A, FLUSH).drive(&mut outcomes).await.unwrap();
+    Recorder::new(world.store.clone(), SHARD, &TRY_A.parse().unwrap(), FLUSH)
+        .drive(&mut outcomes)
+        .await
+        .unwrap();
     assert_eq!(segments_of(&world).len(), 4, "a reader holds a segment whole");
 }
 
