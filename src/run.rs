@@ -11,6 +11,7 @@ pub mod segments;
 pub mod writers;
 pub mod pins;
 pub mod private;
+pub mod lock;
 mod row_set;
 
 pub use documents::*;

@@ -1,11 +1,8 @@
 //! Whether the inputs are still those that were planned.
 
 use crate::{
-    exit::Stop,
-    run::{
-        Plan,
-        pins::{input_differences, unchanged},
-    },
+    exit::{Exit, Stop},
+    run::{Plan, pins::input_differences},
     settings::Settings,
 };
 
@@ -17,4 +14,9 @@ pub async fn compare_inputs(settings: &Settings, plan: &Plan) -> Result<(), Stop
     let submissions = inputs.submissions.fingerprint().await?;
     let mapping = inputs.mapping.fingerprint().await?;
     unchanged(&input_differences(plan, &submissions, &mapping))
+}
+
+/// Refuses where anything changed.
+pub fn unchanged(changed: &[String]) -> Result<(), Stop> {
+    if changed.is_empty() { Ok(()) } else { Err(Stop::new(Exit::Configuration, changed.join("; "))) }
 }

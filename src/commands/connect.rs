@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use azure_core::credentials::TokenCredential;
 
+use crate::domain::ShardIndex;
 use crate::{
     adapters::{
         blobs,
         postgres::{FenceKey, PostgresFence, PostgresOptions, PostgresTarget, SharedFence},
         warehouse::{Export, SqlServer},
     },
-    domain::ShardIndex,
     exit::Stop,
     identity::EntraCredential,
     inputs::{InputSource, Inputs},
@@ -45,6 +45,7 @@ pub fn inputs(settings: &Settings) -> Result<Inputs, Fault> {
         submissions: source(&settings.inputs.submissions)?,
         mapping: source(&settings.inputs.mapping)?,
         encoding: settings.inputs.encoding,
+        dialect: settings.inputs.dialect.clone(),
     })
 }
 
@@ -65,7 +66,8 @@ pub fn warehouse(settings: &Settings) -> Result<Arc<dyn Warehouse>, Fault> {
             Arc::new(SqlServer::open(secret, settings.work.warehouse_pool)?)
         }
         WarehouseSettings::Export(place) => {
-            Arc::new(Export::new(blobs::open(place, &settings.account, Service::Warehouse)?))
+            let blobs = blobs::open(place, &settings.account, Service::Warehouse)?;
+            Arc::new(Export::new(blobs, settings.inputs.dialect.clone()))
         }
     })
 }
@@ -168,7 +170,13 @@ pub fn rules(settings: &Settings) -> RuleConfig {
     }
 }
 
-/// Refuses a run that is being rolled back.
+/// Refuses a run that was rolled back.
 pub async fn not_rolled_back(store: &RunStore) -> Result<(), Stop> {
-    pins::rolled_back(store).await?.map_or(Ok(()), Err)
+    rolled_back(store).await?.map_or(Ok(()), Err)
+}
+
+/// Why nothing may be done with a run that was rolled back; `None` if it was not.
+pub async fn rolled_back(store: &RunStore) -> Result<Option<Stop>, Fault> {
+    let refusal = pins::rolled_back(store).await?;
+    Ok(refusal.map(|refusal| Stop::new(crate::exit::Exit::Configuration, refusal)))
 }

@@ -3,7 +3,7 @@
 
 use crate::{
     domain::{Catalogue, ShardIndex},
-    exit::Stop,
+    exit::{Exit, Stop},
     ports::{Blobs, Service, Target, Warehouse},
     run::{
         Plan, RunStore, WriterId,
@@ -70,6 +70,6 @@ impl Start<'_> {
             now.warehouse = Some(pace.at_start(Service::Warehouse, || warehouse.description()).await?);
         }
         let refused = pace.at_start(Service::Database, || refusal(store, plan, target, &now)).await?;
-        refused.map_or(Ok(()), Err)
+        refused.map_or(Ok(()), |refusal| Err(Stop::new(Exit::Configuration, refusal)))
     }
 }

@@ -75,11 +75,14 @@ async fn what_is_not_the_run_that_was_planned_is_refused_before_anything_is_writ
             world.plan.settings.insert("lms-name".into(), "Other".into());
         }),
         ("was rolled back", |world| world.run_blobs.insert("rogo/rolled-back.json", "{}")),
-        ("this is another database", |world| world.target.lose("rogo_2_x")),
+        ("it is another database", |world| {
+            world.target.lose("rogo_2_x");
+            world.target.lose("rogo_1_x");
+        }),
     ];
     for (says, change) in changes {
         let mut world = planned(2);
-        world.record(TRY_B, &[migrated(2, 1)]).await;
+        world.record(TRY_B, &[migrated(2, 1), migrated(1, 1)]).await;
         start(&world).await.unwrap();
         world.run_blobs.remove(&format!("rogo/writers/{TRY_A}.json"));
         change(&mut world);
