@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     exit::{Exit, Stop},
-    ports::{Blobs, FaultKind},
+    ports::{Backoff, Blobs, FaultKind},
     settings::Settings,
 };
 
@@ -15,8 +15,7 @@ use crate::{
 const ROLES_ARRIVE_WITHIN: Duration = Duration::from_mins(10);
 const ROLES_PAUSE: Duration = Duration::from_secs(10);
 
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+const BACKOFF: Backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_mins(1) };
 
 /// Waits until our Microsoft Entra identity may read these places: a role that was assigned just now takes minutes to
 /// arrive. Any other fault, and a role that does not arrive, is left to the step that needs the place.
@@ -37,18 +36,19 @@ pub async fn roles_arrive(places: &[&dyn Blobs]) {
 /// give-up-after since it failed first. Elsewhere a person decides.
 pub async fn patiently<T>(settings: &Settings, step: impl AsyncFn() -> Result<T, Stop>) -> Result<T, Stop> {
     let mut failing: Option<Instant> = None;
-    let mut pause = FIRST_PAUSE;
+    let mut failures = 0;
     loop {
         let failed = match step().await {
             Err(failed) if failed.exit == Exit::Temporary && settings.pod.name.is_some() => failed,
             ended => return ended,
         };
+        failures += 1;
+        let pause = BACKOFF.after(failures);
         let failing_for = failing.get_or_insert_with(Instant::now).elapsed();
         if failing_for + pause > settings.work.give_up_after {
             return Err(failed);
         }
         tracing::warn!(reason = %failed, pause_s = pause.as_secs(), "the step is tried again");
         sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }

@@ -1,6 +1,5 @@
 //! Pace: the process waits as a whole when a service is in trouble, and says why.
 
-mod backoff;
 mod health;
 mod scope;
 mod tries;
@@ -15,16 +14,18 @@ use std::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use backoff::{backoff, jitter};
 use health::Health;
 use scope::{Scope, scope};
 use tries::{Tries, Verdict, may_be_blamed};
 
 use crate::{
     exit::{Exit, Stop},
-    ports::{Fault, FaultKind, Service},
+    ports::{Backoff, Fault, FaultKind, Service, jitter},
     run::State,
 };
+
+/// Between two tries of one operation, and for the whole process.
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(15) };
 
 /// A checksum that differs may be the network's doing: so many tries before the file is blamed.
 const TRIES_OF_A_CORRUPT_FILE: u32 = 3;
@@ -247,7 +248,7 @@ impl Pace {
         match scope(fault) {
             Scope::Row => return Verdict::Blame,
             Scope::File if tries.count >= TRIES_OF_A_CORRUPT_FILE => return Verdict::Blame,
-            Scope::File => return Verdict::Wait(backoff(tries.count)),
+            Scope::File => return Verdict::Wait(BACKOFF.after(tries.count)),
             Scope::Service if vouched => return tries.vouched(),
             Scope::Service => {}
         }

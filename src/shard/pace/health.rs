@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{
-    backoff::backoff,
+    BACKOFF,
     tries::{Tries, Verdict},
 };
 use crate::{
@@ -65,7 +65,7 @@ impl Health {
         if throttled || (self.unanswered >= FAILURES_OF_A_SERVICE && !others_were_answered) {
             self.close(now, asked, fault);
         }
-        Verdict::Wait(asked.unwrap_or_else(|| backoff(tries.count)))
+        Verdict::Wait(asked.unwrap_or_else(|| BACKOFF.after(tries.count)))
     }
 
     /// Makes everyone wait: as long as the service asked for, else longer each time that nobody was answered.
@@ -73,7 +73,7 @@ impl Health {
         let is_open = self.closed_until.is_none_or(|until| until <= now);
         self.closures += u32::from(is_open);
         if is_open || asked.is_some() {
-            let until = now + asked.unwrap_or_else(|| backoff(self.closures));
+            let until = now + asked.unwrap_or_else(|| BACKOFF.after(self.closures));
             self.closed_until = self.closed_until.max(Some(until));
         }
         let throttled = matches!(fault.kind, FaultKind::Throttled(_));

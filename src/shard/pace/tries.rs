@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::backoff::backoff;
+use super::BACKOFF;
 use crate::ports::{Fault, FaultKind, Service};
 
 /// Failures of an operation before its service is asked whether it answers at all.
@@ -81,7 +81,7 @@ impl Tries {
         if self.proofs >= PROOFS && !self.in_doubt {
             Verdict::Blame
         } else {
-            Verdict::Wait(backoff(self.count))
+            Verdict::Wait(BACKOFF.after(self.count))
         }
     }
 }
