@@ -191,7 +191,7 @@ async fn registered(store: &RunStore) -> Result<(BTreeSet<WriterId>, UncleanWrit
         // The id becomes a prefix under which blobs are deleted: nothing but an id may pass.
         let id = id.map_err(|_| {
             let what = format!(
-                "{} is no writer that this program registers. Nothing was deleted; find out what wrote it, and leave \
+                "{} is not a writer that this program registers. Nothing was deleted; find out what wrote it, and leave \
                  every other document of the run as it is",
                 store.describe(&name)
             );
