@@ -15,5 +15,7 @@ pub use fault::{Fault, FaultKind, Retry, Service};
 pub use jobs::{
     JobEnd, JobState, Jobs, LastWord, Obstacle, ObstacleKind, RunJob, RunJobs, Survey, TerminatingPod,
 };
-pub use target::{Committed, CopiedFile, ExclusiveFence, Fence, HeldSubmission, Target};
+pub use target::{Absent, Committed, ExclusiveFence, Fence, HeldSubmission, Session, Target};
+
+pub use crate::domain::CopiedFile;
 pub use warehouse::{Warehouse, WarehouseShape};

@@ -23,8 +23,10 @@ use crate::{
     run::{RunStore, WriterId, names, segments::segments, writers::blob_prefixes},
 };
 
-/// Names that the target is asked about at a time.
-const NAMES_AT_A_TIME: usize = 1_000;
+/// Migrated rows that are looked up.
+const LOOKED_UP: usize = 1_000;
+/// Names that the target is asked about at a time: each time it may have to read a whole table.
+const NAMES_AT_A_TIME: usize = 100_000;
 /// Blobs deleted between two looks at the lock.
 const DELETES_AT_A_TIME: usize = 250;
 /// Retired marks being written at a time.
@@ -169,7 +171,7 @@ async fn migrated_sample(store: &RunStore) -> Result<Vec<String>, Fault> {
             if let Fate::Migrated(migrated) = outcome.fate {
                 launch_ids.push(migrated.launch_id);
             }
-            if launch_ids.len() == NAMES_AT_A_TIME {
+            if launch_ids.len() == LOOKED_UP {
                 return Ok(launch_ids);
             }
         }
