@@ -148,9 +148,9 @@ impl Pace {
             let (result, vouched) = match ask.as_ref().zip(tries.suspect(services)) {
                 None => (operation().await, false),
                 Some((ask, service)) => {
-                    let deciding =
+                    let question =
                         if tries.next_proof_decides() { Question::Works } else { Question::Answers };
-                    self.between_answers(service, ask, deciding, &mut operation).await
+                    self.between_answers(service, ask, question, &mut operation).await
                 }
             };
             let mut fault = match result {
@@ -187,20 +187,20 @@ impl Pace {
         &self,
         service: Service,
         ask: impl Fn(Service, Question) -> A,
-        deciding: Question,
+        question: Question,
         mut operation: impl FnMut() -> O,
     ) -> (Result<T, Fault>, bool)
     where
         O: Future<Output = Result<T, Fault>>,
         A: Future<Output = Result<(), Fault>>,
     {
-        if let Err(away) = ask(service, Question::Answers).await {
+        if let Err(away) = ask(service, question).await {
             return (Err(away), false);
         }
         self.answered(service);
         let result = operation().await;
         let is_examined = matches!(&result, Err(fault) if fault.service == service && may_be_blamed(fault));
-        let vouched = is_examined && ask(service, deciding).await.is_ok();
+        let vouched = is_examined && ask(service, question).await.is_ok();
         if vouched {
             self.answered(service);
         }
