@@ -24,9 +24,6 @@ use crate::{
     run::State,
 };
 
-/// Between two tries of one operation, and for the whole process.
-const BACKOFF: Backoff = Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(15) };
-
 /// A checksum that differs may be the network's doing: so many tries before the file is blamed.
 const TRIES_OF_A_CORRUPT_FILE: u32 = 3;
 
@@ -248,7 +245,7 @@ impl Pace {
         match scope(fault) {
             Scope::Row => return Verdict::Blame,
             Scope::File if tries.count >= TRIES_OF_A_CORRUPT_FILE => return Verdict::Blame,
-            Scope::File => return Verdict::Wait(BACKOFF.after(tries.count)),
+            Scope::File => return Verdict::Wait(Backoff::OPERATION.pause(tries.count)),
             Scope::Service if vouched => return tries.vouched(),
             Scope::Service => {}
         }
