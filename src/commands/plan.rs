@@ -10,7 +10,7 @@ use crate::{
     plan::{self, PlanReport, Services},
     ports::{Blobs, Source, Warehouse},
     report,
-    run_store::RunStore,
+    run::RunStore,
     settings::Settings,
 };
 

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::Fault;
+use crate::run::ids::Epoch;
 
 /// One Job at an instant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -127,7 +128,7 @@ pub struct RunJobs {
     /// The chart, as Helm found it.
     pub chart: Option<String>,
     /// The newest Job's epoch.
-    pub epoch: Option<String>,
+    pub epoch: Option<Epoch>,
     /// Oldest first.
     pub jobs: Vec<RunJob>,
 }
@@ -139,8 +140,8 @@ pub struct RunJob {
     pub name: String,
     /// `plan`, `shards`, `finalize`, `shards-again`, `finalize-again`.
     pub component: String,
-    /// Its epoch.
-    pub epoch: String,
+    /// Its epoch; `None` if the Job does not say one.
+    pub epoch: Option<Epoch>,
     /// How it is.
     pub state: JobState,
     /// What the program said last, of a finalizer that failed, where the cluster still tells.

@@ -23,7 +23,7 @@ use tries::{Tries, Verdict, asks_for_patience};
 use crate::{
     exit::{Exit, Stop},
     ports::{Fault, FaultKind, Service},
-    report::progress::State,
+    run::State,
 };
 
 /// A checksum that differs may be the network's doing: so many tries before the file is blamed.

@@ -10,6 +10,7 @@ use kube::{Api, Client, api::ListParams};
 
 use super::{Cluster, faults::within, states};
 use crate::ports::{Fault, JobEnd, LastWord, RunJob, RunJobs};
+use crate::run::ids::Epoch;
 
 impl Cluster {
     /// The Jobs of the run in this namespace, else the context's, of the release that was installed last; `None`
@@ -68,7 +69,7 @@ fn newest(jobs: Vec<Job>, namespace: &str, run_store: &str) -> Option<RunJobs> {
         release,
         namespace: namespace.to_owned(),
         chart: jobs.iter().rev().find_map(|job| variable(job, "ROGO_HELM_CHART")).map(str::to_owned),
-        epoch: variable(last, "ROGO_EPOCH").map(str::to_owned),
+        epoch: epoch(last),
         jobs: jobs.iter().map(named).collect(),
     })
 }
@@ -77,7 +78,7 @@ fn named(job: &Job) -> RunJob {
     RunJob {
         name: job.metadata.name.clone().unwrap_or_default(),
         component: label(job, "app.kubernetes.io/component").unwrap_or_default().to_owned(),
-        epoch: variable(job, "ROGO_EPOCH").unwrap_or_default().to_owned(),
+        epoch: epoch(job),
         state: states::job(job),
         last_word: None,
     }
@@ -85,6 +86,10 @@ fn named(job: &Job) -> RunJob {
 
 fn label<'j>(job: &'j Job, name: &str) -> Option<&'j str> {
     job.metadata.labels.as_ref()?.get(name).map(String::as_str)
+}
+
+fn epoch(job: &Job) -> Option<Epoch> {
+    variable(job, "ROGO_EPOCH")?.parse().ok()
 }
 
 /// A variable of the program's own container.
@@ -129,7 +134,7 @@ mod tests {
         let found = newest(jobs, "ns", "az://runs/x").unwrap();
         assert_eq!((found.release.as_str(), found.namespace.as_str()), ("new", "ns"));
         assert_eq!(found.chart.as_deref(), Some("charts/rogo-migrate"));
-        assert_eq!(found.epoch.as_deref(), Some("1-abc"));
+        assert_eq!(found.epoch, "1-abc".parse().ok());
         let names: Vec<_> = found.jobs.iter().map(|job| job.name.as_str()).collect();
         assert_eq!(names, ["new-shards", "new-finalize"]);
         assert!(newest(vec![job("r", "shards", 1, "az://elsewhere")], "ns", "az://runs/x").is_none());

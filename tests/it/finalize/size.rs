@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use rogo_migrate::{
     exit::Stop,
     finalize::{InputRow, InputRows, merge::Merged, results::Drafts},
-    run_store::RunStore,
+    run::RunStore,
 };
 
 use super::world::World;
@@ -58,7 +58,7 @@ async fn merge_and_measure() {
     }
     let before = peak_kilobytes();
     let began = Instant::now();
-    let store = RunStore::new(Arc::new(blobs), "rogo");
+    let store = RunStore::new(Arc::new(blobs), &plan.run);
     let mut merged = Merged::gather(&store, &plan).await.unwrap();
     plan.submissions.sha256 = "pinned".into();
     let drafts =

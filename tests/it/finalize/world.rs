@@ -5,14 +5,13 @@ use std::{collections::BTreeMap, fmt::Write, path::PathBuf, sync::Arc, time::Dur
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use rogo_migrate::{
-    domain::{
-        FailCode, Fate, InputDigest, Migrated, Outcome, Plan, RULES_VERSION, ShardIndex, ShardPlan, SkipCode,
-        shard_of,
-    },
+    domain::Books,
+    domain::{FailCode, Fate, InputDigest, Migrated, Outcome, ShardIndex, SkipCode, shard_of},
     exit::Stop,
     finalize::{FinalizeContext, InputRow, InputRows, books::Totals, finalize},
     ports::Blobs,
-    run_store::{RunStore, names},
+    run::{DoneMarker, FORMAT, RunName},
+    run::{Plan, RULES_VERSION, RunStore, ShardPlan, names},
     shard::record::Recorder,
 };
 use sha2::{Digest, Sha256};
@@ -23,6 +22,8 @@ use crate::support::memory::{InMemoryBlobs, InMemoryFence, InMemoryTarget, Journ
 /// Two writers that the tests write as.
 pub const TRY_A: &str = "aaaaaaaaaaaa";
 pub const TRY_B: &str = "bbbbbbbbbbbb";
+/// The longest time between an outcome and its segment.
+pub const FLUSH: Duration = Duration::from_secs(10);
 
 pub struct World {
     pub journal: Journal,
@@ -66,7 +67,7 @@ impl World {
         Self {
             out_path: out.path().to_owned(),
             out,
-            store: RunStore::new(Arc::new(run_blobs.clone()), "rogo"),
+            store: RunStore::new(Arc::new(run_blobs.clone()), &RunName::default()),
             files: InMemoryBlobs::new("files", journal.clone()),
             target: InMemoryTarget::default(),
             fence: InMemoryFence::new(journal.clone()),
@@ -87,14 +88,30 @@ impl World {
         let mut recorders = BTreeMap::new();
         for outcome in outcomes {
             let shard = self.shard(outcome.row);
-            let recorder = recorders
-                .entry(shard)
-                .or_insert_with(|| Recorder::new(self.store.clone(), shard, writer, Duration::from_secs(10)));
+            let recorder = recorders.entry(shard).or_insert_with(|| self.recorder(shard, writer));
             recorder.push(outcome).unwrap();
         }
         for recorder in recorders.values_mut() {
             recorder.flush().await.unwrap();
         }
+    }
+
+    /// A recorder of process `writer` in the shard.
+    pub fn recorder(&self, shard: ShardIndex, writer: &str) -> Recorder {
+        Recorder::new(self.store.clone(), shard, &writer.parse().unwrap(), FLUSH)
+    }
+
+    /// Marks the shard as done.
+    pub fn mark_done(&self, shard: u32) {
+        let marker = DoneMarker {
+            plan: self.plan.id.clone(),
+            shard: ShardIndex(shard),
+            writer: TRY_A.parse().unwrap(),
+            books: Books::default(),
+            at: instant(0),
+        };
+        let text = serde_json::to_vec(&marker).unwrap();
+        self.run_blobs.insert(&format!("rogo/done/{shard}.json"), text);
     }
 
     /// Registers a writer, clean or not.
@@ -153,8 +170,9 @@ fn plan(csv: &str, rows: u64, shards: u32) -> Plan {
         planned[shard_of(place, shards).0 as usize].rows += 1;
     }
     Plan {
-        id: "0123456789ab".into(),
-        run: "rogo".into(),
+        format: FORMAT,
+        id: "0123456789ab".parse().unwrap(),
+        run: RunName::default(),
         created_at: instant(0),
         program_version: "0".into(),
         rules_version: RULES_VERSION,

@@ -32,7 +32,7 @@ impl Retirement {
     fn fence(&self) -> SharedFence {
         let this = self.clone();
         SharedFence {
-            key: FenceKey::of_plan(PLAN),
+            key: FenceKey::of_plan(&PLAN.parse().unwrap()),
             retired: Arc::new(move || {
                 this.asked.fetch_add(1, Ordering::SeqCst);
                 let retired = this.retired.load(Ordering::SeqCst);
@@ -48,7 +48,7 @@ impl Retirement {
 
 fn exclusive(database: &TestDatabase, plan: &str) -> PostgresFence {
     let settings = DatabaseSettings { url: Secret::Value(database.url()), auth: DatabaseAuth::Password };
-    PostgresFence::new(&settings, None, "run/finalize/host", FenceKey::of_plan(plan))
+    PostgresFence::new(&settings, None, "run/finalize/host", FenceKey::of_plan(&plan.parse().unwrap()))
 }
 
 /// Ends every worker's session from outside, and waits until the server has.

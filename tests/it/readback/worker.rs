@@ -14,14 +14,14 @@ use rogo_migrate::{
     ports::{Committed, CopiedFile, Fault, HeldSubmission, Service, Target},
     report::progress::Progress,
     rules::RuleConfig,
-    run_store::RunStore,
+    run,
+    run::{RunStore, segments::recorded},
     sample::{self, SampleOptions},
     settings::{AccountSettings, Place, SourceAuth, SourceSettings},
     shard::{
         self, ShardInputs, WorkerServices,
         copy::{Budget, Copier},
         pace::Pace,
-        record::recorded,
     },
 };
 use tokio_util::sync::CancellationToken;
@@ -96,18 +96,19 @@ async fn moved(
     let source =
         SourceSettings { allow: allow.clone(), auth: SourceAuth::Anonymous, connection_string: None };
     let source = blobs::source(&source, &AccountSettings::default()).unwrap();
-    let store = RunStore::new(open(app.variable("ROGO_RUN_STORE"), Service::RunStore), "rogo");
+    let store =
+        RunStore::new(open(app.variable("ROGO_RUN_STORE"), Service::RunStore), &"rogo".parse().unwrap());
     let target_blobs = open(&folder.url, Service::TargetBlobs);
     let plan = Arc::new(store.plan().await.unwrap().unwrap());
     let found = recorded(&store, &plan, ShardIndex(0)).await.unwrap();
     let stop = CancellationToken::new();
     let ending = stop.child_token();
-    shard::writers::register(&store, WRITER, ShardIndex(0), "here").await.unwrap();
+    run::writers::register(&store, &WRITER.parse().unwrap(), ShardIndex(0), "here").await.unwrap();
     let inputs = ShardInputs {
         plan: plan.clone(),
         index: ShardIndex(0),
-        writer: WRITER.into(),
-        epoch: "0".into(),
+        writer: WRITER.parse().unwrap(),
+        epoch: "0".parse().unwrap(),
         rules: RuleConfig {
             lms_instance: sample::LMS_INSTANCE.into(),
             return_url: "https://lms.example.org/course".into(),

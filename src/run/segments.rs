@@ -9,9 +9,9 @@ use futures_util::{
 
 use super::RowSet;
 use crate::{
-    domain::{Books, Fate, Outcome, Plan, ShardIndex, stands},
+    domain::{Books, Fate, Outcome, ShardIndex, stands},
     ports::{Fault, FaultKind, Service},
-    run_store::{RunStore, names},
+    run::{Plan, RunStore, names},
 };
 
 /// Segments being fetched at a time; each is about 1 MiB at most.
