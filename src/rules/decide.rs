@@ -146,6 +146,7 @@ fn grade_row(report: &SoundReport, level: Option<&MalpracticeLevel>, assessment_
 }
 
 /// What the input and the mapping say of a row that may be migrated: rows 1 to 7 of the table.
+#[derive(Clone, Copy)]
 struct Eligible<'a> {
     attempt: AttemptId,
     unit_version: &'a str,
