@@ -1,8 +1,17 @@
 # The program alone, on a base without a shell: docker build -t rogo-migrate .
-# No RUN --mount and no heredocs, so that the classic builder makes it too.
+# No RUN --mount and no heredocs, so that the classic builder builds it too.
+# A release names its base images by digest: .ci/release.
 
-FROM rust:1.95-slim-bookworm AS build
+ARG BUILD_IMAGE=rust:1.95-slim-bookworm
+ARG RUNTIME_IMAGE=gcr.io/distroless/cc-debian12:nonroot
+
+FROM ${BUILD_IMAGE} AS build
 WORKDIR /build
+# With a version: the list of dependencies in the binary itself (cargo audit bin reads it), by this cargo-auditable.
+ARG AUDITABLE=
+# The same binary from the same sources, wherever cargo keeps them.
+ENV RUSTFLAGS="--remap-path-prefix=/usr/local/cargo=cargo --remap-path-prefix=/build=."
+RUN test -z "$AUDITABLE" || RUSTFLAGS= cargo install --locked --root /usr/local cargo-auditable@"$AUDITABLE"
 
 # The dependencies, in a layer of their own that stands until Cargo.toml or Cargo.lock change.
 # Cargo wants every declared target to have a file.
@@ -10,23 +19,24 @@ COPY Cargo.toml Cargo.lock ./
 RUN mkdir -p src tests/it/support/tds \
     && echo 'fn main() {}' | tee src/main.rs tests/it/main.rs tests/it/support/tds/main.rs >/dev/null \
     && touch src/lib.rs \
-    && cargo build --release --locked --bin rogo-migrate \
+    && cargo ${AUDITABLE:+auditable} build --release --locked --bin rogo-migrate \
     && rm -r src
 
 # Cargo compares times; those of the files may be older than the build above.
 COPY src src
 RUN find src -name '*.rs' -exec touch {} + \
-    && cargo build --release --locked --bin rogo-migrate
+    && cargo ${AUDITABLE:+auditable} build --release --locked --bin rogo-migrate
 
-FROM gcr.io/distroless/cc-debian12:nonroot
+FROM ${RUNTIME_IMAGE}
 ARG VERSION=0.1.0
 ARG REVISION=
+ARG RUNTIME_IMAGE=gcr.io/distroless/cc-debian12:nonroot
 LABEL org.opencontainers.image.title="rogo-migrate" \
       org.opencontainers.image.description="Moves exam submissions from a Rogo export into an assessment platform, once, with nothing lost" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION" \
-      org.opencontainers.image.base.name="gcr.io/distroless/cc-debian12:nonroot"
+      org.opencontainers.image.base.name="$RUNTIME_IMAGE"
 COPY LICENSE LICENSE-APACHE LICENSE-MIT /licenses/
 COPY --from=build /build/target/release/rogo-migrate /usr/local/bin/rogo-migrate
 # By number, so that Kubernetes can see that it is not root.

@@ -28,7 +28,7 @@ use crate::{
     cli::{Cli, Command},
     exit::{End, Exit, Stop},
     report,
-    settings::{Flags, LogSettings, Settings, Sources, StoreSettings},
+    settings::{Flags, LogSettings, Settings, Sources, StoreSettings, require_workload_identity},
     telemetry,
 };
 
@@ -56,6 +56,7 @@ pub fn run(cli: &Cli) -> Result<End, Stop> {
         report::print(&sample::run(args)?.to_string());
         return Ok(Exit::Done.into());
     }
+    require_workload_identity(&sources)?;
     let ended = runtime.block_on(within_patience(&stop, perform(&cli.command, &sources, &log, &stop)));
     // Not waited for: a look-up of a name may block its thread for longer than a stop may take.
     runtime.shutdown_background();

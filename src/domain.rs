@@ -13,6 +13,7 @@ mod migration;
 mod shard;
 mod outcome;
 mod input;
+mod target;
 mod shown;
 
 pub use attempt::*;
@@ -28,3 +29,4 @@ pub use report::*;
 pub use row::*;
 pub use shard::*;
 pub use shown::*;
+pub use target::*;

@@ -1,5 +1,5 @@
-//! Who this process is to Microsoft Entra ID: workload identity, else managed identity, else `az login`;
-//! the first that answers stays.
+//! Who this process is to Microsoft Entra ID: workload identity, else managed identity, else a developer's login (az,
+//! azd); the first that answers stays. For storage, database and warehouse alike.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,7 +8,10 @@ use azure_core::{
     error::{Error, ErrorKind},
     time::OffsetDateTime,
 };
-use azure_identity::{AzureCliCredential, ManagedIdentityCredential, WorkloadIdentityCredential};
+use azure_identity::{
+    DeveloperToolsCredential, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
+    WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
+};
 use tokio::sync::{Mutex, OnceCell};
 
 /// A token is renewed when it has less than this left: longer than any copy that is authorised by it.
@@ -38,22 +41,44 @@ struct Kept {
 }
 
 impl EntraCredential {
-    /// Asks nobody yet.
+    /// Whatever identity there is. Nothing is asked yet.
     pub fn new() -> Arc<Self> {
-        let mut sources: Vec<(&'static str, Arc<dyn TokenCredential>)> = Vec::new();
-        if let Ok(source) = WorkloadIdentityCredential::new(None) {
+        Self::for_client(None)
+    }
+
+    /// The same; `client_id` chooses among several identities.
+    pub fn for_client(client_id: Option<&str>) -> Arc<Self> {
+        if is_workload() {
             // Configured on purpose: no other identity may take its place when it does not answer for once.
-            sources.push((WORKLOAD, source));
-        } else {
-            // A source that cannot even be set up here is not one.
-            if let Ok(source) = ManagedIdentityCredential::new(None) {
-                sources.push(("managed identity", source));
-            }
-            if let Ok(source) = AzureCliCredential::new(None) {
-                sources.push(("az login", source));
-            }
+            return Self::workload(client_id);
+        }
+        let mut sources: Vec<(&'static str, Arc<dyn TokenCredential>)> = Vec::new();
+        // A source that cannot even be set up here is not one.
+        if let Ok(source) = managed(client_id) {
+            sources.push(("managed identity", source));
+        }
+        if let Ok(source) = DeveloperToolsCredential::new(None) {
+            sources.push(("az login", source));
         }
         Arc::new(Self::of(sources))
+    }
+
+    /// Workload identity and no other. Where the pod lacks a part of it, each token says which.
+    pub fn workload(client_id: Option<&str>) -> Arc<Self> {
+        let options = WorkloadIdentityCredentialOptions {
+            client_id: client_id.map(str::to_owned),
+            ..Default::default()
+        };
+        let source: Arc<dyn TokenCredential> = match WorkloadIdentityCredential::new(Some(options)) {
+            Ok(source) => source,
+            Err(error) => Arc::new(Incomplete(error.to_string())),
+        };
+        Arc::new(Self::of(vec![(WORKLOAD, source)]))
+    }
+
+    /// The machine's managed identity and no other.
+    pub fn managed(client_id: Option<&str>) -> azure_core::Result<Arc<Self>> {
+        Ok(Arc::new(Self::of(vec![("managed identity", managed(client_id)?)])))
     }
 
     fn of(sources: Vec<(&'static str, Arc<dyn TokenCredential>)>) -> Self {
@@ -88,6 +113,49 @@ impl EntraCredential {
             }
         }
         let what = format!("no Microsoft Entra identity was found ({})", reasons.join("; "));
+        Err(Error::with_message(ErrorKind::Credential, what))
+    }
+}
+
+fn managed(client_id: Option<&str>) -> azure_core::Result<Arc<dyn TokenCredential>> {
+    let options = ManagedIdentityCredentialOptions {
+        user_assigned_id: client_id.map(|id| UserAssignedId::ClientId(id.to_owned())),
+        ..Default::default()
+    };
+    Ok(ManagedIdentityCredential::new(Some(options))?)
+}
+
+/// Whether this pod was given a federated token, and is to use it: the variable that only workload identity sets. The
+/// other two have other uses too, so they are filled in.
+fn is_workload() -> bool {
+    let options = WorkloadIdentityCredentialOptions {
+        client_id: Some("any".into()),
+        tenant_id: Some("any".into()),
+        ..Default::default()
+    };
+    match WorkloadIdentityCredential::new(Some(options)) {
+        Ok(_) => true,
+        Err(error) => !error.to_string().contains("no token file specified"),
+    }
+}
+
+/// Workload identity that lacks a part. It must be there, so no other identity takes its place.
+#[derive(Debug)]
+struct Incomplete(String);
+
+#[async_trait::async_trait]
+impl TokenCredential for Incomplete {
+    async fn get_token(
+        &self,
+        _: &[&str],
+        _: Option<TokenRequestOptions<'_>>,
+    ) -> azure_core::Result<AccessToken> {
+        let what = format!(
+            "workload identity is set up only in part ({}): AZURE_CLIENT_ID, AZURE_TENANT_ID and \
+             AZURE_FEDERATED_TOKEN_FILE come from the pod's label azure.workload.identity/use and its service account's \
+             annotation azure.workload.identity/client-id",
+            self.0
+        );
         Err(Error::with_message(ErrorKind::Credential, what))
     }
 }

@@ -26,6 +26,7 @@ use self::{
     trial::Selection,
 };
 use crate::{
+    domain::AttemptId,
     exit::{Exit, Stop},
     inputs::Inputs,
     ports::{Blobs, FaultKind, Source, Target, Warehouse, WarehouseShape},
@@ -170,6 +171,7 @@ struct Prepared {
     draft: Arc<Draft>,
     facts: Option<Arc<FactSpool>>,
     shape: WarehouseShape,
+    reported: Option<AttemptId>,
     database: String,
     trial: Option<String>,
 }
@@ -198,12 +200,14 @@ async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) -> R
         Some(FactSpool::scan(services.warehouse, &draft, settings.shards, &attempts).await?)
     };
     let mut reasons = Reasons::default();
-    preflight::sample(&services, settings, &draft, sampled, facts.as_ref(), &mut reasons).await?;
+    let reported =
+        preflight::sample(&services, settings, &draft, sampled, facts.as_ref(), &mut reasons).await?;
     reasons.into_result()?;
     Ok(Prepared {
         draft: Arc::new(draft),
         facts: facts.map(Arc::new),
         shape,
+        reported,
         database,
         trial: selection.pinned(),
     })
@@ -227,6 +231,7 @@ impl Prepared {
             target: services.target_blobs.location(),
             warehouse: self.shape.description.clone(),
             facts_files: self.facts.is_some(),
+            reported: self.reported,
             settings: pinned_settings(settings),
             trial: self.trial.clone(),
         }

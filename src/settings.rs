@@ -20,7 +20,7 @@ mod pod;
 mod effective;
 
 pub use effective::{EffectiveSetting, effective};
-pub use pod::{HelmRelease, POD_VARIABLES, PodSettings, termination_log};
+pub use pod::{HelmRelease, POD_VARIABLES, PodSettings, require_workload_identity, termination_log};
 pub use source::{Flags, Given, Origin, Sources};
 pub use table::{ALL, Setting};
 

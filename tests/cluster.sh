@@ -15,6 +15,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tests/need.sh
 # shellcheck source=tests/helm.sh
 . tests/helm.sh
+# shellcheck source=tests/image.sh
+. tests/image.sh
 
 say() { printf '%4ss  %s\n' "$SECONDS" "$*"; }
 
@@ -65,7 +67,7 @@ if [ -z "${ROGO_TEST_IMAGE:-}" ]; then
   export ROGO_TEST_IMAGE=rogo-migrate:test
   say "building $ROGO_TEST_IMAGE"
   docker build --network host --quiet --tag "$ROGO_TEST_IMAGE" . >/dev/null
-  say "built: $(docker image inspect --format '{{.Size}}' "$ROGO_TEST_IMAGE") bytes"
+  check_image_size "$ROGO_TEST_IMAGE"
 fi
 
 # The scripted SQL Server: for this machine's own kind of system, as it is built here.

@@ -5,7 +5,7 @@
 installed() {
   local home="${XDG_CACHE_HOME:-$HOME/.cache}/rogo-migrate/$1-$2/bin"
   if [ ! -x "$home/$1" ]; then
-    command -v go >/dev/null || need_packages "Go" golang-go >&2
+    need_go >&2
     echo "building $1 $2 (once)" >&2
     GOBIN="$home" nice go install "$3@v$2" >&2
   fi

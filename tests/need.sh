@@ -32,9 +32,52 @@ need_postgres() {
   has_postgres || need_packages "PostgreSQL" postgresql
 }
 
+# at_least WANTED FOUND: whether a version, as 20.1.0, is that one or a newer one.
+at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
+
+NODE_LEAST=18.0.0
+# Helm 4 is built with it.
+GO_LEAST=1.25.0
+AZURITE_VERSION=3.37.0
+
 # Azurite runs on Node.js; npm installs it.
 need_node() {
   { command -v node && command -v npm; } >/dev/null || need_packages "Node.js with npm" nodejs npm
+  local found
+  found=$(node --version)
+  at_least "$NODE_LEAST" "${found#v}" || {
+    echo "Node.js $found is too old for Azurite: install $NODE_LEAST or newer (https://nodejs.org)" >&2
+    return 1
+  }
+}
+
+# Helm and the tools of the chart are built with Go.
+need_go() {
+  command -v go >/dev/null || need_packages "Go" golang-go
+  local found
+  found=$(go version | sed -n 's/^go version go\([0-9.]*\).*/\1/p')
+  at_least "$GO_LEAST" "$found" || {
+    echo "Go $found is too old for Helm 4: install $GO_LEAST or newer (https://go.dev/dl)" >&2
+    return 1
+  }
+}
+
+# need_azurite: Azurite in the cache folder of the tests, whole. An installation that was cut off leaves a folder that looks like one.
+need_azurite() {
+  local home="${XDG_CACHE_HOME:-$HOME/.cache}/rogo-migrate/azurite-$AZURITE_VERSION" building
+  if [ -d "$home" ] && ! npm ls --prefix "$home" --all >/dev/null 2>&1; then
+    echo "Azurite in $home is not whole: installing it anew" >&2
+    rm -rf "$home"
+  fi
+  [ ! -d "$home" ] || return 0
+  mkdir -p "${home%/*}"
+  building=$(mktemp -d "${home%/*}/azurite.XXXXXX")
+  if ! npm install --prefix "$building" --no-audit --no-fund --silent "azurite@$AZURITE_VERSION" >&2; then
+    rm -rf "$building"
+    echo "npm cannot install Azurite $AZURITE_VERSION" >&2
+    return 1
+  fi
+  mv -T "$building" "$home"
 }
 
 need_cargo() {

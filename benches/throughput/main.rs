@@ -18,6 +18,7 @@ mod support {
     pub mod app;
     pub mod azurite;
     pub mod postgres;
+    pub mod process;
     pub mod proxy;
     pub mod tds;
 }
@@ -113,8 +114,7 @@ async fn copies(options: &Options, sample: &Sample) {
 
 /// One `run` of the whole sample into a target of its own.
 async fn migrate(sample: &Sample) -> Cost {
-    let mut app = TestApp::new(sample).await;
-    app.unset("ROGO_FLUSH");
+    let app = TestApp::new(sample).await;
     let cost = cost::of(app.start(&["run"])).await;
     discard(&app).await;
     cost
@@ -144,7 +144,6 @@ async fn round_trips(options: &Options, sample: &Sample) {
     let connection =
         sample.tds.connection_string().replace(&port(sample.tds.address), &port(warehouse.address()));
     app.set("DATA_WAREHOUSE_CONNECTION_STRING", connection);
-    app.unset("ROGO_FLUSH");
     app.run(&["plan"]).await.expect(0);
     let counted = |proxy: &Proxy| proxy.exchanges();
     let before = [&postgres, &warehouse, &blobs].map(counted);
@@ -174,7 +173,6 @@ async fn held(rows: u64) {
     })
     .await;
     let mut app = TestApp::new(&sample).await;
-    app.unset("ROGO_FLUSH");
     for (name, folder) in [("ROGO_TARGET", "target"), ("ROGO_RUN_STORE", "runs")] {
         let path = sample.folder.path().join(folder);
         fs::create_dir(&path).unwrap();

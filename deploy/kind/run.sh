@@ -5,21 +5,23 @@ set -euo pipefail
 usage() {
     cat <<'TEXT'
 usage: deploy/kind/run.sh [--rows N] [--shards N] [--parallelism N] [--sqlserver | --no-sqlserver] [--namespace NAME] [--services]
+       deploy/kind/run.sh [--namespace NAME] --results DIR
        deploy/kind/run.sh [--namespace NAME] --delete
 
 Makes the kind cluster rogo-migrate (or takes the one of KUBECONFIG), builds and loads the image, starts the services with a
 sample of 400 submissions in the namespace rogo-migrate, installs the chart, waits, and prints the result. Its exit code is the run's:
-0, or 1 where the finalizer did not say that every row is accounted for.
-The warehouse is SQL Server where its image can be had (1.6 GB, amd64, 2 GB of memory), else its exported tables.
+0, or 1 if the finalizer did not say that every row is accounted for. The first build takes 5 to 15 minutes.
+The warehouse is SQL Server if its image can be pulled (1.6 GB, amd64, 2 GB of memory), else its exported tables.
 
   --rows N         submissions in the sample (default 400)
   --shards N       shards (default 8)
   --parallelism N  shards at a time (default 3)
   --sqlserver      SQL Server or nothing
   --no-sqlserver   the exported tables, without a look for the image
-  --namespace NAME where all of it stands (default rogo-migrate)
+  --namespace NAME the namespace of all objects (default rogo-migrate). One that exists is replaced only if this script created it
   --services       end when the services and the sample stand; install nothing, and no SQL Server that is not asked for
-  --delete         remove the namespace, and the cluster where it is kind's
+  --results DIR    copy the results of a run that has ended into the folder DIR
+  --delete         remove the namespace, and the cluster if it is kind's
 
 Needs docker, kubectl, helm, and kind unless the environment says otherwise:
   KUBECONFIG       another cluster, with LOAD: the command, with its arguments, that takes image names and loads them from docker into it
@@ -28,7 +30,7 @@ Needs docker, kubectl, helm, and kind unless the environment says otherwise:
 TEXT
 }
 
-rows=400 shards=8 parallelism=3 warehouse='' namespace=rogo-migrate only_services='' delete=''
+rows=400 shards=8 parallelism=3 warehouse='' namespace=rogo-migrate only_services='' delete='' results=''
 while (($#)); do
     case $1 in
         --rows) rows=${2:?--rows needs a number}; shift ;;
@@ -38,6 +40,7 @@ while (($#)); do
         --no-sqlserver) warehouse=folder ;;
         --namespace) namespace=${2:?--namespace needs a name}; shift ;;
         --services) only_services=yes ;;
+        --results) results=${2:?--results needs a folder}; shift ;;
         --delete) delete=yes ;;
         --help | -h) usage; exit 0 ;;
         *) usage >&2; exit 64 ;;
@@ -53,12 +56,38 @@ azurite=mcr.microsoft.com/azure-storage/azurite:3.37.0
 postgres=postgres:17
 sqlserver=mcr.microsoft.com/mssql/server:2022-latest
 temporary=$(mktemp -d)
-trap 'rm -rf "$temporary"' EXIT
+forward=''
+trap '[[ -z $forward ]] || kill "$forward" 2>/dev/null; rm -rf "$temporary"' EXIT
 
 say() { printf '%4ss  %s\n' "$SECONDS" "$*"; }
 die() { echo "$*" >&2; exit 1; }
 secret() { od -An -N "$1" -tx1 /dev/urandom | tr -d ' \n'; }
 kube() { kubectl --namespace "$namespace" "$@"; }
+# The label of namespaces that this script creates, and therefore may delete.
+mark=rogo-migrate/created-by
+mine() { [[ $(kubectl get namespace "$namespace" --ignore-not-found --output "jsonpath={.metadata.labels.rogo-migrate/created-by}") == kind-run ]]; }
+# Deletes the namespace if this script created it; another one is not touched.
+delete_namespace() {
+    [[ -n $(kubectl get namespace "$namespace" --ignore-not-found --output name) ]] || return 0
+    mine || die "the namespace $namespace exists and was not created by this script (no label $mark=kind-run): take another name with --namespace"
+    say "deleting the namespace $namespace of an earlier run"
+    kubectl delete namespace "$namespace" >/dev/null
+}
+# patient LOG COMMAND...: runs it with its output in the file LOG, and says every 30 s that it still runs, with the last line.
+patient() {
+    local log=$1 began=$SECONDS pid
+    shift
+    "$@" >"$log" 2>&1 &
+    pid=$!
+    while kill -0 "$pid" 2>/dev/null; do
+        if ((SECONDS - began >= 30)); then
+            began=$SECONDS
+            say "  still running: $(tail -n 1 "$log" | tr -cd '[:print:]' | cut -c 1-100)"
+        fi
+        sleep 1
+    done
+    wait "$pid" || { tail -n 40 "$log" >&2; die "failed: $*"; }
+}
 
 # Another cluster where LOAD says how to bring images into it; else kind's, with a kubeconfig of its own.
 if [[ -n ${LOAD:-} ]]; then
@@ -77,7 +106,7 @@ done
 
 if [[ -n $delete ]]; then
     if [[ -n ${LOAD:-} ]]; then
-        kubectl delete namespace "$namespace" --ignore-not-found
+        delete_namespace
     else
         kind delete cluster --name "$cluster"
     fi
@@ -92,9 +121,27 @@ if [[ -z ${LOAD:-} ]]; then
     kind export kubeconfig --name "$cluster" --kubeconfig "$KUBECONFIG" >/dev/null 2>&1
 fi
 
+# The demo's Azurite is in the cluster: a forwarded port on this machine reaches it.
+if [[ -n $results ]]; then
+    mkdir -p "$results"
+    kube port-forward --address 127.0.0.1 service/azurite :10000 >"$temporary/forward" 2>&1 &
+    forward=$!
+    until port=$(sed -n 's/^Forwarding from 127.0.0.1:\([0-9]*\).*/\1/p' "$temporary/forward") && [[ -n $port ]]; do
+        kill -0 "$forward" 2>/dev/null || { cat "$temporary/forward" >&2; die "the service azurite of the namespace $namespace cannot be reached"; }
+        sleep 0.2
+    done
+    storage=$(kube get secret rogo-migrate --output 'jsonpath={.data.AZURE_STORAGE_CONNECTION_STRING}' | base64 --decode)
+    AZURE_STORAGE_CONNECTION_STRING=${storage/azurite.$namespace:10000/127.0.0.1:$port} docker run --rm --network host \
+        --user "$(id -u):$(id -g)" --env AZURE_STORAGE_CONNECTION_STRING --volume "$(cd "$results" && pwd):/out" \
+        "$image" results --run-store az://runs/demo --to /out
+    exit
+fi
+
+# Before the build, which takes minutes.
+delete_namespace
 if [[ -z ${IMAGE:-} ]]; then
-    say "building $image"
-    docker build --network host --quiet --tag "$image" . >/dev/null
+    say "building $image (5 to 15 minutes the first time)"
+    patient "$temporary/build" docker build --network host --tag "$image" .
 fi
 say 'fetching the images that are missing'
 have() { docker image inspect "$1" >/dev/null 2>&1 || docker pull --quiet "$1"; }
@@ -123,8 +170,8 @@ say "loading ${images[*]}"
 load "${images[@]}" >"$temporary/load" 2>&1 || { cat "$temporary/load" >&2; die 'the images cannot be loaded'; }
 
 say 'starting the services'
-kubectl delete namespace "$namespace" --ignore-not-found >/dev/null
 kubectl create namespace "$namespace" >/dev/null
+kubectl label namespace "$namespace" "$mark=kind-run" >/dev/null
 account=demo
 key=$(secret 32 | base64 | tr -d '\n')
 password=$(secret 16)
@@ -167,7 +214,13 @@ options=(--set shards.count="$shards" --set shards.parallelism="$parallelism"
     --set source.allow="{$azurite_url/source}")
 [[ $warehouse == sqlserver ]] || options+=(--set warehouse.folder=az://warehouse)
 "$helm" install "$release" charts/rogo-migrate --namespace "$namespace" --values deploy/kind/values.yaml "${options[@]}" >/dev/null
-"$helm" test "$release" --namespace "$namespace" >"$temporary/test" || { cat "$temporary/test" >&2; die 'a service does not answer'; }
+say 'helm test: the checks of the plan, which write nothing'
+if "$helm" test "$release" --namespace "$namespace" >"$temporary/test" 2>&1; then
+    sed 's/^/         /' "$temporary/test"
+else
+    cat "$temporary/test" >&2
+    die 'a check failed: see above'
+fi
 
 finalizer=$(kube get jobs --selector app.kubernetes.io/component=finalize --output name)
 # shellcheck disable=SC2317 # until calls it
@@ -181,6 +234,10 @@ until ended; do
 done
 say 'the run has ended'
 kube get jobs
+say "what the finalizer said (its lines name the run store as pods reach it; from here: see below)"
 kube logs "$finalizer" --tail=60
-say "look around: kubectl --namespace $namespace get pods; remove everything: deploy/kind/run.sh --namespace $namespace --delete"
+say 'failed and skipped rows are part of the sample: it contains every outcome that data alone can cause'
+say "results     deploy/kind/run.sh --namespace $namespace --results results"
+say "look around kubectl --namespace $namespace get pods"
+say "remove all  deploy/kind/run.sh --namespace $namespace --delete"
 [[ $(kube get "$finalizer" --output 'jsonpath={.status.succeeded}') == 1 ]]

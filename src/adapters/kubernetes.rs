@@ -75,14 +75,6 @@ impl ClusterJob {
     pub fn new(namespace: &str, name: &str) -> Self {
         Self { cluster: Cluster::default(), namespace: namespace.to_owned(), name: name.to_owned() }
     }
-
-    /// The newest warning about a pod or Job.
-    async fn last_warning(&self, client: &Client, object: &str) -> Result<Option<Event>, Fault> {
-        let events: Api<Event> = Api::namespaced(client.clone(), &self.namespace);
-        let selector = format!("involvedObject.name={object},type=Warning");
-        let list = within(events.list(&ListParams::default().fields(&selector).limit(EVENTS))).await?;
-        Ok(list.items.into_iter().max_by_key(states::happened))
-    }
 }
 
 #[async_trait]
@@ -98,29 +90,40 @@ impl Jobs for ClusterJob {
     }
 
     async fn survey(&self) -> Result<Survey, Fault> {
-        let client = self.cluster.client().await?;
-        let pods: Api<Pod> = Api::namespaced(client.clone(), &self.namespace);
-        let selector = format!("batch.kubernetes.io/job-name={}", self.name);
-        let living = ListParams::default()
-            .labels(&selector)
-            .fields("status.phase!=Succeeded,status.phase!=Failed")
-            .limit(PODS);
-        let pods = within(pods.list(&living)).await?.items;
-        let mut survey = Survey {
-            obstacles: pods.iter().filter_map(states::obstacle).collect(),
-            terminating: pods.iter().filter_map(states::terminating).collect(),
-        };
-        let unexplained = pods.iter().filter(|pod| states::waits_unexplained(pod));
-        for pod in unexplained.take(PODS_ASKED).filter_map(|pod| pod.metadata.name.as_deref()) {
-            let event = self.last_warning(&client, pod).await?;
-            survey.obstacles.extend(event.map(|event| states::of_pod_event(pod, &event)));
-        }
-        if pods.is_empty() {
-            let event = self.last_warning(&client, &self.name).await?;
-            survey.obstacles.extend(event.as_ref().and_then(states::of_job_event));
-        }
-        Ok(survey)
+        survey(&self.cluster.client().await?, &self.namespace, &self.name).await
     }
+}
+
+/// What keeps the pods of `job` from starting, staying or ending.
+async fn survey(client: &Client, namespace: &str, job: &str) -> Result<Survey, Fault> {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let selector = format!("batch.kubernetes.io/job-name={job}");
+    let selected = |fields: &str| ListParams::default().labels(&selector).fields(fields).limit(PODS);
+    let living = within(pods.list(&selected("status.phase!=Succeeded,status.phase!=Failed"))).await?.items;
+    let failed = within(pods.list(&selected("status.phase=Failed"))).await?.items;
+    let mut survey = Survey {
+        obstacles: living.iter().filter_map(states::obstacle).collect(),
+        terminating: living.iter().filter_map(states::terminating).collect(),
+    };
+    survey.obstacles.extend(states::evicted_for_disk(&failed));
+    let unexplained = living.iter().filter(|pod| states::waits_unexplained(pod));
+    for pod in unexplained.take(PODS_ASKED).filter_map(|pod| pod.metadata.name.as_deref()) {
+        let event = last_warning(client, namespace, pod).await?;
+        survey.obstacles.extend(event.map(|event| states::of_pod_event(pod, &event)));
+    }
+    if living.is_empty() {
+        let event = last_warning(client, namespace, job).await?;
+        survey.obstacles.extend(event.as_ref().and_then(states::of_job_event));
+    }
+    Ok(survey)
+}
+
+/// The newest warning about a pod or Job.
+async fn last_warning(client: &Client, namespace: &str, object: &str) -> Result<Option<Event>, Fault> {
+    let events: Api<Event> = Api::namespaced(client.clone(), namespace);
+    let selector = format!("involvedObject.name={object},type=Warning");
+    let list = within(events.list(&ListParams::default().fields(&selector).limit(EVENTS))).await?;
+    Ok(list.items.into_iter().max_by_key(states::happened))
 }
 
 /// What a watch saw first.

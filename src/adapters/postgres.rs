@@ -7,6 +7,7 @@ mod fence;
 mod fault;
 mod catalogue;
 mod held;
+mod identity;
 mod enforcement;
 mod commit;
 mod schema;
@@ -21,7 +22,7 @@ pub use enforcement::EnforcementLedger;
 pub use fence::{FenceKey, PostgresFence, Retired, SharedFence};
 
 use crate::{
-    domain::{Catalogue, Migration},
+    domain::{Catalogue, Migration, TargetIdentity},
     ports::{Committed, CopiedFile, Fault, HeldSubmission, Target},
     settings::{DatabaseSettings, Organisation, RuleSettings},
 };
@@ -115,6 +116,14 @@ impl Target for PostgresTarget {
             sqlx::query_scalar("select current_database()::text").fetch_one(connection).await
         };
         self.pool.read(Duration::from_secs(10), asking).await
+    }
+
+    async fn session(&self) -> Result<Vec<String>, Fault> {
+        preflight::session(self).await
+    }
+
+    async fn identity(&self) -> Result<TargetIdentity, Fault> {
+        identity::identity(&self.connector, &self.pool).await
     }
 
     async fn prove_fence(&self) -> Result<(), Fault> {

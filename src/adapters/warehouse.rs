@@ -1,19 +1,22 @@
 //! Reports and scores: SQL Server (Azure SQL Database, Azure Synapse), or its exported folder.
 //!
 //! ```text
-//! connection_string → pool (one connection, one batch) → catalogue → tables (what is asked)
-//!                     └ faults, entra                               → rows, values (what is answered)
-//! mssql: fetch many attempts · scan: every row, window by window · export: the two CSV files
+//! connection_string → pool (one connection, one batch) → catalogue → tables, column (what is asked)
+//!                     └ dial, faults, entra                             → rows, values (what is answered)
+//! mssql: fetch many attempts · preflight: what would make every answer wrong · scan: every row, window by window · export: the two CSV files
 //! ```
 
 mod catalogue;
+mod column;
 mod connection_string;
+mod dial;
 mod entra;
 mod export;
 mod export_records;
 mod faults;
 mod mssql;
 mod pool;
+mod preflight;
 mod rows;
 mod scan;
 mod tables;

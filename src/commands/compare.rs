@@ -23,6 +23,7 @@ pub async fn refusal(
         return Ok(Some(stop));
     }
     let mut changed = differences(plan, now);
+    changed.extend(target.session().await?);
     changed.extend(lost_rows(store, target).await?);
     Ok(unchanged(&changed).err())
 }

@@ -1,6 +1,7 @@
 //! How a process ends, panics included: the exit code, and the pod's last word.
 
 use std::{
+    backtrace::{Backtrace, BacktraceStatus},
     panic::{self, AssertUnwindSafe},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -18,24 +19,34 @@ pub fn last_word(exit: Exit, message: &str) {
     }
 }
 
-/// Runs what may panic: that is a bug (70), told by its place. The panic's own words stay in the log: they may hold
-/// anything.
+/// Runs what may panic: that is a bug (70), told by its place, in the log as well as at the end. A panic's own words are
+/// told nowhere: they may hold whatever the program was working on, a learner's name for example.
 pub fn guarded(command: impl FnOnce() -> Result<End, Stop>) -> Result<End, Stop> {
     let place = Arc::new(Mutex::new(None));
-    let (noted, hook) = (place.clone(), Arc::new(panic::take_hook()));
-    let before = hook.clone();
+    let noted = place.clone();
+    let before = panic::take_hook();
     panic::set_hook(Box::new(move |panicked| {
-        let place = panicked.location().map(ToString::to_string);
-        *noted.lock().unwrap_or_else(PoisonError::into_inner) = place;
-        hook(panicked);
+        let place = panicked.location().map(ToString::to_string).unwrap_or_default();
+        tell_place(&place);
+        *noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
     }));
     let ended = panic::catch_unwind(AssertUnwindSafe(command));
-    panic::set_hook(Box::new(move |panicked| before(panicked)));
+    panic::set_hook(before);
     ended.unwrap_or_else(|_| {
         let place = place.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
         let message = format!("a bug: panicked at {place}; run again to go on, and please report it");
         Err(Stop::new(Exit::Bug, message))
     })
+}
+
+/// Logs where the program panicked, and the calls that led there where `RUST_BACKTRACE` asks for them.
+fn tell_place(place: &str) {
+    let backtrace = Backtrace::capture();
+    if backtrace.status() == BacktraceStatus::Captured {
+        tracing::error!(place, %backtrace, "a bug: the program panicked");
+    } else {
+        tracing::error!(place, "a bug: the program panicked");
+    }
 }
 
 #[cfg(test)]
@@ -49,5 +60,35 @@ mod tests {
         assert!(stop.message.contains("last_word.rs:"), "{stop}");
         assert!(!stop.message.contains("planted"), "{stop}");
         assert_eq!(guarded(|| Ok(End::done("x"))).unwrap(), End::done("x"));
+    }
+
+    const CHILD: &str = "ROGO_TEST_PANIC_CHILD";
+
+    /// In a process of its own: what it writes to standard error is read.
+    #[test]
+    fn the_words_of_a_panic_are_written_nowhere_whatever_thread_panics() {
+        if std::env::var_os(CHILD).is_some() {
+            tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+            let stop = guarded(|| {
+                assert!(std::thread::spawn(|| panic!("planted {}", "name")).join().is_err());
+                panic!("planted {}", "name")
+            });
+            crate::report::tell(&stop.unwrap_err().to_string());
+            return;
+        }
+        let name =
+            "commands::last_word::tests::the_words_of_a_panic_are_written_nowhere_whatever_thread_panics";
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name, "--nocapture"])
+            .env(CHILD, "1")
+            .env_remove("RUST_BACKTRACE")
+            .env_remove("RUST_LIB_BACKTRACE")
+            .output()
+            .unwrap();
+        let said =
+            String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{said}");
+        assert_eq!(said.matches("last_word.rs:").count(), 3, "two in the log, one at the end: {said}");
+        assert!(!said.contains("planted"), "{said}");
     }
 }

@@ -198,7 +198,11 @@ fn workers(
     let warehouses = if plan.facts_files {
         vec![None; databases.len()]
     } else {
-        connect::warehouses(settings, databases.len())?.into_iter().map(Some).collect()
+        let warehouses = connect::warehouses(settings, databases.len())?;
+        for warehouse in &warehouses {
+            plan.reported.into_iter().for_each(|attempt| warehouse.expect_report(attempt));
+        }
+        warehouses.into_iter().map(Some).collect()
     };
     let mut workers = Vec::with_capacity(databases.len());
     for (database, warehouse) in databases.iter().zip(warehouses) {

@@ -116,7 +116,8 @@ pub fn sampled(draft: &Draft) -> Vec<usize> {
     draft.newest_eligible(SAMPLED_ROWS)
 }
 
-/// Checks on the newest eligible rows that the run looks at the right warehouse and sources.
+/// Checks on the newest eligible rows that the run looks at the right warehouse and sources. An attempt that has a
+/// report in a warehouse that is asked row by row.
 pub async fn sample(
     services: &Services<'_>,
     settings: &Settings,
@@ -124,16 +125,19 @@ pub async fn sample(
     eligible: Vec<usize>,
     facts: Option<&FactSpool>,
     reasons: &mut Reasons,
-) -> Result<(), Stop> {
+) -> Result<Option<AttemptId>, Stop> {
     if eligible.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let attempts: Vec<AttemptId> = eligible.iter().filter_map(|index| draft.facts_wanted(*index)).collect();
+    let mut witness = None;
     let reported = match facts {
         Some(facts) => Some(facts.sample_is_reported),
-        None => reasons
-            .note(services.warehouse.fetch(&attempts).await)
-            .map(|facts| facts.iter().any(|facts| !facts.reports.is_empty())),
+        None => reasons.note(services.warehouse.fetch(&attempts).await).map(|facts| {
+            let mut answers = attempts.iter().zip(&facts);
+            witness = answers.find(|(_, facts)| !facts.reports.is_empty()).map(|(attempt, _)| *attempt);
+            witness.is_some()
+        }),
     };
     if reported == Some(false) {
         reasons.lasts(format!(
@@ -151,7 +155,7 @@ pub async fn sample(
         }
     }
     sources(services, &urls, reasons).await;
-    Ok(())
+    Ok(witness)
 }
 
 /// A file that is missing, refused or broken is that row's matter; a server that gives none of them, or has

@@ -73,13 +73,16 @@ pub enum ObstacleKind {
     Quota,
     /// A volume cannot be mounted, or a node cannot start the pod.
     Node,
+    /// The pod was evicted because it used more disk than it asked for. The program ends in order then (143), which costs no
+    /// retry, so that the Job starts it again without end.
+    Disk,
 }
 
 impl ObstacleKind {
     /// Whether it does not pass by itself, so that it need not last before somebody is told.
     pub fn is_certain(self) -> bool {
         match self {
-            Self::Image | Self::Configuration => true,
+            Self::Image | Self::Configuration | Self::Disk => true,
             Self::Scheduling | Self::Quota | Self::Node => false,
         }
     }
@@ -92,6 +95,7 @@ impl ObstacleKind {
             Self::Scheduling => "scheduling",
             Self::Quota => "quota",
             Self::Node => "node or volume",
+            Self::Disk => "ephemeral storage",
         }
     }
 }
@@ -127,6 +131,8 @@ pub struct RunJobs {
     pub namespace: String,
     /// The chart, as Helm found it.
     pub chart: Option<String>,
+    /// What stands before the names of the chart's values, dot included.
+    pub values_prefix: String,
     /// The newest Job's epoch.
     pub epoch: Option<Epoch>,
     /// Oldest first.
@@ -144,6 +150,8 @@ pub struct RunJob {
     pub epoch: Option<Epoch>,
     /// How it is.
     pub state: JobState,
+    /// Why its pods do not start, or do not stay, if it has not ended and the cluster tells.
+    pub obstacles: Vec<Obstacle>,
     /// What the program said last, of a finalizer that failed, where the cluster still tells.
     pub last_word: Option<LastWord>,
 }

@@ -5,7 +5,7 @@ use std::{collections::HashSet, time::Duration};
 use async_trait::async_trait;
 
 use super::Fault;
-use crate::domain::{Catalogue, Migration, Note};
+use crate::domain::{Catalogue, Migration, Note, TargetIdentity};
 
 /// A file that now stands in the target container. Whoever commits consumes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +75,15 @@ pub trait Target: Send + Sync {
     /// a sentence for each thing that would stop a run; empty where a run may begin.
     async fn preflight(&self, connections: u32) -> Result<Vec<String>, Fault>;
 
-    /// The database's name, which pins the plan.
+    /// What every process asks before its first write, because a mended secret may lead elsewhere: sessions of
+    /// its own (no pooler that shares or hands them on), a server that can be written, the guarding unique keys.
+    /// A sentence for each finding.
+    async fn session(&self) -> Result<Vec<String>, Fault>;
+
+    /// Which database this is: what pins the plan.
+    async fn identity(&self) -> Result<TargetIdentity, Fault>;
+
+    /// The database's name.
     async fn database(&self) -> Result<String, Fault>;
 
     /// Returns where a connection that holds the run's shared lock answered within the last second, else asks

@@ -29,12 +29,17 @@ pub trait Warehouse: Send + Sync {
     /// Connects, checks tables, columns and the right to read them.
     async fn shape(&self) -> Result<WarehouseShape, Fault>;
 
+    /// This attempt had a report when the run was planned: an answer without any report is not believed while it has
+    /// none.
+    fn expect_report(&self, _attempt: AttemptId) {}
+
     /// The facts of every attempt asked for, in the order asked: an attempt the warehouse does not
     /// hold yields empty facts. Returns only when the answer is known to be complete.
     async fn fetch(&self, attempts: &[AttemptId]) -> Result<Vec<Facts>, Fault>;
 
     /// Hands every row of both tables to `each`, in no order, in batches. A batch is never repeated:
-    /// retries happen before it is handed over. Rows whose attempt id is no attempt id are left out.
+    /// retries happen before it is handed over. Rows whose attempt id is none are refused
+    /// by the pre-flight.
     async fn scan(
         &self,
         each: &mut (dyn FnMut(Vec<FactRow>) -> Result<(), Fault> + Send),

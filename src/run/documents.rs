@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub use summary::{Missing, RunResult, StageLatency, Summary};
 
 use super::ids::{PlanId, RunName, WriterId};
-use crate::domain::{Books, InputDigest, ShardIndex};
+use crate::domain::{AttemptId, Books, InputDigest, ShardIndex};
 
 /// Where each document lies, relative to the run's folder.
 pub mod names {
@@ -140,6 +140,9 @@ pub struct Plan {
     pub warehouse: String,
     /// Whether facts files stand for the warehouse.
     pub facts_files: bool,
+    /// An attempt that had a report when the plan was made, where the warehouse is asked during the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reported: Option<AttemptId>,
     /// The settings that change outcomes, by name, so that a difference can be named.
     /// Values are plain text without secrets.
     pub settings: std::collections::BTreeMap<String, String>,

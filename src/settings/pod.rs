@@ -1,11 +1,12 @@
 //! What the chart tells a pod about itself: no settings, but read from the environment like them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Sources;
+use crate::exit::{Exit, Stop};
 
 /// The variables that [`PodSettings`] reads.
-pub const POD_VARIABLES: [&str; 8] = [
+pub const POD_VARIABLES: [&str; 10] = [
     "ROGO_NAMESPACE",
     "ROGO_POD",
     "ROGO_NODE",
@@ -14,6 +15,8 @@ pub const POD_VARIABLES: [&str; 8] = [
     "ROGO_TERMINATION_LOG",
     "ROGO_HELM_RELEASE",
     "ROGO_HELM_CHART",
+    "ROGO_HELM_PREFIX",
+    "ROGO_WORKLOAD_IDENTITY",
 ];
 
 /// Where this process runs; all empty outside of a cluster.
@@ -38,6 +41,8 @@ pub struct HelmRelease {
     pub namespace: String,
     /// The chart, as Helm finds it.
     pub chart: String,
+    /// What stands before the names of its values, dot included: empty unless it is a subchart.
+    pub values_prefix: String,
 }
 
 impl PodSettings {
@@ -46,11 +51,32 @@ impl PodSettings {
         let text = |name: &str| sources.environment(name).map(str::to_owned);
         let namespace = text("ROGO_NAMESPACE");
         let release = match (text("ROGO_HELM_RELEASE"), namespace.clone(), text("ROGO_HELM_CHART")) {
-            (Some(name), Some(namespace), Some(chart)) => Some(HelmRelease { name, namespace, chart }),
+            (Some(name), Some(namespace), Some(chart)) => {
+                let values_prefix = text("ROGO_HELM_PREFIX").unwrap_or_default();
+                Some(HelmRelease { name, namespace, chart, values_prefix })
+            }
             _ => None,
         };
         Self { name: text("ROGO_POD"), namespace, shard_job: text("ROGO_SHARD_JOB"), release }
     }
+}
+
+/// Refuses to start without the workload identity that the chart asked for. The webhook that adds it to a pod may be away, and
+/// the cluster starts the pod nevertheless: another identity of the node would then be taken for it.
+///
+/// # Errors
+/// [`Exit::Temporary`]: the Job makes another pod.
+pub fn require_workload_identity(sources: &Sources) -> Result<(), Stop> {
+    let required = sources.environment("ROGO_WORKLOAD_IDENTITY") == Some("required");
+    let is_there =
+        || sources.environment("AZURE_FEDERATED_TOKEN_FILE").is_some_and(|path| Path::new(path).exists());
+    if !required || is_there() {
+        return Ok(());
+    }
+    let message = "no workload identity: workloadIdentity.enabled is true, but AZURE_FEDERATED_TOKEN_FILE names no file in this \
+                   pod. The webhook of Microsoft Entra Workload ID adds it when a pod is created: see its pods in the namespace \
+                   kube-system, and that the service account has the annotation azure.workload.identity/client-id";
+    Err(Stop::new(Exit::Temporary, message))
 }
 
 /// The file that takes the pod's last word. Needed before anything else can be read.

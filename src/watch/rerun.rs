@@ -29,11 +29,12 @@ impl Rerun {
     pub fn command(&self, run: &RunName, shards: &[ShardIndex]) -> String {
         match self {
             Self::ByHand { run_store } => by_hand("resume", run, run_store),
-            Self::Helm(HelmRelease { name, namespace, chart }) => format!(
-                "helm upgrade {} {} --namespace {} --reset-then-reuse-values --set-literal shards.only={}",
+            Self::Helm(HelmRelease { name, namespace, chart, values_prefix }) => format!(
+                "helm upgrade {} {} --namespace {} --reset-then-reuse-values --set-literal {}shards.only={}",
                 quoted(name),
                 quoted(chart),
                 quoted(namespace),
+                values_prefix,
                 shard_list(shards)
             ),
         }
@@ -60,8 +61,12 @@ mod tests {
 
     #[test]
     fn the_line_runs_as_it_stands() {
-        let release =
-            |chart: &str| HelmRelease { name: "r".into(), namespace: "ns".into(), chart: chart.into() };
+        let release = |chart: &str| HelmRelease {
+            name: "r".into(),
+            namespace: "ns".into(),
+            chart: chart.into(),
+            values_prefix: String::new(),
+        };
         let shards = [9, 3, 8, 7, 3].map(ShardIndex);
         assert_eq!(
             Rerun::of(Some(&release("oci://a.example/charts/rogo-migrate")), "")
@@ -69,6 +74,9 @@ mod tests {
             "helm upgrade r oci://a.example/charts/rogo-migrate --namespace ns --reset-then-reuse-values \
              --set-literal shards.only=3,7-9"
         );
+        let subchart = HelmRelease { values_prefix: "mover.".into(), ..release("parent") };
+        let line = Rerun::of(Some(&subchart), "").command(&RunName::default(), &shards);
+        assert!(line.ends_with(" --set-literal mover.shards.only=3,7-9"), "{line}");
         let odd = Rerun::of(Some(&release("/home/o'neil/my charts")), "");
         assert!(
             odd.command(&RunName::default(), &shards).contains(r" '/home/o'\''neil/my charts' --namespace")

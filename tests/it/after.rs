@@ -14,7 +14,10 @@ use tokio::{
     process::{Child, Command},
 };
 
-use crate::support::app::{Ended, Sample, TestApp};
+use crate::support::{
+    app::{Ended, Sample, TestApp},
+    process::output,
+};
 
 /// Rows that all migrate.
 async fn plain_sample(rows: u64) -> Sample {
@@ -63,5 +66,5 @@ fn laptop(app: &TestApp<'_>, arguments: &[&str]) -> Command {
 }
 
 async fn at_laptop(app: &TestApp<'_>, arguments: &[&str]) -> Ended {
-    Ended::of(laptop(app, arguments).output().await.unwrap())
+    output(laptop(app, arguments)).await
 }

@@ -20,6 +20,7 @@ use tokio::process::Command;
 use crate::support::{
     app::{Ended, Sample, TestApp},
     azurite::Azurite,
+    process::output,
 };
 
 /// Rows that all migrate: what is bad is the case's alone.
@@ -64,7 +65,7 @@ impl<'case> Day<'case> {
                 command.env(name, value);
             }
         }
-        let ended = Ended::of(command.output().await.unwrap());
+        let ended = output(command).await;
         let Ended { code, stdout, stderr } = &ended;
         assert_eq!(*code, Some(self.code), "{}\nstdout:\n{stdout}\nstderr:\n{stderr}", self.what);
         for part in &self.says {

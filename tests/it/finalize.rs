@@ -1,6 +1,5 @@
 //! Promises of finalize.
 
-mod world;
 mod recording;
 mod merging;
 mod books;

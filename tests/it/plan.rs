@@ -7,7 +7,6 @@
     reason = "a test ends at the first surprise, and its tables are long"
 )]
 
-mod fakes;
 mod numbers;
 mod queues;
 mod facts;
@@ -16,40 +15,46 @@ mod trial;
 
 use std::{path::PathBuf, sync::Arc};
 
-use fakes::{FakeSource, FakeTarget, FakeWarehouse, MemoryBlobs};
 use rogo_migrate::{
     domain::{AttemptId, MAPPING_COLUMNS, QueuedRow, SUBMISSION_COLUMNS, ShardIndex},
     exit::{Exit, Stop},
     inputs::{InputSource, Inputs},
     plan::{self, PlanReport, PlanState, Services},
-    ports::Blobs,
+    ports::Service,
     run::{Plan, RunStore, queue::QueueReader},
     settings::Settings,
 };
 use tempfile::TempDir;
 
+use crate::support::{
+    fakes::{InMemoryBlobs, InMemorySource, InMemoryTarget, InMemoryWarehouse, Journal},
+    settings::settings,
+    world::{migrated, segment},
+};
+
 /// One run's world: inputs on disk, services in memory.
 struct World {
     folder: TempDir,
     settings: Settings,
-    warehouse: FakeWarehouse,
-    source: FakeSource,
-    files: MemoryBlobs,
-    target: FakeTarget,
-    documents: Arc<MemoryBlobs>,
+    warehouse: InMemoryWarehouse,
+    source: InMemorySource,
+    files: InMemoryBlobs,
+    target: InMemoryTarget,
+    documents: InMemoryBlobs,
 }
 
 impl World {
     /// `rows` of (attempt id, learner blob URL), oldest first; `mapping` of (attempt id, version, submission).
     fn new(rows: &[(&str, &str)], mapping: &[(&str, &str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::default();
         let world = Self {
-            settings: fakes::settings(folder.path()),
-            warehouse: FakeWarehouse::cheap(),
-            source: FakeSource::default(),
-            files: MemoryBlobs::new("az://migrated"),
-            target: FakeTarget::default(),
-            documents: Arc::new(MemoryBlobs::new("az://runs")),
+            settings: settings(folder.path()),
+            warehouse: InMemoryWarehouse::cheap(),
+            source: InMemorySource::default(),
+            files: InMemoryBlobs::new("migrated", Service::TargetBlobs, journal.clone()),
+            target: InMemoryTarget::new(journal.clone()),
+            documents: InMemoryBlobs::new("runs", Service::RunStore, journal),
             folder,
         };
         world.write_submissions(rows);
@@ -86,7 +91,7 @@ impl World {
     }
 
     fn store(&self) -> RunStore {
-        RunStore::new(Arc::clone(&self.documents) as Arc<dyn Blobs>, &self.settings.run)
+        RunStore::new(Arc::new(self.documents.clone()), &self.settings.run)
     }
 
     fn inputs(&self) -> Inputs {
@@ -156,10 +161,10 @@ fn five() -> World {
 
 #[tokio::test]
 async fn a_second_plan_of_the_same_inputs_changes_nothing() {
-    let mut world = five();
+    let world = five();
     let first = world.make().await.unwrap();
     let before = world.documents.contents();
-    world.target.launch_ids = vec!["rogo_5_1".into()];
+    world.target.hold(&["rogo_5_1"]);
     let second = world.make().await.unwrap();
     assert_eq!((second.state, &second.plan), (PlanState::Stood, &first.plan));
     assert_eq!(world.documents.contents(), before);
@@ -213,22 +218,22 @@ async fn whatever_changed_is_named_and_refused_with_78() {
         .await;
     world.settings = settings;
     world.target.database = "elsewhere".into();
-    check(&world, "the target database changed since the run began (from app to elsewhere)").await;
-    world.target.database = "app".into();
+    check(&world, "the target database changed since the run began (from memory to elsewhere)").await;
+    world.target.database = "memory".into();
     world.warehouse.shape.description = "folder".into();
     check(&world, "the warehouse changed").await;
 }
 
 #[tokio::test]
 async fn a_target_without_the_rows_that_were_recorded_is_another_database() {
-    let mut world = five();
+    let world = five();
     world.make().await.unwrap();
     world
         .documents
-        .put_text("trial/segments/0/aaaaaaaaaaaa-00000000.jsonl", &fakes::segment(&["rogo_1_a", "rogo_2_b"]));
-    world.target.launch_ids = vec!["rogo_1_a".into(), "rogo_2_b".into()];
+        .insert("trial/segments/0/aaaaaaaaaaaa-00000000.jsonl", segment(&[migrated(1, 0), migrated(2, 0)]));
+    world.target.hold(&["rogo_1_x", "rogo_2_x"]);
     world.make().await.unwrap();
-    world.target.launch_ids = vec!["rogo_1_a".into()];
+    world.target.lose("rogo_2_x");
     let stop = world.make().await.unwrap_err();
     assert_eq!(stop.exit, Exit::Configuration);
     assert!(
@@ -240,7 +245,7 @@ async fn a_target_without_the_rows_that_were_recorded_is_another_database() {
 #[tokio::test]
 async fn a_rolled_back_run_is_refused() {
     let world = five();
-    world.documents.put_text("trial/rolled-back.json", "{}");
+    world.documents.insert("trial/rolled-back.json", "{}");
     let stop = world.make().await.unwrap_err();
     assert_eq!(stop.exit, Exit::Configuration);
     assert!(stop.message.contains("run trial was rolled back; start a run with another name"), "{stop}");

@@ -4,6 +4,7 @@ mod export;
 mod faults;
 mod login;
 mod real;
+mod reload;
 mod shape;
 mod values;
 

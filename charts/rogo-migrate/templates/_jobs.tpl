@@ -13,8 +13,9 @@ What each Job runs: its spec without the fields that may change in place. The ex
 {{- define "rogo-migrate.finalizeSpec" -}}
 {{- $env := printf "- {name: ROGO_SHARD_JOB, value: %s}" .shardJob -}}
 {{- $release := include "rogo-migrate.variable" (dict "name" "ROGO_HELM_RELEASE" "value" .ctx.Release.Name) -}}
-{{- $chart := include "rogo-migrate.variable" (dict "name" "ROGO_HELM_CHART" "value" .ctx.Values.chartReference) -}}
-{{- $env = print $env $release $chart -}}
+{{- $chart := include "rogo-migrate.variable" (dict "name" "ROGO_HELM_CHART" "value" (include "rogo-migrate.chartReference" .ctx)) -}}
+{{- $prefix := include "rogo-migrate.variable" (dict "name" "ROGO_HELM_PREFIX" "value" (include "rogo-migrate.valuesPrefix" .ctx)) -}}
+{{- $env = print $env $release $chart $prefix -}}
 {{- $pod := dict "job" .ctx.Values.finalize "command" (list "finalize") "env" $env "results" true "token" true -}}
 {{- include "rogo-migrate.singleSpec" (merge $pod .) -}}
 {{- end -}}
@@ -42,6 +43,8 @@ template:
 {{- $completions = include "rogo-migrate.countIndexes" . -}}
 {{- $env = printf "- {name: SHARD_INDEXES, value: %q}" . -}}
 {{- end -}}
+{{- $redo := include "rogo-migrate.variable" (dict "name" "ROGO_REDO" "value" .ctx.Values.shards.redo) -}}
+{{- $env = print $env $redo | trim -}}
 {{- $job := include "rogo-migrate.shardScheduling" .ctx | fromJson -}}
 {{- $pod := dict "job" $job "command" (list "shard") "env" $env "results" false "token" false -}}
 completionMode: Indexed
@@ -84,10 +87,14 @@ template:
 {{- toJson $job -}}
 {{- end -}}
 
-{{/* The parallelism that the plan checks connections for: the one with which its Job was created, so that throttling in place leaves it alone. */}}
+{{/*
+The parallelism that the plan checks connections for: as given, else the one with which its Job was created, so that throttling in
+place leaves it alone.
+*/}}
 {{- define "rogo-migrate.checkedParallelism" -}}
-{{- $checked := int64 .ctx.Values.shards.checkedParallelism | default (int64 .ctx.Values.shards.parallelism) -}}
-{{- $live := lookup "batch/v1" "Job" .ctx.Release.Namespace .plan -}}
+{{- $given := int64 .ctx.Values.shards.checkedParallelism -}}
+{{- $checked := $given | default (int64 .ctx.Values.shards.parallelism) -}}
+{{- $live := ternary dict (lookup "batch/v1" "Job" .ctx.Release.Namespace .plan) (gt $given 0) -}}
 {{- range (dig "spec" "template" "spec" "containers" list $live) -}}
 {{- range .env -}}
 {{- if eq .name "ROGO_PARALLELISM" }}{{ $checked = .value }}{{ end -}}
@@ -106,12 +113,21 @@ ttlSecondsAfterFinished: {{ int64 .ttlSecondsAfterFinished }}
 {{- end }}
 {{- end -}}
 
-{{/* Fields of a shard Job that may change in place. Arguments: values, completions. */}}
+{{/*
+Fields of a shard Job that may change in place. Kubernetes ends a Job in which more than maxFailedIndexes shards have failed, so
+that this number must not depend on the parallelism: a lower one would end a run that is only to go slower. Arguments: values,
+completions.
+*/}}
 {{- define "rogo-migrate.throttle" -}}
-{{- $parallelism := int64 .values.parallelism -}}
-parallelism: {{ $parallelism }}
-maxFailedIndexes: {{ min $parallelism (sub (int64 .completions) 1) }}
+{{- $most := sub (int64 .completions) 1 -}}
+parallelism: {{ int64 .values.parallelism }}
+maxFailedIndexes: {{ min $most (ternary 10 .values.maxFailed (kindIs "invalid" .values.maxFailed)) }}
 {{- if and .values.suspend (not .values.queueName) }}
 suspend: true
 {{- end }}
+{{- end -}}
+
+{{/* Kueue's annotation for a start with fewer shards at a time. Argument: the shards' values. */}}
+{{- define "rogo-migrate.queueMinParallelism" -}}
+{{- if and .queueName (int64 .queueMinParallelism) }}kueue.x-k8s.io/job-min-parallelism: {{ int64 .queueMinParallelism | quote }}{{ end -}}
 {{- end -}}

@@ -48,7 +48,8 @@ place are no part of a digest, and neither is the release's revision: an upgrade
 {{- $slug := include "rogo-migrate.slug" . -}}
 {{- $start := include "rogo-migrate.planSpec" (dict "ctx" . "epoch" "" "parallelism" "") -}}
 {{- $epoch := printf "%d-%s" (int64 .Values.generation) (sha256sum $start | trunc 8) -}}
-{{- $plan := include "rogo-migrate.planSpec" (dict "ctx" . "epoch" $epoch "parallelism" "") -}}
+{{- $given := int64 .Values.shards.checkedParallelism -}}
+{{- $plan := include "rogo-migrate.planSpec" (dict "ctx" . "epoch" $epoch "parallelism" (ternary $given "" (gt $given 0))) -}}
 {{- $names := dict "epoch" $epoch "plan" (printf "%s-p-%s" $slug (sha256sum $plan | trunc 8)) -}}
 {{- $shards := include "rogo-migrate.shardSpec" (dict "ctx" . "epoch" $epoch "component" "shards" "indexes" "") -}}
 {{- $_ := set $names "shards" (printf "%s-s-%s" $slug (sha256sum $shards | trunc 8)) -}}
@@ -80,7 +81,7 @@ new names at each upgrade: the same line runs it once more.
 {{- end -}}
 {{- end -}}
 {{- if and (has "Failed" $ends) (not (has "" $ends)) }}{{ $try = add1 $try }}{{ end -}}
-{{- $shards := printf "%s-s-%s" .slug (printf "%s %d" $spec $try | sha256sum | trunc 8) -}}
+{{- $shards := printf "%s-s-%s" .slug (printf "%s %d %d" $spec $try (int64 .ctx.Values.shards.again) | sha256sum | trunc 8) -}}
 {{- $finalize := include "rogo-migrate.finalizeSpec" (dict "ctx" .ctx "epoch" $names.epoch "component" "finalize-again" "shardJob" $shards) -}}
 {{- $_ := set $names "again" (dict "digest" $again "try" (toString $try) "indexes" $indexes "shards" $shards "finalize" (printf "%s-f-%s" .slug (sha256sum $finalize | trunc 8))) -}}
 {{- end -}}

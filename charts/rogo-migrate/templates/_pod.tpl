@@ -8,19 +8,24 @@ results (whether it writes results), token (whether it talks to the API server).
 metadata:
   labels:
     {{- include "rogo-migrate.stableLabels" . | nindent 4 }}
-    {{- if .ctx.Values.workloadIdentity.enabled }}
-    azure.workload.identity/use: "true"
-    {{- end }}
-    {{- with .job.podLabels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- include "rogo-migrate.templateLabels" . | nindent 4 }}
   annotations:
-    cluster-autoscaler.kubernetes.io/safe-to-evict: "false"
-    {{- with .job.podAnnotations }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- include "rogo-migrate.templateAnnotations" . | nindent 4 }}
 spec:
   {{- include "rogo-migrate.podSpec" . | nindent 2 }}
+{{- end -}}
+
+{{/* Labels of pods beside the stable ones; those of `podLabels` win. A sidecar would outlive the program, and its Job never end. */}}
+{{- define "rogo-migrate.templateLabels" -}}
+{{- $labels := dict "sidecar.istio.io/inject" "false" -}}
+{{- if .ctx.Values.workloadIdentity.enabled }}{{ $_ := set $labels "azure.workload.identity/use" "true" }}{{ end -}}
+{{- omit (mergeOverwrite $labels .job.podLabels) "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" | toYaml -}}
+{{- end -}}
+
+{{/* Annotations of pods; those of `podAnnotations` win. Neither autoscaler takes a node away under a pod that works. */}}
+{{- define "rogo-migrate.templateAnnotations" -}}
+{{- $annotations := dict "cluster-autoscaler.kubernetes.io/safe-to-evict" "false" "karpenter.sh/do-not-disrupt" "true" "sidecar.istio.io/inject" "false" -}}
+{{- mergeOverwrite $annotations .job.podAnnotations | toYaml -}}
 {{- end -}}
 
 {{- define "rogo-migrate.podSpec" -}}
@@ -32,9 +37,11 @@ automountServiceAccountToken: {{ .token }}
 enableServiceLinks: false
 securityContext:
   runAsNonRoot: true
+  {{- if not $values.openshift }}
   runAsUser: {{ int64 $values.runAsUser }}
   runAsGroup: {{ int64 $values.runAsUser }}
   fsGroup: {{ int64 $values.runAsUser }}
+  {{- end }}
   fsGroupChangePolicy: OnRootMismatch
   seccompProfile: {type: RuntimeDefault}
 {{- with $values.imagePullSecrets }}
@@ -117,6 +124,9 @@ resources:
     memory: {{ .job.resources.memory }}
     ephemeral-storage: {{ .job.resources.ephemeralStorage }}
   limits:
+    {{- with .job.resources.cpuLimit }}
+    cpu: {{ . | quote }}
+    {{- end }}
     memory: {{ .job.resources.memory }}
     ephemeral-storage: {{ .job.resources.ephemeralStorage }}
 securityContext:
@@ -144,6 +154,9 @@ volumeMounts:
 - {name: ROGO_JOB, valueFrom: {fieldRef: {fieldPath: "metadata.labels['batch.kubernetes.io/job-name']"}}}
 - {name: ROGO_TERMINATION_LOG, value: /dev/termination-log}
 - {name: TMPDIR, value: /tmp}
+{{- if $values.workloadIdentity.enabled }}
+- {name: ROGO_WORKLOAD_IDENTITY, value: required}
+{{- end }}
 {{- if .results }}
 - {name: ROGO_OUT, value: /results}
 {{- end }}

@@ -4,6 +4,7 @@
 {{- define "rogo-migrate.variable" -}}
 {{- $value := .value -}}
 {{- if kindIs "float64" $value }}{{ $value = int64 $value }}{{ end -}}
+{{- if kindIs "invalid" $value }}{{ $value = "" }}{{ end -}}
 {{- $value = $value | toString -}}
 {{- if $value }}
 - {name: {{ .name }}, value: {{ $value | replace "$(" "$$(" | quote }}}
@@ -18,8 +19,11 @@
   (list "ROGO_MAPPING" $values.inputs.mapping)
   (list "ROGO_ENCODING" $values.inputs.encoding)
   (list "DATA_WAREHOUSE_CONNECTION_STRING" $values.warehouse.folder)
+  (list "ROGO_WAREHOUSE_NULL" $values.warehouse.nullText)
+  (list "ROGO_WAREHOUSE_ESCAPE" $values.warehouse.escape)
   (list "ROGO_SOURCE_ALLOW" (join "," $values.source.allow))
   (list "ROGO_TARGET" $values.target.container)
+  (list "ROGO_EXPECT_HOST" $values.target.expectHost)
   (list "ROGO_RUN_STORE" $values.storage.runStore)
   (list "AZURE_STORAGE_ACCOUNT_URL" $values.storage.accountUrl)
   (list "ROGO_RUN" $values.run)

@@ -8,9 +8,11 @@ use k8s_openapi::api::{
 };
 use kube::{Api, Client, api::ListParams};
 
-use super::{Cluster, faults::within, states};
-use crate::ports::{Fault, JobEnd, LastWord, RunJob, RunJobs};
-use crate::run::ids::Epoch;
+use super::{Cluster, faults::within, states, survey};
+use crate::{
+    ports::{Fault, JobEnd, JobState, LastWord, Obstacle, RunJob, RunJobs},
+    run::ids::Epoch,
+};
 
 impl Cluster {
     /// The Jobs of the run in this namespace, else the context's, of the release that was installed last; `None`
@@ -30,12 +32,31 @@ impl Cluster {
         for job in found.iter_mut().flat_map(|found| &mut found.jobs).filter(|job| is_failed_finalizer(job)) {
             job.last_word = last_word(&client, &namespace, &job.name).await;
         }
+        for job in found.iter_mut().flat_map(|found| &mut found.jobs).filter(|job| waits(&job.state)) {
+            job.obstacles = obstacles(&client, &namespace, &job.name).await;
+        }
         Ok(found)
     }
 }
 
 fn is_failed_finalizer(job: &RunJob) -> bool {
     job.component.starts_with("finalize") && matches!(job.state.end, Some(JobEnd::Failed(_)))
+}
+
+/// Whether pods of the Job are to run and do not.
+fn waits(state: &JobState) -> bool {
+    state.end.is_none() && !state.suspended && (state.active == 0 || state.ready < state.active)
+}
+
+/// Why they do not: nothing if the cluster does not tell.
+async fn obstacles(client: &Client, namespace: &str, job: &str) -> Vec<Obstacle> {
+    match survey(client, namespace, job).await {
+        Ok(survey) => survey.obstacles,
+        Err(fault) => {
+            tracing::debug!(fault = %fault.chain(), job, "its pods cannot be looked at");
+            Vec::new()
+        }
+    }
 }
 
 /// A cluster that does not tell of pods leaves the Job's own words.
@@ -65,10 +86,12 @@ fn newest(jobs: Vec<Job>, namespace: &str, run_store: &str) -> Option<RunJobs> {
     let (release, mut jobs) = releases.into_iter().max_by_key(|(_, jobs)| jobs.iter().map(made).max())?;
     jobs.sort_by_key(made);
     let last = jobs.last()?;
+    let newest_text = |name: &str| jobs.iter().rev().find_map(|job| variable(job, name)).map(str::to_owned);
     Some(RunJobs {
         release,
         namespace: namespace.to_owned(),
-        chart: jobs.iter().rev().find_map(|job| variable(job, "ROGO_HELM_CHART")).map(str::to_owned),
+        chart: newest_text("ROGO_HELM_CHART"),
+        values_prefix: newest_text("ROGO_HELM_PREFIX").unwrap_or_default(),
         epoch: epoch(last),
         jobs: jobs.iter().map(named).collect(),
     })
@@ -80,6 +103,7 @@ fn named(job: &Job) -> RunJob {
         component: label(job, "app.kubernetes.io/component").unwrap_or_default().to_owned(),
         epoch: epoch(job),
         state: states::job(job),
+        obstacles: Vec::new(),
         last_word: None,
     }
 }
@@ -121,6 +145,15 @@ mod tests {
             "spec": {"template": {"spec": {"containers": [{"name": "rogo-migrate", "env": env}]}}}
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn a_job_waits_if_pods_that_it_has_are_not_ready_or_it_has_none() {
+        let state = |active, ready| JobState { active, ready, ..JobState::default() };
+        assert!(waits(&state(0, 0)) && waits(&state(3, 2)));
+        assert!(!waits(&state(3, 3)));
+        assert!(!waits(&JobState { suspended: true, ..state(0, 0) }));
+        assert!(!waits(&JobState { end: Some(JobEnd::Complete), ..state(0, 0) }));
     }
 
     #[test]

@@ -96,6 +96,23 @@ pub(super) fn obstacle(pod: &Pod) -> Option<Obstacle> {
     Some(Obstacle { kind, pod: name, what })
 }
 
+/// The newest of these failed pods that its node evicted because it used more disk than it may. Node pressure is another
+/// matter: the Job knows it by the condition `DisruptionTarget`.
+pub(super) fn evicted_for_disk(failed: &[Pod]) -> Option<Obstacle> {
+    let evicted = failed.iter().filter_map(|pod| {
+        let status = pod.status.as_ref().filter(|status| status.reason.as_deref() == Some("Evicted"))?;
+        let message = status.message.as_deref()?;
+        // "Pod ephemeral local storage usage exceeds…", "Container … exceeded its local ephemeral storage limit",
+        // "Usage of EmptyDir volume … exceeds the limit".
+        let own = ["ephemeral local storage", "local ephemeral storage limit", "EmptyDir volume"];
+        own.iter().any(|words| message.contains(words)).then_some((pod, message))
+    });
+    let (pod, message) = evicted
+        .max_by_key(|(pod, _)| pod.metadata.creation_timestamp.as_ref().map(|time| time.0.as_second()))?;
+    let what = said("Evicted", Some(message));
+    Some(Obstacle { kind: ObstacleKind::Disk, pod: pod.metadata.name.clone(), what })
+}
+
 fn of_container(container: &ContainerStatus) -> Option<(ObstacleKind, String)> {
     let waiting = container.state.as_ref()?.waiting.as_ref()?;
     let reason = waiting.reason.as_deref()?;

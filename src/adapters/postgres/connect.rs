@@ -1,10 +1,15 @@
 //! New connections: the secret is read, and the token asked for, anew for each of them.
 
-use std::{net::IpAddr, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    str::FromStr,
+    sync::{Arc, Once},
+    time::Duration,
+};
 
 use azure_core::credentials::TokenCredential;
 use sqlx::{
-    Connection, Executor, PgConnection,
+    Connection, PgConnection, Row,
     postgres::{PgConnectOptions, PgSslMode},
 };
 use url::Url;
@@ -48,13 +53,38 @@ const URL_PARAMETERS: [&str; 17] = [
 ///
 /// Keepalives: a machine that vanished frees its locks within about a minute. Idle in a transaction:
 /// so does a process that was frozen between two statements. Idle session: a worker that waits for
-/// its files must not lose the run's lock. Messages below `error` may quote a row.
-const SESSION: &str = "select count(set_config(wanted.name, wanted.value, false)) from (values
+/// its files must not lose the run's lock. Synchronous commit: an answer means that the row is on disk; a
+/// role's or database's weaker default is raised, a stricter one (`remote_apply`) stays. Messages below
+/// `error` may quote a row.
+///
+/// The first row says whether an earlier client left its mark in this session: then a pooler hands sessions
+/// on as they were left, and locks with them.
+const SESSION: &str = "
+select coalesce(current_setting('rogo_migrate.session', true), '') <> '' as was_used;
+select set_config('rogo_migrate.session', 'used', false);
+select count(set_config(wanted.name, wanted.value, false)) from (values
     ('tcp_keepalives_idle', '30'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '3'),
     ('idle_in_transaction_session_timeout', '60s'), ('idle_session_timeout', '0'),
     ('statement_timeout', '30s'), ('lock_timeout', '15s'),
+    ('synchronous_commit', case
+        when current_setting('synchronous_commit') in ('off', 'local', 'remote_write') then 'on'
+        else current_setting('synchronous_commit') end),
     ('default_transaction_isolation', 'read committed'), ('client_min_messages', 'error')
 ) as wanted (name, value) where current_setting(wanted.name, true) is not null";
+
+/// What a session says that was used before.
+pub(super) const USED_BEFORE: &str = "a connection pooler stands before the database and hands sessions on as they were left (transaction mode, \
+     or session mode without a reset query), so that the run's lock would not end with its process; connect to \
+     the database itself, or to a pool in session mode with server_reset_query = DISCARD ALL";
+
+/// Whether a session is its client's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Session {
+    /// The server began it with this connection.
+    New,
+    /// A pooler handed it on as another client had left it.
+    Used,
+}
 
 /// Opens sessions of one database under one application name.
 #[derive(Clone)]
@@ -74,14 +104,29 @@ impl Connector {
         Self { settings, credential, application_name }
     }
 
-    /// Opens a session within ten seconds.
+    /// Opens a session within ten seconds; refuses one that an earlier client used.
     pub(super) async fn connect(&self) -> Result<PgConnection, Fault> {
+        match self.open().await? {
+            (connection, Session::New) => Ok(connection),
+            (_, Session::Used) => Err(misconfigured(USED_BEFORE)),
+        }
+    }
+
+    /// Host and port that DATABASE_URL leads to now.
+    pub(super) async fn server(&self) -> Result<(String, u16), Fault> {
+        let options = self.options().await?;
+        Ok((options.get_host().to_owned(), options.get_port()))
+    }
+
+    /// Opens a session within ten seconds, and says whether an earlier client used it.
+    pub(super) async fn open(&self) -> Result<(PgConnection, Session), Fault> {
         let options = self.options().await?;
         let server = format!("{}:{}", options.get_host(), options.get_port());
         let opening = async {
             let mut connection = PgConnection::connect_with(&options).await?;
-            connection.execute(SESSION).await?;
-            Ok(connection)
+            let rows = sqlx::raw_sql(SESSION).fetch_all(&mut connection).await?;
+            let was_used = rows.first().map_or(Ok(false), |row| row.try_get("was_used"))?;
+            Ok((connection, if was_used { Session::Used } else { Session::New }))
         };
         answer(Phase::Connecting, CONNECT_TIMEOUT, opening).await.map_err(|mut fault| {
             fault.what = format!("cannot connect to {server}: {}", fault.what);
@@ -94,7 +139,8 @@ impl Connector {
             let what = "the file with the database's URL cannot be read; check DATABASE_URL_FILE";
             Fault::caused(Service::Database, FaultKind::Misconfigured, what, error)
         })?;
-        let options = parse(&url)?.application_name(&self.application_name);
+        let options = parse(&url, self.settings.auth)?.application_name(&self.application_name);
+        warn_unverified(&options);
         match self.settings.auth {
             DatabaseAuth::Password => Ok(options),
             DatabaseAuth::Entra => Ok(options.password(&self.token().await?)),
@@ -123,9 +169,9 @@ impl Connector {
     }
 }
 
-/// Reads a PostgreSQL URL. TLS is required unless the host is loopback or the URL says otherwise;
-/// whoever names a root certificate wants the server's checked against it.
-fn parse(text: &str) -> Result<PgConnectOptions, Fault> {
+/// Reads a PostgreSQL URL. Unless it names an `sslmode`, the server's certificate is verified; with a password
+/// and a loopback host, TLS is optional.
+fn parse(text: &str, auth: DatabaseAuth) -> Result<PgConnectOptions, Fault> {
     let not_a_url = || {
         misconfigured(
             "DATABASE_URL is not a PostgreSQL URL; write postgres://user:password@host:5432/database",
@@ -151,17 +197,30 @@ fn parse(text: &str) -> Result<PgConnectOptions, Fault> {
     options = options.host(&host);
     let given = |names: &[&str]| url.query_pairs().any(|(name, _)| names.contains(&&*name));
     if !given(&["sslmode", "ssl-mode"]) {
-        let mode = if given(&["sslrootcert", "ssl-root-cert", "ssl-ca"]) {
-            PgSslMode::VerifyFull
-        } else if is_local(&options) {
-            PgSslMode::Prefer
-        } else {
-            PgSslMode::Require
-        };
+        let names_root = given(&["sslrootcert", "ssl-root-cert", "ssl-ca"]);
+        let is_optional = is_local(&options) && auth == DatabaseAuth::Password && !names_root;
+        let mode = if is_optional { PgSslMode::Prefer } else { PgSslMode::VerifyFull };
         options = options.ssl_mode(mode);
     }
     // Poolers refuse this start parameter, and values travel in binary anyway.
     Ok(sqlx::ConnectOptions::disable_statement_logging(options.extra_float_digits(None)))
+}
+
+/// Says once per process that the URL asks for less than a verified certificate.
+fn warn_unverified(options: &PgConnectOptions) {
+    static WARNED: Once = Once::new();
+    let mode = options.get_ssl_mode();
+    if is_local(options) || matches!(mode, PgSslMode::VerifyFull) {
+        return;
+    }
+    WARNED.call_once(|| {
+        tracing::warn!(
+            host = options.get_host(),
+            sslmode = ?mode,
+            "DATABASE_URL asks for less than sslmode=verify-full: the server could be another one; leave sslmode \
+             out, and name a private authority's certificate with sslrootcert"
+        );
+    });
 }
 
 fn is_local(options: &PgConnectOptions) -> bool {
@@ -176,26 +235,31 @@ fn is_local(options: &PgConnectOptions) -> bool {
 mod tests {
     use super::*;
 
-    fn ssl_mode(url: &str) -> String {
-        format!("{:?}", parse(url).unwrap().get_ssl_mode())
+    fn ssl_mode(url: &str, auth: DatabaseAuth) -> String {
+        format!("{:?}", parse(url, auth).unwrap().get_ssl_mode())
     }
 
     #[test]
-    fn tls_is_required_unless_the_host_is_loopback_or_the_url_says_otherwise() {
-        for (url, expected) in [
-            ("postgres://u:p@db.example.org/app", "Require"),
-            ("postgresql://u:p@10.0.0.4:6432/app", "Require"),
-            ("postgres://u:p@localhost.example.org/app", "Require"),
-            ("postgres://u:p@db.example.org/app?sslmode=disable", "Disable"),
-            ("postgres://u:p@db.example.org/app?sslmode=verify-full", "VerifyFull"),
-            ("postgres://u:p@db.example.org/app?sslrootcert=/ca.pem", "VerifyFull"),
-            ("postgres://u:p@localhost/app", "Prefer"),
-            ("postgres://u:p@127.0.0.1/app", "Prefer"),
-            ("postgres://u:p@[::1]/app", "Prefer"),
-            ("postgres://u:p@127.0.0.1/app?sslmode=require", "Require"),
-            ("postgres:///app?host=/run/postgresql", "Prefer"),
+    fn the_certificate_is_verified_unless_the_host_is_loopback_or_the_url_says_otherwise() {
+        use DatabaseAuth::{Entra, Password};
+        for (url, auth, expected) in [
+            ("postgres://u:p@db.example.org/app", Password, "VerifyFull"),
+            ("postgresql://u:p@10.0.0.4:6432/app", Password, "VerifyFull"),
+            ("postgres://u:p@localhost.example.org/app", Password, "VerifyFull"),
+            ("postgres://u:p@db.example.org/app?sslmode=require", Password, "Require"),
+            ("postgres://u:p@db.example.org/app?sslmode=disable", Password, "Disable"),
+            ("postgres://u:p@db.example.org/app?sslrootcert=/ca.pem", Password, "VerifyFull"),
+            ("postgres://u:p@localhost/app", Password, "Prefer"),
+            ("postgres://u:p@127.0.0.1/app", Password, "Prefer"),
+            ("postgres://u:p@[::1]/app", Password, "Prefer"),
+            ("postgres://u:p@127.0.0.1/app?sslrootcert=/ca.pem", Password, "VerifyFull"),
+            ("postgres://u:p@127.0.0.1/app?sslmode=require", Password, "Require"),
+            ("postgres:///app?host=/run/postgresql", Password, "Prefer"),
+            ("postgres://u@db.example.org/app", Entra, "VerifyFull"),
+            ("postgres://u@127.0.0.1/app", Entra, "VerifyFull"),
+            ("postgres://u@127.0.0.1/app?sslmode=disable", Entra, "Disable"),
         ] {
-            assert_eq!(ssl_mode(url), expected, "{url}");
+            assert_eq!(ssl_mode(url, auth), expected, "{url} {auth:?}");
         }
     }
 
@@ -210,7 +274,7 @@ mod tests {
             ("postgres://u:secret@h/app?sslmod=secret", "the parameter \"sslmod\""),
             ("postgres://u:secret@h/app?target_session_attrs=secret", "\"target_session_attrs\""),
         ] {
-            let fault = parse(url).unwrap_err();
+            let fault = parse(url, DatabaseAuth::Password).unwrap_err();
             assert_eq!(fault.kind, FaultKind::Misconfigured);
             assert!(fault.chain().contains(says), "{}", fault.chain());
             assert!(!fault.chain().contains("secret"), "{}", fault.chain());

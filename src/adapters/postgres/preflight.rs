@@ -21,8 +21,11 @@ const OLDEST_SERVER: i32 = 130_000;
 /// A sentence for each thing that would stop a run with this many connections.
 pub(super) async fn preflight(target: &PostgresTarget, connections: u32) -> Result<Vec<String>, Fault> {
     let pool = &target.pool;
+    // Nothing more can be asked through a pooler whose sessions are refused.
+    if let Some(finding) = connections::pooler(target).await? {
+        return Ok(vec![finding]);
+    }
     let mut findings = server(pool).await?;
-    findings.extend(connections::pooler(target).await?);
     let (tables, missing) = tables(pool).await?;
     findings.extend(missing);
     findings.extend(columns(pool, &tables).await?);
@@ -36,6 +39,19 @@ pub(super) async fn preflight(target: &PostgresTarget, connections: u32) -> Resu
         }
     }
     findings.extend(connections::free_connections(pool, connections).await?);
+    Ok(findings)
+}
+
+/// What every process asks again before it writes, because a mended secret may lead elsewhere: sessions of its
+/// own, a server that can be written, the unique keys that guard against a second row.
+pub(super) async fn session(target: &PostgresTarget) -> Result<Vec<String>, Fault> {
+    if let Some(finding) = connections::pooler(target).await? {
+        return Ok(vec![finding]);
+    }
+    let mut findings = server(&target.pool).await?;
+    let (tables, missing) = tables(&target.pool).await?;
+    findings.extend(missing);
+    findings.extend(unique_keys(&target.pool, &tables).await?);
     Ok(findings)
 }
 

@@ -4,7 +4,7 @@ use crate::domain::{REPORT_TABLE, SCORE_TABLE};
 
 /// What is read before anything else: engine, columns, indexes that lead on AttemptId.
 pub(super) fn selects() -> [String; 3] {
-    let names = format!("('{}', '{}')", REPORT_TABLE.to_lowercase(), SCORE_TABLE.to_lowercase());
+    let names = names();
     [
         "select convert(int, serverproperty('EngineEdition')) as edition".into(),
         format!(
@@ -21,6 +21,23 @@ pub(super) fn selects() -> [String; 3] {
              and k.key_ordinal = 1 and i.type in (1, 2) and i.is_disabled = 0 and i.has_filter = 0"
         ),
     ]
+}
+
+/// Columns whose values this login sees masked: table, column, and the database user to grant the right to. Servers
+/// before 2016 lack the view.
+pub(super) fn masked() -> String {
+    format!(
+        "select o.name, c.name as column_name, user_name() as reader from sys.masked_columns c \
+         join sys.objects o on o.object_id = c.object_id join sys.schemas s on s.schema_id = o.schema_id \
+         where s.name = 'dbo' and lower(o.name) in {} and c.is_masked = 1 \
+         and coalesce(has_perms_by_name('dbo.' + quotename(o.name), 'OBJECT', 'UNMASK', c.name, 'COLUMN'), 0) = 0 \
+         and coalesce(has_perms_by_name(db_name(), 'DATABASE', 'UNMASK'), 0) = 0",
+        names()
+    )
+}
+
+fn names() -> String {
+    format!("('{}', '{}')", REPORT_TABLE.to_lowercase(), SCORE_TABLE.to_lowercase())
 }
 
 /// What the catalogue answered.

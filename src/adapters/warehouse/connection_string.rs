@@ -2,8 +2,10 @@
 
 use std::{fmt, time::Duration};
 
+use key::Key;
 use parts::Part;
 
+mod key;
 mod parts;
 
 /// Where the warehouse is and how to log in.
@@ -25,6 +27,14 @@ pub(super) struct ConnectionString {
     pub(super) application: String,
     pub(super) workstation: Option<String>,
     pub(super) read_only: bool,
+    pub(super) addresses: Addresses,
+}
+
+/// In which order the addresses of the host's name are tried (`MultiSubnetFailover`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Addresses {
+    InTurn,
+    AtOnce,
 }
 
 /// As whom to log in.
@@ -56,64 +66,6 @@ pub(super) enum Identity {
 #[error("{0}")]
 pub(super) struct Refused(pub(super) String);
 
-/// The keys that mean something here, each with its synonyms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Key {
-    Server,
-    Database,
-    User,
-    Password,
-    Encrypt,
-    TrustServerCertificate,
-    HostNameInCertificate,
-    ConnectTimeout,
-    CommandTimeout,
-    PacketSize,
-    ApplicationName,
-    ApplicationIntent,
-    Authentication,
-    IntegratedSecurity,
-    Workstation,
-    /// Steers ADO.NET's own pool and retries, which have no part in this.
-    Ignored,
-}
-
-impl Key {
-    fn named(spelled: &str) -> Option<Self> {
-        let name: String = spelled.to_lowercase().split_whitespace().collect();
-        Some(match name.as_str() {
-            "server" | "datasource" | "address" | "addr" | "networkaddress" => Self::Server,
-            "database" | "initialcatalog" => Self::Database,
-            "userid" | "uid" | "user" | "username" => Self::User,
-            "password" | "pwd" => Self::Password,
-            "encrypt" => Self::Encrypt,
-            "trustservercertificate" => Self::TrustServerCertificate,
-            "hostnameincertificate" => Self::HostNameInCertificate,
-            "connecttimeout" | "connectiontimeout" | "timeout" => Self::ConnectTimeout,
-            "commandtimeout" => Self::CommandTimeout,
-            "packetsize" => Self::PacketSize,
-            "applicationname" | "app" => Self::ApplicationName,
-            "applicationintent" => Self::ApplicationIntent,
-            "authentication" => Self::Authentication,
-            "integratedsecurity" | "trusted_connection" => Self::IntegratedSecurity,
-            "workstationid" | "wsid" => Self::Workstation,
-            "persistsecurityinfo"
-            | "multipleactiveresultsets"
-            | "multisubnetfailover"
-            | "pooling"
-            | "minpoolsize"
-            | "maxpoolsize"
-            | "loadbalancetimeout"
-            | "connectionlifetime"
-            | "poolblockingperiod"
-            | "connectretrycount"
-            | "connectretryinterval"
-            | "enlist" => Self::Ignored,
-            _ => return None,
-        })
-    }
-}
-
 impl std::str::FromStr for ConnectionString {
     type Err = Refused;
 
@@ -143,6 +95,10 @@ impl std::str::FromStr for ConnectionString {
             application: values.owned(Key::ApplicationName).unwrap_or_else(|| "rogo-migrate".into()),
             workstation: values.owned(Key::Workstation),
             read_only: read_only(&values)?,
+            addresses: match values.flag(Key::MultiSubnetFailover)? {
+                Some(true) => Addresses::AtOnce,
+                Some(false) | None => Addresses::InTurn,
+            },
         })
     }
 }

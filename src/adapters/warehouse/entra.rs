@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use azure_core::credentials::TokenCredential;
-use azure_identity::{
-    DeveloperToolsCredential, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
-    WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
-};
 
 use super::connection_string::Identity;
-use crate::ports::{Fault, FaultKind, Service};
+use crate::{
+    identity::EntraCredential,
+    ports::{Fault, FaultKind, Service},
+};
 
 const SCOPE: &str = "https://database.windows.net/.default";
 
@@ -27,48 +26,22 @@ pub(super) async fn token(credential: &dyn TokenCredential) -> Result<String, Fa
     Ok(token.token.secret().to_owned())
 }
 
-/// The credential that `Authentication=Active Directory …` names. `client_id` chooses among several.
-/// Default: the workload identity where one is configured, else the developer's login (az, azd), else
-/// the managed identity.
-pub(super) async fn credential(
+/// The credential that `Authentication=Active Directory …` names. `client_id` chooses among several. Default:
+/// the workload identity if one is configured, else the managed identity, else a developer's login (az, azd).
+pub(super) fn credential(
     identity: Identity,
     client_id: Option<&str>,
 ) -> Result<Arc<dyn TokenCredential>, Fault> {
-    match identity {
-        Identity::Workload => workload(client_id),
-        Identity::Managed => managed(client_id),
-        Identity::Default => {
-            if let Ok(workload) = workload(client_id) {
-                return Ok(workload);
-            }
-            let developer = DeveloperToolsCredential::new(None).map_err(unusable)?;
-            match developer.get_token(&[SCOPE], None).await {
-                Ok(_) => Ok(developer),
-                Err(_) => managed(client_id),
-            }
-        }
-    }
-}
-
-fn workload(client_id: Option<&str>) -> Result<Arc<dyn TokenCredential>, Fault> {
-    let options =
-        WorkloadIdentityCredentialOptions { client_id: client_id.map(str::to_owned), ..Default::default() };
-    Ok(WorkloadIdentityCredential::new(Some(options)).map_err(unusable)?)
-}
-
-fn managed(client_id: Option<&str>) -> Result<Arc<dyn TokenCredential>, Fault> {
-    let options = ManagedIdentityCredentialOptions {
-        user_assigned_id: client_id.map(|id| UserAssignedId::ClientId(id.to_owned())),
-        ..Default::default()
-    };
-    Ok(ManagedIdentityCredential::new(Some(options)).map_err(unusable)?)
-}
-
-fn unusable(error: azure_core::Error) -> Fault {
-    Fault::caused(
-        Service::Warehouse,
-        FaultKind::Misconfigured,
-        "the Microsoft Entra identity that Authentication names is not configured here",
-        error,
-    )
+    Ok(match identity {
+        Identity::Default => EntraCredential::for_client(client_id),
+        Identity::Workload => EntraCredential::workload(client_id),
+        Identity::Managed => EntraCredential::managed(client_id).map_err(|error| {
+            Fault::caused(
+                Service::Warehouse,
+                FaultKind::Misconfigured,
+                "the managed identity that Authentication names is not configured here",
+                error,
+            )
+        })?,
+    })
 }

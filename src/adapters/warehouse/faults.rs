@@ -6,8 +6,8 @@ use crate::ports::{Fault, FaultKind, Service};
 
 /// Numbers that pass by themselves: the database moves, is busy, or chose us as a deadlock's victim.
 /// Never 18456: a wrong password is not tried again.
-const TRANSIENT: [u32; 21] = [
-    40613, 40501, 40197, 49918, 49919, 49920, 10928, 10929, 4060, 4221, 1205, 615, 926, // warehouse.md
+const TRANSIENT: [u32; 20] = [
+    40613, 40501, 40197, 49918, 49919, 49920, 10928, 10929, 4221, 1205, 615, 926, // warehouse.md
     601, 617, 1222, 3960, 40143, 40166, 40540, 42109,
 ];
 
@@ -47,6 +47,11 @@ fn server(error: &TokenError, place: &str) -> (FaultKind, String) {
             FaultKind::Unauthenticated,
             "login refused; check user, password and that the login may use this database",
         ),
+        4060 => (
+            FaultKind::Misconfigured,
+            "there is no such database, or the login may not use it; check Database",
+        ),
+        40532 => (FaultKind::Misconfigured, "there is no server of that name; check Server and User ID"),
         40615 | 40914 => (FaultKind::Denied, "the server's firewall refuses this address; allow it there"),
         229 | 230 | 262 | 297 | 300 | 916 => (FaultKind::Denied, "the login lacks a right; grant it select"),
         207 | 208 => (FaultKind::NotFound, "a table or column is missing"),

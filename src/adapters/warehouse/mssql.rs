@@ -15,12 +15,13 @@ use uuid::Uuid;
 use super::{
     catalogue::{self, Catalogue},
     pool::{self, Connector, Pool},
+    preflight,
     rows::{Which, attempt_of, fact, gather, integers, is_damaged, unreadable},
-    tables::{Form, Tables},
+    tables::{Form, Table, Tables},
     values,
 };
 use crate::{
-    domain::{AttemptId, FactRow, Facts, Value},
+    domain::{AttemptId, FactRow, Facts, REPORT_TABLE, Value},
     ports::{Fault, Retry, Warehouse, WarehouseShape},
     settings::Secret,
 };
@@ -50,6 +51,8 @@ pub struct SqlServer {
     connections: u32,
     place: String,
     tables: Arc<OnceCell<Tables>>,
+    /// An attempt that had a report when it was asked for last.
+    reported: Arc<Mutex<Option<AttemptId>>>,
 }
 
 impl SqlServer {
@@ -78,7 +81,8 @@ impl SqlServer {
 
     fn with_connector(connector: Connector, connections: u32) -> Result<Self, Fault> {
         let place = connector.settings()?.place();
-        Ok(Self { pool: pool::pool(connector, connections)?, connections, place, tables: Arc::default() })
+        let pool = pool::pool(connector, connections)?;
+        Ok(Self { pool, connections, place, tables: Arc::default(), reported: Arc::default() })
     }
 
     /// The tables as they are here, read once.
@@ -104,6 +108,11 @@ impl SqlServer {
             self.pool.retain(|_, _| false);
         }
         Ok(tables)
+    }
+
+    /// Host, port and database, for people.
+    pub(super) fn place(&self) -> &str {
+        &self.place
     }
 
     /// This value's own pool, or on Synapse the process's.
@@ -154,6 +163,7 @@ impl SqlServer {
             }
             gather(&mut facts, row);
         }
+        self.prove_loaded(ids, &facts).await?;
         if damaged.is_empty() {
             return Ok(facts);
         }
@@ -168,19 +178,54 @@ impl SqlServer {
         Ok(facts)
     }
 
+    /// That no attempt of a batch has a report is believed only while one that had a report still has it: a table that
+    /// is being loaded anew is empty for a while.
+    async fn prove_loaded(&self, ids: &[AttemptId], facts: &HashMap<AttemptId, Facts>) -> Result<(), Fault> {
+        let reported = facts.iter().filter(|(_, facts)| !facts.reports.is_empty()).map(|(id, _)| *id).max();
+        let known = {
+            let mut known = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+            *known = reported.or(*known);
+            *known
+        };
+        let Some(known) = known.filter(|_| reported.is_none()) else { return Ok(()) };
+        let tables = self.tables().await?;
+        let found = self.rows_of(Which::Reports, &tables.reports, &[known], Form::Text).await?;
+        if found.is_empty() {
+            return Err(pool::unavailable(format!(
+                "{}: none of {} attempts has a report, nor has attempt {known} any more: dbo.{REPORT_TABLE} is being \
+                 loaded, or was emptied",
+                self.place,
+                ids.len()
+            )));
+        }
+        Ok(())
+    }
+
+    /// The rows of one table for some sorted attempts, and of no other.
+    pub(super) async fn rows_of(
+        &self,
+        which: Which,
+        table: &Table,
+        ids: &[AttemptId],
+        form: Form,
+    ) -> Result<Vec<FactRow>, Fault> {
+        let answer = self.ask(&[table.of_attempts(ids, form)], LOOKUP).await?;
+        answer.iter().map(|(_, row)| asked_for(ids, fact(which, row)?)).collect()
+    }
+
     /// The rows of both tables for at most [`MOST_IDS`] sorted attempts, and of no other.
-    pub(super) async fn rows(&self, ids: &[AttemptId], form: Form) -> Result<Vec<FactRow>, Fault> {
+    async fn rows(&self, ids: &[AttemptId], form: Form) -> Result<Vec<FactRow>, Fault> {
         let tables = self.tables().await?;
         let selects = [tables.reports.of_attempts(ids, form), tables.scores.of_attempts(ids, form)];
-        let mut rows = Vec::new();
-        for (select, row) in self.ask(&selects, LOOKUP).await? {
-            let row = fact(Which::of_select(select), &row)?;
-            if row.as_ref().map(attempt_of).is_none_or(|id| ids.binary_search(&id).is_err()) {
-                return Err(unreadable("an attempt that was not asked for"));
-            }
-            rows.extend(row);
-        }
-        Ok(rows)
+        let answer = self.ask(&selects, LOOKUP).await?;
+        answer.iter().map(|(select, row)| asked_for(ids, fact(Which::of_select(*select), row)?)).collect()
+    }
+}
+
+fn asked_for(ids: &[AttemptId], row: FactRow) -> Result<FactRow, Fault> {
+    match ids.binary_search(&attempt_of(&row)) {
+        Ok(_) => Ok(row),
+        Err(_) => Err(unreadable("an attempt that was not asked for")),
     }
 }
 
@@ -203,6 +248,7 @@ impl Warehouse for SqlServer {
         let (Some(reports), Some(scores)) = (rows_of(2), rows_of(3)) else {
             return Err(unreadable("the number of rows"));
         };
+        preflight::check(self, tables).await?;
         Ok(WarehouseShape {
             description: self.description().await?,
             rows: Some((reports, scores)),
@@ -211,6 +257,10 @@ impl Warehouse for SqlServer {
             max_connections: None,
             connections_per_process: tables.engine.is_synapse().then_some(SYNAPSE_CONNECTIONS),
         })
+    }
+
+    fn expect_report(&self, attempt: AttemptId) {
+        self.reported.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(attempt);
     }
 
     async fn fetch(&self, attempts: &[AttemptId]) -> Result<Vec<Facts>, Fault> {

@@ -8,12 +8,13 @@ use deadpool::{
     managed::{self, Metrics, PoolError, RecycleError, RecycleResult, Timeouts},
 };
 use futures_util::TryStreamExt;
-use tiberius::{AuthMethod, Client, Config, EncryptionLevel, QueryItem, Row};
+use tiberius::{AuthMethod, Client, Config, EncryptionLevel, QueryItem, QueryStream, Row, error::Error};
 use tokio::{net::TcpStream, sync::OnceCell, time::timeout};
 use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt};
 
 use super::{
     connection_string::{ConnectionString, Login},
+    dial::Address,
     entra, faults, values,
 };
 use crate::{
@@ -30,6 +31,10 @@ const MOST_REDIRECTS: usize = 4;
 const COMMAND_TIMEOUT: Duration = Duration::from_mins(10);
 /// The longest wait for a connection that others use.
 const POOL_WAIT: Duration = Duration::from_mins(15);
+/// The longest wait for an error of the server's own, once its rows could not be read.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+/// The column of the select that closes a batch. No column that is asked for has this name.
+const CLOSING: &str = "batch";
 
 /// A pool of at most `size` connections. Nothing is connected yet.
 pub(super) fn pool(connector: Connector, size: u32) -> Result<Pool, Fault> {
@@ -119,7 +124,7 @@ impl Connector {
             Login::Entra { identity, client_id } => {
                 let credential = self
                     .credential
-                    .get_or_try_init(|| entra::credential(*identity, client_id.as_deref()))
+                    .get_or_try_init(async || entra::credential(*identity, client_id.as_deref()))
                     .await?;
                 Ok(AuthMethod::aad_token(entra::token(credential.as_ref()).await?))
             }
@@ -135,8 +140,9 @@ impl managed::Manager for Connector {
         let settings = self.settings()?;
         let place = settings.place();
         let mut config = self.config(&settings).await?;
+        let mut address = Address { host: settings.host.clone(), port: settings.port };
         for _ in 0..MOST_REDIRECTS {
-            let tcp = tcp(&config.get_addr(), settings.connect_timeout, &place).await?;
+            let tcp = address.connect(&settings, &place).await?;
             match Box::pin(Client::connect(config.clone(), tcp.compat_write())).await {
                 Ok(client) => {
                     return Ok(Connection {
@@ -147,9 +153,15 @@ impl managed::Manager for Connector {
                         in_step: true,
                     });
                 }
-                Err(tiberius::error::Error::Routing { host, port }) => {
-                    config.host(host.split('\\').next().unwrap_or(&host));
+                Err(Error::Routing { host, port }) => {
+                    let machine = host.split('\\').next().unwrap_or(&host).to_owned();
+                    // LOGIN7 repeats the whole `host\instance`: the server finds the database by it.
+                    config.host(&host);
                     config.port(port);
+                    if settings.certificate_host.is_none() {
+                        config.hostname_in_certificate(&machine);
+                    }
+                    address = Address { host: machine, port };
                 }
                 Err(error) => return Err(faults::of(error, &place)),
             }
@@ -160,25 +172,6 @@ impl managed::Manager for Connector {
     async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<Fault> {
         if connection.in_step { Ok(()) } else { Err(RecycleError::message("out of step")) }
     }
-}
-
-async fn tcp(address: &str, longest: Duration, place: &str) -> Result<TcpStream, Fault> {
-    let refused = |error: std::io::Error| {
-        Fault::caused(
-            Service::Warehouse,
-            FaultKind::Unavailable,
-            format!("{place}: cannot be reached; check host, port, firewall and network"),
-            error,
-        )
-    };
-    let stream = timeout(longest, TcpStream::connect(address))
-        .await
-        .map_err(|_| {
-            unavailable(format!("{place}: no answer within {} s; check host and firewall", longest.as_secs()))
-        })?
-        .map_err(refused)?;
-    stream.set_nodelay(true).map_err(refused)?;
-    Ok(stream)
 }
 
 /// A session, one batch at a time.
@@ -197,6 +190,9 @@ impl Connection {
     ///
     /// The driver takes an end of message without DONE for success. So the batch ends with a select of
     /// its own number, which the server can only send after everything else: no number, no success.
+    /// A statement may fail before its columns are known while the batch goes on: then every later result stands one
+    /// place further to the front. So the closing select is known by its column's name, and `each` may meet rows of
+    /// another select; the driver gives the server's error at the end of the message only.
     pub(super) async fn run(
         &mut self,
         selects: &[String],
@@ -221,27 +217,49 @@ impl Connection {
         // Also when this future is dropped half way, the pool then closes the connection.
         self.in_step = false;
         self.batches = self.batches.wrapping_add(1);
-        let batch = format!("{};\nselect {} as batch;", selects.join(";\n"), self.batches);
+        let batch = format!("{};\nselect {} as {CLOSING};", selects.join(";\n"), self.batches);
         let place = &self.place;
         let mut answer = self.client.simple_query(batch).await.map_err(|error| faults::of(error, place))?;
         let mut results = 0;
+        let mut closing = false;
         let mut complete = false;
         while let Some(item) = answer.try_next().await.map_err(|error| faults::of(error, place))? {
             match item {
-                QueryItem::Metadata(_) => results += 1,
-                QueryItem::Row(row) if row.result_index() == selects.len() => {
+                QueryItem::Metadata(metadata) => {
+                    results += 1;
+                    closing = matches!(metadata.columns(), [column] if column.name() == CLOSING);
+                }
+                QueryItem::Row(row) if closing => {
                     complete = row.cells().next().and_then(|(_, cell)| values::integer(cell))
                         == Some(self.batches.into());
                 }
-                QueryItem::Row(row) => each(row.result_index(), row)?,
+                QueryItem::Row(row) => {
+                    if let Err(fault) = each(row.result_index(), row) {
+                        return Err(last_words(&mut answer, place).await.unwrap_or(fault));
+                    }
+                }
             }
         }
-        if results != selects.len() + 1 || !complete {
+        if results != selects.len() + 1 || !closing || !complete {
             return Err(unavailable(format!("{place}: the answer ended before its last part")));
         }
         self.in_step = true;
         Ok(())
     }
+}
+
+/// The server's own error, where the rest of the message brings one: it says more than rows that could not be read.
+async fn last_words(answer: &mut QueryStream<'_>, place: &str) -> Option<Fault> {
+    let rest = async {
+        loop {
+            match answer.try_next().await {
+                Ok(Some(_)) => {}
+                Err(error @ Error::Server(_)) => return Some(faults::of(error, place)),
+                Ok(None) | Err(_) => return None,
+            }
+        }
+    };
+    timeout(LAST_WORDS, rest).await.unwrap_or_default()
 }
 
 impl ConnectionString {

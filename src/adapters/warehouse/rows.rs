@@ -6,7 +6,7 @@ use tiberius::{ColumnData, Row};
 
 use super::values;
 use crate::{
-    domain::{AttemptId, FactRow, Facts, Value},
+    domain::{AttemptId, FactRow, Facts, REPORT_TABLE, SCORE_TABLE, Value},
     ports::{Fault, FaultKind, Service},
 };
 
@@ -21,18 +21,35 @@ impl Which {
     pub(super) fn of_select(select: usize) -> Self {
         if select == 0 { Self::Reports } else { Self::Scores }
     }
+
+    fn table(self) -> &'static str {
+        match self {
+            Self::Reports => REPORT_TABLE,
+            Self::Scores => SCORE_TABLE,
+        }
+    }
 }
 
-/// A row as the domain knows it; `None` where its attempt id is none.
-pub(super) fn fact(which: Which, row: &Row) -> Result<Option<FactRow>, Fault> {
+/// A row as the domain knows it. A row whose attempt id is none is a fault: the pre-flight found no such row.
+pub(super) fn fact(which: Which, row: &Row) -> Result<FactRow, Fault> {
     let mut cells = row.cells().map(|(_, cell)| values::value(cell));
-    let Some(id) = cells.next().as_ref().and_then(values::attempt) else { return Ok(None) };
+    let Some(id) = cells.next().as_ref().and_then(values::attempt) else {
+        return Err(Fault::new(
+            Service::Warehouse,
+            FaultKind::Misconfigured,
+            format!(
+                "a row of dbo.{} has an attempt id that is none, and it had no such row when the run was planned; mend \
+                 the row or give the run another name",
+                which.table()
+            ),
+        ));
+    };
     let cells = cells.collect();
     let fact = match which {
         Which::Reports => values::report(cells).map(|report| FactRow::Report(id, report)),
         Which::Scores => values::score(cells).map(|score| FactRow::Score(id, score)),
     };
-    fact.map(Some).ok_or_else(|| unreadable("a row"))
+    fact.ok_or_else(|| unreadable("a row"))
 }
 
 /// Whether a text holds U+FFFD, which may stand for something that is no text.

@@ -23,8 +23,13 @@ use crate::{
     ports::{Fault, FaultKind, Service},
 };
 
-/// Rows of a window, roughly: without an index each window reads the whole table.
+/// Rows of a window, roughly.
 const WINDOW_ROWS: i64 = 250_000;
+/// Windows of a table: without an index each of them reads all of it. With its count, its bounds, the look for rows
+/// without an id and for damaged text, a table is read 8 times at most.
+const MOST_WINDOWS: i64 = 4;
+/// Attempts with damaged text that are asked for at once: each time the table is read.
+const MOST_DAMAGED: usize = 5_000;
 /// Rows handed over at a time.
 const BATCH_ROWS: usize = 1_000;
 /// The longest that a window may take.
@@ -37,14 +42,18 @@ impl SqlServer {
     pub(super) async fn scan_tables(&self, each: &mut Each<'_>) -> Result<(), Fault> {
         let tables = self.tables().await?;
         for (which, table) in [(Which::Reports, &tables.reports), (Which::Scores, &tables.scores)] {
-            for (low, high) in windows(self, table).await? {
-                let window = read(self, which, &table.between(low, high, Form::Text)).await?;
-                let mut damaged: Vec<_> = window.damaged.iter().copied().collect();
-                damaged.sort_unstable();
+            let mut damaged = Vec::new();
+            for ids in windows(self, table).await? {
+                let window = read(self, which, table, ids).await?;
+                damaged.extend(window.damaged.iter().copied());
                 window.hand_over(each)?;
-                for ids in damaged.chunks(BATCH_ROWS) {
-                    let rows = self.rows(ids, Form::Bytes).await?;
-                    each(rows.into_iter().filter(|row| which == which_of(row)).collect())?;
+            }
+            damaged.sort_unstable();
+            for ids in damaged.chunks(MOST_DAMAGED) {
+                let mut rows = self.rows_of(which, table, ids, Form::Bytes).await?;
+                while !rows.is_empty() {
+                    let rest = rows.split_off(rows.len().min(BATCH_ROWS));
+                    each(std::mem::replace(&mut rows, rest))?;
                 }
             }
         }
@@ -61,7 +70,7 @@ async fn windows(server: &SqlServer, table: &Table) -> Result<Vec<(i32, i32)>, F
         [None, None, Some(0)] => return Ok(Vec::new()),
         _ => return Err(unreadable("the bounds of a table")),
     };
-    Ok(split(low, high, rows / WINDOW_ROWS + 1))
+    Ok(split(low, high, (rows / WINDOW_ROWS + 1).min(MOST_WINDOWS)))
 }
 
 fn split(low: i64, high: i64, windows: i64) -> Vec<(i32, i32)> {
@@ -74,13 +83,13 @@ fn split(low: i64, high: i64, windows: i64) -> Vec<(i32, i32)> {
         .collect()
 }
 
-async fn read(server: &SqlServer, which: Which, select: &str) -> Result<Window, Fault> {
+async fn read(server: &SqlServer, which: Which, table: &Table, ids: (i32, i32)) -> Result<Window, Fault> {
     let pool = server.pool().await?;
-    let selects = [select.to_owned()];
+    let selects = [table.between(ids.0, ids.1, Form::Text)];
     let mut tries = Tries::default();
     loop {
         let read = async {
-            let mut window = Window::new(which)?;
+            let mut window = Window::new(which, ids)?;
             let mut connection = pool::get(&pool).await?;
             connection.run(&selects, LONGEST, |_, row| window.push(&row)).await?;
             Ok(window)
@@ -95,19 +104,24 @@ async fn read(server: &SqlServer, which: Which, select: &str) -> Result<Window, 
 /// The rows of a window, on disk.
 struct Window {
     which: Which,
+    /// From and to, both included.
+    ids: (i32, i32),
     file: BufWriter<File>,
     /// Attempts with text that must be asked for as bytes.
     damaged: HashSet<AttemptId>,
 }
 
 impl Window {
-    fn new(which: Which) -> Result<Self, Fault> {
+    fn new(which: Which, ids: (i32, i32)) -> Result<Self, Fault> {
         let file = BufWriter::with_capacity(1 << 20, tempfile::tempfile().map_err(disk)?);
-        Ok(Self { which, file, damaged: HashSet::new() })
+        Ok(Self { which, ids, file, damaged: HashSet::new() })
     }
 
     fn push(&mut self, row: &Row) -> Result<(), Fault> {
-        let Some(row) = fact(self.which, row)? else { return Ok(()) };
+        let row = fact(self.which, row)?;
+        if !(self.ids.0..=self.ids.1).contains(&attempt_of(&row).get()) {
+            return Err(unreadable("an attempt that was not asked for"));
+        }
         if is_damaged(&row) {
             self.damaged.insert(attempt_of(&row));
         }
@@ -149,13 +163,6 @@ impl Window {
             }
         }
         if batch.is_empty() { Ok(()) } else { each(batch) }
-    }
-}
-
-fn which_of(row: &FactRow) -> Which {
-    match row {
-        FactRow::Report(..) => Which::Reports,
-        FactRow::Score(..) => Which::Scores,
     }
 }
 

@@ -4,13 +4,18 @@
 
 use std::fmt::Write as _;
 
-use super::catalogue::{Catalogue, Engine};
+use super::{
+    catalogue::{Catalogue, Engine},
+    column::{Column, quoted},
+};
 use crate::{
     domain::{AttemptId, REPORT_TABLE, SCORE_TABLE},
     ports::{Fault, FaultKind, Service},
 };
 
 const ATTEMPT: &str = "AttemptId";
+/// Ids that cannot be read, named as examples.
+const EXAMPLES: u8 = 5;
 
 /// The columns of a report, in the order of the domain's struct.
 pub(super) const REPORT_COLUMNS: [&str; 12] = [
@@ -65,14 +70,6 @@ impl Tables {
     }
 }
 
-/// How attempt ids are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum AttemptType {
-    Number,
-    /// Compared as numbers all the same: '00987' is 987.
-    Text,
-}
-
 /// In which form text is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
@@ -86,18 +83,11 @@ pub(super) enum Form {
 #[derive(Debug)]
 pub(super) struct Table {
     name: String,
-    attempt_column: String,
-    attempt_type: AttemptType,
+    attempt: Column,
     /// In the domain's order; `None` where the column is absent.
     columns: Vec<Option<Column>>,
     absent: &'static [&'static str],
     has_index: bool,
-}
-
-#[derive(Debug)]
-struct Column {
-    name: String,
-    data_type: String,
 }
 
 impl Table {
@@ -110,7 +100,8 @@ impl Table {
         let of_table = || catalogue.columns.iter().filter(|(name, ..)| name.eq_ignore_ascii_case(table));
         let Some((table, ..)) = of_table().next() else {
             problems.push(format!(
-                "table dbo.{table} is missing, or the login lacks the right to select from it"
+                "table dbo.{table} is missing, or the login lacks the right to select from it (a synonym is not \
+                 looked through: make a view of that name)"
             ));
             return None;
         };
@@ -138,7 +129,7 @@ impl Table {
             ));
         }
         for column in columns.iter().flatten().chain(&attempt) {
-            if !READABLE.contains(&column.data_type.as_str()) {
+            if !column.is_readable() {
                 problems.push(format!(
                     "dbo.{table}.{} is of type {}, which cannot be read as text, number or date",
                     column.name, column.data_type
@@ -146,10 +137,16 @@ impl Table {
             }
         }
         let attempt = attempt?;
+        if !attempt.can_be_an_id() {
+            problems.push(format!(
+                "dbo.{table}.{} is of type {}, and an attempt id is a number or char, varchar, nchar, nvarchar: make a \
+                 view of that name with a column of type int",
+                attempt.name, attempt.data_type
+            ));
+        }
         Some(Self {
             name: table.clone(),
-            attempt_type: if attempt.is_text() { AttemptType::Text } else { AttemptType::Number },
-            attempt_column: attempt.name,
+            attempt,
             columns,
             absent: names,
             has_index: catalogue.indexed.iter().any(|name| name.eq_ignore_ascii_case(table)),
@@ -158,7 +155,7 @@ impl Table {
 
     /// Whether looking up an attempt is a seek. An index over text does not serve a comparison as numbers.
     pub(super) fn is_indexed(&self) -> bool {
-        self.has_index && self.attempt_type == AttemptType::Number
+        self.has_index && !self.attempt.is_text()
     }
 
     /// Proves the right to read every column, without a row.
@@ -169,6 +166,28 @@ impl Table {
     /// Number of rows.
     pub(super) fn count(&self) -> String {
         format!("select count_big(*) as n from {}", self.from())
+    }
+
+    /// Rows whose attempt id is none: how many, and the ids of a few.
+    pub(super) fn without_id(&self) -> String {
+        format!(
+            "select top ({EXAMPLES}) convert(nvarchar(60), {}) as id, count_big(*) over () as n from {} where {}",
+            quoted(&self.attempt.name),
+            self.from(),
+            self.attempt.is_no_id()
+        )
+    }
+
+    /// Whether a column of this table is read, by its name.
+    pub(super) fn reads(&self, column: &str) -> bool {
+        std::iter::once(&self.attempt)
+            .chain(self.columns.iter().flatten())
+            .any(|read| read.name.eq_ignore_ascii_case(column))
+    }
+
+    /// The table's name as the catalogue spells it.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Smallest and largest attempt id, and the number of rows.
@@ -204,77 +223,18 @@ impl Table {
         format!("dbo.{}", quoted(&self.name))
     }
 
-    /// The attempt id as a number; null where text is none.
+    /// The attempt id as a number. What is none may be null, or another number.
     fn attempt(&self) -> String {
-        match self.attempt_type {
-            AttemptType::Number => quoted(&self.attempt_column),
-            AttemptType::Text => format!("try_convert(int, {})", quoted(&self.attempt_column)),
-        }
+        self.attempt.as_number()
     }
 
     /// Always all columns in the domain's order: an absent one is null.
     fn projection(&self, form: Form) -> String {
-        let mut list = format!("{} as {ATTEMPT}", self.attempt());
+        let mut list = format!("{} as {ATTEMPT}", self.attempt.as_id());
         for (column, name) in self.columns.iter().zip(self.absent) {
             let value = column.as_ref().map_or_else(|| "null".into(), |column| column.expression(form));
             let _ = write!(list, ", {value} as {name}");
         }
         list
     }
-}
-
-const UNICODE: [&str; 2] = ["nvarchar", "nchar"];
-/// Text in a code page, or of a type that the driver reads differently: the server turns it into Unicode.
-const OTHER_TEXT: [&str; 5] = ["varchar", "char", "text", "ntext", "xml"];
-/// The driver would make floats of these.
-const MONEY: [&str; 2] = ["money", "smallmoney"];
-const READABLE: [&str; 25] = [
-    "nvarchar",
-    "nchar",
-    "varchar",
-    "char",
-    "text",
-    "ntext",
-    "xml",
-    "money",
-    "smallmoney",
-    "int",
-    "bigint",
-    "smallint",
-    "tinyint",
-    "bit",
-    "real",
-    "float",
-    "decimal",
-    "numeric",
-    "date",
-    "time",
-    "datetime",
-    "datetime2",
-    "smalldatetime",
-    "datetimeoffset",
-    "uniqueidentifier",
-];
-
-impl Column {
-    fn is_text(&self) -> bool {
-        let data_type = self.data_type.as_str();
-        UNICODE.contains(&data_type) || OTHER_TEXT.contains(&data_type)
-    }
-
-    fn expression(&self, form: Form) -> String {
-        let name = quoted(&self.name);
-        match self.data_type.as_str() {
-            _ if self.is_text() && form == Form::Bytes => {
-                format!("convert(varbinary(max), convert(nvarchar(max), {name}))")
-            }
-            kind if OTHER_TEXT.contains(&kind) => format!("convert(nvarchar(max), {name})"),
-            kind if MONEY.contains(&kind) => format!("convert(decimal(19, 4), {name})"),
-            _ => name,
-        }
-    }
-}
-
-fn quoted(name: &str) -> String {
-    format!("[{}]", name.replace(']', "]]"))
 }

@@ -12,8 +12,7 @@ const EXACT: u64 = 1 << 53;
 pub(super) fn value(cell: &ColumnData<'static>) -> Value {
     match cell {
         ColumnData::Bit(bit) => bit.map(Value::Bool),
-        // Its digits, not its bits: 0.1 of the smaller type is no 0.10000000149 in a target's double precision.
-        ColumnData::F32(number) => number.map(|number| Value::Text(number.to_string())),
+        ColumnData::F32(number) => number.map(|number| Value::Number(shortest(number))),
         ColumnData::F64(number) => number.map(Value::Number),
         ColumnData::U8(_) | ColumnData::I16(_) | ColumnData::I32(_) | ColumnData::I64(_) => {
             integer(cell).map(whole)
@@ -110,6 +109,11 @@ fn whole(number: i64) -> Value {
     }
 }
 
+/// A real as people and exports write it: widened bit by bit, 71.3 would become 71.30000305175781.
+fn shortest(number: f32) -> f64 {
+    number.to_string().parse().unwrap_or_else(|_| number.into())
+}
+
 /// The exact text, with as many decimals as the column has.
 fn decimal(number: Numeric) -> String {
     let scale = usize::from(number.scale());
@@ -189,6 +193,15 @@ mod tests {
         ] {
             let number = Numeric::new_with_scale(value, scale);
             assert_eq!(super::value(&ColumnData::Numeric(Some(number))), text(expected));
+        }
+    }
+
+    #[test]
+    fn a_real_has_the_digits_that_it_shows() {
+        for (number, expected) in
+            [(71.3_f32, 71.3), (0.1, 0.1), (-1.0e-7, -1.0e-7), (16_777_216.0, 16_777_216.0)]
+        {
+            assert_eq!(value(&ColumnData::F32(Some(number))), Value::Number(expected));
         }
     }
 

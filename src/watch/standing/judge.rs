@@ -216,6 +216,7 @@ fn rerun_of(facts: &Facts) -> Rerun {
         name: jobs.release.clone(),
         namespace: jobs.namespace.clone(),
         chart: jobs.chart.clone().unwrap_or_else(|| "charts/rogo-migrate".to_owned()),
+        values_prefix: jobs.values_prefix.clone(),
     });
     Rerun::of(release.as_ref(), &facts.run_store)
 }
@@ -285,7 +286,11 @@ fn job_line(job: &RunJob) -> String {
         indexes if component == "shards" && !indexes.is_empty() => format!("; shards failed: {indexes}"),
         _ => String::new(),
     };
-    format!("Job {name}: {what}; {} of {} succeeded{failed}", state.succeeded, state.completions)
+    let waits = job.obstacles.first().map_or_else(String::new, |obstacle| {
+        let pod = obstacle.pod.as_ref().map_or_else(String::new, |pod| format!(" of pod {pod}"));
+        format!("; {}{pod}: {}", obstacle.kind.name(), obstacle.what)
+    });
+    format!("Job {name}: {what}; {} of {} succeeded{failed}{waits}", state.succeeded, state.completions)
 }
 
 #[cfg(test)]

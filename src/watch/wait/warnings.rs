@@ -94,6 +94,12 @@ impl Warnings {
         let Obstacle { kind, pod, what } = obstacle;
         if let Some(pod) = pod {
             let describe = self.describe("pod", pod);
+            if *kind == ObstacleKind::Disk {
+                return format!(
+                    "pod {pod} was evicted because it used too much ephemeral storage: {what}; its Job starts it again without \
+                     end until shards.resources.ephemeralStorage is raised (--set replaceRunning=true for this once); {describe}"
+                );
+            }
             return format!("pod {pod} does not start ({}): {what}; {describe}", kind.name());
         }
         let describe = self.describe("job", &self.job);

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use super::{app_of, plain_sample};
-use crate::support::app::TestApp;
+use crate::support::{app::TestApp, process::output};
 
 /// Runs it and reads its last word: the code is the process's own, and nothing secret is in it.
 async fn last_word(app: &TestApp<'_>, arguments: &[&str], code: i32) -> (String, String) {
@@ -14,8 +14,8 @@ async fn last_word(app: &TestApp<'_>, arguments: &[&str], code: i32) -> (String,
     fs::write(&file, "").unwrap();
     let mut command = app.command(arguments);
     command.env("ROGO_TERMINATION_LOG", &file);
-    let status = command.output().await.unwrap().status;
-    assert_eq!(status.code(), Some(code), "{arguments:?}");
+    let ended = output(command).await;
+    assert_eq!(ended.code, Some(code), "{arguments:?}");
     let line = fs::read_to_string(&file).unwrap();
     assert!(line.len() <= 4_096 && !line.contains('\n') && !line.contains("planted"), "{line}");
     let word: Value = serde_json::from_str(&line).unwrap();

@@ -8,7 +8,10 @@ use std::{
 };
 
 use super::{Day, plain_sample, through_bash};
-use crate::support::app::{Ended, TestApp, assert_same};
+use crate::support::{
+    app::{TestApp, assert_same},
+    process::output,
+};
 
 #[tokio::test]
 async fn a_full_disk_below_the_run_store_costs_no_row() {
@@ -18,8 +21,8 @@ async fn a_full_disk_below_the_run_store_costs_no_row() {
     let Some(disk) = Disk::mount(folder.path()) else {
         // Not root: a limit on the size of files is what refuses to write more.
         app.set("ROGO_RUN_STORE", format!("file://{}", folder.path().display()));
-        let mut limited = through_bash(&app, "trap '' XFSZ; ulimit -f 4; exec \"$0\" plan");
-        let ended = Ended::of(limited.output().await.unwrap()).expect(78);
+        let limited = through_bash(&app, "trap '' XFSZ; ulimit -f 4; exec \"$0\" plan");
+        let ended = output(limited).await.expect(78);
         assert!(ended.stderr.contains("disk is full"), "{}", ended.stderr);
         return;
     };

@@ -3,7 +3,10 @@
 use std::fs;
 
 use super::{Day, input_blob, plain_sample, through_bash};
-use crate::support::app::{Ended, TestApp, assert_same};
+use crate::support::{
+    app::{TestApp, assert_same},
+    process::output,
+};
 
 type Change = fn(&str) -> Vec<u8>;
 
@@ -279,7 +282,7 @@ async fn a_cell_of_100_mb_is_refused_in_little_memory() {
         wait $pid; code=$?; echo "most=$most"; exit $code"#;
     let mut command = through_bash(&app, script);
     command.env("PATH", std::env::var_os("PATH").unwrap()).env("ROGO_SUBMISSIONS", &path);
-    let ended = Ended::of(command.output().await.unwrap()).expect(65);
+    let ended = output(command).await.expect(65);
     for part in ["huge.csv, line 5, column \"Error\"", "larger than 16 MiB", "look for a missing quote"] {
         assert!(ended.stdout.contains(part), "{part} is not said in {}", ended.stdout);
     }

@@ -10,6 +10,7 @@ use crate::support::{
     app::{Ended, Sample, TestApp},
     azurite::Azurite,
     postgres::TestServer,
+    process::output,
     proxy::{Cut, Proxy},
     tds::{Options, TdsServer, data::Data},
 };
@@ -159,9 +160,26 @@ async fn no_secret_and_no_name_is_in_what_the_program_writes() {
     proxy.cut(Cut::BeforeRequest(b"/LTI_Uploads/".to_vec()));
     said.push(app.run(&["run"]).await.expect(0));
     assert_eq!(proxy.cuts(), 1);
-    for arguments in [&["run"][..], &["run", "--run", "again"], &["orphans"], &["finalize"]] {
+    app.set("KUBECONFIG", "/dev/null");
+    let last_word = app.out.path().join("termination-log");
+    app.set("ROGO_TERMINATION_LOG", last_word.display().to_string());
+    let mut last_words = String::new();
+    for arguments in [
+        &["run"][..],
+        &["run", "--run", "again"],
+        &["orphans"],
+        &["orphans", "--delete"],
+        &["finalize"],
+        &["status"],
+        &["status", "--json"],
+        &["resume"],
+        &["results", "--to", "fetched"],
+    ] {
+        fs::write(&last_word, "").unwrap();
         said.push(app.run(arguments).await.expect(0));
+        last_words += &fs::read_to_string(&last_word).unwrap();
     }
+    assert!(last_words.contains("\"exit_code\":0"), "{last_words}");
     let failed = app.result("submissions_failed_migration.csv");
     for code in [
         "file_missing",
@@ -190,11 +208,12 @@ async fn no_secret_and_no_name_is_in_what_the_program_writes() {
         ("ROGO_TARGET", "https://a.example/box?sig=plantedsig".into()),
     ] {
         let mut command = app.command(&["run", "--run", "bad"]);
-        let ended = Ended::of(command.env(name, value).output().await.unwrap());
+        command.env(name, value);
+        let ended = output(command).await;
         assert_ne!(ended.code, Some(0), "{name}");
         said.push(ended);
     }
-    let text = written(&app, &said).await;
+    let text = written(&app, &said).await + &last_words;
     assert!(
         text.contains("\"level\":\"TRACE\"") || text.contains("\"level\":\"DEBUG\""),
         "every word is logged"

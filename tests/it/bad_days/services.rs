@@ -1,10 +1,7 @@
 //! Services on a bad day: a missing table, column or right, a wrong secret, an unreachable host, a certificate that has
 //! expired, and storage that is not there. Each is named with what to do about it, and nothing was written.
 
-use std::{net::TcpListener, path::Path, sync::Arc};
-
-use rustls::{ServerConfig, pki_types::PrivateKeyDer};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use std::net::TcpListener;
 
 use super::{Day, plain_sample};
 use crate::support::{
@@ -16,6 +13,7 @@ use crate::support::{
         data::{Data, Table},
         tls::Certificate,
     },
+    tls::{Before, expired_server},
 };
 
 const PLAN: &[&str] = &["plan"];
@@ -127,44 +125,11 @@ async fn a_database_that_lets_nobody_in_is_named() {
         .set("DATABASE_URL", "postgres://u:planted@no-such-host.invalid/app");
     let ended = unknown.says(["cannot connect to no-such-host.invalid:5432"]).is_refused(&app).await;
     assert!(!ended.stderr.contains("planted"));
-    let (address, pem) = expired_postgres(app.out.path()).await;
+    let (address, pem) = expired_server(app.out.path(), Before::Postgres).await;
     let expired = url("tester", "pw", address, &name)
         .replace("sslmode=disable", &format!("sslmode=verify-full&sslrootcert={pem}"));
     let day = Day::new("a certificate that has expired", PLAN, 78).set("DATABASE_URL", expired);
     day.says(["TLS failed", "xpired", "sslrootcert"]).is_refused(&app).await;
-}
-
-/// What stands where PostgreSQL should: it agrees to TLS and shows a certificate that has expired.
-async fn expired_postgres(folder: &Path) -> (std::net::SocketAddr, String) {
-    let mut params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
-    params.not_after = rcgen::date_time_ymd(2021, 1, 1);
-    let key = rcgen::KeyPair::generate().unwrap();
-    let certificate = params.self_signed(&key).unwrap();
-    let path = folder.join("expired.pem");
-    std::fs::write(&path, certificate.pem()).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.der().clone()],
-            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-        )
-        .unwrap();
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((mut socket, _)) = listener.accept().await {
-            let mut asked = [0; 8];
-            if socket.read_exact(&mut asked).await.is_ok() && socket.write_all(b"S").await.is_ok() {
-                // It fails, which is the point.
-                let _ = acceptor.accept(socket).await;
-            }
-        }
-    });
-    (address, path.display().to_string())
 }
 
 #[tokio::test]

@@ -56,9 +56,14 @@ fn the_shard_job_is_throttled_and_paused_in_place() {
     check(&[
         ("shards.count=1000 shards.parallelism=20", "shards", "spec/completions", json!(1000)),
         ("shards.count=1000 shards.parallelism=20", "shards", "spec/parallelism", json!(20)),
-        ("shards.count=1000 shards.parallelism=20", "shards", "spec/maxFailedIndexes", json!(20)),
+        ("shards.count=1000 shards.parallelism=20", "shards", "spec/maxFailedIndexes", json!(10)),
+        ("shards.count=1000 shards.parallelism=1", "shards", "spec/maxFailedIndexes", json!(10)),
         ("shards.count=8 shards.parallelism=20", "shards", "spec/maxFailedIndexes", json!(7)),
         ("shards.count=1", "shards", "spec/maxFailedIndexes", json!(0)),
+        ("shards.count=1000 shards.maxFailed=40", "shards", "spec/maxFailedIndexes", json!(40)),
+        ("shards.maxFailed=0", "shards", "spec/maxFailedIndexes", json!(0)),
+        ("shards.maxFailed=5 shards.parallelism=1", "shards", "spec/maxFailedIndexes", json!(5)),
+        ("shards.count=4 shards.maxFailed=40", "shards", "spec/maxFailedIndexes", json!(3)),
         ("", "shards", "spec/suspend", Value::Null),
         ("shards.suspend=true", "shards", "spec/suspend", json!(true)),
         ("shards.suspend=true", "plan finalize", "spec/suspend", Value::Null),
@@ -94,6 +99,18 @@ fn a_queue_admits_shards_alone_and_places_them_itself() {
         (set, "plan finalize", queue, Value::Null),
         (set, "shards shards-again", "spec/suspend", Value::Null),
         (set, "shards shards-again", "pod/tolerations", Value::Null),
+        (
+            "shards.queueName=q shards.queueMinParallelism=2 shards.only=3",
+            "shards shards-again",
+            "metadata/annotations/kueue.x-k8s.io~1job-min-parallelism",
+            json!("2"),
+        ),
+        (
+            "shards.queueMinParallelism=2",
+            "shards",
+            "metadata/annotations/kueue.x-k8s.io~1job-min-parallelism",
+            Value::Null,
+        ),
         ("", "shards", queue, Value::Null),
     ]);
 }
@@ -143,15 +160,36 @@ fn the_network_policy_and_the_test_pod() {
         ("networkPolicy.enabled=true", "NetworkPolicy", "spec/policyTypes", json!(["Ingress", "Egress"])),
         ("networkPolicy.enabled=true", "NetworkPolicy", "spec/ingress", Value::Null),
         (
+            "networkPolicy.enabled=true networkPolicy.ports={443} networkPolicy.portRanges[0].from=7 \
+             networkPolicy.portRanges[0].to=9",
+            "NetworkPolicy",
+            "spec/egress/0/ports/3",
+            json!({"port": 7, "endPort": 9, "protocol": "TCP"}),
+        ),
+        (
             "networkPolicy.enabled=true",
             "NetworkPolicy",
             "spec/podSelector/matchLabels",
             json!({"app.kubernetes.io/name": "rogo-migrate", "app.kubernetes.io/instance": "r"}),
         ),
         (
+            "networkPolicy.enabled=true",
+            "NetworkPolicy",
+            "spec/egress/1",
+            json!({
+                "to": [{"ipBlock": {"cidr": "169.254.169.254/32"}}], "ports": [{"port": 80, "protocol": "TCP"}]
+            }),
+        ),
+        (
+            "networkPolicy.enabled=true networkPolicy.imds=false",
+            "NetworkPolicy",
+            "spec/egress/1",
+            Value::Null,
+        ),
+        (
             "networkPolicy.enabled=true networkPolicy.egress[0].to[0].ipBlock.cidr=10.0.0.0/8",
             "NetworkPolicy",
-            "spec/egress/1/to/0/ipBlock/cidr",
+            "spec/egress/2/to/0/ipBlock/cidr",
             json!("10.0.0.0/8"),
         ),
         ("", "test", "metadata/annotations/helm.sh~1hook", json!("test")),
@@ -175,7 +213,7 @@ fn the_network_policy_and_the_test_pod() {
 fn memory_and_disk_are_bounded_and_folders_are_on_the_disk_that_is_counted() {
     let mut rows = Vec::new();
     for (of, cpu, memory, disk) in [
-        ("plan", "100m", "512Mi", "4Gi"),
+        ("plan", "100m", "512Mi", "12Gi"),
         ("shards", "500m", "512Mi", "2Gi"),
         ("finalize", "100m", "512Mi", "8Gi"),
     ] {
@@ -196,6 +234,10 @@ fn memory_and_disk_are_bounded_and_folders_are_on_the_disk_that_is_counted() {
     rows.extend([
         ("shards.resources.memory=1Gi", "shards", "container/resources/requests/memory", json!("1Gi")),
         ("shards.resources.memory=1Gi", "shards", "container/resources/limits/memory", json!("1Gi")),
+        ("", PODS, "container/resources/limits/cpu", Value::Null),
+        ("plan.resources.cpuLimit=1", "plan test", "container/resources/limits/cpu", json!("1")),
+        ("shards.resources.cpuLimit=1500m", "shards", "container/resources/limits/cpu", json!("1500m")),
+        ("finalize.resources.cpuLimit=500m", "finalize", "container/resources/limits/cpu", json!("500m")),
         ("", PODS, "env/TMPDIR/value", json!("/tmp")),
         ("", PODS, "container/volumeMounts/tmp/mountPath", json!("/tmp")),
         ("", "finalize", "env/ROGO_OUT/value", json!("/results")),

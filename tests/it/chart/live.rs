@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use super::rendered::{chart, component, helm, text};
 
 /// Deleted at the end, with all that is in it.
-struct Namespace(String);
+pub struct Namespace(pub String);
 
 impl Namespace {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let name = format!("chart-{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
         let namespace = Self(name.clone());
         namespace.kubectl(&["create", "namespace", &name]);
@@ -77,9 +77,31 @@ impl Namespace {
         self.kubectl(&["wait", "jobs", &selector, "--for=condition=Failed", "--timeout=180s"]);
     }
 
-    fn wait_until_all_failed(&self) {
+    /// A Secret that the program refuses at once.
+    pub fn wrong_secret(&self) {
+        let keys = [
+            "DATABASE_URL",
+            "DATA_WAREHOUSE_CONNECTION_STRING",
+            "AZURE_STORAGE_CONNECTION_STRING",
+            "ROGO_CONSUMER_KEY",
+        ];
+        let literals: Vec<_> = keys.iter().map(|key| format!("--from-literal={key}=wrong")).collect();
+        let mut secret = vec!["create", "secret", "generic", "rogo-migrate"];
+        secret.extend(literals.iter().map(String::as_str));
+        self.kubectl(&secret);
+    }
+
+    pub fn wait_until_all_failed(&self) {
         self.kubectl(&["wait", "jobs", "--all", "--for=condition=Failed", "--timeout=180s"]);
     }
+}
+
+/// The image that the cluster has.
+pub fn repository_and_tag() -> (String, String) {
+    let image =
+        std::env::var("ROGO_TEST_IMAGE").expect("ROGO_TEST_IMAGE names an image that the cluster has");
+    let (repository, tag) = image.rsplit_once(':').unwrap();
+    (repository.to_owned(), tag.to_owned())
 }
 
 impl Drop for Namespace {
@@ -109,7 +131,7 @@ fn running_jobs_are_throttled_and_paused_in_place_and_never_deleted_unasked() {
         .unwrap();
     assert_eq!(namespace.uids(), before);
     assert_eq!(shards("/spec/parallelism"), Some(json!(2)));
-    assert_eq!(shards("/spec/maxFailedIndexes"), Some(json!(2)));
+    assert_eq!(shards("/spec/maxFailedIndexes"), Some(json!(7)), "throttling does not fail a run");
     assert_eq!(shards("/spec/activeDeadlineSeconds"), Some(json!(3600)));
     assert_eq!(shards("/spec/suspend"), Some(json!(true)));
     namespace.upgrade(&["shards.suspend=false"]).unwrap();
@@ -137,20 +159,9 @@ fn running_jobs_are_throttled_and_paused_in_place_and_never_deleted_unasked() {
 /// With a Secret that the program refuses at once: everything ends by itself.
 #[test]
 fn a_failed_list_of_shards_runs_again_and_a_later_generation_ignores_it() {
-    let image =
-        std::env::var("ROGO_TEST_IMAGE").expect("ROGO_TEST_IMAGE names an image that the cluster has");
-    let (repository, tag) = image.rsplit_once(':').expect("an image with a tag");
+    let (repository, tag) = repository_and_tag();
     let namespace = Namespace::new();
-    let keys = [
-        "DATABASE_URL",
-        "DATA_WAREHOUSE_CONNECTION_STRING",
-        "AZURE_STORAGE_CONNECTION_STRING",
-        "ROGO_CONSUMER_KEY",
-    ];
-    let literals: Vec<_> = keys.iter().map(|key| format!("--from-literal={key}=wrong")).collect();
-    let mut secret = vec!["create", "secret", "generic", "rogo-migrate"];
-    secret.extend(literals.iter().map(String::as_str));
-    namespace.kubectl(&secret);
+    namespace.wrong_secret();
 
     namespace.install(&[
         &format!("image.repository={repository}"),

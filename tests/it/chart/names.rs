@@ -14,7 +14,12 @@ fn a_job_has_another_name_exactly_when_it_runs_something_else() {
     let table = [
         ("shards.parallelism=7", ""),
         ("shards.suspend=true", ""),
-        ("shards.checkedParallelism=20", ""),
+        ("shards.maxFailed=2", ""),
+        ("shards.queueMinParallelism=2 shards.queueName=", ""),
+        ("shards.again=2", ""),
+        // Given, it stands in the plan's pod, whatever the cluster says of an earlier one.
+        ("shards.checkedParallelism=20", "plan"),
+        ("shards.checkedParallelism=20 shards.parallelism=7", "plan"),
         (
             "plan.activeDeadlineSeconds=60 shards.activeDeadlineSeconds=60 finalize.activeDeadlineSeconds=60",
             "",
@@ -32,6 +37,8 @@ fn a_job_has_another_name_exactly_when_it_runs_something_else() {
         ("run=other", everything),
         ("inputs.limit=5", everything),
         ("shards.count=9", everything),
+        ("target.expectHost=db.example", everything),
+        ("shards.redo=lost", "shards finalize"),
         ("shards.resources.memory=1Gi", "shards finalize"),
         ("finalize.resources.memory=1Gi", "finalize"),
         ("chartReference=other", "finalize"),
@@ -110,8 +117,33 @@ fn a_rerun_of_shards_stands_beside_jobs_that_it_leaves_alone() {
     for none in ["", "shards.only=", "shards.only=null"] {
         assert!(render(none).unwrap().find("shards-again").is_none(), "{none}");
     }
+    // Where Helm does not see the cluster, the same list once more needs another number.
+    let once_more = render("shards.only=3\\,6-7\\,5 shards.again=2").unwrap();
+    for job in ["shards-again", "finalize-again"] {
+        assert_ne!(once_more.name(job), after.name(job));
+    }
     let name = after.name("shards-again");
     assert_ne!(name, after.name("shards"));
     let named = after.field("finalize-again", "env/ROGO_SHARD_JOB/value").and_then(|value| value.as_str());
     assert_eq!(named, Some(name.as_str()));
+}
+
+/// Without the cluster, objects that stand must not need a change that Kubernetes refuses.
+#[test]
+fn with_a_given_parallelism_for_the_plan_a_throttled_run_differs_in_what_may_change() {
+    let before = render("shards.checkedParallelism=8 shards.parallelism=8").unwrap();
+    let after = render("shards.checkedParallelism=8 shards.parallelism=2 shards.suspend=true").unwrap();
+    for job in JOBS {
+        assert_eq!(before.name(job), after.name(job));
+        assert_eq!(before.field(job, "spec/template"), after.field(job, "spec/template"), "{job}");
+    }
+    assert_eq!(before.find("plan"), after.find("plan"));
+}
+
+#[test]
+fn test_pods_of_releases_whose_names_run_together_do_not_collide() {
+    let name = |release: &str, run: &str| render_chart(&chart(), release, run).unwrap().name("test");
+    let (one, other) = (name("a", "run=b-c"), name("a-b", "run=c"));
+    assert_ne!(one, other);
+    assert!(one.starts_with("a-b-c-t-") && one.len() <= 63, "{one}");
 }

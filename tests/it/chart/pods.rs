@@ -21,6 +21,14 @@ fn pods_are_locked_down() {
         ("", PODS, "container/securityContext", locked),
         ("", PODS, "pod/securityContext", pod),
         ("runAsUser=1000", PODS, "pod/securityContext/fsGroup", json!(1000)),
+        (
+            "openshift=true",
+            PODS,
+            "pod/securityContext",
+            json!({
+                "runAsNonRoot": true, "fsGroupChangePolicy": "OnRootMismatch", "seccompProfile": {"type": "RuntimeDefault"}
+            }),
+        ),
         ("", "finalize", "pod/automountServiceAccountToken", json!(true)),
         ("shards.only=3", "finalize-again", "pod/automountServiceAccountToken", json!(true)),
         ("", "plan shards test", "pod/automountServiceAccountToken", json!(false)),
@@ -52,8 +60,6 @@ fn pods_are_locked_down() {
 
 #[test]
 fn the_surroundings_are_as_the_values_say() {
-    let identity = "workloadIdentity.enabled=true workloadIdentity.clientId=c workloadIdentity.tenantId=t";
-    let spread = |of: &str| json!({"app.kubernetes.io/name": "rogo-migrate", "app.kubernetes.io/instance": "r", "app.kubernetes.io/component": of});
     check(&[
         ("image.repository=x/y", PODS, "container/image", json!("x/y:0.1.0")),
         ("image.repository=x/y image.tag=v1", PODS, "container/image", json!("x/y:v1")),
@@ -65,14 +71,6 @@ fn the_surroundings_are_as_the_values_say() {
         ),
         ("image.pullPolicy=Never", PODS, "container/imagePullPolicy", json!("Never")),
         ("imagePullSecrets={p}", PODS, "pod/imagePullSecrets/p/name", json!("p")),
-        (identity, JOBS, "template/labels/azure.workload.identity~1use", json!("true")),
-        (identity, "test", "metadata/labels/azure.workload.identity~1use", json!("true")),
-        (identity, "ServiceAccount", "metadata/annotations/azure.workload.identity~1client-id", json!("c")),
-        (identity, "ServiceAccount", "metadata/annotations/azure.workload.identity~1tenant-id", json!("t")),
-        ("", JOBS, "template/labels/azure.workload.identity~1use", Value::Null),
-        ("", JOBS, "template/annotations/cluster-autoscaler.kubernetes.io~1safe-to-evict", json!("false")),
-        ("plan.podLabels.a=b", "plan", "template/labels/a", json!("b")),
-        ("shards.podAnnotations.a=b", "shards", "template/annotations/a", json!("b")),
         ("", PODS, "pod/dnsConfig/options/ndots/value", json!("2")),
         (
             "caBundle.configMap=c",
@@ -113,9 +111,61 @@ fn the_surroundings_are_as_the_values_say() {
             "container/volumeMounts/shared/mountPath",
             json!("/data"),
         ),
+    ]);
+}
+
+#[test]
+fn labels_and_annotations_of_pods_keep_identities_sidecars_and_autoscalers_in_their_place() {
+    let identity = "workloadIdentity.enabled=true workloadIdentity.clientId=c workloadIdentity.tenantId=t";
+    check(&[
+        (identity, JOBS, "template/labels/azure.workload.identity~1use", json!("true")),
+        (identity, "test", "metadata/labels/azure.workload.identity~1use", json!("true")),
+        (identity, "ServiceAccount", "metadata/annotations/azure.workload.identity~1client-id", json!("c")),
+        (identity, "ServiceAccount", "metadata/annotations/azure.workload.identity~1tenant-id", json!("t")),
+        ("", JOBS, "template/labels/azure.workload.identity~1use", Value::Null),
+        ("", JOBS, "template/annotations/cluster-autoscaler.kubernetes.io~1safe-to-evict", json!("false")),
+        ("", JOBS, "template/annotations/karpenter.sh~1do-not-disrupt", json!("true")),
+        ("", JOBS, "template/annotations/sidecar.istio.io~1inject", json!("false")),
+        ("", JOBS, "template/labels/sidecar.istio.io~1inject", json!("false")),
+        ("", "test", "metadata/labels/sidecar.istio.io~1inject", json!("false")),
+        (identity, PODS, "env/ROGO_WORKLOAD_IDENTITY/value", json!("required")),
+        ("", PODS, "env/ROGO_WORKLOAD_IDENTITY", Value::Null),
+        ("plan.podLabels.a=b", "plan", "template/labels/a", json!("b")),
+        (
+            "plan.podLabels.sidecar\\.istio\\.io/inject=x",
+            "plan",
+            "template/labels/sidecar.istio.io~1inject",
+            json!("x"),
+        ),
+        (
+            "plan.podLabels.app\\.kubernetes\\.io/name=x",
+            "plan",
+            "template/labels/app.kubernetes.io~1name",
+            json!("rogo-migrate"),
+        ),
+        ("plan.podAnnotations.a=b", "plan", "template/annotations/a", json!("b")),
+        ("shards.podLabels.a=b", "shards", "template/labels/a", json!("b")),
+        ("finalize.podLabels.a=b", "finalize", "template/labels/a", json!("b")),
+        ("finalize.podAnnotations.a=b", "finalize", "template/annotations/a", json!("b")),
+        ("shards.podAnnotations.a=b", "shards", "template/annotations/a", json!("b")),
+    ]);
+}
+
+#[test]
+fn pods_are_scheduled_as_the_values_say() {
+    let spread = |of: &str| json!({"app.kubernetes.io/name": "rogo-migrate", "app.kubernetes.io/instance": "r", "app.kubernetes.io/component": of});
+    check(&[
         ("", "shards", "pod/topologySpreadConstraints/1/topologyKey", json!("kubernetes.io/hostname")),
         ("", "shards", "pod/topologySpreadConstraints/0/labelSelector/matchLabels", spread("shards")),
-        ("", "shards", "template/labels", spread("shards")),
+        (
+            "",
+            "shards",
+            "template/labels",
+            json!({
+                "app.kubernetes.io/name": "rogo-migrate", "app.kubernetes.io/instance": "r",
+                "app.kubernetes.io/component": "shards", "sidecar.istio.io/inject": "false"
+            }),
+        ),
         (
             "shards.spot=true",
             "shards",
@@ -130,6 +180,30 @@ fn the_surroundings_are_as_the_values_say() {
         ),
         ("shards.spot=true", "plan finalize", "pod/tolerations", Value::Null),
         ("plan.priorityClassName=p", "plan", "pod/priorityClassName", json!("p")),
+        ("finalize.priorityClassName=p", "finalize", "pod/priorityClassName", json!("p")),
+        ("finalize.tolerations[0].key=k", "finalize", "pod/tolerations", json!([{"key": "k"}])),
+        ("shards.nodeSelector.a=b", "shards", "pod/nodeSelector", json!({"a": "b"})),
+        ("plan.affinity.podAffinity.x=y", "plan", "pod/affinity", json!({"podAffinity": {"x": "y"}})),
+        // A person's own affinity is not mixed with that for spot nodes.
+        (
+            "shards.spot=true shards.affinity.podAffinity.x=y",
+            "shards",
+            "pod/affinity",
+            json!({"podAffinity": {"x": "y"}}),
+        ),
+        (
+            "plan.topologySpread[0].topologyKey=zone finalize.topologySpread[0].topologyKey=zone",
+            "plan finalize",
+            "pod/topologySpreadConstraints/0/topologyKey",
+            json!("zone"),
+        ),
+        ("dnsPolicy=None", PODS, "pod/dnsPolicy", json!("None")),
+        (
+            "storage.sharedVolume.existingClaim=c storage.sharedVolume.mountPath=/shared",
+            PODS,
+            "container/volumeMounts/shared/mountPath",
+            json!("/shared"),
+        ),
         ("finalize.nodeSelector.a=b", "finalize", "pod/nodeSelector", json!({"a": "b"})),
         ("finalize.nodeSelector.a=b", "plan shards", "pod/nodeSelector", Value::Null),
         ("plan.tolerations[0].key=k", "plan", "pod/tolerations", json!([{"key": "k"}])),

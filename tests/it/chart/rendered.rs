@@ -39,9 +39,16 @@ pub fn render(set: &str) -> Result<Arc<Rendered>, String> {
 
 /// As [`render`], of a copy of the chart or for a release of another name.
 pub fn render_chart(chart: &Path, release: &str, set: &str) -> Result<Rendered, String> {
+    render_files(chart, release, &[&chart.join("ci/minimal-values.yaml")], set)
+}
+
+/// As [`render_chart`], with other values files.
+pub fn render_files(chart: &Path, release: &str, values: &[&Path], set: &str) -> Result<Rendered, String> {
     let mut command = helm();
     command.arg("template").arg(release).arg(chart).args(["--namespace", "ns", "--kube-version", KUBERNETES]);
-    command.arg("--values").arg(chart.join("ci/minimal-values.yaml"));
+    for file in values {
+        command.arg("--values").arg(file);
+    }
     for pair in set.split_whitespace() {
         command.args(["--set", pair]);
     }

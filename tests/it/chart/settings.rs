@@ -17,7 +17,10 @@ fn settings_reach_the_pods_by_the_programs_names() {
         ("inputs.mapping=az://i/m.csv", "ROGO_MAPPING", "az://i/m.csv"),
         ("inputs.encoding=windows-1252", "ROGO_ENCODING", "windows-1252"),
         ("warehouse.folder=az://warehouse", "DATA_WAREHOUSE_CONNECTION_STRING", "az://warehouse"),
+        ("warehouse.nullText=none", "ROGO_WAREHOUSE_NULL", "none"),
+        ("warehouse.escape=double", "ROGO_WAREHOUSE_ESCAPE", "double"),
         ("target.container=az://other", "ROGO_TARGET", "az://other"),
+        ("target.expectHost=db.example", "ROGO_EXPECT_HOST", "db.example"),
         ("source.allow={https://a/b,https://c}", "ROGO_SOURCE_ALLOW", "https://a/b,https://c"),
         ("storage.accountUrl=https://a.example", "AZURE_STORAGE_ACCOUNT_URL", "https://a.example"),
         ("storage.runStore=az://runs/x", "ROGO_RUN_STORE", "az://runs/x"),
@@ -57,6 +60,10 @@ fn settings_reach_the_pods_by_the_programs_names() {
         check(&[(set, PODS, field, json!(value))]);
     }
     check(&[
+        ("shards.redo=lost shards.only=3", "shards shards-again", "env/ROGO_REDO/value", json!("lost")),
+        ("shards.redo=lost", "plan finalize test", "env/ROGO_REDO", Value::Null),
+        ("", "shards", "env/ROGO_REDO", Value::Null),
+        ("", PODS, "env/ROGO_EXPECT_HOST", Value::Null),
         ("", PODS, "env/ROGO_ENCODING", Value::Null),
         ("", PODS, "env/ROGO_RULE_OWNER", Value::Null),
         ("", PODS, "env/NO_PROXY", Value::Null),
@@ -116,6 +123,8 @@ fn the_finalizer_knows_its_job_and_how_to_run_shards_again() {
             json!("charts/rogo-migrate"),
         ),
         ("chartReference=oci://a/b", "finalize", "env/ROGO_HELM_CHART/value", json!("oci://a/b")),
+        ("", "finalize", "env/ROGO_HELM_PREFIX", Value::Null),
+        ("valuesPrefix=a.b.", "finalize", "env/ROGO_HELM_PREFIX/value", json!("a.b.")),
         ("", "plan shards test", "env/ROGO_HELM_RELEASE", Value::Null),
     ]);
 }
@@ -172,5 +181,30 @@ fn credentials_are_files_that_follow_their_secret_or_variables() {
         (file, PODS, "env/DATABASE_URL_FILE/value", json!("/csi/url")),
         (entra, PODS, "env/AZURE_STORAGE_CONNECTION_STRING_FILE", Value::Null),
         (entra, PODS, "env/DATA_WAREHOUSE_CONNECTION_STRING_FILE", Value::Null),
+        (
+            "credentials.account.existingSecret=a credentials.account.key=k",
+            PODS,
+            "pod/volumes/credentials/projected/sources/2",
+            source("a", "k", "AZURE_STORAGE_CONNECTION_STRING"),
+        ),
+        (
+            "credentials.source.enabled=true credentials.source.existingSecret=s credentials.source.key=k",
+            PODS,
+            "pod/volumes/credentials/projected/sources/3",
+            source("s", "k", "SOURCE_STORAGE_CONNECTION_STRING"),
+        ),
+        (
+            "credentials.account.file=/csi/a",
+            PODS,
+            "env/AZURE_STORAGE_CONNECTION_STRING_FILE/value",
+            json!("/csi/a"),
+        ),
+        (
+            "credentials.warehouse.file=/csi/w",
+            PODS,
+            "env/DATA_WAREHOUSE_CONNECTION_STRING_FILE/value",
+            json!("/csi/w"),
+        ),
+        ("credentials.consumerKey.file=/csi/c", PODS, "env/ROGO_CONSUMER_KEY_FILE/value", json!("/csi/c")),
     ]);
 }

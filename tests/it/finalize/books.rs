@@ -7,7 +7,7 @@ use rogo_migrate::{
     watch::rerun::Rerun,
 };
 
-use super::world::{TRY_A, World, failed, migrated, skipped};
+use crate::support::world::{TRY_A, World, failed, migrated, skipped};
 
 const RERUN: &str = "rogo-migrate resume --run rogo --run-store az://runs";
 
@@ -59,8 +59,12 @@ async fn several_incomplete_shards_share_one_command_and_ranges_are_joined() {
         "{message}"
     );
     assert!(message.contains("in 2 shard(s): 0-1\n"), "{message}");
-    let release =
-        HelmRelease { name: "r".into(), namespace: "ns".into(), chart: "charts/rogo-migrate".into() };
+    let release = HelmRelease {
+        name: "r".into(),
+        namespace: "ns".into(),
+        chart: "charts/rogo-migrate".into(),
+        values_prefix: String::new(),
+    };
     let in_cluster = totals
         .incomplete(
             &world.store,

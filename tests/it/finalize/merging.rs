@@ -9,7 +9,7 @@ use rogo_migrate::{
     finalize::merge::Merged,
 };
 
-use super::world::{TRY_A, TRY_B, World, failed, migrated, skipped};
+use crate::support::world::{TRY_A, TRY_B, World, failed, migrated, skipped};
 
 async fn merge(world: &World) -> Vec<Outcome> {
     let mut merged = Merged::gather(&world.store, &world.plan).await.unwrap();

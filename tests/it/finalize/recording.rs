@@ -11,8 +11,8 @@ use rogo_migrate::{
 };
 use tokio::sync::mpsc;
 
-use super::world::{FLUSH, TRY_A, TRY_B, World, failed, migrated, skipped};
-use crate::support::memory::Strike;
+use crate::support::fakes::Strike;
+use crate::support::world::{FLUSH, TRY_A, TRY_B, World, failed, migrated, skipped};
 
 const SHARD: ShardIndex = ShardIndex(0);
 

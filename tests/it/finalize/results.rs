@@ -6,7 +6,7 @@ use rogo_migrate::{
     finalize::InputRows,
 };
 
-use super::world::{CsvText, TRY_A, TRY_B, World, failed, migrated, outcome, skipped};
+use crate::support::world::{CsvText, TRY_A, TRY_B, World, failed, migrated, outcome, skipped};
 
 #[tokio::test]
 async fn every_file_has_its_columns_and_rows_in_the_inputs_order() {

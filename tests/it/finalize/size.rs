@@ -6,11 +6,12 @@ use async_trait::async_trait;
 use rogo_migrate::{
     exit::Stop,
     finalize::{InputRow, InputRows, merge::Merged, results::Drafts},
+    ports::Service,
     run::RunStore,
 };
 
-use super::world::World;
-use crate::support::memory::{InMemoryBlobs, Journal};
+use crate::support::fakes::{InMemoryBlobs, Journal};
+use crate::support::world::World;
 
 const CHILD: &str = "ROGO_TEST_MERGE_CHILD";
 /// `<outcomes>,<shards>`; for a measurement by hand.
@@ -47,7 +48,7 @@ async fn merge_and_measure() {
     let mut plan = World::new(0, shards).plan;
     plan.rows = rows;
     plan.submissions.rows = rows;
-    let blobs = InMemoryBlobs::new("run", Journal::default());
+    let blobs = InMemoryBlobs::new("run", Service::RunStore, Journal::default());
     for shard in 0..u64::from(shards) {
         let of_shard = rows.div_ceil(u64::from(shards));
         for sequence in 0..of_shard.div_ceil(PER_SEGMENT) {

@@ -8,7 +8,7 @@ use rogo_migrate::{
     ports::Blobs,
 };
 
-use super::world::{TRY_A, TRY_B, World, migrated};
+use crate::support::world::{TRY_A, TRY_B, World, migrated};
 
 const DEADLINE: std::time::Duration = std::time::Duration::from_secs(1);
 
@@ -18,7 +18,7 @@ async fn world_with_orphans() -> World {
     world.register(TRY_A);
     world.record(TRY_A, &[migrated(1, 1)]).await;
     world.files.insert("LTI_Uploads/aaaaaaaaaaaa/1_1_named.pdf", "named");
-    world.target.blob_names.lock().unwrap().insert("LTI_Uploads/aaaaaaaaaaaa/1_1_named.pdf".into());
+    world.target.name_blob("rogo_1_x", "LTI_Uploads/aaaaaaaaaaaa/1_1_named.pdf");
     world.files.insert("LTI_Uploads/aaaaaaaaaaaa/1_2_orphan.pdf", "12345");
     world.files.insert("Marker_files/aaaaaaaaaaaa/1_3_orphan.docx", "123");
     world
@@ -55,8 +55,7 @@ async fn retired_marks_stand_before_anything_is_read_or_deleted_and_the_lock_bef
     let world = world_with_orphans().await;
     world.register(TRY_B);
     world.finalize().await.unwrap();
-    let entries = world.journal.entries();
-    let at = |wanted: &str| entries.iter().position(|entry| entry.contains(wanted)).expect(wanted);
+    let at = |wanted: &str| world.journal.at(wanted);
     let marks = [at("put rogo/retired/aaaaaaaaaaaa"), at("put rogo/retired/bbbbbbbbbbbb")];
     let last_put = at("run: put rogo/segments");
     for mark in marks {
@@ -105,7 +104,7 @@ async fn nothing_is_deleted_or_published_once_the_lock_is_lost() {
 async fn against_another_database_nothing_is_deleted() {
     let world = world_with_orphans().await;
     let before = world.files.names();
-    world.target.lacks.lock().unwrap().insert("rogo_1_x".into());
+    world.target.lose("rogo_1_x");
     let files: Arc<dyn Blobs> = Arc::new(world.files.clone());
     let deleted = delete_orphans(&world.store, &world.fence, DEADLINE, &files, &world.target).await;
     for stop in [world.finalize().await.unwrap_err(), deleted.unwrap_err()] {

@@ -18,7 +18,7 @@ use rogo_migrate::{
 };
 use tokio::time::{Instant, sleep_until};
 
-use super::world::World;
+use crate::support::world::World;
 
 const MINUTE: u64 = 60;
 /// The script's first moment on the wall.
@@ -296,7 +296,7 @@ async fn pods_that_do_not_end_are_told_with_the_commands_that_free_them() {
 #[tokio::test(start_paused = true)]
 async fn a_run_store_that_stays_away_ends_it_as_temporary() {
     let world = World::new(4, 2);
-    world.run_blobs.fail_lists(&FaultKind::Unavailable);
+    world.run_blobs.fail_all("list", FaultKind::Unavailable);
     let away = waited(&world, &Script::new(vec![(0, running())])).await;
     let stop = away.end.unwrap_err();
     assert_eq!((stop.exit, away.seconds), (Exit::Temporary, 15 * MINUTE));

@@ -18,7 +18,7 @@ async fn facts_files_follow_their_queues() {
     world.warehouse.shape.lookups_are_cheap = false;
     world.warehouse.scanned =
         vec![(6, "six"), (1, "one"), (3, "three"), (99, "other"), (1, "one more"), (2, "two")];
-    world.target.launch_ids = vec!["rogo_3_x".into()];
+    world.target.hold(&["rogo_3_x"]);
     let plan = world.make().await.unwrap().plan;
     assert!(plan.facts_files);
     // Newest first: 6 | 5 | x | 1 | 3 (held) | 2 | 1 (older), dealt to two shards.

@@ -1,15 +1,15 @@
 //! What stops a run before it begins, all of it at once.
 
-use rogo_migrate::{exit::Exit, plan::PlanState, ports::FaultKind};
+use rogo_migrate::{domain::Facts, exit::Exit, plan::PlanState, ports::FaultKind};
 
-use super::{World, fakes::FakeSource, five};
+use super::{World, five};
 
 #[tokio::test]
 async fn every_reason_that_stops_a_run_is_told_at_once() {
     let mut world = five();
     world.target.preflight = vec!["table submission_files is missing".into()];
     world.warehouse.fault = Some(FaultKind::Denied);
-    world.files.fault.lock().unwrap().replace(FaultKind::NotFound);
+    world.files.fail_all("check", FaultKind::NotFound);
     let words = ["table submission_files is missing", "warehouse: no", "target blobs: no"];
     world.check_refused(Exit::Configuration, &words).await;
     assert_eq!(world.target.asked(), 5 * 3, "one process × workers × pool");
@@ -66,7 +66,7 @@ async fn a_warehouse_that_holds_each_process_to_a_few_connections_is_counted_so(
 #[tokio::test]
 async fn a_warehouse_without_any_report_is_another_one() {
     let mut world = five();
-    world.warehouse.empty = true;
+    world.warehouse.facts = Facts::default();
     world.check_refused(Exit::Configuration, &["none of the newest 5 eligible rows has a report"]).await;
 }
 
@@ -84,11 +84,11 @@ async fn facts_of_rows_that_are_not_eligible_prove_no_warehouse() {
 #[tokio::test]
 async fn a_missing_file_stops_nothing_but_a_source_that_denies_all_does() {
     let url = "https://rogo.blob.example/files/a.docx, https://rogo.blob.example/files/b.docx";
-    let mut world =
-        World::new(&[("1", url), ("2", url)], &[("1", "24", "Attempt 1"), ("2", "24", "Attempt 1")]);
-    world.source.fault = Some(FaultKind::Denied);
+    let world = World::new(&[("1", url), ("2", url)], &[("1", "24", "Attempt 1"), ("2", "24", "Attempt 1")]);
+    world.source.fail("", FaultKind::Denied);
     world.check_refused(Exit::Configuration, &["source blobs: no"]).await;
-    world.source.fault = Some(FaultKind::NotFound);
+    world.source.mend();
+    world.source.fail("", FaultKind::NotFound);
     world.make().await.unwrap();
 }
 
@@ -101,8 +101,8 @@ async fn a_file_that_its_server_cannot_give_stops_nothing_while_it_gives_another
     ];
     let mapping = &[("1", "24", "Attempt 1"), ("2", "24", "Attempt 1")];
     for (urls, ends) in [([broken, sound], None), ([broken, alone], Some(Exit::Temporary))] {
-        let mut world = World::new(&[("1", urls[1]), ("2", urls[0])], mapping);
-        world.source = FakeSource { fault: Some(FaultKind::Unavailable), only: "broken" };
+        let world = World::new(&[("1", urls[1]), ("2", urls[0])], mapping);
+        world.source.fail("broken", FaultKind::Unavailable);
         assert_eq!(world.make().await.err().map(|stop| stop.exit), ends, "{urls:?}");
     }
 }

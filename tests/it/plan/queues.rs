@@ -40,7 +40,7 @@ async fn more_shards_than_rows_leave_queues_empty() {
 
 #[tokio::test]
 async fn a_queue_says_everything_that_the_plan_knows_of_a_row() {
-    let mut world = World::new(
+    let world = World::new(
         &[
             ("0007", "u1"),
             ("123abc", "u2"),
@@ -61,13 +61,7 @@ async fn a_queue_says_everything_that_the_plan_knows_of_a_row() {
         ],
     );
     let own = SubmissionIds::new(&world.settings.organisation.lms_instance, attempt(7)).launch_id();
-    world.target.launch_ids = vec![
-        "rogo_7_1700000000".into(),
-        own.clone(),
-        "rogo_9_17x".into(),
-        "rogo_90_1".into(),
-        "rogo_x_1".into(),
-    ];
+    world.target.hold(&["rogo_7_1700000000", &own, "rogo_9_17x", "rogo_90_1", "rogo_x_1"]);
     let report = world.make().await.unwrap();
     let rows = world.queue(&report.plan, 0).await;
     assert_eq!(numbers(&rows), [7, 6, 5, 4, 3, 2, 1]);
@@ -148,14 +142,14 @@ async fn a_queue_that_was_changed_cut_or_lost_is_refused() {
     let world = five();
     let plan = world.make().await.unwrap().plan;
     let (store, name) = (world.store(), format!("trial/{}", names::queue(&plan.id, ShardIndex(0))));
-    let whole = world.documents.text(&name);
+    let whole = world.documents.text(&name).unwrap();
     for (changed, words) in [
         (whole.replacen("a@b.example", "c@d.example", 1), "not what was written"),
         (whole.split_inclusive('\n').take(4).collect(), "not what was written"),
         (whole.trim_end().to_owned(), "not what was written"),
         (whole.replacen("\"number\":4", "\"number\":\"4\"", 1), "line 2: not what was written"),
     ] {
-        world.documents.put_text(&name, &changed);
+        world.documents.insert(&name, changed.clone());
         let mut reader = QueueReader::open(&store, &plan, ShardIndex(0)).await.unwrap();
         let fault = loop {
             match reader.next().await {
@@ -178,18 +172,18 @@ async fn a_queue_that_was_changed_cut_or_lost_is_refused() {
 async fn a_run_store_that_fails_half_way_keeps_no_queue() {
     let mut world = five();
     world.settings.shards = 3;
-    *world.documents.puts_left.lock().unwrap() = Some(2);
+    world.documents.allow_puts(2);
     let stop = world.make().await.unwrap_err();
     assert_eq!(stop.exit, Exit::Temporary, "{stop}");
     assert_eq!(world.documents.names(), [""; 0]);
-    *world.documents.puts_left.lock().unwrap() = None;
+    world.documents.fail(None);
     world.make().await.unwrap();
 }
 
 #[tokio::test]
 async fn an_input_may_be_a_blob() {
     let world = five();
-    let blobs: Arc<dyn Blobs> = Arc::clone(&world.documents) as Arc<dyn Blobs>;
+    let blobs: Arc<dyn Blobs> = Arc::new(world.documents.clone());
     let bytes = std::fs::read(world.path("submission_files.csv")).unwrap();
     blobs.put("in/rows.csv", bytes.into(), &PutOptions::create("text/csv")).await.unwrap();
     let mut inputs = world.inputs();
@@ -197,11 +191,14 @@ async fn an_input_may_be_a_blob() {
     let store = world.store();
     let report = plan::make(&world.settings, world.services(&inputs, &store)).await.unwrap();
     assert_eq!(report.plan.rows, 5);
-    assert_eq!(report.plan.submissions.location, "az://runs/in/rows.csv");
+    assert_eq!(report.plan.submissions.location, "memory://runs/in/rows.csv");
     inputs.submissions = InputSource::Blob { blobs, name: "in/none.csv".into() };
     let stop = plan::make(&world.settings, world.services(&inputs, &store)).await.unwrap_err();
     assert_eq!(stop.exit, Exit::Usage);
-    assert!(stop.message.contains("az://runs/in/none.csv cannot be read: there is no such blob"), "{stop}");
+    assert!(
+        stop.message.contains("memory://runs/in/none.csv cannot be read: there is no such blob"),
+        "{stop}"
+    );
 }
 
 proptest! {

@@ -1,6 +1,6 @@
 //! `--dry-run`, `--limit` and `--attempts`.
 
-use rogo_migrate::{exit::Exit, plan::PlanState};
+use rogo_migrate::{domain::Facts, exit::Exit, plan::PlanState};
 
 use super::{World, five, numbers};
 
@@ -10,7 +10,7 @@ async fn a_rehearsal_writes_nothing_anywhere() {
     let report = world.rehearse().await.unwrap();
     assert_eq!(report.state, PlanState::Rehearsed);
     assert_eq!(report.plan.shards[0].rows, 5);
-    world.warehouse.empty = true;
+    world.warehouse.facts = Facts::default();
     assert_eq!(world.rehearse().await.unwrap_err().exit, Exit::Configuration);
     assert!(world.documents.names().is_empty());
     assert_eq!((world.documents.writes(), world.files.writes()), (0, 0));

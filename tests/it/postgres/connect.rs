@@ -8,7 +8,7 @@ use rogo_migrate::{
     settings::{DatabaseAuth, Secret},
 };
 
-use super::world::{Worker, database};
+use super::world::{Worker, copied, database, migration};
 use crate::support::{
     postgres::{TestDatabase, TestServer},
     proxy::{Cut, Proxy},
@@ -175,4 +175,47 @@ async fn a_connection_that_is_refused_or_cut_while_it_opens_may_be_tried_again()
         assert_eq!(fault.kind, FaultKind::Unavailable, "{}", fault.chain());
     }
     assert_eq!(target.database().await.unwrap(), database.name());
+}
+
+#[tokio::test]
+async fn an_answer_means_that_the_row_is_on_disk_whatever_the_roles_default() {
+    for (default, expected) in [
+        ("off", "on"),
+        ("local", "on"),
+        ("remote_write", "on"),
+        ("on", "on"),
+        ("remote_apply", "remote_apply"),
+    ] {
+        let database = database().await;
+        let name = database.name();
+        database
+            .run(&format!(
+                "create table seen (level text);
+                 create function see() returns trigger language plpgsql security definer as $$ begin
+                     insert into seen values (current_setting('synchronous_commit')); return new; end $$;
+                 create trigger see before insert on lti_launch_sessions for each row execute function see();
+                 alter database {name} set synchronous_commit = {default}"
+            ))
+            .await;
+        let migration = migration(1);
+        let target = Worker::of(&database).start();
+        target.commit(&migration, &copied(&migration)).await.unwrap();
+        let seen = format!("select count(*) from seen where level = '{expected}'");
+        assert_eq!(database.number(&seen).await, 1, "{default}");
+    }
+}
+
+#[tokio::test]
+async fn a_database_is_identified_by_server_and_oid() {
+    let database = database().await;
+    let server = TestServer::get().address();
+    let identity = Worker::of(&database).start().identity().await.unwrap();
+    assert_eq!((identity.host.as_str(), identity.port), ("127.0.0.1", server.port()));
+    assert_eq!(identity.database, database.name());
+    let oid = "select oid::bigint from pg_database where datname = current_database()";
+    assert_eq!(identity.database_oid, database.number(oid).await);
+    let system = database.number("select system_identifier from pg_control_system()").await;
+    assert_eq!(identity.system, Some(system.to_string()));
+    database.run("revoke execute on function pg_control_system() from public").await;
+    assert_eq!(Worker::of(&database).start().identity().await.unwrap().system, None);
 }

@@ -188,11 +188,11 @@ async fn runs_do_not_hinder_each_other_and_a_lost_lock_is_noticed() {
     let database = database().await;
     let target = Retirement::default().worker(&database, "run/0/aaaaaaaaaaaa");
     target.prove_fence().await.unwrap();
-    let mut held = exclusive(&database, "another plan").exclusive(MINUTE, &mut |_| {}).await.unwrap();
+    let mut held = exclusive(&database, "ba9876543210").exclusive(MINUTE, &mut |_| {}).await.unwrap();
     held.still_held().await.unwrap();
 
     let fault =
-        exclusive(&database, "another plan").exclusive(Duration::ZERO, &mut |_| {}).await.err().unwrap();
+        exclusive(&database, "ba9876543210").exclusive(Duration::ZERO, &mut |_| {}).await.err().unwrap();
     assert!(fault.chain().contains("run/finalize/host"), "{}", fault.chain());
 
     database
@@ -211,7 +211,7 @@ async fn a_workers_sessions_free_their_locks_when_its_machine_vanishes() {
     database
         .run(
             "create table session_settings (name text, setting text);
-             create function note_settings() returns trigger language plpgsql as $$ begin
+             create function note_settings() returns trigger language plpgsql security definer as $$ begin
                 insert into session_settings select name, setting || coalesce(unit, '') from pg_settings;
                 return new; end $$;
              create trigger note_settings before insert on lti_launch_sessions

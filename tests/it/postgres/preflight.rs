@@ -1,9 +1,12 @@
 //! Pre-flight names everything in the database that would stop a run.
 
-use rogo_migrate::ports::Target;
+use rogo_migrate::ports::{FaultKind, Target};
 
 use super::world::{Worker, database};
-use crate::support::postgres::{TestDatabase, TestServer};
+use crate::support::{
+    pooler::Pooler,
+    postgres::{TestDatabase, TestServer},
+};
 
 async fn findings(database: &TestDatabase, connections: u32) -> Vec<String> {
     Worker::of(database).start().preflight(connections).await.unwrap()
@@ -155,4 +158,50 @@ async fn more_connections_than_the_server_has_are_refused_with_the_figures() {
         "{found:?}"
     );
     assert!(found[0].ends_with("lower --parallelism, --workers or --pool"), "{found:?}");
+}
+
+#[tokio::test]
+async fn an_ordinary_role_counts_the_connections_of_other_users() {
+    let database = database().await;
+    let (name, server) = (database.name(), TestServer::get());
+    database.run(&format!("create role {name} login password 'pw'")).await;
+    let mut others = Vec::new();
+    for _ in 0..20 {
+        others.push(server.connect(name).await);
+    }
+    // A role of its own: sessions of its own would be seen in any case.
+    let ordinary = Worker::at(TestServer::url_as(name, "pw", server.address(), name)).start();
+    let found = ordinary.preflight(290).await.unwrap();
+    let counted = found.last().unwrap().split(" that the server allows ").nth(1).unwrap();
+    let used: usize = counted.split(' ').next().unwrap().parse().unwrap();
+    assert!(used >= others.len(), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_pooler_that_hands_sessions_on_as_they_were_left_is_refused_by_everyone() {
+    let database = database().await;
+    let pooler = Pooler::start(TestServer::get().address()).await;
+    let url = database.url_through(pooler.address());
+    let says = "hands sessions on as they were left";
+    let finding = Worker::at(url.clone()).start().preflight(15).await.unwrap();
+    assert_eq!(finding.len(), 1);
+    assert!(finding[0].contains(says), "{finding:?}");
+    let finding = Worker::at(url.clone()).start().session().await.unwrap();
+    assert!(finding[0].contains(says), "{finding:?}");
+    let first = Worker::at(url.clone()).start();
+    first.catalogue().await.unwrap();
+    first.close().await;
+    let fault = Worker::at(url).start().catalogue().await.unwrap_err();
+    assert!(fault.what.contains(says), "{}", fault.chain());
+    assert_eq!(fault.kind, FaultKind::Misconfigured);
+}
+
+#[tokio::test]
+async fn every_process_asks_again_for_sessions_and_unique_keys() {
+    let database = database().await;
+    let target = Worker::of(&database).start();
+    assert_eq!(target.session().await.unwrap(), Vec::<String>::new());
+    database.run("alter table lti_launch_sessions drop constraint lti_launch_sessions_launch_id_key").await;
+    let found = target.session().await.unwrap();
+    assert!(found[0].starts_with("launch_id of lti_launch_sessions has no unique key"), "{found:?}");
 }

@@ -10,10 +10,10 @@ use rogo_migrate::{
         FileKind, Grade, Malpractice, Migration, PlannedFile, SectionMark, SubmissionIds, enforcement_id,
     },
     ports::{CopiedFile, Fault},
-    settings::{DatabaseAuth, DatabaseSettings, MarkerOnly, Organisation, RuleSettings, Secret},
+    settings::{DatabaseAuth, DatabaseSettings, Organisation, RuleSettings, Secret},
 };
 
-use crate::support::postgres::TestDatabase;
+use crate::support::{postgres::TestDatabase, settings::settings};
 
 pub const LMS: &str = "3f2504e0-4f89-11d3-9a0c-0305e82c3301";
 pub const WRITER: &str = "0123456789ab";
@@ -72,26 +72,15 @@ impl Worker {
     }
 
     pub fn start(self) -> PostgresTarget {
+        let settings = settings(std::path::Path::new("unused"));
         PostgresTarget::new(PostgresOptions {
             database: &DatabaseSettings { url: self.url, auth: self.auth },
             credential: self.credential,
             pool: self.pool,
             application_name: self.name,
             container: "target".into(),
-            organisation: &Organisation {
-                lms_instance: LMS.into(),
-                lms_name: "The LMS".into(),
-                return_url: "https://lms.example.org/sections".into(),
-                consumer_key: "key".into(),
-            },
-            rules: &RuleSettings {
-                unit_versions: vec!["24".into()],
-                instruction_set: "AIS".into(),
-                assignment_title: "Submission Area".into(),
-                rule_owner: self.rule_owner,
-                marker_only: MarkerOnly::Fail,
-                warehouse_time_zone: chrono_tz::UTC,
-            },
+            organisation: &Organisation { lms_instance: LMS.into(), ..settings.organisation },
+            rules: &RuleSettings { rule_owner: self.rule_owner, ..settings.rules },
             fence: self.fence,
             ledger: Some(self.ledger),
         })

@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use rogo_migrate::{
     adapters::blobs,
-    domain::{AttemptId, Books, Catalogue, FailCode, Migration, ShardIndex},
+    domain::{AttemptId, Books, Catalogue, FailCode, Migration, ShardIndex, TargetIdentity},
     exit::{Exit, Stop},
     ports::{Committed, CopiedFile, Fault, HeldSubmission, Service, Target},
     report::progress::Progress,
@@ -59,6 +59,14 @@ impl Target for Panics {
 
     async fn database(&self) -> Result<String, Fault> {
         unreachable!("the plan has asked")
+    }
+
+    async fn session(&self) -> Result<Vec<String>, Fault> {
+        unreachable!("the process has asked")
+    }
+
+    async fn identity(&self) -> Result<TargetIdentity, Fault> {
+        unreachable!("the process has asked")
     }
 
     async fn prove_fence(&self) -> Result<(), Fault> {

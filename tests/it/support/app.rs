@@ -25,6 +25,7 @@ use tokio::process::{Child, Command};
 use super::{
     azurite::Azurite,
     postgres::TestDatabase,
+    process,
     tds::{self, TdsServer, data::Data},
 };
 
@@ -173,7 +174,7 @@ impl<'sample> TestApp<'sample> {
     }
 
     pub async fn run(&self, arguments: &[&str]) -> Ended {
-        Ended::of(self.command(arguments).output().await.unwrap())
+        process::output(self.command(arguments)).await
     }
 
     /// A result as it stands in the out folder.

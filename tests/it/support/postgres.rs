@@ -25,8 +25,16 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-/// The superuser, whom tests connect as unless they make another.
-const USER: &str = "tester";
+/// The superuser, whom tests prepare and look as.
+const SUPERUSER: &str = "tester";
+/// The ordinary role, whom the program connects as, with the rights that the pre-flight asks for.
+const ROLE: &str = "migrator";
+const GRANTS: &str = "
+    grant select on users, assessments, assessment_sections, malpractice_levels to migrator;
+    grant select, insert on lti_launch_sessions, assignment_submissions, submission_files, submission_grades
+        to migrator;
+    grant insert on lti_session_records, submission_marking_assignments, submission_section_marks to migrator;
+    grant select, insert, update on malpractice_enforcements to migrator;";
 const TEMPLATE: &str = "rogo_template";
 
 /// Runs the server and outlives the tests by a moment: when they end, however they end (also by
@@ -78,9 +86,13 @@ impl TestServer {
         self.folder.join("server.crt")
     }
 
-    /// The URL of a database as the superuser, without TLS.
+    /// The URL of a database as the ordinary role, without TLS.
     pub fn url(&self, database: &str) -> String {
-        Self::url_as(USER, &self.password, self.address(), database)
+        Self::url_as(ROLE, &self.password, self.address(), database)
+    }
+
+    fn superusers_url(&self, database: &str) -> String {
+        Self::url_as(SUPERUSER, &self.password, self.address(), database)
     }
 
     /// The URL of a database for anyone, anywhere.
@@ -90,7 +102,7 @@ impl TestServer {
 
     /// A superuser's connection.
     pub async fn connect(&self, database: &str) -> PgConnection {
-        PgConnection::connect(&self.url(database)).await.expect("the tests' PostgreSQL answers")
+        PgConnection::connect(&self.superusers_url(database)).await.expect("the tests' PostgreSQL answers")
     }
 
     async fn start() -> Self {
@@ -131,13 +143,15 @@ impl TestServer {
         connection.execute(AssertSqlSafe(format!("create database {TEMPLATE}"))).await.unwrap();
         let mut template = self.connect(TEMPLATE).await;
         template.execute(SCHEMA_SQL).await.expect("the target's schema is valid");
+        let role = format!("create role {ROLE} login password '{}'; {GRANTS}", self.password);
+        template.execute(AssertSqlSafe(role)).await.expect("the rights are the schema's");
         template.close().await.unwrap();
     }
 
     async fn first_connection(&self) -> PgConnection {
         let began = Instant::now();
         loop {
-            match PgConnection::connect(&self.url("postgres")).await {
+            match PgConnection::connect(&self.superusers_url("postgres")).await {
                 Ok(connection) => return connection,
                 Err(error) => {
                     let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
@@ -168,7 +182,7 @@ impl TestDatabase {
         let create = format!("create database {name} {how}");
         connection.execute(AssertSqlSafe(create)).await.unwrap();
         connection.close().await.unwrap();
-        let options: PgConnectOptions = server.url(&name).parse().unwrap();
+        let options: PgConnectOptions = server.superusers_url(&name).parse().unwrap();
         let pool =
             PgPoolOptions::new().max_connections(5).connect_lazy_with(options.application_name("test"));
         Self { name, pool }
@@ -184,7 +198,7 @@ impl TestDatabase {
         &self.name
     }
 
-    /// Its URL as the superuser, without TLS.
+    /// Its URL as the ordinary role, without TLS.
     pub fn url(&self) -> String {
         TestServer::get().url(&self.name)
     }
@@ -192,7 +206,7 @@ impl TestDatabase {
     /// Its URL through a proxy.
     pub fn url_through(&self, proxy: SocketAddr) -> String {
         let server = TestServer::get();
-        TestServer::url_as(USER, &server.password, proxy, &self.name)
+        TestServer::url_as(ROLE, &server.password, proxy, &self.name)
     }
 
     /// The test's own connections.
@@ -279,7 +293,7 @@ fn as_owner(mut command: Command, owner: Option<(u32, u32)>) -> Command {
 
 fn initialise(binaries: &Path, owner: Option<(u32, u32)>, folder: &Path) {
     let made = as_owner(Command::new(binaries.join("initdb")), owner)
-        .args(["--no-sync", "--encoding=UTF8", "--locale=C", "--auth=scram-sha-256", "--username", USER])
+        .args(["--no-sync", "--encoding=UTF8", "--locale=C", "--auth=scram-sha-256", "--username", SUPERUSER])
         .arg("--pwfile")
         .arg(folder.join("password"))
         .arg("--pgdata")

@@ -2,12 +2,18 @@
 
 use std::time::Duration;
 
-use tokio::{process::Child, time::Instant};
+use tokio::{
+    process::{Child, Command},
+    time::Instant,
+};
 
 use super::app::Ended;
 
 /// How long any wait of the tests may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(3);
+
+/// How long a whole run of the program may take on a busy machine: one that hangs fails its test, and is killed.
+const LONGEST_RUN: Duration = Duration::from_mins(10);
 
 /// Between two looks at what nobody can be told of.
 const POLL: Duration = Duration::from_millis(5);
@@ -19,6 +25,14 @@ pub async fn until<F: Future<Output = bool>>(what: &str, mut condition: impl FnM
         assert!(Instant::now() < deadline, "never: {what}");
         tokio::time::sleep(POLL).await;
     }
+}
+
+/// Runs the program to its end.
+pub async fn output(mut command: Command) -> Ended {
+    command.kill_on_drop(true);
+    let running = tokio::time::timeout(LONGEST_RUN, command.output()).await;
+    let output = running.unwrap_or_else(|_| panic!("it does not end within 10 min: {:?}", command.as_std()));
+    Ended::of(output.unwrap())
 }
 
 /// Sends a signal by its name.

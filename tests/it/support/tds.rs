@@ -17,6 +17,8 @@ pub mod control;
 pub mod data;
 #[path = "tds/login.rs"]
 mod login;
+#[path = "tds/procedure.rs"]
+mod procedure;
 #[path = "tds/script.rs"]
 pub mod script;
 #[path = "tds/session.rs"]
@@ -49,6 +51,10 @@ pub struct Options {
     pub has_index: bool,
     /// What `count_big(*)` answers in place of the truth: many rows need not be made to be believed.
     pub claimed_rows: Option<i64>,
+    /// Rows come in the opposite order: without ORDER BY no order is promised.
+    pub reversed: bool,
+    /// Columns (table, column) that the login sees masked.
+    pub masked: Vec<(String, String)>,
 }
 
 /// What the server says of encryption.
@@ -73,6 +79,8 @@ impl Default for Options {
             engine_edition: 5,
             has_index: true,
             claimed_rows: None,
+            reversed: false,
+            masked: Vec::new(),
         }
     }
 }

@@ -5,11 +5,13 @@ use std::time::Duration;
 use rogo_migrate::ports::{FaultKind, Warehouse};
 
 use super::{attempts, ids, open, opened, scanned, start, text};
-use crate::support::tds::script::{BatchFault, LoginFault};
+use crate::support::tds::{
+    Options, TdsServer,
+    script::{BatchFault, LoginFault},
+};
 
 /// Every number of warehouse.md.
-const TRANSIENT: [u32; 13] =
-    [40613, 40501, 40197, 49918, 49919, 49920, 10928, 10929, 4060, 4221, 1205, 615, 926];
+const TRANSIENT: [u32; 12] = [40613, 40501, 40197, 49918, 49919, 49920, 10928, 10929, 4221, 1205, 615, 926];
 
 #[tokio::test]
 async fn every_transient_number_is_absorbed_at_login_before_and_within_a_result() {
@@ -72,6 +74,74 @@ async fn a_scan_hands_over_each_row_once_wherever_it_breaks_off() {
         }
     }
     assert_eq!(server.script.pending(), 0);
+}
+
+#[tokio::test]
+async fn a_statement_that_fails_alone_is_never_taken_for_rows() {
+    let server = start(attempts(1..=5)).await;
+    let warehouse = opened(&server).await;
+    warehouse.shape().await.unwrap();
+    let undisturbed = scanned(&warehouse).await.unwrap();
+    for number in [1222, 3960] {
+        // Reports, scores, the closing select.
+        for place in 0..=2 {
+            server.script.fail_batch(BatchFault::Statement { number, place });
+            let facts = warehouse.fetch(&ids(1..=5)).await.unwrap();
+            assert!(facts.iter().all(|facts| (facts.reports.len(), facts.scores.len()) == (1, 2)), "{place}");
+        }
+        // The bounds of the reports, then their window; the closing select of the window.
+        for place in 0..=1 {
+            server.script.fail_batch(BatchFault::Slow(Duration::ZERO));
+            server.script.fail_batch(BatchFault::Statement { number, place });
+            assert_eq!(scanned(&warehouse).await.unwrap(), undisturbed, "{number} {place}");
+        }
+    }
+    assert_eq!(server.script.pending(), 0);
+}
+
+#[tokio::test]
+async fn a_right_that_one_statement_lacks_is_named_and_not_tried_again() {
+    let server = start(attempts(1..=5)).await;
+    let warehouse = opened(&server).await;
+    warehouse.shape().await.unwrap();
+    for place in 0..=1 {
+        let before = server.script.batches();
+        server.script.fail_batch(BatchFault::Statement { number: 229, place });
+        let fault = warehouse.fetch(&ids(1..=5)).await.unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Denied, "{fault}");
+        assert!(fault.what.contains("229"), "{fault}");
+        assert_eq!(server.script.batches() - before, 1);
+        server.script.fail_batch(BatchFault::Slow(Duration::ZERO));
+        server.script.fail_batch(BatchFault::Statement { number: 229, place });
+        let fault = scanned(&warehouse).await.unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Denied, "{place}: {fault}");
+    }
+}
+
+#[tokio::test]
+async fn rows_may_come_in_any_order() {
+    let reversed = TdsServer::start(attempts(1..=50), Options { reversed: true, ..Options::default() });
+    let (server, reversed) = (start(attempts(1..=50)).await, reversed.await.unwrap());
+    let (there, back) = (opened(&server).await, opened(&reversed).await);
+    assert_eq!(scanned(&there).await.unwrap(), scanned(&back).await.unwrap());
+    let (there, mut back) =
+        (there.fetch(&ids(1..=50)).await.unwrap(), back.fetch(&ids(1..=50)).await.unwrap());
+    for facts in &mut back {
+        facts.scores.reverse();
+    }
+    assert_eq!(there, back);
+}
+
+#[tokio::test]
+async fn a_database_or_server_that_is_not_there_is_a_setting_and_asked_for_once() {
+    for (number, says) in [(4060, "check Database"), (40532, "check Server")] {
+        let server = start(attempts(1..=1)).await;
+        server.script.fail_login(LoginFault::Error(number));
+        let fault = opened(&server).await.shape().await.unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Misconfigured);
+        assert!(fault.what.contains(says) && fault.what.contains(&number.to_string()), "{fault}");
+        assert_eq!((server.script.logins(), server.script.refused_logins()), (0, 1));
+    }
 }
 
 #[tokio::test]

@@ -59,17 +59,39 @@ async fn a_refused_connection_string_is_a_setting_to_mend() {
 async fn a_redirected_login_arrives_and_a_circle_is_left() {
     let server = start(attempts(1..=1)).await;
     let gateway = start(attempts([])).await;
-    gateway.script.fail_login(LoginFault::Route(server.address.port()));
+    gateway.script.fail_login(LoginFault::Route("localhost".into(), server.address.port()));
     let warehouse = open(gateway.connection_string());
     assert_eq!(warehouse.fetch(&ids([1])).await.unwrap()[0].reports.len(), 1);
     assert_eq!((gateway.script.logins(), server.script.logins()), (0, 1));
 
     let circle = start(attempts([])).await;
     for _ in 0..100 {
-        circle.script.fail_login(LoginFault::Route(circle.address.port()));
+        circle.script.fail_login(LoginFault::Route("localhost".into(), circle.address.port()));
     }
     let fault = open(circle.connection_string()).shape().await.unwrap_err();
     assert!(fault.what.contains("redirected more than"), "{fault}");
+}
+
+#[tokio::test]
+async fn a_login_that_is_sent_on_names_the_whole_instance() {
+    let server = start(attempts(1..=1)).await;
+    let gateway = start(attempts([])).await;
+    gateway.script.fail_login(LoginFault::Route(r"localhost\dw.instance".into(), server.address.port()));
+    let warehouse = open(gateway.connection_string());
+    assert_eq!(warehouse.fetch(&ids([1])).await.unwrap()[0].reports.len(), 1);
+    assert_eq!(gateway.script.server_names(), ["localhost"]);
+    assert_eq!(server.script.server_names(), [r"localhost\dw.instance"]);
+}
+
+#[tokio::test]
+async fn a_host_that_a_gateway_names_and_that_does_not_answer_is_said() {
+    let gone = start(attempts([])).await.address.port();
+    let gateway = start(attempts([])).await;
+    for _ in 0..5 {
+        gateway.script.fail_login(LoginFault::Route(r"localhost\dw".into(), gone));
+    }
+    let fault = open(gateway.connection_string()).shape().await.unwrap_err();
+    assert!(fault.what.contains(&format!("sends its clients on to localhost,{gone}")), "{fault}");
 }
 
 #[derive(Debug)]
@@ -142,15 +164,30 @@ async fn a_private_authority_is_trusted_through_ssl_cert_file() {
         }
         return;
     }
-    for (certificate, says) in [
-        (Certificate::Valid, "probe: reached"),
-        (Certificate::Expired, "probe: Misconfigured warehouse: localhost"),
-        (Certificate::Expired, "certificate has expired"),
-        (Certificate::ForAnotherName, "certificate is for another name"),
+    for (certificate, routed, more, says) in [
+        (Certificate::Valid, false, "", "probe: reached"),
+        (Certificate::Expired, false, "", "probe: Misconfigured warehouse: localhost"),
+        (Certificate::Expired, false, "", "certificate has expired"),
+        (Certificate::ForAnotherName, false, "", "certificate is for another name"),
+        // A gateway sends the login on to `host\instance`: the certificate is the host's.
+        (Certificate::Valid, true, "", "probe: reached"),
+        (Certificate::ForAnotherName, true, "", "certificate is for another name"),
+        (
+            Certificate::Valid,
+            true,
+            ";HostNameInCertificate=elsewhere.example",
+            "certificate is for another name",
+        ),
     ] {
         let server = with(Options { certificate, ..Options::default() }).await;
+        let gateway = with(Options::default()).await;
+        let first = if routed { &gateway } else { &server };
+        if routed {
+            gateway.script.fail_login(LoginFault::Route(r"localhost\dw".into(), server.address.port()));
+        }
         let (_folder, path) = temporary_folder();
-        std::fs::write(path.join("ca.pem"), &server.certificate_pem).unwrap();
+        let authorities = format!("{}{}", server.certificate_pem, gateway.certificate_pem);
+        std::fs::write(path.join("ca.pem"), authorities).unwrap();
         let mut probe = Command::new(std::env::current_exe().unwrap());
         probe
             .args([
@@ -159,9 +196,9 @@ async fn a_private_authority_is_trusted_through_ssl_cert_file() {
                 "warehouse::login::a_private_authority_is_trusted_through_ssl_cert_file",
             ])
             .env("SSL_CERT_FILE", path.join("ca.pem"))
-            .env(PROBE, server.connection_string_without_encrypt());
+            .env(PROBE, first.connection_string_without_encrypt() + more);
         let output = tokio::task::spawn_blocking(move || probe.output()).await.unwrap().unwrap();
         let output = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.contains(says), "{certificate:?}: {output}");
+        assert!(output.contains(says), "{certificate:?} {more}: {output}");
     }
 }

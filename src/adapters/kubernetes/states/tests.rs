@@ -121,3 +121,21 @@ fn a_pod_that_was_told_to_end_is_named_with_its_node() {
     assert_eq!(terminating(&ending), Some(expected));
     assert_eq!(terminating(&pod(&json!({}))), None);
 }
+
+#[test]
+fn a_pod_that_was_evicted_for_its_own_disk_is_told_from_one_under_node_pressure() {
+    let evicted = |name: &str, second: u32, message: &str| -> Pod {
+        parsed(json!({
+            "metadata": {"name": name, "creationTimestamp": format!("2026-01-01T00:00:0{second}Z")},
+            "status": {"phase": "Failed", "reason": "Evicted", "message": message}
+        }))
+    };
+    let own = "Pod ephemeral local storage usage exceeds the total limit of containers 2Gi.";
+    let volume = "Usage of EmptyDir volume \"tmp\" exceeds the limit \"2Gi\".";
+    let pressure = "The node was low on resource: ephemeral-storage. Threshold quantity: 1Gi, available: 0.";
+    let pods = [evicted("old", 1, own), evicted("new", 2, volume), evicted("other", 3, pressure)];
+    let found = evicted_for_disk(&pods).unwrap();
+    assert_eq!((found.kind, found.pod.as_deref()), (ObstacleKind::Disk, Some("new")));
+    assert_eq!(found.what, format!("Evicted: {volume}"));
+    assert_eq!(evicted_for_disk(pods.get(2..).unwrap()), None);
+}

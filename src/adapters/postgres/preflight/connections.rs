@@ -1,23 +1,30 @@
 //! Connections that a run needs: sessions of their own, and room for them beside the application's.
 
-use sqlx::{FromRow, Row, postgres::PgRow};
+use sqlx::{Connection, FromRow, Row, postgres::PgRow};
 
 use super::LIMIT;
 use crate::{
     adapters::postgres::{
         PostgresTarget,
+        connect::{Session, USED_BEFORE},
         fault::{Phase, answer},
         pool::Pool,
     },
     ports::Fault,
 };
 
-/// Two connections that are open at once must have two server processes. A pooler in transaction mode
-/// gives both the same, and a session's lock would belong to nobody.
+/// Every connection must have a server process of its own, which ends with it. Behind a pooler in transaction
+/// mode two connections that are open at once share one, and a session's lock would have no owner; in session
+/// mode without a reset query the next client gets the session, and with it the lock, of one that has ended.
 pub(super) async fn pooler(target: &PostgresTarget) -> Result<Option<String>, Fault> {
     const SQL: &str = "select pg_backend_pid()";
-    let mut one = target.connector.connect().await?;
-    let mut other = target.connector.connect().await?;
+    let (ended, before) = target.connector.open().await?;
+    answer(Phase::Reading, LIMIT, ended.close()).await?;
+    let (mut one, first) = target.connector.open().await?;
+    let (mut other, second) = target.connector.open().await?;
+    if [before, first, second].contains(&Session::Used) {
+        return Ok(Some(USED_BEFORE.into()));
+    }
     let mut processes = Vec::new();
     for _ in 0..2 {
         for connection in [&mut one, &mut other] {
@@ -55,6 +62,8 @@ impl FromRow<'_, PgRow> for Room {
     }
 }
 
+/// Of other users' sessions an ordinary role sees `datid`, but neither `backend_type` nor `application_name`.
+///
 /// Room for the run beside the application, for which a tenth (at least five) is kept free.
 pub(super) async fn free_connections(pool: &Pool, needed: u32) -> Result<Option<String>, Fault> {
     const SQL: &str = "select least(
@@ -64,7 +73,7 @@ pub(super) async fn free_connections(pool: &Pool, needed: u32) -> Result<Option<
             (select nullif(datconnlimit, -1) from pg_database where datname = current_database()),
             (select nullif(rolconnlimit, -1) from pg_roles where rolname = current_user)
         )::bigint as most,
-        (select count(*) from pg_stat_activity where backend_type = 'client backend'
+        (select count(*) from pg_stat_activity where datid is not null
             and application_name is distinct from current_setting('application_name')) as used";
     let asking = async |connection: &mut _| sqlx::query_as(SQL).fetch_one(connection).await;
     let room: Room = pool.read(LIMIT, asking).await?;

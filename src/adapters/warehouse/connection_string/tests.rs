@@ -94,6 +94,13 @@ fn times_sizes_and_names_are_taken_over() {
     assert_eq!(with("HostNameInCertificate=c").certificate_host.as_deref(), Some("c"));
     assert!(with("ApplicationIntent=ReadOnly").read_only);
     assert!(!with("Application Intent=readwrite").read_only);
+    for (more, addresses) in [
+        ("MultiSubnetFailover=True", Addresses::AtOnce),
+        ("Multi Subnet Failover=no", Addresses::InTurn),
+        ("App=x", Addresses::InTurn),
+    ] {
+        assert_eq!(with(more).addresses, addresses, "{more}");
+    }
     assert!(!with("Integrated Security=False;Pooling=true;Max Pool Size=9;Pooling=false").read_only);
     assert_eq!(parsed("Server=h;UID=u;PWD=p;Database=").database, None);
 }

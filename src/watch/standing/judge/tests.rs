@@ -40,6 +40,7 @@ fn plan() -> Plan {
         target: String::new(),
         warehouse: String::new(),
         facts_files: false,
+        reported: None,
         settings: BTreeMap::new(),
         trial: None,
     }
@@ -106,6 +107,7 @@ impl Run {
             release: "r".into(),
             namespace: "ns".into(),
             chart: Some("oci://a/b".into()),
+            values_prefix: String::new(),
             epoch: None,
             jobs: Vec::new(),
         });
@@ -113,7 +115,7 @@ impl Run {
         jobs.epoch = epoch.parse().ok();
         let name = format!("r-{component}");
         let (component, epoch) = (component.into(), epoch.parse().ok());
-        jobs.jobs.push(RunJob { name, component, epoch, state, last_word: None });
+        jobs.jobs.push(RunJob { name, component, epoch, state, obstacles: Vec::new(), last_word: None });
         self
     }
 

@@ -5,7 +5,11 @@
 //! refuse-ids                   none is refused any more
 //! passwords A,B                these are accepted from now on
 //! login-error NUMBER [TIMES]
+//! route HOST[\INSTANCE] PORT
 //! error NUMBER [AFTER_ROWS [TIMES]]
+//! statement-error NUMBER [PLACE [TIMES]]   one statement fails, the batch goes on
+//! empty yes|no                 the tables are being loaded: no attempt is found
+//! names                        the ServerName of each login
 //! drop|cut|reset|stall|end AFTER_ROWS [TIMES]
 //! slow MILLISECONDS [TIMES]
 //! counts                       logins, refused logins, batches
@@ -63,6 +67,15 @@ pub fn apply(script: &Script, line: &str) -> Result<String, String> {
             let after_rows = words.get(1).map_or(Ok(0), |word| number(word))?;
             batches(BatchFault::Error { number: number(error)?, after_rows }, times(2)?);
         }
+        ("route", [host, port]) => {
+            script.fail_login(LoginFault::Route((*host).to_owned(), number(port)?));
+        }
+        ("statement-error", [error, ..]) => {
+            let place = words.get(1).map_or(Ok(0), |word| number(word))?;
+            batches(BatchFault::Statement { number: number(error)?, place }, times(2)?);
+        }
+        ("empty", [word]) => script.empty_tables(*word == "yes"),
+        ("names", []) => return Ok(script.server_names().join(" ")),
         ("slow", [milliseconds, ..]) => {
             batches(BatchFault::Slow(Duration::from_millis(number(milliseconds)?)), times(1)?);
         }

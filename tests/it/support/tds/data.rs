@@ -25,7 +25,7 @@ impl Table {
         let mut by_attempt: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
         let attempt = columns.iter().position(|(name, _)| name.eq_ignore_ascii_case("AttemptId"));
         for (n, row) in rows.iter().enumerate() {
-            if let Some(id) = attempt.and_then(|attempt| whole_number(&row[attempt])) {
+            if let Some(id) = attempt.and_then(|at| whole_number(columns[at].1, &row[at])) {
                 by_attempt.entry(id).or_default().push(n);
             }
         }
@@ -52,11 +52,24 @@ impl Table {
     }
 }
 
-/// What `try_convert(int, …)` makes of a value.
-pub fn whole_number(cell: &Cell) -> Option<i64> {
-    match cell {
-        Cell::Int(number) => Some(*number),
-        Cell::Text(text) => text.trim_matches(' ').parse::<i32>().ok().map(i64::from),
+/// The whole number in an id's cell; 987.00 is 987 in any type.
+pub fn whole_number(kind: Type, cell: &Cell) -> Option<i64> {
+    match (kind, cell) {
+        (_, Cell::Int(number)) => Some(*number),
+        #[expect(clippy::cast_possible_truncation, reason = "an id of the tests is small")]
+        (_, Cell::Float(number)) => (number.fract() == 0.0).then_some(*number as i64),
+        (Type::Decimal(_, scale), Cell::Decimal(number)) => {
+            let one = 10_i128.pow(scale.into());
+            (number % one == 0).then(|| i64::try_from(number / one).unwrap())
+        }
+        (_, Cell::Text(text)) => {
+            let text = text.trim_matches(' ');
+            let whole = match text.split_once('.') {
+                Some((whole, fraction)) if fraction.bytes().all(|digit| digit == b'0') => whole,
+                _ => text,
+            };
+            whole.parse::<i32>().ok().map(i64::from)
+        }
         _ => None,
     }
 }

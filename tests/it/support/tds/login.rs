@@ -75,6 +75,7 @@ pub struct Login {
     pub user: String,
     pub password: String,
     pub database: String,
+    pub server_name: String,
     pub packet_size: usize,
     pub token: Option<String>,
 }
@@ -87,6 +88,7 @@ impl Login {
             user: text(field(message, 1)),
             password: text(&password),
             database: text(field(message, 8)),
+            server_name: text(field(message, 4)),
             packet_size: if packet_size == 0 { 4_096 } else { packet_size.clamp(512, 32_767) },
             token: if message[27] & 0x10 == 0 { None } else { token(message) },
         }

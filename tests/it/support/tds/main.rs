@@ -17,6 +17,7 @@ mod tds;
 
 /// A SQL Server of two tables, with faults on demand.
 #[derive(Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 struct Arguments {
     /// Folder with Rogo_AssessmentReport.csv and Rogo_AssessmentReportScores.csv.
     #[arg(long)]
@@ -39,6 +40,9 @@ struct Arguments {
     /// No index leads on AttemptId.
     #[arg(long)]
     no_index: bool,
+    /// Rows come in the opposite order.
+    #[arg(long)]
+    reversed: bool,
     /// Take commands here: see control.rs.
     #[arg(long)]
     control: Option<SocketAddr>,
@@ -54,6 +58,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         encryption: if arguments.tls { Encryption::Required } else { Encryption::Offered },
         engine_edition: if arguments.synapse { 6 } else { 5 },
         has_index: !arguments.no_index,
+        reversed: arguments.reversed,
         ..Options::default()
     };
     let server = TdsServer::start(Data::load(&arguments.data)?, options).await?;

@@ -14,8 +14,8 @@ use std::{
 pub enum LoginFault {
     /// This number instead of success.
     Error(u32),
-    /// Sends the client to another port of localhost.
-    Route(u16),
+    /// Sends the client to another host, or `host\\instance`, and port.
+    Route(String, u16),
     /// No answer until the client goes away.
     Stall,
     /// The connection ends.
@@ -27,6 +27,9 @@ pub enum LoginFault {
 pub enum BatchFault {
     /// An error of this number after so many rows.
     Error { number: u32, after_rows: usize },
+    /// The statement at this place of the batch fails with this number before its columns are known; the rest of
+    /// the batch is answered.
+    Statement { number: u32, place: usize },
     /// The connection ends in order, between packets.
     Drop { after_rows: usize },
     /// It ends within a packet.
@@ -59,6 +62,8 @@ struct Plan {
     refused_ids: HashSet<i64>,
     refused_with: u32,
     denied: Option<(u32, String)>,
+    server_names: Vec<String>,
+    empty: bool,
 }
 
 impl Script {
@@ -114,6 +119,24 @@ impl Script {
     /// Logins that did not.
     pub fn refused_logins(&self) -> usize {
         self.refused_logins.load(Ordering::SeqCst)
+    }
+
+    /// From now on both tables are empty, or hold their rows again: they are being loaded.
+    pub fn empty_tables(&self, empty: bool) {
+        self.plan().empty = empty;
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.plan().empty
+    }
+
+    /// The ServerName of each LOGIN7 so far.
+    pub fn server_names(&self) -> Vec<String> {
+        self.plan().server_names.clone()
+    }
+
+    pub(super) fn named(&self, server_name: &str) {
+        self.plan().server_names.push(server_name.to_owned());
     }
 
     /// Batches and procedure calls: round trips after login.

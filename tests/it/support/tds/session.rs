@@ -8,10 +8,11 @@ use super::{
     Options,
     data::Data,
     login::{Agreed, Login, PreLogin, text},
+    procedure::procedure,
     script::{BatchFault, LoginFault, Script},
     sql::{self, Refused},
     tls::Identity,
-    wire::{Answer, Done, Io, done, done_procedure, environment, error, login_ack, read_message, routing},
+    wire::{Answer, Done, Io, done, environment, error, login_ack, read_message, routing},
 };
 
 const BATCH: u8 = 1;
@@ -89,6 +90,7 @@ async fn session(io: &mut dyn Io, server: &Server, login: &[u8]) -> io::Result<(
 /// Whether the session goes on.
 async fn log_in(io: &mut dyn Io, server: &Server, login: &Login) -> io::Result<bool> {
     let script = &server.script;
+    script.named(&login.server_name);
     let fault = script.next_login();
     let known = (login.token.is_some() || login.user == server.options.user)
         && script.accepts(&login.password, login.token.as_deref());
@@ -102,7 +104,7 @@ async fn log_in(io: &mut dyn Io, server: &Server, login: &Login) -> io::Result<b
         }
         Some(LoginFault::Error(number)) => Some((number, "Scripted.".to_owned())),
         _ if !known => Some((18456, format!("Login failed for user '{}'.", login.user))),
-        Some(LoginFault::Route(_)) | None => None,
+        Some(LoginFault::Route(..)) | None => None,
     };
     if let Some((number, message)) = refused {
         error(&mut answer.body, number, 14, &message);
@@ -117,8 +119,8 @@ async fn log_in(io: &mut dyn Io, server: &Server, login: &Login) -> io::Result<b
         // FEATUREEXTACK of FEDAUTH.
         answer.body.extend([0xae, 2, 0, 0, 0, 0, 0xff]);
     }
-    if let Some(LoginFault::Route(port)) = fault {
-        routing(&mut answer.body, "localhost", port);
+    if let Some(LoginFault::Route(host, port)) = &fault {
+        routing(&mut answer.body, host, *port);
     }
     done(&mut answer.body, Done::Last, 0);
     answer.end().await?;
@@ -135,9 +137,20 @@ async fn batch(io: &mut dyn Io, server: &Server, packet_size: usize, batch: &str
     let mut rows_sent = 0;
     let selects: Vec<&str> = batch.split(';').map(str::trim).filter(|select| !select.is_empty()).collect();
     for (n, select) in selects.iter().enumerate() {
+        if let Some(BatchFault::Statement { number, place }) = fault
+            && place == n
+        {
+            let more = n + 1 < selects.len();
+            error(&mut answer.body, number, 16, "Scripted, of one statement.");
+            done(&mut answer.body, if more { Done::FailedAndMore } else { Done::Failed }, 0);
+            continue;
+        }
         let refused = match sql::answer(select, &server.data, &server.options) {
-            Ok(found) => match server.script.refuses(found.table, &found.ids) {
+            Ok(mut found) => match server.script.refuses(found.table, &found.ids) {
                 None => {
+                    if server.script.is_empty() && !found.ids.is_empty() {
+                        found.rows = Box::new(std::iter::empty());
+                    }
                     let more = n + 1 < selects.len();
                     match send(&mut answer, found, &mut rows_sent, more, fault.as_ref()).await? {
                         Sent::All => continue,
@@ -156,7 +169,7 @@ async fn batch(io: &mut dyn Io, server: &Server, packet_size: usize, batch: &str
     answer.end().await.map(|()| true)
 }
 
-enum Sent {
+pub(super) enum Sent {
     All,
     /// The message is to be ended here.
     Ended,
@@ -164,7 +177,7 @@ enum Sent {
     Broken,
 }
 
-async fn send(
+pub(super) async fn send(
     answer: &mut Answer<'_>,
     found: sql::Answer<'_>,
     rows_sent: &mut usize,
@@ -249,55 +262,4 @@ async fn fail(answer: &mut Answer<'_>, fault: Option<&BatchFault>, rows: usize) 
 async fn until_gone(io: &mut dyn Io) {
     let mut byte = [0];
     while matches!(io.read(&mut byte).await, Ok(n) if n > 0) {}
-}
-
-/// sp_executesql with a statement and without parameters of its own; Synapse refuses how drivers name them.
-async fn procedure(io: &mut dyn Io, server: &Server, packet_size: usize, body: &[u8]) -> io::Result<()> {
-    server.script.next_batch();
-    let mut answer = Answer::new(io, packet_size);
-    let statement = statement(body);
-    let found = match &statement {
-        _ if server.options.engine_edition == 6 => {
-            Err(Refused(103_010, "Parse error at line: 1, column: 1: Incorrect syntax near 'stmt'.".into()))
-        }
-        Some(statement) => sql::answer(statement, &server.data, &server.options),
-        None => Err(Refused(2812, "Could not find stored procedure.".into())),
-    };
-    let failed = match found {
-        Ok(found) => {
-            send(&mut answer, found, &mut 0, true, None).await?;
-            // DONEINPROC in place of DONE.
-            let at = answer.body.len() - 13;
-            answer.body[at] = 0xff;
-            false
-        }
-        Err(refused) => {
-            error(&mut answer.body, refused.0, 16, &refused.1);
-            true
-        }
-    };
-    done_procedure(&mut answer.body, failed);
-    answer.end().await
-}
-
-/// The first parameter of procedure 10 (sp_executesql): nvarchar.
-fn statement(body: &[u8]) -> Option<String> {
-    let [0xff, 0xff, 10, 0, _, _, name_length, rest @ ..] = body else { return None };
-    // Name, status, NVARCHARTYPE, greatest length, collation; then as the greatest length says.
-    let rest = rest.get(usize::from(*name_length) * 2 + 1..)?;
-    let [0xe7, low, high, _, _, _, _, _, value @ ..] = rest else { return None };
-    if u16::from_le_bytes([*low, *high]) == 0xffff {
-        let mut statement = Vec::new();
-        let mut chunks = value.get(8..)?;
-        loop {
-            let length = u32::from_le_bytes(chunks.get(..4)?.try_into().ok()?) as usize;
-            if length == 0 {
-                return Some(text(&statement));
-            }
-            statement.extend(chunks.get(4..4 + length)?);
-            chunks = chunks.get(4 + length..)?;
-        }
-    }
-    let length = usize::from(u16::from_le_bytes(value.get(..2)?.try_into().ok()?));
-    Some(text(value.get(2..2 + length)?))
 }

@@ -31,6 +31,15 @@ pub fn answer<'a>(select: &str, data: &'a Data, options: &Options) -> Result<Ans
         let rows = indexed.iter().map(|table| vec![Cell::Text(table.name.clone())]);
         return Ok(answer_of(&["name"], Box::new(rows)));
     }
+    if select.contains(" from sys.masked_columns c ") {
+        let rows = options.masked.iter().map(|(table, column)| {
+            [table.as_str(), column, &options.user].map(|text| Cell::Text(text.to_owned())).to_vec()
+        });
+        return Ok(answer_of(
+            &["name", "column_name", "reader"],
+            Box::new(rows.collect::<Vec<_>>().into_iter()),
+        ));
+    }
     if let Some(number) = select.strip_prefix("select ").and_then(|rest| rest.strip_suffix(" as batch")) {
         return number.parse().map(|number| integer("batch", number)).map_err(|_| syntax(select));
     }
@@ -45,7 +54,13 @@ pub fn answer<'a>(select: &str, data: &'a Data, options: &Options) -> Result<Ans
         .iter()
         .find(|table| table.name == name)
         .ok_or_else(|| Refused(208, format!("Invalid object name 'dbo.{name}'.")))?;
-    let (ids, rows) = selected(table, condition).ok_or_else(|| syntax(select))?;
+    if list.starts_with("top (5) convert(nvarchar(60), ") {
+        return Ok(without_id(table));
+    }
+    let (ids, mut rows) = selected(table, condition).ok_or_else(|| syntax(select))?;
+    if options.reversed {
+        rows.reverse();
+    }
     let count = options.claimed_rows.unwrap_or_else(|| i64::try_from(rows.len()).unwrap());
     let mut answer = if list == "count_big(*) as n" {
         integer("n", count)
@@ -82,7 +97,6 @@ fn selected(table: &Table, condition: &str) -> Option<(Vec<i64>, Vec<usize>)> {
 enum Expression {
     Null,
     Column(usize),
-    WholeNumber(usize),
     Unicode(usize),
     Utf16(usize),
     ExactMoney(usize),
@@ -130,8 +144,8 @@ fn expression_of(table: &Table, text: &str) -> Result<(Expression, Type), Refuse
         |prefix: &str, suffix: &str| text.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(suffix));
     Ok(if text == "null" {
         (Expression::Null, Type::Int)
-    } else if let Some(name) = inner("try_convert(int, ", ")") {
-        (Expression::WholeNumber(column(name)?), Type::Int)
+    } else if let Some(name) = inner("convert(nvarchar(60), ", ")") {
+        (Expression::Unicode(column(name)?), Type::NVarChar(60))
     } else if let Some(name) = inner("convert(nvarchar(max), ", ")") {
         (Expression::Unicode(column(name)?), Type::NVarCharMax)
     } else if let Some(name) = inner("convert(varbinary(max), convert(nvarchar(max), ", "))") {
@@ -148,9 +162,37 @@ fn evaluate(expression: &Expression, row: &[Cell]) -> Cell {
     match expression {
         Expression::Null => Cell::Null,
         Expression::Column(n) | Expression::Unicode(n) | Expression::ExactMoney(n) => row[*n].clone(),
-        Expression::WholeNumber(n) => whole_number(&row[*n]).map_or(Cell::Null, Cell::Int),
         Expression::Utf16(n) if row[*n] == Cell::Null => Cell::Null,
         Expression::Utf16(n) => Cell::Bytes(units(&row[*n])),
+    }
+}
+
+/// Rows whose attempt id is none: the first five, each with the number of all.
+fn without_id(table: &Table) -> Answer<'_> {
+    let at = table.columns.iter().position(|(name, _)| name.eq_ignore_ascii_case("AttemptId")).unwrap();
+    let kind = table.columns[at].1;
+    let valid = |id: &i64| (1..=i64::from(i32::MAX)).contains(id);
+    let rows: Vec<&Cell> = table
+        .rows
+        .iter()
+        .map(|row| &row[at])
+        .filter(|cell| !whole_number(kind, cell).is_some_and(|id| valid(&id)))
+        .collect();
+    let count = Cell::Int(i64::try_from(rows.len()).unwrap());
+    let rows = rows.into_iter().take(5).map(move |cell| {
+        let id = match cell {
+            Cell::Null | Cell::Text(_) => cell.clone(),
+            Cell::Int(number) => Cell::Text(number.to_string()),
+            Cell::Float(number) => Cell::Text(number.to_string()),
+            other => Cell::Text(format!("{other:?}")),
+        };
+        vec![id, count.clone()]
+    });
+    Answer {
+        columns: vec![("id".to_owned(), Type::NVarChar(60)), ("n".to_owned(), Type::BigInt)],
+        rows: Box::new(rows),
+        table: &table.name,
+        ids: Vec::new(),
     }
 }
 

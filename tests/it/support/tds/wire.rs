@@ -171,6 +171,7 @@ pub enum Done {
     Last = 0,
     More = 1,
     Failed = 2,
+    FailedAndMore = 3,
     Rows = 0x10,
     RowsAndMore = 0x11,
     Cancelled = 0x20,

@@ -1,23 +1,39 @@
-//! A planned run in memory, and outcomes to record in it.
+//! A planned run in memory: its documents, its services, and outcomes to record in it.
 
 use std::{collections::BTreeMap, fmt::Write, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt;
 use rogo_migrate::{
-    domain::Books,
-    domain::{FailCode, Fate, InputDigest, Migrated, Outcome, ShardIndex, SkipCode, shard_of},
+    domain::{
+        Books, FailCode, Fate, InputDigest, Migrated, Outcome, QueuedRow, ShardIndex, SkipCode, shard_of,
+    },
     exit::Stop,
     finalize::{FinalizeContext, InputRow, InputRows, books::Totals, finalize},
-    ports::Blobs,
-    run::{DoneMarker, FORMAT, RunName},
-    run::{Plan, RULES_VERSION, RunStore, ShardPlan, names},
-    shard::record::Recorder,
+    ports::{Blobs, Service, Target},
+    report::progress::Progress,
+    run::{
+        DoneMarker, FORMAT, Plan, RULES_VERSION, RunName, RunStore, ShardPlan, names,
+        segments::{read_segments, recorded},
+    },
+    shard::{
+        self, ShardInputs, WorkerServices,
+        copy::{Budget, Copier},
+        pace::Pace,
+        record::Recorder,
+    },
 };
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
-use crate::support::memory::{InMemoryBlobs, InMemoryFence, InMemoryTarget, Journal, attempt};
+use super::{
+    fakes::{
+        InMemoryBlobs, InMemoryFence, InMemorySource, InMemoryTarget, InMemoryWarehouse, Journal, attempt,
+    },
+    rows::Case,
+};
 
 /// Two writers that the tests write as.
 pub const TRY_A: &str = "aaaaaaaaaaaa";
@@ -32,6 +48,8 @@ pub struct World {
     pub files: InMemoryBlobs,
     pub target: InMemoryTarget,
     pub fence: InMemoryFence,
+    pub source: InMemorySource,
+    pub warehouse: InMemoryWarehouse,
     pub plan: Plan,
     pub csv: String,
     pub out: TempDir,
@@ -51,15 +69,16 @@ impl World {
     /// A run over this input.
     pub fn of_csv(csv: String, rows: u64, shards: u32) -> Self {
         let journal = Journal::default();
-        let run_blobs = InMemoryBlobs::new("run", journal.clone());
-        let plan = plan(&csv, rows, shards);
+        let run_blobs = InMemoryBlobs::new("run", Service::RunStore, journal.clone());
+        let mut plan = plan(&csv, rows, shards);
         let mut queues: BTreeMap<ShardIndex, String> =
             (0..shards).map(|i| (ShardIndex(i), String::new())).collect();
         for (place, number) in (1..=rows).rev().enumerate() {
             let queue = queues.get_mut(&shard_of(place as u64, shards)).unwrap();
-            writeln!(queue, "{{\"number\":{number},\"cells\":{{}}}}").unwrap();
+            writeln!(queue, "{}", serde_json::to_string(&queued(number)).unwrap()).unwrap();
         }
         for (shard, queue) in queues {
+            plan.shards[shard.0 as usize].queue_sha256 = sha256(queue.as_bytes());
             run_blobs.insert(&format!("rogo/{}", names::queue(&plan.id, shard)), queue);
             run_blobs.insert(&format!("rogo/{}", names::facts(&plan.id, shard)), "{}\n");
         }
@@ -68,8 +87,13 @@ impl World {
             out_path: out.path().to_owned(),
             out,
             store: RunStore::new(Arc::new(run_blobs.clone()), &RunName::default()),
-            files: InMemoryBlobs::new("files", journal.clone()),
-            target: InMemoryTarget::default(),
+            files: InMemoryBlobs::new("files", Service::TargetBlobs, journal.clone()),
+            target: InMemoryTarget {
+                catalogue: Case::good().catalogue,
+                ..InMemoryTarget::new(journal.clone())
+            },
+            source: InMemorySource::default(),
+            warehouse: InMemoryWarehouse { facts: Case::good().facts, ..InMemoryWarehouse::cheap() },
             fence: InMemoryFence::new(journal.clone()),
             journal,
             run_blobs,
@@ -87,6 +111,9 @@ impl World {
     pub async fn record(&self, writer: &str, outcomes: &[Outcome]) {
         let mut recorders = BTreeMap::new();
         for outcome in outcomes {
+            if let Fate::Migrated(migrated) = &outcome.fate {
+                self.target.hold(&[&migrated.launch_id]);
+            }
             let shard = self.shard(outcome.row);
             let recorder = recorders.entry(shard).or_insert_with(|| self.recorder(shard, writer));
             recorder.push(outcome).unwrap();
@@ -124,6 +151,54 @@ impl World {
         self.out_path = path;
     }
 
+    /// What process `writer` moves a shard with: one worker, as its settings' defaults say.
+    pub async fn inputs(&self, shard: ShardIndex, writer: &str) -> ShardInputs {
+        let good = Case::good();
+        let stop = CancellationToken::new();
+        let ending = stop.child_token();
+        let rows = self.plan.shards[shard.0 as usize].rows;
+        let recorded = recorded(&self.store, &self.plan, shard).await.unwrap();
+        let target: Arc<dyn Target> = Arc::new(self.target.clone());
+        let files: Arc<dyn Blobs> = Arc::new(self.files.clone());
+        let copier = Copier::new(files.clone(), Arc::new(self.source.clone()), Budget::new());
+        let worker = WorkerServices {
+            target: target.clone(),
+            warehouse: Some(Arc::new(self.warehouse.clone())),
+            target_blobs: files,
+            copier: copier.fenced_by(target),
+        };
+        ShardInputs {
+            store: self.store.clone(),
+            plan: Arc::new(self.plan.clone()),
+            index: shard,
+            writer: writer.parse().unwrap(),
+            epoch: "0".parse().unwrap(),
+            rules: good.config,
+            catalogue: self.target.catalogue.clone().into(),
+            workers: vec![worker],
+            in_flight: None,
+            flush: Duration::from_secs(10),
+            breaker: Some(0.05),
+            pace: Arc::new(Pace::new(Duration::from_mins(15), ending.clone())),
+            progress: Arc::new(Progress::new(std::time::Instant::now(), rows, &recorded.books, 1)),
+            recorded,
+            stop,
+            ending,
+        }
+    }
+
+    /// Moves shard 0 as process `writer`, which is registered.
+    pub async fn move_shard(&self, writer: &str) -> Result<(), Stop> {
+        self.register(writer);
+        shard::run(self.inputs(ShardIndex(0), writer).await).await
+    }
+
+    /// The outcomes that are recorded of shard 0, by row.
+    pub async fn outcomes(&self) -> BTreeMap<u64, Fate> {
+        let read: Vec<Outcome> = read_segments(&self.store, ShardIndex(0)).try_collect().await.unwrap();
+        read.into_iter().map(|outcome| (outcome.row, outcome.fate)).collect()
+    }
+
     pub async fn finalize(&self) -> Result<Totals, Stop> {
         let files: Arc<dyn Blobs> = Arc::new(self.files.clone());
         let open_input = || {
@@ -157,6 +232,14 @@ impl World {
     }
 }
 
+/// The good row as attempt `number`, in row `number`.
+pub fn queued(number: u64) -> QueuedRow {
+    let attempt = attempt(i32::try_from(number).unwrap());
+    let mut row = Case::good().row;
+    row.cells.attempt_id = attempt.to_string();
+    QueuedRow { number, attempt: Some(attempt), ..row }
+}
+
 fn plan(csv: &str, rows: u64, shards: u32) -> Plan {
     let digest = InputDigest {
         location: "submission_files.csv".into(),
@@ -184,7 +267,8 @@ fn plan(csv: &str, rows: u64, shards: u32) -> Plan {
         database: "memory".into(),
         target: "memory".into(),
         warehouse: "memory".into(),
-        facts_files: true,
+        facts_files: false,
+        reported: None,
         settings: BTreeMap::new(),
         trial: None,
     }
@@ -271,4 +355,9 @@ pub fn failed(row: u64, second: i64, code: FailCode) -> Outcome {
 
 pub fn skipped(row: u64, second: i64) -> Outcome {
     outcome(row, second, Fate::Skipped { code: SkipCode::DuplicateRow, detail: format!("at {second}") })
+}
+
+/// These outcomes as a segment holds them.
+pub fn segment(outcomes: &[Outcome]) -> String {
+    outcomes.iter().map(|outcome| serde_json::to_string(outcome).unwrap() + "\n").collect()
 }

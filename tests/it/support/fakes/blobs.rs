@@ -1,13 +1,9 @@
-//! Blobs, fence and target in memory: for tests of what is done with them, and of their bad days.
+//! Blobs in memory.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, VecDeque},
     path::Path,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
+    sync::{Arc, Mutex},
 };
 
 use async_trait::async_trait;
@@ -17,38 +13,14 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 use md5::{Digest, Md5};
-use rogo_migrate::{
-    domain::{AttemptId, Catalogue, Migration},
-    ports::{
-        BlobInfo, BlobReader, Blobs, Committed, CopiedFile, CopyGrant, ExclusiveFence, Existing, Fault,
-        FaultKind, Fence, HeldSubmission, PutOptions, Service, Stored, Target, Upload,
-    },
+use rogo_migrate::ports::{
+    BlobInfo, BlobReader, Blobs, CopyGrant, Existing, Fault, FaultKind, PutOptions, Service, Stored, Upload,
 };
 
-/// What happened, in order, over several fakes.
-#[derive(Clone, Default)]
-pub struct Journal(Arc<Mutex<Vec<String>>>);
+use super::{Journal, Strike, no};
 
-impl Journal {
-    /// Adds an entry.
-    pub fn add(&self, entry: impl Into<String>) {
-        self.0.lock().unwrap().push(entry.into());
-    }
-
-    /// All entries.
-    pub fn entries(&self) -> Vec<String> {
-        self.0.lock().unwrap().clone()
-    }
-}
-
-/// When an injected fault of a put strikes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Strike {
-    /// Nothing was stored.
-    Before,
-    /// The blob stands, the answer was lost.
-    After,
-}
+/// Decides by verb (`put`, `get`, `head`, `list`, `delete`, `check`) and name whether an operation fails.
+type Fails = Arc<dyn Fn(&str, &str) -> Option<FaultKind> + Send + Sync>;
 
 #[derive(Clone)]
 enum Content {
@@ -65,22 +37,24 @@ struct Held {
 #[derive(Default)]
 struct State {
     blobs: BTreeMap<String, Held>,
-    put_faults: Vec<(Strike, FaultKind)>,
-    list_fault: Option<FaultKind>,
+    put_faults: VecDeque<(Strike, FaultKind)>,
+    fails: Option<Fails>,
+    writes: u32,
 }
 
 /// A container in memory.
 #[derive(Clone)]
 pub struct InMemoryBlobs {
     place: &'static str,
+    service: Service,
     journal: Journal,
     state: Arc<Mutex<State>>,
 }
 
 impl InMemoryBlobs {
     /// An empty container; what is done with it goes to the journal as `<place>: <verb> <name>`.
-    pub fn new(place: &'static str, journal: Journal) -> Self {
-        Self { place, journal, state: Arc::default() }
+    pub fn new(place: &'static str, service: Service, journal: Journal) -> Self {
+        Self { place, service, journal, state: Arc::default() }
     }
 
     /// The next `times` puts fail.
@@ -88,9 +62,31 @@ impl InMemoryBlobs {
         self.state.lock().unwrap().put_faults.extend((0..times).map(|_| (strike, kind.clone())));
     }
 
-    /// From now on nothing can be listed.
-    pub fn fail_lists(&self, kind: &FaultKind) {
-        self.state.lock().unwrap().list_fault = Some(kind.clone());
+    /// From now on the operations fail for which `fails` names a kind, by verb and name; none where it is `None`.
+    pub fn fail(&self, fails: Option<Fails>) {
+        self.state.lock().unwrap().fails = fails;
+    }
+
+    /// From now on each operation of this verb fails.
+    pub fn fail_all(&self, verb: &'static str, kind: FaultKind) {
+        self.fail(Some(Arc::new(move |asked, _| (asked == verb).then(|| kind.clone()))));
+    }
+
+    /// The puts after so many more fail.
+    pub fn allow_puts(&self, mut left: u32) {
+        let left = Mutex::new(move || {
+            let is_allowed = left > 0;
+            left = left.saturating_sub(1);
+            is_allowed
+        });
+        self.fail(Some(Arc::new(move |verb, _| {
+            (verb == "put" && !(left.lock().unwrap())()).then_some(FaultKind::Unavailable)
+        })));
+    }
+
+    /// Everything that would change the place, its check included.
+    pub fn writes(&self) -> u32 {
+        self.state.lock().unwrap().writes
     }
 
     /// Puts a blob there, outside of the journal.
@@ -111,6 +107,12 @@ impl InMemoryBlobs {
     /// The names of all blobs.
     pub fn names(&self) -> Vec<String> {
         self.state.lock().unwrap().blobs.keys().cloned().collect()
+    }
+
+    /// Every blob's bytes, by name.
+    pub fn contents(&self) -> BTreeMap<String, Bytes> {
+        let state = self.state.lock().unwrap();
+        state.blobs.iter().map(|(name, held)| (name.clone(), held.content.bytes())).collect()
     }
 
     /// A blob's bytes as text.
@@ -135,7 +137,16 @@ impl InMemoryBlobs {
     }
 
     fn fault(&self, kind: FaultKind, what: &str) -> Fault {
-        Fault::new(Service::RunStore, kind, format!("{what} in {}", self.place))
+        Fault::new(self.service, kind, format!("{what} in {}", self.place))
+    }
+
+    /// Notes the operation, and fails it where it is to fail.
+    fn begin(&self, verb: &str, name: &str) -> Result<(), Fault> {
+        self.journal.add(format!("{}: {verb} {name}", self.place));
+        let mut state = self.state.lock().unwrap();
+        state.writes += u32::from(matches!(verb, "put" | "check"));
+        let kind = state.fails.as_ref().and_then(|fails| fails(verb, name));
+        kind.map_or(Ok(()), |kind| Err(no(self.service, kind)))
     }
 }
 
@@ -159,12 +170,12 @@ impl Blobs for InMemoryBlobs {
     }
 
     async fn check(&self) -> Result<(), Fault> {
-        Ok(())
+        self.begin("check", "")
     }
 
     async fn put(&self, name: &str, bytes: Bytes, options: &PutOptions) -> Result<Stored, Fault> {
-        self.journal.add(format!("{}: put {name}", self.place));
-        let fault = self.state.lock().unwrap().put_faults.pop();
+        self.begin("put", name)?;
+        let fault = self.state.lock().unwrap().put_faults.pop_front();
         if let Some((Strike::Before, kind)) = fault {
             return Err(self.fault(kind, "injected before the put"));
         }
@@ -188,6 +199,8 @@ impl Blobs for InMemoryBlobs {
     }
 
     async fn put_file(&self, name: &str, path: &Path, options: &PutOptions) -> Result<Stored, Fault> {
+        // As of a service elsewhere: others go on meanwhile.
+        tokio::task::yield_now().await;
         self.put(name, std::fs::read(path).unwrap().into(), options).await
     }
 
@@ -202,26 +215,30 @@ impl Blobs for InMemoryBlobs {
     }
 
     async fn get(&self, name: &str) -> Result<Option<BlobReader>, Fault> {
-        self.journal.add(format!("{}: get {name}", self.place));
+        self.begin("get", name)?;
         let held = self.state.lock().unwrap().blobs.get(name).cloned();
         Ok(held.map(|held| {
-            // In two parts, so that nobody relies on one.
-            let mut first = held.content.bytes();
-            let second = first.split_off(first.len() / 2);
-            BlobReader { info: held.info, body: stream::iter([Ok(first), Ok(second)]).boxed() }
+            // In small pieces, so that no reader depends on whole ones.
+            let bytes = held.content.bytes();
+            let size = 7.max(bytes.len() / 64);
+            let pieces: Vec<_> = (0..bytes.len())
+                .step_by(size)
+                .map(|at| Ok(bytes.slice(at..bytes.len().min(at + size))))
+                .collect();
+            BlobReader { info: held.info, body: stream::iter(pieces).boxed() }
         }))
     }
 
     async fn head(&self, name: &str) -> Result<Option<BlobInfo>, Fault> {
+        self.begin("head", name)?;
         Ok(self.state.lock().unwrap().blobs.get(name).map(|held| held.info.clone()))
     }
 
     fn list(&self, prefix: &str) -> BoxStream<'static, Result<BlobInfo, Fault>> {
-        self.journal.add(format!("{}: list {prefix}", self.place));
-        let state = self.state.lock().unwrap();
-        if let Some(kind) = state.list_fault.clone() {
-            return stream::iter([Err(self.fault(kind, "injected into the list"))]).boxed();
+        if let Err(fault) = self.begin("list", prefix) {
+            return stream::iter([Err(fault)]).boxed();
         }
+        let state = self.state.lock().unwrap();
         let found: Vec<_> = state
             .blobs
             .iter()
@@ -233,7 +250,7 @@ impl Blobs for InMemoryBlobs {
 
     async fn delete_many(&self, names: &[String]) -> Result<(), Fault> {
         for name in names {
-            self.journal.add(format!("{}: delete {name}", self.place));
+            self.begin("delete", name)?;
             self.remove(name);
         }
         Ok(())
@@ -260,112 +277,4 @@ impl Upload for Parts {
         }
         self.blobs.put(&self.name, self.bytes.clone().into(), &self.options).await
     }
-}
-
-/// A fence that nobody else holds; it can be told when it is lost.
-#[derive(Clone)]
-pub struct InMemoryFence {
-    journal: Journal,
-    looks_left: Arc<AtomicUsize>,
-}
-
-impl InMemoryFence {
-    /// Never lost.
-    pub fn new(journal: Journal) -> Self {
-        Self { journal, looks_left: Arc::new(AtomicUsize::new(usize::MAX)) }
-    }
-
-    /// Held for so many looks more.
-    pub fn lose_after(&self, looks: usize) {
-        self.looks_left.store(looks, Ordering::SeqCst);
-    }
-}
-
-#[async_trait]
-impl Fence for InMemoryFence {
-    async fn exclusive(
-        &self,
-        _: Duration,
-        waiting: &mut (dyn for<'names> FnMut(&'names [String]) + Send),
-    ) -> Result<Box<dyn ExclusiveFence>, Fault> {
-        let holders = ["run/0/abcdefabcdef".to_owned()];
-        waiting(&holders);
-        self.journal.add("fence: taken");
-        Ok(Box::new(self.clone()))
-    }
-}
-
-#[async_trait]
-impl ExclusiveFence for InMemoryFence {
-    async fn still_held(&mut self) -> Result<(), Fault> {
-        let left = self.looks_left.load(Ordering::SeqCst);
-        if left == 0 {
-            return Err(Fault::new(Service::Database, FaultKind::Unavailable, "the run's lock was lost"));
-        }
-        self.looks_left.store(left - 1, Ordering::SeqCst);
-        self.journal.add("fence: still held");
-        Ok(())
-    }
-
-    async fn release(self: Box<Self>) -> Result<(), Fault> {
-        self.journal.add("fence: released");
-        Ok(())
-    }
-}
-
-/// A target that holds these launch ids and names these blobs; it answers nothing else.
-#[derive(Default)]
-pub struct InMemoryTarget {
-    /// `submission_files.azure_blob_name`.
-    pub blob_names: Mutex<HashSet<String>>,
-    /// Launch ids that it does not hold, while it holds all others.
-    pub lacks: Mutex<HashSet<String>>,
-}
-
-#[async_trait]
-impl Target for InMemoryTarget {
-    async fn catalogue(&self) -> Result<Catalogue, Fault> {
-        Ok(Catalogue::default())
-    }
-
-    async fn held(&self, launch_ids: &[String]) -> Result<Vec<HeldSubmission>, Fault> {
-        assert!(launch_ids.len() <= 1_000);
-        let lacks = self.lacks.lock().unwrap();
-        Ok(launch_ids
-            .iter()
-            .filter(|id| !lacks.contains(*id))
-            .map(|id| HeldSubmission { launch_id: id.clone(), ..HeldSubmission::default() })
-            .collect())
-    }
-
-    async fn blob_names_of_writers(&self, names: &[String]) -> Result<HashSet<String>, Fault> {
-        assert!(names.len() <= 1_000);
-        let held = self.blob_names.lock().unwrap();
-        Ok(names.iter().filter(|name| held.contains(*name)).cloned().collect())
-    }
-
-    async fn launch_ids(&self, _: &mut (dyn FnMut(Vec<String>) + Send)) -> Result<(), Fault> {
-        Ok(())
-    }
-
-    async fn preflight(&self, _: u32) -> Result<Vec<String>, Fault> {
-        Ok(Vec::new())
-    }
-
-    async fn database(&self) -> Result<String, Fault> {
-        Ok("memory".into())
-    }
-
-    async fn prove_fence(&self) -> Result<(), Fault> {
-        Ok(())
-    }
-
-    async fn commit(&self, _: &Migration, _: &[CopiedFile]) -> Result<Committed, Fault> {
-        Err(Fault::new(Service::Database, FaultKind::Unsupported, "this target only answers questions"))
-    }
-}
-
-/// The attempt with this number.
-pub fn attempt(number: i32) -> AttemptId {
-    AttemptId::try_from(number).unwrap()
 }

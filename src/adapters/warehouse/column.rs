@@ -1,0 +1,121 @@
+//! A column as it is in this warehouse, and how it is asked for.
+
+use super::tables::Form;
+
+/// A column of one of the two tables.
+#[derive(Debug)]
+pub(super) struct Column {
+    /// As the catalogue spells it.
+    pub(super) name: String,
+    /// As INFORMATION_SCHEMA names it, in lower case.
+    pub(super) data_type: String,
+}
+
+const UNICODE: [&str; 2] = ["nvarchar", "nchar"];
+/// Text in a code page, or of a type that the driver reads differently: the server turns it into Unicode.
+const OTHER_TEXT: [&str; 5] = ["varchar", "char", "text", "ntext", "xml"];
+/// The driver would make floats of these.
+const MONEY: [&str; 2] = ["money", "smallmoney"];
+const READABLE: [&str; 25] = [
+    "nvarchar",
+    "nchar",
+    "varchar",
+    "char",
+    "text",
+    "ntext",
+    "xml",
+    "money",
+    "smallmoney",
+    "int",
+    "bigint",
+    "smallint",
+    "tinyint",
+    "bit",
+    "real",
+    "float",
+    "decimal",
+    "numeric",
+    "date",
+    "time",
+    "datetime",
+    "datetime2",
+    "smalldatetime",
+    "datetimeoffset",
+    "uniqueidentifier",
+];
+const WHOLE: [&str; 4] = ["int", "bigint", "smallint", "tinyint"];
+const FRACTIONAL: [&str; 6] = ["decimal", "numeric", "float", "real", "money", "smallmoney"];
+/// Text that SQL Server compares and converts like any other; text, ntext and xml it does not.
+const ID_TEXT: [&str; 4] = ["nvarchar", "nchar", "varchar", "char"];
+
+impl Column {
+    pub(super) fn is_text(&self) -> bool {
+        self.is_one_of(&UNICODE) || self.is_one_of(&OTHER_TEXT)
+    }
+
+    /// Whether it can be read as text, number or date.
+    pub(super) fn is_readable(&self) -> bool {
+        self.is_one_of(&READABLE)
+    }
+
+    /// Whether it can hold attempt ids.
+    pub(super) fn can_be_an_id(&self) -> bool {
+        self.is_one_of(&WHOLE) || self.is_one_of(&FRACTIONAL) || self.is_one_of(&ID_TEXT)
+    }
+
+    fn is_one_of(&self, types: &[&str]) -> bool {
+        types.contains(&self.data_type.as_str())
+    }
+
+    pub(super) fn expression(&self, form: Form) -> String {
+        let name = quoted(&self.name);
+        match self.data_type.as_str() {
+            _ if self.is_text() && form == Form::Bytes => {
+                format!("convert(varbinary(max), convert(nvarchar(max), {name}))")
+            }
+            kind if OTHER_TEXT.contains(&kind) => format!("convert(nvarchar(max), {name})"),
+            kind if MONEY.contains(&kind) => format!("convert(decimal(19, 4), {name})"),
+            _ => name,
+        }
+    }
+
+    /// As an attempt id that the domain reads: never cut, rounded or nulled on the way.
+    pub(super) fn as_id(&self) -> String {
+        if self.is_text() {
+            format!("convert(nvarchar(60), {})", quoted(&self.name))
+        } else {
+            quoted(&self.name)
+        }
+    }
+
+    /// As a number, for comparisons: 987.00 is 987 in text too, as it is in an exported file and in a decimal.
+    pub(super) fn as_number(&self) -> String {
+        let name = quoted(&self.name);
+        if self.is_text() {
+            format!(
+                "try_convert(int, case when {name} like '%.%' and {name} not like '%.%[^0 ]%' then left({name}, \
+                 charindex('.', {name}) - 1) else {name} end)"
+            )
+        } else {
+            name
+        }
+    }
+
+    /// The condition of rows whose id is no attempt id.
+    pub(super) fn is_no_id(&self) -> String {
+        let (name, number) = (quoted(&self.name), self.as_number());
+        let also = if self.is_text() {
+            format!(" or {name} collate Latin1_General_BIN2 like '%[^0-9. ]%'")
+        } else if self.is_one_of(&FRACTIONAL) {
+            format!(" or {name} <> floor({name})")
+        } else {
+            String::new()
+        };
+        format!("{number} is null or {number} < 1 or {number} > {}{also}", i32::MAX)
+    }
+}
+
+/// A name as a statement spells it.
+pub(super) fn quoted(name: &str) -> String {
+    format!("[{}]", name.replace(']', "]]"))
+}

@@ -1,0 +1,97 @@
+//! TCP connections to the warehouse. The driver makes none itself, and TCP has no timeout of its own.
+
+use std::{io, net::SocketAddr};
+
+use futures_util::future::select_ok;
+use tokio::{
+    net::{TcpStream, lookup_host},
+    time::timeout,
+};
+
+use super::{
+    connection_string::{Addresses, ConnectionString},
+    pool::unavailable,
+};
+use crate::ports::{Fault, FaultKind, Service};
+
+/// Where a login goes: the connection string's server, or where a gateway sends it.
+pub(super) struct Address {
+    pub(super) host: String,
+    pub(super) port: u16,
+}
+
+impl Address {
+    /// Connects within the connection string's timeout; `place` is what people know the server by.
+    pub(super) async fn connect(&self, settings: &ConnectionString, place: &str) -> Result<TcpStream, Fault> {
+        let longest = settings.connect_timeout;
+        let place = if (self.host.as_str(), self.port) == (settings.host.as_str(), settings.port) {
+            place.to_owned()
+        } else {
+            format!("{place} (which sends its clients on to {},{})", self.host, self.port)
+        };
+        let refused = |error: io::Error| {
+            Fault::caused(
+                Service::Warehouse,
+                FaultKind::Unavailable,
+                format!("{place}: cannot be reached; check host, port, firewall and network"),
+                error,
+            )
+        };
+        let dialled = timeout(longest, async {
+            match settings.addresses {
+                Addresses::InTurn => TcpStream::connect((self.host.as_str(), self.port)).await,
+                Addresses::AtOnce => {
+                    let addresses = lookup_host((self.host.as_str(), self.port)).await?;
+                    first_of(&addresses.collect::<Vec<_>>()).await
+                }
+            }
+        });
+        let stream = dialled
+            .await
+            .map_err(|_| {
+                unavailable(format!(
+                    "{place}: no answer within {} s; check host and firewall",
+                    longest.as_secs()
+                ))
+            })?
+            .map_err(refused)?;
+        stream.set_nodelay(true).map_err(refused)?;
+        Ok(stream)
+    }
+}
+
+/// `MultiSubnetFailover`: of the addresses of an availability group's listener one answers, the others may be silent.
+async fn first_of(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+    if addresses.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+    }
+    let dialled = addresses.iter().map(|address| Box::pin(TcpStream::connect(*address)));
+    select_ok(dialled).await.map(|(stream, _)| stream)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::net::{TcpListener, TcpSocket};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_silent_address_does_not_keep_another_from_answering() {
+        let silent = TcpSocket::new_v4().unwrap();
+        silent.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let silent = silent.listen(1).unwrap();
+        let silent_address = silent.local_addr().unwrap();
+        // Once its queue is full, the system leaves further connections without an answer.
+        let mut waiting = Vec::new();
+        while let Ok(stream) = timeout(Duration::from_millis(100), TcpStream::connect(silent_address)).await {
+            waiting.push(stream.unwrap());
+        }
+        let answering = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let addresses = [silent_address, answering.local_addr().unwrap()];
+        let stream = timeout(Duration::from_secs(10), first_of(&addresses)).await.unwrap().unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), addresses[1]);
+        assert!(first_of(&[]).await.is_err());
+    }
+}

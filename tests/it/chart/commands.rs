@@ -1,0 +1,115 @@
+//! The commands of the documents: what a person copies must run. Those for a cluster run in `live`.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use clap::{CommandFactory, Parser, error::ErrorKind};
+use rogo_migrate::cli::Cli;
+
+use super::rendered::notes;
+
+/// Commands that documents announce for a later version.
+const LATER: [&str; 2] = ["verify", "rollback"];
+const DOCUMENTS: [&str; 5] = [
+    "README.md",
+    "deploy/RUNNING.md",
+    "deploy/aks/README.md",
+    "charts/rogo-migrate/README.md",
+    "charts/rogo-migrate/templates/NOTES.txt",
+];
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+/// The lines of the `sh` blocks of a document, in order; a line that ends with a backslash is joined to the next.
+pub fn shell_lines(document: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut inside = false;
+    let mut pending = String::new();
+    for line in read(document).lines().map(str::trim) {
+        match line {
+            "```sh" => inside = true,
+            _ if line.starts_with("```") => inside = false,
+            _ if inside => {
+                pending.push_str(line.trim_end_matches('\\'));
+                if !line.ends_with('\\') {
+                    lines.push(std::mem::take(&mut pending));
+                }
+            }
+            _ => {}
+        }
+    }
+    lines.retain(|line| !line.is_empty());
+    lines
+}
+
+/// The program's own command lines in a text: lines of blocks, and code between backticks.
+fn own_commands(text: &str) -> Vec<String> {
+    let spans = text.split('`').filter(|span| !span.contains('\n'));
+    let lines = text.lines().map(str::trim);
+    let without_comment = |line: &str| line.split(" #").next().unwrap_or_default().trim().to_owned();
+    spans
+        .chain(lines)
+        .filter(|line| line.starts_with("rogo-migrate ") && !line.contains('`'))
+        .map(without_comment)
+        .collect()
+}
+
+#[test]
+fn every_command_of_the_program_in_a_document_is_one_that_it_takes() {
+    let mut wrong = Vec::new();
+    let mut checked = 0;
+    let mut texts: Vec<_> = DOCUMENTS.map(|document| (document, read(document))).into();
+    texts.push(("NOTES", notes("")));
+    for (document, text) in texts {
+        for command in own_commands(&text) {
+            let mut words =
+                command.split_whitespace().map(|word| word.trim_matches(['\'', '"', '.', ',', ';']));
+            let name = words.clone().nth(1).unwrap_or_default();
+            let known = Cli::command().get_subcommands().any(|known| known.get_name() == name);
+            if LATER.contains(&name) && !known {
+                continue;
+            }
+            checked += 1;
+            match Cli::try_parse_from(words.by_ref()) {
+                Err(error) if !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+                    wrong.push(format!("{document}: {command}\n  {error}"));
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(checked >= 8, "only {checked} commands were found");
+}
+
+/// Commands for `az` need a subscription; a shell at least can read them.
+#[test]
+fn every_block_of_commands_is_one_that_a_shell_reads() {
+    for document in DOCUMENTS {
+        let script = shell_lines(document).join("\n");
+        let mut shell = Command::new("bash");
+        let mut shell = shell.arg("-n").stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        std::io::Write::write_all(&mut shell.stdin.take().unwrap(), script.as_bytes()).unwrap();
+        let output = shell.wait_with_output().unwrap();
+        assert!(output.status.success(), "{document}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+/// Scripts that documents call stand where they are called.
+#[test]
+fn every_script_of_the_documents_exists() {
+    for document in DOCUMENTS {
+        for line in shell_lines(document) {
+            let program = line.split_whitespace().next().unwrap_or_default();
+            let is_script =
+                ["deploy/", "tests/", "benches/"].iter().any(|folder| program.starts_with(folder));
+            let exists = || Path::new(env!("CARGO_MANIFEST_DIR")).join(program).exists();
+            assert!(!is_script || exists(), "{document}: {line}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! How a process that moves a shard ends, and what it leaves in the run store.
+
+use rogo_migrate::{
+    domain::{Books, FailCode, Fate, ShardIndex},
+    exit::Exit,
+    ports::{FaultKind, Service},
+    run::{DoneMarker, names},
+    shard,
+};
+
+use crate::support::{
+    fakes::Strike,
+    world::{TRY_A, TRY_B, World, instant, migrated},
+};
+
+const SHARD: ShardIndex = ShardIndex(0);
+
+#[tokio::test]
+async fn rows_that_have_an_outcome_are_not_moved_again() {
+    let world = World::new(3, 1);
+    world.record(TRY_B, &[migrated(3, 1), migrated(1, 1)]).await;
+    world.move_shard(TRY_A).await.unwrap();
+    assert_eq!(world.journal.count("target: commit"), 1);
+    assert_eq!(world.outcomes().await.len(), 3);
+    assert_eq!(
+        world.store.done(&world.plan.id, SHARD).await.unwrap().unwrap().books.migrated,
+        3,
+        "all of the shard's"
+    );
+}
+
+#[tokio::test]
+async fn a_shard_all_of_whose_rows_are_recorded_is_marked_done_without_its_queue() {
+    let world = World::new(2, 1);
+    world.record(TRY_B, &[migrated(2, 1), migrated(1, 1)]).await;
+    world.run_blobs.remove(&format!("rogo/{}", names::queue(&world.plan.id, SHARD)));
+    world.move_shard(TRY_A).await.unwrap();
+    assert_eq!(world.store.done(&world.plan.id, SHARD).await.unwrap().unwrap().books.migrated, 2);
+}
+
+#[tokio::test]
+async fn a_done_marker_of_a_twin_stands() {
+    let world = World::new(1, 1);
+    let twins = DoneMarker {
+        plan: world.plan.id.clone(),
+        shard: SHARD,
+        writer: TRY_B.parse().unwrap(),
+        books: Books::default(),
+        at: instant(1),
+    };
+    world.store.create(&names::done(SHARD), &twins).await.unwrap();
+    world.move_shard(TRY_A).await.unwrap();
+    assert_eq!(world.store.done(&world.plan.id, SHARD).await.unwrap(), Some(twins));
+    assert_eq!(world.outcomes().await.len(), 1);
+}
+
+#[tokio::test]
+async fn each_shard_moves_the_rows_of_its_own_queue_only() {
+    let world = World::new(7, 3);
+    shard::run(world.inputs(ShardIndex(1), TRY_A).await).await.unwrap();
+    world.store.done(&world.plan.id, ShardIndex(1)).await.unwrap().unwrap();
+    assert!(world.store.done(&world.plan.id, SHARD).await.unwrap().is_none());
+    let recorded =
+        rogo_migrate::run::segments::recorded(&world.store, &world.plan, ShardIndex(1)).await.unwrap();
+    let rows: Vec<u64> = (1..=7).filter(|row| recorded.contains(*row)).collect();
+    assert_eq!(rows, [3, 6], "of 7, 6, 5, 4, 3, 2, 1 those at places 1 and 4");
+}
+
+#[tokio::test]
+async fn no_shard_is_done_while_a_row_of_its_plan_has_no_outcome() {
+    let mut world = World::new(2, 1);
+    world.plan.shards[0].rows = 3;
+    let stop = world.move_shard(TRY_A).await.unwrap_err();
+    assert_eq!(stop.exit, Exit::Bug);
+    assert!(stop.message.contains("1 rows of shard 0 have no outcome"), "{stop}");
+    assert!(world.store.done(&world.plan.id, SHARD).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_queue_that_was_changed_ends_its_own_shard_with_65() {
+    let world = World::new(2, 1);
+    let name = format!("rogo/{}", names::queue(&world.plan.id, SHARD));
+    let changed = world.run_blobs.text(&name).unwrap().replace("ann@example.org", "eve@example.org");
+    world.run_blobs.insert(&name, changed);
+    let stop = world.move_shard(TRY_A).await.unwrap_err();
+    assert_eq!(stop.exit, Exit::DataRefused, "{stop}");
+    assert!(!stop.message.contains('@'), "{stop}");
+    assert!(world.store.done(&world.plan.id, SHARD).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_retired_process_writes_nothing_and_ends_with_75() {
+    let world = World::new(2, 1);
+    world.target.retire();
+    let stop = world.move_shard(TRY_A).await.unwrap_err();
+    assert_eq!(stop.exit, Exit::Temporary, "{stop}");
+    assert!(stop.message.contains("was retired"), "{stop}");
+    assert!(world.target.held_now().is_empty());
+    assert_eq!(world.files.names(), [""; 0]);
+    assert!(!world.run_blobs.names().iter().any(|name| name.contains(".clean") || name.contains("done/")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_database_that_stays_away_ends_the_process_with_75_and_blames_no_row() {
+    let world = World::new(1, 1);
+    world.target.fail_commits(10_000, Strike::Before, &FaultKind::Unavailable);
+    let stop = world.move_shard(TRY_A).await.unwrap_err();
+    assert_eq!(stop.exit, Exit::Temporary, "{stop}");
+    assert!(stop.message.contains("15.0 min") && stop.message.contains("give-up-after"), "{stop}");
+    assert!(world.outcomes().await.is_empty());
+    assert!(!world.run_blobs.names().iter().any(|name| name.contains(".clean")), "its copies stand");
+}
+
+#[tokio::test]
+async fn too_many_refused_rows_open_the_breaker_before_they_are_all_refused() {
+    let world = World::new(1_200, 1);
+    world.target.fail_commits(1_200, Strike::Before, &FaultKind::Rejected("a_constraint".into()));
+    let stop = world.move_shard(TRY_A).await.unwrap_err();
+    assert_eq!(stop.exit, Exit::DataRefused, "{stop}");
+    assert!(stop.message.contains("circuit breaker"), "{stop}");
+    let outcomes = world.outcomes().await;
+    assert!((500..600).contains(&outcomes.len()), "{}", outcomes.len());
+    let refused = |fate: &Fate| matches!(fate, Fate::Failed { code: FailCode::TargetRejected, .. });
+    assert!(outcomes.values().all(refused), "what was decided is recorded");
+    assert!(world.store.done(&world.plan.id, SHARD).await.unwrap().is_none());
+}
+
+#[test]
+fn the_breaker_looks_at_the_last_thousand_rows_however_many_were_fine_before() {
+    let breaker = shard::breaker::Breaker::new(Some(0.05));
+    assert!((0..20_000).all(|_| breaker.count(false).is_ok()));
+    let opened = (1..=1_000).find(|_| breaker.count(true).is_err());
+    assert_eq!(opened, Some(51), "more than 5 % of 1,000");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_asks_for_a_minute_is_given_it_by_every_operation() {
+    let pace = shard::pace::Pace::new(
+        std::time::Duration::from_mins(15),
+        tokio_util::sync::CancellationToken::new(),
+    );
+    let began = tokio::time::Instant::now();
+    let mut tries = 0;
+    let throttled = || {
+        tries += 1;
+        let first = tries == 1;
+        async move {
+            let minute = FaultKind::Throttled(Some(std::time::Duration::from_mins(1)));
+            if first {
+                Err(rogo_migrate::ports::Fault::new(Service::TargetBlobs, minute, "503"))
+            } else {
+                Ok(())
+            }
+        }
+    };
+    pace.steady(&[Service::TargetBlobs], throttled).await.unwrap();
+    assert!(began.elapsed() >= std::time::Duration::from_mins(1), "{:?}", began.elapsed());
+    assert_eq!(tries, 2);
+}

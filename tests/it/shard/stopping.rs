@@ -1,0 +1,137 @@
+//! What a process does in time: segments, heartbeats, and the end of one that is told to stop. The clock is tokio's.
+
+use std::time::Duration;
+
+use rogo_migrate::{
+    domain::{Fate, ShardIndex},
+    exit::{Exit, Stop},
+    shard::{self, ShardInputs},
+};
+use tokio::time::Instant;
+
+use crate::support::world::{TRY_A, World};
+
+const SHARD: ShardIndex = ShardIndex(0);
+
+/// Moves the shard while `script` runs, which tells it to stop; how it ended.
+async fn moved_while(inputs: ShardInputs, script: impl Future<Output = ()>) -> Result<(), Stop> {
+    let stop = inputs.stop.clone();
+    let script = async {
+        script.await;
+        stop.cancel();
+    };
+    tokio::join!(shard::run(inputs), script).0
+}
+
+fn segments(world: &World) -> usize {
+    world.run_blobs.names().iter().filter(|name| name.contains("segments/")).count()
+}
+
+/// A shard of so many rows, one at a time; no commit is answered.
+async fn silent(rows: u64) -> (World, ShardInputs) {
+    let world = World::new(rows, 1);
+    world.target.be_silent(true);
+    let mut inputs = world.inputs(SHARD, TRY_A).await;
+    inputs.in_flight = Some(1);
+    (world, inputs)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outcome_is_recorded_within_the_flush_interval_and_not_before() {
+    let world = World::new(2, 1);
+    // Row 2 is settled at once; row 1 waits for its commit.
+    world.record("bbbbbbbbbbbb", &[]).await;
+    world.target.hold(&[&launch_id(2)]);
+    world.target.be_silent(true);
+    let inputs = world.inputs(SHARD, TRY_A).await;
+    assert_eq!(inputs.flush, Duration::from_secs(10));
+    let script = async {
+        tokio::time::sleep(Duration::from_secs(9)).await;
+        assert_eq!(segments(&world), 0);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(segments(&world), 1);
+        assert_eq!(world.outcomes().await.keys().collect::<Vec<_>>(), [&2]);
+    };
+    moved_while(inputs, script).await.unwrap_err();
+}
+
+/// Under which the row of this attempt is written.
+fn launch_id(number: i32) -> String {
+    let good = crate::support::rows::Case::good();
+    let attempt = crate::support::fakes::attempt(number);
+    rogo_migrate::domain::SubmissionIds::new(&good.config.lms_instance, attempt).launch_id()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_gives_a_sign_of_life_at_least_every_half_minute() {
+    let (world, inputs) = silent(1).await;
+    let script = async {
+        for minutes in 1..=3 {
+            tokio::time::sleep(Duration::from_mins(1)).await;
+            let beats = world.journal.count("run: put rogo/heartbeats/0/0-aaaaaaaaaaaa.json");
+            assert!(beats >= 2 * minutes, "{beats} in {minutes} min");
+        }
+    };
+    moved_while(inputs, script).await.unwrap_err();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_waits_ten_seconds_for_commits_under_way_and_a_process_that_was_cut_off_is_not_clean() {
+    let (world, inputs) = silent(3).await;
+    let began = Instant::now() + Duration::from_secs(1);
+    let stopped = moved_while(inputs, tokio::time::sleep(Duration::from_secs(1))).await.unwrap_err();
+    assert_eq!(stopped.exit, Exit::Stopped, "{stopped}");
+    assert!(stopped.message.contains("run again to go on"), "{stopped}");
+    let took = began.elapsed();
+    assert!(took >= Duration::from_secs(9) && took <= Duration::from_secs(15), "{took:?}");
+    let names = world.run_blobs.names();
+    assert!(!names.iter().any(|name| name.contains(".clean")), "its commit may still take effect: {names:?}");
+    assert!(!names.iter().any(|name| name.contains("done/")));
+    assert_eq!(world.journal.count("target: commit"), 1, "no new row is begun");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_answered_before_the_deadline_is_recorded_and_the_process_is_clean() {
+    let world = World::new(200, 1);
+    let inputs = world.inputs(SHARD, TRY_A).await;
+    // After some rows, and before the rest.
+    let script = async {
+        while world.journal.count("target: commit") < 5 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let stopped = moved_while(inputs, script).await.unwrap_err();
+    assert_eq!(stopped.exit, Exit::Stopped);
+    let outcomes = world.outcomes().await;
+    assert!(outcomes.len() >= 5 && outcomes.len() < 200, "{}", outcomes.len());
+    let migrated = outcomes.values().filter(|fate| matches!(fate, Fate::Migrated(_))).count();
+    assert_eq!(migrated, world.target.held_now().len());
+    assert!(world.run_blobs.names().contains(&"rogo/writers/aaaaaaaaaaaa.clean".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn outcomes_that_the_run_store_refuses_at_the_stop_are_tried_again_for_some_seconds() {
+    let (world, inputs) = silent(2).await;
+    world.target.hold(&[&launch_id(2)]);
+    // Three puts of the segment fail.
+    let left = std::sync::Mutex::new(3);
+    world.run_blobs.fail(Some(std::sync::Arc::new(move |verb, name| {
+        let mut left = left.lock().unwrap();
+        let fails = verb == "put" && name.contains("segments/") && *left > 0;
+        *left -= i32::from(fails);
+        fails.then_some(rogo_migrate::ports::FaultKind::Unavailable)
+    })));
+    moved_while(inputs, tokio::time::sleep(Duration::from_secs(1))).await.unwrap_err();
+    assert_eq!(world.outcomes().await.len(), 1, "nothing that was decided is lost");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_rows_are_under_way_than_in_flight_allows_each_worker() {
+    let (world, mut inputs) = silent(40).await;
+    inputs.in_flight = Some(3);
+    let script = async {
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        assert_eq!(world.journal.count("target: commit"), 3);
+    };
+    moved_while(inputs, script).await.unwrap_err();
+}

@@ -1,0 +1,58 @@
+//! Learners' and markers' files in memory.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use md5::{Digest, Md5};
+use rogo_migrate::ports::{BlobInfo, BlobReader, CopyGrant, Fault, FaultKind, Service, Source};
+use url::Url;
+
+use super::no;
+
+/// Holds a file at every URL, unless it was told of a fault. Clones are one source.
+#[derive(Clone, Default)]
+pub struct InMemorySource {
+    faults: Arc<Mutex<Vec<(String, FaultKind)>>>,
+}
+
+impl InMemorySource {
+    /// From now on files whose URL holds this meet the fault.
+    pub fn fail(&self, part: &str, kind: FaultKind) {
+        self.faults.lock().unwrap().push((part.into(), kind));
+    }
+
+    /// No more faults.
+    pub fn mend(&self) {
+        self.faults.lock().unwrap().clear();
+    }
+
+    fn file(&self, url: &Url) -> Result<(BlobInfo, Bytes), Fault> {
+        let faults = self.faults.lock().unwrap();
+        if let Some((_, kind)) = faults.iter().find(|(part, _)| url.as_str().contains(part)) {
+            return Err(no(Service::SourceBlobs, kind.clone()));
+        }
+        let bytes = Bytes::from(format!("the file {}", url.path()));
+        let md5 = Some(Md5::digest(&bytes).into());
+        let info =
+            BlobInfo { name: url.path().into(), size_bytes: bytes.len() as u64, md5, ..BlobInfo::default() };
+        Ok((info, bytes))
+    }
+}
+
+#[async_trait]
+impl Source for InMemorySource {
+    async fn get(&self, url: &Url) -> Result<BlobReader, Fault> {
+        let (info, bytes) = self.file(url)?;
+        Ok(BlobReader { info, body: stream::iter([Ok(bytes)]).boxed() })
+    }
+
+    async fn head(&self, url: &Url) -> Result<BlobInfo, Fault> {
+        self.file(url).map(|(info, _)| info)
+    }
+
+    async fn grant(&self, _: &Url) -> Result<Option<CopyGrant>, Fault> {
+        Ok(None)
+    }
+}

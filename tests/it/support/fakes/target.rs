@@ -1,0 +1,198 @@
+//! The target's tables in memory: what stands, and what is written.
+
+use std::{
+    collections::{BTreeMap, HashSet, VecDeque},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use rogo_migrate::{
+    domain::{Catalogue, Migration, TargetIdentity},
+    ports::{Committed, CopiedFile, Fault, FaultKind, HeldSubmission, Service, Target},
+};
+
+use super::{Journal, Strike, no};
+
+/// A target database. Clones are one database.
+#[derive(Clone)]
+pub struct InMemoryTarget {
+    pub catalogue: Catalogue,
+    /// What the pre-flight finds.
+    pub preflight: Vec<String>,
+    pub database: String,
+    pub journal: Journal,
+    pub state: Arc<State>,
+}
+
+/// What all clones share.
+#[derive(Default)]
+pub struct State {
+    held: Mutex<BTreeMap<String, HeldSubmission>>,
+    commits: Mutex<VecDeque<(Strike, FaultKind)>>,
+    between: Mutex<Option<HeldSubmission>>,
+    commits_panic: AtomicBool,
+    is_silent: AtomicBool,
+    is_fenced: AtomicBool,
+    asked: AtomicU32,
+}
+
+impl InMemoryTarget {
+    /// Empty; commits go to the journal as `target: commit <launch id>`.
+    pub fn new(journal: Journal) -> Self {
+        let (catalogue, preflight) = (Catalogue::default(), Vec::new());
+        Self { catalogue, preflight, database: "memory".into(), journal, state: Arc::default() }
+    }
+
+    /// Submissions of these launch ids stand, without files.
+    pub fn hold(&self, launch_ids: &[&str]) {
+        for launch_id in launch_ids {
+            self.stand(HeldSubmission {
+                launch_id: (*launch_id).into(),
+                submission_id: Some(format!("submission of {launch_id}")),
+                ..HeldSubmission::default()
+            });
+        }
+    }
+
+    /// A submission stands.
+    pub fn stand(&self, submission: HeldSubmission) {
+        self.state.held.lock().unwrap().insert(submission.launch_id.clone(), submission);
+    }
+
+    /// Nothing stands under this launch id any more.
+    pub fn lose(&self, launch_id: &str) {
+        self.state.held.lock().unwrap().remove(launch_id);
+    }
+
+    /// The submission of this launch id names this blob.
+    pub fn name_blob(&self, launch_id: &str, blob_name: &str) {
+        let mut held = self.state.held.lock().unwrap();
+        held.get_mut(launch_id).expect("it stands").blob_names.push(blob_name.into());
+    }
+
+    /// Everything that stands, by launch id.
+    pub fn held_now(&self) -> BTreeMap<String, HeldSubmission> {
+        self.state.held.lock().unwrap().clone()
+    }
+
+    /// The next `times` commits fail.
+    pub fn fail_commits(&self, times: usize, strike: Strike, kind: &FaultKind) {
+        self.state.commits.lock().unwrap().extend((0..times).map(|_| (strike, kind.clone())));
+    }
+
+    /// This submission is written by another process right before the next commit.
+    pub fn come_between(&self, submission: HeldSubmission) {
+        *self.state.between.lock().unwrap() = Some(submission);
+    }
+
+    /// Every commit meets a bug.
+    pub fn panic_in_commits(&self, panics: bool) {
+        self.state.commits_panic.store(panics, Ordering::SeqCst);
+    }
+
+    /// No commit is answered any more, or each is again.
+    pub fn be_silent(&self, is_silent: bool) {
+        self.state.is_silent.store(is_silent, Ordering::SeqCst);
+    }
+
+    /// The process is retired: it may write no more.
+    pub fn retire(&self) {
+        self.state.is_fenced.store(true, Ordering::SeqCst);
+    }
+
+    /// Connections that the last pre-flight asked for.
+    pub fn asked(&self) -> u32 {
+        self.state.asked.load(Ordering::SeqCst)
+    }
+
+    fn may_write(&self) -> Result<(), Fault> {
+        let is_fenced = self.state.is_fenced.load(Ordering::SeqCst);
+        if is_fenced { Err(no(Service::Database, FaultKind::Fenced)) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl Target for InMemoryTarget {
+    async fn catalogue(&self) -> Result<Catalogue, Fault> {
+        Ok(self.catalogue.clone())
+    }
+
+    async fn held(&self, launch_ids: &[String]) -> Result<Vec<HeldSubmission>, Fault> {
+        assert!(launch_ids.len() <= 1_000);
+        let held = self.state.held.lock().unwrap();
+        Ok(launch_ids.iter().filter_map(|id| held.get(id).cloned()).collect())
+    }
+
+    async fn blob_names_of_writers(&self, names: &[String]) -> Result<HashSet<String>, Fault> {
+        assert!(names.len() <= 1_000);
+        let held = self.state.held.lock().unwrap();
+        let standing: HashSet<&String> =
+            held.values().flat_map(|submission| &submission.blob_names).collect();
+        Ok(names.iter().filter(|name| standing.contains(name)).cloned().collect())
+    }
+
+    async fn launch_ids(&self, each: &mut (dyn FnMut(Vec<String>) + Send)) -> Result<(), Fault> {
+        self.held_now().into_keys().for_each(|launch_id| each(vec![launch_id]));
+        Ok(())
+    }
+
+    async fn preflight(&self, connections: u32) -> Result<Vec<String>, Fault> {
+        self.state.asked.store(connections, Ordering::SeqCst);
+        Ok(self.preflight.clone())
+    }
+
+    async fn database(&self) -> Result<String, Fault> {
+        self.journal.add("target: database");
+        Ok(self.database.clone())
+    }
+
+    async fn session(&self) -> Result<Vec<String>, Fault> {
+        self.journal.add("target: session");
+        Ok(Vec::new())
+    }
+
+    async fn identity(&self) -> Result<TargetIdentity, Fault> {
+        Ok(TargetIdentity { database: self.database.clone(), ..TargetIdentity::default() })
+    }
+
+    async fn prove_fence(&self) -> Result<(), Fault> {
+        self.may_write()
+    }
+
+    async fn commit(&self, migration: &Migration, files: &[CopiedFile]) -> Result<Committed, Fault> {
+        let launch_id = migration.ids.launch_id();
+        self.journal.add(format!("target: commit {launch_id}"));
+        assert!(!self.state.commits_panic.load(Ordering::SeqCst), "a bug that names planted-in-a-panic");
+        self.may_write()?;
+        if self.state.is_silent.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        if let Some(submission) = self.state.between.lock().unwrap().take() {
+            self.stand(submission);
+        }
+        let fault = self.state.commits.lock().unwrap().pop_front();
+        if let Some((Strike::Before, kind)) = fault {
+            return Err(no(Service::Database, kind));
+        }
+        if let Some(held) = self.held_now().remove(&launch_id) {
+            return Ok(Committed::Held(held));
+        }
+        self.stand(HeldSubmission {
+            launch_id,
+            submission_id: Some(migration.ids.row("assignment_submissions", 1)),
+            session_record_id: Some(migration.ids.row("lti_session_records", 1)),
+            lms_user_id: Some(migration.lms_user_id.clone()),
+            context_id: Some(migration.context_id.clone()),
+            blob_names: files.iter().map(|file| file.blob_name.clone()).collect(),
+            files: u32::try_from(files.len()).unwrap(),
+            foreign_enforcement: false,
+        });
+        match fault {
+            Some((_, kind)) => Err(no(Service::Database, kind)),
+            None => Ok(Committed::Inserted { notes: Vec::new() }),
+        }
+    }
+}
