@@ -194,7 +194,6 @@ fn workers(
     plan: &Plan,
     databases: &[Arc<PostgresTarget>],
 ) -> Result<Vec<WorkerServices>, Stop> {
-    let first = Copier::new(connect::target_blobs(settings)?, connect::source(settings)?, Budget::new());
     let warehouses = if plan.facts_files {
         vec![None; databases.len()]
     } else {
@@ -204,11 +203,16 @@ fn workers(
         }
         warehouses.into_iter().map(Some).collect()
     };
-    let mut workers = Vec::with_capacity(databases.len());
+    let mut workers: Vec<WorkerServices> = Vec::with_capacity(databases.len());
     for (database, warehouse) in databases.iter().zip(warehouses) {
         let target_blobs = connect::target_blobs(settings)?;
-        let copier =
-            first.another(target_blobs.clone(), connect::source(settings)?).fenced_by(database.clone());
+        let source = connect::source(settings)?;
+        let copier = match workers.first() {
+            None => Copier::new(target_blobs.clone(), source, Budget::new(), database.clone()),
+            Some(WorkerServices { copier, .. }) => {
+                copier.another(target_blobs.clone(), source, database.clone())
+            }
+        };
         workers.push(WorkerServices { target: database.clone(), warehouse, target_blobs, copier });
     }
     Ok(workers)

@@ -19,7 +19,7 @@ use serde::Serialize;
 use crate::{
     domain::Fate,
     exit::{Exit, Stop},
-    ports::{BlobInfo, Blobs, ExclusiveFence, Fault, FaultKind, Fence, Service, Target},
+    ports::{BlobInfo, Blobs, ExclusiveFence, Fault, FaultKind, Fence, Service, Target, stored_form},
     run::{RunStore, WriterId, names, segments::segments, writers::blob_prefixes},
 };
 
@@ -190,7 +190,11 @@ async fn registered(store: &RunStore) -> Result<(BTreeSet<WriterId>, UncleanWrit
         };
         // The id becomes a prefix under which blobs are deleted: nothing but an id may pass.
         let id = id.map_err(|_| {
-            let what = format!("{} is not a writer of this program: remove it", store.describe(&name));
+            let what = format!(
+                "{} is no writer that this program registers. Nothing was deleted; find out what wrote it, and leave \
+                 every other document of the run as it is",
+                store.describe(&name)
+            );
             Fault::new(Service::RunStore, FaultKind::Corrupt, what)
         })?;
         set.insert(id);
@@ -216,5 +220,6 @@ fn orphans<'a>(
 async fn unnamed(target: &dyn Target, blobs: Vec<BlobInfo>) -> Result<Vec<BlobInfo>, Fault> {
     let names: Vec<String> = blobs.iter().map(|blob| blob.name.clone()).collect();
     let kept = target.blob_names_of_writers(&names).await?;
-    Ok(blobs.into_iter().filter(|blob| !kept.contains(&blob.name)).collect())
+    let kept: HashSet<_> = kept.iter().map(|name| stored_form(name)).collect();
+    Ok(blobs.into_iter().filter(|blob| !kept.contains(&stored_form(&blob.name))).collect())
 }

@@ -99,7 +99,12 @@ async fn read_segment(store: &RunStore, name: String) -> Result<Segment, Fault> 
         .and_then(|rest| rest.split_once('/'))
         .and_then(|(shard, _)| shard.parse().ok())
         .map(ShardIndex)
-        .ok_or_else(|| corrupt(format!("{place} is not a segment: remove it from the run store")))?;
+        .ok_or_else(|| {
+            corrupt(format!(
+                "{place} has not the name of a segment: find out what wrote it, and leave every other document of the \
+                 run as it is"
+            ))
+        })?;
     let reader = store
         .open(&name)
         .await?

@@ -112,6 +112,7 @@ async fn moved(
     let stop = CancellationToken::new();
     let ending = stop.child_token();
     run::writers::register(&store, &WRITER.parse().unwrap(), ShardIndex(0), "here").await.unwrap();
+    let target = Arc::new(Panics(unlucky(&Inputs::read(&sample.path("")))));
     let inputs = ShardInputs {
         plan: plan.clone(),
         index: ShardIndex(0),
@@ -127,10 +128,10 @@ async fn moved(
         },
         catalogue: catalogue(&app).await.into(),
         workers: vec![WorkerServices {
-            target: Arc::new(Panics(unlucky(&Inputs::read(&sample.path(""))))),
+            target: target.clone(),
             warehouse: None,
             target_blobs: target_blobs.clone(),
-            copier: Copier::new(target_blobs, source, Budget::new()),
+            copier: Copier::new(target_blobs, source, Budget::new(), target),
         }],
         in_flight: None,
         flush: Duration::from_secs(1),
@@ -159,10 +160,10 @@ async fn a_panic_is_its_own_rows_internal_error() {
 
 #[tokio::test]
 async fn rows_that_panic_open_the_breaker() {
-    let (ended, _, _) = moved(510, Some(0.05), |_| None).await;
+    let (ended, _, _) = moved(60, Some(0.05), |_| None).await;
     let stop = ended.unwrap_err();
     assert_eq!(stop.exit, Exit::DataRefused);
-    assert!(stop.message.contains("circuit breaker: 500 of the last 500 rows"), "{}", stop.message);
+    assert!(stop.message.contains("circuit breaker: all of the first 50 rows"), "{}", stop.message);
 }
 
 /// As the seed has it; the sections are all that a plain row needs of the rest.

@@ -119,7 +119,8 @@ async fn too_many_refused_rows_open_the_breaker_before_they_are_all_refused() {
     assert_eq!(stop.exit, Exit::DataRefused, "{stop}");
     assert!(stop.message.contains("circuit breaker"), "{stop}");
     let outcomes = world.outcomes().await;
-    assert!((500..600).contains(&outcomes.len()), "{}", outcomes.len());
+    // All of the first 50, and those that were under way.
+    assert!((50..100).contains(&outcomes.len()), "{}", outcomes.len());
     let refused = |fate: &Fate| matches!(fate, Fate::Failed { code: FailCode::TargetRejected, .. });
     assert!(outcomes.values().all(refused), "what was decided is recorded");
     assert!(world.store.done(&world.plan.id, SHARD).await.unwrap().is_none());

@@ -160,12 +160,12 @@ impl World {
         let recorded = recorded(&self.store, &self.plan, shard).await.unwrap();
         let target: Arc<dyn Target> = Arc::new(self.target.clone());
         let files: Arc<dyn Blobs> = Arc::new(self.files.clone());
-        let copier = Copier::new(files.clone(), Arc::new(self.source.clone()), Budget::new());
+        let source = Arc::new(self.source.clone());
         let worker = WorkerServices {
             target: target.clone(),
             warehouse: Some(Arc::new(self.warehouse.clone())),
-            target_blobs: files,
-            copier: copier.fenced_by(target),
+            target_blobs: files.clone(),
+            copier: Copier::new(files, source, Budget::new(), target),
         };
         ShardInputs {
             store: self.store.clone(),
