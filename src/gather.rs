@@ -24,10 +24,7 @@ pub trait Ask {
     fn wrote(&self, held: &HeldSubmission) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
     /// The facts of each attempt, in the order of `attempts`.
-    fn facts(
-        &self,
-        attempts: &[AttemptId],
-    ) -> impl Future<Output = Result<Vec<Facts>, Self::Error>> + Send;
+    fn facts(&self, attempts: &[AttemptId]) -> impl Future<Output = Result<Vec<Facts>, Self::Error>> + Send;
 }
 
 /// A row with all that its decision needs.
@@ -55,7 +52,8 @@ pub async fn gather<A: Ask + Sync>(
     let mut places = Vec::new();
     let mut attempts = Vec::new();
     for (row, facts) in rows {
-        let found = row.attempt.filter(|_| rules::asks_target(&row)).and_then(|attempt| found.remove(&attempt));
+        let found =
+            row.attempt.filter(|_| rules::asks_target(&row)).and_then(|attempt| found.remove(&attempt));
         let (held, written) = match found {
             Some(found) => weigh(ask, &row, found).await?,
             None => (rules::held_elsewhere(&row, config), None),

@@ -19,13 +19,7 @@ use crate::{
     rules::decide,
 };
 
-use super::{
-    Shard, WorkerServices,
-    feed::Chunk,
-    gather::gather,
-    pace::Trouble,
-    submission,
-};
+use super::{Shard, WorkerServices, feed::Chunk, gather::gather, pace::Trouble, submission};
 
 /// How long submissions that are under way may go on after a stop.
 const DRAIN: Duration = Duration::from_secs(10);

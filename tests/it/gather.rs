@@ -127,7 +127,11 @@ fn what_this_run_wrote_is_recovered_and_a_session_alone_is_told_apart() {
     assert_eq!((&rows[0].held, rows[0].written.as_ref()), (&Held::ByThisRun, Some(&submission(1))));
     assert_eq!((&rows[1].held, &rows[1].written), (&Held::SessionOnly(launch_id(2)), &None));
     assert_eq!(asked.wrote.into_inner().unwrap(), [launch_id(1)]);
-    assert_eq!(asked.attempts.into_inner().unwrap().len(), 2, "both need facts, for notes and for their fate");
+    assert_eq!(
+        asked.attempts.into_inner().unwrap().len(),
+        2,
+        "both need facts, for notes and for their fate"
+    );
 }
 
 #[test]

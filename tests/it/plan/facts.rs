@@ -51,9 +51,10 @@ async fn rows_that_the_mapping_decides_have_no_facts_and_those_held_under_our_ow
     );
     world.warehouse.shape.lookups_are_cheap = false;
     let own = SubmissionIds::new(&world.settings.organisation.lms_instance, attempt(5)).launch_id();
-    world.target.launch_ids = vec![own];
+    world.target.hold(&[&own]);
     let report = world.make().await.unwrap();
-    let open = || async { FactsReader::open(&world.store(), &report.plan, ShardIndex(0)).await.unwrap().unwrap() };
+    let open =
+        || async { FactsReader::open(&world.store(), &report.plan, ShardIndex(0)).await.unwrap().unwrap() };
     for (number, has_facts) in [(5, true), (4, false), (3, false), (2, false), (1, true)] {
         assert_eq!(open().await.of(attempt(number)).await.is_ok(), has_facts, "attempt {number}");
     }

@@ -62,7 +62,13 @@ impl Case {
     }
 
     pub fn decide(&self) -> Decision {
-        decide(&self.row, &self.held, &self.facts, &CatalogueIndex::from(self.catalogue.clone()), &self.config)
+        decide(
+            &self.row,
+            &self.held,
+            &self.facts,
+            &CatalogueIndex::from(self.catalogue.clone()),
+            &self.config,
+        )
     }
 
     /// What the row becomes; panics where it is not migrated.
