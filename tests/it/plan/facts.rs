@@ -50,6 +50,7 @@ async fn rows_that_the_mapping_decides_have_no_facts_and_those_held_under_our_ow
         ],
     );
     world.warehouse.shape.lookups_are_cheap = false;
+    world.warehouse.scanned = vec![(1, "one"), (5, "five")];
     let own = SubmissionIds::new(&world.settings.organisation.lms_instance, attempt(5)).launch_id();
     world.target.hold(&[&own]);
     let report = world.make().await.unwrap();
