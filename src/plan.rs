@@ -8,7 +8,6 @@ mod preflight;
 mod queues;
 mod report;
 mod rules;
-mod spool;
 mod trial;
 
 use std::sync::Arc;
@@ -32,7 +31,7 @@ use crate::{
     ports::{Blobs, FaultKind, Source, Target, Warehouse, WarehouseShape},
     run::{
         FORMAT, Plan, PlanId, RULES_VERSION, Refusal, RunStore, ShardPlan, names,
-        pins::{Present, differences, input_differences, lost_rows, pinned_settings},
+        pins::{Present, another_database, differences, input_differences, pinned_settings, rolled_back},
     },
     settings::Settings,
 };
@@ -88,7 +87,7 @@ pub async fn rehearse(settings: &Settings, services: Services<'_>) -> Result<Pla
 }
 
 /// Refuses a run whose plan is not what this process sees now, inputs included: for `plan` and `run`.
-/// A shard compares [`differences`] and [`lost_rows`] only.
+/// A shard compares [`differences`] and the recorded rows only.
 pub async fn compare(plan: &Plan, settings: &Settings, services: Services<'_>) -> Result<(), Stop> {
     let database = services.target.database().await?;
     let mut now = Present::of(settings, &database, &services.target_blobs.location());
@@ -100,16 +99,15 @@ pub async fn compare(plan: &Plan, settings: &Settings, services: Services<'_>) -
     let mapping = services.inputs.mapping.fingerprint().await?;
     found.extend(input_differences(plan, &submissions, &mapping));
     if found.is_empty() {
-        found.extend(lost_rows(services.store, services.target).await?);
+        found.extend(another_database(services.store, plan, services.target).await?);
     }
     if found.is_empty() { Ok(()) } else { Err(Stop::new(Exit::Configuration, found.join("\n"))) }
 }
 
 /// The plan, if there is one; refuses a run that was rolled back.
 async fn standing(store: &RunStore) -> Result<Option<Plan>, Stop> {
-    if store.exists(names::ROLLED_BACK).await? {
-        let message = format!("run {} was rolled back; start a run with another name (--run)", store.run());
-        return Err(Stop::new(Exit::Configuration, message));
+    if let Some(refusal) = rolled_back(store).await? {
+        return Err(Stop::new(Exit::Configuration, refusal));
     }
     Ok(store.plan().await?)
 }

@@ -22,6 +22,7 @@ mod dates;
 mod message;
 pub mod blob_name;
 pub mod size;
+pub mod rows;
 
 pub use assessment::CatalogueIndex;
 pub use config::RuleConfig;

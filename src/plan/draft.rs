@@ -1,22 +1,18 @@
 //! Everything the plan knows of the rows: a compact index in memory, the cells in a spool on disk.
 
-use std::{fs::File, io, os::unix::fs::FileExt};
+use std::collections::HashMap;
 
-use super::{
-    Counts,
-    mapping::MappingIndex,
-    spool::{Spool, no_room},
-    trial::Selection,
-};
+use super::{Counts, mapping::MappingIndex, trial::Selection};
 use crate::{
     domain::{
         AttemptId, Decision, FailCode, Held, InputDigest, QueuedRow, ShardIndex, SkipCode, SubmissionIds,
-        SubmissionRow, attempt_of_launch_id,
+        attempt_of_launch_id,
     },
     exit::{Exit, Stop},
     inputs::Inputs,
     ports::{Fault, Target},
     rules::{RuleConfig, decide_without_facts, needs_facts},
+    run::lines::{Place, Spool, Spooled, no_room},
 };
 
 /// The rows of a plan, oldest first.
@@ -38,14 +34,13 @@ pub struct Draft {
     held_otherwise: Vec<(AttemptId, Box<str>)>,
     lms_instance: String,
     /// [`SubmissionRow`]s as JSON; without a name, so that it goes with the process.
-    spool: File,
+    spool: Spooled,
 }
 
 /// One row of the index.
 struct Row {
     /// Of its cells in the spool.
-    offset: u64,
-    size: u32,
+    place: Place,
     /// Of the CSV's data rows, from 1.
     number: u32,
     attempt: Option<AttemptId>,
@@ -75,21 +70,34 @@ impl Draft {
         let mapping = MappingIndex::read(inputs).await?;
         let (mut reader, columns) = inputs.submissions().await?;
         let mut spool = Spool::new()?;
-        let mut rows = Vec::new();
+        let mut rows: Vec<Row> = Vec::new();
+        // The newest row of each attempt that --code leaves out.
+        let mut left: HashMap<AttemptId, u32> = HashMap::new();
         while let Some(record) = reader.next().await? {
             let attempt = columns.attempt_id(record).parse().ok();
-            if selection.takes(attempt) {
-                let (offset, size) = spool.keep(&columns.row(record))?;
-                let number = u32::try_from(reader.rows()).map_err(|_| {
-                    Stop::new(Exit::DataRefused, "more than 4,294,967,295 rows; split submission_files.csv")
-                })?;
-                rows.push(Row { offset, size, number, attempt });
+            if !selection.takes(attempt) {
+                continue;
+            }
+            let error = record.get(columns.error());
+            let spooled =
+                if selection.takes_error(error) { Some(spool.push(&columns.row(record))?) } else { None };
+            let number = u32::try_from(reader.rows()).map_err(|_| {
+                Stop::new(Exit::DataRefused, "more than 4,294,967,295 rows; split submission_files.csv")
+            })?;
+            match (spooled, attempt) {
+                (Some(place), _) => rows.push(Row { place, number, attempt }),
+                (None, Some(attempt)) => drop(left.insert(attempt, number)),
+                (None, None) => {}
             }
         }
         let submissions = reader.digest();
         refuse_empty(&submissions)?;
         refuse_empty(&mapping.digest)?;
-        selection.refuse_unmet(rows.iter().filter_map(|row| row.attempt))?;
+        selection.refuse_unmet(rows.iter().filter_map(|row| row.attempt).chain(left.keys().copied()))?;
+        // Of an attempt's rows the newest stands: an older one is left out with it.
+        let newer = |row: &Row| left.get(&row.attempt?).filter(|newer| **newer > row.number);
+        rows.retain(|row| newer(row).is_none());
+        selection.refuse_no_rows(rows.len())?;
         if let Some(limit) = selection.limit.and_then(|limit| usize::try_from(limit).ok()) {
             rows.drain(..rows.len().saturating_sub(limit));
         }
@@ -116,7 +124,7 @@ impl Draft {
     }
 
     fn early(&self, index: usize, rules: &RuleConfig) -> Result<Early, Fault> {
-        let row = self.queued(index).map_err(no_room)?;
+        let row = self.queued(index)?;
         let held = row.held_launch_id.clone().map_or(Held::Nothing, Held::Elsewhere);
         let code = match decide_without_facts(&row, &held, rules) {
             Some(Decision::Fail(failure)) => Some(EarlyCode::Fails(failure.code)),
@@ -178,8 +186,8 @@ impl Draft {
     }
 
     /// The row as its queue holds it.
-    pub fn queued(&self, index: usize) -> io::Result<QueuedRow> {
-        let row = self.rows.get(index).ok_or(io::ErrorKind::NotFound)?;
+    pub fn queued(&self, index: usize) -> Result<QueuedRow, Fault> {
+        let row = self.rows.get(index).ok_or_else(|| no_room(std::io::ErrorKind::NotFound.into()))?;
         let newer_row = row
             .attempt
             .and_then(|attempt| self.newest(attempt))
@@ -194,7 +202,7 @@ impl Draft {
             newer_row,
             held_launch_id: row.attempt.and_then(|attempt| self.held_launch_id(attempt)),
             mapping,
-            cells: self.cells(row)?,
+            cells: self.spool.get(row.place)?,
         })
     }
 
@@ -233,12 +241,6 @@ impl Draft {
     fn held_otherwise_as(&self, attempt: AttemptId) -> Option<&str> {
         let at = self.held_otherwise.binary_search_by_key(&attempt, |(attempt, _)| *attempt).ok()?;
         self.held_otherwise.get(at).map(|(_, launch_id)| &**launch_id)
-    }
-
-    fn cells(&self, row: &Row) -> io::Result<SubmissionRow> {
-        let mut bytes = vec![0; usize::try_from(row.size).map_err(io::Error::other)?];
-        self.spool.read_exact_at(&mut bytes, row.offset)?;
-        Ok(serde_json::from_slice(&bytes)?)
     }
 }
 
