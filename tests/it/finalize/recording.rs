@@ -180,23 +180,21 @@ async fn a_segment_of_a_megabyte_is_written_before_its_time() {
         sender.try_send(long).unwrap();
     }
     drop(sender);
-    Recorder::new(world.store.clone(), SHARD, &TRY_A.parse().unwrap(), FLUSH)
-        .drive(&mut outcomes)
-        .await
-        .unwrap();
+    world.recorder(SHARD, TRY_A).drive(&mut outcomes).await.unwrap();
     assert_eq!(segments_of(&world).len(), 4, "a reader holds a segment whole");
 }
 
 #[tokio::test]
 async fn a_segment_that_does_not_arrive_whole_is_read_again_and_never_taken_for_a_shorter_one() {
     let world = World::new(2, 1);
-    let line = |row| serde_json::to_string(&migrated(row, 1)).unwrap() + "\n";
-    let (whole, cut) = (line(2) + &line(1), line(2));
+    world.record(TRY_A, &[migrated(2, 1), migrated(1, 1)]).await;
+    let name = segments_of(&world).remove(0);
+    let whole = world.run_blobs.text(&name).unwrap();
+    let cut = whole[..=whole.trim_end().rfind('\n').unwrap()].to_owned();
     let reads = std::sync::atomic::AtomicUsize::new(0);
-    world.run_blobs.insert_made("rogo/segments/0/aaaaaaaaaaaa-00000000.jsonl", move || {
+    world.run_blobs.insert_made(&name, move || {
         let is_first = reads.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
         if is_first { whole.clone().into_bytes() } else { cut.clone().into_bytes() }
     });
-    let read: Result<Vec<Outcome>, _> = read_segments(&world.store, SHARD).try_collect().await;
-    assert_eq!(read.unwrap_err().kind, FaultKind::Unavailable);
+    assert_eq!(world.read_segments(SHARD).await.unwrap_err().kind, FaultKind::Unavailable);
 }
