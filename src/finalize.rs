@@ -2,14 +2,10 @@
 //!
 //! It may be run again at any time and comes to the same results, byte for byte.
 
-pub mod wait;
 pub mod merge;
 pub mod books;
 pub mod sweep;
 pub mod results;
-pub mod rerun;
-pub mod standing;
-pub mod fetch;
 
 use std::{
     path::Path,
@@ -22,10 +18,9 @@ use encoding_rs::Encoding;
 use futures_util::future::BoxFuture;
 
 use crate::{
-    domain::Plan,
     exit::Stop,
     ports::{Blobs, Fence, Target},
-    run_store::RunStore,
+    run::{Plan, RunStore},
 };
 use books::Totals;
 use merge::Merged;

@@ -4,10 +4,8 @@
 mod draft;
 mod facts;
 mod mapping;
-mod pins;
 mod preflight;
 mod queues;
-mod readers;
 mod report;
 mod spool;
 mod trial;
@@ -17,8 +15,6 @@ use std::sync::Arc;
 use chrono::Utc;
 
 pub use draft::Standing;
-pub use pins::{Present, differences, input_differences, lost_rows, pinned_settings};
-pub use readers::{FactsReader, JsonLines, QueueReader};
 pub use report::{Counts, PlanReport, PlanState};
 
 use self::{
@@ -28,11 +24,14 @@ use self::{
     trial::Selection,
 };
 use crate::{
-    domain::{AttemptId, Plan, RULES_VERSION, Refusal, ShardPlan},
+    domain::AttemptId,
     exit::{Exit, Stop},
     inputs::Inputs,
     ports::{Blobs, FaultKind, Source, Target, Warehouse, WarehouseShape},
-    run_store::{RunStore, names},
+    run::{
+        FORMAT, Plan, PlanId, RULES_VERSION, Refusal, RunStore, ShardPlan, names,
+        pins::{Present, differences, input_differences, lost_rows, pinned_settings},
+    },
     settings::Settings,
 };
 
@@ -82,7 +81,7 @@ pub async fn rehearse(settings: &Settings, services: Services<'_>) -> Result<Pla
             facts_sha256: None,
         })
         .collect();
-    let plan = prepared.plan(settings, services, new_id(), shards);
+    let plan = prepared.plan(settings, services, PlanId::fresh(), shards);
     Ok(prepared.report(plan, PlanState::Rehearsed, settings))
 }
 
@@ -126,7 +125,8 @@ async fn stand(plan: Plan, settings: &Settings, services: Services<'_>) -> Resul
 
 async fn make_new(settings: &Settings, services: Services<'_>) -> Result<PlanReport, Stop> {
     let prepared = prepare(settings, services, Touch::Write).await?;
-    let id = new_id();
+    // Drawn by chance: a second plan under way writes nothing where this one does.
+    let id = PlanId::fresh();
     let shards = settings.shards;
     let written =
         match queues::write(services.store, &id, shards, &prepared.draft, prepared.facts.as_ref()).await {
@@ -212,8 +212,9 @@ async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) -> R
 }
 
 impl Prepared {
-    fn plan(&self, settings: &Settings, services: Services<'_>, id: String, shards: Vec<ShardPlan>) -> Plan {
+    fn plan(&self, settings: &Settings, services: Services<'_>, id: PlanId, shards: Vec<ShardPlan>) -> Plan {
         Plan {
+            format: FORMAT,
             id,
             run: settings.run.clone(),
             created_at: Utc::now(),
@@ -269,9 +270,4 @@ pub async fn refuse(settings: &Settings, store: &RunStore, stop: Stop) -> Stop {
             format!("{}\nand this could not be recorded: {}", stop.message, fault.chain()),
         ),
     }
-}
-
-/// 12 hex. Chosen by chance: a second plan under way writes nothing where this one does.
-fn new_id() -> String {
-    uuid::Uuid::new_v4().simple().to_string().chars().take(12).collect()
 }

@@ -4,7 +4,10 @@ use std::{fmt, path::PathBuf, time::Duration};
 
 use url::Url;
 
-use crate::domain::ShardIndex;
+use crate::{
+    domain::ShardIndex,
+    run::ids::{Epoch, RunName},
+};
 
 mod table;
 mod source;
@@ -39,10 +42,10 @@ pub struct Settings {
     pub run_store: Place,
     /// The account of `target` and `run_store`.
     pub account: AccountSettings,
-    /// `[a-z0-9-]{1,30}`.
-    pub run: String,
+    /// The run's name.
+    pub run: RunName,
     /// Epoch of the plan, set by the chart.
-    pub epoch: String,
+    pub epoch: Epoch,
     /// Where the results are copied to.
     pub out: PathBuf,
     /// The organisation.
@@ -73,7 +76,7 @@ pub struct StoreSettings {
     /// Its account.
     pub account: AccountSettings,
     /// The run's name.
-    pub run: String,
+    pub run: RunName,
     /// How long to wait for the plan.
     pub wait_plan: Duration,
     /// Where the run's Jobs are; `None`: where the cluster's context is.

@@ -3,7 +3,6 @@
 pub mod pace;
 pub mod breaker;
 pub mod in_flight;
-pub mod writers;
 pub mod feed;
 pub mod gather;
 pub mod copy;
@@ -25,12 +24,14 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    domain::{Books, DoneMarker, Outcome, Plan, ShardIndex},
+    domain::{Books, Outcome, ShardIndex},
     exit::{Exit, Stop},
     ports::{Blobs, Fault, FaultKind, Service, Target, Warehouse},
     report::progress::Progress,
     rules::{CatalogueIndex, RuleConfig},
-    run_store::{RunStore, names},
+    run::{
+        DoneMarker, Epoch, Plan, PlanId, RunStore, WriterId, names, segments::RecordedRows, writers::Writers,
+    },
 };
 
 use self::{
@@ -39,8 +40,7 @@ use self::{
     feed::Queue,
     in_flight::InFlight,
     pace::{Pace, Trouble},
-    record::{RecordedRows, Recorder},
-    writers::Writers,
+    record::Recorder,
 };
 
 /// Submissions under way in a worker, where `--in-flight` does not say.
@@ -56,10 +56,10 @@ pub struct ShardInputs {
     pub plan: Arc<Plan>,
     /// Which shard.
     pub index: ShardIndex,
-    /// This process's writer, registered.
-    pub writer: String,
+    /// This process, registered as a writer.
+    pub writer: WriterId,
     /// The chart's epoch.
-    pub epoch: String,
+    pub epoch: Epoch,
     /// The rules' configuration.
     pub rules: RuleConfig,
     /// The target's catalogue.
@@ -99,8 +99,9 @@ pub struct WorkerServices {
 /// What all workers of a process share.
 pub struct Shard {
     store: RunStore,
+    plan: PlanId,
     index: ShardIndex,
-    writer: String,
+    writer: WriterId,
     rules: RuleConfig,
     catalogue: CatalogueIndex,
     pace: Arc<Pace>,
@@ -158,8 +159,8 @@ pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
     if inputs.recorded.rows.len() == rows {
         // A process was killed between its last segment and the marker. Finalize may have merged since, and
         // deleted the queue.
-        return mark_done(&inputs.store, &inputs.pace, inputs.index, &inputs.writer, inputs.recorded.books)
-            .await;
+        let marker = done_marker(&inputs.plan.id, inputs.index, &inputs.writer, inputs.recorded.books);
+        return mark_done(&inputs.store, &inputs.pace, &marker).await;
     }
     let open = || Queue::open(&inputs.store, &inputs.plan, inputs.index);
     let queue = inputs.pace.at_start(Service::RunStore, open).await.map_err(Trouble::of_one_shard)?;
@@ -170,6 +171,7 @@ pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
     let shard = Arc::new(Shard {
         writers: Writers::new(inputs.store.clone()),
         store: inputs.store,
+        plan: inputs.plan.id.clone(),
         index: inputs.index,
         writer: inputs.writer,
         rules: inputs.rules,
@@ -212,7 +214,8 @@ pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
             format!("{missing} rows of shard {index} have no outcome; run again, and please report it");
         return Err(Stop::new(Exit::Bug, message));
     }
-    mark_done(&shard.store, &shard.pace, shard.index, &shard.writer, books).await
+    let marker = done_marker(&shard.plan, shard.index, &shard.writer, books);
+    mark_done(&shard.store, &shard.pace, &marker).await
 }
 
 /// Feeds the queue to all workers and waits for them.
@@ -262,17 +265,14 @@ async fn mark_clean(shard: &Shard) {
     }
 }
 
-async fn mark_done(
-    store: &RunStore,
-    pace: &Pace,
-    index: ShardIndex,
-    writer: &str,
-    books: Books,
-) -> Result<(), Stop> {
-    let marker = DoneMarker { shard: index, writer: writer.to_owned(), books, at: Utc::now() };
-    let name = names::done(index);
+fn done_marker(plan: &PlanId, shard: ShardIndex, writer: &WriterId, books: Books) -> DoneMarker {
+    DoneMarker { plan: plan.clone(), shard, writer: writer.clone(), books, at: Utc::now() }
+}
+
+async fn mark_done(store: &RunStore, pace: &Pace, marker: &DoneMarker) -> Result<(), Stop> {
+    let name = names::done(marker.shard);
     let create = || async {
-        match store.create(&name, &marker).await {
+        match store.create(&name, marker).await {
             // A twin was faster, or this is an answer that was lost: the marker stands.
             Err(Fault { kind: FaultKind::Exists, .. }) | Ok(()) => Ok(()),
             Err(fault) => Err(fault),

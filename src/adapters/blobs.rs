@@ -3,8 +3,10 @@
 mod account;
 mod azure;
 mod connection_string;
+mod deadline;
 mod faults;
 mod folder;
+mod hosts;
 mod names;
 mod reader;
 mod server_copy;
@@ -19,7 +21,7 @@ use bytes::Bytes;
 use md5::{Digest, Md5};
 
 use crate::{
-    ports::{Blobs, Fault, FaultKind, Service, Source},
+    ports::{Blobs, Fault, Service, Source},
     settings::{AccountSettings, Place, SourceSettings},
 };
 
@@ -49,15 +51,5 @@ async fn md5_of(bytes: &Bytes, service: Service) -> Result<[u8; 16], Fault> {
         return Ok(Md5::digest(bytes).into());
     }
     let bytes = bytes.clone();
-    blocking(service, move || Ok(Md5::digest(&bytes).into())).await
-}
-
-/// Runs blocking work on a thread of its own.
-async fn blocking<T: Send + 'static>(
-    service: Service,
-    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
-) -> Result<T, Fault> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
-        Err(Fault::caused(service, FaultKind::Unavailable, "a step on a thread did not end", error))
-    })
+    deadline::blocking(service, move || Ok(Md5::digest(&bytes).into())).await
 }

@@ -3,18 +3,15 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    domain::{Plan, Refusal},
     exit::{Exit, Stop},
     ports::{Fault, FaultKind, Retry},
-    run_store::{RunStore, names},
+    run::{Plan, Refusal, RunStore, names},
     settings::Settings,
 };
 
 use super::connect;
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// The epoch of all processes outside of the chart, whatever their settings.
-const NO_EPOCH: &str = "0";
 
 /// Waits for the plan of this run; obeys a refusal of its own epoch only. Only a look that succeeded and found
 /// nothing says that there is no plan.
@@ -79,7 +76,7 @@ async fn look(settings: &Settings, store: &RunStore) -> Result<Option<Result<Pla
     // First: what was refused may be this epoch's settings beside a plan that stands. Without an epoch it may be
     // those of anybody, and the shard compares its own with the plan.
     let refusal = store.refusal(&settings.epoch).await?;
-    if let Some(refusal) = refusal.as_ref().filter(|_| settings.epoch != NO_EPOCH) {
+    if let Some(refusal) = refusal.as_ref().filter(|_| !settings.epoch.is_outside_the_chart()) {
         return Ok(Some(Err(refused(refusal))));
     }
     let plan = store.plan().await?;

@@ -1,11 +1,12 @@
 //! Whether a run is still the one that was planned: compared before anything is written or deleted.
 
 use crate::{
-    domain::Plan,
     exit::{Exit, Stop},
-    plan::{Present, differences, input_differences, lost_rows},
     ports::{Fault, Target},
-    run_store::RunStore,
+    run::{
+        Plan, RunStore,
+        pins::{Present, differences, input_differences, lost_rows},
+    },
     settings::Settings,
 };
 

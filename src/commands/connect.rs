@@ -4,19 +4,20 @@ use std::sync::Arc;
 
 use azure_core::credentials::TokenCredential;
 
+use crate::domain::ShardIndex;
+use crate::run::WriterId;
 use crate::{
     adapters::{
         blobs,
         postgres::{FenceKey, PostgresFence, PostgresOptions, PostgresTarget, SharedFence},
         warehouse::{Export, SqlServer},
     },
-    domain::Plan,
     exit::Stop,
     identity::EntraCredential,
     inputs::{InputSource, Inputs},
     ports::{Blobs, Fault, Service, Source, Warehouse},
     rules::RuleConfig,
-    run_store::{RunStore, names},
+    run::{Plan, RunStore, names},
     settings::{DatabaseAuth, InputLocation, MarkerOnly, Place, Settings, StoreSettings, WarehouseSettings},
 };
 
@@ -96,8 +97,8 @@ pub fn worker_database(
     settings: &Settings,
     store: &RunStore,
     plan: &Plan,
-    shard: &str,
-    writer: &str,
+    shard: ShardIndex,
+    writer: &WriterId,
 ) -> PostgresTarget {
     let (retired_store, retired) = (store.clone(), names::retired(writer));
     let fence = SharedFence {

@@ -9,21 +9,20 @@ use futures_util::FutureExt;
 
 use crate::{
     adapters::kubernetes::ClusterJob,
-    domain::{Books, Plan},
+    domain::Books,
     exit::{End, Exit, Stop},
-    finalize::{
-        FinalizeContext, InputRow, InputRows,
-        books::Totals,
+    finalize::{FinalizeContext, InputRow, InputRows, books::Totals, results},
+    inputs::CsvReader,
+    ports::{Fault, Target},
+    run::{
+        Missing, Plan, RunStore, StageLatency, Summary, names,
+        pins::{Present, differences},
+    },
+    settings::Settings,
+    watch::{
         rerun::{self, Rerun},
-        results,
         wait::{self, JobWait, WaitEnd},
     },
-    inputs::CsvReader,
-    plan::{Present, differences},
-    ports::{Fault, Target},
-    report::summary::{Missing, StageLatency, Summary},
-    run_store::{RunStore, names},
-    settings::Settings,
 };
 
 use super::{await_plan::await_plan, compare::unchanged, connect, patience::patiently};
@@ -138,18 +137,18 @@ async fn tell(settings: &Settings, store: &RunStore, plan: &Plan, totals: &Total
     summary.rows_left_out = totals.rows_left_out;
     summary.orphans_removed = totals.orphans.blobs;
     summary.stages = stages(&totals.books);
-    let files = [results::MIGRATED, results::FAILED, results::SKIPPED, results::NOTES, results::SUMMARY];
+    let files = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES, names::SUMMARY];
     summary.results = files.iter().map(|file| location(settings, store, file)).collect();
     let rerun = Rerun::of(settings.pod.release.as_ref(), &settings.run_store.to_string());
+    let rerun = rerun.command(store.run(), &totals.incomplete_shards());
     let incomplete = totals.incomplete(store, &rerun);
     summary.next_command = match incomplete {
-        Some(_) => rerun.command(store.run(), &totals.incomplete_shards()),
+        Some(_) => rerun,
         None => next_command(settings, totals),
     };
     let text = serde_json::to_string_pretty(&summary)
         .map_err(|error| Stop::new(Exit::Bug, format!("the summary cannot be written as JSON: {error}")))?;
-    results::publish_document(store, Some(&settings.out), results::SUMMARY, &text, "application/json")
-        .await?;
+    results::publish_document(store, Some(&settings.out), names::SUMMARY, &text, "application/json").await?;
     summary.print();
     incomplete.map_or_else(|| Ok(End::done(summary.in_a_line())), Err)
 }
@@ -183,9 +182,9 @@ fn next_command(settings: &Settings, totals: &Totals) -> String {
     let (fetch, failed) = match settings.pod.name {
         Some(_) => (
             rerun::by_hand("results", &settings.run, &settings.run_store.to_string()) + " --to .",
-            PathBuf::from(results::FAILED),
+            PathBuf::from(names::FAILED),
         ),
-        None => (String::new(), settings.out.join(results::FAILED)),
+        None => (String::new(), settings.out.join(names::FAILED)),
     };
     let mut steps = vec![fetch];
     if totals.books.rows_failed() > 0 {

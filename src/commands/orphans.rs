@@ -3,10 +3,9 @@
 use crate::{
     exit::{Exit, Stop},
     finalize::sweep,
-    plan::Present,
     ports::Target,
     report,
-    run_store::names,
+    run::{names, pins::Present},
     settings::Settings,
 };
 

@@ -1,17 +1,37 @@
 //! Patience in a pod: the one pod of plan or finalize waits for what may pass, so that it does not use up its Job's
 //! retries.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::{
     exit::{Exit, Stop},
+    ports::{Blobs, FaultKind},
     settings::Settings,
 };
 
+/// How long a plan waits for roles that were assigned just now.
+const ROLES_ARRIVE_WITHIN: Duration = Duration::from_mins(10);
+const ROLES_PAUSE: Duration = Duration::from_secs(10);
+
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+
+/// Waits until our Microsoft Entra identity may read these places: a role that was assigned just now takes minutes to
+/// arrive. Any other fault, and a role that does not arrive, is left to the step that needs the place.
+pub async fn roles_arrive(places: &[&dyn Blobs]) {
+    let began = Instant::now();
+    for place in places {
+        while let Err(fault) = place.answers().await
+            && fault.kind == FaultKind::NoRole
+            && began.elapsed() < ROLES_ARRIVE_WITHIN
+        {
+            tracing::warn!(fault = %fault.chain(), pause_s = ROLES_PAUSE.as_secs(), "waiting for the role to arrive");
+            sleep(ROLES_PAUSE).await;
+        }
+    }
+}
 
 /// Runs a step that may be repeated: in a pod again and again while it fails for what may pass by itself, until
 /// give-up-after since it failed first. Elsewhere a person decides.

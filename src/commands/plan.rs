@@ -10,11 +10,14 @@ use crate::{
     plan::{self, PlanReport, Services},
     ports::{Blobs, Source, Warehouse},
     report,
-    run_store::RunStore,
+    run::RunStore,
     settings::Settings,
 };
 
-use super::{connect, patience::patiently};
+use super::{
+    connect,
+    patience::{patiently, roles_arrive},
+};
 
 /// Makes the plan, or in a dry run says what it would be.
 pub async fn run(settings: &Settings, args: &PlanArgs) -> Result<End, Stop> {
@@ -43,6 +46,7 @@ pub async fn make(settings: &Settings) -> Result<PlanReport, Stop> {
         // Shards that wait end too.
         Err(stop) => return Err(plan::refuse(settings, &store, stop).await),
     };
+    roles_arrive(&[world.store.blobs().as_ref(), world.target_blobs.as_ref()]).await;
     let made = plan::make(settings, world.services()).await;
     world.target.close().await;
     made
@@ -50,6 +54,7 @@ pub async fn make(settings: &Settings) -> Result<PlanReport, Stop> {
 
 async fn rehearse(settings: &Settings) -> Result<PlanReport, Stop> {
     let world = World::connect(settings, connect::run_store(settings)?)?;
+    roles_arrive(&[world.store.blobs().as_ref(), world.target_blobs.as_ref()]).await;
     let made = plan::rehearse(settings, world.services()).await;
     world.target.close().await;
     made

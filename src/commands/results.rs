@@ -4,9 +4,9 @@ use std::path::Path;
 
 use crate::{
     exit::{End, Exit, Stop},
-    finalize::fetch,
     report,
     settings::StoreSettings,
+    watch::fetch,
 };
 
 use super::connect;

@@ -7,13 +7,13 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     adapters::kubernetes::Cluster,
     exit::{End, Exit, Stop},
-    finalize::{
-        rerun,
-        standing::{Watcher, judge},
-    },
     ports::Fault,
     report,
     settings::{LogSettings, Settings, Sources, StoreSettings},
+    watch::{
+        rerun,
+        standing::{Watcher, judge},
+    },
 };
 
 use super::{compare::compare_inputs, connect, finalize, or_stopped, shard, status};

@@ -9,21 +9,19 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     adapters::postgres::PostgresTarget,
-    domain::{Plan, ShardIndex},
+    domain::ShardIndex,
     exit::{End, Exit, Stop},
-    plan::Present,
     ports::{Service, Target},
     report::{
         self,
         progress::{Progress, Style, display},
     },
-    run_store::RunStore,
+    run::{Plan, RunStore, WriterId, pins::Present, segments, writers},
     settings::{LogFormat, LogSettings, Settings},
     shard::{
         self, ShardInputs, WorkerServices,
         copy::{Budget, Copier},
         pace::{Pace, Trouble},
-        record, writers,
     },
 };
 
@@ -85,14 +83,14 @@ pub async fn move_shard(
     };
     let ending = stop.child_token();
     let pace = Arc::new(Pace::new(settings.work.give_up_after, ending.clone()));
-    let done = pace.at_start(Service::RunStore, || store.done(index)).await;
+    let done = pace.at_start(Service::RunStore, || store.done(&plan.id, index)).await;
     if done.map_err(Trouble::of_one_shard)?.is_some() {
         tracing::info!(%index, "every row of this shard has an outcome already");
         return Ok(());
     }
-    let id = writers::fresh();
+    let id = WriterId::fresh();
     let databases: Vec<Arc<PostgresTarget>> = (0..settings.work.workers)
-        .map(|_| Arc::new(connect::worker_database(settings, store, &plan, &index.to_string(), &id)))
+        .map(|_| Arc::new(connect::worker_database(settings, store, &plan, index, &id)))
         .collect();
     let process = Process {
         settings,
@@ -132,7 +130,7 @@ struct Process<'a> {
     store: &'a RunStore,
     plan: &'a Arc<Plan>,
     index: ShardIndex,
-    writer: &'a str,
+    writer: &'a WriterId,
     rows: u64,
     pace: &'a Arc<Pace>,
     databases: &'a [Arc<PostgresTarget>],
@@ -166,14 +164,14 @@ impl Process<'_> {
         pace.at_start(Service::RunStore, || writers::register(store, self.writer, index, &host)).await?;
         pace.at_start(Service::TargetBlobs, || target_blobs.check()).await?;
         let catalogue = pace.at_start(Service::Database, || first.catalogue()).await?;
-        let recorded = pace.at_start(Service::RunStore, || record::recorded(store, plan, index)).await;
+        let recorded = pace.at_start(Service::RunStore, || segments::recorded(store, plan, index)).await;
         let recorded = recorded.map_err(Trouble::of_one_shard)?;
         let progress = Progress::new(Instant::now(), self.rows, &recorded.books, settings.work.workers);
         Ok(ShardInputs {
             store: store.clone(),
             plan: plan.clone(),
             index,
-            writer: self.writer.to_owned(),
+            writer: self.writer.clone(),
             epoch: settings.epoch.clone(),
             rules: connect::rules(settings),
             catalogue: catalogue.into(),
@@ -196,7 +194,6 @@ fn workers(
     plan: &Plan,
     databases: &[Arc<PostgresTarget>],
 ) -> Result<Vec<WorkerServices>, Stop> {
-    let first = Copier::new(connect::target_blobs(settings)?, connect::source(settings)?, Budget::new());
     let warehouses = if plan.facts_files {
         vec![None; databases.len()]
     } else {
@@ -206,11 +203,16 @@ fn workers(
         }
         warehouses.into_iter().map(Some).collect()
     };
-    let mut workers = Vec::with_capacity(databases.len());
+    let mut workers: Vec<WorkerServices> = Vec::with_capacity(databases.len());
     for (database, warehouse) in databases.iter().zip(warehouses) {
         let target_blobs = connect::target_blobs(settings)?;
-        let copier =
-            first.another(target_blobs.clone(), connect::source(settings)?).fenced_by(database.clone());
+        let source = connect::source(settings)?;
+        let copier = match workers.first() {
+            None => Copier::new(target_blobs.clone(), source, Budget::new(), database.clone()),
+            Some(WorkerServices { copier, .. }) => {
+                copier.another(target_blobs.clone(), source, database.clone())
+            }
+        };
         workers.push(WorkerServices { target: database.clone(), warehouse, target_blobs, copier });
     }
     Ok(workers)

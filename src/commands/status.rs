@@ -8,13 +8,13 @@ use crate::{
     adapters::kubernetes::Cluster,
     cli::StatusArgs,
     exit::{End, Exit, Stop},
-    finalize::standing::{Facts, Verdict, Watcher, judge},
     ports::{Fault, FaultKind, Retry, RunJobs, Service},
     report::{
         self,
         standing::{RunState, Standing},
     },
     settings::StoreSettings,
+    watch::standing::{Facts, Verdict, Watcher, judge},
 };
 
 use super::connect;
@@ -76,7 +76,7 @@ fn json(standing: &Standing) -> Result<String, Stop> {
 /// The run's Jobs, where there is a cluster and it has them.
 pub(super) async fn jobs(cluster: &Cluster, settings: &StoreSettings) -> Result<Option<RunJobs>, Fault> {
     let place = settings.run_store.to_string();
-    let finding = cluster.find(settings.namespace.as_deref(), &settings.run, &place);
+    let finding = cluster.find(settings.namespace.as_deref(), settings.run.as_str(), &place);
     match timeout(CLUSTER_PATIENCE, finding).await {
         // No cluster is named here.
         Ok(Err(Fault { kind: FaultKind::Misconfigured, .. })) => Ok(None),

@@ -57,6 +57,12 @@ pub struct Note {
 }
 
 impl Note {
+    /// The target no longer holds these files (places in the submission: "1, 3"), although the row names them.
+    pub fn file_blob_missing(places: &str) -> Self {
+        let detail = format!("the target container does not hold file {places} of the submission any more");
+        Self { code: NoteCode::FileBlobMissing, detail }
+    }
+
     /// A rule that no migration wrote is newer and stands.
     pub fn enforcement_kept() -> Self {
         let detail = "the target holds a newer malpractice rule for this learner, which stands";
@@ -211,6 +217,8 @@ codes! {
         TextMisread = "text_misread", "correct the named columns in the input, or export it again as UTF-8, before the row is migrated";
         /// An enforcement that no migration wrote was newer and stands.
         EnforcementKept = "enforcement_kept", "check that the standing malpractice rule is right";
+        /// A blob of a recovered row is gone.
+        FileBlobMissing = "file_blob_missing", "find out what removed the file from the target container; restore it";
     }
 }
 

@@ -64,6 +64,19 @@ pub enum FileKind {
     Marker,
 }
 
+impl FileKind {
+    /// Both kinds.
+    pub const ALL: [Self; 2] = [Self::Learner, Self::Marker];
+
+    /// The folder of the target container in which files of this kind lie.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::Learner => "LTI_Uploads",
+            Self::Marker => "Marker_files",
+        }
+    }
+}
+
 /// One file to be copied, before it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedFile {

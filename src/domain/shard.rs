@@ -1,6 +1,6 @@
 //! Shards: which rows of the reversed queue belong together.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
@@ -20,4 +20,41 @@ impl fmt::Display for ShardIndex {
 pub fn shard_of(place: u64, shards: u32) -> ShardIndex {
     let index = place % u64::from(shards.max(1));
     ShardIndex(u32::try_from(index).unwrap_or_default())
+}
+
+/// Shards in ascending order, joined: `3,7-9`.
+pub fn shard_list(shards: &[ShardIndex]) -> String {
+    let mut sorted: Vec<u32> = shards.iter().map(|shard| shard.0).collect();
+    sorted.sort_unstable();
+    sorted.dedup();
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for shard in sorted {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == shard => *last = shard,
+            _ => ranges.push((shard, shard)),
+        }
+    }
+    let mut text = String::new();
+    for (first, last) in ranges {
+        let comma = if text.is_empty() { "" } else { "," };
+        let _ = match last - first {
+            0 => write!(text, "{comma}{first}"),
+            _ => write!(text, "{comma}{first}-{last}"),
+        };
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_are_joined() {
+        let of = |shards: &[u32]| shard_list(&shards.iter().copied().map(ShardIndex).collect::<Vec<_>>());
+        assert_eq!(of(&[0]), "0");
+        assert_eq!(of(&[0, 1]), "0-1");
+        assert_eq!(of(&[5, 1, 2, 4]), "1-2,4-5");
+        assert_eq!(of(&[]), "");
+    }
 }

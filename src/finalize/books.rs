@@ -8,16 +8,12 @@ use serde::Deserialize;
 use tokio::io::AsyncBufReadExt;
 use tokio_util::io::StreamReader;
 
-use super::{
-    merge::Merged,
-    rerun::{self, Rerun},
-    sweep::Orphans,
-};
+use super::{merge::Merged, sweep::Orphans};
 use crate::{
-    domain::{Books, Plan, ShardIndex},
+    domain::{Books, ShardIndex, shard_list},
     exit::{Exit, Stop},
     ports::{Fault, FaultKind, Service},
-    run_store::{RunStore, names},
+    run::{Plan, RunStore, names},
 };
 
 /// Ranges of missing rows that are kept per shard; their number is exact whatever it is.
@@ -69,8 +65,8 @@ impl Totals {
         self.missing.iter().map(|missing| missing.shard).collect()
     }
 
-    /// How the process ends where rows are missing: 69, naming them, their shards and what to run.
-    pub fn incomplete(&self, store: &RunStore, rerun: &Rerun) -> Option<Stop> {
+    /// How the process ends if rows are missing: 69, naming them, their shards and the command that runs them again.
+    pub fn incomplete(&self, store: &RunStore, rerun: &str) -> Option<Stop> {
         if self.missing.is_empty() {
             return None;
         }
@@ -80,7 +76,7 @@ impl Totals {
             self.rows_missing(),
             self.rows,
             shards.len(),
-            rerun::list(&shards)
+            shard_list(&shards)
         )];
         for missing in &self.missing {
             lines.push(format!("  {missing}"));
@@ -89,10 +85,7 @@ impl Totals {
                 lines.push(format!("    segments of it were removed by hand: remove {marker} too"));
             }
         }
-        lines.push(format!(
-            "when the cause is mended, run them again: {}",
-            rerun.command(store.run(), &shards)
-        ));
+        lines.push(format!("when the cause is mended, run them again: {rerun}"));
         Some(Stop::new(Exit::Incomplete, lines.join("\n")))
     }
 }

@@ -12,10 +12,9 @@ use std::{
 use futures_util::TryStreamExt;
 
 use crate::{
-    domain::{Outcome, Plan, ShardIndex, stands},
+    domain::{Outcome, ShardIndex, stands},
     exit::{Exit, Stop},
-    run_store::RunStore,
-    shard::record::{RowSet, segments},
+    run::{Plan, RowSet, RunStore, segments::segments},
 };
 
 /// Local files open at a time.

@@ -14,22 +14,11 @@ use super::{
     merge::{Merged, local_disk},
 };
 use crate::{
-    domain::{Books, Fate, Outcome, Plan},
+    domain::{Books, Fate, Outcome},
     exit::{Exit, Stop},
     ports::PutOptions,
-    run_store::{RunStore, names},
+    run::{Plan, RunStore, names},
 };
-
-/// Rows that stand in the target.
-pub const MIGRATED: &str = "migrated.csv";
-/// Rows that failed: an input for the next run.
-pub const FAILED: &str = "submissions_failed_migration.csv";
-/// Rows that were left in order.
-pub const SKIPPED: &str = "skipped.csv";
-/// What is worth knowing about migrated rows.
-pub const NOTES: &str = "notes.csv";
-/// The books.
-pub const SUMMARY: &str = "summary.json";
 
 const CSV: &str = "text/csv; charset=utf-8";
 /// UTF-8's: it wins over `--encoding`.
@@ -87,7 +76,7 @@ impl Drafts {
 
     /// Puts the files into the run store, and into `out` where there is one, in the place of earlier ones.
     pub async fn publish(&self, store: &RunStore, out: Option<&Path>) -> Result<(), Stop> {
-        for file in [MIGRATED, FAILED, SKIPPED, NOTES] {
+        for file in [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES] {
             let draft = self.folder.path().join(file);
             publish_file(store, out, file, &draft, CSV).await?;
         }
@@ -191,7 +180,7 @@ impl Writers {
         let left = ["Attempt ID", "Row", "Code", "Detail"];
         Ok(Self {
             migrated: Table::create(
-                folder.join(MIGRATED),
+                folder.join(names::MIGRATED),
                 &[],
                 [
                     "Attempt ID",
@@ -202,9 +191,9 @@ impl Writers {
                     "LTI Context ID",
                 ],
             )?,
-            failed: Table::create(folder.join(FAILED), mark(input), header)?,
-            skipped: Table::create(folder.join(SKIPPED), &[], left)?,
-            notes: Table::create(folder.join(NOTES), &[], left)?,
+            failed: Table::create(folder.join(names::FAILED), mark(input), header)?,
+            skipped: Table::create(folder.join(names::SKIPPED), &[], left)?,
+            notes: Table::create(folder.join(names::NOTES), &[], left)?,
             error_column,
         })
     }

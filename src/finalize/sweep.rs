@@ -19,13 +19,10 @@ use serde::Serialize;
 use crate::{
     domain::Fate,
     exit::{Exit, Stop},
-    ports::{BlobInfo, Blobs, ExclusiveFence, Fault, FaultKind, Fence, Service, Target},
-    run_store::{RunStore, names},
-    shard::record::segments,
+    ports::{BlobInfo, Blobs, ExclusiveFence, Fault, FaultKind, Fence, Service, Target, stored_form},
+    run::{RunStore, WriterId, names, segments::segments, writers::blob_prefixes},
 };
 
-/// Folders of the target container that hold writers.
-const FOLDERS: [&str; 2] = ["LTI_Uploads", "Marker_files"];
 /// Names that the target is asked about at a time.
 const NAMES_AT_A_TIME: usize = 1_000;
 /// Blobs deleted between two looks at the lock.
@@ -51,7 +48,7 @@ impl Orphans {
 
 /// The ids of writers that did not end in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct UncleanWriters(BTreeSet<String>);
+pub struct UncleanWriters(BTreeSet<WriterId>);
 
 /// Takes the run's lock exclusively, saying who still holds it.
 pub async fn take(fence: &dyn Fence, deadline: Duration) -> Result<Box<dyn ExclusiveFence>, Fault> {
@@ -72,7 +69,7 @@ pub async fn retire(store: &RunStore) -> Result<UncleanWriters, Fault> {
     let (registered, unclean) = registered(store).await?;
     let retired: HashSet<String> = store.list("retired/").await?.into_iter().collect();
     let due: Vec<String> =
-        registered.iter().map(|id| names::retired(id)).filter(|mark| !retired.contains(mark)).collect();
+        registered.iter().map(names::retired).filter(|mark| !retired.contains(mark)).collect();
     stream::iter(due.into_iter().map(Ok))
         .try_for_each_concurrent(MARKS_AT_A_TIME, |mark| async move {
             match store.create(&mark, &Retired { by: "finalize" }).await {
@@ -181,22 +178,26 @@ async fn migrated_sample(store: &RunStore) -> Result<Vec<String>, Fault> {
 }
 
 /// All registered writers, and those among them that did not end in order.
-async fn registered(store: &RunStore) -> Result<(BTreeSet<String>, UncleanWriters), Fault> {
+async fn registered(store: &RunStore) -> Result<(BTreeSet<WriterId>, UncleanWriters), Fault> {
     let mut all = BTreeSet::new();
     let mut clean = BTreeSet::new();
     for name in store.list("writers/").await? {
         let file = name.strip_prefix("writers/").unwrap_or(&name);
         let (id, set) = match file.rsplit_once('.') {
-            Some((id, "json")) => (id, &mut all),
-            Some((id, "clean")) => (id, &mut clean),
-            _ => ("", &mut all),
+            Some((id, "json")) => (id.parse::<WriterId>(), &mut all),
+            Some((id, "clean")) => (id.parse(), &mut clean),
+            _ => (file.parse(), &mut all),
         };
         // The id becomes a prefix under which blobs are deleted: nothing but an id may pass.
-        if id.len() != 12 || !id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
-            let what = format!("{} is not a writer of this program: remove it", store.describe(&name));
-            return Err(Fault::new(Service::RunStore, FaultKind::Corrupt, what));
-        }
-        set.insert(id.to_owned());
+        let id = id.map_err(|_| {
+            let what = format!(
+                "{} is no writer that this program registers. Nothing was deleted; find out what wrote it, and leave \
+                 every other document of the run as it is",
+                store.describe(&name)
+            );
+            Fault::new(Service::RunStore, FaultKind::Corrupt, what)
+        })?;
+        set.insert(id);
     }
     let unclean = UncleanWriters(all.difference(&clean).cloned().collect());
     Ok((all, unclean))
@@ -208,7 +209,7 @@ fn orphans<'a>(
     target: &'a dyn Target,
     writers: &'a UncleanWriters,
 ) -> impl Stream<Item = Result<Vec<BlobInfo>, Fault>> + Send + 'a {
-    let prefixes = writers.0.iter().flat_map(|id| FOLDERS.map(|folder| format!("{folder}/{id}/")));
+    let prefixes = writers.0.iter().flat_map(blob_prefixes);
     stream::iter(prefixes)
         .flat_map(|prefix| files.list(&prefix))
         .try_chunks(NAMES_AT_A_TIME)
@@ -219,5 +220,6 @@ fn orphans<'a>(
 async fn unnamed(target: &dyn Target, blobs: Vec<BlobInfo>) -> Result<Vec<BlobInfo>, Fault> {
     let names: Vec<String> = blobs.iter().map(|blob| blob.name.clone()).collect();
     let kept = target.blob_names_of_writers(&names).await?;
-    Ok(blobs.into_iter().filter(|blob| !kept.contains(&blob.name)).collect())
+    let kept: HashSet<_> = kept.iter().map(|name| stored_form(name)).collect();
+    Ok(blobs.into_iter().filter(|blob| !kept.contains(&stored_form(&blob.name))).collect())
 }

@@ -165,7 +165,7 @@ async fn sources(services: &Services<'_>, urls: &[Url], reasons: &mut Reasons) {
     let looks = join_all(urls.iter().map(|url| services.source.head(url))).await;
     for (url, look) in urls.iter().zip(looks) {
         let looked = match look {
-            Err(fault) if fault.kind != FaultKind::NotFound || lacks_container(&fault) => Err(fault),
+            Err(fault) if fault.kind != FaultKind::NotFound => Err(fault),
             Ok(_) | Err(_) => Ok(()),
         };
         by_server.entry(url.origin().ascii_serialization()).or_default().push(looked);
@@ -176,11 +176,6 @@ async fn sources(services: &Services<'_>, urls: &[Url], reasons: &mut Reasons) {
             reasons.fault(fault);
         }
     }
-}
-
-/// The storage service's own code tells a missing container from a missing file.
-fn lacks_container(fault: &Fault) -> bool {
-    fault.kind == FaultKind::NotFound && fault.what.contains("ContainerNotFound")
 }
 
 /// The first URL of a list cell, if it begins with an allowed prefix.

@@ -10,10 +10,10 @@ use tempfile::NamedTempFile;
 
 use super::{draft::Draft, facts::FactSpool, spool::no_room};
 use crate::{
-    domain::{ShardIndex, ShardPlan},
+    domain::ShardIndex,
     inputs::Hasher,
     ports::{Fault, PutOptions},
-    run_store::{RunStore, names},
+    run::{PlanId, RunStore, ShardPlan, names},
 };
 
 /// Shards written at a time.
@@ -22,7 +22,7 @@ const UNDER_WAY: usize = 4;
 /// Writes the files of every shard; what the plan keeps of each, in order.
 pub async fn write(
     store: &RunStore,
-    plan_id: &str,
+    plan_id: &PlanId,
     shards: u32,
     draft: &Arc<Draft>,
     facts: Option<&Arc<FactSpool>>,
@@ -35,7 +35,7 @@ pub async fn write(
 }
 
 /// The names of every file that [`write`] writes.
-pub fn written(plan_id: &str, shards: u32) -> Vec<String> {
+pub fn written(plan_id: &PlanId, shards: u32) -> Vec<String> {
     (0..shards)
         .map(ShardIndex)
         .flat_map(|shard| [names::queue(plan_id, shard), names::facts(plan_id, shard)])
@@ -44,7 +44,7 @@ pub fn written(plan_id: &str, shards: u32) -> Vec<String> {
 
 async fn write_shard(
     store: &RunStore,
-    plan_id: &str,
+    plan_id: &PlanId,
     shard: ShardIndex,
     shards: u32,
     draft: &Arc<Draft>,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::draft::Standing;
-use crate::domain::Plan;
+use crate::run::Plan;
 
 /// A plan that stands, or in a rehearsal would.
 #[derive(Debug, Clone, PartialEq, Serialize)]

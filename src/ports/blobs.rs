@@ -1,6 +1,6 @@
 //! Places of named blobs, and files that are read by URL.
 
-use std::path::Path;
+use std::{borrow::Cow, path::Path};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -8,6 +8,16 @@ use futures_util::stream::BoxStream;
 use url::Url;
 
 use super::Fault;
+
+/// A blob's name as Azure Storage keeps it: dots at the end of a segment are dropped without a word, so that a listing
+/// shows another name than the one that was given. Names are compared in this form.
+pub fn stored_form(name: &str) -> Cow<'_, str> {
+    if name.split('/').all(|segment| !segment.ends_with('.')) {
+        return Cow::Borrowed(name);
+    }
+    let segments: Vec<&str> = name.split('/').map(|segment| segment.trim_end_matches('.')).collect();
+    Cow::Owned(segments.join("/"))
+}
 
 /// What a put may do to a blob of the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +35,8 @@ pub struct PutOptions {
     pub existing: Existing,
     /// Content type.
     pub content_type: String,
+    /// Content-Encoding: how the bytes are to be unpacked before they are what the content type says.
+    pub content_encoding: Option<String>,
     /// Metadata: names are identifiers without dashes.
     pub metadata: Vec<(String, String)>,
     /// MD5 of the bytes of a [`Blobs::put`], where it is known already.
@@ -34,7 +46,13 @@ pub struct PutOptions {
 impl PutOptions {
     /// A run-store document that must not be there yet.
     pub fn create(content_type: &str) -> Self {
-        Self { existing: Existing::Keep, content_type: content_type.into(), metadata: Vec::new(), md5: None }
+        Self {
+            existing: Existing::Keep,
+            content_type: content_type.into(),
+            content_encoding: None,
+            metadata: Vec::new(),
+            md5: None,
+        }
     }
 
     /// A run-store document that takes the place of an earlier one.
@@ -56,6 +74,8 @@ pub struct BlobInfo {
     pub etag: Option<String>,
     /// Content type; only from [`Blobs::head`] and [`Source::head`].
     pub content_type: Option<String>,
+    /// Content-Encoding; from the same, and from [`Blobs::get`] and [`Source::get`].
+    pub content_encoding: Option<String>,
     /// Metadata; only from [`Blobs::head`].
     pub metadata: Vec<(String, String)>,
 }
@@ -105,8 +125,12 @@ pub trait Blobs: Send + Sync {
     /// The blob's URL, without any query.
     fn url(&self, name: &str) -> String;
 
-    /// Checks that the place is there and may be read, written and deleted from.
+    /// Checks that the place is there and may be read, written and deleted from. No blob is left behind. A place
+    /// whose blobs a policy keeps is warned of in the log: its orphans cannot be swept.
     async fn check(&self) -> Result<(), Fault>;
+
+    /// Asks whether the place answers: one request for one name.
+    async fn answers(&self) -> Result<(), Fault>;
 
     /// Stores the bytes; the service checks their MD5.
     async fn put(&self, name: &str, bytes: Bytes, options: &PutOptions) -> Result<Stored, Fault>;
@@ -151,4 +175,21 @@ pub trait Source: Send + Sync {
 
     /// What a server-side copy by `to` needs; `None` where it cannot read the source.
     async fn grant(&self, url: &Url) -> Result<Option<CopyGrant>, Fault>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dots_at_the_end_of_a_segment_are_not_stored() {
+        for (given, stored) in [
+            ("LTI_Uploads/t/1_1_essay.", "LTI_Uploads/t/1_1_essay"),
+            ("a./b../c...", "a/b/c"),
+            ("a.b/.c/d.e", "a.b/.c/d.e"),
+        ] {
+            assert_eq!(stored_form(given), stored);
+            assert_eq!(stored_form(stored), stored);
+        }
+    }
 }

@@ -50,8 +50,19 @@ pub enum FaultKind {
     Unauthenticated,
     /// A right is missing, or what is not ours to mend is refused: a URL's own signature, for example.
     Denied,
+    /// Our own Microsoft Entra identity is known and has no right: a role assignment takes minutes to arrive, or was
+    /// removed. No file is to blame.
+    NoRole,
     /// No such blob, table, column, database.
     NotFound,
+    /// The container is not there, or is being deleted: no blob in it is to blame.
+    ContainerGone,
+    /// The service takes no blob of this name.
+    NameRefused,
+    /// The blob is in the archive tier and cannot be read.
+    Archived,
+    /// An immutability policy or a legal hold keeps the blob as it is.
+    Immutable,
     /// Create-only met something that is there.
     Exists,
     /// The source is not what it was when first looked at.
@@ -87,7 +98,12 @@ impl FaultKind {
             Self::AnswerLost => Retry::Settle,
             Self::Unauthenticated
             | Self::Denied
+            | Self::NoRole
             | Self::NotFound
+            | Self::ContainerGone
+            | Self::NameRefused
+            | Self::Archived
+            | Self::Immutable
             | Self::Exists
             | Self::Changed
             | Self::Corrupt
@@ -130,9 +146,18 @@ impl Fault {
         Self { service, kind, what: what.into(), status: None, source: Some(source.into()) }
     }
 
-    /// Whether a process that has begun waits for it to pass: what may pass by itself, and credentials.
+    /// Whether a process that has begun waits for it to pass: what may pass by itself, credentials and roles.
     pub fn may_pass(&self) -> bool {
-        self.kind.retry() != Retry::Never || self.kind == FaultKind::Unauthenticated
+        self.kind.retry() != Retry::Never
+            || matches!(self.kind, FaultKind::Unauthenticated | FaultKind::NoRole)
+    }
+
+    /// The same fault for another caller that waited for the same answer; without its source, whose text is in `what`.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        let what =
+            self.source().map_or_else(|| self.what.clone(), |source| format!("{}: {source}", self.what));
+        Self { status: self.status, ..Self::new(self.service, self.kind.clone(), what) }
     }
 
     /// The description and all its causes in one line, each said once.

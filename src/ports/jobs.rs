@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::Fault;
+use crate::run::ids::Epoch;
 
 /// One Job at an instant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -133,7 +134,7 @@ pub struct RunJobs {
     /// What stands before the names of the chart's values, dot included.
     pub values_prefix: String,
     /// The newest Job's epoch.
-    pub epoch: Option<String>,
+    pub epoch: Option<Epoch>,
     /// Oldest first.
     pub jobs: Vec<RunJob>,
 }
@@ -145,8 +146,8 @@ pub struct RunJob {
     pub name: String,
     /// `plan`, `shards`, `finalize`, `shards-again`, `finalize-again`.
     pub component: String,
-    /// Its epoch.
-    pub epoch: String,
+    /// Its epoch; `None` if the Job does not say one.
+    pub epoch: Option<Epoch>,
     /// How it is.
     pub state: JobState,
     /// Why its pods do not start, or do not stay, if it has not ended and the cluster tells.

@@ -2,13 +2,15 @@
 
 use std::{
     collections::VecDeque,
-    fmt,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use super::grid::{per_second, permille, rows_f64};
-use crate::domain::{Books, Fate};
+use crate::{
+    domain::{Books, Fate},
+    run::State,
+};
 
 mod display;
 mod render;
@@ -59,31 +61,6 @@ impl Counts {
             Fate::Migrated(_) => self.succeeded += 1,
             Fate::Failed { .. } => self.failed += 1,
             Fate::Skipped { .. } => self.skipped += 1,
-        }
-    }
-}
-
-/// What the process is doing, and why it waits.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum State {
-    /// Rows move.
-    #[default]
-    Running,
-    /// A service asked for less, for example `503 from target blobs`.
-    Throttled(String),
-    /// Something must come back or end first.
-    Waiting(String),
-    /// No new row is begun; those under way end.
-    Stopping(String),
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Running => f.write_str("running"),
-            Self::Throttled(why) => write!(f, "throttled: {why}"),
-            Self::Waiting(why) => write!(f, "waiting: {why}"),
-            Self::Stopping(why) => write!(f, "stopping: {why}"),
         }
     }
 }

@@ -6,7 +6,10 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::grid::{Align, Grid, count, percent, permille, span};
-use crate::domain::ShardIndex;
+use crate::{
+    domain::ShardIndex,
+    run::{PlanId, RunName},
+};
 
 /// Shards that the grid shows; JSON has them all.
 const SHARDS_SHOWN: usize = 40;
@@ -15,7 +18,7 @@ const SHARDS_SHOWN: usize = 40;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Standing {
     /// Its name.
-    pub run: String,
+    pub run: RunName,
     /// Where plan and results are kept.
     pub run_store: String,
     /// In a word.
@@ -25,7 +28,7 @@ pub struct Standing {
     /// How `status` ends.
     pub exit_code: u8,
     /// The plan's id; `None` before there is one.
-    pub plan: Option<String>,
+    pub plan: Option<PlanId>,
     /// When it was made (UTC).
     pub planned_at: Option<DateTime<Utc>>,
     /// Rows by what became of them, over all shards.

@@ -1,140 +1,10 @@
-//! The summary of a run: grid and `summary.json`.
+//! The summary of a run as people read it.
 
 mod sections;
 
-use std::{fmt, time::Duration};
-
-use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
-
-use super::grid;
-use crate::domain::{Books, ShardIndex};
-
-/// `summary.json`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Summary {
-    /// COMPLETE only when every row has an outcome.
-    pub result: RunResult,
-    /// The run's name.
-    pub run: String,
-    /// The plan's id.
-    pub plan: String,
-    /// Rows of the plan: the denominator.
-    pub rows: u64,
-    /// Rows that `--limit` or `--attempts` left out of the plan.
-    pub rows_left_out: u64,
-    /// Rows by outcome and code, files, bytes.
-    pub books: Books,
-    /// Rows without an outcome.
-    pub missing: Missing,
-    /// Blobs of killed processes that were removed.
-    pub orphans_removed: u64,
-    /// From the plan to the last outcome.
-    pub duration_ms: u64,
-    /// The same as rows per second.
-    pub rows_per_second: f64,
-    /// Stages, slowest first, where they were measured.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub stages: Vec<StageLatency>,
-    /// Where each result lies.
-    pub results: Vec<String>,
-    /// What to type next.
-    pub next_command: String,
-    /// When the books were balanced (UTC).
-    pub at: DateTime<Utc>,
-}
-
-/// Whether the books balance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum RunResult {
-    /// Every row has an outcome.
-    Complete,
-    /// Some have none.
-    Incomplete,
-}
-
-impl fmt::Display for RunResult {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Complete => "COMPLETE",
-            Self::Incomplete => "INCOMPLETE",
-        })
-    }
-}
-
-/// Rows without an outcome, named.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Missing {
-    /// How many.
-    pub rows: u64,
-    /// Their numbers, in order: first and last of each run of rows; of each shard at most 100 runs.
-    pub ranges: Vec<(u64, u64)>,
-    /// The shards they belong to.
-    pub shards: Vec<ShardIndex>,
-}
-
-impl Missing {
-    /// Adds a row; rows come in rising order.
-    pub fn add(&mut self, row: u64) {
-        self.rows += 1;
-        match self.ranges.last_mut() {
-            Some((_, last)) if *last + 1 == row => *last = row,
-            _ => self.ranges.push((row, row)),
-        }
-    }
-}
-
-/// How long a stage took.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StageLatency {
-    /// gather, decide, copy, commit or record.
-    pub stage: String,
-    /// Rows that passed it.
-    pub rows: u64,
-    /// All of them together.
-    pub total_ms: u64,
-    /// The slowest.
-    pub longest_ms: u64,
-}
+use crate::run::Summary;
 
 impl Summary {
-    /// Balances the books: COMPLETE only where the outcomes are as many as the rows and none is missing.
-    pub fn balance(
-        run: &str,
-        plan: &str,
-        rows: u64,
-        books: Books,
-        missing: Missing,
-        at: DateTime<Utc>,
-    ) -> Self {
-        let balanced = books.rows() == rows && missing.rows == 0;
-        Self {
-            result: if balanced { RunResult::Complete } else { RunResult::Incomplete },
-            run: run.to_owned(),
-            plan: plan.to_owned(),
-            rows,
-            rows_left_out: 0,
-            books,
-            missing,
-            orphans_removed: 0,
-            duration_ms: 0,
-            rows_per_second: 0.0,
-            stages: Vec::new(),
-            results: Vec::new(),
-            next_command: String::new(),
-            at,
-        }
-    }
-
-    /// Sets the duration, and the rate that follows from it.
-    #[must_use]
-    pub fn took(mut self, duration: Duration) -> Self {
-        self.duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        self.rows_per_second = grid::per_second(self.books.rows(), duration);
-        self
-    }
-
     /// The grid for people.
     pub fn grid(&self) -> String {
         let sections =
@@ -158,8 +28,15 @@ impl Summary {
 mod tests {
     use std::collections::BTreeMap;
 
+    use std::time::Duration;
+
+    use chrono::DateTime;
+
     use super::*;
-    use crate::domain::{FailCode, NoteCode, SkipCode};
+    use crate::{
+        domain::{Books, FailCode, NoteCode, ShardIndex, SkipCode},
+        run::{Missing, RunName, RunResult},
+    };
 
     fn books() -> Books {
         Books {
@@ -174,9 +51,15 @@ mod tests {
     }
 
     fn summary(rows: u64, missing: Missing) -> Summary {
-        let mut summary =
-            Summary::balance("rogo", "0123456789ab", rows, books(), missing, DateTime::UNIX_EPOCH)
-                .took(Duration::from_secs(100));
+        let mut summary = Summary::balance(
+            &RunName::default(),
+            &"0123456789ab".parse().unwrap(),
+            rows,
+            books(),
+            missing,
+            DateTime::UNIX_EPOCH,
+        )
+        .took(Duration::from_secs(100));
         summary.results = vec!["/out/migrated.csv".into()];
         summary.next_command = "rogo-migrate verify --run rogo".into();
         summary

@@ -1,33 +1,32 @@
 //! What a migrated file is called in the target container, and what is written beside it.
 
-use crate::domain::{AttemptId, FileKind, PlannedFile, text::is_blank_char};
+use crate::{
+    domain::{AttemptId, FileKind, PlannedFile, text::is_blank_char},
+    run::ids::{RunName, WriterId},
+};
 
 /// A name is cut to so many bytes.
 const NAME_BYTES: usize = 150;
 
 /// `<folder>/<writer>/<attempt>_<upload order>_<name>`: no other process can ever write it, and one prefix
 /// lists all that a killed process left.
-pub fn blob_name(attempt: AttemptId, file: &PlannedFile, writer: &str) -> String {
+pub fn blob_name(attempt: AttemptId, file: &PlannedFile, writer: &WriterId) -> String {
     let (order, name) = (file.upload_order, blob_safe(&file.name));
-    format!("{}{attempt}_{order}_{name}", prefix(file.kind, writer))
-}
-
-/// Where the blobs of one kind lie that one process wrote.
-pub fn prefix(kind: FileKind, writer: &str) -> String {
-    let folder = match kind {
-        FileKind::Learner => "LTI_Uploads",
-        FileKind::Marker => "Marker_files",
-    };
-    format!("{folder}/{writer}/")
+    format!("{}/{writer}/{attempt}_{order}_{name}", file.kind.folder())
 }
 
 /// The blob's metadata; names are identifiers without dashes.
-pub fn metadata(attempt: AttemptId, kind: FileKind, run: &str, writer: &str) -> Vec<(String, String)> {
+pub fn metadata(
+    attempt: AttemptId,
+    kind: FileKind,
+    run: &RunName,
+    writer: &WriterId,
+) -> Vec<(String, String)> {
     let mut metadata = vec![
         ("attemptId".to_owned(), attempt.to_string()),
         ("migratedFrom".to_owned(), "rogo_warehouse".to_owned()),
-        ("run".to_owned(), run.to_owned()),
-        ("writer".to_owned(), writer.to_owned()),
+        ("run".to_owned(), run.to_string()),
+        ("writer".to_owned(), writer.to_string()),
     ];
     if kind == FileKind::Marker {
         metadata.push(("fileType".to_owned(), "marker_feedback".to_owned()));

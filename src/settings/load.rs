@@ -65,8 +65,8 @@ impl Reader<'_> {
         let run_store = self.required(&t::RUN_STORE, parse::place);
         let azure = matches!(warehouse, Some(WarehouseSettings::Export(Place::Azure { .. })));
         let account = self.account(azure || self.any_place_in_azure());
-        let run = self.required(&t::RUN, |text| parse::name(text, 30));
-        let epoch = self.required(&t::EPOCH, |text| parse::name(text, 63));
+        let run = self.required(&t::RUN, parse::id);
+        let epoch = self.required(&t::EPOCH, parse::id);
         let out = self.required(&t::OUT, parse::path);
         let organisation = self.organisation();
         let rules = self.rules();
@@ -102,7 +102,7 @@ impl Reader<'_> {
     fn store_settings(&mut self) -> Option<StoreSettings> {
         let run_store = self.required(&t::RUN_STORE, parse::place);
         let account = self.account(matches!(run_store, Some(Place::Azure { .. })));
-        let run = self.required(&t::RUN, |text| parse::name(text, 30));
+        let run = self.required(&t::RUN, parse::id);
         let wait_plan = self.wait_plan();
         Some(StoreSettings {
             run_store: run_store?,

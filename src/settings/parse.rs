@@ -7,6 +7,7 @@ use encoding_rs::Encoding;
 use url::Url;
 
 use super::{InputLocation, Place};
+use crate::run::ids::InvalidId;
 
 /// What is expected instead.
 pub type Expected = String;
@@ -100,13 +101,9 @@ pub fn text(text: &str) -> Result<String, Expected> {
     Ok(trimmed.to_owned())
 }
 
-/// A name that may stand in file and blob names.
-pub fn name(text: &str, longest: usize) -> Result<String, Expected> {
-    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if text.is_empty() || text.len() > longest || !text.bytes().all(fits) {
-        return Err(format!("1 to {longest} characters of a-z, 0-9 and - are expected"));
-    }
-    Ok(text.to_owned())
+/// A name of the run.
+pub fn id<T: FromStr<Err = InvalidId>>(text: &str) -> Result<T, Expected> {
+    text.parse().map_err(|error: InvalidId| error.to_string())
 }
 
 /// A guid with its dashes, kept as it is written: user ids of the target begin with it.
@@ -222,8 +219,9 @@ fn is_bare(url: &Url) -> bool {
 
 /// Azure's rule for container names.
 fn is_container(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (3..=63).contains(&text.len())
-        && name(text, 63).is_ok()
+        && text.bytes().all(is_plain)
         && !text.starts_with('-')
         && !text.ends_with('-')
         && !text.contains("--")

@@ -7,8 +7,12 @@ use std::{
 
 use crate::exit::{Exit, Stop};
 
+/// The newest rows, of which the share is taken.
 const WINDOW: usize = 1_000;
+/// Before so many rows a share says too little.
 const FEWEST: usize = 500;
+/// If all of the first so many rows failed, nothing works.
+const FIRST: usize = 50;
 
 /// Counts failures among the last 1,000 rows that reached copy.
 pub struct Breaker {
@@ -23,12 +27,13 @@ struct Recent {
 }
 
 impl Breaker {
-    /// Opens above `share` (0…1) of at least 500 rows; never where it is `None`.
+    /// Opens above `share` (0…1) of the last 1,000 rows, at least 500, and if all of the first 50 failed; never if
+    /// `share` is `None`.
     pub fn new(share: Option<f64>) -> Self {
         Self { share, recent: Mutex::default() }
     }
 
-    /// Counts one more row that reached copy; an error where the breaker opens.
+    /// Counts one more row that reached copy; an error if the breaker opens.
     pub fn count(&self, failed: bool) -> Result<(), Stop> {
         let Some(share) = self.share else { return Ok(()) };
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
@@ -39,16 +44,23 @@ impl Breaker {
         }
         let (failures, rows) = (recent.failures, recent.failed.len());
         #[allow(clippy::cast_precision_loss, reason = "both are at most 1,000")]
-        let open = rows >= FEWEST && failures as f64 > share * rows as f64;
-        if !open {
+        let too_many = rows >= FEWEST && failures as f64 > share * rows as f64;
+        // Below the window's size its rows are the first ones.
+        let nothing_works = rows == FIRST && failures == FIRST;
+        let what = if too_many {
+            format!(
+                "{failures} of the last {rows} rows that reached copy failed there or at commit, more than {} %",
+                share * 100.0
+            )
+        } else if nothing_works {
+            format!("all of the first {rows} rows that reached copy failed there or at commit")
+        } else {
             return Ok(());
-        }
+        };
         Err(Stop::new(
             Exit::DataRefused,
             format!(
-                "circuit breaker: {failures} of the last {rows} rows that reached copy failed there or at commit, more than {} %. \
-                 See the failed outcomes' codes, mend the cause and run again, or set --breaker",
-                share * 100.0
+                "circuit breaker: {what}. See the failed outcomes' codes, mend the cause and run again, or set --breaker"
             ),
         ))
     }
@@ -65,14 +77,34 @@ mod tests {
             assert!(breaker.count(row < 26).is_ok(), "row {row}");
         }
         assert!(breaker.count(false).is_err());
+        // 5 % are not more than 5 %.
+        let breaker = Breaker::new(Some(0.05));
+        assert!((0..500).all(|row| breaker.count(row < 25).is_ok()));
     }
 
     #[test]
-    fn old_failures_leave_the_window() {
+    fn it_opens_if_all_of_the_first_50_rows_failed() {
+        let breaker = Breaker::new(Some(0.05));
+        assert!((0..49).all(|_| breaker.count(true).is_ok()));
+        let stop = breaker.count(true).unwrap_err();
+        assert_eq!(stop.exit, Exit::DataRefused);
+        assert!(stop.message.contains("all of the first 50 rows"), "{stop}");
+        // One that did not fail is enough, wherever it stands.
+        for good in [0, 30, 49] {
+            let breaker = Breaker::new(Some(0.05));
+            assert!((0..200).all(|row| breaker.count(row != good).is_ok()), "{good}");
+        }
+    }
+
+    #[test]
+    fn old_failures_leave_the_window_and_new_ones_are_a_share_of_it() {
         let breaker = Breaker::new(Some(0.05));
         for row in 0..5_000 {
             assert!(breaker.count(row % 25 == 0).is_ok());
         }
+        // Of the last 1,000 rows 40 failed, one of which leaves with the next: the twelfth more is the 51st.
+        let opened = (1..100).find(|_| breaker.count(true).is_err());
+        assert_eq!(opened, Some(12));
     }
 
     #[test]

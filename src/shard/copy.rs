@@ -3,6 +3,7 @@
 mod ask;
 mod budget;
 mod proof;
+mod questions;
 mod receipt;
 mod ways;
 
@@ -15,7 +16,8 @@ use md5::{Digest, Md5};
 pub use budget::Budget;
 pub use receipt::Copied;
 
-use proof::{check_length, check_md5, digest_part, digest_whole, wrong_md5};
+use proof::{check_length, check_md5, digest_part, digest_whole, wrong_length, wrong_md5};
+use questions::Questions;
 
 use crate::{
     domain::{PlannedFile, source_container},
@@ -37,26 +39,29 @@ pub struct Copier {
     source: Arc<dyn Source>,
     budget: Budget,
     ways: ways::Ways,
-    fence: Option<Arc<dyn Target>>,
+    questions: Questions,
+    fence: Arc<dyn Target>,
 }
 
 impl Copier {
-    /// The first copier of a process; its other workers take [`Copier::another`].
-    pub fn new(target: Arc<dyn Blobs>, source: Arc<dyn Source>, budget: Budget) -> Self {
-        Self { target, source, budget, ways: ways::Ways::default(), fence: None }
+    /// The first copier of a process; its other workers take [`Copier::another`]. It asks `fence` before each write
+    /// whether this process may still write: between a GET and its PUT the process may have been frozen, cut off and
+    /// retired.
+    pub fn new(
+        target: Arc<dyn Blobs>,
+        source: Arc<dyn Source>,
+        budget: Budget,
+        fence: Arc<dyn Target>,
+    ) -> Self {
+        let (ways, questions) = (ways::Ways::default(), Questions::default());
+        Self { target, source, budget, ways, questions, fence }
     }
 
-    /// Asks before each write whether this process may still write: between a GET and its PUT it may have been
-    /// frozen, cut off and retired.
+    /// A copier of another worker, with its own clients and fence; what one learns of the services, all know.
     #[must_use]
-    pub fn fenced_by(self, fence: Arc<dyn Target>) -> Self {
-        Self { fence: Some(fence), ..self }
-    }
-
-    /// A copier of another worker, with its own clients; what one learns of the sources, all know.
-    #[must_use]
-    pub fn another(&self, target: Arc<dyn Blobs>, source: Arc<dyn Source>) -> Self {
-        Self { target, source, budget: self.budget.clone(), ways: self.ways.clone(), fence: None }
+    pub fn another(&self, target: Arc<dyn Blobs>, source: Arc<dyn Source>, fence: Arc<dyn Target>) -> Self {
+        let (ways, questions) = (self.ways.clone(), self.questions.clone());
+        Self { target, source, budget: self.budget.clone(), ways, questions, fence }
     }
 
     /// The receipt of a submission whose files will have these names.
@@ -73,13 +78,21 @@ impl Copier {
         metadata: Vec<(String, String)>,
     ) -> Result<CopiedFile, Fault> {
         let content_type = file.content_type.clone();
-        let options = PutOptions { existing: Existing::Keep, content_type, metadata, md5: None };
+        let options = PutOptions {
+            existing: Existing::Keep,
+            content_type,
+            // Its source's, which is known when that answers.
+            content_encoding: None,
+            metadata,
+            md5: None,
+        };
         if self.ways.may_try_server_side(&file.source)
             && let Some(copied) = self.copy_server_side(file, blob_name, &options).await?
         {
             return Ok(copied);
         }
         let reader = self.source.get(&file.source).await?;
+        let options = PutOptions { content_encoding: reader.info.content_encoding.clone(), ..options };
         if reader.info.size_bytes <= PART_BYTES as u64 {
             self.copy_whole(reader, blob_name, &options).await
         } else {
@@ -88,13 +101,11 @@ impl Copier {
     }
 
     async fn may_write(&self) -> Result<(), Fault> {
-        match &self.fence {
-            Some(fence) => fence.prove_fence().await,
-            None => Ok(()),
-        }
+        self.fence.prove_fence().await
     }
 
-    /// The storage service copies; `None` where it cannot, which is remembered for the source's container.
+    /// The storage service copies; `None` if it does not. That it cannot is remembered for the source's container; that
+    /// it refuses this one file is not.
     async fn copy_server_side(
         &self,
         file: &PlannedFile,
@@ -106,22 +117,27 @@ impl Copier {
             return Ok(None);
         };
         let info = self.source.head(&file.source).await?;
+        let options = &PutOptions { content_encoding: info.content_encoding.clone(), ..options.clone() };
         self.may_write().await?;
         match self.target.copy_from(&grant, &info, name, options).await {
             Ok(stored) => self.prove(name, &stored, &info, info.md5).await.map(Some),
             Err(fault) if fault.kind == FaultKind::Exists => {
                 let mut earlier = self.own_earlier(fault, name, options, info.size_bytes, info.md5).await?;
-                // The MD5 that it stores is what the source claims: how its bytes were compared, nobody knows any more.
+                // The MD5 that it stores is what the source claims. Whether its bytes were compared is not known now.
                 earlier.md5_proven = false;
                 Ok(Some(earlier))
             }
             Err(fault) if matters_to_every_way(&fault) => Err(fault),
             // The service cannot do it, or may not read there what we may.
-            Err(fault) => {
+            Err(fault) if fault.kind == FaultKind::Unsupported => {
                 if self.ways.only_stream(&file.source) {
                     let source = source_container(&file.source);
                     tracing::info!(source, reason = fault.what, "files of this source are streamed");
                 }
+                Ok(None)
+            }
+            Err(fault) => {
+                tracing::debug!(reason = fault.what, "this file is streamed");
                 Ok(None)
             }
         }
@@ -138,7 +154,10 @@ impl Copier {
         let length = usize::try_from(info.size_bytes).unwrap_or(PART_BYTES);
         let _room = self.budget.room(length).await;
         let bytes = read_part(&mut body, &mut Bytes::new(), length).await?;
-        check_length(&info, bytes.len() as u64, body.try_next().await?.is_some())?;
+        if body.try_next().await?.is_some() {
+            return Err(wrong_length(&info, "more"));
+        }
+        check_length(&info, bytes.len() as u64)?;
         let md5 = digest_whole(&bytes).await?;
         check_md5(&info, md5)?;
         let options = PutOptions { md5: Some(md5), ..options.clone() };
@@ -179,7 +198,7 @@ impl Copier {
             self.may_write().await?;
             upload.part(part).await?;
         }
-        check_length(&info, copied, false)?;
+        check_length(&info, copied)?;
         let md5: [u8; 16] = digest.finalize().into();
         check_md5(&info, md5)?;
         self.may_write().await?;
@@ -209,10 +228,17 @@ impl Copier {
                 Fault::new(Service::TargetBlobs, FaultKind::Corrupt, what)
             }
             (Some(expected), Some(md5)) if expected != md5 => wrong_md5(info, expected, md5),
-            (_, md5) => return Ok(self.copied(name, info.size_bytes, md5.is_some())),
+            (_, md5) => {
+                let copied = self.copied(name, info.size_bytes);
+                return Ok(CopiedFile { md5_proven: md5.is_some(), ..copied });
+            }
         };
-        self.target.delete_many(&[name.to_owned()]).await?;
-        Err(fault)
+        match self.target.delete_many(&[name.to_owned()]).await {
+            // A policy keeps the blob: no row will name it.
+            Err(kept) if kept.kind == FaultKind::Immutable => Err(fault),
+            Err(unknown) => Err(unknown),
+            Ok(()) => Err(fault),
+        }
     }
 
     /// A create-only write met a blob: ours from a try whose answer was lost, or a stranger's.
@@ -234,22 +260,28 @@ impl Copier {
         let own = value(&options.metadata).is_some_and(|own| Some(own) == value(&found.metadata));
         let equal = found.size_bytes == size_bytes && (md5.is_none() || md5 == found.md5);
         if own && equal {
-            return Ok(self.copied(name, size_bytes, md5.is_some()));
+            return Ok(CopiedFile { md5_proven: md5.is_some(), ..self.copied(name, size_bytes) });
         }
         Err(exists)
     }
 
-    fn copied(&self, name: &str, size_bytes: u64, md5_proven: bool) -> CopiedFile {
-        CopiedFile { blob_name: name.to_owned(), url: self.target.url(name), size_bytes, md5_proven }
+    /// A file that stands, of which only the length is proven.
+    fn copied(&self, name: &str, size_bytes: u64) -> CopiedFile {
+        CopiedFile { blob_name: name.to_owned(), url: self.target.url(name), size_bytes, md5_proven: false }
     }
 }
 
-/// Whether streaming would meet the same fault: it may pass by itself, the source is gone, another, or not what it says
-/// it is, or the target lets nobody in.
+/// Whether streaming would meet the same fault: it may pass by itself, the source is gone, archived, another, or not
+/// what it says it is, or the target refuses us or the name.
 fn matters_to_every_way(fault: &Fault) -> bool {
     match fault.kind {
-        FaultKind::NotFound | FaultKind::Changed | FaultKind::Corrupt => true,
-        FaultKind::Unauthenticated => fault.service == Service::TargetBlobs,
+        FaultKind::NotFound
+        | FaultKind::ContainerGone
+        | FaultKind::Archived
+        | FaultKind::NameRefused
+        | FaultKind::Changed
+        | FaultKind::Corrupt => true,
+        FaultKind::Unauthenticated | FaultKind::NoRole => fault.service == Service::TargetBlobs,
         _ => fault.kind.retry() != Retry::Never,
     }
 }

@@ -4,18 +4,15 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
+use crate::run::segments::RecordedRows;
 use crate::{
-    domain::{Facts, Plan, QueuedRow, ShardIndex},
+    domain::{Facts, QueuedRow, ShardIndex},
     exit::Stop,
-    plan::{FactsReader, QueueReader},
     ports::{Fault, Service},
-    run_store::RunStore,
+    run::{Plan, RunStore, facts::FactsReader, queue::QueueReader},
 };
 
-use super::{
-    pace::{Pace, Trouble},
-    record::RecordedRows,
-};
+use super::pace::{Pace, Trouble};
 
 /// Rows that are gathered together: one round trip per service serves them all.
 pub type Chunk = Vec<FedRow>;

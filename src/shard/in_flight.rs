@@ -168,6 +168,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn however_often_it_is_throttled_four_copies_go_on() {
+        let in_flight = InFlight::adaptive();
+        for _ in 0..20 {
+            // Each in a window of its own.
+            in_flight.state.lock().unwrap().rest = 0;
+            in_flight.throttled();
+        }
+        assert_eq!((in_flight.limit(), in_flight.permits.available_permits()), (4, 4));
+        assert_eq!(InFlight::fixed(0).permits.available_permits(), 1);
+    }
+
+    #[tokio::test]
     async fn places_in_use_are_taken_away_when_they_come_back() {
         let in_flight = InFlight::adaptive();
         let mut places = Vec::new();

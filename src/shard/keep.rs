@@ -6,11 +6,12 @@ use chrono::Utc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::run::Epoch;
 use crate::{
-    domain::{Heartbeat, Outcome},
+    domain::Outcome,
     exit::Stop,
     ports::Service,
-    run_store::names,
+    run::{Heartbeat, names},
 };
 
 use super::{Shard, pace::Trouble, record::Recorder};
@@ -47,7 +48,7 @@ pub(super) async fn record(
 }
 
 /// Shows the state and writes the heartbeat until `done`.
-pub(super) async fn heartbeat(shard: Arc<Shard>, epoch: String, rows: u64, done: CancellationToken) {
+pub(super) async fn heartbeat(shard: Arc<Shard>, epoch: Epoch, rows: u64, done: CancellationToken) {
     let name = names::heartbeat(&epoch, shard.index, &shard.writer);
     for beat in 0_u32.. {
         let state = shard.pace.state();
@@ -55,13 +56,14 @@ pub(super) async fn heartbeat(shard: Arc<Shard>, epoch: String, rows: u64, done:
         if beat % HEARTBEAT_EVERY_STATES == 0 {
             let now = std::time::Instant::now();
             let heartbeat = Heartbeat {
+                plan: shard.plan.clone(),
                 shard: shard.index,
                 writer: shard.writer.clone(),
                 at: Utc::now(),
                 books: shard.progress.books(),
                 rows,
                 rows_per_second: shard.progress.snapshot(now).rate_now,
-                state: state.to_string(),
+                state,
             };
             if let Err(fault) = shard.store.replace(&name, &heartbeat).await {
                 tracing::debug!(fault = %fault.chain(), "no heartbeat this time");

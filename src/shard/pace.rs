@@ -18,16 +18,25 @@ use tokio_util::sync::CancellationToken;
 use backoff::{backoff, jitter};
 use health::Health;
 use scope::{Scope, scope};
-use tries::{Tries, Verdict, asks_for_patience};
+use tries::{Tries, Verdict, may_be_blamed};
 
 use crate::{
     exit::{Exit, Stop},
     ports::{Fault, FaultKind, Service},
-    report::progress::State,
+    run::State,
 };
 
 /// A checksum that differs may be the network's doing: so many tries before the file is blamed.
 const TRIES_OF_A_CORRUPT_FILE: u32 = 3;
+
+/// What a service is asked that has nothing to do with a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question {
+    /// Whether it answers at all.
+    Answers,
+    /// Whether it does for others what it refuses this row. Asked before a row is blamed.
+    Works,
+}
 
 /// Why an operation has no result.
 #[derive(Debug)]
@@ -96,20 +105,21 @@ impl Pace {
     where
         O: Future<Output = Result<T, Fault>>,
     {
-        let nothing_to_ask = None::<fn(Service) -> Ready<Result<(), Fault>>>;
+        let nothing_to_ask = None::<fn(Service, Question) -> Ready<Result<(), Fault>>>;
         self.keep_trying(services, operation, watch, nothing_to_ask).await
     }
 
     /// As [`Pace::steady_watched`], for an operation that may fail for a reason of its row's own: from its fourth
     /// try on the service is asked, right before and right after each try, something that has nothing to do
-    /// with the row. Only five tries between such answers prove that the fault is the row's, whoever else is
-    /// or is not under way; where the service does not answer, nobody tries.
+    /// with the row. Only five tries between such answers prove that the fault is the row's, whatever else is under
+    /// way; if the service does not answer, the operation is not tried. A name that the service refuses is the row's
+    /// fault at once, if the service answers.
     pub async fn steady_examined<T, O, A>(
         &self,
         services: &[Service],
         operation: impl FnMut() -> O,
         watch: impl FnMut(&Fault),
-        ask: impl Fn(Service) -> A,
+        ask: impl Fn(Service, Question) -> A,
     ) -> Result<T, Trouble>
     where
         O: Future<Output = Result<T, Fault>>,
@@ -123,7 +133,7 @@ impl Pace {
         services: &[Service],
         mut operation: impl FnMut() -> O,
         mut watch: impl FnMut(&Fault),
-        ask: Option<impl Fn(Service) -> A>,
+        ask: Option<impl Fn(Service, Question) -> A>,
     ) -> Result<T, Trouble>
     where
         O: Future<Output = Result<T, Fault>>,
@@ -136,9 +146,13 @@ impl Pace {
             }
             let (result, vouched) = match ask.as_ref().zip(tries.suspect(services)) {
                 None => (operation().await, false),
-                Some((ask, service)) => self.between_answers(service, ask, &mut operation).await,
+                Some((ask, service)) => {
+                    let deciding =
+                        if tries.next_proof_decides() { Question::Works } else { Question::Answers };
+                    self.between_answers(service, ask, deciding, &mut operation).await
+                }
             };
-            let fault = match result {
+            let mut fault = match result {
                 Ok(result) => {
                     for service in services {
                         self.answered(*service);
@@ -149,6 +163,13 @@ impl Pace {
             };
             // Before the verdict: what the last try left in doubt counts as much as what an earlier one did.
             watch(&fault);
+            // A front end that refuses every request says the same as one that refuses a name.
+            if fault.kind == FaultKind::NameRefused
+                && let Some(ask) = &ask
+                && ask(fault.service, Question::Answers).await.is_err()
+            {
+                fault.kind = FaultKind::Misconfigured;
+            }
             let wait = match self.judge(&fault, &mut tries, vouched) {
                 Verdict::Wait(wait) => wait,
                 Verdict::Blame => return Err(Trouble::Row(fault)),
@@ -164,21 +185,21 @@ impl Pace {
     async fn between_answers<T, O, A>(
         &self,
         service: Service,
-        ask: impl Fn(Service) -> A,
+        ask: impl Fn(Service, Question) -> A,
+        deciding: Question,
         mut operation: impl FnMut() -> O,
     ) -> (Result<T, Fault>, bool)
     where
         O: Future<Output = Result<T, Fault>>,
         A: Future<Output = Result<(), Fault>>,
     {
-        if let Err(away) = ask(service).await {
+        if let Err(away) = ask(service, Question::Answers).await {
             return (Err(away), false);
         }
         self.answered(service);
         let result = operation().await;
-        let is_examined =
-            matches!(&result, Err(fault) if fault.service == service && !asks_for_patience(fault));
-        let vouched = is_examined && ask(service).await.is_ok();
+        let is_examined = matches!(&result, Err(fault) if fault.service == service && may_be_blamed(fault));
+        let vouched = is_examined && ask(service, deciding).await.is_ok();
         if vouched {
             self.answered(service);
         }

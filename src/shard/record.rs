@@ -1,11 +1,5 @@
 //! Record: outcomes become create-only segments in the run store, in order, and none is lost on the way.
 
-mod row_set;
-mod segments;
-
-pub use row_set::{OutOfRange, RowSet};
-pub use segments::{RecordedRows, Segment, read_segments, recorded, segments};
-
 use std::{io::Write, time::Duration};
 
 use bytes::Bytes;
@@ -18,7 +12,7 @@ use tokio::{
 use crate::{
     domain::{Outcome, ShardIndex},
     ports::{Fault, FaultKind, PutOptions, Service},
-    run_store::{RunStore, names},
+    run::{RunStore, WriterId, names},
 };
 
 /// A segment is written at once when it holds so many outcomes, whatever the clock says: with the one
@@ -37,7 +31,7 @@ const JSON_LINES: &str = "application/x-ndjson";
 pub struct Recorder {
     store: RunStore,
     shard: ShardIndex,
-    writer: String,
+    writer: WriterId,
     every: Duration,
     sequence: u64,
     lines: Vec<u8>,
@@ -49,11 +43,11 @@ pub struct Recorder {
 
 impl Recorder {
     /// Writes a segment at most every `every`, the longest time an outcome waits here.
-    pub fn new(store: RunStore, shard: ShardIndex, writer: &str, every: Duration) -> Self {
+    pub fn new(store: RunStore, shard: ShardIndex, writer: &WriterId, every: Duration) -> Self {
         Self {
             store,
             shard,
-            writer: writer.to_owned(),
+            writer: writer.clone(),
             every,
             sequence: 0,
             lines: Vec::new(),

@@ -62,12 +62,18 @@ pub async fn recover(
     decided: Option<&Migration>,
     written: HeldSubmission,
 ) -> Result<Fate, Trouble> {
-    let mut bytes = 0;
-    for name in &written.blob_names {
-        let info = shard.pace.steady(&[Service::TargetBlobs], || services.target_blobs.head(name)).await?;
-        bytes += info.map_or(0, |info| info.size_bytes);
-    }
     let mut notes = decided.map(|migration| migration.notes.clone()).unwrap_or_default();
+    let mut bytes = 0;
+    let mut missing = Vec::new();
+    for (index, name) in written.blob_names.iter().enumerate() {
+        match shard.pace.steady(&[Service::TargetBlobs], || services.target_blobs.head(name)).await? {
+            Some(info) => bytes += info.size_bytes,
+            None => missing.push((index + 1).to_string()),
+        }
+    }
+    if !missing.is_empty() {
+        notes.push(Note::file_blob_missing(&missing.join(", ")));
+    }
     if written.foreign_enforcement {
         notes.push(Note::enforcement_kept());
     }
@@ -134,11 +140,12 @@ async fn copy_file(
                     shard.in_flight.throttled();
                 }
                 // A put without an answer may still arrive after an undo.
-                if fault.service == Service::TargetBlobs {
+                let refused = fault.status.is_some_and(|status| (400..500).contains(&status));
+                if fault.service == Service::TargetBlobs && !refused {
                     shard.left_blobs();
                 }
             },
-            |service| services.copier.ask(service, file),
+            |service, question| services.copier.ask(service, question, file),
         )
         .await
 }

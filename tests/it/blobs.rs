@@ -4,6 +4,7 @@ mod azure;
 mod contract;
 mod copy;
 mod server_side;
+mod service;
 
 use std::{path::Path, sync::Arc};
 

@@ -16,12 +16,12 @@ mod trial;
 use std::{path::PathBuf, sync::Arc};
 
 use rogo_migrate::{
-    domain::{AttemptId, MAPPING_COLUMNS, Plan, QueuedRow, SUBMISSION_COLUMNS, ShardIndex},
+    domain::{AttemptId, MAPPING_COLUMNS, QueuedRow, SUBMISSION_COLUMNS, ShardIndex},
     exit::{Exit, Stop},
     inputs::{InputSource, Inputs},
-    plan::{self, PlanReport, PlanState, QueueReader, Services},
+    plan::{self, PlanReport, PlanState, Services},
     ports::Service,
-    run_store::RunStore,
+    run::{Plan, RunStore, queue::QueueReader},
     settings::Settings,
 };
 use tempfile::TempDir;
@@ -139,7 +139,7 @@ impl World {
         for word in words {
             assert!(stop.message.contains(word), "{word:?} is not said: {stop}");
         }
-        let refusal = self.store().refusal("0").await.unwrap().unwrap();
+        let refusal = self.store().refusal(&"0".parse().unwrap()).await.unwrap().unwrap();
         assert_eq!(refusal.exit_code, exit as u8);
         assert_eq!(refusal.reasons.join("\n"), stop.message);
         assert_eq!(self.documents.names(), ["trial/refused/0.json"], "nothing else is written");
@@ -189,7 +189,7 @@ async fn whatever_changed_is_named_and_refused_with_78() {
         assert_eq!(stop.exit, Exit::Configuration, "{stop}");
         assert!(stop.message.contains(words), "{words:?} is not said: {stop}");
         assert!(stop.message.contains("start a run with another name"), "{stop}");
-        let refusal = world.store().refusal("0").await.unwrap().unwrap();
+        let refusal = world.store().refusal(&"0".parse().unwrap()).await.unwrap().unwrap();
         assert_eq!(refusal.reasons.join("\n"), stop.message);
         assert!(world.store().plan().await.unwrap().is_some(), "the plan still stands");
     };
@@ -198,7 +198,7 @@ async fn whatever_changed_is_named_and_refused_with_78() {
     let rows = ["1", "2", "3", "4", "5"].map(|attempt| (attempt, ""));
     world.write_submissions(&rows);
     world.make().await.unwrap();
-    assert_eq!(world.store().refusal("0").await.unwrap(), None, "all is as it was");
+    assert_eq!(world.store().refusal(&"0".parse().unwrap()).await.unwrap(), None, "all is as it was");
     world.write_mapping(&[("1", "24_01", "Attempt 2")]);
     check(&world, "attempt_number_mapping.csv changed since the run began").await;
     world.write_mapping(&rows.map(|(attempt, _)| (attempt, "24_01", "Attempt 1")));
@@ -273,5 +273,5 @@ async fn a_plan_that_succeeds_removes_its_refusal() {
     world.make().await.unwrap_err();
     world.write_submissions(&[("1", "")]);
     world.make().await.unwrap();
-    assert_eq!(world.store().refusal("0").await.unwrap(), None);
+    assert_eq!(world.store().refusal(&"0".parse().unwrap()).await.unwrap(), None);
 }

@@ -8,7 +8,8 @@ use std::{
 
 use rogo_migrate::{
     domain::{Books, Fate, SkipCode},
-    report::progress::{Progress, State, log},
+    report::progress::{Progress, log},
+    run::State,
 };
 
 /// A log that a test can read.

@@ -11,7 +11,7 @@ use std::{
 
 use rogo_migrate::{
     exit::{Exit, Stop},
-    plan::pinned_settings,
+    run::pins::pinned_settings,
     settings::{Flags, Settings, Sources, StoreSettings},
 };
 

@@ -4,6 +4,7 @@ pub mod rows;
 pub mod postgres;
 pub mod azurite;
 pub mod http_stub;
+pub mod blob_service;
 pub mod tds;
 pub mod proxy;
 pub mod pooler;

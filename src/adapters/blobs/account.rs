@@ -18,7 +18,7 @@ use chrono::{TimeDelta, Utc};
 
 use super::{
     connection_string::{ConnectionString, Credential},
-    faults,
+    faults, hosts,
 };
 use crate::{
     identity::EntraCredential,
@@ -31,6 +31,9 @@ pub(super) const SCOPE: &str = "https://storage.azure.com/.default";
 
 /// A connection string in a file is read again when it is older than this.
 const REREAD_AFTER: Duration = Duration::from_secs(10);
+
+/// Said of an Entra identity without a right.
+pub(super) const NEW_ROLES: &str = " (a role that was assigned just now takes up to ten minutes to arrive)";
 
 /// How long a SAS minted for one server-side copy lasts.
 const GRANT_HOURS: i64 = 12;
@@ -71,6 +74,9 @@ impl Account {
                 endpoint.set_query(None);
                 let path = url.path().trim_end_matches('/').to_owned();
                 endpoint.set_path(&path);
+                if let Some(hint) = hosts::dfs_hint(&endpoint) {
+                    return Err(misconfigured(service, format!("the account URL {hint}")));
+                }
                 Ok((Self::new(Identity::Entra(EntraCredential::new()), service), endpoint))
             }
             (None, Some(_)) => Err(misconfigured(
@@ -118,15 +124,35 @@ impl Account {
         Self { service, version: BlobClientOptions::default().version, identity, options, pipeline }
     }
 
-    /// The fault that `error` stands for, while `doing`. Who shows no credentials of ours, but a URL's own signature
-    /// or none, is refused for the file's sake.
+    /// The fault that `error` stands for, while `doing`.
     pub fn fault(&self, error: &azure_core::Error, doing: &str) -> Fault {
-        let mut fault = faults::of(error, self.service, doing);
-        let anonymous = matches!(self.identity, Identity::Anonymous);
-        if anonymous && fault.kind == FaultKind::Unauthenticated {
-            fault.kind = FaultKind::Denied;
+        self.judged(faults::of(error, self.service, doing))
+    }
+
+    /// The fault as this identity meets it. A request with a URL's own signature, or with none, is refused for the
+    /// file's sake. A place of our own that refuses our Entra identity refuses it as a whole; whether a source does,
+    /// [`super::source`] finds out.
+    pub fn judged(&self, mut fault: Fault) -> Fault {
+        match (&self.identity, &fault.kind) {
+            (Identity::Anonymous, FaultKind::Unauthenticated) => fault.kind = FaultKind::Denied,
+            (Identity::Entra(_), FaultKind::Denied)
+                if fault.service != Service::SourceBlobs && fault.status == Some(403) =>
+            {
+                fault.kind = FaultKind::NoRole;
+                fault.what.push_str(NEW_ROLES);
+            }
+            _ => {}
         }
         fault
+    }
+
+    /// What a refusal of this identity by a whole container is called; `None` if the identity is not ours.
+    pub fn refused_as_a_whole(&self) -> Option<FaultKind> {
+        match &self.identity {
+            Identity::Anonymous => None,
+            Identity::ConnectionString(_) => Some(FaultKind::Unauthenticated),
+            Identity::Entra(_) => Some(FaultKind::NoRole),
+        }
     }
 
     /// The URL as it is requested: with the account's SAS, where that is how we are let in.

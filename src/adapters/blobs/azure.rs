@@ -14,7 +14,6 @@ use futures_util::{
 };
 use md5::{Digest, Md5};
 use tokio::io::AsyncReadExt;
-use uuid::Uuid;
 
 use super::{account::Account, faults, md5_of, names, reader, server_copy, upload::AzureUpload};
 use crate::ports::{
@@ -23,6 +22,9 @@ use crate::ports::{
 
 /// Deletes of one call under way at a time.
 const DELETES: usize = 16;
+
+/// The blob that checks of rights speak of. It never stands.
+const PROBE: &str = "rogo-migrate-check";
 
 /// A local file up to this is one PUT; above, it goes in parts of this.
 const PART_BYTES: u64 = 8 * 1024 * 1024;
@@ -69,7 +71,29 @@ impl AzureBlobs {
     }
 
     fn fault(&self, error: &azure_core::Error, doing: &str, name: &str) -> Fault {
-        faults::of(error, self.service(), &format!("{doing} {}", self.place(name)))
+        self.account.fault(error, &format!("{doing} {}", self.place(name)))
+    }
+
+    /// Writes a block that no blob is made of, which the service forgets within a week, and deletes the blob that is
+    /// not there: both need their right, and neither leaves a blob.
+    async fn try_rights(&self) -> Result<(), Fault> {
+        let mut upload = self.upload(PROBE, &PutOptions::create("text/plain")).await?;
+        upload.part(Bytes::from_static(b"rogo-migrate checks its rights")).await?;
+        self.delete(PROBE).await
+    }
+
+    /// Whether the service says so of the container; a right that is missing to ask it is no fault.
+    async fn has_immutability_policy(&self) -> bool {
+        let asked = async {
+            let mut url = self.account.authorised(&self.container_url)?;
+            url.query_pairs_mut().append_pair("restype", "container");
+            let mut request = Request::new(url, Method::Head);
+            request.insert_header("x-ms-version", self.account.version.clone());
+            self.account.send(&mut request).await.map_err(|error| self.fault(&error, "looking at", ""))
+        };
+        let Ok(answer) = asked.await else { return false };
+        let says = |name| answer.headers().get_optional_str(&HeaderName::from_static(name)) == Some("true");
+        says("x-ms-has-immutability-policy") || says("x-ms-has-legal-hold")
     }
 
     async fn delete(&self, name: &str) -> Result<(), Fault> {
@@ -93,11 +117,24 @@ impl Blobs for AzureBlobs {
     }
 
     async fn check(&self) -> Result<(), Fault> {
-        self.list("").try_next().await?;
-        let probe = format!("rogo-migrate-check-{}", Uuid::new_v4().simple());
-        let bytes = Bytes::from_static(b"rogo-migrate checks its rights");
-        self.put(&probe, bytes, &PutOptions::create("text/plain")).await?;
-        self.delete(&probe).await
+        self.answers().await?;
+        let is_kept = match self.try_rights().await {
+            Err(fault) if fault.kind == FaultKind::Immutable => true,
+            Err(fault) => return Err(fault),
+            Ok(()) => self.has_immutability_policy().await,
+        };
+        if is_kept {
+            tracing::warn!(
+                place = self.location(),
+                "an immutability policy or a legal hold keeps the blobs of this container: files that killed processes \
+                 or failed rows leave behind cannot be swept until it ends"
+            );
+        }
+        Ok(())
+    }
+
+    async fn answers(&self) -> Result<(), Fault> {
+        listing::first(self.account.clone(), self.container_url.clone(), &self.container, &self.prefix).await
     }
 
     async fn put(&self, name: &str, bytes: Bytes, options: &PutOptions) -> Result<Stored, Fault> {
@@ -110,6 +147,9 @@ impl Blobs for AzureBlobs {
         request.insert_header("x-ms-version", self.account.version.clone());
         request.insert_header("x-ms-blob-type", "BlockBlob");
         request.insert_header("content-type", options.content_type.clone());
+        if let Some(encoding) = &options.content_encoding {
+            request.insert_header("x-ms-blob-content-encoding", encoding.clone());
+        }
         // The service compares this with what arrives; the official client's upload cannot send it.
         request.insert_header("content-md5", BASE64_STANDARD.encode(md5));
         if options.existing == Existing::Keep {
@@ -128,7 +168,7 @@ impl Blobs for AzureBlobs {
 
     async fn upload(&self, name: &str, options: &PutOptions) -> Result<Box<dyn Upload>, Fault> {
         let blob = self.account.blob(&self.blob_url(name)?)?.block_blob_client();
-        Ok(Box::new(AzureUpload::new(blob, self.service(), self.place(name), options.clone())))
+        Ok(Box::new(AzureUpload::new(blob, self.account.clone(), self.place(name), options.clone())))
     }
 
     async fn put_file(&self, name: &str, path: &Path, options: &PutOptions) -> Result<Stored, Fault> {
@@ -163,11 +203,11 @@ impl Blobs for AzureBlobs {
     ) -> Result<Stored, Fault> {
         let blob = self.account.blob(&self.blob_url(name)?)?.block_blob_client();
         let doing = format!("copying into {}", self.place(name));
-        let md5 = server_copy::copy(&blob, self.service(), &doing, grant, info, options).await?;
+        let md5 = server_copy::copy(&blob, &self.account, &doing, grant, info, options).await?;
         if md5.is_some() {
             return Ok(Stored { size_bytes: info.size_bytes, md5 });
         }
-        // Nobody has compared the bytes: their number at least is looked at.
+        // The service has not compared the bytes: their number at least is looked at.
         let stands = self.head(name).await?.ok_or_else(|| {
             let what = format!("{doing}: the copy was gone when it was looked at");
             Fault::new(self.service(), FaultKind::Unavailable, what)
@@ -179,6 +219,7 @@ impl Blobs for AzureBlobs {
         let url = self.blob_url(name)?;
         let place = self.place(name);
         match gently(|| reader::get(self.account.clone(), &url, &place)).await {
+            Ok(reader) if reader::is_directory(&reader.info) => Ok(None),
             Ok(mut reader) => {
                 name.clone_into(&mut reader.info.name);
                 Ok(Some(reader))
@@ -191,6 +232,7 @@ impl Blobs for AzureBlobs {
         let url = self.blob_url(name)?;
         let place = self.place(name);
         match gently(|| head(&self.account, &url, &place)).await {
+            Ok(info) if reader::is_directory(&info) => Ok(None),
             Ok(info) => Ok(Some(BlobInfo { name: name.to_owned(), ..info })),
             Err(fault) => none_if_missing(fault),
         }
@@ -229,11 +271,7 @@ where
     attempt().await
 }
 
-/// A missing blob is an answer; a missing container is not.
+/// A missing blob is an answer; a missing container is a fault of its own.
 fn none_if_missing<T>(fault: Fault) -> Result<Option<T>, Fault> {
-    if fault.kind == FaultKind::NotFound && !fault.what.contains(faults::CONTAINER_NOT_FOUND) {
-        Ok(None)
-    } else {
-        Err(fault)
-    }
+    if fault.kind == FaultKind::NotFound { Ok(None) } else { Err(fault) }
 }

@@ -147,6 +147,9 @@ impl Parts {
         if url.query().is_some() || !url.username().is_empty() || url.password().is_some() {
             return Err(wrong("has a BlobEndpoint with a query or a user; the SAS has a part of its own"));
         }
+        if let Some(hint) = super::hosts::dfs_hint(&url) {
+            return Err(wrong(format!("has a BlobEndpoint that {hint}")));
+        }
         let path = url.path().trim_end_matches('/').to_owned();
         url.set_path(&path);
         Ok(url)

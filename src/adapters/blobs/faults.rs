@@ -15,9 +15,6 @@ const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("x-ms-retry-after-ms"
 const COPY_SOURCE_STATUS: HeaderName = HeaderName::from_static("x-ms-copy-source-status-code");
 const COPY_SOURCE_CODE: HeaderName = HeaderName::from_static("x-ms-copy-source-error-code");
 
-/// The service's own code for a container that is not there, which a missing blob must not be taken for.
-pub(super) const CONTAINER_NOT_FOUND: &str = "ContainerNotFound";
-
 /// The fault that `error` stands for, while `doing` ("reading az://box/name"). The client's error is never the
 /// fault's source: its texts may hold URLs with their query.
 pub(super) fn of(error: &Error, service: Service, doing: &str) -> Fault {
@@ -27,6 +24,8 @@ pub(super) fn of(error: &Error, service: Service, doing: &str) -> Fault {
             let code = response
                 .and_then(|response| response.headers().get_optional_str(&ERROR_CODE))
                 .or(error_code.as_deref())
+                // The client puts the status in the place of a code that was not sent.
+                .filter(|code| !code.bytes().all(|byte| byte.is_ascii_digit()))
                 .unwrap_or_default();
             of_status(u16::from(*status), code, response, service, doing)
         }
@@ -81,8 +80,11 @@ const NOT_ALLOWED: &str =
 
 fn kind_of(status: u16, code: &str, retry_after: Option<Duration>) -> (FaultKind, &'static str) {
     match (status, code) {
-        (404, CONTAINER_NOT_FOUND) => {
-            (FaultKind::NotFound, ": there is no such container; create it, or correct its name")
+        (404, "ContainerNotFound" | "FilesystemNotFound") => {
+            (FaultKind::ContainerGone, ": there is no such container; create it, or correct its name")
+        }
+        (409, "ContainerBeingDeleted" | "FilesystemBeingDeleted" | "ContainerBeingDisabled") => {
+            (FaultKind::ContainerGone, ": its container is being deleted; restore it, or create it again")
         }
         (404, _) => (FaultKind::NotFound, ""),
         // The first is what a SAS that may create but not overwrite gets in the place of a 409, the second the
@@ -96,13 +98,26 @@ fn kind_of(status: u16, code: &str, retry_after: Option<Duration>) -> (FaultKind
         }
         (403, _) => (FaultKind::Denied, NOT_ALLOWED),
         (409, "BlobArchived" | "BlobBeingRehydrated") => {
-            (FaultKind::Denied, ": the file is in the archive tier; rehydrate it")
+            (FaultKind::Archived, ": the file is in the archive tier; rehydrate it")
         }
+        (
+            409,
+            "BlobImmutableDueToPolicy"
+            | "BlobImmutableDueToLegalHold"
+            | "ContainerImmutableDueToPolicy"
+            | "BlobOverwriteNotAllowed",
+        ) => (
+            FaultKind::Immutable,
+            ": an immutability policy or a legal hold keeps it; it can be deleted when that has ended",
+        ),
         (409, "PublicAccessNotPermitted") => (FaultKind::Denied, ": anonymous reading is not allowed"),
         (409, "BlobAlreadyExists" | "") => (FaultKind::Exists, ": a blob of this name is there already"),
-        (409, "ContainerBeingDeleted") => (FaultKind::NotFound, ": its container is being deleted"),
         (409, _) => (FaultKind::Denied, ""),
         (412 | 416, _) => (FaultKind::Changed, ": it is not what it was when first looked at"),
+        // The service's front end, which knows no error codes, refuses a request by its URL.
+        (400, "" | "InvalidUri" | "InvalidResourceName" | "OutOfRangeInput") => {
+            (FaultKind::NameRefused, ": the service takes no blob of this name")
+        }
         (400, "Md5Mismatch" | "Crc64Mismatch") => (FaultKind::Unavailable, ": damaged on its way"),
         (429 | 503, _) => (FaultKind::Throttled(retry_after), ": it asks for less"),
         (501 | 405, _) | (400, "UnsupportedHeader" | "UnsupportedVerb" | "FeatureNotSupported") => {
@@ -156,7 +171,7 @@ pub(super) fn of_io(error: io::Error, service: Service, doing: &str) -> Fault {
 
 /// Some answers to a create-only put over an existing blob are a failed condition in place of a conflict.
 pub(super) fn keep_means_exists(mut fault: Fault, existing: Existing) -> Fault {
-    if existing == Existing::Keep && fault.kind == FaultKind::Changed {
+    if existing == Existing::Keep && matches!(fault.kind, FaultKind::Changed | FaultKind::Immutable) {
         fault.kind = FaultKind::Exists;
     }
     fault
@@ -178,7 +193,11 @@ mod tests {
             (403, "AuthorizationPermissionMismatch", FaultKind::Denied),
             (403, "UnauthorizedBlobOverwrite", FaultKind::Exists),
             (409, "BlobAlreadyExists", FaultKind::Exists),
-            (409, "BlobArchived", FaultKind::Denied),
+            (409, "BlobArchived", FaultKind::Archived),
+            (404, "ContainerNotFound", FaultKind::ContainerGone),
+            (409, "ContainerBeingDeleted", FaultKind::ContainerGone),
+            (409, "BlobImmutableDueToPolicy", FaultKind::Immutable),
+            (400, "", FaultKind::NameRefused),
             (409, "PublicAccessNotPermitted", FaultKind::Denied),
             (412, "ConditionNotMet", FaultKind::Changed),
             (412, "TargetConditionNotMet", FaultKind::Exists),

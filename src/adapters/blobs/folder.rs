@@ -21,7 +21,10 @@ use tempfile::NamedTempFile;
 use tokio_util::io::ReaderStream;
 use uuid::Uuid;
 
-use super::{blocking, faults, names, sidecar};
+use super::{
+    deadline::{LARGE_WORK, blocking, blocking_for, with_deadline},
+    faults, names, sidecar,
+};
 use crate::ports::{
     BlobInfo, BlobReader, Blobs, CopyGrant, Existing, Fault, FaultKind, PutOptions, Service, Stored, Upload,
 };
@@ -29,7 +32,7 @@ use crate::ports::{
 /// Properties, mirroring the blobs' names. Hidden: no blob may be called so.
 const PROPERTIES: &str = ".properties";
 
-/// Files that are not whole yet.
+/// Partly written files.
 const PARTIAL: &str = ".partial";
 
 /// EPERM: how Linux says that a file system has no hard links.
@@ -172,9 +175,21 @@ impl FolderBlobs {
     fn probe(&self) -> Result<(), Fault> {
         let name = format!("rogo-migrate-check-{}", Uuid::new_v4().simple());
         self.store(&name, b"rogo-migrate checks its rights", &PutOptions::create("text/plain"))?;
-        self.walk(&name)?;
+        self.look_at_root()?;
         self.remove(&name)?;
         self.forget_partial()
+    }
+
+    /// One entry of the root; the first blob makes it.
+    fn look_at_root(&self) -> Result<(), Fault> {
+        match fs::read_dir(&self.root).map(|mut entries| entries.next().transpose()) {
+            Ok(Ok(_)) => Ok(()),
+            Err(error) if is_absent(&error) => Ok(()),
+            Ok(Err(error)) | Err(error) => {
+                let doing = format!("listing {}", self.root.display());
+                Err(faults::of_io(error, self.service, &doing))
+            }
+        }
     }
 }
 
@@ -193,6 +208,11 @@ impl Blobs for FolderBlobs {
         blocking(self.service, move || own.probe()).await
     }
 
+    async fn answers(&self) -> Result<(), Fault> {
+        let own = self.clone();
+        blocking(self.service, move || own.look_at_root()).await
+    }
+
     async fn put(&self, name: &str, bytes: Bytes, options: &PutOptions) -> Result<Stored, Fault> {
         let (own, name, options) = (self.clone(), name.to_owned(), options.clone());
         blocking(self.service, move || own.store(&name, &bytes, &options)).await
@@ -207,7 +227,7 @@ impl Blobs for FolderBlobs {
 
     async fn put_file(&self, name: &str, path: &Path, options: &PutOptions) -> Result<Stored, Fault> {
         let (own, name, path, options) = (self.clone(), name.to_owned(), path.to_owned(), options.clone());
-        blocking(self.service, move || own.store_file(&name, &path, &options)).await
+        blocking_for(LARGE_WORK, self.service, move || own.store_file(&name, &path, &options)).await
     }
 
     async fn copy_from(&self, _: &CopyGrant, _: &BlobInfo, _: &str, _: &PutOptions) -> Result<Stored, Fault> {
@@ -216,23 +236,25 @@ impl Blobs for FolderBlobs {
 
     async fn get(&self, name: &str) -> Result<Option<BlobReader>, Fault> {
         let Some(info) = self.head(name).await? else { return Ok(None) };
-        let file = match tokio::fs::File::open(self.path(name)?).await {
-            Ok(file) => file,
+        let path = self.path(name)?;
+        let opened = blocking(self.service, move || {
+            Ok(fs::File::open(path).and_then(|file| file.metadata().map(|metadata| (file, metadata))))
+        });
+        // Between the look and the open it may have been replaced: what is open is what is read.
+        let (file, metadata) = match opened.await? {
+            Ok(opened) => opened,
             Err(error) if is_absent(&error) => return Ok(None),
             Err(error) => return Err(self.fault(error, "reading", name)),
         };
-        // Between the look and the open it may have been replaced: what is open is what is read.
-        let metadata = file.metadata().await.map_err(|error| self.fault(error, "reading", name))?;
         let info = if info.etag.as_deref() == Some(&sidecar::etag(&metadata)) {
             info
         } else {
             sidecar::info(&self.sidecar(name), name, &metadata)
         };
         let (own, name) = (self.clone(), name.to_owned());
-        let body = ReaderStream::with_capacity(file, READ_BYTES)
-            .map_err(move |error| own.fault(error, "reading", &name))
-            .boxed();
-        Ok(Some(BlobReader { info, body }))
+        let body = ReaderStream::with_capacity(tokio::fs::File::from_std(file), READ_BYTES)
+            .map_err(move |error| own.fault(error, "reading", &name));
+        Ok(Some(BlobReader { info, body: with_deadline(body.boxed(), self.service) }))
     }
 
     async fn head(&self, name: &str) -> Result<Option<BlobInfo>, Fault> {
@@ -242,13 +264,14 @@ impl Blobs for FolderBlobs {
 
     fn list(&self, prefix: &str) -> BoxStream<'static, Result<BlobInfo, Fault>> {
         let (own, prefix) = (self.clone(), prefix.to_owned());
-        let walk = async move { blocking(own.service, move || own.walk(&prefix)).await };
+        let walk = async move { blocking_for(LARGE_WORK, own.service, move || own.walk(&prefix)).await };
         stream::once(walk).map_ok(|blobs| stream::iter(blobs.into_iter().map(Ok))).try_flatten().boxed()
     }
 
     async fn delete_many(&self, names: &[String]) -> Result<(), Fault> {
         let (own, names) = (self.clone(), names.to_vec());
-        blocking(self.service, move || names.iter().try_for_each(|name| own.remove(name))).await
+        let remove = move || names.iter().try_for_each(|name| own.remove(name));
+        blocking_for(LARGE_WORK, self.service, remove).await
     }
 }
 

@@ -15,6 +15,9 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::account::Account;
 use crate::ports::{BlobInfo, BlobReader, Fault, FaultKind};
 
+/// The metadata that marks a directory.
+const IS_FOLDER: &str = "hdi_isfolder";
+
 /// Times a stream is taken up again without a byte in between.
 const RESUMES: u32 = 4;
 
@@ -49,8 +52,14 @@ pub(super) fn info_of(name: &str, headers: &Headers) -> BlobInfo {
         md5: text("x-ms-blob-content-md5").or_else(|| text("content-md5")).and_then(md5_from_base64),
         etag: text("etag").map(str::to_owned),
         content_type: text("content-type").map(str::to_owned),
+        content_encoding: text("content-encoding").map(str::to_owned),
         metadata: metadata.collect(),
     }
+}
+
+/// Whether it is a directory of an account with a hierarchical namespace, and no blob.
+pub(super) fn is_directory(info: &BlobInfo) -> bool {
+    info.metadata.iter().any(|(name, value)| name == IS_FOLDER && value.eq_ignore_ascii_case("true"))
 }
 
 /// The MD5 that the text holds.

@@ -7,36 +7,46 @@ use azure_storage_blob::{
 };
 
 use super::{
-    faults::{self, keep_means_exists},
+    account::Account,
+    faults::keep_means_exists,
     upload::{block_id, commit, metadata},
 };
-use crate::ports::{BlobInfo, CopyGrant, Existing, Fault, FaultKind, PutOptions, Retry, Service};
+use crate::ports::{BlobInfo, CopyGrant, Existing, Fault, FaultKind, PutOptions, Service};
 
-/// The most that Put Blob From URL copies.
-const ONE_REQUEST_BYTES: u64 = 5_000 * 1024 * 1024;
+/// The most that is copied in one request. Put Blob From URL takes 5,000 MiB, but answers when it has copied them all:
+/// beyond this that may take longer than any client waits for an answer.
+const ONE_REQUEST_BYTES: u64 = 256 * 1024 * 1024;
 
-/// Length of a block; 50,000 of them are more than the largest blob that can be read in a day.
-const BLOCK_BYTES: u64 = 256 * 1024 * 1024;
+/// Length of a block; 50,000 of them make 3 TiB.
+const BLOCK_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Copies `info`, read by `grant`, on the condition that it is still the same and that its bytes have its stored MD5,
 /// where it has one. What that proves: the MD5, or nothing (the one that the answer tells is the source's, copied with
 /// its other properties).
 pub(super) async fn copy(
     blob: &BlockBlobClient,
-    service: Service,
+    account: &Account,
     doing: &str,
     grant: &CopyGrant,
     info: &BlobInfo,
     options: &PutOptions,
 ) -> Result<Option<[u8; 16]>, Fault> {
     let Some(etag) = info.etag.clone() else {
-        return Err(Fault::new(service, FaultKind::Unsupported, format!("{doing}: the source has no ETag")));
+        return Err(Fault::new(
+            account.service,
+            FaultKind::Unsupported,
+            format!("{doing}: the source has no ETag"),
+        ));
     };
     if info.size_bytes > ONE_REQUEST_BYTES {
-        return copy_in_blocks(blob, service, doing, grant, &etag, info, options).await;
+        return copy_in_blocks(blob, account, doing, grant, &etag, info, options).await;
     }
     let copy = BlockBlobClientUploadBlobFromUrlOptions {
+        blob_content_encoding: options.content_encoding.clone(),
+        blob_content_md5: info.md5.map(Vec::from),
         blob_content_type: Some(options.content_type.clone()),
+        // The blob has the properties that a streamed copy has, and no others of its source.
+        copy_source_blob_properties: Some(false),
         copy_source_authorization: grant.authorization.clone(),
         if_none_match: (options.existing == Existing::Keep).then(|| "*".into()),
         metadata: Some(metadata(options)),
@@ -45,13 +55,13 @@ pub(super) async fn copy(
         ..BlockBlobClientUploadBlobFromUrlOptions::default()
     };
     let copied = blob.upload_blob_from_url(grant.url.to_string(), Some(copy)).await;
-    copied.map_err(|error| copy_fault(&error, service, doing, options.existing))?;
+    copied.map_err(|error| copy_fault(&error, account, doing, options.existing))?;
     Ok(info.md5)
 }
 
 async fn copy_in_blocks(
     blob: &BlockBlobClient,
-    service: Service,
+    account: &Account,
     doing: &str,
     grant: &CopyGrant,
     etag: &str,
@@ -71,28 +81,34 @@ async fn copy_in_blocks(
         let id = block_id(blocks.len());
         // The request itself has no body: its length is 0, whatever the block's.
         let staged = blob.stage_block_from_url(&id, 0, grant.url.to_string(), Some(stage)).await;
-        staged.map_err(|error| copy_fault(&error, service, doing, Existing::Replace))?;
+        staged.map_err(|error| copy_fault(&error, account, doing, Existing::Replace))?;
         blocks.push(id);
         offset += length;
     }
-    commit(blob, service, doing, blocks, info.md5, options).await?;
+    commit(blob, account, doing, blocks, info.md5, options).await?;
     // No digest runs over all blocks.
     Ok(None)
 }
 
 /// A failed condition is the source's, unless the service says it is the target's; so is an MD5 that its bytes do
 /// not have.
-fn copy_fault(error: &Error, service: Service, doing: &str, existing: Existing) -> Fault {
-    let mut fault = faults::of(error, service, doing);
+fn copy_fault(error: &Error, account: &Account, doing: &str, existing: Existing) -> Fault {
+    let mut fault = account.fault(error, doing);
     let says = |code: &str| fault.what.contains(code);
     let kind = if says("Md5Mismatch") {
         FaultKind::Corrupt
-    } else if says("SourceCondition") || fault.service == Service::SourceBlobs {
+    } else if fault.service == Service::SourceBlobs || says("CannotVerifyCopySource") {
+        match fault.kind {
+            // The source refuses the service; it may yet answer to us.
+            FaultKind::Denied
+            | FaultKind::Unauthenticated
+            | FaultKind::NoRole
+            | FaultKind::NameRefused
+            | FaultKind::Misconfigured => FaultKind::Unsupported,
+            ref other => other.clone(),
+        }
+    } else if says("SourceCondition") || fault.kind == FaultKind::Archived {
         fault.kind.clone()
-    } else if says("CannotVerifyCopySource") {
-        // The source does not answer to the service; unless it is gone, it may yet answer to us.
-        let gone_or_passing = fault.kind == FaultKind::NotFound || fault.kind.retry() != Retry::Never;
-        if gone_or_passing { fault.kind.clone() } else { FaultKind::Unsupported }
     } else {
         return keep_means_exists(fault, existing);
     };

@@ -19,6 +19,8 @@ struct Sidecar {
     etag: String,
     md5: String,
     content_type: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    content_encoding: Option<String>,
     metadata: Vec<(String, String)>,
 }
 
@@ -36,6 +38,7 @@ pub(super) fn write(
         etag: etag(file),
         md5: BASE64_STANDARD.encode(md5),
         content_type: options.content_type.clone(),
+        content_encoding: options.content_encoding.clone(),
         metadata: options
             .metadata
             .iter()
@@ -63,6 +66,7 @@ pub(super) fn info(path: &Path, name: &str, file: &fs::Metadata) -> BlobInfo {
         Some(sidecar) => BlobInfo {
             md5: md5_from_base64(&sidecar.md5),
             content_type: Some(sidecar.content_type),
+            content_encoding: sidecar.content_encoding,
             metadata: sidecar.metadata,
             ..info
         },

@@ -1,22 +1,31 @@
 //! Where learners' and markers' files are read from: by URL, as whoever may read there.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use azure_core::credentials::TokenCredential;
 use azure_core::http::Url;
 use futures_util::{StreamExt, TryStreamExt};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 use tokio_util::io::ReaderStream;
 
 use super::{
-    account::{Account, Identity, Rotating, SCOPE},
-    azure, faults, reader, sidecar,
+    account::{Account, Identity, NEW_ROLES, Rotating, SCOPE},
+    azure,
+    deadline::{blocking, with_deadline},
+    faults, hosts,
+    reader::{self, is_directory},
+    sidecar,
 };
 use crate::{
     domain::source_container,
     identity::EntraCredential,
-    ports::{BlobInfo, BlobReader, CopyGrant, Fault, FaultKind, Service, Source},
+    ports::{BlobInfo, BlobReader, CopyGrant, Fault, FaultKind, Retry, Service, Source},
     settings::{AccountSettings, Secret, SourceAuth, SourceSettings},
 };
 
@@ -25,12 +34,20 @@ const SERVICE: Service = Service::SourceBlobs;
 /// How much of a local file is read at a time.
 const READ_BYTES: usize = 256 * 1024;
 
+/// A name that no file has.
+const NO_FILE: &str = "rogo-migrate-check";
+
+/// How long what was found of a container's refusal holds.
+const REFUSAL_HOLDS: Duration = Duration::from_secs(5);
+
 /// How long an identity may take to show itself.
 const IDENTITY_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Files by URL.
 pub(super) struct UrlSource {
     auth: SourceAuth,
+    /// The account URL of target and run store, whose suffix may see a token too.
+    account_url: Option<Url>,
     /// Accounts that a connection string is for, the source's before the target's.
     accounts: Vec<(Url, Arc<Account>)>,
     anonymous: Arc<Account>,
@@ -38,6 +55,8 @@ pub(super) struct UrlSource {
     entra_account: Arc<Account>,
     /// With [`SourceAuth::Auto`]: whether there is an identity.
     has_identity: OnceCell<bool>,
+    /// Containers that were asked whether they refuse our identity as a whole, and when.
+    refusals: Mutex<HashMap<String, (Instant, bool)>>,
 }
 
 impl UrlSource {
@@ -56,11 +75,13 @@ impl UrlSource {
         let entra = EntraCredential::new();
         Ok(Self {
             auth: settings.auth,
+            account_url: target.account_url.clone(),
             accounts,
             anonymous: Arc::new(Account::new(Identity::Anonymous, SERVICE)),
             entra_account: Arc::new(Account::new(Identity::Entra(entra.clone()), SERVICE)),
             entra,
             has_identity: OnceCell::new(),
+            refusals: Mutex::default(),
         })
     }
 
@@ -76,11 +97,53 @@ impl UrlSource {
         if let Some((_, account)) = self.accounts.iter().find(|(endpoint, _)| is_below(endpoint, url)) {
             return Ok(account);
         }
+        let may_see_a_token = hosts::may_see_a_token(url, self.account_url.as_ref());
         Ok(match self.auth {
+            SourceAuth::Entra if !may_see_a_token => {
+                let what = format!(
+                    "{} cannot be read with source-auth entra: a token goes only to Azure Storage by https, or to the \
+                     account URL's own hosts; give the file's URL a SAS, or set source-auth to anonymous",
+                    shown(url)
+                );
+                return Err(Fault::new(SERVICE, FaultKind::Denied, what));
+            }
             SourceAuth::Entra => &self.entra_account,
-            SourceAuth::Auto if url.scheme() == "https" && self.has_identity().await? => &self.entra_account,
+            SourceAuth::Auto if may_see_a_token && self.has_identity().await? => &self.entra_account,
             SourceAuth::Auto | SourceAuth::Anonymous => &self.anonymous,
         })
+    }
+
+    /// The fault as it concerns the file, or everything in its container: if our own identity is refused, a neighbour
+    /// in the same container is asked for, and if that is refused too, no file is to blame.
+    async fn explained(&self, account: &Account, url: &Url, mut fault: Fault) -> Fault {
+        if let Some(hint) = hosts::dfs_hint(url).filter(|_| fault.kind.retry() == Retry::Never) {
+            fault.what = format!("{}; its URL {hint}", fault.what);
+        }
+        let Some(kind) = account.refused_as_a_whole() else { return fault };
+        if fault.kind == FaultKind::Denied
+            && fault.status == Some(403)
+            && self.refuses_as_a_whole(account, url).await
+        {
+            let roles = if kind == FaultKind::NoRole { NEW_ROLES } else { "" };
+            fault.what = format!("{}; so is every other file in that container{roles}", fault.what);
+            fault.kind = kind;
+        }
+        fault
+    }
+
+    /// Asked at most every [`REFUSAL_HOLDS`] for a container.
+    async fn refuses_as_a_whole(&self, account: &Account, url: &Url) -> bool {
+        let container = source_container(url);
+        let mut refusals = self.refusals.lock().await;
+        if let Some((asked, answer)) = refusals.get(&container)
+            && asked.elapsed() < REFUSAL_HOLDS
+        {
+            return *answer;
+        }
+        let asked = azure::head(account, &neighbour(url), "a neighbour of the file").await;
+        let answer = matches!(&asked, Err(fault) if fault.kind == FaultKind::Denied);
+        refusals.insert(container, (Instant::now(), answer));
+        answer
     }
 
     /// Remembered once it is certain: files that an identity may read must not be read without for its silence.
@@ -107,19 +170,28 @@ impl Source for UrlSource {
         if let Some(path) = local(url)? {
             return read_local(url, path).await;
         }
-        reader::get(self.reader_of(url).await?.clone(), url, &shown(url)).await
+        let account = self.reader_of(url).await?;
+        match reader::get(account.clone(), url, &shown(url)).await {
+            Ok(reader) if is_directory(&reader.info) => Err(no_file(url)),
+            Ok(reader) => Ok(reader),
+            Err(fault) => Err(self.explained(account, url, fault).await),
+        }
     }
 
     async fn head(&self, url: &Url) -> Result<BlobInfo, Fault> {
         if let Some(path) = local(url)? {
             let doing = format!("looking at {}", shown(url));
-            let metadata = tokio::fs::metadata(path).await;
+            let metadata = blocking(SERVICE, move || Ok(std::fs::metadata(path))).await?;
             let metadata = metadata.map_err(|error| faults::of_io(error, SERVICE, &doing))?;
             return Ok(info_of_local(url, &metadata));
         }
         let account = self.reader_of(url).await?;
         let name = shown(url);
-        azure::gently(|| azure::head(account, url, &name)).await
+        match azure::gently(|| azure::head(account, url, &name)).await {
+            Ok(info) if is_directory(&info) => Err(no_file(url)),
+            Ok(info) => Ok(info),
+            Err(fault) => Err(self.explained(account, url, fault).await),
+        }
     }
 
     async fn grant(&self, url: &Url) -> Result<Option<CopyGrant>, Fault> {
@@ -134,6 +206,23 @@ impl Source for UrlSource {
 /// the row and the file's place in it say.
 fn shown(url: &Url) -> String {
     format!("a file in {}", source_container(url))
+}
+
+fn no_file(url: &Url) -> Fault {
+    Fault::new(SERVICE, FaultKind::NotFound, format!("{} is a directory, not a file", shown(url)))
+}
+
+/// A name in the container of `url` that no file has, asked for as the file itself is: by the file's own signature if
+/// it has one. At the root of the container, because a directory may have rights of its own.
+fn neighbour(url: &Url) -> Url {
+    let mut neighbour = url.clone();
+    let below_container = source_container(url).matches('/').count() - 2;
+    let container: Vec<String> =
+        url.path_segments().into_iter().flatten().take(below_container).map(str::to_owned).collect();
+    if let Ok(mut segments) = neighbour.path_segments_mut() {
+        segments.clear().extend(container).push(NO_FILE);
+    }
+    neighbour
 }
 
 /// Whether `url` lies in the account at `endpoint`: host and whole path segments.
@@ -156,17 +245,18 @@ fn local(url: &Url) -> Result<Option<PathBuf>, Fault> {
 async fn read_local(url: &Url, path: PathBuf) -> Result<BlobReader, Fault> {
     let doing = format!("reading {}", shown(url));
     let unreadable = |error| faults::of_io(error, SERVICE, &doing);
-    let file = tokio::fs::File::open(path).await.map_err(unreadable)?;
-    let metadata = file.metadata().await.map_err(unreadable)?;
+    let opened = blocking(SERVICE, move || {
+        Ok(std::fs::File::open(path).and_then(|file| file.metadata().map(|metadata| (file, metadata))))
+    });
+    let (file, metadata) = opened.await?.map_err(unreadable)?;
     if !metadata.is_file() {
         let what = format!("{doing}: it is not a file");
         return Err(Fault::new(SERVICE, FaultKind::NotFound, what));
     }
     let info = info_of_local(url, &metadata);
-    let body = ReaderStream::with_capacity(file, READ_BYTES)
-        .map_err(move |error| faults::of_io(error, SERVICE, &doing))
-        .boxed();
-    Ok(BlobReader { info, body })
+    let body = ReaderStream::with_capacity(tokio::fs::File::from_std(file), READ_BYTES)
+        .map_err(move |error| faults::of_io(error, SERVICE, &doing));
+    Ok(BlobReader { info, body: with_deadline(body.boxed(), SERVICE) })
 }
 
 fn info_of_local(url: &Url, metadata: &std::fs::Metadata) -> BlobInfo {
@@ -192,6 +282,16 @@ mod tests {
         assert!(!below("http://127.0.0.1:1/acc", "http://127.0.0.1:2/acc/box/f"));
         assert!(!below("https://a.blob.core.windows.net", "http://a.blob.core.windows.net/box/f"));
         assert!(!below("https://a.blob.core.windows.net", "https://a.blob.core.windows.net.evil/box/f"));
+    }
+
+    #[test]
+    fn a_neighbour_lies_at_the_root_of_the_container_and_is_asked_for_as_the_file_is() {
+        for (file, expected) in [
+            ("https://a.example/box/deep/f%20x.docx?sig=x", "https://a.example/box/rogo-migrate-check?sig=x"),
+            ("http://127.0.0.1:1/acc/box/deep/f", "http://127.0.0.1:1/acc/box/rogo-migrate-check"),
+        ] {
+            assert_eq!(neighbour(&file.parse().unwrap()).as_str(), expected);
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A blob written to Azure part by part: blocks, each checked by its MD5 as it arrives, then one commit.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use azure_core::http::Body;
@@ -10,13 +10,13 @@ use azure_storage_blob::{
 };
 use bytes::Bytes;
 
-use super::{faults, md5_of};
-use crate::ports::{Existing, Fault, PutOptions, Service, Stored, Upload};
+use super::{account::Account, faults, md5_of};
+use crate::ports::{Existing, Fault, PutOptions, Stored, Upload};
 
 /// Blocks staged so far.
 pub(super) struct AzureUpload {
     blob: BlockBlobClient,
-    service: Service,
+    account: Arc<Account>,
     place: String,
     options: PutOptions,
     blocks: Vec<Vec<u8>>,
@@ -24,8 +24,8 @@ pub(super) struct AzureUpload {
 }
 
 impl AzureUpload {
-    pub fn new(blob: BlockBlobClient, service: Service, place: String, options: PutOptions) -> Self {
-        Self { blob, service, place, options, blocks: Vec::new(), size_bytes: 0 }
+    pub fn new(blob: BlockBlobClient, account: Arc<Account>, place: String, options: PutOptions) -> Self {
+        Self { blob, account, place, options, blocks: Vec::new(), size_bytes: 0 }
     }
 }
 
@@ -35,13 +35,11 @@ impl Upload for AzureUpload {
         let id = block_id(self.blocks.len());
         let length = bytes.len() as u64;
         let options = BlockBlobClientStageBlockOptions {
-            transactional_content_md5: Some(md5_of(&bytes, self.service).await?.to_vec()),
+            transactional_content_md5: Some(md5_of(&bytes, self.account.service).await?.to_vec()),
             ..BlockBlobClientStageBlockOptions::default()
         };
         let staged = self.blob.stage_block(&id, length, Body::from(bytes).into(), Some(options)).await;
-        staged.map_err(|error| {
-            faults::of(&error, self.service, &format!("writing a part of {}", self.place))
-        })?;
+        staged.map_err(|error| self.account.fault(&error, &format!("writing a part of {}", self.place)))?;
         self.blocks.push(id);
         self.size_bytes += length;
         Ok(())
@@ -49,7 +47,7 @@ impl Upload for AzureUpload {
 
     async fn finish(self: Box<Self>, md5: [u8; 16]) -> Result<Stored, Fault> {
         let doing = format!("writing {}", self.place);
-        commit(&self.blob, self.service, &doing, self.blocks, Some(md5), &self.options).await?;
+        commit(&self.blob, &self.account, &doing, self.blocks, Some(md5), &self.options).await?;
         // Every part's MD5 was confirmed, and the parts are all there is.
         Ok(Stored { size_bytes: self.size_bytes, md5: Some(md5) })
     }
@@ -63,7 +61,7 @@ pub(super) fn block_id(number: usize) -> Vec<u8> {
 /// Makes the staged blocks a blob.
 pub(super) async fn commit(
     blob: &BlockBlobClient,
-    service: Service,
+    account: &Account,
     doing: &str,
     blocks: Vec<Vec<u8>>,
     md5: Option<[u8; 16]>,
@@ -73,11 +71,12 @@ pub(super) async fn commit(
     let commit = BlockBlobClientCommitBlockListOptions {
         blob_content_md5: md5.map(Vec::from),
         blob_content_type: Some(options.content_type.clone()),
+        blob_content_encoding: options.content_encoding.clone(),
         if_none_match: (options.existing == Existing::Keep).then(|| "*".into()),
         metadata: Some(metadata(options)),
         ..BlockBlobClientCommitBlockListOptions::default()
     };
-    let fault = |error: azure_core::Error| faults::of(&error, service, doing);
+    let fault = |error: azure_core::Error| account.fault(&error, doing);
     let list = list.try_into().map_err(fault)?;
     let committed = blob.commit_block_list(list, Some(commit)).await;
     committed.map_err(|error| faults::keep_means_exists(fault(error), options.existing))?;

@@ -9,7 +9,10 @@ use k8s_openapi::api::{
 use kube::{Api, Client, api::ListParams};
 
 use super::{Cluster, faults::within, states, survey};
-use crate::ports::{Fault, JobEnd, JobState, LastWord, Obstacle, RunJob, RunJobs};
+use crate::{
+    ports::{Fault, JobEnd, JobState, LastWord, Obstacle, RunJob, RunJobs},
+    run::ids::Epoch,
+};
 
 impl Cluster {
     /// The Jobs of the run in this namespace, else the context's, of the release that was installed last; `None`
@@ -89,7 +92,7 @@ fn newest(jobs: Vec<Job>, namespace: &str, run_store: &str) -> Option<RunJobs> {
         namespace: namespace.to_owned(),
         chart: newest_text("ROGO_HELM_CHART"),
         values_prefix: newest_text("ROGO_HELM_PREFIX").unwrap_or_default(),
-        epoch: variable(last, "ROGO_EPOCH").map(str::to_owned),
+        epoch: epoch(last),
         jobs: jobs.iter().map(named).collect(),
     })
 }
@@ -98,7 +101,7 @@ fn named(job: &Job) -> RunJob {
     RunJob {
         name: job.metadata.name.clone().unwrap_or_default(),
         component: label(job, "app.kubernetes.io/component").unwrap_or_default().to_owned(),
-        epoch: variable(job, "ROGO_EPOCH").unwrap_or_default().to_owned(),
+        epoch: epoch(job),
         state: states::job(job),
         obstacles: Vec::new(),
         last_word: None,
@@ -107,6 +110,10 @@ fn named(job: &Job) -> RunJob {
 
 fn label<'j>(job: &'j Job, name: &str) -> Option<&'j str> {
     job.metadata.labels.as_ref()?.get(name).map(String::as_str)
+}
+
+fn epoch(job: &Job) -> Option<Epoch> {
+    variable(job, "ROGO_EPOCH")?.parse().ok()
 }
 
 /// A variable of the program's own container.
@@ -160,7 +167,7 @@ mod tests {
         let found = newest(jobs, "ns", "az://runs/x").unwrap();
         assert_eq!((found.release.as_str(), found.namespace.as_str()), ("new", "ns"));
         assert_eq!(found.chart.as_deref(), Some("charts/rogo-migrate"));
-        assert_eq!(found.epoch.as_deref(), Some("1-abc"));
+        assert_eq!(found.epoch, "1-abc".parse().ok());
         let names: Vec<_> = found.jobs.iter().map(|job| job.name.as_str()).collect();
         assert_eq!(names, ["new-shards", "new-finalize"]);
         assert!(newest(vec![job("r", "shards", 1, "az://elsewhere")], "ns", "az://runs/x").is_none());

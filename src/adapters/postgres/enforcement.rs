@@ -10,14 +10,14 @@ use crate::{
     domain::{Migration, Note},
     ports::{Fault, FaultKind},
     rules::malpractice::RuleAge,
-    run_store::{RunStore, names},
+    run::{RunStore, WriterId, names, writers::of_blob},
 };
 
 /// What the run store keeps about enforcement rows.
 #[async_trait]
 pub trait EnforcementLedger: Send + Sync {
     /// Whether one of these writers is registered in this run's store: then this run wrote the row.
-    async fn is_ours(&self, writers: &[String]) -> Result<bool, Fault>;
+    async fn is_ours(&self, writers: &[WriterId]) -> Result<bool, Fault>;
 
     /// Keeps the row as it was, create-only: the first image stands.
     async fn keep_image(&self, id: &str, image: &serde_json::Value) -> Result<(), Fault>;
@@ -25,7 +25,7 @@ pub trait EnforcementLedger: Send + Sync {
 
 #[async_trait]
 impl EnforcementLedger for RunStore {
-    async fn is_ours(&self, writers: &[String]) -> Result<bool, Fault> {
+    async fn is_ours(&self, writers: &[WriterId]) -> Result<bool, Fault> {
         for id in writers {
             if self.exists(&names::writer(id)).await? {
                 return Ok(true);
@@ -90,13 +90,8 @@ impl Standing {
     }
 
     /// The writers that its submission's files name: `<folder>/<writer>/<file>`.
-    pub(super) fn writers(&self) -> Vec<String> {
-        let mut writers: Vec<String> = self
-            .blob_names
-            .iter()
-            .filter_map(|name| name.rsplit('/').nth(1))
-            .map(ToOwned::to_owned)
-            .collect();
+    pub(super) fn writers(&self) -> Vec<WriterId> {
+        let mut writers: Vec<WriterId> = self.blob_names.iter().filter_map(|name| of_blob(name)).collect();
         writers.sort_unstable();
         writers.dedup();
         writers

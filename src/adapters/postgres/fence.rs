@@ -17,6 +17,7 @@ use super::{
     connect::Connector,
     fault::{Phase, answer},
 };
+use crate::run::PlanId;
 use crate::{
     ports::{ExclusiveFence, Fault, FaultKind, Fence, Retry, Service},
     settings::DatabaseSettings,
@@ -40,8 +41,8 @@ pub struct FenceKey(i64);
 
 impl FenceKey {
     /// The key of the run with this plan.
-    pub fn of_plan(plan_id: &str) -> Self {
-        let digest = Sha256::digest(format!("rogo-migrate run {plan_id}"));
+    pub fn of_plan(plan: &PlanId) -> Self {
+        let digest = Sha256::digest(format!("rogo-migrate run {plan}"));
         Self(digest.iter().take(8).fold(0, |key, byte| (key << 8) | i64::from(*byte)))
     }
 }

@@ -84,7 +84,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::report::progress::State;
+    use crate::run::State;
 
     #[test]
     fn the_block_says_everything_a_person_asks_for() {

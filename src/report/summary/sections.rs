@@ -2,8 +2,10 @@
 
 use std::{fmt::Write, time::Duration};
 
-use super::{RunResult, Summary};
-use crate::report::grid::{Align, Grid, bytes, count, percent, permille, span};
+use crate::{
+    report::grid::{Align, Grid, bytes, count, percent, permille, span},
+    run::{RunResult, Summary},
+};
 
 /// How many ranges of missing rows the grid names.
 const RANGES_SHOWN: usize = 10;

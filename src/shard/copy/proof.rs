@@ -1,5 +1,7 @@
 //! What proves a copy: its length and its MD5.
 
+use std::cmp::Ordering;
+
 use bytes::Bytes;
 use md5::{Digest, Md5};
 
@@ -28,13 +30,19 @@ pub(super) async fn digest_part(mut digest: Md5, part: Bytes) -> Result<Md5, Fau
     })
 }
 
-pub(super) fn check_length(info: &BlobInfo, read: u64, more: bool) -> Result<(), Fault> {
-    if read == info.size_bytes && !more {
-        return Ok(());
+/// Compares how many bytes were read with what their source says of them.
+pub(super) fn check_length(info: &BlobInfo, read: u64) -> Result<(), Fault> {
+    match read.cmp(&info.size_bytes) {
+        Ordering::Equal => Ok(()),
+        Ordering::Greater => Err(wrong_length(info, "more")),
+        Ordering::Less => Err(wrong_length(info, "fewer")),
     }
-    let than = if more || read > info.size_bytes { "more" } else { "fewer" };
+}
+
+/// `than` is "more" or "fewer".
+pub(super) fn wrong_length(info: &BlobInfo, than: &str) -> Fault {
     let what = format!("{} gave {than} bytes than its {}", info.name, info.size_bytes);
-    Err(Fault::new(Service::SourceBlobs, FaultKind::Corrupt, what))
+    Fault::new(Service::SourceBlobs, FaultKind::Corrupt, what)
 }
 
 /// Compares the bytes that were read with what their source says of them.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     ports::{Fault, FaultKind, Service},
-    report::progress::State,
+    run::State,
 };
 
 /// A fault of one row is blamed on the row after so many tries, if the service answered others meanwhile and

@@ -1,8 +1,8 @@
-//! Whom a fault speaks of.
+//! The scope of a fault: one row, one file, or the whole service.
 
 use crate::ports::{Fault, FaultKind, Retry, Service};
 
-/// Whom a fault speaks of.
+/// The scope of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scope {
     Row,
@@ -22,12 +22,16 @@ pub(super) fn scope(fault: &Fault) -> Scope {
         | FaultKind::Changed
         | FaultKind::Corrupt
         | FaultKind::Fenced
+        | FaultKind::NameRefused
+        | FaultKind::Archived
         | FaultKind::Unsupported => Scope::Row,
         FaultKind::Denied | FaultKind::NotFound | FaultKind::Misconfigured => {
             if fault.service == Service::SourceBlobs { Scope::Row } else { Scope::Service }
         }
-        // Whoever's file it is that could not be read with them.
-        FaultKind::Unauthenticated => Scope::Service,
+        // Our own credentials, or a whole container: no file is to blame, whichever could not be read.
+        FaultKind::Unauthenticated | FaultKind::NoRole | FaultKind::ContainerGone | FaultKind::Immutable => {
+            Scope::Service
+        }
         FaultKind::Unavailable | FaultKind::Throttled(_) | FaultKind::AnswerLost => {
             match fault.kind.retry() {
                 Retry::Again | Retry::Settle => Scope::Service,

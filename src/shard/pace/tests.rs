@@ -164,7 +164,7 @@ async fn broken_file(pace: &Pace, tries: &AtomicU32) -> Result<(), Trouble> {
         tries.fetch_add(1, Ordering::SeqCst);
         Err(fault(Service::SourceBlobs, FaultKind::Unavailable))
     };
-    pace.steady_examined(&[Service::SourceBlobs, Service::TargetBlobs], read, |_| {}, |_| async { Ok(()) })
+    pace.steady_examined(&[Service::SourceBlobs, Service::TargetBlobs], read, |_| {}, |_, _| async { Ok(()) })
         .await
 }
 
@@ -212,7 +212,7 @@ async fn where_the_service_is_silent_nobody_tries_and_no_row_is_blamed() {
                 async { away() }
             },
             |_| {},
-            |_| async { away() },
+            |_, _| async { away() },
         )
         .await;
     let Err(Trouble::Process(stop)) = result else { panic!("{result:?}") };
@@ -233,7 +233,7 @@ async fn a_service_that_comes_and_goes_blames_no_examined_row_either() {
         let (pace, knock) = (&pace, &knock);
         async move {
             tokio::time::sleep(Duration::from_millis(row * 37)).await;
-            pace.steady_examined(&[Service::SourceBlobs], knock, |_| {}, |_| knock()).await
+            pace.steady_examined(&[Service::SourceBlobs], knock, |_| {}, |_, _| knock()).await
         }
     });
     for result in join_all(rows).await {
@@ -250,8 +250,77 @@ async fn who_is_asked_for_patience_is_never_blamed() {
             &[Service::SourceBlobs],
             throttled,
             |_| {},
-            |_| async { unreachable!("who throttles answers") },
+            |_, _| async { unreachable!("who throttles answers") },
         )
         .await;
     assert!(matches!(result, Err(Trouble::Process(_))), "{result:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_that_a_service_asks_for_is_kept_to_by_everyone() {
+    let pace = pace(Duration::from_mins(15));
+    let began = Instant::now();
+    let tries = AtomicU32::new(0);
+    let asks_for_less = || async {
+        let first = tries.fetch_add(1, Ordering::SeqCst) == 0;
+        let wait = FaultKind::Throttled(Some(Duration::from_secs(7)));
+        if first { Err(fault(Service::TargetBlobs, wait)) } else { Ok(began.elapsed()) }
+    };
+    let other = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        pace.steady(&[Service::TargetBlobs], || async { Ok(began.elapsed()) }).await
+    };
+    let (throttled, other) = tokio::join!(pace.steady(&[Service::TargetBlobs], asks_for_less), other);
+    assert!(throttled.unwrap() >= Duration::from_secs(7));
+    assert!(other.unwrap() >= Duration::from_secs(7));
+}
+
+/// How an operation on the target ends that meets this fault every time, while the service answers questions or not;
+/// how often it was tried, and how long that took.
+async fn target_that_refuses(kind: FaultKind, answers: bool) -> (Result<(), Trouble>, u32, Duration) {
+    let pace = pace(Duration::from_mins(15));
+    let (began, tries) = (Instant::now(), AtomicU32::new(0));
+    let write = || async {
+        tries.fetch_add(1, Ordering::SeqCst);
+        Err(fault(Service::TargetBlobs, kind.clone()))
+    };
+    let ask = |_, _| async move {
+        if answers { Ok(()) } else { Err(fault(Service::TargetBlobs, FaultKind::Misconfigured)) }
+    };
+    let ended = pace.steady_examined(&[Service::TargetBlobs], write, |_| {}, ask).await;
+    (ended, tries.into_inner(), began.elapsed())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_is_refused_is_its_rows_own_fault_at_once() {
+    let (ended, tries, took) = target_that_refuses(FaultKind::NameRefused, true).await;
+    assert!(matches!(ended, Err(Trouble::Row(_))), "{ended:?}");
+    assert_eq!((tries, took), (1, Duration::ZERO));
+    // A front end that refuses everything is the service's fault.
+    let (ended, ..) = target_that_refuses(FaultKind::NameRefused, false).await;
+    assert!(matches!(ended, Err(Trouble::Process(_))), "{ended:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_of_a_container_or_of_our_identity_is_held_though_the_service_answers() {
+    for kind in [FaultKind::ContainerGone, FaultKind::NoRole, FaultKind::Denied, FaultKind::Unauthenticated] {
+        let (ended, _, took) = target_that_refuses(kind.clone(), true).await;
+        assert!(matches!(ended, Err(Trouble::Process(_))), "{kind:?}: {ended:?}");
+        assert!(took >= Duration::from_mins(15), "{kind:?}: {took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn before_a_row_is_blamed_the_service_must_work_not_only_answer() {
+    let pace = pace(Duration::from_mins(15));
+    let write = || async { Err(fault(Service::TargetBlobs, FaultKind::Unavailable)) };
+    let can_only_be_read = |_, question| async move {
+        match question {
+            Question::Answers => Ok(()),
+            Question::Works => Err(fault(Service::TargetBlobs, FaultKind::Unavailable)),
+        }
+    };
+    let ended: Result<(), _> =
+        pace.steady_examined(&[Service::TargetBlobs], write, |_| {}, can_only_be_read).await;
+    assert!(matches!(ended, Err(Trouble::Process(_))), "{ended:?}");
 }

@@ -61,13 +61,18 @@ impl Tries {
     pub(super) fn count(&mut self, fault: &Fault) {
         self.count += 1;
         self.in_doubt |= fault.kind == FaultKind::AnswerLost;
-        self.service = (!asks_for_patience(fault)).then_some(fault.service);
+        self.service = may_be_blamed(fault).then_some(fault.service);
     }
 
     /// The service to be asked before it is tried again: one of those that the operation needs.
     pub(super) fn suspect(&self, services: &[Service]) -> Option<Service> {
         let may_be_blamed = self.count >= BEFORE_SUSPICION && !self.in_doubt;
         self.service.filter(|service| may_be_blamed && services.contains(service))
+    }
+
+    /// Whether one more failure between two answers proves the row's own fault.
+    pub(super) fn next_proof_decides(&self) -> bool {
+        self.proofs + 1 >= PROOFS
     }
 
     /// The newest failure was between two answers of the service.
@@ -81,7 +86,16 @@ impl Tries {
     }
 }
 
-/// Who is throttled waits, and what may have taken effect is settled: neither is ever a row's fault.
-pub(super) fn asks_for_patience(fault: &Fault) -> bool {
-    matches!(fault.kind, FaultKind::Throttled(_) | FaultKind::AnswerLost)
+/// Whether the fault may turn out to be its row's. Throttling is waited for, what may have taken effect is settled, and
+/// a refusal of our identity or of a whole container is held: none of them is ever a row's fault.
+pub(super) fn may_be_blamed(fault: &Fault) -> bool {
+    !matches!(
+        fault.kind,
+        FaultKind::Throttled(_)
+            | FaultKind::AnswerLost
+            | FaultKind::Unauthenticated
+            | FaultKind::NoRole
+            | FaultKind::ContainerGone
+            | FaultKind::Denied
+    )
 }

@@ -14,6 +14,15 @@ pub(super) fn blame_file(shard: &Shard, fault: &Fault, file: &PlannedFile) -> Re
     let (code, what) = match (&fault.kind, fault.service) {
         (FaultKind::Fenced, _) => return Err(retired(shard)),
         (FaultKind::NotFound, Service::SourceBlobs) => (FailCode::FileMissing, "is not at its source"),
+        (FaultKind::NameRefused, Service::SourceBlobs) => {
+            (FailCode::FileMissing, "is not at its source, which takes no name like this")
+        }
+        (FaultKind::NameRefused, _) => {
+            (FailCode::FileNameRefused, "could not be stored: the target takes no blob of this name")
+        }
+        (FaultKind::Archived, _) => {
+            (FailCode::FileArchived, "cannot be read: it is in the archive tier; rehydrate it")
+        }
         (FaultKind::Denied | FaultKind::Unauthenticated, Service::SourceBlobs) => {
             (FailCode::FileForbidden, "may not be read: its source refused")
         }
@@ -28,8 +37,11 @@ pub(super) fn blame_file(shard: &Shard, fault: &Fault, file: &PlannedFile) -> Re
             | FaultKind::Throttled(_)
             | FaultKind::AnswerLost
             | FaultKind::Unauthenticated
+            | FaultKind::NoRole
             | FaultKind::Denied
             | FaultKind::NotFound
+            | FaultKind::ContainerGone
+            | FaultKind::Immutable
             | FaultKind::Misconfigured
             | FaultKind::Rejected(_),
             service,
@@ -62,12 +74,18 @@ pub(super) fn blame_commit(shard: &Shard, fault: &Fault) -> Result<Failure, Trou
         | FaultKind::Throttled(_)
         | FaultKind::AnswerLost
         | FaultKind::Unauthenticated
+        | FaultKind::NoRole
         | FaultKind::Denied
         | FaultKind::NotFound
+        | FaultKind::ContainerGone
         | FaultKind::Misconfigured => FailCode::Unavailable,
-        FaultKind::Exists | FaultKind::Changed | FaultKind::Corrupt | FaultKind::Unsupported => {
-            FailCode::InternalError
-        }
+        FaultKind::NameRefused
+        | FaultKind::Archived
+        | FaultKind::Immutable
+        | FaultKind::Exists
+        | FaultKind::Changed
+        | FaultKind::Corrupt
+        | FaultKind::Unsupported => FailCode::InternalError,
     };
     Ok(Failure { code, message: fault.chain() })
 }

@@ -72,7 +72,7 @@ async fn a_missing_container_is_not_a_missing_blob() {
         blobs.put("a", Bytes::new(), &PutOptions::create("text/plain")).await.unwrap_err(),
     ];
     for fault in faults {
-        assert_eq!(fault.kind, FaultKind::NotFound);
+        assert_eq!(fault.kind, FaultKind::ContainerGone);
         assert!(fault.to_string().contains("never-made"), "{fault}");
         assert!(fault.to_string().contains("no such container; create it"), "{fault}");
     }
@@ -146,14 +146,18 @@ async fn more_blobs_than_a_page_are_listed() {
 
 #[tokio::test]
 async fn throttling_is_handed_up_at_once_with_its_time() {
-    let stub = HttpStub::start(|_, _| {
-        Response::new(503).header("x-ms-error-code", "ServerBusy").header("retry-after", "7")
-    })
-    .await;
-    let blobs = open(&stub_string(&stub), "box", "").unwrap();
-    let fault = blobs.put("a", Bytes::new(), &PutOptions::create("text/plain")).await.unwrap_err();
-    assert_eq!(fault.kind, FaultKind::Throttled(Some(Duration::from_secs(7))), "{fault}");
-    assert_eq!(stub.requests().len(), 1);
+    for (status, name, value) in [
+        (503, "retry-after", "7"),
+        (429, "retry-after", "7"),
+        (503, "x-ms-retry-after-ms", "7000"),
+        (429, "x-ms-retry-after-ms", "7000"),
+    ] {
+        let stub = HttpStub::start(move |_, _| Response::new(status).header(name, value)).await;
+        let blobs = open(&stub_string(&stub), "box", "").unwrap();
+        let fault = blobs.put("a", Bytes::new(), &PutOptions::create("text/plain")).await.unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Throttled(Some(Duration::from_secs(7))), "{status}: {fault}");
+        assert_eq!(stub.requests().len(), 1);
+    }
 }
 
 #[tokio::test]
@@ -250,8 +254,10 @@ async fn a_refusal_of_our_own_credentials_is_no_files_matter() {
     for (status, code, ours, theirs) in [
         (401, "", FaultKind::Unauthenticated, FaultKind::Denied),
         (403, "AuthenticationFailed", FaultKind::Unauthenticated, FaultKind::Denied),
-        (403, "AuthorizationPermissionMismatch", FaultKind::Denied, FaultKind::Denied),
-        (409, "BlobArchived", FaultKind::Denied, FaultKind::Denied),
+        // The neighbour of the file is refused too.
+        (403, "AuthorizationPermissionMismatch", FaultKind::Unauthenticated, FaultKind::Denied),
+        (409, "BlobArchived", FaultKind::Archived, FaultKind::Archived),
+        (404, "ContainerNotFound", FaultKind::ContainerGone, FaultKind::ContainerGone),
     ] {
         let stub = HttpStub::start(move |_, _| Response::new(status).header("x-ms-error-code", code)).await;
         let string = format!("AccountName=a;AccountKey=b2xk;BlobEndpoint={}", stub.endpoint);

@@ -39,6 +39,7 @@ both_stores_promise! {
     odd_names_come_back_as_they_went
     bad_names_are_refused_before_anything_happens
     the_check_leaves_nothing
+    a_place_that_is_empty_answers
     an_empty_blob_is_a_blob
 }
 
@@ -197,6 +198,10 @@ async fn bad_names_are_refused_before_anything_happens(blobs: Arc<dyn Blobs>) {
 async fn the_check_leaves_nothing(blobs: Arc<dyn Blobs>) {
     blobs.check().await.unwrap();
     assert!(names(&blobs, "").await.is_empty());
+}
+
+async fn a_place_that_is_empty_answers(blobs: Arc<dyn Blobs>) {
+    blobs.answers().await.unwrap();
 }
 
 async fn an_empty_blob_is_a_blob(blobs: Arc<dyn Blobs>) {

@@ -17,6 +17,7 @@ use url::Url;
 use super::{azure, bytes_of, folder, md5, noise, open, source};
 use crate::support::{
     azurite::Azurite,
+    fakes::{InMemoryTarget, Journal},
     http_stub::{HttpStub, Response},
 };
 
@@ -33,12 +34,17 @@ pub fn planned(source: Url) -> PlannedFile {
     }
 }
 
+/// A copier whose process is never retired.
+pub fn copier(target: Arc<dyn Blobs>, source: Arc<dyn Source>, budget: Budget) -> Copier {
+    Copier::new(target, source, budget, Arc::new(InMemoryTarget::new(Journal::default())))
+}
+
 pub fn metadata(own: &str) -> Vec<(String, String)> {
     vec![("attemptId".into(), "7".into()), ("writer".into(), own.into())]
 }
 
 pub async fn copy(target: &Arc<dyn Blobs>, source: Arc<dyn Source>, url: &Url) -> Result<CopiedFile, Fault> {
-    let copier = Copier::new(target.clone(), source, Budget::new());
+    let copier = self::copier(target.clone(), source, Budget::new());
     copier.copy(&planned(url.clone()), "LTI_Uploads/t1/7_1_f.pdf", metadata("t1")).await
 }
 
@@ -47,7 +53,7 @@ async fn files_of_every_size_arrive_whole_and_proven() {
     let azurite = Azurite::shared().await;
     let from = azurite.container().await;
     let target = azure().await;
-    let copier = Copier::new(target.clone(), source(Some(&azurite.connection_string())), Budget::new());
+    let copier = self::copier(target.clone(), source(Some(&azurite.connection_string())), Budget::new());
     for length in [0, 1, 100_000, 8 * 1024 * 1024, 8 * 1024 * 1024 + 1, 20_000_000] {
         let bytes = noise(length);
         let name = format!("file-{length}");
@@ -116,7 +122,7 @@ async fn an_answer_that_was_lost_is_settled_by_the_blob_itself() {
         let first = copy(&target, source.clone(), &url).await.unwrap();
         let again = copy(&target, source.clone(), &url).await.unwrap();
         assert_eq!(first, again);
-        let copier = Copier::new(target.clone(), source, Budget::new());
+        let copier = self::copier(target.clone(), source, Budget::new());
         let stranger = copier.copy(&planned(url), &first.blob_name, metadata("t2")).await;
         assert_eq!(stranger.unwrap_err().kind, FaultKind::Exists);
     }
@@ -174,7 +180,7 @@ async fn undo_removes_exactly_the_receipts_blobs() {
     let path = sources.path().join("f");
     std::fs::write(&path, b"one").unwrap();
     let file = planned(Url::from_file_path(&path).unwrap());
-    let copier = Copier::new(target.clone(), source(None), Budget::new());
+    let copier = self::copier(target.clone(), source(None), Budget::new());
     let mut done = copier.begin(["t/1", "t/2", "t/3"].map(str::to_owned).to_vec());
     done.push(copier.copy(&file, "t/1", metadata("t")).await.unwrap());
     done.push(copier.copy(&file, "t/2", metadata("t")).await.unwrap());
@@ -198,14 +204,17 @@ async fn a_gibibyte_is_copied_in_bounded_memory() {
     .await;
     let string = format!("AccountName=acc;AccountKey=c2VjcmV0;BlobEndpoint={}", to.endpoint);
     let target = open(&string, "box", "").unwrap();
-    let copier = Copier::new(target, source(None), budget.clone());
+    let copier = self::copier(target, source(None), budget.clone());
     let file = planned(format!("{}/box/f", from.endpoint).parse().unwrap());
     let done = copier.copy(&file, "f", metadata("t")).await.unwrap();
     assert_eq!((done.size_bytes, done.md5_proven), (SIZE, true));
     assert_eq!(all - lowest.load(Ordering::Relaxed), 8 * 1024 * 1024, "one part at a time");
     assert_eq!(budget.free_bytes(), all);
     let requests = to.requests();
-    let parts: Vec<_> = requests.iter().filter(|request| request.target.contains("blockid=")).collect();
+    let parts: Vec<_> = requests
+        .iter()
+        .filter(|request| request.target.contains("blockid=") && request.body_bytes > 0)
+        .collect();
     assert_eq!(parts.len(), 128);
     assert!(parts.iter().all(|part| part.body_bytes == 8 * 1024 * 1024));
 }

@@ -23,7 +23,8 @@ async fn a_wrong_password_is_refused_once_for_all_and_the_next_generation_runs_t
     assert!(began.elapsed() < Duration::from_mins(1), "all Jobs had ended after {:?}", began.elapsed());
 
     let epoch = epoch(&plan);
-    let refusal = world.store().refusal(&epoch).await.unwrap().expect("a refusal of this epoch");
+    let refusal =
+        world.store().refusal(&epoch.parse().unwrap()).await.unwrap().expect("a refusal of this epoch");
     let sentence = refusal.reasons.join("; ");
     assert!(sentence.contains("password"), "{sentence}");
     for of in ["plan", "finalize"] {
@@ -38,7 +39,10 @@ async fn a_wrong_password_is_refused_once_for_all_and_the_next_generation_runs_t
     release.upgrade(&["generation=2"]).unwrap();
     release.until_complete();
     world.assert_complete().await;
-    assert!(world.store().refusal(&epoch).await.unwrap().is_some(), "the older refusal stands");
+    assert!(
+        world.store().refusal(&epoch.parse().unwrap()).await.unwrap().is_some(),
+        "the older refusal stands"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use std::{io::Write, sync::Arc, time::Duration};
 use rogo_migrate::{
     adapters::blobs,
     ports::{Blobs, Service},
-    run_store::RunStore,
+    run::RunStore,
     settings::{AccountSettings, Place, Secret},
 };
 use serde_json::{Value, json};
@@ -117,7 +117,14 @@ impl World {
 
     /// The run's documents.
     pub fn store(&self) -> RunStore {
-        RunStore::new(self.open(&format!("{}-runs", self.name), "store"), RUN)
+        RunStore::new(self.open(&format!("{}-runs", self.name), "store"), &RUN.parse().unwrap())
+    }
+
+    /// Whether every row of the shard has an outcome.
+    pub async fn is_done(&self, shard: rogo_migrate::domain::ShardIndex) -> bool {
+        let store = self.store();
+        let plan = store.plan().await.unwrap().expect("a plan");
+        store.done(&plan.id, shard).await.unwrap().is_some()
     }
 
     /// A result of the run, as it stands in the run store.

@@ -3,15 +3,13 @@
 use rogo_migrate::{
     domain::{FailCode, Outcome},
     exit::Exit,
-    finalize::rerun::Rerun,
     settings::HelmRelease,
+    watch::rerun::Rerun,
 };
 
 use crate::support::world::{TRY_A, World, failed, migrated, skipped};
 
-fn by_hand() -> Rerun {
-    Rerun::of(None, "az://runs")
-}
+const RERUN: &str = "rogo-migrate resume --run rogo --run-store az://runs";
 
 #[tokio::test]
 async fn a_complete_run_balances_and_forgets_the_rows_it_was_given() {
@@ -19,7 +17,7 @@ async fn a_complete_run_balances_and_forgets_the_rows_it_was_given() {
     world.run_blobs.insert("rogo/queues/ffffffffffff/0", "left by a killed plan\n");
     world.record(TRY_A, &[migrated(1, 1), failed(2, 1, FailCode::NoFiles), skipped(3, 1)]).await;
     let totals = world.finalize().await.unwrap();
-    assert!(totals.incomplete(&world.store, &by_hand()).is_none());
+    assert!(totals.incomplete(&world.store, RERUN).is_none());
     assert_eq!((totals.rows, totals.books.rows(), totals.rows_missing()), (3, 3, 0));
     assert_eq!((totals.books.files, totals.books.bytes), (3, 300));
     assert!(
@@ -34,7 +32,7 @@ async fn missing_rows_make_it_incomplete_and_are_named_with_their_shards_and_the
         (1..=10).filter(|row| ![1, 3, 7].contains(row)).map(|row| migrated(row, 1)).collect();
     world.record(TRY_A, &outcomes).await;
     let totals = world.finalize().await.unwrap();
-    let stop = totals.incomplete(&world.store, &by_hand()).unwrap();
+    let stop = totals.incomplete(&world.store, RERUN).unwrap();
     assert_eq!(stop.exit, Exit::Incomplete);
     assert_eq!(
         stop.message,
@@ -53,9 +51,9 @@ async fn missing_rows_make_it_incomplete_and_are_named_with_their_shards_and_the
 #[tokio::test]
 async fn several_incomplete_shards_share_one_command_and_ranges_are_joined() {
     let world = World::new(100, 2);
-    world.run_blobs.insert("rogo/done/1.json", "{}");
+    world.mark_done(1);
     let totals = world.finalize().await.unwrap();
-    let message = totals.incomplete(&world.store, &by_hand()).unwrap().message;
+    let message = totals.incomplete(&world.store, RERUN).unwrap().message;
     assert!(
         message.contains("shard 0: 50 row(s): 2, 4, 6, 8, 10, 12, 14, 16, 18, 20 and 40 more"),
         "{message}"
@@ -67,7 +65,13 @@ async fn several_incomplete_shards_share_one_command_and_ranges_are_joined() {
         chart: "charts/rogo-migrate".into(),
         values_prefix: String::new(),
     };
-    let in_cluster = totals.incomplete(&world.store, &Rerun::Helm(release)).unwrap().message;
+    let in_cluster = totals
+        .incomplete(
+            &world.store,
+            &Rerun::Helm(release).command(world.store.run(), &totals.incomplete_shards()),
+        )
+        .unwrap()
+        .message;
     assert!(
         in_cluster.ends_with(
             "\nwhen the cause is mended, run them again: helm upgrade r charts/rogo-migrate --namespace ns \

@@ -6,15 +6,15 @@ use futures_util::TryStreamExt;
 use rogo_migrate::{
     domain::{FailCode, Outcome, ShardIndex},
     ports::FaultKind,
-    shard::record::{Recorder, read_segments, recorded},
+    run::segments::{read_segments, recorded},
+    shard::record::Recorder,
 };
 use tokio::sync::mpsc;
 
 use crate::support::fakes::Strike;
-use crate::support::world::{TRY_A, TRY_B, World, failed, migrated, skipped};
+use crate::support::world::{FLUSH, TRY_A, TRY_B, World, failed, migrated, skipped};
 
 const SHARD: ShardIndex = ShardIndex(0);
-const FLUSH: Duration = Duration::from_secs(10);
 
 async fn rows_read(world: &World) -> Vec<u64> {
     let outcomes: Vec<Outcome> = read_segments(&world.store, SHARD).try_collect().await.unwrap();
@@ -40,7 +40,7 @@ async fn nothing_is_lost_or_doubled_however_often_the_store_fails() {
         for kind in [FaultKind::Unavailable, FaultKind::AnswerLost] {
             let world = World::new(10, 1);
             world.run_blobs.fail_puts(7, strike, &kind);
-            let mut recorder = Recorder::new(world.store.clone(), SHARD, TRY_A, FLUSH);
+            let mut recorder = world.recorder(SHARD, TRY_A);
             let mut faults = 0;
             for row in 1..=10 {
                 recorder.push(&migrated(row, 1)).unwrap();
@@ -60,7 +60,7 @@ async fn nothing_is_lost_or_doubled_however_often_the_store_fails() {
 async fn a_fault_ends_the_drive_and_the_next_drive_goes_on() {
     let world = World::new(5, 1);
     world.run_blobs.fail_puts(2, Strike::Before, &FaultKind::Unavailable);
-    let mut recorder = Recorder::new(world.store.clone(), SHARD, TRY_A, FLUSH);
+    let mut recorder = world.recorder(SHARD, TRY_A);
     let (sender, mut outcomes) = mpsc::channel(8);
     for row in 1..=5 {
         sender.send(migrated(row, 1)).await.unwrap();
@@ -78,7 +78,7 @@ async fn an_outcome_waits_no_longer_than_the_flush_interval_and_others_join_it()
     let store = world.store.clone();
     let (sender, mut outcomes) = mpsc::channel(8);
     let drive = tokio::spawn(async move {
-        Recorder::new(store, SHARD, TRY_A, FLUSH).drive(&mut outcomes).await.unwrap();
+        Recorder::new(store, SHARD, &TRY_A.parse().unwrap(), FLUSH).drive(&mut outcomes).await.unwrap();
     });
     sender.send(migrated(1, 1)).await.unwrap();
     tokio::time::sleep(FLUSH / 2).await;
@@ -100,7 +100,7 @@ async fn a_full_segment_is_written_before_its_time_and_the_names_keep_the_order(
         sender.try_send(migrated(row, 1)).unwrap();
     }
     drop(sender);
-    Recorder::new(world.store.clone(), SHARD, TRY_A, FLUSH).drive(&mut outcomes).await.unwrap();
+    world.recorder(SHARD, TRY_A).drive(&mut outcomes).await.unwrap();
     assert_eq!(segments_of(&world).len(), 3);
     assert_eq!(rows_read(&world).await, (1..=5_000).collect::<Vec<_>>());
 }
@@ -109,7 +109,7 @@ async fn a_full_segment_is_written_before_its_time_and_the_names_keep_the_order(
 async fn a_try_id_that_another_process_uses_is_found_out() {
     let world = World::new(2, 1);
     world.record(TRY_A, &[migrated(1, 1)]).await;
-    let mut other = Recorder::new(world.store.clone(), SHARD, TRY_A, FLUSH);
+    let mut other = world.recorder(SHARD, TRY_A);
     other.push(&migrated(2, 1)).unwrap();
     let fault = other.flush().await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Corrupt);

@@ -7,7 +7,7 @@ use rogo_migrate::{
     exit::Stop,
     finalize::{InputRow, InputRows, merge::Merged, results::Drafts},
     ports::Service,
-    run_store::RunStore,
+    run::RunStore,
 };
 
 use crate::support::fakes::{InMemoryBlobs, Journal};
@@ -59,7 +59,7 @@ async fn merge_and_measure() {
     }
     let before = peak_kilobytes();
     let began = Instant::now();
-    let store = RunStore::new(Arc::new(blobs), "rogo");
+    let store = RunStore::new(Arc::new(blobs), &plan.run);
     let mut merged = Merged::gather(&store, &plan).await.unwrap();
     plan.submissions.sha256 = "pinned".into();
     let drafts =

@@ -7,12 +7,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use rogo_migrate::{
-    domain::{Books, Heartbeat, ShardIndex},
+    domain::{Books, ShardIndex},
     exit::{Exit, Stop},
-    finalize::wait::{JobWait, WaitEnd, wait},
     ports::{
         Fault, FaultKind, JobEnd, JobState, Jobs, Obstacle, ObstacleKind, Service, Survey, TerminatingPod,
     },
+    run::Heartbeat,
+    run::State,
+    watch::wait::{JobWait, WaitEnd, wait},
 };
 use tokio::time::{Instant, sleep_until};
 
@@ -94,7 +96,7 @@ async fn waited(world: &World, script: &Script) -> Waited {
     let context = JobWait {
         store: &world.store,
         plan: &world.plan,
-        epoch: "1-abc",
+        epoch: &"1-abc".parse().unwrap(),
         jobs: script,
         job: "r-rogo-s-1",
         namespace: "ns",
@@ -107,18 +109,19 @@ async fn waited(world: &World, script: &Script) -> Waited {
 }
 
 fn mark_done(world: &World, shard: u32) {
-    world.run_blobs.insert(&format!("rogo/done/{shard}.json"), "{}");
+    world.mark_done(shard);
 }
 
 fn beat(world: &World, epoch: &str, minute: i64) {
     let heartbeat = Heartbeat {
+        plan: world.plan.id.clone(),
         shard: ShardIndex(0),
-        writer: "aaaaaaaaaaaa".into(),
+        writer: "aaaaaaaaaaaa".parse().unwrap(),
         at: BEGAN + TimeDelta::minutes(minute),
         books: Books::default(),
         rows: 1,
         rows_per_second: 1.0,
-        state: "running".into(),
+        state: State::Running,
     };
     let name = format!("rogo/heartbeats/{epoch}/0-aaaaaaaaaaaa.json");
     world.run_blobs.insert(&name, serde_json::to_vec(&heartbeat).unwrap());

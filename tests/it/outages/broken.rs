@@ -79,6 +79,34 @@ async fn storage_that_asks_for_less_is_given_time_and_blames_no_row() {
     assert_same(&app.everything().await, &expected);
 }
 
+#[tokio::test]
+async fn a_container_or_an_identity_that_is_refused_as_a_whole_is_held_and_blames_no_row() {
+    let world = World::plain(8, 62).await;
+    let app = world.app().await;
+    app.run(&["plan"]).await.expect(0);
+    // A role that was removed and came back.
+    let bytes =
+        b"HTTP/1.1 403 No\r\nx-ms-error-code: AuthorizationPermissionMismatch\r\ncontent-length: 0\r\n\r\n";
+    let to = b" /devstoreaccount1/".to_vec();
+    world.source.reply(Some(Reply { to: to.clone(), bytes: bytes.to_vec(), times: 60 }));
+    let ended = app.run(&["shard", "--shard", "0"]).await.expect(0);
+    assert!(ended.stderr.contains("so is every other file in that container"), "{}", ended.stderr);
+    let ended = app.run(&["finalize"]).await.expect(0);
+    assert!(ended.stdout.contains("8 rows = 8 migrated + 0 failed + 0 skipped"), "{}", ended.stdout);
+
+    // A container that stays away: no row has an outcome.
+    let app = world.app().await;
+    app.run(&["plan"]).await.expect(0);
+    let bytes =
+        b"HTTP/1.1 404 No\r\nx-ms-error-code: ContainerNotFound\r\ncontent-length: 0\r\n\r\n".to_vec();
+    world.source.reply(Some(Reply { to, bytes, times: usize::MAX }));
+    let ended = app.run(&["shard", "--shard", "0", "--give-up-after", "2s"]).await.expect(75);
+    for part in ["there is no such container", "No row was blamed"] {
+        assert!(ended.stderr.contains(part), "{part:?} is not said in {}", ended.stderr);
+    }
+    assert_eq!(super::recorded(&app).concat().len(), 0);
+}
+
 /// Small rows in a folder; of every tenth from the `first` (from 0) on, a file is gone.
 async fn lacking_files(rows: u64, first: usize) -> Sample {
     let small = |options: &mut SampleOptions| {

@@ -2,8 +2,8 @@
 
 use rogo_migrate::{
     domain::{Facts, ShardIndex, Value},
-    plan::FactsReader,
     ports::FaultKind,
+    run::facts::FactsReader,
 };
 
 use super::{World, attempt, five};

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use rogo_migrate::{
     domain::{ShardIndex, Value},
-    plan::FactsReader,
+    run::facts::FactsReader,
 };
 
 use super::World;

@@ -24,7 +24,7 @@ async fn beside_a_plan_that_stands_all_is_checked_but_room_for_connections() {
     let stop = world.make().await.unwrap_err();
     assert_eq!(stop.exit, Exit::Configuration);
     assert_eq!(stop.message, "target database: a pooler stands before the database");
-    assert_eq!(world.store().refusal("0").await.unwrap().unwrap().reasons, [stop.message]);
+    assert_eq!(world.store().refusal(&"0".parse().unwrap()).await.unwrap().unwrap().reasons, [stop.message]);
     assert_eq!(world.rehearse().await.unwrap_err().exit, Exit::Configuration);
     world.target.preflight = Vec::new();
     world.warehouse.shape.max_connections = Some(1);
@@ -54,10 +54,10 @@ async fn a_warehouse_that_holds_each_process_to_a_few_connections_is_counted_so(
     world.settings.parallelism = 7;
     world.warehouse.shape.connections_per_process = Some(2);
     world.make().await.unwrap();
-    world.settings.run = "second".into();
+    world.settings.run = "second".parse().unwrap();
     world.warehouse.shape.max_connections = Some(14);
     world.make().await.unwrap();
-    world.settings.run = "third".into();
+    world.settings.run = "third".parse().unwrap();
     world.warehouse.shape.max_connections = Some(13);
     let refused = world.make().await.unwrap_err();
     assert!(refused.message.contains("allows 13 connections and the run would open 14"), "{refused}");

@@ -7,9 +7,9 @@ use rogo_migrate::{
     domain::{AttemptId, MAPPING_COLUMNS, MappingState, QueuedRow, ShardIndex, SubmissionIds},
     exit::Exit,
     inputs::InputSource,
-    plan::{self, PlanState, QueueReader},
+    plan::{self, PlanState},
     ports::{Blobs, FaultKind, PutOptions},
-    run_store::names,
+    run::{names, queue::QueueReader},
 };
 
 use super::{World, attempt, five, numbers};

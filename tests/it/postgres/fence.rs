@@ -32,7 +32,7 @@ impl Retirement {
     fn fence(&self) -> SharedFence {
         let this = self.clone();
         SharedFence {
-            key: FenceKey::of_plan(PLAN),
+            key: FenceKey::of_plan(&PLAN.parse().unwrap()),
             retired: Arc::new(move || {
                 this.asked.fetch_add(1, Ordering::SeqCst);
                 let retired = this.retired.load(Ordering::SeqCst);
@@ -48,7 +48,7 @@ impl Retirement {
 
 fn exclusive(database: &TestDatabase, plan: &str) -> PostgresFence {
     let settings = DatabaseSettings { url: Secret::Value(database.url()), auth: DatabaseAuth::Password };
-    PostgresFence::new(&settings, None, "run/finalize/host", FenceKey::of_plan(plan))
+    PostgresFence::new(&settings, None, "run/finalize/host", FenceKey::of_plan(&plan.parse().unwrap()))
 }
 
 /// Ends every worker's session from outside, and waits until the server has.
@@ -188,11 +188,11 @@ async fn runs_do_not_hinder_each_other_and_a_lost_lock_is_noticed() {
     let database = database().await;
     let target = Retirement::default().worker(&database, "run/0/aaaaaaaaaaaa");
     target.prove_fence().await.unwrap();
-    let mut held = exclusive(&database, "another plan").exclusive(MINUTE, &mut |_| {}).await.unwrap();
+    let mut held = exclusive(&database, "ba9876543210").exclusive(MINUTE, &mut |_| {}).await.unwrap();
     held.still_held().await.unwrap();
 
     let fault =
-        exclusive(&database, "another plan").exclusive(Duration::ZERO, &mut |_| {}).await.err().unwrap();
+        exclusive(&database, "ba9876543210").exclusive(Duration::ZERO, &mut |_| {}).await.err().unwrap();
     assert!(fault.chain().contains("run/finalize/host"), "{}", fault.chain());
 
     database

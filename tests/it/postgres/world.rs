@@ -63,7 +63,7 @@ impl Worker {
             name: format!("run/0/{WRITER}"),
             pool: 3,
             fence: Some(SharedFence {
-                key: FenceKey::of_plan("tests"),
+                key: FenceKey::of_plan(&"0123456789ab".parse().unwrap()),
                 retired: Arc::new(|| Box::pin(async { Ok(false) })),
             }),
             ledger: Arc::default(),
@@ -95,8 +95,8 @@ pub struct Ledger {
 
 #[async_trait]
 impl EnforcementLedger for Ledger {
-    async fn is_ours(&self, writers: &[String]) -> Result<bool, Fault> {
-        Ok(writers.iter().any(|id| id == WRITER))
+    async fn is_ours(&self, writers: &[rogo_migrate::run::WriterId]) -> Result<bool, Fault> {
+        Ok(writers.iter().any(|id| id.as_str() == WRITER))
     }
 
     async fn keep_image(&self, id: &str, image: &serde_json::Value) -> Result<(), Fault> {

@@ -14,14 +14,14 @@ use rogo_migrate::{
     ports::{Committed, CopiedFile, Fault, HeldSubmission, Service, Target},
     report::progress::Progress,
     rules::RuleConfig,
-    run_store::RunStore,
+    run,
+    run::{RunStore, segments::recorded},
     sample::{self, SampleOptions},
     settings::{AccountSettings, Place, SourceAuth, SourceSettings},
     shard::{
         self, ShardInputs, WorkerServices,
         copy::{Budget, Copier},
         pace::Pace,
-        record::recorded,
     },
 };
 use tokio_util::sync::CancellationToken;
@@ -104,18 +104,20 @@ async fn moved(
     let source =
         SourceSettings { allow: allow.clone(), auth: SourceAuth::Anonymous, connection_string: None };
     let source = blobs::source(&source, &AccountSettings::default()).unwrap();
-    let store = RunStore::new(open(app.variable("ROGO_RUN_STORE"), Service::RunStore), "rogo");
+    let store =
+        RunStore::new(open(app.variable("ROGO_RUN_STORE"), Service::RunStore), &"rogo".parse().unwrap());
     let target_blobs = open(&folder.url, Service::TargetBlobs);
     let plan = Arc::new(store.plan().await.unwrap().unwrap());
     let found = recorded(&store, &plan, ShardIndex(0)).await.unwrap();
     let stop = CancellationToken::new();
     let ending = stop.child_token();
-    shard::writers::register(&store, WRITER, ShardIndex(0), "here").await.unwrap();
+    run::writers::register(&store, &WRITER.parse().unwrap(), ShardIndex(0), "here").await.unwrap();
+    let target = Arc::new(Panics(unlucky(&Inputs::read(&sample.path("")))));
     let inputs = ShardInputs {
         plan: plan.clone(),
         index: ShardIndex(0),
-        writer: WRITER.into(),
-        epoch: "0".into(),
+        writer: WRITER.parse().unwrap(),
+        epoch: "0".parse().unwrap(),
         rules: RuleConfig {
             lms_instance: sample::LMS_INSTANCE.into(),
             return_url: "https://lms.example.org/course".into(),
@@ -126,10 +128,10 @@ async fn moved(
         },
         catalogue: catalogue(&app).await.into(),
         workers: vec![WorkerServices {
-            target: Arc::new(Panics(unlucky(&Inputs::read(&sample.path(""))))),
+            target: target.clone(),
             warehouse: None,
             target_blobs: target_blobs.clone(),
-            copier: Copier::new(target_blobs, source, Budget::new()),
+            copier: Copier::new(target_blobs, source, Budget::new(), target),
         }],
         in_flight: None,
         flush: Duration::from_secs(1),
@@ -158,10 +160,10 @@ async fn a_panic_is_its_own_rows_internal_error() {
 
 #[tokio::test]
 async fn rows_that_panic_open_the_breaker() {
-    let (ended, _, _) = moved(510, Some(0.05), |_| None).await;
+    let (ended, _, _) = moved(60, Some(0.05), |_| None).await;
     let stop = ended.unwrap_err();
     assert_eq!(stop.exit, Exit::DataRefused);
-    assert!(stop.message.contains("circuit breaker: 500 of the last 500 rows"), "{}", stop.message);
+    assert!(stop.message.contains("circuit breaker: all of the first 50 rows"), "{}", stop.message);
 }
 
 /// As the seed has it; the sections are all that a plain row needs of the rest.

@@ -167,10 +167,14 @@ const VALUES: &[Row] = &[
         "doc application/msword application/msword; png image/png image/png",
     ),
     (|c| c.learner("x/y\\z.pdf", &format!("{SOURCE}/1")), |m| m.files[0].name.clone(), "x/y\\z.pdf"),
-    (same, |m| blob_name(m.attempt, &m.files[1], "0123456789ab"), "LTI_Uploads/0123456789ab/987_2_notes.pdf"),
     (
         same,
-        |m| blob_name(m.attempt, &m.files[2], "0123456789ab"),
+        |m| blob_name(m.attempt, &m.files[1], &"0123456789ab".parse().unwrap()),
+        "LTI_Uploads/0123456789ab/987_2_notes.pdf",
+    ),
+    (
+        same,
+        |m| blob_name(m.attempt, &m.files[2], &"0123456789ab".parse().unwrap()),
         "Marker_files/0123456789ab/987_3_5HR03_A_Ann-Lee_feedback.docx",
     ),
     (same, |m| format!("{:?}", m.malpractice), "None"),
@@ -289,7 +293,8 @@ fn a_name_that_is_not_certain_is_taken_from_the_url_and_noted() {
 #[test]
 fn metadata_names_the_attempt_the_run_and_the_try() {
     let attempt = Case::good().migrate().attempt;
-    let as_text = |kind| format!("{:?}", metadata(attempt, kind, "r1", "0123456789ab"));
+    let (run, writer) = ("r1".parse().unwrap(), "0123456789ab".parse().unwrap());
+    let as_text = |kind| format!("{:?}", metadata(attempt, kind, &run, &writer));
     let common = r#"("attemptId", "987"), ("migratedFrom", "rogo_warehouse"), ("run", "r1"), ("writer", "0123456789ab")"#;
     assert_eq!(as_text(FileKind::Learner), format!("[{common}]"));
     assert_eq!(as_text(FileKind::Marker), format!(r#"[{common}, ("fileType", "marker_feedback")]"#));

@@ -61,7 +61,7 @@ async fn every_row_is_copied_committed_and_recorded_and_the_process_says_that_it
     assert_eq!(world.files.names(), named, "every blob is named by a row, and every file stands");
     assert_eq!(world.warehouse.asked.lock().unwrap().len(), 3);
     assert!(is_clean(&world));
-    let done = world.store.done(rogo_migrate::domain::ShardIndex(0)).await.unwrap().unwrap();
+    let done = world.store.done(&world.plan.id, rogo_migrate::domain::ShardIndex(0)).await.unwrap().unwrap();
     assert_eq!((done.books.migrated, done.books.files, done.writer.as_str()), (3, 9, TRY_A));
 }
 

@@ -22,7 +22,9 @@ pub struct Request {
     /// Names in lower case.
     pub headers: BTreeMap<String, String>,
     pub body_bytes: u64,
-    /// Of a body up to 1 MiB; larger ones are counted only.
+    /// Up to 1 MiB; larger ones are counted only.
+    pub body: Vec<u8>,
+    /// Of the same.
     pub body_md5: [u8; 16],
 }
 
@@ -156,6 +158,7 @@ async fn read(connection: &mut BufReader<TcpStream>) -> std::io::Result<Option<R
     }
     let body_bytes: u64 = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
     let mut digest = Md5::new();
+    let mut body = Vec::new();
     let mut rest = body_bytes;
     while rest > 0 {
         let held = connection.fill_buf().await?;
@@ -165,9 +168,10 @@ async fn read(connection: &mut BufReader<TcpStream>) -> std::io::Result<Option<R
         let length = held.len().min(usize::try_from(rest).unwrap());
         if body_bytes <= 1024 * 1024 {
             digest.update(&held[..length]);
+            body.extend_from_slice(&held[..length]);
         }
         connection.consume(length);
         rest -= length as u64;
     }
-    Ok(Some(Request { method, target, headers, body_bytes, body_md5: digest.finalize().into() }))
+    Ok(Some(Request { method, target, headers, body_bytes, body, body_md5: digest.finalize().into() }))
 }

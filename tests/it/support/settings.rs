@@ -27,8 +27,8 @@ pub fn settings(folder: &Path) -> Settings {
         target: Place::Folder(folder.into()),
         run_store: Place::Folder(folder.into()),
         account: AccountSettings::default(),
-        run: "trial".into(),
-        epoch: "0".into(),
+        run: "trial".parse().unwrap(),
+        epoch: "0".parse().unwrap(),
         out: folder.into(),
         organisation: Organisation {
             lms_instance: "3F2504E0-4F89-11D3-9A0C-0305E82C3301".into(),

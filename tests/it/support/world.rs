@@ -7,19 +7,21 @@ use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
 use rogo_migrate::{
     domain::{
-        FailCode, Fate, InputDigest, Migrated, Outcome, Plan, QueuedRow, RULES_VERSION, ShardIndex,
-        ShardPlan, SkipCode, shard_of,
+        Books, FailCode, Fate, InputDigest, Migrated, Outcome, QueuedRow, ShardIndex, SkipCode, shard_of,
     },
     exit::Stop,
     finalize::{FinalizeContext, InputRow, InputRows, books::Totals, finalize},
     ports::{Blobs, Service, Target},
     report::progress::Progress,
-    run_store::{RunStore, names},
+    run::{
+        DoneMarker, FORMAT, Plan, RULES_VERSION, RunName, RunStore, ShardPlan, names,
+        segments::{read_segments, recorded},
+    },
     shard::{
         self, ShardInputs, WorkerServices,
         copy::{Budget, Copier},
         pace::Pace,
-        record::{Recorder, read_segments, recorded},
+        record::Recorder,
     },
 };
 use sha2::{Digest, Sha256};
@@ -36,6 +38,8 @@ use super::{
 /// Two writers that the tests write as.
 pub const TRY_A: &str = "aaaaaaaaaaaa";
 pub const TRY_B: &str = "bbbbbbbbbbbb";
+/// The longest time between an outcome and its segment.
+pub const FLUSH: Duration = Duration::from_secs(10);
 
 pub struct World {
     pub journal: Journal,
@@ -82,7 +86,7 @@ impl World {
         Self {
             out_path: out.path().to_owned(),
             out,
-            store: RunStore::new(Arc::new(run_blobs.clone()), "rogo"),
+            store: RunStore::new(Arc::new(run_blobs.clone()), &RunName::default()),
             files: InMemoryBlobs::new("files", Service::TargetBlobs, journal.clone()),
             target: InMemoryTarget {
                 catalogue: Case::good().catalogue,
@@ -111,14 +115,30 @@ impl World {
                 self.target.hold(&[&migrated.launch_id]);
             }
             let shard = self.shard(outcome.row);
-            let recorder = recorders
-                .entry(shard)
-                .or_insert_with(|| Recorder::new(self.store.clone(), shard, writer, Duration::from_secs(10)));
+            let recorder = recorders.entry(shard).or_insert_with(|| self.recorder(shard, writer));
             recorder.push(outcome).unwrap();
         }
         for recorder in recorders.values_mut() {
             recorder.flush().await.unwrap();
         }
+    }
+
+    /// A recorder of process `writer` in the shard.
+    pub fn recorder(&self, shard: ShardIndex, writer: &str) -> Recorder {
+        Recorder::new(self.store.clone(), shard, &writer.parse().unwrap(), FLUSH)
+    }
+
+    /// Marks the shard as done.
+    pub fn mark_done(&self, shard: u32) {
+        let marker = DoneMarker {
+            plan: self.plan.id.clone(),
+            shard: ShardIndex(shard),
+            writer: TRY_A.parse().unwrap(),
+            books: Books::default(),
+            at: instant(0),
+        };
+        let text = serde_json::to_vec(&marker).unwrap();
+        self.run_blobs.insert(&format!("rogo/done/{shard}.json"), text);
     }
 
     /// Registers a writer, clean or not.
@@ -140,19 +160,19 @@ impl World {
         let recorded = recorded(&self.store, &self.plan, shard).await.unwrap();
         let target: Arc<dyn Target> = Arc::new(self.target.clone());
         let files: Arc<dyn Blobs> = Arc::new(self.files.clone());
-        let copier = Copier::new(files.clone(), Arc::new(self.source.clone()), Budget::new());
+        let source = Arc::new(self.source.clone());
         let worker = WorkerServices {
             target: target.clone(),
             warehouse: Some(Arc::new(self.warehouse.clone())),
-            target_blobs: files,
-            copier: copier.fenced_by(target),
+            target_blobs: files.clone(),
+            copier: Copier::new(files, source, Budget::new(), target),
         };
         ShardInputs {
             store: self.store.clone(),
             plan: Arc::new(self.plan.clone()),
             index: shard,
-            writer: writer.into(),
-            epoch: "0".into(),
+            writer: writer.parse().unwrap(),
+            epoch: "0".parse().unwrap(),
             rules: good.config,
             catalogue: self.target.catalogue.clone().into(),
             workers: vec![worker],
@@ -233,8 +253,9 @@ fn plan(csv: &str, rows: u64, shards: u32) -> Plan {
         planned[shard_of(place, shards).0 as usize].rows += 1;
     }
     Plan {
-        id: "0123456789ab".into(),
-        run: "rogo".into(),
+        format: FORMAT,
+        id: "0123456789ab".parse().unwrap(),
+        run: RunName::default(),
         created_at: instant(0),
         program_version: "0".into(),
         rules_version: RULES_VERSION,

@@ -1,21 +1,24 @@
-//! What a container holds, page by page.
+//! What a container holds, page by page. Directories of an account with a hierarchical namespace are no blobs and are
+//! left out.
 
 use std::sync::Arc;
 
-use azure_core::http::Url;
+use azure_core::{http::Url, xml};
 use azure_storage_blob::{
     BlobContainerClient, BlobContainerClientOptions,
-    models::{BlobContainerClientListBlobsOptions, BlobItem, ListBlobsResponse},
+    models::{BlobContainerClientListBlobsOptions, ListBlobsIncludeItem},
 };
 use futures_util::{
     StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
+use percent_encoding::percent_decode_str;
+use serde::Deserialize;
 
 use super::gently;
 use crate::{
-    adapters::blobs::{account::Account, faults},
-    ports::{BlobInfo, Fault},
+    adapters::blobs::{account::Account, reader::md5_from_base64},
+    ports::{BlobInfo, Fault, FaultKind},
 };
 
 /// Blobs of the container whose names begin with `below` and `prefix`; `below` is taken off them.
@@ -26,9 +29,7 @@ pub(super) fn list(
     below: &str,
     prefix: &str,
 ) -> BoxStream<'static, Result<BlobInfo, Fault>> {
-    let prefix = format!("{below}{prefix}");
-    let doing = format!("listing az://{container}/{prefix}");
-    let pages = Pages { account, container_url, prefix, doing, marker: None, ended: false };
+    let pages = Pages::new(account, container_url, container, format!("{below}{prefix}"), None);
     let below = below.to_owned();
     stream::try_unfold(pages, Pages::next)
         .map_ok(move |items| {
@@ -39,54 +40,152 @@ pub(super) fn list(
         .boxed()
 }
 
+/// Asks for one name below `below`, whatever it is.
+pub(super) async fn first(
+    account: Arc<Account>,
+    container_url: Url,
+    container: &str,
+    below: &str,
+) -> Result<(), Fault> {
+    let pages = Pages::new(account, container_url, container, below.to_owned(), Some(1));
+    gently(|| pages.page()).await.map(drop)
+}
+
 /// A listing, page by page.
 struct Pages {
     account: Arc<Account>,
     container_url: Url,
     prefix: String,
     doing: String,
+    /// Names a page; the service's own limit if `None`.
+    most: Option<i32>,
     marker: Option<String>,
     ended: bool,
 }
 
 impl Pages {
-    async fn next(mut self) -> Result<Option<(Vec<BlobItem>, Self)>, Fault> {
+    fn new(
+        account: Arc<Account>,
+        container_url: Url,
+        container: &str,
+        prefix: String,
+        most: Option<i32>,
+    ) -> Self {
+        let doing = format!("listing az://{container}/{prefix}");
+        Self { account, container_url, prefix, doing, most, marker: None, ended: false }
+    }
+
+    async fn next(mut self) -> Result<Option<(Vec<Item>, Self)>, Fault> {
         if self.ended {
             return Ok(None);
         }
         let page = gently(|| self.page()).await?;
         self.marker = page.next_marker.filter(|marker| !marker.is_empty());
         self.ended = self.marker.is_none();
-        Ok(Some((page.blob_items, self)))
+        Ok(Some((page.blobs.items, self)))
     }
 
     /// Each page by a client of its own: the credential may have changed since the last.
-    async fn page(&self) -> Result<ListBlobsResponse, Fault> {
-        let fault = |error: azure_core::Error| faults::of(&error, self.account.service, &self.doing);
+    async fn page(&self) -> Result<Page, Fault> {
+        let fault = |error: azure_core::Error| {
+            let mut fault = self.account.fault(&error, &self.doing);
+            // A listing names no blob that could be refused.
+            if fault.kind == FaultKind::NameRefused {
+                fault.kind = FaultKind::Misconfigured;
+            }
+            fault
+        };
         let client_options = self.account.options();
         let options = BlobContainerClientOptions { client_options, ..BlobContainerClientOptions::default() };
         let url = self.account.authorised(&self.container_url)?;
         let container = BlobContainerClient::new(url, None, Some(options)).map_err(fault)?;
         let options = BlobContainerClientListBlobsOptions {
             prefix: Some(self.prefix.clone()).filter(|prefix| !prefix.is_empty()),
+            // Older directories are marked by their metadata alone.
+            include: Some(vec![ListBlobsIncludeItem::Metadata]),
             marker: self.marker.clone(),
+            maxresults: self.most,
             ..BlobContainerClientListBlobsOptions::default()
         };
         let mut pages = container.list_blobs(Some(options)).map_err(fault)?.into_pages();
         match pages.try_next().await.map_err(fault)? {
-            Some(page) => page.into_model().map_err(fault),
-            None => Ok(ListBlobsResponse::default()),
+            Some(page) => xml::from_xml(page.into_body()).map_err(fault),
+            None => Ok(Page::default()),
         }
     }
 }
 
-fn info_of_item(item: BlobItem, below: &str) -> Option<BlobInfo> {
-    let properties = item.properties.unwrap_or_default();
+/// A page of a listing, as far as it is read. The official client's own model leaves out the resource type, which tells
+/// a directory from a blob.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Page {
+    blobs: Items,
+    next_marker: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Items {
+    #[serde(rename = "Blob")]
+    items: Vec<Item>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Item {
+    name: Name,
+    properties: Properties,
+    metadata: Metadata,
+}
+
+/// Percent-encoded if XML cannot hold it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Name {
+    #[serde(rename = "@Encoded")]
+    encoded: bool,
+    #[serde(rename = "$text")]
+    text: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Properties {
+    #[serde(rename = "Content-Length")]
+    length: Option<u64>,
+    #[serde(rename = "Content-MD5")]
+    md5: Option<String>,
+    #[serde(rename = "Etag")]
+    etag: Option<String>,
+    #[serde(rename = "ResourceType")]
+    resource_type: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Metadata {
+    #[serde(rename = "hdi_isfolder", alias = "Hdi_isfolder")]
+    is_folder: Option<String>,
+}
+
+fn info_of_item(item: Item, below: &str) -> Option<BlobInfo> {
+    let Item { name, properties, metadata } = item;
+    let is_directory = properties.resource_type.is_some_and(|kind| kind.eq_ignore_ascii_case("directory"))
+        || metadata.is_folder.is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    if is_directory {
+        return None;
+    }
+    let name = if name.encoded {
+        percent_decode_str(&name.text).decode_utf8().ok()?.into_owned()
+    } else {
+        name.text
+    };
     Some(BlobInfo {
-        name: item.name?.strip_prefix(below)?.to_owned(),
-        size_bytes: properties.content_length.unwrap_or_default(),
-        md5: properties.content_md5.and_then(|md5| md5.try_into().ok()),
-        etag: properties.etag.map(|etag| etag.to_string()),
+        name: name.strip_prefix(below)?.to_owned(),
+        size_bytes: properties.length.unwrap_or_default(),
+        md5: properties.md5.as_deref().and_then(md5_from_base64),
+        etag: properties.etag,
         ..BlobInfo::default()
     })
 }

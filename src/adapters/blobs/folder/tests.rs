@@ -2,7 +2,10 @@
 
 use std::time::SystemTime;
 
-use super::{walk::PARTIAL_FORGOTTEN, *};
+use super::{
+    walk::{PARTIAL_FORGOTTEN, leads_to},
+    *,
+};
 
 #[test]
 fn an_abandoned_partial_file_is_removed_and_a_fresh_one_stays() {
@@ -56,4 +59,21 @@ fn file_systems_without_hard_links_are_named() {
     let fault = blobs.no_links(io::Error::from(io::ErrorKind::Unsupported), "a");
     assert_eq!(fault.kind, FaultKind::Misconfigured);
     assert!(fault.to_string().contains("no hard links"), "{fault}");
+}
+
+#[test]
+fn only_folders_that_the_prefix_leads_to_are_walked() {
+    for (folder, prefix, walked) in [
+        ("queues", "", true),
+        ("queues", "qu", true),
+        ("queues", "queues/", true),
+        ("queues", "queues/p/0", true),
+        ("queues/p", "queues/p/0", true),
+        ("queues", "plan", false),
+        ("queues", "quit", false),
+        ("queues/q", "queues/p", false),
+        ("que", "queues/p", false),
+    ] {
+        assert_eq!(leads_to(folder, prefix), walked, "{folder} {prefix}");
+    }
 }

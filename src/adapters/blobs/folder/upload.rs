@@ -9,7 +9,7 @@ use tempfile::NamedTempFile;
 
 use super::FolderBlobs;
 use crate::{
-    adapters::blobs::blocking,
+    adapters::blobs::deadline::blocking,
     ports::{Fault, FaultKind, PutOptions, Stored, Upload},
 };
 

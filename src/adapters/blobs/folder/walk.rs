@@ -12,7 +12,7 @@ use crate::ports::{BlobInfo, Fault};
 pub(super) const PARTIAL_FORGOTTEN: Duration = Duration::from_hours(24);
 
 impl FolderBlobs {
-    /// Every blob whose name begins with `prefix`, by name. Only the folder that the prefix names is walked.
+    /// Every blob whose name begins with `prefix`, by name. Only folders that the prefix leads to are walked.
     pub(super) fn walk(&self, prefix: &str) -> Result<Vec<BlobInfo>, Fault> {
         let mut blobs = Vec::new();
         let start = prefix.rsplit_once('/').map(|(folder, _)| folder.to_owned());
@@ -29,17 +29,26 @@ impl FolderBlobs {
             };
             for entry in entries {
                 let entry = entry.map_err(fault)?;
-                // A name that is not UTF-8 is nobody's blob.
+                // A name that is not UTF-8 is no blob's.
                 let Ok(own) = entry.file_name().into_string() else { continue };
                 let name = if folder.is_empty() { own } else { format!("{folder}/{own}") };
                 if name == PROPERTIES || name == PARTIAL {
                     continue;
                 }
                 match entry.metadata() {
-                    Ok(file) if file.is_dir() => folders.push(name),
+                    Ok(file) if file.is_dir() => {
+                        if leads_to(&name, prefix) {
+                            folders.push(name);
+                        }
+                    }
                     Ok(file) if name.starts_with(prefix) => {
                         let info = sidecar::info(&self.sidecar(&name), &name, &file);
-                        blobs.push(BlobInfo { content_type: None, metadata: Vec::new(), ..info });
+                        blobs.push(BlobInfo {
+                            content_type: None,
+                            content_encoding: None,
+                            metadata: Vec::new(),
+                            ..info
+                        });
                     }
                     Ok(_) => {}
                     // Deleted meanwhile.
@@ -65,4 +74,9 @@ impl FolderBlobs {
         }
         Ok(())
     }
+}
+
+/// Whether a blob in this folder, or below it, may have a name that begins with `prefix`.
+pub(super) fn leads_to(folder: &str, prefix: &str) -> bool {
+    folder.starts_with(prefix) || prefix.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }

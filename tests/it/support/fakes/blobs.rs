@@ -129,6 +129,7 @@ impl InMemoryBlobs {
             md5: Some(Md5::digest(&bytes).into()),
             etag: None,
             content_type: Some(options.content_type.clone()),
+            content_encoding: options.content_encoding.clone(),
             metadata: options.metadata.clone(),
         };
         let stored = Stored { size_bytes: info.size_bytes, md5: info.md5 };
@@ -171,6 +172,10 @@ impl Blobs for InMemoryBlobs {
 
     async fn check(&self) -> Result<(), Fault> {
         self.begin("check", "")
+    }
+
+    async fn answers(&self) -> Result<(), Fault> {
+        Ok(())
     }
 
     async fn put(&self, name: &str, bytes: Bytes, options: &PutOptions) -> Result<Stored, Fault> {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::{
-    domain::{Books, DoneMarker, InputDigest, RULES_VERSION, ShardPlan},
+    domain::{Books, InputDigest},
     ports::{JobState, LastWord},
-    report::summary::{Missing, Summary},
+    run::{DoneMarker, FORMAT, Missing, PlanId, RULES_VERSION, RunName, ShardPlan, State, Summary, WriterId},
 };
 
 /// Minutes after the plan was made.
@@ -14,11 +14,20 @@ fn minute(minute: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::minutes(minute)
 }
 
+fn plan_id() -> PlanId {
+    "0123456789ab".parse().unwrap()
+}
+
+fn writer() -> WriterId {
+    "aaaaaaaaaaaa".parse().unwrap()
+}
+
 fn plan() -> Plan {
     let input = InputDigest { location: String::new(), sha256: String::new(), size_bytes: 0, rows: 30 };
     Plan {
-        id: "0123456789ab".into(),
-        run: "rogo".into(),
+        format: FORMAT,
+        id: plan_id(),
+        run: RunName::default(),
         created_at: minute(0),
         program_version: "0".into(),
         rules_version: RULES_VERSION,
@@ -50,12 +59,13 @@ impl Run {
     }
 
     fn unplanned() -> Self {
-        Self(Facts { run: "rogo".into(), run_store: "az://runs".into(), at: minute(100), ..Facts::default() })
+        Self(Facts { run_store: "az://runs".into(), at: minute(100), ..Facts::default() })
     }
 
     fn done(mut self, shards: &[u32], at: i64) -> Self {
         for shard in shards.iter().copied().map(ShardIndex) {
-            let marker = DoneMarker { shard, writer: "t".into(), books: books(10), at: minute(at) };
+            let marker =
+                DoneMarker { plan: plan_id(), shard, writer: writer(), books: books(10), at: minute(at) };
             self.0.done.insert(shard, marker);
         }
         self
@@ -63,10 +73,11 @@ impl Run {
 
     fn beat(mut self, shard: u32, at: DateTime<Utc>) -> Self {
         let shard = ShardIndex(shard);
-        let state = "throttled: 503 from target blobs".to_owned();
+        let state = State::Throttled("503 from target blobs".to_owned());
         let beat = Heartbeat {
+            plan: plan_id(),
             shard,
-            writer: "t".into(),
+            writer: writer(),
             at,
             books: books(4),
             rows: 10,
@@ -80,13 +91,14 @@ impl Run {
     fn summary(mut self, missing: u64, at: i64) -> Self {
         let missing = Missing { rows: missing, ..Missing::default() };
         let books = books(30 - missing.rows);
-        self.0.summary = Some(Summary::balance("rogo", "0123456789ab", 30, books, missing, minute(at)));
+        self.0.summary =
+            Some(Summary::balance(&RunName::default(), &plan_id(), 30, books, missing, minute(at)));
         self
     }
 
     fn refused(mut self, epoch: &str, exit_code: u8, at: i64) -> Self {
         let refusal = Refusal { reasons: vec![format!("because of {epoch}")], exit_code, at: minute(at) };
-        self.0.refusals.insert(epoch.into(), refusal);
+        self.0.refusals.insert(epoch.parse().unwrap(), refusal);
         self
     }
 
@@ -100,9 +112,9 @@ impl Run {
             jobs: Vec::new(),
         });
         let state = JobState { completions: 3, failed_indexes: "1".into(), end, ..JobState::default() };
-        jobs.epoch = Some(epoch.into());
+        jobs.epoch = epoch.parse().ok();
         let name = format!("r-{component}");
-        let (component, epoch) = (component.into(), epoch.into());
+        let (component, epoch) = (component.into(), epoch.parse().ok());
         jobs.jobs.push(RunJob { name, component, epoch, state, obstacles: Vec::new(), last_word: None });
         self
     }
@@ -234,7 +246,7 @@ fn a_refusal_beside_a_plan_counts_where_it_is_of_the_jobs_epoch() {
 #[test]
 fn another_plans_summary_says_nothing_of_this_one() {
     let mut run = Run::planned().done(&[0, 1, 2], 95).summary(0, 99);
-    run.0.summary.as_mut().unwrap().plan = "another".into();
+    run.0.summary.as_mut().unwrap().plan = writer().as_str().parse().unwrap();
     assert_eq!(judge(&run.0).0.state, RunState::Finalizing);
 }
 

@@ -13,10 +13,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 pub use warnings::{LASTING, Warnings};
 
 use crate::{
-    domain::Plan,
     exit::{Exit, Stop},
-    ports::{Fault, JobEnd, JobState, Jobs, Survey},
-    run_store::RunStore,
+    ports::{Fault, FaultKind, JobEnd, JobState, Jobs, Survey},
+    run::{DoneMarkers, Epoch, Plan, RunStore},
 };
 
 /// How often the run store is asked for done markers, and what is amiss is looked at.
@@ -37,7 +36,7 @@ pub struct JobWait<'a> {
     /// Its plan.
     pub plan: &'a Plan,
     /// The chart's epoch: whose heartbeats count.
-    pub epoch: &'a str,
+    pub epoch: &'a Epoch,
     /// The shard Job.
     pub jobs: &'a dyn Jobs,
     /// Its name.
@@ -108,6 +107,7 @@ struct Wait<'a> {
     seen: bool,
     job: Sight,
     pause: Duration,
+    markers: DoneMarkers,
     done: usize,
     /// Since when the run store does not answer.
     store_away: Option<Instant>,
@@ -125,6 +125,7 @@ impl<'a> Wait<'a> {
             seen: false,
             job: Sight::Unknown,
             pause: PAUSES.0,
+            markers: DoneMarkers::new(context.store.clone()),
             done: 0,
             store_away: None,
             told: None,
@@ -175,11 +176,13 @@ impl<'a> Wait<'a> {
 
     /// Asks the run store for done markers, and the cluster for what is amiss.
     async fn ask(&mut self, tell: &mut (dyn FnMut(String) + Send)) -> Result<(), Stop> {
-        match self.context.store.list("done/").await {
-            Ok(names) => {
+        match self.markers.look(self.context.plan).await {
+            Ok(done) => {
                 self.store_away = None;
-                self.done = names.iter().filter(|name| self.is_marker(name)).count();
+                self.done = done.len();
             }
+            // A marker of another run: waiting does not change it.
+            Err(fault) if fault.kind == FaultKind::Corrupt => return Err(fault.into()),
             Err(fault) => {
                 let since = *self.store_away.get_or_insert_with(Instant::now);
                 if since.elapsed() >= self.context.give_up_after {
@@ -204,12 +207,6 @@ impl<'a> Wait<'a> {
             }
         }
         Ok(())
-    }
-
-    /// Whether this is the done marker of a shard of the plan.
-    fn is_marker(&self, name: &str) -> bool {
-        let shard = name.strip_prefix("done/").and_then(|name| name.strip_suffix(".json"));
-        shard.and_then(|shard| shard.parse::<usize>().ok()).is_some_and(|shard| shard < self.shards())
     }
 
     /// Pods that do not start or end; not asked for where all is well.
@@ -263,7 +260,7 @@ impl<'a> Wait<'a> {
 
     /// Whether a process of this epoch gave a sign of life lately; also where that cannot be known.
     async fn somebody_works(&self) -> bool {
-        match self.context.store.heartbeats(self.context.epoch).await {
+        match self.context.store.heartbeats(&self.context.plan.id, self.context.epoch).await {
             Ok(beats) => beats.iter().any(|beat| self.now() - beat.at < HEARTBEAT_LASTS),
             Err(fault) => {
                 tracing::warn!(fault = %fault.chain(), "cannot look for heartbeats");

@@ -1,4 +1,4 @@
-//! How a shard reads what the plan wrote for it: its rows and, where there are facts files, their facts.
+//! JSON lines: a document of the run with one value a line.
 
 use std::marker::PhantomData;
 
@@ -7,10 +7,9 @@ use futures_util::{TryStreamExt, stream::BoxStream};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    domain::{AttemptFacts, AttemptId, Facts, Plan, QueuedRow, ShardIndex, ShardPlan},
     inputs::Hasher,
     ports::{Fault, FaultKind, Service},
-    run_store::{RunStore, names},
+    run::RunStore,
 };
 
 /// What to do about a file that is not as it was written.
@@ -96,71 +95,8 @@ impl<T: DeserializeOwned> JsonLines<T> {
     }
 }
 
-/// The rows of one shard, newest first.
-pub struct QueueReader(JsonLines<QueuedRow>);
-
-impl QueueReader {
-    /// Opens the shard's queue.
-    pub async fn open(store: &RunStore, plan: &Plan, shard: ShardIndex) -> Result<Self, Fault> {
-        let sha256 = shard_plan(store, plan, shard)?.queue_sha256.clone();
-        open(store, &names::queue(&plan.id, shard), sha256).await.map(Self)
-    }
-
-    /// The next row; `None` at the end, once the queue's digest is as planned.
-    pub async fn next(&mut self) -> Result<Option<QueuedRow>, Fault> {
-        self.0.next().await
-    }
-}
-
-/// The facts of one shard's attempts, in the order of its queue.
-pub struct FactsReader {
-    lines: JsonLines<AttemptFacts>,
-    shard: ShardIndex,
-}
-
-impl FactsReader {
-    /// Opens the shard's facts file; `None` where the plan has none and the warehouse is asked.
-    pub async fn open(store: &RunStore, plan: &Plan, shard: ShardIndex) -> Result<Option<Self>, Fault> {
-        let Some(sha256) = shard_plan(store, plan, shard)?.facts_sha256.clone() else { return Ok(None) };
-        let lines = open(store, &names::facts(&plan.id, shard), sha256).await?;
-        Ok(Some(Self { lines, shard }))
-    }
-
-    /// The facts of `attempt`, which follows in the queue on those asked for before; attempts between
-    /// may be left out. Rows that the plan marks as duplicate or held have none here and are not
-    /// to be asked for.
-    pub async fn of(&mut self, attempt: AttemptId) -> Result<Facts, Fault> {
-        while let Some(line) = self.lines.next().await? {
-            if line.attempt == attempt {
-                return Ok(line.facts);
-            }
-        }
-        let what = format!(
-            "the facts file of shard {} holds nothing for attempt {attempt} from where it was read on; this is a bug: please report it",
-            self.shard
-        );
-        Err(Fault::new(Service::RunStore, FaultKind::Corrupt, what))
-    }
-
-    /// Reads to the end, which proves that the file is as planned.
-    pub async fn finish(mut self) -> Result<(), Fault> {
-        while self.lines.next().await?.is_some() {}
-        Ok(())
-    }
-}
-
-fn shard_plan<'a>(store: &RunStore, plan: &'a Plan, shard: ShardIndex) -> Result<&'a ShardPlan, Fault> {
-    usize::try_from(shard.0).ok().and_then(|index| plan.shards.get(index)).ok_or_else(|| {
-        let what = format!(
-            "there is no shard {shard} in run {}: its plan has {}, counted from 0; check --shard",
-            store.run(),
-            plan.shards.len()
-        );
-        Fault::new(Service::RunStore, FaultKind::Misconfigured, what)
-    })
-}
-
-async fn open<T: DeserializeOwned>(
+/// Opens a document of JSON lines that the plan wrote and its digest pins.
+pub async fn open<T: DeserializeOwned>(
     store: &RunStore,
     name: &str,
     sha256: String,

@@ -5,15 +5,14 @@ use std::path::{Path, PathBuf};
 use futures_util::TryStreamExt;
 use tokio::io::AsyncWriteExt;
 
-use super::results::{FAILED, MIGRATED, NOTES, SKIPPED, SUMMARY};
 use crate::{
     exit::{Exit, Stop},
     ports::BlobReader,
-    run_store::{RunStore, names},
+    run::{RunStore, names},
 };
 
 /// What every finalized run has.
-const EXPECTED: [&str; 5] = [MIGRATED, FAILED, SKIPPED, NOTES, SUMMARY];
+const EXPECTED: [&str; 5] = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES, names::SUMMARY];
 
 /// What was copied, and what is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]

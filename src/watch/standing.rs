@@ -9,12 +9,12 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 pub use judge::{Verdict, judge};
 
-use super::results::SUMMARY;
 use crate::{
-    domain::{DoneMarker, Heartbeat, Plan, Refusal, ShardIndex},
+    domain::ShardIndex,
     ports::{Fault, RunJobs},
-    report::summary::Summary,
-    run_store::{RunStore, names},
+    run::{
+        DoneMarker, DoneMarkers, Epoch, Heartbeat, Plan, PlanId, Refusal, RunName, RunStore, Summary, names,
+    },
 };
 
 /// Documents that are read at a time.
@@ -24,13 +24,13 @@ const READS: usize = 16;
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
     /// The run's name.
-    pub run: String,
+    pub run: RunName,
     /// Where plan and results are kept.
     pub run_store: String,
     /// The plan.
     pub plan: Option<Plan>,
     /// Refusals by epoch.
-    pub refusals: BTreeMap<String, Refusal>,
+    pub refusals: BTreeMap<Epoch, Refusal>,
     /// Whether a rollback began.
     pub rolled_back: bool,
     /// The last finalizer's books.
@@ -45,66 +45,54 @@ pub struct Facts {
     pub at: DateTime<Utc>,
 }
 
-/// Looks at a run again and again; done markers never change, so each is read once.
+/// Looks at a run again and again.
 pub struct Watcher {
     store: RunStore,
     place: String,
-    done: BTreeMap<ShardIndex, DoneMarker>,
+    markers: DoneMarkers,
 }
 
 impl Watcher {
     /// Of the run of `store`; `place` is what people call the run store.
     pub fn new(store: RunStore, place: &str) -> Self {
-        Self { store, place: place.to_owned(), done: BTreeMap::new() }
+        Self { markers: DoneMarkers::new(store.clone()), store, place: place.to_owned() }
     }
 
     /// Looks now. `jobs` is what the cluster says.
     pub async fn look(&mut self, jobs: Option<RunJobs>) -> Result<Facts, Fault> {
         let mut facts = Facts {
-            run: self.store.run().to_owned(),
+            run: self.store.run().clone(),
             run_store: self.place.clone(),
             rolled_back: self.store.exists(names::ROLLED_BACK).await?,
             plan: self.store.plan().await?,
             jobs,
             ..Facts::default()
         };
-        if facts.plan.is_some() {
-            self.read_done().await?;
-            facts.done = self.done.clone();
-            facts.beats = self.beats().await?;
-            facts.summary = self.store.read(&names::result(SUMMARY)).await?;
+        if let Some(plan) = &facts.plan {
+            facts.done = self.markers.look(plan).await?.clone();
+            facts.beats = self.beats(&plan.id, &facts.done).await?;
+            facts.summary = self.store.read(&names::result(names::SUMMARY)).await?;
         }
         facts.refusals = self.refusals().await?;
         facts.at = Utc::now();
         Ok(facts)
     }
 
-    async fn read_done(&mut self) -> Result<(), Fault> {
-        let names = self.store.list("done/").await?;
-        let shards =
-            names.iter().filter_map(|name| shard_of(name.strip_prefix("done/")?.strip_suffix(".json")?));
-        let unread: Vec<ShardIndex> = shards.filter(|shard| !self.done.contains_key(shard)).collect();
-        let store = &self.store;
-        let markers: Vec<Option<DoneMarker>> = stream::iter(unread)
-            .map(|shard| async move { store.done(shard).await })
-            .buffer_unordered(READS)
-            .try_collect()
-            .await?;
-        self.done.extend(markers.into_iter().flatten().map(|marker| (marker.shard, marker)));
-        Ok(())
-    }
-
     /// The newest heartbeat of each shard that is not done, whatever its epoch.
-    async fn beats(&self) -> Result<BTreeMap<ShardIndex, Heartbeat>, Fault> {
+    async fn beats(
+        &self,
+        plan: &PlanId,
+        done: &BTreeMap<ShardIndex, DoneMarker>,
+    ) -> Result<BTreeMap<ShardIndex, Heartbeat>, Fault> {
         let names = self.store.list("heartbeats/").await?;
         let of_undone = |name: &&String| {
             let file = name.rsplit('/').next().unwrap_or_default();
             let shard = file.split_once('-').and_then(|(shard, _)| shard_of(shard));
-            shard.is_some_and(|shard| !self.done.contains_key(&shard))
+            shard.is_some_and(|shard| !done.contains_key(&shard))
         };
         let store = &self.store;
         let beats: Vec<Option<Heartbeat>> = stream::iter(names.iter().filter(of_undone))
-            .map(|name| async move { store.read(name).await })
+            .map(|name| async move { store.heartbeat(plan, name).await })
             .buffer_unordered(READS)
             .try_collect()
             .await?;
@@ -118,12 +106,13 @@ impl Watcher {
         Ok(newest)
     }
 
-    async fn refusals(&self) -> Result<BTreeMap<String, Refusal>, Fault> {
+    async fn refusals(&self) -> Result<BTreeMap<Epoch, Refusal>, Fault> {
         let mut refusals = BTreeMap::new();
         for name in self.store.list("refused/").await? {
-            let epoch = name.strip_prefix("refused/").and_then(|name| name.strip_suffix(".json"));
+            let epoch =
+                name.strip_prefix("refused/").and_then(|name| name.strip_suffix(".json")?.parse().ok());
             if let (Some(epoch), Some(refusal)) = (epoch, self.store.read(&name).await?) {
-                refusals.insert(epoch.to_owned(), refusal);
+                refusals.insert(epoch, refusal);
             }
         }
         Ok(refusals)

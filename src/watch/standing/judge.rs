@@ -4,16 +4,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Facts;
 use crate::{
-    domain::{Heartbeat, Plan, Refusal, ShardIndex},
+    domain::{ShardIndex, shard_list},
     exit::Exit,
-    finalize::rerun::{self, Rerun},
     ports::{JobEnd, RunJob, RunJobs},
     report::{
         grid::{rows_f64, span},
         standing::{Rows, RunState, ShardStanding, Standing},
-        summary::RunResult,
     },
+    run::{Heartbeat, Plan, Refusal, RunResult},
     settings::HelmRelease,
+    watch::rerun::{self, Rerun},
 };
 
 /// A process whose heartbeat is younger is at work: it beats every 15 s.
@@ -109,7 +109,7 @@ fn verdict(facts: &Facts) -> Verdict {
     let merged = summary.is_some_and(|summary| summary.at > last_sign(plan, facts));
     let rerun = rerun_of(facts).command(&facts.run, &undone);
     if !undone.is_empty() && (merged || ended) {
-        let reason = format!("rows of shards {} have no outcome", rerun::list(&undone));
+        let reason = format!("rows of shards {} have no outcome", shard_list(&undone));
         return Verdict::new(RunState::Incomplete, Exit::Incomplete, reason).next(rerun);
     }
     if let Some(failed) = failed_finalizer(facts).filter(|_| !merged) {
@@ -199,7 +199,7 @@ fn by_hand(command: &str, facts: &Facts) -> String {
 
 /// Jobs of the newest epoch with this component, their additional ones included.
 fn of<'j>(jobs: &'j RunJobs, component: &'static str) -> impl Iterator<Item = &'j RunJob> {
-    let same_epoch = |job: &&RunJob| jobs.epoch.as_ref().is_none_or(|epoch| *epoch == job.epoch);
+    let same_epoch = |job: &&RunJob| jobs.epoch.is_none() || jobs.epoch == job.epoch;
     jobs.jobs
         .iter()
         .filter(same_epoch)
@@ -259,7 +259,7 @@ fn standing_of(shard: ShardIndex, total: u64, facts: &Facts) -> ShardStanding {
 fn life(beat: &Heartbeat, at: DateTime<Utc>) -> (String, f64) {
     let silence = at - beat.at;
     if silence < ALIVE {
-        return (beat.state.clone(), beat.rows_per_second);
+        return (beat.state.to_string(), beat.rows_per_second);
     }
     (format!("no sign of life for {}", span(silence.to_std().unwrap_or_default())), 0.0)
 }

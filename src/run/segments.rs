@@ -9,9 +9,9 @@ use futures_util::{
 
 use super::RowSet;
 use crate::{
-    domain::{Books, Fate, Outcome, Plan, ShardIndex, stands},
+    domain::{Books, Fate, Outcome, ShardIndex, stands},
     ports::{Fault, FaultKind, Service},
-    run_store::{RunStore, names},
+    run::{Plan, RunStore, names},
 };
 
 /// Segments being fetched at a time; each is about 1 MiB at most.
@@ -99,7 +99,12 @@ async fn read_segment(store: &RunStore, name: String) -> Result<Segment, Fault> 
         .and_then(|rest| rest.split_once('/'))
         .and_then(|(shard, _)| shard.parse().ok())
         .map(ShardIndex)
-        .ok_or_else(|| corrupt(format!("{place} is not a segment: remove it from the run store")))?;
+        .ok_or_else(|| {
+            corrupt(format!(
+                "{place} has not the name of a segment: find out what wrote it, and leave every other document of the \
+                 run as it is"
+            ))
+        })?;
     let reader = store
         .open(&name)
         .await?

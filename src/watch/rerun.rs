@@ -1,8 +1,10 @@
 //! The line that runs shards again, as it is typed.
 
-use std::fmt::Write;
-
-use crate::{domain::ShardIndex, settings::HelmRelease};
+use crate::{
+    domain::{ShardIndex, shard_list},
+    run::RunName,
+    settings::HelmRelease,
+};
 
 /// How this run's shards are run again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +26,7 @@ impl Rerun {
     }
 
     /// The line that runs these shards of `run` again, and finalizes.
-    pub fn command(&self, run: &str, shards: &[ShardIndex]) -> String {
+    pub fn command(&self, run: &RunName, shards: &[ShardIndex]) -> String {
         match self {
             Self::ByHand { run_store } => by_hand("resume", run, run_store),
             Self::Helm(HelmRelease { name, namespace, chart, values_prefix }) => format!(
@@ -33,38 +35,15 @@ impl Rerun {
                 quoted(chart),
                 quoted(namespace),
                 values_prefix,
-                list(shards)
+                shard_list(shards)
             ),
         }
     }
 }
 
 /// The line that does something with `run` from wherever the run store can be reached.
-pub fn by_hand(command: &str, run: &str, run_store: &str) -> String {
+pub fn by_hand(command: &str, run: &RunName, run_store: &str) -> String {
     format!("rogo-migrate {command} --run {run} --run-store {}", quoted(run_store))
-}
-
-/// Shards in ascending order, joined: `3,7-9`.
-pub fn list(shards: &[ShardIndex]) -> String {
-    let mut sorted: Vec<u32> = shards.iter().map(|shard| shard.0).collect();
-    sorted.sort_unstable();
-    sorted.dedup();
-    let mut ranges: Vec<(u32, u32)> = Vec::new();
-    for shard in sorted {
-        match ranges.last_mut() {
-            Some((_, last)) if *last + 1 == shard => *last = shard,
-            _ => ranges.push((shard, shard)),
-        }
-    }
-    let mut text = String::new();
-    for (first, last) in ranges {
-        let comma = if text.is_empty() { "" } else { "," };
-        let _ = match last - first {
-            0 => write!(text, "{comma}{first}"),
-            _ => write!(text, "{comma}{first}-{last}"),
-        };
-    }
-    text
 }
 
 /// A word as a shell takes it.
@@ -90,27 +69,21 @@ mod tests {
         };
         let shards = [9, 3, 8, 7, 3].map(ShardIndex);
         assert_eq!(
-            Rerun::of(Some(&release("oci://a.example/charts/rogo-migrate")), "").command("rogo", &shards),
+            Rerun::of(Some(&release("oci://a.example/charts/rogo-migrate")), "")
+                .command(&RunName::default(), &shards),
             "helm upgrade r oci://a.example/charts/rogo-migrate --namespace ns --reset-then-reuse-values \
              --set-literal shards.only=3,7-9"
         );
         let subchart = HelmRelease { values_prefix: "mover.".into(), ..release("parent") };
-        let line = Rerun::of(Some(&subchart), "").command("rogo", &shards);
+        let line = Rerun::of(Some(&subchart), "").command(&RunName::default(), &shards);
         assert!(line.ends_with(" --set-literal mover.shards.only=3,7-9"), "{line}");
         let odd = Rerun::of(Some(&release("/home/o'neil/my charts")), "");
-        assert!(odd.command("rogo", &shards).contains(r" '/home/o'\''neil/my charts' --namespace"));
+        assert!(
+            odd.command(&RunName::default(), &shards).contains(r" '/home/o'\''neil/my charts' --namespace")
+        );
         assert_eq!(
-            Rerun::of(None, "file:///my runs").command("rogo", &shards),
+            Rerun::of(None, "file:///my runs").command(&RunName::default(), &shards),
             "rogo-migrate resume --run rogo --run-store 'file:///my runs'"
         );
-    }
-
-    #[test]
-    fn neighbours_are_joined() {
-        let of = |shards: &[u32]| list(&shards.iter().copied().map(ShardIndex).collect::<Vec<_>>());
-        assert_eq!(of(&[0]), "0");
-        assert_eq!(of(&[0, 1]), "0-1");
-        assert_eq!(of(&[5, 1, 2, 4]), "1-2,4-5");
-        assert_eq!(of(&[]), "");
     }
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use futures_util::TryStreamExt;
 
-use super::readers::JsonLines;
+use super::lines::JsonLines;
 use crate::{
-    domain::{Fate, Outcome, Plan, RULES_VERSION},
+    domain::{Fate, Outcome},
     inputs::{Fingerprint, Hasher},
     ports::{Fault, FaultKind, Target},
-    run_store::RunStore,
+    run::{Plan, RULES_VERSION, RunStore},
     settings::{MarkerOnly, Settings},
 };
 

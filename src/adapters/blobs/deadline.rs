@@ -1,0 +1,87 @@
+//! Work on files that never waits for ever: a network file system whose server is away answers nothing at all.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{
+    StreamExt, TryStreamExt,
+    stream::{self, BoxStream},
+};
+
+use crate::ports::{Fault, FaultKind, Service};
+
+/// For one file of ordinary size, or one part of a larger one.
+const WORK: Duration = Duration::from_mins(2);
+
+/// For a file of any size, or a whole folder.
+pub(super) const LARGE_WORK: Duration = Duration::from_mins(30);
+
+/// Runs blocking work on a thread of its own, and waits for it two minutes at most.
+pub(super) async fn blocking<T: Send + 'static>(
+    service: Service,
+    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
+    blocking_for(WORK, service, work).await
+}
+
+/// As [`blocking`], with another deadline. The thread itself cannot be ended: it stays until the file system answers.
+pub(super) async fn blocking_for<T: Send + 'static>(
+    most: Duration,
+    service: Service,
+    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
+    match tokio::time::timeout(most, tokio::task::spawn_blocking(work)).await {
+        Ok(Ok(done)) => done,
+        Ok(Err(error)) => {
+            Err(Fault::caused(service, FaultKind::Unavailable, "a step on a thread did not end", error))
+        }
+        Err(_elapsed) => Err(silent(service, most)),
+    }
+}
+
+/// The stream, each part of which comes within two minutes or is a fault.
+pub(super) fn with_deadline(
+    body: BoxStream<'static, Result<Bytes, Fault>>,
+    service: Service,
+) -> BoxStream<'static, Result<Bytes, Fault>> {
+    stream::try_unfold(body, move |mut body| async move {
+        match tokio::time::timeout(WORK, body.try_next()).await {
+            Ok(part) => Ok(part?.map(|bytes| (bytes, body))),
+            Err(_elapsed) => Err(silent(service, WORK)),
+        }
+    })
+    .boxed()
+}
+
+fn silent(service: Service, waited: Duration) -> Fault {
+    let what = format!(
+        "the file system did not answer for {} s; see whether its server (NFS?) can be reached",
+        waited.as_secs()
+    );
+    Fault::new(service, FaultKind::Unavailable, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_system_that_is_silent_is_a_fault_that_may_pass() {
+        let silent = with_deadline(stream::pending().boxed(), Service::SourceBlobs);
+        let fault = silent.collect::<Vec<_>>().await.remove(0).unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Unavailable);
+        assert!(fault.to_string().contains("did not answer for 120 s"), "{fault}");
+    }
+
+    #[tokio::test]
+    async fn work_that_does_not_end_is_waited_for_no_longer_than_its_deadline() {
+        let (_held, never) = std::sync::mpsc::channel::<()>();
+        let work = move || {
+            // Ends when the test drops the sender.
+            let _ = never.recv();
+            Ok(())
+        };
+        let fault = blocking_for(Duration::from_millis(20), Service::RunStore, work).await.unwrap_err();
+        assert_eq!((fault.service, &fault.kind), (Service::RunStore, &FaultKind::Unavailable));
+    }
+}

@@ -1,0 +1,18 @@
+//! The run: everything in which plan, shards, finalize and the commands that watch them meet. Each format has one
+//! writer and one reader, side by side.
+
+pub mod ids;
+pub mod documents;
+pub mod store;
+pub mod lines;
+pub mod queue;
+pub mod facts;
+pub mod segments;
+pub mod writers;
+pub mod pins;
+mod row_set;
+
+pub use documents::*;
+pub use ids::{Epoch, InvalidId, PlanId, RunName, WriterId};
+pub use row_set::{OutOfRange, RowSet};
+pub use store::{DoneMarkers, RunStore};

@@ -1,0 +1,268 @@
+//! The documents of a run: their types, and their names in the run's folder.
+
+mod summary;
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+pub use summary::{Missing, RunResult, StageLatency, Summary};
+
+use super::ids::{PlanId, RunName, WriterId};
+use crate::domain::{AttemptId, Books, InputDigest, ShardIndex};
+
+/// Where each document lies, relative to the run's folder.
+pub mod names {
+    use crate::{
+        domain::ShardIndex,
+        run::{Epoch, PlanId, WriterId},
+    };
+
+    /// The frozen plan.
+    pub const PLAN: &str = "plan.json";
+    /// Written by rollback before it removes anything.
+    pub const ROLLED_BACK: &str = "rolled-back.json";
+
+    /// The shard's rows, newest first, a JSON line each ([`crate::domain::QueuedRow`]).
+    pub fn queue(plan: &PlanId, shard: ShardIndex) -> String {
+        format!("queues/{plan}/{shard}")
+    }
+
+    /// The shard's facts in the order of its queue, a JSON line each ([`crate::domain::AttemptFacts`]).
+    pub fn facts(plan: &PlanId, shard: ShardIndex) -> String {
+        format!("facts/{plan}/{shard}")
+    }
+
+    /// Outcomes, a JSON line each ([`crate::domain::Outcome`]).
+    pub fn segment(shard: ShardIndex, writer: &WriterId, sequence: u64) -> String {
+        format!("segments/{shard}/{writer}-{sequence:08}.jsonl")
+    }
+
+    /// Prefix of the shard's segments.
+    pub fn segments(shard: ShardIndex) -> String {
+        format!("segments/{shard}/")
+    }
+
+    /// Every row of the shard has an outcome.
+    pub fn done(shard: ShardIndex) -> String {
+        format!("done/{shard}.json")
+    }
+
+    /// Why the plan of this epoch was refused.
+    pub fn refused(epoch: &Epoch) -> String {
+        format!("refused/{epoch}.json")
+    }
+
+    /// A process that may upload and commit.
+    pub fn writer(id: &WriterId) -> String {
+        format!("writers/{id}.json")
+    }
+
+    /// It ended in order: it left no orphans.
+    pub fn clean(id: &WriterId) -> String {
+        format!("writers/{id}.clean")
+    }
+
+    /// It may do neither again.
+    pub fn retired(id: &WriterId) -> String {
+        format!("retired/{id}")
+    }
+
+    /// A sign of life.
+    pub fn heartbeat(epoch: &Epoch, shard: ShardIndex, writer: &WriterId) -> String {
+        format!("heartbeats/{epoch}/{shard}-{writer}.json")
+    }
+
+    /// Prefix of an epoch's heartbeats.
+    pub fn heartbeats(epoch: &Epoch) -> String {
+        format!("heartbeats/{epoch}/")
+    }
+
+    /// The image of an enforcement row that this run did not write, before it is changed.
+    pub fn enforcement_image(id: &str) -> String {
+        format!("enforcements/{id}.json")
+    }
+
+    /// Rows that stand in the target.
+    pub const MIGRATED: &str = "migrated.csv";
+    /// Rows that failed: an input for the next run.
+    pub const FAILED: &str = "submissions_failed_migration.csv";
+    /// Rows that were skipped.
+    pub const SKIPPED: &str = "skipped.csv";
+    /// Notes on migrated rows.
+    pub const NOTES: &str = "notes.csv";
+    /// The books ([`super::Summary`]).
+    pub const SUMMARY: &str = "summary.json";
+
+    /// A result of the run.
+    pub fn result(file: &str) -> String {
+        format!("results/{file}")
+    }
+}
+
+/// The version of rules.md that this program follows; a plan of another version is refused.
+pub const RULES_VERSION: u32 = 1;
+
+/// The version of the run store's documents; a plan of another version is refused.
+pub const FORMAT: u32 = 2;
+
+/// `plan.json`: written last and create-only; with it the plan exists.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// Names the run's lock, its queues and its facts files.
+    pub id: PlanId,
+    /// The run's name.
+    pub run: RunName,
+    /// When it was made (UTC).
+    pub created_at: DateTime<Utc>,
+    /// Version of the program that made it; recorded, not compared.
+    pub program_version: String,
+    /// [`RULES_VERSION`].
+    pub rules_version: u32,
+    /// `submission_files.csv`.
+    pub submissions: InputDigest,
+    /// `attempt_number_mapping.csv`.
+    pub mapping: InputDigest,
+    /// Rows in the plan: the denominator.
+    pub rows: u64,
+    /// Rows left out by `--limit` or `--attempts`.
+    pub rows_left_out: u64,
+    /// Shards, one entry each, in order.
+    pub shards: Vec<ShardPlan>,
+    /// Database name, target container and warehouse, without secrets.
+    pub database: String,
+    /// Where the files go.
+    pub target: String,
+    /// Where the facts come from.
+    pub warehouse: String,
+    /// Whether facts files stand for the warehouse.
+    pub facts_files: bool,
+    /// An attempt that had a report when the plan was made, where the warehouse is asked during the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reported: Option<AttemptId>,
+    /// The settings that change outcomes, by name, so that a difference can be named.
+    /// Values are plain text without secrets.
+    pub settings: std::collections::BTreeMap<String, String>,
+    /// `--limit`/`--attempts` as given, part of what must not change.
+    pub trial: Option<String>,
+}
+
+/// One shard of the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardPlan {
+    /// Rows in its queue.
+    pub rows: u64,
+    /// SHA-256 of its queue file, hex.
+    pub queue_sha256: String,
+    /// SHA-256 of its facts file, hex, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts_sha256: Option<String>,
+}
+
+/// `refused/<epoch>.json`: why a plan could not be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// What happened, where, and what to do.
+    pub reasons: Vec<String>,
+    /// The exit code of the plan that refused.
+    pub exit_code: u8,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// `writers/<writer>.json`: a process that may upload and commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WriterRecord {
+    /// Its id, which is in its file's name too.
+    pub id: WriterId,
+    /// The shard it works on.
+    pub shard: ShardIndex,
+    /// Its start (UTC).
+    pub started_at: DateTime<Utc>,
+    /// Host name, for people.
+    pub host: String,
+}
+
+/// `done/<shard>.json`: every row of the shard has an outcome.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DoneMarker {
+    /// The shard.
+    pub shard: ShardIndex,
+    /// The plan whose shard it is.
+    pub plan: PlanId,
+    /// The writer that wrote it.
+    pub writer: WriterId,
+    /// The shard's counts.
+    pub books: Books,
+    /// When (UTC).
+    pub at: DateTime<Utc>,
+}
+
+/// `heartbeats/<epoch>/<shard>-<writer>.json`: overwritten while a process works.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    /// The shard.
+    pub shard: ShardIndex,
+    /// The plan whose shard it is.
+    pub plan: PlanId,
+    /// The process.
+    pub writer: WriterId,
+    /// When (UTC).
+    pub at: DateTime<Utc>,
+    /// Counts of the shard so far, earlier processes included.
+    pub books: Books,
+    /// Rows of the shard.
+    pub rows: u64,
+    /// Rows per second now.
+    pub rows_per_second: f64,
+    /// What the process is doing: `running`, `throttled: …`, `waiting: …`, `stopping: …`.
+    pub state: State,
+}
+
+/// What the process is doing, and why it waits.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum State {
+    /// Rows move.
+    #[default]
+    Running,
+    /// A service asked for less, for example `503 from target blobs`.
+    Throttled(String),
+    /// Something must come back or end first.
+    Waiting(String),
+    /// No new row is begun; those under way end.
+    Stopping(String),
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Running => f.write_str("running"),
+            Self::Throttled(why) => write!(f, "throttled: {why}"),
+            Self::Waiting(why) => write!(f, "waiting: {why}"),
+            Self::Stopping(why) => write!(f, "stopping: {why}"),
+        }
+    }
+}
+
+impl From<State> for String {
+    fn from(state: State) -> Self {
+        state.to_string()
+    }
+}
+
+impl From<String> for State {
+    /// The reverse of `Display`; words of another version are a wait.
+    fn from(text: String) -> Self {
+        match text.split_once(": ") {
+            Some(("throttled", why)) => Self::Throttled(why.to_owned()),
+            Some(("waiting", why)) => Self::Waiting(why.to_owned()),
+            Some(("stopping", why)) => Self::Stopping(why.to_owned()),
+            None if text == "running" => Self::Running,
+            _ => Self::Waiting(text),
+        }
+    }
+}

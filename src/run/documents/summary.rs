@@ -1,0 +1,144 @@
+//! `summary.json`: the books of a run, balanced.
+
+use std::{fmt, time::Duration};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    domain::{Books, ShardIndex},
+    run::{PlanId, RunName},
+};
+
+/// `summary.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// COMPLETE only when every row has an outcome.
+    pub result: RunResult,
+    /// The run's name.
+    pub run: RunName,
+    /// The plan's id.
+    pub plan: PlanId,
+    /// Rows of the plan: the denominator.
+    pub rows: u64,
+    /// Rows that `--limit` or `--attempts` left out of the plan.
+    pub rows_left_out: u64,
+    /// Rows by outcome and code, files, bytes.
+    pub books: Books,
+    /// Rows without an outcome.
+    pub missing: Missing,
+    /// Blobs of killed processes that were removed.
+    pub orphans_removed: u64,
+    /// From the plan to the last outcome.
+    pub duration_ms: u64,
+    /// The same as rows per second.
+    pub rows_per_second: f64,
+    /// Stages, slowest first, where they were measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<StageLatency>,
+    /// Where each result lies.
+    pub results: Vec<String>,
+    /// What to type next.
+    pub next_command: String,
+    /// When the books were balanced (UTC).
+    pub at: DateTime<Utc>,
+}
+
+/// Whether the books balance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum RunResult {
+    /// Every row has an outcome.
+    Complete,
+    /// Some have none.
+    Incomplete,
+}
+
+impl fmt::Display for RunResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Complete => "COMPLETE",
+            Self::Incomplete => "INCOMPLETE",
+        })
+    }
+}
+
+/// Rows without an outcome, named.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    /// How many.
+    pub rows: u64,
+    /// Their numbers, in order: first and last of each run of rows; of each shard at most 100 runs.
+    pub ranges: Vec<(u64, u64)>,
+    /// The shards they belong to.
+    pub shards: Vec<ShardIndex>,
+}
+
+impl Missing {
+    /// Adds a row; rows come in rising order.
+    pub fn add(&mut self, row: u64) {
+        self.rows += 1;
+        match self.ranges.last_mut() {
+            Some((_, last)) if *last + 1 == row => *last = row,
+            _ => self.ranges.push((row, row)),
+        }
+    }
+}
+
+/// How long a stage took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageLatency {
+    /// gather, decide, copy, commit or record.
+    pub stage: String,
+    /// Rows that passed it.
+    pub rows: u64,
+    /// All of them together.
+    pub total_ms: u64,
+    /// The slowest.
+    pub longest_ms: u64,
+}
+
+impl Summary {
+    /// Balances the books: COMPLETE only where the outcomes are as many as the rows and none is missing.
+    pub fn balance(
+        run: &RunName,
+        plan: &PlanId,
+        rows: u64,
+        books: Books,
+        missing: Missing,
+        at: DateTime<Utc>,
+    ) -> Self {
+        let balanced = books.rows() == rows && missing.rows == 0;
+        Self {
+            result: if balanced { RunResult::Complete } else { RunResult::Incomplete },
+            run: run.clone(),
+            plan: plan.clone(),
+            rows,
+            rows_left_out: 0,
+            books,
+            missing,
+            orphans_removed: 0,
+            duration_ms: 0,
+            rows_per_second: 0.0,
+            stages: Vec::new(),
+            results: Vec::new(),
+            next_command: String::new(),
+            at,
+        }
+    }
+
+    /// Sets the duration, and the rate that follows from it.
+    #[must_use]
+    pub fn took(mut self, duration: Duration) -> Self {
+        self.duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        self.rows_per_second = rate(self.books.rows(), duration);
+        self
+    }
+}
+
+/// Rows per second.
+#[expect(clippy::cast_precision_loss, reason = "beyond 2^53 rows a rate may be off in its last digit")]
+fn rate(rows: u64, time: Duration) -> f64 {
+    let seconds = time.as_secs_f64();
+    if seconds > 0.0 { rows as f64 / seconds } else { 0.0 }
+}

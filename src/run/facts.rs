@@ -1,0 +1,49 @@
+//! A shard's facts file: what the warehouse holds of each row of its queue that needs it, in the queue's order.
+
+use super::{
+    Plan, RunStore,
+    lines::{self, JsonLines},
+    names,
+    queue::shard_plan,
+};
+use crate::{
+    domain::{AttemptFacts, AttemptId, Facts, ShardIndex},
+    ports::{Fault, FaultKind, Service},
+};
+
+/// The facts of one shard's attempts, in the order of its queue.
+pub struct FactsReader {
+    lines: JsonLines<AttemptFacts>,
+    shard: ShardIndex,
+}
+
+impl FactsReader {
+    /// Opens the shard's facts file; `None` where the plan has none and the warehouse is asked.
+    pub async fn open(store: &RunStore, plan: &Plan, shard: ShardIndex) -> Result<Option<Self>, Fault> {
+        let Some(sha256) = shard_plan(store, plan, shard)?.facts_sha256.clone() else { return Ok(None) };
+        let lines = lines::open(store, &names::facts(&plan.id, shard), sha256).await?;
+        Ok(Some(Self { lines, shard }))
+    }
+
+    /// The facts of `attempt`, which follows in the queue on those asked for before; attempts between
+    /// may be left out. Rows that the plan marks as duplicate or held have none here and are not
+    /// to be asked for.
+    pub async fn of(&mut self, attempt: AttemptId) -> Result<Facts, Fault> {
+        while let Some(line) = self.lines.next().await? {
+            if line.attempt == attempt {
+                return Ok(line.facts);
+            }
+        }
+        let what = format!(
+            "the facts file of shard {} holds nothing for attempt {attempt} from where it was read on; this is a bug: please report it",
+            self.shard
+        );
+        Err(Fault::new(Service::RunStore, FaultKind::Corrupt, what))
+    }
+
+    /// Reads to the end, which proves that the file is as planned.
+    pub async fn finish(mut self) -> Result<(), Fault> {
+        while self.lines.next().await?.is_some() {}
+        Ok(())
+    }
+}

@@ -1,0 +1,235 @@
+//! The documents of a run and where they lie in the run store: where plan, shards and finalize meet.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    domain::ShardIndex,
+    ports::{BlobReader, Blobs, Fault, FaultKind, PutOptions, Service},
+    run::{DoneMarker, Epoch, FORMAT, Heartbeat, Plan, PlanId, Refusal, RunName, WriterRecord, names},
+};
+
+const JSON: &str = "application/json";
+/// Done markers that are read at a time.
+const READS: usize = 16;
+
+/// One run's folder: `<run store>/<run>/`.
+#[derive(Clone)]
+pub struct RunStore {
+    blobs: Arc<dyn Blobs>,
+    run: RunName,
+}
+
+impl RunStore {
+    /// The folder of `run` in the store.
+    pub fn new(blobs: Arc<dyn Blobs>, run: &RunName) -> Self {
+        Self { blobs, run: run.clone() }
+    }
+
+    /// The run's name.
+    pub fn run(&self) -> &RunName {
+        &self.run
+    }
+
+    /// The store itself, for streams. Names in it begin with [`Self::path`].
+    pub fn blobs(&self) -> &Arc<dyn Blobs> {
+        &self.blobs
+    }
+
+    /// The full name of a document of this run.
+    pub fn path(&self, name: &str) -> String {
+        format!("{}/{name}", self.run)
+    }
+
+    /// Where a document lies, for people.
+    pub fn describe(&self, name: &str) -> String {
+        format!("{}/{}", self.blobs.location().trim_end_matches('/'), self.path(name))
+    }
+
+    /// The plan, if there is one. [`FaultKind::Misconfigured`] if its documents have another format.
+    pub async fn plan(&self) -> Result<Option<Plan>, Fault> {
+        #[derive(Deserialize)]
+        struct Format {
+            format: Option<u64>,
+        }
+        let Some(bytes) = self.bytes(names::PLAN).await? else { return Ok(None) };
+        let Format { format } = self.parse(names::PLAN, &bytes)?;
+        if format == Some(u64::from(FORMAT)) {
+            return self.parse(names::PLAN, &bytes).map(Some);
+        }
+        let found =
+            format.map_or_else(|| "names no format".to_owned(), |format| format!("has format {format}"));
+        let what = format!(
+            "{} {found}, and this program reads format {FORMAT}: another version made it, and its run cannot be \
+             continued; start a run with another name (--run)",
+            self.describe(names::PLAN)
+        );
+        Err(Fault::new(Service::RunStore, FaultKind::Misconfigured, what))
+    }
+
+    /// The refusal of `epoch`, if there is one.
+    pub async fn refusal(&self, epoch: &Epoch) -> Result<Option<Refusal>, Fault> {
+        self.read(&names::refused(epoch)).await
+    }
+
+    /// The shard's done marker, if it stands. [`FaultKind::Corrupt`] if it is of another plan.
+    pub async fn done(&self, plan: &PlanId, shard: ShardIndex) -> Result<Option<DoneMarker>, Fault> {
+        let name = names::done(shard);
+        let Some(marker) = self.read::<DoneMarker>(&name).await? else { return Ok(None) };
+        if marker.plan == *plan && marker.shard == shard {
+            return Ok(Some(marker));
+        }
+        Err(self.foreign(&name, &marker.plan, plan))
+    }
+
+    /// Every process that ever registered, by id.
+    pub async fn writers(&self) -> Result<Vec<WriterRecord>, Fault> {
+        let mut writers = Vec::new();
+        for name in self.list("writers/").await? {
+            if name.strip_suffix(".json").is_some()
+                && let Some(record) = self.read::<WriterRecord>(&name).await?
+            {
+                writers.push(record);
+            }
+        }
+        Ok(writers)
+    }
+
+    /// Every heartbeat of the plan in `epoch`.
+    pub async fn heartbeats(&self, plan: &PlanId, epoch: &Epoch) -> Result<Vec<Heartbeat>, Fault> {
+        let mut beats = Vec::new();
+        for name in self.list(&names::heartbeats(epoch)).await? {
+            beats.extend(self.heartbeat(plan, &name).await?);
+        }
+        Ok(beats)
+    }
+
+    /// The heartbeat of this name; `None` if there is none, or if it is of another plan.
+    pub async fn heartbeat(&self, plan: &PlanId, name: &str) -> Result<Option<Heartbeat>, Fault> {
+        let beat = self.read::<Heartbeat>(name).await?;
+        Ok(beat.filter(|beat| {
+            let is_own = beat.plan == *plan;
+            if !is_own {
+                tracing::debug!(name, plan = %beat.plan, "this heartbeat is of another plan and is ignored");
+            }
+            is_own
+        }))
+    }
+
+    /// A document that another plan wrote stands in this run's folder.
+    pub(super) fn foreign(&self, name: &str, theirs: &PlanId, ours: &PlanId) -> Fault {
+        let what = format!(
+            "{} is of plan {theirs}, and this run's plan is {ours}: it was copied from another run; remove it",
+            self.describe(name)
+        );
+        Fault::new(Service::RunStore, FaultKind::Corrupt, what)
+    }
+
+    /// Whether a document is there.
+    pub async fn exists(&self, name: &str) -> Result<bool, Fault> {
+        Ok(self.blobs.head(&self.path(name)).await?.is_some())
+    }
+
+    /// Reads a document whole; `None` where there is none.
+    pub async fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Fault> {
+        let Some(bytes) = self.bytes(name).await? else { return Ok(None) };
+        self.parse(name, &bytes).map(Some)
+    }
+
+    async fn bytes(&self, name: &str) -> Result<Option<Vec<u8>>, Fault> {
+        let Some(reader) = self.open(name).await? else { return Ok(None) };
+        let whole = reader.body.try_fold(Vec::new(), |mut all, part| async move {
+            all.extend_from_slice(&part);
+            Ok(all)
+        });
+        whole.await.map(Some)
+    }
+
+    fn parse<T: DeserializeOwned>(&self, name: &str, bytes: &[u8]) -> Result<T, Fault> {
+        serde_json::from_slice(bytes).map_err(|error| {
+            let what = format!(
+                "{} cannot be read: it was changed, or another version wrote it",
+                self.describe(name)
+            );
+            Fault::caused(Service::RunStore, FaultKind::Corrupt, what, error)
+        })
+    }
+
+    /// Reads a document as a stream; `None` where there is none.
+    pub async fn open(&self, name: &str) -> Result<Option<BlobReader>, Fault> {
+        self.blobs.get(&self.path(name)).await
+    }
+
+    /// Writes a document that must not be there yet; [`FaultKind::Exists`] where it is.
+    pub async fn create(&self, name: &str, document: &impl Serialize) -> Result<(), Fault> {
+        self.put(name, document, &PutOptions::create(JSON)).await
+    }
+
+    /// Writes a document in the place of an earlier one.
+    pub async fn replace(&self, name: &str, document: &impl Serialize) -> Result<(), Fault> {
+        self.put(name, document, &PutOptions::replace(JSON)).await
+    }
+
+    async fn put(&self, name: &str, document: &impl Serialize, options: &PutOptions) -> Result<(), Fault> {
+        let bytes = serde_json::to_vec_pretty(document).map_err(|error| {
+            Fault::caused(
+                Service::RunStore,
+                FaultKind::Misconfigured,
+                format!("{name} cannot be written"),
+                error,
+            )
+        })?;
+        self.blobs.put(&self.path(name), Bytes::from(bytes), options).await?;
+        Ok(())
+    }
+
+    /// Names (relative to the run's folder) of the documents whose names begin with `prefix`.
+    pub async fn list(&self, prefix: &str) -> Result<Vec<String>, Fault> {
+        let folder = self.path("");
+        self.blobs
+            .list(&self.path(prefix))
+            .map_ok(|info| info.name.strip_prefix(&folder).unwrap_or(&info.name).to_owned())
+            .try_collect()
+            .await
+    }
+
+    /// Deletes documents.
+    pub async fn delete(&self, names: &[String]) -> Result<(), Fault> {
+        let paths: Vec<String> = names.iter().map(|name| self.path(name)).collect();
+        self.blobs.delete_many(&paths).await
+    }
+}
+
+/// The done markers of a run, looked at again and again: they never change, so each is read once.
+pub struct DoneMarkers {
+    store: RunStore,
+    known: BTreeMap<ShardIndex, DoneMarker>,
+}
+
+impl DoneMarkers {
+    /// None is known yet.
+    pub fn new(store: RunStore) -> Self {
+        Self { store, known: BTreeMap::new() }
+    }
+
+    /// The markers of the plan's shards that stand now.
+    pub async fn look(&mut self, plan: &Plan) -> Result<&BTreeMap<ShardIndex, DoneMarker>, Fault> {
+        let names = self.store.list("done/").await?;
+        let shards = names.iter().filter_map(|name| {
+            let shard = name.strip_prefix("done/")?.strip_suffix(".json")?.parse().ok()?;
+            (usize::try_from(shard).ok()? < plan.shards.len()).then_some(ShardIndex(shard))
+        });
+        let unread: Vec<ShardIndex> = shards.filter(|shard| !self.known.contains_key(shard)).collect();
+        let store = &self.store;
+        let read: Vec<Option<DoneMarker>> = stream::iter(unread)
+            .map(|shard| async move { store.done(&plan.id, shard).await })
+            .buffer_unordered(READS)
+            .try_collect()
+            .await?;
+        self.known.extend(read.into_iter().flatten().map(|marker| (marker.shard, marker)));
+        Ok(&self.known)
+    }
+}

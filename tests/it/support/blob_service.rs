@@ -1,0 +1,306 @@
+//! A small blob service on loopback that does what Azure Storage does and Azurite does not. It keeps blobs in memory and
+//! asks for no authorisation; its containers are there as soon as they are named.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use percent_encoding::percent_decode_str;
+
+use super::http_stub::{HttpStub, Request, Response};
+
+/// What sets the service apart from Azurite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Habit {
+    /// Dots at the end of a segment of a name are dropped without a word.
+    DropsDots,
+    /// A bare 400 for names with private-use, replacement or non-characters.
+    RefusesOddNames,
+    /// A hierarchical namespace: directories stand in listings, and go only when they are empty.
+    HasDirectories,
+    /// An immutability policy: no blob is deleted or overwritten.
+    IsImmutable,
+    /// Put Blob From URL copies what lies in this service.
+    Copies,
+}
+
+/// A blob as it is kept.
+#[derive(Debug, Clone, Default)]
+pub struct Blob {
+    pub bytes: Vec<u8>,
+    pub content_type: String,
+    pub content_encoding: Option<String>,
+    pub content_disposition: Option<String>,
+    /// Names with their `x-ms-meta-`.
+    pub metadata: Vec<(String, String)>,
+}
+
+/// Status and code of a refusal.
+type Refusal = (u16, &'static str);
+
+#[derive(Default)]
+struct State {
+    habits: Vec<Habit>,
+    /// By container and name.
+    blobs: BTreeMap<(String, String), Blob>,
+    directories: BTreeSet<(String, String)>,
+    /// Of every request for a blob in a container, and for the container.
+    containers: BTreeMap<String, Refusal>,
+    /// Of every request for one blob.
+    refused: BTreeMap<(String, String), Refusal>,
+}
+
+/// The service; it ends when dropped.
+pub struct BlobService {
+    stub: HttpStub,
+    state: Arc<Mutex<State>>,
+}
+
+impl BlobService {
+    pub async fn start(habits: &[Habit]) -> Self {
+        let state = Arc::new(Mutex::new(State { habits: habits.to_vec(), ..State::default() }));
+        let of_stub = state.clone();
+        let stub = HttpStub::start(move |request, _| of_stub.lock().unwrap().answer(request)).await;
+        Self { stub, state }
+    }
+
+    /// `http://127.0.0.1:<port>/acc`.
+    pub fn endpoint(&self) -> String {
+        format!("{}/acc", self.stub.endpoint)
+    }
+
+    /// Of an account whose key is not looked at.
+    pub fn connection_string(&self) -> String {
+        format!("AccountName=acc;AccountKey=Zm9vYmFy;BlobEndpoint={}", self.endpoint())
+    }
+
+    /// A blob's URL; the name is not encoded.
+    pub fn url(&self, container: &str, name: &str) -> url::Url {
+        format!("{}/{container}/{name}", self.endpoint()).parse().unwrap()
+    }
+
+    /// Puts a blob there as a stranger would.
+    pub fn insert(&self, container: &str, name: &str, blob: Blob) {
+        self.state.lock().unwrap().keep((container.to_owned(), name.to_owned()), blob);
+    }
+
+    /// A blob as it stands.
+    pub fn blob(&self, container: &str, name: &str) -> Option<Blob> {
+        self.state.lock().unwrap().blobs.get(&(container.to_owned(), name.to_owned())).cloned()
+    }
+
+    /// Names of the blobs of a container.
+    pub fn names(&self, container: &str) -> Vec<String> {
+        let state = self.state.lock().unwrap();
+        state.blobs.keys().filter(|(own, _)| own == container).map(|(_, name)| name.clone()).collect()
+    }
+
+    /// From now on every request for this container, or for what is in it, is refused; `None`: no longer.
+    pub fn refuse_container(&self, container: &str, refusal: Option<Refusal>) {
+        let mut state = self.state.lock().unwrap();
+        match refusal {
+            Some(refusal) => state.containers.insert(container.to_owned(), refusal),
+            None => state.containers.remove(container),
+        };
+    }
+
+    /// From now on every request for this blob is refused.
+    pub fn refuse_blob(&self, container: &str, name: &str, refusal: Refusal) {
+        self.state.lock().unwrap().refused.insert((container.to_owned(), name.to_owned()), refusal);
+    }
+
+    /// Method and target (path and query) of every request so far.
+    pub fn requests(&self) -> Vec<(String, String)> {
+        self.stub.requests().into_iter().map(|request| (request.method, request.target)).collect()
+    }
+}
+
+impl State {
+    fn has(&self, habit: Habit) -> bool {
+        self.habits.contains(&habit)
+    }
+
+    fn answer(&mut self, request: &Request) -> Response {
+        let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
+        let path = percent_decode_str(path).decode_utf8().unwrap().into_owned();
+        let mut parts = path.splitn(4, '/').skip(2);
+        let container = parts.next().unwrap_or_default().to_owned();
+        let mut name = parts.next().unwrap_or_default().to_owned();
+        if self.has(Habit::DropsDots) {
+            name = name.split('/').map(|segment| segment.trim_end_matches('.')).collect::<Vec<_>>().join("/");
+        }
+        if self.has(Habit::RefusesOddNames) && name.chars().any(is_odd) {
+            return Response::new(400).header("content-type", "text/html").body("<h2>Bad Request</h2>");
+        }
+        let place = (container, name);
+        let refusal = self.containers.get(&place.0).or_else(|| self.refused.get(&place));
+        if let Some((status, code)) = refusal {
+            return refused(*status, code);
+        }
+        let asks = |pair: &str| query.split('&').any(|own| own == pair);
+        match request.method.as_str() {
+            "GET" if asks("comp=list") => self.list(&place.0, query),
+            "HEAD" if asks("restype=container") => Response::new(200)
+                .header("x-ms-has-immutability-policy", self.has(Habit::IsImmutable).to_string()),
+            "GET" | "HEAD" => self.read(&place),
+            // Blocks are not kept: files of these tests are written in one piece.
+            "PUT" if asks("comp=block") => Response::new(201),
+            "PUT" => self.put(place, request),
+            "DELETE" => self.delete(&place),
+            other => panic!("{other} is not played"),
+        }
+    }
+
+    fn read(&self, place: &(String, String)) -> Response {
+        if self.has(Habit::HasDirectories) && self.directories.contains(place) {
+            return Response::new(200).header("etag", "\"d\"").header("x-ms-meta-hdi_isfolder", "true");
+        }
+        let Some(blob) = self.blobs.get(place) else { return refused(404, "BlobNotFound") };
+        let mut response = Response::new(200)
+            .header("etag", "\"e\"")
+            .header("content-type", blob.content_type.clone())
+            .header("content-md5", md5_base64(&blob.bytes))
+            .body(blob.bytes.clone());
+        for (name, value) in
+            [("content-encoding", &blob.content_encoding), ("content-disposition", &blob.content_disposition)]
+        {
+            if let Some(value) = value {
+                response = response.header(name, value.clone());
+            }
+        }
+        blob.metadata.iter().fold(response, |response, (name, value)| response.header(name, value.clone()))
+    }
+
+    fn put(&mut self, place: (String, String), request: &Request) -> Response {
+        let source = match request.header("x-ms-copy-source") {
+            Some(_) if !self.has(Habit::Copies) => return refused(501, "NotImplemented"),
+            Some(source) => match self.source(source) {
+                Ok(blob) => Some(blob),
+                Err(refusal) => return refusal,
+            },
+            None => None,
+        };
+        if self.blobs.contains_key(&place) {
+            if request.header("if-none-match") == Some("*") {
+                return refused(409, "BlobAlreadyExists");
+            }
+            if self.has(Habit::IsImmutable) {
+                return refused(409, "BlobImmutableDueToPolicy");
+            }
+        }
+        let header = |name: &str| request.header(name).map(str::to_owned);
+        let metadata = request.headers.iter().filter(|(name, _)| name.starts_with("x-ms-meta-"));
+        let metadata = metadata.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let content_type = header("x-ms-blob-content-type").or_else(|| header("content-type"));
+        let own = Blob {
+            bytes: request.body.clone(),
+            content_type: content_type.unwrap_or_default(),
+            content_encoding: header("x-ms-blob-content-encoding"),
+            content_disposition: header("x-ms-blob-content-disposition"),
+            metadata,
+        };
+        let blob = match source {
+            None => own,
+            Some(source) if request.header("x-ms-copy-source-blob-properties") == Some("false") => {
+                Blob { bytes: source.bytes, ..own }
+            }
+            // The service's default: properties of the source that the request does not name come along.
+            Some(source) => Blob {
+                bytes: source.bytes,
+                content_encoding: own.content_encoding.clone().or(source.content_encoding),
+                content_disposition: own.content_disposition.clone().or(source.content_disposition),
+                ..own
+            },
+        };
+        let md5 = md5_base64(&blob.bytes);
+        self.keep(place, blob);
+        Response::new(201).header("etag", "\"e\"").header("content-md5", md5)
+    }
+
+    fn source(&self, url: &str) -> Result<Blob, Response> {
+        let url: url::Url = url.parse().unwrap();
+        let path = percent_decode_str(url.path()).decode_utf8().unwrap().into_owned();
+        let mut parts = path.splitn(4, '/').skip(2).map(str::to_owned);
+        let place = (parts.next().unwrap(), parts.next().unwrap());
+        match self.containers.get(&place.0).or_else(|| self.refused.get(&place)) {
+            Some((status, code)) => Err(refused(*status, "CannotVerifyCopySource")
+                .header("x-ms-copy-source-status-code", status.to_string())
+                .header("x-ms-copy-source-error-code", *code)),
+            None => self.blobs.get(&place).cloned().ok_or_else(|| refused(404, "CannotVerifyCopySource")),
+        }
+    }
+
+    fn keep(&mut self, place: (String, String), blob: Blob) {
+        let (container, name) = &place;
+        for (end, _) in name.match_indices('/') {
+            self.directories.insert((container.clone(), name[..end].to_owned()));
+        }
+        self.blobs.insert(place, blob);
+    }
+
+    fn delete(&mut self, place: &(String, String)) -> Response {
+        if self.blobs.contains_key(place) {
+            if self.has(Habit::IsImmutable) {
+                return refused(409, "BlobImmutableDueToPolicy");
+            }
+            self.blobs.remove(place);
+            return Response::new(202);
+        }
+        if self.has(Habit::HasDirectories) && self.directories.contains(place) {
+            return refused(409, "DirectoryIsNotEmpty");
+        }
+        refused(404, "BlobNotFound")
+    }
+
+    fn list(&self, container: &str, query: &str) -> Response {
+        let asked: BTreeMap<String, String> =
+            url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let prefix = asked.get("prefix").cloned().unwrap_or_default();
+        let most = asked.get("maxresults").map_or(usize::MAX, |most| most.parse().unwrap());
+        let blobs = self.blobs.iter().map(|((own, name), blob)| (own, name, Some(blob)));
+        let directories = self.directories.iter().filter(|_| self.has(Habit::HasDirectories));
+        let directories = directories.map(|(own, name)| (own, name, None));
+        let mut items: Vec<_> = blobs
+            .chain(directories)
+            .filter(|(own, name, _)| *own == container && name.starts_with(&prefix))
+            .collect();
+        items.sort_by_key(|(_, name, _)| *name);
+        let items: Vec<String> = items
+            .into_iter()
+            .take(most)
+            .map(|(_, name, blob)| {
+                let properties = match blob {
+                    None => "<Content-Length>0</Content-Length><ResourceType>directory</ResourceType>".to_owned(),
+                    Some(blob) => format!(
+                        "<Etag>e</Etag><Content-Length>{}</Content-Length><Content-MD5>{}</Content-MD5>",
+                        blob.bytes.len(),
+                        md5_base64(&blob.bytes)
+                    ),
+                };
+                let name = name.replace('&', "&amp;").replace('<', "&lt;");
+                format!(
+                    "<Blob><Name>{name}</Name><Properties>{properties}<BlobType>BlockBlob</BlobType></Properties></Blob>"
+                )
+            })
+            .collect();
+        let items = items.concat();
+        let body = format!("<EnumerationResults><Blobs>{items}</Blobs><NextMarker /></EnumerationResults>");
+        Response::new(200).header("content-type", "application/xml").body(body)
+    }
+}
+
+/// What the service's front end takes in no URL.
+fn is_odd(character: char) -> bool {
+    matches!(character, '\u{fffd}'..='\u{ffff}' | '\u{e000}'..='\u{f8ff}')
+}
+
+fn refused(status: u16, code: &str) -> Response {
+    Response::new(status).header("x-ms-error-code", code)
+}
+
+fn md5_base64(bytes: &[u8]) -> String {
+    use md5::Digest;
+    BASE64_STANDARD.encode(md5::Md5::digest(bytes))
+}
