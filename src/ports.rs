@@ -1,11 +1,13 @@
 //! What the stages need of the world. Adapters implement these; tests may fake them.
 
 mod fault;
+mod backoff;
 mod warehouse;
 mod blobs;
 mod target;
 mod jobs;
 
+pub use backoff::{Backoff, Patience, jitter};
 pub use blobs::{
     BlobInfo, BlobReader, Blobs, CopyGrant, Existing, PutOptions, Source, Stored, Upload, stored_form,
 };
@@ -13,5 +15,7 @@ pub use fault::{Fault, FaultKind, Retry, Service};
 pub use jobs::{
     JobEnd, JobState, Jobs, LastWord, Obstacle, ObstacleKind, RunJob, RunJobs, Survey, TerminatingPod,
 };
-pub use target::{Committed, CopiedFile, ExclusiveFence, Fence, HeldSubmission, Target};
+pub use target::{Absent, Committed, ExclusiveFence, Fence, HeldSubmission, Session, Target};
+
+pub use crate::domain::CopiedFile;
 pub use warehouse::{Warehouse, WarehouseShape};

@@ -22,7 +22,10 @@ mod dates;
 mod message;
 pub mod blob_name;
 pub mod size;
+pub mod rows;
 
 pub use assessment::CatalogueIndex;
 pub use config::RuleConfig;
-pub use decide::{decide, decide_without_facts};
+pub use decide::{
+    asks_target, decide, decide_without_facts, held_elsewhere, lone_launch_session, needs_facts,
+};

@@ -8,6 +8,7 @@ mod fault;
 mod catalogue;
 mod held;
 mod identity;
+mod sweep;
 mod enforcement;
 mod commit;
 mod schema;
@@ -23,7 +24,8 @@ pub use fence::{FenceKey, PostgresFence, Retired, SharedFence};
 
 use crate::{
     domain::{Catalogue, Migration, TargetIdentity},
-    ports::{Committed, CopiedFile, Fault, HeldSubmission, Target},
+    ports::{Absent, Committed, CopiedFile, Fault, HeldSubmission, Target},
+    rules::rows::RunValues,
     settings::{DatabaseSettings, Organisation, RuleSettings},
 };
 use connect::Connector;
@@ -55,7 +57,7 @@ pub struct PostgresOptions<'settings> {
 pub struct PostgresTarget {
     connector: Connector,
     pool: Pool,
-    fixed: commit::Fixed,
+    fixed: RunValues,
     rule_owner: Option<String>,
     ledger: Option<Arc<dyn EnforcementLedger>>,
 }
@@ -69,7 +71,7 @@ impl PostgresTarget {
         Self {
             pool: Pool::new(connector.clone(), options.fence, options.pool),
             connector,
-            fixed: commit::Fixed {
+            fixed: RunValues {
                 consumer_key: organisation.consumer_key.clone(),
                 lms_instance: organisation.lms_instance.clone(),
                 lms_name: organisation.lms_name.clone(),
@@ -100,7 +102,11 @@ impl Target for PostgresTarget {
     }
 
     async fn blob_names_of_writers(&self, names: &[String]) -> Result<HashSet<String>, Fault> {
-        held::blob_names_of_writers(&self.pool, names).await
+        sweep::named(&self.pool, &self.fixed.lms_instance, names).await
+    }
+
+    async fn absent(&self, launch_ids: &[String]) -> Result<Vec<Absent>, Fault> {
+        held::absent(&self.pool, launch_ids).await
     }
 
     async fn launch_ids(&self, each: &mut (dyn FnMut(Vec<String>) + Send)) -> Result<(), Fault> {

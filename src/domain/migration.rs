@@ -98,6 +98,19 @@ pub struct PlannedFile {
     pub uploaded_by: Option<String>,
 }
 
+/// A file that now stands in the target container. The commit consumes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopiedFile {
+    /// The name of the blob.
+    pub blob_name: String,
+    /// Its URL, without query.
+    pub url: String,
+    /// Its length in bytes.
+    pub size_bytes: u64,
+    /// Whether its bytes were proven by MD5, not by length alone.
+    pub md5_proven: bool,
+}
+
 /// One row of `submission_section_marks`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SectionMark {

@@ -5,20 +5,7 @@ use std::{collections::HashSet, time::Duration};
 use async_trait::async_trait;
 
 use super::Fault;
-use crate::domain::{Catalogue, Migration, Note, TargetIdentity};
-
-/// A file that now stands in the target container. Whoever commits consumes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CopiedFile {
-    /// The name of the blob.
-    pub blob_name: String,
-    /// Its URL, without query.
-    pub url: String,
-    /// Its length in bytes.
-    pub size_bytes: u64,
-    /// Whether its bytes were proven by MD5, not by length alone.
-    pub md5_proven: bool,
-}
+use crate::domain::{Catalogue, CopiedFile, Migration, Note, TargetIdentity};
 
 /// What the target holds under a launch id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,6 +29,24 @@ pub struct HeldSubmission {
     pub foreign_enforcement: bool,
 }
 
+/// A launch id without a submission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Absent {
+    /// The launch id that was asked about.
+    pub launch_id: String,
+    /// What became of its launch session.
+    pub session: Session,
+}
+
+/// The launch session of a submission that is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Session {
+    /// It stands without its submission.
+    Alone,
+    /// It is absent too, or the submission stands without it.
+    Absent,
+}
+
 /// What became of a submission that was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Committed {
@@ -63,9 +68,24 @@ pub trait Target: Send + Sync {
     /// What the target holds under these launch ids (at most 1,000), in no order.
     async fn held(&self, launch_ids: &[String]) -> Result<Vec<HeldSubmission>, Fault>;
 
-    /// Which of these blob names (at most 1,000) any row of `submission_files` names as its
-    /// `azure_blob_name`, in whatever container: the others may be orphans.
+    /// Which of these blobs (names, at most 100,000: each call may read the whole table once) a row of
+    /// `submission_files` names as its `azure_blob_name`, in whatever container; the names as the rows hold them.
+    /// The others may be orphans.
     async fn blob_names_of_writers(&self, names: &[String]) -> Result<HashSet<String>, Fault>;
+
+    /// Which of these launch ids (at most 1,000) the target lacks something of, in no order: rows that were migrated
+    /// and are lost, or were deleted.
+    async fn absent(&self, launch_ids: &[String]) -> Result<Vec<Absent>, Fault> {
+        let held = self.held(launch_ids).await?;
+        let absence = |launch_id: &String| match held.iter().find(|held| held.launch_id == *launch_id) {
+            None => Some(Absent { launch_id: launch_id.clone(), session: Session::Absent }),
+            Some(held) if held.submission_id.is_none() => {
+                Some(Absent { launch_id: launch_id.clone(), session: Session::Alone })
+            }
+            Some(_) => None,
+        };
+        Ok(launch_ids.iter().filter_map(absence).collect())
+    }
 
     /// The launch id of every submission whose is `rogo_…`, in batches, in no order.
     async fn launch_ids(&self, each: &mut (dyn FnMut(Vec<String>) + Send)) -> Result<(), Fault>;

@@ -1,9 +1,12 @@
 //! Writing one submission: one atomic statement in one round trip; with malpractice a short transaction
 //! around it (lock, read, write), because the enforcement table has no unique key.
 
+mod statement;
+
+pub(super) use statement::CHANGED;
+
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
 use sqlx::{Executor, PgConnection};
 
 use super::{
@@ -12,12 +15,10 @@ use super::{
     fault::{Phase, answer, misconfigured},
 };
 use crate::{
-    domain::{FileKind, Migration},
+    domain::Migration,
     ports::{Committed, CopiedFile, Fault, FaultKind, Service},
-    rules::size::megabytes,
+    rules::rows::{RunValues, rows},
 };
-
-const SQL: &str = include_str!("commit.sql");
 
 /// For the server's answer to a write: longer than the session's own limits, so that the server
 /// ordinarily decides first, and says so.
@@ -25,17 +26,6 @@ const LIMIT: Duration = Duration::from_secs(45);
 
 /// For the run store to keep an image, while the transaction waits: less than the session may be idle.
 const IMAGE_LIMIT: Duration = Duration::from_secs(30);
-
-/// Values of a submission that every row of the run shares.
-#[derive(Debug, Clone)]
-pub(super) struct Fixed {
-    pub consumer_key: String,
-    pub lms_instance: String,
-    pub lms_name: String,
-    pub instruction_set: String,
-    pub assignment_title: String,
-    pub container: String,
-}
 
 /// Writes the submission, or reads back what stands under its launch id.
 pub(super) async fn commit(
@@ -143,92 +133,23 @@ async fn keep_image(ledger: Option<&dyn EnforcementLedger>, decided: Enforcement
     })?
 }
 
-/// `custom_params`, as the application writes it.
-#[derive(Serialize)]
-struct CustomParams<'value> {
-    cis: &'value str,
-    cas: &'value str,
-}
-
 /// Sends the one statement; whether it inserted.
 async fn send(
     connection: &mut PgConnection,
-    fixed: &Fixed,
+    fixed: &RunValues,
     migration: &Migration,
     copied: &[CopiedFile],
     enforcement: Enforcement<'_>,
 ) -> Result<bool, sqlx::Error> {
-    let Migration { ids, grade, malpractice, .. } = migration;
-    let params = CustomParams { cis: &fixed.instruction_set, cas: &migration.assessment_code };
-    let params = serde_json::to_string(&params).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    let files: Vec<_> = migration.files.iter().zip(copied).collect();
-    let file_ids: Vec<String> = (1..=files.len()).map(|n| ids.row("submission_files", n)).collect();
-    let marks = &migration.section_marks;
-    let mark_ids: Vec<String> = (1..=marks.len()).map(|n| ids.row("submission_section_marks", n)).collect();
-    let size = copied.iter().map(|file| file.size_bytes).sum();
-    let count = i32::try_from(files.len()).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    let malpractice = malpractice.as_ref();
-    let (added, changed) = match enforcement {
-        Enforcement::Add => (malpractice.map(|rule| &rule.enforcement_id), None),
-        Enforcement::Change(row) => (None, Some(&row.id)),
-        Enforcement::None | Enforcement::YieldToMigrated | Enforcement::YieldToLive => (None, None),
+    let rows = serde_json::to_string(&rows(migration, fixed, copied))
+        .map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let changed = match enforcement {
+        Enforcement::Change(row) => Some(&row.id),
+        _ => None,
     };
-
-    let inserted: i64 = sqlx::query_scalar(SQL)
-        .bind(ids.row("lti_launch_sessions", 1))
-        .bind(ids.launch_id())
-        .bind(&fixed.consumer_key)
-        .bind(&migration.lms_user_id)
-        .bind(&migration.email)
-        .bind(&migration.full_name)
-        .bind(&migration.course_name)
-        .bind(&migration.return_url)
-        .bind(&migration.context_id)
-        .bind(&fixed.lms_instance)
-        .bind(params)
-        .bind(&migration.context_title)
-        .bind(&migration.first_name)
-        .bind(&migration.last_name)
-        .bind(&fixed.lms_name)
-        .bind(&fixed.assignment_title)
-        .bind(&fixed.instruction_set)
-        .bind(&migration.assessment_code)
-        .bind(ids.row("lti_session_records", 1))
-        .bind(ids.row("assignment_submissions", 1))
-        .bind(count)
-        .bind(megabytes(size))
-        .bind(migration.submitted_at)
-        .bind(migration.attempt_number)
-        .bind(migration.date_inserted)
-        .bind(migration.date_modified)
-        .bind(file_ids)
-        .bind(files.iter().map(|(file, _)| file.kind == FileKind::Learner).collect::<Vec<_>>())
-        .bind(files.iter().map(|(file, _)| &*file.name).collect::<Vec<_>>())
-        .bind(copied.iter().map(|file| megabytes(file.size_bytes)).collect::<Vec<_>>())
-        .bind(files.iter().map(|(file, _)| &*file.file_type).collect::<Vec<_>>())
-        .bind(files.iter().map(|(file, _)| file.file_mime_type).collect::<Vec<_>>())
-        .bind(copied.iter().map(|file| &*file.url).collect::<Vec<_>>())
-        .bind(copied.iter().map(|file| &*file.blob_name).collect::<Vec<_>>())
-        .bind(files.iter().map(|(file, _)| file.upload_order).collect::<Vec<_>>())
-        .bind(files.iter().map(|(file, _)| file.uploaded_by.as_deref()).collect::<Vec<_>>())
-        .bind(&fixed.container)
-        .bind(ids.row("submission_marking_assignments", 1))
-        .bind(mark_ids)
-        .bind(marks.iter().map(|mark| &*mark.section_id).collect::<Vec<_>>())
-        .bind(marks.iter().map(|mark| mark.marks_awarded.as_str()).collect::<Vec<_>>())
-        .bind(marks.iter().map(|mark| mark.feedback.as_deref()).collect::<Vec<_>>())
-        .bind(ids.row("submission_grades", 1))
-        .bind(&migration.assessment_id)
-        .bind(grade.total_marks_awarded.as_str())
-        .bind(grade.total_marks_possible.as_str())
-        .bind(grade.percentage_score.as_str())
-        .bind(&grade.final_grade)
-        .bind(&grade.overall_summary)
-        .bind(malpractice.map(|rule| &rule.level_id))
-        .bind(malpractice.map(|rule| &rule.notes))
-        .bind(added)
-        .bind(malpractice.and_then(|rule| rule.enforced_max_attempts))
-        .bind(malpractice.map(|rule| &rule.rule_applied_by))
+    let inserted: i64 = sqlx::query_scalar(statement::SQL.as_str())
+        .bind(rows)
+        .bind(matches!(enforcement, Enforcement::Add))
         .bind(changed)
         .fetch_one(connection)
         .await?;

@@ -61,9 +61,7 @@ fn fault(phase: Phase, error: sqlx::Error) -> Fault {
         // The driver found bytes it does not understand, as a connection cut in the middle leaves them.
         sqlx::Error::Protocol(_) => (phase.lost(), "the connection broke off in the middle of an answer"),
         sqlx::Error::Tls(cause) => {
-            let what =
-                "TLS failed; check the server's certificate, and sslmode and sslrootcert in DATABASE_URL";
-            return Fault::caused(Service::Database, FaultKind::Misconfigured, what, cause);
+            return Fault::caused(Service::Database, FaultKind::Misconfigured, TLS_FAILED, cause);
         }
         sqlx::Error::Configuration(_) => {
             (FaultKind::Misconfigured, "DATABASE_URL, or a certificate it names, cannot be used")
@@ -122,6 +120,9 @@ fn kind_of(phase: Phase, said: &PgDatabaseError) -> FaultKind {
         "42501" => FaultKind::Denied,
         // Read-only: the primary has moved, and the name still leads to the old one.
         "25006" => FaultKind::Unavailable,
+        // A value that the column's type does not know: every value is formatted here, so the type was changed;
+        // but a trigger may also read what a row brings.
+        "22P02" if !said.r#where().is_some_and(|place| place.contains("PL/")) => FaultKind::Misconfigured,
         // Not as the database should be, dropped, or corrupt.
         "55000" | "57P04" | "XX001" | "XX002" => FaultKind::Misconfigured,
         code => match code.get(..2).unwrap_or_default() {

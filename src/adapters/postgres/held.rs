@@ -6,8 +6,8 @@ use std::{
     time::Duration,
 };
 
-use futures_util::TryStreamExt;
-use sqlx::{Executor, FromRow, Row, postgres::PgRow};
+use futures_util::{TryStreamExt, stream::BoxStream};
+use sqlx::{Executor, FromRow, PgConnection, Row, postgres::PgRow};
 
 use super::{
     fault::{Phase, answer},
@@ -15,17 +15,17 @@ use super::{
 };
 use crate::{
     domain::SubmissionIds,
-    ports::{Fault, HeldSubmission},
+    ports::{Absent, Fault, HeldSubmission, Session},
 };
 
 /// For the answer to a lookup, and for the next batch of a scan.
 const LIMIT: Duration = Duration::from_secs(45);
 
-/// For a question that reads a whole table: no index leads on the blob's name.
-const SCAN_LIMIT: Duration = Duration::from_mins(10);
-
-/// Launch ids handed over at a time.
+/// Texts handed over at a time.
 const BATCH: usize = 10_000;
+
+/// For the next batch of a scan: on a slow disk nothing may fit for long.
+const SCAN_LIMIT: Duration = Duration::from_hours(1);
 
 /// A submission that stands, and what its enforcement key holds.
 struct Submission {
@@ -139,13 +139,22 @@ async fn blob_names(pool: &Pool, submissions: &[Submission]) -> Result<BTreeMap<
 /// range is not.
 pub(super) async fn launch_ids(pool: &Pool, each: &mut (dyn FnMut(Vec<String>) + Send)) -> Result<(), Fault> {
     const SQL: &str = r"select lti_launch_id from assignment_submissions where lti_launch_id like 'rogo\_%'";
+    scan(pool, |connection| sqlx::query(SQL).fetch(connection), each).await
+}
+
+/// Hands over the first column of a statement that reads a whole table, in batches. The server's own limit is lifted:
+/// what bounds the statement is the wait for each batch.
+pub(super) async fn scan(
+    pool: &Pool,
+    start: impl for<'c> FnOnce(&'c mut PgConnection) -> BoxStream<'c, Result<PgRow, sqlx::Error>>,
+    each: &mut (dyn FnMut(Vec<String>) + Send),
+) -> Result<(), Fault> {
     let asked = std::time::Instant::now();
     let mut lease = pool.lease().await?;
     let connection = lease.connection()?;
-    // The table may be large: what bounds this statement is the wait for each batch.
     let begin = "begin read only; set local statement_timeout = 0";
     answer(Phase::Reading, LIMIT, connection.execute(begin)).await?;
-    let mut rows = sqlx::query(SQL).fetch(&mut *connection);
+    let mut rows = start(&mut *connection);
     loop {
         let mut batch = Vec::new();
         let filling = async {
@@ -157,7 +166,7 @@ pub(super) async fn launch_ids(pool: &Pool, each: &mut (dyn FnMut(Vec<String>) +
             }
             Ok(())
         };
-        answer(Phase::Reading, LIMIT, filling).await?;
+        answer(Phase::Reading, SCAN_LIMIT, filling).await?;
         if batch.is_empty() {
             break;
         }
@@ -169,10 +178,43 @@ pub(super) async fn launch_ids(pool: &Pool, each: &mut (dyn FnMut(Vec<String>) +
     Ok(())
 }
 
-/// Which of these blob names a file row names, in whatever container.
-pub(super) async fn blob_names_of_writers(pool: &Pool, names: &[String]) -> Result<HashSet<String>, Fault> {
-    const SQL: &str = "select distinct azure_blob_name from submission_files where azure_blob_name = any($1)";
-    let asking = async |connection: &mut _| sqlx::query_scalar(SQL).bind(names).fetch_all(connection).await;
-    let found: Vec<String> = pool.read(SCAN_LIMIT, asking).await?;
-    Ok(found.into_iter().collect())
+/// Which launch ids lack their submission, asked by the two primary or unique keys alone: fast for millions.
+pub(super) async fn absent(pool: &Pool, launch_ids: &[String]) -> Result<Vec<Absent>, Fault> {
+    const SESSIONS: &str = "select launch_id from lti_launch_sessions where launch_id = any($1)";
+    const SUBMISSIONS: &str = "select id from assignment_submissions where id = any($1)";
+    let (mut derived, mut absent, mut older) = (Vec::new(), Vec::new(), Vec::new());
+    for launch_id in launch_ids {
+        match SubmissionIds::of_launch_id(launch_id) {
+            Some(ids) => derived.push((launch_id, ids.row("assignment_submissions", 1))),
+            None => older.push(launch_id.clone()),
+        }
+    }
+    let asked: Vec<&String> = derived.iter().map(|(launch_id, _)| *launch_id).collect();
+    let asking =
+        async |connection: &mut _| sqlx::query_scalar(SESSIONS).bind(&asked).fetch_all(connection).await;
+    let sessions: HashSet<String> = pool.read(LIMIT, asking).await?.into_iter().collect();
+    let ids: Vec<&String> = derived.iter().map(|(_, id)| id).collect();
+    let asking =
+        async |connection: &mut _| sqlx::query_scalar(SUBMISSIONS).bind(&ids).fetch_all(connection).await;
+    let submissions: HashSet<String> = pool.read(LIMIT, asking).await?.into_iter().collect();
+    for (launch_id, id) in derived {
+        let session = match (sessions.contains(launch_id), submissions.contains(&id)) {
+            (true, true) => continue,
+            (true, false) => Session::Alone,
+            (false, _) => Session::Absent,
+        };
+        absent.push(Absent { launch_id: launch_id.clone(), session });
+    }
+    if !older.is_empty() {
+        let held = held(pool, &older).await?;
+        for launch_id in older {
+            let session = match held.iter().find(|held| held.launch_id == launch_id) {
+                Some(held) if held.submission_id.is_some() => continue,
+                Some(_) => Session::Alone,
+                None => Session::Absent,
+            };
+            absent.push(Absent { launch_id, session });
+        }
+    }
+    Ok(absent)
 }

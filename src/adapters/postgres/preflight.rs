@@ -1,6 +1,7 @@
 //! Looks, before a run begins, for everything in the database that would stop it.
 
 mod connections;
+mod rewrites;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -8,6 +9,7 @@ use sqlx::{FromRow, Row, postgres::PgRow};
 
 use super::{
     PostgresTarget,
+    commit::CHANGED,
     pool::Pool,
     schema::{TABLES, Table, Type},
 };
@@ -29,6 +31,7 @@ pub(super) async fn preflight(target: &PostgresTarget, connections: u32) -> Resu
     let (tables, missing) = tables(pool).await?;
     findings.extend(missing);
     findings.extend(columns(pool, &tables).await?);
+    findings.extend(rewrites::rules(pool, &tables).await?);
     findings.extend(labels(pool, &tables).await?);
     findings.extend(unique_keys(pool, &tables).await?);
     // A table that is missing, or may not be read, has been named already.
@@ -39,6 +42,9 @@ pub(super) async fn preflight(target: &PostgresTarget, connections: u32) -> Resu
         }
     }
     findings.extend(connections::free_connections(pool, connections).await?);
+    if let Some(triggers) = rewrites::triggers(pool, &tables).await? {
+        tracing::warn!("{triggers}");
+    }
     Ok(findings)
 }
 
@@ -120,16 +126,39 @@ impl FromRow<'_, PgRow> for Found {
 
 /// Tables by name and oid, and a sentence for each that is missing, not granted, or hides rows.
 async fn tables(pool: &Pool) -> Result<(BTreeMap<String, i64>, Vec<String>), Fault> {
+    // Rights may be granted on columns alone. `update` is needed on the columns that a changed rule writes.
     const SQL: &str = "select wanted.name, found.oid::bigint as oid,
-            array(select wish from unnest(string_to_array(wanted.rights, ',')) wish
-                where not has_table_privilege(found.oid, wish)) as lacking,
+            array(select case when lacking.columns = lacking.wanted then lacking.wish
+                    else lacking.wish || ' (' || lacking.names || ')' end
+                from (select wish, count(*) as wanted,
+                        count(*) filter (where not granted) as columns,
+                        string_agg(attname, ', ' order by attnum) filter (where not granted) as names
+                    from unnest(string_to_array(wanted.rights, ',')) wish, lateral (
+                        select attname, attnum, has_column_privilege(found.oid, attnum, wish) as granted
+                        from pg_attribute where attrelid = found.oid and attnum > 0 and not attisdropped
+                            and attname = any(string_to_array(wanted.columns, ','))
+                            and (wish <> 'update' or attname = any($4::text[]))
+                    ) as written
+                    group by wish) as lacking
+                where lacking.columns > 0 order by array_position(array['select', 'insert', 'update'], wish)
+            ) as lacking,
             row_security_active(found.oid) as hides_rows
-        from unnest($1::text[], $2::text[]) as wanted (name, rights)
+        from unnest($1::text[], $2::text[], $3::text[]) as wanted (name, rights, columns)
         join pg_class found on found.oid = to_regclass(wanted.name)";
     let names: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
     let rights: Vec<String> = TABLES.iter().map(|table| table.rights.join(",")).collect();
-    let asking =
-        async |connection: &mut _| sqlx::query_as(SQL).bind(&names).bind(&rights).fetch_all(connection).await;
+    let columns_of =
+        |table: &Table| table.columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(",");
+    let columns: Vec<String> = TABLES.iter().map(columns_of).collect();
+    let asking = async |connection: &mut _| {
+        sqlx::query_as(SQL)
+            .bind(&names)
+            .bind(&rights)
+            .bind(&columns)
+            .bind(CHANGED.as_slice())
+            .fetch_all(connection)
+            .await
+    };
     let found: Vec<Found> = pool.read(LIMIT, asking).await?;
 
     let mut findings = Vec::new();

@@ -1,6 +1,9 @@
 //! A submission is written whole, once, in one round trip.
 
-use rogo_migrate::ports::{Committed, FaultKind, Target};
+use rogo_migrate::{
+    ports::{Committed, FaultKind, Target},
+    rules::{self, rows::RunValues},
+};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Row};
 
@@ -211,7 +214,7 @@ async fn what_refuses_a_row_is_named_without_its_values() {
     for (change, rejected, says) in [
         ("alter table submission_grades alter word_count set not null", "word_count", "SQLSTATE 23502"),
         ("alter table lti_session_records alter email type varchar(3)", "SQLSTATE 22001", "text too long"),
-        ("alter table submission_grades alter final_grade type integer using 1", "", "42804"),
+        ("alter table submission_grades alter final_grade type integer using 1", "", "22P02"),
         ("delete from assessments where id = 'a1'", "submission_grades_assessment_id_fkey", "foreign key"),
         (
             "create function refuse() returns trigger language plpgsql as
@@ -324,4 +327,77 @@ async fn nothing_is_written_without_the_runs_lock() {
     let fault = target.commit(&migration, &copied(&migration)).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Misconfigured);
     assert_eq!(database.number("select count(*) from lti_launch_sessions").await, 0);
+}
+
+#[tokio::test]
+async fn a_number_goes_into_the_columns_own_type() {
+    for (column, expected) in [("real", "12.1"), ("double precision", "12.1"), ("numeric(8, 3)", "12.100")] {
+        let database = database().await;
+        database
+            .run(&format!(
+                "alter table submission_grades alter total_marks_awarded type {column};
+                 alter table submission_section_marks alter marks_awarded type {column}"
+            ))
+            .await;
+        let mut migration = migration(987);
+        migration.grade.total_marks_awarded = "12.1".parse().unwrap();
+        migration.section_marks[0].marks_awarded = "12.1".parse().unwrap();
+        Worker::of(&database).start().commit(&migration, &copied(&migration)).await.unwrap();
+        for value in [
+            "select total_marks_awarded::text from submission_grades",
+            "select max(marks_awarded)::text from submission_section_marks",
+        ] {
+            let stored: String = sqlx::query_scalar(value).fetch_one(database.pool()).await.unwrap();
+            assert_eq!(stored, expected, "{column}");
+        }
+    }
+}
+
+/// What the rules say is to be written, by table, each value as text in the target's own words.
+#[tokio::test]
+async fn every_value_reaches_the_column_of_its_name() {
+    let database = database().await;
+    let migration = malpractice(987, "2024-05-01T09:00:00.123456Z");
+    let copied = copied(&migration);
+    Worker::of(&database).start().commit(&migration, &copied).await.unwrap();
+    let run = RunValues {
+        consumer_key: "key".into(),
+        lms_instance: LMS.into(),
+        lms_name: "The LMS".into(),
+        instruction_set: "AIS".into(),
+        assignment_title: "Submission Area".into(),
+        container: "target".into(),
+    };
+    let expected = serde_json::to_value(rules::rows::rows(&migration, &run, &copied)).unwrap();
+    let mut compared = 0;
+    for (table, wanted) in expected.as_object().unwrap() {
+        let order = if table == "submission_files" { "upload_order" } else { "id" };
+        let stored = rows(&database, table, order).await;
+        let mut wanted = wanted.as_array().cloned().unwrap_or_else(|| vec![wanted.clone()]);
+        if order == "id" {
+            wanted.sort_by_key(|row| row["id"].as_str().unwrap().to_owned());
+        }
+        assert_eq!(stored.len(), wanted.len(), "{table}");
+        for (stored, wanted) in stored.iter().zip(&wanted) {
+            for (column, value) in wanted.as_object().unwrap() {
+                if column == "turnitin_status" && value == "" {
+                    assert_eq!(stored[column], "pending");
+                    continue;
+                }
+                assert_eq!(plain(&stored[column]), plain(value), "{table}.{column}");
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared > 120, "{compared}");
+}
+
+/// A value without what JSON and PostgreSQL write differently.
+fn plain(value: &Value) -> String {
+    let text = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+    let text = text.strip_suffix(".0").map_or(text.clone(), ToOwned::to_owned);
+    match chrono::DateTime::parse_from_rfc3339(&text) {
+        Ok(time) => time.timestamp_micros().to_string(),
+        Err(_) => text,
+    }
 }

@@ -2,7 +2,7 @@
 
 use rogo_migrate::ports::{FaultKind, Target};
 
-use super::world::{Worker, database};
+use super::world::{Worker, copied, database, migration};
 use crate::support::{
     pooler::Pooler,
     postgres::{TestDatabase, TestServer},
@@ -51,6 +51,16 @@ async fn each_thing_that_would_stop_a_run_is_named() {
             "the column marking_status of submission_marking_assignments does not know the label released",
         ),
         ("update users set role = 'tutor'", "no user with the role admin"),
+        (
+            "create table archive (like submission_files);
+             create rule keep as on insert to submission_files do also insert into archive values (new.*)",
+            "the rule keep rewrites what is written to submission_files; disable it for the run",
+        ),
+        (
+            "revoke insert on submission_files from migrator;
+             grant insert (id, submission_id, file_name) on submission_files to migrator",
+            "this user may not insert (original_file_name, file_size, ",
+        ),
     ] {
         let database = database().await;
         database.run(change).await;
@@ -204,4 +214,19 @@ async fn every_process_asks_again_for_sessions_and_unique_keys() {
     database.run("alter table lti_launch_sessions drop constraint lti_launch_sessions_launch_id_key").await;
     let found = target.session().await.unwrap();
     assert!(found[0].starts_with("launch_id of lti_launch_sessions has no unique key"), "{found:?}");
+}
+
+#[tokio::test]
+async fn rights_on_the_columns_that_a_run_touches_suffice() {
+    let database = database().await;
+    database
+        .run(
+            "revoke insert on submission_section_marks from migrator;
+             grant insert (id, submission_id, section_id, marks_awarded, feedback)
+                on submission_section_marks to migrator",
+        )
+        .await;
+    assert_eq!(findings(&database, 15).await, Vec::<String>::new());
+    let migration = migration(987);
+    Worker::of(&database).start().commit(&migration, &copied(&migration)).await.unwrap();
 }

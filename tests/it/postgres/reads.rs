@@ -1,11 +1,13 @@
 //! What is read of the target: its catalogue and what it holds.
 
+use std::collections::HashSet;
+
 use rogo_migrate::{
     domain::{Assessment, MalpracticeLevel, Section, SubmissionIds},
-    ports::{FaultKind, Target},
+    ports::{FaultKind, Session, Target},
 };
 
-use super::world::{LMS, Worker, copied, database, malpractice, migration};
+use super::world::{LMS, WRITER, Worker, copied, database, malpractice, migration};
 
 #[tokio::test]
 async fn the_catalogue_holds_all_assessments_active_levels_and_the_oldest_admin() {
@@ -133,4 +135,70 @@ async fn what_is_held_tells_whether_another_ones_rule_stands() {
     // Without malpractice of its own the rule is no concern of the submission.
     database.run("update submission_grades set malpractice_level_id = null").await;
     assert!(!target.held(&launch_id).await.unwrap()[0].foreign_enforcement);
+}
+
+#[tokio::test]
+async fn a_blob_is_named_where_a_row_names_it_under_whatever_id() {
+    let database = database().await;
+    let target = Worker::of(&database).start();
+    let ours = migration(987);
+    let files = copied(&ours);
+    target.commit(&ours, &files).await.unwrap();
+    let name = |file: &str| format!("LTI_Uploads/{WRITER}/{file}");
+    database
+        .run(&format!(
+            "insert into submission_files (file_name, original_file_name, file_url, azure_blob_name) values
+                ('copy', 'copy', 'u', '{}'), ('odd', 'odd', 'u', '{}'), ('other', 'other', 'u', '{}')",
+            name("988_1_copied.pdf"),
+            name("odd"),
+            name("77_1_not asked.pdf"),
+        ))
+        .await;
+    let mut asked: Vec<String> = files.iter().map(|file| file.blob_name.clone()).collect();
+    asked.extend([name("988_1_copied.pdf"), name("odd")]);
+    let named: HashSet<String> = asked.iter().cloned().collect();
+    // An orphan of the same attempt by another process, one of an attempt that no row has, one of no form.
+    asked.extend(["LTI_Uploads/ffffffffffff/987_1_essay.pdf".into(), name("989_1_orphan.pdf"), name("none")]);
+    assert_eq!(target.blob_names_of_writers(&asked).await.unwrap(), named);
+    assert_eq!(target.blob_names_of_writers(&[]).await.unwrap(), HashSet::new());
+
+    // The service stored the name without its last dot.
+    database
+        .run("update submission_files set azure_blob_name = azure_blob_name || '.' where upload_order = 1")
+        .await;
+    let stored = target.blob_names_of_writers(&[files[0].blob_name.clone()]).await.unwrap();
+    assert_eq!(stored, HashSet::from([files[0].blob_name.clone() + "."]));
+}
+
+#[tokio::test]
+async fn a_lost_or_deleted_submission_is_told_from_its_launch_session_alone() {
+    let database = database().await;
+    let target = Worker::of(&database).start();
+    let migrations: Vec<_> = (1..=4).map(migration).collect();
+    for migration in &migrations[..3] {
+        target.commit(migration, &copied(migration)).await.unwrap();
+    }
+    let launch_ids: Vec<String> = migrations.iter().map(|migration| migration.ids.launch_id()).collect();
+    database
+        .run(&format!(
+            "delete from assignment_submissions where lti_launch_id = '{}';
+             delete from lti_launch_sessions where launch_id = '{}'",
+            launch_ids[1], launch_ids[2],
+        ))
+        .await;
+    let absent: Vec<_> = target
+        .absent(&launch_ids)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|row| (row.launch_id, row.session))
+        .collect();
+    assert_eq!(
+        absent,
+        [
+            (launch_ids[1].clone(), Session::Alone),
+            (launch_ids[2].clone(), Session::Absent),
+            (launch_ids[3].clone(), Session::Absent),
+        ]
+    );
 }

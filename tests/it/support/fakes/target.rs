@@ -127,7 +127,7 @@ impl Target for InMemoryTarget {
     }
 
     async fn blob_names_of_writers(&self, names: &[String]) -> Result<HashSet<String>, Fault> {
-        assert!(names.len() <= 1_000);
+        assert!(names.len() <= 100_000);
         let held = self.state.held.lock().unwrap();
         let standing: HashSet<&String> =
             held.values().flat_map(|submission| &submission.blob_names).collect();

@@ -1,0 +1,129 @@
+//! Which blobs of killed processes rows name. No index leads on a blob's name: the only row that should name it is
+//! looked up by its derived id, and what no such row names is looked for in one scan of the table.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    time::Duration,
+};
+
+use super::{held::scan, pool::Pool};
+use crate::{
+    domain::{AttemptId, SubmissionIds},
+    ports::Fault,
+};
+
+const LIMIT: Duration = Duration::from_secs(45);
+
+/// Ids that are looked up at a time.
+const IDS_AT_A_TIME: usize = 1_000;
+
+/// What tells a blob from every other, whatever the service made of the rest of its name:
+/// `<folder>/<writer>/<attempt>_<upload order>`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Key {
+    folder: String,
+    writer: String,
+    attempt: AttemptId,
+    order: usize,
+}
+
+impl Key {
+    fn of(name: &str) -> Option<Self> {
+        let mut parts = name.splitn(3, '/');
+        let (folder, writer, file) = (parts.next()?, parts.next()?, parts.next()?);
+        let mut parts = file.splitn(3, '_');
+        let (attempt, order, _) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?);
+        Some(Self { folder: folder.into(), writer: writer.into(), attempt, order })
+    }
+
+    /// The id of the only row that this program makes for the blob.
+    fn row(&self, lms_instance: &str) -> String {
+        SubmissionIds::new(lms_instance, self.attempt).row("submission_files", self.order)
+    }
+}
+
+/// The names, as rows hold them, of those of these blobs that a row names.
+pub(super) async fn named(
+    pool: &Pool,
+    lms_instance: &str,
+    names: &[String],
+) -> Result<HashSet<String>, Fault> {
+    let mut found = HashSet::new();
+    // Blobs of two processes may be of one row: at most one of them is named there.
+    let mut open: BTreeMap<String, Vec<Key>> = BTreeMap::new();
+    let mut odd: BTreeSet<&str> = BTreeSet::new();
+    for name in names {
+        match Key::of(name) {
+            Some(key) => open.entry(key.row(lms_instance)).or_default().push(key),
+            None => {
+                odd.insert(name);
+            }
+        }
+    }
+    let ids: Vec<String> = open.keys().cloned().collect();
+    for ids in ids.chunks(IDS_AT_A_TIME) {
+        for (id, name) in by_id(pool, ids).await? {
+            let of_row = Key::of(&name);
+            if let Some(keys) = open.get_mut(&id)
+                && let Some(place) = keys.iter().position(|key| Some(key) == of_row.as_ref())
+            {
+                keys.swap_remove(place);
+                found.insert(name);
+            }
+        }
+    }
+    let keys: HashSet<Key> = open.into_values().flatten().collect();
+    if !keys.is_empty() || !odd.is_empty() {
+        // Deleting cannot be undone: a row that the application copied would name the blob under another id.
+        by_scan(pool, &keys, &odd, &mut found).await?;
+    }
+    Ok(found)
+}
+
+async fn by_id(pool: &Pool, ids: &[String]) -> Result<Vec<(String, String)>, Fault> {
+    const SQL: &str =
+        "select id, azure_blob_name from submission_files where id = any($1) and azure_blob_name is not null";
+    let asking = async |connection: &mut _| sqlx::query_as(SQL).bind(ids).fetch_all(connection).await;
+    pool.read(LIMIT, asking).await
+}
+
+/// Reads the table once. A join, because PostgreSQL 13 compares `= any` one by one.
+async fn by_scan(
+    pool: &Pool,
+    keys: &HashSet<Key>,
+    odd: &BTreeSet<&str>,
+    found: &mut HashSet<String>,
+) -> Result<(), Fault> {
+    const SQL: &str = "select azure_blob_name from submission_files
+        where split_part(azure_blob_name, '/', 2) in (select unnest($1::text[]))";
+    let writer = |name: &&str| name.split('/').nth(1).unwrap_or_default().to_owned();
+    let writers: BTreeSet<String> =
+        keys.iter().map(|key| key.writer.clone()).chain(odd.iter().map(writer)).collect();
+    let writers: Vec<String> = writers.into_iter().collect();
+    let mut keep = |names: Vec<String>| {
+        let is_asked = |name: &String| match Key::of(name) {
+            Some(key) => keys.contains(&key),
+            None => odd.contains(name.as_str()),
+        };
+        found.extend(names.into_iter().filter(is_asked));
+    };
+    scan(pool, |connection| sqlx::query(SQL).bind(writers).fetch(connection), &mut keep).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Key;
+
+    #[test]
+    fn a_blob_is_told_by_folder_writer_attempt_and_order_alone() {
+        let of = |name| Key::of(name).map(|key| (key.attempt.get(), key.order));
+        assert_eq!(of("LTI_Uploads/0123456789ab/987_2_a_b.pdf"), Some((987, 2)));
+        assert_eq!(Key::of("LTI_Uploads/0123456789ab/987_2_a."), Key::of("LTI_Uploads/0123456789ab/987_2_a"));
+        assert_ne!(Key::of("Marker_files/0123456789ab/987_2_a"), Key::of("LTI_Uploads/0123456789ab/987_2_a"));
+        for name in
+            ["LTI_Uploads/0123456789ab/of-nobody", "LTI_Uploads/987_2_a", "x", "a/b/987_x_c", "a/b/_1_c"]
+        {
+            assert_eq!(of(name), None, "{name}");
+        }
+    }
+}
