@@ -145,8 +145,8 @@ fn enough(needed: u64, free: Option<u64>) -> Result<(), u64> {
 }
 
 /// The newest eligible rows: those that [`sample`] looks at, by index.
-pub fn sampled(draft: &Draft, settings: &Settings) -> Vec<usize> {
-    draft.newest_eligible(SAMPLED_ROWS, &settings.rules)
+pub fn sampled(draft: &Draft) -> Vec<usize> {
+    draft.newest_eligible(SAMPLED_ROWS)
 }
 
 /// Checks on the newest eligible rows that the run looks at the right warehouse and sources. An attempt that has a
