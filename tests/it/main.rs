@@ -4,6 +4,7 @@
 mod support;
 mod architecture;
 mod rules;
+mod gather;
 mod inputs;
 mod plan;
 mod shard;
@@ -15,6 +16,7 @@ mod report;
 mod sample;
 mod finalize;
 mod e2e;
+mod whole;
 mod crash;
 mod after;
 mod outages;

@@ -107,3 +107,20 @@ async fn outcomes_of_another_shards_rows_are_no_outcome_of_this_shard() {
     assert!(stop.message.contains("holds outcomes of rows that are not the shard's"), "{stop}");
     assert!(world.results().is_empty());
 }
+
+#[test]
+fn counts_that_do_not_add_up_to_the_plans_rows_are_a_bug_and_never_a_result() {
+    let world = World::new(3, 1);
+    let mut books = rogo_migrate::domain::Books::default();
+    for row in 1..=2 {
+        books.count(&migrated(row, 1).fate);
+    }
+    let stop = rogo_migrate::finalize::books::balance(&world.plan, &books, &[]).unwrap_err();
+    assert_eq!(stop.exit, Exit::Bug);
+    assert!(
+        stop.message.contains("2 migrated + 0 failed + 0 skipped + 0 missing are not the plan's 3 rows"),
+        "{stop}"
+    );
+    books.count(&skipped(3, 1).fate);
+    rogo_migrate::finalize::books::balance(&world.plan, &books, &[]).unwrap();
+}

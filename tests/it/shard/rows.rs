@@ -1,7 +1,7 @@
 //! What becomes of a row, of its blobs, and of the process's word that it left none.
 
 use rogo_migrate::{
-    domain::{FailCode, Fate, SkipCode, SubmissionIds},
+    domain::{FailCode, Fate, NoteCode, SkipCode, SubmissionIds},
     ports::{FaultKind, HeldSubmission},
 };
 
@@ -43,6 +43,29 @@ fn failed_as(fate: &Fate) -> FailCode {
 fn is_recovered(fate: &Fate) -> bool {
     let Fate::Migrated(migrated) = fate else { panic!("{fate:?}") };
     migrated.recovered
+}
+
+#[tokio::test]
+async fn a_recovered_row_whose_blob_is_gone_says_so() {
+    let world = World::new(1, 1);
+    world.register(TRY_B);
+    world.target.stand(written_by(TRY_B));
+    world.move_shard(TRY_A).await.unwrap();
+    let outcomes = world.outcomes().await;
+    let Fate::Migrated(migrated) = &outcomes[&1] else { panic!("{outcomes:?}") };
+    assert!(migrated.recovered);
+    let codes: Vec<NoteCode> = migrated.notes.iter().map(|note| note.code).collect();
+    assert!(codes.contains(&NoteCode::FileBlobMissing), "{codes:?}");
+
+    let world = World::new(1, 1);
+    world.register(TRY_B);
+    let written = written_by(TRY_B);
+    world.files.insert(&written.blob_names[0], "essay");
+    world.target.stand(written);
+    world.move_shard(TRY_A).await.unwrap();
+    let outcomes = world.outcomes().await;
+    let Fate::Migrated(migrated) = &outcomes[&1] else { panic!("{outcomes:?}") };
+    assert!(migrated.notes.iter().all(|note| note.code != NoteCode::FileBlobMissing), "{migrated:?}");
 }
 
 #[tokio::test]
@@ -222,4 +245,14 @@ async fn a_bug_that_meets_a_row_costs_this_row_only_and_the_sweep_looks_at_its_b
         assert!(!format!("{fate:?}").contains("planted-in-a-panic"), "{fate:?}");
     }
     assert!(!is_clean(&world));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_whose_stored_bytes_are_others_fails_its_row_and_is_removed() {
+    let world = World::new(1, 1);
+    world.files.spoil();
+    world.move_shard(TRY_A).await.unwrap();
+    assert_eq!(failed_as(&world.outcomes().await[&1]), FailCode::FileCorrupt);
+    assert_eq!(world.files.names(), [""; 0]);
+    assert_eq!(world.journal.count("target: commit"), 0);
 }
