@@ -10,7 +10,7 @@ pub mod submission;
 pub mod record;
 pub mod worker;
 pub mod start;
-mod keep;
+pub mod keep;
 
 use std::{
     sync::{
@@ -40,6 +40,7 @@ use self::{
     copy::Copier,
     feed::Queue,
     in_flight::InFlight,
+    keep::Heart,
     pace::{Pace, Trouble},
     record::Recorder,
 };
@@ -194,8 +195,17 @@ pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
         keeping.cancel();
         worked.and(written)
     };
-    let heart = keep::heartbeat(shard.clone(), inputs.epoch, rows, keeping.clone());
-    let (moved, ()) = tokio::join!(moving, heart);
+    let heart = Heart {
+        store: &shard.store,
+        plan: &shard.plan,
+        shard: shard.index,
+        writer: &shard.writer,
+        epoch: &inputs.epoch,
+        rows,
+        pace: &shard.pace,
+        progress: &shard.progress,
+    };
+    let (moved, ()) = tokio::join!(moving, heart.beat_until(&keeping));
     if let Some(ended) = shard.ended_by.lock().unwrap_or_else(PoisonError::into_inner).take() {
         return Err(ended);
     }

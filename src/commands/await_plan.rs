@@ -35,7 +35,7 @@ pub async fn await_plan(settings: &Settings, store: &RunStore) -> Result<Plan, S
                     return Err(no_plan(settings, store));
                 }
                 away.answered();
-                tracing::debug!("waiting for the plan");
+                tracing::info!(waited_s = began.elapsed().as_secs(), "waiting for the plan");
                 let pause = absent.failed(Duration::MAX).unwrap_or(LONGEST);
                 if left.is_zero() { pause } else { pause.min(left) }
             }

@@ -104,7 +104,7 @@ pub async fn move_shard(
         databases: &databases,
     };
     let moved = async {
-        let inputs = super::or_stopped(stop, process.prepare(stop, ending)).await?;
+        let inputs = super::or_stopped(stop, process.prepare_visibly(stop, ending, log)).await?;
         let shown = CancellationToken::new();
         let progress = inputs.progress.clone();
         let showing = display(&progress, style(log), SHOW_EVERY, shown.clone());
@@ -138,6 +138,42 @@ struct Process<'a> {
 }
 
 impl Process<'_> {
+    /// Prepares; a wait shows heartbeats and progress as rows do.
+    async fn prepare_visibly(
+        &self,
+        stop: &CancellationToken,
+        ending: CancellationToken,
+        log: &LogSettings,
+    ) -> Result<ShardInputs, Stop> {
+        let Self { settings, store, plan, index, writer, rows, pace, .. } = *self;
+        let nothing_yet = Books::default();
+        let progress = Progress::new(Instant::now(), rows, &nothing_yet, settings.work.workers);
+        let heart = Heart {
+            store,
+            plan: &plan.id,
+            shard: index,
+            writer,
+            epoch: &settings.epoch,
+            rows,
+            pace,
+            progress: &progress,
+        };
+        let prepared = async {
+            tokio::select! {
+                prepared = self.prepare(stop, ending) => prepared,
+                never = heart.beat_while_waiting() => never,
+            }
+        };
+        let shown = CancellationToken::new();
+        let preparing = async {
+            let prepared = prepared.await;
+            shown.cancel();
+            prepared
+        };
+        let showing = display_meanwhile(&progress, style(log), SHOW_EVERY, shown.clone());
+        tokio::join!(preparing, showing).0
+    }
+
     /// Everything that can fail for what is the same in every pod fails here.
     async fn prepare(
         &self,

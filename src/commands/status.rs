@@ -32,12 +32,14 @@ pub async fn run(settings: &StoreSettings, args: &StatusArgs) -> Result<End, Sto
     let began = Instant::now();
     let mut answered = began;
     loop {
-        let jobs = jobs(&cluster, settings).await.unwrap_or_else(|fault| {
+        let answer = ask(&cluster, settings).await.unwrap_or_else(|fault| {
             tracing::warn!(fault = %fault.chain(), "the cluster is left aside");
             None
         });
-        match watcher.look(jobs).await {
-            Ok(facts) => {
+        let has_no_jobs = matches!(answer, Some(None));
+        match watcher.look(answer.flatten()).await {
+            Ok(mut facts) => {
+                facts.has_no_jobs = has_no_jobs;
                 answered = Instant::now();
                 let verdict = show(&facts, args)?;
                 let waits = verdict.state != RunState::Planning || began.elapsed() < settings.wait_plan;
@@ -75,12 +77,17 @@ fn json(standing: &Standing) -> Result<String, Stop> {
 
 /// The run's Jobs, where there is a cluster and it has them.
 pub(super) async fn jobs(cluster: &Cluster, settings: &StoreSettings) -> Result<Option<RunJobs>, Fault> {
+    Ok(ask(cluster, settings).await?.flatten())
+}
+
+/// What the cluster says; `None` where none is named.
+async fn ask(cluster: &Cluster, settings: &StoreSettings) -> Result<Option<Option<RunJobs>>, Fault> {
     let place = settings.run_store.to_string();
     let finding = cluster.find(settings.namespace.as_deref(), settings.run.as_str(), &place);
     match timeout(CLUSTER_PATIENCE, finding).await {
         // No cluster is named here.
         Ok(Err(Fault { kind: FaultKind::Misconfigured, .. })) => Ok(None),
-        Ok(found) => found,
+        Ok(found) => found.map(Some),
         Err(_) => {
             let what = format!("no answer within {} s", CLUSTER_PATIENCE.as_secs());
             Err(Fault::new(Service::Cluster, FaultKind::Unavailable, what))

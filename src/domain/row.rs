@@ -65,6 +65,45 @@ pub struct SubmissionRow {
     pub marker_blob_urls: String,
 }
 
+impl SubmissionRow {
+    /// The length of all cells, bytes.
+    pub fn size_bytes(&self) -> usize {
+        let Self {
+            first_name,
+            surname,
+            learner_email,
+            attempt_id,
+            assessment_id,
+            course_title,
+            rogo_user_id,
+            rogo_user_name,
+            learner_files_count,
+            marker_files_count,
+            learner_file_names,
+            learner_blob_urls,
+            marker_blob_urls,
+        } = self;
+        [
+            first_name,
+            surname,
+            learner_email,
+            attempt_id,
+            assessment_id,
+            course_title,
+            rogo_user_id,
+            rogo_user_name,
+            learner_files_count,
+            marker_files_count,
+            learner_file_names,
+            learner_blob_urls,
+            marker_blob_urls,
+        ]
+        .into_iter()
+        .map(String::len)
+        .sum()
+    }
+}
+
 /// One line of a queue file: a row and everything the plan knows about it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct QueuedRow {

@@ -15,7 +15,7 @@ use crate::{
 mod display;
 mod render;
 
-pub use display::{Stderr, Style, display};
+pub use display::{Stderr, Style, display, display_meanwhile};
 pub use render::{block, log};
 
 /// "Now", for the rate: what happened in the last so many seconds.

@@ -33,7 +33,7 @@ pub struct Standing {
     pub planned_at: Option<DateTime<Utc>>,
     /// Rows by what became of them, over all shards.
     pub rows: Rows,
-    /// Rows per second of all processes that give signs of life.
+    /// Rows per second of all processes whose heartbeat is younger than a minute.
     pub rows_per_second: f64,
     /// Seconds left at this rate; `None` where it means nothing.
     pub eta_s: Option<u64>,
@@ -79,14 +79,16 @@ pub enum RunState {
     Refused,
     /// Shards are under way.
     Running,
+    /// The shard Job is suspended.
+    Paused,
     /// All shards are done or have ended; the results are not written yet.
     Finalizing,
     /// Every row has an outcome, and the results stand.
     Complete,
     /// Rows are without an outcome, and nobody works on them.
     Incomplete,
-    /// Nobody gives a sign of life.
-    Still,
+    /// No process is at work, and none will begin by itself.
+    Stalled,
     /// It was rolled back.
     RolledBack,
 }
@@ -98,10 +100,11 @@ impl RunState {
             Self::Planning => "planning",
             Self::Refused => "refused",
             Self::Running => "running",
+            Self::Paused => "paused",
             Self::Finalizing => "finalizing",
             Self::Complete => "COMPLETE",
             Self::Incomplete => "INCOMPLETE",
-            Self::Still => "at a stand",
+            Self::Stalled => "stalled",
             Self::RolledBack => "rolled back",
         }
     }
@@ -116,9 +119,9 @@ pub struct ShardStanding {
     pub rows: Rows,
     /// Whether its done marker stands.
     pub done: bool,
-    /// `done`, what its process says, or since when it says nothing.
+    /// `done`, what its process says, or how long ago its last heartbeat was.
     pub state: String,
-    /// Rows per second of a process that gives signs of life.
+    /// Rows per second of a process whose heartbeat is younger than a minute.
     pub rows_per_second: f64,
 }
 

@@ -250,6 +250,8 @@ pub enum State {
     Waiting(String),
     /// No new row is begun; those under way end.
     Stopping(String),
+    /// The last word of a process that ended in order before its shard was done, for example `stopped at 204 of 1,250 rows`.
+    Stopped(String),
 }
 
 impl fmt::Display for State {
@@ -259,6 +261,7 @@ impl fmt::Display for State {
             Self::Throttled(why) => write!(f, "throttled: {why}"),
             Self::Waiting(why) => write!(f, "waiting: {why}"),
             Self::Stopping(why) => write!(f, "stopping: {why}"),
+            Self::Stopped(at) => f.write_str(at),
         }
     }
 }
@@ -277,6 +280,7 @@ impl From<String> for State {
             Some(("waiting", why)) => Self::Waiting(why.to_owned()),
             Some(("stopping", why)) => Self::Stopping(why.to_owned()),
             None if text == "running" => Self::Running,
+            None if text.starts_with("stopped ") => Self::Stopped(text),
             _ => Self::Waiting(text),
         }
     }

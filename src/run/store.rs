@@ -18,6 +18,8 @@ use crate::{
 const JSON: &str = "application/json";
 /// Done markers that are read at a time.
 const READS: usize = 16;
+/// Documents of all runs that are looked at for the names of runs: a store may hold millions.
+const LOOKED_AT: usize = 20_000;
 
 /// One run's folder: `<run store>/<run>/`.
 #[derive(Clone)]
@@ -202,6 +204,16 @@ impl RunStore {
             .map_ok(|info| info.name.strip_prefix(&folder).unwrap_or(&info.name).to_owned())
             .try_collect()
             .await
+    }
+
+    /// Names of the runs that have a plan in this run store, this one aside, as far as the first documents of the store
+    /// show them.
+    pub async fn other_runs(&self) -> Result<Vec<String>, Fault> {
+        let own = self.path(names::PLAN);
+        let found: Vec<String> =
+            self.blobs.list("").take(LOOKED_AT).map_ok(|info| info.name).try_collect().await?;
+        let plans = found.iter().filter(|name| **name != own).filter_map(|name| name.strip_suffix("/plan.json"));
+        Ok(plans.filter(|run| !run.contains('/')).map(str::to_owned).collect())
     }
 
     /// Deletes documents.

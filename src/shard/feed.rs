@@ -18,6 +18,9 @@ use super::pace::{Pace, Trouble};
 /// Rows that are gathered together: one round trip per service serves them all.
 pub type Chunk = Vec<FedRow>;
 
+/// … and in bytes: a row with cells of a megabyte is no reason to hold 500 of them for each worker.
+const CHUNK_BYTES: usize = 4 * 1024 * 1024;
+
 /// A row of the queue; with its facts where the plan made facts files.
 pub struct FedRow {
     /// The row.
@@ -65,8 +68,9 @@ impl Queue {
             None => self.reopen().await?,
         };
         let mut chunk = Chunk::with_capacity(rows);
-        let mut passed = self.passed;
+        let (mut passed, mut bytes) = (self.passed, 0);
         while chunk.len() < rows
+            && bytes < CHUNK_BYTES
             && let Some(row) = queue.next().await?
         {
             passed += 1;
@@ -77,6 +81,7 @@ impl Queue {
                 _ => None,
             };
             if !recorded.contains(row.number) {
+                bytes += row.cells.size_bytes();
                 chunk.push(FedRow { row, facts });
             }
         }

@@ -1,23 +1,34 @@
 //! Keeping: what a shard does beside its rows: segments, the heartbeat, the state that people see.
 
-use std::{sync::Arc, time::Duration};
+use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use tokio::sync::mpsc;
+use tokio::{
+    sync::mpsc,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
-use crate::run::Epoch;
 use crate::{
-    domain::Outcome,
+    domain::{Outcome, ShardIndex},
     exit::Stop,
     ports::Service,
-    run::{Heartbeat, names},
+    report::{grid::count, progress::Progress},
+    run::{Epoch, Heartbeat, PlanId, RunStore, State, WriterId, names},
 };
 
-use super::{Shard, pace::Trouble, record::Recorder};
+use super::{
+    Shard,
+    pace::{Pace, Trouble},
+    record::Recorder,
+};
 
 const STATE_EVERY: Duration = Duration::from_secs(1);
 const HEARTBEAT_EVERY_STATES: u32 = 15;
+/// A process that waits before its first row gives its first sign of life after so many seconds.
+const FIRST_WHILE_WAITING: u32 = 5;
+/// How long the last heartbeat may take.
+const LAST_WORD_WITHIN: Duration = Duration::from_secs(2);
 /// After a stop a segment that cannot be written is tried this often, half a second apart.
 const LAST_TRIES: u32 = 6;
 const LAST_TRY_APART: Duration = Duration::from_millis(500);
@@ -40,38 +51,86 @@ pub(super) async fn record(
             Ok(()) => return Ok(()),
             Err(Trouble::Stopping) if last_tries > 0 => {
                 last_tries -= 1;
-                tokio::time::sleep(LAST_TRY_APART).await;
+                sleep(LAST_TRY_APART).await;
             }
             Err(trouble) => return Err(shard.end(trouble.into())),
         }
     }
 }
 
-/// Shows the state and writes the heartbeat until `done`.
-pub(super) async fn heartbeat(shard: Arc<Shard>, epoch: Epoch, rows: u64, done: CancellationToken) {
-    let name = names::heartbeat(&epoch, shard.index, &shard.writer);
-    for beat in 0_u32.. {
-        let state = shard.pace.state();
-        shard.progress.set_state(state.clone());
-        if beat % HEARTBEAT_EVERY_STATES == 0 {
-            let now = std::time::Instant::now();
-            let heartbeat = Heartbeat {
-                plan: shard.plan.clone(),
-                shard: shard.index,
-                writer: shard.writer.clone(),
-                at: Utc::now(),
-                books: shard.progress.books(),
-                rows,
-                rows_per_second: shard.progress.snapshot(now).rate_now,
-                state,
-            };
-            if let Err(fault) = shard.store.replace(&name, &heartbeat).await {
-                tracing::debug!(fault = %fault.chain(), "no heartbeat this time");
+/// Whose heartbeat it is, and where it is written.
+pub struct Heart<'a> {
+    /// The run.
+    pub store: &'a RunStore,
+    /// Its plan.
+    pub plan: &'a PlanId,
+    /// Which shard.
+    pub shard: ShardIndex,
+    /// This process.
+    pub writer: &'a WriterId,
+    /// The chart's epoch.
+    pub epoch: &'a Epoch,
+    /// Rows of the shard.
+    pub rows: u64,
+    /// What the process waits for.
+    pub pace: &'a Pace,
+    /// Live counters.
+    pub progress: &'a Progress,
+}
+
+impl Heart<'_> {
+    /// Shows the state and writes the heartbeat until `done`; then the last one, unless the shard is done.
+    pub(super) async fn beat_until(&self, done: &CancellationToken) {
+        for beat in 0_u32.. {
+            let state = self.pace.state();
+            self.progress.set_state(state.clone());
+            if beat % HEARTBEAT_EVERY_STATES == 0 {
+                self.write(state).await;
+            }
+            if done.run_until_cancelled(sleep(STATE_EVERY)).await.is_none() {
+                break;
             }
         }
-        tokio::select! {
-            () = done.cancelled() => return,
-            () = tokio::time::sleep(STATE_EVERY) => {}
+        self.write_last().await;
+    }
+
+    /// The same, before the first row: a start that goes well is over before the first heartbeat. Never returns.
+    pub async fn beat_while_waiting(&self) {
+        for second in 1_u32.. {
+            sleep(STATE_EVERY).await;
+            let state = self.pace.state();
+            self.progress.set_state(state.clone());
+            if second % HEARTBEAT_EVERY_STATES == FIRST_WHILE_WAITING {
+                self.write(state).await;
+            }
+        }
+    }
+
+    /// Says where the process ended, so that its earlier heartbeats are not taken for signs of life.
+    pub async fn write_last(&self) {
+        let done = self.progress.books().rows();
+        if done < self.rows {
+            let at = State::Stopped(format!("stopped at {} of {} rows", count(done), count(self.rows)));
+            self.progress.set_state(at.clone());
+            // A run store that is away must not hold up the end.
+            let _ = timeout(LAST_WORD_WITHIN, self.write(at)).await;
+        }
+    }
+
+    async fn write(&self, state: State) {
+        let name = names::heartbeat(self.epoch, self.shard, self.writer);
+        let heartbeat = Heartbeat {
+            plan: self.plan.clone(),
+            shard: self.shard,
+            writer: self.writer.clone(),
+            at: Utc::now(),
+            books: self.progress.books(),
+            rows: self.rows,
+            rows_per_second: self.progress.snapshot(Instant::now()).rate_now,
+            state,
+        };
+        if let Err(fault) = self.store.replace(&name, &heartbeat).await {
+            tracing::debug!(fault = %fault.chain(), "no heartbeat this time");
         }
     }
 }

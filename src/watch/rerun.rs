@@ -41,6 +41,17 @@ impl Rerun {
     }
 }
 
+/// The line that changes one value of the release.
+pub fn release_with(release: &HelmRelease, value: &str) -> String {
+    let HelmRelease { name, namespace, chart, values_prefix } = release;
+    format!(
+        "helm upgrade {} {} --namespace {} --reset-then-reuse-values --set {values_prefix}{value}",
+        quoted(name),
+        quoted(chart),
+        quoted(namespace)
+    )
+}
+
 /// The line that does something with `run` from wherever the run store can be reached.
 pub fn by_hand(command: &str, run: &RunName, run_store: &str) -> String {
     format!("rogo-migrate {command} --run {run} --run-store {}", quoted(run_store))

@@ -10,10 +10,11 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 pub use judge::{Verdict, judge};
 
 use crate::{
-    domain::ShardIndex,
-    ports::{Fault, RunJobs},
+    domain::{Books, ShardIndex},
+    ports::{Fault, FaultKind, RunJobs},
     run::{
         DoneMarker, DoneMarkers, Epoch, Heartbeat, Plan, PlanId, Refusal, RunName, RunStore, Summary, names,
+        segments,
     },
 };
 
@@ -37,10 +38,18 @@ pub struct Facts {
     pub summary: Option<Summary>,
     /// Done markers.
     pub done: BTreeMap<ShardIndex, DoneMarker>,
-    /// The newest heartbeat of each shard that is not done.
+    /// The newest heartbeat of each shard that is not done, with the largest counts of all its heartbeats.
     pub beats: BTreeMap<ShardIndex, Heartbeat>,
+    /// Counts from the segments of shards whose heartbeat is old or absent.
+    pub recorded: BTreeMap<ShardIndex, Books>,
+    /// Whether a process of the chart ever wrote a heartbeat for a shard that is not done.
+    pub is_of_chart: bool,
     /// The run's Jobs.
     pub jobs: Option<RunJobs>,
+    /// Whether the cluster answered that it has no Job of this run.
+    pub has_no_jobs: bool,
+    /// Other runs in the run store, if this one has no plan.
+    pub other_runs: Vec<String>,
     /// Now (UTC).
     pub at: DateTime<Utc>,
 }
@@ -50,12 +59,15 @@ pub struct Watcher {
     store: RunStore,
     place: String,
     markers: DoneMarkers,
+    /// How many segments each shard had, and what they held: they never change.
+    segments: BTreeMap<ShardIndex, (usize, Books)>,
 }
 
 impl Watcher {
     /// Of the run of `store`; `place` is what people call the run store.
     pub fn new(store: RunStore, place: &str) -> Self {
-        Self { markers: DoneMarkers::new(store.clone()), store, place: place.to_owned() }
+        let (markers, place) = (DoneMarkers::new(store.clone()), place.to_owned());
+        Self { store, place, markers, segments: BTreeMap::new() }
     }
 
     /// Looks now. `jobs` is what the cluster says.
@@ -70,26 +82,66 @@ impl Watcher {
         };
         if let Some(plan) = &facts.plan {
             facts.done = self.markers.look(plan).await?.clone();
-            facts.beats = self.beats(&plan.id, &facts.done).await?;
+            (facts.beats, facts.is_of_chart) = self.beats(&plan.id, &facts.done).await?;
+            facts.recorded = self.recorded(plan, &facts.done, &facts.beats).await?;
             facts.summary = self.store.read(&names::result(names::SUMMARY)).await?;
         }
         facts.refusals = self.refusals().await?;
+        if facts.plan.is_none() && facts.refusals.is_empty() {
+            facts.other_runs = self.store.other_runs().await?;
+        }
         facts.at = Utc::now();
         Ok(facts)
     }
 
-    /// The newest heartbeat of each shard that is not done, whatever its epoch.
+    /// What the segments hold of the shards that no process gives word of. Each is read again only if it has more
+    /// segments than before.
+    async fn recorded(
+        &mut self,
+        plan: &Plan,
+        done: &BTreeMap<ShardIndex, DoneMarker>,
+        beats: &BTreeMap<ShardIndex, Heartbeat>,
+    ) -> Result<BTreeMap<ShardIndex, Books>, Fault> {
+        let now = Utc::now();
+        let speaks = |shard: &ShardIndex| beats.get(shard).is_some_and(|beat| now - beat.at < judge::ALIVE);
+        let silent = (0..).map(ShardIndex).take(plan.shards.len());
+        let silent = silent.filter(|shard| !done.contains_key(shard) && !speaks(shard));
+        let (store, known) = (&self.store, &self.segments);
+        let read: Vec<Option<(ShardIndex, (usize, Books))>> = stream::iter(silent)
+            .map(|shard| async move {
+                let segments = store.list(&names::segments(shard)).await?.len();
+                if segments == known.get(&shard).map_or(0, |(segments, _)| *segments) {
+                    return Ok(None);
+                }
+                match segments::recorded(store, plan, shard).await {
+                    Ok(recorded) => Ok(Some((shard, (segments, recorded.books)))),
+                    // Its own process is refused for it, and says so; the counts of its heartbeats stand.
+                    Err(fault) if fault.kind == FaultKind::Corrupt => Ok(None),
+                    Err(fault) => Err(fault),
+                }
+            })
+            .buffer_unordered(READS)
+            .try_collect()
+            .await?;
+        self.segments.extend(read.into_iter().flatten());
+        Ok(self.segments.iter().map(|(shard, (_, books))| (*shard, books.clone())).collect())
+    }
+
+    /// The newest heartbeat of each shard that is not done, whatever its epoch, and whether one is of the chart.
     async fn beats(
         &self,
         plan: &PlanId,
         done: &BTreeMap<ShardIndex, DoneMarker>,
-    ) -> Result<BTreeMap<ShardIndex, Heartbeat>, Fault> {
+    ) -> Result<(BTreeMap<ShardIndex, Heartbeat>, bool), Fault> {
         let names = self.store.list("heartbeats/").await?;
         let of_undone = |name: &&String| {
             let file = name.rsplit('/').next().unwrap_or_default();
             let shard = file.split_once('-').and_then(|(shard, _)| shard_of(shard));
             shard.is_some_and(|shard| !done.contains_key(&shard))
         };
+        let epoch = |name: &String| name.split('/').nth(1).and_then(|epoch| epoch.parse::<Epoch>().ok());
+        let mut epochs = names.iter().filter(of_undone).filter_map(epoch);
+        let is_of_chart = epochs.any(|epoch| !epoch.is_outside_the_chart());
         let store = &self.store;
         let beats: Vec<Option<Heartbeat>> = stream::iter(names.iter().filter(of_undone))
             .map(|name| async move { store.heartbeat(plan, name).await })
@@ -99,11 +151,14 @@ impl Watcher {
         let mut newest: BTreeMap<ShardIndex, Heartbeat> = BTreeMap::new();
         for beat in beats.into_iter().flatten() {
             let known = newest.entry(beat.shard).or_insert_with(|| beat.clone());
+            // A process that waits before its first row does not know yet what earlier ones did.
+            let most = if known.books.rows() < beat.books.rows() { &beat.books } else { &known.books }.clone();
             if known.at < beat.at {
                 *known = beat;
             }
+            known.books = most;
         }
-        Ok(newest)
+        Ok((newest, is_of_chart))
     }
 
     async fn refusals(&self) -> Result<BTreeMap<Epoch, Refusal>, Fault> {

@@ -44,6 +44,18 @@ impl Style {
 
 /// Shows progress every `interval` until `cancel`, and once more at the end.
 pub async fn display(progress: &Progress, style: Style, interval: Duration, cancel: CancellationToken) {
+    display_meanwhile(progress, style, interval, cancel).await;
+    let last = if style == Style::Live { Style::Block } else { style };
+    show(&progress.snapshot(Instant::now()), last, None);
+}
+
+/// The same without the last time: of a wait that ends before the first interval nothing is shown.
+pub async fn display_meanwhile(
+    progress: &Progress,
+    style: Style,
+    interval: Duration,
+    cancel: CancellationToken,
+) {
     let bar = (style == Style::Live).then(Bar::new);
     let mut ticks = tokio::time::interval(if bar.is_some() { FRAME.min(interval) } else { interval });
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -54,8 +66,6 @@ pub async fn display(progress: &Progress, style: Style, interval: Duration, canc
     if let Some(bar) = &bar {
         bar.clear();
     }
-    let last = if style == Style::Live { Style::Block } else { style };
-    show(&progress.snapshot(Instant::now()), last, None);
 }
 
 fn show(snapshot: &Snapshot, style: Style, bar: Option<&Bar>) {

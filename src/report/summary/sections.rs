@@ -12,12 +12,14 @@ const RANGES_SHOWN: usize = 10;
 
 impl Summary {
     pub(super) fn headline(&self) -> String {
+        format!("{}: run {} (plan {})\n{}\n", self.result, self.run, self.plan, self.books_in_a_line())
+    }
+
+    /// The books as a sentence that adds up, without the verdict.
+    pub fn books_in_a_line(&self) -> String {
         let books = &self.books;
         let mut text = format!(
-            "{}: run {} (plan {})\n{} rows = {} migrated + {} failed + {} skipped",
-            self.result,
-            self.run,
-            self.plan,
+            "{} rows = {} migrated + {} failed + {} skipped",
             count(self.rows),
             count(books.migrated),
             count(books.rows_failed()),
@@ -29,7 +31,6 @@ impl Summary {
         if self.rows_left_out > 0 {
             let _ = write!(text, "; {} more were left out of the plan", count(self.rows_left_out));
         }
-        text.push('\n');
         text
     }
 

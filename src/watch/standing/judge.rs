@@ -1,24 +1,27 @@
 //! The verdict over a run: what it is at, and how `status` ends. Reads its argument only.
 
+mod lines;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Facts;
+use lines::{eta_s, job_line, shards};
 use crate::{
     domain::{ShardIndex, shard_list},
     exit::Exit,
     ports::{JobEnd, RunJob, RunJobs},
     report::{
-        grid::{rows_f64, span},
-        standing::{Rows, RunState, ShardStanding, Standing},
+        grid::span,
+        standing::{Rows, RunState, Standing},
     },
-    run::{Heartbeat, Plan, Refusal, RunResult},
+    run::{Heartbeat, Plan, Refusal, RunResult, State},
     settings::HelmRelease,
-    watch::rerun::{self, Rerun},
+    watch::rerun::{self, Rerun, release_with},
 };
 
 /// A process whose heartbeat is younger is at work: it beats every 15 s.
-const ALIVE: TimeDelta = TimeDelta::minutes(1);
-/// Where nobody gave a sign of life for longer, nobody will.
+pub(super) const ALIVE: TimeDelta = TimeDelta::minutes(1);
+/// A run without a heartbeat for so long is stalled.
 const STILL: TimeDelta = TimeDelta::minutes(10);
 
 /// What it is at, why, how `status` ends and what to type.
@@ -45,7 +48,10 @@ impl Verdict {
 
     /// Whether waiting may still change it.
     pub fn is_under_way(&self) -> bool {
-        matches!(self.state, RunState::Planning | RunState::Running | RunState::Finalizing)
+        matches!(
+            self.state,
+            RunState::Planning | RunState::Running | RunState::Paused | RunState::Finalizing
+        )
     }
 }
 
@@ -88,7 +94,7 @@ fn verdict(facts: &Facts) -> Verdict {
     let Some(plan) = &facts.plan else { return without_plan(facts) };
     let summary = facts.summary.as_ref().filter(|summary| summary.plan == plan.id);
     if let Some(summary) = summary.filter(|summary| summary.result == RunResult::Complete) {
-        return Verdict::new(RunState::Complete, Exit::Done, summary.in_a_line())
+        return Verdict::new(RunState::Complete, Exit::Done, summary.books_in_a_line())
             .next(by_hand("results", facts) + " --to .");
     }
     // Without Jobs a refusal beside a plan may be of any process's writer.
@@ -97,16 +103,17 @@ fn verdict(facts: &Facts) -> Verdict {
         return refused(refusal);
     }
     let undone = undone(plan, facts);
-    let at_work = facts.beats.values().filter(|beat| facts.at - beat.at < ALIVE).count();
-    if !undone.is_empty() && (at_work > 0 || unfinished(facts, "shards")) {
-        let reason = format!("{at_work} processes give signs of life");
-        return Verdict::new(RunState::Running, Exit::Temporary, reason);
+    let merged = summary.is_some_and(|summary| summary.at > last_sign(plan, facts));
+    if !undone.is_empty()
+        && let Some(under_way) = shards_under_way(facts, merged)
+    {
+        return under_way;
     }
-    if unfinished(facts, "finalize") {
+    // A finalizer that has said what is missing has only its exit left.
+    if unfinished(facts, "finalize") && (undone.is_empty() || !merged) {
         return Verdict::new(RunState::Finalizing, Exit::Temporary, "the finalizer is at work");
     }
     let ended = facts.jobs.as_ref().is_some_and(|jobs| of(jobs, "finalize").next().is_some());
-    let merged = summary.is_some_and(|summary| summary.at > last_sign(plan, facts));
     let rerun = rerun_of(facts).command(&facts.run, &undone);
     if !undone.is_empty() && (merged || ended) {
         let reason = format!("rows of shards {} have no outcome", shard_list(&undone));
@@ -115,22 +122,89 @@ fn verdict(facts: &Facts) -> Verdict {
     if let Some(failed) = failed_finalizer(facts).filter(|_| !merged) {
         return failed;
     }
+    if !undone.is_empty()
+        && !merged
+        && let Some(reason) = nobody_at_work(facts)
+    {
+        return Verdict::new(RunState::Stalled, Exit::Incomplete, reason).next(rerun);
+    }
+    silent(plan, facts, &undone, merged, rerun)
+}
+
+/// What the cluster says of the shard Jobs; without such a Job what the heartbeats say. `None` if no shard is under way.
+fn shards_under_way(facts: &Facts, merged: bool) -> Option<Verdict> {
+    let jobs: Vec<&RunJob> = facts.jobs.iter().flat_map(|jobs| of(jobs, "shards")).collect();
+    let going: Vec<&RunJob> = jobs.iter().copied().filter(|job| job.state.end.is_none()).collect();
+    if let Some(job) = going.iter().copied().find(|job| !job.state.suspended) {
+        return Some(Verdict::new(RunState::Running, Exit::Temporary, pods(job)));
+    }
+    if let Some(job) = going.first() {
+        let reason = format!(
+            "Job {} is suspended: it was paused (shards.suspend), or its queue has no room yet",
+            job.name
+        );
+        let next = release(facts).map(|release| release_with(&release, "shards.suspend=false"));
+        return Some(Verdict::new(RunState::Paused, Exit::Temporary, reason).next(next.unwrap_or_default()));
+    }
+    let at_work = facts.beats.values().filter(|beat| is_alive(beat, facts.at)).count();
+    // Jobs that have ended outweigh the last heartbeats of their pods.
+    if !jobs.is_empty() || merged || at_work == 0 {
+        return None;
+    }
+    let reason = match at_work {
+        1 => "1 process is at work".to_owned(),
+        _ => format!("{at_work} processes are at work"),
+    };
+    Some(Verdict::new(RunState::Running, Exit::Temporary, reason))
+}
+
+/// The pods of a Job that goes on, and what keeps them from starting.
+fn pods(job: &RunJob) -> String {
+    let RunJob { name, state, obstacles, .. } = job;
+    let pods = match state.active {
+        0 => format!("Job {name} has no pod just now"),
+        active => format!("{} of {active} pods of Job {name} are ready", state.ready),
+    };
+    match obstacles.first() {
+        Some(obstacle) if state.ready == 0 => format!("{pods} ({}: {})", obstacle.kind.name(), obstacle.what),
+        _ => pods,
+    }
+}
+
+/// Why no process is at work and none will begin by itself; `None` if that is not known. A pod that was stopped is
+/// started again elsewhere, unless the cluster has no Job of the run.
+fn nobody_at_work(facts: &Facts) -> Option<String> {
+    if facts.beats.values().any(|beat| is_alive(beat, facts.at)) {
+        return None;
+    }
+    if facts.is_of_chart {
+        let gone = "the cluster has no Job of this run (any more), and no process is at work";
+        return facts.has_no_jobs.then(|| gone.to_owned());
+    }
+    let last = facts.beats.values().max_by_key(|beat| beat.at)?;
+    let State::Stopped(at) = &last.state else { return None };
+    let all_stopped = facts.beats.values().all(|beat| is_stopped(beat) || facts.at - beat.at >= STILL);
+    all_stopped.then(|| format!("no process is at work; the last one {at} of shard {}", last.shard))
+}
+
+/// Where neither the finalizer nor the cluster decides: how long ago the last heartbeat was.
+fn silent(plan: &Plan, facts: &Facts, undone: &[ShardIndex], merged: bool, rerun: String) -> Verdict {
     let silence = facts.at - last_sign(plan, facts);
     if silence < STILL && !merged {
-        return match undone.as_slice() {
+        return match undone {
             [] => Verdict::new(
                 RunState::Finalizing,
                 Exit::Temporary,
                 "every shard is done, but nothing is merged yet",
             )
             .next(by_hand("finalize", facts) + ", unless it is running"),
-            _ => Verdict::new(RunState::Running, Exit::Temporary, "no process gives a sign of life just now"),
+            _ => Verdict::new(RunState::Running, Exit::Temporary, "no process gives a heartbeat just now"),
         };
     }
     let since = span(silence.to_std().unwrap_or_default());
     if !undone.is_empty() {
-        let reason = format!("nobody has given a sign of life for {since}");
-        return Verdict::new(RunState::Still, Exit::Incomplete, reason).next(rerun);
+        let reason = format!("no heartbeat for {since}");
+        return Verdict::new(RunState::Stalled, Exit::Incomplete, reason).next(rerun);
     }
     let next = by_hand("finalize", facts);
     if merged {
@@ -138,7 +212,7 @@ fn verdict(facts: &Facts) -> Verdict {
         return Verdict::new(RunState::Incomplete, Exit::Incomplete, reason).next(next);
     }
     let reason = format!("every shard has been done for {since}, but nothing is merged");
-    Verdict::new(RunState::Still, Exit::Incomplete, reason).next(next)
+    Verdict::new(RunState::Stalled, Exit::Incomplete, reason).next(next)
 }
 
 /// Refused, or not made yet.
@@ -161,7 +235,11 @@ fn without_plan(facts: &Facts) -> Verdict {
         return Verdict::new(RunState::Refused, Exit::Configuration, reason)
             .next(format!("kubectl --namespace {} logs job/{}", jobs.namespace, job.name));
     }
-    Verdict::new(RunState::Planning, Exit::Temporary, format!("there is no plan at {} yet", facts.run_store))
+    let mut reason = format!("there is no plan at {} yet", facts.run_store);
+    if !facts.other_runs.is_empty() {
+        reason += &format!("; runs that have one there: {} (--run)", facts.other_runs.join(", "));
+    }
+    Verdict::new(RunState::Planning, Exit::Temporary, reason)
 }
 
 fn refused(Refusal { reasons, exit_code, .. }: &Refusal) -> Verdict {
@@ -212,13 +290,25 @@ fn unfinished(facts: &Facts, component: &'static str) -> bool {
 
 /// How the run's shards are run again.
 fn rerun_of(facts: &Facts) -> Rerun {
-    let release = facts.jobs.as_ref().map(|jobs| HelmRelease {
+    Rerun::of(release(facts).as_ref(), &facts.run_store)
+}
+
+fn release(facts: &Facts) -> Option<HelmRelease> {
+    facts.jobs.as_ref().map(|jobs| HelmRelease {
         name: jobs.release.clone(),
         namespace: jobs.namespace.clone(),
         chart: jobs.chart.clone().unwrap_or_else(|| "charts/rogo-migrate".to_owned()),
         values_prefix: jobs.values_prefix.clone(),
-    });
-    Rerun::of(release.as_ref(), &facts.run_store)
+    })
+}
+
+/// A process that may still move rows.
+fn is_alive(beat: &Heartbeat, at: DateTime<Utc>) -> bool {
+    at - beat.at < ALIVE && !is_stopped(beat)
+}
+
+fn is_stopped(beat: &Heartbeat) -> bool {
+    matches!(beat.state, State::Stopped(_))
 }
 
 fn undone(plan: &Plan, facts: &Facts) -> Vec<ShardIndex> {
@@ -226,71 +316,11 @@ fn undone(plan: &Plan, facts: &Facts) -> Vec<ShardIndex> {
     all.filter(|shard| !facts.done.contains_key(shard)).collect()
 }
 
-/// When somebody last did something for this run.
+/// When a process last did something for this run. The last word of one that ended is none: it may come after the merge.
 fn last_sign(plan: &Plan, facts: &Facts) -> DateTime<Utc> {
     let done = facts.done.values().map(|marker| marker.at);
-    let beats = facts.beats.values().map(|beat| beat.at);
+    let beats = facts.beats.values().filter(|beat| !is_stopped(beat)).map(|beat| beat.at);
     done.chain(beats).fold(plan.created_at, DateTime::max)
-}
-
-fn shards(plan: &Plan, facts: &Facts) -> Vec<ShardStanding> {
-    let planned = (0..).map(ShardIndex).zip(&plan.shards);
-    planned.map(|(shard, planned)| standing_of(shard, planned.rows, facts)).collect()
-}
-
-fn standing_of(shard: ShardIndex, total: u64, facts: &Facts) -> ShardStanding {
-    let marker = facts.done.get(&shard);
-    let beat = facts.beats.get(&shard);
-    let books = marker.map(|marker| &marker.books).or(beat.map(|beat| &beat.books));
-    let rows = books.map_or(Rows { total, ..Rows::default() }, |books| Rows {
-        total,
-        migrated: books.migrated,
-        failed: books.rows_failed(),
-        skipped: books.rows_skipped(),
-    });
-    let (state, rows_per_second) = match (marker, beat) {
-        (Some(_), _) => ("done".to_owned(), 0.0),
-        (None, Some(beat)) => life(beat, facts.at),
-        (None, None) => ("not begun".to_owned(), 0.0),
-    };
-    ShardStanding { shard, rows, done: marker.is_some(), state, rows_per_second }
-}
-
-fn life(beat: &Heartbeat, at: DateTime<Utc>) -> (String, f64) {
-    let silence = at - beat.at;
-    if silence < ALIVE {
-        return (beat.state.to_string(), beat.rows_per_second);
-    }
-    (format!("no sign of life for {}", span(silence.to_std().unwrap_or_default())), 0.0)
-}
-
-/// Seconds left; `None` where nothing moves or nothing is left.
-fn eta_s(rows: Rows, rows_per_second: f64) -> Option<u64> {
-    let left = rows.total.saturating_sub(rows.done());
-    if left == 0 || rows_per_second <= 0.0 {
-        return None;
-    }
-    std::time::Duration::try_from_secs_f64(rows_f64(left) / rows_per_second).ok().map(|left| left.as_secs())
-}
-
-fn job_line(job: &RunJob) -> String {
-    let RunJob { name, component, state, .. } = job;
-    let what = match &state.end {
-        Some(JobEnd::Complete) => "complete".to_owned(),
-        Some(JobEnd::Failed(words)) => format!("failed: {words}"),
-        None if state.suspended => "suspended".to_owned(),
-        None => format!("{} active, {} ready", state.active, state.ready),
-    };
-    // Of an additional Job they are places in its list, not shards.
-    let failed = match state.failed_indexes.as_str() {
-        indexes if component == "shards" && !indexes.is_empty() => format!("; shards failed: {indexes}"),
-        _ => String::new(),
-    };
-    let waits = job.obstacles.first().map_or_else(String::new, |obstacle| {
-        let pod = obstacle.pod.as_ref().map_or_else(String::new, |pod| format!(" of pod {pod}"));
-        format!("; {}{pod}: {}", obstacle.kind.name(), obstacle.what)
-    });
-    format!("Job {name}: {what}; {} of {} succeeded{failed}{waits}", state.succeeded, state.completions)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::{
     domain::{Books, InputDigest},
-    ports::{JobState, LastWord},
+    ports::{JobState, LastWord, Obstacle, ObstacleKind},
     run::{DoneMarker, FORMAT, Missing, PlanId, RULES_VERSION, RunName, ShardPlan, State, Summary, WriterId},
 };
 
@@ -88,6 +88,20 @@ impl Run {
         self
     }
 
+    /// The shard's newest heartbeat is its last: it ended in order.
+    fn stopped(self, shard: u32, at: DateTime<Utc>) -> Self {
+        let mut run = self.beat(shard, at);
+        let beat = run.0.beats.get_mut(&ShardIndex(shard)).unwrap();
+        beat.state = State::Stopped("stopped at 4 of 10 rows".into());
+        run
+    }
+
+    /// The newest Job is suspended.
+    fn suspended(mut self) -> Self {
+        self.0.jobs.as_mut().and_then(|jobs| jobs.jobs.last_mut()).unwrap().state.suspended = true;
+        self
+    }
+
     fn summary(mut self, missing: u64, at: i64) -> Self {
         let missing = Missing { rows: missing, ..Missing::default() };
         let books = books(30 - missing.rows);
@@ -163,20 +177,20 @@ fn before_there_is_a_plan() {
 fn a_run_under_way() {
     let alive = minute(100) - TimeDelta::seconds(20);
     let working = Run::planned().done(&[0], 50).beat(1, alive);
-    working.is(RunState::Running, Exit::Temporary, "1 processes give signs of life", "");
+    working.is(RunState::Running, Exit::Temporary, "1 process is at work", "");
     let quiet = Run::planned().done(&[0], 95);
-    quiet.is(RunState::Running, Exit::Temporary, "no process gives a sign of life just now", "");
+    quiet.is(RunState::Running, Exit::Temporary, "no process gives a heartbeat just now", "");
     let starting = Run::planned().job("shards", "1", None);
-    starting.is(RunState::Running, Exit::Temporary, "0 processes", "");
+    starting.is(RunState::Running, Exit::Temporary, "Job r-shards has no pod just now", "");
     let again = Run::planned().done(&[0, 2], 10).summary(10, 20).beat(1, alive);
-    again.is(RunState::Running, Exit::Temporary, "1 processes", "");
+    again.is(RunState::Running, Exit::Temporary, "1 process", "");
     let rerun = Run::planned().done(&[0, 2], 10).summary(10, 20);
     let rerun = rerun.job("shards", "1", Some(failed())).job("finalize", "1", Some(failed())).job(
         "shards-again",
         "1",
         None,
     );
-    rerun.is(RunState::Running, Exit::Temporary, "0 processes", "");
+    rerun.is(RunState::Running, Exit::Temporary, "Job r-shards-again has no pod", "");
     let merging = Run::planned().done(&[0, 1, 2], 10).job("shards", "1", Some(JobEnd::Complete));
     merging.job("finalize", "1", None).is(
         RunState::Finalizing,
@@ -205,13 +219,89 @@ fn a_run_that_ended() {
         Run::planned().done(&[0], 95).job("shards", "1", Some(failed())).job("finalize", "1", Some(failed()));
     unmerged.is(RunState::Incomplete, Exit::Incomplete, reason, line);
     let silent = Run::planned().done(&[0], 10).beat(1, minute(80));
-    silent.is(RunState::Still, Exit::Incomplete, "nobody has given a sign of life for 20m 00s", RESUME);
+    silent.is(RunState::Stalled, Exit::Incomplete, "no heartbeat for 20m 00s", RESUME);
     let unfinished = Run::planned().done(&[0, 1, 2], 10);
     let next = "rogo-migrate finalize --run rogo --run-store az://runs";
-    unfinished.is(RunState::Still, Exit::Incomplete, "nothing is merged", next);
+    unfinished.is(RunState::Stalled, Exit::Incomplete, "nothing is merged", next);
     let mut rolled_back = Run::planned().done(&[0, 1, 2], 10).summary(0, 20);
     rolled_back.0.rolled_back = true;
     rolled_back.is(RunState::RolledBack, Exit::Configuration, "use another name", "");
+}
+
+/// A minute less a little: the heartbeats of pods that are gone are as young as those of pods that work.
+fn just_now() -> DateTime<Utc> {
+    minute(100) - TimeDelta::seconds(20)
+}
+
+#[test]
+fn the_finalizers_result_outweighs_young_heartbeats_and_a_job_that_has_not_ended_yet() {
+    let said = || Run::planned().done(&[0], 98).beat(1, minute(99)).summary(20, 99);
+    let mut said_just_now = said();
+    said_just_now.0.summary.as_mut().unwrap().at = minute(99) + TimeDelta::seconds(30);
+    let reason = "rows of shards 1-2 have no outcome";
+    said_just_now.is(RunState::Incomplete, Exit::Incomplete, reason, RESUME);
+    // The last word of a process that the merge shut out comes after it.
+    let fenced = said().stopped(1, just_now());
+    fenced.is(RunState::Incomplete, Exit::Incomplete, reason, RESUME);
+    let ending = said().stopped(1, just_now()).job("shards", "1", Some(failed())).job("finalize", "1", None);
+    assert_eq!(judge(&ending.0).0.state, RunState::Incomplete);
+}
+
+#[test]
+fn the_jobs_outweigh_the_heartbeats() {
+    let line = "helm upgrade r oci://a/b --namespace ns --reset-then-reuse-values --set";
+    let paused = Run::planned().beat(1, just_now()).job("shards", "1", None).suspended();
+    let resume = format!("{line} shards.suspend=false");
+    paused.is(RunState::Paused, Exit::Temporary, "Job r-shards is suspended", &resume);
+    let killed = Run::planned().beat(1, just_now()).job("shards", "1", Some(failed()));
+    let killed = killed.job("finalize", "1", Some(failed()));
+    let rerun = format!("{line}-literal shards.only=0-2");
+    killed.is(RunState::Incomplete, Exit::Incomplete, "rows of shards 0-2", &rerun);
+    let mut waiting = Run::planned().job("shards", "1", None);
+    let job = waiting.0.jobs.as_mut().and_then(|jobs| jobs.jobs.last_mut()).unwrap();
+    job.state.active = 3;
+    let what = "MountVolume.SetUp failed: secret \"s\" not found".to_owned();
+    job.obstacles.push(Obstacle { kind: ObstacleKind::Node, pod: Some("p".into()), what });
+    let reason = "0 of 3 pods of Job r-shards are ready (node or volume: MountVolume.SetUp failed: secret \"s\" not found)";
+    waiting.is(RunState::Running, Exit::Temporary, reason, "");
+}
+
+#[test]
+fn a_run_whose_processes_were_stopped_or_uninstalled_is_stalled_at_once() {
+    let stopped = Run::planned().done(&[0], 98).stopped(1, just_now());
+    let reason = "no process is at work; the last one stopped at 4 of 10 rows of shard 1";
+    stopped.is(RunState::Stalled, Exit::Incomplete, reason, RESUME);
+    let of_chart = |has_no_jobs| {
+        let mut run = Run::planned().done(&[0], 98).stopped(1, just_now());
+        (run.0.is_of_chart, run.0.has_no_jobs) = (true, has_no_jobs);
+        run
+    };
+    // Its pod is started again elsewhere, as far as this laptop knows.
+    of_chart(false).is(RunState::Running, Exit::Temporary, "no process gives a heartbeat just now", "");
+    of_chart(true).is(RunState::Stalled, Exit::Incomplete, "the cluster has no Job of this run", RESUME);
+}
+
+#[test]
+fn counts_come_from_segments_or_heartbeats_whichever_knows_more() {
+    let rows = |recorded: u64| {
+        let mut run = Run::planned().beat(1, minute(88));
+        run.0.recorded.insert(ShardIndex(1), books(recorded));
+        run.0.recorded.insert(ShardIndex(2), books(3));
+        judge(&run.0).1.shards.iter().map(|shard| shard.rows.migrated).collect::<Vec<_>>()
+    };
+    assert_eq!(rows(7), [0, 7, 3]);
+    assert_eq!(rows(2), [0, 4, 3]);
+}
+
+#[test]
+fn a_run_that_is_not_there_names_those_that_are_and_no_verdict_is_said_twice() {
+    let mut unknown = Run::unplanned();
+    unknown.0.other_runs = vec!["may".into(), "trial".into()];
+    let reason = "there is no plan at az://runs yet; runs that have one there: may, trial (--run)";
+    unknown.is(RunState::Planning, Exit::Temporary, reason, "");
+    let text = judge(&Run::planned().done(&[0, 1, 2], 10).summary(0, 20).0).1.text();
+    assert!(text.starts_with("COMPLETE: run rogo: 30 rows = 30 migrated"), "{text}");
+    assert_eq!(text.matches("COMPLETE").count(), 1, "{text}");
 }
 
 #[test]
@@ -239,7 +329,7 @@ fn a_finalizer_that_failed_before_it_merged_gives_its_own_words_and_code() {
 fn a_refusal_beside_a_plan_counts_where_it_is_of_the_jobs_epoch() {
     let refused = || Run::planned().done(&[0], 95).refused("2", 65, 96);
     refused().job("shards", "2", Some(failed())).is(RunState::Refused, Exit::DataRefused, "because of 2", "");
-    refused().job("shards", "3", None).is(RunState::Running, Exit::Temporary, "0 processes", "");
+    refused().job("shards", "3", None).is(RunState::Running, Exit::Temporary, "no pod", "");
     refused().is(RunState::Running, Exit::Temporary, "no process", "");
 }
 
@@ -257,14 +347,14 @@ fn the_text_tells_progress_rate_and_what_is_not_done() {
     assert_eq!(
         judge(&run.0).1.text(),
         "\
-running: run rogo: 1 processes give signs of life
+running: run rogo: Job r-shards has no pod just now
 18 of 30 rows (60.0%): 18 migrated, 0 failed, 0 skipped; 1 of 3 shards done
 2.0 rows/s, about 6s left
 
 shard  done  of  rows/s  state
-─────  ────  ──  ──────  ────────────────────────────────
+─────  ────  ──  ──────  ──────────────────────────────────
     1     4  10     2.0  throttled: 503 from target blobs
-    2     4  10     0.0  no sign of life for 12m 00s
+    2     4  10     0.0  stalled (no heartbeat for 12m 00s)
 
 Job r-shards: 0 active, 0 ready; 0 of 3 succeeded; shards failed: 1
 "

@@ -1,0 +1,85 @@
+//! Below the verdict: each shard's rows and state, and each Job.
+
+use chrono::{DateTime, Utc};
+
+use super::{ALIVE, Facts, STILL, is_stopped};
+use crate::{
+    domain::ShardIndex,
+    ports::{JobEnd, RunJob},
+    report::{
+        grid::{rows_f64, span},
+        standing::{Rows, ShardStanding},
+    },
+    run::{Heartbeat, Plan},
+};
+
+/// Every shard of the plan, in order.
+pub(super) fn shards(plan: &Plan, facts: &Facts) -> Vec<ShardStanding> {
+    let planned = (0..).map(ShardIndex).zip(&plan.shards);
+    planned.map(|(shard, planned)| standing_of(shard, planned.rows, facts)).collect()
+}
+
+fn standing_of(shard: ShardIndex, total: u64, facts: &Facts) -> ShardStanding {
+    let marker = facts.done.get(&shard);
+    let beat = facts.beats.get(&shard);
+    let known = [beat.map(|beat| &beat.books), facts.recorded.get(&shard)];
+    let most = known.into_iter().flatten().max_by_key(|books| books.rows());
+    let books = marker.map(|marker| &marker.books).or(most);
+    let rows = books.map_or(Rows { total, ..Rows::default() }, |books| Rows {
+        total,
+        migrated: books.migrated,
+        failed: books.rows_failed(),
+        skipped: books.rows_skipped(),
+    });
+    let (state, rows_per_second) = match (marker, beat) {
+        (Some(_), _) => ("done".to_owned(), 0.0),
+        (None, Some(beat)) => life(beat, facts.at),
+        (None, None) if books.is_some() => ("no heartbeat".to_owned(), 0.0),
+        (None, None) => ("not begun".to_owned(), 0.0),
+    };
+    ShardStanding { shard, rows, done: marker.is_some(), state, rows_per_second }
+}
+
+fn life(beat: &Heartbeat, at: DateTime<Utc>) -> (String, f64) {
+    let silence = at - beat.at;
+    let silent_for = span(silence.to_std().unwrap_or_default());
+    if is_stopped(beat) {
+        (beat.state.to_string(), 0.0)
+    } else if silence < ALIVE {
+        (beat.state.to_string(), beat.rows_per_second)
+    } else if silence < STILL {
+        (format!("no heartbeat for {silent_for}"), 0.0)
+    } else {
+        (format!("stalled (no heartbeat for {silent_for})"), 0.0)
+    }
+}
+
+/// Seconds left; `None` where nothing moves or nothing is left.
+pub(super) fn eta_s(rows: Rows, rows_per_second: f64) -> Option<u64> {
+    let left = rows.total.saturating_sub(rows.done());
+    if left == 0 || rows_per_second <= 0.0 {
+        return None;
+    }
+    std::time::Duration::try_from_secs_f64(rows_f64(left) / rows_per_second).ok().map(|left| left.as_secs())
+}
+
+/// A Job in a line: its end or its pods, and what keeps them from starting.
+pub(super) fn job_line(job: &RunJob) -> String {
+    let RunJob { name, component, state, .. } = job;
+    let what = match &state.end {
+        Some(JobEnd::Complete) => "complete".to_owned(),
+        Some(JobEnd::Failed(words)) => format!("failed: {words}"),
+        None if state.suspended => "suspended".to_owned(),
+        None => format!("{} active, {} ready", state.active, state.ready),
+    };
+    // Of an additional Job they are places in its list, not shards.
+    let failed = match state.failed_indexes.as_str() {
+        indexes if component == "shards" && !indexes.is_empty() => format!("; shards failed: {indexes}"),
+        _ => String::new(),
+    };
+    let waits = job.obstacles.first().map_or_else(String::new, |obstacle| {
+        let pod = obstacle.pod.as_ref().map_or_else(String::new, |pod| format!(" of pod {pod}"));
+        format!("; {}{pod}: {}", obstacle.kind.name(), obstacle.what)
+    });
+    format!("Job {name}: {what}; {} of {} succeeded{failed}{waits}", state.succeeded, state.completions)
+}
