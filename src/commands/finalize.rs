@@ -87,8 +87,8 @@ async fn await_shards(settings: &Settings, store: &RunStore, job: &str) -> Resul
 pub async fn merge(settings: &Settings, store: &RunStore, plan: &Plan) -> Result<End, Stop> {
     let files = connect::target_blobs(settings)?;
     let target = connect::database(settings, 2, &format!("{}/finalize/{}", settings.run, std::process::id()));
-    let database = target.database().await.map_err(after_the_plan)?;
-    unchanged(&differences(plan, &Present::of(settings, &database, &files.location())))?;
+    let database = target.identity().await.map_err(after_the_plan)?;
+    unchanged(&differences(plan, &Present::of(settings, database, &files.location())))?;
     unchanged(&target.session().await.map_err(after_the_plan)?)?;
     let inputs = connect::inputs(settings)?;
     let totals = crate::finalize::finalize(&FinalizeContext {

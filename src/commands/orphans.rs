@@ -20,7 +20,7 @@ pub async fn run(settings: &Settings, delete: bool) -> Result<Exit, Stop> {
     };
     let files = connect::target_blobs(settings)?;
     let target = connect::database(settings, 2, &format!("{}/orphans/{}", settings.run, std::process::id()));
-    let now = Present::of(settings, &target.database().await?, &files.location());
+    let now = Present::of(settings, target.identity().await?, &files.location());
     // In another database no row names the blobs of this run: all of them would look like orphans.
     if let Some(stop) = refusal(&store, &plan, &target, &now).await? {
         return Err(stop);

@@ -148,9 +148,9 @@ impl Process<'_> {
             self.databases.first().ok_or_else(|| Stop::new(Exit::Usage, "workers must be at least 1"))?;
         let target_blobs = connect::target_blobs(settings)?;
         // The first connection holds the run's shared lock; only then may the writer be registered.
-        let database = pace.at_start(Service::Database, || first.database()).await?;
+        let database = pace.at_start(Service::Database, || first.identity()).await?;
         let workers = workers(settings, plan, self.databases)?;
-        let mut now = Present::of(settings, &database, &target_blobs.location());
+        let mut now = Present::of(settings, database, &target_blobs.location());
         // Facts files stand for a warehouse that the plan has read.
         if let Some(warehouse) = workers.first().and_then(|worker| worker.warehouse.clone()) {
             now.warehouse = Some(pace.at_start(Service::Warehouse, || warehouse.description()).await?);

@@ -4,8 +4,8 @@ use std::{path::Path, time::Duration};
 
 use rogo_migrate::settings::{
     AccountSettings, DatabaseAuth, DatabaseSettings, InputLocation, InputSettings, MarkerOnly, Organisation,
-    Place, PodSettings, RuleSettings, Secret, Settings, SourceAuth, SourceSettings, Trial, WarehouseSettings,
-    WorkSettings,
+    Place, PodSettings, RuleSettings, SameDatabase, Secret, Settings, SourceAuth, SourceSettings, Trial,
+    WarehouseSettings, WorkSettings,
 };
 
 /// Settings of a run named `trial`, in one shard.
@@ -18,7 +18,12 @@ pub fn settings(folder: &Path) -> Settings {
             encoding: None,
         },
         warehouse: WarehouseSettings::Export(Place::Folder(folder.into())),
-        database: DatabaseSettings { url: Secret::Value("unused".into()), auth: DatabaseAuth::Password },
+        database: DatabaseSettings {
+            url: Secret::Value("unused".into()),
+            auth: DatabaseAuth::Password,
+            expect_host: None,
+            same_database: SameDatabase::No,
+        },
         source: SourceSettings {
             allow: vec!["https://rogo.blob.example/files/".parse().unwrap()],
             auth: SourceAuth::Auto,
