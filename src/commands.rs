@@ -73,7 +73,7 @@ async fn perform(
     let settings = || Settings::load(sources);
     let store_settings = || StoreSettings::load(sources);
     match command {
-        Command::Plan(args) => or_stopped(stop, plan::run(&settings()?, args)).await,
+        Command::Plan(args) => Box::pin(or_stopped(stop, plan::run(&settings()?, args))).await,
         Command::Shard(_) => shard::run(&settings()?, log, stop).await,
         Command::Finalize(_) => or_stopped(stop, finalize::run(&settings()?)).await,
         Command::Run(_) => Box::pin(run::run(&settings()?, log, stop)).await,

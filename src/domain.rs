@@ -2,11 +2,13 @@
 
 pub mod text;
 mod attempt;
+mod dialect;
 mod row;
 mod mapping;
 mod report;
 mod catalogue;
 mod decision;
+mod held;
 mod decimal;
 mod migration;
 mod shard;
@@ -19,6 +21,8 @@ pub use attempt::*;
 pub use catalogue::*;
 pub use decimal::*;
 pub use decision::*;
+pub use dialect::*;
+pub use held::*;
 pub use input::*;
 pub use mapping::*;
 pub use migration::*;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::ports::{Fault, FaultKind};
+
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -71,6 +73,52 @@ impl From<Exit> for End {
     }
 }
 
+/// When a fault strikes: the same fault is a wrong setting at first, and a rotation once it worked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// Before the plan stands, and for commands that only look at a run.
+    BeforePlan,
+    /// The plan was let in with these credentials: a shard before its first row, a finalizer, a sweep.
+    AfterPlan,
+    /// A shard after its first row: what ends it ends no other shard.
+    AfterFirstRow,
+}
+
+impl Moment {
+    /// Whether a process waits for the fault to pass: the first column of the table in ARCHITECTURE.md.
+    pub fn waits_for(self, kind: &FaultKind) -> bool {
+        match kind {
+            FaultKind::Unavailable | FaultKind::Throttled(_) | FaultKind::AnswerLost => true,
+            FaultKind::Unauthenticated | FaultKind::NoRole => self != Self::BeforePlan,
+            FaultKind::Denied
+            | FaultKind::NotFound
+            | FaultKind::ContainerGone
+            | FaultKind::NameRefused
+            | FaultKind::Archived
+            | FaultKind::Immutable
+            | FaultKind::Exists
+            | FaultKind::Changed
+            | FaultKind::Corrupt
+            | FaultKind::Rejected(_)
+            | FaultKind::Fenced
+            | FaultKind::Misconfigured
+            | FaultKind::Unsupported => false,
+        }
+    }
+
+    /// How a process ends for the fault, once it waits no longer: the second column.
+    pub fn exit(self, kind: &FaultKind) -> Exit {
+        // Fenced: another process merged meanwhile, and the next one may write.
+        if self.waits_for(kind) || *kind == FaultKind::Fenced {
+            Exit::Temporary
+        } else if self == Self::AfterFirstRow {
+            Exit::DataRefused
+        } else {
+            Exit::Configuration
+        }
+    }
+}
+
 /// An end of the process that is not success: the code, and what to tell the person.
 #[derive(Debug)]
 pub struct Stop {
@@ -78,12 +126,27 @@ pub struct Stop {
     pub exit: Exit,
     /// What happened, where, and what to do.
     pub message: String,
+    /// The fault that caused it, if one did.
+    cause: Option<FaultKind>,
 }
 
 impl Stop {
     /// Ends the process with `exit`.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into() }
+        Self { exit, message: message.into(), cause: None }
+    }
+
+    /// The same, struck at `moment`: the exit code follows the fault that caused it. A shard that began ends no other:
+    /// 78 would end them all.
+    #[must_use]
+    pub fn at(mut self, moment: Moment) -> Self {
+        if let Some(kind) = &self.cause {
+            self.exit = moment.exit(kind);
+        }
+        if moment == Moment::AfterFirstRow && self.exit == Exit::Configuration {
+            self.exit = Exit::DataRefused;
+        }
+        self
     }
 }
 
@@ -95,16 +158,51 @@ impl fmt::Display for Stop {
 
 impl std::error::Error for Stop {}
 
-impl From<crate::ports::Fault> for Stop {
-    /// Before the first row: what may pass by itself is temporary, the rest is configuration.
-    fn from(fault: crate::ports::Fault) -> Self {
-        let exit = match fault.kind.retry() {
-            crate::ports::Retry::Again | crate::ports::Retry::Settle => Exit::Temporary,
-            crate::ports::Retry::Never => match fault.kind {
-                crate::ports::FaultKind::Fenced => Exit::Temporary,
-                _ => Exit::Configuration,
-            },
+impl From<Fault> for Stop {
+    /// As [`Moment::BeforePlan`] says; [`Stop::at`] says otherwise where the caller knows more.
+    fn from(fault: Fault) -> Self {
+        let message = fault.chain();
+        Self { exit: Moment::BeforePlan.exit(&fault.kind), message, cause: Some(fault.kind) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::Service;
+
+    #[test]
+    fn the_table_of_faults_waits_and_codes() {
+        use Exit::{Configuration, DataRefused, Temporary};
+        use FaultKind::{
+            AnswerLost, Changed, ContainerGone, Corrupt, Denied, Exists, Fenced, Immutable, Misconfigured,
+            NoRole, NotFound, Rejected, Throttled, Unauthenticated, Unavailable, Unsupported,
         };
-        Self::new(exit, fault.chain())
+        let rejected = || Rejected("c".into());
+        for (kind, before, after, begun) in [
+            (Unavailable, Temporary, Temporary, Temporary),
+            (Throttled(None), Temporary, Temporary, Temporary),
+            (AnswerLost, Temporary, Temporary, Temporary),
+            (Unauthenticated, Configuration, Temporary, Temporary),
+            (NoRole, Configuration, Temporary, Temporary),
+            (ContainerGone, Configuration, Configuration, DataRefused),
+            (Immutable, Configuration, Configuration, DataRefused),
+            (Fenced, Temporary, Temporary, Temporary),
+            (Denied, Configuration, Configuration, DataRefused),
+            (NotFound, Configuration, Configuration, DataRefused),
+            (Exists, Configuration, Configuration, DataRefused),
+            (Changed, Configuration, Configuration, DataRefused),
+            (Corrupt, Configuration, Configuration, DataRefused),
+            (rejected(), Configuration, Configuration, DataRefused),
+            (Misconfigured, Configuration, Configuration, DataRefused),
+            (Unsupported, Configuration, Configuration, DataRefused),
+        ] {
+            let ends = |moment| Stop::from(Fault::new(Service::Database, kind.clone(), "w")).at(moment).exit;
+            assert_eq!(ends(Moment::BeforePlan), before, "{kind:?}");
+            assert_eq!(ends(Moment::AfterPlan), after, "{kind:?}");
+            assert_eq!(ends(Moment::AfterFirstRow), begun, "{kind:?}");
+        }
+        assert_eq!(Stop::new(Configuration, "").at(Moment::AfterPlan).exit, Configuration);
+        assert_eq!(Stop::new(Configuration, "").at(Moment::AfterFirstRow).exit, DataRefused);
     }
 }

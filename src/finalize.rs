@@ -7,30 +7,30 @@ pub mod books;
 pub mod sweep;
 pub mod results;
 
-use std::{
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{path::Path, sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 use encoding_rs::Encoding;
 use futures_util::future::BoxFuture;
 
 use crate::{
-    exit::Stop,
-    ports::{Blobs, Fence, Target},
-    run::{Plan, RunStore},
+    domain::AttemptId,
+    exit::{Moment, Stop},
+    ports::Blobs,
+    run::lock::{LockedRun, Quiet},
 };
 use books::Totals;
 use merge::Merged;
 use results::Drafts;
+use sweep::Orphans;
 
 /// One record of the submissions CSV.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputRow {
     /// Number of the data row, from 1.
     pub number: u64,
+    /// Its attempt, where the cell holds one.
+    pub attempt: Option<AttemptId>,
     /// Its cells as they came, as many as the header has.
     pub cells: Vec<String>,
 }
@@ -56,53 +56,48 @@ pub type OpenInput<'a> = dyn Fn() -> BoxFuture<'a, Result<Box<dyn InputRows>, St
 
 /// What the finalizer works on.
 pub struct FinalizeContext<'a> {
-    /// The run.
-    pub store: &'a RunStore,
-    /// Its plan, already compared with the settings.
-    pub plan: &'a Plan,
+    /// The run, its lock and its database; already compared with the settings.
+    pub run: LockedRun<'a>,
     /// Where migrated files are, for the sweep.
     pub files: &'a Arc<dyn Blobs>,
-    /// Which of them are named, and whether this is the run's database.
-    pub target: &'a dyn Target,
-    /// The run's lock.
-    pub fence: &'a dyn Fence,
-    /// How long to wait for it.
-    pub deadline: Duration,
     /// The submissions CSV: failed rows are copied from it.
     pub open_input: &'a OpenInput<'a>,
     /// A local folder that gets a copy of the results.
     pub out: Option<&'a Path>,
 }
 
-/// Merges, checks, sweeps and writes. Rows without an outcome are no error of this function:
-/// [`Totals::incomplete`] turns them into the way the process ends.
+/// Merges, checks, writes, then sweeps. Rows without an outcome are no error of this function:
+/// [`Totals::incomplete`] turns them into the way the process ends. Nor is a sweep that fails: the results stand.
+/// Credentials that are refused meanwhile are being rotated: 75.
 pub async fn finalize(context: &FinalizeContext<'_>) -> Result<Totals, Stop> {
-    let began = Instant::now();
-    let FinalizeContext { store, plan, .. } = *context;
+    merge(context).await.map_err(|stop| stop.at(Moment::AfterPlan))
+}
 
-    let mut fence = sweep::take(context.fence, context.deadline).await?;
+async fn merge(context: &FinalizeContext<'_>) -> Result<Totals, Stop> {
+    let began = Instant::now();
+    let LockedRun { store, plan, target, .. } = context.run;
+
     // First of all: from here on no process that was cut off from the cluster, but not from the
     // database, can change what is counted and swept below.
-    let writers = sweep::retire(store).await?;
+    let mut quiet = Quiet::begin(&context.run).await?;
 
-    let mut merged = Merged::gather(store, plan).await?;
+    let merged = Merged::gather(store, plan).await?;
     let missing = books::missing(store, plan, &merged).await?;
     let input = (context.open_input)().await?;
-    let drafts = Drafts::write(plan, &mut merged, input).await?;
+    let drafts = Drafts::write(plan, &merged, input).await?;
     books::balance(plan, &drafts.books, &missing)?;
 
-    // Against another database every blob would look like an orphan.
-    sweep::same_database(context.target, &drafts.migrated_sample).await?;
-    let orphans = sweep::remove(fence.as_mut(), context.files, context.target, &writers).await?;
-
-    fence.still_held().await?;
+    quiet.still_held().await?;
     drafts.publish(store, context.out).await?;
+    let swept = sweep::remove(&mut quiet, context.files, target).await;
     if missing.is_empty() {
         results::forget_rows(store).await?;
     }
-    if let Err(fault) = fence.release().await {
-        tracing::warn!(fault = fault.chain(), "the run's lock goes with its connection");
-    }
+    quiet.end().await;
+    let (orphans, unswept) = match swept {
+        Ok(orphans) => (orphans, None),
+        Err(fault) => (Orphans::default(), Some(fault.chain())),
+    };
     Ok(Totals {
         rows: plan.rows,
         rows_left_out: plan.rows_left_out,
@@ -110,6 +105,7 @@ pub async fn finalize(context: &FinalizeContext<'_>) -> Result<Totals, Stop> {
         last_outcome_at: drafts.last_outcome_at,
         missing,
         orphans,
+        unswept,
         elapsed: began.elapsed(),
     })
 }

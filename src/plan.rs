@@ -7,15 +7,16 @@ mod mapping;
 mod preflight;
 mod queues;
 mod report;
-mod spool;
+mod rules;
 mod trial;
 
 use std::sync::Arc;
 
 use chrono::Utc;
 
-pub use draft::Standing;
+pub use draft::EarlyCode;
 pub use report::{Counts, PlanReport, PlanState};
+pub use rules::rule_config;
 
 use self::{
     draft::Draft,
@@ -30,7 +31,7 @@ use crate::{
     ports::{Blobs, FaultKind, Source, Target, Warehouse, WarehouseShape},
     run::{
         FORMAT, Plan, PlanId, RULES_VERSION, Refusal, RunStore, ShardPlan, names,
-        pins::{Present, differences, input_differences, lost_rows, pinned_settings},
+        pins::{Present, another_database, differences, input_differences, pinned_settings, rolled_back},
     },
     settings::Settings,
 };
@@ -82,11 +83,11 @@ pub async fn rehearse(settings: &Settings, services: Services<'_>) -> Result<Pla
         })
         .collect();
     let plan = prepared.plan(settings, services, PlanId::fresh(), shards);
-    Ok(prepared.report(plan, PlanState::Rehearsed, settings))
+    Ok(prepared.report(plan, PlanState::Rehearsed))
 }
 
 /// Refuses a run whose plan is not what this process sees now, inputs included: for `plan` and `run`.
-/// A shard compares [`differences`] and [`lost_rows`] only.
+/// A shard compares [`differences`] and the recorded rows only.
 pub async fn compare(plan: &Plan, settings: &Settings, services: Services<'_>) -> Result<(), Stop> {
     let database = services.target.identity().await?;
     let mut now = Present::of(settings, database, &services.target_blobs.location());
@@ -98,16 +99,15 @@ pub async fn compare(plan: &Plan, settings: &Settings, services: Services<'_>) -
     let mapping = services.inputs.mapping.fingerprint().await?;
     found.extend(input_differences(plan, &submissions, &mapping));
     if found.is_empty() {
-        found.extend(lost_rows(services.store, services.target).await?);
+        found.extend(another_database(services.store, plan, services.target).await?);
     }
     if found.is_empty() { Ok(()) } else { Err(Stop::new(Exit::Configuration, found.join("\n"))) }
 }
 
 /// The plan, if there is one; refuses a run that was rolled back.
 async fn standing(store: &RunStore) -> Result<Option<Plan>, Stop> {
-    if store.exists(names::ROLLED_BACK).await? {
-        let message = format!("run {} was rolled back; start a run with another name (--run)", store.run());
-        return Err(Stop::new(Exit::Configuration, message));
+    if let Some(refusal) = rolled_back(store).await? {
+        return Err(Stop::new(Exit::Configuration, refusal));
     }
     Ok(store.plan().await?)
 }
@@ -139,7 +139,7 @@ async fn make_new(settings: &Settings, services: Services<'_>) -> Result<PlanRep
         };
     let plan = prepared.plan(settings, services, id, written);
     match services.store.create(names::PLAN, &plan).await {
-        Ok(()) => Ok(prepared.report(plan, PlanState::Made, settings)),
+        Ok(()) => Ok(prepared.report(plan, PlanState::Made)),
         Err(fault) if fault.kind == FaultKind::Exists => yield_to(settings, services, plan, &prepared).await,
         Err(fault) => Err(fault.into()),
     }
@@ -154,7 +154,7 @@ async fn yield_to(
 ) -> Result<PlanReport, Stop> {
     match standing(services.store).await? {
         // A repeated request met its own first effect.
-        Some(theirs) if theirs.id == mine.id => Ok(prepared.report(theirs, PlanState::Made, settings)),
+        Some(theirs) if theirs.id == mine.id => Ok(prepared.report(theirs, PlanState::Made)),
         Some(theirs) => {
             services.store.delete(&queues::written(&mine.id, settings.shards)).await?;
             compare(&theirs, settings, services).await?;
@@ -189,8 +189,8 @@ async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) -> R
         return Err(Stop::new(Exit::Bug, "the warehouse said neither its shape nor a fault"));
     };
     let database = services.target.identity().await?;
-    draft.mark_held(services.target).await?;
-    let sampled = preflight::sampled(&draft, settings);
+    draft.settle(services.target, &rule_config(settings)).await?;
+    let sampled = preflight::sampled(&draft);
     let facts = if shape.lookups_are_cheap {
         None
     } else {
@@ -236,7 +236,7 @@ impl Prepared {
         }
     }
 
-    fn report(&self, plan: Plan, state: PlanState, settings: &Settings) -> PlanReport {
+    fn report(&self, plan: Plan, state: PlanState) -> PlanReport {
         let nameless = self.draft.mapping.rows_without_attempt;
         let remarks = (nameless > 0)
             .then(|| {
@@ -246,7 +246,7 @@ impl Prepared {
             })
             .into_iter()
             .collect();
-        PlanReport { plan, state, counts: Some(self.draft.counts(&settings.rules)), remarks }
+        PlanReport { plan, state, counts: Some(self.draft.counts()), remarks }
     }
 }
 

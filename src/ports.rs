@@ -1,11 +1,13 @@
 //! What the stages need of the world. Adapters implement these; tests may fake them.
 
 mod fault;
+mod backoff;
 mod warehouse;
 mod blobs;
 mod target;
 mod jobs;
 
+pub use backoff::{Backoff, Patience, jitter};
 pub use blobs::{
     BlobInfo, BlobReader, Blobs, CopyGrant, Existing, PutOptions, Source, Stored, Upload, stored_form,
 };

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     domain::{Books, Outcome, ShardIndex},
-    exit::{Exit, Stop},
+    exit::{Exit, Moment, Stop},
     ports::{Blobs, Fault, FaultKind, Service, Target, Warehouse},
     report::progress::Progress,
     rules::{CatalogueIndex, RuleConfig},
@@ -121,10 +121,8 @@ pub struct Shard {
 impl Shard {
     /// Ends the process: the first reason counts. Returns a copy of it for the caller's own `Err`. From the first row
     /// on, what ends this shard ends no other: 78 would end them all.
-    fn end(&self, mut stop: Stop) -> Stop {
-        if stop.exit == Exit::Configuration {
-            stop.exit = Exit::DataRefused;
-        }
+    fn end(&self, stop: Stop) -> Stop {
+        let stop = stop.at(Moment::AfterFirstRow);
         let copy = Stop::new(stop.exit, stop.message.clone());
         self.ended_by.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(stop);
         self.stop.cancel();
@@ -162,11 +160,12 @@ pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
         let marker = done_marker(&inputs.plan.id, inputs.index, &inputs.writer, inputs.recorded.books);
         return mark_done(&inputs.store, &inputs.pace, &marker).await;
     }
-    let open = || Queue::open(&inputs.store, &inputs.plan, inputs.index);
+    let open = || Queue::open(&inputs.store, &inputs.plan, inputs.index, &inputs.rules);
     let queue = inputs.pace.at_start(Service::RunStore, open).await.map_err(Trouble::of_one_shard)?;
     let workers = inputs.workers.len();
     let chunk_rows = feed::chunk_rows(rows.saturating_sub(inputs.recorded.books.rows()), workers);
-    let recorder = Recorder::new(inputs.store.clone(), inputs.index, &inputs.writer, inputs.flush);
+    let recorder =
+        Recorder::new(inputs.store.clone(), &inputs.plan.id, inputs.index, &inputs.writer, inputs.flush);
     let (outcomes, to_record) = mpsc::channel(OUTCOMES_WAITING);
     let shard = Arc::new(Shard {
         writers: Writers::new(inputs.store.clone()),

@@ -1,52 +1,57 @@
 //! The wait for the plan, of shards and of a finalizer in a cluster.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::{
-    exit::{Exit, Stop},
-    ports::{Fault, FaultKind, Retry},
+    exit::{Exit, Moment, Stop},
+    ports::{Backoff, Fault, FaultKind, Patience},
     run::{Plan, Refusal, RunStore, names},
     settings::Settings,
 };
 
 use super::connect;
 
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+const LOOKS: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(10));
 
 /// Waits for the plan of this run; obeys a refusal of its own epoch only. Only a look that succeeded and found
 /// nothing says that there is no plan.
 pub async fn await_plan(settings: &Settings, store: &RunStore) -> Result<Plan, Stop> {
     let began = Instant::now();
-    let mut away: Option<Instant> = None;
+    // Many pods wait for one plan: none of them asks more often than every 10 s in the long run.
+    let mut absent = Patience::new(LOOKS);
+    let mut away = Patience::new(LOOKS);
     loop {
-        match look(settings, store).await {
+        let pause = match look(settings, store).await {
             Ok(Some(found)) => return found,
             Ok(None) if began.elapsed() >= settings.wait_plan => return Err(no_plan(settings, store)),
             Ok(None) => {
-                away = None;
+                away.answered();
                 tracing::debug!("waiting for the plan");
+                let left = settings.wait_plan.saturating_sub(began.elapsed());
+                absent.failed(Duration::MAX).unwrap_or_default().min(left)
             }
             Err(fault) => {
-                let Some(patience) = patience(settings, &fault) else { return Err(fault.into()) };
-                let away_for = away.get_or_insert_with(Instant::now).elapsed();
-                if away_for >= patience {
-                    return Err(given_up(away_for, &fault));
-                }
+                let Some(limit) = patience(settings, &fault) else { return Err(fault.into()) };
+                let Some(pause) = away.failed(limit) else {
+                    return Err(given_up(away.failing_for(), &fault));
+                };
                 tracing::warn!(fault = %fault.chain(), "cannot look for the plan");
+                pause
             }
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
+        };
+        tokio::time::sleep(pause).await;
     }
 }
 
 /// How long a run store is waited for that cannot be looked at; `None`: not at all. A secret may be about to change; in
 /// a pod rights too may come later than the pods of a new release.
 fn patience(settings: &Settings, fault: &Fault) -> Option<Duration> {
-    match (fault.kind.retry(), &fault.kind) {
-        (Retry::Again, _) => Some(settings.work.give_up_after),
-        (_, FaultKind::Unauthenticated) => Some(settings.wait_plan),
-        (_, FaultKind::Denied) if settings.pod.name.is_some() => Some(settings.wait_plan),
-        (Retry::Never | Retry::Settle, _) => None,
+    match &fault.kind {
+        FaultKind::Unauthenticated => Some(settings.wait_plan),
+        FaultKind::Denied if settings.pod.name.is_some() => Some(settings.wait_plan),
+        kind => Moment::BeforePlan.waits_for(kind).then_some(settings.work.give_up_after),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
     ports::{Fault, Target},
     run::{
         Plan, RunStore,
-        pins::{Present, differences, input_differences, lost_rows},
+        pins::{Present, another_database, differences, input_differences},
     },
     settings::Settings,
 };
@@ -24,7 +24,7 @@ pub async fn refusal(
     }
     let mut changed = differences(plan, now);
     changed.extend(target.session().await?);
-    changed.extend(lost_rows(store, target).await?);
+    changed.extend(another_database(store, plan, target).await?);
     Ok(unchanged(&changed).err())
 }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use azure_core::credentials::TokenCredential;
 
 use crate::domain::ShardIndex;
-use crate::run::WriterId;
 use crate::{
     adapters::{
         blobs,
@@ -16,9 +15,8 @@ use crate::{
     identity::EntraCredential,
     inputs::{InputSource, Inputs},
     ports::{Blobs, Fault, Service, Source, Warehouse},
-    rules::RuleConfig,
-    run::{Plan, RunStore, names},
-    settings::{DatabaseAuth, InputLocation, MarkerOnly, Place, Settings, StoreSettings, WarehouseSettings},
+    run::{Plan, RunStore, WriterId, names, pins},
+    settings::{DatabaseAuth, InputLocation, Place, Settings, StoreSettings, WarehouseSettings},
 };
 
 /// The run's folder in the run store.
@@ -46,6 +44,7 @@ pub fn inputs(settings: &Settings) -> Result<Inputs, Fault> {
         submissions: source(&settings.inputs.submissions)?,
         mapping: source(&settings.inputs.mapping)?,
         encoding: settings.inputs.encoding,
+        dialect: settings.inputs.dialect.clone(),
     })
 }
 
@@ -66,7 +65,8 @@ pub fn warehouse(settings: &Settings) -> Result<Arc<dyn Warehouse>, Fault> {
             Arc::new(SqlServer::open(secret, settings.work.warehouse_pool)?)
         }
         WarehouseSettings::Export(place) => {
-            Arc::new(Export::new(blobs::open(place, &settings.account, Service::Warehouse)?))
+            let blobs = blobs::open(place, &settings.account, Service::Warehouse)?;
+            Arc::new(Export::new(blobs, settings.inputs.dialect.clone()))
         }
     })
 }
@@ -157,32 +157,13 @@ fn container(target: &Place) -> String {
     }
 }
 
-/// What the rules read of the settings.
-pub fn rules(settings: &Settings) -> RuleConfig {
-    RuleConfig {
-        lms_instance: settings.organisation.lms_instance.clone(),
-        return_url: settings.organisation.return_url.clone(),
-        unit_versions: settings.rules.unit_versions.clone(),
-        migrate_marker_only: settings.rules.marker_only == MarkerOnly::Migrate,
-        warehouse_time_zone: settings.rules.warehouse_time_zone,
-        allowed_sources: settings.source.allow.clone(),
-    }
-}
-
-/// Refuses a run that is being rolled back.
+/// Refuses a run that was rolled back.
 pub async fn not_rolled_back(store: &RunStore) -> Result<(), Stop> {
     rolled_back(store).await?.map_or(Ok(()), Err)
 }
 
-/// Why nothing may be done with a run that is being rolled back; `None` where it is not.
+/// Why nothing may be done with a run that was rolled back; `None` if it was not.
 pub async fn rolled_back(store: &RunStore) -> Result<Option<Stop>, Fault> {
-    if !store.exists(names::ROLLED_BACK).await? {
-        return Ok(None);
-    }
-    let message = format!(
-        "run {} was rolled back ({}); use another name (--run)",
-        store.run(),
-        store.describe(names::ROLLED_BACK)
-    );
-    Ok(Some(Stop::new(crate::exit::Exit::Configuration, message)))
+    let refusal = pins::rolled_back(store).await?;
+    Ok(refusal.map(|refusal| Stop::new(crate::exit::Exit::Configuration, refusal)))
 }

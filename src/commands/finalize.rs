@@ -10,12 +10,14 @@ use futures_util::FutureExt;
 use crate::{
     adapters::kubernetes::ClusterJob,
     domain::Books,
-    exit::{End, Exit, Stop},
+    exit::{End, Exit, Moment, Stop},
     finalize::{FinalizeContext, InputRow, InputRows, books::Totals, results},
-    inputs::CsvReader,
-    ports::{Fault, Target},
+    inputs::{CsvReader, SubmissionColumns},
+    ports::Target,
     run::{
-        Missing, Plan, RunStore, StageLatency, Summary, names,
+        Missing, Plan, RunStore, StageLatency, Summary,
+        lock::LockedRun,
+        names,
         pins::{Present, differences},
     },
     settings::Settings,
@@ -39,11 +41,7 @@ pub async fn run(settings: &Settings) -> Result<End, Stop> {
         Some(job) => await_shards(settings, &store, job).await?,
         None => patiently(settings, async || standing_plan(&store).await).await?,
     };
-    patiently(settings, async || {
-        connect::not_rolled_back(&store).await?;
-        merge(settings, &store, &plan).await
-    })
-    .await
+    patiently(settings, async || merge(settings, &store, &plan).await).await
 }
 
 pub(super) async fn standing_plan(store: &RunStore) -> Result<Plan, Stop> {
@@ -83,27 +81,35 @@ async fn await_shards(settings: &Settings, store: &RunStore, job: &str) -> Resul
     Ok(plan)
 }
 
-/// Merges a plan whose shards have ended. `run` calls it last.
+/// Merges a plan whose shards have ended. `run` calls it last. The plan was let in, so credentials that are refused
+/// now are being rotated: 75.
 pub async fn merge(settings: &Settings, store: &RunStore, plan: &Plan) -> Result<End, Stop> {
+    merge_and_tell(settings, store, plan).await.map_err(|stop| stop.at(Moment::AfterPlan))
+}
+
+async fn merge_and_tell(settings: &Settings, store: &RunStore, plan: &Plan) -> Result<End, Stop> {
+    connect::not_rolled_back(store).await?;
     let files = connect::target_blobs(settings)?;
     let target = connect::database(settings, 2, &format!("{}/finalize/{}", settings.run, std::process::id()));
-    let database = target.identity().await.map_err(after_the_plan)?;
+    let database = target.identity().await?;
     unchanged(&differences(plan, &Present::of(settings, database, &files.location())))?;
-    unchanged(&target.session().await.map_err(after_the_plan)?)?;
+    unchanged(&target.session().await?)?;
     let inputs = connect::inputs(settings)?;
     let totals = crate::finalize::finalize(&FinalizeContext {
-        store,
-        plan,
+        run: LockedRun {
+            store,
+            plan,
+            target: &target,
+            fence: &connect::fence(settings, plan, "finalize"),
+            deadline: settings.work.give_up_after.min(WAIT_FOR_LOCK),
+        },
         files: &files,
-        target: &target,
-        fence: &connect::fence(settings, plan, "finalize"),
-        deadline: settings.work.give_up_after.min(WAIT_FOR_LOCK),
         open_input: &|| {
             let inputs = inputs.clone();
             async move {
-                let (reader, _) = inputs.submissions().await?;
+                let (reader, columns) = inputs.submissions().await?;
                 let encoding = inputs.encoding;
-                Ok(Box::new(Submissions { reader, encoding, ended: false }) as Box<dyn InputRows>)
+                Ok(Box::new(Submissions { reader, columns, encoding, ended: false }) as Box<dyn InputRows>)
             }
             .boxed()
         },
@@ -112,11 +118,6 @@ pub async fn merge(settings: &Settings, store: &RunStore, plan: &Plan) -> Result
     .await?;
     target.close().await;
     tell(settings, store, plan, &totals).await
-}
-
-/// The plan was let in: credentials that are refused now may be rotated just now.
-fn after_the_plan(fault: Fault) -> Stop {
-    if fault.may_pass() { Stop::new(Exit::Temporary, fault.chain()) } else { fault.into() }
 }
 
 /// Publishes `summary.json`, prints the grid, and says how the process ends.
@@ -150,7 +151,18 @@ async fn tell(settings: &Settings, store: &RunStore, plan: &Plan, totals: &Total
         .map_err(|error| Stop::new(Exit::Bug, format!("the summary cannot be written as JSON: {error}")))?;
     results::publish_document(store, Some(&settings.out), names::SUMMARY, &text, "application/json").await?;
     summary.print();
-    incomplete.map_or_else(|| Ok(End::done(summary.in_a_line())), Err)
+    match (incomplete, &totals.unswept) {
+        (Some(incomplete), _) => Err(incomplete),
+        (None, Some(fault)) => {
+            let message = format!(
+                "{}; the results stand, but blobs that killed processes left could not be removed: {fault}; run finalize \
+                 again",
+                summary.in_a_line()
+            );
+            Err(Stop::new(Exit::Temporary, message))
+        }
+        (None, None) => Ok(End::done(summary.in_a_line())),
+    }
 }
 
 /// Where a person finds a result: a pod's own folder is gone with the pod.
@@ -201,6 +213,7 @@ fn next_command(settings: &Settings, totals: &Totals) -> String {
 /// The submissions CSV, read again for its failed rows.
 struct Submissions {
     reader: CsvReader,
+    columns: SubmissionColumns,
     encoding: Option<&'static Encoding>,
     ended: bool,
 }
@@ -216,12 +229,13 @@ impl InputRows for Submissions {
     }
 
     async fn next(&mut self) -> Result<Option<InputRow>, Stop> {
-        let Some(cells) = self.reader.next().await?.map(|record| record.iter().map(str::to_owned).collect())
-        else {
+        let Some(record) = self.reader.next().await? else {
             self.ended = true;
             return Ok(None);
         };
-        Ok(Some(InputRow { number: self.reader.rows(), cells }))
+        let attempt = self.columns.attempt_id(record).parse().ok();
+        let cells = record.iter().map(str::to_owned).collect();
+        Ok(Some(InputRow { number: self.reader.rows(), attempt, cells }))
     }
 
     fn sha256(&self) -> Option<String> {

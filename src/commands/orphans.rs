@@ -5,11 +5,15 @@ use crate::{
     finalize::sweep,
     ports::Target,
     report,
-    run::{names, pins::Present},
+    run::{
+        lock::LockedRun,
+        names,
+        pins::{Present, differences},
+    },
     settings::Settings,
 };
 
-use super::{compare::refusal, connect, finalize::WAIT_FOR_LOCK};
+use super::{compare::unchanged, connect, finalize::WAIT_FOR_LOCK};
 
 /// Lists the blobs that killed processes of this run left behind; with `delete` removes them.
 pub async fn run(settings: &Settings, delete: bool) -> Result<Exit, Stop> {
@@ -21,17 +25,19 @@ pub async fn run(settings: &Settings, delete: bool) -> Result<Exit, Stop> {
     let files = connect::target_blobs(settings)?;
     let target = connect::database(settings, 2, &format!("{}/orphans/{}", settings.run, std::process::id()));
     let now = Present::of(settings, target.identity().await?, &files.location());
-    // In another database no row names the blobs of this run: all of them would look like orphans.
-    if let Some(stop) = refusal(&store, &plan, &target, &now).await? {
-        return Err(stop);
-    }
-    let fence = connect::fence(settings, &plan, "orphans");
-    let deadline = settings.work.give_up_after.min(WAIT_FOR_LOCK);
+    unchanged(&differences(&plan, &now))?;
+    unchanged(&target.session().await?)?;
+    let run = LockedRun {
+        store: &store,
+        plan: &plan,
+        target: &target,
+        fence: &connect::fence(settings, &plan, "orphans"),
+        deadline: settings.work.give_up_after.min(WAIT_FOR_LOCK),
+    };
     let orphans = if delete {
-        sweep::delete_orphans(&store, &fence, deadline, &files, &target).await?
+        sweep::delete_orphans(&run, &files).await?
     } else {
-        sweep::list_orphans(&store, &fence, deadline, &files, &target, &mut |blob| report::print(&blob.name))
-            .await?
+        sweep::list_orphans(&run, &files, &mut |blob| report::print(&blob.name)).await?
     };
     target.close().await;
     let what = if delete { "deleted" } else { "found; --delete removes them" };

@@ -7,16 +7,13 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     exit::{Exit, Stop},
-    ports::{Blobs, FaultKind},
+    ports::{Backoff, Blobs, FaultKind, Patience},
     settings::Settings,
 };
 
 /// How long a plan waits for roles that were assigned just now.
 const ROLES_ARRIVE_WITHIN: Duration = Duration::from_mins(10);
 const ROLES_PAUSE: Duration = Duration::from_secs(10);
-
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// Waits until our Microsoft Entra identity may read these places: a role that was assigned just now takes minutes to
 /// arrive. Any other fault, and a role that does not arrive, is left to the step that needs the place.
@@ -36,19 +33,14 @@ pub async fn roles_arrive(places: &[&dyn Blobs]) {
 /// Runs a step that may be repeated: in a pod again and again while it fails for what may pass by itself, until
 /// give-up-after since it failed first. Elsewhere a person decides.
 pub async fn patiently<T>(settings: &Settings, step: impl AsyncFn() -> Result<T, Stop>) -> Result<T, Stop> {
-    let mut failing: Option<Instant> = None;
-    let mut pause = FIRST_PAUSE;
+    let mut patience = Patience::new(Backoff::PROCESS);
     loop {
         let failed = match step().await {
             Err(failed) if failed.exit == Exit::Temporary && settings.pod.name.is_some() => failed,
             ended => return ended,
         };
-        let failing_for = failing.get_or_insert_with(Instant::now).elapsed();
-        if failing_for + pause > settings.work.give_up_after {
-            return Err(failed);
-        }
-        tracing::warn!(reason = %failed, pause_s = pause.as_secs(), "the step is tried again");
+        let Some(pause) = patience.failed(settings.work.give_up_after) else { return Err(failed) };
+        tracing::warn!(reason = %failed, pause_ms = pause.as_millis(), "the step is tried again");
         sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }

@@ -7,8 +7,8 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::{
     adapters::kubernetes::Cluster,
     cli::StatusArgs,
-    exit::{End, Exit, Stop},
-    ports::{Fault, FaultKind, Retry, RunJobs, Service},
+    exit::{End, Exit, Moment, Stop},
+    ports::{Fault, FaultKind, RunJobs, Service},
     report::{
         self,
         standing::{RunState, Standing},
@@ -45,17 +45,17 @@ pub async fn run(settings: &StoreSettings, args: &StatusArgs) -> Result<End, Sto
                     return Ok(End { exit: verdict.exit, message: verdict.reason });
                 }
             }
-            Err(fault) if args.watch && may_pass(&fault) && answered.elapsed() < GIVE_UP_AFTER => {
+            Err(fault)
+                if args.watch
+                    && Moment::BeforePlan.waits_for(&fault.kind)
+                    && answered.elapsed() < GIVE_UP_AFTER =>
+            {
                 report::tell(&format!("{}; looking again", fault.chain()));
             }
             Err(fault) => return Err(fault.into()),
         }
         sleep(LOOK_EVERY).await;
     }
-}
-
-fn may_pass(fault: &Fault) -> bool {
-    fault.kind.retry() == Retry::Again
 }
 
 fn show(facts: &Facts, args: &StatusArgs) -> Result<Verdict, Stop> {

@@ -3,17 +3,12 @@
 use std::{fmt, time::Duration};
 
 use chrono::{DateTime, Utc};
-use futures_util::TryStreamExt;
-use serde::Deserialize;
-use tokio::io::AsyncBufReadExt;
-use tokio_util::io::StreamReader;
 
 use super::{merge::Merged, sweep::Orphans};
 use crate::{
     domain::{Books, ShardIndex, shard_list},
     exit::{Exit, Stop},
-    ports::{Fault, FaultKind, Service},
-    run::{Plan, RunStore, names},
+    run::{Plan, RunStore, names, queue::NumbersReader},
 };
 
 /// Ranges of missing rows that are kept per shard; their number is exact whatever it is.
@@ -36,6 +31,8 @@ pub struct Totals {
     pub last_outcome_at: Option<DateTime<Utc>>,
     /// Blobs that were removed.
     pub orphans: Orphans,
+    /// Why the sweep failed, if it did: orphans may be left, and the results stand.
+    pub unswept: Option<String>,
     /// How long it took.
     pub elapsed: Duration,
 }
@@ -129,7 +126,7 @@ pub async fn missing(store: &RunStore, plan: &Plan, merged: &Merged) -> Result<V
             Some(numbers) if numbers.len() as u64 == rows => ranges(numbers),
             Some(_) => return Err(contradiction(store, shard, recorded, planned.rows)),
         };
-        let marked_done = store.exists(&names::done(shard)).await?;
+        let marked_done = store.done(&plan.id, shard).await?.is_some();
         missing.push(MissingRows { shard, rows, ranges, marked_done });
     }
     Ok(missing)
@@ -159,26 +156,11 @@ async fn missing_in_queue(
     shard: ShardIndex,
     merged: &Merged,
 ) -> Result<Option<Vec<u64>>, Stop> {
-    /// The rest of a queued row is not needed here.
-    #[derive(Deserialize)]
-    struct Numbered {
-        number: u64,
-    }
-    let name = names::queue(&plan.id, shard);
-    let Some(queue) = store.open(&name).await? else { return Ok(None) };
-    let unreadable = |kind, error: std::io::Error| {
-        let what = format!("{} cannot be read", store.describe(&name));
-        Stop::from(Fault::caused(Service::RunStore, kind, what, error))
-    };
-    let mut lines = StreamReader::new(queue.body.map_err(std::io::Error::other)).split(b'\n');
+    let Some(mut queue) = NumbersReader::open(store, plan, shard).await? else { return Ok(None) };
     let mut numbers = Vec::new();
-    while let Some(line) =
-        lines.next_segment().await.map_err(|error| unreadable(FaultKind::Unavailable, error))?
-    {
-        let row: Numbered = serde_json::from_slice(&line)
-            .map_err(|error| unreadable(FaultKind::Corrupt, std::io::Error::from(error)))?;
-        if !merged.contains(row.number) {
-            numbers.push(row.number);
+    while let Some(number) = queue.next().await? {
+        if !merged.contains(number) {
+            numbers.push(number);
         }
     }
     Ok(Some(numbers))

@@ -9,22 +9,17 @@ use std::{
 use chrono::{DateTime, Utc};
 use tempfile::TempDir;
 
-use super::{
-    InputRows,
-    merge::{Merged, local_disk},
-};
+use super::{InputRow, InputRows, merge::Merged};
 use crate::{
-    domain::{Books, Fate, Outcome},
+    domain::{AttemptId, Books, Fate, Outcome},
     exit::{Exit, Stop},
     ports::PutOptions,
-    run::{Plan, RunStore, names},
+    run::{Plan, RunStore, lines::no_room, names},
 };
 
 const CSV: &str = "text/csv; charset=utf-8";
 /// UTF-8's: it wins over `--encoding`.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-/// Launch ids kept to recognise the database by.
-const SAMPLE: u64 = 1_000;
 /// Buffer of each file.
 const BUFFER_BYTES: usize = 64 * 1024;
 /// Documents deleted at a time.
@@ -36,32 +31,25 @@ pub struct Drafts {
     pub books: Books,
     /// When the newest of them was decided (UTC).
     pub last_outcome_at: Option<DateTime<Utc>>,
-    /// Launch ids of migrated rows, spread evenly over the input; at most 1,000.
-    pub migrated_sample: Vec<String>,
     folder: TempDir,
 }
 
 impl Drafts {
     /// Writes every outcome that stands to its file. The input must be the plan's, to the byte.
-    pub async fn write(
-        plan: &Plan,
-        merged: &mut Merged,
-        mut input: Box<dyn InputRows>,
-    ) -> Result<Self, Stop> {
-        let folder = tempfile::tempdir().map_err(|error| local_disk(&error))?;
+    pub async fn write(plan: &Plan, merged: &Merged, mut input: Box<dyn InputRows>) -> Result<Self, Stop> {
+        let folder = tempfile::tempdir().map_err(no_room)?;
         let mut writers = Writers::create(folder.path(), input.as_ref())?;
         let mut books = Books::default();
         let mut last_outcome_at = None;
-        let mut sample = Sample::of(plan.submissions.rows);
         for outcome in merged.outcomes() {
             let outcome = outcome?;
             books.count(&outcome.fate);
             last_outcome_at = last_outcome_at.max(Some(outcome.at));
-            sample.take(&outcome);
+            let row = row_of(input.as_mut(), outcome.row, plan).await?;
+            same_attempt(&outcome, row.attempt)?;
             match &outcome.fate {
                 Fate::Failed { code, message } => {
-                    let cells = cells_of(input.as_mut(), outcome.row, plan).await?;
-                    writers.failed(cells, &format!("{code}: {message}"))?;
+                    writers.failed(row.cells, &format!("{code}: {message}"))?;
                 }
                 _ => writers.other(&outcome)?,
             }
@@ -71,7 +59,7 @@ impl Drafts {
         if input.sha256().is_none_or(|sha256| !sha256.eq_ignore_ascii_case(&plan.submissions.sha256)) {
             return Err(changed(plan));
         }
-        Ok(Self { books, last_outcome_at, migrated_sample: sample.launch_ids, folder })
+        Ok(Self { books, last_outcome_at, folder })
     }
 
     /// Puts the files into the run store, and into `out` where there is one, in the place of earlier ones.
@@ -92,9 +80,9 @@ pub async fn publish_document(
     text: &str,
     content_type: &str,
 ) -> Result<(), Stop> {
-    let folder = tempfile::tempdir().map_err(|error| local_disk(&error))?;
+    let folder = tempfile::tempdir().map_err(no_room)?;
     let draft = folder.path().join(file);
-    tokio::fs::write(&draft, text).await.map_err(|error| local_disk(&error))?;
+    tokio::fs::write(&draft, text).await.map_err(no_room)?;
     publish_file(store, out, file, &draft, content_type).await
 }
 
@@ -139,15 +127,31 @@ async fn copy_into(out: &Path, file: &str, draft: &Path) -> std::io::Result<()> 
     tokio::fs::rename(&part, out.join(file)).await
 }
 
-/// The cells of row `number`; rows are asked for in ascending order.
-async fn cells_of(input: &mut dyn InputRows, number: u64, plan: &Plan) -> Result<Vec<String>, Stop> {
+/// Row `number`; rows are asked for in ascending order.
+async fn row_of(input: &mut dyn InputRows, number: u64, plan: &Plan) -> Result<InputRow, Stop> {
     loop {
         match input.next().await? {
             Some(row) if row.number < number => {}
-            Some(row) if row.number == number => return Ok(row.cells),
+            Some(row) if row.number == number => return Ok(row),
             _ => return Err(changed(plan)),
         }
     }
+}
+
+/// Refuses an outcome that is not of its row: merged into it, it would tell another learner's result.
+fn same_attempt(outcome: &Outcome, planned: Option<AttemptId>) -> Result<(), Stop> {
+    if outcome.attempt == planned {
+        return Ok(());
+    }
+    let named = |attempt: Option<AttemptId>| attempt.map_or("none".to_owned(), |attempt| attempt.to_string());
+    let what = format!(
+        "the outcome recorded for row {} is of attempt {}, and that row of the submissions CSV holds attempt {}: a \
+         segment of another run was put into the run store; no result was written",
+        outcome.row,
+        named(outcome.attempt),
+        named(planned)
+    );
+    Err(Stop::new(Exit::Configuration, what))
 }
 
 fn changed(plan: &Plan) -> Stop {
@@ -250,40 +254,18 @@ impl Table {
         mark: &[u8],
         header: impl IntoIterator<Item = impl AsRef<[u8]>>,
     ) -> Result<Self, Stop> {
-        let mut file = File::create(path).map_err(|error| local_disk(&error))?;
-        file.write_all(mark).map_err(|error| local_disk(&error))?;
+        let mut file = File::create(path).map_err(no_room)?;
+        file.write_all(mark).map_err(no_room)?;
         let mut table = Self(csv::WriterBuilder::new().buffer_capacity(BUFFER_BYTES).from_writer(file));
         table.row(header)?;
         Ok(table)
     }
 
     fn row(&mut self, cells: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<(), Stop> {
-        self.0.write_record(cells).map_err(|error| local_disk(&error.into()))
+        self.0.write_record(cells).map_err(|error| no_room(error.into()).into())
     }
 
     fn finish(mut self) -> Result<(), Stop> {
-        self.0.flush().map_err(|error| local_disk(&error))
-    }
-}
-
-/// One launch id out of each thousandth of the input.
-struct Sample {
-    rows: u64,
-    last: Option<u64>,
-    launch_ids: Vec<String>,
-}
-
-impl Sample {
-    fn of(rows: u64) -> Self {
-        Self { rows: rows.max(1), last: None, launch_ids: Vec::new() }
-    }
-
-    fn take(&mut self, outcome: &Outcome) {
-        let Fate::Migrated(migrated) = &outcome.fate else { return };
-        let part = outcome.row.saturating_sub(1).saturating_mul(SAMPLE) / self.rows;
-        if self.last != Some(part) {
-            self.last = Some(part);
-            self.launch_ids.push(migrated.launch_id.clone());
-        }
+        Ok(self.0.flush().map_err(no_room)?)
     }
 }

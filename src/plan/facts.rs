@@ -1,42 +1,34 @@
-//! One pass over the warehouse, split so that each shard finds the facts of its own rows in the
-//! order of its queue, in bounded memory: rows are gathered in buckets of neighbouring places, the
-//! buckets lie in pieces in one spool, and one bucket at a time is put in order.
+//! One pass over the warehouse, split so that each shard finds the facts of its own rows in the order of its queue, in
+//! bounded memory: rows are dealt into buckets of neighbouring places, and one bucket at a time is put in order.
 
 use std::{
     collections::{HashMap, HashSet},
-    fs::File,
-    io::{self, Write},
-    os::unix::fs::FileExt,
+    sync::Arc,
 };
 
-use super::{draft::Draft, spool::no_room};
+use super::draft::Draft;
 use crate::{
     domain::{AttemptFacts, AttemptId, FactRow, Facts, ShardIndex},
     ports::{Fault, Warehouse},
+    run::lines::{Buckets, SpooledBuckets},
 };
 
 /// Places of one shard's queue in a bucket.
 const BUCKET_PLACES: u64 = 4_096;
-/// Bytes of all buckets before they go to disk.
-const BUFFERED_BYTES: usize = 16 << 20;
 
 /// The facts of all rows that need some, on disk.
 pub struct FactSpool {
-    shards: u32,
-    buckets_per_shard: u64,
-    buckets: Vec<Bucket>,
-    buffered: usize,
-    size_bytes: u64,
-    file: File,
+    dealing: Dealing,
+    buckets: SpooledBuckets,
     /// Whether there is a report of any of the sampled attempts.
     pub sample_is_reported: bool,
 }
 
-#[derive(Default)]
-struct Bucket {
-    buffer: Vec<u8>,
-    /// Offset and size of each piece in the spool.
-    pieces: Vec<(u64, usize)>,
+/// Which bucket holds what.
+#[derive(Clone, Copy)]
+struct Dealing {
+    shards: u32,
+    buckets_per_shard: u64,
 }
 
 impl FactSpool {
@@ -48,95 +40,76 @@ impl FactSpool {
         sampled: &HashSet<AttemptId>,
     ) -> Result<Self, Fault> {
         let places = draft.len().div_ceil(u64::from(shards.max(1)));
-        let buckets_per_shard = places.div_ceil(BUCKET_PLACES).max(1);
-        let buckets = usize::try_from(buckets_per_shard * u64::from(shards.max(1))).unwrap_or_default();
-        let mut spool = Self {
-            shards,
-            buckets_per_shard,
-            buckets: (0..buckets).map(|_| Bucket::default()).collect(),
-            buffered: 0,
-            size_bytes: 0,
-            file: tempfile::tempfile().map_err(no_room)?,
-            sample_is_reported: false,
-        };
+        let dealing = Dealing { shards, buckets_per_shard: places.div_ceil(BUCKET_PLACES).max(1) };
+        let count = dealing.buckets_per_shard * u64::from(shards.max(1));
+        let mut buckets = Buckets::new(usize::try_from(count).unwrap_or_default())?;
+        let mut sample_is_reported = false;
         warehouse
             .scan(&mut |rows| {
                 for row in rows {
-                    spool.sample_is_reported |=
+                    sample_is_reported |=
                         matches!(&row, FactRow::Report(attempt, _) if sampled.contains(attempt));
-                    spool.keep(draft, row).map_err(no_room)?;
+                    let (attempt, facts) = facts_of(row);
+                    if let Some(place) = draft.place_of_facts(attempt) {
+                        buckets.push(dealing.bucket_of(place), &AttemptFacts { attempt, facts })?;
+                    }
                 }
                 Ok(())
             })
             .await?;
-        spool.flush().map_err(no_room)?;
-        Ok(spool)
+        Ok(Self { dealing, buckets: buckets.finish()?, sample_is_reported })
     }
 
-    /// Writes the facts file of `shard`: a line for each row of its queue that wants facts.
-    pub fn write(&self, draft: &Draft, shard: ShardIndex, out: &mut impl Write) -> io::Result<()> {
+    /// The lines of the facts file of `shard`: one for each row of its queue that wants facts.
+    pub fn of_shard(
+        self: Arc<Self>,
+        draft: Arc<Draft>,
+        shard: ShardIndex,
+    ) -> impl Iterator<Item = Result<AttemptFacts, Fault>> + Send + 'static {
         let mut open = None;
         let mut facts = HashMap::new();
-        for (place, index) in (0_u64..).zip(draft.queue(shard, self.shards)) {
-            let Some(attempt) = draft.facts_wanted(index) else { continue };
-            let bucket = self.bucket(shard, place);
+        let queue = draft.queue(shard, self.dealing.shards);
+        (0_u64..).zip(queue).filter_map(move |(place, index)| {
+            let attempt = draft.facts_wanted(index)?;
+            let bucket = self.dealing.bucket(shard, place);
             if open != Some(bucket) {
-                facts = self.load(bucket)?;
+                match self.load(bucket) {
+                    Ok(loaded) => facts = loaded,
+                    Err(fault) => return Some(Err(fault)),
+                }
                 open = Some(bucket);
             }
-            let facts = facts.remove(&attempt).unwrap_or_default();
-            serde_json::to_writer(&mut *out, &AttemptFacts { attempt, facts })?;
-            out.write_all(b"\n")?;
-        }
-        Ok(())
+            Some(Ok(AttemptFacts { attempt, facts: facts.remove(&attempt).unwrap_or_default() }))
+        })
     }
 
-    fn keep(&mut self, draft: &Draft, row: FactRow) -> io::Result<()> {
-        let (attempt, facts) = match row {
-            FactRow::Report(attempt, report) => {
-                (attempt, Facts { reports: vec![report], scores: Vec::new() })
-            }
-            FactRow::Score(attempt, score) => (attempt, Facts { reports: Vec::new(), scores: vec![score] }),
-        };
-        let Some(place) = draft.place_of_facts(attempt) else { return Ok(()) };
-        let shards = u64::from(self.shards.max(1));
-        let bucket = self.bucket(crate::domain::shard_of(place, self.shards), place / shards);
-        let Some(bucket) = self.buckets.get_mut(bucket) else { return Ok(()) };
-        let before = bucket.buffer.len();
-        serde_json::to_writer(&mut bucket.buffer, &AttemptFacts { attempt, facts })?;
-        self.buffered += bucket.buffer.len() - before;
-        if self.buffered >= BUFFERED_BYTES { self.flush() } else { Ok(()) }
+    fn load(&self, bucket: usize) -> Result<HashMap<AttemptId, Facts>, Fault> {
+        let mut facts: HashMap<AttemptId, Facts> = HashMap::new();
+        self.buckets.read(bucket, |row: AttemptFacts| {
+            let known = facts.entry(row.attempt).or_default();
+            known.reports.extend(row.facts.reports);
+            known.scores.extend(row.facts.scores);
+        })?;
+        Ok(facts)
+    }
+}
+
+impl Dealing {
+    /// Of the row at `place` of the reversed queue.
+    fn bucket_of(self, place: u64) -> usize {
+        self.bucket(crate::domain::shard_of(place, self.shards), place / u64::from(self.shards.max(1)))
     }
 
-    fn bucket(&self, shard: ShardIndex, place: u64) -> usize {
+    /// Of the row at `place` of the shard's queue.
+    fn bucket(self, shard: ShardIndex, place: u64) -> usize {
         let bucket = u64::from(shard.0) * self.buckets_per_shard + place / BUCKET_PLACES;
         usize::try_from(bucket).unwrap_or(usize::MAX)
     }
+}
 
-    fn flush(&mut self) -> io::Result<()> {
-        for bucket in self.buckets.iter_mut().filter(|bucket| !bucket.buffer.is_empty()) {
-            let buffer = std::mem::take(&mut bucket.buffer);
-            self.file.write_all(&buffer)?;
-            bucket.pieces.push((self.size_bytes, buffer.len()));
-            self.size_bytes += buffer.len() as u64;
-        }
-        self.buffered = 0;
-        Ok(())
-    }
-
-    fn load(&self, bucket: usize) -> io::Result<HashMap<AttemptId, Facts>> {
-        let mut facts: HashMap<AttemptId, Facts> = HashMap::new();
-        let mut piece = Vec::new();
-        for (offset, size) in self.buckets.get(bucket).into_iter().flat_map(|bucket| &bucket.pieces) {
-            piece.resize(*size, 0);
-            self.file.read_exact_at(&mut piece, *offset)?;
-            for row in serde_json::Deserializer::from_slice(&piece).into_iter::<AttemptFacts>() {
-                let row = row?;
-                let known = facts.entry(row.attempt).or_default();
-                known.reports.extend(row.facts.reports);
-                known.scores.extend(row.facts.scores);
-            }
-        }
-        Ok(facts)
+fn facts_of(row: FactRow) -> (AttemptId, Facts) {
+    match row {
+        FactRow::Report(attempt, report) => (attempt, Facts { reports: vec![report], scores: Vec::new() }),
+        FactRow::Score(attempt, score) => (attempt, Facts { reports: Vec::new(), scores: vec![score] }),
     }
 }

@@ -17,21 +17,10 @@ const AMBIGUOUS: u32 = u32::MAX;
 pub struct MappingIndex {
     /// What pins the file.
     pub digest: InputDigest,
-    /// Rows whose Attempt ID is none: no submission can meet them.
+    /// Rows of blanks only: no submission can meet them.
     pub rows_without_attempt: u64,
     attempts: Vec<(AttemptId, u32)>,
     values: Vec<Mapping>,
-}
-
-/// The mapping's Unit Code Version for one attempt, as it came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UnitVersion<'a> {
-    /// No row.
-    Missing,
-    /// Rows that differ.
-    Ambiguous,
-    /// One value; may be blank.
-    Found(&'a str),
 }
 
 /// One mapping row: the value that the rules read, and a hash of the other required cells, which
@@ -53,7 +42,7 @@ impl MappingIndex {
         while let Some(record) = reader.next().await? {
             let MappingRow { attempt_id, unit_code, unit_version, assessment_id, submission } =
                 columns.row(record);
-            let Ok(attempt) = attempt_id.parse() else {
+            let Ok(attempt) = AttemptId::from_number(attempt_id) else {
                 rows_without_attempt += 1;
                 continue;
             };
@@ -73,16 +62,6 @@ impl MappingIndex {
         match self.index_of(attempt) {
             None => MappingState::Missing,
             Some(index) => self.value(index).cloned().map_or(MappingState::Ambiguous, MappingState::Found),
-        }
-    }
-
-    /// Unit Code Version of `attempt`.
-    pub fn unit_version(&self, attempt: AttemptId) -> UnitVersion<'_> {
-        match self.index_of(attempt) {
-            None => UnitVersion::Missing,
-            Some(index) => self
-                .value(index)
-                .map_or(UnitVersion::Ambiguous, |mapping| UnitVersion::Found(&mapping.unit_version)),
         }
     }
 

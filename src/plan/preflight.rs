@@ -9,8 +9,8 @@ use url::Url;
 use super::{Services, draft::Draft, facts::FactSpool};
 use crate::{
     domain::{AttemptId, text::trim},
-    exit::{Exit, Stop},
-    ports::{Blobs, Fault, FaultKind, Retry, Service, WarehouseShape},
+    exit::{Exit, Moment, Stop},
+    ports::{Blobs, Fault, FaultKind, Service, WarehouseShape},
     settings::Settings,
 };
 
@@ -32,9 +32,10 @@ impl Reasons {
     }
 
     fn fault(&mut self, fault: &Fault) {
-        match fault.kind.retry() {
-            Retry::Again | Retry::Settle => self.passing.push(fault.chain()),
-            Retry::Never => self.lasting.push(fault.chain()),
+        if Moment::BeforePlan.waits_for(&fault.kind) {
+            self.passing.push(fault.chain());
+        } else {
+            self.lasting.push(fault.chain());
         }
     }
 
@@ -112,8 +113,8 @@ async fn reachable(blobs: &dyn Blobs, touch: Touch) -> Result<(), Fault> {
 }
 
 /// The newest eligible rows: those that [`sample`] looks at, by index.
-pub fn sampled(draft: &Draft, settings: &Settings) -> Vec<usize> {
-    draft.newest_eligible(SAMPLED_ROWS, &settings.rules)
+pub fn sampled(draft: &Draft) -> Vec<usize> {
+    draft.newest_eligible(SAMPLED_ROWS)
 }
 
 /// Checks on the newest eligible rows that the run looks at the right warehouse and sources. An attempt that has a
@@ -148,7 +149,7 @@ pub async fn sample(
     }
     let mut urls = Vec::new();
     for index in eligible {
-        let row = draft.queued(index).map_err(super::spool::no_room)?;
+        let row = draft.queued(index)?;
         urls.extend(first_allowed(&row.cells.learner_blob_urls, &settings.source.allow));
         if urls.len() == SAMPLED_FILES {
             break;

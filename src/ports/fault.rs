@@ -19,6 +19,8 @@ pub enum Service {
     RunStore,
     /// The Kubernetes API.
     Cluster,
+    /// The folder of temporary files (TMPDIR).
+    LocalDisk,
 }
 
 impl fmt::Display for Service {
@@ -31,6 +33,7 @@ impl fmt::Display for Service {
             Self::TargetBlobs => "target blobs",
             Self::RunStore => "run store",
             Self::Cluster => "Kubernetes API",
+            Self::LocalDisk => "local disk",
         })
     }
 }

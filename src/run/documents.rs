@@ -34,10 +34,13 @@ pub mod names {
         format!("facts/{plan}/{shard}")
     }
 
-    /// Outcomes, a JSON line each ([`crate::domain::Outcome`]).
+    /// Outcomes that one process recorded ([`crate::run::segments`]).
     pub fn segment(shard: ShardIndex, writer: &WriterId, sequence: u64) -> String {
         format!("segments/{shard}/{writer}-{sequence:08}.jsonl")
     }
+
+    /// Prefix of all segments.
+    pub const SEGMENTS: &str = "segments/";
 
     /// Prefix of the shard's segments.
     pub fn segments(shard: ShardIndex) -> String {

@@ -1,7 +1,7 @@
 //! A shard's facts file: what the warehouse holds of each row of its queue that needs it, in the queue's order.
 
 use super::{
-    Plan, RunStore,
+    Plan, PlanId, RunStore,
     lines::{self, JsonLines},
     names,
     queue::shard_plan,
@@ -10,6 +10,14 @@ use crate::{
     domain::{AttemptFacts, AttemptId, Facts, ShardIndex},
     ports::{Fault, FaultKind, Service},
 };
+
+/// Writes the shard's facts file, in the order of its queue; its SHA-256 (hex), which the plan keeps.
+pub async fn write<I>(store: &RunStore, plan: &PlanId, shard: ShardIndex, facts: I) -> Result<String, Fault>
+where
+    I: Iterator<Item = Result<AttemptFacts, Fault>> + Send + 'static,
+{
+    lines::create(store, &names::facts(plan, shard), facts).await
+}
 
 /// The facts of one shard's attempts, in the order of its queue.
 pub struct FactsReader {
@@ -26,8 +34,8 @@ impl FactsReader {
     }
 
     /// The facts of `attempt`, which follows in the queue on those asked for before; attempts between
-    /// may be left out. Rows that the plan marks as duplicate or held have none here and are not
-    /// to be asked for.
+    /// may be left out. Rows that need none (`rules::needs_facts`) have none here and are not to be
+    /// asked for.
     pub async fn of(&mut self, attempt: AttemptId) -> Result<Facts, Fault> {
         while let Some(line) = self.lines.next().await? {
             if line.attempt == attempt {

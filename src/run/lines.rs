@@ -1,45 +1,104 @@
-//! JSON lines: a document of the run with one value a line.
+//! JSON lines: how the documents of many rows are written and read, and kept on the local disk meanwhile.
 
-use std::marker::PhantomData;
+mod spool;
+
+use std::{
+    io::{self, BufWriter, Write},
+    marker::PhantomData,
+};
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{TryStreamExt, stream::BoxStream};
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
+use tempfile::NamedTempFile;
 
 use crate::{
     inputs::Hasher,
-    ports::{Fault, FaultKind, Service},
+    ports::{Fault, FaultKind, PutOptions, Service},
     run::RunStore,
 };
 
-/// What to do about a file that is not as it was written.
+pub use spool::{Buckets, Place, Spool, Spooled, SpooledBuckets, no_room};
+
+/// Content type of every document of JSON lines.
+pub const JSON_LINES: &str = "application/x-ndjson";
+/// What to do about a document that is not as it was written.
 const ADVICE: &str =
     "not what was written; it was changed or cut: restore it, or start a run with another name";
 
-/// A document of JSON lines as a stream. With a digest, its end proves all bytes.
+/// Appends the value as a line. On an error the buffer is as it was.
+pub fn push(lines: &mut Vec<u8>, value: &impl Serialize) -> serde_json::Result<()> {
+    let before = lines.len();
+    if let Err(error) = serde_json::to_writer(&mut *lines, value) {
+        lines.truncate(before);
+        return Err(error);
+    }
+    lines.push(b'\n');
+    Ok(())
+}
+
+/// Writes a document of these lines that must not be there yet, through a temporary file; its SHA-256 (hex).
+pub async fn create<T, I>(store: &RunStore, name: &str, lines: I) -> Result<String, Fault>
+where
+    T: Serialize,
+    I: Iterator<Item = Result<T, Fault>> + Send + 'static,
+{
+    let drafted = tokio::task::spawn_blocking(move || draft(lines)).await;
+    let (file, sha256) = drafted.unwrap_or_else(|panicked| Err(no_room(io::Error::other(panicked))))?;
+    store.blobs().put_file(&store.path(name), file.path(), &PutOptions::create(JSON_LINES)).await?;
+    Ok(sha256)
+}
+
+fn draft<T: Serialize>(
+    lines: impl Iterator<Item = Result<T, Fault>>,
+) -> Result<(NamedTempFile, String), Fault> {
+    let mut file = BufWriter::new(NamedTempFile::new().map_err(no_room)?);
+    let mut hasher = Hasher::default();
+    let mut line = Vec::new();
+    for value in lines {
+        line.clear();
+        push(&mut line, &value?).map_err(|error| no_room(error.into()))?;
+        hasher.update(&line);
+        file.write_all(&line).map_err(no_room)?;
+    }
+    let file = file.into_inner().map_err(|error| no_room(error.into_error()))?;
+    Ok((file, hasher.finish().sha256))
+}
+
+/// Opens a document that its digest pins; [`FaultKind::Corrupt`] if it is gone.
+pub async fn open<T: DeserializeOwned>(
+    store: &RunStore,
+    name: &str,
+    sha256: String,
+) -> Result<JsonLines<T>, Fault> {
+    let location = store.describe(name);
+    let Some(reader) = store.open(name).await? else {
+        let what = format!("{location} is gone: restore it, or start a run with another name");
+        return Err(Fault::new(Service::RunStore, FaultKind::Corrupt, what));
+    };
+    Ok(JsonLines::new(reader.body, location, sha256))
+}
+
+/// A document of JSON lines as a stream; its end proves all bytes.
 pub struct JsonLines<T> {
     body: BoxStream<'static, Result<Bytes, Fault>>,
     location: String,
-    expected: Option<String>,
+    sha256: String,
     hasher: Hasher,
     buffer: BytesMut,
     searched: usize,
-    line: u64,
+    line: usize,
     ended: bool,
     item: PhantomData<fn() -> T>,
 }
 
 impl<T: DeserializeOwned> JsonLines<T> {
     /// `location` is for people; `sha256` (hex) is compared at the end.
-    pub fn new(
-        body: BoxStream<'static, Result<Bytes, Fault>>,
-        location: String,
-        sha256: Option<String>,
-    ) -> Self {
+    fn new(body: BoxStream<'static, Result<Bytes, Fault>>, location: String, sha256: String) -> Self {
         Self {
             body,
             location,
-            expected: sha256,
+            sha256,
             hasher: Hasher::default(),
             buffer: BytesMut::new(),
             searched: 0,
@@ -57,7 +116,8 @@ impl<T: DeserializeOwned> JsonLines<T> {
                 let line = self.buffer.split_to(self.searched + end);
                 self.buffer.advance(1);
                 self.searched = 0;
-                return self.parse(&line).map(Some);
+                self.line += 1;
+                return parse(&self.location, self.line, &line).map(Some);
             }
             self.searched = self.buffer.len();
             if self.ended {
@@ -73,38 +133,41 @@ impl<T: DeserializeOwned> JsonLines<T> {
         }
     }
 
-    fn parse(&mut self, line: &[u8]) -> Result<T, Fault> {
-        self.line += 1;
-        serde_json::from_slice(line).map_err(|error| {
-            let what = format!("{}, line {}: {}", self.location, self.line, ADVICE);
-            // Its text may quote the line: only the kind and place are told.
-            let cause = format!("{:?} error at column {}", error.classify(), error.column());
-            Fault::caused(Service::RunStore, FaultKind::Corrupt, what, cause)
-        })
-    }
-
     fn end(&mut self) -> Result<(), Fault> {
         self.ended = true;
         let read = std::mem::take(&mut self.hasher).finish().sha256;
-        let as_written = self.expected.as_ref().is_none_or(|expected| *expected == read);
-        if as_written && self.buffer.is_empty() {
+        if self.sha256 == read && self.buffer.is_empty() {
             return Ok(());
         }
-        let what = format!("{}: {}", self.location, ADVICE);
+        let what = format!("{}: {ADVICE}", self.location);
         Err(Fault::new(Service::RunStore, FaultKind::Corrupt, what))
     }
 }
 
-/// Opens a document of JSON lines that the plan wrote and its digest pins.
-pub async fn open<T: DeserializeOwned>(
-    store: &RunStore,
-    name: &str,
-    sha256: String,
-) -> Result<JsonLines<T>, Fault> {
-    let location = store.describe(name);
-    let Some(reader) = store.open(name).await? else {
-        let what = format!("{location} is gone: restore it, or start a run with another name");
-        return Err(Fault::new(Service::RunStore, FaultKind::Corrupt, what));
-    };
-    Ok(JsonLines::new(reader.body, location, Some(sha256)))
+/// The lines of a document that is held whole; `before` lines of it were read already.
+pub fn parse_all<'l, T: DeserializeOwned>(
+    location: &'l str,
+    before: usize,
+    bytes: &'l [u8],
+) -> impl Iterator<Item = Result<T, Fault>> + 'l {
+    let lines = bytes.split_inclusive(|byte| *byte == b'\n').zip(before + 1..);
+    lines.map(move |(line, number)| match line.strip_suffix(b"\n") {
+        Some(line) => parse(location, number, line),
+        None => Err(damaged(location, number)),
+    })
+}
+
+/// One line of the document; `number` counts from 1.
+pub fn parse<T: DeserializeOwned>(location: &str, number: usize, line: &[u8]) -> Result<T, Fault> {
+    serde_json::from_slice(line).map_err(|error| {
+        // Its text may quote the line: only the kind and place are told.
+        let cause = format!("{:?} error at column {}", error.classify(), error.column());
+        let Fault { service, kind, what, .. } = damaged(location, number);
+        Fault::caused(service, kind, what, cause)
+    })
+}
+
+/// The line is cut, or not what such a document holds.
+pub fn damaged(location: &str, number: usize) -> Fault {
+    Fault::new(Service::RunStore, FaultKind::Corrupt, format!("{location}, line {number}: {ADVICE}"))
 }

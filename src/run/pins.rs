@@ -1,15 +1,12 @@
 //! What must not change while a run is under way, and how a process finds out that it did.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use futures_util::TryStreamExt;
-
-use super::lines::JsonLines;
+use super::{Plan, RULES_VERSION, RunStore, names, segments::read_segment};
 use crate::{
-    domain::{Fate, Outcome, TargetIdentity},
+    domain::{Escape, Fate, ShardIndex, TargetIdentity},
     inputs::{Fingerprint, Hasher},
     ports::{Fault, FaultKind, Target},
-    run::{Plan, RULES_VERSION, RunStore},
     settings::{MarkerOnly, SameDatabase, Settings},
 };
 
@@ -71,8 +68,7 @@ pub fn differences(plan: &Plan, now: &Present) -> Vec<String> {
         let said = |trial: &Option<String>| trial.clone().unwrap_or_else(|| "all rows".into());
         compare("the trial (--limit, --attempts)", &said(&plan.trial), &said(trial));
     }
-    let names: std::collections::BTreeSet<&String> =
-        plan.settings.keys().chain(now.settings.keys()).collect();
+    let names: BTreeSet<&String> = plan.settings.keys().chain(now.settings.keys()).collect();
     for name in names {
         let value = |settings: &BTreeMap<String, String>| {
             settings.get(name).cloned().unwrap_or_else(|| "not set".into())
@@ -107,55 +103,73 @@ pub fn input_differences(plan: &Plan, submissions: &Fingerprint, mapping: &Finge
     .collect()
 }
 
-/// A sentence where rows that this run recorded as migrated (up to 1,000 are looked up) are not in
-/// the target: then it is another database.
-pub async fn lost_rows(store: &RunStore, target: &dyn Target) -> Result<Option<String>, Fault> {
-    let names = store.list("segments/").await?;
-    let step = names.len().div_ceil(SEGMENTS_READ).max(1);
-    let mut recorded = Vec::new();
-    for name in names.iter().step_by(step) {
-        match migrated_in(store, name, LOOKED_UP - recorded.len()).await {
-            Ok(launch_ids) => recorded.extend(launch_ids),
-            // Its own shard is refused for it, and so is the merge: no reason to stop the others.
-            Err(fault) if fault.kind == FaultKind::Corrupt => {}
-            Err(fault) => return Err(fault),
-        }
-        if recorded.len() >= LOOKED_UP {
-            break;
-        }
-    }
-    recorded.sort_unstable();
-    recorded.dedup();
+/// Why nothing may be done with a run that was rolled back; `None` if it was not.
+pub async fn rolled_back(store: &RunStore) -> Result<Option<String>, Fault> {
+    let is_rolled_back = store.exists(names::ROLLED_BACK).await?;
+    Ok(is_rolled_back
+        .then(|| format!("run {} was rolled back; start a run with another name (--run)", store.run())))
+}
+
+/// A sentence if the target is another database than the one that the run wrote to: most of the recorded rows that are
+/// looked up are absent. Rows that are absent one by one were deleted or lost: they are not for this question.
+pub async fn another_database(
+    store: &RunStore,
+    plan: &Plan,
+    target: &dyn Target,
+) -> Result<Option<String>, Fault> {
+    let recorded = recorded_sample(store, plan).await?;
     if recorded.is_empty() {
         return Ok(None);
     }
-    let held: std::collections::HashSet<String> =
+    let held: HashSet<String> =
         target.held(&recorded).await?.into_iter().map(|held| held.launch_id).collect();
-    let lost = recorded.iter().filter(|launch_id| !held.contains(*launch_id)).count();
-    Ok((lost > 0).then(|| {
-        format!(
-            "{lost} of {} looked-up rows that run {} recorded as migrated are not in the target: this is another \
-             database; give the one that the run began with, or start a run with another name",
+    let absent = recorded.iter().filter(|launch_id| !held.contains(*launch_id)).count();
+    if absent > 1 && 2 * absent > recorded.len() {
+        return Ok(Some(format!(
+            "{absent} of {} looked-up rows that run {} recorded as migrated are not in the target: it is another \
+             database, or was restored to an earlier day; give the one that the run began with (DATABASE_URL), or start \
+             a run with another name",
             recorded.len(),
             store.run()
-        )
-    }))
+        )));
+    }
+    if absent > 0 {
+        tracing::warn!(
+            absent,
+            looked_up = recorded.len(),
+            "rows that were recorded as migrated are not in the target"
+        );
+    }
+    Ok(None)
 }
 
-/// Launch ids of at most `most` migrated rows of a segment.
-async fn migrated_in(store: &RunStore, name: &str, most: usize) -> Result<Vec<String>, Fault> {
-    let mut launch_ids = Vec::new();
-    let Some(reader) = store.open(name).await? else { return Ok(launch_ids) };
-    let body = reader.body.into_stream();
-    let mut lines = JsonLines::<Outcome>::new(Box::pin(body), store.describe(name), None);
-    while launch_ids.len() < most
-        && let Some(outcome) = lines.next().await?
-    {
-        if let Fate::Migrated(migrated) = outcome.fate {
-            launch_ids.push(migrated.launch_id);
+/// Launch ids of rows that the run recorded as migrated, at most 1,000, from segments all over the shards. The only
+/// sampler of recorded rows.
+async fn recorded_sample(store: &RunStore, plan: &Plan) -> Result<Vec<String>, Fault> {
+    let mut names = Vec::new();
+    for shard in (0..plan.shards.len()).step_by(plan.shards.len().div_ceil(SEGMENTS_READ).max(1)) {
+        let shard = ShardIndex(u32::try_from(shard).unwrap_or(u32::MAX));
+        names.extend(store.list(&names::segments(shard)).await?);
+    }
+    let step = names.len().div_ceil(SEGMENTS_READ).max(1);
+    let mut launch_ids = BTreeSet::new();
+    for name in names.iter().step_by(step) {
+        let segment = match read_segment(store, plan, name).await {
+            Ok(segment) => segment,
+            // Its own shard is refused for it, and so is the merge: no reason to stop the others.
+            Err(fault) if fault.kind == FaultKind::Corrupt => continue,
+            Err(fault) => return Err(fault),
+        };
+        let outcomes = segment.outcomes().map_while(Result::ok);
+        launch_ids.extend(outcomes.filter_map(|outcome| match outcome.fate {
+            Fate::Migrated(migrated) => Some(migrated.launch_id),
+            Fate::Skipped { .. } | Fate::Failed { .. } => None,
+        }));
+        if launch_ids.len() >= LOOKED_UP {
+            break;
         }
     }
-    Ok(launch_ids)
+    Ok(launch_ids.into_iter().take(LOOKED_UP).collect())
 }
 
 /// The settings that change outcomes, by flag name, without secrets.
@@ -164,6 +178,7 @@ pub fn pinned_settings(settings: &Settings) -> BTreeMap<String, String> {
     let rules = &settings.rules;
     let mut sources: Vec<String> = settings.source.allow.iter().map(without_query).collect();
     sources.sort_unstable();
+    let dialect = &settings.inputs.dialect;
     let encoding = settings.inputs.encoding.map_or("by BOM, else UTF-8", encoding_rs::Encoding::name);
     [
         ("lms-instance", organisation.lms_instance.clone()),
@@ -178,6 +193,8 @@ pub fn pinned_settings(settings: &Settings) -> BTreeMap<String, String> {
         ("warehouse-time-zone", rules.warehouse_time_zone.name().into()),
         ("source-allow", sources.join(",")),
         ("encoding", encoding.into()),
+        ("warehouse-null", dialect.null.clone().unwrap_or_else(|| "not set".into())),
+        ("warehouse-escape", escape(dialect.escape).into()),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))
@@ -186,6 +203,14 @@ pub fn pinned_settings(settings: &Settings) -> BTreeMap<String, String> {
 
 fn changed(what: &str, how: &str) -> String {
     format!("{what} changed since the run began ({how}); start a run with another name")
+}
+
+fn escape(setting: Option<Escape>) -> &'static str {
+    match setting {
+        None => "not set",
+        Some(Escape::None) => "none",
+        Some(Escape::Backslash) => "backslash",
+    }
 }
 
 fn marker_only(setting: MarkerOnly) -> &'static str {

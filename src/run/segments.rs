@@ -1,50 +1,91 @@
-//! Segments back into outcomes: for a restarted shard, and for whoever merges.
+//! Segments: the outcomes of one shard that one process recorded, in the order in which they came. The first line says
+//! whose they are; a JSON line for each outcome follows.
 
 use std::collections::HashMap;
 
-use futures_util::{
-    StreamExt, TryStreamExt,
-    stream::{self, BoxStream},
-};
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
+use serde::{Deserialize, Serialize};
 
-use super::RowSet;
+use super::{Plan, PlanId, RowSet, RunStore, WriterId, lines, names};
 use crate::{
     domain::{Books, Fate, Outcome, ShardIndex, stands},
     ports::{Fault, FaultKind, Service},
-    run::{Plan, RunStore, names},
 };
 
 /// Segments being fetched at a time; each is about 1 MiB at most.
 const AHEAD: usize = 8;
+
+/// The first line of a segment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Origin {
+    plan: PlanId,
+    shard: ShardIndex,
+    writer: WriterId,
+}
+
+/// A segment that is being filled.
+pub struct SegmentDraft {
+    origin: Origin,
+    lines: Vec<u8>,
+    outcomes: usize,
+}
+
+impl SegmentDraft {
+    /// No outcomes yet.
+    pub fn new(plan: &PlanId, shard: ShardIndex, writer: &WriterId) -> Self {
+        let origin = Origin { plan: plan.clone(), shard, writer: writer.clone() };
+        Self { origin, lines: Vec::new(), outcomes: 0 }
+    }
+
+    /// Adds an outcome; on an error nothing is added.
+    pub fn push(&mut self, outcome: &Outcome) -> Result<(), Fault> {
+        if self.lines.is_empty() {
+            lines::push(&mut self.lines, &self.origin)
+                .map_err(|error| unwritable("a segment's first line", error))?;
+        }
+        lines::push(&mut self.lines, outcome)
+            .map_err(|error| unwritable(&format!("the outcome of row {}", outcome.row), error))?;
+        self.outcomes += 1;
+        Ok(())
+    }
+
+    /// How many outcomes it holds.
+    pub fn outcomes(&self) -> usize {
+        self.outcomes
+    }
+
+    /// Its length in bytes.
+    pub fn size_bytes(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// The segment's bytes; the draft is empty again. `None` if it holds no outcome.
+    pub fn take(&mut self) -> Option<Bytes> {
+        let lines = std::mem::take(&mut self.lines);
+        (std::mem::take(&mut self.outcomes) > 0).then(|| Bytes::from(lines))
+    }
+}
+
+fn unwritable(what: &str, error: serde_json::Error) -> Fault {
+    let what = format!("{what} cannot be written as JSON");
+    Fault::caused(Service::RunStore, FaultKind::Misconfigured, what, error)
+}
 
 /// One segment, whole.
 #[derive(Debug)]
 pub struct Segment {
     /// The shard whose rows it holds.
     pub shard: ShardIndex,
-    /// Its name in the run's folder.
-    pub name: String,
     place: String,
-    bytes: Vec<u8>,
+    /// After the first line.
+    lines: Bytes,
 }
 
 impl Segment {
-    /// Its outcomes in the order in which they were recorded, each with its line.
-    pub fn outcomes(&self) -> impl Iterator<Item = Result<(Outcome, &[u8]), Fault>> {
-        self.bytes.split_inclusive(|byte| *byte == b'\n').enumerate().map(|(index, line)| {
-            let Some(text) = line.strip_suffix(b"\n") else { return Err(self.cut(index)) };
-            match serde_json::from_slice(text) {
-                Ok(outcome) => Ok((outcome, line)),
-                Err(error) => {
-                    let what = format!(
-                        "line {} of {} is not an outcome: it was changed, or another version wrote it",
-                        index + 1,
-                        self.place
-                    );
-                    Err(Fault::caused(Service::RunStore, FaultKind::Corrupt, what, error))
-                }
-            }
-        })
+    /// Its outcomes in the order in which they were recorded.
+    pub fn outcomes(&self) -> impl Iterator<Item = Result<Outcome, Fault>> {
+        lines::parse_all(&self.place, 1, &self.lines)
     }
 
     /// The row number of an outcome that is no row of the plan's input.
@@ -55,47 +96,34 @@ impl Segment {
         );
         Fault::new(Service::RunStore, FaultKind::Corrupt, what)
     }
-
-    fn cut(&self, index: usize) -> Fault {
-        let what = format!(
-            "line {} of {} is cut: segments are written whole, so somebody changed it",
-            index + 1,
-            self.place
-        );
-        Fault::new(Service::RunStore, FaultKind::Corrupt, what)
-    }
 }
 
-/// Every segment whose name begins with `prefix` (`segments/`, or one shard's), by name.
-pub fn segments<'a>(store: &'a RunStore, prefix: &str) -> BoxStream<'a, Result<Segment, Fault>> {
+/// The segments of one shard, or of all, by name. [`FaultKind::Corrupt`] for one that is damaged, or of another plan or
+/// shard.
+pub fn segments<'a>(
+    store: &'a RunStore,
+    plan: &'a Plan,
+    shard: Option<ShardIndex>,
+) -> BoxStream<'a, Result<Segment, Fault>> {
     let folder = store.path("");
+    let prefix = shard.map_or_else(|| names::SEGMENTS.to_owned(), names::segments);
     store
         .blobs()
-        .list(&store.path(prefix))
+        .list(&store.path(&prefix))
         .map_ok(move |info| {
             let name = info.name.strip_prefix(&folder).unwrap_or(&info.name).to_owned();
-            read_segment(store, name)
+            async move { read_segment(store, plan, &name).await }
         })
         .try_buffered(AHEAD)
         .boxed()
 }
 
-/// Every outcome of the shard, whichever process recorded it; one row may have several.
-pub fn read_segments(store: &RunStore, shard: ShardIndex) -> BoxStream<'_, Result<Outcome, Fault>> {
-    segments(store, &names::segments(shard))
-        .map_ok(|segment| {
-            let outcomes: Vec<_> = segment.outcomes().map(|read| read.map(|(outcome, _)| outcome)).collect();
-            stream::iter(outcomes)
-        })
-        .try_flatten()
-        .boxed()
-}
-
-async fn read_segment(store: &RunStore, name: String) -> Result<Segment, Fault> {
-    let place = store.describe(&name);
+/// Reads one segment whole.
+pub(super) async fn read_segment(store: &RunStore, plan: &Plan, name: &str) -> Result<Segment, Fault> {
+    let place = store.describe(name);
     let corrupt = |what| Fault::new(Service::RunStore, FaultKind::Corrupt, what);
     let shard = name
-        .strip_prefix("segments/")
+        .strip_prefix(names::SEGMENTS)
         .and_then(|rest| rest.split_once('/'))
         .and_then(|(shard, _)| shard.parse().ok())
         .map(ShardIndex)
@@ -105,10 +133,27 @@ async fn read_segment(store: &RunStore, name: String) -> Result<Segment, Fault> 
                  run as it is"
             ))
         })?;
-    let reader = store
-        .open(&name)
-        .await?
-        .ok_or_else(|| corrupt(format!("{place} vanished while it was read: somebody removes segments")))?;
+    let bytes = bytes_of(store, name, &place).await?;
+    let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
+        return Err(lines::damaged(&place, 1));
+    };
+    let origin: Origin = lines::parse(&place, 1, &bytes.slice(..end))?;
+    if origin.plan != plan.id {
+        return Err(store.foreign(name, &origin.plan, &plan.id));
+    }
+    if origin.shard != shard || plan.shards.get(usize::try_from(shard.0).unwrap_or(usize::MAX)).is_none() {
+        return Err(corrupt(format!(
+            "{place} is not of this shard of the plan: remove it from the run store"
+        )));
+    }
+    Ok(Segment { shard, place, lines: bytes.slice(end + 1..) })
+}
+
+async fn bytes_of(store: &RunStore, name: &str, place: &str) -> Result<Bytes, Fault> {
+    let Some(reader) = store.open(name).await? else {
+        let what = format!("{place} vanished while it was read: another program removes segments");
+        return Err(Fault::new(Service::RunStore, FaultKind::Corrupt, what));
+    };
     let expected = reader.info.size_bytes;
     let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or_default());
     let mut body = reader.body;
@@ -119,7 +164,7 @@ async fn read_segment(store: &RunStore, name: String) -> Result<Segment, Fault> 
         let what = format!("{place}: {} of {expected} bytes arrived", bytes.len());
         return Err(Fault::new(Service::RunStore, FaultKind::Unavailable, what));
     }
-    Ok(Segment { shard, name, place, bytes })
+    Ok(bytes.into())
 }
 
 /// What a shard's segments hold: which rows have an outcome, and their counts.
@@ -143,14 +188,13 @@ impl RecordedRows {
 /// Memory: one bit a row, and the rows that were recorded more than once, of which only those in flight
 /// at a kill or done by two processes at a time exist.
 pub async fn recorded(store: &RunStore, plan: &Plan, shard: ShardIndex) -> Result<RecordedRows, Fault> {
-    let prefix = names::segments(shard);
     let mut rows = RowSet::new(plan.submissions.rows);
     let mut books = Books::default();
     let mut several = RowSet::new(plan.submissions.rows);
-    let mut found = segments(store, &prefix);
+    let mut found = segments(store, plan, Some(shard));
     while let Some(segment) = found.try_next().await? {
         for read in segment.outcomes() {
-            let (outcome, _) = read?;
+            let outcome = read?;
             let new = rows.insert(outcome.row).map_err(|_| segment.foreign_row(outcome.row))?;
             if new {
                 books.count(&outcome.fate);
@@ -160,7 +204,7 @@ pub async fn recorded(store: &RunStore, plan: &Plan, shard: ShardIndex) -> Resul
         }
     }
     if !several.is_empty() {
-        books = count_standing(store, &prefix, &rows, &several).await?;
+        books = count_standing(store, plan, shard, &rows, &several).await?;
     }
     Ok(RecordedRows { rows, books })
 }
@@ -168,17 +212,18 @@ pub async fn recorded(store: &RunStore, plan: &Plan, shard: ShardIndex) -> Resul
 /// Counts again where rows have several outcomes: the rest as they come, of those the one that stands.
 async fn count_standing(
     store: &RunStore,
-    prefix: &str,
+    plan: &Plan,
+    shard: ShardIndex,
     rows: &RowSet,
     several: &RowSet,
 ) -> Result<Books, Fault> {
     let mut books = Books::default();
     let mut counted = RowSet::new(u64::MAX);
     let mut standing: HashMap<u64, Outcome> = HashMap::new();
-    let mut found = segments(store, prefix);
+    let mut found = segments(store, plan, Some(shard));
     while let Some(segment) = found.try_next().await? {
         for read in segment.outcomes() {
-            let (outcome, _) = read?;
+            let outcome = read?;
             let row = outcome.row;
             // Not seen the first time, or doubled since: another process is at work and counts it itself.
             if several.contains(row) {

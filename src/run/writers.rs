@@ -1,25 +1,29 @@
 //! Writers: which processes wrote for this run.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashSet},
     sync::{Mutex, PoisonError},
 };
 
 use chrono::Utc;
+use futures_util::{TryStreamExt, stream};
+use serde::Serialize;
 
 use crate::{
     domain::{FileKind, ShardIndex},
-    ports::{Fault, FaultKind, HeldSubmission},
+    ports::{Fault, FaultKind, HeldSubmission, Service},
     run::{RunStore, WriterId, WriterRecord, names},
 };
+
+/// Retired marks being written at a time.
+const MARKS_AT_A_TIME: usize = 16;
 
 /// The writer in a blob's name `<folder>/<writer>/…`.
 pub fn of_blob(name: &str) -> Option<WriterId> {
     name.split('/').nth(1)?.parse().ok()
 }
 
-/// Under which names a writer's blobs lie in the target container.
-pub fn blob_prefixes(writer: &WriterId) -> [String; 2] {
+fn blob_prefixes(writer: &WriterId) -> [String; 2] {
     FileKind::ALL.map(|kind| format!("{}/{writer}/", kind.folder()))
 }
 
@@ -65,4 +69,64 @@ impl Writers {
         self.registered.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
         Ok(true)
     }
+}
+
+/// The ids of writers that did not end in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UncleanWriters(BTreeSet<WriterId>);
+
+impl UncleanWriters {
+    /// Prefixes under which their blobs lie in the target container.
+    pub fn blob_prefixes(&self) -> impl Iterator<Item = String> {
+        self.0.iter().flat_map(blob_prefixes)
+    }
+}
+
+/// Marks every registered writer as retired: with the lock held, none of them writes ever again.
+/// Returns those whose blobs have to be looked at.
+pub(super) async fn retire(store: &RunStore) -> Result<UncleanWriters, Fault> {
+    /// The mark is its name; this is for people.
+    #[derive(Serialize)]
+    struct Retired {
+        by: &'static str,
+    }
+    let (registered, unclean) = registered(store).await?;
+    let retired: HashSet<String> = store.list("retired/").await?.into_iter().collect();
+    let due: Vec<String> =
+        registered.iter().map(names::retired).filter(|mark| !retired.contains(mark)).collect();
+    stream::iter(due.into_iter().map(Ok))
+        .try_for_each_concurrent(MARKS_AT_A_TIME, |mark| async move {
+            match store.create(&mark, &Retired { by: "the exclusive lock" }).await {
+                Err(fault) if fault.kind != FaultKind::Exists => Err(fault),
+                _ => Ok(()),
+            }
+        })
+        .await?;
+    Ok(unclean)
+}
+
+/// All registered writers, and those among them that did not end in order.
+pub async fn registered(store: &RunStore) -> Result<(BTreeSet<WriterId>, UncleanWriters), Fault> {
+    let mut all = BTreeSet::new();
+    let mut clean = BTreeSet::new();
+    for name in store.list("writers/").await? {
+        let file = name.strip_prefix("writers/").unwrap_or(&name);
+        let (id, set) = match file.rsplit_once('.') {
+            Some((id, "json")) => (id.parse::<WriterId>(), &mut all),
+            Some((id, "clean")) => (id.parse(), &mut clean),
+            _ => (file.parse(), &mut all),
+        };
+        // The id becomes a prefix under which blobs are deleted: nothing but an id may pass.
+        let id = id.map_err(|_| {
+            let what = format!(
+                "{} is no writer that this program registers. Nothing was deleted; find out what wrote it, and leave \
+                 every other document of the run as it is",
+                store.describe(&name)
+            );
+            Fault::new(Service::RunStore, FaultKind::Corrupt, what)
+        })?;
+        set.insert(id);
+    }
+    let unclean = UncleanWriters(all.difference(&clean).cloned().collect());
+    Ok((all, unclean))
 }

@@ -1,6 +1,6 @@
 //! Record: outcomes become create-only segments in the run store, in order, and none is lost on the way.
 
-use std::{io::Write, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -12,7 +12,7 @@ use tokio::{
 use crate::{
     domain::{Outcome, ShardIndex},
     ports::{Fault, FaultKind, PutOptions, Service},
-    run::{RunStore, WriterId, names},
+    run::{PlanId, RunStore, WriterId, lines, names, segments::SegmentDraft},
 };
 
 /// A segment is written at once when it holds so many outcomes, whatever the clock says: with the one
@@ -20,8 +20,6 @@ use crate::{
 const FULL_LINES: usize = 2_000;
 /// … or so many bytes.
 const FULL_BYTES: usize = 1024 * 1024;
-
-const JSON_LINES: &str = "application/x-ndjson";
 
 /// Writes one process's outcomes of one shard. The writer in the segments' names is the process's own,
 /// so no other process writes under them.
@@ -34,8 +32,7 @@ pub struct Recorder {
     writer: WriterId,
     every: Duration,
     sequence: u64,
-    lines: Vec<u8>,
-    count: usize,
+    draft: SegmentDraft,
     due: Option<Instant>,
     /// A segment that was sent and not confirmed: its bytes must not change, for they may already stand.
     under_way: Option<Bytes>,
@@ -43,15 +40,20 @@ pub struct Recorder {
 
 impl Recorder {
     /// Writes a segment at most every `every`, the longest time an outcome waits here.
-    pub fn new(store: RunStore, shard: ShardIndex, writer: &WriterId, every: Duration) -> Self {
+    pub fn new(
+        store: RunStore,
+        plan: &PlanId,
+        shard: ShardIndex,
+        writer: &WriterId,
+        every: Duration,
+    ) -> Self {
         Self {
             store,
             shard,
             writer: writer.clone(),
             every,
             sequence: 0,
-            lines: Vec::new(),
-            count: 0,
+            draft: SegmentDraft::new(plan, shard, writer),
             due: None,
             under_way: None,
         }
@@ -77,36 +79,21 @@ impl Recorder {
 
     /// Takes one outcome; it is safe after the next [`Self::flush`]. Where [`Self::is_full`], flush first.
     pub fn push(&mut self, outcome: &Outcome) -> Result<(), Fault> {
-        let before = self.lines.len();
-        let written = serde_json::to_writer(&mut self.lines, outcome)
-            .map_err(std::io::Error::from)
-            .and_then(|()| self.lines.write_all(b"\n"));
-        if let Err(error) = written {
-            self.lines.truncate(before);
-            let what = format!("the outcome of row {} cannot be written as JSON", outcome.row);
-            return Err(Fault::caused(Service::RunStore, FaultKind::Misconfigured, what, error));
-        }
-        self.count += 1;
+        self.draft.push(outcome)?;
         self.due.get_or_insert_with(|| Instant::now() + self.every);
         Ok(())
     }
 
     /// Whether the next segment has reached its size.
     pub fn is_full(&self) -> bool {
-        self.count >= FULL_LINES || self.lines.len() >= FULL_BYTES
-    }
-
-    /// Whether every outcome that was taken stands in the run store.
-    pub fn is_flushed(&self) -> bool {
-        self.under_way.is_none() && self.lines.is_empty()
+        self.draft.outcomes() >= FULL_LINES || self.draft.size_bytes() >= FULL_BYTES
     }
 
     /// Writes everything that was taken. On a fault it is kept; calling again writes it.
     pub async fn flush(&mut self) -> Result<(), Fault> {
         loop {
-            if self.under_way.is_none() && !self.lines.is_empty() {
-                self.under_way = Some(Bytes::from(std::mem::take(&mut self.lines)));
-                self.count = 0;
+            if self.under_way.is_none() {
+                self.under_way = self.draft.take();
                 self.due = None;
             }
             let Some(segment) = self.under_way.clone() else { return Ok(()) };
@@ -118,7 +105,7 @@ impl Recorder {
 
     async fn write(&self, segment: Bytes) -> Result<(), Fault> {
         let name = names::segment(self.shard, &self.writer, self.sequence);
-        let (path, options) = (self.store.path(&name), PutOptions::create(JSON_LINES));
+        let (path, options) = (self.store.path(&name), PutOptions::create(lines::JSON_LINES));
         match self.store.blobs().put(&path, segment.clone(), &options).await {
             Ok(_) => Ok(()),
             // Only this process writes this name: it is our own earlier attempt, whose answer was lost.

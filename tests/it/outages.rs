@@ -100,7 +100,7 @@ fn recorded(app: &TestApp<'_>) -> Vec<Vec<Outcome>> {
     let folder = app.out.path().join("runs/rogo/segments/0");
     let read = |path: std::path::PathBuf| {
         let text = fs::read_to_string(path).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        text.lines().skip(1).map(|line| serde_json::from_str(line).unwrap()).collect()
     };
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     entries.map(|entry| read(entry.unwrap().path())).collect()

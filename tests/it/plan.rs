@@ -99,6 +99,7 @@ impl World {
             submissions: InputSource::File(self.path("submission_files.csv")),
             mapping: InputSource::File(self.path("attempt_number_mapping.csv")),
             encoding: None,
+            dialect: self.settings.inputs.dialect.clone(),
         }
     }
 
@@ -218,28 +219,46 @@ async fn whatever_changed_is_named_and_refused_with_78() {
         .await;
     world.settings = settings;
     world.target.database = "elsewhere".into();
-    check(&world, "the target database changed since the run began (its name is elsewhere, the plan's was memory)").await;
+    check(
+        &world,
+        "the target database changed since the run began (its name is elsewhere, the plan's was memory)",
+    )
+    .await;
     world.target.database = "memory".into();
     world.warehouse.shape.description = "folder".into();
     check(&world, "the warehouse changed").await;
 }
 
 #[tokio::test]
-async fn a_target_without_the_rows_that_were_recorded_is_another_database() {
+async fn a_target_without_most_of_the_rows_that_were_recorded_is_another_database() {
     let world = five();
+    let plan = world.make().await.unwrap().plan;
+    let outcomes = [migrated(1, 0), migrated(2, 0), migrated(3, 0)];
+    world.documents.insert("trial/segments/0/aaaaaaaaaaaa-00000000.jsonl", segment(&plan.id, 0, &outcomes));
+    world.target.hold(&["rogo_1_x", "rogo_2_x", "rogo_3_x"]);
     world.make().await.unwrap();
-    world
-        .documents
-        .insert("trial/segments/0/aaaaaaaaaaaa-00000000.jsonl", segment(&[migrated(1, 0), migrated(2, 0)]));
-    world.target.hold(&["rogo_1_x", "rogo_2_x"]);
+    world.target.lose("rogo_1_x");
     world.make().await.unwrap();
     world.target.lose("rogo_2_x");
     let stop = world.make().await.unwrap_err();
     assert_eq!(stop.exit, Exit::Configuration);
     assert!(
-        stop.message.contains("1 of 2 looked-up rows") && stop.message.contains("another database"),
+        stop.message.contains("2 of 3 looked-up rows") && stop.message.contains("another database"),
         "{stop}"
     );
+}
+
+#[tokio::test]
+async fn a_plan_of_another_format_is_refused_in_a_sentence() {
+    let world = five();
+    world.make().await.unwrap();
+    let text = world.documents.text("trial/plan.json").unwrap();
+    for (other, found) in [("", "names no format"), ("\"format\": 1,", "has format 1")] {
+        world.documents.insert("trial/plan.json", text.replace("\"format\": 2,", other));
+        let stop = world.make().await.unwrap_err();
+        assert_eq!(stop.exit, Exit::Configuration);
+        assert!(stop.message.contains(found) && stop.message.contains("another name (--run)"), "{stop}");
+    }
 }
 
 #[tokio::test]

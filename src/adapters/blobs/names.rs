@@ -27,7 +27,8 @@ pub(super) fn shown(name: &str, service: Service) -> String {
         | Service::Database
         | Service::SourceBlobs
         | Service::RunStore
-        | Service::Cluster => name.to_owned(),
+        | Service::Cluster
+        | Service::LocalDisk => name.to_owned(),
     }
 }
 

@@ -125,7 +125,7 @@ async fn a_run_that_is_not_the_plans_is_refused_and_named() {
     // Nor a segment that somebody else wrote: the other shards go on.
     let strange = "rogo/segments/1/000000000000-00000000.jsonl".to_owned();
     write(&*store, &strange, "no outcome\n").await;
-    Day::new("a strange segment", one, 65).says(["/segments/1/", "is not an outcome"]).ends(&app).await;
+    Day::new("a strange segment", one, 65).says(["/segments/1/", "not what was written"]).ends(&app).await;
     Day::new("the other shard", &["shard", "--shard", "0"], 0).ends(&app).await;
     store.delete_many(&[strange]).await.unwrap();
     // All as it was: the run goes on as if nothing had been tried.

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use rogo_migrate::{
-    domain::{FailCode, Fate, Outcome, stands},
+    domain::{FailCode, Fate, Outcome, ShardIndex, stands},
     exit::Exit,
     finalize::merge::Merged,
+    run::segments::recorded,
 };
 
 use crate::support::world::{TRY_A, TRY_B, World, failed, migrated, skipped};
 
 async fn merge(world: &World) -> Vec<Outcome> {
-    let mut merged = Merged::gather(&world.store, &world.plan).await.unwrap();
+    let merged = Merged::gather(&world.store, &world.plan).await.unwrap();
     let outcomes: Vec<_> = merged.outcomes().collect::<Result<_, _>>().unwrap();
     let again: Vec<_> = merged.outcomes().collect::<Result<_, _>>().unwrap();
     assert_eq!(outcomes, again);
@@ -59,10 +60,7 @@ async fn migrated_beats_all_and_else_the_newest_stands_whichever_process_said_so
 #[tokio::test]
 async fn a_row_that_the_input_does_not_have_is_refused() {
     let world = World::new(1, 1);
-    world.run_blobs.insert(
-        "rogo/segments/0/aaaaaaaaaaaa-00000000.jsonl",
-        format!("{}\n", serde_json::to_string(&migrated(2, 1)).unwrap()),
-    );
+    world.put_segment("0123456789ab", 0, &[migrated(2, 1)]);
     let stop = Merged::gather(&world.store, &world.plan).await.err().unwrap();
     assert_eq!(stop.exit, Exit::Configuration);
     assert!(stop.message.contains("names row 2"), "{stop}");
@@ -71,12 +69,34 @@ async fn a_row_that_the_input_does_not_have_is_refused() {
 #[tokio::test]
 async fn a_segment_of_a_shard_that_the_plan_does_not_have_is_refused() {
     let world = World::new(1, 1);
-    world.run_blobs.insert(
-        "rogo/segments/7/aaaaaaaaaaaa-00000000.jsonl",
-        format!("{}\n", serde_json::to_string(&migrated(1, 1)).unwrap()),
-    );
+    world.put_segment("0123456789ab", 7, &[migrated(1, 1)]);
     let stop = Merged::gather(&world.store, &world.plan).await.err().unwrap();
     assert!(stop.message.contains("segments/7/aaaaaaaaaaaa-00000000.jsonl"), "{stop}");
+}
+
+#[tokio::test]
+async fn a_segment_of_another_plan_is_refused_by_shard_and_merge() {
+    let world = World::new(1, 1);
+    world.put_segment("ffffffffffff", 0, &[migrated(1, 1)]);
+    let merge = Merged::gather(&world.store, &world.plan).await.err().unwrap();
+    let shard = recorded(&world.store, &world.plan, ShardIndex(0)).await.unwrap_err();
+    for said in [merge.message, shard.what] {
+        assert!(said.contains("is of plan ffffffffffff, and this run's plan is 0123456789ab"), "{said}");
+        assert!(said.contains("segments/0/aaaaaaaaaaaa-00000000.jsonl"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn an_outcome_of_another_attempt_is_not_merged_into_the_row() {
+    let world = World::new(2, 1);
+    world.record(TRY_A, &[migrated(1, 1), Outcome { row: 2, ..migrated(1, 1) }]).await;
+    let stop = world.finalize().await.unwrap_err();
+    assert_eq!(stop.exit, Exit::Configuration);
+    assert!(
+        stop.message.contains("row 2 is of attempt 1, and that row of the submissions CSV holds attempt 2"),
+        "{stop}"
+    );
+    assert!(world.results().is_empty());
 }
 
 /// What two processes may record of 12 rows: which of them, row, second and kind.

@@ -1,16 +1,18 @@
 //! The sweep: orphans of retired writers of this run, and nothing else.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use rogo_migrate::{
+    domain::Outcome,
     exit::Exit,
     finalize::sweep::{Orphans, delete_orphans, list_orphans},
-    ports::Blobs,
+    ports::{Blobs, FaultKind},
 };
 
 use crate::support::world::{TRY_A, TRY_B, World, migrated};
-
-const DEADLINE: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// One row, migrated by writer A, which was killed: it left one named and two orphaned blobs.
 async fn world_with_orphans() -> World {
@@ -55,17 +57,19 @@ async fn retired_marks_stand_before_anything_is_read_or_deleted_and_the_lock_bef
     let world = world_with_orphans().await;
     world.register(TRY_B);
     world.finalize().await.unwrap();
+    let entries = world.journal.entries();
     let at = |wanted: &str| world.journal.at(wanted);
+    let last = |wanted: &str| entries.iter().rposition(|entry| entry.contains(wanted)).expect(wanted);
     let marks = [at("put rogo/retired/aaaaaaaaaaaa"), at("put rogo/retired/bbbbbbbbbbbb")];
     let last_put = at("run: put rogo/segments");
     for mark in marks {
         assert!(last_put < at("fence: taken") && at("fence: taken") < mark);
-        assert!(mark < at("run: list rogo/segments/"));
+        assert!(mark < last("run: list rogo/segments/"), "merged only once all writers are retired");
         assert!(mark < at("files: list"));
         assert!(mark < at("files: delete"));
     }
-    assert!(at("files: delete") < at("put rogo/results/"));
-    assert!(at("put rogo/results/notes.csv") < at("fence: released"));
+    assert!(at("put rogo/results/notes.csv") < at("files: list"), "the results stand before the sweep");
+    assert!(at("files: delete") < at("fence: released"));
 }
 
 #[tokio::test]
@@ -101,18 +105,51 @@ async fn nothing_is_deleted_or_published_once_the_lock_is_lost() {
 }
 
 #[tokio::test]
-async fn against_another_database_nothing_is_deleted() {
+async fn against_another_database_nothing_is_deleted_published_or_retired() {
     let world = world_with_orphans().await;
-    let before = world.files.names();
+    world.record(TRY_B, &[migrated(1, 1), Outcome { row: 1, ..migrated(2, 1) }]).await;
+    let (before, documents) = (world.files.names(), world.run_blobs.names());
     world.target.lose("rogo_1_x");
+    world.target.lose("rogo_2_x");
     let files: Arc<dyn Blobs> = Arc::new(world.files.clone());
-    let deleted = delete_orphans(&world.store, &world.fence, DEADLINE, &files, &world.target).await;
+    let deleted = delete_orphans(&world.locked(), &files).await;
     for stop in [world.finalize().await.unwrap_err(), deleted.unwrap_err()] {
         assert_eq!(stop.exit, Exit::Configuration);
         assert!(stop.message.contains("it is another database"), "{stop}");
     }
-    assert_eq!(world.files.names(), before);
-    assert!(world.results().is_empty());
+    assert_eq!((world.files.names(), world.run_blobs.names()), (before, documents));
+}
+
+#[tokio::test]
+async fn a_single_row_that_was_deleted_in_the_application_does_not_stop_the_merge() {
+    let world = world_with_orphans().await;
+    world.target.lose("rogo_1_x");
+    assert_eq!(world.finalize().await.unwrap().books.migrated, 1);
+}
+
+#[tokio::test]
+async fn credentials_that_are_refused_at_any_point_of_a_merge_are_temporary() {
+    for refused in 0.. {
+        let world = world_with_orphans().await;
+        let asked = AtomicUsize::new(0);
+        world.run_blobs.fail(Some(Arc::new(move |_, _| {
+            (asked.fetch_add(1, Ordering::SeqCst) == refused).then_some(FaultKind::Unauthenticated)
+        })));
+        let Err(stop) = world.finalize().await else {
+            assert!(refused > 8, "the merge has {refused} operations only");
+            return;
+        };
+        assert_eq!(stop.exit, Exit::Temporary, "operation {refused}: {stop}");
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_that_fails_costs_no_result() {
+    let world = world_with_orphans().await;
+    world.files.fail_all("list", FaultKind::Unavailable);
+    let totals = world.finalize().await.unwrap();
+    assert!(totals.unswept.is_some());
+    assert_eq!((totals.books.migrated, world.result("migrated.csv").lines().count()), (1, 2));
 }
 
 #[tokio::test]
@@ -128,7 +165,7 @@ async fn a_name_that_is_no_try_id_never_becomes_a_prefix() {
         let before = world.files.names();
         world.run_blobs.insert(&format!("rogo/{name}"), "{}");
         let stop = world.finalize().await.unwrap_err();
-        assert!(stop.message.contains(&format!("memory://run/rogo/{name} is not a writer")), "{stop}");
+        assert!(stop.message.contains(&format!("memory://run/rogo/{name} is no writer")), "{stop}");
         assert_eq!(world.files.names(), before);
     }
 }
@@ -140,8 +177,7 @@ async fn listing_orphans_changes_nothing_and_deleting_them_retires_first() {
     let (before, documents) = (world.files.names(), world.run_blobs.names());
     let mut listed = Vec::new();
     let mut each = |blob: &rogo_migrate::ports::BlobInfo| listed.push(blob.name.clone());
-    let found =
-        list_orphans(&world.store, &world.fence, DEADLINE, &files, &world.target, &mut each).await.unwrap();
+    let found = list_orphans(&world.locked(), &files, &mut each).await.unwrap();
     assert_eq!(
         listed,
         ["LTI_Uploads/aaaaaaaaaaaa/1_2_orphan.pdf", "Marker_files/aaaaaaaaaaaa/1_3_orphan.docx"]
@@ -149,7 +185,7 @@ async fn listing_orphans_changes_nothing_and_deleting_them_retires_first() {
     assert_eq!(found, Orphans { blobs: 2, bytes: 8 });
     assert_eq!((world.files.names(), world.run_blobs.names()), (before, documents));
 
-    let deleted = delete_orphans(&world.store, &world.fence, DEADLINE, &files, &world.target).await.unwrap();
+    let deleted = delete_orphans(&world.locked(), &files).await.unwrap();
     assert_eq!(deleted, found);
     assert_eq!(world.files.names(), ["LTI_Uploads/aaaaaaaaaaaa/1_1_named.pdf"]);
     assert!(world.run_blobs.names().contains(&"rogo/retired/aaaaaaaaaaaa".to_owned()));

@@ -12,11 +12,13 @@ use rogo_migrate::{
     },
     exit::Stop,
     finalize::{FinalizeContext, InputRow, InputRows, books::Totals, finalize},
-    ports::{Blobs, Service, Target},
+    ports::{Blobs, Fault, Service, Target},
     report::progress::Progress,
     run::{
-        DoneMarker, FORMAT, Plan, RULES_VERSION, RunName, RunStore, ShardPlan, names,
-        segments::{read_segments, recorded},
+        DoneMarker, FORMAT, Plan, PlanId, RULES_VERSION, RunName, RunStore, ShardPlan,
+        lock::LockedRun,
+        names,
+        segments::{SegmentDraft, recorded, segments},
     },
     shard::{
         self, ShardInputs, WorkerServices,
@@ -126,7 +128,7 @@ impl World {
 
     /// A recorder of process `writer` in the shard.
     pub fn recorder(&self, shard: ShardIndex, writer: &str) -> Recorder {
-        Recorder::new(self.store.clone(), shard, &writer.parse().unwrap(), FLUSH)
+        Recorder::new(self.store.clone(), &self.plan.id, shard, &writer.parse().unwrap(), FLUSH)
     }
 
     /// Marks the shard as done.
@@ -196,8 +198,20 @@ impl World {
 
     /// The outcomes that are recorded of shard 0, by row.
     pub async fn outcomes(&self) -> BTreeMap<u64, Fate> {
-        let read: Vec<Outcome> = read_segments(&self.store, ShardIndex(0)).try_collect().await.unwrap();
+        let read = self.read_segments(ShardIndex(0)).await.unwrap();
         read.into_iter().map(|outcome| (outcome.row, outcome.fate)).collect()
+    }
+
+    /// Every outcome of the shard, in the order in which they were recorded.
+    pub async fn read_segments(&self, shard: ShardIndex) -> Result<Vec<Outcome>, Fault> {
+        let mut outcomes = Vec::new();
+        let mut found = segments(&self.store, &self.plan, Some(shard));
+        while let Some(segment) = found.try_next().await? {
+            for outcome in segment.outcomes() {
+                outcomes.push(outcome?);
+            }
+        }
+        Ok(outcomes)
     }
 
     pub async fn finalize(&self) -> Result<Totals, Stop> {
@@ -207,16 +221,29 @@ impl World {
             Box::pin(async { Ok(input) }) as futures_util::future::BoxFuture<'_, _>
         };
         let context = FinalizeContext {
-            store: &self.store,
-            plan: &self.plan,
+            run: self.locked(),
             files: &files,
-            target: &self.target,
-            fence: &self.fence,
-            deadline: Duration::from_secs(1),
             open_input: &open_input,
             out: Some(&self.out_path),
         };
         finalize(&context).await
+    }
+
+    /// The run, for whatever takes its lock.
+    pub fn locked(&self) -> LockedRun<'_> {
+        LockedRun {
+            store: &self.store,
+            plan: &self.plan,
+            target: &self.target,
+            fence: &self.fence,
+            deadline: Duration::from_secs(1),
+        }
+    }
+
+    /// Puts a segment with these outcomes into the run store, as writer A of `plan` would have written it.
+    pub fn put_segment(&self, plan: &str, shard: u32, outcomes: &[Outcome]) {
+        let name = format!("rogo/segments/{shard}/{TRY_A}-00000000.jsonl");
+        self.run_blobs.insert(&name, segment(&plan.parse().unwrap(), shard, outcomes));
     }
 
     /// A result, which must be the same in the run store and in the out folder.
@@ -310,6 +337,7 @@ impl InputRows for CsvText {
         self.ended = record.is_none();
         Ok(record.map(|record| InputRow {
             number: self.number,
+            attempt: record.get(0).and_then(|cell| cell.parse().ok()),
             cells: record.iter().map(str::to_owned).collect(),
         }))
     }
@@ -359,7 +387,11 @@ pub fn skipped(row: u64, second: i64) -> Outcome {
     outcome(row, second, Fate::Skipped { code: SkipCode::DuplicateRow, detail: format!("at {second}") })
 }
 
-/// These outcomes as a segment holds them.
-pub fn segment(outcomes: &[Outcome]) -> String {
-    outcomes.iter().map(|outcome| serde_json::to_string(outcome).unwrap() + "\n").collect()
+/// A segment of writer A with these outcomes.
+pub fn segment(plan: &PlanId, shard: u32, outcomes: &[Outcome]) -> String {
+    let mut draft = SegmentDraft::new(plan, ShardIndex(shard), &TRY_A.parse().unwrap());
+    for outcome in outcomes {
+        draft.push(outcome).unwrap();
+    }
+    String::from_utf8(draft.take().unwrap().to_vec()).unwrap()
 }

@@ -1,0 +1,102 @@
+//! Pauses between tries, and how long a service is waited for.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// A pause that doubles with each failure, from the first to the longest. The second half of each is left to chance,
+/// so that many processes do not come back in one instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    first: Duration,
+    longest: Duration,
+}
+
+impl Backoff {
+    /// For one operation among many: from 100 ms to 15 s.
+    pub const OPERATION: Self = Self::new(Duration::from_millis(100), Duration::from_secs(15));
+    /// For a process that waits as a whole: from 1 s to 1 min.
+    pub const PROCESS: Self = Self::new(Duration::from_secs(1), Duration::from_mins(1));
+
+    /// From `first` to `longest`.
+    pub const fn new(first: Duration, longest: Duration) -> Self {
+        Self { first, longest }
+    }
+
+    /// The pause after so many failures in a row, from 1.
+    pub fn pause(self, failures: u32) -> Duration {
+        let doublings = failures.saturating_sub(1).min(20);
+        let pause = self.first.saturating_mul(1 << doublings).min(self.longest);
+        pause / 2 + jitter(pause / 2)
+    }
+}
+
+/// A part of `most`, different at each call.
+pub fn jitter(most: Duration) -> Duration {
+    let dice = uuid::Uuid::new_v4().as_u128() & 0xffff;
+    most.mul_f64(u32::try_from(dice).map_or(0.5, f64::from) / 65536.0)
+}
+
+/// How long one service, or one step, has failed without an answer between.
+#[derive(Debug)]
+pub struct Patience {
+    backoff: Backoff,
+    failures: u32,
+    since: Option<Instant>,
+}
+
+impl Patience {
+    /// Nothing has failed yet.
+    pub fn new(backoff: Backoff) -> Self {
+        Self { backoff, failures: 0, since: None }
+    }
+
+    /// One more failure: how long to pause before the next try; `None` if that would be later than `limit` after the
+    /// first failure.
+    pub fn failed(&mut self, limit: Duration) -> Option<Duration> {
+        self.failures += 1;
+        let failing_for = self.failing_for();
+        let pause = self.backoff.pause(self.failures);
+        (failing_for + pause <= limit).then_some(pause)
+    }
+
+    /// Since the first failure in a row.
+    pub fn failing_for(&mut self) -> Duration {
+        self.since.get_or_insert_with(Instant::now).elapsed()
+    }
+
+    /// It answered: the next failure is the first again.
+    pub fn answered(&mut self) {
+        *self = Self::new(self.backoff);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_doubles_up_to_the_longest_and_at_least_half_of_it_is_certain() {
+        let backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
+        for (failures, seconds) in [(1, 1), (2, 2), (5, 16), (6, 30), (u32::MAX, 30)] {
+            let whole = Duration::from_secs(seconds);
+            for _ in 0..50 {
+                let pause = backoff.pause(failures);
+                assert!(whole / 2 <= pause && pause <= whole, "{failures}: {pause:?}");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn patience_ends_at_its_limit_and_begins_anew_with_an_answer() {
+        let limit = Duration::from_mins(1);
+        let mut patience = Patience::new(Backoff::PROCESS);
+        let began = Instant::now();
+        while let Some(pause) = patience.failed(limit) {
+            tokio::time::sleep(pause).await;
+        }
+        assert!(began.elapsed() <= limit && began.elapsed() > limit / 4);
+        patience.answered();
+        assert!(patience.failed(limit).is_some());
+    }
+}

@@ -1,0 +1,204 @@
+//! Values that a step keeps on the local disk and reads back at their places, so that memory stays flat.
+
+use std::{fs::File, io, io::Write, os::unix::fs::FileExt};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::push;
+use crate::ports::{Fault, FaultKind, Service};
+
+/// Bytes of a spool, or of all buckets together, before they go to disk.
+const BUFFERED_BYTES: usize = 16 << 20;
+
+/// Where a value lies in a spool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Its first byte.
+    pub offset: u64,
+    /// Its length in bytes.
+    pub size_bytes: u32,
+}
+
+/// A file without a name in the folder of temporary files: it goes with the process. Writes are few and large, so they
+/// may block the task that makes them.
+pub struct Spool {
+    file: File,
+    buffer: Vec<u8>,
+    written: u64,
+}
+
+impl Spool {
+    /// An empty file.
+    pub fn new() -> Result<Self, Fault> {
+        Ok(Self { file: tempfile::tempfile().map_err(no_room)?, buffer: Vec::new(), written: 0 })
+    }
+
+    /// Keeps the value.
+    pub fn push(&mut self, value: &impl Serialize) -> Result<Place, Fault> {
+        let before = self.buffer.len();
+        push(&mut self.buffer, value).map_err(|error| no_room(error.into()))?;
+        let place = self.place(before)?;
+        if self.buffer.len() >= BUFFERED_BYTES {
+            self.flush()?;
+        }
+        Ok(place)
+    }
+
+    /// All values, to be read.
+    pub fn finish(mut self) -> Result<Spooled, Fault> {
+        self.flush()?;
+        Ok(Spooled(self.file))
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<Place, Fault> {
+        let before = self.buffer.len();
+        self.buffer.extend_from_slice(bytes);
+        let place = self.place(before)?;
+        self.flush()?;
+        Ok(place)
+    }
+
+    /// Of what was appended to the buffer at `before`.
+    fn place(&self, before: usize) -> Result<Place, Fault> {
+        let size_bytes = u32::try_from(self.buffer.len() - before)
+            .map_err(|_| no_room(io::Error::other("a value of more than 4 GiB cannot be kept")))?;
+        Ok(Place { offset: self.written + before as u64, size_bytes })
+    }
+
+    fn flush(&mut self) -> Result<(), Fault> {
+        self.file.write_all(&self.buffer).map_err(no_room)?;
+        self.written += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+}
+
+/// A spool that is complete.
+pub struct Spooled(File);
+
+impl Spooled {
+    /// The value at this place.
+    pub fn get<T: DeserializeOwned>(&self, place: Place) -> Result<T, Fault> {
+        let mut bytes = Vec::new();
+        self.read(place, &mut bytes)?;
+        serde_json::from_slice(&bytes).map_err(|error| no_room(error.into()))
+    }
+
+    fn read(&self, place: Place, bytes: &mut Vec<u8>) -> Result<(), Fault> {
+        let before = bytes.len();
+        let size = usize::try_from(place.size_bytes).unwrap_or(usize::MAX);
+        bytes.resize(before + size, 0);
+        self.0.read_exact_at(bytes.get_mut(before..).unwrap_or_default(), place.offset).map_err(no_room)
+    }
+}
+
+/// A spool that deals values into buckets: they lie in pieces in one file, and one bucket at a time is read.
+pub struct Buckets {
+    spool: Spool,
+    dealt: Vec<Bucket>,
+    buffered: usize,
+}
+
+#[derive(Default)]
+struct Bucket {
+    buffer: Vec<u8>,
+    pieces: Vec<Place>,
+}
+
+impl Buckets {
+    /// So many empty buckets.
+    pub fn new(count: usize) -> Result<Self, Fault> {
+        let buckets = (0..count).map(|_| Bucket::default()).collect();
+        Ok(Self { spool: Spool::new()?, dealt: buckets, buffered: 0 })
+    }
+
+    /// Keeps the value in the bucket; nothing if there is no such bucket.
+    pub fn push(&mut self, bucket: usize, value: &impl Serialize) -> Result<(), Fault> {
+        let Some(bucket) = self.dealt.get_mut(bucket) else { return Ok(()) };
+        let before = bucket.buffer.len();
+        push(&mut bucket.buffer, value).map_err(|error| no_room(error.into()))?;
+        self.buffered += bucket.buffer.len() - before;
+        if self.buffered >= BUFFERED_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    /// All buckets, to be read.
+    pub fn finish(mut self) -> Result<SpooledBuckets, Fault> {
+        self.flush()?;
+        let pieces = self.dealt.into_iter().map(|bucket| bucket.pieces).collect();
+        Ok(SpooledBuckets { spool: self.spool.finish()?, pieces })
+    }
+
+    fn flush(&mut self) -> Result<(), Fault> {
+        for bucket in self.dealt.iter_mut().filter(|bucket| !bucket.buffer.is_empty()) {
+            bucket.pieces.push(self.spool.append(&std::mem::take(&mut bucket.buffer))?);
+        }
+        self.buffered = 0;
+        Ok(())
+    }
+}
+
+/// Buckets that are complete.
+pub struct SpooledBuckets {
+    spool: Spooled,
+    pieces: Vec<Vec<Place>>,
+}
+
+impl SpooledBuckets {
+    /// How many buckets.
+    pub fn len(&self) -> usize {
+        self.pieces.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// Hands every value of the bucket to `each`, in the order in which they came.
+    pub fn read<T: DeserializeOwned>(&self, bucket: usize, mut each: impl FnMut(T)) -> Result<(), Fault> {
+        let mut bytes = Vec::new();
+        for place in self.pieces.get(bucket).into_iter().flatten() {
+            bytes.clear();
+            self.spool.read(*place, &mut bytes)?;
+            for value in serde_json::Deserializer::from_slice(&bytes).into_iter() {
+                each(value.map_err(|error| no_room(error.into()))?);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A temporary file could not be written, or does not hold what was written.
+pub fn no_room(error: io::Error) -> Fault {
+    let folder = std::env::temp_dir();
+    let what = format!(
+        "a temporary file in {} cannot be used: make room there (about 1 KB per row), or set TMPDIR to another folder",
+        folder.display()
+    );
+    Fault::caused(Service::LocalDisk, FaultKind::Misconfigured, what, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_come_back_from_their_places_and_buckets_in_their_order() {
+        let mut spool = Spool::new().unwrap();
+        let places: Vec<Place> = (0..100).map(|n| spool.push(&"x".repeat(n)).unwrap()).collect();
+        let spooled = spool.finish().unwrap();
+        for (n, place) in places.into_iter().enumerate() {
+            assert_eq!(spooled.get::<String>(place).unwrap(), "x".repeat(n));
+        }
+        let mut buckets = Buckets::new(3).unwrap();
+        for n in 0..3_000_usize {
+            buckets.push(n % 3, &(n, "y".repeat(20_000))).unwrap();
+        }
+        let buckets = buckets.finish().unwrap();
+        for bucket in 0..3 {
+            let mut found = Vec::new();
+            buckets.read(bucket, |(n, _): (usize, String)| found.push(n)).unwrap();
+            assert_eq!(found, (0..1_000).map(|n| 3 * n + bucket).collect::<Vec<_>>(), "{bucket}");
+        }
+    }
+}

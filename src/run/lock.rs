@@ -1,0 +1,93 @@
+//! The run's lock, held exclusively: what merges, deletes or rolls back takes [`Quiet`] by reference, so that it cannot
+//! begin while a process of the run may still write, nor against another database.
+
+use std::time::Duration;
+
+use super::{
+    Plan, RunStore, pins,
+    writers::{self, UncleanWriters},
+};
+use crate::{
+    exit::{Exit, Stop},
+    ports::{ExclusiveFence, Fault, Fence, Target},
+};
+
+/// What the lock is taken for.
+pub struct LockedRun<'a> {
+    /// The run.
+    pub store: &'a RunStore,
+    /// Its plan.
+    pub plan: &'a Plan,
+    /// The target database.
+    pub target: &'a dyn Target,
+    /// Its exclusive side of the run's lock.
+    pub fence: &'a dyn Fence,
+    /// How long to wait for the processes that hold it.
+    pub deadline: Duration,
+}
+
+/// The exclusive lock is held, the run was not rolled back, and the target is the run's database. Nothing is under way,
+/// but a process that was cut off could begin again once the lock is let go.
+pub struct Exclusive(Box<dyn ExclusiveFence>);
+
+impl Exclusive {
+    /// Waits for the lock, saying which processes hold it, then checks the run and the database.
+    pub async fn take(run: &LockedRun<'_>) -> Result<Self, Stop> {
+        let mut waiting = |holders: &[String]| {
+            tracing::info!(
+                holders = holders.join(", "),
+                "waiting: processes of this run still hold its lock"
+            );
+        };
+        let fence = run.fence.exclusive(run.deadline, &mut waiting).await?;
+        let refusal = match pins::rolled_back(run.store).await? {
+            Some(refusal) => Some(refusal),
+            // In another database no row names the run's blobs: all of them would look like orphans.
+            None => pins::another_database(run.store, run.plan, run.target).await?,
+        };
+        match refusal {
+            None => Ok(Self(fence)),
+            Some(refusal) => {
+                let message = format!("{refusal}; nothing was written or deleted");
+                Err(Stop::new(Exit::Configuration, message))
+            }
+        }
+    }
+
+    /// Lets go of the lock. If that fails, it goes with the connection.
+    pub async fn release(self) {
+        if let Err(fault) = self.0.release().await {
+            tracing::warn!(fault = fault.chain(), "the run's lock goes with its connection");
+        }
+    }
+}
+
+/// As [`Exclusive`], and every writer that ever registered is retired: none of them writes ever again.
+pub struct Quiet {
+    lock: Exclusive,
+    unclean: UncleanWriters,
+}
+
+impl Quiet {
+    /// Takes the lock, then retires all writers. Marks are written only once the database is known to be the run's.
+    pub async fn begin(run: &LockedRun<'_>) -> Result<Self, Stop> {
+        let lock = Exclusive::take(run).await?;
+        let unclean = writers::retire(run.store).await?;
+        Ok(Self { lock, unclean })
+    }
+
+    /// The writers that did not end in order: blobs of theirs may be orphans.
+    pub fn unclean(&self) -> &UncleanWriters {
+        &self.unclean
+    }
+
+    /// Asks the server whether the lock is still held; to be asked before anything is deleted or published.
+    pub async fn still_held(&mut self) -> Result<(), Fault> {
+        self.lock.0.still_held().await
+    }
+
+    /// Lets go of the lock. If that fails, it goes with the connection.
+    pub async fn end(self) {
+        self.lock.release().await;
+    }
+}
