@@ -73,10 +73,10 @@ async fn perform(
     let settings = || Settings::load(sources);
     let store_settings = || StoreSettings::load(sources);
     match command {
-        Command::Plan(args) => Box::pin(or_stopped(stop, plan::run(&settings()?, args))).await,
+        Command::Plan(args) => or_stopped(stop, plan::run(&settings()?, args)).await,
         Command::Shard(_) => shard::run(&settings()?, log, stop).await,
         Command::Finalize(_) => or_stopped(stop, finalize::run(&settings()?)).await,
-        Command::Run(_) => Box::pin(run::run(&settings()?, log, stop)).await,
+        Command::Run(_) => run::run(&settings()?, log, stop).await,
         Command::Status(args) => or_stopped(stop, status::run(&store_settings()?, args)).await,
         Command::Resume(_) => resume::run(sources, log, stop).await,
         Command::Results(args) => or_stopped(stop, results::run(&store_settings()?, &args.to)).await,

@@ -3,6 +3,7 @@
 
 mod draft;
 mod facts;
+mod heartbeat;
 mod mapping;
 mod preflight;
 mod queues;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use chrono::Utc;
 
 pub use draft::EarlyCode;
+pub use heartbeat::Beating;
 pub use report::{Counts, PlanReport, PlanState};
 pub use rules::rule_config;
 
@@ -90,7 +92,7 @@ pub async fn rehearse(settings: &Settings, services: Services<'_>) -> Result<Pla
 /// A shard compares [`differences`] and the recorded rows only.
 pub async fn compare(plan: &Plan, settings: &Settings, services: Services<'_>) -> Result<(), Stop> {
     let database = services.target.identity().await?;
-    let mut now = Present::of(settings, database, &services.target_blobs.location());
+    let mut now = Present::of(settings, &plan.id, database, &services.target_blobs.location());
     now.warehouse = Some(services.warehouse.description().await?);
     now.shards = Some(settings.shards);
     now.trial = Some(Selection::read(&settings.trial)?.pinned());
@@ -195,6 +197,7 @@ async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) -> R
         None
     } else {
         let attempts = sampled.iter().filter_map(|index| draft.facts_wanted(*index)).collect();
+        preflight::room(shape.scan_bytes)?;
         Some(FactSpool::scan(services.warehouse, &draft, settings.shards, &attempts).await?)
     };
     let mut reasons = Reasons::default();
@@ -213,6 +216,7 @@ async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) -> R
 
 impl Prepared {
     fn plan(&self, settings: &Settings, services: Services<'_>, id: PlanId, shards: Vec<ShardPlan>) -> Plan {
+        let pinned = pinned_settings(settings, &id);
         Plan {
             format: FORMAT,
             id,
@@ -231,7 +235,7 @@ impl Prepared {
             warehouse: self.shape.description.clone(),
             facts_files: self.facts.is_some(),
             reported: self.reported,
-            settings: pinned_settings(settings),
+            settings: pinned,
             trial: self.trial.clone(),
         }
     }

@@ -10,6 +10,7 @@ pub mod facts;
 pub mod segments;
 pub mod writers;
 pub mod pins;
+pub mod private;
 pub mod lock;
 mod row_set;
 

@@ -7,7 +7,7 @@ use rogo_migrate::{
     watch::rerun::Rerun,
 };
 
-use crate::support::world::{TRY_A, World, failed, migrated, skipped};
+use crate::support::world::{TRY_A, TRY_B, World, failed, migrated, skipped};
 
 const RERUN: &str = "rogo-migrate resume --run rogo --run-store az://runs";
 
@@ -99,14 +99,28 @@ async fn rows_that_went_missing_after_the_queues_were_forgotten_are_still_counte
 #[tokio::test]
 async fn outcomes_of_another_shards_rows_are_no_outcome_of_this_shard() {
     let world = World::new(4, 2);
-    world.record(TRY_A, &[migrated(4, 1), migrated(2, 1)]).await;
+    world.record(TRY_B, &[migrated(4, 1), migrated(2, 1)]).await;
     // Row 3 belongs to shard 1.
-    world.run_blobs.insert(
-        "rogo/segments/0/bbbbbbbbbbbb-00000000.jsonl",
-        format!("{}\n", serde_json::to_string(&migrated(3, 1)).unwrap()),
-    );
+    world.put_segment("0123456789ab", 0, &[migrated(3, 1)]);
     let stop = world.finalize().await.unwrap_err();
     assert_eq!(stop.exit, Exit::Configuration);
     assert!(stop.message.contains("holds outcomes of rows that are not the shard's"), "{stop}");
     assert!(world.results().is_empty());
+}
+
+#[test]
+fn counts_that_do_not_add_up_to_the_plans_rows_are_a_bug_and_never_a_result() {
+    let world = World::new(3, 1);
+    let mut books = rogo_migrate::domain::Books::default();
+    for row in 1..=2 {
+        books.count(&migrated(row, 1).fate);
+    }
+    let stop = rogo_migrate::finalize::books::balance(&world.plan, &books, &[]).unwrap_err();
+    assert_eq!(stop.exit, Exit::Bug);
+    assert!(
+        stop.message.contains("2 migrated + 0 failed + 0 skipped + 0 missing are not the plan's 3 rows"),
+        "{stop}"
+    );
+    books.count(&skipped(3, 1).fate);
+    rogo_migrate::finalize::books::balance(&world.plan, &books, &[]).unwrap();
 }

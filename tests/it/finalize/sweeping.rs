@@ -190,3 +190,12 @@ async fn listing_orphans_changes_nothing_and_deleting_them_retires_first() {
     assert_eq!(world.files.names(), ["LTI_Uploads/aaaaaaaaaaaa/1_1_named.pdf"]);
     assert!(world.run_blobs.names().contains(&"rogo/retired/aaaaaaaaaaaa".to_owned()));
 }
+
+#[tokio::test]
+async fn nothing_is_published_once_the_lock_is_lost_although_there_is_nothing_to_sweep() {
+    let world = World::new(1, 1);
+    world.record(TRY_A, &[migrated(1, 1)]).await;
+    world.fence.lose_after(0);
+    assert_eq!(world.finalize().await.unwrap_err().exit, Exit::Temporary);
+    assert!(world.results().is_empty());
+}

@@ -1,0 +1,75 @@
+//! The start of a process: everything that fails for what is the same in every pod fails here, before its first row, and
+//! before anything of it stands that another process would have to look at.
+
+use crate::{
+    domain::{Catalogue, ShardIndex, TargetIdentity},
+    exit::{Exit, Stop},
+    ports::{Blobs, Service, Target, Warehouse},
+    run::{
+        Plan, RunStore, WriterId,
+        pins::{Present, refusal},
+        segments::{self, RecordedRows},
+        writers,
+    },
+    settings::Settings,
+    shard::pace::{Pace, Trouble},
+};
+
+/// One process on one shard, before its first row.
+pub struct Start<'a> {
+    /// What is compared with the plan.
+    pub settings: &'a Settings,
+    /// The run.
+    pub store: &'a RunStore,
+    /// Its plan.
+    pub plan: &'a Plan,
+    /// Which shard.
+    pub index: ShardIndex,
+    /// This process's writer, not registered yet.
+    pub writer: &'a WriterId,
+    /// The machine's name, for people who read `writers/`.
+    pub host: &'a str,
+    /// The services' health.
+    pub pace: &'a Pace,
+    /// The first worker's side of the target database.
+    pub target: &'a dyn Target,
+    /// The first worker's warehouse; `None` where the plan made facts files.
+    pub warehouse: Option<&'a dyn Warehouse>,
+    /// The target container.
+    pub target_blobs: &'a dyn Blobs,
+}
+
+/// What a process knows once it may begin.
+pub struct Started {
+    /// The target's catalogue.
+    pub catalogue: Catalogue,
+    /// Rows with an outcome from earlier processes.
+    pub recorded: RecordedRows,
+}
+
+impl Start<'_> {
+    /// Takes the run's lock, compares this process with the plan, registers the writer, checks that files may be
+    /// stored, and reads what earlier processes recorded, in this order. Each step waits for its service.
+    pub async fn run(&self) -> Result<Started, Stop> {
+        let Self { store, plan, index, pace, target, target_blobs, .. } = *self;
+        // The first connection holds the run's shared lock; only then may the writer be registered.
+        let database = pace.at_start(Service::Database, || target.identity()).await?;
+        self.compare(database).await?;
+        pace.at_start(Service::RunStore, || writers::register(store, self.writer, index, self.host)).await?;
+        pace.at_start(Service::TargetBlobs, || target_blobs.check()).await?;
+        let catalogue = pace.at_start(Service::Database, || target.catalogue()).await?;
+        let recorded = pace.at_start(Service::RunStore, || segments::recorded(store, plan, index)).await;
+        Ok(Started { catalogue, recorded: recorded.map_err(Trouble::of_one_shard)? })
+    }
+
+    /// Refuses a run that is not the one that was planned.
+    async fn compare(&self, database: TargetIdentity) -> Result<(), Stop> {
+        let Self { settings, store, plan, pace, target, .. } = *self;
+        let mut now = Present::of(settings, &plan.id, database, &self.target_blobs.location());
+        if let Some(warehouse) = self.warehouse {
+            now.warehouse = Some(pace.at_start(Service::Warehouse, || warehouse.description()).await?);
+        }
+        let refused = pace.at_start(Service::Database, || refusal(store, plan, target, &now)).await?;
+        refused.map_or(Ok(()), |refusal| Err(Stop::new(Exit::Configuration, refusal)))
+    }
+}
