@@ -41,13 +41,13 @@ use crate::{
 /// What a plan asks.
 #[derive(Clone, Copy)]
 pub struct Services<'a> {
-    /// The two CSVs.
+    /// The submissions and mapping CSVs.
     pub inputs: &'a Inputs,
-    /// Reports and scores.
+    /// Source of the reports and scores.
     pub warehouse: &'a dyn Warehouse,
     /// Where files are read.
     pub source: &'a dyn Source,
-    /// Where they go.
+    /// Container to which files are copied.
     pub target_blobs: &'a dyn Blobs,
     /// The application's tables.
     pub target: &'a dyn Target,

@@ -19,23 +19,23 @@ use crate::{
 pub struct Start<'a> {
     /// What is compared with the plan.
     pub settings: &'a Settings,
-    /// The run.
+    /// Store that the outcomes are written to.
     pub store: &'a RunStore,
-    /// Its plan.
+    /// Frozen plan of the run.
     pub plan: &'a Plan,
-    /// Which shard.
+    /// Index of the shard to run.
     pub index: ShardIndex,
     /// This process's writer, not registered yet.
     pub writer: &'a WriterId,
     /// The machine's name, for people who read `writers/`.
     pub host: &'a str,
-    /// The services' health.
+    /// Health of the services.
     pub pace: &'a Pace,
     /// The first worker's side of the target database.
     pub target: &'a dyn Target,
     /// The first worker's warehouse; `None` where the plan made facts files.
     pub warehouse: Option<&'a dyn Warehouse>,
-    /// The target container.
+    /// Container to which files are copied.
     pub target_blobs: &'a dyn Blobs,
 }
 
