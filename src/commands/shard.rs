@@ -9,18 +9,19 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     adapters::postgres::PostgresTarget,
-    domain::ShardIndex,
+    domain::{Books, ShardIndex},
     exit::{End, Exit, Stop},
     ports::Service,
     report::{
         self,
-        progress::{Progress, Style, display},
+        progress::{Progress, Style, display, display_meanwhile},
     },
     run::{Plan, RunStore, WriterId},
     settings::{LogFormat, LogSettings, Settings},
     shard::{
         self, ShardInputs, WorkerServices,
         copy::{Budget, Copier},
+        keep::Heart,
         pace::{Pace, Trouble},
         start::{Start, Started},
     },
@@ -104,7 +105,7 @@ pub async fn move_shard(
         databases: &databases,
     };
     let moved = async {
-        let inputs = super::or_stopped(stop, process.prepare_visibly(stop, ending, log)).await?;
+        let inputs = process.prepare_visibly(stop, ending, log).await?;
         let shown = CancellationToken::new();
         let progress = inputs.progress.clone();
         let showing = display(&progress, style(log), SHOW_EVERY, shown.clone());
@@ -158,15 +159,9 @@ impl Process<'_> {
             pace,
             progress: &progress,
         };
-        let prepared = async {
-            tokio::select! {
-                prepared = self.prepare(stop, ending) => prepared,
-                never = heart.beat_while_waiting() => never,
-            }
-        };
         let shown = CancellationToken::new();
         let preparing = async {
-            let prepared = prepared.await;
+            let prepared = heart.beat_through(super::or_stopped(stop, self.prepare(stop, ending))).await;
             shown.cancel();
             prepared
         };

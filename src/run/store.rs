@@ -216,7 +216,7 @@ impl RunStore {
         Ok(plans.filter(|run| !run.contains('/')).map(str::to_owned).collect())
     }
 
-    /// Deletes documents.
+    /// Deletes the documents; one that is absent is no error.
     pub async fn delete(&self, names: &[String]) -> Result<(), Fault> {
         let paths: Vec<String> = names.iter().map(|name| self.path(name)).collect();
         self.blobs.delete_many(&paths).await

@@ -23,7 +23,7 @@ const CHUNK_BYTES: usize = 4 * 1024 * 1024;
 
 /// A row of the queue; with its facts where the plan made facts files.
 pub struct FedRow {
-    /// The row.
+    /// Row as it stands in the queue.
     pub row: QueuedRow,
     /// Its facts, where they came with the queue.
     pub facts: Option<Facts>,
@@ -101,7 +101,7 @@ impl Queue {
     }
 }
 
-/// Reads the whole queue into `chunks`; ends early where nobody takes them any more.
+/// Reads the whole queue into `chunks`; ends early if the receiver is gone.
 pub async fn feed(
     queue: Queue,
     pace: &Pace,
@@ -119,7 +119,7 @@ pub async fn feed(
             Err(trouble) => return Err(trouble.into()),
         };
         if chunks.send(chunk).await.is_err() {
-            // Nobody takes it: the shard is stopping.
+            // The receiver is gone: the shard is stopping.
             return Ok(());
         }
     }

@@ -1,6 +1,9 @@
 //! Keeping: what a shard does beside its rows: segments, the heartbeat, the state that people see.
 
-use std::time::{Duration, Instant};
+use std::{
+    convert::Infallible,
+    time::{Duration, Instant},
+};
 
 use chrono::Utc;
 use tokio::{
@@ -94,20 +97,36 @@ impl Heart<'_> {
         self.write_last().await;
     }
 
-    /// The same, before the first row: a start that goes well is over before the first heartbeat. Never returns.
-    pub async fn beat_while_waiting(&self) {
-        for second in 1_u32.. {
+    /// Runs the start of a process. One that waits for a service gives heartbeats like one that moves rows.
+    pub async fn beat_through<T>(&self, start: impl Future<Output = Result<T, Stop>>) -> Result<T, Stop> {
+        let mut has_beaten = false;
+        let started = tokio::select! {
+            started = start => started,
+            never = self.beat_while_waiting(&mut has_beaten) => match never {},
+        };
+        if started.is_err() && has_beaten {
+            let last = self.write(State::Stopped("stopped before its first row".to_owned()));
+            let _ = timeout(LAST_WORD_WITHIN, last).await;
+        }
+        started
+    }
+
+    async fn beat_while_waiting(&self, has_beaten: &mut bool) -> Infallible {
+        let mut second = 0_u32;
+        loop {
             sleep(STATE_EVERY).await;
+            second += 1;
             let state = self.pace.state();
             self.progress.set_state(state.clone());
             if second % HEARTBEAT_EVERY_STATES == FIRST_WHILE_WAITING {
+                *has_beaten = true;
                 self.write(state).await;
             }
         }
     }
 
     /// Says where the process ended, so that its earlier heartbeats are not taken for signs of life.
-    pub async fn write_last(&self) {
+    async fn write_last(&self) {
         let done = self.progress.books().rows();
         if done < self.rows {
             let at = State::Stopped(format!("stopped at {} of {} rows", count(done), count(self.rows)));
