@@ -72,7 +72,7 @@ pub enum Command {
     Finalize(FinalizeArgs),
     /// Plan, all shards and finalize in one process
     Run(RunArgs),
-    /// Tell where a run stands; the exit code is its result: 0 complete, 69 INCOMPLETE or at a stand, 75 under way
+    /// Tell where a run stands; the exit code is its result: 0 complete, 69 INCOMPLETE or stalled, 75 under way
     Status(StatusArgs),
     /// Run the shards that are not done, then finalize; for a run on Kubernetes print the line that does it
     Resume(ResumeArgs),

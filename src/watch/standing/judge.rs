@@ -237,7 +237,9 @@ fn without_plan(facts: &Facts) -> Verdict {
     }
     let mut reason = format!("there is no plan at {} yet", facts.run_store);
     if !facts.other_runs.is_empty() {
-        reason += &format!("; runs that have one there: {} (--run)", facts.other_runs.join(", "));
+        reason.push_str("; runs that have one there: ");
+        reason.push_str(&facts.other_runs.join(", "));
+        reason.push_str(" (--run)");
     }
     Verdict::new(RunState::Planning, Exit::Temporary, reason)
 }
