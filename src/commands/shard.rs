@@ -16,7 +16,7 @@ use crate::{
         self,
         progress::{Progress, Style, display},
     },
-    run::{Plan, RunStore, WriterId, pins::Present, segments, writers},
+    run::{Plan, RowSet, RunStore, WriterId, lost, pins::Present, segments, writers},
     settings::{LogFormat, LogSettings, Settings},
     shard::{
         self, ShardInputs, WorkerServices,
@@ -84,7 +84,7 @@ pub async fn move_shard(
     let ending = stop.child_token();
     let pace = Arc::new(Pace::new(settings.work.give_up_after, ending.clone()));
     let done = pace.at_start(Service::RunStore, || store.done(&plan.id, index)).await;
-    if done.map_err(Trouble::of_one_shard)?.is_some() {
+    if done.map_err(Trouble::of_one_shard)?.is_some() && !settings.redo_lost {
         tracing::info!(%index, "every row of this shard has an outcome already");
         return Ok(());
     }
@@ -164,8 +164,9 @@ impl Process<'_> {
         pace.at_start(Service::RunStore, || writers::register(store, self.writer, index, &host)).await?;
         pace.at_start(Service::TargetBlobs, || target_blobs.check()).await?;
         let catalogue = pace.at_start(Service::Database, || first.catalogue()).await?;
-        let recorded = pace.at_start(Service::RunStore, || segments::recorded(store, plan, index)).await;
-        let recorded = recorded.map_err(Trouble::of_one_shard)?;
+        let lost = self.lost(first.as_ref()).await?;
+        let read = || segments::recorded_without(store, plan, index, &lost);
+        let recorded = pace.at_start(Service::RunStore, read).await.map_err(Trouble::of_one_shard)?;
         let progress = Progress::new(Instant::now(), self.rows, &recorded.books, settings.work.workers);
         Ok(ShardInputs {
             store: store.clone(),
@@ -185,6 +186,19 @@ impl Process<'_> {
             stop: stop.clone(),
             ending,
         })
+    }
+
+    /// The rows that `--redo lost` moves again; none without it.
+    async fn lost(&self, target: &PostgresTarget) -> Result<RowSet, Stop> {
+        let Self { settings, store, plan, index, pace, .. } = *self;
+        let limit = plan.submissions.rows;
+        if !settings.redo_lost {
+            return Ok(RowSet::new(limit));
+        }
+        let look = || lost::recorded(store, plan, Some(index), target);
+        let found = pace.at_start(Service::Database, look).await.map_err(Trouble::of_one_shard)?;
+        tracing::info!(%index, rows = found.len(), "rows that the target lost are moved again");
+        Ok(lost::rows(&found, limit))
     }
 }
 
@@ -219,7 +233,7 @@ fn workers(
 }
 
 /// For people who read `writers/`.
-fn host() -> String {
+pub(super) fn host() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .map(|name| name.trim().to_owned())
         .unwrap_or_default()

@@ -6,10 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use tempfile::TempDir;
 
-use super::{InputRow, InputRows, merge::Merged};
+use super::{InputRow, InputRows, lost::LostRows, merge::Merged};
 use crate::{
     domain::{AttemptId, Books, Fate, Outcome},
     exit::{Exit, Stop},
@@ -18,14 +18,11 @@ use crate::{
 };
 
 const CSV: &str = "text/csv; charset=utf-8";
-/// UTF-8's: it wins over `--encoding`.
+/// UTF-8's: it wins over `--encoding`, and Excel reads the file right.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Buffer of each file.
 const BUFFER_BYTES: usize = 64 * 1024;
-/// Documents deleted at a time.
-const DELETES_AT_A_TIME: usize = 1_000;
-
-/// The four CSVs as they will be published, and the books over them.
+/// The CSVs as they will be published, and the books over them.
 pub struct Drafts {
     /// Counts of the outcomes written.
     pub books: Books,
@@ -36,17 +33,26 @@ pub struct Drafts {
 
 impl Drafts {
     /// Writes every outcome that stands to its file. The input must be the plan's, to the byte.
-    pub async fn write(plan: &Plan, merged: &Merged, mut input: Box<dyn InputRows>) -> Result<Self, Stop> {
+    pub async fn write(
+        plan: &Plan,
+        merged: &Merged,
+        lost: &mut LostRows,
+        mut input: Box<dyn InputRows>,
+    ) -> Result<Self, Stop> {
         let folder = tempfile::tempdir().map_err(no_room)?;
         let mut writers = Writers::create(folder.path(), input.as_ref())?;
         let mut books = Books::default();
         let mut last_outcome_at = None;
         for outcome in merged.outcomes() {
-            let outcome = outcome?;
-            books.count(&outcome.fate);
+            let mut outcome = outcome?;
             last_outcome_at = last_outcome_at.max(Some(outcome.at));
             let row = row_of(input.as_mut(), outcome.row, plan).await?;
             same_attempt(&outcome, row.attempt)?;
+            if merged.is_lost(&outcome) && !lost.settle(&mut outcome) {
+                writers.lost(&outcome)?;
+                continue;
+            }
+            books.count(&outcome.fate);
             match &outcome.fate {
                 Fate::Failed { code, message } => {
                     writers.failed(row.cells, &format!("{code}: {message}"))?;
@@ -64,7 +70,7 @@ impl Drafts {
 
     /// Puts the files into the run store, and into `out` where there is one, in the place of earlier ones.
     pub async fn publish(&self, store: &RunStore, out: Option<&Path>) -> Result<(), Stop> {
-        for file in [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES] {
+        for file in [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES, names::LOST] {
             let draft = self.folder.path().join(file);
             publish_file(store, out, file, &draft, CSV).await?;
         }
@@ -84,17 +90,6 @@ pub async fn publish_document(
     let draft = folder.path().join(file);
     tokio::fs::write(&draft, text).await.map_err(no_room)?;
     publish_file(store, out, file, &draft, content_type).await
-}
-
-/// Deletes what holds the rows as they are, once every one of them has an outcome: queues and facts, of
-/// plans that were never finished too.
-pub async fn forget_rows(store: &RunStore) -> Result<(), Stop> {
-    for prefix in ["queues/", "facts/"] {
-        for batch in store.list(prefix).await?.chunks(DELETES_AT_A_TIME) {
-            store.delete(batch).await?;
-        }
-    }
-    Ok(())
 }
 
 async fn publish_file(
@@ -169,6 +164,7 @@ struct Writers {
     failed: Table,
     skipped: Table,
     notes: Table,
+    lost: Table,
     error_column: usize,
 }
 
@@ -195,9 +191,14 @@ impl Writers {
                     "LTI Context ID",
                 ],
             )?,
-            failed: Table::create(folder.join(names::FAILED), mark(input), header)?,
+            failed: Table::create(folder.join(names::FAILED), BYTE_ORDER_MARK, header)?,
             skipped: Table::create(folder.join(names::SKIPPED), &[], left)?,
             notes: Table::create(folder.join(names::NOTES), &[], left)?,
+            lost: Table::create(
+                folder.join(names::LOST),
+                &[],
+                ["Attempt ID", "Row", "Launch ID", "Written at"],
+            )?,
             error_column,
         })
     }
@@ -233,17 +234,19 @@ impl Writers {
         }
     }
 
+    fn lost(&mut self, outcome: &Outcome) -> Result<(), Stop> {
+        let Fate::Migrated(migrated) = &outcome.fate else { return Ok(()) };
+        let attempt = outcome.attempt.map(|attempt| attempt.to_string()).unwrap_or_default();
+        let written_at = outcome.at.to_rfc3339_opts(SecondsFormat::Millis, true);
+        self.lost.row([&attempt, &outcome.row.to_string(), &migrated.launch_id, &written_at])
+    }
+
     fn finish(self) -> Result<(), Stop> {
-        for table in [self.migrated, self.failed, self.skipped, self.notes] {
+        for table in [self.migrated, self.failed, self.skipped, self.notes, self.lost] {
             table.finish()?;
         }
         Ok(())
     }
-}
-
-/// What the failure CSV begins with, so that a next run with the same settings reads it right: it is UTF-8.
-fn mark(input: &dyn InputRows) -> &'static [u8] {
-    if input.encoding().is_some() { BYTE_ORDER_MARK } else { &[] }
 }
 
 struct Table(csv::Writer<File>);

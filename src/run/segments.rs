@@ -184,10 +184,20 @@ impl RecordedRows {
 }
 
 /// What earlier processes (and this one, as far as it has flushed) recorded of the shard.
+pub async fn recorded(store: &RunStore, plan: &Plan, shard: ShardIndex) -> Result<RecordedRows, Fault> {
+    recorded_without(store, plan, shard, &RowSet::new(0)).await
+}
+
+/// The same but for the rows `without`, which are to be moved again.
 ///
 /// Memory: one bit a row, and the rows that were recorded more than once, of which only those in flight
 /// at a kill or done by two processes at a time exist.
-pub async fn recorded(store: &RunStore, plan: &Plan, shard: ShardIndex) -> Result<RecordedRows, Fault> {
+pub async fn recorded_without(
+    store: &RunStore,
+    plan: &Plan,
+    shard: ShardIndex,
+    without: &RowSet,
+) -> Result<RecordedRows, Fault> {
     let mut rows = RowSet::new(plan.submissions.rows);
     let mut books = Books::default();
     let mut several = RowSet::new(plan.submissions.rows);
@@ -195,6 +205,9 @@ pub async fn recorded(store: &RunStore, plan: &Plan, shard: ShardIndex) -> Resul
     while let Some(segment) = found.try_next().await? {
         for read in segment.outcomes() {
             let outcome = read?;
+            if without.contains(outcome.row) {
+                continue;
+            }
             let new = rows.insert(outcome.row).map_err(|_| segment.foreign_row(outcome.row))?;
             if new {
                 books.count(&outcome.fate);

@@ -224,6 +224,7 @@ impl World {
             files: &files,
             open_input: &open_input,
             out: Some(&self.out_path),
+            accept: None,
         };
         finalize(&context).await
     }
