@@ -94,7 +94,7 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<Totals, Stop> {
     let mut lost = LostRows::begin(store, plan, context.accept.clone()).await?;
     let input = (context.open_input)().await?;
     let drafts = Drafts::write(plan, &merged, &mut lost, input).await?;
-    let lost_rows = Lost { rows: lost.attempts().len() as u64, shards: lost.shards(store, plan).await? };
+    let lost_rows = Lost { rows: drafts.rows_lost, shards: lost.shards(store, plan).await? };
     books::balance(plan, &drafts.books, &missing, lost_rows.rows)?;
 
     quiet.still_held().await?;

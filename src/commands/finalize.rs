@@ -143,8 +143,9 @@ async fn tell(settings: &Settings, store: &RunStore, plan: &Plan, totals: &Total
     summary.rows_left_out = totals.rows_left_out;
     summary.orphans_removed = totals.orphans.blobs;
     summary.stages = stages(&totals.books);
-    let files = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES, names::LOST, names::SUMMARY];
-    summary.results = files.iter().map(|file| location(settings, store, file)).collect();
+    let files = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES, names::SUMMARY];
+    let lost = (totals.lost.rows > 0).then_some(names::LOST);
+    summary.results = files.into_iter().chain(lost).map(|file| location(settings, store, file)).collect();
     let rerun = Rerun::of(settings.pod.release.as_ref(), &settings.run_store.to_string());
     let redo = rerun.redo(store.run(), &totals.lost.shards);
     let rerun = rerun.command(store.run(), &totals.incomplete_shards());

@@ -15,6 +15,7 @@ use crate::{
     run::{
         Decided, Plan, RowSet, RunStore, decisions,
         lost::{MigratedRow, absent, rows},
+        names,
         segments::segments,
     },
 };
@@ -90,20 +91,29 @@ impl LostRows {
         &self.attempts
     }
 
-    /// The shards of the rows that stay lost, ascending: their segments are read again.
+    /// The shards of the rows that stay lost, ascending. Their writers no longer count as clean: once the rows are moved
+    /// again, or accepted, the next sweep finds the blobs that no row names.
     pub async fn shards(&self, store: &RunStore, plan: &Plan) -> Result<Vec<ShardIndex>, Stop> {
-        let mut shards = BTreeSet::new();
-        if self.rows.is_empty() {
+        let (mut shards, mut writers) = (BTreeSet::new(), BTreeSet::new());
+        if self.rows.is_empty() && self.newly_accepted.is_empty() {
             return Ok(Vec::new());
         }
+        let accepted: BTreeSet<AttemptId> = self.newly_accepted.iter().copied().collect();
         let mut found = segments(store, plan, None);
         while let Some(segment) = found.try_next().await? {
             for read in segment.outcomes() {
-                if self.rows.contains(read?.row) {
+                let outcome = read?;
+                let is_lost = self.rows.contains(outcome.row);
+                if is_lost {
                     shards.insert(segment.shard);
+                }
+                if is_lost || outcome.attempt.is_some_and(|attempt| accepted.contains(&attempt)) {
+                    writers.insert(segment.writer.clone());
                 }
             }
         }
+        let clean: Vec<String> = writers.iter().map(names::clean).collect();
+        store.delete(&clean).await?;
         Ok(shards.into_iter().collect())
     }
 }

@@ -26,6 +26,8 @@ const BUFFER_BYTES: usize = 64 * 1024;
 pub struct Drafts {
     /// Counts of the outcomes written.
     pub books: Books,
+    /// Rows that the target lost.
+    pub rows_lost: u64,
     /// When the newest of them was decided (UTC).
     pub last_outcome_at: Option<DateTime<Utc>>,
     folder: TempDir,
@@ -43,6 +45,7 @@ impl Drafts {
         let mut writers = Writers::create(folder.path(), input.as_ref())?;
         let mut books = Books::default();
         let mut last_outcome_at = None;
+        let mut rows_lost = 0;
         for outcome in merged.outcomes() {
             let mut outcome = outcome?;
             last_outcome_at = last_outcome_at.max(Some(outcome.at));
@@ -50,6 +53,7 @@ impl Drafts {
             same_attempt(&outcome, row.attempt)?;
             if merged.is_lost(&outcome) && !lost.settle(&mut outcome) {
                 writers.lost(&outcome)?;
+                rows_lost += 1;
                 continue;
             }
             books.count(&outcome.fate);
@@ -65,16 +69,20 @@ impl Drafts {
         if input.sha256().is_none_or(|sha256| !sha256.eq_ignore_ascii_case(&plan.submissions.sha256)) {
             return Err(changed(plan));
         }
-        Ok(Self { books, last_outcome_at, folder })
+        Ok(Self { books, rows_lost, last_outcome_at, folder })
     }
 
     /// Puts the files into the run store, and into `out` where there is one, in the place of earlier ones.
     pub async fn publish(&self, store: &RunStore, out: Option<&Path>) -> Result<(), Stop> {
-        for file in [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES, names::LOST] {
+        for file in [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES] {
             let draft = self.folder.path().join(file);
             publish_file(store, out, file, &draft, CSV).await?;
         }
-        Ok(())
+        if self.rows_lost > 0 {
+            let draft = self.folder.path().join(names::LOST);
+            return publish_file(store, out, names::LOST, &draft, CSV).await;
+        }
+        withdraw(store, out, names::LOST).await
     }
 }
 
@@ -90,6 +98,23 @@ pub async fn publish_document(
     let draft = folder.path().join(file);
     tokio::fs::write(&draft, text).await.map_err(no_room)?;
     publish_file(store, out, file, &draft, content_type).await
+}
+
+/// Removes a result of an earlier finalize that is no longer true.
+async fn withdraw(store: &RunStore, out: Option<&Path>, file: &str) -> Result<(), Stop> {
+    let name = names::result(file);
+    if !store.exists(&name).await? {
+        return Ok(());
+    }
+    store.delete(&[name]).await?;
+    let Some(place) = out.map(|out| out.join(file)) else { return Ok(()) };
+    match tokio::fs::remove_file(&place).await {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            let what = format!("{} is of an earlier finalize and cannot be removed: {error}", place.display());
+            Err(Stop::new(Exit::Configuration, what))
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn publish_file(

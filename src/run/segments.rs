@@ -77,6 +77,8 @@ fn unwritable(what: &str, error: serde_json::Error) -> Fault {
 pub struct Segment {
     /// The shard whose rows it holds.
     pub shard: ShardIndex,
+    /// The process that recorded them.
+    pub writer: WriterId,
     place: String,
     /// After the first line.
     lines: Bytes,
@@ -146,7 +148,7 @@ pub(super) async fn read_segment(store: &RunStore, plan: &Plan, name: &str) -> R
             "{place} is not of this shard of the plan: remove it from the run store"
         )));
     }
-    Ok(Segment { shard, place, lines: bytes.slice(end + 1..) })
+    Ok(Segment { shard, writer: origin.writer, place, lines: bytes.slice(end + 1..) })
 }
 
 async fn bytes_of(store: &RunStore, name: &str, place: &str) -> Result<Bytes, Fault> {
