@@ -2,6 +2,7 @@
 
 pub mod text;
 mod attempt;
+mod dialect;
 mod row;
 mod mapping;
 mod report;
@@ -19,6 +20,7 @@ pub use attempt::*;
 pub use catalogue::*;
 pub use decimal::*;
 pub use decision::*;
+pub use dialect::*;
 pub use input::*;
 pub use mapping::*;
 pub use migration::*;

@@ -1,41 +1,67 @@
-//! The two CSV exports, read as streams: by header name, in the encoding they say, refusing
-//! whatever is malformed. Memory stays flat whatever the file holds.
+//! CSV files, read as streams: the two inputs and the exported tables of a warehouse. By header name, in the encoding
+//! they say, refusing what is malformed or spoilt. Memory stays flat, however large a file is.
+//!
+//! ```text
+//! source (bytes) → text (decoded) → lexer (records) → reader (header, rows) → columns (cells by name)
+//!                                                     └ header, watch: what tools write that are not asked for RFC 4180
+//! ```
 
 mod source;
+mod nearby;
+mod text;
+mod record;
+mod problem;
 mod lexer;
+mod format;
+mod header;
+mod watch;
 mod reader;
 mod columns;
 mod error;
 
-pub use columns::{MappingColumns, MappingRow, SubmissionColumns};
+pub use columns::{MappingColumns, MappingRow, SubmissionColumns, is_empty_by_bcp};
 pub use error::InputError;
-pub use lexer::{MAX_RECORD_BYTES, Problem, Record};
+pub use format::{Format, Layout, Role, StrangeIds};
+pub use lexer::MAX_RECORD_BYTES;
+pub use problem::Problem;
 pub use reader::CsvReader;
+pub use record::Record;
 pub use source::{Fingerprint, Hasher, InputSource};
 
-/// The two inputs of a run and the encoding that `--encoding` names for those without a BOM.
+use crate::domain::Dialect;
+
+/// The two inputs of a run, the encoding that `--encoding` names for those without a byte order mark, and what was
+/// said of the exports.
 #[derive(Clone)]
 pub struct Inputs {
     /// `submission_files.csv`.
     pub submissions: InputSource,
     /// `attempt_number_mapping.csv`.
     pub mapping: InputSource,
-    /// UTF-8 where there is none.
+    /// UTF-8 if there is none.
     pub encoding: Option<&'static encoding_rs::Encoding>,
+    /// What exports write for null.
+    pub dialect: Dialect,
 }
 
 impl Inputs {
     /// Begins to read `submission_files.csv`.
     pub async fn submissions(&self) -> Result<(CsvReader, SubmissionColumns), InputError> {
-        let reader = CsvReader::open(&self.submissions, self.encoding).await?;
+        let mut reader = CsvReader::open(&self.submissions, &self.format()).await?;
         let columns = SubmissionColumns::find(&reader)?;
+        reader.expect(columns.layout());
         Ok((reader, columns))
     }
 
     /// Begins to read `attempt_number_mapping.csv`.
     pub async fn mapping(&self) -> Result<(CsvReader, MappingColumns), InputError> {
-        let reader = CsvReader::open(&self.mapping, self.encoding).await?;
+        let mut reader = CsvReader::open(&self.mapping, &self.format()).await?;
         let columns = MappingColumns::find(&reader)?;
+        reader.expect(columns.layout());
         Ok((reader, columns))
+    }
+
+    fn format(&self) -> Format {
+        Format { encoding: self.encoding, dialect: self.dialect.clone(), role: Role::Input }
     }
 }

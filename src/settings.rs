@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf, time::Duration};
 use url::Url;
 
 use crate::{
-    domain::ShardIndex,
+    domain::{Dialect, FailCode, ShardIndex, text::trim},
     run::ids::{Epoch, RunName},
 };
 
@@ -101,11 +101,11 @@ pub enum Secret {
 }
 
 impl Secret {
-    /// The secret as it is now, without a trailing line break.
+    /// The secret as it is now, without blanks around it: files and encoders leave line breaks behind.
     pub fn read(&self) -> std::io::Result<String> {
         match self {
-            Self::Value(value) => Ok(value.clone()),
-            Self::File(path) => Ok(std::fs::read_to_string(path)?.trim_end_matches(['\r', '\n']).to_owned()),
+            Self::Value(value) => Ok(trim(value).to_owned()),
+            Self::File(path) => Ok(trim(&std::fs::read_to_string(path)?).to_owned()),
         }
     }
 }
@@ -125,6 +125,8 @@ pub struct InputSettings {
     pub mapping: InputLocation,
     /// An encoding label; else the BOM's, else UTF-8.
     pub encoding: Option<&'static encoding_rs::Encoding>,
+    /// `--warehouse-null`, `--warehouse-escape`: what was said of the tool that wrote these and the exported tables.
+    pub dialect: Dialect,
 }
 
 /// A local path or a blob in a store.
@@ -262,13 +264,15 @@ pub enum MarkerOnly {
     Migrate,
 }
 
-/// What a trial run takes.
+/// What a trial, or a later run over a failure CSV, takes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trial {
     /// The newest so many rows.
     pub limit: Option<u64>,
     /// A file of attempt ids, one a line.
     pub attempts: Option<PathBuf>,
+    /// Rows whose Error begins with one of these; empty: all.
+    pub codes: Vec<FailCode>,
 }
 
 /// How the work is done.

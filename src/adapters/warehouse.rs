@@ -12,7 +12,6 @@ mod connection_string;
 mod dial;
 mod entra;
 mod export;
-mod export_records;
 mod faults;
 mod mssql;
 mod pool;

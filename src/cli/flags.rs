@@ -12,6 +12,9 @@ pub struct PlanFlags {
     /// Only the attempt ids of this file, one a line
     #[arg(long, value_name = "FILE", help_heading = "A trial")]
     pub attempts: Option<String>,
+    /// Only the rows of a failure CSV whose Error begins with one of these codes, as file_missing,unavailable
+    #[arg(long, value_name = "CODE,…", help_heading = "A trial")]
+    pub code: Option<String>,
     /// Number of shards [env: ROGO_SHARDS] [default: 1]
     #[arg(long, value_name = "N", help_heading = "Shards")]
     pub shards: Option<String>,
@@ -97,6 +100,14 @@ pub struct SettingFlags {
     /// is a secret [env: DATA_WAREHOUSE_CONNECTION_STRING]
     #[arg(long, value_name = "PLACE", help_heading = "Services")]
     pub warehouse: Option<String>,
+    /// What the exported tables and the two CSVs write for null, without quotes, as NULL; \N and nothing always are
+    /// null in the tables [env: ROGO_WAREHOUSE_NULL]
+    #[arg(long, value_name = "WORD", help_heading = "Services")]
+    pub warehouse_null: Option<String>,
+    /// How the exported tables write quotes inside cells: \" (backslash), or doubled so that a backslash is a
+    /// character like any other (none) [env: ROGO_WAREHOUSE_ESCAPE]
+    #[arg(long, value_name = "backslash|none", help_heading = "Services")]
+    pub warehouse_escape: Option<String>,
     /// How to log in to the target database: by the password in DATABASE_URL or a Microsoft Entra token
     /// [default: password]
     #[arg(long, value_name = "password|entra", help_heading = "Services")]

@@ -45,6 +45,7 @@ pub fn inputs(settings: &Settings) -> Result<Inputs, Fault> {
         submissions: source(&settings.inputs.submissions)?,
         mapping: source(&settings.inputs.mapping)?,
         encoding: settings.inputs.encoding,
+        dialect: settings.inputs.dialect.clone(),
     })
 }
 
@@ -65,7 +66,8 @@ pub fn warehouse(settings: &Settings) -> Result<Arc<dyn Warehouse>, Fault> {
             Arc::new(SqlServer::open(secret, settings.work.warehouse_pool)?)
         }
         WarehouseSettings::Export(place) => {
-            Arc::new(Export::new(blobs::open(place, &settings.account, Service::Warehouse)?))
+            let blobs = blobs::open(place, &settings.account, Service::Warehouse)?;
+            Arc::new(Export::new(blobs, settings.inputs.dialect.clone()))
         }
     })
 }

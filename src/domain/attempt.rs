@@ -25,6 +25,20 @@ impl AttemptId {
     pub fn get(self) -> i32 {
         self.0
     }
+
+    /// The id in a column of numbers, as exports and text columns of the warehouse hold it: `987`, `00987` and
+    /// `987.00` are one. An Attempt ID of `submission_files.csv` is digits only ([`FromStr`]).
+    pub fn from_number(text: &str) -> Result<Self, InvalidAttemptId> {
+        match text.split_once('.') {
+            Some((whole, fraction)) if is_zero_fraction(fraction) => whole.parse(),
+            _ => text.parse(),
+        }
+    }
+}
+
+fn is_zero_fraction(fraction: &str) -> bool {
+    let digits = text::trim(fraction);
+    !digits.is_empty() && digits.bytes().all(|digit| digit == b'0')
 }
 
 impl TryFrom<i32> for AttemptId {
@@ -134,6 +148,25 @@ mod tests {
             ("999999999999999999999999999999", None),
         ] {
             assert_eq!(text.parse::<AttemptId>().ok().map(AttemptId::get), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_without_a_fraction_is_the_id() {
+        for (text, expected) in [
+            ("987", Some(987)),
+            (" 00987.00\u{a0}", Some(987)),
+            ("987.0", Some(987)),
+            ("987.", None),
+            ("987.5", None),
+            ("987 .0", Some(987)),
+            (".0", None),
+            ("9.87E2", None),
+            ("987.0.0", None),
+            ("-987.0", None),
+            ("0.0", None),
+        ] {
+            assert_eq!(AttemptId::from_number(text).ok().map(AttemptId::get), expected, "{text:?}");
         }
     }
 

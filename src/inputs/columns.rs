@@ -1,7 +1,7 @@
 //! What the program reads of a record: the cells it needs, by the names of their columns.
 
-use super::{CsvReader, InputError, Record};
-use crate::domain::{MAPPING_COLUMNS, SUBMISSION_COLUMNS, SubmissionRow};
+use super::{CsvReader, InputError, Layout, Record, StrangeIds};
+use crate::domain::{Dialect, MAPPING_COLUMNS, SUBMISSION_COLUMNS, SubmissionRow};
 
 /// Where the columns of `submission_files.csv` stand.
 #[derive(Debug, Clone)]
@@ -20,6 +20,7 @@ pub struct SubmissionColumns {
     marker_files_count: usize,
     marker_blob_urls: usize,
     error: usize,
+    dialect: Dialect,
 }
 
 impl SubmissionColumns {
@@ -65,12 +66,38 @@ impl SubmissionColumns {
             marker_files_count,
             marker_blob_urls,
             error,
+            dialect: reader.format().dialect.clone(),
         })
+    }
+
+    /// Which columns matter. "Error" is the program's own, and the others are not read.
+    pub fn layout(&self) -> Layout {
+        Layout {
+            id: self.attempt_id,
+            used: vec![
+                self.first_name,
+                self.surname,
+                self.learner_email,
+                self.attempt_id,
+                self.assessment_id,
+                self.course_title,
+                self.rogo_user_id,
+                self.rogo_user_name,
+                self.learner_file_names,
+                self.learner_blob_urls,
+                self.marker_blob_urls,
+                self.learner_files_count,
+                self.marker_files_count,
+            ],
+            counts: vec![self.learner_files_count, self.marker_files_count],
+            urls: vec![self.learner_blob_urls, self.marker_blob_urls],
+            strange_ids: StrangeIds::FailTheirRow,
+        }
     }
 
     /// The cells that the rules read, as they came.
     pub fn row(&self, record: &Record) -> SubmissionRow {
-        let cell = |index: usize| record.get(index).to_owned();
+        let cell = |index: usize| text(record, index, &self.dialect).to_owned();
         SubmissionRow {
             first_name: cell(self.first_name),
             surname: cell(self.surname),
@@ -99,9 +126,23 @@ impl SubmissionColumns {
     }
 }
 
+/// A cell as it came, but for what an export writes for nothing: null, or an empty text.
+fn text<'a>(record: &'a Record, index: usize, dialect: &Dialect) -> &'a str {
+    let cell = record.get(index);
+    if is_empty_by_bcp(cell) || dialect.is_null(cell, record.is_quoted(index)) { "" } else { cell }
+}
+
+/// SQL Server's `bcp` writes an empty text as one NUL, and null as nothing.
+pub fn is_empty_by_bcp(cell: &str) -> bool {
+    cell == "\0"
+}
+
 /// Where the columns of `attempt_number_mapping.csv` stand.
 #[derive(Debug, Clone)]
-pub struct MappingColumns([usize; 5]);
+pub struct MappingColumns {
+    columns: [usize; 5],
+    dialect: Dialect,
+}
 
 /// One row of `attempt_number_mapping.csv`, cells as they came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -121,13 +162,25 @@ pub struct MappingRow<'a> {
 impl MappingColumns {
     /// Finds every column that must be there.
     pub fn find(reader: &CsvReader) -> Result<Self, InputError> {
-        reader.require(&MAPPING_COLUMNS).map(Self)
+        let columns = reader.require(&MAPPING_COLUMNS)?;
+        Ok(Self { columns, dialect: reader.format().dialect.clone() })
+    }
+
+    /// Which columns matter: all that are required.
+    pub fn layout(&self) -> Layout {
+        let [id, ..] = self.columns;
+        Layout {
+            id,
+            used: self.columns.to_vec(),
+            strange_ids: StrangeIds::RefuseTheFile,
+            ..Layout::default()
+        }
     }
 
     /// The row's cells.
     pub fn row<'a>(&self, record: &'a Record) -> MappingRow<'a> {
         let [attempt_id, unit_code, unit_version, assessment_id, submission] =
-            self.0.map(|index| record.get(index));
+            self.columns.map(|index| text(record, index, &self.dialect));
         MappingRow { attempt_id, unit_code, unit_version, assessment_id, submission }
     }
 }

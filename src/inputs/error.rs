@@ -30,10 +30,7 @@ pub enum InputError {
         problem: Problem,
     },
     /// Bytes that the encoding does not allow.
-    #[error(
-        "{location}, line {line}, {column}: bytes that are not {encoding}; name the file's encoding with \
-         --encoding (for example --encoding windows-1252)"
-    )]
+    #[error("{location}, line {line}, {column}: bytes that are not {encoding}; {remedy}")]
     Encoding {
         /// The path or blob.
         location: String,
@@ -43,6 +40,8 @@ pub enum InputError {
         column: String,
         /// What the file was read as.
         encoding: &'static str,
+        /// What to do.
+        remedy: &'static str,
     },
     /// No header, or not the columns that must be there.
     #[error("{location}, line 1: {reason}")]
@@ -50,6 +49,16 @@ pub enum InputError {
         /// The path or blob.
         location: String,
         /// What, and what to do.
+        reason: String,
+    },
+    /// The whole file is written as a tool writes it that is not asked for RFC 4180.
+    #[error("{location}{place}: {reason}")]
+    Habit {
+        /// The path or blob.
+        location: String,
+        /// `, line 3, column "Grade"`; empty if `reason` names the lines.
+        place: String,
+        /// The habit, and what to do.
         reason: String,
     },
     /// Its service did not answer.
@@ -62,7 +71,10 @@ impl From<InputError> for Stop {
     fn from(error: InputError) -> Self {
         match error {
             InputError::Unreadable { .. } => Self::new(Exit::Usage, error.to_string()),
-            InputError::Malformed { .. } | InputError::Encoding { .. } | InputError::Header { .. } => {
+            InputError::Malformed { .. }
+            | InputError::Encoding { .. }
+            | InputError::Header { .. }
+            | InputError::Habit { .. } => {
                 Self::new(Exit::DataRefused, format!("{error}; nothing was migrated"))
             }
             InputError::Fault(fault) => fault.into(),

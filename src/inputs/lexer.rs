@@ -4,88 +4,16 @@
 //! The `csv` crate reports neither a stray quote nor an end inside quotes; it is the oracle of the
 //! tests below instead: what both accept, both read alike.
 
+use super::{
+    problem::Problem,
+    record::{Cell, Record, line_breaks},
+};
+
 /// The most bytes of one record, all its cells together.
 pub const MAX_RECORD_BYTES: usize = 16 * 1024 * 1024;
 
 /// The most columns of a file.
 const MAX_COLUMNS: usize = 16_384;
-
-/// The cells of one record, unquoted, otherwise as they came.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Record {
-    text: String,
-    ends: Vec<usize>,
-}
-
-impl Record {
-    /// The cell at `index`; empty where there is none.
-    pub fn get(&self, index: usize) -> &str {
-        let end = self.ends.get(index).copied().unwrap_or_default();
-        let start =
-            index.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or_default();
-        self.text.get(start..end).unwrap_or_default()
-    }
-
-    /// Number of cells.
-    pub fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// Whether there is no cell at all, as before the first record.
-    pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
-    }
-
-    /// Every cell in order.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
-        (0..self.len()).map(|index| self.get(index))
-    }
-
-    fn clear(&mut self) {
-        self.text.clear();
-        self.ends.clear();
-    }
-}
-
-/// Why the text is not a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
-    /// The end of the file came first.
-    #[error(
-        "a quote opens the cell and the file ends before one closes it; the file is cut, or a quote is missing"
-    )]
-    Unclosed,
-    /// `"a"b`.
-    #[error(
-        "text follows the cell's closing quote; write a quote inside a cell twice, and look for a missing quote"
-    )]
-    TextAfterQuote,
-    /// `a"b`.
-    #[error("a quote stands inside a cell that is not quoted; quote the cell and write its quotes twice")]
-    StrayQuote,
-    /// Neither LF nor CRLF.
-    #[error("a carriage return stands outside quotes without a line feed; end lines with LF or CRLF")]
-    LoneReturn,
-    /// Over [`MAX_RECORD_BYTES`].
-    #[error("the record is larger than 16 MiB; look for a missing quote")]
-    TooLong,
-    /// Fewer cells than the header.
-    #[error(
-        "the row has {found} cells where the header has {expected}; look for a missing or unquoted comma"
-    )]
-    TooFew {
-        /// In the row.
-        found: usize,
-        /// In the header.
-        expected: usize,
-    },
-    /// More cells than the header.
-    #[error("the row has more cells than the header's {expected}; look for an unquoted comma")]
-    TooMany {
-        /// In the header.
-        expected: usize,
-    },
-}
 
 /// Reads records from text that arrives in pieces of any size.
 #[derive(Debug)]
@@ -93,6 +21,10 @@ pub struct Lexer {
     state: State,
     record: Record,
     columns: Option<usize>,
+    /// Cells that no row may lack.
+    needed: usize,
+    backslash_escapes: bool,
+    quoted: bool,
     line: u64,
     cell_line: u64,
 }
@@ -103,6 +35,9 @@ enum State {
     CellStart,
     Plain,
     Quoted,
+    /// After an escaping backslash outside and inside quotes.
+    PlainEscape,
+    QuotedEscape,
     /// A quote inside quotes: the cell's end, or the first half of a doubled one.
     Quote,
     Return,
@@ -113,14 +48,35 @@ enum State {
 
 impl Default for Lexer {
     fn default() -> Self {
-        Self { state: State::RecordStart, record: Record::default(), columns: None, line: 1, cell_line: 1 }
+        Self {
+            state: State::RecordStart,
+            record: Record { line: 1, ..Record::default() },
+            columns: None,
+            needed: 0,
+            backslash_escapes: false,
+            quoted: false,
+            line: 1,
+            cell_line: 1,
+        }
     }
 }
 
 impl Lexer {
+    /// A reader of text in which `\"` is a quote and `\\` a backslash; no other character may follow a backslash
+    /// (but `\N`, which some tools write for null).
+    pub fn with_backslash_escapes() -> Self {
+        Self { backslash_escapes: true, ..Self::default() }
+    }
+
     /// From now on every record must have so many cells.
     pub fn expect_columns(&mut self, columns: usize) {
         self.columns = Some(columns);
+        self.needed = columns;
+    }
+
+    /// From now on a row may lack cells at its end, as spreadsheets write it, but not the first `needed`.
+    pub fn need_columns(&mut self, needed: usize) {
+        self.needed = needed;
     }
 
     /// The record, once [`Self::read`] or [`Self::end`] said that it is complete.
@@ -144,8 +100,8 @@ impl Lexer {
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
             let span = match self.state {
-                State::Plain => rest.iter().position(|byte| b",\"\r\n".contains(byte)),
-                State::Quoted => rest.iter().position(|byte| *byte == b'"'),
+                State::Plain => rest.iter().position(|byte| self.ends_plain_span(*byte)),
+                State::Quoted => rest.iter().position(|byte| *byte == b'"' || self.escapes(*byte)),
                 _ => Some(0),
             }
             .unwrap_or(rest.len());
@@ -169,7 +125,10 @@ impl Lexer {
             State::RecordStart | State::Complete => Ok(false),
             State::Quoted => Err(Problem::Unclosed),
             State::Return | State::BlankReturn => Err(Problem::LoneReturn),
+            State::PlainEscape | State::QuotedEscape => Err(Problem::IdleBackslash),
             State::CellStart | State::Plain | State::Quote => {
+                // A row that ends with the file may be cut: nothing is left out of it.
+                self.needed = self.columns.unwrap_or_default();
                 self.end_record()?;
                 Ok(true)
             }
@@ -184,12 +143,19 @@ impl Lexer {
                 self.begin(State::RecordStart);
             }
             (State::RecordStart, b'\r') => self.state = State::BlankReturn,
-            (State::RecordStart | State::CellStart, b'"') => self.state = State::Quoted,
+            (State::RecordStart | State::CellStart, b'"') => {
+                self.state = State::Quoted;
+                self.quoted = true;
+            }
+            (State::Plain, b'\\') => self.state = State::PlainEscape,
+            (State::Quoted, b'\\') => self.state = State::QuotedEscape,
+            (State::PlainEscape | State::QuotedEscape, _) => return self.step_escaped(byte),
             (State::Quoted, _) => self.state = State::Quote,
             (State::Quote, b'"') => {
                 self.keep("\"")?;
                 self.state = State::Quoted;
             }
+            (State::Plain, b'"') if self.follows_backslash() => return Err(Problem::BackslashBeforeQuote),
             (State::Plain, b'"') => return Err(Problem::StrayQuote),
             (State::Return | State::BlankReturn, byte) if byte != b'\n' => return Err(Problem::LoneReturn),
             (_, b',') => {
@@ -201,6 +167,8 @@ impl Lexer {
                 self.line += 1;
                 self.end_record()?;
             }
+            (State::Quote, _) if self.follows_backslash() => return Err(Problem::BackslashBeforeQuote),
+            (State::Quote, b';' | b'\t' | b'|') => return Err(Problem::Delimiter(byte)),
             (State::Quote, _) => return Err(Problem::TextAfterQuote),
             (_, _) => {
                 self.state = State::Plain;
@@ -210,14 +178,44 @@ impl Lexer {
         Ok(true)
     }
 
+    /// The byte after an escaping backslash.
+    fn step_escaped(&mut self, byte: u8) -> Result<bool, Problem> {
+        let escaped = match byte {
+            b'"' => "\"",
+            b'\\' => "\\",
+            // A whole cell, for null; the letter is read next.
+            b'N' if self.record.open_cell().is_empty() => "\\",
+            _ => return Err(Problem::IdleBackslash),
+        };
+        self.state = if self.state == State::PlainEscape { State::Plain } else { State::Quoted };
+        self.keep(escaped)?;
+        Ok(byte != b'N')
+    }
+
+    fn ends_plain_span(&self, byte: u8) -> bool {
+        b",\"\r\n".contains(&byte) || self.escapes(byte)
+    }
+
+    fn escapes(&self, byte: u8) -> bool {
+        self.backslash_escapes && byte == b'\\'
+    }
+
+    fn follows_backslash(&self) -> bool {
+        self.record.open_cell().ends_with('\\')
+    }
+
     fn begin(&mut self, state: State) {
         self.state = state;
         self.cell_line = self.line;
+        self.quoted = false;
+        if state == State::RecordStart {
+            self.record.line = self.line;
+        }
     }
 
     fn keep(&mut self, span: &str) -> Result<(), Problem> {
         if self.state == State::Quoted {
-            self.line += span.bytes().map(|byte| u64::from(byte == b'\n')).sum::<u64>();
+            self.line += line_breaks(span);
         }
         if self.record.text.len() + span.len() > MAX_RECORD_BYTES {
             return Err(Problem::TooLong);
@@ -228,21 +226,25 @@ impl Lexer {
 
     fn end_cell(&mut self) -> Result<(), Problem> {
         let most = self.columns.unwrap_or(MAX_COLUMNS);
-        if self.record.ends.len() == most {
+        if self.record.len() == most {
             return Err(Problem::TooMany { expected: most });
         }
-        self.record.ends.push(self.record.text.len());
+        self.record.cells.push(Cell { end: self.record.text.len(), quoted: self.quoted });
         Ok(())
     }
 
     fn end_record(&mut self) -> Result<(), Problem> {
         self.end_cell()?;
         let found = self.record.len();
+        self.record.found = found;
         self.state = State::Complete;
-        match self.columns {
-            Some(expected) if found < expected => Err(Problem::TooFew { found, expected }),
-            _ => Ok(()),
+        let Some(expected) = self.columns else { return Ok(()) };
+        if found < self.needed.min(expected) {
+            return Err(Problem::TooFew { found, expected });
         }
+        let end = self.record.text.len();
+        self.record.cells.resize(expected.max(found), Cell { end, quoted: false });
+        Ok(())
     }
 }
 

@@ -1,40 +1,48 @@
 //! One CSV as a stream of records: decoded, hashed and checked in the same pass.
 
-use bytes::{Buf, Bytes};
-use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
-use futures_util::{TryStreamExt, stream::BoxStream};
-
 use super::{
-    InputError, InputSource, Problem, Record,
+    Format, InputError, InputSource, Layout, Problem, Record, Role, header,
     lexer::Lexer,
-    source::{Fingerprint, Hasher},
+    source::Fingerprint,
+    text::{Foreign, Refill, Text},
+    watch::{self, Refusal, Watch},
 };
-use crate::{
-    domain::{InputDigest, text::trim},
-    ports::Fault,
+use crate::domain::{
+    InputDigest,
+    text::{equal_key, trim},
 };
-
-/// Bytes of text decoded at a time.
-const TEXT_BYTES: usize = 64 * 1024;
 
 /// A CSV being read.
 pub struct CsvReader {
     location: String,
+    format: Format,
     header: Vec<String>,
     lexer: Lexer,
     text: Text,
     rows: u64,
+    watch: Option<Watch>,
 }
 
 impl CsvReader {
-    /// Opens the file and reads its header. A BOM says the encoding; else `encoding` does, else it
-    /// is UTF-8.
-    pub async fn open(source: &InputSource, encoding: Option<&'static Encoding>) -> Result<Self, InputError> {
-        let text = Text::new(source.open().await?, encoding.unwrap_or(UTF_8));
-        let mut reader =
-            Self { location: source.location(), header: Vec::new(), lexer: Lexer::default(), text, rows: 0 };
+    /// Opens the file and reads its header. A byte order mark says the encoding, else the format does.
+    pub async fn open(source: &InputSource, format: &Format) -> Result<Self, InputError> {
+        let text = Text::new(source.open().await?, format.encoding);
+        let lexer =
+            if format.backslash_escapes() { Lexer::with_backslash_escapes() } else { Lexer::default() };
+        let mut reader = Self {
+            location: source.location(),
+            format: format.clone(),
+            header: Vec::new(),
+            lexer,
+            text,
+            rows: 0,
+            watch: None,
+        };
         if !reader.advance().await? {
             return Err(reader.refuse_header("the file is empty; export it again, with its header"));
+        }
+        if let Some(reason) = header::strange_start(reader.lexer.record().get(0)) {
+            return Err(reader.refuse_header(reason));
         }
         reader.header = reader.lexer.record().iter().map(|name| trim(name).to_owned()).collect();
         reader.lexer.expect_columns(reader.header.len());
@@ -44,6 +52,11 @@ impl CsvReader {
     /// Where it is read, for people.
     pub fn location(&self) -> &str {
         &self.location
+    }
+
+    /// How it is read.
+    pub fn format(&self) -> &Format {
+        &self.format
     }
 
     /// The names of its columns, trimmed, in order.
@@ -56,36 +69,48 @@ impl CsvReader {
         self.rows
     }
 
+    /// From now on every row is looked at for what exports spoil, and may lack empty cells at its end in columns that
+    /// are not used.
+    pub fn expect(&mut self, layout: Layout) {
+        let needed = layout.used.iter().map(|index| index + 1).max().unwrap_or_default();
+        self.lexer.need_columns(needed);
+        self.watch = Some(Watch::new(layout));
+    }
+
     /// The next data row, its cells as they came, as many as the header has; `None` at the end.
     pub async fn next(&mut self) -> Result<Option<&Record>, InputError> {
         if !self.advance().await? {
-            return Ok(None);
+            let refused = self.watch.as_ref().map(|watch| watch.end(&self.header, &self.format));
+            return match refused {
+                Some(Err(reason)) => Err(self.refuse_habit(String::new(), reason)),
+                _ => Ok(None),
+            };
         }
         self.rows += 1;
+        if let Some(watch) = &mut self.watch {
+            let looked = watch.row(self.rows, self.lexer.record(), &self.header, &self.format);
+            looked.map_err(|refusal| self.refuse_row(refusal))?;
+        }
         Ok(Some(self.lexer.record()))
     }
 
     /// What pins the file: all its bytes, once [`Self::next`] has come to the end.
     pub fn digest(&self) -> InputDigest {
-        let Fingerprint { sha256, size_bytes } = self.text.hasher.clone().finish();
+        let Fingerprint { sha256, size_bytes } = self.text.fingerprint();
         InputDigest { location: self.location.clone(), sha256, size_bytes, rows: self.rows }
     }
 
     /// Index of each of `required`; an error names all that are missing, or stand twice.
     pub fn require<const N: usize>(&self, required: &[&'static str; N]) -> Result<[usize; N], InputError> {
-        let count = |name: &str| self.header.iter().filter(|column| *column == name).count();
         let list = |names: Vec<&str>| {
             names.into_iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
         };
+        let count = |name: &str| self.places(name).count();
         let missing: Vec<&str> = required.iter().copied().filter(|name| count(name) == 0).collect();
         if !missing.is_empty() {
-            let hint = if self.header.iter().any(|name| name.contains('\0')) {
-                "; the text looks like UTF-16 without a byte order mark: try --encoding utf-16le"
-            } else {
-                "; correct the header, or export the file again"
-            };
             let plural = if missing.len() == 1 { "column is" } else { "columns are" };
-            return Err(self.refuse_header(&format!("required {plural} missing: {}{hint}", list(missing))));
+            let hint = self.hint(&missing);
+            return Err(self.refuse_header(&format!("required {plural} missing: {}; {hint}", list(missing))));
         }
         let doubled: Vec<&str> = required.iter().copied().filter(|name| count(name) > 1).collect();
         if !doubled.is_empty() {
@@ -93,14 +118,32 @@ impl CsvReader {
                 format!("columns stand more than once: {}; leave the one that is meant", list(doubled));
             return Err(self.refuse_header(&reason));
         }
-        Ok(required.map(|name| self.header.iter().position(|column| column == name).unwrap_or_default()))
+        Ok(required.map(|name| self.places(name).next().unwrap_or_default()))
+    }
+
+    /// Indices of the columns of this name.
+    pub fn places<'a>(&'a self, name: &'a str) -> impl Iterator<Item = usize> + use<'a> {
+        let columns = self.header.iter().enumerate();
+        columns.filter(move |(_, column)| self.is_named(column, name)).map(|(index, _)| index)
+    }
+
+    /// Why columns may be missing, and what to do: the end of a sentence.
+    pub fn hint(&self, missing: &[&str]) -> String {
+        header::hint(&self.header, missing)
+    }
+
+    fn is_named(&self, column: &str, name: &str) -> bool {
+        match self.format.role {
+            Role::Input => equal_key(column) == name,
+            Role::WarehouseTable => equal_key(column).eq_ignore_ascii_case(name),
+        }
     }
 
     async fn advance(&mut self) -> Result<bool, InputError> {
         loop {
             match self.lexer.read(self.text.rest()) {
                 Ok((taken, complete)) => {
-                    self.text.at += taken;
+                    self.text.take(taken);
                     if complete {
                         return Ok(true);
                     }
@@ -110,23 +153,75 @@ impl CsvReader {
             match self.text.refill().await.map_err(InputError::Fault)? {
                 Refill::More => {}
                 Refill::End => return self.lexer.end().map_err(|problem| self.refuse(problem)),
+                Refill::Foreign(foreign) => return Err(self.refuse_header(&self.foreign(foreign))),
                 Refill::Malformed => {
                     let (line, column) = self.position();
-                    let encoding = self.text.decoder.encoding().name();
                     return Err(InputError::Encoding {
                         location: self.location.clone(),
                         line,
                         column,
-                        encoding,
+                        encoding: self.text.encoding(),
+                        remedy: match self.format.role {
+                            Role::Input => {
+                                "name the file's encoding with --encoding (for example --encoding windows-1252)"
+                            }
+                            Role::WarehouseTable => {
+                                "export the table as UTF-8, or as UTF-16 with a byte order mark"
+                            }
+                        },
                     });
                 }
             }
         }
     }
 
+    fn foreign(&self, foreign: Foreign) -> String {
+        match (foreign, self.format.role) {
+            (Foreign::Kind(kind), _) => {
+                format!("the file is {kind}, not a CSV; unpack it, or export it as CSV")
+            }
+            (Foreign::Utf16(name), Role::Input) => {
+                format!(
+                    "the text is UTF-16 without a byte order mark: say --encoding {name}, or export it as UTF-8"
+                )
+            }
+            (Foreign::Utf16(_), Role::WarehouseTable) => {
+                "the text is UTF-16 without a byte order mark: export the table as UTF-8, or with the mark"
+                    .into()
+            }
+        }
+    }
+
     fn refuse(&self, problem: Problem) -> InputError {
+        if matches!(problem, Problem::TooFew { .. })
+            && let Some(what) = header::strange_row(self.lexer.record().iter())
+        {
+            let (line, _) = self.lexer.position();
+            return self.refuse_habit(format!(", line {line}"), watch::sqlcmd(what));
+        }
         let (line, column) = self.position();
+        if problem == Problem::BackslashBeforeQuote {
+            let reason = format!("{problem}; {}", watch::escape_remedy(self.format.role));
+            return self.refuse_habit(format!(", line {line}, {column}"), reason);
+        }
         InputError::Malformed { location: self.location.clone(), line, column, problem }
+    }
+
+    fn refuse_row(&self, refusal: Refusal) -> InputError {
+        match refusal {
+            Refusal::Malformed(problem) => self.refuse(problem),
+            Refusal::Here(column, reason) => {
+                let record = self.lexer.record();
+                let line = record.line(column.unwrap_or_default());
+                let named = column.and_then(|index| self.header.get(index));
+                let named = named.map(|name| format!(", column \"{name}\"")).unwrap_or_default();
+                self.refuse_habit(format!(", line {line}{named}"), reason)
+            }
+        }
+    }
+
+    fn refuse_habit(&self, place: String, reason: String) -> InputError {
+        InputError::Habit { location: self.location.clone(), place, reason }
     }
 
     fn refuse_header(&self, reason: &str) -> InputError {
@@ -138,86 +233,5 @@ impl CsvReader {
         let last = self.header.len().saturating_sub(1);
         let name = self.header.get(index.min(last)).map(|name| format!("column \"{name}\""));
         (line, name.unwrap_or_else(|| format!("column {}", index + 1)))
-    }
-}
-
-/// The file's bytes on their way to text.
-struct Text {
-    bytes: BoxStream<'static, Result<Bytes, Fault>>,
-    hasher: Hasher,
-    raw: Bytes,
-    last: bool,
-    decoder: Decoder,
-    decoded_all: bool,
-    malformed: bool,
-    decoded: String,
-    at: usize,
-}
-
-/// What came of asking for more text.
-enum Refill {
-    More,
-    End,
-    Malformed,
-}
-
-impl Text {
-    fn new(bytes: BoxStream<'static, Result<Bytes, Fault>>, encoding: &'static Encoding) -> Self {
-        Self {
-            bytes,
-            hasher: Hasher::default(),
-            raw: Bytes::new(),
-            last: false,
-            decoder: encoding.new_decoder(),
-            decoded_all: false,
-            malformed: false,
-            decoded: String::with_capacity(TEXT_BYTES),
-            at: 0,
-        }
-    }
-
-    /// Text that is not read yet.
-    fn rest(&self) -> &str {
-        self.decoded.get(self.at..).unwrap_or_default()
-    }
-
-    /// Decodes more, once everything is read. What stands before malformed bytes is read first, so
-    /// that the error names their place.
-    async fn refill(&mut self) -> Result<Refill, Fault> {
-        self.decoded.clear();
-        self.at = 0;
-        if self.malformed {
-            return Ok(Refill::Malformed);
-        }
-        if self.decoded_all {
-            return Ok(Refill::End);
-        }
-        loop {
-            if self.raw.is_empty() && !self.last {
-                match self.bytes.try_next().await? {
-                    Some(piece) => {
-                        self.hasher.update(&piece);
-                        self.raw = piece;
-                    }
-                    None => self.last = true,
-                }
-            }
-            let (result, read) =
-                self.decoder.decode_to_string_without_replacement(&self.raw, &mut self.decoded, self.last);
-            self.raw.advance(read);
-            match result {
-                DecoderResult::Malformed(..) => {
-                    self.malformed = true;
-                    return Ok(Refill::More);
-                }
-                DecoderResult::OutputFull => return Ok(Refill::More),
-                DecoderResult::InputEmpty => {
-                    self.decoded_all = self.last;
-                    if self.last || !self.decoded.is_empty() {
-                        return Ok(Refill::More);
-                    }
-                }
-            }
-        }
     }
 }

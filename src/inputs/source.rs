@@ -7,7 +7,7 @@ use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 use sha2::{Digest, Sha256};
 use tokio_util::io::ReaderStream;
 
-use super::InputError;
+use super::{InputError, nearby::nearby};
 use crate::ports::{Blobs, Fault, FaultKind, Service};
 
 /// Bytes read from a local file at a time.
@@ -36,6 +36,14 @@ impl InputSource {
         }
     }
 
+    fn kind(&self) -> &'static str {
+        let is_folder = |blobs: &Arc<dyn Blobs>| blobs.location().starts_with("file:");
+        match self {
+            Self::Blob { blobs, .. } if !is_folder(blobs) => "blob",
+            Self::File(_) | Self::Blob { .. } => "file",
+        }
+    }
+
     /// Its bytes from the beginning.
     pub async fn open(&self) -> Result<BoxStream<'static, Result<Bytes, Fault>>, InputError> {
         match self {
@@ -45,7 +53,13 @@ impl InputSource {
                     location: location.clone(),
                     reason: error.to_string(),
                 };
-                let file = tokio::fs::File::open(path).await.map_err(&unreadable)?;
+                let file = match tokio::fs::File::open(path).await {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                        let reason = format!("there is no such {}{}", self.kind(), nearby(self).await);
+                        return Err(InputError::Unreadable { location, reason });
+                    }
+                    opened => opened.map_err(&unreadable)?,
+                };
                 if file.metadata().await.map_err(&unreadable)?.is_dir() {
                     return Err(unreadable(io::ErrorKind::IsADirectory.into()));
                 }
@@ -56,7 +70,7 @@ impl InputSource {
                 Some(reader) => Ok(reader.body),
                 None => Err(InputError::Unreadable {
                     location: self.location(),
-                    reason: "there is no such blob".into(),
+                    reason: format!("there is no such {}{}", self.kind(), nearby(self).await),
                 }),
             },
         }
@@ -99,6 +113,11 @@ impl Hasher {
     pub fn update(&mut self, bytes: &[u8]) {
         self.sha256.update(bytes);
         self.size_bytes += bytes.len() as u64;
+    }
+
+    /// Whether nothing has passed yet.
+    pub fn is_empty(&self) -> bool {
+        self.size_bytes == 0
     }
 
     /// The fingerprint of all of them.

@@ -1,5 +1,7 @@
 //! Everything the plan knows of the rows: a compact index in memory, the cells in a spool on disk.
 
+use std::collections::HashMap;
+
 use super::{
     Counts,
     mapping::{MappingIndex, UnitVersion},
@@ -73,21 +75,34 @@ impl Draft {
         let mapping = MappingIndex::read(inputs).await?;
         let (mut reader, columns) = inputs.submissions().await?;
         let mut spool = Spool::new()?;
-        let mut rows = Vec::new();
+        let mut rows: Vec<Row> = Vec::new();
+        // The newest row of each attempt that --code leaves out.
+        let mut left: HashMap<AttemptId, u32> = HashMap::new();
         while let Some(record) = reader.next().await? {
             let attempt = columns.attempt_id(record).parse().ok();
-            if selection.takes(attempt) {
-                let place = spool.push(&columns.row(record))?;
-                let number = u32::try_from(reader.rows()).map_err(|_| {
-                    Stop::new(Exit::DataRefused, "more than 4,294,967,295 rows; split submission_files.csv")
-                })?;
-                rows.push(Row { place, number, attempt });
+            if !selection.takes(attempt) {
+                continue;
+            }
+            let error = record.get(columns.error());
+            let spooled =
+                if selection.takes_error(error) { Some(spool.push(&columns.row(record))?) } else { None };
+            let number = u32::try_from(reader.rows()).map_err(|_| {
+                Stop::new(Exit::DataRefused, "more than 4,294,967,295 rows; split submission_files.csv")
+            })?;
+            match (spooled, attempt) {
+                (Some(place), _) => rows.push(Row { place, number, attempt }),
+                (None, Some(attempt)) => drop(left.insert(attempt, number)),
+                (None, None) => {}
             }
         }
         let submissions = reader.digest();
         refuse_empty(&submissions)?;
         refuse_empty(&mapping.digest)?;
-        selection.refuse_unmet(rows.iter().filter_map(|row| row.attempt))?;
+        selection.refuse_unmet(rows.iter().filter_map(|row| row.attempt).chain(left.keys().copied()))?;
+        // Of an attempt's rows the newest stands: an older one is left out with it.
+        let newer = |row: &Row| left.get(&row.attempt?).filter(|newer| **newer > row.number);
+        rows.retain(|row| newer(row).is_none());
+        selection.refuse_no_rows(rows.len())?;
         if let Some(limit) = selection.limit.and_then(|limit| usize::try_from(limit).ok()) {
             rows.drain(..rows.len().saturating_sub(limit));
         }

@@ -17,7 +17,7 @@ const AMBIGUOUS: u32 = u32::MAX;
 pub struct MappingIndex {
     /// What pins the file.
     pub digest: InputDigest,
-    /// Rows whose Attempt ID is none: no submission can meet them.
+    /// Rows of blanks only: no submission can meet them.
     pub rows_without_attempt: u64,
     attempts: Vec<(AttemptId, u32)>,
     values: Vec<Mapping>,
@@ -53,7 +53,7 @@ impl MappingIndex {
         while let Some(record) = reader.next().await? {
             let MappingRow { attempt_id, unit_code, unit_version, assessment_id, submission } =
                 columns.row(record);
-            let Ok(attempt) = attempt_id.parse() else {
+            let Ok(attempt) = AttemptId::from_number(attempt_id) else {
                 rows_without_attempt += 1;
                 continue;
             };

@@ -1,9 +1,12 @@
-//! `--limit` and `--attempts`: which rows a trial takes.
+//! `--limit`, `--attempts` and `--code`: which rows a trial, or a later run, takes.
 
 use std::{collections::HashSet, path::Path};
 
 use crate::{
-    domain::{AttemptId, text::is_blank},
+    domain::{
+        AttemptId, FailCode,
+        text::{is_blank, trim},
+    },
     exit::{Exit, Stop},
     inputs::Hasher,
     settings::Trial,
@@ -19,6 +22,8 @@ pub struct Selection {
     pub limit: Option<u64>,
     /// Sorted.
     attempts: Option<Vec<AttemptId>>,
+    /// Sorted; empty: all.
+    codes: Vec<FailCode>,
 }
 
 impl Selection {
@@ -28,7 +33,10 @@ impl Selection {
             return Err(Stop::new(Exit::Usage, "--limit 0 takes no row; give 1 or more"));
         }
         let attempts = trial.attempts.as_deref().map(attempts).transpose()?;
-        Ok(Self { limit: trial.limit, attempts })
+        let mut codes = trial.codes.clone();
+        codes.sort_unstable();
+        codes.dedup();
+        Ok(Self { limit: trial.limit, attempts, codes })
     }
 
     /// Whether a row of this attempt is taken.
@@ -38,6 +46,29 @@ impl Selection {
             (Some(_), None) => false,
             (Some(attempts), Some(attempt)) => attempts.binary_search(&attempt).is_ok(),
         }
+    }
+
+    /// Whether a row with this Error cell is taken.
+    pub fn takes_error(&self, error: &str) -> bool {
+        let code = trim(error).split(':').next().map(trim);
+        self.codes.is_empty() || self.codes.iter().any(|wanted| Some(wanted.code()) == code)
+    }
+
+    /// Refuses codes that no row has.
+    pub fn refuse_no_rows(&self, taken: usize) -> Result<(), Stop> {
+        if self.codes.is_empty() || taken > 0 {
+            return Ok(());
+        }
+        let message = format!(
+            "{}: no row of submission_files.csv has an Error that begins so; give the failure CSV of an earlier run",
+            self.code_flag()
+        );
+        Err(Stop::new(Exit::Usage, message))
+    }
+
+    fn code_flag(&self) -> String {
+        let codes: Vec<&str> = self.codes.iter().map(|code| code.code()).collect();
+        format!("--code {}", codes.join(","))
     }
 
     /// Refuses a file that names attempts which no row has; `taken` are those of the rows taken.
@@ -71,7 +102,8 @@ impl Selection {
             let sha256: String = hasher.finish().sha256.chars().take(12).collect();
             format!("--attempts of {} ids (sha256 {sha256})", attempts.len())
         });
-        let parts: Vec<String> = limit.into_iter().chain(attempts).collect();
+        let codes = (!self.codes.is_empty()).then(|| self.code_flag());
+        let parts: Vec<String> = limit.into_iter().chain(attempts).chain(codes).collect();
         (!parts.is_empty()).then(|| parts.join(", "))
     }
 }

@@ -89,7 +89,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn patience_ends_at_its_limit_and_begins_anew_with_an_answer() {
-        let limit = Duration::from_secs(60);
+        let limit = Duration::from_mins(1);
         let mut patience = Patience::new(Backoff::PROCESS);
         let began = Instant::now();
         while let Some(pause) = patience.failed(limit) {

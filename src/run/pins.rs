@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::{Plan, RULES_VERSION, RunStore, names, segments::read_segment};
 use crate::{
-    domain::{Fate, ShardIndex},
+    domain::{Escape, Fate, ShardIndex},
     inputs::{Fingerprint, Hasher},
     ports::{Fault, FaultKind, Target},
     settings::{MarkerOnly, Settings},
@@ -168,6 +168,7 @@ pub fn pinned_settings(settings: &Settings) -> BTreeMap<String, String> {
     let rules = &settings.rules;
     let mut sources: Vec<String> = settings.source.allow.iter().map(without_query).collect();
     sources.sort_unstable();
+    let dialect = &settings.inputs.dialect;
     let encoding = settings.inputs.encoding.map_or("by BOM, else UTF-8", encoding_rs::Encoding::name);
     [
         ("lms-instance", organisation.lms_instance.clone()),
@@ -182,6 +183,8 @@ pub fn pinned_settings(settings: &Settings) -> BTreeMap<String, String> {
         ("warehouse-time-zone", rules.warehouse_time_zone.name().into()),
         ("source-allow", sources.join(",")),
         ("encoding", encoding.into()),
+        ("warehouse-null", dialect.null.clone().unwrap_or_else(|| "not set".into())),
+        ("warehouse-escape", escape(dialect.escape).into()),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))
@@ -190,6 +193,14 @@ pub fn pinned_settings(settings: &Settings) -> BTreeMap<String, String> {
 
 fn changed(what: &str, how: &str) -> String {
     format!("{what} changed since the run began ({how}); start a run with another name")
+}
+
+fn escape(setting: Option<Escape>) -> &'static str {
+    match setting {
+        None => "not set",
+        Some(Escape::None) => "none",
+        Some(Escape::Backslash) => "backslash",
+    }
 }
 
 fn marker_only(setting: MarkerOnly) -> &'static str {

@@ -12,7 +12,10 @@ use super::{
     shards::{ShardIndexes, shard_index},
     table as t,
 };
-use crate::{domain::ShardIndex, exit::Stop};
+use crate::{
+    domain::{Dialect, ShardIndex},
+    exit::Stop,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 const WEEK: Duration = Duration::from_hours(7 * 24);
@@ -130,15 +133,22 @@ impl Reader<'_> {
         let submissions = self.required(&t::SUBMISSIONS, parse::input);
         let mapping = self.required(&t::MAPPING, parse::input);
         let encoding = self.optional(&t::ENCODING, parse::encoding);
-        Some(InputSettings { submissions: submissions?, mapping: mapping?, encoding })
+        let dialect = Dialect {
+            null: self.optional(&t::WAREHOUSE_NULL, parse::null_word),
+            escape: self.optional(&t::WAREHOUSE_ESCAPE, parse::escape),
+        };
+        Some(InputSettings { submissions: submissions?, mapping: mapping?, encoding, dialect })
     }
 
     /// A folder by flag or config file; a connection string, or a folder, by the environment.
     fn warehouse(&mut self) -> Option<WarehouseSettings> {
         let by_flag = |origin: &Origin| matches!(origin, Origin::Flag(_));
         let flag_given = self.sources.find(&t::WAREHOUSE).is_some_and(|given| by_flag(&given.origin));
-        if !flag_given && let Some((secret, text)) = self.secret(&t::WAREHOUSE_CONNECTION, |_| Ok(())) {
-            if text.starts_with("file://") || text.starts_with("az://") {
+        if !flag_given
+            && let Some((secret, text)) =
+                self.secret(&t::WAREHOUSE_CONNECTION, parse::warehouse_connection_string)
+        {
+            if parse::is_folder(&text) {
                 let place = parse::place(&text).map_err(|expected| {
                     self.problems.push(format!("{}: {expected}", t::WAREHOUSE_CONNECTION.ways()));
                 });
@@ -174,7 +184,7 @@ impl Reader<'_> {
     fn source(&mut self) -> Option<SourceSettings> {
         let allow = self.list(&t::SOURCE_ALLOW, parse::source_prefix);
         let auth = self.required(&t::SOURCE_AUTH, parse::choice);
-        let connection_string = self.secret(&t::SOURCE_CONNECTION, |_| Ok(()));
+        let connection_string = self.secret(&t::SOURCE_CONNECTION, parse::storage_connection_string);
         Some(SourceSettings {
             allow: allow?,
             auth: auth?,
@@ -183,8 +193,9 @@ impl Reader<'_> {
     }
 
     fn account(&mut self, needed: bool) -> AccountSettings {
-        let connection_string = self.secret(&t::ACCOUNT_CONNECTION, |_| Ok(())).map(|(secret, _)| secret);
-        let account_url = self.optional(&t::ACCOUNT_URL, parse::web_url);
+        let connection_string =
+            self.secret(&t::ACCOUNT_CONNECTION, parse::storage_connection_string).map(|(secret, _)| secret);
+        let account_url = self.optional(&t::ACCOUNT_URL, parse::account_url);
         if connection_string.is_some() && account_url.is_some() {
             self.problems.push(format!(
                 "{} and {} both name the account of target and run store: leave one of them",
@@ -247,6 +258,10 @@ impl Reader<'_> {
         Trial {
             limit: self.optional(&t::LIMIT, |text| parse::number(text, &(1..=u64::MAX))),
             attempts: self.optional(&t::ATTEMPTS, parse::path),
+            codes: match self.sources.find(&t::CODE) {
+                Some(_) => self.list(&t::CODE, parse::fail_code).unwrap_or_default(),
+                None => Vec::new(),
+            },
         }
     }
 

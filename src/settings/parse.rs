@@ -7,10 +7,34 @@ use encoding_rs::Encoding;
 use url::Url;
 
 use super::{InputLocation, Place};
-use crate::run::ids::InvalidId;
+use crate::{
+    domain::{Escape, FailCode, text::trim},
+    run::ids::InvalidId,
+};
 
 /// What is expected instead.
 pub type Expected = String;
+
+/// Any value, trimmed, if nothing around or in it was left behind by a tool that does not unquote, or by a template.
+pub fn plain(text: &str) -> Result<&str, Expected> {
+    let text = trim(text);
+    if text.chars().any(char::is_control) {
+        return Err("it holds a line break or another control character: write the value in one line".into());
+    }
+    let wrapped = |quote: char| text.len() > 1 && text.starts_with(quote) && text.ends_with(quote);
+    if wrapped('"') || wrapped('\'') {
+        return Err(
+            "it stands in quotes, which kubectl's --from-env-file and others keep: write it without them"
+                .into(),
+        );
+    }
+    if text.contains("<nil>") {
+        return Err(
+            "it is what a template writes for a value that is not set: set it, or leave it out".into()
+        );
+    }
+    Ok(text)
+}
 
 /// A whole number within limits.
 pub fn number<N>(text: &str, limits: &RangeInclusive<N>) -> Result<N, Expected>
@@ -185,6 +209,58 @@ pub fn source_prefix(text: &str) -> Result<Url, Expected> {
     }
 }
 
+/// The blob endpoint of a storage account.
+pub fn account_url(text: &str) -> Result<Url, Expected> {
+    match web_url(text)? {
+        url if is_dfs(url.host_str().unwrap_or_default()) => Err(DFS.into()),
+        url => Ok(url),
+    }
+}
+
+/// Azure's second endpoint for the same files, which speaks another protocol.
+const DFS: &str = "the endpoint with .dfs. is Data Lake's own protocol: give the account's blob endpoint, with .blob. in its \
+                   place";
+
+fn is_dfs(host: &str) -> bool {
+    host.to_ascii_lowercase().contains(".dfs.")
+}
+
+/// A storage account's connection string, by its shape alone: the adapter reads the rest.
+pub fn storage_connection_string(text: &str) -> Result<(), Expected> {
+    let pairs: Vec<(String, &str)> = text
+        .split(';')
+        .filter_map(|part| part.split_once('='))
+        .map(|(key, value)| (key.trim().to_lowercase(), value))
+        .collect();
+    let names_an_account = ["accountname", "blobendpoint", "usedevelopmentstorage"];
+    if !pairs.iter().any(|(key, _)| names_an_account.contains(&key.as_str())) {
+        return Err("a connection string of a storage account is expected, as \
+                    DefaultEndpointsProtocol=https;AccountName=…;AccountKey=…;EndpointSuffix=core.windows.net"
+            .into());
+    }
+    let is_endpoint = |key: &str, value: &str| key == "blobendpoint" && is_dfs(value);
+    if pairs.iter().any(|(key, value)| is_endpoint(key, value)) { Err(DFS.into()) } else { Ok(()) }
+}
+
+/// A warehouse's connection string, by its shape alone: the adapter reads the rest.
+pub fn warehouse_connection_string(text: &str) -> Result<(), Expected> {
+    let keys = ["server", "datasource", "address", "addr", "networkaddress"];
+    let mut names = text.split(';').filter_map(|part| part.split_once('=')).map(|(key, _)| {
+        key.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect::<String>()
+    });
+    if is_folder(text) || names.any(|name| keys.contains(&name.as_str())) {
+        return Ok(());
+    }
+    Err("an ADO.NET connection string is expected, as Server=host;Database=name;User ID=…;Password=…, or a folder of \
+         exported tables, as file:///dir or az://container/prefix"
+        .into())
+}
+
+/// Whether the text names a folder or container.
+pub fn is_folder(text: &str) -> bool {
+    text.starts_with("file://") || text.starts_with("az://")
+}
+
 /// An http or https URL without user, query or fragment.
 pub fn web_url(text: &str) -> Result<Url, Expected> {
     match Url::parse(text) {
@@ -197,6 +273,29 @@ pub fn web_url(text: &str) -> Result<Url, Expected> {
 pub fn base_url(text: &str) -> Result<String, Expected> {
     let text = text.trim();
     web_url(text).map(|_| text.trim_end_matches('/').to_owned())
+}
+
+/// A code of rows that failed.
+pub fn fail_code(text: &str) -> Result<FailCode, Expected> {
+    let known = FailCode::ALL.iter().copied().find(|code| code.code() == text);
+    known.ok_or_else(|| "a code of failed rows is expected, as file_missing or unavailable".into())
+}
+
+/// What an export writes for null: a word, or `\N`.
+pub fn null_word(text: &str) -> Result<String, Expected> {
+    if text.is_empty() || text.chars().any(|c| c.is_control() || matches!(c, ',' | '"')) {
+        return Err("what the export writes for null is expected, as NULL or \\N".into());
+    }
+    Ok(text.to_owned())
+}
+
+/// How an export writes quotes inside cells.
+pub fn escape(text: &str) -> Result<Escape, Expected> {
+    match text {
+        "backslash" => Ok(Escape::Backslash),
+        "none" => Ok(Escape::None),
+        _ => Err("backslash or none is expected".into()),
+    }
 }
 
 /// A label of the WHATWG encoding standard.
@@ -212,10 +311,26 @@ pub fn time_zone(text: &str) -> Result<chrono_tz::Tz, Expected> {
 
 /// A PostgreSQL URL, by its scheme alone: the adapter reads the rest.
 pub fn database_url(text: &str) -> Result<(), Expected> {
-    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        return Ok(());
+    let Some(rest) = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://")) else {
+        return Err("a PostgreSQL URL is expected, as postgres://user:password@host/database".into());
+    };
+    if has_bare_password(rest) {
+        return Err("the password holds a character that ends it in a URL: write # as %23, / as %2F, ? as %3F and % as %25".into());
     }
-    Err("a PostgreSQL URL is expected, as postgres://user:password@host/database".into())
+    Ok(())
+}
+
+/// Whether a character in the password ends the URL's authority before its `@`, or a percent sign encodes nothing.
+/// `host:5432/db?user=me@tenant` has its `@` later and a port before.
+fn has_bare_password(rest: &str) -> bool {
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, after) = rest.split_at(end);
+    let Some((credentials, _)) = authority.rsplit_once('@') else {
+        let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        return authority.split_once(':').is_some_and(|(_, text)| !is_port(text)) && after.contains('@');
+    };
+    let mut parts = credentials.split('%').skip(1);
+    parts.any(|part| !part.bytes().take(2).filter(u8::is_ascii_hexdigit).count().eq(&2))
 }
 
 fn is_bare(url: &Url) -> bool {

@@ -1,7 +1,12 @@
 //! Reads one setting after the other, and remembers every complaint.
 
-use super::{Origin, Secret, Setting, Sources, parse::Expected, shown::shown, source::usage};
-use crate::exit::Stop;
+use super::{
+    Origin, Secret, Setting, Sources,
+    parse::{Expected, plain},
+    shown::shown,
+    source::usage,
+};
+use crate::{domain::text::trim, exit::Stop};
 
 /// What was given, and what is wrong with it.
 pub(super) struct Reader<'s> {
@@ -39,7 +44,8 @@ impl<'s> Reader<'s> {
             ));
             return None;
         };
-        parse(text).map_err(|expected| self.complain(setting, &given.origin, text, &expected)).ok()
+        let parsed = plain(text).and_then(&parse);
+        parsed.map_err(|expected| self.complain(setting, &given.origin, text, &expected)).ok()
     }
 
     /// One value that must be there.
@@ -66,7 +72,7 @@ impl<'s> Reader<'s> {
         };
         let mut values = Vec::new();
         for text in &given.values {
-            match parse(text) {
+            match plain(text).and_then(&parse) {
                 Ok(value) => values.push(value),
                 Err(expected) => self.complain(setting, &given.origin, text, &expected),
             }
@@ -91,12 +97,12 @@ impl<'s> Reader<'s> {
                 return None;
             }
             (Some(value), None) => (Secret::Value(value.to_owned()), name.to_owned()),
-            (None, Some(path)) => (Secret::File(path.into()), format!("{file_name} ({path})")),
+            (None, Some(path)) => (Secret::File(trim(path).into()), format!("{file_name} ({path})")),
             (None, None) => return None,
         };
         let text = match secret.read() {
-            Ok(text) if text.trim().is_empty() => Err("it is empty".to_owned()),
-            Ok(text) => check(&text).map(|()| text),
+            Ok(text) if text.is_empty() => Err("it is empty".to_owned()),
+            Ok(text) => plain(&text).and_then(&check).map(|()| text),
             Err(error) => Err(format!("cannot be read: {error}")),
         };
         match text {

@@ -10,7 +10,10 @@ use super::{
     pod::POD_VARIABLES,
     table::{self, Setting},
 };
-use crate::exit::{Exit, Stop};
+use crate::{
+    domain::text::is_blank,
+    exit::{Exit, Stop},
+};
 
 /// Everything that was given, unparsed.
 #[derive(Debug, Default)]
@@ -157,9 +160,9 @@ impl Sources {
         self.file.get(setting.key).cloned()
     }
 
-    /// A variable's value; an empty one counts as not set, as charts and compose files write it.
+    /// A variable's value; a blank one counts as not set, as charts and compose files write it.
     pub fn environment(&self, name: &str) -> Option<&str> {
-        self.environment.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.environment.get(name).map(String::as_str).filter(|value| !is_blank(value))
     }
 
     /// This machine's name, for people who look for a process: a pod's `HOSTNAME`, else the kernel's.

@@ -98,6 +98,8 @@ settings! {
     MAPPING = Setting::new("mapping").env("ROGO_MAPPING").default("attempt_number_mapping.csv");
     ENCODING = Setting::new("encoding").env("ROGO_ENCODING").otherwise("from the BOM, else UTF-8");
     WAREHOUSE = Setting::new("warehouse");
+    WAREHOUSE_NULL = Setting::new("warehouse_null").env("ROGO_WAREHOUSE_NULL").otherwise("\\N or nothing");
+    WAREHOUSE_ESCAPE = Setting::new("warehouse_escape").env("ROGO_WAREHOUSE_ESCAPE").otherwise("not said");
     WAREHOUSE_CONNECTION = Setting::secret("warehouse connection string", "DATA_WAREHOUSE_CONNECTION_STRING");
     DATABASE_URL = Setting::secret("target database", "DATABASE_URL");
     DATABASE_AUTH = Setting::new("database_auth").default("password");
@@ -128,6 +130,7 @@ settings! {
     REASON = Setting::new("reason").env("ROGO_REASON");
     LIMIT = Setting::new("limit").otherwise("all rows");
     ATTEMPTS = Setting::new("attempts").otherwise("all rows");
+    CODE = Setting::new("code").list().otherwise("all rows");
     SHARDS = Setting::new("shards").env("ROGO_SHARDS").default("1");
     PARALLELISM = Setting::new("parallelism").env("ROGO_PARALLELISM").default("1");
     SHARD = Setting::new("shard").env("JOB_COMPLETION_INDEX");

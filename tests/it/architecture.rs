@@ -23,7 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("shard", STAGE),
     ("finalize", STAGE),
     ("watch", STAGE),
-    ("adapters", &["domain", "rules", "ports", "run", "run::ids", "exit", "settings", "identity"]),
+    ("adapters", &["domain", "rules", "ports", "run", "run::ids", "exit", "settings", "identity", "inputs"]),
     ("commands", ANY),
     ("lib", ANY),
     ("main", ANY),

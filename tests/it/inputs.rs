@@ -8,13 +8,14 @@
 )]
 
 mod columns;
+mod habits;
 mod properties;
 
 use std::{path::PathBuf, sync::LazyLock};
 
 use rogo_migrate::{
     exit::{Exit, Stop},
-    inputs::{CsvReader, InputError, InputSource},
+    inputs::{CsvReader, Format, InputError, InputSource},
 };
 use tempfile::TempDir;
 
@@ -32,7 +33,8 @@ fn read(bytes: &[u8], encoding: Option<&str>) -> Result<(Vec<String>, Vec<Vec<St
     let encoding = encoding.map(|label| encoding_rs::Encoding::for_label(label.as_bytes()).unwrap());
     let (_folder, path) = file(bytes);
     RUNTIME.block_on(async {
-        let mut reader = CsvReader::open(&InputSource::File(path), encoding).await?;
+        let format = Format { encoding, ..Format::default() };
+        let mut reader = CsvReader::open(&InputSource::File(path), &format).await?;
         let mut rows = Vec::new();
         while let Some(record) = reader.next().await? {
             rows.push(record.iter().map(str::to_owned).collect());
@@ -241,13 +243,13 @@ fn bad_files_are_refused_by_file_line_and_column() {
             "gzip",
             b"\x1f\x8b\x08\x00\xff\xff\x00\x03".to_vec(),
             None,
-            "line 1, column 1: bytes that are not UTF-8",
+            "line 1: the file is a gzip file, not a CSV",
         ),
         (
             "xlsx",
             b"PK\x03\x04\x14\x00\x06\x00\x08\x00\xe2\x86!\n".to_vec(),
             None,
-            "line 1, column 1: bytes that are not UTF-8",
+            "line 1: the file is a zip archive or an Excel workbook",
         ),
     ];
     for (what, bytes, encoding, expected) in cases {
@@ -297,7 +299,7 @@ fn lines_are_counted_through_quoted_line_breaks() {
 fn a_file_that_cannot_be_opened_is_a_usage_error_that_names_it() {
     let folder = tempfile::tempdir().unwrap();
     for path in [folder.path().join("none.csv"), folder.path().to_path_buf()] {
-        let opened = RUNTIME.block_on(CsvReader::open(&InputSource::File(path.clone()), None));
+        let opened = RUNTIME.block_on(CsvReader::open(&InputSource::File(path.clone()), &Format::default()));
         let stop = Stop::from(opened.err().unwrap());
         assert_eq!(stop.exit, Exit::Usage);
         assert!(stop.message.contains(&path.display().to_string()), "{stop}");
@@ -310,7 +312,7 @@ fn the_digest_is_that_of_the_raw_bytes() {
     let (_folder, path) = file(b"\xef\xbb\xbfa,b\r\n1,2\r\n");
     RUNTIME.block_on(async {
         let source = InputSource::File(path);
-        let mut reader = CsvReader::open(&source, None).await.unwrap();
+        let mut reader = CsvReader::open(&source, &Format::default()).await.unwrap();
         while reader.next().await.unwrap().is_some() {}
         assert!(reader.next().await.unwrap().is_none(), "the end stays the end");
         let digest = reader.digest();

@@ -99,6 +99,7 @@ impl World {
             submissions: InputSource::File(self.path("submission_files.csv")),
             mapping: InputSource::File(self.path("attempt_number_mapping.csv")),
             encoding: None,
+            dialect: self.settings.inputs.dialect.clone(),
         }
     }
 

@@ -66,6 +66,13 @@ impl Given {
         Settings::load(&Sources::new(flags, self.environment, config)?)
     }
 
+    /// As [`Self::refusal`], of a value that is no secret.
+    fn refusal_of_any(self) -> String {
+        let stop = self.load().expect_err("refused");
+        assert_eq!(stop.exit, Exit::Usage);
+        stop.message
+    }
+
     fn refusal(self) -> String {
         let stop = self.load().expect_err("refused");
         assert_eq!(stop.exit, Exit::Usage);
@@ -143,6 +150,8 @@ fn settings_that_change_outcomes_pin_the_plan_without_the_key_itself() {
         ("rule_owner", "someone"),
         ("marker_only", "migrate"),
         ("warehouse_time_zone", "Europe/London"),
+        ("warehouse_null", "NULL"),
+        ("warehouse_escape", "backslash"),
     ] {
         let changed = pinned_of(Given::required().flag(key, value));
         let differing: Vec<_> =

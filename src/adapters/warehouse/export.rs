@@ -7,67 +7,56 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures_util::StreamExt;
 
 use super::{
-    export_records::Records,
-    tables::{MARKS, REPORT_COLUMNS, SCORE_COLUMNS},
+    tables::{ATTEMPT, MARKS, REPORT_COLUMNS, SCORE_COLUMNS},
     values,
 };
 use crate::{
-    domain::{AttemptId, FactRow, Facts, REPORT_TABLE, SCORE_TABLE, Value},
-    ports::{BlobReader, Blobs, Fault, FaultKind, Service, Warehouse, WarehouseShape},
+    domain::{AttemptId, Dialect, FactRow, Facts, REPORT_TABLE, SCORE_TABLE, Value},
+    inputs::{CsvReader, Format, InputError, InputSource, Layout, Record, Role, StrangeIds, is_empty_by_bcp},
+    ports::{Blobs, Fault, FaultKind, Service, Warehouse, WarehouseShape},
 };
 
 type Each<'a> = dyn FnMut(Vec<FactRow>) -> Result<(), Fault> + Send + 'a;
+
+/// Rows that are handed on at a time.
+const BATCH: usize = 1_000;
 
 /// The warehouse as exported files.
 #[derive(Clone)]
 pub struct Export {
     blobs: Arc<dyn Blobs>,
+    dialect: Dialect,
 }
 
 impl Export {
-    /// The two files in `blobs`.
-    pub fn new(blobs: Arc<dyn Blobs>) -> Self {
-        Self { blobs }
+    /// The two files in `blobs`, and what was said of the tool that wrote them.
+    pub fn new(blobs: Arc<dyn Blobs>, dialect: Dialect) -> Self {
+        Self { blobs, dialect }
     }
 
-    /// Reads a table to its end, or only its header.
-    async fn read(&self, table: &Table, header_only: bool, each: &mut Each<'_>) -> Result<(), Fault> {
-        let file = table.file();
-        let mut reader = self.begin(&file).await?;
-        let mut records = Records::new();
-        let mut header: Option<Header> = None;
-        loop {
-            let chunk = reader.body.next().await.transpose().map_err(of_warehouse)?;
-            let (bytes, at_end) = chunk.as_ref().map_or((&[][..], true), |bytes| (bytes.as_ref(), false));
-            let (line, text) = records
-                .push(bytes, at_end)
-                .map_err(|wrong| refused(FaultKind::Misconfigured, format!("{file}, {wrong}")))?;
-            let rows = table.parse(&text, line, &mut header)?;
-            if !rows.is_empty() && !header_only {
-                each(rows)?;
-            }
-            if header.is_some() && header_only {
-                return Ok(());
-            }
-            if at_end {
-                return match header {
-                    Some(_) => Ok(()),
-                    None => Err(refused(
-                        FaultKind::Misconfigured,
-                        format!("{file} is empty; its header is missing"),
-                    )),
-                };
+    /// Opens a table's file and finds its columns.
+    async fn open(&self, table: &Table) -> Result<(CsvReader, Columns), Fault> {
+        let source =
+            InputSource::Blob { blobs: Arc::clone(&self.blobs), name: format!("{}.csv", table.name) };
+        let format = Format { encoding: None, dialect: self.dialect.clone(), role: Role::WarehouseTable };
+        let mut reader = CsvReader::open(&source, &format).await.map_err(of_warehouse)?;
+        let columns = table.find(&reader)?;
+        reader.expect(columns.layout());
+        Ok((reader, columns))
+    }
+
+    async fn read(&self, table: &Table, each: &mut Each<'_>) -> Result<(), Fault> {
+        let (mut reader, columns) = self.open(table).await?;
+        let mut rows = Vec::with_capacity(BATCH);
+        while let Some(record) = reader.next().await.map_err(of_warehouse)? {
+            rows.extend(table.fact(&columns, record, &self.dialect));
+            if rows.len() == BATCH {
+                each(std::mem::replace(&mut rows, Vec::with_capacity(BATCH)))?;
             }
         }
-    }
-
-    async fn begin(&self, file: &str) -> Result<BlobReader, Fault> {
-        self.blobs.get(file).await.map_err(of_warehouse)?.ok_or_else(|| {
-            refused(FaultKind::NotFound, format!("{file} is missing in {}", self.blobs.location()))
-        })
+        if rows.is_empty() { Ok(()) } else { each(rows) }
     }
 }
 
@@ -80,14 +69,14 @@ impl Warehouse for Export {
     async fn shape(&self) -> Result<WarehouseShape, Fault> {
         let mut problems = Vec::new();
         for table in &TABLES {
-            match self.read(table, true, &mut |_| Ok(())).await {
-                Ok(()) => {}
+            match self.open(table).await {
+                Ok(_) => {}
                 Err(fault) if fault.kind == FaultKind::NotFound => problems.push(fault.what),
                 Err(fault) => return Err(fault),
             }
         }
         if !problems.is_empty() {
-            return Err(refused(FaultKind::NotFound, problems.join("; ")));
+            return Err(Fault::new(Service::Warehouse, FaultKind::NotFound, problems.join("; ")));
         }
         Ok(WarehouseShape {
             description: self.description().await?,
@@ -125,7 +114,7 @@ impl Warehouse for Export {
         each: &mut (dyn FnMut(Vec<FactRow>) -> Result<(), Fault> + Send),
     ) -> Result<(), Fault> {
         for table in &TABLES {
-            self.read(table, false, each).await?;
+            self.read(table, each).await?;
         }
         Ok(())
     }
@@ -152,91 +141,72 @@ const TABLES: [Table; 2] = [
 ];
 
 /// Where the columns stand.
-struct Header {
-    fields: usize,
+struct Columns {
     attempt: usize,
     /// `None` for an absent marks column.
-    columns: Vec<Option<usize>>,
+    values: Vec<Option<usize>>,
+}
+
+impl Columns {
+    fn layout(&self) -> Layout {
+        let used = self.values.iter().flatten().copied().chain([self.attempt]).collect();
+        Layout { id: self.attempt, used, strange_ids: StrangeIds::RefuseTheFile, ..Layout::default() }
+    }
 }
 
 impl Table {
-    fn file(&self) -> String {
-        format!("{}.csv", self.name)
-    }
-
-    /// The rows of some whole records; the first record of a file is its header.
-    fn parse(&self, text: &str, first_line: u64, header: &mut Option<Header>) -> Result<Vec<FactRow>, Fault> {
-        let mut reader =
-            csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
-        let mut rows = Vec::new();
-        for record in reader.records() {
-            let record = record.map_err(|error| {
-                Fault::caused(
-                    Service::Warehouse,
-                    FaultKind::Misconfigured,
-                    format!("{} cannot be read", self.file()),
-                    error,
-                )
-            })?;
-            let Some(header) = header else {
-                *header = Some(self.header(&record)?);
-                continue;
-            };
-            if record.len() != header.fields {
-                let line = first_line + record.position().map_or(0, |at| at.line() - 1);
-                return Err(refused(
-                    FaultKind::Misconfigured,
-                    format!(
-                        "{}, line {line}: {} fields where the header has {}",
-                        self.file(),
-                        record.len(),
-                        header.fields
-                    ),
-                ));
-            }
-            rows.extend(self.fact(header, &record));
-        }
-        Ok(rows)
-    }
-
-    fn header(&self, record: &csv::StringRecord) -> Result<Header, Fault> {
-        let find = |name: &str| record.iter().position(|field| field.trim().eq_ignore_ascii_case(name));
-        let columns: Vec<_> = self.columns.iter().map(|name| find(name)).collect();
+    fn find(&self, reader: &CsvReader) -> Result<Columns, Fault> {
+        let place = |name: &str| reader.places(name).next();
+        let values: Vec<_> = self.columns.iter().map(|name| place(name)).collect();
         let both_marks_absent =
-            self.columns.contains(&MARKS[0]) && MARKS.iter().all(|name| find(name).is_none());
-        let mut absent = Vec::new();
-        if find("AttemptId").is_none() {
-            absent.push("AttemptId");
-        }
-        for (name, column) in self.columns.iter().zip(&columns) {
-            if column.is_none() && (both_marks_absent || !MARKS.contains(name)) {
-                absent.push(name);
-            }
-        }
-        match find("AttemptId") {
-            Some(attempt) if absent.is_empty() => Ok(Header { fields: record.len(), attempt, columns }),
-            _ => Err(refused(
+            self.columns.contains(&MARKS[0]) && MARKS.iter().all(|name| place(name).is_none());
+        let may_be_absent = |name: &&str| MARKS.contains(name) && !both_marks_absent;
+        let names = || std::iter::once(ATTEMPT).chain(self.columns.iter().copied());
+        let absent: Vec<&str> =
+            names().filter(|name| place(name).is_none() && !may_be_absent(name)).collect();
+        let doubled: Vec<&str> = names().filter(|name| reader.places(name).count() > 1).collect();
+        let file = reader.location();
+        match place(ATTEMPT) {
+            Some(attempt) if absent.is_empty() && doubled.is_empty() => Ok(Columns { attempt, values }),
+            _ if absent.is_empty() => Err(Fault::new(
+                Service::Warehouse,
+                FaultKind::Misconfigured,
+                format!("{file} has the columns {} more than once", doubled.join(", ")),
+            )),
+            _ => Err(Fault::new(
+                Service::Warehouse,
                 FaultKind::NotFound,
-                format!("{} lacks the columns {}", self.file(), absent.join(", ")),
+                format!("{file} lacks the columns {}; {}", absent.join(", "), reader.hint(&absent)),
             )),
         }
     }
 
-    fn fact(&self, header: &Header, record: &csv::StringRecord) -> Option<FactRow> {
-        let id = values::attempt(&Value::Text(record.get(header.attempt)?.trim().to_owned()))?;
-        let cell = |column: &Option<usize>| match column.and_then(|at| record.get(at)) {
-            None | Some("" | "\\N") => Value::Null,
-            Some(text) => Value::Text(text.to_owned()),
+    /// `None` for a row of blanks only; what else has no id makes the reader refuse the file.
+    fn fact(&self, columns: &Columns, record: &Record, dialect: &Dialect) -> Option<FactRow> {
+        let id = AttemptId::from_number(record.get(columns.attempt)).ok()?;
+        let cell = |column: &Option<usize>| {
+            let Some(index) = *column else { return Value::Null };
+            match record.get(index) {
+                "" | "\\N" => Value::Null,
+                text if is_empty_by_bcp(text) => Value::Text(String::new()),
+                text if dialect.is_null(text, record.is_quoted(index)) => Value::Null,
+                text => Value::Text(text.to_owned()),
+            }
         };
-        (self.row)(id, header.columns.iter().map(cell).collect())
+        (self.row)(id, columns.values.iter().map(cell).collect())
     }
 }
 
-fn refused(kind: FaultKind, what: String) -> Fault {
-    Fault::new(Service::Warehouse, kind, what)
-}
-
-fn of_warehouse(mut fault: Fault) -> Fault {
-    fault.service = Service::Warehouse;
-    fault
+fn of_warehouse(error: InputError) -> Fault {
+    match error {
+        InputError::Fault(mut fault) => {
+            fault.service = Service::Warehouse;
+            fault
+        }
+        InputError::Unreadable { location, reason } => {
+            let what = format!("{location} is missing: {reason}");
+            Fault::new(Service::Warehouse, FaultKind::NotFound, what)
+        }
+        refused => Fault::new(Service::Warehouse, FaultKind::Misconfigured, refused.to_string()),
+    }
 }

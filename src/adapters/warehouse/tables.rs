@@ -13,7 +13,8 @@ use crate::{
     ports::{Fault, FaultKind, Service},
 };
 
-const ATTEMPT: &str = "AttemptId";
+/// The column of the attempt in both tables.
+pub(super) const ATTEMPT: &str = "AttemptId";
 /// Ids that cannot be read, named as examples.
 const EXAMPLES: u8 = 5;
 

@@ -54,10 +54,7 @@ pub(super) fn attempt(value: &Value) -> Option<AttemptId> {
     match value {
         // `{number}` writes a whole float without a fraction.
         Value::Number(number) => number.to_string().parse().ok(),
-        Value::Text(text) => match text.split_once('.') {
-            Some((whole, fraction)) if fraction.bytes().all(|digit| digit == b'0') => whole.parse().ok(),
-            _ => text.parse().ok(),
-        },
+        Value::Text(text) => AttemptId::from_number(text).ok(),
         _ => None,
     }
 }

@@ -5,7 +5,10 @@ use proptest::prelude::*;
 use super::*;
 
 fn read_in_pieces(text: &str, piece: usize) -> Result<Vec<Vec<String>>, Problem> {
-    let mut lexer = Lexer::default();
+    read_by(Lexer::default(), text, piece)
+}
+
+fn read_by(mut lexer: Lexer, text: &str, piece: usize) -> Result<Vec<Vec<String>>, Problem> {
     let mut rows = Vec::new();
     let keep = |lexer: &Lexer| lexer.record().iter().map(str::to_owned).collect::<Vec<_>>();
     let pieces: Vec<String> =
@@ -84,6 +87,47 @@ fn malformed_quoting_is_refused_and_never_repaired() {
 }
 
 #[test]
+fn a_backslash_before_a_quote_and_other_delimiters_are_told_apart() {
+    for (text, problem) in [
+        ("\"a \\\"b\\\" c\"", Problem::BackslashBeforeQuote),
+        ("a \\\"b", Problem::BackslashBeforeQuote),
+        ("\"a\\\\\"b", Problem::BackslashBeforeQuote),
+        ("\"a\";\"b\"", Problem::Delimiter(b';')),
+        ("\"a\"\t\"b\"", Problem::Delimiter(b'\t')),
+        ("\"a\"|\"b\"", Problem::Delimiter(b'|')),
+    ] {
+        check(text, &Err(problem));
+    }
+    check("\"a\\\",b\\", &Ok(vec![vec!["a\\", "b\\"]]));
+}
+
+#[test]
+fn a_row_may_lack_only_cells_that_are_not_needed_and_not_at_the_files_end() {
+    let read = |text: &str, needed: usize| {
+        let mut lexer = Lexer::default();
+        lexer.expect_columns(4);
+        lexer.need_columns(needed);
+        read_by(lexer, text, 2)
+    };
+    let short = |found| Err(Problem::TooFew { found, expected: 4 });
+    assert_eq!(read("a,b\n", 2), Ok(vec![["a", "b", "", ""].map(str::to_owned).to_vec()]));
+    assert_eq!(read("a,b\n", 3), short(2));
+    assert_eq!(read("a,b", 2), short(2), "the file may be cut");
+    assert_eq!(read("a,b,c,d", 2).unwrap().len(), 1);
+    assert_eq!(read("a,b,c,d,e\n", 2), Err(Problem::TooMany { expected: 4 }));
+}
+
+#[test]
+fn a_record_tells_its_lines_and_quotes() {
+    let mut lexer = Lexer::default();
+    assert_eq!(lexer.read("\n\r\n\"a\n\",b,\"c\r\n\nd\",e\n"), Ok((20, true)));
+    let record = lexer.record();
+    assert_eq!([0, 1, 2, 3].map(|index| record.line(index)), [3, 4, 4, 6]);
+    assert_eq!([0, 1, 2, 3, 4].map(|index| record.is_quoted(index)), [true, false, true, false, false]);
+    assert_eq!((record.found(), record.get(9), record.is_quoted(9)), (4, "", false));
+}
+
+#[test]
 fn a_record_of_more_than_16_mib_is_refused_before_it_is_kept() {
     let mut lexer = Lexer::default();
     let piece = "x".repeat(1 << 20);
@@ -114,6 +158,20 @@ proptest! {
                 .map(|record| record.unwrap().iter().map(str::to_owned).collect())
                 .collect();
             prop_assert_eq!(rows, expected);
+        }
+    }
+
+    #[test]
+    fn backslash_escapes_read_as_the_csv_crate_reads_them(text in "[a,\"\r\n\\\\]{0,30}", piece in 1_usize..5) {
+        let read = |piece| read_by(Lexer::with_backslash_escapes(), &text, piece);
+        prop_assert_eq!(read(piece), read(1000));
+        if let Ok(rows) = read(1000) && !text.contains("\"\"") {
+            let quotes_only = text.split([',', '\n', '\r']).all(|cell| cell.starts_with('"') || !cell.contains('\\'));
+            let mut oracle = csv::ReaderBuilder::new();
+            let mut oracle = oracle.has_headers(false).flexible(true).escape(Some(b'\\')).from_reader(text.as_bytes());
+            let expected: Vec<Vec<String>> =
+                oracle.records().map(|record| record.unwrap().iter().map(str::to_owned).collect()).collect();
+            prop_assert!(!quotes_only || rows == expected, "{:?} {:?}", rows, expected);
         }
     }
 

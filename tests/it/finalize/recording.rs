@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rogo_migrate::{
-    domain::{FailCode, Outcome, ShardIndex},
+    domain::{FailCode, ShardIndex},
     ports::FaultKind,
     run::segments::recorded,
     shard::record::Recorder,

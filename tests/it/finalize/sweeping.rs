@@ -135,13 +135,11 @@ async fn credentials_that_are_refused_at_any_point_of_a_merge_are_temporary() {
         world.run_blobs.fail(Some(Arc::new(move |_, _| {
             (asked.fetch_add(1, Ordering::SeqCst) == refused).then_some(FaultKind::Unauthenticated)
         })));
-        match world.finalize().await {
-            Err(stop) => assert_eq!(stop.exit, Exit::Temporary, "operation {refused}: {stop}"),
-            Ok(_) => {
-                assert!(refused > 8, "the merge has {refused} operations only");
-                return;
-            }
-        }
+        let Err(stop) = world.finalize().await else {
+            assert!(refused > 8, "the merge has {refused} operations only");
+            return;
+        };
+        assert_eq!(stop.exit, Exit::Temporary, "operation {refused}: {stop}");
     }
 }
 

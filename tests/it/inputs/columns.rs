@@ -2,7 +2,7 @@
 
 use rogo_migrate::{
     domain::{MAPPING_COLUMNS, SUBMISSION_COLUMNS},
-    inputs::{CsvReader, InputSource, MappingColumns, SubmissionColumns},
+    inputs::{CsvReader, Format, InputSource, MappingColumns, SubmissionColumns},
 };
 
 use super::{RUNTIME, file};
@@ -10,7 +10,7 @@ use super::{RUNTIME, file};
 fn header_fault(header: &str) -> Option<String> {
     let (_folder, path) = file(header.as_bytes());
     RUNTIME.block_on(async {
-        let reader = CsvReader::open(&InputSource::File(path), None).await.unwrap();
+        let reader = CsvReader::open(&InputSource::File(path), &Format::default()).await.unwrap();
         SubmissionColumns::find(&reader).err().map(|error| error.to_string())
     })
 }
@@ -31,9 +31,7 @@ fn every_required_column_must_stand_once_in_any_order() {
     let said = header_fault("Attempt ID,attempt id").unwrap();
     assert!(SUBMISSION_COLUMNS.iter().filter(|name| said.contains(&format!("\"{name}\""))).count() == 22);
     let said = header_fault(&all.join(";")).unwrap();
-    assert!(said.contains("columns are missing"), "{said}");
-    let said = header_fault("A\0t\0t\0").unwrap();
-    assert!(said.contains("--encoding utf-16le"), "{said}");
+    assert!(said.contains("columns are missing") && said.contains("a semicolon stands between"), "{said}");
 }
 
 #[test]
@@ -42,7 +40,7 @@ fn cells_are_found_by_name_and_kept_as_they_came() {
     let cells: Vec<String> = names.iter().map(|name| format!("\" {name} \"")).collect();
     let (_folder, path) = file(format!("{}\n{}\n", names.join(","), cells.join(",")).as_bytes());
     let row = RUNTIME.block_on(async {
-        let mut reader = CsvReader::open(&InputSource::File(path), None).await.unwrap();
+        let mut reader = CsvReader::open(&InputSource::File(path), &Format::default()).await.unwrap();
         let columns = SubmissionColumns::find(&reader).unwrap();
         let record = reader.next().await.unwrap().unwrap();
         assert_eq!(record.iter().last(), Some(" Extra "));
@@ -72,7 +70,7 @@ fn mapping_cells_are_found_by_name() {
     let text = format!("Extra,{}\nx,7,5HR03,24_01,A9,Attempt 2\n", MAPPING_COLUMNS.join(","));
     let (_folder, path) = file(text.as_bytes());
     RUNTIME.block_on(async {
-        let mut reader = CsvReader::open(&InputSource::File(path), None).await.unwrap();
+        let mut reader = CsvReader::open(&InputSource::File(path), &Format::default()).await.unwrap();
         let columns = MappingColumns::find(&reader).unwrap();
         let row = columns.row(reader.next().await.unwrap().unwrap());
         assert_eq!(

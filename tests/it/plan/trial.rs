@@ -1,6 +1,6 @@
 //! `--dry-run`, `--limit` and `--attempts`.
 
-use rogo_migrate::{domain::Facts, exit::Exit, plan::PlanState};
+use rogo_migrate::{domain::Facts, domain::FailCode, exit::Exit, plan::PlanState};
 
 use super::{World, five, numbers};
 
@@ -59,6 +59,48 @@ async fn an_attempts_file_that_cannot_be_meant_is_refused_with_64() {
     let mut world = five();
     world.settings.trial.attempts = Some(world.path("none.txt"));
     world.check_refused(Exit::Usage, &["none.txt"]).await;
-    world.settings.trial = rogo_migrate::settings::Trial { limit: Some(0), attempts: None };
+    world.settings.trial = rogo_migrate::settings::Trial { limit: Some(0), ..Default::default() };
     world.check_refused(Exit::Usage, &["--limit 0"]).await;
+}
+
+/// Writes what an earlier run said of each row, oldest first.
+fn write_errors(world: &World, errors: &[&str]) {
+    let path = world.path("submission_files.csv");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let errors = std::iter::once("").chain(errors.iter().copied());
+    let rows: Vec<String> = text.lines().zip(errors).map(|(row, error)| format!("{row}{error}\n")).collect();
+    std::fs::write(&path, rows.concat()).unwrap();
+}
+
+#[tokio::test]
+async fn a_later_run_takes_the_rows_of_a_failure_csv_by_their_codes() {
+    let mut world = five();
+    write_errors(
+        &world,
+        &["file_missing: gone", "report_missing: none", " unavailable : later", "file_missing_too: x", ""],
+    );
+    world.settings.trial.codes = vec![FailCode::Unavailable, FailCode::FileMissing];
+    let report = world.make().await.unwrap();
+    assert_eq!(numbers(&world.queue(&report.plan, 0).await), [3, 1]);
+    assert_eq!((report.plan.rows, report.plan.rows_left_out), (2, 3));
+    assert_eq!(report.plan.trial.as_deref(), Some("--code file_missing,unavailable"));
+    world.settings.trial.codes.pop();
+    world.check_refused(Exit::Configuration, &["the trial", "--code unavailable"]).await;
+}
+
+#[tokio::test]
+async fn an_older_row_is_left_out_with_the_newer_one_of_its_attempt() {
+    let rows = ["1", "2", "1", "2"].map(|attempt| (attempt, ""));
+    let mut world = World::new(&rows, &[("1", "24_01", "Attempt 1"), ("2", "24_01", "Attempt 1")]);
+    write_errors(&world, &["file_missing: a", "report_missing: b", "report_missing: c", "file_missing: d"]);
+    world.settings.trial.codes = vec![FailCode::FileMissing];
+    let report = world.make().await.unwrap();
+    assert_eq!(numbers(&world.queue(&report.plan, 0).await), [4]);
+}
+
+#[tokio::test]
+async fn codes_that_no_row_has_are_refused_with_64() {
+    let mut world = five();
+    world.settings.trial.codes = vec![FailCode::FileMissing];
+    world.check_refused(Exit::Usage, &["--code file_missing", "the failure CSV of an earlier run"]).await;
 }

@@ -18,6 +18,8 @@ fn every_setting_of_the_contract_is_there_and_no_other() {
         --mapping ROGO_MAPPING attempt_number_mapping.csv
         --encoding ROGO_ENCODING -
         --warehouse - -
+        --warehouse-null ROGO_WAREHOUSE_NULL -
+        --warehouse-escape ROGO_WAREHOUSE_ESCAPE -
         - DATA_WAREHOUSE_CONNECTION_STRING -
         - DATABASE_URL -
         --database-auth - password
@@ -43,6 +45,7 @@ fn every_setting_of_the_contract_is_there_and_no_other() {
         --warehouse-time-zone ROGO_WAREHOUSE_TIME_ZONE UTC
         --limit - -
         --attempts - -
+        --code - -
         --shards ROGO_SHARDS 1
         --parallelism ROGO_PARALLELISM 1
         --shard JOB_COMPLETION_INDEX -

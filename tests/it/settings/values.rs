@@ -1,7 +1,7 @@
 //! What a value may be, and what is said where it is not.
 
 use rogo_migrate::{
-    domain::ShardIndex,
+    domain::{Dialect, Escape, FailCode, ShardIndex},
     settings::{InputLocation, Place, WarehouseSettings},
 };
 use serde_json::json;
@@ -156,4 +156,111 @@ fn lists_come_by_repeated_flags_by_commas_and_as_arrays() {
     assert_eq!(allow(file.config("source_allow = [\"https://a.example/x\", \"file:///srv/y\"]")), both);
     let versions = Given::required().config("unit_versions = [24, \"25\"]").load().unwrap();
     assert_eq!(versions.rules.unit_versions, ["24", "25"]);
+}
+
+#[test]
+fn values_are_trimmed_and_what_tools_leave_behind_is_refused() {
+    let key = |value: &str| Given::required().env("ROGO_CONSUMER_KEY", value);
+    for value in ["moodle-key\n", " moodle-key ", "moodle-key\r\n", "\u{feff}moodle-key\u{a0}"] {
+        assert_eq!(key(value).load().unwrap().organisation.consumer_key, "moodle-key", "{value:?}");
+    }
+    for (value, says) in [
+        ("\"planted\"", "it stands in quotes"),
+        ("'planted'\n", "it stands in quotes"),
+        ("plan\nted", "a line break or another control character"),
+        ("planted\u{1}", "a line break or another control character"),
+        ("<nil>", "what a template writes"),
+        ("%!s(<nil>)", "what a template writes"),
+    ] {
+        let message = key(value).refusal();
+        assert!(message.contains(&format!("ROGO_CONSUMER_KEY: {says}")), "{value:?}: {message}");
+        let message = Given::required().env("ROGO_INSTRUCTION_SET", value).refusal_of_any();
+        assert!(
+            message.contains("ROGO_INSTRUCTION_SET: \"") && message.contains(says),
+            "{value:?}: {message}"
+        );
+    }
+    assert!(key("a\"b").load().is_ok() && key("\"").load().is_ok(), "quotes that wrap nothing");
+    assert!(key(" \n").refusal().contains("missing"), "a blank variable is not set");
+    let trimmed = Given::required()
+        .flag("lms_name", " Campus\u{a0}")
+        .env("ROGO_TARGET", "file:///data/files\n")
+        .env("ROGO_WORKERS", " ")
+        .config("pool = \" 4 \"");
+    let settings = trimmed.load().unwrap();
+    assert_eq!(
+        (settings.organisation.lms_name.as_str(), settings.work.workers, settings.work.pool),
+        ("Campus", 5, 4)
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let file = |text: &str| {
+        let path = folder.path().join("key");
+        std::fs::write(&path, text).unwrap();
+        Given::required()
+            .without("ROGO_CONSUMER_KEY")
+            .env("ROGO_CONSUMER_KEY_FILE", &format!("{}\n", path.display()))
+    };
+    assert_eq!(file("moodle-key \n").load().unwrap().organisation.consumer_key, "moodle-key");
+    let message = file("\"planted\"\n").refusal();
+    assert!(message.contains("ROGO_CONSUMER_KEY_FILE (") && message.contains("in quotes"), "{message}");
+    let message = Given::required().config("lms_name = \"<nil>\"").without("ROGO_LMS_NAME").refusal();
+    assert!(message.contains("rogo.toml line 1, lms_name: \"<nil>\": it is what a template"), "{message}");
+}
+
+#[test]
+fn the_cause_of_a_broken_address_is_named_with_its_variable() {
+    for (name, value, says) in [
+        ("DATABASE_URL", "postgres://app:pla#nted@host/db", "# as %23"),
+        ("DATABASE_URL", "postgres://app:pla/nted@host/db", "/ as %2F"),
+        ("DATABASE_URL", "postgres://app:pla?nted@host/db", "? as %3F"),
+        ("DATABASE_URL", "postgresql://app:planted%@host/db", "% as %25"),
+        ("DATABASE_URL", "postgresql://app:100%pla@host/db", "% as %25"),
+        ("DATABASE_URL", "jdbc:postgresql://host/db", "a PostgreSQL URL is expected"),
+        ("DATA_WAREHOUSE_CONNECTION_STRING", "postgres://me:planted@db/app", "an ADO.NET connection string"),
+        ("DATA_WAREHOUSE_CONNECTION_STRING", "planted", "an ADO.NET connection string"),
+        ("SOURCE_STORAGE_CONNECTION_STRING", "https://a.example/?sig=planted", "of a storage account"),
+        ("AZURE_STORAGE_CONNECTION_STRING", "AccountKey=planted", "of a storage account"),
+        (
+            "AZURE_STORAGE_CONNECTION_STRING",
+            "BlobEndpoint=https://a.dfs.core.windows.net;SharedAccessSignature=planted",
+            "the account's blob endpoint",
+        ),
+        ("AZURE_STORAGE_ACCOUNT_URL", "https://a.dfs.core.windows.net", "with .blob. in its place"),
+    ] {
+        let message = Given::required().env(name, value).refusal();
+        assert!(message.contains(name) && message.contains(says), "{name}: {message}");
+    }
+    for url in [
+        "postgres://app:p%23%2F%3f@host/db",
+        "postgres://host:5432/db?user=me@tenant",
+        "postgres://host/db?user=me@tenant",
+        "postgres:///db?host=/run/postgresql&user=me@tenant",
+        "postgres://me@host/db?options=-c%20x@y",
+        "postgres://app:p@ss@host/db",
+    ] {
+        assert!(Given::required().env("DATABASE_URL", url).load().is_ok(), "{url}");
+    }
+}
+
+#[test]
+fn what_is_said_of_exports_and_codes_is_checked() {
+    for (key, value, expected) in [
+        ("warehouse_escape", "\\\\", "backslash or none is expected"),
+        ("warehouse_escape", "Backslash", "backslash or none is expected"),
+        ("warehouse_null", "a,b", "what the export writes for null"),
+        ("code", "file_mising", "a code of failed rows is expected"),
+        ("code", "file_missing,", "a code of failed rows is expected"),
+        ("code", "already_migrated", "a code of failed rows is expected"),
+    ] {
+        let message = Given::required().flag(key, value).refusal();
+        assert!(message.contains(expected), "{key}: {message}");
+    }
+    let given =
+        Given::required().flag("code", "file_missing, unavailable").env("ROGO_WAREHOUSE_NULL", "NULL");
+    let settings = given.env("ROGO_WAREHOUSE_ESCAPE", "backslash").load().unwrap();
+    assert_eq!(settings.trial.codes, [FailCode::FileMissing, FailCode::Unavailable]);
+    assert_eq!(
+        settings.inputs.dialect,
+        Dialect { null: Some("NULL".into()), escape: Some(Escape::Backslash) }
+    );
 }

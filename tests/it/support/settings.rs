@@ -2,10 +2,13 @@
 
 use std::{path::Path, time::Duration};
 
-use rogo_migrate::settings::{
-    AccountSettings, DatabaseAuth, DatabaseSettings, InputLocation, InputSettings, MarkerOnly, Organisation,
-    Place, PodSettings, RuleSettings, Secret, Settings, SourceAuth, SourceSettings, Trial, WarehouseSettings,
-    WorkSettings,
+use rogo_migrate::{
+    domain::Dialect,
+    settings::{
+        AccountSettings, DatabaseAuth, DatabaseSettings, InputLocation, InputSettings, MarkerOnly,
+        Organisation, Place, PodSettings, RuleSettings, Secret, Settings, SourceAuth, SourceSettings, Trial,
+        WarehouseSettings, WorkSettings,
+    },
 };
 
 /// Settings of a run named `trial`, in one shard.
@@ -16,6 +19,7 @@ pub fn settings(folder: &Path) -> Settings {
             submissions: input("submission_files.csv"),
             mapping: input("attempt_number_mapping.csv"),
             encoding: None,
+            dialect: Dialect::default(),
         },
         warehouse: WarehouseSettings::Export(Place::Folder(folder.into())),
         database: DatabaseSettings { url: Secret::Value("unused".into()), auth: DatabaseAuth::Password },

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream, stream::BoxStream};
 use rogo_migrate::{
     adapters::warehouse::Export,
-    domain::Value,
+    domain::{Dialect, Value},
     ports::{
         BlobInfo, BlobReader, Blobs, CopyGrant, Fault, FaultKind, PutOptions, Service, Stored, Upload,
         Warehouse,
@@ -79,7 +79,8 @@ impl Blobs for Memory {
     }
 
     fn list(&self, _: &str) -> BoxStream<'static, Result<BlobInfo, Fault>> {
-        unreachable!()
+        let named = |name: &&str| Ok(BlobInfo { name: (*name).into(), ..BlobInfo::default() });
+        stream::iter(self.blobs.keys().map(named).collect::<Vec<_>>()).boxed()
     }
 
     async fn delete_many(&self, _: &[String]) -> Result<(), Fault> {
@@ -92,7 +93,7 @@ fn exported(reports: &[u8], scores: &[u8], chunk: usize) -> Export {
         ("Rogo_AssessmentReport.csv", reports.to_vec()),
         ("Rogo_AssessmentReportScores.csv", scores.to_vec()),
     ]);
-    Export::new(Arc::new(Memory { blobs, chunk, breaks: false }))
+    Export::new(Arc::new(Memory { blobs, chunk, breaks: false }), Dialect::default())
 }
 
 fn scores(rows: &str) -> Export {
@@ -104,8 +105,7 @@ async fn fields_arrive_as_text_and_nulls_as_null_however_the_bytes_are_cut() {
     let reports = format!(
         "{REPORT_HEADER}\r\n00987,u,s,\"5HR03, \"\"PQ\"\"\nAttempt 2\",71.5,,100,\\N,Pass,🎓,2024-02-29,d,\r\n"
     );
-    let scores =
-        format!("{SCORE_HEADER}\n987,Question 1,12.50,\\N,d,d\nx,left out,1,,,\n987,Question 2,3,c,d,d");
+    let scores = format!("{SCORE_HEADER}\n987,Question 1,12.50,\\N,d,d\n , ,\t,,,\n987,Question 2,3,c,d,d");
     for chunk in [1, 2, 7, 1_000] {
         let export = exported(reports.as_bytes(), scores.as_bytes(), chunk);
         let facts = export.fetch(&ids([5, 987])).await.unwrap();
@@ -150,20 +150,22 @@ async fn the_shape_looks_at_the_headers_only_and_lists_all_that_is_missing() {
     ] {
         assert!(fault.what.contains(says), "{fault}");
     }
-    let nowhere = Export::new(Arc::new(Memory { blobs: HashMap::new(), chunk: 1, breaks: false }));
-    assert!(
-        nowhere.shape().await.unwrap_err().what.contains("Rogo_AssessmentReport.csv is missing in memory")
-    );
+    let memory = Memory { blobs: HashMap::new(), chunk: 1, breaks: false };
+    let nowhere = Export::new(Arc::new(memory), Dialect::default());
+    assert!(nowhere.shape().await.unwrap_err().what.contains("memory/Rogo_AssessmentReport.csv is missing"));
 }
 
 #[tokio::test]
 async fn what_is_malformed_is_refused_with_file_and_line() {
     for (rows, says) in [
-        ("1,a,1,,,\n2,b,1,,\n", "line 3: 5 fields where the header has 6"),
-        ("1,\"a\n\n\",1,,,\n2,b\n", "line 5: 2 fields"),
-        ("1,a,1,,,\n2,\"open,1,,,\n3,c,1,,,\n", "line 3: the file ends inside quotes"),
-        ("1,a\"b,1,,,\n", "line 2: a quote inside a field"),
-        ("1,\"a\"b,1,,,\n", "line 2: text after a closing quote"),
+        ("1,a,1,,,\n2,b,1\n", "line 3, column \"MarkerComment\": the row has 3 cells where the header has 6"),
+        ("1,\"a\n\n\",1,,,\n2,b\n", "line 5, column \"Score\": the row has 2 cells"),
+        (
+            "1,a,1,,,\n2,\"open,1,,,\n3,c,1,,,\n",
+            "line 3, column \"ScoreLabelCorrected\": a quote opens the cell",
+        ),
+        ("1,a\"b,1,,,\n", "line 2, column \"ScoreLabelCorrected\": a quote stands inside"),
+        ("1,\"a\"b,1,,,\n", "line 2, column \"ScoreLabelCorrected\": text follows"),
     ] {
         let fault = scanned(&scores(rows)).await.unwrap_err();
         assert_eq!(fault.kind, FaultKind::Misconfigured, "{rows:?}");
@@ -175,7 +177,8 @@ async fn what_is_malformed_is_refused_with_file_and_line() {
         4,
     );
     let fault = scanned(&latin).await.unwrap_err();
-    assert!(fault.what.contains("line 2: bytes that are neither UTF-8"), "{fault}");
+    let says = "line 2, column \"ScoreLabelCorrected\": bytes that are not UTF-8; export the table as UTF-8";
+    assert!(fault.what.contains(says), "{fault}");
     assert!(scanned(&exported(b"", b"", 1)).await.unwrap_err().what.contains("is empty"));
 }
 
@@ -183,7 +186,8 @@ async fn what_is_malformed_is_refused_with_file_and_line() {
 async fn a_broken_stream_is_a_fault_of_the_warehouse() {
     let reports = format!("{REPORT_HEADER}\n").into_bytes();
     let blobs = HashMap::from([("Rogo_AssessmentReport.csv", reports)]);
-    let fault = scanned(&Export::new(Arc::new(Memory { blobs, chunk: 9, breaks: true }))).await.unwrap_err();
+    let broken = Export::new(Arc::new(Memory { blobs, chunk: 9, breaks: true }), Dialect::default());
+    let fault = scanned(&broken).await.unwrap_err();
     assert_eq!((fault.service, fault.kind), (Service::Warehouse, FaultKind::Unavailable));
 }
 
