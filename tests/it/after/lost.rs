@@ -1,5 +1,6 @@
 //! Rows that the target lost after they were migrated: named, moved again, or accepted.
 
+use futures_util::TryStreamExt;
 use rogo_migrate::run::Decided;
 use serde_json::{Value, json};
 
@@ -26,6 +27,12 @@ async fn lose(app: &TestApp<'_>, launch_id: &str) {
     for table in ["lti_session_records", "lti_launch_sessions"] {
         app.database.run(&format!("delete from {table} where launch_id = '{launch_id}'")).await;
     }
+}
+
+async fn document(app: &TestApp<'_>, name: &str) -> Vec<u8> {
+    let reader = app.run_blobs().get(&format!("rogo/{name}")).await.unwrap().unwrap();
+    let parts: Vec<_> = reader.body.try_collect().await.unwrap();
+    parts.concat()
 }
 
 fn summary(app: &TestApp<'_>) -> Value {
@@ -66,8 +73,7 @@ async fn lost_rows_are_named_and_moved_again_until_all_is_as_it_was() {
     app.run(&["finalize"]).await.expect(0);
     assert_same(&app.everything().await, &undisturbed);
     assert!(!app.out.path().join("lost.csv").exists(), "it is no longer true");
-    let decisions = app.document("decisions.jsonl").await;
-    let decided: Decided = serde_json::from_slice(&decisions).unwrap();
+    let decided: Decided = serde_json::from_slice(&document(&app, "decisions.jsonl").await).unwrap();
     assert_eq!((decided.decision.as_str(), decided.reason.as_str()), ("resume --redo lost", "failover"));
 }
 
