@@ -46,6 +46,7 @@ pub mod ports;
 pub mod identity;
 pub mod inputs;
 pub mod run;
+pub mod gather;
 pub mod plan;
 pub mod shard;
 pub mod finalize;

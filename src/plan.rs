@@ -7,14 +7,16 @@ mod mapping;
 mod preflight;
 mod queues;
 mod report;
+mod rules;
 mod trial;
 
 use std::sync::Arc;
 
 use chrono::Utc;
 
-pub use draft::Standing;
+pub use draft::EarlyCode;
 pub use report::{Counts, PlanReport, PlanState};
+pub use rules::rule_config;
 
 use self::{
     draft::Draft,
@@ -81,7 +83,7 @@ pub async fn rehearse(settings: &Settings, services: Services<'_>) -> Result<Pla
         })
         .collect();
     let plan = prepared.plan(settings, services, PlanId::fresh(), shards);
-    Ok(prepared.report(plan, PlanState::Rehearsed, settings))
+    Ok(prepared.report(plan, PlanState::Rehearsed))
 }
 
 /// Refuses a run whose plan is not what this process sees now, inputs included: for `plan` and `run`.
@@ -137,7 +139,7 @@ async fn make_new(settings: &Settings, services: Services<'_>) -> Result<PlanRep
         };
     let plan = prepared.plan(settings, services, id, written);
     match services.store.create(names::PLAN, &plan).await {
-        Ok(()) => Ok(prepared.report(plan, PlanState::Made, settings)),
+        Ok(()) => Ok(prepared.report(plan, PlanState::Made)),
         Err(fault) if fault.kind == FaultKind::Exists => yield_to(settings, services, plan, &prepared).await,
         Err(fault) => Err(fault.into()),
     }
@@ -152,7 +154,7 @@ async fn yield_to(
 ) -> Result<PlanReport, Stop> {
     match standing(services.store).await? {
         // A repeated request met its own first effect.
-        Some(theirs) if theirs.id == mine.id => Ok(prepared.report(theirs, PlanState::Made, settings)),
+        Some(theirs) if theirs.id == mine.id => Ok(prepared.report(theirs, PlanState::Made)),
         Some(theirs) => {
             services.store.delete(&queues::written(&mine.id, settings.shards)).await?;
             compare(&theirs, settings, services).await?;
@@ -187,8 +189,8 @@ async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) -> R
         return Err(Stop::new(Exit::Bug, "the warehouse said neither its shape nor a fault"));
     };
     let database = services.target.database().await?;
-    draft.mark_held(services.target).await?;
-    let sampled = preflight::sampled(&draft, settings);
+    draft.settle(services.target, &rule_config(settings)).await?;
+    let sampled = preflight::sampled(&draft);
     let facts = if shape.lookups_are_cheap {
         None
     } else {
@@ -233,7 +235,7 @@ impl Prepared {
         }
     }
 
-    fn report(&self, plan: Plan, state: PlanState, settings: &Settings) -> PlanReport {
+    fn report(&self, plan: Plan, state: PlanState) -> PlanReport {
         let nameless = self.draft.mapping.rows_without_attempt;
         let remarks = (nameless > 0)
             .then(|| {
@@ -243,7 +245,7 @@ impl Prepared {
             })
             .into_iter()
             .collect();
-        PlanReport { plan, state, counts: Some(self.draft.counts(&settings.rules)), remarks }
+        PlanReport { plan, state, counts: Some(self.draft.counts()), remarks }
     }
 }
 

@@ -26,4 +26,6 @@ pub mod rows;
 
 pub use assessment::CatalogueIndex;
 pub use config::RuleConfig;
-pub use decide::{decide, decide_without_facts};
+pub use decide::{
+    asks_target, decide, decide_without_facts, held_elsewhere, lone_launch_session, needs_facts,
+};

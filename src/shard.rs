@@ -160,7 +160,7 @@ pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
         let marker = done_marker(&inputs.plan.id, inputs.index, &inputs.writer, inputs.recorded.books);
         return mark_done(&inputs.store, &inputs.pace, &marker).await;
     }
-    let open = || Queue::open(&inputs.store, &inputs.plan, inputs.index);
+    let open = || Queue::open(&inputs.store, &inputs.plan, inputs.index, &inputs.rules);
     let queue = inputs.pace.at_start(Service::RunStore, open).await.map_err(Trouble::of_one_shard)?;
     let workers = inputs.workers.len();
     let chunk_rows = feed::chunk_rows(rows.saturating_sub(inputs.recorded.books.rows()), workers);

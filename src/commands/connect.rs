@@ -15,9 +15,8 @@ use crate::{
     identity::EntraCredential,
     inputs::{InputSource, Inputs},
     ports::{Blobs, Fault, Service, Source, Warehouse},
-    rules::RuleConfig,
     run::{Plan, RunStore, WriterId, names, pins},
-    settings::{DatabaseAuth, InputLocation, MarkerOnly, Place, Settings, StoreSettings, WarehouseSettings},
+    settings::{DatabaseAuth, InputLocation, Place, Settings, StoreSettings, WarehouseSettings},
 };
 
 /// The run's folder in the run store.
@@ -155,18 +154,6 @@ fn container(target: &Place) -> String {
         Place::Folder(path) => {
             path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
         }
-    }
-}
-
-/// What the rules read of the settings.
-pub fn rules(settings: &Settings) -> RuleConfig {
-    RuleConfig {
-        lms_instance: settings.organisation.lms_instance.clone(),
-        return_url: settings.organisation.return_url.clone(),
-        unit_versions: settings.rules.unit_versions.clone(),
-        migrate_marker_only: settings.rules.marker_only == MarkerOnly::Migrate,
-        warehouse_time_zone: settings.rules.warehouse_time_zone,
-        allowed_sources: settings.source.allow.clone(),
     }
 }
 

@@ -174,7 +174,7 @@ impl Process<'_> {
             index,
             writer: self.writer.clone(),
             epoch: settings.epoch.clone(),
-            rules: connect::rules(settings),
+            rules: crate::plan::rule_config(settings),
             catalogue: catalogue.into(),
             workers,
             in_flight: settings.work.in_flight,

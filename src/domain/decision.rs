@@ -11,6 +11,9 @@ use super::Migration;
 pub enum Decision {
     /// Copy its files and write it.
     Migrate(Box<Migration>),
+    /// It stands in the target, written by this run: record it as migrated, with the notes of what it would be now;
+    /// `None` if the facts have changed and it would not be migrated now.
+    Recover(Option<Box<Migration>>),
     /// Leave it, for a reason that is in order.
     Skip(Skip),
     /// Leave it; someone has to look.

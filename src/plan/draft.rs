@@ -2,21 +2,17 @@
 
 use std::collections::HashMap;
 
-use super::{
-    Counts,
-    mapping::{MappingIndex, UnitVersion},
-    trial::Selection,
-};
+use super::{Counts, mapping::MappingIndex, trial::Selection};
 use crate::{
     domain::{
-        AttemptId, InputDigest, QueuedRow, ShardIndex, SubmissionIds, attempt_of_launch_id,
-        text::{is_blank, trim},
+        AttemptId, Decision, FailCode, Held, InputDigest, QueuedRow, ShardIndex, SkipCode, SubmissionIds,
+        attempt_of_launch_id,
     },
     exit::{Exit, Stop},
     inputs::Inputs,
     ports::{Fault, Target},
+    rules::{RuleConfig, decide_without_facts, needs_facts},
     run::lines::{Place, Spool, Spooled, no_room},
-    settings::RuleSettings,
 };
 
 /// The rows of a plan, oldest first.
@@ -28,6 +24,8 @@ pub struct Draft {
     /// Rows that the trial leaves out.
     pub left_out: u64,
     rows: Vec<Row>,
+    /// What the rules say of each row, as far as they can.
+    early: Vec<Early>,
     /// Each row's attempt and index, by both: the last of an attempt is its newest row.
     attempts: Vec<(AttemptId, u32)>,
     /// Attempts that the target holds under the launch id that this program gives, sorted.
@@ -48,25 +46,22 @@ struct Row {
     attempt: Option<AttemptId>,
 }
 
-/// What the plan can know of a row, in the order of the decision.
+/// What the rules say of a row before its facts are known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Early {
+    /// Its fate, while the target holds what it holds now; `None` if its facts decide.
+    code: Option<EarlyCode>,
+    /// Whether a facts file has a line for it.
+    needs_facts: bool,
+}
+
+/// A fate that needs no facts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// Attempt ID is none.
-    AttemptInvalid,
-    /// A newer row names the same attempt.
-    Duplicate,
-    /// The target holds it.
-    Held,
-    /// No mapping row.
-    MappingMissing,
-    /// Several that differ.
-    MappingAmbiguous,
-    /// Unit Code Version blank.
-    VersionMissing,
-    /// Not among those to migrate.
-    VersionExcluded,
-    /// Its facts decide.
-    Eligible,
+pub enum EarlyCode {
+    /// It fails.
+    Fails(FailCode),
+    /// It is skipped.
+    Skips(SkipCode),
 }
 
 impl Draft {
@@ -113,6 +108,7 @@ impl Draft {
             mapping,
             attempts: by_attempt(&rows),
             rows,
+            early: Vec::new(),
             held: Vec::new(),
             held_otherwise: Vec::new(),
             lms_instance: lms_instance.to_owned(),
@@ -120,8 +116,26 @@ impl Draft {
         })
     }
 
-    /// Marks what the target holds, read once.
-    pub async fn mark_held(&mut self, target: &dyn Target) -> Result<(), Fault> {
+    /// Asks the target what it holds, once, then the rules what they can say of each row without facts.
+    pub async fn settle(&mut self, target: &dyn Target, rules: &RuleConfig) -> Result<(), Fault> {
+        self.mark_held(target).await?;
+        self.early = (0..self.rows.len()).map(|index| self.early(index, rules)).collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    fn early(&self, index: usize, rules: &RuleConfig) -> Result<Early, Fault> {
+        let row = self.queued(index)?;
+        let held = row.held_launch_id.clone().map_or(Held::Nothing, Held::Elsewhere);
+        let code = match decide_without_facts(&row, &held, rules) {
+            Some(Decision::Fail(failure)) => Some(EarlyCode::Fails(failure.code)),
+            Some(Decision::Skip(skip)) => Some(EarlyCode::Skips(skip.code)),
+            // Before a run there is nothing of its own.
+            Some(Decision::Migrate(_) | Decision::Recover(_)) | None => None,
+        };
+        Ok(Early { code, needs_facts: needs_facts(&row, rules) })
+    }
+
+    async fn mark_held(&mut self, target: &dyn Target) -> Result<(), Fault> {
         let mut held = Vec::new();
         let mut held_otherwise: Vec<(AttemptId, Box<str>)> = Vec::new();
         target
@@ -166,7 +180,7 @@ impl Draft {
         self.needs_facts(index).then(|| self.len() - 1 - index as u64)
     }
 
-    /// The row's attempt, if its facts belong into a facts file: not a duplicate, not held.
+    /// The row's attempt, if its facts belong into a facts file.
     pub fn facts_wanted(&self, index: usize) -> Option<AttemptId> {
         self.rows.get(index)?.attempt.filter(|_| self.needs_facts(index))
     }
@@ -192,42 +206,19 @@ impl Draft {
         })
     }
 
-    /// What the plan can know of the row.
-    pub fn standing(&self, index: usize, rules: &RuleSettings) -> Standing {
-        let Some(attempt) = self.rows.get(index).and_then(|row| row.attempt) else {
-            return Standing::AttemptInvalid;
-        };
-        if self.newest(attempt) != Some(index) {
-            return Standing::Duplicate;
-        }
-        if self.is_held(attempt) {
-            return Standing::Held;
-        }
-        match self.mapping.unit_version(attempt) {
-            UnitVersion::Missing => Standing::MappingMissing,
-            UnitVersion::Ambiguous => Standing::MappingAmbiguous,
-            UnitVersion::Found(version) if is_blank(version) => Standing::VersionMissing,
-            UnitVersion::Found(version) => {
-                let version = trim(version);
-                let wanted = rules.unit_versions.iter().any(|prefix| version.starts_with(prefix.as_str()));
-                if wanted { Standing::Eligible } else { Standing::VersionExcluded }
-            }
-        }
-    }
-
-    /// Rows by what the plan can know of them.
-    pub fn counts(&self, rules: &RuleSettings) -> Counts {
+    /// Rows by what the rules say of them without facts.
+    pub fn counts(&self) -> Counts {
         let mut counts = Counts { left_out: self.left_out, ..Counts::default() };
-        for index in 0..self.rows.len() {
-            counts.count(self.standing(index, rules));
+        for early in &self.early {
+            counts.count(early.code);
         }
         counts
     }
 
-    /// The newest eligible rows, at most `most`.
-    pub fn newest_eligible(&self, most: usize, rules: &RuleSettings) -> Vec<usize> {
-        let newest_first = (0..self.rows.len()).rev();
-        newest_first.filter(|index| self.standing(*index, rules) == Standing::Eligible).take(most).collect()
+    /// The newest rows whose facts decide, at most `most`.
+    pub fn newest_eligible(&self, most: usize) -> Vec<usize> {
+        let newest_first = self.early.iter().enumerate().rev();
+        newest_first.filter(|(_, early)| early.code.is_none()).map(|(index, _)| index).take(most).collect()
     }
 
     fn newest(&self, attempt: AttemptId) -> Option<usize> {
@@ -237,12 +228,7 @@ impl Draft {
     }
 
     fn needs_facts(&self, index: usize) -> bool {
-        let Some(attempt) = self.rows.get(index).and_then(|row| row.attempt) else { return false };
-        self.newest(attempt) == Some(index) && !self.is_held(attempt)
-    }
-
-    fn is_held(&self, attempt: AttemptId) -> bool {
-        self.held.binary_search(&attempt).is_ok() || self.held_otherwise_as(attempt).is_some()
+        self.early.get(index).is_some_and(|early| early.needs_facts)
     }
 
     fn held_launch_id(&self, attempt: AttemptId) -> Option<String> {

@@ -23,17 +23,6 @@ pub struct MappingIndex {
     values: Vec<Mapping>,
 }
 
-/// The mapping's Unit Code Version for one attempt, as it came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UnitVersion<'a> {
-    /// No row.
-    Missing,
-    /// Rows that differ.
-    Ambiguous,
-    /// One value; may be blank.
-    Found(&'a str),
-}
-
 /// One mapping row: the value that the rules read, and a hash of the other required cells, which
 /// decides only whether two rows of one attempt are equal.
 struct Entry {
@@ -73,16 +62,6 @@ impl MappingIndex {
         match self.index_of(attempt) {
             None => MappingState::Missing,
             Some(index) => self.value(index).cloned().map_or(MappingState::Ambiguous, MappingState::Found),
-        }
-    }
-
-    /// Unit Code Version of `attempt`.
-    pub fn unit_version(&self, attempt: AttemptId) -> UnitVersion<'_> {
-        match self.index_of(attempt) {
-            None => UnitVersion::Missing,
-            Some(index) => self
-                .value(index)
-                .map_or(UnitVersion::Ambiguous, |mapping| UnitVersion::Found(&mapping.unit_version)),
         }
     }
 

@@ -113,8 +113,8 @@ async fn reachable(blobs: &dyn Blobs, touch: Touch) -> Result<(), Fault> {
 }
 
 /// The newest eligible rows: those that [`sample`] looks at, by index.
-pub fn sampled(draft: &Draft, settings: &Settings) -> Vec<usize> {
-    draft.newest_eligible(SAMPLED_ROWS, &settings.rules)
+pub fn sampled(draft: &Draft) -> Vec<usize> {
+    draft.newest_eligible(SAMPLED_ROWS)
 }
 
 /// Checks on the newest eligible rows that the run looks at the right warehouse and sources. An attempt that has a

@@ -1,9 +1,14 @@
 //! What a person is told of a plan.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-use super::draft::Standing;
-use crate::run::Plan;
+use super::draft::EarlyCode;
+use crate::{
+    domain::{FailCode, SkipCode},
+    run::Plan,
+};
 
 /// A plan that stands, or in a rehearsal would.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -12,7 +17,7 @@ pub struct PlanReport {
     pub plan: Plan,
     /// What it is.
     pub state: PlanState,
-    /// Rows by what the plan can know; `None` where the plan stood before.
+    /// Rows by what the rules say of them without facts; `None` if the plan stood before.
     pub counts: Option<Counts>,
     /// What is worth a look, but stops nothing.
     pub remarks: Vec<String>,
@@ -30,42 +35,35 @@ pub enum PlanState {
     Rehearsed,
 }
 
-/// Rows by what the plan can know of them; the first that applies counts.
+/// Rows by what the rules say of them without facts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// Left out by the trial: in no other count.
     pub left_out: u64,
-    /// Attempt ID is none.
-    pub attempt_id_invalid: u64,
-    /// A newer row names the attempt.
-    pub duplicate_row: u64,
-    /// The target holds it.
-    pub already_migrated: u64,
-    /// No mapping row.
-    pub mapping_missing: u64,
-    /// Mapping rows that differ.
-    pub mapping_ambiguous: u64,
-    /// Unit Code Version blank.
-    pub unit_version_missing: u64,
-    /// Not among the versions to migrate.
-    pub unit_version_excluded: u64,
-    /// The rest: its report and the target's catalogue decide.
+    /// Rows that will fail.
+    pub failed: BTreeMap<FailCode, u64>,
+    /// Rows that will be skipped.
+    pub skipped: BTreeMap<SkipCode, u64>,
+    /// The rest: the report and the target's catalogue decide.
     pub eligible: u64,
 }
 
 impl Counts {
     /// Counts one more row.
-    pub fn count(&mut self, standing: Standing) {
-        *match standing {
-            Standing::AttemptInvalid => &mut self.attempt_id_invalid,
-            Standing::Duplicate => &mut self.duplicate_row,
-            Standing::Held => &mut self.already_migrated,
-            Standing::MappingMissing => &mut self.mapping_missing,
-            Standing::MappingAmbiguous => &mut self.mapping_ambiguous,
-            Standing::VersionMissing => &mut self.unit_version_missing,
-            Standing::VersionExcluded => &mut self.unit_version_excluded,
-            Standing::Eligible => &mut self.eligible,
+    pub fn count(&mut self, code: Option<EarlyCode>) {
+        *match code {
+            Some(EarlyCode::Fails(code)) => self.failed.entry(code).or_default(),
+            Some(EarlyCode::Skips(code)) => self.skipped.entry(code).or_default(),
+            None => &mut self.eligible,
         } += 1;
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let line = |name: &str, rows: u64| format!("  {rows:>9}  {name}");
+        let failed = self.failed.iter().map(|(code, rows)| line(code.code(), *rows));
+        let skipped = self.skipped.iter().map(|(code, rows)| line(code.code(), *rows));
+        let eligible = (self.eligible > 0).then(|| line("to be decided by their reports", self.eligible));
+        failed.chain(skipped).chain(eligible).collect()
     }
 }
 
@@ -96,12 +94,7 @@ impl PlanReport {
             ));
         }
         if let Some(counts) = &self.counts {
-            lines.extend(
-                named(counts)
-                    .into_iter()
-                    .filter(|(_, rows)| *rows > 0)
-                    .map(|(name, rows)| format!("  {rows:>9}  {name}")),
-            );
+            lines.extend(counts.lines());
         }
         lines.extend(self.remarks.iter().map(|remark| format!("  note: {remark}")));
         lines
@@ -110,17 +103,4 @@ impl PlanReport {
 
 fn per_shard(plan: &Plan) -> u64 {
     plan.rows.div_ceil(plan.shards.len().max(1) as u64)
-}
-
-fn named(counts: &Counts) -> [(&'static str, u64); 8] {
-    [
-        ("attempt_id_invalid", counts.attempt_id_invalid),
-        ("duplicate_row", counts.duplicate_row),
-        ("already_migrated", counts.already_migrated),
-        ("mapping_missing", counts.mapping_missing),
-        ("mapping_ambiguous", counts.mapping_ambiguous),
-        ("unit_version_missing", counts.unit_version_missing),
-        ("unit_version_excluded", counts.unit_version_excluded),
-        ("to be decided by their reports", counts.eligible),
-    ]
 }

@@ -102,6 +102,7 @@ mod tests {
             (&long, "x".repeat(150)),
             (&format!("a.{long}"), format!("a.{}", "x".repeat(148))),
             (&format!("{}.pdf", "é".repeat(100)), format!("{}.pdf", "é".repeat(73))),
+            (&format!("{long}.{}", "y".repeat(148)), format!("x.{}", "y".repeat(148))),
             (&"😀".repeat(60), "😀".repeat(37)),
         ] {
             assert_eq!(blob_safe(name), expected, "{name:?}");

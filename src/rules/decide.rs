@@ -14,30 +14,76 @@ use super::{
     sections::section_marks,
 };
 use crate::domain::{
-    AttemptId, Decision, Facts, FailCode, Failure, Grade, Malpractice, MalpracticeLevel, Mapping,
+    AttemptId, Decision, Facts, FailCode, Failure, Grade, Held, Malpractice, MalpracticeLevel, Mapping,
     MappingState, Migration, Note, NoteCode, QueuedRow, Skip, SkipCode, SubmissionIds, SubmissionRow,
     enforcement_id, text::trim,
 };
 
 /// The fate of a row. Never fails: a bad row is a value.
-pub fn decide(row: &QueuedRow, facts: &Facts, catalogue: &CatalogueIndex, config: &RuleConfig) -> Decision {
-    migration(row, facts, catalogue, config)
-        .map_or_else(|decision| decision, |migration| Decision::Migrate(Box::new(migration)))
+pub fn decide(
+    row: &QueuedRow,
+    held: &Held,
+    facts: &Facts,
+    catalogue: &CatalogueIndex,
+    config: &RuleConfig,
+) -> Decision {
+    let eligible = match Eligible::of(row, held, config) {
+        Ok(eligible) => eligible,
+        Err(decision) => return decision,
+    };
+    match (held, migration(row, eligible, facts, catalogue, config)) {
+        // The target holds what this run wrote, whatever the facts say by now.
+        (Held::ByThisRun, migration) => Decision::Recover(migration.ok().map(Box::new)),
+        (_, Err(failure)) => Decision::Fail(failure),
+        (Held::SessionOnly(launch_id), Ok(_)) => Decision::Fail(lone_launch_session(launch_id)),
+        (Held::Nothing | Held::Elsewhere(_), Ok(migration)) => Decision::Migrate(Box::new(migration)),
+    }
 }
 
 /// The fate of a row that needs no facts, exactly as [`decide`] would give it; `None` where it needs them.
-pub fn decide_without_facts(row: &QueuedRow, config: &RuleConfig) -> Option<Decision> {
-    Eligible::of(row, config).err()
+pub fn decide_without_facts(row: &QueuedRow, held: &Held, config: &RuleConfig) -> Option<Decision> {
+    Eligible::of(row, held, config).err()
+}
+
+/// Whether the warehouse may be asked about the row: the input and the mapping leave it undecided. A plan and its
+/// shards agree on it, so that every row finds its facts in a facts file.
+pub fn needs_facts(row: &QueuedRow, config: &RuleConfig) -> bool {
+    decide_without_facts(row, &held_elsewhere(row, config), config).is_none()
+}
+
+/// Whether the target is asked about the row: it has an attempt of its own.
+pub fn asks_target(row: &QueuedRow) -> bool {
+    sound_row(row).is_ok() && not_a_duplicate(row).is_ok()
+}
+
+/// What the plan saw in the target under another program's launch id. What it saw under the id that this program gives
+/// is looked up again before the row is skipped, so here it counts as nothing.
+pub fn held_elsewhere(row: &QueuedRow, config: &RuleConfig) -> Held {
+    let own = row.attempt.map(|attempt| SubmissionIds::new(&config.lms_instance, attempt).launch_id());
+    match &row.held_launch_id {
+        Some(held) if own.as_ref() != Some(held) => Held::Elsewhere(held.clone()),
+        Some(_) | None => Held::Nothing,
+    }
+}
+
+/// The failure of a row in whose way a launch session stands that no submission belongs to.
+pub fn lone_launch_session(launch_id: &str) -> Failure {
+    let message = format!(
+        "the unique key of lti_launch_sessions.launch_id refuses the row: {launch_id} stands there, but no submission \
+         of it; find out who wrote it, then remove it"
+    );
+    fail(FailCode::TargetRejected, message)
 }
 
 fn migration(
     row: &QueuedRow,
+    eligible: Eligible,
     facts: &Facts,
     catalogue: &CatalogueIndex,
     config: &RuleConfig,
-) -> Result<Migration, Decision> {
+) -> Result<Migration, Failure> {
     let cells = &row.cells;
-    let Eligible { attempt, unit_version, attempt_number } = Eligible::of(row, config)?;
+    let Eligible { attempt, unit_version, attempt_number } = eligible;
     let report = sound_report(&facts.reports, config.warehouse_time_zone)?;
     let scores = sound_scores(&facts.scores)?;
     let email = learner_email(cells)?;
@@ -100,6 +146,7 @@ fn grade_row(report: &SoundReport, level: Option<&MalpracticeLevel>, assessment_
 }
 
 /// What the input and the mapping say of a row that may be migrated: rows 1 to 7 of the table.
+#[derive(Clone, Copy)]
 struct Eligible<'a> {
     attempt: AttemptId,
     unit_version: &'a str,
@@ -107,10 +154,17 @@ struct Eligible<'a> {
 }
 
 impl<'a> Eligible<'a> {
-    fn of(row: &'a QueuedRow, config: &RuleConfig) -> Result<Self, Decision> {
+    fn of(row: &'a QueuedRow, held: &Held, config: &RuleConfig) -> Result<Self, Decision> {
         let attempt = sound_row(row)?;
         not_a_duplicate(row)?;
-        not_yet_migrated(row)?;
+        not_held_elsewhere(held)?;
+        Self::mapped(attempt, row, config).map_err(|decision| match held {
+            Held::ByThisRun => Decision::Recover(None),
+            Held::Nothing | Held::Elsewhere(_) | Held::SessionOnly(_) => decision,
+        })
+    }
+
+    fn mapped(attempt: AttemptId, row: &'a QueuedRow, config: &RuleConfig) -> Result<Self, Decision> {
         let mapping = one_mapping(&row.mapping)?;
         let unit_version = included_version(mapping, config)?;
         let attempt_number = attempt_number(&mapping.submission)?;
@@ -162,12 +216,12 @@ fn not_a_duplicate(row: &QueuedRow) -> Result<(), Skip> {
     }
 }
 
-/// Only what the plan saw: what was written since, the unique launch id finds.
-fn not_yet_migrated(row: &QueuedRow) -> Result<(), Skip> {
-    match &row.held_launch_id {
-        None => Ok(()),
-        Some(held) => {
-            let detail = format!("the target holds launch id {held}");
+/// What was written since the row was gathered, the unique launch id finds.
+fn not_held_elsewhere(held: &Held) -> Result<(), Skip> {
+    match held {
+        Held::Nothing | Held::ByThisRun | Held::SessionOnly(_) => Ok(()),
+        Held::Elsewhere(launch_id) => {
+            let detail = format!("the target holds launch id {launch_id}");
             Err(Skip { code: SkipCode::AlreadyMigrated, detail })
         }
     }

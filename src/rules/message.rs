@@ -50,6 +50,8 @@ mod tests {
     #[test]
     fn a_message_stays_short_whatever_the_data() {
         assert_eq!(quoted("a\"\0b"), r#""a\"\0b""#);
+        assert_eq!(quoted(&"é".repeat(80)), format!("\"{}\"", "é".repeat(80)));
+        assert_eq!(quoted(&"é".repeat(81)), format!("\"{}\"…", "é".repeat(80)));
         assert!(quoted(&"é".repeat(1_000_000)).len() < 200);
         assert_eq!(list(["a", "b", "a"]), "a, b");
         assert!(list(0..1_000).ends_with("19 and 980 more"));

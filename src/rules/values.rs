@@ -66,6 +66,8 @@ mod tests {
         assert_eq!(of(Value::Text(" a b ".into())), Ok(Some("a b".into())));
         assert_eq!(of(Value::Text("a\0".into())), Err(Defect::ContainsNul));
         assert_eq!(of(Value::Number(5.0)), Ok(Some("5".into())));
+        assert_eq!(of(Value::Number(9_007_199_254_740_991.0)), Ok(Some("9007199254740991".into())));
+        assert_eq!(of(Value::Number(-EXACT)), Err(Defect::NotText));
         assert_eq!(of(Value::Number(1e300)), Err(Defect::NotText));
         assert_eq!(of(Value::Number(f64::NAN)), Err(Defect::NotText));
         assert_eq!(of(Value::Bool(true)), Err(Defect::NotText));

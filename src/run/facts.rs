@@ -34,8 +34,8 @@ impl FactsReader {
     }
 
     /// The facts of `attempt`, which follows in the queue on those asked for before; attempts between
-    /// may be left out. Rows that the plan marks as duplicate or held have none here and are not
-    /// to be asked for.
+    /// may be left out. Rows that need none (`rules::needs_facts`) have none here and are not to be
+    /// asked for.
     pub async fn of(&mut self, attempt: AttemptId) -> Result<Facts, Fault> {
         while let Some(line) = self.lines.next().await? {
             if line.attempt == attempt {

@@ -122,7 +122,7 @@ impl RunStore {
     /// A document that another plan wrote stands in this run's folder.
     pub(super) fn foreign(&self, name: &str, theirs: &PlanId, ours: &PlanId) -> Fault {
         let what = format!(
-            "{} is of plan {theirs}, and this run's plan is {ours}: it was copied from another run; remove it",
+            "{} is of plan {theirs}, and this run's plan is {ours}: it was copied from another run; start this run under another name (--run)",
             self.describe(name)
         );
         Fault::new(Service::RunStore, FaultKind::Corrupt, what)

@@ -9,6 +9,7 @@ use crate::{
     domain::{Facts, QueuedRow, ShardIndex},
     exit::Stop,
     ports::{Fault, Service},
+    rules::{RuleConfig, needs_facts},
     run::{Plan, RunStore, facts::FactsReader, queue::QueueReader},
 };
 
@@ -30,16 +31,12 @@ pub fn chunk_rows(rows: u64, workers: usize) -> usize {
     usize::try_from(rows).unwrap_or(usize::MAX).div_ceil(2 * workers.max(1)).clamp(25, 500)
 }
 
-/// Whether the warehouse is asked about the row: older duplicates and held attempts are decided without.
-pub fn needs_facts(row: &QueuedRow) -> bool {
-    row.attempt.is_some() && row.newer_row.is_none() && row.held_launch_id.is_none()
-}
-
 /// The shard's queue, and its facts file where there is one, read to some place.
 pub struct Queue {
     store: RunStore,
     plan: Arc<Plan>,
     index: ShardIndex,
+    rules: RuleConfig,
     /// `None` after a fault: it is opened again, and read to its place.
     readers: Option<(QueueReader, Option<FactsReader>)>,
     /// Rows that were handed out, or have an outcome.
@@ -48,8 +45,14 @@ pub struct Queue {
 
 impl Queue {
     /// Opens both files: what is missing is known before the first row.
-    pub async fn open(store: &RunStore, plan: &Arc<Plan>, index: ShardIndex) -> Result<Self, Fault> {
-        let mut queue = Self { store: store.clone(), plan: plan.clone(), index, readers: None, passed: 0 };
+    pub async fn open(
+        store: &RunStore,
+        plan: &Arc<Plan>,
+        index: ShardIndex,
+        rules: &RuleConfig,
+    ) -> Result<Self, Fault> {
+        let (store, plan, rules) = (store.clone(), plan.clone(), rules.clone());
+        let mut queue = Self { store, plan, index, rules, readers: None, passed: 0 };
         queue.readers = Some(queue.reopen().await?);
         Ok(queue)
     }
@@ -68,7 +71,9 @@ impl Queue {
         {
             passed += 1;
             let facts = match (&mut facts, row.attempt) {
-                (Some(reader), Some(attempt)) if needs_facts(&row) => Some(reader.of(attempt).await?),
+                (Some(reader), Some(attempt)) if needs_facts(&row, &self.rules) => {
+                    Some(reader.of(attempt).await?)
+                }
                 _ => None,
             };
             if !recorded.contains(row.number) {

@@ -1,6 +1,5 @@
 //! Pace: the process waits as a whole when a service is in trouble, and says why.
 
-mod backoff;
 mod health;
 mod scope;
 mod tries;
@@ -15,14 +14,13 @@ use std::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use backoff::{backoff, jitter};
 use health::Health;
 use scope::{Scope, scope};
 use tries::{Tries, Verdict, may_be_blamed};
 
 use crate::{
     exit::{Exit, Stop},
-    ports::{Fault, FaultKind, Service},
+    ports::{Backoff, Fault, FaultKind, Service, jitter},
     run::State,
 };
 
@@ -147,9 +145,9 @@ impl Pace {
             let (result, vouched) = match ask.as_ref().zip(tries.suspect(services)) {
                 None => (operation().await, false),
                 Some((ask, service)) => {
-                    let deciding =
+                    let question =
                         if tries.next_proof_decides() { Question::Works } else { Question::Answers };
-                    self.between_answers(service, ask, deciding, &mut operation).await
+                    self.between_answers(service, ask, question, &mut operation).await
                 }
             };
             let mut fault = match result {
@@ -186,20 +184,20 @@ impl Pace {
         &self,
         service: Service,
         ask: impl Fn(Service, Question) -> A,
-        deciding: Question,
+        question: Question,
         mut operation: impl FnMut() -> O,
     ) -> (Result<T, Fault>, bool)
     where
         O: Future<Output = Result<T, Fault>>,
         A: Future<Output = Result<(), Fault>>,
     {
-        if let Err(away) = ask(service, Question::Answers).await {
+        if let Err(away) = ask(service, question).await {
             return (Err(away), false);
         }
         self.answered(service);
         let result = operation().await;
         let is_examined = matches!(&result, Err(fault) if fault.service == service && may_be_blamed(fault));
-        let vouched = is_examined && ask(service, deciding).await.is_ok();
+        let vouched = is_examined && ask(service, question).await.is_ok();
         if vouched {
             self.answered(service);
         }
@@ -247,7 +245,7 @@ impl Pace {
         match scope(fault) {
             Scope::Row => return Verdict::Blame,
             Scope::File if tries.count >= TRIES_OF_A_CORRUPT_FILE => return Verdict::Blame,
-            Scope::File => return Verdict::Wait(backoff(tries.count)),
+            Scope::File => return Verdict::Wait(Backoff::OPERATION.pause(tries.count)),
             Scope::Service if vouched => return tries.vouched(),
             Scope::Service => {}
         }

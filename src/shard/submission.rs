@@ -17,7 +17,6 @@ use crate::{
 
 use super::{Shard, WorkerServices, copy::Copied, pace::Trouble};
 
-pub use blame::lone_launch_session;
 use blame::{blame_commit, blame_file};
 
 /// Copies and commits. An `Err` leaves the row without an outcome: the process is ending.
@@ -192,7 +191,7 @@ async fn commit(
         undo(shard, copied).await;
     }
     if held.submission_id.is_none() {
-        return Ok(lone_launch_session(&held.launch_id).into());
+        return Ok(rules::lone_launch_session(&held.launch_id).into());
     }
     if shard.pace.steady(&[Service::RunStore], || shard.writers.wrote(&held)).await? {
         return Ok(fate);

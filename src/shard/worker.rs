@@ -14,17 +14,12 @@ use tracing::Instrument;
 use crate::{
     domain::{AttemptId, Decision, FailCode, Failure, Fate, Migration, Outcome},
     exit::Stop,
+    gather::GatheredRow,
     ports::HeldSubmission,
     rules::decide,
 };
 
-use super::{
-    Shard, WorkerServices,
-    feed::Chunk,
-    gather::{GatheredRow, gather},
-    pace::Trouble,
-    submission,
-};
+use super::{Shard, WorkerServices, feed::Chunk, gather::gather, pace::Trouble, submission};
 
 /// How long submissions that are under way may go on after a stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -115,27 +110,17 @@ impl Worker {
     /// Decides the row; what needs no copy is settled here, the rest goes under way.
     async fn begin(&self, row: GatheredRow, under_way: &mut JoinSet<Result<(), Stop>>) -> Result<(), Stop> {
         let began = Instant::now();
-        let GatheredRow { row, facts, written, lone_launch_session } = row;
+        let GatheredRow { row, facts, held, written } = row;
         let (number, attempt) = (row.number, row.attempt);
         let decision = std::panic::catch_unwind(AssertUnwindSafe(|| {
-            decide(&row, &facts, &self.shard.catalogue, &self.shard.rules)
+            decide(&row, &held, &facts, &self.shard.catalogue, &self.shard.rules)
         }))
         .unwrap_or_else(|_| Decision::Fail(panicked()));
-        let decision = match (decision, lone_launch_session) {
-            (Decision::Migrate(_), Some(launch_id)) => {
-                Decision::Fail(submission::lone_launch_session(&launch_id))
-            }
-            (decision, _) => decision,
-        };
-        let work = match (decision, written) {
-            (Decision::Migrate(migration), None) => Work::Migrate(migration),
-            // The target holds what this run wrote, whatever the facts say by now.
-            (Decision::Migrate(migration), Some(written)) => Work::Recover(Some(migration), written),
-            (_, Some(written)) => Work::Recover(None, written),
-            (Decision::Skip(skip), None) => {
-                return self.settle(number, attempt, began, Ok(skip.into())).await;
-            }
-            (Decision::Fail(failure), None) => {
+        let work = match decision {
+            Decision::Migrate(migration) => Work::Migrate(migration),
+            Decision::Recover(migration) => Work::Recover(migration, written.unwrap_or_default()),
+            Decision::Skip(skip) => return self.settle(number, attempt, began, Ok(skip.into())).await,
+            Decision::Fail(failure) => {
                 return self.settle(number, attempt, began, Ok(failure.into())).await;
             }
         };

@@ -14,6 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("exit", &["ports"]),
     ("inputs", &["domain", "ports", "exit"]),
     ("settings", &["domain", "exit", "run::ids"]),
+    ("gather", &["domain", "rules", "ports"]),
     ("run", &["domain", "run::ids", "ports", "exit", "inputs", "settings"]),
     ("report", &["domain", "run", "run::ids"]),
     ("telemetry", &["exit", "settings", "report"]),
@@ -33,7 +34,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 const FLOOR: [&str; 5] = ["plan", "shard", "finalize", "watch", "adapters"];
 /// What a stage stands on.
 const STAGE: &[&str] =
-    &["domain", "rules", "ports", "run", "run::ids", "report", "exit", "settings", "inputs"];
+    &["domain", "rules", "ports", "gather", "run", "run::ids", "report", "exit", "settings", "inputs"];
 const ANY: &[&str] = &["*"];
 
 /// What domain and rules must not name: I/O and clocks.

@@ -4,6 +4,7 @@
 mod support;
 mod architecture;
 mod rules;
+mod gather;
 mod inputs;
 mod plan;
 mod shard;

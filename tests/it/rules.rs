@@ -9,8 +9,8 @@ mod values;
 use std::collections::BTreeSet;
 
 use rogo_migrate::{
-    domain::{Decision, FailCode, MappingState, SkipCode},
-    rules::decide_without_facts,
+    domain::{Decision, FailCode, Held, MappingState, SkipCode, SubmissionIds},
+    rules::{asks_target, decide_without_facts, needs_facts},
 };
 
 use crate::support::rows::{Case, text};
@@ -22,11 +22,13 @@ type Row = (&'static str, fn(&mut Case), Fate);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Migrates,
+    /// Recorded as migrated, with the notes of what it would be now or without.
+    Recovers(bool),
     Skips(SkipCode, &'static str),
     Fails(FailCode, &'static str),
 }
 
-use Fate::{Fails, Migrates, Skips};
+use Fate::{Fails, Migrates, Recovers, Skips};
 
 fn table() -> Vec<Row> {
     [row::ROWS, warehouse::ROWS, catalogue::ROWS, files::ROWS].concat()
@@ -40,6 +42,7 @@ fn holds(decision: &Decision, expected: Fate) -> bool {
     };
     match (decision, expected) {
         (Decision::Migrate(_), Migrates) => true,
+        (Decision::Recover(migration), Recovers(with_notes)) => migration.is_some() == with_notes,
         (Decision::Skip(skip), Skips(code, part)) => skip.code == code && says(&skip.detail, part),
         (Decision::Fail(failure), Fails(code, part)) => failure.code == code && says(&failure.message, part),
         _ => false,
@@ -71,7 +74,6 @@ fn the_table_reaches_every_code_that_rules_can_give() {
         FailCode::FileChanged,
         FailCode::FileCorrupt,
         FailCode::FileNameRefused,
-        FailCode::TargetRejected,
         FailCode::Unavailable,
         FailCode::InternalError,
     ];
@@ -84,7 +86,7 @@ fn the_table_reaches_every_code_that_rules_can_give() {
     let reached: BTreeSet<&str> = table()
         .iter()
         .filter_map(|(_, _, fate)| match fate {
-            Migrates => None,
+            Migrates | Recovers(_) => None,
             Skips(code, _) => Some(code.code()),
             Fails(code, _) => Some(code.code()),
         })
@@ -97,7 +99,7 @@ const FAULTS: &[Row] = &[
     ("attempt id", |c| c.row.attempt = None, Fails(FailCode::AttemptIdInvalid, "")),
     ("NUL", |c| c.cells().surname.push('\0'), Fails(FailCode::RowInvalid, "")),
     ("duplicate", |c| c.row.newer_row = Some(9), Skips(SkipCode::DuplicateRow, "")),
-    ("held", |c| c.row.held_launch_id = Some("rogo_987_x".into()), Skips(SkipCode::AlreadyMigrated, "")),
+    ("held", |c| c.held = Held::Elsewhere("rogo_987_x".into()), Skips(SkipCode::AlreadyMigrated, "")),
     ("mapping missing", |c| c.row.mapping = MappingState::Missing, Fails(FailCode::MappingMissing, "")),
     ("version missing", |c| c.map("", ""), Fails(FailCode::UnitVersionMissing, "")),
     ("version excluded", |c| c.map("22_01", "Attempt"), Skips(SkipCode::UnitVersionExcluded, "")),
@@ -152,9 +154,32 @@ fn a_fate_that_needs_no_facts_is_the_same_without_them() {
     for (what, change, _) in table() {
         let mut case = Case::good();
         change(&mut case);
-        if let Some(early) = decide_without_facts(&case.row, &case.config) {
+        if let Some(early) = decide_without_facts(&case.row, &case.held, &case.config) {
             assert_eq!(early, case.decide(), "{what}");
         }
     }
-    assert_eq!(decide_without_facts(&Case::good().row, &Case::good().config), None);
+    assert_eq!(decide_without_facts(&Case::good().row, &Held::Nothing, &Case::good().config), None);
+}
+
+#[test]
+fn facts_are_wanted_of_every_row_that_they_decide_and_of_no_other() {
+    for (what, change, _) in table() {
+        let mut case = Case::good();
+        change(&mut case);
+        let is_decided = decide_without_facts(&case.row, &Held::Nothing, &case.config).is_some();
+        assert_eq!(needs_facts(&case.row, &case.config), !is_decided, "{what}");
+    }
+}
+
+#[test]
+fn what_the_plan_saw_under_our_own_launch_id_is_looked_up_again() {
+    let mut case = Case::good();
+    let own = SubmissionIds::new(&case.config.lms_instance, case.row.attempt.unwrap()).launch_id();
+    for (launch_id, wanted) in [(own.as_str(), true), ("rogo_987_1700000000ab", false)] {
+        case.row.held_launch_id = Some(launch_id.to_owned());
+        assert_eq!(needs_facts(&case.row, &case.config), wanted, "{launch_id}");
+        assert!(asks_target(&case.row), "{launch_id}");
+    }
+    case.row.newer_row = Some(9);
+    assert!(!asks_target(&case.row), "its newer row's submission would count twice");
 }

@@ -101,7 +101,11 @@ impl AzureBlobs {
         let deleted = gently(|| async {
             blob.delete(None).await.map(|_| ()).map_err(|error| self.fault(&error, "deleting", name))
         });
-        deleted.await.or_else(|fault| none_if_missing::<()>(fault).map(|_| ()))
+        match deleted.await {
+            // Neither is there: what the service takes no name for, it does not hold.
+            Err(fault) if matches!(fault.kind, FaultKind::NotFound | FaultKind::NameRefused) => Ok(()),
+            ended => ended,
+        }
     }
 }
 

@@ -4,12 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{
-    backoff::backoff,
-    tries::{Tries, Verdict},
-};
+use super::tries::{Tries, Verdict};
 use crate::{
-    ports::{Fault, FaultKind, Service},
+    ports::{Backoff, Fault, FaultKind, Service},
     run::State,
 };
 
@@ -65,7 +62,7 @@ impl Health {
         if throttled || (self.unanswered >= FAILURES_OF_A_SERVICE && !others_were_answered) {
             self.close(now, asked, fault);
         }
-        Verdict::Wait(asked.unwrap_or_else(|| backoff(tries.count)))
+        Verdict::Wait(asked.unwrap_or_else(|| Backoff::OPERATION.pause(tries.count)))
     }
 
     /// Makes everyone wait: as long as the service asked for, else longer each time that nobody was answered.
@@ -73,7 +70,7 @@ impl Health {
         let is_open = self.closed_until.is_none_or(|until| until <= now);
         self.closures += u32::from(is_open);
         if is_open || asked.is_some() {
-            let until = now + asked.unwrap_or_else(|| backoff(self.closures));
+            let until = now + asked.unwrap_or_else(|| Backoff::OPERATION.pause(self.closures));
             self.closed_until = self.closed_until.max(Some(until));
         }
         let throttled = matches!(fault.kind, FaultKind::Throttled(_));

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::backoff::backoff;
-use crate::ports::{Fault, FaultKind, Service};
+use crate::ports::{Backoff, Fault, FaultKind, Service};
 
 /// Failures of an operation before its service is asked whether it answers at all.
 const BEFORE_SUSPICION: u32 = 3;
@@ -81,7 +80,7 @@ impl Tries {
         if self.proofs >= PROOFS && !self.in_doubt {
             Verdict::Blame
         } else {
-            Verdict::Wait(backoff(self.count))
+            Verdict::Wait(Backoff::OPERATION.pause(self.count))
         }
     }
 }

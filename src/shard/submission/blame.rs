@@ -90,15 +90,6 @@ pub(super) fn blame_commit(shard: &Shard, fault: &Fault) -> Result<Failure, Trou
     Ok(Failure { code, message: fault.chain() })
 }
 
-/// The failure of a row in whose way a launch session stands that no submission belongs to.
-pub fn lone_launch_session(launch_id: &str) -> Failure {
-    let message = format!(
-        "the unique key of lti_launch_sessions.launch_id refuses the row: {launch_id} stands there, but no submission \
-         of it; find out who wrote it, then remove it"
-    );
-    Failure { code: FailCode::TargetRejected, message }
-}
-
 /// A retired process has no rows any more.
 fn retired(shard: &Shard) -> Trouble {
     shard.left_blobs();

@@ -160,6 +160,25 @@ async fn a_wrong_md5_of_the_source_leaves_no_copy() {
 }
 
 #[tokio::test]
+async fn a_target_that_has_another_md5_than_was_sent_keeps_no_copy() {
+    const OTHER: &str = "AAAAAAAAAAAAAAAAAAAAAA==";
+    let sources = tempfile::tempdir().unwrap();
+    std::fs::write(sources.path().join("f"), b"abc").unwrap();
+    let to = HttpStub::start(|request, _| match request.method.as_str() {
+        "DELETE" => Response::new(202),
+        _ => Response::new(201).header("content-md5", OTHER),
+    })
+    .await;
+    let string = format!("AccountName=acc;AccountKey=c2VjcmV0;BlobEndpoint={}", to.endpoint);
+    let target = open(&string, "box", "").unwrap();
+    let url = Url::from_file_path(sources.path().join("f")).unwrap();
+    let fault = copy(&target, source(None), &url).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Corrupt, "{fault}");
+    let methods: Vec<String> = to.requests().into_iter().map(|request| request.method).collect();
+    assert_eq!(methods, ["PUT", "DELETE"]);
+}
+
+#[tokio::test]
 async fn a_body_shorter_than_it_says_is_never_stored() {
     let stub = HttpStub::start(|_, _| {
         Response::new(200).header("content-length", "50").body(vec![1; 20]).cut_at(20)

@@ -1,7 +1,7 @@
 //! Facts files, which follow their queues.
 
 use rogo_migrate::{
-    domain::{Facts, ShardIndex, Value},
+    domain::{Facts, ShardIndex, SubmissionIds, Value},
     ports::FaultKind,
     run::facts::FactsReader,
 };
@@ -12,7 +12,7 @@ use super::{World, attempt, five};
 async fn facts_files_follow_their_queues() {
     let mut world = World::new(
         &[("1", ""), ("2", ""), ("3", ""), ("1", ""), ("x", ""), ("5", ""), ("6", "")],
-        &[("1", "24_01", "Attempt 1")],
+        &["1", "2", "3", "5", "6"].map(|attempt| (attempt, "24_01", "Attempt 1")),
     );
     world.settings.shards = 2;
     world.warehouse.shape.lookups_are_cheap = false;
@@ -39,10 +39,35 @@ async fn facts_files_follow_their_queues() {
 }
 
 #[tokio::test]
+async fn rows_that_the_mapping_decides_have_no_facts_and_those_held_under_our_own_id_do() {
+    let mut world = World::new(
+        &[("1", ""), ("2", ""), ("3", ""), ("4", ""), ("5", "")],
+        &[
+            ("1", "24_01", "Attempt 1"),
+            ("2", "21_01", "Attempt 1"),
+            ("3", "24_01", "Attempt"),
+            ("5", "24_01", "Attempt 1"),
+        ],
+    );
+    world.warehouse.shape.lookups_are_cheap = false;
+    world.warehouse.scanned = vec![(1, "one"), (5, "five")];
+    let own = SubmissionIds::new(&world.settings.organisation.lms_instance, attempt(5)).launch_id();
+    world.target.hold(&[&own]);
+    let report = world.make().await.unwrap();
+    let open =
+        || async { FactsReader::open(&world.store(), &report.plan, ShardIndex(0)).await.unwrap().unwrap() };
+    for (number, has_facts) in [(5, true), (4, false), (3, false), (2, false), (1, true)] {
+        assert_eq!(open().await.of(attempt(number)).await.is_ok(), has_facts, "attempt {number}");
+    }
+    assert_eq!(report.counts.unwrap().eligible, 1, "the held one is to be skipped, as far as the plan knows");
+}
+
+#[tokio::test]
 async fn facts_of_many_rows_in_any_order_reach_their_rows() {
     let ids: Vec<String> = (1..=10_000).map(|number| number.to_string()).collect();
     let rows: Vec<(&str, &str)> = ids.iter().map(|id| (id.as_str(), "")).collect();
-    let mut world = World::new(&rows, &[("1", "24_01", "Attempt 1")]);
+    let mapping: Vec<_> = ids.iter().map(|id| (id.as_str(), "24_01", "Attempt 1")).collect();
+    let mut world = World::new(&rows, &mapping);
     world.warehouse.shape.lookups_are_cheap = false;
     world.warehouse.scanned = (1..=10_000).map(|n| (n * 7_919 % 10_000 + 1, "a grade")).collect();
     let plan = world.make().await.unwrap().plan;

@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use proptest::prelude::*;
 use rogo_migrate::{
-    domain::{AttemptId, MAPPING_COLUMNS, MappingState, QueuedRow, ShardIndex, SubmissionIds},
+    domain::{
+        AttemptId, FailCode, MAPPING_COLUMNS, MappingState, QueuedRow, ShardIndex, SkipCode, SubmissionIds,
+    },
     exit::Exit,
     inputs::InputSource,
     plan::{self, PlanState},
@@ -73,16 +75,12 @@ async fn a_queue_says_everything_that_the_plan_knows_of_a_row() {
     assert_eq!(by_number[&3].mapping, MappingState::Ambiguous);
     assert_eq!(by_number[&5].mapping, MappingState::Missing);
     let counts = report.counts.as_ref().unwrap();
-    let counted = [
-        counts.attempt_id_invalid,
-        counts.duplicate_row,
-        counts.already_migrated,
-        counts.mapping_ambiguous,
-        counts.unit_version_missing,
-        counts.unit_version_excluded,
-    ];
-    assert_eq!(counted, [1, 1, 2, 1, 1, 1]);
-    assert_eq!((counts.mapping_missing, counts.eligible), (0, 0));
+    let failed = [FailCode::AttemptIdInvalid, FailCode::MappingAmbiguous, FailCode::UnitVersionMissing];
+    assert_eq!(counts.failed, failed.map(|code| (code, 1)).into());
+    let skipped =
+        [(SkipCode::DuplicateRow, 1), (SkipCode::AlreadyMigrated, 2), (SkipCode::UnitVersionExcluded, 1)];
+    assert_eq!(counts.skipped, skipped.into());
+    assert_eq!(counts.eligible, 0);
 }
 
 #[tokio::test]
@@ -109,7 +107,7 @@ async fn odd_cells_reach_the_queue_as_they_came() {
     let rows = odd.map(|cell| (cell, cell));
     let world = World::new(&rows, &[("1", "24_01", "Attempt 1")]);
     let report = world.make().await.unwrap();
-    assert_eq!(report.counts.unwrap().attempt_id_invalid, odd.len() as u64);
+    assert_eq!(report.counts.unwrap().failed[&FailCode::AttemptIdInvalid], odd.len() as u64);
     let queue = world.queue(&report.plan, 0).await;
     let cells: Vec<&str> = queue.iter().rev().map(|row| row.cells.attempt_id.as_str()).collect();
     assert_eq!(cells, odd);

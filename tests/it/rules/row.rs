@@ -1,8 +1,9 @@
 //! The decision table, rows 1 to 7 and 11: what the input and the mapping say.
 
-use rogo_migrate::domain::{FailCode::*, MappingState, SkipCode::*};
+use rogo_migrate::domain::{FailCode::*, Held, MappingState, SkipCode::*};
 
-use super::{Fails, Migrates, Row, Skips};
+use super::{Fails, Migrates, Recovers, Row, Skips};
+use crate::support::rows::text;
 
 pub const ROWS: &[Row] = &[
     ("nothing", |_| {}, Migrates),
@@ -79,8 +80,54 @@ pub const ROWS: &[Row] = &[
     // 3
     (
         "held by the target",
-        |c| c.row.held_launch_id = Some("rogo_987_1700000000ab".into()),
+        |c| c.held = Held::Elsewhere("rogo_987_1700000000ab".into()),
         Skips(AlreadyMigrated, "rogo_987_1700000000ab"),
+    ),
+    ("held by this run", |c| c.held = Held::ByThisRun, Recovers(true)),
+    (
+        "held by this run, while its report is gone",
+        |c| {
+            c.held = Held::ByThisRun;
+            c.facts.reports.clear();
+        },
+        Recovers(false),
+    ),
+    (
+        "held by this run, while its mapping is gone",
+        |c| {
+            c.held = Held::ByThisRun;
+            c.row.mapping = MappingState::Missing;
+        },
+        Recovers(false),
+    ),
+    (
+        "held by this run, and an older row of it",
+        |c| {
+            c.held = Held::ByThisRun;
+            c.row.newer_row = Some(9);
+        },
+        Skips(DuplicateRow, "row 9"),
+    ),
+    (
+        "a launch session without a submission",
+        |c| c.held = Held::SessionOnly("rogo_987_ab".into()),
+        Fails(TargetRejected, "lti_launch_sessions.launch_id refuses the row: rogo_987_ab"),
+    ),
+    (
+        "a launch session without a submission, of a row that fails anyway",
+        |c| {
+            c.held = Held::SessionOnly("rogo_987_ab".into());
+            c.report().grade = text("Grade Missed");
+        },
+        Fails(GradeMissed, ""),
+    ),
+    (
+        "a launch session without a submission, of a version that is excluded",
+        |c| {
+            c.held = Held::SessionOnly("rogo_987_ab".into());
+            c.map("22_01", "Attempt 1");
+        },
+        Skips(UnitVersionExcluded, ""),
     ),
     // 4
     ("no mapping", |c| c.row.mapping = MappingState::Missing, Fails(MappingMissing, "mapping")),

@@ -1,7 +1,7 @@
 //! What becomes of a row, of its blobs, and of the process's word that it left none.
 
 use rogo_migrate::{
-    domain::{FailCode, Fate, SkipCode, SubmissionIds},
+    domain::{FailCode, Fate, NoteCode, SkipCode, SubmissionIds},
     ports::{FaultKind, HeldSubmission},
 };
 
@@ -43,6 +43,29 @@ fn failed_as(fate: &Fate) -> FailCode {
 fn is_recovered(fate: &Fate) -> bool {
     let Fate::Migrated(migrated) = fate else { panic!("{fate:?}") };
     migrated.recovered
+}
+
+#[tokio::test]
+async fn a_recovered_row_whose_blob_is_gone_says_so() {
+    let world = World::new(1, 1);
+    world.register(TRY_B);
+    world.target.stand(written_by(TRY_B));
+    world.move_shard(TRY_A).await.unwrap();
+    let outcomes = world.outcomes().await;
+    let Fate::Migrated(migrated) = &outcomes[&1] else { panic!("{outcomes:?}") };
+    assert!(migrated.recovered);
+    let codes: Vec<NoteCode> = migrated.notes.iter().map(|note| note.code).collect();
+    assert!(codes.contains(&NoteCode::FileBlobMissing), "{codes:?}");
+
+    let world = World::new(1, 1);
+    world.register(TRY_B);
+    let written = written_by(TRY_B);
+    world.files.insert(&written.blob_names[0], "essay");
+    world.target.stand(written);
+    world.move_shard(TRY_A).await.unwrap();
+    let outcomes = world.outcomes().await;
+    let Fate::Migrated(migrated) = &outcomes[&1] else { panic!("{outcomes:?}") };
+    assert!(migrated.notes.iter().all(|note| note.code != NoteCode::FileBlobMissing), "{migrated:?}");
 }
 
 #[tokio::test]

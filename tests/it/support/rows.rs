@@ -2,7 +2,7 @@
 
 use rogo_migrate::{
     domain::{
-        Assessment, Catalogue, Decision, Facts, MalpracticeLevel, Mapping, MappingState, Migration,
+        Assessment, Catalogue, Decision, Facts, Held, MalpracticeLevel, Mapping, MappingState, Migration,
         QueuedRow, Report, Score, Section, SubmissionRow, Value,
     },
     rules::{CatalogueIndex, RuleConfig, decide},
@@ -15,6 +15,7 @@ pub const SOURCE: &str = "https://acc.blob.core.windows.net/rogo";
 #[derive(Debug, Clone)]
 pub struct Case {
     pub row: QueuedRow,
+    pub held: Held,
     pub facts: Facts,
     pub catalogue: Catalogue,
     pub config: RuleConfig,
@@ -23,7 +24,13 @@ pub struct Case {
 impl Case {
     /// Attempt 987, "Ann Lee": two learner files, one marker file, two scores; migrates without a note.
     pub fn good() -> Self {
-        Self { row: good_row(), facts: good_facts(), catalogue: good_catalogue(), config: good_config() }
+        Self {
+            row: good_row(),
+            held: Held::Nothing,
+            facts: good_facts(),
+            catalogue: good_catalogue(),
+            config: good_config(),
+        }
     }
 
     pub fn cells(&mut self) -> &mut SubmissionRow {
@@ -55,7 +62,13 @@ impl Case {
     }
 
     pub fn decide(&self) -> Decision {
-        decide(&self.row, &self.facts, &CatalogueIndex::from(self.catalogue.clone()), &self.config)
+        decide(
+            &self.row,
+            &self.held,
+            &self.facts,
+            &CatalogueIndex::from(self.catalogue.clone()),
+            &self.config,
+        )
     }
 
     /// What the row becomes; panics where it is not migrated.

@@ -1,0 +1,15 @@
+//! What the target holds of an attempt, as far as a decision needs it.
+
+/// What stands in the target under a launch id of the attempt.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Held {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// A submission that another run or another program wrote; its launch id.
+    Elsewhere(String),
+    /// A submission that this run wrote: a process that was killed before it recorded it, or a twin.
+    ByThisRun,
+    /// A launch session without a submission, whose unique key would refuse the row; its launch id.
+    SessionOnly(String),
+}

@@ -1,0 +1,115 @@
+//! Gather: everything that decides rows, fetched for many at once. The caller says how each service is asked (a shard
+//! waits out its faults), so that what only predicts or explains gathers the same facts.
+
+use std::{collections::HashMap, future::Future};
+
+use crate::{
+    domain::{AttemptId, Facts, Held, QueuedRow, SubmissionIds},
+    ports::HeldSubmission,
+    rules::{self, RuleConfig},
+};
+
+/// Asks the services. Each question is about many rows.
+pub trait Ask {
+    /// Why there is no answer.
+    type Error;
+
+    /// What the target holds under these launch ids, in no order.
+    fn held(
+        &self,
+        launch_ids: &[String],
+    ) -> impl Future<Output = Result<Vec<HeldSubmission>, Self::Error>> + Send;
+
+    /// Whether this run wrote the submission.
+    fn wrote(&self, held: &HeldSubmission) -> impl Future<Output = Result<bool, Self::Error>> + Send;
+
+    /// The facts of each attempt, in the order of `attempts`.
+    fn facts(&self, attempts: &[AttemptId]) -> impl Future<Output = Result<Vec<Facts>, Self::Error>> + Send;
+}
+
+/// A row with all that its decision needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GatheredRow {
+    /// The row.
+    pub row: QueuedRow,
+    /// What the warehouse holds; empty if the row is decided without.
+    pub facts: Facts,
+    /// What the target holds now.
+    pub held: Held,
+    /// The submission itself, for [`Held::ByThisRun`].
+    pub written: Option<HeldSubmission>,
+}
+
+/// Asks the target about every row that may be there, then the warehouse about those that are still undecided; facts
+/// that came with a row stand for the warehouse.
+pub async fn gather<A: Ask + Sync>(
+    ask: &A,
+    config: &RuleConfig,
+    rows: Vec<(QueuedRow, Option<Facts>)>,
+) -> Result<Vec<GatheredRow>, A::Error> {
+    let mut found = found(ask, config, &rows).await?;
+    let mut gathered = Vec::with_capacity(rows.len());
+    let mut places = Vec::new();
+    let mut attempts = Vec::new();
+    for (row, facts) in rows {
+        let found =
+            row.attempt.filter(|_| rules::asks_target(&row)).and_then(|attempt| found.remove(&attempt));
+        let (held, written) = match found {
+            Some(found) => weigh(ask, &row, found).await?,
+            None => (rules::held_elsewhere(&row, config), None),
+        };
+        let is_undecided = rules::decide_without_facts(&row, &held, config).is_none();
+        if let Some(attempt) = row.attempt.filter(|_| is_undecided && facts.is_none()) {
+            places.push(gathered.len());
+            attempts.push(attempt);
+        }
+        gathered.push(GatheredRow { row, facts: facts.unwrap_or_default(), held, written });
+    }
+    if !attempts.is_empty() {
+        for (place, facts) in places.into_iter().zip(ask.facts(&attempts).await?) {
+            if let Some(row) = gathered.get_mut::<usize>(place) {
+                row.facts = facts;
+            }
+        }
+    }
+    Ok(gathered)
+}
+
+/// What the target holds under the launch ids that this program gives these rows, by attempt.
+async fn found<A: Ask>(
+    ask: &A,
+    config: &RuleConfig,
+    rows: &[(QueuedRow, Option<Facts>)],
+) -> Result<HashMap<AttemptId, HeldSubmission>, A::Error> {
+    let by_launch_id: HashMap<String, AttemptId> = rows
+        .iter()
+        .filter(|(row, _)| rules::asks_target(row))
+        .filter_map(|(row, _)| row.attempt)
+        .map(|attempt| (SubmissionIds::new(&config.lms_instance, attempt).launch_id(), attempt))
+        .collect();
+    if by_launch_id.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let launch_ids: Vec<String> = by_launch_id.keys().cloned().collect();
+    let found = ask.held(&launch_ids).await?;
+    Ok(found
+        .into_iter()
+        .filter_map(|submission| Some((*by_launch_id.get(&submission.launch_id)?, submission)))
+        .collect())
+}
+
+/// Who wrote what the target holds. What stood there when the plan was made, no process of this run can have written.
+async fn weigh<A: Ask>(
+    ask: &A,
+    row: &QueuedRow,
+    found: HeldSubmission,
+) -> Result<(Held, Option<HeldSubmission>), A::Error> {
+    if found.submission_id.is_none() {
+        return Ok((Held::SessionOnly(found.launch_id), None));
+    }
+    let stood_before = row.held_launch_id.as_ref() == Some(&found.launch_id);
+    if !stood_before && ask.wrote(&found).await? {
+        return Ok((Held::ByThisRun, Some(found)));
+    }
+    Ok((Held::Elsewhere(found.launch_id), None))
+}

@@ -1,0 +1,149 @@
+//! Promises of gathering: which rows each service is asked about, and what its answers mean.
+
+use std::sync::Mutex;
+
+use rogo_migrate::{
+    domain::{AttemptId, Decision, Facts, Held, QueuedRow, SkipCode, SubmissionIds},
+    gather::{Ask, GatheredRow, gather},
+    ports::HeldSubmission,
+    rules::decide_without_facts,
+};
+
+use crate::support::rows::Case;
+
+/// Services that remember what they were asked.
+#[derive(Default)]
+struct Asked {
+    /// What stands in the target.
+    standing: Vec<HeldSubmission>,
+    /// Whether this run wrote it.
+    ours: bool,
+    launch_ids: Mutex<Vec<String>>,
+    attempts: Mutex<Vec<AttemptId>>,
+    wrote: Mutex<Vec<String>>,
+}
+
+impl Ask for Asked {
+    type Error = std::convert::Infallible;
+
+    async fn held(&self, launch_ids: &[String]) -> Result<Vec<HeldSubmission>, Self::Error> {
+        self.launch_ids.lock().unwrap().extend_from_slice(launch_ids);
+        let found = self.standing.iter().filter(|one| launch_ids.contains(&one.launch_id));
+        Ok(found.cloned().collect())
+    }
+
+    async fn wrote(&self, held: &HeldSubmission) -> Result<bool, Self::Error> {
+        self.wrote.lock().unwrap().push(held.launch_id.clone());
+        Ok(self.ours)
+    }
+
+    async fn facts(&self, attempts: &[AttemptId]) -> Result<Vec<Facts>, Self::Error> {
+        self.attempts.lock().unwrap().extend_from_slice(attempts);
+        let facts = |attempt: &AttemptId| {
+            let mut facts = Case::good().facts;
+            facts.reports[0].grade = crate::support::rows::text(&attempt.to_string());
+            facts
+        };
+        Ok(attempts.iter().map(facts).collect())
+    }
+}
+
+/// A good row of the attempt, changed.
+fn row(attempt: i32, change: impl Fn(&mut QueuedRow)) -> (QueuedRow, Option<Facts>) {
+    let mut row = Case::good().row;
+    row.attempt = attempt.try_into().ok();
+    change(&mut row);
+    (row, None)
+}
+
+fn launch_id(attempt: i32) -> String {
+    SubmissionIds::new(&Case::good().config.lms_instance, attempt.try_into().unwrap()).launch_id()
+}
+
+fn submission(attempt: i32) -> HeldSubmission {
+    HeldSubmission {
+        launch_id: launch_id(attempt),
+        submission_id: Some(format!("s-{attempt}")),
+        ..HeldSubmission::default()
+    }
+}
+
+fn gathered(asked: &Asked, rows: Vec<(QueuedRow, Option<Facts>)>) -> Vec<GatheredRow> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    match runtime.block_on(gather(asked, &Case::good().config, rows)) {
+        Ok(rows) => rows,
+    }
+}
+
+#[test]
+fn the_target_is_asked_about_every_attempt_and_the_warehouse_about_undecided_rows_only() {
+    let asked = Asked { standing: vec![submission(4)], ..Asked::default() };
+    let excluded = |row: &mut QueuedRow| {
+        row.mapping = rogo_migrate::domain::MappingState::Found(rogo_migrate::domain::Mapping {
+            unit_version: "21_01".into(),
+            submission: "Attempt 1".into(),
+        });
+    };
+    let rows = gathered(
+        &asked,
+        vec![
+            row(1, |_| {}),
+            row(2, excluded),
+            row(3, |row| row.newer_row = Some(9)),
+            row(4, |_| {}),
+            row(5, |row| row.held_launch_id = Some("rogo_5_1700000000".into())),
+            row(0, |_| {}),
+            (row(6, |_| {}).0, Some(Facts::default())),
+        ],
+    );
+    let mut launch_ids = asked.launch_ids.into_inner().unwrap();
+    launch_ids.sort();
+    let mut expected = [1, 2, 4, 5, 6].map(launch_id);
+    expected.sort();
+    assert_eq!(launch_ids, expected);
+    assert_eq!(asked.attempts.into_inner().unwrap().iter().map(|one| one.get()).collect::<Vec<_>>(), [1]);
+    let held: Vec<&Held> = rows.iter().map(|row| &row.held).collect();
+    let (own, other) = (Held::Elsewhere(launch_id(4)), Held::Elsewhere("rogo_5_1700000000".into()));
+    let nothing = &Held::Nothing;
+    assert_eq!(held, [nothing, nothing, nothing, &own, &other, nothing, nothing]);
+    assert_eq!(rows[0].facts.reports.len(), 1);
+    assert!(rows[1..].iter().all(|row| row.facts == Facts::default()));
+}
+
+#[test]
+fn facts_reach_their_own_rows() {
+    let rows = gathered(&Asked::default(), (1..=50).rev().map(|attempt| row(attempt, |_| {})).collect());
+    for row in rows {
+        let grade = crate::support::rows::text(&row.row.attempt.unwrap().to_string());
+        assert_eq!(row.facts.reports[0].grade, grade);
+    }
+}
+
+#[test]
+fn what_this_run_wrote_is_recovered_and_a_session_alone_is_told_apart() {
+    let alone = HeldSubmission { submission_id: None, ..submission(2) };
+    let asked = Asked { standing: vec![submission(1), alone], ours: true, ..Asked::default() };
+    let rows = gathered(&asked, vec![row(1, |_| {}), row(2, |_| {})]);
+    assert_eq!((&rows[0].held, rows[0].written.as_ref()), (&Held::ByThisRun, Some(&submission(1))));
+    assert_eq!((&rows[1].held, &rows[1].written), (&Held::SessionOnly(launch_id(2)), &None));
+    assert_eq!(asked.wrote.into_inner().unwrap(), [launch_id(1)]);
+    assert_eq!(
+        asked.attempts.into_inner().unwrap().len(),
+        2,
+        "both need facts, for notes and for their fate"
+    );
+}
+
+#[test]
+fn what_stood_before_the_run_is_not_its_own_and_what_is_gone_since_is_migrated() {
+    let asked = Asked { standing: vec![submission(1)], ours: true, ..Asked::default() };
+    let held = |attempt| move |row: &mut QueuedRow| row.held_launch_id = Some(launch_id(attempt));
+    let rows = gathered(&asked, vec![row(1, held(1)), row(2, held(2))]);
+    assert_eq!(asked.wrote.into_inner().unwrap(), Vec::<String>::new());
+    let config = &Case::good().config;
+    let Some(Decision::Skip(skip)) = decide_without_facts(&rows[0].row, &rows[0].held, config) else {
+        panic!("{:?}", rows[0].held)
+    };
+    assert_eq!(skip.code, SkipCode::AlreadyMigrated);
+    assert_eq!((&rows[1].held, rows[1].facts.reports.len()), (&Held::Nothing, 1));
+}
