@@ -182,6 +182,7 @@ impl Process<'_> {
             breaker: settings.work.breaker,
             pace: pace.clone(),
             recorded,
+            lost,
             progress: Arc::new(progress),
             stop: stop.clone(),
             ending,
