@@ -90,7 +90,7 @@ pub async fn rehearse(settings: &Settings, services: Services<'_>) -> Result<Pla
 /// A shard compares [`differences`] and the recorded rows only.
 pub async fn compare(plan: &Plan, settings: &Settings, services: Services<'_>) -> Result<(), Stop> {
     let database = services.target.database().await?;
-    let mut now = Present::of(settings, &database, &services.target_blobs.location());
+    let mut now = Present::of(settings, &plan.id, &database, &services.target_blobs.location());
     now.warehouse = Some(services.warehouse.description().await?);
     now.shards = Some(settings.shards);
     now.trial = Some(Selection::read(&settings.trial)?.pinned());
@@ -213,6 +213,7 @@ async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) -> R
 
 impl Prepared {
     fn plan(&self, settings: &Settings, services: Services<'_>, id: PlanId, shards: Vec<ShardPlan>) -> Plan {
+        let pinned = pinned_settings(settings, &id);
         Plan {
             format: FORMAT,
             id,
@@ -230,7 +231,7 @@ impl Prepared {
             warehouse: self.shape.description.clone(),
             facts_files: self.facts.is_some(),
             reported: self.reported,
-            settings: pinned_settings(settings),
+            settings: pinned,
             trial: self.trial.clone(),
         }
     }

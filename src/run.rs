@@ -12,6 +12,7 @@ pub mod writers;
 pub mod decisions;
 pub mod lost;
 pub mod pins;
+pub mod private;
 pub mod lock;
 mod row_set;
 

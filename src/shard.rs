@@ -9,6 +9,7 @@ pub mod copy;
 pub mod submission;
 pub mod record;
 pub mod worker;
+pub mod start;
 mod keep;
 
 use std::{

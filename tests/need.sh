@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by scripts: makes sure that a program is there, installing its Debian package where it is not.
+# Sourced by scripts: makes sure that a program is there, installing its Debian package if it is not.
 
 # need_packages WHAT PACKAGE...: installs the packages as root or by sudo, else says what is missing.
 need_packages() {

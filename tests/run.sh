@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every test, with real servers: installs what they need where it is missing, then `cargo test`.
+# Runs every test, with real servers: installs what they need if it is missing, then `cargo test`.
 # PostgreSQL, Azurite and the scripted SQL Server are started by the tests, on free ports, and stopped by them.
 # Arguments go to cargo test: tests/run.sh --test it settings::
 set -euo pipefail

@@ -89,7 +89,7 @@ patient() {
     wait "$pid" || { tail -n 40 "$log" >&2; die "failed: $*"; }
 }
 
-# Another cluster where LOAD says how to bring images into it; else kind's, with a kubeconfig of its own.
+# Another cluster if LOAD says how to bring images into it; else kind's, with a kubeconfig of its own.
 if [[ -n ${LOAD:-} ]]; then
     [[ -n ${KUBECONFIG:-} ]] || die 'LOAD needs the cluster: KUBECONFIG'
     read -ra loading <<<"$LOAD"

@@ -1,32 +1,12 @@
-//! Whether a run is still the one that was planned: compared before anything is written or deleted.
+//! Whether the inputs are still those that were planned.
 
 use crate::{
     exit::{Exit, Stop},
-    ports::{Fault, Target},
-    run::{
-        Plan, RunStore,
-        pins::{Present, another_database, differences, input_differences},
-    },
+    run::{Plan, pins::input_differences},
     settings::Settings,
 };
 
 use super::connect;
-
-/// Why this is not the run that was planned; `None` where everything is as it was.
-pub async fn refusal(
-    store: &RunStore,
-    plan: &Plan,
-    target: &dyn Target,
-    now: &Present,
-) -> Result<Option<Stop>, Fault> {
-    if let Some(stop) = connect::rolled_back(store).await? {
-        return Ok(Some(stop));
-    }
-    let mut changed = differences(plan, now);
-    changed.extend(target.session().await?);
-    changed.extend(another_database(store, plan, target).await?);
-    Ok(unchanged(&changed).err())
-}
 
 /// Refuses where an input is not the one that was planned. Both are read whole.
 pub async fn compare_inputs(settings: &Settings, plan: &Plan) -> Result<(), Stop> {

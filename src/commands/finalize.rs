@@ -94,7 +94,7 @@ async fn merge_and_tell(settings: &Settings, store: &RunStore, plan: &Plan) -> R
     let files = connect::target_blobs(settings)?;
     let target = connect::database(settings, 2, &format!("{}/finalize/{}", settings.run, std::process::id()));
     let database = target.database().await?;
-    unchanged(&differences(plan, &Present::of(settings, &database, &files.location())))?;
+    unchanged(&differences(plan, &Present::of(settings, &plan.id, &database, &files.location())))?;
     unchanged(&target.session().await?)?;
     let inputs = connect::inputs(settings)?;
     let totals = crate::finalize::finalize(&FinalizeContext {

@@ -11,21 +11,22 @@ use crate::{
     adapters::postgres::PostgresTarget,
     domain::ShardIndex,
     exit::{End, Exit, Stop},
-    ports::{Service, Target},
+    ports::Service,
     report::{
         self,
         progress::{Progress, Style, display},
     },
-    run::{Plan, RowSet, RunStore, WriterId, lost, pins::Present, segments, writers},
+    run::{Plan, RunStore, WriterId},
     settings::{LogFormat, LogSettings, Settings},
     shard::{
         self, ShardInputs, WorkerServices,
         copy::{Budget, Copier},
         pace::{Pace, Trouble},
+        start::{Start, Started},
     },
 };
 
-use super::{await_plan::await_plan, compare::refusal, connect};
+use super::{await_plan::await_plan, connect};
 
 const SHOW_EVERY: Duration = Duration::from_secs(10);
 
@@ -146,27 +147,22 @@ impl Process<'_> {
         let Self { settings, store, plan, index, pace, .. } = *self;
         let first =
             self.databases.first().ok_or_else(|| Stop::new(Exit::Usage, "workers must be at least 1"))?;
-        let target_blobs = connect::target_blobs(settings)?;
-        // The first connection holds the run's shared lock; only then may the writer be registered.
-        let database = pace.at_start(Service::Database, || first.database()).await?;
+        let (host, target_blobs) = (host(), connect::target_blobs(settings)?);
         let workers = workers(settings, plan, self.databases)?;
-        let mut now = Present::of(settings, &database, &target_blobs.location());
-        // Facts files stand for a warehouse that the plan has read.
-        if let Some(warehouse) = workers.first().and_then(|worker| worker.warehouse.clone()) {
-            now.warehouse = Some(pace.at_start(Service::Warehouse, || warehouse.description()).await?);
-        }
-        if let Some(stop) =
-            pace.at_start(Service::Database, || refusal(store, plan, first.as_ref(), &now)).await?
-        {
-            return Err(stop);
-        }
-        let host = host();
-        pace.at_start(Service::RunStore, || writers::register(store, self.writer, index, &host)).await?;
-        pace.at_start(Service::TargetBlobs, || target_blobs.check()).await?;
-        let catalogue = pace.at_start(Service::Database, || first.catalogue()).await?;
-        let lost = self.lost(first.as_ref()).await?;
-        let read = || segments::recorded_without(store, plan, index, &lost);
-        let recorded = pace.at_start(Service::RunStore, read).await.map_err(Trouble::of_one_shard)?;
+        let start = Start {
+            settings,
+            store,
+            plan,
+            index,
+            writer: self.writer,
+            host: &host,
+            pace,
+            target: first.as_ref(),
+            // Facts files stand for a warehouse that the plan has read.
+            warehouse: workers.first().and_then(|worker| worker.warehouse.as_deref()),
+            target_blobs: target_blobs.as_ref(),
+        };
+        let Started { catalogue, recorded, lost } = start.run().await?;
         let progress = Progress::new(Instant::now(), self.rows, &recorded.books, settings.work.workers);
         Ok(ShardInputs {
             store: store.clone(),
@@ -187,19 +183,6 @@ impl Process<'_> {
             stop: stop.clone(),
             ending,
         })
-    }
-
-    /// The rows that `--redo lost` moves again; none without it.
-    async fn lost(&self, target: &PostgresTarget) -> Result<RowSet, Stop> {
-        let Self { settings, store, plan, index, pace, .. } = *self;
-        let limit = plan.submissions.rows;
-        if !settings.redo_lost {
-            return Ok(RowSet::new(limit));
-        }
-        let look = || lost::recorded(store, plan, Some(index), target);
-        let found = pace.at_start(Service::Database, look).await.map_err(Trouble::of_one_shard)?;
-        tracing::info!(%index, rows = found.len(), "rows that the target lost are moved again");
-        Ok(lost::rows(&found, limit))
     }
 }
 

@@ -1,10 +1,6 @@
 //! The result files: drafted on the local disk, published when everything is checked.
 
-use std::{
-    fs::File,
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::{fs::File, io::Write, path::Path};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use tempfile::TempDir;
@@ -14,7 +10,7 @@ use crate::{
     domain::{AttemptId, Books, Fate, Outcome},
     exit::{Exit, Stop},
     ports::PutOptions,
-    run::{Plan, RunStore, lines::no_room, names},
+    run::{Plan, RunStore, lines::no_room, names, private},
 };
 
 const CSV: &str = "text/csv; charset=utf-8";
@@ -140,11 +136,16 @@ async fn publish_file(
 
 /// Never half: whoever reads the file sees the earlier one or this one.
 async fn copy_into(out: &Path, file: &str, draft: &Path) -> std::io::Result<()> {
-    tokio::fs::create_dir_all(out).await?;
-    let part = out.join(format!(".{file}.part"));
-    tokio::fs::copy(draft, &part).await?;
-    tokio::fs::OpenOptions::new().write(true).open(&part).await?.sync_all().await?;
-    tokio::fs::rename(&part, out.join(file)).await
+    let (place, part, draft) = (out.join(file), out.join(format!(".{file}.part")), draft.to_owned());
+    let out = out.to_owned();
+    let copying = tokio::task::spawn_blocking(move || {
+        private::create_folder(&out)?;
+        let mut copy = private::create(&part)?;
+        std::io::copy(&mut File::open(draft)?, &mut copy)?;
+        copy.sync_all()?;
+        std::fs::rename(part, place)
+    });
+    copying.await.unwrap_or_else(|panicked| Err(std::io::Error::other(panicked)))
 }
 
 /// Row `number`; rows are asked for in ascending order.
@@ -205,7 +206,7 @@ impl Writers {
         let left = ["Attempt ID", "Row", "Code", "Detail"];
         Ok(Self {
             migrated: Table::create(
-                folder.join(names::MIGRATED),
+                &folder.join(names::MIGRATED),
                 &[],
                 [
                     "Attempt ID",
@@ -216,11 +217,11 @@ impl Writers {
                     "LTI Context ID",
                 ],
             )?,
-            failed: Table::create(folder.join(names::FAILED), BYTE_ORDER_MARK, header)?,
-            skipped: Table::create(folder.join(names::SKIPPED), &[], left)?,
-            notes: Table::create(folder.join(names::NOTES), &[], left)?,
+            failed: Table::create(&folder.join(names::FAILED), BYTE_ORDER_MARK, header)?,
+            skipped: Table::create(&folder.join(names::SKIPPED), &[], left)?,
+            notes: Table::create(&folder.join(names::NOTES), &[], left)?,
             lost: Table::create(
-                folder.join(names::LOST),
+                &folder.join(names::LOST),
                 &[],
                 ["Attempt ID", "Row", "Launch ID", "Written at"],
             )?,
@@ -278,11 +279,11 @@ struct Table(csv::Writer<File>);
 
 impl Table {
     fn create(
-        path: PathBuf,
+        path: &Path,
         mark: &[u8],
         header: impl IntoIterator<Item = impl AsRef<[u8]>>,
     ) -> Result<Self, Stop> {
-        let mut file = File::create(path).map_err(no_room)?;
+        let mut file = private::create(path).map_err(no_room)?;
         file.write_all(mark).map_err(no_room)?;
         let mut table = Self(csv::WriterBuilder::new().buffer_capacity(BUFFER_BYTES).from_writer(file));
         table.row(header)?;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::{Plan, RULES_VERSION, RunStore, names, segments::read_segment};
+use super::{Plan, PlanId, RULES_VERSION, RunStore, names, segments::read_segment};
 use crate::{
     domain::{Escape, Fate, ShardIndex},
     inputs::{Fingerprint, Hasher},
@@ -33,12 +33,12 @@ pub struct Present {
 
 impl Present {
     /// What every process compares: cheap, the inputs are not read.
-    pub fn of(settings: &Settings, database: &str, target: &str) -> Self {
+    pub fn of(settings: &Settings, plan: &PlanId, database: &str, target: &str) -> Self {
         Self {
             database: database.to_owned(),
             target: target.to_owned(),
             warehouse: None,
-            settings: pinned_settings(settings),
+            settings: pinned_settings(settings, plan),
             shards: None,
             trial: None,
         }
@@ -98,6 +98,22 @@ pub async fn rolled_back(store: &RunStore) -> Result<Option<String>, Fault> {
     let is_rolled_back = store.exists(names::ROLLED_BACK).await?;
     Ok(is_rolled_back
         .then(|| format!("run {} was rolled back; start a run with another name (--run)", store.run())))
+}
+
+/// Why this is not the run that was planned; `None` if everything is as it was.
+pub async fn refusal(
+    store: &RunStore,
+    plan: &Plan,
+    target: &dyn Target,
+    now: &Present,
+) -> Result<Option<String>, Fault> {
+    if let Some(refusal) = rolled_back(store).await? {
+        return Ok(Some(refusal));
+    }
+    let mut changed = differences(plan, now);
+    changed.extend(target.session().await?);
+    changed.extend(another_database(store, plan, target).await?);
+    Ok((!changed.is_empty()).then(|| changed.join("; ")))
 }
 
 /// A sentence if the target is another database than the one that the run wrote to: most of the recorded rows that are
@@ -162,8 +178,9 @@ async fn recorded_sample(store: &RunStore, plan: &Plan) -> Result<Vec<String>, F
     Ok(launch_ids.into_iter().take(LOOKED_UP).collect())
 }
 
-/// The settings that change outcomes, by flag name, without secrets.
-pub fn pinned_settings(settings: &Settings) -> BTreeMap<String, String> {
+/// The settings that change outcomes, by flag name, without secrets. The plan's id salts the digest of the one that is
+/// secret.
+pub fn pinned_settings(settings: &Settings, plan: &PlanId) -> BTreeMap<String, String> {
     let organisation = &settings.organisation;
     let rules = &settings.rules;
     let mut sources: Vec<String> = settings.source.allow.iter().map(without_query).collect();
@@ -174,7 +191,7 @@ pub fn pinned_settings(settings: &Settings) -> BTreeMap<String, String> {
         ("lms-instance", organisation.lms_instance.clone()),
         ("lms-name", organisation.lms_name.clone()),
         ("return-url", organisation.return_url.clone()),
-        ("consumer-key", masked(&organisation.consumer_key)),
+        ("consumer-key", masked(&organisation.consumer_key, plan)),
         ("unit-versions", rules.unit_versions.join(",")),
         ("instruction-set", rules.instruction_set.clone()),
         ("assignment-title", rules.assignment_title.clone()),
@@ -216,9 +233,11 @@ fn without_query(url: &url::Url) -> String {
     url.into()
 }
 
-/// Enough to see that it changed, not to learn what it is.
-fn masked(text: &str) -> String {
+/// Enough to see that it changed, not to learn what it is: salted, so that two runs of one key do not tell that it is
+/// one, and no list of digests made beforehand holds it.
+fn masked(text: &str, salt: &PlanId) -> String {
     let mut hasher = Hasher::default();
+    hasher.update(format!("rogo-migrate plan {salt} ").as_bytes());
     hasher.update(text.as_bytes());
     format!("sha256 {}", hasher.finish().sha256.chars().take(12).collect::<String>())
 }

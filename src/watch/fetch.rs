@@ -8,7 +8,7 @@ use tokio::io::AsyncWriteExt;
 use crate::{
     exit::{Exit, Stop},
     ports::BlobReader,
-    run::{RunStore, names},
+    run::{RunStore, names, private},
 };
 
 /// What every finalized run has.
@@ -47,9 +47,9 @@ async fn copy(mut reader: BlobReader, to: &Path, file: &str) -> Result<PathBuf, 
         let what = format!("cannot write {}: {error}; give --to another folder", place.display());
         Stop::new(Exit::Configuration, what)
     };
-    tokio::fs::create_dir_all(to).await.map_err(unwritten)?;
+    private::create_folder(to).map_err(unwritten)?;
     let part = to.join(format!(".{file}.part"));
-    let mut writer = tokio::fs::File::create(&part).await.map_err(unwritten)?;
+    let mut writer = tokio::fs::File::from_std(private::create(&part).map_err(unwritten)?);
     while let Some(bytes) = reader.body.try_next().await? {
         writer.write_all(&bytes).await.map_err(unwritten)?;
     }

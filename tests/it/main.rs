@@ -16,6 +16,7 @@ mod report;
 mod sample;
 mod finalize;
 mod e2e;
+mod whole;
 mod crash;
 mod after;
 mod outages;

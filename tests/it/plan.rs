@@ -290,3 +290,25 @@ async fn a_plan_that_succeeds_removes_its_refusal() {
     world.make().await.unwrap();
     assert_eq!(world.store().refusal(&"0".parse().unwrap()).await.unwrap(), None);
 }
+
+#[tokio::test]
+async fn the_digest_of_the_consumer_key_differs_from_plan_to_plan() {
+    let mut world = five();
+    let first = world.make().await.unwrap().plan;
+    world.settings.run = "second".parse().unwrap();
+    let second = world.make().await.unwrap().plan;
+    assert_ne!(first.settings["consumer-key"], second.settings["consumer-key"]);
+    assert_eq!(first.settings["lms-name"], second.settings["lms-name"]);
+}
+
+#[tokio::test]
+async fn of_two_different_plans_at_once_one_stands_and_the_other_is_refused() {
+    let (world, mut other) = (five(), five());
+    other.documents = world.documents.clone();
+    other.settings.organisation.lms_name = "Other".into();
+    let (a, b) = tokio::join!(world.make(), other.make());
+    let refused: Vec<Stop> = [a.err(), b.err()].into_iter().flatten().collect();
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert_eq!(refused[0].exit, Exit::Configuration);
+    assert!(refused[0].message.contains("the setting lms-name changed"), "{}", refused[0]);
+}

@@ -135,7 +135,7 @@ fn a_secret_in_the_config_file_is_refused_without_being_shown() {
 
 #[test]
 fn settings_that_change_outcomes_pin_the_plan_without_the_key_itself() {
-    let pinned_of = |given: Given| pinned_settings(&given.load().unwrap());
+    let pinned_of = |given: Given| pinned_settings(&given.load().unwrap(), &"0123456789ab".parse().unwrap());
     let pinned = pinned_of(Given::required());
     assert!(!format!("{pinned:?}").contains("planted"));
     for (key, value) in [
@@ -239,4 +239,28 @@ fn what_the_chart_tells_a_pod_is_not_taken_for_a_misspelt_setting() {
     let output = program(&["settings"], &pod);
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("no setting has such a name: ROGO_LIMITS\n"), "{said}");
+}
+
+/// The webhook of Entra Workload ID may be away while the pod is created.
+#[test]
+fn a_pod_that_should_have_a_workload_identity_and_has_none_ends_to_be_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = format!("file://{}", folder.path().display());
+    let token = folder.path().join("token");
+    std::fs::write(&token, "x").unwrap();
+    let status = |token: &str| {
+        let identity = [("ROGO_WORKLOAD_IDENTITY", "required"), ("AZURE_FEDERATED_TOKEN_FILE", token)];
+        let output = program(
+            &["status", "--run-store", &place],
+            &[&identity[..], &[("KUBECONFIG", "/dev/null")]].concat(),
+        );
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    for missing in ["", "/nowhere/token"] {
+        let (code, said) = status(missing);
+        assert_eq!(code, Some(75), "{said}");
+        assert!(said.contains("no workload identity: workloadIdentity.enabled is true"), "{said}");
+    }
+    let (_, said) = status(token.to_str().unwrap());
+    assert!(!said.contains("no workload identity"), "{said}");
 }

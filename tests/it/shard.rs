@@ -2,4 +2,5 @@
 
 mod ends;
 mod rows;
+mod starting;
 mod stopping;

@@ -61,7 +61,7 @@ place are no part of a digest, and neither is the release's revision: an upgrade
 {{- end -}}
 
 {{/*
-Adds to the names what runs `shards.only` again, where that holds. A list whose Jobs have ended, one of them failed, gets
+Adds to the names what runs `shards.only` again, if that list holds. A list whose Jobs have ended, one of them failed, gets
 new names at each upgrade: the same line runs it once more.
 */}}
 {{- define "rogo-migrate.addAgain" -}}
@@ -100,8 +100,8 @@ Arguments: ctx, shardJob.
 {{- end -}}
 
 {{/*
-Whether `shards.only` holds: where the cluster is seen, only beside the finished shard Job, and an inherited list only
-where that Job has failed in just these shards, so that its finalizer prints the same list. Arguments: ctx, names.
+Whether `shards.only` holds: if the cluster is seen, only beside the finished shard Job, and an inherited list only
+if that Job has failed in just these shards, so that its finalizer prints the same list. Arguments: ctx, names.
 */}}
 {{- define "rogo-migrate.onlyHolds" -}}
 {{- $namespace := .ctx.Release.Namespace -}}

@@ -145,7 +145,7 @@ volumeMounts:
 {{- end -}}
 {{- end -}}
 
-{{/* Where the pod is, where it may write, and what the surroundings ask for. */}}
+{{/* Variables that describe the pod, its writable folders, telemetry, proxy and certificates. */}}
 {{- define "rogo-migrate.podVariables" -}}
 {{- $values := .ctx.Values -}}
 - {name: ROGO_NAMESPACE, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}

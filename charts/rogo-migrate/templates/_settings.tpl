@@ -1,6 +1,6 @@
 {{/* The program's settings as environment variables: the names are those of its table of settings. */}}
 
-{{/* One variable, where there is a value. Kubernetes would replace $(NAME) in it. Arguments: name, value. */}}
+{{/* One variable, if it has a value. Kubernetes would replace $(NAME) in it. Arguments: name, value. */}}
 {{- define "rogo-migrate.variable" -}}
 {{- $value := .value -}}
 {{- if kindIs "float64" $value }}{{ $value = int64 $value }}{{ end -}}

@@ -6,11 +6,12 @@ use rogo_migrate::domain::ShardIndex;
 use serde_json::{Value, json};
 
 use super::{
+    kubectl::{PATIENCE, until},
     release::{ONE_AT_A_TIME, Release},
     services::ROWS,
     world::World,
 };
-use crate::chart::rendered::{chart, helm};
+use crate::chart::rendered::{chart, helm, text};
 
 const SHARDS: u64 = 8;
 /// Not among the first that run: the fault is there before it begins.
@@ -24,7 +25,8 @@ async fn a_shard_that_fails_is_named_and_the_printed_line_completes_the_run() {
     let set = [&ONE_AT_A_TIME[..], &["work.giveUpAfter=3s", &reference]].concat();
     let release = Release::install(&world, &set);
     assert_eq!(release.until_ended("plan"), "Complete");
-    let attempts: Vec<String> = attempts_of(&world, FAILING).iter().map(ToString::to_string).collect();
+    let attempts: Vec<String> =
+        attempts_of(&world, FAILING, SHARDS).iter().map(ToString::to_string).collect();
     world.warehouse(&format!("refuse-ids {}", attempts.join(",")));
     assert!(!world.is_done(ShardIndex(5)).await, "the fault came too late");
     world.slow(Duration::ZERO).await;
@@ -55,6 +57,40 @@ async fn a_shard_that_fails_is_named_and_the_printed_line_completes_the_run() {
     world.assert_complete().await;
 }
 
+/// Kubernetes ends a Job of which more than `maxFailedIndexes` shards have failed: that number must not follow the parallelism.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_with_three_failed_shards_of_twelve_goes_on_when_it_is_throttled_to_one() {
+    let world = World::new().await;
+    world.slow(Duration::from_secs(2)).await;
+    let set = [&ONE_AT_A_TIME[..], &["shards.count=12", "work.giveUpAfter=3s"]].concat();
+    let release = Release::install(&world, &set);
+    assert_eq!(release.until_ended("plan"), "Complete");
+    // Not among the first that run: the fault is there before they begin.
+    let failing = [3, 4, 5];
+    let attempts: Vec<String> = failing
+        .iter()
+        .flat_map(|shard| attempts_of(&world, *shard, 12))
+        .map(|attempt| attempt.to_string())
+        .collect();
+    world.warehouse(&format!("refuse-ids {}", attempts.join(",")));
+    until("three failed shards", PATIENCE + Duration::from_mins(3), || {
+        (text(&release.job("shards"), "/status/failedIndexes") == "3-5").then_some(())
+    });
+    let before = release.job("shards")["metadata"]["uid"].clone();
+
+    release.upgrade(&["shards.parallelism=1"]).unwrap();
+    world.slow(Duration::ZERO).await;
+
+    assert_eq!(release.until_ended("shards"), "Failed");
+    let shards = release.job("shards");
+    assert_eq!(shards["metadata"]["uid"], before);
+    assert_eq!(shards.pointer("/status/completedIndexes"), Some(&json!("0-2,6-11")), "{}", shards["status"]);
+    assert_eq!(release.until_ended("finalize"), "Failed");
+    let (code, message) = release.end_of("finalize");
+    assert_eq!(code, 69, "{message}");
+    assert!(message["message"].as_str().unwrap().contains("in 3 shard(s): 3-5"), "{message}");
+}
+
 /// Types the line; `helm` is the one of these tests.
 fn as_it_stands(line: &str) {
     let folder = tempfile::tempdir().unwrap();
@@ -82,11 +118,11 @@ fn of_the_main_run(release: &Release) -> BTreeMap<String, Value> {
 }
 
 /// Attempts that this shard has to migrate, and no other shard asks for.
-fn attempts_of(world: &World, shard: u64) -> Vec<i64> {
+fn attempts_of(world: &World, shard: u64, shards: u64) -> Vec<i64> {
     let mut reader = csv::Reader::from_path(world.services.file("expected.csv")).unwrap();
     let rows = reader.records().map(Result::unwrap);
     // The queue begins with the newest row, which has the highest number.
-    rows.filter(|row| &row[2] == "migrated" && (ROWS - row[0].parse::<u64>().unwrap()) % SHARDS == shard)
+    rows.filter(|row| &row[2] == "migrated" && (ROWS - row[0].parse::<u64>().unwrap()) % shards == shard)
         .filter_map(|row| row[1].trim().parse().ok())
         .collect()
 }

@@ -92,11 +92,13 @@ async fn several_incomplete_shards_share_one_command_and_ranges_are_joined() {
 }
 
 #[tokio::test]
-async fn rows_that_went_missing_after_the_queues_were_forgotten_are_still_counted() {
+async fn rows_that_went_missing_after_the_queues_are_gone_are_still_counted() {
     let world = World::new(2, 1);
     world.record(TRY_A, &[migrated(1, 1), migrated(2, 1)]).await;
     assert!(world.finalize().await.unwrap().missing.is_empty());
     world.run_blobs.remove("rogo/segments/0/aaaaaaaaaaaa-00000000.jsonl");
+    let queue = world.run_blobs.names().into_iter().find(|name| name.contains("/queues/")).unwrap();
+    world.run_blobs.remove(&queue);
     let totals = world.finalize().await.unwrap();
     assert_eq!(totals.missing[0].to_string(), "shard 0: 2 row(s) (its queue is gone)");
 }
@@ -114,4 +116,21 @@ async fn outcomes_of_another_shards_rows_are_no_outcome_of_this_shard() {
     assert_eq!(stop.exit, Exit::Configuration);
     assert!(stop.message.contains("holds outcomes of rows that are not the shard's"), "{stop}");
     assert!(world.results().is_empty());
+}
+
+#[test]
+fn counts_that_do_not_add_up_to_the_plans_rows_are_a_bug_and_never_a_result() {
+    let world = World::new(3, 1);
+    let mut books = rogo_migrate::domain::Books::default();
+    for row in 1..=2 {
+        books.count(&migrated(row, 1).fate);
+    }
+    let stop = rogo_migrate::finalize::books::balance(&world.plan, &books, &[], 0).unwrap_err();
+    assert_eq!(stop.exit, Exit::Bug);
+    assert!(
+        stop.message.contains("2 migrated + 0 failed + 0 skipped + 0 missing are not the plan's 3 rows"),
+        "{stop}"
+    );
+    books.count(&skipped(3, 1).fate);
+    rogo_migrate::finalize::books::balance(&world.plan, &books, &[], 0).unwrap();
 }

@@ -167,3 +167,34 @@ async fn a_damaged_segment_is_named_with_its_line() {
         assert!(fault.what.contains(line) && fault.what.contains(reason), "{text:?}: {}", fault.what);
     }
 }
+
+#[tokio::test]
+async fn a_segment_of_a_megabyte_is_written_before_its_time() {
+    let world = World::new(10, 1);
+    let (sender, mut outcomes) = mpsc::channel(10);
+    for row in 1..=10 {
+        let mut long = failed(row, 1, FailCode::ReportInvalid);
+        if let rogo_migrate::domain::Fate::Failed { message, .. } = &mut long.fate {
+            *message = "x".repeat(400_000);
+        }
+        sender.try_send(long).unwrap();
+    }
+    drop(sender);
+    world.recorder(SHARD, TRY_A).drive(&mut outcomes).await.unwrap();
+    assert_eq!(segments_of(&world).len(), 4, "a reader holds a segment whole");
+}
+
+#[tokio::test]
+async fn a_segment_that_does_not_arrive_whole_is_read_again_and_never_taken_for_a_shorter_one() {
+    let world = World::new(2, 1);
+    world.record(TRY_A, &[migrated(2, 1), migrated(1, 1)]).await;
+    let name = segments_of(&world).remove(0);
+    let whole = world.run_blobs.text(&name).unwrap();
+    let cut = whole[..=whole.trim_end().rfind('\n').unwrap()].to_owned();
+    let reads = std::sync::atomic::AtomicUsize::new(0);
+    world.run_blobs.insert_made(&name, move || {
+        let is_first = reads.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
+        if is_first { whole.clone().into_bytes() } else { cut.clone().into_bytes() }
+    });
+    assert_eq!(world.read_segments(SHARD).await.unwrap_err().kind, FaultKind::Unavailable);
+}

@@ -124,7 +124,9 @@ async fn against_another_database_nothing_is_deleted_published_or_retired() {
 async fn a_single_row_that_was_deleted_in_the_application_does_not_stop_the_merge() {
     let world = world_with_orphans().await;
     world.target.lose("rogo_1_x");
-    assert_eq!(world.finalize().await.unwrap().books.migrated, 1);
+    let totals = world.finalize().await.unwrap();
+    assert_eq!((totals.books.migrated, totals.lost.rows), (0, 1));
+    assert_eq!(totals.orphans.blobs, 0, "they may be all that is left of the submission");
 }
 
 #[tokio::test]
@@ -189,4 +191,13 @@ async fn listing_orphans_changes_nothing_and_deleting_them_retires_first() {
     assert_eq!(deleted, found);
     assert_eq!(world.files.names(), ["LTI_Uploads/aaaaaaaaaaaa/1_1_named.pdf"]);
     assert!(world.run_blobs.names().contains(&"rogo/retired/aaaaaaaaaaaa".to_owned()));
+}
+
+#[tokio::test]
+async fn nothing_is_published_once_the_lock_is_lost_although_there_is_nothing_to_sweep() {
+    let world = World::new(1, 1);
+    world.record(TRY_A, &[migrated(1, 1)]).await;
+    world.fence.lose_after(0);
+    assert_eq!(world.finalize().await.unwrap_err().exit, Exit::Temporary);
+    assert!(world.results().is_empty());
 }

@@ -128,3 +128,29 @@ async fn a_read_only_database_blames_no_row() {
     assert_eq!(fault.kind, FaultKind::Unavailable, "{}", fault.chain());
     assert!(fault.chain().contains("25006"), "{}", fault.chain());
 }
+
+#[tokio::test]
+async fn a_conflict_with_another_transaction_or_a_server_short_of_room_blames_no_row() {
+    let database = database().await;
+    let target = Worker::of(&database).start();
+    database
+        .run("create function refuse() returns trigger language plpgsql as $$ begin return new; end $$")
+        .await;
+    database
+        .run("create trigger refuse before insert on lti_launch_sessions for each row execute function refuse()")
+        .await;
+    // Serialization, deadlock, disk, connections, lock, I/O.
+    for code in ["40001", "40P01", "53100", "53300", "55P03", "58030"] {
+        let refuse = format!(
+            "create or replace function refuse() returns trigger language plpgsql as $$
+             begin raise exception using errcode = '{code}'; end $$"
+        );
+        database.run(&refuse).await;
+        for migration in [migration(7), malpractice(8, "2020-01-01T00:00:00Z")] {
+            let fault = target.commit(&migration, &copied(&migration)).await.unwrap_err();
+            assert_eq!(fault.kind, FaultKind::Unavailable, "{code}: {}", fault.chain());
+            assert!(fault.what.contains(code), "{}", fault.chain());
+            assert_eq!(count(&database, &migration).await, 0);
+        }
+    }
+}

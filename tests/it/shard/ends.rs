@@ -1,16 +1,17 @@
 //! How a process that moves a shard ends, and what it leaves in the run store.
 
 use rogo_migrate::{
-    domain::{Books, FailCode, Fate, ShardIndex},
+    domain::{Books, FailCode, Fate, ShardIndex, SubmissionIds},
     exit::Exit,
-    ports::{FaultKind, Service},
+    ports::{FaultKind, HeldSubmission, Service},
     run::{DoneMarker, names},
     shard,
 };
 
 use crate::support::{
     fakes::Strike,
-    world::{TRY_A, TRY_B, World, instant, migrated},
+    rows::Case,
+    world::{TRY_A, TRY_B, World, instant, migrated, queued},
 };
 
 const SHARD: ShardIndex = ShardIndex(0);
@@ -104,7 +105,10 @@ async fn a_retired_process_writes_nothing_and_ends_with_75() {
 async fn a_database_that_stays_away_ends_the_process_with_75_and_blames_no_row() {
     let world = World::new(1, 1);
     world.target.fail_commits(10_000, Strike::Before, &FaultKind::Unavailable);
+    let began = tokio::time::Instant::now();
     let stop = world.move_shard(TRY_A).await.unwrap_err();
+    let minutes = began.elapsed().as_secs() / 60;
+    assert!((15..=17).contains(&minutes), "{minutes} min");
     assert_eq!(stop.exit, Exit::Temporary, "{stop}");
     assert!(stop.message.contains("15.0 min") && stop.message.contains("give-up-after"), "{stop}");
     assert!(world.outcomes().await.is_empty());
@@ -157,4 +161,36 @@ async fn a_service_that_asks_for_a_minute_is_given_it_by_every_operation() {
     pace.steady(&[Service::TargetBlobs], throttled).await.unwrap();
     assert!(began.elapsed() >= std::time::Duration::from_mins(1), "{:?}", began.elapsed());
     assert_eq!(tries, 2);
+}
+
+#[tokio::test]
+async fn rows_that_were_not_copied_by_this_process_do_not_count_for_the_breaker() {
+    let world = World::new(530, 1);
+    let ids = |row: u64| {
+        SubmissionIds::new(&Case::good().config.lms_instance, queued(row).attempt.unwrap()).launch_id()
+    };
+    world.register(TRY_B);
+    for row in 31..=530 {
+        world.target.stand(HeldSubmission {
+            launch_id: ids(row),
+            submission_id: Some(format!("submission {row}")),
+            blob_names: vec![format!("LTI_Uploads/{TRY_B}/{row}")],
+            ..HeldSubmission::default()
+        });
+    }
+    world.target.fail_commits(30, Strike::Before, &FaultKind::Rejected("a_constraint".into()));
+    world.move_shard(TRY_A).await.unwrap();
+    let books = world.store.done(&world.plan.id, SHARD).await.unwrap().unwrap().books;
+    assert_eq!((books.migrated, books.rows_failed()), (500, 30), "fewer than 500 rows reached copy");
+}
+
+#[tokio::test]
+async fn a_warehouse_that_answers_for_fewer_attempts_than_were_asked_is_a_bug_and_no_row_gets_anothers_facts()
+{
+    let mut world = World::new(3, 1);
+    world.warehouse.withholds = 1;
+    let stop = world.move_shard(TRY_A).await.unwrap_err();
+    assert_eq!(stop.exit, Exit::Bug, "{stop}");
+    assert!(stop.message.contains("answered 2 attempts of 3"), "{stop}");
+    assert!(world.target.held_now().is_empty() && world.outcomes().await.is_empty());
 }

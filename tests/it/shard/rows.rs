@@ -246,3 +246,13 @@ async fn a_bug_that_meets_a_row_costs_this_row_only_and_the_sweep_looks_at_its_b
     }
     assert!(!is_clean(&world));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_whose_stored_bytes_are_others_fails_its_row_and_is_removed() {
+    let world = World::new(1, 1);
+    world.files.spoil();
+    world.move_shard(TRY_A).await.unwrap();
+    assert_eq!(failed_as(&world.outcomes().await[&1]), FailCode::FileCorrupt);
+    assert_eq!(world.files.names(), [""; 0]);
+    assert_eq!(world.journal.count("target: commit"), 0);
+}

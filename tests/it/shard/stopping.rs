@@ -5,11 +5,15 @@ use std::time::Duration;
 use rogo_migrate::{
     domain::{Fate, ShardIndex},
     exit::{Exit, Stop},
+    ports::FaultKind,
     shard::{self, ShardInputs},
 };
 use tokio::time::Instant;
 
-use crate::support::world::{TRY_A, World};
+use crate::support::{
+    fakes::Strike,
+    world::{TRY_A, World},
+};
 
 const SHARD: ShardIndex = ShardIndex(0);
 
@@ -119,7 +123,7 @@ async fn outcomes_that_the_run_store_refuses_at_the_stop_are_tried_again_for_som
         let mut left = left.lock().unwrap();
         let fails = verb == "put" && name.contains("segments/") && *left > 0;
         *left -= i32::from(fails);
-        fails.then_some(rogo_migrate::ports::FaultKind::Unavailable)
+        fails.then_some(FaultKind::Unavailable)
     })));
     moved_while(inputs, tokio::time::sleep(Duration::from_secs(1))).await.unwrap_err();
     assert_eq!(world.outcomes().await.len(), 1, "nothing that was decided is lost");
@@ -134,4 +138,31 @@ async fn no_more_rows_are_under_way_than_in_flight_allows_each_worker() {
         assert_eq!(world.journal.count("target: commit"), 3);
     };
     moved_while(inputs, script).await.unwrap_err();
+}
+
+/// Whether the process says that it left no blobs which no row names.
+fn is_clean(world: &World) -> bool {
+    world.run_blobs.names().iter().any(|name| name.contains(".clean"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_while_a_file_is_waited_for_leaves_the_others_to_the_sweep() {
+    let world = World::new(1, 1);
+    world.source.fail("_n.pdf", FaultKind::Unavailable);
+    let inputs = world.inputs(SHARD, TRY_A).await;
+    let stopped = moved_while(inputs, tokio::time::sleep(Duration::from_secs(1))).await.unwrap_err();
+    assert_eq!(stopped.exit, Exit::Stopped, "{stopped}");
+    assert_eq!((world.files.names().len(), is_clean(&world)), (2, false));
+    assert!(world.outcomes().await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_while_a_commit_is_tried_again_leaves_its_blobs_to_the_sweep() {
+    let world = World::new(1, 1);
+    world.target.fail_commits(10_000, Strike::Before, &FaultKind::Unavailable);
+    let inputs = world.inputs(SHARD, TRY_A).await;
+    let stopped = moved_while(inputs, tokio::time::sleep(Duration::from_secs(1))).await.unwrap_err();
+    assert_eq!(stopped.exit, Exit::Stopped, "{stopped}");
+    assert_eq!((world.files.names().len(), is_clean(&world)), (3, false));
+    assert!(world.outcomes().await.is_empty());
 }

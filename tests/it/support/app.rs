@@ -133,8 +133,6 @@ impl<'sample> TestApp<'sample> {
             (text("ROGO_LMS_NAME"), text("Example LMS")),
             (text("ROGO_RETURN_URL"), text("https://lms.example.org/course")),
             (text("ROGO_CONSUMER_KEY"), text("a-consumer-key")),
-            (text("ROGO_FLUSH"), text("1s")),
-            (text("ROGO_BREAKER"), text("off")),
             (text("TMPDIR"), out.path().display().to_string()),
         ]);
         Self { sample, database, container, out, environment }

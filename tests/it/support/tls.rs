@@ -1,5 +1,4 @@
 //! A server that shows a certificate which has expired.
-#![allow(dead_code, reason = "each area of the tests uses its own part")]
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
 

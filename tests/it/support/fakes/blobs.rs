@@ -39,6 +39,7 @@ struct State {
     blobs: BTreeMap<String, Held>,
     put_faults: VecDeque<(Strike, FaultKind)>,
     fails: Option<Fails>,
+    spoils: bool,
     writes: u32,
 }
 
@@ -82,6 +83,11 @@ impl InMemoryBlobs {
         self.fail(Some(Arc::new(move |verb, _| {
             (verb == "put" && !(left.lock().unwrap())()).then_some(FaultKind::Unavailable)
         })));
+    }
+
+    /// From now on other bytes are stored than were put, of the same number.
+    pub fn spoil(&self) {
+        self.state.lock().unwrap().spoils = true;
     }
 
     /// Everything that would change the place, its check included.
@@ -187,6 +193,8 @@ impl Blobs for InMemoryBlobs {
         if options.existing == Existing::Keep && self.state.lock().unwrap().blobs.contains_key(name) {
             return Err(self.fault(FaultKind::Exists, name));
         }
+        let spoils = self.state.lock().unwrap().spoils;
+        let bytes = if spoils { bytes.iter().rev().copied().collect() } else { bytes };
         let stored = self.keep(name, Content::Held(bytes), options);
         match fault {
             Some((_, kind)) => Err(self.fault(kind, "injected after the put")),

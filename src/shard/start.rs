@@ -1,0 +1,92 @@
+//! The start of a process: everything that fails for what is the same in every pod fails here, before its first row, and
+//! before anything of it stands that another process would have to look at.
+
+use crate::{
+    domain::{Catalogue, ShardIndex},
+    exit::{Exit, Stop},
+    ports::{Blobs, Service, Target, Warehouse},
+    run::{
+        Plan, RowSet, RunStore, WriterId, lost,
+        pins::{Present, refusal},
+        segments::{self, RecordedRows},
+        writers,
+    },
+    settings::Settings,
+    shard::pace::{Pace, Trouble},
+};
+
+/// One process on one shard, before its first row.
+pub struct Start<'a> {
+    /// What is compared with the plan.
+    pub settings: &'a Settings,
+    /// The run.
+    pub store: &'a RunStore,
+    /// Its plan.
+    pub plan: &'a Plan,
+    /// Which shard.
+    pub index: ShardIndex,
+    /// This process's writer, not registered yet.
+    pub writer: &'a WriterId,
+    /// The machine's name, for people who read `writers/`.
+    pub host: &'a str,
+    /// The services' health.
+    pub pace: &'a Pace,
+    /// The first worker's side of the target database.
+    pub target: &'a dyn Target,
+    /// The first worker's warehouse; `None` where the plan made facts files.
+    pub warehouse: Option<&'a dyn Warehouse>,
+    /// The target container.
+    pub target_blobs: &'a dyn Blobs,
+}
+
+/// What a process knows once it may begin.
+pub struct Started {
+    /// The target's catalogue.
+    pub catalogue: Catalogue,
+    /// Rows with an outcome from earlier processes.
+    pub recorded: RecordedRows,
+    /// Rows that were recorded as migrated and that the target lost.
+    pub lost: RowSet,
+}
+
+impl Start<'_> {
+    /// Takes the run's lock, compares this process with the plan, registers the writer, checks that files may be
+    /// stored, and reads what earlier processes recorded, in this order. Each step waits for its service.
+    pub async fn run(&self) -> Result<Started, Stop> {
+        let Self { store, plan, index, pace, target, target_blobs, .. } = *self;
+        // The first connection holds the run's shared lock; only then may the writer be registered.
+        let database = pace.at_start(Service::Database, || target.database()).await?;
+        self.compare(&database).await?;
+        pace.at_start(Service::RunStore, || writers::register(store, self.writer, index, self.host)).await?;
+        pace.at_start(Service::TargetBlobs, || target_blobs.check()).await?;
+        let catalogue = pace.at_start(Service::Database, || target.catalogue()).await?;
+        let lost = self.lost().await?;
+        let read = || segments::recorded_without(store, plan, index, &lost);
+        let recorded = pace.at_start(Service::RunStore, read).await.map_err(Trouble::of_one_shard)?;
+        Ok(Started { catalogue, recorded, lost })
+    }
+
+    /// The rows that `--redo lost` moves again; none without it.
+    async fn lost(&self) -> Result<RowSet, Stop> {
+        let Self { settings, store, plan, index, pace, target, .. } = *self;
+        let limit = plan.submissions.rows;
+        if !settings.redo_lost {
+            return Ok(RowSet::new(limit));
+        }
+        let look = || lost::recorded(store, plan, Some(index), target);
+        let found = pace.at_start(Service::Database, look).await.map_err(Trouble::of_one_shard)?;
+        tracing::info!(%index, rows = found.len(), "rows that the target lost are moved again");
+        Ok(lost::rows(&found, limit))
+    }
+
+    /// Refuses a run that is not the one that was planned.
+    async fn compare(&self, database: &str) -> Result<(), Stop> {
+        let Self { settings, store, plan, pace, target, .. } = *self;
+        let mut now = Present::of(settings, &plan.id, database, &self.target_blobs.location());
+        if let Some(warehouse) = self.warehouse {
+            now.warehouse = Some(pace.at_start(Service::Warehouse, || warehouse.description()).await?);
+        }
+        let refused = pace.at_start(Service::Database, || refusal(store, plan, target, &now)).await?;
+        refused.map_or(Ok(()), |refusal| Err(Stop::new(Exit::Configuration, refusal)))
+    }
+}

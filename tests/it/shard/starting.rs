@@ -1,0 +1,118 @@
+//! The start of a process: in which order it asks, and what it refuses before anything of it stands.
+
+use std::{path::Path, time::Duration};
+
+use rogo_migrate::{
+    domain::ShardIndex,
+    exit::{Exit, Stop},
+    ports::{Blobs, FaultKind},
+    run::{names, pins::pinned_settings},
+    shard::{
+        pace::Pace,
+        start::{Start, Started},
+    },
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{
+    settings::settings,
+    world::{TRY_A, TRY_B, World, migrated},
+};
+
+const SHARD: ShardIndex = ShardIndex(0);
+
+/// A run of so many rows that was planned with the settings of [`start`].
+fn planned(rows: u64) -> World {
+    let mut world = World::new(rows, 1);
+    world.plan.target = world.files.location();
+    world.plan.settings = pinned_settings(&settings(Path::new("unused")), &world.plan.id);
+    world
+}
+
+async fn start(world: &World) -> Result<Started, Stop> {
+    let pace = Pace::new(Duration::from_mins(15), CancellationToken::new());
+    Start {
+        settings: &settings(Path::new("unused")),
+        store: &world.store,
+        plan: &world.plan,
+        index: SHARD,
+        writer: &TRY_A.parse().unwrap(),
+        host: "here",
+        pace: &pace,
+        target: &world.target,
+        warehouse: Some(&world.warehouse),
+        target_blobs: &world.files,
+    }
+    .run()
+    .await
+}
+
+/// Whether anything of the process stands that another one would have to look at.
+fn is_registered(world: &World) -> bool {
+    world.run_blobs.names().contains(&format!("rogo/{}", names::writer(&TRY_A.parse().unwrap())))
+}
+
+#[tokio::test]
+async fn the_lock_is_held_before_the_run_is_compared_and_compared_before_the_writer_is_registered() {
+    let world = planned(2);
+    start(&world).await.unwrap();
+    let order =
+        ["target: database", "target: session", "run: put rogo/writers/aaaaaaaaaaaa.json", "files: check"];
+    let places = order.map(|what| world.journal.at(what));
+    assert!(places.is_sorted(), "{:#?}", world.journal.entries());
+    assert!(is_registered(&world));
+}
+
+#[tokio::test]
+async fn what_is_not_the_run_that_was_planned_is_refused_before_anything_is_written() {
+    type Change = fn(&mut World);
+    let changes: [(&str, Change); 7] = [
+        ("the rules' version changed", |world| world.plan.rules_version += 1),
+        ("the target database changed", |world| world.target.database = "elsewhere".into()),
+        ("the target container changed", |world| world.plan.target = "az://other".into()),
+        ("the warehouse changed", |world| world.warehouse.shape.description = "another".into()),
+        ("the setting lms-name changed", |world| {
+            world.plan.settings.insert("lms-name".into(), "Other".into());
+        }),
+        ("was rolled back", |world| world.run_blobs.insert("rogo/rolled-back.json", "{}")),
+        ("it is another database", |world| {
+            world.target.lose("rogo_2_x");
+            world.target.lose("rogo_1_x");
+        }),
+    ];
+    for (says, change) in changes {
+        let mut world = planned(2);
+        world.record(TRY_B, &[migrated(2, 1), migrated(1, 1)]).await;
+        start(&world).await.unwrap();
+        world.run_blobs.remove(&format!("rogo/writers/{TRY_A}.json"));
+        change(&mut world);
+        let stop = start(&world).await.err().expect(says);
+        assert_eq!(stop.exit, Exit::Configuration, "{says}: {stop}");
+        assert!(stop.message.contains(says), "{says} is not said: {stop}");
+        assert!(!is_registered(&world), "{says}");
+        assert_eq!(world.files.writes(), 1, "{says}: of the start that was let through");
+    }
+}
+
+#[tokio::test]
+async fn rows_that_earlier_processes_recorded_are_known_at_the_start() {
+    let world = planned(3);
+    world.record(TRY_B, &[migrated(3, 1), migrated(1, 1)]).await;
+    let started = start(&world).await.unwrap();
+    assert_eq!((1..=3).filter(|row| started.recorded.contains(*row)).collect::<Vec<_>>(), [1, 3]);
+    assert_eq!(started.recorded.books.migrated, 2);
+}
+
+#[tokio::test]
+async fn a_container_that_cannot_be_written_ends_the_process_before_its_first_row() {
+    let world = planned(1);
+    world.files.fail_all("check", FaultKind::Denied);
+    assert_eq!(start(&world).await.err().unwrap().exit, Exit::Configuration);
+}
+
+#[tokio::test]
+async fn outcomes_that_were_changed_are_the_matter_of_their_own_shard() {
+    let world = planned(1);
+    world.run_blobs.insert("rogo/segments/0/bbbbbbbbbbbb-00000000.jsonl", "{}\n");
+    assert_eq!(start(&world).await.err().unwrap().exit, Exit::DataRefused);
+}

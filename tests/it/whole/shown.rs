@@ -1,0 +1,61 @@
+//! What a person sees on standard error while rows move.
+
+use std::process::Stdio;
+
+use crate::support::{
+    app::{Sample, TestApp},
+    postgres::TestServer,
+    process::output,
+    proxy::Proxy,
+};
+
+#[tokio::test]
+async fn where_nobody_watches_the_progress_block_tells_every_row() {
+    let sample = Sample::with(12, 75, |options| options.plain = true).await;
+    let mut app = TestApp::new(&sample).await;
+    app.set("ROGO_LOG_FORMAT", "text");
+    let ended = app.run(&["run"]).await.expect(0);
+    for line in [
+        "progress  12/12 rows (100.0%) · ",
+        "12 succeeded · 0 failed · 0 skipped · ",
+        "workers   #1 ",
+        "state     running",
+    ] {
+        assert!(ended.stderr.contains(line), "{line:?} is not in {}", ended.stderr);
+    }
+    assert!(!ended.stderr.contains('\u{1b}'), "no control characters: {}", ended.stderr);
+    assert!(!ended.stdout.contains("workers   #1"), "{}", ended.stdout);
+}
+
+#[tokio::test]
+async fn on_a_terminal_a_bar_moves() {
+    let sample = Sample::with(40, 76, |options| options.plain = true).await;
+    let mut app = TestApp::new(&sample).await;
+    app.run(&["plan"]).await.expect(0);
+    // The bar is drawn twice a second: the rows must take longer than that.
+    let proxy = Proxy::start(TestServer::get().address()).await;
+    proxy.delay(std::time::Duration::from_millis(30));
+    app.set("DATABASE_URL", app.database.url_through(proxy.address()));
+    let program = app.command(&[]);
+    let environment = program.as_std().get_envs().filter_map(|(name, value)| Some((name, value?)));
+    let mut terminal = tokio::process::Command::new("script");
+    let line = format!(
+        "stty columns 120 rows 40; exec '{}' shard --shard 0 --workers 1 --in-flight 1 >/dev/null",
+        env!("CARGO_BIN_EXE_rogo-migrate")
+    );
+    terminal
+        .args(["-qec", &line, "/dev/null"])
+        .env_clear()
+        .envs(environment)
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .env("TERM", "xterm")
+        .env("SHELL", "/bin/sh")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    let ended = output(terminal).await.expect(0);
+    for part in ["\u{1b}[", "workers #1 ", "/40 rows (", "progress  40/40 rows (100.0%)"] {
+        assert!(ended.stdout.contains(part), "{part:?} is not in {:?}", ended.stdout);
+    }
+}
