@@ -3,6 +3,7 @@
 
 mod draft;
 mod facts;
+mod heartbeat;
 mod mapping;
 mod preflight;
 mod queues;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use chrono::Utc;
 
 pub use draft::EarlyCode;
+pub use heartbeat::Beating;
 pub use report::{Counts, PlanReport, PlanState};
 pub use rules::rule_config;
 
@@ -195,6 +197,7 @@ async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) -> R
         None
     } else {
         let attempts = sampled.iter().filter_map(|index| draft.facts_wanted(*index)).collect();
+        preflight::room(shape.scan_bytes)?;
         Some(FactSpool::scan(services.warehouse, &draft, settings.shards, &attempts).await?)
     };
     let mut reasons = Reasons::default();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{TimeDelta, Utc};
 use tokio::time::Instant;
 
 use crate::{
@@ -13,7 +14,10 @@ use crate::{
 
 use super::connect;
 
-const LOOKS: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(10));
+const LONGEST: Duration = Duration::from_secs(10);
+const LOOKS: Backoff = Backoff::new(Duration::from_secs(1), LONGEST);
+/// A plan without a heartbeat for so long is no longer being made.
+const ALIVE: TimeDelta = TimeDelta::minutes(10);
 
 /// Waits for the plan of this run; obeys a refusal of its own epoch only. Only a look that succeeded and found
 /// nothing says that there is no plan.
@@ -25,12 +29,15 @@ pub async fn await_plan(settings: &Settings, store: &RunStore) -> Result<Plan, S
     loop {
         let pause = match look(settings, store).await {
             Ok(Some(found)) => return found,
-            Ok(None) if began.elapsed() >= settings.wait_plan => return Err(no_plan(settings, store)),
             Ok(None) => {
+                let left = settings.wait_plan.saturating_sub(began.elapsed());
+                if left.is_zero() && !being_made(settings, store).await {
+                    return Err(no_plan(settings, store));
+                }
                 away.answered();
                 tracing::debug!("waiting for the plan");
-                let left = settings.wait_plan.saturating_sub(began.elapsed());
-                absent.failed(Duration::MAX).unwrap_or_default().min(left)
+                let pause = absent.failed(Duration::MAX).unwrap_or(LONGEST);
+                if left.is_zero() { pause } else { pause.min(left) }
             }
             Err(fault) => {
                 let Some(limit) = patience(settings, &fault) else { return Err(fault.into()) };
@@ -55,13 +62,27 @@ fn patience(settings: &Settings, fault: &Fault) -> Option<Duration> {
     }
 }
 
+/// Whether a plan of this epoch showed a sign of life in the last minutes: it may read a warehouse for an hour.
+async fn being_made(settings: &Settings, store: &RunStore) -> bool {
+    match store.planning(&settings.epoch).await {
+        Ok(Some(heartbeat)) if Utc::now() - heartbeat.at < ALIVE => {
+            tracing::info!(at = %heartbeat.at, "the plan is being made, and is waited for");
+            true
+        }
+        Ok(_) => false,
+        // A store that does not answer is the next look's matter.
+        Err(fault) => fault.kind != FaultKind::Corrupt,
+    }
+}
+
 fn no_plan(settings: &Settings, store: &RunStore) -> Stop {
     let message = format!(
-        "no plan at {} after {} s (wait-plan): run `rogo-migrate plan` first, or see why it did not end",
+        "no plan at {} after {} s (wait-plan), nor a process that makes it: run `rogo-migrate plan` first, or see why it \
+         did not end",
         store.describe(names::PLAN),
         settings.wait_plan.as_secs()
     );
-    Stop::new(Exit::Configuration, message)
+    Stop::new(Exit::Temporary, message)
 }
 
 fn given_up(away_for: Duration, fault: &Fault) -> Stop {

@@ -46,6 +46,7 @@ pub async fn make(settings: &Settings) -> Result<PlanReport, Stop> {
         // Shards that wait end too.
         Err(stop) => return Err(plan::refuse(settings, &store, stop).await),
     };
+    let _beating = plan::Beating::begin(&store, &settings.epoch);
     roles_arrive(&[world.store.blobs().as_ref(), world.target_blobs.as_ref()]).await;
     let made = plan::make(settings, world.services()).await;
     world.target.close().await;

@@ -11,6 +11,7 @@ use crate::{
     domain::{AttemptId, text::trim},
     exit::{Exit, Moment, Stop},
     ports::{Blobs, Fault, FaultKind, Service, WarehouseShape},
+    report::grid::bytes,
     settings::Settings,
 };
 
@@ -112,6 +113,37 @@ async fn reachable(blobs: &dyn Blobs, touch: Touch) -> Result<(), Fault> {
     }
 }
 
+/// Says how much local disk the facts of a scan need, and refuses a TMPDIR that has less.
+pub fn room(needed: Option<u64>) -> Result<(), Stop> {
+    let Some(needed) = needed else { return Ok(()) };
+    let folder = std::env::temp_dir();
+    let free = rustix::fs::statvfs(&folder).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)).ok();
+    let free_text = free.map_or_else(|| "an unknown amount".into(), bytes);
+    tracing::info!(
+        needed = bytes(needed),
+        free = free_text,
+        "the warehouse is read once, and its rows are kept in TMPDIR until the queues are written"
+    );
+    enough(needed, free).map_err(|missing| {
+        let message = format!(
+            "the plan keeps about {} of the warehouse's rows in TMPDIR ({}), which has {free_text}: {} more are needed; \
+             make room, set TMPDIR to a larger disk, or add an index that leads on AttemptId",
+            bytes(needed),
+            folder.display(),
+            bytes(missing)
+        );
+        Stop::new(Exit::Configuration, message)
+    })
+}
+
+/// What is missing, where what is free is known.
+fn enough(needed: u64, free: Option<u64>) -> Result<(), u64> {
+    match free {
+        Some(free) if free < needed => Err(needed - free),
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// The newest eligible rows: those that [`sample`] looks at, by index.
 pub fn sampled(draft: &Draft) -> Vec<usize> {
     draft.newest_eligible(SAMPLED_ROWS)
@@ -183,4 +215,19 @@ async fn sources(services: &Services<'_>, urls: &[Url], reasons: &mut Reasons) {
 fn first_allowed(cell: &str, allow: &[Url]) -> Option<Url> {
     let url: Url = cell.split(',').map(trim).find(|item| !item.is_empty())?.parse().ok()?;
     allow.iter().any(|prefix| url.as_str().starts_with(prefix.as_str())).then_some(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_is_too_small_is_refused_before_the_warehouse_is_read() {
+        assert_eq!(enough(10, Some(9)), Err(1));
+        assert_eq!((enough(10, Some(10)), enough(10, None)), (Ok(()), Ok(())));
+        assert!(room(None).is_ok() && room(Some(1)).is_ok());
+        let refused = room(Some(u64::MAX)).unwrap_err();
+        assert_eq!(refused.exit, Exit::Configuration);
+        assert!(refused.message.contains("set TMPDIR to a larger disk"), "{}", refused.message);
+    }
 }

@@ -14,6 +14,8 @@ pub struct WarehouseShape {
     pub rows: Option<(u64, u64)>,
     /// Whether [`Warehouse::fetch`] is cheap; else the plan scans once and splits into facts files.
     pub lookups_are_cheap: bool,
+    /// Local disk that [`Warehouse::scan`] and the facts made of it need, about; `None` where unknown.
+    pub scan_bytes: Option<u64>,
     /// The most connections that the server lets us open, where it says so.
     pub max_connections: Option<u32>,
     /// What a process opens at most, whatever its workers ask for; `None`: a pool for each worker.

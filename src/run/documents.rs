@@ -52,6 +52,11 @@ pub mod names {
         format!("done/{shard}.json")
     }
 
+    /// The plan of this epoch is being made.
+    pub fn planning(epoch: &Epoch) -> String {
+        format!("planning/{epoch}.json")
+    }
+
     /// Why the plan of this epoch was refused.
     pub fn refused(epoch: &Epoch) -> String {
         format!("refused/{epoch}.json")
@@ -178,6 +183,13 @@ pub struct ShardPlan {
     /// SHA-256 of its facts file, hex, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts_sha256: Option<String>,
+}
+
+/// A plan is being made (`planning/<epoch>.json`): replaced every 10 s, so that shards wait for it however long it takes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PlanHeartbeat {
+    /// When (UTC).
+    pub at: DateTime<Utc>,
 }
 
 /// `refused/<epoch>.json`: why a plan could not be made.

@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{
     domain::ShardIndex,
     ports::{BlobReader, Blobs, Fault, FaultKind, PutOptions, Service},
-    run::{DoneMarker, Epoch, FORMAT, Heartbeat, Plan, PlanId, Refusal, RunName, WriterRecord, names},
+    run::{
+        DoneMarker, Epoch, FORMAT, Heartbeat, Plan, PlanHeartbeat, PlanId, Refusal, RunName, WriterRecord,
+        names,
+    },
 };
 
 const JSON: &str = "application/json";
@@ -73,6 +76,11 @@ impl RunStore {
     /// The refusal of `epoch`, if there is one.
     pub async fn refusal(&self, epoch: &Epoch) -> Result<Option<Refusal>, Fault> {
         self.read(&names::refused(epoch)).await
+    }
+
+    /// The last sign of life of the plan of `epoch`, if there was one.
+    pub async fn planning(&self, epoch: &Epoch) -> Result<Option<PlanHeartbeat>, Fault> {
+        self.read(&names::planning(epoch)).await
     }
 
     /// The shard's done marker, if it stands. [`FaultKind::Corrupt`] if it is of another plan.

@@ -12,6 +12,7 @@ mod queues;
 mod facts;
 mod preflight;
 mod trial;
+mod heartbeat;
 
 use std::{path::PathBuf, sync::Arc};
 

@@ -8,6 +8,7 @@ pub mod blob_service;
 pub mod tds;
 pub mod proxy;
 pub mod pooler;
+pub mod npm;
 pub mod fakes;
 pub mod settings;
 pub mod world;

@@ -6,6 +6,7 @@ mod login;
 mod real;
 mod reload;
 mod shape;
+mod tedious;
 mod values;
 
 use std::path::PathBuf;

@@ -82,6 +82,7 @@ impl Warehouse for Export {
             description: self.description().await?,
             rows: None,
             lookups_are_cheap: false,
+            scan_bytes: None,
             max_connections: None,
             connections_per_process: None,
         })

@@ -17,6 +17,7 @@ use super::{
     pool::{self, Connector, Pool},
     preflight,
     rows::{Which, attempt_of, fact, gather, integers, is_damaged, unreadable},
+    scan,
     tables::{Form, Table, Tables},
     values,
 };
@@ -254,6 +255,7 @@ impl Warehouse for SqlServer {
             rows: Some((reports, scores)),
             lookups_are_cheap: (tables.reports.is_indexed() || reports <= FEW_ROWS)
                 && (tables.scores.is_indexed() || scores <= FEW_ROWS),
+            scan_bytes: Some(scan::bytes_needed(reports, scores)),
             max_connections: None,
             connections_per_process: tables.engine.is_synapse().then_some(SYNAPSE_CONNECTIONS),
         })

@@ -35,6 +35,17 @@ const BATCH_ROWS: usize = 1_000;
 /// The longest that a window may take.
 const LONGEST: Duration = Duration::from_hours(1);
 
+/// Bytes that a row takes on disk, as JSON, notes and comments of usual length included.
+const REPORT_BYTES: u64 = 1_536;
+const SCORE_BYTES: u64 = 384;
+
+/// The facts of all rows, and the window that is being read.
+pub(super) fn bytes_needed(reports: u64, scores: u64) -> u64 {
+    let (reports, scores) = (reports.saturating_mul(REPORT_BYTES), scores.saturating_mul(SCORE_BYTES));
+    let window = reports.max(scores) / MOST_WINDOWS.unsigned_abs();
+    reports.saturating_add(scores).saturating_add(window)
+}
+
 type Each<'a> = dyn FnMut(Vec<FactRow>) -> Result<(), Fault> + Send + 'a;
 
 impl SqlServer {

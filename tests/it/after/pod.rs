@@ -82,7 +82,7 @@ async fn a_refusal_of_the_finalizers_own_epoch_ends_it_and_an_older_one_does_not
     finalizer(&mut app);
     let refusal = r#"{"reasons": ["planted reason"], "exit_code": 78, "at": "2026-01-01T00:00:00Z"}"#;
     write(&app, "refused/1-abc.json", refusal).await;
-    let waited = app.run(&["finalize", "--wait-plan", "0s"]).await.expect(78);
+    let waited = app.run(&["finalize", "--wait-plan", "0s"]).await.expect(75);
     assert!(waited.stderr.contains("no plan at az://"), "{}", waited.stderr);
     write(&app, "refused/2-abc.json", refusal).await;
     let refused = app.run(&["finalize"]).await.expect(78);

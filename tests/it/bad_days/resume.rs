@@ -3,6 +3,7 @@
 use std::{fs, time::Instant};
 
 use bytes::Bytes;
+use chrono::{TimeDelta, Utc};
 use futures_util::TryStreamExt;
 use rogo_migrate::ports::{Blobs, PutOptions};
 
@@ -10,6 +11,7 @@ use super::{Day, plain_sample, run_store};
 use crate::support::{
     app::{TestApp, assert_same},
     postgres::{TestDatabase, TestServer},
+    process::{ended, said},
     tds::{self, TdsServer, data::Data},
 };
 
@@ -192,7 +194,7 @@ async fn a_shard_that_waits_obeys_the_refusal_of_its_own_epoch_only() {
     let waits = Day::new("its own epoch", &["shard", "--shard", "0", "--wait-plan", "30m"], 78);
     waits.says(["the plan was refused", "role admin"]).is_refused(&app).await;
     assert!(began.elapsed().as_secs() < 60, "it does not wait for a plan that cannot come");
-    let other = Day::new("another epoch", &["shard", "--shard", "0", "--wait-plan", "0s"], 78);
+    let other = Day::new("another epoch", &["shard", "--shard", "0", "--wait-plan", "0s"], 75);
     let ended = other.set("ROGO_EPOCH", "e-2").says(["no plan at"]).is_refused(&app).await;
     assert!(!ended.stderr.contains("refused"), "{}", ended.stderr);
     let odd = format!("{};Frobnicate=1", app.variable("DATA_WAREHOUSE_CONNECTION_STRING"));
@@ -211,4 +213,25 @@ async fn a_shard_that_waits_obeys_the_refusal_of_its_own_epoch_only() {
     app.run(&["shard", "--shard", "0"]).await.expect(0);
     app.run(&["finalize"]).await.expect(0);
     assert_eq!(app.result("migrated.csv").lines().count(), 13);
+}
+
+#[tokio::test]
+async fn a_shard_waits_longer_for_a_plan_that_lives() {
+    let sample = plain_sample(12).await;
+    let app = TestApp::new(&sample).await;
+    let beat = async |ago: TimeDelta| {
+        let at = (Utc::now() - ago).to_rfc3339();
+        write(&*run_store(&app), "rogo/planning/0.json", &format!("{{\"at\": {at:?}}}")).await;
+    };
+    let waits = ["shard", "--shard", "0", "--wait-plan", "0s"];
+    beat(TimeDelta::minutes(11)).await;
+    Day::new("a plan that died", &waits, 75).says(["no plan at", "run `rogo-migrate plan`"]).ends(&app).await;
+    beat(TimeDelta::minutes(9)).await;
+    let mut shard = app.start(&waits);
+    said(&mut shard, "the plan is being made").await;
+    app.run(&["plan"]).await.expect(0);
+    let beaten = read(&*run_store(&app), "rogo/planning/0.json").await;
+    assert!(beaten.contains("\"at\""), "{beaten}");
+    let moved = ended(&mut shard).await;
+    assert_eq!(moved.code, Some(0), "{}", moved.stderr);
 }

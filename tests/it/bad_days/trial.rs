@@ -33,7 +33,7 @@ async fn a_rehearsal_writes_nothing_anywhere() {
     let refused = Day::new("refused", &["plan", "--dry-run", "--rule-owner", "nobody"], 78);
     refused.says(["--rule-owner is not in users"]).ends(&app).await;
     assert_eq!((stored(&app).await, files(&app)), before);
-    let waits = Day::new("no refusal", &["shard", "--shard", "0", "--wait-plan", "0s"], 78);
+    let waits = Day::new("no refusal", &["shard", "--shard", "0", "--wait-plan", "0s"], 75);
     waits.says(["no plan at"]).ends(&app).await;
     // Beside a plan that stands it changes nothing either.
     app.run(&["plan"]).await.expect(0);

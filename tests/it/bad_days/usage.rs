@@ -134,7 +134,7 @@ async fn a_shard_that_is_not_in_the_plan_is_refused() {
     job.says(says).is_refused(&app).await;
     let which = Day::new("no shard", &["shard"], 64).says(["--shard", "JOB_COMPLETION_INDEX"]);
     which.is_refused(&app).await;
-    let waits = Day::new("no plan", &["shard", "--shard", "0", "--run", "other", "--wait-plan", "0s"], 78);
+    let waits = Day::new("no plan", &["shard", "--shard", "0", "--run", "other", "--wait-plan", "0s"], 75);
     waits.says(["no plan at az://", "/other/plan.json", "rogo-migrate plan"]).is_refused(&app).await;
     let merges = Day::new("nothing to finalize", &["finalize", "--run", "other"], 78);
     merges

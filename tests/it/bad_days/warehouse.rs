@@ -152,3 +152,17 @@ async fn every_odd_value_fails_its_own_row_and_says_which_column() {
         ('1900-01-01 00:00:00+00', '9999-12-31 23:59:59.999999+00')";
     assert_eq!(app.database.number(years).await, 2);
 }
+
+#[tokio::test]
+async fn a_warehouse_that_is_being_loaded_anew_blames_no_row() {
+    let sample = plain_sample(12).await;
+    let app = TestApp::new(&sample).await;
+    app.run(&["plan"]).await.expect(0);
+    sample.tds.script.empty_tables(true);
+    let held = app.run(&["shard", "--shard", "0", "--give-up-after", "1s"]).await.expect(75);
+    assert!(held.stderr.contains("is being loaded, or was emptied"), "{}", held.stderr);
+    sample.tds.script.empty_tables(false);
+    app.run(&["shard", "--shard", "0"]).await.expect(0);
+    app.run(&["finalize"]).await.expect(0);
+    assert_eq!(app.result("migrated.csv").lines().count(), 13);
+}

@@ -7,7 +7,7 @@ use rogo_migrate::{
     watch::rerun::Rerun,
 };
 
-use crate::support::world::{TRY_A, World, failed, migrated, skipped};
+use crate::support::world::{TRY_A, TRY_B, World, failed, migrated, skipped};
 
 const RERUN: &str = "rogo-migrate resume --run rogo --run-store az://runs";
 const REDO: &str = "rogo-migrate resume --redo lost --reason '<why>' --run rogo --run-store az://runs";
@@ -106,12 +106,9 @@ async fn rows_that_went_missing_after_the_queues_are_gone_are_still_counted() {
 #[tokio::test]
 async fn outcomes_of_another_shards_rows_are_no_outcome_of_this_shard() {
     let world = World::new(4, 2);
-    world.record(TRY_A, &[migrated(4, 1), migrated(2, 1)]).await;
+    world.record(TRY_B, &[migrated(4, 1), migrated(2, 1)]).await;
     // Row 3 belongs to shard 1.
-    world.run_blobs.insert(
-        "rogo/segments/0/bbbbbbbbbbbb-00000000.jsonl",
-        format!("{}\n", serde_json::to_string(&migrated(3, 1)).unwrap()),
-    );
+    world.put_segment("0123456789ab", 0, &[migrated(3, 1)]);
     let stop = world.finalize().await.unwrap_err();
     assert_eq!(stop.exit, Exit::Configuration);
     assert!(stop.message.contains("holds outcomes of rows that are not the shard's"), "{stop}");

@@ -167,10 +167,10 @@ fn values_are_trimmed_and_what_tools_leave_behind_is_refused() {
     for (value, says) in [
         ("\"planted\"", "it stands in quotes"),
         ("'planted'\n", "it stands in quotes"),
-        ("plan\nted", "a line break or another control character"),
-        ("planted\u{1}", "a line break or another control character"),
-        ("<nil>", "what a template writes"),
-        ("%!s(<nil>)", "what a template writes"),
+        ("plan\nted", "it holds a line break or another control character"),
+        ("planted\u{1}", "it holds a line break or another control character"),
+        ("<nil>", "it is what a template writes"),
+        ("%!s(<nil>)", "it is what a template writes"),
     ] {
         let message = key(value).refusal();
         assert!(message.contains(&format!("ROGO_CONSUMER_KEY: {says}")), "{value:?}: {message}");

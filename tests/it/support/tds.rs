@@ -85,12 +85,16 @@ impl Default for Options {
     }
 }
 
+/// A result that is meant: its columns and its rows.
+pub type Meant = (Vec<(String, cells::Type)>, Vec<Vec<cells::Cell>>);
+
 /// A running server; dropping it stops it.
 pub struct TdsServer {
     pub address: SocketAddr,
     pub script: Arc<Script>,
     /// Its certificate (PEM), which is its own authority.
     pub certificate_pem: String,
+    server: Arc<session::Server>,
     options: Options,
     accepting: tokio::task::JoinHandle<()>,
 }
@@ -104,6 +108,7 @@ impl TdsServer {
         let script = Arc::new(Script::new(&options.password));
         let server =
             Arc::new(session::Server { data, options: options.clone(), identity, script: script.clone() });
+        let shared = server.clone();
         let accepting = tokio::spawn(async move {
             let mut sessions = tokio::task::JoinSet::new();
             while let Ok((socket, _)) = listener.accept().await {
@@ -113,12 +118,22 @@ impl TdsServer {
                 while sessions.try_join_next().is_some() {}
             }
         });
-        Ok(Self { address, script, certificate_pem, options, accepting })
+        Ok(Self { address, script, certificate_pem, server: shared, options, accepting })
     }
 
     /// An ADO.NET connection string without encryption beyond the login; more keys may be appended.
     pub fn connection_string(&self) -> String {
         format!("{};Encrypt=False", self.connection_string_without_encrypt())
+    }
+
+    /// What the server means by its answer to a batch: of each result the columns and the rows.
+    pub fn meant(&self, batch: &str) -> Vec<Meant> {
+        session::selects(batch)
+            .map(|select| match sql::answer(select, &self.server.data, &self.options) {
+                Ok(answer) => (answer.columns, answer.rows.collect()),
+                Err(refused) => panic!("{} {}", refused.0, refused.1),
+            })
+            .collect()
     }
 
     /// The same with `Encrypt` left to the caller (the default encrypts everything).

@@ -335,9 +335,10 @@ impl InputRows for CsvText {
         self.number += 1;
         let record = self.records.next().transpose().unwrap();
         self.ended = record.is_none();
+        let attempt_column = self.header.iter().position(|name| name == "Attempt ID");
         Ok(record.map(|record| InputRow {
             number: self.number,
-            attempt: record.get(0).and_then(|cell| cell.parse().ok()),
+            attempt: attempt_column.and_then(|column| record.get(column)?.parse().ok()),
             cells: record.iter().map(str::to_owned).collect(),
         }))
     }

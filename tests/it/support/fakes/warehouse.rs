@@ -36,6 +36,7 @@ impl InMemoryWarehouse {
             lookups_are_cheap: true,
             max_connections: None,
             connections_per_process: None,
+            scan_bytes: None,
         };
         Self {
             shape,

@@ -63,6 +63,7 @@ struct Plan {
     refused_with: u32,
     denied: Option<(u32, String)>,
     server_names: Vec<String>,
+    statements: Vec<String>,
     empty: bool,
 }
 
@@ -128,6 +129,18 @@ impl Script {
 
     pub(super) fn is_empty(&self) -> bool {
         self.plan().empty
+    }
+
+    /// The first batches, as they came.
+    pub fn statements(&self) -> Vec<String> {
+        self.plan().statements.clone()
+    }
+
+    pub(super) fn asked(&self, batch: &str) {
+        let statements = &mut self.plan().statements;
+        if statements.len() < 100 {
+            statements.push(batch.to_owned());
+        }
     }
 
     /// The ServerName of each LOGIN7 so far.

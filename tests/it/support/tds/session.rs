@@ -127,15 +127,27 @@ async fn log_in(io: &mut dyn Io, server: &Server, login: &Login) -> io::Result<b
     Ok(fault.is_none())
 }
 
+/// The statements of a batch.
+pub(super) fn selects(batch: &str) -> impl Iterator<Item = &str> {
+    batch.split(';').map(str::trim).filter(|select| !select.is_empty())
+}
+
 /// Answers each select of a batch. Whether the session goes on.
 async fn batch(io: &mut dyn Io, server: &Server, packet_size: usize, batch: &str) -> io::Result<bool> {
+    if batch.starts_with("set ") {
+        // What drivers of others ask for after login.
+        let mut answer = Answer::new(io, packet_size);
+        done(&mut answer.body, Done::Last, 0);
+        return answer.end().await.map(|()| true);
+    }
     let fault = server.script.next_batch();
+    server.script.asked(batch);
     if let Some(BatchFault::Slow(delay)) = fault {
         tokio::time::sleep(delay).await;
     }
     let mut answer = Answer::new(io, packet_size);
     let mut rows_sent = 0;
-    let selects: Vec<&str> = batch.split(';').map(str::trim).filter(|select| !select.is_empty()).collect();
+    let selects: Vec<&str> = selects(batch).collect();
     for (n, select) in selects.iter().enumerate() {
         if let Some(BatchFault::Statement { number, place }) = fault
             && place == n

@@ -1,0 +1,30 @@
+//! The plan's sign of life: shards wait as long as there is one, however long a warehouse is read.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::run::{Epoch, PlanHeartbeat, RunStore, names};
+
+const EVERY: Duration = Duration::from_secs(10);
+
+/// Writes `planning/<epoch>.json` every 10 s, until it is dropped. On a task of its own: the plan computes for seconds
+/// without a pause.
+#[must_use]
+pub struct Beating(#[expect(dead_code, reason = "it is dropped with this value")] AbortOnDropHandle<()>);
+
+impl Beating {
+    /// Begins at once.
+    pub fn begin(store: &RunStore, epoch: &Epoch) -> Self {
+        let (store, name) = (store.clone(), names::planning(epoch));
+        Self(AbortOnDropHandle::new(tokio::spawn(async move {
+            loop {
+                if let Err(fault) = store.replace(&name, &PlanHeartbeat { at: Utc::now() }).await {
+                    tracing::debug!(fault = %fault.chain(), "no heartbeat this time");
+                }
+                tokio::time::sleep(EVERY).await;
+            }
+        })))
+    }
+}
