@@ -145,7 +145,8 @@ pub(super) async fn read_segment(store: &RunStore, plan: &Plan, name: &str) -> R
     }
     if origin.shard != shard || plan.shards.get(usize::try_from(shard.0).unwrap_or(usize::MAX)).is_none() {
         return Err(corrupt(format!(
-            "{place} is not of this shard of the plan: remove it from the run store"
+            "{place} holds outcomes of another shard of the plan: find out what wrote it, and leave every other document \
+             of the run as it is"
         )));
     }
     Ok(Segment { shard, writer: origin.writer, place, lines: bytes.slice(end + 1..) })
