@@ -61,7 +61,7 @@ pub struct GlobalFlags {
     pub log: Option<String>,
 }
 
-/// The commands.
+/// The program's subcommands with their arguments.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Check every service, then freeze the queue: what is migrated, in which shards
@@ -88,7 +88,7 @@ pub enum Command {
     Completions(CompletionsArgs),
 }
 
-/// `plan`.
+/// Arguments of `rogo-migrate plan`.
 #[derive(Debug, Args)]
 pub struct PlanArgs {
     /// Check and count everything, write nothing anywhere
@@ -100,12 +100,12 @@ pub struct PlanArgs {
     /// The trial's and shards' settings.
     #[command(flatten)]
     pub plan: PlanFlags,
-    /// The run's settings.
+    /// Settings shared by all commands.
     #[command(flatten)]
     pub settings: SettingFlags,
 }
 
-/// `shard`.
+/// Arguments of `rogo-migrate shard`.
 #[derive(Debug, Args)]
 pub struct ShardArgs {
     /// Which shard.
@@ -114,12 +114,12 @@ pub struct ShardArgs {
     /// The wait for the plan.
     #[command(flatten)]
     pub wait: WaitFlags,
-    /// The run's settings.
+    /// Settings shared by all commands.
     #[command(flatten)]
     pub settings: SettingFlags,
 }
 
-/// `finalize`.
+/// Arguments of `rogo-migrate finalize`.
 #[derive(Debug, Args)]
 pub struct FinalizeArgs {
     /// Lost rows.
@@ -131,23 +131,23 @@ pub struct FinalizeArgs {
     /// The wait for the plan.
     #[command(flatten)]
     pub wait: WaitFlags,
-    /// The run's settings.
+    /// Settings shared by all commands.
     #[command(flatten)]
     pub settings: SettingFlags,
 }
 
-/// `run`.
+/// Arguments of `rogo-migrate run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// The trial's and shards' settings.
     #[command(flatten)]
     pub plan: PlanFlags,
-    /// The run's settings.
+    /// Settings shared by all commands.
     #[command(flatten)]
     pub settings: SettingFlags,
 }
 
-/// `status`.
+/// Arguments of `rogo-migrate status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
     /// Look again every 10 s until the run has a result
@@ -156,7 +156,7 @@ pub struct StatusArgs {
     /// Print it as JSON, one line each time
     #[arg(long)]
     pub json: bool,
-    /// Which run.
+    /// Name and location of the run.
     #[command(flatten)]
     pub store: StoreFlags,
     /// The wait for the plan.
@@ -164,7 +164,7 @@ pub struct StatusArgs {
     pub wait: WaitFlags,
 }
 
-/// `resume`.
+/// Arguments of `rogo-migrate resume`.
 #[derive(Debug, Args)]
 pub struct ResumeArgs {
     /// Lost rows.
@@ -173,34 +173,34 @@ pub struct ResumeArgs {
     /// Why.
     #[command(flatten)]
     pub reason: ReasonFlags,
-    /// The run's settings.
+    /// Settings shared by all commands.
     #[command(flatten)]
     pub settings: SettingFlags,
 }
 
-/// `results`.
+/// Arguments of `rogo-migrate results`.
 #[derive(Debug, Args)]
 pub struct ResultsArgs {
     /// The folder to copy them to
     #[arg(long, value_name = "DIR")]
     pub to: PathBuf,
-    /// Which run.
+    /// Name and location of the run.
     #[command(flatten)]
     pub store: StoreFlags,
 }
 
-/// `orphans`.
+/// Arguments of `rogo-migrate orphans`.
 #[derive(Debug, Args)]
 pub struct OrphansArgs {
     /// Delete them; without it they are only listed
     #[arg(long)]
     pub delete: bool,
-    /// The run's settings.
+    /// Settings shared by all commands.
     #[command(flatten)]
     pub settings: SettingFlags,
 }
 
-/// `settings`.
+/// Arguments of `rogo-migrate settings`.
 #[derive(Debug, Args)]
 pub struct SettingsArgs {
     /// Lost rows, done again.
@@ -221,12 +221,12 @@ pub struct SettingsArgs {
     /// The wait for the plan.
     #[command(flatten)]
     pub wait: WaitFlags,
-    /// The run's settings.
+    /// Settings shared by all commands.
     #[command(flatten)]
     pub settings: SettingFlags,
 }
 
-/// `completions`.
+/// Arguments of `rogo-migrate completions`.
 #[derive(Debug, Args)]
 pub struct CompletionsArgs {
     /// For which shell

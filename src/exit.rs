@@ -10,7 +10,7 @@ use crate::ports::{Fault, FaultKind};
 pub enum Exit {
     /// Every row has an outcome and the done marker stands.
     Done = 0,
-    /// Verify found differences.
+    /// A verification found differences.
     Differences = 1,
     /// The command line or a setting cannot be read.
     Usage = 64,
@@ -18,9 +18,9 @@ pub enum Exit {
     DataRefused = 65,
     /// Rows are without an outcome.
     Incomplete = 69,
-    /// A bug.
+    /// A fault of the program itself.
     Bug = 70,
-    /// Temporary: run again.
+    /// Temporary: run the same command again.
     Temporary = 75,
     /// Configuration, rights, or a plan that does not match.
     Configuration = 78,
@@ -54,14 +54,14 @@ impl From<Exit> for std::process::ExitCode {
 /// An end of the process that is as it should be: the code, and what was achieved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct End {
-    /// The exit code.
+    /// Exit code of the process.
     pub exit: Exit,
     /// What happened, in a line.
     pub message: String,
 }
 
 impl End {
-    /// Success.
+    /// Ends the command with exit code 0.
     pub fn done(message: impl Into<String>) -> Self {
         Self { exit: Exit::Done, message: message.into() }
     }
@@ -122,7 +122,7 @@ impl Moment {
 /// An end of the process that is not success: the code, and what to tell the person.
 #[derive(Debug)]
 pub struct Stop {
-    /// The exit code.
+    /// Exit code of the process.
     pub exit: Exit,
     /// What happened, where, and what to do.
     pub message: String,

@@ -33,7 +33,7 @@ pub trait Ask {
 /// A row with all that its decision needs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GatheredRow {
-    /// The row.
+    /// Row as it stands in the queue.
     pub row: QueuedRow,
     /// What the warehouse holds; empty if the row is decided without.
     pub facts: Facts,

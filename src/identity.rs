@@ -17,15 +17,15 @@ use tokio::sync::{Mutex, OnceCell};
 /// A token is renewed when it has less than this left: longer than any copy that is authorised by it.
 const RENEW_BEFORE: azure_core::time::Duration = azure_core::time::Duration::minutes(10);
 
-/// When a token that is still valid could not be renewed, nobody asks again before this.
+/// How long after a failed renewal a token that is still valid is not renewed again.
 const ASK_AGAIN_AFTER: azure_core::time::Duration = azure_core::time::Duration::seconds(30);
 
 const WORKLOAD: &str = "workload identity";
 
-/// Off Azure nobody answers where managed identities live.
+/// Deadline of a token request: off Azure the managed identity endpoint does not answer at all.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Tokens of one scope from whatever identity there is. Each service has one of its own.
+/// Tokens of one scope, from the first identity that is found. Each service has a credential of its own.
 #[derive(Debug)]
 pub struct EntraCredential {
     sources: Vec<(&'static str, Arc<dyn TokenCredential>)>,
@@ -41,7 +41,7 @@ struct Kept {
 }
 
 impl EntraCredential {
-    /// Whatever identity there is. Nothing is asked yet.
+    /// A credential that finds its identity at the first request; nothing is asked yet.
     pub fn new() -> Arc<Self> {
         Self::for_client(None)
     }
@@ -85,7 +85,7 @@ impl EntraCredential {
         Self { sources, found: OnceCell::new(), kept: Mutex::new(None) }
     }
 
-    /// Whether an identity is configured here, or has shown itself, whatever it answers now.
+    /// Whether an identity is configured here or has given a token before, even if it fails now.
     pub fn is_known(&self) -> bool {
         self.found.initialized() || self.sources.iter().any(|(name, _)| *name == WORKLOAD)
     }
@@ -179,7 +179,7 @@ impl TokenCredential for EntraCredential {
                 *kept = Some(Kept { token: token.clone(), renew_at });
                 Ok(token)
             }
-            // It was asked for early, so that nobody needs the answer yet.
+            // The renewal was early: the kept token is still valid.
             (Err(error), Some(kept)) if now() < kept.token.expires_on => {
                 tracing::warn!(%error, "the Microsoft Entra token cannot be renewed now; it is used to its end");
                 kept.renew_at = (now() + ASK_AGAIN_AFTER).min(kept.token.expires_on);

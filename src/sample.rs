@@ -23,7 +23,7 @@ pub use words::LMS_INSTANCE;
 /// The tables of the target, as its application creates them.
 pub const SCHEMA_SQL: &str = include_str!("sample/schema.sql");
 
-/// What to generate.
+/// Size, seed and place of the sample.
 #[derive(Debug, Clone, clap::Args)]
 pub struct SampleOptions {
     /// Rows of submission_files.csv; from 120 on, every outcome that data alone can cause is among them
@@ -63,7 +63,7 @@ impl SampleOptions {
 pub enum Files {
     /// All that the rows name and that are not missing on purpose.
     All,
-    /// None.
+    /// No source files are written.
     None,
 }
 
@@ -91,7 +91,7 @@ impl FromStr for FileBytes {
     }
 }
 
-/// What was generated.
+/// Counts and location of the generated sample.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SampleSummary {
     /// Rows of submission_files.csv.
@@ -102,11 +102,11 @@ pub struct SampleSummary {
     pub failed: u64,
     /// See `migrated`.
     pub skipped: u64,
-    /// Source files written.
+    /// Number of source files written.
     pub files: u64,
-    /// Their bytes.
+    /// Total size of the source files.
     pub bytes: u64,
-    /// Where.
+    /// Folder that holds the sample.
     pub out: PathBuf,
 }
 
@@ -133,7 +133,7 @@ pub enum SampleError {
     /// The operating system refused.
     #[error("cannot write {}", path.display())]
     Write {
-        /// What was written.
+        /// File or folder that could not be written.
         path: PathBuf,
         /// Why it could not be.
         source: io::Error,

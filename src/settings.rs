@@ -28,9 +28,9 @@ pub use table::{ALL, Setting};
 /// compares them with the plan's.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The two CSVs.
+    /// Locations of the two input CSVs.
     pub inputs: InputSettings,
-    /// Reports and scores.
+    /// Source of the reports and scores.
     pub warehouse: WarehouseSettings,
     /// The application's tables.
     pub database: DatabaseSettings,
@@ -48,11 +48,11 @@ pub struct Settings {
     pub epoch: Epoch,
     /// Where the results are copied to.
     pub out: PathBuf,
-    /// The organisation.
+    /// The organisation whose submissions are moved.
     pub organisation: Organisation,
-    /// What changes outcomes.
+    /// Settings that change the outcome of a row.
     pub rules: RuleSettings,
-    /// `--limit`, `--attempts`.
+    /// Which rows are taken (`--limit`, `--attempts`, `--code`).
     pub trial: Trial,
     /// `--redo lost`: rows that were recorded as migrated are looked up, and the absent ones are moved again.
     pub redo_lost: bool,
@@ -81,7 +81,7 @@ pub struct Settings {
 pub struct StoreSettings {
     /// Where plan and results are kept.
     pub run_store: Place,
-    /// Its account.
+    /// Storage account of the run store.
     pub account: AccountSettings,
     /// The run's name.
     pub run: RunName,
@@ -132,7 +132,7 @@ pub struct InputSettings {
 /// A local path or a blob in a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InputLocation {
-    /// A local file.
+    /// Absolute or relative path of a local file.
     Path(PathBuf),
     /// `az://container/name` in the target's account.
     Blob {
@@ -146,9 +146,9 @@ pub enum InputLocation {
 /// `az://container/prefix` or `file:///dir`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    /// Of the account.
+    /// A container of the storage account.
     Azure {
-        /// Container.
+        /// Name of the container.
         container: String,
         /// Prefix without leading or trailing slash; may be empty.
         prefix: String,
@@ -183,34 +183,48 @@ pub struct DatabaseSettings {
     pub url: Secret,
     /// Password (in the URL), or a Microsoft Entra token.
     pub auth: DatabaseAuth,
+    /// The only host that the URL may lead to.
+    pub expect_host: Option<String>,
+    /// Whether a database that is not the planned one is the planned one, moved.
+    pub same_database: SameDatabase,
 }
 
-/// `--database-auth`.
+/// `--same-database`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum SameDatabase {
+    /// Another host, port, server or name is another database.
+    #[default]
+    No,
+    /// A person confirms that the planned database has moved.
+    Yes,
+}
+
+/// How PostgreSQL is logged in to (`--database-auth`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum DatabaseAuth {
-    /// The URL's.
+    /// With the password in the URL.
     Password,
     /// A Microsoft Entra token, fresh for each connection.
     Entra,
 }
 
-/// Where learners' and markers' files may be read, and as whom.
+/// Where learners' and markers' files may be read from, and with which identity.
 #[derive(Debug, Clone)]
 pub struct SourceSettings {
-    /// URL prefixes.
+    /// URL prefixes that files may be read from.
     pub allow: Vec<Url>,
-    /// How.
+    /// Identity used to read them.
     pub auth: SourceAuth,
     /// Their account's connection string.
     pub connection_string: Option<Secret>,
 }
 
-/// `--source-auth`.
+/// Identity used to read source files (`--source-auth`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum SourceAuth {
     /// The connection string if set, else Entra where there is an identity, else anonymous.
     Auto,
-    /// None.
+    /// No identity; a URL may carry its own SAS.
     Anonymous,
     /// Microsoft Entra ID.
     Entra,
@@ -219,7 +233,7 @@ pub enum SourceAuth {
 /// The storage account of target and run store.
 #[derive(Debug, Clone, Default)]
 pub struct AccountSettings {
-    /// Connection string.
+    /// Connection string of the source's storage account.
     pub connection_string: Option<Secret>,
     /// Blob endpoint, with Entra ID.
     pub account_url: Option<Url>,
@@ -230,15 +244,15 @@ pub struct AccountSettings {
 pub struct Organisation {
     /// The LMS instance's guid.
     pub lms_instance: String,
-    /// Its name.
+    /// Name of the LMS instance.
     pub lms_name: String,
     /// Base of the return URL, without a trailing slash.
     pub return_url: String,
-    /// LTI consumer key.
+    /// Consumer key stored with each LTI session.
     pub consumer_key: String,
 }
 
-/// What changes outcomes.
+/// Settings that change the outcome of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleSettings {
     /// Unit Code Versions that begin with one of these are migrated.
@@ -255,10 +269,10 @@ pub struct RuleSettings {
     pub warehouse_time_zone: chrono_tz::Tz,
 }
 
-/// `--marker-only`.
+/// What happens to a row with marker files only (`--marker-only`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum MarkerOnly {
-    /// They fail.
+    /// The row fails with `no_learner_files`.
     Fail,
     /// They are let through.
     Migrate,
@@ -303,10 +317,10 @@ pub struct LogSettings {
     pub filter: String,
 }
 
-/// `--log-format`.
+/// Format of log lines (`--log-format`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
-    /// Lines for people.
+    /// One readable line per event.
     Text,
     /// A JSON object a line.
     Json,

@@ -51,11 +51,11 @@ const OUTCOMES_WAITING: usize = 4_096;
 
 /// What a process needs to move one shard.
 pub struct ShardInputs {
-    /// The run.
+    /// Store that the outcomes are written to.
     pub store: RunStore,
-    /// Its plan.
+    /// Frozen plan of the run.
     pub plan: Arc<Plan>,
-    /// Which shard.
+    /// Index of the shard to run.
     pub index: ShardIndex,
     /// This process, registered as a writer.
     pub writer: WriterId,
@@ -73,13 +73,13 @@ pub struct ShardInputs {
     pub flush: Duration,
     /// The breaker's share; `None`: off.
     pub breaker: Option<f64>,
-    /// The services' health.
+    /// Health of the services, shared by all workers.
     pub pace: Arc<Pace>,
     /// Rows with an outcome from earlier processes.
     pub recorded: RecordedRows,
     /// Rows that were recorded as migrated and that the target lost: they are moved again.
     pub lost: RowSet,
-    /// Live counters.
+    /// Counters for the live display.
     pub progress: Arc<Progress>,
     /// Cancelled by SIGTERM.
     pub stop: CancellationToken,

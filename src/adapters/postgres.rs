@@ -35,9 +35,9 @@ use pool::Pool;
 pub struct PostgresOptions<'settings> {
     /// How it is reached.
     pub database: &'settings DatabaseSettings,
-    /// Whom tokens come from; needed with [`crate::settings::DatabaseAuth::Entra`] only.
+    /// Source of Entra tokens; set only with [`crate::settings::DatabaseAuth::Entra`].
     pub credential: Option<Arc<dyn TokenCredential>>,
-    /// Connections at most.
+    /// Largest number of open connections in the pool.
     pub pool: u32,
     /// What the server shows beside the connections and their locks: `run/shard/writer`, at most 63 bytes.
     pub application_name: String,

@@ -29,7 +29,7 @@ pub fn store_of(settings: &StoreSettings) -> Result<RunStore, Fault> {
     Ok(RunStore::new(blobs::open(&settings.run_store, &settings.account, Service::RunStore)?, &settings.run))
 }
 
-/// The two CSVs.
+/// The submissions and mapping CSVs, as the settings locate them.
 pub fn inputs(settings: &Settings) -> Result<Inputs, Fault> {
     let source = |location: &InputLocation| {
         Ok(match location {
@@ -139,7 +139,7 @@ fn options(settings: &Settings, pool: u32, application_name: String) -> Postgres
     }
 }
 
-/// Whom the target database's tokens come from, where it is not a password that lets us in.
+/// Source of tokens for the target database; `None` if it is logged in to with a password.
 fn credential(settings: &Settings) -> Option<Arc<dyn TokenCredential>> {
     match settings.database.auth {
         DatabaseAuth::Password => None,

@@ -19,8 +19,8 @@ pub fn last_word(exit: Exit, message: &str) {
     }
 }
 
-/// Runs what may panic: that is a bug (70), told by its place, in the log as well as at the end. A panic's own words are
-/// told nowhere: they may hold whatever the program was working on, a learner's name for example.
+/// Runs a command that may panic. A panic is a bug (70), reported by its source location, in the log and at the end.
+/// The panic's message is never printed: it may hold the data being processed, a learner's name for example.
 pub fn guarded(command: impl FnOnce() -> Result<End, Stop>) -> Result<End, Stop> {
     let place = Arc::new(Mutex::new(None));
     let noted = place.clone();

@@ -113,7 +113,7 @@ pub fn enforcement_id(lms_user_id: &str, assessment_code: &str, context_id: &str
     Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string()
 }
 
-/// The attempt named by a launch id `rogo_<attempt>_…`, whichever program wrote it.
+/// The attempt named by a launch id `rogo_<attempt>_…`, written by this or any other program.
 pub fn attempt_of_launch_id(launch_id: &str) -> Option<AttemptId> {
     let (digits, _rest) = launch_id.strip_prefix("rogo_")?.split_once('_')?;
     digits.parse().ok()

@@ -3,7 +3,7 @@
 /// Assessments, their sections, malpractice levels and the owner of applied rules.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Catalogue {
-    /// All assessments, whatever their status.
+    /// All assessments, of any status.
     pub assessments: Vec<Assessment>,
     /// Active malpractice levels by sort order.
     pub malpractice_levels: Vec<MalpracticeLevel>,
@@ -20,7 +20,7 @@ pub struct Assessment {
     pub name: String,
     /// assessments.code, untrimmed.
     pub code: String,
-    /// Its sections by order, then id, whatever their status: ids of marks are counted in this order.
+    /// Its sections by order, then id, of any status: ids of marks are counted in this order.
     pub sections: Vec<Section>,
 }
 

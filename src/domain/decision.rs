@@ -23,7 +23,7 @@ pub enum Decision {
 /// A row that is left for a reason that is in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skip {
-    /// Stable code.
+    /// Stable code, written to `skipped.csv`.
     pub code: SkipCode,
     /// The particulars, without personal data.
     pub detail: String,
@@ -32,7 +32,7 @@ pub struct Skip {
 /// A row that could not be migrated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// Stable code.
+    /// Stable code, the first word of the Error column.
     pub code: FailCode,
     /// The particulars, without personal data.
     pub message: String,
@@ -53,7 +53,7 @@ impl From<Failure> for Decision {
 /// Something worth knowing about a migrated row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
-    /// Stable code.
+    /// Stable code, written to `notes.csv`.
     pub code: NoteCode,
     /// The particulars, without personal data.
     pub detail: String,
@@ -130,19 +130,19 @@ codes! {
         AttemptIdInvalid = "attempt_id_invalid", "correct the Attempt ID in the input";
         /// NUL in a cell that would be stored.
         RowInvalid = "row_invalid", "remove the NUL characters from the named columns";
-        /// No mapping row.
+        /// The mapping has no row for the attempt.
         MappingMissing = "mapping_missing", "add the attempt to the mapping export";
         /// Mapping rows that differ.
         MappingAmbiguous = "mapping_ambiguous", "leave one mapping row for the attempt";
         /// Unit Code Version blank.
         UnitVersionMissing = "unit_version_missing", "fill Unit Code Version in the mapping";
-        /// Submission blank.
+        /// Submission is blank in the mapping.
         SubmissionTextMissing = "submission_text_missing", "fill Submission in the mapping";
         /// No attempt number in Submission.
         AttemptNumberMissing = "attempt_number_missing", "write Submission as \"Attempt <number>\" in the mapping";
-        /// No report.
+        /// The warehouse has no report for the attempt.
         ReportMissing = "report_missing", "check that the warehouse load holds this attempt";
-        /// Reports that differ.
+        /// The warehouse has several reports for the attempt that differ.
         ReportAmbiguous = "report_ambiguous", "leave one report row for the attempt in the warehouse";
         /// Required fields of the report are blank.
         ReportIncomplete = "report_incomplete", "fill the named columns in the warehouse";
@@ -152,19 +152,19 @@ codes! {
         ContextIdInvalid = "context_id_invalid", "correct TISectionId in the warehouse";
         /// A score without label or number.
         ScoreIncomplete = "score_incomplete", "correct the named columns of the attempt's scores in the warehouse";
-        /// Learner Email blank.
+        /// Learner Email is blank in the input.
         LearnerEmailMissing = "learner_email_missing", "fill Learner Email in the input";
         /// Exercise of fewer than two words.
         ExerciseInvalid = "exercise_invalid", "correct Exercise in the warehouse";
-        /// No assessment.
+        /// No assessment of the target matches the exercise.
         AssessmentMissing = "assessment_missing", "create the assessment in the target, or correct its name";
-        /// Several assessments.
+        /// Several assessments of the target match the exercise.
         AssessmentAmbiguous = "assessment_ambiguous", "rename the assessments in the target so that one matches";
         /// Score labels that match no section.
         SectionMissing = "section_missing", "add the sections to the assessment in the target";
         /// Score labels that match several sections, or differing scores for one.
         SectionAmbiguous = "section_ambiguous", "make the section texts or the scores unambiguous";
-        /// "Grade Missed".
+        /// The grade is "Grade Missed".
         GradeMissed = "grade_missed", "nothing to migrate unless the attempt is graded";
         /// Malpractice grade without a level.
         MalpracticeLevelMissing = "malpractice_level_missing", "name the malpractice level in the warehouse's Grade";
@@ -172,13 +172,13 @@ codes! {
         MalpracticeLevelUnknown = "malpractice_level_unknown", "create or activate the malpractice level in the target";
         /// No file at all.
         NoFiles = "no_files", "export the files of the attempt again";
-        /// Marker files only.
+        /// The row names marker files but no learner file.
         NoLearnerFiles = "no_learner_files", "export the learner's files, or set marker-only to migrate";
         /// A file URL outside the allowed sources.
         FileUrlForeign = "file_url_foreign", "correct the URL, or allow its source with source-allow";
         /// Source file not found.
         FileMissing = "file_missing", "restore the file at its source";
-        /// Source file refused.
+        /// The source refused to let the file be read.
         FileForbidden = "file_forbidden", "grant read access to the source";
         /// Source file in the archive tier.
         FileArchived = "file_archived", "rehydrate the file at its source";

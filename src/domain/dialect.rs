@@ -9,7 +9,7 @@ pub struct Dialect {
     pub escape: Option<Escape>,
 }
 
-/// `--warehouse-escape`.
+/// Escape rule of the warehouse export (`--warehouse-escape`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Escape {
     /// Quotes are doubled, and a backslash is a character like any other.

@@ -3,7 +3,7 @@
 /// What stands in the target under a launch id of the attempt.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Held {
-    /// Nothing.
+    /// No row under a launch id of the attempt.
     #[default]
     Nothing,
     /// A submission that another run or another program wrote; its launch id.

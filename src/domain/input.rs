@@ -9,8 +9,8 @@ pub struct InputDigest {
     pub location: String,
     /// SHA-256 of its bytes, hex.
     pub sha256: String,
-    /// Its bytes.
+    /// Length of the file in bytes.
     pub size_bytes: u64,
-    /// Its data rows.
+    /// Number of records below the header.
     pub rows: u64,
 }

@@ -23,6 +23,6 @@ pub enum MappingState {
     Missing,
     /// One row, or several equal ones.
     Found(Mapping),
-    /// Rows that differ.
+    /// The mapping has several rows for the attempt that differ.
     Ambiguous,
 }

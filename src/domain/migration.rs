@@ -8,7 +8,7 @@ use super::{AttemptId, Decimal, Note, SubmissionIds};
 /// One submission as it will stand in the target.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Migration {
-    /// The attempt.
+    /// Attempt from which all row ids are derived.
     pub attempt: AttemptId,
     /// The launch session stands already, left alone by a lost submission of this run: the rest is written beside it.
     pub takes_over_session: bool,
@@ -18,9 +18,9 @@ pub struct Migration {
     pub lms_user_id: String,
     /// `<lms instance>::<TISectionId>`.
     pub context_id: String,
-    /// Context title.
+    /// Title of the LTI context, the course.
     pub context_title: String,
-    /// Return URL.
+    /// URL to which the LTI session returns.
     pub return_url: String,
     /// Exercise as it stands.
     pub course_name: String,
@@ -28,7 +28,7 @@ pub struct Migration {
     pub first_name: String,
     /// "Surname", blank as ''.
     pub last_name: String,
-    /// Full name.
+    /// Value of `full_name`.
     pub full_name: String,
     /// Learner Email, trimmed.
     pub email: String,
@@ -48,9 +48,9 @@ pub struct Migration {
     pub files: Vec<PlannedFile>,
     /// Section marks in the order of the assessment's sections.
     pub section_marks: Vec<SectionMark>,
-    /// The grade.
+    /// Result to be stored in `submission_grades`.
     pub grade: Grade,
-    /// Only for malpractice.
+    /// Set only if the grade names a malpractice level.
     pub malpractice: Option<Malpractice>,
     /// Notes known before the copy.
     pub notes: Vec<Note>,
@@ -67,7 +67,7 @@ pub enum FileKind {
 }
 
 impl FileKind {
-    /// Both kinds.
+    /// Every kind, for iteration.
     pub const ALL: [Self; 2] = [Self::Learner, Self::Marker];
 
     /// The folder of the target container in which files of this kind lie.
@@ -82,7 +82,7 @@ impl FileKind {
 /// One file to be copied, before it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedFile {
-    /// Whose file.
+    /// Whether the learner or the marker wrote it.
     pub kind: FileKind,
     /// 1… over both kinds.
     pub upload_order: i32,
@@ -118,7 +118,7 @@ pub struct CopiedFile {
 pub struct SectionMark {
     /// `assessment_sections.id`.
     pub section_id: String,
-    /// Score.
+    /// Score of the warehouse, exact.
     pub marks_awarded: Decimal,
     /// `MarkerComment` trimmed, else null.
     pub feedback: Option<String>,

@@ -32,16 +32,16 @@ pub enum Fate {
     Migrated(Migrated),
     /// It was left, in order.
     Skipped {
-        /// Stable code.
+        /// Stable code, written to `skipped.csv`.
         code: SkipCode,
-        /// Particulars.
+        /// Why the row is skipped, in a sentence.
         detail: String,
     },
     /// It was left; someone has to look.
     Failed {
-        /// Stable code.
+        /// Stable code, the first word of the Error column.
         code: FailCode,
-        /// Particulars.
+        /// Why the row fails, in a sentence, without personal data.
         message: String,
     },
 }
@@ -55,13 +55,13 @@ pub struct Migrated {
     pub submission_id: String,
     /// `lti_session_records.id`.
     pub session_record_id: String,
-    /// lms user id.
+    /// `lms_user_id` of the submission.
     pub user_id: String,
-    /// Context id.
+    /// `context_id` of the submission.
     pub context_id: String,
-    /// Files copied.
+    /// Number of files that were copied.
     pub files: u32,
-    /// Their bytes.
+    /// Total size of the copied files.
     pub bytes: u64,
     /// Files whose bytes were proven by length only (a server-side copy of a blob without a stored MD5).
     #[serde(default)]
@@ -75,7 +75,7 @@ pub struct Migrated {
     /// Found in the target after a crash, not written by the process that says so.
     #[serde(default)]
     pub recovered: bool,
-    /// Notes.
+    /// Notes on the migrated row, for `notes.csv`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
 }
@@ -95,7 +95,7 @@ impl From<Failure> for Fate {
 /// Counts of outcomes: rows = migrated + failed + skipped + missing, always.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Books {
-    /// Rows migrated.
+    /// Number of rows that were migrated.
     pub migrated: u64,
     /// Rows failed, by code.
     pub failed: BTreeMap<FailCode, u64>,
@@ -103,9 +103,9 @@ pub struct Books {
     pub skipped: BTreeMap<SkipCode, u64>,
     /// Notes on migrated rows, by code.
     pub notes: BTreeMap<super::NoteCode, u64>,
-    /// Files copied.
+    /// Number of files that were copied.
     pub files: u64,
-    /// Bytes copied.
+    /// Total size of the copied files.
     pub bytes: u64,
     /// What the copies took.
     #[serde(default)]
@@ -164,12 +164,12 @@ impl Books {
         self.migrated + self.rows_failed() + self.rows_skipped()
     }
 
-    /// Rows failed, whatever the code.
+    /// Rows failed, with any code.
     pub fn rows_failed(&self) -> u64 {
         self.failed.values().sum()
     }
 
-    /// Rows skipped, whatever the code.
+    /// Rows skipped, with any code.
     pub fn rows_skipped(&self) -> u64 {
         self.skipped.values().sum()
     }

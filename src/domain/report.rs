@@ -23,9 +23,9 @@ pub enum Value {
     Number(f64),
     /// datetime, datetime2: no offset, in the warehouse's time zone.
     Local(NaiveDateTime),
-    /// datetimeoffset.
+    /// A datetimeoffset, with its own offset.
     Instant(DateTime<FixedOffset>),
-    /// A boolean column.
+    /// The value of a bit column.
     Bool(bool),
     /// What the driver could not turn into any of these (for example a lone surrogate); says why.
     Invalid(String),
@@ -96,8 +96,8 @@ pub enum FactRow {
 /// One line of a facts file: an attempt of the shard's queue and what the warehouse holds for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AttemptFacts {
-    /// The attempt.
+    /// Attempt to which the facts belong.
     pub attempt: AttemptId,
-    /// Its facts.
+    /// Report and scores of the attempt.
     pub facts: Facts,
 }

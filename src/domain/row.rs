@@ -80,6 +80,6 @@ pub struct QueuedRow {
     pub held_launch_id: Option<String>,
     /// What the mapping says of this attempt.
     pub mapping: MappingState,
-    /// The cells.
+    /// Text of the row's cells, as read.
     pub cells: SubmissionRow,
 }

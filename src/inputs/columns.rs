@@ -177,7 +177,7 @@ impl MappingColumns {
         }
     }
 
-    /// The row's cells.
+    /// The cells of one record by column name.
     pub fn row<'a>(&self, record: &'a Record) -> MappingRow<'a> {
         let [attempt_id, unit_code, unit_version, assessment_id, submission] =
             self.columns.map(|index| text(record, index, &self.dialect));

@@ -14,7 +14,7 @@ pub enum InputError {
     Unreadable {
         /// The path or blob.
         location: String,
-        /// Why.
+        /// The operating system's or the service's reason.
         reason: String,
     },
     /// The file's text breaks RFC 4180. Names the line on which the cell began.
@@ -22,11 +22,11 @@ pub enum InputError {
     Malformed {
         /// The path or blob.
         location: String,
-        /// From 1.
+        /// Line of the file, counted from 1.
         line: u64,
         /// Its header name, or its number.
         column: String,
-        /// What.
+        /// What is wrong with the record.
         problem: Problem,
     },
     /// Bytes that the encoding does not allow.
@@ -40,7 +40,7 @@ pub enum InputError {
         column: String,
         /// What the file was read as.
         encoding: &'static str,
-        /// What to do.
+        /// What the operator should do.
         remedy: &'static str,
     },
     /// No header, or not the columns that must be there.

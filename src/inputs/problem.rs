@@ -41,15 +41,15 @@ pub enum Problem {
         "the row has {found} cells where the header has {expected}; look for a missing or unquoted comma"
     )]
     TooFew {
-        /// In the row.
+        /// Number of cells in the row.
         found: usize,
-        /// In the header.
+        /// Number of cells in the header.
         expected: usize,
     },
     /// More cells than the header.
     #[error("the row has more cells than the header's {expected}; look for an unquoted comma")]
     TooMany {
-        /// In the header.
+        /// Number of cells in the header.
         expected: usize,
     },
 }

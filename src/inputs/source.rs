@@ -16,13 +16,13 @@ const READ_BYTES: usize = 256 * 1024;
 /// A local file or a blob, which may be read any number of times.
 #[derive(Clone)]
 pub enum InputSource {
-    /// A local file.
+    /// Path of a local file.
     File(PathBuf),
-    /// A blob.
+    /// A blob of the run's storage account.
     Blob {
-        /// Its place.
+        /// Container that holds the blob.
         blobs: Arc<dyn Blobs>,
-        /// Its name there.
+        /// Name of the blob in its container.
         name: String,
     },
 }
@@ -92,12 +92,12 @@ fn cut_short(location: &str, error: io::Error) -> Fault {
     Fault::caused(Service::Inputs, FaultKind::Unavailable, what, error)
 }
 
-/// What pins bytes.
+/// Digest and length by which the plan pins an input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fingerprint {
     /// SHA-256, lower-case hex.
     pub sha256: String,
-    /// Their number.
+    /// Number of bytes that were hashed.
     pub size_bytes: u64,
 }
 
@@ -109,7 +109,7 @@ pub struct Hasher {
 }
 
 impl Hasher {
-    /// The next bytes.
+    /// Adds the next bytes to digest and length.
     pub fn update(&mut self, bytes: &[u8]) {
         self.sha256.update(bytes);
         self.size_bytes += bytes.len() as u64;

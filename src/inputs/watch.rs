@@ -55,7 +55,7 @@ impl Places {
 #[derive(Debug, Default)]
 struct Ids {
     rows: u64,
-    /// Everything but ids.
+    /// Backslashes found in any column except ids.
     strange: Places,
     /// Ids as spreadsheets spoil them.
     spoilt: Places,
@@ -70,7 +70,7 @@ struct Backslashes {
     line: u64,
 }
 
-/// Runs of backslashes.
+/// Counts of consecutive backslashes, by length.
 #[derive(Debug, Default)]
 struct Runs {
     /// All of the run may escape each other, or a quote.

@@ -19,7 +19,7 @@ use crate::{
 pub struct Draft {
     /// What pins `submission_files.csv`.
     pub submissions: InputDigest,
-    /// The mapping.
+    /// Index of the mapping by attempt.
     pub mapping: MappingIndex,
     /// Rows that the trial leaves out.
     pub left_out: u64,
@@ -58,9 +58,9 @@ struct Early {
 /// A fate that needs no facts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EarlyCode {
-    /// It fails.
+    /// The row fails with this code.
     Fails(FailCode),
-    /// It is skipped.
+    /// The row is skipped with this code.
     Skips(SkipCode),
 }
 

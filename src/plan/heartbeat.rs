@@ -15,7 +15,7 @@ const EVERY: Duration = Duration::from_secs(10);
 pub struct Beating(#[expect(dead_code, reason = "it is dropped with this value")] AbortOnDropHandle<()>);
 
 impl Beating {
-    /// Begins at once.
+    /// Writes the first heartbeat at once, then one at each interval.
     pub fn begin(store: &RunStore, epoch: &Epoch) -> Self {
         let (store, name) = (store.clone(), names::planning(epoch));
         Self(AbortOnDropHandle::new(tokio::spawn(async move {

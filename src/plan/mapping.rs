@@ -32,7 +32,7 @@ struct Entry {
 }
 
 impl MappingIndex {
-    /// Reads the mapping.
+    /// Reads the whole mapping into memory.
     pub async fn read(inputs: &Inputs) -> Result<Self, InputError> {
         let (mut reader, columns) = inputs.mapping().await?;
         let mut values = Interned::default();

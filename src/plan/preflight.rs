@@ -68,7 +68,7 @@ impl Reasons {
 pub enum Touch {
     /// Its right to be written may be tried.
     Write,
-    /// Only read.
+    /// The place is only read from.
     Read,
 }
 

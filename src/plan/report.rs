@@ -15,7 +15,7 @@ use crate::{
 pub struct PlanReport {
     /// The plan; in a rehearsal without digests of queues.
     pub plan: Plan,
-    /// What it is.
+    /// Whether the plan was made, found or rehearsed.
     pub state: PlanState,
     /// Rows by what the rules say of them without facts; `None` if the plan stood before.
     pub counts: Option<Counts>,
@@ -27,11 +27,11 @@ pub struct PlanReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PlanState {
-    /// Made now.
+    /// This process made the plan.
     Made,
     /// It stood before; nothing changed.
     Stood,
-    /// Nothing was written.
+    /// A dry run: nothing was written.
     Rehearsed,
 }
 
@@ -82,7 +82,7 @@ impl PlanReport {
             what,
             format!("  rows        {}", plan.rows),
             format!("  shards      {}, about {} rows each", plan.shards.len(), per_shard(plan)),
-            format!("  database    {}", plan.database),
+            format!("  database    {}", plan.identity),
             format!("  target      {}", plan.target),
             format!("  warehouse   {}", plan.warehouse),
         ];

@@ -20,9 +20,9 @@ const NAMED: usize = 10;
 pub struct Selection {
     /// The newest so many of the rows selected.
     pub limit: Option<u64>,
-    /// Sorted.
+    /// Sorted; `None` lets every attempt in.
     attempts: Option<Vec<AttemptId>>,
-    /// Sorted; empty: all.
+    /// Sorted; if empty, every code is let in.
     codes: Vec<FailCode>,
 }
 

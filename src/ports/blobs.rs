@@ -33,7 +33,7 @@ pub enum Existing {
 pub struct PutOptions {
     /// What of an existing blob.
     pub existing: Existing,
-    /// Content type.
+    /// Value of the Content-Type header.
     pub content_type: String,
     /// Content-Encoding: how the bytes are to be unpacked before they are what the content type says.
     pub content_encoding: Option<String>,
@@ -85,7 +85,7 @@ pub struct BlobInfo {
 pub struct BlobReader {
     /// What is known of it. `size_bytes` is the whole blob's length.
     pub info: BlobInfo,
-    /// Its bytes.
+    /// The bytes, as the service sends them.
     pub body: BoxStream<'static, Result<Bytes, Fault>>,
 }
 
@@ -100,7 +100,7 @@ pub struct Stored {
 
 /// Where a server-side copy reads from.
 pub struct CopyGrant {
-    /// The source with whatever query authorises it: a secret.
+    /// URL of the source with the query that authorises the read: a secret.
     pub url: Url,
     /// `Bearer …` for the copy-source-authorization header: a secret.
     pub authorization: Option<String>,
@@ -167,7 +167,7 @@ pub trait Blobs: Send + Sync {
 /// Where learners' and markers' files are read from, by URL.
 #[async_trait]
 pub trait Source: Send + Sync {
-    /// Begins to read.
+    /// Opens the file at `url` for reading; the body arrives as a stream.
     async fn get(&self, url: &Url) -> Result<BlobReader, Fault>;
 
     /// What is known of the file.

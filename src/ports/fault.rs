@@ -13,7 +13,7 @@ pub enum Service {
     Database,
     /// Where learners' and markers' files are.
     SourceBlobs,
-    /// Where they go.
+    /// The container that files are copied to.
     TargetBlobs,
     /// Where the run keeps its plan and results.
     RunStore,
@@ -122,9 +122,9 @@ impl FaultKind {
 /// The description says what and where, without secrets, query strings or personal data.
 #[derive(Debug)]
 pub struct Fault {
-    /// Which service.
+    /// Service that reported the fault.
     pub service: Service,
-    /// What kind.
+    /// Kind of the fault; decides about retries.
     pub kind: FaultKind,
     /// What happened, where, and what to do.
     pub what: String,

@@ -15,7 +15,7 @@ pub struct JobState {
     pub version: String,
     /// Pods that run or are about to.
     pub active: u32,
-    /// Pods that run.
+    /// Number of pods that are ready.
     pub ready: u32,
     /// Pods that were told to end.
     pub terminating: u32,
@@ -52,11 +52,11 @@ pub struct Survey {
 /// Why a pod does not start, or is not even made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Obstacle {
-    /// Of what kind.
+    /// Kind of the obstacle.
     pub kind: ObstacleKind,
     /// The pod; `None` where the Job can make none.
     pub pod: Option<String>,
-    /// The cluster's words.
+    /// Message of the Kubernetes API.
     pub what: String,
 }
 
@@ -79,7 +79,7 @@ pub enum ObstacleKind {
 }
 
 impl ObstacleKind {
-    /// Whether it does not pass by itself, so that it need not last before somebody is told.
+    /// Whether the obstacle stays until a person acts, so that it is reported at once.
     pub fn is_certain(self) -> bool {
         match self {
             Self::Image | Self::Configuration | Self::Disk => true,
@@ -103,9 +103,9 @@ impl ObstacleKind {
 /// A pod that was told to end and is still there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TerminatingPod {
-    /// Its name.
+    /// Name of the pod.
     pub name: String,
-    /// Where it runs.
+    /// Node that the pod runs on, if it is scheduled.
     pub node: Option<String>,
     /// When it should have been gone (UTC).
     pub due: DateTime<Utc>,
@@ -127,7 +127,7 @@ pub trait Jobs: Send + Sync {
 pub struct RunJobs {
     /// Helm's name of the release.
     pub release: String,
-    /// Where it is.
+    /// Namespace of the release.
     pub namespace: String,
     /// The chart, as Helm found it.
     pub chart: Option<String>,
@@ -135,20 +135,20 @@ pub struct RunJobs {
     pub values_prefix: String,
     /// The newest Job's epoch.
     pub epoch: Option<Epoch>,
-    /// Oldest first.
+    /// The run's Jobs, oldest first.
     pub jobs: Vec<RunJob>,
 }
 
-/// One of them.
+/// One Kubernetes Job of the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunJob {
-    /// Its name.
+    /// Name of the Job.
     pub name: String,
     /// `plan`, `shards`, `finalize`, `shards-again`, `finalize-again`.
     pub component: String,
     /// Its epoch; `None` if the Job does not say one.
     pub epoch: Option<Epoch>,
-    /// How it is.
+    /// State of the Job as a whole.
     pub state: JobState,
     /// Why its pods do not start, or do not stay, if it has not ended and the cluster tells.
     pub obstacles: Vec<Obstacle>,
@@ -159,7 +159,7 @@ pub struct RunJob {
 /// How a pod's program ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastWord {
-    /// Its exit code.
+    /// Exit code of the container.
     pub exit_code: i32,
     /// What happened and what to do.
     pub message: String,

@@ -59,7 +59,7 @@ pub enum Committed {
     Held(HeldSubmission),
 }
 
-/// The target's tables.
+/// The application's PostgreSQL tables.
 #[async_trait]
 pub trait Target: Send + Sync {
     /// Reads the catalogue; refuses where the owner of applied rules cannot be found.
@@ -69,7 +69,7 @@ pub trait Target: Send + Sync {
     async fn held(&self, launch_ids: &[String]) -> Result<Vec<HeldSubmission>, Fault>;
 
     /// Which of these blobs (names, at most 100,000: each call may read the whole table once) a row of
-    /// `submission_files` names as its `azure_blob_name`, in whatever container; the names as the rows hold them.
+    /// `submission_files` names as its `azure_blob_name`, in any container; the names as the rows hold them.
     /// The others may be orphans.
     async fn blob_names_of_writers(&self, names: &[String]) -> Result<HashSet<String>, Fault>;
 
@@ -103,7 +103,7 @@ pub trait Target: Send + Sync {
     /// Which database this is: what pins the plan.
     async fn identity(&self) -> Result<TargetIdentity, Fault>;
 
-    /// The database's name.
+    /// Name of the connected database.
     async fn database(&self) -> Result<String, Fault>;
 
     /// Returns where a connection that holds the run's shared lock answered within the last second, else asks
@@ -134,6 +134,6 @@ pub trait ExclusiveFence: Send {
     /// Asks the server whether it is still held; to be asked before anything is deleted.
     async fn still_held(&mut self) -> Result<(), Fault>;
 
-    /// Lets go.
+    /// Releases the lock and closes its connection.
     async fn release(self: Box<Self>) -> Result<(), Fault>;
 }

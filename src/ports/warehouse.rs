@@ -16,9 +16,9 @@ pub struct WarehouseShape {
     pub lookups_are_cheap: bool,
     /// Local disk that [`Warehouse::scan`] and the facts made of it need, about; `None` where unknown.
     pub scan_bytes: Option<u64>,
-    /// The most connections that the server lets us open, where it says so.
+    /// Largest number of connections that the server allows this login, if the server reports it.
     pub max_connections: Option<u32>,
-    /// What a process opens at most, whatever its workers ask for; `None`: a pool for each worker.
+    /// Largest number of connections of one process, for any number of workers; `None`: a pool for each worker.
     pub connections_per_process: Option<u32>,
 }
 

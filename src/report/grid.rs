@@ -3,9 +3,9 @@
 /// How a column's cells stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Align {
-    /// Texts.
+    /// Text: padded on the right.
     Left,
-    /// Numbers.
+    /// Numbers: padded on the left.
     Right,
 }
 
@@ -27,7 +27,7 @@ impl<const N: usize> Grid<N> {
         }
     }
 
-    /// Adds a row.
+    /// Adds a row below the others.
     pub fn row(&mut self, cells: [String; N]) {
         self.rows.push(cells);
     }
@@ -97,7 +97,7 @@ pub fn percent(permille: u64) -> String {
     format!("{}.{}%", permille / 10, permille % 10)
 }
 
-/// A rate.
+/// Rows per second, 0 if no time has passed.
 pub fn per_second(rows: u64, time: std::time::Duration) -> f64 {
     let seconds = time.as_secs_f64();
     if seconds > 0.0 { rows_f64(rows) / seconds } else { 0.0 }

@@ -44,14 +44,14 @@ struct Live {
     longest: Duration,
 }
 
-/// Outcomes by kind.
+/// Numbers of rows by kind of outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Rows migrated.
+    /// Number of rows that were migrated.
     pub succeeded: u64,
-    /// Rows failed.
+    /// Number of rows that failed.
     pub failed: u64,
-    /// Rows skipped.
+    /// Number of rows that were skipped.
     pub skipped: u64,
 }
 

@@ -18,7 +18,7 @@ impl Summary {
         self.headline().trim_end().replace('\n', ": ")
     }
 
-    /// Prints the grid.
+    /// Prints the summary to standard output.
     pub fn print(&self) {
         super::print(&self.grid());
     }

@@ -17,8 +17,7 @@ struct LastWord<'a> {
     message: &'a str,
 }
 
-/// Writes the line to the file that the pod's status is read from. Where that fails there is nobody to tell but
-/// the person who reads the log.
+/// Writes the line to the file that Kubernetes shows in the pod's status. If that fails, only the log says so.
 pub fn write(path: &Path, exit_code: u8, meaning: &str, message: &str) {
     if let Err(error) = std::fs::write(path, line(exit_code, meaning, message)) {
         super::tell(&format!("the termination message cannot be written to {}: {error}", path.display()));

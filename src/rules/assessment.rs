@@ -61,7 +61,7 @@ impl CatalogueIndex {
     }
 }
 
-/// The first two words with one space between them, whatever blanks separate them in `text`.
+/// The first two words with one space between them; in `text` any blanks may separate them.
 pub(super) fn first_two_words(text: &str) -> Option<String> {
     let mut words = words(text);
     Some(format!("{} {}", words.next()?, words.next()?))

@@ -47,7 +47,7 @@ fn at_offset(local: NaiveDateTime, offset: FixedOffset) -> Result<DateTime<Utc>,
     Ok(instant.to_utc())
 }
 
-/// The years of SQL Server; PostgreSQL holds them all, whatever the offset.
+/// Accepts the years of SQL Server; PostgreSQL can store all of them, with any offset.
 fn within_range(local: NaiveDateTime) -> Result<NaiveDateTime, Defect> {
     if (1..=9999).contains(&local.year()) { Ok(local.trunc_subsecs(DIGITS)) } else { Err(Defect::NotADate) }
 }

@@ -32,7 +32,7 @@ pub fn decide(
         Err(decision) => return decision,
     };
     match (held, migration(row, eligible, facts, catalogue, config)) {
-        // The target holds what this run wrote, whatever the facts say by now.
+        // The target holds what this run wrote, even if the facts have changed since.
         (Held::ByThisRun, migration) => Decision::Recover(migration.ok().map(Box::new)),
         (_, Err(failure)) => Decision::Fail(failure),
         (Held::SessionOnly(launch_id), Ok(_)) => Decision::Fail(lone_launch_session(launch_id)),

@@ -16,7 +16,7 @@ use crate::domain::{
 /// What the names and owners of files are made of, besides the row's cells.
 pub(super) struct FileContext<'a> {
     pub attempt: AttemptId,
-    /// Trimmed.
+    /// Learner Email, trimmed.
     pub email: &'a str,
     pub assessment_code: &'a str,
 }

@@ -64,7 +64,7 @@ pub struct RuleAge {
 enum Author {
     /// A migration of this attempt, by this program or an older one.
     Migrated(AttemptId),
-    /// The application itself.
+    /// The application itself wrote the rule.
     Live,
 }
 

@@ -1,4 +1,4 @@
-//! How the rules word a failure: short whatever the data, and without personal data.
+//! Wording of the rules' failures: bounded in length for any data, and without personal data.
 
 use std::fmt::{Display, Write};
 

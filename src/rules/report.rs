@@ -14,18 +14,18 @@ use crate::domain::{Decimal, FailCode, Failure, REPORT_TABLE, Report, Value};
 /// A report whose values can be stored.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct SoundReport {
-    /// Trimmed.
+    /// TIUserId, trimmed.
     pub ti_user_id: String,
     /// Trimmed; without `::`.
     pub ti_section_id: String,
     /// As it stands: it is stored so.
     pub exercise: String,
-    /// Trimmed.
+    /// Grade, trimmed.
     pub grade: String,
     pub total_marks_awarded: Decimal,
     pub marks_available: Decimal,
     pub grade_percent: Decimal,
-    /// Trimmed.
+    /// MarkerNotes, trimmed.
     pub marker_notes: Option<String>,
     pub results_approved: Option<DateTime<Utc>>,
     pub date_inserted: DateTime<Utc>,

@@ -12,14 +12,14 @@ use crate::domain::{Decimal, FailCode, Failure, SCORE_TABLE, Score};
 /// A score whose values can be stored.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct SoundScore {
-    /// Trimmed.
+    /// Section label, trimmed.
     pub label: String,
     pub marks: Decimal,
-    /// Trimmed.
+    /// MarkerComment, trimmed.
     pub comment: Option<String>,
 }
 
-/// The scores by label, whatever the order in which the server sent them; equal ones count once.
+/// The scores by label, in an order that does not depend on the server's; equal scores count once.
 pub(super) fn sound_scores(scores: &[Score]) -> Result<Vec<SoundScore>, Failure> {
     let mut sound = BTreeSet::new();
     let mut defects = BTreeSet::new();

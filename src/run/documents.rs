@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub use summary::{Lost, Missing, RunResult, StageLatency, Summary};
 
 use super::ids::{PlanId, RunName, WriterId};
-use crate::domain::{AttemptId, Books, InputDigest, ShardIndex};
+use crate::domain::{AttemptId, Books, InputDigest, ShardIndex, TargetIdentity};
 
 /// Where each document lies, relative to the run's folder.
 pub mod names {
@@ -19,7 +19,7 @@ pub mod names {
         run::{Epoch, PlanId, WriterId},
     };
 
-    /// The frozen plan.
+    /// Document that holds the frozen plan.
     pub const PLAN: &str = "plan.json";
     /// Written by rollback before it removes anything.
     pub const ROLLED_BACK: &str = "rolled-back.json";
@@ -157,6 +157,8 @@ pub struct Plan {
     pub shards: Vec<ShardPlan>,
     /// Database name, target container and warehouse, without secrets.
     pub database: String,
+    /// What tells the target database from a copy of it.
+    pub identity: TargetIdentity,
     /// Where the files go.
     pub target: String,
     /// Where the facts come from.
@@ -188,7 +190,7 @@ pub struct ShardPlan {
 /// A plan is being made (`planning/<epoch>.json`): replaced every 10 s, so that shards wait for it however long it takes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PlanHeartbeat {
-    /// When (UTC).
+    /// Time of writing (UTC).
     pub at: DateTime<Utc>,
 }
 
@@ -199,7 +201,7 @@ pub struct Refusal {
     pub reasons: Vec<String>,
     /// The exit code of the plan that refused.
     pub exit_code: u8,
-    /// When.
+    /// Time of the event (UTC).
     pub at: DateTime<Utc>,
 }
 
@@ -219,28 +221,28 @@ pub struct WriterRecord {
 /// `done/<shard>.json`: every row of the shard has an outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DoneMarker {
-    /// The shard.
+    /// Shard that the document belongs to.
     pub shard: ShardIndex,
-    /// The plan whose shard it is.
+    /// Id of the plan that the shard belongs to.
     pub plan: PlanId,
     /// The writer that wrote it.
     pub writer: WriterId,
     /// The shard's counts.
     pub books: Books,
-    /// When (UTC).
+    /// Time of writing (UTC).
     pub at: DateTime<Utc>,
 }
 
 /// `heartbeats/<epoch>/<shard>-<writer>.json`: overwritten while a process works.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Heartbeat {
-    /// The shard.
+    /// Shard that the document belongs to.
     pub shard: ShardIndex,
-    /// The plan whose shard it is.
+    /// Id of the plan that the shard belongs to.
     pub plan: PlanId,
-    /// The process.
+    /// Process that wrote the document.
     pub writer: WriterId,
-    /// When (UTC).
+    /// Time of writing (UTC).
     pub at: DateTime<Utc>,
     /// Counts of the shard so far, earlier processes included.
     pub books: Books,
@@ -280,7 +282,7 @@ pub struct Acceptance {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub enum State {
-    /// Rows move.
+    /// Rows are being moved.
     #[default]
     Running,
     /// A service asked for less, for example `503 from target blobs`.

@@ -25,7 +25,7 @@ macro_rules! name {
         pub struct $name(String);
 
         impl $name {
-            /// The text itself.
+            /// The id as it was parsed.
             pub fn as_str(&self) -> &str {
                 &self.0
             }

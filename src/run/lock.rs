@@ -14,11 +14,11 @@ use crate::{
 
 /// What the lock is taken for.
 pub struct LockedRun<'a> {
-    /// The run.
+    /// Store of the run to be locked.
     pub store: &'a RunStore,
-    /// Its plan.
+    /// Plan whose database is checked.
     pub plan: &'a Plan,
-    /// The target database.
+    /// Database in which the lock is taken.
     pub target: &'a dyn Target,
     /// Its exclusive side of the run's lock.
     pub fence: &'a dyn Fence,

@@ -40,7 +40,7 @@ impl RowSet {
         place(row).and_then(|(word, bit)| Some(self.words.get(word)? & bit != 0)).unwrap_or(false)
     }
 
-    /// How many rows.
+    /// Number of rows in the set.
     pub fn len(&self) -> u64 {
         self.len
     }

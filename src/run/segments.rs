@@ -1,5 +1,5 @@
-//! Segments: the outcomes of one shard that one process recorded, in the order in which they came. The first line says
-//! whose they are; a JSON line for each outcome follows.
+//! Segments: the outcomes of one shard that one process recorded, in the order in which they came. The first line names
+//! plan, shard and writer; a JSON line for each outcome follows.
 
 use std::collections::HashMap;
 
@@ -32,7 +32,7 @@ pub struct SegmentDraft {
 }
 
 impl SegmentDraft {
-    /// No outcomes yet.
+    /// An empty segment of one shard and writer.
     pub fn new(plan: &PlanId, shard: ShardIndex, writer: &WriterId) -> Self {
         let origin = Origin { plan: plan.clone(), shard, writer: writer.clone() };
         Self { origin, lines: Vec::new(), outcomes: 0 }
@@ -75,7 +75,7 @@ fn unwritable(what: &str, error: serde_json::Error) -> Fault {
 /// One segment, whole.
 #[derive(Debug)]
 pub struct Segment {
-    /// The shard whose rows it holds.
+    /// Shard that the rows belong to.
     pub shard: ShardIndex,
     /// The process that recorded them.
     pub writer: WriterId,

@@ -204,7 +204,7 @@ impl RunStore {
             .await
     }
 
-    /// Deletes documents.
+    /// Deletes the documents; one that is absent is no error.
     pub async fn delete(&self, names: &[String]) -> Result<(), Fault> {
         let paths: Vec<String> = names.iter().map(|name| self.path(name)).collect();
         self.blobs.delete_many(&paths).await

@@ -31,7 +31,7 @@ fn blob_prefixes(writer: &WriterId) -> [String; 2] {
 pub async fn register(store: &RunStore, id: &WriterId, shard: ShardIndex, host: &str) -> Result<(), Fault> {
     let record = WriterRecord { id: id.clone(), shard, started_at: Utc::now(), host: host.to_owned() };
     match store.create(&names::writer(id), &record).await {
-        // Nobody else has this id: the answer to an earlier request was lost.
+        // No other process has this id: the record exists because the answer to an earlier request was lost.
         Err(Fault { kind: FaultKind::Exists, .. }) | Ok(()) => Ok(()),
         Err(fault) => Err(fault),
     }

@@ -56,7 +56,7 @@ pub(super) enum Stored {
     Missing,
 }
 
-/// One source file.
+/// Name and content of one source file.
 #[derive(Debug, Clone)]
 pub(super) struct SampleFile {
     /// Its name in the old system.

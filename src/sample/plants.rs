@@ -68,7 +68,7 @@ pub(super) fn rows_of_all() -> u64 {
     codes::PLANTS.iter().chain(target::PLANTS).chain(odd::PLANTS).map(Plant::rows).sum()
 }
 
-/// Fisher–Yates.
+/// Shuffles in place (Fisher–Yates).
 fn shuffle(plants: &mut [&Plant], random: &mut Random) {
     for place in (1..plants.len()).rev() {
         let other = usize::try_from(random.below(place as u64 + 1)).unwrap_or_default();

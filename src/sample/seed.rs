@@ -64,7 +64,7 @@ const SPECIAL: [(&str, &str, &str, &[&str]); 9] = [
     // The exact name wins.
     ("5EX91", "5EX91 PQ {version}", "active", &SECTIONS),
     ("5EX91X", "5EX91 PQ Extended {version}", "active", &SECTIONS),
-    // Whatever its status.
+    // A match counts even if the assessment is archived.
     ("5AR92", "5AR92 PQ No longer taught {version}", "archived", &SECTIONS),
     // Names are trimmed.
     ("5TR93", "  5TR93 PQ Blanks around {version}  ", "active", &SECTIONS),
@@ -116,7 +116,7 @@ fn assessment(sql: &mut String, code: &str, name: &str, status: &str, sections: 
     );
 }
 
-/// A text literal.
+/// The value as an SQL text literal.
 fn text(value: &str) -> String {
     format!("'{}'", value.replace('\'', "''"))
 }

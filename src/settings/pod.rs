@@ -24,7 +24,7 @@ pub const POD_VARIABLES: [&str; 10] = [
 pub struct PodSettings {
     /// Its pod's name: set in every pod of the chart.
     pub name: Option<String>,
-    /// Its namespace.
+    /// Kubernetes namespace of the pod.
     pub namespace: Option<String>,
     /// The shard Job that a finalizer waits for.
     pub shard_job: Option<String>,
@@ -37,7 +37,7 @@ pub struct PodSettings {
 pub struct HelmRelease {
     /// The release's name.
     pub name: String,
-    /// Its namespace.
+    /// Kubernetes namespace of the release.
     pub namespace: String,
     /// The chart, as Helm finds it.
     pub chart: String,

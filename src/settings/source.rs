@@ -35,7 +35,7 @@ pub struct Flags(BTreeMap<String, Vec<String>>);
 pub struct Given {
     /// Its values; exactly one unless the setting is a list.
     pub values: Vec<String>,
-    /// Where.
+    /// Where the value was set.
     pub origin: Origin,
 }
 
@@ -50,10 +50,10 @@ pub enum Origin {
     File {
         /// As given with `--config`.
         path: String,
-        /// From 1.
+        /// Line of the file, counted from 1.
         line: usize,
     },
-    /// Nowhere.
+    /// Not set anywhere: the default applies.
     Default,
 }
 

@@ -20,7 +20,7 @@ pub type Chunk = Vec<FedRow>;
 
 /// A row of the queue; with its facts where the plan made facts files.
 pub struct FedRow {
-    /// The row.
+    /// Row as it stands in the queue.
     pub row: QueuedRow,
     /// Its facts, where they came with the queue.
     pub facts: Option<Facts>,
@@ -96,7 +96,7 @@ impl Queue {
     }
 }
 
-/// Reads the whole queue into `chunks`; ends early where nobody takes them any more.
+/// Reads the whole queue into `chunks`; ends early if the receiver is gone.
 pub async fn feed(
     queue: Queue,
     pace: &Pace,
@@ -114,7 +114,7 @@ pub async fn feed(
             Err(trouble) => return Err(trouble.into()),
         };
         if chunks.send(chunk).await.is_err() {
-            // Nobody takes it: the shard is stopping.
+            // The receiver is gone: the shard is stopping.
             return Ok(());
         }
     }

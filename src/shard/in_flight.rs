@@ -56,7 +56,7 @@ impl InFlight {
         self.permits.clone().acquire_owned().await.ok()
     }
 
-    /// The limit now.
+    /// The number of rows allowed at once, at this moment.
     pub fn limit(&self) -> usize {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).limit
     }

@@ -107,11 +107,11 @@ impl Pace {
         self.keep_trying(services, operation, watch, nothing_to_ask).await
     }
 
-    /// As [`Pace::steady_watched`], for an operation that may fail for a reason of its row's own: from its fourth
-    /// try on the service is asked, right before and right after each try, something that has nothing to do
-    /// with the row. Only five tries between such answers prove that the fault is the row's, whatever else is under
-    /// way; if the service does not answer, the operation is not tried. A name that the service refuses is the row's
-    /// fault at once, if the service answers.
+    /// As [`Pace::steady_watched`], for an operation that may fail because of its row. From the fourth try on, `ask`
+    /// probes the service with a request that does not concern the row, right before and right after each try.
+    /// Only five failed tries between answered probes prove that the row is to blame, even if other operations fail
+    /// too; if a probe gets no answer, the operation is not tried. If the service refuses a name and answers the
+    /// probe, the row is to blame at once.
     pub async fn steady_examined<T, O, A>(
         &self,
         services: &[Service],

@@ -15,8 +15,8 @@ use crate::{
     run::{PlanId, RunStore, WriterId, lines, names, segments::SegmentDraft},
 };
 
-/// A segment is written at once when it holds so many outcomes, whatever the clock says: with the one
-/// under way this bounds the memory, and a reader holds a segment whole.
+/// A segment is written at once when it holds so many outcomes, even if it is not due: this bounds the memory of
+/// the writer, and of a reader, which holds a whole segment.
 const FULL_LINES: usize = 2_000;
 /// … or so many bytes.
 const FULL_BYTES: usize = 1024 * 1024;

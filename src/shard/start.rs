@@ -2,7 +2,7 @@
 //! before anything of it stands that another process would have to look at.
 
 use crate::{
-    domain::{Catalogue, ShardIndex},
+    domain::{Catalogue, ShardIndex, TargetIdentity},
     exit::{Exit, Stop},
     ports::{Blobs, Service, Target, Warehouse},
     run::{
@@ -19,23 +19,23 @@ use crate::{
 pub struct Start<'a> {
     /// What is compared with the plan.
     pub settings: &'a Settings,
-    /// The run.
+    /// Store that the outcomes are written to.
     pub store: &'a RunStore,
-    /// Its plan.
+    /// Frozen plan of the run.
     pub plan: &'a Plan,
-    /// Which shard.
+    /// Index of the shard to run.
     pub index: ShardIndex,
     /// This process's writer, not registered yet.
     pub writer: &'a WriterId,
     /// The machine's name, for people who read `writers/`.
     pub host: &'a str,
-    /// The services' health.
+    /// Health of the services.
     pub pace: &'a Pace,
     /// The first worker's side of the target database.
     pub target: &'a dyn Target,
     /// The first worker's warehouse; `None` where the plan made facts files.
     pub warehouse: Option<&'a dyn Warehouse>,
-    /// The target container.
+    /// Container to which files are copied.
     pub target_blobs: &'a dyn Blobs,
 }
 
@@ -55,8 +55,8 @@ impl Start<'_> {
     pub async fn run(&self) -> Result<Started, Stop> {
         let Self { store, plan, index, pace, target, target_blobs, .. } = *self;
         // The first connection holds the run's shared lock; only then may the writer be registered.
-        let database = pace.at_start(Service::Database, || target.database()).await?;
-        self.compare(&database).await?;
+        let database = pace.at_start(Service::Database, || target.identity()).await?;
+        self.compare(database).await?;
         pace.at_start(Service::RunStore, || writers::register(store, self.writer, index, self.host)).await?;
         pace.at_start(Service::TargetBlobs, || target_blobs.check()).await?;
         let catalogue = pace.at_start(Service::Database, || target.catalogue()).await?;
@@ -80,7 +80,7 @@ impl Start<'_> {
     }
 
     /// Refuses a run that is not the one that was planned.
-    async fn compare(&self, database: &str) -> Result<(), Stop> {
+    async fn compare(&self, database: TargetIdentity) -> Result<(), Stop> {
         let Self { settings, store, plan, pace, target, .. } = *self;
         let mut now = Present::of(settings, &plan.id, database, &self.target_blobs.location());
         if let Some(warehouse) = self.warehouse {

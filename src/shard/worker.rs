@@ -85,7 +85,7 @@ impl Worker {
     async fn run(self, mut gathered: mpsc::Receiver<Vec<GatheredRow>>) -> Result<(), Stop> {
         let mut under_way = JoinSet::new();
         let taken = self.take_all(&mut gathered, &mut under_way).await;
-        // Whoever gathers ahead need not wait for a place any more.
+        // Closes the channel, so that the gathering task does not wait for a place in it.
         drop(gathered);
         taken.and(self.drain(under_way).await)
     }

@@ -38,14 +38,14 @@ pub(super) const NEW_ROLES: &str = " (a role that was assigned just now takes up
 /// How long a SAS minted for one server-side copy lasts.
 const GRANT_HOURS: i64 = 12;
 
-/// Who we are.
+/// The identity that requests to the account are signed as.
 #[derive(Clone)]
 pub(super) enum Identity {
     /// By a connection string, which may be replaced while we run.
     ConnectionString(Arc<Rotating>),
-    /// Microsoft Entra ID.
+    /// A Microsoft Entra ID bearer token.
     Entra(Arc<EntraCredential>),
-    /// Nobody; the URL may carry its own SAS.
+    /// No identity: the request is unsigned, but the URL may carry its own SAS.
     Anonymous,
 }
 

@@ -32,7 +32,7 @@ use crate::ports::{
 /// Properties, mirroring the blobs' names. Hidden: no blob may be called so.
 const PROPERTIES: &str = ".properties";
 
-/// Partly written files.
+/// Subfolder for files that are still being written; a complete file is renamed out of it.
 const PARTIAL: &str = ".partial";
 
 /// EPERM: how Linux says that a file system has no hard links.
@@ -41,7 +41,7 @@ const OPERATION_NOT_PERMITTED: i32 = 1;
 /// How much of a file is read at a time.
 const READ_BYTES: usize = 256 * 1024;
 
-/// A folder.
+/// Blobs kept as files of a local or network folder.
 #[derive(Debug, Clone)]
 pub(super) struct FolderBlobs {
     root: PathBuf,
@@ -77,7 +77,7 @@ impl FolderBlobs {
         faults::of_io(error, self.service, &format!("{doing} {}", self.shown(name)))
     }
 
-    /// A file to be filled. Readable by whom the umask lets, as any other file is.
+    /// Creates a temporary file. The umask sets who may read it, as for any other file.
     fn begin(&self) -> io::Result<NamedTempFile> {
         let partial = self.root.join(PARTIAL);
         fs::create_dir_all(&partial)?;

@@ -10,7 +10,7 @@ use crate::{
 /// Everything but RFC 3986's unreserved characters and the slash.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
-/// Azure's own limit.
+/// Azure's limit for the length of a blob name.
 const LONGEST_CHARS: usize = 1024;
 
 /// The name as a URL's path; slashes stay.

@@ -79,7 +79,7 @@ async fn copy_in_blocks(
             ..BlockBlobClientStageBlockFromUrlOptions::default()
         };
         let id = block_id(blocks.len());
-        // The request itself has no body: its length is 0, whatever the block's.
+        // The request has no body: its content length is 0, not the block's.
         let staged = blob.stage_block_from_url(&id, 0, grant.url.to_string(), Some(stage)).await;
         staged.map_err(|error| copy_fault(&error, account, doing, Existing::Replace))?;
         blocks.push(id);

@@ -1,4 +1,4 @@
-//! Where learners' and markers' files are read from: by URL, as whoever may read there.
+//! Reads learners' and markers' files by URL, with the identity that the settings name or that the source accepts.
 
 use std::{
     collections::HashMap,
@@ -34,16 +34,16 @@ const SERVICE: Service = Service::SourceBlobs;
 /// How much of a local file is read at a time.
 const READ_BYTES: usize = 256 * 1024;
 
-/// A name that no file has.
+/// Name of a file that does not exist, used to test access.
 const NO_FILE: &str = "rogo-migrate-check";
 
-/// How long what was found of a container's refusal holds.
+/// How long the finding that a container refuses our identity is kept.
 const REFUSAL_HOLDS: Duration = Duration::from_secs(5);
 
-/// How long an identity may take to show itself.
+/// Deadline of the search for an Entra identity.
 const IDENTITY_PATIENCE: Duration = Duration::from_mins(1);
 
-/// Files by URL.
+/// Reads source files by their URL.
 pub(super) struct UrlSource {
     auth: SourceAuth,
     /// The account URL of target and run store, whose suffix may see a token too.

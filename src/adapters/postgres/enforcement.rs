@@ -1,5 +1,5 @@
 //! Malpractice enforcement: one row per lms user, assessment code and context, and the newest attempt's
-//! rule stands, in whatever order and from whichever process attempts arrive.
+//! rule stands. The result does not depend on the order in which attempts arrive, nor on the process that writes them.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};

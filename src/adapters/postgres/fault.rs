@@ -10,7 +10,7 @@ use crate::ports::{Fault, FaultKind, Service};
 /// What was under way: decides what a lost connection means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Opening a session.
+    /// While a session is opened, before any statement.
     Connecting,
     /// Asking something that changes nothing, or nothing that lasts.
     Reading,

@@ -1,6 +1,6 @@
-//! The run's advisory lock. Workers hold it shared, each connection for its lifetime; whoever merges,
-//! sweeps or rolls back holds it exclusively. Nobody queues for it: a waiting exclusive lock would
-//! block every new worker, so both sides ask again and again.
+//! The run's advisory lock. Each worker connection holds it shared for its lifetime; a process that merges,
+//! sweeps or rolls back holds it exclusively. No process waits in PostgreSQL's lock queue, because a waiting
+//! exclusive lock would block every new worker: both sides poll instead.
 
 use std::{
     sync::Arc,
@@ -27,7 +27,7 @@ use crate::{
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long a new worker connection waits for a finalizer to let go before it says so.
 const SHARED_WAIT: Duration = Duration::from_secs(10);
-/// How often a waiting finalizer repeats whom it waits for.
+/// How often a waiting finalizer logs which sessions it waits for.
 const REPEAT: Duration = Duration::from_secs(10);
 /// For the lock's own statements, which never wait.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -50,7 +50,7 @@ impl FenceKey {
 /// A worker's side of the fence.
 #[derive(Clone)]
 pub struct SharedFence {
-    /// Which run's.
+    /// Advisory lock key of the run.
     pub key: FenceKey,
     /// Whether this process was retired; asked after the lock is held, so that the answer stays true.
     pub retired: Retired,

@@ -1,6 +1,6 @@
-//! A worker's few connections. Each holds the run's lock, shared, as long as it lives, and is closed,
-//! never reused, unless whoever had it says that its last answer was complete. That is why this is no
-//! pool of the driver: there a cancelled query's connection goes back, and its lock with it.
+//! A worker's few connections. Each holds the run's lock, shared, as long as it lives. A connection is reused only if
+//! the caller reports that its last answer was complete; otherwise it is closed. The driver's own pool cannot be used,
+//! because it takes back the connection of a cancelled query, and the lock with it.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -114,8 +114,8 @@ impl Pool {
         Ok(())
     }
 
-    /// Waits for statements under way, then closes every connection, and with them the locks. Whoever
-    /// asks for one afterwards is refused.
+    /// Waits for statements under way, then closes every connection, which releases the locks. A later request
+    /// for a connection is refused.
     pub(super) async fn close(&self) {
         let everyone = tokio::time::timeout(CLOSE_TIMEOUT, self.turns.acquire_many(self.size)).await;
         self.turns.close();

@@ -53,7 +53,7 @@ impl Type {
     }
 }
 
-/// All twelve tables.
+/// The twelve tables that the program reads or writes.
 pub(super) const TABLES: &[Table] = &[
     Table {
         name: "users",

@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(45);
 /// Ids that are looked up at a time.
 const IDS_AT_A_TIME: usize = 1_000;
 
-/// What tells a blob from every other, whatever the service made of the rest of its name:
+/// The part of a blob's name that identifies it, even if the service changed the rest:
 /// `<folder>/<writer>/<attempt>_<upload order>`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Key {

@@ -37,7 +37,7 @@ pub(super) enum Addresses {
     AtOnce,
 }
 
-/// As whom to log in.
+/// How to log in to SQL Server.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Login {
     Sql { user: String, password: String },

@@ -40,7 +40,7 @@ pub(super) const SCORE_COLUMNS: [&str; 3] = ["ScoreLabelCorrected", "Score", "Ma
 /// Either of these may be absent, not both.
 pub(super) const MARKS: [&str; 2] = ["MarksAchieved", "MarksAwarded"];
 
-/// Both tables.
+/// The reports table and the scores table.
 #[derive(Debug)]
 pub(super) struct Tables {
     pub(super) engine: Engine,
@@ -74,13 +74,13 @@ impl Tables {
 /// In which form text is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    /// As text.
+    /// The column is read as text.
     Text,
     /// As the bytes of its UTF-16, so that a lone surrogate can be told from a replacement character.
     Bytes,
 }
 
-/// One table.
+/// One warehouse table: its name and the columns that are read.
 #[derive(Debug)]
 pub(super) struct Table {
     name: String,
@@ -164,7 +164,7 @@ impl Table {
         format!("select top (0) {} from {}", self.projection(Form::Text), self.from())
     }
 
-    /// Number of rows.
+    /// SQL that counts the table's rows.
     pub(super) fn count(&self) -> String {
         format!("select count_big(*) as n from {}", self.from())
     }

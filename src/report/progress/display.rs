@@ -16,8 +16,8 @@ use crate::report::grid::percent;
 /// How often the bar is drawn anew.
 const FRAME: Duration = Duration::from_millis(500);
 
-/// The live lines at the foot of the terminal. There is one terminal, hence one of these: whoever writes to
-/// standard error writes above them.
+/// The live lines at the foot of the terminal. There is one terminal, hence one of these: all output to
+/// standard error is written above them.
 static FOOT: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// How progress is shown.

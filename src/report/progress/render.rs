@@ -33,7 +33,7 @@ pub(super) fn headline(snapshot: &Snapshot) -> String {
     line
 }
 
-/// Outcomes by kind.
+/// The numbers of migrated, failed and skipped rows, as text.
 pub(super) fn totals(snapshot: &Snapshot) -> String {
     let Counts { succeeded, failed, skipped } = snapshot.counts;
     format!(

@@ -53,7 +53,7 @@ pub struct Summary {
 pub enum RunResult {
     /// Every row has an outcome.
     Complete,
-    /// Some have none.
+    /// Some rows have no outcome.
     Incomplete,
 }
 
@@ -69,7 +69,7 @@ impl fmt::Display for RunResult {
 /// Rows without an outcome, named.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missing {
-    /// How many.
+    /// Number of rows with this code.
     pub rows: u64,
     /// Their numbers, in order: first and last of each run of rows; of each shard at most 100 runs.
     pub ranges: Vec<(u64, u64)>,
@@ -106,7 +106,7 @@ pub struct StageLatency {
     pub rows: u64,
     /// All of them together.
     pub total_ms: u64,
-    /// The slowest.
+    /// Duration of the slowest row.
     pub longest_ms: u64,
 }
 

@@ -13,7 +13,7 @@ const BUFFERED_BYTES: usize = 16 << 20;
 /// Where a value lies in a spool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
-    /// Its first byte.
+    /// Position of the value's first byte in the file.
     pub offset: u64,
     /// Its length in bytes.
     pub size_bytes: u32,
@@ -28,12 +28,12 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// An empty file.
+    /// Creates an empty temporary file.
     pub fn new() -> Result<Self, Fault> {
         Ok(Self { file: tempfile::tempfile().map_err(no_room)?, buffer: Vec::new(), written: 0 })
     }
 
-    /// Keeps the value.
+    /// Appends the value; returns where it is stored.
     pub fn push(&mut self, value: &impl Serialize) -> Result<Place, Fault> {
         let before = self.buffer.len();
         push(&mut self.buffer, value).map_err(|error| no_room(error.into()))?;
@@ -144,7 +144,7 @@ pub struct SpooledBuckets {
 }
 
 impl SpooledBuckets {
-    /// How many buckets.
+    /// Number of buckets.
     pub fn len(&self) -> usize {
         self.pieces.len()
     }

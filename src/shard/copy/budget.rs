@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// 64 MiB, whatever the number of copies.
+/// 64 MiB for the process, however many copies run.
 const PROCESS_BYTES: usize = 64 * 1024 * 1024;
 
 /// Room is given out in pieces of this.

@@ -4,8 +4,8 @@ use std::{fmt, sync::Arc};
 
 use crate::ports::{Blobs, CopiedFile, Fault};
 
-/// The blobs of one submission: the names it was going to write, and the files that stand. Whoever commits
-/// consumes it; after a certain rollback it is undone. After a lost answer neither: the sweep decides.
+/// The blobs of one submission: the names that it may write, and the files that were copied. The commit consumes
+/// it; after a certain rollback the caller undoes it. After a lost answer neither happens: the sweep decides.
 #[must_use = "copies are either committed or undone"]
 pub struct Copied {
     target: Arc<dyn Blobs>,
@@ -14,7 +14,7 @@ pub struct Copied {
 }
 
 impl Copied {
-    /// Before the first copy: the names that this process is going to write, and nobody else.
+    /// The state before the first copy: the names that this process alone is going to write.
     pub fn begin(target: Arc<dyn Blobs>, names: Vec<String>) -> Self {
         Self { target, files: Vec::with_capacity(names.len()), names }
     }
@@ -34,7 +34,7 @@ impl Copied {
         &self.files
     }
 
-    /// Removes whatever stands under these names, a file whose put had no answer included.
+    /// Deletes every blob under these names, including one whose upload got no answer.
     pub async fn undo(self) -> Result<(), Fault> {
         self.target.delete_many(&self.names).await
     }

@@ -19,7 +19,7 @@ const FAILURES_OF_A_SERVICE: u32 = 3;
 /// What is known since the service's last answer.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Health {
-    /// All failures.
+    /// All failures since the last answer.
     failures: u32,
     /// Failures of operations that heard of no answer to anyone since they last failed or began: what fails
     /// while others succeed says nothing of the service.
@@ -65,7 +65,7 @@ impl Health {
         Verdict::Wait(asked.unwrap_or_else(|| Backoff::OPERATION.pause(tries.count)))
     }
 
-    /// Makes everyone wait: as long as the service asked for, else longer each time that nobody was answered.
+    /// Makes every caller wait: as long as the service asked for, or longer after each failure in a row.
     fn close(&mut self, now: Instant, asked: Option<Duration>, fault: &Fault) {
         let is_open = self.closed_until.is_none_or(|until| until <= now);
         self.closures += u32::from(is_open);
@@ -85,7 +85,7 @@ impl Health {
         }
     }
 
-    /// Forgets what was: the service answered somebody.
+    /// Forgets earlier failures, because the service answered a request.
     pub(super) fn answered(&mut self, service: Service) {
         if self.unanswered >= FAILURES_OF_A_SERVICE {
             tracing::info!(%service, "answers again");
@@ -93,7 +93,7 @@ impl Health {
         *self = Self { last_answer: Some(Instant::now()), ..Self::default() };
     }
 
-    /// How long nobody is to ask the service, and whether it said so itself.
+    /// How long callers must wait before they ask the service, and whether the service itself asked for that.
     pub(super) fn pause(&self, now: Instant) -> Option<(Duration, bool)> {
         let wait = self.closed_until?.checked_duration_since(now).filter(|wait| !wait.is_zero())?;
         Some((wait, matches!(self.state, State::Throttled(_))))

@@ -28,7 +28,7 @@ pub(super) fn scope(fault: &Fault) -> Scope {
         FaultKind::Denied | FaultKind::NotFound | FaultKind::Misconfigured => {
             if fault.service == Service::SourceBlobs { Scope::Row } else { Scope::Service }
         }
-        // Our own credentials, or a whole container: no file is to blame, whichever could not be read.
+        // Our own credentials or a whole container is at fault, so that no single file is to blame.
         FaultKind::Unauthenticated | FaultKind::NoRole | FaultKind::ContainerGone | FaultKind::Immutable => {
             Scope::Service
         }

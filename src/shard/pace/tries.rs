@@ -23,7 +23,7 @@ pub(super) enum Verdict {
     GiveUp,
 }
 
-/// One operation.
+/// Counts the tries of one operation.
 pub(super) struct Tries {
     pub began: Instant,
     /// The newest failure, or the beginning.
@@ -56,7 +56,7 @@ impl Tries {
         }
     }
 
-    /// One more failure.
+    /// Counts one more failed try.
     pub(super) fn count(&mut self, fault: &Fault) {
         self.count += 1;
         self.in_doubt |= fault.kind == FaultKind::AnswerLost;

@@ -40,7 +40,7 @@ pub(super) fn list(
         .boxed()
 }
 
-/// Asks for one name below `below`, whatever it is.
+/// Finds one blob below `below`; any name will do.
 pub(super) async fn first(
     account: Arc<Account>,
     container_url: Url,

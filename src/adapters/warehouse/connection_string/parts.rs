@@ -7,12 +7,12 @@ use std::{iter::Peekable, str::Chars};
 
 use super::Refused;
 
-/// `Key=value`, as written.
+/// One `Key=value` of the connection string.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Part {
-    /// Trimmed; as spelled.
+    /// Trimmed; upper and lower case as written.
     pub(super) key: String,
-    /// Unquoted.
+    /// The value without its quotes.
     pub(super) value: String,
 }
 
