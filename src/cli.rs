@@ -8,7 +8,9 @@ mod flags;
 
 use std::path::PathBuf;
 
-pub use flags::{AcceptFlags, PlanFlags, ReasonFlags, RedoFlags, SettingFlags, ShardFlags, StoreFlags, WaitFlags};
+pub use flags::{
+    AcceptFlags, PlanFlags, ReasonFlags, RedoFlags, SettingFlags, ShardFlags, StoreFlags, WaitFlags,
+};
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;

@@ -31,7 +31,8 @@ use crate::{
     report::progress::Progress,
     rules::{CatalogueIndex, RuleConfig},
     run::{
-        DoneMarker, Epoch, Plan, PlanId, RowSet, RunStore, WriterId, names, segments::RecordedRows, writers::Writers,
+        DoneMarker, Epoch, Plan, PlanId, RowSet, RunStore, WriterId, names, segments::RecordedRows,
+        writers::Writers,
     },
 };
 

@@ -12,7 +12,8 @@ use crate::{
 /// The decision, for the run's log; refused with 64 without a reason.
 pub fn decided(settings: &Settings, decision: &str) -> Result<Decided, Stop> {
     let Some(reason) = settings.reason.clone() else {
-        let message = format!("{decision} is a decision that the run records: say why with --reason, or ROGO_REASON");
+        let message =
+            format!("{decision} is a decision that the run records: say why with --reason, or ROGO_REASON");
         return Err(Stop::new(Exit::Usage, message));
     };
     let by = format!("{}@{}", settings.user, host());

@@ -27,7 +27,9 @@ use crate::{
     },
 };
 
-use super::{await_plan::await_plan, decided::decided, own_inputs, compare::unchanged, connect, patience::patiently};
+use super::{
+    await_plan::await_plan, compare::unchanged, connect, decided::decided, own_inputs, patience::patiently,
+};
 
 /// How long finalize waits for the last process to let go of the run's lock: longer than a database
 /// needs to notice that a machine has vanished.
@@ -136,10 +138,9 @@ async fn tell(settings: &Settings, store: &RunStore, plan: &Plan, totals: &Total
     let ended = totals.last_outcome_at.unwrap_or(plan.created_at);
     let took = (ended - plan.created_at).to_std().unwrap_or_default();
     let books = totals.books.clone();
-    let mut summary =
-        Summary::balance(&plan.run, &plan.id, totals.rows, books, missing, Utc::now())
-            .lost(totals.lost.clone())
-            .took(took);
+    let mut summary = Summary::balance(&plan.run, &plan.id, totals.rows, books, missing, Utc::now())
+        .lost(totals.lost.clone())
+        .took(took);
     summary.rows_left_out = totals.rows_left_out;
     summary.orphans_removed = totals.orphans.blobs;
     summary.stages = stages(&totals.books);

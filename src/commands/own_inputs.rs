@@ -83,7 +83,12 @@ mod tests {
             let other = elsewhere.path().join(format!("other-{result}"));
             std::fs::write(&other, "input").unwrap();
             for (input, is_refused) in [(own.clone(), true), (soft, true), (hard, true), (other, false)] {
-                assert_eq!(refused(folder.path(), std::slice::from_ref(&input)), is_refused, "{}", input.display());
+                assert_eq!(
+                    refused(folder.path(), std::slice::from_ref(&input)),
+                    is_refused,
+                    "{}",
+                    input.display()
+                );
             }
             std::fs::remove_file(own).unwrap();
         }

@@ -156,12 +156,7 @@ pub async fn missing(store: &RunStore, plan: &Plan, merged: &Merged) -> Result<V
 }
 
 /// Refuses to go on where the counts do not add up to the plan's rows: a bug, never a result.
-pub fn balance(
-    plan: &Plan,
-    books: &Books,
-    missing: &[MissingRows],
-    rows_lost: u64,
-) -> Result<(), Stop> {
+pub fn balance(plan: &Plan, books: &Books, missing: &[MissingRows], rows_lost: u64) -> Result<(), Stop> {
     let rows_missing: u64 = missing.iter().map(|missing| missing.rows).sum();
     if books.rows() + rows_missing + rows_lost == plan.rows {
         return Ok(());

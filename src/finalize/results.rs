@@ -106,7 +106,8 @@ async fn withdraw(store: &RunStore, out: Option<&Path>, file: &str) -> Result<()
     let Some(place) = out.map(|out| out.join(file)) else { return Ok(()) };
     match tokio::fs::remove_file(&place).await {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            let what = format!("{} is of an earlier finalize and cannot be removed: {error}", place.display());
+            let what =
+                format!("{} is of an earlier finalize and cannot be removed: {error}", place.display());
             Err(Stop::new(Exit::Configuration, what))
         }
         _ => Ok(()),

@@ -18,7 +18,9 @@ async fn launch_ids(app: &TestApp<'_>, count: i64) -> Vec<String> {
 
 /// As the application deletes it: launch session and session record stay.
 async fn delete_submission(app: &TestApp<'_>, launch_id: &str) {
-    app.database.run(&format!("delete from assignment_submissions where lti_launch_id = '{launch_id}'")).await;
+    app.database
+        .run(&format!("delete from assignment_submissions where lti_launch_id = '{launch_id}'"))
+        .await;
 }
 
 /// As a failover loses it: all rows of its one transaction.

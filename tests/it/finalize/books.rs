@@ -125,7 +125,8 @@ fn counts_that_do_not_add_up_to_the_plans_rows_are_a_bug_and_never_a_result() {
     let stop = rogo_migrate::finalize::books::balance(&world.plan, &books, &[], 0).unwrap_err();
     assert_eq!(stop.exit, Exit::Bug);
     assert!(
-        stop.message.contains("2 migrated + 0 failed + 0 skipped + 0 lost + 0 missing are not the plan's 3 rows"),
+        stop.message
+            .contains("2 migrated + 0 failed + 0 skipped + 0 lost + 0 missing are not the plan's 3 rows"),
         "{stop}"
     );
     books.count(&skipped(3, 1).fate);
