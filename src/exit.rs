@@ -8,7 +8,7 @@ use crate::ports::{Fault, FaultKind};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// Every row has an outcome and the done marker stands.
+    /// Every row has an outcome and the done marker is written.
     Done = 0,
     /// A verification found differences.
     Differences = 1,
@@ -51,7 +51,7 @@ impl From<Exit> for std::process::ExitCode {
     }
 }
 
-/// An end of the process that is as it should be: the code, and what was achieved.
+/// A regular end of the process: its exit code and a message about the result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct End {
     /// Exit code of the process.
@@ -76,7 +76,7 @@ impl From<Exit> for End {
 /// When a fault strikes: the same fault is a wrong setting at first, and a rotation once it worked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
-    /// Before the plan stands, and for commands that only look at a run.
+    /// Before the plan exists, and for commands that only read a run.
     BeforePlan,
     /// The plan was let in with these credentials: a shard before its first row, a finalizer, a sweep.
     AfterPlan,

@@ -30,7 +30,7 @@ pub trait Ask {
 /// A row with all that its decision needs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GatheredRow {
-    /// Row as it stands in the queue.
+    /// The row, as the queue holds it.
     pub row: QueuedRow,
     /// What the warehouse holds; empty if the row is decided without.
     pub facts: Facts,

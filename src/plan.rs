@@ -88,7 +88,7 @@ pub async fn rehearse(settings: &Settings, services: Services<'_>) -> Result<Pla
     Ok(prepared.report(plan, PlanState::Rehearsed))
 }
 
-/// Refuses a run whose plan is not what this process sees now, inputs included: for `plan` and `run`.
+/// Refuses a run if its plan differs from the current settings, services or inputs: for `plan` and `run`.
 /// A shard compares [`differences`] and the recorded rows only.
 pub async fn compare(plan: &Plan, settings: &Settings, services: Services<'_>) -> Result<(), Stop> {
     let database = services.target.database().await?;
@@ -114,7 +114,7 @@ async fn standing(store: &RunStore) -> Result<Option<Plan>, Stop> {
     Ok(store.plan().await?)
 }
 
-/// The plan that stands, where nothing that it pins has changed and the run could still succeed.
+/// Returns the existing plan, if nothing that it pins has changed and the run could still succeed.
 async fn stand(plan: Plan, settings: &Settings, services: Services<'_>) -> Result<PlanReport, Stop> {
     compare(&plan, settings, services).await?;
     let mut reasons = Reasons::default();
@@ -147,7 +147,7 @@ async fn make_new(settings: &Settings, services: Services<'_>) -> Result<PlanRep
     }
 }
 
-/// Another process planned meanwhile: its plan stands, if it is of the same run.
+/// Another process made the plan meanwhile: it is used, if it belongs to the same run.
 async fn yield_to(
     settings: &Settings,
     services: Services<'_>,

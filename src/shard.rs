@@ -273,7 +273,7 @@ async fn mark_done(store: &RunStore, pace: &Pace, marker: &DoneMarker) -> Result
     let name = names::done(marker.shard);
     let create = || async {
         match store.create(&name, marker).await {
-            // A twin was faster, or this is an answer that was lost: the marker stands.
+            // A second process of the shard was faster, or an answer was lost: the marker already exists.
             Err(Fault { kind: FaultKind::Exists, .. }) | Ok(()) => Ok(()),
             Err(fault) => Err(fault),
         }

@@ -23,7 +23,7 @@ const OWN: &str = "rogo_migrate";
 /// with their signatures, and answers.
 const MOST_OF_OTHERS: Level = Level::DEBUG;
 
-/// Keeps telemetry alive; dropping it flushes what is still held back.
+/// Keeps telemetry alive; dropping it flushes buffered log lines.
 #[must_use = "telemetry ends when its guard is dropped"]
 #[derive(Debug)]
 pub struct Guard(());

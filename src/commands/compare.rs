@@ -8,7 +8,7 @@ use crate::{
 
 use super::connect;
 
-/// Refuses where an input is not the one that was planned. Both are read whole.
+/// Refuses the run if an input differs from the planned one. Both inputs are read completely.
 pub async fn compare_inputs(settings: &Settings, plan: &Plan) -> Result<(), Stop> {
     let inputs = connect::inputs(settings)?;
     let submissions = inputs.submissions.fingerprint().await?;

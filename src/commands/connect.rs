@@ -58,7 +58,7 @@ pub fn source(settings: &Settings) -> Result<Arc<dyn Source>, Fault> {
     blobs::source(&settings.source, &settings.account)
 }
 
-/// The warehouse, with a pool of its own.
+/// Connects the warehouse with a separate connection pool.
 pub fn warehouse(settings: &Settings) -> Result<Arc<dyn Warehouse>, Fault> {
     Ok(match &settings.warehouse {
         WarehouseSettings::SqlServer(secret) => {

@@ -38,7 +38,7 @@ pub async fn run(settings: &Settings, args: &PlanArgs) -> Result<End, Stop> {
     Ok(End::done(format!("the plan of run {run} {stands}: {rows} rows in {shards} shards")))
 }
 
-/// Makes the plan, or finds that it stands.
+/// Makes the plan, or reports that it already exists.
 pub async fn make(settings: &Settings) -> Result<PlanReport, Stop> {
     let store = connect::run_store(settings)?;
     let world = match World::connect(settings, store.clone()) {

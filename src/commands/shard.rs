@@ -63,7 +63,7 @@ pub async fn move_all(
     Ok(())
 }
 
-/// Moves one shard of a plan that stands.
+/// Moves one shard of an existing plan.
 pub async fn move_shard(
     settings: &Settings,
     store: &RunStore,
@@ -138,7 +138,7 @@ struct Process<'a> {
 }
 
 impl Process<'_> {
-    /// Everything that can fail for what is the same in every pod fails here.
+    /// Makes every check that would fail in the same way in every pod.
     async fn prepare(
         &self,
         stop: &CancellationToken,

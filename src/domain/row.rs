@@ -78,7 +78,7 @@ pub struct QueuedRow {
     /// A launch id of this attempt that the target held when the plan was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_launch_id: Option<String>,
-    /// What the mapping says of this attempt.
+    /// Result of looking the attempt up in the mapping.
     pub mapping: MappingState,
     /// Text of the row's cells, as read.
     pub cells: SubmissionRow,

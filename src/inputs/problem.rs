@@ -54,7 +54,7 @@ pub enum Problem {
     },
 }
 
-/// What people call a character that stands between cells.
+/// Readable name of a delimiter character.
 pub(super) fn delimiter_name(byte: u8) -> &'static str {
     match byte {
         b';' => "a semicolon",

@@ -23,7 +23,7 @@ impl Backoff {
         Self { first, longest }
     }
 
-    /// The pause after so many failures in a row, from 1.
+    /// The pause after this number of consecutive failures, counted from 1.
     pub fn pause(self, failures: u32) -> Duration {
         let doublings = failures.saturating_sub(1).min(20);
         let pause = self.first.saturating_mul(1 << doublings).min(self.longest);

@@ -89,7 +89,7 @@ pub struct BlobReader {
     pub body: BoxStream<'static, Result<Bytes, Fault>>,
 }
 
-/// A blob that now stands.
+/// A blob that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
     /// Length in bytes, as the service says.
@@ -106,7 +106,7 @@ pub struct CopyGrant {
     pub authorization: Option<String>,
 }
 
-/// A blob that is written part by part and stands only after [`Upload::finish`].
+/// A blob that is written part by part and exists only after [`Upload::finish`].
 #[async_trait]
 pub trait Upload: Send {
     /// Appends a part (at most 100 MiB; ordinarily 8 MiB). Each is verified on its way.

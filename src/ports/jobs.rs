@@ -9,15 +9,15 @@ use crate::run::ids::Epoch;
 /// One Job at an instant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct JobState {
-    /// A Job of the same name that was made anew has another.
+    /// Kubernetes UID; a Job that was created again under the same name has another.
     pub uid: String,
-    /// What [`Jobs::look`] waits for a change of.
+    /// Resource version; [`Jobs::look`] waits until it changes.
     pub version: String,
     /// Pods that run or are about to.
     pub active: u32,
     /// Number of pods that are ready.
     pub ready: u32,
-    /// Pods that were told to end.
+    /// Number of pods whose deletion was requested.
     pub terminating: u32,
     /// Indexes that ended well.
     pub succeeded: u32,
@@ -45,7 +45,7 @@ pub enum JobEnd {
 pub struct Survey {
     /// Why they do not start.
     pub obstacles: Vec<Obstacle>,
-    /// Which were told to end and are still there.
+    /// Pods whose deletion was requested and that still exist.
     pub terminating: Vec<TerminatingPod>,
 }
 
@@ -100,7 +100,7 @@ impl ObstacleKind {
     }
 }
 
-/// A pod that was told to end and is still there.
+/// A pod whose deletion was requested and that still exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TerminatingPod {
     /// Name of the pod.
@@ -131,7 +131,7 @@ pub struct RunJobs {
     pub namespace: String,
     /// The chart, as Helm found it.
     pub chart: Option<String>,
-    /// What stands before the names of the chart's values, dot included.
+    /// Prefix of the chart's value names, with its dot.
     pub values_prefix: String,
     /// The newest Job's epoch.
     pub epoch: Option<Epoch>,

@@ -12,7 +12,7 @@ use crate::domain::{Catalogue, CopiedFile, Migration, Note, TargetIdentity};
 pub struct HeldSubmission {
     /// `lti_launch_sessions.launch_id`.
     pub launch_id: String,
-    /// `assignment_submissions.id`; `None` where the launch session stands alone.
+    /// `assignment_submissions.id`; `None` if the launch session has no submission.
     pub submission_id: Option<String>,
     /// `assignment_submissions.lti_session_record_id`.
     pub session_record_id: Option<String>,
@@ -41,9 +41,9 @@ pub struct Absent {
 /// The launch session of a submission that is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Session {
-    /// It stands without its submission.
+    /// The launch session exists without its submission.
     Alone,
-    /// It is absent too, or the submission stands without it.
+    /// The launch session is absent; the submission may be absent or not.
     Absent,
 }
 
@@ -115,7 +115,7 @@ pub trait Target: Send + Sync {
     async fn commit(&self, migration: &Migration, files: &[CopiedFile]) -> Result<Committed, Fault>;
 }
 
-/// The run's advisory lock in the target database, exclusively: nothing is under way while it is held.
+/// The run's advisory lock, held exclusively: no worker of the run writes meanwhile.
 #[async_trait]
 pub trait Fence: Send + Sync {
     /// Waits for it, asking again and again without queueing, until `deadline` has passed

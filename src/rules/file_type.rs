@@ -7,7 +7,7 @@ pub(super) fn file_type(name: &str) -> String {
     name.rsplit_once('.').map(|(_, extension)| extension.to_lowercase()).unwrap_or_default()
 }
 
-/// What the application stores for it: a fixed table of its own.
+/// The file type that the application stores for an extension, from the application's fixed table.
 pub(super) fn application_mime_type(file_type: &str) -> &'static str {
     match file_type {
         "pdf" => "application/pdf",

@@ -135,7 +135,7 @@ fn learner_files(
     (files, note)
 }
 
-/// The URL's last segment without the old system's leading time stamp; `None` where nothing is left.
+/// The URL's last segment without the old system's leading time stamp; `None` if nothing is left.
 fn name_from_url(source: &Url) -> Option<String> {
     let segment = source.path_segments()?.next_back()?;
     // What is no text that PostgreSQL can hold stays encoded: nothing of it is lost.

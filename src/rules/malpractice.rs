@@ -1,4 +1,4 @@
-//! Malpractice: its level, the limit it sets, and which of two rules for one learner stands.
+//! Malpractice: its level, the limit it sets, and which of two rules for one learner applies.
 
 use chrono::{DateTime, SubsecRound, Utc};
 

@@ -3,7 +3,7 @@
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-/// The parsed URL, or what is wrong with it; the text may hold a token or a name and is never repeated.
+/// The parsed URL, or the defect. The text may hold a token or a name, so the defect never repeats it.
 pub(super) fn permitted(text: &str, allowed: &[Url]) -> Result<Url, String> {
     // The parser drops tabs and line breaks without a word: the URL would name another file.
     if text.contains(char::is_control) {

@@ -1,4 +1,4 @@
-//! Reads a cell of the warehouse as text, or says what is wrong with it.
+//! Reads a cell of the warehouse as text, or returns its defect.
 
 use std::{borrow::Cow, fmt};
 
@@ -37,7 +37,7 @@ impl fmt::Display for Defect {
 }
 
 /// The text of a cell, untrimmed; `None` where it is blank (null, or nothing to be seen).
-/// A column of numbers may hold what is text to us (an id, a label).
+/// A numeric column may hold a value that is text here (an id, a label).
 pub(super) fn text(value: &Value) -> Result<Option<Cow<'_, str>>, Defect> {
     match value {
         Value::Null => Ok(None),

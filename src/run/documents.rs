@@ -77,7 +77,7 @@ pub mod names {
         format!("retired/{id}")
     }
 
-    /// A sign of life.
+    /// Name of a process's heartbeat.
     pub fn heartbeat(epoch: &Epoch, shard: ShardIndex, writer: &WriterId) -> String {
         format!("heartbeats/{epoch}/{shard}-{writer}.json")
     }

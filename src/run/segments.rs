@@ -209,7 +209,7 @@ pub async fn recorded(store: &RunStore, plan: &Plan, shard: ShardIndex) -> Resul
     Ok(RecordedRows { rows, books })
 }
 
-/// Counts again where rows have several outcomes: the rest as they come, of those the one that stands.
+/// Second count, for shards with several outcomes of one row: each row counts once, with the outcome that prevails.
 async fn count_standing(
     store: &RunStore,
     plan: &Plan,

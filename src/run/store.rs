@@ -78,12 +78,12 @@ impl RunStore {
         self.read(&names::refused(epoch)).await
     }
 
-    /// The last sign of life of the plan of `epoch`, if there was one.
+    /// The last heartbeat of the planning process of `epoch`, if there is one.
     pub async fn planning(&self, epoch: &Epoch) -> Result<Option<PlanHeartbeat>, Fault> {
         self.read(&names::planning(epoch)).await
     }
 
-    /// The shard's done marker, if it stands. [`FaultKind::Corrupt`] if it is of another plan.
+    /// The shard's done marker, if it exists. [`FaultKind::Corrupt`] if it belongs to another plan.
     pub async fn done(&self, plan: &PlanId, shard: ShardIndex) -> Result<Option<DoneMarker>, Fault> {
         let name = names::done(shard);
         let Some(marker) = self.read::<DoneMarker>(&name).await? else { return Ok(None) };
@@ -127,7 +127,7 @@ impl RunStore {
         }))
     }
 
-    /// A document that another plan wrote stands in this run's folder.
+    /// The run's folder holds a document that belongs to another plan.
     pub(super) fn foreign(&self, name: &str, theirs: &PlanId, ours: &PlanId) -> Fault {
         let what = format!(
             "{} is of plan {theirs}, and this run's plan is {ours}: it was copied from another run; start this run under another name (--run)",

@@ -211,7 +211,7 @@ impl Copier {
         }
     }
 
-    /// Compares what now stands with what was to be copied; a blob that differs is removed again.
+    /// Compares the written blob with its source; a blob that differs is deleted.
     async fn prove(
         &self,
         name: &str,
@@ -265,7 +265,7 @@ impl Copier {
         Err(exists)
     }
 
-    /// A file that stands, of which only the length is proven.
+    /// A copied file of which only the length is proven.
     fn copied(&self, name: &str, size_bytes: u64) -> CopiedFile {
         CopiedFile { blob_name: name.to_owned(), url: self.target.url(name), size_bytes, md5_proven: false }
     }

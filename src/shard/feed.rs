@@ -20,7 +20,7 @@ pub type Chunk = Vec<FedRow>;
 
 /// A row of the queue; with its facts where the plan made facts files.
 pub struct FedRow {
-    /// Row as it stands in the queue.
+    /// The row, as the queue holds it.
     pub row: QueuedRow,
     /// Its facts, where they came with the queue.
     pub facts: Option<Facts>,
@@ -44,7 +44,7 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Opens both files: what is missing is known before the first row.
+    /// Opens both files, so that a missing one is found before the first row.
     pub async fn open(
         store: &RunStore,
         plan: &Arc<Plan>,

@@ -13,7 +13,7 @@ const MOST: usize = 64;
 const WINDOW: Duration = Duration::from_secs(2);
 /// A step must gain this much to be kept.
 const GAIN: f64 = 1.05;
-/// After a step that gained nothing, so many windows pass before the next try.
+/// Number of windows between an increase that gained nothing and the next one.
 const REST: u32 = 10;
 
 /// The limit on copies in flight of a process.

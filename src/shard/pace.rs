@@ -24,7 +24,7 @@ use crate::{
     run::State,
 };
 
-/// A checksum that differs may be the network's doing: so many tries before the file is blamed.
+/// Number of tries before a differing checksum is blamed on the file, because the network may be the cause.
 const TRIES_OF_A_CORRUPT_FILE: u32 = 3;
 
 /// What a service is asked that has nothing to do with a row.
@@ -43,7 +43,7 @@ pub enum Trouble {
     Row(Fault),
     /// The process must end.
     Process(Stop),
-    /// The process was told to stop while it waited; the row keeps no outcome.
+    /// The process received SIGTERM while it waited; the row gets no outcome.
     Stopping,
 }
 
@@ -70,7 +70,7 @@ impl From<Trouble> for Stop {
     }
 }
 
-/// What all workers of a process know of the services' health.
+/// State of the services, shared by all workers of a process.
 pub struct Pace {
     services: Mutex<BTreeMap<Service, Health>>,
     give_up_after: Duration,

@@ -62,7 +62,7 @@ impl Start<'_> {
         Ok(Started { catalogue, recorded: recorded.map_err(Trouble::of_one_shard)? })
     }
 
-    /// Refuses a run that is not the one that was planned.
+    /// Refuses a run that differs from its plan.
     async fn compare(&self, database: &str) -> Result<(), Stop> {
         let Self { settings, store, plan, pace, target, .. } = *self;
         let mut now = Present::of(settings, &plan.id, database, &self.target_blobs.location());

@@ -124,7 +124,7 @@ impl Account {
         Self { service, version: BlobClientOptions::default().version, identity, options, pipeline }
     }
 
-    /// The fault that `error` stands for, while `doing`.
+    /// Converts a client error into a fault; `doing` names the operation ("reading az://box/name").
     pub fn fault(&self, error: &azure_core::Error, doing: &str) -> Fault {
         self.judged(faults::of(error, self.service, doing))
     }

@@ -1,4 +1,4 @@
-//! New connections: the secret is read, and the token asked for, anew for each of them.
+//! Opens connections. The secret is read, and the token requested, again for each of them.
 
 use std::{
     net::IpAddr,

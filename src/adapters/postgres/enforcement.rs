@@ -19,7 +19,7 @@ pub trait EnforcementLedger: Send + Sync {
     /// Whether one of these writers is registered in this run's store: then this run wrote the row.
     async fn is_ours(&self, writers: &[WriterId]) -> Result<bool, Fault>;
 
-    /// Keeps the row as it was, create-only: the first image stands.
+    /// Stores the row as it was before the first change; create-only, so that a later call does not replace it.
     async fn keep_image(&self, id: &str, image: &serde_json::Value) -> Result<(), Fault>;
 }
 
@@ -57,7 +57,7 @@ pub(super) enum Enforcement<'row> {
     YieldToLive,
 }
 
-/// An enforcement row that stands, and the submission it names.
+/// An enforcement row that the target already holds, and the submission it names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Standing {
     /// `malpractice_enforcements.id`.

@@ -27,7 +27,7 @@ const BATCH: usize = 10_000;
 /// For the next batch of a scan: on a slow disk nothing may fit for long.
 const SCAN_LIMIT: Duration = Duration::from_hours(1);
 
-/// A submission that stands, and what its enforcement key holds.
+/// A submission that the target holds, and the enforcement row under its key.
 struct Submission {
     id: String,
     launch_id: String,

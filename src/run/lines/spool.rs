@@ -168,7 +168,7 @@ impl SpooledBuckets {
     }
 }
 
-/// A temporary file could not be written, or does not hold what was written.
+/// A temporary file could not be written, or its content differs from what was written.
 pub fn no_room(error: io::Error) -> Fault {
     let folder = std::env::temp_dir();
     let what = format!(
