@@ -27,7 +27,7 @@ use self::{
     trial::Selection,
 };
 use crate::{
-    domain::AttemptId,
+    domain::{AttemptId, TargetIdentity},
     exit::{Exit, Stop},
     inputs::Inputs,
     ports::{Blobs, FaultKind, Source, Target, Warehouse, WarehouseShape},
@@ -91,8 +91,8 @@ pub async fn rehearse(settings: &Settings, services: Services<'_>) -> Result<Pla
 /// Refuses a run if its plan differs from the current settings, services or inputs: for `plan` and `run`.
 /// A shard compares [`differences`] and the recorded rows only.
 pub async fn compare(plan: &Plan, settings: &Settings, services: Services<'_>) -> Result<(), Stop> {
-    let database = services.target.database().await?;
-    let mut now = Present::of(settings, &plan.id, &database, &services.target_blobs.location());
+    let database = services.target.identity().await?;
+    let mut now = Present::of(settings, &plan.id, database, &services.target_blobs.location());
     now.warehouse = Some(services.warehouse.description().await?);
     now.shards = Some(settings.shards);
     now.trial = Some(Selection::read(&settings.trial)?.pinned());
@@ -172,7 +172,7 @@ struct Prepared {
     facts: Option<Arc<FactSpool>>,
     shape: WarehouseShape,
     reported: Option<AttemptId>,
-    database: String,
+    database: TargetIdentity,
     trial: Option<String>,
 }
 
@@ -190,7 +190,7 @@ async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) -> R
     let Some(shape) = shape else {
         return Err(Stop::new(Exit::Bug, "the warehouse said neither its shape nor a fault"));
     };
-    let database = services.target.database().await?;
+    let database = services.target.identity().await?;
     draft.settle(services.target, &rule_config(settings)).await?;
     let sampled = preflight::sampled(&draft);
     let facts = if shape.lookups_are_cheap {
@@ -229,7 +229,8 @@ impl Prepared {
             rows: self.draft.len(),
             rows_left_out: self.draft.left_out,
             shards,
-            database: self.database.clone(),
+            database: self.database.database.clone(),
+            identity: self.database.clone(),
             target: services.target_blobs.location(),
             warehouse: self.shape.description.clone(),
             facts_files: self.facts.is_some(),

@@ -175,6 +175,20 @@ pub struct DatabaseSettings {
     pub url: Secret,
     /// Password (in the URL), or a Microsoft Entra token.
     pub auth: DatabaseAuth,
+    /// The only host that the URL may lead to.
+    pub expect_host: Option<String>,
+    /// Whether a database that is not the planned one is the planned one, moved.
+    pub same_database: SameDatabase,
+}
+
+/// `--same-database`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum SameDatabase {
+    /// Another host, port, server or name is another database.
+    #[default]
+    No,
+    /// A person confirms that the planned database has moved.
+    Yes,
 }
 
 /// How PostgreSQL is logged in to (`--database-auth`).

@@ -88,6 +88,19 @@ pub struct SettingFlags {
     /// [default: password]
     #[arg(long, value_name = "password|entra", help_heading = "Services")]
     pub database_auth: Option<String>,
+    /// The only host that DATABASE_URL may lead to [env: ROGO_EXPECT_HOST] [default: any host]
+    #[arg(long, value_name = "HOST", help_heading = "Services")]
+    pub expect_host: Option<String>,
+    /// Confirms that the plan's target database has moved to where DATABASE_URL leads now
+    #[arg(
+        long,
+        value_name = "no|yes",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "yes",
+        help_heading = "Services"
+    )]
+    pub same_database: Option<String>,
     /// URL prefixes that source files may be read from; repeatable [env: ROGO_SOURCE_ALLOW] [required]
     #[arg(long, value_name = "URL", help_heading = "Services")]
     pub source_allow: Vec<String>,

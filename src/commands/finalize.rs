@@ -91,8 +91,8 @@ async fn merge_and_tell(settings: &Settings, store: &RunStore, plan: &Plan) -> R
     connect::not_rolled_back(store).await?;
     let files = connect::target_blobs(settings)?;
     let target = connect::database(settings, 2, &format!("{}/finalize/{}", settings.run, std::process::id()));
-    let database = target.database().await?;
-    unchanged(&differences(plan, &Present::of(settings, &plan.id, &database, &files.location())))?;
+    let database = target.identity().await?;
+    unchanged(&differences(plan, &Present::of(settings, &plan.id, database, &files.location())))?;
     unchanged(&target.session().await?)?;
     let inputs = connect::inputs(settings)?;
     let totals = crate::finalize::finalize(&FinalizeContext {

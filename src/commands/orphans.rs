@@ -24,8 +24,9 @@ pub async fn run(settings: &Settings, delete: bool) -> Result<Exit, Stop> {
     };
     let files = connect::target_blobs(settings)?;
     let target = connect::database(settings, 2, &format!("{}/orphans/{}", settings.run, std::process::id()));
-    let now = Present::of(settings, &plan.id, &target.database().await?, &files.location());
+    let now = Present::of(settings, &plan.id, target.identity().await?, &files.location());
     unchanged(&differences(&plan, &now))?;
+    unchanged(&target.session().await?)?;
     let run = LockedRun {
         store: &store,
         plan: &plan,

@@ -48,7 +48,7 @@ pub async fn make(settings: &Settings) -> Result<PlanReport, Stop> {
     };
     let _beating = plan::Beating::begin(&store, &settings.epoch);
     roles_arrive(&[world.store.blobs().as_ref(), world.target_blobs.as_ref()]).await;
-    let made = plan::make(settings, world.services()).await;
+    let made = Box::pin(plan::make(settings, world.services())).await;
     world.target.close().await;
     made
 }
@@ -56,7 +56,7 @@ pub async fn make(settings: &Settings) -> Result<PlanReport, Stop> {
 async fn rehearse(settings: &Settings) -> Result<PlanReport, Stop> {
     let world = World::connect(settings, connect::run_store(settings)?)?;
     roles_arrive(&[world.store.blobs().as_ref(), world.target_blobs.as_ref()]).await;
-    let made = plan::rehearse(settings, world.services()).await;
+    let made = Box::pin(plan::rehearse(settings, world.services())).await;
     world.target.close().await;
     made
 }

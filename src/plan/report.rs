@@ -82,7 +82,7 @@ impl PlanReport {
             what,
             format!("  rows        {}", plan.rows),
             format!("  shards      {}, about {} rows each", plan.shards.len(), per_shard(plan)),
-            format!("  database    {}", plan.database),
+            format!("  database    {}", plan.identity),
             format!("  target      {}", plan.target),
             format!("  warehouse   {}", plan.warehouse),
         ];

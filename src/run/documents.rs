@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub use summary::{Missing, RunResult, StageLatency, Summary};
 
 use super::ids::{PlanId, RunName, WriterId};
-use crate::domain::{AttemptId, Books, InputDigest, ShardIndex};
+use crate::domain::{AttemptId, Books, InputDigest, ShardIndex, TargetIdentity};
 
 /// Where each document lies, relative to the run's folder.
 pub mod names {
@@ -142,6 +142,8 @@ pub struct Plan {
     pub shards: Vec<ShardPlan>,
     /// Database name, target container and warehouse, without secrets.
     pub database: String,
+    /// What tells the target database from a copy of it.
+    pub identity: TargetIdentity,
     /// Where the files go.
     pub target: String,
     /// Where the facts come from.

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::{Plan, PlanId, RULES_VERSION, RunStore, names, segments::read_segment};
 use crate::{
-    domain::{Escape, Fate, ShardIndex},
+    domain::{Escape, Fate, ShardIndex, TargetIdentity},
     inputs::{Fingerprint, Hasher},
     ports::{Fault, FaultKind, Target},
-    settings::{MarkerOnly, Settings},
+    settings::{MarkerOnly, SameDatabase, Settings},
 };
 
 /// Recorded rows that are looked up in the target, and segments that they are taken from.
@@ -17,8 +17,10 @@ const SEGMENTS_READ: usize = 20;
 /// What pins a run, as this process sees it now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Present {
-    /// The database's name ([`Target::database`]).
-    pub database: String,
+    /// The target database ([`Target::identity`]).
+    pub database: TargetIdentity,
+    /// Whether another one is the plan's, moved.
+    pub same_database: SameDatabase,
     /// The target container ([`crate::ports::Blobs::location`]).
     pub target: String,
     /// The warehouse ([`crate::ports::Warehouse::description`]); `None` where it was not asked.
@@ -33,9 +35,10 @@ pub struct Present {
 
 impl Present {
     /// What every process compares: cheap, the inputs are not read.
-    pub fn of(settings: &Settings, plan: &PlanId, database: &str, target: &str) -> Self {
+    pub fn of(settings: &Settings, plan: &PlanId, database: TargetIdentity, target: &str) -> Self {
         Self {
-            database: database.to_owned(),
+            database,
+            same_database: settings.database.same_database,
             target: target.to_owned(),
             warehouse: None,
             settings: pinned_settings(settings, plan),
@@ -54,7 +57,6 @@ pub fn differences(plan: &Plan, now: &Present) -> Vec<String> {
         }
     };
     compare("the rules' version", &plan.rules_version.to_string(), &RULES_VERSION.to_string());
-    compare("the target database", &plan.database, &now.database);
     compare("the target container", &plan.target, &now.target);
     if let Some(warehouse) = &now.warehouse {
         compare("the warehouse", &plan.warehouse, warehouse);
@@ -72,6 +74,14 @@ pub fn differences(plan: &Plan, now: &Present) -> Vec<String> {
             settings.get(name).cloned().unwrap_or_else(|| "not set".into())
         };
         compare(&format!("the setting {name}"), &value(&plan.settings), &value(&now.settings));
+    }
+    let moved = plan.identity.differences(&now.database);
+    if !moved.is_empty() && now.same_database == SameDatabase::No {
+        found.push(format!(
+            "the target database changed since the run began ({}): it is another database; give the one that the run \
+             began with (DATABASE_URL), start a run with another name, or confirm a planned move with --same-database",
+            moved.join(", ")
+        ));
     }
     found
 }

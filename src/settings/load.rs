@@ -169,7 +169,9 @@ impl Reader<'_> {
             self.missing.push(format!("{}: {}", t::DATABASE_URL.key, t::DATABASE_URL.ways()));
         }
         let auth = self.required(&t::DATABASE_AUTH, parse::choice);
-        Some(DatabaseSettings { url: url?.0, auth: auth? })
+        let expect_host = self.optional(&t::EXPECT_HOST, parse::text);
+        let same_database = self.optional(&t::SAME_DATABASE, parse::choice).unwrap_or_default();
+        Some(DatabaseSettings { url: url?.0, auth: auth?, expect_host, same_database })
     }
 
     fn source(&mut self) -> Option<SourceSettings> {

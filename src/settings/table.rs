@@ -103,6 +103,8 @@ settings! {
     WAREHOUSE_CONNECTION = Setting::secret("warehouse connection string", "DATA_WAREHOUSE_CONNECTION_STRING");
     DATABASE_URL = Setting::secret("target database", "DATABASE_URL");
     DATABASE_AUTH = Setting::new("database_auth").default("password");
+    EXPECT_HOST = Setting::new("expect_host").env("ROGO_EXPECT_HOST").otherwise("any host");
+    SAME_DATABASE = Setting::new("same_database").otherwise("no");
     SOURCE_ALLOW = Setting::new("source_allow").env("ROGO_SOURCE_ALLOW").list().required();
     SOURCE_AUTH = Setting::new("source_auth").default("auto");
     SOURCE_CONNECTION = Setting::secret("source account", "SOURCE_STORAGE_CONNECTION_STRING");

@@ -2,7 +2,7 @@
 //! before anything of it stands that another process would have to look at.
 
 use crate::{
-    domain::{Catalogue, ShardIndex},
+    domain::{Catalogue, ShardIndex, TargetIdentity},
     exit::{Exit, Stop},
     ports::{Blobs, Service, Target, Warehouse},
     run::{
@@ -53,8 +53,8 @@ impl Start<'_> {
     pub async fn run(&self) -> Result<Started, Stop> {
         let Self { store, plan, index, pace, target, target_blobs, .. } = *self;
         // The first connection holds the run's shared lock; only then may the writer be registered.
-        let database = pace.at_start(Service::Database, || target.database()).await?;
-        self.compare(&database).await?;
+        let database = pace.at_start(Service::Database, || target.identity()).await?;
+        self.compare(database).await?;
         pace.at_start(Service::RunStore, || writers::register(store, self.writer, index, self.host)).await?;
         pace.at_start(Service::TargetBlobs, || target_blobs.check()).await?;
         let catalogue = pace.at_start(Service::Database, || target.catalogue()).await?;
@@ -63,7 +63,7 @@ impl Start<'_> {
     }
 
     /// Refuses a run that differs from its plan.
-    async fn compare(&self, database: &str) -> Result<(), Stop> {
+    async fn compare(&self, database: TargetIdentity) -> Result<(), Stop> {
         let Self { settings, store, plan, pace, target, .. } = *self;
         let mut now = Present::of(settings, &plan.id, database, &self.target_blobs.location());
         if let Some(warehouse) = self.warehouse {

@@ -74,8 +74,8 @@ async fn a_frozen_process_is_named_and_writes_nothing_once_it_was_retired() {
     // Commits are held back, so that the process freezes after its uploads.
     let proxy = Proxy::start(TestServer::get().address()).await;
     let direct = app.variable("DATABASE_URL").to_owned();
-    app.run(&["plan"]).await.expect(0);
     app.set("DATABASE_URL", app.database.url_through(proxy.address()));
+    app.run(&["plan"]).await.expect(0);
     let mut process = app.start(&["shard", "--shard", "0"]);
     until("rows stand", || async { submissions(&app).await > 5 }).await;
     proxy.delay(Duration::from_millis(400));
@@ -83,13 +83,15 @@ async fn a_frozen_process_is_named_and_writes_nothing_once_it_was_retired() {
     signal(&process, "STOP");
     app.set("DATABASE_URL", direct);
 
-    let waiting = app.run(&["finalize", "--give-up-after", "2s"]).await.expect(75);
+    let elsewhere = app.run(&["finalize"]).await.expect(78);
+    assert!(elsewhere.stderr.contains("confirm a planned move with --same-database"), "{}", elsewhere.stderr);
+    let waiting = app.run(&["finalize", "--same-database", "--give-up-after", "2s"]).await.expect(75);
     assert!(waiting.stderr.contains("rogo/0/"), "the holder is named: {}", waiting.stderr);
 
     app.database
         .run("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'rogo/0/%'")
         .await;
-    let incomplete = app.run(&["finalize"]).await.expect(69);
+    let incomplete = app.run(&["finalize", "--same-database"]).await.expect(69);
     assert!(incomplete.stderr.contains("shard 0"), "{}", incomplete.stderr);
     let stood = submissions(&app).await;
     let blobs: BTreeSet<String> = names(&app).await;
@@ -101,7 +103,7 @@ async fn a_frozen_process_is_named_and_writes_nothing_once_it_was_retired() {
     let late: Vec<String> = names(&app).await.difference(&blobs).cloned().collect();
     assert!(late.is_empty(), "a retired process uploads nothing: {late:?}");
 
-    app.run(&["run"]).await.expect(0);
+    app.run(&["run", "--same-database"]).await.expect(0);
     assert_same(&app.everything().await, &undisturbed.everything().await);
     no_orphans_and_nothing_missing(&app).await;
 }
@@ -117,8 +119,8 @@ async fn an_answer_lost_before_or_after_the_commit_is_settled_right() {
     for cut in [Cut::BeforeRequest(commit.clone()), Cut::BeforeAnswerTo(commit.clone())] {
         let mut app = TestApp::new(&sample).await;
         let proxy = Proxy::start(TestServer::get().address()).await;
-        app.run(&["plan"]).await.expect(0);
         app.set("DATABASE_URL", app.database.url_through(proxy.address()));
+        app.run(&["plan"]).await.expect(0);
         let mut process = app.start(&["shard", "--shard", "0"]);
         for cuts in 1..=5 {
             proxy.cut(cut.clone());

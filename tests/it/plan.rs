@@ -220,7 +220,11 @@ async fn whatever_changed_is_named_and_refused_with_78() {
         .await;
     world.settings = settings;
     world.target.database = "elsewhere".into();
-    check(&world, "the target database changed since the run began (from memory to elsewhere)").await;
+    check(
+        &world,
+        "the target database changed since the run began (its name is elsewhere, the plan's was memory)",
+    )
+    .await;
     world.target.database = "memory".into();
     world.warehouse.shape.description = "folder".into();
     check(&world, "the warehouse changed").await;

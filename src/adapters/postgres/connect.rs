@@ -140,6 +140,14 @@ impl Connector {
             Fault::caused(Service::Database, FaultKind::Misconfigured, what, error)
         })?;
         let options = parse(&url, self.settings.auth)?.application_name(&self.application_name);
+        if let Some(expected) = &self.settings.expect_host
+            && !expected.eq_ignore_ascii_case(options.get_host())
+        {
+            return Err(misconfigured(format!(
+                "DATABASE_URL leads to the host {}, but --expect-host (ROGO_EXPECT_HOST) lets in {expected} only",
+                options.get_host()
+            )));
+        }
         warn_unverified(&options);
         match self.settings.auth {
             DatabaseAuth::Password => Ok(options),

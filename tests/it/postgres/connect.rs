@@ -219,3 +219,13 @@ async fn a_database_is_identified_by_server_and_oid() {
     database.run("revoke execute on function pg_control_system() from public").await;
     assert_eq!(Worker::of(&database).start().identity().await.unwrap().system, None);
 }
+
+#[tokio::test]
+async fn another_host_than_the_expected_one_is_refused() {
+    let database = database().await;
+    let expecting = |host: &str| Worker { expect_host: Some(host.into()), ..Worker::of(&database) }.start();
+    expecting("127.0.0.1").identity().await.unwrap();
+    let fault = expecting("db.example.org").catalogue().await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Misconfigured);
+    assert!(fault.what.contains("leads to the host 127.0.0.1"), "{}", fault.chain());
+}

@@ -11,7 +11,7 @@ use std::{
 use rogo_migrate::{
     adapters::postgres::{FenceKey, PostgresFence, PostgresTarget, SharedFence},
     ports::{Committed, FaultKind, Fence, Retry, Target},
-    settings::{DatabaseAuth, DatabaseSettings, Secret},
+    settings::{DatabaseAuth, DatabaseSettings, SameDatabase, Secret},
 };
 use tokio::sync::Notify;
 
@@ -47,7 +47,12 @@ impl Retirement {
 }
 
 fn exclusive(database: &TestDatabase, plan: &str) -> PostgresFence {
-    let settings = DatabaseSettings { url: Secret::Value(database.url()), auth: DatabaseAuth::Password };
+    let settings = DatabaseSettings {
+        url: Secret::Value(database.url()),
+        auth: DatabaseAuth::Password,
+        expect_host: None,
+        same_database: SameDatabase::No,
+    };
     PostgresFence::new(&settings, None, "run/finalize/host", FenceKey::of_plan(&plan.parse().unwrap()))
 }
 

@@ -10,7 +10,7 @@ use rogo_migrate::{
         FileKind, Grade, Malpractice, Migration, PlannedFile, SectionMark, SubmissionIds, enforcement_id,
     },
     ports::{CopiedFile, Fault},
-    settings::{DatabaseAuth, DatabaseSettings, Organisation, RuleSettings, Secret},
+    settings::{DatabaseAuth, DatabaseSettings, Organisation, RuleSettings, SameDatabase, Secret},
 };
 
 use crate::support::{postgres::TestDatabase, settings::settings};
@@ -42,6 +42,7 @@ pub async fn database() -> TestDatabase {
 pub struct Worker {
     pub url: Secret,
     pub auth: DatabaseAuth,
+    pub expect_host: Option<String>,
     pub credential: Option<Arc<dyn azure_core::credentials::TokenCredential>>,
     pub name: String,
     pub pool: u32,
@@ -59,6 +60,7 @@ impl Worker {
         Self {
             url: Secret::Value(url),
             auth: DatabaseAuth::Password,
+            expect_host: None,
             credential: None,
             name: format!("run/0/{WRITER}"),
             pool: 3,
@@ -74,7 +76,12 @@ impl Worker {
     pub fn start(self) -> PostgresTarget {
         let settings = settings(std::path::Path::new("unused"));
         PostgresTarget::new(PostgresOptions {
-            database: &DatabaseSettings { url: self.url, auth: self.auth },
+            database: &DatabaseSettings {
+                url: self.url,
+                auth: self.auth,
+                expect_host: self.expect_host,
+                same_database: SameDatabase::No,
+            },
             credential: self.credential,
             pool: self.pool,
             application_name: self.name,

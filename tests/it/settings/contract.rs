@@ -23,6 +23,8 @@ fn every_setting_of_the_contract_is_there_and_no_other() {
         - DATA_WAREHOUSE_CONNECTION_STRING -
         - DATABASE_URL -
         --database-auth - password
+        --expect-host ROGO_EXPECT_HOST -
+        --same-database - -
         --source-allow ROGO_SOURCE_ALLOW -
         --source-auth - auto
         - SOURCE_STORAGE_CONNECTION_STRING -

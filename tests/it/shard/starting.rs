@@ -57,7 +57,7 @@ async fn the_lock_is_held_before_the_run_is_compared_and_compared_before_the_wri
     let world = planned(2);
     start(&world).await.unwrap();
     let order =
-        ["target: database", "target: session", "run: put rogo/writers/aaaaaaaaaaaa.json", "files: check"];
+        ["target: identity", "target: session", "run: put rogo/writers/aaaaaaaaaaaa.json", "files: check"];
     let places = order.map(|what| world.journal.at(what));
     assert!(places.is_sorted(), "{:#?}", world.journal.entries());
     assert!(is_registered(&world));

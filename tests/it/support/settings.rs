@@ -6,8 +6,8 @@ use rogo_migrate::{
     domain::Dialect,
     settings::{
         AccountSettings, DatabaseAuth, DatabaseSettings, InputLocation, InputSettings, MarkerOnly,
-        Organisation, Place, PodSettings, RuleSettings, Secret, Settings, SourceAuth, SourceSettings, Trial,
-        WarehouseSettings, WorkSettings,
+        Organisation, Place, PodSettings, RuleSettings, SameDatabase, Secret, Settings, SourceAuth,
+        SourceSettings, Trial, WarehouseSettings, WorkSettings,
     },
 };
 
@@ -22,7 +22,12 @@ pub fn settings(folder: &Path) -> Settings {
             dialect: Dialect::default(),
         },
         warehouse: WarehouseSettings::Export(Place::Folder(folder.into())),
-        database: DatabaseSettings { url: Secret::Value("unused".into()), auth: DatabaseAuth::Password },
+        database: DatabaseSettings {
+            url: Secret::Value("unused".into()),
+            auth: DatabaseAuth::Password,
+            expect_host: None,
+            same_database: SameDatabase::No,
+        },
         source: SourceSettings {
             allow: vec!["https://rogo.blob.example/files/".parse().unwrap()],
             auth: SourceAuth::Auto,

@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
 use rogo_migrate::{
     domain::{
-        Books, FailCode, Fate, InputDigest, Migrated, Outcome, QueuedRow, ShardIndex, SkipCode, shard_of,
+        Books, FailCode, Fate, InputDigest, Migrated, Outcome, QueuedRow, ShardIndex, SkipCode,
+        TargetIdentity, shard_of,
     },
     exit::Stop,
     finalize::{FinalizeContext, InputRow, InputRows, books::Totals, finalize},
@@ -292,6 +293,7 @@ fn plan(csv: &str, rows: u64, shards: u32) -> Plan {
         rows_left_out: 0,
         shards: planned,
         database: "memory".into(),
+        identity: TargetIdentity { database: "memory".into(), ..TargetIdentity::default() },
         target: "memory".into(),
         warehouse: "memory".into(),
         facts_files: false,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::{
-    domain::{Books, InputDigest},
+    domain::{Books, InputDigest, TargetIdentity},
     ports::{JobState, LastWord},
     run::{DoneMarker, FORMAT, Missing, PlanId, RULES_VERSION, RunName, ShardPlan, State, Summary, WriterId},
 };
@@ -37,6 +37,7 @@ fn plan() -> Plan {
         rows_left_out: 0,
         shards: vec![ShardPlan { rows: 10, queue_sha256: String::new(), facts_sha256: None }; 3],
         database: String::new(),
+        identity: TargetIdentity::default(),
         target: String::new(),
         warehouse: String::new(),
         facts_files: false,

@@ -155,6 +155,7 @@ impl Target for InMemoryTarget {
     }
 
     async fn identity(&self) -> Result<TargetIdentity, Fault> {
+        self.journal.add("target: identity");
         Ok(TargetIdentity { database: self.database.clone(), ..TargetIdentity::default() })
     }
 
