@@ -8,7 +8,9 @@ mod flags;
 
 use std::path::PathBuf;
 
-pub use flags::{PlanFlags, SettingFlags, ShardFlags, StoreFlags, WaitFlags};
+pub use flags::{
+    AcceptFlags, PlanFlags, ReasonFlags, RedoFlags, SettingFlags, ShardFlags, StoreFlags, WaitFlags,
+};
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -122,6 +124,12 @@ pub struct ShardArgs {
 /// Arguments of `rogo-migrate finalize`.
 #[derive(Debug, Args)]
 pub struct FinalizeArgs {
+    /// Lost rows.
+    #[command(flatten)]
+    pub accept: AcceptFlags,
+    /// Why.
+    #[command(flatten)]
+    pub reason: ReasonFlags,
     /// The wait for the plan.
     #[command(flatten)]
     pub wait: WaitFlags,
@@ -161,6 +169,12 @@ pub struct StatusArgs {
 /// Arguments of `rogo-migrate resume`.
 #[derive(Debug, Args)]
 pub struct ResumeArgs {
+    /// Lost rows.
+    #[command(flatten)]
+    pub redo: RedoFlags,
+    /// Why.
+    #[command(flatten)]
+    pub reason: ReasonFlags,
     /// Settings shared by all commands.
     #[command(flatten)]
     pub settings: SettingFlags,
@@ -191,6 +205,15 @@ pub struct OrphansArgs {
 /// Arguments of `rogo-migrate settings`.
 #[derive(Debug, Args)]
 pub struct SettingsArgs {
+    /// Lost rows, done again.
+    #[command(flatten)]
+    pub redo: RedoFlags,
+    /// Lost rows, accepted.
+    #[command(flatten)]
+    pub accept: AcceptFlags,
+    /// Why.
+    #[command(flatten)]
+    pub reason: ReasonFlags,
     /// The trial's and shards' settings.
     #[command(flatten)]
     pub plan: PlanFlags,

@@ -23,6 +23,9 @@ pub trait Ask {
     /// Whether this run wrote the submission.
     fn wrote(&self, held: &HeldSubmission) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
+    /// Whether this run recorded the row as migrated, and moves it again because the target lost it.
+    fn was_lost(&self, row: &QueuedRow) -> bool;
+
     /// The facts of each attempt, in the order of `attempts`.
     fn facts(&self, attempts: &[AttemptId]) -> impl Future<Output = Result<Vec<Facts>, Self::Error>> + Send;
 }
@@ -104,6 +107,9 @@ async fn weigh<A: Ask>(
     row: &QueuedRow,
     found: HeldSubmission,
 ) -> Result<(Held, Option<HeldSubmission>), A::Error> {
+    if found.submission_id.is_none() && ask.was_lost(row) {
+        return Ok((Held::Lost, None));
+    }
     if found.submission_id.is_none() {
         return Ok((Held::SessionOnly(found.launch_id), None));
     }

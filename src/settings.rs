@@ -54,6 +54,14 @@ pub struct Settings {
     pub rules: RuleSettings,
     /// Which rows are taken (`--limit`, `--attempts`, `--code`).
     pub trial: Trial,
+    /// `--redo lost`: rows that were recorded as migrated are looked up, and the absent ones are moved again.
+    pub redo_lost: bool,
+    /// `--accept lost`: the target may lack what it lacks.
+    pub accept_lost: bool,
+    /// `--reason`: why a person decided so.
+    pub reason: Option<String>,
+    /// The user who runs this process, as the environment names him; empty if it does not.
+    pub user: String,
     /// Number of shards, at least 1.
     pub shards: u32,
     /// Shards at a time (for the connection check).

@@ -31,7 +31,8 @@ use crate::{
     report::progress::Progress,
     rules::{CatalogueIndex, RuleConfig},
     run::{
-        DoneMarker, Epoch, Plan, PlanId, RunStore, WriterId, names, segments::RecordedRows, writers::Writers,
+        DoneMarker, Epoch, Plan, PlanId, RowSet, RunStore, WriterId, names, segments::RecordedRows,
+        writers::Writers,
     },
 };
 
@@ -77,6 +78,8 @@ pub struct ShardInputs {
     pub pace: Arc<Pace>,
     /// Rows with an outcome from earlier processes.
     pub recorded: RecordedRows,
+    /// Rows that were recorded as migrated and that the target lost: they are moved again.
+    pub lost: RowSet,
     /// Counters for the live display.
     pub progress: Arc<Progress>,
     /// Cancelled by SIGTERM.
@@ -103,6 +106,7 @@ pub struct Shard {
     plan: PlanId,
     index: ShardIndex,
     writer: WriterId,
+    lost: RowSet,
     rules: RuleConfig,
     catalogue: CatalogueIndex,
     pace: Arc<Pace>,
@@ -174,6 +178,7 @@ pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
         plan: inputs.plan.id.clone(),
         index: inputs.index,
         writer: inputs.writer,
+        lost: inputs.lost,
         rules: inputs.rules,
         catalogue: inputs.catalogue,
         pace: inputs.pace,

@@ -23,6 +23,30 @@ pub struct PlanFlags {
     pub parallelism: Option<String>,
 }
 
+/// What is done again.
+#[derive(Debug, Args, Serialize)]
+pub struct RedoFlags {
+    /// lost: move the rows again that were migrated and that the target no longer holds [env: ROGO_REDO]
+    #[arg(long, value_name = "lost", help_heading = "Deciding")]
+    pub redo: Option<String>,
+}
+
+/// What is accepted as it is.
+#[derive(Debug, Args, Serialize)]
+pub struct AcceptFlags {
+    /// lost: skip the rows that were migrated and that the target no longer holds, as deleted_in_target
+    #[arg(long, value_name = "lost", help_heading = "Deciding")]
+    pub accept: Option<String>,
+}
+
+/// Why a person decided so.
+#[derive(Debug, Args, Serialize)]
+pub struct ReasonFlags {
+    /// Why, for the run's log of decisions [env: ROGO_REASON]
+    #[arg(long, value_name = "TEXT", help_heading = "Deciding")]
+    pub reason: Option<String>,
+}
+
 /// Which shard a process works on.
 #[derive(Debug, Args, Serialize)]
 pub struct ShardFlags {

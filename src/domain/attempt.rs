@@ -119,6 +119,11 @@ pub fn attempt_of_launch_id(launch_id: &str) -> Option<AttemptId> {
     digits.parse().ok()
 }
 
+/// The attempt in a blob's name `<folder>/<writer>/<attempt>_<upload order>_<name>`.
+pub fn attempt_of_blob(name: &str) -> Option<AttemptId> {
+    name.splitn(3, '/').nth(2)?.split_once('_')?.0.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

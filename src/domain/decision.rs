@@ -206,6 +206,8 @@ codes! {
         AlreadyMigrated = "already_migrated", "nothing: the target holds the attempt";
         /// Unit version not among those to migrate.
         UnitVersionExcluded = "unit_version_excluded", "nothing, or add the version to unit-versions";
+        /// It was migrated, the target no longer holds it, and a person has accepted that.
+        DeletedInTarget = "deleted_in_target", "nothing: it was accepted that the target does not hold it";
     }
 }
 

@@ -10,6 +10,8 @@ pub enum Held {
     Elsewhere(String),
     /// A submission that this run wrote: a process that was killed before it recorded it, or a twin.
     ByThisRun,
+    /// A launch session whose submission this run wrote and the target lost: it is taken over by `--redo lost`.
+    Lost,
     /// A launch session without a submission, whose unique key would refuse the row; its launch id.
     SessionOnly(String),
 }

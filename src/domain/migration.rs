@@ -10,6 +10,8 @@ use super::{AttemptId, Decimal, Note, SubmissionIds};
 pub struct Migration {
     /// Attempt from which all row ids are derived.
     pub attempt: AttemptId,
+    /// The launch session stands already, left alone by a lost submission of this run: the rest is written beside it.
+    pub takes_over_session: bool,
     /// Identifiers of every row to be written.
     pub ids: SubmissionIds,
     /// `<lms instance>::<TIUserId>`.

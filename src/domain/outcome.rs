@@ -198,3 +198,8 @@ pub fn stands(earlier: Outcome, other: Outcome) -> Outcome {
     let rank = |outcome: &Outcome| (matches!(outcome.fate, Fate::Migrated(_)), outcome.at);
     if rank(&other) > rank(&earlier) { other } else { earlier }
 }
+
+/// Which of two outcomes of a row stands if the target lacks what was migrated.
+pub fn newest(earlier: Outcome, other: Outcome) -> Outcome {
+    if other.at > earlier.at { other } else { earlier }
+}

@@ -36,6 +36,9 @@ pub fn decide(
         (Held::ByThisRun, migration) => Decision::Recover(migration.ok().map(Box::new)),
         (_, Err(failure)) => Decision::Fail(failure),
         (Held::SessionOnly(launch_id), Ok(_)) => Decision::Fail(lone_launch_session(launch_id)),
+        (Held::Lost, Ok(migration)) => {
+            Decision::Migrate(Box::new(Migration { takes_over_session: true, ..migration }))
+        }
         (Held::Nothing | Held::Elsewhere(_), Ok(migration)) => Decision::Migrate(Box::new(migration)),
     }
 }
@@ -108,6 +111,7 @@ fn migration(
     let grade = grade_row(&report, level, &assessment.code);
     Ok(Migration {
         attempt,
+        takes_over_session: false,
         ids: SubmissionIds::new(&config.lms_instance, attempt),
         lms_user_id,
         context_id,
@@ -160,7 +164,7 @@ impl<'a> Eligible<'a> {
         not_held_elsewhere(held)?;
         Self::mapped(attempt, row, config).map_err(|decision| match held {
             Held::ByThisRun => Decision::Recover(None),
-            Held::Nothing | Held::Elsewhere(_) | Held::SessionOnly(_) => decision,
+            Held::Nothing | Held::Lost | Held::Elsewhere(_) | Held::SessionOnly(_) => decision,
         })
     }
 
@@ -219,7 +223,7 @@ fn not_a_duplicate(row: &QueuedRow) -> Result<(), Skip> {
 /// What was written since the row was gathered, the unique launch id finds.
 fn not_held_elsewhere(held: &Held) -> Result<(), Skip> {
     match held {
-        Held::Nothing | Held::ByThisRun | Held::SessionOnly(_) => Ok(()),
+        Held::Nothing | Held::Lost | Held::ByThisRun | Held::SessionOnly(_) => Ok(()),
         Held::Elsewhere(launch_id) => {
             let detail = format!("the target holds launch id {launch_id}");
             Err(Skip { code: SkipCode::AlreadyMigrated, detail })

@@ -7,7 +7,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-pub use summary::{Missing, RunResult, StageLatency, Summary};
+pub use summary::{Lost, Missing, RunResult, StageLatency, Summary};
 
 use super::ids::{PlanId, RunName, WriterId};
 use crate::domain::{AttemptId, Books, InputDigest, ShardIndex, TargetIdentity};
@@ -100,8 +100,23 @@ pub mod names {
     pub const SKIPPED: &str = "skipped.csv";
     /// Notes on migrated rows.
     pub const NOTES: &str = "notes.csv";
+    /// Rows that were migrated, and that the target no longer holds.
+    pub const LOST: &str = "lost.csv";
     /// The books ([`super::Summary`]).
     pub const SUMMARY: &str = "summary.json";
+    /// Every file that finalize may write into a folder of the user's.
+    pub const RESULTS: [&str; 6] = [MIGRATED, FAILED, SKIPPED, NOTES, LOST, SUMMARY];
+
+    /// Prefix of the decisions that accept lost rows ([`super::Acceptance`]).
+    pub const ACCEPTED: &str = "accepted/";
+
+    /// One of them.
+    pub fn accepted(id: &str) -> String {
+        format!("{ACCEPTED}{id}.json")
+    }
+
+    /// Every decision of a person, a JSON line each ([`super::Decided`]).
+    pub const DECISIONS: &str = "decisions.jsonl";
 
     /// A result of the run.
     pub fn result(file: &str) -> String {
@@ -237,6 +252,30 @@ pub struct Heartbeat {
     pub rows_per_second: f64,
     /// What the process is doing: `running`, `throttled: …`, `waiting: …`, `stopping: …`.
     pub state: State,
+}
+
+/// What a person decided, a line of `decisions.jsonl`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decided {
+    /// When (UTC).
+    pub at: DateTime<Utc>,
+    /// User and host, as far as they are known.
+    pub by: String,
+    /// `--reason`.
+    pub reason: String,
+    /// What was decided: the command and its option.
+    pub decision: String,
+    /// How many attempts it concerns.
+    pub attempts: u64,
+}
+
+/// `accepted/<id>.json`: lost rows that stay away from the target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acceptance {
+    /// Who decided, when and why.
+    pub decided: Decided,
+    /// The attempts, ascending.
+    pub attempts: Vec<AttemptId>,
 }
 
 /// What the process is doing, and why it waits.

@@ -74,6 +74,11 @@ impl Reader<'_> {
         let organisation = self.organisation();
         let rules = self.rules();
         let trial = self.trial();
+        let redo_lost = self.optional(&t::REDO, parse::lost).is_some();
+        let accept_lost = self.optional(&t::ACCEPT, parse::lost).is_some();
+        let reason = self.optional(&t::REASON, parse::text);
+        let user = ["USER", "LOGNAME"].into_iter().find_map(|name| self.sources.environment(name));
+        let user = user.unwrap_or_default().to_owned();
         let shards = self.required(&t::SHARDS, |text| parse::number(text, &(1..=100_000)));
         let parallelism = self.required(&t::PARALLELISM, |text| parse::number(text, &(1..=100_000)));
         let shard = self.shard();
@@ -93,6 +98,10 @@ impl Reader<'_> {
             organisation: organisation?,
             rules: rules?,
             trial,
+            redo_lost,
+            accept_lost,
+            reason,
+            user,
             shards: shards?,
             parallelism: parallelism?,
             shard,

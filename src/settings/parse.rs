@@ -125,6 +125,11 @@ pub fn text(text: &str) -> Result<String, Expected> {
     Ok(trimmed.to_owned())
 }
 
+/// What `--redo` and `--accept` concern.
+pub fn lost(text: &str) -> Result<(), Expected> {
+    if text.trim() == "lost" { Ok(()) } else { Err("lost is expected".into()) }
+}
+
 /// A name of the run.
 pub fn id<T: FromStr<Err = InvalidId>>(text: &str) -> Result<T, Expected> {
     text.parse().map_err(|error: InvalidId| error.to_string())

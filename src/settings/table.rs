@@ -127,6 +127,9 @@ settings! {
     MARKER_ONLY = Setting::new("marker_only").env("ROGO_MARKER_ONLY").default("fail");
     WAREHOUSE_TIME_ZONE =
         Setting::new("warehouse_time_zone").env("ROGO_WAREHOUSE_TIME_ZONE").default("UTC");
+    REDO = Setting::new("redo").env("ROGO_REDO").otherwise("nothing");
+    ACCEPT = Setting::new("accept").otherwise("nothing");
+    REASON = Setting::new("reason").env("ROGO_REASON");
     LIMIT = Setting::new("limit").otherwise("all rows");
     ATTEMPTS = Setting::new("attempts").otherwise("all rows");
     CODE = Setting::new("code").list().otherwise("all rows");

@@ -38,15 +38,23 @@ pub(super) async fn commit(
         return Err(misconfigured(format!("a bug: {planned} files are planned, {copied} were copied")));
     }
     let written = if migration.malpractice.is_none() {
-        write_plain(target, migration, files).await?
+        write_plain(target, migration, files).await
     } else {
-        write_with_enforcement(target, migration, files).await?
+        write_with_enforcement(target, migration, files).await
     };
-    if let Some(committed) = written {
-        return Ok(committed);
-    }
     let launch_id = migration.ids.launch_id();
-    let held = super::held::held(&target.pool, std::slice::from_ref(&launch_id)).await?;
+    let held = || super::held::held(&target.pool, std::slice::from_ref(&launch_id));
+    match written {
+        Ok(Some(committed)) => return Ok(committed),
+        Ok(None) => {}
+        // Beside a launch session that stands, the primary keys are the guard: a twin may have been faster.
+        Err(fault) if migration.takes_over_session && matches!(fault.kind, FaultKind::Rejected(_)) => {
+            let twins = held().await?.into_iter().find(|held| held.submission_id.is_some());
+            return twins.map(Committed::Held).ok_or(fault);
+        }
+        Err(fault) => return Err(fault),
+    }
+    let held = held().await?;
     held.into_iter().next().map(Committed::Held).ok_or_else(|| {
         let what =
             format!("{launch_id} met a row that is gone again, or a row of another launch id with its id");
@@ -151,6 +159,7 @@ async fn send(
         .bind(rows)
         .bind(matches!(enforcement, Enforcement::Add))
         .bind(changed)
+        .bind(migration.takes_over_session)
         .fetch_one(connection)
         .await?;
     Ok(inserted == 1)

@@ -32,7 +32,7 @@ async fn every_file_has_its_columns_and_rows_in_the_inputs_order() {
     );
     assert_eq!(
         world.result("submissions_failed_migration.csv"),
-        "Attempt ID,Surname,Error\n2x,Name 2,attempt_id_invalid: at 1\n"
+        "\u{feff}Attempt ID,Surname,Error\n2x,Name 2,attempt_id_invalid: at 1\n"
     );
 }
 
