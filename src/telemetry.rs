@@ -19,7 +19,7 @@ use crate::{
 /// Where this program's own words come from.
 const OWN: &str = "rogo_migrate";
 
-/// What a crate of others may say at most, even where the filter names it: at `trace` some write out requests,
+/// What a crate of others may say at most, even if the filter names it: at `trace` some write out requests,
 /// with their signatures, and answers.
 const MOST_OF_OTHERS: Level = Level::DEBUG;
 

@@ -131,7 +131,7 @@ struct Changed {
     state: Option<JobState>,
 }
 
-/// The first change after `version`; `None` where the watch ended before one, or the version is too old.
+/// The first change after `version`; `None` if the watch ended before one, or the version is too old.
 async fn watch(jobs: &Api<Job>, name: &str, version: &str) -> Result<Option<Changed>, Fault> {
     // The Role names the Job: a watch passes only with this selector.
     let params = WatchParams::default().fields(&format!("metadata.name={name}")).timeout(WATCH_S);

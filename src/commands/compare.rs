@@ -16,7 +16,7 @@ pub async fn compare_inputs(settings: &Settings, plan: &Plan) -> Result<(), Stop
     unchanged(&input_differences(plan, &submissions, &mapping))
 }
 
-/// Refuses where anything changed.
+/// Refuses if anything changed.
 pub fn unchanged(changed: &[String]) -> Result<(), Stop> {
     if changed.is_empty() { Ok(()) } else { Err(Stop::new(Exit::Configuration, changed.join("; "))) }
 }

@@ -19,7 +19,7 @@ use super::{
     patience::{patiently, roles_arrive},
 };
 
-/// Makes the plan, or in a dry run says what it would be.
+/// Makes the plan, or in a dry run reports the plan that it would make.
 pub async fn run(settings: &Settings, args: &PlanArgs) -> Result<End, Stop> {
     let made = if args.dry_run {
         rehearse(settings).await?
@@ -61,7 +61,7 @@ async fn rehearse(settings: &Settings) -> Result<PlanReport, Stop> {
     made
 }
 
-/// What a plan asks, opened.
+/// Opened services of a plan.
 struct World {
     inputs: Inputs,
     warehouse: Arc<dyn Warehouse>,

@@ -30,7 +30,7 @@ use super::{await_plan::await_plan, connect};
 
 const SHOW_EVERY: Duration = Duration::from_secs(10);
 
-/// Waits for the plan, then moves the shard's rows. Exit 0 only where every row has an outcome and the
+/// Waits for the plan, then moves the shard's rows. Exit 0 only if every row has an outcome and the
 /// done marker stands.
 pub async fn run(settings: &Settings, log: &LogSettings, stop: &CancellationToken) -> Result<End, Stop> {
     let Some(index) = settings.shard else {

@@ -12,7 +12,7 @@ use super::{AttemptId, FailCode, Failure, Note, Skip, SkipCode};
 pub struct Outcome {
     /// Number of the CSV's data row, from 1.
     pub row: u64,
-    /// The attempt, where the cell holds one.
+    /// The attempt, if the cell holds one.
     pub attempt: Option<AttemptId>,
     /// When it was decided (UTC).
     pub at: DateTime<Utc>,

@@ -70,7 +70,7 @@ pub struct SubmissionRow {
 pub struct QueuedRow {
     /// Number of the CSV's data row, from 1, oldest first.
     pub number: u64,
-    /// The attempt id, or `None` where the cell holds none (`attempt_id_invalid`).
+    /// The attempt id, or `None` if the cell holds none (`attempt_id_invalid`).
     pub attempt: Option<AttemptId>,
     /// Number of the newer row with the same attempt id.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,4 @@
-//! What is there instead of a file that is not: its name in another case or form, or compressed.
+//! Finds likely files beside a missing one: its name in another case or form, or compressed.
 
 use std::time::Duration;
 

@@ -36,7 +36,7 @@ pub fn metadata(
 
 /// The name as the storage service keeps it: characters that it refuses replaced, no dot or blank at the end (it drops
 /// dots there without a word, and a listing would then show another name than the database holds), cut before its
-/// extension where it is long. Never empty.
+/// extension if it is long. Never empty.
 fn blob_safe(name: &str) -> String {
     let name = name.replace(is_refused, "_");
     let Some(name) = ended(&name) else { return "file".to_owned() };

@@ -43,7 +43,7 @@ pub fn decide(
     }
 }
 
-/// The fate of a row that needs no facts, exactly as [`decide`] would give it; `None` where it needs them.
+/// The fate of a row that needs no facts, exactly as [`decide`] would give it; `None` if it needs them.
 pub fn decide_without_facts(row: &QueuedRow, held: &Held, config: &RuleConfig) -> Option<Decision> {
     Eligible::of(row, held, config).err()
 }
@@ -220,7 +220,7 @@ fn not_a_duplicate(row: &QueuedRow) -> Result<(), Skip> {
     }
 }
 
-/// What was written since the row was gathered, the unique launch id finds.
+/// Rows written since the row was gathered are detected by the unique launch id at commit.
 fn not_held_elsewhere(held: &Held) -> Result<(), Skip> {
     match held {
         Held::Nothing | Held::Lost | Held::ByThisRun | Held::SessionOnly(_) => Ok(()),

@@ -1,8 +1,8 @@
-//! What a file is, by its name.
+//! File types, derived from the file name.
 
 const UNKNOWN: &str = "application/octet-stream";
 
-/// Lower-case text after the last dot; empty where there is none.
+/// Lower-case text after the last dot; empty if there is none.
 pub(super) fn file_type(name: &str) -> String {
     name.rsplit_once('.').map(|(_, extension)| extension.to_lowercase()).unwrap_or_default()
 }

@@ -90,7 +90,7 @@ fn marks(report: &Report) -> (&'static str, &Value) {
     }
 }
 
-/// What is wrong with the report, by column.
+/// Defects of the report, by column.
 #[derive(Default)]
 struct Columns {
     missing: Vec<&'static str>,

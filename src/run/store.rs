@@ -141,7 +141,7 @@ impl RunStore {
         Ok(self.blobs.head(&self.path(name)).await?.is_some())
     }
 
-    /// Reads a document whole; `None` where there is none.
+    /// Reads a document whole; `None` if there is none.
     pub async fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Fault> {
         let Some(bytes) = self.bytes(name).await? else { return Ok(None) };
         self.parse(name, &bytes).map(Some)
@@ -166,12 +166,12 @@ impl RunStore {
         })
     }
 
-    /// Reads a document as a stream; `None` where there is none.
+    /// Reads a document as a stream; `None` if there is none.
     pub async fn open(&self, name: &str) -> Result<Option<BlobReader>, Fault> {
         self.blobs.get(&self.path(name)).await
     }
 
-    /// Writes a document that must not be there yet; [`FaultKind::Exists`] where it is.
+    /// Writes a document that must not be there yet; [`FaultKind::Exists`] if it is.
     pub async fn create(&self, name: &str, document: &impl Serialize) -> Result<(), Fault> {
         self.put(name, document, &PutOptions::create(JSON)).await
     }
@@ -211,19 +211,19 @@ impl RunStore {
     }
 }
 
-/// The done markers of a run, looked at again and again: they never change, so each is read once.
+/// The done markers of a run. They never change, so each is read only once.
 pub struct DoneMarkers {
     store: RunStore,
     known: BTreeMap<ShardIndex, DoneMarker>,
 }
 
 impl DoneMarkers {
-    /// None is known yet.
+    /// An empty cache.
     pub fn new(store: RunStore) -> Self {
         Self { store, known: BTreeMap::new() }
     }
 
-    /// The markers of the plan's shards that stand now.
+    /// The done markers that exist now.
     pub async fn look(&mut self, plan: &Plan) -> Result<&BTreeMap<ShardIndex, DoneMarker>, Fault> {
         let names = self.store.list("done/").await?;
         let shards = names.iter().filter_map(|name| {

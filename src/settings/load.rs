@@ -216,7 +216,7 @@ impl Reader<'_> {
         AccountSettings { connection_string, account_url }
     }
 
-    /// Whether a place was given as `az://`, even where it cannot be parsed yet.
+    /// Whether a place was given as `az://`, even if it cannot be parsed yet.
     fn any_place_in_azure(&self) -> bool {
         let places = [t::SUBMISSIONS, t::MAPPING, t::WAREHOUSE, t::TARGET, t::RUN_STORE];
         let given = places.iter().filter_map(|setting| self.sources.find(setting));

@@ -78,7 +78,7 @@ pub(super) fn terminating(pod: &Pod) -> Option<TerminatingPod> {
     Some(TerminatingPod { name: pod.metadata.name.clone()?, node, due })
 }
 
-/// Why the pod does not start, where its own status says it.
+/// Why the pod does not start, if its own status says it.
 pub(super) fn obstacle(pod: &Pod) -> Option<Obstacle> {
     let status = pod.status.as_ref()?;
     let name = pod.metadata.name.clone();
@@ -153,7 +153,7 @@ pub(super) fn of_pod_event(pod: &str, event: &Event) -> Obstacle {
     Obstacle { kind, pod: Some(pod.to_owned()), what }
 }
 
-/// What a warning about a Job says, where it makes no pods.
+/// What a warning about a Job says, if it makes no pods.
 pub(super) fn of_job_event(event: &Event) -> Option<Obstacle> {
     let reason = event.reason.as_deref()?;
     let what = said(reason, event.message.as_deref());

@@ -62,7 +62,7 @@ pub(super) async fn commit(
     })
 }
 
-/// `None` where the launch id, or one of the launch session's other unique values, is taken.
+/// `None` if the launch id, or one of the launch session's other unique values, is taken.
 async fn write_plain(
     target: &PostgresTarget,
     migration: &Migration,

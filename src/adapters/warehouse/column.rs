@@ -1,4 +1,4 @@
-//! A column as it is in this warehouse, and how it is asked for.
+//! A column's type in this warehouse, and the SQL that reads it.
 
 use super::tables::Form;
 

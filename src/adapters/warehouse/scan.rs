@@ -23,7 +23,7 @@ use crate::{
     ports::{Fault, FaultKind, Service},
 };
 
-/// Rows of a window, roughly.
+/// Approximate number of rows per window.
 const WINDOW_ROWS: i64 = 250_000;
 /// Windows of a table: without an index each of them reads all of it. With its count, its bounds, the look for rows
 /// without an id and for damaged text, a table is read 8 times at most.

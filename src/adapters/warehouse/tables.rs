@@ -85,7 +85,7 @@ pub(super) enum Form {
 pub(super) struct Table {
     name: String,
     attempt: Column,
-    /// In the domain's order; `None` where the column is absent.
+    /// In the domain's order; `None` if the column is absent.
     columns: Vec<Option<Column>>,
     absent: &'static [&'static str],
     has_index: bool,

@@ -106,7 +106,7 @@ struct Bucket {
 }
 
 impl Buckets {
-    /// So many empty buckets.
+    /// Creates the given number of empty buckets.
     pub fn new(count: usize) -> Result<Self, Fault> {
         let buckets = (0..count).map(|_| Bucket::default()).collect();
         Ok(Self { spool: Spool::new()?, dealt: buckets, buffered: 0 })
