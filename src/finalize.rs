@@ -34,7 +34,7 @@ use sweep::Orphans;
 pub struct InputRow {
     /// Number of the data row, from 1.
     pub number: u64,
-    /// Its attempt, where the cell holds one.
+    /// Its attempt, if the cell holds one.
     pub attempt: Option<AttemptId>,
     /// Its cells as they came, as many as the header has.
     pub cells: Vec<String>,

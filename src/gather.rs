@@ -11,7 +11,7 @@ use crate::{
 
 /// Asks the services. Each question is about many rows.
 pub trait Ask {
-    /// Why there is no answer.
+    /// Reason why a question has no answer.
     type Error;
 
     /// What the target holds under these launch ids, in no order.
@@ -33,11 +33,11 @@ pub trait Ask {
 /// A row with all that its decision needs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GatheredRow {
-    /// Row as it stands in the queue.
+    /// The row, as the queue holds it.
     pub row: QueuedRow,
     /// What the warehouse holds; empty if the row is decided without.
     pub facts: Facts,
-    /// What the target holds now.
+    /// State of the attempt in the target.
     pub held: Held,
     /// The submission itself, for [`Held::ByThisRun`].
     pub written: Option<HeldSubmission>,
@@ -101,7 +101,7 @@ async fn found<A: Ask>(
         .collect())
 }
 
-/// Who wrote what the target holds. What stood there when the plan was made, no process of this run can have written.
+/// Finds out who wrote the rows in the target. Rows that existed when the plan was made are not this run's.
 async fn weigh<A: Ask>(
     ask: &A,
     row: &QueuedRow,

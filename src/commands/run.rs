@@ -12,7 +12,7 @@ use crate::{
 
 use super::{connect, finalize, or_stopped, own_inputs, plan, shard};
 
-/// The three in one. Interrupted, it goes on where it stopped when it is run again.
+/// Plan, shards and finalize in one process. After an interruption the same command continues where it stopped.
 pub async fn run(settings: &Settings, log: &LogSettings, stop: &CancellationToken) -> Result<End, Stop> {
     own_inputs::refuse(settings)?;
     let store = connect::run_store(settings)?;

@@ -30,7 +30,7 @@ use super::{await_plan::await_plan, connect};
 
 const SHOW_EVERY: Duration = Duration::from_secs(10);
 
-/// Waits for the plan, then moves the shard's rows. Exit 0 only where every row has an outcome and the
+/// Waits for the plan, then moves the shard's rows. Exit 0 only if every row has an outcome and the
 /// done marker stands.
 pub async fn run(settings: &Settings, log: &LogSettings, stop: &CancellationToken) -> Result<End, Stop> {
     let Some(index) = settings.shard else {
@@ -63,7 +63,7 @@ pub async fn move_all(
     Ok(())
 }
 
-/// Moves one shard of a plan that stands.
+/// Moves one shard of an existing plan.
 pub async fn move_shard(
     settings: &Settings,
     store: &RunStore,
@@ -138,7 +138,7 @@ struct Process<'a> {
 }
 
 impl Process<'_> {
-    /// Everything that can fail for what is the same in every pod fails here.
+    /// Makes every check that would fail in the same way in every pod.
     async fn prepare(
         &self,
         stop: &CancellationToken,

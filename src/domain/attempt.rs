@@ -1,4 +1,4 @@
-//! An attempt: the identity of one submission in the old system, and what is derived from it.
+//! An attempt: the identity of one submission in the old system, and the ids that are derived from it.
 
 use std::{fmt, str::FromStr};
 

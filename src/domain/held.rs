@@ -1,6 +1,6 @@
-//! What the target holds of an attempt, as far as a decision needs it.
+//! The part of the target's data about an attempt that the decision needs.
 
-/// What stands in the target under a launch id of the attempt.
+/// What the target holds under a launch id of the attempt.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Held {
     /// No row under a launch id of the attempt.

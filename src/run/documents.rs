@@ -12,7 +12,7 @@ pub use summary::{Lost, Missing, RunResult, StageLatency, Summary};
 use super::ids::{PlanId, RunName, WriterId};
 use crate::domain::{AttemptId, Books, InputDigest, ShardIndex, TargetIdentity};
 
-/// Where each document lies, relative to the run's folder.
+/// Names of the documents, relative to the run's folder.
 pub mod names {
     use crate::{
         domain::ShardIndex,
@@ -67,17 +67,17 @@ pub mod names {
         format!("writers/{id}.json")
     }
 
-    /// It ended in order: it left no orphans.
+    /// Mark of a process that ended in order and left no orphans.
     pub fn clean(id: &WriterId) -> String {
         format!("writers/{id}.clean")
     }
 
-    /// It may do neither again.
+    /// Mark of a process that may not upload or commit any more.
     pub fn retired(id: &WriterId) -> String {
         format!("retired/{id}")
     }
 
-    /// A sign of life.
+    /// Name of a process's heartbeat.
     pub fn heartbeat(epoch: &Epoch, shard: ShardIndex, writer: &WriterId) -> String {
         format!("heartbeats/{epoch}/{shard}-{writer}.json")
     }
@@ -155,17 +155,17 @@ pub struct Plan {
     pub rows_left_out: u64,
     /// Shards, one entry each, in order.
     pub shards: Vec<ShardPlan>,
-    /// Database name, target container and warehouse, without secrets.
+    /// Name of the target database.
     pub database: String,
-    /// What tells the target database from a copy of it.
+    /// Identity of the target database, by which a copy of it is detected.
     pub identity: TargetIdentity,
-    /// Where the files go.
+    /// Target container, as `az://…` or `file://…`.
     pub target: String,
-    /// Where the facts come from.
+    /// Warehouse, as [`crate::ports::Warehouse::description`] names it.
     pub warehouse: String,
-    /// Whether facts files stand for the warehouse.
+    /// Whether the shards read facts files instead of the warehouse.
     pub facts_files: bool,
-    /// An attempt that had a report when the plan was made, where the warehouse is asked during the run.
+    /// An attempt that had a report when the plan was made, if the warehouse is asked during the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reported: Option<AttemptId>,
     /// The settings that change outcomes, by name, so that a difference can be named.
@@ -182,7 +182,7 @@ pub struct ShardPlan {
     pub rows: u64,
     /// SHA-256 of its queue file, hex.
     pub queue_sha256: String,
-    /// SHA-256 of its facts file, hex, where there is one.
+    /// SHA-256 of its facts file, hex, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts_sha256: Option<String>,
 }
@@ -285,11 +285,11 @@ pub enum State {
     /// Rows are being moved.
     #[default]
     Running,
-    /// A service asked for less, for example `503 from target blobs`.
+    /// A service throttles, for example `503 from target blobs`.
     Throttled(String),
-    /// Something must come back or end first.
+    /// Waiting for the named service or process.
     Waiting(String),
-    /// No new row is begun; those under way end.
+    /// No new row is begun; the rows under way are finished.
     Stopping(String),
 }
 
@@ -311,7 +311,7 @@ impl From<State> for String {
 }
 
 impl From<String> for State {
-    /// The reverse of `Display`; words of another version are a wait.
+    /// The reverse of `Display`; text of another version is read as `Waiting`.
     fn from(text: String) -> Self {
         match text.split_once(": ") {
             Some(("throttled", why)) => Self::Throttled(why.to_owned()),

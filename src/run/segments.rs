@@ -225,7 +225,7 @@ pub async fn recorded_without(
     Ok(RecordedRows { rows, books })
 }
 
-/// Counts again where rows have several outcomes: the rest as they come, of those the one that stands.
+/// Second count, for shards with several outcomes of one row: each row counts once, with the outcome that prevails.
 async fn count_standing(
     store: &RunStore,
     plan: &Plan,

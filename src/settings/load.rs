@@ -1,4 +1,4 @@
-//! The loader: every setting is read before the first complaint, so that one try names all that is wrong.
+//! The loader: it reads every setting before it reports an error, so that one attempt names all errors.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ impl Settings {
 }
 
 impl StoreSettings {
-    /// Parses what commands need that only look at a run.
+    /// Parses the settings of commands that only read a run.
     pub fn load(sources: &Sources) -> Result<Self, Stop> {
         let mut reader = Reader::new(sources);
         reader.log();
@@ -41,7 +41,7 @@ impl StoreSettings {
 }
 
 impl LogSettings {
-    /// Parses what commands without a run need.
+    /// Parses the settings of commands without a run.
     pub fn load(sources: &Sources) -> Result<Self, Stop> {
         let mut reader = Reader::new(sources);
         let log = reader.log();
@@ -216,7 +216,7 @@ impl Reader<'_> {
         AccountSettings { connection_string, account_url }
     }
 
-    /// Whether a place was given as `az://`, even where it cannot be parsed yet.
+    /// Whether a place was given as `az://`, even if it cannot be parsed yet.
     fn any_place_in_azure(&self) -> bool {
         let places = [t::SUBMISSIONS, t::MAPPING, t::WAREHOUSE, t::TARGET, t::RUN_STORE];
         let given = places.iter().filter_map(|setting| self.sources.find(setting));

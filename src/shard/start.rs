@@ -33,13 +33,13 @@ pub struct Start<'a> {
     pub pace: &'a Pace,
     /// The first worker's side of the target database.
     pub target: &'a dyn Target,
-    /// The first worker's warehouse; `None` where the plan made facts files.
+    /// The first worker's warehouse; `None` if the plan made facts files.
     pub warehouse: Option<&'a dyn Warehouse>,
     /// Container to which files are copied.
     pub target_blobs: &'a dyn Blobs,
 }
 
-/// What a process knows once it may begin.
+/// Result of a successful start.
 pub struct Started {
     /// The target's catalogue.
     pub catalogue: Catalogue,
@@ -79,7 +79,7 @@ impl Start<'_> {
         Ok(lost::rows(&found, limit))
     }
 
-    /// Refuses a run that is not the one that was planned.
+    /// Refuses a run that differs from its plan.
     async fn compare(&self, database: TargetIdentity) -> Result<(), Stop> {
         let Self { settings, store, plan, pace, target, .. } = *self;
         let mut now = Present::of(settings, &plan.id, database, &self.target_blobs.location());

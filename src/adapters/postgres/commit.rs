@@ -27,7 +27,7 @@ const LIMIT: Duration = Duration::from_secs(45);
 /// For the run store to keep an image, while the transaction waits: less than the session may be idle.
 const IMAGE_LIMIT: Duration = Duration::from_secs(30);
 
-/// Writes the submission, or reads back what stands under its launch id.
+/// Writes the submission, or reads back the rows that already exist under its launch id.
 pub(super) async fn commit(
     target: &PostgresTarget,
     migration: &Migration,
@@ -62,7 +62,7 @@ pub(super) async fn commit(
     })
 }
 
-/// `None` where the launch id, or one of the launch session's other unique values, is taken.
+/// `None` if the launch id, or one of the launch session's other unique values, is taken.
 async fn write_plain(
     target: &PostgresTarget,
     migration: &Migration,
@@ -87,7 +87,7 @@ async fn write_with_enforcement(
 ) -> Result<Option<Committed>, Fault> {
     let mut lease = target.pool.lease().await?;
     let connection = lease.connection()?;
-    // The lock is a statement of its own: what the next one reads is what stood once it was had.
+    // The lock is a separate statement, so that the next statement's snapshot is taken after the lock.
     let lock = format!("begin; select pg_advisory_xact_lock({})", enforcement::lock_key(migration));
     answer(Phase::Reading, LIMIT, connection.execute(sqlx::AssertSqlSafe(lock))).await?;
     let rows = answer(Phase::Reading, LIMIT, enforcement::standing(connection, migration)).await?;

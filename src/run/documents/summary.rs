@@ -34,14 +34,14 @@ pub struct Summary {
     pub orphans_removed: u64,
     /// From the plan to the last outcome.
     pub duration_ms: u64,
-    /// The same as rows per second.
+    /// Rows per second over that time.
     pub rows_per_second: f64,
-    /// Stages, slowest first, where they were measured.
+    /// Stages, slowest first, if they were measured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<StageLatency>,
-    /// Where each result lies.
+    /// Location of each result.
     pub results: Vec<String>,
-    /// What to type next.
+    /// The command to run next.
     pub next_command: String,
     /// When the books were balanced (UTC).
     pub at: DateTime<Utc>,
@@ -104,14 +104,14 @@ pub struct StageLatency {
     pub stage: String,
     /// Rows that passed it.
     pub rows: u64,
-    /// All of them together.
+    /// Time of all rows together.
     pub total_ms: u64,
     /// Duration of the slowest row.
     pub longest_ms: u64,
 }
 
 impl Summary {
-    /// Balances the books: COMPLETE only where the outcomes are as many as the rows and none is missing.
+    /// Balances the books: COMPLETE only if the outcomes are as many as the rows and none is missing.
     pub fn balance(
         run: &RunName,
         plan: &PlanId,

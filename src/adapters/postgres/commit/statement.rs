@@ -23,7 +23,7 @@ pub(in crate::adapters::postgres) const CHANGED: [&str; 7] = [
     "updated_at",
 ];
 
-/// All or nothing: every row depends on the launch session's, which is inserted only where no row with its launch id
+/// All or nothing: every row depends on the launch session's, which is inserted only if no row with its launch id
 /// stands. The conflict has no target on purpose: with one, two connections that insert the same ids at once may meet
 /// on the primary key first and fail there.
 fn statement() -> String {
@@ -80,14 +80,14 @@ fn statement() -> String {
     )
 }
 
-/// What the document holds of a table.
+/// The document's rows of one table.
 #[derive(Clone, Copy)]
 enum Rows {
     One,
     Many,
 }
 
-/// Inserts a table's rows of the document where the launch session was inserted.
+/// Inserts a table's rows of the document if the launch session was inserted.
 fn insert(table: &str, columns: &[&str], rows: Rows) -> String {
     let columns = columns.join(", ");
     let populate = match rows {
