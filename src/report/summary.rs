@@ -118,7 +118,8 @@ next: rogo-migrate verify --run rogo
         let first_line = |migrated: u64, failed: u64| {
             let mut summary = summary(8_000, Missing::default());
             summary.books.migrated = migrated;
-            summary.books.failed = BTreeMap::from([(FailCode::TargetRejected, failed), (FailCode::NoFiles, 99)]);
+            summary.books.failed =
+                BTreeMap::from([(FailCode::TargetRejected, failed), (FailCode::NoFiles, 99)]);
             summary.grid().lines().next().unwrap().to_owned()
         };
         assert_eq!(
@@ -126,7 +127,11 @@ next: rogo-migrate verify --run rogo
             "COMPLETE, but 35 of the 36 rows that reached copy failed there or at commit: run rogo (plan 0123456789ab)"
         );
         assert_eq!(first_line(18, 18), "COMPLETE: run rogo (plan 0123456789ab)");
-        assert_eq!(first_line(0, 0), "COMPLETE: run rogo (plan 0123456789ab)", "failures of the rules are no surprise");
+        assert_eq!(
+            first_line(0, 0),
+            "COMPLETE: run rogo (plan 0123456789ab)",
+            "failures of the rules are no surprise"
+        );
     }
 
     #[test]
