@@ -7,6 +7,8 @@ mod completions;
 mod finalize;
 mod last_word;
 mod orphans;
+mod decided;
+mod own_inputs;
 mod patience;
 mod plan;
 mod run;
@@ -123,13 +125,16 @@ fn flags(cli: &Cli) -> Flags {
     match &cli.command {
         Command::Plan(args) => flags.with(&args.plan).with(&args.settings),
         Command::Shard(args) => flags.with(&args.shard).with(&args.wait).with(&args.settings),
-        Command::Finalize(args) => flags.with(&args.wait).with(&args.settings),
+        Command::Finalize(args) => {
+            flags.with(&args.accept).with(&args.reason).with(&args.wait).with(&args.settings)
+        }
         Command::Run(args) => flags.with(&args.plan).with(&args.settings),
         Command::Status(args) => flags.with(&args.store).with(&args.wait),
-        Command::Resume(args) => flags.with(&args.settings),
+        Command::Resume(args) => flags.with(&args.redo).with(&args.reason).with(&args.settings),
         Command::Results(args) => flags.with(&args.store),
         Command::Orphans(args) => flags.with(&args.settings),
         Command::Settings(args) => {
+            let flags = flags.with(&args.redo).with(&args.accept).with(&args.reason);
             flags.with(&args.plan).with(&args.shard).with(&args.wait).with(&args.settings)
         }
         Command::Sample(_) | Command::Completions(_) => flags,

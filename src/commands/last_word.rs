@@ -12,7 +12,7 @@ use crate::{
     settings::termination_log,
 };
 
-/// Leaves the pod's last word, where this is a pod.
+/// Writes the pod's termination message, if this process runs in a pod.
 pub fn last_word(exit: Exit, message: &str) {
     if let Some(path) = termination_log() {
         report::termination::write(&path, exit as u8, exit.meaning(), message);
@@ -64,7 +64,7 @@ mod tests {
 
     const CHILD: &str = "ROGO_TEST_PANIC_CHILD";
 
-    /// In a process of its own: what it writes to standard error is read.
+    /// Run in a separate process, because the test reads its standard error.
     #[test]
     fn the_words_of_a_panic_are_written_nowhere_whatever_thread_panics() {
         if std::env::var_os(CHILD).is_some() {

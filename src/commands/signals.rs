@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::last_word::last_word;
 use crate::exit::{Exit, Stop};
 
-/// A token that the first signal cancels. The handlers stand when this returns.
+/// A token that the first signal cancels. The handlers are installed when this returns.
 pub fn stop_token(runtime: &Runtime) -> Result<CancellationToken, Stop> {
     let _entered = runtime.enter();
     let cannot =

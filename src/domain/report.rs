@@ -40,9 +40,9 @@ pub struct Report {
     pub ti_section_id: Value,
     /// Exercise, e.g. `5HR03 PQ Attempt 2`.
     pub exercise: Value,
-    /// MarksAchieved; `Null` where the column is absent.
+    /// MarksAchieved; `Null` if the column is absent.
     pub marks_achieved: Value,
-    /// MarksAwarded; `Null` where the column is absent.
+    /// MarksAwarded; `Null` if the column is absent.
     pub marks_awarded: Value,
     /// MarksAvailable.
     pub marks_available: Value,

@@ -254,7 +254,7 @@ pub struct SubmissionRows<'m> {
     /// Its grade.
     #[serde(rename = "submission_grades")]
     pub grade: GradeRow<'m>,
-    /// Only for malpractice. Whether it is written depends on the row that stands for its key.
+    /// Set only for malpractice. Whether it is written depends on the row that already exists under its key.
     #[serde(rename = "malpractice_enforcements", skip_serializing_if = "Option::is_none")]
     pub enforcement: Option<EnforcementRow<'m>>,
 }

@@ -192,7 +192,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Waits for what is under way; after a stop not longer than [`DRAIN`].
+    /// Waits for the submissions under way; after a stop not longer than [`DRAIN`].
     async fn drain(&self, mut under_way: JoinSet<Result<(), Stop>>) -> Result<(), Stop> {
         let deadline = async {
             self.shard.stop.cancelled().await;

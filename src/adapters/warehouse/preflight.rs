@@ -1,4 +1,4 @@
-//! What would make answers wrong without an error: rows whose attempt id is none, and masked columns.
+//! Checks for causes of wrong answers without an error: rows without a valid attempt id, and masked columns.
 
 use super::{
     catalogue,

@@ -12,11 +12,17 @@ const RANGES_SHOWN: usize = 10;
 
 impl Summary {
     pub(super) fn headline(&self) -> String {
-        format!("{}: run {} (plan {})\n{}\n", self.result, self.run, self.plan, self.books_in_a_line())
+        let (result, mostly_failed) = (self.result, self.mostly_failed());
+        format!("{result}{mostly_failed}: run {} (plan {})\n{}\n", self.run, self.plan, self.books_in_a_line())
+    }
+
+    /// What a verdict that was said already leaves to say: the books, and that most rows failed.
+    pub fn below_the_verdict(&self) -> String {
+        self.books_in_a_line() + &self.mostly_failed()
     }
 
     /// The books as a sentence that adds up, without the verdict.
-    pub fn books_in_a_line(&self) -> String {
+    fn books_in_a_line(&self) -> String {
         let books = &self.books;
         let mut text = format!(
             "{} rows = {} migrated + {} failed + {} skipped",
@@ -28,10 +34,27 @@ impl Summary {
         if self.result == RunResult::Incomplete {
             let _ = write!(text, " + {} missing", count(self.missing.rows));
         }
+        if self.lost.rows > 0 {
+            let _ = write!(text, " + {} lost", count(self.lost.rows));
+        }
         if self.rows_left_out > 0 {
             let _ = write!(text, "; {} more were left out of the plan", count(self.rows_left_out));
         }
         text
+    }
+
+    /// What the verdict must not hide: balanced books say nothing of how the rows fared.
+    fn mostly_failed(&self) -> String {
+        let failed = self.books.rows_failed_after_rules();
+        let reached = self.books.migrated + failed;
+        if 2 * failed <= reached {
+            return String::new();
+        }
+        format!(
+            ", but {} of the {} rows that reached copy failed there or at commit",
+            count(failed),
+            count(reached)
+        )
     }
 
     pub(super) fn outcomes(&self) -> String {
@@ -55,6 +78,9 @@ impl Summary {
         }
         if self.missing.rows > 0 {
             row("missing", "", self.missing.rows, "run the shards again");
+        }
+        if self.lost.rows > 0 {
+            row("lost", "", self.lost.rows, "move them again, or accept that they are gone (lost.csv)");
         }
         for (code, rows) in &self.books.notes {
             row("(note)", code.code(), *rows, code.advice());

@@ -94,7 +94,7 @@ fn verdict(facts: &Facts) -> Verdict {
     let Some(plan) = &facts.plan else { return without_plan(facts) };
     let summary = facts.summary.as_ref().filter(|summary| summary.plan == plan.id);
     if let Some(summary) = summary.filter(|summary| summary.result == RunResult::Complete) {
-        return Verdict::new(RunState::Complete, Exit::Done, summary.books_in_a_line())
+        return Verdict::new(RunState::Complete, Exit::Done, summary.below_the_verdict())
             .next(by_hand("results", facts) + " --to .");
     }
     // Without Jobs a refusal beside a plan may be of any process's writer.
