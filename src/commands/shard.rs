@@ -169,7 +169,6 @@ impl Process<'_> {
         tokio::join!(preparing, showing).0
     }
 
-    /// Everything that can fail for what is the same in every pod fails here.
     /// Makes every check that would fail in the same way in every pod.
     async fn prepare(
         &self,

@@ -212,7 +212,8 @@ impl RunStore {
         let own = self.path(names::PLAN);
         let found: Vec<String> =
             self.blobs.list("").take(LOOKED_AT).map_ok(|info| info.name).try_collect().await?;
-        let plans = found.iter().filter(|name| **name != own).filter_map(|name| name.strip_suffix("/plan.json"));
+        let plans =
+            found.iter().filter(|name| **name != own).filter_map(|name| name.strip_suffix("/plan.json"));
         Ok(plans.filter(|run| !run.contains('/')).map(str::to_owned).collect())
     }
 

@@ -152,7 +152,8 @@ impl Watcher {
         for beat in beats.into_iter().flatten() {
             let known = newest.entry(beat.shard).or_insert_with(|| beat.clone());
             // A process that waits before its first row does not know yet what earlier ones did.
-            let most = if known.books.rows() < beat.books.rows() { &beat.books } else { &known.books }.clone();
+            let most =
+                if known.books.rows() < beat.books.rows() { &beat.books } else { &known.books }.clone();
             if known.at < beat.at {
                 *known = beat;
             }

@@ -13,7 +13,12 @@ const RANGES_SHOWN: usize = 10;
 impl Summary {
     pub(super) fn headline(&self) -> String {
         let (result, mostly_failed) = (self.result, self.mostly_failed());
-        format!("{result}{mostly_failed}: run {} (plan {})\n{}\n", self.run, self.plan, self.books_in_a_line())
+        format!(
+            "{result}{mostly_failed}: run {} (plan {})\n{}\n",
+            self.run,
+            self.plan,
+            self.books_in_a_line()
+        )
     }
 
     /// What a verdict that was said already leaves to say: the books, and that most rows failed.

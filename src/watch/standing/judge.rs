@@ -5,19 +5,19 @@ mod lines;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Facts;
-use lines::{eta_s, job_line, shards};
 use crate::{
     domain::{ShardIndex, shard_list},
     exit::Exit,
     ports::{JobEnd, RunJob, RunJobs},
     report::{
-        grid::span,
+        grid::{count, span},
         standing::{Rows, RunState, Standing},
     },
     run::{Heartbeat, Plan, Refusal, RunResult, State},
     settings::HelmRelease,
     watch::rerun::{self, Rerun, release_with},
 };
+use lines::{eta_s, job_line, shards};
 
 /// A process whose heartbeat is younger is at work: it beats every 15 s.
 pub(super) const ALIVE: TimeDelta = TimeDelta::minutes(1);
@@ -48,10 +48,7 @@ impl Verdict {
 
     /// Whether waiting may still change it.
     pub fn is_under_way(&self) -> bool {
-        matches!(
-            self.state,
-            RunState::Planning | RunState::Running | RunState::Paused | RunState::Finalizing
-        )
+        matches!(self.state, RunState::Planning | RunState::Running | RunState::Paused | RunState::Finalizing)
     }
 }
 
@@ -104,7 +101,9 @@ fn verdict(facts: &Facts) -> Verdict {
     }
     let undone = undone(plan, facts);
     let merged = summary.is_some_and(|summary| summary.at > last_sign(plan, facts));
-    if !undone.is_empty()
+    // Lost rows are moved again although their shards' done markers stand.
+    let is_lost = summary.is_some_and(|summary| summary.lost.rows > 0);
+    if (is_lost || !undone.is_empty())
         && let Some(under_way) = shards_under_way(facts, merged)
     {
         return under_way;
@@ -208,8 +207,16 @@ fn silent(plan: &Plan, facts: &Facts, undone: &[ShardIndex], merged: bool, rerun
     }
     let next = by_hand("finalize", facts);
     if merged {
-        let reason = "every shard is done, but rows have no outcome: see the finalizer's message";
-        return Verdict::new(RunState::Incomplete, Exit::Incomplete, reason).next(next);
+        let lost = facts.summary.as_ref().filter(|summary| summary.lost.rows > 0);
+        let Some(summary) = lost else {
+            let reason = "every shard is done, but rows have no outcome: see the finalizer's message";
+            return Verdict::new(RunState::Incomplete, Exit::Incomplete, reason).next(next);
+        };
+        let reason = format!(
+            "{} rows that were migrated are not in the target any more (lost.csv names them)",
+            count(summary.lost.rows)
+        );
+        return Verdict::new(RunState::Incomplete, Exit::Incomplete, reason).next(&summary.next_command);
     }
     let reason = format!("every shard has been done for {since}, but nothing is merged");
     Verdict::new(RunState::Stalled, Exit::Incomplete, reason).next(next)

@@ -6,7 +6,10 @@ use super::*;
 use crate::{
     domain::{Books, InputDigest, TargetIdentity},
     ports::{JobState, LastWord, Obstacle, ObstacleKind},
-    run::{DoneMarker, FORMAT, Missing, PlanId, RULES_VERSION, RunName, ShardPlan, State, Summary, WriterId},
+    run::{
+        DoneMarker, FORMAT, Lost, Missing, PlanId, RULES_VERSION, RunName, ShardPlan, State, Summary,
+        WriterId,
+    },
 };
 
 /// Minutes after the plan was made.
@@ -303,6 +306,20 @@ fn a_run_that_is_not_there_names_those_that_are_and_no_verdict_is_said_twice() {
     let text = judge(&Run::planned().done(&[0, 1, 2], 10).summary(0, 20).0).1.text();
     assert!(text.starts_with("COMPLETE: run rogo: 30 rows = 30 migrated"), "{text}");
     assert_eq!(text.matches("COMPLETE").count(), 1, "{text}");
+}
+
+#[test]
+fn lost_rows_are_told_with_the_finalizers_own_command() {
+    let lost = || {
+        let mut run = Run::planned().done(&[0, 1, 2], 10).summary(0, 20);
+        let summary = run.0.summary.take().unwrap().lost(Lost { rows: 2, ..Lost::default() });
+        run.0.summary = Some(Summary { next_command: "redo them".into(), ..summary });
+        run
+    };
+    let reason = "2 rows that were migrated are not in the target any more (lost.csv names them)";
+    lost().is(RunState::Incomplete, Exit::Incomplete, reason, "redo them");
+    let again = lost().job("shards-again", "1", None);
+    again.is(RunState::Running, Exit::Temporary, "Job r-shards-again has no pod", "");
 }
 
 #[test]
