@@ -197,6 +197,48 @@ codes! {
     }
 }
 
+impl FailCode {
+    /// Whether a row with this code had passed the rules: it failed while its files were copied, or at commit.
+    pub fn reached_copy(self) -> bool {
+        match self {
+            Self::FileMissing
+            | Self::FileForbidden
+            | Self::FileArchived
+            | Self::FileChanged
+            | Self::FileCorrupt
+            | Self::FileNameRefused
+            | Self::TargetRejected
+            | Self::Unavailable
+            | Self::InternalError => true,
+            Self::AttemptIdInvalid
+            | Self::RowInvalid
+            | Self::MappingMissing
+            | Self::MappingAmbiguous
+            | Self::UnitVersionMissing
+            | Self::SubmissionTextMissing
+            | Self::AttemptNumberMissing
+            | Self::ReportMissing
+            | Self::ReportAmbiguous
+            | Self::ReportIncomplete
+            | Self::ReportInvalid
+            | Self::ContextIdInvalid
+            | Self::ScoreIncomplete
+            | Self::LearnerEmailMissing
+            | Self::ExerciseInvalid
+            | Self::AssessmentMissing
+            | Self::AssessmentAmbiguous
+            | Self::SectionMissing
+            | Self::SectionAmbiguous
+            | Self::GradeMissed
+            | Self::MalpracticeLevelMissing
+            | Self::MalpracticeLevelUnknown
+            | Self::NoFiles
+            | Self::NoLearnerFiles
+            | Self::FileUrlForeign => false,
+        }
+    }
+}
+
 codes! {
     /// Why a row was skipped.
     SkipCode {

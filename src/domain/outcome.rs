@@ -169,6 +169,11 @@ impl Books {
         self.failed.values().sum()
     }
 
+    /// Rows that passed the rules and failed in copy or at commit.
+    pub fn rows_failed_after_rules(&self) -> u64 {
+        self.failed.iter().filter(|(code, _)| code.reached_copy()).map(|(_, rows)| rows).sum()
+    }
+
     /// Rows skipped, with any code.
     pub fn rows_skipped(&self) -> u64 {
         self.skipped.values().sum()

@@ -1,8 +1,13 @@
 //! The result files: drafted on the local disk, published when everything is checked.
 
-use std::{fs::File, io::Write, path::Path};
+use std::{
+    fs::File,
+    io::{BufWriter, Write},
+    path::Path,
+};
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use csv::QuoteStyle;
 use tempfile::TempDir;
 
 use super::{InputRow, InputRows, lost::LostRows, merge::Merged};
@@ -234,7 +239,7 @@ impl Writers {
         if let Some(cell) = cells.get_mut(self.error_column) {
             error.clone_into(cell);
         }
-        self.failed.row(&cells)
+        self.failed.input_row(&cells)
     }
 
     fn other(&mut self, outcome: &Outcome) -> Result<(), Stop> {
@@ -276,7 +281,7 @@ impl Writers {
     }
 }
 
-struct Table(csv::Writer<File>);
+struct Table(BufWriter<File>);
 
 impl Table {
     fn create(
@@ -286,13 +291,31 @@ impl Table {
     ) -> Result<Self, Stop> {
         let mut file = private::create(path).map_err(no_room)?;
         file.write_all(mark).map_err(no_room)?;
-        let mut table = Self(csv::WriterBuilder::new().buffer_capacity(BUFFER_BYTES).from_writer(file));
+        let mut table = Self(BufWriter::with_capacity(BUFFER_BYTES, file));
         table.row(header)?;
         Ok(table)
     }
 
     fn row(&mut self, cells: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<(), Stop> {
-        self.0.write_record(cells).map_err(|error| no_room(error.into()).into())
+        self.write(cells, QuoteStyle::Necessary)
+    }
+
+    /// A row that a next run reads: the word NULL is quoted, for without quotes it would be taken for an export's null.
+    fn input_row(&mut self, cells: &[String]) -> Result<(), Stop> {
+        let is_null = |cell: &String| cell.eq_ignore_ascii_case("null");
+        let style = if cells.iter().any(is_null) { QuoteStyle::Always } else { QuoteStyle::Necessary };
+        self.write(cells, style)
+    }
+
+    fn write(
+        &mut self,
+        cells: impl IntoIterator<Item = impl AsRef<[u8]>>,
+        style: QuoteStyle,
+    ) -> Result<(), Stop> {
+        let mut line = csv::WriterBuilder::new().quote_style(style).from_writer(Vec::new());
+        line.write_record(cells).map_err(|error| no_room(error.into()))?;
+        let line = line.into_inner().map_err(|error| no_room(error.into_error()))?;
+        Ok(self.0.write_all(&line).map_err(no_room)?)
     }
 
     fn finish(mut self) -> Result<(), Stop> {
