@@ -8,7 +8,9 @@ mod flags;
 
 use std::path::PathBuf;
 
-pub use flags::{PlanFlags, SettingFlags, ShardFlags, StoreFlags, WaitFlags};
+pub use flags::{
+    AcceptFlags, PlanFlags, ReasonFlags, RedoFlags, SettingFlags, ShardFlags, StoreFlags, WaitFlags,
+};
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -26,7 +28,7 @@ use crate::sample::SampleOptions;
     after_help = AFTER_HELP
 )]
 pub struct Cli {
-    /// What every command takes.
+    /// Flags that every command takes, before or after its name.
     #[command(flatten)]
     pub global: GlobalFlags,
     /// What to do.
@@ -55,8 +57,8 @@ pub struct GlobalFlags {
     /// Log lines as text or json [env: ROGO_LOG_FORMAT] [default: text on a terminal, else json]
     #[arg(long, global = true, value_name = "text|json")]
     pub log_format: Option<String>,
-    /// What is logged: error, warn, info, debug or trace of this program; or a filter, like info,sqlx=debug,
-    /// which may also name the crates it is made of [env: RUST_LOG] [default: info]
+    /// Log level of this program (error, warn, info, debug, trace), or a filter such as info,sqlx=debug,
+    /// which may also name the libraries that it uses [env: RUST_LOG] [default: info]
     #[arg(long, global = true, value_name = "FILTER")]
     pub log: Option<String>,
 }
@@ -72,15 +74,15 @@ pub enum Command {
     Finalize(FinalizeArgs),
     /// Plan, all shards and finalize in one process
     Run(RunArgs),
-    /// Tell where a run stands; the exit code is its result: 0 complete, 69 INCOMPLETE or at a stand, 75 under way
+    /// Show the state of a run; the exit code is its result: 0 complete, 69 INCOMPLETE or stalled, 75 under way
     Status(StatusArgs),
-    /// Run the shards that are not done, then finalize; for a run on Kubernetes print the line that does it
+    /// Run the shards that are not done, then finalize; for a run on Kubernetes print the command that does so
     Resume(ResumeArgs),
     /// Copy the results out of the run store
     Results(ResultsArgs),
     /// List the blobs that killed processes of this run left behind, and delete them
     Orphans(OrphansArgs),
-    /// Print every setting, its value and where it came from; secrets as set / not set
+    /// Print every setting, its value and its source; secrets as set / not set
     Settings(SettingsArgs),
     /// Generate inputs, warehouse export, source files, target schema and seed
     Sample(SampleOptions),
@@ -108,7 +110,7 @@ pub struct PlanArgs {
 /// Arguments of `rogo-migrate shard`.
 #[derive(Debug, Args)]
 pub struct ShardArgs {
-    /// Which shard.
+    /// Index of the shard to work on.
     #[command(flatten)]
     pub shard: ShardFlags,
     /// The wait for the plan.
@@ -122,6 +124,12 @@ pub struct ShardArgs {
 /// Arguments of `rogo-migrate finalize`.
 #[derive(Debug, Args)]
 pub struct FinalizeArgs {
+    /// Decision about rows that the target lost.
+    #[command(flatten)]
+    pub accept: AcceptFlags,
+    /// Reason for the decision, recorded with it.
+    #[command(flatten)]
+    pub reason: ReasonFlags,
     /// The wait for the plan.
     #[command(flatten)]
     pub wait: WaitFlags,
@@ -161,6 +169,12 @@ pub struct StatusArgs {
 /// Arguments of `rogo-migrate resume`.
 #[derive(Debug, Args)]
 pub struct ResumeArgs {
+    /// Decision about rows that the target lost.
+    #[command(flatten)]
+    pub redo: RedoFlags,
+    /// Reason for the decision, recorded with it.
+    #[command(flatten)]
+    pub reason: ReasonFlags,
     /// Settings shared by all commands.
     #[command(flatten)]
     pub settings: SettingFlags,
@@ -191,10 +205,19 @@ pub struct OrphansArgs {
 /// Arguments of `rogo-migrate settings`.
 #[derive(Debug, Args)]
 pub struct SettingsArgs {
+    /// Lost rows, done again.
+    #[command(flatten)]
+    pub redo: RedoFlags,
+    /// Lost rows, accepted.
+    #[command(flatten)]
+    pub accept: AcceptFlags,
+    /// Reason for the decision, recorded with it.
+    #[command(flatten)]
+    pub reason: ReasonFlags,
     /// The trial's and shards' settings.
     #[command(flatten)]
     pub plan: PlanFlags,
-    /// Which shard.
+    /// Index of the shard to work on.
     #[command(flatten)]
     pub shard: ShardFlags,
     /// The wait for the plan.

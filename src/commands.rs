@@ -7,6 +7,8 @@ mod completions;
 mod finalize;
 mod last_word;
 mod orphans;
+mod decided;
+mod own_inputs;
 mod patience;
 mod plan;
 mod run;
@@ -100,7 +102,7 @@ async fn within_patience<T>(
         result = command => result,
         () = overdue => {
             let message = "stopped while a service did not answer: what was under way may not be recorded, but the next \
-                           run finds what stands in the target; run again to go on";
+                           run finds what stands in the target; run again to continue";
             Err(Stop::new(Exit::Stopped, message))
         }
     }
@@ -113,7 +115,7 @@ async fn or_stopped<T>(
 ) -> Result<T, Stop> {
     tokio::select! {
         result = command => result,
-        () = stop.cancelled() => Err(Stop::new(Exit::Stopped, "stopped before the first row or after the last; run again to go on")),
+        () = stop.cancelled() => Err(Stop::new(Exit::Stopped, "stopped before the first row or after the last; run again to continue")),
     }
 }
 
@@ -123,13 +125,16 @@ fn flags(cli: &Cli) -> Flags {
     match &cli.command {
         Command::Plan(args) => flags.with(&args.plan).with(&args.settings),
         Command::Shard(args) => flags.with(&args.shard).with(&args.wait).with(&args.settings),
-        Command::Finalize(args) => flags.with(&args.wait).with(&args.settings),
+        Command::Finalize(args) => {
+            flags.with(&args.accept).with(&args.reason).with(&args.wait).with(&args.settings)
+        }
         Command::Run(args) => flags.with(&args.plan).with(&args.settings),
         Command::Status(args) => flags.with(&args.store).with(&args.wait),
-        Command::Resume(args) => flags.with(&args.settings),
+        Command::Resume(args) => flags.with(&args.redo).with(&args.reason).with(&args.settings),
         Command::Results(args) => flags.with(&args.store),
         Command::Orphans(args) => flags.with(&args.settings),
         Command::Settings(args) => {
+            let flags = flags.with(&args.redo).with(&args.accept).with(&args.reason);
             flags.with(&args.plan).with(&args.shard).with(&args.wait).with(&args.settings)
         }
         Command::Sample(_) | Command::Completions(_) => flags,

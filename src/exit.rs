@@ -8,7 +8,7 @@ use crate::ports::{Fault, FaultKind};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// Every row has an outcome and the done marker stands.
+    /// Every row has an outcome and the done marker is written.
     Done = 0,
     /// A verification found differences.
     Differences = 1,
@@ -16,7 +16,7 @@ pub enum Exit {
     Usage = 64,
     /// The inputs are refused, or the circuit breaker is open.
     DataRefused = 65,
-    /// Rows are without an outcome.
+    /// Some rows have no outcome.
     Incomplete = 69,
     /// A fault of the program itself.
     Bug = 70,
@@ -40,7 +40,7 @@ impl Exit {
             Self::Bug => "a bug; please report it",
             Self::Temporary => "temporary; run again",
             Self::Configuration => "configuration, rights, or a plan that does not match",
-            Self::Stopped => "stopped; run again to go on",
+            Self::Stopped => "stopped; run again to continue",
         }
     }
 }
@@ -51,7 +51,7 @@ impl From<Exit> for std::process::ExitCode {
     }
 }
 
-/// An end of the process that is as it should be: the code, and what was achieved.
+/// A regular end of the process: its exit code and a message about the result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct End {
     /// Exit code of the process.
@@ -73,10 +73,10 @@ impl From<Exit> for End {
     }
 }
 
-/// When a fault strikes: the same fault is a wrong setting at first, and a rotation once it worked.
+/// When a fault occurs: refused credentials are a wrong setting at first, and a rotation once they have worked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
-    /// Before the plan stands, and for commands that only look at a run.
+    /// Before the plan exists, and for commands that only read a run.
     BeforePlan,
     /// The plan was let in with these credentials: a shard before its first row, a finalizer, a sweep.
     AfterPlan,
@@ -106,7 +106,7 @@ impl Moment {
         }
     }
 
-    /// How a process ends for the fault, once it waits no longer: the second column.
+    /// Exit code for the fault after the wait: the second column.
     pub fn exit(self, kind: &FaultKind) -> Exit {
         // Fenced: another process merged meanwhile, and the next one may write.
         if self.waits_for(kind) || *kind == FaultKind::Fenced {
@@ -119,7 +119,7 @@ impl Moment {
     }
 }
 
-/// An end of the process that is not success: the code, and what to tell the person.
+/// An unsuccessful end of the process: its exit code and the message for the operator.
 #[derive(Debug)]
 pub struct Stop {
     /// Exit code of the process.
@@ -159,7 +159,7 @@ impl fmt::Display for Stop {
 impl std::error::Error for Stop {}
 
 impl From<Fault> for Stop {
-    /// As [`Moment::BeforePlan`] says; [`Stop::at`] says otherwise where the caller knows more.
+    /// As [`Moment::BeforePlan`] says; [`Stop::at`] says otherwise if the caller knows more.
     fn from(fault: Fault) -> Self {
         let message = fault.chain();
         Self { exit: Moment::BeforePlan.exit(&fault.kind), message, cause: Some(fault.kind) }

@@ -3,6 +3,7 @@
 //! It may be run again at any time and comes to the same results, byte for byte.
 
 pub mod merge;
+pub mod lost;
 pub mod books;
 pub mod sweep;
 pub mod results;
@@ -17,9 +18,13 @@ use crate::{
     domain::AttemptId,
     exit::{Moment, Stop},
     ports::Blobs,
-    run::lock::{LockedRun, Quiet},
+    run::{
+        Decided, Lost,
+        lock::{LockedRun, Quiet},
+    },
 };
 use books::Totals;
+use lost::LostRows;
 use merge::Merged;
 use results::Drafts;
 use sweep::Orphans;
@@ -29,7 +34,7 @@ use sweep::Orphans;
 pub struct InputRow {
     /// Number of the data row, from 1.
     pub number: u64,
-    /// Its attempt, where the cell holds one.
+    /// Its attempt, if the cell holds one.
     pub attempt: Option<AttemptId>,
     /// Its cells as they came, as many as the header has.
     pub cells: Vec<String>,
@@ -64,6 +69,8 @@ pub struct FinalizeContext<'a> {
     pub open_input: &'a OpenInput<'a>,
     /// A local folder that gets a copy of the results.
     pub out: Option<&'a Path>,
+    /// `--accept lost`: the decision that the target may lack what it lacks.
+    pub accept: Option<Decided>,
 }
 
 /// Merges, checks, writes, then sweeps. Rows without an outcome are no error of this function:
@@ -81,18 +88,19 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<Totals, Stop> {
     // database, can change what is counted and swept below.
     let mut quiet = Quiet::begin(&context.run).await?;
 
-    let merged = Merged::gather(store, plan).await?;
+    let mut merged = Merged::gather(store, plan).await?;
     let missing = books::missing(store, plan, &merged).await?;
+    merged.lose(lost::look_up(plan, &merged, target).await?);
+    let mut lost = LostRows::begin(store, plan, context.accept.clone()).await?;
     let input = (context.open_input)().await?;
-    let drafts = Drafts::write(plan, &merged, input).await?;
-    books::balance(plan, &drafts.books, &missing)?;
+    let drafts = Drafts::write(plan, &merged, &mut lost, input).await?;
+    let lost_rows = Lost { rows: drafts.rows_lost, shards: lost.shards(store, plan).await? };
+    books::balance(plan, &drafts.books, &missing, lost_rows.rows)?;
 
     quiet.still_held().await?;
+    lost.record(store).await?;
     drafts.publish(store, context.out).await?;
-    let swept = sweep::remove(&mut quiet, context.files, target).await;
-    if missing.is_empty() {
-        results::forget_rows(store).await?;
-    }
+    let swept = sweep::remove(&mut quiet, context.files, target, lost.attempts()).await;
     quiet.end().await;
     let (orphans, unswept) = match swept {
         Ok(orphans) => (orphans, None),
@@ -104,6 +112,7 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<Totals, Stop> {
         books: drafts.books,
         last_outcome_at: drafts.last_outcome_at,
         missing,
+        lost: lost_rows,
         orphans,
         unswept,
         elapsed: began.elapsed(),

@@ -11,7 +11,7 @@ use crate::{
 
 /// Asks the services. Each question is about many rows.
 pub trait Ask {
-    /// Why there is no answer.
+    /// Reason why a question has no answer.
     type Error;
 
     /// What the target holds under these launch ids, in no order.
@@ -23,6 +23,9 @@ pub trait Ask {
     /// Whether this run wrote the submission.
     fn wrote(&self, held: &HeldSubmission) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
+    /// Whether this run recorded the row as migrated, and moves it again because the target lost it.
+    fn was_lost(&self, row: &QueuedRow) -> bool;
+
     /// The facts of each attempt, in the order of `attempts`.
     fn facts(&self, attempts: &[AttemptId]) -> impl Future<Output = Result<Vec<Facts>, Self::Error>> + Send;
 }
@@ -30,11 +33,11 @@ pub trait Ask {
 /// A row with all that its decision needs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GatheredRow {
-    /// Row as it stands in the queue.
+    /// The row, as the queue holds it.
     pub row: QueuedRow,
     /// What the warehouse holds; empty if the row is decided without.
     pub facts: Facts,
-    /// What the target holds now.
+    /// State of the attempt in the target.
     pub held: Held,
     /// The submission itself, for [`Held::ByThisRun`].
     pub written: Option<HeldSubmission>,
@@ -98,12 +101,15 @@ async fn found<A: Ask>(
         .collect())
 }
 
-/// Who wrote what the target holds. What stood there when the plan was made, no process of this run can have written.
+/// Finds out who wrote the rows in the target. Rows that existed when the plan was made are not this run's.
 async fn weigh<A: Ask>(
     ask: &A,
     row: &QueuedRow,
     found: HeldSubmission,
 ) -> Result<(Held, Option<HeldSubmission>), A::Error> {
+    if found.submission_id.is_none() && ask.was_lost(row) {
+        return Ok((Held::Lost, None));
+    }
     if found.submission_id.is_none() {
         return Ok((Held::SessionOnly(found.launch_id), None));
     }

@@ -33,7 +33,7 @@ pub struct EntraCredential {
     kept: Mutex<Option<Kept>>,
 }
 
-/// A token, and when it is to be renewed.
+/// A token, and the time of its renewal.
 #[derive(Debug)]
 struct Kept {
     token: AccessToken,
@@ -63,7 +63,7 @@ impl EntraCredential {
         Arc::new(Self::of(sources))
     }
 
-    /// Workload identity and no other. Where the pod lacks a part of it, each token says which.
+    /// Workload identity and no other. If the pod lacks a part of it, each token says which.
     pub fn workload(client_id: Option<&str>) -> Arc<Self> {
         let options = WorkloadIdentityCredentialOptions {
             client_id: client_id.map(str::to_owned),

@@ -38,7 +38,7 @@ use crate::{
     settings::Settings,
 };
 
-/// What a plan asks.
+/// The services that a plan reads.
 #[derive(Clone, Copy)]
 pub struct Services<'a> {
     /// The submissions and mapping CSVs.
@@ -55,7 +55,7 @@ pub struct Services<'a> {
     pub store: &'a RunStore,
 }
 
-/// Makes the run's plan, or finds that it stands already and nothing it pins has changed. Where a run
+/// Makes the run's plan, or finds that it stands already and nothing it pins has changed. If a run
 /// could not succeed, `refused/<epoch>.json` says why, so that waiting shards end too.
 pub async fn make(settings: &Settings, services: Services<'_>) -> Result<PlanReport, Stop> {
     let made = match standing(services.store).await? {
@@ -71,7 +71,7 @@ pub async fn make(settings: &Settings, services: Services<'_>) -> Result<PlanRep
     }
 }
 
-/// Does what [`make`] does, but writes nothing anywhere.
+/// As [`make`], but writes nothing (`--dry-run`).
 pub async fn rehearse(settings: &Settings, services: Services<'_>) -> Result<PlanReport, Stop> {
     if let Some(plan) = standing(services.store).await? {
         return stand(plan, settings, services).await;
@@ -88,7 +88,7 @@ pub async fn rehearse(settings: &Settings, services: Services<'_>) -> Result<Pla
     Ok(prepared.report(plan, PlanState::Rehearsed))
 }
 
-/// Refuses a run whose plan is not what this process sees now, inputs included: for `plan` and `run`.
+/// Refuses a run if its plan differs from the current settings, services or inputs: for `plan` and `run`.
 /// A shard compares [`differences`] and the recorded rows only.
 pub async fn compare(plan: &Plan, settings: &Settings, services: Services<'_>) -> Result<(), Stop> {
     let database = services.target.identity().await?;
@@ -114,11 +114,11 @@ async fn standing(store: &RunStore) -> Result<Option<Plan>, Stop> {
     Ok(store.plan().await?)
 }
 
-/// The plan that stands, where nothing that it pins has changed and the run could still succeed.
+/// Returns the existing plan, if nothing that it pins has changed and the run could still succeed.
 async fn stand(plan: Plan, settings: &Settings, services: Services<'_>) -> Result<PlanReport, Stop> {
     compare(&plan, settings, services).await?;
     let mut reasons = Reasons::default();
-    // Only read: before its first row each shard tries whether it may write. The run's own processes may
+    // Only read access is checked: each shard checks write access before its first row. The run's own processes may
     // hold its connections already.
     preflight::services(&services, settings, Touch::Read, 0, &mut reasons).await;
     reasons.into_result()?;
@@ -127,14 +127,14 @@ async fn stand(plan: Plan, settings: &Settings, services: Services<'_>) -> Resul
 
 async fn make_new(settings: &Settings, services: Services<'_>) -> Result<PlanReport, Stop> {
     let prepared = prepare(settings, services, Touch::Write).await?;
-    // Drawn by chance: a second plan under way writes nothing where this one does.
+    // A random id: a second planning process writes under other names.
     let id = PlanId::fresh();
     let shards = settings.shards;
     let written =
         match queues::write(services.store, &id, shards, &prepared.draft, prepared.facts.as_ref()).await {
             Ok(written) => written,
             Err(fault) => {
-                // They hold personal data. Where they cannot be removed either, they are never read.
+                // The files hold personal data. If they cannot be removed, they stay but are never read.
                 let _ = services.store.delete(&queues::written(&id, shards)).await;
                 return Err(fault.into());
             }
@@ -147,7 +147,7 @@ async fn make_new(settings: &Settings, services: Services<'_>) -> Result<PlanRep
     }
 }
 
-/// Another process planned meanwhile: its plan stands, if it is of the same run.
+/// Another process made the plan meanwhile: it is used, if it belongs to the same run.
 async fn yield_to(
     settings: &Settings,
     services: Services<'_>,
@@ -155,7 +155,7 @@ async fn yield_to(
     prepared: &Prepared,
 ) -> Result<PlanReport, Stop> {
     match standing(services.store).await? {
-        // A repeated request met its own first effect.
+        // The request was repeated and found the document that the first one wrote.
         Some(theirs) if theirs.id == mine.id => Ok(prepared.report(theirs, PlanState::Made)),
         Some(theirs) => {
             services.store.delete(&queues::written(&mine.id, settings.shards)).await?;
@@ -166,7 +166,7 @@ async fn yield_to(
     }
 }
 
-/// Everything that is asked and read before anything is written.
+/// All checks and reads, before anything is written.
 struct Prepared {
     draft: Arc<Draft>,
     facts: Option<Arc<FactSpool>>,
@@ -258,7 +258,7 @@ fn stood(plan: Plan) -> PlanReport {
     PlanReport { plan, state: PlanState::Stood, counts: None, remarks: Vec::new() }
 }
 
-/// Records why there is no plan, unless trying again may help.
+/// Writes the refusal document, unless a retry may help.
 pub async fn refuse(settings: &Settings, store: &RunStore, stop: Stop) -> Stop {
     if !matches!(stop.exit, Exit::Usage | Exit::DataRefused | Exit::Configuration) {
         return stop;

@@ -9,6 +9,8 @@ pub mod queue;
 pub mod facts;
 pub mod segments;
 pub mod writers;
+pub mod decisions;
+pub mod lost;
 pub mod pins;
 pub mod private;
 pub mod lock;

@@ -32,7 +32,7 @@ pub struct SampleOptions {
     /// The same seed gives the same sample
     #[arg(long, value_name = "S")]
     pub seed: u64,
-    /// Folder to write to: made where there is none, refused where it is not empty
+    /// Folder to write to: made if there is none, refused if it is not empty
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     /// URL under which the source files will stand; a folder keeps no checksums, so that no file is corrupt there

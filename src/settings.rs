@@ -24,7 +24,7 @@ pub use pod::{HelmRelease, POD_VARIABLES, PodSettings, require_workload_identity
 pub use source::{Flags, Given, Origin, Sources};
 pub use table::{ALL, Setting};
 
-/// Everything that steers a run, parsed. Every command that touches a run has them all, because it
+/// All settings of a run, parsed. Every command that changes a run reads all of them, because it
 /// compares them with the plan's.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -54,6 +54,14 @@ pub struct Settings {
     pub rules: RuleSettings,
     /// Which rows are taken (`--limit`, `--attempts`, `--code`).
     pub trial: Trial,
+    /// `--redo lost`: rows that were recorded as migrated are looked up, and the absent ones are moved again.
+    pub redo_lost: bool,
+    /// `--accept lost`: the target may lack what it lacks.
+    pub accept_lost: bool,
+    /// `--reason`: why a person decided so.
+    pub reason: Option<String>,
+    /// The user who runs this process, as the environment names him; empty if it does not.
+    pub user: String,
     /// Number of shards, at least 1.
     pub shards: u32,
     /// Shards at a time (for the connection check).
@@ -64,11 +72,11 @@ pub struct Settings {
     pub wait_plan: Duration,
     /// How the work is done.
     pub work: WorkSettings,
-    /// The pod, where it is one.
+    /// The pod that the process runs in; empty outside of a cluster.
     pub pod: PodSettings,
 }
 
-/// What commands need that only look at a run: neither database nor warehouse.
+/// Settings of the commands that only read a run: neither database nor warehouse.
 #[derive(Debug, Clone)]
 pub struct StoreSettings {
     /// Where plan and results are kept.
@@ -79,11 +87,11 @@ pub struct StoreSettings {
     pub run: RunName,
     /// How long to wait for the plan.
     pub wait_plan: Duration,
-    /// Where the run's Jobs are; `None`: where the cluster's context is.
+    /// Namespace of the run's Jobs; `None`: the namespace of the cluster's context.
     pub namespace: Option<String>,
 }
 
-/// A secret from `NAME`, or from the file named by `NAME_FILE`, read anew for each new connection.
+/// A secret from `NAME`, or from the file named by `NAME_FILE`, which is read again for each new connection.
 #[derive(Clone)]
 pub enum Secret {
     /// Given in the environment.
@@ -93,7 +101,7 @@ pub enum Secret {
 }
 
 impl Secret {
-    /// The secret as it is now, without blanks around it: files and encoders leave line breaks behind.
+    /// Reads the secret and trims it, because files and encoders often add a line break.
     pub fn read(&self) -> std::io::Result<String> {
         match self {
             Self::Value(value) => Ok(trim(value).to_owned()),
@@ -117,7 +125,7 @@ pub struct InputSettings {
     pub mapping: InputLocation,
     /// An encoding label; else the BOM's, else UTF-8.
     pub encoding: Option<&'static encoding_rs::Encoding>,
-    /// `--warehouse-null`, `--warehouse-escape`: what was said of the tool that wrote these and the exported tables.
+    /// `--warehouse-null`, `--warehouse-escape`: conventions of the tool that wrote the CSVs and the exported tables.
     pub dialect: Dialect,
 }
 
@@ -214,7 +222,7 @@ pub struct SourceSettings {
 /// Identity used to read source files (`--source-auth`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum SourceAuth {
-    /// The connection string if set, else Entra where there is an identity, else anonymous.
+    /// The connection string if set, else Entra if an identity is found, else anonymous.
     Auto,
     /// No identity; a URL may carry its own SAS.
     Anonymous,
@@ -257,7 +265,7 @@ pub struct RuleSettings {
     pub rule_owner: Option<String>,
     /// Whether rows with marker files only are migrated.
     pub marker_only: MarkerOnly,
-    /// For dates without an offset.
+    /// Time zone of warehouse dates without an offset.
     pub warehouse_time_zone: chrono_tz::Tz,
 }
 
@@ -266,14 +274,14 @@ pub struct RuleSettings {
 pub enum MarkerOnly {
     /// The row fails with `no_learner_files`.
     Fail,
-    /// They are let through.
+    /// The row is migrated without learner files.
     Migrate,
 }
 
-/// What a trial, or a later run over a failure CSV, takes.
+/// Selection of rows for a trial, or for a later run over a failure CSV.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trial {
-    /// The newest so many rows.
+    /// Largest number of rows; the newest are taken.
     pub limit: Option<u64>,
     /// A file of attempt ids, one a line.
     pub attempts: Option<PathBuf>,
@@ -305,7 +313,7 @@ pub struct WorkSettings {
 pub struct LogSettings {
     /// `None`: text on a terminal, else JSON.
     pub format: Option<LogFormat>,
-    /// A filter as `RUST_LOG` has it.
+    /// A log filter in the syntax of `RUST_LOG`.
     pub filter: String,
 }
 
@@ -314,6 +322,6 @@ pub struct LogSettings {
 pub enum LogFormat {
     /// One readable line per event.
     Text,
-    /// A JSON object a line.
+    /// One JSON object per line.
     Json,
 }

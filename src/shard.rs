@@ -31,7 +31,8 @@ use crate::{
     report::progress::Progress,
     rules::{CatalogueIndex, RuleConfig},
     run::{
-        DoneMarker, Epoch, Plan, PlanId, RunStore, WriterId, names, segments::RecordedRows, writers::Writers,
+        DoneMarker, Epoch, Plan, PlanId, RowSet, RunStore, WriterId, names, segments::RecordedRows,
+        writers::Writers,
     },
 };
 
@@ -44,7 +45,7 @@ use self::{
     record::Recorder,
 };
 
-/// Submissions under way in a worker, where `--in-flight` does not say.
+/// Submissions under way in a worker, if `--in-flight` is adaptive.
 const SUBMISSIONS_PER_WORKER: usize = 16;
 /// Outcomes that wait for the recorder; beyond it the workers wait.
 const OUTCOMES_WAITING: usize = 4_096;
@@ -65,7 +66,7 @@ pub struct ShardInputs {
     pub rules: RuleConfig,
     /// The target's catalogue.
     pub catalogue: CatalogueIndex,
-    /// One for each worker.
+    /// Connections and clients, one set per worker.
     pub workers: Vec<WorkerServices>,
     /// Submissions under way per worker; `None`: adaptive.
     pub in_flight: Option<usize>,
@@ -77,6 +78,8 @@ pub struct ShardInputs {
     pub pace: Arc<Pace>,
     /// Rows with an outcome from earlier processes.
     pub recorded: RecordedRows,
+    /// Rows that were recorded as migrated and that the target lost: they are moved again.
+    pub lost: RowSet,
     /// Counters for the live display.
     pub progress: Arc<Progress>,
     /// Cancelled by SIGTERM.
@@ -85,11 +88,11 @@ pub struct ShardInputs {
     pub ending: CancellationToken,
 }
 
-/// What one worker has to itself.
+/// Connections and clients of one worker.
 pub struct WorkerServices {
     /// Its own connections to the target database.
     pub target: Arc<dyn Target>,
-    /// Its own connections to the warehouse; `None` where the plan made facts files.
+    /// Its own connections to the warehouse; `None` if the plan made facts files.
     pub warehouse: Option<Arc<dyn Warehouse>>,
     /// Its own client of the target container.
     pub target_blobs: Arc<dyn Blobs>,
@@ -97,12 +100,13 @@ pub struct WorkerServices {
     pub copier: Copier,
 }
 
-/// What all workers of a process share.
+/// State shared by all workers of a process.
 pub struct Shard {
     store: RunStore,
     plan: PlanId,
     index: ShardIndex,
     writer: WriterId,
+    lost: RowSet,
     rules: RuleConfig,
     catalogue: CatalogueIndex,
     pace: Arc<Pace>,
@@ -135,17 +139,17 @@ impl Shard {
         self.books.lock().unwrap_or_else(PoisonError::into_inner).count(&outcome.fate);
         let sender = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(sender) = sender {
-            // Closed only where recording ended the process: the row is then done again, and found.
+            // Closed only if recording ended the process: a later process repeats the row and recovers it.
             drop(sender.send(outcome).await);
         }
     }
 
-    /// No more outcomes: the recorder writes what it has and ends.
+    /// Closes the channel: the recorder writes the outcomes it has and ends.
     fn close_outcomes(&self) {
         self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
-    /// Blobs of this process may stand that no row names: only the sweep may judge them.
+    /// Notes that this process may have left blobs that no row names; only the sweep may delete them.
     fn left_blobs(&self) {
         self.left_blobs.store(true, Ordering::Relaxed);
     }
@@ -174,6 +178,7 @@ pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
         plan: inputs.plan.id.clone(),
         index: inputs.index,
         writer: inputs.writer,
+        lost: inputs.lost,
         rules: inputs.rules,
         catalogue: inputs.catalogue,
         pace: inputs.pace,
@@ -205,7 +210,7 @@ pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
     let index = shard.index;
     if books.rows() < rows && inputs.stop.is_cancelled() {
         let message =
-            format!("stopped at {} of {rows} rows of shard {index}; run again to go on", books.rows());
+            format!("stopped at {} of {rows} rows of shard {index}; run again to continue", books.rows());
         return Err(Stop::new(Exit::Stopped, message));
     }
     if books.rows() < rows {
@@ -254,14 +259,14 @@ async fn work_all(
     fed.and(worked)
 }
 
-/// A process that ends in order and left no blobs behind says so: the sweep need not list its names.
+/// Records that the process ended in order and left no blobs, so that the sweep need not list its names.
 async fn mark_clean(shard: &Shard) {
     if shard.left_blobs.load(Ordering::Relaxed) {
         return;
     }
     let marked = shard.store.replace(&names::clean(&shard.writer), &serde_json::json!({})).await;
     if let Err(fault) = marked {
-        tracing::warn!(fault = %fault.chain(), "finalize will list this process's blobs, because it could not say that it left none");
+        tracing::warn!(fault = %fault.chain(), "finalize will list this process's blobs, because it could not record that it left none");
     }
 }
 
@@ -273,7 +278,7 @@ async fn mark_done(store: &RunStore, pace: &Pace, marker: &DoneMarker) -> Result
     let name = names::done(marker.shard);
     let create = || async {
         match store.create(&name, marker).await {
-            // A twin was faster, or this is an answer that was lost: the marker stands.
+            // A second process of the shard was faster, or an answer was lost: the marker already exists.
             Err(Fault { kind: FaultKind::Exists, .. }) | Ok(()) => Ok(()),
             Err(fault) => Err(fault),
         }

@@ -19,11 +19,11 @@ use crate::{
 /// Where this program's own words come from.
 const OWN: &str = "rogo_migrate";
 
-/// What a crate of others may say at most, even where the filter names it: at `trace` some write out requests,
+/// What a crate of others may say at most, even if the filter names it: at `trace` some write out requests,
 /// with their signatures, and answers.
 const MOST_OF_OTHERS: Level = Level::DEBUG;
 
-/// Keeps telemetry alive; dropping it flushes what is still held back.
+/// Keeps telemetry alive; dropping it flushes buffered log lines.
 #[must_use = "telemetry ends when its guard is dropped"]
 #[derive(Debug)]
 pub struct Guard(());

@@ -27,21 +27,21 @@ const WATCH_S: u32 = 60;
 /// The longest that an answer may take, a watch's end included.
 const READ: Duration = Duration::from_secs(90);
 const CONNECT: Duration = Duration::from_secs(10);
-/// Events that are asked for of one pod or Job: the newest of them is told.
+/// Number of events requested for one pod or Job; only the newest is reported.
 const EVENTS: u32 = 50;
-/// Pods whose events are asked for: they say the same of all.
+/// Number of pods whose events are requested; the events of further pods would say the same.
 const PODS_ASKED: usize = 3;
 /// Pods that a survey reads.
 const PODS: u32 = 500;
 
-/// A cluster: the one that this pod runs in, else the current context of `KUBECONFIG`. Asked nothing yet.
+/// A cluster: the one that this pod runs in, else the current context of `KUBECONFIG`. No request is sent yet.
 #[derive(Default)]
 pub struct Cluster {
     client: OnceCell<Client>,
 }
 
 impl Cluster {
-    /// The connection, made at the first use; a failure is told each time and tried again the next.
+    /// The connection, made at the first use. A failure is reported to the caller, and the next call tries again.
     async fn client(&self) -> Result<Client, Fault> {
         self.client.get_or_try_init(connect).await.cloned()
     }
@@ -131,7 +131,7 @@ struct Changed {
     state: Option<JobState>,
 }
 
-/// The first change after `version`; `None` where the watch ended before one, or the version is too old.
+/// The first change after `version`; `None` if the watch ended before one, or the version is too old.
 async fn watch(jobs: &Api<Job>, name: &str, version: &str) -> Result<Option<Changed>, Fault> {
     // The Role names the Job: a watch passes only with this selector.
     let params = WatchParams::default().fields(&format!("metadata.name={name}")).timeout(WATCH_S);

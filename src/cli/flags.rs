@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 
-/// What plan and run take beside [`SettingFlags`].
+/// Flags of `plan` and `run` beside [`SettingFlags`].
 #[derive(Debug, Args, Serialize)]
 pub struct PlanFlags {
     /// Only the newest N rows
@@ -23,6 +23,30 @@ pub struct PlanFlags {
     pub parallelism: Option<String>,
 }
 
+/// What is done again.
+#[derive(Debug, Args, Serialize)]
+pub struct RedoFlags {
+    /// lost: move the rows again that were migrated and that the target no longer holds [env: ROGO_REDO]
+    #[arg(long, value_name = "lost", help_heading = "Deciding")]
+    pub redo: Option<String>,
+}
+
+/// What is accepted as it is.
+#[derive(Debug, Args, Serialize)]
+pub struct AcceptFlags {
+    /// lost: skip the rows that were migrated and that the target no longer holds, as deleted_in_target
+    #[arg(long, value_name = "lost", help_heading = "Deciding")]
+    pub accept: Option<String>,
+}
+
+/// Why a person decided so.
+#[derive(Debug, Args, Serialize)]
+pub struct ReasonFlags {
+    /// Why, for the run's log of decisions [env: ROGO_REASON]
+    #[arg(long, value_name = "TEXT", help_heading = "Deciding")]
+    pub reason: Option<String>,
+}
+
 /// Which shard a process works on.
 #[derive(Debug, Args, Serialize)]
 pub struct ShardFlags {
@@ -40,7 +64,7 @@ pub struct WaitFlags {
     pub wait_plan: Option<String>,
 }
 
-/// What commands take that only look at a run.
+/// Flags of commands that only read a run.
 #[derive(Debug, Args, Serialize)]
 pub struct StoreFlags {
     /// Where the plan and the results are kept: az://container/prefix or file:///dir
@@ -56,7 +80,7 @@ pub struct StoreFlags {
     pub run: Option<String>,
 }
 
-/// What every command of a run takes.
+/// Flags of every command that works on a run.
 #[derive(Debug, Args, Serialize)]
 pub struct SettingFlags {
     /// The submissions: a path, file:///path or az://container/name [env: ROGO_SUBMISSIONS]
@@ -104,8 +128,8 @@ pub struct SettingFlags {
     /// URL prefixes that source files may be read from; repeatable [env: ROGO_SOURCE_ALLOW] [required]
     #[arg(long, value_name = "URL", help_heading = "Services")]
     pub source_allow: Vec<String>,
-    /// How source files are read; auto: SOURCE_STORAGE_CONNECTION_STRING if set, else Entra where there is
-    /// an identity, else anonymously [default: auto]
+    /// How source files are read; auto: SOURCE_STORAGE_CONNECTION_STRING if set, else Entra if an identity is
+    /// found, else anonymously [default: auto]
     #[arg(long, value_name = "auto|anonymous|entra", help_heading = "Services")]
     pub source_auth: Option<String>,
     /// Where the files go: az://container or file:///dir [env: ROGO_TARGET] [required]
@@ -151,7 +175,7 @@ pub struct SettingFlags {
     /// [default: the oldest admin]
     #[arg(long, value_name = "USERNAME", help_heading = "Rules")]
     pub rule_owner: Option<String>,
-    /// What becomes of rows that have marker files only [env: ROGO_MARKER_ONLY] [default: fail]
+    /// What to do with rows that have marker files only [env: ROGO_MARKER_ONLY] [default: fail]
     #[arg(long, value_name = "fail|migrate", help_heading = "Rules")]
     pub marker_only: Option<String>,
     /// Time zone of warehouse dates without an offset, for example Europe/London

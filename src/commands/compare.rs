@@ -8,7 +8,7 @@ use crate::{
 
 use super::connect;
 
-/// Refuses where an input is not the one that was planned. Both are read whole.
+/// Refuses the run if an input differs from the planned one. Both inputs are read completely.
 pub async fn compare_inputs(settings: &Settings, plan: &Plan) -> Result<(), Stop> {
     let inputs = connect::inputs(settings)?;
     let submissions = inputs.submissions.fingerprint().await?;
@@ -16,7 +16,7 @@ pub async fn compare_inputs(settings: &Settings, plan: &Plan) -> Result<(), Stop
     unchanged(&input_differences(plan, &submissions, &mapping))
 }
 
-/// Refuses where anything changed.
+/// Refuses if anything changed.
 pub fn unchanged(changed: &[String]) -> Result<(), Stop> {
     if changed.is_empty() { Ok(()) } else { Err(Stop::new(Exit::Configuration, changed.join("; "))) }
 }

@@ -24,7 +24,7 @@ pub fn run_store(settings: &Settings) -> Result<RunStore, Fault> {
     Ok(RunStore::new(blobs::open(&settings.run_store, &settings.account, Service::RunStore)?, &settings.run))
 }
 
-/// The same, of a command that only looks at a run.
+/// The same, for a command that only reads a run.
 pub fn store_of(settings: &StoreSettings) -> Result<RunStore, Fault> {
     Ok(RunStore::new(blobs::open(&settings.run_store, &settings.account, Service::RunStore)?, &settings.run))
 }
@@ -58,7 +58,7 @@ pub fn source(settings: &Settings) -> Result<Arc<dyn Source>, Fault> {
     blobs::source(&settings.source, &settings.account)
 }
 
-/// The warehouse, with a pool of its own.
+/// Connects the warehouse with a separate connection pool.
 pub fn warehouse(settings: &Settings) -> Result<Arc<dyn Warehouse>, Fault> {
     Ok(match &settings.warehouse {
         WarehouseSettings::SqlServer(secret) => {
@@ -71,7 +71,7 @@ pub fn warehouse(settings: &Settings) -> Result<Arc<dyn Warehouse>, Fault> {
     })
 }
 
-/// A warehouse for each worker; what the process may open in all is the adapter's to keep.
+/// A warehouse for each worker; the adapter limits the connections of the whole process.
 pub fn warehouses(settings: &Settings, workers: usize) -> Result<Vec<Arc<dyn Warehouse>>, Fault> {
     let WarehouseSettings::SqlServer(secret) = &settings.warehouse else {
         let export = warehouse(settings)?;

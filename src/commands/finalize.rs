@@ -27,7 +27,9 @@ use crate::{
     },
 };
 
-use super::{await_plan::await_plan, compare::unchanged, connect, patience::patiently};
+use super::{
+    await_plan::await_plan, compare::unchanged, connect, decided::decided, own_inputs, patience::patiently,
+};
 
 /// How long finalize waits for the last process to let go of the run's lock: longer than a database
 /// needs to notice that a machine has vanished.
@@ -36,6 +38,7 @@ pub(super) const WAIT_FOR_LOCK: Duration = Duration::from_mins(5);
 /// Merges, writes the results and prints the summary; 69 where rows are without an outcome. In a cluster it
 /// waits for the shard Job first.
 pub async fn run(settings: &Settings) -> Result<End, Stop> {
+    own_inputs::refuse(settings)?;
     let store = connect::run_store(settings)?;
     let plan = match &settings.pod.shard_job {
         Some(job) => await_shards(settings, &store, job).await?,
@@ -89,6 +92,7 @@ pub async fn merge(settings: &Settings, store: &RunStore, plan: &Plan) -> Result
 
 async fn merge_and_tell(settings: &Settings, store: &RunStore, plan: &Plan) -> Result<End, Stop> {
     connect::not_rolled_back(store).await?;
+    let accept = settings.accept_lost.then(|| decided(settings, "finalize --accept lost")).transpose()?;
     let files = connect::target_blobs(settings)?;
     let target = connect::database(settings, 2, &format!("{}/finalize/{}", settings.run, std::process::id()));
     let database = target.identity().await?;
@@ -114,6 +118,7 @@ async fn merge_and_tell(settings: &Settings, store: &RunStore, plan: &Plan) -> R
             .boxed()
         },
         out: Some(&settings.out),
+        accept,
     })
     .await?;
     target.close().await;
@@ -133,17 +138,21 @@ async fn tell(settings: &Settings, store: &RunStore, plan: &Plan, totals: &Total
     let ended = totals.last_outcome_at.unwrap_or(plan.created_at);
     let took = (ended - plan.created_at).to_std().unwrap_or_default();
     let books = totals.books.clone();
-    let mut summary =
-        Summary::balance(&plan.run, &plan.id, totals.rows, books, missing, Utc::now()).took(took);
+    let mut summary = Summary::balance(&plan.run, &plan.id, totals.rows, books, missing, Utc::now())
+        .lost(totals.lost.clone())
+        .took(took);
     summary.rows_left_out = totals.rows_left_out;
     summary.orphans_removed = totals.orphans.blobs;
     summary.stages = stages(&totals.books);
     let files = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES, names::SUMMARY];
-    summary.results = files.iter().map(|file| location(settings, store, file)).collect();
+    let lost = (totals.lost.rows > 0).then_some(names::LOST);
+    summary.results = files.into_iter().chain(lost).map(|file| location(settings, store, file)).collect();
     let rerun = Rerun::of(settings.pod.release.as_ref(), &settings.run_store.to_string());
+    let redo = rerun.redo(store.run(), &totals.lost.shards);
     let rerun = rerun.command(store.run(), &totals.incomplete_shards());
-    let incomplete = totals.incomplete(store, &rerun);
+    let incomplete = totals.incomplete(store, &rerun, &redo);
     summary.next_command = match incomplete {
+        Some(_) if totals.lost.rows > 0 => redo,
         Some(_) => rerun,
         None => next_command(settings, totals),
     };
@@ -202,7 +211,7 @@ fn next_command(settings: &Settings, totals: &Totals) -> String {
     if totals.books.rows_failed() > 0 {
         // The failure CSV is a valid input.
         steps.push(format!(
-            "when the causes are mended: rogo-migrate run --run <another name> --submissions {}",
+            "when the causes are mended: rogo-migrate run --run <another name> --submissions {} --out <another folder>",
             failed.display()
         ));
     }

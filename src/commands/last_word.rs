@@ -12,7 +12,7 @@ use crate::{
     settings::termination_log,
 };
 
-/// Leaves the pod's last word, where this is a pod.
+/// Writes the pod's termination message, if this process runs in a pod.
 pub fn last_word(exit: Exit, message: &str) {
     if let Some(path) = termination_log() {
         report::termination::write(&path, exit as u8, exit.meaning(), message);
@@ -34,7 +34,7 @@ pub fn guarded(command: impl FnOnce() -> Result<End, Stop>) -> Result<End, Stop>
     panic::set_hook(before);
     ended.unwrap_or_else(|_| {
         let place = place.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
-        let message = format!("a bug: panicked at {place}; run again to go on, and please report it");
+        let message = format!("a bug: panicked at {place}; run again to continue, and please report it");
         Err(Stop::new(Exit::Bug, message))
     })
 }
@@ -64,7 +64,7 @@ mod tests {
 
     const CHILD: &str = "ROGO_TEST_PANIC_CHILD";
 
-    /// In a process of its own: what it writes to standard error is read.
+    /// Run in a separate process, because the test reads its standard error.
     #[test]
     fn the_words_of_a_panic_are_written_nowhere_whatever_thread_panics() {
         if std::env::var_os(CHILD).is_some() {

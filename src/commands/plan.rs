@@ -19,7 +19,7 @@ use super::{
     patience::{patiently, roles_arrive},
 };
 
-/// Makes the plan, or in a dry run says what it would be.
+/// Makes the plan, or in a dry run reports the plan that it would make.
 pub async fn run(settings: &Settings, args: &PlanArgs) -> Result<End, Stop> {
     let made = if args.dry_run {
         rehearse(settings).await?
@@ -38,7 +38,7 @@ pub async fn run(settings: &Settings, args: &PlanArgs) -> Result<End, Stop> {
     Ok(End::done(format!("the plan of run {run} {stands}: {rows} rows in {shards} shards")))
 }
 
-/// Makes the plan, or finds that it stands.
+/// Makes the plan, or reports that it already exists.
 pub async fn make(settings: &Settings) -> Result<PlanReport, Stop> {
     let store = connect::run_store(settings)?;
     let world = match World::connect(settings, store.clone()) {
@@ -61,7 +61,7 @@ async fn rehearse(settings: &Settings) -> Result<PlanReport, Stop> {
     made
 }
 
-/// What a plan asks, opened.
+/// Opened services of a plan.
 struct World {
     inputs: Inputs,
     warehouse: Arc<dyn Warehouse>,

@@ -9,12 +9,15 @@ use crate::{
     watch::fetch,
 };
 
-use super::connect;
+use super::{connect, own_inputs};
 
-/// Copies what stands, and says what does not: 69 where a result is absent.
+/// Copies the results that exist, and names those that do not: then the exit code is 69.
 pub async fn run(settings: &StoreSettings, to: &Path) -> Result<End, Stop> {
     let store = connect::store_of(settings)?;
     connect::not_rolled_back(&store).await?;
+    if let Some(plan) = store.plan().await? {
+        own_inputs::refuse_planned(&plan, to)?;
+    }
     let fetched = fetch::fetch(&store, to).await?;
     for place in &fetched.copied {
         report::print(&place.display().to_string());

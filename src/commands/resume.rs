@@ -9,6 +9,7 @@ use crate::{
     exit::{End, Exit, Stop},
     ports::Fault,
     report,
+    run::decisions,
     settings::{LogSettings, Settings, Sources, StoreSettings},
     watch::{
         rerun,
@@ -16,7 +17,9 @@ use crate::{
     },
 };
 
-use super::{compare::compare_inputs, connect, finalize, or_stopped, shard, status};
+use super::{
+    compare::compare_inputs, connect, decided::decided, finalize, or_stopped, own_inputs, shard, status,
+};
 
 /// In a cluster prints the line to type; else moves what is left, one shard after another, and merges.
 pub async fn run(sources: &Sources, log: &LogSettings, stop: &CancellationToken) -> Result<End, Stop> {
@@ -25,7 +28,12 @@ pub async fn run(sources: &Sources, log: &LogSettings, stop: &CancellationToken)
         return Ok(end);
     }
     let settings = Settings::load(sources)?;
+    own_inputs::refuse(&settings)?;
     let store = connect::run_store(&settings)?;
+    if settings.redo_lost {
+        let decided = decided(&settings, "resume --redo lost")?;
+        or_stopped(stop, async { Ok(decisions::log(&store, &decided).await?) }).await?;
+    }
     let plan = Arc::new(or_stopped(stop, finalize::standing_plan(&store)).await?);
     or_stopped(stop, compare_inputs(&settings, &plan)).await?;
     shard::move_all(&settings, &store, &plan, log, stop).await?;

@@ -10,10 +10,11 @@ use crate::{
     settings::{LogSettings, Settings},
 };
 
-use super::{connect, finalize, or_stopped, plan, shard};
+use super::{connect, finalize, or_stopped, own_inputs, plan, shard};
 
-/// The three in one. Interrupted, it goes on where it stopped when it is run again.
+/// Plan, shards and finalize in one process. After an interruption the same command continues where it stopped.
 pub async fn run(settings: &Settings, log: &LogSettings, stop: &CancellationToken) -> Result<End, Stop> {
+    own_inputs::refuse(settings)?;
     let store = connect::run_store(settings)?;
     let made = or_stopped(stop, plan::make(settings)).await?;
     for line in made.lines() {

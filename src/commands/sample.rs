@@ -5,7 +5,7 @@ use crate::{
     sample::{SampleError, SampleOptions, SampleSummary, generate},
 };
 
-/// Writes the sample; what it returns says what is in it.
+/// Writes the sample; the returned message summarises its content.
 pub fn run(options: &SampleOptions) -> Result<SampleSummary, Stop> {
     generate(options).map_err(|error| stop(&error))
 }

@@ -9,7 +9,7 @@ use crate::{
     settings::{Sources, effective},
 };
 
-/// Prints the table; what is wrong with the settings is refused afterwards, so that both are seen.
+/// Prints the table, then refuses invalid settings, so that the operator sees both.
 pub fn run(sources: &Sources) -> Result<Exit, Stop> {
     let (settings, problems) = effective(sources);
     let mut grid = Grid::new([("setting", Align::Left), ("value", Align::Left), ("from", Align::Left)]);

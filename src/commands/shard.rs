@@ -30,7 +30,7 @@ use super::{await_plan::await_plan, connect};
 
 const SHOW_EVERY: Duration = Duration::from_secs(10);
 
-/// Waits for the plan, then moves the shard's rows. Exit 0 only where every row has an outcome and the
+/// Waits for the plan, then moves the shard's rows. Exit 0 only if every row has an outcome and the
 /// done marker stands.
 pub async fn run(settings: &Settings, log: &LogSettings, stop: &CancellationToken) -> Result<End, Stop> {
     let Some(index) = settings.shard else {
@@ -63,7 +63,7 @@ pub async fn move_all(
     Ok(())
 }
 
-/// Moves one shard of a plan that stands.
+/// Moves one shard of an existing plan.
 pub async fn move_shard(
     settings: &Settings,
     store: &RunStore,
@@ -85,7 +85,7 @@ pub async fn move_shard(
     let ending = stop.child_token();
     let pace = Arc::new(Pace::new(settings.work.give_up_after, ending.clone()));
     let done = pace.at_start(Service::RunStore, || store.done(&plan.id, index)).await;
-    if done.map_err(Trouble::of_one_shard)?.is_some() {
+    if done.map_err(Trouble::of_one_shard)?.is_some() && !settings.redo_lost {
         tracing::info!(%index, "every row of this shard has an outcome already");
         return Ok(());
     }
@@ -138,7 +138,7 @@ struct Process<'a> {
 }
 
 impl Process<'_> {
-    /// Everything that can fail for what is the same in every pod fails here.
+    /// Makes every check that would fail in the same way in every pod.
     async fn prepare(
         &self,
         stop: &CancellationToken,
@@ -162,7 +162,7 @@ impl Process<'_> {
             warehouse: workers.first().and_then(|worker| worker.warehouse.as_deref()),
             target_blobs: target_blobs.as_ref(),
         };
-        let Started { catalogue, recorded } = start.run().await?;
+        let Started { catalogue, recorded, lost } = start.run().await?;
         let progress = Progress::new(Instant::now(), self.rows, &recorded.books, settings.work.workers);
         Ok(ShardInputs {
             store: store.clone(),
@@ -178,6 +178,7 @@ impl Process<'_> {
             breaker: settings.work.breaker,
             pace: pace.clone(),
             recorded,
+            lost,
             progress: Arc::new(progress),
             stop: stop.clone(),
             ending,
@@ -216,7 +217,7 @@ fn workers(
 }
 
 /// For people who read `writers/`.
-fn host() -> String {
+pub(super) fn host() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .map(|name| name.trim().to_owned())
         .unwrap_or_default()

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::last_word::last_word;
 use crate::exit::{Exit, Stop};
 
-/// A token that the first signal cancels. The handlers stand when this returns.
+/// A token that the first signal cancels. The handlers are installed when this returns.
 pub fn stop_token(runtime: &Runtime) -> Result<CancellationToken, Stop> {
     let _entered = runtime.enter();
     let cannot =
@@ -26,7 +26,7 @@ pub fn stop_token(runtime: &Runtime) -> Result<CancellationToken, Stop> {
                 _ = interrupt.recv() => {}
             }
             if count == 2 {
-                last_word(Exit::Stopped, "stopped at once by a second signal: what was under way may not be recorded; run again to go on");
+                last_word(Exit::Stopped, "stopped at once by a second signal: what was under way may not be recorded; run again to continue");
                 std::process::exit(i32::from(Exit::Stopped as u8));
             }
             tracing::info!(

@@ -1,4 +1,4 @@
-//! An attempt: the identity of one submission in the old system, and what is derived from it.
+//! An attempt: the identity of one submission in the old system, and the ids that are derived from it.
 
 use std::{fmt, str::FromStr};
 
@@ -117,6 +117,11 @@ pub fn enforcement_id(lms_user_id: &str, assessment_code: &str, context_id: &str
 pub fn attempt_of_launch_id(launch_id: &str) -> Option<AttemptId> {
     let (digits, _rest) = launch_id.strip_prefix("rogo_")?.split_once('_')?;
     digits.parse().ok()
+}
+
+/// The attempt in a blob's name `<folder>/<writer>/<attempt>_<upload order>_<name>`.
+pub fn attempt_of_blob(name: &str) -> Option<AttemptId> {
+    name.splitn(3, '/').nth(2)?.split_once('_')?.0.parse().ok()
 }
 
 #[cfg(test)]

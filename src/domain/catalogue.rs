@@ -29,7 +29,7 @@ pub struct Assessment {
 pub struct Section {
     /// `assessment_sections.id`.
     pub id: String,
-    /// `question_text`; empty where null.
+    /// `question_text`; empty if null.
     pub question_text: String,
 }
 

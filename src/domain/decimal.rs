@@ -16,7 +16,7 @@ pub struct Decimal(String);
 pub struct InvalidDecimal;
 
 impl Decimal {
-    /// The shortest number that reads back as `number`; `None` where it is infinite or none.
+    /// The shortest number that reads back as `number`; `None` if it is infinite or none.
     pub fn of(number: f64) -> Option<Self> {
         if number.is_finite() { number.to_string().parse().ok() } else { None }
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Migration;
 
-/// What becomes of a row, decided before any file is copied.
+/// The decision about a row, made before any file is copied.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decision {
     /// Copy its files and write it.
@@ -66,7 +66,7 @@ impl Note {
         Self { code: NoteCode::FileBlobMissing, detail }
     }
 
-    /// A rule that no migration wrote is newer and stands.
+    /// A newer rule, which no migration wrote, is kept.
     pub fn enforcement_kept() -> Self {
         let detail = "the target holds a newer malpractice rule for this learner, which stands";
         Self { code: NoteCode::EnforcementKept, detail: detail.to_owned() }
@@ -197,6 +197,48 @@ codes! {
     }
 }
 
+impl FailCode {
+    /// Whether a row with this code had passed the rules: it failed while its files were copied, or at commit.
+    pub fn reached_copy(self) -> bool {
+        match self {
+            Self::FileMissing
+            | Self::FileForbidden
+            | Self::FileArchived
+            | Self::FileChanged
+            | Self::FileCorrupt
+            | Self::FileNameRefused
+            | Self::TargetRejected
+            | Self::Unavailable
+            | Self::InternalError => true,
+            Self::AttemptIdInvalid
+            | Self::RowInvalid
+            | Self::MappingMissing
+            | Self::MappingAmbiguous
+            | Self::UnitVersionMissing
+            | Self::SubmissionTextMissing
+            | Self::AttemptNumberMissing
+            | Self::ReportMissing
+            | Self::ReportAmbiguous
+            | Self::ReportIncomplete
+            | Self::ReportInvalid
+            | Self::ContextIdInvalid
+            | Self::ScoreIncomplete
+            | Self::LearnerEmailMissing
+            | Self::ExerciseInvalid
+            | Self::AssessmentMissing
+            | Self::AssessmentAmbiguous
+            | Self::SectionMissing
+            | Self::SectionAmbiguous
+            | Self::GradeMissed
+            | Self::MalpracticeLevelMissing
+            | Self::MalpracticeLevelUnknown
+            | Self::NoFiles
+            | Self::NoLearnerFiles
+            | Self::FileUrlForeign => false,
+        }
+    }
+}
+
 codes! {
     /// Why a row was skipped.
     SkipCode {
@@ -206,6 +248,8 @@ codes! {
         AlreadyMigrated = "already_migrated", "nothing: the target holds the attempt";
         /// Unit version not among those to migrate.
         UnitVersionExcluded = "unit_version_excluded", "nothing, or add the version to unit-versions";
+        /// It was migrated, the target no longer holds it, and a person has accepted that.
+        DeletedInTarget = "deleted_in_target", "nothing: it was accepted that the target does not hold it";
     }
 }
 
@@ -218,7 +262,7 @@ codes! {
         FilesCountDiffers = "files_count_differs", "compare the row's files with the old system; export them again if one is missing";
         /// Texts that look like UTF-8 read as Windows-1252.
         TextMisread = "text_misread", "correct the named columns in the input, or export it again as UTF-8, before the row is migrated";
-        /// An enforcement that no migration wrote was newer and stands.
+        /// A newer enforcement, which no migration wrote, was kept.
         EnforcementKept = "enforcement_kept", "check that the standing malpractice rule is right";
         /// A blob of a recovered row is gone.
         FileBlobMissing = "file_blob_missing", "find out what removed the file from the target container; restore it";

@@ -1,6 +1,6 @@
 //! What an export writes where RFC 4180 leaves a choice.
 
-/// The habits of the tool that wrote an export; `None`: not said, so that a file in which it matters is refused.
+/// Conventions of the tool that wrote an export; `None`: not set, and a file in which the setting matters is refused.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dialect {
     /// What an unquoted cell holds for null, beside nothing at all (`--warehouse-null`).
@@ -19,7 +19,7 @@ pub enum Escape {
 }
 
 impl Dialect {
-    /// Whether a cell stands for null by what was said of the export; never one in quotes.
+    /// Whether the settings make the cell a null; a quoted cell never is.
     pub fn is_null(&self, cell: &str, quoted: bool) -> bool {
         let Some(null) = self.null.as_deref().filter(|_| !quoted) else { return false };
         let cell = super::text::trim(cell);

@@ -1,6 +1,6 @@
-//! What the target holds of an attempt, as far as a decision needs it.
+//! The part of the target's data about an attempt that the decision needs.
 
-/// What stands in the target under a launch id of the attempt.
+/// What the target holds under a launch id of the attempt.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Held {
     /// No row under a launch id of the attempt.
@@ -10,6 +10,8 @@ pub enum Held {
     Elsewhere(String),
     /// A submission that this run wrote: a process that was killed before it recorded it, or a twin.
     ByThisRun,
+    /// A launch session whose submission this run wrote and the target lost: it is taken over by `--redo lost`.
+    Lost,
     /// A launch session without a submission, whose unique key would refuse the row; its launch id.
     SessionOnly(String),
 }

@@ -10,6 +10,8 @@ use super::{AttemptId, Decimal, Note, SubmissionIds};
 pub struct Migration {
     /// Attempt from which all row ids are derived.
     pub attempt: AttemptId,
+    /// The launch session stands already, left alone by a lost submission of this run: the rest is written beside it.
+    pub takes_over_session: bool,
     /// Identifiers of every row to be written.
     pub ids: SubmissionIds,
     /// `<lms instance>::<TIUserId>`.
@@ -20,7 +22,7 @@ pub struct Migration {
     pub context_title: String,
     /// URL to which the LTI session returns.
     pub return_url: String,
-    /// Exercise as it stands.
+    /// Exercise of the report, untrimmed.
     pub course_name: String,
     /// "First Name", blank as ''.
     pub first_name: String,
@@ -98,7 +100,7 @@ pub struct PlannedFile {
     pub uploaded_by: Option<String>,
 }
 
-/// A file that now stands in the target container. The commit consumes it.
+/// A file that was copied to the target container. The commit consumes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopiedFile {
     /// The name of the blob.

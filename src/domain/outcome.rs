@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{AttemptId, FailCode, Failure, Note, Skip, SkipCode};
 
-/// One line of a segment: what became of one row. Holds no personal data.
+/// One line of a segment: the outcome of one row. Holds no personal data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     /// Number of the CSV's data row, from 1.
     pub row: u64,
-    /// The attempt, where the cell holds one.
+    /// The attempt, if the cell holds one.
     pub attempt: Option<AttemptId>,
     /// When it was decided (UTC).
     pub at: DateTime<Utc>,
@@ -28,7 +28,7 @@ pub struct Outcome {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Fate {
-    /// It stands in the target.
+    /// The target holds the submission.
     Migrated(Migrated),
     /// It was left, in order.
     Skipped {
@@ -169,6 +169,11 @@ impl Books {
         self.failed.values().sum()
     }
 
+    /// Rows that passed the rules and failed in copy or at commit.
+    pub fn rows_failed_after_rules(&self) -> u64 {
+        self.failed.iter().filter(|(code, _)| code.reached_copy()).map(|(_, rows)| rows).sum()
+    }
+
     /// Rows skipped, with any code.
     pub fn rows_skipped(&self) -> u64 {
         self.skipped.values().sum()
@@ -193,8 +198,13 @@ impl Books {
     }
 }
 
-/// Which of two outcomes of one row stands: `migrated` beats all, else the newest.
+/// Which of two outcomes of one row counts: `migrated` before all others, else the newest.
 pub fn stands(earlier: Outcome, other: Outcome) -> Outcome {
     let rank = |outcome: &Outcome| (matches!(outcome.fate, Fate::Migrated(_)), outcome.at);
     if rank(&other) > rank(&earlier) { other } else { earlier }
+}
+
+/// Which of two outcomes of a row stands if the target lacks what was migrated.
+pub fn newest(earlier: Outcome, other: Outcome) -> Outcome {
+    if other.at > earlier.at { other } else { earlier }
 }

@@ -70,7 +70,7 @@ pub struct SubmissionRow {
 pub struct QueuedRow {
     /// Number of the CSV's data row, from 1, oldest first.
     pub number: u64,
-    /// The attempt id, or `None` where the cell holds none (`attempt_id_invalid`).
+    /// The attempt id, or `None` if the cell holds none (`attempt_id_invalid`).
     pub attempt: Option<AttemptId>,
     /// Number of the newer row with the same attempt id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -78,7 +78,7 @@ pub struct QueuedRow {
     /// A launch id of this attempt that the target held when the plan was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_launch_id: Option<String>,
-    /// What the mapping says of this attempt.
+    /// Result of looking the attempt up in the mapping.
     pub mapping: MappingState,
     /// Text of the row's cells, as read.
     pub cells: SubmissionRow,

@@ -1,4 +1,4 @@
-//! What messages and logs say of files: enough to find them, without the names that people gave them.
+//! How messages and logs name files: enough to find them, without file and folder names, which may be personal data.
 
 use url::{Host, Url};
 

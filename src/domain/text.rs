@@ -31,7 +31,7 @@ pub fn is_blank(text: &str) -> bool {
     text.chars().all(is_blank_char)
 }
 
-/// The text without blanks around it; what is inside stays as it came.
+/// The text without leading and trailing blanks; blanks inside are kept.
 pub fn trim(text: &str) -> &str {
     text.trim_matches(is_blank_char)
 }

@@ -8,7 +8,7 @@ use super::{merge::Merged, sweep::Orphans};
 use crate::{
     domain::{Books, ShardIndex, shard_list},
     exit::{Exit, Stop},
-    run::{Plan, RunStore, names, queue::NumbersReader},
+    run::{Lost, Plan, RunStore, names, queue::NumbersReader},
 };
 
 /// Ranges of missing rows that are kept per shard; their number is exact whatever it is.
@@ -27,6 +27,8 @@ pub struct Totals {
     pub books: Books,
     /// Rows without an outcome, by shard.
     pub missing: Vec<MissingRows>,
+    /// Rows that the target lost.
+    pub lost: Lost,
     /// When the newest of the outcomes that stand was decided (UTC).
     pub last_outcome_at: Option<DateTime<Utc>>,
     /// Blobs that were removed.
@@ -62,19 +64,41 @@ impl Totals {
         self.missing.iter().map(|missing| missing.shard).collect()
     }
 
-    /// How the process ends if rows are missing: 69, naming them, their shards and the command that runs them again.
-    pub fn incomplete(&self, store: &RunStore, rerun: &str) -> Option<Stop> {
-        if self.missing.is_empty() {
-            return None;
+    /// How the process ends if rows are missing or lost: 69, naming them, their shards, and the commands that run them
+    /// again (`rerun`) or move what was lost (`redo`).
+    pub fn incomplete(&self, store: &RunStore, rerun: &str, redo: &str) -> Option<Stop> {
+        let mut lines = Vec::new();
+        if !self.missing.is_empty() {
+            self.tell_missing(store, rerun, &mut lines);
         }
+        if self.lost.rows > 0 {
+            lines.push(format!(
+                "INCOMPLETE: {} of {} rows were migrated, and the target no longer holds them, in shard(s) {}: {} names \
+                 them",
+                self.lost.rows,
+                self.rows,
+                shard_list(&self.lost.shards),
+                store.describe(&names::result(names::LOST))
+            ));
+            lines.push(format!("if the database lost them, move them again: {redo}"));
+            lines.push(
+                "if they were deleted on purpose, accept that: rogo-migrate finalize --accept lost --reason <why>, with the \
+                 run's settings"
+                    .to_owned(),
+            );
+        }
+        (!lines.is_empty()).then(|| Stop::new(Exit::Incomplete, lines.join("\n")))
+    }
+
+    fn tell_missing(&self, store: &RunStore, rerun: &str, lines: &mut Vec<String>) {
         let shards = self.incomplete_shards();
-        let mut lines = vec![format!(
+        lines.push(format!(
             "INCOMPLETE: {} of {} rows have no outcome, in {} shard(s): {}",
             self.rows_missing(),
             self.rows,
             shards.len(),
             shard_list(&shards)
-        )];
+        ));
         for missing in &self.missing {
             lines.push(format!("  {missing}"));
             if missing.marked_done {
@@ -83,7 +107,6 @@ impl Totals {
             }
         }
         lines.push(format!("when the cause is mended, run them again: {rerun}"));
-        Some(Stop::new(Exit::Incomplete, lines.join("\n")))
     }
 }
 
@@ -133,14 +156,14 @@ pub async fn missing(store: &RunStore, plan: &Plan, merged: &Merged) -> Result<V
 }
 
 /// Refuses to go on where the counts do not add up to the plan's rows: a bug, never a result.
-pub fn balance(plan: &Plan, books: &Books, missing: &[MissingRows]) -> Result<(), Stop> {
+pub fn balance(plan: &Plan, books: &Books, missing: &[MissingRows], rows_lost: u64) -> Result<(), Stop> {
     let rows_missing: u64 = missing.iter().map(|missing| missing.rows).sum();
-    if books.rows() + rows_missing == plan.rows {
+    if books.rows() + rows_missing + rows_lost == plan.rows {
         return Ok(());
     }
     let what = format!(
-        "the books do not balance: {} migrated + {} failed + {} skipped + {rows_missing} missing are not the \
-         plan's {} rows; nothing was written; please report it",
+        "the books do not balance: {} migrated + {} failed + {} skipped + {rows_lost} lost + {rows_missing} missing are \
+         not the plan's {} rows; nothing was written; please report it",
         books.migrated,
         books.rows_failed(),
         books.rows_skipped(),

@@ -7,7 +7,7 @@
 use futures_util::TryStreamExt;
 
 use crate::{
-    domain::{Outcome, ShardIndex, stands},
+    domain::{Fate, Outcome, ShardIndex, newest, stands},
     exit::{Exit, Stop},
     run::{
         Plan, RowSet, RunStore,
@@ -27,6 +27,7 @@ pub struct Merged {
     buckets: SpooledBuckets,
     seen: RowSet,
     recorded: Vec<u64>,
+    lost: RowSet,
 }
 
 impl Merged {
@@ -50,7 +51,8 @@ impl Merged {
                 buckets.push(index((row - 1) / rows_per_bucket), &outcome)?;
             }
         }
-        Ok(Self { rows_per_bucket, buckets: buckets.finish()?, seen, recorded })
+        let lost = RowSet::new(rows);
+        Ok(Self { rows_per_bucket, buckets: buckets.finish()?, seen, recorded, lost })
     }
 
     /// Whether the row has an outcome.
@@ -61,6 +63,16 @@ impl Merged {
     /// How many rows have an outcome in the shard's segments.
     pub fn recorded(&self, shard: ShardIndex) -> u64 {
         self.recorded.get(index(u64::from(shard.0))).copied().unwrap_or_default()
+    }
+
+    /// Says which migrated rows the target lacks: of them the newest outcome stands, whatever it is.
+    pub fn lose(&mut self, rows: RowSet) {
+        self.lost = rows;
+    }
+
+    /// Whether the outcome is of a migrated row that the target lacks, with no later one.
+    pub fn is_lost(&self, outcome: &Outcome) -> bool {
+        matches!(outcome.fate, Fate::Migrated(_)) && self.lost.contains(outcome.row)
     }
 
     /// The outcomes that stand, by row number. May be asked for again.
@@ -87,6 +99,7 @@ impl Merged {
                 return;
             };
             *slot = Some(match slot.take() {
+                Some(earlier) if self.lost.contains(outcome.row) => newest(earlier, outcome),
                 Some(earlier) => stands(earlier, outcome),
                 None => outcome,
             });

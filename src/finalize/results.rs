@@ -1,11 +1,16 @@
 //! The result files: drafted on the local disk, published when everything is checked.
 
-use std::{fs::File, io::Write, path::Path};
+use std::{
+    fs::File,
+    io::{BufWriter, Write},
+    path::Path,
+};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
+use csv::QuoteStyle;
 use tempfile::TempDir;
 
-use super::{InputRow, InputRows, merge::Merged};
+use super::{InputRow, InputRows, lost::LostRows, merge::Merged};
 use crate::{
     domain::{AttemptId, Books, Fate, Outcome},
     exit::{Exit, Stop},
@@ -14,17 +19,16 @@ use crate::{
 };
 
 const CSV: &str = "text/csv; charset=utf-8";
-/// UTF-8's: it wins over `--encoding`.
+/// UTF-8's: it wins over `--encoding`, and Excel reads the file right.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Buffer of each file.
 const BUFFER_BYTES: usize = 64 * 1024;
-/// Documents deleted at a time.
-const DELETES_AT_A_TIME: usize = 1_000;
-
-/// The four CSVs as they will be published, and the books over them.
+/// The CSVs as they will be published, and the books over them.
 pub struct Drafts {
     /// Counts of the outcomes written.
     pub books: Books,
+    /// Rows that the target lost.
+    pub rows_lost: u64,
     /// When the newest of them was decided (UTC).
     pub last_outcome_at: Option<DateTime<Utc>>,
     folder: TempDir,
@@ -32,17 +36,28 @@ pub struct Drafts {
 
 impl Drafts {
     /// Writes every outcome that stands to its file. The input must be the plan's, to the byte.
-    pub async fn write(plan: &Plan, merged: &Merged, mut input: Box<dyn InputRows>) -> Result<Self, Stop> {
+    pub async fn write(
+        plan: &Plan,
+        merged: &Merged,
+        lost: &mut LostRows,
+        mut input: Box<dyn InputRows>,
+    ) -> Result<Self, Stop> {
         let folder = tempfile::tempdir().map_err(no_room)?;
         let mut writers = Writers::create(folder.path(), input.as_ref())?;
         let mut books = Books::default();
         let mut last_outcome_at = None;
+        let mut rows_lost = 0;
         for outcome in merged.outcomes() {
-            let outcome = outcome?;
-            books.count(&outcome.fate);
+            let mut outcome = outcome?;
             last_outcome_at = last_outcome_at.max(Some(outcome.at));
             let row = row_of(input.as_mut(), outcome.row, plan).await?;
             same_attempt(&outcome, row.attempt)?;
+            if merged.is_lost(&outcome) && !lost.settle(&mut outcome) {
+                writers.lost(&outcome)?;
+                rows_lost += 1;
+                continue;
+            }
+            books.count(&outcome.fate);
             match &outcome.fate {
                 Fate::Failed { code, message } => {
                     writers.failed(row.cells, &format!("{code}: {message}"))?;
@@ -55,7 +70,7 @@ impl Drafts {
         if input.sha256().is_none_or(|sha256| !sha256.eq_ignore_ascii_case(&plan.submissions.sha256)) {
             return Err(changed(plan));
         }
-        Ok(Self { books, last_outcome_at, folder })
+        Ok(Self { books, rows_lost, last_outcome_at, folder })
     }
 
     /// Puts the files into the run store, and into `out` where there is one, in the place of earlier ones.
@@ -64,7 +79,11 @@ impl Drafts {
             let draft = self.folder.path().join(file);
             publish_file(store, out, file, &draft, CSV).await?;
         }
-        Ok(())
+        if self.rows_lost > 0 {
+            let draft = self.folder.path().join(names::LOST);
+            return publish_file(store, out, names::LOST, &draft, CSV).await;
+        }
+        withdraw(store, out, names::LOST).await
     }
 }
 
@@ -82,15 +101,22 @@ pub async fn publish_document(
     publish_file(store, out, file, &draft, content_type).await
 }
 
-/// Deletes what holds the rows as they are, once every one of them has an outcome: queues and facts, of
-/// plans that were never finished too.
-pub async fn forget_rows(store: &RunStore) -> Result<(), Stop> {
-    for prefix in ["queues/", "facts/"] {
-        for batch in store.list(prefix).await?.chunks(DELETES_AT_A_TIME) {
-            store.delete(batch).await?;
-        }
+/// Removes a result of an earlier finalize that is no longer true.
+async fn withdraw(store: &RunStore, out: Option<&Path>, file: &str) -> Result<(), Stop> {
+    let name = names::result(file);
+    if !store.exists(&name).await? {
+        return Ok(());
     }
-    Ok(())
+    store.delete(&[name]).await?;
+    let Some(place) = out.map(|out| out.join(file)) else { return Ok(()) };
+    match tokio::fs::remove_file(&place).await {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            let what =
+                format!("{} is of an earlier finalize and cannot be removed: {error}", place.display());
+            Err(Stop::new(Exit::Configuration, what))
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn publish_file(
@@ -170,6 +196,7 @@ struct Writers {
     failed: Table,
     skipped: Table,
     notes: Table,
+    lost: Table,
     error_column: usize,
 }
 
@@ -196,9 +223,14 @@ impl Writers {
                     "LTI Context ID",
                 ],
             )?,
-            failed: Table::create(&folder.join(names::FAILED), mark(input), header)?,
+            failed: Table::create(&folder.join(names::FAILED), BYTE_ORDER_MARK, header)?,
             skipped: Table::create(&folder.join(names::SKIPPED), &[], left)?,
             notes: Table::create(&folder.join(names::NOTES), &[], left)?,
+            lost: Table::create(
+                &folder.join(names::LOST),
+                &[],
+                ["Attempt ID", "Row", "Launch ID", "Written at"],
+            )?,
             error_column,
         })
     }
@@ -207,7 +239,7 @@ impl Writers {
         if let Some(cell) = cells.get_mut(self.error_column) {
             error.clone_into(cell);
         }
-        self.failed.row(&cells)
+        self.failed.input_row(&cells)
     }
 
     fn other(&mut self, outcome: &Outcome) -> Result<(), Stop> {
@@ -234,20 +266,22 @@ impl Writers {
         }
     }
 
+    fn lost(&mut self, outcome: &Outcome) -> Result<(), Stop> {
+        let Fate::Migrated(migrated) = &outcome.fate else { return Ok(()) };
+        let attempt = outcome.attempt.map(|attempt| attempt.to_string()).unwrap_or_default();
+        let written_at = outcome.at.to_rfc3339_opts(SecondsFormat::Millis, true);
+        self.lost.row([&attempt, &outcome.row.to_string(), &migrated.launch_id, &written_at])
+    }
+
     fn finish(self) -> Result<(), Stop> {
-        for table in [self.migrated, self.failed, self.skipped, self.notes] {
+        for table in [self.migrated, self.failed, self.skipped, self.notes, self.lost] {
             table.finish()?;
         }
         Ok(())
     }
 }
 
-/// What the failure CSV begins with, so that a next run with the same settings reads it right: it is UTF-8.
-fn mark(input: &dyn InputRows) -> &'static [u8] {
-    if input.encoding().is_some() { BYTE_ORDER_MARK } else { &[] }
-}
-
-struct Table(csv::Writer<File>);
+struct Table(BufWriter<File>);
 
 impl Table {
     fn create(
@@ -257,13 +291,31 @@ impl Table {
     ) -> Result<Self, Stop> {
         let mut file = private::create(path).map_err(no_room)?;
         file.write_all(mark).map_err(no_room)?;
-        let mut table = Self(csv::WriterBuilder::new().buffer_capacity(BUFFER_BYTES).from_writer(file));
+        let mut table = Self(BufWriter::with_capacity(BUFFER_BYTES, file));
         table.row(header)?;
         Ok(table)
     }
 
     fn row(&mut self, cells: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<(), Stop> {
-        self.0.write_record(cells).map_err(|error| no_room(error.into()).into())
+        self.write(cells, QuoteStyle::Necessary)
+    }
+
+    /// A row that a next run reads: the word NULL is quoted, for without quotes it would be taken for an export's null.
+    fn input_row(&mut self, cells: &[String]) -> Result<(), Stop> {
+        let is_null = |cell: &String| cell.eq_ignore_ascii_case("null");
+        let style = if cells.iter().any(is_null) { QuoteStyle::Always } else { QuoteStyle::Necessary };
+        self.write(cells, style)
+    }
+
+    fn write(
+        &mut self,
+        cells: impl IntoIterator<Item = impl AsRef<[u8]>>,
+        style: QuoteStyle,
+    ) -> Result<(), Stop> {
+        let mut line = csv::WriterBuilder::new().quote_style(style).from_writer(Vec::new());
+        line.write_record(cells).map_err(|error| no_room(error.into()))?;
+        let line = line.into_inner().map_err(|error| no_room(error.into_error()))?;
+        Ok(self.0.write_all(&line).map_err(no_room)?)
     }
 
     fn finish(mut self) -> Result<(), Stop> {

@@ -3,7 +3,12 @@
 //! Only blobs under the folders of this run's writers are looked at, and only of writers that did not end in
 //! order; they are removed only when the writer is retired and while the run's lock is held.
 
-use std::{collections::HashSet, pin::pin, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashSet},
+    future::ready,
+    pin::pin,
+    sync::Arc,
+};
 
 use futures_util::{
     Stream, StreamExt, TryStreamExt,
@@ -12,10 +17,12 @@ use futures_util::{
 use serde::Serialize;
 
 use crate::{
+    domain::{AttemptId, attempt_of_blob},
     exit::Stop,
     ports::{BlobInfo, Blobs, Fault, Target, stored_form},
     run::{
         lock::{Exclusive, LockedRun, Quiet},
+        lost,
         writers::{UncleanWriters, registered},
     },
 };
@@ -41,15 +48,16 @@ impl Orphans {
     }
 }
 
-/// Removes the orphans of retired writers.
+/// Removes the orphans of retired writers, but for blobs of lost rows: they may be all that is left of a submission.
 pub async fn remove(
     quiet: &mut Quiet,
     files: &Arc<dyn Blobs>,
     target: &dyn Target,
+    lost: &BTreeSet<AttemptId>,
 ) -> Result<Orphans, Fault> {
     let mut removed = Orphans::default();
     let writers = quiet.unclean().clone();
-    let mut found = pin!(orphans(files, target, &writers));
+    let mut found = pin!(orphans(files, target, &writers, lost));
     while let Some(batch) = found.try_next().await? {
         for part in batch.chunks(DELETES_AT_A_TIME) {
             let names: Vec<String> = part.iter().map(|blob| blob.name.clone()).collect();
@@ -64,7 +72,8 @@ pub async fn remove(
 /// The command `orphans --delete`: the sweep by hand.
 pub async fn delete_orphans(run: &LockedRun<'_>, files: &Arc<dyn Blobs>) -> Result<Orphans, Stop> {
     let mut quiet = Quiet::begin(run).await?;
-    let removed = remove(&mut quiet, files, run.target).await?;
+    let lost = lost_attempts(run).await?;
+    let removed = remove(&mut quiet, files, run.target, &lost).await?;
     quiet.end().await;
     Ok(removed)
 }
@@ -78,9 +87,10 @@ pub async fn list_orphans(
 ) -> Result<Orphans, Stop> {
     let lock = Exclusive::take(run).await?;
     let (_, writers) = registered(run.store).await?;
+    let lost = lost_attempts(run).await?;
     let mut listed = Orphans::default();
     {
-        let mut found = pin!(orphans(files, run.target, &writers));
+        let mut found = pin!(orphans(files, run.target, &writers, &lost));
         while let Some(batch) = found.try_next().await? {
             batch.iter().for_each(&mut *each);
             listed.add(&batch);
@@ -90,14 +100,24 @@ pub async fn list_orphans(
     Ok(listed)
 }
 
-/// Blobs of these writers that no row of the target names, in batches.
+async fn lost_attempts(run: &LockedRun<'_>) -> Result<BTreeSet<AttemptId>, Fault> {
+    let lost = lost::recorded(run.store, run.plan, None, run.target).await?;
+    Ok(lost.into_iter().filter_map(|row| row.attempt).collect())
+}
+
+/// Blobs of these writers that no row of the target names and that are of no lost row, in batches.
 fn orphans<'a>(
     files: &'a Arc<dyn Blobs>,
     target: &'a dyn Target,
     writers: &'a UncleanWriters,
+    lost: &'a BTreeSet<AttemptId>,
 ) -> impl Stream<Item = Result<Vec<BlobInfo>, Fault>> + Send + 'a {
     stream::iter(writers.blob_prefixes())
         .flat_map(|prefix| files.list(&prefix))
+        .try_filter(|blob| {
+            let is_lost = attempt_of_blob(&blob.name).is_some_and(|attempt| lost.contains(&attempt));
+            ready(!is_lost)
+        })
         .try_chunks(NAMES_AT_A_TIME)
         .map_err(|TryChunksError(_, fault)| fault)
         .and_then(move |blobs| unnamed(target, blobs))

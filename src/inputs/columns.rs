@@ -1,9 +1,9 @@
-//! What the program reads of a record: the cells it needs, by the names of their columns.
+//! The cells that the program reads from a record, by column name.
 
 use super::{CsvReader, InputError, Layout, Record, StrangeIds};
 use crate::domain::{Dialect, MAPPING_COLUMNS, SUBMISSION_COLUMNS, SubmissionRow};
 
-/// Where the columns of `submission_files.csv` stand.
+/// Indexes of the columns of `submission_files.csv`.
 #[derive(Debug, Clone)]
 pub struct SubmissionColumns {
     first_name: usize,
@@ -126,7 +126,7 @@ impl SubmissionColumns {
     }
 }
 
-/// A cell as it came, but for what an export writes for nothing: null, or an empty text.
+/// A cell as read, except that the export's null and empty markers become empty.
 fn text<'a>(record: &'a Record, index: usize, dialect: &Dialect) -> &'a str {
     let cell = record.get(index);
     if is_empty_by_bcp(cell) || dialect.is_null(cell, record.is_quoted(index)) { "" } else { cell }
@@ -137,7 +137,7 @@ pub fn is_empty_by_bcp(cell: &str) -> bool {
     cell == "\0"
 }
 
-/// Where the columns of `attempt_number_mapping.csv` stand.
+/// Indexes of the columns of `attempt_number_mapping.csv`.
 #[derive(Debug, Clone)]
 pub struct MappingColumns {
     columns: [usize; 5],

@@ -1,4 +1,4 @@
-//! What is wrong with an input, said so that a person finds the place.
+//! Errors of an input, with file, line and column.
 
 use super::Problem;
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
 /// Why an input cannot be read. Nothing is migrated from it.
 #[derive(Debug, thiserror::Error)]
 pub enum InputError {
-    /// The setting names nothing that can be read.
+    /// The setting names a file that cannot be read.
     #[error("{location} cannot be read: {reason}; check --submissions, --mapping and the file's rights")]
     Unreadable {
         /// The path or blob.
@@ -48,7 +48,7 @@ pub enum InputError {
     Header {
         /// The path or blob.
         location: String,
-        /// What, and what to do.
+        /// The problem and its remedy.
         reason: String,
     },
     /// The whole file is written as a tool writes it that is not asked for RFC 4180.
@@ -58,7 +58,7 @@ pub enum InputError {
         location: String,
         /// `, line 3, column "Grade"`; empty if `reason` names the lines.
         place: String,
-        /// The habit, and what to do.
+        /// The tool's convention and the remedy.
         reason: String,
     },
     /// Its service did not answer.
@@ -67,7 +67,7 @@ pub enum InputError {
 }
 
 impl From<InputError> for Stop {
-    /// 64 where the setting is at fault, 65 where the file is.
+    /// 64 if the setting is at fault, 65 if the file is.
     fn from(error: InputError) -> Self {
         match error {
             InputError::Unreadable { .. } => Self::new(Exit::Usage, error.to_string()),

@@ -7,9 +7,9 @@ use crate::domain::Dialect;
 /// How a file is to be read.
 #[derive(Debug, Clone, Default)]
 pub struct Format {
-    /// For a file without a byte order mark; UTF-8 if it is not said.
+    /// Encoding of a file without a byte order mark; UTF-8 if not set.
     pub encoding: Option<&'static Encoding>,
-    /// What was said of the tool that wrote it.
+    /// Conventions of the tool that wrote the file.
     pub dialect: Dialect,
     /// Which file it is.
     pub role: Role,
@@ -43,11 +43,11 @@ pub struct Layout {
     pub counts: Vec<usize>,
     /// Columns that hold a list of URLs, or nothing.
     pub urls: Vec<usize>,
-    /// What becomes of a row whose id is none.
+    /// How a row without a valid id is handled.
     pub strange_ids: StrangeIds,
 }
 
-/// What becomes of a row whose id is none.
+/// How a row without a valid id is handled.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum StrangeIds {
     /// The row fails by itself (`attempt_id_invalid`); the file is refused only if a spreadsheet has spoilt the column.

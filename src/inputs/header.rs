@@ -6,7 +6,7 @@ use crate::domain::text::{equal_key, trim};
 /// Columns that look like missing ones, as many as a message names.
 const NAMED: usize = 5;
 
-/// What stands first in the file if it is no header, as the rest of a sentence.
+/// Describes a first record that is not a header, as the end of a sentence.
 pub(super) fn strange_start(first_cell: &str) -> Option<&'static str> {
     let start: String = trim(first_cell).chars().take(5).collect::<String>().to_ascii_lowercase();
     if start.starts_with("sep=") {

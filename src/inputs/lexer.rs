@@ -68,7 +68,7 @@ impl Lexer {
         Self { backslash_escapes: true, ..Self::default() }
     }
 
-    /// From now on every record must have so many cells.
+    /// Sets the number of cells that every later record must have.
     pub fn expect_columns(&mut self, columns: usize) {
         self.columns = Some(columns);
         self.needed = columns;
@@ -127,7 +127,7 @@ impl Lexer {
             State::Return | State::BlankReturn => Err(Problem::LoneReturn),
             State::PlainEscape | State::QuotedEscape => Err(Problem::IdleBackslash),
             State::CellStart | State::Plain | State::Quote => {
-                // A row that ends with the file may be cut: nothing is left out of it.
+                // A row that ends with the file may be truncated, so all its cells are required.
                 self.needed = self.columns.unwrap_or_default();
                 self.end_record()?;
                 Ok(true)

@@ -1,4 +1,4 @@
-//! What is there instead of a file that is not: its name in another case or form, or compressed.
+//! Finds likely files beside a missing one: its name in another case or form, or compressed.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const NAMED: usize = 5;
 /// How long a place may take to list them.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What stands beside the missing file, as the rest of a sentence; empty if nothing can be said.
+/// Files beside the missing one that may be meant, as the end of a sentence; empty if there are none.
 pub(super) async fn nearby(source: &InputSource) -> String {
     let (wanted, names) = match source {
         InputSource::File(path) => {

@@ -21,7 +21,7 @@ pub enum Problem {
         "a backslash stands before a quote inside the cell: the export uses the backslash as escape character"
     )]
     BackslashBeforeQuote,
-    /// `"a\b"` where the backslash is the escape character.
+    /// `"a\b"` if the backslash is the escape character.
     #[error(
         "a backslash stands before a character that needs none, so the backslash is not (only) this export's escape \
          character"
@@ -54,7 +54,7 @@ pub enum Problem {
     },
 }
 
-/// What people call a character that stands between cells.
+/// Readable name of a delimiter character.
 pub(super) fn delimiter_name(byte: u8) -> &'static str {
     match byte {
         b';' => "a semicolon",

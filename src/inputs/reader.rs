@@ -94,7 +94,7 @@ impl CsvReader {
         Ok(Some(self.lexer.record()))
     }
 
-    /// What pins the file: all its bytes, once [`Self::next`] has come to the end.
+    /// Digest of all the file's bytes, once [`Self::next`] has reached the end.
     pub fn digest(&self) -> InputDigest {
         let Fingerprint { sha256, size_bytes } = self.text.fingerprint();
         InputDigest { location: self.location.clone(), sha256, size_bytes, rows: self.rows }

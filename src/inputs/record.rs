@@ -19,13 +19,13 @@ pub(super) struct Cell {
 }
 
 impl Record {
-    /// The cell at `index`; empty where there is none.
+    /// The cell at `index`; empty if there is none.
     pub fn get(&self, index: usize) -> &str {
         let end = self.cells.get(index).map_or(0, |cell| cell.end);
         self.text.get(self.start(index)..end).unwrap_or_default()
     }
 
-    /// Whether the cell stood in quotes.
+    /// Whether the cell was quoted.
     pub fn is_quoted(&self, index: usize) -> bool {
         self.cells.get(index).is_some_and(|cell| cell.quoted)
     }

@@ -1,4 +1,4 @@
-//! Where an input's bytes come from, and what pins them.
+//! Source of an input's bytes, and the digest that pins them.
 
 use std::{fmt::Write as _, io, path::PathBuf, sync::Arc};
 
@@ -28,7 +28,7 @@ pub enum InputSource {
 }
 
 impl InputSource {
-    /// Where it is, for people: without a query string.
+    /// Readable location, without a query string.
     pub fn location(&self) -> String {
         match self {
             Self::File(path) => path.display().to_string(),
@@ -76,7 +76,7 @@ impl InputSource {
         }
     }
 
-    /// SHA-256 and size of its bytes, without looking at what they say.
+    /// SHA-256 and size of its bytes, without parsing them.
     pub async fn fingerprint(&self) -> Result<Fingerprint, InputError> {
         let mut hasher = Hasher::default();
         let mut bytes = self.open().await?;

@@ -1,4 +1,4 @@
-//! A file's bytes on their way to text: told apart from what is no text, decoded, and hashed.
+//! Turns a file's bytes into text: detects files that are not text, decodes and hashes the rest.
 
 use bytes::{Buf, Bytes, BytesMut};
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
@@ -45,7 +45,7 @@ pub(super) enum Refill {
     Foreign(Foreign),
 }
 
-/// What a file is by its first bytes, other than text that can be read.
+/// Kinds of files, detected by their first bytes, that cannot be read as text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Foreign {
     /// A kind of file.

@@ -66,7 +66,7 @@ struct Ids {
 struct Backslashes {
     quoted: Runs,
     unquoted: Runs,
-    /// Where the first run stands that may escape.
+    /// Line of the first run of backslashes that may be an escape.
     line: u64,
 }
 
@@ -75,7 +75,7 @@ struct Backslashes {
 struct Runs {
     /// All of the run may escape each other, or a quote.
     escaping: u64,
-    /// One stands alone before another character.
+    /// Runs of a single backslash before a character that it cannot escape.
     lone: u64,
 }
 
@@ -190,7 +190,7 @@ impl Watch {
     }
 }
 
-/// What to do where a backslash stands before a quote, or may escape.
+/// Advice for a backslash that stands before a quote or may be an escape.
 pub(super) fn escape_remedy(role: Role) -> &'static str {
     match role {
         Role::Input => "export it again with quotes inside cells doubled (\"\"), or correct the cell",

@@ -1,4 +1,4 @@
-//! Everything the plan knows of the rows: a compact index in memory, the cells in a spool on disk.
+//! All rows of the plan: a compact index in memory, the cells in a temporary file.
 
 use std::collections::HashMap;
 
@@ -24,7 +24,7 @@ pub struct Draft {
     /// Rows that the trial leaves out.
     pub left_out: u64,
     rows: Vec<Row>,
-    /// What the rules say of each row, as far as they can.
+    /// Result of the rules for each row before its facts are known.
     early: Vec<Early>,
     /// Each row's attempt and index, by both: the last of an attempt is its newest row.
     attempts: Vec<(AttemptId, u32)>,
@@ -46,7 +46,7 @@ struct Row {
     attempt: Option<AttemptId>,
 }
 
-/// What the rules say of a row before its facts are known.
+/// Result of the rules for a row before its facts are known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Early {
     /// Its fate, while the target holds what it holds now; `None` if its facts decide.
@@ -94,7 +94,7 @@ impl Draft {
         refuse_empty(&submissions)?;
         refuse_empty(&mapping.digest)?;
         selection.refuse_unmet(rows.iter().filter_map(|row| row.attempt).chain(left.keys().copied()))?;
-        // Of an attempt's rows the newest stands: an older one is left out with it.
+        // Only the newest row of an attempt counts: if it is excluded, so are the older ones.
         let newer = |row: &Row| left.get(&row.attempt?).filter(|newer| **newer > row.number);
         rows.retain(|row| newer(row).is_none());
         selection.refuse_no_rows(rows.len())?;
@@ -116,7 +116,7 @@ impl Draft {
         })
     }
 
-    /// Asks the target what it holds, once, then the rules what they can say of each row without facts.
+    /// Asks the target once which attempts it holds, then applies the rules that need no facts to each row.
     pub async fn settle(&mut self, target: &dyn Target, rules: &RuleConfig) -> Result<(), Fault> {
         self.mark_held(target).await?;
         self.early = (0..self.rows.len()).map(|index| self.early(index, rules)).collect::<Result<_, _>>()?;
@@ -129,7 +129,7 @@ impl Draft {
         let code = match decide_without_facts(&row, &held, rules) {
             Some(Decision::Fail(failure)) => Some(EarlyCode::Fails(failure.code)),
             Some(Decision::Skip(skip)) => Some(EarlyCode::Skips(skip.code)),
-            // Before a run there is nothing of its own.
+            // Before the run has started, the target holds nothing that it wrote.
             Some(Decision::Migrate(_) | Decision::Recover(_)) | None => None,
         };
         Ok(Early { code, needs_facts: needs_facts(&row, rules) })
@@ -206,7 +206,7 @@ impl Draft {
         })
     }
 
-    /// Rows by what the rules say of them without facts.
+    /// Numbers of rows by the result of the rules without facts.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts { left_out: self.left_out, ..Counts::default() };
         for early in &self.early {

@@ -1,4 +1,4 @@
-//! The plan's sign of life: shards wait as long as there is one, however long a warehouse is read.
+//! The planning process's heartbeat: shards wait as long as it is fresh, even if the warehouse is read for hours.
 
 use std::time::Duration;
 

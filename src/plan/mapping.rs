@@ -13,7 +13,7 @@ use crate::{
 /// Stands for rows of one attempt that differ.
 const AMBIGUOUS: u32 = u32::MAX;
 
-/// Every attempt of `attempt_number_mapping.csv`, and what it says of each.
+/// Index of `attempt_number_mapping.csv` by attempt.
 pub struct MappingIndex {
     /// What pins the file.
     pub digest: InputDigest,
@@ -57,7 +57,7 @@ impl MappingIndex {
         })
     }
 
-    /// What the mapping says of `attempt`.
+    /// Looks `attempt` up in the mapping.
     pub fn state(&self, attempt: AttemptId) -> MappingState {
         match self.index_of(attempt) {
             None => MappingState::Missing,

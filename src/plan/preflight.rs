@@ -136,7 +136,7 @@ pub fn room(needed: Option<u64>) -> Result<(), Stop> {
     })
 }
 
-/// What is missing, where what is free is known.
+/// `Err` holds the shortfall; an unknown free amount is taken as enough.
 fn enough(needed: u64, free: Option<u64>) -> Result<(), u64> {
     match free {
         Some(free) if free < needed => Err(needed - free),

@@ -1,4 +1,4 @@
-//! What a person is told of a plan.
+//! The report on a plan that is printed for the operator.
 
 use std::collections::BTreeMap;
 
@@ -10,32 +10,32 @@ use crate::{
     run::Plan,
 };
 
-/// A plan that stands, or in a rehearsal would.
+/// A plan that exists, or that a dry run would have made.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PlanReport {
     /// The plan; in a rehearsal without digests of queues.
     pub plan: Plan,
     /// Whether the plan was made, found or rehearsed.
     pub state: PlanState,
-    /// Rows by what the rules say of them without facts; `None` if the plan stood before.
+    /// Numbers of rows by the result of the rules without facts; `None` if the plan existed before.
     pub counts: Option<Counts>,
-    /// What is worth a look, but stops nothing.
+    /// Warnings that do not stop the run.
     pub remarks: Vec<String>,
 }
 
-/// What became of a plan.
+/// How the plan came about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PlanState {
     /// This process made the plan.
     Made,
-    /// It stood before; nothing changed.
+    /// The plan existed before; nothing changed.
     Stood,
     /// A dry run: nothing was written.
     Rehearsed,
 }
 
-/// Rows by what the rules say of them without facts.
+/// Numbers of rows by the result of the rules without facts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// Left out by the trial: in no other count.
@@ -74,7 +74,7 @@ impl PlanReport {
         let what = match self.state {
             PlanState::Made => format!("plan {} of run {} stands", plan.id, plan.run),
             PlanState::Stood => {
-                format!("plan {} of run {} stood already: nothing changed", plan.id, plan.run)
+                format!("plan {} of run {} existed already: nothing changed", plan.id, plan.run)
             }
             PlanState::Rehearsed => format!("a plan of run {} can be made: nothing was written", plan.run),
         };

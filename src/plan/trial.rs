@@ -18,7 +18,7 @@ const NAMED: usize = 10;
 /// The rows that a trial takes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// The newest so many of the rows selected.
+    /// Largest number of rows; the newest are taken.
     pub limit: Option<u64>,
     /// Sorted; `None` lets every attempt in.
     attempts: Option<Vec<AttemptId>>,

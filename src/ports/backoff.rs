@@ -1,4 +1,4 @@
-//! Pauses between tries, and how long a service is waited for.
+//! Pauses between retries, and the time limit for all of them.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ impl Backoff {
         Self { first, longest }
     }
 
-    /// The pause after so many failures in a row, from 1.
+    /// The pause after this number of consecutive failures, counted from 1.
     pub fn pause(self, failures: u32) -> Duration {
         let doublings = failures.saturating_sub(1).min(20);
         let pause = self.first.saturating_mul(1 << doublings).min(self.longest);
@@ -31,13 +31,13 @@ impl Backoff {
     }
 }
 
-/// A part of `most`, different at each call.
+/// A random part of `most`.
 pub fn jitter(most: Duration) -> Duration {
     let dice = uuid::Uuid::new_v4().as_u128() & 0xffff;
     most.mul_f64(u32::try_from(dice).map_or(0.5, f64::from) / 65536.0)
 }
 
-/// How long one service, or one step, has failed without an answer between.
+/// Counts consecutive failures of one service, or one step.
 #[derive(Debug)]
 pub struct Patience {
     backoff: Backoff,
@@ -46,7 +46,7 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// Nothing has failed yet.
+    /// No failure so far.
     pub fn new(backoff: Backoff) -> Self {
         Self { backoff, failures: 0, since: None }
     }
@@ -60,12 +60,12 @@ impl Patience {
         (failing_for + pause <= limit).then_some(pause)
     }
 
-    /// Since the first failure in a row.
+    /// Time since the first of the consecutive failures.
     pub fn failing_for(&mut self) -> Duration {
         self.since.get_or_insert_with(Instant::now).elapsed()
     }
 
-    /// It answered: the next failure is the first again.
+    /// Resets the count, because the service answered.
     pub fn answered(&mut self) {
         *self = Self::new(self.backoff);
     }

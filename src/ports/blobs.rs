@@ -22,20 +22,20 @@ pub fn stored_form(name: &str) -> Cow<'_, str> {
 /// What a put may do to a blob of the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
-    /// [`FaultKind::Exists`] where there is one.
+    /// [`FaultKind::Exists`] if there is one.
     Keep,
-    /// It takes its place at once, never half.
+    /// Replaces it atomically.
     Replace,
 }
 
 /// How a blob is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PutOptions {
-    /// What of an existing blob.
+    /// What to do about an existing blob.
     pub existing: Existing,
     /// Value of the Content-Type header.
     pub content_type: String,
-    /// Content-Encoding: how the bytes are to be unpacked before they are what the content type says.
+    /// Content-Encoding: how the bytes are compressed.
     pub content_encoding: Option<String>,
     /// Metadata: names are identifiers without dashes.
     pub metadata: Vec<(String, String)>,
@@ -61,7 +61,7 @@ impl PutOptions {
     }
 }
 
-/// What is known of a blob.
+/// Properties of a blob.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BlobInfo {
     /// Name within the store; for a source, its URL without query.
@@ -83,13 +83,13 @@ pub struct BlobInfo {
 /// A blob being read: its bytes in order. Where the service allows, a broken stream continues by
 /// itself from where it stood, on the same `ETag`; else it yields a fault.
 pub struct BlobReader {
-    /// What is known of it. `size_bytes` is the whole blob's length.
+    /// Properties of the blob. `size_bytes` is the whole blob's length.
     pub info: BlobInfo,
     /// The bytes, as the service sends them.
     pub body: BoxStream<'static, Result<Bytes, Fault>>,
 }
 
-/// A blob that now stands.
+/// A blob that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
     /// Length in bytes, as the service says.
@@ -106,13 +106,13 @@ pub struct CopyGrant {
     pub authorization: Option<String>,
 }
 
-/// A blob that is written part by part and stands only after [`Upload::finish`].
+/// A blob that is written part by part and exists only after [`Upload::finish`].
 #[async_trait]
 pub trait Upload: Send {
     /// Appends a part (at most 100 MiB; ordinarily 8 MiB). Each is verified on its way.
     async fn part(&mut self, bytes: Bytes) -> Result<(), Fault>;
 
-    /// Makes the blob stand, with this MD5 over all its bytes.
+    /// Completes the blob, with this MD5 over all its bytes.
     async fn finish(self: Box<Self>, md5: [u8; 16]) -> Result<Stored, Fault>;
 }
 
@@ -142,7 +142,7 @@ pub trait Blobs: Send + Sync {
     async fn put_file(&self, name: &str, path: &Path, options: &PutOptions) -> Result<Stored, Fault>;
 
     /// Server-side copy of `source`, which is `info` (its `ETag` is the condition, its MD5 the check; where it has
-    /// none, the copy is looked at for its length); [`FaultKind::Unsupported`] where the service cannot.
+    /// none, the copy is looked at for its length); [`FaultKind::Unsupported`] if the service cannot.
     async fn copy_from(
         &self,
         grant: &CopyGrant,
@@ -151,10 +151,10 @@ pub trait Blobs: Send + Sync {
         options: &PutOptions,
     ) -> Result<Stored, Fault>;
 
-    /// Reads a blob as a stream; `None` where there is none.
+    /// Reads a blob as a stream; `None` if there is none.
     async fn get(&self, name: &str) -> Result<Option<BlobReader>, Fault>;
 
-    /// What is known of a blob; `None` where there is none.
+    /// Properties of a blob; `None` if there is none.
     async fn head(&self, name: &str) -> Result<Option<BlobInfo>, Fault>;
 
     /// Blobs whose names begin with the prefix, by name.
@@ -164,16 +164,16 @@ pub trait Blobs: Send + Sync {
     async fn delete_many(&self, names: &[String]) -> Result<(), Fault>;
 }
 
-/// Where learners' and markers' files are read from, by URL.
+/// Source of learners' and markers' files, read by URL.
 #[async_trait]
 pub trait Source: Send + Sync {
     /// Opens the file at `url` for reading; the body arrives as a stream.
     async fn get(&self, url: &Url) -> Result<BlobReader, Fault>;
 
-    /// What is known of the file.
+    /// Properties of the file, without its content.
     async fn head(&self, url: &Url) -> Result<BlobInfo, Fault>;
 
-    /// What a server-side copy by `to` needs; `None` where it cannot read the source.
+    /// URL and authorisation for a server-side copy by `to`; `None` if `to` cannot read the source.
     async fn grant(&self, url: &Url) -> Result<Option<CopyGrant>, Fault>;
 }
 

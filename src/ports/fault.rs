@@ -1,4 +1,4 @@
-//! What a service did not do, and whether it is asked again.
+//! Faults of services, and whether to retry.
 
 use std::{error::Error, fmt, time::Duration};
 
@@ -11,11 +11,11 @@ pub enum Service {
     Warehouse,
     /// The target's PostgreSQL.
     Database,
-    /// Where learners' and markers' files are.
+    /// The storage that holds learners' and markers' files.
     SourceBlobs,
     /// The container that files are copied to.
     TargetBlobs,
-    /// Where the run keeps its plan and results.
+    /// The storage that holds the run's plan and results.
     RunStore,
     /// The Kubernetes API.
     Cluster,
@@ -38,63 +38,63 @@ impl fmt::Display for Service {
     }
 }
 
-/// What kind of thing went wrong: decides whether it is tried again.
+/// Kind of a fault: decides whether to retry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FaultKind {
     /// Network, time-out, 5xx, a transient number: may pass by itself. The effect did not take place,
     /// or repeating it does no harm.
     Unavailable,
-    /// The service asks for less; wait this long, if it said so.
+    /// The service throttles; wait this long, if it names a time.
     Throttled(Option<Duration>),
-    /// The effect may or may not have taken place: settle by sending the same again.
+    /// The effect is unknown: send the same request again to find out.
     AnswerLost,
     /// Our own credentials are not accepted: wrong, at their end, or being rotated. The secret is read again with
     /// each try.
     Unauthenticated,
-    /// A right is missing, or what is not ours to mend is refused: a URL's own signature, for example.
+    /// A right is missing, or a credential that is not this program's is refused: a URL's own signature, for example.
     Denied,
     /// Our own Microsoft Entra identity is known and has no right: a role assignment takes minutes to arrive, or was
     /// removed. No file is to blame.
     NoRole,
-    /// No such blob, table, column, database.
+    /// The blob, table, column or database does not exist.
     NotFound,
-    /// The container is not there, or is being deleted: no blob in it is to blame.
+    /// The container does not exist, or is being deleted: no blob in it is to blame.
     ContainerGone,
-    /// The service takes no blob of this name.
+    /// The service refuses the blob's name.
     NameRefused,
     /// The blob is in the archive tier and cannot be read.
     Archived,
     /// An immutability policy or a legal hold keeps the blob as it is.
     Immutable,
-    /// Create-only met something that is there.
+    /// A create-only write found an existing object.
     Exists,
-    /// The source is not what it was when first looked at.
+    /// The source changed since it was first read.
     Changed,
-    /// Length or checksum differs, or what the run wrote is not as it was written.
+    /// Length or checksum differs, or a document of the run was changed.
     Corrupt,
     /// A constraint or type of the target refuses this row (name of the constraint).
     Rejected(String),
-    /// This process was retired: another one merged or swept meanwhile.
+    /// This process was retired, because another one merged or swept meanwhile.
     Fenced,
-    /// The same every time: address, certificate, setting, schema, full disk.
+    /// A retry gives the same result: address, certificate, setting, schema, full disk.
     Misconfigured,
     /// The service cannot do this at all (for example a server-side copy).
     Unsupported,
 }
 
-/// What to do with a fault.
+/// Whether and how to retry after a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
-    /// Wait, then try again.
+    /// Wait, then retry.
     Again,
     /// Send the same statement again to learn what happened.
     Settle,
-    /// Trying again changes nothing.
+    /// A retry changes nothing.
     Never,
 }
 
 impl FaultKind {
-    /// Whether trying again may help.
+    /// Whether a retry may help.
     pub fn retry(&self) -> Retry {
         match self {
             Self::Unavailable | Self::Throttled(_) => Retry::Again,
@@ -118,7 +118,7 @@ impl FaultKind {
     }
 }
 
-/// Something a service did not do: kind, description and source are separate.
+/// A request that a service did not fulfil: kind, description and source are separate.
 /// The description says what and where, without secrets, query strings or personal data.
 #[derive(Debug)]
 pub struct Fault {
@@ -128,7 +128,7 @@ pub struct Fault {
     pub kind: FaultKind,
     /// What happened, where, and what to do.
     pub what: String,
-    /// The HTTP status, where there was one.
+    /// The HTTP status, if there was one.
     pub status: Option<u16>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -149,7 +149,7 @@ impl Fault {
         Self { service, kind, what: what.into(), status: None, source: Some(source.into()) }
     }
 
-    /// Whether a process that has begun waits for it to pass: what may pass by itself, credentials and roles.
+    /// Whether a process that has begun waits for it to pass: temporary faults, credentials and roles.
     pub fn may_pass(&self) -> bool {
         self.kind.retry() != Retry::Never
             || matches!(self.kind, FaultKind::Unauthenticated | FaultKind::NoRole)

@@ -1,4 +1,4 @@
-//! The shard Job as the cluster tells of it: a hint, since the done markers in the run store are the truth.
+//! The shard Job as the Kubernetes API reports it: only a hint, because the done markers in the run store decide.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -9,21 +9,21 @@ use crate::run::ids::Epoch;
 /// One Job at an instant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct JobState {
-    /// A Job of the same name that was made anew has another.
+    /// Kubernetes UID; a Job that was created again under the same name has another.
     pub uid: String,
-    /// What [`Jobs::look`] waits for a change of.
+    /// Resource version; [`Jobs::look`] waits until it changes.
     pub version: String,
     /// Pods that run or are about to.
     pub active: u32,
     /// Number of pods that are ready.
     pub ready: u32,
-    /// Pods that were told to end.
+    /// Number of pods whose deletion was requested.
     pub terminating: u32,
     /// Indexes that ended well.
     pub succeeded: u32,
     /// Indexes that the Job has.
     pub completions: u32,
-    /// Indexes that failed, as `1,3-4`: places in the Job, which are shards only where it runs them all.
+    /// Indexes that failed, as `1,3-4`: places in the Job, which are shards only if it runs them all.
     pub failed_indexes: String,
     /// Whether it is paused, or waits in a queue.
     pub suspended: bool,
@@ -36,7 +36,7 @@ pub struct JobState {
 pub enum JobEnd {
     /// Every index ended well.
     Complete,
-    /// Some did not: the cluster's words.
+    /// Some indexes failed; holds the message of the Kubernetes API.
     Failed(String),
 }
 
@@ -45,7 +45,7 @@ pub enum JobEnd {
 pub struct Survey {
     /// Why they do not start.
     pub obstacles: Vec<Obstacle>,
-    /// Which were told to end and are still there.
+    /// Pods whose deletion was requested and that still exist.
     pub terminating: Vec<TerminatingPod>,
 }
 
@@ -54,22 +54,22 @@ pub struct Survey {
 pub struct Obstacle {
     /// Kind of the obstacle.
     pub kind: ObstacleKind,
-    /// The pod; `None` where the Job can make none.
+    /// The pod; `None` if the Job can make none.
     pub pod: Option<String>,
     /// Message of the Kubernetes API.
     pub what: String,
 }
 
-/// Of what kind an obstacle is.
+/// Kind of an obstacle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ObstacleKind {
     /// The image cannot be pulled.
     Image,
-    /// A Secret, a ConfigMap or a key of one is not there.
+    /// A Secret, a ConfigMap or a key of one does not exist.
     Configuration,
-    /// No node has room, or is let.
+    /// No node has room, or none is allowed.
     Scheduling,
-    /// The namespace's quota, or another rule of the cluster, lets no pod be made.
+    /// The namespace's quota, or another rule of the cluster, forbids new pods.
     Quota,
     /// A volume cannot be mounted, or a node cannot start the pod.
     Node,
@@ -87,7 +87,7 @@ impl ObstacleKind {
         }
     }
 
-    /// In a word, for people.
+    /// Short name of the kind, for people.
     pub fn name(self) -> &'static str {
         match self {
             Self::Image => "image",
@@ -100,7 +100,7 @@ impl ObstacleKind {
     }
 }
 
-/// A pod that was told to end and is still there.
+/// A pod whose deletion was requested and that still exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TerminatingPod {
     /// Name of the pod.
@@ -114,7 +114,7 @@ pub struct TerminatingPod {
 /// One Job of the cluster.
 #[async_trait]
 pub trait Jobs: Send + Sync {
-    /// The Job, or `None` where there is none: at once where it is not at `version`, else as soon as it
+    /// The Job, or `None` if there is none: at once where it is not at `version`, else as soon as it
     /// changes, and within about a minute in any case.
     async fn look(&self, version: Option<&str>) -> Result<Option<JobState>, Fault>;
 
@@ -131,7 +131,7 @@ pub struct RunJobs {
     pub namespace: String,
     /// The chart, as Helm found it.
     pub chart: Option<String>,
-    /// What stands before the names of the chart's values, dot included.
+    /// Prefix of the chart's value names, with its dot.
     pub values_prefix: String,
     /// The newest Job's epoch.
     pub epoch: Option<Epoch>,
@@ -150,9 +150,9 @@ pub struct RunJob {
     pub epoch: Option<Epoch>,
     /// State of the Job as a whole.
     pub state: JobState,
-    /// Why its pods do not start, or do not stay, if it has not ended and the cluster tells.
+    /// Why its pods do not start, or do not stay, if it has not ended and the API reports a reason.
     pub obstacles: Vec<Obstacle>,
-    /// What the program said last, of a finalizer that failed, where the cluster still tells.
+    /// Termination message of a failed finalizer, if the API still reports it.
     pub last_word: Option<LastWord>,
 }
 

@@ -12,7 +12,7 @@ use crate::domain::{Catalogue, CopiedFile, Migration, Note, TargetIdentity};
 pub struct HeldSubmission {
     /// `lti_launch_sessions.launch_id`.
     pub launch_id: String,
-    /// `assignment_submissions.id`; `None` where the launch session stands alone.
+    /// `assignment_submissions.id`; `None` if the launch session has no submission.
     pub submission_id: Option<String>,
     /// `assignment_submissions.lti_session_record_id`.
     pub session_record_id: Option<String>,
@@ -22,7 +22,7 @@ pub struct HeldSubmission {
     pub context_id: Option<String>,
     /// `submission_files.azure_blob_name` of its files, by upload order.
     pub blob_names: Vec<String>,
-    /// Sum of its files is not kept in bytes by the target; this is their number.
+    /// Number of its files; the target does not store their sizes.
     pub files: u32,
     /// Of its enforcement key: whether the row that stands was written by no migration
     /// (its submission's launch id does not begin with `rogo_`, or it names none).
@@ -34,20 +34,20 @@ pub struct HeldSubmission {
 pub struct Absent {
     /// The launch id that was asked about.
     pub launch_id: String,
-    /// What became of its launch session.
+    /// State of its launch session.
     pub session: Session,
 }
 
-/// The launch session of a submission that is not there.
+/// State of the launch session of an absent submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Session {
-    /// It stands without its submission.
+    /// The launch session exists without its submission.
     Alone,
-    /// It is absent too, or the submission stands without it.
+    /// The launch session is absent; the submission may be absent or not.
     Absent,
 }
 
-/// What became of a submission that was sent.
+/// Result of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Committed {
     /// It was written now.
@@ -62,7 +62,7 @@ pub enum Committed {
 /// The application's PostgreSQL tables.
 #[async_trait]
 pub trait Target: Send + Sync {
-    /// Reads the catalogue; refuses where the owner of applied rules cannot be found.
+    /// Reads the catalogue; refuses if the owner of applied rules cannot be found.
     async fn catalogue(&self) -> Result<Catalogue, Fault>;
 
     /// What the target holds under these launch ids (at most 1,000), in no order.
@@ -87,12 +87,12 @@ pub trait Target: Send + Sync {
         Ok(launch_ids.iter().filter_map(absence).collect())
     }
 
-    /// The launch id of every submission whose is `rogo_…`, in batches, in no order.
+    /// Every submission's launch id that begins with `rogo_`, in batches, in no order.
     async fn launch_ids(&self, each: &mut (dyn FnMut(Vec<String>) + Send)) -> Result<(), Fault>;
 
     /// Checks schema (tables, columns, types, constraints), rights, encoding, a pooler in transaction
     /// mode, the rule owner, and that `connections` (0: none is asked for) may be opened beside the application's:
-    /// a sentence for each thing that would stop a run; empty where a run may begin.
+    /// a sentence for each thing that would stop a run; empty if a run may begin.
     async fn preflight(&self, connections: u32) -> Result<Vec<String>, Fault>;
 
     /// What every process asks before its first write, because a mended secret may lead elsewhere: sessions of
@@ -100,14 +100,14 @@ pub trait Target: Send + Sync {
     /// A sentence for each finding.
     async fn session(&self) -> Result<Vec<String>, Fault>;
 
-    /// Which database this is: what pins the plan.
+    /// Identity of the database, which the plan pins.
     async fn identity(&self) -> Result<TargetIdentity, Fault>;
 
     /// Name of the connected database.
     async fn database(&self) -> Result<String, Fault>;
 
-    /// Returns where a connection that holds the run's shared lock answered within the last second, else asks
-    /// one (or a new one, which looks for `retired/<writer>`): [`FaultKind::Fenced`] where this process may
+    /// Returns at once if a connection that holds the run's shared lock answered within the last second, else asks
+    /// one (or a new one, which looks for `retired/<writer>`): [`FaultKind::Fenced`] if this process may
     /// write no more. To be asked before every upload.
     async fn prove_fence(&self) -> Result<(), Fault>;
 
@@ -115,7 +115,7 @@ pub trait Target: Send + Sync {
     async fn commit(&self, migration: &Migration, files: &[CopiedFile]) -> Result<Committed, Fault>;
 }
 
-/// The run's advisory lock in the target database, exclusively: nothing is under way while it is held.
+/// The run's advisory lock, held exclusively: no worker of the run writes meanwhile.
 #[async_trait]
 pub trait Fence: Send + Sync {
     /// Waits for it, asking again and again without queueing, until `deadline` has passed

@@ -1,20 +1,20 @@
-//! Reports and scores.
+//! Source of reports and scores.
 
 use async_trait::async_trait;
 
 use super::Fault;
 use crate::domain::{AttemptId, FactRow, Facts};
 
-/// What the warehouse is like.
+/// Properties of the warehouse that the plan needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WarehouseShape {
     /// [`Warehouse::description`].
     pub description: String,
-    /// Rows of the reports' and of the scores' table; `None` where unknown.
+    /// Rows of the reports' and of the scores' table; `None` if unknown.
     pub rows: Option<(u64, u64)>,
     /// Whether [`Warehouse::fetch`] is cheap; else the plan scans once and splits into facts files.
     pub lookups_are_cheap: bool,
-    /// Local disk that [`Warehouse::scan`] and the facts made of it need, about; `None` where unknown.
+    /// Local disk that [`Warehouse::scan`] and the facts made of it need, about; `None` if unknown.
     pub scan_bytes: Option<u64>,
     /// Largest number of connections that the server allows this login, if the server reports it.
     pub max_connections: Option<u32>,
@@ -25,7 +25,7 @@ pub struct WarehouseShape {
 /// Reports and scores by attempt.
 #[async_trait]
 pub trait Warehouse: Send + Sync {
-    /// What pins the plan, for people too: engine and place, or folder, without secrets. Cheap: no row is read.
+    /// Engine and place, or folder, without secrets; the plan pins it. Cheap: no row is read.
     async fn description(&self) -> Result<String, Fault>;
 
     /// Connects, checks tables, columns and the right to read them.

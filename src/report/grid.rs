@@ -82,7 +82,7 @@ pub fn bytes(number: u64) -> String {
     format!("{}.{} {}", tenths / 10, tenths % 10, UNITS.get(unit).copied().unwrap_or_default())
 }
 
-/// Tenths of a per cent, half a tenth rounded up, but 1000 only where `part` is all of `whole`.
+/// Tenths of a per cent, half a tenth rounded up, but 1000 only if `part` is all of `whole`.
 pub fn permille(part: u64, whole: u64) -> u64 {
     if whole == 0 {
         return 1000;

@@ -18,14 +18,14 @@ mod render;
 pub use display::{Stderr, Style, display};
 pub use render::{block, log};
 
-/// "Now", for the rate: what happened in the last so many seconds.
+/// Length of the window over which the current rate is measured.
 const WINDOW: Duration = Duration::from_secs(30);
 /// An arrival time means nothing before so much time …
 const ETA_AFTER: Duration = Duration::from_secs(10);
 /// … and so many rows.
 const ETA_ROWS: u64 = 20;
 
-/// The counters of a process. Shared by its workers; has no clock of its own.
+/// The counters of a process, shared by its workers. The caller supplies the time.
 #[derive(Debug)]
 pub struct Progress {
     began: Instant,
@@ -103,7 +103,7 @@ impl Progress {
         Self { began: now, total, earlier: earlier.rows(), live: Mutex::new(live) }
     }
 
-    /// Counts what became of a row; `worker` counts from 1.
+    /// Counts the outcome of one row; `worker` counts from 1.
     pub fn outcome(&self, worker: usize, fate: &Fate, milliseconds: u64) {
         let mut live = self.live();
         live.books.count(fate);

@@ -35,7 +35,7 @@ mod tests {
     use super::*;
     use crate::{
         domain::{Books, FailCode, NoteCode, ShardIndex, SkipCode},
-        run::{Missing, RunName, RunResult},
+        run::{Lost, Missing, RunName, RunResult},
     };
 
     fn books() -> Books {
@@ -111,6 +111,35 @@ next: rogo-migrate verify --run rogo
         for rows in [7_999, 8_001] {
             assert_eq!(summary(rows, Missing::default()).result, RunResult::Incomplete, "{rows}");
         }
+    }
+
+    #[test]
+    fn a_run_of_which_most_rows_failed_says_so_in_its_first_line() {
+        let first_line = |migrated: u64, failed: u64| {
+            let mut summary = summary(8_000, Missing::default());
+            summary.books.migrated = migrated;
+            summary.books.failed =
+                BTreeMap::from([(FailCode::TargetRejected, failed), (FailCode::NoFiles, 99)]);
+            summary.grid().lines().next().unwrap().to_owned()
+        };
+        assert_eq!(
+            first_line(1, 35),
+            "COMPLETE, but 35 of the 36 rows that reached copy failed there or at commit: run rogo (plan 0123456789ab)"
+        );
+        assert_eq!(first_line(18, 18), "COMPLETE: run rogo (plan 0123456789ab)");
+        assert_eq!(
+            first_line(0, 0),
+            "COMPLETE: run rogo (plan 0123456789ab)",
+            "failures of the rules are no surprise"
+        );
+    }
+
+    #[test]
+    fn lost_rows_stand_in_the_books_and_make_them_incomplete() {
+        let lost = Lost { rows: 3, shards: vec![ShardIndex(1)] };
+        let summary = summary(8_003, Missing::default()).lost(lost);
+        assert_eq!(summary.result, RunResult::Incomplete);
+        assert!(summary.grid().contains(" + 3 lost\n"), "{}", summary.grid());
     }
 
     #[test]

@@ -22,7 +22,7 @@ impl From<Catalogue> for CatalogueIndex {
         let Catalogue { assessments: all, malpractice_levels, rule_owner_id } = catalogue;
         let mut assessments: HashMap<String, Vec<Assessment>> = HashMap::new();
         for assessment in all {
-            // A name of one word can never be meant: an exercise has two.
+            // A name of one word never matches, because an exercise has two.
             if let Some(words) = first_two_words(&assessment.name) {
                 assessments.entry(words).or_default().push(assessment);
             }

@@ -24,7 +24,7 @@ pub(super) fn attempt_number(submission: &str) -> Result<i32, Failure> {
     })
 }
 
-/// The digits, where the text begins with the word, white space and a digit.
+/// The digits, if the text begins with the word, white space and a digit.
 fn digits_behind_word(text: &str) -> Option<&str> {
     let (word, rest) = text.split_at_checked(WORD.len())?;
     if !word.eq_ignore_ascii_case(WORD) || !rest.starts_with(is_blank_char) {

@@ -1,11 +1,11 @@
-//! What a migrated file is called in the target container, and what is written beside it.
+//! Name of a migrated file in the target container, and the metadata that is stored with it.
 
 use crate::{
     domain::{AttemptId, FileKind, PlannedFile, text::is_blank_char},
     run::ids::{RunName, WriterId},
 };
 
-/// A name is cut to so many bytes.
+/// Longest file name in bytes; a longer one is truncated.
 const NAME_BYTES: usize = 150;
 
 /// `<folder>/<writer>/<attempt>_<upload order>_<name>`: no other process can ever write it, and one prefix
@@ -36,7 +36,7 @@ pub fn metadata(
 
 /// The name as the storage service keeps it: characters that it refuses replaced, no dot or blank at the end (it drops
 /// dots there without a word, and a listing would then show another name than the database holds), cut before its
-/// extension where it is long. Never empty.
+/// extension if it is long. Never empty.
 fn blob_safe(name: &str) -> String {
     let name = name.replace(is_refused, "_");
     let Some(name) = ended(&name) else { return "file".to_owned() };
@@ -51,7 +51,7 @@ fn blob_safe(name: &str) -> String {
     ended(&cut).unwrap_or("file").to_owned()
 }
 
-/// The name without dots and blanks at its end; `None` where nothing is left.
+/// The name without trailing dots and blanks; `None` if nothing is left.
 fn ended(name: &str) -> Option<&str> {
     Some(name.trim_end_matches(|c: char| c == '.' || is_blank_char(c))).filter(|name| !name.is_empty())
 }

@@ -1,4 +1,4 @@
-//! What an organisation decides about the rules.
+//! Settings of the rules for one organisation.
 
 use url::Url;
 

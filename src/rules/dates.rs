@@ -16,7 +16,7 @@ use crate::domain::{Value, text::trim};
 /// PostgreSQL keeps microseconds.
 const DIGITS: u16 = 6;
 
-/// The instant, at microseconds; `None` where the cell is blank.
+/// The instant, at microseconds; `None` if the cell is blank.
 pub(super) fn instant(value: &Value, zone: Tz) -> Result<Option<DateTime<Utc>>, Defect> {
     match value {
         Value::Null => Ok(None),
@@ -83,7 +83,7 @@ fn parse_time(text: &str) -> Option<NaiveTime> {
     NaiveTime::from_hms_nano_opt(digits(hour, 2)?, digits(minute, 2)?, digits(second, 2)?, nanoseconds)
 }
 
-/// A time and the offset behind it, if there is one; `None` where what looks like an offset is none.
+/// A time and the offset behind it, if there is one; `None` if what looks like an offset is none.
 fn split_offset(text: &str) -> Option<(&str, Option<FixedOffset>)> {
     if let Some(time) = text.strip_suffix('Z') {
         return Some((time.trim_end_matches(' '), FixedOffset::east_opt(0)));

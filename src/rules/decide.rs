@@ -36,11 +36,14 @@ pub fn decide(
         (Held::ByThisRun, migration) => Decision::Recover(migration.ok().map(Box::new)),
         (_, Err(failure)) => Decision::Fail(failure),
         (Held::SessionOnly(launch_id), Ok(_)) => Decision::Fail(lone_launch_session(launch_id)),
+        (Held::Lost, Ok(migration)) => {
+            Decision::Migrate(Box::new(Migration { takes_over_session: true, ..migration }))
+        }
         (Held::Nothing | Held::Elsewhere(_), Ok(migration)) => Decision::Migrate(Box::new(migration)),
     }
 }
 
-/// The fate of a row that needs no facts, exactly as [`decide`] would give it; `None` where it needs them.
+/// The fate of a row that needs no facts, exactly as [`decide`] would give it; `None` if it needs them.
 pub fn decide_without_facts(row: &QueuedRow, held: &Held, config: &RuleConfig) -> Option<Decision> {
     Eligible::of(row, held, config).err()
 }
@@ -51,7 +54,7 @@ pub fn needs_facts(row: &QueuedRow, config: &RuleConfig) -> bool {
     decide_without_facts(row, &held_elsewhere(row, config), config).is_none()
 }
 
-/// Whether the target is asked about the row: it has an attempt of its own.
+/// Whether the target is asked about the row: only if it has an attempt id and is no duplicate.
 pub fn asks_target(row: &QueuedRow) -> bool {
     sound_row(row).is_ok() && not_a_duplicate(row).is_ok()
 }
@@ -66,10 +69,10 @@ pub fn held_elsewhere(row: &QueuedRow, config: &RuleConfig) -> Held {
     }
 }
 
-/// The failure of a row in whose way a launch session stands that no submission belongs to.
+/// The failure of a row whose launch id is taken by a launch session without a submission.
 pub fn lone_launch_session(launch_id: &str) -> Failure {
     let message = format!(
-        "the unique key of lti_launch_sessions.launch_id refuses the row: {launch_id} stands there, but no submission \
+        "the unique key of lti_launch_sessions.launch_id refuses the row: {launch_id} is already there, but no submission \
          of it; find out who wrote it, then remove it"
     );
     fail(FailCode::TargetRejected, message)
@@ -108,6 +111,7 @@ fn migration(
     let grade = grade_row(&report, level, &assessment.code);
     Ok(Migration {
         attempt,
+        takes_over_session: false,
         ids: SubmissionIds::new(&config.lms_instance, attempt),
         lms_user_id,
         context_id,
@@ -145,7 +149,7 @@ fn grade_row(report: &SoundReport, level: Option<&MalpracticeLevel>, assessment_
     }
 }
 
-/// What the input and the mapping say of a row that may be migrated: rows 1 to 7 of the table.
+/// A row that passed rows 1 to 7 of the decision table, with its values from the input and the mapping.
 #[derive(Clone, Copy)]
 struct Eligible<'a> {
     attempt: AttemptId,
@@ -160,7 +164,7 @@ impl<'a> Eligible<'a> {
         not_held_elsewhere(held)?;
         Self::mapped(attempt, row, config).map_err(|decision| match held {
             Held::ByThisRun => Decision::Recover(None),
-            Held::Nothing | Held::Elsewhere(_) | Held::SessionOnly(_) => decision,
+            Held::Nothing | Held::Lost | Held::Elsewhere(_) | Held::SessionOnly(_) => decision,
         })
     }
 
@@ -216,10 +220,10 @@ fn not_a_duplicate(row: &QueuedRow) -> Result<(), Skip> {
     }
 }
 
-/// What was written since the row was gathered, the unique launch id finds.
+/// Rows written since the row was gathered are detected by the unique launch id at commit.
 fn not_held_elsewhere(held: &Held) -> Result<(), Skip> {
     match held {
-        Held::Nothing | Held::ByThisRun | Held::SessionOnly(_) => Ok(()),
+        Held::Nothing | Held::Lost | Held::ByThisRun | Held::SessionOnly(_) => Ok(()),
         Held::Elsewhere(launch_id) => {
             let detail = format!("the target holds launch id {launch_id}");
             Err(Skip { code: SkipCode::AlreadyMigrated, detail })

@@ -1,13 +1,13 @@
-//! What a file is, by its name.
+//! File types, derived from the file name.
 
 const UNKNOWN: &str = "application/octet-stream";
 
-/// Lower-case text after the last dot; empty where there is none.
+/// Lower-case text after the last dot; empty if there is none.
 pub(super) fn file_type(name: &str) -> String {
     name.rsplit_once('.').map(|(_, extension)| extension.to_lowercase()).unwrap_or_default()
 }
 
-/// What the application stores for it: a fixed table of its own.
+/// The file type that the application stores for an extension, from the application's fixed table.
 pub(super) fn application_mime_type(file_type: &str) -> &'static str {
     match file_type {
         "pdf" => "application/pdf",

@@ -13,7 +13,7 @@ use crate::domain::{
     AttemptId, FailCode, Failure, FileKind, Note, NoteCode, PlannedFile, SubmissionRow, text::trim,
 };
 
-/// What the names and owners of files are made of, besides the row's cells.
+/// Values for names and owners of files, besides the row's cells.
 pub(super) struct FileContext<'a> {
     pub attempt: AttemptId,
     /// Learner Email, trimmed.
@@ -55,7 +55,7 @@ pub(super) fn planned_files(
     Ok((files, from_url.into_iter().chain(differing).collect()))
 }
 
-/// The note where a count column names another number of files than its list holds. A cell without a number says
+/// The note if a count column names another number of files than its list holds. A cell without a number says
 /// nothing; `2.0` is what spreadsheets make of 2.
 fn differing_counts(cells: &SubmissionRow, learner: usize, marker: usize) -> Option<Note> {
     let columns = [
@@ -135,10 +135,10 @@ fn learner_files(
     (files, note)
 }
 
-/// The URL's last segment without the old system's leading time stamp; `None` where nothing is left.
+/// The URL's last segment without the old system's leading time stamp; `None` if nothing is left.
 fn name_from_url(source: &Url) -> Option<String> {
     let segment = source.path_segments()?.next_back()?;
-    // What is no text that PostgreSQL can hold stays encoded: nothing of it is lost.
+    // An escape that does not decode to text that PostgreSQL can store stays encoded, so that nothing is lost.
     let decoded = percent_decode_str(segment).decode_utf8().ok().filter(|name| !name.contains('\0'));
     let name = decoded.as_deref().unwrap_or(segment);
     let unstamped = name.trim_start_matches(|c: char| c.is_ascii_digit());

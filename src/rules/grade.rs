@@ -1,4 +1,4 @@
-//! The grade: what fails a row, and what the target calls it.
+//! The grade: values that fail a row, and the target's names for the others.
 
 use super::message::fail;
 use crate::domain::{

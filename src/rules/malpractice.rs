@@ -1,4 +1,4 @@
-//! Malpractice: its level, the limit it sets, and which of two rules for one learner stands.
+//! Malpractice: its level, the limit it sets, and which of two rules for one learner applies.
 
 use chrono::{DateTime, SubsecRound, Utc};
 
@@ -9,10 +9,10 @@ use crate::domain::{
 };
 
 const WORD: &str = "malpractice";
-/// What a malpractice grade is called in the target.
+/// Grade that the target stores for malpractice.
 pub(super) const FINAL_GRADE: &str = "Refer";
 
-/// The level that a grade names: "Malpractice <level> <remark>"; `None` where the grade is another.
+/// The level that a grade names: "Malpractice <level> <remark>"; `None` if the grade is another.
 pub(super) fn level<'a>(
     grade: &str,
     levels: &'a [MalpracticeLevel],
@@ -34,7 +34,7 @@ pub(super) fn level<'a>(
     Ok(Some(level))
 }
 
-/// How many attempts a learner keeps under a level; `None` where it sets no limit.
+/// How many attempts a learner keeps under a level; `None` if it sets no limit.
 pub fn enforced_max_attempts(level_text: &str, attempt_number: i32) -> Option<i32> {
     let text = level_text.to_lowercase();
     if text.contains("moderate") {
@@ -51,7 +51,7 @@ pub fn enforced_max_attempts(level_text: &str, attempt_number: i32) -> Option<i3
 
 /// How new a malpractice rule is: of two rules for one learner, assessment and context the greater stands;
 /// of several standing rows the greatest is the one to compare with. A migration replaces a standing row
-/// only where its own age is greater, so that the order in which attempts arrive does not matter.
+/// only if its own age is greater, so that the order in which attempts arrive does not matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RuleAge {
     /// At microseconds, which is all that PostgreSQL keeps.
@@ -75,7 +75,7 @@ impl RuleAge {
     }
 
     /// Of a row that stands in the target: `submission_created_at` and `launch_id` of the submission it
-    /// names, where it names one. A row without any date cannot be shown to be older: it counts as the newest.
+    /// names, if it names one. A row without any date cannot be shown to be older: it counts as the newest.
     pub fn of_standing_row(
         submission_created_at: Option<DateTime<Utc>>,
         rule_applied_at: Option<DateTime<Utc>>,

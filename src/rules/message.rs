@@ -12,7 +12,7 @@ pub(super) fn fail(code: FailCode, message: impl Into<String>) -> Failure {
     Failure { code, message: message.into() }
 }
 
-/// Text of the data in quotes, control characters escaped, cut where it is long.
+/// Text of the data in quotes, control characters escaped, truncated if it is long.
 pub(super) fn quoted(text: &str) -> String {
     match text.char_indices().nth(CHARACTERS) {
         Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or_default()),
@@ -20,7 +20,7 @@ pub(super) fn quoted(text: &str) -> String {
     }
 }
 
-/// Items in a row, each once; the first ones only where there are very many.
+/// Items in a row, each once; only the first ones if there are very many.
 pub(super) fn list(items: impl IntoIterator<Item = impl Display>) -> String {
     let mut said: Vec<String> = Vec::new();
     let mut unsaid = 0_usize;

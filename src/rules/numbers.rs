@@ -3,7 +3,7 @@
 use super::values::Defect;
 use crate::domain::{Decimal, Value, text::trim};
 
-/// The number; `None` where the cell is blank.
+/// The number; `None` if the cell is blank.
 pub(super) fn number(value: &Value) -> Result<Option<Decimal>, Defect> {
     match value {
         Value::Null => Ok(None),

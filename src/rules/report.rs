@@ -18,7 +18,7 @@ pub(super) struct SoundReport {
     pub ti_user_id: String,
     /// Trimmed; without `::`.
     pub ti_section_id: String,
-    /// As it stands: it is stored so.
+    /// Exercise, untrimmed, because `course_name` stores it so.
     pub exercise: String,
     /// Grade, trimmed.
     pub grade: String,
@@ -81,7 +81,7 @@ fn read(report: &Report, zone: Tz) -> Result<SoundReport, Failure> {
     sound().ok_or_else(|| columns.failure())
 }
 
-/// MarksAchieved if it is not null (0 counts), else MarksAwarded; what is not used is not judged.
+/// MarksAchieved if it is not null (0 counts), else MarksAwarded; the column that is not used is not checked.
 fn marks(report: &Report) -> (&'static str, &Value) {
     match (number(&report.marks_achieved), number(&report.marks_awarded)) {
         (Ok(None), Ok(None)) => ("MarksAchieved and MarksAwarded", &report.marks_awarded),
@@ -90,7 +90,7 @@ fn marks(report: &Report) -> (&'static str, &Value) {
     }
 }
 
-/// What is wrong with the report, by column.
+/// Defects of the report, by column.
 #[derive(Default)]
 struct Columns {
     missing: Vec<&'static str>,
@@ -113,7 +113,7 @@ impl Columns {
         read.map_err(|defect| self.invalid.push(format!("{column} ({defect})"))).ok()
     }
 
-    /// All that is missing comes before what is invalid.
+    /// Missing values are reported before invalid ones.
     fn failure(&self) -> Failure {
         if self.missing.is_empty() {
             fail(FailCode::ReportInvalid, format!("in {REPORT_TABLE}: {}", list(&self.invalid)))

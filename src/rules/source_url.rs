@@ -3,7 +3,7 @@
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-/// The parsed URL, or what is wrong with it; the text may hold a token or a name and is never repeated.
+/// The parsed URL, or the defect. The text may hold a token or a name, so the defect never repeats it.
 pub(super) fn permitted(text: &str, allowed: &[Url]) -> Result<Url, String> {
     // The parser drops tabs and line breaks without a word: the URL would name another file.
     if text.contains(char::is_control) {
@@ -31,7 +31,7 @@ pub(super) fn permitted(text: &str, allowed: &[Url]) -> Result<Url, String> {
 }
 
 /// The path with each `%` that encodes nothing as `%25`: like a blank it can only mean itself, but the parser leaves it,
-/// and a server would refuse it. `None` where there is none.
+/// and a server would refuse it. `None` if there is none.
 fn with_percent_signs(path: &str) -> Option<String> {
     let encodes = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
     let mut parts = path.split('%');

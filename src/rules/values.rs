@@ -1,4 +1,4 @@
-//! Reads a cell of the warehouse as text, or says what is wrong with it.
+//! Reads a cell of the warehouse as text, or returns its defect.
 
 use std::{borrow::Cow, fmt};
 
@@ -36,8 +36,8 @@ impl fmt::Display for Defect {
     }
 }
 
-/// The text of a cell, untrimmed; `None` where it is blank (null, or nothing to be seen).
-/// A column of numbers may hold what is text to us (an id, a label).
+/// The text of a cell, untrimmed; `None` if it is blank (null, or nothing to be seen).
+/// A numeric column may hold a value that is text here (an id, a label).
 pub(super) fn text(value: &Value) -> Result<Option<Cow<'_, str>>, Defect> {
     match value {
         Value::Null => Ok(None),
@@ -49,7 +49,7 @@ pub(super) fn text(value: &Value) -> Result<Option<Cow<'_, str>>, Defect> {
     }
 }
 
-/// The trimmed text of a cell; `None` where it is blank.
+/// The trimmed text of a cell; `None` if it is blank.
 pub(super) fn trimmed(value: &Value) -> Result<Option<String>, Defect> {
     Ok(text(value)?.map(|text| trim(&text).to_owned()))
 }

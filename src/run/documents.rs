@@ -7,12 +7,12 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-pub use summary::{Missing, RunResult, StageLatency, Summary};
+pub use summary::{Lost, Missing, RunResult, StageLatency, Summary};
 
 use super::ids::{PlanId, RunName, WriterId};
 use crate::domain::{AttemptId, Books, InputDigest, ShardIndex, TargetIdentity};
 
-/// Where each document lies, relative to the run's folder.
+/// Names of the documents, relative to the run's folder.
 pub mod names {
     use crate::{
         domain::ShardIndex,
@@ -67,17 +67,17 @@ pub mod names {
         format!("writers/{id}.json")
     }
 
-    /// It ended in order: it left no orphans.
+    /// Mark of a process that ended in order and left no orphans.
     pub fn clean(id: &WriterId) -> String {
         format!("writers/{id}.clean")
     }
 
-    /// It may do neither again.
+    /// Mark of a process that may not upload or commit any more.
     pub fn retired(id: &WriterId) -> String {
         format!("retired/{id}")
     }
 
-    /// A sign of life.
+    /// Name of a process's heartbeat.
     pub fn heartbeat(epoch: &Epoch, shard: ShardIndex, writer: &WriterId) -> String {
         format!("heartbeats/{epoch}/{shard}-{writer}.json")
     }
@@ -100,8 +100,23 @@ pub mod names {
     pub const SKIPPED: &str = "skipped.csv";
     /// Notes on migrated rows.
     pub const NOTES: &str = "notes.csv";
+    /// Rows that were migrated, and that the target no longer holds.
+    pub const LOST: &str = "lost.csv";
     /// The books ([`super::Summary`]).
     pub const SUMMARY: &str = "summary.json";
+    /// Every file that finalize may write into a folder of the user's.
+    pub const RESULTS: [&str; 6] = [MIGRATED, FAILED, SKIPPED, NOTES, LOST, SUMMARY];
+
+    /// Prefix of the decisions that accept lost rows ([`super::Acceptance`]).
+    pub const ACCEPTED: &str = "accepted/";
+
+    /// One of them.
+    pub fn accepted(id: &str) -> String {
+        format!("{ACCEPTED}{id}.json")
+    }
+
+    /// Every decision of a person, a JSON line each ([`super::Decided`]).
+    pub const DECISIONS: &str = "decisions.jsonl";
 
     /// A result of the run.
     pub fn result(file: &str) -> String {
@@ -140,17 +155,17 @@ pub struct Plan {
     pub rows_left_out: u64,
     /// Shards, one entry each, in order.
     pub shards: Vec<ShardPlan>,
-    /// Database name, target container and warehouse, without secrets.
+    /// Name of the target database.
     pub database: String,
-    /// What tells the target database from a copy of it.
+    /// Identity of the target database, by which a copy of it is detected.
     pub identity: TargetIdentity,
-    /// Where the files go.
+    /// Target container, as `az://…` or `file://…`.
     pub target: String,
-    /// Where the facts come from.
+    /// Warehouse, as [`crate::ports::Warehouse::description`] names it.
     pub warehouse: String,
-    /// Whether facts files stand for the warehouse.
+    /// Whether the shards read facts files instead of the warehouse.
     pub facts_files: bool,
-    /// An attempt that had a report when the plan was made, where the warehouse is asked during the run.
+    /// An attempt that had a report when the plan was made, if the warehouse is asked during the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reported: Option<AttemptId>,
     /// The settings that change outcomes, by name, so that a difference can be named.
@@ -167,7 +182,7 @@ pub struct ShardPlan {
     pub rows: u64,
     /// SHA-256 of its queue file, hex.
     pub queue_sha256: String,
-    /// SHA-256 of its facts file, hex, where there is one.
+    /// SHA-256 of its facts file, hex, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts_sha256: Option<String>,
 }
@@ -239,6 +254,30 @@ pub struct Heartbeat {
     pub state: State,
 }
 
+/// What a person decided, a line of `decisions.jsonl`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decided {
+    /// When (UTC).
+    pub at: DateTime<Utc>,
+    /// User and host, as far as they are known.
+    pub by: String,
+    /// `--reason`.
+    pub reason: String,
+    /// What was decided: the command and its option.
+    pub decision: String,
+    /// How many attempts it concerns.
+    pub attempts: u64,
+}
+
+/// `accepted/<id>.json`: lost rows that stay away from the target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acceptance {
+    /// Who decided, when and why.
+    pub decided: Decided,
+    /// The attempts, ascending.
+    pub attempts: Vec<AttemptId>,
+}
+
 /// What the process is doing, and why it waits.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
@@ -246,11 +285,11 @@ pub enum State {
     /// Rows are being moved.
     #[default]
     Running,
-    /// A service asked for less, for example `503 from target blobs`.
+    /// A service throttles, for example `503 from target blobs`.
     Throttled(String),
-    /// Something must come back or end first.
+    /// Waiting for the named service or process.
     Waiting(String),
-    /// No new row is begun; those under way end.
+    /// No new row is begun; the rows under way are finished.
     Stopping(String),
 }
 
@@ -272,7 +311,7 @@ impl From<State> for String {
 }
 
 impl From<String> for State {
-    /// The reverse of `Display`; words of another version are a wait.
+    /// The reverse of `Display`; text of another version is read as `Waiting`.
     fn from(text: String) -> Self {
         match text.split_once(": ") {
             Some(("throttled", why)) => Self::Throttled(why.to_owned()),

@@ -26,7 +26,7 @@ pub struct FactsReader {
 }
 
 impl FactsReader {
-    /// Opens the shard's facts file; `None` where the plan has none and the warehouse is asked.
+    /// Opens the shard's facts file; `None` if the plan has none and the warehouse is asked.
     pub async fn open(store: &RunStore, plan: &Plan, shard: ShardIndex) -> Result<Option<Self>, Fault> {
         let Some(sha256) = shard_plan(store, plan, shard)?.facts_sha256.clone() else { return Ok(None) };
         let lines = lines::open(store, &names::facts(&plan.id, shard), sha256).await?;

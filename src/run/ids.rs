@@ -11,7 +11,7 @@ const HEX_DIGITS: usize = 12;
 const RUN_NAME_LETTERS: usize = 30;
 const EPOCH_LETTERS: usize = 63;
 
-/// Text that is not the name it should be; says what is expected.
+/// Text that is not a valid name; the message says what is expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidId(String);

@@ -160,7 +160,7 @@ pub fn parse_all<'l, T: DeserializeOwned>(
 /// One line of the document; `number` counts from 1.
 pub fn parse<T: DeserializeOwned>(location: &str, number: usize, line: &[u8]) -> Result<T, Fault> {
     serde_json::from_slice(line).map_err(|error| {
-        // Its text may quote the line: only the kind and place are told.
+        // The error's text may quote the line, so only its kind and place are reported.
         let cause = format!("{:?} error at column {}", error.classify(), error.column());
         let Fault { service, kind, what, .. } = damaged(location, number);
         Fault::caused(service, kind, what, cause)

@@ -12,7 +12,7 @@ use crate::{
     ports::{ExclusiveFence, Fault, Fence, Target},
 };
 
-/// What the lock is taken for.
+/// The run whose lock is taken.
 pub struct LockedRun<'a> {
     /// Store of the run to be locked.
     pub store: &'a RunStore,
@@ -54,10 +54,13 @@ impl Exclusive {
         }
     }
 
-    /// Lets go of the lock. If that fails, it goes with the connection.
+    /// Releases the lock. If that fails, PostgreSQL releases it when the connection ends.
     pub async fn release(self) {
         if let Err(fault) = self.0.release().await {
-            tracing::warn!(fault = fault.chain(), "the run's lock goes with its connection");
+            tracing::warn!(
+                fault = fault.chain(),
+                "the run's lock was not released; it ends with its connection"
+            );
         }
     }
 }
@@ -76,7 +79,7 @@ impl Quiet {
         Ok(Self { lock, unclean })
     }
 
-    /// The writers that did not end in order: blobs of theirs may be orphans.
+    /// The writers that did not end in order; their blobs may be orphans.
     pub fn unclean(&self) -> &UncleanWriters {
         &self.unclean
     }
@@ -86,7 +89,7 @@ impl Quiet {
         self.lock.0.still_held().await
     }
 
-    /// Lets go of the lock. If that fails, it goes with the connection.
+    /// Releases the lock. If that fails, PostgreSQL releases it when the connection ends.
     pub async fn end(self) {
         self.lock.release().await;
     }

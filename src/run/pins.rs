@@ -1,4 +1,4 @@
-//! What must not change while a run is under way, and how a process finds out that it did.
+//! Values that must not change during a run, and the check that they did not.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -14,7 +14,7 @@ use crate::{
 const LOOKED_UP: usize = 1_000;
 const SEGMENTS_READ: usize = 20;
 
-/// What pins a run, as this process sees it now.
+/// The pinned values, as this process sees them now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Present {
     /// The target database ([`Target::identity`]).
@@ -23,7 +23,7 @@ pub struct Present {
     pub same_database: SameDatabase,
     /// The target container ([`crate::ports::Blobs::location`]).
     pub target: String,
-    /// The warehouse ([`crate::ports::Warehouse::description`]); `None` where it was not asked.
+    /// The warehouse ([`crate::ports::Warehouse::description`]); `None` if it was not asked.
     pub warehouse: Option<String>,
     /// The settings that change outcomes.
     pub settings: BTreeMap<String, String>,
@@ -48,7 +48,7 @@ impl Present {
     }
 }
 
-/// A sentence for each thing that is not as it was when the plan was made; empty where all is.
+/// A sentence for each difference from the plan; empty if there is none.
 pub fn differences(plan: &Plan, now: &Present) -> Vec<String> {
     let mut found = Vec::new();
     let mut compare = |what: &str, then: &str, now: &str| {
@@ -86,7 +86,7 @@ pub fn differences(plan: &Plan, now: &Present) -> Vec<String> {
     found
 }
 
-/// A sentence for each input whose bytes are not those that were planned.
+/// A sentence for each input whose bytes differ from the planned ones.
 pub fn input_differences(plan: &Plan, submissions: &Fingerprint, mapping: &Fingerprint) -> Vec<String> {
     [
         ("submission_files.csv", &plan.submissions, submissions),
@@ -103,14 +103,14 @@ pub fn input_differences(plan: &Plan, submissions: &Fingerprint, mapping: &Finge
     .collect()
 }
 
-/// Why nothing may be done with a run that was rolled back; `None` if it was not.
+/// Refusal for a run that was rolled back; `None` if it was not.
 pub async fn rolled_back(store: &RunStore) -> Result<Option<String>, Fault> {
     let is_rolled_back = store.exists(names::ROLLED_BACK).await?;
     Ok(is_rolled_back
         .then(|| format!("run {} was rolled back; start a run with another name (--run)", store.run())))
 }
 
-/// Why this is not the run that was planned; `None` if everything is as it was.
+/// Refusal that lists every difference from the plan; `None` if there is none.
 pub async fn refusal(
     store: &RunStore,
     plan: &Plan,
@@ -172,7 +172,7 @@ async fn recorded_sample(store: &RunStore, plan: &Plan) -> Result<Vec<String>, F
     for name in names.iter().step_by(step) {
         let segment = match read_segment(store, plan, name).await {
             Ok(segment) => segment,
-            // Its own shard is refused for it, and so is the merge: no reason to stop the others.
+            // Only the shard that owns the segment and the merge are refused for it; the other shards go on.
             Err(fault) if fault.kind == FaultKind::Corrupt => continue,
             Err(fault) => return Err(fault),
         };

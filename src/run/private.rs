@@ -17,7 +17,7 @@ pub fn create(path: &Path) -> io::Result<File> {
     File::options().write(true).create_new(true).mode(0o600).open(path)
 }
 
-/// Creates a folder and its parents where they are missing, for their owner only (0700). One that stands stays as it is.
+/// Creates a missing folder and its missing parents, for their owner only (0700). An existing folder is not changed.
 pub fn create_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }

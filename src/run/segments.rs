@@ -77,6 +77,8 @@ fn unwritable(what: &str, error: serde_json::Error) -> Fault {
 pub struct Segment {
     /// Shard that the rows belong to.
     pub shard: ShardIndex,
+    /// The process that recorded them.
+    pub writer: WriterId,
     place: String,
     /// After the first line.
     lines: Bytes,
@@ -143,10 +145,11 @@ pub(super) async fn read_segment(store: &RunStore, plan: &Plan, name: &str) -> R
     }
     if origin.shard != shard || plan.shards.get(usize::try_from(shard.0).unwrap_or(usize::MAX)).is_none() {
         return Err(corrupt(format!(
-            "{place} is not of this shard of the plan: remove it from the run store"
+            "{place} holds outcomes of another shard of the plan: find out what wrote it, and leave every other document \
+             of the run as it is"
         )));
     }
-    Ok(Segment { shard, place, lines: bytes.slice(end + 1..) })
+    Ok(Segment { shard, writer: origin.writer, place, lines: bytes.slice(end + 1..) })
 }
 
 async fn bytes_of(store: &RunStore, name: &str, place: &str) -> Result<Bytes, Fault> {
@@ -184,10 +187,20 @@ impl RecordedRows {
 }
 
 /// What earlier processes (and this one, as far as it has flushed) recorded of the shard.
+pub async fn recorded(store: &RunStore, plan: &Plan, shard: ShardIndex) -> Result<RecordedRows, Fault> {
+    recorded_without(store, plan, shard, &RowSet::new(0)).await
+}
+
+/// The same but for the rows `without`, which are to be moved again.
 ///
 /// Memory: one bit a row, and the rows that were recorded more than once, of which only those in flight
 /// at a kill or done by two processes at a time exist.
-pub async fn recorded(store: &RunStore, plan: &Plan, shard: ShardIndex) -> Result<RecordedRows, Fault> {
+pub async fn recorded_without(
+    store: &RunStore,
+    plan: &Plan,
+    shard: ShardIndex,
+    without: &RowSet,
+) -> Result<RecordedRows, Fault> {
     let mut rows = RowSet::new(plan.submissions.rows);
     let mut books = Books::default();
     let mut several = RowSet::new(plan.submissions.rows);
@@ -195,6 +208,9 @@ pub async fn recorded(store: &RunStore, plan: &Plan, shard: ShardIndex) -> Resul
     while let Some(segment) = found.try_next().await? {
         for read in segment.outcomes() {
             let outcome = read?;
+            if without.contains(outcome.row) {
+                continue;
+            }
             let new = rows.insert(outcome.row).map_err(|_| segment.foreign_row(outcome.row))?;
             if new {
                 books.count(&outcome.fate);
@@ -209,7 +225,7 @@ pub async fn recorded(store: &RunStore, plan: &Plan, shard: ShardIndex) -> Resul
     Ok(RecordedRows { rows, books })
 }
 
-/// Counts again where rows have several outcomes: the rest as they come, of those the one that stands.
+/// Second count, for shards with several outcomes of one row: each row counts once, with the outcome that prevails.
 async fn count_standing(
     store: &RunStore,
     plan: &Plan,

@@ -78,12 +78,12 @@ impl RunStore {
         self.read(&names::refused(epoch)).await
     }
 
-    /// The last sign of life of the plan of `epoch`, if there was one.
+    /// The last heartbeat of the planning process of `epoch`, if there is one.
     pub async fn planning(&self, epoch: &Epoch) -> Result<Option<PlanHeartbeat>, Fault> {
         self.read(&names::planning(epoch)).await
     }
 
-    /// The shard's done marker, if it stands. [`FaultKind::Corrupt`] if it is of another plan.
+    /// The shard's done marker, if it exists. [`FaultKind::Corrupt`] if it belongs to another plan.
     pub async fn done(&self, plan: &PlanId, shard: ShardIndex) -> Result<Option<DoneMarker>, Fault> {
         let name = names::done(shard);
         let Some(marker) = self.read::<DoneMarker>(&name).await? else { return Ok(None) };
@@ -127,7 +127,7 @@ impl RunStore {
         }))
     }
 
-    /// A document that another plan wrote stands in this run's folder.
+    /// The run's folder holds a document that belongs to another plan.
     pub(super) fn foreign(&self, name: &str, theirs: &PlanId, ours: &PlanId) -> Fault {
         let what = format!(
             "{} is of plan {theirs}, and this run's plan is {ours}: it was copied from another run; start this run under another name (--run)",
@@ -141,7 +141,7 @@ impl RunStore {
         Ok(self.blobs.head(&self.path(name)).await?.is_some())
     }
 
-    /// Reads a document whole; `None` where there is none.
+    /// Reads a document whole; `None` if there is none.
     pub async fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Fault> {
         let Some(bytes) = self.bytes(name).await? else { return Ok(None) };
         self.parse(name, &bytes).map(Some)
@@ -166,12 +166,12 @@ impl RunStore {
         })
     }
 
-    /// Reads a document as a stream; `None` where there is none.
+    /// Reads a document as a stream; `None` if there is none.
     pub async fn open(&self, name: &str) -> Result<Option<BlobReader>, Fault> {
         self.blobs.get(&self.path(name)).await
     }
 
-    /// Writes a document that must not be there yet; [`FaultKind::Exists`] where it is.
+    /// Writes a document that must not be there yet; [`FaultKind::Exists`] if it is.
     pub async fn create(&self, name: &str, document: &impl Serialize) -> Result<(), Fault> {
         self.put(name, document, &PutOptions::create(JSON)).await
     }
@@ -211,19 +211,19 @@ impl RunStore {
     }
 }
 
-/// The done markers of a run, looked at again and again: they never change, so each is read once.
+/// The done markers of a run. They never change, so each is read only once.
 pub struct DoneMarkers {
     store: RunStore,
     known: BTreeMap<ShardIndex, DoneMarker>,
 }
 
 impl DoneMarkers {
-    /// None is known yet.
+    /// An empty cache.
     pub fn new(store: RunStore) -> Self {
         Self { store, known: BTreeMap::new() }
     }
 
-    /// The markers of the plan's shards that stand now.
+    /// The done markers that exist now.
     pub async fn look(&mut self, plan: &Plan) -> Result<&BTreeMap<ShardIndex, DoneMarker>, Fault> {
         let names = self.store.list("done/").await?;
         let shards = names.iter().filter_map(|name| {

@@ -71,7 +71,7 @@ impl Writers {
     }
 }
 
-/// The ids of writers that did not end in order.
+/// Ids of writers without a clean end.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UncleanWriters(BTreeSet<WriterId>);
 
@@ -83,9 +83,9 @@ impl UncleanWriters {
 }
 
 /// Marks every registered writer as retired: with the lock held, none of them writes ever again.
-/// Returns those whose blobs have to be looked at.
+/// Returns the writers whose blobs have to be checked.
 pub(super) async fn retire(store: &RunStore) -> Result<UncleanWriters, Fault> {
-    /// The mark is its name; this is for people.
+    /// Only the document's name counts; its content is for people.
     #[derive(Serialize)]
     struct Retired {
         by: &'static str,

@@ -35,7 +35,7 @@ impl Random {
         self.below(100) < percent
     }
 
-    /// One of several; the default where there is none.
+    /// One of several; the default if there is none.
     pub(super) fn pick<T: Copy + Default>(&mut self, items: &[T]) -> T {
         let place = usize::try_from(self.below(items.len() as u64)).unwrap_or_default();
         items.get(place).copied().unwrap_or_default()

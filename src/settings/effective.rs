@@ -1,4 +1,4 @@
-//! Every effective value and where it came from, for `rogo-migrate settings`: secrets only as set or not.
+//! Every effective value and its source, for `rogo-migrate settings`; secrets only as `set` or `not set`.
 
 use super::{Setting, Sources, load, shown::shown, table};
 
@@ -9,11 +9,11 @@ pub struct EffectiveSetting {
     pub name: String,
     /// Its value; for a secret `set` or `not set`.
     pub value: String,
-    /// Where it came from; empty where it is not set.
+    /// Source of the value; empty if it is not set.
     pub origin: String,
 }
 
-/// The table, and everything that is wrong with what was given.
+/// The table of values, and every error in the settings.
 pub fn effective(sources: &Sources) -> (Vec<EffectiveSetting>, Vec<String>) {
     let rows = table::ALL.iter().map(|setting| row(setting, sources)).collect();
     (rows, load::problems(sources))

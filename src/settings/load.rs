@@ -1,4 +1,4 @@
-//! The loader: every setting is read before the first complaint, so that one try names all that is wrong.
+//! The loader: it reads every setting before it reports an error, so that one attempt names all errors.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ impl Settings {
 }
 
 impl StoreSettings {
-    /// Parses what commands need that only look at a run.
+    /// Parses the settings of commands that only read a run.
     pub fn load(sources: &Sources) -> Result<Self, Stop> {
         let mut reader = Reader::new(sources);
         reader.log();
@@ -41,7 +41,7 @@ impl StoreSettings {
 }
 
 impl LogSettings {
-    /// Parses what commands without a run need.
+    /// Parses the settings of commands without a run.
     pub fn load(sources: &Sources) -> Result<Self, Stop> {
         let mut reader = Reader::new(sources);
         let log = reader.log();
@@ -74,6 +74,11 @@ impl Reader<'_> {
         let organisation = self.organisation();
         let rules = self.rules();
         let trial = self.trial();
+        let redo_lost = self.optional(&t::REDO, parse::lost).is_some();
+        let accept_lost = self.optional(&t::ACCEPT, parse::lost).is_some();
+        let reason = self.optional(&t::REASON, parse::text);
+        let user = ["USER", "LOGNAME"].into_iter().find_map(|name| self.sources.environment(name));
+        let user = user.unwrap_or_default().to_owned();
         let shards = self.required(&t::SHARDS, |text| parse::number(text, &(1..=100_000)));
         let parallelism = self.required(&t::PARALLELISM, |text| parse::number(text, &(1..=100_000)));
         let shard = self.shard();
@@ -93,6 +98,10 @@ impl Reader<'_> {
             organisation: organisation?,
             rules: rules?,
             trial,
+            redo_lost,
+            accept_lost,
+            reason,
+            user,
             shards: shards?,
             parallelism: parallelism?,
             shard,
@@ -207,7 +216,7 @@ impl Reader<'_> {
         AccountSettings { connection_string, account_url }
     }
 
-    /// Whether a place was given as `az://`, even where it cannot be parsed yet.
+    /// Whether a place was given as `az://`, even if it cannot be parsed yet.
     fn any_place_in_azure(&self) -> bool {
         let places = [t::SUBMISSIONS, t::MAPPING, t::WAREHOUSE, t::TARGET, t::RUN_STORE];
         let given = places.iter().filter_map(|setting| self.sources.find(setting));

@@ -1,4 +1,4 @@
-//! Texts into values. An error is what is expected, as the end of a sentence; it never repeats the text.
+//! Parses texts into values. An error names what is expected, as the end of a sentence; it never repeats the text.
 
 use std::{ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
 
@@ -82,7 +82,7 @@ pub fn duration(text: &str, limits: &RangeInclusive<Duration>) -> Result<Duratio
     if limits.contains(&duration) { Ok(duration) } else { Err(expected()) }
 }
 
-/// The shortest text that [`duration`] reads as this.
+/// The shortest text that [`duration`] parses to this value.
 fn duration_text(duration: Duration) -> String {
     let ms = duration.as_millis();
     for (unit_ms, unit) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")] {
@@ -123,6 +123,11 @@ pub fn text(text: &str) -> Result<String, Expected> {
         return Err("text without control characters is expected".into());
     }
     Ok(trimmed.to_owned())
+}
+
+/// What `--redo` and `--accept` concern.
+pub fn lost(text: &str) -> Result<(), Expected> {
+    if text.trim() == "lost" { Ok(()) } else { Err("lost is expected".into()) }
 }
 
 /// A name of the run.
@@ -276,7 +281,7 @@ pub fn fail_code(text: &str) -> Result<FailCode, Expected> {
     known.ok_or_else(|| "a code of failed rows is expected, as file_missing or unavailable".into())
 }
 
-/// What an export writes for null: a word, or `\N`.
+/// The word that an export writes for null, or `\N`.
 pub fn null_word(text: &str) -> Result<String, Expected> {
     if text.is_empty() || text.chars().any(|c| c.is_control() || matches!(c, ',' | '"')) {
         return Err("what the export writes for null is expected, as NULL or \\N".into());
@@ -351,7 +356,7 @@ fn is_prefix(text: &str) -> bool {
         })
 }
 
-/// The absolute path of a `file:` URL; `file://./dir` stands below the working directory.
+/// The absolute path of a `file:` URL; `file://./dir` is relative to the working directory.
 fn file_path(text: &str) -> Option<PathBuf> {
     let rest = text.strip_prefix("file://")?;
     if rest.contains(['?', '#', '\0']) || !(rest.starts_with('/') || rest.starts_with("./") || rest == ".") {

@@ -1,4 +1,4 @@
-//! What the chart tells a pod about itself: no settings, but read from the environment like them.
+//! Values that the chart sets in a pod's environment; they are not settings of the operator.
 
 use std::path::{Path, PathBuf};
 
@@ -32,7 +32,7 @@ pub struct PodSettings {
     pub release: Option<HelmRelease>,
 }
 
-/// What `helm upgrade` is told.
+/// Release, chart and value prefix of a `helm upgrade` command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HelmRelease {
     /// The release's name.
@@ -41,7 +41,7 @@ pub struct HelmRelease {
     pub namespace: String,
     /// The chart, as Helm finds it.
     pub chart: String,
-    /// What stands before the names of its values, dot included: empty unless it is a subchart.
+    /// Prefix of the chart's value names, with its dot: empty unless it is a subchart.
     pub values_prefix: String,
 }
 
@@ -79,7 +79,7 @@ pub fn require_workload_identity(sources: &Sources) -> Result<(), Stop> {
     Err(Stop::new(Exit::Temporary, message))
 }
 
-/// The file that takes the pod's last word. Needed before anything else can be read.
+/// Path of the pod's termination message. Read first, because an error in the settings is written there too.
 pub fn termination_log() -> Option<PathBuf> {
     std::env::var_os("ROGO_TERMINATION_LOG").filter(|path| !path.is_empty()).map(PathBuf::from)
 }

@@ -1,4 +1,4 @@
-//! Reads one setting after the other, and remembers every complaint.
+//! Reads one setting after the other, and collects every error.
 
 use super::{
     Origin, Secret, Setting, Sources,
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{domain::text::trim, exit::Stop};
 
-/// What was given, and what is wrong with it.
+/// The given values, and the errors found so far.
 pub(super) struct Reader<'s> {
     pub(super) sources: &'s Sources,
     pub(super) problems: Vec<String>,
@@ -16,12 +16,12 @@ pub(super) struct Reader<'s> {
 }
 
 impl<'s> Reader<'s> {
-    /// Nothing read yet, and nothing wrong but with the sources themselves.
+    /// Starts with the errors of the sources themselves.
     pub(super) fn new(sources: &'s Sources) -> Self {
         Self { sources, problems: sources.problems().to_vec(), missing: Vec::new() }
     }
 
-    /// What was parsed, or everything that is wrong and missing.
+    /// The parsed value, or all invalid and missing settings.
     pub(super) fn end<T>(self, parsed: Option<T>) -> Result<T, Stop> {
         match parsed {
             Some(parsed) if self.problems.is_empty() && self.missing.is_empty() => Ok(parsed),
@@ -29,7 +29,7 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// One value, where it is given or has a default.
+    /// One value, if it is set or has a default.
     pub(super) fn optional<T>(
         &mut self,
         setting: &Setting,
@@ -48,7 +48,7 @@ impl<'s> Reader<'s> {
         parsed.map_err(|expected| self.complain(setting, &given.origin, text, &expected)).ok()
     }
 
-    /// One value that must be there.
+    /// One required value.
     pub(super) fn required<T>(
         &mut self,
         setting: &Setting,
@@ -83,7 +83,7 @@ impl<'s> Reader<'s> {
         (values.len() == given.values.len() && !values.is_empty()).then_some(values)
     }
 
-    /// A secret and its text as it is now; its file must be readable and hold something.
+    /// A secret and its present text; its file must be readable and not empty.
     pub(super) fn secret(
         &mut self,
         setting: &Setting,

@@ -1,4 +1,4 @@
-//! Which shard a pod works on: its place in the Job, mapped where only some shards are run again.
+//! Which shard a pod works on: its index in the Job, mapped if only some shards are run again.
 
 use std::{ops::RangeInclusive, str::FromStr};
 

@@ -130,7 +130,7 @@ impl Sources {
         Ok(sources)
     }
 
-    /// What was given for a setting, default included; `None` where nothing holds.
+    /// What was given for a setting, default included; `None` if nothing holds.
     pub fn find(&self, setting: &Setting) -> Option<Given> {
         let given = self.given(setting).or_else(|| {
             setting.default.map(|text| Given { values: vec![text.to_owned()], origin: Origin::Default })

@@ -1,4 +1,4 @@
-//! The table of settings: the names that other people's scripts use.
+//! The table of settings. Its names are a contract with the operators' scripts.
 
 /// One setting and its names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,9 +9,9 @@ pub struct Setting {
     pub flag: bool,
     /// Name in the environment.
     pub environment: Option<&'static str>,
-    /// What holds where it is not given, as text to be parsed like any other.
+    /// Default value, as text to be parsed like a given one.
     pub default: Option<&'static str>,
-    /// What holds where it is not given, in words.
+    /// Description of the default, if it is not a fixed value.
     pub otherwise: &'static str,
     /// Whether it is a secret: from the environment or the file that `<NAME>_FILE` names, never shown.
     pub secret: bool,
@@ -60,12 +60,12 @@ impl Setting {
         Self { list: true, ..self }
     }
 
-    /// The flag as a person types it.
+    /// The flag's name with its dashes.
     pub fn flag_name(&self) -> String {
         format!("--{}", self.key.replace('_', "-"))
     }
 
-    /// Every way to give it, for the message that it is missing.
+    /// Every way to set it, for the message that it is missing.
     pub fn ways(&self) -> String {
         let mut ways = Vec::new();
         if self.flag {
@@ -99,7 +99,7 @@ settings! {
     ENCODING = Setting::new("encoding").env("ROGO_ENCODING").otherwise("from the BOM, else UTF-8");
     WAREHOUSE = Setting::new("warehouse");
     WAREHOUSE_NULL = Setting::new("warehouse_null").env("ROGO_WAREHOUSE_NULL").otherwise("\\N or nothing");
-    WAREHOUSE_ESCAPE = Setting::new("warehouse_escape").env("ROGO_WAREHOUSE_ESCAPE").otherwise("not said");
+    WAREHOUSE_ESCAPE = Setting::new("warehouse_escape").env("ROGO_WAREHOUSE_ESCAPE").otherwise("not set");
     WAREHOUSE_CONNECTION = Setting::secret("warehouse connection string", "DATA_WAREHOUSE_CONNECTION_STRING");
     DATABASE_URL = Setting::secret("target database", "DATABASE_URL");
     DATABASE_AUTH = Setting::new("database_auth").default("password");
@@ -127,6 +127,9 @@ settings! {
     MARKER_ONLY = Setting::new("marker_only").env("ROGO_MARKER_ONLY").default("fail");
     WAREHOUSE_TIME_ZONE =
         Setting::new("warehouse_time_zone").env("ROGO_WAREHOUSE_TIME_ZONE").default("UTC");
+    REDO = Setting::new("redo").env("ROGO_REDO").otherwise("nothing");
+    ACCEPT = Setting::new("accept").otherwise("nothing");
+    REASON = Setting::new("reason").env("ROGO_REASON");
     LIMIT = Setting::new("limit").otherwise("all rows");
     ATTEMPTS = Setting::new("attempts").otherwise("all rows");
     CODE = Setting::new("code").list().otherwise("all rows");

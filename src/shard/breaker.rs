@@ -7,11 +7,11 @@ use std::{
 
 use crate::exit::{Exit, Stop};
 
-/// The newest rows, of which the share is taken.
+/// Number of newest rows over which the share of failures is computed.
 const WINDOW: usize = 1_000;
-/// Before so many rows a share says too little.
+/// Smallest number of rows for which the share is meaningful.
 const FEWEST: usize = 500;
-/// If all of the first so many rows failed, nothing works.
+/// If all of the first 50 rows failed, the breaker opens as well.
 const FIRST: usize = 50;
 
 /// Counts failures among the last 1,000 rows that reached copy.
@@ -60,7 +60,7 @@ impl Breaker {
         Err(Stop::new(
             Exit::DataRefused,
             format!(
-                "circuit breaker: {what}. See the failed outcomes' codes, mend the cause and run again, or set --breaker"
+                "circuit breaker: {what}. See the failed outcomes' codes, correct the cause and run again, or set --breaker"
             ),
         ))
     }

@@ -30,10 +30,10 @@ use crate::{
 /// Files up to this are one PUT; larger ones go in parts of this.
 const PART_BYTES: usize = 8 * 1024 * 1024;
 
-/// The metadata that says which process uploaded a blob.
+/// Metadata key that names the process that uploaded a blob.
 const WRITER: &str = "writer";
 
-/// Copies files, each by the best way that its source allows.
+/// Copies files: server-side if source and target allow it, else streamed.
 pub struct Copier {
     target: Arc<dyn Blobs>,
     source: Arc<dyn Source>,
@@ -57,7 +57,7 @@ impl Copier {
         Self { target, source, budget, ways, questions, fence }
     }
 
-    /// A copier of another worker, with its own clients and fence; what one learns of the services, all know.
+    /// A copier for another worker, with its own clients and fence; findings about the services are shared.
     #[must_use]
     pub fn another(&self, target: Arc<dyn Blobs>, source: Arc<dyn Source>, fence: Arc<dyn Target>) -> Self {
         let (ways, questions) = (self.ways.clone(), self.questions.clone());
@@ -128,7 +128,7 @@ impl Copier {
                 Ok(Some(earlier))
             }
             Err(fault) if matters_to_every_way(&fault) => Err(fault),
-            // The service cannot do it, or may not read there what we may.
+            // The service cannot copy, or has no access to a source that this process can read.
             Err(fault) if fault.kind == FaultKind::Unsupported => {
                 if self.ways.only_stream(&file.source) {
                     let source = source_container(&file.source);
@@ -143,7 +143,7 @@ impl Copier {
         }
     }
 
-    /// One GET, one PUT.
+    /// Streams a small file: one GET, one PUT.
     async fn copy_whole(
         &self,
         reader: BlobReader,
@@ -161,7 +161,7 @@ impl Copier {
         let md5 = digest_whole(&bytes).await?;
         check_md5(&info, md5)?;
         let options = PutOptions { md5: Some(md5), ..options.clone() };
-        // Last of all: between this and the request there is as little as can be.
+        // Checked last, to keep the time between the check and the request short.
         self.may_write().await?;
         match self.target.put(name, bytes, &options).await {
             Ok(stored) => self.prove(name, &stored, &info, Some(md5)).await,
@@ -172,7 +172,7 @@ impl Copier {
         }
     }
 
-    /// Part by part, holding one of them at a time.
+    /// Streams a large file part by part, with one part in memory.
     async fn copy_in_parts(
         &self,
         reader: BlobReader,
@@ -211,7 +211,7 @@ impl Copier {
         }
     }
 
-    /// Compares what now stands with what was to be copied; a blob that differs is removed again.
+    /// Compares the written blob with its source; a blob that differs is deleted.
     async fn prove(
         &self,
         name: &str,
@@ -234,14 +234,14 @@ impl Copier {
             }
         };
         match self.target.delete_many(&[name.to_owned()]).await {
-            // A policy keeps the blob: no row will name it.
+            // An immutability policy keeps the blob; no row will name it.
             Err(kept) if kept.kind == FaultKind::Immutable => Err(fault),
             Err(unknown) => Err(unknown),
             Ok(()) => Err(fault),
         }
     }
 
-    /// A create-only write met a blob: ours from a try whose answer was lost, or a stranger's.
+    /// A create-only write found a blob: this process's own, from a try whose answer was lost, or a foreign one.
     async fn own_earlier(
         &self,
         exists: Fault,
@@ -265,7 +265,7 @@ impl Copier {
         Err(exists)
     }
 
-    /// A file that stands, of which only the length is proven.
+    /// A copied file of which only the length is proven.
     fn copied(&self, name: &str, size_bytes: u64) -> CopiedFile {
         CopiedFile { blob_name: name.to_owned(), url: self.target.url(name), size_bytes, md5_proven: false }
     }
@@ -311,7 +311,7 @@ async fn read_part(
     Ok(part.freeze())
 }
 
-/// What is left over, else what comes next; empty at the end.
+/// The bytes left over, else the next ones of the stream; empty at its end.
 async fn take_next(
     body: &mut BoxStream<'static, Result<Bytes, Fault>>,
     over: &mut Bytes,

@@ -15,23 +15,23 @@ use crate::{
 
 use super::pace::{Pace, Trouble};
 
-/// Rows that are gathered together: one round trip per service serves them all.
+/// Number of rows that are gathered together, with one round trip per service.
 pub type Chunk = Vec<FedRow>;
 
-/// A row of the queue; with its facts where the plan made facts files.
+/// A row of the queue; with its facts if the plan made facts files.
 pub struct FedRow {
-    /// Row as it stands in the queue.
+    /// The row, as the queue holds it.
     pub row: QueuedRow,
     /// Its facts, where they came with the queue.
     pub facts: Option<Facts>,
 }
 
-/// Rows a chunk: few enough that every worker gets some, enough that a round trip is shared by many.
+/// Rows per chunk: few enough that every worker gets some, enough that many share a round trip.
 pub fn chunk_rows(rows: u64, workers: usize) -> usize {
     usize::try_from(rows).unwrap_or(usize::MAX).div_ceil(2 * workers.max(1)).clamp(25, 500)
 }
 
-/// The shard's queue, and its facts file where there is one, read to some place.
+/// The shard's queue, and its facts file if there is one, with the present read positions.
 pub struct Queue {
     store: RunStore,
     plan: Arc<Plan>,
@@ -44,7 +44,7 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Opens both files: what is missing is known before the first row.
+    /// Opens both files, so that a missing one is found before the first row.
     pub async fn open(
         store: &RunStore,
         plan: &Arc<Plan>,
@@ -85,7 +85,7 @@ impl Queue {
         Ok(chunk)
     }
 
-    /// The facts follow by themselves: they are looked up in the order of the queue.
+    /// The facts file needs no seek: it is read in the order of the queue.
     async fn reopen(&self) -> Result<(QueueReader, Option<FactsReader>), Fault> {
         let mut queue = QueueReader::open(&self.store, &self.plan, self.index).await?;
         let facts = FactsReader::open(&self.store, &self.plan, self.index).await?;

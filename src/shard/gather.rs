@@ -1,7 +1,7 @@
 //! How a shard asks for the facts of a chunk: each question waits out the faults of its service.
 
 use crate::{
-    domain::{AttemptId, Facts},
+    domain::{AttemptId, Facts, QueuedRow},
     exit::{Exit, Stop},
     gather::{self, Ask, GatheredRow},
     ports::{HeldSubmission, Service},
@@ -34,6 +34,10 @@ impl Ask for Patiently<'_> {
 
     async fn wrote(&self, held: &HeldSubmission) -> Result<bool, Trouble> {
         self.shard.pace.steady(&[Service::RunStore], || self.shard.writers.wrote(held)).await
+    }
+
+    fn was_lost(&self, row: &QueuedRow) -> bool {
+        self.shard.lost.contains(row.number)
     }
 
     async fn facts(&self, attempts: &[AttemptId]) -> Result<Vec<Facts>, Trouble> {

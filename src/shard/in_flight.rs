@@ -1,4 +1,4 @@
-//! How many copies a process has in flight: found by trying, lowered when a service throttles.
+//! Number of copies in flight per process: raised step by step while that helps, lowered when a service throttles.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -11,9 +11,9 @@ const START: usize = 16;
 const FEWEST: usize = 4;
 const MOST: usize = 64;
 const WINDOW: Duration = Duration::from_secs(2);
-/// A step must gain this much to be kept.
+/// Smallest gain in rate for which an increase is kept.
 const GAIN: f64 = 1.05;
-/// After a step that gained nothing, so many windows pass before the next try.
+/// Number of windows between an increase that gained nothing and the next one.
 const REST: u32 = 10;
 
 /// The limit on copies in flight of a process.
@@ -25,11 +25,11 @@ pub struct InFlight {
 
 struct State {
     limit: usize,
-    /// Permits still to be taken away when they come back.
+    /// Permits to be withdrawn when they are returned.
     debt: usize,
     window_began: Instant,
     copies: u32,
-    /// Copies per second before the step that is on trial.
+    /// Copies per second before the last increase.
     before_step: Option<f64>,
     rest: u32,
 }
@@ -51,17 +51,17 @@ impl InFlight {
         Self { permits: Arc::new(Semaphore::new(limit)), adaptive, state: Mutex::new(state) }
     }
 
-    /// A place for one copy; waits for one.
+    /// Waits for a permit for one copy.
     pub async fn place(&self) -> Option<OwnedSemaphorePermit> {
         self.permits.clone().acquire_owned().await.ok()
     }
 
-    /// The number of rows allowed at once, at this moment.
+    /// The present limit of copies.
     pub fn limit(&self) -> usize {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).limit
     }
 
-    /// A copy is done: gives its place back, and at the end of a window looks whether the last step gained.
+    /// Returns the permit of a finished copy; at the end of a window decides whether the last increase is kept.
     pub fn copied(&self, place: Option<OwnedSemaphorePermit>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match place {
@@ -83,13 +83,13 @@ impl InFlight {
         self.set(&mut state, target);
     }
 
-    /// A service asked for less: half of what there is, and a rest before the next step.
+    /// A service throttles: halves the limit, and pauses before the next increase.
     pub fn throttled(&self) {
         if !self.adaptive {
             return;
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        // Many copies meet the same throttling at once: it counts once a window.
+        // Many copies are throttled at once; that counts once per window.
         if state.rest == REST {
             return;
         }

@@ -1,4 +1,4 @@
-//! Keeping: what a shard does beside its rows: segments, the heartbeat, the state that people see.
+//! Background work of a shard beside its rows: segments, heartbeat, displayed state.
 
 use std::{sync::Arc, time::Duration};
 

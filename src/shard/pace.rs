@@ -24,26 +24,26 @@ use crate::{
     run::State,
 };
 
-/// A checksum that differs may be the network's doing: so many tries before the file is blamed.
+/// Number of tries before a differing checksum is blamed on the file, because the network may be the cause.
 const TRIES_OF_A_CORRUPT_FILE: u32 = 3;
 
-/// What a service is asked that has nothing to do with a row.
+/// A probe of a service that does not concern any row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Question {
-    /// Whether it answers at all.
+    /// Whether the service answers at all.
     Answers,
-    /// Whether it does for others what it refuses this row. Asked before a row is blamed.
+    /// Whether the service does for others what it refuses this row. Sent before a row is blamed.
     Works,
 }
 
 /// Why an operation has no result.
 #[derive(Debug)]
 pub enum Trouble {
-    /// The row's own: trying again changes nothing, or its tries are used up.
+    /// The row is to blame: a retry changes nothing, or its tries are used up.
     Row(Fault),
     /// The process must end.
     Process(Stop),
-    /// The process was told to stop while it waited; the row keeps no outcome.
+    /// The process received SIGTERM while it waited; the row gets no outcome.
     Stopping,
 }
 
@@ -60,17 +60,19 @@ impl Trouble {
 }
 
 impl From<Trouble> for Stop {
-    /// Where there is no row to blame, the fault ends the process.
+    /// If there is no row to blame, the fault ends the process.
     fn from(trouble: Trouble) -> Self {
         match trouble {
             Trouble::Row(fault) => fault.into(),
             Trouble::Process(stop) => stop,
-            Trouble::Stopping => Self::new(Exit::Stopped, "stopped before it was done; run again to go on"),
+            Trouble::Stopping => {
+                Self::new(Exit::Stopped, "stopped before it was done; run again to continue")
+            }
         }
     }
 }
 
-/// What all workers of a process know of the services' health.
+/// State of the services, shared by all workers of a process.
 pub struct Pace {
     services: Mutex<BTreeMap<Service, Health>>,
     give_up_after: Duration,
@@ -85,7 +87,7 @@ impl Pace {
 
     /// Runs `operation`, which needs these services, until it succeeds, the row is to blame, or the
     /// process must end.
-    /// Waits with back-off between tries; all callers wait while a service asks for less.
+    /// Waits with back-off between tries; all callers wait while a service throttles.
     pub async fn steady<T, O>(&self, services: &[Service], operation: impl FnMut() -> O) -> Result<T, Trouble>
     where
         O: Future<Output = Result<T, Fault>>,
@@ -159,9 +161,9 @@ impl Pace {
                 }
                 Err(fault) => fault,
             };
-            // Before the verdict: what the last try left in doubt counts as much as what an earlier one did.
+            // Before the row is blamed: an unknown effect of the last try counts like one of an earlier try.
             watch(&fault);
-            // A front end that refuses every request says the same as one that refuses a name.
+            // A front end that refuses every request gives the same answer as one that refuses a name.
             if fault.kind == FaultKind::NameRefused
                 && let Some(ask) = &ask
                 && ask(fault.service, Question::Answers).await.is_err()
@@ -179,7 +181,7 @@ impl Pace {
         }
     }
 
-    /// Tries where the service answers before; whether it answered after a failure too.
+    /// Tries once if the service answers before the try; also returns whether it answered after a failure.
     async fn between_answers<T, O, A>(
         &self,
         service: Service,
@@ -228,7 +230,7 @@ impl Pace {
         settled.map_err(Trouble::Row)
     }
 
-    /// What the process is doing: `running`, or what it waits for.
+    /// State of the process: `running`, or the reason why it waits.
     pub fn state(&self) -> State {
         if self.stop.is_cancelled() {
             return State::Stopping("rows under way are finished and recorded".into());
@@ -263,7 +265,7 @@ impl Pace {
     async fn wait_until_open(&self, service: Service) -> Result<(), Trouble> {
         let mut has_waited = false;
         while let Some((wait, _)) = self.pause(service).filter(|(_, throttled)| *throttled || !has_waited) {
-            // A little apart, so that not all come back in one instant.
+            // Spread a little, so that the callers do not all return at once.
             self.sleep(wait + jitter(wait / 4)).await?;
             has_waited = true;
         }
@@ -287,7 +289,7 @@ impl Pace {
         Stop::new(
             Exit::Temporary,
             format!(
-                "gave up after {minutes:.1} min without an answer (give-up-after): {}. No row was blamed; mend the service and run again",
+                "gave up after {minutes:.1} min without an answer (give-up-after): {}. No row was blamed; repair the service and run again",
                 fault.chain()
             ),
         )

@@ -6,7 +6,7 @@ use crate::{
     exit::{Exit, Stop},
     ports::{Blobs, Service, Target, Warehouse},
     run::{
-        Plan, RunStore, WriterId,
+        Plan, RowSet, RunStore, WriterId, lost,
         pins::{Present, refusal},
         segments::{self, RecordedRows},
         writers,
@@ -33,18 +33,20 @@ pub struct Start<'a> {
     pub pace: &'a Pace,
     /// The first worker's side of the target database.
     pub target: &'a dyn Target,
-    /// The first worker's warehouse; `None` where the plan made facts files.
+    /// The first worker's warehouse; `None` if the plan made facts files.
     pub warehouse: Option<&'a dyn Warehouse>,
     /// Container to which files are copied.
     pub target_blobs: &'a dyn Blobs,
 }
 
-/// What a process knows once it may begin.
+/// Result of a successful start.
 pub struct Started {
     /// The target's catalogue.
     pub catalogue: Catalogue,
     /// Rows with an outcome from earlier processes.
     pub recorded: RecordedRows,
+    /// Rows that were recorded as migrated and that the target lost.
+    pub lost: RowSet,
 }
 
 impl Start<'_> {
@@ -58,11 +60,26 @@ impl Start<'_> {
         pace.at_start(Service::RunStore, || writers::register(store, self.writer, index, self.host)).await?;
         pace.at_start(Service::TargetBlobs, || target_blobs.check()).await?;
         let catalogue = pace.at_start(Service::Database, || target.catalogue()).await?;
-        let recorded = pace.at_start(Service::RunStore, || segments::recorded(store, plan, index)).await;
-        Ok(Started { catalogue, recorded: recorded.map_err(Trouble::of_one_shard)? })
+        let lost = self.lost().await?;
+        let read = || segments::recorded_without(store, plan, index, &lost);
+        let recorded = pace.at_start(Service::RunStore, read).await.map_err(Trouble::of_one_shard)?;
+        Ok(Started { catalogue, recorded, lost })
     }
 
-    /// Refuses a run that is not the one that was planned.
+    /// The rows that `--redo lost` moves again; none without it.
+    async fn lost(&self) -> Result<RowSet, Stop> {
+        let Self { settings, store, plan, index, pace, target, .. } = *self;
+        let limit = plan.submissions.rows;
+        if !settings.redo_lost {
+            return Ok(RowSet::new(limit));
+        }
+        let look = || lost::recorded(store, plan, Some(index), target);
+        let found = pace.at_start(Service::Database, look).await.map_err(Trouble::of_one_shard)?;
+        tracing::info!(%index, rows = found.len(), "rows that the target lost are moved again");
+        Ok(lost::rows(&found, limit))
+    }
+
+    /// Refuses a run that differs from its plan.
     async fn compare(&self, database: TargetIdentity) -> Result<(), Stop> {
         let Self { settings, store, plan, pace, target, .. } = *self;
         let mut now = Present::of(settings, &plan.id, database, &self.target_blobs.location());

@@ -54,7 +54,7 @@ pub async fn migrate(
 }
 
 /// The outcome of a row that this run wrote before: by a process that was killed, or by a twin. `decided`
-/// holds the notes it would have had; it is absent where the facts changed meanwhile.
+/// holds the notes it would have had; it is absent if the facts changed meanwhile.
 pub async fn recover(
     shard: &Shard,
     services: &WorkerServices,
@@ -106,7 +106,7 @@ async fn copy<'migration>(
             (Ok(done), _) => copied.push(done),
             (Err(trouble), None) => failed = Some((file, trouble)),
             (Err(Trouble::Row(_)), Some(_)) => {}
-            // What ends the process counts more than what one file suffered.
+            // A reason to end the process takes precedence over the failure of one file.
             (Err(ending), Some(_)) => failed = Some((file, ending)),
         }
     }
@@ -138,7 +138,7 @@ async fn copy_file(
                 if matches!(fault.kind, FaultKind::Throttled(_)) {
                     shard.in_flight.throttled();
                 }
-                // A put without an answer may still arrive after an undo.
+                // A put without an answer may still take effect after an undo.
                 let refused = fault.status.is_some_and(|status| (400..500).contains(&status));
                 if fault.service == Service::TargetBlobs && !refused {
                     shard.left_blobs();
@@ -158,7 +158,7 @@ async fn commit(
     let answer_lost = AtomicBool::new(false);
     let watch = |fault: &Fault| {
         if fault.kind == FaultKind::AnswerLost {
-            // What the statement did is not known yet: from now on only the sweep may judge these blobs.
+            // The statement's effect is unknown: from now on only the sweep may delete these blobs.
             answer_lost.store(true, Ordering::Relaxed);
             shard.left_blobs();
         }

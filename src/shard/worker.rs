@@ -192,7 +192,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Waits for what is under way; after a stop not longer than [`DRAIN`].
+    /// Waits for the submissions under way; after a stop not longer than [`DRAIN`].
     async fn drain(&self, mut under_way: JoinSet<Result<(), Stop>>) -> Result<(), Stop> {
         let deadline = async {
             self.shard.stop.cancelled().await;
@@ -207,7 +207,7 @@ impl Worker {
                     None => return result,
                 },
                 () = &mut deadline => {
-                    tracing::warn!(worker = self.number, rows = under_way.len(), "rows under way were cut off by the stop");
+                    tracing::warn!(worker = self.number, rows = under_way.len(), "the stop interrupted rows under way");
                     self.shard.left_blobs();
                     under_way.shutdown().await;
                     return result;

@@ -29,16 +29,30 @@ impl Rerun {
     pub fn command(&self, run: &RunName, shards: &[ShardIndex]) -> String {
         match self {
             Self::ByHand { run_store } => by_hand("resume", run, run_store),
-            Self::Helm(HelmRelease { name, namespace, chart, values_prefix }) => format!(
-                "helm upgrade {} {} --namespace {} --reset-then-reuse-values --set-literal {}shards.only={}",
-                quoted(name),
-                quoted(chart),
-                quoted(namespace),
-                values_prefix,
-                shard_list(shards)
-            ),
+            Self::Helm(release) => upgrade(release, shards, ""),
         }
     }
+
+    /// The line that moves the rows of these shards again that the target lost, and finalizes.
+    pub fn redo(&self, run: &RunName, shards: &[ShardIndex]) -> String {
+        match self {
+            Self::ByHand { run_store } => by_hand("resume --redo lost --reason '<why>'", run, run_store),
+            Self::Helm(release) => {
+                upgrade(release, shards, &format!(" --set {}shards.redo=lost", release.values_prefix))
+            }
+        }
+    }
+}
+
+fn upgrade(release: &HelmRelease, shards: &[ShardIndex], more: &str) -> String {
+    let HelmRelease { name, namespace, chart, values_prefix } = release;
+    format!(
+        "helm upgrade {} {} --namespace {} --reset-then-reuse-values{more} --set-literal {values_prefix}shards.only={}",
+        quoted(name),
+        quoted(chart),
+        quoted(namespace),
+        shard_list(shards)
+    )
 }
 
 /// The line that does something with `run` from wherever the run store can be reached.

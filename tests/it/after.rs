@@ -4,6 +4,8 @@
 mod api_server;
 mod last_word;
 mod laptop;
+mod lost;
+mod own_inputs;
 mod pod;
 
 use std::process::Stdio;

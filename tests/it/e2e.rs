@@ -119,7 +119,7 @@ async fn an_attempt_is_migrated_where_a_submission_says_so_and_a_launch_session_
     }
     let failed = app.result("submissions_failed_migration.csv");
     for launch_id in [alone, meanwhile] {
-        assert!(failed.contains(&format!("refuses the row: {launch_id} stands there")), "{failed}");
+        assert!(failed.contains(&format!("refuses the row: {launch_id} is already there")), "{failed}");
     }
     assert_eq!(app.blobs().await.len(), usize::try_from(app.database.number(
         "select count(*) from submission_files where azure_blob_name is not null and submission_id not like 'submission-%'"

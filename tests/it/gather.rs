@@ -6,7 +6,7 @@ use rogo_migrate::{
     domain::{AttemptId, Decision, Facts, Held, QueuedRow, SkipCode, SubmissionIds},
     gather::{Ask, GatheredRow, gather},
     ports::HeldSubmission,
-    rules::decide_without_facts,
+    rules::{decide, decide_without_facts},
 };
 
 use crate::support::rows::Case;
@@ -18,6 +18,7 @@ struct Asked {
     standing: Vec<HeldSubmission>,
     /// Whether this run wrote it.
     ours: bool,
+    lost: bool,
     launch_ids: Mutex<Vec<String>>,
     attempts: Mutex<Vec<AttemptId>>,
     wrote: Mutex<Vec<String>>,
@@ -35,6 +36,10 @@ impl Ask for Asked {
     async fn wrote(&self, held: &HeldSubmission) -> Result<bool, Self::Error> {
         self.wrote.lock().unwrap().push(held.launch_id.clone());
         Ok(self.ours)
+    }
+
+    fn was_lost(&self, _: &QueuedRow) -> bool {
+        self.lost
     }
 
     async fn facts(&self, attempts: &[AttemptId]) -> Result<Vec<Facts>, Self::Error> {
@@ -132,6 +137,18 @@ fn what_this_run_wrote_is_recovered_and_a_session_alone_is_told_apart() {
         2,
         "both need facts, for notes and for their fate"
     );
+}
+
+#[test]
+fn a_session_that_a_lost_submission_of_this_run_left_is_taken_over() {
+    let alone = HeldSubmission { submission_id: None, ..submission(1) };
+    let asked = Asked { standing: vec![alone], lost: true, ..Asked::default() };
+    let rows = gathered(&asked, vec![row(1, |_| {})]);
+    assert_eq!(rows[0].held, Held::Lost);
+    let good = Case::good();
+    let decision = decide(&good.row, &Held::Lost, &good.facts, &good.catalogue.into(), &good.config);
+    let Decision::Migrate(migration) = decision else { panic!("{decision:?}") };
+    assert!(migration.takes_over_session);
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub(super) const SCOPE: &str = "https://storage.azure.com/.default";
 /// A connection string in a file is read again when it is older than this.
 const REREAD_AFTER: Duration = Duration::from_secs(10);
 
-/// Said of an Entra identity without a right.
+/// Advice for an Entra identity without a role.
 pub(super) const NEW_ROLES: &str = " (a role that was assigned just now takes up to ten minutes to arrive)";
 
 /// How long a SAS minted for one server-side copy lasts.
@@ -124,7 +124,7 @@ impl Account {
         Self { service, version: BlobClientOptions::default().version, identity, options, pipeline }
     }
 
-    /// The fault that `error` stands for, while `doing`.
+    /// Converts a client error into a fault; `doing` names the operation ("reading az://box/name").
     pub fn fault(&self, error: &azure_core::Error, doing: &str) -> Fault {
         self.judged(faults::of(error, self.service, doing))
     }
@@ -222,7 +222,7 @@ impl Account {
     }
 }
 
-/// A connection string that is looked at again now and then.
+/// A connection string that is read again from time to time.
 pub(super) struct Rotating {
     secret: Secret,
     /// Of the account; it stays the same however often its key changes.

@@ -23,7 +23,7 @@ use crate::ports::{
 /// Deletes of one call under way at a time.
 const DELETES: usize = 16;
 
-/// The blob that checks of rights speak of. It never stands.
+/// Name of the blob that checks of rights use; it is never created.
 const PROBE: &str = "rogo-migrate-check";
 
 /// A local file up to this is one PUT; above, it goes in parts of this.
@@ -275,7 +275,7 @@ where
     attempt().await
 }
 
-/// A missing blob is an answer; a missing container is a fault of its own.
+/// A missing blob is an answer (`None`); a missing container is a fault.
 fn none_if_missing<T>(fault: Fault) -> Result<Option<T>, Fault> {
     if fault.kind == FaultKind::NotFound { Ok(None) } else { Err(fault) }
 }

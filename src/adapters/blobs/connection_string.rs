@@ -25,7 +25,7 @@ const NOT_OURS: [&str; 9] = [
     "filesecondaryendpoint",
 ];
 
-/// What a connection string says.
+/// Parsed content of a connection string.
 #[derive(Debug, Clone)]
 pub(super) struct ConnectionString {
     /// The account's blob endpoint, without a trailing slash in its path beyond the root's.
@@ -52,7 +52,7 @@ impl fmt::Debug for Credential {
     }
 }
 
-/// Why a text is no connection string.
+/// Reason why a text is not a valid connection string.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the connection string {0}")]
 pub(super) struct NotAConnectionString(String);

@@ -1,4 +1,4 @@
-//! Work on files that never waits for ever: a network file system whose server is away answers nothing at all.
+//! File operations with a deadline: a network file system whose server is not reachable blocks without end.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ const WORK: Duration = Duration::from_mins(2);
 /// For a file of any size, or a whole folder.
 pub(super) const LARGE_WORK: Duration = Duration::from_mins(30);
 
-/// Runs blocking work on a thread of its own, and waits for it two minutes at most.
+/// Runs blocking work on a blocking thread, and waits for it two minutes at most.
 pub(super) async fn blocking<T: Send + 'static>(
     service: Service,
     work: impl FnOnce() -> Result<T, Fault> + Send + 'static,

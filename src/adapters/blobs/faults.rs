@@ -1,4 +1,4 @@
-//! What an answer of the storage service, or of the file system, means: one kind and one sentence each.
+//! Converts answers of the storage service and the file system into faults: a kind and a sentence each.
 
 use std::{io, time::Duration};
 
@@ -52,7 +52,7 @@ pub(super) fn of(error: &Error, service: Service, doing: &str) -> Fault {
     }
 }
 
-/// The fault of an answer whose status is no success.
+/// The fault for an answer with an error status.
 pub(super) fn of_status(
     status: u16,
     code: &str,

@@ -240,7 +240,7 @@ impl Blobs for FolderBlobs {
         let opened = blocking(self.service, move || {
             Ok(fs::File::open(path).and_then(|file| file.metadata().map(|metadata| (file, metadata))))
         });
-        // Between the look and the open it may have been replaced: what is open is what is read.
+        // The file may have been replaced between the check and the open, so the metadata come from the open file.
         let (file, metadata) = match opened.await? {
             Ok(opened) => opened,
             Err(error) if is_absent(&error) => return Ok(None),

@@ -1,4 +1,4 @@
-//! What a blob may be called, and how its name stands in a URL.
+//! Which blob names are allowed, and how a name is encoded in a URL.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 

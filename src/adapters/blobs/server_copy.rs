@@ -21,7 +21,7 @@ const ONE_REQUEST_BYTES: u64 = 256 * 1024 * 1024;
 const BLOCK_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Copies `info`, read by `grant`, on the condition that it is still the same and that its bytes have its stored MD5,
-/// where it has one. What that proves: the MD5, or nothing (the one that the answer tells is the source's, copied with
+/// if it has one. What that proves: the MD5, or nothing (the one that the answer tells is the source's, copied with
 /// its other properties).
 pub(super) async fn copy(
     blob: &BlockBlobClient,

@@ -53,7 +53,7 @@ pub(super) fn write(
     Ok(written)
 }
 
-/// What is known of the blob: its file's metadata, and its properties where they are this file's.
+/// What is known of the blob: its file's metadata, and its properties if they are this file's.
 pub(super) fn info(path: &Path, name: &str, file: &fs::Metadata) -> BlobInfo {
     let tag = etag(file);
     let sidecar = fs::read(path)

@@ -16,7 +16,7 @@ use crate::{
 
 impl Cluster {
     /// The Jobs of the run in this namespace, else the context's, of the release that was installed last; `None`
-    /// where there are none of this run and this run store: another run may have the same name.
+    /// if there are none of this run and this run store: another run may have the same name.
     pub async fn find(
         &self,
         namespace: Option<&str>,

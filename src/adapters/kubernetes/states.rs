@@ -66,19 +66,19 @@ pub(super) fn last_word(pods: &[Pod]) -> Option<LastWord> {
     let word: Option<serde_json::Value> = serde_json::from_str(line).ok();
     let message = word.as_ref().and_then(|word| word.get("message")?.as_str());
     let reason = ended.reason.as_deref().unwrap_or_default();
-    // Without a word of its own, the end of its log.
+    // If the container wrote no termination message, the end of its log.
     let message = message.map_or_else(|| said(reason, Some(line)), str::to_owned);
     Some(LastWord { exit_code: ended.exit_code, message })
 }
 
-/// The pod where it was told to end and is still there.
+/// The pod, if its deletion was requested and it still exists.
 pub(super) fn terminating(pod: &Pod) -> Option<TerminatingPod> {
     let due = moment(pod.metadata.deletion_timestamp.as_ref()?);
     let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
     Some(TerminatingPod { name: pod.metadata.name.clone()?, node, due })
 }
 
-/// Why the pod does not start, where its own status says it.
+/// Why the pod does not start, if its own status says it.
 pub(super) fn obstacle(pod: &Pod) -> Option<Obstacle> {
     let status = pod.status.as_ref()?;
     let name = pod.metadata.name.clone();
@@ -153,7 +153,7 @@ pub(super) fn of_pod_event(pod: &str, event: &Event) -> Obstacle {
     Obstacle { kind, pod: Some(pod.to_owned()), what }
 }
 
-/// What a warning about a Job says, where it makes no pods.
+/// What a warning about a Job says, if it makes no pods.
 pub(super) fn of_job_event(event: &Event) -> Option<Obstacle> {
     let reason = event.reason.as_deref()?;
     let what = said(reason, event.message.as_deref());

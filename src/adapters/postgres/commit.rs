@@ -27,7 +27,7 @@ const LIMIT: Duration = Duration::from_secs(45);
 /// For the run store to keep an image, while the transaction waits: less than the session may be idle.
 const IMAGE_LIMIT: Duration = Duration::from_secs(30);
 
-/// Writes the submission, or reads back what stands under its launch id.
+/// Writes the submission, or reads back the rows that already exist under its launch id.
 pub(super) async fn commit(
     target: &PostgresTarget,
     migration: &Migration,
@@ -38,15 +38,23 @@ pub(super) async fn commit(
         return Err(misconfigured(format!("a bug: {planned} files are planned, {copied} were copied")));
     }
     let written = if migration.malpractice.is_none() {
-        write_plain(target, migration, files).await?
+        write_plain(target, migration, files).await
     } else {
-        write_with_enforcement(target, migration, files).await?
+        write_with_enforcement(target, migration, files).await
     };
-    if let Some(committed) = written {
-        return Ok(committed);
-    }
     let launch_id = migration.ids.launch_id();
-    let held = super::held::held(&target.pool, std::slice::from_ref(&launch_id)).await?;
+    let held = || super::held::held(&target.pool, std::slice::from_ref(&launch_id));
+    match written {
+        Ok(Some(committed)) => return Ok(committed),
+        Ok(None) => {}
+        // Beside a launch session that stands, the primary keys are the guard: a twin may have been faster.
+        Err(fault) if migration.takes_over_session && matches!(fault.kind, FaultKind::Rejected(_)) => {
+            let twins = held().await?.into_iter().find(|held| held.submission_id.is_some());
+            return twins.map(Committed::Held).ok_or(fault);
+        }
+        Err(fault) => return Err(fault),
+    }
+    let held = held().await?;
     held.into_iter().next().map(Committed::Held).ok_or_else(|| {
         let what =
             format!("{launch_id} met a row that is gone again, or a row of another launch id with its id");
@@ -54,7 +62,7 @@ pub(super) async fn commit(
     })
 }
 
-/// `None` where the launch id, or one of the launch session's other unique values, is taken.
+/// `None` if the launch id, or one of the launch session's other unique values, is taken.
 async fn write_plain(
     target: &PostgresTarget,
     migration: &Migration,
@@ -79,7 +87,7 @@ async fn write_with_enforcement(
 ) -> Result<Option<Committed>, Fault> {
     let mut lease = target.pool.lease().await?;
     let connection = lease.connection()?;
-    // The lock is a statement of its own: what the next one reads is what stood once it was had.
+    // The lock is a separate statement, so that the next statement's snapshot is taken after the lock.
     let lock = format!("begin; select pg_advisory_xact_lock({})", enforcement::lock_key(migration));
     answer(Phase::Reading, LIMIT, connection.execute(sqlx::AssertSqlSafe(lock))).await?;
     let rows = answer(Phase::Reading, LIMIT, enforcement::standing(connection, migration)).await?;
@@ -151,6 +159,7 @@ async fn send(
         .bind(rows)
         .bind(matches!(enforcement, Enforcement::Add))
         .bind(changed)
+        .bind(migration.takes_over_session)
         .fetch_one(connection)
         .await?;
     Ok(inserted == 1)

@@ -1,4 +1,4 @@
-//! New connections: the secret is read, and the token asked for, anew for each of them.
+//! Opens connections. The secret is read, and the token requested, again for each of them.
 
 use std::{
     net::IpAddr,
@@ -48,7 +48,7 @@ const URL_PARAMETERS: [&str; 17] = [
     "options",
 ];
 
-/// Settings of every session, where the server knows them. They are set after the start, not with
+/// Settings of every session, if the server knows them. They are set after the start, not with
 /// it, because poolers refuse unknown start parameters.
 ///
 /// Keepalives: a machine that vanished frees its locks within about a minute. Idle in a transaction:
@@ -72,7 +72,7 @@ select count(set_config(wanted.name, wanted.value, false)) from (values
     ('default_transaction_isolation', 'read committed'), ('client_min_messages', 'error')
 ) as wanted (name, value) where current_setting(wanted.name, true) is not null";
 
-/// What a session says that was used before.
+/// Message about a session that an earlier client used.
 pub(super) const USED_BEFORE: &str = "a connection pooler stands before the database and hands sessions on as they were left (transaction mode, \
      or session mode without a reset query), so that the run's lock would not end with its process; connect to \
      the database itself, or to a pool in session mode with server_reset_query = DISCARD ALL";
@@ -200,7 +200,7 @@ fn parse(text: &str, auth: DatabaseAuth) -> Result<PgConnectOptions, Fault> {
     if options.get_database().is_none() {
         return Err(misconfigured("DATABASE_URL names no database; add it after the host: …/database"));
     }
-    // The driver would look the brackets of an IPv6 address up as part of a name.
+    // The driver would resolve the brackets of an IPv6 address as part of the host name.
     let host = options.get_host().trim_matches(['[', ']']).to_owned();
     options = options.host(&host);
     let given = |names: &[&str]| url.query_pairs().any(|(name, _)| names.contains(&&*name));
@@ -214,7 +214,7 @@ fn parse(text: &str, auth: DatabaseAuth) -> Result<PgConnectOptions, Fault> {
     Ok(sqlx::ConnectOptions::disable_statement_logging(options.extra_float_digits(None)))
 }
 
-/// Says once per process that the URL asks for less than a verified certificate.
+/// Warns once per process that the URL asks for less than a verified certificate.
 fn warn_unverified(options: &PgConnectOptions) {
     static WARNED: Once = Once::new();
     let mode = options.get_ssl_mode();

@@ -13,13 +13,13 @@ use crate::{
     run::{RunStore, WriterId, names, writers::of_blob},
 };
 
-/// What the run store keeps about enforcement rows.
+/// Stores images of enforcement rows in the run store.
 #[async_trait]
 pub trait EnforcementLedger: Send + Sync {
     /// Whether one of these writers is registered in this run's store: then this run wrote the row.
     async fn is_ours(&self, writers: &[WriterId]) -> Result<bool, Fault>;
 
-    /// Keeps the row as it was, create-only: the first image stands.
+    /// Stores the row as it was before the first change; create-only, so that a later call does not replace it.
     async fn keep_image(&self, id: &str, image: &serde_json::Value) -> Result<(), Fault>;
 }
 
@@ -42,14 +42,14 @@ impl EnforcementLedger for RunStore {
     }
 }
 
-/// What the commit statement does about enforcement.
+/// Action of the commit statement on the enforcement row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Enforcement<'row> {
     /// The migration has none.
     None,
     /// There is no row for the key.
     Add,
-    /// The row is older and gives way.
+    /// The existing row is older and is replaced.
     Change(&'row Standing),
     /// The row is a newer migration's.
     YieldToMigrated,
@@ -57,7 +57,7 @@ pub(super) enum Enforcement<'row> {
     YieldToLive,
 }
 
-/// An enforcement row that stands, and the submission it names.
+/// An enforcement row that the target already holds, and the submission it names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Standing {
     /// `malpractice_enforcements.id`.
@@ -114,7 +114,7 @@ pub(super) fn weigh<'row>(migration: &Migration, rows: &'row [Standing]) -> Enfo
 }
 
 impl Enforcement<'_> {
-    /// What the migrated row carries about it.
+    /// The note for the migrated row.
     pub(super) fn notes(self) -> Vec<Note> {
         match self {
             Self::YieldToLive => vec![Note::enforcement_kept()],

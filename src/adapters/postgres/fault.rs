@@ -7,7 +7,7 @@ use sqlx::postgres::PgDatabaseError;
 
 use crate::ports::{Fault, FaultKind, Service};
 
-/// What was under way: decides what a lost connection means.
+/// Phase of an operation: decides how a lost connection is classified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     /// While a session is opened, before any statement.
@@ -111,7 +111,7 @@ fn refusal(phase: Phase, said: &PgDatabaseError) -> Fault {
 }
 
 /// Every SQLSTATE class has one answer. An error that the server reports has rolled its statement back;
-/// only where the session itself died is the effect in doubt.
+/// only if the session itself died is the effect in doubt.
 fn kind_of(phase: Phase, said: &PgDatabaseError) -> FaultKind {
     match said.code() {
         // Terminated or crashed while it worked, or the server itself does not know.
@@ -140,7 +140,7 @@ fn kind_of(phase: Phase, said: &PgDatabaseError) -> FaultKind {
     }
 }
 
-/// What refused the row: the constraint, else the column, else the type, else the code.
+/// Name of the constraint that refused the row, else of the column, else of the type, else the SQLSTATE.
 fn blamed(said: &PgDatabaseError) -> String {
     said.constraint()
         .or_else(|| said.column())

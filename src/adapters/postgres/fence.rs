@@ -25,7 +25,7 @@ use crate::{
 
 /// Between two writers for the lock.
 const PAUSE: Duration = Duration::from_millis(500);
-/// How long a new worker connection waits for a finalizer to let go before it says so.
+/// How long a new worker connection waits for a finalizer to release the lock before it logs the wait.
 const SHARED_WAIT: Duration = Duration::from_secs(10);
 /// How often a waiting finalizer logs which sessions it waits for.
 const REPEAT: Duration = Duration::from_secs(10);
@@ -63,7 +63,7 @@ impl SharedFence {
         while !try_lock(connection, "select pg_try_advisory_lock_shared($1)", self.key).await? {
             if began.elapsed() >= SHARED_WAIT {
                 let holders = holders(connection, self.key).await?.join(", ");
-                let what = format!("waiting for {holders} to let go of the run's lock");
+                let what = format!("waiting for {holders} to release the run's lock");
                 return Err(Fault::new(Service::Database, FaultKind::Unavailable, what));
             }
             tokio::time::sleep(PAUSE).await;
@@ -76,7 +76,7 @@ impl SharedFence {
     }
 }
 
-/// The exclusive side, on a connection of its own.
+/// The exclusive side of the lock, held on a separate connection.
 pub struct PostgresFence {
     connector: Connector,
     key: FenceKey,
@@ -104,7 +104,7 @@ impl PostgresFence {
         }
         let mut holders = holders(connection, self.key).await?;
         if holders.is_empty() {
-            // It was let go between the two questions; the next try will tell.
+            // The lock was released between the two statements; the next try shows the new state.
             holders.push("a connection that is just ending".into());
         }
         Ok(holders)
@@ -170,7 +170,7 @@ impl ExclusiveFence for Held {
     }
 
     async fn release(self: Box<Self>) -> Result<(), Fault> {
-        // Closing lets go even where the unlock statement would not be answered.
+        // Closing the connection releases the lock even if the unlock statement gets no answer.
         answer(Phase::Reading, LIMIT, self.connection.close()).await
     }
 }

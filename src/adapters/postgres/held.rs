@@ -27,7 +27,7 @@ const BATCH: usize = 10_000;
 /// For the next batch of a scan: on a slow disk nothing may fit for long.
 const SCAN_LIMIT: Duration = Duration::from_hours(1);
 
-/// A submission that stands, and what its enforcement key holds.
+/// A submission that the target holds, and the enforcement row under its key.
 struct Submission {
     id: String,
     launch_id: String,
@@ -52,7 +52,7 @@ impl FromRow<'_, PgRow> for Submission {
     }
 }
 
-/// What the target holds under these launch ids.
+/// Reads the submissions and launch sessions under these launch ids.
 pub(super) async fn held(pool: &Pool, launch_ids: &[String]) -> Result<Vec<HeldSubmission>, Fault> {
     const SQL: &str = "select launch_id from lti_launch_sessions where launch_id = any($1)";
     let asking =
@@ -86,7 +86,7 @@ pub(super) async fn held(pool: &Pool, launch_ids: &[String]) -> Result<Vec<HeldS
         .collect())
 }
 
-/// Their submissions: by derived id, and by launch id only where an older program wrote it.
+/// Their submissions: by derived id, and by launch id only if an older program wrote it.
 async fn submissions(pool: &Pool, launch_ids: &[String]) -> Result<Vec<Submission>, Fault> {
     const BY_ID: &str = include_str!("held_by_id.sql");
     const BY_LAUNCH: &str = include_str!("held_by_launch.sql");

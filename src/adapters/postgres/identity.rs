@@ -1,4 +1,4 @@
-//! Which database this is: what a plan pins, so that a copy of it is told from it.
+//! Identifies the target database. The plan pins the result, so that a copy of the database is refused.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::{domain::TargetIdentity, ports::Fault};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Asks for host and port as DATABASE_URL has them, and for what the server says of itself.
+/// Reads host and port from DATABASE_URL, and the server's own identifiers by a query.
 pub(super) async fn identity(connector: &Connector, pool: &Pool) -> Result<TargetIdentity, Fault> {
     const DATABASE: &str = "select oid::bigint, datname::text,
             has_function_privilege('pg_control_system()', 'execute')

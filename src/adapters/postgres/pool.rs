@@ -104,7 +104,7 @@ impl Pool {
         self.fence.is_some()
     }
 
-    /// Returns where a connection that holds the run's lock answered within the last five seconds, else
+    /// Returns at once if a connection that holds the run's lock answered within the last five seconds, else
     /// asks one, or opens one, which looks whether this process was retired.
     pub(super) async fn prove_fence(&self) -> Result<(), Fault> {
         if lock(&self.proven).is_some_and(|asked| asked.elapsed() < PROOF) {

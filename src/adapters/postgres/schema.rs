@@ -113,7 +113,7 @@ pub(super) const TABLES: &[Table] = &[
     },
     Table {
         name: "lti_session_records",
-        rights: &["insert"],
+        rights: &["select", "insert"],
         columns: &[
             ("id", Text),
             ("launch_id", Text),

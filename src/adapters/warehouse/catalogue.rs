@@ -1,4 +1,4 @@
-//! What a warehouse says of itself: engine, columns, indexes.
+//! Reads the warehouse's catalogue views: engine, columns, indexes.
 
 use crate::domain::{REPORT_TABLE, SCORE_TABLE};
 

@@ -1,4 +1,4 @@
-//! A column as it is in this warehouse, and how it is asked for.
+//! A column's type in this warehouse, and the SQL that reads it.
 
 use super::tables::Form;
 
@@ -101,7 +101,7 @@ impl Column {
         }
     }
 
-    /// The condition of rows whose id is no attempt id.
+    /// SQL condition that is true for rows without a valid attempt id.
     pub(super) fn is_no_id(&self) -> String {
         let (name, number) = (quoted(&self.name), self.as_number());
         let also = if self.is_text() {

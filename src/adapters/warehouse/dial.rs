@@ -1,4 +1,4 @@
-//! TCP connections to the warehouse. The driver makes none itself, and TCP has no timeout of its own.
+//! Opens TCP connections to the warehouse, with a timeout. The driver leaves both to its caller.
 
 use std::{io, net::SocketAddr};
 

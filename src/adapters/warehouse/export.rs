@@ -31,7 +31,7 @@ pub struct Export {
 }
 
 impl Export {
-    /// The two files in `blobs`, and what was said of the tool that wrote them.
+    /// The two files in `blobs`, with the export dialect that the settings name.
     pub fn new(blobs: Arc<dyn Blobs>, dialect: Dialect) -> Self {
         Self { blobs, dialect }
     }

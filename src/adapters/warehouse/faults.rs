@@ -1,4 +1,4 @@
-//! What an error of the driver means: whether trying again may help, and a sentence for people.
+//! Converts the driver's errors into faults: whether to retry, and a sentence for the operator.
 
 use tiberius::error::{Error, TokenError};
 

@@ -1,4 +1,4 @@
-//! Connections: logged in as the secret says now, pooled, and thrown away as soon as one is out of step.
+//! Pooled connections, opened with the present secret and closed after any fault that leaves their state unknown.
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,7 +26,7 @@ pub(super) type Pool = managed::Pool<Connector>;
 
 /// A gateway sends a client on once; more than this is a circle.
 const MOST_REDIRECTS: usize = 4;
-/// The longest wait for the server's next bytes where the connection string gives none: a scan may
+/// The longest wait for the server's next bytes if the connection string gives none: a scan may
 /// need minutes before its first row.
 const COMMAND_TIMEOUT: Duration = Duration::from_mins(10);
 /// The longest wait for a connection that others use.
@@ -178,7 +178,7 @@ impl managed::Manager for Connector {
 pub(super) struct Connection {
     client: Client<Compat<TcpStream>>,
     place: String,
-    /// What the connection string asks for.
+    /// Longest wait for the next bytes of the server.
     command_timeout: Option<Duration>,
     batches: i32,
     /// Whether everything that was asked has been read to its end.

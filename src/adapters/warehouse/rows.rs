@@ -30,7 +30,7 @@ impl Which {
     }
 }
 
-/// A row as the domain knows it. A row whose attempt id is none is a fault: the pre-flight found no such row.
+/// Converts a row to the domain's type. A row without a valid attempt id is a fault, because the pre-flight found none.
 pub(super) fn fact(which: Which, row: &Row) -> Result<FactRow, Fault> {
     let mut cells = row.cells().map(|(_, cell)| values::value(cell));
     let Some(id) = cells.next().as_ref().and_then(values::attempt) else {
@@ -38,7 +38,7 @@ pub(super) fn fact(which: Which, row: &Row) -> Result<FactRow, Fault> {
             Service::Warehouse,
             FaultKind::Misconfigured,
             format!(
-                "a row of dbo.{} has an attempt id that is none, and it had no such row when the run was planned; mend \
+                "a row of dbo.{} has no valid attempt id, and there was no such row when the run was planned; correct \
                  the row or give the run another name",
                 which.table()
             ),

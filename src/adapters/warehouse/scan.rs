@@ -23,7 +23,7 @@ use crate::{
     ports::{Fault, FaultKind, Service},
 };
 
-/// Rows of a window, roughly.
+/// Approximate number of rows per window.
 const WINDOW_ROWS: i64 = 250_000;
 /// Windows of a table: without an index each of them reads all of it. With its count, its bounds, the look for rows
 /// without an id and for damaged text, a table is read 8 times at most.
@@ -49,7 +49,7 @@ pub(super) fn bytes_needed(reports: u64, scores: u64) -> u64 {
 type Each<'a> = dyn FnMut(Vec<FactRow>) -> Result<(), Fault> + Send + 'a;
 
 impl SqlServer {
-    /// Hands every row whose attempt id is one to `each`.
+    /// Calls `each` with every row that has a valid attempt id.
     pub(super) async fn scan_tables(&self, each: &mut Each<'_>) -> Result<(), Fault> {
         let tables = self.tables().await?;
         for (which, table) in [(Which::Reports, &tables.reports), (Which::Scores, &tables.scores)] {

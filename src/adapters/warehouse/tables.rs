@@ -85,7 +85,7 @@ pub(super) enum Form {
 pub(super) struct Table {
     name: String,
     attempt: Column,
-    /// In the domain's order; `None` where the column is absent.
+    /// In the domain's order; `None` if the column is absent.
     columns: Vec<Option<Column>>,
     absent: &'static [&'static str],
     has_index: bool,
@@ -169,7 +169,7 @@ impl Table {
         format!("select count_big(*) as n from {}", self.from())
     }
 
-    /// Rows whose attempt id is none: how many, and the ids of a few.
+    /// SQL that counts the rows without a valid attempt id and returns a few examples of their ids.
     pub(super) fn without_id(&self) -> String {
         format!(
             "select top ({EXAMPLES}) convert(nvarchar(60), {}) as id, count_big(*) over () as n from {} where {}",

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Progress, Snapshot, render};
 use crate::report::grid::percent;
 
-/// How often the bar is drawn anew.
+/// Time between two redraws of the bar.
 const FRAME: Duration = Duration::from_millis(500);
 
 /// The live lines at the foot of the terminal. There is one terminal, hence one of these: all output to

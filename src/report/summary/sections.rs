@@ -14,8 +14,9 @@ impl Summary {
     pub(super) fn headline(&self) -> String {
         let books = &self.books;
         let mut text = format!(
-            "{}: run {} (plan {})\n{} rows = {} migrated + {} failed + {} skipped",
+            "{}{}: run {} (plan {})\n{} rows = {} migrated + {} failed + {} skipped",
             self.result,
+            self.mostly_failed(),
             self.run,
             self.plan,
             count(self.rows),
@@ -26,11 +27,28 @@ impl Summary {
         if self.result == RunResult::Incomplete {
             let _ = write!(text, " + {} missing", count(self.missing.rows));
         }
+        if self.lost.rows > 0 {
+            let _ = write!(text, " + {} lost", count(self.lost.rows));
+        }
         if self.rows_left_out > 0 {
             let _ = write!(text, "; {} more were left out of the plan", count(self.rows_left_out));
         }
         text.push('\n');
         text
+    }
+
+    /// What the verdict must not hide: balanced books say nothing of how the rows fared.
+    fn mostly_failed(&self) -> String {
+        let failed = self.books.rows_failed_after_rules();
+        let reached = self.books.migrated + failed;
+        if 2 * failed <= reached {
+            return String::new();
+        }
+        format!(
+            ", but {} of the {} rows that reached copy failed there or at commit",
+            count(failed),
+            count(reached)
+        )
     }
 
     pub(super) fn outcomes(&self) -> String {
@@ -54,6 +72,9 @@ impl Summary {
         }
         if self.missing.rows > 0 {
             row("missing", "", self.missing.rows, "run the shards again");
+        }
+        if self.lost.rows > 0 {
+            row("lost", "", self.lost.rows, "move them again, or accept that they are gone (lost.csv)");
         }
         for (code, rows) in &self.books.notes {
             row("(note)", code.code(), *rows, code.advice());

@@ -27,18 +27,21 @@ pub struct Summary {
     pub books: Books,
     /// Rows without an outcome.
     pub missing: Missing,
+    /// Rows that were migrated, and that the target no longer holds: `lost.csv` names them.
+    #[serde(default)]
+    pub lost: Lost,
     /// Blobs of killed processes that were removed.
     pub orphans_removed: u64,
     /// From the plan to the last outcome.
     pub duration_ms: u64,
-    /// The same as rows per second.
+    /// Rows per second over that time.
     pub rows_per_second: f64,
-    /// Stages, slowest first, where they were measured.
+    /// Stages, slowest first, if they were measured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<StageLatency>,
-    /// Where each result lies.
+    /// Location of each result.
     pub results: Vec<String>,
-    /// What to type next.
+    /// The command to run next.
     pub next_command: String,
     /// When the books were balanced (UTC).
     pub at: DateTime<Utc>,
@@ -85,6 +88,15 @@ impl Missing {
     }
 }
 
+/// Rows that were migrated and that the target no longer holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lost {
+    /// How many; `lost.csv` names them.
+    pub rows: u64,
+    /// The shards they belong to, ascending.
+    pub shards: Vec<ShardIndex>,
+}
+
 /// How long a stage took.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StageLatency {
@@ -92,14 +104,14 @@ pub struct StageLatency {
     pub stage: String,
     /// Rows that passed it.
     pub rows: u64,
-    /// All of them together.
+    /// Time of all rows together.
     pub total_ms: u64,
     /// Duration of the slowest row.
     pub longest_ms: u64,
 }
 
 impl Summary {
-    /// Balances the books: COMPLETE only where the outcomes are as many as the rows and none is missing.
+    /// Balances the books: COMPLETE only if the outcomes are as many as the rows and none is missing.
     pub fn balance(
         run: &RunName,
         plan: &PlanId,
@@ -117,6 +129,7 @@ impl Summary {
             rows_left_out: 0,
             books,
             missing,
+            lost: Lost::default(),
             orphans_removed: 0,
             duration_ms: 0,
             rows_per_second: 0.0,
@@ -125,6 +138,16 @@ impl Summary {
             next_command: String::new(),
             at,
         }
+    }
+
+    /// Counts lost rows: with one of them the run is INCOMPLETE.
+    #[must_use]
+    pub fn lost(mut self, lost: Lost) -> Self {
+        if lost.rows > 0 {
+            self.result = RunResult::Incomplete;
+        }
+        self.lost = lost;
+        self
     }
 
     /// Sets the duration, and the rate that follows from it.

@@ -106,7 +106,7 @@ struct Bucket {
 }
 
 impl Buckets {
-    /// So many empty buckets.
+    /// Creates the given number of empty buckets.
     pub fn new(count: usize) -> Result<Self, Fault> {
         let buckets = (0..count).map(|_| Bucket::default()).collect();
         Ok(Self { spool: Spool::new()?, dealt: buckets, buffered: 0 })
@@ -168,7 +168,7 @@ impl SpooledBuckets {
     }
 }
 
-/// A temporary file could not be written, or does not hold what was written.
+/// A temporary file could not be written, or its content differs from what was written.
 pub fn no_room(error: io::Error) -> Fault {
     let folder = std::env::temp_dir();
     let what = format!(

@@ -50,7 +50,7 @@ impl Copier {
 }
 
 /// Another name in the same folder, and so at the same account and container; asked for as the file itself is, by
-/// the file's own signature where it has one.
+/// the file's own signature if it has one.
 fn neighbour(file: &Url) -> Url {
     let mut url = file.clone();
     // A URL that cannot have folders is not a file's, and is asked for as it is.

@@ -30,7 +30,7 @@ pub(super) async fn digest_part(mut digest: Md5, part: Bytes) -> Result<Md5, Fau
     })
 }
 
-/// Compares how many bytes were read with what their source says of them.
+/// Compares the number of bytes read with the length that the source reports.
 pub(super) fn check_length(info: &BlobInfo, read: u64) -> Result<(), Fault> {
     match read.cmp(&info.size_bytes) {
         Ordering::Equal => Ok(()),
@@ -45,7 +45,7 @@ pub(super) fn wrong_length(info: &BlobInfo, than: &str) -> Fault {
     Fault::new(Service::SourceBlobs, FaultKind::Corrupt, what)
 }
 
-/// Compares the bytes that were read with what their source says of them.
+/// Compares the MD5 of the bytes read with the one that the source reports.
 pub(super) fn check_md5(info: &BlobInfo, found: [u8; 16]) -> Result<(), Fault> {
     match info.md5 {
         Some(claimed) if claimed != found => Err(wrong_md5(info, claimed, found)),

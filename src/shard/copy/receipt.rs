@@ -24,7 +24,7 @@ impl Copied {
         &self.names
     }
 
-    /// One more file stands; in upload order.
+    /// Adds a file that was copied; to be called in upload order.
     pub fn push(&mut self, file: CopiedFile) {
         self.files.push(file);
     }

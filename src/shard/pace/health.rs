@@ -13,10 +13,10 @@ use crate::{
 /// A fault of one row is blamed on the row after so many tries, if the service answered others meanwhile and
 /// cannot be asked itself.
 const TRIES_OF_A_ROW: u32 = 8;
-/// From so many failures in a row on, without an answer between, the whole process waits.
+/// Number of consecutive failures without an answer after which the whole process waits.
 const FAILURES_OF_A_SERVICE: u32 = 3;
 
-/// What is known since the service's last answer.
+/// State of one service since its last answer.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Health {
     /// All failures since the last answer.

@@ -1,4 +1,4 @@
-//! What a row is blamed for that could not be copied or committed.
+//! Fail codes and messages for rows that could not be copied or committed.
 
 use crate::{
     domain::{FailCode, Failure, FileKind, PlannedFile},
@@ -90,7 +90,7 @@ pub(super) fn blame_commit(shard: &Shard, fault: &Fault) -> Result<Failure, Trou
     Ok(Failure { code, message: fault.chain() })
 }
 
-/// A retired process has no rows any more.
+/// A retired process may not write rows any more.
 fn retired(shard: &Shard) -> Trouble {
     shard.left_blobs();
     let message = format!(

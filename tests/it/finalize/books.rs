@@ -10,19 +10,23 @@ use rogo_migrate::{
 use crate::support::world::{TRY_A, TRY_B, World, failed, migrated, skipped};
 
 const RERUN: &str = "rogo-migrate resume --run rogo --run-store az://runs";
+const REDO: &str = "rogo-migrate resume --redo lost --reason '<why>' --run rogo --run-store az://runs";
 
 #[tokio::test]
-async fn a_complete_run_balances_and_forgets_the_rows_it_was_given() {
+async fn a_complete_run_balances_and_keeps_its_queues_until_it_is_verified_or_purged() {
     let world = World::new(3, 2);
     world.run_blobs.insert("rogo/queues/ffffffffffff/0", "left by a killed plan\n");
+    let queues = |world: &World| -> Vec<String> {
+        let names = world.run_blobs.names();
+        names.into_iter().filter(|name| name.contains("/queues/") || name.contains("/facts/")).collect()
+    };
+    let before = queues(&world);
     world.record(TRY_A, &[migrated(1, 1), failed(2, 1, FailCode::NoFiles), skipped(3, 1)]).await;
     let totals = world.finalize().await.unwrap();
-    assert!(totals.incomplete(&world.store, RERUN).is_none());
+    assert!(totals.incomplete(&world.store, RERUN, REDO).is_none());
     assert_eq!((totals.rows, totals.books.rows(), totals.rows_missing()), (3, 3, 0));
     assert_eq!((totals.books.files, totals.books.bytes), (3, 300));
-    assert!(
-        !world.run_blobs.names().iter().any(|name| name.contains("/queues/") || name.contains("/facts/"))
-    );
+    assert_eq!(queues(&world), before, "redo reads them");
 }
 
 #[tokio::test]
@@ -32,7 +36,7 @@ async fn missing_rows_make_it_incomplete_and_are_named_with_their_shards_and_the
         (1..=10).filter(|row| ![1, 3, 7].contains(row)).map(|row| migrated(row, 1)).collect();
     world.record(TRY_A, &outcomes).await;
     let totals = world.finalize().await.unwrap();
-    let stop = totals.incomplete(&world.store, RERUN).unwrap();
+    let stop = totals.incomplete(&world.store, RERUN, REDO).unwrap();
     assert_eq!(stop.exit, Exit::Incomplete);
     assert_eq!(
         stop.message,
@@ -53,7 +57,7 @@ async fn several_incomplete_shards_share_one_command_and_ranges_are_joined() {
     let world = World::new(100, 2);
     world.mark_done(1);
     let totals = world.finalize().await.unwrap();
-    let message = totals.incomplete(&world.store, RERUN).unwrap().message;
+    let message = totals.incomplete(&world.store, RERUN, REDO).unwrap().message;
     assert!(
         message.contains("shard 0: 50 row(s): 2, 4, 6, 8, 10, 12, 14, 16, 18, 20 and 40 more"),
         "{message}"
@@ -69,6 +73,7 @@ async fn several_incomplete_shards_share_one_command_and_ranges_are_joined() {
         .incomplete(
             &world.store,
             &Rerun::Helm(release).command(world.store.run(), &totals.incomplete_shards()),
+            REDO,
         )
         .unwrap()
         .message;
@@ -87,11 +92,13 @@ async fn several_incomplete_shards_share_one_command_and_ranges_are_joined() {
 }
 
 #[tokio::test]
-async fn rows_that_went_missing_after_the_queues_were_forgotten_are_still_counted() {
+async fn rows_that_went_missing_after_the_queues_are_gone_are_still_counted() {
     let world = World::new(2, 1);
     world.record(TRY_A, &[migrated(1, 1), migrated(2, 1)]).await;
     assert!(world.finalize().await.unwrap().missing.is_empty());
     world.run_blobs.remove("rogo/segments/0/aaaaaaaaaaaa-00000000.jsonl");
+    let queue = world.run_blobs.names().into_iter().find(|name| name.contains("/queues/")).unwrap();
+    world.run_blobs.remove(&queue);
     let totals = world.finalize().await.unwrap();
     assert_eq!(totals.missing[0].to_string(), "shard 0: 2 row(s) (its queue is gone)");
 }
@@ -115,12 +122,13 @@ fn counts_that_do_not_add_up_to_the_plans_rows_are_a_bug_and_never_a_result() {
     for row in 1..=2 {
         books.count(&migrated(row, 1).fate);
     }
-    let stop = rogo_migrate::finalize::books::balance(&world.plan, &books, &[]).unwrap_err();
+    let stop = rogo_migrate::finalize::books::balance(&world.plan, &books, &[], 0).unwrap_err();
     assert_eq!(stop.exit, Exit::Bug);
     assert!(
-        stop.message.contains("2 migrated + 0 failed + 0 skipped + 0 missing are not the plan's 3 rows"),
+        stop.message
+            .contains("2 migrated + 0 failed + 0 skipped + 0 lost + 0 missing are not the plan's 3 rows"),
         "{stop}"
     );
     books.count(&skipped(3, 1).fate);
-    rogo_migrate::finalize::books::balance(&world.plan, &books, &[]).unwrap();
+    rogo_migrate::finalize::books::balance(&world.plan, &books, &[], 0).unwrap();
 }

@@ -32,7 +32,7 @@ async fn every_file_has_its_columns_and_rows_in_the_inputs_order() {
     );
     assert_eq!(
         world.result("submissions_failed_migration.csv"),
-        "Attempt ID,Surname,Error\n2x,Name 2,attempt_id_invalid: at 1\n"
+        "\u{feff}Attempt ID,Surname,Error\n2x,Name 2,attempt_id_invalid: at 1\n"
     );
 }
 
@@ -111,4 +111,14 @@ async fn an_out_folder_that_cannot_be_written_is_named_with_where_the_results_ar
         stop.message.contains("the run store holds it: memory://run/rogo/results/migrated.csv"),
         "{stop}"
     );
+}
+
+#[tokio::test]
+async fn the_word_null_in_a_failed_row_is_quoted_so_that_the_next_run_reads_it_as_a_word() {
+    let csv = "Attempt ID,Surname,Error\n1,Name 1,\n2,\"NULL\",\n".to_owned();
+    let world = World::of_csv(csv, 2, 1);
+    world.record(TRY_A, &[failed(1, 1, FailCode::NoFiles), failed(2, 1, FailCode::NoFiles)]).await;
+    world.finalize().await.unwrap();
+    let text = world.result("submissions_failed_migration.csv");
+    assert!(text.contains("\n1,Name 1,no_files: at 1\n\"2\",\"NULL\",\"no_files: at 1\"\n"), "{text}");
 }

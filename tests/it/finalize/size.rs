@@ -5,7 +5,7 @@ use std::{fmt::Write, process::Command, sync::Arc, time::Instant};
 use async_trait::async_trait;
 use rogo_migrate::{
     exit::Stop,
-    finalize::{InputRow, InputRows, merge::Merged, results::Drafts},
+    finalize::{InputRow, InputRows, lost::LostRows, merge::Merged, results::Drafts},
     ports::Service,
     run::RunStore,
 };
@@ -62,9 +62,9 @@ async fn merge_and_measure() {
     let store = RunStore::new(Arc::new(blobs), &plan.run);
     let merged = Merged::gather(&store, &plan).await.unwrap();
     plan.submissions.sha256 = "pinned".into();
-    let drafts =
-        Drafts::write(&plan, &merged, Box::new(Numbers { header: vec!["Error".into()], next: 0, rows }));
-    let drafts = drafts.await.unwrap();
+    let mut lost = LostRows::begin(&store, &plan, None).await.unwrap();
+    let numbers = Box::new(Numbers { header: vec!["Error".into()], next: 0, rows });
+    let drafts = Drafts::write(&plan, &merged, &mut lost, numbers).await.unwrap();
     assert_eq!(drafts.books.rows(), rows);
     assert_eq!(drafts.books.rows_failed(), rows / 10);
     let found = format!(

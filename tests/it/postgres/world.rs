@@ -136,6 +136,7 @@ pub fn migration(attempt: i32) -> Migration {
     };
     Migration {
         attempt,
+        takes_over_session: false,
         ids: SubmissionIds::new(LMS, attempt),
         lms_user_id: format!("{LMS}::user-1"),
         context_id: format!("{LMS}::section-1"),

@@ -139,6 +139,7 @@ async fn moved(
         pace: Arc::new(Pace::new(Duration::from_secs(10), ending.clone())),
         progress: Arc::new(Progress::new(Instant::now(), rows, &found.books, 1)),
         recorded: found,
+        lost: run::RowSet::new(0),
         store: store.clone(),
         stop,
         ending,

@@ -45,6 +45,9 @@ fn every_setting_of_the_contract_is_there_and_no_other() {
         --rule-owner ROGO_RULE_OWNER -
         --marker-only ROGO_MARKER_ONLY fail
         --warehouse-time-zone ROGO_WAREHOUSE_TIME_ZONE UTC
+        --redo ROGO_REDO -
+        --accept - -
+        --reason ROGO_REASON -
         --limit - -
         --attempts - -
         --code - -

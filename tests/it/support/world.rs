@@ -15,7 +15,7 @@ use rogo_migrate::{
     ports::{Blobs, Fault, Service, Target},
     report::progress::Progress,
     run::{
-        DoneMarker, FORMAT, Plan, PlanId, RULES_VERSION, RunName, RunStore, ShardPlan,
+        DoneMarker, FORMAT, Plan, PlanId, RULES_VERSION, RowSet, RunName, RunStore, ShardPlan,
         lock::LockedRun,
         names,
         segments::{SegmentDraft, recorded, segments},
@@ -185,6 +185,7 @@ impl World {
             pace: Arc::new(Pace::new(Duration::from_mins(15), ending.clone())),
             progress: Arc::new(Progress::new(std::time::Instant::now(), rows, &recorded.books, 1)),
             recorded,
+            lost: RowSet::new(0),
             stop,
             ending,
         }
@@ -225,6 +226,7 @@ impl World {
             files: &files,
             open_input: &open_input,
             out: Some(&self.out_path),
+            accept: None,
         };
         finalize(&context).await
     }

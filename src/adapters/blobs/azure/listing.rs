@@ -85,7 +85,7 @@ impl Pages {
         Ok(Some((page.blobs.items, self)))
     }
 
-    /// Each page by a client of its own: the credential may have changed since the last.
+    /// Each page is requested by a new client, because the credential may have changed since the last page.
     async fn page(&self) -> Result<Page, Fault> {
         let fault = |error: azure_core::Error| {
             let mut fault = self.account.fault(&error, &self.doing);

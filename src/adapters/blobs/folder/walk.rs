@@ -1,4 +1,4 @@
-//! Walking a folder: what is listed, and what killed processes left.
+//! Walks a folder: lists its blobs, and finds the temporary files that killed processes left.
 
 use std::{
     fs,

@@ -8,8 +8,8 @@ use crate::rules::rows::{
 };
 
 /// Parameters: `$1` the rows as JSON by table, `$2` whether the enforcement row is to be added, `$3` the id of an older
-/// enforcement row that gives way, else null. It answers how many launch sessions it inserted: 1, or 0 where the launch
-/// id was taken.
+/// enforcement row that gives way, else null, `$4` whether a launch session that stands without its submission is taken
+/// over. It answers 1 if it wrote the submission, 0 if the launch id was taken.
 pub(super) static SQL: LazyLock<String> = LazyLock::new(statement);
 
 /// Columns of an enforcement row that changes: its id, key and dates stay, but for `updated_at`.
@@ -23,7 +23,7 @@ pub(in crate::adapters::postgres) const CHANGED: [&str; 7] = [
     "updated_at",
 ];
 
-/// All or nothing: every row depends on the launch session's, which is inserted only where no row with its launch id
+/// All or nothing: every row depends on the launch session's, which is inserted only if no row with its launch id
 /// stands. The conflict has no target on purpose: with one, two connections that insert the same ids at once may meet
 /// on the primary key first and fail there.
 fn statement() -> String {
@@ -39,12 +39,24 @@ fn statement() -> String {
     };
     let changes = CHANGED.map(change).join(", ");
     format!(
-        "with document as materialized (select $1::text::jsonb as body), launch as (
+        "with document as materialized (select $1::text::jsonb as body), added as (
             insert into {launch} ({launch_columns})
             select {launch_columns} from document, jsonb_populate_record(null::{launch}, document.body -> '{launch}')
             on conflict do nothing
             returning 1 as inserted
-        ), session_record as ({session_record}), submission as ({submission}),
+        ), alone as (
+            select 1 as inserted from document, {launch} as standing
+            where $4::boolean and standing.launch_id = document.body -> '{launch}' ->> 'launch_id'
+            and not exists (
+                select from {submission_table} as held where held.id = document.body -> '{submission_table}' ->> 'id'
+            )
+        ), launch as (select inserted from added union all select inserted from alone),
+        session_record as (
+            {session_record} where not exists (
+                select from {record_table} as standing
+                where $4::boolean and standing.id = document.body -> '{record_table}' ->> 'id'
+            )
+        ), submission as ({submission}),
         learners_files as ({learners} where turnitin_status <> ''),
         markers_files as ({markers} where turnitin_status = ''),
         marking_assignment as ({marking_assignment}), section_marks as ({marks}), grade as ({grade}),
@@ -55,6 +67,8 @@ fn statement() -> String {
             where old.id = $3::text
         )
         select count(*) from launch",
+        submission_table = Submission::TABLE,
+        record_table = SessionRecord::TABLE,
         session_record = insert(SessionRecord::TABLE, SessionRecord::COLUMNS, Rows::One),
         submission = insert(Submission::TABLE, Submission::COLUMNS, Rows::One),
         learners = insert(File::TABLE, File::COLUMNS, Rows::Many),
@@ -66,14 +80,14 @@ fn statement() -> String {
     )
 }
 
-/// What the document holds of a table.
+/// The document's rows of one table.
 #[derive(Clone, Copy)]
 enum Rows {
     One,
     Many,
 }
 
-/// Inserts a table's rows of the document where the launch session was inserted.
+/// Inserts a table's rows of the document if the launch session was inserted.
 fn insert(table: &str, columns: &[&str], rows: Rows) -> String {
     let columns = columns.join(", ");
     let populate = match rows {

@@ -1,4 +1,4 @@
-//! What the application's schema does to rows on their way into the eight tables.
+//! Checks for triggers and rules of the schema that change rows written to the eight tables.
 
 use std::collections::BTreeMap;
 

@@ -55,7 +55,7 @@ fn key(rest: &mut Peekable<Chars<'_>>, previous: Option<&Part>) -> Result<String
     }
 }
 
-/// A key that is none. After the password it may be the password's tail: then it is repeated only where it looks like
+/// A key that is none. After the password it may be the password's tail: then it is repeated only if it looks like
 /// a key.
 pub(super) fn unknown(key: &str, after_password: bool) -> Refused {
     let looks_like_one =

@@ -1,0 +1,21 @@
+//! What a person decides: said with its reason, or not done.
+
+use chrono::Utc;
+
+use super::shard::host;
+use crate::{
+    exit::{Exit, Stop},
+    run::Decided,
+    settings::Settings,
+};
+
+/// The decision, for the run's log; refused with 64 without a reason.
+pub fn decided(settings: &Settings, decision: &str) -> Result<Decided, Stop> {
+    let Some(reason) = settings.reason.clone() else {
+        let message =
+            format!("{decision} is a decision that the run records: say why with --reason, or ROGO_REASON");
+        return Err(Stop::new(Exit::Usage, message));
+    };
+    let by = format!("{}@{}", settings.user, host());
+    Ok(Decided { at: Utc::now(), by, reason, decision: decision.to_owned(), attempts: 0 })
+}

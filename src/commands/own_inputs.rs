@@ -1,0 +1,105 @@
+//! A result never lands on an input: a run that overwrote what it reads could never be continued.
+
+use std::{
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    domain::{REPORT_TABLE, SCORE_TABLE},
+    exit::{Exit, Stop},
+    run::{Plan, names},
+    settings::{InputLocation, Place, Settings, WarehouseSettings},
+};
+
+/// Refuses with 64 if a result in `--out` would take the place of a file that this run reads.
+pub fn refuse(settings: &Settings) -> Result<(), Stop> {
+    let mut inputs: Vec<PathBuf> = [&settings.inputs.submissions, &settings.inputs.mapping]
+        .into_iter()
+        .filter_map(|input| match input {
+            InputLocation::Path(path) => Some(path.clone()),
+            InputLocation::Blob { .. } => None,
+        })
+        .collect();
+    if let WarehouseSettings::Export(Place::Folder(folder)) = &settings.warehouse {
+        inputs.extend([REPORT_TABLE, SCORE_TABLE].map(|table| folder.join(format!("{table}.csv"))));
+    }
+    inputs.extend(settings.trial.attempts.clone());
+    refuse_in(&settings.out, &inputs, "--out")
+}
+
+/// The same for `results --to`, by the inputs that the plan names. An input on another machine is no file here.
+pub fn refuse_planned(plan: &Plan, to: &Path) -> Result<(), Stop> {
+    let inputs = [&plan.submissions.location, &plan.mapping.location].map(PathBuf::from);
+    refuse_in(to, &inputs, "--to (as --out of run and finalize)")
+}
+
+/// Compares files, not names: a link to an input is the input.
+fn refuse_in(folder: &Path, inputs: &[PathBuf], option: &str) -> Result<(), Stop> {
+    let identity = |path: &Path| std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+    for file in names::RESULTS {
+        let result = folder.join(file);
+        let Some(taken) = identity(&result) else { continue };
+        if let Some(input) = inputs.iter().find(|input| identity(input) == Some(taken)) {
+            let message = format!(
+                "{} is an input of this run ({}), and the run's own result of that name would take its place; nothing \
+                 was done: give {option} another folder",
+                result.display(),
+                input.display()
+            );
+            return Err(Stop::new(Exit::Usage, message));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(folder: &Path, inputs: &[PathBuf]) -> bool {
+        match refuse_in(folder, inputs, "--out") {
+            Ok(()) => false,
+            Err(stop) => {
+                assert_eq!(stop.exit, Exit::Usage);
+                assert!(stop.message.contains("--out"), "{stop}");
+                true
+            }
+        }
+    }
+
+    #[test]
+    fn every_result_is_compared_with_every_input_by_path_and_by_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        for result in names::RESULTS {
+            let own = folder.path().join(result);
+            assert!(!refused(folder.path(), std::slice::from_ref(&own)), "there is no {result} yet");
+            std::fs::write(&own, "input").unwrap();
+            let soft = elsewhere.path().join(format!("soft-{result}"));
+            let hard = elsewhere.path().join(format!("hard-{result}"));
+            std::os::unix::fs::symlink(&own, &soft).unwrap();
+            std::fs::hard_link(&own, &hard).unwrap();
+            let other = elsewhere.path().join(format!("other-{result}"));
+            std::fs::write(&other, "input").unwrap();
+            for (input, is_refused) in [(own.clone(), true), (soft, true), (hard, true), (other, false)] {
+                assert_eq!(
+                    refused(folder.path(), std::slice::from_ref(&input)),
+                    is_refused,
+                    "{}",
+                    input.display()
+                );
+            }
+            std::fs::remove_file(own).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_result_that_is_a_link_to_an_input_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let input = folder.path().join("submission_files.csv");
+        std::fs::write(&input, "input").unwrap();
+        std::os::unix::fs::symlink(&input, folder.path().join(names::FAILED)).unwrap();
+        assert!(refused(folder.path(), &[input]));
+    }
+}

@@ -1,0 +1,119 @@
+//! Migrated rows that the target no longer holds, and what people decided about them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::merge::Merged;
+use crate::{
+    domain::{AttemptId, Fate, Outcome, ShardIndex, SkipCode},
+    exit::Stop,
+    ports::Target,
+    run::{
+        Decided, Plan, RowSet, RunStore, decisions,
+        lost::{MigratedRow, absent, rows},
+        names,
+        segments::segments,
+    },
+};
+
+/// Lost rows, as the merge meets them.
+pub struct LostRows {
+    accepted: BTreeMap<AttemptId, Arc<Decided>>,
+    accepting: Option<Arc<Decided>>,
+    newly_accepted: Vec<AttemptId>,
+    attempts: BTreeSet<AttemptId>,
+    rows: RowSet,
+}
+
+/// Looks up the launch session and the submission of every migrated row.
+pub async fn look_up(plan: &Plan, merged: &Merged, target: &dyn Target) -> Result<RowSet, Stop> {
+    let migrated = stream::iter(merged.outcomes())
+        .try_filter_map(|outcome| async { Ok(MigratedRow::of(outcome)) })
+        .boxed();
+    Ok(rows(&absent(target, migrated).await?, plan.submissions.rows))
+}
+
+impl LostRows {
+    /// With the rows that were accepted earlier; with `accepting` every other one is accepted by this decision.
+    pub async fn begin(store: &RunStore, plan: &Plan, accepting: Option<Decided>) -> Result<Self, Stop> {
+        Ok(Self {
+            accepted: decisions::accepted(store).await?,
+            accepting: accepting.map(Arc::new),
+            newly_accepted: Vec::new(),
+            attempts: BTreeSet::new(),
+            rows: RowSet::new(plan.submissions.rows),
+        })
+    }
+
+    /// Turns the outcome of an accepted row into the skip that it is. Returns false for a row that stays lost.
+    pub fn settle(&mut self, outcome: &mut Outcome) -> bool {
+        // Only rows with an attempt are ever migrated.
+        let Some(attempt) = outcome.attempt else { return false };
+        let decided = match (self.accepted.get(&attempt), &self.accepting) {
+            (Some(earlier), _) => earlier.clone(),
+            (None, Some(now)) => {
+                self.newly_accepted.push(attempt);
+                now.clone()
+            }
+            (None, None) => {
+                self.attempts.insert(attempt);
+                // The merge yields rows of the input only.
+                let _ = self.rows.insert(outcome.row);
+                return false;
+            }
+        };
+        let detail = format!(
+            "it was migrated, and the target no longer holds it; accepted on {} ({})",
+            decided.at.format("%Y-%m-%d"),
+            decided.reason
+        );
+        outcome.fate = Fate::Skipped { code: SkipCode::DeletedInTarget, detail };
+        true
+    }
+
+    /// Records what was accepted, before the results say so. To be called while the run's lock is held.
+    pub async fn record(&self, store: &RunStore) -> Result<(), Stop> {
+        let Some(decided) = self.accepting.as_deref().filter(|_| !self.newly_accepted.is_empty()) else {
+            return Ok(());
+        };
+        let decided = Decided { attempts: self.newly_accepted.len() as u64, ..decided.clone() };
+        let mut attempts = self.newly_accepted.clone();
+        attempts.sort_unstable();
+        Ok(decisions::accept(store, &decided, &attempts).await?)
+    }
+
+    /// Attempts that stay lost.
+    pub fn attempts(&self) -> &BTreeSet<AttemptId> {
+        &self.attempts
+    }
+
+    /// The shards of the rows that stay lost, ascending. Their writers no longer count as clean: once the rows are moved
+    /// again, or accepted, the next sweep finds the blobs that no row names.
+    pub async fn shards(&self, store: &RunStore, plan: &Plan) -> Result<Vec<ShardIndex>, Stop> {
+        let (mut shards, mut writers) = (BTreeSet::new(), BTreeSet::new());
+        if self.rows.is_empty() && self.newly_accepted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let accepted: BTreeSet<AttemptId> = self.newly_accepted.iter().copied().collect();
+        let mut found = segments(store, plan, None);
+        while let Some(segment) = found.try_next().await? {
+            for read in segment.outcomes() {
+                let outcome = read?;
+                let is_lost = self.rows.contains(outcome.row);
+                if is_lost {
+                    shards.insert(segment.shard);
+                }
+                if is_lost || outcome.attempt.is_some_and(|attempt| accepted.contains(&attempt)) {
+                    writers.insert(segment.writer.clone());
+                }
+            }
+        }
+        let clean: Vec<String> = writers.iter().map(names::clean).collect();
+        store.delete(&clean).await?;
+        Ok(shards.into_iter().collect())
+    }
+}

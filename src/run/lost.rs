@@ -1,0 +1,93 @@
+//! Lost rows: recorded as migrated, and absent from the target. The database lost them after it had answered (a crash, an
+//! asynchronous failover), or the application deleted them.
+
+use std::collections::HashSet;
+
+use futures_util::{
+    Stream, StreamExt, TryStreamExt,
+    stream::{self, TryChunksError},
+};
+
+use super::{Plan, RowSet, RunStore, decisions, segments::segments};
+use crate::{
+    domain::{AttemptId, Fate, Outcome, ShardIndex},
+    ports::{Fault, Target},
+};
+
+/// Launch ids that the target is asked about at a time.
+const LOOKED_UP_AT_A_TIME: usize = 1_000;
+/// Such questions under way.
+const QUESTIONS: usize = 2;
+
+/// A row that was recorded as migrated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MigratedRow {
+    /// Number of the CSV's data row, from 1.
+    pub row: u64,
+    /// Attempt id of the row, if its cell holds one.
+    pub attempt: Option<AttemptId>,
+    /// Its launch id.
+    pub launch_id: String,
+}
+
+impl MigratedRow {
+    /// `None` for an outcome of another kind.
+    pub fn of(outcome: Outcome) -> Option<Self> {
+        let Fate::Migrated(migrated) = outcome.fate else { return None };
+        Some(Self { row: outcome.row, attempt: outcome.attempt, launch_id: migrated.launch_id })
+    }
+}
+
+/// Those of the rows whose launch session or submission the target lacks.
+pub async fn absent<E: From<Fault>>(
+    target: &dyn Target,
+    migrated: impl Stream<Item = Result<MigratedRow, E>> + Send,
+) -> Result<Vec<MigratedRow>, E> {
+    migrated
+        .try_chunks(LOOKED_UP_AT_A_TIME)
+        .map_err(|TryChunksError(_, error)| error)
+        .map_ok(|mut rows| async move {
+            let launch_ids: Vec<String> = rows.iter().map(|row| row.launch_id.clone()).collect();
+            let absent = target.absent(&launch_ids).await?;
+            let absent: HashSet<&str> = absent.iter().map(|absent| absent.launch_id.as_str()).collect();
+            rows.retain(|row| absent.contains(row.launch_id.as_str()));
+            Ok(rows)
+        })
+        .try_buffer_unordered(QUESTIONS)
+        .try_concat()
+        .await
+}
+
+/// The rows of a shard, or of all, that were recorded as migrated, that the target lacks, and whose absence no person has
+/// accepted: what `--redo lost` moves again, and whose blobs no sweep removes.
+pub async fn recorded(
+    store: &RunStore,
+    plan: &Plan,
+    shard: Option<ShardIndex>,
+    target: &dyn Target,
+) -> Result<Vec<MigratedRow>, Fault> {
+    let migrated = segments(store, plan, shard)
+        .map_ok(|segment| {
+            let rows: Vec<Result<MigratedRow, Fault>> =
+                segment.outcomes().filter_map(|read| read.map(MigratedRow::of).transpose()).collect();
+            stream::iter(rows)
+        })
+        .try_flatten()
+        .boxed();
+    let mut lost = absent(target, migrated).await?;
+    if !lost.is_empty() {
+        let accepted = decisions::accepted(store).await?;
+        lost.retain(|row| row.attempt.is_none_or(|attempt| !accepted.contains_key(&attempt)));
+    }
+    Ok(lost)
+}
+
+/// Their numbers, in an input of `limit` rows.
+pub fn rows(lost: &[MigratedRow], limit: u64) -> RowSet {
+    let mut rows = RowSet::new(limit);
+    for row in lost {
+        // A row beyond the limit is none of the plan's: the reader of its segment has refused it, or will.
+        let _ = rows.insert(row.row);
+    }
+    rows
+}

@@ -1,0 +1,43 @@
+//! A result never lands on an input of the run.
+
+use std::fs;
+
+use super::{app_of, plain_sample};
+
+const FAILED: &str = "submissions_failed_migration.csv";
+
+#[tokio::test]
+async fn a_failure_csv_is_an_input_only_of_a_run_whose_results_go_elsewhere() {
+    let sample = plain_sample(6).await;
+    let mut app = app_of(&sample).await;
+    // One row fails, so that its CSV is a next input.
+    let input = fs::read_to_string(sample.path("submission_files.csv")).unwrap();
+    let first = input.lines().nth(1).unwrap();
+    let attempt = first.split(',').nth(4).unwrap();
+    app.database.run("update assessments set name = 'none of them'").await;
+    app.run(&["run", "--breaker", "off"]).await;
+    let own = app.out.path().join(FAILED);
+    let failed = fs::read(&own).unwrap();
+    assert!(failed.starts_with(b"\xef\xbb\xbf"), "Excel reads it right");
+    assert!(String::from_utf8_lossy(&failed).contains(attempt));
+
+    app.set("ROGO_SUBMISSIONS", own.to_str().unwrap());
+    app.set("ROGO_RUN", "second");
+    for command in ["run", "finalize", "resume"] {
+        let ended = app.run(&[command]).await.expect(64);
+        assert!(ended.stderr.contains(FAILED) && ended.stderr.contains("--out"), "{}", ended.stderr);
+    }
+    assert_eq!(fs::read(&own).unwrap(), failed, "the input is as it was");
+
+    let link = app.out.path().join("linked.csv");
+    std::os::unix::fs::symlink(&own, &link).unwrap();
+    app.set("ROGO_SUBMISSIONS", link.to_str().unwrap());
+    app.run(&["run"]).await.expect(64);
+
+    let elsewhere = app.out.path().join("second");
+    app.set("ROGO_OUT", elsewhere.to_str().unwrap());
+    app.run(&["run", "--breaker", "off"]).await.expect(0);
+    let fetched = app.run(&["results", "--to", app.out.path().to_str().unwrap()]).await.expect(64);
+    assert!(fetched.stderr.contains("--to"), "{}", fetched.stderr);
+    assert_eq!(fs::read(&own).unwrap(), failed);
+}
