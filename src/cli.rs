@@ -110,7 +110,7 @@ pub struct PlanArgs {
 /// Arguments of `rogo-migrate shard`.
 #[derive(Debug, Args)]
 pub struct ShardArgs {
-    /// Which shard.
+    /// Index of the shard to work on.
     #[command(flatten)]
     pub shard: ShardFlags,
     /// The wait for the plan.
@@ -124,10 +124,10 @@ pub struct ShardArgs {
 /// Arguments of `rogo-migrate finalize`.
 #[derive(Debug, Args)]
 pub struct FinalizeArgs {
-    /// Lost rows.
+    /// Decision about rows that the target lost.
     #[command(flatten)]
     pub accept: AcceptFlags,
-    /// Why.
+    /// Reason for the decision, recorded with it.
     #[command(flatten)]
     pub reason: ReasonFlags,
     /// The wait for the plan.
@@ -169,10 +169,10 @@ pub struct StatusArgs {
 /// Arguments of `rogo-migrate resume`.
 #[derive(Debug, Args)]
 pub struct ResumeArgs {
-    /// Lost rows.
+    /// Decision about rows that the target lost.
     #[command(flatten)]
     pub redo: RedoFlags,
-    /// Why.
+    /// Reason for the decision, recorded with it.
     #[command(flatten)]
     pub reason: ReasonFlags,
     /// Settings shared by all commands.
@@ -211,13 +211,13 @@ pub struct SettingsArgs {
     /// Lost rows, accepted.
     #[command(flatten)]
     pub accept: AcceptFlags,
-    /// Why.
+    /// Reason for the decision, recorded with it.
     #[command(flatten)]
     pub reason: ReasonFlags,
     /// The trial's and shards' settings.
     #[command(flatten)]
     pub plan: PlanFlags,
-    /// Which shard.
+    /// Index of the shard to work on.
     #[command(flatten)]
     pub shard: ShardFlags,
     /// The wait for the plan.

@@ -102,7 +102,7 @@ async fn within_patience<T>(
         result = command => result,
         () = overdue => {
             let message = "stopped while a service did not answer: what was under way may not be recorded, but the next \
-                           run finds what stands in the target; run again to go on";
+                           run finds what stands in the target; run again to continue";
             Err(Stop::new(Exit::Stopped, message))
         }
     }
@@ -115,7 +115,7 @@ async fn or_stopped<T>(
 ) -> Result<T, Stop> {
     tokio::select! {
         result = command => result,
-        () = stop.cancelled() => Err(Stop::new(Exit::Stopped, "stopped before the first row or after the last; run again to go on")),
+        () = stop.cancelled() => Err(Stop::new(Exit::Stopped, "stopped before the first row or after the last; run again to continue")),
     }
 }
 

@@ -40,7 +40,7 @@ impl Exit {
             Self::Bug => "a bug; please report it",
             Self::Temporary => "temporary; run again",
             Self::Configuration => "configuration, rights, or a plan that does not match",
-            Self::Stopped => "stopped; run again to go on",
+            Self::Stopped => "stopped; run again to continue",
         }
     }
 }

@@ -1,7 +1,10 @@
 //! Gather: everything that decides rows, fetched for many at once. The caller says how each service is asked (a shard
 //! waits out its faults), so that what only predicts or explains gathers the same facts.
 
-use std::{collections::HashMap, future::Future};
+use std::{
+    collections::{HashMap, HashSet},
+    future::Future,
+};
 
 use crate::{
     domain::{AttemptId, Facts, Held, QueuedRow, SubmissionIds},
@@ -22,6 +25,12 @@ pub trait Ask {
 
     /// Whether this run wrote the submission.
     fn wrote(&self, held: &HeldSubmission) -> impl Future<Output = Result<bool, Self::Error>> + Send;
+
+    /// Which of these launch ids (at most 1,000) a submission names, with or without a launch session.
+    fn submitted(
+        &self,
+        launch_ids: &[String],
+    ) -> impl Future<Output = Result<HashSet<String>, Self::Error>> + Send;
 
     /// Whether this run recorded the row as migrated, and moves it again because the target lost it.
     fn was_lost(&self, row: &QueuedRow) -> bool;
@@ -51,6 +60,7 @@ pub async fn gather<A: Ask + Sync>(
     rows: Vec<(QueuedRow, Option<Facts>)>,
 ) -> Result<Vec<GatheredRow>, A::Error> {
     let mut found = found(ask, config, &rows).await?;
+    let without_session = without_session(ask, config, &rows, &found).await?;
     let mut gathered = Vec::with_capacity(rows.len());
     let mut places = Vec::new();
     let mut attempts = Vec::new();
@@ -59,6 +69,9 @@ pub async fn gather<A: Ask + Sync>(
             row.attempt.filter(|_| rules::asks_target(&row)).and_then(|attempt| found.remove(&attempt));
         let (held, written) = match found {
             Some(found) => weigh(ask, &row, found).await?,
+            None if row.held_launch_id.as_ref().is_some_and(|id| without_session.contains(id)) => {
+                (Held::Elsewhere(row.held_launch_id.clone().unwrap_or_default()), None)
+            }
             None => (rules::held_elsewhere(&row, config), None),
         };
         let is_undecided = rules::decide_without_facts(&row, &held, config).is_none();
@@ -99,6 +112,26 @@ async fn found<A: Ask>(
         .into_iter()
         .filter_map(|submission| Some((*by_launch_id.get(&submission.launch_id)?, submission)))
         .collect())
+}
+
+/// Launch ids of this program that the plan saw in the target and that no launch session has now: those of them that a
+/// submission still names. Only these are read without an index.
+async fn without_session<A: Ask>(
+    ask: &A,
+    config: &RuleConfig,
+    rows: &[(QueuedRow, Option<Facts>)],
+    found: &HashMap<AttemptId, HeldSubmission>,
+) -> Result<HashSet<String>, A::Error> {
+    let seen: Vec<String> = rows
+        .iter()
+        .filter(|(row, _)| rules::asks_target(row))
+        .filter_map(|(row, _)| {
+            let attempt = row.attempt.filter(|attempt| !found.contains_key(attempt))?;
+            let own = SubmissionIds::new(&config.lms_instance, attempt).launch_id();
+            row.held_launch_id.clone().filter(|held| *held == own)
+        })
+        .collect();
+    if seen.is_empty() { Ok(HashSet::new()) } else { ask.submitted(&seen).await }
 }
 
 /// Finds out who wrote the rows in the target. Rows that existed when the plan was made are not this run's.

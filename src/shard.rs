@@ -220,7 +220,7 @@ pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
     let index = shard.index;
     if books.rows() < rows && inputs.stop.is_cancelled() {
         let message =
-            format!("stopped at {} of {rows} rows of shard {index}; run again to go on", books.rows());
+            format!("stopped at {} of {rows} rows of shard {index}; run again to continue", books.rows());
         return Err(Stop::new(Exit::Stopped, message));
     }
     if books.rows() < rows {
@@ -276,7 +276,7 @@ async fn mark_clean(shard: &Shard) {
     }
     let marked = shard.store.replace(&names::clean(&shard.writer), &serde_json::json!({})).await;
     if let Err(fault) = marked {
-        tracing::warn!(fault = %fault.chain(), "finalize will list this process's blobs, because it could not say that it left none");
+        tracing::warn!(fault = %fault.chain(), "finalize will list this process's blobs, because it could not record that it left none");
     }
 }
 

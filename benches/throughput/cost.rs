@@ -9,7 +9,7 @@ use tokio::process::Child;
 
 use super::support::app::Ended;
 
-/// What a process has cost.
+/// Time, CPU and memory used by a process.
 pub struct Cost {
     pub elapsed: Duration,
     /// User and system time.
@@ -18,7 +18,7 @@ pub struct Cost {
     pub peak_bytes: u64,
 }
 
-/// Waits for a process to end well.
+/// Waits until a process ends; fails if its exit code is not 0.
 pub async fn of(child: Child) -> Cost {
     let began = Instant::now();
     let before = cpu_of_children();
@@ -39,7 +39,7 @@ pub async fn of(child: Child) -> Cost {
     Cost { elapsed, cpu: cpu_of_children().saturating_sub(before), peak_bytes }
 }
 
-/// `VmHWM`; nothing once the process has ended.
+/// `VmHWM`; `None` once the process has ended.
 fn high_water_mark(status: &str) -> Option<u64> {
     let text = fs::read_to_string(status).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

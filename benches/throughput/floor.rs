@@ -1,4 +1,4 @@
-//! The floor: the same files, got and put by a bare HTTP client, with nothing known, checked or recorded.
+//! The lower bound: the same files, read and written by a plain HTTP client, without checks or records.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use reqwest::{Body, Client, header::CONTENT_LENGTH};
 
 use super::support::{app::Sample, azurite::Azurite};
 
-/// Copies every source file into a container of its own, `width` at a time.
+/// Copies every source file into a new container, `width` at a time.
 pub async fn pass(sample: &Sample, width: usize) -> Duration {
     let azurite = Azurite::shared().await;
     let container = azurite.container().await;

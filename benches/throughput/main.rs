@@ -1,6 +1,6 @@
 //! What a run costs, on real servers that this starts: PostgreSQL, Azurite, the scripted SQL Server.
 //!
-//! All ratios are of one run, floor and program in turn: the machine's own noise meets both.
+//! All ratios come from one run that measures lower bound and program in turn, so that the machine's noise affects both.
 #![allow(missing_docs, reason = "a program")]
 #![allow(
     clippy::unwrap_used,
@@ -37,7 +37,7 @@ use support::{
 
 /// Files of a row of a plain sample: two of the learner, one of the marker.
 const FILES: u64 = 3;
-/// Numbers of requests under way that the floor is tried with: the program's adaptive limit moves among them.
+/// Numbers of requests under way at which the lower bound is measured: the program's adaptive limit moves in this range.
 const WIDTHS: [usize; 3] = [16, 32, 64];
 
 /// Prints what a run costs, on real servers.
@@ -112,7 +112,7 @@ async fn copies(options: &Options, sample: &Sample) {
     println!("  peak memory                      {:8.0} MB goal ≤ 150", median(memory.collect()));
 }
 
-/// One `run` of the whole sample into a target of its own.
+/// One `run` of the whole sample into a new target.
 async fn migrate(sample: &Sample) -> Cost {
     let app = TestApp::new(sample).await;
     let cost = cost::of(app.start(&["run"])).await;

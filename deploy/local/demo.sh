@@ -55,7 +55,7 @@ stop_servers() {
         kill -TERM "$server" 2>/dev/null || true
         # PostgreSQL waits for its clients to leave after the first signal, but not after this one.
         kill -INT "$server" 2>/dev/null || true
-        # Azurite may take minutes for its farewell; nothing of what it holds is kept.
+        # Azurite may take minutes to shut down; its data are not kept.
         for _ in {1..20}; do
             kill -0 "$server" 2>/dev/null || break
             sleep 0.1
@@ -69,7 +69,7 @@ trap stop_servers EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# The folder of the newest PostgreSQL server's programs; nothing where there is none.
+# The folder of the newest PostgreSQL server's programs; empty if there is none.
 postgres_programs() {
     local initdb folder
     while read -r initdb; do
@@ -80,7 +80,7 @@ postgres_programs() {
     done < <(compgen -G '/usr/lib/postgresql/*/bin/initdb' | sort -rV; type -P initdb)
 }
 
-# A loopback port that nobody listens on.
+# A free loopback port.
 free_port() {
     local port
     while :; do

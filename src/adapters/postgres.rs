@@ -109,6 +109,10 @@ impl Target for PostgresTarget {
         held::absent(&self.pool, launch_ids).await
     }
 
+    async fn submitted(&self, launch_ids: &[String]) -> Result<HashSet<String>, Fault> {
+        held::submitted(&self.pool, launch_ids).await
+    }
+
     async fn launch_ids(&self, each: &mut (dyn FnMut(Vec<String>) + Send)) -> Result<(), Fault> {
         held::launch_ids(&self.pool, each).await
     }

@@ -34,7 +34,7 @@ pub fn guarded(command: impl FnOnce() -> Result<End, Stop>) -> Result<End, Stop>
     panic::set_hook(before);
     ended.unwrap_or_else(|_| {
         let place = place.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
-        let message = format!("a bug: panicked at {place}; run again to go on, and please report it");
+        let message = format!("a bug: panicked at {place}; run again to continue, and please report it");
         Err(Stop::new(Exit::Bug, message))
     })
 }

@@ -26,7 +26,7 @@ pub fn stop_token(runtime: &Runtime) -> Result<CancellationToken, Stop> {
                 _ = interrupt.recv() => {}
             }
             if count == 2 {
-                last_word(Exit::Stopped, "stopped at once by a second signal: what was under way may not be recorded; run again to go on");
+                last_word(Exit::Stopped, "stopped at once by a second signal: what was under way may not be recorded; run again to continue");
                 std::process::exit(i32::from(Exit::Stopped as u8));
             }
             tracing::info!(

@@ -44,19 +44,19 @@ pub struct Report {
     pub marks_achieved: Value,
     /// MarksAwarded; `Null` if the column is absent.
     pub marks_awarded: Value,
-    /// MarksAvailable.
+    /// The column MarksAvailable.
     pub marks_available: Value,
-    /// GradePercent.
+    /// The column GradePercent.
     pub grade_percent: Value,
-    /// Grade.
+    /// The column Grade.
     pub grade: Value,
-    /// MarkerNotes.
+    /// The column MarkerNotes.
     pub marker_notes: Value,
     /// ResultsApproved: a date.
     pub results_approved: Value,
-    /// DateInserted.
+    /// The column DateInserted: a date.
     pub date_inserted: Value,
-    /// DateModified.
+    /// The column DateModified: a date.
     pub date_modified: Value,
 }
 
@@ -65,9 +65,9 @@ pub struct Report {
 pub struct Score {
     /// ScoreLabelCorrected: names a section.
     pub label: Value,
-    /// Score.
+    /// The column Score of the scores table.
     pub score: Value,
-    /// MarkerComment.
+    /// The column MarkerComment of the scores table.
     pub marker_comment: Value,
 }
 

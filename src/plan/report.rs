@@ -74,7 +74,7 @@ impl PlanReport {
         let what = match self.state {
             PlanState::Made => format!("plan {} of run {} stands", plan.id, plan.run),
             PlanState::Stood => {
-                format!("plan {} of run {} stood already: nothing changed", plan.id, plan.run)
+                format!("plan {} of run {} existed already: nothing changed", plan.id, plan.run)
             }
             PlanState::Rehearsed => format!("a plan of run {} can be made: nothing was written", plan.run),
         };

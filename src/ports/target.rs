@@ -87,6 +87,13 @@ pub trait Target: Send + Sync {
         Ok(launch_ids.iter().filter_map(absence).collect())
     }
 
+    /// Which of these launch ids (at most 1,000) a submission names, with or without a launch session. No index leads on
+    /// them: each call may read the whole table once.
+    async fn submitted(&self, launch_ids: &[String]) -> Result<HashSet<String>, Fault> {
+        let held = self.held(launch_ids).await?;
+        Ok(held.into_iter().filter(|held| held.submission_id.is_some()).map(|held| held.launch_id).collect())
+    }
+
     /// Every submission's launch id that begins with `rogo_`, in batches, in no order.
     async fn launch_ids(&self, each: &mut (dyn FnMut(Vec<String>) + Send)) -> Result<(), Fault>;
 

@@ -72,7 +72,7 @@ pub fn held_elsewhere(row: &QueuedRow, config: &RuleConfig) -> Held {
 /// The failure of a row whose launch id is taken by a launch session without a submission.
 pub fn lone_launch_session(launch_id: &str) -> Failure {
     let message = format!(
-        "the unique key of lti_launch_sessions.launch_id refuses the row: {launch_id} stands there, but no submission \
+        "the unique key of lti_launch_sessions.launch_id refuses the row: {launch_id} is already there, but no submission \
          of it; find out who wrote it, then remove it"
     );
     fail(FailCode::TargetRejected, message)

@@ -46,7 +46,7 @@ macro_rules! row {
         pub struct $name<'m> { $(pub $column: $type,)* }
 
         impl $name<'_> {
-            /// The table.
+            /// Name of the target table.
             pub const TABLE: &'static str = $table;
             /// The columns that a run writes; the others keep their defaults.
             pub const COLUMNS: &'static [&'static str] = &[$(stringify!($column)),*];
@@ -86,7 +86,7 @@ row! {
 }
 
 row! {
-    /// The session record.
+    /// Row of the LTI session record.
     SessionRecord of "lti_session_records" {
         id: String,
         launch_id: String,
@@ -113,7 +113,7 @@ row! {
 }
 
 row! {
-    /// The submission.
+    /// Row of the submission itself.
     Submission of "assignment_submissions" {
         id: String,
         lti_session_record_id: String,
@@ -141,7 +141,7 @@ row! {
 }
 
 row! {
-    /// One file.
+    /// Row of one copied file.
     File of "submission_files" {
         id: String,
         submission_id: String,
@@ -174,7 +174,7 @@ pub enum Turnitin {
 }
 
 row! {
-    /// The marking assignment.
+    /// Row that assigns the submission to a marker.
     MarkingAssignment of "submission_marking_assignments" {
         id: String,
         submission_id: String,
@@ -197,7 +197,7 @@ row! {
 }
 
 row! {
-    /// The grade.
+    /// Row of the final grade.
     GradeRow of "submission_grades" {
         id: String,
         submission_id: String,
@@ -233,25 +233,25 @@ row! {
 /// All rows of a submission. Serialized, each field is a table and its rows.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SubmissionRows<'m> {
-    /// Its launch session.
+    /// Row of `lti_launch_sessions`.
     #[serde(rename = "lti_launch_sessions")]
     pub launch_session: LaunchSession<'m>,
-    /// Its session record.
+    /// Row of `lti_session_records`.
     #[serde(rename = "lti_session_records")]
     pub session_record: SessionRecord<'m>,
-    /// The submission itself.
+    /// Row of `assignment_submissions`.
     #[serde(rename = "assignment_submissions")]
     pub submission: Submission<'m>,
     /// Its files, by upload order.
     #[serde(rename = "submission_files")]
     pub files: Vec<File<'m>>,
-    /// Its marking assignment.
+    /// Row of `submission_marking_assignments`.
     #[serde(rename = "submission_marking_assignments")]
     pub marking_assignment: MarkingAssignment<'m>,
-    /// Its section marks.
+    /// Rows of `submission_section_marks`.
     #[serde(rename = "submission_section_marks")]
     pub section_marks: Vec<Mark<'m>>,
-    /// Its grade.
+    /// Row of `submission_grades`.
     #[serde(rename = "submission_grades")]
     pub grade: GradeRow<'m>,
     /// Set only for malpractice. Whether it is written depends on the row that already exists under its key.

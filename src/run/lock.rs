@@ -57,7 +57,10 @@ impl Exclusive {
     /// Releases the lock. If that fails, PostgreSQL releases it when the connection ends.
     pub async fn release(self) {
         if let Err(fault) = self.0.release().await {
-            tracing::warn!(fault = fault.chain(), "the run's lock goes with its connection");
+            tracing::warn!(
+                fault = fault.chain(),
+                "the run's lock was not released; it ends with its connection"
+            );
         }
     }
 }

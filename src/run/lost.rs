@@ -24,7 +24,7 @@ const QUESTIONS: usize = 2;
 pub struct MigratedRow {
     /// Number of the CSV's data row, from 1.
     pub row: u64,
-    /// Its attempt.
+    /// Attempt id of the row, if its cell holds one.
     pub attempt: Option<AttemptId>,
     /// Its launch id.
     pub launch_id: String,

@@ -60,7 +60,7 @@ impl Breaker {
         Err(Stop::new(
             Exit::DataRefused,
             format!(
-                "circuit breaker: {what}. See the failed outcomes' codes, mend the cause and run again, or set --breaker"
+                "circuit breaker: {what}. See the failed outcomes' codes, correct the cause and run again, or set --breaker"
             ),
         ))
     }

@@ -1,5 +1,7 @@
 //! How a shard asks for the facts of a chunk: each question waits out the faults of its service.
 
+use std::collections::HashSet;
+
 use crate::{
     domain::{AttemptId, Facts, QueuedRow},
     exit::{Exit, Stop},
@@ -34,6 +36,11 @@ impl Ask for Patiently<'_> {
 
     async fn wrote(&self, held: &HeldSubmission) -> Result<bool, Trouble> {
         self.shard.pace.steady(&[Service::RunStore], || self.shard.writers.wrote(held)).await
+    }
+
+    async fn submitted(&self, launch_ids: &[String]) -> Result<HashSet<String>, Trouble> {
+        let asking = || self.services.target.submitted(launch_ids);
+        self.shard.pace.steady(&[Service::Database], asking).await
     }
 
     fn was_lost(&self, row: &QueuedRow) -> bool {

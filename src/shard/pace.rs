@@ -65,7 +65,9 @@ impl From<Trouble> for Stop {
         match trouble {
             Trouble::Row(fault) => fault.into(),
             Trouble::Process(stop) => stop,
-            Trouble::Stopping => Self::new(Exit::Stopped, "stopped before it was done; run again to go on"),
+            Trouble::Stopping => {
+                Self::new(Exit::Stopped, "stopped before it was done; run again to continue")
+            }
         }
     }
 }
@@ -287,7 +289,7 @@ impl Pace {
         Stop::new(
             Exit::Temporary,
             format!(
-                "gave up after {minutes:.1} min without an answer (give-up-after): {}. No row was blamed; mend the service and run again",
+                "gave up after {minutes:.1} min without an answer (give-up-after): {}. No row was blamed; repair the service and run again",
                 fault.chain()
             ),
         )

@@ -207,7 +207,7 @@ impl Worker {
                     None => return result,
                 },
                 () = &mut deadline => {
-                    tracing::warn!(worker = self.number, rows = under_way.len(), "rows under way were cut off by the stop");
+                    tracing::warn!(worker = self.number, rows = under_way.len(), "the stop interrupted rows under way");
                     self.shard.left_blobs();
                     under_way.shutdown().await;
                     return result;

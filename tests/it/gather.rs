@@ -1,6 +1,6 @@
 //! Promises of gathering: which rows each service is asked about, and what its answers mean.
 
-use std::sync::Mutex;
+use std::{collections::HashSet, sync::Mutex};
 
 use rogo_migrate::{
     domain::{AttemptId, Decision, Facts, Held, QueuedRow, SkipCode, SubmissionIds},
@@ -19,6 +19,8 @@ struct Asked {
     /// Whether this run wrote it.
     ours: bool,
     lost: bool,
+    /// Launch ids of submissions that no launch session belongs to.
+    without_session: Vec<String>,
     launch_ids: Mutex<Vec<String>>,
     attempts: Mutex<Vec<AttemptId>>,
     wrote: Mutex<Vec<String>>,
@@ -36,6 +38,10 @@ impl Ask for Asked {
     async fn wrote(&self, held: &HeldSubmission) -> Result<bool, Self::Error> {
         self.wrote.lock().unwrap().push(held.launch_id.clone());
         Ok(self.ours)
+    }
+
+    async fn submitted(&self, launch_ids: &[String]) -> Result<HashSet<String>, Self::Error> {
+        Ok(launch_ids.iter().filter(|id| self.without_session.contains(id)).cloned().collect())
     }
 
     fn was_lost(&self, _: &QueuedRow) -> bool {
@@ -113,6 +119,15 @@ fn the_target_is_asked_about_every_attempt_and_the_warehouse_about_undecided_row
     assert_eq!(held, [nothing, nothing, nothing, &own, &other, nothing, nothing]);
     assert_eq!(rows[0].facts.reports.len(), 1);
     assert!(rows[1..].iter().all(|row| row.facts == Facts::default()));
+}
+
+#[test]
+fn a_submission_without_a_launch_session_is_held_as_long_as_it_stands() {
+    let seen = |attempt: i32| row(attempt, |row| row.held_launch_id = Some(launch_id(attempt)));
+    let asked = Asked { without_session: vec![launch_id(1)], ..Asked::default() };
+    let rows = gathered(&asked, vec![seen(1), seen(2)]);
+    assert_eq!(rows[0].held, Held::Elsewhere(launch_id(1)));
+    assert_eq!(rows[1].held, Held::Nothing, "it was deleted since the plan");
 }
 
 #[test]

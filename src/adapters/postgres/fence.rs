@@ -63,7 +63,7 @@ impl SharedFence {
         while !try_lock(connection, "select pg_try_advisory_lock_shared($1)", self.key).await? {
             if began.elapsed() >= SHARED_WAIT {
                 let holders = holders(connection, self.key).await?.join(", ");
-                let what = format!("waiting for {holders} to let go of the run's lock");
+                let what = format!("waiting for {holders} to release the run's lock");
                 return Err(Fault::new(Service::Database, FaultKind::Unavailable, what));
             }
             tokio::time::sleep(PAUSE).await;

@@ -135,6 +135,19 @@ async fn blob_names(pool: &Pool, submissions: &[Submission]) -> Result<BTreeMap<
     Ok(names)
 }
 
+/// Which of these launch ids a submission names.
+pub(super) async fn submitted(pool: &Pool, launch_ids: &[String]) -> Result<HashSet<String>, Fault> {
+    const SQL: &str =
+        "select distinct lti_launch_id from assignment_submissions where lti_launch_id = any($1)";
+    let wanted = launch_ids.to_vec();
+    let mut found = HashSet::new();
+    scan(pool, |connection| sqlx::query(SQL).bind(wanted).fetch(connection), &mut |batch| {
+        found.extend(batch);
+    })
+    .await?;
+    Ok(found)
+}
+
 /// Hands over the launch id of every submission whose is `rogo_…`. `like` is right under every collation, where a
 /// range is not.
 pub(super) async fn launch_ids(pool: &Pool, each: &mut (dyn FnMut(Vec<String>) + Send)) -> Result<(), Fault> {

@@ -93,7 +93,7 @@ impl Column {
         let name = quoted(&self.name);
         if self.is_text() {
             format!(
-                "try_convert(int, case when {name} like '%.%' and {name} not like '%.%[^0 ]%' then left({name}, \
+                "try_convert(int, case when {name} like '%.0%' and rtrim({name}) not like '%.%[^0]%' then left({name}, \
                  charindex('.', {name}) - 1) else {name} end)"
             )
         } else {

@@ -41,7 +41,7 @@ async fn ids(server: &SqlServer, tables: &Tables) -> Result<Vec<String>, Fault> 
             })
             .collect();
         problems.push(format!(
-            "{count} rows of dbo.{} have an AttemptId that is no whole number from 1 to {}, for example {}; mend or \
+            "{count} rows of dbo.{} have an AttemptId that is no whole number from 1 to {}, for example {}; correct or \
              remove them, or make a view of that name without them",
             table.name(),
             i32::MAX,

@@ -38,7 +38,7 @@ pub(super) fn fact(which: Which, row: &Row) -> Result<FactRow, Fault> {
             Service::Warehouse,
             FaultKind::Misconfigured,
             format!(
-                "a row of dbo.{} has an attempt id that is none, and it had no such row when the run was planned; mend \
+                "a row of dbo.{} has no valid attempt id, and there was no such row when the run was planned; correct \
                  the row or give the run another name",
                 which.table()
             ),

@@ -121,8 +121,10 @@ async fn gives_up(app: &TestApp<'_>, proxy: &Proxy, rows: i64, service: &str) {
     let shard = ended(&mut process).await;
     proxy.refuse(false);
     assert_eq!(shard.code, Some(75), "{service}: {}", shard.stderr);
-    let says =
-        [format!("(give-up-after): {service}: "), "No row was blamed; mend the service and run again".into()];
+    let says = [
+        format!("(give-up-after): {service}: "),
+        "No row was blamed; repair the service and run again".into(),
+    ];
     for part in says {
         assert!(shard.stderr.contains(&part), "{part:?} is not said in {}", shard.stderr);
     }

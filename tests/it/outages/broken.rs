@@ -151,7 +151,7 @@ async fn too_many_rows_that_fail_in_copy_open_the_breaker() {
     for part in [
         "circuit breaker: ",
         "rows that reached copy failed there or at commit, more than 5 %",
-        "mend the cause and run again, or set --breaker",
+        "correct the cause and run again, or set --breaker",
     ] {
         assert!(open.stderr.contains(part), "{part:?} is not said in {}", open.stderr);
     }

@@ -29,7 +29,7 @@ async fn a_run_that_is_stopped_has_recorded_all_it_wrote_and_the_next_does_only_
     let stopped = ended(&mut process).await;
     assert!(began.elapsed() < LONGEST_STOP);
     assert_eq!(stopped.code, Some(143), "{}", stopped.stderr);
-    assert!(stopped.stderr.contains("run again to go on"), "{}", stopped.stderr);
+    assert!(stopped.stderr.contains("run again to continue"), "{}", stopped.stderr);
     let first = recorded(&app).concat();
     let written: BTreeSet<String> = committed(&app).await.difference(&seeded).cloned().collect();
     assert_eq!(migrated(&first), written, "what was written has its outcome, and nothing else");

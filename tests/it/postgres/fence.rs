@@ -149,7 +149,7 @@ async fn a_new_connection_waits_while_the_lock_is_held_exclusively_and_says_for_
     let files = copied(&migration);
     let fault = target.commit(&migration, &files).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Unavailable);
-    assert_eq!(fault.chain(), "target database: waiting for run/finalize/host to let go of the run's lock");
+    assert_eq!(fault.chain(), "target database: waiting for run/finalize/host to release the run's lock");
     assert_eq!(
         retirement.asked.load(Ordering::SeqCst),
         0,

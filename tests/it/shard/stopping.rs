@@ -85,7 +85,7 @@ async fn a_stop_waits_ten_seconds_for_commits_under_way_and_a_process_that_was_c
     let began = Instant::now() + Duration::from_secs(1);
     let stopped = moved_while(inputs, tokio::time::sleep(Duration::from_secs(1))).await.unwrap_err();
     assert_eq!(stopped.exit, Exit::Stopped, "{stopped}");
-    assert!(stopped.message.contains("run again to go on"), "{stopped}");
+    assert!(stopped.message.contains("run again to continue"), "{stopped}");
     let took = began.elapsed();
     assert!(took >= Duration::from_secs(9) && took <= Duration::from_secs(15), "{took:?}");
     let names = world.run_blobs.names();

@@ -90,7 +90,7 @@ async fn attempt_ids_stored_as_text_are_compared_as_numbers() {
     for kind in [Type::NVarChar(20), Type::VarChar(20)] {
         let mut columns = report_columns();
         columns[0].1 = kind;
-        let rows = ["00987", " 987 ", "986", "9870", "987.00", "987."].map(|id| {
+        let rows = ["00987", " 987 ", "986", "9870", "987.00"].map(|id| {
             let mut row = report(0);
             row[0] = Cell::Text(id.into());
             row[3] = Cell::Text(id.into());
@@ -101,10 +101,10 @@ async fn attempt_ids_stored_as_text_are_compared_as_numbers() {
         let warehouse = opened(&server).await;
         let facts = warehouse.fetch(&ids([987, 9870])).await.unwrap();
         let found: Vec<_> = facts[0].reports.iter().map(|report| report.exercise.clone()).collect();
-        assert_eq!(found, [text("00987"), text(" 987 "), text("987.00"), text("987.")]);
+        assert_eq!(found, [text("00987"), text(" 987 "), text("987.00")]);
         assert_eq!(facts[1].reports.len(), 1);
         let all: Vec<_> = scanned(&warehouse).await.unwrap().into_iter().map(|(id, ..)| id).collect();
-        assert_eq!(all.len(), 6, "{all:?}");
+        assert_eq!(all.len(), 5, "{all:?}");
     }
 }
 
@@ -113,11 +113,11 @@ async fn rows_whose_id_is_none_are_refused_with_examples() {
     let ids: [(Type, Vec<Cell>, &[&str]); 4] = [
         (
             Type::NVarChar(20),
-            ["987", "x987", "", "-1", "987.50", "2147483648", "9 87"]
+            ["987", "x987", "", "-1", "987.50", "2147483648", "9 87", "987."]
                 .map(|id| Cell::Text(id.into()))
                 .to_vec(),
             &[
-                "6 rows of dbo.Rogo_AssessmentReport have an AttemptId",
+                "7 rows of dbo.Rogo_AssessmentReport have an AttemptId",
                 "\"x987\", \"\", \"-1\", \"987.50\", \"2147483648\"",
             ],
         ),

@@ -65,7 +65,11 @@ pub fn whole_number(kind: Type, cell: &Cell) -> Option<i64> {
         (_, Cell::Text(text)) => {
             let text = text.trim_matches(' ');
             let whole = match text.split_once('.') {
-                Some((whole, fraction)) if fraction.bytes().all(|digit| digit == b'0') => whole,
+                Some((whole, fraction))
+                    if !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0') =>
+                {
+                    whole
+                }
                 _ => text,
             };
             whole.parse::<i32>().ok().map(i64::from)
