@@ -40,7 +40,7 @@ async fn on_a_terminal_a_bar_moves() {
     let environment = program.as_std().get_envs().filter_map(|(name, value)| Some((name, value?)));
     let mut terminal = tokio::process::Command::new("script");
     let line = format!(
-        "stty columns 120 rows 40; exec '{}' shard --shard 0 --workers 1 --in-flight 1 >/dev/null",
+        "stty columns 120 rows 40; exec '{}' shard --shard 0 --same-database --workers 1 --in-flight 1 >/dev/null",
         env!("CARGO_BIN_EXE_rogo-migrate")
     );
     terminal

@@ -24,7 +24,8 @@ async fn commits_that_are_not_answered_are_cut_off_within_twenty_seconds_and_set
     let proxy = Proxy::start(TestServer::get().address()).await;
     proxy.delay(Duration::from_millis(15));
     app.set("DATABASE_URL", app.database.url_through(proxy.address()));
-    let mut process = app.start(&["shard", "--shard", "0", "--workers", "2", "--in-flight", "2"]);
+    let mut process =
+        app.start(&["shard", "--shard", "0", "--same-database", "--workers", "2", "--in-flight", "2"]);
     until("rows stand", || async { submissions(&app).await >= 3 }).await;
     proxy.swallow(true);
     let began = Instant::now();
