@@ -193,11 +193,11 @@ async fn runs_do_not_hinder_each_other_and_a_lost_lock_is_noticed() {
     let database = database().await;
     let target = Retirement::default().worker(&database, "run/0/aaaaaaaaaaaa");
     target.prove_fence().await.unwrap();
-    let mut held = exclusive(&database, "ba9876543210").exclusive(MINUTE, &mut |_| {}).await.unwrap();
+    let mut held = exclusive(&database, "fa9876543210").exclusive(MINUTE, &mut |_| {}).await.unwrap();
     held.still_held().await.unwrap();
 
     let fault =
-        exclusive(&database, "ba9876543210").exclusive(Duration::ZERO, &mut |_| {}).await.err().unwrap();
+        exclusive(&database, "fa9876543210").exclusive(Duration::ZERO, &mut |_| {}).await.err().unwrap();
     assert!(fault.chain().contains("run/finalize/host"), "{}", fault.chain());
 
     database

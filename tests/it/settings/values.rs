@@ -248,7 +248,7 @@ fn what_is_said_of_exports_and_codes_is_checked() {
         ("warehouse_escape", "\\\\", "backslash or none is expected"),
         ("warehouse_escape", "Backslash", "backslash or none is expected"),
         ("warehouse_null", "a,b", "what the export writes for null"),
-        ("code", "file_mising", "a code of failed rows is expected"),
+        ("code", "file_absent", "a code of failed rows is expected"),
         ("code", "file_missing,", "a code of failed rows is expected"),
         ("code", "already_migrated", "a code of failed rows is expected"),
     ] {

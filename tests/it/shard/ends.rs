@@ -185,8 +185,8 @@ async fn rows_that_were_not_copied_by_this_process_do_not_count_for_the_breaker(
 }
 
 #[tokio::test]
-async fn a_warehouse_that_answers_for_fewer_attempts_than_were_asked_is_a_bug_and_no_row_gets_anothers_facts()
-{
+async fn a_warehouse_that_answers_for_fewer_attempts_than_were_asked_is_a_bug_and_no_row_gets_facts_of_another()
+ {
     let mut world = World::new(3, 1);
     world.warehouse.withholds = 1;
     let stop = world.move_shard(TRY_A).await.unwrap_err();
