@@ -140,7 +140,7 @@ async fn publish_file(
     })
 }
 
-/// Never half: whoever reads the file sees the earlier one or this one.
+/// A reader sees the earlier file or this one, never half of it.
 async fn copy_into(out: &Path, file: &str, draft: &Path) -> std::io::Result<()> {
     let (place, part, draft) = (out.join(file), out.join(format!(".{file}.part")), draft.to_owned());
     let out = out.to_owned();

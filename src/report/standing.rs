@@ -85,7 +85,7 @@ pub enum RunState {
     Finalizing,
     /// Every row has an outcome, and the results stand.
     Complete,
-    /// Rows are without an outcome, and nobody works on them.
+    /// Rows are without an outcome, and no process works on them.
     Incomplete,
     /// No process is at work, and none will begin by itself.
     Stalled,

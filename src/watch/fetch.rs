@@ -40,7 +40,7 @@ pub async fn fetch(store: &RunStore, to: &Path) -> Result<Fetched, Stop> {
     Ok(Fetched { copied, absent })
 }
 
-/// Never half: whoever reads the file sees the earlier one or this one.
+/// A reader sees the earlier file or this one, never half of it.
 async fn copy(mut reader: BlobReader, to: &Path, file: &str) -> Result<PathBuf, Stop> {
     let place = to.join(file);
     let unwritten = |error: std::io::Error| {

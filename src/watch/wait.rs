@@ -1,7 +1,7 @@
 //! The wait for the shards: the done markers in the run store are the truth, the Job is a hint.
 //!
-//! All done markers end it. So does the Job's own end; a Job that is gone only when nobody seems to work any
-//! more. A cluster that does not answer never ends it.
+//! All done markers end it. So does the Job's own end; a Job that is gone ends it only if no heartbeat is
+//! young. A cluster that does not answer never ends it.
 
 mod warnings;
 

@@ -77,11 +77,13 @@ impl FolderBlobs {
         faults::of_io(error, self.service, &format!("{doing} {}", self.shown(name)))
     }
 
-    /// Creates a temporary file. The umask sets who may read it, as for any other file.
+    /// Creates a temporary file, which becomes the blob. Documents of a run may hold rows as they came, so only their
+    /// owner may read them (0600); for other files the umask decides.
     fn begin(&self) -> io::Result<NamedTempFile> {
         let partial = self.root.join(PARTIAL);
         fs::create_dir_all(&partial)?;
-        tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o666)).tempfile_in(partial)
+        let mode = if self.service == Service::RunStore { 0o600 } else { 0o666 };
+        tempfile::Builder::new().permissions(fs::Permissions::from_mode(mode)).tempfile_in(partial)
     }
 
     /// Puts a filled file in its place, so that it lasts. Its properties are written before: a disk that is full leaves

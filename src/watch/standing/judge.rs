@@ -260,7 +260,7 @@ fn refused(Refusal { reasons, exit_code, .. }: &Refusal) -> Verdict {
     Verdict::new(RunState::Refused, exit, reasons.join("; "))
 }
 
-/// Every shard is done, but the newest finalizer failed: nobody merges any more.
+/// Every shard is done, but the newest finalizer failed: no process will merge the outcomes.
 fn failed_finalizer(facts: &Facts) -> Option<Verdict> {
     let job = of(facts.jobs.as_ref()?, "finalize").last()?;
     let Some(JobEnd::Failed(words)) = &job.state.end else { return None };

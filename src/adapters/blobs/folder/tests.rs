@@ -54,6 +54,16 @@ fn where_properties_cannot_be_written_no_file_is_placed() {
 }
 
 #[test]
+fn documents_of_a_run_are_their_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let blobs = FolderBlobs::new(folder.path(), Service::RunStore).unwrap();
+    blobs.store("queues/0", b"a learner", &PutOptions::create("text/plain")).unwrap();
+    let mode = fs::metadata(folder.path().join("queues/0")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
 fn file_systems_without_hard_links_are_named() {
     let blobs = FolderBlobs::new(Path::new("/share"), Service::RunStore).unwrap();
     let fault = blobs.no_links(io::Error::from(io::ErrorKind::Unsupported), "a");
