@@ -10,6 +10,7 @@ mod held;
 mod identity;
 mod sweep;
 mod enforcement;
+mod receipt;
 mod commit;
 mod schema;
 mod preflight;
@@ -18,16 +19,18 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use azure_core::credentials::TokenCredential;
+use tokio::sync::OnceCell;
 
 pub use enforcement::EnforcementLedger;
 pub use fence::{FenceKey, PostgresFence, Retired, SharedFence};
 
 use crate::{
-    domain::{Catalogue, TargetIdentity},
-    ports::{Absent, Committed, CopiedMigration, Fault, HeldSubmission, TargetReader, TargetWriter},
+    domain::{Catalogue, Digest, SubmissionIds, TargetIdentity, form::AlteredColumn},
+    ports::{Absent, Committed, Compared, CopiedMigration, Fault, HeldSubmission, TargetReader, TargetWriter},
     rules::rows::RunValues,
     settings::{DatabaseSettings, Organisation, RuleSettings},
 };
+use commit::Prepared;
 use connect::Connector;
 use pool::Pool;
 
@@ -73,6 +76,8 @@ pub struct Reading;
 pub struct Writing {
     fixed: RunValues,
     ledger: Arc<dyn EnforcementLedger>,
+    target_alters: Vec<AlteredColumn>,
+    prepared: OnceCell<Prepared>,
 }
 
 /// Reads the target database and needs no lock.
@@ -100,7 +105,19 @@ impl PostgresWriter {
             assignment_title: rules.assignment_title.clone(),
             container: writer.container,
         };
-        Self::open(options, Some(writer.fence), Writing { fixed, ledger: writer.ledger })
+        let target_alters = options.database.target_alters.clone();
+        let side = Writing { fixed, ledger: writer.ledger, target_alters, prepared: OnceCell::new() };
+        Self::open(options, Some(writer.fence), side)
+    }
+
+    /// What every commit shares; it is looked up before the first one.
+    async fn prepared(&self) -> Result<&Prepared, Fault> {
+        let looking_up = async || {
+            let left_out = &self.side.target_alters;
+            let asking = async |connection: &mut _| receipt::target_form(connection, left_out).await;
+            Ok(Prepared::new(self.pool.read(commit::LIMIT, asking).await??))
+        };
+        self.side.prepared.get_or_try_init(looking_up).await
     }
 }
 
@@ -178,5 +195,13 @@ impl TargetWriter for PostgresWriter {
 
     async fn commit(&self, copied: &CopiedMigration<'_>) -> Result<Committed, Fault> {
         commit::commit(self, copied).await
+    }
+
+    async fn compare(&self, copied: &CopiedMigration<'_>) -> Result<Compared, Fault> {
+        commit::compare(self, copied).await
+    }
+
+    async fn stored_digest(&self, ids: &SubmissionIds) -> Result<Digest, Fault> {
+        commit::stored_digest(self, ids).await
     }
 }

@@ -12,7 +12,7 @@ use rogo_migrate::{
     domain::{
         FileKind, Grade, Malpractice, Migration, PlannedFile, SectionMark, SubmissionIds, enforcement_id,
     },
-    ports::{CopiedFile, CopiedMigration, Fault},
+    ports::{Committed, CopiedFile, CopiedMigration, Fault},
     settings::{DatabaseAuth, DatabaseSettings, Organisation, RuleSettings, SameDatabase, Secret},
 };
 
@@ -84,6 +84,7 @@ impl Worker {
                 auth: self.auth,
                 expect_host: self.expect_host,
                 same_database: SameDatabase::No,
+                target_alters: Vec::new(),
             },
             credential: self.credential,
             pool: self.pool,
@@ -199,13 +200,18 @@ pub fn malpractice(attempt: i32, entered: &str) -> Migration {
     migration
 }
 
+/// Whether it was written, with no note and with a receipt and a transaction.
+pub fn is_written(committed: &Committed) -> bool {
+    matches!(committed, Committed::Inserted { notes, receipt } if notes.is_empty() && receipt.transaction.is_some())
+}
+
 /// Its files as they were copied by [`WRITER`]: 262,144 bytes each.
 pub fn copied(migration: &Migration) -> CopiedMigration<'_> {
     let copy = async |file: &PlannedFile| {
         let blob_name =
             format!("LTI_Uploads/{WRITER}/{}_{}_{}", migration.attempt, file.upload_order, file.name);
         let url = format!("https://account.example.org/target/{blob_name}");
-        Ok::<_, ()>(CopiedFile { blob_name, url, size_bytes: 262_144, md5_proven: true })
+        Ok::<_, ()>(CopiedFile { blob_name, url, size_bytes: 262_144, md5_proven: true, md5: None, sha256: None })
     };
     CopiedMigration::copy(migration, copy).now_or_never().unwrap().unwrap()
 }
