@@ -30,7 +30,7 @@ use crate::{
     domain::{AttemptId, TableExtent, TargetIdentity},
     exit::{Exit, Stop},
     inputs::Inputs,
-    ports::{Blobs, FaultKind, Source, Target, Warehouse, WarehouseShape},
+    ports::{Blobs, FaultKind, Source, TargetReader, Warehouse, WarehouseShape},
     run::{
         FORMAT, Plan, PlanId, RULES_VERSION, Refusal, RunStore, ShardPlan, names,
         pins::{Present, another_database, differences, input_differences, pinned_settings, rolled_back},
@@ -50,7 +50,7 @@ pub struct Services<'a> {
     /// Container to which files are copied.
     pub target_blobs: &'a dyn Blobs,
     /// The application's tables.
-    pub target: &'a dyn Target,
+    pub target: &'a dyn TargetReader,
     /// Where the plan is kept.
     pub store: &'a RunStore,
 }

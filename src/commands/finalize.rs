@@ -13,7 +13,7 @@ use crate::{
     exit::{End, Exit, Moment, Stop},
     finalize::{FinalizeContext, InputRow, InputRows, books::Totals, results},
     inputs::{CsvReader, SubmissionColumns},
-    ports::Target,
+    ports::TargetReader,
     run::{
         Missing, Plan, RunStore, StageLatency, Summary, Warning,
         lock::LockedRun,
