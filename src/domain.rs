@@ -17,6 +17,7 @@ mod migration;
 mod shard;
 mod outcome;
 mod input;
+mod extent;
 mod target;
 mod shown;
 
@@ -26,6 +27,7 @@ pub use decimal::*;
 pub use decision::*;
 pub use dialect::*;
 pub use digest::*;
+pub use extent::*;
 pub use held::*;
 pub use input::*;
 pub use mapping::*;
