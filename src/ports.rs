@@ -16,8 +16,8 @@ pub use jobs::{
     JobEnd, JobState, Jobs, LastWord, Obstacle, ObstacleKind, RunJob, RunJobs, Survey, TerminatingPod,
 };
 pub use target::{
-    Absent, Committed, Compared, CopiedMigration, ExclusiveFence, Fence, HeldSubmission, Session, TargetReader,
-    TargetWriter,
+    Absent, Committed, Compared, CopiedMigration, ExclusiveFence, Fence, HeldSubmission, Session,
+    TargetReader, TargetWriter,
 };
 
 pub use crate::domain::CopiedFile;

@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf, time::Duration};
 use url::Url;
 
 use crate::{
-    domain::{Dialect, FailCode, ShardIndex, text::trim},
+    domain::{Dialect, FailCode, ShardIndex, form::AlteredColumn, text::trim},
     run::ids::{Epoch, RunName},
 };
 

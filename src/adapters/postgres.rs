@@ -26,7 +26,9 @@ pub use fence::{FenceKey, PostgresFence, Retired, SharedFence};
 
 use crate::{
     domain::{Catalogue, Digest, SubmissionIds, TargetIdentity, form::AlteredColumn},
-    ports::{Absent, Committed, Compared, CopiedMigration, Fault, HeldSubmission, TargetReader, TargetWriter},
+    ports::{
+        Absent, Committed, Compared, CopiedMigration, Fault, HeldSubmission, TargetReader, TargetWriter,
+    },
     rules::rows::RunValues,
     settings::{DatabaseSettings, Organisation, RuleSettings},
 };

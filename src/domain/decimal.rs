@@ -30,7 +30,9 @@ impl Decimal {
             None => ("", self.0.as_str()),
         };
         let Some((whole, fraction)) = digits.split_once('.') else { return self.clone() };
-        let Some((kept, dropped)) = fraction.split_at_checked(places).filter(|(_, dropped)| !dropped.is_empty()) else {
+        let Some((kept, dropped)) =
+            fraction.split_at_checked(places).filter(|(_, dropped)| !dropped.is_empty())
+        else {
             return self.clone();
         };
         let mut digits: Vec<u8> = format!("0{whole}{kept}").into_bytes();
@@ -142,7 +144,11 @@ mod tests {
             ("0.004", 2, "0"),
             ("7", 0, "7"),
         ] {
-            assert_eq!(text.parse::<Decimal>().unwrap().rounded(places).as_str(), expected, "{text} {places}");
+            assert_eq!(
+                text.parse::<Decimal>().unwrap().rounded(places).as_str(),
+                expected,
+                "{text} {places}"
+            );
         }
     }
 

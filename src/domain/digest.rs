@@ -82,7 +82,7 @@ mod tests {
         let text = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(digest.to_string(), text);
         assert_eq!(text.parse(), Ok(digest));
-        for other in ["", "ba78", &text.replace('b', "x"), &format!("{text}00"), &"ä".repeat(32)] {
+        for other in ["", "1234", &text.replace('b', "x"), &format!("{text}00"), &"ä".repeat(32)] {
             assert_eq!(other.parse::<Digest>(), Err(InvalidDigest), "{other}");
         }
     }

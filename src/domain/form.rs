@@ -159,4 +159,3 @@ impl Layout {
         Digest::of(text.as_bytes())
     }
 }
-

@@ -80,7 +80,7 @@ pub struct Migrated {
     pub recovered: bool,
     /// Receipt of the stored rows; absent only in segments of earlier programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub receipt: Option<Receipt>,
+    pub receipt: Option<Box<Receipt>>,
     /// Its files in upload order, and what is proven of each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub file_receipts: Vec<FileReceipt>,

@@ -36,6 +36,7 @@ pub enum ReceiptFrom {
 }
 
 impl ReceiptFrom {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     fn is_sent(&self) -> bool {
         *self == Self::Sent
     }
@@ -180,7 +181,7 @@ fn push_rows(form: &mut Vec<u8>, rows: impl Iterator<Item = Vec<u8>>) {
     rows.sort_unstable();
     rows.dedup();
     push_count(form, rows.len());
-    rows.iter().for_each(|row| form.extend_from_slice(row));
+    form.extend(rows.concat());
 }
 
 fn push_tagged(form: &mut Vec<u8>, tag: u8, text: &str) {

@@ -1,7 +1,6 @@
 //! Every value of all eight tables that one submission becomes: what commit sends by column name, and what a
 //! receipt is a digest of. `verify` does not use it: it must not share its mistakes.
 
-
 mod columns;
 mod held;
 mod make;
@@ -12,8 +11,9 @@ pub use columns::*;
 
 use crate::domain::{
     CopiedFile, Migration,
-    form::{ENFORCEMENT, Layout, RowForm, StoredValue, TABLES},
+    form::{ENFORCEMENT, Layout, RowForm, TABLES},
 };
+use columns::Row;
 use make::{
     enforcement, file, grade, launch_session, marking_assignment, section_mark, session_record, submission,
 };
@@ -96,22 +96,18 @@ pub fn rows<'m>(
 impl SubmissionRows<'_> {
     /// The rows of the seven tables in canonical form ([`crate::domain::form`]).
     pub fn forms(&self, layout: &Layout) -> Vec<RowForm> {
-        let mut forms = Vec::with_capacity(5 + self.files.len() + self.section_marks.len());
-        for table in &TABLES {
-            let mut add = |value_of: &dyn Fn(&str) -> StoredValue<'_>| {
-                forms.push(RowForm::new(layout, table, value_of));
-            };
-            match table.name {
-                LaunchSession::TABLE => add(&|column| self.launch_session.value(column)),
-                SessionRecord::TABLE => add(&|column| self.session_record.value(column)),
-                Submission::TABLE => add(&|column| self.submission.value(column)),
-                File::TABLE => self.files.iter().for_each(|file| add(&|column| file.value(column))),
-                MarkingAssignment::TABLE => add(&|column| self.marking_assignment.value(column)),
-                Mark::TABLE => self.section_marks.iter().for_each(|mark| add(&|column| mark.value(column))),
-                GradeRow::TABLE => add(&|column| self.grade.value(column)),
-                _ => {}
-            }
-        }
+        let form = |table, row: &dyn Row| RowForm::new(layout, table, |column| row.value(column));
+        let [launch_session, session_record, submission, files, marking_assignment, section_marks, grade] =
+            &TABLES;
+        let mut forms = vec![
+            form(launch_session, &self.launch_session),
+            form(session_record, &self.session_record),
+            form(submission, &self.submission),
+            form(marking_assignment, &self.marking_assignment),
+            form(grade, &self.grade),
+        ];
+        forms.extend(self.files.iter().map(|file| form(files, file)));
+        forms.extend(self.section_marks.iter().map(|mark| form(section_marks, mark)));
         forms
     }
 

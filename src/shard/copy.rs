@@ -265,7 +265,10 @@ impl Copier {
         let own = value(&options.metadata).is_some_and(|own| Some(own) == value(&found.metadata));
         let equal = found.size_bytes == size_bytes && (known.md5.is_none() || known.md5 == found.md5);
         if own && equal {
-            return Ok(CopiedFile { md5_proven: known.md5.is_some(), ..self.copied(name, size_bytes, known) });
+            return Ok(CopiedFile {
+                md5_proven: known.md5.is_some(),
+                ..self.copied(name, size_bytes, known)
+            });
         }
         Err(exists)
     }

@@ -9,8 +9,8 @@ use std::{
 
 use crate::{
     domain::{
-        FailCode, Failure, Fate, Migrated, Migration, Note, PlannedFile, Receipt, ReceiptFrom, Skip, SkipCode,
-        SubmissionIds,
+        FailCode, Failure, Fate, Migrated, Migration, Note, PlannedFile, Receipt, ReceiptFrom, Skip,
+        SkipCode, SubmissionIds,
     },
     exit::{Exit, Stop},
     ports::{Committed, CopiedFile, CopiedMigration, Fault, FaultKind, HeldSubmission, Service},
@@ -95,7 +95,7 @@ pub async fn recover(
         files: written.files,
         bytes: files.iter().map(|file| file.size_bytes).sum(),
         recovered: true,
-        receipt: Some(receipt),
+        receipt: Some(Box::new(receipt)),
         file_receipts: files.iter().map(CopiedFile::receipt).collect(),
         notes,
         ..Migrated::default()
@@ -121,11 +121,13 @@ async fn recovered_receipt(
             return compare(shard, services, &copied, notes).await;
         }
     }
+    if decided.is_some_and(|migration| migration.files.len() != written.blob_names.len()) {
+        notes.push(Note::changed_since(&["submission_files (another number of rows)".to_owned()]));
+    }
     let Some(ids) = SubmissionIds::of_launch_id(&written.launch_id) else {
         return Err(Trouble::Process(Stop::new(Exit::Bug, "a recovered launch id is none of this program")));
     };
-    let sha256 =
-        shard.pace.steady(&[Service::Database], || services.target.stored_digest(&ids)).await?;
+    let sha256 = shard.pace.steady(&[Service::Database], || services.target.stored_digest(&ids)).await?;
     Ok(Receipt { sha256, from: ReceiptFrom::Stored, enforcement: None, transaction: None })
 }
 
@@ -266,7 +268,10 @@ fn altered(columns: &[String]) -> Failure {
          committed"
             .to_owned()
     } else {
-        format!("the target stored other values than were sent: {}; nothing was committed", columns.join(", "))
+        format!(
+            "the target stored other values than were sent: {}; nothing was committed",
+            columns.join(", ")
+        )
     };
     Failure { code: FailCode::TargetAltered, message }
 }
@@ -283,7 +288,7 @@ fn migrated(copied: &CopiedMigration<'_>, notes: Vec<Note>, receipt: Receipt) ->
         bytes: files.iter().map(|file| file.size_bytes).sum(),
         length_only: u32::try_from(files.iter().filter(|file| !file.md5_proven).count()).unwrap_or(u32::MAX),
         notes,
-        receipt: Some(receipt),
+        receipt: Some(Box::new(receipt)),
         file_receipts: files.iter().map(CopiedFile::receipt).collect(),
         ..Migrated::default()
     }

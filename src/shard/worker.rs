@@ -12,9 +12,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 use tracing::Instrument;
 
 use crate::{
-    domain::{
-        AttemptId, Decision, FailCode, Failure, Fate, Migration, Outcome, SourceDigest, source_digest,
-    },
+    domain::{AttemptId, Decision, FailCode, Failure, Fate, Migration, Outcome, SourceDigest, source_digest},
     exit::Stop,
     gather::GatheredRow,
     ports::HeldSubmission,
@@ -177,11 +175,7 @@ impl Worker {
         }
     }
 
-    async fn settle(
-        &self,
-        row: RowOf,
-        fate: Result<Fate, Trouble>,
-    ) -> Result<(), Stop> {
+    async fn settle(&self, row: RowOf, fate: Result<Fate, Trouble>) -> Result<(), Stop> {
         let RowOf { number: row, attempt, began, source } = row;
         let fate = match fate {
             Ok(fate) => fate,

@@ -19,7 +19,10 @@ use super::{
     receipt::stored,
 };
 use crate::{
-    domain::{Digest, Migration, Note, Receipt, ReceiptFrom, SubmissionIds, form::{Part, row_differences, rows_digest}},
+    domain::{
+        Digest, Migration, Note, Receipt, ReceiptFrom, SubmissionIds,
+        form::{Part, row_differences, rows_digest},
+    },
     ports::{Committed, Compared, CopiedMigration, Fault, FaultKind, Service},
 };
 use outgoing::{Check, Outgoing, Sent};
@@ -39,7 +42,10 @@ const MOST_ROWS: usize = 1_000;
 
 /// What a try to write came to.
 enum Written {
-    Inserted { notes: Vec<Note>, transaction: Option<u64> },
+    Inserted {
+        notes: Vec<Note>,
+        transaction: Option<u64>,
+    },
     /// The launch id, or one of the launch session's other unique values, is taken.
     Taken,
     /// What was stored is not what was sent; nothing was committed. Empty if it is not known where they differ.

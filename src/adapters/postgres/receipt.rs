@@ -68,7 +68,9 @@ pub(super) async fn stored(
     let of_table = |(place, table): (usize, &TableForm)| {
         let each: Vec<String> = layout
             .columns(table)
-            .map(|(column, kind)| format!("record_send(row({}))", column_sql(layout, table, column, kind, "t")))
+            .map(|(column, kind)| {
+                format!("record_send(row({}))", column_sql(layout, table, column, kind, "t"))
+            })
             .collect();
         let id = if table == &ENFORCEMENT { "''::text" } else { "t.id::text" };
         format!(
@@ -82,7 +84,8 @@ pub(super) async fn stored(
     let rows: Vec<(i32, String, Vec<Vec<u8>>)> = sqlx::query_as(sql).bind(ids).fetch_all(connection).await?;
     rows.into_iter()
         .map(|(place, id, sent)| {
-            let table = usize::try_from(place).ok().and_then(|place| TABLES.get(place)).unwrap_or(&ENFORCEMENT);
+            let table =
+                usize::try_from(place).ok().and_then(|place| TABLES.get(place)).unwrap_or(&ENFORCEMENT);
             RowForm::of_sent(table, id, &sent)
                 .ok_or_else(|| sqlx::Error::Protocol("a row has not the form that was asked for".into()))
         })
@@ -110,14 +113,17 @@ pub(super) async fn target_form(
         .filter(|(_, kind)| *kind == ColumnKind::Number)
         .map(|(column, _)| *column)
         .collect();
-    let columns: Vec<(String, String, String, bool)> = sqlx::query_as(SQL).bind(&of_marks).bind(&tables).fetch_all(connection).await?;
+    let columns: Vec<(String, String, String, bool)> =
+        sqlx::query_as(SQL).bind(&of_marks).bind(&tables).fetch_all(connection).await?;
     let has_after_triggers = columns.iter().any(|(.., has_after_triggers)| *has_after_triggers);
     let mut types = BTreeMap::new();
     for (table_name, column_name, type_name, _) in columns {
         match type_name.parse::<NumberType>() {
             Ok(number) => types.insert((table_name, column_name), number),
             Err(unknown) => {
-                return Ok(Err(misconfigured(format!("the column {column_name} of {table_name}: {unknown}"))));
+                return Ok(Err(misconfigured(format!(
+                    "the column {column_name} of {table_name}: {unknown}"
+                ))));
             }
         };
     }

@@ -79,7 +79,7 @@ pub fn rows_digest(layout: &Layout, part: Part, rows: &[RowForm]) -> Digest {
             rows.iter().filter(|row| row.table == table.name).map(RowForm::bytes).collect();
         of_table.sort_unstable();
         form.extend(i32::try_from(of_table.len()).unwrap_or(i32::MAX).to_be_bytes());
-        of_table.iter().for_each(|row| form.extend_from_slice(row));
+        form.extend(of_table.concat());
     }
     Digest::of(&form)
 }

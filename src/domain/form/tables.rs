@@ -153,16 +153,16 @@ pub const TABLES: [TableForm; 7] = [
 
 /// The enforcement row, whose receipt is its own: with every column that a run writes but the id.
 pub const ENFORCEMENT: TableForm = TableForm {
-        name: "malpractice_enforcements",
-        columns: &[
-            ("lms_user_id", Text),
-            ("custom_assessment_code", Text),
-            ("context_id", Text),
-            ("context_title", Text),
-            ("malpractice_level_id", Text),
-            ("submission_id", Text),
-            ("attempt_number", Int),
-            ("enforced_max_attempts", Int),
-            ("rule_applied_by", Text),
-        ],
-    };
+    name: "malpractice_enforcements",
+    columns: &[
+        ("lms_user_id", Text),
+        ("custom_assessment_code", Text),
+        ("context_id", Text),
+        ("context_title", Text),
+        ("malpractice_level_id", Text),
+        ("submission_id", Text),
+        ("attempt_number", Int),
+        ("enforced_max_attempts", Int),
+        ("rule_applied_by", Text),
+    ],
+};

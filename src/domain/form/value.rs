@@ -105,13 +105,7 @@ impl StoredValue<'_> {
             }
             Self::Real(number) => push(&mut form, &number.to_be_bytes()),
             Self::Double(number) => push(&mut form, &number.to_be_bytes()),
-            Self::Decimal(decimal) => match number {
-                // Digits and at most one sign and point: they read as a float of any size.
-                NumberType::Real => push(&mut form, &decimal.as_str().parse::<f32>().unwrap_or(f32::NAN).to_be_bytes()),
-                NumberType::Double => push(&mut form, &decimal.as_str().parse::<f64>().unwrap_or(f64::NAN).to_be_bytes()),
-                NumberType::Numeric(None) => push(&mut form, decimal.as_str().as_bytes()),
-                NumberType::Numeric(Some(scale)) => push(&mut form, decimal.rounded(scale).as_str().as_bytes()),
-            },
+            Self::Decimal(decimal) => push(&mut form, &decimal_bytes(decimal, number)),
         }
         form
     }
@@ -120,4 +114,16 @@ impl StoredValue<'_> {
 fn push(form: &mut Vec<u8>, value: &[u8]) {
     form.extend(i32::try_from(value.len()).unwrap_or(i32::MAX).to_be_bytes());
     form.extend_from_slice(value);
+}
+
+/// What a column of this type makes of the number.
+fn decimal_bytes(decimal: &Decimal, number: NumberType) -> Vec<u8> {
+    let digits = decimal.as_str();
+    match number {
+        // Digits with at most one sign and point: they read as a float of any size.
+        NumberType::Real => digits.parse::<f32>().unwrap_or(f32::NAN).to_be_bytes().to_vec(),
+        NumberType::Double => digits.parse::<f64>().unwrap_or(f64::NAN).to_be_bytes().to_vec(),
+        NumberType::Numeric(None) => digits.as_bytes().to_vec(),
+        NumberType::Numeric(Some(scale)) => decimal.rounded(scale).as_str().as_bytes().to_vec(),
+    }
 }

@@ -26,6 +26,12 @@ impl Serialize for Exact<'_> {
     }
 }
 
+/// A row of any table.
+pub(super) trait Row {
+    /// What the column of this name will hold; null for a column that a run does not write.
+    fn value(&self, column: &str) -> StoredValue<'_>;
+}
+
 /// Declares the row of a table: each field is the column of its name.
 macro_rules! row {
     ($(#[$doc:meta])* $name:ident of $table:literal { $($column:ident: $type:ty,)* }) => {
@@ -39,9 +45,10 @@ macro_rules! row {
             pub const TABLE: &'static str = $table;
             /// The columns that a run writes; the others keep their defaults.
             pub const COLUMNS: &'static [&'static str] = &[$(stringify!($column)),*];
+        }
 
-            /// What the column of this name will hold; null for a column that a run does not write.
-            pub(super) fn value(&self, column: &str) -> StoredValue<'_> {
+        impl Row for $name<'_> {
+            fn value(&self, column: &str) -> StoredValue<'_> {
                 match column {
                     $(stringify!($column) => self.$column.will_hold(),)*
                     _ => StoredValue::Null,

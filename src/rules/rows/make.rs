@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::{
-    EnforcementRow, Exact, File, GradeRow, LaunchSession, Mark, MarkingAssignment, Moment, RunValues, SessionRecord,
-    Submission, Turnitin,
+    EnforcementRow, Exact, File, GradeRow, LaunchSession, Mark, MarkingAssignment, Moment, RunValues,
+    SessionRecord, Submission, Turnitin,
 };
 use crate::{
     domain::{CopiedFile, FileKind, Malpractice, Migration, PlannedFile, SectionMark},
@@ -87,7 +87,11 @@ pub(super) fn session_record<'m>(migration: &'m Migration, run: &'m RunValues) -
     }
 }
 
-pub(super) fn submission<'m>(migration: &'m Migration, run: &'m RunValues, copied: &[CopiedFile]) -> Submission<'m> {
+pub(super) fn submission<'m>(
+    migration: &'m Migration,
+    run: &'m RunValues,
+    copied: &[CopiedFile],
+) -> Submission<'m> {
     Submission {
         id: submission_id(migration),
         lti_session_record_id: migration.ids.row(SessionRecord::TABLE, 1),

@@ -10,7 +10,7 @@ use std::{
 
 use rogo_migrate::{
     adapters::postgres::{FenceKey, PostgresFence, PostgresWriter, SharedFence},
-    ports::{Committed, FaultKind, Fence, Retry, TargetWriter},
+    ports::{FaultKind, Fence, Retry, TargetWriter},
     settings::{DatabaseAuth, DatabaseSettings, SameDatabase, Secret},
 };
 use tokio::sync::Notify;
@@ -52,7 +52,7 @@ fn exclusive(database: &TestDatabase, plan: &str) -> PostgresFence {
         auth: DatabaseAuth::Password,
         expect_host: None,
         same_database: SameDatabase::No,
-                target_alters: Vec::new(),
+        target_alters: Vec::new(),
     };
     PostgresFence::new(&settings, None, "run/finalize/host", FenceKey::of_plan(&plan.parse().unwrap()))
 }

@@ -11,6 +11,7 @@ use rogo_migrate::{
     },
     domain::{
         FileKind, Grade, Malpractice, Migration, PlannedFile, SectionMark, SubmissionIds, enforcement_id,
+        form::AlteredColumn,
     },
     ports::{Committed, CopiedFile, CopiedMigration, Fault},
     settings::{DatabaseAuth, DatabaseSettings, Organisation, RuleSettings, SameDatabase, Secret},
@@ -52,6 +53,7 @@ pub struct Worker {
     pub fence: SharedFence,
     pub ledger: Arc<Ledger>,
     pub rule_owner: Option<String>,
+    pub target_alters: Vec<AlteredColumn>,
 }
 
 impl Worker {
@@ -73,6 +75,7 @@ impl Worker {
             },
             ledger: Arc::default(),
             rule_owner: None,
+            target_alters: Vec::new(),
         }
     }
 
@@ -84,7 +87,7 @@ impl Worker {
                 auth: self.auth,
                 expect_host: self.expect_host,
                 same_database: SameDatabase::No,
-                target_alters: Vec::new(),
+                target_alters: self.target_alters,
             },
             credential: self.credential,
             pool: self.pool,
@@ -207,11 +210,23 @@ pub fn is_written(committed: &Committed) -> bool {
 
 /// Its files as they were copied by [`WRITER`]: 262,144 bytes each.
 pub fn copied(migration: &Migration) -> CopiedMigration<'_> {
+    copied_by(migration, WRITER)
+}
+
+/// The same, by this writer.
+pub fn copied_by<'m>(migration: &'m Migration, writer: &str) -> CopiedMigration<'m> {
     let copy = async |file: &PlannedFile| {
         let blob_name =
-            format!("LTI_Uploads/{WRITER}/{}_{}_{}", migration.attempt, file.upload_order, file.name);
+            format!("LTI_Uploads/{writer}/{}_{}_{}", migration.attempt, file.upload_order, file.name);
         let url = format!("https://account.example.org/target/{blob_name}");
-        Ok::<_, ()>(CopiedFile { blob_name, url, size_bytes: 262_144, md5_proven: true, md5: None, sha256: None })
+        Ok::<_, ()>(CopiedFile {
+            blob_name,
+            url,
+            size_bytes: 262_144,
+            md5_proven: true,
+            md5: None,
+            sha256: None,
+        })
     };
     CopiedMigration::copy(migration, copy).now_or_never().unwrap().unwrap()
 }

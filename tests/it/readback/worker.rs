@@ -9,9 +9,14 @@ use std::{
 use async_trait::async_trait;
 use rogo_migrate::{
     adapters::blobs,
-    domain::{AttemptId, Books, Catalogue, FailCode, ShardIndex, TargetIdentity},
+    domain::{
+        AttemptId, Books, Catalogue, Digest, FailCode, Receipt, ReceiptFrom, ShardIndex, SubmissionIds,
+        TargetIdentity,
+    },
     exit::{Exit, Stop},
-    ports::{Committed, CopiedMigration, Fault, HeldSubmission, Service, TargetReader, TargetWriter},
+    ports::{
+        Committed, Compared, CopiedMigration, Fault, HeldSubmission, Service, TargetReader, TargetWriter,
+    },
     report::progress::Progress,
     rules::RuleConfig,
     run,

@@ -53,7 +53,9 @@ pub(super) enum Check {
 
 /// The statement's answer.
 pub(super) enum Sent {
-    Inserted { transaction: Option<u64> },
+    Inserted {
+        transaction: Option<u64>,
+    },
     /// The launch id, or one of the launch session's other unique values, is taken.
     Taken,
     /// What was stored is not what was sent.

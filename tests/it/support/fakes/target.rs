@@ -12,7 +12,8 @@ use async_trait::async_trait;
 use rogo_migrate::{
     domain::{Catalogue, Digest, Migration, Receipt, ReceiptFrom, SubmissionIds, TargetIdentity},
     ports::{
-        Committed, Compared, CopiedMigration, Fault, FaultKind, HeldSubmission, Service, TargetReader, TargetWriter,
+        Committed, Compared, CopiedMigration, Fault, FaultKind, HeldSubmission, Service, TargetReader,
+        TargetWriter,
     },
 };
 
@@ -205,7 +206,9 @@ impl TargetWriter for InMemoryTarget {
         });
         match fault {
             Some((_, kind)) => Err(no(Service::Database, kind)),
-            None => Ok(Committed::Inserted { notes: Vec::new(), receipt: receipt(migration, ReceiptFrom::Sent) }),
+            None => {
+                Ok(Committed::Inserted { notes: Vec::new(), receipt: receipt(migration, ReceiptFrom::Sent) })
+            }
         }
     }
 
