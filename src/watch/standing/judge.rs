@@ -2,6 +2,8 @@
 
 mod lines;
 
+use std::path::Path;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Facts;
@@ -92,7 +94,7 @@ fn verdict(facts: &Facts) -> Verdict {
     let summary = facts.summary.as_ref().filter(|summary| summary.plan == plan.id);
     if let Some(summary) = summary.filter(|summary| summary.result == RunResult::Complete) {
         return Verdict::new(RunState::Complete, Exit::Done, summary.below_the_verdict())
-            .next(by_hand("results", facts) + " --to .");
+            .next(rerun::fetch(plan, &facts.run_store));
     }
     // Without Jobs a refusal beside a plan may be of any process's writer.
     let epoch = facts.jobs.as_ref().and_then(|jobs| jobs.epoch.as_ref());
@@ -196,7 +198,7 @@ fn silent(plan: &Plan, facts: &Facts, undone: &[ShardIndex], merged: bool, rerun
                 Exit::Temporary,
                 "every shard is done, but nothing is merged yet",
             )
-            .next(by_hand("finalize", facts) + ", unless it is running"),
+            .next(by_hand_finalize(plan, facts) + ", unless it is running"),
             _ => Verdict::new(RunState::Running, Exit::Temporary, "no process gives a heartbeat just now"),
         };
     }
@@ -205,7 +207,7 @@ fn silent(plan: &Plan, facts: &Facts, undone: &[ShardIndex], merged: bool, rerun
         let reason = format!("no heartbeat for {since}");
         return Verdict::new(RunState::Stalled, Exit::Incomplete, reason).next(rerun);
     }
-    let next = by_hand("finalize", facts);
+    let next = by_hand_finalize(plan, facts);
     if merged {
         let lost = facts.summary.as_ref().filter(|summary| summary.lost.rows > 0);
         let Some(summary) = lost else {
@@ -243,10 +245,14 @@ fn without_plan(facts: &Facts) -> Verdict {
             .next(format!("kubectl --namespace {} logs job/{}", jobs.namespace, job.name));
     }
     let mut reason = format!("there is no plan at {} yet", facts.run_store);
-    if !facts.other_runs.is_empty() {
+    if !facts.other_runs.names.is_empty() {
         reason.push_str("; runs that have one there: ");
-        reason.push_str(&facts.other_runs.join(", "));
+        reason.push_str(&facts.other_runs.names.join(", "));
         reason.push_str(" (--run)");
+        if facts.other_runs.is_partial {
+            reason
+                .push_str("; the store holds more documents than were looked at, so there may be more runs");
+        }
     }
     Verdict::new(RunState::Planning, Exit::Temporary, reason)
 }
@@ -280,8 +286,13 @@ fn end_of(code: i32) -> Exit {
     ends.into_iter().find(|exit| *exit as i32 == code).unwrap_or(Exit::Incomplete)
 }
 
-fn by_hand(command: &str, facts: &Facts) -> String {
-    rerun::by_hand(command, &facts.run, &facts.run_store)
+fn by_hand_finalize(plan: &Plan, facts: &Facts) -> String {
+    rerun::by_hand("finalize", &facts.run, &facts.run_store) + &flags(facts, plan)
+}
+
+/// Where the results went is not known here: a folder of the run's name is none of its inputs.
+fn flags(facts: &Facts, plan: &Plan) -> String {
+    rerun::away_from_inputs(plan, Path::new(facts.run.as_str()))
 }
 
 /// Jobs of the newest epoch with this component, their additional ones included.
@@ -299,7 +310,8 @@ fn unfinished(facts: &Facts, component: &'static str) -> bool {
 
 /// How the run's shards are run again.
 fn rerun_of(facts: &Facts) -> Rerun {
-    Rerun::of(release(facts).as_ref(), &facts.run_store)
+    let flags = facts.plan.as_ref().map(|plan| flags(facts, plan)).unwrap_or_default();
+    Rerun::of(release(facts).as_ref(), &facts.run_store, &flags)
 }
 
 fn release(facts: &Facts) -> Option<HelmRelease> {
