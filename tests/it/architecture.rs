@@ -37,6 +37,9 @@ const STAGE: &[&str] =
     &["domain", "rules", "ports", "gather", "run", "run::ids", "report", "exit", "settings", "inputs"];
 const ANY: &[&str] = &["*"];
 
+/// The one mechanism for waiting.
+const WAITING: &str = "src/ports/backoff.rs";
+
 /// What domain and rules must not name: I/O and clocks.
 const WORLD: &[&str] = &[
     "tokio",
@@ -66,6 +69,7 @@ const WORLD: &[&str] = &[
 fn violations(file: &str, source: &str) -> Vec<String> {
     let module = module_of(file);
     let top = room_of(&module);
+    let is_test = module.last().is_some_and(|name| name == "tests");
     let tokens = tokens(source);
     let paths = paths(&tokens, &module);
     let mut found = Vec::new();
@@ -94,6 +98,9 @@ fn violations(file: &str, source: &str) -> Vec<String> {
         let prints = ["print", "println", "eprint", "eprintln", "dbg"].contains(&word.as_str());
         if prints && next == "!" && top != "report" {
             found.push(format!("{file}: only report prints: {word}!"));
+        }
+        if word == "sleep" && next == "(" && file != WAITING && !is_test {
+            found.push(format!("{file}: only ports::backoff sleeps: wait with Patience, every or overdue"));
         }
         if ["async", "await"].contains(&word.as_str()) && ["domain", "rules"].contains(&top.as_str()) {
             found.push(format!("{file}: {top} must not know {word}"));
@@ -354,6 +361,11 @@ fn what_breaks_the_house_is_found() {
             "rules must not know std::fs::read",
         ),
         ("src/rules.rs", "const Q: &str = r\"\\\"; use std::fs::read;", "rules must not know std::fs::read"),
+        (
+            "src/shard/keep.rs",
+            "async fn f() { tokio::time::sleep(PAUSE).await; }",
+            "only ports::backoff sleeps: wait with Patience, every or overdue",
+        ),
         ("src/utils.rs", "", "utils has no place in the layers yet"),
     ] {
         let found = violations(file, source);
@@ -385,6 +397,7 @@ fn what_keeps_the_house_is_let_through() {
         ("src/adapters.rs", "pub mod inputs; pub use self::inputs::Reader;"),
         ("src/settings/source.rs", "fn f() { std::env::vars_os(); }"),
         ("src/finalize/merge.rs", "fn f() { std::env::temp_dir(); }"),
+        ("src/ports/backoff.rs", "async fn f() { sleep(PAUSE).await; }"),
         ("src/report.rs", "fn f() { std::io::stdout(); print!(\"\"); }"),
         ("src/commands/run.rs", "use crate::{adapters::{blobs, postgres}, settings::Settings};"),
     ] {

@@ -9,8 +9,7 @@ use std::{
 use async_trait::async_trait;
 use azure_core::credentials::TokenCredential;
 use tiberius::Row;
-use tokio::{sync::OnceCell, time::sleep};
-use uuid::Uuid;
+use tokio::sync::OnceCell;
 
 use super::{
     catalogue::{self, Catalogue},
@@ -23,7 +22,7 @@ use super::{
 };
 use crate::{
     domain::{AttemptId, FactRow, Facts, REPORT_TABLE, Value},
-    ports::{Fault, Retry, Warehouse, WarehouseShape},
+    ports::{Backoff, Fault, Patience, Retry, Warehouse, WarehouseShape, pause},
     settings::Secret,
 };
 
@@ -40,7 +39,6 @@ const LOOKUP: Duration = Duration::from_mins(1);
 pub(super) const COUNT: Duration = Duration::from_mins(5);
 /// Further tries on a new connection; beyond them the caller decides how long to go on.
 const RETRIES: u32 = 4;
-const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 
 /// The pools of this process to Synapse, by place.
 static SYNAPSE: LazyLock<Mutex<HashMap<String, Pool>>> = LazyLock::new(Mutex::default);
@@ -145,7 +143,7 @@ impl SqlServer {
         selects: &[String],
         longest: Duration,
     ) -> Result<Vec<(usize, Row)>, Fault> {
-        let mut tries = Tries::default();
+        let mut tries = Tries::none();
         loop {
             match ask_once(pool, selects, longest).await {
                 Ok(rows) => return Ok(rows),
@@ -296,23 +294,25 @@ async fn ask_once(pool: &Pool, selects: &[String], longest: Duration) -> Result<
     Ok(rows)
 }
 
-/// How often something was tried.
-#[derive(Default)]
-pub(super) struct Tries(u32);
+/// Retries of one request.
+pub(super) struct Tries(Patience);
 
 impl Tries {
+    /// No try has failed yet.
+    pub(super) fn none() -> Self {
+        Self(Patience::new(Backoff::OPERATION))
+    }
+
     /// Waits before the next try, which gets a new connection; or gives the fault back.
     pub(super) async fn again(&mut self, fault: Fault, pool: &Pool) -> Result<(), Fault> {
-        if fault.kind.retry() != Retry::Again || self.0 == RETRIES {
-            return Err(fault);
-        }
-        tracing::debug!(attempt = self.0, fault = %fault.chain(), "warehouse is asked again");
+        let wait = match self.0.failed_at_most(RETRIES) {
+            Some(wait) if fault.kind.retry() == Retry::Again => wait,
+            _ => return Err(fault),
+        };
+        tracing::debug!(pause_ms = wait.as_millis(), fault = %fault.chain(), "warehouse is asked again");
         // What broke one connection (a failover) has mostly broken the idle ones too.
         pool.retain(|_, _| false);
-        // From half to one and a half, so that many processes do not come back at one moment.
-        let jitter = f64::from(Uuid::new_v4().as_fields().1) / f64::from(u16::MAX) + 0.5;
-        sleep(FIRST_BACKOFF.mul_f64(2_f64.powf(self.0.into()) * jitter)).await;
-        self.0 += 1;
+        pause(wait).await;
         Ok(())
     }
 }
