@@ -63,14 +63,13 @@ enum Point {
     BeforeItBegins,
     LockHeld,
     WritersRetired,
-    ResultsPublished,
 }
 
 #[tokio::test]
 async fn a_password_that_is_changed_at_any_point_of_a_merge_is_waited_for() {
     let world = World::plain(12, 63).await;
     let expected = world.undisturbed().await;
-    for point in [Point::BeforeItBegins, Point::LockHeld, Point::WritersRetired, Point::ResultsPublished] {
+    for point in [Point::BeforeItBegins, Point::LockHeld, Point::WritersRetired] {
         let mut app = world.app().await;
         app.set("ROGO_POD", "r-rogo-f-1-x");
         let (role, file) = role_in_a_file(&world, &mut app).await;
@@ -108,7 +107,6 @@ async fn is_reached(app: &TestApp<'_>, point: Point) -> bool {
             held > 0
         }
         Point::WritersRetired => has("retired"),
-        Point::ResultsPublished => has("results"),
     }
 }
 
