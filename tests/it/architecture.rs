@@ -315,6 +315,31 @@ fn every_file_begins_by_saying_what_it_is_for() {
     assert!(silent.is_empty(), "{silent:?}");
 }
 
+/// Files of `src` that may have more than [`MOST_LINES`], each with its reason.
+const LONG_FILES: &[(&str, &str)] = &[
+    ("src/shard/pace/tests.rs", "tests of one module, and nothing else"),
+    ("src/watch/standing/judge/tests.rs", "tests of one module, and nothing else"),
+];
+const MOST_LINES: usize = 300;
+
+#[test]
+fn no_file_of_the_program_is_long_without_a_reason() {
+    let files = sources("src");
+    let lines = |name: &str| {
+        let file = files.iter().find(|(file, _)| file == name);
+        file.map_or(0, |(_, text)| text.lines().count())
+    };
+    let long: Vec<String> = files
+        .iter()
+        .filter(|(file, _)| lines(file) > MOST_LINES && LONG_FILES.iter().all(|(long, _)| long != file))
+        .map(|(file, _)| format!("{file}: {} lines: make it two, or give a reason", lines(file)))
+        .collect();
+    assert!(long.is_empty(), "{}", long.join("\n"));
+    for (file, reason) in LONG_FILES {
+        assert!(lines(file) > MOST_LINES, "{file} is short enough now: no reason is needed ({reason})");
+    }
+}
+
 #[test]
 fn what_breaks_the_house_is_found() {
     for (file, source, expected) in [

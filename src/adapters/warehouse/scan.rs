@@ -8,10 +8,11 @@ use std::{collections::HashSet, time::Duration};
 use tiberius::Row;
 
 use super::{
-    mssql::{COUNT, SqlServer, Tries},
+    mssql::{COUNT, SqlServer},
     pool,
     rows::{Which, attempt_of, fact, integers, is_damaged, unreadable},
     tables::{Form, Table},
+    tries::Tries,
 };
 use crate::{
     domain::{AttemptId, FactRow},
