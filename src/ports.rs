@@ -7,7 +7,7 @@ mod blobs;
 mod target;
 mod jobs;
 
-pub use backoff::{Backoff, Patience, jitter};
+pub use backoff::{Backoff, Patience, every, jitter, overdue, pause};
 pub use blobs::{
     BlobInfo, BlobReader, Blobs, CopyGrant, Existing, PutOptions, Source, Stored, Upload, stored_form,
 };

@@ -1,25 +1,24 @@
 //! The verdict over a run: what it is at, and how `status` ends. Reads its argument only.
 
 mod lines;
+mod seen;
 
-use std::path::Path;
-
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 
 use super::Facts;
 use crate::{
     domain::{ShardIndex, shard_list},
     exit::Exit,
-    ports::{JobEnd, RunJob, RunJobs},
+    ports::{JobEnd, RunJob},
     report::{
         grid::{count, span},
         standing::{Rows, RunState, Standing},
     },
-    run::{Heartbeat, Plan, Refusal, RunResult, State},
-    settings::HelmRelease,
-    watch::rerun::{self, Rerun, release_with},
+    run::{Plan, Refusal, RunResult, State},
+    watch::rerun::{self, release_with},
 };
 use lines::{eta_s, job_line, shards};
+use seen::{finalize_by_hand, is_alive, is_stopped, last_sign, of, release, rerun_of, undone, unfinished};
 
 /// A process whose heartbeat is younger is at work: it beats every 15 s.
 pub(super) const ALIVE: TimeDelta = TimeDelta::minutes(1);
@@ -198,7 +197,7 @@ fn silent(plan: &Plan, facts: &Facts, undone: &[ShardIndex], merged: bool, rerun
                 Exit::Temporary,
                 "every shard is done, but nothing is merged yet",
             )
-            .next(by_hand_finalize(plan, facts) + ", unless it is running"),
+            .next(finalize_by_hand(plan, facts) + ", unless it is running"),
             _ => Verdict::new(RunState::Running, Exit::Temporary, "no process gives a heartbeat just now"),
         };
     }
@@ -207,7 +206,7 @@ fn silent(plan: &Plan, facts: &Facts, undone: &[ShardIndex], merged: bool, rerun
         let reason = format!("no heartbeat for {since}");
         return Verdict::new(RunState::Stalled, Exit::Incomplete, reason).next(rerun);
     }
-    let next = by_hand_finalize(plan, facts);
+    let next = finalize_by_hand(plan, facts);
     if merged {
         let lost = facts.summary.as_ref().filter(|summary| summary.lost.rows > 0);
         let Some(summary) = lost else {
@@ -284,64 +283,6 @@ fn failed_finalizer(facts: &Facts) -> Option<Verdict> {
 fn end_of(code: i32) -> Exit {
     let ends = [Exit::Usage, Exit::DataRefused, Exit::Bug, Exit::Configuration];
     ends.into_iter().find(|exit| *exit as i32 == code).unwrap_or(Exit::Incomplete)
-}
-
-fn by_hand_finalize(plan: &Plan, facts: &Facts) -> String {
-    rerun::by_hand("finalize", &facts.run, &facts.run_store) + &flags(facts, plan)
-}
-
-/// Where the results went is not known here: a folder of the run's name is none of its inputs.
-fn flags(facts: &Facts, plan: &Plan) -> String {
-    rerun::away_from_inputs(plan, Path::new(facts.run.as_str()))
-}
-
-/// Jobs of the newest epoch with this component, their additional ones included.
-fn of<'j>(jobs: &'j RunJobs, component: &'static str) -> impl Iterator<Item = &'j RunJob> {
-    let same_epoch = |job: &&RunJob| jobs.epoch.is_none() || jobs.epoch == job.epoch;
-    jobs.jobs
-        .iter()
-        .filter(same_epoch)
-        .filter(move |job| job.component.strip_suffix("-again").unwrap_or(&job.component) == component)
-}
-
-fn unfinished(facts: &Facts, component: &'static str) -> bool {
-    facts.jobs.as_ref().is_some_and(|jobs| of(jobs, component).any(|job| job.state.end.is_none()))
-}
-
-/// How the run's shards are run again.
-fn rerun_of(facts: &Facts) -> Rerun {
-    let flags = facts.plan.as_ref().map(|plan| flags(facts, plan)).unwrap_or_default();
-    Rerun::of(release(facts).as_ref(), &facts.run_store, &flags)
-}
-
-fn release(facts: &Facts) -> Option<HelmRelease> {
-    facts.jobs.as_ref().map(|jobs| HelmRelease {
-        name: jobs.release.clone(),
-        namespace: jobs.namespace.clone(),
-        chart: jobs.chart.clone().unwrap_or_else(|| "charts/rogo-migrate".to_owned()),
-        values_prefix: jobs.values_prefix.clone(),
-    })
-}
-
-/// A process that may still move rows.
-fn is_alive(beat: &Heartbeat, at: DateTime<Utc>) -> bool {
-    at - beat.at < ALIVE && !is_stopped(beat)
-}
-
-fn is_stopped(beat: &Heartbeat) -> bool {
-    matches!(beat.state, State::Stopped(_))
-}
-
-fn undone(plan: &Plan, facts: &Facts) -> Vec<ShardIndex> {
-    let all = (0..).map(ShardIndex).take(plan.shards.len());
-    all.filter(|shard| !facts.done.contains_key(shard)).collect()
-}
-
-/// When a process last did something for this run. The last word of one that ended is none: it may come after the merge.
-fn last_sign(plan: &Plan, facts: &Facts) -> DateTime<Utc> {
-    let done = facts.done.values().map(|marker| marker.at);
-    let beats = facts.beats.values().filter(|beat| !is_stopped(beat)).map(|beat| beat.at);
-    done.chain(beats).fold(plan.created_at, DateTime::max)
 }
 
 #[cfg(test)]

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
+
 use super::*;
 use crate::{
     domain::{Books, InputDigest, TargetIdentity},
-    ports::{JobState, LastWord, Obstacle, ObstacleKind},
+    ports::{JobState, LastWord, Obstacle, ObstacleKind, RunJobs},
     run::{
-        DoneMarker, FORMAT, Lost, Missing, PlanId, RULES_VERSION, RunName, ShardPlan, State, Summary,
-        WriterId,
+        DoneMarker, FORMAT, Heartbeat, Lost, Missing, PlanId, RULES_VERSION, RunName, ShardPlan, State,
+        Summary, WriterId,
     },
 };
 
