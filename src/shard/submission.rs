@@ -56,7 +56,8 @@ pub async fn migrate(
 }
 
 /// The outcome of a row that this run wrote before: by a process that was killed, or by a twin. `decided`
-/// holds the notes it would have had; it is absent if the facts changed meanwhile.
+/// holds the notes it would have had; it is absent if the facts changed meanwhile. A file whose blob is gone counts with
+/// the length that the application shows.
 pub async fn recover(
     shard: &Shard,
     services: &WorkerServices,
@@ -65,21 +66,26 @@ pub async fn recover(
 ) -> Result<Fate, Trouble> {
     let mut notes = decided.map(|migration| migration.notes.clone()).unwrap_or_default();
     let mut files = Vec::new();
-    let mut missing = Vec::new();
+    let (mut missing, mut missing_bytes) = (Vec::new(), 0);
     for (index, name) in written.blob_names.iter().enumerate() {
-        match shard.pace.steady(&[Service::TargetBlobs], || services.target_blobs.head(name)).await? {
-            Some(info) => files.push(CopiedFile {
+        let found = shard.pace.steady(&[Service::TargetBlobs], || services.target_blobs.head(name)).await?;
+        if let Some(info) = found {
+            files.push(CopiedFile {
                 blob_name: name.clone(),
                 url: services.target_blobs.url(name),
                 size_bytes: info.size_bytes,
                 md5_proven: info.md5.is_some(),
                 md5: info.md5,
                 sha256: None,
-            }),
-            None => missing.push((index + 1).to_string()),
+            });
+        } else {
+            missing_bytes += written.shown_bytes.get(index).copied().unwrap_or_default();
+            missing.push((index + 1).to_string());
         }
     }
     let receipt = recovered_receipt(shard, services, decided, &written, &files, &mut notes).await?;
+    // Without one of them the others have no place.
+    let file_receipts = files.iter().filter(|_| missing.is_empty()).map(CopiedFile::receipt).collect();
     if !missing.is_empty() {
         notes.push(Note::file_blob_missing(&missing.join(", ")));
     }
@@ -93,10 +99,10 @@ pub async fn recover(
         user_id: written.lms_user_id.unwrap_or_default(),
         context_id: written.context_id.unwrap_or_default(),
         files: written.files,
-        bytes: files.iter().map(|file| file.size_bytes).sum(),
+        bytes: missing_bytes + files.iter().map(|file| file.size_bytes).sum::<u64>(),
         recovered: true,
         receipt: Some(Box::new(receipt)),
-        file_receipts: files.iter().map(CopiedFile::receipt).collect(),
+        file_receipts,
         notes,
         ..Migrated::default()
     }))

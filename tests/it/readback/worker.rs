@@ -15,7 +15,8 @@ use rogo_migrate::{
     },
     exit::{Exit, Stop},
     ports::{
-        Committed, Compared, CopiedMigration, Fault, HeldSubmission, Service, TargetReader, TargetWriter,
+        Committed, Compared, CopiedMigration, Fault, HeldSubmission, Holdings, Service, StandingSubmission,
+        TargetReader, TargetWriter,
     },
     report::progress::Progress,
     rules::RuleConfig,
@@ -54,7 +55,15 @@ impl TargetReader for Panics {
         unreachable!("a shard sweeps nothing")
     }
 
-    async fn launch_ids(&self, _: &mut (dyn FnMut(Vec<String>) + Send)) -> Result<(), Fault> {
+    async fn launch_ids(&self, _: &mut (dyn FnMut(Vec<StandingSubmission>) + Send)) -> Result<(), Fault> {
+        unreachable!("the plan has asked")
+    }
+
+    async fn standing(&self, _: &[String]) -> Result<HashSet<String>, Fault> {
+        unreachable!("the plan saw none")
+    }
+
+    async fn holdings(&self) -> Result<Holdings, Fault> {
         unreachable!("the plan has asked")
     }
 
