@@ -35,50 +35,94 @@ pub(in crate::adapters::postgres) const CHANGED: [&str; 7] = [
 /// on the primary key first and fail there. `returning` sees what triggers made of a row before it was stored, and
 /// lacks the rows that they left out.
 pub(super) fn statement(layout: &Layout) -> String {
-    let launch_columns = LaunchSession::COLUMNS.join(", ");
-    let launch = LaunchSession::TABLE;
-    // A marker's file leaves the column to its default.
-    let of_markers: Vec<&str> =
-        File::COLUMNS.iter().copied().filter(|column| *column != "turnitin_status").collect();
-    let enforcement = EnforcementRow::TABLE;
     let form = |table: &str, alias: &str| row_sql(layout, table_form(table), alias);
     let insert = |table: &str, columns: &[&str], rows: Rows, condition: &str| {
         format!("{} {condition} returning {} as form", insert(table, columns, rows), form(table, table))
     };
-    let change = |column: &str| match column {
-        "updated_at" => "updated_at = now()".to_owned(),
-        column => format!("{column} = new.{column}"),
-    };
-    let changes = CHANGED.map(change).join(", ");
+    // A marker's file leaves the column to its default.
+    let of_markers: Vec<&str> =
+        File::COLUMNS.iter().copied().filter(|column| *column != "turnitin_status").collect();
     format!(
-        "with document as materialized (select $1::text::jsonb as body), added as (
-            insert into {launch} ({launch_columns})
-            select {launch_columns} from document, jsonb_populate_record(null::{launch}, document.body -> '{launch}')
+        "with document as materialized (select $1::text::jsonb as body), {launch},
+        submission as ({submission}),
+        learners_files as ({learners}), markers_files as ({markers}),
+        files as (select form from learners_files union all select form from markers_files),
+        marking_assignment as ({marking_assignment}), section_marks as ({marks}), grade as ({grade}),
+        enforcement_added as ({added}), {enforcement} {answer}",
+        launch = launch(&form, &insert),
+        submission = insert(Submission::TABLE, Submission::COLUMNS, Rows::One, ""),
+        learners = insert(File::TABLE, File::COLUMNS, Rows::Many, "where turnitin_status <> ''"),
+        markers = insert(File::TABLE, &of_markers, Rows::Many, "where turnitin_status = ''"),
+        marking_assignment = insert(MarkingAssignment::TABLE, MarkingAssignment::COLUMNS, Rows::One, ""),
+        marks = insert(Mark::TABLE, Mark::COLUMNS, Rows::Many, ""),
+        grade = insert(GradeRow::TABLE, GradeRow::COLUMNS, Rows::One, ""),
+        added = insert(EnforcementRow::TABLE, EnforcementRow::COLUMNS, Rows::One, "where $2::boolean"),
+        enforcement = enforcement(&form),
+        answer = answer(layout),
+    )
+}
+
+/// The launch session and the session record: added, or those that stand and are taken over.
+fn launch(
+    form: &impl Fn(&str, &str) -> String,
+    insert: &impl Fn(&str, &[&str], Rows, &str) -> String,
+) -> String {
+    let (launch, record, submission) = (LaunchSession::TABLE, SessionRecord::TABLE, Submission::TABLE);
+    let columns = LaunchSession::COLUMNS.join(", ");
+    let is_new = format!(
+        "where not exists (
+            select from {record} as standing
+            where $4::boolean and standing.id = document.body -> '{record}' ->> 'id'
+        )"
+    );
+    format!(
+        "added as (
+            insert into {launch} ({columns})
+            select {columns} from document, jsonb_populate_record(null::{launch}, document.body -> '{launch}')
             on conflict do nothing
-            returning {launch_form} as form
+            returning {added_form} as form
         ), alone as (
-            select {standing_launch_form} as form from document, {launch} as standing
+            select {standing_form} as form from document, {launch} as standing
             where $4::boolean and standing.launch_id = document.body -> '{launch}' ->> 'launch_id'
             and not exists (
-                select from {submission_table} as held where held.id = document.body -> '{submission_table}' ->> 'id'
+                select from {submission} as held where held.id = document.body -> '{submission}' ->> 'id'
             )
         ), launch as (select form from added union all select form from alone),
         session_record_added as ({session_record}), session_record as (
             select form from session_record_added
-            union all select {standing_record_form} from launch, document, {record_table} as standing
-            where $4::boolean and standing.id = document.body -> '{record_table}' ->> 'id'
-        ), submission as ({submission}),
-        learners_files as ({learners}), markers_files as ({markers}),
-        files as (select form from learners_files union all select form from markers_files),
-        marking_assignment as ({marking_assignment}), section_marks as ({marks}), grade as ({grade}),
-        enforcement_added as ({added}),
-        enforcement_changed as (
-            update {enforcement} as old set {changes}
-            from launch, document, jsonb_populate_record(null::{enforcement}, document.body -> '{enforcement}') as new
+            union all select {standing_record_form} from launch, document, {record} as standing
+            where $4::boolean and standing.id = document.body -> '{record}' ->> 'id'
+        )",
+        added_form = form(launch, launch),
+        standing_form = form(launch, "standing"),
+        session_record = insert(record, SessionRecord::COLUMNS, Rows::One, &is_new),
+        standing_record_form = form(record, "standing"),
+    )
+}
+
+/// An older enforcement row gives way; of it and one that is added at most one is there.
+fn enforcement(form: &impl Fn(&str, &str) -> String) -> String {
+    let table = EnforcementRow::TABLE;
+    let change = |column: &str| match column {
+        "updated_at" => "updated_at = now()".to_owned(),
+        column => format!("{column} = new.{column}"),
+    };
+    format!(
+        "enforcement_changed as (
+            update {table} as old set {changes}
+            from launch, document, jsonb_populate_record(null::{table}, document.body -> '{table}') as new
             where old.id = $3::text
             returning {changed_form} as form
-        ), enforcement as (select form from enforcement_added union all select form from enforcement_changed)
-        select written.submissions,
+        ), enforcement as (select form from enforcement_added union all select form from enforcement_changed)",
+        changes = CHANGED.map(change).join(", "),
+        changed_form = form(table, "old"),
+    )
+}
+
+/// Compares the digests of what was stored with those of what was sent.
+fn answer(layout: &Layout) -> String {
+    format!(
+        "select written.submissions,
             case when written.submissions > 0 then pg_current_xact_id()::text end as transaction,
             case when written.submissions = 0 or $5::bytea is null
                 or (written.rows_digest = $5::bytea and written.enforcement_digest is not distinct from $6::bytea)
@@ -88,31 +132,6 @@ pub(super) fn statement(layout: &Layout) -> String {
                 case when exists (select from enforcement) then {enforcement_digest} end as enforcement_digest
             offset 0
         ) as written",
-        launch_form = form(launch, launch),
-        standing_launch_form = form(launch, "standing"),
-        standing_record_form = form(SessionRecord::TABLE, "standing"),
-        changed_form = form(enforcement, "old"),
-        submission_table = Submission::TABLE,
-        record_table = SessionRecord::TABLE,
-        session_record = insert(
-            SessionRecord::TABLE,
-            SessionRecord::COLUMNS,
-            Rows::One,
-            &format!(
-                "where not exists (
-                    select from {record} as standing
-                    where $4::boolean and standing.id = document.body -> '{record}' ->> 'id'
-                )",
-                record = SessionRecord::TABLE
-            )
-        ),
-        submission = insert(Submission::TABLE, Submission::COLUMNS, Rows::One, ""),
-        learners = insert(File::TABLE, File::COLUMNS, Rows::Many, "where turnitin_status <> ''"),
-        markers = insert(File::TABLE, &of_markers, Rows::Many, "where turnitin_status = ''"),
-        marking_assignment = insert(MarkingAssignment::TABLE, MarkingAssignment::COLUMNS, Rows::One, ""),
-        marks = insert(Mark::TABLE, Mark::COLUMNS, Rows::Many, ""),
-        grade = insert(GradeRow::TABLE, GradeRow::COLUMNS, Rows::One, ""),
-        added = insert(enforcement, EnforcementRow::COLUMNS, Rows::One, "where $2::boolean"),
         rows_digest = digest_sql(layout, Part::Submission, relation),
         enforcement_digest = digest_sql(layout, Part::Enforcement, |_| "enforcement"),
     )
