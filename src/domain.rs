@@ -14,6 +14,7 @@ mod migration;
 mod shard;
 mod outcome;
 mod input;
+mod extent;
 mod target;
 mod shown;
 
@@ -22,6 +23,7 @@ pub use catalogue::*;
 pub use decimal::*;
 pub use decision::*;
 pub use dialect::*;
+pub use extent::*;
 pub use held::*;
 pub use input::*;
 pub use mapping::*;

@@ -298,6 +298,7 @@ fn plan(csv: &str, rows: u64, shards: u32) -> Plan {
         identity: TargetIdentity { database: "memory".into(), ..TargetIdentity::default() },
         target: "memory".into(),
         warehouse: "memory".into(),
+        warehouse_extent: Vec::new(),
         facts_files: false,
         reported: None,
         settings: BTreeMap::new(),
