@@ -8,7 +8,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use futures_util::{TryStreamExt, stream::BoxStream};
-use sqlx::{Executor, FromRow, PgConnection, Row, postgres::PgRow};
+use sqlx::{Executor, FromRow, PgConnection};
 
 use super::{
     fault::{Phase, answer},
