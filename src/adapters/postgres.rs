@@ -7,7 +7,6 @@ mod fence;
 mod fault;
 mod catalogue;
 mod held;
-mod identity;
 mod sweep;
 mod enforcement;
 mod receipt;
@@ -15,7 +14,7 @@ mod commit;
 mod schema;
 mod preflight;
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc};
 
 use async_trait::async_trait;
 use azure_core::credentials::TokenCredential;
@@ -76,11 +75,13 @@ pub struct PostgresTarget<Side> {
 pub struct Reading;
 
 /// A side that can write: it is only made with the run's lock.
+#[derive(Clone)]
 pub struct Writing {
     fixed: RunValues,
     ledger: Arc<dyn EnforcementLedger>,
     target_alters: Vec<AlteredColumn>,
-    prepared: OnceCell<Prepared>,
+    /// Shared by the workers of the process.
+    prepared: Arc<OnceCell<Prepared>>,
 }
 
 /// Reads the target database and needs no lock.
@@ -91,14 +92,14 @@ pub type PostgresWriter = PostgresTarget<Writing>;
 
 impl PostgresReader {
     /// Prepares the pool; connections are opened when they are needed.
-    pub fn new(options: PostgresOptions<'_>) -> Self {
+    pub fn new(options: PostgresOptions<'_>) -> Result<Self, Fault> {
         Self::open(options, None, Reading)
     }
 }
 
 impl PostgresWriter {
     /// Prepares the pool; connections are opened, and take the lock, when they are needed.
-    pub fn new(options: PostgresOptions<'_>, writer: WriterOptions) -> Self {
+    pub fn new(options: PostgresOptions<'_>, writer: WriterOptions) -> Result<Self, Fault> {
         let PostgresOptions { organisation, rules, .. } = options;
         let fixed = RunValues {
             consumer_key: organisation.consumer_key.clone(),
@@ -109,7 +110,7 @@ impl PostgresWriter {
             container: writer.container,
         };
         let target_alters = options.database.target_alters.clone();
-        let side = Writing { fixed, ledger: writer.ledger, target_alters, prepared: OnceCell::new() };
+        let side = Writing { fixed, ledger: writer.ledger, target_alters, prepared: Arc::default() };
         Self::open(options, Some(writer.fence), side)
     }
 
@@ -122,19 +123,31 @@ impl PostgresWriter {
         };
         self.side.prepared.get_or_try_init(looking_up).await
     }
+
+    /// The side of another worker of the process, with connections of its own, which are refused if they lead to another
+    /// database than those of this one.
+    pub fn another(&self) -> Result<Self, Fault> {
+        Ok(Self {
+            connector: self.connector.clone(),
+            pool: self.pool.another()?,
+            lms_instance: self.lms_instance.clone(),
+            rule_owner: self.rule_owner.clone(),
+            side: self.side.clone(),
+        })
+    }
 }
 
 impl<Side> PostgresTarget<Side> {
-    fn open(options: PostgresOptions<'_>, fence: Option<SharedFence>, side: Side) -> Self {
+    fn open(options: PostgresOptions<'_>, fence: Option<SharedFence>, side: Side) -> Result<Self, Fault> {
         let connector =
             Connector::new(options.database.clone(), options.credential, options.application_name);
-        Self {
-            pool: Pool::new(connector.clone(), fence, options.pool),
+        Ok(Self {
+            pool: Pool::new(connector.clone(), fence, options.pool)?,
             connector,
             lms_instance: options.organisation.lms_instance.clone(),
             rule_owner: options.rules.rule_owner.clone(),
             side,
-        }
+        })
     }
 
     /// Ends every connection, and with them the shared locks, once statements under way have ended
@@ -187,14 +200,7 @@ impl<Side: Send + Sync> TargetReader for PostgresTarget<Side> {
     }
 
     async fn identity(&self) -> Result<TargetIdentity, Fault> {
-        identity::identity(&self.connector, &self.pool).await
-    }
-
-    async fn database(&self) -> Result<String, Fault> {
-        let asking = async |connection: &mut _| {
-            sqlx::query_scalar("select current_database()::text").fetch_one(connection).await
-        };
-        self.pool.read(Duration::from_secs(10), asking).await
+        self.pool.database().await
     }
 }
 

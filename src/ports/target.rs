@@ -195,9 +195,6 @@ pub trait TargetReader: Send + Sync {
 
     /// Identity of the database, which the plan pins.
     async fn identity(&self) -> Result<TargetIdentity, Fault>;
-
-    /// Name of the connected database.
-    async fn database(&self) -> Result<String, Fault>;
 }
 
 /// The application's PostgreSQL tables, to be changed. Every connection that writes holds the run's shared lock: an

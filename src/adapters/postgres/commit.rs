@@ -109,7 +109,7 @@ async fn write_plain(
 ) -> Result<Written, Fault> {
     let mut lease = target.pool.lease().await?;
     let asked = Instant::now();
-    let sending = outgoing.send(lease.connection()?, prepared, Enforcement::None, Check::Compare);
+    let sending = outgoing.send(lease.connection(), prepared, Enforcement::None, Check::Compare);
     let result = answer(Phase::Writing, LIMIT, sending).await;
     if !is_in_doubt(&result) {
         lease.give_back(asked);
@@ -127,7 +127,7 @@ async fn write_in_transaction(
     outgoing: &Outgoing<'_>,
 ) -> Result<Written, Fault> {
     let mut lease = target.pool.lease().await?;
-    let connection = lease.connection()?;
+    let connection = lease.connection();
     let rows = begin(connection, outgoing.migration).await?;
     let decided = enforcement::weigh(outgoing.migration, &rows);
     keep_image(target.side.ledger.as_ref(), decided).await?;

@@ -71,10 +71,6 @@ impl TargetReader for Panics {
         unreachable!("the plan has asked")
     }
 
-    async fn database(&self) -> Result<String, Fault> {
-        unreachable!("the plan has asked")
-    }
-
     async fn session(&self) -> Result<Vec<String>, Fault> {
         unreachable!("the process has asked")
     }

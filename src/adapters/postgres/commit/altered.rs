@@ -24,7 +24,7 @@ pub(super) async fn columns(
     outgoing: &Outgoing<'_>,
 ) -> Result<Vec<String>, Fault> {
     let mut lease = target.pool.lease().await?;
-    let connection = lease.connection()?;
+    let connection = lease.connection();
     let rows = begin(connection, outgoing.migration).await?;
     let decided = enforcement::weigh(outgoing.migration, &rows);
     let sending = outgoing.send(connection, prepared, decided, Check::Off);

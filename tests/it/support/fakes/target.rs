@@ -166,11 +166,6 @@ impl TargetReader for InMemoryTarget {
         Ok(self.preflight.clone())
     }
 
-    async fn database(&self) -> Result<String, Fault> {
-        self.journal.add("target: database");
-        Ok(self.database.clone())
-    }
-
     async fn session(&self) -> Result<Vec<String>, Fault> {
         self.journal.add("target: session");
         Ok(Vec::new())
