@@ -130,7 +130,7 @@ fn flags(cli: &Cli) -> Flags {
         Command::Status(args) => flags.with(&args.store).with(&args.wait),
         Command::Resume(args) => flags.with(&args.redo).with(&args.reason).with(&args.settings),
         Command::Results(args) => flags.with(&args.store),
-        Command::Orphans(args) => flags.with(&args.settings),
+        Command::Orphans(args) => flags.with(&args.reason).with(&args.settings),
         Command::Settings(args) => {
             let flags = flags.with(&args.redo).with(&args.accept).with(&args.reason);
             flags.with(&args.plan).with(&args.shard).with(&args.wait).with(&args.settings)

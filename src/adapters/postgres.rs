@@ -7,14 +7,13 @@ mod fence;
 mod fault;
 mod catalogue;
 mod held;
-mod identity;
 mod sweep;
 mod enforcement;
 mod commit;
 mod schema;
 mod preflight;
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc};
 
 use async_trait::async_trait;
 use azure_core::credentials::TokenCredential;
@@ -24,7 +23,10 @@ pub use fence::{FenceKey, PostgresFence, Retired, SharedFence};
 
 use crate::{
     domain::{Catalogue, TargetIdentity},
-    ports::{Absent, Committed, CopiedMigration, Fault, HeldSubmission, TargetReader, TargetWriter},
+    ports::{
+        Absent, Committed, CopiedMigration, Fault, HeldSubmission, Holdings, StandingSubmission,
+        TargetReader, TargetWriter,
+    },
     rules::rows::RunValues,
     settings::{DatabaseSettings, Organisation, RuleSettings},
 };
@@ -83,14 +85,14 @@ pub type PostgresWriter = PostgresTarget<Writing>;
 
 impl PostgresReader {
     /// Prepares the pool; connections are opened when they are needed.
-    pub fn new(options: PostgresOptions<'_>) -> Self {
+    pub fn new(options: PostgresOptions<'_>) -> Result<Self, Fault> {
         Self::open(options, None, Reading)
     }
 }
 
 impl PostgresWriter {
     /// Prepares the pool; connections are opened, and take the lock, when they are needed.
-    pub fn new(options: PostgresOptions<'_>, writer: WriterOptions) -> Self {
+    pub fn new(options: PostgresOptions<'_>, writer: WriterOptions) -> Result<Self, Fault> {
         let PostgresOptions { organisation, rules, .. } = options;
         let fixed = RunValues {
             consumer_key: organisation.consumer_key.clone(),
@@ -102,19 +104,32 @@ impl PostgresWriter {
         };
         Self::open(options, Some(writer.fence), Writing { fixed, ledger: writer.ledger })
     }
+
+    /// The side of another worker of the process, with connections of its own, which are refused if they lead to another
+    /// database than those of this one.
+    pub fn another(&self) -> Result<Self, Fault> {
+        let Writing { fixed, ledger } = &self.side;
+        Ok(Self {
+            connector: self.connector.clone(),
+            pool: self.pool.another()?,
+            lms_instance: self.lms_instance.clone(),
+            rule_owner: self.rule_owner.clone(),
+            side: Writing { fixed: fixed.clone(), ledger: ledger.clone() },
+        })
+    }
 }
 
 impl<Side> PostgresTarget<Side> {
-    fn open(options: PostgresOptions<'_>, fence: Option<SharedFence>, side: Side) -> Self {
+    fn open(options: PostgresOptions<'_>, fence: Option<SharedFence>, side: Side) -> Result<Self, Fault> {
         let connector =
             Connector::new(options.database.clone(), options.credential, options.application_name);
-        Self {
-            pool: Pool::new(connector.clone(), fence, options.pool),
+        Ok(Self {
+            pool: Pool::new(connector.clone(), fence, options.pool)?,
             connector,
             lms_instance: options.organisation.lms_instance.clone(),
             rule_owner: options.rules.rule_owner.clone(),
             side,
-        }
+        })
     }
 
     /// Ends every connection, and with them the shared locks, once statements under way have ended
@@ -146,8 +161,16 @@ impl<Side: Send + Sync> TargetReader for PostgresTarget<Side> {
         held::submitted(&self.pool, launch_ids).await
     }
 
-    async fn launch_ids(&self, each: &mut (dyn FnMut(Vec<String>) + Send)) -> Result<(), Fault> {
+    async fn launch_ids(&self, each: &mut (dyn FnMut(Vec<StandingSubmission>) + Send)) -> Result<(), Fault> {
         held::launch_ids(&self.pool, each).await
+    }
+
+    async fn standing(&self, ids: &[String]) -> Result<HashSet<String>, Fault> {
+        held::standing(&self.pool, ids).await
+    }
+
+    async fn holdings(&self) -> Result<Holdings, Fault> {
+        held::holdings(&self.pool).await
     }
 
     async fn preflight(&self, connections: u32) -> Result<Vec<String>, Fault> {
@@ -159,14 +182,7 @@ impl<Side: Send + Sync> TargetReader for PostgresTarget<Side> {
     }
 
     async fn identity(&self) -> Result<TargetIdentity, Fault> {
-        identity::identity(&self.connector, &self.pool).await
-    }
-
-    async fn database(&self) -> Result<String, Fault> {
-        let asking = async |connection: &mut _| {
-            sqlx::query_scalar("select current_database()::text").fetch_one(connection).await
-        };
-        self.pool.read(Duration::from_secs(10), asking).await
+        self.pool.database().await
     }
 }
 

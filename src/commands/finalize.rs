@@ -95,7 +95,8 @@ async fn merge_and_tell(settings: &Settings, store: &RunStore, plan: &Plan) -> R
     connect::not_rolled_back(store).await?;
     let accept = settings.accept_lost.then(|| decided(settings, "finalize --accept lost")).transpose()?;
     let files = connect::target_blobs(settings)?;
-    let target = connect::database(settings, 2, &format!("{}/finalize/{}", settings.run, std::process::id()));
+    let target =
+        connect::database(settings, 2, &format!("{}/finalize/{}", settings.run, std::process::id()))?;
     let database = target.identity().await?;
     unchanged(&differences(plan, &Present::of(settings, &plan.id, database, &files.location())))?;
     unchanged(&target.session().await?)?;
@@ -105,7 +106,7 @@ async fn merge_and_tell(settings: &Settings, store: &RunStore, plan: &Plan) -> R
             store,
             plan,
             target: &target,
-            fence: &connect::fence(settings, plan, "finalize"),
+            fence: &connect::fence(settings, plan, &target, "finalize"),
             deadline: settings.work.give_up_after.min(WAIT_FOR_LOCK),
         },
         files: &files,
@@ -156,14 +157,15 @@ async fn tell(
     let files = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES, names::SUMMARY];
     let lost = (totals.lost.rows > 0).then_some(names::LOST);
     summary.results = files.into_iter().chain(lost).map(|file| location(settings, store, file)).collect();
-    let rerun = Rerun::of(settings.pod.release.as_ref(), &settings.run_store.to_string());
+    let flags = rerun::away_from_inputs(plan, &settings.out);
+    let rerun = Rerun::of(settings.pod.release.as_ref(), &settings.run_store.to_string(), &flags);
     let redo = rerun.redo(store.run(), &totals.lost.shards);
     let rerun = rerun.command(store.run(), &totals.incomplete_shards());
     let incomplete = totals.incomplete(store, &rerun, &redo);
     summary.next_command = match incomplete {
         Some(_) if totals.lost.rows > 0 => redo,
         Some(_) => rerun,
-        None => next_command(settings, totals),
+        None => next_command(settings, plan, totals),
     };
     let text = serde_json::to_string_pretty(&summary)
         .map_err(|error| Stop::new(Exit::Bug, format!("the summary cannot be written as JSON: {error}")))?;
@@ -209,12 +211,9 @@ fn stages(books: &Books) -> Vec<StageLatency> {
 
 /// The next command if every row has an outcome: fetch the results if they are in the run store only, then run the
 /// failed rows.
-fn next_command(settings: &Settings, totals: &Totals) -> String {
+fn next_command(settings: &Settings, plan: &Plan, totals: &Totals) -> String {
     let (fetch, failed) = match settings.pod.name {
-        Some(_) => (
-            rerun::by_hand("results", &settings.run, &settings.run_store.to_string()) + " --to .",
-            PathBuf::from(names::FAILED),
-        ),
+        Some(_) => (rerun::fetch(plan, &settings.run_store.to_string()), PathBuf::from(names::FAILED)),
         None => (String::new(), settings.out.join(names::FAILED)),
     };
     let mut steps = vec![fetch];

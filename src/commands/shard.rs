@@ -91,9 +91,7 @@ pub async fn move_shard(
         return Ok(());
     }
     let id = WriterId::fresh();
-    let databases: Vec<Arc<PostgresWriter>> = (0..settings.work.workers)
-        .map(|_| Arc::new(connect::worker_database(settings, store, &plan, index, &id)))
-        .collect();
+    let databases = connect::worker_databases(settings, store, &plan, index, &id)?;
     let process = Process {
         settings,
         store,

@@ -75,7 +75,7 @@ pub fn differences(plan: &Plan, now: &Present) -> Vec<String> {
         };
         compare(&format!("the setting {name}"), &value(&plan.settings), &value(&now.settings));
     }
-    let moved = plan.identity.differences(&now.database);
+    let moved = plan.identity.differences(&now.database, "the plan's");
     if !moved.is_empty() && now.same_database == SameDatabase::No {
         found.push(format!(
             "the target database changed since the run began ({}): it is another database; give the one that the run \

@@ -317,7 +317,6 @@ fn every_file_begins_by_saying_what_it_is_for() {
 
 /// Files of `src` that may have more than [`MOST_LINES`], each with its reason.
 const LONG_FILES: &[(&str, &str)] = &[
-    ("src/adapters/postgres/preflight.rs", "one check of the schema after the other"),
     ("src/finalize/results.rs", "one writer for each results file"),
     ("src/rules/rows.rs", "every value of eight tables, table by table"),
     ("src/shard/pace/tests.rs", "tests of one module, and nothing else"),

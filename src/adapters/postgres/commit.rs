@@ -64,7 +64,7 @@ async fn write_plain(
 ) -> Result<Option<Committed>, Fault> {
     let mut lease = target.pool.lease().await?;
     let asked = Instant::now();
-    let connection = lease.connection()?;
+    let connection = lease.connection();
     let result =
         answer(Phase::Writing, LIMIT, send(connection, &target.side.fixed, copied, Enforcement::None)).await;
     if !is_in_doubt(&result) {
@@ -79,7 +79,7 @@ async fn write_with_enforcement(
 ) -> Result<Option<Committed>, Fault> {
     let migration = copied.migration();
     let mut lease = target.pool.lease().await?;
-    let connection = lease.connection()?;
+    let connection = lease.connection();
     // The lock is a separate statement, so that the next statement's snapshot is taken after the lock.
     let lock = format!("begin; select pg_advisory_xact_lock({})", enforcement::lock_key(migration));
     answer(Phase::Reading, LIMIT, connection.execute(sqlx::AssertSqlSafe(lock))).await?;

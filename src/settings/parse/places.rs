@@ -68,6 +68,7 @@ pub fn source_prefix(text: &str) -> Result<Url, Expected> {
     let expected = "URL prefixes are expected, as https://account.blob.core.windows.net/container: \
                     http, https or file, without user, query (SAS) or fragment";
     match Url::parse(text) {
+        Ok(url) if is_dfs(url.host_str().unwrap_or_default()) => Err(DFS.into()),
         Ok(url) if matches!(url.scheme(), "http" | "https" | "file") && is_bare(&url) => Ok(url),
         _ => Err(expected.into()),
     }

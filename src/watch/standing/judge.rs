@@ -15,10 +15,10 @@ use crate::{
         standing::{Rows, RunState, Standing},
     },
     run::{Plan, Refusal, RunResult, State},
-    watch::rerun::release_with,
+    watch::rerun::{self, release_with},
 };
 use lines::{eta_s, job_line, shards};
-use seen::{by_hand, is_alive, is_stopped, last_sign, of, release, rerun_of, undone, unfinished};
+use seen::{finalize_by_hand, is_alive, is_stopped, last_sign, of, release, rerun_of, undone, unfinished};
 
 /// A process whose heartbeat is younger is at work: it beats every 15 s.
 pub(super) const ALIVE: TimeDelta = TimeDelta::minutes(1);
@@ -93,7 +93,7 @@ fn verdict(facts: &Facts) -> Verdict {
     let summary = facts.summary.as_ref().filter(|summary| summary.plan == plan.id);
     if let Some(summary) = summary.filter(|summary| summary.result == RunResult::Complete) {
         return Verdict::new(RunState::Complete, Exit::Done, summary.below_the_verdict())
-            .next(by_hand("results", facts) + " --to .");
+            .next(rerun::fetch(plan, &facts.run_store));
     }
     // Without Jobs a refusal beside a plan may be of any process's writer.
     let epoch = facts.jobs.as_ref().and_then(|jobs| jobs.epoch.as_ref());
@@ -197,7 +197,7 @@ fn silent(plan: &Plan, facts: &Facts, undone: &[ShardIndex], merged: bool, rerun
                 Exit::Temporary,
                 "every shard is done, but nothing is merged yet",
             )
-            .next(by_hand("finalize", facts) + ", unless it is running"),
+            .next(finalize_by_hand(plan, facts) + ", unless it is running"),
             _ => Verdict::new(RunState::Running, Exit::Temporary, "no process gives a heartbeat just now"),
         };
     }
@@ -206,7 +206,7 @@ fn silent(plan: &Plan, facts: &Facts, undone: &[ShardIndex], merged: bool, rerun
         let reason = format!("no heartbeat for {since}");
         return Verdict::new(RunState::Stalled, Exit::Incomplete, reason).next(rerun);
     }
-    let next = by_hand("finalize", facts);
+    let next = finalize_by_hand(plan, facts);
     if merged {
         let lost = facts.summary.as_ref().filter(|summary| summary.lost.rows > 0);
         let Some(summary) = lost else {
@@ -244,10 +244,14 @@ fn without_plan(facts: &Facts) -> Verdict {
             .next(format!("kubectl --namespace {} logs job/{}", jobs.namespace, job.name));
     }
     let mut reason = format!("there is no plan at {} yet", facts.run_store);
-    if !facts.other_runs.is_empty() {
+    if !facts.other_runs.names.is_empty() {
         reason.push_str("; runs that have one there: ");
-        reason.push_str(&facts.other_runs.join(", "));
+        reason.push_str(&facts.other_runs.names.join(", "));
         reason.push_str(" (--run)");
+        if facts.other_runs.is_partial {
+            reason
+                .push_str("; the store holds more documents than were looked at, so there may be more runs");
+        }
     }
     Verdict::new(RunState::Planning, Exit::Temporary, reason)
 }

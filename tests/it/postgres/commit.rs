@@ -2,13 +2,13 @@
 
 use rogo_migrate::{
     domain::PlannedFile,
-    ports::{Committed, CopiedMigration, FaultKind, TargetReader, TargetWriter},
+    ports::{Committed, CopiedMigration, FaultKind, TargetWriter},
     rules::{self, rows::RunValues},
 };
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Row};
 
-use super::world::{LMS, Worker, copied, database, malpractice, migration};
+use super::world::{LMS, Worker, ask, copied, database, malpractice, migration};
 use crate::support::{
     postgres::{TestDatabase, TestServer},
     proxy::Proxy,
@@ -270,7 +270,7 @@ async fn of_twenty_commits_at_once_one_writes() {
             .map(|_| {
                 let (target, migration) = (Worker::of(&database).start(), migration.clone());
                 tokio::spawn(async move {
-                    target.database().await.unwrap();
+                    ask(&target).await.unwrap();
                     target.commit(&copied(&migration)).await.unwrap()
                 })
             })

@@ -7,12 +7,13 @@ use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use rogo_migrate::{
     adapters::postgres::{
-        EnforcementLedger, FenceKey, PostgresOptions, PostgresWriter, SharedFence, WriterOptions,
+        EnforcementLedger, FenceKey, PostgresOptions, PostgresReader, PostgresWriter, SharedFence,
+        WriterOptions,
     },
     domain::{
         FileKind, Grade, Malpractice, Migration, PlannedFile, SectionMark, SubmissionIds, enforcement_id,
     },
-    ports::{CopiedFile, CopiedMigration, Fault},
+    ports::{CopiedFile, CopiedMigration, Fault, TargetReader},
     settings::{DatabaseAuth, DatabaseSettings, Organisation, RuleSettings, SameDatabase, Secret},
 };
 
@@ -77,8 +78,22 @@ impl Worker {
     }
 
     pub fn start(self) -> PostgresWriter {
+        let writer = WriterOptions {
+            fence: self.fence.clone(),
+            ledger: self.ledger.clone(),
+            container: "target".into(),
+        };
+        self.options(|options| PostgresWriter::new(options, writer))
+    }
+
+    /// The same, to read only.
+    pub fn read(self) -> PostgresReader {
+        self.options(PostgresReader::new)
+    }
+
+    fn options<T>(self, open: impl FnOnce(PostgresOptions<'_>) -> Result<T, Fault>) -> T {
         let settings = settings(std::path::Path::new("unused"));
-        let options = PostgresOptions {
+        let opened = open(PostgresOptions {
             database: &DatabaseSettings {
                 url: self.url,
                 auth: self.auth,
@@ -90,9 +105,8 @@ impl Worker {
             application_name: self.name,
             organisation: &Organisation { lms_instance: LMS.into(), ..settings.organisation },
             rules: &RuleSettings { rule_owner: self.rule_owner, ..settings.rules },
-        };
-        let writer = WriterOptions { fence: self.fence, ledger: self.ledger, container: "target".into() };
-        PostgresWriter::new(options, writer)
+        });
+        opened.unwrap()
     }
 }
 
@@ -112,6 +126,11 @@ impl EnforcementLedger for Ledger {
         self.images.lock().unwrap().push((id.into(), image.clone()));
         Ok(())
     }
+}
+
+/// Sends the server a question of one statement.
+pub async fn ask(target: &dyn TargetReader) -> Result<(), Fault> {
+    target.held(&["rogo_1_0".into()]).await.map(drop)
 }
 
 /// A moment, from RFC 3339.

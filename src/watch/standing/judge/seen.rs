@@ -1,5 +1,7 @@
 //! What the facts of a run say: its Jobs, its signs of life, its undone shards, and the commands that fit it.
 
+use std::path::Path;
+
 use chrono::{DateTime, Utc};
 
 use super::ALIVE;
@@ -14,8 +16,13 @@ use crate::{
     },
 };
 
-pub(super) fn by_hand(command: &str, facts: &Facts) -> String {
-    rerun::by_hand(command, &facts.run, &facts.run_store)
+pub(super) fn finalize_by_hand(plan: &Plan, facts: &Facts) -> String {
+    rerun::by_hand("finalize", &facts.run, &facts.run_store) + &flags(facts, plan)
+}
+
+/// Where the results went is not known here: a folder of the run's name is none of its inputs.
+fn flags(facts: &Facts, plan: &Plan) -> String {
+    rerun::away_from_inputs(plan, Path::new(facts.run.as_str()))
 }
 
 /// Jobs of the newest epoch with this component, their additional ones included.
@@ -33,7 +40,8 @@ pub(super) fn unfinished(facts: &Facts, component: &'static str) -> bool {
 
 /// How the run's shards are run again.
 pub(super) fn rerun_of(facts: &Facts) -> Rerun {
-    Rerun::of(release(facts).as_ref(), &facts.run_store)
+    let flags = facts.plan.as_ref().map(|plan| flags(facts, plan)).unwrap_or_default();
+    Rerun::of(release(facts).as_ref(), &facts.run_store, &flags)
 }
 
 pub(super) fn release(facts: &Facts) -> Option<HelmRelease> {
