@@ -128,7 +128,7 @@ impl<'m> CopiedMigration<'m> {
         if failed.is_empty() { Ok(Self { migration, files }) } else { Err(failed) }
     }
 
-    /// The migration.
+    /// The values to be written; all of its files are copied.
     pub fn migration(&self) -> &'m Migration {
         self.migration
     }
