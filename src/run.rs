@@ -13,6 +13,7 @@ pub mod decisions;
 pub mod lost;
 pub mod pins;
 pub mod private;
+pub mod receipts;
 pub mod lock;
 mod row_set;
 
