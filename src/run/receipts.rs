@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::Plan;
-use crate::domain::{Digest, Fate, Outcome, ShardIndex};
+use crate::domain::{AttemptId, Digest, Fate, Outcome, ShardIndex};
 
 /// Version of the form of the receipts, of [`crate::domain::form`] and of [`crate::domain::source_digest`].
 const VERSION: u32 = 1;
@@ -105,7 +105,7 @@ impl Folding {
 
 fn row_digest(outcome: &Outcome, is_lost: bool) -> Digest {
     let mut form = outcome.row.to_be_bytes().to_vec();
-    form.extend(outcome.attempt.map_or(0, |attempt| attempt.get()).to_be_bytes());
+    form.extend(outcome.attempt.map_or(0, AttemptId::get).to_be_bytes());
     let (kind, code) = match &outcome.fate {
         Fate::Migrated(_) if is_lost => ("lost", ""),
         Fate::Migrated(_) => ("migrated", ""),
@@ -146,7 +146,7 @@ fn push(form: &mut Vec<u8>, text: &str) {
 }
 
 fn push_digest(form: &mut Vec<u8>, digest: Option<&Digest>) {
-    form.extend_from_slice(digest.map_or(&[0; 32], Digest::as_bytes));
+    form.extend(digest.map_or([0; 32], |digest| *digest.as_bytes()));
 }
 
 /// SHA-256 of the program that runs; of nothing if the system does not show it.
