@@ -16,6 +16,7 @@ mod outcome;
 mod input;
 mod target;
 mod shown;
+mod source_name;
 
 pub use attempt::*;
 pub use catalogue::*;
@@ -31,4 +32,5 @@ pub use report::*;
 pub use row::*;
 pub use shard::*;
 pub use shown::*;
+pub use source_name::*;
 pub use target::*;

@@ -48,6 +48,7 @@ pub mod inputs;
 pub mod run;
 pub mod gather;
 pub mod plan;
+pub mod predict;
 pub mod shard;
 pub mod finalize;
 pub mod watch;

@@ -1,6 +1,6 @@
 //! Blobs in an Azure container, below a prefix.
 
-mod listing;
+pub(super) mod listing;
 
 use std::{future::Future, path::Path, sync::Arc, time::Duration};
 
