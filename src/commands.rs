@@ -5,6 +5,7 @@ mod await_plan;
 mod compare;
 mod completions;
 mod finalize;
+mod frozen;
 mod last_word;
 mod orphans;
 mod decided;

@@ -15,7 +15,10 @@ pub use fault::{Fault, FaultKind, Retry, Service};
 pub use jobs::{
     JobEnd, JobState, Jobs, LastWord, Obstacle, ObstacleKind, RunJob, RunJobs, Survey, TerminatingPod,
 };
-pub use target::{Absent, Committed, ExclusiveFence, Fence, HeldSubmission, Session, Target};
+pub use target::{
+    Absent, Committed, CopiedMigration, ExclusiveFence, Fence, HeldSubmission, Session, TargetReader,
+    TargetWriter,
+};
 
 pub use crate::domain::CopiedFile;
 pub use warehouse::{Warehouse, WarehouseShape};

@@ -28,7 +28,7 @@ use self::{
 use crate::{
     exit::Stop,
     inputs::Inputs,
-    ports::{Source, Target, Warehouse},
+    ports::{Source, TargetReader, Warehouse},
     rules::RuleConfig,
     run::{NotPredictable, Plan, Prediction, RunStore},
 };
@@ -51,7 +51,7 @@ pub struct Subject<'a> {
     /// Where files are read.
     pub source: &'a dyn Source,
     /// The application's tables; only read.
-    pub target: &'a dyn Target,
+    pub target: &'a dyn TargetReader,
 }
 
 /// A prediction, and the tables beside it.

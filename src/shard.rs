@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     domain::{Books, Outcome, ShardIndex},
     exit::{Exit, Moment, Stop},
-    ports::{Blobs, Fault, FaultKind, Service, Target, Warehouse},
+    ports::{Blobs, Fault, FaultKind, Service, TargetWriter, Warehouse},
     report::progress::Progress,
     rules::{CatalogueIndex, RuleConfig},
     run::{
@@ -92,7 +92,7 @@ pub struct ShardInputs {
 /// Connections and clients of one worker.
 pub struct WorkerServices {
     /// Its own connections to the target database.
-    pub target: Arc<dyn Target>,
+    pub target: Arc<dyn TargetWriter>,
     /// Its own connections to the warehouse; `None` if the plan made facts files.
     pub warehouse: Option<Arc<dyn Warehouse>>,
     /// Its own client of the target container.

@@ -8,7 +8,10 @@ use crate::domain::ShardIndex;
 use crate::{
     adapters::{
         blobs,
-        postgres::{FenceKey, PostgresFence, PostgresOptions, PostgresTarget, SharedFence},
+        postgres::{
+            FenceKey, PostgresFence, PostgresOptions, PostgresReader, PostgresWriter, SharedFence,
+            WriterOptions,
+        },
         warehouse::{Export, SqlServer},
     },
     exit::Stop,
@@ -86,9 +89,9 @@ pub fn warehouses(settings: &Settings, workers: usize) -> Result<Vec<Arc<dyn War
     Ok(all)
 }
 
-/// The target database for reading only: nothing can be committed through it.
-pub fn database(settings: &Settings, connections: u32, application_name: &str) -> PostgresTarget {
-    PostgresTarget::new(options(settings, connections, application_name.to_owned()))
+/// The target database for reading only.
+pub fn database(settings: &Settings, connections: u32, application_name: &str) -> PostgresReader {
+    PostgresReader::new(options(settings, connections, application_name.to_owned()))
 }
 
 /// A worker's side of the target database: every connection holds the run's lock and, once it does,
@@ -99,7 +102,7 @@ pub fn worker_database(
     plan: &Plan,
     shard: ShardIndex,
     writer: &WriterId,
-) -> PostgresTarget {
+) -> PostgresWriter {
     let (retired_store, retired) = (store.clone(), names::retired(writer));
     let fence = SharedFence {
         key: FenceKey::of_plan(&plan.id),
@@ -108,11 +111,10 @@ pub fn worker_database(
             Box::pin(async move { store.exists(&name).await })
         }),
     };
-    PostgresTarget::new(PostgresOptions {
-        fence: Some(fence),
-        ledger: Some(Arc::new(store.clone())),
-        ..options(settings, settings.work.pool, format!("{}/{shard}/{writer}", settings.run))
-    })
+    let writer_options =
+        WriterOptions { fence, ledger: Arc::new(store.clone()), container: container(&settings.target) };
+    let options = options(settings, settings.work.pool, format!("{}/{shard}/{writer}", settings.run));
+    PostgresWriter::new(options, writer_options)
 }
 
 /// The exclusive side of the run's lock.
@@ -131,11 +133,8 @@ fn options(settings: &Settings, pool: u32, application_name: String) -> Postgres
         credential: credential(settings),
         pool,
         application_name,
-        container: container(&settings.target),
         organisation: &settings.organisation,
         rules: &settings.rules,
-        fence: None,
-        ledger: None,
     }
 }
 

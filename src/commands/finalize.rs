@@ -13,9 +13,9 @@ use crate::{
     exit::{End, Exit, Moment, Stop},
     finalize::{FinalizeContext, InputRow, InputRows, books::Totals, results},
     inputs::{CsvReader, SubmissionColumns},
-    ports::Target,
+    ports::TargetReader,
     run::{
-        Missing, Plan, RunStore, StageLatency, Summary,
+        Missing, Plan, RunStore, StageLatency, Summary, Warning,
         lock::LockedRun,
         names,
         pins::{Present, differences},
@@ -28,7 +28,8 @@ use crate::{
 };
 
 use super::{
-    await_plan::await_plan, compare::unchanged, connect, decided::decided, own_inputs, patience::patiently,
+    await_plan::await_plan, compare::unchanged, connect, decided::decided, frozen, own_inputs,
+    patience::patiently,
 };
 
 /// How long finalize waits for the last process to let go of the run's lock: longer than a database
@@ -99,7 +100,7 @@ async fn merge_and_tell(settings: &Settings, store: &RunStore, plan: &Plan) -> R
     unchanged(&differences(plan, &Present::of(settings, &plan.id, database, &files.location())))?;
     unchanged(&target.session().await?)?;
     let inputs = connect::inputs(settings)?;
-    let totals = crate::finalize::finalize(&FinalizeContext {
+    let context = FinalizeContext {
         run: LockedRun {
             store,
             plan,
@@ -119,14 +120,21 @@ async fn merge_and_tell(settings: &Settings, store: &RunStore, plan: &Plan) -> R
         },
         out: Some(&settings.out),
         accept,
-    })
-    .await?;
+    };
+    let comparing = async { Ok(frozen::warnings(settings, plan).await) };
+    let (totals, warnings) = tokio::try_join!(crate::finalize::finalize(&context), comparing)?;
     target.close().await;
-    tell(settings, store, plan, &totals).await
+    tell(settings, store, plan, &totals, warnings).await
 }
 
 /// Publishes `summary.json`, prints the grid, and says how the process ends.
-async fn tell(settings: &Settings, store: &RunStore, plan: &Plan, totals: &Totals) -> Result<End, Stop> {
+async fn tell(
+    settings: &Settings,
+    store: &RunStore,
+    plan: &Plan,
+    totals: &Totals,
+    warnings: Vec<Warning>,
+) -> Result<End, Stop> {
     let mut missing = Missing::default();
     for shard in &totals.missing {
         missing.rows += shard.rows;
@@ -143,6 +151,7 @@ async fn tell(settings: &Settings, store: &RunStore, plan: &Plan, totals: &Total
         .took(took);
     summary.rows_left_out = totals.rows_left_out;
     summary.orphans_removed = totals.orphans.blobs;
+    summary.warnings = warnings;
     summary.stages = stages(&totals.books);
     let files = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES, names::SUMMARY];
     let lost = (totals.lost.rows > 0).then_some(names::LOST);

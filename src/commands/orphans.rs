@@ -3,7 +3,7 @@
 use crate::{
     exit::{Exit, Stop},
     finalize::sweep,
-    ports::Target,
+    ports::TargetReader,
     report,
     run::{
         lock::LockedRun,

@@ -8,7 +8,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    adapters::postgres::PostgresTarget,
+    adapters::postgres::PostgresWriter,
     domain::{Books, ShardIndex},
     exit::{End, Exit, Stop},
     ports::Service,
@@ -91,7 +91,7 @@ pub async fn move_shard(
         return Ok(());
     }
     let id = WriterId::fresh();
-    let databases: Vec<Arc<PostgresTarget>> = (0..settings.work.workers)
+    let databases: Vec<Arc<PostgresWriter>> = (0..settings.work.workers)
         .map(|_| Arc::new(connect::worker_database(settings, store, &plan, index, &id)))
         .collect();
     let process = Process {
@@ -135,7 +135,7 @@ struct Process<'a> {
     writer: &'a WriterId,
     rows: u64,
     pace: &'a Arc<Pace>,
-    databases: &'a [Arc<PostgresTarget>],
+    databases: &'a [Arc<PostgresWriter>],
 }
 
 impl Process<'_> {
@@ -221,7 +221,7 @@ impl Process<'_> {
 fn workers(
     settings: &Settings,
     plan: &Plan,
-    databases: &[Arc<PostgresTarget>],
+    databases: &[Arc<PostgresWriter>],
 ) -> Result<Vec<WorkerServices>, Stop> {
     let warehouses = if plan.facts_files {
         vec![None; databases.len()]

@@ -11,7 +11,7 @@ use super::merge::Merged;
 use crate::{
     domain::{AttemptId, Fate, Outcome, ShardIndex, SkipCode},
     exit::Stop,
-    ports::Target,
+    ports::TargetReader,
     run::{
         Decided, Plan, RowSet, RunStore, decisions,
         lost::{MigratedRow, absent, rows},
@@ -30,7 +30,7 @@ pub struct LostRows {
 }
 
 /// Looks up the launch session and the submission of every migrated row.
-pub async fn look_up(plan: &Plan, merged: &Merged, target: &dyn Target) -> Result<RowSet, Stop> {
+pub async fn look_up(plan: &Plan, merged: &Merged, target: &dyn TargetReader) -> Result<RowSet, Stop> {
     let migrated = stream::iter(merged.outcomes())
         .try_filter_map(|outcome| async { Ok(MigratedRow::of(outcome)) })
         .boxed();

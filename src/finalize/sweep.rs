@@ -19,7 +19,7 @@ use serde::Serialize;
 use crate::{
     domain::{AttemptId, attempt_of_blob},
     exit::Stop,
-    ports::{BlobInfo, Blobs, Fault, Target, stored_form},
+    ports::{BlobInfo, Blobs, Fault, TargetReader, stored_form},
     run::{
         lock::{Exclusive, LockedRun, Quiet},
         lost,
@@ -52,7 +52,7 @@ impl Orphans {
 pub async fn remove(
     quiet: &mut Quiet,
     files: &Arc<dyn Blobs>,
-    target: &dyn Target,
+    target: &dyn TargetReader,
     lost: &BTreeSet<AttemptId>,
 ) -> Result<Orphans, Fault> {
     let mut removed = Orphans::default();
@@ -108,7 +108,7 @@ async fn lost_attempts(run: &LockedRun<'_>) -> Result<BTreeSet<AttemptId>, Fault
 /// Blobs of these writers that no row of the target names and that are of no lost row, in batches.
 fn orphans<'a>(
     files: &'a Arc<dyn Blobs>,
-    target: &'a dyn Target,
+    target: &'a dyn TargetReader,
     writers: &'a UncleanWriters,
     lost: &'a BTreeSet<AttemptId>,
 ) -> impl Stream<Item = Result<Vec<BlobInfo>, Fault>> + Send + 'a {
@@ -123,7 +123,7 @@ fn orphans<'a>(
         .and_then(move |blobs| unnamed(target, blobs))
 }
 
-async fn unnamed(target: &dyn Target, blobs: Vec<BlobInfo>) -> Result<Vec<BlobInfo>, Fault> {
+async fn unnamed(target: &dyn TargetReader, blobs: Vec<BlobInfo>) -> Result<Vec<BlobInfo>, Fault> {
     let names: Vec<String> = blobs.iter().map(|blob| blob.name.clone()).collect();
     let kept = target.blob_names_of_writers(&names).await?;
     let kept: HashSet<_> = kept.iter().map(|name| stored_form(name)).collect();

@@ -10,7 +10,7 @@ use crate::{
     },
     exit::{Exit, Stop},
     inputs::Inputs,
-    ports::{Fault, Target},
+    ports::{Fault, TargetReader},
     rules::{RuleConfig, decide_without_facts, needs_facts},
     run::lines::{Place, Spool, Spooled, no_room},
 };
@@ -117,7 +117,7 @@ impl Draft {
     }
 
     /// Asks the target once which attempts it holds, then applies the rules that need no facts to each row.
-    pub async fn settle(&mut self, target: &dyn Target, rules: &RuleConfig) -> Result<(), Fault> {
+    pub async fn settle(&mut self, target: &dyn TargetReader, rules: &RuleConfig) -> Result<(), Fault> {
         self.mark_held(target).await?;
         self.early = (0..self.rows.len()).map(|index| self.early(index, rules)).collect::<Result<_, _>>()?;
         Ok(())
@@ -135,7 +135,7 @@ impl Draft {
         Ok(Early { code, needs_facts: needs_facts(&row, rules) })
     }
 
-    async fn mark_held(&mut self, target: &dyn Target) -> Result<(), Fault> {
+    async fn mark_held(&mut self, target: &dyn TargetReader) -> Result<(), Fault> {
         let mut held = Vec::new();
         let mut held_otherwise: Vec<(AttemptId, Box<str>)> = Vec::new();
         target

@@ -1,11 +1,12 @@
-//! The target's tables, and the lock that fences who may write.
+//! The target's tables, read and written, and the lock that fences which process may write.
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, future::Future, time::Duration};
 
 use async_trait::async_trait;
+use futures_util::future::join_all;
 
 use super::Fault;
-use crate::domain::{Catalogue, CopiedFile, Migration, Note, TargetIdentity};
+use crate::domain::{Catalogue, CopiedFile, Migration, Note, PlannedFile, TargetIdentity};
 
 /// What the target holds under a launch id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -59,9 +60,50 @@ pub enum Committed {
     Held(HeldSubmission),
 }
 
-/// The application's PostgreSQL tables.
+/// A migration and the copy of each of its files. Only [`CopiedMigration::copy`] makes one, so that a commit never lacks
+/// a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CopiedMigration<'m> {
+    migration: &'m Migration,
+    files: Vec<CopiedFile>,
+}
+
+impl<'m> CopiedMigration<'m> {
+    /// Copies all files at once with `copy`. Returns when every copy has settled, so that none is written later; the
+    /// error holds each file that failed, in upload order.
+    pub async fn copy<E, Copying>(
+        migration: &'m Migration,
+        copy: impl Fn(&'m PlannedFile) -> Copying,
+    ) -> Result<Self, Vec<(&'m PlannedFile, E)>>
+    where
+        Copying: Future<Output = Result<CopiedFile, E>>,
+    {
+        let settled = join_all(migration.files.iter().map(copy)).await;
+        let mut files = Vec::with_capacity(settled.len());
+        let mut failed = Vec::new();
+        for (file, result) in migration.files.iter().zip(settled) {
+            match result {
+                Ok(copied) => files.push(copied),
+                Err(error) => failed.push((file, error)),
+            }
+        }
+        if failed.is_empty() { Ok(Self { migration, files }) } else { Err(failed) }
+    }
+
+    /// The migration.
+    pub fn migration(&self) -> &'m Migration {
+        self.migration
+    }
+
+    /// The copies of its files, in upload order.
+    pub fn files(&self) -> &[CopiedFile] {
+        &self.files
+    }
+}
+
+/// The application's PostgreSQL tables as they stand. Reading needs no lock.
 #[async_trait]
-pub trait Target: Send + Sync {
+pub trait TargetReader: Send + Sync {
     /// Reads the catalogue; refuses if the owner of applied rules cannot be found.
     async fn catalogue(&self) -> Result<Catalogue, Fault>;
 
@@ -112,14 +154,19 @@ pub trait Target: Send + Sync {
 
     /// Name of the connected database.
     async fn database(&self) -> Result<String, Fault>;
+}
 
+/// The application's PostgreSQL tables, to be changed. Every connection that writes holds the run's shared lock: an
+/// implementation can only be made with that lock's key and the question whether this process was retired.
+#[async_trait]
+pub trait TargetWriter: TargetReader {
     /// Returns at once if a connection that holds the run's shared lock answered within the last second, else asks
     /// one (or a new one, which looks for `retired/<writer>`): [`FaultKind::Fenced`] if this process may
     /// write no more. To be asked before every upload.
     async fn prove_fence(&self) -> Result<(), Fault>;
 
     /// Writes one submission, all or nothing. On [`FaultKind::AnswerLost`] the same call settles it.
-    async fn commit(&self, migration: &Migration, files: &[CopiedFile]) -> Result<Committed, Fault>;
+    async fn commit(&self, copied: &CopiedMigration<'_>) -> Result<Committed, Fault>;
 }
 
 /// The run's advisory lock, held exclusively: no worker of the run writes meanwhile.

@@ -13,10 +13,10 @@ pub use prediction::{
     PredictedDuration, PredictedFiles, PredictedOutcomes, PredictedShard, PredictedSource, Prediction, Quantities,
     ToMend, Took,
 };
-pub use summary::{Lost, Missing, RunResult, StageLatency, Summary};
+pub use summary::{Lost, Missing, RunResult, StageLatency, Summary, Warning, WarningCode};
 
 use super::ids::{PlanId, RunName, WriterId};
-use crate::domain::{AttemptId, Books, InputDigest, ShardIndex, TargetIdentity};
+use crate::domain::{AttemptId, Books, InputDigest, ShardIndex, TableExtent, TargetIdentity};
 
 /// Names of the documents, relative to the run's folder.
 pub mod names {
@@ -180,6 +180,9 @@ pub struct Plan {
     pub target: String,
     /// Warehouse, as [`crate::ports::Warehouse::description`] names it.
     pub warehouse: String,
+    /// How much the warehouse held when the plan was made; finalize compares it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warehouse_extent: Vec<TableExtent>,
     /// Whether the shards read facts files instead of the warehouse.
     pub facts_files: bool,
     /// An attempt that had a report when the plan was made, if the warehouse is asked during the run.

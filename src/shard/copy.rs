@@ -23,7 +23,7 @@ use crate::{
     domain::{PlannedFile, source_container},
     ports::{
         BlobInfo, BlobReader, Blobs, CopiedFile, Existing, Fault, FaultKind, PutOptions, Retry, Service,
-        Source, Stored, Target,
+        Source, Stored, TargetWriter,
     },
 };
 
@@ -40,7 +40,7 @@ pub struct Copier {
     budget: Budget,
     ways: ways::Ways,
     questions: Questions,
-    fence: Arc<dyn Target>,
+    fence: Arc<dyn TargetWriter>,
 }
 
 impl Copier {
@@ -51,7 +51,7 @@ impl Copier {
         target: Arc<dyn Blobs>,
         source: Arc<dyn Source>,
         budget: Budget,
-        fence: Arc<dyn Target>,
+        fence: Arc<dyn TargetWriter>,
     ) -> Self {
         let (ways, questions) = (ways::Ways::default(), Questions::default());
         Self { target, source, budget, ways, questions, fence }
@@ -59,7 +59,12 @@ impl Copier {
 
     /// A copier for another worker, with its own clients and fence; findings about the services are shared.
     #[must_use]
-    pub fn another(&self, target: Arc<dyn Blobs>, source: Arc<dyn Source>, fence: Arc<dyn Target>) -> Self {
+    pub fn another(
+        &self,
+        target: Arc<dyn Blobs>,
+        source: Arc<dyn Source>,
+        fence: Arc<dyn TargetWriter>,
+    ) -> Self {
         let (ways, questions) = (self.ways.clone(), self.questions.clone());
         Self { target, source, budget: self.budget.clone(), ways, questions, fence }
     }

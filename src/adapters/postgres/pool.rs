@@ -99,11 +99,6 @@ impl Pool {
         Ok(result)
     }
 
-    /// Whether every connection holds the run's lock.
-    pub(super) fn is_fenced(&self) -> bool {
-        self.fence.is_some()
-    }
-
     /// Returns at once if a connection that holds the run's lock answered within the last five seconds, else
     /// asks one, or opens one, which looks whether this process was retired.
     pub(super) async fn prove_fence(&self) -> Result<(), Fault> {

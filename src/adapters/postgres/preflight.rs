@@ -8,8 +8,8 @@ use std::{collections::BTreeMap, time::Duration};
 use sqlx::{FromRow, Row, postgres::PgRow};
 
 use super::{
-    PostgresTarget,
     commit::CHANGED,
+    connect::Connector,
     pool::Pool,
     schema::{TABLES, Table, Type},
 };
@@ -21,10 +21,14 @@ const LIMIT: Duration = Duration::from_secs(45);
 const OLDEST_SERVER: i32 = 130_000;
 
 /// A sentence for each thing that would stop a run with this many connections.
-pub(super) async fn preflight(target: &PostgresTarget, connections: u32) -> Result<Vec<String>, Fault> {
-    let pool = &target.pool;
+pub(super) async fn preflight(
+    connector: &Connector,
+    pool: &Pool,
+    rule_owner: Option<&str>,
+    connections: u32,
+) -> Result<Vec<String>, Fault> {
     // Nothing more can be asked through a pooler whose sessions are refused.
-    if let Some(finding) = connections::pooler(target).await? {
+    if let Some(finding) = connections::pooler(connector).await? {
         return Ok(vec![finding]);
     }
     let mut findings = server(pool).await?;
@@ -36,7 +40,7 @@ pub(super) async fn preflight(target: &PostgresTarget, connections: u32) -> Resu
     findings.extend(unique_keys(pool, &tables).await?);
     // A table that is missing, or may not be read, has been named already.
     if findings.is_empty() {
-        match super::catalogue::rule_owner(pool, target.rule_owner.as_deref()).await {
+        match super::catalogue::rule_owner(pool, rule_owner).await {
             Err(fault) if fault.kind == FaultKind::Misconfigured => findings.push(fault.what),
             result => drop(result?),
         }
@@ -50,14 +54,14 @@ pub(super) async fn preflight(target: &PostgresTarget, connections: u32) -> Resu
 
 /// What every process asks again before it writes, because a mended secret may lead elsewhere: sessions of its
 /// own, a server that can be written, the unique keys that guard against a second row.
-pub(super) async fn session(target: &PostgresTarget) -> Result<Vec<String>, Fault> {
-    if let Some(finding) = connections::pooler(target).await? {
+pub(super) async fn session(connector: &Connector, pool: &Pool) -> Result<Vec<String>, Fault> {
+    if let Some(finding) = connections::pooler(connector).await? {
         return Ok(vec![finding]);
     }
-    let mut findings = server(&target.pool).await?;
-    let (tables, missing) = tables(&target.pool).await?;
+    let mut findings = server(pool).await?;
+    let (tables, missing) = tables(pool).await?;
     findings.extend(missing);
-    findings.extend(unique_keys(&target.pool, &tables).await?);
+    findings.extend(unique_keys(pool, &tables).await?);
     Ok(findings)
 }
 

@@ -43,6 +43,7 @@ const READABLE: [&str; 25] = [
     "datetimeoffset",
     "uniqueidentifier",
 ];
+const DATES: [&str; 5] = ["date", "datetime", "datetime2", "smalldatetime", "datetimeoffset"];
 const WHOLE: [&str; 4] = ["int", "bigint", "smallint", "tinyint"];
 const FRACTIONAL: [&str; 6] = ["decimal", "numeric", "float", "real", "money", "smallmoney"];
 /// Text that SQL Server compares and converts like any other; text, ntext and xml it does not.
@@ -61,6 +62,11 @@ impl Column {
     /// Whether it can hold attempt ids.
     pub(super) fn can_be_an_id(&self) -> bool {
         self.is_one_of(&WHOLE) || self.is_one_of(&FRACTIONAL) || self.is_one_of(&ID_TEXT)
+    }
+
+    /// Whether the largest of its values is the newest.
+    pub(super) fn can_be_a_date(&self) -> bool {
+        self.is_one_of(&DATES) || self.is_text()
     }
 
     fn is_one_of(&self, types: &[&str]) -> bool {

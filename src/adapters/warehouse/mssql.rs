@@ -22,7 +22,7 @@ use super::{
     values,
 };
 use crate::{
-    domain::{AttemptId, FactRow, Facts, REPORT_TABLE, Value},
+    domain::{AttemptId, Extent, FactRow, Facts, REPORT_TABLE, TableExtent, Value},
     ports::{Fault, Retry, Warehouse, WarehouseShape},
     settings::Secret,
 };
@@ -154,6 +154,36 @@ impl SqlServer {
         }
     }
 
+    /// Proves the right to read every column. How much both tables hold, and the numbers of their rows: reports, scores.
+    async fn counted(&self, tables: &Tables) -> Result<(Vec<TableExtent>, u64, u64), Fault> {
+        let both = [&tables.reports, &tables.scores];
+        let selects =
+            [tables.reports.probe(), tables.scores.probe(), tables.reports.extent(), tables.scores.extent()];
+        let answer = self.ask(&selects, COUNT).await?;
+        let mut extent = Vec::with_capacity(both.len());
+        let mut counts = [0; 2];
+        for ((place, table), count) in (2..).zip(both).zip(&mut counts) {
+            let row = answer.iter().find(|(select, _)| *select == place).map(|(_, row)| row);
+            let rows = row.and_then(|row| integers(row).next().flatten());
+            *count = rows
+                .and_then(|rows| u64::try_from(rows).ok())
+                .ok_or_else(|| unreadable("the number of rows"))?;
+            let newest = row.and_then(|row| row.cells().nth(1)).map(|(_, cell)| values::value(cell));
+            let newest_date_modified = match newest {
+                Some(Value::Text(text)) => Some(text),
+                Some(Value::Local(time)) => Some(time.to_string()),
+                Some(Value::Instant(time)) => Some(time.to_rfc3339()),
+                _ => None,
+            };
+            extent.push(TableExtent {
+                table: format!("dbo.{}", table.name()),
+                extent: Extent::Rows { rows: *count, newest_date_modified },
+            });
+        }
+        let [reports, scores] = counts;
+        Ok((extent, reports, scores))
+    }
+
     /// The facts of at most [`MOST_IDS`] sorted attempts.
     async fn facts(&self, ids: &[AttemptId]) -> Result<HashMap<AttemptId, Facts>, Fault> {
         let mut facts = HashMap::with_capacity(ids.len());
@@ -239,26 +269,22 @@ impl Warehouse for SqlServer {
 
     async fn shape(&self) -> Result<WarehouseShape, Fault> {
         let tables = self.tables().await?;
-        let selects =
-            [tables.reports.probe(), tables.scores.probe(), tables.reports.count(), tables.scores.count()];
-        let answer = self.ask(&selects, COUNT).await?;
-        let rows_of = |select: usize| {
-            let row = answer.iter().find(|(place, _)| *place == select)?;
-            integers(&row.1).next().flatten().and_then(|n| u64::try_from(n).ok())
-        };
-        let (Some(reports), Some(scores)) = (rows_of(2), rows_of(3)) else {
-            return Err(unreadable("the number of rows"));
-        };
+        let (extent, reports, scores) = self.counted(tables).await?;
         preflight::check(self, tables).await?;
         Ok(WarehouseShape {
             description: self.description().await?,
             rows: Some((reports, scores)),
+            extent,
             lookups_are_cheap: (tables.reports.is_indexed() || reports <= FEW_ROWS)
                 && (tables.scores.is_indexed() || scores <= FEW_ROWS),
             scan_bytes: Some(scan::bytes_needed(reports, scores)),
             max_connections: None,
             connections_per_process: tables.engine.is_synapse().then_some(SYNAPSE_CONNECTIONS),
         })
+    }
+
+    async fn extent(&self) -> Result<Vec<TableExtent>, Fault> {
+        self.counted(self.tables().await?).await.map(|(extent, ..)| extent)
     }
 
     fn expect_report(&self, attempt: AttemptId) {

@@ -15,6 +15,8 @@ use crate::{
 
 /// The column of the attempt in both tables.
 pub(super) const ATTEMPT: &str = "AttemptId";
+/// When a row was changed last; both tables have it, and only the reports' is a fact.
+const MODIFIED: &str = "DateModified";
 /// Ids that cannot be read, named as examples.
 const EXAMPLES: u8 = 5;
 
@@ -88,6 +90,8 @@ pub(super) struct Table {
     /// In the domain's order; `None` if the column is absent.
     columns: Vec<Option<Column>>,
     absent: &'static [&'static str],
+    /// `DateModified`, if the table has it as a date or a text.
+    modified: Option<Column>,
     has_index: bool,
 }
 
@@ -150,6 +154,7 @@ impl Table {
             attempt,
             columns,
             absent: names,
+            modified: find(MODIFIED).filter(Column::can_be_a_date),
             has_index: catalogue.indexed.iter().any(|name| name.eq_ignore_ascii_case(table)),
         })
     }
@@ -164,9 +169,12 @@ impl Table {
         format!("select top (0) {} from {}", self.projection(Form::Text), self.from())
     }
 
-    /// SQL that counts the table's rows.
-    pub(super) fn count(&self) -> String {
-        format!("select count_big(*) as n from {}", self.from())
+    /// SQL that counts the table's rows and finds its newest change.
+    pub(super) fn extent(&self) -> String {
+        let newest = self.modified.as_ref().map_or_else(String::new, |modified| {
+            format!(", max({}) as newest", modified.expression(Form::Text))
+        });
+        format!("select count_big(*) as n{newest} from {}", self.from())
     }
 
     /// SQL that counts the rows without a valid attempt id and returns a few examples of their ids.

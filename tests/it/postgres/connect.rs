@@ -4,7 +4,7 @@ use std::{fs, sync::Arc};
 
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 use rogo_migrate::{
-    ports::{FaultKind, Target},
+    ports::{FaultKind, TargetReader, TargetWriter},
     settings::{DatabaseAuth, Secret},
 };
 
@@ -199,7 +199,7 @@ async fn an_answer_means_that_the_row_is_on_disk_whatever_the_roles_default() {
             .await;
         let migration = migration(1);
         let target = Worker::of(&database).start();
-        target.commit(&migration, &copied(&migration)).await.unwrap();
+        target.commit(&copied(&migration)).await.unwrap();
         let seen = format!("select count(*) from seen where level = '{expected}'");
         assert_eq!(database.number(&seen).await, 1, "{default}");
     }

@@ -9,8 +9,8 @@ use std::{
 };
 
 use rogo_migrate::{
-    adapters::postgres::{FenceKey, PostgresFence, PostgresTarget, SharedFence},
-    ports::{Committed, FaultKind, Fence, Retry, Target},
+    adapters::postgres::{FenceKey, PostgresFence, PostgresWriter, SharedFence},
+    ports::{Committed, FaultKind, Fence, Retry, TargetWriter},
     settings::{DatabaseAuth, DatabaseSettings, SameDatabase, Secret},
 };
 use tokio::sync::Notify;
@@ -41,8 +41,8 @@ impl Retirement {
         }
     }
 
-    fn worker(&self, database: &TestDatabase, name: &str) -> PostgresTarget {
-        Worker { fence: Some(self.fence()), name: name.into(), ..Worker::of(database) }.start()
+    fn worker(&self, database: &TestDatabase, name: &str) -> PostgresWriter {
+        Worker { fence: self.fence(), name: name.into(), ..Worker::of(database) }.start()
     }
 }
 
@@ -119,9 +119,9 @@ async fn a_process_that_was_retired_meanwhile_writes_nothing() {
     let migration = migration(987);
     let files = copied(&migration);
     // The first commit may still meet its dead connection.
-    let mut fault = target.commit(&migration, &files).await.unwrap_err();
+    let mut fault = target.commit(&files).await.unwrap_err();
     if fault.kind.retry() != Retry::Never {
-        fault = target.commit(&migration, &files).await.unwrap_err();
+        fault = target.commit(&files).await.unwrap_err();
     }
     assert_eq!(fault.kind, FaultKind::Fenced, "{}", fault.chain());
     assert_eq!(target.prove_fence().await.unwrap_err().kind, FaultKind::Fenced);
@@ -147,7 +147,7 @@ async fn a_new_connection_waits_while_the_lock_is_held_exclusively_and_says_for_
     let target = retirement.worker(&database, "run/0/aaaaaaaaaaaa");
     let migration = migration(987);
     let files = copied(&migration);
-    let fault = target.commit(&migration, &files).await.unwrap_err();
+    let fault = target.commit(&files).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Unavailable);
     assert_eq!(fault.chain(), "target database: waiting for run/finalize/host to release the run's lock");
     assert_eq!(
@@ -157,7 +157,7 @@ async fn a_new_connection_waits_while_the_lock_is_held_exclusively_and_says_for_
     );
 
     // Released in the middle of the wait, it lets the worker through without another call.
-    let (fault_or_written, released) = tokio::join!(target.commit(&migration, &files), held.release());
+    let (fault_or_written, released) = tokio::join!(target.commit(&files), held.release());
     released.unwrap();
     assert_eq!(fault_or_written.unwrap(), Committed::Inserted { notes: vec![] });
     assert_eq!(retirement.asked.load(Ordering::SeqCst), 1);
@@ -170,7 +170,7 @@ async fn every_connection_of_a_worker_holds_the_lock_and_asks_once() {
     let target = retirement.worker(&database, "run/0/aaaaaaaaaaaa");
     let migrations: Vec<_> = (1..=30).map(migration).collect();
     let commits = migrations.iter().map(|migration| async {
-        target.commit(migration, &copied(migration)).await.unwrap();
+        target.commit(&copied(migration)).await.unwrap();
     });
     futures_util::future::join_all(commits).await;
 
@@ -224,7 +224,7 @@ async fn a_workers_sessions_free_their_locks_when_its_machine_vanishes() {
         )
         .await;
     let migration = migration(987);
-    Worker::of(&database).start().commit(&migration, &copied(&migration)).await.unwrap();
+    Worker::of(&database).start().commit(&copied(&migration)).await.unwrap();
 
     for (name, expected) in [
         ("tcp_keepalives_idle", "30s"),

@@ -4,12 +4,15 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use futures_util::FutureExt;
 use rogo_migrate::{
-    adapters::postgres::{EnforcementLedger, FenceKey, PostgresOptions, PostgresTarget, SharedFence},
+    adapters::postgres::{
+        EnforcementLedger, FenceKey, PostgresOptions, PostgresWriter, SharedFence, WriterOptions,
+    },
     domain::{
         FileKind, Grade, Malpractice, Migration, PlannedFile, SectionMark, SubmissionIds, enforcement_id,
     },
-    ports::{CopiedFile, Fault},
+    ports::{CopiedFile, CopiedMigration, Fault},
     settings::{DatabaseAuth, DatabaseSettings, Organisation, RuleSettings, SameDatabase, Secret},
 };
 
@@ -46,7 +49,7 @@ pub struct Worker {
     pub credential: Option<Arc<dyn azure_core::credentials::TokenCredential>>,
     pub name: String,
     pub pool: u32,
-    pub fence: Option<SharedFence>,
+    pub fence: SharedFence,
     pub ledger: Arc<Ledger>,
     pub rule_owner: Option<String>,
 }
@@ -64,18 +67,18 @@ impl Worker {
             credential: None,
             name: format!("run/0/{WRITER}"),
             pool: 3,
-            fence: Some(SharedFence {
+            fence: SharedFence {
                 key: FenceKey::of_plan(&"0123456789ab".parse().unwrap()),
                 retired: Arc::new(|| Box::pin(async { Ok(false) })),
-            }),
+            },
             ledger: Arc::default(),
             rule_owner: None,
         }
     }
 
-    pub fn start(self) -> PostgresTarget {
+    pub fn start(self) -> PostgresWriter {
         let settings = settings(std::path::Path::new("unused"));
-        PostgresTarget::new(PostgresOptions {
+        let options = PostgresOptions {
             database: &DatabaseSettings {
                 url: self.url,
                 auth: self.auth,
@@ -85,12 +88,11 @@ impl Worker {
             credential: self.credential,
             pool: self.pool,
             application_name: self.name,
-            container: "target".into(),
             organisation: &Organisation { lms_instance: LMS.into(), ..settings.organisation },
             rules: &RuleSettings { rule_owner: self.rule_owner, ..settings.rules },
-            fence: self.fence,
-            ledger: Some(self.ledger),
-        })
+        };
+        let writer = WriterOptions { fence: self.fence, ledger: self.ledger, container: "target".into() };
+        PostgresWriter::new(options, writer)
     }
 }
 
@@ -198,15 +200,12 @@ pub fn malpractice(attempt: i32, entered: &str) -> Migration {
 }
 
 /// Its files as they were copied by [`WRITER`]: 262,144 bytes each.
-pub fn copied(migration: &Migration) -> Vec<CopiedFile> {
-    migration
-        .files
-        .iter()
-        .map(|file| {
-            let blob_name =
-                format!("LTI_Uploads/{WRITER}/{}_{}_{}", migration.attempt, file.upload_order, file.name);
-            let url = format!("https://account.example.org/target/{blob_name}");
-            CopiedFile { blob_name, url, size_bytes: 262_144, md5_proven: true }
-        })
-        .collect()
+pub fn copied(migration: &Migration) -> CopiedMigration<'_> {
+    let copy = async |file: &PlannedFile| {
+        let blob_name =
+            format!("LTI_Uploads/{WRITER}/{}_{}_{}", migration.attempt, file.upload_order, file.name);
+        let url = format!("https://account.example.org/target/{blob_name}");
+        Ok::<_, ()>(CopiedFile { blob_name, url, size_bytes: 262_144, md5_proven: true })
+    };
+    CopiedMigration::copy(migration, copy).now_or_never().unwrap().unwrap()
 }

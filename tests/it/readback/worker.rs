@@ -9,9 +9,9 @@ use std::{
 use async_trait::async_trait;
 use rogo_migrate::{
     adapters::blobs,
-    domain::{AttemptId, Books, Catalogue, FailCode, Migration, ShardIndex, TargetIdentity},
+    domain::{AttemptId, Books, Catalogue, FailCode, ShardIndex, TargetIdentity},
     exit::{Exit, Stop},
-    ports::{Committed, CopiedFile, Fault, HeldSubmission, Service, Target},
+    ports::{Committed, CopiedMigration, Fault, HeldSubmission, Service, TargetReader, TargetWriter},
     report::progress::Progress,
     rules::RuleConfig,
     run,
@@ -36,7 +36,7 @@ const WRITER: &str = "0123456789ab";
 struct Panics(Option<AttemptId>);
 
 #[async_trait]
-impl Target for Panics {
+impl TargetReader for Panics {
     async fn catalogue(&self) -> Result<Catalogue, Fault> {
         unreachable!("the shard is given one")
     }
@@ -68,13 +68,16 @@ impl Target for Panics {
     async fn identity(&self) -> Result<TargetIdentity, Fault> {
         unreachable!("the process has asked")
     }
+}
 
+#[async_trait]
+impl TargetWriter for Panics {
     async fn prove_fence(&self) -> Result<(), Fault> {
         Ok(())
     }
 
-    async fn commit(&self, migration: &Migration, _: &[CopiedFile]) -> Result<Committed, Fault> {
-        assert!(self.0.is_some_and(|unlucky| migration.attempt != unlucky), "this row's panic");
+    async fn commit(&self, copied: &CopiedMigration<'_>) -> Result<Committed, Fault> {
+        assert!(self.0.is_some_and(|unlucky| copied.migration().attempt != unlucky), "this row's panic");
         Ok(Committed::Inserted { notes: Vec::new() })
     }
 }

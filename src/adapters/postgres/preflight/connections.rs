@@ -5,8 +5,7 @@ use sqlx::{Connection, FromRow, Row, postgres::PgRow};
 use super::LIMIT;
 use crate::{
     adapters::postgres::{
-        PostgresTarget,
-        connect::{Session, USED_BEFORE},
+        connect::{Connector, Session, USED_BEFORE},
         fault::{Phase, answer},
         pool::Pool,
     },
@@ -16,12 +15,12 @@ use crate::{
 /// Every connection must have a server process of its own, which ends with it. Behind a pooler in transaction
 /// mode two connections that are open at once share one, and a session's lock would have no owner; in session
 /// mode without a reset query the next client gets the session, and with it the lock, of one that has ended.
-pub(super) async fn pooler(target: &PostgresTarget) -> Result<Option<String>, Fault> {
+pub(super) async fn pooler(connector: &Connector) -> Result<Option<String>, Fault> {
     const SQL: &str = "select pg_backend_pid()";
-    let (ended, before) = target.connector.open().await?;
+    let (ended, before) = connector.open().await?;
     answer(Phase::Reading, LIMIT, ended.close()).await?;
-    let (mut one, first) = target.connector.open().await?;
-    let (mut other, second) = target.connector.open().await?;
+    let (mut one, first) = connector.open().await?;
+    let (mut other, second) = connector.open().await?;
     if [before, first, second].contains(&Session::Used) {
         return Ok(Some(USED_BEFORE.into()));
     }

@@ -43,6 +43,7 @@ fn plan() -> Plan {
         identity: TargetIdentity::default(),
         target: String::new(),
         warehouse: String::new(),
+        warehouse_extent: Vec::new(),
         facts_files: false,
         reported: None,
         settings: BTreeMap::new(),

@@ -10,8 +10,10 @@ use std::{
 
 use async_trait::async_trait;
 use rogo_migrate::{
-    domain::{Catalogue, Migration, TargetIdentity},
-    ports::{Committed, CopiedFile, Fault, FaultKind, HeldSubmission, Service, Target},
+    domain::{Catalogue, TargetIdentity},
+    ports::{
+        Committed, CopiedMigration, Fault, FaultKind, HeldSubmission, Service, TargetReader, TargetWriter,
+    },
 };
 
 use super::{Journal, Strike, no};
@@ -115,7 +117,7 @@ impl InMemoryTarget {
 }
 
 #[async_trait]
-impl Target for InMemoryTarget {
+impl TargetReader for InMemoryTarget {
     async fn catalogue(&self) -> Result<Catalogue, Fault> {
         Ok(self.catalogue.clone())
     }
@@ -158,12 +160,16 @@ impl Target for InMemoryTarget {
         self.journal.add("target: identity");
         Ok(TargetIdentity { database: self.database.clone(), ..TargetIdentity::default() })
     }
+}
 
+#[async_trait]
+impl TargetWriter for InMemoryTarget {
     async fn prove_fence(&self) -> Result<(), Fault> {
         self.may_write()
     }
 
-    async fn commit(&self, migration: &Migration, files: &[CopiedFile]) -> Result<Committed, Fault> {
+    async fn commit(&self, copied: &CopiedMigration<'_>) -> Result<Committed, Fault> {
+        let (migration, files) = (copied.migration(), copied.files());
         let launch_id = migration.ids.launch_id();
         self.journal.add(format!("target: commit {launch_id}"));
         assert!(!self.state.commits_panic.load(Ordering::SeqCst), "a bug that names planted-in-a-panic");
