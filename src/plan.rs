@@ -88,6 +88,24 @@ pub async fn rehearse(settings: &Settings, services: Services<'_>) -> Result<Pla
     Ok(prepared.report(plan, PlanState::Rehearsed))
 }
 
+/// As [`rehearse`], but writes queues and facts files into `scratch`, so that they can be read. A plan that exists is
+/// only compared: its queues are where they are.
+pub async fn rehearse_in(
+    settings: &Settings,
+    services: Services<'_>,
+    scratch: &RunStore,
+) -> Result<PlanReport, Stop> {
+    if let Some(plan) = standing(services.store).await? {
+        return stand(plan, settings, services).await;
+    }
+    let prepared = prepare(settings, services, Touch::Read).await?;
+    let id = PlanId::fresh();
+    let written =
+        queues::write(scratch, &id, settings.shards, &prepared.draft, prepared.facts.as_ref()).await?;
+    let plan = prepared.plan(settings, services, id, written);
+    Ok(prepared.report(plan, PlanState::Rehearsed))
+}
+
 /// Refuses a run if its plan differs from the current settings, services or inputs: for `plan` and `run`.
 /// A shard compares [`differences`] and the recorded rows only.
 pub async fn compare(plan: &Plan, settings: &Settings, services: Services<'_>) -> Result<(), Stop> {

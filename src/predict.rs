@@ -9,28 +9,32 @@
 //! ```
 
 mod ask;
+mod checks;
 mod controls;
 mod decided;
 mod files;
 mod look;
+mod mend;
 mod missing;
+mod quantities;
 mod settle;
 mod tables;
 mod transformations;
 
 use chrono::Utc;
 
+pub use checks::{Checked, checks};
+pub use quantities::Measured;
 pub use tables::Tables;
 
-use self::{
-    ask::Reading, decided::Decided, files::FileSpool, missing::not_in_input, settle::settle,
-};
+use self::{ask::Reading, decided::Decided, files::FileSpool, missing::not_in_input, settle::settle};
 use crate::{
     exit::Stop,
     inputs::Inputs,
     ports::{Source, TargetReader, Warehouse},
     rules::RuleConfig,
     run::{NotPredictable, Plan, Prediction, RunStore},
+    settings::Settings,
 };
 
 /// What a prediction reads.
@@ -85,4 +89,17 @@ pub async fn predict(subject: Subject<'_>) -> Result<Predicted, Stop> {
     prediction.not_predictable = NotPredictable::of(prediction.files.exact);
     tables.finish()?;
     Ok(Predicted { prediction, tables })
+}
+
+/// Fills in what follows from the rest: quantities, duration, checks of the sources, and what to mend.
+pub fn complete(prediction: &mut Prediction, plan: &Plan, settings: &Settings, measured: Option<Measured>) {
+    prediction.duration = quantities::duration(prediction, settings, measured);
+    prediction.quantities = quantities::quantities(prediction, plan, measured);
+    prediction.checks.extend(mend::of_sources(&prediction.files.sources));
+    mend(prediction);
+}
+
+/// Lists what to mend, the worst first.
+pub fn mend(prediction: &mut Prediction) {
+    prediction.to_mend = mend::to_mend(prediction);
 }

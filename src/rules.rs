@@ -26,7 +26,7 @@ pub mod rows;
 
 pub use assessment::CatalogueIndex;
 pub use config::RuleConfig;
-pub use sections::sections_of_label;
 pub use decide::{
     asks_target, decide, decide_without_facts, held_elsewhere, lone_launch_session, needs_facts,
 };
+pub use sections::sections_of_label;

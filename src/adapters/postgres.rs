@@ -24,7 +24,7 @@ pub use fence::{FenceKey, PostgresFence, Retired, SharedFence};
 
 use crate::{
     domain::{Catalogue, TargetIdentity},
-    ports::{Absent, Committed, CopiedMigration, Fault, HeldSubmission, TargetReader, TargetWriter},
+    ports::{Absent, Committed, CopiedMigration, Fault, Finding, HeldSubmission, TargetReader, TargetWriter},
     rules::rows::RunValues,
     settings::{DatabaseSettings, Organisation, RuleSettings},
 };
@@ -150,8 +150,8 @@ impl<Side: Send + Sync> TargetReader for PostgresTarget<Side> {
         held::launch_ids(&self.pool, each).await
     }
 
-    async fn preflight(&self, connections: u32) -> Result<Vec<String>, Fault> {
-        preflight::preflight(&self.connector, &self.pool, self.rule_owner.as_deref(), connections).await
+    async fn inspect(&self, connections: u32) -> Result<Vec<Finding>, Fault> {
+        preflight::inspect(&self.connector, &self.pool, self.rule_owner.as_deref(), connections).await
     }
 
     async fn session(&self) -> Result<Vec<String>, Fault> {

@@ -134,6 +134,11 @@ pub trait Blobs: Send + Sync {
     /// Asks whether the place answers: one request for one name.
     async fn answers(&self) -> Result<(), Fault>;
 
+    /// Whether a policy or a legal hold keeps the place's blobs, as far as the service says so: nothing could be swept.
+    async fn is_immutable(&self) -> Result<bool, Fault> {
+        Ok(false)
+    }
+
     /// Stores the bytes; the service checks their MD5.
     async fn put(&self, name: &str, bytes: Bytes, options: &PutOptions) -> Result<Stored, Fault>;
 

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::{Subject, ask::Reading, files::FileSpool, transformations::Transformations};
 use crate::{
     domain::{
-        AttemptId, Catalogue, Decision, FailCode, Facts, MappingState, Migration, NoteCode, QueuedRow, ShardIndex,
-        text::trim,
+        AttemptId, Catalogue, Decision, Facts, FailCode, MappingState, Migration, NoteCode, QueuedRow,
+        ShardIndex, text::trim,
     },
     exit::Stop,
     gather::{self, GatheredRow},
@@ -80,12 +80,13 @@ pub async fn decide_all(
     decided: &mut Decided,
     files: &mut FileSpool,
 ) -> Result<(), Stop> {
-    let feed = Feed { store: subject.queues, plan: subject.plan, rules: subject.rules, shard: 0, readers: None };
+    let feed =
+        Feed { store: subject.queues, plan: subject.plan, rules: subject.rules, shard: 0, readers: None };
     let gathered = stream::try_unfold(feed, Feed::next)
         .map_err(Stop::from)
-        .map_ok(|(shard, rows)| async move {
-            Ok((shard, gather::gather(reading, subject.rules, rows).await?))
-        })
+        .map_ok(
+            |(shard, rows)| async move { Ok((shard, gather::gather(reading, subject.rules, rows).await?)) },
+        )
         .try_buffered(UNDER_WAY);
     let mut gathered = std::pin::pin!(gathered);
     while let Some((shard, rows)) = gathered.try_next().await? {
@@ -133,7 +134,9 @@ impl Feed<'_> {
         {
             bytes += row.cells.size_bytes();
             let facts = match (&mut *facts, row.attempt) {
-                (Some(reader), Some(attempt)) if needs_facts(&row, self.rules) => Some(reader.of(attempt).await?),
+                (Some(reader), Some(attempt)) if needs_facts(&row, self.rules) => {
+                    Some(reader.of(attempt).await?)
+                }
                 _ => None,
             };
             rows.push((row, facts));

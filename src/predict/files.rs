@@ -128,7 +128,11 @@ impl FileSpool {
 /// The length of what both begin with, up to a slash.
 fn common_folder(prefix: &str, name: &str) -> usize {
     let common = prefix.bytes().zip(name.bytes()).take_while(|(one, other)| one == other).count();
-    prefix.as_bytes().get(..common).and_then(|bytes| bytes.iter().rposition(|byte| *byte == b'/')).map_or(0, |at| at + 1)
+    prefix
+        .as_bytes()
+        .get(..common)
+        .and_then(|bytes| bytes.iter().rposition(|byte| *byte == b'/'))
+        .map_or(0, |at| at + 1)
 }
 
 #[cfg(test)]

@@ -79,7 +79,11 @@ pub async fn look(
     let listed = list_all(source, &containers, wanted.len()).await?;
     let mut look = Look {
         source,
-        views: containers.iter().zip(&listed.ways).map(|(container, way)| View::new(container, way)).collect(),
+        views: containers
+            .iter()
+            .zip(&listed.ways)
+            .map(|(container, way)| View::new(container, way))
+            .collect(),
         found: Buckets::new(buckets_of(rows))?,
     };
     for bucket in 0..wanted.len() {
@@ -173,13 +177,9 @@ impl View {
     }
 }
 
-/// The prefix for people: of a folder none, because its folders may be called after them.
-fn shown_prefix(container: &Container) -> &str {
-    match container.prefix.as_str() {
-        "" => "its root",
-        _ if container.example.scheme() == "file" => "the common folder",
-        prefix => prefix,
-    }
+/// The prefix for people: not its text, because folders may be called after persons.
+fn shown_prefix(container: &Container) -> &'static str {
+    if container.prefix.is_empty() { "its root" } else { "the rows' common folder" }
 }
 
 impl Look<'_> {

@@ -21,7 +21,8 @@ pub async fn not_in_input(
 ) -> Result<NotInInput, Stop> {
     let named = named(subject).await?;
     let mapping = MappedAttempts::read(subject).await?;
-    let mut found = NotInInput { mapping_attempts_chosen: mapping.chosen.len() as u64, ..NotInInput::default() };
+    let mut found =
+        NotInInput { mapping_attempts_chosen: mapping.chosen.len() as u64, ..NotInInput::default() };
     let mut absent = mapping.chosen.clone();
     absent.retain(|(attempt, _)| named.binary_search(attempt).is_err());
     let reported = match reported(subject).await {
@@ -42,9 +43,9 @@ pub async fn not_in_input(
         tables.not_in_input.row(&["attempt", &attempt.to_string(), version, place, "", ""])?;
     }
     found.mapping_attempts = absent.len() as u64;
-    found.mapping_attempts_with_report = reported.as_ref().map(|_| {
-        absent.iter().filter(|(attempt, _)| has_report(attempt) == Some(true)).count() as u64
-    });
+    found.mapping_attempts_with_report = reported
+        .as_ref()
+        .map(|_| absent.iter().filter(|(attempt, _)| has_report(attempt) == Some(true)).count() as u64);
     found.examples = absent.iter().take(EXAMPLES).map(|(attempt, _)| attempt.to_string()).collect();
     if let Some(reported) = &reported {
         let unknown = |attempt: &&AttemptId| {
@@ -63,7 +64,8 @@ pub async fn not_in_input(
 
 /// What the look at the sources found, and where it could not.
 fn blobs(looked: &Looked, found: &mut NotInInput) {
-    found.blobs = looked.sources.iter().filter_map(|source| source.not_named).reduce(|one, other| one + other);
+    found.blobs =
+        looked.sources.iter().filter_map(|source| source.not_named).reduce(|one, other| one + other);
     for source in looked.sources.iter().filter(|source| source.not_named.is_none()) {
         found.not_possible.push(format!("blobs of {}: {}", source.container, source.way));
     }
@@ -114,15 +116,10 @@ impl MappedAttempts {
             if !subject.rules.unit_versions.iter().any(|begin| version.starts_with(begin)) {
                 continue;
             }
-            let number = match numbers.get(version) {
-                Some(number) => *number,
-                None => {
-                    let number = u32::try_from(versions.len()).unwrap_or(u32::MAX);
-                    versions.push(version.to_owned());
-                    numbers.insert(version.to_owned(), number);
-                    number
-                }
-            };
+            let number = *numbers.entry(version.to_owned()).or_insert_with(|| {
+                versions.push(version.to_owned());
+                u32::try_from(versions.len() - 1).unwrap_or(u32::MAX)
+            });
             chosen.push((attempt, number));
         }
         chosen.sort_unstable();

@@ -30,7 +30,11 @@ pub fn settle(decided: Decided, looked: &Looked) -> Result<Settled, Fault> {
     let (DecidedRows { outcomes, shards, places }, rows) = decided.finish()?;
     let mut settled = Settled {
         outcomes,
-        files: PredictedFiles { exact: looked.exact, sources: looked.sources.clone(), ..PredictedFiles::default() },
+        files: PredictedFiles {
+            exact: looked.exact,
+            sources: looked.sources.clone(),
+            ..PredictedFiles::default()
+        },
         shards,
         controls: Controls::default(),
     };

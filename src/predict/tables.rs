@@ -88,7 +88,10 @@ impl Tables {
             }
             let place = out.join(name);
             private::copy_whole(&draft, out, name).map_err(|error| {
-                Stop::new(Exit::Configuration, format!("cannot write {}: {error}; give --out another folder", place.display()))
+                Stop::new(
+                    Exit::Configuration,
+                    format!("cannot write {}: {error}; give --out another folder", place.display()),
+                )
             })?;
             places.push(place.display().to_string());
         }

@@ -151,6 +151,8 @@ fn shown(value: &Value) -> String {
     match value {
         Value::Text(text) => trim(text).to_owned(),
         Value::Number(number) => number.to_string(),
-        Value::Null | Value::Local(_) | Value::Instant(_) | Value::Bool(_) | Value::Invalid(_) => String::new(),
+        Value::Null | Value::Local(_) | Value::Instant(_) | Value::Bool(_) | Value::Invalid(_) => {
+            String::new()
+        }
     }
 }

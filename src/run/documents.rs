@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 pub use prediction::{
     Check, CheckResult, Compared, ComparedDuration, Counted, Difference, NotInInput, NotPredictable,
-    PredictedDuration, PredictedFiles, PredictedOutcomes, PredictedShard, PredictedSource, Prediction, Quantities,
-    ToMend, Took,
+    PredictedDuration, PredictedFiles, PredictedOutcomes, PredictedShard, PredictedSource, Prediction,
+    Quantities, ToMend, Took,
 };
 pub use summary::{Lost, Missing, RunResult, StageLatency, Summary, Warning, WarningCode};
 

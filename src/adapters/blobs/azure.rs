@@ -137,6 +137,10 @@ impl Blobs for AzureBlobs {
         Ok(())
     }
 
+    async fn is_immutable(&self) -> Result<bool, Fault> {
+        Ok(self.has_immutability_policy().await)
+    }
+
     async fn answers(&self) -> Result<(), Fault> {
         listing::first(self.account.clone(), self.container_url.clone(), &self.container, &self.prefix).await
     }

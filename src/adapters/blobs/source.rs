@@ -204,18 +204,14 @@ impl Source for UrlSource {
         self.reader_of(url).await?.grant(url).await.map(Some)
     }
 
-    fn list<'a>(
-        &'a self,
-        example: &'a Url,
-        prefix: &'a str,
-    ) -> BoxStream<'a, Result<Vec<BlobInfo>, Fault>> {
+    fn list<'a>(&'a self, example: &'a Url, prefix: &'a str) -> BoxStream<'a, Result<Vec<BlobInfo>, Fault>> {
         if example.scheme() == "file" {
             return source_folder::list(prefix);
         }
         let pages = async move {
             let account = self.reader_of(example).await?.clone();
             let place = source_container(example);
-            Ok(azure::listing::pages(account, container_of(example), place, "", prefix))
+            Ok(azure::listing::pages(account, container_of(example), &place, "", prefix))
         };
         stream::once(pages).try_flatten().boxed()
     }

@@ -147,9 +147,11 @@ impl Warehouse for Export {
         let [reports, _] = &TABLES;
         let mut ids = |rows: Vec<FactRow>| {
             each(
-                rows.iter().map(|row| match row {
-                    FactRow::Report(id, _) | FactRow::Score(id, _) => *id,
-                }).collect(),
+                rows.iter()
+                    .map(|row| match row {
+                        FactRow::Report(id, _) | FactRow::Score(id, _) => *id,
+                    })
+                    .collect(),
             );
             Ok(())
         };

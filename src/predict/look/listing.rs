@@ -65,7 +65,11 @@ pub async fn list_all(
         .map(|(number, container)| {
             // One page more is asked for than may be taken, to see whether the last one was the end.
             let most = usize::try_from(container.files).unwrap_or(usize::MAX);
-            source.list(&container.example, &container.prefix).take(most).map(move |page| (number, page)).boxed()
+            source
+                .list(&container.example, &container.prefix)
+                .take(most)
+                .map(move |page| (number, page))
+                .boxed()
         })
         .flatten_unordered(AT_A_TIME);
     while let Some((number, page)) = pages.next().await {

@@ -284,7 +284,8 @@ impl NotPredictable {
     /// was looked at; what may be listed is not yet what may be read.
     pub fn of(every_file_seen: bool) -> Self {
         let by_looking = [FailCode::FileMissing, FailCode::FileArchived];
-        let unknown = |code: &FailCode| code.reached_copy() && !(every_file_seen && by_looking.contains(code));
+        let unknown =
+            |code: &FailCode| code.reached_copy() && !(every_file_seen && by_looking.contains(code));
         Self {
             failed: FailCode::ALL.iter().copied().filter(unknown).collect(),
             skipped: vec![SkipCode::DeletedInTarget],
@@ -306,6 +307,9 @@ mod tests {
         for row in [9, 2, 7, 4, 8, 1, 3] {
             counted.count(row, (row != 2).then(|| row.to_string().parse().unwrap()));
         }
-        assert_eq!((counted.rows, counted.examples), (7, ["1", "row 2", "3", "4", "7"].map(String::from).to_vec()));
+        assert_eq!(
+            (counted.rows, counted.examples),
+            (7, ["1", "row 2", "3", "4", "7"].map(String::from).to_vec())
+        );
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn list(
     below: &str,
     prefix: &str,
 ) -> BoxStream<'static, Result<BlobInfo, Fault>> {
-    pages(account, container_url, format!("az://{container}"), below, prefix)
+    pages(account, container_url, &format!("az://{container}"), below, prefix)
         .map_ok(|page| stream::iter(page.into_iter().map(Ok)))
         .try_flatten()
         .boxed()
@@ -39,11 +39,11 @@ pub(super) fn list(
 pub(in crate::adapters::blobs) fn pages(
     account: Arc<Account>,
     container_url: Url,
-    place: String,
+    place: &str,
     below: &str,
     prefix: &str,
 ) -> BoxStream<'static, Result<Vec<BlobInfo>, Fault>> {
-    let pages = Pages::new(account, container_url, &place, format!("{below}{prefix}"), None);
+    let pages = Pages::new(account, container_url, place, format!("{below}{prefix}"), None);
     let below = below.to_owned();
     stream::try_unfold(pages, Pages::next)
         .map_ok(move |items| items.into_iter().filter_map(|item| info_of_item(item, &below)).collect())

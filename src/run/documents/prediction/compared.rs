@@ -58,8 +58,9 @@ impl Prediction {
     /// Compares with the books of the finished run.
     pub fn compare(&self, books: &Books, took: Took) -> Compared {
         let mut differences = Vec::new();
-        let unforeseen: u64 = self.not_predictable.failed.iter().map(|code| of(&books.failed, code)).sum::<u64>()
-            + self.not_predictable.skipped.iter().map(|code| of(&books.skipped, code)).sum::<u64>();
+        let unforeseen: u64 =
+            self.not_predictable.failed.iter().map(|code| of(&books.failed, code)).sum::<u64>()
+                + self.not_predictable.skipped.iter().map(|code| of(&books.skipped, code)).sum::<u64>();
         let mut compare = |what: String, predicted: u64, outcome: u64, is_known: bool| {
             if predicted != outcome {
                 let why = if is_known { CHANGED } else { NOT_PREDICTABLE };
@@ -71,11 +72,21 @@ impl Prediction {
         compare("migrated".into(), outcomes.migrated.rows, books.migrated, unforeseen == 0);
         for code in keys(&outcomes.failed, &books.failed) {
             let is_known = !self.not_predictable.failed.contains(&code);
-            compare(format!("failed {code}"), rows(&outcomes.failed, &code), of(&books.failed, &code), is_known);
+            compare(
+                format!("failed {code}"),
+                rows(&outcomes.failed, &code),
+                of(&books.failed, &code),
+                is_known,
+            );
         }
         for code in keys(&outcomes.skipped, &books.skipped) {
             let is_known = !self.not_predictable.skipped.contains(&code);
-            compare(format!("skipped {code}"), rows(&outcomes.skipped, &code), of(&books.skipped, &code), is_known);
+            compare(
+                format!("skipped {code}"),
+                rows(&outcomes.skipped, &code),
+                of(&books.skipped, &code),
+                is_known,
+            );
         }
         for code in keys(&outcomes.notes, &books.notes) {
             let is_known = unforeseen == 0 && !self.not_predictable.notes.contains(&code);
