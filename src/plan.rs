@@ -7,6 +7,7 @@ mod heartbeat;
 mod mapping;
 mod preflight;
 mod queues;
+mod rehearse;
 mod report;
 mod rules;
 mod trial;
@@ -17,6 +18,7 @@ use chrono::Utc;
 
 pub use draft::EarlyCode;
 pub use heartbeat::Beating;
+pub use rehearse::{rehearse, rehearse_in};
 pub use report::{Counts, PlanReport, PlanState};
 pub use rules::rule_config;
 
@@ -30,7 +32,7 @@ use crate::{
     domain::{AttemptId, TableExtent, TargetIdentity},
     exit::{Exit, Stop},
     inputs::Inputs,
-    ports::{Blobs, FaultKind, Source, TargetReader, Warehouse, WarehouseShape},
+    ports::{Blobs, FaultKind, Holdings, Source, TargetReader, Warehouse, WarehouseShape},
     run::{
         FORMAT, Plan, PlanId, RULES_VERSION, Refusal, RunStore, ShardPlan, names,
         pins::{Present, another_database, differences, input_differences, pinned_settings, rolled_back},
@@ -69,41 +71,6 @@ pub async fn make(settings: &Settings, services: Services<'_>) -> Result<PlanRep
         }
         Err(stop) => Err(refuse(settings, services.store, stop).await),
     }
-}
-
-/// As [`make`], but writes nothing (`--dry-run`).
-pub async fn rehearse(settings: &Settings, services: Services<'_>) -> Result<PlanReport, Stop> {
-    if let Some(plan) = standing(services.store).await? {
-        return stand(plan, settings, services).await;
-    }
-    let prepared = prepare(settings, services, Touch::Read).await?;
-    let shards = (0..settings.shards)
-        .map(|shard| ShardPlan {
-            rows: prepared.draft.queue(crate::domain::ShardIndex(shard), settings.shards).count() as u64,
-            queue_sha256: String::new(),
-            facts_sha256: None,
-        })
-        .collect();
-    let plan = prepared.plan(settings, services, PlanId::fresh(), shards);
-    Ok(prepared.report(plan, PlanState::Rehearsed))
-}
-
-/// As [`rehearse`], but writes queues and facts files into `scratch`, so that they can be read. A plan that exists is
-/// only compared: its queues are where they are.
-pub async fn rehearse_in(
-    settings: &Settings,
-    services: Services<'_>,
-    scratch: &RunStore,
-) -> Result<PlanReport, Stop> {
-    if let Some(plan) = standing(services.store).await? {
-        return stand(plan, settings, services).await;
-    }
-    let prepared = prepare(settings, services, Touch::Read).await?;
-    let id = PlanId::fresh();
-    let written =
-        queues::write(scratch, &id, settings.shards, &prepared.draft, prepared.facts.as_ref()).await?;
-    let plan = prepared.plan(settings, services, id, written);
-    Ok(prepared.report(plan, PlanState::Rehearsed))
 }
 
 /// Refuses a run if its plan differs from the current settings, services or inputs: for `plan` and `run`.
@@ -192,6 +159,7 @@ struct Prepared {
     extent: Vec<TableExtent>,
     reported: Option<AttemptId>,
     database: TargetIdentity,
+    holdings: Holdings,
     trial: Option<String>,
 }
 
@@ -210,6 +178,7 @@ async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) -> R
         return Err(Stop::new(Exit::Bug, "the warehouse said neither its shape nor a fault"));
     };
     let database = services.target.identity().await?;
+    let holdings = services.target.holdings().await?;
     draft.settle(services.target, &rule_config(settings)).await?;
     let sampled = preflight::sampled(&draft);
     let facts = if shape.lookups_are_cheap {
@@ -234,6 +203,7 @@ async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) -> R
         shape,
         reported,
         database,
+        holdings,
         trial: selection.pinned(),
     })
 }
@@ -275,12 +245,13 @@ impl Prepared {
             })
             .into_iter()
             .collect();
-        PlanReport { plan, state, counts: Some(self.draft.counts()), remarks }
+        let (counts, holdings) = (Some(self.draft.counts()), Some(self.holdings));
+        PlanReport { plan, state, counts, holdings, remarks }
     }
 }
 
 fn stood(plan: Plan) -> PlanReport {
-    PlanReport { plan, state: PlanState::Stood, counts: None, remarks: Vec::new() }
+    PlanReport { plan, state: PlanState::Stood, counts: None, holdings: None, remarks: Vec::new() }
 }
 
 /// Writes the refusal document, unless a retry may help.

@@ -7,7 +7,7 @@ mod blobs;
 mod target;
 mod jobs;
 
-pub use backoff::{Backoff, Patience, jitter};
+pub use backoff::{Backoff, Patience, every, jitter, overdue, pause};
 pub use blobs::{
     BlobInfo, BlobReader, Blobs, CopyGrant, Existing, PutOptions, Source, Stored, Upload, stored_form,
 };
@@ -16,8 +16,8 @@ pub use jobs::{
     JobEnd, JobState, Jobs, LastWord, Obstacle, ObstacleKind, RunJob, RunJobs, Survey, TerminatingPod,
 };
 pub use target::{
-    Absent, Committed, CopiedMigration, ExclusiveFence, Fence, Finding, HeldSubmission, Session,
-    TARGET_CHECKS, TargetReader, TargetWriter,
+    Absent, Committed, CopiedMigration, ExclusiveFence, Fence, Finding, HeldSubmission, Holdings, Session,
+    StandingSubmission, TARGET_CHECKS, TargetReader, TargetWriter,
 };
 
 pub use crate::domain::CopiedFile;

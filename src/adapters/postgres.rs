@@ -24,7 +24,10 @@ pub use fence::{FenceKey, PostgresFence, Retired, SharedFence};
 
 use crate::{
     domain::{Catalogue, TargetIdentity},
-    ports::{Absent, Committed, CopiedMigration, Fault, Finding, HeldSubmission, TargetReader, TargetWriter},
+    ports::{
+        Absent, Committed, CopiedMigration, Fault, Finding, HeldSubmission, Holdings, StandingSubmission,
+        TargetReader, TargetWriter,
+    },
     rules::rows::RunValues,
     settings::{DatabaseSettings, Organisation, RuleSettings},
 };
@@ -146,8 +149,16 @@ impl<Side: Send + Sync> TargetReader for PostgresTarget<Side> {
         held::submitted(&self.pool, launch_ids).await
     }
 
-    async fn launch_ids(&self, each: &mut (dyn FnMut(Vec<String>) + Send)) -> Result<(), Fault> {
+    async fn launch_ids(&self, each: &mut (dyn FnMut(Vec<StandingSubmission>) + Send)) -> Result<(), Fault> {
         held::launch_ids(&self.pool, each).await
+    }
+
+    async fn standing(&self, ids: &[String]) -> Result<HashSet<String>, Fault> {
+        held::standing(&self.pool, ids).await
+    }
+
+    async fn holdings(&self) -> Result<Holdings, Fault> {
+        held::holdings(&self.pool).await
     }
 
     async fn inspect(&self, connections: u32) -> Result<Vec<Finding>, Fault> {

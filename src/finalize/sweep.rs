@@ -21,6 +21,7 @@ use crate::{
     exit::Stop,
     ports::{BlobInfo, Blobs, Fault, TargetReader, stored_form},
     run::{
+        Decided, decisions,
         lock::{Exclusive, LockedRun, Quiet},
         lost,
         writers::{UncleanWriters, registered},
@@ -69,9 +70,14 @@ pub async fn remove(
     Ok(removed)
 }
 
-/// The command `orphans --delete`: the sweep by hand.
-pub async fn delete_orphans(run: &LockedRun<'_>, files: &Arc<dyn Blobs>) -> Result<Orphans, Stop> {
+/// The command `orphans --delete`: the sweep by hand. The decision is recorded before anything is deleted.
+pub async fn delete_orphans(
+    run: &LockedRun<'_>,
+    files: &Arc<dyn Blobs>,
+    decided: &Decided,
+) -> Result<Orphans, Stop> {
     let mut quiet = Quiet::begin(run).await?;
+    decisions::log(run.store, decided).await?;
     let lost = lost_attempts(run).await?;
     let removed = remove(&mut quiet, files, run.target, &lost).await?;
     quiet.end().await;

@@ -39,6 +39,10 @@ impl Ask for Reading<'_> {
         Ok(self.subject.target.submitted(launch_ids).await?)
     }
 
+    async fn standing(&self, submission_ids: &[String]) -> Result<HashSet<String>, Stop> {
+        Ok(self.subject.target.standing(submission_ids).await?)
+    }
+
     /// What is moved again is a person's decision at the run's start.
     fn was_lost(&self, _: &QueuedRow) -> bool {
         false

@@ -191,15 +191,12 @@ impl Look<'_> {
         tables: &mut Tables,
     ) -> Result<(), Fault> {
         let mut files: HashMap<NameKey, Vec<WantedFile>> = HashMap::new();
-        wanted.read(bucket, |file: WantedFile| files.entry(file.key()).or_default().push(file))?;
-        let mut shown: HashMap<NameKey, Found> = HashMap::new();
-        let mut failed = Ok(());
-        listed.blobs.read(bucket, |blob: ListedBlob| {
-            if failed.is_ok() {
-                failed = self.meet(&blob, &files, &mut shown, tables);
-            }
+        wanted.read(bucket, |file: WantedFile| {
+            files.entry(file.key()).or_default().push(file);
+            Ok(())
         })?;
-        failed?;
+        let mut shown: HashMap<NameKey, Found> = HashMap::new();
+        listed.blobs.read(bucket, |blob: ListedBlob| self.meet(&blob, &files, &mut shown, tables))?;
         let mut due = Vec::new();
         // In a fixed order, so that a sample is the same each time.
         let mut names: Vec<(NameKey, Vec<WantedFile>)> = files.into_iter().collect();

@@ -40,10 +40,14 @@ pub fn settle(decided: Decided, looked: &Looked) -> Result<Settled, Fault> {
     };
     for bucket in 0..rows.len() {
         let mut files: HashMap<u64, Vec<FoundFile>> = HashMap::new();
-        looked.files.read(bucket, |file: FoundFile| files.entry(file.row).or_default().push(file))?;
+        looked.files.read(bucket, |file: FoundFile| {
+            files.entry(file.row).or_default().push(file);
+            Ok(())
+        })?;
         rows.read(bucket, |row: MigratingRow| {
             let files = files.remove(&row.row).unwrap_or_default();
             settled.row(&row, files, &places, looked);
+            Ok(())
         })?;
     }
     Ok(settled)

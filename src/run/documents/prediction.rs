@@ -1,21 +1,18 @@
 //! `prediction.json`: what a run is going to do, as far as it can be known, and the comparison with what it did.
 
 mod compared;
-
-use std::collections::BTreeMap;
+mod outcomes;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use compared::{Compared, ComparedDuration, Difference, Took};
+pub use outcomes::{Counted, NotPredictable, PredictedOutcomes};
 
 use crate::{
-    domain::{AttemptId, FailCode, NoteCode, ShardIndex, SkipCode},
+    domain::ShardIndex,
     run::{PlanId, RunName},
 };
-
-/// Examples kept of each outcome.
-const EXAMPLES: usize = 5;
 
 /// `prediction.json`, and what `plan --predict --json` prints.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -94,46 +91,6 @@ pub enum CheckResult {
     Warn,
     /// A run could not succeed.
     Fail,
-}
-
-/// Rows by outcome.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PredictedOutcomes {
-    /// Rows that are going to be migrated, or are already.
-    pub migrated: Counted,
-    /// Rows that are going to fail, by code.
-    pub failed: BTreeMap<FailCode, Counted>,
-    /// Rows that are going to be skipped, by code.
-    pub skipped: BTreeMap<SkipCode, Counted>,
-    /// Notes on migrated rows, by code.
-    pub notes: BTreeMap<NoteCode, Counted>,
-}
-
-/// How many, and some of them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counted {
-    /// Number of rows.
-    pub rows: u64,
-    /// Attempt ids (of a row without one its number, as `row 12`) of the first rows, at most 5.
-    pub examples: Vec<String>,
-    /// Numbers of the rows that are the examples.
-    #[serde(skip)]
-    shown: Vec<u64>,
-}
-
-impl Counted {
-    /// Counts one more row; the examples are those of the lowest rows, in whatever order rows come.
-    pub fn count(&mut self, row: u64, attempt: Option<AttemptId>) {
-        self.rows += 1;
-        let place = self.shown.partition_point(|shown| *shown < row);
-        if place >= EXAMPLES {
-            return;
-        }
-        self.shown.insert(place, row);
-        self.examples.insert(place, attempt.map_or_else(|| format!("row {row}"), |id| id.to_string()));
-        self.shown.truncate(EXAMPLES);
-        self.examples.truncate(EXAMPLES);
-    }
 }
 
 /// Files and bytes that are going to be copied: of rows predicted as migrated.
@@ -238,19 +195,6 @@ pub struct PredictedDuration {
     pub basis: String,
 }
 
-/// Codes that only copying or committing can tell.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NotPredictable {
-    /// Of failed rows.
-    pub failed: Vec<FailCode>,
-    /// Of skipped rows.
-    pub skipped: Vec<SkipCode>,
-    /// Of notes.
-    pub notes: Vec<NoteCode>,
-    /// Why.
-    pub says: String,
-}
-
 impl Prediction {
     /// [`Prediction::format`] of this program.
     pub const FORMAT: u32 = 1;
@@ -276,40 +220,5 @@ impl Prediction {
             not_predictable: NotPredictable::default(),
             documents: Vec::new(),
         }
-    }
-}
-
-impl NotPredictable {
-    /// The codes that cannot be known before the copy. Missing, archived and forbidden files are known where every file
-    /// was looked at; what may be listed is not yet what may be read.
-    pub fn of(every_file_seen: bool) -> Self {
-        let by_looking = [FailCode::FileMissing, FailCode::FileArchived];
-        let unknown =
-            |code: &FailCode| code.reached_copy() && !(every_file_seen && by_looking.contains(code));
-        Self {
-            failed: FailCode::ALL.iter().copied().filter(unknown).collect(),
-            skipped: vec![SkipCode::DeletedInTarget],
-            notes: vec![NoteCode::EnforcementKept, NoteCode::FileBlobMissing],
-            says: "only reading a file's bytes, storing them and committing the row can tell; such rows are predicted as \
-                   migrated"
-                .into(),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_examples_are_those_of_the_lowest_rows() {
-        let mut counted = Counted::default();
-        for row in [9, 2, 7, 4, 8, 1, 3] {
-            counted.count(row, (row != 2).then(|| row.to_string().parse().unwrap()));
-        }
-        assert_eq!(
-            (counted.rows, counted.examples),
-            (7, ["1", "row 2", "3", "4", "7"].map(String::from).to_vec())
-        );
     }
 }
