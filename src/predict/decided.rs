@@ -173,7 +173,7 @@ impl Decided {
         rules: &RuleConfig,
         files: &mut FileSpool,
     ) -> Result<(), Fault> {
-        let GatheredRow { row, facts, held, written } = gathered;
+        let GatheredRow { row, facts, held, written, .. } = gathered;
         let decision = catch_unwind(AssertUnwindSafe(|| decide(row, held, facts, catalogue, rules)));
         let (migration, recovered) = match decision {
             Ok(Decision::Migrate(migration)) => (migration, false),

@@ -189,7 +189,7 @@ const TABLES: [Table; 2] = [
     },
 ];
 
-/// Where the columns stand.
+/// Index of each column in the file.
 struct Columns {
     attempt: usize,
     /// `None` for an absent marks column.
@@ -230,7 +230,7 @@ impl Table {
         }
     }
 
-    /// `None` for a row of blanks only; what else has no id makes the reader refuse the file.
+    /// `None` for a row whose cells are all blank. For any other row without an id the reader refuses the file.
     fn fact(&self, columns: &Columns, record: &Record, dialect: &Dialect) -> Option<FactRow> {
         let id = AttemptId::from_number(record.get(columns.attempt)).ok()?;
         let cell = |column: &Option<usize>| {
