@@ -68,35 +68,20 @@ pub struct SubmissionRow {
 impl SubmissionRow {
     /// The length of all cells, bytes.
     pub fn size_bytes(&self) -> usize {
-        let Self {
-            first_name,
-            surname,
-            learner_email,
-            attempt_id,
-            assessment_id,
-            course_title,
-            rogo_user_id,
-            rogo_user_name,
-            learner_files_count,
-            marker_files_count,
-            learner_file_names,
-            learner_blob_urls,
-            marker_blob_urls,
-        } = self;
         [
-            first_name,
-            surname,
-            learner_email,
-            attempt_id,
-            assessment_id,
-            course_title,
-            rogo_user_id,
-            rogo_user_name,
-            learner_files_count,
-            marker_files_count,
-            learner_file_names,
-            learner_blob_urls,
-            marker_blob_urls,
+            &self.first_name,
+            &self.surname,
+            &self.learner_email,
+            &self.attempt_id,
+            &self.assessment_id,
+            &self.course_title,
+            &self.rogo_user_id,
+            &self.rogo_user_name,
+            &self.learner_files_count,
+            &self.marker_files_count,
+            &self.learner_file_names,
+            &self.learner_blob_urls,
+            &self.marker_blob_urls,
         ]
         .into_iter()
         .map(String::len)
