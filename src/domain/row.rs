@@ -66,26 +66,43 @@ pub struct SubmissionRow {
 }
 
 impl SubmissionRow {
+    /// Every cell with its header name, in a fixed order.
+    pub fn used(&self) -> [(&'static str, &str); 13] {
+        let Self {
+            first_name,
+            surname,
+            learner_email,
+            attempt_id,
+            assessment_id,
+            course_title,
+            rogo_user_id,
+            rogo_user_name,
+            learner_files_count,
+            marker_files_count,
+            learner_file_names,
+            learner_blob_urls,
+            marker_blob_urls,
+        } = self;
+        [
+            ("First Name", first_name),
+            ("Surname", surname),
+            ("Learner Email", learner_email),
+            ("Attempt ID", attempt_id),
+            ("Assessment ID", assessment_id),
+            ("Course Title", course_title),
+            ("Rogo User ID", rogo_user_id),
+            ("Rogo User Name", rogo_user_name),
+            ("Learner Files Count", learner_files_count),
+            ("Marker Files Count", marker_files_count),
+            ("Learner File Names", learner_file_names),
+            ("Learner Azure Blob URLs", learner_blob_urls),
+            ("Marker Azure Blob URLs", marker_blob_urls),
+        ]
+    }
+
     /// The length of all cells, bytes.
     pub fn size_bytes(&self) -> usize {
-        [
-            &self.first_name,
-            &self.surname,
-            &self.learner_email,
-            &self.attempt_id,
-            &self.assessment_id,
-            &self.course_title,
-            &self.rogo_user_id,
-            &self.rogo_user_name,
-            &self.learner_files_count,
-            &self.marker_files_count,
-            &self.learner_file_names,
-            &self.learner_blob_urls,
-            &self.marker_blob_urls,
-        ]
-        .into_iter()
-        .map(String::len)
-        .sum()
+        self.used().iter().map(|(_, cell)| cell.len()).sum()
     }
 }
 
