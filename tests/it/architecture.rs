@@ -319,7 +319,8 @@ fn every_file_begins_by_saying_what_it_is_for() {
 /// Files of `src` that may have more than [`MOST_LINES`], each with its reason.
 const LONG_FILES: &[(&str, &str)] = &[
     ("src/finalize/results.rs", "one writer for each results file"),
-    ("src/rules/rows.rs", "every value of eight tables, table by table"),
+    ("src/domain/decision.rs", "one table of codes with their advice"),
+    ("src/shard/submission.rs", "the steps of one submission in their order"),
     ("src/shard/pace/tests.rs", "tests of one module, and nothing else"),
     ("src/watch/standing/judge/tests.rs", "tests of one module, and nothing else"),
 ];

@@ -9,13 +9,13 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    tables::{ATTEMPT, MARKS, REPORT_COLUMNS, SCORE_COLUMNS},
+    tables::{ATTEMPT, MARKS},
     values,
 };
 use crate::{
     domain::{
-        AttemptId, Dialect, Extent, FactRow, Facts, InputDigest, REPORT_TABLE, SCORE_TABLE, TableExtent,
-        Value,
+        AttemptId, Dialect, Extent, FactRow, Facts, InputDigest, REPORT_COLUMNS, REPORT_TABLE, SCORE_COLUMNS,
+        SCORE_TABLE, TableExtent, Value,
     },
     inputs::{
         CsvReader, Fingerprint, Format, InputError, InputSource, Layout, Record, Role, StrangeIds,
