@@ -45,7 +45,7 @@ use super::Digest;
 pub struct TableForm {
     /// The table's name.
     pub name: &'static str,
-    /// Its columns.
+    /// The columns, in the order of the form, and what each holds.
     pub columns: &'static [(&'static str, ColumnKind)],
 }
 

@@ -5,6 +5,7 @@ use std::{fmt, time::Duration};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::prediction::Compared;
 use crate::{
     domain::{Books, ShardIndex},
     run::{PlanId, RunName, receipts::Receipts},
@@ -36,6 +37,9 @@ pub struct Summary {
     /// One digest over what became of every row; absent only in summaries of earlier programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipts: Option<Receipts>,
+    /// Comparison with what `plan --predict` said of this plan, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prediction: Option<Compared>,
     /// Blobs of killed processes that were removed.
     pub orphans_removed: u64,
     /// From the plan to the last outcome.
@@ -167,6 +171,7 @@ impl Summary {
             lost: Lost::default(),
             warnings: Vec::new(),
             receipts: None,
+            prediction: None,
             orphans_removed: 0,
             duration_ms: 0,
             rows_per_second: 0.0,
