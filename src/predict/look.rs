@@ -48,7 +48,7 @@ pub enum Found {
 /// One file of one row, as it was found.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct FoundFile {
-    /// The row.
+    /// Number of the input's row.
     pub row: u64,
     /// The file's place in the submission.
     pub order: i32,

@@ -19,7 +19,7 @@ pub struct Settled {
     pub outcomes: PredictedOutcomes,
     /// Files and bytes.
     pub files: PredictedFiles,
-    /// Shards' sizes.
+    /// Sizes of the shards.
     pub shards: Vec<PredictedShard>,
     /// Sums by unit version and grade.
     pub controls: Controls,

@@ -38,7 +38,7 @@ pub struct ListedBlob {
     pub container: u32,
     /// Its name in the container.
     pub name: String,
-    /// Its length.
+    /// Length of the blob.
     pub size_bytes: u64,
     /// Whether it is in the archive tier.
     pub archived: bool,

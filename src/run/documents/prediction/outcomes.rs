@@ -56,9 +56,9 @@ pub struct NotPredictable {
     pub failed: Vec<FailCode>,
     /// Of skipped rows.
     pub skipped: Vec<SkipCode>,
-    /// Of notes.
+    /// Codes of notes.
     pub notes: Vec<NoteCode>,
-    /// Why.
+    /// Why they are not predicted.
     pub says: String,
 }
 
