@@ -96,7 +96,7 @@ pub struct PlanArgs {
     /// Check and count everything, write nothing anywhere
     #[arg(long)]
     pub dry_run: bool,
-    /// The prediction.
+    /// Whether the run is predicted, and how its duration is known.
     #[command(flatten)]
     pub prediction: PredictArgs,
     /// Print the plan, or the prediction, as JSON

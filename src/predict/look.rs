@@ -51,7 +51,7 @@ pub enum Found {
 /// One file of one row, as it was found.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct FoundFile {
-    /// The row.
+    /// Number of the row that names it.
     pub row: u64,
     /// The file's place in the submission.
     pub order: i32,

@@ -53,7 +53,7 @@ pub struct ExpectedWarehouse {
 pub struct ExpectedFiles {
     /// Number of files.
     pub files: Option<u64>,
-    /// Their bytes.
+    /// Length of all of them together.
     pub bytes: Option<u64>,
 }
 

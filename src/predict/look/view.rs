@@ -16,7 +16,7 @@ pub struct View {
     pub predicted: PredictedSource,
     /// Whether it was listed to its end.
     pub is_listed: bool,
-    /// The container.
+    /// Which container it is, and what its names begin with.
     pub container: Container,
     /// Every so manieth file is looked at, if the container is not listed.
     step: u64,
