@@ -14,6 +14,7 @@ pub mod lost;
 mod expected;
 pub mod pins;
 pub mod private;
+pub mod receipts;
 pub mod lock;
 mod row_set;
 
