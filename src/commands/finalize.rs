@@ -29,7 +29,7 @@ use crate::{
 
 use super::{
     await_plan::await_plan, compare::unchanged, connect, decided::decided, frozen, own_inputs,
-    patience::patiently,
+    patience::patiently, predicted,
 };
 
 /// How long finalize waits for the last process to let go of the run's lock: longer than a database
@@ -95,7 +95,8 @@ async fn merge_and_tell(settings: &Settings, store: &RunStore, plan: &Plan) -> R
     connect::not_rolled_back(store).await?;
     let accept = settings.accept_lost.then(|| decided(settings, "finalize --accept lost")).transpose()?;
     let files = connect::target_blobs(settings)?;
-    let target = connect::database(settings, 2, &format!("{}/finalize/{}", settings.run, std::process::id()));
+    let target =
+        connect::database(settings, 2, &format!("{}/finalize/{}", settings.run, std::process::id()))?;
     let database = target.identity().await?;
     unchanged(&differences(plan, &Present::of(settings, &plan.id, database, &files.location())))?;
     unchanged(&target.session().await?)?;
@@ -105,7 +106,7 @@ async fn merge_and_tell(settings: &Settings, store: &RunStore, plan: &Plan) -> R
             store,
             plan,
             target: &target,
-            fence: &connect::fence(settings, plan, "finalize"),
+            fence: &connect::fence(settings, plan, &target, "finalize"),
             deadline: settings.work.give_up_after.min(WAIT_FOR_LOCK),
         },
         files: &files,
@@ -152,6 +153,7 @@ async fn tell(
     summary.rows_left_out = totals.rows_left_out;
     summary.orphans_removed = totals.orphans.blobs;
     summary.warnings = warnings;
+    summary.prediction = predicted::compared(store, plan, &totals.books, ended).await?;
     summary.stages = stages(&totals.books);
     let files = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES, names::SUMMARY];
     let lost = (totals.lost.rows > 0).then_some(names::LOST);
@@ -208,7 +210,8 @@ fn stages(books: &Books) -> Vec<StageLatency> {
     stages
 }
 
-/// What to type next where every row has an outcome: fetch the results where they are far, then run what failed.
+/// The next command if every row has an outcome: fetch the results if they are in the run store only, then run the
+/// failed rows.
 fn next_command(settings: &Settings, plan: &Plan, totals: &Totals) -> String {
     let (fetch, failed) = match settings.pod.name {
         Some(_) => (rerun::fetch(plan, &settings.run_store.to_string()), PathBuf::from(names::FAILED)),

@@ -1,6 +1,7 @@
 //! The documents of a run: their types, and their names in the run's folder.
 
 pub mod names;
+mod prediction;
 mod summary;
 
 use std::fmt;
@@ -8,6 +9,11 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use prediction::{
+    Check, CheckResult, Compared, ComparedDuration, Counted, Difference, NotInInput, NotPredictable,
+    PredictedDuration, PredictedFiles, PredictedOutcomes, PredictedShard, PredictedSource, Prediction,
+    Quantities, ToMend, Took,
+};
 pub use summary::{Lost, Missing, RunResult, StageLatency, Summary, Warning, WarningCode};
 
 use super::ids::{PlanId, RunName, WriterId};
@@ -149,7 +155,7 @@ pub struct Heartbeat {
 /// What a person decided, a line of `decisions.jsonl`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decided {
-    /// When (UTC).
+    /// Time of the decision (UTC).
     pub at: DateTime<Utc>,
     /// User and host, as far as they are known.
     pub by: String,

@@ -1,6 +1,6 @@
 //! Blobs in an Azure container, below a prefix.
 
-mod listing;
+pub(super) mod listing;
 
 use std::{future::Future, path::Path, sync::Arc};
 
@@ -103,7 +103,7 @@ impl AzureBlobs {
             blob.delete(None).await.map(|_| ()).map_err(|error| self.fault(&error, "deleting", name))
         });
         match deleted.await {
-            // Neither is there: what the service takes no name for, it does not hold.
+            // A name that the service cannot accept belongs to no existing blob.
             Err(fault) if matches!(fault.kind, FaultKind::NotFound | FaultKind::NameRefused) => Ok(()),
             ended => ended,
         }
@@ -136,6 +136,10 @@ impl Blobs for AzureBlobs {
             );
         }
         Ok(())
+    }
+
+    async fn is_immutable(&self) -> Result<bool, Fault> {
+        Ok(self.has_immutability_policy().await)
     }
 
     async fn answers(&self) -> Result<(), Fault> {

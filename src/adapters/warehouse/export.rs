@@ -9,13 +9,13 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    tables::{ATTEMPT, MARKS, REPORT_COLUMNS, SCORE_COLUMNS},
+    tables::{ATTEMPT, MARKS},
     values,
 };
 use crate::{
     domain::{
-        AttemptId, Dialect, Extent, FactRow, Facts, InputDigest, REPORT_TABLE, SCORE_TABLE, TableExtent,
-        Value,
+        AttemptId, Dialect, Extent, FactRow, Facts, InputDigest, REPORT_COLUMNS, REPORT_TABLE, SCORE_COLUMNS,
+        SCORE_TABLE, TableExtent, Value,
     },
     inputs::{
         CsvReader, Fingerprint, Format, InputError, InputSource, Layout, Record, Role, StrangeIds,
@@ -143,6 +143,21 @@ impl Warehouse for Export {
         Ok(attempts.iter().map(|id| facts.get(id).cloned().unwrap_or_default()).collect())
     }
 
+    async fn reported(&self, each: &mut (dyn FnMut(Vec<AttemptId>) + Send)) -> Result<(), Fault> {
+        let [reports, _] = &TABLES;
+        let mut ids = |rows: Vec<FactRow>| {
+            each(
+                rows.iter()
+                    .map(|row| match row {
+                        FactRow::Report(id, _) | FactRow::Score(id, _) => *id,
+                    })
+                    .collect(),
+            );
+            Ok(())
+        };
+        self.read(reports, &mut ids).await
+    }
+
     async fn scan(
         &self,
         each: &mut (dyn FnMut(Vec<FactRow>) -> Result<(), Fault> + Send),
@@ -174,7 +189,7 @@ const TABLES: [Table; 2] = [
     },
 ];
 
-/// Where the columns stand.
+/// Index of each column in the file.
 struct Columns {
     attempt: usize,
     /// `None` for an absent marks column.
@@ -215,7 +230,7 @@ impl Table {
         }
     }
 
-    /// `None` for a row of blanks only; what else has no id makes the reader refuse the file.
+    /// `None` for a row whose cells are all blank. For any other row without an id the reader refuses the file.
     fn fact(&self, columns: &Columns, record: &Record, dialect: &Dialect) -> Option<FactRow> {
         let id = AttemptId::from_number(record.get(columns.attempt)).ok()?;
         let cell = |column: &Option<usize>| {

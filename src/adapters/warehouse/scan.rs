@@ -8,11 +8,13 @@ use std::{collections::HashSet, time::Duration};
 use tiberius::Row;
 
 use super::{
+    column::Form,
     mssql::{COUNT, SqlServer},
     pool,
     rows::{Which, attempt_of, fact, integers, is_damaged, unreadable},
-    tables::{Form, Table},
+    tables::Table,
     tries::Tries,
+    values,
 };
 use crate::{
     domain::{AttemptId, FactRow},
@@ -22,10 +24,10 @@ use crate::{
 
 /// Approximate number of rows per window.
 const WINDOW_ROWS: i64 = 250_000;
-/// Windows of a table: without an index each of them reads all of it. With its count, its bounds, the look for rows
-/// without an id and for damaged text, a table is read 8 times at most.
+/// Windows of a table. Without an index each window reads the whole table. With the count, the bounds and the searches
+/// for rows without an id and for damaged text, a table is read at most 8 times.
 const MOST_WINDOWS: i64 = 4;
-/// Attempts with damaged text that are asked for at once: each time the table is read.
+/// Attempts with damaged text in one query; each query reads the table.
 const MOST_DAMAGED: usize = 5_000;
 /// Rows handed over at a time.
 const BATCH_ROWS: usize = 1_000;
@@ -69,7 +71,40 @@ impl SqlServer {
     }
 }
 
-/// Ranges of attempt ids, about [`WINDOW_ROWS`] rows each where ids are spread evenly.
+impl SqlServer {
+    /// Calls `each` with the attempt id of every report, a window at a time: a window is the unit of retry here too.
+    pub(super) async fn scan_ids(&self, each: &mut (dyn FnMut(Vec<AttemptId>) + Send)) -> Result<(), Fault> {
+        let reports = &self.tables().await?.reports;
+        let pool = self.pool().await?;
+        for ids in windows(self, reports).await? {
+            let selects = [reports.ids_between(ids.0, ids.1)];
+            let mut tries = Tries::none();
+            loop {
+                let mut found = Vec::new();
+                let read = async {
+                    let mut connection = pool::get(&pool).await?;
+                    let mut push = |row: &Row| {
+                        let cell = row.cells().next().map(|(_, cell)| values::value(cell));
+                        let id = cell.as_ref().and_then(values::attempt);
+                        found.push(id.ok_or_else(|| unreadable("an attempt id"))?);
+                        Ok(())
+                    };
+                    connection.run(&selects, LONGEST, |_, row| push(&row)).await
+                };
+                match read.await {
+                    Ok(()) => {
+                        each(found);
+                        break;
+                    }
+                    Err(fault) => tries.again(fault, &pool).await?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Ranges of attempt ids, each with about [`WINDOW_ROWS`] rows if the ids are evenly spread.
 async fn windows(server: &SqlServer, table: &Table) -> Result<Vec<(i32, i32)>, Fault> {
     let answer = server.ask(&[table.bounds()], COUNT).await?;
     let bounds: Vec<_> = answer.iter().flat_map(|(_, row)| integers(row)).collect();

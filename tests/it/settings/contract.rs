@@ -25,6 +25,7 @@ fn every_setting_of_the_contract_is_there_and_no_other() {
         --database-auth - password
         --expect-host ROGO_EXPECT_HOST -
         --same-database - -
+        --target-alters ROGO_TARGET_ALTERS -
         --source-allow ROGO_SOURCE_ALLOW -
         --source-auth - auto
         - SOURCE_STORAGE_CONNECTION_STRING -
@@ -78,7 +79,7 @@ fn every_setting_of_the_contract_is_there_and_no_other() {
 
 #[test]
 fn the_command_line_and_the_table_name_the_same_flags_variables_and_defaults() {
-    let own = ["help", "version", "config", "dry_run", "json", "delete", "watch", "to"];
+    let own = ["help", "version", "config", "dry_run", "predict", "probe", "json", "delete", "watch", "to"];
     let mut seen = BTreeSet::new();
     for command in Cli::command()
         .get_subcommands()

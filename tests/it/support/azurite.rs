@@ -7,7 +7,6 @@ use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader},
     net::SocketAddr,
-    path::{Path, PathBuf},
     process::{ChildStdin, Command, Stdio},
     sync::OnceLock,
 };
@@ -19,6 +18,8 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+
+use super::npm;
 
 const VERSION: &str = "3.37.0";
 /// The emulator's published account.
@@ -46,7 +47,7 @@ impl Azurite {
 
     /// One that runs elsewhere; its endpoint ends with the account's name.
     pub fn at(endpoint: String, account: &str, key: &str) -> Self {
-        let sas = account_sas(account, key);
+        let sas = account_sas(account, key, "sco");
         Self { endpoint, account: account.to_owned(), key: key.to_owned(), sas, _alive: None }
     }
 
@@ -58,6 +59,12 @@ impl Azurite {
     /// With a shared access signature for everything.
     pub fn sas_connection_string(&self) -> String {
         format!("SharedAccessSignature={};BlobEndpoint={}", self.sas, self.endpoint)
+    }
+
+    /// With a signature for blobs alone: no container can be listed by it.
+    pub fn object_connection_string(&self) -> String {
+        let sas = account_sas(&self.account, &self.key, "o");
+        format!("SharedAccessSignature={sas};BlobEndpoint={}", self.endpoint)
     }
 
     /// `http://127.0.0.1:<port>/devstoreaccount1`.
@@ -133,7 +140,8 @@ impl Azurite {
     }
 
     fn start() -> Self {
-        let main = installed().join("node_modules/azurite/dist/src/blob/main.js");
+        let folder = npm::installed("azurite", VERSION).unwrap_or_else(|why| panic!("{why}"));
+        let main = folder.join("node_modules/azurite/dist/src/blob/main.js");
         let mut child = Command::new("node")
             .args(["--import", WATCH])
             .arg(main)
@@ -164,42 +172,12 @@ fn encode(name: &str) -> String {
     percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
-/// Where the npm package is, installed once per machine.
-fn installed() -> PathBuf {
-    let cache = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| std::env::home_dir().map(|home| home.join(".cache")))
-        .unwrap_or_else(std::env::temp_dir);
-    let folder = cache.join(format!("rogo-migrate/azurite-{VERSION}"));
-    if !folder.exists() {
-        install(&folder);
-    }
-    folder
-}
-
-/// Installs beside and renames: several test binaries may begin at once.
-fn install(folder: &Path) {
-    let parent = folder.parent().unwrap();
-    std::fs::create_dir_all(parent).unwrap();
-    let building = tempfile::tempdir_in(parent).unwrap();
-    let status = Command::new("npm")
-        .args(["install", "--no-audit", "--no-fund", "--silent", "--prefix"])
-        .arg(building.path())
-        .arg(format!("azurite@{VERSION}"))
-        .status()
-        .expect("npm is needed to install Azurite");
-    assert!(status.success(), "npm could not install Azurite");
-    if std::fs::rename(building.path(), folder).is_err() {
-        assert!(folder.exists(), "Azurite could not be put at {}", folder.display());
-    }
-}
-
-/// Every right on everything, until 2099.
-fn account_sas(account: &str, key: &str) -> String {
+/// Every right on these types of resources, until 2099.
+fn account_sas(account: &str, key: &str, resources: &str) -> String {
     let fields = BTreeMap::from([
         ("sp", "rwdlacupx"),
         ("ss", "b"),
-        ("srt", "sco"),
+        ("srt", resources),
         ("se", "2099-01-01T00:00:00Z"),
         ("sv", "2020-08-04"),
     ]);
