@@ -9,7 +9,7 @@ mod flags;
 use std::path::PathBuf;
 
 pub use flags::{
-    AcceptFlags, PlanFlags, ReasonFlags, RedoFlags, SettingFlags, ShardFlags, StoreFlags, WaitFlags,
+    AcceptFlags, AttemptFlags, PlanFlags, ReasonFlags, RedoFlags, SettingFlags, ShardFlags, StoreFlags, WaitFlags,
 };
 
 use clap::{Args, Parser, Subcommand};
@@ -82,6 +82,8 @@ pub enum Command {
     Results(ResultsArgs),
     /// List the blobs that killed processes of this run left behind, and delete them
     Orphans(OrphansArgs),
+    /// Remove what the run, and only it, created in the target, rows and blobs; without --yes only say what
+    Rollback(RollbackArgs),
     /// Print every setting, its value and its source; secrets as set / not set
     Settings(SettingsArgs),
     /// Generate inputs, warehouse export, source files, target schema and seed
@@ -197,6 +199,29 @@ pub struct OrphansArgs {
     /// Delete them; without it they are only listed
     #[arg(long)]
     pub delete: bool,
+    /// Settings shared by all commands.
+    #[command(flatten)]
+    pub settings: SettingFlags,
+}
+
+/// Arguments of `rogo-migrate rollback`.
+#[derive(Debug, Args)]
+pub struct RollbackArgs {
+    /// Remove it; without it nothing is written
+    #[arg(long, help_heading = "Deciding")]
+    pub yes: bool,
+    /// Remove also submissions on which the application has worked since, with its work on them
+    #[arg(long, help_heading = "Deciding")]
+    pub force_touched: bool,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The only attempts to remove.
+    #[command(flatten)]
+    pub attempts: AttemptFlags,
+    /// Reason for the decision, recorded with it.
+    #[command(flatten)]
+    pub reason: ReasonFlags,
     /// Settings shared by all commands.
     #[command(flatten)]
     pub settings: SettingFlags,

@@ -8,6 +8,7 @@ mod finalize;
 mod frozen;
 mod last_word;
 mod orphans;
+mod rollback;
 mod decided;
 mod own_inputs;
 mod patience;
@@ -86,6 +87,7 @@ async fn perform(
         Command::Orphans(args) => {
             or_stopped(stop, orphans::run(&settings()?, args.delete)).await.map(End::from)
         }
+        Command::Rollback(args) => or_stopped(stop, rollback::run(&settings()?, args)).await,
         Command::Settings(_) | Command::Sample(_) | Command::Completions(_) => Ok(Exit::Done.into()),
     }
 }
@@ -134,6 +136,7 @@ fn flags(cli: &Cli) -> Flags {
         Command::Resume(args) => flags.with(&args.redo).with(&args.reason).with(&args.settings),
         Command::Results(args) => flags.with(&args.store),
         Command::Orphans(args) => flags.with(&args.settings),
+        Command::Rollback(args) => flags.with(&args.attempts).with(&args.reason).with(&args.settings),
         Command::Settings(args) => {
             let flags = flags.with(&args.redo).with(&args.accept).with(&args.reason);
             flags.with(&args.plan).with(&args.shard).with(&args.wait).with(&args.settings)

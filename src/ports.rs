@@ -5,6 +5,7 @@ mod backoff;
 mod warehouse;
 mod blobs;
 mod target;
+mod undo;
 mod jobs;
 
 pub use backoff::{Backoff, Patience, jitter};
@@ -18,6 +19,9 @@ pub use jobs::{
 pub use target::{
     Absent, Committed, CopiedMigration, ExclusiveFence, Fence, HeldSubmission, Session, TargetReader,
     TargetWriter,
+};
+pub use undo::{
+    Decide, HangingRows, OWN_TABLES, OtherMalpractice, Removal, RuleUndo, StandingRule, StoredMalpractice, TargetUndo, WrittenRow, WrittenSubmission,
 };
 
 pub use crate::domain::CopiedFile;

@@ -13,6 +13,7 @@ mod enforcement;
 mod commit;
 mod schema;
 mod preflight;
+mod undo;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -21,6 +22,7 @@ use azure_core::credentials::TokenCredential;
 
 pub use enforcement::EnforcementLedger;
 pub use fence::{FenceKey, PostgresFence, Retired, SharedFence};
+pub use undo::{PostgresUndo, Undoing};
 
 use crate::{
     domain::{Catalogue, TargetIdentity},

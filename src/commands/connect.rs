@@ -9,7 +9,7 @@ use crate::{
     adapters::{
         blobs,
         postgres::{
-            FenceKey, PostgresFence, PostgresOptions, PostgresReader, PostgresWriter, SharedFence,
+            FenceKey, PostgresFence, PostgresOptions, PostgresReader, PostgresUndo, PostgresWriter, SharedFence,
             WriterOptions,
         },
         warehouse::{Export, SqlServer},
@@ -92,6 +92,11 @@ pub fn warehouses(settings: &Settings, workers: usize) -> Result<Vec<Arc<dyn War
 /// The target database for reading only.
 pub fn database(settings: &Settings, connections: u32, application_name: &str) -> PostgresReader {
     PostgresReader::new(options(settings, connections, application_name.to_owned()))
+}
+
+/// The target database, from which a rollback removes. Its connections hold no lock: the caller holds it exclusively.
+pub fn undo_database(settings: &Settings, connections: u32, application_name: &str) -> PostgresUndo {
+    PostgresUndo::new(options(settings, connections, application_name.to_owned()))
 }
 
 /// A worker's side of the target database: every connection holds the run's lock and, once it does,

@@ -23,6 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("plan", STAGE),
     ("shard", STAGE),
     ("finalize", STAGE),
+    ("rollback", STAGE),
     ("watch", STAGE),
     ("adapters", &["domain", "rules", "ports", "run", "run::ids", "exit", "settings", "identity", "inputs"]),
     ("commands", ANY),
@@ -31,7 +32,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms on one floor: none may name another.
-const FLOOR: [&str; 5] = ["plan", "shard", "finalize", "watch", "adapters"];
+const FLOOR: [&str; 6] = ["plan", "shard", "finalize", "rollback", "watch", "adapters"];
 /// What a stage stands on.
 const STAGE: &[&str] =
     &["domain", "rules", "ports", "gather", "run", "run::ids", "report", "exit", "settings", "inputs"];
