@@ -30,7 +30,7 @@ use crate::{
     domain::{AttemptId, TableExtent, TargetIdentity},
     exit::{Exit, Stop},
     inputs::Inputs,
-    ports::{Blobs, FaultKind, Source, TargetReader, Warehouse, WarehouseShape},
+    ports::{Blobs, FaultKind, Holdings, Source, TargetReader, Warehouse, WarehouseShape},
     run::{
         FORMAT, Plan, PlanId, RULES_VERSION, Refusal, RunStore, ShardPlan, names,
         pins::{Present, another_database, differences, input_differences, pinned_settings, rolled_back},
@@ -174,6 +174,7 @@ struct Prepared {
     extent: Vec<TableExtent>,
     reported: Option<AttemptId>,
     database: TargetIdentity,
+    holdings: Holdings,
     trial: Option<String>,
 }
 
@@ -192,6 +193,7 @@ async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) -> R
         return Err(Stop::new(Exit::Bug, "the warehouse said neither its shape nor a fault"));
     };
     let database = services.target.identity().await?;
+    let holdings = services.target.holdings().await?;
     draft.settle(services.target, &rule_config(settings)).await?;
     let sampled = preflight::sampled(&draft);
     let facts = if shape.lookups_are_cheap {
@@ -216,6 +218,7 @@ async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) -> R
         shape,
         reported,
         database,
+        holdings,
         trial: selection.pinned(),
     })
 }
@@ -257,12 +260,13 @@ impl Prepared {
             })
             .into_iter()
             .collect();
-        PlanReport { plan, state, counts: Some(self.draft.counts()), remarks }
+        let (counts, holdings) = (Some(self.draft.counts()), Some(self.holdings));
+        PlanReport { plan, state, counts, holdings, remarks }
     }
 }
 
 fn stood(plan: Plan) -> PlanReport {
-    PlanReport { plan, state: PlanState::Stood, counts: None, remarks: Vec::new() }
+    PlanReport { plan, state: PlanState::Stood, counts: None, holdings: None, remarks: Vec::new() }
 }
 
 /// Writes the refusal document, unless a retry may help.

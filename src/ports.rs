@@ -8,7 +8,7 @@ mod target;
 mod undo;
 mod jobs;
 
-pub use backoff::{Backoff, Patience, jitter};
+pub use backoff::{Backoff, Patience, every, jitter, overdue, pause};
 pub use blobs::{
     BlobInfo, BlobReader, Blobs, CopyGrant, Existing, PutOptions, Source, Stored, Upload, stored_form,
 };
@@ -17,8 +17,8 @@ pub use jobs::{
     JobEnd, JobState, Jobs, LastWord, Obstacle, ObstacleKind, RunJob, RunJobs, Survey, TerminatingPod,
 };
 pub use target::{
-    Absent, Committed, CopiedMigration, ExclusiveFence, Fence, HeldSubmission, Session, TargetReader,
-    TargetWriter,
+    Absent, Committed, CopiedMigration, ExclusiveFence, Fence, HeldSubmission, Holdings, Session,
+    StandingSubmission, TargetReader, TargetWriter,
 };
 pub use undo::{
     Decide, HangingRows, OWN_TABLES, OtherMalpractice, Removal, RuleUndo, StandingRule, StoredMalpractice, TargetUndo, WrittenRow, WrittenSubmission,

@@ -26,7 +26,10 @@ pub use undo::{PostgresUndo, Undoing};
 
 use crate::{
     domain::{Catalogue, TargetIdentity},
-    ports::{Absent, Committed, CopiedMigration, Fault, HeldSubmission, TargetReader, TargetWriter},
+    ports::{
+        Absent, Committed, CopiedMigration, Fault, HeldSubmission, Holdings, StandingSubmission,
+        TargetReader, TargetWriter,
+    },
     rules::rows::RunValues,
     settings::{DatabaseSettings, Organisation, RuleSettings},
 };
@@ -148,8 +151,16 @@ impl<Side: Send + Sync> TargetReader for PostgresTarget<Side> {
         held::submitted(&self.pool, launch_ids).await
     }
 
-    async fn launch_ids(&self, each: &mut (dyn FnMut(Vec<String>) + Send)) -> Result<(), Fault> {
+    async fn launch_ids(&self, each: &mut (dyn FnMut(Vec<StandingSubmission>) + Send)) -> Result<(), Fault> {
         held::launch_ids(&self.pool, each).await
+    }
+
+    async fn standing(&self, ids: &[String]) -> Result<HashSet<String>, Fault> {
+        held::standing(&self.pool, ids).await
+    }
+
+    async fn holdings(&self) -> Result<Holdings, Fault> {
+        held::holdings(&self.pool).await
     }
 
     async fn preflight(&self, connections: u32) -> Result<Vec<String>, Fault> {

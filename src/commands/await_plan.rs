@@ -7,15 +7,14 @@ use tokio::time::Instant;
 
 use crate::{
     exit::{Exit, Moment, Stop},
-    ports::{Backoff, Fault, FaultKind, Patience},
+    ports::{Backoff, Fault, FaultKind, Patience, pause},
     run::{Plan, Refusal, RunStore, names},
     settings::Settings,
 };
 
 use super::connect;
 
-const LONGEST: Duration = Duration::from_secs(10);
-const LOOKS: Backoff = Backoff::new(Duration::from_secs(1), LONGEST);
+const LOOKS: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(10));
 /// A plan without a heartbeat for so long is no longer being made.
 const ALIVE: TimeDelta = TimeDelta::minutes(10);
 
@@ -27,7 +26,7 @@ pub async fn await_plan(settings: &Settings, store: &RunStore) -> Result<Plan, S
     let mut absent = Patience::new(LOOKS);
     let mut away = Patience::new(LOOKS);
     loop {
-        let pause = match look(settings, store).await {
+        let wait = match look(settings, store).await {
             Ok(Some(found)) => return found,
             Ok(None) => {
                 let left = settings.wait_plan.saturating_sub(began.elapsed());
@@ -36,19 +35,19 @@ pub async fn await_plan(settings: &Settings, store: &RunStore) -> Result<Plan, S
                 }
                 away.answered();
                 tracing::info!(waited_s = began.elapsed().as_secs(), "waiting for the plan");
-                let pause = absent.failed(Duration::MAX).unwrap_or(LONGEST);
-                if left.is_zero() { pause } else { pause.min(left) }
+                let wait = absent.failed();
+                if left.is_zero() { wait } else { wait.min(left) }
             }
             Err(fault) => {
                 let Some(limit) = patience(settings, &fault) else { return Err(fault.into()) };
-                let Some(pause) = away.failed(limit) else {
+                let Some(wait) = away.failed_within(limit) else {
                     return Err(given_up(away.failing_for(), &fault));
                 };
                 tracing::warn!(fault = %fault.chain(), "cannot look for the plan");
-                pause
+                wait
             }
         };
-        tokio::time::sleep(pause).await;
+        pause(wait).await;
     }
 }
 

@@ -156,14 +156,15 @@ async fn tell(
     let files = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES, names::SUMMARY];
     let lost = (totals.lost.rows > 0).then_some(names::LOST);
     summary.results = files.into_iter().chain(lost).map(|file| location(settings, store, file)).collect();
-    let rerun = Rerun::of(settings.pod.release.as_ref(), &settings.run_store.to_string());
+    let flags = rerun::away_from_inputs(plan, &settings.out);
+    let rerun = Rerun::of(settings.pod.release.as_ref(), &settings.run_store.to_string(), &flags);
     let redo = rerun.redo(store.run(), &totals.lost.shards);
     let rerun = rerun.command(store.run(), &totals.incomplete_shards());
     let incomplete = totals.incomplete(store, &rerun, &redo);
     summary.next_command = match incomplete {
         Some(_) if totals.lost.rows > 0 => redo,
         Some(_) => rerun,
-        None => next_command(settings, totals),
+        None => next_command(settings, plan, totals),
     };
     let text = serde_json::to_string_pretty(&summary)
         .map_err(|error| Stop::new(Exit::Bug, format!("the summary cannot be written as JSON: {error}")))?;
@@ -208,12 +209,9 @@ fn stages(books: &Books) -> Vec<StageLatency> {
 }
 
 /// What to type next where every row has an outcome: fetch the results where they are far, then run what failed.
-fn next_command(settings: &Settings, totals: &Totals) -> String {
+fn next_command(settings: &Settings, plan: &Plan, totals: &Totals) -> String {
     let (fetch, failed) = match settings.pod.name {
-        Some(_) => (
-            rerun::by_hand("results", &settings.run, &settings.run_store.to_string()) + " --to .",
-            PathBuf::from(names::FAILED),
-        ),
+        Some(_) => (rerun::fetch(plan, &settings.run_store.to_string()), PathBuf::from(names::FAILED)),
         None => (String::new(), settings.out.join(names::FAILED)),
     };
     let mut steps = vec![fetch];

@@ -13,10 +13,12 @@ use crate::{
     settings::Settings,
 };
 
-use super::{compare::unchanged, connect, finalize::WAIT_FOR_LOCK};
+use super::{compare::unchanged, connect, decided::decided, finalize::WAIT_FOR_LOCK};
 
-/// Lists the blobs that killed processes of this run left behind; with `delete` removes them.
+/// Lists the blobs that killed processes of this run left behind; with `delete` removes them, and records the
+/// decision.
 pub async fn run(settings: &Settings, delete: bool) -> Result<Exit, Stop> {
+    let decided = delete.then(|| decided(settings, "orphans --delete")).transpose()?;
     let store = connect::run_store(settings)?;
     let Some(plan) = store.plan().await? else {
         let message = format!("there is no plan at {}: this run has no blobs", store.describe(names::PLAN));
@@ -34,13 +36,12 @@ pub async fn run(settings: &Settings, delete: bool) -> Result<Exit, Stop> {
         fence: &connect::fence(settings, &plan, "orphans"),
         deadline: settings.work.give_up_after.min(WAIT_FOR_LOCK),
     };
-    let orphans = if delete {
-        sweep::delete_orphans(&run, &files).await?
-    } else {
-        sweep::list_orphans(&run, &files, &mut |blob| report::print(&blob.name)).await?
+    let orphans = match &decided {
+        Some(decided) => sweep::delete_orphans(&run, &files, decided).await?,
+        None => sweep::list_orphans(&run, &files, &mut |blob| report::print(&blob.name)).await?,
     };
     target.close().await;
-    let what = if delete { "deleted" } else { "found; --delete removes them" };
+    let what = if delete { "deleted" } else { "found; --delete --reason TEXT removes them" };
     report::print(&format!("{} orphans, {} bytes, {what}", orphans.blobs, orphans.bytes));
     Ok(Exit::Done)
 }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use crate::{
     adapters::kubernetes::Cluster,
     cli::StatusArgs,
     exit::{End, Exit, Moment, Stop},
-    ports::{Fault, FaultKind, RunJobs, Service},
+    ports::{Backoff, Fault, FaultKind, Patience, RunJobs, Service, every},
     report::{
         self,
         standing::{RunState, Standing},
@@ -30,8 +30,10 @@ pub async fn run(settings: &StoreSettings, args: &StatusArgs) -> Result<End, Sto
     let mut watcher = Watcher::new(connect::store_of(settings)?, &settings.run_store.to_string());
     let cluster = Cluster::default();
     let began = Instant::now();
-    let mut answered = began;
+    let mut away = Patience::new(Backoff::steady(LOOK_EVERY));
+    let mut looks = every(LOOK_EVERY);
     loop {
+        looks.tick().await;
         let answer = ask(&cluster, settings).await.unwrap_or_else(|fault| {
             tracing::warn!(fault = %fault.chain(), "the cluster is left aside");
             None
@@ -40,7 +42,7 @@ pub async fn run(settings: &StoreSettings, args: &StatusArgs) -> Result<End, Sto
         match watcher.look(answer.flatten()).await {
             Ok(mut facts) => {
                 facts.has_no_jobs = has_no_jobs;
-                answered = Instant::now();
+                away.answered();
                 let verdict = show(&facts, args)?;
                 let waits = verdict.state != RunState::Planning || began.elapsed() < settings.wait_plan;
                 if !(args.watch && waits && verdict.is_under_way()) {
@@ -50,13 +52,12 @@ pub async fn run(settings: &StoreSettings, args: &StatusArgs) -> Result<End, Sto
             Err(fault)
                 if args.watch
                     && Moment::BeforePlan.waits_for(&fault.kind)
-                    && answered.elapsed() < GIVE_UP_AFTER =>
+                    && away.failing_for() < GIVE_UP_AFTER =>
             {
                 report::tell(&format!("{}; looking again", fault.chain()));
             }
             Err(fault) => return Err(fault.into()),
         }
-        sleep(LOOK_EVERY).await;
     }
 }
 

@@ -96,13 +96,14 @@ impl Merged {
             let place = outcome.row.checked_sub(first + 1).map_or(usize::MAX, index);
             let Some(slot) = slots.get_mut(place) else {
                 is_dealt_right = false;
-                return;
+                return Ok(());
             };
             *slot = Some(match slot.take() {
                 Some(earlier) if self.lost.contains(outcome.row) => newest(earlier, outcome),
                 Some(earlier) => stands(earlier, outcome),
                 None => outcome,
             });
+            Ok(())
         })?;
         if is_dealt_right {
             return Ok(slots);

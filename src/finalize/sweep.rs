@@ -13,6 +13,7 @@ use crate::{
     exit::Stop,
     ports::{BlobInfo, Blobs, Fault, TargetReader},
     run::{
+        Decided, decisions,
         lock::{Exclusive, LockedRun, Quiet},
         lost,
         orphans::orphans,
@@ -61,9 +62,14 @@ pub async fn remove(
     Ok(removed)
 }
 
-/// The command `orphans --delete`: the sweep by hand.
-pub async fn delete_orphans(run: &LockedRun<'_>, files: &Arc<dyn Blobs>) -> Result<Orphans, Stop> {
+/// The command `orphans --delete`: the sweep by hand. The decision is recorded before anything is deleted.
+pub async fn delete_orphans(
+    run: &LockedRun<'_>,
+    files: &Arc<dyn Blobs>,
+    decided: &Decided,
+) -> Result<Orphans, Stop> {
     let mut quiet = Quiet::begin(run).await?;
+    decisions::log(run.store, decided).await?;
     let lost = lost_attempts(run).await?;
     let removed = remove(&mut quiet, files, run.target, &lost).await?;
     quiet.end().await;

@@ -3,7 +3,9 @@
 use std::{collections::HashSet, future::Future, time::Duration};
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
+use serde::Serialize;
 
 use super::Fault;
 use crate::domain::{Catalogue, CopiedFile, Migration, Note, PlannedFile, TargetIdentity};
@@ -23,11 +25,31 @@ pub struct HeldSubmission {
     pub context_id: Option<String>,
     /// `submission_files.azure_blob_name` of its files, by upload order.
     pub blob_names: Vec<String>,
-    /// Number of its files; the target does not store their sizes.
+    /// Number of its files.
     pub files: u32,
+    /// Length of each as the application shows it, rounded to a tenth of a MB, in bytes; 0 if it shows none.
+    pub shown_bytes: Vec<u64>,
     /// Of its enforcement key: whether the row that stands was written by no migration
     /// (its submission's launch id does not begin with `rogo_`, or it names none).
     pub foreign_enforcement: bool,
+}
+
+/// A submission that stands in the target.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StandingSubmission {
+    /// `assignment_submissions.lti_launch_id`.
+    pub launch_id: String,
+    /// `assignment_submissions.id`.
+    pub id: String,
+}
+
+/// How much the target holds, so that an operator recognises it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Holdings {
+    /// Number of submissions.
+    pub submissions: u64,
+    /// `created_at` of the newest; `None` if there is none.
+    pub newest: Option<DateTime<Utc>>,
 }
 
 /// A launch id without a submission.
@@ -136,8 +158,14 @@ pub trait TargetReader: Send + Sync {
         Ok(held.into_iter().filter(|held| held.submission_id.is_some()).map(|held| held.launch_id).collect())
     }
 
-    /// Every submission's launch id that begins with `rogo_`, in batches, in no order.
-    async fn launch_ids(&self, each: &mut (dyn FnMut(Vec<String>) + Send)) -> Result<(), Fault>;
+    /// Every submission whose launch id begins with `rogo_`, in batches, in no order.
+    async fn launch_ids(&self, each: &mut (dyn FnMut(Vec<StandingSubmission>) + Send)) -> Result<(), Fault>;
+
+    /// Which submissions of these ids (at most 1,000) stand.
+    async fn standing(&self, ids: &[String]) -> Result<HashSet<String>, Fault>;
+
+    /// How much the target holds. Reads the whole table once.
+    async fn holdings(&self) -> Result<Holdings, Fault>;
 
     /// Checks schema (tables, columns, types, constraints), rights, encoding, a pooler in transaction
     /// mode, the rule owner, and that `connections` (0: none is asked for) may be opened beside the application's:

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     exit::Stop,
-    ports::{Backoff, Fault, FaultKind, Patience, Removal, Retry, WrittenSubmission, stored_form},
+    ports::{Backoff, Fault, FaultKind, Patience, Removal, Retry, WrittenSubmission, pause, stored_form},
     run::writers::of_blob,
 };
 
@@ -76,9 +76,9 @@ impl Rollback<'_> {
                 Err(fault) if fault.kind.retry() != Retry::Never => fault,
                 ended => return ended,
             };
-            let Some(pause) = patience.failed(self.give_up_after) else { return Err(fault) };
+            let Some(wait) = patience.failed_within(self.give_up_after) else { return Err(fault) };
             tracing::debug!(fault = %fault.chain(), "tried again");
-            tokio::time::sleep(pause).await;
+            pause(wait).await;
         }
     }
 }

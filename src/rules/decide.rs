@@ -48,10 +48,11 @@ pub fn decide_without_facts(row: &QueuedRow, held: &Held, config: &RuleConfig) -
     Eligible::of(row, held, config).err()
 }
 
-/// Whether the warehouse may be asked about the row: the input and the mapping leave it undecided. A plan and its
-/// shards agree on it, so that every row finds its facts in a facts file.
+/// Whether the warehouse may be asked about the row: the input and the mapping leave it undecided. What the target holds
+/// does not count, because it may be gone when the row is decided. A plan and its shards agree on it, so that every row
+/// finds its facts in a facts file.
 pub fn needs_facts(row: &QueuedRow, config: &RuleConfig) -> bool {
-    decide_without_facts(row, &held_elsewhere(row, config), config).is_none()
+    decide_without_facts(row, &Held::Nothing, config).is_none()
 }
 
 /// Whether the target is asked about the row: only if it has an attempt id and is no duplicate.

@@ -52,7 +52,8 @@ pub async fn migrate(
 }
 
 /// The outcome of a row that this run wrote before: by a process that was killed, or by a twin. `decided`
-/// holds the notes it would have had; it is absent if the facts changed meanwhile.
+/// holds the notes it would have had; it is absent if the facts changed meanwhile. A file whose blob is gone counts with
+/// the length that the application shows.
 pub async fn recover(
     shard: &Shard,
     services: &WorkerServices,
@@ -63,9 +64,12 @@ pub async fn recover(
     let mut bytes = 0;
     let mut missing = Vec::new();
     for (index, name) in written.blob_names.iter().enumerate() {
-        match shard.pace.steady(&[Service::TargetBlobs], || services.target_blobs.head(name)).await? {
-            Some(info) => bytes += info.size_bytes,
-            None => missing.push((index + 1).to_string()),
+        let found = shard.pace.steady(&[Service::TargetBlobs], || services.target_blobs.head(name)).await?;
+        if let Some(info) = found {
+            bytes += info.size_bytes;
+        } else {
+            bytes += written.shown_bytes.get(index).copied().unwrap_or_default();
+            missing.push((index + 1).to_string());
         }
     }
     if !missing.is_empty() {

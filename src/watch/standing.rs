@@ -13,8 +13,8 @@ use crate::{
     domain::{Books, ShardIndex},
     ports::{Fault, FaultKind, RunJobs},
     run::{
-        DoneMarker, DoneMarkers, Epoch, Heartbeat, Plan, PlanId, Refusal, RunName, RunStore, Summary, names,
-        segments,
+        DoneMarker, DoneMarkers, Epoch, Heartbeat, OtherRuns, Plan, PlanId, Refusal, RunName, RunStore,
+        Summary, names, segments,
     },
 };
 
@@ -49,7 +49,7 @@ pub struct Facts {
     /// Whether the cluster answered that it has no Job of this run.
     pub has_no_jobs: bool,
     /// Other runs in the run store, if this one has no plan.
-    pub other_runs: Vec<String>,
+    pub other_runs: OtherRuns,
     /// Now (UTC).
     pub at: DateTime<Utc>,
 }

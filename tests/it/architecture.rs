@@ -38,6 +38,9 @@ const STAGE: &[&str] =
     &["domain", "rules", "ports", "gather", "run", "run::ids", "report", "exit", "settings", "inputs"];
 const ANY: &[&str] = &["*"];
 
+/// The one mechanism for waiting.
+const WAITING: &str = "src/ports/backoff.rs";
+
 /// What domain and rules must not name: I/O and clocks.
 const WORLD: &[&str] = &[
     "tokio",
@@ -67,6 +70,7 @@ const WORLD: &[&str] = &[
 fn violations(file: &str, source: &str) -> Vec<String> {
     let module = module_of(file);
     let top = room_of(&module);
+    let is_test = module.last().is_some_and(|name| name == "tests");
     let tokens = tokens(source);
     let paths = paths(&tokens, &module);
     let mut found = Vec::new();
@@ -95,6 +99,9 @@ fn violations(file: &str, source: &str) -> Vec<String> {
         let prints = ["print", "println", "eprint", "eprintln", "dbg"].contains(&word.as_str());
         if prints && next == "!" && top != "report" {
             found.push(format!("{file}: only report prints: {word}!"));
+        }
+        if word == "sleep" && next == "(" && file != WAITING && !is_test {
+            found.push(format!("{file}: only ports::backoff sleeps: wait with Patience, every or overdue"));
         }
         if ["async", "await"].contains(&word.as_str()) && ["domain", "rules"].contains(&top.as_str()) {
             found.push(format!("{file}: {top} must not know {word}"));
@@ -309,6 +316,31 @@ fn every_file_begins_by_saying_what_it_is_for() {
     assert!(silent.is_empty(), "{silent:?}");
 }
 
+/// Files of `src` that may have more than [`MOST_LINES`], each with its reason.
+const LONG_FILES: &[(&str, &str)] = &[
+    ("src/adapters/postgres/preflight.rs", "one check of the schema after the other"),
+    ("src/finalize/results.rs", "one writer for each results file"),
+    ("src/rules/rows.rs", "every value of eight tables, table by table"),
+    ("src/shard/pace/tests.rs", "tests of one module, and nothing else"),
+    ("src/watch/standing/judge/tests.rs", "tests of one module, and nothing else"),
+];
+const MOST_LINES: usize = 300;
+
+#[test]
+fn no_file_of_the_program_is_long_without_a_reason() {
+    let files = sources("src");
+    let lines = |name: &str| {
+        let file = files.iter().find(|(file, _)| file == name);
+        file.map_or(0, |(_, text)| text.lines().count())
+    };
+    let long: Vec<String> = files
+        .iter()
+        .filter(|(file, _)| lines(file) > MOST_LINES && LONG_FILES.iter().all(|(long, _)| long != file))
+        .map(|(file, _)| format!("{file}: {} lines: make it two, or give a reason", lines(file)))
+        .collect();
+    assert!(long.is_empty(), "{}", long.join("\n"));
+}
+
 #[test]
 fn what_breaks_the_house_is_found() {
     for (file, source, expected) in [
@@ -355,6 +387,11 @@ fn what_breaks_the_house_is_found() {
             "rules must not know std::fs::read",
         ),
         ("src/rules.rs", "const Q: &str = r\"\\\"; use std::fs::read;", "rules must not know std::fs::read"),
+        (
+            "src/shard/keep.rs",
+            "async fn f() { tokio::time::sleep(PAUSE).await; }",
+            "only ports::backoff sleeps: wait with Patience, every or overdue",
+        ),
         ("src/utils.rs", "", "utils has no place in the layers yet"),
     ] {
         let found = violations(file, source);
@@ -386,6 +423,7 @@ fn what_keeps_the_house_is_let_through() {
         ("src/adapters.rs", "pub mod inputs; pub use self::inputs::Reader;"),
         ("src/settings/source.rs", "fn f() { std::env::vars_os(); }"),
         ("src/finalize/merge.rs", "fn f() { std::env::temp_dir(); }"),
+        ("src/ports/backoff.rs", "async fn f() { sleep(PAUSE).await; }"),
         ("src/report.rs", "fn f() { std::io::stdout(); print!(\"\"); }"),
         ("src/commands/run.rs", "use crate::{adapters::{blobs, postgres}, settings::Settings};"),
     ] {

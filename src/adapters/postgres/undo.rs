@@ -71,14 +71,10 @@ impl TargetUndo for PostgresUndo {
         writers: &[WriterId],
         each: &mut (dyn FnMut(Vec<(String, String)>) + Send),
     ) -> Result<(), Fault> {
-        const SQL: &str = "select id || ' ' || azure_blob_name from submission_files
+        const SQL: &str = "select id, azure_blob_name from submission_files
             where split_part(azure_blob_name, '/', 2) in (select unnest($1::text[]))";
         let writers: Vec<String> = writers.iter().map(ToString::to_string).collect();
-        let mut split = |texts: Vec<String>| {
-            let pairs = texts.iter().filter_map(|text| text.split_once(' '));
-            each(pairs.map(|(id, name)| (id.to_owned(), name.to_owned())).collect());
-        };
-        scan(&self.pool, |connection| sqlx::query(SQL).bind(writers).fetch(connection), &mut split).await
+        scan(&self.pool, |connection| sqlx::query_as(SQL).bind(writers).fetch(connection), each).await
     }
 
     async fn created(&self, ids: &[String]) -> Result<Vec<(String, DateTime<Utc>)>, Fault> {

@@ -1,7 +1,7 @@
 //! SQL Server: many attempts in one round trip, every answer proven complete.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Arc, LazyLock, Mutex, PoisonError},
     time::Duration,
 };
@@ -9,21 +9,21 @@ use std::{
 use async_trait::async_trait;
 use azure_core::credentials::TokenCredential;
 use tiberius::Row;
-use tokio::{sync::OnceCell, time::sleep};
-use uuid::Uuid;
+use tokio::sync::OnceCell;
 
 use super::{
     catalogue::{self, Catalogue},
     pool::{self, Connector, Pool},
     preflight,
-    rows::{Which, attempt_of, fact, gather, integers, is_damaged, unreadable},
+    rows::{integers, unreadable},
     scan,
-    tables::{Form, Table, Tables},
+    tables::Tables,
+    tries::Tries,
     values,
 };
 use crate::{
-    domain::{AttemptId, Extent, FactRow, Facts, REPORT_TABLE, TableExtent, Value},
-    ports::{Fault, Retry, Warehouse, WarehouseShape},
+    domain::{AttemptId, Extent, FactRow, Facts, TableExtent, Value},
+    ports::{Fault, Warehouse, WarehouseShape},
     settings::Secret,
 };
 
@@ -35,12 +35,9 @@ const FEW_ROWS: u64 = 500_000;
 const SYNAPSE_CONNECTIONS: u32 = 2;
 /// The longest that a batch of attempts may take, unless `Command Timeout` is longer: a server that has
 /// vanished should not be waited for.
-const LOOKUP: Duration = Duration::from_mins(1);
+pub(super) const LOOKUP: Duration = Duration::from_mins(1);
 /// The longest that counting a table may take, likewise.
 pub(super) const COUNT: Duration = Duration::from_mins(5);
-/// Further tries on a new connection; beyond them the caller decides how long to go on.
-const RETRIES: u32 = 4;
-const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 
 /// The pools of this process to Synapse, by place.
 static SYNAPSE: LazyLock<Mutex<HashMap<String, Pool>>> = LazyLock::new(Mutex::default);
@@ -53,7 +50,7 @@ pub struct SqlServer {
     place: String,
     tables: Arc<OnceCell<Tables>>,
     /// An attempt that had a report when it was asked for last.
-    reported: Arc<Mutex<Option<AttemptId>>>,
+    pub(super) reported: Arc<Mutex<Option<AttemptId>>>,
 }
 
 impl SqlServer {
@@ -145,7 +142,7 @@ impl SqlServer {
         selects: &[String],
         longest: Duration,
     ) -> Result<Vec<(usize, Row)>, Fault> {
-        let mut tries = Tries::default();
+        let mut tries = Tries::none();
         loop {
             match ask_once(pool, selects, longest).await {
                 Ok(rows) => return Ok(rows),
@@ -182,81 +179,6 @@ impl SqlServer {
         }
         let [reports, scores] = counts;
         Ok((extent, reports, scores))
-    }
-
-    /// The facts of at most [`MOST_IDS`] sorted attempts.
-    async fn facts(&self, ids: &[AttemptId]) -> Result<HashMap<AttemptId, Facts>, Fault> {
-        let mut facts = HashMap::with_capacity(ids.len());
-        let mut damaged = HashSet::new();
-        for row in self.rows(ids, Form::Text).await? {
-            if is_damaged(&row) {
-                damaged.insert(attempt_of(&row));
-            }
-            gather(&mut facts, row);
-        }
-        self.prove_loaded(ids, &facts).await?;
-        if damaged.is_empty() {
-            return Ok(facts);
-        }
-        let mut damaged: Vec<_> = damaged.into_iter().collect();
-        damaged.sort_unstable();
-        for id in &damaged {
-            facts.remove(id);
-        }
-        for row in self.rows(&damaged, Form::Bytes).await? {
-            gather(&mut facts, row);
-        }
-        Ok(facts)
-    }
-
-    /// That no attempt of a batch has a report is believed only while one that had a report still has it: a table that
-    /// is being loaded anew is empty for a while.
-    async fn prove_loaded(&self, ids: &[AttemptId], facts: &HashMap<AttemptId, Facts>) -> Result<(), Fault> {
-        let reported = facts.iter().filter(|(_, facts)| !facts.reports.is_empty()).map(|(id, _)| *id).max();
-        let known = {
-            let mut known = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
-            *known = reported.or(*known);
-            *known
-        };
-        let Some(known) = known.filter(|_| reported.is_none()) else { return Ok(()) };
-        let tables = self.tables().await?;
-        let found = self.rows_of(Which::Reports, &tables.reports, &[known], Form::Text).await?;
-        if found.is_empty() {
-            return Err(pool::unavailable(format!(
-                "{}: none of {} attempts has a report, nor has attempt {known} any more: dbo.{REPORT_TABLE} is being \
-                 loaded, or was emptied",
-                self.place,
-                ids.len()
-            )));
-        }
-        Ok(())
-    }
-
-    /// The rows of one table for some sorted attempts, and of no other.
-    pub(super) async fn rows_of(
-        &self,
-        which: Which,
-        table: &Table,
-        ids: &[AttemptId],
-        form: Form,
-    ) -> Result<Vec<FactRow>, Fault> {
-        let answer = self.ask(&[table.of_attempts(ids, form)], LOOKUP).await?;
-        answer.iter().map(|(_, row)| asked_for(ids, fact(which, row)?)).collect()
-    }
-
-    /// The rows of both tables for at most [`MOST_IDS`] sorted attempts, and of no other.
-    async fn rows(&self, ids: &[AttemptId], form: Form) -> Result<Vec<FactRow>, Fault> {
-        let tables = self.tables().await?;
-        let selects = [tables.reports.of_attempts(ids, form), tables.scores.of_attempts(ids, form)];
-        let answer = self.ask(&selects, LOOKUP).await?;
-        answer.iter().map(|(select, row)| asked_for(ids, fact(Which::of_select(*select), row)?)).collect()
-    }
-}
-
-fn asked_for(ids: &[AttemptId], row: FactRow) -> Result<FactRow, Fault> {
-    match ids.binary_search(&attempt_of(&row)) {
-        Ok(_) => Ok(row),
-        Err(_) => Err(unreadable("an attempt that was not asked for")),
     }
 }
 
@@ -320,25 +242,4 @@ async fn ask_once(pool: &Pool, selects: &[String], longest: Duration) -> Result<
         })
         .await?;
     Ok(rows)
-}
-
-/// How often something was tried.
-#[derive(Default)]
-pub(super) struct Tries(u32);
-
-impl Tries {
-    /// Waits before the next try, which gets a new connection; or gives the fault back.
-    pub(super) async fn again(&mut self, fault: Fault, pool: &Pool) -> Result<(), Fault> {
-        if fault.kind.retry() != Retry::Again || self.0 == RETRIES {
-            return Err(fault);
-        }
-        tracing::debug!(attempt = self.0, fault = %fault.chain(), "warehouse is asked again");
-        // What broke one connection (a failover) has mostly broken the idle ones too.
-        pool.retain(|_, _| false);
-        // From half to one and a half, so that many processes do not come back at one moment.
-        let jitter = f64::from(Uuid::new_v4().as_fields().1) / f64::from(u16::MAX) + 0.5;
-        sleep(FIRST_BACKOFF.mul_f64(2_f64.powf(self.0.into()) * jitter)).await;
-        self.0 += 1;
-        Ok(())
-    }
 }

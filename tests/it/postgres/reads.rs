@@ -70,7 +70,7 @@ async fn the_launch_id_of_every_migrated_submission_is_handed_over_and_no_other(
     target
         .launch_ids(&mut |batch| {
             batches += 1;
-            ids.extend(batch);
+            ids.extend(batch.into_iter().map(|standing| standing.launch_id));
         })
         .await
         .unwrap();
@@ -118,6 +118,19 @@ async fn what_is_held_is_found_by_equality_alone() {
         ]
     );
     assert_eq!(held[0].blob_names, ["x/a", "x/b"]);
+    assert_eq!(held[2].shown_bytes.len(), 3);
+    let ids = ["old".to_owned(), "absent".to_owned(), submission_id];
+    let standing = target.standing(&ids).await.unwrap();
+    assert_eq!(standing, [ids[0].clone(), ids[2].clone()].into());
+    let holdings = target.holdings().await.unwrap();
+    let submissions = database.number("select count(*) from assignment_submissions").await;
+    assert_eq!(holdings.submissions, u64::try_from(submissions).unwrap());
+    let newest: Option<chrono::DateTime<chrono::Utc>> =
+        sqlx::query_scalar("select max(created_at) from assignment_submissions")
+            .fetch_one(database.pool())
+            .await
+            .unwrap();
+    assert!(newest.is_some() && holdings.newest == newest);
     assert_eq!(target.held(&[]).await.unwrap(), []);
 }
 

@@ -11,7 +11,10 @@ use rogo_migrate::{
     adapters::blobs,
     domain::{AttemptId, Books, Catalogue, FailCode, ShardIndex, TargetIdentity},
     exit::{Exit, Stop},
-    ports::{Committed, CopiedMigration, Fault, HeldSubmission, Service, TargetReader, TargetWriter},
+    ports::{
+        Committed, CopiedMigration, Fault, HeldSubmission, Holdings, Service, StandingSubmission,
+        TargetReader, TargetWriter,
+    },
     report::progress::Progress,
     rules::RuleConfig,
     run,
@@ -49,7 +52,15 @@ impl TargetReader for Panics {
         unreachable!("a shard sweeps nothing")
     }
 
-    async fn launch_ids(&self, _: &mut (dyn FnMut(Vec<String>) + Send)) -> Result<(), Fault> {
+    async fn launch_ids(&self, _: &mut (dyn FnMut(Vec<StandingSubmission>) + Send)) -> Result<(), Fault> {
+        unreachable!("the plan has asked")
+    }
+
+    async fn standing(&self, _: &[String]) -> Result<HashSet<String>, Fault> {
+        unreachable!("the plan saw none")
+    }
+
+    async fn holdings(&self) -> Result<Holdings, Fault> {
         unreachable!("the plan has asked")
     }
 

@@ -12,7 +12,8 @@ use async_trait::async_trait;
 use rogo_migrate::{
     domain::{Catalogue, TargetIdentity},
     ports::{
-        Committed, CopiedMigration, Fault, FaultKind, HeldSubmission, Service, TargetReader, TargetWriter,
+        Committed, CopiedMigration, Fault, FaultKind, HeldSubmission, Holdings, Service, StandingSubmission,
+        TargetReader, TargetWriter,
     },
 };
 
@@ -136,9 +137,22 @@ impl TargetReader for InMemoryTarget {
         Ok(names.iter().filter(|name| standing.contains(name)).cloned().collect())
     }
 
-    async fn launch_ids(&self, each: &mut (dyn FnMut(Vec<String>) + Send)) -> Result<(), Fault> {
-        self.held_now().into_keys().for_each(|launch_id| each(vec![launch_id]));
+    async fn launch_ids(&self, each: &mut (dyn FnMut(Vec<StandingSubmission>) + Send)) -> Result<(), Fault> {
+        for (launch_id, held) in self.held_now() {
+            let id = held.submission_id.unwrap_or_default();
+            each(vec![StandingSubmission { launch_id, id }]);
+        }
         Ok(())
+    }
+
+    async fn standing(&self, ids: &[String]) -> Result<HashSet<String>, Fault> {
+        let standing: HashSet<String> =
+            self.held_now().into_values().filter_map(|held| held.submission_id).collect();
+        Ok(ids.iter().filter(|id| standing.contains(*id)).cloned().collect())
+    }
+
+    async fn holdings(&self) -> Result<Holdings, Fault> {
+        Ok(Holdings { submissions: self.held_now().len() as u64, newest: None })
     }
 
     async fn preflight(&self, connections: u32) -> Result<Vec<String>, Fault> {
@@ -195,6 +209,7 @@ impl TargetWriter for InMemoryTarget {
             context_id: Some(migration.context_id.clone()),
             blob_names: files.iter().map(|file| file.blob_name.clone()).collect(),
             files: u32::try_from(files.len()).unwrap(),
+            shown_bytes: files.iter().map(|file| file.size_bytes).collect(),
             foreign_enforcement: false,
         });
         match fault {
