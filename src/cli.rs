@@ -84,6 +84,8 @@ pub enum Command {
     Orphans(OrphansArgs),
     /// Remove what the run, and only it, created in the target, rows and blobs; without --yes only say what
     Rollback(RollbackArgs),
+    /// Explain a code (outcome, note, warning, exit code): what it means, how to see it, what to do
+    Explain(ExplainArgs),
     /// Print every setting, its value and its source; secrets as set / not set
     Settings(SettingsArgs),
     /// Generate inputs, warehouse export, source files, target schema and seed
@@ -228,6 +230,14 @@ pub struct RollbackArgs {
     /// Settings shared by all commands.
     #[command(flatten)]
     pub settings: SettingFlags,
+}
+
+/// Arguments of `rogo-migrate explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The code, as file_missing or 69; without it every code is listed
+    #[arg(value_name = "CODE")]
+    pub code: Option<String>,
 }
 
 /// Arguments of `rogo-migrate settings`.

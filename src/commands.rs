@@ -4,6 +4,7 @@ mod connect;
 mod await_plan;
 mod compare;
 mod completions;
+mod explain;
 mod finalize;
 mod frozen;
 mod last_word;
@@ -51,6 +52,9 @@ pub fn run(cli: &Cli) -> Result<End, Stop> {
     if let Command::Completions(args) = &cli.command {
         return Ok(completions::run(args).into());
     }
+    if let Command::Explain(args) = &cli.command {
+        return explain::run(args.code.as_deref());
+    }
     let sources = Sources::gather(flags(cli), cli.global.config.as_deref())?;
     if let Command::Settings(_) = &cli.command {
         return settings::run(&sources).map(End::from);
@@ -89,7 +93,9 @@ async fn perform(
             or_stopped(stop, orphans::run(&settings()?, args.delete)).await.map(End::from)
         }
         Command::Rollback(args) => or_stopped(stop, rollback::run(&settings()?, args)).await,
-        Command::Settings(_) | Command::Sample(_) | Command::Completions(_) => Ok(Exit::Done.into()),
+        Command::Settings(_) | Command::Sample(_) | Command::Explain(_) | Command::Completions(_) => {
+            Ok(Exit::Done.into())
+        }
     }
 }
 
@@ -138,6 +144,6 @@ fn flags(cli: &Cli) -> Flags {
             let flags = flags.with(&args.redo).with(&args.accept).with(&args.reason);
             flags.with(&args.plan).with(&args.shard).with(&args.wait).with(&args.settings)
         }
-        Command::Sample(_) | Command::Completions(_) => flags,
+        Command::Sample(_) | Command::Explain(_) | Command::Completions(_) => flags,
     }
 }

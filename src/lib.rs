@@ -20,7 +20,8 @@
 //! 4. [`plan`], [`shard`], [`finalize`]: the three steps. [`rollback`]: the way back. [`watch`]: following a run and
 //!    continuing it. They stand side by side and do not import each other.
 //! 5. [`adapters`]: Azure Storage and folders, SQL Server and exported tables, PostgreSQL, Kubernetes.
-//! 6. [`inputs`], [`settings`], [`report`], [`sample`]: reading the CSVs, reading the settings, printing, test data.
+//! 6. [`inputs`], [`settings`], [`report`], [`explain`], [`sample`]: reading the CSVs, reading the settings, printing,
+//!    a text for each code, test data.
 //! 7. [`commands`]: the wiring; [`cli`], [`telemetry`], [`identity`]: the shell around it.
 //!
 //! # Glossary
@@ -53,6 +54,7 @@ pub mod finalize;
 pub mod rollback;
 pub mod watch;
 pub mod report;
+pub mod explain;
 pub mod adapters;
 pub mod sample;
 pub mod commands;

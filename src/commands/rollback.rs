@@ -91,15 +91,10 @@ pub async fn run(settings: &Settings, args: &RollbackArgs) -> Result<End, Stop> 
 
 /// As `decisions.jsonl` names it.
 fn decision(settings: &Settings, args: &RollbackArgs) -> String {
-    let mut decision = "rollback --yes".to_owned();
-    if let Some(attempts) = &settings.trial.attempts {
-        let name = attempts.file_name().unwrap_or(attempts.as_os_str());
-        decision.push_str(&format!(" --attempts {}", name.display()));
-    }
-    if args.force_touched {
-        decision.push_str(" --force-touched");
-    }
-    decision
+    let name = |path: &Path| path.file_name().unwrap_or(path.as_os_str()).display().to_string();
+    let attempts = settings.trial.attempts.as_deref().map(|path| format!(" --attempts {}", name(path)));
+    let force = if args.force_touched { " --force-touched" } else { "" };
+    format!("rollback --yes{}{force}", attempts.unwrap_or_default())
 }
 
 /// The results of a run that stays valid say from now on that these rows were rolled back.

@@ -77,14 +77,13 @@ impl Rollback<'_> {
         };
         self.undo.files_of(&ids, &mut each).await?;
         let Recorded { migrated, any } = self.recorded().await?;
-        let candidates = match self.attempts {
-            Some(attempts) => attempts.to_vec(),
-            None => {
-                written.extend(&migrated);
-                written.sort_unstable();
-                written.dedup();
-                written
-            }
+        let candidates = if let Some(attempts) = self.attempts {
+            attempts.to_vec()
+        } else {
+            written.extend(&migrated);
+            written.sort_unstable();
+            written.dedup();
+            written
         };
         let judge = Judge {
             writers: writers.clone(),

@@ -63,8 +63,8 @@ pub struct Counted {
     pub attempts: u64,
     /// The first of them.
     pub examples: Vec<AttemptId>,
-    /// What it is about.
-    pub what: String,
+    /// What to do about them; empty if nothing has to be done.
+    pub what: &'static str,
 }
 
 impl Counted {
@@ -133,7 +133,7 @@ impl Report {
                 for reason in reasons {
                     let counted = self.reasons.entry(reason.code()).or_default();
                     if counted.what.is_empty() {
-                        counted.what = reason.advice().to_owned();
+                        counted.what = reason.advice();
                     }
                     if counted.examples.last() != Some(&attempt) {
                         counted.add(attempt);

@@ -17,6 +17,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("gather", &["domain", "rules", "ports"]),
     ("run", &["domain", "run::ids", "ports", "exit", "inputs", "settings"]),
     ("report", &["domain", "run", "run::ids"]),
+    ("explain", &[]),
     ("telemetry", &["exit", "settings", "report"]),
     ("sample", &["domain", "exit"]),
     ("cli", &["sample"]),

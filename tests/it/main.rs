@@ -20,6 +20,8 @@ mod e2e;
 mod whole;
 mod crash;
 mod after;
+mod rollback;
+mod explain;
 mod outages;
 mod readback;
 #[cfg(feature = "cluster")]
