@@ -7,32 +7,34 @@ mod fence;
 mod fault;
 mod catalogue;
 mod held;
-mod identity;
 mod sweep;
 mod enforcement;
+mod receipt;
 mod commit;
 mod schema;
 mod preflight;
 mod undo;
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc};
 
 use async_trait::async_trait;
 use azure_core::credentials::TokenCredential;
+use tokio::sync::OnceCell;
 
 pub use enforcement::EnforcementLedger;
 pub use fence::{FenceKey, PostgresFence, Retired, SharedFence};
 pub use undo::{PostgresUndo, Undoing};
 
 use crate::{
-    domain::{Catalogue, TargetIdentity},
+    domain::{Catalogue, Digest, SubmissionIds, TargetIdentity, form::AlteredColumn},
     ports::{
-        Absent, Committed, CopiedMigration, Fault, HeldSubmission, Holdings, StandingSubmission,
+        Absent, Committed, Compared, CopiedMigration, Fault, HeldSubmission, Holdings, StandingSubmission,
         TargetReader, TargetWriter,
     },
     rules::rows::RunValues,
     settings::{DatabaseSettings, Organisation, RuleSettings},
 };
+use commit::Prepared;
 use connect::Connector;
 use pool::Pool;
 
@@ -75,9 +77,13 @@ pub struct PostgresTarget<Side> {
 pub struct Reading;
 
 /// A side that can write: it is only made with the run's lock.
+#[derive(Clone)]
 pub struct Writing {
     fixed: RunValues,
     ledger: Arc<dyn EnforcementLedger>,
+    target_alters: Vec<AlteredColumn>,
+    /// Shared by the workers of the process.
+    prepared: Arc<OnceCell<Prepared>>,
 }
 
 /// Reads the target database and needs no lock.
@@ -88,14 +94,14 @@ pub type PostgresWriter = PostgresTarget<Writing>;
 
 impl PostgresReader {
     /// Prepares the pool; connections are opened when they are needed.
-    pub fn new(options: PostgresOptions<'_>) -> Self {
+    pub fn new(options: PostgresOptions<'_>) -> Result<Self, Fault> {
         Self::open(options, None, Reading)
     }
 }
 
 impl PostgresWriter {
     /// Prepares the pool; connections are opened, and take the lock, when they are needed.
-    pub fn new(options: PostgresOptions<'_>, writer: WriterOptions) -> Self {
+    pub fn new(options: PostgresOptions<'_>, writer: WriterOptions) -> Result<Self, Fault> {
         let PostgresOptions { organisation, rules, .. } = options;
         let fixed = RunValues {
             consumer_key: organisation.consumer_key.clone(),
@@ -105,21 +111,45 @@ impl PostgresWriter {
             assignment_title: rules.assignment_title.clone(),
             container: writer.container,
         };
-        Self::open(options, Some(writer.fence), Writing { fixed, ledger: writer.ledger })
+        let target_alters = options.database.target_alters.clone();
+        let side = Writing { fixed, ledger: writer.ledger, target_alters, prepared: Arc::default() };
+        Self::open(options, Some(writer.fence), side)
+    }
+
+    /// What every commit shares; it is looked up before the first one.
+    async fn prepared(&self) -> Result<&Prepared, Fault> {
+        let looking_up = async || {
+            let left_out = &self.side.target_alters;
+            let asking = async |connection: &mut _| receipt::target_form(connection, left_out).await;
+            Ok(Prepared::new(self.pool.read(commit::LIMIT, asking).await??))
+        };
+        self.side.prepared.get_or_try_init(looking_up).await
+    }
+
+    /// The side of another worker of the process, with connections of its own, which are refused if they lead to another
+    /// database than those of this one.
+    pub fn another(&self) -> Result<Self, Fault> {
+        Ok(Self {
+            connector: self.connector.clone(),
+            pool: self.pool.another()?,
+            lms_instance: self.lms_instance.clone(),
+            rule_owner: self.rule_owner.clone(),
+            side: self.side.clone(),
+        })
     }
 }
 
 impl<Side> PostgresTarget<Side> {
-    fn open(options: PostgresOptions<'_>, fence: Option<SharedFence>, side: Side) -> Self {
+    fn open(options: PostgresOptions<'_>, fence: Option<SharedFence>, side: Side) -> Result<Self, Fault> {
         let connector =
             Connector::new(options.database.clone(), options.credential, options.application_name);
-        Self {
-            pool: Pool::new(connector.clone(), fence, options.pool),
+        Ok(Self {
+            pool: Pool::new(connector.clone(), fence, options.pool)?,
             connector,
             lms_instance: options.organisation.lms_instance.clone(),
             rule_owner: options.rules.rule_owner.clone(),
             side,
-        }
+        })
     }
 
     /// Ends every connection, and with them the shared locks, once statements under way have ended
@@ -172,14 +202,7 @@ impl<Side: Send + Sync> TargetReader for PostgresTarget<Side> {
     }
 
     async fn identity(&self) -> Result<TargetIdentity, Fault> {
-        identity::identity(&self.connector, &self.pool).await
-    }
-
-    async fn database(&self) -> Result<String, Fault> {
-        let asking = async |connection: &mut _| {
-            sqlx::query_scalar("select current_database()::text").fetch_one(connection).await
-        };
-        self.pool.read(Duration::from_secs(10), asking).await
+        self.pool.database().await
     }
 }
 
@@ -191,5 +214,13 @@ impl TargetWriter for PostgresWriter {
 
     async fn commit(&self, copied: &CopiedMigration<'_>) -> Result<Committed, Fault> {
         commit::commit(self, copied).await
+    }
+
+    async fn compare(&self, copied: &CopiedMigration<'_>) -> Result<Compared, Fault> {
+        commit::compare(self, copied).await
+    }
+
+    async fn stored_digest(&self, ids: &SubmissionIds) -> Result<Digest, Fault> {
+        commit::stored_digest(self, ids).await
     }
 }

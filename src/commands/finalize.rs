@@ -95,7 +95,8 @@ async fn merge_and_tell(settings: &Settings, store: &RunStore, plan: &Plan) -> R
     connect::not_rolled_back(store).await?;
     let accept = settings.accept_lost.then(|| decided(settings, "finalize --accept lost")).transpose()?;
     let files = connect::target_blobs(settings)?;
-    let target = connect::database(settings, 2, &format!("{}/finalize/{}", settings.run, std::process::id()));
+    let target =
+        connect::database(settings, 2, &format!("{}/finalize/{}", settings.run, std::process::id()))?;
     let database = target.identity().await?;
     unchanged(&differences(plan, &Present::of(settings, &plan.id, database, &files.location())))?;
     unchanged(&target.session().await?)?;
@@ -105,7 +106,7 @@ async fn merge_and_tell(settings: &Settings, store: &RunStore, plan: &Plan) -> R
             store,
             plan,
             target: &target,
-            fence: &connect::fence(settings, plan, "finalize"),
+            fence: &connect::fence(settings, plan, &target, "finalize"),
             deadline: settings.work.give_up_after.min(WAIT_FOR_LOCK),
         },
         files: &files,
@@ -208,7 +209,8 @@ fn stages(books: &Books) -> Vec<StageLatency> {
     stages
 }
 
-/// What to type next where every row has an outcome: fetch the results where they are far, then run what failed.
+/// The next command if every row has an outcome: fetch the results if they are in the run store only, then run the
+/// failed rows.
 fn next_command(settings: &Settings, plan: &Plan, totals: &Totals) -> String {
     let (fetch, failed) = match settings.pod.name {
         Some(_) => (rerun::fetch(plan, &settings.run_store.to_string()), PathBuf::from(names::FAILED)),

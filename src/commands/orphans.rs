@@ -25,7 +25,7 @@ pub async fn run(settings: &Settings, delete: bool) -> Result<Exit, Stop> {
         return Err(Stop::new(Exit::Configuration, message));
     };
     let files = connect::target_blobs(settings)?;
-    let target = connect::database(settings, 2, &format!("{}/orphans/{}", settings.run, std::process::id()));
+    let target = connect::database(settings, 2, &format!("{}/orphans/{}", settings.run, std::process::id()))?;
     let now = Present::of(settings, &plan.id, target.identity().await?, &files.location());
     unchanged(&differences(&plan, &now))?;
     unchanged(&target.session().await?)?;
@@ -33,7 +33,7 @@ pub async fn run(settings: &Settings, delete: bool) -> Result<Exit, Stop> {
         store: &store,
         plan: &plan,
         target: &target,
-        fence: &connect::fence(settings, &plan, "orphans"),
+        fence: &connect::fence(settings, &plan, &target, "orphans"),
         deadline: settings.work.give_up_after.min(WAIT_FOR_LOCK),
     };
     let orphans = match &decided {

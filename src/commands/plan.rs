@@ -78,7 +78,7 @@ impl World {
             warehouse: connect::warehouse(settings)?,
             source: connect::source(settings)?,
             target_blobs: connect::target_blobs(settings)?,
-            target: connect::database(settings, 2, &format!("{}/plan/{}", settings.run, std::process::id())),
+            target: connect::database(settings, 2, &format!("{}/plan/{}", settings.run, std::process::id()))?,
             store,
         })
     }

@@ -49,7 +49,7 @@ pub async fn run(settings: &Settings, args: &RollbackArgs) -> Result<End, Stop> 
     })?;
     let files = connect::target_blobs(settings)?;
     let application = format!("{}/rollback/{}", settings.run, std::process::id());
-    let target = connect::undo_database(settings, CONNECTIONS, &application);
+    let target = connect::undo_database(settings, CONNECTIONS, &application)?;
     let now = Present::of(settings, &plan.id, target.identity().await?, &files.location());
     unchanged(&differences(&plan, &now))?;
     unchanged(&target.removable().await?)?;

@@ -1,7 +1,7 @@
 //! The sweep: blobs that killed processes left behind and no row of the target names.
 //!
-//! Only blobs under the folders of this run's writers are looked at, and only of writers that did not end in
-//! order; they are removed only when the writer is retired and while the run's lock is held.
+//! The sweep lists only the folders of this run's writers that have no clean mark. It deletes a blob only if its writer
+//! is retired, and while the run's lock is held.
 
 use std::{collections::BTreeSet, pin::pin, sync::Arc};
 
@@ -27,9 +27,9 @@ const DELETES_AT_A_TIME: usize = 250;
 /// Orphans that were found or removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Orphans {
-    /// How many blobs.
+    /// Number of blobs.
     pub blobs: u64,
-    /// Their bytes.
+    /// Sum of their sizes, bytes.
     pub bytes: u64,
 }
 
@@ -40,7 +40,7 @@ impl Orphans {
     }
 }
 
-/// Removes the orphans of retired writers, but for blobs of lost rows: they may be all that is left of a submission.
+/// Removes the orphans of retired writers. Blobs of lost rows are kept: they may be all that is left of a submission.
 pub async fn remove(
     quiet: &mut Quiet,
     files: &Arc<dyn Blobs>,
@@ -76,8 +76,8 @@ pub async fn delete_orphans(
     Ok(removed)
 }
 
-/// The command `orphans`: hands every orphan to `each` and changes nothing. Under the lock, so that no file
-/// is listed that is about to be committed.
+/// The command `orphans`: hands every orphan to `each` and deletes nothing. Takes the lock, so that no listed file can
+/// be about to be committed.
 pub async fn list_orphans(
     run: &LockedRun<'_>,
     files: &Arc<dyn Blobs>,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::{Plan, PlanId, RULES_VERSION, RunStore, decisions, names, segments::read_segment};
 use crate::{
-    domain::{Escape, Fate, ShardIndex, TargetIdentity, attempt_of_launch_id},
+    domain::{Escape, Fate, ShardIndex, TargetIdentity, attempt_of_launch_id, form::AlteredColumn},
     inputs::{Fingerprint, Hasher},
     ports::{Fault, FaultKind, TargetReader},
     settings::{MarkerOnly, SameDatabase, Settings},
@@ -75,7 +75,7 @@ pub fn differences(plan: &Plan, now: &Present) -> Vec<String> {
         };
         compare(&format!("the setting {name}"), &value(&plan.settings), &value(&now.settings));
     }
-    let moved = plan.identity.differences(&now.database);
+    let moved = plan.identity.differences(&now.database, "the plan's");
     if !moved.is_empty() && now.same_database == SameDatabase::No {
         found.push(format!(
             "the target database changed since the run began ({}): it is another database; give the one that the run \
@@ -216,6 +216,7 @@ pub fn pinned_settings(settings: &Settings, plan: &PlanId) -> BTreeMap<String, S
         ("encoding", encoding.into()),
         ("warehouse-null", dialect.null.clone().unwrap_or_else(|| "not set".into())),
         ("warehouse-escape", escape(dialect.escape).into()),
+        ("target-alters", altered(&settings.database.target_alters)),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))
@@ -224,6 +225,13 @@ pub fn pinned_settings(settings: &Settings, plan: &PlanId) -> BTreeMap<String, S
 
 fn changed(what: &str, how: &str) -> String {
     format!("{what} changed since the run began ({how}); start a run with another name")
+}
+
+fn altered(columns: &[AlteredColumn]) -> String {
+    let mut names: Vec<String> = columns.iter().map(ToString::to_string).collect();
+    names.sort_unstable();
+    names.dedup();
+    if names.is_empty() { "no column".to_owned() } else { names.join(",") }
 }
 
 fn escape(setting: Option<Escape>) -> &'static str {

@@ -133,7 +133,7 @@ async fn a_role_that_may_not_delete_is_told_which_rights_it_lacks() {
         let refused = app.run(arguments).await.expect(78);
         for said in [
             "this user may not delete submission_files; grant it",
-            "this user may not select, delete submission_section_marks; grant it",
+            "this user may not delete submission_section_marks; grant it",
             "this user may not delete malpractice_enforcements; grant it",
         ] {
             assert!(refused.stderr.contains(said), "{said}: {}", refused.stderr);

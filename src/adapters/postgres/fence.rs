@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use sqlx::{Connection, PgConnection};
 
 use super::{
+    PostgresReader,
     connect::Connector,
     fault::{Phase, answer},
 };
@@ -94,10 +95,15 @@ impl PostgresFence {
         Self { connector: Connector::new(database.clone(), credential, application_name.to_owned()), key }
     }
 
+    /// The lock of the database that `reader` reads; a connection to another one is refused.
+    pub fn beside(reader: &PostgresReader, application_name: &str, key: FenceKey) -> Self {
+        Self { connector: reader.connector.named(application_name), key }
+    }
+
     async fn try_once(&self, connection: &mut Option<PgConnection>) -> Result<Vec<String>, Fault> {
         let connection = match connection {
             Some(connection) => connection,
-            none => none.insert(self.connector.connect().await?),
+            none => none.insert(self.connector.connect().await?.0),
         };
         if try_lock(connection, "select pg_try_advisory_lock($1)", self.key).await? {
             return Ok(Vec::new());

@@ -8,7 +8,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use futures_util::{TryStreamExt, stream::BoxStream};
-use sqlx::{Executor, FromRow, PgConnection, Row, postgres::PgRow};
+use sqlx::{Executor, FromRow, PgConnection};
 
 use super::{
     fault::{Phase, answer},
@@ -30,6 +30,7 @@ const BATCH: usize = 10_000;
 const SCAN_LIMIT: Duration = Duration::from_hours(1);
 
 /// A submission that the target holds, and the enforcement row under its key.
+#[derive(FromRow)]
 struct Submission {
     id: String,
     launch_id: String,
@@ -38,20 +39,6 @@ struct Submission {
     context_id: Option<String>,
     file_count: i32,
     foreign_enforcement: bool,
-}
-
-impl FromRow<'_, PgRow> for Submission {
-    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
-        Ok(Self {
-            id: row.try_get("id")?,
-            launch_id: row.try_get("launch_id")?,
-            session_record_id: row.try_get("session_record_id")?,
-            lms_user_id: row.try_get("lms_user_id")?,
-            context_id: row.try_get("context_id")?,
-            file_count: row.try_get("file_count")?,
-            foreign_enforcement: row.try_get("foreign_enforcement")?,
-        })
-    }
 }
 
 /// Reads the submissions and launch sessions under these launch ids.
@@ -206,7 +193,7 @@ pub(super) async fn scan<T: Send>(
 ) -> Result<(), Fault> {
     let asked = std::time::Instant::now();
     let mut lease = pool.lease().await?;
-    let connection = lease.connection()?;
+    let connection = lease.connection();
     let begin = "begin read only; set local statement_timeout = 0";
     answer(Phase::Reading, LIMIT, connection.execute(begin)).await?;
     let mut rows = start(&mut *connection);

@@ -5,7 +5,7 @@ mod rewrites;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use sqlx::{FromRow, Row, postgres::PgRow};
+use sqlx::FromRow;
 
 use super::{
     commit::CHANGED,
@@ -73,24 +73,13 @@ pub(super) async fn server_alone(connector: &Connector, pool: &Pool) -> Result<V
     }
 }
 
+#[derive(FromRow)]
 struct Server {
     version: i32,
     version_text: String,
     encoding: String,
     is_standby: bool,
     is_read_only: bool,
-}
-
-impl FromRow<'_, PgRow> for Server {
-    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
-        Ok(Self {
-            version: row.try_get("version")?,
-            version_text: row.try_get("version_text")?,
-            encoding: row.try_get("encoding")?,
-            is_standby: row.try_get("is_standby")?,
-            is_read_only: row.try_get("is_read_only")?,
-        })
-    }
 }
 
 async fn server(pool: &Pool) -> Result<Vec<String>, Fault> {
@@ -118,22 +107,12 @@ async fn server(pool: &Pool) -> Result<Vec<String>, Fault> {
     Ok(findings)
 }
 
+#[derive(FromRow)]
 struct Found {
     name: String,
     oid: i64,
     lacking: Vec<String>,
     hides_rows: bool,
-}
-
-impl FromRow<'_, PgRow> for Found {
-    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
-        Ok(Self {
-            name: row.try_get("name")?,
-            oid: row.try_get("oid")?,
-            lacking: row.try_get("lacking")?,
-            hides_rows: row.try_get("hides_rows")?,
-        })
-    }
 }
 
 /// Tables by name and oid, and a sentence for each that is missing, not granted, or hides rows.
@@ -193,6 +172,7 @@ async fn tables(pool: &Pool) -> Result<(BTreeMap<String, i64>, Vec<String>), Fau
     Ok((found.into_iter().map(|found| (found.name, found.oid)).collect(), findings))
 }
 
+#[derive(FromRow)]
 struct Column {
     table_oid: i64,
     name: String,
@@ -201,18 +181,6 @@ struct Column {
     is_required: bool,
     /// Its value may not be given.
     is_generated: bool,
-}
-
-impl FromRow<'_, PgRow> for Column {
-    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
-        Ok(Self {
-            table_oid: row.try_get("table_oid")?,
-            name: row.try_get("name")?,
-            type_name: row.try_get("type_name")?,
-            is_required: row.try_get("is_required")?,
-            is_generated: row.try_get("is_generated")?,
-        })
-    }
 }
 
 async fn columns(pool: &Pool, tables: &BTreeMap<String, i64>) -> Result<Vec<String>, Fault> {

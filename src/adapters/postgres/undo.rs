@@ -43,7 +43,7 @@ pub type PostgresUndo = PostgresTarget<Undoing>;
 
 impl PostgresUndo {
     /// Prepares the pool; connections are opened when they are needed.
-    pub fn new(options: PostgresOptions<'_>) -> Self {
+    pub fn new(options: PostgresOptions<'_>) -> Result<Self, Fault> {
         Self::open(options, None, Undoing::default())
     }
 
@@ -87,7 +87,7 @@ impl TargetUndo for PostgresUndo {
     async fn examine(&self, submissions: &[SubmissionIds]) -> Result<Vec<WrittenSubmission>, Fault> {
         let keys = self.keys().await?;
         let mut lease = self.pool.lease().await?;
-        let connection = lease.connection()?;
+        let connection = lease.connection();
         begin(connection, "read only").await?;
         let looking = examine::examine(connection, keys, submissions);
         let found = answer(Phase::Reading, LIMIT, looking).await?;
@@ -104,7 +104,7 @@ impl TargetUndo for PostgresUndo {
     ) -> Result<Removal, Fault> {
         let keys = self.keys().await?;
         let mut lease = self.pool.lease().await?;
-        let connection = lease.connection()?;
+        let connection = lease.connection();
         let lock = submission.malpractice.as_ref().map(|malpractice| {
             let [user, code, context] = &malpractice.key;
             key_of([user, code, context])

@@ -10,12 +10,12 @@ use std::{
 
 use rogo_migrate::{
     adapters::postgres::{FenceKey, PostgresFence, PostgresWriter, SharedFence},
-    ports::{Committed, FaultKind, Fence, Retry, TargetWriter},
+    ports::{FaultKind, Fence, Retry, TargetReader, TargetWriter},
     settings::{DatabaseAuth, DatabaseSettings, SameDatabase, Secret},
 };
 use tokio::sync::Notify;
 
-use super::world::{Worker, copied, database, migration};
+use super::world::{Worker, ask, copied, database, is_written, migration};
 use crate::support::postgres::TestDatabase;
 
 const PLAN: &str = "0123456789ab";
@@ -52,6 +52,7 @@ fn exclusive(database: &TestDatabase, plan: &str) -> PostgresFence {
         auth: DatabaseAuth::Password,
         expect_host: None,
         same_database: SameDatabase::No,
+        target_alters: Vec::new(),
     };
     PostgresFence::new(&settings, None, "run/finalize/host", FenceKey::of_plan(&plan.parse().unwrap()))
 }
@@ -159,7 +160,7 @@ async fn a_new_connection_waits_while_the_lock_is_held_exclusively_and_says_for_
     // Released in the middle of the wait, it lets the worker through without another call.
     let (fault_or_written, released) = tokio::join!(target.commit(&files), held.release());
     released.unwrap();
-    assert_eq!(fault_or_written.unwrap(), Committed::Inserted { notes: vec![] });
+    assert!(is_written(&fault_or_written.unwrap()));
     assert_eq!(retirement.asked.load(Ordering::SeqCst), 1);
 }
 
@@ -186,6 +187,54 @@ async fn every_connection_of_a_worker_holds_the_lock_and_asks_once() {
     exclusive(&database, PLAN).exclusive(MINUTE, &mut |_| {}).await.unwrap();
     let fault = target.prove_fence().await.unwrap_err();
     assert!(fault.chain().contains("the process is ending"), "{}", fault.chain());
+}
+
+#[tokio::test]
+async fn a_session_whose_commit_was_cancelled_is_not_used_again() {
+    let database = database().await;
+    let retirement = Retirement::default();
+    let worker = Worker { fence: retirement.fence(), pool: 1, ..Worker::of(&database) };
+    let target = worker.start();
+    target.prove_fence().await.unwrap();
+    let mut locking = database.pool().begin().await.unwrap();
+    sqlx::Executor::execute(&mut *locking, "lock table lti_launch_sessions").await.unwrap();
+
+    let migration = migration(987);
+    let copied = copied(&migration);
+    let mut committing = target.commit(&copied);
+    let waits = async {
+        let blocked =
+            "select count(*) from pg_locks where not granted and relation = 'lti_launch_sessions'::regclass";
+        while database.number(blocked).await == 0 {}
+    };
+    tokio::select! {
+        result = &mut committing => panic!("{result:?}"),
+        () = waits => drop(committing),
+    }
+    // The session still waits for the table: only another one can answer.
+    target.catalogue().await.unwrap();
+    assert_eq!(
+        retirement.asked.load(Ordering::SeqCst),
+        2,
+        "each session asks whether its process was retired"
+    );
+    locking.rollback().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_lock_of_another_database_is_not_taken_for_the_runs() {
+    let (ours, copy) = (database().await, database().await);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("url");
+    std::fs::write(&file, ours.url()).unwrap();
+    let reader = Worker { url: Secret::File(file.clone()), ..Worker::of(&ours) }.read();
+    ask(&reader).await.unwrap();
+
+    std::fs::write(&file, copy.url()).unwrap();
+    let fence =
+        PostgresFence::beside(&reader, "run/finalize/host", FenceKey::of_plan(&PLAN.parse().unwrap()));
+    let fault = fence.exclusive(MINUTE, &mut |_| {}).await.err().unwrap();
+    assert!(fault.what.contains("leads to another database"), "{}", fault.chain());
 }
 
 #[tokio::test]

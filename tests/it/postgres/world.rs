@@ -7,12 +7,14 @@ use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use rogo_migrate::{
     adapters::postgres::{
-        EnforcementLedger, FenceKey, PostgresOptions, PostgresWriter, SharedFence, WriterOptions,
+        EnforcementLedger, FenceKey, PostgresOptions, PostgresReader, PostgresWriter, SharedFence,
+        WriterOptions,
     },
     domain::{
         FileKind, Grade, Malpractice, Migration, PlannedFile, SectionMark, SubmissionIds, enforcement_id,
+        form::AlteredColumn,
     },
-    ports::{CopiedFile, CopiedMigration, Fault},
+    ports::{Committed, CopiedFile, CopiedMigration, Fault, TargetReader},
     settings::{DatabaseAuth, DatabaseSettings, Organisation, RuleSettings, SameDatabase, Secret},
 };
 
@@ -52,6 +54,7 @@ pub struct Worker {
     pub fence: SharedFence,
     pub ledger: Arc<Ledger>,
     pub rule_owner: Option<String>,
+    pub target_alters: Vec<AlteredColumn>,
 }
 
 impl Worker {
@@ -73,26 +76,41 @@ impl Worker {
             },
             ledger: Arc::default(),
             rule_owner: None,
+            target_alters: Vec::new(),
         }
     }
 
     pub fn start(self) -> PostgresWriter {
+        let writer = WriterOptions {
+            fence: self.fence.clone(),
+            ledger: self.ledger.clone(),
+            container: "target".into(),
+        };
+        self.options(|options| PostgresWriter::new(options, writer))
+    }
+
+    /// The same, to read only.
+    pub fn read(self) -> PostgresReader {
+        self.options(PostgresReader::new)
+    }
+
+    fn options<T>(self, open: impl FnOnce(PostgresOptions<'_>) -> Result<T, Fault>) -> T {
         let settings = settings(std::path::Path::new("unused"));
-        let options = PostgresOptions {
+        let opened = open(PostgresOptions {
             database: &DatabaseSettings {
                 url: self.url,
                 auth: self.auth,
                 expect_host: self.expect_host,
                 same_database: SameDatabase::No,
+                target_alters: self.target_alters,
             },
             credential: self.credential,
             pool: self.pool,
             application_name: self.name,
             organisation: &Organisation { lms_instance: LMS.into(), ..settings.organisation },
             rules: &RuleSettings { rule_owner: self.rule_owner, ..settings.rules },
-        };
-        let writer = WriterOptions { fence: self.fence, ledger: self.ledger, container: "target".into() };
-        PostgresWriter::new(options, writer)
+        });
+        opened.unwrap()
     }
 }
 
@@ -112,6 +130,11 @@ impl EnforcementLedger for Ledger {
         self.images.lock().unwrap().push((id.into(), image.clone()));
         Ok(())
     }
+}
+
+/// Sends the server a question of one statement.
+pub async fn ask(target: &dyn TargetReader) -> Result<(), Fault> {
+    target.held(&["rogo_1_0".into()]).await.map(drop)
 }
 
 /// A moment, from RFC 3339.
@@ -199,13 +222,30 @@ pub fn malpractice(attempt: i32, entered: &str) -> Migration {
     migration
 }
 
+/// Whether it was written, with no note and with a receipt and a transaction.
+pub fn is_written(committed: &Committed) -> bool {
+    matches!(committed, Committed::Inserted { notes, receipt } if notes.is_empty() && receipt.transaction.is_some())
+}
+
 /// Its files as they were copied by [`WRITER`]: 262,144 bytes each.
 pub fn copied(migration: &Migration) -> CopiedMigration<'_> {
+    copied_by(migration, WRITER)
+}
+
+/// The same, by this writer.
+pub fn copied_by<'m>(migration: &'m Migration, writer: &str) -> CopiedMigration<'m> {
     let copy = async |file: &PlannedFile| {
         let blob_name =
-            format!("LTI_Uploads/{WRITER}/{}_{}_{}", migration.attempt, file.upload_order, file.name);
+            format!("LTI_Uploads/{writer}/{}_{}_{}", migration.attempt, file.upload_order, file.name);
         let url = format!("https://account.example.org/target/{blob_name}");
-        Ok::<_, ()>(CopiedFile { blob_name, url, size_bytes: 262_144, md5_proven: true })
+        Ok::<_, ()>(CopiedFile {
+            blob_name,
+            url,
+            size_bytes: 262_144,
+            md5_proven: true,
+            md5: None,
+            sha256: None,
+        })
     };
     CopiedMigration::copy(migration, copy).now_or_never().unwrap().unwrap()
 }

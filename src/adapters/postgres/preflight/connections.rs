@@ -1,6 +1,6 @@
 //! Connections that a run needs: sessions of their own, and room for them beside the application's.
 
-use sqlx::{Connection, FromRow, Row, postgres::PgRow};
+use sqlx::{Connection, FromRow};
 
 use super::LIMIT;
 use crate::{
@@ -17,16 +17,15 @@ use crate::{
 /// mode without a reset query the next client gets the session, and with it the lock, of one that has ended.
 pub(super) async fn pooler(connector: &Connector) -> Result<Option<String>, Fault> {
     const SQL: &str = "select pg_backend_pid()";
-    let (ended, before) = connector.open().await?;
-    answer(Phase::Reading, LIMIT, ended.close()).await?;
-    let (mut one, first) = connector.open().await?;
-    let (mut other, second) = connector.open().await?;
-    if [before, first, second].contains(&Session::Used) {
+    let ended = connector.open().await?;
+    answer(Phase::Reading, LIMIT, ended.connection.close()).await?;
+    let (mut one, mut other) = (connector.open().await?, connector.open().await?);
+    if [ended.session, one.session, other.session].contains(&Session::Used) {
         return Ok(Some(USED_BEFORE.into()));
     }
     let mut processes = Vec::new();
     for _ in 0..2 {
-        for connection in [&mut one, &mut other] {
+        for connection in [&mut one.connection, &mut other.connection] {
             let asking = sqlx::query_scalar::<_, i32>(SQL).persistent(false).fetch_one(connection);
             processes.push(answer(Phase::Reading, LIMIT, asking).await?);
         }
@@ -47,18 +46,13 @@ fn shares_processes(processes: &[i32]) -> bool {
     }
 }
 
+#[derive(FromRow)]
 struct Room {
     /// Connections that users without special rights may hold: the least of the server's, the
     /// database's and the role's limits.
     most: i64,
     /// Of them in use by others.
     used: i64,
-}
-
-impl FromRow<'_, PgRow> for Room {
-    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
-        Ok(Self { most: row.try_get("most")?, used: row.try_get("used")? })
-    }
 }
 
 /// Of other users' sessions an ordinary role sees `datid`, but neither `backend_type` nor `application_name`.

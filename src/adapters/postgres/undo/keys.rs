@@ -1,6 +1,6 @@
 //! Foreign keys that lead to a submission's own rows, from the catalogue: the application may have added tables.
 
-use sqlx::{FromRow, Row, postgres::PgRow};
+use sqlx::FromRow;
 
 use super::LIMIT;
 use crate::{
@@ -12,10 +12,12 @@ use crate::{
 const SMALL_TABLE_ROWS: f32 = 20_000.0;
 
 /// One foreign key.
+#[derive(FromRow)]
 pub(in crate::adapters::postgres) struct ForeignKey {
     /// Its name.
     pub name: String,
     /// The table that refers, as SQL names it.
+    #[sqlx(rename = "referring")]
     pub table: String,
     /// The columns that refer.
     columns: String,
@@ -25,19 +27,6 @@ pub(in crate::adapters::postgres) struct ForeignKey {
     pub count: String,
     /// No index leads on its first column, and the table is not small.
     is_slow: bool,
-}
-
-impl FromRow<'_, PgRow> for ForeignKey {
-    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
-        Ok(Self {
-            name: row.try_get("name")?,
-            table: row.try_get("referring")?,
-            columns: row.try_get("columns")?,
-            referred: row.try_get("referred")?,
-            count: row.try_get("count")?,
-            is_slow: row.try_get("is_slow")?,
-        })
-    }
 }
 
 impl ForeignKey {
