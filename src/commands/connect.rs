@@ -9,7 +9,7 @@ use crate::{
     adapters::{
         blobs,
         postgres::{
-            FenceKey, PostgresFence, PostgresOptions, PostgresReader, PostgresUndo, PostgresWriter, SharedFence,
+            FenceKey, PostgresFence, PostgresOptions, PostgresReader, PostgresTarget, PostgresUndo, PostgresWriter, SharedFence,
             WriterOptions,
         },
         warehouse::{Export, SqlServer},
@@ -136,7 +136,12 @@ pub fn worker_databases(
 }
 
 /// The exclusive side of the run's lock, in the database that `target` reads.
-pub fn fence(settings: &Settings, plan: &Plan, target: &PostgresReader, purpose: &str) -> PostgresFence {
+pub fn fence<Side>(
+    settings: &Settings,
+    plan: &Plan,
+    target: &PostgresTarget<Side>,
+    purpose: &str,
+) -> PostgresFence {
     let application_name = format!("{}/{purpose}/{}", settings.run, std::process::id());
     PostgresFence::beside(target, &application_name, FenceKey::of_plan(&plan.id))
 }

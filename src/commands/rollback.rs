@@ -56,7 +56,7 @@ pub async fn run(settings: &Settings, args: &RollbackArgs) -> Result<End, Stop> 
     for advice in target.slow_keys().await? {
         report::tell(&advice);
     }
-    let fence = connect::fence(settings, &plan, "rollback");
+    let fence = connect::fence(settings, &plan, &target, "rollback");
     let rollback = Rollback {
         run: LockedRun {
             store: &store,
@@ -82,11 +82,10 @@ pub async fn run(settings: &Settings, args: &RollbackArgs) -> Result<End, Stop> 
     let report = report.map_err(|stop| stop.at(Moment::AfterPlan))?;
     target.close().await;
     rows.publish(&store, &settings.out).await?;
-    let told = tell(args, &plan, &report, "removed")?;
     if attempts.is_some() {
         update_books(settings, &store, &plan).await?;
     }
-    Ok(told)
+    tell(args, &plan, &report, "removed")
 }
 
 /// As `decisions.jsonl` names it.
@@ -103,7 +102,12 @@ async fn update_books(settings: &Settings, store: &RunStore, plan: &Plan) -> Res
     if is_whole || !store.exists(&names::result(names::SUMMARY)).await? {
         return Ok(());
     }
-    finalize::merge(settings, store, plan).await.map(drop).map_err(|stop| {
+    let merged = finalize::merge_after_rollback(settings, store, plan).await;
+    if merged.as_ref().is_err_and(|stop| stop.exit == Exit::Incomplete) {
+        // It was INCOMPLETE before, and its results say so.
+        return Ok(());
+    }
+    merged.map(drop).map_err(|stop| {
         let message = format!(
             "the attempts were rolled back, but the run's results do not say so yet: {}\nwhen that is mended, run finalize",
             stop.message
@@ -142,7 +146,7 @@ fn tell(args: &RollbackArgs, plan: &Plan, rolled_back: &Report, verb: &str) -> R
         };
         let reasons: Vec<String> = reasons.into_iter().chain(elsewhere).collect();
         let message = format!("INCOMPLETE: {message}; {left} are left ({})", reasons.join(", "));
-        return Ok(End { exit: Exit::Incomplete, message });
+        return Err(Stop::new(Exit::Incomplete, message));
     }
     Ok(End::done(message))
 }
