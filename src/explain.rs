@@ -32,7 +32,7 @@ pub struct Text {
 /// Declares a text for each code; its file is `explain/codes/<code>.md`.
 macro_rules! texts {
     ($($kind:ident $code:literal;)+) => {
-        /// Every text.
+        /// The texts of all codes.
         pub const TEXTS: &[Text] = &[$(Text {
             kind: Kind::$kind,
             code: $code,

@@ -9,6 +9,7 @@
 //! application has worked since is left and named.
 
 pub mod judge;
+pub mod reason;
 pub mod report;
 mod find;
 mod remove;
@@ -49,7 +50,7 @@ pub enum Touched {
     Remove,
 }
 
-/// One rollback.
+/// One rollback: of a run, or of some of its attempts.
 pub struct Rollback<'a> {
     /// The run, its lock and its database; already compared with the settings.
     pub run: LockedRun<'a>,

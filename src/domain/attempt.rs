@@ -96,7 +96,7 @@ impl SubmissionIds {
         (root.get_version_num() == 5 && ids.launch_id() == launch_id).then_some(ids)
     }
 
-    /// The attempt.
+    /// The attempt that the ids are derived from.
     pub fn attempt(&self) -> AttemptId {
         self.attempt
     }

@@ -34,7 +34,7 @@ pub struct WrittenRow {
 /// Rows of another table that refer by a foreign key to a row of the submission.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HangingRows {
-    /// Their table.
+    /// Table of these rows.
     pub table: String,
     /// The foreign key's name.
     pub constraint: String,

@@ -8,7 +8,8 @@ use std::{
 use super::{
     Rollback,
     find::Found,
-    judge::{Judged, Reason},
+    judge::Judged,
+    reason::Reason,
 };
 use crate::{
     exit::Stop,

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use serde::Serialize;
 
-use super::{find::Found, judge::Reason};
+use super::{find::Found, reason::Reason};
 use crate::{
     domain::AttemptId,
     ports::WrittenSubmission,
@@ -59,7 +59,7 @@ impl Settled {
 /// A number of attempts, and some of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Counted {
-    /// How many.
+    /// Number of attempts.
     pub attempts: u64,
     /// The first of them.
     pub examples: Vec<AttemptId>,
@@ -87,13 +87,13 @@ impl Counted {
 pub struct Report {
     /// Submissions that were looked at.
     pub looked_at: u64,
-    /// Submissions removed.
+    /// Submissions whose rows and blobs were removed.
     pub removed: Counted,
     /// Rows removed, by table.
     pub rows: BTreeMap<&'static str, u64>,
     /// Malpractice rules that name a removed submission: removed, or as they were before the run.
     pub rules: u64,
-    /// Blobs removed.
+    /// Number of blobs removed.
     pub blobs: u64,
     /// Attempts of which nothing stood any more.
     pub gone_already: Counted,

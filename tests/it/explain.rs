@@ -6,7 +6,7 @@ use rogo_migrate::{
     domain::{FailCode, NoteCode, SkipCode},
     exit::Exit,
     explain::{TEXTS, text},
-    rollback::judge::Reason,
+    rollback::reason::Reason,
     run::WarningCode,
 };
 use tokio::process::Command;
@@ -45,8 +45,8 @@ fn every_code_of_the_catalogue_has_its_text() {
     let codes = codes.chain(SkipCode::ALL.iter().map(|code| code.code()));
     let codes = codes.chain(NoteCode::ALL.iter().map(|code| code.code()));
     let codes = codes.chain(warnings.map(WarningCode::code)).chain(reasons.iter().map(Reason::code));
-    for code in codes.chain(exits.iter().map(String::as_str)) {
-        assert!(text(code).is_some(), "src/explain/codes/{code}.md is missing, or its line in src/explain.rs");
+    for code in codes.map(str::to_owned).chain(exits) {
+        assert!(text(&code).is_some(), "src/explain/codes/{code}.md is missing, or its line in src/explain.rs");
     }
 }
 

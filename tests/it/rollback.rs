@@ -148,7 +148,7 @@ async fn a_role_that_may_not_delete_is_told_which_rights_it_lacks() {
     }
     app.database.run("revoke update on malpractice_enforcements from remover").await;
     let refused = rollback(&app, &[]).await.expect(78);
-    assert!(refused.stderr.contains("may not update (malpractice_level_id,"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("may not update (context_title, malpractice_level_id,"), "{}", refused.stderr);
     assert_same(&target(&app).await, &after);
     let nothing = rollback(&app, &["--run", "none"]).await.expect(78);
     assert!(nothing.stderr.contains("this run wrote nothing"), "{}", nothing.stderr);

@@ -14,7 +14,7 @@ const SMALL_TABLE_ROWS: f32 = 20_000.0;
 /// One foreign key.
 #[derive(FromRow)]
 pub(in crate::adapters::postgres) struct ForeignKey {
-    /// Its name.
+    /// Name of the constraint.
     pub name: String,
     /// The table that refers, as SQL names it.
     #[sqlx(rename = "referring")]
