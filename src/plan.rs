@@ -7,6 +7,7 @@ mod heartbeat;
 mod mapping;
 mod preflight;
 mod queues;
+mod rehearse;
 mod report;
 mod rules;
 mod trial;
@@ -17,6 +18,7 @@ use chrono::Utc;
 
 pub use draft::EarlyCode;
 pub use heartbeat::Beating;
+pub use rehearse::{rehearse, rehearse_in};
 pub use report::{Counts, PlanReport, PlanState};
 pub use rules::rule_config;
 
@@ -32,7 +34,7 @@ use crate::{
     inputs::Inputs,
     ports::{Blobs, FaultKind, Holdings, Source, TargetReader, Warehouse, WarehouseShape},
     run::{
-        FORMAT, Plan, PlanId, RULES_VERSION, Refusal, RunStore, ShardPlan, names,
+        Expected, FORMAT, Plan, PlanId, RULES_VERSION, Refusal, RunStore, ShardPlan, names,
         pins::{Present, another_database, differences, input_differences, pinned_settings, rolled_back},
     },
     settings::Settings,
@@ -71,23 +73,6 @@ pub async fn make(settings: &Settings, services: Services<'_>) -> Result<PlanRep
     }
 }
 
-/// As [`make`], but writes nothing (`--dry-run`).
-pub async fn rehearse(settings: &Settings, services: Services<'_>) -> Result<PlanReport, Stop> {
-    if let Some(plan) = standing(services.store).await? {
-        return stand(plan, settings, services).await;
-    }
-    let prepared = prepare(settings, services, Touch::Read).await?;
-    let shards = (0..settings.shards)
-        .map(|shard| ShardPlan {
-            rows: prepared.draft.queue(crate::domain::ShardIndex(shard), settings.shards).count() as u64,
-            queue_sha256: String::new(),
-            facts_sha256: None,
-        })
-        .collect();
-    let plan = prepared.plan(settings, services, PlanId::fresh(), shards);
-    Ok(prepared.report(plan, PlanState::Rehearsed))
-}
-
 /// Refuses a run if its plan differs from the current settings, services or inputs: for `plan` and `run`.
 /// A shard compares [`differences`] and the recorded rows only.
 pub async fn compare(plan: &Plan, settings: &Settings, services: Services<'_>) -> Result<(), Stop> {
@@ -117,6 +102,9 @@ async fn standing(store: &RunStore) -> Result<Option<Plan>, Stop> {
 /// Returns the existing plan, if nothing that it pins has changed and the run could still succeed.
 async fn stand(plan: Plan, settings: &Settings, services: Services<'_>) -> Result<PlanReport, Stop> {
     compare(&plan, settings, services).await?;
+    if let Some(expected) = Expected::read(settings.expect.as_deref())? {
+        expected.compare(&plan.submissions, &plan.mapping, &plan.warehouse_extent)?;
+    }
     let mut reasons = Reasons::default();
     // Only read access is checked: each shard checks write access before its first row. The run's own processes may
     // hold its connections already.
@@ -207,6 +195,9 @@ async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) -> R
         [] => services.warehouse.extent().await?,
         counted => counted.to_vec(),
     };
+    if let Some(expected) = Expected::read(settings.expect.as_deref())? {
+        expected.compare(&draft.submissions, &draft.mapping.digest, &extent)?;
+    }
     let mut reasons = Reasons::default();
     let reported =
         preflight::sample(&services, settings, &draft, sampled, facts.as_ref(), &mut reasons).await?;

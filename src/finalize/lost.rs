@@ -44,7 +44,7 @@ pub async fn look_up(
 ) -> Result<RowSet, Stop> {
     let migrated = || {
         stream::iter(merged.outcomes())
-            .try_filter_map(|outcome| async { Ok(MigratedRow::of(outcome)) })
+            .try_filter_map(|(_, outcome)| async { Ok(MigratedRow::of(outcome)) })
             .boxed()
     };
     let mut lost = absent(target, migrated()).await?;

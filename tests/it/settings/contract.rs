@@ -52,6 +52,7 @@ fn every_setting_of_the_contract_is_there_and_no_other() {
         --limit - -
         --attempts - -
         --code - -
+        --expect ROGO_EXPECT -
         --shards ROGO_SHARDS 1
         --parallelism ROGO_PARALLELISM 1
         --shard JOB_COMPLETION_INDEX -
@@ -79,7 +80,9 @@ fn every_setting_of_the_contract_is_there_and_no_other() {
 
 #[test]
 fn the_command_line_and_the_table_name_the_same_flags_variables_and_defaults() {
-    let own = ["help", "version", "config", "dry_run", "json", "delete", "watch", "to", "yes", "force_touched"];
+    let own = [
+        "help", "version", "config", "dry_run", "predict", "probe", "json", "delete", "watch", "to", "yes", "force_touched",
+    ];
     let mut seen = BTreeSet::new();
     for command in Cli::command()
         .get_subcommands()
