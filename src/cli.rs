@@ -9,7 +9,8 @@ mod flags;
 use std::path::PathBuf;
 
 pub use flags::{
-    AcceptFlags, AttemptFlags, PlanFlags, ReasonFlags, RedoFlags, SettingFlags, ShardFlags, StoreFlags, WaitFlags,
+    AcceptFlags, AttemptFlags, PlanFlags, ReasonFlags, RedoFlags, SettingFlags, ShardFlags, StoreFlags,
+    WaitFlags,
 };
 
 use clap::{Args, Parser, Subcommand};

@@ -21,7 +21,8 @@ pub use target::{
     Session, StandingSubmission, TARGET_CHECKS, TargetReader, TargetWriter,
 };
 pub use undo::{
-    Decide, HangingRows, OWN_TABLES, OtherMalpractice, Removal, RuleUndo, StandingRule, StoredMalpractice, TargetUndo, WrittenRow, WrittenSubmission,
+    Decide, HangingRows, OWN_TABLES, OtherMalpractice, Removal, RuleUndo, StandingRule, StoredMalpractice,
+    TargetUndo, WrittenRow, WrittenSubmission,
 };
 
 pub use crate::domain::CopiedFile;

@@ -120,8 +120,7 @@ impl Rollback<'_> {
         let mut rest = Rest(Vec::new());
         for attempts in found.candidates.chunks(AT_A_TIME) {
             quiet.still_held().await?;
-            let (later, now) =
-                self.examine(attempts).await?.into_iter().partition::<Vec<_>, _>(names_rule);
+            let (later, now) = self.examine(attempts).await?.into_iter().partition::<Vec<_>, _>(names_rule);
             rest.0.extend(later.iter().map(|submission| submission.ids.attempt()));
             self.remove_all(&found, &now, REMOVALS, &mut report, each).await?;
         }

@@ -9,8 +9,8 @@ use crate::{
     adapters::{
         blobs,
         postgres::{
-            FenceKey, PostgresFence, PostgresOptions, PostgresReader, PostgresTarget, PostgresUndo, PostgresWriter, SharedFence,
-            WriterOptions,
+            FenceKey, PostgresFence, PostgresOptions, PostgresReader, PostgresTarget, PostgresUndo,
+            PostgresWriter, SharedFence, WriterOptions,
         },
         warehouse::{Export, SqlServer},
     },

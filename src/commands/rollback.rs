@@ -43,8 +43,7 @@ pub async fn run(settings: &Settings, args: &RollbackArgs) -> Result<End, Stop> 
     let attempts = settings.trial.attempts.as_deref().map(read_attempts).transpose()?;
     let store = connect::run_store(settings)?;
     let plan = store.plan().await?.ok_or_else(|| {
-        let message =
-            format!("there is no plan at {}: this run wrote nothing", store.describe(names::PLAN));
+        let message = format!("there is no plan at {}: this run wrote nothing", store.describe(names::PLAN));
         Stop::new(Exit::Configuration, message)
     })?;
     let files = connect::target_blobs(settings)?;
@@ -126,8 +125,9 @@ fn tell(args: &RollbackArgs, plan: &Plan, rolled_back: &Report, verb: &str) -> R
     }
     if args.json {
         let told = Told { run: &plan.run, dry_run: !args.yes, report: rolled_back };
-        let json = serde_json::to_string_pretty(&told)
-            .map_err(|error| Stop::new(Exit::Bug, format!("the report cannot be written as JSON: {error}")))?;
+        let json = serde_json::to_string_pretty(&told).map_err(|error| {
+            Stop::new(Exit::Bug, format!("the report cannot be written as JSON: {error}"))
+        })?;
         report::print(&json);
     } else {
         report::print(&rolled_back.text(verb));
@@ -138,8 +138,11 @@ fn tell(args: &RollbackArgs, plan: &Plan, rolled_back: &Report, verb: &str) -> R
     let message = format!("{verb} {} submissions of run {}", rolled_back.removed.attempts, plan.run);
     if rolled_back.is_incomplete() {
         let left = rolled_back.kept.attempts + rolled_back.not_of_this_run.attempts;
-        let reasons: Vec<String> =
-            rolled_back.reasons.iter().map(|(code, counted)| format!("{} {code}", counted.attempts)).collect();
+        let reasons: Vec<String> = rolled_back
+            .reasons
+            .iter()
+            .map(|(code, counted)| format!("{} {code}", counted.attempts))
+            .collect();
         let elsewhere = match rolled_back.not_of_this_run.attempts {
             0 => None,
             attempts => Some(format!("{attempts} not_of_this_run")),

@@ -28,7 +28,8 @@ pub fn read_attempts(path: &Path) -> Result<Vec<AttemptId>, Stop> {
         );
     }
     if attempts.is_empty() {
-        let reason = "the file names no attempt id; write one a line, or give a CSV with the column Attempt ID";
+        let reason =
+            "the file names no attempt id; write one a line, or give a CSV with the column Attempt ID";
         return Err(refuse(reason.into()));
     }
     attempts.sort_unstable();

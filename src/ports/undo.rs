@@ -183,9 +183,5 @@ pub trait TargetUndo: TargetReader {
 
     /// Removes a submission in one transaction, if `decide` says so of what stands then. If another transaction changes
     /// it meanwhile, nothing is done: [`crate::ports::FaultKind::Unavailable`], to be tried again.
-    async fn remove(
-        &self,
-        submission: &WrittenSubmission,
-        decide: &Decide<'_>,
-    ) -> Result<Removal, Fault>;
+    async fn remove(&self, submission: &WrittenSubmission, decide: &Decide<'_>) -> Result<Removal, Fault>;
 }

@@ -143,7 +143,10 @@ impl Judge {
             reasons.push(if rule.transaction == written.transaction {
                 Reason::ImageMissing { rule: rule.id.clone() }
             } else {
-                Reason::RowsAdded { table: "malpractice_enforcements".into(), constraint: "submission_id".into() }
+                Reason::RowsAdded {
+                    table: "malpractice_enforcements".into(),
+                    constraint: "submission_id".into(),
+                }
             });
             return;
         }
@@ -153,7 +156,9 @@ impl Judge {
         let stays = |date: Option<DateTime<Utc>>| date > earlier.and_then(|earlier| earlier.dated);
         let before = earlier.and_then(|earlier| EarlierRule::submission_of(&earlier.image));
         let other = submission.others.iter().find(|other| {
-            Some(&other.id) != before.as_ref() && !leaving.contains(&other.launch_id) && stays(other.created_at)
+            Some(&other.id) != before.as_ref()
+                && !leaving.contains(&other.launch_id)
+                && stays(other.created_at)
         });
         if let Some(by) = other.and_then(|other| attempt_of_launch_id(&other.launch_id)) {
             reasons.push(Reason::RuleNeeded { by });

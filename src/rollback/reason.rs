@@ -92,9 +92,15 @@ impl Reason {
     /// What a person does about it.
     pub fn advice(&self) -> &'static str {
         match self {
-            Self::RuleNeeded { .. } => "roll that attempt back too: name it in --attempts, or roll back its run first",
-            Self::ImageMissing { .. } => "restore the run store's folder enforcements, or correct the rule by hand",
-            Self::RefusedByConstraint { .. } => "remove the rows that refer to it in the application, then run again",
+            Self::RuleNeeded { .. } => {
+                "roll that attempt back too: name it in --attempts, or roll back its run first"
+            }
+            Self::ImageMissing { .. } => {
+                "restore the run store's folder enforcements, or correct the rule by hand"
+            }
+            Self::RefusedByConstraint { .. } => {
+                "remove the rows that refer to it in the application, then run again"
+            }
             Self::NotRecorded => "run resume first, so that the run knows its outcome",
             Self::RuleChanged { .. } => {
                 "roll back the run that changed it first; or remove it all the same and leave the rule: --force-touched"
@@ -113,9 +119,9 @@ impl fmt::Display for Reason {
                 write!(f, "the application added rows of {table} that hang on it ({constraint})")
             }
             Self::RowsRemoved { table } => write!(f, "the application removed rows of {table}"),
-            Self::SubmissionDeleted => {
-                f.write_str("the application deleted the submission; its launch session or session record stands")
-            }
+            Self::SubmissionDeleted => f.write_str(
+                "the application deleted the submission; its launch session or session record stands",
+            ),
             Self::BlobShared => f.write_str("a file row that the run did not write names one of its blobs"),
             Self::RuleChanged { by: Some(by) } => {
                 write!(f, "its malpractice rule was changed again, for attempt {by}")

@@ -5,12 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::{
-    Rollback,
-    find::Found,
-    judge::Judged,
-    reason::Reason,
-};
+use super::{Rollback, find::Found, judge::Judged, reason::Reason};
 use crate::{
     exit::Stop,
     ports::{Backoff, Fault, FaultKind, Patience, Removal, Retry, WrittenSubmission, pause, stored_form},
@@ -19,11 +14,7 @@ use crate::{
 
 impl Rollback<'_> {
     /// Removes the submission, if it may be, and its blobs. Says what was decided inside the transaction.
-    pub(super) async fn remove(
-        &self,
-        found: &Found,
-        submission: &WrittenSubmission,
-    ) -> Result<Judged, Stop> {
+    pub(super) async fn remove(&self, found: &Found, submission: &WrittenSubmission) -> Result<Judged, Stop> {
         let judged = self.remove_rows(found, submission).await?;
         if matches!(judged, Judged::Remove(_)) {
             let is_own = |name: &&String| {
@@ -62,7 +53,9 @@ impl Rollback<'_> {
         Ok(match (removal, last) {
             (Removal::Refused(name), _) => Judged::Keep(vec![Reason::RefusedByConstraint { name }]),
             // The commit whose answer was lost took effect.
-            (Removal::Left, Judged::Gone) if in_doubt.into_inner().unwrap_or_else(PoisonError::into_inner) => {
+            (Removal::Left, Judged::Gone)
+                if in_doubt.into_inner().unwrap_or_else(PoisonError::into_inner) =>
+            {
                 Judged::Remove(Vec::new())
             }
             (_, last) => last,

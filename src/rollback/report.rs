@@ -5,11 +5,7 @@ use std::{collections::BTreeMap, fmt::Write};
 use serde::Serialize;
 
 use super::{find::Found, reason::Reason};
-use crate::{
-    domain::AttemptId,
-    ports::WrittenSubmission,
-    report::grid::count,
-};
+use crate::{domain::AttemptId, ports::WrittenSubmission, report::grid::count};
 
 /// Attempts that are named for each count.
 const EXAMPLES: usize = 5;
@@ -51,7 +47,9 @@ impl Settled {
                 texts.join("; ")
             }
             Self::NotMigrated => "this run did not migrate it, and the target does not hold it".to_owned(),
-            Self::Elsewhere => "the target holds it, and none of its files names a writer of this run".to_owned(),
+            Self::Elsewhere => {
+                "the target holds it, and none of its files names a writer of this run".to_owned()
+            }
         }
     }
 }
@@ -123,7 +121,8 @@ impl Report {
                     *self.rows.entry(row.table).or_default() += 1;
                 }
                 let id = submission.ids.row("assignment_submissions", 1);
-                let names_it = submission.rules.iter().filter(|rule| rule.submission_id.as_ref() == Some(&id));
+                let names_it =
+                    submission.rules.iter().filter(|rule| rule.submission_id.as_ref() == Some(&id));
                 self.rules += names_it.count() as u64;
                 self.blobs += submission.blob_names.len() as u64;
             }
@@ -172,8 +171,7 @@ impl Report {
             (&self.kept, "left: refused"),
         ] {
             if counted.attempts > 0 {
-                let _ =
-                    writeln!(text, "{} attempts {what}{}", count(counted.attempts), examples(counted));
+                let _ = writeln!(text, "{} attempts {what}{}", count(counted.attempts), examples(counted));
             }
         }
         for (code, counted) in &self.reasons {

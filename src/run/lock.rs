@@ -50,9 +50,7 @@ impl Exclusive {
                 Err(run.store.foreign(names::ROLLED_BACK, &begun.plan, &run.plan.id).into())
             }
             Some(_) => Ok(fence),
-            None => {
-                refused(pins::another_database(run.store, run.plan, run.target).await?).map(|()| fence)
-            }
+            None => refused(pins::another_database(run.store, run.plan, run.target).await?).map(|()| fence),
         }
     }
 

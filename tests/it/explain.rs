@@ -46,7 +46,10 @@ fn every_code_of_the_catalogue_has_its_text() {
     let codes = codes.chain(NoteCode::ALL.iter().map(|code| code.code()));
     let codes = codes.chain(warnings.map(WarningCode::code)).chain(reasons.iter().map(Reason::code));
     for code in codes.map(str::to_owned).chain(exits) {
-        assert!(text(&code).is_some(), "src/explain/codes/{code}.md is missing, or its line in src/explain.rs");
+        assert!(
+            text(&code).is_some(),
+            "src/explain/codes/{code}.md is missing, or its line in src/explain.rs"
+        );
     }
 }
 

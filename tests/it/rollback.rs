@@ -32,9 +32,9 @@ async fn moved(app: &TestApp<'_>) -> String {
 
 /// Blobs name their run.
 fn of_any_run(text: &str) -> String {
-    ["second", "again"].iter().fold(text.to_owned(), |text, run| {
-        text.replace(&format!("\"run\": \"{run}\""), "\"run\": \"rogo\"")
-    })
+    ["second", "again"]
+        .iter()
+        .fold(text.to_owned(), |text, run| text.replace(&format!("\"run\": \"{run}\""), "\"run\": \"rogo\""))
 }
 
 /// The program as the role that may roll back.
@@ -148,7 +148,11 @@ async fn a_role_that_may_not_delete_is_told_which_rights_it_lacks() {
     }
     app.database.run("revoke update on malpractice_enforcements from remover").await;
     let refused = rollback(&app, &[]).await.expect(78);
-    assert!(refused.stderr.contains("may not update (context_title, malpractice_level_id,"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("may not update (context_title, malpractice_level_id,"),
+        "{}",
+        refused.stderr
+    );
     assert_same(&target(&app).await, &after);
     let nothing = rollback(&app, &["--run", "none"]).await.expect(78);
     assert!(nothing.stderr.contains("this run wrote nothing"), "{}", nothing.stderr);

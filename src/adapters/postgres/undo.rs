@@ -97,11 +97,7 @@ impl TargetUndo for PostgresUndo {
         Ok(found)
     }
 
-    async fn remove(
-        &self,
-        submission: &WrittenSubmission,
-        decide: &Decide<'_>,
-    ) -> Result<Removal, Fault> {
+    async fn remove(&self, submission: &WrittenSubmission, decide: &Decide<'_>) -> Result<Removal, Fault> {
         let keys = self.keys().await?;
         let mut lease = self.pool.lease().await?;
         let connection = lease.connection();
@@ -190,7 +186,10 @@ fn expect(affected: u64, wanted: usize, table: &str) -> Result<(), Fault> {
 async fn undo_rule(connection: &mut PgConnection, rule: &RuleUndo) -> Result<u64, sqlx::Error> {
     let done = match rule {
         RuleUndo::Delete { id } => {
-            sqlx::query("delete from malpractice_enforcements where id = $1").bind(id).execute(connection).await?
+            sqlx::query("delete from malpractice_enforcements where id = $1")
+                .bind(id)
+                .execute(connection)
+                .await?
         }
         RuleUndo::Restore { id, image } => {
             let columns: Vec<String> =

@@ -38,7 +38,11 @@ async fn some_attempts_are_rolled_back_and_moved_again_by_another_run() {
     app.run(&again).await.expect(0);
     assert_same(&moved(&app).await, &one_run);
     app.run(&["finalize"]).await.expect(0);
-    assert_eq!(summary(&app)["books"]["skipped"]["rolled_back"], json!(removed), "they are another run's now");
+    assert_eq!(
+        summary(&app)["books"]["skipped"]["rolled_back"],
+        json!(removed),
+        "they are another run's now"
+    );
 
     rollback(&app, &["--run", "again", "--yes", "--reason", "a test"]).await.expect(0);
     rollback(&app, &["--yes", "--reason", "a test"]).await.expect(0);

@@ -30,7 +30,8 @@ const WORK: [(&str, &str); 8] = [
 ];
 
 /// The application's own table, which refers to files.
-const COMMENTS: &str = "create table comments (id int, file_id varchar references submission_files (id) on delete cascade);
+const COMMENTS: &str =
+    "create table comments (id int, file_id varchar references submission_files (id) on delete cascade);
     grant select on comments to remover;";
 
 /// Submissions of the run, with two files at least.

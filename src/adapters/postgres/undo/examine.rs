@@ -9,7 +9,10 @@ use sqlx::{AssertSqlSafe, FromRow, PgConnection, Row, postgres::PgRow};
 use super::keys::ForeignKey;
 use crate::{
     domain::SubmissionIds,
-    ports::{HangingRows, OWN_TABLES, OtherMalpractice, StandingRule, StoredMalpractice, WrittenRow, WrittenSubmission},
+    ports::{
+        HangingRows, OWN_TABLES, OtherMalpractice, StandingRule, StoredMalpractice, WrittenRow,
+        WrittenSubmission,
+    },
 };
 
 /// A row of one of the seven tables, and what its table's rows are looked at for.
@@ -49,7 +52,8 @@ const ROWS: &str = "
     union all select 'submission_grades', submission_id, id, xmin::text::bigint, age(xmin), null
         from submission_grades where submission_id = any($3)";
 
-const MALPRACTICE: &str = "select own.id, coalesce(own.lms_user_id, ''), coalesce(own.custom_assessment_code, ''),
+const MALPRACTICE: &str =
+    "select own.id, coalesce(own.lms_user_id, ''), coalesce(own.custom_assessment_code, ''),
         coalesce(own.context_id, ''), grade.malpractice_level_id, own.attempt_number, grade.created_at
     from assignment_submissions own join submission_grades grade on grade.submission_id = own.id
     where own.id = any($1) and grade.malpractice_level_id is not null";
