@@ -94,7 +94,7 @@ async fn perform(
         Command::Orphans(args) => {
             or_stopped(stop, orphans::run(&settings()?, args.delete)).await.map(End::from)
         }
-        Command::Rollback(args) => or_stopped(stop, rollback::run(&settings()?, args)).await,
+        Command::Rollback(args) => or_stopped(stop, Box::pin(rollback::run(&settings()?, args))).await,
         Command::Settings(_) | Command::Sample(_) | Command::Explain(_) | Command::Completions(_) => {
             Ok(Exit::Done.into())
         }
