@@ -19,6 +19,7 @@ mod finalize;
 mod e2e;
 mod whole;
 mod crash;
+mod failover;
 mod after;
 mod outages;
 mod readback;
