@@ -16,7 +16,7 @@ pub use jobs::{
     JobEnd, JobState, Jobs, LastWord, Obstacle, ObstacleKind, RunJob, RunJobs, Survey, TerminatingPod,
 };
 pub use target::{
-    Absent, Committed, CopiedMigration, ExclusiveFence, Fence, HeldSubmission, Holdings, Session,
+    Absent, Committed, Compared, CopiedMigration, ExclusiveFence, Fence, HeldSubmission, Holdings, Session,
     StandingSubmission, TargetReader, TargetWriter,
 };
 

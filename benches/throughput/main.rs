@@ -18,6 +18,7 @@ mod sweep;
 mod support {
     pub mod app;
     pub mod azurite;
+    pub mod npm;
     pub mod postgres;
     pub mod process;
     pub mod proxy;

@@ -22,7 +22,7 @@ const ALIVE: TimeDelta = TimeDelta::minutes(10);
 /// nothing says that there is no plan.
 pub async fn await_plan(settings: &Settings, store: &RunStore) -> Result<Plan, Stop> {
     let began = Instant::now();
-    // Many pods wait for one plan: none of them asks more often than every 10 s in the long run.
+    // Many pods wait for one plan, so each asks only every 10 s after the first seconds.
     let mut absent = Patience::new(LOOKS);
     let mut away = Patience::new(LOOKS);
     loop {
@@ -93,13 +93,14 @@ fn given_up(away_for: Duration, fault: &Fault) -> Stop {
     Stop::new(Exit::Temporary, message)
 }
 
-/// The plan, or why there will be none; `None` where neither stands yet.
+/// The plan, or the reason why there will be none; `None` if neither document exists.
 async fn look(settings: &Settings, store: &RunStore) -> Result<Option<Result<Plan, Stop>>, Fault> {
     if let Some(stop) = connect::rolled_back(store).await? {
         return Ok(Some(Err(stop)));
     }
-    // First: what was refused may be this epoch's settings beside a plan that stands. Without an epoch it may be
-    // those of anybody, and the shard compares its own with the plan.
+    // The refusal comes first: this epoch's settings may have been refused although an older plan exists. Outside the
+    // chart there is no epoch, so a refusal may belong to another process; the shard then compares its own settings
+    // with the plan.
     let refusal = store.refusal(&settings.epoch).await?;
     if let Some(refusal) = refusal.as_ref().filter(|_| !settings.epoch.is_outside_the_chart()) {
         return Ok(Some(Err(refused(refusal))));

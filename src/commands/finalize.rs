@@ -209,7 +209,8 @@ fn stages(books: &Books) -> Vec<StageLatency> {
     stages
 }
 
-/// What to type next where every row has an outcome: fetch the results where they are far, then run what failed.
+/// The next command if every row has an outcome: fetch the results if they are in the run store only, then run the
+/// failed rows.
 fn next_command(settings: &Settings, plan: &Plan, totals: &Totals) -> String {
     let (fetch, failed) = match settings.pod.name {
         Some(_) => (rerun::fetch(plan, &settings.run_store.to_string()), PathBuf::from(names::FAILED)),

@@ -40,7 +40,7 @@ pub async fn run(sources: &Sources, log: &LogSettings, stop: &CancellationToken)
     or_stopped(stop, finalize::merge(&settings, &store, &plan)).await
 }
 
-/// What to do where the run has Jobs; `None` where it has none.
+/// The next step if the run has Jobs; `None` if it has none.
 async fn in_cluster(settings: &StoreSettings) -> Result<Option<End>, Stop> {
     let jobs = status::jobs(&Cluster::default(), settings).await;
     let Some(jobs) = jobs.map_err(|fault| unanswered(settings, &fault))? else { return Ok(None) };

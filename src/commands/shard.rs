@@ -43,8 +43,8 @@ pub async fn run(settings: &Settings, log: &LogSettings, stop: &CancellationToke
     Ok(End::done(format!("every row of shard {index} has an outcome")))
 }
 
-/// Moves every shard of a plan that stands, one after another; one that is done ends at once. Of several, one that
-/// fails for its own rows' or a bug's sake does not keep the others: the merge names it.
+/// Moves the shards of an existing plan one after another; a shard that is done ends at once. If there are several, a
+/// shard that fails because of its rows or a bug does not stop the others: the merge names it.
 pub async fn move_all(
     settings: &Settings,
     store: &RunStore,
@@ -187,7 +187,7 @@ impl Process<'_> {
             host: &host,
             pace,
             target: first.as_ref(),
-            // Facts files stand for a warehouse that the plan has read.
+            // With facts files no warehouse is needed: the plan has read it.
             warehouse: workers.first().and_then(|worker| worker.warehouse.as_deref()),
             target_blobs: target_blobs.as_ref(),
         };
@@ -245,7 +245,7 @@ fn workers(
     Ok(workers)
 }
 
-/// For people who read `writers/`.
+/// Host name, for people who read `writers/`.
 pub(super) fn host() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .map(|name| name.trim().to_owned())

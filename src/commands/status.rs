@@ -20,12 +20,12 @@ use crate::{
 use super::connect;
 
 const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// The cluster adds to what the run store says, and is not waited for long.
+/// Timeout of the cluster's answer, which only adds to what the run store says.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(15);
 /// How long a run store may be away while it is watched.
 const GIVE_UP_AFTER: Duration = Duration::from_mins(15);
 
-/// Prints where the run stands; with `--watch` until it has a result.
+/// Prints the state of the run; with `--watch` until it has a result.
 pub async fn run(settings: &StoreSettings, args: &StatusArgs) -> Result<End, Stop> {
     let mut watcher = Watcher::new(connect::store_of(settings)?, &settings.run_store.to_string());
     let cluster = Cluster::default();
@@ -76,12 +76,12 @@ fn json(standing: &Standing) -> Result<String, Stop> {
         .map_err(|error| Stop::new(Exit::Bug, format!("the status cannot be written as JSON: {error}")))
 }
 
-/// The run's Jobs, where there is a cluster and it has them.
+/// The run's Jobs; `None` without a cluster, or if it has none.
 pub(super) async fn jobs(cluster: &Cluster, settings: &StoreSettings) -> Result<Option<RunJobs>, Fault> {
     Ok(ask(cluster, settings).await?.flatten())
 }
 
-/// What the cluster says; `None` where none is named.
+/// The answer of the cluster; `None` if no cluster is configured.
 async fn ask(cluster: &Cluster, settings: &StoreSettings) -> Result<Option<Option<RunJobs>>, Fault> {
     let place = settings.run_store.to_string();
     let finding = cluster.find(settings.namespace.as_deref(), settings.run.as_str(), &place);

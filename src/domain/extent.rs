@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct TableExtent {
     /// `dbo.<table>`, or the location of the exported file.
     pub table: String,
-    /// Its size.
+    /// Rows or bytes, and when they changed last.
     #[serde(flatten)]
     pub extent: Extent,
 }

@@ -65,7 +65,7 @@ impl Merged {
         self.recorded.get(index(u64::from(shard.0))).copied().unwrap_or_default()
     }
 
-    /// Says which migrated rows the target lacks: of them the newest outcome stands, whatever it is.
+    /// Sets the migrated rows that the target lacks: of their outcomes the newest one counts, whatever it is.
     pub fn lose(&mut self, rows: RowSet) {
         self.lost = rows;
     }

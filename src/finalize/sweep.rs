@@ -1,7 +1,7 @@
 //! The sweep: blobs that killed processes left behind and no row of the target names.
 //!
-//! Only blobs under the folders of this run's writers are looked at, and only of writers that did not end in
-//! order; they are removed only when the writer is retired and while the run's lock is held.
+//! The sweep lists only the folders of this run's writers that have no clean mark. It deletes a blob only if its writer
+//! is retired, and while the run's lock is held.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -28,7 +28,7 @@ use crate::{
     },
 };
 
-/// Names that the target is asked about at a time: each time it may have to read a whole table.
+/// Names in one question to the target, which may have to read a whole table for each question.
 const NAMES_AT_A_TIME: usize = 100_000;
 /// Blobs deleted between two looks at the lock.
 const DELETES_AT_A_TIME: usize = 250;
@@ -36,9 +36,9 @@ const DELETES_AT_A_TIME: usize = 250;
 /// Orphans that were found or removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Orphans {
-    /// How many blobs.
+    /// Number of blobs.
     pub blobs: u64,
-    /// Their bytes.
+    /// Sum of their sizes, bytes.
     pub bytes: u64,
 }
 
@@ -49,7 +49,7 @@ impl Orphans {
     }
 }
 
-/// Removes the orphans of retired writers, but for blobs of lost rows: they may be all that is left of a submission.
+/// Removes the orphans of retired writers. Blobs of lost rows are kept: they may be all that is left of a submission.
 pub async fn remove(
     quiet: &mut Quiet,
     files: &Arc<dyn Blobs>,
@@ -84,8 +84,8 @@ pub async fn delete_orphans(
     Ok(removed)
 }
 
-/// The command `orphans`: hands every orphan to `each` and changes nothing. Under the lock, so that no file
-/// is listed that is about to be committed.
+/// The command `orphans`: hands every orphan to `each` and deletes nothing. Takes the lock, so that no listed file can
+/// be about to be committed.
 pub async fn list_orphans(
     run: &LockedRun<'_>,
     files: &Arc<dyn Blobs>,

@@ -8,7 +8,9 @@ use futures_util::future::join_all;
 use serde::Serialize;
 
 use super::Fault;
-use crate::domain::{Catalogue, CopiedFile, Migration, Note, PlannedFile, TargetIdentity};
+use crate::domain::{
+    Catalogue, CopiedFile, Digest, Migration, Note, PlannedFile, Receipt, SubmissionIds, TargetIdentity,
+};
 
 /// What the target holds under a launch id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -77,9 +79,23 @@ pub enum Committed {
     Inserted {
         /// Notes learned while writing (`enforcement_kept`).
         notes: Vec<Note>,
+        /// Receipt of the rows: they are stored as they were sent.
+        receipt: Receipt,
     },
+    /// The target stored other values than were sent; nothing was committed. Where they differ, as
+    /// [`crate::domain::form::row_differences`] names it; empty if a second try did not show it.
+    Altered(Vec<String>),
     /// Its launch id was there already; nothing was written.
     Held(HeldSubmission),
+}
+
+/// The rows that the target holds of a submission, compared with what it is decided to be now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compared {
+    /// Receipt of the decided rows ([`crate::domain::ReceiptFrom::Decided`]).
+    pub receipt: Receipt,
+    /// Where the stored rows differ from them, as [`crate::domain::form::row_differences`] names it.
+    pub columns: Vec<String>,
 }
 
 /// A migration and the copy of each of its files. Only [`CopiedMigration::copy`] makes one, so that a commit never lacks
@@ -112,7 +128,7 @@ impl<'m> CopiedMigration<'m> {
         if failed.is_empty() { Ok(Self { migration, files }) } else { Err(failed) }
     }
 
-    /// The migration.
+    /// The values to be written; all of its files are copied.
     pub fn migration(&self) -> &'m Migration {
         self.migration
     }
@@ -192,6 +208,13 @@ pub trait TargetWriter: TargetReader {
 
     /// Writes one submission, all or nothing. On [`FaultKind::AnswerLost`] the same call settles it.
     async fn commit(&self, copied: &CopiedMigration<'_>) -> Result<Committed, Fault>;
+
+    /// Compares the rows that stand under the migration's ids with what it is decided to be now, its files under the
+    /// names that stand.
+    async fn compare(&self, copied: &CopiedMigration<'_>) -> Result<Compared, Fault>;
+
+    /// The digest of the rows that stand under these ids.
+    async fn stored_digest(&self, ids: &SubmissionIds) -> Result<Digest, Fault>;
 }
 
 /// The run's advisory lock, held exclusively: no worker of the run writes meanwhile.

@@ -149,7 +149,7 @@ pub struct Heartbeat {
 /// What a person decided, a line of `decisions.jsonl`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decided {
-    /// When (UTC).
+    /// Time of the decision (UTC).
     pub at: DateTime<Utc>,
     /// User and host, as far as they are known.
     pub by: String,

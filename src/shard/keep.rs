@@ -57,23 +57,23 @@ pub(super) async fn record(
     }
 }
 
-/// Whose heartbeat it is, and where it is written.
+/// What a heartbeat says, and where it is written.
 pub struct Heart<'a> {
-    /// The run.
+    /// Store of the run, which gets the heartbeats.
     pub store: &'a RunStore,
-    /// Its plan.
+    /// Id of the plan that the shard belongs to.
     pub plan: &'a PlanId,
-    /// Which shard.
+    /// Index of the shard.
     pub shard: ShardIndex,
-    /// This process.
+    /// Id of this process.
     pub writer: &'a WriterId,
     /// The chart's epoch.
     pub epoch: &'a Epoch,
-    /// Rows of the shard.
+    /// Number of rows in the shard.
     pub rows: u64,
     /// What the process waits for.
     pub pace: &'a Pace,
-    /// Live counters.
+    /// Counters of the shard, shown and written.
     pub progress: &'a Progress,
 }
 

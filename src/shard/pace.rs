@@ -260,8 +260,8 @@ impl Pace {
         services.entry(service).or_default().answered(service);
     }
 
-    /// After a wait for a service that is away everyone tries, lest those who fail keep those waiting who would
-    /// succeed; what a service asks for is kept to, however often it asks.
+    /// Waits for an unavailable service once, then lets the caller try: otherwise callers that fail would keep back
+    /// callers that would succeed. While a service throttles, each caller waits as long as the service asks.
     async fn wait_until_open(&self, service: Service) -> Result<(), Trouble> {
         let mut has_waited = false;
         while let Some((wait, _)) = self.pause(service).filter(|(_, throttled)| *throttled || !has_waited) {

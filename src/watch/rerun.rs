@@ -11,7 +11,7 @@ use crate::{
 /// How this run's shards are run again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rerun {
-    /// By the program itself, told where the run is kept.
+    /// With the program itself and the run store's location.
     ByHand {
         /// The run store.
         run_store: String,
@@ -23,7 +23,7 @@ pub enum Rerun {
 }
 
 impl Rerun {
-    /// The way of the release, where there is one.
+    /// With the Helm release, if there is one.
     pub fn of(release: Option<&HelmRelease>, run_store: &str, flags: &str) -> Self {
         let by_hand = || Self::ByHand { run_store: run_store.to_owned(), flags: flags.to_owned() };
         release.cloned().map_or_else(by_hand, Self::Helm)

@@ -18,7 +18,7 @@ use crate::{
     run::{DoneMarkers, Epoch, Plan, RunStore},
 };
 
-/// How often the run store is asked for done markers, and what is amiss is looked at.
+/// How often the run store is asked for done markers, and the cluster for obstacles.
 const ASK_EVERY: Duration = Duration::from_secs(15);
 /// A process whose heartbeat is younger may still work.
 const HEARTBEAT_LASTS: TimeDelta = TimeDelta::minutes(10);
@@ -33,23 +33,23 @@ const TELL_EVERY: Duration = Duration::from_mins(1);
 
 /// What the wait is for.
 pub struct JobWait<'a> {
-    /// The run.
+    /// Store of the run: done markers and heartbeats.
     pub store: &'a RunStore,
-    /// Its plan.
+    /// Plan of the run, which names its shards.
     pub plan: &'a Plan,
     /// The chart's epoch: whose heartbeats count.
     pub epoch: &'a Epoch,
     /// The shard Job.
     pub jobs: &'a dyn Jobs,
-    /// Its name.
+    /// Name of the shard Job.
     pub job: &'a str,
-    /// Its namespace.
+    /// Namespace of the shard Job.
     pub namespace: &'a str,
     /// How long to wait for a Job that was never seen.
     pub wait_plan: Duration,
     /// How long the run store may be away.
     pub give_up_after: Duration,
-    /// Now (UTC); time goes on from here by tokio's clock.
+    /// Start of the wait (UTC); time goes on from here by tokio's clock.
     pub began_at: DateTime<Utc>,
 }
 
@@ -143,7 +143,7 @@ impl<'a> Wait<'a> {
         self.context.began_at + TimeDelta::from_std(self.began.elapsed()).unwrap_or_default()
     }
 
-    /// Takes in what the cluster said, and looks on.
+    /// Notes the cluster's answer, and begins the next look.
     fn saw(
         &mut self,
         seen: Result<Option<JobState>, Fault>,
@@ -171,7 +171,7 @@ impl<'a> Wait<'a> {
         }
     }
 
-    /// Asks the run store for done markers, and the cluster for what is amiss.
+    /// Asks the run store for done markers, and the cluster for obstacles.
     async fn ask(&mut self, tell: &mut (dyn FnMut(String) + Send)) -> Result<(), Stop> {
         match self.markers.look(self.context.plan).await {
             Ok(done) => {
@@ -205,7 +205,7 @@ impl<'a> Wait<'a> {
         Ok(())
     }
 
-    /// Pods that do not start or end; not asked for where all is well.
+    /// Pods that do not start or end; not asked for if all pods are ready.
     async fn survey(
         &mut self,
         job: Option<&JobState>,
@@ -250,12 +250,12 @@ impl<'a> Wait<'a> {
                 JobEnd::Failed(words) => WaitEnd::JobFailed(words.clone()),
             }),
             Sight::Missing if !self.seen && self.began.elapsed() < self.context.wait_plan => None,
-            Sight::Missing => (!self.somebody_works().await).then_some(WaitEnd::JobGone),
+            Sight::Missing => (!self.may_be_at_work().await).then_some(WaitEnd::JobGone),
         }
     }
 
-    /// Whether a process of this epoch gave a sign of life lately; also where that cannot be known.
-    async fn somebody_works(&self) -> bool {
+    /// Whether a process of this epoch wrote a heartbeat lately, or that cannot be found out.
+    async fn may_be_at_work(&self) -> bool {
         match self.context.store.heartbeats(&self.context.plan.id, self.context.epoch).await {
             Ok(beats) => beats.iter().any(|beat| self.now() - beat.at < HEARTBEAT_LASTS),
             Err(fault) => {

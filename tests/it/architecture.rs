@@ -317,9 +317,9 @@ fn every_file_begins_by_saying_what_it_is_for() {
 
 /// Files of `src` that may have more than [`MOST_LINES`], each with its reason.
 const LONG_FILES: &[(&str, &str)] = &[
-    ("src/adapters/postgres/preflight.rs", "one check of the schema after the other"),
     ("src/finalize/results.rs", "one writer for each results file"),
-    ("src/rules/rows.rs", "every value of eight tables, table by table"),
+    ("src/domain/decision.rs", "one table of codes with their advice"),
+    ("src/shard/submission.rs", "the steps of one submission in their order"),
     ("src/shard/pace/tests.rs", "tests of one module, and nothing else"),
     ("src/watch/standing/judge/tests.rs", "tests of one module, and nothing else"),
 ];
@@ -338,6 +338,36 @@ fn no_file_of_the_program_is_long_without_a_reason() {
         .map(|(file, _)| format!("{file}: {} lines: make it two, or give a reason", lines(file)))
         .collect();
     assert!(long.is_empty(), "{}", long.join("\n"));
+}
+
+/// Doc comments of one or two words, with their lines: they repeat the name. One that quotes a name of a column, a file
+/// or an option says what that name stands for.
+fn short_docs(source: &str) -> Vec<String> {
+    let docs: Vec<Option<&str>> =
+        source.lines().map(|line| line.trim_start().strip_prefix("///").map(str::trim)).collect();
+    let is_doc = |at: Option<usize>| at.and_then(|at| docs.get(at)).is_some_and(Option::is_some);
+    let is_short = |text: &str| {
+        !text.is_empty() && text.split_whitespace().count() <= 2 && !text.contains(['`', '"', '['])
+    };
+    let alone = |at: usize| !is_doc(at.checked_sub(1)) && !is_doc(Some(at + 1));
+    docs.iter()
+        .enumerate()
+        .filter_map(|(at, doc)| doc.filter(|text| is_short(text) && alone(at)).map(|text| (at, text)))
+        .map(|(at, text)| format!("line {}: {text}", at + 1))
+        .collect()
+}
+
+#[test]
+fn no_doc_comment_only_repeats_a_name() {
+    assert_eq!(short_docs("/// Its name.\npub name: String,\n"), ["line 1: Its name."]);
+    for says_more in ["/// `assessments.id`.\n", "/// Time of writing (UTC).\n", "/// Its\n/// name.\n"] {
+        assert_eq!(short_docs(says_more), Vec::<String>::new());
+    }
+    let found: Vec<String> = sources("src")
+        .iter()
+        .flat_map(|(file, text)| short_docs(text).into_iter().map(move |doc| format!("{file} {doc}")))
+        .collect();
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
 #[test]

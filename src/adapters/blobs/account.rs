@@ -69,15 +69,15 @@ impl Account {
                 let path = url.path().trim_end_matches('/').to_owned();
                 endpoint.set_path(&path);
                 if let Some(hint) = hosts::dfs_hint(&endpoint) {
-                    return Err(misconfigured(service, format!("the account URL {hint}")));
+                    return Err(faults::misconfigured(service, format!("the account URL {hint}")));
                 }
                 Ok((Self::new(Identity::Entra(EntraCredential::new()), service), endpoint))
             }
-            (None, Some(_)) => Err(misconfigured(
+            (None, Some(_)) => Err(faults::misconfigured(
                 service,
                 "the account URL is not https, and Microsoft Entra tokens travel by https only",
             )),
-            (None, None) => Err(misconfigured(
+            (None, None) => Err(faults::misconfigured(
                 service,
                 "an az:// place needs its account: set AZURE_STORAGE_CONNECTION_STRING or \
                  AZURE_STORAGE_ACCOUNT_URL",
@@ -123,9 +123,9 @@ impl Account {
         self.judged(faults::of(error, self.service, doing))
     }
 
-    /// The fault as this identity meets it. A request with a URL's own signature, or with none, is refused for the
-    /// file's sake. A place of our own that refuses our Entra identity refuses it as a whole; whether a source does,
-    /// [`super::source`] finds out.
+    /// Adapts the fault's kind to the identity of the request. A request that a URL's own signature authorises, or that
+    /// has no credentials, is refused because of its file. If one of our own places refuses our Entra identity, it
+    /// refuses every request. For a source, [`super::source`] finds out which of the two it is.
     pub fn judged(&self, mut fault: Fault) -> Fault {
         match (&self.identity, &fault.kind) {
             (Identity::Anonymous, FaultKind::Unauthenticated) => fault.kind = FaultKind::Denied,
@@ -149,7 +149,7 @@ impl Account {
         }
     }
 
-    /// The URL as it is requested: with the account's SAS, where that is how we are let in.
+    /// The URL to request. If the account's credential is a SAS, it is added to the query.
     pub fn authorised(&self, url: &Url) -> Result<Url, Fault> {
         let mut url = url.clone();
         if let Identity::ConnectionString(rotating) = &self.identity
@@ -190,7 +190,7 @@ impl Account {
         }
     }
 
-    /// The official client of one blob, for what it does well.
+    /// The official client for one blob; used for the operations that it supports well.
     pub fn blob(&self, url: &Url) -> Result<BlobClient, Fault> {
         let options =
             BlobClientOptions { client_options: self.options.clone(), ..BlobClientOptions::default() };
@@ -214,8 +214,4 @@ impl Account {
         let options = PipelineStreamOptions::default();
         self.pipeline.stream(&Context::new(), request, Some(options)).await
     }
-}
-
-pub(super) fn misconfigured(service: Service, what: impl Into<String>) -> Fault {
-    Fault::new(service, FaultKind::Misconfigured, what)
 }

@@ -103,7 +103,7 @@ impl AzureBlobs {
             blob.delete(None).await.map(|_| ()).map_err(|error| self.fault(&error, "deleting", name))
         });
         match deleted.await {
-            // Neither is there: what the service takes no name for, it does not hold.
+            // A name that the service cannot accept belongs to no existing blob.
             Err(fault) if matches!(fault.kind, FaultKind::NotFound | FaultKind::NameRefused) => Ok(()),
             ended => ended,
         }

@@ -16,8 +16,8 @@ use azure_core::{
 use chrono::Utc;
 
 use super::{
-    account::misconfigured,
     connection_string::{ConnectionString, Credential, NotAConnectionString},
+    faults,
 };
 use crate::{
     ports::{Fault, FaultKind, Service},
@@ -57,7 +57,7 @@ impl Rotating {
                 return Ok(fresh);
             }
             let what = "the connection string now names another account than at the start; restart";
-            Err(misconfigured(service, what))
+            Err(faults::misconfigured(service, what))
         });
         fresh.map_err(|mut fault| {
             fault.kind = FaultKind::Unauthenticated;
@@ -77,7 +77,7 @@ fn parse(secret: &Secret, service: Service) -> Result<ConnectionString, Fault> {
         let what = "the file of the connection string cannot be read";
         Fault::caused(service, FaultKind::Misconfigured, what, error)
     })?;
-    text.parse().map_err(|error: NotAConnectionString| misconfigured(service, error.to_string()))
+    text.parse().map_err(|error: NotAConnectionString| faults::misconfigured(service, error.to_string()))
 }
 
 /// Signs each try, when the request is complete.

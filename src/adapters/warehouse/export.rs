@@ -9,13 +9,13 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    tables::{ATTEMPT, MARKS, REPORT_COLUMNS, SCORE_COLUMNS},
+    tables::{ATTEMPT, MARKS},
     values,
 };
 use crate::{
     domain::{
-        AttemptId, Dialect, Extent, FactRow, Facts, InputDigest, REPORT_TABLE, SCORE_TABLE, TableExtent,
-        Value,
+        AttemptId, Dialect, Extent, FactRow, Facts, InputDigest, REPORT_COLUMNS, REPORT_TABLE, SCORE_COLUMNS,
+        SCORE_TABLE, TableExtent, Value,
     },
     inputs::{
         CsvReader, Fingerprint, Format, InputError, InputSource, Layout, Record, Role, StrangeIds,
@@ -174,7 +174,7 @@ const TABLES: [Table; 2] = [
     },
 ];
 
-/// Where the columns stand.
+/// Index of each column in the file.
 struct Columns {
     attempt: usize,
     /// `None` for an absent marks column.
@@ -215,7 +215,7 @@ impl Table {
         }
     }
 
-    /// `None` for a row of blanks only; what else has no id makes the reader refuse the file.
+    /// `None` for a row whose cells are all blank. For any other row without an id the reader refuses the file.
     fn fact(&self, columns: &Columns, record: &Record, dialect: &Dialect) -> Option<FactRow> {
         let id = AttemptId::from_number(record.get(columns.attempt)).ok()?;
         let cell = |column: &Option<usize>| {

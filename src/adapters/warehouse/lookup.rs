@@ -6,10 +6,11 @@ use std::{
 };
 
 use super::{
+    column::Form,
+    faults,
     mssql::{LOOKUP, SqlServer},
-    pool,
     rows::{Which, attempt_of, fact, gather, is_damaged, unreadable},
-    tables::{Form, Table},
+    tables::Table,
 };
 use crate::{
     domain::{AttemptId, FactRow, Facts, REPORT_TABLE},
@@ -42,8 +43,8 @@ impl SqlServer {
         Ok(facts)
     }
 
-    /// That no attempt of a batch has a report is believed only while one that had a report still has it: a table that
-    /// is being loaded anew is empty for a while.
+    /// Checks an answer without any report. It is believed only if an attempt that had a report earlier still has one:
+    /// a table is empty for a while when it is loaded again.
     async fn prove_loaded(&self, ids: &[AttemptId], facts: &HashMap<AttemptId, Facts>) -> Result<(), Fault> {
         let reported = facts.iter().filter(|(_, facts)| !facts.reports.is_empty()).map(|(id, _)| *id).max();
         let known = {
@@ -55,7 +56,7 @@ impl SqlServer {
         let tables = self.tables().await?;
         let found = self.rows_of(Which::Reports, &tables.reports, &[known], Form::Text).await?;
         if found.is_empty() {
-            return Err(pool::unavailable(format!(
+            return Err(faults::unavailable(format!(
                 "{}: none of {} attempts has a report, nor has attempt {known} any more: dbo.{REPORT_TABLE} is being \
                  loaded, or was emptied",
                 self.place(),

@@ -29,14 +29,14 @@ use crate::{
 
 /// Attempts asked for in one batch.
 const MOST_IDS: usize = 1_000;
-/// A table of so few rows is cheap to look through without an index.
+/// Up to this number of rows a table can be searched without an index.
 const FEW_ROWS: u64 = 500_000;
-/// Synapse serves a handful of queries at a time: the connections of this process to one.
+/// Connections of this process to Synapse, which serves only a few queries at a time.
 const SYNAPSE_CONNECTIONS: u32 = 2;
-/// The longest that a batch of attempts may take, unless `Command Timeout` is longer: a server that has
-/// vanished should not be waited for.
+/// Timeout of a batch of attempts, unless `Command Timeout` is longer: the program must not wait for a server that has
+/// vanished.
 pub(super) const LOOKUP: Duration = Duration::from_mins(1);
-/// The longest that counting a table may take, likewise.
+/// Timeout of counting a table, unless `Command Timeout` is longer.
 pub(super) const COUNT: Duration = Duration::from_mins(5);
 
 /// The pools of this process to Synapse, by place.
@@ -70,8 +70,8 @@ impl SqlServer {
         Self::with_connector(Connector::new(secret.clone()).with_credential(credential), connections)
     }
 
-    /// The same warehouse with a pool of its own (on Synapse the process has one pool); what is known of
-    /// its tables is shared.
+    /// The same warehouse with another pool (on Synapse all of the process share one); the tables that were read are
+    /// shared.
     pub fn another_pool(&self) -> Result<Self, Fault> {
         let pool = pool::pool(self.pool.manager().clone(), self.connections)?;
         Ok(Self { pool, ..self.clone() })
@@ -127,7 +127,7 @@ impl SqlServer {
         Ok(pool)
     }
 
-    /// All rows of a few selects, each with the place of its select; complete, or a fault.
+    /// All rows of several selects, each with the index of its select. The answer is complete, or a fault.
     pub(super) async fn ask(
         &self,
         selects: &[String],
@@ -184,7 +184,7 @@ impl SqlServer {
 
 #[async_trait]
 impl Warehouse for SqlServer {
-    /// Of the catalogue, which is read before the first batch in any case.
+    /// From the catalogue, which is read before the first batch in any case.
     async fn description(&self) -> Result<String, Fault> {
         Ok(format!("{} at {}", self.tables().await?.engine.name(), self.place))
     }

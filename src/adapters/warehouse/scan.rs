@@ -8,10 +8,11 @@ use std::{collections::HashSet, time::Duration};
 use tiberius::Row;
 
 use super::{
+    column::Form,
     mssql::{COUNT, SqlServer},
     pool,
     rows::{Which, attempt_of, fact, integers, is_damaged, unreadable},
-    tables::{Form, Table},
+    tables::Table,
     tries::Tries,
 };
 use crate::{
@@ -22,10 +23,10 @@ use crate::{
 
 /// Approximate number of rows per window.
 const WINDOW_ROWS: i64 = 250_000;
-/// Windows of a table: without an index each of them reads all of it. With its count, its bounds, the look for rows
-/// without an id and for damaged text, a table is read 8 times at most.
+/// Windows of a table. Without an index each window reads the whole table. With the count, the bounds and the searches
+/// for rows without an id and for damaged text, a table is read at most 8 times.
 const MOST_WINDOWS: i64 = 4;
-/// Attempts with damaged text that are asked for at once: each time the table is read.
+/// Attempts with damaged text in one query; each query reads the table.
 const MOST_DAMAGED: usize = 5_000;
 /// Rows handed over at a time.
 const BATCH_ROWS: usize = 1_000;
@@ -69,7 +70,7 @@ impl SqlServer {
     }
 }
 
-/// Ranges of attempt ids, about [`WINDOW_ROWS`] rows each where ids are spread evenly.
+/// Ranges of attempt ids, each with about [`WINDOW_ROWS`] rows if the ids are evenly spread.
 async fn windows(server: &SqlServer, table: &Table) -> Result<Vec<(i32, i32)>, Fault> {
     let answer = server.ask(&[table.bounds()], COUNT).await?;
     let bounds: Vec<_> = answer.iter().flat_map(|(_, row)| integers(row)).collect();

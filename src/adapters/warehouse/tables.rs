@@ -6,38 +6,19 @@ use std::fmt::Write as _;
 
 use super::{
     catalogue::{Catalogue, Engine},
-    column::{Column, quoted},
+    column::{Column, Form, quoted},
 };
 use crate::{
-    domain::{AttemptId, REPORT_TABLE, SCORE_TABLE},
+    domain::{AttemptId, REPORT_COLUMNS, REPORT_TABLE, SCORE_COLUMNS, SCORE_TABLE},
     ports::{Fault, FaultKind, Service},
 };
 
 /// The column of the attempt in both tables.
 pub(super) const ATTEMPT: &str = "AttemptId";
-/// When a row was changed last; both tables have it, and only the reports' is a fact.
+/// Time of a row's last change. Both tables have it, but only the value of the reports is a fact.
 const MODIFIED: &str = "DateModified";
 /// Ids that cannot be read, named as examples.
 const EXAMPLES: u8 = 5;
-
-/// The columns of a report, in the order of the domain's struct.
-pub(super) const REPORT_COLUMNS: [&str; 12] = [
-    "TIUserId",
-    "TISectionId",
-    "Exercise",
-    "MarksAchieved",
-    "MarksAwarded",
-    "MarksAvailable",
-    "GradePercent",
-    "Grade",
-    "MarkerNotes",
-    "ResultsApproved",
-    "DateInserted",
-    "DateModified",
-];
-
-/// The columns of a score, likewise.
-pub(super) const SCORE_COLUMNS: [&str; 3] = ["ScoreLabelCorrected", "Score", "MarkerComment"];
 
 /// Either of these may be absent, not both.
 pub(super) const MARKS: [&str; 2] = ["MarksAchieved", "MarksAwarded"];
@@ -71,15 +52,6 @@ impl Tables {
             )),
         }
     }
-}
-
-/// In which form text is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    /// The column is read as text.
-    Text,
-    /// As the bytes of its UTF-16, so that a lone surrogate can be told from a replacement character.
-    Bytes,
 }
 
 /// One warehouse table: its name and the columns that are read.
@@ -232,12 +204,12 @@ impl Table {
         format!("dbo.{}", quoted(&self.name))
     }
 
-    /// The attempt id as a number. What is none may be null, or another number.
+    /// The attempt id as a number. For an id that is not valid the result is null or another number.
     fn attempt(&self) -> String {
         self.attempt.as_number()
     }
 
-    /// Always all columns in the domain's order: an absent one is null.
+    /// Selects all columns in the domain's order; a column that the table lacks is null.
     fn projection(&self, form: Form) -> String {
         let mut list = format!("{} as {ATTEMPT}", self.attempt.as_id());
         for (column, name) in self.columns.iter().zip(self.absent) {

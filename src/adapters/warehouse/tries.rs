@@ -3,7 +3,7 @@
 use super::pool::Pool;
 use crate::ports::{Backoff, Fault, Patience, Retry, pause};
 
-/// Further tries on a new connection; beyond them the caller decides how long to go on.
+/// Retries on a new connection; after them the caller decides how long to go on.
 const RETRIES: u32 = 4;
 
 /// Retries of one request.
@@ -15,7 +15,7 @@ impl Tries {
         Self(Patience::new(Backoff::OPERATION))
     }
 
-    /// Waits before the next try, which gets a new connection; or gives the fault back.
+    /// Pauses before the next try, which gets a new connection; returns the fault if there is no next try.
     pub(super) async fn again(&mut self, fault: Fault, pool: &Pool) -> Result<(), Fault> {
         let wait = match self.0.failed_at_most(RETRIES) {
             Some(wait) if fault.kind.retry() == Retry::Again => wait,

@@ -59,7 +59,7 @@ pub(super) fn attempt(value: &Value) -> Option<AttemptId> {
     }
 }
 
-/// A report from its cells, in the order of [`super::tables::REPORT_COLUMNS`].
+/// A report from its cells, in the order of [`crate::domain::REPORT_COLUMNS`].
 pub(super) fn report(cells: Vec<Value>) -> Option<Report> {
     let [
         ti_user_id,
@@ -91,7 +91,7 @@ pub(super) fn report(cells: Vec<Value>) -> Option<Report> {
     })
 }
 
-/// A score from its cells, in the order of [`super::tables::SCORE_COLUMNS`].
+/// A score from its cells, in the order of [`crate::domain::SCORE_COLUMNS`].
 pub(super) fn score(cells: Vec<Value>) -> Option<Score> {
     let [label, score, marker_comment] = <[Value; 3]>::try_from(cells).ok()?;
     Some(Score { label, score, marker_comment })
@@ -106,7 +106,7 @@ fn whole(number: i64) -> Value {
     }
 }
 
-/// A real as people and exports write it: widened bit by bit, 71.3 would become 71.30000305175781.
+/// A `real` as people and exports write it. Converted bit by bit, 71.3 would become 71.30000305175781.
 fn shortest(number: f32) -> f64 {
     number.to_string().parse().unwrap_or_else(|_| number.into())
 }
@@ -140,7 +140,7 @@ fn utf16(bytes: &[u8]) -> Value {
     }
 }
 
-/// datetime counts 1/300 s; its value is that rounded to milliseconds, as SQL Server shows it.
+/// A datetime counts 1/300 s; its value is rounded to milliseconds, as SQL Server shows it.
 fn legacy(datetime: time::DateTime) -> Value {
     let milliseconds = (i64::from(datetime.seconds_fragments()) * 10 + 1) / 3;
     since_1900(datetime.days().into(), TimeDelta::milliseconds(milliseconds))

@@ -124,7 +124,7 @@ fn verdict(facts: &Facts) -> Verdict {
     }
     if !undone.is_empty()
         && !merged
-        && let Some(reason) = nobody_at_work(facts)
+        && let Some(reason) = no_process_works(facts)
     {
         return Verdict::new(RunState::Stalled, Exit::Incomplete, reason).next(rerun);
     }
@@ -173,7 +173,7 @@ fn pods(job: &RunJob) -> String {
 
 /// Why no process is at work and none will begin by itself; `None` if that is not known. A pod that was stopped is
 /// started again elsewhere, unless the cluster has no Job of the run.
-fn nobody_at_work(facts: &Facts) -> Option<String> {
+fn no_process_works(facts: &Facts) -> Option<String> {
     if facts.beats.values().any(|beat| is_alive(beat, facts.at)) {
         return None;
     }
