@@ -20,6 +20,7 @@ mod input;
 mod extent;
 mod target;
 mod shown;
+mod source_name;
 
 pub use attempt::*;
 pub use catalogue::*;
@@ -38,4 +39,5 @@ pub use report::*;
 pub use row::*;
 pub use shard::*;
 pub use shown::*;
+pub use source_name::*;
 pub use target::*;

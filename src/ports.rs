@@ -16,8 +16,8 @@ pub use jobs::{
     JobEnd, JobState, Jobs, LastWord, Obstacle, ObstacleKind, RunJob, RunJobs, Survey, TerminatingPod,
 };
 pub use target::{
-    Absent, Committed, Compared, CopiedMigration, ExclusiveFence, Fence, HeldSubmission, Holdings, Session,
-    StandingSubmission, TargetReader, TargetWriter,
+    Absent, Committed, Compared, CopiedMigration, ExclusiveFence, Fence, Finding, HeldSubmission, Holdings,
+    Session, StandingSubmission, TARGET_CHECKS, TargetReader, TargetWriter,
 };
 
 pub use crate::domain::CopiedFile;

@@ -26,8 +26,8 @@ pub use fence::{FenceKey, PostgresFence, Retired, SharedFence};
 use crate::{
     domain::{Catalogue, Digest, SubmissionIds, TargetIdentity, form::AlteredColumn},
     ports::{
-        Absent, Committed, Compared, CopiedMigration, Fault, HeldSubmission, Holdings, StandingSubmission,
-        TargetReader, TargetWriter,
+        Absent, Committed, Compared, CopiedMigration, Fault, Finding, HeldSubmission, Holdings,
+        StandingSubmission, TargetReader, TargetWriter,
     },
     rules::rows::RunValues,
     settings::{DatabaseSettings, Organisation, RuleSettings},
@@ -191,8 +191,8 @@ impl<Side: Send + Sync> TargetReader for PostgresTarget<Side> {
         held::holdings(&self.pool).await
     }
 
-    async fn preflight(&self, connections: u32) -> Result<Vec<String>, Fault> {
-        preflight::preflight(&self.connector, &self.pool, self.rule_owner.as_deref(), connections).await
+    async fn inspect(&self, connections: u32) -> Result<Vec<Finding>, Fault> {
+        preflight::inspect(&self.connector, &self.pool, self.rule_owner.as_deref(), connections).await
     }
 
     async fn session(&self) -> Result<Vec<String>, Fault> {

@@ -49,7 +49,7 @@ impl ReceiptFrom {
 /// is proven.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileReceipt {
-    /// Its length.
+    /// Length of the file, bytes.
     pub bytes: u64,
     /// Of its bytes, or as stored, 32 hex digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -139,6 +139,41 @@ impl<'m> CopiedMigration<'m> {
     }
 }
 
+/// The checks of [`TargetReader::inspect`], by their stable names. If sessions cannot be used, nothing else is asked.
+pub const TARGET_CHECKS: [&str; 8] = [
+    "target_sessions",
+    "target_server",
+    "target_rights",
+    "target_schema",
+    "target_triggers",
+    "target_connections",
+    "target_tls",
+    "target_clock",
+];
+
+/// One thing that a look at the target found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Which of [`TARGET_CHECKS`] found it.
+    pub check: &'static str,
+    /// What was found, and behind a semicolon what to do.
+    pub says: String,
+    /// Whether a run could not succeed.
+    pub stops: bool,
+}
+
+impl Finding {
+    /// What stops a run.
+    pub fn stops(check: &'static str, says: impl Into<String>) -> Self {
+        Self { check, says: says.into(), stops: true }
+    }
+
+    /// What should be known.
+    pub fn warns(check: &'static str, says: impl Into<String>) -> Self {
+        Self { check, says: says.into(), stops: false }
+    }
+}
+
 /// The application's PostgreSQL tables as they stand. Reading needs no lock.
 #[async_trait]
 pub trait TargetReader: Send + Sync {
@@ -186,7 +221,15 @@ pub trait TargetReader: Send + Sync {
     /// Checks schema (tables, columns, types, constraints), rights, encoding, a pooler in transaction
     /// mode, the rule owner, and that `connections` (0: none is asked for) may be opened beside the application's:
     /// a sentence for each thing that would stop a run; empty if a run may begin.
-    async fn preflight(&self, connections: u32) -> Result<Vec<String>, Fault>;
+    async fn preflight(&self, connections: u32) -> Result<Vec<String>, Fault> {
+        let found = self.inspect(connections).await?;
+        Ok(found.into_iter().filter(|finding| finding.stops).map(|finding| finding.says).collect())
+    }
+
+    /// The same with the name of each check ([`TARGET_CHECKS`]), and with what stops no run but should be known.
+    async fn inspect(&self, _connections: u32) -> Result<Vec<Finding>, Fault> {
+        Ok(Vec::new())
+    }
 
     /// What every process asks before its first write, because a mended secret may lead elsewhere: sessions of
     /// its own (no pooler that shares or hands them on), a server that can be written, the guarding unique keys.

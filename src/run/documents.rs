@@ -1,6 +1,7 @@
 //! The documents of a run: their types, and their names in the run's folder.
 
 pub mod names;
+mod prediction;
 mod summary;
 
 use std::fmt;
@@ -8,6 +9,11 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use prediction::{
+    Check, CheckResult, Compared, ComparedDuration, Counted, Difference, NotInInput, NotPredictable,
+    PredictedDuration, PredictedFiles, PredictedOutcomes, PredictedShard, PredictedSource, Prediction,
+    Quantities, ToMend, Took,
+};
 pub use summary::{Lost, Missing, RunResult, StageLatency, Summary, Warning, WarningCode};
 
 use super::ids::{PlanId, RunName, WriterId};

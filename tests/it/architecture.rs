@@ -21,6 +21,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("sample", &["domain", "exit"]),
     ("cli", &["sample"]),
     ("plan", STAGE),
+    ("predict", STAGE),
     ("shard", STAGE),
     ("finalize", STAGE),
     ("watch", STAGE),
@@ -31,7 +32,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms on one floor: none may name another.
-const FLOOR: [&str; 5] = ["plan", "shard", "finalize", "watch", "adapters"];
+const FLOOR: [&str; 6] = ["plan", "predict", "shard", "finalize", "watch", "adapters"];
 /// What a stage stands on.
 const STAGE: &[&str] =
     &["domain", "rules", "ports", "gather", "run", "run::ids", "report", "exit", "settings", "inputs"];
@@ -389,6 +390,7 @@ fn what_breaks_the_house_is_found() {
         ("src/watch/wait.rs", "use crate::finalize;", "watch must not import crate::finalize"),
         ("src/adapters/blobs.rs", "use crate::plan::Draft;", "adapters must not import crate::plan::Draft"),
         ("src/run/pins.rs", "use crate::report::grid;", "run must not import crate::report::grid"),
+        ("src/predict/ask.rs", "use crate::plan::Draft;", "predict must not import crate::plan::Draft"),
         ("src/rules/decide.rs", "use crate::run::RunStore;", "rules must not import crate::run::RunStore"),
         ("src/run/ids.rs", "use crate::run::RunStore;", "run::ids must not import crate::run::RunStore"),
         ("src/run/ids.rs", "use super::store;", "run::ids must not import crate::run::store"),

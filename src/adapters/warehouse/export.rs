@@ -143,6 +143,21 @@ impl Warehouse for Export {
         Ok(attempts.iter().map(|id| facts.get(id).cloned().unwrap_or_default()).collect())
     }
 
+    async fn reported(&self, each: &mut (dyn FnMut(Vec<AttemptId>) + Send)) -> Result<(), Fault> {
+        let [reports, _] = &TABLES;
+        let mut ids = |rows: Vec<FactRow>| {
+            each(
+                rows.iter()
+                    .map(|row| match row {
+                        FactRow::Report(id, _) | FactRow::Score(id, _) => *id,
+                    })
+                    .collect(),
+            );
+            Ok(())
+        };
+        self.read(reports, &mut ids).await
+    }
+
     async fn scan(
         &self,
         each: &mut (dyn FnMut(Vec<FactRow>) -> Result<(), Fault> + Send),

@@ -200,6 +200,12 @@ impl Table {
         format!("select {projection} from {from} where {} between {low} and {high}", self.attempt())
     }
 
+    /// The attempt ids from `low` to `high`, one a row.
+    pub(super) fn ids_between(&self, low: i32, high: i32) -> String {
+        let (id, from) = (self.attempt.as_id(), self.from());
+        format!("select {id} as {ATTEMPT} from {from} where {} between {low} and {high}", self.attempt())
+    }
+
     fn from(&self) -> String {
         format!("dbo.{}", quoted(&self.name))
     }
