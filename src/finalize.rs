@@ -113,6 +113,7 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<Totals, Stop> {
         rows_left_out: plan.rows_left_out,
         books: drafts.books,
         last_outcome_at: drafts.last_outcome_at,
+        receipts: drafts.receipts,
         missing,
         lost: lost_rows,
         orphans,

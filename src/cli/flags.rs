@@ -15,6 +15,10 @@ pub struct PlanFlags {
     /// Only the rows of a failure CSV whose Error begins with one of these codes, as file_missing,unavailable
     #[arg(long, value_name = "CODE,…", help_heading = "A trial")]
     pub code: Option<String>,
+    /// TOML file with the row counts and digests that the data's owner names; a difference ends with 78
+    /// [env: ROGO_EXPECT]
+    #[arg(long, value_name = "FILE", help_heading = "Prediction")]
+    pub expect: Option<String>,
     /// Number of shards [env: ROGO_SHARDS] [default: 1]
     #[arg(long, value_name = "N", help_heading = "Shards")]
     pub shards: Option<String>,

@@ -151,6 +151,7 @@ async fn tell(
         .lost(totals.lost.clone())
         .took(took);
     summary.rows_left_out = totals.rows_left_out;
+    summary.receipts = Some(totals.receipts.clone());
     summary.orphans_removed = totals.orphans.blobs;
     summary.warnings = warnings;
     summary.prediction = predicted::compared(store, plan, &totals.books, ended).await?;

@@ -32,7 +32,7 @@ pub struct LostRows {
 /// Looks up the launch session and the submission of every migrated row.
 pub async fn look_up(plan: &Plan, merged: &Merged, target: &dyn TargetReader) -> Result<RowSet, Stop> {
     let migrated = stream::iter(merged.outcomes())
-        .try_filter_map(|outcome| async { Ok(MigratedRow::of(outcome)) })
+        .try_filter_map(|(_, outcome)| async { Ok(MigratedRow::of(outcome)) })
         .boxed();
     Ok(rows(&absent(target, migrated).await?, plan.submissions.rows))
 }

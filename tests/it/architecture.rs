@@ -319,8 +319,6 @@ fn every_file_begins_by_saying_what_it_is_for() {
 /// Files of `src` that may have more than [`MOST_LINES`], each with its reason.
 const LONG_FILES: &[(&str, &str)] = &[
     ("src/finalize/results.rs", "one writer for each results file"),
-    ("src/domain/decision.rs", "one table of codes with their advice"),
-    ("src/shard/submission.rs", "the steps of one submission in their order"),
     ("src/shard/pace/tests.rs", "tests of one module, and nothing else"),
     ("src/watch/standing/judge/tests.rs", "tests of one module, and nothing else"),
 ];

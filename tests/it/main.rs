@@ -21,6 +21,7 @@ mod e2e;
 mod whole;
 mod crash;
 mod failover;
+mod receipts;
 mod after;
 mod outages;
 mod readback;

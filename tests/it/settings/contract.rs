@@ -52,6 +52,7 @@ fn every_setting_of_the_contract_is_there_and_no_other() {
         --limit - -
         --attempts - -
         --code - -
+        --expect ROGO_EXPECT -
         --shards ROGO_SHARDS 1
         --parallelism ROGO_PARALLELISM 1
         --shard JOB_COMPLETION_INDEX -
