@@ -20,6 +20,7 @@ mod finalize;
 mod e2e;
 mod whole;
 mod crash;
+mod failover;
 mod receipts;
 mod after;
 mod rollback;
