@@ -82,9 +82,12 @@ fn the_table_reaches_every_code_that_rules_can_give() {
         .iter()
         .filter(|code| !not_by_rules.contains(code))
         .map(|code| code.code())
-        // Finalize gives it, to rows that a person accepted as lost.
+        // Finalize gives them, to rows that a person accepted as lost, or rolled back.
         .chain(
-            SkipCode::ALL.iter().filter(|code| **code != SkipCode::DeletedInTarget).map(|code| code.code()),
+            SkipCode::ALL
+                .iter()
+                .filter(|code| !matches!(code, SkipCode::DeletedInTarget | SkipCode::RolledBack))
+                .map(|code| code.code()),
         )
         .collect();
     let reached: BTreeSet<&str> = table()
