@@ -16,6 +16,7 @@ mod outcome;
 mod input;
 mod target;
 mod shown;
+mod level;
 
 pub use attempt::*;
 pub use catalogue::*;
@@ -24,6 +25,7 @@ pub use decision::*;
 pub use dialect::*;
 pub use held::*;
 pub use input::*;
+pub use level::*;
 pub use mapping::*;
 pub use migration::*;
 pub use outcome::*;

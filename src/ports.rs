@@ -5,6 +5,7 @@ mod backoff;
 mod warehouse;
 mod blobs;
 mod target;
+mod stored;
 mod jobs;
 
 pub use backoff::{Backoff, Patience, jitter};
@@ -14,6 +15,9 @@ pub use blobs::{
 pub use fault::{Fault, FaultKind, Retry, Service};
 pub use jobs::{
     JobEnd, JobState, Jobs, LastWord, Obstacle, ObstacleKind, RunJob, RunJobs, Survey, TerminatingPod,
+};
+pub use stored::{
+    Cell, Link, Lookup, ReaderRole, StoredCatalogue, StoredRow, StoredTarget, Table, Unreadable,
 };
 pub use target::{Absent, Committed, ExclusiveFence, Fence, HeldSubmission, Session, Target};
 

@@ -18,11 +18,13 @@ mod reader;
 mod load;
 mod pod;
 mod effective;
+mod verify;
 
 pub use effective::{EffectiveSetting, effective};
 pub use pod::{HelmRelease, POD_VARIABLES, PodSettings, require_workload_identity, termination_log};
 pub use source::{Flags, Given, Origin, Sources};
 pub use table::{ALL, Setting};
+pub use verify::{Part, VerifySettings};
 
 /// All settings of a run, parsed. Every command that changes a run reads all of them, because it
 /// compares them with the plan's.

@@ -9,6 +9,7 @@ mod catalogue;
 mod held;
 mod identity;
 mod sweep;
+mod stored;
 mod enforcement;
 mod commit;
 mod schema;

@@ -1,6 +1,7 @@
 //! The documents of a run: their types, and their names in the run's folder.
 
 mod summary;
+mod verification;
 
 use std::fmt;
 
@@ -8,6 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use summary::{Lost, Missing, RunResult, StageLatency, Summary};
+pub use verification::{CheckResult, Verification, VerifyResult};
 
 use super::ids::{PlanId, RunName, WriterId};
 use crate::domain::{AttemptId, Books, InputDigest, ShardIndex, TargetIdentity};
@@ -87,9 +89,12 @@ pub mod names {
         format!("heartbeats/{epoch}/")
     }
 
+    /// Prefix of the images of enforcement rows.
+    pub const ENFORCEMENT_IMAGES: &str = "enforcements/";
+
     /// The image of an enforcement row that this run did not write, before it is changed.
     pub fn enforcement_image(id: &str) -> String {
-        format!("enforcements/{id}.json")
+        format!("{ENFORCEMENT_IMAGES}{id}.json")
     }
 
     /// Rows that stand in the target.
@@ -104,6 +109,10 @@ pub mod names {
     pub const LOST: &str = "lost.csv";
     /// The books ([`super::Summary`]).
     pub const SUMMARY: &str = "summary.json";
+    /// What a verification compared ([`super::Verification`]).
+    pub const VERIFICATION: &str = "verification.json";
+    /// What it found: an input for `rollback --attempts` and `verify --attempts`.
+    pub const VERIFICATION_FAILURES: &str = "verification_failures.csv";
     /// Every file that finalize may write into a folder of the user's.
     pub const RESULTS: [&str; 6] = [MIGRATED, FAILED, SKIPPED, NOTES, LOST, SUMMARY];
 

@@ -8,7 +8,7 @@ use super::{
     AccountSettings, DatabaseSettings, InputSettings, LogSettings, Organisation, Origin, Place, PodSettings,
     RuleSettings, Settings, SourceSettings, Sources, StoreSettings, Trial, WarehouseSettings, WorkSettings,
     parse,
-    reader::Reader,
+    reader::{Purpose, Reader},
     shards::{ShardIndexes, shard_index},
     table as t,
 };
@@ -59,7 +59,7 @@ pub(super) fn problems(sources: &Sources) -> Vec<String> {
 }
 
 impl Reader<'_> {
-    fn settings(&mut self) -> Option<Settings> {
+    pub(super) fn settings(&mut self) -> Option<Settings> {
         let inputs = self.inputs();
         let warehouse = self.warehouse();
         let database = self.database();
@@ -73,15 +73,16 @@ impl Reader<'_> {
         let out = self.required(&t::OUT, parse::path);
         let organisation = self.organisation();
         let rules = self.rules();
-        let trial = self.trial();
+        let trial = if self.purpose == Purpose::Move { self.trial() } else { Trial::default() };
         let redo_lost = self.optional(&t::REDO, parse::lost).is_some();
-        let accept_lost = self.optional(&t::ACCEPT, parse::lost).is_some();
+        let accept_lost =
+            self.purpose == Purpose::Move && self.optional(&t::ACCEPT, parse::lost).is_some();
         let reason = self.optional(&t::REASON, parse::text);
         let user = ["USER", "LOGNAME"].into_iter().find_map(|name| self.sources.environment(name));
         let user = user.unwrap_or_default().to_owned();
         let shards = self.required(&t::SHARDS, |text| parse::number(text, &(1..=100_000)));
         let parallelism = self.required(&t::PARALLELISM, |text| parse::number(text, &(1..=100_000)));
-        let shard = self.shard();
+        let shard = if self.purpose == Purpose::Move { self.shard() } else { None };
         let wait_plan = self.wait_plan();
         let work = self.work();
         Some(Settings {
@@ -218,7 +219,7 @@ impl Reader<'_> {
 
     /// Whether a place was given as `az://`, even if it cannot be parsed yet.
     fn any_place_in_azure(&self) -> bool {
-        let places = [t::SUBMISSIONS, t::MAPPING, t::WAREHOUSE, t::TARGET, t::RUN_STORE];
+        let places = [t::SUBMISSIONS, t::MAPPING, t::WAREHOUSE, t::TARGET, t::RUN_STORE, t::VERIFY_STORE];
         let given = places.iter().filter_map(|setting| self.sources.find(setting));
         given.flat_map(|given| given.values).any(|text| text.starts_with("az://"))
     }
@@ -300,7 +301,7 @@ impl Reader<'_> {
         })
     }
 
-    fn log(&mut self) -> Option<LogSettings> {
+    pub(super) fn log(&mut self) -> Option<LogSettings> {
         let format = self.optional(&t::LOG_FORMAT, parse::choice);
         let filter = self.required(&t::LOG, |text| match EnvFilter::try_new(text) {
             Ok(_) => Ok(text.to_owned()),

@@ -24,6 +24,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("shard", STAGE),
     ("finalize", STAGE),
     ("watch", STAGE),
+    ("verify", VERIFY),
     ("adapters", &["domain", "rules", "ports", "run", "run::ids", "exit", "settings", "identity", "inputs"]),
     ("commands", ANY),
     ("lib", ANY),
@@ -31,10 +32,12 @@ const LAYERS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms on one floor: none may name another.
-const FLOOR: [&str; 5] = ["plan", "shard", "finalize", "watch", "adapters"];
+const FLOOR: [&str; 6] = ["plan", "shard", "finalize", "watch", "verify", "adapters"];
 /// What a stage stands on.
 const STAGE: &[&str] =
     &["domain", "rules", "ports", "gather", "run", "run::ids", "report", "exit", "settings", "inputs"];
+/// What `verify` stands on: neither the rules nor anything that moved the rows, for it must not share their mistakes.
+const VERIFY: &[&str] = &["domain", "ports", "inputs", "run", "run::ids", "exit"];
 const ANY: &[&str] = &["*"];
 
 /// What domain and rules must not name: I/O and clocks.

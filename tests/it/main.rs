@@ -21,6 +21,7 @@ mod crash;
 mod after;
 mod outages;
 mod readback;
+mod verify;
 #[cfg(feature = "cluster")]
 mod chart;
 #[cfg(feature = "cluster")]

@@ -1,0 +1,1 @@
+//! Files of attempts, and what a person accepts.

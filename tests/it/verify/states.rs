@@ -1,0 +1,1 @@
+//! Runs that are not to be verified, or only in part, are told in a sentence.
