@@ -220,6 +220,9 @@ pub struct OrphansArgs {
     /// Delete them; without it they are only listed
     #[arg(long)]
     pub delete: bool,
+    /// Reason for the deletion, recorded with it.
+    #[command(flatten)]
+    pub reason: ReasonFlags,
     /// Settings shared by all commands.
     #[command(flatten)]
     pub settings: SettingFlags,

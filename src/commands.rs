@@ -5,6 +5,7 @@ mod await_plan;
 mod compare;
 mod completions;
 mod finalize;
+mod frozen;
 mod last_word;
 mod orphans;
 mod decided;
@@ -30,8 +31,11 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cli::{Cli, Command},
     exit::{End, Exit, Stop},
+    ports::overdue,
     report,
-    settings::{Flags, LogSettings, Settings, Sources, StoreSettings, VerifySettings, require_workload_identity},
+    settings::{
+        Flags, LogSettings, Settings, Sources, StoreSettings, VerifySettings, require_workload_identity,
+    },
     telemetry,
 };
 
@@ -99,13 +103,9 @@ async fn within_patience<T>(
     stop: &CancellationToken,
     command: impl Future<Output = Result<T, Stop>>,
 ) -> Result<T, Stop> {
-    let overdue = async {
-        stop.cancelled().await;
-        tokio::time::sleep(LONGEST_STOP).await;
-    };
     tokio::select! {
         result = command => result,
-        () = overdue => {
+        () = overdue(stop, LONGEST_STOP) => {
             let message = "stopped while a service did not answer: what was under way may not be recorded, but the next \
                            run finds what stands in the target; run again to continue";
             Err(Stop::new(Exit::Stopped, message))
@@ -138,7 +138,7 @@ fn flags(cli: &Cli) -> Flags {
         Command::Status(args) => flags.with(&args.store).with(&args.wait),
         Command::Resume(args) => flags.with(&args.redo).with(&args.reason).with(&args.settings),
         Command::Results(args) => flags.with(&args.store),
-        Command::Orphans(args) => flags.with(&args.settings),
+        Command::Orphans(args) => flags.with(&args.reason).with(&args.settings),
         Command::Settings(args) => {
             let flags = flags.with(&args.redo).with(&args.accept).with(&args.reason);
             flags.with(&args.plan).with(&args.shard).with(&args.wait).with(&args.settings)

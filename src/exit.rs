@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::ports::{Fault, FaultKind};
+use crate::ports::{Fault, FaultKind, Retry};
 
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,22 +87,11 @@ pub enum Moment {
 impl Moment {
     /// Whether a process waits for the fault to pass: the first column of the table in ARCHITECTURE.md.
     pub fn waits_for(self, kind: &FaultKind) -> bool {
-        match kind {
-            FaultKind::Unavailable | FaultKind::Throttled(_) | FaultKind::AnswerLost => true,
-            FaultKind::Unauthenticated | FaultKind::NoRole => self != Self::BeforePlan,
-            FaultKind::Denied
-            | FaultKind::NotFound
-            | FaultKind::ContainerGone
-            | FaultKind::NameRefused
-            | FaultKind::Archived
-            | FaultKind::Immutable
-            | FaultKind::Exists
-            | FaultKind::Changed
-            | FaultKind::Corrupt
-            | FaultKind::Rejected(_)
-            | FaultKind::Fenced
-            | FaultKind::Misconfigured
-            | FaultKind::Unsupported => false,
+        match kind.retry() {
+            Retry::Again | Retry::Settle => true,
+            Retry::Never => {
+                self != Self::BeforePlan && matches!(kind, FaultKind::Unauthenticated | FaultKind::NoRole)
+            }
         }
     }
 

@@ -94,10 +94,12 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<Totals, Stop> {
     let mut lost = LostRows::begin(store, plan, context.accept.clone()).await?;
     let input = (context.open_input)().await?;
     let drafts = Drafts::write(plan, &merged, &mut lost, input).await?;
-    let lost_rows = Lost { rows: drafts.rows_lost, shards: lost.shards(store, plan).await? };
+    let recorded_by = lost.recorded_by(store, plan).await?;
+    let lost_rows = Lost { rows: drafts.rows_lost, shards: recorded_by.shards.iter().copied().collect() };
     books::balance(plan, &drafts.books, &missing, lost_rows.rows)?;
 
     quiet.still_held().await?;
+    recorded_by.writers_are_unclean(store).await?;
     lost.record(store).await?;
     drafts.publish(store, context.out).await?;
     let swept = sweep::remove(&mut quiet, context.files, target, lost.attempts()).await;

@@ -32,6 +32,12 @@ pub trait Ask {
         launch_ids: &[String],
     ) -> impl Future<Output = Result<HashSet<String>, Self::Error>> + Send;
 
+    /// Which submissions of these ids stand in the target.
+    fn standing(
+        &self,
+        submission_ids: &[String],
+    ) -> impl Future<Output = Result<HashSet<String>, Self::Error>> + Send;
+
     /// Whether this run recorded the row as migrated, and moves it again because the target lost it.
     fn was_lost(&self, row: &QueuedRow) -> bool;
 
@@ -61,6 +67,7 @@ pub async fn gather<A: Ask + Sync>(
 ) -> Result<Vec<GatheredRow>, A::Error> {
     let mut found = found(ask, config, &rows).await?;
     let without_session = without_session(ask, config, &rows, &found).await?;
+    let gone = gone(ask, &rows).await?;
     let mut gathered = Vec::with_capacity(rows.len());
     let mut places = Vec::new();
     let mut attempts = Vec::new();
@@ -71,6 +78,9 @@ pub async fn gather<A: Ask + Sync>(
             Some(found) => weigh(ask, &row, found).await?,
             None if row.held_launch_id.as_ref().is_some_and(|id| without_session.contains(id)) => {
                 (Held::Elsewhere(row.held_launch_id.clone().unwrap_or_default()), None)
+            }
+            None if row.held_submission_id.as_ref().is_some_and(|id| gone.contains(id)) => {
+                (Held::Nothing, None)
             }
             None => (rules::held_elsewhere(&row, config), None),
         };
@@ -132,6 +142,20 @@ async fn without_session<A: Ask>(
         })
         .collect();
     if seen.is_empty() { Ok(HashSet::new()) } else { ask.submitted(&seen).await }
+}
+
+/// Submissions of other programs that the plan saw in the target, and that stand there no more.
+async fn gone<A: Ask>(ask: &A, rows: &[(QueuedRow, Option<Facts>)]) -> Result<HashSet<String>, A::Error> {
+    let seen: Vec<String> = rows
+        .iter()
+        .filter(|(row, _)| rules::asks_target(row))
+        .filter_map(|(row, _)| row.held_submission_id.clone())
+        .collect();
+    if seen.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let standing = ask.standing(&seen).await?;
+    Ok(seen.into_iter().filter(|id| !standing.contains(id)).collect())
 }
 
 /// Finds out who wrote the rows in the target. Rows that existed when the plan was made are not this run's.

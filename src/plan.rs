@@ -27,10 +27,10 @@ use self::{
     trial::Selection,
 };
 use crate::{
-    domain::{AttemptId, TargetIdentity},
+    domain::{AttemptId, TableExtent, TargetIdentity},
     exit::{Exit, Stop},
     inputs::Inputs,
-    ports::{Blobs, FaultKind, Source, Target, Warehouse, WarehouseShape},
+    ports::{Blobs, FaultKind, Holdings, Source, TargetReader, Warehouse, WarehouseShape},
     run::{
         FORMAT, Plan, PlanId, RULES_VERSION, Refusal, RunStore, ShardPlan, names,
         pins::{Present, another_database, differences, input_differences, pinned_settings, rolled_back},
@@ -50,7 +50,7 @@ pub struct Services<'a> {
     /// Container to which files are copied.
     pub target_blobs: &'a dyn Blobs,
     /// The application's tables.
-    pub target: &'a dyn Target,
+    pub target: &'a dyn TargetReader,
     /// Where the plan is kept.
     pub store: &'a RunStore,
 }
@@ -171,8 +171,10 @@ struct Prepared {
     draft: Arc<Draft>,
     facts: Option<Arc<FactSpool>>,
     shape: WarehouseShape,
+    extent: Vec<TableExtent>,
     reported: Option<AttemptId>,
     database: TargetIdentity,
+    holdings: Holdings,
     trial: Option<String>,
 }
 
@@ -191,6 +193,7 @@ async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) -> R
         return Err(Stop::new(Exit::Bug, "the warehouse said neither its shape nor a fault"));
     };
     let database = services.target.identity().await?;
+    let holdings = services.target.holdings().await?;
     draft.settle(services.target, &rule_config(settings)).await?;
     let sampled = preflight::sampled(&draft);
     let facts = if shape.lookups_are_cheap {
@@ -200,6 +203,10 @@ async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) -> R
         preflight::room(shape.scan_bytes)?;
         Some(FactSpool::scan(services.warehouse, &draft, settings.shards, &attempts).await?)
     };
+    let extent = match shape.extent.as_slice() {
+        [] => services.warehouse.extent().await?,
+        counted => counted.to_vec(),
+    };
     let mut reasons = Reasons::default();
     let reported =
         preflight::sample(&services, settings, &draft, sampled, facts.as_ref(), &mut reasons).await?;
@@ -207,9 +214,11 @@ async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) -> R
     Ok(Prepared {
         draft: Arc::new(draft),
         facts: facts.map(Arc::new),
+        extent,
         shape,
         reported,
         database,
+        holdings,
         trial: selection.pinned(),
     })
 }
@@ -233,6 +242,7 @@ impl Prepared {
             identity: self.database.clone(),
             target: services.target_blobs.location(),
             warehouse: self.shape.description.clone(),
+            warehouse_extent: self.extent.clone(),
             facts_files: self.facts.is_some(),
             reported: self.reported,
             settings: pinned,
@@ -250,12 +260,13 @@ impl Prepared {
             })
             .into_iter()
             .collect();
-        PlanReport { plan, state, counts: Some(self.draft.counts()), remarks }
+        let (counts, holdings) = (Some(self.draft.counts()), Some(self.holdings));
+        PlanReport { plan, state, counts, holdings, remarks }
     }
 }
 
 fn stood(plan: Plan) -> PlanReport {
-    PlanReport { plan, state: PlanState::Stood, counts: None, remarks: Vec::new() }
+    PlanReport { plan, state: PlanState::Stood, counts: None, holdings: None, remarks: Vec::new() }
 }
 
 /// Writes the refusal document, unless a retry may help.

@@ -8,7 +8,7 @@ mod target;
 mod stored;
 mod jobs;
 
-pub use backoff::{Backoff, Patience, jitter};
+pub use backoff::{Backoff, Patience, every, jitter, overdue, pause};
 pub use blobs::{
     BlobInfo, BlobReader, Blobs, CopyGrant, Existing, PutOptions, Source, Stored, Upload, stored_form,
 };
@@ -19,7 +19,10 @@ pub use jobs::{
 pub use stored::{
     Cell, Link, Lookup, ReaderRole, StoredCatalogue, StoredRow, StoredTarget, Table, Unreadable,
 };
-pub use target::{Absent, Committed, ExclusiveFence, Fence, HeldSubmission, Session, Target};
+pub use target::{
+    Absent, Committed, CopiedMigration, ExclusiveFence, Fence, HeldSubmission, Holdings, Session,
+    StandingSubmission, TargetReader, TargetWriter,
+};
 
 pub use crate::domain::CopiedFile;
 pub use warehouse::{Warehouse, WarehouseShape};

@@ -19,4 +19,4 @@ mod row_set;
 pub use documents::*;
 pub use ids::{Epoch, InvalidId, PlanId, RunName, WriterId};
 pub use row_set::{OutOfRange, RowSet};
-pub use store::{DoneMarkers, RunStore};
+pub use store::{DoneMarkers, OtherRuns, RunStore};

@@ -96,11 +96,11 @@ impl FromStr for FileBytes {
 pub struct SampleSummary {
     /// Rows of submission_files.csv.
     pub rows: u64,
-    /// Of these, rows that a run has to migrate, to fail and to skip.
+    /// Rows that a run has to migrate.
     pub migrated: u64,
-    /// See `migrated`.
+    /// Rows that a run has to fail.
     pub failed: u64,
-    /// See `migrated`.
+    /// Rows that a run has to skip.
     pub skipped: u64,
     /// Number of source files written.
     pub files: u64,

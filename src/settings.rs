@@ -1,27 +1,31 @@
 //! Flags, environment and file, parsed once into [`Settings`]: the only reader of the environment.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use url::Url;
 
 use crate::{
-    domain::{Dialect, FailCode, ShardIndex, text::trim},
+    domain::{Dialect, FailCode, ShardIndex},
     run::ids::{Epoch, RunName},
 };
 
 mod table;
+mod secret;
 mod source;
 mod parse;
 mod shards;
 mod shown;
 mod reader;
 mod load;
+mod place;
 mod pod;
 mod effective;
 mod verify;
 
 pub use effective::{EffectiveSetting, effective};
+pub use place::{InputLocation, Place};
 pub use pod::{HelmRelease, POD_VARIABLES, PodSettings, require_workload_identity, termination_log};
+pub use secret::Secret;
 pub use source::{Flags, Given, Origin, Sources};
 pub use table::{ALL, Setting};
 pub use verify::{Part, VerifySettings};
@@ -93,31 +97,6 @@ pub struct StoreSettings {
     pub namespace: Option<String>,
 }
 
-/// A secret from `NAME`, or from the file named by `NAME_FILE`, which is read again for each new connection.
-#[derive(Clone)]
-pub enum Secret {
-    /// Given in the environment.
-    Value(String),
-    /// In a file that may be replaced while the program runs.
-    File(PathBuf),
-}
-
-impl Secret {
-    /// Reads the secret and trims it, because files and encoders often add a line break.
-    pub fn read(&self) -> std::io::Result<String> {
-        match self {
-            Self::Value(value) => Ok(trim(value).to_owned()),
-            Self::File(path) => Ok(trim(&std::fs::read_to_string(path)?).to_owned()),
-        }
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(set)")
-    }
-}
-
 /// Where the CSVs are.
 #[derive(Debug, Clone)]
 pub struct InputSettings {
@@ -129,44 +108,6 @@ pub struct InputSettings {
     pub encoding: Option<&'static encoding_rs::Encoding>,
     /// `--warehouse-null`, `--warehouse-escape`: conventions of the tool that wrote the CSVs and the exported tables.
     pub dialect: Dialect,
-}
-
-/// A local path or a blob in a store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum InputLocation {
-    /// Absolute or relative path of a local file.
-    Path(PathBuf),
-    /// `az://container/name` in the target's account.
-    Blob {
-        /// Container and prefix (the last path segment is in `name`).
-        place: Place,
-        /// Blob name within the place.
-        name: String,
-    },
-}
-
-/// `az://container/prefix` or `file:///dir`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// A container of the storage account.
-    Azure {
-        /// Name of the container.
-        container: String,
-        /// Prefix without leading or trailing slash; may be empty.
-        prefix: String,
-    },
-    /// A folder, absolute.
-    Folder(PathBuf),
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Azure { container, prefix } if prefix.is_empty() => write!(f, "az://{container}"),
-            Self::Azure { container, prefix } => write!(f, "az://{container}/{prefix}"),
-            Self::Folder(path) => write!(f, "file://{}", path.display()),
-        }
-    }
 }
 
 /// Where reports and scores come from.

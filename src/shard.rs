@@ -11,6 +11,7 @@ pub mod record;
 pub mod worker;
 pub mod start;
 pub mod keep;
+mod finish;
 
 use std::{
     sync::{
@@ -20,26 +21,23 @@ use std::{
     time::Duration,
 };
 
-use chrono::Utc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     domain::{Books, Outcome, ShardIndex},
     exit::{Exit, Moment, Stop},
-    ports::{Blobs, Fault, FaultKind, Service, Target, Warehouse},
+    ports::{Blobs, Service, TargetWriter, Warehouse},
     report::progress::Progress,
     rules::{CatalogueIndex, RuleConfig},
-    run::{
-        DoneMarker, Epoch, Plan, PlanId, RowSet, RunStore, WriterId, names, segments::RecordedRows,
-        writers::Writers,
-    },
+    run::{Epoch, Plan, PlanId, RowSet, RunStore, WriterId, segments::RecordedRows, writers::Writers},
 };
 
 use self::{
     breaker::Breaker,
     copy::Copier,
     feed::Queue,
+    finish::{done_marker, finish, mark_done},
     in_flight::InFlight,
     keep::Heart,
     pace::{Pace, Trouble},
@@ -92,7 +90,7 @@ pub struct ShardInputs {
 /// Connections and clients of one worker.
 pub struct WorkerServices {
     /// Its own connections to the target database.
-    pub target: Arc<dyn Target>,
+    pub target: Arc<dyn TargetWriter>,
     /// Its own connections to the warehouse; `None` if the plan made facts files.
     pub warehouse: Option<Arc<dyn Warehouse>>,
     /// Its own client of the target container.
@@ -215,22 +213,7 @@ pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
         return Err(ended);
     }
     moved?;
-    mark_clean(&shard).await;
-    let books = shard.books.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let index = shard.index;
-    if books.rows() < rows && inputs.stop.is_cancelled() {
-        let message =
-            format!("stopped at {} of {rows} rows of shard {index}; run again to continue", books.rows());
-        return Err(Stop::new(Exit::Stopped, message));
-    }
-    if books.rows() < rows {
-        let missing = rows - books.rows();
-        let message =
-            format!("{missing} rows of shard {index} have no outcome; run again, and please report it");
-        return Err(Stop::new(Exit::Bug, message));
-    }
-    let marker = done_marker(&shard.plan, shard.index, &shard.writer, books);
-    mark_done(&shard.store, &shard.pace, &marker).await
+    finish(&shard, rows, &inputs.stop).await
 }
 
 /// Feeds the queue to all workers and waits for them.
@@ -267,31 +250,4 @@ async fn work_all(
     // The recorder ends when the last sender is gone; the shard holds one until then.
     shard.close_outcomes();
     fed.and(worked)
-}
-
-/// Records that the process ended in order and left no blobs, so that the sweep need not list its names.
-async fn mark_clean(shard: &Shard) {
-    if shard.left_blobs.load(Ordering::Relaxed) {
-        return;
-    }
-    let marked = shard.store.replace(&names::clean(&shard.writer), &serde_json::json!({})).await;
-    if let Err(fault) = marked {
-        tracing::warn!(fault = %fault.chain(), "finalize will list this process's blobs, because it could not record that it left none");
-    }
-}
-
-fn done_marker(plan: &PlanId, shard: ShardIndex, writer: &WriterId, books: Books) -> DoneMarker {
-    DoneMarker { plan: plan.clone(), shard, writer: writer.clone(), books, at: Utc::now() }
-}
-
-async fn mark_done(store: &RunStore, pace: &Pace, marker: &DoneMarker) -> Result<(), Stop> {
-    let name = names::done(marker.shard);
-    let create = || async {
-        match store.create(&name, marker).await {
-            // A second process of the shard was faster, or an answer was lost: the marker already exists.
-            Err(Fault { kind: FaultKind::Exists, .. }) | Ok(()) => Ok(()),
-            Err(fault) => Err(fault),
-        }
-    };
-    Ok(pace.steady(&[Service::RunStore], create).await?)
 }

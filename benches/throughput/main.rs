@@ -17,6 +17,7 @@ mod floor;
 mod support {
     pub mod app;
     pub mod azurite;
+    pub mod npm;
     pub mod postgres;
     pub mod process;
     pub mod proxy;

@@ -9,6 +9,7 @@ mod folder;
 mod hosts;
 mod names;
 mod reader;
+mod rotating;
 mod server_copy;
 mod shared_key;
 mod sidecar;

@@ -7,7 +7,6 @@ mod fence;
 mod fault;
 mod catalogue;
 mod held;
-mod identity;
 mod sweep;
 mod stored;
 mod enforcement;
@@ -15,7 +14,7 @@ mod commit;
 mod schema;
 mod preflight;
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc};
 
 use async_trait::async_trait;
 use azure_core::credentials::TokenCredential;
@@ -24,15 +23,18 @@ pub use enforcement::EnforcementLedger;
 pub use fence::{FenceKey, PostgresFence, Retired, SharedFence};
 
 use crate::{
-    domain::{Catalogue, Migration, TargetIdentity},
-    ports::{Absent, Committed, CopiedFile, Fault, HeldSubmission, Target},
+    domain::{Catalogue, TargetIdentity},
+    ports::{
+        Absent, Committed, CopiedMigration, Fault, HeldSubmission, Holdings, StandingSubmission,
+        TargetReader, TargetWriter,
+    },
     rules::rows::RunValues,
     settings::{DatabaseSettings, Organisation, RuleSettings},
 };
 use connect::Connector;
 use pool::Pool;
 
-/// What a worker's side of the database is made of.
+/// How the target database is reached, and what is looked for there.
 pub struct PostgresOptions<'settings> {
     /// How it is reached.
     pub database: &'settings DatabaseSettings,
@@ -42,47 +44,93 @@ pub struct PostgresOptions<'settings> {
     pub pool: u32,
     /// What the server shows beside the connections and their locks: `run/shard/writer`, at most 63 bytes.
     pub application_name: String,
-    /// `azure_container_name` of the files.
-    pub container: String,
     /// Whose submissions these are.
     pub organisation: &'settings Organisation,
     /// Instruction set, assignment title, owner of applied rules.
     pub rules: &'settings RuleSettings,
-    /// The run's lock. Without it the target can only be read.
-    pub fence: Option<SharedFence>,
-    /// Where images of enforcement rows go; needed to commit malpractice.
-    pub ledger: Option<Arc<dyn EnforcementLedger>>,
 }
 
-/// One worker's side of the target database.
-pub struct PostgresTarget {
+/// What a writer has beside a reader.
+pub struct WriterOptions {
+    /// The run's lock: every connection takes it before it is used.
+    pub fence: SharedFence,
+    /// Where images of enforcement rows go before they are changed.
+    pub ledger: Arc<dyn EnforcementLedger>,
+    /// `azure_container_name` of the files.
+    pub container: String,
+}
+
+/// The target database; `Side` says what may be done there.
+pub struct PostgresTarget<Side> {
     connector: Connector,
     pool: Pool,
-    fixed: RunValues,
+    lms_instance: String,
     rule_owner: Option<String>,
-    ledger: Option<Arc<dyn EnforcementLedger>>,
+    side: Side,
 }
 
-impl PostgresTarget {
+/// A side that can only read.
+pub struct Reading;
+
+/// A side that can write: it is only made with the run's lock.
+pub struct Writing {
+    fixed: RunValues,
+    ledger: Arc<dyn EnforcementLedger>,
+}
+
+/// Reads the target database and needs no lock.
+pub type PostgresReader = PostgresTarget<Reading>;
+
+/// One worker's side of the target database: each of its connections holds the run's lock.
+pub type PostgresWriter = PostgresTarget<Writing>;
+
+impl PostgresReader {
     /// Prepares the pool; connections are opened when they are needed.
-    pub fn new(options: PostgresOptions<'_>) -> Self {
+    pub fn new(options: PostgresOptions<'_>) -> Result<Self, Fault> {
+        Self::open(options, None, Reading)
+    }
+}
+
+impl PostgresWriter {
+    /// Prepares the pool; connections are opened, and take the lock, when they are needed.
+    pub fn new(options: PostgresOptions<'_>, writer: WriterOptions) -> Result<Self, Fault> {
         let PostgresOptions { organisation, rules, .. } = options;
+        let fixed = RunValues {
+            consumer_key: organisation.consumer_key.clone(),
+            lms_instance: organisation.lms_instance.clone(),
+            lms_name: organisation.lms_name.clone(),
+            instruction_set: rules.instruction_set.clone(),
+            assignment_title: rules.assignment_title.clone(),
+            container: writer.container,
+        };
+        Self::open(options, Some(writer.fence), Writing { fixed, ledger: writer.ledger })
+    }
+
+    /// The side of another worker of the process, with connections of its own, which are refused if they lead to another
+    /// database than those of this one.
+    pub fn another(&self) -> Result<Self, Fault> {
+        let Writing { fixed, ledger } = &self.side;
+        Ok(Self {
+            connector: self.connector.clone(),
+            pool: self.pool.another()?,
+            lms_instance: self.lms_instance.clone(),
+            rule_owner: self.rule_owner.clone(),
+            side: Writing { fixed: fixed.clone(), ledger: ledger.clone() },
+        })
+    }
+}
+
+impl<Side> PostgresTarget<Side> {
+    fn open(options: PostgresOptions<'_>, fence: Option<SharedFence>, side: Side) -> Result<Self, Fault> {
         let connector =
             Connector::new(options.database.clone(), options.credential, options.application_name);
-        Self {
-            pool: Pool::new(connector.clone(), options.fence, options.pool),
+        Ok(Self {
+            pool: Pool::new(connector.clone(), fence, options.pool)?,
             connector,
-            fixed: RunValues {
-                consumer_key: organisation.consumer_key.clone(),
-                lms_instance: organisation.lms_instance.clone(),
-                lms_name: organisation.lms_name.clone(),
-                instruction_set: rules.instruction_set.clone(),
-                assignment_title: rules.assignment_title.clone(),
-                container: options.container,
-            },
-            rule_owner: rules.rule_owner.clone(),
-            ledger: options.ledger,
-        }
+            lms_instance: options.organisation.lms_instance.clone(),
+            rule_owner: options.rules.rule_owner.clone(),
+            side,
+        })
     }
 
     /// Ends every connection, and with them the shared locks, once statements under way have ended
@@ -93,7 +141,7 @@ impl PostgresTarget {
 }
 
 #[async_trait]
-impl Target for PostgresTarget {
+impl<Side: Send + Sync> TargetReader for PostgresTarget<Side> {
     async fn catalogue(&self) -> Result<Catalogue, Fault> {
         catalogue::catalogue(&self.pool, self.rule_owner.as_deref()).await
     }
@@ -103,7 +151,7 @@ impl Target for PostgresTarget {
     }
 
     async fn blob_names_of_writers(&self, names: &[String]) -> Result<HashSet<String>, Fault> {
-        sweep::named(&self.pool, &self.fixed.lms_instance, names).await
+        sweep::named(&self.pool, &self.lms_instance, names).await
     }
 
     async fn absent(&self, launch_ids: &[String]) -> Result<Vec<Absent>, Fault> {
@@ -114,37 +162,38 @@ impl Target for PostgresTarget {
         held::submitted(&self.pool, launch_ids).await
     }
 
-    async fn launch_ids(&self, each: &mut (dyn FnMut(Vec<String>) + Send)) -> Result<(), Fault> {
+    async fn launch_ids(&self, each: &mut (dyn FnMut(Vec<StandingSubmission>) + Send)) -> Result<(), Fault> {
         held::launch_ids(&self.pool, each).await
     }
 
-    async fn preflight(&self, connections: u32) -> Result<Vec<String>, Fault> {
-        preflight::preflight(self, connections).await
+    async fn standing(&self, ids: &[String]) -> Result<HashSet<String>, Fault> {
+        held::standing(&self.pool, ids).await
     }
 
-    async fn database(&self) -> Result<String, Fault> {
-        let asking = async |connection: &mut _| {
-            sqlx::query_scalar("select current_database()::text").fetch_one(connection).await
-        };
-        self.pool.read(Duration::from_secs(10), asking).await
+    async fn holdings(&self) -> Result<Holdings, Fault> {
+        held::holdings(&self.pool).await
+    }
+
+    async fn preflight(&self, connections: u32) -> Result<Vec<String>, Fault> {
+        preflight::preflight(&self.connector, &self.pool, self.rule_owner.as_deref(), connections).await
     }
 
     async fn session(&self) -> Result<Vec<String>, Fault> {
-        preflight::session(self).await
+        preflight::session(&self.connector, &self.pool).await
     }
 
     async fn identity(&self) -> Result<TargetIdentity, Fault> {
-        identity::identity(&self.connector, &self.pool).await
+        self.pool.database().await
     }
+}
 
+#[async_trait]
+impl TargetWriter for PostgresWriter {
     async fn prove_fence(&self) -> Result<(), Fault> {
         self.pool.prove_fence().await
     }
 
-    async fn commit(&self, migration: &Migration, files: &[CopiedFile]) -> Result<Committed, Fault> {
-        if !self.pool.is_fenced() {
-            return Err(fault::misconfigured("a bug: nothing may be written without the run's lock"));
-        }
-        commit::commit(self, migration, files).await
+    async fn commit(&self, copied: &CopiedMigration<'_>) -> Result<Committed, Fault> {
+        commit::commit(self, copied).await
     }
 }

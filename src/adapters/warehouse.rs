@@ -3,7 +3,7 @@
 //! ```text
 //! connection_string → pool (one connection, one batch) → catalogue → tables, column (what is asked)
 //!                     └ dial, faults, entra                             → rows, values (what is answered)
-//! mssql: fetch many attempts · preflight: what would make every answer wrong · scan: every row, window by window · export: the two CSV files
+//! mssql: one warehouse, its pools · lookup: the facts of many attempts · tries: retries · preflight: what would make every answer wrong · scan: every row, window by window · export: the two CSV files
 //! ```
 
 mod catalogue;
@@ -13,12 +13,14 @@ mod dial;
 mod entra;
 mod export;
 mod faults;
+mod lookup;
 mod mssql;
 mod pool;
 mod preflight;
 mod rows;
 mod scan;
 mod tables;
+mod tries;
 mod values;
 
 pub use export::Export;

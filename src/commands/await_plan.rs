@@ -7,15 +7,14 @@ use tokio::time::Instant;
 
 use crate::{
     exit::{Exit, Moment, Stop},
-    ports::{Backoff, Fault, FaultKind, Patience},
+    ports::{Backoff, Fault, FaultKind, Patience, pause},
     run::{Plan, Refusal, RunStore, names},
     settings::Settings,
 };
 
 use super::connect;
 
-const LONGEST: Duration = Duration::from_secs(10);
-const LOOKS: Backoff = Backoff::new(Duration::from_secs(1), LONGEST);
+const LOOKS: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(10));
 /// A plan without a heartbeat for so long is no longer being made.
 const ALIVE: TimeDelta = TimeDelta::minutes(10);
 
@@ -23,11 +22,11 @@ const ALIVE: TimeDelta = TimeDelta::minutes(10);
 /// nothing says that there is no plan.
 pub async fn await_plan(settings: &Settings, store: &RunStore) -> Result<Plan, Stop> {
     let began = Instant::now();
-    // Many pods wait for one plan: none of them asks more often than every 10 s in the long run.
+    // Many pods wait for one plan, so each asks only every 10 s after the first seconds.
     let mut absent = Patience::new(LOOKS);
     let mut away = Patience::new(LOOKS);
     loop {
-        let pause = match look(settings, store).await {
+        let wait = match look(settings, store).await {
             Ok(Some(found)) => return found,
             Ok(None) => {
                 let left = settings.wait_plan.saturating_sub(began.elapsed());
@@ -36,19 +35,19 @@ pub async fn await_plan(settings: &Settings, store: &RunStore) -> Result<Plan, S
                 }
                 away.answered();
                 tracing::info!(waited_s = began.elapsed().as_secs(), "waiting for the plan");
-                let pause = absent.failed(Duration::MAX).unwrap_or(LONGEST);
-                if left.is_zero() { pause } else { pause.min(left) }
+                let wait = absent.failed();
+                if left.is_zero() { wait } else { wait.min(left) }
             }
             Err(fault) => {
                 let Some(limit) = patience(settings, &fault) else { return Err(fault.into()) };
-                let Some(pause) = away.failed(limit) else {
+                let Some(wait) = away.failed_within(limit) else {
                     return Err(given_up(away.failing_for(), &fault));
                 };
                 tracing::warn!(fault = %fault.chain(), "cannot look for the plan");
-                pause
+                wait
             }
         };
-        tokio::time::sleep(pause).await;
+        pause(wait).await;
     }
 }
 
@@ -94,13 +93,14 @@ fn given_up(away_for: Duration, fault: &Fault) -> Stop {
     Stop::new(Exit::Temporary, message)
 }
 
-/// The plan, or why there will be none; `None` where neither stands yet.
+/// The plan, or the reason why there will be none; `None` if neither document exists.
 async fn look(settings: &Settings, store: &RunStore) -> Result<Option<Result<Plan, Stop>>, Fault> {
     if let Some(stop) = connect::rolled_back(store).await? {
         return Ok(Some(Err(stop)));
     }
-    // First: what was refused may be this epoch's settings beside a plan that stands. Without an epoch it may be
-    // those of anybody, and the shard compares its own with the plan.
+    // The refusal comes first: this epoch's settings may have been refused although an older plan exists. Outside the
+    // chart there is no epoch, so a refusal may belong to another process; the shard then compares its own settings
+    // with the plan.
     let refusal = store.refusal(&settings.epoch).await?;
     if let Some(refusal) = refusal.as_ref().filter(|_| !settings.epoch.is_outside_the_chart()) {
         return Ok(Some(Err(refused(refusal))));

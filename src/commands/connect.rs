@@ -8,7 +8,10 @@ use crate::domain::ShardIndex;
 use crate::{
     adapters::{
         blobs,
-        postgres::{FenceKey, PostgresFence, PostgresOptions, PostgresTarget, SharedFence},
+        postgres::{
+            FenceKey, PostgresFence, PostgresOptions, PostgresReader, PostgresWriter, SharedFence,
+            WriterOptions,
+        },
         warehouse::{Export, SqlServer},
     },
     exit::Stop,
@@ -86,20 +89,24 @@ pub fn warehouses(settings: &Settings, workers: usize) -> Result<Vec<Arc<dyn War
     Ok(all)
 }
 
-/// The target database for reading only: nothing can be committed through it.
-pub fn database(settings: &Settings, connections: u32, application_name: &str) -> PostgresTarget {
-    PostgresTarget::new(options(settings, connections, application_name.to_owned()))
+/// The target database for reading only.
+pub fn database(
+    settings: &Settings,
+    connections: u32,
+    application_name: &str,
+) -> Result<PostgresReader, Fault> {
+    PostgresReader::new(options(settings, connections, application_name.to_owned()))
 }
 
-/// A worker's side of the target database: every connection holds the run's lock and, once it does,
-/// looks whether this process was retired.
-pub fn worker_database(
+/// The sides of the target database of a process's workers. Every connection holds the run's lock and, once it does,
+/// checks whether this process was retired; all lead to one database.
+pub fn worker_databases(
     settings: &Settings,
     store: &RunStore,
     plan: &Plan,
     shard: ShardIndex,
     writer: &WriterId,
-) -> PostgresTarget {
+) -> Result<Vec<Arc<PostgresWriter>>, Fault> {
     let (retired_store, retired) = (store.clone(), names::retired(writer));
     let fence = SharedFence {
         key: FenceKey::of_plan(&plan.id),
@@ -108,21 +115,21 @@ pub fn worker_database(
             Box::pin(async move { store.exists(&name).await })
         }),
     };
-    PostgresTarget::new(PostgresOptions {
-        fence: Some(fence),
-        ledger: Some(Arc::new(store.clone())),
-        ..options(settings, settings.work.pool, format!("{}/{shard}/{writer}", settings.run))
-    })
+    let writer_options =
+        WriterOptions { fence, ledger: Arc::new(store.clone()), container: container(&settings.target) };
+    let options = options(settings, settings.work.pool, format!("{}/{shard}/{writer}", settings.run));
+    let first = Arc::new(PostgresWriter::new(options, writer_options)?);
+    let mut all = vec![first.clone()];
+    for _ in 1..settings.work.workers {
+        all.push(Arc::new(first.another()?));
+    }
+    Ok(all)
 }
 
-/// The exclusive side of the run's lock.
-pub fn fence(settings: &Settings, plan: &Plan, purpose: &str) -> PostgresFence {
-    PostgresFence::new(
-        &settings.database,
-        credential(settings),
-        &format!("{}/{purpose}/{}", settings.run, std::process::id()),
-        FenceKey::of_plan(&plan.id),
-    )
+/// The exclusive side of the run's lock, in the database that `target` reads.
+pub fn fence(settings: &Settings, plan: &Plan, target: &PostgresReader, purpose: &str) -> PostgresFence {
+    let application_name = format!("{}/{purpose}/{}", settings.run, std::process::id());
+    PostgresFence::beside(target, &application_name, FenceKey::of_plan(&plan.id))
 }
 
 fn options(settings: &Settings, pool: u32, application_name: String) -> PostgresOptions<'_> {
@@ -131,11 +138,8 @@ fn options(settings: &Settings, pool: u32, application_name: String) -> Postgres
         credential: credential(settings),
         pool,
         application_name,
-        container: container(&settings.target),
         organisation: &settings.organisation,
         rules: &settings.rules,
-        fence: None,
-        ledger: None,
     }
 }
 

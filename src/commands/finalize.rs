@@ -13,9 +13,9 @@ use crate::{
     exit::{End, Exit, Moment, Stop},
     finalize::{FinalizeContext, InputRow, InputRows, books::Totals, results},
     inputs::{CsvReader, SubmissionColumns},
-    ports::Target,
+    ports::TargetReader,
     run::{
-        Missing, Plan, RunStore, StageLatency, Summary,
+        Missing, Plan, RunStore, StageLatency, Summary, Warning,
         lock::LockedRun,
         names,
         pins::{Present, differences},
@@ -28,7 +28,8 @@ use crate::{
 };
 
 use super::{
-    await_plan::await_plan, compare::unchanged, connect, decided::decided, own_inputs, patience::patiently,
+    await_plan::await_plan, compare::unchanged, connect, decided::decided, frozen, own_inputs,
+    patience::patiently,
 };
 
 /// How long finalize waits for the last process to let go of the run's lock: longer than a database
@@ -94,17 +95,18 @@ async fn merge_and_tell(settings: &Settings, store: &RunStore, plan: &Plan) -> R
     connect::not_rolled_back(store).await?;
     let accept = settings.accept_lost.then(|| decided(settings, "finalize --accept lost")).transpose()?;
     let files = connect::target_blobs(settings)?;
-    let target = connect::database(settings, 2, &format!("{}/finalize/{}", settings.run, std::process::id()));
+    let target =
+        connect::database(settings, 2, &format!("{}/finalize/{}", settings.run, std::process::id()))?;
     let database = target.identity().await?;
     unchanged(&differences(plan, &Present::of(settings, &plan.id, database, &files.location())))?;
     unchanged(&target.session().await?)?;
     let inputs = connect::inputs(settings)?;
-    let totals = crate::finalize::finalize(&FinalizeContext {
+    let context = FinalizeContext {
         run: LockedRun {
             store,
             plan,
             target: &target,
-            fence: &connect::fence(settings, plan, "finalize"),
+            fence: &connect::fence(settings, plan, &target, "finalize"),
             deadline: settings.work.give_up_after.min(WAIT_FOR_LOCK),
         },
         files: &files,
@@ -119,14 +121,21 @@ async fn merge_and_tell(settings: &Settings, store: &RunStore, plan: &Plan) -> R
         },
         out: Some(&settings.out),
         accept,
-    })
-    .await?;
+    };
+    let comparing = async { Ok(frozen::warnings(settings, plan).await) };
+    let (totals, warnings) = tokio::try_join!(crate::finalize::finalize(&context), comparing)?;
     target.close().await;
-    tell(settings, store, plan, &totals).await
+    tell(settings, store, plan, &totals, warnings).await
 }
 
 /// Publishes `summary.json`, prints the grid, and says how the process ends.
-async fn tell(settings: &Settings, store: &RunStore, plan: &Plan, totals: &Totals) -> Result<End, Stop> {
+async fn tell(
+    settings: &Settings,
+    store: &RunStore,
+    plan: &Plan,
+    totals: &Totals,
+    warnings: Vec<Warning>,
+) -> Result<End, Stop> {
     let mut missing = Missing::default();
     for shard in &totals.missing {
         missing.rows += shard.rows;
@@ -143,18 +152,20 @@ async fn tell(settings: &Settings, store: &RunStore, plan: &Plan, totals: &Total
         .took(took);
     summary.rows_left_out = totals.rows_left_out;
     summary.orphans_removed = totals.orphans.blobs;
+    summary.warnings = warnings;
     summary.stages = stages(&totals.books);
     let files = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES, names::SUMMARY];
     let lost = (totals.lost.rows > 0).then_some(names::LOST);
     summary.results = files.into_iter().chain(lost).map(|file| location(settings, store, file)).collect();
-    let rerun = Rerun::of(settings.pod.release.as_ref(), &settings.run_store.to_string());
+    let flags = rerun::away_from_inputs(plan, &settings.out);
+    let rerun = Rerun::of(settings.pod.release.as_ref(), &settings.run_store.to_string(), &flags);
     let redo = rerun.redo(store.run(), &totals.lost.shards);
     let rerun = rerun.command(store.run(), &totals.incomplete_shards());
     let incomplete = totals.incomplete(store, &rerun, &redo);
     summary.next_command = match incomplete {
         Some(_) if totals.lost.rows > 0 => redo,
         Some(_) => rerun,
-        None => next_command(settings, totals),
+        None => next_command(settings, plan, totals),
     };
     let text = serde_json::to_string_pretty(&summary)
         .map_err(|error| Stop::new(Exit::Bug, format!("the summary cannot be written as JSON: {error}")))?;
@@ -198,13 +209,11 @@ fn stages(books: &Books) -> Vec<StageLatency> {
     stages
 }
 
-/// What to type next where every row has an outcome: fetch the results where they are far, then run what failed.
-fn next_command(settings: &Settings, totals: &Totals) -> String {
+/// The next command if every row has an outcome: fetch the results if they are in the run store only, then run the
+/// failed rows.
+fn next_command(settings: &Settings, plan: &Plan, totals: &Totals) -> String {
     let (fetch, failed) = match settings.pod.name {
-        Some(_) => (
-            rerun::by_hand("results", &settings.run, &settings.run_store.to_string()) + " --to .",
-            PathBuf::from(names::FAILED),
-        ),
+        Some(_) => (rerun::fetch(plan, &settings.run_store.to_string()), PathBuf::from(names::FAILED)),
         None => (String::new(), settings.out.join(names::FAILED)),
     };
     let mut steps = vec![fetch];

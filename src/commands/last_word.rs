@@ -39,7 +39,7 @@ pub fn guarded(command: impl FnOnce() -> Result<End, Stop>) -> Result<End, Stop>
     })
 }
 
-/// Logs where the program panicked, and the calls that led there where `RUST_BACKTRACE` asks for them.
+/// Logs the place of a panic, and the backtrace if `RUST_BACKTRACE` is set.
 fn tell_place(place: &str) {
     let backtrace = Backtrace::capture();
     if backtrace.status() == BacktraceStatus::Captured {

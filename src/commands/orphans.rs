@@ -3,7 +3,7 @@
 use crate::{
     exit::{Exit, Stop},
     finalize::sweep,
-    ports::Target,
+    ports::TargetReader,
     report,
     run::{
         lock::LockedRun,
@@ -13,17 +13,19 @@ use crate::{
     settings::Settings,
 };
 
-use super::{compare::unchanged, connect, finalize::WAIT_FOR_LOCK};
+use super::{compare::unchanged, connect, decided::decided, finalize::WAIT_FOR_LOCK};
 
-/// Lists the blobs that killed processes of this run left behind; with `delete` removes them.
+/// Lists the blobs that killed processes of this run left behind; with `delete` removes them, and records the
+/// decision.
 pub async fn run(settings: &Settings, delete: bool) -> Result<Exit, Stop> {
+    let decided = delete.then(|| decided(settings, "orphans --delete")).transpose()?;
     let store = connect::run_store(settings)?;
     let Some(plan) = store.plan().await? else {
         let message = format!("there is no plan at {}: this run has no blobs", store.describe(names::PLAN));
         return Err(Stop::new(Exit::Configuration, message));
     };
     let files = connect::target_blobs(settings)?;
-    let target = connect::database(settings, 2, &format!("{}/orphans/{}", settings.run, std::process::id()));
+    let target = connect::database(settings, 2, &format!("{}/orphans/{}", settings.run, std::process::id()))?;
     let now = Present::of(settings, &plan.id, target.identity().await?, &files.location());
     unchanged(&differences(&plan, &now))?;
     unchanged(&target.session().await?)?;
@@ -31,16 +33,15 @@ pub async fn run(settings: &Settings, delete: bool) -> Result<Exit, Stop> {
         store: &store,
         plan: &plan,
         target: &target,
-        fence: &connect::fence(settings, &plan, "orphans"),
+        fence: &connect::fence(settings, &plan, &target, "orphans"),
         deadline: settings.work.give_up_after.min(WAIT_FOR_LOCK),
     };
-    let orphans = if delete {
-        sweep::delete_orphans(&run, &files).await?
-    } else {
-        sweep::list_orphans(&run, &files, &mut |blob| report::print(&blob.name)).await?
+    let orphans = match &decided {
+        Some(decided) => sweep::delete_orphans(&run, &files, decided).await?,
+        None => sweep::list_orphans(&run, &files, &mut |blob| report::print(&blob.name)).await?,
     };
     target.close().await;
-    let what = if delete { "deleted" } else { "found; --delete removes them" };
+    let what = if delete { "deleted" } else { "found; --delete --reason TEXT removes them" };
     report::print(&format!("{} orphans, {} bytes, {what}", orphans.blobs, orphans.bytes));
     Ok(Exit::Done)
 }

@@ -3,29 +3,27 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
-
 use crate::{
     exit::{Exit, Stop},
-    ports::{Backoff, Blobs, FaultKind, Patience},
+    ports::{Backoff, Blobs, FaultKind, Patience, pause},
     settings::Settings,
 };
 
 /// How long a plan waits for roles that were assigned just now.
 const ROLES_ARRIVE_WITHIN: Duration = Duration::from_mins(10);
-const ROLES_PAUSE: Duration = Duration::from_secs(10);
+const ROLES_POLL: Backoff = Backoff::steady(Duration::from_secs(10));
 
 /// Waits until our Microsoft Entra identity may read these places: a role that was assigned just now takes minutes to
 /// arrive. Any other fault, and a role that does not arrive, is left to the step that needs the place.
 pub async fn roles_arrive(places: &[&dyn Blobs]) {
-    let began = Instant::now();
+    let mut patience = Patience::new(ROLES_POLL);
     for place in places {
         while let Err(fault) = place.answers().await
             && fault.kind == FaultKind::NoRole
-            && began.elapsed() < ROLES_ARRIVE_WITHIN
+            && let Some(wait) = patience.failed_within(ROLES_ARRIVE_WITHIN)
         {
-            tracing::warn!(fault = %fault.chain(), pause_s = ROLES_PAUSE.as_secs(), "waiting for the role to arrive");
-            sleep(ROLES_PAUSE).await;
+            tracing::warn!(fault = %fault.chain(), pause_s = wait.as_secs(), "waiting for the role to arrive");
+            pause(wait).await;
         }
     }
 }
@@ -39,8 +37,8 @@ pub async fn patiently<T>(settings: &Settings, step: impl AsyncFn() -> Result<T,
             Err(failed) if failed.exit == Exit::Temporary && settings.pod.name.is_some() => failed,
             ended => return ended,
         };
-        let Some(pause) = patience.failed(settings.work.give_up_after) else { return Err(failed) };
-        tracing::warn!(reason = %failed, pause_ms = pause.as_millis(), "the step is tried again");
-        sleep(pause).await;
+        let Some(wait) = patience.failed_within(settings.work.give_up_after) else { return Err(failed) };
+        tracing::warn!(reason = %failed, pause_ms = wait.as_millis(), "the step is tried again");
+        pause(wait).await;
     }
 }

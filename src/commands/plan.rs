@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    adapters::postgres::PostgresTarget,
+    adapters::postgres::PostgresReader,
     cli::PlanArgs,
     exit::{End, Exit, Stop},
     inputs::Inputs,
@@ -67,7 +67,7 @@ struct World {
     warehouse: Arc<dyn Warehouse>,
     source: Arc<dyn Source>,
     target_blobs: Arc<dyn Blobs>,
-    target: PostgresTarget,
+    target: PostgresReader,
     store: RunStore,
 }
 
@@ -78,7 +78,7 @@ impl World {
             warehouse: connect::warehouse(settings)?,
             source: connect::source(settings)?,
             target_blobs: connect::target_blobs(settings)?,
-            target: connect::database(settings, 2, &format!("{}/plan/{}", settings.run, std::process::id())),
+            target: connect::database(settings, 2, &format!("{}/plan/{}", settings.run, std::process::id()))?,
             store,
         })
     }

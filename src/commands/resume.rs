@@ -8,7 +8,7 @@ use crate::{
     adapters::kubernetes::Cluster,
     exit::{End, Exit, Stop},
     ports::Fault,
-    report,
+    report::{self, standing::RunState},
     run::decisions,
     settings::{LogSettings, Settings, Sources, StoreSettings},
     watch::{
@@ -40,7 +40,7 @@ pub async fn run(sources: &Sources, log: &LogSettings, stop: &CancellationToken)
     or_stopped(stop, finalize::merge(&settings, &store, &plan)).await
 }
 
-/// What to do where the run has Jobs; `None` where it has none.
+/// The next step if the run has Jobs; `None` if it has none.
 async fn in_cluster(settings: &StoreSettings) -> Result<Option<End>, Stop> {
     let jobs = status::jobs(&Cluster::default(), settings).await;
     let Some(jobs) = jobs.map_err(|fault| unanswered(settings, &fault))? else { return Ok(None) };
@@ -48,6 +48,10 @@ async fn in_cluster(settings: &StoreSettings) -> Result<Option<End>, Stop> {
     connect::not_rolled_back(&store).await?;
     let facts = Watcher::new(store, &settings.run_store.to_string()).look(Some(jobs)).await?;
     let (verdict, _) = judge(&facts);
+    if verdict.state == RunState::Paused {
+        report::print(&verdict.next);
+        return Ok(Some(End::done(format!("to end the pause: {}", verdict.next))));
+    }
     if verdict.is_under_way() {
         let message = format!("run {} is under way in the cluster: {}", settings.run, verdict.reason);
         return Err(Stop::new(Exit::Temporary, message));

@@ -8,7 +8,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    adapters::postgres::PostgresTarget,
+    adapters::postgres::PostgresWriter,
     domain::{Books, ShardIndex},
     exit::{End, Exit, Stop},
     ports::Service,
@@ -43,8 +43,8 @@ pub async fn run(settings: &Settings, log: &LogSettings, stop: &CancellationToke
     Ok(End::done(format!("every row of shard {index} has an outcome")))
 }
 
-/// Moves every shard of a plan that stands, one after another; one that is done ends at once. Of several, one that
-/// fails for its own rows' or a bug's sake does not keep the others: the merge names it.
+/// Moves the shards of an existing plan one after another; a shard that is done ends at once. If there are several, a
+/// shard that fails because of its rows or a bug does not stop the others: the merge names it.
 pub async fn move_all(
     settings: &Settings,
     store: &RunStore,
@@ -91,9 +91,7 @@ pub async fn move_shard(
         return Ok(());
     }
     let id = WriterId::fresh();
-    let databases: Vec<Arc<PostgresTarget>> = (0..settings.work.workers)
-        .map(|_| Arc::new(connect::worker_database(settings, store, &plan, index, &id)))
-        .collect();
+    let databases = connect::worker_databases(settings, store, &plan, index, &id)?;
     let process = Process {
         settings,
         store,
@@ -135,7 +133,7 @@ struct Process<'a> {
     writer: &'a WriterId,
     rows: u64,
     pace: &'a Arc<Pace>,
-    databases: &'a [Arc<PostgresTarget>],
+    databases: &'a [Arc<PostgresWriter>],
 }
 
 impl Process<'_> {
@@ -189,7 +187,7 @@ impl Process<'_> {
             host: &host,
             pace,
             target: first.as_ref(),
-            // Facts files stand for a warehouse that the plan has read.
+            // With facts files no warehouse is needed: the plan has read it.
             warehouse: workers.first().and_then(|worker| worker.warehouse.as_deref()),
             target_blobs: target_blobs.as_ref(),
         };
@@ -221,7 +219,7 @@ impl Process<'_> {
 fn workers(
     settings: &Settings,
     plan: &Plan,
-    databases: &[Arc<PostgresTarget>],
+    databases: &[Arc<PostgresWriter>],
 ) -> Result<Vec<WorkerServices>, Stop> {
     let warehouses = if plan.facts_files {
         vec![None; databases.len()]
@@ -247,7 +245,7 @@ fn workers(
     Ok(workers)
 }
 
-/// For people who read `writers/`.
+/// Host name, for people who read `writers/`.
 pub(super) fn host() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .map(|name| name.trim().to_owned())

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use crate::{
     adapters::kubernetes::Cluster,
     cli::StatusArgs,
     exit::{End, Exit, Moment, Stop},
-    ports::{Fault, FaultKind, RunJobs, Service},
+    ports::{Backoff, Fault, FaultKind, Patience, RunJobs, Service, every},
     report::{
         self,
         standing::{RunState, Standing},
@@ -20,18 +20,20 @@ use crate::{
 use super::connect;
 
 const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// The cluster adds to what the run store says, and is not waited for long.
+/// Timeout of the cluster's answer, which only adds to what the run store says.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(15);
 /// How long a run store may be away while it is watched.
 const GIVE_UP_AFTER: Duration = Duration::from_mins(15);
 
-/// Prints where the run stands; with `--watch` until it has a result.
+/// Prints the state of the run; with `--watch` until it has a result.
 pub async fn run(settings: &StoreSettings, args: &StatusArgs) -> Result<End, Stop> {
     let mut watcher = Watcher::new(connect::store_of(settings)?, &settings.run_store.to_string());
     let cluster = Cluster::default();
     let began = Instant::now();
-    let mut answered = began;
+    let mut away = Patience::new(Backoff::steady(LOOK_EVERY));
+    let mut looks = every(LOOK_EVERY);
     loop {
+        looks.tick().await;
         let answer = ask(&cluster, settings).await.unwrap_or_else(|fault| {
             tracing::warn!(fault = %fault.chain(), "the cluster is left aside");
             None
@@ -40,7 +42,7 @@ pub async fn run(settings: &StoreSettings, args: &StatusArgs) -> Result<End, Sto
         match watcher.look(answer.flatten()).await {
             Ok(mut facts) => {
                 facts.has_no_jobs = has_no_jobs;
-                answered = Instant::now();
+                away.answered();
                 let verdict = show(&facts, args)?;
                 let waits = verdict.state != RunState::Planning || began.elapsed() < settings.wait_plan;
                 if !(args.watch && waits && verdict.is_under_way()) {
@@ -50,13 +52,12 @@ pub async fn run(settings: &StoreSettings, args: &StatusArgs) -> Result<End, Sto
             Err(fault)
                 if args.watch
                     && Moment::BeforePlan.waits_for(&fault.kind)
-                    && answered.elapsed() < GIVE_UP_AFTER =>
+                    && away.failing_for() < GIVE_UP_AFTER =>
             {
                 report::tell(&format!("{}; looking again", fault.chain()));
             }
             Err(fault) => return Err(fault.into()),
         }
-        sleep(LOOK_EVERY).await;
     }
 }
 
@@ -75,12 +76,12 @@ fn json(standing: &Standing) -> Result<String, Stop> {
         .map_err(|error| Stop::new(Exit::Bug, format!("the status cannot be written as JSON: {error}")))
 }
 
-/// The run's Jobs, where there is a cluster and it has them.
+/// The run's Jobs; `None` without a cluster, or if it has none.
 pub(super) async fn jobs(cluster: &Cluster, settings: &StoreSettings) -> Result<Option<RunJobs>, Fault> {
     Ok(ask(cluster, settings).await?.flatten())
 }
 
-/// What the cluster says; `None` where none is named.
+/// The answer of the cluster; `None` if no cluster is configured.
 async fn ask(cluster: &Cluster, settings: &StoreSettings) -> Result<Option<Option<RunJobs>>, Fault> {
     let place = settings.run_store.to_string();
     let finding = cluster.find(settings.namespace.as_deref(), settings.run.as_str(), &place);

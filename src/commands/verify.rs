@@ -1,21 +1,23 @@
 //! `verify`: compares what the target holds with inputs and warehouse, and says what was compared and what differs.
 
-use std::collections::BTreeSet;
+mod told;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::Utc;
 
 use crate::{
-    adapters::{blobs, postgres::PostgresTarget},
+    adapters::{blobs, postgres::PostgresReader},
     cli::VerifyArgs,
     domain::{AttemptId, Level},
     exit::{End, Exit, Stop},
-    inputs::{Hasher, InputError, Inputs},
-    ports::{Blobs, Fault, FaultKind, Service, StoredTarget, Table, Unreadable, Warehouse},
+    inputs::{InputError, Inputs},
+    ports::{Blobs, Fault, FaultKind, Service, StoredTarget, Table, TargetReader, Unreadable, Warehouse},
     report,
     run::{
-        Decided, Plan, RunResult, RunStore, Summary, Verification, VerifyResult, decisions, names,
+        Plan, RunStore, Summary, Verification, VerifyResult, decisions, names,
         pins::{Present, differences, input_differences},
-        private, writers,
+        writers,
     },
     settings::{MarkerOnly, Settings, VerifySettings},
     verify::{
@@ -25,16 +27,19 @@ use crate::{
         mapping::InputIndex,
         outcomes::Outcomes,
         pass::World,
-        report::{Absent, Values, result},
-        run::{self as comparing, Task, Verified},
-        selection,
+        report::{Absent, Values},
+        run::{self as comparing, Task},
+        selection::{self, Accepted},
     },
 };
 
-use super::{compare::unchanged, connect, finalize::standing_plan, shard::host};
+use super::{compare::unchanged, connect, finalize::standing_plan};
+use told::json;
 
 /// Connections to the target database.
 const CONNECTIONS: u32 = 3;
+/// Tables without which assessments, sections and levels are not known.
+const CATALOGUE: [&str; 3] = ["assessments", "assessment_sections", "malpractice_levels"];
 
 /// Verifies the run; exit code 0 verified at this level, 1 differences, 69 in part.
 pub async fn run(settings: &Settings, verify: &VerifySettings, args: &VerifyArgs) -> Result<End, Stop> {
@@ -43,12 +48,15 @@ pub async fn run(settings: &Settings, verify: &VerifySettings, args: &VerifyArgs
     let accepted = verify.accept.as_deref().map(selection::accepted).transpose()?.unwrap_or_default();
     let store = connect::run_store(settings)?;
     let results = match &verify.store {
-        Some(place) => RunStore::new(blobs::open(place, &settings.account, Service::RunStore)?, &settings.run),
+        Some(place) => {
+            RunStore::new(blobs::open(place, &settings.account, Service::RunStore)?, &settings.run)
+        }
         None => store.clone(),
     };
     let plan = standing_plan(&store).await?;
     let summary = finished(&store, &plan).await?;
-    let target = connect::database(settings, CONNECTIONS, &format!("{}/verify/{}", settings.run, std::process::id()));
+    let target =
+        connect::database(settings, CONNECTIONS, &format!("{}/verify/{}", settings.run, std::process::id()))?;
     let task = Asked { settings, verify, args, store: &store, plan: &plan, summary: &summary };
     let verification = task.verification(&target, &results, attempts.as_ref(), &accepted).await;
     target.close().await;
@@ -77,15 +85,11 @@ fn refuse_what_is_not_built(verify: &VerifySettings, args: &VerifyArgs) -> Resul
     match given.into_iter().find(|(is_given, _)| *is_given) {
         None => Ok(()),
         Some((_, flag)) => {
-            let message = format!("{flag}: this version verifies at level rows, in one process; leave it out");
+            let message =
+                format!("{flag}: this version verifies at level rows, in one process; leave it out");
             Err(Stop::new(Exit::Usage, message))
         }
     }
-}
-
-fn json(verification: &Verification) -> Result<String, Stop> {
-    serde_json::to_string_pretty(verification)
-        .map_err(|error| Stop::new(Exit::Bug, format!("the verification cannot be written as JSON: {error}")))
 }
 
 /// The result of the run; a run that is under way is not verified.
@@ -115,21 +119,20 @@ struct Asked<'a> {
 impl Asked<'_> {
     async fn verification(
         &self,
-        target: &PostgresTarget,
+        target: &PostgresReader,
         results: &RunStore,
         attempts: Option<&BTreeSet<AttemptId>>,
-        accepted: &std::collections::BTreeMap<AttemptId, selection::Accepted>,
+        accepted: &BTreeMap<AttemptId, Accepted>,
     ) -> Result<Verification, Stop> {
         let Self { settings, verify, store, plan, .. } = *self;
         let began_at = Utc::now();
         let files = connect::target_blobs(settings)?;
-        let identity = crate::ports::Target::identity(target).await?;
+        let identity = target.identity().await?;
         unchanged(&differences(plan, &Present::of(settings, &plan.id, identity.clone(), &files.location())))?;
         let mut absent = Absent { tables: target.unreadable().await?, ..Absent::default() };
         let unreadable: BTreeSet<Table> =
             Table::ALL.iter().copied().filter(|table| names(&absent.tables, table.name())).collect();
         let catalogue = target.stored_catalogue(&absent.tables).await?;
-        let catalogue_tables = ["assessments", "assessment_sections", "malpractice_levels"];
         let role = target.role().await?;
         let outcomes = Outcomes::gather(store, plan).await?;
         let inputs = connect::inputs(settings)?;
@@ -148,7 +151,7 @@ impl Asked<'_> {
             ground: Ground {
                 settings: &run_settings,
                 catalogue: &catalogue,
-                catalogue_is_known: !catalogue_tables.iter().any(|table| names(&absent.tables, table)),
+                catalogue_is_known: !CATALOGUE.iter().any(|table| names(&absent.tables, table)),
                 writers: &registered,
                 unreadable: &unreadable,
             },
@@ -170,15 +173,7 @@ impl Asked<'_> {
         };
         let verified = comparing::verify(&world, &task, &absent).await?;
         let mut verification = self.told(&verified, attempts, began_at);
-        verification.role = role.name;
-        verification.database = identity.to_string();
-        if !role.may_write.is_empty() {
-            verification.not_independent.push(format!("its role may write {}", role.may_write.join(", ")));
-        }
-        if verify.store.as_ref().is_none_or(|place| *place == settings.run_store) {
-            verification.not_independent.push("it writes to the run store, which holds the receipts".to_owned());
-        }
-        verification.independent = verification.not_independent.is_empty();
+        self.sign(&mut verification, role, &identity);
         self.log_accepted(results, &verified, accepted).await?;
         self.publish(results, &verified, &mut verification).await?;
         Ok(verification)
@@ -230,118 +225,6 @@ impl Asked<'_> {
             _ => Ok(FactsSource::Asked(warehouse)),
         }
     }
-
-    fn told(
-        &self,
-        verified: &Verified,
-        attempts: Option<&BTreeSet<AttemptId>>,
-        began_at: chrono::DateTime<Utc>,
-    ) -> Verification {
-        let Self { verify, plan, summary, .. } = *self;
-        let is_complete = summary.result == RunResult::Complete;
-        let result = result(&verified.checks, is_complete);
-        let mut remarks = Vec::new();
-        if !is_complete {
-            remarks.push(format!(
-                "the run is INCOMPLETE: {} of {} rows have no outcome, {} are lost",
-                summary.missing.rows, summary.rows, summary.lost.rows
-            ));
-        }
-        let unknown_attempts: Vec<AttemptId> =
-            attempts.map(|asked| asked.difference(&verified.tally.met).copied().collect()).unwrap_or_default();
-        if !unknown_attempts.is_empty() {
-            remarks.push(format!("{} of the attempts asked for are not in this run", unknown_attempts.len()));
-        }
-        let [migrated, failed, skipped] = verified.tally.fates;
-        let mut verification = Verification {
-            result,
-            verdict: String::new(),
-            level: verify.level,
-            run: plan.run.clone(),
-            plan: plan.id.clone(),
-            began_at,
-            at: Utc::now(),
-            rows: plan.rows,
-            rows_compared: verified.tally.rows,
-            migrated,
-            failed,
-            skipped,
-            differences: verified.differences,
-            rows_different: verified.rows_different,
-            passed: verified.passed,
-            accepted: verified.accepted,
-            recheck_ms: u64::try_from(verify.recheck.as_millis()).unwrap_or(u64::MAX),
-            remarks,
-            checks: verified.checks.clone(),
-            unknown_attempts,
-            independent: false,
-            not_independent: Vec::new(),
-            role: String::new(),
-            database: String::new(),
-            host: host(),
-            program_version: env!("CARGO_PKG_VERSION").to_owned(),
-            program_sha256: program_sha256(),
-            results: Vec::new(),
-        };
-        verification.verdict = verification.sentence();
-        verification
-    }
-
-    /// Accepted changes are a decision of a person.
-    async fn log_accepted(
-        &self,
-        results: &RunStore,
-        verified: &Verified,
-        accepted: &std::collections::BTreeMap<AttemptId, selection::Accepted>,
-    ) -> Result<(), Stop> {
-        if verified.accepted_attempts.is_empty() {
-            return Ok(());
-        }
-        let reasons: BTreeSet<String> = verified
-            .accepted_attempts
-            .iter()
-            .filter_map(|attempt| accepted.get(attempt))
-            .map(|one| format!("{} ({})", one.reason, one.person))
-            .collect();
-        let decided = Decided {
-            at: Utc::now(),
-            by: format!("{}@{}", self.settings.user, host()),
-            reason: reasons.into_iter().collect::<Vec<_>>().join("; "),
-            decision: "verify --accept".to_owned(),
-            attempts: verified.accepted_attempts.len() as u64,
-        };
-        Ok(decisions::log(results, &decided).await?)
-    }
-
-    /// Both results in the verify store and in the folder of results.
-    async fn publish(
-        &self,
-        results: &RunStore,
-        verified: &Verified,
-        verification: &mut Verification,
-    ) -> Result<(), Stop> {
-        let out = &self.settings.out;
-        let files = [names::VERIFICATION, names::VERIFICATION_FAILURES];
-        verification.results = files
-            .iter()
-            .flat_map(|file| [out.join(file).display().to_string(), results.describe(&names::result(file))])
-            .collect();
-        let options = crate::ports::PutOptions::replace("text/csv; charset=utf-8");
-        let failures = results.path(&names::result(names::VERIFICATION_FAILURES));
-        results.blobs().put_file(&failures, verified.failures.path(), &options).await?;
-        results.replace(&names::result(names::VERIFICATION), verification).await?;
-        let text = json(verification)?;
-        let written = || {
-            private::create_folder(out)?;
-            let mut csv = std::fs::File::open(verified.failures.path())?;
-            std::io::copy(&mut csv, &mut private::create(&out.join(names::VERIFICATION_FAILURES))?)?;
-            std::io::Write::write_all(&mut private::create(&out.join(names::VERIFICATION))?, text.as_bytes())
-        };
-        written().map_err(|error: std::io::Error| {
-            let message = format!("the results cannot be written to {}: {error}; give --out another folder", out.display());
-            Stop::new(Exit::Configuration, message)
-        })
-    }
 }
 
 fn names(tables: &[Unreadable], table: &str) -> bool {
@@ -365,7 +248,9 @@ fn is_gone(fault: &Fault) -> bool {
 async fn images(store: &RunStore) -> Result<BTreeSet<String>, Stop> {
     let found = store.list(names::ENFORCEMENT_IMAGES).await?;
     let id = |name: &String| {
-        name.strip_prefix(names::ENFORCEMENT_IMAGES).and_then(|name| name.strip_suffix(".json")).map(str::to_owned)
+        name.strip_prefix(names::ENFORCEMENT_IMAGES)
+            .and_then(|name| name.strip_suffix(".json"))
+            .map(str::to_owned)
     };
     Ok(found.iter().filter_map(id).collect())
 }
@@ -386,22 +271,4 @@ fn run_settings(settings: &Settings, files: &dyn Blobs) -> RunSettings {
         container: connect::container(&settings.target),
         url_base: url.strip_suffix('x').unwrap_or(&url).to_owned(),
     }
-}
-
-/// SHA-256 of this program's file; empty if it cannot be read.
-fn program_sha256() -> String {
-    struct Hashing(Hasher);
-    impl std::io::Write for Hashing {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.update(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut hashing = Hashing(Hasher::default());
-    let copied = std::fs::File::open("/proc/self/exe").and_then(|mut file| std::io::copy(&mut file, &mut hashing));
-    copied.map(|_| hashing.0.finish().sha256).unwrap_or_default()
 }

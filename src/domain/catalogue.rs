@@ -14,11 +14,11 @@ pub struct Catalogue {
 /// One row of `assessments`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assessment {
-    /// assessments.id.
+    /// `assessments.id`.
     pub id: String,
-    /// assessments.name, untrimmed.
+    /// `assessments.name`, untrimmed.
     pub name: String,
-    /// assessments.code, untrimmed.
+    /// `assessments.code`, untrimmed.
     pub code: String,
     /// Its sections by order, then id, of any status: ids of marks are counted in this order.
     pub sections: Vec<Section>,

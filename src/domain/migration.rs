@@ -32,9 +32,9 @@ pub struct Migration {
     pub full_name: String,
     /// Learner Email, trimmed.
     pub email: String,
-    /// assessments.id.
+    /// `assessments.id`.
     pub assessment_id: String,
-    /// assessments.code.
+    /// `assessments.code`.
     pub assessment_code: String,
     /// Attempt number, from "Submission".
     pub attempt_number: i32,

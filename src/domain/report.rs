@@ -81,7 +81,7 @@ pub struct Facts {
 }
 
 /// One row of either table, as a full scan yields it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(
     clippy::large_enum_variant,
     reason = "rows live in batches that are handed on at once; a box each would cost more"

@@ -117,6 +117,10 @@ pub struct QueuedRow {
     /// A launch id of this attempt that the target held when the plan was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_launch_id: Option<String>,
+    /// The id of that submission, if another program gave it its launch id and it was the attempt's only one: by it the
+    /// row is looked up again before it is skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_submission_id: Option<String>,
     /// Result of looking the attempt up in the mapping.
     pub mapping: MappingState,
     /// Text of the row's cells, as read.

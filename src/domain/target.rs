@@ -22,13 +22,13 @@ pub struct TargetIdentity {
 }
 
 impl TargetIdentity {
-    /// A sentence for each thing in which `now` differs from this, the planned one. A system identifier that only
-    /// one of them could read is not compared.
-    pub fn differences(&self, now: &Self) -> Vec<String> {
+    /// A sentence for each thing in which `now` differs from this one, which is called `ours`, such as "the plan's". A
+    /// system identifier that only one of them could read is not compared.
+    pub fn differences(&self, now: &Self, ours: &str) -> Vec<String> {
         let mut found = Vec::new();
         let mut compare = |what: &str, planned: &str, seen: &str| {
             if planned != seen {
-                found.push(format!("its {what} is {seen}, the plan's was {planned}"));
+                found.push(format!("its {what} is {seen}, {ours} was {planned}"));
             }
         };
         compare("host", &self.host, &now.host);
@@ -68,7 +68,7 @@ mod tests {
         let of = |change: &dyn Fn(&mut TargetIdentity)| {
             let mut now = planned();
             change(&mut now);
-            planned().differences(&now)
+            planned().differences(&now, "the plan's")
         };
         assert_eq!(of(&|_| ()), Vec::<String>::new());
         assert_eq!(of(&|now| now.host = "copy".into()), ["its host is copy, the plan's was db.example.org"]);

@@ -33,7 +33,7 @@ pub struct Totals {
     pub last_outcome_at: Option<DateTime<Utc>>,
     /// Blobs that were removed.
     pub orphans: Orphans,
-    /// Why the sweep failed, if it did: orphans may be left, and the results stand.
+    /// Why the sweep failed, if it did: orphans may be left, but the results are valid.
     pub unswept: Option<String>,
     /// How long it took.
     pub elapsed: Duration,
@@ -42,14 +42,13 @@ pub struct Totals {
 /// Rows of one shard that have no outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MissingRows {
-    /// The shard.
+    /// The shard whose queue lists the rows.
     pub shard: ShardIndex,
-    /// How many.
+    /// Number of rows without an outcome.
     pub rows: u64,
-    /// Which: first and last row of each range, ascending; the first hundred ranges.
-    /// Empty where the shard's queue is gone.
+    /// First and last row of each range, ascending, at most a hundred ranges. Empty if the shard's queue is gone.
     pub ranges: Vec<(u64, u64)>,
-    /// The shard's done marker stands all the same, so segments were removed by hand.
+    /// Whether the shard has a done marker although rows are missing: segments were removed by hand.
     pub marked_done: bool,
 }
 
@@ -64,8 +63,8 @@ impl Totals {
         self.missing.iter().map(|missing| missing.shard).collect()
     }
 
-    /// How the process ends if rows are missing or lost: 69, naming them, their shards, and the commands that run them
-    /// again (`rerun`) or move what was lost (`redo`).
+    /// The end of the process if rows are missing or lost: exit code 69 and a message that names the rows, their
+    /// shards, and the commands that run them again (`rerun`) or move the lost ones again (`redo`).
     pub fn incomplete(&self, store: &RunStore, rerun: &str, redo: &str) -> Option<Stop> {
         let mut lines = Vec::new();
         if !self.missing.is_empty() {
@@ -131,8 +130,8 @@ impl fmt::Display for MissingRows {
     }
 }
 
-/// The rows of the plan that have no outcome. The queues are read only where counts differ: a complete
-/// run has none any more.
+/// The rows of the plan without an outcome. Queues are read only if the counts differ, because a finished run may have
+/// deleted them.
 pub async fn missing(store: &RunStore, plan: &Plan, merged: &Merged) -> Result<Vec<MissingRows>, Stop> {
     let mut missing = Vec::new();
     for (shard, planned) in (0..).map(ShardIndex).zip(&plan.shards) {
@@ -155,7 +154,7 @@ pub async fn missing(store: &RunStore, plan: &Plan, merged: &Merged) -> Result<V
     Ok(missing)
 }
 
-/// Refuses to go on where the counts do not add up to the plan's rows: a bug, never a result.
+/// Refuses to continue if the counts do not add up to the plan's rows: that is a bug.
 pub fn balance(plan: &Plan, books: &Books, missing: &[MissingRows], rows_lost: u64) -> Result<(), Stop> {
     let rows_missing: u64 = missing.iter().map(|missing| missing.rows).sum();
     if books.rows() + rows_missing + rows_lost == plan.rows {
@@ -172,7 +171,7 @@ pub fn balance(plan: &Plan, books: &Books, missing: &[MissingRows], rows_lost: u
     Err(Stop::new(Exit::Bug, what))
 }
 
-/// Numbers of the queue's rows without an outcome, newest first; `None` where there is no queue.
+/// Numbers of the queue's rows without an outcome, newest first; `None` if there is no queue.
 async fn missing_in_queue(
     store: &RunStore,
     plan: &Plan,

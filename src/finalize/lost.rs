@@ -11,9 +11,9 @@ use super::merge::Merged;
 use crate::{
     domain::{AttemptId, Fate, Outcome, ShardIndex, SkipCode},
     exit::Stop,
-    ports::Target,
+    ports::TargetReader,
     run::{
-        Decided, Plan, RowSet, RunStore, decisions,
+        Decided, Plan, RowSet, RunStore, WriterId, decisions,
         lost::{MigratedRow, absent, rows},
         names,
         segments::segments,
@@ -30,7 +30,7 @@ pub struct LostRows {
 }
 
 /// Looks up the launch session and the submission of every migrated row.
-pub async fn look_up(plan: &Plan, merged: &Merged, target: &dyn Target) -> Result<RowSet, Stop> {
+pub async fn look_up(plan: &Plan, merged: &Merged, target: &dyn TargetReader) -> Result<RowSet, Stop> {
     let migrated = stream::iter(merged.outcomes())
         .try_filter_map(|outcome| async { Ok(MigratedRow::of(outcome)) })
         .boxed();
@@ -91,12 +91,11 @@ impl LostRows {
         &self.attempts
     }
 
-    /// The shards of the rows that stay lost, ascending. Their writers no longer count as clean: once the rows are moved
-    /// again, or accepted, the next sweep finds the blobs that no row names.
-    pub async fn shards(&self, store: &RunStore, plan: &Plan) -> Result<Vec<ShardIndex>, Stop> {
-        let (mut shards, mut writers) = (BTreeSet::new(), BTreeSet::new());
+    /// Who recorded the rows that stay lost and those accepted now. Reads the segments again, if there are such rows.
+    pub async fn recorded_by(&self, store: &RunStore, plan: &Plan) -> Result<RecordedBy, Stop> {
+        let mut by = RecordedBy::default();
         if self.rows.is_empty() && self.newly_accepted.is_empty() {
-            return Ok(Vec::new());
+            return Ok(by);
         }
         let accepted: BTreeSet<AttemptId> = self.newly_accepted.iter().copied().collect();
         let mut found = segments(store, plan, None);
@@ -105,15 +104,30 @@ impl LostRows {
                 let outcome = read?;
                 let is_lost = self.rows.contains(outcome.row);
                 if is_lost {
-                    shards.insert(segment.shard);
+                    by.shards.insert(segment.shard);
                 }
                 if is_lost || outcome.attempt.is_some_and(|attempt| accepted.contains(&attempt)) {
-                    writers.insert(segment.writer.clone());
+                    by.writers.insert(segment.writer.clone());
                 }
             }
         }
-        let clean: Vec<String> = writers.iter().map(names::clean).collect();
-        store.delete(&clean).await?;
-        Ok(shards.into_iter().collect())
+        Ok(by)
+    }
+}
+
+/// Shards and writers of the lost rows.
+#[derive(Debug, Default)]
+pub struct RecordedBy {
+    /// Shards of the rows that stay lost.
+    pub shards: BTreeSet<ShardIndex>,
+    writers: BTreeSet<WriterId>,
+}
+
+impl RecordedBy {
+    /// The writers no longer count as clean: after the rows are moved again, or accepted, the next sweep finds the blobs
+    /// that no row names. To be called while the run's lock is held.
+    pub async fn writers_are_unclean(&self, store: &RunStore) -> Result<(), Stop> {
+        let clean: Vec<String> = self.writers.iter().map(names::clean).collect();
+        Ok(store.delete(&clean).await?)
     }
 }

@@ -65,7 +65,7 @@ impl Merged {
         self.recorded.get(index(u64::from(shard.0))).copied().unwrap_or_default()
     }
 
-    /// Says which migrated rows the target lacks: of them the newest outcome stands, whatever it is.
+    /// Sets the migrated rows that the target lacks: of their outcomes the newest one counts, whatever it is.
     pub fn lose(&mut self, rows: RowSet) {
         self.lost = rows;
     }
@@ -96,13 +96,14 @@ impl Merged {
             let place = outcome.row.checked_sub(first + 1).map_or(usize::MAX, index);
             let Some(slot) = slots.get_mut(place) else {
                 is_dealt_right = false;
-                return;
+                return Ok(());
             };
             *slot = Some(match slot.take() {
                 Some(earlier) if self.lost.contains(outcome.row) => newest(earlier, outcome),
                 Some(earlier) => stands(earlier, outcome),
                 None => outcome,
             });
+            Ok(())
         })?;
         if is_dealt_right {
             return Ok(slots);

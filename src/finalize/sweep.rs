@@ -1,7 +1,7 @@
 //! The sweep: blobs that killed processes left behind and no row of the target names.
 //!
-//! Only blobs under the folders of this run's writers are looked at, and only of writers that did not end in
-//! order; they are removed only when the writer is retired and while the run's lock is held.
+//! The sweep lists only the folders of this run's writers that have no clean mark. It deletes a blob only if its writer
+//! is retired, and while the run's lock is held.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -19,15 +19,16 @@ use serde::Serialize;
 use crate::{
     domain::{AttemptId, attempt_of_blob},
     exit::Stop,
-    ports::{BlobInfo, Blobs, Fault, Target, stored_form},
+    ports::{BlobInfo, Blobs, Fault, TargetReader, stored_form},
     run::{
+        Decided, decisions,
         lock::{Exclusive, LockedRun, Quiet},
         lost,
         writers::{UncleanWriters, registered},
     },
 };
 
-/// Names that the target is asked about at a time: each time it may have to read a whole table.
+/// Names in one question to the target, which may have to read a whole table for each question.
 const NAMES_AT_A_TIME: usize = 100_000;
 /// Blobs deleted between two looks at the lock.
 const DELETES_AT_A_TIME: usize = 250;
@@ -35,9 +36,9 @@ const DELETES_AT_A_TIME: usize = 250;
 /// Orphans that were found or removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Orphans {
-    /// How many blobs.
+    /// Number of blobs.
     pub blobs: u64,
-    /// Their bytes.
+    /// Sum of their sizes, bytes.
     pub bytes: u64,
 }
 
@@ -48,11 +49,11 @@ impl Orphans {
     }
 }
 
-/// Removes the orphans of retired writers, but for blobs of lost rows: they may be all that is left of a submission.
+/// Removes the orphans of retired writers. Blobs of lost rows are kept: they may be all that is left of a submission.
 pub async fn remove(
     quiet: &mut Quiet,
     files: &Arc<dyn Blobs>,
-    target: &dyn Target,
+    target: &dyn TargetReader,
     lost: &BTreeSet<AttemptId>,
 ) -> Result<Orphans, Fault> {
     let mut removed = Orphans::default();
@@ -69,17 +70,22 @@ pub async fn remove(
     Ok(removed)
 }
 
-/// The command `orphans --delete`: the sweep by hand.
-pub async fn delete_orphans(run: &LockedRun<'_>, files: &Arc<dyn Blobs>) -> Result<Orphans, Stop> {
+/// The command `orphans --delete`: the sweep by hand. The decision is recorded before anything is deleted.
+pub async fn delete_orphans(
+    run: &LockedRun<'_>,
+    files: &Arc<dyn Blobs>,
+    decided: &Decided,
+) -> Result<Orphans, Stop> {
     let mut quiet = Quiet::begin(run).await?;
+    decisions::log(run.store, decided).await?;
     let lost = lost_attempts(run).await?;
     let removed = remove(&mut quiet, files, run.target, &lost).await?;
     quiet.end().await;
     Ok(removed)
 }
 
-/// The command `orphans`: hands every orphan to `each` and changes nothing. Under the lock, so that no file
-/// is listed that is about to be committed.
+/// The command `orphans`: hands every orphan to `each` and deletes nothing. Takes the lock, so that no listed file can
+/// be about to be committed.
 pub async fn list_orphans(
     run: &LockedRun<'_>,
     files: &Arc<dyn Blobs>,
@@ -108,7 +114,7 @@ async fn lost_attempts(run: &LockedRun<'_>) -> Result<BTreeSet<AttemptId>, Fault
 /// Blobs of these writers that no row of the target names and that are of no lost row, in batches.
 fn orphans<'a>(
     files: &'a Arc<dyn Blobs>,
-    target: &'a dyn Target,
+    target: &'a dyn TargetReader,
     writers: &'a UncleanWriters,
     lost: &'a BTreeSet<AttemptId>,
 ) -> impl Stream<Item = Result<Vec<BlobInfo>, Fault>> + Send + 'a {
@@ -123,7 +129,7 @@ fn orphans<'a>(
         .and_then(move |blobs| unnamed(target, blobs))
 }
 
-async fn unnamed(target: &dyn Target, blobs: Vec<BlobInfo>) -> Result<Vec<BlobInfo>, Fault> {
+async fn unnamed(target: &dyn TargetReader, blobs: Vec<BlobInfo>) -> Result<Vec<BlobInfo>, Fault> {
     let names: Vec<String> = blobs.iter().map(|blob| blob.name.clone()).collect();
     let kept = target.blob_names_of_writers(&names).await?;
     let kept: HashSet<_> = kept.iter().map(|name| stored_form(name)).collect();

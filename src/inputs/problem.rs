@@ -33,7 +33,7 @@ pub enum Problem {
     /// Neither LF nor CRLF.
     #[error("a carriage return stands outside quotes without a line feed; end lines with LF or CRLF")]
     LoneReturn,
-    /// Over [`super::MAX_RECORD_BYTES`].
+    /// A record longer than [`super::MAX_RECORD_BYTES`].
     #[error("the record is larger than 16 MiB; look for a missing quote")]
     TooLong,
     /// Fewer cells than the header.

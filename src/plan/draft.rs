@@ -10,7 +10,7 @@ use crate::{
     },
     exit::{Exit, Stop},
     inputs::Inputs,
-    ports::{Fault, Target},
+    ports::{Fault, StandingSubmission, TargetReader},
     rules::{RuleConfig, decide_without_facts, needs_facts},
     run::lines::{Place, Spool, Spooled, no_room},
 };
@@ -31,10 +31,19 @@ pub struct Draft {
     /// Attempts that the target holds under the launch id that this program gives, sorted.
     held: Vec<AttemptId>,
     /// Attempts that it holds under another one, by attempt.
-    held_otherwise: Vec<(AttemptId, Box<str>)>,
+    held_otherwise: Vec<HeldOtherwise>,
     lms_instance: String,
     /// [`SubmissionRow`]s as JSON; without a name, so that it goes with the process.
     spool: Spooled,
+}
+
+/// An attempt that the target holds under a launch id of another program.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct HeldOtherwise {
+    attempt: AttemptId,
+    launch_id: Box<str>,
+    /// `None` if there are several of the attempt: it is not enough that this one is gone.
+    submission_id: Option<Box<str>>,
 }
 
 /// One row of the index.
@@ -117,7 +126,7 @@ impl Draft {
     }
 
     /// Asks the target once which attempts it holds, then applies the rules that need no facts to each row.
-    pub async fn settle(&mut self, target: &dyn Target, rules: &RuleConfig) -> Result<(), Fault> {
+    pub async fn settle(&mut self, target: &dyn TargetReader, rules: &RuleConfig) -> Result<(), Fault> {
         self.mark_held(target).await?;
         self.early = (0..self.rows.len()).map(|index| self.early(index, rules)).collect::<Result<_, _>>()?;
         Ok(())
@@ -135,12 +144,12 @@ impl Draft {
         Ok(Early { code, needs_facts: needs_facts(&row, rules) })
     }
 
-    async fn mark_held(&mut self, target: &dyn Target) -> Result<(), Fault> {
+    async fn mark_held(&mut self, target: &dyn TargetReader) -> Result<(), Fault> {
         let mut held = Vec::new();
-        let mut held_otherwise: Vec<(AttemptId, Box<str>)> = Vec::new();
+        let mut held_otherwise: Vec<HeldOtherwise> = Vec::new();
         target
-            .launch_ids(&mut |launch_ids| {
-                for launch_id in launch_ids {
+            .launch_ids(&mut |submissions| {
+                for StandingSubmission { launch_id, id } in submissions {
                     let Some(attempt) = attempt_of_launch_id(&launch_id) else { continue };
                     if self.newest(attempt).is_none() {
                         continue;
@@ -148,14 +157,24 @@ impl Draft {
                     if launch_id == SubmissionIds::new(&self.lms_instance, attempt).launch_id() {
                         held.push(attempt);
                     } else {
-                        held_otherwise.push((attempt, launch_id.into_boxed_str()));
+                        held_otherwise.push(HeldOtherwise {
+                            attempt,
+                            launch_id: launch_id.into_boxed_str(),
+                            submission_id: Some(id.into_boxed_str()),
+                        });
                     }
                 }
             })
             .await?;
         held.sort_unstable();
         held_otherwise.sort_unstable();
-        held_otherwise.dedup_by_key(|(attempt, _)| *attempt);
+        held_otherwise.dedup_by(|another, kept| {
+            let is_another = another.attempt == kept.attempt;
+            if is_another {
+                kept.submission_id = None;
+            }
+            is_another
+        });
         self.held = held;
         self.held_otherwise = held_otherwise;
         Ok(())
@@ -201,6 +220,10 @@ impl Draft {
             attempt: row.attempt,
             newer_row,
             held_launch_id: row.attempt.and_then(|attempt| self.held_launch_id(attempt)),
+            held_submission_id: row
+                .attempt
+                .and_then(|attempt| self.held_otherwise(attempt)?.submission_id.as_deref())
+                .map(str::to_owned),
             mapping,
             cells: self.spool.get(row.place)?,
         })
@@ -232,15 +255,17 @@ impl Draft {
     }
 
     fn held_launch_id(&self, attempt: AttemptId) -> Option<String> {
-        if self.held.binary_search(&attempt).is_ok() {
-            return Some(SubmissionIds::new(&self.lms_instance, attempt).launch_id());
+        if let Some(otherwise) = self.held_otherwise(attempt) {
+            // The launch id that this program gives is looked up for every row in any case.
+            return Some((*otherwise.launch_id).to_owned());
         }
-        self.held_otherwise_as(attempt).map(ToOwned::to_owned)
+        let is_held = self.held.binary_search(&attempt).is_ok();
+        is_held.then(|| SubmissionIds::new(&self.lms_instance, attempt).launch_id())
     }
 
-    fn held_otherwise_as(&self, attempt: AttemptId) -> Option<&str> {
-        let at = self.held_otherwise.binary_search_by_key(&attempt, |(attempt, _)| *attempt).ok()?;
-        self.held_otherwise.get(at).map(|(_, launch_id)| &**launch_id)
+    fn held_otherwise(&self, attempt: AttemptId) -> Option<&HeldOtherwise> {
+        let at = self.held_otherwise.binary_search_by_key(&attempt, |held| held.attempt).ok()?;
+        self.held_otherwise.get(at)
     }
 }
 

@@ -89,6 +89,7 @@ impl FactSpool {
             let known = facts.entry(row.attempt).or_default();
             known.reports.extend(row.facts.reports);
             known.scores.extend(row.facts.scores);
+            Ok(())
         })?;
         Ok(facts)
     }

@@ -5,7 +5,10 @@ use std::time::Duration;
 use chrono::Utc;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::run::{Epoch, PlanHeartbeat, RunStore, names};
+use crate::{
+    ports::every,
+    run::{Epoch, PlanHeartbeat, RunStore, names},
+};
 
 const EVERY: Duration = Duration::from_secs(10);
 
@@ -19,11 +22,12 @@ impl Beating {
     pub fn begin(store: &RunStore, epoch: &Epoch) -> Self {
         let (store, name) = (store.clone(), names::planning(epoch));
         Self(AbortOnDropHandle::new(tokio::spawn(async move {
+            let mut ticks = every(EVERY);
             loop {
+                ticks.tick().await;
                 if let Err(fault) = store.replace(&name, &PlanHeartbeat { at: Utc::now() }).await {
                     tracing::debug!(fault = %fault.chain(), "no heartbeat this time");
                 }
-                tokio::time::sleep(EVERY).await;
             }
         })))
     }

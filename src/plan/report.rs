@@ -7,6 +7,8 @@ use serde::Serialize;
 use super::draft::EarlyCode;
 use crate::{
     domain::{FailCode, SkipCode},
+    ports::Holdings,
+    report::grid::count,
     run::Plan,
 };
 
@@ -19,6 +21,8 @@ pub struct PlanReport {
     pub state: PlanState,
     /// Numbers of rows by the result of the rules without facts; `None` if the plan existed before.
     pub counts: Option<Counts>,
+    /// What the target held before the run; `None` if the plan existed before.
+    pub holdings: Option<Holdings>,
     /// Warnings that do not stop the run.
     pub remarks: Vec<String>,
 }
@@ -74,12 +78,12 @@ impl PlanReport {
         let what = match self.state {
             PlanState::Made => format!("plan {} of run {} stands", plan.id, plan.run),
             PlanState::Stood => {
-                format!("plan {} of run {} existed already: nothing changed", plan.id, plan.run)
+                format!("plan {} of run {} existed already, nothing changed", plan.id, plan.run)
             }
-            PlanState::Rehearsed => format!("a plan of run {} can be made: nothing was written", plan.run),
+            PlanState::Rehearsed => format!("a plan of run {} can be made, nothing was written", plan.run),
         };
         let mut lines = vec![
-            what,
+            format!("{what}: {} rows; the target is {}{}", count(plan.rows), plan.identity, self.held()),
             format!("  rows        {}", plan.rows),
             format!("  shards      {}, about {} rows each", plan.shards.len(), per_shard(plan)),
             format!("  database    {}", plan.identity),
@@ -98,6 +102,20 @@ impl PlanReport {
         }
         lines.extend(self.remarks.iter().map(|remark| format!("  note: {remark}")));
         lines
+    }
+}
+
+impl PlanReport {
+    fn held(&self) -> String {
+        match &self.holdings {
+            None => String::new(),
+            Some(Holdings { submissions, newest }) => {
+                let newest = newest.map_or_else(String::new, |at| {
+                    format!(", the newest of {}", at.format("%Y-%m-%d %H:%M UTC"))
+                });
+                format!(", and holds {} submissions already{newest}", count(*submissions))
+            }
+        }
     }
 }
 

@@ -1,8 +1,10 @@
-//! Pauses between retries, and the time limit for all of them.
+//! The one mechanism for waiting: pauses between retries with their limit, intervals, and the time that a stop allows.
+//! No other module sleeps (`tests/it/architecture.rs`).
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep};
+use tokio_util::sync::CancellationToken;
 
 /// A pause that doubles with each failure, from the first to the longest. The second half of each is left to chance,
 /// so that many processes do not come back in one instant.
@@ -21,6 +23,11 @@ impl Backoff {
     /// From `first` to `longest`.
     pub const fn new(first: Duration, longest: Duration) -> Self {
         Self { first, longest }
+    }
+
+    /// For polling: always about `every`, at least half of it.
+    pub const fn steady(every: Duration) -> Self {
+        Self::new(every, every)
     }
 
     /// The pause after this number of consecutive failures, counted from 1.
@@ -51,13 +58,23 @@ impl Patience {
         Self { backoff, failures: 0, since: None }
     }
 
-    /// One more failure: how long to pause before the next try; `None` if that would be later than `limit` after the
-    /// first failure.
-    pub fn failed(&mut self, limit: Duration) -> Option<Duration> {
+    /// One more failure: how long to pause before the next try.
+    pub fn failed(&mut self) -> Duration {
         self.failures += 1;
-        let failing_for = self.failing_for();
-        let pause = self.backoff.pause(self.failures);
-        (failing_for + pause <= limit).then_some(pause)
+        self.since.get_or_insert_with(Instant::now);
+        self.backoff.pause(self.failures)
+    }
+
+    /// As [`Patience::failed`]; `None` if the next try would be later than `limit` after the first failure.
+    pub fn failed_within(&mut self, limit: Duration) -> Option<Duration> {
+        let pause = self.failed();
+        (self.failing_for() + pause <= limit).then_some(pause)
+    }
+
+    /// As [`Patience::failed`]; `None` after this number of retries.
+    pub fn failed_at_most(&mut self, retries: u32) -> Option<Duration> {
+        let pause = self.failed();
+        (self.failures <= retries).then_some(pause)
     }
 
     /// Time since the first of the consecutive failures.
@@ -69,6 +86,24 @@ impl Patience {
     pub fn answered(&mut self) {
         *self = Self::new(self.backoff);
     }
+}
+
+/// Waits before the next try.
+pub async fn pause(pause: Duration) {
+    sleep(pause).await;
+}
+
+/// Periodic work: the first tick comes at once; a late tick delays the next ones, so that none come in a burst.
+pub fn every(period: Duration) -> Interval {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+/// Ends `limit` after the stop: what has not ended by then is dropped.
+pub async fn overdue(stop: &CancellationToken, limit: Duration) {
+    stop.cancelled().await;
+    sleep(limit).await;
 }
 
 #[cfg(test)]
@@ -92,11 +127,19 @@ mod tests {
         let limit = Duration::from_mins(1);
         let mut patience = Patience::new(Backoff::PROCESS);
         let began = Instant::now();
-        while let Some(pause) = patience.failed(limit) {
-            tokio::time::sleep(pause).await;
+        while let Some(wait) = patience.failed_within(limit) {
+            pause(wait).await;
         }
         assert!(began.elapsed() <= limit && began.elapsed() > limit / 4);
         patience.answered();
-        assert!(patience.failed(limit).is_some());
+        assert!(patience.failed_within(limit).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_number_of_retries_is_kept_to() {
+        let mut patience = Patience::new(Backoff::steady(Duration::from_secs(1)));
+        let retries = std::iter::from_fn(|| patience.failed_at_most(4)).count();
+        assert_eq!(retries, 4);
+        assert_eq!(patience.failing_for(), Duration::ZERO);
     }
 }

@@ -149,12 +149,6 @@ impl Fault {
         Self { service, kind, what: what.into(), status: None, source: Some(source.into()) }
     }
 
-    /// Whether a process that has begun waits for it to pass: temporary faults, credentials and roles.
-    pub fn may_pass(&self) -> bool {
-        self.kind.retry() != Retry::Never
-            || matches!(self.kind, FaultKind::Unauthenticated | FaultKind::NoRole)
-    }
-
     /// The same fault for another caller that waited for the same answer; without its source, whose text is in `what`.
     #[must_use]
     pub fn again(&self) -> Self {

@@ -47,7 +47,7 @@ tables! {
         resource_link_title context_id consumer_key tool_consumer_instance_guid return_url has_file_submission
         session_expiry created_at
     }
-    /// The submissions.
+    /// The submissions themselves.
     Submissions = "assignment_submissions" {
         id lti_session_record_id lti_launch_id file_count total_file_size submitted_at attempt_number lms_user_id
         consumer_name role first_name last_name full_name email custom_instruction_set custom_assessment_code
@@ -98,7 +98,7 @@ pub enum Cell {
     Real(f32),
     /// A number of type double precision.
     Double(f64),
-    /// Truth value.
+    /// True or false.
     Bool(bool),
     /// Instant, at microseconds.
     Time(DateTime<Utc>),
@@ -137,11 +137,11 @@ impl StoredRow {
 /// Rows of one table to look up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lookup {
-    /// The table.
+    /// The table that is asked.
     pub table: Table,
     /// The column that is compared: a primary or unique key.
     pub key: &'static str,
-    /// Its values.
+    /// Its values that are looked up.
     pub values: Vec<String>,
 }
 
@@ -161,13 +161,13 @@ pub struct Link {
 /// A table that this role may not read, or not completely.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {
-    /// Its name.
+    /// The table's name.
     pub table: String,
     /// What is missing, in a sentence.
     pub why: String,
 }
 
-/// Who reads.
+/// The role that reads, and what else it may do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReaderRole {
     /// `current_user`.

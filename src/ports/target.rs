@@ -1,11 +1,14 @@
-//! The target's tables, and the lock that fences who may write.
+//! The target's tables, read and written, and the lock that fences which process may write.
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, future::Future, time::Duration};
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use futures_util::future::join_all;
+use serde::Serialize;
 
 use super::Fault;
-use crate::domain::{Catalogue, CopiedFile, Migration, Note, TargetIdentity};
+use crate::domain::{Catalogue, CopiedFile, Migration, Note, PlannedFile, TargetIdentity};
 
 /// What the target holds under a launch id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,11 +25,31 @@ pub struct HeldSubmission {
     pub context_id: Option<String>,
     /// `submission_files.azure_blob_name` of its files, by upload order.
     pub blob_names: Vec<String>,
-    /// Number of its files; the target does not store their sizes.
+    /// Number of its files.
     pub files: u32,
+    /// Length of each as the application shows it, rounded to a tenth of a MB, in bytes; 0 if it shows none.
+    pub shown_bytes: Vec<u64>,
     /// Of its enforcement key: whether the row that stands was written by no migration
     /// (its submission's launch id does not begin with `rogo_`, or it names none).
     pub foreign_enforcement: bool,
+}
+
+/// A submission that stands in the target.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StandingSubmission {
+    /// `assignment_submissions.lti_launch_id`.
+    pub launch_id: String,
+    /// `assignment_submissions.id`.
+    pub id: String,
+}
+
+/// How much the target holds, so that an operator recognises it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Holdings {
+    /// Number of submissions.
+    pub submissions: u64,
+    /// `created_at` of the newest; `None` if there is none.
+    pub newest: Option<DateTime<Utc>>,
 }
 
 /// A launch id without a submission.
@@ -59,9 +82,50 @@ pub enum Committed {
     Held(HeldSubmission),
 }
 
-/// The application's PostgreSQL tables.
+/// A migration and the copy of each of its files. Only [`CopiedMigration::copy`] makes one, so that a commit never lacks
+/// a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CopiedMigration<'m> {
+    migration: &'m Migration,
+    files: Vec<CopiedFile>,
+}
+
+impl<'m> CopiedMigration<'m> {
+    /// Copies all files at once with `copy`. Returns when every copy has settled, so that none is written later; the
+    /// error holds each file that failed, in upload order.
+    pub async fn copy<E, Copying>(
+        migration: &'m Migration,
+        copy: impl Fn(&'m PlannedFile) -> Copying,
+    ) -> Result<Self, Vec<(&'m PlannedFile, E)>>
+    where
+        Copying: Future<Output = Result<CopiedFile, E>>,
+    {
+        let settled = join_all(migration.files.iter().map(copy)).await;
+        let mut files = Vec::with_capacity(settled.len());
+        let mut failed = Vec::new();
+        for (file, result) in migration.files.iter().zip(settled) {
+            match result {
+                Ok(copied) => files.push(copied),
+                Err(error) => failed.push((file, error)),
+            }
+        }
+        if failed.is_empty() { Ok(Self { migration, files }) } else { Err(failed) }
+    }
+
+    /// The values to be written; all of its files are copied.
+    pub fn migration(&self) -> &'m Migration {
+        self.migration
+    }
+
+    /// The copies of its files, in upload order.
+    pub fn files(&self) -> &[CopiedFile] {
+        &self.files
+    }
+}
+
+/// The application's PostgreSQL tables as they stand. Reading needs no lock.
 #[async_trait]
-pub trait Target: Send + Sync {
+pub trait TargetReader: Send + Sync {
     /// Reads the catalogue; refuses if the owner of applied rules cannot be found.
     async fn catalogue(&self) -> Result<Catalogue, Fault>;
 
@@ -94,8 +158,14 @@ pub trait Target: Send + Sync {
         Ok(held.into_iter().filter(|held| held.submission_id.is_some()).map(|held| held.launch_id).collect())
     }
 
-    /// Every submission's launch id that begins with `rogo_`, in batches, in no order.
-    async fn launch_ids(&self, each: &mut (dyn FnMut(Vec<String>) + Send)) -> Result<(), Fault>;
+    /// Every submission whose launch id begins with `rogo_`, in batches, in no order.
+    async fn launch_ids(&self, each: &mut (dyn FnMut(Vec<StandingSubmission>) + Send)) -> Result<(), Fault>;
+
+    /// Which submissions of these ids (at most 1,000) stand.
+    async fn standing(&self, ids: &[String]) -> Result<HashSet<String>, Fault>;
+
+    /// How much the target holds. Reads the whole table once.
+    async fn holdings(&self) -> Result<Holdings, Fault>;
 
     /// Checks schema (tables, columns, types, constraints), rights, encoding, a pooler in transaction
     /// mode, the rule owner, and that `connections` (0: none is asked for) may be opened beside the application's:
@@ -109,17 +179,19 @@ pub trait Target: Send + Sync {
 
     /// Identity of the database, which the plan pins.
     async fn identity(&self) -> Result<TargetIdentity, Fault>;
+}
 
-    /// Name of the connected database.
-    async fn database(&self) -> Result<String, Fault>;
-
+/// The application's PostgreSQL tables, to be changed. Every connection that writes holds the run's shared lock: an
+/// implementation can only be made with that lock's key and the question whether this process was retired.
+#[async_trait]
+pub trait TargetWriter: TargetReader {
     /// Returns at once if a connection that holds the run's shared lock answered within the last second, else asks
     /// one (or a new one, which looks for `retired/<writer>`): [`FaultKind::Fenced`] if this process may
     /// write no more. To be asked before every upload.
     async fn prove_fence(&self) -> Result<(), Fault>;
 
     /// Writes one submission, all or nothing. On [`FaultKind::AnswerLost`] the same call settles it.
-    async fn commit(&self, migration: &Migration, files: &[CopiedFile]) -> Result<Committed, Fault>;
+    async fn commit(&self, copied: &CopiedMigration<'_>) -> Result<Committed, Fault>;
 }
 
 /// The run's advisory lock, held exclusively: no worker of the run writes meanwhile.

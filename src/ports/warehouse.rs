@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::Fault;
-use crate::domain::{AttemptId, FactRow, Facts};
+use crate::domain::{AttemptId, FactRow, Facts, TableExtent};
 
 /// Properties of the warehouse that the plan needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub struct WarehouseShape {
     pub description: String,
     /// Rows of the reports' and of the scores' table; `None` if unknown.
     pub rows: Option<(u64, u64)>,
+    /// [`Warehouse::extent`] before anything was read; empty if only a scan tells it.
+    pub extent: Vec<TableExtent>,
     /// Whether [`Warehouse::fetch`] is cheap; else the plan scans once and splits into facts files.
     pub lookups_are_cheap: bool,
     /// Local disk that [`Warehouse::scan`] and the facts made of it need, about; `None` if unknown.
@@ -30,6 +32,9 @@ pub trait Warehouse: Send + Sync {
 
     /// Connects, checks tables, columns and the right to read them.
     async fn shape(&self) -> Result<WarehouseShape, Fault>;
+
+    /// How much each table holds. Of an exported file: as it was when it was scanned last, else as it is now.
+    async fn extent(&self) -> Result<Vec<TableExtent>, Fault>;
 
     /// This attempt had a report when the run was planned: an answer without any report is not believed while it has
     /// none.

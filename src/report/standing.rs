@@ -17,15 +17,15 @@ const SHARDS_SHOWN: usize = 40;
 /// A run at an instant.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Standing {
-    /// Its name.
+    /// Name of the run.
     pub run: RunName,
     /// Where plan and results are kept.
     pub run_store: String,
-    /// In a word.
+    /// State of the run in a word.
     pub state: RunState,
-    /// In a sentence.
+    /// Why it is in this state, in a sentence.
     pub reason: String,
-    /// How `status` ends.
+    /// Exit code with which `status` ends.
     pub exit_code: u8,
     /// The plan's id; `None` before there is one.
     pub plan: Option<PlanId>,
@@ -54,11 +54,11 @@ pub struct Standing {
 pub struct Rows {
     /// Rows of the plan.
     pub total: u64,
-    /// Migrated.
+    /// Rows that were migrated.
     pub migrated: u64,
-    /// Failed.
+    /// Rows that failed.
     pub failed: u64,
-    /// Skipped.
+    /// Rows that were skipped.
     pub skipped: u64,
 }
 
@@ -69,7 +69,7 @@ impl Rows {
     }
 }
 
-/// In a word.
+/// State of the run in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
@@ -110,10 +110,10 @@ impl RunState {
     }
 }
 
-/// One shard.
+/// State of one shard.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ShardStanding {
-    /// Which.
+    /// Index of the shard.
     pub shard: ShardIndex,
     /// Its rows by what became of them.
     pub rows: Rows,

@@ -7,8 +7,14 @@ use crate::run::Summary;
 impl Summary {
     /// The grid for people.
     pub fn grid(&self) -> String {
-        let sections =
-            [self.headline(), self.outcomes(), self.missing_rows(), self.figures(), self.locations()];
+        let sections = [
+            self.headline(),
+            self.outcomes(),
+            self.missing_rows(),
+            self.figures(),
+            self.warned(),
+            self.locations(),
+        ];
         let shown: Vec<_> = sections.into_iter().filter(|section| !section.is_empty()).collect();
         shown.join("\n")
     }

@@ -27,6 +27,10 @@ pub fn write(path: &Path, exit_code: u8, meaning: &str, message: &str) {
 /// The line: at most 4,096 bytes. Of a longer message its beginning and its end stay: what happened, and what to
 /// do.
 fn line(exit_code: u8, meaning: &str, message: &str) -> String {
+    // A line break would be shown as \n wherever the pod's status is read.
+    let lines = message.lines().map(str::trim).filter(|line| !line.is_empty());
+    let message = lines.collect::<Vec<_>>().join("; ");
+    let message = message.as_str();
     let render =
         |message: &str| serde_json::to_string(&LastWord { exit_code, meaning, message }).unwrap_or_default();
     let whole = render(message);
@@ -59,14 +63,14 @@ mod tests {
 
     #[test]
     fn the_last_word_is_one_line_of_json() {
-        let found = parsed(&line(69, "INCOMPLETE: rows without an outcome", "3 rows\nhelm upgrade …"));
+        let found = parsed(&line(69, "INCOMPLETE: rows without an outcome", "3 rows\n\n  helm upgrade …"));
         let meaning = "INCOMPLETE: rows without an outcome";
-        assert_eq!(found, json!({"exit_code": 69, "meaning": meaning, "message": "3 rows\nhelm upgrade …"}));
+        assert_eq!(found, json!({"exit_code": 69, "meaning": meaning, "message": "3 rows; helm upgrade …"}));
     }
 
     #[test]
     fn a_long_message_keeps_its_beginning_and_its_end() {
-        for filler in ["x", "\n", "…", "\"\\", "\u{1}"] {
+        for filler in ["x", "…", "\"\\", "\u{1}"] {
             let message = format!("INCOMPLETE{}shards.only=3", filler.repeat(9_000));
             let found = parsed(&line(69, "m", &message));
             let shown = found["message"].as_str().unwrap();

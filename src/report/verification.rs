@@ -57,7 +57,8 @@ impl Verification {
                 check.not_possible.clone().unwrap_or_default(),
             ]);
         }
-        let mut text = format!("{}\nrun {} (plan {})\n\n{}", self.verdict, self.run, self.plan, grid.render());
+        let mut text =
+            format!("{}\nrun {} (plan {})\n\n{}", self.verdict, self.run, self.plan, grid.render());
         if !self.unknown_attempts.is_empty() {
             let ids: Vec<String> = self.unknown_attempts.iter().map(ToString::to_string).collect();
             let _ = writeln!(text, "\nattempts that this run does not know: {}", ids.join(", "));

@@ -44,7 +44,7 @@ fn blob_safe(name: &str) -> String {
         return name.to_owned();
     }
     let extension = name.rfind('.').and_then(|dot| name.get(dot..)).unwrap_or_default();
-    // An "extension" as long as the whole name is none worth keeping.
+    // An "extension" that is as long as the whole name is not kept.
     let extension = if extension.len() < NAME_BYTES { extension } else { "" };
     let end = name.floor_char_boundary(NAME_BYTES - extension.len());
     let cut = format!("{}{extension}", name.get(..end).unwrap_or_default());

@@ -13,7 +13,7 @@ pub struct RuleConfig {
     pub unit_versions: Vec<String>,
     /// Whether a row with marker files only is migrated; else it fails.
     pub migrate_marker_only: bool,
-    /// Where the clocks stood that wrote the warehouse's dates without an offset.
+    /// Time zone of the warehouse's dates that have no offset.
     pub warehouse_time_zone: chrono_tz::Tz,
     /// Files are read below these only.
     pub allowed_sources: Vec<Url>,

@@ -34,7 +34,7 @@ pub(super) fn instant(value: &Value, zone: Tz) -> Result<Option<DateTime<Utc>>, 
     }
 }
 
-/// Where the clocks went back, a local time came twice: the earlier one counts.
+/// A local time that occurs twice, when the clocks go back, is the earlier one.
 fn in_zone(local: NaiveDateTime, zone: Tz) -> Result<DateTime<Utc>, Defect> {
     let local = within_range(local)?;
     let instant = zone.from_local_datetime(&local).earliest().ok_or(Defect::NoSuchTime(zone))?;
@@ -83,7 +83,7 @@ fn parse_time(text: &str) -> Option<NaiveTime> {
     NaiveTime::from_hms_nano_opt(digits(hour, 2)?, digits(minute, 2)?, digits(second, 2)?, nanoseconds)
 }
 
-/// A time and the offset behind it, if there is one; `None` if what looks like an offset is none.
+/// A time and its offset, if it has one; `None` if the offset is not valid.
 fn split_offset(text: &str) -> Option<(&str, Option<FixedOffset>)> {
     if let Some(time) = text.strip_suffix('Z') {
         return Some((time.trim_end_matches(' '), FixedOffset::east_opt(0)));

@@ -48,10 +48,11 @@ pub fn decide_without_facts(row: &QueuedRow, held: &Held, config: &RuleConfig) -
     Eligible::of(row, held, config).err()
 }
 
-/// Whether the warehouse may be asked about the row: the input and the mapping leave it undecided. A plan and its
-/// shards agree on it, so that every row finds its facts in a facts file.
+/// Whether the warehouse may be asked about the row: the input and the mapping leave it undecided. What the target holds
+/// does not count, because it may be gone when the row is decided. A plan and its shards agree on it, so that every row
+/// finds its facts in a facts file.
 pub fn needs_facts(row: &QueuedRow, config: &RuleConfig) -> bool {
-    decide_without_facts(row, &held_elsewhere(row, config), config).is_none()
+    decide_without_facts(row, &Held::Nothing, config).is_none()
 }
 
 /// Whether the target is asked about the row: only if it has an attempt id and is no duplicate.
@@ -189,8 +190,8 @@ fn sound_row(row: &QueuedRow) -> Result<AttemptId, Failure> {
     Ok(attempt)
 }
 
-/// The columns whose NUL would be stored, as a value or as a part of a file's name. Of URLs nothing is stored as it
-/// stands; that a NUL is no part of one is said where they are read.
+/// Columns whose NUL would be stored, as a value or as part of a file's name. URLs are not stored as they are; the URL
+/// parser refuses a NUL.
 fn columns_with_nul(cells: &SubmissionRow) -> Vec<&'static str> {
     let has_learner_files = !files::is_empty(&cells.learner_blob_urls);
     let has_marker_files = !files::is_empty(&cells.marker_blob_urls);
@@ -288,7 +289,7 @@ fn full_name(cells: &SubmissionRow) -> String {
     if name.is_empty() { trim(&cells.rogo_user_name).to_owned() } else { name }
 }
 
-/// Blank where both names are.
+/// Blank if both names are blank.
 fn own_name(cells: &SubmissionRow) -> String {
     trim(&format!("{} {}", trim(&cells.first_name), trim(&cells.surname))).to_owned()
 }

@@ -55,8 +55,8 @@ pub(super) fn planned_files(
     Ok((files, from_url.into_iter().chain(differing).collect()))
 }
 
-/// The note if a count column names another number of files than its list holds. A cell without a number says
-/// nothing; `2.0` is what spreadsheets make of 2.
+/// The note if a count column differs from the length of its list. A cell without a number is ignored; spreadsheets
+/// write 2 as `2.0`.
 fn differing_counts(cells: &SubmissionRow, learner: usize, marker: usize) -> Option<Note> {
     let columns = [
         ("Learner Files Count", &cells.learner_files_count, learner),
@@ -81,7 +81,7 @@ pub(super) fn is_empty(cell: &str) -> bool {
     items(cell).all(str::is_empty)
 }
 
-/// The URLs of a cell; what may not be read goes to `foreign`, by column and item.
+/// The URLs of a cell; a URL that may not be read is added to `foreign`, with its column and position.
 fn sources(cell: &str, column: &str, allowed: &[Url], foreign: &mut Vec<String>) -> Vec<Listed> {
     let mut listed = Vec::new();
     for (place, item) in items(cell).enumerate().filter(|(_, item)| !item.is_empty()) {

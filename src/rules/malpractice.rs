@@ -49,9 +49,9 @@ pub fn enforced_max_attempts(level_text: &str, attempt_number: i32) -> Option<i3
     }
 }
 
-/// How new a malpractice rule is: of two rules for one learner, assessment and context the greater stands;
-/// of several standing rows the greatest is the one to compare with. A migration replaces a standing row
-/// only if its own age is greater, so that the order in which attempts arrive does not matter.
+/// Age of a malpractice rule. Of two rules for one learner, assessment and context the greater one applies; if several
+/// rows exist, the greatest is compared. A migration replaces an existing row only if its own age is greater, so that
+/// the order of the attempts does not matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RuleAge {
     /// At microseconds, which is all that PostgreSQL keeps.
@@ -74,8 +74,8 @@ impl RuleAge {
         Self::new(migration.date_inserted, Author::Migrated(migration.attempt))
     }
 
-    /// Of a row that stands in the target: `submission_created_at` and `launch_id` of the submission it
-    /// names, if it names one. A row without any date cannot be shown to be older: it counts as the newest.
+    /// Age of a row that exists in the target, from `submission_created_at` and `launch_id` of the submission that it
+    /// names, if any. A row without a date cannot be proven older, so it counts as the newest.
     pub fn of_standing_row(
         submission_created_at: Option<DateTime<Utc>>,
         rule_applied_at: Option<DateTime<Utc>>,
@@ -86,8 +86,8 @@ impl RuleAge {
         Self::new(date, attempt.map_or(Author::Live, Author::Migrated))
     }
 
-    /// Whether the rule was written by the application, not by a migration: where such a row stays, the
-    /// migrated row says so (`enforcement_kept`).
+    /// Whether the application wrote the rule, not a migration. If such a row is kept, the migrated row gets the note
+    /// `enforcement_kept`.
     pub fn is_live(self) -> bool {
         self.author == Author::Live
     }

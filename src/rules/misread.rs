@@ -33,8 +33,8 @@ fn is_misread(cell: &str) -> bool {
     !is_beyond && std::str::from_utf8(&bytes).is_ok_and(|read| read.chars().any(is_written))
 }
 
-/// Letters, marks and signs of texts. Left out is what a capital with an accent and a quotation mark behind it yield
-/// by chance: phonetic letters, signs that only stand on others, scripts that no export holds.
+/// Characters that people write. Characters that an accented capital and a quotation mark can yield by chance are left
+/// out: phonetic letters, combining signs, scripts that no export holds.
 fn is_written(c: char) -> bool {
     match c {
         '\u{a0}'..='\u{24f}' | '\u{300}'..='\u{33f}' | '\u{2000}'..='\u{2bff}' | '\u{feff}' => true,

@@ -33,8 +33,8 @@ fn parse(text: &str) -> Result<Decimal, Defect> {
     text.parse().map_err(|_| Defect::DoesNotFit).and_then(fitting)
 }
 
-/// What the narrowest type of the application's columns, `real`, takes: neither too large, nor something that it
-/// would round to nothing.
+/// The number, if the narrowest type of the application's columns, `real`, can hold it: it is not too large and does
+/// not become zero.
 fn fitting(number: Decimal) -> Result<Decimal, Defect> {
     let as_real: f32 = number.as_str().parse().map_err(|_| Defect::NotANumber)?;
     let is_lost = as_real == 0.0 && number.as_str() != "0";

@@ -14,18 +14,18 @@ use crate::domain::{Decimal, FailCode, Failure, REPORT_TABLE, Report, Value};
 /// A report whose values can be stored.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct SoundReport {
-    /// TIUserId, trimmed.
+    /// `TIUserId`, trimmed.
     pub ti_user_id: String,
     /// Trimmed; without `::`.
     pub ti_section_id: String,
     /// Exercise, untrimmed, because `course_name` stores it so.
     pub exercise: String,
-    /// Grade, trimmed.
+    /// `Grade`, trimmed.
     pub grade: String,
     pub total_marks_awarded: Decimal,
     pub marks_available: Decimal,
     pub grade_percent: Decimal,
-    /// MarkerNotes, trimmed.
+    /// `MarkerNotes`, trimmed.
     pub marker_notes: Option<String>,
     pub results_approved: Option<DateTime<Utc>>,
     pub date_inserted: DateTime<Utc>,

@@ -15,7 +15,7 @@ pub(super) struct SoundScore {
     /// Section label, trimmed.
     pub label: String,
     pub marks: Decimal,
-    /// MarkerComment, trimmed.
+    /// `MarkerComment`, trimmed.
     pub comment: Option<String>,
 }
 

@@ -10,6 +10,14 @@ pub fn megabytes(bytes: u64) -> String {
     format!("{}.{} MB", tenths / 10, tenths % 10)
 }
 
+/// The size in bytes that such a text stands for, to a tenth of a MB; `None` for any other text.
+pub fn bytes_of_megabytes(text: &str) -> Option<u64> {
+    let (whole, tenth) = text.strip_suffix(" MB")?.split_once('.')?;
+    let is_digit = tenth.len() == 1 && tenth.bytes().all(|digit| digit.is_ascii_digit());
+    let tenths = whole.parse::<u64>().ok()?.checked_mul(10)?.checked_add(tenth.parse().ok()?)?;
+    u64::try_from(u128::from(tenths) * MB / 10).ok().filter(|_| is_digit)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -30,6 +38,19 @@ mod tests {
             (u64::MAX, "17592186044416.0 MB"),
         ] {
             assert_eq!(megabytes(bytes), expected, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn a_size_is_read_back_to_a_tenth_of_a_megabyte() {
+        for (text, expected) in
+            [("0.0 MB", 0), ("0.3 MB", 314_572), ("1.0 MB", 1_048_576), ("12.5 MB", 13_107_200)]
+        {
+            assert_eq!(bytes_of_megabytes(text), Some(expected), "{text}");
+        }
+        for text in ["", "1 MB", "1.05 MB", "1.+ MB", "-1.0 MB", "1.0", "1.0 KB", "99999999999999999999.0 MB"]
+        {
+            assert_eq!(bytes_of_megabytes(text), None, "{text}");
         }
     }
 

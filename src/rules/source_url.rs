@@ -30,8 +30,8 @@ pub(super) fn permitted(text: &str, allowed: &[Url]) -> Result<Url, String> {
     Ok(url)
 }
 
-/// The path with each `%` that encodes nothing as `%25`: like a blank it can only mean itself, but the parser leaves it,
-/// and a server would refuse it. `None` if there is none.
+/// The path with each `%` that encodes nothing written as `%25`. Like a blank it can only mean itself, but the parser
+/// keeps it, and a server would refuse it. `None` if there is no such `%`.
 fn with_percent_signs(path: &str) -> Option<String> {
     let encodes = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
     let mut parts = path.split('%');
@@ -45,8 +45,8 @@ fn with_percent_signs(path: &str) -> Option<String> {
     found.then_some(written)
 }
 
-/// Whether a segment of the path is `..`, however it is written: also between `%2f` and `%5c`, which a folder
-/// or a server may read as separators.
+/// Whether a segment of the path is `..` in any spelling, also between `%2f` and `%5c`, which a folder or a server may
+/// read as separators.
 fn climbs(text: &str) -> bool {
     let path = text.split(['?', '#']).next().unwrap_or_default();
     let path: Vec<u8> = percent_decode_str(path).collect();

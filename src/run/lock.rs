@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     exit::{Exit, Stop},
-    ports::{ExclusiveFence, Fault, Fence, Target},
+    ports::{ExclusiveFence, Fault, Fence, TargetReader},
 };
 
 /// The run whose lock is taken.
@@ -19,7 +19,7 @@ pub struct LockedRun<'a> {
     /// Plan whose database is checked.
     pub plan: &'a Plan,
     /// Database in which the lock is taken.
-    pub target: &'a dyn Target,
+    pub target: &'a dyn TargetReader,
     /// Its exclusive side of the run's lock.
     pub fence: &'a dyn Fence,
     /// How long to wait for the processes that hold it.

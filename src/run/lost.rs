@@ -11,7 +11,7 @@ use futures_util::{
 use super::{Plan, RowSet, RunStore, decisions, segments::segments};
 use crate::{
     domain::{AttemptId, Fate, Outcome, ShardIndex},
-    ports::{Fault, Target},
+    ports::{Fault, TargetReader},
 };
 
 /// Launch ids that the target is asked about at a time.
@@ -40,7 +40,7 @@ impl MigratedRow {
 
 /// Those of the rows whose launch session or submission the target lacks.
 pub async fn absent<E: From<Fault>>(
-    target: &dyn Target,
+    target: &dyn TargetReader,
     migrated: impl Stream<Item = Result<MigratedRow, E>> + Send,
 ) -> Result<Vec<MigratedRow>, E> {
     migrated
@@ -64,7 +64,7 @@ pub async fn recorded(
     store: &RunStore,
     plan: &Plan,
     shard: Option<ShardIndex>,
-    target: &dyn Target,
+    target: &dyn TargetReader,
 ) -> Result<Vec<MigratedRow>, Fault> {
     let migrated = segments(store, plan, shard)
         .map_ok(|segment| {

@@ -6,7 +6,7 @@ use super::{Plan, PlanId, RULES_VERSION, RunStore, names, segments::read_segment
 use crate::{
     domain::{Escape, Fate, ShardIndex, TargetIdentity},
     inputs::{Fingerprint, Hasher},
-    ports::{Fault, FaultKind, Target},
+    ports::{Fault, FaultKind, TargetReader},
     settings::{MarkerOnly, SameDatabase, Settings},
 };
 
@@ -17,7 +17,7 @@ const SEGMENTS_READ: usize = 20;
 /// The pinned values, as this process sees them now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Present {
-    /// The target database ([`Target::identity`]).
+    /// The target database ([`TargetReader::identity`]).
     pub database: TargetIdentity,
     /// Whether another one is the plan's, moved.
     pub same_database: SameDatabase,
@@ -75,7 +75,7 @@ pub fn differences(plan: &Plan, now: &Present) -> Vec<String> {
         };
         compare(&format!("the setting {name}"), &value(&plan.settings), &value(&now.settings));
     }
-    let moved = plan.identity.differences(&now.database);
+    let moved = plan.identity.differences(&now.database, "the plan's");
     if !moved.is_empty() && now.same_database == SameDatabase::No {
         found.push(format!(
             "the target database changed since the run began ({}): it is another database; give the one that the run \
@@ -114,7 +114,7 @@ pub async fn rolled_back(store: &RunStore) -> Result<Option<String>, Fault> {
 pub async fn refusal(
     store: &RunStore,
     plan: &Plan,
-    target: &dyn Target,
+    target: &dyn TargetReader,
     now: &Present,
 ) -> Result<Option<String>, Fault> {
     if let Some(refusal) = rolled_back(store).await? {
@@ -131,7 +131,7 @@ pub async fn refusal(
 pub async fn another_database(
     store: &RunStore,
     plan: &Plan,
-    target: &dyn Target,
+    target: &dyn TargetReader,
 ) -> Result<Option<String>, Fault> {
     let recorded = recorded_sample(store, plan).await?;
     if recorded.is_empty() {

@@ -21,6 +21,15 @@ const READS: usize = 16;
 /// Documents of all runs that are looked at for the names of runs: a store may hold millions.
 const LOOKED_AT: usize = 20_000;
 
+/// Runs of a store.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OtherRuns {
+    /// Their names.
+    pub names: Vec<String>,
+    /// Whether the store holds more documents than were looked at.
+    pub is_partial: bool,
+}
+
 /// One run's folder: `<run store>/<run>/`.
 #[derive(Clone)]
 pub struct RunStore {
@@ -206,15 +215,16 @@ impl RunStore {
             .await
     }
 
-    /// Names of the runs that have a plan in this run store, this one aside, as far as the first documents of the store
-    /// show them.
-    pub async fn other_runs(&self) -> Result<Vec<String>, Fault> {
+    /// The runs that have a plan in this run store, this one aside, as far as the first documents of the store show
+    /// them.
+    pub async fn other_runs(&self) -> Result<OtherRuns, Fault> {
         let own = self.path(names::PLAN);
         let found: Vec<String> =
-            self.blobs.list("").take(LOOKED_AT).map_ok(|info| info.name).try_collect().await?;
+            self.blobs.list("").take(LOOKED_AT + 1).map_ok(|info| info.name).try_collect().await?;
         let plans =
             found.iter().filter(|name| **name != own).filter_map(|name| name.strip_suffix("/plan.json"));
-        Ok(plans.filter(|run| !run.contains('/')).map(str::to_owned).collect())
+        let names = plans.filter(|run| !run.contains('/')).map(str::to_owned).collect();
+        Ok(OtherRuns { names, is_partial: found.len() > LOOKED_AT })
     }
 
     /// Deletes the documents; one that is absent is no error.

@@ -1,4 +1,4 @@
-//! One row of a sample, everywhere it stands: CSV cells, mapping, warehouse, files, target, and its promised fate.
+//! One row of a sample in all its places: CSV cells, mapping, warehouse, files, target, and its expected outcome.
 
 use chrono::NaiveDateTime;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
@@ -47,7 +47,7 @@ pub(super) struct ScoreLine {
     pub comment: String,
 }
 
-/// What stands at a file's URL.
+/// Content of the file at the URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stored {
     Sound,
@@ -94,7 +94,7 @@ pub(super) struct Draft {
     pub course_title: String,
     pub learner_files: Vec<SampleFile>,
     pub marker_files: Vec<SampleFile>,
-    /// Instead of the cell that follows from the files; `{base}` stands for the source's URL.
+    /// Replaces the cell that the files would give; `{base}` becomes the source's URL.
     pub names_cell: Option<String>,
     /// As `names_cell`, for Learner Azure Blob URLs.
     pub urls_cell: Option<String>,

@@ -1,4 +1,4 @@
-//! Ordinary rows, in realistic proportions: what surrounds the planted ones.
+//! Ordinary rows in realistic proportions, between the planted ones.
 
 use chrono::{Duration, NaiveDate, NaiveDateTime, NaiveTime};
 

@@ -24,8 +24,8 @@ impl Plant {
     }
 }
 
-/// The planted rows by row number. In a sample too small for all, the first ones of the lists stand: every code
-/// before the odd cases.
+/// The planted rows by row number. A sample that is too small gets the first ones of the lists: every code before the
+/// odd cases.
 pub(super) fn planted(shape: &Shape) -> BTreeMap<u64, Draft> {
     let mut chosen = Vec::new();
     let mut rows = 0;
@@ -37,7 +37,7 @@ pub(super) fn planted(shape: &Shape) -> BTreeMap<u64, Draft> {
     }
     shuffle(&mut chosen, &mut Random::of_row(shape.seed, 0));
 
-    // The k-th planted row stands somewhere in the k-th of as many equal stretches of the CSV.
+    // The CSV is cut into as many equal parts as there are planted rows; each part holds one of them.
     let mut numbers = (0..rows).map(|place| {
         let (begin, end) = (place * shape.rows / rows, (place + 1) * shape.rows / rows);
         begin + 1 + Random::of_row(!shape.seed, place).below(end - begin)

@@ -165,13 +165,6 @@ impl Sources {
         self.environment.get(name).map(String::as_str).filter(|value| !is_blank(value))
     }
 
-    /// This machine's name, for people who look for a process: a pod's `HOSTNAME`, else the kernel's.
-    pub fn host_name(&self) -> String {
-        let kernel = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-        let name = self.environment("HOSTNAME").map(str::to_owned).or_else(kernel).unwrap_or_default();
-        name.trim().to_owned()
-    }
-
     /// What is wrong with the sources themselves.
     pub fn problems(&self) -> &[String] {
         &self.problems

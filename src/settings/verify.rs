@@ -61,9 +61,10 @@ impl Reader<'_> {
         let content = self.optional(&t::CONTENT, |text| part(text, 1));
         let recheck = self.required(&t::RECHECK, |text| parse::duration(text, &(Duration::ZERO..=DAY)));
         // In a Job the index alone says nothing: the chart gives the flag, which names the number of parts.
-        let by_flag = self.sources.find(&t::SHARD).is_some_and(|given| {
-            matches!(given.origin, super::Origin::Flag(_) | super::Origin::File { .. })
-        });
+        let by_flag = self
+            .sources
+            .find(&t::SHARD)
+            .is_some_and(|given| matches!(given.origin, super::Origin::Flag(_) | super::Origin::File { .. }));
         let shard = if by_flag { self.optional(&t::SHARD, |text| part(text, 0)) } else { None };
         Some(VerifySettings {
             level: level?,
@@ -80,8 +81,7 @@ impl Reader<'_> {
 
 /// `I/N` with `first` as the least index.
 fn part(text: &str, first: u32) -> Result<Part, String> {
-    let expected =
-        || format!("a part is expected, as {first}/4: from {first}, of at most {PARTS}");
+    let expected = || format!("a part is expected, as {first}/4: from {first}, of at most {PARTS}");
     let (index, of) = text.split_once('/').ok_or_else(expected)?;
     let of: u32 = parse::number(of, &(1..=PARTS)).map_err(|_| expected())?;
     let index: u32 = parse::number(index, &(first..=of - 1 + first)).map_err(|_| expected())?;
@@ -96,7 +96,9 @@ mod tests {
     fn a_part_is_one_of_several() {
         assert_eq!(part("0/4", 0), Ok(Part { index: 0, of: 4 }));
         assert_eq!(part("4/4", 1), Ok(Part { index: 3, of: 4 }));
-        for (text, first) in [("4/4", 0), ("0/4", 1), ("5/4", 1), ("1", 0), ("1/0", 0), ("a/2", 0), ("1/2/3", 0)] {
+        for (text, first) in
+            [("4/4", 0), ("0/4", 1), ("5/4", 1), ("1", 0), ("1/0", 0), ("a/2", 0), ("1/2/3", 0)]
+        {
             assert!(part(text, first).is_err(), "{text}");
         }
     }

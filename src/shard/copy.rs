@@ -2,6 +2,7 @@
 
 mod ask;
 mod budget;
+mod parts;
 mod proof;
 mod questions;
 mod receipt;
@@ -9,13 +10,14 @@ mod ways;
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
-use futures_util::{TryStreamExt, stream::BoxStream};
+use bytes::Bytes;
+use futures_util::TryStreamExt;
 use md5::{Digest, Md5};
 
 pub use budget::Budget;
 pub use receipt::Copied;
 
+use parts::read_part;
 use proof::{check_length, check_md5, digest_part, digest_whole, wrong_length, wrong_md5};
 use questions::Questions;
 
@@ -23,7 +25,7 @@ use crate::{
     domain::{PlannedFile, source_container},
     ports::{
         BlobInfo, BlobReader, Blobs, CopiedFile, Existing, Fault, FaultKind, PutOptions, Retry, Service,
-        Source, Stored, Target,
+        Source, Stored, TargetWriter,
     },
 };
 
@@ -40,7 +42,7 @@ pub struct Copier {
     budget: Budget,
     ways: ways::Ways,
     questions: Questions,
-    fence: Arc<dyn Target>,
+    fence: Arc<dyn TargetWriter>,
 }
 
 impl Copier {
@@ -51,7 +53,7 @@ impl Copier {
         target: Arc<dyn Blobs>,
         source: Arc<dyn Source>,
         budget: Budget,
-        fence: Arc<dyn Target>,
+        fence: Arc<dyn TargetWriter>,
     ) -> Self {
         let (ways, questions) = (ways::Ways::default(), Questions::default());
         Self { target, source, budget, ways, questions, fence }
@@ -59,7 +61,12 @@ impl Copier {
 
     /// A copier for another worker, with its own clients and fence; findings about the services are shared.
     #[must_use]
-    pub fn another(&self, target: Arc<dyn Blobs>, source: Arc<dyn Source>, fence: Arc<dyn Target>) -> Self {
+    pub fn another(
+        &self,
+        target: Arc<dyn Blobs>,
+        source: Arc<dyn Source>,
+        fence: Arc<dyn TargetWriter>,
+    ) -> Self {
         let (ways, questions) = (self.ways.clone(), self.questions.clone());
         Self { target, source, budget: self.budget.clone(), ways, questions, fence }
     }
@@ -284,45 +291,4 @@ fn matters_to_every_way(fault: &Fault) -> bool {
         FaultKind::Unauthenticated | FaultKind::NoRole => fault.service == Service::TargetBlobs,
         _ => fault.kind.retry() != Retry::Never,
     }
-}
-
-/// Reads until the part is full or the stream ends; what came beyond the part is left in `over`. A part that
-/// arrived in one piece is not copied.
-async fn read_part(
-    body: &mut BoxStream<'static, Result<Bytes, Fault>>,
-    over: &mut Bytes,
-    length: usize,
-) -> Result<Bytes, Fault> {
-    let mut first = take_next(body, over).await?;
-    if first.len() >= length {
-        *over = first.split_off(length);
-        return Ok(first);
-    }
-    let mut part = BytesMut::with_capacity(length);
-    part.extend_from_slice(&first);
-    while part.len() < length {
-        let mut next = take_next(body, over).await?;
-        if next.is_empty() {
-            break;
-        }
-        *over = next.split_off(next.len().min(length - part.len()));
-        part.extend_from_slice(&next);
-    }
-    Ok(part.freeze())
-}
-
-/// The bytes left over, else the next ones of the stream; empty at its end.
-async fn take_next(
-    body: &mut BoxStream<'static, Result<Bytes, Fault>>,
-    over: &mut Bytes,
-) -> Result<Bytes, Fault> {
-    if !over.is_empty() {
-        return Ok(std::mem::take(over));
-    }
-    while let Some(bytes) = body.try_next().await? {
-        if !bytes.is_empty() {
-            return Ok(bytes);
-        }
-    }
-    Ok(Bytes::new())
 }

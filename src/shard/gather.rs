@@ -43,6 +43,11 @@ impl Ask for Patiently<'_> {
         self.shard.pace.steady(&[Service::Database], asking).await
     }
 
+    async fn standing(&self, submission_ids: &[String]) -> Result<HashSet<String>, Trouble> {
+        let asking = || self.services.target.standing(submission_ids);
+        self.shard.pace.steady(&[Service::Database], asking).await
+    }
+
     fn was_lost(&self, row: &QueuedRow) -> bool {
         self.shard.lost.contains(row.number)
     }

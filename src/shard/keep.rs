@@ -6,16 +6,13 @@ use std::{
 };
 
 use chrono::Utc;
-use tokio::{
-    sync::mpsc,
-    time::{sleep, timeout},
-};
+use tokio::{sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     domain::{Outcome, ShardIndex},
     exit::Stop,
-    ports::Service,
+    ports::{Backoff, Patience, Service, every, pause},
     report::{grid::count, progress::Progress},
     run::{Epoch, Heartbeat, PlanId, RunStore, State, WriterId, names},
 };
@@ -32,9 +29,9 @@ const HEARTBEAT_EVERY_STATES: u32 = 15;
 const FIRST_WHILE_WAITING: u32 = 5;
 /// How long the last heartbeat may take.
 const LAST_WORD_WITHIN: Duration = Duration::from_secs(2);
-/// After a stop a segment that cannot be written is tried this often, half a second apart.
-const LAST_TRIES: u32 = 6;
-const LAST_TRY_APART: Duration = Duration::from_millis(500);
+/// After a stop a segment that cannot be written is tried again this often: for 2 to 4 s.
+const LAST_TRIES: u32 = 8;
+const BETWEEN_LAST_TRIES: Backoff = Backoff::steady(Duration::from_millis(500));
 
 /// Writes outcomes to segments until all senders are gone. While the run store is away the outcomes
 /// wait, and after a while the workers too.
@@ -48,49 +45,50 @@ pub(super) async fn record(
         let (recorder, outcomes) = &mut *writing.lock().await;
         recorder.drive(outcomes).await
     };
-    let mut last_tries = LAST_TRIES;
+    let mut patience = Patience::new(BETWEEN_LAST_TRIES);
     loop {
         match shard.pace.steady(&[Service::RunStore], drive).await {
             Ok(()) => return Ok(()),
-            Err(Trouble::Stopping) if last_tries > 0 => {
-                last_tries -= 1;
-                sleep(LAST_TRY_APART).await;
-            }
-            Err(trouble) => return Err(shard.end(trouble.into())),
+            Err(trouble) => match patience.failed_at_most(LAST_TRIES) {
+                Some(wait) if matches!(trouble, Trouble::Stopping) => pause(wait).await,
+                _ => return Err(shard.end(trouble.into())),
+            },
         }
     }
 }
 
-/// Whose heartbeat it is, and where it is written.
+/// What a heartbeat says, and where it is written.
 pub struct Heart<'a> {
-    /// The run.
+    /// Store of the run, which gets the heartbeats.
     pub store: &'a RunStore,
-    /// Its plan.
+    /// Id of the plan that the shard belongs to.
     pub plan: &'a PlanId,
-    /// Which shard.
+    /// Index of the shard.
     pub shard: ShardIndex,
-    /// This process.
+    /// Id of this process.
     pub writer: &'a WriterId,
     /// The chart's epoch.
     pub epoch: &'a Epoch,
-    /// Rows of the shard.
+    /// Number of rows in the shard.
     pub rows: u64,
     /// What the process waits for.
     pub pace: &'a Pace,
-    /// Live counters.
+    /// Counters of the shard, shown and written.
     pub progress: &'a Progress,
 }
 
 impl Heart<'_> {
     /// Shows the state and writes the heartbeat until `done`; then the last one, unless the shard is done.
     pub(super) async fn beat_until(&self, done: &CancellationToken) {
+        let mut ticks = every(STATE_EVERY);
+        ticks.tick().await;
         for beat in 0_u32.. {
             let state = self.pace.state();
             self.progress.set_state(state.clone());
             if beat % HEARTBEAT_EVERY_STATES == 0 {
                 self.write(state).await;
             }
-            if done.run_until_cancelled(sleep(STATE_EVERY)).await.is_none() {
+            if done.run_until_cancelled(ticks.tick()).await.is_none() {
                 break;
             }
         }
@@ -112,9 +110,11 @@ impl Heart<'_> {
     }
 
     async fn beat_while_waiting(&self, has_beaten: &mut bool) -> Infallible {
+        let mut ticks = every(STATE_EVERY);
+        ticks.tick().await;
         let mut second = 0_u32;
         loop {
-            sleep(STATE_EVERY).await;
+            ticks.tick().await;
             second += 1;
             let state = self.pace.state();
             self.progress.set_state(state.clone());

@@ -19,8 +19,8 @@ use scope::{Scope, scope};
 use tries::{Tries, Verdict, may_be_blamed};
 
 use crate::{
-    exit::{Exit, Stop},
-    ports::{Backoff, Fault, FaultKind, Service, jitter},
+    exit::{Exit, Moment, Stop},
+    ports::{Backoff, Fault, FaultKind, Service, jitter, pause},
     run::State,
 };
 
@@ -52,7 +52,7 @@ impl Trouble {
     pub fn of_one_shard(self) -> Stop {
         match self {
             Self::Row(fault) if fault.kind == FaultKind::Corrupt => {
-                Stop::new(Exit::DataRefused, fault.chain())
+                Stop::from(fault).at(Moment::AfterFirstRow)
             }
             other => other.into(),
         }
@@ -177,7 +177,7 @@ impl Pace {
             };
             let count = tries.count;
             tracing::debug!(service = %fault.service, fault = %fault.chain(), tries = count, ?wait, "trying again");
-            self.sleep(wait).await?;
+            self.rest(wait).await?;
         }
     }
 
@@ -221,7 +221,7 @@ impl Pace {
                 let asking = operation();
                 async {
                     match asking.await {
-                        Err(fault) if fault.may_pass() => Err(fault),
+                        Err(fault) if Moment::AfterPlan.waits_for(&fault.kind) => Err(fault),
                         settled => Ok(settled),
                     }
                 }
@@ -260,13 +260,13 @@ impl Pace {
         services.entry(service).or_default().answered(service);
     }
 
-    /// After a wait for a service that is away everyone tries, lest those who fail keep those waiting who would
-    /// succeed; what a service asks for is kept to, however often it asks.
+    /// Waits for an unavailable service once, then lets the caller try: otherwise callers that fail would keep back
+    /// callers that would succeed. While a service throttles, each caller waits as long as the service asks.
     async fn wait_until_open(&self, service: Service) -> Result<(), Trouble> {
         let mut has_waited = false;
         while let Some((wait, _)) = self.pause(service).filter(|(_, throttled)| *throttled || !has_waited) {
             // Spread a little, so that the callers do not all return at once.
-            self.sleep(wait + jitter(wait / 4)).await?;
+            self.rest(wait + jitter(wait / 4)).await?;
             has_waited = true;
         }
         Ok(())
@@ -277,11 +277,8 @@ impl Pace {
         services.get(&service).and_then(|health| health.pause(Instant::now()))
     }
 
-    async fn sleep(&self, wait: Duration) -> Result<(), Trouble> {
-        tokio::select! {
-            () = tokio::time::sleep(wait) => Ok(()),
-            () = self.stop.cancelled() => Err(Trouble::Stopping),
-        }
+    async fn rest(&self, wait: Duration) -> Result<(), Trouble> {
+        self.stop.run_until_cancelled(pause(wait)).await.ok_or(Trouble::Stopping)
     }
 
     fn given_up(&self, fault: &Fault) -> Stop {

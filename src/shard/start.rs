@@ -4,7 +4,7 @@
 use crate::{
     domain::{Catalogue, ShardIndex, TargetIdentity},
     exit::{Exit, Stop},
-    ports::{Blobs, Service, Target, Warehouse},
+    ports::{Blobs, Service, TargetWriter, Warehouse},
     run::{
         Plan, RowSet, RunStore, WriterId, lost,
         pins::{Present, refusal},
@@ -31,8 +31,8 @@ pub struct Start<'a> {
     pub host: &'a str,
     /// Health of the services.
     pub pace: &'a Pace,
-    /// The first worker's side of the target database.
-    pub target: &'a dyn Target,
+    /// The first worker's side of the target database: its connections hold the run's shared lock.
+    pub target: &'a dyn TargetWriter,
     /// The first worker's warehouse; `None` if the plan made facts files.
     pub warehouse: Option<&'a dyn Warehouse>,
     /// Container to which files are copied.

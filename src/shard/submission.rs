@@ -7,11 +7,9 @@ use std::{
     time::Instant,
 };
 
-use futures_util::future::join_all;
-
 use crate::{
     domain::{Fate, Migrated, Migration, Note, PlannedFile, Skip, SkipCode},
-    ports::{Committed, CopiedFile, Fault, FaultKind, HeldSubmission, Service},
+    ports::{Committed, CopiedFile, CopiedMigration, Fault, FaultKind, HeldSubmission, Service},
     rules,
 };
 
@@ -30,20 +28,20 @@ pub async fn migrate(
         .iter()
         .map(|file| rules::blob_name::blob_name(migration.attempt, file, &shard.writer))
         .collect();
-    let mut copied = services.copier.begin(names);
+    let receipt = services.copier.begin(names);
     let began = Instant::now();
-    match copy(shard, services, migration, &mut copied).await {
-        Ok(()) => {
+    match copy(shard, services, migration).await {
+        Ok(copied) => {
             let copy_ms = milliseconds(began);
             let began = Instant::now();
-            let mut fate = commit(shard, services, migration, copied).await?;
+            let mut fate = commit(shard, services, &copied, receipt).await?;
             if let Fate::Migrated(migrated) = &mut fate {
                 (migrated.copy_ms, migrated.commit_ms) = (copy_ms, milliseconds(began));
             }
             Ok(fate)
         }
         Err((file, Trouble::Row(fault))) => {
-            undo(shard, copied).await;
+            undo(shard, receipt).await;
             blame_file(shard, &fault, file).map(Fate::from)
         }
         Err((_, ending)) => {
@@ -54,7 +52,8 @@ pub async fn migrate(
 }
 
 /// The outcome of a row that this run wrote before: by a process that was killed, or by a twin. `decided`
-/// holds the notes it would have had; it is absent if the facts changed meanwhile.
+/// holds the notes it would have had; it is absent if the facts changed meanwhile. A file whose blob is gone counts with
+/// the length that the application shows.
 pub async fn recover(
     shard: &Shard,
     services: &WorkerServices,
@@ -65,9 +64,12 @@ pub async fn recover(
     let mut bytes = 0;
     let mut missing = Vec::new();
     for (index, name) in written.blob_names.iter().enumerate() {
-        match shard.pace.steady(&[Service::TargetBlobs], || services.target_blobs.head(name)).await? {
-            Some(info) => bytes += info.size_bytes,
-            None => missing.push((index + 1).to_string()),
+        let found = shard.pace.steady(&[Service::TargetBlobs], || services.target_blobs.head(name)).await?;
+        if let Some(info) = found {
+            bytes += info.size_bytes;
+        } else {
+            bytes += written.shown_bytes.get(index).copied().unwrap_or_default();
+            missing.push((index + 1).to_string());
         }
     }
     if !missing.is_empty() {
@@ -96,21 +98,13 @@ async fn copy<'migration>(
     shard: &Shard,
     services: &WorkerServices,
     migration: &'migration Migration,
-    copied: &mut Copied,
-) -> Result<(), (&'migration PlannedFile, Trouble)> {
-    let each = migration.files.iter().zip(copied.names());
-    let settled = join_all(each.map(|(file, name)| copy_file(shard, services, migration, file, name))).await;
-    let mut failed: Option<(&PlannedFile, Trouble)> = None;
-    for (file, result) in migration.files.iter().zip(settled) {
-        match (result, &failed) {
-            (Ok(done), _) => copied.push(done),
-            (Err(trouble), None) => failed = Some((file, trouble)),
-            (Err(Trouble::Row(_)), Some(_)) => {}
-            // A reason to end the process takes precedence over the failure of one file.
-            (Err(ending), Some(_)) => failed = Some((file, ending)),
-        }
-    }
-    failed.map_or(Ok(()), Err)
+) -> Result<CopiedMigration<'migration>, (&'migration PlannedFile, Trouble)> {
+    let copying = CopiedMigration::copy(migration, |file| copy_file(shard, services, migration, file));
+    copying.await.map_err(|mut failed| {
+        // A reason to end the process takes precedence over the failure of one file.
+        let worst = failed.iter().position(|(_, trouble)| !matches!(trouble, Trouble::Row(_)));
+        failed.swap_remove(worst.unwrap_or(0))
+    })
 }
 
 async fn copy_file(
@@ -118,8 +112,8 @@ async fn copy_file(
     services: &WorkerServices,
     migration: &Migration,
     file: &PlannedFile,
-    name: &str,
 ) -> Result<CopiedFile, Trouble> {
+    let name = &rules::blob_name::blob_name(migration.attempt, file, &shard.writer);
     let metadata = rules::blob_name::metadata(migration.attempt, file.kind, shard.store.run(), &shard.writer);
     shard
         .pace
@@ -152,9 +146,10 @@ async fn copy_file(
 async fn commit(
     shard: &Shard,
     services: &WorkerServices,
-    migration: &Migration,
-    copied: Copied,
+    copied: &CopiedMigration<'_>,
+    receipt: Copied,
 ) -> Result<Fate, Trouble> {
+    let migration = copied.migration();
     let answer_lost = AtomicBool::new(false);
     let watch = |fault: &Fault| {
         if fault.kind == FaultKind::AnswerLost {
@@ -163,7 +158,7 @@ async fn commit(
             shard.left_blobs();
         }
     };
-    let send = || services.target.commit(migration, copied.files());
+    let send = || services.target.commit(copied);
     let result = shard.pace.steady_watched(&[Service::Database], send, watch).await;
     let answer_lost = answer_lost.into_inner();
     let held = match result {
@@ -174,7 +169,7 @@ async fn commit(
         Ok(Committed::Held(held)) => held,
         Err(Trouble::Row(fault)) => {
             if !answer_lost {
-                undo(shard, copied).await;
+                undo(shard, receipt).await;
             }
             return blame_commit(shard, &fault).map(Fate::from);
         }
@@ -184,11 +179,11 @@ async fn commit(
         }
     };
     let fate = Fate::Migrated(migrated(migration, copied.files(), notes_with_enforcement(migration, &held)));
-    if held.blob_names.iter().any(|name| copied.names().contains(name)) {
+    if held.blob_names.iter().any(|name| receipt.names().contains(name)) {
         return Ok(fate);
     }
     if !answer_lost {
-        undo(shard, copied).await;
+        undo(shard, receipt).await;
     }
     if held.submission_id.is_none() {
         return Ok(rules::lone_launch_session(&held.launch_id).into());
@@ -225,8 +220,8 @@ fn milliseconds(since: Instant) -> u64 {
 }
 
 /// Removes the blobs of a row that certainly failed.
-async fn undo(shard: &Shard, copied: Copied) {
-    if let Err(fault) = copied.undo().await {
+async fn undo(shard: &Shard, receipt: Copied) {
+    if let Err(fault) = receipt.undo().await {
         tracing::warn!(fault = %fault.chain(), "blobs of a failed row stay until finalize sweeps them");
         shard.left_blobs();
     }

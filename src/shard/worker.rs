@@ -15,7 +15,7 @@ use crate::{
     domain::{AttemptId, Decision, FailCode, Failure, Fate, Migration, Outcome},
     exit::Stop,
     gather::GatheredRow,
-    ports::HeldSubmission,
+    ports::{HeldSubmission, overdue},
     rules::decide,
 };
 
@@ -194,10 +194,7 @@ impl Worker {
 
     /// Waits for the submissions under way; after a stop not longer than [`DRAIN`].
     async fn drain(&self, mut under_way: JoinSet<Result<(), Stop>>) -> Result<(), Stop> {
-        let deadline = async {
-            self.shard.stop.cancelled().await;
-            tokio::time::sleep(DRAIN).await;
-        };
+        let deadline = overdue(&self.shard.stop, DRAIN);
         tokio::pin!(deadline);
         let mut result = Ok(());
         loop {

@@ -37,7 +37,12 @@ pub struct Ground<'a> {
 }
 
 /// Compares a migrated row with what is stored.
-pub fn migrated(ground: &Ground<'_>, expected: &Expected, outcome: &Migrated, stored: &StoredSubmission) -> Findings {
+pub fn migrated(
+    ground: &Ground<'_>,
+    expected: &Expected,
+    outcome: &Migrated,
+    stored: &StoredSubmission,
+) -> Findings {
     let mut findings = Findings::default();
     let beside = Beside { expected, settings: ground.settings, code: code(ground, stored) };
     outcome::ids(expected, outcome, ground.settings, &mut findings);

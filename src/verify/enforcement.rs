@@ -24,7 +24,7 @@ pub type Key = (String, String, String);
 pub struct Rule {
     /// Row of the input.
     pub row: u64,
-    /// The attempt.
+    /// The attempt of that row.
     pub attempt: AttemptId,
     /// DateInserted: of two rules the later stands.
     pub inserted: DateTime<Utc>,
@@ -44,7 +44,13 @@ pub struct Rules(pub HashMap<Key, Rule>);
 
 impl Rules {
     /// Adds the rule of a migrated row, if its grade names malpractice. Says what is lacking to know it.
-    pub fn add(&mut self, row: u64, expected: &Expected, ground: &Ground<'_>, code: Result<&str, Lack>) -> Option<Lack> {
+    pub fn add(
+        &mut self,
+        row: u64,
+        expected: &Expected,
+        ground: &Ground<'_>,
+        code: Result<&str, Lack>,
+    ) -> Option<Lack> {
         let report = match &expected.report {
             Ok(report) => report,
             Err(lack) => return Some(*lack),
@@ -55,7 +61,8 @@ impl Rules {
             Err(lack) => return Some(lack),
         };
         let guid = &ground.settings.lms_instance;
-        let key = (format!("{guid}::{}", report.user), code.to_owned(), format!("{guid}::{}", report.section));
+        let key =
+            (format!("{guid}::{}", report.user), code.to_owned(), format!("{guid}::{}", report.section));
         let context_title = expected.person.as_ref().map(|person| match person.course_title.as_str() {
             "" => report.exercise.clone(),
             title => title.to_owned(),
@@ -114,10 +121,16 @@ impl Standing {
     /// Rows that name a submission of this run under a key that no malpractice of this run has.
     pub fn surplus(&self, rules: &Rules, known: &KnownSubmissions) -> Vec<(AttemptId, String, Difference)> {
         let mut found = Vec::new();
-        for (row, _) in self.0.iter().filter(|(key, _)| !rules.0.contains_key(*key)).flat_map(|(_, rows)| rows) {
+        for (row, _) in
+            self.0.iter().filter(|(key, _)| !rules.0.contains_key(*key)).flat_map(|(_, rows)| rows)
+        {
             if let Some(attempt) = known.attempt(text(row, "submission_id")) {
-                let issue = format!("malpractice_enforcements {}: no malpractice of the submission that it names", row.id());
-                let difference = Difference { check: CheckId::NothingSurplus, kind: Kind::Surplus, issue, values: None };
+                let issue = format!(
+                    "malpractice_enforcements {}: no malpractice of the submission that it names",
+                    row.id()
+                );
+                let difference =
+                    Difference { check: CheckId::NothingSurplus, kind: Kind::Surplus, issue, values: None };
                 found.push((attempt, row.id().to_owned(), difference));
             }
         }
@@ -153,14 +166,16 @@ fn one(
     };
     let newest = rows.iter().max_by_key(|row| (date(row), text(&row.0, "submission_id") != rule.submission));
     let Some(newest) = newest else {
-        return findings.holds(check, false, Kind::Absent, || "malpractice_enforcements has no row of the learner".to_owned());
+        return findings.holds(check, false, Kind::Absent, || {
+            "malpractice_enforcements has no row of the learner".to_owned()
+        });
     };
     let row = &newest.0;
     if text(row, "submission_id") != rule.submission {
         // A newer attempt, or a live row of the same date, stands in its stead.
-        let is_older_of_ours = known.attempt(text(row, "submission_id")).is_some_and(|attempt| {
-            (date(newest), attempt) < (rule.inserted, rule.attempt)
-        });
+        let is_older_of_ours = known
+            .attempt(text(row, "submission_id"))
+            .is_some_and(|attempt| (date(newest), attempt) < (rule.inserted, rule.attempt));
         let holds = date(newest) >= rule.inserted && !is_older_of_ours;
         return findings.holds(check, holds, Kind::Changed, || {
             "malpractice_enforcements holds the rule of an older attempt, or of none".to_owned()
@@ -183,11 +198,14 @@ fn one(
     compare("rule_applied_by", owner.map_or(Want::Unknown(Lack::Catalogue), Want::text));
     let level = ground.catalogue.levels.get(text(row, "malpractice_level_id"));
     let limit = level.zip(rule.attempt_number).map(|(level, number)| most_attempts(level, number));
-    compare("enforced_max_attempts", match limit {
-        None => Want::Anything,
-        Some(None) => Want::Null,
-        Some(Some(most)) => Want::Int(most.into()),
-    });
+    compare(
+        "enforced_max_attempts",
+        match limit {
+            None => Want::Anything,
+            Some(None) => Want::Null,
+            Some(Some(most)) => Want::Int(most.into()),
+        },
+    );
     findings.holds(check, level.is_some_and(|level| trim(level) == rule.level), Kind::Changed, || {
         format!("{} is not the level that the grade names", at("malpractice_level_id"))
     });

@@ -1,6 +1,7 @@
 //! What must stand in the target for one migrated row: the rules, stated a second time from the specification and not
 //! from the code that moved the rows.
 
+pub mod blob_name;
 pub mod dates;
 pub mod files;
 pub mod grades;
@@ -24,7 +25,7 @@ pub struct RunSettings {
     pub lms_name: String,
     /// Base of the return URL, without a trailing slash.
     pub return_url: String,
-    /// Consumer key.
+    /// `consumer_key`.
     pub consumer_key: String,
     /// `custom_instruction_set`.
     pub instruction_set: String,
@@ -45,7 +46,7 @@ pub struct RunSettings {
 /// Everything that is expected of one migrated row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expected {
-    /// The attempt.
+    /// The attempt of the row.
     pub attempt: AttemptId,
     /// The derived ids.
     pub ids: SubmissionIds,
@@ -166,7 +167,8 @@ mod tests {
 
     #[test]
     fn a_learner_is_named_by_both_names_else_by_the_user_name() {
-        let mut cells = SubmissionRow { rogo_user_name: " u ".into(), learner_email: " e ".into(), ..Default::default() };
+        let mut cells =
+            SubmissionRow { rogo_user_name: " u ".into(), learner_email: " e ".into(), ..Default::default() };
         assert_eq!((person(&cells).full_name, person(&cells).uploader), ("u".into(), "e".into()));
         cells.surname = " B\u{a0}".into();
         cells.rogo_user_id = " 7 ".into();

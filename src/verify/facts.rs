@@ -21,7 +21,12 @@ pub enum FactsSource<'a> {
 
 impl FactsSource<'_> {
     /// Reads a warehouse whole in which looking attempts up is dear.
-    pub async fn split(warehouse: &dyn Warehouse, index: &InputIndex, rows_per_bucket: u64, buckets: usize) -> Result<Self, Fault> {
+    pub async fn split(
+        warehouse: &dyn Warehouse,
+        index: &InputIndex,
+        rows_per_bucket: u64,
+        buckets: usize,
+    ) -> Result<Self, Fault> {
         let mut dealt = Buckets::new(buckets)?;
         warehouse
             .scan(&mut |rows| {
@@ -52,6 +57,7 @@ impl FactsSource<'_> {
                 let facts = all.entry(one.attempt).or_default();
                 facts.reports.extend(one.facts.reports);
                 facts.scores.extend(one.facts.scores);
+                Ok(())
             })?;
         }
         Ok(all)

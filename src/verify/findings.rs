@@ -5,7 +5,10 @@ use std::{borrow::Cow, collections::BTreeMap};
 use serde::{Deserialize, Serialize};
 
 use super::table::{CHECKS, CheckId};
-use crate::{domain::AttemptId, ports::{Cell, Table}};
+use crate::{
+    domain::AttemptId,
+    ports::{Cell, Table},
+};
 
 /// How a stored row differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -118,9 +121,9 @@ impl Findings {
 
 /// A column of a row, for people: `submission_files.file_name (file 2)`.
 pub struct Place<'a> {
-    /// The table.
+    /// Table of the row.
     pub table: Table,
-    /// The column.
+    /// Column of the table.
     pub column: &'a str,
     /// Which of several rows of the submission, from 1; 0 if there is one.
     pub n: usize,
@@ -136,17 +139,17 @@ impl std::fmt::Display for Place<'_> {
 /// What a stored value has to be.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Want<'e> {
-    /// Null.
+    /// It has to be null.
     Null,
-    /// This text.
+    /// It has to be this text.
     Text(Cow<'e, str>),
-    /// This integer.
+    /// It has to be this integer.
     Int(i64),
     /// This number, in the column's own type.
     Number(&'e crate::domain::Decimal),
-    /// True.
+    /// It has to be true.
     True,
-    /// This instant.
+    /// It has to be this instant.
     Time(chrono::DateTime<chrono::Utc>),
     /// Not compared here.
     Anything,
@@ -155,7 +158,7 @@ pub enum Want<'e> {
 }
 
 impl<'e> Want<'e> {
-    /// This text.
+    /// Exactly this text.
     pub fn text(text: &'e str) -> Self {
         Self::Text(Cow::Borrowed(text))
     }
@@ -210,6 +213,6 @@ pub struct Found {
     pub row: Option<u64>,
     /// The attempt, if one is known.
     pub attempt: Option<AttemptId>,
-    /// What differs.
+    /// What differs there.
     pub difference: Difference,
 }

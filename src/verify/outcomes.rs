@@ -71,6 +71,7 @@ impl Outcomes {
                     });
                 }
             }
+            Ok(())
         })?;
         if is_dealt_right {
             return Ok(slots);

@@ -16,7 +16,7 @@ use crate::{
 /// Whether expected and stored values may stand in the results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Values {
-    /// Ids only.
+    /// Only ids stand there.
     Hidden,
     /// Values too: they may be personal data.
     Shown,
@@ -69,11 +69,12 @@ impl Absent {
     fn why(&self, lack: Lack) -> String {
         let table = |name: &str| self.tables.iter().find(|one| one.table == name).map(|one| one.why.clone());
         match lack {
-            Lack::Inputs => self.inputs.clone().unwrap_or_else(|| "the inputs do not hold the row's values".to_owned()),
-            Lack::Warehouse => self
-                .warehouse
-                .clone()
-                .unwrap_or_else(|| "the warehouse holds no report of these attempts that can be read".to_owned()),
+            Lack::Inputs => {
+                self.inputs.clone().unwrap_or_else(|| "the inputs do not hold the row's values".to_owned())
+            }
+            Lack::Warehouse => self.warehouse.clone().unwrap_or_else(|| {
+                "the warehouse holds no report of these attempts that can be read".to_owned()
+            }),
             Lack::Table(of) => table(of.name()).unwrap_or_else(|| format!("{} cannot be read", of.name())),
             Lack::Catalogue => {
                 let names = ["assessments", "assessment_sections", "malpractice_levels", "users"];
@@ -88,7 +89,12 @@ impl Absent {
 }
 
 /// A line for each check of the level: rows compared, differences, what was not possible and why.
-pub fn checks(level: Level, tally: &Tally, different: &BTreeMap<CheckId, u64>, absent: &Absent) -> Vec<CheckResult> {
+pub fn checks(
+    level: Level,
+    tally: &Tally,
+    different: &BTreeMap<CheckId, u64>,
+    absent: &Absent,
+) -> Vec<CheckResult> {
     let of_level = CHECKS.iter().filter(|check| check.level <= level);
     of_level
         .map(|check| {

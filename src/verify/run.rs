@@ -19,7 +19,7 @@ use super::{
 use crate::{
     domain::{AttemptId, Level},
     exit::Stop,
-    ports::Table,
+    ports::{Table, pause},
     run::{CheckResult, RowSet, WriterId},
 };
 
@@ -84,7 +84,7 @@ pub async fn verify(world: &World<'_>, task: &Task<'_>, absent: &Absent) -> Resu
     if !first.is_empty() {
         let (differences, after_s) = (first.len(), task.recheck.as_secs());
         tracing::info!(differences, after_s, "differences are looked at again");
-        tokio::time::sleep(task.recheck).await;
+        pause(task.recheck).await;
         let mut failed = None;
         let has_surplus = first.iter().any(|same| matches!(same, Same::Stored(..)));
         let mut each = |same, found: Found| {
@@ -133,13 +133,15 @@ async fn look_at_enforcements(
 ) -> Result<(), Stop> {
     let table = Table::Enforcements;
     if world.ground.unreadable.contains(&table) {
-        *passed.tally.lacking.entry((CheckId::EnforcementNewest, Lack::Table(table))).or_default() += passed.rules.0.len().max(1) as u64;
+        *passed.tally.lacking.entry((CheckId::EnforcementNewest, Lack::Table(table))).or_default() +=
+            passed.rules.0.len().max(1) as u64;
         return Ok(());
     }
     let mut standing = Standing::default();
     let learners = format!("{}::", world.ground.settings.lms_instance);
     world.target.enforcements(&learners, &mut |rows| standing.add(rows)).await?;
-    for (row, attempt, findings) in standing.compare(&passed.rules, &world.ground, &passed.known, task.images) {
+    for (row, attempt, findings) in standing.compare(&passed.rules, &world.ground, &passed.known, task.images)
+    {
         passed.tally.count(&findings);
         for difference in findings.differences {
             let same = Same::Row(row, difference.check);
@@ -174,7 +176,10 @@ async fn look_for_surplus(world: &World<'_>, passed: &mut Passed, each: &mut Eac
         }
         for row in surplus {
             let SurplusRow { attempt, id, .. } = &row;
-            each(Same::Stored(table, id.clone()), Found { row: None, attempt: *attempt, difference: row.difference() });
+            each(
+                Same::Stored(table, id.clone()),
+                Found { row: None, attempt: *attempt, difference: row.difference() },
+            );
         }
     }
     Ok(())

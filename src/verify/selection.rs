@@ -42,7 +42,9 @@ pub fn attempts(path: &Path) -> Result<BTreeSet<AttemptId>, Stop> {
         }
     }
     if attempts.is_empty() {
-        return Err(refuse("the file names no attempt id; write one a line, or give a CSV with a column Attempt ID".into()));
+        return Err(refuse(
+            "the file names no attempt id; write one a line, or give a CSV with a column Attempt ID".into(),
+        ));
     }
     Ok(attempts)
 }
@@ -50,9 +52,9 @@ pub fn attempts(path: &Path) -> Result<BTreeSet<AttemptId>, Stop> {
 /// One change that a person accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
-    /// Why.
+    /// Why it is accepted.
     pub reason: String,
-    /// Who.
+    /// Who accepts it.
     pub person: String,
 }
 
@@ -60,7 +62,8 @@ pub struct Accepted {
 pub fn accepted(path: &Path) -> Result<BTreeMap<AttemptId, Accepted>, Stop> {
     let refuse = |reason: String| Stop::new(Exit::Usage, format!("--accept {}: {reason}", path.display()));
     let text = read(path).map_err(&refuse)?;
-    let columns_missing = || refuse("a CSV with the columns Attempt ID, Reason and Person is expected".into());
+    let columns_missing =
+        || refuse("a CSV with the columns Attempt ID, Reason and Person is expected".into());
     let (columns, rows) = table(&text).map_err(&refuse)?.ok_or_else(columns_missing)?;
     let of = |names: &[&str]| place(&columns, names).ok_or_else(columns_missing);
     let (attempt, reason, person) = (of(&[ATTEMPT, "attempt"])?, of(&["reason"])?, of(&["person"])?);
@@ -89,7 +92,8 @@ fn read(path: &Path) -> Result<String, String> {
 #[expect(clippy::type_complexity, reason = "a table that is read at once")]
 fn table(text: &str) -> Result<Option<(Vec<String>, Vec<(u64, Vec<String>)>)>, String> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
-    let header: Vec<String> = reader.headers().map_err(|error| error.to_string())?.iter().map(str::to_owned).collect();
+    let header: Vec<String> =
+        reader.headers().map_err(|error| error.to_string())?.iter().map(str::to_owned).collect();
     if place(&header, &[ATTEMPT, "attempt"]).is_none() {
         return Ok(None);
     }
@@ -126,7 +130,11 @@ mod tests {
         };
         assert_eq!(of("7\n\n 5 \n7\n").unwrap(), [5, 7]);
         assert_eq!(of("\u{feff}Row,attempt id,Issue\r\n1,7,\"a, b\"\r\n2,,\r\n3,5,\r\n").unwrap(), [5, 7]);
-        for (text, says) in [("", "names no attempt id"), ("x\n", "line 1: not a whole number"), ("Attempt ID\n5\nx", "line 3")] {
+        for (text, says) in [
+            ("", "names no attempt id"),
+            ("x\n", "line 1: not a whole number"),
+            ("Attempt ID\n5\nx", "line 3"),
+        ] {
             let refused = of(text).unwrap_err();
             assert_eq!(refused.exit, Exit::Usage);
             assert!(refused.message.contains(says), "{}", refused.message);

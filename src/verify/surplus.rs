@@ -34,7 +34,13 @@ pub struct KnownSubmissions(Vec<Known>);
 
 impl KnownSubmissions {
     /// Adds a submission, with the number of its files and marks if they are known.
-    pub fn add(&mut self, ids: &SubmissionIds, attempt: AttemptId, files: Option<usize>, marks: Option<usize>) {
+    pub fn add(
+        &mut self,
+        ids: &SubmissionIds,
+        attempt: AttemptId,
+        files: Option<usize>,
+        marks: Option<usize>,
+    ) {
         let number = |rows: Option<usize>| rows.and_then(|rows| u16::try_from(rows).ok()).unwrap_or(UNKNOWN);
         if let Ok(submission) = ids.row(Table::Submissions.name(), 1).parse::<Uuid>() {
             let submission = submission.as_u128();
@@ -110,9 +116,9 @@ pub struct Scan<'a> {
 pub struct SurplusRow {
     /// The attempt that it belongs to, as far as it names one.
     pub attempt: Option<AttemptId>,
-    /// Its table.
+    /// Table that it stands in.
     pub table: Table,
-    /// Its id.
+    /// Id of the row.
     pub id: String,
 }
 
@@ -130,7 +136,11 @@ impl Scan<'_> {
         [Table::LaunchSessions, Table::SessionRecords, Table::Files, Table::Assignments, Table::Marks];
 
     /// Reads every row of the table; the number read, and those that should not stand.
-    pub async fn table(&self, target: &dyn StoredTarget, table: Table) -> Result<(u64, Vec<SurplusRow>), Fault> {
+    pub async fn table(
+        &self,
+        target: &dyn StoredTarget,
+        table: Table,
+    ) -> Result<(u64, Vec<SurplusRow>), Fault> {
         let (mut read, mut found) = (0, Vec::new());
         let mut each = |links: Vec<Link>| {
             read += links.len() as u64;
@@ -199,8 +209,14 @@ mod tests {
         let file = |n| ids.row("submission_files", n);
         assert_eq!(scan.surplus(Table::Files, &link(&file(2), &submission, None)), None);
         assert_eq!(scan.surplus(Table::Files, &link(&file(3), &submission, None)), Some(Some(attempt)));
-        assert_eq!(scan.surplus(Table::Files, &link("x", "other", Some("LTI_Uploads/0123456789ab/1_1_a"))), Some(None));
-        assert_eq!(scan.surplus(Table::Files, &link("x", "other", Some("LTI_Uploads/0123456789ac/1_1_a"))), None);
+        assert_eq!(
+            scan.surplus(Table::Files, &link("x", "other", Some("LTI_Uploads/0123456789ab/1_1_a"))),
+            Some(None)
+        );
+        assert_eq!(
+            scan.surplus(Table::Files, &link("x", "other", Some("LTI_Uploads/0123456789ac/1_1_a"))),
+            None
+        );
         // How many marks there are is not known.
         assert_eq!(scan.surplus(Table::Marks, &link("x", &submission, None)), None);
         assert_eq!(scan.surplus(Table::Assignments, &link("x", &submission, None)), Some(Some(attempt)));

@@ -17,9 +17,9 @@ const EXPECTED: [&str; 5] = [names::MIGRATED, names::FAILED, names::SKIPPED, nam
 /// What was copied, and what is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
-    /// The copies.
+    /// Paths of the copies in the local folder.
     pub copied: Vec<PathBuf>,
-    /// Files that finalize writes and that do not stand yet.
+    /// Files that finalize writes and that do not exist yet.
     pub absent: Vec<&'static str>,
 }
 
@@ -30,7 +30,7 @@ pub async fn fetch(store: &RunStore, to: &Path) -> Result<Fetched, Stop> {
     let mut found = Vec::new();
     for name in store.list(&folder).await? {
         let file = name.strip_prefix(&folder).unwrap_or(&name).to_owned();
-        // Whoever can write to the run store must not choose where a file goes here.
+        // The names come from the run store: none of them may lead out of the folder.
         let is_plain = !file.is_empty() && !file.starts_with('.') && !file.contains(['/', '\\']);
         let Some(reader) = store.open(&name).await?.filter(|_| is_plain) else { continue };
         copied.push(copy(reader, to, &file).await?);

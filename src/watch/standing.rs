@@ -1,4 +1,4 @@
-//! Where a run stands: read from the run store, and from its Jobs where there is a cluster.
+//! The state of a run, from its run store, and from its Jobs if there is a cluster.
 
 mod judge;
 
@@ -13,8 +13,8 @@ use crate::{
     domain::{Books, ShardIndex},
     ports::{Fault, FaultKind, RunJobs},
     run::{
-        DoneMarker, DoneMarkers, Epoch, Heartbeat, Plan, PlanId, Refusal, RunName, RunStore, Summary, names,
-        segments,
+        DoneMarker, DoneMarkers, Epoch, Heartbeat, OtherRuns, Plan, PlanId, Refusal, RunName, RunStore,
+        Summary, names, segments,
     },
 };
 
@@ -28,7 +28,7 @@ pub struct Facts {
     pub run: RunName,
     /// Where plan and results are kept.
     pub run_store: String,
-    /// The plan.
+    /// The plan; `None` before it is made.
     pub plan: Option<Plan>,
     /// Refusals by epoch.
     pub refusals: BTreeMap<Epoch, Refusal>,
@@ -36,7 +36,7 @@ pub struct Facts {
     pub rolled_back: bool,
     /// The last finalizer's books.
     pub summary: Option<Summary>,
-    /// Done markers.
+    /// Done markers by shard.
     pub done: BTreeMap<ShardIndex, DoneMarker>,
     /// The newest heartbeat of each shard that is not done, with the largest counts of all its heartbeats.
     pub beats: BTreeMap<ShardIndex, Heartbeat>,
@@ -44,13 +44,13 @@ pub struct Facts {
     pub recorded: BTreeMap<ShardIndex, Books>,
     /// Whether a process of the chart ever wrote a heartbeat for a shard that is not done.
     pub is_of_chart: bool,
-    /// The run's Jobs.
+    /// The run's Jobs; `None` if the cluster was not asked or has none.
     pub jobs: Option<RunJobs>,
     /// Whether the cluster answered that it has no Job of this run.
     pub has_no_jobs: bool,
     /// Other runs in the run store, if this one has no plan.
-    pub other_runs: Vec<String>,
-    /// Now (UTC).
+    pub other_runs: OtherRuns,
+    /// Time of the look (UTC).
     pub at: DateTime<Utc>,
 }
 
@@ -64,13 +64,13 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Of the run of `store`; `place` is what people call the run store.
+    /// Watches the run of `store`; `place` names the run store in messages.
     pub fn new(store: RunStore, place: &str) -> Self {
         let (markers, place) = (DoneMarkers::new(store.clone()), place.to_owned());
         Self { store, place, markers, segments: BTreeMap::new() }
     }
 
-    /// Looks now. `jobs` is what the cluster says.
+    /// Looks once. `jobs` is the answer of the cluster.
     pub async fn look(&mut self, jobs: Option<RunJobs>) -> Result<Facts, Fault> {
         let mut facts = Facts {
             run: self.store.run().clone(),
@@ -115,7 +115,8 @@ impl Watcher {
                 }
                 match segments::recorded(store, plan, shard).await {
                     Ok(recorded) => Ok(Some((shard, (segments, recorded.books)))),
-                    // Its own process is refused for it, and says so; the counts of its heartbeats stand.
+                    // A damaged segment ends its own shard's process with a message; here the counts of the heartbeats
+                    // are shown.
                     Err(fault) if fault.kind == FaultKind::Corrupt => Ok(None),
                     Err(fault) => Err(fault),
                 }

@@ -8,22 +8,24 @@ mod warnings;
 use std::{pin::Pin, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::Instant;
 
 pub use warnings::{LASTING, Warnings};
 
 use crate::{
     exit::{Exit, Stop},
-    ports::{Fault, FaultKind, JobEnd, JobState, Jobs, Survey},
+    ports::{Backoff, Fault, FaultKind, JobEnd, JobState, Jobs, Patience, Survey, every, pause},
     run::{DoneMarkers, Epoch, Plan, RunStore},
 };
 
-/// How often the run store is asked for done markers, and what is amiss is looked at.
+/// How often the run store is asked for done markers, and the cluster for obstacles.
 const ASK_EVERY: Duration = Duration::from_secs(15);
 /// A process whose heartbeat is younger may still work.
 const HEARTBEAT_LASTS: TimeDelta = TimeDelta::minutes(10);
-/// The first and the longest pause before a cluster that did not answer is asked again.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// Before the next look: a watch that ends without a change may end at once every time.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+/// Between looks at a cluster that does not answer.
+const CLUSTER_AWAY: Backoff = Backoff::new(BETWEEN_LOOKS, Duration::from_secs(30));
 /// A Job that is not there is looked for this often.
 const LOOK_FOR_JOB_EVERY: Duration = Duration::from_secs(5);
 /// The same trouble is told again after this long.
@@ -31,23 +33,23 @@ const TELL_EVERY: Duration = Duration::from_mins(1);
 
 /// What the wait is for.
 pub struct JobWait<'a> {
-    /// The run.
+    /// Store of the run: done markers and heartbeats.
     pub store: &'a RunStore,
-    /// Its plan.
+    /// Plan of the run, which names its shards.
     pub plan: &'a Plan,
     /// The chart's epoch: whose heartbeats count.
     pub epoch: &'a Epoch,
     /// The shard Job.
     pub jobs: &'a dyn Jobs,
-    /// Its name.
+    /// Name of the shard Job.
     pub job: &'a str,
-    /// Its namespace.
+    /// Namespace of the shard Job.
     pub namespace: &'a str,
     /// How long to wait for a Job that was never seen.
     pub wait_plan: Duration,
     /// How long the run store may be away.
     pub give_up_after: Duration,
-    /// Now (UTC); time goes on from here by tokio's clock.
+    /// Start of the wait (UTC); time goes on from here by tokio's clock.
     pub began_at: DateTime<Utc>,
 }
 
@@ -68,8 +70,7 @@ pub enum WaitEnd {
 pub async fn wait(context: &JobWait<'_>, tell: &mut (dyn FnMut(String) + Send)) -> Result<WaitEnd, Stop> {
     let mut wait = Wait::begin(context);
     let mut looking = look(context.jobs, None, Duration::ZERO);
-    let mut asking = interval(ASK_EVERY);
-    asking.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut asking = every(ASK_EVERY);
     loop {
         tokio::select! {
             seen = &mut looking => looking = wait.saw(seen, tell),
@@ -84,9 +85,9 @@ pub async fn wait(context: &JobWait<'_>, tell: &mut (dyn FnMut(String) + Send)) 
 type Look<'a> = Pin<Box<dyn Future<Output = Result<Option<JobState>, Fault>> + Send + 'a>>;
 
 /// Looks at the Job after a pause.
-fn look(jobs: &dyn Jobs, version: Option<String>, pause: Duration) -> Look<'_> {
+fn look(jobs: &dyn Jobs, version: Option<String>, after: Duration) -> Look<'_> {
     Box::pin(async move {
-        sleep(pause).await;
+        pause(after).await;
         jobs.look(version.as_deref()).await
     })
 }
@@ -106,11 +107,10 @@ struct Wait<'a> {
     /// Whether the Job was ever there.
     seen: bool,
     job: Sight,
-    pause: Duration,
+    cluster: Patience,
     markers: DoneMarkers,
     done: usize,
-    /// Since when the run store does not answer.
-    store_away: Option<Instant>,
+    run_store: Patience,
     told: Option<Instant>,
     told_done: Option<usize>,
     warnings: Warnings,
@@ -124,10 +124,10 @@ impl<'a> Wait<'a> {
             began,
             seen: false,
             job: Sight::Unknown,
-            pause: PAUSES.0,
+            cluster: Patience::new(CLUSTER_AWAY),
             markers: DoneMarkers::new(context.store.clone()),
             done: 0,
-            store_away: None,
+            run_store: Patience::new(Backoff::steady(ASK_EVERY)),
             told: None,
             told_done: None,
             warnings: Warnings::new(context.namespace, context.job, began),
@@ -143,7 +143,7 @@ impl<'a> Wait<'a> {
         self.context.began_at + TimeDelta::from_std(self.began.elapsed()).unwrap_or_default()
     }
 
-    /// Takes in what the cluster said, and looks on.
+    /// Notes the cluster's answer, and begins the next look.
     fn saw(
         &mut self,
         seen: Result<Option<JobState>, Fault>,
@@ -152,40 +152,36 @@ impl<'a> Wait<'a> {
         let jobs = self.context.jobs;
         match seen {
             Ok(job) => {
-                self.pause = PAUSES.0;
+                self.cluster.answered();
                 self.seen |= job.is_some();
                 let version = job.as_ref().map(|job| job.version.clone());
-                let pause = match (&job, &self.job) {
+                let after = match (&job, &self.job) {
                     (None, _) => LOOK_FOR_JOB_EVERY,
-                    // A watch that ends without a change may end at once every time.
-                    (Some(job), Sight::There(before)) if job.version == before.version => PAUSES.0,
+                    (Some(job), Sight::There(before)) if job.version == before.version => BETWEEN_LOOKS,
                     (Some(_), _) => Duration::ZERO,
                 };
                 self.job = job.map_or(Sight::Missing, Sight::There);
-                look(jobs, version, pause)
+                look(jobs, version, after)
             }
             Err(fault) => {
                 self.trouble(&fault, &format!("cannot look at Job {}", self.context.job), tell);
-                let pause = self.pause;
-                self.pause = (pause * 2).min(PAUSES.1);
                 // Without the version: it may be the one that the cluster has forgotten.
-                look(jobs, None, pause)
+                look(jobs, None, self.cluster.failed())
             }
         }
     }
 
-    /// Asks the run store for done markers, and the cluster for what is amiss.
+    /// Asks the run store for done markers, and the cluster for obstacles.
     async fn ask(&mut self, tell: &mut (dyn FnMut(String) + Send)) -> Result<(), Stop> {
         match self.markers.look(self.context.plan).await {
             Ok(done) => {
-                self.store_away = None;
+                self.run_store.answered();
                 self.done = done.len();
             }
             // A marker of another run: waiting does not change it.
             Err(fault) if fault.kind == FaultKind::Corrupt => return Err(fault.into()),
             Err(fault) => {
-                let since = *self.store_away.get_or_insert_with(Instant::now);
-                if since.elapsed() >= self.context.give_up_after {
+                if self.run_store.failing_for() >= self.context.give_up_after {
                     return Err(Stop::new(Exit::Temporary, fault.chain()));
                 }
                 self.trouble(&fault, "cannot look for done markers", tell);
@@ -209,7 +205,7 @@ impl<'a> Wait<'a> {
         Ok(())
     }
 
-    /// Pods that do not start or end; not asked for where all is well.
+    /// Pods that do not start or end; not asked for if all pods are ready.
     async fn survey(
         &mut self,
         job: Option<&JobState>,
@@ -254,12 +250,12 @@ impl<'a> Wait<'a> {
                 JobEnd::Failed(words) => WaitEnd::JobFailed(words.clone()),
             }),
             Sight::Missing if !self.seen && self.began.elapsed() < self.context.wait_plan => None,
-            Sight::Missing => (!self.somebody_works().await).then_some(WaitEnd::JobGone),
+            Sight::Missing => (!self.may_be_at_work().await).then_some(WaitEnd::JobGone),
         }
     }
 
-    /// Whether a process of this epoch gave a sign of life lately; also where that cannot be known.
-    async fn somebody_works(&self) -> bool {
+    /// Whether a process of this epoch wrote a heartbeat lately, or that cannot be found out.
+    async fn may_be_at_work(&self) -> bool {
         match self.context.store.heartbeats(&self.context.plan.id, self.context.epoch).await {
             Ok(beats) => beats.iter().any(|beat| self.now() - beat.at < HEARTBEAT_LASTS),
             Err(fault) => {

@@ -2,6 +2,7 @@
 //! fetches, and the last word of every end.
 
 mod api_server;
+mod frozen;
 mod last_word;
 mod laptop;
 mod lost;

@@ -40,6 +40,9 @@ const STAGE: &[&str] =
 const VERIFY: &[&str] = &["domain", "ports", "inputs", "run", "run::ids", "exit"];
 const ANY: &[&str] = &["*"];
 
+/// The one mechanism for waiting.
+const WAITING: &str = "src/ports/backoff.rs";
+
 /// What domain and rules must not name: I/O and clocks.
 const WORLD: &[&str] = &[
     "tokio",
@@ -69,6 +72,7 @@ const WORLD: &[&str] = &[
 fn violations(file: &str, source: &str) -> Vec<String> {
     let module = module_of(file);
     let top = room_of(&module);
+    let is_test = module.last().is_some_and(|name| name == "tests");
     let tokens = tokens(source);
     let paths = paths(&tokens, &module);
     let mut found = Vec::new();
@@ -97,6 +101,9 @@ fn violations(file: &str, source: &str) -> Vec<String> {
         let prints = ["print", "println", "eprint", "eprintln", "dbg"].contains(&word.as_str());
         if prints && next == "!" && top != "report" {
             found.push(format!("{file}: only report prints: {word}!"));
+        }
+        if word == "sleep" && next == "(" && file != WAITING && !is_test {
+            found.push(format!("{file}: only ports::backoff sleeps: wait with Patience, every or overdue"));
         }
         if ["async", "await"].contains(&word.as_str()) && ["domain", "rules"].contains(&top.as_str()) {
             found.push(format!("{file}: {top} must not know {word}"));
@@ -311,6 +318,60 @@ fn every_file_begins_by_saying_what_it_is_for() {
     assert!(silent.is_empty(), "{silent:?}");
 }
 
+/// Files of `src` that may have more than [`MOST_LINES`], each with its reason.
+const LONG_FILES: &[(&str, &str)] = &[
+    ("src/finalize/results.rs", "one writer for each results file"),
+    ("src/rules/rows.rs", "every value of eight tables, table by table"),
+    ("src/shard/pace/tests.rs", "tests of one module, and nothing else"),
+    ("src/watch/standing/judge/tests.rs", "tests of one module, and nothing else"),
+];
+const MOST_LINES: usize = 300;
+
+#[test]
+fn no_file_of_the_program_is_long_without_a_reason() {
+    let files = sources("src");
+    let lines = |name: &str| {
+        let file = files.iter().find(|(file, _)| file == name);
+        file.map_or(0, |(_, text)| text.lines().count())
+    };
+    let long: Vec<String> = files
+        .iter()
+        .filter(|(file, _)| lines(file) > MOST_LINES && LONG_FILES.iter().all(|(long, _)| long != file))
+        .map(|(file, _)| format!("{file}: {} lines: make it two, or give a reason", lines(file)))
+        .collect();
+    assert!(long.is_empty(), "{}", long.join("\n"));
+}
+
+/// Doc comments of one or two words, with their lines: they repeat the name. One that quotes a name of a column, a file
+/// or an option says what that name stands for.
+fn short_docs(source: &str) -> Vec<String> {
+    let docs: Vec<Option<&str>> =
+        source.lines().map(|line| line.trim_start().strip_prefix("///").map(str::trim)).collect();
+    let is_doc = |at: Option<usize>| at.and_then(|at| docs.get(at)).is_some_and(Option::is_some);
+    let is_short = |text: &str| {
+        !text.is_empty() && text.split_whitespace().count() <= 2 && !text.contains(['`', '"', '['])
+    };
+    let alone = |at: usize| !is_doc(at.checked_sub(1)) && !is_doc(Some(at + 1));
+    docs.iter()
+        .enumerate()
+        .filter_map(|(at, doc)| doc.filter(|text| is_short(text) && alone(at)).map(|text| (at, text)))
+        .map(|(at, text)| format!("line {}: {text}", at + 1))
+        .collect()
+}
+
+#[test]
+fn no_doc_comment_only_repeats_a_name() {
+    assert_eq!(short_docs("/// Its name.\npub name: String,\n"), ["line 1: Its name."]);
+    for says_more in ["/// `assessments.id`.\n", "/// Time of writing (UTC).\n", "/// Its\n/// name.\n"] {
+        assert_eq!(short_docs(says_more), Vec::<String>::new());
+    }
+    let found: Vec<String> = sources("src")
+        .iter()
+        .flat_map(|(file, text)| short_docs(text).into_iter().map(move |doc| format!("{file} {doc}")))
+        .collect();
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
 #[test]
 fn what_breaks_the_house_is_found() {
     for (file, source, expected) in [
@@ -357,6 +418,11 @@ fn what_breaks_the_house_is_found() {
             "rules must not know std::fs::read",
         ),
         ("src/rules.rs", "const Q: &str = r\"\\\"; use std::fs::read;", "rules must not know std::fs::read"),
+        (
+            "src/shard/keep.rs",
+            "async fn f() { tokio::time::sleep(PAUSE).await; }",
+            "only ports::backoff sleeps: wait with Patience, every or overdue",
+        ),
         ("src/utils.rs", "", "utils has no place in the layers yet"),
     ] {
         let found = violations(file, source);
@@ -388,6 +454,7 @@ fn what_keeps_the_house_is_let_through() {
         ("src/adapters.rs", "pub mod inputs; pub use self::inputs::Reader;"),
         ("src/settings/source.rs", "fn f() { std::env::vars_os(); }"),
         ("src/finalize/merge.rs", "fn f() { std::env::temp_dir(); }"),
+        ("src/ports/backoff.rs", "async fn f() { sleep(PAUSE).await; }"),
         ("src/report.rs", "fn f() { std::io::stdout(); print!(\"\"); }"),
         ("src/commands/run.rs", "use crate::{adapters::{blobs, postgres}, settings::Settings};"),
     ] {

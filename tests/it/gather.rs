@@ -21,6 +21,8 @@ struct Asked {
     lost: bool,
     /// Launch ids of submissions that no launch session belongs to.
     without_session: Vec<String>,
+    /// Submissions of other programs that stand.
+    others: Vec<String>,
     launch_ids: Mutex<Vec<String>>,
     attempts: Mutex<Vec<AttemptId>>,
     wrote: Mutex<Vec<String>>,
@@ -42,6 +44,10 @@ impl Ask for Asked {
 
     async fn submitted(&self, launch_ids: &[String]) -> Result<HashSet<String>, Self::Error> {
         Ok(launch_ids.iter().filter(|id| self.without_session.contains(id)).cloned().collect())
+    }
+
+    async fn standing(&self, ids: &[String]) -> Result<HashSet<String>, Self::Error> {
+        Ok(ids.iter().filter(|id| self.others.contains(id)).cloned().collect())
     }
 
     fn was_lost(&self, _: &QueuedRow) -> bool {
@@ -128,6 +134,26 @@ fn a_submission_without_a_launch_session_is_held_as_long_as_it_stands() {
     let rows = gathered(&asked, vec![seen(1), seen(2)]);
     assert_eq!(rows[0].held, Held::Elsewhere(launch_id(1)));
     assert_eq!(rows[1].held, Held::Nothing, "it was deleted since the plan");
+}
+
+#[test]
+fn what_another_program_wrote_is_looked_up_again_before_its_row_is_skipped() {
+    let seen = |attempt: i32, id: Option<&'static str>| {
+        row(attempt, move |row| {
+            row.held_launch_id = Some(format!("rogo_{attempt}_17"));
+            row.held_submission_id = id.map(str::to_owned);
+        })
+    };
+    let asked = Asked { others: vec!["stands".into()], ..Asked::default() };
+    let rows = gathered(&asked, vec![seen(1, Some("stands")), seen(2, Some("gone")), seen(3, None)]);
+    let elsewhere = |attempt: i32| Held::Elsewhere(format!("rogo_{attempt}_17"));
+    let held: Vec<&Held> = rows.iter().map(|row| &row.held).collect();
+    assert_eq!(
+        held,
+        [&elsewhere(1), &Held::Nothing, &elsewhere(3)],
+        "of several, one that is gone proves nothing"
+    );
+    assert_eq!(rows[1].facts.reports.len(), 1, "it is migrated");
 }
 
 #[test]

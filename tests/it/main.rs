@@ -1,5 +1,6 @@
 //! The integration tests: one binary, real servers.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a helper that cannot go on fails its test")]
+#![allow(clippy::too_many_lines, reason = "a test may be a long table of cases")]
 
 mod support;
 mod architecture;

@@ -6,11 +6,16 @@ mod states;
 
 use serde_json::Value;
 
-use crate::support::app::{Ended, Sample, TestApp};
+use crate::support::{
+    app::{Ended, Sample, TestApp},
+    process,
+};
 
-/// Runs verify with a second look at once.
+/// Runs verify as a role that may only read, with a second look at once.
 async fn verify(app: &TestApp<'_>, arguments: &[&str]) -> Ended {
-    app.run(&[&["verify", "--recheck", "0s"], arguments].concat()).await
+    let mut command = app.command(&[&["verify", "--recheck", "0s"], arguments].concat());
+    command.env("DATABASE_URL", app.database.verifiers_url());
+    process::output(command).await
 }
 
 fn verification(app: &TestApp<'_>) -> Value {
@@ -22,8 +27,11 @@ fn failures(app: &TestApp<'_>) -> Vec<(String, String)> {
     let text = app.result("verification_failures.csv");
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     assert_eq!(reader.headers().unwrap(), vec!["Attempt ID", "Check", "Issue"]);
-    let mut lines: Vec<_> =
-        reader.records().map(|line| line.unwrap()).map(|line| (line[0].to_owned(), line[1].to_owned())).collect();
+    let mut lines: Vec<_> = reader
+        .records()
+        .map(|line| line.unwrap())
+        .map(|line| (line[0].to_owned(), line[1].to_owned()))
+        .collect();
     lines.sort();
     lines.dedup();
     lines

@@ -1,36 +1,30 @@
 //! A storage account as one of our services sees it: its endpoint, who we are there, and the pipeline that
 //! every request to it takes.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use azure_core::credentials::TokenCredential;
 use azure_core::http::{
     AsyncRawResponse, ClientOptions, Context, HttpClientOptions, Pipeline, PipelineSendOptions,
     PipelineStreamOptions, RawResponse, Request, RetryOptions, Transport, Url, new_http_client,
-    policies::{Policy, PolicyResult, auth::BearerTokenAuthorizationPolicy},
+    policies::{Policy, auth::BearerTokenAuthorizationPolicy},
 };
 use azure_storage_blob::{BlobClient, BlobClientOptions};
 use chrono::{TimeDelta, Utc};
 
 use super::{
-    connection_string::{ConnectionString, Credential},
+    connection_string::Credential,
     faults, hosts,
+    rotating::{Rotating, SignByKey},
 };
 use crate::{
     identity::EntraCredential,
     ports::{CopyGrant, Fault, FaultKind, Service},
-    settings::{AccountSettings, Secret},
+    settings::AccountSettings,
 };
 
 /// The scope of every storage account.
 pub(super) const SCOPE: &str = "https://storage.azure.com/.default";
-
-/// A connection string in a file is read again when it is older than this.
-const REREAD_AFTER: Duration = Duration::from_secs(10);
 
 /// Advice for an Entra identity without a role.
 pub(super) const NEW_ROLES: &str = " (a role that was assigned just now takes up to ten minutes to arrive)";
@@ -75,15 +69,15 @@ impl Account {
                 let path = url.path().trim_end_matches('/').to_owned();
                 endpoint.set_path(&path);
                 if let Some(hint) = hosts::dfs_hint(&endpoint) {
-                    return Err(misconfigured(service, format!("the account URL {hint}")));
+                    return Err(faults::misconfigured(service, format!("the account URL {hint}")));
                 }
                 Ok((Self::new(Identity::Entra(EntraCredential::new()), service), endpoint))
             }
-            (None, Some(_)) => Err(misconfigured(
+            (None, Some(_)) => Err(faults::misconfigured(
                 service,
                 "the account URL is not https, and Microsoft Entra tokens travel by https only",
             )),
-            (None, None) => Err(misconfigured(
+            (None, None) => Err(faults::misconfigured(
                 service,
                 "an az:// place needs its account: set AZURE_STORAGE_CONNECTION_STRING or \
                  AZURE_STORAGE_ACCOUNT_URL",
@@ -129,9 +123,9 @@ impl Account {
         self.judged(faults::of(error, self.service, doing))
     }
 
-    /// The fault as this identity meets it. A request with a URL's own signature, or with none, is refused for the
-    /// file's sake. A place of our own that refuses our Entra identity refuses it as a whole; whether a source does,
-    /// [`super::source`] finds out.
+    /// Adapts the fault's kind to the identity of the request. A request that a URL's own signature authorises, or that
+    /// has no credentials, is refused because of its file. If one of our own places refuses our Entra identity, it
+    /// refuses every request. For a source, [`super::source`] finds out which of the two it is.
     pub fn judged(&self, mut fault: Fault) -> Fault {
         match (&self.identity, &fault.kind) {
             (Identity::Anonymous, FaultKind::Unauthenticated) => fault.kind = FaultKind::Denied,
@@ -155,7 +149,7 @@ impl Account {
         }
     }
 
-    /// The URL as it is requested: with the account's SAS, where that is how we are let in.
+    /// The URL to request. If the account's credential is a SAS, it is added to the query.
     pub fn authorised(&self, url: &Url) -> Result<Url, Fault> {
         let mut url = url.clone();
         if let Identity::ConnectionString(rotating) = &self.identity
@@ -196,7 +190,7 @@ impl Account {
         }
     }
 
-    /// The official client of one blob, for what it does well.
+    /// The official client for one blob; used for the operations that it supports well.
     pub fn blob(&self, url: &Url) -> Result<BlobClient, Fault> {
         let options =
             BlobClientOptions { client_options: self.options.clone(), ..BlobClientOptions::default() };
@@ -220,85 +214,4 @@ impl Account {
         let options = PipelineStreamOptions::default();
         self.pipeline.stream(&Context::new(), request, Some(options)).await
     }
-}
-
-/// A connection string that is read again from time to time.
-pub(super) struct Rotating {
-    secret: Secret,
-    /// Of the account; it stays the same however often its key changes.
-    pub endpoint: Url,
-    current: Mutex<(Instant, Arc<ConnectionString>)>,
-}
-
-impl Rotating {
-    pub fn read(secret: Secret, service: Service) -> Result<Self, Fault> {
-        let first = parse(&secret, service)?;
-        let endpoint = first.endpoint.clone();
-        Ok(Self { secret, endpoint, current: Mutex::new((Instant::now(), Arc::new(first))) })
-    }
-
-    fn now(&self, service: Service) -> Result<Arc<ConnectionString>, Fault> {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(self.secret, Secret::File(_)) && current.0.elapsed() > REREAD_AFTER {
-            *current = (Instant::now(), Arc::new(self.fresh(service)?));
-        }
-        Ok(current.1.clone())
-    }
-
-    /// The connection string as it is now. One that cannot be used is no file's fault, and may be half-way replaced.
-    fn fresh(&self, service: Service) -> Result<ConnectionString, Fault> {
-        let fresh = parse(&self.secret, service).and_then(|fresh| {
-            if fresh.endpoint == self.endpoint {
-                return Ok(fresh);
-            }
-            let what = "the connection string now names another account than at the start; restart";
-            Err(misconfigured(service, what))
-        });
-        fresh.map_err(|mut fault| {
-            fault.kind = FaultKind::Unauthenticated;
-            fault
-        })
-    }
-}
-
-impl fmt::Debug for Rotating {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Rotating({})", self.endpoint)
-    }
-}
-
-fn parse(secret: &Secret, service: Service) -> Result<ConnectionString, Fault> {
-    let text = secret.read().map_err(|error| {
-        let what = "the file of the connection string cannot be read";
-        Fault::caused(service, FaultKind::Misconfigured, what, error)
-    })?;
-    text.parse().map_err(|error: super::connection_string::NotAConnectionString| {
-        misconfigured(service, error.to_string())
-    })
-}
-
-/// Signs each try, when the request is complete.
-#[derive(Debug)]
-struct SignByKey(Arc<Rotating>);
-
-#[async_trait::async_trait]
-impl Policy for SignByKey {
-    async fn send(&self, context: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
-        use azure_core::error::{Error, ErrorKind};
-        let now = self
-            .0
-            .now(Service::TargetBlobs)
-            .map_err(|fault| Error::with_message(ErrorKind::Credential, fault.what))?;
-        if let Credential::SharedKey(key) = &now.credential {
-            key.sign(request, Utc::now());
-        }
-        match next.split_first() {
-            Some((first, rest)) => first.send(context, request, rest).await,
-            None => Err(Error::with_message(ErrorKind::Other, "no transport follows the signature")),
-        }
-    }
-}
-
-fn misconfigured(service: Service, what: impl Into<String>) -> Fault {
-    Fault::new(service, FaultKind::Misconfigured, what)
 }

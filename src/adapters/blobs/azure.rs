@@ -2,7 +2,7 @@
 
 mod listing;
 
-use std::{future::Future, path::Path, sync::Arc, time::Duration};
+use std::{future::Future, path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use azure_core::http::{Method, Request, Url, headers::HeaderName};
@@ -17,7 +17,8 @@ use tokio::io::AsyncReadExt;
 
 use super::{account::Account, faults, md5_of, names, reader, server_copy, upload::AzureUpload};
 use crate::ports::{
-    BlobInfo, BlobReader, Blobs, CopyGrant, Existing, Fault, FaultKind, PutOptions, Service, Stored, Upload,
+    Backoff, BlobInfo, BlobReader, Blobs, CopyGrant, Existing, Fault, FaultKind, Patience, PutOptions,
+    Service, Stored, Upload, pause,
 };
 
 /// Deletes of one call under way at a time.
@@ -102,7 +103,7 @@ impl AzureBlobs {
             blob.delete(None).await.map(|_| ()).map_err(|error| self.fault(&error, "deleting", name))
         });
         match deleted.await {
-            // Neither is there: what the service takes no name for, it does not hold.
+            // A name that the service cannot accept belongs to no existing blob.
             Err(fault) if matches!(fault.kind, FaultKind::NotFound | FaultKind::NameRefused) => Ok(()),
             ended => ended,
         }
@@ -258,21 +259,23 @@ pub(super) async fn head(account: &Account, url: &Url, name: &str) -> Result<Blo
     Ok(reader::info_of(name, response.headers()))
 }
 
-/// Small requests that change nothing, or the same thing, are tried again at once and once more: a broken
-/// connection out of the pool is no reason to back off as a process.
+/// Retries a small request that changes nothing, or the same thing, twice within half a second: a broken connection of
+/// the pool is no reason for the whole process to wait.
 pub(super) async fn gently<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, Fault>
 where
     F: Future<Output = Result<T, Fault>>,
 {
-    for pause_ms in [0, 200] {
+    let mut patience = Patience::new(Backoff::OPERATION);
+    loop {
         match attempt().await {
-            Err(Fault { kind: FaultKind::Unavailable, .. }) => {
-                tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+            Err(Fault { kind: FaultKind::Unavailable, .. })
+                if let Some(wait) = patience.failed_at_most(2) =>
+            {
+                pause(wait).await;
             }
             other => return other,
         }
     }
-    attempt().await
 }
 
 /// A missing blob is an answer (`None`); a missing container is a fault.

@@ -15,8 +15,13 @@ const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("x-ms-retry-after-ms"
 const COPY_SOURCE_STATUS: HeaderName = HeaderName::from_static("x-ms-copy-source-status-code");
 const COPY_SOURCE_CODE: HeaderName = HeaderName::from_static("x-ms-copy-source-error-code");
 
-/// The fault that `error` stands for, while `doing` ("reading az://box/name"). The client's error is never the
-/// fault's source: its texts may hold URLs with their query.
+/// A fault of the settings: a retry changes nothing.
+pub(super) fn misconfigured(service: Service, what: impl Into<String>) -> Fault {
+    Fault::new(service, FaultKind::Misconfigured, what)
+}
+
+/// Converts a client error into a fault; `doing` names the operation ("reading az://box/name"). The client's error is
+/// not kept as the source, because its text may hold a URL with its query.
 pub(super) fn of(error: &Error, service: Service, doing: &str) -> Fault {
     match error.kind() {
         ErrorKind::HttpResponse { status, error_code, raw_response } => {
@@ -74,7 +79,7 @@ pub(super) fn of_status(
     fault
 }
 
-/// What is said of those who show credentials, or have none that are ours.
+/// Advice if the service refuses our credentials, or a request without any.
 const NOT_ALLOWED: &str =
     ": not allowed; check the connection string or identity, its rights, the SAS's end and the firewall";
 

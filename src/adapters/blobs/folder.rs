@@ -86,8 +86,8 @@ impl FolderBlobs {
         tempfile::Builder::new().permissions(fs::Permissions::from_mode(mode)).tempfile_in(partial)
     }
 
-    /// Puts a filled file in its place, so that it lasts. Its properties are written before: a disk that is full leaves
-    /// neither, and no file without what tells whose it is.
+    /// Renames a complete file to its final name and syncs it. The properties are written first: if the disk is full,
+    /// neither file exists, and no file exists without the properties that name its writer.
     fn place(
         &self,
         name: &str,

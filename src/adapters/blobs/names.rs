@@ -18,7 +18,7 @@ pub(super) fn encode(name: &str) -> String {
     utf8_percent_encode(name, ENCODED).to_string()
 }
 
-/// The name for people and logs: what a migrated file is called may hold a learner's name.
+/// The name for messages and logs, without the file's own name, which may hold a learner's name.
 pub(super) fn shown(name: &str, service: Service) -> String {
     match service {
         Service::TargetBlobs => target_blob(name),
@@ -32,7 +32,7 @@ pub(super) fn shown(name: &str, service: Service) -> String {
     }
 }
 
-/// Refuses what could leave the place, or what a URL parser would change: empty, absolute, `.` and `..`
+/// Refuses names that could lead out of the place or that a URL parser would change: empty, absolute, `.` and `..`
 /// segments, control characters, backslashes.
 pub(super) fn check(name: &str, service: Service) -> Result<(), Fault> {
     let wrong = if name.is_empty() {

@@ -2,7 +2,7 @@
 //! (The official client reads in ranges of its own and holds several of them in memory, outside our budget,
 //! and reports the first range's length as the blob's.)
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use azure_core::http::{
     AsyncResponseBody, Method, Request, Url,
@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::account::Account;
-use crate::ports::{BlobInfo, BlobReader, Fault, FaultKind};
+use crate::ports::{Backoff, BlobInfo, BlobReader, Fault, FaultKind, Patience, pause};
 
 /// The metadata that marks a directory.
 const IS_FOLDER: &str = "hdi_isfolder";
@@ -33,8 +33,9 @@ pub(super) async fn get(account: Arc<Account>, url: &Url, name: &str) -> Result<
         return Err(Fault::new(account.service, FaultKind::Misconfigured, what));
     };
     let info = BlobInfo { size_bytes, ..info };
+    let patience = Patience::new(Backoff::OPERATION);
     let state =
-        Reading { account, url: url.clone(), doing, info: info.clone(), body: Some(body), at: 0, resumes: 0 };
+        Reading { account, url: url.clone(), doing, info: info.clone(), body: Some(body), at: 0, patience };
     let body = stream::try_unfold(state, Reading::next).boxed();
     Ok(BlobReader { info, body })
 }
@@ -90,7 +91,8 @@ struct Reading {
     /// `None` after it broke.
     body: Option<AsyncResponseBody>,
     at: u64,
-    resumes: u32,
+    /// Since the last byte.
+    patience: Patience,
 }
 
 impl Reading {
@@ -105,7 +107,7 @@ impl Reading {
                     Ok(Some(bytes)) if bytes.is_empty() => continue,
                     Ok(Some(bytes)) => {
                         self.at += bytes.len() as u64;
-                        self.resumes = 0;
+                        self.patience.answered();
                         if self.at > self.info.size_bytes {
                             return Err(self.fault(FaultKind::Corrupt, "more bytes came than it has"));
                         }
@@ -117,12 +119,11 @@ impl Reading {
                 },
             };
             self.body = None;
-            self.resumes += 1;
             let hopeless = fault.kind != FaultKind::Unavailable || self.info.etag.is_none();
-            if hopeless || self.resumes > RESUMES {
-                return Err(fault);
+            match self.patience.failed_at_most(RESUMES) {
+                Some(wait) if !hopeless => pause(wait).await,
+                _ => return Err(fault),
             }
-            tokio::time::sleep(Duration::from_millis(50) * self.resumes).await;
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -10,17 +9,19 @@ use std::{
 use async_trait::async_trait;
 use azure_core::credentials::TokenCredential;
 use azure_core::http::Url;
-use futures_util::{StreamExt, TryStreamExt};
 use tokio::sync::{Mutex, OnceCell};
-use tokio_util::io::ReaderStream;
+
+mod local;
+
+use local::{info_of_local, local, read_local};
 
 use super::{
-    account::{Account, Identity, NEW_ROLES, Rotating, SCOPE},
+    account::{Account, Identity, NEW_ROLES, SCOPE},
     azure,
-    deadline::{blocking, with_deadline},
+    deadline::blocking,
     faults, hosts,
     reader::{self, is_directory},
-    sidecar,
+    rotating::Rotating,
 };
 use crate::{
     domain::source_container,
@@ -30,9 +31,6 @@ use crate::{
 };
 
 const SERVICE: Service = Service::SourceBlobs;
-
-/// How much of a local file is read at a time.
-const READ_BYTES: usize = 256 * 1024;
 
 /// Name of a file that does not exist, used to test access.
 const NO_FILE: &str = "rogo-migrate-check";
@@ -230,42 +228,6 @@ fn is_below(endpoint: &Url, url: &Url) -> bool {
     let base = endpoint.path().trim_end_matches('/');
     endpoint.origin() == url.origin()
         && url.path().strip_prefix(base).is_some_and(|rest| rest.starts_with('/'))
-}
-
-fn local(url: &Url) -> Result<Option<PathBuf>, Fault> {
-    if url.scheme() != "file" {
-        return Ok(None);
-    }
-    url.to_file_path().map(Some).map_err(|()| {
-        let what = format!("{} names no file of this machine", shown(url));
-        Fault::new(SERVICE, FaultKind::Misconfigured, what)
-    })
-}
-
-async fn read_local(url: &Url, path: PathBuf) -> Result<BlobReader, Fault> {
-    let doing = format!("reading {}", shown(url));
-    let unreadable = |error| faults::of_io(error, SERVICE, &doing);
-    let opened = blocking(SERVICE, move || {
-        Ok(std::fs::File::open(path).and_then(|file| file.metadata().map(|metadata| (file, metadata))))
-    });
-    let (file, metadata) = opened.await?.map_err(unreadable)?;
-    if !metadata.is_file() {
-        let what = format!("{doing}: it is not a file");
-        return Err(Fault::new(SERVICE, FaultKind::NotFound, what));
-    }
-    let info = info_of_local(url, &metadata);
-    let body = ReaderStream::with_capacity(tokio::fs::File::from_std(file), READ_BYTES)
-        .map_err(move |error| faults::of_io(error, SERVICE, &doing));
-    Ok(BlobReader { info, body: with_deadline(body.boxed(), SERVICE) })
-}
-
-fn info_of_local(url: &Url, metadata: &std::fs::Metadata) -> BlobInfo {
-    BlobInfo {
-        name: shown(url),
-        size_bytes: metadata.len(),
-        etag: Some(sidecar::etag(metadata)),
-        ..BlobInfo::default()
-    }
 }
 
 #[cfg(test)]

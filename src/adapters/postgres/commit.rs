@@ -10,13 +10,12 @@ use std::time::{Duration, Instant};
 use sqlx::{Executor, PgConnection};
 
 use super::{
-    PostgresTarget,
+    PostgresWriter,
     enforcement::{self, Enforcement, EnforcementLedger},
-    fault::{Phase, answer, misconfigured},
+    fault::{Phase, answer},
 };
 use crate::{
-    domain::Migration,
-    ports::{Committed, CopiedFile, Fault, FaultKind, Service},
+    ports::{Committed, CopiedMigration, Fault, FaultKind, Service},
     rules::rows::{RunValues, rows},
 };
 
@@ -29,18 +28,14 @@ const IMAGE_LIMIT: Duration = Duration::from_secs(30);
 
 /// Writes the submission, or reads back the rows that already exist under its launch id.
 pub(super) async fn commit(
-    target: &PostgresTarget,
-    migration: &Migration,
-    files: &[CopiedFile],
+    target: &PostgresWriter,
+    copied: &CopiedMigration<'_>,
 ) -> Result<Committed, Fault> {
-    if migration.files.len() != files.len() {
-        let (planned, copied) = (migration.files.len(), files.len());
-        return Err(misconfigured(format!("a bug: {planned} files are planned, {copied} were copied")));
-    }
+    let migration = copied.migration();
     let written = if migration.malpractice.is_none() {
-        write_plain(target, migration, files).await
+        write_plain(target, copied).await
     } else {
-        write_with_enforcement(target, migration, files).await
+        write_with_enforcement(target, copied).await
     };
     let launch_id = migration.ids.launch_id();
     let held = || super::held::held(&target.pool, std::slice::from_ref(&launch_id));
@@ -64,16 +59,14 @@ pub(super) async fn commit(
 
 /// `None` if the launch id, or one of the launch session's other unique values, is taken.
 async fn write_plain(
-    target: &PostgresTarget,
-    migration: &Migration,
-    files: &[CopiedFile],
+    target: &PostgresWriter,
+    copied: &CopiedMigration<'_>,
 ) -> Result<Option<Committed>, Fault> {
     let mut lease = target.pool.lease().await?;
     let asked = Instant::now();
-    let connection = lease.connection()?;
+    let connection = lease.connection();
     let result =
-        answer(Phase::Writing, LIMIT, send(connection, &target.fixed, migration, files, Enforcement::None))
-            .await;
+        answer(Phase::Writing, LIMIT, send(connection, &target.side.fixed, copied, Enforcement::None)).await;
     if !is_in_doubt(&result) {
         lease.give_back(asked);
     }
@@ -81,21 +74,21 @@ async fn write_plain(
 }
 
 async fn write_with_enforcement(
-    target: &PostgresTarget,
-    migration: &Migration,
-    files: &[CopiedFile],
+    target: &PostgresWriter,
+    copied: &CopiedMigration<'_>,
 ) -> Result<Option<Committed>, Fault> {
+    let migration = copied.migration();
     let mut lease = target.pool.lease().await?;
-    let connection = lease.connection()?;
+    let connection = lease.connection();
     // The lock is a separate statement, so that the next statement's snapshot is taken after the lock.
     let lock = format!("begin; select pg_advisory_xact_lock({})", enforcement::lock_key(migration));
     answer(Phase::Reading, LIMIT, connection.execute(sqlx::AssertSqlSafe(lock))).await?;
     let rows = answer(Phase::Reading, LIMIT, enforcement::standing(connection, migration)).await?;
     let decided = enforcement::weigh(migration, &rows);
-    keep_image(target.ledger.as_deref(), decided).await?;
+    keep_image(target.side.ledger.as_ref(), decided).await?;
 
     // Until `commit` is sent nothing can take effect.
-    let sending = send(connection, &target.fixed, migration, files, decided);
+    let sending = send(connection, &target.side.fixed, copied, decided);
     let sent = answer(Phase::Reading, LIMIT, sending).await;
     let asked = Instant::now();
     let ended = match sent {
@@ -121,10 +114,8 @@ fn is_in_doubt<T>(result: &Result<T, Fault>) -> bool {
 }
 
 /// Before a row that this run did not write is changed, its image goes to the run store.
-async fn keep_image(ledger: Option<&dyn EnforcementLedger>, decided: Enforcement<'_>) -> Result<(), Fault> {
+async fn keep_image(ledger: &dyn EnforcementLedger, decided: Enforcement<'_>) -> Result<(), Fault> {
     let Enforcement::Change(row) = decided else { return Ok(()) };
-    let ledger = ledger
-        .ok_or_else(|| misconfigured("a bug: an enforcement row cannot be changed without a run store"))?;
     let keeping = async {
         let writers = row.writers();
         if !writers.is_empty() && ledger.is_ours(&writers).await? {
@@ -145,11 +136,11 @@ async fn keep_image(ledger: Option<&dyn EnforcementLedger>, decided: Enforcement
 async fn send(
     connection: &mut PgConnection,
     fixed: &RunValues,
-    migration: &Migration,
-    copied: &[CopiedFile],
+    copied: &CopiedMigration<'_>,
     enforcement: Enforcement<'_>,
 ) -> Result<bool, sqlx::Error> {
-    let rows = serde_json::to_string(&rows(migration, fixed, copied))
+    let migration = copied.migration();
+    let rows = serde_json::to_string(&rows(migration, fixed, copied.files()))
         .map_err(|error| sqlx::Error::Encode(error.into()))?;
     let changed = match enforcement {
         Enforcement::Change(row) => Some(&row.id),

@@ -1,21 +1,19 @@
 //! Opens connections. The secret is read, and the token requested, again for each of them.
 
+mod url;
+
 use std::{
-    net::IpAddr,
-    str::FromStr,
-    sync::{Arc, Once},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use azure_core::credentials::TokenCredential;
-use sqlx::{
-    Connection, PgConnection, Row,
-    postgres::{PgConnectOptions, PgSslMode},
-};
-use url::Url;
+use sqlx::{Connection, FromRow, PgConnection, Row, postgres::PgConnectOptions};
 
+use self::url::{parse, warn_unverified};
 use super::fault::{Phase, answer, misconfigured};
 use crate::{
+    domain::TargetIdentity,
     ports::{Fault, FaultKind, Service},
     settings::{DatabaseAuth, DatabaseSettings},
 };
@@ -26,28 +24,6 @@ const ENTRA_SCOPE: &str = "https://ossrdbms-aad.database.windows.net/.default";
 /// From the first packet to a session that may be asked.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Parameters of the URL that the driver understands. Another one is refused: left out in silence
-/// it might have been the one that makes the connection safe.
-const URL_PARAMETERS: [&str; 17] = [
-    "sslmode",
-    "ssl-mode",
-    "sslrootcert",
-    "ssl-root-cert",
-    "ssl-ca",
-    "sslcert",
-    "ssl-cert",
-    "sslkey",
-    "ssl-key",
-    "host",
-    "hostaddr",
-    "port",
-    "dbname",
-    "user",
-    "password",
-    "application_name",
-    "options",
-];
-
 /// Settings of every session, if the server knows them. They are set after the start, not with
 /// it, because poolers refuse unknown start parameters.
 ///
@@ -57,10 +33,12 @@ const URL_PARAMETERS: [&str; 17] = [
 /// role's or database's weaker default is raised, a stricter one (`remote_apply`) stays. Messages below
 /// `error` may quote a row.
 ///
-/// The first row says whether an earlier client left its mark in this session: then a pooler hands sessions
-/// on as they were left, and locks with them.
+/// The first row is a [`Greeting`].
 const SESSION: &str = "
-select coalesce(current_setting('rogo_migrate.session', true), '') <> '' as was_used;
+select coalesce(current_setting('rogo_migrate.session', true), '') <> '' as was_used,
+    oid::bigint as database_oid, datname::text as database,
+    has_function_privilege('pg_control_system()', 'execute') as names_system
+from pg_database where datname = current_database();
 select set_config('rogo_migrate.session', 'used', false);
 select count(set_config(wanted.name, wanted.value, false)) from (values
     ('tcp_keepalives_idle', '30'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '3'),
@@ -77,6 +55,36 @@ pub(super) const USED_BEFORE: &str = "a connection pooler stands before the data
      or session mode without a reset query), so that the run's lock would not end with its process; connect to \
      the database itself, or to a pool in session mode with server_reset_query = DISCARD ALL";
 
+/// A new session and the database that it leads to.
+pub(super) struct Opened {
+    pub connection: PgConnection,
+    pub session: Session,
+    pub database: TargetIdentity,
+}
+
+impl Opened {
+    async fn open(options: &PgConnectOptions) -> Result<Self, sqlx::Error> {
+        const SYSTEM: &str = "select system_identifier::text from pg_control_system()";
+        let mut connection = PgConnection::connect_with(options).await?;
+        let rows = sqlx::raw_sql(SESSION).fetch_all(&mut connection).await?;
+        let greeting = Greeting::from_row(rows.first().ok_or(sqlx::Error::RowNotFound)?)?;
+        let system = if greeting.names_system {
+            Some(sqlx::raw_sql(SYSTEM).fetch_one(&mut connection).await?.try_get(0)?)
+        } else {
+            None
+        };
+        let database = TargetIdentity {
+            host: options.get_host().to_owned(),
+            port: options.get_port(),
+            system,
+            database_oid: greeting.database_oid,
+            database: greeting.database,
+        };
+        let session = if greeting.was_used { Session::Used } else { Session::New };
+        Ok(Self { connection, session, database })
+    }
+}
+
 /// Whether a session is its client's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Session {
@@ -86,12 +94,26 @@ pub(super) enum Session {
     Used,
 }
 
-/// Opens sessions of one database under one application name.
+/// What a session says of itself when it begins.
+#[derive(FromRow)]
+struct Greeting {
+    /// Whether an earlier client left its mark in this session. Then a pooler hands sessions on as they were left, and
+    /// locks with them.
+    was_used: bool,
+    database_oid: i64,
+    database: String,
+    /// Whether this user may read the server's system identifier.
+    names_system: bool,
+}
+
+/// Opens sessions of one database under one application name. Clones lead to the same database, or to none.
 #[derive(Clone)]
 pub(super) struct Connector {
     settings: DatabaseSettings,
     credential: Option<Arc<dyn TokenCredential>>,
     application_name: String,
+    /// The database of the first session. A secret that is changed during a run may lead to another one, such as a copy.
+    first: Arc<OnceLock<TargetIdentity>>,
 }
 
 impl Connector {
@@ -101,33 +123,38 @@ impl Connector {
         credential: Option<Arc<dyn TokenCredential>>,
         application_name: String,
     ) -> Self {
-        Self { settings, credential, application_name }
+        Self { settings, credential, application_name, first: Arc::default() }
     }
 
-    /// Opens a session within ten seconds; refuses one that an earlier client used.
-    pub(super) async fn connect(&self) -> Result<PgConnection, Fault> {
-        match self.open().await? {
-            (connection, Session::New) => Ok(connection),
-            (_, Session::Used) => Err(misconfigured(USED_BEFORE)),
+    /// The same for sessions with another application name.
+    pub(super) fn named(&self, application_name: &str) -> Self {
+        Self { application_name: application_name.to_owned(), ..self.clone() }
+    }
+
+    /// Opens a session within ten seconds. Refuses one that an earlier client used, and one of another database than
+    /// that of the first session.
+    pub(super) async fn connect(&self) -> Result<(PgConnection, TargetIdentity), Fault> {
+        let opened = self.open().await?;
+        if opened.session == Session::Used {
+            return Err(misconfigured(USED_BEFORE));
         }
+        let first = self.first.get_or_init(|| opened.database.clone());
+        let differences = first.differences(&opened.database, "the first connection's");
+        if differences.is_empty() {
+            return Ok((opened.connection, opened.database));
+        }
+        Err(misconfigured(format!(
+            "DATABASE_URL leads to another database than when this process began ({}); nothing is written there: set \
+             it back, or start a run with another name",
+            differences.join("; ")
+        )))
     }
 
-    /// Host and port that DATABASE_URL leads to now.
-    pub(super) async fn server(&self) -> Result<(String, u16), Fault> {
-        let options = self.options().await?;
-        Ok((options.get_host().to_owned(), options.get_port()))
-    }
-
-    /// Opens a session within ten seconds, and says whether an earlier client used it.
-    pub(super) async fn open(&self) -> Result<(PgConnection, Session), Fault> {
+    /// Opens a session within ten seconds.
+    pub(super) async fn open(&self) -> Result<Opened, Fault> {
         let options = self.options().await?;
         let server = format!("{}:{}", options.get_host(), options.get_port());
-        let opening = async {
-            let mut connection = PgConnection::connect_with(&options).await?;
-            let rows = sqlx::raw_sql(SESSION).fetch_all(&mut connection).await?;
-            let was_used = rows.first().map_or(Ok(false), |row| row.try_get("was_used"))?;
-            Ok((connection, if was_used { Session::Used } else { Session::New }))
-        };
+        let opening = Opened::open(&options);
         answer(Phase::Connecting, CONNECT_TIMEOUT, opening).await.map_err(|mut fault| {
             fault.what = format!("cannot connect to {server}: {}", fault.what);
             fault
@@ -173,119 +200,6 @@ impl Connector {
                 let what = "Microsoft Entra did not answer within 10 s";
                 Err(Fault::new(Service::Database, FaultKind::Unavailable, what))
             }
-        }
-    }
-}
-
-/// Reads a PostgreSQL URL. Unless it names an `sslmode`, the server's certificate is verified; with a password
-/// and a loopback host, TLS is optional.
-fn parse(text: &str, auth: DatabaseAuth) -> Result<PgConnectOptions, Fault> {
-    let not_a_url = || {
-        misconfigured(
-            "DATABASE_URL is not a PostgreSQL URL; write postgres://user:password@host:5432/database",
-        )
-    };
-    let url = Url::parse(text).map_err(|_| not_a_url())?;
-    if !matches!(url.scheme(), "postgres" | "postgresql") {
-        return Err(not_a_url());
-    }
-    for (name, _value) in url.query_pairs() {
-        if !URL_PARAMETERS.contains(&&*name) && !name.starts_with("options[") {
-            return Err(misconfigured(format!(
-                "DATABASE_URL has the parameter {name:?}, which is not supported; remove it"
-            )));
-        }
-    }
-    let mut options = PgConnectOptions::from_str(text).map_err(|_| not_a_url())?;
-    if options.get_database().is_none() {
-        return Err(misconfigured("DATABASE_URL names no database; add it after the host: …/database"));
-    }
-    // The driver would resolve the brackets of an IPv6 address as part of the host name.
-    let host = options.get_host().trim_matches(['[', ']']).to_owned();
-    options = options.host(&host);
-    let given = |names: &[&str]| url.query_pairs().any(|(name, _)| names.contains(&&*name));
-    if !given(&["sslmode", "ssl-mode"]) {
-        let names_root = given(&["sslrootcert", "ssl-root-cert", "ssl-ca"]);
-        let is_optional = is_local(&options) && auth == DatabaseAuth::Password && !names_root;
-        let mode = if is_optional { PgSslMode::Prefer } else { PgSslMode::VerifyFull };
-        options = options.ssl_mode(mode);
-    }
-    // Poolers refuse this start parameter, and values travel in binary anyway.
-    Ok(sqlx::ConnectOptions::disable_statement_logging(options.extra_float_digits(None)))
-}
-
-/// Warns once per process that the URL asks for less than a verified certificate.
-fn warn_unverified(options: &PgConnectOptions) {
-    static WARNED: Once = Once::new();
-    let mode = options.get_ssl_mode();
-    if is_local(options) || matches!(mode, PgSslMode::VerifyFull) {
-        return;
-    }
-    WARNED.call_once(|| {
-        tracing::warn!(
-            host = options.get_host(),
-            sslmode = ?mode,
-            "DATABASE_URL asks for less than sslmode=verify-full: the server could be another one; leave sslmode \
-             out, and name a private authority's certificate with sslrootcert"
-        );
-    });
-}
-
-fn is_local(options: &PgConnectOptions) -> bool {
-    let host = options.get_host();
-    options.get_socket().is_some()
-        || host.starts_with('/')
-        || host == "localhost"
-        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ssl_mode(url: &str, auth: DatabaseAuth) -> String {
-        format!("{:?}", parse(url, auth).unwrap().get_ssl_mode())
-    }
-
-    #[test]
-    fn the_certificate_is_verified_unless_the_host_is_loopback_or_the_url_says_otherwise() {
-        use DatabaseAuth::{Entra, Password};
-        for (url, auth, expected) in [
-            ("postgres://u:p@db.example.org/app", Password, "VerifyFull"),
-            ("postgresql://u:p@10.0.0.4:6432/app", Password, "VerifyFull"),
-            ("postgres://u:p@localhost.example.org/app", Password, "VerifyFull"),
-            ("postgres://u:p@db.example.org/app?sslmode=require", Password, "Require"),
-            ("postgres://u:p@db.example.org/app?sslmode=disable", Password, "Disable"),
-            ("postgres://u:p@db.example.org/app?sslrootcert=/ca.pem", Password, "VerifyFull"),
-            ("postgres://u:p@localhost/app", Password, "Prefer"),
-            ("postgres://u:p@127.0.0.1/app", Password, "Prefer"),
-            ("postgres://u:p@[::1]/app", Password, "Prefer"),
-            ("postgres://u:p@127.0.0.1/app?sslrootcert=/ca.pem", Password, "VerifyFull"),
-            ("postgres://u:p@127.0.0.1/app?sslmode=require", Password, "Require"),
-            ("postgres:///app?host=/run/postgresql", Password, "Prefer"),
-            ("postgres://u@db.example.org/app", Entra, "VerifyFull"),
-            ("postgres://u@127.0.0.1/app", Entra, "VerifyFull"),
-            ("postgres://u@127.0.0.1/app?sslmode=disable", Entra, "Disable"),
-        ] {
-            assert_eq!(ssl_mode(url, auth), expected, "{url} {auth:?}");
-        }
-    }
-
-    #[test]
-    fn an_unusable_url_is_refused_without_showing_it() {
-        for (url, says) in [
-            ("", "is not a PostgreSQL URL"),
-            ("secret", "is not a PostgreSQL URL"),
-            ("mysql://u:secret@h/app", "is not a PostgreSQL URL"),
-            ("postgres://u:secret@h/app?sslmode=secret", "is not a PostgreSQL URL"),
-            ("postgres://u:secret@h", "names no database"),
-            ("postgres://u:secret@h/app?sslmod=secret", "the parameter \"sslmod\""),
-            ("postgres://u:secret@h/app?target_session_attrs=secret", "\"target_session_attrs\""),
-        ] {
-            let fault = parse(url, DatabaseAuth::Password).unwrap_err();
-            assert_eq!(fault.kind, FaultKind::Misconfigured);
-            assert!(fault.chain().contains(says), "{}", fault.chain());
-            assert!(!fault.chain().contains("secret"), "{}", fault.chain());
         }
     }
 }

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
-use sqlx::{FromRow, PgConnection, Row, postgres::PgRow};
+use sqlx::{FromRow, PgConnection};
 
 use crate::{
     domain::{Migration, Note},
@@ -58,7 +58,7 @@ pub(super) enum Enforcement<'row> {
 }
 
 /// An enforcement row that the target already holds, and the submission it names.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub(super) struct Standing {
     /// `malpractice_enforcements.id`.
     pub id: String,
@@ -70,18 +70,6 @@ pub(super) struct Standing {
     pub blob_names: Vec<String>,
     /// The row as JSON.
     pub image: String,
-}
-
-impl FromRow<'_, PgRow> for Standing {
-    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
-        Ok(Self {
-            id: row.try_get("id")?,
-            dated: row.try_get("dated")?,
-            launch_id: row.try_get("launch_id")?,
-            blob_names: row.try_get("blob_names")?,
-            image: row.try_get("image")?,
-        })
-    }
 }
 
 impl Standing {

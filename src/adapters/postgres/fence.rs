@@ -14,17 +14,18 @@ use sha2::{Digest, Sha256};
 use sqlx::{Connection, PgConnection};
 
 use super::{
+    PostgresReader,
     connect::Connector,
     fault::{Phase, answer},
 };
 use crate::run::PlanId;
 use crate::{
-    ports::{ExclusiveFence, Fault, FaultKind, Fence, Retry, Service},
+    ports::{Backoff, ExclusiveFence, Fault, FaultKind, Fence, Patience, Retry, Service, pause},
     settings::DatabaseSettings,
 };
 
-/// Between two writers for the lock.
-const PAUSE: Duration = Duration::from_millis(500);
+/// Between two tries to take the lock.
+const POLL: Backoff = Backoff::steady(Duration::from_millis(500));
 /// How long a new worker connection waits for a finalizer to release the lock before it logs the wait.
 const SHARED_WAIT: Duration = Duration::from_secs(10);
 /// How often a waiting finalizer logs which sessions it waits for.
@@ -59,14 +60,14 @@ pub struct SharedFence {
 impl SharedFence {
     /// Takes the lock for the connection's lifetime, then makes sure that this process may still write.
     pub(super) async fn enter(&self, connection: &mut PgConnection) -> Result<(), Fault> {
-        let began = Instant::now();
+        let mut patience = Patience::new(POLL);
         while !try_lock(connection, "select pg_try_advisory_lock_shared($1)", self.key).await? {
-            if began.elapsed() >= SHARED_WAIT {
+            let Some(wait) = patience.failed_within(SHARED_WAIT) else {
                 let holders = holders(connection, self.key).await?.join(", ");
                 let what = format!("waiting for {holders} to release the run's lock");
                 return Err(Fault::new(Service::Database, FaultKind::Unavailable, what));
-            }
-            tokio::time::sleep(PAUSE).await;
+            };
+            pause(wait).await;
         }
         if (self.retired)().await? {
             let what = "this process was retired: another one merged, swept or rolled back the run meanwhile";
@@ -94,10 +95,15 @@ impl PostgresFence {
         Self { connector: Connector::new(database.clone(), credential, application_name.to_owned()), key }
     }
 
+    /// The lock of the database that `reader` reads; a connection to another one is refused.
+    pub fn beside(reader: &PostgresReader, application_name: &str, key: FenceKey) -> Self {
+        Self { connector: reader.connector.named(application_name), key }
+    }
+
     async fn try_once(&self, connection: &mut Option<PgConnection>) -> Result<Vec<String>, Fault> {
         let connection = match connection {
             Some(connection) => connection,
-            none => none.insert(self.connector.connect().await?),
+            none => none.insert(self.connector.connect().await?.0),
         };
         if try_lock(connection, "select pg_try_advisory_lock($1)", self.key).await? {
             return Ok(Vec::new());
@@ -118,7 +124,7 @@ impl Fence for PostgresFence {
         deadline: Duration,
         waiting: &mut (dyn for<'names> FnMut(&'names [String]) + Send),
     ) -> Result<Box<dyn ExclusiveFence>, Fault> {
-        let began = Instant::now();
+        let mut patience = Patience::new(POLL);
         let mut connection = None;
         let mut told: Option<(Vec<String>, Instant)> = None;
         loop {
@@ -140,10 +146,8 @@ impl Fence for PostgresFence {
                     fault
                 }
             };
-            if began.elapsed() >= deadline {
-                return Err(hindrance);
-            }
-            tokio::time::sleep(PAUSE.min(deadline.saturating_sub(began.elapsed()))).await;
+            let Some(wait) = patience.failed_within(deadline) else { return Err(hindrance) };
+            pause(wait).await;
         }
         let connection = connection.ok_or_else(lost)?;
         Ok(Box::new(Held { connection, key: self.key }))

@@ -6,8 +6,9 @@ use std::{
     time::Duration,
 };
 
+use chrono::{DateTime, Utc};
 use futures_util::{TryStreamExt, stream::BoxStream};
-use sqlx::{Executor, FromRow, PgConnection, Row, postgres::PgRow};
+use sqlx::{Executor, FromRow, PgConnection};
 
 use super::{
     fault::{Phase, answer},
@@ -15,19 +16,21 @@ use super::{
 };
 use crate::{
     domain::SubmissionIds,
-    ports::{Absent, Fault, HeldSubmission, Session},
+    ports::{Absent, Fault, HeldSubmission, Holdings, Session, StandingSubmission},
+    rules::size::bytes_of_megabytes,
 };
 
 /// For the answer to a lookup, and for the next batch of a scan.
 const LIMIT: Duration = Duration::from_secs(45);
 
-/// Texts handed over at a time.
+/// Rows handed over at a time.
 const BATCH: usize = 10_000;
 
 /// For the next batch of a scan: on a slow disk nothing may fit for long.
 const SCAN_LIMIT: Duration = Duration::from_hours(1);
 
 /// A submission that the target holds, and the enforcement row under its key.
+#[derive(FromRow)]
 struct Submission {
     id: String,
     launch_id: String,
@@ -36,20 +39,6 @@ struct Submission {
     context_id: Option<String>,
     file_count: i32,
     foreign_enforcement: bool,
-}
-
-impl FromRow<'_, PgRow> for Submission {
-    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
-        Ok(Self {
-            id: row.try_get("id")?,
-            launch_id: row.try_get("launch_id")?,
-            session_record_id: row.try_get("session_record_id")?,
-            lms_user_id: row.try_get("lms_user_id")?,
-            context_id: row.try_get("context_id")?,
-            file_count: row.try_get("file_count")?,
-            foreign_enforcement: row.try_get("foreign_enforcement")?,
-        })
-    }
 }
 
 /// Reads the submissions and launch sessions under these launch ids.
@@ -62,7 +51,7 @@ pub(super) async fn held(pool: &Pool, launch_ids: &[String]) -> Result<Vec<HeldS
         return Ok(Vec::new());
     }
     let submissions = submissions(pool, &found).await?;
-    let mut files = blob_names(pool, &submissions).await?;
+    let mut all_files = files(pool, &submissions).await?;
     let mut by_launch: BTreeMap<&str, &Submission> = BTreeMap::new();
     for submission in &submissions {
         by_launch.entry(&submission.launch_id).or_insert(submission);
@@ -71,7 +60,8 @@ pub(super) async fn held(pool: &Pool, launch_ids: &[String]) -> Result<Vec<HeldS
         .iter()
         .map(|launch_id| {
             let submission = by_launch.get(launch_id.as_str());
-            let blob_names = submission.and_then(|found| files.remove(&found.id)).unwrap_or_default();
+            let files = submission.and_then(|found| all_files.remove(&found.id)).unwrap_or_default();
+            let (blob_names, shown_bytes): (Vec<_>, Vec<_>) = files.into_iter().unzip();
             HeldSubmission {
                 launch_id: launch_id.clone(),
                 submission_id: submission.map(|found| found.id.clone()),
@@ -80,6 +70,7 @@ pub(super) async fn held(pool: &Pool, launch_ids: &[String]) -> Result<Vec<HeldS
                 context_id: submission.and_then(|found| found.context_id.clone()),
                 files: u32::try_from(blob_names.len()).unwrap_or(u32::MAX),
                 blob_names,
+                shown_bytes,
                 foreign_enforcement: submission.is_some_and(|found| found.foreign_enforcement),
             }
         })
@@ -104,11 +95,16 @@ async fn submissions(pool: &Pool, launch_ids: &[String]) -> Result<Vec<Submissio
     Ok(found)
 }
 
-/// Blob names by submission id, in upload order.
-async fn blob_names(pool: &Pool, submissions: &[Submission]) -> Result<BTreeMap<String, Vec<String>>, Fault> {
-    const BY_ID: &str = "select submission_id, coalesce(azure_blob_name, '') from submission_files
+/// Blob names and shown lengths (bytes) by submission id, in upload order.
+async fn files(
+    pool: &Pool,
+    submissions: &[Submission],
+) -> Result<BTreeMap<String, Vec<(String, u64)>>, Fault> {
+    const BY_ID: &str = "select submission_id, coalesce(azure_blob_name, ''), coalesce(file_size, '')
+        from submission_files
         where id = any($1) order by upload_order, id";
-    const BY_SUBMISSION: &str = "select submission_id, coalesce(azure_blob_name, '') from submission_files
+    const BY_SUBMISSION: &str = "select submission_id, coalesce(azure_blob_name, ''), coalesce(file_size, '')
+        from submission_files
         where submission_id = any($1) order by upload_order, id";
     let mut ids = Vec::new();
     let mut older = Vec::new();
@@ -121,18 +117,19 @@ async fn blob_names(pool: &Pool, submissions: &[Submission]) -> Result<BTreeMap<
             None => older.push(submission.id.as_str()),
         }
     }
-    let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut files: BTreeMap<String, Vec<(String, u64)>> = BTreeMap::new();
     for (sql, keys) in [(BY_ID, ids.iter().map(String::as_str).collect()), (BY_SUBMISSION, older)] {
         if keys.is_empty() {
             continue;
         }
         let asking = async |connection: &mut _| sqlx::query_as(sql).bind(&keys).fetch_all(connection).await;
-        let rows: Vec<(String, String)> = pool.read(LIMIT, asking).await?;
-        for (submission, name) in rows {
-            names.entry(submission).or_default().push(name);
+        let rows: Vec<(String, String, String)> = pool.read(LIMIT, asking).await?;
+        for (submission, name, size) in rows {
+            let bytes = bytes_of_megabytes(&size).unwrap_or_default();
+            files.entry(submission).or_default().push((name, bytes));
         }
     }
-    Ok(names)
+    Ok(files)
 }
 
 /// Which of these launch ids a submission names.
@@ -141,7 +138,7 @@ pub(super) async fn submitted(pool: &Pool, launch_ids: &[String]) -> Result<Hash
         "select distinct lti_launch_id from assignment_submissions where lti_launch_id = any($1)";
     let wanted = launch_ids.to_vec();
     let mut found = HashSet::new();
-    scan(pool, |connection| sqlx::query(SQL).bind(wanted).fetch(connection), &mut |batch| {
+    scan(pool, |connection| sqlx::query_scalar(SQL).bind(wanted).fetch(connection), &mut |batch| {
         found.extend(batch);
     })
     .await?;
@@ -150,21 +147,53 @@ pub(super) async fn submitted(pool: &Pool, launch_ids: &[String]) -> Result<Hash
 
 /// Hands over the launch id of every submission whose is `rogo_…`. `like` is right under every collation, where a
 /// range is not.
-pub(super) async fn launch_ids(pool: &Pool, each: &mut (dyn FnMut(Vec<String>) + Send)) -> Result<(), Fault> {
-    const SQL: &str = r"select lti_launch_id from assignment_submissions where lti_launch_id like 'rogo\_%'";
-    scan(pool, |connection| sqlx::query(SQL).fetch(connection), each).await
+pub(super) async fn launch_ids(
+    pool: &Pool,
+    each: &mut (dyn FnMut(Vec<StandingSubmission>) + Send),
+) -> Result<(), Fault> {
+    const SQL: &str =
+        r"select lti_launch_id, id from assignment_submissions where lti_launch_id like 'rogo\_%'";
+    let standing = |(launch_id, id)| StandingSubmission { launch_id, id };
+    scan(pool, |connection| sqlx::query_as(SQL).fetch(connection), &mut |batch: Vec<(String, String)>| {
+        each(batch.into_iter().map(standing).collect());
+    })
+    .await
 }
 
-/// Hands over the first column of a statement that reads a whole table, in batches. The server's own limit is lifted:
+/// Which submissions of these ids stand.
+pub(super) async fn standing(pool: &Pool, ids: &[String]) -> Result<HashSet<String>, Fault> {
+    const SQL: &str = "select id from assignment_submissions where id = any($1)";
+    let asking = async |connection: &mut _| sqlx::query_scalar(SQL).bind(ids).fetch_all(connection).await;
+    let found: Vec<String> = pool.read(LIMIT, asking).await?;
+    Ok(found.into_iter().collect())
+}
+
+/// Number of submissions, and when the newest was created.
+pub(super) async fn holdings(pool: &Pool) -> Result<Holdings, Fault> {
+    const SQL: &str = "select count(*), max(created_at) from assignment_submissions";
+    let mut holdings = Holdings::default();
+    scan(pool, |connection| sqlx::query_as(SQL).fetch(connection), &mut |batch: Vec<(
+        i64,
+        Option<DateTime<Utc>>,
+    )>| {
+        for (submissions, newest) in batch {
+            holdings = Holdings { submissions: u64::try_from(submissions).unwrap_or_default(), newest };
+        }
+    })
+    .await?;
+    Ok(holdings)
+}
+
+/// Hands over the rows of a statement that reads a whole table, in batches. The server's own limit is lifted:
 /// what bounds the statement is the wait for each batch.
-pub(super) async fn scan(
+pub(super) async fn scan<T: Send>(
     pool: &Pool,
-    start: impl for<'c> FnOnce(&'c mut PgConnection) -> BoxStream<'c, Result<PgRow, sqlx::Error>>,
-    each: &mut (dyn FnMut(Vec<String>) + Send),
+    start: impl for<'c> FnOnce(&'c mut PgConnection) -> BoxStream<'c, Result<T, sqlx::Error>>,
+    each: &mut (dyn FnMut(Vec<T>) + Send),
 ) -> Result<(), Fault> {
     let asked = std::time::Instant::now();
     let mut lease = pool.lease().await?;
-    let connection = lease.connection()?;
+    let connection = lease.connection();
     let begin = "begin read only; set local statement_timeout = 0";
     answer(Phase::Reading, LIMIT, connection.execute(begin)).await?;
     let mut rows = start(&mut *connection);
@@ -172,7 +201,7 @@ pub(super) async fn scan(
         let mut batch = Vec::new();
         let filling = async {
             while let Some(row) = rows.try_next().await? {
-                batch.push(row.try_get(0)?);
+                batch.push(row);
                 if batch.len() == BATCH {
                     break;
                 }

@@ -1,89 +1,107 @@
-//! A worker's few connections. Each holds the run's lock, shared, as long as it lives. A connection is reused only if
-//! the caller reports that its last answer was complete; otherwise it is closed. The driver's own pool cannot be used,
-//! because it takes back the connection of a cancelled query, and the lock with it.
+//! The few connections of one worker. Each session of a writer holds the run's lock, shared, for as long as it lives.
+//!
+//! A lease takes the session out of its slot, and puts it back only after a complete answer. If the caller fails or is
+//! cancelled, the session is closed at once, and PostgreSQL releases the lock and the transaction with it. The driver's
+//! own pool takes back the connection of a cancelled query, so it cannot be used.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
+use deadpool::{
+    Runtime,
+    managed::{self, Metrics, PoolError, QueueMode, RecycleError, RecycleResult, Timeouts},
+};
 use sqlx::{Connection, PgConnection};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
 use super::{
     connect::Connector,
     fault::{Phase, answer},
     fence::SharedFence,
 };
-use crate::ports::{Fault, FaultKind, Service};
+use crate::{
+    domain::TargetIdentity,
+    ports::{Fault, FaultKind, Service},
+};
 
 /// How long an answer proves that a session, and with it the lock, is alive. `Instant` goes on
 /// counting while the process is frozen.
 const PROOF: Duration = Duration::from_secs(1);
 
-/// For an answer to a question that costs the server nothing.
+/// For the answer to a ping.
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// For a connection of the pool to come free: longer than the longest statement.
+/// For a connection of the pool to become free: longer than the longest statement.
 const TURN_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// For statements under way to end before the connections are closed.
+/// For statements under way to end before the process goes on without them.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// At most `size` connections of one worker.
+/// At most a fixed number of connections of one worker.
 pub(super) struct Pool {
+    slots: managed::Pool<Sessions>,
+    /// Counts the leases.
+    leases: TaskTracker,
+}
+
+/// Opens sessions, and checks that an idle one is alive.
+struct Sessions {
     connector: Connector,
     fence: Option<SharedFence>,
-    size: u32,
-    turns: Semaphore,
-    idle: Mutex<Vec<Session>>,
-    /// When the newest answer of a connection that holds the lock had been asked for.
-    proven: Mutex<Option<Instant>>,
+    proof: Proof,
 }
 
 struct Session {
     connection: PgConnection,
-    /// When its newest answer had been asked for.
+    database: TargetIdentity,
+    /// When the request of its newest answer was sent.
     asked: Instant,
 }
 
-/// A connection in use. Dropped, it is closed; [`Lease::give_back`] keeps it.
+/// A session in use. Dropped, it closes the session; [`Lease::give_back`] keeps it.
 #[must_use]
 pub(super) struct Lease<'pool> {
-    pool: &'pool Pool,
-    session: Option<Session>,
-    _turn: SemaphorePermit<'pool>,
+    // Closed before its slot is free for another one: the server never sees more connections than slots.
+    session: Session,
+    slot: managed::Object<Sessions>,
+    end: LeaseEnd<'pool>,
+    _under_way: TaskTrackerToken,
 }
 
 impl Pool {
-    pub(super) fn new(connector: Connector, fence: Option<SharedFence>, size: u32) -> Self {
-        let size = size.max(1);
-        Self {
-            connector,
-            fence,
-            size,
-            turns: Semaphore::new(size as usize),
-            idle: Mutex::new(Vec::new()),
-            proven: Mutex::new(None),
-        }
+    pub(super) fn new(connector: Connector, fence: Option<SharedFence>, size: u32) -> Result<Self, Fault> {
+        let slots = managed::Pool::builder(Sessions { connector, fence, proof: Proof::default() })
+            .max_size(size.max(1) as usize)
+            .timeouts(Timeouts { wait: Some(TURN_TIMEOUT), create: None, recycle: None })
+            .queue_mode(QueueMode::Lifo)
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|error| {
+                Fault::caused(Service::Database, FaultKind::Misconfigured, "no connection pool", error)
+            })?;
+        Ok(Self { slots, leases: TaskTracker::new() })
     }
 
-    /// A connection that answered within the last five seconds and, where there is a fence, holds the
-    /// run's lock: an idle one that still answers, else a new one.
+    /// A pool of the same size and kind for another worker of the process.
+    pub(super) fn another(&self) -> Result<Self, Fault> {
+        let Sessions { connector, fence, .. } = self.slots.manager();
+        let size = u32::try_from(self.slots.status().max_size).unwrap_or(u32::MAX);
+        Self::new(connector.clone(), fence.clone(), size)
+    }
+
+    /// A session that answered within the last second and, if there is a fence, holds the run's lock: an idle
+    /// one that still answers, else a new one.
     pub(super) async fn lease(&self) -> Result<Lease<'_>, Fault> {
-        let turn = self.turn().await?;
-        while let Some(session) = self.take_idle() {
-            if let Some(session) = self.revive(session).await {
-                return Ok(Lease { pool: self, session: Some(session), _turn: turn });
+        loop {
+            let mut slot = Box::pin(self.slots.get()).await.map_err(no_session)?;
+            // Recycling refuses empty slots, so that this loop ends at its first turn.
+            if let Some(session) = slot.take() {
+                let end = LeaseEnd { proof: self.proof(), answered: None };
+                return Ok(Lease { session, slot, end, _under_way: self.leases.token() });
             }
         }
-        let asked = Instant::now();
-        let mut connection = self.connector.connect().await?;
-        if let Some(fence) = &self.fence {
-            fence.enter(&mut connection).await?;
-        }
-        self.prove(asked);
-        Ok(Lease { pool: self, session: Some(Session { connection, asked }), _turn: turn })
     }
 
     /// Runs what changes nothing, or nothing that lasts, within `limit`.
@@ -94,111 +112,147 @@ impl Pool {
     ) -> Result<T, Fault> {
         let mut lease = self.lease().await?;
         let asked = Instant::now();
-        let result = answer(Phase::Reading, limit, work(lease.connection()?)).await?;
+        let result = answer(Phase::Reading, limit, work(lease.connection())).await?;
         lease.give_back(asked);
         Ok(result)
     }
 
-    /// Whether every connection holds the run's lock.
-    pub(super) fn is_fenced(&self) -> bool {
-        self.fence.is_some()
+    /// The database that the sessions of this pool lead to.
+    pub(super) async fn database(&self) -> Result<TargetIdentity, Fault> {
+        let lease = self.lease().await?;
+        let database = lease.session.database.clone();
+        lease.keep();
+        Ok(database)
     }
 
-    /// Returns at once if a connection that holds the run's lock answered within the last five seconds, else
-    /// asks one, or opens one, which looks whether this process was retired.
+    /// Returns at once if a session that holds the run's lock answered within the last second. Else it pings
+    /// one, or opens one, which checks whether this process was retired.
     pub(super) async fn prove_fence(&self) -> Result<(), Fault> {
-        if lock(&self.proven).is_some_and(|asked| asked.elapsed() < PROOF) {
-            return Ok(());
+        if !self.proof().is_fresh() {
+            self.lease().await?.keep();
         }
-        self.lease().await?.keep();
         Ok(())
     }
 
-    /// Waits for statements under way, then closes every connection, which releases the locks. A later request
-    /// for a connection is refused.
+    /// Closes the idle sessions, waits for statements under way, and closes theirs too, which releases the locks.
+    /// A later request for a session is refused.
     pub(super) async fn close(&self) {
-        let everyone = tokio::time::timeout(CLOSE_TIMEOUT, self.turns.acquire_many(self.size)).await;
-        self.turns.close();
-        drop(everyone);
-        *lock(&self.proven) = None;
-        let sessions = std::mem::take(&mut *lock(&self.idle));
-        for session in sessions {
-            // A connection that cannot say goodbye is closed by being dropped.
+        let idle = self.slots.retain(|_, _| false).removed;
+        self.slots.close();
+        for session in idle.into_iter().flatten() {
+            // If the server does not answer, dropping the connection closes it.
             drop(tokio::time::timeout(PING_TIMEOUT, session.connection.close()).await);
         }
+        self.leases.close();
+        drop(tokio::time::timeout(CLOSE_TIMEOUT, self.leases.wait()).await);
+        self.proof().lose();
     }
 
-    async fn turn(&self) -> Result<SemaphorePermit<'_>, Fault> {
-        let unavailable = |what| Fault::new(Service::Database, FaultKind::Unavailable, what);
-        match tokio::time::timeout(TURN_TIMEOUT, self.turns.acquire()).await {
-            Ok(Ok(turn)) => Ok(turn),
-            Ok(Err(_closed)) => Err(unavailable("the connections are closed, the process is ending")),
-            Err(_elapsed) => Err(unavailable("no connection of the worker came free within 2 min")),
+    fn proof(&self) -> &Proof {
+        &self.slots.manager().proof
+    }
+}
+
+fn no_session(error: PoolError<Fault>) -> Fault {
+    let unavailable = |what| Fault::new(Service::Database, FaultKind::Unavailable, what);
+    match error {
+        PoolError::Backend(fault) => fault,
+        PoolError::Closed => unavailable("the connections are closed, the process is ending"),
+        PoolError::Timeout(_) => unavailable("no connection of the worker became free within 2 min"),
+        error @ (PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_)) => {
+            Fault::caused(Service::Database, FaultKind::Misconfigured, "no connection could be opened", error)
         }
     }
+}
 
-    fn take_idle(&self) -> Option<Session> {
-        lock(&self.idle).pop()
+impl managed::Manager for Sessions {
+    /// Empty while a lease has the session, and after a lease closed it.
+    type Type = Option<Session>;
+    type Error = Fault;
+
+    async fn create(&self) -> Result<Self::Type, Fault> {
+        let asked = Instant::now();
+        let (mut connection, database) = self.connector.connect().await?;
+        if let Some(fence) = &self.fence {
+            fence.enter(&mut connection).await?;
+        }
+        self.proof.renew(asked);
+        Ok(Some(Session { connection, database, asked }))
     }
 
-    /// The session, if it answered lately or answers now.
-    async fn revive(&self, mut session: Session) -> Option<Session> {
+    async fn recycle(&self, slot: &mut Self::Type, _: &Metrics) -> RecycleResult<Fault> {
+        let Some(session) = slot else { return Err(RecycleError::message("the session was closed")) };
         if session.asked.elapsed() < PROOF {
-            return Some(session);
+            return Ok(());
         }
         let asked = Instant::now();
-        let alive = answer(Phase::Reading, PING_TIMEOUT, session.connection.ping()).await.is_ok();
-        if !alive {
-            *lock(&self.proven) = None;
-            return None;
+        let pinged = answer(Phase::Reading, PING_TIMEOUT, session.connection.ping()).await;
+        if let Err(fault) = pinged {
+            self.proof.lose();
+            return Err(fault.into());
         }
         session.asked = asked;
-        self.prove(asked);
-        Some(session)
-    }
-
-    fn prove(&self, asked: Instant) {
-        let mut proven = lock(&self.proven);
-        *proven = (*proven).max(Some(asked));
+        self.proof.renew(asked);
+        Ok(())
     }
 }
 
 impl Lease<'_> {
-    /// The connection, to be asked.
-    pub(super) fn connection(&mut self) -> Result<&mut PgConnection, Fault> {
-        let session = self.session.as_mut();
-        session.map(|session| &mut session.connection).ok_or_else(|| {
-            Fault::new(Service::Database, FaultKind::Unavailable, "the connection was given back already")
-        })
+    /// The connection of the session.
+    pub(super) fn connection(&mut self) -> &mut PgConnection {
+        &mut self.session.connection
     }
 
-    /// Keeps the connection for the next one: its last answer, asked for at `asked`, was complete and
+    /// Keeps the session for the next lease. Its last answer, to the request sent at `asked`, was complete, and
     /// no transaction is open.
-    pub(super) fn give_back(mut self, asked: Instant) {
-        if let Some(session) = &mut self.session {
-            session.asked = asked;
-            self.pool.prove(asked);
-        }
-        self.keep();
+    pub(super) fn give_back(self, asked: Instant) {
+        let Self { session, mut slot, mut end, _under_way } = self;
+        end.answered = Some(asked);
+        *slot = Some(Session { asked, ..session });
     }
 
-    /// Keeps the connection, which was not used.
-    fn keep(mut self) {
-        if let Some(session) = self.session.take() {
-            lock(&self.pool.idle).push(session);
-        }
+    /// Keeps the session, which was not used.
+    fn keep(self) {
+        let asked = self.session.asked;
+        self.give_back(asked);
     }
 }
 
-impl Drop for Lease<'_> {
+/// Tells the proof how a lease ended, also when the caller was cancelled.
+struct LeaseEnd<'pool> {
+    proof: &'pool Proof,
+    /// When the request of the last complete answer was sent; `None` if the session is closed.
+    answered: Option<Instant>,
+}
+
+impl Drop for LeaseEnd<'_> {
     fn drop(&mut self) {
-        if self.session.is_some() {
-            *lock(&self.pool.proven) = None;
+        match self.answered {
+            Some(asked) => self.proof.renew(asked),
+            None => self.proof.lose(),
         }
     }
 }
 
-/// A panic while one of these is held leaves nothing half done.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// When the request was sent whose answer is the newest one of a session that holds the lock; `None` if unknown.
+#[derive(Default)]
+struct Proof(Mutex<Option<Instant>>);
+
+impl Proof {
+    fn is_fresh(&self) -> bool {
+        self.lock().is_some_and(|asked| asked.elapsed() < PROOF)
+    }
+
+    fn renew(&self, asked: Instant) {
+        let mut newest = self.lock();
+        *newest = (*newest).max(Some(asked));
+    }
+
+    fn lose(&self) {
+        *self.lock() = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

@@ -5,11 +5,11 @@ mod rewrites;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use sqlx::{FromRow, Row, postgres::PgRow};
+use sqlx::FromRow;
 
 use super::{
-    PostgresTarget,
     commit::CHANGED,
+    connect::Connector,
     pool::Pool,
     schema::{TABLES, Table, Type},
 };
@@ -21,10 +21,14 @@ const LIMIT: Duration = Duration::from_secs(45);
 const OLDEST_SERVER: i32 = 130_000;
 
 /// A sentence for each thing that would stop a run with this many connections.
-pub(super) async fn preflight(target: &PostgresTarget, connections: u32) -> Result<Vec<String>, Fault> {
-    let pool = &target.pool;
+pub(super) async fn preflight(
+    connector: &Connector,
+    pool: &Pool,
+    rule_owner: Option<&str>,
+    connections: u32,
+) -> Result<Vec<String>, Fault> {
     // Nothing more can be asked through a pooler whose sessions are refused.
-    if let Some(finding) = connections::pooler(target).await? {
+    if let Some(finding) = connections::pooler(connector).await? {
         return Ok(vec![finding]);
     }
     let mut findings = server(pool).await?;
@@ -36,7 +40,7 @@ pub(super) async fn preflight(target: &PostgresTarget, connections: u32) -> Resu
     findings.extend(unique_keys(pool, &tables).await?);
     // A table that is missing, or may not be read, has been named already.
     if findings.is_empty() {
-        match super::catalogue::rule_owner(pool, target.rule_owner.as_deref()).await {
+        match super::catalogue::rule_owner(pool, rule_owner).await {
             Err(fault) if fault.kind == FaultKind::Misconfigured => findings.push(fault.what),
             result => drop(result?),
         }
@@ -50,35 +54,24 @@ pub(super) async fn preflight(target: &PostgresTarget, connections: u32) -> Resu
 
 /// What every process asks again before it writes, because a mended secret may lead elsewhere: sessions of its
 /// own, a server that can be written, the unique keys that guard against a second row.
-pub(super) async fn session(target: &PostgresTarget) -> Result<Vec<String>, Fault> {
-    if let Some(finding) = connections::pooler(target).await? {
+pub(super) async fn session(connector: &Connector, pool: &Pool) -> Result<Vec<String>, Fault> {
+    if let Some(finding) = connections::pooler(connector).await? {
         return Ok(vec![finding]);
     }
-    let mut findings = server(&target.pool).await?;
-    let (tables, missing) = tables(&target.pool).await?;
+    let mut findings = server(pool).await?;
+    let (tables, missing) = tables(pool).await?;
     findings.extend(missing);
-    findings.extend(unique_keys(&target.pool, &tables).await?);
+    findings.extend(unique_keys(pool, &tables).await?);
     Ok(findings)
 }
 
+#[derive(FromRow)]
 struct Server {
     version: i32,
     version_text: String,
     encoding: String,
     is_standby: bool,
     is_read_only: bool,
-}
-
-impl FromRow<'_, PgRow> for Server {
-    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
-        Ok(Self {
-            version: row.try_get("version")?,
-            version_text: row.try_get("version_text")?,
-            encoding: row.try_get("encoding")?,
-            is_standby: row.try_get("is_standby")?,
-            is_read_only: row.try_get("is_read_only")?,
-        })
-    }
 }
 
 async fn server(pool: &Pool) -> Result<Vec<String>, Fault> {
@@ -106,22 +99,12 @@ async fn server(pool: &Pool) -> Result<Vec<String>, Fault> {
     Ok(findings)
 }
 
+#[derive(FromRow)]
 struct Found {
     name: String,
     oid: i64,
     lacking: Vec<String>,
     hides_rows: bool,
-}
-
-impl FromRow<'_, PgRow> for Found {
-    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
-        Ok(Self {
-            name: row.try_get("name")?,
-            oid: row.try_get("oid")?,
-            lacking: row.try_get("lacking")?,
-            hides_rows: row.try_get("hides_rows")?,
-        })
-    }
 }
 
 /// Tables by name and oid, and a sentence for each that is missing, not granted, or hides rows.
@@ -181,6 +164,7 @@ async fn tables(pool: &Pool) -> Result<(BTreeMap<String, i64>, Vec<String>), Fau
     Ok((found.into_iter().map(|found| (found.name, found.oid)).collect(), findings))
 }
 
+#[derive(FromRow)]
 struct Column {
     table_oid: i64,
     name: String,
@@ -189,18 +173,6 @@ struct Column {
     is_required: bool,
     /// Its value may not be given.
     is_generated: bool,
-}
-
-impl FromRow<'_, PgRow> for Column {
-    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
-        Ok(Self {
-            table_oid: row.try_get("table_oid")?,
-            name: row.try_get("name")?,
-            type_name: row.try_get("type_name")?,
-            is_required: row.try_get("is_required")?,
-            is_generated: row.try_get("is_generated")?,
-        })
-    }
 }
 
 async fn columns(pool: &Pool, tables: &BTreeMap<String, i64>) -> Result<Vec<String>, Fault> {

@@ -11,7 +11,8 @@ use sqlx::{
 
 use super::{PostgresTarget, catalogue::rule_owner, pool::Pool};
 use crate::ports::{
-    Cell, Fault, FaultKind, Link, Lookup, ReaderRole, StoredCatalogue, StoredRow, StoredTarget, Table, Unreadable,
+    Cell, Fault, FaultKind, Link, Lookup, ReaderRole, StoredCatalogue, StoredRow, StoredTarget, Table,
+    Unreadable,
 };
 
 /// For one statement: less than the five minutes that a snapshot may last.
@@ -28,7 +29,7 @@ const CATALOGUE: [(&str, &[&str]); 4] = [
 ];
 
 #[async_trait::async_trait]
-impl StoredTarget for PostgresTarget {
+impl<Side: Send + Sync> StoredTarget for PostgresTarget<Side> {
     async fn unreadable(&self) -> Result<Vec<Unreadable>, Fault> {
         unreadable(&self.pool).await
     }
@@ -123,8 +124,8 @@ fn links_sql(table: Table) -> String {
 /// Columns that are no text, with what makes them one of [`Cell`]'s kinds.
 fn columns(table: Table) -> String {
     let read = |column: &&str| match *column {
-        "submitted_at" | "created_at" | "updated_at" | "uploaded_at" | "status_updated_at" | "completed_at"
-        | "expires_at" | "session_expiry" | "rule_applied_at" => {
+        "submitted_at" | "created_at" | "updated_at" | "uploaded_at" | "status_updated_at"
+        | "completed_at" | "expires_at" | "session_expiry" | "rule_applied_at" => {
             format!("{} as {column}", time(&format!("r.{column}")))
         }
         "marking_status" | "submission_file_type" => format!("r.{column}::text as {column}"),
@@ -136,7 +137,9 @@ fn columns(table: Table) -> String {
 
 /// A time as the driver can hold it; others, infinite ones too, read as null.
 fn time(column: &str) -> String {
-    format!("case when {column} >= '0001-01-01 00:00+00' and {column} < '10000-01-01 00:00+00' then {column} end")
+    format!(
+        "case when {column} >= '0001-01-01 00:00+00' and {column} < '10000-01-01 00:00+00' then {column} end"
+    )
 }
 
 async fn look_up(connection: &mut PgConnection, lookup: &Lookup) -> Result<Vec<StoredRow>, sqlx::Error> {
@@ -209,9 +212,8 @@ async fn role(pool: &Pool) -> Result<ReaderRole, Fault> {
                 has_table_privilege(to_regclass(name), 'insert, update, delete, truncate')
                 or has_any_column_privilege(to_regclass(name), 'insert, update')))";
     let names: Vec<&str> = Table::ALL.iter().map(|table| table.name()).collect();
-    let asking = async |connection: &mut PgConnection| {
-        sqlx::query_as(SQL).bind(&names).fetch_one(connection).await
-    };
+    let asking =
+        async |connection: &mut PgConnection| sqlx::query_as(SQL).bind(&names).fetch_one(connection).await;
     let (name, may_write): (String, Vec<String>) = pool.read(LIMIT, asking).await?;
     Ok(ReaderRole { name, may_write })
 }
@@ -222,15 +224,15 @@ async fn catalogue(
     unreadable: &[Unreadable],
 ) -> Result<StoredCatalogue, Fault> {
     const ASSESSMENTS: &str = "select id::text, name, code from assessments";
-    const SECTIONS: &str = "select assessment_id::text, id::text, coalesce(question_text, '') from assessment_sections
+    const SECTIONS: &str =
+        "select assessment_id::text, id::text, coalesce(question_text, '') from assessment_sections
         where assessment_id is not null";
     const LEVELS: &str = "select id::text, level_text from malpractice_levels";
     let may_read = |table: &str| unreadable.iter().all(|one| one.table != table);
     let mut catalogue = StoredCatalogue::default();
     if may_read("assessments") {
-        let asking = async |connection: &mut PgConnection| {
-            sqlx::query_as(ASSESSMENTS).fetch_all(connection).await
-        };
+        let asking =
+            async |connection: &mut PgConnection| sqlx::query_as(ASSESSMENTS).fetch_all(connection).await;
         let found: Vec<(String, String, String)> = pool.read(LIMIT, asking).await?;
         catalogue.assessments = found.into_iter().map(|(id, name, code)| (id, (name, code))).collect();
     }

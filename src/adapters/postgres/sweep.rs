@@ -107,7 +107,7 @@ async fn by_scan(
         };
         found.extend(names.into_iter().filter(is_asked));
     };
-    scan(pool, |connection| sqlx::query(SQL).bind(writers).fetch(connection), &mut keep).await
+    scan(pool, |connection| sqlx::query_scalar(SQL).bind(writers).fetch(connection), &mut keep).await
 }
 
 #[cfg(test)]

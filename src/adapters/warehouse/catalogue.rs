@@ -2,7 +2,7 @@
 
 use crate::domain::{REPORT_TABLE, SCORE_TABLE};
 
-/// What is read before anything else: engine, columns, indexes that lead on AttemptId.
+/// The queries that come before all others: engine, columns, indexes whose first column is AttemptId.
 pub(super) fn selects() -> [String; 3] {
     let names = names();
     [
@@ -49,7 +49,7 @@ pub(super) struct Catalogue {
     pub(super) indexed: Vec<String>,
 }
 
-/// SERVERPROPERTY('EngineEdition').
+/// Kind of server, from `SERVERPROPERTY('EngineEdition')`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Engine {
     SqlServer,

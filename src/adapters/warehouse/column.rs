@@ -1,6 +1,13 @@
 //! A column's type in this warehouse, and the SQL that reads it.
 
-use super::tables::Form;
+/// In which form text is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// The column is read as text.
+    Text,
+    /// Select text as UTF-16 bytes, so that a lone surrogate can be told from a replacement character.
+    Bytes,
+}
 
 /// A column of one of the two tables.
 #[derive(Debug)]
@@ -12,7 +19,7 @@ pub(super) struct Column {
 }
 
 const UNICODE: [&str; 2] = ["nvarchar", "nchar"];
-/// Text in a code page, or of a type that the driver reads differently: the server turns it into Unicode.
+/// Text in a code page, or of a type that the driver reads differently: the server converts it to Unicode.
 const OTHER_TEXT: [&str; 5] = ["varchar", "char", "text", "ntext", "xml"];
 /// The driver would make floats of these.
 const MONEY: [&str; 2] = ["money", "smallmoney"];
@@ -43,9 +50,10 @@ const READABLE: [&str; 25] = [
     "datetimeoffset",
     "uniqueidentifier",
 ];
+const DATES: [&str; 5] = ["date", "datetime", "datetime2", "smalldatetime", "datetimeoffset"];
 const WHOLE: [&str; 4] = ["int", "bigint", "smallint", "tinyint"];
 const FRACTIONAL: [&str; 6] = ["decimal", "numeric", "float", "real", "money", "smallmoney"];
-/// Text that SQL Server compares and converts like any other; text, ntext and xml it does not.
+/// Whether SQL Server compares and converts the text like varchar; it does not for text, ntext and xml.
 const ID_TEXT: [&str; 4] = ["nvarchar", "nchar", "varchar", "char"];
 
 impl Column {
@@ -61,6 +69,11 @@ impl Column {
     /// Whether it can hold attempt ids.
     pub(super) fn can_be_an_id(&self) -> bool {
         self.is_one_of(&WHOLE) || self.is_one_of(&FRACTIONAL) || self.is_one_of(&ID_TEXT)
+    }
+
+    /// Whether the largest of its values is the newest.
+    pub(super) fn can_be_a_date(&self) -> bool {
+        self.is_one_of(&DATES) || self.is_text()
     }
 
     fn is_one_of(&self, types: &[&str]) -> bool {

@@ -103,7 +103,7 @@ impl std::str::FromStr for ConnectionString {
     }
 }
 
-/// The known parts, none twice, empty values left out as ADO.NET does.
+/// The known parts. A part that is given twice is refused, and an empty value counts as not set, as in ADO.NET.
 struct Values(Vec<(Key, Part)>);
 
 impl Values {
@@ -235,7 +235,7 @@ fn login(values: &Values) -> Result<Login, Refused> {
 fn packet_size(values: &Values) -> Result<u32, Refused> {
     match values.text(Key::PacketSize).map(str::parse::<u32>) {
         None => Ok(8_000),
-        // The most a packet's length can say is one less than what ADO.NET allows.
+        // A packet's length field holds one less than the largest size that ADO.NET allows.
         Some(Ok(size @ 512..=32_768)) => Ok(size.min(32_767)),
         Some(_) => refuse("Packet Size is not a number from 512 to 32768"),
     }

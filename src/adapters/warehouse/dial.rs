@@ -10,18 +10,18 @@ use tokio::{
 
 use super::{
     connection_string::{Addresses, ConnectionString},
-    pool::unavailable,
+    faults,
 };
 use crate::ports::{Fault, FaultKind, Service};
 
-/// Where a login goes: the connection string's server, or where a gateway sends it.
+/// Address to log in to: the connection string's server, or the server that a gateway names.
 pub(super) struct Address {
     pub(super) host: String,
     pub(super) port: u16,
 }
 
 impl Address {
-    /// Connects within the connection string's timeout; `place` is what people know the server by.
+    /// Connects within the connection string's timeout; `place` names the server in messages.
     pub(super) async fn connect(&self, settings: &ConnectionString, place: &str) -> Result<TcpStream, Fault> {
         let longest = settings.connect_timeout;
         let place = if (self.host.as_str(), self.port) == (settings.host.as_str(), settings.port) {
@@ -49,7 +49,7 @@ impl Address {
         let stream = dialled
             .await
             .map_err(|_| {
-                unavailable(format!(
+                faults::unavailable(format!(
                     "{place}: no answer within {} s; check host and firewall",
                     longest.as_secs()
                 ))
@@ -60,7 +60,8 @@ impl Address {
     }
 }
 
-/// `MultiSubnetFailover`: of the addresses of an availability group's listener one answers, the others may be silent.
+/// `MultiSubnetFailover`: an availability group's listener has several addresses, of which one answers; all are tried
+/// at once.
 async fn first_of(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
     if addresses.is_empty() {
         return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use async_trait::async_trait;
@@ -13,8 +13,14 @@ use super::{
     values,
 };
 use crate::{
-    domain::{AttemptId, Dialect, FactRow, Facts, REPORT_TABLE, SCORE_TABLE, Value},
-    inputs::{CsvReader, Format, InputError, InputSource, Layout, Record, Role, StrangeIds, is_empty_by_bcp},
+    domain::{
+        AttemptId, Dialect, Extent, FactRow, Facts, InputDigest, REPORT_TABLE, SCORE_TABLE, TableExtent,
+        Value,
+    },
+    inputs::{
+        CsvReader, Fingerprint, Format, InputError, InputSource, Layout, Record, Role, StrangeIds,
+        is_empty_by_bcp,
+    },
     ports::{Blobs, Fault, FaultKind, Service, Warehouse, WarehouseShape},
 };
 
@@ -28,23 +34,38 @@ const BATCH: usize = 1_000;
 pub struct Export {
     blobs: Arc<dyn Blobs>,
     dialect: Dialect,
+    /// Of the files that were read to their end.
+    scanned: Arc<Mutex<HashMap<&'static str, TableExtent>>>,
 }
 
 impl Export {
     /// The two files in `blobs`, with the export dialect that the settings name.
     pub fn new(blobs: Arc<dyn Blobs>, dialect: Dialect) -> Self {
-        Self { blobs, dialect }
+        Self { blobs, dialect, scanned: Arc::default() }
+    }
+
+    fn source(&self, table: &Table) -> InputSource {
+        InputSource::Blob { blobs: Arc::clone(&self.blobs), name: format!("{}.csv", table.name) }
     }
 
     /// Opens a table's file and finds its columns.
     async fn open(&self, table: &Table) -> Result<(CsvReader, Columns), Fault> {
-        let source =
-            InputSource::Blob { blobs: Arc::clone(&self.blobs), name: format!("{}.csv", table.name) };
+        let source = self.source(table);
         let format = Format { encoding: None, dialect: self.dialect.clone(), role: Role::WarehouseTable };
         let mut reader = CsvReader::open(&source, &format).await.map_err(of_warehouse)?;
         let columns = table.find(&reader)?;
         reader.expect(columns.layout());
         Ok((reader, columns))
+    }
+
+    async fn extent_of(&self, table: &Table) -> Result<TableExtent, Fault> {
+        let scanned = self.scanned.lock().unwrap_or_else(PoisonError::into_inner).get(table.name).cloned();
+        if let Some(scanned) = scanned {
+            return Ok(scanned);
+        }
+        let source = self.source(table);
+        let Fingerprint { size_bytes, sha256 } = source.fingerprint().await.map_err(of_warehouse)?;
+        Ok(TableExtent { table: source.location(), extent: Extent::File { size_bytes, sha256 } })
     }
 
     async fn read(&self, table: &Table, each: &mut Each<'_>) -> Result<(), Fault> {
@@ -56,6 +77,9 @@ impl Export {
                 each(std::mem::replace(&mut rows, Vec::with_capacity(BATCH)))?;
             }
         }
+        let InputDigest { location, sha256, size_bytes, .. } = reader.digest();
+        let read = TableExtent { table: location, extent: Extent::File { size_bytes, sha256 } };
+        self.scanned.lock().unwrap_or_else(PoisonError::into_inner).insert(table.name, read);
         if rows.is_empty() { Ok(()) } else { each(rows) }
     }
 }
@@ -81,11 +105,20 @@ impl Warehouse for Export {
         Ok(WarehouseShape {
             description: self.description().await?,
             rows: None,
+            extent: Vec::new(),
             lookups_are_cheap: false,
             scan_bytes: None,
             max_connections: None,
             connections_per_process: None,
         })
+    }
+
+    async fn extent(&self) -> Result<Vec<TableExtent>, Fault> {
+        let mut extent = Vec::with_capacity(TABLES.len());
+        for table in &TABLES {
+            extent.push(self.extent_of(table).await?);
+        }
+        Ok(extent)
     }
 
     /// Reads both files to their end: for a few questions only.
@@ -141,7 +174,7 @@ const TABLES: [Table; 2] = [
     },
 ];
 
-/// Where the columns stand.
+/// Index of each column in the file.
 struct Columns {
     attempt: usize,
     /// `None` for an absent marks column.
@@ -182,7 +215,7 @@ impl Table {
         }
     }
 
-    /// `None` for a row of blanks only; what else has no id makes the reader refuse the file.
+    /// `None` for a row whose cells are all blank. For any other row without an id the reader refuses the file.
     fn fact(&self, columns: &Columns, record: &Record, dialect: &Dialect) -> Option<FactRow> {
         let id = AttemptId::from_number(record.get(columns.attempt)).ok()?;
         let cell = |column: &Option<usize>| {

@@ -4,8 +4,7 @@ use tiberius::error::{Error, TokenError};
 
 use crate::ports::{Fault, FaultKind, Service};
 
-/// Numbers that pass by themselves: the database moves, is busy, or chose us as a deadlock's victim.
-/// Never 18456: a wrong password is not tried again.
+/// Error numbers of temporary conditions: the database is moving or busy, or this session was a deadlock's victim.
 const TRANSIENT: [u32; 20] = [
     40613, 40501, 40197, 49918, 49919, 49920, 10928, 10929, 4221, 1205, 615, 926, // warehouse.md
     601, 617, 1222, 3960, 40143, 40166, 40540, 42109,
@@ -13,6 +12,11 @@ const TRANSIENT: [u32; 20] = [
 
 /// Severities from here on mean resources, not the statement.
 const RESOURCES: u8 = 17;
+
+/// A temporary fault of the warehouse.
+pub(super) fn unavailable(what: String) -> Fault {
+    Fault::new(Service::Warehouse, FaultKind::Unavailable, what)
+}
 
 /// The error as a fault. `place` is host, port and database.
 pub(super) fn of(error: Error, place: &str) -> Fault {

@@ -1,7 +1,7 @@
 //! SQL Server: many attempts in one round trip, every answer proven complete.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Arc, LazyLock, Mutex, PoisonError},
     time::Duration,
 };
@@ -9,38 +9,35 @@ use std::{
 use async_trait::async_trait;
 use azure_core::credentials::TokenCredential;
 use tiberius::Row;
-use tokio::{sync::OnceCell, time::sleep};
-use uuid::Uuid;
+use tokio::sync::OnceCell;
 
 use super::{
     catalogue::{self, Catalogue},
     pool::{self, Connector, Pool},
     preflight,
-    rows::{Which, attempt_of, fact, gather, integers, is_damaged, unreadable},
+    rows::{integers, unreadable},
     scan,
-    tables::{Form, Table, Tables},
+    tables::Tables,
+    tries::Tries,
     values,
 };
 use crate::{
-    domain::{AttemptId, FactRow, Facts, REPORT_TABLE, Value},
-    ports::{Fault, Retry, Warehouse, WarehouseShape},
+    domain::{AttemptId, Extent, FactRow, Facts, TableExtent, Value},
+    ports::{Fault, Warehouse, WarehouseShape},
     settings::Secret,
 };
 
 /// Attempts asked for in one batch.
 const MOST_IDS: usize = 1_000;
-/// A table of so few rows is cheap to look through without an index.
+/// Up to this number of rows a table can be searched without an index.
 const FEW_ROWS: u64 = 500_000;
-/// Synapse serves a handful of queries at a time: the connections of this process to one.
+/// Connections of this process to Synapse, which serves only a few queries at a time.
 const SYNAPSE_CONNECTIONS: u32 = 2;
-/// The longest that a batch of attempts may take, unless `Command Timeout` is longer: a server that has
-/// vanished should not be waited for.
-const LOOKUP: Duration = Duration::from_mins(1);
-/// The longest that counting a table may take, likewise.
+/// Timeout of a batch of attempts, unless `Command Timeout` is longer: the program must not wait for a server that has
+/// vanished.
+pub(super) const LOOKUP: Duration = Duration::from_mins(1);
+/// Timeout of counting a table, unless `Command Timeout` is longer.
 pub(super) const COUNT: Duration = Duration::from_mins(5);
-/// Further tries on a new connection; beyond them the caller decides how long to go on.
-const RETRIES: u32 = 4;
-const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 
 /// The pools of this process to Synapse, by place.
 static SYNAPSE: LazyLock<Mutex<HashMap<String, Pool>>> = LazyLock::new(Mutex::default);
@@ -53,7 +50,7 @@ pub struct SqlServer {
     place: String,
     tables: Arc<OnceCell<Tables>>,
     /// An attempt that had a report when it was asked for last.
-    reported: Arc<Mutex<Option<AttemptId>>>,
+    pub(super) reported: Arc<Mutex<Option<AttemptId>>>,
 }
 
 impl SqlServer {
@@ -73,8 +70,8 @@ impl SqlServer {
         Self::with_connector(Connector::new(secret.clone()).with_credential(credential), connections)
     }
 
-    /// The same warehouse with a pool of its own (on Synapse the process has one pool); what is known of
-    /// its tables is shared.
+    /// The same warehouse with another pool (on Synapse all of the process share one); the tables that were read are
+    /// shared.
     pub fn another_pool(&self) -> Result<Self, Fault> {
         let pool = pool::pool(self.pool.manager().clone(), self.connections)?;
         Ok(Self { pool, ..self.clone() })
@@ -130,7 +127,7 @@ impl SqlServer {
         Ok(pool)
     }
 
-    /// All rows of a few selects, each with the place of its select; complete, or a fault.
+    /// All rows of several selects, each with the index of its select. The answer is complete, or a fault.
     pub(super) async fn ask(
         &self,
         selects: &[String],
@@ -145,7 +142,7 @@ impl SqlServer {
         selects: &[String],
         longest: Duration,
     ) -> Result<Vec<(usize, Row)>, Fault> {
-        let mut tries = Tries::default();
+        let mut tries = Tries::none();
         loop {
             match ask_once(pool, selects, longest).await {
                 Ok(rows) => return Ok(rows),
@@ -154,111 +151,62 @@ impl SqlServer {
         }
     }
 
-    /// The facts of at most [`MOST_IDS`] sorted attempts.
-    async fn facts(&self, ids: &[AttemptId]) -> Result<HashMap<AttemptId, Facts>, Fault> {
-        let mut facts = HashMap::with_capacity(ids.len());
-        let mut damaged = HashSet::new();
-        for row in self.rows(ids, Form::Text).await? {
-            if is_damaged(&row) {
-                damaged.insert(attempt_of(&row));
-            }
-            gather(&mut facts, row);
+    /// Proves the right to read every column. How much both tables hold, and the numbers of their rows: reports, scores.
+    async fn counted(&self, tables: &Tables) -> Result<(Vec<TableExtent>, u64, u64), Fault> {
+        let both = [&tables.reports, &tables.scores];
+        let selects =
+            [tables.reports.probe(), tables.scores.probe(), tables.reports.extent(), tables.scores.extent()];
+        let answer = self.ask(&selects, COUNT).await?;
+        let mut extent = Vec::with_capacity(both.len());
+        let mut counts = [0; 2];
+        for ((place, table), count) in (2..).zip(both).zip(&mut counts) {
+            let row = answer.iter().find(|(select, _)| *select == place).map(|(_, row)| row);
+            let rows = row.and_then(|row| integers(row).next().flatten());
+            *count = rows
+                .and_then(|rows| u64::try_from(rows).ok())
+                .ok_or_else(|| unreadable("the number of rows"))?;
+            let newest = row.and_then(|row| row.cells().nth(1)).map(|(_, cell)| values::value(cell));
+            let newest_date_modified = match newest {
+                Some(Value::Text(text)) => Some(text),
+                Some(Value::Local(time)) => Some(time.to_string()),
+                Some(Value::Instant(time)) => Some(time.to_rfc3339()),
+                _ => None,
+            };
+            extent.push(TableExtent {
+                table: format!("dbo.{}", table.name()),
+                extent: Extent::Rows { rows: *count, newest_date_modified },
+            });
         }
-        self.prove_loaded(ids, &facts).await?;
-        if damaged.is_empty() {
-            return Ok(facts);
-        }
-        let mut damaged: Vec<_> = damaged.into_iter().collect();
-        damaged.sort_unstable();
-        for id in &damaged {
-            facts.remove(id);
-        }
-        for row in self.rows(&damaged, Form::Bytes).await? {
-            gather(&mut facts, row);
-        }
-        Ok(facts)
-    }
-
-    /// That no attempt of a batch has a report is believed only while one that had a report still has it: a table that
-    /// is being loaded anew is empty for a while.
-    async fn prove_loaded(&self, ids: &[AttemptId], facts: &HashMap<AttemptId, Facts>) -> Result<(), Fault> {
-        let reported = facts.iter().filter(|(_, facts)| !facts.reports.is_empty()).map(|(id, _)| *id).max();
-        let known = {
-            let mut known = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
-            *known = reported.or(*known);
-            *known
-        };
-        let Some(known) = known.filter(|_| reported.is_none()) else { return Ok(()) };
-        let tables = self.tables().await?;
-        let found = self.rows_of(Which::Reports, &tables.reports, &[known], Form::Text).await?;
-        if found.is_empty() {
-            return Err(pool::unavailable(format!(
-                "{}: none of {} attempts has a report, nor has attempt {known} any more: dbo.{REPORT_TABLE} is being \
-                 loaded, or was emptied",
-                self.place,
-                ids.len()
-            )));
-        }
-        Ok(())
-    }
-
-    /// The rows of one table for some sorted attempts, and of no other.
-    pub(super) async fn rows_of(
-        &self,
-        which: Which,
-        table: &Table,
-        ids: &[AttemptId],
-        form: Form,
-    ) -> Result<Vec<FactRow>, Fault> {
-        let answer = self.ask(&[table.of_attempts(ids, form)], LOOKUP).await?;
-        answer.iter().map(|(_, row)| asked_for(ids, fact(which, row)?)).collect()
-    }
-
-    /// The rows of both tables for at most [`MOST_IDS`] sorted attempts, and of no other.
-    async fn rows(&self, ids: &[AttemptId], form: Form) -> Result<Vec<FactRow>, Fault> {
-        let tables = self.tables().await?;
-        let selects = [tables.reports.of_attempts(ids, form), tables.scores.of_attempts(ids, form)];
-        let answer = self.ask(&selects, LOOKUP).await?;
-        answer.iter().map(|(select, row)| asked_for(ids, fact(Which::of_select(*select), row)?)).collect()
-    }
-}
-
-fn asked_for(ids: &[AttemptId], row: FactRow) -> Result<FactRow, Fault> {
-    match ids.binary_search(&attempt_of(&row)) {
-        Ok(_) => Ok(row),
-        Err(_) => Err(unreadable("an attempt that was not asked for")),
+        let [reports, scores] = counts;
+        Ok((extent, reports, scores))
     }
 }
 
 #[async_trait]
 impl Warehouse for SqlServer {
-    /// Of the catalogue, which is read before the first batch in any case.
+    /// From the catalogue, which is read before the first batch in any case.
     async fn description(&self) -> Result<String, Fault> {
         Ok(format!("{} at {}", self.tables().await?.engine.name(), self.place))
     }
 
     async fn shape(&self) -> Result<WarehouseShape, Fault> {
         let tables = self.tables().await?;
-        let selects =
-            [tables.reports.probe(), tables.scores.probe(), tables.reports.count(), tables.scores.count()];
-        let answer = self.ask(&selects, COUNT).await?;
-        let rows_of = |select: usize| {
-            let row = answer.iter().find(|(place, _)| *place == select)?;
-            integers(&row.1).next().flatten().and_then(|n| u64::try_from(n).ok())
-        };
-        let (Some(reports), Some(scores)) = (rows_of(2), rows_of(3)) else {
-            return Err(unreadable("the number of rows"));
-        };
+        let (extent, reports, scores) = self.counted(tables).await?;
         preflight::check(self, tables).await?;
         Ok(WarehouseShape {
             description: self.description().await?,
             rows: Some((reports, scores)),
+            extent,
             lookups_are_cheap: (tables.reports.is_indexed() || reports <= FEW_ROWS)
                 && (tables.scores.is_indexed() || scores <= FEW_ROWS),
             scan_bytes: Some(scan::bytes_needed(reports, scores)),
             max_connections: None,
             connections_per_process: tables.engine.is_synapse().then_some(SYNAPSE_CONNECTIONS),
         })
+    }
+
+    async fn extent(&self) -> Result<Vec<TableExtent>, Fault> {
+        self.counted(self.tables().await?).await.map(|(extent, ..)| extent)
     }
 
     fn expect_report(&self, attempt: AttemptId) {
@@ -294,25 +242,4 @@ async fn ask_once(pool: &Pool, selects: &[String], longest: Duration) -> Result<
         })
         .await?;
     Ok(rows)
-}
-
-/// How often something was tried.
-#[derive(Default)]
-pub(super) struct Tries(u32);
-
-impl Tries {
-    /// Waits before the next try, which gets a new connection; or gives the fault back.
-    pub(super) async fn again(&mut self, fault: Fault, pool: &Pool) -> Result<(), Fault> {
-        if fault.kind.retry() != Retry::Again || self.0 == RETRIES {
-            return Err(fault);
-        }
-        tracing::debug!(attempt = self.0, fault = %fault.chain(), "warehouse is asked again");
-        // What broke one connection (a failover) has mostly broken the idle ones too.
-        pool.retain(|_, _| false);
-        // From half to one and a half, so that many processes do not come back at one moment.
-        let jitter = f64::from(Uuid::new_v4().as_fields().1) / f64::from(u16::MAX) + 0.5;
-        sleep(FIRST_BACKOFF.mul_f64(2_f64.powf(self.0.into()) * jitter)).await;
-        self.0 += 1;
-        Ok(())
-    }
 }

@@ -166,7 +166,7 @@ impl managed::Manager for Connector {
                 Err(error) => return Err(faults::of(error, &place)),
             }
         }
-        Err(unavailable(format!("{place}: redirected more than {MOST_REDIRECTS} times")))
+        Err(faults::unavailable(format!("{place}: redirected more than {MOST_REDIRECTS} times")))
     }
 
     async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<Fault> {
@@ -186,13 +186,13 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Sends the selects as one batch and hands each row over with the place of its select.
+    /// Sends the selects as one batch and hands each row over with the index of its select.
     ///
-    /// The driver takes an end of message without DONE for success. So the batch ends with a select of
-    /// its own number, which the server can only send after everything else: no number, no success.
-    /// A statement may fail before its columns are known while the batch goes on: then every later result stands one
-    /// place further to the front. So the closing select is known by its column's name, and `each` may meet rows of
-    /// another select; the driver gives the server's error at the end of the message only.
+    /// For the driver, a message that ends without DONE is a success. Therefore the batch ends with a select of a number,
+    /// which the server can only send after everything else: without that number the batch has failed. If a statement
+    /// fails before its columns are known, the batch goes on, and the index of every later result is one too low.
+    /// Therefore the closing select is recognised by the name of its column. Until then `each` may get rows of another
+    /// select, because the driver reports the server's error only at the end of the message.
     pub(super) async fn run(
         &mut self,
         selects: &[String],
@@ -203,9 +203,11 @@ impl Connection {
         let reading = timeout(longest, self.read(selects, &mut each));
         match reading.await {
             Ok(read) => read,
-            Err(_) => {
-                Err(unavailable(format!("{}: no full answer within {} s", self.place, longest.as_secs())))
-            }
+            Err(_) => Err(faults::unavailable(format!(
+                "{}: no full answer within {} s",
+                self.place,
+                longest.as_secs()
+            ))),
         }
     }
 
@@ -241,14 +243,14 @@ impl Connection {
             }
         }
         if results != selects.len() + 1 || !closing || !complete {
-            return Err(unavailable(format!("{place}: the answer ended before its last part")));
+            return Err(faults::unavailable(format!("{place}: the answer ended before its last part")));
         }
         self.in_step = true;
         Ok(())
     }
 }
 
-/// The server's own error, where the rest of the message brings one: it says more than rows that could not be read.
+/// The server's own error, if the rest of the message holds one: it explains more than the row that could not be read.
 async fn last_words(answer: &mut QueryStream<'_>, place: &str) -> Option<Fault> {
     let rest = async {
         loop {
@@ -268,10 +270,6 @@ impl ConnectionString {
         let database = self.database.as_deref().unwrap_or("the login's default database");
         format!("{},{}/{database}", self.host, self.port)
     }
-}
-
-pub(super) fn unavailable(what: String) -> Fault {
-    Fault::new(Service::Warehouse, FaultKind::Unavailable, what)
 }
 
 fn misconfigured(what: String, source: impl std::error::Error + Send + Sync + 'static) -> Fault {

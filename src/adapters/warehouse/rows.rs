@@ -52,7 +52,7 @@ pub(super) fn fact(which: Which, row: &Row) -> Result<FactRow, Fault> {
     fact.ok_or_else(|| unreadable("a row"))
 }
 
-/// Whether a text holds U+FFFD, which may stand for something that is no text.
+/// Whether a text holds U+FFFD, which may replace bytes that are not valid text.
 pub(super) fn is_damaged(row: &FactRow) -> bool {
     let damaged = |value: &Value| matches!(value, Value::Text(text) if text.contains('\u{fffd}'));
     match row {

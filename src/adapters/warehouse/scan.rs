@@ -3,32 +3,30 @@
 //! A window of attempt ids is the unit of retry: its rows go to a nameless temporary file first and are
 //! handed over once the window is proven complete. So nothing is handed over twice, and memory stays flat.
 
-use std::{
-    collections::HashSet,
-    fs::File,
-    io::{BufRead, BufReader, BufWriter, Seek, Write},
-    time::Duration,
-};
+use std::{collections::HashSet, time::Duration};
 
 use tiberius::Row;
 
 use super::{
-    mssql::{COUNT, SqlServer, Tries},
+    column::Form,
+    mssql::{COUNT, SqlServer},
     pool,
     rows::{Which, attempt_of, fact, integers, is_damaged, unreadable},
-    tables::{Form, Table},
+    tables::Table,
+    tries::Tries,
 };
 use crate::{
-    domain::{AttemptId, FactRow, Report, Score},
-    ports::{Fault, FaultKind, Service},
+    domain::{AttemptId, FactRow},
+    ports::Fault,
+    run::lines::Buckets,
 };
 
 /// Approximate number of rows per window.
 const WINDOW_ROWS: i64 = 250_000;
-/// Windows of a table: without an index each of them reads all of it. With its count, its bounds, the look for rows
-/// without an id and for damaged text, a table is read 8 times at most.
+/// Windows of a table. Without an index each window reads the whole table. With the count, the bounds and the searches
+/// for rows without an id and for damaged text, a table is read at most 8 times.
 const MOST_WINDOWS: i64 = 4;
-/// Attempts with damaged text that are asked for at once: each time the table is read.
+/// Attempts with damaged text in one query; each query reads the table.
 const MOST_DAMAGED: usize = 5_000;
 /// Rows handed over at a time.
 const BATCH_ROWS: usize = 1_000;
@@ -72,7 +70,7 @@ impl SqlServer {
     }
 }
 
-/// Ranges of attempt ids, about [`WINDOW_ROWS`] rows each where ids are spread evenly.
+/// Ranges of attempt ids, each with about [`WINDOW_ROWS`] rows if the ids are evenly spread.
 async fn windows(server: &SqlServer, table: &Table) -> Result<Vec<(i32, i32)>, Fault> {
     let answer = server.ask(&[table.bounds()], COUNT).await?;
     let bounds: Vec<_> = answer.iter().flat_map(|(_, row)| integers(row)).collect();
@@ -97,7 +95,7 @@ fn split(low: i64, high: i64, windows: i64) -> Vec<(i32, i32)> {
 async fn read(server: &SqlServer, which: Which, table: &Table, ids: (i32, i32)) -> Result<Window, Fault> {
     let pool = server.pool().await?;
     let selects = [table.between(ids.0, ids.1, Form::Text)];
-    let mut tries = Tries::default();
+    let mut tries = Tries::none();
     loop {
         let read = async {
             let mut window = Window::new(which, ids)?;
@@ -117,15 +115,14 @@ struct Window {
     which: Which,
     /// From and to, both included.
     ids: (i32, i32),
-    file: BufWriter<File>,
+    rows: Buckets,
     /// Attempts with text that must be asked for as bytes.
     damaged: HashSet<AttemptId>,
 }
 
 impl Window {
     fn new(which: Which, ids: (i32, i32)) -> Result<Self, Fault> {
-        let file = BufWriter::with_capacity(1 << 20, tempfile::tempfile().map_err(disk)?);
-        Ok(Self { which, ids, file, damaged: HashSet::new() })
+        Ok(Self { which, ids, rows: Buckets::new(1)?, damaged: HashSet::new() })
     }
 
     fn push(&mut self, row: &Row) -> Result<(), Fault> {
@@ -136,54 +133,23 @@ impl Window {
         if is_damaged(&row) {
             self.damaged.insert(attempt_of(&row));
         }
-        let file = &mut self.file;
-        match &row {
-            FactRow::Report(id, report) => serde_json::to_writer(file, &(id, report)),
-            FactRow::Score(id, score) => serde_json::to_writer(file, &(id, score)),
-        }
-        .map_err(|error| disk(error.into()))?;
-        self.file.write_all(b"\n").map_err(disk)
+        self.rows.push(0, &row)
     }
 
-    fn row(&self, line: &[u8]) -> serde_json::Result<FactRow> {
-        Ok(match self.which {
-            Which::Reports => {
-                let (id, report): (AttemptId, Report) = serde_json::from_slice(line)?;
-                FactRow::Report(id, report)
-            }
-            Which::Scores => {
-                let (id, score): (AttemptId, Score) = serde_json::from_slice(line)?;
-                FactRow::Score(id, score)
-            }
-        })
-    }
-
-    fn hand_over(mut self, each: &mut Each<'_>) -> Result<(), Fault> {
-        self.file.flush().map_err(disk)?;
-        let mut file = self.file.get_ref().try_clone().map_err(disk)?;
-        file.rewind().map_err(disk)?;
+    fn hand_over(self, each: &mut Each<'_>) -> Result<(), Fault> {
         let mut batch = Vec::with_capacity(BATCH_ROWS);
-        for line in BufReader::with_capacity(1 << 20, file).split(b'\n') {
-            let row = self.row(&line.map_err(disk)?).map_err(|error| disk(error.into()))?;
+        self.rows.finish()?.read(0, |row: FactRow| {
             if self.damaged.contains(&attempt_of(&row)) {
-                continue;
+                return Ok(());
             }
             batch.push(row);
-            if batch.len() == BATCH_ROWS {
-                each(std::mem::replace(&mut batch, Vec::with_capacity(BATCH_ROWS)))?;
+            if batch.len() < BATCH_ROWS {
+                return Ok(());
             }
-        }
+            each(std::mem::replace(&mut batch, Vec::with_capacity(BATCH_ROWS)))
+        })?;
         if batch.is_empty() { Ok(()) } else { each(batch) }
     }
-}
-
-fn disk(error: std::io::Error) -> Fault {
-    Fault::caused(
-        Service::Warehouse,
-        FaultKind::Misconfigured,
-        "the folder for temporary files (TMPDIR) cannot hold the warehouse's rows; make room or set another",
-        error,
-    )
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::{
     catalogue::{Catalogue, Engine},
-    column::{Column, quoted},
+    column::{Column, Form, quoted},
 };
 use crate::{
     domain::{AttemptId, REPORT_TABLE, SCORE_TABLE},
@@ -15,6 +15,8 @@ use crate::{
 
 /// The column of the attempt in both tables.
 pub(super) const ATTEMPT: &str = "AttemptId";
+/// Time of a row's last change. Both tables have it, but only the value of the reports is a fact.
+const MODIFIED: &str = "DateModified";
 /// Ids that cannot be read, named as examples.
 const EXAMPLES: u8 = 5;
 
@@ -34,7 +36,7 @@ pub(super) const REPORT_COLUMNS: [&str; 12] = [
     "DateModified",
 ];
 
-/// The columns of a score, likewise.
+/// The columns of a score, in the order of the domain's struct.
 pub(super) const SCORE_COLUMNS: [&str; 3] = ["ScoreLabelCorrected", "Score", "MarkerComment"];
 
 /// Either of these may be absent, not both.
@@ -71,15 +73,6 @@ impl Tables {
     }
 }
 
-/// In which form text is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    /// The column is read as text.
-    Text,
-    /// As the bytes of its UTF-16, so that a lone surrogate can be told from a replacement character.
-    Bytes,
-}
-
 /// One warehouse table: its name and the columns that are read.
 #[derive(Debug)]
 pub(super) struct Table {
@@ -88,6 +81,8 @@ pub(super) struct Table {
     /// In the domain's order; `None` if the column is absent.
     columns: Vec<Option<Column>>,
     absent: &'static [&'static str],
+    /// `DateModified`, if the table has it as a date or a text.
+    modified: Option<Column>,
     has_index: bool,
 }
 
@@ -150,6 +145,7 @@ impl Table {
             attempt,
             columns,
             absent: names,
+            modified: find(MODIFIED).filter(Column::can_be_a_date),
             has_index: catalogue.indexed.iter().any(|name| name.eq_ignore_ascii_case(table)),
         })
     }
@@ -164,9 +160,12 @@ impl Table {
         format!("select top (0) {} from {}", self.projection(Form::Text), self.from())
     }
 
-    /// SQL that counts the table's rows.
-    pub(super) fn count(&self) -> String {
-        format!("select count_big(*) as n from {}", self.from())
+    /// SQL that counts the table's rows and finds its newest change.
+    pub(super) fn extent(&self) -> String {
+        let newest = self.modified.as_ref().map_or_else(String::new, |modified| {
+            format!(", max({}) as newest", modified.expression(Form::Text))
+        });
+        format!("select count_big(*) as n{newest} from {}", self.from())
     }
 
     /// SQL that counts the rows without a valid attempt id and returns a few examples of their ids.
@@ -224,12 +223,12 @@ impl Table {
         format!("dbo.{}", quoted(&self.name))
     }
 
-    /// The attempt id as a number. What is none may be null, or another number.
+    /// The attempt id as a number. For an id that is not valid the result is null or another number.
     fn attempt(&self) -> String {
         self.attempt.as_number()
     }
 
-    /// Always all columns in the domain's order: an absent one is null.
+    /// Selects all columns in the domain's order; a column that the table lacks is null.
     fn projection(&self, form: Form) -> String {
         let mut list = format!("{} as {ATTEMPT}", self.attempt.as_id());
         for (column, name) in self.columns.iter().zip(self.absent) {

@@ -106,7 +106,7 @@ fn whole(number: i64) -> Value {
     }
 }
 
-/// A real as people and exports write it: widened bit by bit, 71.3 would become 71.30000305175781.
+/// A `real` as people and exports write it. Converted bit by bit, 71.3 would become 71.30000305175781.
 fn shortest(number: f32) -> f64 {
     number.to_string().parse().unwrap_or_else(|_| number.into())
 }
@@ -140,7 +140,7 @@ fn utf16(bytes: &[u8]) -> Value {
     }
 }
 
-/// datetime counts 1/300 s; its value is that rounded to milliseconds, as SQL Server shows it.
+/// A datetime counts 1/300 s; its value is rounded to milliseconds, as SQL Server shows it.
 fn legacy(datetime: time::DateTime) -> Value {
     let milliseconds = (i64::from(datetime.seconds_fragments()) * 10 + 1) / 3;
     since_1900(datetime.days().into(), TimeDelta::milliseconds(milliseconds))

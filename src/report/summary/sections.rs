@@ -4,7 +4,7 @@ use std::{fmt::Write, time::Duration};
 
 use crate::{
     report::grid::{Align, Grid, bytes, count, percent, permille, span},
-    run::{RunResult, Summary},
+    run::{RunResult, Summary, Warning},
 };
 
 /// How many ranges of missing rows the grid names.
@@ -131,6 +131,11 @@ impl Summary {
             );
         }
         text
+    }
+
+    pub(super) fn warned(&self) -> String {
+        let line = |warning: &Warning| format!("warning: {}: {}\n", warning.code.code(), warning.detail);
+        self.warnings.iter().map(line).collect()
     }
 
     pub(super) fn locations(&self) -> String {

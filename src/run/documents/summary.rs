@@ -30,6 +30,9 @@ pub struct Summary {
     /// Rows that were migrated, and that the target no longer holds: `lost.csv` names them.
     #[serde(default)]
     pub lost: Lost,
+    /// What does not change the books, but the person who answers for the run should know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
     /// Blobs of killed processes that were removed.
     pub orphans_removed: u64,
     /// From the plan to the last outcome.
@@ -45,6 +48,35 @@ pub struct Summary {
     pub next_command: String,
     /// When the books were balanced (UTC).
     pub at: DateTime<Utc>,
+}
+
+/// A warning over the whole run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// Its stable code.
+    pub code: WarningCode,
+    /// What was seen, and what to do.
+    pub detail: String,
+}
+
+/// Stable code of a warning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WarningCode {
+    /// The warehouse changed between the plan and the end of the run.
+    SourceNotFrozen,
+    /// It is unknown whether the warehouse changed: it could not be asked.
+    SourceNotCompared,
+}
+
+impl WarningCode {
+    /// As it stands in `summary.json`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::SourceNotFrozen => "source_not_frozen",
+            Self::SourceNotCompared => "source_not_compared",
+        }
+    }
 }
 
 /// Whether the books balance.
@@ -130,6 +162,7 @@ impl Summary {
             books,
             missing,
             lost: Lost::default(),
+            warnings: Vec::new(),
             orphans_removed: 0,
             duration_ms: 0,
             rows_per_second: 0.0,

@@ -57,7 +57,7 @@ pub struct Verification {
     pub unknown_attempts: Vec<AttemptId>,
     /// Whether the reader could have written neither target nor receipts.
     pub independent: bool,
-    /// Why not.
+    /// Why it is not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_independent: Vec<String>,
     /// Database role that read the target.
@@ -83,7 +83,7 @@ pub enum VerifyResult {
     /// Nothing differs, as far as checks were possible.
     #[serde(rename = "VERIFIED IN PART")]
     InPart,
-    /// Something differs.
+    /// At least one check found a difference.
     #[serde(rename = "DIFFERENCES")]
     Differences,
 }
@@ -103,9 +103,9 @@ impl fmt::Display for VerifyResult {
 pub struct CheckResult {
     /// Its stable name.
     pub name: String,
-    /// What was compared.
+    /// What was compared, for people.
     pub what: String,
-    /// With what.
+    /// What it was compared with.
     pub with: String,
     /// Rows in which it compared something.
     pub compared: u64,

@@ -155,13 +155,17 @@ impl SpooledBuckets {
     }
 
     /// Hands every value of the bucket to `each`, in the order in which they came.
-    pub fn read<T: DeserializeOwned>(&self, bucket: usize, mut each: impl FnMut(T)) -> Result<(), Fault> {
+    pub fn read<T: DeserializeOwned>(
+        &self,
+        bucket: usize,
+        mut each: impl FnMut(T) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
         let mut bytes = Vec::new();
         for place in self.pieces.get(bucket).into_iter().flatten() {
             bytes.clear();
             self.spool.read(*place, &mut bytes)?;
             for value in serde_json::Deserializer::from_slice(&bytes).into_iter() {
-                each(value.map_err(|error| no_room(error.into()))?);
+                each(value.map_err(|error| no_room(error.into()))?)?;
             }
         }
         Ok(())
@@ -197,7 +201,12 @@ mod tests {
         let buckets = buckets.finish().unwrap();
         for bucket in 0..3 {
             let mut found = Vec::new();
-            buckets.read(bucket, |(n, _): (usize, String)| found.push(n)).unwrap();
+            buckets
+                .read(bucket, |(n, _): (usize, String)| {
+                    found.push(n);
+                    Ok(())
+                })
+                .unwrap();
             assert_eq!(found, (0..1_000).map(|n| 3 * n + bucket).collect::<Vec<_>>(), "{bucket}");
         }
     }

@@ -112,7 +112,7 @@ pub(super) const PLANTS: &[Plant] = &[
     }),
     One(|row| row.set_learner_files(&["🎓 thesis \"final\".pdf"])),
     One(|row| {
-        // The old system's name holds what no blob name may; the blob itself is named plainly.
+        // The old system's name holds characters that a blob name must not have; the blob has a plain name.
         row.set_learner_files(&["x"]);
         row.names_cell = Some("C:\\Users\\me/../essay.docx".into());
     }),

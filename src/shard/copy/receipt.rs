@@ -2,36 +2,25 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::ports::{Blobs, CopiedFile, Fault};
+use crate::ports::{Blobs, Fault};
 
-/// The blobs of one submission: the names that it may write, and the files that were copied. The commit consumes
-/// it; after a certain rollback the caller undoes it. After a lost answer neither happens: the sweep decides.
+/// The names of the blobs that one submission may write. The commit consumes it; after a certain rollback the caller
+/// undoes it. After a lost answer neither happens: the sweep decides.
 #[must_use = "copies are either committed or undone"]
 pub struct Copied {
     target: Arc<dyn Blobs>,
     names: Vec<String>,
-    files: Vec<CopiedFile>,
 }
 
 impl Copied {
     /// The state before the first copy: the names that this process alone is going to write.
     pub fn begin(target: Arc<dyn Blobs>, names: Vec<String>) -> Self {
-        Self { target, files: Vec::with_capacity(names.len()), names }
+        Self { target, names }
     }
 
     /// The names, in upload order.
     pub fn names(&self) -> &[String] {
         &self.names
-    }
-
-    /// Adds a file that was copied; to be called in upload order.
-    pub fn push(&mut self, file: CopiedFile) {
-        self.files.push(file);
-    }
-
-    /// The files, in the order in which they were pushed.
-    pub fn files(&self) -> &[CopiedFile] {
-        &self.files
     }
 
     /// Deletes every blob under these names, including one whose upload got no answer.
@@ -42,6 +31,6 @@ impl Copied {
 
 impl fmt::Debug for Copied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Copied").field("files", &self.files.len()).finish_non_exhaustive()
+        f.debug_struct("Copied").field("files", &self.names.len()).finish_non_exhaustive()
     }
 }

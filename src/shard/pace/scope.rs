@@ -1,6 +1,6 @@
 //! The scope of a fault: one row, one file, or the whole service.
 
-use crate::ports::{Fault, FaultKind, Retry, Service};
+use crate::ports::{Fault, FaultKind, Service};
 
 /// The scope of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,11 +32,6 @@ pub(super) fn scope(fault: &Fault) -> Scope {
         FaultKind::Unauthenticated | FaultKind::NoRole | FaultKind::ContainerGone | FaultKind::Immutable => {
             Scope::Service
         }
-        FaultKind::Unavailable | FaultKind::Throttled(_) | FaultKind::AnswerLost => {
-            match fault.kind.retry() {
-                Retry::Again | Retry::Settle => Scope::Service,
-                Retry::Never => Scope::Row,
-            }
-        }
+        FaultKind::Unavailable | FaultKind::Throttled(_) | FaultKind::AnswerLost => Scope::Service,
     }
 }

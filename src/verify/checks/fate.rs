@@ -20,7 +20,9 @@ pub struct AtTarget {
 /// Nothing of a failed row stands.
 pub fn failed(code: FailCode, target: Option<AtTarget>, findings: &mut Findings) {
     let check = CheckId::FailedAbsent;
-    let Some(target) = target else { return findings.lacking(check, Lack::Table(crate::ports::Table::Submissions)) };
+    let Some(target) = target else {
+        return findings.lacking(check, Lack::Table(crate::ports::Table::Submissions));
+    };
     findings.holds(check, !target.of_this_run, Kind::Surplus, || {
         format!("the row failed ({code}), and the target holds a submission of it")
     });
@@ -62,8 +64,12 @@ pub fn skipped(code: SkipCode, claim: &Claim<'_>, findings: &mut Findings) {
         Err(lack) => findings.lacking(check, lack),
         Ok(holds) => findings.holds(check, holds, Kind::Other, || match code {
             SkipCode::DuplicateRow => "duplicate_row: no newer row has this attempt".to_owned(),
-            SkipCode::UnitVersionExcluded => "unit_version_excluded: the mapping's version is one that is migrated".to_owned(),
-            SkipCode::AlreadyMigrated => "already_migrated: the target holds no submission of another run".to_owned(),
+            SkipCode::UnitVersionExcluded => {
+                "unit_version_excluded: the mapping's version is one that is migrated".to_owned()
+            }
+            SkipCode::AlreadyMigrated => {
+                "already_migrated: the target holds no submission of another run".to_owned()
+            }
             SkipCode::DeletedInTarget => "deleted_in_target: the target holds the submission".to_owned(),
         }),
     }
@@ -89,7 +95,10 @@ mod tests {
     fn a_skipped_row_is_what_its_code_says() {
         let versions = ["24".to_owned()];
         let mapping = |version: &str| {
-            MappingState::Found(crate::domain::Mapping { unit_version: version.into(), submission: String::new() })
+            MappingState::Found(crate::domain::Mapping {
+                unit_version: version.into(),
+                submission: String::new(),
+            })
         };
         let (included, excluded) = (mapping("24_01"), mapping("21_01"));
         let claim = |newer, mapping, target| Claim {

@@ -4,7 +4,10 @@ use percent_encoding::percent_decode_str;
 
 use super::{
     super::{
-        expect::files::{ExpectedFile, extension, mime_type, size, tenths, tenths_of, writer_of},
+        expect::{
+            blob_name::writer_of,
+            files::{ExpectedFile, ExpectedName, extension, mime_type, size, tenths, tenths_of},
+        },
         findings::{Findings, Kind, Lack, Place, Want},
         rows::{Beside, StoredSubmission},
         table::CheckId,
@@ -89,24 +92,40 @@ fn totals(
     let cell = |column| table.place(column).map_or(&Cell::Null, |place| row.at(place));
     let at = |column| Place { table, column, n: 0 };
     let number = |files: usize| Want::Int(i64::try_from(files).unwrap_or(i64::MAX));
-    let listed = beside.expected.files.as_ref().map_or(Want::Unknown(Lack::Inputs), |files| number(files.len()));
+    let listed =
+        beside.expected.files.as_ref().map_or(Want::Unknown(Lack::Inputs), |files| number(files.len()));
     findings.value(count, &at("file_count"), listed, cell("file_count"));
     let recorded = number(usize::try_from(outcome.files).unwrap_or(usize::MAX));
     findings.value(count, &at("file_count"), recorded, cell("file_count"));
-    findings.value(total, &at("total_file_size"), Want::Text(size(outcome.bytes).into()), cell("total_file_size"));
+    findings.value(
+        total,
+        &at("total_file_size"),
+        Want::Text(size(outcome.bytes).into()),
+        cell("total_file_size"),
+    );
 }
 
 /// One file's row.
-fn one(ground: &Ground<'_>, beside: &Beside<'_>, file: &ExpectedFile, row: &StoredRow, findings: &mut Findings) {
+fn one(
+    ground: &Ground<'_>,
+    beside: &Beside<'_>,
+    file: &ExpectedFile,
+    row: &StoredRow,
+    findings: &mut Findings,
+) {
     let table = Table::Files;
     let attempt = beside.expected.attempt;
     let mut compare = |check, column: &'static str, want: Want<'_>| {
         let at = Place { table, column, n: place(file) };
         findings.value(check, &at, want, table.place(column).map_or(&Cell::Null, |place| row.at(place)));
     };
-    compare(CheckId::FilesPresent, "submission_id", Want::Text(beside.expected.ids.row(Table::Submissions.name(), 1).into()));
+    compare(
+        CheckId::FilesPresent,
+        "submission_id",
+        Want::Text(beside.expected.ids.row(Table::Submissions.name(), 1).into()),
+    );
     compare(CheckId::FilesPresent, "upload_order", Want::Int(file.order.into()));
-    let needs_code = matches!(file.name, super::super::expect::files::ExpectedName::ByCode { .. });
+    let needs_code = matches!(file.name, ExpectedName::ByCode { .. });
     let name = match beside.code {
         Err(lack) if needs_code => Err(lack),
         code => Ok(file.name.beside(code.unwrap_or_default(), attempt)),
@@ -137,25 +156,44 @@ fn one(ground: &Ground<'_>, beside: &Beside<'_>, file: &ExpectedFile, row: &Stor
         Err(lack) => Want::Unknown(*lack),
     };
     compare(CheckId::FileDates, "uploaded_at", date);
+    blob(ground, beside, file, row, name, findings);
+}
+
+/// The blob that the row names: its URL, and its name in the container.
+fn blob(
+    ground: &Ground<'_>,
+    beside: &Beside<'_>,
+    file: &ExpectedFile,
+    row: &StoredRow,
+    name: Result<String, Lack>,
+    findings: &mut Findings,
+) {
+    let attempt = beside.expected.attempt;
     let blob = text(row, "azure_blob_name");
     for column in ["file_url", "azure_blob_url"] {
         let leads = leads_to(text(row, column), &ground.settings.url_base, blob);
         findings.holds(CheckId::FileUrls, leads, Kind::Changed, || {
-            format!("submission_files.{column} (row {}) is not the container's URL and the blob's name", place(file))
+            format!(
+                "submission_files.{column} (row {}) is not the container's URL and the blob's name",
+                place(file)
+            )
         });
     }
-    match &name {
+    match name {
         Ok(name) => {
-            let writer = writer_of(blob, file.kind, attempt, file.order, name);
+            let writer = writer_of(blob, file.kind, attempt, file.order, &name);
             findings.holds(CheckId::FileBlobNames, writer.is_some(), Kind::Changed, || {
                 format!("submission_files.azure_blob_name (row {}) is not the name of this file", place(file))
             });
             let is_ours = writer.is_none_or(|id| id.parse().is_ok_and(|id| ground.writers.contains(&id)));
             findings.holds(CheckId::FileBlobNames, is_ours, Kind::Changed, || {
-                format!("submission_files.azure_blob_name (row {}) names a writer that this run does not know", place(file))
+                format!(
+                    "submission_files.azure_blob_name (row {}) names a writer that this run does not know",
+                    place(file)
+                )
             });
         }
-        Err(lack) => findings.lacking(CheckId::FileBlobNames, *lack),
+        Err(lack) => findings.lacking(CheckId::FileBlobNames, lack),
     }
 }
 
@@ -171,7 +209,9 @@ fn sizes(outcome: &Migrated, expected: &[ExpectedFile], stored: &StoredSubmissio
     let mut sum = 0;
     for row in &stored.files {
         let read = tenths_of(text(row, "file_size"));
-        findings.holds(check, read.is_some(), Kind::Changed, || "submission_files.file_size is no size in MB".to_owned());
+        findings.holds(check, read.is_some(), Kind::Changed, || {
+            "submission_files.file_size is no size in MB".to_owned()
+        });
         sum += read.unwrap_or_default();
     }
     if stored.files.len() != expected.len() {

@@ -22,12 +22,18 @@ fn is_of(ground: &Ground<'_>, exercise: &str, version: &str, name: &str) -> bool
     let key = equal_key(name);
     let begins = words(name).take(2).eq(first.iter().copied()) && first.len() == 2;
     let is_exact = key == exact.as_str();
-    let exact_exists = || ground.catalogue.assessments.values().any(|(name, _)| equal_key(name) == exact.as_str());
+    let exact_exists =
+        || ground.catalogue.assessments.values().any(|(name, _)| equal_key(name) == exact.as_str());
     begins && key.ends_with(version.as_ref()) && (is_exact || !exact_exists())
 }
 
 /// The assessment of the grade is the one that exercise and version name.
-pub fn assessment(ground: &Ground<'_>, beside: &Beside<'_>, stored: &StoredSubmission, findings: &mut Findings) {
+pub fn assessment(
+    ground: &Ground<'_>,
+    beside: &Beside<'_>,
+    stored: &StoredSubmission,
+    findings: &mut Findings,
+) {
     let check = CheckId::GradeAssessment;
     let lack = match (&beside.expected.report, beside.code) {
         (Err(lack), _) => Some(*lack),
@@ -37,7 +43,9 @@ pub fn assessment(ground: &Ground<'_>, beside: &Beside<'_>, stored: &StoredSubmi
     if let Some(lack) = lack {
         return findings.lacking(check, lack);
     }
-    let (Ok(report), Some(version)) = (&beside.expected.report, &beside.expected.unit_version) else { return };
+    let (Ok(report), Some(version)) = (&beside.expected.report, &beside.expected.unit_version) else {
+        return;
+    };
     if stored.grades.is_empty() {
         return;
     }
@@ -49,7 +57,12 @@ pub fn assessment(ground: &Ground<'_>, beside: &Beside<'_>, stored: &StoredSubmi
 }
 
 /// The level that the grade names, else null.
-pub fn malpractice(ground: &Ground<'_>, beside: &Beside<'_>, stored: &StoredSubmission, findings: &mut Findings) {
+pub fn malpractice(
+    ground: &Ground<'_>,
+    beside: &Beside<'_>,
+    stored: &StoredSubmission,
+    findings: &mut Findings,
+) {
     let check = CheckId::MalpracticeNotes;
     let table = Table::Grades;
     let report = match &beside.expected.report {
@@ -57,7 +70,9 @@ pub fn malpractice(ground: &Ground<'_>, beside: &Beside<'_>, stored: &StoredSubm
         Err(lack) => return findings.lacking(check, *lack),
         Ok(report) => report,
     };
-    let (Some(row), Some(column)) = (stored.grades.first(), table.place("malpractice_level_id")) else { return };
+    let (Some(row), Some(column)) = (stored.grades.first(), table.place("malpractice_level_id")) else {
+        return;
+    };
     let place = Place { table, column: "malpractice_level_id", n: 0 };
     match &report.grade.malpractice {
         None => findings.value(check, &place, Want::Null, row.at(column)),
@@ -68,7 +83,9 @@ pub fn malpractice(ground: &Ground<'_>, beside: &Beside<'_>, stored: &StoredSubm
                 _ => None,
             };
             let holds = text.is_some_and(|text| trim(text) == level);
-            findings.holds(check, holds, Kind::Changed, || format!("{place} is not the level that the grade names"));
+            findings.holds(check, holds, Kind::Changed, || {
+                format!("{place} is not the level that the grade names")
+            });
         }
     }
 }

@@ -20,7 +20,8 @@ const ALL: [CheckId; 4] =
 /// One stored mark for each score, at the section that its label names.
 pub fn marks(ground: &Ground<'_>, beside: &Beside<'_>, stored: &StoredSubmission, findings: &mut Findings) {
     let table = Table::Marks;
-    let lack_all = |findings: &mut Findings, lack| ALL.into_iter().for_each(|check| findings.lacking(check, lack));
+    let lack_all =
+        |findings: &mut Findings, lack| ALL.into_iter().for_each(|check| findings.lacking(check, lack));
     if ground.unreadable.contains(&table) {
         return lack_all(findings, Lack::Table(table));
     }
@@ -48,18 +49,29 @@ pub fn marks(ground: &Ground<'_>, beside: &Beside<'_>, stored: &StoredSubmission
     }
 }
 
-fn one(score: &ExpectedScore, sections: &[(String, String)], stored: &StoredSubmission, findings: &mut Findings) {
+fn one(
+    score: &ExpectedScore,
+    sections: &[(String, String)],
+    stored: &StoredSubmission,
+    findings: &mut Findings,
+) {
     let meant = matching(&score.label, sections);
     let found = match meant.as_slice() {
         [section] => stored.marks.iter().position(|row| row.text(section_place()) == Some(*section)),
         _ => None,
     };
     findings.holds(CheckId::MarksSections, found.is_some(), Kind::Changed, || {
-        "submission_section_marks.section_id: no row stands at the section that a score's label names".to_owned()
+        "submission_section_marks.section_id: no row stands at the section that a score's label names"
+            .to_owned()
     });
     let Some((n, row)) = found.and_then(|place| Some((place + 1, stored.marks.get(place)?))) else { return };
     let at = |column| Place { table: Table::Marks, column, n };
-    findings.value(CheckId::MarksValues, &at("marks_awarded"), Want::Number(&score.value), cell(row, "marks_awarded"));
+    findings.value(
+        CheckId::MarksValues,
+        &at("marks_awarded"),
+        Want::Number(&score.value),
+        cell(row, "marks_awarded"),
+    );
     let comment = Want::optional(score.comment.as_deref());
     findings.value(CheckId::MarksComments, &at("feedback"), comment, cell(row, "feedback"));
 }

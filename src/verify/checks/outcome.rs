@@ -11,7 +11,9 @@ use crate::domain::{Migrated, NoteCode};
 pub fn ids(expected: &Expected, outcome: &Migrated, settings: &RunSettings, findings: &mut Findings) {
     let check = CheckId::OutcomeIds;
     let mut same = |what: &str, recorded: &str, derived: &str| {
-        findings.holds(check, recorded == derived, Kind::Other, || format!("{what} of the outcome is not the attempt's"));
+        findings.holds(check, recorded == derived, Kind::Other, || {
+            format!("{what} of the outcome is not the attempt's")
+        });
     };
     same("launch id", &outcome.launch_id, &expected.launch_id);
     same("submission id", &outcome.submission_id, &expected.ids.row("assignment_submissions", 1));
@@ -19,7 +21,11 @@ pub fn ids(expected: &Expected, outcome: &Migrated, settings: &RunSettings, find
     match &expected.report {
         Ok(report) => {
             same("user id", &outcome.user_id, &format!("{}::{}", settings.lms_instance, report.user));
-            same("context id", &outcome.context_id, &format!("{}::{}", settings.lms_instance, report.section));
+            same(
+                "context id",
+                &outcome.context_id,
+                &format!("{}::{}", settings.lms_instance, report.section),
+            );
         }
         Err(lack) => findings.lacking(check, *lack),
     }

@@ -52,7 +52,8 @@ pub fn ids_agree(ground: &Ground<'_>, stored: &StoredSubmission, findings: &mut 
         let ids = (text(user), text(context));
         for (column, id) in [(user, ids.0), (context, ids.1)] {
             let rest = id.strip_prefix(guid.as_str()).and_then(|rest| rest.strip_prefix("::"));
-            let is_sound = rest.is_some_and(|rest| !rest.is_empty() && (column != "context_id" || !rest.contains("::")));
+            let is_sound =
+                rest.is_some_and(|rest| !rest.is_empty() && (column != "context_id" || !rest.contains("::")));
             findings.holds(check, is_sound, Kind::Changed, || {
                 format!("{}.{column} is not the instance's guid, \"::\" and an id", table.name())
             });

@@ -8,7 +8,7 @@ use crate::domain::{Value, text::trim};
 /// What a cell holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Date {
-    /// Nothing.
+    /// Null, or nothing to be seen.
     Blank,
     /// An instant, at microseconds.
     At(DateTime<Utc>),

@@ -53,7 +53,8 @@ impl Outcome {
 /// `enforced_max_attempts` of a level.
 pub fn most_attempts(level: &str, attempt_number: i32) -> Option<i32> {
     let level = level.to_lowercase();
-    let limits = [("moderate", 3), ("considerable", attempt_number.saturating_add(1)), ("severe", attempt_number)];
+    let limits =
+        [("moderate", 3), ("considerable", attempt_number.saturating_add(1)), ("severe", attempt_number)];
     limits.into_iter().find(|(word, _)| level.contains(word)).map(|(_, limit)| limit)
 }
 
@@ -82,6 +83,9 @@ mod tests {
     #[test]
     fn a_level_limits_the_attempts() {
         let of = |level| most_attempts(level, 2);
-        assert_eq!([of("Moderate"), of("Considerable"), of("SEVERE"), of("Minor")], [Some(3), Some(3), Some(2), None]);
+        assert_eq!(
+            [of("Moderate"), of("Considerable"), of("SEVERE"), of("Minor")],
+            [Some(3), Some(3), Some(2), None]
+        );
     }
 }

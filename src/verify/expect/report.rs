@@ -18,9 +18,9 @@ use crate::domain::{
 /// What the warehouse says of one attempt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExpectedReport {
-    /// TIUserId, trimmed.
+    /// `TIUserId`, trimmed.
     pub user: String,
-    /// TISectionId, trimmed.
+    /// `TISectionId`, trimmed.
     pub section: String,
     /// Exercise, as it stands.
     pub exercise: String,
@@ -28,26 +28,26 @@ pub struct ExpectedReport {
     pub grade: Outcome,
     /// MarksAchieved, else MarksAwarded.
     pub awarded: Decimal,
-    /// MarksAvailable.
+    /// `MarksAvailable`.
     pub available: Decimal,
-    /// GradePercent.
+    /// `GradePercent`.
     pub percent: Decimal,
     /// MarkerNotes, trimmed; `None` if blank.
     pub notes: Option<String>,
     /// ResultsApproved, else DateInserted.
     pub approved: DateTime<Utc>,
-    /// DateInserted.
+    /// `DateInserted`.
     pub inserted: DateTime<Utc>,
     /// DateModified, else DateInserted.
     pub modified: DateTime<Utc>,
 }
 
-/// One score.
+/// One score of the attempt.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ExpectedScore {
-    /// ScoreLabelCorrected, trimmed.
+    /// `ScoreLabelCorrected`, trimmed.
     pub label: String,
-    /// Score.
+    /// `Score`.
     pub value: Decimal,
     /// MarkerComment, trimmed; `None` if blank.
     pub comment: Option<String>,

@@ -1,23 +1,24 @@
 //! The verdict over a run: what it is at, and how `status` ends. Reads its argument only.
 
 mod lines;
+mod seen;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 
 use super::Facts;
 use crate::{
     domain::{ShardIndex, shard_list},
     exit::Exit,
-    ports::{JobEnd, RunJob, RunJobs},
+    ports::{JobEnd, RunJob},
     report::{
         grid::{count, span},
         standing::{Rows, RunState, Standing},
     },
-    run::{Heartbeat, Plan, Refusal, RunResult, State},
-    settings::HelmRelease,
-    watch::rerun::{self, Rerun, release_with},
+    run::{Plan, Refusal, RunResult, State},
+    watch::rerun::{self, release_with},
 };
 use lines::{eta_s, job_line, shards};
+use seen::{finalize_by_hand, is_alive, is_stopped, last_sign, of, release, rerun_of, undone, unfinished};
 
 /// A process whose heartbeat is younger is at work: it beats every 15 s.
 pub(super) const ALIVE: TimeDelta = TimeDelta::minutes(1);
@@ -92,7 +93,7 @@ fn verdict(facts: &Facts) -> Verdict {
     let summary = facts.summary.as_ref().filter(|summary| summary.plan == plan.id);
     if let Some(summary) = summary.filter(|summary| summary.result == RunResult::Complete) {
         return Verdict::new(RunState::Complete, Exit::Done, summary.below_the_verdict())
-            .next(by_hand("results", facts) + " --to .");
+            .next(rerun::fetch(plan, &facts.run_store));
     }
     // Without Jobs a refusal beside a plan may be of any process's writer.
     let epoch = facts.jobs.as_ref().and_then(|jobs| jobs.epoch.as_ref());
@@ -123,7 +124,7 @@ fn verdict(facts: &Facts) -> Verdict {
     }
     if !undone.is_empty()
         && !merged
-        && let Some(reason) = nobody_at_work(facts)
+        && let Some(reason) = no_process_works(facts)
     {
         return Verdict::new(RunState::Stalled, Exit::Incomplete, reason).next(rerun);
     }
@@ -172,7 +173,7 @@ fn pods(job: &RunJob) -> String {
 
 /// Why no process is at work and none will begin by itself; `None` if that is not known. A pod that was stopped is
 /// started again elsewhere, unless the cluster has no Job of the run.
-fn nobody_at_work(facts: &Facts) -> Option<String> {
+fn no_process_works(facts: &Facts) -> Option<String> {
     if facts.beats.values().any(|beat| is_alive(beat, facts.at)) {
         return None;
     }
@@ -196,7 +197,7 @@ fn silent(plan: &Plan, facts: &Facts, undone: &[ShardIndex], merged: bool, rerun
                 Exit::Temporary,
                 "every shard is done, but nothing is merged yet",
             )
-            .next(by_hand("finalize", facts) + ", unless it is running"),
+            .next(finalize_by_hand(plan, facts) + ", unless it is running"),
             _ => Verdict::new(RunState::Running, Exit::Temporary, "no process gives a heartbeat just now"),
         };
     }
@@ -205,7 +206,7 @@ fn silent(plan: &Plan, facts: &Facts, undone: &[ShardIndex], merged: bool, rerun
         let reason = format!("no heartbeat for {since}");
         return Verdict::new(RunState::Stalled, Exit::Incomplete, reason).next(rerun);
     }
-    let next = by_hand("finalize", facts);
+    let next = finalize_by_hand(plan, facts);
     if merged {
         let lost = facts.summary.as_ref().filter(|summary| summary.lost.rows > 0);
         let Some(summary) = lost else {
@@ -243,10 +244,14 @@ fn without_plan(facts: &Facts) -> Verdict {
             .next(format!("kubectl --namespace {} logs job/{}", jobs.namespace, job.name));
     }
     let mut reason = format!("there is no plan at {} yet", facts.run_store);
-    if !facts.other_runs.is_empty() {
+    if !facts.other_runs.names.is_empty() {
         reason.push_str("; runs that have one there: ");
-        reason.push_str(&facts.other_runs.join(", "));
+        reason.push_str(&facts.other_runs.names.join(", "));
         reason.push_str(" (--run)");
+        if facts.other_runs.is_partial {
+            reason
+                .push_str("; the store holds more documents than were looked at, so there may be more runs");
+        }
     }
     Verdict::new(RunState::Planning, Exit::Temporary, reason)
 }
@@ -278,58 +283,6 @@ fn failed_finalizer(facts: &Facts) -> Option<Verdict> {
 fn end_of(code: i32) -> Exit {
     let ends = [Exit::Usage, Exit::DataRefused, Exit::Bug, Exit::Configuration];
     ends.into_iter().find(|exit| *exit as i32 == code).unwrap_or(Exit::Incomplete)
-}
-
-fn by_hand(command: &str, facts: &Facts) -> String {
-    rerun::by_hand(command, &facts.run, &facts.run_store)
-}
-
-/// Jobs of the newest epoch with this component, their additional ones included.
-fn of<'j>(jobs: &'j RunJobs, component: &'static str) -> impl Iterator<Item = &'j RunJob> {
-    let same_epoch = |job: &&RunJob| jobs.epoch.is_none() || jobs.epoch == job.epoch;
-    jobs.jobs
-        .iter()
-        .filter(same_epoch)
-        .filter(move |job| job.component.strip_suffix("-again").unwrap_or(&job.component) == component)
-}
-
-fn unfinished(facts: &Facts, component: &'static str) -> bool {
-    facts.jobs.as_ref().is_some_and(|jobs| of(jobs, component).any(|job| job.state.end.is_none()))
-}
-
-/// How the run's shards are run again.
-fn rerun_of(facts: &Facts) -> Rerun {
-    Rerun::of(release(facts).as_ref(), &facts.run_store)
-}
-
-fn release(facts: &Facts) -> Option<HelmRelease> {
-    facts.jobs.as_ref().map(|jobs| HelmRelease {
-        name: jobs.release.clone(),
-        namespace: jobs.namespace.clone(),
-        chart: jobs.chart.clone().unwrap_or_else(|| "charts/rogo-migrate".to_owned()),
-        values_prefix: jobs.values_prefix.clone(),
-    })
-}
-
-/// A process that may still move rows.
-fn is_alive(beat: &Heartbeat, at: DateTime<Utc>) -> bool {
-    at - beat.at < ALIVE && !is_stopped(beat)
-}
-
-fn is_stopped(beat: &Heartbeat) -> bool {
-    matches!(beat.state, State::Stopped(_))
-}
-
-fn undone(plan: &Plan, facts: &Facts) -> Vec<ShardIndex> {
-    let all = (0..).map(ShardIndex).take(plan.shards.len());
-    all.filter(|shard| !facts.done.contains_key(shard)).collect()
-}
-
-/// When a process last did something for this run. The last word of one that ended is none: it may come after the merge.
-fn last_sign(plan: &Plan, facts: &Facts) -> DateTime<Utc> {
-    let done = facts.done.values().map(|marker| marker.at);
-    let beats = facts.beats.values().filter(|beat| !is_stopped(beat)).map(|beat| beat.at);
-    done.chain(beats).fold(plan.created_at, DateTime::max)
 }
 
 #[cfg(test)]

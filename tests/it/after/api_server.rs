@@ -78,6 +78,26 @@ fn job(store: &str, component: &str, condition: &str) -> Value {
     })
 }
 
+#[tokio::test]
+async fn resume_of_a_paused_run_prints_the_line_that_ends_the_pause() {
+    let sample = plain_sample(2).await;
+    let mut app = app_of(&sample).await;
+    app.run(&["plan"]).await.expect(0);
+    let store = app.variable("ROGO_RUN_STORE").to_owned();
+    let server = HttpStub::start(move |request, _| {
+        let mut shards = job(&store, "shards", "Suspended");
+        shards["spec"]["suspend"] = json!(true);
+        list(if request.target.contains("/pods") { &[] } else { std::slice::from_ref(&shards) })
+    })
+    .await;
+    choose(&mut app, &server.endpoint);
+    let line = "helm upgrade r charts/rogo-migrate --namespace of-context --reset-then-reuse-values --set \
+                shards.suspend=false\n";
+    let status = app.run(&["status"]).await.expect(75);
+    assert!(status.stdout.starts_with("paused: ") && status.stdout.ends_with(line), "{}", status.stdout);
+    assert_eq!(app.run(&["resume"]).await.expect(0).stdout, line);
+}
+
 /// A pod whose program ended so.
 fn ended_pod(exit_code: i32, message: &str) -> Value {
     let word = json!({"exit_code": exit_code, "meaning": "m", "message": message}).to_string();

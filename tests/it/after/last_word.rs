@@ -36,7 +36,7 @@ async fn every_command_leaves_its_last_word() {
     app.set("ROGO_NAMESPACE", "ns");
     let (meaning, message) = last_word(&app, &["finalize"], 69).await;
     assert_eq!(meaning, "INCOMPLETE: rows without an outcome");
-    assert!(message.starts_with("INCOMPLETE: 4 of 8 rows have no outcome, in 1 shard(s): 0\n"), "{message}");
+    assert!(message.starts_with("INCOMPLETE: 4 of 8 rows have no outcome, in 1 shard(s): 0; "), "{message}");
     let line = "helm upgrade r charts/rogo-migrate --namespace ns --reset-then-reuse-values --set-literal shards.only=0";
     assert!(message.ends_with(line), "{message}");
     let (_, message) = last_word(&app, &["run", "--shards", "2"], 0).await;

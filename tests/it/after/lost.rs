@@ -127,7 +127,7 @@ async fn blobs_of_lost_rows_are_swept_only_once_the_rows_are_moved_again_or_acce
     }
     for _ in 0..2 {
         app.run(&["finalize"]).await.expect(69);
-        app.run(&["orphans", "--delete"]).await.expect(0);
+        app.run(&["orphans", "--delete", "--reason", "a pod was killed"]).await.expect(0);
         assert_eq!(app.blobs().await.len(), before, "they may be all that is left");
     }
     app.run(&["resume", "--redo", "lost", "--reason", "a test"]).await.expect(0);

@@ -36,7 +36,21 @@ async fn a_failure_csv_is_an_input_only_of_a_run_whose_results_go_elsewhere() {
 
     let elsewhere = app.out.path().join("second");
     app.set("ROGO_OUT", elsewhere.to_str().unwrap());
+    app.set("ROGO_SUBMISSIONS", own.to_str().unwrap());
+    app.run(&["plan"]).await.expect(0);
+    // Each line that is printed runs as it stands: it finds the input, and no result lands on it.
+    let flags = |out: &str| format!(" --submissions {} --out {out}\n", own.display());
+    let store = app.variable("ROGO_RUN_STORE");
+    let resume = format!("rogo-migrate resume --run second --run-store {store}");
+    let incomplete = app.run(&["finalize"]).await.expect(69);
+    let said = format!("{resume}{}", flags(&elsewhere.display().to_string()));
+    assert!(incomplete.stderr.contains(&said), "{said}{}", incomplete.stderr);
+    let status = app.run(&["status"]).await.expect(69);
+    assert!(status.stdout.ends_with(&format!("next: {resume}{}", flags("second"))), "{}", status.stdout);
+
     app.run(&["run", "--breaker", "off"]).await.expect(0);
+    let status = app.run(&["status"]).await.expect(0);
+    assert!(status.stdout.ends_with(" --to second\n"), "{}", status.stdout);
     let fetched = app.run(&["results", "--to", app.out.path().to_str().unwrap()]).await.expect(64);
     assert!(fetched.stderr.contains("--to"), "{}", fetched.stderr);
     assert_eq!(fs::read(&own).unwrap(), failed);

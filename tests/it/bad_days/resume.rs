@@ -88,7 +88,7 @@ async fn a_run_that_is_not_the_plans_is_refused_and_named() {
         ("the target database changed", &["finalize"], Some(("DATABASE_URL", other.database.url()))),
         (
             "the target database changed",
-            &["orphans", "--delete"],
+            &["orphans", "--delete", "--reason", "a test"],
             Some(("DATABASE_URL", other.database.url())),
         ),
     ];

@@ -168,7 +168,7 @@ async fn no_secret_and_no_name_is_in_what_the_program_writes() {
         &["run"][..],
         &["run", "--run", "again"],
         &["orphans"],
-        &["orphans", "--delete"],
+        &["orphans", "--delete", "--reason", "a test"],
         &["finalize"],
         &["status"],
         &["status", "--json"],

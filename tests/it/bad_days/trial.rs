@@ -20,6 +20,12 @@ async fn a_rehearsal_writes_nothing_anywhere() {
     let app = TestApp::new(&sample).await;
     let before = (stored(&app).await, files(&app));
     let ended = app.run(&["plan", "--dry-run", "--shards", "3"]).await.expect(0);
+    let held = app.database.number("select count(*) from assignment_submissions").await;
+    let first = ended.stdout.lines().next().unwrap();
+    let database = app.database.name();
+    for part in ["120 rows", database, &format!("holds {held} submissions already, the newest of 20")] {
+        assert!(first.contains(part), "{part}: {first}");
+    }
     assert_eq!((stored(&app).await, files(&app)), before);
     for part in
         ["nothing was written", "rows        120", "shards      3", "duplicate_row", "unit_version_excluded"]

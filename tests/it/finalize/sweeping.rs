@@ -5,11 +5,13 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use chrono::Utc;
 use rogo_migrate::{
     domain::Outcome,
     exit::Exit,
     finalize::sweep::{Orphans, delete_orphans, list_orphans},
     ports::{Blobs, FaultKind},
+    run::Decided,
 };
 
 use crate::support::world::{TRY_A, TRY_B, World, migrated};
@@ -24,6 +26,11 @@ async fn world_with_orphans() -> World {
     world.files.insert("LTI_Uploads/aaaaaaaaaaaa/1_2_orphan.pdf", "12345");
     world.files.insert("Marker_files/aaaaaaaaaaaa/1_3_orphan.docx", "123");
     world
+}
+
+fn decided() -> Decided {
+    let (by, reason) = ("tester@host".to_owned(), "a pod was killed".to_owned());
+    Decided { at: Utc::now(), by, reason, decision: "orphans --delete".into(), attempts: 0 }
 }
 
 #[tokio::test]
@@ -112,7 +119,7 @@ async fn against_another_database_nothing_is_deleted_published_or_retired() {
     world.target.lose("rogo_1_x");
     world.target.lose("rogo_2_x");
     let files: Arc<dyn Blobs> = Arc::new(world.files.clone());
-    let deleted = delete_orphans(&world.locked(), &files).await;
+    let deleted = delete_orphans(&world.locked(), &files, &decided()).await;
     for stop in [world.finalize().await.unwrap_err(), deleted.unwrap_err()] {
         assert_eq!(stop.exit, Exit::Configuration);
         assert!(stop.message.contains("it is another database"), "{stop}");
@@ -187,7 +194,7 @@ async fn listing_orphans_changes_nothing_and_deleting_them_retires_first() {
     assert_eq!(found, Orphans { blobs: 2, bytes: 8 });
     assert_eq!((world.files.names(), world.run_blobs.names()), (before, documents));
 
-    let deleted = delete_orphans(&world.locked(), &files).await.unwrap();
+    let deleted = delete_orphans(&world.locked(), &files, &decided()).await.unwrap();
     assert_eq!(deleted, found);
     assert_eq!(world.files.names(), ["LTI_Uploads/aaaaaaaaaaaa/1_1_named.pdf"]);
     assert!(world.run_blobs.names().contains(&"rogo/retired/aaaaaaaaaaaa".to_owned()));

@@ -61,13 +61,20 @@ async fn a_queue_says_everything_that_the_plan_knows_of_a_row() {
     );
     let own = SubmissionIds::new(&world.settings.organisation.lms_instance, attempt(7)).launch_id();
     world.target.hold(&["rogo_7_1700000000", &own, "rogo_9_17x", "rogo_90_1", "rogo_x_1"]);
+    world.target.hold(&["rogo_8_1", "rogo_8_2"]);
     let report = world.make().await.unwrap();
     let rows = world.queue(&report.plan, 0).await;
     assert_eq!(numbers(&rows), [7, 6, 5, 4, 3, 2, 1]);
     let by_number: BTreeMap<u64, &QueuedRow> = rows.iter().map(|row| (row.number, row)).collect();
     assert_eq!((by_number[&1].newer_row, by_number[&1].attempt), (Some(4), Some(attempt(7))));
-    assert_eq!((by_number[&4].newer_row, by_number[&4].held_launch_id.as_ref()), (None, Some(&own)));
-    assert_eq!(by_number[&5].held_launch_id.as_deref(), Some("rogo_9_17x"));
+    assert_eq!(by_number[&4].newer_row, None);
+    let held = |number: u64| {
+        let row = by_number[&number];
+        (row.held_launch_id.as_deref(), row.held_submission_id.as_deref())
+    };
+    assert_eq!(held(4), (Some("rogo_7_1700000000"), Some("submission of rogo_7_1700000000")));
+    assert_eq!(held(5), (Some("rogo_9_17x"), Some("submission of rogo_9_17x")));
+    assert_eq!(held(3), (Some("rogo_8_1"), None), "of two, one that is gone proves nothing");
     assert_eq!(by_number[&2].attempt, None);
     assert_eq!(by_number[&2].cells.attempt_id, "123abc");
     assert_eq!(by_number[&4].cells.attempt_id, " 7 ", "cells stay as they came");
@@ -75,10 +82,10 @@ async fn a_queue_says_everything_that_the_plan_knows_of_a_row() {
     assert_eq!(by_number[&3].mapping, MappingState::Ambiguous);
     assert_eq!(by_number[&5].mapping, MappingState::Missing);
     let counts = report.counts.as_ref().unwrap();
-    let failed = [FailCode::AttemptIdInvalid, FailCode::MappingAmbiguous, FailCode::UnitVersionMissing];
+    let failed = [FailCode::AttemptIdInvalid, FailCode::UnitVersionMissing];
     assert_eq!(counts.failed, failed.map(|code| (code, 1)).into());
     let skipped =
-        [(SkipCode::DuplicateRow, 1), (SkipCode::AlreadyMigrated, 2), (SkipCode::UnitVersionExcluded, 1)];
+        [(SkipCode::DuplicateRow, 1), (SkipCode::AlreadyMigrated, 3), (SkipCode::UnitVersionExcluded, 1)];
     assert_eq!(counts.skipped, skipped.into());
     assert_eq!(counts.eligible, 0);
 }

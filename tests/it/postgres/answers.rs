@@ -2,7 +2,7 @@
 
 use rogo_migrate::{
     domain::Migration,
-    ports::{Committed, FaultKind, Retry, Target},
+    ports::{Committed, FaultKind, Retry, TargetWriter},
 };
 
 use super::world::{Worker, copied, database, malpractice, migration};
@@ -12,11 +12,11 @@ use crate::support::{
 };
 
 /// A worker whose statement is prepared, behind a proxy.
-async fn worker(database: &TestDatabase) -> (Proxy, impl Target) {
+async fn worker(database: &TestDatabase) -> (Proxy, impl TargetWriter) {
     let proxy = Proxy::start(TestServer::get().address()).await;
     let target = Worker { pool: 1, ..Worker::at(database.url_through(proxy.address())) }.start();
     for first in [migration(1), malpractice(2, "2020-01-01T00:00:00Z")] {
-        target.commit(&first, &copied(&first)).await.unwrap();
+        target.commit(&copied(&first)).await.unwrap();
     }
     (proxy, target)
 }
@@ -40,12 +40,12 @@ async fn an_answer_lost_before_the_statement_arrived_is_settled_by_writing() {
         };
         proxy.cut(Cut::BeforeRequest(commits));
 
-        let fault = target.commit(&migration, &copied(&migration)).await.unwrap_err();
+        let fault = target.commit(&copied(&migration)).await.unwrap_err();
         assert_eq!(fault.kind, FaultKind::AnswerLost, "{}", fault.chain());
         assert_eq!(proxy.cuts(), 1);
         assert_eq!(count(&database, &migration).await, 0);
 
-        let settled = target.commit(&migration, &copied(&migration)).await.unwrap();
+        let settled = target.commit(&copied(&migration)).await.unwrap();
         assert_eq!(settled, Committed::Inserted { notes: Vec::new() });
         assert_eq!(count(&database, &migration).await, 1);
     }
@@ -63,18 +63,18 @@ async fn an_answer_lost_after_the_commit_is_settled_by_meeting_the_own_row() {
         };
         proxy.cut(Cut::BeforeAnswerTo(commits));
 
-        let fault = target.commit(&migration, &copied(&migration)).await.unwrap_err();
+        let fault = target.commit(&copied(&migration)).await.unwrap_err();
         assert_eq!(fault.kind, FaultKind::AnswerLost, "{}", fault.chain());
         assert_eq!(fault.kind.retry(), Retry::Settle);
         assert_eq!(proxy.cuts(), 1);
         let written = database.dump_tables(&[]).await;
 
-        let Committed::Held(held) = target.commit(&migration, &copied(&migration)).await.unwrap() else {
+        let Committed::Held(held) = target.commit(&copied(&migration)).await.unwrap() else {
             panic!("written twice");
         };
         assert_eq!(
             held.blob_names,
-            copied(&migration).into_iter().map(|file| file.blob_name).collect::<Vec<_>>()
+            copied(&migration).files().iter().map(|file| file.blob_name.clone()).collect::<Vec<_>>()
         );
         assert_eq!(database.dump_tables(&[]).await, written);
         assert_eq!(count(&database, &migration).await, 1);
@@ -87,12 +87,9 @@ async fn a_lock_or_read_that_is_lost_before_a_write_was_sent_may_simply_be_repea
     let (proxy, target) = worker(&database).await;
     let migration = malpractice(988, "2024-05-01T00:00:00Z");
     proxy.cut(Cut::BeforeAnswerTo(b"pg_advisory_xact_lock".to_vec()));
-    let fault = target.commit(&migration, &copied(&migration)).await.unwrap_err();
+    let fault = target.commit(&copied(&migration)).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Unavailable, "{}", fault.chain());
-    assert_eq!(
-        target.commit(&migration, &copied(&migration)).await.unwrap(),
-        Committed::Inserted { notes: vec![] }
-    );
+    assert_eq!(target.commit(&copied(&migration)).await.unwrap(), Committed::Inserted { notes: vec![] });
 }
 
 #[tokio::test]
@@ -107,10 +104,10 @@ async fn a_session_that_the_server_ends_is_replaced() {
         .await;
     let migration = migration(987);
     // The statement may have met the dying session: then its answer is lost, and settled.
-    let committed = match target.commit(&migration, &copied(&migration)).await {
+    let committed = match target.commit(&copied(&migration)).await {
         Err(fault) => {
             assert_eq!(fault.kind, FaultKind::AnswerLost, "{}", fault.chain());
-            target.commit(&migration, &copied(&migration)).await.unwrap()
+            target.commit(&copied(&migration)).await.unwrap()
         }
         Ok(committed) => committed,
     };
@@ -124,7 +121,7 @@ async fn a_read_only_database_blames_no_row() {
     database.run(&format!("alter database {name} set default_transaction_read_only = on")).await;
     let target = Worker::of(&database).start();
     let migration = migration(987);
-    let fault = target.commit(&migration, &copied(&migration)).await.unwrap_err();
+    let fault = target.commit(&copied(&migration)).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Unavailable, "{}", fault.chain());
     assert!(fault.chain().contains("25006"), "{}", fault.chain());
 }
@@ -147,7 +144,7 @@ async fn a_conflict_with_another_transaction_or_a_server_short_of_room_blames_no
         );
         database.run(&refuse).await;
         for migration in [migration(7), malpractice(8, "2020-01-01T00:00:00Z")] {
-            let fault = target.commit(&migration, &copied(&migration)).await.unwrap_err();
+            let fault = target.commit(&copied(&migration)).await.unwrap_err();
             assert_eq!(fault.kind, FaultKind::Unavailable, "{code}: {}", fault.chain());
             assert!(fault.what.contains(code), "{}", fault.chain());
             assert_eq!(count(&database, &migration).await, 0);

@@ -1,13 +1,14 @@
 //! A submission is written whole, once, in one round trip.
 
 use rogo_migrate::{
-    ports::{Committed, FaultKind, Target},
+    domain::PlannedFile,
+    ports::{Committed, CopiedMigration, FaultKind, TargetWriter},
     rules::{self, rows::RunValues},
 };
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Row};
 
-use super::world::{LMS, Worker, copied, database, malpractice, migration};
+use super::world::{LMS, Worker, ask, copied, database, malpractice, migration};
 use crate::support::{
     postgres::{TestDatabase, TestServer},
     proxy::Proxy,
@@ -45,7 +46,7 @@ async fn every_column_is_written_as_specified() {
     let database = database().await;
     let migration = migration(987);
     let target = Worker::of(&database).start();
-    assert_eq!(target.commit(&migration, &copied(&migration)).await.unwrap(), NOTHING_NOTED);
+    assert_eq!(target.commit(&copied(&migration)).await.unwrap(), NOTHING_NOTED);
 
     let id = |table| migration.ids.row(table, 1);
     let (user, context) = (format!("{LMS}::user-1"), format!("{LMS}::section-1"));
@@ -142,12 +143,12 @@ async fn every_column_of_each_file_is_written_as_specified() {
     let migration = migration(987);
     let copied = copied(&migration);
     let target = Worker::of(&database).start();
-    target.commit(&migration, &copied).await.unwrap();
+    target.commit(&copied).await.unwrap();
 
     let files = rows(&database, "submission_files", "upload_order").await;
     assert_eq!(files.len(), 3);
     for (n, file) in files.into_iter().enumerate() {
-        let (planned, copied) = (&migration.files[n], &copied[n]);
+        let (planned, copied) = (&migration.files[n], &copied.files()[n]);
         let is_learners = n < 2;
         assert_eq!(
             file,
@@ -176,7 +177,7 @@ async fn a_submission_without_marks_is_written() {
     let mut migration = migration(987);
     migration.section_marks.clear();
     let target = Worker::of(&database).start();
-    assert_eq!(target.commit(&migration, &copied(&migration)).await.unwrap(), NOTHING_NOTED);
+    assert_eq!(target.commit(&copied(&migration)).await.unwrap(), NOTHING_NOTED);
     assert_eq!(database.number("select count(*) from submission_section_marks").await, 0);
     assert_eq!(database.number("select count(*) from submission_grades").await, 1);
 }
@@ -195,7 +196,7 @@ async fn a_refused_row_leaves_nothing_and_names_the_constraint_but_no_person() {
             if with_malpractice { malpractice(987, "2024-05-01T00:00:00Z") } else { migration(987) };
         let target = Worker::of(&database).start();
 
-        let fault = target.commit(&migration, &copied(&migration)).await.unwrap_err();
+        let fault = target.commit(&copied(&migration)).await.unwrap_err();
         assert_eq!(fault.kind, FaultKind::Rejected("not_now".into()), "{table}");
         assert_eq!(
             fault.chain(),
@@ -205,7 +206,7 @@ async fn a_refused_row_leaves_nothing_and_names_the_constraint_but_no_person() {
             assert_eq!(database.number(&format!("select count(*) from {table}")).await, 0, "{table}");
         }
         database.run(&format!("alter table {table} drop constraint not_now")).await;
-        assert_eq!(target.commit(&migration, &copied(&migration)).await.unwrap(), NOTHING_NOTED);
+        assert_eq!(target.commit(&copied(&migration)).await.unwrap(), NOTHING_NOTED);
     }
 }
 
@@ -229,7 +230,7 @@ async fn what_refuses_a_row_is_named_without_its_values() {
         database.run(change).await;
         let mut migration = migration(987);
         migration.section_marks.clear();
-        let fault = Worker::of(&database).start().commit(&migration, &copied(&migration)).await.unwrap_err();
+        let fault = Worker::of(&database).start().commit(&copied(&migration)).await.unwrap_err();
         let expected = match rejected {
             "" => FaultKind::Misconfigured,
             name => FaultKind::Rejected(name.into()),
@@ -245,10 +246,10 @@ async fn a_second_commit_is_told_what_stands() {
     let database = database().await;
     let migration = migration(987);
     let target = Worker::of(&database).start();
-    target.commit(&migration, &copied(&migration)).await.unwrap();
+    target.commit(&copied(&migration)).await.unwrap();
     let before = database.dump_tables(&[]).await;
 
-    let Committed::Held(held) = target.commit(&migration, &copied(&migration)).await.unwrap() else {
+    let Committed::Held(held) = target.commit(&copied(&migration)).await.unwrap() else {
         panic!("a second row");
     };
     assert_eq!(held.launch_id, migration.ids.launch_id());
@@ -256,7 +257,7 @@ async fn a_second_commit_is_told_what_stands() {
     assert_eq!(held.files, 3);
     assert_eq!(
         held.blob_names,
-        copied(&migration).into_iter().map(|file| file.blob_name).collect::<Vec<_>>()
+        copied(&migration).files().iter().map(|file| file.blob_name.clone()).collect::<Vec<_>>()
     );
     assert_eq!(database.dump_tables(&[]).await, before);
 }
@@ -269,8 +270,8 @@ async fn of_twenty_commits_at_once_one_writes() {
             .map(|_| {
                 let (target, migration) = (Worker::of(&database).start(), migration.clone());
                 tokio::spawn(async move {
-                    target.database().await.unwrap();
-                    target.commit(&migration, &copied(&migration)).await.unwrap()
+                    ask(&target).await.unwrap();
+                    target.commit(&copied(&migration)).await.unwrap()
                 })
             })
             .collect();
@@ -292,41 +293,35 @@ async fn a_commit_is_one_round_trip() {
     let proxy = Proxy::start(TestServer::get().address()).await;
     let target = Worker { pool: 1, ..Worker::at(database.url_through(proxy.address())) }.start();
     // The first one also connects and prepares the statement.
-    target.commit(&migration(1), &copied(&migration(1))).await.unwrap();
+    target.commit(&copied(&migration(1))).await.unwrap();
 
     let before = proxy.exchanges();
     for attempt in 2..=11 {
         let migration = migration(attempt);
-        target.commit(&migration, &copied(&migration)).await.unwrap();
+        target.commit(&copied(&migration)).await.unwrap();
     }
     assert_eq!(proxy.exchanges() - before, 10);
     assert_eq!(proxy.accepted(), 1);
 
     let rule = malpractice(12, "2024-05-01T00:00:00Z");
-    target.commit(&rule, &copied(&rule)).await.unwrap();
+    target.commit(&copied(&rule)).await.unwrap();
     let before = proxy.exchanges();
     let rule = malpractice(13, "2024-05-02T00:00:00Z");
-    target.commit(&rule, &copied(&rule)).await.unwrap();
+    target.commit(&copied(&rule)).await.unwrap();
     assert_eq!(proxy.exchanges() - before, 4, "begin and lock, read, write, commit");
 }
 
 #[tokio::test]
-async fn files_that_do_not_match_the_plan_are_not_written() {
-    let database = database().await;
+async fn a_migration_whose_files_are_not_all_copied_cannot_be_committed() {
     let migration = migration(987);
-    let fault = Worker::of(&database).start().commit(&migration, &[]).await.unwrap_err();
-    assert_eq!(fault.kind, FaultKind::Misconfigured);
-    assert_eq!(database.number("select count(*) from lti_launch_sessions").await, 0);
-}
-
-#[tokio::test]
-async fn nothing_is_written_without_the_runs_lock() {
-    let database = database().await;
-    let migration = migration(987);
-    let target = Worker { fence: None, ..Worker::of(&database) }.start();
-    let fault = target.commit(&migration, &copied(&migration)).await.unwrap_err();
-    assert_eq!(fault.kind, FaultKind::Misconfigured);
-    assert_eq!(database.number("select count(*) from lti_launch_sessions").await, 0);
+    let copy = async |file: &PlannedFile| match file.upload_order {
+        1 => Ok(copied(&migration).files()[0].clone()),
+        order => Err(order),
+    };
+    let failed = CopiedMigration::copy(&migration, copy).await.unwrap_err();
+    let failed: Vec<(i32, i32)> =
+        failed.into_iter().map(|(file, order)| (file.upload_order, order)).collect();
+    assert_eq!(failed, [(2, 2), (3, 3)]);
 }
 
 #[tokio::test]
@@ -342,7 +337,7 @@ async fn a_number_goes_into_the_columns_own_type() {
         let mut migration = migration(987);
         migration.grade.total_marks_awarded = "12.1".parse().unwrap();
         migration.section_marks[0].marks_awarded = "12.1".parse().unwrap();
-        Worker::of(&database).start().commit(&migration, &copied(&migration)).await.unwrap();
+        Worker::of(&database).start().commit(&copied(&migration)).await.unwrap();
         for value in [
             "select total_marks_awarded::text from submission_grades",
             "select max(marks_awarded)::text from submission_section_marks",
@@ -359,7 +354,7 @@ async fn every_value_reaches_the_column_of_its_name() {
     let database = database().await;
     let migration = malpractice(987, "2024-05-01T09:00:00.123456Z");
     let copied = copied(&migration);
-    Worker::of(&database).start().commit(&migration, &copied).await.unwrap();
+    Worker::of(&database).start().commit(&copied).await.unwrap();
     let run = RunValues {
         consumer_key: "key".into(),
         lms_instance: LMS.into(),
@@ -368,7 +363,7 @@ async fn every_value_reaches_the_column_of_its_name() {
         assignment_title: "Submission Area".into(),
         container: "target".into(),
     };
-    let expected = serde_json::to_value(rules::rows::rows(&migration, &run, &copied)).unwrap();
+    let expected = serde_json::to_value(rules::rows::rows(&migration, &run, copied.files())).unwrap();
     let mut compared = 0;
     for (table, wanted) in expected.as_object().unwrap() {
         let order = if table == "submission_files" { "upload_order" } else { "id" };

@@ -4,11 +4,11 @@ use std::{fs, sync::Arc};
 
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 use rogo_migrate::{
-    ports::{FaultKind, Target},
+    ports::{FaultKind, Retry, TargetReader, TargetWriter},
     settings::{DatabaseAuth, Secret},
 };
 
-use super::world::{Worker, copied, database, migration};
+use super::world::{Worker, ask, copied, database, migration};
 use crate::support::{
     postgres::{TestDatabase, TestServer},
     proxy::{Cut, Proxy},
@@ -34,7 +34,8 @@ impl TokenCredential for Tokens {
 /// A role of this database's name with this password, or its new password.
 async fn role(database: &TestDatabase, verb: &str, password: &str) {
     let name = database.name();
-    database.run(&format!("{verb} role {name} login password '{password}'")).await;
+    let grant = format!("grant select on all tables in schema public to {name}");
+    database.run(&format!("{verb} role {name} login password '{password}'; {grant}")).await;
 }
 
 async fn end_sessions_of(database: &TestDatabase) {
@@ -58,14 +59,14 @@ async fn a_rotated_password_is_read_for_the_next_connection() {
     role(&database, "create", "first").await;
     fs::write(&file, url("first")).unwrap();
     let target = Worker { url: Secret::File(file.clone()), ..Worker::of(&database) }.start();
-    assert_eq!(target.database().await.unwrap(), database.name());
+    assert_eq!(target.identity().await.unwrap().database, database.name());
 
     role(&database, "alter", "second").await;
     fs::write(&file, url("second")).unwrap();
     end_sessions_of(&database).await;
     // The connection that died in the pool is noticed at its next use.
-    while target.database().await.is_err_and(|fault| fault.kind == FaultKind::Unavailable) {}
-    assert_eq!(target.database().await.unwrap(), database.name());
+    while ask(&target).await.is_err_and(|fault| fault.kind == FaultKind::Unavailable) {}
+    ask(&target).await.unwrap();
 }
 
 #[tokio::test]
@@ -83,21 +84,21 @@ async fn a_token_is_asked_for_with_each_connection() {
         ..Worker::of(&database)
     };
     let target = worker(Some(Arc::new(Tokens(file.clone())) as Arc<_>)).start();
-    target.database().await.unwrap();
+    ask(&target).await.unwrap();
     role(&database, "alter", "token-2").await;
     fs::write(&file, "token-2").unwrap();
     end_sessions_of(&database).await;
-    while target.database().await.is_err_and(|fault| fault.kind == FaultKind::Unavailable) {}
-    target.database().await.unwrap();
+    while ask(&target).await.is_err_and(|fault| fault.kind == FaultKind::Unavailable) {}
+    ask(&target).await.unwrap();
 
     fs::remove_file(&file).unwrap();
     end_sessions_of(&database).await;
-    let mut fault = target.database().await.unwrap_err();
+    let mut fault = ask(&target).await.unwrap_err();
     while !fault.chain().contains("no Microsoft Entra token") {
-        fault = target.database().await.unwrap_err();
+        fault = ask(&target).await.unwrap_err();
     }
     assert_eq!(fault.kind, FaultKind::Unavailable, "the identity's service may be away");
-    assert_eq!(worker(None).start().database().await.unwrap_err().kind, FaultKind::Misconfigured);
+    assert_eq!(ask(&worker(None).start()).await.unwrap_err().kind, FaultKind::Misconfigured);
 }
 
 #[tokio::test]
@@ -126,13 +127,13 @@ async fn what_cannot_be_reached_or_entered_is_named_without_the_secret() {
         ),
         ("postgres://u:secret@h/x?sslmod=secret".into(), FaultKind::Misconfigured, "\"sslmod\""),
     ] {
-        let fault = Worker::at(url).start().database().await.unwrap_err();
+        let fault = ask(&Worker::at(url).start()).await.unwrap_err();
         assert_eq!(fault.kind, kind, "{}", fault.chain());
         assert!(fault.chain().contains(says), "{}", fault.chain());
         assert!(!fault.chain().contains("secret"), "{}", fault.chain());
     }
     let missing = Worker { url: Secret::File("/no/such/file".into()), ..Worker::of(&database) }.start();
-    let fault = missing.database().await.unwrap_err();
+    let fault = ask(&missing).await.unwrap_err();
     assert!(fault.chain().contains("DATABASE_URL_FILE"), "{}", fault.chain());
 }
 
@@ -145,16 +146,16 @@ async fn tls_is_used_and_checked_where_the_url_asks_for_it() {
         where ssl and application_name like 'run/%' and datname = current_database()";
 
     let checked = Worker::at(url(&format!("sslrootcert={}", root.display()))).start();
-    checked.database().await.unwrap();
+    ask(&checked).await.unwrap();
     assert_eq!(database.number(encrypted).await, 1);
     let preferred = Worker::at(url("")).start();
-    preferred.database().await.unwrap();
+    ask(&preferred).await.unwrap();
     assert_eq!(database.number(encrypted).await, 2);
 
     for (parameters, says) in
         [("sslmode=verify-full", "UnknownIssuer"), ("sslrootcert=/no/such/file", "cannot be opened")]
     {
-        let fault = Worker::at(url(parameters)).start().database().await.unwrap_err();
+        let fault = ask(&Worker::at(url(parameters)).start()).await.unwrap_err();
         assert_eq!(fault.kind, FaultKind::Misconfigured, "{}", fault.chain());
         assert!(fault.chain().contains(says), "{}", fault.chain());
     }
@@ -166,15 +167,15 @@ async fn a_connection_that_is_refused_or_cut_while_it_opens_may_be_tried_again()
     let proxy = Proxy::start(TestServer::get().address()).await;
     let target = Worker::at(database.url_through(proxy.address())).start();
     proxy.refuse(true);
-    let fault = target.database().await.unwrap_err();
+    let fault = ask(&target).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Unavailable, "{}", fault.chain());
     proxy.refuse(false);
     for bytes in [1, 20, 100, 300] {
         proxy.cut(Cut::AfterBytes(bytes));
-        let fault = target.database().await.unwrap_err();
+        let fault = ask(&target).await.unwrap_err();
         assert_eq!(fault.kind, FaultKind::Unavailable, "{}", fault.chain());
     }
-    assert_eq!(target.database().await.unwrap(), database.name());
+    ask(&target).await.unwrap();
 }
 
 #[tokio::test]
@@ -199,7 +200,7 @@ async fn an_answer_means_that_the_row_is_on_disk_whatever_the_roles_default() {
             .await;
         let migration = migration(1);
         let target = Worker::of(&database).start();
-        target.commit(&migration, &copied(&migration)).await.unwrap();
+        target.commit(&copied(&migration)).await.unwrap();
         let seen = format!("select count(*) from seen where level = '{expected}'");
         assert_eq!(database.number(&seen).await, 1, "{default}");
     }
@@ -228,4 +229,47 @@ async fn another_host_than_the_expected_one_is_refused() {
     let fault = expecting("db.example.org").catalogue().await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Misconfigured);
     assert!(fault.what.contains("leads to the host 127.0.0.1"), "{}", fault.chain());
+}
+
+#[tokio::test]
+async fn a_secret_that_leads_to_another_database_during_a_run_is_refused_until_it_is_set_back() {
+    let (ours, copy) = (database().await, database().await);
+    let through_a_pooler = Proxy::start(TestServer::get().address()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("url");
+    fs::write(&file, ours.url()).unwrap();
+    let first = Worker { url: Secret::File(file.clone()), ..Worker::of(&ours) }.start();
+    first.prove_fence().await.unwrap();
+    let second = first.another().unwrap();
+    let cut = || async {
+        let sessions =
+            "from pg_stat_activity where datname = current_database() and application_name like 'run/%'";
+        ours.run(&format!("select pg_terminate_backend(pid, 10000) {sessions}")).await;
+    };
+
+    let migration = migration(1);
+    let port = through_a_pooler.address().port();
+    for (url, says) in [
+        (copy.url(), format!("its name is {}, the first connection's was {}", copy.name(), ours.name())),
+        (ours.url_through(through_a_pooler.address()), format!("its port is {port}, the first")),
+    ] {
+        fs::write(&file, url).unwrap();
+        cut().await;
+        for target in [&first, &second] {
+            // The first commit may still meet its dead connection.
+            let mut fault = target.commit(&copied(&migration)).await.unwrap_err();
+            if fault.kind.retry() != Retry::Never {
+                fault = target.commit(&copied(&migration)).await.unwrap_err();
+            }
+            assert_eq!(fault.kind, FaultKind::Misconfigured, "{}", fault.chain());
+            assert!(fault.what.contains("leads to another database than when this process began"), "{fault}");
+            assert!(fault.what.contains(&says), "{fault}");
+        }
+    }
+    let count = "select count(*) from lti_launch_sessions";
+    assert_eq!((ours.number(count).await, copy.number(count).await), (0, 0));
+
+    fs::write(&file, ours.url()).unwrap();
+    second.commit(&copied(&migration)).await.unwrap();
+    assert_eq!(ours.number(count).await, 1);
 }

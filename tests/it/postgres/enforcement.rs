@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rogo_migrate::{
     domain::{Migration, NoteCode, SubmissionIds},
-    ports::{Committed, Target},
+    ports::{Committed, TargetWriter},
 };
 use serde_json::Value;
 
@@ -27,7 +27,7 @@ fn live(id: &str, created_at: &str) -> String {
 
 async fn commit(database: &TestDatabase, migration: &Migration) -> Vec<NoteCode> {
     let target = Worker::of(database).start();
-    match target.commit(migration, &copied(migration)).await.unwrap() {
+    match target.commit(&copied(migration)).await.unwrap() {
         Committed::Inserted { notes } => notes.into_iter().map(|note| note.code).collect(),
         Committed::Held(held) => panic!("{held:?}"),
     }
@@ -135,7 +135,7 @@ async fn a_changed_rule_keeps_its_dates_and_id_and_its_image_is_kept_once() {
     let ledger = Arc::<Ledger>::default();
     for migration in [malpractice(7, OLDER), malpractice(8, NEWER)] {
         let target = Worker { ledger: Arc::clone(&ledger), ..Worker::of(&database) }.start();
-        target.commit(&migration, &copied(&migration)).await.unwrap();
+        target.commit(&copied(&migration)).await.unwrap();
     }
     let images = ledger.images.lock().unwrap().clone();
     let [(id, image)] = images.as_slice() else { panic!("{images:?}") };
@@ -161,7 +161,7 @@ async fn a_rule_of_an_earlier_run_is_a_migrated_one_and_its_image_is_kept() {
     let ledger = Arc::<Ledger>::default();
     let target = Worker { ledger: Arc::clone(&ledger), ..Worker::of(&database) }.start();
     let migration = malpractice(2, NEWER);
-    target.commit(&migration, &copied(&migration)).await.unwrap();
+    target.commit(&copied(&migration)).await.unwrap();
     assert_eq!(ledger.images.lock().unwrap().len(), 1);
     assert_eq!(standing(&database).await, ["ours=2"]);
 }
@@ -193,7 +193,7 @@ async fn a_hundred_orders_of_arrival_at_once_end_alike() {
     for attempts in trials {
         let racing = attempts.into_iter().zip(&workers).map(|(migration, worker)| {
             let worker = Arc::clone(worker);
-            tokio::spawn(async move { worker.commit(&migration, &copied(&migration)).await.unwrap() })
+            tokio::spawn(async move { worker.commit(&copied(&migration)).await.unwrap() })
         });
         for race in racing.collect::<Vec<_>>() {
             assert!(matches!(race.await.unwrap(), Committed::Inserted { .. }));

@@ -9,13 +9,13 @@ use std::{
 };
 
 use rogo_migrate::{
-    adapters::postgres::{FenceKey, PostgresFence, PostgresTarget, SharedFence},
-    ports::{Committed, FaultKind, Fence, Retry, Target},
+    adapters::postgres::{FenceKey, PostgresFence, PostgresWriter, SharedFence},
+    ports::{Committed, FaultKind, Fence, Retry, TargetReader, TargetWriter},
     settings::{DatabaseAuth, DatabaseSettings, SameDatabase, Secret},
 };
 use tokio::sync::Notify;
 
-use super::world::{Worker, copied, database, migration};
+use super::world::{Worker, ask, copied, database, migration};
 use crate::support::postgres::TestDatabase;
 
 const PLAN: &str = "0123456789ab";
@@ -41,8 +41,8 @@ impl Retirement {
         }
     }
 
-    fn worker(&self, database: &TestDatabase, name: &str) -> PostgresTarget {
-        Worker { fence: Some(self.fence()), name: name.into(), ..Worker::of(database) }.start()
+    fn worker(&self, database: &TestDatabase, name: &str) -> PostgresWriter {
+        Worker { fence: self.fence(), name: name.into(), ..Worker::of(database) }.start()
     }
 }
 
@@ -119,9 +119,9 @@ async fn a_process_that_was_retired_meanwhile_writes_nothing() {
     let migration = migration(987);
     let files = copied(&migration);
     // The first commit may still meet its dead connection.
-    let mut fault = target.commit(&migration, &files).await.unwrap_err();
+    let mut fault = target.commit(&files).await.unwrap_err();
     if fault.kind.retry() != Retry::Never {
-        fault = target.commit(&migration, &files).await.unwrap_err();
+        fault = target.commit(&files).await.unwrap_err();
     }
     assert_eq!(fault.kind, FaultKind::Fenced, "{}", fault.chain());
     assert_eq!(target.prove_fence().await.unwrap_err().kind, FaultKind::Fenced);
@@ -147,7 +147,7 @@ async fn a_new_connection_waits_while_the_lock_is_held_exclusively_and_says_for_
     let target = retirement.worker(&database, "run/0/aaaaaaaaaaaa");
     let migration = migration(987);
     let files = copied(&migration);
-    let fault = target.commit(&migration, &files).await.unwrap_err();
+    let fault = target.commit(&files).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Unavailable);
     assert_eq!(fault.chain(), "target database: waiting for run/finalize/host to release the run's lock");
     assert_eq!(
@@ -157,7 +157,7 @@ async fn a_new_connection_waits_while_the_lock_is_held_exclusively_and_says_for_
     );
 
     // Released in the middle of the wait, it lets the worker through without another call.
-    let (fault_or_written, released) = tokio::join!(target.commit(&migration, &files), held.release());
+    let (fault_or_written, released) = tokio::join!(target.commit(&files), held.release());
     released.unwrap();
     assert_eq!(fault_or_written.unwrap(), Committed::Inserted { notes: vec![] });
     assert_eq!(retirement.asked.load(Ordering::SeqCst), 1);
@@ -170,7 +170,7 @@ async fn every_connection_of_a_worker_holds_the_lock_and_asks_once() {
     let target = retirement.worker(&database, "run/0/aaaaaaaaaaaa");
     let migrations: Vec<_> = (1..=30).map(migration).collect();
     let commits = migrations.iter().map(|migration| async {
-        target.commit(migration, &copied(migration)).await.unwrap();
+        target.commit(&copied(migration)).await.unwrap();
     });
     futures_util::future::join_all(commits).await;
 
@@ -186,6 +186,54 @@ async fn every_connection_of_a_worker_holds_the_lock_and_asks_once() {
     exclusive(&database, PLAN).exclusive(MINUTE, &mut |_| {}).await.unwrap();
     let fault = target.prove_fence().await.unwrap_err();
     assert!(fault.chain().contains("the process is ending"), "{}", fault.chain());
+}
+
+#[tokio::test]
+async fn a_session_whose_commit_was_cancelled_is_not_used_again() {
+    let database = database().await;
+    let retirement = Retirement::default();
+    let worker = Worker { fence: retirement.fence(), pool: 1, ..Worker::of(&database) };
+    let target = worker.start();
+    target.prove_fence().await.unwrap();
+    let mut locking = database.pool().begin().await.unwrap();
+    sqlx::Executor::execute(&mut *locking, "lock table lti_launch_sessions").await.unwrap();
+
+    let migration = migration(987);
+    let copied = copied(&migration);
+    let mut committing = target.commit(&copied);
+    let waits = async {
+        let blocked =
+            "select count(*) from pg_locks where not granted and relation = 'lti_launch_sessions'::regclass";
+        while database.number(blocked).await == 0 {}
+    };
+    tokio::select! {
+        result = &mut committing => panic!("{result:?}"),
+        () = waits => drop(committing),
+    }
+    // The session still waits for the table: only another one can answer.
+    target.catalogue().await.unwrap();
+    assert_eq!(
+        retirement.asked.load(Ordering::SeqCst),
+        2,
+        "each session asks whether its process was retired"
+    );
+    locking.rollback().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_lock_of_another_database_is_not_taken_for_the_runs() {
+    let (ours, copy) = (database().await, database().await);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("url");
+    std::fs::write(&file, ours.url()).unwrap();
+    let reader = Worker { url: Secret::File(file.clone()), ..Worker::of(&ours) }.read();
+    ask(&reader).await.unwrap();
+
+    std::fs::write(&file, copy.url()).unwrap();
+    let fence =
+        PostgresFence::beside(&reader, "run/finalize/host", FenceKey::of_plan(&PLAN.parse().unwrap()));
+    let fault = fence.exclusive(MINUTE, &mut |_| {}).await.err().unwrap();
+    assert!(fault.what.contains("leads to another database"), "{}", fault.chain());
 }
 
 #[tokio::test]
@@ -224,7 +272,7 @@ async fn a_workers_sessions_free_their_locks_when_its_machine_vanishes() {
         )
         .await;
     let migration = migration(987);
-    Worker::of(&database).start().commit(&migration, &copied(&migration)).await.unwrap();
+    Worker::of(&database).start().commit(&copied(&migration)).await.unwrap();
 
     for (name, expected) in [
         ("tcp_keepalives_idle", "30s"),

@@ -1,6 +1,6 @@
 //! Pre-flight names everything in the database that would stop a run.
 
-use rogo_migrate::ports::{FaultKind, Target};
+use rogo_migrate::ports::{FaultKind, TargetReader, TargetWriter};
 
 use super::world::{Worker, copied, database, migration};
 use crate::support::{
@@ -140,7 +140,7 @@ async fn rights_granted_by_preflight_suffice_for_a_commit() {
     assert_eq!(target.preflight(15).await.unwrap(), Vec::<String>::new());
     for attempt in 1..=2 {
         let migration = super::world::malpractice(attempt, &format!("2024-05-0{attempt}T00:00:00Z"));
-        target.commit(&migration, &super::world::copied(&migration)).await.unwrap();
+        target.commit(&super::world::copied(&migration)).await.unwrap();
         assert_eq!(target.held(&[migration.ids.launch_id()]).await.unwrap()[0].files, 3);
     }
     target.catalogue().await.unwrap();
@@ -228,5 +228,5 @@ async fn rights_on_the_columns_that_a_run_touches_suffice() {
         .await;
     assert_eq!(findings(&database, 15).await, Vec::<String>::new());
     let migration = migration(987);
-    Worker::of(&database).start().commit(&migration, &copied(&migration)).await.unwrap();
+    Worker::of(&database).start().commit(&copied(&migration)).await.unwrap();
 }

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use rogo_migrate::{
     domain::{Assessment, MalpracticeLevel, Section, SubmissionIds},
-    ports::{FaultKind, Session, Target},
+    ports::{FaultKind, Session, TargetReader, TargetWriter},
 };
 
-use super::world::{LMS, WRITER, Worker, copied, database, malpractice, migration};
+use super::world::{LMS, WRITER, Worker, ask, copied, database, malpractice, migration};
 
 #[tokio::test]
 async fn the_catalogue_holds_all_assessments_active_levels_and_the_oldest_admin() {
@@ -70,7 +70,7 @@ async fn the_launch_id_of_every_migrated_submission_is_handed_over_and_no_other(
     target
         .launch_ids(&mut |batch| {
             batches += 1;
-            ids.extend(batch);
+            ids.extend(batch.into_iter().map(|standing| standing.launch_id));
         })
         .await
         .unwrap();
@@ -79,7 +79,7 @@ async fn the_launch_id_of_every_migrated_submission_is_handed_over_and_no_other(
     assert_eq!(ids.len(), 25_000);
     assert!(ids.iter().all(|id| id.starts_with("rogo_")));
     assert_eq!(batches, 3, "memory stays flat");
-    assert_eq!(target.database().await.unwrap(), database.name(), "the connection is as good as before");
+    ask(&target).await.expect("the connection is as good as before");
 }
 
 #[tokio::test]
@@ -87,7 +87,7 @@ async fn what_is_held_is_found_by_equality_alone() {
     let database = database().await;
     let target = Worker::of(&database).start();
     let ours = migration(987);
-    target.commit(&ours, &copied(&ours)).await.unwrap();
+    target.commit(&copied(&ours)).await.unwrap();
     // An older program's, one that stands alone, and one of an attempt that begins with the same digits.
     database
         .run(
@@ -118,6 +118,19 @@ async fn what_is_held_is_found_by_equality_alone() {
         ]
     );
     assert_eq!(held[0].blob_names, ["x/a", "x/b"]);
+    assert_eq!(held[2].shown_bytes.len(), 3);
+    let ids = ["old".to_owned(), "absent".to_owned(), submission_id];
+    let standing = target.standing(&ids).await.unwrap();
+    assert_eq!(standing, [ids[0].clone(), ids[2].clone()].into());
+    let holdings = target.holdings().await.unwrap();
+    let submissions = database.number("select count(*) from assignment_submissions").await;
+    assert_eq!(holdings.submissions, u64::try_from(submissions).unwrap());
+    let newest: Option<chrono::DateTime<chrono::Utc>> =
+        sqlx::query_scalar("select max(created_at) from assignment_submissions")
+            .fetch_one(database.pool())
+            .await
+            .unwrap();
+    assert!(newest.is_some() && holdings.newest == newest);
     assert_eq!(target.held(&[]).await.unwrap(), []);
 }
 
@@ -126,7 +139,7 @@ async fn what_is_held_tells_whether_another_ones_rule_stands() {
     let database = database().await;
     let target = Worker::of(&database).start();
     let migration = malpractice(987, "2024-05-01T00:00:00Z");
-    target.commit(&migration, &copied(&migration)).await.unwrap();
+    target.commit(&copied(&migration)).await.unwrap();
     let launch_id = [migration.ids.launch_id()];
     assert!(!target.held(&launch_id).await.unwrap()[0].foreign_enforcement);
 
@@ -143,7 +156,7 @@ async fn a_blob_is_named_where_a_row_names_it_under_whatever_id() {
     let target = Worker::of(&database).start();
     let ours = migration(987);
     let files = copied(&ours);
-    target.commit(&ours, &files).await.unwrap();
+    target.commit(&files).await.unwrap();
     let name = |file: &str| format!("LTI_Uploads/{WRITER}/{file}");
     database
         .run(&format!(
@@ -154,7 +167,7 @@ async fn a_blob_is_named_where_a_row_names_it_under_whatever_id() {
             name("77_1_not asked.pdf"),
         ))
         .await;
-    let mut asked: Vec<String> = files.iter().map(|file| file.blob_name.clone()).collect();
+    let mut asked: Vec<String> = files.files().iter().map(|file| file.blob_name.clone()).collect();
     asked.extend([name("988_1_copied.pdf"), name("odd")]);
     let named: HashSet<String> = asked.iter().cloned().collect();
     // An orphan of the same attempt by another process, one of an attempt that no row has, one of no form.
@@ -166,8 +179,8 @@ async fn a_blob_is_named_where_a_row_names_it_under_whatever_id() {
     database
         .run("update submission_files set azure_blob_name = azure_blob_name || '.' where upload_order = 1")
         .await;
-    let stored = target.blob_names_of_writers(&[files[0].blob_name.clone()]).await.unwrap();
-    assert_eq!(stored, HashSet::from([files[0].blob_name.clone() + "."]));
+    let stored = target.blob_names_of_writers(&[files.files()[0].blob_name.clone()]).await.unwrap();
+    assert_eq!(stored, HashSet::from([files.files()[0].blob_name.clone() + "."]));
 }
 
 #[tokio::test]
@@ -176,7 +189,7 @@ async fn a_lost_or_deleted_submission_is_told_from_its_launch_session_alone() {
     let target = Worker::of(&database).start();
     let migrations: Vec<_> = (1..=4).map(migration).collect();
     for migration in &migrations[..3] {
-        target.commit(migration, &copied(migration)).await.unwrap();
+        target.commit(&copied(migration)).await.unwrap();
     }
     let launch_ids: Vec<String> = migrations.iter().map(|migration| migration.ids.launch_id()).collect();
     database

@@ -4,12 +4,16 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use futures_util::FutureExt;
 use rogo_migrate::{
-    adapters::postgres::{EnforcementLedger, FenceKey, PostgresOptions, PostgresTarget, SharedFence},
+    adapters::postgres::{
+        EnforcementLedger, FenceKey, PostgresOptions, PostgresReader, PostgresWriter, SharedFence,
+        WriterOptions,
+    },
     domain::{
         FileKind, Grade, Malpractice, Migration, PlannedFile, SectionMark, SubmissionIds, enforcement_id,
     },
-    ports::{CopiedFile, Fault},
+    ports::{CopiedFile, CopiedMigration, Fault, TargetReader},
     settings::{DatabaseAuth, DatabaseSettings, Organisation, RuleSettings, SameDatabase, Secret},
 };
 
@@ -46,7 +50,7 @@ pub struct Worker {
     pub credential: Option<Arc<dyn azure_core::credentials::TokenCredential>>,
     pub name: String,
     pub pool: u32,
-    pub fence: Option<SharedFence>,
+    pub fence: SharedFence,
     pub ledger: Arc<Ledger>,
     pub rule_owner: Option<String>,
 }
@@ -64,18 +68,32 @@ impl Worker {
             credential: None,
             name: format!("run/0/{WRITER}"),
             pool: 3,
-            fence: Some(SharedFence {
+            fence: SharedFence {
                 key: FenceKey::of_plan(&"0123456789ab".parse().unwrap()),
                 retired: Arc::new(|| Box::pin(async { Ok(false) })),
-            }),
+            },
             ledger: Arc::default(),
             rule_owner: None,
         }
     }
 
-    pub fn start(self) -> PostgresTarget {
+    pub fn start(self) -> PostgresWriter {
+        let writer = WriterOptions {
+            fence: self.fence.clone(),
+            ledger: self.ledger.clone(),
+            container: "target".into(),
+        };
+        self.options(|options| PostgresWriter::new(options, writer))
+    }
+
+    /// The same, to read only.
+    pub fn read(self) -> PostgresReader {
+        self.options(PostgresReader::new)
+    }
+
+    fn options<T>(self, open: impl FnOnce(PostgresOptions<'_>) -> Result<T, Fault>) -> T {
         let settings = settings(std::path::Path::new("unused"));
-        PostgresTarget::new(PostgresOptions {
+        let opened = open(PostgresOptions {
             database: &DatabaseSettings {
                 url: self.url,
                 auth: self.auth,
@@ -85,12 +103,10 @@ impl Worker {
             credential: self.credential,
             pool: self.pool,
             application_name: self.name,
-            container: "target".into(),
             organisation: &Organisation { lms_instance: LMS.into(), ..settings.organisation },
             rules: &RuleSettings { rule_owner: self.rule_owner, ..settings.rules },
-            fence: self.fence,
-            ledger: Some(self.ledger),
-        })
+        });
+        opened.unwrap()
     }
 }
 
@@ -110,6 +126,11 @@ impl EnforcementLedger for Ledger {
         self.images.lock().unwrap().push((id.into(), image.clone()));
         Ok(())
     }
+}
+
+/// Sends the server a question of one statement.
+pub async fn ask(target: &dyn TargetReader) -> Result<(), Fault> {
+    target.held(&["rogo_1_0".into()]).await.map(drop)
 }
 
 /// A moment, from RFC 3339.
@@ -198,15 +219,12 @@ pub fn malpractice(attempt: i32, entered: &str) -> Migration {
 }
 
 /// Its files as they were copied by [`WRITER`]: 262,144 bytes each.
-pub fn copied(migration: &Migration) -> Vec<CopiedFile> {
-    migration
-        .files
-        .iter()
-        .map(|file| {
-            let blob_name =
-                format!("LTI_Uploads/{WRITER}/{}_{}_{}", migration.attempt, file.upload_order, file.name);
-            let url = format!("https://account.example.org/target/{blob_name}");
-            CopiedFile { blob_name, url, size_bytes: 262_144, md5_proven: true }
-        })
-        .collect()
+pub fn copied(migration: &Migration) -> CopiedMigration<'_> {
+    let copy = async |file: &PlannedFile| {
+        let blob_name =
+            format!("LTI_Uploads/{WRITER}/{}_{}_{}", migration.attempt, file.upload_order, file.name);
+        let url = format!("https://account.example.org/target/{blob_name}");
+        Ok::<_, ()>(CopiedFile { blob_name, url, size_bytes: 262_144, md5_proven: true })
+    };
+    CopiedMigration::copy(migration, copy).now_or_never().unwrap().unwrap()
 }

@@ -9,9 +9,12 @@ use std::{
 use async_trait::async_trait;
 use rogo_migrate::{
     adapters::blobs,
-    domain::{AttemptId, Books, Catalogue, FailCode, Migration, ShardIndex, TargetIdentity},
+    domain::{AttemptId, Books, Catalogue, FailCode, ShardIndex, TargetIdentity},
     exit::{Exit, Stop},
-    ports::{Committed, CopiedFile, Fault, HeldSubmission, Service, Target},
+    ports::{
+        Committed, CopiedMigration, Fault, HeldSubmission, Holdings, Service, StandingSubmission,
+        TargetReader, TargetWriter,
+    },
     report::progress::Progress,
     rules::RuleConfig,
     run,
@@ -36,7 +39,7 @@ const WRITER: &str = "0123456789ab";
 struct Panics(Option<AttemptId>);
 
 #[async_trait]
-impl Target for Panics {
+impl TargetReader for Panics {
     async fn catalogue(&self) -> Result<Catalogue, Fault> {
         unreachable!("the shard is given one")
     }
@@ -49,15 +52,19 @@ impl Target for Panics {
         unreachable!("a shard sweeps nothing")
     }
 
-    async fn launch_ids(&self, _: &mut (dyn FnMut(Vec<String>) + Send)) -> Result<(), Fault> {
+    async fn launch_ids(&self, _: &mut (dyn FnMut(Vec<StandingSubmission>) + Send)) -> Result<(), Fault> {
+        unreachable!("the plan has asked")
+    }
+
+    async fn standing(&self, _: &[String]) -> Result<HashSet<String>, Fault> {
+        unreachable!("the plan saw none")
+    }
+
+    async fn holdings(&self) -> Result<Holdings, Fault> {
         unreachable!("the plan has asked")
     }
 
     async fn preflight(&self, _: u32) -> Result<Vec<String>, Fault> {
-        unreachable!("the plan has asked")
-    }
-
-    async fn database(&self) -> Result<String, Fault> {
         unreachable!("the plan has asked")
     }
 
@@ -68,13 +75,16 @@ impl Target for Panics {
     async fn identity(&self) -> Result<TargetIdentity, Fault> {
         unreachable!("the process has asked")
     }
+}
 
+#[async_trait]
+impl TargetWriter for Panics {
     async fn prove_fence(&self) -> Result<(), Fault> {
         Ok(())
     }
 
-    async fn commit(&self, migration: &Migration, _: &[CopiedFile]) -> Result<Committed, Fault> {
-        assert!(self.0.is_some_and(|unlucky| migration.attempt != unlucky), "this row's panic");
+    async fn commit(&self, copied: &CopiedMigration<'_>) -> Result<Committed, Fault> {
+        assert!(self.0.is_some_and(|unlucky| copied.migration().attempt != unlucky), "this row's panic");
         Ok(Committed::Inserted { notes: Vec::new() })
     }
 }

@@ -83,7 +83,18 @@ fn every_setting_of_the_contract_is_there_and_no_other() {
 
 #[test]
 fn the_command_line_and_the_table_name_the_same_flags_variables_and_defaults() {
-    let own = ["help", "version", "config", "dry_run", "json", "delete", "watch", "to", "only_unproven", "show_values"];
+    let own = [
+        "help",
+        "version",
+        "config",
+        "dry_run",
+        "json",
+        "delete",
+        "watch",
+        "to",
+        "only_unproven",
+        "show_values",
+    ];
     let mut seen = BTreeSet::new();
     for command in Cli::command()
         .get_subcommands()

@@ -226,6 +226,7 @@ fn the_cause_of_a_broken_address_is_named_with_its_variable() {
             "the account's blob endpoint",
         ),
         ("AZURE_STORAGE_ACCOUNT_URL", "https://a.dfs.core.windows.net", "with .blob. in its place"),
+        ("ROGO_SOURCE_ALLOW", "https://a.dfs.core.windows.net/learners/2024", "with .blob. in its place"),
     ] {
         let message = Given::required().env(name, value).refusal();
         assert!(message.contains(name) && message.contains(says), "{name}: {message}");

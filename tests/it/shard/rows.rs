@@ -24,6 +24,7 @@ fn written_by(writer: &str) -> HeldSubmission {
         session_record_id: Some("the session".into()),
         blob_names: vec![format!("LTI_Uploads/{writer}/1_1_essay.docx")],
         files: 1,
+        shown_bytes: vec![314_572],
         ..HeldSubmission::default()
     }
 }
@@ -56,6 +57,7 @@ async fn a_recovered_row_whose_blob_is_gone_says_so() {
     assert!(migrated.recovered);
     let codes: Vec<NoteCode> = migrated.notes.iter().map(|note| note.code).collect();
     assert!(codes.contains(&NoteCode::FileBlobMissing), "{codes:?}");
+    assert_eq!(migrated.bytes, 314_572, "the length that the application shows");
 
     let world = World::new(1, 1);
     world.register(TRY_B);

@@ -7,7 +7,6 @@ use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader},
     net::SocketAddr,
-    path::{Path, PathBuf},
     process::{ChildStdin, Command, Stdio},
     sync::OnceLock,
 };
@@ -19,6 +18,8 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+
+use super::npm;
 
 const VERSION: &str = "3.37.0";
 /// The emulator's published account.
@@ -133,7 +134,8 @@ impl Azurite {
     }
 
     fn start() -> Self {
-        let main = installed().join("node_modules/azurite/dist/src/blob/main.js");
+        let folder = npm::installed("azurite", VERSION).unwrap_or_else(|why| panic!("{why}"));
+        let main = folder.join("node_modules/azurite/dist/src/blob/main.js");
         let mut child = Command::new("node")
             .args(["--import", WATCH])
             .arg(main)
@@ -162,36 +164,6 @@ impl Azurite {
 
 fn encode(name: &str) -> String {
     percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
-}
-
-/// Where the npm package is, installed once per machine.
-fn installed() -> PathBuf {
-    let cache = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| std::env::home_dir().map(|home| home.join(".cache")))
-        .unwrap_or_else(std::env::temp_dir);
-    let folder = cache.join(format!("rogo-migrate/azurite-{VERSION}"));
-    if !folder.exists() {
-        install(&folder);
-    }
-    folder
-}
-
-/// Installs beside and renames: several test binaries may begin at once.
-fn install(folder: &Path) {
-    let parent = folder.parent().unwrap();
-    std::fs::create_dir_all(parent).unwrap();
-    let building = tempfile::tempdir_in(parent).unwrap();
-    let status = Command::new("npm")
-        .args(["install", "--no-audit", "--no-fund", "--silent", "--prefix"])
-        .arg(building.path())
-        .arg(format!("azurite@{VERSION}"))
-        .status()
-        .expect("npm is needed to install Azurite");
-    assert!(status.success(), "npm could not install Azurite");
-    if std::fs::rename(building.path(), folder).is_err() {
-        assert!(folder.exists(), "Azurite could not be put at {}", folder.display());
-    }
 }
 
 /// Every right on everything, until 2099.

@@ -35,6 +35,12 @@ const GRANTS: &str = "
         submission_grades to migrator;
     grant insert on submission_marking_assignments, submission_section_marks to migrator;
     grant select, insert, update on malpractice_enforcements to migrator;";
+
+/// A role that may read what verify compares, and write nothing.
+const VERIFIER: &str = "verifier";
+const VERIFIER_GRANTS: &str = "grant select on users, assessments, assessment_sections, malpractice_levels,
+    lti_launch_sessions, lti_session_records, assignment_submissions, submission_files, submission_marking_assignments,
+    submission_section_marks, submission_grades, malpractice_enforcements to verifier;";
 const TEMPLATE: &str = "rogo_template";
 
 /// Runs the server and outlives the tests by a moment: when they end, however they end (also by
@@ -145,6 +151,8 @@ impl TestServer {
         template.execute(SCHEMA_SQL).await.expect("the target's schema is valid");
         let role = format!("create role {ROLE} login password '{}'; {GRANTS}", self.password);
         template.execute(AssertSqlSafe(role)).await.expect("the rights are the schema's");
+        let reader = format!("create role {VERIFIER} login password '{}'; {VERIFIER_GRANTS}", self.password);
+        template.execute(AssertSqlSafe(reader)).await.expect("the rights are the schema's");
         template.close().await.unwrap();
     }
 
@@ -201,6 +209,12 @@ impl TestDatabase {
     /// Its URL as the ordinary role, without TLS.
     pub fn url(&self) -> String {
         TestServer::get().url(&self.name)
+    }
+
+    /// Its URL as a role that may only read.
+    pub fn verifiers_url(&self) -> String {
+        let server = TestServer::get();
+        TestServer::url_as(VERIFIER, &server.password, server.address(), &self.name)
     }
 
     /// Its URL through a proxy.

@@ -104,6 +104,7 @@ fn good_row() -> QueuedRow {
         attempt: "987".parse().ok(),
         newer_row: None,
         held_launch_id: None,
+        held_submission_id: None,
         mapping: MappingState::Found(Mapping {
             unit_version: "24_01".into(),
             submission: "Attempt 2".into(),

@@ -12,7 +12,7 @@ use rogo_migrate::{
     },
     exit::Stop,
     finalize::{FinalizeContext, InputRow, InputRows, books::Totals, finalize},
-    ports::{Blobs, Fault, Service, Target},
+    ports::{Blobs, Fault, Service, TargetWriter},
     report::progress::Progress,
     run::{
         DoneMarker, FORMAT, Plan, PlanId, RULES_VERSION, RowSet, RunName, RunStore, ShardPlan,
@@ -161,7 +161,7 @@ impl World {
         let ending = stop.child_token();
         let rows = self.plan.shards[shard.0 as usize].rows;
         let recorded = recorded(&self.store, &self.plan, shard).await.unwrap();
-        let target: Arc<dyn Target> = Arc::new(self.target.clone());
+        let target: Arc<dyn TargetWriter> = Arc::new(self.target.clone());
         let files: Arc<dyn Blobs> = Arc::new(self.files.clone());
         let source = Arc::new(self.source.clone());
         let worker = WorkerServices {
@@ -298,6 +298,7 @@ fn plan(csv: &str, rows: u64, shards: u32) -> Plan {
         identity: TargetIdentity { database: "memory".into(), ..TargetIdentity::default() },
         target: "memory".into(),
         warehouse: "memory".into(),
+        warehouse_extent: Vec::new(),
         facts_files: false,
         reported: None,
         settings: BTreeMap::new(),

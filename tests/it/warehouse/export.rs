@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream, stream::BoxStream};
 use rogo_migrate::{
     adapters::warehouse::Export,
-    domain::{Dialect, Value},
+    domain::{Dialect, Value, extent_changes},
     ports::{
         BlobInfo, BlobReader, Blobs, CopyGrant, Fault, FaultKind, PutOptions, Service, Stored, Upload,
         Warehouse,
@@ -153,6 +153,17 @@ async fn the_shape_looks_at_the_headers_only_and_lists_all_that_is_missing() {
     let memory = Memory { blobs: HashMap::new(), chunk: 1, breaks: false };
     let nowhere = Export::new(Arc::new(memory), Dialect::default());
     assert!(nowhere.shape().await.unwrap_err().what.contains("memory/Rogo_AssessmentReport.csv is missing"));
+}
+
+#[tokio::test]
+async fn an_export_is_as_large_as_it_was_when_it_was_scanned() {
+    let read = scores("1,a,1,,,\n");
+    let before = read.extent().await.unwrap();
+    assert_eq!(before.len(), 2);
+    scanned(&read).await.unwrap();
+    assert_eq!(read.extent().await.unwrap(), before, "the digest of a scan is that of the bytes");
+    let longer = scores("1,a,12,,,\n").extent().await.unwrap();
+    assert_eq!(extent_changes(&before, &longer).len(), 1, "{longer:?}");
 }
 
 #[tokio::test]

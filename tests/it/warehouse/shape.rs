@@ -38,9 +38,22 @@ async fn a_thousand_attempts_take_one_round_trip_on_one_login() {
 
 #[tokio::test]
 async fn the_shape_tells_engine_rows_and_whether_lookups_are_cheap() {
-    let server = start(attempts(1..=3)).await;
+    let mut data = attempts(1..=3);
+    for (row, modified) in data.tables[0].rows.iter_mut().zip(["2024-01-02T00:00:00", "2024-02-01T00:00:00"])
+    {
+        row[12] = Cell::Local(modified.parse().unwrap());
+    }
+    let server = start(data).await;
     let shape = opened(&server).await.shape().await.unwrap();
     assert_eq!(shape.rows, Some((3, 6)));
+    assert_eq!(
+        shape.extent.iter().map(|table| format!("{}: {}", table.table, table.extent)).collect::<Vec<_>>(),
+        [
+            "dbo.Rogo_AssessmentReport: 3 rows, newest DateModified 2024-02-01 00:00:00",
+            "dbo.Rogo_AssessmentReportScores: 6 rows, no DateModified"
+        ]
+    );
+    assert_eq!(opened(&server).await.extent().await.unwrap(), shape.extent);
     assert!(shape.lookups_are_cheap);
     assert_eq!((shape.max_connections, shape.connections_per_process), (None, None));
     assert!(shape.description.starts_with("Azure SQL Database at localhost,"), "{}", shape.description);

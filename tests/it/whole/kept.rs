@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt};
 
 use futures_util::TryStreamExt;
+use rogo_migrate::run::Decided;
 use serde_json::Value;
 
 use crate::{
@@ -76,16 +77,32 @@ async fn orphans_are_listed_by_one_command_and_deleted_by_another_and_rows_keep_
 
     let listed = app.run(&["orphans"]).await.expect(0);
     let expect = "LTI_Uploads/dddddddddddd/7_1_Orphan.docx\nMarker_files/dddddddddddd/7_1_Orphan.docx\n\
-                  2 orphans, 8 bytes, found; --delete removes them\n";
+                  2 orphans, 8 bytes, found; --delete --reason TEXT removes them\n";
     assert_eq!(listed.stdout, expect);
     assert_eq!(app.everything().await, with_orphans, "listing changes nothing");
 
-    let deleted = app.run(&["orphans", "--delete"]).await.expect(0);
+    let unsaid = app.run(&["orphans", "--delete"]).await.expect(64);
+    assert!(unsaid.stderr.contains("say why with --reason"), "{}", unsaid.stderr);
+    assert_eq!(app.everything().await, with_orphans, "nothing is deleted without a reason");
+    let delete = ["orphans", "--delete", "--reason", "a pod was killed"];
+    let deleted = app.run(&delete).await.expect(0);
     assert_eq!(deleted.stdout.trim(), "2 orphans, 8 bytes, deleted");
     assert_eq!(app.everything().await, expected);
     no_orphans_and_nothing_missing(&app).await;
-    let again = app.run(&["orphans", "--delete"]).await.expect(0);
+    let again = app.run(&delete).await.expect(0);
     assert_eq!(again.stdout.trim(), "0 orphans, 0 bytes, deleted");
+    let log = app.run_blobs().get("rogo/decisions.jsonl").await.unwrap().unwrap();
+    let parts: Vec<_> = log.body.try_collect().await.unwrap();
+    let lines: Vec<Decided> = parts
+        .concat()
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| serde_json::from_slice(line).ok())
+        .collect();
+    assert_eq!(lines.len(), 2, "one line for each time");
+    assert_eq!(
+        (lines[0].decision.as_str(), lines[0].reason.as_str()),
+        ("orphans --delete", "a pod was killed")
+    );
 }
 
 #[tokio::test]
@@ -97,7 +114,7 @@ async fn orphans_deletes_nothing_where_the_database_is_another() {
     for name in ["ROGO_RUN_STORE", "ROGO_TARGET"] {
         other.set(name, app.variable(name));
     }
-    other.run(&["orphans", "--delete"]).await.expect(78);
+    other.run(&["orphans", "--delete", "--reason", "a pod was killed"]).await.expect(78);
     assert_eq!(app.everything().await, expected);
 }
 

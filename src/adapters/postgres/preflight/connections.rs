@@ -1,12 +1,11 @@
 //! Connections that a run needs: sessions of their own, and room for them beside the application's.
 
-use sqlx::{Connection, FromRow, Row, postgres::PgRow};
+use sqlx::{Connection, FromRow};
 
 use super::LIMIT;
 use crate::{
     adapters::postgres::{
-        PostgresTarget,
-        connect::{Session, USED_BEFORE},
+        connect::{Connector, Session, USED_BEFORE},
         fault::{Phase, answer},
         pool::Pool,
     },
@@ -16,18 +15,17 @@ use crate::{
 /// Every connection must have a server process of its own, which ends with it. Behind a pooler in transaction
 /// mode two connections that are open at once share one, and a session's lock would have no owner; in session
 /// mode without a reset query the next client gets the session, and with it the lock, of one that has ended.
-pub(super) async fn pooler(target: &PostgresTarget) -> Result<Option<String>, Fault> {
+pub(super) async fn pooler(connector: &Connector) -> Result<Option<String>, Fault> {
     const SQL: &str = "select pg_backend_pid()";
-    let (ended, before) = target.connector.open().await?;
-    answer(Phase::Reading, LIMIT, ended.close()).await?;
-    let (mut one, first) = target.connector.open().await?;
-    let (mut other, second) = target.connector.open().await?;
-    if [before, first, second].contains(&Session::Used) {
+    let ended = connector.open().await?;
+    answer(Phase::Reading, LIMIT, ended.connection.close()).await?;
+    let (mut one, mut other) = (connector.open().await?, connector.open().await?);
+    if [ended.session, one.session, other.session].contains(&Session::Used) {
         return Ok(Some(USED_BEFORE.into()));
     }
     let mut processes = Vec::new();
     for _ in 0..2 {
-        for connection in [&mut one, &mut other] {
+        for connection in [&mut one.connection, &mut other.connection] {
             let asking = sqlx::query_scalar::<_, i32>(SQL).persistent(false).fetch_one(connection);
             processes.push(answer(Phase::Reading, LIMIT, asking).await?);
         }
@@ -48,18 +46,13 @@ fn shares_processes(processes: &[i32]) -> bool {
     }
 }
 
+#[derive(FromRow)]
 struct Room {
     /// Connections that users without special rights may hold: the least of the server's, the
     /// database's and the role's limits.
     most: i64,
     /// Of them in use by others.
     used: i64,
-}
-
-impl FromRow<'_, PgRow> for Room {
-    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
-        Ok(Self { most: row.try_get("most")?, used: row.try_get("used")? })
-    }
 }
 
 /// Of other users' sessions an ordinary role sees `datid`, but neither `backend_type` nor `application_name`.

@@ -55,8 +55,8 @@ fn key(rest: &mut Peekable<Chars<'_>>, previous: Option<&Part>) -> Result<String
     }
 }
 
-/// A key that is none. After the password it may be the password's tail: then it is repeated only if it looks like
-/// a key.
+/// An unknown key. Behind the password it may be a part of the password, so the message repeats it only if it looks
+/// like a key.
 pub(super) fn unknown(key: &str, after_password: bool) -> Refused {
     let looks_like_one =
         key.len() <= 40 && key.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b' ');

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
+
 use super::*;
 use crate::{
     domain::{Books, InputDigest, TargetIdentity},
-    ports::{JobState, LastWord, Obstacle, ObstacleKind},
+    ports::{JobState, LastWord, Obstacle, ObstacleKind, RunJobs},
     run::{
-        DoneMarker, FORMAT, Lost, Missing, PlanId, RULES_VERSION, RunName, ShardPlan, State, Summary,
-        WriterId,
+        DoneMarker, FORMAT, Heartbeat, Lost, Missing, PlanId, RULES_VERSION, RunName, ShardPlan, State,
+        Summary, WriterId,
     },
 };
 
@@ -43,6 +45,7 @@ fn plan() -> Plan {
         identity: TargetIdentity::default(),
         target: String::new(),
         warehouse: String::new(),
+        warehouse_extent: Vec::new(),
         facts_files: false,
         reported: None,
         settings: BTreeMap::new(),
@@ -300,9 +303,11 @@ fn counts_come_from_segments_or_heartbeats_whichever_knows_more() {
 #[test]
 fn a_run_that_is_not_there_names_those_that_are_and_no_verdict_is_said_twice() {
     let mut unknown = Run::unplanned();
-    unknown.0.other_runs = vec!["may".into(), "trial".into()];
+    unknown.0.other_runs.names = vec!["may".into(), "trial".into()];
     let reason = "there is no plan at az://runs yet; runs that have one there: may, trial (--run)";
     unknown.is(RunState::Planning, Exit::Temporary, reason, "");
+    unknown.0.other_runs.is_partial = true;
+    unknown.is(RunState::Planning, Exit::Temporary, "so there may be more runs", "");
     let text = judge(&Run::planned().done(&[0, 1, 2], 10).summary(0, 20).0).1.text();
     assert!(text.starts_with("COMPLETE: run rogo: 30 rows = 30 migrated"), "{text}");
     assert_eq!(text.matches("COMPLETE").count(), 1, "{text}");

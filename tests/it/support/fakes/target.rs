@@ -10,8 +10,11 @@ use std::{
 
 use async_trait::async_trait;
 use rogo_migrate::{
-    domain::{Catalogue, Migration, TargetIdentity},
-    ports::{Committed, CopiedFile, Fault, FaultKind, HeldSubmission, Service, Target},
+    domain::{Catalogue, TargetIdentity},
+    ports::{
+        Committed, CopiedMigration, Fault, FaultKind, HeldSubmission, Holdings, Service, StandingSubmission,
+        TargetReader, TargetWriter,
+    },
 };
 
 use super::{Journal, Strike, no};
@@ -115,7 +118,7 @@ impl InMemoryTarget {
 }
 
 #[async_trait]
-impl Target for InMemoryTarget {
+impl TargetReader for InMemoryTarget {
     async fn catalogue(&self) -> Result<Catalogue, Fault> {
         Ok(self.catalogue.clone())
     }
@@ -134,19 +137,27 @@ impl Target for InMemoryTarget {
         Ok(names.iter().filter(|name| standing.contains(name)).cloned().collect())
     }
 
-    async fn launch_ids(&self, each: &mut (dyn FnMut(Vec<String>) + Send)) -> Result<(), Fault> {
-        self.held_now().into_keys().for_each(|launch_id| each(vec![launch_id]));
+    async fn launch_ids(&self, each: &mut (dyn FnMut(Vec<StandingSubmission>) + Send)) -> Result<(), Fault> {
+        for (launch_id, held) in self.held_now() {
+            let id = held.submission_id.unwrap_or_default();
+            each(vec![StandingSubmission { launch_id, id }]);
+        }
         Ok(())
+    }
+
+    async fn standing(&self, ids: &[String]) -> Result<HashSet<String>, Fault> {
+        let standing: HashSet<String> =
+            self.held_now().into_values().filter_map(|held| held.submission_id).collect();
+        Ok(ids.iter().filter(|id| standing.contains(*id)).cloned().collect())
+    }
+
+    async fn holdings(&self) -> Result<Holdings, Fault> {
+        Ok(Holdings { submissions: self.held_now().len() as u64, newest: None })
     }
 
     async fn preflight(&self, connections: u32) -> Result<Vec<String>, Fault> {
         self.state.asked.store(connections, Ordering::SeqCst);
         Ok(self.preflight.clone())
-    }
-
-    async fn database(&self) -> Result<String, Fault> {
-        self.journal.add("target: database");
-        Ok(self.database.clone())
     }
 
     async fn session(&self) -> Result<Vec<String>, Fault> {
@@ -158,12 +169,16 @@ impl Target for InMemoryTarget {
         self.journal.add("target: identity");
         Ok(TargetIdentity { database: self.database.clone(), ..TargetIdentity::default() })
     }
+}
 
+#[async_trait]
+impl TargetWriter for InMemoryTarget {
     async fn prove_fence(&self) -> Result<(), Fault> {
         self.may_write()
     }
 
-    async fn commit(&self, migration: &Migration, files: &[CopiedFile]) -> Result<Committed, Fault> {
+    async fn commit(&self, copied: &CopiedMigration<'_>) -> Result<Committed, Fault> {
+        let (migration, files) = (copied.migration(), copied.files());
         let launch_id = migration.ids.launch_id();
         self.journal.add(format!("target: commit {launch_id}"));
         assert!(!self.state.commits_panic.load(Ordering::SeqCst), "a bug that names planted-in-a-panic");
@@ -189,6 +204,7 @@ impl Target for InMemoryTarget {
             context_id: Some(migration.context_id.clone()),
             blob_names: files.iter().map(|file| file.blob_name.clone()).collect(),
             files: u32::try_from(files.len()).unwrap(),
+            shown_bytes: files.iter().map(|file| file.size_bytes).collect(),
             foreign_enforcement: false,
         });
         match fault {

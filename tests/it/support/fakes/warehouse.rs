@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use rogo_migrate::{
-    domain::{AttemptId, FactRow, Facts, Report, Score, Value},
+    domain::{AttemptId, FactRow, Facts, Report, Score, TableExtent, Value},
     ports::{Fault, FaultKind, Service, Warehouse, WarehouseShape},
 };
 
@@ -33,6 +33,7 @@ impl InMemoryWarehouse {
         let shape = WarehouseShape {
             description: "memory".into(),
             rows: None,
+            extent: Vec::new(),
             lookups_are_cheap: true,
             max_connections: None,
             connections_per_process: None,
@@ -58,6 +59,10 @@ impl Warehouse for InMemoryWarehouse {
 
     async fn shape(&self) -> Result<WarehouseShape, Fault> {
         self.fault.clone().map_or(Ok(self.shape.clone()), |kind| Err(no(Service::Warehouse, kind)))
+    }
+
+    async fn extent(&self) -> Result<Vec<TableExtent>, Fault> {
+        Ok(self.shape.extent.clone())
     }
 
     async fn fetch(&self, attempts: &[AttemptId]) -> Result<Vec<Facts>, Fault> {

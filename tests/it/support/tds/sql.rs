@@ -64,6 +64,10 @@ pub fn answer<'a>(select: &str, data: &'a Data, options: &Options) -> Result<Ans
     let count = options.claimed_rows.unwrap_or_else(|| i64::try_from(rows.len()).unwrap());
     let mut answer = if list == "count_big(*) as n" {
         integer("n", count)
+    } else if let Some(expression) =
+        list.strip_prefix("count_big(*) as n, max(").and_then(|rest| rest.strip_suffix(") as newest"))
+    {
+        extent(table, expression, &rows, count)?
     } else if list.starts_with("min(") && list.ends_with(", count_big(*) as n") {
         bounds(table, if rows.is_empty() { 0 } else { count })
     } else if let Some(list) = list.strip_prefix("top (0) ") {
@@ -203,6 +207,28 @@ fn columns(data: &Data) -> Answer<'_> {
         })
     });
     answer_of(&["TABLE_NAME", "COLUMN_NAME", "DATA_TYPE"], Box::new(rows))
+}
+
+/// The number of rows and the largest value of a column of dates or of text.
+fn extent<'a>(table: &'a Table, column: &str, rows: &[usize], count: i64) -> Result<Answer<'a>, Refused> {
+    let (expression, kind) = expression_of(table, column)?;
+    let largest =
+        rows.iter().map(|row| evaluate(&expression, &table.rows[*row])).fold(Cell::Null, |most, cell| {
+            let is_larger = match (&most, &cell) {
+                (Cell::Null, _) => true,
+                (Cell::Local(most), Cell::Local(cell)) => most < cell,
+                (Cell::Instant(most), Cell::Instant(cell)) => most < cell,
+                (Cell::Text(most), Cell::Text(cell)) => most < cell,
+                _ => false,
+            };
+            if is_larger { cell } else { most }
+        });
+    Ok(Answer {
+        columns: vec![("n".to_owned(), Type::BigInt), ("newest".to_owned(), kind)],
+        rows: Box::new(std::iter::once(vec![Cell::Int(count), largest])),
+        table: "",
+        ids: Vec::new(),
+    })
 }
 
 fn bounds(table: &Table, rows: i64) -> Answer<'_> {

@@ -29,7 +29,7 @@ pub enum Certificate {
 /// Key and certificate.
 pub struct Identity {
     pub pem: String,
-    config: Arc<ServerConfig>,
+    pub config: Arc<ServerConfig>,
 }
 
 impl Identity {

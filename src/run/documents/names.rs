@@ -1,0 +1,117 @@
+//! Names of the documents, relative to the run's folder.
+
+use crate::{
+    domain::ShardIndex,
+    run::{Epoch, PlanId, WriterId},
+};
+
+/// Document that holds the frozen plan.
+pub const PLAN: &str = "plan.json";
+/// Written by rollback before it removes anything.
+pub const ROLLED_BACK: &str = "rolled-back.json";
+
+/// The shard's rows, newest first, a JSON line each ([`crate::domain::QueuedRow`]).
+pub fn queue(plan: &PlanId, shard: ShardIndex) -> String {
+    format!("queues/{plan}/{shard}")
+}
+
+/// The shard's facts in the order of its queue, a JSON line each ([`crate::domain::AttemptFacts`]).
+pub fn facts(plan: &PlanId, shard: ShardIndex) -> String {
+    format!("facts/{plan}/{shard}")
+}
+
+/// Outcomes that one process recorded ([`crate::run::segments`]).
+pub fn segment(shard: ShardIndex, writer: &WriterId, sequence: u64) -> String {
+    format!("segments/{shard}/{writer}-{sequence:08}.jsonl")
+}
+
+/// Prefix of all segments.
+pub const SEGMENTS: &str = "segments/";
+
+/// Prefix of the shard's segments.
+pub fn segments(shard: ShardIndex) -> String {
+    format!("segments/{shard}/")
+}
+
+/// Every row of the shard has an outcome.
+pub fn done(shard: ShardIndex) -> String {
+    format!("done/{shard}.json")
+}
+
+/// The plan of this epoch is being made.
+pub fn planning(epoch: &Epoch) -> String {
+    format!("planning/{epoch}.json")
+}
+
+/// Why the plan of this epoch was refused.
+pub fn refused(epoch: &Epoch) -> String {
+    format!("refused/{epoch}.json")
+}
+
+/// A process that may upload and commit.
+pub fn writer(id: &WriterId) -> String {
+    format!("writers/{id}.json")
+}
+
+/// Mark of a process that ended in order and left no orphans.
+pub fn clean(id: &WriterId) -> String {
+    format!("writers/{id}.clean")
+}
+
+/// Mark of a process that may not upload or commit any more.
+pub fn retired(id: &WriterId) -> String {
+    format!("retired/{id}")
+}
+
+/// Name of a process's heartbeat.
+pub fn heartbeat(epoch: &Epoch, shard: ShardIndex, writer: &WriterId) -> String {
+    format!("heartbeats/{epoch}/{shard}-{writer}.json")
+}
+
+/// Prefix of an epoch's heartbeats.
+pub fn heartbeats(epoch: &Epoch) -> String {
+    format!("heartbeats/{epoch}/")
+}
+
+/// Prefix of the images of enforcement rows.
+pub const ENFORCEMENT_IMAGES: &str = "enforcements/";
+
+/// The image of an enforcement row that this run did not write, before it is changed.
+pub fn enforcement_image(id: &str) -> String {
+    format!("{ENFORCEMENT_IMAGES}{id}.json")
+}
+
+/// Rows that stand in the target.
+pub const MIGRATED: &str = "migrated.csv";
+/// Rows that failed: an input for the next run.
+pub const FAILED: &str = "submissions_failed_migration.csv";
+/// Rows that were skipped.
+pub const SKIPPED: &str = "skipped.csv";
+/// Notes on migrated rows.
+pub const NOTES: &str = "notes.csv";
+/// Rows that were migrated, and that the target no longer holds.
+pub const LOST: &str = "lost.csv";
+/// The books ([`super::Summary`]).
+pub const SUMMARY: &str = "summary.json";
+/// What a verification compared ([`super::Verification`]).
+pub const VERIFICATION: &str = "verification.json";
+/// What it found: an input for `rollback --attempts` and `verify --attempts`.
+pub const VERIFICATION_FAILURES: &str = "verification_failures.csv";
+/// Every file that finalize may write into a folder of the user's.
+pub const RESULTS: [&str; 6] = [MIGRATED, FAILED, SKIPPED, NOTES, LOST, SUMMARY];
+
+/// Prefix of the decisions that accept lost rows ([`super::Acceptance`]).
+pub const ACCEPTED: &str = "accepted/";
+
+/// One of them.
+pub fn accepted(id: &str) -> String {
+    format!("{ACCEPTED}{id}.json")
+}
+
+/// Every decision of a person, a JSON line each ([`super::Decided`]).
+pub const DECISIONS: &str = "decisions.jsonl";
+
+/// A result of the run.
+pub fn result(file: &str) -> String {
+    format!("results/{file}")
+}

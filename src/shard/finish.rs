@@ -1,0 +1,61 @@
+//! The end of a shard: its done marker, and the mark that its writer left no blobs.
+
+use std::sync::{PoisonError, atomic::Ordering};
+
+use chrono::Utc;
+use tokio_util::sync::CancellationToken;
+
+use super::{Pace, Shard};
+use crate::{
+    domain::{Books, ShardIndex},
+    exit::{Exit, Stop},
+    ports::{Fault, FaultKind, Service},
+    run::{DoneMarker, PlanId, RunStore, WriterId, names},
+};
+
+/// Marks the shard as done, if every row has an outcome, and its writer as clean; else says why rows have none.
+pub(super) async fn finish(shard: &Shard, rows: u64, stop: &CancellationToken) -> Result<(), Stop> {
+    mark_clean(shard).await;
+    let books = shard.books.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let index = shard.index;
+    if books.rows() < rows && stop.is_cancelled() {
+        let message =
+            format!("stopped at {} of {rows} rows of shard {index}; run again to continue", books.rows());
+        return Err(Stop::new(Exit::Stopped, message));
+    }
+    if books.rows() < rows {
+        let missing = rows - books.rows();
+        let message =
+            format!("{missing} rows of shard {index} have no outcome; run again, and please report it");
+        return Err(Stop::new(Exit::Bug, message));
+    }
+    let marker = done_marker(&shard.plan, index, &shard.writer, books);
+    mark_done(&shard.store, &shard.pace, &marker).await
+}
+
+/// Records that the process ended in order and left no blobs, so that the sweep need not list its names.
+async fn mark_clean(shard: &Shard) {
+    if shard.left_blobs.load(Ordering::Relaxed) {
+        return;
+    }
+    let marked = shard.store.replace(&names::clean(&shard.writer), &serde_json::json!({})).await;
+    if let Err(fault) = marked {
+        tracing::warn!(fault = %fault.chain(), "finalize will list this process's blobs, because it could not record that it left none");
+    }
+}
+
+pub(super) fn done_marker(plan: &PlanId, shard: ShardIndex, writer: &WriterId, books: Books) -> DoneMarker {
+    DoneMarker { plan: plan.clone(), shard, writer: writer.clone(), books, at: Utc::now() }
+}
+
+pub(super) async fn mark_done(store: &RunStore, pace: &Pace, marker: &DoneMarker) -> Result<(), Stop> {
+    let name = names::done(marker.shard);
+    let create = || async {
+        match store.create(&name, marker).await {
+            // A second process of the shard was faster, or an answer was lost: the marker already exists.
+            Err(Fault { kind: FaultKind::Exists, .. }) | Ok(()) => Ok(()),
+            Err(fault) => Err(fault),
+        }
+    };
+    Ok(pace.steady(&[Service::RunStore], create).await?)
+}

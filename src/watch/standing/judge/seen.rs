@@ -1,0 +1,75 @@
+//! What the facts of a run say: its Jobs, its signs of life, its undone shards, and the commands that fit it.
+
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+
+use super::ALIVE;
+use crate::{
+    domain::ShardIndex,
+    ports::{RunJob, RunJobs},
+    run::{Heartbeat, Plan, State},
+    settings::HelmRelease,
+    watch::{
+        rerun::{self, Rerun},
+        standing::Facts,
+    },
+};
+
+pub(super) fn finalize_by_hand(plan: &Plan, facts: &Facts) -> String {
+    rerun::by_hand("finalize", &facts.run, &facts.run_store) + &flags(facts, plan)
+}
+
+/// Where the results went is not known here: a folder of the run's name is none of its inputs.
+fn flags(facts: &Facts, plan: &Plan) -> String {
+    rerun::away_from_inputs(plan, Path::new(facts.run.as_str()))
+}
+
+/// Jobs of the newest epoch with this component, their additional ones included.
+pub(super) fn of<'j>(jobs: &'j RunJobs, component: &'static str) -> impl Iterator<Item = &'j RunJob> {
+    let same_epoch = |job: &&RunJob| jobs.epoch.is_none() || jobs.epoch == job.epoch;
+    jobs.jobs
+        .iter()
+        .filter(same_epoch)
+        .filter(move |job| job.component.strip_suffix("-again").unwrap_or(&job.component) == component)
+}
+
+pub(super) fn unfinished(facts: &Facts, component: &'static str) -> bool {
+    facts.jobs.as_ref().is_some_and(|jobs| of(jobs, component).any(|job| job.state.end.is_none()))
+}
+
+/// How the run's shards are run again.
+pub(super) fn rerun_of(facts: &Facts) -> Rerun {
+    let flags = facts.plan.as_ref().map(|plan| flags(facts, plan)).unwrap_or_default();
+    Rerun::of(release(facts).as_ref(), &facts.run_store, &flags)
+}
+
+pub(super) fn release(facts: &Facts) -> Option<HelmRelease> {
+    facts.jobs.as_ref().map(|jobs| HelmRelease {
+        name: jobs.release.clone(),
+        namespace: jobs.namespace.clone(),
+        chart: jobs.chart.clone().unwrap_or_else(|| "charts/rogo-migrate".to_owned()),
+        values_prefix: jobs.values_prefix.clone(),
+    })
+}
+
+/// A process that may still move rows.
+pub(super) fn is_alive(beat: &Heartbeat, at: DateTime<Utc>) -> bool {
+    at - beat.at < ALIVE && !is_stopped(beat)
+}
+
+pub(super) fn is_stopped(beat: &Heartbeat) -> bool {
+    matches!(beat.state, State::Stopped(_))
+}
+
+pub(super) fn undone(plan: &Plan, facts: &Facts) -> Vec<ShardIndex> {
+    let all = (0..).map(ShardIndex).take(plan.shards.len());
+    all.filter(|shard| !facts.done.contains_key(shard)).collect()
+}
+
+/// When a process last did something for this run. The last word of one that ended is none: it may come after the merge.
+pub(super) fn last_sign(plan: &Plan, facts: &Facts) -> DateTime<Utc> {
+    let done = facts.done.values().map(|marker| marker.at);
+    let beats = facts.beats.values().filter(|beat| !is_stopped(beat)).map(|beat| beat.at);
+    done.chain(beats).fold(plan.created_at, DateTime::max)
+}
