@@ -99,7 +99,11 @@ pub struct PlanArgs {
     /// Check and count everything, write nothing anywhere
     #[arg(long)]
     pub dry_run: bool,
-    /// Print the plan as JSON
+    /// Also decide every row as the run would and look at every source file, reading only: what to mend, outcomes, files
+    /// and bytes, duration, what is missing from the export
+    #[arg(long)]
+    pub predict: bool,
+    /// Print the plan, or the prediction, as JSON
     #[arg(long)]
     pub json: bool,
     /// The trial's and shards' settings.

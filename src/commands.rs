@@ -12,6 +12,8 @@ mod decided;
 mod own_inputs;
 mod patience;
 mod plan;
+mod predict;
+mod predicted;
 mod run;
 mod results;
 mod resume;

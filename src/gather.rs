@@ -52,6 +52,8 @@ pub struct GatheredRow {
     pub row: QueuedRow,
     /// What the warehouse holds; empty if the row is decided without.
     pub facts: Facts,
+    /// Whether the decision takes the facts.
+    pub takes_facts: bool,
     /// State of the attempt in the target.
     pub held: Held,
     /// The submission itself, for [`Held::ByThisRun`].
@@ -89,7 +91,9 @@ pub async fn gather<A: Ask + Sync>(
             places.push(gathered.len());
             attempts.push(attempt);
         }
-        gathered.push(GatheredRow { row, facts: facts.unwrap_or_default(), held, written });
+        // Facts files may bring along facts of a row that needs none any more.
+        let facts = facts.filter(|_| is_undecided).unwrap_or_default();
+        gathered.push(GatheredRow { row, facts, takes_facts: is_undecided, held, written });
     }
     if !attempts.is_empty() {
         for (place, facts) in places.into_iter().zip(ask.facts(&attempts).await?) {

@@ -7,6 +7,7 @@ mod heartbeat;
 mod mapping;
 mod preflight;
 mod queues;
+mod rehearse;
 mod report;
 mod rules;
 mod trial;
@@ -17,6 +18,7 @@ use chrono::Utc;
 
 pub use draft::EarlyCode;
 pub use heartbeat::Beating;
+pub use rehearse::{rehearse, rehearse_in};
 pub use report::{Counts, PlanReport, PlanState};
 pub use rules::rule_config;
 
@@ -69,23 +71,6 @@ pub async fn make(settings: &Settings, services: Services<'_>) -> Result<PlanRep
         }
         Err(stop) => Err(refuse(settings, services.store, stop).await),
     }
-}
-
-/// As [`make`], but writes nothing (`--dry-run`).
-pub async fn rehearse(settings: &Settings, services: Services<'_>) -> Result<PlanReport, Stop> {
-    if let Some(plan) = standing(services.store).await? {
-        return stand(plan, settings, services).await;
-    }
-    let prepared = prepare(settings, services, Touch::Read).await?;
-    let shards = (0..settings.shards)
-        .map(|shard| ShardPlan {
-            rows: prepared.draft.queue(crate::domain::ShardIndex(shard), settings.shards).count() as u64,
-            queue_sha256: String::new(),
-            facts_sha256: None,
-        })
-        .collect();
-    let plan = prepared.plan(settings, services, PlanId::fresh(), shards);
-    Ok(prepared.report(plan, PlanState::Rehearsed))
 }
 
 /// Refuses a run if its plan differs from the current settings, services or inputs: for `plan` and `run`.

@@ -20,8 +20,8 @@ pub use stored::{
     Cell, Link, Lookup, ReaderRole, StoredCatalogue, StoredRow, StoredTarget, Table, Unreadable,
 };
 pub use target::{
-    Absent, Committed, CopiedMigration, ExclusiveFence, Fence, HeldSubmission, Holdings, Session,
-    StandingSubmission, TargetReader, TargetWriter,
+    Absent, Committed, Compared, CopiedMigration, ExclusiveFence, Fence, Finding, HeldSubmission, Holdings,
+    Session, StandingSubmission, TARGET_CHECKS, TargetReader, TargetWriter,
 };
 
 pub use crate::domain::CopiedFile;

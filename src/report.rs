@@ -3,6 +3,7 @@
 use std::io::Write;
 
 pub mod grid;
+mod prediction;
 pub mod progress;
 pub mod standing;
 pub mod summary;

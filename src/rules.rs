@@ -29,3 +29,4 @@ pub use config::RuleConfig;
 pub use decide::{
     asks_target, decide, decide_without_facts, held_elsewhere, lone_launch_session, needs_facts,
 };
+pub use sections::sections_of_label;

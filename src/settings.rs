@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use url::Url;
 
 use crate::{
-    domain::{Dialect, FailCode, ShardIndex},
+    domain::{Dialect, FailCode, ShardIndex, form::AlteredColumn},
     run::ids::{Epoch, RunName},
 };
 
@@ -130,6 +130,8 @@ pub struct DatabaseSettings {
     pub expect_host: Option<String>,
     /// Whether a database that is not the planned one is the planned one, moved.
     pub same_database: SameDatabase,
+    /// Columns that a trigger of the target is known to change.
+    pub target_alters: Vec<AlteredColumn>,
 }
 
 /// `--same-database`.

@@ -14,6 +14,7 @@ mod server_copy;
 mod shared_key;
 mod sidecar;
 mod source;
+mod source_folder;
 mod upload;
 
 use std::sync::Arc;

@@ -10,6 +10,7 @@ mod held;
 mod sweep;
 mod stored;
 mod enforcement;
+mod receipt;
 mod commit;
 mod schema;
 mod preflight;
@@ -18,19 +19,21 @@ use std::{collections::HashSet, sync::Arc};
 
 use async_trait::async_trait;
 use azure_core::credentials::TokenCredential;
+use tokio::sync::OnceCell;
 
 pub use enforcement::EnforcementLedger;
 pub use fence::{FenceKey, PostgresFence, Retired, SharedFence};
 
 use crate::{
-    domain::{Catalogue, TargetIdentity},
+    domain::{Catalogue, Digest, SubmissionIds, TargetIdentity, form::AlteredColumn},
     ports::{
-        Absent, Committed, CopiedMigration, Fault, HeldSubmission, Holdings, StandingSubmission,
-        TargetReader, TargetWriter,
+        Absent, Committed, Compared, CopiedMigration, Fault, Finding, HeldSubmission, Holdings,
+        StandingSubmission, TargetReader, TargetWriter,
     },
     rules::rows::RunValues,
     settings::{DatabaseSettings, Organisation, RuleSettings},
 };
+use commit::Prepared;
 use connect::Connector;
 use pool::Pool;
 
@@ -73,9 +76,13 @@ pub struct PostgresTarget<Side> {
 pub struct Reading;
 
 /// A side that can write: it is only made with the run's lock.
+#[derive(Clone)]
 pub struct Writing {
     fixed: RunValues,
     ledger: Arc<dyn EnforcementLedger>,
+    target_alters: Vec<AlteredColumn>,
+    /// Shared by the workers of the process.
+    prepared: Arc<OnceCell<Prepared>>,
 }
 
 /// Reads the target database and needs no lock.
@@ -103,19 +110,30 @@ impl PostgresWriter {
             assignment_title: rules.assignment_title.clone(),
             container: writer.container,
         };
-        Self::open(options, Some(writer.fence), Writing { fixed, ledger: writer.ledger })
+        let target_alters = options.database.target_alters.clone();
+        let side = Writing { fixed, ledger: writer.ledger, target_alters, prepared: Arc::default() };
+        Self::open(options, Some(writer.fence), side)
+    }
+
+    /// What every commit shares; it is looked up before the first one.
+    async fn prepared(&self) -> Result<&Prepared, Fault> {
+        let looking_up = async || {
+            let left_out = &self.side.target_alters;
+            let asking = async |connection: &mut _| receipt::target_form(connection, left_out).await;
+            Ok(Prepared::new(self.pool.read(commit::LIMIT, asking).await??))
+        };
+        self.side.prepared.get_or_try_init(looking_up).await
     }
 
     /// The side of another worker of the process, with connections of its own, which are refused if they lead to another
     /// database than those of this one.
     pub fn another(&self) -> Result<Self, Fault> {
-        let Writing { fixed, ledger } = &self.side;
         Ok(Self {
             connector: self.connector.clone(),
             pool: self.pool.another()?,
             lms_instance: self.lms_instance.clone(),
             rule_owner: self.rule_owner.clone(),
-            side: Writing { fixed: fixed.clone(), ledger: ledger.clone() },
+            side: self.side.clone(),
         })
     }
 }
@@ -174,8 +192,8 @@ impl<Side: Send + Sync> TargetReader for PostgresTarget<Side> {
         held::holdings(&self.pool).await
     }
 
-    async fn preflight(&self, connections: u32) -> Result<Vec<String>, Fault> {
-        preflight::preflight(&self.connector, &self.pool, self.rule_owner.as_deref(), connections).await
+    async fn inspect(&self, connections: u32) -> Result<Vec<Finding>, Fault> {
+        preflight::inspect(&self.connector, &self.pool, self.rule_owner.as_deref(), connections).await
     }
 
     async fn session(&self) -> Result<Vec<String>, Fault> {
@@ -195,5 +213,13 @@ impl TargetWriter for PostgresWriter {
 
     async fn commit(&self, copied: &CopiedMigration<'_>) -> Result<Committed, Fault> {
         commit::commit(self, copied).await
+    }
+
+    async fn compare(&self, copied: &CopiedMigration<'_>) -> Result<Compared, Fault> {
+        commit::compare(self, copied).await
+    }
+
+    async fn stored_digest(&self, ids: &SubmissionIds) -> Result<Digest, Fault> {
+        commit::stored_digest(self, ids).await
     }
 }

@@ -156,6 +156,10 @@ pub struct SettingFlags {
         help_heading = "Services"
     )]
     pub same_database: Option<String>,
+    /// Column that a trigger of the target is known to change, and that is not compared; repeatable
+    /// [env: ROGO_TARGET_ALTERS]
+    #[arg(long, value_name = "TABLE.COLUMN", help_heading = "Services")]
+    pub target_alters: Vec<String>,
     /// URL prefixes that source files may be read from; repeatable [env: ROGO_SOURCE_ALLOW] [required]
     #[arg(long, value_name = "URL", help_heading = "Services")]
     pub source_allow: Vec<String>,

@@ -29,7 +29,7 @@ use crate::{
 
 use super::{
     await_plan::await_plan, compare::unchanged, connect, decided::decided, frozen, own_inputs,
-    patience::patiently,
+    patience::patiently, predicted,
 };
 
 /// How long finalize waits for the last process to let go of the run's lock: longer than a database
@@ -153,6 +153,7 @@ async fn tell(
     summary.rows_left_out = totals.rows_left_out;
     summary.orphans_removed = totals.orphans.blobs;
     summary.warnings = warnings;
+    summary.prediction = predicted::compared(store, plan, &totals.books, ended).await?;
     summary.stages = stages(&totals.books);
     let files = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES, names::SUMMARY];
     let lost = (totals.lost.rows > 0).then_some(names::LOST);

@@ -14,6 +14,16 @@ use crate::{
 
 /// Refuses with 64 if a result in `--out` would take the place of a file that this run reads.
 pub fn refuse(settings: &Settings) -> Result<(), Stop> {
+    refuse_in(&settings.out, &inputs(settings), &names::RESULTS, "--out")
+}
+
+/// The same for the tables that `plan --predict` writes.
+pub fn refuse_predicted(settings: &Settings) -> Result<(), Stop> {
+    refuse_in(&settings.out, &inputs(settings), &names::PREDICTED, "--out")
+}
+
+/// The files that a run reads, as far as they lie here.
+fn inputs(settings: &Settings) -> Vec<PathBuf> {
     let mut inputs: Vec<PathBuf> = [&settings.inputs.submissions, &settings.inputs.mapping]
         .into_iter()
         .filter_map(|input| match input {
@@ -25,19 +35,19 @@ pub fn refuse(settings: &Settings) -> Result<(), Stop> {
         inputs.extend([REPORT_TABLE, SCORE_TABLE].map(|table| folder.join(format!("{table}.csv"))));
     }
     inputs.extend(settings.trial.attempts.clone());
-    refuse_in(&settings.out, &inputs, "--out")
+    inputs
 }
 
 /// The same for `results --to`, by the inputs that the plan names. An input on another machine is no file here.
 pub fn refuse_planned(plan: &Plan, to: &Path) -> Result<(), Stop> {
     let inputs = [&plan.submissions.location, &plan.mapping.location].map(PathBuf::from);
-    refuse_in(to, &inputs, "--to (as --out of run and finalize)")
+    refuse_in(to, &inputs, &names::RESULTS, "--to (as --out of run and finalize)")
 }
 
 /// Compares files, not names: a link to an input is the input.
-fn refuse_in(folder: &Path, inputs: &[PathBuf], option: &str) -> Result<(), Stop> {
+fn refuse_in(folder: &Path, inputs: &[PathBuf], files: &[&str], option: &str) -> Result<(), Stop> {
     let identity = |path: &Path| std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
-    for file in names::RESULTS {
+    for file in files {
         let result = folder.join(file);
         let Some(taken) = identity(&result) else { continue };
         if let Some(input) = inputs.iter().find(|input| identity(input) == Some(taken)) {
@@ -58,7 +68,7 @@ mod tests {
     use super::*;
 
     fn refused(folder: &Path, inputs: &[PathBuf]) -> bool {
-        match refuse_in(folder, inputs, "--out") {
+        match refuse_in(folder, inputs, &names::RESULTS, "--out") {
             Ok(()) => false,
             Err(stop) => {
                 assert_eq!(stop.exit, Exit::Usage);

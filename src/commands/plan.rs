@@ -21,6 +21,9 @@ use super::{
 
 /// Makes the plan, or in a dry run reports the plan that it would make.
 pub async fn run(settings: &Settings, args: &PlanArgs) -> Result<End, Stop> {
+    if args.predict {
+        return super::predict::run(settings, args).await;
+    }
     let made = if args.dry_run {
         rehearse(settings).await?
     } else {
@@ -46,11 +49,16 @@ pub async fn make(settings: &Settings) -> Result<PlanReport, Stop> {
         // Shards that wait end too.
         Err(stop) => return Err(plan::refuse(settings, &store, stop).await),
     };
-    let _beating = plan::Beating::begin(&store, &settings.epoch);
-    roles_arrive(&[world.store.blobs().as_ref(), world.target_blobs.as_ref()]).await;
-    let made = Box::pin(plan::make(settings, world.services())).await;
+    let made = make_in(settings, &world).await;
     world.target.close().await;
     made
+}
+
+/// The same with services that are open.
+pub(super) async fn make_in(settings: &Settings, world: &World) -> Result<PlanReport, Stop> {
+    let _beating = plan::Beating::begin(&world.store, &settings.epoch);
+    roles_arrive(&[world.store.blobs().as_ref(), world.target_blobs.as_ref()]).await;
+    Box::pin(plan::make(settings, world.services())).await
 }
 
 async fn rehearse(settings: &Settings) -> Result<PlanReport, Stop> {
@@ -62,17 +70,17 @@ async fn rehearse(settings: &Settings) -> Result<PlanReport, Stop> {
 }
 
 /// Opened services of a plan.
-struct World {
-    inputs: Inputs,
-    warehouse: Arc<dyn Warehouse>,
-    source: Arc<dyn Source>,
-    target_blobs: Arc<dyn Blobs>,
-    target: PostgresReader,
-    store: RunStore,
+pub(super) struct World {
+    pub inputs: Inputs,
+    pub warehouse: Arc<dyn Warehouse>,
+    pub source: Arc<dyn Source>,
+    pub target_blobs: Arc<dyn Blobs>,
+    pub target: PostgresReader,
+    pub store: RunStore,
 }
 
 impl World {
-    fn connect(settings: &Settings, store: RunStore) -> Result<Self, Stop> {
+    pub fn connect(settings: &Settings, store: RunStore) -> Result<Self, Stop> {
         Ok(Self {
             inputs: connect::inputs(settings)?,
             warehouse: connect::warehouse(settings)?,
@@ -83,7 +91,7 @@ impl World {
         })
     }
 
-    fn services(&self) -> Services<'_> {
+    pub fn services(&self) -> Services<'_> {
         Services {
             inputs: &self.inputs,
             warehouse: self.warehouse.as_ref(),

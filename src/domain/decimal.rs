@@ -21,6 +21,35 @@ impl Decimal {
         if number.is_finite() { number.to_string().parse().ok() } else { None }
     }
 
+    /// The number with at most so many decimal places, ties away from zero, as PostgreSQL's numeric rounds.
+    #[must_use]
+    pub fn rounded(&self, places: u32) -> Self {
+        let places = places as usize;
+        let (sign, digits) = match self.0.strip_prefix('-') {
+            Some(digits) => ("-", digits),
+            None => ("", self.0.as_str()),
+        };
+        let Some((whole, fraction)) = digits.split_once('.') else { return self.clone() };
+        let Some((kept, dropped)) =
+            fraction.split_at_checked(places).filter(|(_, dropped)| !dropped.is_empty())
+        else {
+            return self.clone();
+        };
+        let mut digits: Vec<u8> = format!("0{whole}{kept}").into_bytes();
+        if dropped.as_bytes().first() >= Some(&b'5') {
+            // The zero in front takes the last carry.
+            for digit in digits.iter_mut().rev() {
+                *digit = if *digit == b'9' { b'0' } else { *digit + 1 };
+                if *digit != b'0' {
+                    break;
+                }
+            }
+        }
+        let (whole, kept) = digits.split_at(whole.len() + 1);
+        let text = |digits: &[u8]| String::from_utf8_lossy(digits).into_owned();
+        format!("{sign}{}.{}", text(whole), text(kept)).parse().unwrap_or_else(|_| self.clone())
+    }
+
     /// Digits with an optional sign and point, as PostgreSQL and a person read them.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -102,6 +131,25 @@ mod tests {
             assert_eq!(text.parse::<Decimal>(), Err(InvalidDecimal), "{text}");
         }
         assert_eq!(Decimal::of(f64::NAN), None);
+    }
+
+    #[test]
+    fn a_number_is_rounded_as_postgresql_rounds_a_numeric() {
+        for (text, places, expected) in [
+            ("12.1", 3, "12.1"),
+            ("12.3455", 3, "12.346"),
+            ("12.3454999", 3, "12.345"),
+            ("-0.5", 0, "-1"),
+            ("99.995", 2, "100"),
+            ("0.004", 2, "0"),
+            ("7", 0, "7"),
+        ] {
+            assert_eq!(
+                text.parse::<Decimal>().unwrap().rounded(places).as_str(),
+                expected,
+                "{text} {places}"
+            );
+        }
     }
 
     proptest! {

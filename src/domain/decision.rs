@@ -66,6 +66,12 @@ impl Note {
         Self { code: NoteCode::FileBlobMissing, detail }
     }
 
+    /// The target holds other values, in these columns, than the recovered row would be written with.
+    pub fn changed_since(columns: &[String]) -> Self {
+        let detail = format!("the target holds other values than the row has now: {}", columns.join(", "));
+        Self { code: NoteCode::ChangedSince, detail }
+    }
+
     /// A newer rule, which no migration wrote, is kept.
     pub fn enforcement_kept() -> Self {
         let detail = "the target holds a newer malpractice rule for this learner, which stands";
@@ -190,6 +196,8 @@ codes! {
         FileNameRefused = "file_name_refused", "give the file another name in the input";
         /// A constraint of the target refused the row.
         TargetRejected = "target_rejected", "look up the named constraint in the target";
+        /// What the target stored differs from what was sent.
+        TargetAltered = "target_altered", "find the trigger that changes the named columns, or accept it with target-alters";
         /// A fault of this row alone that outlived its retries.
         Unavailable = "unavailable", "give the failure CSV to a new run";
         /// A panic in this row.
@@ -208,6 +216,7 @@ impl FailCode {
             | Self::FileCorrupt
             | Self::FileNameRefused
             | Self::TargetRejected
+            | Self::TargetAltered
             | Self::Unavailable
             | Self::InternalError => true,
             Self::AttemptIdInvalid
@@ -264,6 +273,8 @@ codes! {
         TextMisread = "text_misread", "correct the named columns in the input, or export it again as UTF-8, before the row is migrated";
         /// A newer enforcement, which no migration wrote, was kept.
         EnforcementKept = "enforcement_kept", "check that the standing malpractice rule is right";
+        /// A recovered row is no longer what it would be written as.
+        ChangedSince = "changed_since", "compare the named columns: the application, the warehouse or a trigger has changed them";
         /// A blob of a recovered row is gone.
         FileBlobMissing = "file_blob_missing", "find out what removed the file from the target container; restore it";
     }

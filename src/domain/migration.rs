@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use url::Url;
 
-use super::{AttemptId, Decimal, Note, SubmissionIds};
+use super::{AttemptId, Decimal, Digest, FileReceipt, Note, SubmissionIds};
 
 /// One submission as it will stand in the target.
 #[derive(Debug, Clone, PartialEq)]
@@ -111,6 +111,17 @@ pub struct CopiedFile {
     pub size_bytes: u64,
     /// Whether its bytes were proven by MD5, not by length alone.
     pub md5_proven: bool,
+    /// MD5 of its bytes if they passed through this program, else the one that its source or the target stores.
+    pub md5: Option<[u8; 16]>,
+    /// SHA-256 of its bytes if they passed through this program.
+    pub sha256: Option<Digest>,
+}
+
+impl CopiedFile {
+    /// What is proven of it.
+    pub fn receipt(&self) -> FileReceipt {
+        FileReceipt::new(self.size_bytes, self.md5, self.sha256)
+    }
 }
 
 /// One row of `submission_section_marks`.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{AttemptId, FailCode, Failure, Note, Skip, SkipCode};
+use super::{AttemptId, FailCode, Failure, FileReceipt, Note, Receipt, Skip, SkipCode, SourceDigest};
 
 /// One line of a segment: the outcome of one row. Holds no personal data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,9 @@ pub struct Outcome {
     pub worker: usize,
     /// From its first stage to its last, in milliseconds.
     pub milliseconds: u64,
+    /// Digest of what it was decided from; absent only in segments of earlier programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceDigest>,
     /// What became of it.
     pub fate: Fate,
 }
@@ -75,6 +78,12 @@ pub struct Migrated {
     /// Found in the target after a crash, not written by the process that says so.
     #[serde(default)]
     pub recovered: bool,
+    /// Receipt of the stored rows; absent only in segments of earlier programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Box<Receipt>>,
+    /// Its files in upload order, and what is proven of each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub file_receipts: Vec<FileReceipt>,
     /// Notes on the migrated row, for `notes.csv`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
@@ -198,9 +207,17 @@ impl Books {
     }
 }
 
-/// Which of two outcomes of one row counts: `migrated` before all others, else the newest.
+/// Which of two outcomes of one row counts: `migrated` before all others, of two of them the one that was not
+/// recovered, else the newest.
 pub fn stands(earlier: Outcome, other: Outcome) -> Outcome {
-    let rank = |outcome: &Outcome| (matches!(outcome.fate, Fate::Migrated(_)), outcome.at);
+    let rank = |outcome: &Outcome| {
+        let certainty = match &outcome.fate {
+            Fate::Migrated(migrated) if !migrated.recovered => 2,
+            Fate::Migrated(_) => 1,
+            Fate::Skipped { .. } | Fate::Failed { .. } => 0,
+        };
+        (certainty, outcome.at)
+    };
     if rank(&other) > rank(&earlier) { other } else { earlier }
 }
 

@@ -10,6 +10,25 @@ pub const REPORT_TABLE: &str = "Rogo_AssessmentReport";
 /// The warehouse table of scores.
 pub const SCORE_TABLE: &str = "Rogo_AssessmentReportScores";
 
+/// The columns of a report, beside AttemptId, in the order of [`Report`].
+pub const REPORT_COLUMNS: [&str; 12] = [
+    "TIUserId",
+    "TISectionId",
+    "Exercise",
+    "MarksAchieved",
+    "MarksAwarded",
+    "MarksAvailable",
+    "GradePercent",
+    "Grade",
+    "MarkerNotes",
+    "ResultsApproved",
+    "DateInserted",
+    "DateModified",
+];
+
+/// The columns of a score beside AttemptId, in the order of [`Score`].
+pub const SCORE_COLUMNS: [&str; 3] = ["ScoreLabelCorrected", "Score", "MarkerComment"];
+
 /// One cell of the warehouse, before the rules ask for a number or a date.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

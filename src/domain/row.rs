@@ -66,8 +66,8 @@ pub struct SubmissionRow {
 }
 
 impl SubmissionRow {
-    /// The length of all cells, bytes.
-    pub fn size_bytes(&self) -> usize {
+    /// Every cell with its header name, in a fixed order.
+    pub fn used(&self) -> [(&'static str, &str); 13] {
         let Self {
             first_name,
             surname,
@@ -84,23 +84,25 @@ impl SubmissionRow {
             marker_blob_urls,
         } = self;
         [
-            first_name,
-            surname,
-            learner_email,
-            attempt_id,
-            assessment_id,
-            course_title,
-            rogo_user_id,
-            rogo_user_name,
-            learner_files_count,
-            marker_files_count,
-            learner_file_names,
-            learner_blob_urls,
-            marker_blob_urls,
+            ("First Name", first_name),
+            ("Surname", surname),
+            ("Learner Email", learner_email),
+            ("Attempt ID", attempt_id),
+            ("Assessment ID", assessment_id),
+            ("Course Title", course_title),
+            ("Rogo User ID", rogo_user_id),
+            ("Rogo User Name", rogo_user_name),
+            ("Learner Files Count", learner_files_count),
+            ("Marker Files Count", marker_files_count),
+            ("Learner File Names", learner_file_names),
+            ("Learner Azure Blob URLs", learner_blob_urls),
+            ("Marker Azure Blob URLs", marker_blob_urls),
         ]
-        .into_iter()
-        .map(String::len)
-        .sum()
+    }
+
+    /// The length of all cells, bytes.
+    pub fn size_bytes(&self) -> usize {
+        self.used().iter().map(|(_, cell)| cell.len()).sum()
     }
 }
 

@@ -142,15 +142,8 @@ async fn publish_file(
 
 /// A reader sees the earlier file or this one, never half of it.
 async fn copy_into(out: &Path, file: &str, draft: &Path) -> std::io::Result<()> {
-    let (place, part, draft) = (out.join(file), out.join(format!(".{file}.part")), draft.to_owned());
-    let out = out.to_owned();
-    let copying = tokio::task::spawn_blocking(move || {
-        private::create_folder(&out)?;
-        let mut copy = private::create(&part)?;
-        std::io::copy(&mut File::open(draft)?, &mut copy)?;
-        copy.sync_all()?;
-        std::fs::rename(part, place)
-    });
+    let (out, file, draft) = (out.to_owned(), file.to_owned(), draft.to_owned());
+    let copying = tokio::task::spawn_blocking(move || private::copy_whole(&draft, &out, &file));
     copying.await.unwrap_or_else(|panicked| Err(std::io::Error::other(panicked)))
 }
 

@@ -4,10 +4,10 @@ use std::{borrow::Cow, path::Path};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::stream::BoxStream;
+use futures_util::{StreamExt, stream, stream::BoxStream};
 use url::Url;
 
-use super::Fault;
+use super::{Fault, FaultKind, Service};
 
 /// A blob's name as Azure Storage keeps it: dots at the end of a segment are dropped without a word, so that a listing
 /// shows another name than the one that was given. Names are compared in this form.
@@ -78,6 +78,8 @@ pub struct BlobInfo {
     pub content_encoding: Option<String>,
     /// Metadata; only from [`Blobs::head`].
     pub metadata: Vec<(String, String)>,
+    /// Whether it is in the archive tier, where it cannot be read.
+    pub archived: bool,
 }
 
 /// A blob being read: its bytes in order. Where the service allows, a broken stream continues by
@@ -132,6 +134,11 @@ pub trait Blobs: Send + Sync {
     /// Asks whether the place answers: one request for one name.
     async fn answers(&self) -> Result<(), Fault>;
 
+    /// Whether a policy or a legal hold keeps the place's blobs, as far as the service says so: nothing could be swept.
+    async fn is_immutable(&self) -> Result<bool, Fault> {
+        Ok(false)
+    }
+
     /// Stores the bytes; the service checks their MD5.
     async fn put(&self, name: &str, bytes: Bytes, options: &PutOptions) -> Result<Stored, Fault>;
 
@@ -175,6 +182,17 @@ pub trait Source: Send + Sync {
 
     /// URL and authorisation for a server-side copy by `to`; `None` if `to` cannot read the source.
     async fn grant(&self, url: &Url) -> Result<Option<CopyGrant>, Fault>;
+
+    /// The files whose decoded names ([`crate::domain::source_name`]) begin with `prefix`, in the container of `example`
+    /// and as `example` itself is read; a page at a time. [`FaultKind::Unsupported`] if they cannot be listed.
+    fn list<'a>(
+        &'a self,
+        _example: &'a Url,
+        _prefix: &'a str,
+    ) -> BoxStream<'a, Result<Vec<BlobInfo>, Fault>> {
+        let fault = Fault::new(Service::SourceBlobs, FaultKind::Unsupported, "this source cannot be listed");
+        stream::once(std::future::ready(Err(fault))).boxed()
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,9 @@ use futures_util::future::join_all;
 use serde::Serialize;
 
 use super::Fault;
-use crate::domain::{Catalogue, CopiedFile, Migration, Note, PlannedFile, TargetIdentity};
+use crate::domain::{
+    Catalogue, CopiedFile, Digest, Migration, Note, PlannedFile, Receipt, SubmissionIds, TargetIdentity,
+};
 
 /// What the target holds under a launch id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -77,9 +79,23 @@ pub enum Committed {
     Inserted {
         /// Notes learned while writing (`enforcement_kept`).
         notes: Vec<Note>,
+        /// Receipt of the rows: they are stored as they were sent.
+        receipt: Receipt,
     },
+    /// The target stored other values than were sent; nothing was committed. Where they differ, as
+    /// [`crate::domain::form::row_differences`] names it; empty if a second try did not show it.
+    Altered(Vec<String>),
     /// Its launch id was there already; nothing was written.
     Held(HeldSubmission),
+}
+
+/// The rows that the target holds of a submission, compared with what it is decided to be now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compared {
+    /// Receipt of the decided rows ([`crate::domain::ReceiptFrom::Decided`]).
+    pub receipt: Receipt,
+    /// Where the stored rows differ from them, as [`crate::domain::form::row_differences`] names it.
+    pub columns: Vec<String>,
 }
 
 /// A migration and the copy of each of its files. Only [`CopiedMigration::copy`] makes one, so that a commit never lacks
@@ -120,6 +136,41 @@ impl<'m> CopiedMigration<'m> {
     /// The copies of its files, in upload order.
     pub fn files(&self) -> &[CopiedFile] {
         &self.files
+    }
+}
+
+/// The checks of [`TargetReader::inspect`], by their stable names. If sessions cannot be used, nothing else is asked.
+pub const TARGET_CHECKS: [&str; 8] = [
+    "target_sessions",
+    "target_server",
+    "target_rights",
+    "target_schema",
+    "target_triggers",
+    "target_connections",
+    "target_tls",
+    "target_clock",
+];
+
+/// One thing that a look at the target found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Which of [`TARGET_CHECKS`] found it.
+    pub check: &'static str,
+    /// What was found, and behind a semicolon what to do.
+    pub says: String,
+    /// Whether a run could not succeed.
+    pub stops: bool,
+}
+
+impl Finding {
+    /// What stops a run.
+    pub fn stops(check: &'static str, says: impl Into<String>) -> Self {
+        Self { check, says: says.into(), stops: true }
+    }
+
+    /// What should be known.
+    pub fn warns(check: &'static str, says: impl Into<String>) -> Self {
+        Self { check, says: says.into(), stops: false }
     }
 }
 
@@ -170,7 +221,15 @@ pub trait TargetReader: Send + Sync {
     /// Checks schema (tables, columns, types, constraints), rights, encoding, a pooler in transaction
     /// mode, the rule owner, and that `connections` (0: none is asked for) may be opened beside the application's:
     /// a sentence for each thing that would stop a run; empty if a run may begin.
-    async fn preflight(&self, connections: u32) -> Result<Vec<String>, Fault>;
+    async fn preflight(&self, connections: u32) -> Result<Vec<String>, Fault> {
+        let found = self.inspect(connections).await?;
+        Ok(found.into_iter().filter(|finding| finding.stops).map(|finding| finding.says).collect())
+    }
+
+    /// The same with the name of each check ([`TARGET_CHECKS`]), and with what stops no run but should be known.
+    async fn inspect(&self, _connections: u32) -> Result<Vec<Finding>, Fault> {
+        Ok(Vec::new())
+    }
 
     /// What every process asks before its first write, because a mended secret may lead elsewhere: sessions of
     /// its own (no pooler that shares or hands them on), a server that can be written, the guarding unique keys.
@@ -192,6 +251,13 @@ pub trait TargetWriter: TargetReader {
 
     /// Writes one submission, all or nothing. On [`FaultKind::AnswerLost`] the same call settles it.
     async fn commit(&self, copied: &CopiedMigration<'_>) -> Result<Committed, Fault>;
+
+    /// Compares the rows that stand under the migration's ids with what it is decided to be now, its files under the
+    /// names that stand.
+    async fn compare(&self, copied: &CopiedMigration<'_>) -> Result<Compared, Fault>;
+
+    /// The digest of the rows that stand under these ids.
+    async fn stored_digest(&self, ids: &SubmissionIds) -> Result<Digest, Fault>;
 }
 
 /// The run's advisory lock, held exclusively: no worker of the run writes meanwhile.

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::Fault;
+use super::{Fault, FaultKind, Service};
 use crate::domain::{AttemptId, FactRow, Facts, TableExtent};
 
 /// Properties of the warehouse that the plan needs.
@@ -43,6 +43,12 @@ pub trait Warehouse: Send + Sync {
     /// The facts of every attempt asked for, in the order asked: an attempt the warehouse does not
     /// hold yields empty facts. Returns only when the answer is known to be complete.
     async fn fetch(&self, attempts: &[AttemptId]) -> Result<Vec<Facts>, Fault>;
+
+    /// Hands the id of every attempt that has a report to `each`, in batches, in no order, some of them more than once.
+    /// [`FaultKind::Unsupported`] if they cannot be listed.
+    async fn reported(&self, _each: &mut (dyn FnMut(Vec<AttemptId>) + Send)) -> Result<(), Fault> {
+        Err(Fault::new(Service::Warehouse, FaultKind::Unsupported, "its attempts cannot be listed"))
+    }
 
     /// Hands every row of both tables to `each`, in no order, in batches. A batch is never repeated:
     /// retries happen before it is handed over. Rows whose attempt id is none are refused

@@ -12,6 +12,7 @@ impl Summary {
             self.outcomes(),
             self.missing_rows(),
             self.figures(),
+            self.predicted(),
             self.warned(),
             self.locations(),
         ];

@@ -54,6 +54,11 @@ pub(super) fn section_marks(
     Ok(marks.into_iter().map(mark).collect())
 }
 
+/// The sections of an assessment that a score's label matches; one, if the row is sound.
+pub fn sections_of_label<'a>(label: &str, sections: &'a [Section]) -> Vec<&'a Section> {
+    matching(label, sections).into_iter().map(|(_, section)| section).collect()
+}
+
 /// Sections, each with its place, whose text equals the label, else those whose text begins with it as whole words:
 /// "Question 1" is not "Question 10".
 fn matching<'a>(label: &str, sections: &'a [Section]) -> Vec<(usize, &'a Section)> {

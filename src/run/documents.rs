@@ -1,6 +1,7 @@
 //! The documents of a run: their types, and their names in the run's folder.
 
 pub mod names;
+mod prediction;
 mod summary;
 mod verification;
 
@@ -9,8 +10,13 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use prediction::{
+    Check, CheckResult, Compared, ComparedDuration, Counted, Difference, NotInInput, NotPredictable,
+    PredictedDuration, PredictedFiles, PredictedOutcomes, PredictedShard, PredictedSource, Prediction,
+    Quantities, ToMend, Took,
+};
 pub use summary::{Lost, Missing, RunResult, StageLatency, Summary, Warning, WarningCode};
-pub use verification::{CheckResult, Verification, VerifyResult};
+pub use verification::{Verification, VerifyCheck, VerifyResult};
 
 use super::ids::{PlanId, RunName, WriterId};
 use crate::domain::{AttemptId, Books, InputDigest, ShardIndex, TableExtent, TargetIdentity};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::{Plan, PlanId, RULES_VERSION, RunStore, names, segments::read_segment};
 use crate::{
-    domain::{Escape, Fate, ShardIndex, TargetIdentity},
+    domain::{Escape, Fate, ShardIndex, TargetIdentity, form::AlteredColumn},
     inputs::{Fingerprint, Hasher},
     ports::{Fault, FaultKind, TargetReader},
     settings::{MarkerOnly, SameDatabase, Settings},
@@ -212,6 +212,7 @@ pub fn pinned_settings(settings: &Settings, plan: &PlanId) -> BTreeMap<String, S
         ("encoding", encoding.into()),
         ("warehouse-null", dialect.null.clone().unwrap_or_else(|| "not set".into())),
         ("warehouse-escape", escape(dialect.escape).into()),
+        ("target-alters", altered(&settings.database.target_alters)),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))
@@ -220,6 +221,13 @@ pub fn pinned_settings(settings: &Settings, plan: &PlanId) -> BTreeMap<String, S
 
 fn changed(what: &str, how: &str) -> String {
     format!("{what} changed since the run began ({how}); start a run with another name")
+}
+
+fn altered(columns: &[AlteredColumn]) -> String {
+    let mut names: Vec<String> = columns.iter().map(ToString::to_string).collect();
+    names.sort_unstable();
+    names.dedup();
+    if names.is_empty() { "no column".to_owned() } else { names.join(",") }
 }
 
 fn escape(setting: Option<Escape>) -> &'static str {

@@ -22,6 +22,17 @@ pub fn create_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Copies a file into a folder, which is created if it is missing. A reader sees the earlier file of that name or this
+/// one, never half of it.
+pub fn copy_whole(file: &Path, folder: &Path, name: &str) -> io::Result<()> {
+    create_folder(folder)?;
+    let part = folder.join(format!(".{name}.part"));
+    let mut copy = create(&part)?;
+    io::copy(&mut File::open(file)?, &mut copy)?;
+    copy.sync_all()?;
+    fs::rename(part, folder.join(name))
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};

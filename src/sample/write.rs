@@ -20,26 +20,9 @@ use super::{
     seed,
 };
 use crate::domain::{
-    AttemptId, FailCode, MAPPING_COLUMNS, REPORT_TABLE, SCORE_TABLE, SUBMISSION_COLUMNS, text::is_blank,
+    AttemptId, FailCode, MAPPING_COLUMNS, REPORT_COLUMNS, REPORT_TABLE, SCORE_COLUMNS, SCORE_TABLE,
+    SUBMISSION_COLUMNS, text::is_blank,
 };
-
-const REPORT_COLUMNS: [&str; 13] = [
-    "AttemptId",
-    "TIUserId",
-    "TISectionId",
-    "Exercise",
-    "MarksAchieved",
-    "MarksAwarded",
-    "MarksAvailable",
-    "GradePercent",
-    "Grade",
-    "MarkerNotes",
-    "ResultsApproved",
-    "DateInserted",
-    "DateModified",
-];
-const SCORE_COLUMNS: [&str; 6] =
-    ["AttemptId", "ScoreLabelCorrected", "Score", "MarkerComment", "DateInserted", "DateModified"];
 
 pub(super) struct Writer {
     base: String,
@@ -76,8 +59,14 @@ impl Writer {
             files_wanted: options.files,
             submissions: Table::create(out.join("submission_files.csv"), &SUBMISSION_COLUMNS)?,
             mapping: Table::create(out.join("attempt_number_mapping.csv"), &MAPPING_COLUMNS)?,
-            reports: Table::create(out.join(format!("warehouse/{REPORT_TABLE}.csv")), &REPORT_COLUMNS)?,
-            scores: Table::create(out.join(format!("warehouse/{SCORE_TABLE}.csv")), &SCORE_COLUMNS)?,
+            reports: Table::create(
+                out.join(format!("warehouse/{REPORT_TABLE}.csv")),
+                &[&["AttemptId"], REPORT_COLUMNS.as_slice()].concat(),
+            )?,
+            scores: Table::create(
+                out.join(format!("warehouse/{SCORE_TABLE}.csv")),
+                &[&["AttemptId"], SCORE_COLUMNS.as_slice(), &["DateInserted", "DateModified"]].concat(),
+            )?,
             expected: Table::create(
                 out.join("expected.csv"),
                 &["Row", "Attempt ID", "Kind", "Code", "Notes"],

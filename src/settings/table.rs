@@ -105,6 +105,7 @@ settings! {
     DATABASE_AUTH = Setting::new("database_auth").default("password");
     EXPECT_HOST = Setting::new("expect_host").env("ROGO_EXPECT_HOST").otherwise("any host");
     SAME_DATABASE = Setting::new("same_database").otherwise("no");
+    TARGET_ALTERS = Setting::new("target_alters").env("ROGO_TARGET_ALTERS").list().otherwise("no column");
     SOURCE_ALLOW = Setting::new("source_allow").env("ROGO_SOURCE_ALLOW").list().required();
     SOURCE_AUTH = Setting::new("source_auth").default("auto");
     SOURCE_CONNECTION = Setting::secret("source account", "SOURCE_STORAGE_CONNECTION_STRING");

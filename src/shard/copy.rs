@@ -12,13 +12,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use md5::{Digest, Md5};
 
 pub use budget::Budget;
 pub use receipt::Copied;
 
 use parts::read_part;
-use proof::{check_length, check_md5, digest_part, digest_whole, wrong_length, wrong_md5};
+use proof::{Digests, Known, check_length, check_md5, wrong_length, wrong_md5};
 use questions::Questions;
 
 use crate::{
@@ -127,9 +126,10 @@ impl Copier {
         let options = &PutOptions { content_encoding: info.content_encoding.clone(), ..options.clone() };
         self.may_write().await?;
         match self.target.copy_from(&grant, &info, name, options).await {
-            Ok(stored) => self.prove(name, &stored, &info, info.md5).await.map(Some),
+            Ok(stored) => self.prove(name, &stored, &info, Known::stored(info.md5)).await.map(Some),
             Err(fault) if fault.kind == FaultKind::Exists => {
-                let mut earlier = self.own_earlier(fault, name, options, info.size_bytes, info.md5).await?;
+                let known = Known::stored(info.md5);
+                let mut earlier = self.own_earlier(fault, name, options, info.size_bytes, known).await?;
                 // The MD5 that it stores is what the source claims. Whether its bytes were compared is not known now.
                 earlier.md5_proven = false;
                 Ok(Some(earlier))
@@ -165,15 +165,15 @@ impl Copier {
             return Err(wrong_length(&info, "more"));
         }
         check_length(&info, bytes.len() as u64)?;
-        let md5 = digest_whole(&bytes).await?;
-        check_md5(&info, md5)?;
-        let options = PutOptions { md5: Some(md5), ..options.clone() };
+        let known = Digests::of_whole(&bytes).await?;
+        check_md5(&info, known.md5)?;
+        let options = PutOptions { md5: known.md5, ..options.clone() };
         // Checked last, to keep the time between the check and the request short.
         self.may_write().await?;
         match self.target.put(name, bytes, &options).await {
-            Ok(stored) => self.prove(name, &stored, &info, Some(md5)).await,
+            Ok(stored) => self.prove(name, &stored, &info, known).await,
             Err(fault) if fault.kind == FaultKind::Exists => {
-                self.own_earlier(fault, name, &options, info.size_bytes, Some(md5)).await
+                self.own_earlier(fault, name, &options, info.size_bytes, known).await
             }
             Err(fault) => Err(fault),
         }
@@ -188,7 +188,7 @@ impl Copier {
     ) -> Result<CopiedFile, Fault> {
         let BlobReader { info, mut body } = reader;
         let mut upload = self.target.upload(name, options).await?;
-        let mut digest = Md5::new();
+        let mut digests = Digests::default();
         let mut copied = 0;
         let mut over = Bytes::new();
         loop {
@@ -201,18 +201,18 @@ impl Copier {
             if copied > info.size_bytes {
                 break;
             }
-            digest = digest_part(digest, part.clone()).await?;
+            digests = digests.add(part.clone()).await?;
             self.may_write().await?;
             upload.part(part).await?;
         }
         check_length(&info, copied)?;
-        let md5: [u8; 16] = digest.finalize().into();
-        check_md5(&info, md5)?;
+        let (md5, known) = digests.finish();
+        check_md5(&info, known.md5)?;
         self.may_write().await?;
         match upload.finish(md5).await {
-            Ok(stored) => self.prove(name, &stored, &info, Some(md5)).await,
+            Ok(stored) => self.prove(name, &stored, &info, known).await,
             Err(fault) if fault.kind == FaultKind::Exists => {
-                self.own_earlier(fault, name, options, info.size_bytes, Some(md5)).await
+                self.own_earlier(fault, name, options, info.size_bytes, known).await
             }
             Err(fault) => Err(fault),
         }
@@ -224,9 +224,9 @@ impl Copier {
         name: &str,
         stored: &Stored,
         info: &BlobInfo,
-        expected: Option<[u8; 16]>,
+        known: Known,
     ) -> Result<CopiedFile, Fault> {
-        let fault = match (expected, stored.md5) {
+        let fault = match (known.md5, stored.md5) {
             _ if stored.size_bytes != info.size_bytes => {
                 let what = format!(
                     "{} has {} bytes, its copy had {}: no copy was kept",
@@ -236,7 +236,7 @@ impl Copier {
             }
             (Some(expected), Some(md5)) if expected != md5 => wrong_md5(info, expected, md5),
             (_, md5) => {
-                let copied = self.copied(name, info.size_bytes);
+                let copied = self.copied(name, info.size_bytes, known);
                 return Ok(CopiedFile { md5_proven: md5.is_some(), ..copied });
             }
         };
@@ -255,7 +255,7 @@ impl Copier {
         name: &str,
         options: &PutOptions,
         size_bytes: u64,
-        md5: Option<[u8; 16]>,
+        known: Known,
     ) -> Result<CopiedFile, Fault> {
         let Some(found) = self.target.head(name).await? else {
             // Deleted between the two requests: the next try may write it.
@@ -265,16 +265,21 @@ impl Copier {
             metadata.iter().find(|(key, _)| key == WRITER).map(|(_, value)| value.clone())
         };
         let own = value(&options.metadata).is_some_and(|own| Some(own) == value(&found.metadata));
-        let equal = found.size_bytes == size_bytes && (md5.is_none() || md5 == found.md5);
+        let equal = found.size_bytes == size_bytes && (known.md5.is_none() || known.md5 == found.md5);
         if own && equal {
-            return Ok(CopiedFile { md5_proven: md5.is_some(), ..self.copied(name, size_bytes) });
+            return Ok(CopiedFile {
+                md5_proven: known.md5.is_some(),
+                ..self.copied(name, size_bytes, known)
+            });
         }
         Err(exists)
     }
 
     /// A copied file of which only the length is proven.
-    fn copied(&self, name: &str, size_bytes: u64) -> CopiedFile {
-        CopiedFile { blob_name: name.to_owned(), url: self.target.url(name), size_bytes, md5_proven: false }
+    fn copied(&self, name: &str, size_bytes: u64, known: Known) -> CopiedFile {
+        let Known { md5, sha256 } = known;
+        let (blob_name, url) = (name.to_owned(), self.target.url(name));
+        CopiedFile { blob_name, url, size_bytes, md5_proven: false, md5, sha256 }
     }
 }
 

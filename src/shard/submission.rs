@@ -8,7 +8,11 @@ use std::{
 };
 
 use crate::{
-    domain::{Fate, Migrated, Migration, Note, PlannedFile, Skip, SkipCode},
+    domain::{
+        FailCode, Failure, Fate, Migrated, Migration, Note, PlannedFile, Receipt, ReceiptFrom, Skip,
+        SkipCode, SubmissionIds,
+    },
+    exit::{Exit, Stop},
     ports::{Committed, CopiedFile, CopiedMigration, Fault, FaultKind, HeldSubmission, Service},
     rules,
 };
@@ -61,17 +65,27 @@ pub async fn recover(
     written: HeldSubmission,
 ) -> Result<Fate, Trouble> {
     let mut notes = decided.map(|migration| migration.notes.clone()).unwrap_or_default();
-    let mut bytes = 0;
-    let mut missing = Vec::new();
+    let mut files = Vec::new();
+    let (mut missing, mut missing_bytes) = (Vec::new(), 0);
     for (index, name) in written.blob_names.iter().enumerate() {
         let found = shard.pace.steady(&[Service::TargetBlobs], || services.target_blobs.head(name)).await?;
         if let Some(info) = found {
-            bytes += info.size_bytes;
+            files.push(CopiedFile {
+                blob_name: name.clone(),
+                url: services.target_blobs.url(name),
+                size_bytes: info.size_bytes,
+                md5_proven: info.md5.is_some(),
+                md5: info.md5,
+                sha256: None,
+            });
         } else {
-            bytes += written.shown_bytes.get(index).copied().unwrap_or_default();
+            missing_bytes += written.shown_bytes.get(index).copied().unwrap_or_default();
             missing.push((index + 1).to_string());
         }
     }
+    let receipt = recovered_receipt(shard, services, decided, &written, &files, &mut notes).await?;
+    // Without one of them the others have no place.
+    let file_receipts = files.iter().filter(|_| missing.is_empty()).map(CopiedFile::receipt).collect();
     if !missing.is_empty() {
         notes.push(Note::file_blob_missing(&missing.join(", ")));
     }
@@ -85,11 +99,56 @@ pub async fn recover(
         user_id: written.lms_user_id.unwrap_or_default(),
         context_id: written.context_id.unwrap_or_default(),
         files: written.files,
-        bytes,
+        bytes: missing_bytes + files.iter().map(|file| file.size_bytes).sum::<u64>(),
         recovered: true,
+        receipt: Some(Box::new(receipt)),
+        file_receipts,
         notes,
         ..Migrated::default()
     }))
+}
+
+/// The receipt of the decided rows, with the files that stand. If a file is gone, or the row is decided otherwise, the
+/// decided rows are not known: then it is the receipt of the rows that stand.
+async fn recovered_receipt(
+    shard: &Shard,
+    services: &WorkerServices,
+    decided: Option<&Migration>,
+    written: &HeldSubmission,
+    files: &[CopiedFile],
+    notes: &mut Vec<Note>,
+) -> Result<Receipt, Trouble> {
+    if let Some(migration) = decided.filter(|migration| migration.files.len() == files.len()) {
+        let standing = async |file: &PlannedFile| {
+            let place = usize::try_from(file.upload_order - 1).unwrap_or(usize::MAX);
+            files.get(place).cloned().ok_or(())
+        };
+        if let Ok(copied) = CopiedMigration::copy(migration, standing).await {
+            return compare(shard, services, &copied, notes).await;
+        }
+    }
+    if decided.is_some_and(|migration| migration.files.len() != written.blob_names.len()) {
+        notes.push(Note::changed_since(&["submission_files (another number of rows)".to_owned()]));
+    }
+    let Some(ids) = SubmissionIds::of_launch_id(&written.launch_id) else {
+        return Err(Trouble::Process(Stop::new(Exit::Bug, "a recovered launch id is none of this program")));
+    };
+    let sha256 = shard.pace.steady(&[Service::Database], || services.target.stored_digest(&ids)).await?;
+    Ok(Receipt { sha256, from: ReceiptFrom::Stored, enforcement: None, transaction: None })
+}
+
+/// The receipt of the decided rows; notes it if the target holds others.
+async fn compare(
+    shard: &Shard,
+    services: &WorkerServices,
+    copied: &CopiedMigration<'_>,
+    notes: &mut Vec<Note>,
+) -> Result<Receipt, Trouble> {
+    let compared = shard.pace.steady(&[Service::Database], || services.target.compare(copied)).await?;
+    if !compared.columns.is_empty() {
+        notes.push(Note::changed_since(&compared.columns));
+    }
+    Ok(compared.receipt)
 }
 
 /// Copies all files of a submission at once. Returns when all have settled, so that nothing is written
@@ -162,9 +221,15 @@ async fn commit(
     let result = shard.pace.steady_watched(&[Service::Database], send, watch).await;
     let answer_lost = answer_lost.into_inner();
     let held = match result {
-        Ok(Committed::Inserted { notes }) => {
+        Ok(Committed::Inserted { notes, receipt }) => {
             let notes = migration.notes.iter().cloned().chain(notes).collect();
-            return Ok(Fate::Migrated(migrated(migration, copied.files(), notes)));
+            return Ok(Fate::Migrated(migrated(copied, notes, receipt)));
+        }
+        Ok(Committed::Altered(columns)) => {
+            if !answer_lost {
+                undo(shard, receipt).await;
+            }
+            return Ok(altered(&columns).into());
         }
         Ok(Committed::Held(held)) => held,
         Err(Trouble::Row(fault)) => {
@@ -178,9 +243,10 @@ async fn commit(
             return Err(ending);
         }
     };
-    let fate = Fate::Migrated(migrated(migration, copied.files(), notes_with_enforcement(migration, &held)));
+    let mut notes = notes_with_enforcement(migration, &held);
     if held.blob_names.iter().any(|name| receipt.names().contains(name)) {
-        return Ok(fate);
+        let receipt = compare(shard, services, copied, &mut notes).await?;
+        return Ok(Fate::Migrated(migrated(copied, notes, receipt)));
     }
     if !answer_lost {
         undo(shard, receipt).await;
@@ -189,7 +255,9 @@ async fn commit(
         return Ok(rules::lone_launch_session(&held.launch_id).into());
     }
     if shard.pace.steady(&[Service::RunStore], || shard.writers.wrote(&held)).await? {
-        return Ok(fate);
+        // A twin was faster: its outcome stands before this one.
+        let receipt = compare(shard, services, copied, &mut notes).await?;
+        return Ok(Fate::Migrated(Migrated { recovered: true, ..migrated(copied, notes, receipt) }));
     }
     let detail = format!("the target holds launch id {}", held.launch_id);
     Ok(Skip { code: SkipCode::AlreadyMigrated, detail }.into())
@@ -200,7 +268,22 @@ fn notes_with_enforcement(migration: &Migration, held: &HeldSubmission) -> Vec<N
     migration.notes.iter().cloned().chain(kept).collect()
 }
 
-fn migrated(migration: &Migration, files: &[CopiedFile], notes: Vec<Note>) -> Migrated {
+fn altered(columns: &[String]) -> Failure {
+    let message = if columns.is_empty() {
+        "the target stored other values than were sent, though not when they were sent again to be compared; nothing was \
+         committed"
+            .to_owned()
+    } else {
+        format!(
+            "the target stored other values than were sent: {}; nothing was committed",
+            columns.join(", ")
+        )
+    };
+    Failure { code: FailCode::TargetAltered, message }
+}
+
+fn migrated(copied: &CopiedMigration<'_>, notes: Vec<Note>, receipt: Receipt) -> Migrated {
+    let (migration, files) = (copied.migration(), copied.files());
     Migrated {
         launch_id: migration.ids.launch_id(),
         submission_id: migration.ids.row("assignment_submissions", 1),
@@ -211,6 +294,8 @@ fn migrated(migration: &Migration, files: &[CopiedFile], notes: Vec<Note>) -> Mi
         bytes: files.iter().map(|file| file.size_bytes).sum(),
         length_only: u32::try_from(files.iter().filter(|file| !file.md5_proven).count()).unwrap_or(u32::MAX),
         notes,
+        receipt: Some(Box::new(receipt)),
+        file_receipts: files.iter().map(CopiedFile::receipt).collect(),
         ..Migrated::default()
     }
 }

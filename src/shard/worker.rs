@@ -12,7 +12,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 use tracing::Instrument;
 
 use crate::{
-    domain::{AttemptId, Decision, FailCode, Failure, Fate, Migration, Outcome},
+    domain::{AttemptId, Decision, FailCode, Failure, Fate, Migration, Outcome, SourceDigest, source_digest},
     exit::Stop,
     gather::GatheredRow,
     ports::{HeldSubmission, overdue},
@@ -74,6 +74,14 @@ enum Work {
     Recover(Option<Box<Migration>>, HeldSubmission),
 }
 
+/// The row that an outcome is of.
+struct RowOf {
+    number: u64,
+    attempt: Option<AttemptId>,
+    began: Instant,
+    source: SourceDigest,
+}
+
 #[derive(Clone)]
 struct Worker {
     shard: Arc<Shard>,
@@ -109,8 +117,13 @@ impl Worker {
 
     /// Decides the row; what needs no copy is settled here, the rest goes under way.
     async fn begin(&self, row: GatheredRow, under_way: &mut JoinSet<Result<(), Stop>>) -> Result<(), Stop> {
-        let began = Instant::now();
-        let GatheredRow { row, facts, held, written } = row;
+        let GatheredRow { row, facts, takes_facts, held, written } = row;
+        let row_of = RowOf {
+            number: row.number,
+            attempt: row.attempt,
+            began: Instant::now(),
+            source: source_digest(&row.cells, &row.mapping, takes_facts.then_some(&facts)),
+        };
         let (number, attempt) = (row.number, row.attempt);
         let decision = std::panic::catch_unwind(AssertUnwindSafe(|| {
             decide(&row, &held, &facts, &self.shard.catalogue, &self.shard.rules)
@@ -119,10 +132,8 @@ impl Worker {
         let work = match decision {
             Decision::Migrate(migration) => Work::Migrate(migration),
             Decision::Recover(migration) => Work::Recover(migration, written.unwrap_or_default()),
-            Decision::Skip(skip) => return self.settle(number, attempt, began, Ok(skip.into())).await,
-            Decision::Fail(failure) => {
-                return self.settle(number, attempt, began, Ok(failure.into())).await;
-            }
+            Decision::Skip(skip) => return self.settle(row_of, Ok(skip.into())).await,
+            Decision::Fail(failure) => return self.settle(row_of, Ok(failure.into())).await,
         };
         while under_way.len() >= self.shard.submissions_per_worker {
             tokio::select! {
@@ -141,7 +152,7 @@ impl Worker {
             if reaches_copy && let Ok(fate) = &fate {
                 worker.count(fate);
             }
-            worker.settle(number, attempt, began, fate).await
+            worker.settle(row_of, fate).await
         };
         under_way.spawn(under_way_now.instrument(span));
         Ok(())
@@ -164,13 +175,8 @@ impl Worker {
         }
     }
 
-    async fn settle(
-        &self,
-        row: u64,
-        attempt: Option<AttemptId>,
-        began: Instant,
-        fate: Result<Fate, Trouble>,
-    ) -> Result<(), Stop> {
+    async fn settle(&self, row: RowOf, fate: Result<Fate, Trouble>) -> Result<(), Stop> {
+        let RowOf { number: row, attempt, began, source } = row;
         let fate = match fate {
             Ok(fate) => fate,
             Err(Trouble::Stopping) => return Ok(()),
@@ -187,7 +193,8 @@ impl Worker {
             );
         }
         self.shard.progress.outcome(self.number, &fate, milliseconds);
-        let outcome = Outcome { row, attempt, at: Utc::now(), worker: self.number, milliseconds, fate };
+        let (at, worker, source) = (Utc::now(), self.number, Some(source));
+        let outcome = Outcome { row, attempt, at, worker, milliseconds, source, fate };
         self.shard.record(outcome).await;
         Ok(())
     }

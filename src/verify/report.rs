@@ -10,7 +10,7 @@ use super::{
 use crate::{
     domain::Level,
     ports::{Fault, Unreadable},
-    run::{CheckResult, VerifyResult, lines::no_room},
+    run::{VerifyCheck, VerifyResult, lines::no_room},
 };
 
 /// Whether expected and stored values may stand in the results.
@@ -94,7 +94,7 @@ pub fn checks(
     tally: &Tally,
     different: &BTreeMap<CheckId, u64>,
     absent: &Absent,
-) -> Vec<CheckResult> {
+) -> Vec<VerifyCheck> {
     let of_level = CHECKS.iter().filter(|check| check.level <= level);
     of_level
         .map(|check| {
@@ -108,7 +108,7 @@ pub fn checks(
                 }
                 rows += count;
             }
-            CheckResult {
+            VerifyCheck {
                 name: check.name.to_owned(),
                 what: check.compared.to_owned(),
                 with: check.with.to_owned(),
@@ -122,7 +122,7 @@ pub fn checks(
 }
 
 /// The result: differences before all else, then what was not possible.
-pub fn result(checks: &[CheckResult], is_whole: bool) -> VerifyResult {
+pub fn result(checks: &[VerifyCheck], is_whole: bool) -> VerifyResult {
     if checks.iter().any(|check| check.different > 0) {
         VerifyResult::Differences
     } else if !is_whole || checks.iter().any(|check| check.not_possible.is_some()) {

@@ -20,7 +20,7 @@ use crate::{
     domain::{AttemptId, Level},
     exit::Stop,
     ports::{Table, pause},
-    run::{CheckResult, RowSet, WriterId},
+    run::{RowSet, VerifyCheck, WriterId},
 };
 
 /// What a verification is asked to do beside comparing.
@@ -44,7 +44,7 @@ pub struct Verified {
     /// Counts of the first pass.
     pub tally: Tally,
     /// A line for each check.
-    pub checks: Vec<CheckResult>,
+    pub checks: Vec<VerifyCheck>,
     /// Differences that stand.
     pub differences: u64,
     /// Rows that they concern.

@@ -8,6 +8,7 @@ mod rules;
 mod gather;
 mod inputs;
 mod plan;
+mod predict;
 mod shard;
 mod warehouse;
 mod blobs;

@@ -2,6 +2,7 @@
 
 mod world;
 mod commit;
+mod receipt;
 mod answers;
 mod enforcement;
 mod fence;

@@ -1,6 +1,6 @@
 //! Blobs in an Azure container, below a prefix.
 
-mod listing;
+pub(super) mod listing;
 
 use std::{future::Future, path::Path, sync::Arc};
 
@@ -136,6 +136,10 @@ impl Blobs for AzureBlobs {
             );
         }
         Ok(())
+    }
+
+    async fn is_immutable(&self) -> Result<bool, Fault> {
+        Ok(self.has_immutability_policy().await)
     }
 
     async fn answers(&self) -> Result<(), Fault> {

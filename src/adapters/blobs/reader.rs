@@ -55,6 +55,7 @@ pub(super) fn info_of(name: &str, headers: &Headers) -> BlobInfo {
         content_type: text("content-type").map(str::to_owned),
         content_encoding: text("content-encoding").map(str::to_owned),
         metadata: metadata.collect(),
+        archived: text("x-ms-access-tier").is_some_and(|tier| tier.eq_ignore_ascii_case("archive")),
     }
 }
 

@@ -9,6 +9,10 @@ use std::{
 use async_trait::async_trait;
 use azure_core::credentials::TokenCredential;
 use azure_core::http::Url;
+use futures_util::{
+    StreamExt, TryStreamExt,
+    stream::{self, BoxStream},
+};
 use tokio::sync::{Mutex, OnceCell};
 
 mod local;
@@ -22,6 +26,7 @@ use super::{
     faults, hosts,
     reader::{self, is_directory},
     rotating::Rotating,
+    source_folder,
 };
 use crate::{
     domain::source_container,
@@ -198,6 +203,18 @@ impl Source for UrlSource {
         }
         self.reader_of(url).await?.grant(url).await.map(Some)
     }
+
+    fn list<'a>(&'a self, example: &'a Url, prefix: &'a str) -> BoxStream<'a, Result<Vec<BlobInfo>, Fault>> {
+        if example.scheme() == "file" {
+            return source_folder::list(prefix);
+        }
+        let pages = async move {
+            let account = self.reader_of(example).await?.clone();
+            let place = source_container(example);
+            Ok(azure::listing::pages(account, container_of(example), &place, "", prefix))
+        };
+        stream::once(pages).try_flatten().boxed()
+    }
 }
 
 /// The URL as it may be shown: its container. Paths and queries may hold names and secrets; which file it was,
@@ -208,6 +225,15 @@ fn shown(url: &Url) -> String {
 
 fn no_file(url: &Url) -> Fault {
     Fault::new(SERVICE, FaultKind::NotFound, format!("{} is a directory, not a file", shown(url)))
+}
+
+/// The container of `url`, with the file's own signature if it has one.
+fn container_of(url: &Url) -> Url {
+    let mut container = neighbour(url);
+    if let Ok(mut segments) = container.path_segments_mut() {
+        segments.pop();
+    }
+    container
 }
 
 /// A name in the container of `url` that no file has, asked for as the file itself is: by the file's own signature if

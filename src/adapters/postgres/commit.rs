@@ -1,8 +1,11 @@
-//! Writing one submission: one atomic statement in one round trip; with malpractice a short transaction
-//! around it (lock, read, write), because the enforcement table has no unique key.
+//! Writing one submission: one atomic statement in one round trip. With malpractice, or with triggers that run after a
+//! row is written, a short transaction around it.
 
+mod altered;
+mod outgoing;
 mod statement;
 
+pub(super) use outgoing::Prepared;
 pub(super) use statement::CHANGED;
 
 use std::time::{Duration, Instant};
@@ -11,89 +14,132 @@ use sqlx::{Executor, PgConnection};
 
 use super::{
     PostgresWriter,
-    enforcement::{self, Enforcement, EnforcementLedger},
+    enforcement::{self, Enforcement, EnforcementLedger, Standing},
     fault::{Phase, answer},
+    receipt::stored,
 };
 use crate::{
-    ports::{Committed, CopiedMigration, Fault, FaultKind, Service},
-    rules::rows::{RunValues, rows},
+    domain::{
+        Digest, Migration, Note, Receipt, ReceiptFrom, SubmissionIds,
+        form::{Part, row_differences, rows_digest},
+    },
+    ports::{Committed, Compared, CopiedMigration, Fault, FaultKind, Service},
 };
+use outgoing::{Check, Outgoing, Sent};
 
 /// For the server's answer to a write: longer than the session's own limits, so that the server
 /// ordinarily decides first, and says so.
-const LIMIT: Duration = Duration::from_secs(45);
+pub(super) const LIMIT: Duration = Duration::from_secs(45);
 
 /// For the run store to keep an image, while the transaction waits: less than the session may be idle.
 const IMAGE_LIMIT: Duration = Duration::from_secs(30);
+
+/// Rows beyond the decided ones that are looked for when stored rows are compared.
+const MORE_ROWS: usize = 10;
+
+/// Files, and marks, that a submission has at most, where it can no longer be decided how many it has.
+const MOST_ROWS: usize = 1_000;
+
+/// What a try to write came to.
+enum Written {
+    Inserted {
+        notes: Vec<Note>,
+        transaction: Option<u64>,
+    },
+    /// The launch id, or one of the launch session's other unique values, is taken.
+    Taken,
+    /// What was stored is not what was sent; nothing was committed. Empty if it is not known where they differ.
+    Altered(Vec<String>),
+}
 
 /// Writes the submission, or reads back the rows that already exist under its launch id.
 pub(super) async fn commit(
     target: &PostgresWriter,
     copied: &CopiedMigration<'_>,
 ) -> Result<Committed, Fault> {
-    let migration = copied.migration();
-    let written = if migration.malpractice.is_none() {
-        write_plain(target, copied).await
-    } else {
-        write_with_enforcement(target, copied).await
-    };
-    let launch_id = migration.ids.launch_id();
+    let prepared = target.prepared().await?;
+    let outgoing = Outgoing::new(copied, &target.side.fixed, &prepared.form.layout)?;
+    let launch_id = copied.migration().ids.launch_id();
     let held = || super::held::held(&target.pool, std::slice::from_ref(&launch_id));
-    match written {
-        Ok(Some(committed)) => return Ok(committed),
-        Ok(None) => {}
-        // Beside a launch session that stands, the primary keys are the guard: a twin may have been faster.
-        Err(fault) if migration.takes_over_session && matches!(fault.kind, FaultKind::Rejected(_)) => {
-            let twins = held().await?.into_iter().find(|held| held.submission_id.is_some());
-            return twins.map(Committed::Held).ok_or(fault);
+    // A row that was met and is gone again: asked once more.
+    for _ in 0..2 {
+        match write(target, prepared, &outgoing).await {
+            Ok(Written::Inserted { notes, transaction }) => {
+                let receipt = Receipt { transaction, ..outgoing.receipt(ReceiptFrom::Sent) };
+                return Ok(Committed::Inserted { notes, receipt });
+            }
+            Ok(Written::Altered(columns)) if columns.is_empty() => {
+                return Ok(Committed::Altered(altered::columns(target, prepared, &outgoing).await?));
+            }
+            Ok(Written::Altered(columns)) => return Ok(Committed::Altered(columns)),
+            Ok(Written::Taken) => {}
+            // Beside a launch session that stands, the primary keys are the guard: a twin may have been faster.
+            Err(fault)
+                if copied.migration().takes_over_session && matches!(fault.kind, FaultKind::Rejected(_)) =>
+            {
+                let twins = held().await?.into_iter().find(|held| held.submission_id.is_some());
+                return twins.map(Committed::Held).ok_or(fault);
+            }
+            Err(fault) => return Err(fault),
         }
-        Err(fault) => return Err(fault),
+        if let Some(held) = held().await?.into_iter().next() {
+            return Ok(Committed::Held(held));
+        }
     }
-    let held = held().await?;
-    held.into_iter().next().map(Committed::Held).ok_or_else(|| {
-        let what =
-            format!("{launch_id} met a row that is gone again, or a row of another launch id with its id");
-        Fault::new(Service::Database, FaultKind::Unavailable, what)
-    })
+    // A trigger leaves it out, or a row of another launch id has its id.
+    Ok(Committed::Altered(vec!["lti_launch_sessions (the row was neither added nor is it there)".to_owned()]))
 }
 
-/// `None` if the launch id, or one of the launch session's other unique values, is taken.
+async fn write(
+    target: &PostgresWriter,
+    prepared: &Prepared,
+    outgoing: &Outgoing<'_>,
+) -> Result<Written, Fault> {
+    if outgoing.migration.malpractice.is_some() || prepared.form.has_after_triggers {
+        write_in_transaction(target, prepared, outgoing).await
+    } else {
+        write_plain(target, prepared, outgoing).await
+    }
+}
+
 async fn write_plain(
     target: &PostgresWriter,
-    copied: &CopiedMigration<'_>,
-) -> Result<Option<Committed>, Fault> {
+    prepared: &Prepared,
+    outgoing: &Outgoing<'_>,
+) -> Result<Written, Fault> {
     let mut lease = target.pool.lease().await?;
     let asked = Instant::now();
-    let connection = lease.connection();
-    let result =
-        answer(Phase::Writing, LIMIT, send(connection, &target.side.fixed, copied, Enforcement::None)).await;
+    let sending = outgoing.send(lease.connection(), prepared, Enforcement::None, Check::Compare);
+    let result = answer(Phase::Writing, LIMIT, sending).await;
     if !is_in_doubt(&result) {
         lease.give_back(asked);
     }
-    Ok(result?.then_some(Committed::Inserted { notes: Vec::new() }))
+    Ok(match result? {
+        Sent::Inserted { transaction } => Written::Inserted { notes: Vec::new(), transaction },
+        Sent::Taken => Written::Taken,
+        Sent::Altered => Written::Altered(Vec::new()),
+    })
 }
 
-async fn write_with_enforcement(
+async fn write_in_transaction(
     target: &PostgresWriter,
-    copied: &CopiedMigration<'_>,
-) -> Result<Option<Committed>, Fault> {
-    let migration = copied.migration();
+    prepared: &Prepared,
+    outgoing: &Outgoing<'_>,
+) -> Result<Written, Fault> {
     let mut lease = target.pool.lease().await?;
     let connection = lease.connection();
-    // The lock is a separate statement, so that the next statement's snapshot is taken after the lock.
-    let lock = format!("begin; select pg_advisory_xact_lock({})", enforcement::lock_key(migration));
-    answer(Phase::Reading, LIMIT, connection.execute(sqlx::AssertSqlSafe(lock))).await?;
-    let rows = answer(Phase::Reading, LIMIT, enforcement::standing(connection, migration)).await?;
-    let decided = enforcement::weigh(migration, &rows);
+    let rows = begin(connection, outgoing.migration).await?;
+    let decided = enforcement::weigh(outgoing.migration, &rows);
     keep_image(target.side.ledger.as_ref(), decided).await?;
 
     // Until `commit` is sent nothing can take effect.
-    let sending = send(connection, &target.side.fixed, copied, decided);
-    let sent = answer(Phase::Reading, LIMIT, sending).await;
+    let written = write_and_settle(connection, prepared, outgoing, decided).await;
     let asked = Instant::now();
-    let ended = match sent {
-        Ok(true) => answer(Phase::Writing, LIMIT, connection.execute("commit")).await.map(|_| true),
-        Ok(false) => answer(Phase::Reading, LIMIT, connection.execute("rollback")).await.map(|_| false),
+    let ended = match written {
+        Ok(written @ Written::Inserted { .. }) => {
+            answer(Phase::Writing, LIMIT, connection.execute("commit")).await.map(|_| written)
+        }
+        Ok(written) => answer(Phase::Reading, LIMIT, connection.execute("rollback")).await.map(|_| written),
         Err(fault) if matches!(fault.kind, FaultKind::Rejected(_)) => {
             if answer(Phase::Reading, LIMIT, connection.execute("rollback")).await.is_ok() {
                 lease.give_back(asked);
@@ -105,7 +151,76 @@ async fn write_with_enforcement(
     if !is_in_doubt(&ended) {
         lease.give_back(asked);
     }
-    Ok(ended?.then(|| Committed::Inserted { notes: decided.notes() }))
+    ended
+}
+
+/// Begins a transaction. With malpractice the lock of its key is taken, and the rows of the key are read.
+async fn begin(connection: &mut PgConnection, migration: &Migration) -> Result<Vec<Standing>, Fault> {
+    if migration.malpractice.is_none() {
+        answer(Phase::Reading, LIMIT, connection.execute("begin")).await?;
+        return Ok(Vec::new());
+    }
+    // The lock is a separate statement, so that the next statement's snapshot is taken after the lock.
+    let lock = format!("begin; select pg_advisory_xact_lock({})", enforcement::lock_key(migration));
+    answer(Phase::Reading, LIMIT, connection.execute(sqlx::AssertSqlSafe(lock))).await?;
+    answer(Phase::Reading, LIMIT, enforcement::standing(connection, migration)).await
+}
+
+/// Sends the statement; with triggers that run after it, lets them run and compares what they left.
+async fn write_and_settle(
+    connection: &mut PgConnection,
+    prepared: &Prepared,
+    outgoing: &Outgoing<'_>,
+    decided: Enforcement<'_>,
+) -> Result<Written, Fault> {
+    let sending = outgoing.send(connection, prepared, decided, Check::Compare);
+    let transaction = match answer(Phase::Reading, LIMIT, sending).await? {
+        Sent::Inserted { transaction } => transaction,
+        Sent::Taken => return Ok(Written::Taken),
+        Sent::Altered => return Ok(Written::Altered(Vec::new())),
+    };
+    if prepared.form.has_after_triggers {
+        let columns = altered::after_triggers(connection, prepared, outgoing, decided).await?;
+        if !columns.is_empty() {
+            return Ok(Written::Altered(columns));
+        }
+    }
+    Ok(Written::Inserted { notes: decided.notes(), transaction })
+}
+
+/// Compares the stored rows with what the submission is decided to be now.
+pub(super) async fn compare(
+    target: &PostgresWriter,
+    copied: &CopiedMigration<'_>,
+) -> Result<Compared, Fault> {
+    let layout = &target.prepared().await?.form.layout;
+    let outgoing = Outgoing::new(copied, &target.side.fixed, layout)?;
+    let migration = copied.migration();
+    let (files, marks) = (copied.files().len(), migration.section_marks.len());
+    let ids = ids(&migration.ids, files + MORE_ROWS, marks + MORE_ROWS);
+    let asking = async |connection: &mut PgConnection| stored(connection, layout, &ids).await;
+    let stored = target.pool.read(LIMIT, asking).await?;
+    let columns = row_differences(layout, &outgoing.forms, &stored);
+    Ok(Compared { receipt: outgoing.receipt(ReceiptFrom::Decided), columns })
+}
+
+/// The digest of a submission's rows as they are stored.
+pub(super) async fn stored_digest(target: &PostgresWriter, ids_of: &SubmissionIds) -> Result<Digest, Fault> {
+    let layout = &target.prepared().await?.form.layout;
+    let ids = ids(ids_of, MOST_ROWS, MOST_ROWS);
+    let asking = async |connection: &mut PgConnection| stored(connection, layout, &ids).await;
+    Ok(rows_digest(layout, Part::Submission, &target.pool.read(LIMIT, asking).await?))
+}
+
+/// Ids of a submission's rows in the seven tables.
+fn ids(of: &SubmissionIds, files: usize, marks: usize) -> Vec<String> {
+    let count = |table: &str| match table {
+        "submission_files" => files,
+        "submission_section_marks" => marks,
+        _ => 1,
+    };
+    let tables = Part::Submission.tables().iter();
+    tables.flat_map(|table| (1..=count(table.name)).map(|n| of.row(table.name, n))).collect()
 }
 
 /// Whether the connection may hold half an answer, or a transaction.
@@ -130,28 +245,4 @@ async fn keep_image(ledger: &dyn EnforcementLedger, decided: Enforcement<'_>) ->
         let what = "an enforcement row's image was not kept within 30 s";
         Fault::new(Service::RunStore, FaultKind::Unavailable, what)
     })?
-}
-
-/// Sends the one statement; whether it inserted.
-async fn send(
-    connection: &mut PgConnection,
-    fixed: &RunValues,
-    copied: &CopiedMigration<'_>,
-    enforcement: Enforcement<'_>,
-) -> Result<bool, sqlx::Error> {
-    let migration = copied.migration();
-    let rows = serde_json::to_string(&rows(migration, fixed, copied.files()))
-        .map_err(|error| sqlx::Error::Encode(error.into()))?;
-    let changed = match enforcement {
-        Enforcement::Change(row) => Some(&row.id),
-        _ => None,
-    };
-    let inserted: i64 = sqlx::query_scalar(statement::SQL.as_str())
-        .bind(rows)
-        .bind(matches!(enforcement, Enforcement::Add))
-        .bind(changed)
-        .bind(migration.takes_over_session)
-        .fetch_one(connection)
-        .await?;
-    Ok(inserted == 1)
 }

@@ -102,6 +102,11 @@ pub(super) fn weigh<'row>(migration: &Migration, rows: &'row [Standing]) -> Enfo
 }
 
 impl Enforcement<'_> {
+    /// Whether the statement writes an enforcement row.
+    pub(super) fn is_written(self) -> bool {
+        matches!(self, Self::Add | Self::Change(_))
+    }
+
     /// The note for the migrated row.
     pub(super) fn notes(self) -> Vec<Note> {
         match self {

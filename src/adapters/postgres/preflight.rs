@@ -1,6 +1,7 @@
 //! Looks, before a run begins, for everything in the database that would stop it.
 
 mod connections;
+mod inspect;
 mod rewrites;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -13,44 +14,14 @@ use super::{
     pool::Pool,
     schema::{TABLES, Table, Type},
 };
-use crate::ports::{Fault, FaultKind};
+use crate::ports::{Fault, Finding};
+
+pub(super) use inspect::inspect;
 
 const LIMIT: Duration = Duration::from_secs(45);
 
 /// `gen_random_uuid()`, the tables' own default, is built in from here on.
 const OLDEST_SERVER: i32 = 130_000;
-
-/// A sentence for each thing that would stop a run with this many connections.
-pub(super) async fn preflight(
-    connector: &Connector,
-    pool: &Pool,
-    rule_owner: Option<&str>,
-    connections: u32,
-) -> Result<Vec<String>, Fault> {
-    // Nothing more can be asked through a pooler whose sessions are refused.
-    if let Some(finding) = connections::pooler(connector).await? {
-        return Ok(vec![finding]);
-    }
-    let mut findings = server(pool).await?;
-    let (tables, missing) = tables(pool).await?;
-    findings.extend(missing);
-    findings.extend(columns(pool, &tables).await?);
-    findings.extend(rewrites::rules(pool, &tables).await?);
-    findings.extend(labels(pool, &tables).await?);
-    findings.extend(unique_keys(pool, &tables).await?);
-    // A table that is missing, or may not be read, has been named already.
-    if findings.is_empty() {
-        match super::catalogue::rule_owner(pool, rule_owner).await {
-            Err(fault) if fault.kind == FaultKind::Misconfigured => findings.push(fault.what),
-            result => drop(result?),
-        }
-    }
-    findings.extend(connections::free_connections(pool, connections).await?);
-    if let Some(triggers) = rewrites::triggers(pool, &tables).await? {
-        tracing::warn!("{triggers}");
-    }
-    Ok(findings)
-}
 
 /// What every process asks again before it writes, because a mended secret may lead elsewhere: sessions of its
 /// own, a server that can be written, the unique keys that guard against a second row.
@@ -60,7 +31,7 @@ pub(super) async fn session(connector: &Connector, pool: &Pool) -> Result<Vec<St
     }
     let mut findings = server(pool).await?;
     let (tables, missing) = tables(pool).await?;
-    findings.extend(missing);
+    findings.extend(missing.into_iter().map(|finding| finding.says));
     findings.extend(unique_keys(pool, &tables).await?);
     Ok(findings)
 }
@@ -108,7 +79,7 @@ struct Found {
 }
 
 /// Tables by name and oid, and a sentence for each that is missing, not granted, or hides rows.
-async fn tables(pool: &Pool) -> Result<(BTreeMap<String, i64>, Vec<String>), Fault> {
+async fn tables(pool: &Pool) -> Result<(BTreeMap<String, i64>, Vec<Finding>), Fault> {
     // Rights may be granted on columns alone. `update` is needed on the columns that a changed rule writes.
     const SQL: &str = "select wanted.name, found.oid::bigint as oid,
             array(select case when lacking.columns = lacking.wanted then lacking.wish
@@ -147,18 +118,20 @@ async fn tables(pool: &Pool) -> Result<(BTreeMap<String, i64>, Vec<String>), Fau
     let mut findings = Vec::new();
     for table in TABLES {
         let Some(found) = found.iter().find(|found| found.name == table.name) else {
-            findings.push(format!(
+            let says = format!(
                 "the table {} is missing, or in a schema that this user's search_path or rights do not reach",
                 table.name
-            ));
+            );
+            findings.push(Finding::stops(inspect::SCHEMA, says));
             continue;
         };
         if !found.lacking.is_empty() {
-            findings.push(format!("this user may not {} {}; grant it", found.lacking.join(", "), table.name));
+            let says = format!("this user may not {} {}; grant it", found.lacking.join(", "), table.name);
+            findings.push(Finding::stops(inspect::RIGHTS, says));
         }
         if found.hides_rows {
-            findings
-                .push(format!("row security is active on {} for this user; grant it bypassrls", table.name));
+            let says = format!("row security is active on {} for this user; grant it bypassrls", table.name);
+            findings.push(Finding::stops(inspect::RIGHTS, says));
         }
     }
     Ok((found.into_iter().map(|found| (found.name, found.oid)).collect(), findings))

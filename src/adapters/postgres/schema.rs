@@ -193,7 +193,7 @@ pub(super) const TABLES: &[Table] = &[
     },
     Table {
         name: "submission_marking_assignments",
-        rights: &["insert"],
+        rights: &["select", "insert"],
         columns: &[
             ("id", Text),
             ("submission_id", Text),
@@ -206,7 +206,7 @@ pub(super) const TABLES: &[Table] = &[
     },
     Table {
         name: "submission_section_marks",
-        rights: &["insert"],
+        rights: &["select", "insert"],
         columns: &[
             ("id", Text),
             ("submission_id", Text),

@@ -9,13 +9,13 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    tables::{ATTEMPT, MARKS, REPORT_COLUMNS, SCORE_COLUMNS},
+    tables::{ATTEMPT, MARKS},
     values,
 };
 use crate::{
     domain::{
-        AttemptId, Dialect, Extent, FactRow, Facts, InputDigest, REPORT_TABLE, SCORE_TABLE, TableExtent,
-        Value,
+        AttemptId, Dialect, Extent, FactRow, Facts, InputDigest, REPORT_COLUMNS, REPORT_TABLE, SCORE_COLUMNS,
+        SCORE_TABLE, TableExtent, Value,
     },
     inputs::{
         CsvReader, Fingerprint, Format, InputError, InputSource, Layout, Record, Role, StrangeIds,
@@ -141,6 +141,21 @@ impl Warehouse for Export {
         })
         .await?;
         Ok(attempts.iter().map(|id| facts.get(id).cloned().unwrap_or_default()).collect())
+    }
+
+    async fn reported(&self, each: &mut (dyn FnMut(Vec<AttemptId>) + Send)) -> Result<(), Fault> {
+        let [reports, _] = &TABLES;
+        let mut ids = |rows: Vec<FactRow>| {
+            each(
+                rows.iter()
+                    .map(|row| match row {
+                        FactRow::Report(id, _) | FactRow::Score(id, _) => *id,
+                    })
+                    .collect(),
+            );
+            Ok(())
+        };
+        self.read(reports, &mut ids).await
     }
 
     async fn scan(

@@ -224,6 +224,10 @@ impl Warehouse for SqlServer {
         Ok(attempts.iter().map(|id| facts.get(id).cloned().unwrap_or_default()).collect())
     }
 
+    async fn reported(&self, each: &mut (dyn FnMut(Vec<AttemptId>) + Send)) -> Result<(), Fault> {
+        self.scan_ids(each).await
+    }
+
     async fn scan(
         &self,
         each: &mut (dyn FnMut(Vec<FactRow>) -> Result<(), Fault> + Send),

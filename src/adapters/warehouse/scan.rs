@@ -14,6 +14,7 @@ use super::{
     rows::{Which, attempt_of, fact, integers, is_damaged, unreadable},
     tables::Table,
     tries::Tries,
+    values,
 };
 use crate::{
     domain::{AttemptId, FactRow},
@@ -63,6 +64,39 @@ impl SqlServer {
                 while !rows.is_empty() {
                     let rest = rows.split_off(rows.len().min(BATCH_ROWS));
                     each(std::mem::replace(&mut rows, rest))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl SqlServer {
+    /// Calls `each` with the attempt id of every report, a window at a time: a window is the unit of retry here too.
+    pub(super) async fn scan_ids(&self, each: &mut (dyn FnMut(Vec<AttemptId>) + Send)) -> Result<(), Fault> {
+        let reports = &self.tables().await?.reports;
+        let pool = self.pool().await?;
+        for ids in windows(self, reports).await? {
+            let selects = [reports.ids_between(ids.0, ids.1)];
+            let mut tries = Tries::none();
+            loop {
+                let mut found = Vec::new();
+                let read = async {
+                    let mut connection = pool::get(&pool).await?;
+                    let mut push = |row: &Row| {
+                        let cell = row.cells().next().map(|(_, cell)| values::value(cell));
+                        let id = cell.as_ref().and_then(values::attempt);
+                        found.push(id.ok_or_else(|| unreadable("an attempt id"))?);
+                        Ok(())
+                    };
+                    connection.run(&selects, LONGEST, |_, row| push(&row)).await
+                };
+                match read.await {
+                    Ok(()) => {
+                        each(found);
+                        break;
+                    }
+                    Err(fault) => tries.again(fault, &pool).await?,
                 }
             }
         }

@@ -9,7 +9,7 @@ use super::{
     column::{Column, Form, quoted},
 };
 use crate::{
-    domain::{AttemptId, REPORT_TABLE, SCORE_TABLE},
+    domain::{AttemptId, REPORT_COLUMNS, REPORT_TABLE, SCORE_COLUMNS, SCORE_TABLE},
     ports::{Fault, FaultKind, Service},
 };
 
@@ -19,25 +19,6 @@ pub(super) const ATTEMPT: &str = "AttemptId";
 const MODIFIED: &str = "DateModified";
 /// Ids that cannot be read, named as examples.
 const EXAMPLES: u8 = 5;
-
-/// The columns of a report, in the order of the domain's struct.
-pub(super) const REPORT_COLUMNS: [&str; 12] = [
-    "TIUserId",
-    "TISectionId",
-    "Exercise",
-    "MarksAchieved",
-    "MarksAwarded",
-    "MarksAvailable",
-    "GradePercent",
-    "Grade",
-    "MarkerNotes",
-    "ResultsApproved",
-    "DateInserted",
-    "DateModified",
-];
-
-/// The columns of a score, in the order of the domain's struct.
-pub(super) const SCORE_COLUMNS: [&str; 3] = ["ScoreLabelCorrected", "Score", "MarkerComment"];
 
 /// Either of these may be absent, not both.
 pub(super) const MARKS: [&str; 2] = ["MarksAchieved", "MarksAwarded"];
@@ -217,6 +198,12 @@ impl Table {
     pub(super) fn between(&self, low: i32, high: i32, form: Form) -> String {
         let (projection, from) = (self.projection(form), self.from());
         format!("select {projection} from {from} where {} between {low} and {high}", self.attempt())
+    }
+
+    /// The attempt ids from `low` to `high`, one a row.
+    pub(super) fn ids_between(&self, low: i32, high: i32) -> String {
+        let (id, from) = (self.attempt.as_id(), self.from());
+        format!("select {id} as {ATTEMPT} from {from} where {} between {low} and {high}", self.attempt())
     }
 
     fn from(&self) -> String {

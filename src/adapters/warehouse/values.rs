@@ -59,7 +59,7 @@ pub(super) fn attempt(value: &Value) -> Option<AttemptId> {
     }
 }
 
-/// A report from its cells, in the order of [`super::tables::REPORT_COLUMNS`].
+/// A report from its cells, in the order of [`crate::domain::REPORT_COLUMNS`].
 pub(super) fn report(cells: Vec<Value>) -> Option<Report> {
     let [
         ti_user_id,
@@ -91,7 +91,7 @@ pub(super) fn report(cells: Vec<Value>) -> Option<Report> {
     })
 }
 
-/// A score from its cells, in the order of [`super::tables::SCORE_COLUMNS`].
+/// A score from its cells, in the order of [`crate::domain::SCORE_COLUMNS`].
 pub(super) fn score(cells: Vec<Value>) -> Option<Score> {
     let [label, score, marker_comment] = <[Value; 3]>::try_from(cells).ok()?;
     Some(Score { label, score, marker_comment })

@@ -100,6 +100,17 @@ pub const VERIFICATION_FAILURES: &str = "verification_failures.csv";
 /// Every file that finalize may write into a folder of the user's.
 pub const RESULTS: [&str; 6] = [MIGRATED, FAILED, SKIPPED, NOTES, LOST, SUMMARY];
 
+/// What the run was predicted to do ([`super::Prediction`]).
+pub const PREDICTION: &str = "prediction.json";
+/// What exists and no row of the input names.
+pub const NOT_IN_INPUT: &str = "not_in_input.csv";
+/// What the rules make of each distinct value.
+pub const TRANSFORMATIONS: &str = "transformations.csv";
+/// Sums by unit version and grade.
+pub const CONTROLS: &str = "controls.csv";
+/// Every file that `plan --predict` may write into a folder of the user's.
+pub const PREDICTED: [&str; 3] = [NOT_IN_INPUT, TRANSFORMATIONS, CONTROLS];
+
 /// Prefix of the decisions that accept lost rows ([`super::Acceptance`]).
 pub const ACCEPTED: &str = "accepted/";
 

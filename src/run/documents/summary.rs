@@ -5,6 +5,7 @@ use std::{fmt, time::Duration};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::prediction::Compared;
 use crate::{
     domain::{Books, ShardIndex},
     run::{PlanId, RunName},
@@ -33,6 +34,9 @@ pub struct Summary {
     /// What does not change the books, but the person who answers for the run should know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
+    /// Comparison with what `plan --predict` said of this plan, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prediction: Option<Compared>,
     /// Blobs of killed processes that were removed.
     pub orphans_removed: u64,
     /// From the plan to the last outcome.
@@ -163,6 +167,7 @@ impl Summary {
             missing,
             lost: Lost::default(),
             warnings: Vec::new(),
+            prediction: None,
             orphans_removed: 0,
             duration_ms: 0,
             rows_per_second: 0.0,

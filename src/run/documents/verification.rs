@@ -51,7 +51,7 @@ pub struct Verification {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
     /// Every check of this level.
-    pub checks: Vec<CheckResult>,
+    pub checks: Vec<VerifyCheck>,
     /// Ids of `--attempts` that the run does not know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown_attempts: Vec<AttemptId>,
@@ -100,7 +100,7 @@ impl fmt::Display for VerifyResult {
 
 /// What one check did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CheckResult {
+pub struct VerifyCheck {
     /// Its stable name.
     pub name: String,
     /// What was compared, for people.

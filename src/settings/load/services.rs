@@ -46,7 +46,11 @@ impl Reader<'_> {
         let auth = self.required(&t::DATABASE_AUTH, parse::choice);
         let expect_host = self.optional(&t::EXPECT_HOST, parse::text);
         let same_database = self.optional(&t::SAME_DATABASE, parse::choice).unwrap_or_default();
-        Some(DatabaseSettings { url: url?.0, auth: auth?, expect_host, same_database })
+        let target_alters = match self.sources.find(&t::TARGET_ALTERS) {
+            Some(_) => self.list(&t::TARGET_ALTERS, str::parse)?,
+            None => Vec::new(),
+        };
+        Some(DatabaseSettings { url: url?.0, auth: auth?, expect_host, same_database, target_alters })
     }
 
     pub(super) fn source(&mut self) -> Option<SourceSettings> {

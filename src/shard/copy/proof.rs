@@ -1,33 +1,75 @@
-//! What proves a copy: its length and its MD5.
+//! What proves a copy: its length and the digests of its bytes.
 
 use std::cmp::Ordering;
 
 use bytes::Bytes;
-use md5::{Digest, Md5};
+use md5::{Digest as _, Md5};
+use sha2::Sha256;
 
-use crate::ports::{BlobInfo, Fault, FaultKind, Service};
+use crate::{
+    domain::Digest,
+    ports::{BlobInfo, Fault, FaultKind, Service},
+};
 
 /// More than this is digested off the async threads.
 const INLINE_BYTES: usize = 1024 * 1024;
 
-/// The MD5 of a whole file.
-pub(super) async fn digest_whole(bytes: &Bytes) -> Result<[u8; 16], Fault> {
-    if bytes.len() <= INLINE_BYTES {
-        return Ok(Md5::digest(bytes).into());
-    }
-    Ok(digest_part(Md5::new(), bytes.clone()).await?.finalize().into())
+/// What is known of a file's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Known {
+    pub md5: Option<[u8; 16]>,
+    pub sha256: Option<Digest>,
 }
 
-/// Digests off the async threads: 8 MiB take them longer than they may be kept.
-pub(super) async fn digest_part(mut digest: Md5, part: Bytes) -> Result<Md5, Fault> {
-    let work = tokio::task::spawn_blocking(move || {
-        digest.update(&part);
-        digest
-    });
-    work.await.map_err(|error| {
-        let what = "the digest of a part did not end";
-        Fault::caused(Service::TargetBlobs, FaultKind::Unavailable, what, error)
-    })
+impl Known {
+    /// The MD5 that its source stores; the bytes were not seen.
+    pub(super) fn stored(md5: Option<[u8; 16]>) -> Self {
+        Self { md5, sha256: None }
+    }
+}
+
+/// MD5 and SHA-256 of bytes that pass through.
+#[derive(Default)]
+pub(super) struct Digests {
+    md5: Md5,
+    sha256: Sha256,
+}
+
+impl Digests {
+    /// Of a whole file.
+    pub(super) async fn of_whole(bytes: &Bytes) -> Result<Known, Fault> {
+        let mut digests = Self::default();
+        if bytes.len() <= INLINE_BYTES {
+            digests.update(bytes);
+        } else {
+            digests = digests.add(bytes.clone()).await?;
+        }
+        Ok(digests.finish().1)
+    }
+
+    /// Digests off the async threads: 8 MiB take them longer than they may be kept.
+    pub(super) async fn add(mut self, part: Bytes) -> Result<Self, Fault> {
+        let work = tokio::task::spawn_blocking(move || {
+            self.update(&part);
+            self
+        });
+        work.await.map_err(|error| {
+            let what = "the digest of a part did not end";
+            Fault::caused(Service::TargetBlobs, FaultKind::Unavailable, what, error)
+        })
+    }
+
+    /// The MD5, and all that is known.
+    pub(super) fn finish(self) -> ([u8; 16], Known) {
+        let md5 = self.md5.finalize().into();
+        let sha256 = Digest::from(<[u8; 32]>::from(self.sha256.finalize()));
+        (md5, Known { md5: Some(md5), sha256: Some(sha256) })
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        self.md5.update(bytes);
+        self.sha256.update(bytes);
+    }
 }
 
 /// Compares the number of bytes read with the length that the source reports.
@@ -46,9 +88,9 @@ pub(super) fn wrong_length(info: &BlobInfo, than: &str) -> Fault {
 }
 
 /// Compares the MD5 of the bytes read with the one that the source reports.
-pub(super) fn check_md5(info: &BlobInfo, found: [u8; 16]) -> Result<(), Fault> {
-    match info.md5 {
-        Some(claimed) if claimed != found => Err(wrong_md5(info, claimed, found)),
+pub(super) fn check_md5(info: &BlobInfo, found: Option<[u8; 16]>) -> Result<(), Fault> {
+    match (info.md5, found) {
+        (Some(claimed), Some(found)) if claimed != found => Err(wrong_md5(info, claimed, found)),
         _ => Ok(()),
     }
 }

@@ -5,7 +5,7 @@ use rogo_migrate::{
     ports::{Committed, FaultKind, Retry, TargetWriter},
 };
 
-use super::world::{Worker, copied, database, malpractice, migration};
+use super::world::{Worker, copied, database, is_written, malpractice, migration};
 use crate::support::{
     postgres::{TestDatabase, TestServer},
     proxy::{Cut, Proxy},
@@ -46,7 +46,7 @@ async fn an_answer_lost_before_the_statement_arrived_is_settled_by_writing() {
         assert_eq!(count(&database, &migration).await, 0);
 
         let settled = target.commit(&copied(&migration)).await.unwrap();
-        assert_eq!(settled, Committed::Inserted { notes: Vec::new() });
+        assert!(is_written(&settled), "{settled:?}");
         assert_eq!(count(&database, &migration).await, 1);
     }
 }
@@ -89,7 +89,7 @@ async fn a_lock_or_read_that_is_lost_before_a_write_was_sent_may_simply_be_repea
     proxy.cut(Cut::BeforeAnswerTo(b"pg_advisory_xact_lock".to_vec()));
     let fault = target.commit(&copied(&migration)).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Unavailable, "{}", fault.chain());
-    assert_eq!(target.commit(&copied(&migration)).await.unwrap(), Committed::Inserted { notes: vec![] });
+    assert!(is_written(&target.commit(&copied(&migration)).await.unwrap()));
 }
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn a_session_that_the_server_ends_is_replaced() {
         }
         Ok(committed) => committed,
     };
-    assert_eq!(committed, Committed::Inserted { notes: Vec::new() });
+    assert!(is_written(&committed), "{committed:?}");
 }
 
 #[tokio::test]

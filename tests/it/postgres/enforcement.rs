@@ -28,8 +28,8 @@ fn live(id: &str, created_at: &str) -> String {
 async fn commit(database: &TestDatabase, migration: &Migration) -> Vec<NoteCode> {
     let target = Worker::of(database).start();
     match target.commit(&copied(migration)).await.unwrap() {
-        Committed::Inserted { notes } => notes.into_iter().map(|note| note.code).collect(),
-        Committed::Held(held) => panic!("{held:?}"),
+        Committed::Inserted { notes, .. } => notes.into_iter().map(|note| note.code).collect(),
+        other => panic!("{other:?}"),
     }
 }
 

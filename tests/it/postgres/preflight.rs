@@ -131,8 +131,7 @@ async fn rights_granted_by_preflight_suffice_for_a_commit() {
             "create role {name} login password 'pw';
              grant select on users, assessments, assessment_sections, malpractice_levels to {name};
              grant select, insert on lti_launch_sessions, lti_session_records, assignment_submissions, submission_files,
-                submission_grades to {name};
-             grant insert on submission_marking_assignments, submission_section_marks to {name};
+                submission_marking_assignments, submission_section_marks, submission_grades to {name};
              grant select, insert, update on malpractice_enforcements to {name}"
         ))
         .await;

@@ -12,8 +12,9 @@ use rogo_migrate::{
     },
     domain::{
         FileKind, Grade, Malpractice, Migration, PlannedFile, SectionMark, SubmissionIds, enforcement_id,
+        form::AlteredColumn,
     },
-    ports::{CopiedFile, CopiedMigration, Fault, TargetReader},
+    ports::{Committed, CopiedFile, CopiedMigration, Fault, TargetReader},
     settings::{DatabaseAuth, DatabaseSettings, Organisation, RuleSettings, SameDatabase, Secret},
 };
 
@@ -53,6 +54,7 @@ pub struct Worker {
     pub fence: SharedFence,
     pub ledger: Arc<Ledger>,
     pub rule_owner: Option<String>,
+    pub target_alters: Vec<AlteredColumn>,
 }
 
 impl Worker {
@@ -74,6 +76,7 @@ impl Worker {
             },
             ledger: Arc::default(),
             rule_owner: None,
+            target_alters: Vec::new(),
         }
     }
 
@@ -99,6 +102,7 @@ impl Worker {
                 auth: self.auth,
                 expect_host: self.expect_host,
                 same_database: SameDatabase::No,
+                target_alters: self.target_alters,
             },
             credential: self.credential,
             pool: self.pool,
@@ -218,13 +222,30 @@ pub fn malpractice(attempt: i32, entered: &str) -> Migration {
     migration
 }
 
+/// Whether it was written, with no note and with a receipt and a transaction.
+pub fn is_written(committed: &Committed) -> bool {
+    matches!(committed, Committed::Inserted { notes, receipt } if notes.is_empty() && receipt.transaction.is_some())
+}
+
 /// Its files as they were copied by [`WRITER`]: 262,144 bytes each.
 pub fn copied(migration: &Migration) -> CopiedMigration<'_> {
+    copied_by(migration, WRITER)
+}
+
+/// The same, by this writer.
+pub fn copied_by<'m>(migration: &'m Migration, writer: &str) -> CopiedMigration<'m> {
     let copy = async |file: &PlannedFile| {
         let blob_name =
-            format!("LTI_Uploads/{WRITER}/{}_{}_{}", migration.attempt, file.upload_order, file.name);
+            format!("LTI_Uploads/{writer}/{}_{}_{}", migration.attempt, file.upload_order, file.name);
         let url = format!("https://account.example.org/target/{blob_name}");
-        Ok::<_, ()>(CopiedFile { blob_name, url, size_bytes: 262_144, md5_proven: true })
+        Ok::<_, ()>(CopiedFile {
+            blob_name,
+            url,
+            size_bytes: 262_144,
+            md5_proven: true,
+            md5: None,
+            sha256: None,
+        })
     };
     CopiedMigration::copy(migration, copy).now_or_never().unwrap().unwrap()
 }

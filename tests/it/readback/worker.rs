@@ -9,10 +9,13 @@ use std::{
 use async_trait::async_trait;
 use rogo_migrate::{
     adapters::blobs,
-    domain::{AttemptId, Books, Catalogue, FailCode, ShardIndex, TargetIdentity},
+    domain::{
+        AttemptId, Books, Catalogue, Digest, FailCode, Receipt, ReceiptFrom, ShardIndex, SubmissionIds,
+        TargetIdentity,
+    },
     exit::{Exit, Stop},
     ports::{
-        Committed, CopiedMigration, Fault, HeldSubmission, Holdings, Service, StandingSubmission,
+        Committed, Compared, CopiedMigration, Fault, HeldSubmission, Holdings, Service, StandingSubmission,
         TargetReader, TargetWriter,
     },
     report::progress::Progress,
@@ -85,7 +88,21 @@ impl TargetWriter for Panics {
 
     async fn commit(&self, copied: &CopiedMigration<'_>) -> Result<Committed, Fault> {
         assert!(self.0.is_some_and(|unlucky| copied.migration().attempt != unlucky), "this row's panic");
-        Ok(Committed::Inserted { notes: Vec::new() })
+        let receipt = Receipt {
+            sha256: Digest::of(b"rows"),
+            from: ReceiptFrom::Sent,
+            enforcement: None,
+            transaction: None,
+        };
+        Ok(Committed::Inserted { notes: Vec::new(), receipt })
+    }
+
+    async fn compare(&self, _: &CopiedMigration<'_>) -> Result<Compared, Fault> {
+        unreachable!("nothing is recovered")
+    }
+
+    async fn stored_digest(&self, _: &SubmissionIds) -> Result<Digest, Fault> {
+        unreachable!("nothing is recovered")
     }
 }
 

@@ -25,6 +25,7 @@ fn every_setting_of_the_contract_is_there_and_no_other() {
         --database-auth - password
         --expect-host ROGO_EXPECT_HOST -
         --same-database - -
+        --target-alters ROGO_TARGET_ALTERS -
         --source-allow ROGO_SOURCE_ALLOW -
         --source-auth - auto
         - SOURCE_STORAGE_CONNECTION_STRING -
@@ -88,6 +89,8 @@ fn the_command_line_and_the_table_name_the_same_flags_variables_and_defaults() {
         "version",
         "config",
         "dry_run",
+        "predict",
+        "probe",
         "json",
         "delete",
         "watch",

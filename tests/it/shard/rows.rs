@@ -1,7 +1,7 @@
 //! What becomes of a row, of its blobs, and of the process's word that it left none.
 
 use rogo_migrate::{
-    domain::{FailCode, Fate, NoteCode, SkipCode, SubmissionIds},
+    domain::{FailCode, Fate, Migrated, NoteCode, ReceiptFrom, SkipCode, SubmissionIds},
     ports::{FaultKind, HeldSubmission},
 };
 
@@ -70,6 +70,48 @@ async fn a_recovered_row_whose_blob_is_gone_says_so() {
     assert!(migrated.notes.iter().all(|note| note.code != NoteCode::FileBlobMissing), "{migrated:?}");
 }
 
+/// Where the receipt comes from, and whether what stands has changed since.
+fn receipt_of(fate: &Fate) -> (ReceiptFrom, bool) {
+    let Fate::Migrated(Migrated { receipt: Some(receipt), notes, .. }) = fate else { panic!("{fate:?}") };
+    (receipt.from, notes.iter().any(|note| note.code == NoteCode::ChangedSince))
+}
+
+/// The submission of attempt 1 with all three files, as a process that was killed left it.
+fn left_by_a_killed_process() -> World {
+    let world = World::new(1, 1);
+    world.register(TRY_B);
+    let mut written = written_by(TRY_B);
+    written.blob_names = (1..=3).map(|n| format!("LTI_Uploads/{TRY_B}/1_{n}_essay.docx")).collect();
+    written.files = 3;
+    for name in &written.blob_names {
+        world.files.insert(name, "essay");
+    }
+    world.target.stand(written);
+    world
+}
+
+#[tokio::test]
+async fn a_recovered_row_has_the_receipt_of_what_it_is_decided_to_be() {
+    let world = left_by_a_killed_process();
+    world.move_shard(TRY_A).await.unwrap();
+    let recovered = world.outcomes().await.remove(&1).unwrap();
+    assert_eq!(receipt_of(&recovered), (ReceiptFrom::Decided, false));
+    let Fate::Migrated(recovered) = recovered else { unreachable!() };
+    assert_eq!(recovered.file_receipts.iter().map(|file| file.bytes).collect::<Vec<_>>(), [5, 5, 5]);
+
+    let fresh = World::new(1, 1);
+    fresh.move_shard(TRY_A).await.unwrap();
+    let Fate::Migrated(sent) = fresh.outcomes().await.remove(&1).unwrap() else { unreachable!() };
+    let (sent, recovered) = (sent.receipt.unwrap(), recovered.receipt.unwrap());
+    assert_eq!((sent.from, sent.sha256), (ReceiptFrom::Sent, recovered.sha256));
+    assert!(sent.transaction.is_some());
+
+    let world = left_by_a_killed_process();
+    world.target.change_since(&["submission_grades.final_grade"]);
+    world.move_shard(TRY_A).await.unwrap();
+    assert_eq!(receipt_of(&world.outcomes().await[&1]), (ReceiptFrom::Decided, true));
+}
+
 #[tokio::test]
 async fn every_row_is_copied_committed_and_recorded_and_the_process_says_that_it_is_clean() {
     let world = World::new(3, 1);
@@ -102,6 +144,8 @@ async fn what_this_run_wrote_is_recovered_and_what_another_wrote_is_skipped() {
             Fate::Migrated(migrated) => {
                 assert!(is_ours && migrated.recovered);
                 assert_eq!((migrated.files, migrated.bytes), (1, 5), "as the blobs say");
+                // The row has three files now.
+                assert_eq!(migrated.receipt.as_ref().unwrap().from, ReceiptFrom::Stored);
                 assert_eq!(migrated.session_record_id, "the session");
             }
             fate => assert!(
@@ -123,7 +167,10 @@ async fn a_row_that_came_between_is_told_by_its_writer_and_the_own_copies_go() {
         world.move_shard(TRY_A).await.unwrap();
         let fate = &world.outcomes().await[&1];
         match fate {
-            Fate::Migrated(_) => assert!(is_ours),
+            Fate::Migrated(_) => {
+                assert!(is_ours && is_recovered(fate), "the twin's own outcome stands before this one");
+                assert_eq!(receipt_of(fate), (ReceiptFrom::Decided, false));
+            }
             fate => assert!(
                 !is_ours && matches!(fate, Fate::Skipped { code: SkipCode::AlreadyMigrated, .. }),
                 "{fate:?}"

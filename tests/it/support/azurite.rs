@@ -47,7 +47,7 @@ impl Azurite {
 
     /// One that runs elsewhere; its endpoint ends with the account's name.
     pub fn at(endpoint: String, account: &str, key: &str) -> Self {
-        let sas = account_sas(account, key);
+        let sas = account_sas(account, key, "sco");
         Self { endpoint, account: account.to_owned(), key: key.to_owned(), sas, _alive: None }
     }
 
@@ -59,6 +59,12 @@ impl Azurite {
     /// With a shared access signature for everything.
     pub fn sas_connection_string(&self) -> String {
         format!("SharedAccessSignature={};BlobEndpoint={}", self.sas, self.endpoint)
+    }
+
+    /// With a signature for blobs alone: no container can be listed by it.
+    pub fn object_connection_string(&self) -> String {
+        let sas = account_sas(&self.account, &self.key, "o");
+        format!("SharedAccessSignature={sas};BlobEndpoint={}", self.endpoint)
     }
 
     /// `http://127.0.0.1:<port>/devstoreaccount1`.
@@ -166,12 +172,12 @@ fn encode(name: &str) -> String {
     percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
-/// Every right on everything, until 2099.
-fn account_sas(account: &str, key: &str) -> String {
+/// Every right on these types of resources, until 2099.
+fn account_sas(account: &str, key: &str, resources: &str) -> String {
     let fields = BTreeMap::from([
         ("sp", "rwdlacupx"),
         ("ss", "b"),
-        ("srt", "sco"),
+        ("srt", resources),
         ("se", "2099-01-01T00:00:00Z"),
         ("sv", "2020-08-04"),
     ]);

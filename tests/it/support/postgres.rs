@@ -32,8 +32,7 @@ const ROLE: &str = "migrator";
 const GRANTS: &str = "
     grant select on users, assessments, assessment_sections, malpractice_levels to migrator;
     grant select, insert on lti_launch_sessions, lti_session_records, assignment_submissions, submission_files,
-        submission_grades to migrator;
-    grant insert on submission_marking_assignments, submission_section_marks to migrator;
+        submission_marking_assignments, submission_section_marks, submission_grades to migrator;
     grant select, insert, update on malpractice_enforcements to migrator;";
 
 /// A role that may read what verify compares, and write nothing.

@@ -27,6 +27,7 @@ pub fn settings(folder: &Path) -> Settings {
             auth: DatabaseAuth::Password,
             expect_host: None,
             same_database: SameDatabase::No,
+            target_alters: Vec::new(),
         },
         source: SourceSettings {
             allow: vec!["https://rogo.blob.example/files/".parse().unwrap()],

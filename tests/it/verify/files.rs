@@ -71,8 +71,8 @@ async fn a_change_that_a_person_accepts_is_no_difference_and_a_lost_row_cannot_b
     change(&app, &all[0], "percentage_score", "percentage_score + 1").await;
     let accepted = app.out.path().join("accepted.csv");
     let write = |ids: &[&String]| {
-        let rows: String = ids.iter().map(|id| format!("{id},remarked,A. Marker\n")).collect();
-        fs::write(&accepted, format!("Attempt ID,Reason,Person\n{rows}")).unwrap();
+        let rows: Vec<String> = ids.iter().map(|id| format!("{id},remarked,A. Marker\n")).collect();
+        fs::write(&accepted, format!("Attempt ID,Reason,Person\n{}", rows.concat())).unwrap();
     };
     write(&[&all[0]]);
     let ended = verify(&app, &["--accept", accepted.to_str().unwrap()]).await.expect(0);

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use super::gently;
 use crate::{
     adapters::blobs::{account::Account, reader::md5_from_base64},
-    ports::{BlobInfo, Fault, FaultKind},
+    ports::{BlobInfo, Fault, FaultKind, Service},
 };
 
 /// Blobs of the container whose names begin with `below` and `prefix`; `below` is taken off them.
@@ -29,14 +29,24 @@ pub(super) fn list(
     below: &str,
     prefix: &str,
 ) -> BoxStream<'static, Result<BlobInfo, Fault>> {
-    let pages = Pages::new(account, container_url, container, format!("{below}{prefix}"), None);
+    pages(account, container_url, &format!("az://{container}"), below, prefix)
+        .map_ok(|page| stream::iter(page.into_iter().map(Ok)))
+        .try_flatten()
+        .boxed()
+}
+
+/// The same, a page at a time; `place` names the container for people.
+pub(in crate::adapters::blobs) fn pages(
+    account: Arc<Account>,
+    container_url: Url,
+    place: &str,
+    below: &str,
+    prefix: &str,
+) -> BoxStream<'static, Result<Vec<BlobInfo>, Fault>> {
+    let pages = Pages::new(account, container_url, place, format!("{below}{prefix}"), None);
     let below = below.to_owned();
     stream::try_unfold(pages, Pages::next)
-        .map_ok(move |items| {
-            let below = below.clone();
-            stream::iter(items.into_iter().filter_map(move |item| info_of_item(item, &below)).map(Ok))
-        })
-        .try_flatten()
+        .map_ok(move |items| items.into_iter().filter_map(|item| info_of_item(item, &below)).collect())
         .boxed()
 }
 
@@ -47,7 +57,8 @@ pub(super) async fn first(
     container: &str,
     below: &str,
 ) -> Result<(), Fault> {
-    let pages = Pages::new(account, container_url, container, below.to_owned(), Some(1));
+    let place = format!("az://{container}");
+    let pages = Pages::new(account, container_url, &place, below.to_owned(), Some(1));
     gently(|| pages.page()).await.map(drop)
 }
 
@@ -67,11 +78,15 @@ impl Pages {
     fn new(
         account: Arc<Account>,
         container_url: Url,
-        container: &str,
+        place: &str,
         prefix: String,
         most: Option<i32>,
     ) -> Self {
-        let doing = format!("listing az://{container}/{prefix}");
+        let doing = match account.service {
+            // Folders of a source may be called after people.
+            Service::SourceBlobs => format!("listing {place}"),
+            _ => format!("listing {place}/{prefix}"),
+        };
         Self { account, container_url, prefix, doing, most, marker: None, ended: false }
     }
 
@@ -160,6 +175,8 @@ struct Properties {
     etag: Option<String>,
     #[serde(rename = "ResourceType")]
     resource_type: Option<String>,
+    #[serde(rename = "AccessTier")]
+    access_tier: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -186,6 +203,7 @@ fn info_of_item(item: Item, below: &str) -> Option<BlobInfo> {
         size_bytes: properties.length.unwrap_or_default(),
         md5: properties.md5.as_deref().and_then(md5_from_base64),
         etag: properties.etag,
+        archived: properties.access_tier.is_some_and(|tier| tier.eq_ignore_ascii_case("archive")),
         ..BlobInfo::default()
     })
 }

@@ -25,10 +25,12 @@ pub(super) async fn rules(pool: &Pool, tables: &BTreeMap<String, i64>) -> Result
         .collect())
 }
 
-/// Names the triggers that run with every row; they may alter or refuse it.
+/// Names the triggers that run with every row; they may alter or refuse it. What they alter is found at each commit.
 pub(super) async fn triggers(pool: &Pool, tables: &BTreeMap<String, i64>) -> Result<Option<String>, Fault> {
-    // Bit 2 of tgtype: insert; bit 4: update.
-    const SQL: &str = "select tgname || ' on ' || relname from pg_trigger
+    // Bits of tgtype: 2 before, 4 insert, 16 update, 64 instead of.
+    const SQL: &str = "select tgname || ' on ' || relname || case
+            when tginitdeferred then ' (deferred)' when tgtype & 66 = 0 then ' (after)' else ' (before)' end
+        from pg_trigger
         join pg_class on pg_class.oid = tgrelid
         where tgrelid::bigint = any($1) and not tgisinternal and tgenabled not in ('D', 'R')
             and tgtype & 20 <> 0 order by 1";
@@ -36,7 +38,11 @@ pub(super) async fn triggers(pool: &Pool, tables: &BTreeMap<String, i64>) -> Res
     let asking = async |connection: &mut _| sqlx::query_scalar(SQL).bind(&oids).fetch_all(connection).await;
     let found: Vec<String> = pool.read(LIMIT, asking).await?;
     Ok((!found.is_empty()).then(|| {
-        format!("triggers run with every row that is written, and may alter it: {}", found.join(", "))
+        format!(
+            "triggers run with every row that is written: {}; a row that one of them alters fails with target_altered, \
+             unless --target-alters names the column",
+            found.join(", ")
+        )
     }))
 }
 

@@ -137,6 +137,7 @@ impl InMemoryBlobs {
             content_type: Some(options.content_type.clone()),
             content_encoding: options.content_encoding.clone(),
             metadata: options.metadata.clone(),
+            archived: false,
         };
         let stored = Stored { size_bytes: info.size_bytes, md5: info.md5 };
         self.state.lock().unwrap().blobs.insert(name.to_owned(), Held { content, info });

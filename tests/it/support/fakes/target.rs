@@ -10,10 +10,10 @@ use std::{
 
 use async_trait::async_trait;
 use rogo_migrate::{
-    domain::{Catalogue, TargetIdentity},
+    domain::{Catalogue, Digest, Migration, Receipt, ReceiptFrom, SubmissionIds, TargetIdentity},
     ports::{
-        Committed, CopiedMigration, Fault, FaultKind, HeldSubmission, Holdings, Service, StandingSubmission,
-        TargetReader, TargetWriter,
+        Committed, Compared, CopiedMigration, Fault, FaultKind, HeldSubmission, Holdings, Service,
+        StandingSubmission, TargetReader, TargetWriter,
     },
 };
 
@@ -38,6 +38,7 @@ pub struct State {
     between: Mutex<Option<HeldSubmission>>,
     commits_panic: AtomicBool,
     is_silent: AtomicBool,
+    changed_since: Mutex<Vec<String>>,
     is_fenced: AtomicBool,
     asked: AtomicU32,
 }
@@ -94,6 +95,11 @@ impl InMemoryTarget {
     /// Every commit meets a bug.
     pub fn panic_in_commits(&self, panics: bool) {
         self.state.commits_panic.store(panics, Ordering::SeqCst);
+    }
+
+    /// What stands differs in these columns from what is decided.
+    pub fn change_since(&self, columns: &[&str]) {
+        *self.state.changed_since.lock().unwrap() = columns.iter().map(|column| (*column).into()).collect();
     }
 
     /// No commit is answered any more, or each is again.
@@ -209,7 +215,24 @@ impl TargetWriter for InMemoryTarget {
         });
         match fault {
             Some((_, kind)) => Err(no(Service::Database, kind)),
-            None => Ok(Committed::Inserted { notes: Vec::new() }),
+            None => {
+                Ok(Committed::Inserted { notes: Vec::new(), receipt: receipt(migration, ReceiptFrom::Sent) })
+            }
         }
     }
+
+    async fn compare(&self, copied: &CopiedMigration<'_>) -> Result<Compared, Fault> {
+        let columns = self.state.changed_since.lock().unwrap().clone();
+        Ok(Compared { receipt: receipt(copied.migration(), ReceiptFrom::Decided), columns })
+    }
+
+    async fn stored_digest(&self, ids: &SubmissionIds) -> Result<Digest, Fault> {
+        Ok(Digest::of(format!("stored {}", ids.launch_id()).as_bytes()))
+    }
+}
+
+/// The receipt of a migration: its launch id's digest.
+fn receipt(migration: &Migration, from: ReceiptFrom) -> Receipt {
+    let sha256 = Digest::of(migration.ids.launch_id().as_bytes());
+    Receipt { sha256, from, enforcement: None, transaction: (from == ReceiptFrom::Sent).then_some(7) }
 }

@@ -1,0 +1,102 @@
+//! Lists source files of the local disk, a page at a time, without holding a folder's names in memory.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
+use tokio::sync::mpsc;
+
+use super::faults;
+use crate::ports::{BlobInfo, Fault, Service};
+
+/// Files of a page, as many as Azure gives at most.
+const PAGE: usize = 5_000;
+
+type Page = Result<Vec<BlobInfo>, Fault>;
+
+/// The files whose paths begin with `prefix`, which is absolute. Links to folders are not followed, since they may lead
+/// in a circle; a file that is reached through one is looked at by its own path.
+pub(super) fn list(prefix: &str) -> BoxStream<'static, Page> {
+    let (sender, receiver) = mpsc::channel(2);
+    let prefix = prefix.to_owned();
+    tokio::task::spawn_blocking(move || {
+        if let Err(error) = walk(&prefix, &sender) {
+            let fault = faults::of_io(error, Service::SourceBlobs, "listing the folder of source files");
+            // No receiver: the caller has seen enough.
+            let _ = sender.blocking_send(Err(fault));
+        }
+    });
+    stream::unfold(receiver, |mut receiver| async { Some((receiver.recv().await?, receiver)) }).boxed()
+}
+
+fn walk(prefix: &str, pages: &mpsc::Sender<Page>) -> io::Result<()> {
+    let start = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let mut folders = vec![PathBuf::from(format!("{start}/"))];
+    let mut page = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder)? {
+            let entry = entry?;
+            let path = entry.path();
+            if entry.file_type()?.is_dir() {
+                if leads_on(&path, prefix) {
+                    folders.push(path);
+                }
+                continue;
+            }
+            let Some(name) = path.to_str().filter(|name| name.starts_with(prefix)) else { continue };
+            // The file that a link names; one that leads nowhere is no file.
+            let Ok(file) = fs::metadata(&path) else { continue };
+            if file.is_file() {
+                page.push(BlobInfo { name: name.into(), size_bytes: file.len(), ..BlobInfo::default() });
+            }
+            if page.len() == PAGE && pages.blocking_send(Ok(std::mem::take(&mut page))).is_err() {
+                return Ok(());
+            }
+        }
+    }
+    let _ = pages.blocking_send(Ok(page));
+    Ok(())
+}
+
+/// Whether paths below the folder may begin with `prefix`.
+fn leads_on(folder: &Path, prefix: &str) -> bool {
+    let Some(folder) = folder.to_str() else { return false };
+    folder.starts_with(prefix) || prefix.starts_with(&format!("{folder}/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::TryStreamExt;
+
+    use super::*;
+    use crate::ports::FaultKind;
+
+    async fn names(prefix: &str) -> Result<Vec<String>, Fault> {
+        let pages: Vec<Vec<BlobInfo>> = list(prefix).try_collect().await?;
+        let mut names: Vec<String> = pages.into_iter().flatten().map(|info| info.name).collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    #[tokio::test]
+    async fn files_below_the_prefix_are_listed_and_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().to_str().unwrap().to_owned();
+        fs::create_dir_all(folder.path().join("a/b")).unwrap();
+        for file in ["a/1", "a/b/2", "ab", "c"] {
+            fs::write(folder.path().join(file), "x").unwrap();
+        }
+        std::os::unix::fs::symlink(folder.path().join("c"), folder.path().join("a/link")).unwrap();
+        std::os::unix::fs::symlink(folder.path(), folder.path().join("a/circle")).unwrap();
+        let expected = |files: &[&str]| files.iter().map(|file| format!("{root}/{file}")).collect::<Vec<_>>();
+        assert_eq!(names(&format!("{root}/a/")).await.unwrap(), expected(&["a/1", "a/b/2", "a/link"]));
+        assert_eq!(names(&format!("{root}/a")).await.unwrap(), expected(&["a/1", "a/b/2", "a/link", "ab"]));
+        let fault = names(&format!("{root}/none/")).await.unwrap_err();
+        assert_eq!(fault.kind, FaultKind::NotFound);
+    }
+}

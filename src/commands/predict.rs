@@ -1,0 +1,117 @@
+//! `plan --predict`: the plan, and what its run is going to do.
+
+use crate::{
+    adapters::blobs,
+    cli::PlanArgs,
+    exit::{End, Exit, Stop},
+    plan::{self, PlanReport, PlanState},
+    ports::Service,
+    predict::{self, Checked, Predicted, Subject},
+    report,
+    run::{Prediction, RunStore, lines::no_room, names},
+    settings::{Place, Settings},
+};
+
+use super::{
+    own_inputs,
+    patience::{patiently, roles_arrive},
+    plan::World,
+};
+
+/// Makes the plan, or with `--dry-run` only reads; then predicts its run, prints the prediction and keeps it in the run
+/// store. If no plan can be made, the checks are printed all the same.
+pub async fn run(settings: &Settings, args: &PlanArgs) -> Result<End, Stop> {
+    own_inputs::refuse_predicted(settings)?;
+    let world = World::connect(settings, super::connect::run_store(settings)?)?;
+    let predicted = Box::pin(predicted(settings, args, &world)).await;
+    world.target.close().await;
+    predicted
+}
+
+async fn predicted(settings: &Settings, args: &PlanArgs, world: &World) -> Result<End, Stop> {
+    let scratch = tempfile::tempdir().map_err(no_room)?;
+    let planned = planned(settings, args, world, scratch.path().to_owned()).await;
+    let (made, queues) = match planned {
+        Ok(planned) => planned,
+        Err(stop) => return Err(refused(settings, args, world, stop).await),
+    };
+    let keeps = !args.dry_run;
+    let Predicted { mut prediction, tables } = predict::predict(Subject {
+        plan: &made.plan,
+        queues: &queues,
+        store: &world.store,
+        rules: &plan::rule_config(settings),
+        inputs: &world.inputs,
+        warehouse: world.warehouse.as_ref(),
+        source: world.source.as_ref(),
+        target: &world.target,
+    })
+    .await?;
+    prediction.checks = predict::checks(checked(settings, args, world), None).await;
+    predict::complete(&mut prediction, &made.plan, settings, None);
+    prediction.documents = tables.publish(keeps.then_some(&world.store), &settings.out).await?;
+    if keeps {
+        prediction.documents.push(world.store.describe(names::PREDICTION));
+        world.store.replace(names::PREDICTION, &prediction).await?;
+    } else {
+        prediction.plan = None;
+    }
+    tell(args, &prediction, Some(&made))?;
+    let (run, rows) = (&made.plan.run, made.plan.rows);
+    let mending = prediction.to_mend.len();
+    Ok(End::done(format!("the run {run} of {rows} rows is predicted; {mending} thing(s) to mend")))
+}
+
+/// The plan and where its queues are: in a dry run in a temporary folder, unless the plan exists already.
+async fn planned(
+    settings: &Settings,
+    args: &PlanArgs,
+    world: &World,
+    scratch: std::path::PathBuf,
+) -> Result<(PlanReport, RunStore), Stop> {
+    if !args.dry_run {
+        let made = patiently(settings, async || super::plan::make_in(settings, world).await).await?;
+        return Ok((made, world.store.clone()));
+    }
+    roles_arrive(&[world.store.blobs().as_ref(), world.target_blobs.as_ref()]).await;
+    let folder = blobs::open(&Place::Folder(scratch), &settings.account, Service::LocalDisk)?;
+    let queues = RunStore::new(folder, &settings.run);
+    let made = Box::pin(plan::rehearse_in(settings, world.services(), &queues)).await?;
+    let queues = if made.state == PlanState::Stood { world.store.clone() } else { queues };
+    Ok((made, queues))
+}
+
+/// Prints what the checks say of a plan that could not be made.
+async fn refused(settings: &Settings, args: &PlanArgs, world: &World, stop: Stop) -> Stop {
+    let mut prediction = Prediction::new(&settings.run, None, chrono::Utc::now());
+    prediction.checks = predict::checks(checked(settings, args, world), Some(&stop)).await;
+    predict::mend(&mut prediction);
+    match tell(args, &prediction, None) {
+        Ok(()) => stop,
+        Err(bug) => bug,
+    }
+}
+
+fn checked<'a>(settings: &'a Settings, args: &PlanArgs, world: &'a World) -> Checked<'a> {
+    Checked {
+        settings,
+        warehouse: world.warehouse.as_ref(),
+        target_blobs: world.target_blobs.as_ref(),
+        run_store: world.store.blobs().as_ref(),
+        target: &world.target,
+        tried_to_write: !args.dry_run,
+    }
+}
+
+fn tell(args: &PlanArgs, prediction: &Prediction, made: Option<&PlanReport>) -> Result<(), Stop> {
+    if args.json {
+        let json = serde_json::to_string_pretty(prediction).map_err(|error| {
+            Stop::new(Exit::Bug, format!("the prediction cannot be written as JSON: {error}"))
+        })?;
+        report::print(&json);
+        return Ok(());
+    }
+    let plan = made.map(|made| made.lines().join("\n") + "\n\n").unwrap_or_default();
+    report::print(&(plan + &prediction.text()));
+    Ok(())
+}

@@ -1,0 +1,26 @@
+//! The prediction of a run that has ended, beside what the run did.
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    domain::Books,
+    ports::Fault,
+    run::{Compared, Plan, Prediction, RunStore, Took, names},
+};
+
+/// Compares with the prediction of this plan; `None` if there is none. `ended` is the time of the last outcome.
+pub async fn compared(
+    store: &RunStore,
+    plan: &Plan,
+    books: &Books,
+    ended: DateTime<Utc>,
+) -> Result<Option<Compared>, Fault> {
+    let Some(prediction) = store.read::<Prediction>(names::PREDICTION).await? else { return Ok(None) };
+    if prediction.plan.as_ref() != Some(&plan.id) {
+        return Ok(None);
+    }
+    // A plan may stand for days before its run: the first process's start counts.
+    let began = store.writers().await?.into_iter().map(|writer| writer.started_at).min();
+    let took = (ended - began.unwrap_or(plan.created_at)).to_std().unwrap_or_default();
+    Ok(Some(prediction.compare(books, Took(took))))
+}

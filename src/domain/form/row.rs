@@ -1,0 +1,118 @@
+//! Rows in canonical form, their digest, and where two of them differ.
+
+use super::{ColumnKind, ENFORCEMENT, Layout, NumberType, Part, StoredValue, TABLES, TableForm};
+use crate::domain::Digest;
+
+/// One row in canonical form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowForm {
+    table: &'static str,
+    id: String,
+    /// Type, length and value of each column of the layout.
+    values: Vec<Vec<u8>>,
+}
+
+impl RowForm {
+    /// The row whose columns hold what `value_of` says.
+    pub fn new<'v>(
+        layout: &Layout,
+        table: &'static TableForm,
+        value_of: impl Fn(&str) -> StoredValue<'v>,
+    ) -> Self {
+        let has_id = table.columns.iter().any(|(column, _)| *column == "id");
+        let id = if has_id { value_of("id").text().unwrap_or_default().to_owned() } else { String::new() };
+        let encode = |(column, kind): (&'static str, ColumnKind)| {
+            let number = match kind {
+                ColumnKind::Number => layout.number_type(table.name, column),
+                _ => NumberType::Real,
+            };
+            match (table.name, column) {
+                ("submission_files", "azure_blob_name" | "file_url" | "azure_blob_url") => {
+                    without_writer(value_of(column), &value_of("azure_blob_name")).encode(kind, number)
+                }
+                ("submission_files", "turnitin_status")
+                    if value_of("submission_file_type").text() != Some("submission") =>
+                {
+                    StoredValue::Null.encode(kind, number)
+                }
+                _ => value_of(column).encode(kind, number),
+            }
+        };
+        let values = layout.columns(table).map(encode).collect();
+        Self { table: table.name, id, values }
+    }
+
+    /// The row whose columns the database has put into this form one by one: of each column `record_send(row(column))`.
+    /// `None` if that is not what these bytes are.
+    pub fn of_sent(table: &'static TableForm, id: String, sent: &[Vec<u8>]) -> Option<Self> {
+        let of_one = |bytes: &Vec<u8>| bytes.strip_prefix(&1_i32.to_be_bytes()).map(<[u8]>::to_vec);
+        Some(Self { table: table.name, id, values: sent.iter().map(of_one).collect::<Option<_>>()? })
+    }
+
+    /// `id` of the row; empty for a table whose id does not enter.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let mut bytes = i32::try_from(self.values.len()).unwrap_or(i32::MAX).to_be_bytes().to_vec();
+        self.values.iter().for_each(|value| bytes.extend_from_slice(value));
+        bytes
+    }
+}
+
+fn without_writer<'v>(value: StoredValue<'v>, blob_name: &StoredValue<'_>) -> StoredValue<'v> {
+    let writer = blob_name.text().and_then(|name| name.split('/').nth(1)).unwrap_or_default();
+    match value {
+        StoredValue::Text(text) if !writer.is_empty() => {
+            StoredValue::Text(text.replace(&format!("/{writer}/"), "//").into())
+        }
+        value => value,
+    }
+}
+
+/// The receipt of these rows, in any order; rows of other tables do not enter.
+pub fn rows_digest(layout: &Layout, part: Part, rows: &[RowForm]) -> Digest {
+    let mut form = layout.header(part).as_bytes().to_vec();
+    for table in part.tables() {
+        let mut of_table: Vec<Vec<u8>> =
+            rows.iter().filter(|row| row.table == table.name).map(RowForm::bytes).collect();
+        of_table.sort_unstable();
+        form.extend(i32::try_from(of_table.len()).unwrap_or(i32::MAX).to_be_bytes());
+        form.extend(of_table.concat());
+    }
+    Digest::of(&form)
+}
+
+/// Where stored rows differ from the expected ones, in the order of the tables: `table.column`, `table (a row is
+/// absent)` or `table (a row more)`. Rows are compared by their ids.
+pub fn row_differences(layout: &Layout, expected: &[RowForm], stored: &[RowForm]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut add = |difference: String| {
+        if !found.contains(&difference) {
+            found.push(difference);
+        }
+    };
+    for table in TABLES.iter().chain([&ENFORCEMENT]) {
+        let of = |rows: &'_ [RowForm], id: &str| {
+            rows.iter().position(|row| row.table == table.name && row.id == id)
+        };
+        for row in expected.iter().filter(|row| row.table == table.name) {
+            let Some(other) = of(stored, &row.id).and_then(|place| stored.get(place)) else {
+                add(format!("{} (a row is absent)", table.name));
+                continue;
+            };
+            let values = row.values.iter().zip(&other.values);
+            for ((column, _), (one, other)) in layout.columns(table).zip(values) {
+                if one != other {
+                    add(format!("{}.{column}", table.name));
+                }
+            }
+        }
+        let is_more = |row: &&RowForm| row.table == table.name && of(expected, &row.id).is_none();
+        if stored.iter().any(|row| is_more(&row)) {
+            add(format!("{} (a row more)", table.name));
+        }
+    }
+    found
+}

@@ -1,0 +1,105 @@
+//! `plan --predict`: what the run is going to do, as far as it can be known before the first copy. The same `gather` and
+//! `decide` as the run over every queue, and a look at every source file; nothing is written but temporary files.
+//!
+//! ```text
+//! queues ─► gather ─► decide ─┬─► outcomes, transformations
+//!                             ├─► rows of the migration ──────────────┐ (on disk, by row)
+//!                             └─► files ─┐ (on disk, by name)         ▼
+//! sources ─► listing or HEAD ────────────┴─► size or defect ─► outcomes, bytes, shards, controls
+//! ```
+
+mod ask;
+mod checks;
+mod controls;
+mod decided;
+mod files;
+mod look;
+mod mend;
+mod missing;
+mod quantities;
+mod settle;
+mod tables;
+mod transformations;
+
+use chrono::Utc;
+
+pub use checks::{Checked, checks};
+pub use quantities::Measured;
+pub use tables::Tables;
+
+use self::{ask::Reading, decided::Decided, files::FileSpool, missing::not_in_input, settle::settle};
+use crate::{
+    exit::Stop,
+    inputs::Inputs,
+    ports::{Source, TargetReader, Warehouse},
+    rules::RuleConfig,
+    run::{NotPredictable, Plan, Prediction, RunStore},
+    settings::Settings,
+};
+
+/// What a prediction reads.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// The plan whose rows are predicted.
+    pub plan: &'a Plan,
+    /// Where its queues and facts files lie.
+    pub queues: &'a RunStore,
+    /// Where the run's writers are registered, if it has begun.
+    pub store: &'a RunStore,
+    /// The rules' configuration.
+    pub rules: &'a RuleConfig,
+    /// The submissions and mapping CSVs.
+    pub inputs: &'a Inputs,
+    /// Source of the reports and scores.
+    pub warehouse: &'a dyn Warehouse,
+    /// Where files are read.
+    pub source: &'a dyn Source,
+    /// The application's tables; only read.
+    pub target: &'a dyn TargetReader,
+}
+
+/// A prediction, and the tables beside it.
+pub struct Predicted {
+    /// The document, without checks, quantities and duration.
+    pub prediction: Prediction,
+    /// `transformations.csv`, `controls.csv`, `not_in_input.csv`, drafted.
+    pub tables: Tables,
+}
+
+/// Decides every row of the plan, looks at every file, and compares the input with what exists.
+pub async fn predict(subject: Subject<'_>) -> Result<Predicted, Stop> {
+    let Subject { plan, .. } = subject;
+    let mut tables = Tables::create()?;
+    let catalogue = subject.target.catalogue().await?;
+    let mut decided = Decided::new(plan, &catalogue)?;
+    let mut files = FileSpool::new(plan.rows)?;
+    let reading = Reading::new(subject);
+    decided::decide_all(subject, &reading, catalogue.into(), &mut decided, &mut files).await?;
+    let looked = look::look(subject.source, files, plan.submissions.rows, &mut tables).await?;
+    let mut prediction = Prediction::new(&plan.run, Some(plan.id.clone()), Utc::now());
+    prediction.rows = plan.rows;
+    prediction.rows_left_out = plan.rows_left_out;
+    prediction.not_in_input = not_in_input(subject, &looked, &mut tables).await?;
+    decided.transformations.write(&mut tables)?;
+    let settled = settle(decided, &looked)?;
+    settled.controls.write(&mut tables)?;
+    prediction.outcomes = settled.outcomes;
+    prediction.files = settled.files;
+    prediction.shards = settled.shards;
+    prediction.not_predictable = NotPredictable::of(prediction.files.exact);
+    tables.finish()?;
+    Ok(Predicted { prediction, tables })
+}
+
+/// Fills in what follows from the rest: quantities, duration, checks of the sources, and what to mend.
+pub fn complete(prediction: &mut Prediction, plan: &Plan, settings: &Settings, measured: Option<Measured>) {
+    prediction.duration = quantities::duration(prediction, settings, measured);
+    prediction.quantities = quantities::quantities(prediction, plan, measured);
+    prediction.checks.extend(mend::of_sources(&prediction.files.sources));
+    mend(prediction);
+}
+
+/// Lists what to mend, the worst first.
+pub fn mend(prediction: &mut Prediction) {
+    prediction.to_mend = mend::to_mend(prediction);
+}

@@ -1,0 +1,287 @@
+//! A look at every source file: by listing where that is fewer requests, else one by one, at most a sample.
+//!
+//! Files and listed blobs meet on disk: both are dealt into buckets by name, and one bucket at a time is held in memory.
+
+mod listing;
+
+use std::collections::HashMap;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use serde::{Deserialize, Serialize};
+
+use self::listing::{Listed, ListedBlob, list_all};
+use super::{
+    Tables,
+    decided::{bucket_of, buckets_of},
+    files::{Container, FileSpool, NameKey, WantedFile},
+};
+use crate::{
+    ports::{Fault, FaultKind, Service, Source},
+    run::{
+        PredictedSource,
+        lines::{Buckets, SpooledBuckets},
+    },
+};
+
+/// Files of a container that cannot be listed that are looked at one by one; of more, so many are a sample.
+const SAMPLE: u64 = 1_000;
+/// Files of a listed container that the listing did not show, and that are looked at once more.
+const CONFIRMED: u64 = 200;
+/// Files that are looked at one by one at a time.
+const AT_A_TIME: usize = 64;
+
+/// What a look at a file found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Found {
+    /// It is there and has so many bytes.
+    Bytes(u64),
+    /// It is not there.
+    Missing,
+    /// It is in the archive tier.
+    Archived,
+    /// It may not be read.
+    Forbidden,
+    /// It was not looked at; the number of its container.
+    NotLookedAt(u32),
+}
+
+/// One file of one row, as it was found.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FoundFile {
+    /// The row.
+    pub row: u64,
+    /// The file's place in the submission.
+    pub order: i32,
+    /// What was found.
+    pub found: Found,
+}
+
+/// All files as they were found.
+pub struct Looked {
+    /// [`FoundFile`]s, by [`bucket_of`] their rows.
+    pub files: SpooledBuckets,
+    /// How each container was looked at.
+    pub sources: Vec<PredictedSource>,
+    /// Mean length of the files that were looked at, by container.
+    pub mean_bytes: Vec<u64>,
+    /// Whether every file was looked at.
+    pub exact: bool,
+}
+
+/// Looks at all files; blobs that no row names go to `not_in_input.csv`.
+pub async fn look(
+    source: &dyn Source,
+    files: FileSpool,
+    rows: u64,
+    tables: &mut Tables,
+) -> Result<Looked, Fault> {
+    let (wanted, containers) = files.finish()?;
+    let listed = list_all(source, &containers, wanted.len()).await?;
+    let mut look = Look {
+        source,
+        views: containers
+            .iter()
+            .zip(&listed.ways)
+            .map(|(container, way)| View::new(container, way))
+            .collect(),
+        found: Buckets::new(buckets_of(rows))?,
+    };
+    for bucket in 0..wanted.len() {
+        look.bucket(bucket, &wanted, &listed, tables).await?;
+    }
+    let exact = look.views.iter().all(|view| view.skipped == 0);
+    let mean_bytes = look.views.iter().map(View::mean_bytes).collect();
+    let sources = look.views.into_iter().map(View::finish).collect();
+    Ok(Looked { files: look.found.finish()?, sources, mean_bytes, exact })
+}
+
+struct Look<'a> {
+    source: &'a dyn Source,
+    views: Vec<View>,
+    found: Buckets,
+}
+
+/// What was seen of one container.
+struct View {
+    predicted: PredictedSource,
+    is_listed: bool,
+    container: Container,
+    /// Every so manieth file is looked at, if the container is not listed.
+    step: u64,
+    passed: u64,
+    confirmed: u64,
+    sized: u64,
+    bytes: u64,
+    skipped: u64,
+}
+
+impl View {
+    fn new(container: &Container, way: &listing::Way) -> Self {
+        let step = container.files.div_ceil(SAMPLE).max(1);
+        let text = match &way.not_listed {
+            None => format!("listed below {} in {} pages", shown_prefix(container), way.pages),
+            Some(why) if step == 1 => format!("looked at one by one: {why}"),
+            Some(why) => format!("a sample of {} looked at: {why}", container.files.div_ceil(step)),
+        };
+        Self {
+            predicted: PredictedSource {
+                container: container.shown.clone(),
+                files: container.files,
+                way: text,
+                listed: way.blobs,
+                not_named: way.not_listed.is_none().then_some(0),
+                ..PredictedSource::default()
+            },
+            is_listed: way.not_listed.is_none(),
+            container: container.clone(),
+            step,
+            passed: 0,
+            confirmed: 0,
+            sized: 0,
+            bytes: 0,
+            skipped: 0,
+        }
+    }
+
+    /// Whether this file, which no listing showed, is to be looked at.
+    fn is_due(&mut self, file: &WantedFile) -> bool {
+        if self.is_listed {
+            // Links and versions of blobs are not listed under the name that a row gives. A file that is said to be
+            // missing should be.
+            self.confirmed += 1;
+            return self.confirmed <= CONFIRMED || file.is_of_the_past();
+        }
+        self.passed += 1;
+        (self.passed - 1).is_multiple_of(self.step)
+    }
+
+    fn count(&mut self, found: Found) {
+        match found {
+            Found::Bytes(bytes) => {
+                self.sized += 1;
+                self.bytes += bytes;
+            }
+            Found::Missing => self.predicted.missing += 1,
+            Found::Archived => self.predicted.archived += 1,
+            Found::Forbidden => self.predicted.forbidden += 1,
+            Found::NotLookedAt(_) => self.skipped += 1,
+        }
+    }
+
+    fn mean_bytes(&self) -> u64 {
+        self.bytes.checked_div(self.sized).unwrap_or_default()
+    }
+
+    fn finish(self) -> PredictedSource {
+        self.predicted
+    }
+}
+
+/// The prefix for people: not its text, because folders may be called after persons.
+fn shown_prefix(container: &Container) -> &'static str {
+    if container.prefix.is_empty() { "its root" } else { "the rows' common folder" }
+}
+
+impl Look<'_> {
+    async fn bucket(
+        &mut self,
+        bucket: usize,
+        wanted: &SpooledBuckets,
+        listed: &Listed,
+        tables: &mut Tables,
+    ) -> Result<(), Fault> {
+        let mut files: HashMap<NameKey, Vec<WantedFile>> = HashMap::new();
+        wanted.read(bucket, |file: WantedFile| {
+            files.entry(file.key()).or_default().push(file);
+            Ok(())
+        })?;
+        let mut shown: HashMap<NameKey, Found> = HashMap::new();
+        listed.blobs.read(bucket, |blob: ListedBlob| self.meet(&blob, &files, &mut shown, tables))?;
+        let mut due = Vec::new();
+        // In a fixed order, so that a sample is the same each time.
+        let mut names: Vec<(NameKey, Vec<WantedFile>)> = files.into_iter().collect();
+        names.sort_unstable_by_key(|(_, files)| files.first().map(|file| (file.row, file.order)));
+        for (key, files) in names {
+            for file in files {
+                match shown.get(&key) {
+                    Some(found) if !file.is_of_the_past() => self.settle(&file, *found)?,
+                    _ => self.not_shown(file, &mut due)?,
+                }
+            }
+        }
+        self.look_at(due).await
+    }
+
+    /// A listed blob is a row's file, or nobody's.
+    fn meet(
+        &mut self,
+        blob: &ListedBlob,
+        files: &HashMap<NameKey, Vec<WantedFile>>,
+        shown: &mut HashMap<NameKey, Found>,
+        tables: &mut Tables,
+    ) -> Result<(), Fault> {
+        let key = blob.key();
+        let found = if blob.archived { Found::Archived } else { Found::Bytes(blob.size_bytes) };
+        if files.contains_key(&key) {
+            shown.insert(key, found);
+            return Ok(());
+        }
+        let Some(view) = self.views.get_mut(blob.container as usize) else { return Ok(()) };
+        let Some(not_named) = &mut view.predicted.not_named else { return Ok(()) };
+        *not_named += 1;
+        let name = match view.container.example.scheme() {
+            "file" => blob.name.clone(),
+            _ => format!("{}/{}", view.container.shown, blob.name),
+        };
+        tables.not_in_input.row(&["blob", "", "", "source", &name, &blob.size_bytes.to_string()])
+    }
+
+    fn not_shown(&mut self, file: WantedFile, due: &mut Vec<WantedFile>) -> Result<(), Fault> {
+        let Some(view) = self.views.get_mut(file.container as usize) else { return Ok(()) };
+        if view.is_due(&file) {
+            due.push(file);
+            return Ok(());
+        }
+        let found = if view.is_listed { Found::Missing } else { Found::NotLookedAt(file.container) };
+        self.settle(&file, found)
+    }
+
+    async fn look_at(&mut self, due: Vec<WantedFile>) -> Result<(), Fault> {
+        let source = self.source;
+        let mut looks = stream::iter(due)
+            .map(|file| async move {
+                let found = found(source.head(&file.url).await)?;
+                Ok::<_, Fault>((file, found))
+            })
+            .buffered(AT_A_TIME);
+        while let Some((file, found)) = looks.try_next().await? {
+            if let Some(view) = self.views.get_mut(file.container as usize) {
+                view.predicted.looked_at += 1;
+            }
+            self.settle(&file, found)?;
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, file: &WantedFile, found: Found) -> Result<(), Fault> {
+        if let Some(view) = self.views.get_mut(file.container as usize) {
+            view.count(found);
+        }
+        self.found.push(bucket_of(file.row), &FoundFile { row: file.row, order: file.order, found })
+    }
+}
+
+/// What a file's own row is going to meet; anything else concerns more than one file and ends the prediction.
+fn found(looked: Result<crate::ports::BlobInfo, Fault>) -> Result<Found, Fault> {
+    match looked {
+        Ok(info) if info.archived => Ok(Found::Archived),
+        Ok(info) => Ok(Found::Bytes(info.size_bytes)),
+        Err(fault) if fault.service != Service::SourceBlobs => Err(fault),
+        Err(fault) => match fault.kind {
+            FaultKind::NotFound | FaultKind::NameRefused => Ok(Found::Missing),
+            FaultKind::Archived => Ok(Found::Archived),
+            FaultKind::Denied => Ok(Found::Forbidden),
+            _ => Err(fault),
+        },
+    }
+}

@@ -1,0 +1,116 @@
+//! What the run is going to ask of the services, and how long it is going to take.
+
+use crate::{
+    domain::shard_of,
+    run::{Plan, PredictedDuration, Prediction, Quantities},
+    settings::Settings,
+};
+
+/// Rows that are gathered with one round trip to each service.
+const GATHERED_ROWS: u64 = 500;
+/// Bytes above which a file goes in parts of this.
+const PART_BYTES: u64 = 8 << 20;
+/// Growth of the eight tables and their indexes per submission, file and section mark, measured on PostgreSQL 15.
+const SUBMISSION_BYTES: u64 = 5_000;
+const FILE_BYTES: u64 = 1_000;
+/// Rows a second of one process that need no copy.
+const UNCOPIED_ROWS_A_SECOND: u64 = 30_000;
+/// Files a second of one process, if nothing was measured.
+const ASSUMED_FILES_A_SECOND: u64 = 250;
+/// What a run reaches of bare GET and PUT of the same files (goal of benches/).
+const SHARE_OF_BARE_COPIES: f64 = 0.9;
+/// From a process's start to its first copy, in milliseconds.
+const START_MS: u64 = 500;
+
+/// What was measured by copying.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measured {
+    /// Files that were copied.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// How long that took, in milliseconds.
+    pub milliseconds: u64,
+    /// Copies under way at a time.
+    pub at_a_time: usize,
+    /// Whether the storage service copied; else the bytes went through this process.
+    pub by_the_service: bool,
+}
+
+/// The requests and bytes of the run.
+pub fn quantities(prediction: &Prediction, plan: &Plan, measured: Option<Measured>) -> Quantities {
+    let migrated = prediction.outcomes.migrated.rows;
+    let (files, bytes) = (prediction.files.files, prediction.files.bytes);
+    let batches = prediction.rows.div_ceil(GATHERED_ROWS);
+    let by_the_service = measured.is_some_and(|measured| measured.by_the_service);
+    let hours = u64::from(prediction.duration.processes) * prediction.duration.milliseconds;
+    Quantities {
+        database_requests: migrated + batches,
+        warehouse_requests: if plan.facts_files { 0 } else { batches },
+        source_requests: files,
+        target_requests: files + bytes / PART_BYTES,
+        egress_bytes: if by_the_service { 0 } else { bytes },
+        database_bytes: migrated * SUBMISSION_BYTES + files * FILE_BYTES,
+        pod_hours: format!("{}.{:02}", hours / 3_600_000, hours % 3_600_000 / 36_000),
+        basis: match measured {
+            Some(_) if by_the_service => "the storage service copied in the probe, so no bytes pass through this program",
+            Some(_) => "the probe's copies passed through this program, and so will all bytes",
+            None => "counted as if all bytes passed through this program; if the storage service copies, none do: --probe tells",
+        }
+        .into(),
+    }
+}
+
+/// From the first process's start to the last outcome.
+pub fn duration(
+    prediction: &Prediction,
+    settings: &Settings,
+    measured: Option<Measured>,
+) -> PredictedDuration {
+    let processes = settings.parallelism.min(settings.shards).max(1);
+    let files = largest_share(prediction, processes);
+    let uncopied = prediction.rows - prediction.outcomes.migrated.rows.min(prediction.rows);
+    let other_ms = START_MS + uncopied * 1_000 / UNCOPIED_ROWS_A_SECOND / u64::from(processes);
+    let (copying_ms, basis) = if let Some(measured) = measured.filter(|measured| measured.files > 0) {
+        let each = float(measured.milliseconds) / float(measured.files) / SHARE_OF_BARE_COPIES;
+        let basis = format!(
+            "measured: {} files of {} bytes in {} ms, {} at a time; a run reaches {SHARE_OF_BARE_COPIES} of bare copies, and \
+             each of {processes} processes the same rate",
+            measured.files, measured.bytes, measured.milliseconds, measured.at_a_time
+        );
+        (whole(float(files) * each), basis)
+    } else {
+        let basis = format!(
+            "assumed, not measured: {ASSUMED_FILES_A_SECOND} files a second in each of {processes} processes; --probe \
+             measures"
+        );
+        (files * 1_000 / ASSUMED_FILES_A_SECOND, basis)
+    };
+    PredictedDuration { milliseconds: other_ms + copying_ms, processes, basis }
+}
+
+/// Files of the process that has most, if shards are worked on in their order.
+fn largest_share(prediction: &Prediction, processes: u32) -> u64 {
+    let mut shares = vec![0_u64; processes as usize];
+    for shard in &prediction.shards {
+        let process = shard_of(u64::from(shard.shard.0), processes).0 as usize;
+        if let Some(share) = shares.get_mut(process) {
+            *share += shard.files;
+        }
+    }
+    shares.into_iter().max().unwrap_or_default()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts and milliseconds of a run stay far below 2^53")]
+fn float(number: u64) -> f64 {
+    number as f64
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a duration is not negative, and a float beyond u64 becomes its largest value"
+)]
+fn whole(number: f64) -> u64 {
+    number.round() as u64
+}

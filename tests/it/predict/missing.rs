@@ -1,0 +1,53 @@
+//! What exists and no row names: attempts of the mapping and of the warehouse, and source blobs.
+
+use std::collections::BTreeSet;
+
+use super::{predicted, rows};
+use crate::support::{
+    app::{Sample, TestApp},
+    azurite::Azurite,
+};
+
+#[tokio::test]
+async fn attempts_and_blobs_that_a_short_export_lacks_are_named() {
+    let sample = Sample::with(200, 31, |options| options.plain = true).await;
+    let mut app = TestApp::new(&sample).await;
+    let azurite = Azurite::shared().await;
+    azurite.put(&sample.source, "learner/forgotten.docx", "never exported").await;
+    // One row of a hundred is cut out of the export.
+    let mut reader = csv::Reader::from_path(sample.path("submission_files.csv")).unwrap();
+    let short = app.out.path().join("short.csv");
+    let mut writer = csv::Writer::from_path(&short).unwrap();
+    let headers = reader.headers().unwrap().clone();
+    let place = headers.iter().position(|name| name == "Attempt ID").unwrap();
+    writer.write_record(&headers).unwrap();
+    let mut cut = BTreeSet::new();
+    for (number, row) in reader.records().map(Result::unwrap).enumerate() {
+        if number % 100 == 50 {
+            cut.insert(row[place].to_owned());
+        } else {
+            writer.write_record(&row).unwrap();
+        }
+    }
+    writer.flush().unwrap();
+    app.set("ROGO_SUBMISSIONS", short.display().to_string());
+
+    let prediction = predicted(&app, &["--dry-run"]).await;
+    let missing = &prediction.not_in_input;
+    assert_eq!(missing.mapping_attempts, 2, "{missing:?}");
+    assert_eq!(missing.mapping_attempts_with_report, Some(2), "{missing:?}");
+    let table = rows(&app, "not_in_input.csv");
+    let named: BTreeSet<String> =
+        table.iter().filter(|row| row[3] == "mapping and warehouse").map(|row| row[1].clone()).collect();
+    assert_eq!(named, cut);
+    // Each of them left three files behind, beside the one that was never exported.
+    assert_eq!(missing.blobs, Some(7), "{missing:?}");
+    let blobs: Vec<&Vec<String>> = table.iter().filter(|row| row[0] == "blob").collect();
+    assert_eq!(blobs.len(), 7);
+    assert!(
+        blobs.iter().any(|row| row[4].ends_with("/learner/forgotten.docx") && row[5] == "14"),
+        "{blobs:?}"
+    );
+    let first = &prediction.to_mend[0];
+    assert!(first.what == "not_in_input" && first.rows == 2, "{first:?}");
+}

@@ -1,0 +1,36 @@
+//! How source files are looked at: by a listing, and one by one where there is no right to list.
+
+use super::{predicted, summary};
+use crate::support::{
+    app::{Sample, TestApp},
+    azurite::Azurite,
+};
+
+#[tokio::test]
+async fn without_the_right_to_list_files_are_looked_at_one_by_one_and_it_is_said() {
+    let sample = Sample::with(30, 41, |options| options.plain = true).await;
+    let mut app = TestApp::new(&sample).await;
+    let azurite = Azurite::shared().await;
+    app.set("SOURCE_STORAGE_CONNECTION_STRING", azurite.object_connection_string());
+    let prediction = predicted(&app, &[]).await;
+    let source = &prediction.files.sources[0];
+    assert!(source.way.contains("looked at one by one") && source.way.contains("listed"), "{source:?}");
+    assert_eq!((source.looked_at, source.not_named), (90, None), "{source:?}");
+    assert_eq!(prediction.not_in_input.blobs, None);
+    let check = prediction.checks.iter().find(|check| check.check == "source_container").unwrap();
+    assert!(check.remedy.contains("right to list"), "{check:?}");
+    app.run(&["run"]).await.expect(0);
+    assert!(summary(&app).prediction.unwrap().same, "90 looks are exact");
+}
+
+#[tokio::test]
+async fn files_of_a_folder_are_listed_and_compared_by_their_paths() {
+    let sample = Sample::in_folder(40, 42, |options| options.plain = true).await;
+    let mut app = TestApp::new(&sample).await;
+    app.set("ROGO_SOURCE_ALLOW", format!("file://{}", sample.path("files").display()));
+    std::fs::write(sample.path("files/forgotten.docx"), "x").unwrap();
+    let prediction = predicted(&app, &[]).await;
+    assert_eq!(prediction.not_in_input.blobs, Some(1), "{:?}", prediction.files.sources);
+    app.run(&["run"]).await.expect(0);
+    assert!(summary(&app).prediction.unwrap().same);
+}
