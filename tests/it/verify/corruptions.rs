@@ -373,6 +373,9 @@ async fn every_planted_corruption_is_found_by_the_check_that_is_meant_for_it_and
     let sample = Sample::in_folder(1_200, 7, |options| options.file_bytes = "10-3000".parse().unwrap()).await;
     let app = in_folders(&sample).await;
     app.run(&["run"]).await.expect(0);
+    let index = |table| format!("create index on {table} (submission_id);");
+    let tables = ["submission_files", "submission_section_marks", "malpractice_enforcements"];
+    app.database.run(&tables.map(index).concat()).await;
     let mut taken: BTreeSet<String> = BTreeSet::new();
     let mut planted: BTreeMap<String, Plant> = BTreeMap::new();
     // Whatever fits few submissions comes first.
