@@ -9,8 +9,8 @@ mod flags;
 use std::path::PathBuf;
 
 pub use flags::{
-    AcceptFlags, PlanFlags, ReasonFlags, RedoFlags, SettingFlags, ShardFlags, StoreFlags, VerifyFlags,
-    WaitFlags,
+    AcceptFlags, AttemptFlags, PlanFlags, ReasonFlags, RedoFlags, SettingFlags, ShardFlags, StoreFlags,
+    VerifyFlags, WaitFlags,
 };
 
 use clap::{Args, Parser, Subcommand};
@@ -85,6 +85,10 @@ pub enum Command {
     Results(ResultsArgs),
     /// List the blobs that killed processes of this run left behind, and delete them
     Orphans(OrphansArgs),
+    /// Remove what the run, and only it, created in the target, rows and blobs; without --yes only say what
+    Rollback(RollbackArgs),
+    /// Explain a code (outcome, note, warning, exit code): what it means, how to see it, what to do
+    Explain(ExplainArgs),
     /// Print every setting, its value and its source; secrets as set / not set
     Settings(SettingsArgs),
     /// Generate inputs, warehouse export, source files, target schema and seed
@@ -99,10 +103,9 @@ pub struct PlanArgs {
     /// Check and count everything, write nothing anywhere
     #[arg(long)]
     pub dry_run: bool,
-    /// Also decide every row as the run would and look at every source file, reading only: what to mend, outcomes, files
-    /// and bytes, duration, what is missing from the export
-    #[arg(long)]
-    pub predict: bool,
+    /// Whether the run is predicted, and how its duration is known.
+    #[command(flatten)]
+    pub prediction: PredictArgs,
     /// Print the plan, or the prediction, as JSON
     #[arg(long)]
     pub json: bool,
@@ -112,6 +115,19 @@ pub struct PlanArgs {
     /// Settings shared by all commands.
     #[command(flatten)]
     pub settings: SettingFlags,
+}
+
+/// What `rogo-migrate plan` says of the run besides.
+#[derive(Debug, Args)]
+pub struct PredictArgs {
+    /// Also decide every row as the run would and look at every source file, reading only: what to mend, outcomes, files
+    /// and bytes, duration, what is missing from the export
+    #[arg(long)]
+    pub predict: bool,
+    /// Also copy some files into a scratch prefix of the target container and remove them again, to measure how long the
+    /// run is going to take
+    #[arg(long, requires = "predict", conflicts_with = "dry_run")]
+    pub probe: bool,
 }
 
 /// Arguments of `rogo-migrate shard`.
@@ -230,6 +246,37 @@ pub struct OrphansArgs {
     /// Settings shared by all commands.
     #[command(flatten)]
     pub settings: SettingFlags,
+}
+
+/// Arguments of `rogo-migrate rollback`.
+#[derive(Debug, Args)]
+pub struct RollbackArgs {
+    /// Remove it; without it nothing is written
+    #[arg(long, help_heading = "Deciding")]
+    pub yes: bool,
+    /// Remove also submissions on which the application has worked since, with its work on them
+    #[arg(long, help_heading = "Deciding")]
+    pub force_touched: bool,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The only attempts to remove.
+    #[command(flatten)]
+    pub attempts: AttemptFlags,
+    /// Reason for the decision, recorded with it.
+    #[command(flatten)]
+    pub reason: ReasonFlags,
+    /// Settings shared by all commands.
+    #[command(flatten)]
+    pub settings: SettingFlags,
+}
+
+/// Arguments of `rogo-migrate explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The code, as file_missing or 69; without it every code is listed
+    #[arg(value_name = "CODE")]
+    pub code: Option<String>,
 }
 
 /// Arguments of `rogo-migrate settings`.

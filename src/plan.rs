@@ -34,7 +34,7 @@ use crate::{
     inputs::Inputs,
     ports::{Blobs, FaultKind, Holdings, Source, TargetReader, Warehouse, WarehouseShape},
     run::{
-        FORMAT, Plan, PlanId, RULES_VERSION, Refusal, RunStore, ShardPlan, names,
+        Expected, FORMAT, Plan, PlanId, RULES_VERSION, Refusal, RunStore, ShardPlan, names,
         pins::{Present, another_database, differences, input_differences, pinned_settings, rolled_back},
     },
     settings::Settings,
@@ -102,6 +102,9 @@ async fn standing(store: &RunStore) -> Result<Option<Plan>, Stop> {
 /// Returns the existing plan, if nothing that it pins has changed and the run could still succeed.
 async fn stand(plan: Plan, settings: &Settings, services: Services<'_>) -> Result<PlanReport, Stop> {
     compare(&plan, settings, services).await?;
+    if let Some(expected) = Expected::read(settings.expect.as_deref())? {
+        expected.compare(&plan.submissions, &plan.mapping, &plan.warehouse_extent)?;
+    }
     let mut reasons = Reasons::default();
     // Only read access is checked: each shard checks write access before its first row. The run's own processes may
     // hold its connections already.
@@ -192,6 +195,9 @@ async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) -> R
         [] => services.warehouse.extent().await?,
         counted => counted.to_vec(),
     };
+    if let Some(expected) = Expected::read(settings.expect.as_deref())? {
+        expected.compare(&draft.submissions, &draft.mapping.digest, &extent)?;
+    }
     let mut reasons = Reasons::default();
     let reported =
         preflight::sample(&services, settings, &draft, sampled, facts.as_ref(), &mut reasons).await?;

@@ -6,6 +6,7 @@ mod warehouse;
 mod blobs;
 mod target;
 mod stored;
+mod undo;
 mod jobs;
 
 pub use backoff::{Backoff, Patience, every, jitter, overdue, pause};
@@ -22,6 +23,10 @@ pub use stored::{
 pub use target::{
     Absent, Committed, Compared, CopiedMigration, ExclusiveFence, Fence, Finding, HeldSubmission, Holdings,
     Session, StandingSubmission, TARGET_CHECKS, TargetReader, TargetWriter,
+};
+pub use undo::{
+    Decide, HangingRows, OWN_TABLES, OtherMalpractice, Removal, RuleUndo, StandingRule, StoredMalpractice,
+    TargetUndo, WrittenRow, WrittenSubmission,
 };
 
 pub use crate::domain::CopiedFile;

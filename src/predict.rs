@@ -16,14 +16,17 @@ mod files;
 mod look;
 mod mend;
 mod missing;
+mod probe;
 mod quantities;
 mod settle;
 mod tables;
 mod transformations;
 
 use chrono::Utc;
+use url::Url;
 
 pub use checks::{Checked, checks};
+pub use probe::probe;
 pub use quantities::Measured;
 pub use tables::Tables;
 
@@ -64,6 +67,8 @@ pub struct Predicted {
     pub prediction: Prediction,
     /// `transformations.csv`, `controls.csv`, `not_in_input.csv`, drafted.
     pub tables: Tables,
+    /// Some of the files, from all over the rows, for [`probe()`]; their queries may be secrets.
+    pub sample: Vec<Url>,
 }
 
 /// Decides every row of the plan, looks at every file, and compares the input with what exists.
@@ -88,7 +93,7 @@ pub async fn predict(subject: Subject<'_>) -> Result<Predicted, Stop> {
     prediction.shards = settled.shards;
     prediction.not_predictable = NotPredictable::of(prediction.files.exact);
     tables.finish()?;
-    Ok(Predicted { prediction, tables })
+    Ok(Predicted { prediction, tables, sample: looked.sample })
 }
 
 /// Fills in what follows from the rest: quantities, duration, checks of the sources, and what to mend.

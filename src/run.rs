@@ -11,12 +11,17 @@ pub mod segments;
 pub mod writers;
 pub mod decisions;
 pub mod lost;
+pub mod enforcements;
+pub mod orphans;
+mod expected;
 pub mod pins;
 pub mod private;
+pub mod receipts;
 pub mod lock;
 mod row_set;
 
 pub use documents::*;
+pub use expected::{Expected, ExpectedData, ExpectedFiles, ExpectedWarehouse};
 pub use ids::{Epoch, InvalidId, PlanId, RunName, WriterId};
 pub use row_set::{OutOfRange, RowSet};
 pub use store::{DoneMarkers, OtherRuns, RunStore};

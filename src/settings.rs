@@ -60,6 +60,8 @@ pub struct Settings {
     pub rules: RuleSettings,
     /// Which rows are taken (`--limit`, `--attempts`, `--code`).
     pub trial: Trial,
+    /// `--expect`: what the data's owner says of inputs, warehouse and files.
+    pub expect: Option<PathBuf>,
     /// `--redo lost`: rows that were recorded as migrated are looked up, and the absent ones are moved again.
     pub redo_lost: bool,
     /// `--accept lost`: the target may lack what it lacks.

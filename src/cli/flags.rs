@@ -9,12 +9,16 @@ pub struct PlanFlags {
     /// Only the newest N rows
     #[arg(long, value_name = "N", help_heading = "A trial")]
     pub limit: Option<String>,
-    /// Only the attempt ids of this file, one a line
+    /// Only the attempt ids of this file: one a line, or any CSV with an Attempt ID column
     #[arg(long, value_name = "FILE", help_heading = "A trial")]
     pub attempts: Option<String>,
     /// Only the rows of a failure CSV whose Error begins with one of these codes, as file_missing,unavailable
     #[arg(long, value_name = "CODE,…", help_heading = "A trial")]
     pub code: Option<String>,
+    /// TOML file with the row counts and digests that the data's owner names; a difference ends with 78
+    /// [env: ROGO_EXPECT]
+    #[arg(long, value_name = "FILE", help_heading = "Prediction")]
+    pub expect: Option<String>,
     /// Number of shards [env: ROGO_SHARDS] [default: 1]
     #[arg(long, value_name = "N", help_heading = "Shards")]
     pub shards: Option<String>,
@@ -68,6 +72,14 @@ pub struct VerifyFlags {
     /// [env: JOB_COMPLETION_INDEX]
     #[arg(long, value_name = "I/N", help_heading = "Verifying")]
     pub shard: Option<String>,
+}
+
+/// Which attempts a decision is about.
+#[derive(Debug, Args, Serialize)]
+pub struct AttemptFlags {
+    /// Only these attempts: ids one a line, or any CSV with an Attempt ID column
+    #[arg(long, value_name = "FILE", help_heading = "Deciding")]
+    pub attempts: Option<String>,
 }
 
 /// Why a person decided so.

@@ -21,7 +21,7 @@ use super::{
 
 /// Makes the plan, or in a dry run reports the plan that it would make.
 pub async fn run(settings: &Settings, args: &PlanArgs) -> Result<End, Stop> {
-    if args.predict {
+    if args.prediction.predict {
         return super::predict::run(settings, args).await;
     }
     let made = if args.dry_run {

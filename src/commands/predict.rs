@@ -8,7 +8,7 @@ use crate::{
     ports::Service,
     predict::{self, Checked, Predicted, Subject},
     report,
-    run::{Prediction, RunStore, lines::no_room, names},
+    run::{Expected, Prediction, RunStore, lines::no_room, names},
     settings::{Place, Settings},
 };
 
@@ -36,7 +36,7 @@ async fn predicted(settings: &Settings, args: &PlanArgs, world: &World) -> Resul
         Err(stop) => return Err(refused(settings, args, world, stop).await),
     };
     let keeps = !args.dry_run;
-    let Predicted { mut prediction, tables } = predict::predict(Subject {
+    let Predicted { mut prediction, tables, sample } = predict::predict(Subject {
         plan: &made.plan,
         queues: &queues,
         store: &world.store,
@@ -48,7 +48,12 @@ async fn predicted(settings: &Settings, args: &PlanArgs, world: &World) -> Resul
     })
     .await?;
     prediction.checks = predict::checks(checked(settings, args, world), None).await;
-    predict::complete(&mut prediction, &made.plan, settings, None);
+    let measured = if args.prediction.probe {
+        Some(predict::probe(world.source.as_ref(), world.target_blobs.as_ref(), &sample).await?)
+    } else {
+        None
+    };
+    predict::complete(&mut prediction, &made.plan, settings, measured);
     prediction.documents = tables.publish(keeps.then_some(&world.store), &settings.out).await?;
     if keeps {
         prediction.documents.push(world.store.describe(names::PREDICTION));
@@ -57,6 +62,9 @@ async fn predicted(settings: &Settings, args: &PlanArgs, world: &World) -> Resul
         prediction.plan = None;
     }
     tell(args, &prediction, Some(&made))?;
+    if let Some(expected) = Expected::read(settings.expect.as_deref())? {
+        expected.compare_files(&prediction.files)?;
+    }
     let (run, rows) = (&made.plan.run, made.plan.rows);
     let mending = prediction.to_mend.len();
     Ok(End::done(format!("the run {run} of {rows} rows is predicted; {mending} thing(s) to mend")))

@@ -144,7 +144,7 @@ impl Asked<'_> {
             absent.warehouse = Some(why.clone());
         }
         let (registered, _) = writers::registered(store).await?;
-        let may_lack: BTreeSet<AttemptId> = decisions::accepted(store).await?.into_keys().collect();
+        let may_lack: BTreeSet<AttemptId> = decisions::taken_out(store).await?.into_keys().collect();
         let images = images(store).await?;
         let run_settings = run_settings(settings, files.as_ref());
         let world = World {

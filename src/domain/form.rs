@@ -45,7 +45,7 @@ use super::Digest;
 pub struct TableForm {
     /// The table's name.
     pub name: &'static str,
-    /// Its columns.
+    /// Columns of the table, with their types.
     pub columns: &'static [(&'static str, ColumnKind)],
 }
 

@@ -225,3 +225,27 @@ pub fn stands(earlier: Outcome, other: Outcome) -> Outcome {
 pub fn newest(earlier: Outcome, other: Outcome) -> Outcome {
     if other.at > earlier.at { other } else { earlier }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_migrated_outcomes_the_one_that_was_not_recovered_stands() {
+        let outcome = |second, recovered| Outcome {
+            row: 1,
+            attempt: None,
+            at: DateTime::from_timestamp(second, 0).unwrap(),
+            worker: 1,
+            milliseconds: 0,
+            source: None,
+            fate: Fate::Migrated(Migrated { recovered, ..Migrated::default() }),
+        };
+        for (recovered, sent) in [(1, 2), (2, 1)] {
+            let (recovered, sent) = (outcome(recovered, true), outcome(sent, false));
+            assert_eq!(stands(recovered.clone(), sent.clone()), sent);
+            assert_eq!(stands(sent.clone(), recovered), sent);
+        }
+        assert_eq!(stands(outcome(1, true), outcome(2, true)), outcome(2, true));
+    }
+}

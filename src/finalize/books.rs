@@ -8,7 +8,7 @@ use super::{merge::Merged, sweep::Orphans};
 use crate::{
     domain::{Books, ShardIndex, shard_list},
     exit::{Exit, Stop},
-    run::{Lost, Plan, RunStore, names, queue::NumbersReader},
+    run::{Lost, Plan, RunStore, names, queue::NumbersReader, receipts::Receipts},
 };
 
 /// Ranges of missing rows that are kept per shard; their number is exact whatever it is.
@@ -31,6 +31,8 @@ pub struct Totals {
     pub lost: Lost,
     /// When the newest of the outcomes that stand was decided (UTC).
     pub last_outcome_at: Option<DateTime<Utc>>,
+    /// One digest over what became of every row.
+    pub receipts: Receipts,
     /// Blobs that were removed.
     pub orphans: Orphans,
     /// Why the sweep failed, if it did: orphans may be left, but the results are valid.

@@ -31,7 +31,7 @@ pub struct Merged {
 }
 
 impl Merged {
-    /// Reads every segment of the run. Needs about half a kilobyte of local disk per outcome.
+    /// Reads every segment of the run. Needs about a kilobyte of local disk per outcome.
     pub async fn gather(store: &RunStore, plan: &Plan) -> Result<Self, Stop> {
         let rows = plan.submissions.rows;
         let rows_per_bucket = rows.div_ceil(BUCKETS).max(LEAST_ROWS);
@@ -48,7 +48,7 @@ impl Merged {
                     *recorded += u64::from(new);
                 }
                 // Rows count from 1.
-                buckets.push(index((row - 1) / rows_per_bucket), &outcome)?;
+                buckets.push(index((row - 1) / rows_per_bucket), &(segment.shard, &outcome))?;
             }
         }
         let lost = RowSet::new(rows);
@@ -75,8 +75,8 @@ impl Merged {
         matches!(outcome.fate, Fate::Migrated(_)) && self.lost.contains(outcome.row)
     }
 
-    /// The outcomes that stand, by row number. May be asked for again.
-    pub fn outcomes(&self) -> impl Iterator<Item = Result<Outcome, Stop>> + Send {
+    /// The outcomes that stand, by row number, each with its shard. May be asked for again.
+    pub fn outcomes(&self) -> impl Iterator<Item = Result<(ShardIndex, Outcome), Stop>> + Send {
         (0..self.buckets.len()).flat_map(|bucket| {
             let (outcomes, fault) = match self.standing(bucket) {
                 Ok(outcomes) => (outcomes, None),
@@ -87,22 +87,23 @@ impl Merged {
     }
 
     /// The outcome that stands of each row of the bucket, each in its slot.
-    fn standing(&self, bucket: usize) -> Result<Vec<Option<Outcome>>, Stop> {
+    fn standing(&self, bucket: usize) -> Result<Vec<Option<(ShardIndex, Outcome)>>, Stop> {
         let first = bucket as u64 * self.rows_per_bucket;
-        let mut slots: Vec<Option<Outcome>> = Vec::new();
+        let mut slots = Vec::new();
         slots.resize_with(index(self.rows_per_bucket), || None);
         let mut is_dealt_right = true;
-        self.buckets.read(bucket, |outcome: Outcome| {
+        self.buckets.read(bucket, |(shard, outcome): (ShardIndex, Outcome)| {
             let place = outcome.row.checked_sub(first + 1).map_or(usize::MAX, index);
             let Some(slot) = slots.get_mut(place) else {
                 is_dealt_right = false;
                 return Ok(());
             };
-            *slot = Some(match slot.take() {
-                Some(earlier) if self.lost.contains(outcome.row) => newest(earlier, outcome),
-                Some(earlier) => stands(earlier, outcome),
+            let standing = match slot.take() {
+                Some((_, earlier)) if self.lost.contains(outcome.row) => newest(earlier, outcome),
+                Some((_, earlier)) => stands(earlier, outcome),
                 None => outcome,
-            });
+            };
+            *slot = Some((shard, standing));
             Ok(())
         })?;
         if is_dealt_right {

@@ -15,7 +15,12 @@ use crate::{
     domain::{AttemptId, Books, Fate, Outcome},
     exit::{Exit, Stop},
     ports::PutOptions,
-    run::{Plan, RunStore, lines::no_room, names, private},
+    run::{
+        Plan, RunStore,
+        lines::no_room,
+        names, private,
+        receipts::{Folding, Receipts, program_digest},
+    },
 };
 
 const CSV: &str = "text/csv; charset=utf-8";
@@ -31,6 +36,8 @@ pub struct Drafts {
     pub rows_lost: u64,
     /// When the newest of them was decided (UTC).
     pub last_outcome_at: Option<DateTime<Utc>>,
+    /// The digest over all of them.
+    pub receipts: Receipts,
     folder: TempDir,
 }
 
@@ -47,12 +54,15 @@ impl Drafts {
         let mut books = Books::default();
         let mut last_outcome_at = None;
         let mut rows_lost = 0;
+        let mut folding = Folding::begin(plan, program_digest());
         for outcome in merged.outcomes() {
-            let mut outcome = outcome?;
+            let (shard, mut outcome) = outcome?;
             last_outcome_at = last_outcome_at.max(Some(outcome.at));
             let row = row_of(input.as_mut(), outcome.row, plan).await?;
             same_attempt(&outcome, row.attempt)?;
-            if merged.is_lost(&outcome) && !lost.settle(&mut outcome) {
+            let is_lost = merged.is_lost(&outcome) && !lost.settle(&mut outcome);
+            folding.add(shard, &outcome, is_lost);
+            if is_lost {
                 writers.lost(&outcome)?;
                 rows_lost += 1;
                 continue;
@@ -70,7 +80,8 @@ impl Drafts {
         if input.sha256().is_none_or(|sha256| !sha256.eq_ignore_ascii_case(&plan.submissions.sha256)) {
             return Err(changed(plan));
         }
-        Ok(Self { books, rows_lost, last_outcome_at, folder })
+        let receipts = folding.finish();
+        Ok(Self { books, rows_lost, last_outcome_at, receipts, folder })
     }
 
     /// Puts the files into the run store, and into `out` where there is one, in the place of earlier ones.

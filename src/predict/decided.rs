@@ -53,7 +53,7 @@ pub struct Decided {
 pub struct MigratingRow {
     /// Of the input, from 1.
     pub row: u64,
-    /// Its attempt.
+    /// The attempt that the row migrates.
     pub attempt: AttemptId,
     /// Shard whose queue holds it.
     pub shard: ShardIndex,

@@ -3,17 +3,22 @@
 //! Files and listed blobs meet on disk: both are dealt into buckets by name, and one bucket at a time is held in memory.
 
 mod listing;
+mod view;
 
 use std::collections::HashMap;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
+use url::Url;
 
-use self::listing::{Listed, ListedBlob, list_all};
+use self::{
+    listing::{Listed, ListedBlob, list_all},
+    view::View,
+};
 use super::{
     Tables,
     decided::{bucket_of, buckets_of},
-    files::{Container, FileSpool, NameKey, WantedFile},
+    files::{FileSpool, NameKey, WantedFile},
 };
 use crate::{
     ports::{Fault, FaultKind, Service, Source},
@@ -23,10 +28,8 @@ use crate::{
     },
 };
 
-/// Files of a container that cannot be listed that are looked at one by one; of more, so many are a sample.
-const SAMPLE: u64 = 1_000;
-/// Files of a listed container that the listing did not show, and that are looked at once more.
-const CONFIRMED: u64 = 200;
+/// Files that a probe copies at most.
+const PROBED: u64 = 512;
 /// Files that are looked at one by one at a time.
 const AT_A_TIME: usize = 64;
 
@@ -48,7 +51,7 @@ pub enum Found {
 /// One file of one row, as it was found.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct FoundFile {
-    /// The row.
+    /// Number of the row that names it.
     pub row: u64,
     /// The file's place in the submission.
     pub order: i32,
@@ -66,6 +69,8 @@ pub struct Looked {
     pub mean_bytes: Vec<u64>,
     /// Whether every file was looked at.
     pub exact: bool,
+    /// Some of the files that are there.
+    pub sample: Vec<Url>,
 }
 
 /// Looks at all files; blobs that no row names go to `not_in_input.csv`.
@@ -85,6 +90,9 @@ pub async fn look(
             .map(|(container, way)| View::new(container, way))
             .collect(),
         found: Buckets::new(buckets_of(rows))?,
+        sample: Vec::new(),
+        sample_step: containers.iter().map(|container| container.files).sum::<u64>().div_ceil(PROBED).max(1),
+        sound: 0,
     };
     for bucket in 0..wanted.len() {
         look.bucket(bucket, &wanted, &listed, tables).await?;
@@ -92,94 +100,17 @@ pub async fn look(
     let exact = look.views.iter().all(|view| view.skipped == 0);
     let mean_bytes = look.views.iter().map(View::mean_bytes).collect();
     let sources = look.views.into_iter().map(View::finish).collect();
-    Ok(Looked { files: look.found.finish()?, sources, mean_bytes, exact })
+    Ok(Looked { files: look.found.finish()?, sources, mean_bytes, exact, sample: look.sample })
 }
 
 struct Look<'a> {
     source: &'a dyn Source,
     views: Vec<View>,
     found: Buckets,
-}
-
-/// What was seen of one container.
-struct View {
-    predicted: PredictedSource,
-    is_listed: bool,
-    container: Container,
-    /// Every so manieth file is looked at, if the container is not listed.
-    step: u64,
-    passed: u64,
-    confirmed: u64,
-    sized: u64,
-    bytes: u64,
-    skipped: u64,
-}
-
-impl View {
-    fn new(container: &Container, way: &listing::Way) -> Self {
-        let step = container.files.div_ceil(SAMPLE).max(1);
-        let text = match &way.not_listed {
-            None => format!("listed below {} in {} pages", shown_prefix(container), way.pages),
-            Some(why) if step == 1 => format!("looked at one by one: {why}"),
-            Some(why) => format!("a sample of {} looked at: {why}", container.files.div_ceil(step)),
-        };
-        Self {
-            predicted: PredictedSource {
-                container: container.shown.clone(),
-                files: container.files,
-                way: text,
-                listed: way.blobs,
-                not_named: way.not_listed.is_none().then_some(0),
-                ..PredictedSource::default()
-            },
-            is_listed: way.not_listed.is_none(),
-            container: container.clone(),
-            step,
-            passed: 0,
-            confirmed: 0,
-            sized: 0,
-            bytes: 0,
-            skipped: 0,
-        }
-    }
-
-    /// Whether this file, which no listing showed, is to be looked at.
-    fn is_due(&mut self, file: &WantedFile) -> bool {
-        if self.is_listed {
-            // Links and versions of blobs are not listed under the name that a row gives. A file that is said to be
-            // missing should be.
-            self.confirmed += 1;
-            return self.confirmed <= CONFIRMED || file.is_of_the_past();
-        }
-        self.passed += 1;
-        (self.passed - 1).is_multiple_of(self.step)
-    }
-
-    fn count(&mut self, found: Found) {
-        match found {
-            Found::Bytes(bytes) => {
-                self.sized += 1;
-                self.bytes += bytes;
-            }
-            Found::Missing => self.predicted.missing += 1,
-            Found::Archived => self.predicted.archived += 1,
-            Found::Forbidden => self.predicted.forbidden += 1,
-            Found::NotLookedAt(_) => self.skipped += 1,
-        }
-    }
-
-    fn mean_bytes(&self) -> u64 {
-        self.bytes.checked_div(self.sized).unwrap_or_default()
-    }
-
-    fn finish(self) -> PredictedSource {
-        self.predicted
-    }
-}
-
-/// The prefix for people: not its text, because folders may be called after persons.
-fn shown_prefix(container: &Container) -> &'static str {
-    if container.prefix.is_empty() { "its root" } else { "the rows' common folder" }
+    sample: Vec<Url>,
+    sample_step: u64,
+    /// Files that are there, so far.
+    sound: u64,
 }
 
 impl Look<'_> {
@@ -266,6 +197,12 @@ impl Look<'_> {
     fn settle(&mut self, file: &WantedFile, found: Found) -> Result<(), Fault> {
         if let Some(view) = self.views.get_mut(file.container as usize) {
             view.count(found);
+        }
+        if matches!(found, Found::Bytes(_)) {
+            if self.sound.is_multiple_of(self.sample_step) {
+                self.sample.push(file.url.clone());
+            }
+            self.sound += 1;
         }
         self.found.push(bucket_of(file.row), &FoundFile { row: file.row, order: file.order, found })
     }

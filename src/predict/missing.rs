@@ -96,7 +96,7 @@ fn sorted(mut attempts: Vec<AttemptId>) -> Vec<AttemptId> {
 
 /// The attempts of the mapping.
 struct MappedAttempts {
-    /// All, sorted.
+    /// Attempts of any unit version, sorted.
     all: Vec<AttemptId>,
     /// Those of the chosen unit versions, each with the number of its version; sorted.
     chosen: Vec<(AttemptId, u32)>,

@@ -27,7 +27,7 @@ const START_MS: u64 = 500;
 pub struct Measured {
     /// Files that were copied.
     pub files: u64,
-    /// Their bytes.
+    /// Length of all of them together.
     pub bytes: u64,
     /// How long that took, in milliseconds.
     pub milliseconds: u64,

@@ -19,7 +19,7 @@ pub struct Settled {
     pub outcomes: PredictedOutcomes,
     /// Files and bytes.
     pub files: PredictedFiles,
-    /// Shards' sizes.
+    /// Rows, files and bytes of each shard.
     pub shards: Vec<PredictedShard>,
     /// Sums by unit version and grade.
     pub controls: Controls,

@@ -53,7 +53,7 @@ impl Table {
 }
 
 impl Tables {
-    /// Empty tables.
+    /// Three tables that hold their headers only.
     pub fn create() -> Result<Self, Fault> {
         let folder = tempfile::tempdir().map_err(no_room)?;
         let path = folder.path();

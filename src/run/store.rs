@@ -24,7 +24,7 @@ const LOOKED_AT: usize = 20_000;
 /// Runs of a store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OtherRuns {
-    /// Their names.
+    /// Names of the other runs.
     pub names: Vec<String>,
     /// Whether the store holds more documents than were looked at.
     pub is_partial: bool,

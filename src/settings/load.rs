@@ -75,6 +75,7 @@ impl Reader<'_> {
         let organisation = self.organisation();
         let rules = self.rules();
         let trial = if self.purpose == Purpose::Move { self.trial() } else { Trial::default() };
+        let expect = self.optional(&t::EXPECT, parse::path);
         let redo_lost = self.optional(&t::REDO, parse::lost).is_some();
         let accept_lost = self.purpose == Purpose::Move && self.optional(&t::ACCEPT, parse::lost).is_some();
         let reason = self.optional(&t::REASON, parse::text);
@@ -99,6 +100,7 @@ impl Reader<'_> {
             organisation: organisation?,
             rules: rules?,
             trial,
+            expect,
             redo_lost,
             accept_lost,
             reason,

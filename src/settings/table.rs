@@ -139,6 +139,7 @@ settings! {
     LIMIT = Setting::new("limit").otherwise("all rows");
     ATTEMPTS = Setting::new("attempts").otherwise("all rows");
     CODE = Setting::new("code").list().otherwise("all rows");
+    EXPECT = Setting::new("expect").env("ROGO_EXPECT").otherwise("nothing");
     SHARDS = Setting::new("shards").env("ROGO_SHARDS").default("1");
     PARALLELISM = Setting::new("parallelism").env("ROGO_PARALLELISM").default("1");
     SHARD = Setting::new("shard").env("JOB_COMPLETION_INDEX");

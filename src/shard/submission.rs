@@ -1,6 +1,7 @@
 //! One submission: its files copied, its rows committed, its outcome settled.
 
 mod blame;
+mod recover;
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -8,18 +9,17 @@ use std::{
 };
 
 use crate::{
-    domain::{
-        FailCode, Failure, Fate, Migrated, Migration, Note, PlannedFile, Receipt, ReceiptFrom, Skip,
-        SkipCode, SubmissionIds,
-    },
-    exit::{Exit, Stop},
+    domain::{FailCode, Failure, Fate, Migrated, Migration, Note, PlannedFile, Receipt, Skip, SkipCode},
     ports::{Committed, CopiedFile, CopiedMigration, Fault, FaultKind, HeldSubmission, Service},
     rules,
 };
 
 use super::{Shard, WorkerServices, copy::Copied, pace::Trouble};
 
+pub use recover::recover;
+
 use blame::{blame_commit, blame_file};
+use recover::compare;
 
 /// Copies and commits. An `Err` leaves the row without an outcome: the process is ending.
 pub async fn migrate(
@@ -53,102 +53,6 @@ pub async fn migrate(
             Err(ending)
         }
     }
-}
-
-/// The outcome of a row that this run wrote before: by a process that was killed, or by a twin. `decided`
-/// holds the notes it would have had; it is absent if the facts changed meanwhile. A file whose blob is gone counts with
-/// the length that the application shows.
-pub async fn recover(
-    shard: &Shard,
-    services: &WorkerServices,
-    decided: Option<&Migration>,
-    written: HeldSubmission,
-) -> Result<Fate, Trouble> {
-    let mut notes = decided.map(|migration| migration.notes.clone()).unwrap_or_default();
-    let mut files = Vec::new();
-    let (mut missing, mut missing_bytes) = (Vec::new(), 0);
-    for (index, name) in written.blob_names.iter().enumerate() {
-        let found = shard.pace.steady(&[Service::TargetBlobs], || services.target_blobs.head(name)).await?;
-        if let Some(info) = found {
-            files.push(CopiedFile {
-                blob_name: name.clone(),
-                url: services.target_blobs.url(name),
-                size_bytes: info.size_bytes,
-                md5_proven: info.md5.is_some(),
-                md5: info.md5,
-                sha256: None,
-            });
-        } else {
-            missing_bytes += written.shown_bytes.get(index).copied().unwrap_or_default();
-            missing.push((index + 1).to_string());
-        }
-    }
-    let receipt = recovered_receipt(shard, services, decided, &written, &files, &mut notes).await?;
-    // Without one of them the others have no place.
-    let file_receipts = files.iter().filter(|_| missing.is_empty()).map(CopiedFile::receipt).collect();
-    if !missing.is_empty() {
-        notes.push(Note::file_blob_missing(&missing.join(", ")));
-    }
-    if written.foreign_enforcement {
-        notes.push(Note::enforcement_kept());
-    }
-    Ok(Fate::Migrated(Migrated {
-        launch_id: written.launch_id,
-        submission_id: written.submission_id.unwrap_or_default(),
-        session_record_id: written.session_record_id.unwrap_or_default(),
-        user_id: written.lms_user_id.unwrap_or_default(),
-        context_id: written.context_id.unwrap_or_default(),
-        files: written.files,
-        bytes: missing_bytes + files.iter().map(|file| file.size_bytes).sum::<u64>(),
-        recovered: true,
-        receipt: Some(Box::new(receipt)),
-        file_receipts,
-        notes,
-        ..Migrated::default()
-    }))
-}
-
-/// The receipt of the decided rows, with the files that stand. If a file is gone, or the row is decided otherwise, the
-/// decided rows are not known: then it is the receipt of the rows that stand.
-async fn recovered_receipt(
-    shard: &Shard,
-    services: &WorkerServices,
-    decided: Option<&Migration>,
-    written: &HeldSubmission,
-    files: &[CopiedFile],
-    notes: &mut Vec<Note>,
-) -> Result<Receipt, Trouble> {
-    if let Some(migration) = decided.filter(|migration| migration.files.len() == files.len()) {
-        let standing = async |file: &PlannedFile| {
-            let place = usize::try_from(file.upload_order - 1).unwrap_or(usize::MAX);
-            files.get(place).cloned().ok_or(())
-        };
-        if let Ok(copied) = CopiedMigration::copy(migration, standing).await {
-            return compare(shard, services, &copied, notes).await;
-        }
-    }
-    if decided.is_some_and(|migration| migration.files.len() != written.blob_names.len()) {
-        notes.push(Note::changed_since(&["submission_files (another number of rows)".to_owned()]));
-    }
-    let Some(ids) = SubmissionIds::of_launch_id(&written.launch_id) else {
-        return Err(Trouble::Process(Stop::new(Exit::Bug, "a recovered launch id is none of this program")));
-    };
-    let sha256 = shard.pace.steady(&[Service::Database], || services.target.stored_digest(&ids)).await?;
-    Ok(Receipt { sha256, from: ReceiptFrom::Stored, enforcement: None, transaction: None })
-}
-
-/// The receipt of the decided rows; notes it if the target holds others.
-async fn compare(
-    shard: &Shard,
-    services: &WorkerServices,
-    copied: &CopiedMigration<'_>,
-    notes: &mut Vec<Note>,
-) -> Result<Receipt, Trouble> {
-    let compared = shard.pace.steady(&[Service::Database], || services.target.compare(copied)).await?;
-    if !compared.columns.is_empty() {
-        notes.push(Note::changed_since(&compared.columns));
-    }
-    Ok(compared.receipt)
 }
 
 /// Copies all files of a submission at once. Returns when all have settled, so that nothing is written

@@ -2,6 +2,7 @@
 
 mod recording;
 mod merging;
+mod receipts;
 mod books;
 mod sweeping;
 mod results;

@@ -16,7 +16,7 @@ pub enum ColumnKind {
     Text,
     /// Integer or bigint.
     Int,
-    /// Boolean.
+    /// `boolean` of PostgreSQL.
     Bool,
     /// Timestamp with time zone.
     Time,
@@ -58,13 +58,13 @@ impl FromStr for NumberType {
 /// A value as a row holds it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StoredValue<'v> {
-    /// SQL null.
+    /// SQL `null`.
     Null,
     /// Text, varchar or an enum.
     Text(Cow<'v, str>),
     /// Integer or bigint.
     Int(i64),
-    /// Boolean.
+    /// A `boolean` value.
     Bool(bool),
     /// Timestamp with time zone; below a microsecond nothing enters.
     Time(DateTime<Utc>),

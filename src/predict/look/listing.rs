@@ -38,7 +38,7 @@ pub struct ListedBlob {
     pub container: u32,
     /// Its name in the container.
     pub name: String,
-    /// Its length.
+    /// Length as the listing says.
     pub size_bytes: u64,
     /// Whether it is in the archive tier.
     pub archived: bool,

@@ -118,6 +118,15 @@ impl Summary {
             span(Duration::from_millis(self.duration_ms)),
             self.rows_per_second
         );
+        if let Some(receipts) = &self.receipts {
+            let _ = writeln!(
+                text,
+                "receipt of {} rows: {} {}",
+                count(receipts.count),
+                receipts.algorithm,
+                receipts.root
+            );
+        }
         if self.orphans_removed > 0 {
             let _ = writeln!(text, "{} blobs of killed processes were removed", count(self.orphans_removed));
         }

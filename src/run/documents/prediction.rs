@@ -71,7 +71,7 @@ pub struct ToMend {
 /// A named check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
-    /// Stable name.
+    /// Stable name, for example `target_schema`.
     pub check: String,
     /// How it ended.
     pub result: CheckResult,
@@ -96,9 +96,9 @@ pub enum CheckResult {
 /// Files and bytes that are going to be copied: of rows predicted as migrated.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PredictedFiles {
-    /// Files.
+    /// Number of files, over all shards.
     pub files: u64,
-    /// Their bytes.
+    /// Length of all of them together.
     pub bytes: u64,
     /// Whether every file was looked at; else the bytes are estimated from a sample.
     pub exact: bool,
@@ -132,7 +132,7 @@ pub struct PredictedSource {
 /// One shard's part of the work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PredictedShard {
-    /// The shard.
+    /// Index of the shard, as in the plan.
     pub shard: ShardIndex,
     /// Rows of its queue.
     pub rows: u64,

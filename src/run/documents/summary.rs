@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::prediction::Compared;
 use crate::{
     domain::{Books, ShardIndex},
-    run::{PlanId, RunName},
+    run::{PlanId, RunName, receipts::Receipts},
 };
 
 /// `summary.json`.
@@ -34,6 +34,9 @@ pub struct Summary {
     /// What does not change the books, but the person who answers for the run should know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
+    /// One digest over what became of every row; absent only in summaries of earlier programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipts: Option<Receipts>,
     /// Comparison with what `plan --predict` said of this plan, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prediction: Option<Compared>,
@@ -167,6 +170,7 @@ impl Summary {
             missing,
             lost: Lost::default(),
             warnings: Vec::new(),
+            receipts: None,
             prediction: None,
             orphans_removed: 0,
             duration_ms: 0,

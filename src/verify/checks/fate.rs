@@ -58,7 +58,7 @@ pub fn skipped(code: SkipCode, claim: &Claim<'_>, findings: &mut Findings) {
             MappingState::Missing | MappingState::Ambiguous => false,
         }),
         SkipCode::AlreadyMigrated => claim.target_says(|target| target.of_another),
-        SkipCode::DeletedInTarget => claim.target_says(|target| !target.of_this_run),
+        SkipCode::DeletedInTarget | SkipCode::RolledBack => claim.target_says(|target| !target.of_this_run),
     };
     match holds {
         Err(lack) => findings.lacking(check, lack),
@@ -70,7 +70,9 @@ pub fn skipped(code: SkipCode, claim: &Claim<'_>, findings: &mut Findings) {
             SkipCode::AlreadyMigrated => {
                 "already_migrated: the target holds no submission of another run".to_owned()
             }
-            SkipCode::DeletedInTarget => "deleted_in_target: the target holds the submission".to_owned(),
+            SkipCode::DeletedInTarget | SkipCode::RolledBack => {
+                format!("{code}: the target holds the submission")
+            }
         }),
     }
 }

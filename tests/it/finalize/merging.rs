@@ -17,7 +17,7 @@ async fn merge(world: &World) -> Vec<Outcome> {
     let outcomes: Vec<_> = merged.outcomes().collect::<Result<_, _>>().unwrap();
     let again: Vec<_> = merged.outcomes().collect::<Result<_, _>>().unwrap();
     assert_eq!(outcomes, again);
-    outcomes
+    outcomes.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
 #[tokio::test]

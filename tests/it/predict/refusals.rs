@@ -62,3 +62,35 @@ async fn triggers_and_masks_are_told_apart_from_what_is_in_order() {
     assert_eq!(result("warehouse_masked_columns"), Some(CheckResult::Pass));
     assert_eq!(result("target_container_policy"), Some(CheckResult::Pass));
 }
+
+#[tokio::test]
+async fn an_expectation_that_is_not_met_ends_with_78_and_names_each_difference() {
+    let sample = Sample::with(12, 54, |options| options.plain = true).await;
+    let app = TestApp::new(&sample).await;
+    let expect = app.out.path().join("expect.toml");
+    let path = expect.display().to_string();
+    let met = "[submissions]\nrows = 12\n[mapping]\nrows = 13\n[warehouse.reports]\nrows = 13\n[files]\nfiles = 36\n";
+    std::fs::write(&expect, met).unwrap();
+    let prediction = predicted(&app, &["--dry-run", "--expect", &path]).await;
+    let bytes = prediction.files.bytes;
+    let other = format!(
+        "[submissions]\nrows = 14\nsha256 = \"00\"\n[warehouse.scores]\nrows = 1\n[files]\nbytes = {}\n",
+        bytes + 1
+    );
+    std::fs::write(&expect, other).unwrap();
+    let ended = app.run(&["plan", "--expect", &path]).await.expect(78);
+    for says in [
+        "submission_files.csv: 14 rows expected, there are 12",
+        "submission_files.csv: SHA-256 00 expected",
+        "Rogo_AssessmentReportScores: 1 rows expected",
+    ] {
+        assert!(ended.stderr.contains(says), "{says}: {}", ended.stderr);
+    }
+    std::fs::write(&expect, format!("[files]\nbytes = {}\n", bytes + 1)).unwrap();
+    let ended = app.run(&["plan", "--predict", "--dry-run", "--expect", &path]).await.expect(78);
+    assert!(
+        ended.stderr.contains(&format!("{} bytes expected, there are {bytes}", bytes + 1)),
+        "{}",
+        ended.stderr
+    );
+}

@@ -1,6 +1,6 @@
 //! How source files are looked at: by a listing, and one by one where there is no right to list.
 
-use super::{predicted, summary};
+use super::{predicted, state, summary};
 use crate::support::{
     app::{Sample, TestApp},
     azurite::Azurite,
@@ -33,4 +33,18 @@ async fn files_of_a_folder_are_listed_and_compared_by_their_paths() {
     assert_eq!(prediction.not_in_input.blobs, Some(1), "{:?}", prediction.files.sources);
     app.run(&["run"]).await.expect(0);
     assert!(summary(&app).prediction.unwrap().same);
+}
+
+#[tokio::test]
+async fn a_probe_measures_copies_and_leaves_none_behind() {
+    let sample = Sample::with(40, 43, |options| options.plain = true).await;
+    let app = TestApp::new(&sample).await;
+    let before = state(&app, &[app.target_blobs()]).await;
+    let prediction = predicted(&app, &["--probe"]).await;
+    assert_eq!(state(&app, &[app.target_blobs()]).await, before, "the copies are removed");
+    assert!(prediction.duration.basis.starts_with("measured: "), "{:?}", prediction.duration);
+    assert!(prediction.duration.milliseconds > 0);
+    assert_eq!(prediction.quantities.egress_bytes, prediction.files.bytes, "Azurite does not copy by itself");
+    let ended = app.run(&["plan", "--probe"]).await.expect(64);
+    assert!(ended.stderr.contains("--predict"), "{}", ended.stderr);
 }

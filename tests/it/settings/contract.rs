@@ -57,6 +57,7 @@ fn every_setting_of_the_contract_is_there_and_no_other() {
         --limit - -
         --attempts - -
         --code - -
+        --expect ROGO_EXPECT -
         --shards ROGO_SHARDS 1
         --parallelism ROGO_PARALLELISM 1
         --shard JOB_COMPLETION_INDEX -
@@ -97,11 +98,13 @@ fn the_command_line_and_the_table_name_the_same_flags_variables_and_defaults() {
         "to",
         "only_unproven",
         "show_values",
+        "yes",
+        "force_touched",
     ];
     let mut seen = BTreeSet::new();
     for command in Cli::command()
         .get_subcommands()
-        .filter(|command| !["sample", "completions"].contains(&command.get_name()))
+        .filter(|command| !["sample", "completions", "explain"].contains(&command.get_name()))
     {
         for argument in command.get_arguments().chain(Cli::command().get_arguments()) {
             let key = argument.get_id().as_str();

@@ -55,6 +55,7 @@ pub fn settings(folder: &Path) -> Settings {
             warehouse_time_zone: chrono_tz::UTC,
         },
         trial: Trial::default(),
+        expect: None,
         redo_lost: false,
         accept_lost: false,
         reason: None,

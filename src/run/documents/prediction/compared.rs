@@ -26,7 +26,7 @@ pub struct Compared {
 pub struct Difference {
     /// `migrated`, `failed <code>`, `skipped <code>`, `note <code>`, `files`, `bytes` or `rows`.
     pub what: String,
-    /// As predicted.
+    /// The number in `prediction.json`.
     pub predicted: u64,
     /// As it came.
     pub outcome: u64,

@@ -56,9 +56,9 @@ pub struct NotPredictable {
     pub failed: Vec<FailCode>,
     /// Of skipped rows.
     pub skipped: Vec<SkipCode>,
-    /// Of notes.
+    /// Of notes on migrated rows.
     pub notes: Vec<NoteCode>,
-    /// Why.
+    /// Why they cannot be known, and how such rows are counted.
     pub says: String,
 }
 
