@@ -9,7 +9,8 @@ mod flags;
 use std::path::PathBuf;
 
 pub use flags::{
-    AcceptFlags, PlanFlags, ReasonFlags, RedoFlags, SettingFlags, ShardFlags, StoreFlags, WaitFlags,
+    AcceptFlags, AttemptFlags, PlanFlags, ReasonFlags, RedoFlags, SettingFlags, ShardFlags, StoreFlags,
+    WaitFlags,
 };
 
 use clap::{Args, Parser, Subcommand};
@@ -82,6 +83,10 @@ pub enum Command {
     Results(ResultsArgs),
     /// List the blobs that killed processes of this run left behind, and delete them
     Orphans(OrphansArgs),
+    /// Remove what the run, and only it, created in the target, rows and blobs; without --yes only say what
+    Rollback(RollbackArgs),
+    /// Explain a code (outcome, note, warning, exit code): what it means, how to see it, what to do
+    Explain(ExplainArgs),
     /// Print every setting, its value and its source; secrets as set / not set
     Settings(SettingsArgs),
     /// Generate inputs, warehouse export, source files, target schema and seed
@@ -219,6 +224,37 @@ pub struct OrphansArgs {
     /// Settings shared by all commands.
     #[command(flatten)]
     pub settings: SettingFlags,
+}
+
+/// Arguments of `rogo-migrate rollback`.
+#[derive(Debug, Args)]
+pub struct RollbackArgs {
+    /// Remove it; without it nothing is written
+    #[arg(long, help_heading = "Deciding")]
+    pub yes: bool,
+    /// Remove also submissions on which the application has worked since, with its work on them
+    #[arg(long, help_heading = "Deciding")]
+    pub force_touched: bool,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The only attempts to remove.
+    #[command(flatten)]
+    pub attempts: AttemptFlags,
+    /// Reason for the decision, recorded with it.
+    #[command(flatten)]
+    pub reason: ReasonFlags,
+    /// Settings shared by all commands.
+    #[command(flatten)]
+    pub settings: SettingFlags,
+}
+
+/// Arguments of `rogo-migrate explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The code, as file_missing or 69; without it every code is listed
+    #[arg(value_name = "CODE")]
+    pub code: Option<String>,
 }
 
 /// Arguments of `rogo-migrate settings`.

@@ -4,10 +4,12 @@ mod connect;
 mod await_plan;
 mod compare;
 mod completions;
+mod explain;
 mod finalize;
 mod frozen;
 mod last_word;
 mod orphans;
+mod rollback;
 mod decided;
 mod own_inputs;
 mod patience;
@@ -52,6 +54,9 @@ pub fn run(cli: &Cli) -> Result<End, Stop> {
     if let Command::Completions(args) = &cli.command {
         return Ok(completions::run(args).into());
     }
+    if let Command::Explain(args) = &cli.command {
+        return explain::run(args.code.as_deref());
+    }
     let sources = Sources::gather(flags(cli), cli.global.config.as_deref())?;
     if let Command::Settings(_) = &cli.command {
         return settings::run(&sources).map(End::from);
@@ -89,7 +94,10 @@ async fn perform(
         Command::Orphans(args) => {
             or_stopped(stop, orphans::run(&settings()?, args.delete)).await.map(End::from)
         }
-        Command::Settings(_) | Command::Sample(_) | Command::Completions(_) => Ok(Exit::Done.into()),
+        Command::Rollback(args) => or_stopped(stop, Box::pin(rollback::run(&settings()?, args))).await,
+        Command::Settings(_) | Command::Sample(_) | Command::Explain(_) | Command::Completions(_) => {
+            Ok(Exit::Done.into())
+        }
     }
 }
 
@@ -133,10 +141,11 @@ fn flags(cli: &Cli) -> Flags {
         Command::Resume(args) => flags.with(&args.redo).with(&args.reason).with(&args.settings),
         Command::Results(args) => flags.with(&args.store),
         Command::Orphans(args) => flags.with(&args.reason).with(&args.settings),
+        Command::Rollback(args) => flags.with(&args.attempts).with(&args.reason).with(&args.settings),
         Command::Settings(args) => {
             let flags = flags.with(&args.redo).with(&args.accept).with(&args.reason);
             flags.with(&args.plan).with(&args.shard).with(&args.wait).with(&args.settings)
         }
-        Command::Sample(_) | Command::Completions(_) => flags,
+        Command::Sample(_) | Command::Explain(_) | Command::Completions(_) => flags,
     }
 }

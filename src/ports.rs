@@ -5,6 +5,7 @@ mod backoff;
 mod warehouse;
 mod blobs;
 mod target;
+mod undo;
 mod jobs;
 
 pub use backoff::{Backoff, Patience, every, jitter, overdue, pause};
@@ -18,6 +19,10 @@ pub use jobs::{
 pub use target::{
     Absent, Committed, Compared, CopiedMigration, ExclusiveFence, Fence, Finding, HeldSubmission, Holdings,
     Session, StandingSubmission, TARGET_CHECKS, TargetReader, TargetWriter,
+};
+pub use undo::{
+    Decide, HangingRows, OWN_TABLES, OtherMalpractice, Removal, RuleUndo, StandingRule, StoredMalpractice,
+    TargetUndo, WrittenRow, WrittenSubmission,
 };
 
 pub use crate::domain::CopiedFile;

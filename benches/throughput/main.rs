@@ -12,6 +12,7 @@
 
 mod cost;
 mod floor;
+mod sweep;
 #[path = "../../tests/it/support"]
 #[allow(dead_code, reason = "the tests use more of it")]
 mod support {
@@ -24,7 +25,7 @@ mod support {
     pub mod tds;
 }
 
-use std::{fs, time::Duration};
+use std::{fs, process::ExitCode, time::Duration};
 
 use clap::Parser;
 use cost::Cost;
@@ -56,14 +57,27 @@ struct Options {
     /// Rows of the run over a target that holds them all; 0 leaves it out
     #[arg(long, default_value_t = 80_000)]
     held: u64,
+    /// Instead of all else: how long finalize sweeps the blobs of a killed writer; exit code 1 if longer than its goal
+    #[arg(long)]
+    sweep: bool,
+    /// Rows of submission_files beside which it sweeps (9,000,000 take 6 GB of TMPDIR)
+    #[arg(long, default_value_t = 9_000_000)]
+    file_rows: u64,
+    /// Blobs of the killed writer
+    #[arg(long, default_value_t = 100_000)]
+    blobs: u64,
     /// cargo bench says it
     #[arg(long, hide = true)]
     bench: bool,
 }
 
 #[tokio::main]
-async fn main() {
+async fn main() -> ExitCode {
     let options = Options::parse();
+    if options.sweep {
+        let met = sweep::sweep(options.file_rows, options.blobs).await;
+        return if met { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     if options.submissions > 0 {
         let plain = Sample::with(options.submissions, 1, |sample| {
             sample.plain = true;
@@ -76,6 +90,7 @@ async fn main() {
     if options.held > 0 {
         held(options.held).await;
     }
+    ExitCode::SUCCESS
 }
 
 /// Floor and program in turn, on the same Azurite.
@@ -173,13 +188,7 @@ async fn held(rows: u64) {
         sample.file_bytes = "100".parse().unwrap();
     })
     .await;
-    let mut app = TestApp::new(&sample).await;
-    for (name, folder) in [("ROGO_TARGET", "target"), ("ROGO_RUN_STORE", "runs")] {
-        let path = sample.folder.path().join(folder);
-        fs::create_dir(&path).unwrap();
-        app.set(name, format!("file://{}", path.display()));
-    }
-    app.set("ROGO_SOURCE_ALLOW", format!("file://{}", sample.path("files").display()));
+    let app = folders(&sample).await;
     let first = cost::of(app.start(&["run", "--run", "first"])).await;
     println!("  submissions per second           {:8.1}", per_second(rows, first.elapsed));
     println!("  CPU per submission               {:8.2} ms", first.cpu.as_secs_f64() * 1e3 / rows as f64);
@@ -189,6 +198,18 @@ async fn held(rows: u64) {
     println!("  seconds                          {:8.1}    goal ≤ 5 for 80,000", again.elapsed.as_secs_f64());
     println!("  rows per second                  {:8.0}    goal ≥ 20000", per_second(rows, again.elapsed));
     println!("  peak memory                      {:8.0} MB goal ≤ 150", again.peak_bytes as f64 / 1e6);
+}
+
+/// A target for a sample in a folder, whose container and run store are folders beside it.
+async fn folders(sample: &Sample) -> TestApp<'_> {
+    let mut app = TestApp::new(sample).await;
+    for (name, folder) in [("ROGO_TARGET", "target"), ("ROGO_RUN_STORE", "runs")] {
+        let path = sample.folder.path().join(folder);
+        fs::create_dir(&path).unwrap();
+        app.set(name, format!("file://{}", path.display()));
+    }
+    app.set("ROGO_SOURCE_ALLOW", format!("file://{}", sample.path("files").display()));
+    app
 }
 
 fn per_second(count: u64, elapsed: Duration) -> f64 {

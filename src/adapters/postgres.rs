@@ -13,6 +13,7 @@ mod receipt;
 mod commit;
 mod schema;
 mod preflight;
+mod undo;
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -22,6 +23,7 @@ use tokio::sync::OnceCell;
 
 pub use enforcement::EnforcementLedger;
 pub use fence::{FenceKey, PostgresFence, Retired, SharedFence};
+pub use undo::{PostgresUndo, Undoing};
 
 use crate::{
     domain::{Catalogue, Digest, SubmissionIds, TargetIdentity, form::AlteredColumn},

@@ -9,7 +9,7 @@ pub struct PlanFlags {
     /// Only the newest N rows
     #[arg(long, value_name = "N", help_heading = "A trial")]
     pub limit: Option<String>,
-    /// Only the attempt ids of this file, one a line
+    /// Only the attempt ids of this file: one a line, or any CSV with an Attempt ID column
     #[arg(long, value_name = "FILE", help_heading = "A trial")]
     pub attempts: Option<String>,
     /// Only the rows of a failure CSV whose Error begins with one of these codes, as file_missing,unavailable
@@ -41,6 +41,14 @@ pub struct AcceptFlags {
     /// lost: skip the rows that were migrated and that the target no longer holds, as deleted_in_target
     #[arg(long, value_name = "lost", help_heading = "Deciding")]
     pub accept: Option<String>,
+}
+
+/// Which attempts a decision is about.
+#[derive(Debug, Args, Serialize)]
+pub struct AttemptFlags {
+    /// Only these attempts: ids one a line, or any CSV with an Attempt ID column
+    #[arg(long, value_name = "FILE", help_heading = "Deciding")]
+    pub attempts: Option<String>,
 }
 
 /// Why a person decided so.

@@ -176,6 +176,18 @@ pub struct Acceptance {
     pub attempts: Vec<AttemptId>,
 }
 
+/// `rolled-back.json`, or `rolled-back/<id>.json` for some attempts: what a rollback writes before it removes anything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolledBack {
+    /// Plan of the run.
+    pub plan: PlanId,
+    /// Who decided, when and why.
+    pub decided: Decided,
+    /// The attempts, ascending; `None` for the whole run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<Vec<AttemptId>>,
+}
+
 /// What the process is doing, and why it waits.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]

@@ -17,6 +17,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("gather", &["domain", "rules", "ports"]),
     ("run", &["domain", "run::ids", "ports", "exit", "inputs", "settings"]),
     ("report", &["domain", "run", "run::ids"]),
+    ("explain", &[]),
     ("telemetry", &["exit", "settings", "report"]),
     ("sample", &["domain", "exit"]),
     ("cli", &["sample"]),
@@ -24,6 +25,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("predict", STAGE),
     ("shard", STAGE),
     ("finalize", STAGE),
+    ("rollback", STAGE),
     ("watch", STAGE),
     ("adapters", &["domain", "rules", "ports", "run", "run::ids", "exit", "settings", "identity", "inputs"]),
     ("commands", ANY),
@@ -32,7 +34,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms on one floor: none may name another.
-const FLOOR: [&str; 6] = ["plan", "predict", "shard", "finalize", "watch", "adapters"];
+const FLOOR: [&str; 7] = ["plan", "predict", "shard", "finalize", "rollback", "watch", "adapters"];
 /// What a stage stands on.
 const STAGE: &[&str] =
     &["domain", "rules", "ports", "gather", "run", "run::ids", "report", "exit", "settings", "inputs"];

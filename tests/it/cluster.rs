@@ -19,4 +19,6 @@ mod upgrades;
 mod disruptions;
 mod reruns;
 mod finalizer;
+mod gitops;
+mod waiting;
 mod many_shards;

@@ -20,8 +20,11 @@ mod finalize;
 mod e2e;
 mod whole;
 mod crash;
+mod failover;
 mod receipts;
 mod after;
+mod rollback;
+mod explain;
 mod outages;
 mod readback;
 #[cfg(feature = "cluster")]

@@ -1,4 +1,5 @@
-//! The catalogue: what rows may refer to, read once per process.
+//! The catalogue: the assessments, malpractice levels and the user that migrated rows refer to. It is read once per
+//! process.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -20,7 +21,7 @@ pub(super) async fn catalogue(pool: &Pool, rule_owner: Option<&str>) -> Result<C
     })
 }
 
-/// Their owner's users.id.
+/// `users.id` of the owner of applied rules.
 pub(super) async fn rule_owner(pool: &Pool, username: Option<&str>) -> Result<String, Fault> {
     const NAMED: &str = "select id from users where username = $1";
     const OLDEST: &str = "select id from users where role = 'admin' order by created_at, id limit 1";

@@ -21,17 +21,18 @@ use crate::{
 /// The audience of Entra tokens for Azure Database for PostgreSQL.
 const ENTRA_SCOPE: &str = "https://ossrdbms-aad.database.windows.net/.default";
 
-/// From the first packet to a session that may be asked.
+/// The longest wait from the first packet to a session that is set up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Settings of every session, if the server knows them. They are set after the start, not with
 /// it, because poolers refuse unknown start parameters.
 ///
-/// Keepalives: a machine that vanished frees its locks within about a minute. Idle in a transaction:
-/// so does a process that was frozen between two statements. Idle session: a worker that waits for
-/// its files must not lose the run's lock. Synchronous commit: an answer means that the row is on disk; a
-/// role's or database's weaker default is raised, a stricter one (`remote_apply`) stays. Messages below
-/// `error` may quote a row.
+/// - Keepalives and the limit for idle transactions: the locks of a machine that vanished, or of a process that was
+///   frozen between two statements, are released within about a minute.
+/// - No limit for idle sessions: a worker that waits for its files keeps the run's lock.
+/// - Synchronous commit: an answer means that the row is on disk. A weaker default of the role or database is raised, a
+///   stricter one (`remote_apply`) stays.
+/// - Messages below `error` are suppressed, because they may quote a row.
 ///
 /// The first row is a [`Greeting`].
 const SESSION: &str = "
@@ -85,12 +86,12 @@ impl Opened {
     }
 }
 
-/// Whether a session is its client's own.
+/// Whether an earlier client used the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Session {
-    /// The server began it with this connection.
+    /// No: the server began it with this connection.
     New,
-    /// A pooler handed it on as another client had left it.
+    /// Yes: a pooler handed it on as that client left it.
     Used,
 }
 
@@ -193,7 +194,7 @@ impl Connector {
             Ok(Err(error)) => {
                 let what = "no Microsoft Entra token for the database could be had; \
                             check the workload or managed identity, or `az login`";
-                // The identity's client does not tell a refusal from a network that is away.
+                // The identity's client does not distinguish a refusal from a network failure.
                 Err(Fault::caused(Service::Database, FaultKind::Unavailable, what, error))
             }
             Err(_elapsed) => {

@@ -42,7 +42,7 @@ impl EnforcementLedger for RunStore {
     }
 }
 
-/// Action of the commit statement on the enforcement row.
+/// What the commit statement does with the enforcement row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Enforcement<'row> {
     /// The migration has none.
@@ -51,9 +51,9 @@ pub(super) enum Enforcement<'row> {
     Add,
     /// The existing row is older and is replaced.
     Change(&'row Standing),
-    /// The row is a newer migration's.
+    /// The row stays: a migration wrote it, and it is newer.
     YieldToMigrated,
-    /// The row was written by no migration and is newer, or of the same date.
+    /// The row stays: the application wrote it, and it is newer or of the same date.
     YieldToLive,
 }
 
@@ -86,7 +86,7 @@ impl Standing {
     }
 }
 
-/// Compares the migration with the newest row of its key; the others are left.
+/// Compares the migration with the newest row of its key; older rows stay as they are.
 pub(super) fn weigh<'row>(migration: &Migration, rows: &'row [Standing]) -> Enforcement<'row> {
     if migration.malpractice.is_none() {
         return Enforcement::None;
@@ -116,9 +116,13 @@ impl Enforcement<'_> {
     }
 }
 
-/// The advisory transaction lock's key for the three values.
+/// Key of the advisory transaction lock: a digest of the user, the assessment code and the context.
 pub(super) fn lock_key(migration: &Migration) -> i64 {
-    let key = [&migration.lms_user_id, &migration.assessment_code, &migration.context_id];
+    key_of([&migration.lms_user_id, &migration.assessment_code, &migration.context_id])
+}
+
+/// The same for lms user, assessment code and context.
+pub(super) fn key_of(key: [&str; 3]) -> i64 {
     let mut digest = Sha256::new_with_prefix("rogo-migrate enforcement");
     for part in key {
         digest.update((part.len() as u64).to_be_bytes());

@@ -12,14 +12,14 @@ use crate::ports::{Fault, FaultKind, Service};
 pub(super) enum Phase {
     /// While a session is opened, before any statement.
     Connecting,
-    /// Asking something that changes nothing, or nothing that lasts.
+    /// Sending a statement that changes nothing, or nothing that outlives its session.
     Reading,
-    /// Sending what may take effect although its answer is lost.
+    /// Sending a statement that may take effect even if its answer is lost.
     Writing,
 }
 
 impl Phase {
-    /// The kind of a connection that broke, or stayed silent, in this phase.
+    /// Kind of the fault if the connection breaks, or the server does not answer in time, in this phase.
     fn lost(self) -> FaultKind {
         match self {
             Self::Connecting | Self::Reading => FaultKind::Unavailable,
@@ -43,7 +43,7 @@ pub(super) async fn answer<T>(
     }
 }
 
-/// A fault that stays until someone mends a setting or the schema.
+/// A fault that stays until a setting or the schema is corrected.
 pub(super) fn misconfigured(what: impl Into<String>) -> Fault {
     Fault::new(Service::Database, FaultKind::Misconfigured, what)
 }
@@ -58,7 +58,7 @@ fn fault(phase: Phase, error: sqlx::Error) -> Fault {
             None => (FaultKind::Unavailable, "the server refused"),
         },
         sqlx::Error::Io(cause) => return broken(phase, cause),
-        // The driver found bytes it does not understand, as a connection cut in the middle leaves them.
+        // The driver cannot parse the answer: usually the connection was cut in the middle of a message.
         sqlx::Error::Protocol(_) => (phase.lost(), "the connection broke off in the middle of an answer"),
         sqlx::Error::Tls(cause) => {
             return Fault::caused(Service::Database, FaultKind::Misconfigured, TLS_FAILED, cause);
@@ -66,11 +66,11 @@ fn fault(phase: Phase, error: sqlx::Error) -> Fault {
         sqlx::Error::Configuration(_) => {
             (FaultKind::Misconfigured, "DATABASE_URL, or a certificate it names, cannot be used")
         }
-        // A value that PostgreSQL's wire format cannot hold. Its text may quote the value.
+        // PostgreSQL's wire format cannot hold a value. The error's text may quote it, so it is left out.
         sqlx::Error::Encode(_) | sqlx::Error::InvalidArgument(_) => {
             (FaultKind::Rejected("encoding".into()), "a value of the row cannot be sent")
         }
-        // The rest is about the shape of an answer; the enum is open, so new variants end here too.
+        // All other variants concern the shape of an answer. The enum is non-exhaustive: new variants end here too.
         _ => {
             (FaultKind::Misconfigured, "the answer is not of the expected shape; compare the target's schema")
         }
@@ -114,16 +114,16 @@ fn refusal(phase: Phase, said: &PgDatabaseError) -> Fault {
 /// only if the session itself died is the effect in doubt.
 fn kind_of(phase: Phase, said: &PgDatabaseError) -> FaultKind {
     match said.code() {
-        // Terminated or crashed while it worked, or the server itself does not know.
+        // The backend was terminated or crashed while it worked, or the outcome of the statement is unknown (40003).
         "57P01" | "57P02" | "57P05" | "40003" => phase.lost(),
         // Missing rights; the other codes of class 42 are missing or mistyped objects.
         "42501" => FaultKind::Denied,
         // Read-only: the primary has moved, and the name still leads to the old one.
         "25006" => FaultKind::Unavailable,
-        // A value that the column's type does not know: every value is formatted here, so the type was changed;
-        // but a trigger may also read what a row brings.
+        // The column's type refuses the text of a value. This program formats every value for the expected type, so the
+        // type was changed; if PL/pgSQL reports it, a trigger converted a value of the row.
         "22P02" if !said.r#where().is_some_and(|place| place.contains("PL/")) => FaultKind::Misconfigured,
-        // Not as the database should be, dropped, or corrupt.
+        // An object in the wrong state, a dropped database, corrupt data.
         "55000" | "57P04" | "XX001" | "XX002" => FaultKind::Misconfigured,
         code => match code.get(..2).unwrap_or_default() {
             // Data, integrity, a raise in a trigger, check option, a row too large for an index.
@@ -134,7 +134,7 @@ fn kind_of(phase: Phase, said: &PgDatabaseError) -> FaultKind {
             "3D" | "3F" | "42" => FaultKind::Misconfigured,
             // 0A: a cached plan met a changed table; 25: idle in transaction too long; 40: serialization,
             // deadlock; 53: connections, memory, disk; 55: locks; 57: cancelled, starting; 58, XX: system.
-            // Codes that no rule knows blame no row either.
+            // Unknown codes blame no row.
             _ => FaultKind::Unavailable,
         },
     }

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use sqlx::{Connection, PgConnection};
 
 use super::{
-    PostgresReader,
+    PostgresTarget,
     connect::Connector,
     fault::{Phase, answer},
 };
@@ -53,12 +53,13 @@ impl FenceKey {
 pub struct SharedFence {
     /// Advisory lock key of the run.
     pub key: FenceKey,
-    /// Whether this process was retired; asked after the lock is held, so that the answer stays true.
+    /// Whether this process was retired. Asked while the lock is held, so that the answer cannot change before the
+    /// lock is released.
     pub retired: Retired,
 }
 
 impl SharedFence {
-    /// Takes the lock for the connection's lifetime, then makes sure that this process may still write.
+    /// Takes the lock for the connection's lifetime, then checks that this process was not retired.
     pub(super) async fn enter(&self, connection: &mut PgConnection) -> Result<(), Fault> {
         let mut patience = Patience::new(POLL);
         while !try_lock(connection, "select pg_try_advisory_lock_shared($1)", self.key).await? {
@@ -84,8 +85,8 @@ pub struct PostgresFence {
 }
 
 impl PostgresFence {
-    /// `application_name` is what others are shown: `run/finalize/…`. A credential is needed for
-    /// Entra only.
+    /// `application_name` is shown to processes that wait for the lock: `run/finalize/…`. Only Entra needs a
+    /// credential.
     pub fn new(
         database: &DatabaseSettings,
         credential: Option<Arc<dyn TokenCredential>>,
@@ -96,7 +97,7 @@ impl PostgresFence {
     }
 
     /// The lock of the database that `reader` reads; a connection to another one is refused.
-    pub fn beside(reader: &PostgresReader, application_name: &str, key: FenceKey) -> Self {
+    pub fn beside<Side>(reader: &PostgresTarget<Side>, application_name: &str, key: FenceKey) -> Self {
         Self { connector: reader.connector.named(application_name), key }
     }
 

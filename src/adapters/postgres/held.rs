@@ -20,13 +20,13 @@ use crate::{
     rules::size::bytes_of_megabytes,
 };
 
-/// For the answer to a lookup, and for the next batch of a scan.
+/// The longest wait for the answer to a lookup.
 const LIMIT: Duration = Duration::from_secs(45);
 
 /// Rows handed over at a time.
 const BATCH: usize = 10_000;
 
-/// For the next batch of a scan: on a slow disk nothing may fit for long.
+/// The longest wait for the next batch of a scan: on a slow disk it may take long until a row matches.
 const SCAN_LIMIT: Duration = Duration::from_hours(1);
 
 /// A submission that the target holds, and the enforcement row under its key.
@@ -145,8 +145,8 @@ pub(super) async fn submitted(pool: &Pool, launch_ids: &[String]) -> Result<Hash
     Ok(found)
 }
 
-/// Hands over the launch id of every submission whose is `rogo_…`. `like` is right under every collation, where a
-/// range is not.
+/// Hands over every submission whose launch id begins with `rogo_`. `like` is correct under every collation; a range
+/// comparison is not.
 pub(super) async fn launch_ids(
     pool: &Pool,
     each: &mut (dyn FnMut(Vec<StandingSubmission>) + Send),
@@ -184,8 +184,8 @@ pub(super) async fn holdings(pool: &Pool) -> Result<Holdings, Fault> {
     Ok(holdings)
 }
 
-/// Hands over the rows of a statement that reads a whole table, in batches. The server's own limit is lifted:
-/// what bounds the statement is the wait for each batch.
+/// Hands over the rows of a statement that reads a whole table, in batches. The statement has no timeout on the server;
+/// the wait for each batch is limited instead.
 pub(super) async fn scan<T: Send>(
     pool: &Pool,
     start: impl for<'c> FnOnce(&'c mut PgConnection) -> BoxStream<'c, Result<T, sqlx::Error>>,
@@ -220,7 +220,7 @@ pub(super) async fn scan<T: Send>(
     Ok(())
 }
 
-/// Which launch ids lack their submission, asked by the two primary or unique keys alone: fast for millions.
+/// Which launch ids lack their submission. Only two unique keys are looked up, which is fast for millions of rows.
 pub(super) async fn absent(pool: &Pool, launch_ids: &[String]) -> Result<Vec<Absent>, Fault> {
     const SESSIONS: &str = "select launch_id from lti_launch_sessions where launch_id = any($1)";
     const SUBMISSIONS: &str = "select id from assignment_submissions where id = any($1)";

@@ -1,4 +1,4 @@
-//! Looks, before a run begins, for everything in the database that would stop it.
+//! Checks, before a run begins, for everything in the database that would stop it.
 
 mod connections;
 mod inspect;
@@ -20,11 +20,11 @@ pub(super) use inspect::inspect;
 
 const LIMIT: Duration = Duration::from_secs(45);
 
-/// `gen_random_uuid()`, the tables' own default, is built in from here on.
+/// The first version that has `gen_random_uuid()`, the default of the tables' ids, built in.
 const OLDEST_SERVER: i32 = 130_000;
 
-/// What every process asks again before it writes, because a mended secret may lead elsewhere: sessions of its
-/// own, a server that can be written, the unique keys that guard against a second row.
+/// What every process checks again before it writes, because a changed secret may lead to another server: sessions that
+/// are not shared, a server that can be written, the unique keys that prevent a second row.
 pub(super) async fn session(connector: &Connector, pool: &Pool) -> Result<Vec<String>, Fault> {
     if let Some(finding) = connections::pooler(connector).await? {
         return Ok(vec![finding]);
@@ -34,6 +34,14 @@ pub(super) async fn session(connector: &Connector, pool: &Pool) -> Result<Vec<St
     findings.extend(missing.into_iter().map(|finding| finding.says));
     findings.extend(unique_keys(pool, &tables).await?);
     Ok(findings)
+}
+
+/// Sessions of its own, and a server that can be written: what a process needs that inserts nothing.
+pub(super) async fn server_alone(connector: &Connector, pool: &Pool) -> Result<Vec<String>, Fault> {
+    match connections::pooler(connector).await? {
+        Some(finding) => Ok(vec![finding]),
+        None => server(pool).await,
+    }
 }
 
 #[derive(FromRow)]
@@ -80,7 +88,7 @@ struct Found {
 
 /// Tables by name and oid, and a sentence for each that is missing, not granted, or hides rows.
 async fn tables(pool: &Pool) -> Result<(BTreeMap<String, i64>, Vec<Finding>), Fault> {
-    // Rights may be granted on columns alone. `update` is needed on the columns that a changed rule writes.
+    // Rights may be granted for single columns. `update` is needed only for the columns that a changed rule writes.
     const SQL: &str = "select wanted.name, found.oid::bigint as oid,
             array(select case when lacking.columns = lacking.wanted then lacking.wish
                     else lacking.wish || ' (' || lacking.names || ')' end
@@ -142,9 +150,9 @@ struct Column {
     table_oid: i64,
     name: String,
     type_name: String,
-    /// A value must be given at every insert.
+    /// Every insert must give a value.
     is_required: bool,
-    /// Its value may not be given.
+    /// No insert may give a value.
     is_generated: bool,
 }
 
@@ -195,7 +203,7 @@ fn compare(table: &Table, found: &[&Column]) -> Vec<String> {
     findings
 }
 
-/// Labels that the enums' columns must know.
+/// A sentence for each label that an enum column lacks.
 async fn labels(pool: &Pool, tables: &BTreeMap<String, i64>) -> Result<Vec<String>, Fault> {
     const SQL: &str = "select enumlabel::text from pg_attribute join pg_enum on enumtypid = atttypid
         where attrelid::bigint = $1 and attname = $2";
@@ -216,7 +224,7 @@ async fn labels(pool: &Pool, tables: &BTreeMap<String, i64>) -> Result<Vec<Strin
     Ok(findings)
 }
 
-/// Unique keys on exactly the one column, valid, over all rows.
+/// A sentence for each table without a valid unique key over all rows on exactly its guarding column.
 async fn unique_keys(pool: &Pool, tables: &BTreeMap<String, i64>) -> Result<Vec<String>, Fault> {
     const SQL: &str = "select exists (select from pg_index join pg_attribute
             on attrelid = indrelid and attnum = indkey[0]

@@ -18,16 +18,16 @@ pub(super) enum Type {
 /// One table of the target.
 pub(super) struct Table {
     pub name: &'static str,
-    /// Of `select`, `insert`, `update`.
+    /// Rights that a run needs: some of `select`, `insert`, `update`.
     pub rights: &'static [&'static str],
     /// Columns that a run reads or writes.
     pub columns: &'static [(&'static str, Type)],
-    /// The column whose unique key guards against a second row.
+    /// The column whose unique key prevents a second row.
     pub unique: Option<&'static str>,
 }
 
 impl Type {
-    /// What the schema would call it.
+    /// The type's name in a schema.
     pub(super) fn name(self) -> &'static str {
         match self {
             Text => "text",
@@ -39,7 +39,7 @@ impl Type {
         }
     }
 
-    /// Whether a column of this type (as `format_type` names it without a length) will do.
+    /// Whether a column of this type (`format_type` without a length) can be used.
     pub(super) fn accepts(self, actual: &str) -> bool {
         match self {
             Text => matches!(actual, "text" | "character varying"),
@@ -47,7 +47,7 @@ impl Type {
             Real => matches!(actual, "real" | "double precision" | "numeric"),
             Bool => actual == "boolean",
             Time => actual == "timestamp with time zone",
-            // Its labels are compared instead.
+            // An enum's labels are compared, not its name.
             Enum(_) => true,
         }
     }

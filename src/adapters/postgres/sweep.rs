@@ -1,5 +1,5 @@
-//! Which blobs of killed processes rows name. No index leads on a blob's name: the only row that should name it is
-//! looked up by its derived id, and what no such row names is looked for in one scan of the table.
+//! Which blobs of killed processes are named by rows. There is no index on a blob's name. So the only row that should
+//! name a blob is looked up by its derived id; blobs that these rows do not name are searched for in one scan.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
@@ -42,14 +42,14 @@ impl Key {
     }
 }
 
-/// The names, as rows hold them, of those of these blobs that a row names.
+/// Returns those of these names that a row holds, in the form in which the row holds them.
 pub(super) async fn named(
     pool: &Pool,
     lms_instance: &str,
     names: &[String],
 ) -> Result<HashSet<String>, Fault> {
     let mut found = HashSet::new();
-    // Blobs of two processes may be of one row: at most one of them is named there.
+    // Two processes may have uploaded files for one row: the row names the blob of one of them at most.
     let mut open: BTreeMap<String, Vec<Key>> = BTreeMap::new();
     let mut odd: BTreeSet<&str> = BTreeSet::new();
     for name in names {
@@ -74,7 +74,7 @@ pub(super) async fn named(
     }
     let keys: HashSet<Key> = open.into_values().flatten().collect();
     if !keys.is_empty() || !odd.is_empty() {
-        // Deleting cannot be undone: a row that the application copied would name the blob under another id.
+        // Deleting cannot be undone. If the application copied a row, the copy names the blob under another id.
         by_scan(pool, &keys, &odd, &mut found).await?;
     }
     Ok(found)
@@ -87,7 +87,7 @@ async fn by_id(pool: &Pool, ids: &[String]) -> Result<Vec<(String, String)>, Fau
     pool.read(LIMIT, asking).await
 }
 
-/// Reads the table once. A join, because PostgreSQL 13 compares `= any` one by one.
+/// Reads the table once. It joins with the writers, because PostgreSQL 13 compares `= any` with each element in turn.
 async fn by_scan(
     pool: &Pool,
     keys: &HashSet<Key>,

@@ -199,7 +199,7 @@ impl Connection {
         longest: Duration,
         mut each: impl FnMut(usize, Row) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
-        let longest = self.command_timeout.map_or(longest, |asked| longest.max(asked));
+        let longest = limit(longest, self.command_timeout);
         let reading = timeout(longest, self.read(selects, &mut each));
         match reading.await {
             Ok(read) => read,
@@ -264,6 +264,11 @@ async fn last_words(answer: &mut QueryStream<'_>, place: &str) -> Option<Fault> 
     timeout(LAST_WORDS, rest).await.unwrap_or_default()
 }
 
+/// How long a batch may take: what suffices for its kind, or longer if `Command Timeout` says so.
+fn limit(suffices: Duration, command_timeout: Option<Duration>) -> Duration {
+    command_timeout.map_or(suffices, |asked| suffices.max(asked))
+}
+
 impl ConnectionString {
     /// Host, port and database, for people.
     pub(super) fn place(&self) -> String {
@@ -274,4 +279,17 @@ impl ConnectionString {
 
 fn misconfigured(what: String, source: impl std::error::Error + Send + Sync + 'static) -> Fault {
     Fault::caused(Service::Warehouse, FaultKind::Misconfigured, what, source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_timeout_makes_a_batch_last_longer_and_never_shorter() {
+        let seconds = Duration::from_secs;
+        assert_eq!(limit(seconds(60), None), seconds(60));
+        assert_eq!(limit(seconds(60), Some(seconds(90))), seconds(90));
+        assert_eq!(limit(seconds(60), Some(seconds(1))), seconds(60));
+    }
 }

@@ -1,6 +1,6 @@
 //! The chart in a world: installed, upgraded, and its Jobs.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, io::Write, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -31,6 +31,24 @@ impl<'world> Release<'world> {
         verb.extend(values(world));
         release.helm(&verb, set).unwrap_or_else(|refusal| panic!("{refusal}"));
         release
+    }
+
+    /// `helm template | kubectl apply`, with values besides those of the demo.
+    #[track_caller]
+    pub fn apply(world: &'world World, set: &[&str]) -> Self {
+        let mut command = helm();
+        command.args(["template", RELEASE, chart().to_str().unwrap(), "--namespace", &world.name]);
+        command.args(["--kube-version", KUBERNETES, "--skip-tests"]).args(values(world));
+        for pair in set {
+            command.args(["--set", pair]);
+        }
+        let output = command.output().expect("Helm runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let mut objects = tempfile::NamedTempFile::new().unwrap();
+        objects.write_all(&output.stdout).unwrap();
+        let file = format!("--filename={}", objects.path().display());
+        world.kubectl.run(&["apply", &file]);
+        Self { world }
     }
 
     /// `helm upgrade` that keeps all values but these; the refusal where Helm refuses.

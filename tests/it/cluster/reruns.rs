@@ -110,7 +110,7 @@ fn which(program: &str) -> std::path::PathBuf {
 }
 
 /// UID, spec and status of the three Jobs.
-fn of_the_main_run(release: &Release) -> BTreeMap<String, Value> {
+pub fn of_the_main_run(release: &Release) -> BTreeMap<String, Value> {
     let mut jobs = release.jobs();
     jobs.retain(|of, _| !of.ends_with("-again"));
     let fixed = |job: Value| json!([job["metadata"]["uid"], job["spec"], job["status"]]);
@@ -118,7 +118,7 @@ fn of_the_main_run(release: &Release) -> BTreeMap<String, Value> {
 }
 
 /// Attempts that this shard has to migrate, and no other shard asks for.
-fn attempts_of(world: &World, shard: u64, shards: u64) -> Vec<i64> {
+pub fn attempts_of(world: &World, shard: u64, shards: u64) -> Vec<i64> {
     let mut reader = csv::Reader::from_path(world.services.file("expected.csv")).unwrap();
     let rows = reader.records().map(Result::unwrap);
     // The queue begins with the newest row, which has the highest number.

@@ -57,6 +57,8 @@ fn cells_are_found_by_name_and_kept_as_they_came() {
         (row.course_title, "Course Title"),
         (row.rogo_user_id, "Rogo User ID"),
         (row.rogo_user_name, "Rogo User Name"),
+        (row.learner_files_count, "Learner Files Count"),
+        (row.marker_files_count, "Marker Files Count"),
         (row.learner_file_names, "Learner File Names"),
         (row.learner_blob_urls, "Learner Azure Blob URLs"),
         (row.marker_blob_urls, "Marker Azure Blob URLs"),
@@ -78,4 +80,42 @@ fn mapping_cells_are_found_by_name() {
             ["7", "5HR03", "24_01", "A9", "Attempt 2"]
         );
     });
+}
+
+/// Reads a submissions CSV of rows that differ from an ordinary one in these cells; `short` rows lack the last one.
+fn read(rows: &[&[(&str, &str)]], short: bool) -> Result<u64, String> {
+    let mut text = SUBMISSION_COLUMNS.join(",") + "\n";
+    for cells in rows {
+        let cell = |name: &str| {
+            let given = cells.iter().find(|(given, _)| *given == name).map(|(_, value)| *value);
+            given.unwrap_or(if name == "Attempt ID" { "7" } else { "" })
+        };
+        let values: Vec<&str> = SUBMISSION_COLUMNS.iter().map(|name| cell(name)).collect();
+        text += &values[..values.len() - usize::from(short)].join(",");
+        text.push('\n');
+    }
+    let (_folder, path) = file(text.as_bytes());
+    RUNTIME.block_on(async {
+        let mut reader = CsvReader::open(&InputSource::File(path), &Format::default()).await.unwrap();
+        let columns = SubmissionColumns::find(&reader).unwrap();
+        reader.expect(columns.layout());
+        while reader.next().await.map_err(|error| error.to_string())?.is_some() {}
+        Ok(reader.rows())
+    })
+}
+
+#[test]
+fn a_file_half_of_whose_ids_are_spoilt_is_refused_and_fewer_fail_their_rows() {
+    let (good, spoilt): (&[_], &[_]) = (&[("Attempt ID", "7")], &[("Attempt ID", "1.0E+07")]);
+    assert_eq!(read(&[good, spoilt, good], false), Ok(3));
+    let refused = read(&[good, spoilt], false).unwrap_err();
+    assert!(refused.contains("1 of 2 rows have something else than an id"), "{refused}");
+}
+
+#[test]
+fn a_row_without_its_empty_last_cell_is_taken_only_if_no_cell_has_moved() {
+    let count = |value: &'static str| [("Learner Files Count", value)];
+    assert_eq!(read(&[&count("2")], true), Ok(1));
+    let moved = read(&[&count("essay.docx")], true).unwrap_err();
+    assert!(moved.contains("line 2") && moved.contains("22 cells where the header has 23"), "{moved}");
 }

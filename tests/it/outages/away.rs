@@ -13,8 +13,10 @@ use crate::{
     },
 };
 
-/// How long a silent service is silent.
+/// How long a silent service is silent: less than any timeout of the program.
 const SILENCE: Duration = Duration::from_secs(2);
+/// How long a shard may take once nothing disturbs it.
+const LONGEST: Duration = Duration::from_mins(5);
 
 /// New connections are refused, those that stand are cut, until some have come in vain.
 async fn is_refused_for_a_while(proxy: &Proxy) {
@@ -72,6 +74,45 @@ async fn a_service_that_refuses_for_a_while_is_waited_for() {
 async fn a_service_that_is_silent_for_a_while_is_waited_for() {
     let world = World::plain(40, 52).await;
     runs_through(&world, is_silent_for_a_while).await;
+}
+
+/// A shard during which a service says nothing until the program's own timeout has ended its wait.
+async fn outlasts_a_timeout(seed: u64, rows: i64, service: &str, proxy: impl Fn(&World) -> &Proxy) {
+    let world = World::plain(24, seed).await;
+    let mut app = world.app().await;
+    let warehouse = format!("{};Connect Timeout=2", app.variable("DATA_WAREHOUSE_CONNECTION_STRING"));
+    app.set("DATA_WAREHOUSE_CONNECTION_STRING", warehouse);
+    app.run(&["plan"]).await.expect(0);
+    world.take_time();
+    let log = app.out.path().join("shard.log");
+    // All reports are fetched ahead of the first row: that service falls silent before.
+    proxy(&world).swallow(rows == 0);
+    let mut process = app.command(&SHARD).stderr(fs::File::create(&log).unwrap()).spawn().unwrap();
+    until("rows stand", || async { submissions(&app).await >= rows }).await;
+    proxy(&world).swallow(true);
+    let waits = || {
+        let said = fs::read_to_string(&log).unwrap();
+        let of_service = format!("\"service\":\"{service}\"");
+        said.lines().any(|line| line.contains("the process waits") && line.contains(&of_service))
+    };
+    until("the program's timeout has ended its wait", || async { waits() }).await;
+    proxy(&world).swallow(false);
+    world.take_no_time();
+    let status = tokio::time::timeout(LONGEST, process.wait()).await.expect("the process ends").unwrap();
+    assert_eq!(status.code(), Some(0), "{service}: {}", fs::read_to_string(&log).unwrap());
+    app.run(&["finalize"]).await.expect(0);
+    assert_same(&app.everything().await, &world.undisturbed().await);
+    no_orphans_and_nothing_missing(&app).await;
+}
+
+#[tokio::test]
+async fn a_service_that_is_silent_for_longer_than_the_programs_timeouts_is_waited_for() {
+    tokio::join!(
+        outlasts_a_timeout(71, 0, "warehouse", |world| &world.warehouse),
+        outlasts_a_timeout(72, 3, "target database", |world| &world.database),
+        outlasts_a_timeout(73, 3, "target blobs", |world| &world.target),
+        outlasts_a_timeout(74, 3, "source blobs", |world| &world.source),
+    );
 }
 
 #[tokio::test]

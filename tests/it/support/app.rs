@@ -107,8 +107,12 @@ pub struct Expected {
 impl<'sample> TestApp<'sample> {
     /// A target of its own, seeded, for a sample.
     pub async fn new(sample: &'sample Sample) -> Self {
+        Self::on(sample, TestDatabase::new().await).await
+    }
+
+    /// The same in this database, which is empty.
+    pub async fn on(sample: &'sample Sample, database: TestDatabase) -> Self {
         let azurite = Azurite::shared().await;
-        let database = TestDatabase::new().await;
         let seed = fs::read_to_string(sample.path("target/seed.sql")).unwrap();
         database.pool().execute(AssertSqlSafe(seed)).await.unwrap();
         database

@@ -2,6 +2,8 @@
 //! database of its own.
 #![allow(dead_code, reason = "each area of the tests uses its own part")]
 
+pub mod own;
+
 use std::{
     fmt::Write as _,
     fs,
@@ -34,17 +36,24 @@ const GRANTS: &str = "
     grant select, insert on lti_launch_sessions, lti_session_records, assignment_submissions, submission_files,
         submission_marking_assignments, submission_section_marks, submission_grades to migrator;
     grant select, insert, update on malpractice_enforcements to migrator;";
+/// The role that may roll a run back, with the rights that this needs, and no other.
+const REMOVER: &str = "remover";
+const REMOVER_GRANTS: &str = "
+    grant select, delete on lti_launch_sessions, lti_session_records, assignment_submissions, submission_files,
+        submission_marking_assignments, submission_section_marks, submission_grades, malpractice_enforcements to remover;
+    grant update on malpractice_enforcements to remover;";
 const TEMPLATE: &str = "rogo_template";
 
 /// Runs the server and outlives the tests by a moment: when they end, however they end (also by
-/// SIGKILL), the kernel closes their end of the pipe that is its standard input, `read` returns, and
-/// it stops the server and clears the folder away.
-const WATCH: &str = r#""$1" -D "$2/data" </dev/null >"$2/log" 2>&1 &
+/// SIGKILL), the kernel closes their end of the pipe that is its standard input, `read` fails, and
+/// it stops the server and clears the folder away. A line stops the server only. It stops like a crash
+/// (`immediate`): nothing that is not on disk is written any more.
+const WATCH: &str = r#""$1" -D "$2/data" </dev/null >>"$2/log" 2>&1 &
 server=$!
-read -r _
-kill -INT "$server"
+read -r _ && keep=true
+kill -QUIT "$server"
 wait "$server"
-rm -rf "$2""#;
+[ -n "$keep" ] || rm -rf "$2""#;
 
 /// The tests' server.
 pub struct TestServer {
@@ -52,7 +61,7 @@ pub struct TestServer {
     password: String,
     folder: PathBuf,
     /// Holds the pipe open.
-    _watch: Child,
+    watch: Child,
 }
 
 /// A database of one test.
@@ -104,35 +113,25 @@ impl TestServer {
         PgConnection::connect(&self.superusers_url(database)).await.expect("the tests' PostgreSQL answers")
     }
 
+    /// Starts a server whose database [`TEMPLATE`] has the target's tables.
     async fn start() -> Self {
-        let binaries = binaries();
         let owner = owner();
-        let folder = tempfile::Builder::new().prefix("rogo-pg-").tempdir().unwrap().keep();
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+        let folder = folder_of(owner);
         let password = uuid::Uuid::new_v4().simple().to_string();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         fs::write(folder.join("password"), &password).unwrap();
         let signed = rcgen::generate_simple_self_signed(["localhost".into(), "127.0.0.1".into()]).unwrap();
         fs::write(folder.join("server.crt"), signed.cert.pem()).unwrap();
         fs::write(folder.join("server.key"), signed.signing_key.serialize_pem()).unwrap();
         fs::set_permissions(folder.join("server.key"), fs::Permissions::from_mode(0o600)).unwrap();
         if let Some((user, group)) = owner {
-            for path in [&folder, &folder.join("password"), &folder.join("server.key")] {
+            for path in [&folder.join("password"), &folder.join("server.key")] {
                 chown(path, Some(user), Some(group)).unwrap();
             }
         }
-        initialise(&binaries, owner, &folder);
+        initialise(&binaries(), owner, &folder);
         configure(&folder, port);
-        let watch = as_owner(Command::new("sh"), owner)
-            .args(["-c", WATCH, "watch"])
-            .arg(binaries.join("postgres"))
-            .arg(&folder)
-            .current_dir(&folder)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("sh runs");
-        let server = Self { port, password, folder, _watch: watch };
+        let server = Self { port, password, watch: launch(&folder), folder };
         server.make_template().await;
         server
     }
@@ -143,6 +142,8 @@ impl TestServer {
         let mut template = self.connect(TEMPLATE).await;
         template.execute(SCHEMA_SQL).await.expect("the target's schema is valid");
         let role = format!("create role {ROLE} login password '{}'; {GRANTS}", self.password);
+        template.execute(AssertSqlSafe(role)).await.expect("the rights are the schema's");
+        let role = format!("create role {REMOVER} login password '{}'; {REMOVER_GRANTS}", self.password);
         template.execute(AssertSqlSafe(role)).await.expect("the rights are the schema's");
         template.close().await.unwrap();
     }
@@ -202,6 +203,12 @@ impl TestDatabase {
         TestServer::get().url(&self.name)
     }
 
+    /// Its URL as the role that may roll back.
+    pub fn removers_url(&self) -> String {
+        let server = TestServer::get();
+        TestServer::url_as(REMOVER, &server.password, server.address(), &self.name)
+    }
+
     /// Its URL through a proxy.
     pub fn url_through(&self, proxy: SocketAddr) -> String {
         let server = TestServer::get();
@@ -255,6 +262,33 @@ impl TestDatabase {
     }
 }
 
+/// A new folder that the server's user may write.
+fn folder_of(owner: Option<(u32, u32)>) -> PathBuf {
+    let folder = tempfile::Builder::new().prefix("rogo-pg-").tempdir().unwrap().keep();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+    if let Some((user, group)) = owner {
+        chown(&folder, Some(user), Some(group)).unwrap();
+    }
+    folder
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Runs the server whose data lie in this folder.
+fn launch(folder: &Path) -> Child {
+    as_owner(Command::new("sh"), owner())
+        .args(["-c", WATCH, "watch"])
+        .arg(binaries().join("postgres"))
+        .arg(folder)
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("sh runs")
+}
+
 /// The folder of PostgreSQL's programs: on the `PATH`, where Debian puts them, or where `pg_config` says.
 fn binaries() -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -265,8 +299,9 @@ fn binaries() -> PathBuf {
     if let Ok(said) = Command::new("pg_config").arg("--bindir").output() {
         candidates.push(String::from_utf8_lossy(&said.stdout).trim().into());
     }
-    let complete = |folder: &PathBuf| folder.join("postgres").exists() && folder.join("initdb").exists();
-    candidates.into_iter().find(complete).expect("PostgreSQL's postgres and initdb are installed")
+    let programs = ["postgres", "initdb", "pg_basebackup"];
+    let complete = |folder: &PathBuf| programs.iter().all(|program| folder.join(program).exists());
+    candidates.into_iter().find(complete).expect("PostgreSQL with initdb and pg_basebackup is installed")
 }
 
 /// Whom the server runs as: it refuses to run as root.

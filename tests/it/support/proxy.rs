@@ -51,7 +51,7 @@ pub struct Proxy {
 }
 
 struct Shared {
-    server: SocketAddr,
+    server: Mutex<SocketAddr>,
     delay: Mutex<Duration>,
     cut: Mutex<Option<Cut>>,
     reply: Mutex<Option<Reply>>,
@@ -86,7 +86,7 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("its address");
         let shared = Arc::new(Shared {
-            server,
+            server: Mutex::new(server),
             delay: Mutex::default(),
             cut: Mutex::default(),
             reply: Mutex::default(),
@@ -110,6 +110,11 @@ impl Proxy {
     /// Holds every byte back for so long, in each direction.
     pub fn delay(&self, delay: Duration) {
         *self.shared.delay.lock().unwrap() = delay;
+    }
+
+    /// Leads new connections to another server.
+    pub fn lead_to(&self, server: SocketAddr) {
+        *self.shared.server.lock().unwrap() = server;
     }
 
     /// Closes new connections at once, or no longer does.
@@ -177,7 +182,8 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 /// Carries one connection until either side, or a cut, ends it.
 async fn link(client: TcpStream, shared: Arc<Shared>) {
     let mut generation = shared.generation.subscribe();
-    let Ok(server) = TcpStream::connect(shared.server).await else { return };
+    let address = *shared.server.lock().unwrap();
+    let Ok(server) = TcpStream::connect(address).await else { return };
     client.set_nodelay(true).expect("a socket");
     server.set_nodelay(true).expect("a socket");
     let (from_client, to_client) = client.into_split();

@@ -178,9 +178,12 @@ async fn a_private_authority_is_trusted_through_ssl_cert_file() {
             ";HostNameInCertificate=elsewhere.example",
             "certificate is for another name",
         ),
+        // The name that the connection string gives counts at every host on the way.
+        (Certificate::ForAnotherName, true, ";HostNameInCertificate=elsewhere.example", "probe: reached"),
     ] {
         let server = with(Options { certificate, ..Options::default() }).await;
-        let gateway = with(Options::default()).await;
+        let of_gateway = if more.is_empty() { Certificate::Valid } else { certificate };
+        let gateway = with(Options { certificate: of_gateway, ..Options::default() }).await;
         let first = if routed { &gateway } else { &server };
         if routed {
             gateway.script.fail_login(LoginFault::Route(r"localhost\dw".into(), server.address.port()));

@@ -81,6 +81,21 @@ async fn many_rows_without_an_index_are_scanned_window_by_window() {
 }
 
 #[tokio::test]
+async fn a_window_holds_a_quarter_of_a_million_rows() {
+    // Of each table its bounds, then so many windows; the second one is empty.
+    for (claimed_rows, windows) in [(249_999, 1), (250_000, 2), (999_999, 4), (5_000_000, 4)] {
+        let options = Options { has_index: false, claimed_rows: Some(claimed_rows), ..Options::default() };
+        let reports = [1, 1_000].map(report).into();
+        let server = TdsServer::start(tables(reports, Vec::new()), options).await.unwrap();
+        let warehouse = open(server.connection_string());
+        warehouse.description().await.unwrap();
+        let before = server.script.batches();
+        assert_eq!(scanned(&warehouse).await.unwrap().len(), 2);
+        assert_eq!(server.script.batches() - before, 2 + windows, "{claimed_rows}");
+    }
+}
+
+#[tokio::test]
 async fn either_marks_column_may_be_absent() {
     for absent in ["MarksAchieved", "MarksAwarded"] {
         let mut columns = report_columns();

@@ -7,6 +7,7 @@ use crate::{
     support::{
         app::{Sample, TestApp},
         azurite::Azurite,
+        blob_service::{Blob, BlobService, Habit},
         tls::{Before, expired_server},
     },
 };
@@ -42,6 +43,66 @@ async fn files_beyond_one_request_go_in_parts_and_arrive_as_they_were() {
         stored.push(digest(&bytes));
     }
     let mut files: Vec<[u8; 16]> = sample_files(&sample).iter().map(|file| digest(file)).collect();
+    files.sort_unstable();
+    stored.sort_unstable();
+    assert_eq!(stored, files, "the bytes are the sources'");
+}
+
+#[tokio::test]
+async fn a_service_that_copies_by_itself_is_asked_twice_a_file_whatever_its_size() {
+    let service = BlobService::start(&[Habit::Copies]).await;
+    let source = format!("{}/source", service.endpoint());
+    let sample = Sample::in_folder(3, 81, |options| {
+        options.plain = true;
+        options.file_bytes = "8500000-9000000".parse().unwrap();
+        options.source_url = Some(source.parse().unwrap());
+    });
+    let sample = sample.await;
+    let mut files: Vec<[u8; 16]> = Vec::new();
+    for file in csv::Reader::from_path(sample.path("files.csv")).unwrap().records() {
+        let file = file.unwrap();
+        let bytes = std::fs::read(sample.path(&file[0])).unwrap();
+        files.push(digest(&bytes));
+        let content_type = "application/octet-stream".to_owned();
+        service.insert("source", &file[1], Blob { bytes, content_type, ..Blob::default() });
+    }
+    let mut app = TestApp::new(&sample).await;
+    for (name, value) in [
+        ("ROGO_SOURCE_ALLOW", source),
+        ("ROGO_TARGET", "az://files".into()),
+        ("ROGO_RUN_STORE", format!("file://{}/runs", app.out.path().display())),
+        ("SOURCE_STORAGE_CONNECTION_STRING", service.connection_string()),
+        ("AZURE_STORAGE_CONNECTION_STRING", service.connection_string()),
+    ] {
+        app.set(name, value);
+    }
+    app.run(&["plan"]).await.expect(0);
+    let before = service.requests().len();
+    app.run(&["shard", "--shard", "0"]).await.expect(0);
+    let asked = service.requests().split_off(before);
+    app.run(&["finalize"]).await.expect(0);
+
+    let of = |method: &str, place: &str| {
+        let names = |(own, target): &&(String, String)| own == method && target.starts_with(place);
+        asked.iter().filter(names).count()
+    };
+    let from = "/acc/source/";
+    let copies = of("PUT", "/acc/files/LTI_Uploads/") + of("PUT", "/acc/files/Marker_files/");
+    assert_eq!((of("GET", from), of("HEAD", from), copies), (0, files.len(), files.len()), "{asked:?}");
+    let outcomes = app.outcomes();
+    assert!(outcomes.values().all(|(kind, _)| kind == "migrated") && outcomes.len() == 3, "{outcomes:?}");
+    let mut stored = Vec::new();
+    for name in service.names("files") {
+        let blob = service.blob("files", &name).unwrap();
+        assert!(
+            blob.bytes.len() > 8 * 1024 * 1024
+                && blob.metadata.iter().any(|(name, _)| name == "x-ms-meta-writer")
+        );
+        stored.push(digest(&blob.bytes));
+    }
+    let named =
+        app.database.number("select count(*) from submission_files where azure_blob_name like '%/%/%'");
+    assert_eq!(named.await, i64::try_from(stored.len()).unwrap());
     files.sort_unstable();
     stored.sort_unstable();
     assert_eq!(stored, files, "the bytes are the sources'");

@@ -37,8 +37,7 @@ pub(super) async fn pooler(connector: &Connector) -> Result<Option<String>, Faul
     }))
 }
 
-/// Whether what two connections, asked in turn, called their server process fits a session of its own
-/// for each of them.
+/// Whether two connections share server processes. The ids are of two connections that were asked in turn, twice.
 fn shares_processes(processes: &[i32]) -> bool {
     match processes {
         [one, other, one_again, other_again] => one == other || one != one_again || other != other_again,
@@ -51,13 +50,13 @@ struct Room {
     /// Connections that users without special rights may hold: the least of the server's, the
     /// database's and the role's limits.
     most: i64,
-    /// Of them in use by others.
+    /// Of these, connections that others use.
     used: i64,
 }
 
-/// Of other users' sessions an ordinary role sees `datid`, but neither `backend_type` nor `application_name`.
-///
-/// Room for the run beside the application, for which a tenth (at least five) is kept free.
+/// A finding if the run needs more connections than are free beside the application, for which a tenth (at least five)
+/// is kept. Sessions are counted by `datid`: of other users' sessions an ordinary role sees neither `backend_type` nor
+/// `application_name`.
 pub(super) async fn free_connections(pool: &Pool, needed: u32) -> Result<Option<String>, Fault> {
     const SQL: &str = "select least(
             current_setting('max_connections')::bigint

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::{LIMIT, present};
 use crate::{adapters::postgres::pool::Pool, ports::Fault};
 
-/// A sentence for each rule that rewrites what is written: a count of rows would no longer say what happened, and
-/// PostgreSQL refuses `on conflict` beside one.
+/// A sentence for each rule that rewrites statements on the tables: the commit's count of rows would be wrong, and
+/// PostgreSQL refuses `on conflict` on a table with such a rule.
 pub(super) async fn rules(pool: &Pool, tables: &BTreeMap<String, i64>) -> Result<Vec<String>, Fault> {
     const SQL: &str = "select rulename::text, relname::text from pg_rewrite
         join pg_class on pg_class.oid = ev_class
