@@ -9,7 +9,8 @@ mod flags;
 use std::path::PathBuf;
 
 pub use flags::{
-    AcceptFlags, PlanFlags, ReasonFlags, RedoFlags, SettingFlags, ShardFlags, StoreFlags, WaitFlags,
+    AcceptFlags, AttemptFlags, PlanFlags, ReasonFlags, RedoFlags, SettingFlags, ShardFlags, StoreFlags,
+    VerifyFlags, WaitFlags,
 };
 
 use clap::{Args, Parser, Subcommand};
@@ -44,7 +45,7 @@ Secrets have no flag; they come from the environment, or from the file that <NAM
   AZURE_STORAGE_CONNECTION_STRING     the account of target and run store, or --account-url
   SOURCE_STORAGE_CONNECTION_STRING    the account of the source files
   ROGO_CONSUMER_KEY                   the LTI consumer key; required
-Exit codes: 0 done · 64 usage · 65 data refused or breaker open · 69 INCOMPLETE · 70 bug ·
+Exit codes: 0 done · 1 verify found differences · 64 usage · 65 data refused or breaker open · 69 INCOMPLETE · 70 bug ·
 75 temporary, run again · 78 configuration, rights or plan mismatch · 143 stopped by SIGTERM";
 
 /// Flags that every command takes, before or after its name.
@@ -74,6 +75,8 @@ pub enum Command {
     Finalize(FinalizeArgs),
     /// Plan, all shards and finalize in one process
     Run(RunArgs),
+    /// Compare what the target holds with inputs and warehouse, row by row, by rules of its own
+    Verify(Box<VerifyArgs>),
     /// Show the state of a run; the exit code is its result: 0 complete, 69 INCOMPLETE or stalled, 75 under way
     Status(StatusArgs),
     /// Run the shards that are not done, then finalize; for a run on Kubernetes print the command that does so
@@ -82,6 +85,10 @@ pub enum Command {
     Results(ResultsArgs),
     /// List the blobs that killed processes of this run left behind, and delete them
     Orphans(OrphansArgs),
+    /// Remove what the run, and only it, created in the target, rows and blobs; without --yes only say what
+    Rollback(RollbackArgs),
+    /// Explain a code (outcome, note, warning, exit code): what it means, how to see it, what to do
+    Explain(ExplainArgs),
     /// Print every setting, its value and its source; secrets as set / not set
     Settings(SettingsArgs),
     /// Generate inputs, warehouse export, source files, target schema and seed
@@ -165,6 +172,26 @@ pub struct RunArgs {
     pub settings: SettingFlags,
 }
 
+/// Arguments of `rogo-migrate verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// Read only the files whose bytes were not proven when they were copied
+    #[arg(long)]
+    pub only_unproven: bool,
+    /// Show expected and stored values in the results; they may be personal data
+    #[arg(long)]
+    pub show_values: bool,
+    /// Print the verification as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// What is verified, and how.
+    #[command(flatten)]
+    pub verify: VerifyFlags,
+    /// Settings shared by all commands.
+    #[command(flatten)]
+    pub settings: SettingFlags,
+}
+
 /// Arguments of `rogo-migrate status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
@@ -219,6 +246,37 @@ pub struct OrphansArgs {
     /// Settings shared by all commands.
     #[command(flatten)]
     pub settings: SettingFlags,
+}
+
+/// Arguments of `rogo-migrate rollback`.
+#[derive(Debug, Args)]
+pub struct RollbackArgs {
+    /// Remove it; without it nothing is written
+    #[arg(long, help_heading = "Deciding")]
+    pub yes: bool,
+    /// Remove also submissions on which the application has worked since, with its work on them
+    #[arg(long, help_heading = "Deciding")]
+    pub force_touched: bool,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The only attempts to remove.
+    #[command(flatten)]
+    pub attempts: AttemptFlags,
+    /// Reason for the decision, recorded with it.
+    #[command(flatten)]
+    pub reason: ReasonFlags,
+    /// Settings shared by all commands.
+    #[command(flatten)]
+    pub settings: SettingFlags,
+}
+
+/// Arguments of `rogo-migrate explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The code, as file_missing or 69; without it every code is listed
+    #[arg(value_name = "CODE")]
+    pub code: Option<String>,
 }
 
 /// Arguments of `rogo-migrate settings`.

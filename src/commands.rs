@@ -4,10 +4,12 @@ mod connect;
 mod await_plan;
 mod compare;
 mod completions;
+mod explain;
 mod finalize;
 mod frozen;
 mod last_word;
 mod orphans;
+mod rollback;
 mod decided;
 mod own_inputs;
 mod patience;
@@ -22,6 +24,7 @@ mod settings;
 mod shard;
 mod signals;
 mod status;
+mod verify;
 
 pub use last_word::{guarded, last_word};
 
@@ -34,7 +37,9 @@ use crate::{
     exit::{End, Exit, Stop},
     ports::overdue,
     report,
-    settings::{Flags, LogSettings, Settings, Sources, StoreSettings, require_workload_identity},
+    settings::{
+        Flags, LogSettings, Settings, Sources, StoreSettings, VerifySettings, require_workload_identity,
+    },
     telemetry,
 };
 
@@ -51,6 +56,9 @@ pub fn run(cli: &Cli) -> Result<End, Stop> {
     let stop = signals::stop_token(&runtime)?;
     if let Command::Completions(args) = &cli.command {
         return Ok(completions::run(args).into());
+    }
+    if let Command::Explain(args) = &cli.command {
+        return explain::run(args.code.as_deref());
     }
     let sources = Sources::gather(flags(cli), cli.global.config.as_deref())?;
     if let Command::Settings(_) = &cli.command {
@@ -84,12 +92,19 @@ async fn perform(
         Command::Finalize(_) => or_stopped(stop, finalize::run(&settings()?)).await,
         Command::Run(_) => run::run(&settings()?, log, stop).await,
         Command::Status(args) => or_stopped(stop, status::run(&store_settings()?, args)).await,
+        Command::Verify(args) => {
+            let (settings, verify) = VerifySettings::load(sources)?;
+            or_stopped(stop, Box::pin(verify::run(&settings, &verify, args))).await
+        }
         Command::Resume(_) => resume::run(sources, log, stop).await,
         Command::Results(args) => or_stopped(stop, results::run(&store_settings()?, &args.to)).await,
         Command::Orphans(args) => {
             or_stopped(stop, orphans::run(&settings()?, args.delete)).await.map(End::from)
         }
-        Command::Settings(_) | Command::Sample(_) | Command::Completions(_) => Ok(Exit::Done.into()),
+        Command::Rollback(args) => or_stopped(stop, Box::pin(rollback::run(&settings()?, args))).await,
+        Command::Settings(_) | Command::Sample(_) | Command::Explain(_) | Command::Completions(_) => {
+            Ok(Exit::Done.into())
+        }
     }
 }
 
@@ -129,14 +144,16 @@ fn flags(cli: &Cli) -> Flags {
             flags.with(&args.accept).with(&args.reason).with(&args.wait).with(&args.settings)
         }
         Command::Run(args) => flags.with(&args.plan).with(&args.settings),
+        Command::Verify(args) => flags.with(&args.verify).with(&args.settings),
         Command::Status(args) => flags.with(&args.store).with(&args.wait),
         Command::Resume(args) => flags.with(&args.redo).with(&args.reason).with(&args.settings),
         Command::Results(args) => flags.with(&args.store),
         Command::Orphans(args) => flags.with(&args.reason).with(&args.settings),
+        Command::Rollback(args) => flags.with(&args.attempts).with(&args.reason).with(&args.settings),
         Command::Settings(args) => {
             let flags = flags.with(&args.redo).with(&args.accept).with(&args.reason);
             flags.with(&args.plan).with(&args.shard).with(&args.wait).with(&args.settings)
         }
-        Command::Sample(_) | Command::Completions(_) => flags,
+        Command::Sample(_) | Command::Explain(_) | Command::Completions(_) => flags,
     }
 }

@@ -90,7 +90,7 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<Totals, Stop> {
 
     let mut merged = Merged::gather(store, plan).await?;
     let missing = books::missing(store, plan, &merged).await?;
-    merged.lose(lost::look_up(plan, &merged, target).await?);
+    merged.lose(lost::look_up(store, plan, &merged, target).await?);
     let mut lost = LostRows::begin(store, plan, context.accept.clone()).await?;
     let input = (context.open_input)().await?;
     let drafts = Drafts::write(plan, &merged, &mut lost, input).await?;

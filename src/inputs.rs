@@ -6,6 +6,7 @@
 //!                                                     └ header, watch: what tools write that are not asked for RFC 4180
 //! ```
 
+mod attempts;
 mod source;
 mod nearby;
 mod text;
@@ -19,6 +20,7 @@ mod reader;
 mod columns;
 mod error;
 
+pub use attempts::read_attempts;
 pub use columns::{MappingColumns, MappingRow, SubmissionColumns, is_empty_by_bcp};
 pub use error::InputError;
 pub use format::{Format, Layout, Role, StrangeIds};

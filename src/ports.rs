@@ -5,6 +5,8 @@ mod backoff;
 mod warehouse;
 mod blobs;
 mod target;
+mod stored;
+mod undo;
 mod jobs;
 
 pub use backoff::{Backoff, Patience, every, jitter, overdue, pause};
@@ -15,9 +17,16 @@ pub use fault::{Fault, FaultKind, Retry, Service};
 pub use jobs::{
     JobEnd, JobState, Jobs, LastWord, Obstacle, ObstacleKind, RunJob, RunJobs, Survey, TerminatingPod,
 };
+pub use stored::{
+    Cell, Link, Lookup, ReaderRole, StoredCatalogue, StoredRow, StoredTarget, Table, Unreadable,
+};
 pub use target::{
     Absent, Committed, Compared, CopiedMigration, ExclusiveFence, Fence, Finding, HeldSubmission, Holdings,
     Session, StandingSubmission, TARGET_CHECKS, TargetReader, TargetWriter,
+};
+pub use undo::{
+    Decide, HangingRows, OWN_TABLES, OtherMalpractice, Removal, RuleUndo, StandingRule, StoredMalpractice,
+    TargetUndo, WrittenRow, WrittenSubmission,
 };
 
 pub use crate::domain::CopiedFile;

@@ -11,6 +11,8 @@ pub mod segments;
 pub mod writers;
 pub mod decisions;
 pub mod lost;
+pub mod enforcements;
+pub mod orphans;
 mod expected;
 pub mod pins;
 pub mod private;

@@ -8,11 +8,13 @@ mod fault;
 mod catalogue;
 mod held;
 mod sweep;
+mod stored;
 mod enforcement;
 mod receipt;
 mod commit;
 mod schema;
 mod preflight;
+mod undo;
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -22,6 +24,7 @@ use tokio::sync::OnceCell;
 
 pub use enforcement::EnforcementLedger;
 pub use fence::{FenceKey, PostgresFence, Retired, SharedFence};
+pub use undo::{PostgresUndo, Undoing};
 
 use crate::{
     domain::{Catalogue, Digest, SubmissionIds, TargetIdentity, form::AlteredColumn},

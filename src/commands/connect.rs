@@ -9,8 +9,8 @@ use crate::{
     adapters::{
         blobs,
         postgres::{
-            FenceKey, PostgresFence, PostgresOptions, PostgresReader, PostgresWriter, SharedFence,
-            WriterOptions,
+            FenceKey, PostgresFence, PostgresOptions, PostgresReader, PostgresTarget, PostgresUndo,
+            PostgresWriter, SharedFence, WriterOptions,
         },
         warehouse::{Export, SqlServer},
     },
@@ -98,6 +98,15 @@ pub fn database(
     PostgresReader::new(options(settings, connections, application_name.to_owned()))
 }
 
+/// The target database, from which a rollback removes. Its connections hold no lock: the caller holds it exclusively.
+pub fn undo_database(
+    settings: &Settings,
+    connections: u32,
+    application_name: &str,
+) -> Result<PostgresUndo, Fault> {
+    PostgresUndo::new(options(settings, connections, application_name.to_owned()))
+}
+
 /// The sides of the target database of a process's workers. Every connection holds the run's lock and, once it does,
 /// checks whether this process was retired; all lead to one database.
 pub fn worker_databases(
@@ -127,7 +136,12 @@ pub fn worker_databases(
 }
 
 /// The exclusive side of the run's lock, in the database that `target` reads.
-pub fn fence(settings: &Settings, plan: &Plan, target: &PostgresReader, purpose: &str) -> PostgresFence {
+pub fn fence<Side>(
+    settings: &Settings,
+    plan: &Plan,
+    target: &PostgresTarget<Side>,
+    purpose: &str,
+) -> PostgresFence {
     let application_name = format!("{}/{purpose}/{}", settings.run, std::process::id());
     PostgresFence::beside(target, &application_name, FenceKey::of_plan(&plan.id))
 }
@@ -152,7 +166,7 @@ fn credential(settings: &Settings) -> Option<Arc<dyn TokenCredential>> {
 }
 
 /// `azure_container_name`: for a folder its last component.
-fn container(target: &Place) -> String {
+pub(super) fn container(target: &Place) -> String {
     match target {
         Place::Azure { container, .. } => container.clone(),
         Place::Folder(path) => {

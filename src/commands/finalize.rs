@@ -88,10 +88,32 @@ async fn await_shards(settings: &Settings, store: &RunStore, job: &str) -> Resul
 /// Merges a plan whose shards have ended. `run` calls it last. The plan was let in, so credentials that are refused
 /// now are being rotated: 75.
 pub async fn merge(settings: &Settings, store: &RunStore, plan: &Plan) -> Result<End, Stop> {
-    merge_and_tell(settings, store, plan).await.map_err(|stop| stop.at(Moment::AfterPlan))
+    merge_and_tell(settings, store, plan, After::Shards).await.map_err(|stop| stop.at(Moment::AfterPlan))
 }
 
-async fn merge_and_tell(settings: &Settings, store: &RunStore, plan: &Plan) -> Result<End, Stop> {
+/// Brings the results of a run up to date of which some attempts were rolled back. Prints nothing.
+pub(super) async fn merge_after_rollback(
+    settings: &Settings,
+    store: &RunStore,
+    plan: &Plan,
+) -> Result<End, Stop> {
+    merge_and_tell(settings, store, plan, After::Rollback).await
+}
+
+/// What a merge follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum After {
+    Shards,
+    /// It has checked the session, and its role may have no right to insert.
+    Rollback,
+}
+
+async fn merge_and_tell(
+    settings: &Settings,
+    store: &RunStore,
+    plan: &Plan,
+    after: After,
+) -> Result<End, Stop> {
     connect::not_rolled_back(store).await?;
     let accept = settings.accept_lost.then(|| decided(settings, "finalize --accept lost")).transpose()?;
     let files = connect::target_blobs(settings)?;
@@ -99,7 +121,9 @@ async fn merge_and_tell(settings: &Settings, store: &RunStore, plan: &Plan) -> R
         connect::database(settings, 2, &format!("{}/finalize/{}", settings.run, std::process::id()))?;
     let database = target.identity().await?;
     unchanged(&differences(plan, &Present::of(settings, &plan.id, database, &files.location())))?;
-    unchanged(&target.session().await?)?;
+    if after == After::Shards {
+        unchanged(&target.session().await?)?;
+    }
     let inputs = connect::inputs(settings)?;
     let context = FinalizeContext {
         run: LockedRun {
@@ -125,7 +149,7 @@ async fn merge_and_tell(settings: &Settings, store: &RunStore, plan: &Plan) -> R
     let comparing = async { Ok(frozen::warnings(settings, plan).await) };
     let (totals, warnings) = tokio::try_join!(crate::finalize::finalize(&context), comparing)?;
     target.close().await;
-    tell(settings, store, plan, &totals, warnings).await
+    tell(settings, store, plan, &totals, warnings, after).await
 }
 
 /// Publishes `summary.json`, prints the grid, and says how the process ends.
@@ -135,6 +159,7 @@ async fn tell(
     plan: &Plan,
     totals: &Totals,
     warnings: Vec<Warning>,
+    after: After,
 ) -> Result<End, Stop> {
     let mut missing = Missing::default();
     for shard in &totals.missing {
@@ -172,7 +197,9 @@ async fn tell(
     let text = serde_json::to_string_pretty(&summary)
         .map_err(|error| Stop::new(Exit::Bug, format!("the summary cannot be written as JSON: {error}")))?;
     results::publish_document(store, Some(&settings.out), names::SUMMARY, &text, "application/json").await?;
-    summary.print();
+    if after == After::Shards {
+        summary.print();
+    }
     match (incomplete, &totals.unswept) {
         (Some(incomplete), _) => Err(incomplete),
         (None, Some(fault)) => {

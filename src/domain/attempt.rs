@@ -96,6 +96,11 @@ impl SubmissionIds {
         (root.get_version_num() == 5 && ids.launch_id() == launch_id).then_some(ids)
     }
 
+    /// The attempt that the ids are derived from.
+    pub fn attempt(&self) -> AttemptId {
+        self.attempt
+    }
+
     /// `rogo_<attempt>_<32 hex>`: unique in the target, the guard against a second migration.
     pub fn launch_id(&self) -> String {
         format!("rogo_{}_{}", self.attempt, self.root.simple())

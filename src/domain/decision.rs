@@ -230,6 +230,8 @@ codes! {
         UnitVersionExcluded = "unit_version_excluded", "nothing, or add the version to unit-versions";
         /// It was migrated, the target no longer holds it, and a person has accepted that.
         DeletedInTarget = "deleted_in_target", "nothing: it was accepted that the target does not hold it";
+        /// It was migrated and removed again.
+        RolledBack = "rolled_back", "nothing, or move it again: run --attempts FILE with another --run";
     }
 }
 

@@ -197,3 +197,66 @@ fn push_text(form: &mut Vec<u8>, text: &str) {
 fn push_count(form: &mut Vec<u8>, count: usize) {
     form.extend(u32::try_from(count).unwrap_or(u32::MAX).to_be_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Mapping;
+
+    fn facts() -> Facts {
+        let score = |label: &str, score| Score {
+            label: Value::Text(label.into()),
+            score: Value::Number(score),
+            marker_comment: Value::Null,
+        };
+        Facts { reports: vec![Report::default()], scores: vec![score("a", 1.0), score("b", 2.0)] }
+    }
+
+    fn mapping() -> MappingState {
+        MappingState::Found(Mapping { unit_version: "24_01".into(), submission: "Attempt 2".into() })
+    }
+
+    #[test]
+    fn neither_the_order_of_rows_nor_copies_change_the_digest_of_the_source() {
+        let cells = SubmissionRow::default();
+        let expected = source_digest(&cells, &mapping(), Some(&facts()));
+        let mut other = facts();
+        other.scores.reverse();
+        other.scores.extend(facts().scores);
+        other.reports.extend(facts().reports);
+        assert_eq!(source_digest(&cells, &mapping(), Some(&other)), expected);
+    }
+
+    #[test]
+    fn every_cell_and_value_changes_the_digest_of_the_source() {
+        let cells = SubmissionRow::default();
+        let mut seen = std::collections::BTreeSet::new();
+        let mut add = |cells: &SubmissionRow, mapping: &MappingState, facts: Option<&Facts>| {
+            assert!(seen.insert(source_digest(cells, mapping, facts).sha256));
+        };
+        add(&cells, &mapping(), Some(&facts()));
+        add(&cells, &mapping(), None);
+        add(&cells, &MappingState::Missing, None);
+        add(&cells, &MappingState::Ambiguous, None);
+        // Each cell, by its name in JSON: a cell that is left out of the form shows here.
+        let plain = serde_json::to_value(&cells).unwrap();
+        let names: Vec<String> = plain.as_object().unwrap().keys().cloned().collect();
+        assert_eq!(names.len(), cells.used().len());
+        for name in names {
+            let mut changed = plain.clone();
+            changed[name] = "x".into();
+            add(&serde_json::from_value(changed).unwrap(), &mapping(), Some(&facts()));
+        }
+        let plain = serde_json::to_value(Report::default()).unwrap();
+        for name in plain.as_object().unwrap().keys() {
+            for value in
+                [Value::Bool(true), Value::Number(1.0), Value::Text("1".into()), Value::Invalid("1".into())]
+            {
+                let mut changed = plain.clone();
+                changed[name] = serde_json::to_value(value).unwrap();
+                let report = serde_json::from_value(changed).unwrap();
+                add(&cells, &mapping(), Some(&Facts { reports: vec![report], ..facts() }));
+            }
+        }
+    }
+}

@@ -5,7 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{
+    StreamExt, TryStreamExt,
+    stream::{self, BoxStream},
+};
 
 use super::merge::Merged;
 use crate::{
@@ -17,24 +20,61 @@ use crate::{
         lost::{MigratedRow, absent, rows},
         names,
         segments::segments,
+        writers::Writers,
     },
 };
 
 /// Lost rows, as the merge meets them.
 pub struct LostRows {
     accepted: BTreeMap<AttemptId, Arc<Decided>>,
+    rolled_back: BTreeMap<AttemptId, Arc<Decided>>,
     accepting: Option<Arc<Decided>>,
     newly_accepted: Vec<AttemptId>,
     attempts: BTreeSet<AttemptId>,
     rows: RowSet,
 }
 
-/// Looks up the launch session and the submission of every migrated row.
-pub async fn look_up(plan: &Plan, merged: &Merged, target: &dyn TargetReader) -> Result<RowSet, Stop> {
-    let migrated = stream::iter(merged.outcomes())
-        .try_filter_map(|(_, outcome)| async { Ok(MigratedRow::of(outcome)) })
-        .boxed();
-    Ok(rows(&absent(target, migrated).await?, plan.submissions.rows))
+/// Looks up the launch session and the submission of every migrated row. Of an attempt that was rolled back, a submission
+/// that stands may be another run's: then this run's is absent.
+pub async fn look_up(
+    store: &RunStore,
+    plan: &Plan,
+    merged: &Merged,
+    target: &dyn TargetReader,
+) -> Result<RowSet, Stop> {
+    let migrated = || {
+        stream::iter(merged.outcomes())
+            .try_filter_map(|(_, outcome)| async { Ok(MigratedRow::of(outcome)) })
+            .boxed()
+    };
+    let mut lost = absent(target, migrated()).await?;
+    let rolled_back = decisions::rolled_back(store).await?;
+    if !rolled_back.is_empty() {
+        let is_named =
+            |row: &MigratedRow| row.attempt.is_some_and(|attempt| rolled_back.contains_key(&attempt));
+        let named = migrated().try_filter(|row| std::future::ready(is_named(row))).boxed();
+        lost.extend(of_other_runs(store, target, named).await?);
+    }
+    Ok(rows(&lost, plan.submissions.rows))
+}
+
+/// Those of the rows whose submission no writer of this run wrote.
+async fn of_other_runs(
+    store: &RunStore,
+    target: &dyn TargetReader,
+    mut migrated: BoxStream<'_, Result<MigratedRow, Stop>>,
+) -> Result<Vec<MigratedRow>, Stop> {
+    let writers = Writers::new(store.clone());
+    let mut found = Vec::new();
+    while let Some(row) = migrated.try_next().await? {
+        let held = target.held(std::slice::from_ref(&row.launch_id)).await?;
+        for submission in held.iter().filter(|held| held.submission_id.is_some()) {
+            if !writers.wrote(submission).await? {
+                found.push(row.clone());
+            }
+        }
+    }
+    Ok(found)
 }
 
 impl LostRows {
@@ -42,6 +82,7 @@ impl LostRows {
     pub async fn begin(store: &RunStore, plan: &Plan, accepting: Option<Decided>) -> Result<Self, Stop> {
         Ok(Self {
             accepted: decisions::accepted(store).await?,
+            rolled_back: decisions::rolled_back(store).await?,
             accepting: accepting.map(Arc::new),
             newly_accepted: Vec::new(),
             attempts: BTreeSet::new(),
@@ -53,6 +94,15 @@ impl LostRows {
     pub fn settle(&mut self, outcome: &mut Outcome) -> bool {
         // Only rows with an attempt are ever migrated.
         let Some(attempt) = outcome.attempt else { return false };
+        if let Some(decided) = self.rolled_back.get(&attempt) {
+            let detail = format!(
+                "it was migrated, and rolled back on {} ({})",
+                decided.at.format("%Y-%m-%d"),
+                decided.reason
+            );
+            outcome.fate = Fate::Skipped { code: SkipCode::RolledBack, detail };
+            return true;
+        }
         let decided = match (self.accepted.get(&attempt), &self.accepting) {
             (Some(earlier), _) => earlier.clone(),
             (None, Some(now)) => {

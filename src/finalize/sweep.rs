@@ -3,33 +3,24 @@
 //! The sweep lists only the folders of this run's writers that have no clean mark. It deletes a blob only if its writer
 //! is retired, and while the run's lock is held.
 
-use std::{
-    collections::{BTreeSet, HashSet},
-    future::ready,
-    pin::pin,
-    sync::Arc,
-};
+use std::{collections::BTreeSet, pin::pin, sync::Arc};
 
-use futures_util::{
-    Stream, StreamExt, TryStreamExt,
-    stream::{self, TryChunksError},
-};
+use futures_util::TryStreamExt;
 use serde::Serialize;
 
 use crate::{
     domain::{AttemptId, attempt_of_blob},
     exit::Stop,
-    ports::{BlobInfo, Blobs, Fault, TargetReader, stored_form},
+    ports::{BlobInfo, Blobs, Fault, TargetReader},
     run::{
         Decided, decisions,
         lock::{Exclusive, LockedRun, Quiet},
         lost,
-        writers::{UncleanWriters, registered},
+        orphans::orphans,
+        writers::registered,
     },
 };
 
-/// Names in one question to the target, which may have to read a whole table for each question.
-const NAMES_AT_A_TIME: usize = 100_000;
 /// Blobs deleted between two looks at the lock.
 const DELETES_AT_A_TIME: usize = 250;
 
@@ -58,7 +49,8 @@ pub async fn remove(
 ) -> Result<Orphans, Fault> {
     let mut removed = Orphans::default();
     let writers = quiet.unclean().clone();
-    let mut found = pin!(orphans(files, target, &writers, lost));
+    let takes = not_of(lost);
+    let mut found = pin!(orphans(files, target, &writers, &takes));
     while let Some(batch) = found.try_next().await? {
         for part in batch.chunks(DELETES_AT_A_TIME) {
             let names: Vec<String> = part.iter().map(|blob| blob.name.clone()).collect();
@@ -96,7 +88,8 @@ pub async fn list_orphans(
     let lost = lost_attempts(run).await?;
     let mut listed = Orphans::default();
     {
-        let mut found = pin!(orphans(files, run.target, &writers, &lost));
+        let takes = not_of(&lost);
+        let mut found = pin!(orphans(files, run.target, &writers, &takes));
         while let Some(batch) = found.try_next().await? {
             batch.iter().for_each(&mut *each);
             listed.add(&batch);
@@ -111,27 +104,7 @@ async fn lost_attempts(run: &LockedRun<'_>) -> Result<BTreeSet<AttemptId>, Fault
     Ok(lost.into_iter().filter_map(|row| row.attempt).collect())
 }
 
-/// Blobs of these writers that no row of the target names and that are of no lost row, in batches.
-fn orphans<'a>(
-    files: &'a Arc<dyn Blobs>,
-    target: &'a dyn TargetReader,
-    writers: &'a UncleanWriters,
-    lost: &'a BTreeSet<AttemptId>,
-) -> impl Stream<Item = Result<Vec<BlobInfo>, Fault>> + Send + 'a {
-    stream::iter(writers.blob_prefixes())
-        .flat_map(|prefix| files.list(&prefix))
-        .try_filter(|blob| {
-            let is_lost = attempt_of_blob(&blob.name).is_some_and(|attempt| lost.contains(&attempt));
-            ready(!is_lost)
-        })
-        .try_chunks(NAMES_AT_A_TIME)
-        .map_err(|TryChunksError(_, fault)| fault)
-        .and_then(move |blobs| unnamed(target, blobs))
-}
-
-async fn unnamed(target: &dyn TargetReader, blobs: Vec<BlobInfo>) -> Result<Vec<BlobInfo>, Fault> {
-    let names: Vec<String> = blobs.iter().map(|blob| blob.name.clone()).collect();
-    let kept = target.blob_names_of_writers(&names).await?;
-    let kept: HashSet<_> = kept.iter().map(|name| stored_form(name)).collect();
-    Ok(blobs.into_iter().filter(|blob| !kept.contains(&stored_form(&blob.name))).collect())
+/// Whether a blob is of none of these attempts.
+fn not_of(attempts: &BTreeSet<AttemptId>) -> impl Fn(&str) -> bool + Sync {
+    |name| attempt_of_blob(name).is_none_or(|attempt| !attempts.contains(&attempt))
 }

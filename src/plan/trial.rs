@@ -1,14 +1,11 @@
 //! `--limit`, `--attempts` and `--code`: which rows a trial, or a later run, takes.
 
-use std::{collections::HashSet, path::Path};
+use std::collections::HashSet;
 
 use crate::{
-    domain::{
-        AttemptId, FailCode,
-        text::{is_blank, trim},
-    },
+    domain::{AttemptId, FailCode, text::trim},
     exit::{Exit, Stop},
-    inputs::Hasher,
+    inputs::{Hasher, read_attempts},
     settings::Trial,
 };
 
@@ -32,7 +29,7 @@ impl Selection {
         if trial.limit == Some(0) {
             return Err(Stop::new(Exit::Usage, "--limit 0 takes no row; give 1 or more"));
         }
-        let attempts = trial.attempts.as_deref().map(attempts).transpose()?;
+        let attempts = trial.attempts.as_deref().map(read_attempts).transpose()?;
         let mut codes = trial.codes.clone();
         codes.sort_unstable();
         codes.dedup();
@@ -106,27 +103,4 @@ impl Selection {
         let parts: Vec<String> = limit.into_iter().chain(attempts).chain(codes).collect();
         (!parts.is_empty()).then(|| parts.join(", "))
     }
-}
-
-/// Ids one a line; blank lines are skipped, anything else is refused by its line.
-fn attempts(path: &Path) -> Result<Vec<AttemptId>, Stop> {
-    let refuse = |reason: String| Stop::new(Exit::Usage, format!("--attempts {}: {reason}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
-    let mut attempts = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        if is_blank(line) {
-            continue;
-        }
-        attempts.push(
-            line.parse::<AttemptId>().map_err(|error| {
-                refuse(format!("line {}: {error}; write one attempt id a line", index + 1))
-            })?,
-        );
-    }
-    if attempts.is_empty() {
-        return Err(refuse("the file names no attempt id; write one a line".into()));
-    }
-    attempts.sort_unstable();
-    attempts.dedup();
-    Ok(attempts)
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 
-use super::{Acceptance, Decided, RunStore, lines, names};
+use super::{Acceptance, Decided, RolledBack, RunStore, lines, names};
 use crate::{
     domain::AttemptId,
     ports::{Fault, FaultKind, PutOptions, Service},
@@ -19,6 +19,25 @@ pub async fn accepted(store: &RunStore) -> Result<BTreeMap<AttemptId, Arc<Decide
         let decided = Arc::new(document.decided);
         attempts.extend(document.attempts.into_iter().map(|attempt| (attempt, decided.clone())));
     }
+    Ok(attempts)
+}
+
+/// Attempts that were rolled back while the run stays valid, each with the decision.
+pub async fn rolled_back(store: &RunStore) -> Result<BTreeMap<AttemptId, Arc<Decided>>, Fault> {
+    let mut attempts = BTreeMap::new();
+    for name in store.list(names::ROLLED_BACK_ATTEMPTS).await? {
+        let Some(document) = store.read::<RolledBack>(&name).await? else { continue };
+        let decided = Arc::new(document.decided);
+        let named = document.attempts.into_iter().flatten();
+        attempts.extend(named.map(|attempt| (attempt, decided.clone())));
+    }
+    Ok(attempts)
+}
+
+/// Attempts that the target may lack by a person's decision: accepted, or rolled back.
+pub async fn taken_out(store: &RunStore) -> Result<BTreeMap<AttemptId, Arc<Decided>>, Fault> {
+    let mut attempts = accepted(store).await?;
+    attempts.extend(rolled_back(store).await?);
     Ok(attempts)
 }
 

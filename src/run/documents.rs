@@ -3,6 +3,7 @@
 pub mod names;
 mod prediction;
 mod summary;
+mod verification;
 
 use std::fmt;
 
@@ -15,6 +16,7 @@ pub use prediction::{
     Quantities, ToMend, Took,
 };
 pub use summary::{Lost, Missing, RunResult, StageLatency, Summary, Warning, WarningCode};
+pub use verification::{Verification, VerifyCheck, VerifyResult};
 
 use super::ids::{PlanId, RunName, WriterId};
 use crate::domain::{AttemptId, Books, InputDigest, ShardIndex, TableExtent, TargetIdentity};
@@ -174,6 +176,18 @@ pub struct Acceptance {
     pub decided: Decided,
     /// The attempts, ascending.
     pub attempts: Vec<AttemptId>,
+}
+
+/// `rolled-back.json`, or `rolled-back/<id>.json` for some attempts: what a rollback writes before it removes anything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolledBack {
+    /// Plan of the run.
+    pub plan: PlanId,
+    /// Who decided, when and why.
+    pub decided: Decided,
+    /// The attempts, ascending; `None` for the whole run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<Vec<AttemptId>>,
 }
 
 /// What the process is doing, and why it waits.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{
-    Plan, RunStore, pins,
+    Plan, RolledBack, RunStore, names, pins,
     writers::{self, UncleanWriters},
 };
 use crate::{
@@ -33,25 +33,35 @@ pub struct Exclusive(Box<dyn ExclusiveFence>);
 impl Exclusive {
     /// Waits for the lock, saying which processes hold it, then checks the run and the database.
     pub async fn take(run: &LockedRun<'_>) -> Result<Self, Stop> {
+        let fence = Self::wait(run).await?;
+        let refusal = match pins::rolled_back(run.store).await? {
+            Some(refusal) => Some(refusal),
+            // In another database no row names the run's blobs: all of them would look like orphans.
+            None => pins::another_database(run.store, run.plan, run.target).await?,
+        };
+        refused(refusal).map(|()| fence)
+    }
+
+    /// The same for a rollback, which goes on if the run was rolled back: its recorded rows may be gone then.
+    pub async fn take_for_rollback(run: &LockedRun<'_>) -> Result<Self, Stop> {
+        let fence = Self::wait(run).await?;
+        match run.store.read::<RolledBack>(names::ROLLED_BACK).await? {
+            Some(begun) if begun.plan != run.plan.id => {
+                Err(run.store.foreign(names::ROLLED_BACK, &begun.plan, &run.plan.id).into())
+            }
+            Some(_) => Ok(fence),
+            None => refused(pins::another_database(run.store, run.plan, run.target).await?).map(|()| fence),
+        }
+    }
+
+    async fn wait(run: &LockedRun<'_>) -> Result<Self, Stop> {
         let mut waiting = |holders: &[String]| {
             tracing::info!(
                 holders = holders.join(", "),
                 "waiting: processes of this run still hold its lock"
             );
         };
-        let fence = run.fence.exclusive(run.deadline, &mut waiting).await?;
-        let refusal = match pins::rolled_back(run.store).await? {
-            Some(refusal) => Some(refusal),
-            // In another database no row names the run's blobs: all of them would look like orphans.
-            None => pins::another_database(run.store, run.plan, run.target).await?,
-        };
-        match refusal {
-            None => Ok(Self(fence)),
-            Some(refusal) => {
-                let message = format!("{refusal}; nothing was written or deleted");
-                Err(Stop::new(Exit::Configuration, message))
-            }
-        }
+        Ok(Self(run.fence.exclusive(run.deadline, &mut waiting).await?))
     }
 
     /// Releases the lock. If that fails, PostgreSQL releases it when the connection ends.
@@ -65,6 +75,12 @@ impl Exclusive {
     }
 }
 
+fn refused(refusal: Option<String>) -> Result<(), Stop> {
+    let Some(refusal) = refusal else { return Ok(()) };
+    let message = format!("{refusal}; nothing was written or deleted");
+    Err(Stop::new(Exit::Configuration, message))
+}
+
 /// As [`Exclusive`], and every writer that ever registered is retired: none of them writes ever again.
 pub struct Quiet {
     lock: Exclusive,
@@ -75,6 +91,13 @@ impl Quiet {
     /// Takes the lock, then retires all writers. Marks are written only once the database is known to be the run's.
     pub async fn begin(run: &LockedRun<'_>) -> Result<Self, Stop> {
         let lock = Exclusive::take(run).await?;
+        let unclean = writers::retire(run.store).await?;
+        Ok(Self { lock, unclean })
+    }
+
+    /// The same for a rollback.
+    pub async fn begin_rollback(run: &LockedRun<'_>) -> Result<Self, Stop> {
+        let lock = Exclusive::take_for_rollback(run).await?;
         let unclean = writers::retire(run.store).await?;
         Ok(Self { lock, unclean })
     }

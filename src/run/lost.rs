@@ -59,7 +59,7 @@ pub async fn absent<E: From<Fault>>(
 }
 
 /// The rows of a shard, or of all, that were recorded as migrated, that the target lacks, and whose absence no person has
-/// accepted: what `--redo lost` moves again, and whose blobs no sweep removes.
+/// decided: what `--redo lost` moves again, and whose blobs no sweep removes.
 pub async fn recorded(
     store: &RunStore,
     plan: &Plan,
@@ -76,8 +76,8 @@ pub async fn recorded(
         .boxed();
     let mut lost = absent(target, migrated).await?;
     if !lost.is_empty() {
-        let accepted = decisions::accepted(store).await?;
-        lost.retain(|row| row.attempt.is_none_or(|attempt| !accepted.contains_key(&attempt)));
+        let taken_out = decisions::taken_out(store).await?;
+        lost.retain(|row| row.attempt.is_none_or(|attempt| !taken_out.contains_key(&attempt)));
     }
     Ok(lost)
 }

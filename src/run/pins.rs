@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::{Plan, PlanId, RULES_VERSION, RunStore, names, segments::read_segment};
+use super::{Plan, PlanId, RULES_VERSION, RunStore, decisions, names, segments::read_segment};
 use crate::{
-    domain::{Escape, Fate, ShardIndex, TargetIdentity, form::AlteredColumn},
+    domain::{Escape, Fate, ShardIndex, TargetIdentity, attempt_of_launch_id, form::AlteredColumn},
     inputs::{Fingerprint, Hasher},
     ports::{Fault, FaultKind, TargetReader},
     settings::{MarkerOnly, SameDatabase, Settings},
@@ -133,10 +133,14 @@ pub async fn another_database(
     plan: &Plan,
     target: &dyn TargetReader,
 ) -> Result<Option<String>, Fault> {
-    let recorded = recorded_sample(store, plan).await?;
+    let mut recorded = recorded_sample(store, plan).await?;
     if recorded.is_empty() {
         return Ok(None);
     }
+    let taken_out = decisions::taken_out(store).await?;
+    recorded.retain(|launch_id| {
+        attempt_of_launch_id(launch_id).is_none_or(|attempt| !taken_out.contains_key(&attempt))
+    });
     let held: HashSet<String> =
         target.held(&recorded).await?.into_iter().map(|held| held.launch_id).collect();
     let absent = recorded.iter().filter(|launch_id| !held.contains(*launch_id)).count();

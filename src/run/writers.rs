@@ -76,6 +76,16 @@ impl Writers {
 pub struct UncleanWriters(BTreeSet<WriterId>);
 
 impl UncleanWriters {
+    /// All of them, also those that ended in order.
+    pub fn all(writers: &BTreeSet<WriterId>) -> Self {
+        Self(writers.clone())
+    }
+
+    /// Whether this writer is one of them.
+    pub fn contains(&self, writer: &WriterId) -> bool {
+        self.0.contains(writer)
+    }
+
     /// Prefixes under which their blobs lie in the target container.
     pub fn blob_prefixes(&self) -> impl Iterator<Item = String> {
         self.0.iter().flat_map(blob_prefixes)

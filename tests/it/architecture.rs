@@ -17,6 +17,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("gather", &["domain", "rules", "ports"]),
     ("run", &["domain", "run::ids", "ports", "exit", "inputs", "settings"]),
     ("report", &["domain", "run", "run::ids"]),
+    ("explain", &[]),
     ("telemetry", &["exit", "settings", "report"]),
     ("sample", &["domain", "exit"]),
     ("cli", &["sample"]),
@@ -24,7 +25,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("predict", STAGE),
     ("shard", STAGE),
     ("finalize", STAGE),
+    ("rollback", STAGE),
     ("watch", STAGE),
+    ("verify", VERIFY),
     ("adapters", &["domain", "rules", "ports", "run", "run::ids", "exit", "settings", "identity", "inputs"]),
     ("commands", ANY),
     ("lib", ANY),
@@ -32,10 +35,12 @@ const LAYERS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms on one floor: none may name another.
-const FLOOR: [&str; 6] = ["plan", "predict", "shard", "finalize", "watch", "adapters"];
+const FLOOR: [&str; 8] = ["plan", "predict", "shard", "finalize", "rollback", "watch", "verify", "adapters"];
 /// What a stage stands on.
 const STAGE: &[&str] =
     &["domain", "rules", "ports", "gather", "run", "run::ids", "report", "exit", "settings", "inputs"];
+/// What `verify` stands on: neither the rules nor anything that moved the rows, for it must not share their mistakes.
+const VERIFY: &[&str] = &["domain", "ports", "inputs", "run", "run::ids", "exit"];
 const ANY: &[&str] = &["*"];
 
 /// The one mechanism for waiting.

@@ -23,8 +23,11 @@ mod crash;
 mod failover;
 mod receipts;
 mod after;
+mod rollback;
+mod explain;
 mod outages;
 mod readback;
+mod verify;
 #[cfg(feature = "cluster")]
 mod chart;
 #[cfg(feature = "cluster")]

@@ -74,6 +74,7 @@ fn the_table_reaches_every_code_that_rules_can_give() {
         FailCode::FileChanged,
         FailCode::FileCorrupt,
         FailCode::FileNameRefused,
+        FailCode::TargetAltered,
         FailCode::Unavailable,
         FailCode::InternalError,
     ];

@@ -18,11 +18,12 @@ use rogo_migrate::{
 use tempfile::TempDir;
 
 /// What no input can cause, and why.
-const NOT_BY_DATA_ALONE: [(FailCode, &str); 6] = [
+const NOT_BY_DATA_ALONE: [(FailCode, &str); 7] = [
     (FailCode::FileForbidden, "rights belong to the storage account, not to its data"),
     (FailCode::FileArchived, "an access tier belongs to the storage account, not to its data"),
     (FailCode::FileNameRefused, "the name rule leaves no name that a storage service refuses"),
     (FailCode::FileChanged, "someone has to write the file while it is copied"),
+    (FailCode::TargetAltered, "a trigger has to change what is written"),
     (FailCode::Unavailable, "a service has to fail"),
     (FailCode::InternalError, "a bug"),
 ];
@@ -94,8 +95,9 @@ fn every_code_that_data_alone_can_cause_is_planted() {
                 codes.insert(row["Code"].clone());
             }
             let not_by_data = |code: &FailCode| NOT_BY_DATA_ALONE.iter().any(|(other, _)| other == code);
-            // Something has to remove a blob before its row is recovered.
-            let by_data = |note: &&NoteCode| **note != NoteCode::FileBlobMissing;
+            // Something has to remove a blob, or change a row, before the row is recovered.
+            let by_data =
+                |note: &&NoteCode| !matches!(note, NoteCode::FileBlobMissing | NoteCode::ChangedSince);
             let by_rules = |code: &&SkipCode| **code != SkipCode::DeletedInTarget;
             let planted: BTreeSet<String> = FailCode::ALL
                 .iter()

@@ -118,7 +118,11 @@ impl Enforcement<'_> {
 
 /// Key of the advisory transaction lock: a digest of the user, the assessment code and the context.
 pub(super) fn lock_key(migration: &Migration) -> i64 {
-    let key = [&migration.lms_user_id, &migration.assessment_code, &migration.context_id];
+    key_of([&migration.lms_user_id, &migration.assessment_code, &migration.context_id])
+}
+
+/// The same for lms user, assessment code and context.
+pub(super) fn key_of(key: [&str; 3]) -> i64 {
     let mut digest = Sha256::new_with_prefix("rogo-migrate enforcement");
     for part in key {
         digest.update((part.len() as u64).to_be_bytes());

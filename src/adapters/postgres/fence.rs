@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use sqlx::{Connection, PgConnection};
 
 use super::{
-    PostgresReader,
+    PostgresTarget,
     connect::Connector,
     fault::{Phase, answer},
 };
@@ -97,7 +97,7 @@ impl PostgresFence {
     }
 
     /// The lock of the database that `reader` reads; a connection to another one is refused.
-    pub fn beside(reader: &PostgresReader, application_name: &str, key: FenceKey) -> Self {
+    pub fn beside<Side>(reader: &PostgresTarget<Side>, application_name: &str, key: FenceKey) -> Self {
         Self { connector: reader.connector.named(application_name), key }
     }
 

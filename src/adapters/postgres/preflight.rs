@@ -36,6 +36,14 @@ pub(super) async fn session(connector: &Connector, pool: &Pool) -> Result<Vec<St
     Ok(findings)
 }
 
+/// Sessions of its own, and a server that can be written: what a process needs that inserts nothing.
+pub(super) async fn server_alone(connector: &Connector, pool: &Pool) -> Result<Vec<String>, Fault> {
+    match connections::pooler(connector).await? {
+        Some(finding) => Ok(vec![finding]),
+        None => server(pool).await,
+    }
+}
+
 #[derive(FromRow)]
 struct Server {
     version: i32,

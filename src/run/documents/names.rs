@@ -7,8 +7,16 @@ use crate::{
 
 /// Document that holds the frozen plan.
 pub const PLAN: &str = "plan.json";
-/// Written by rollback before it removes anything.
+/// Written by rollback before it removes anything ([`super::RolledBack`]).
 pub const ROLLED_BACK: &str = "rolled-back.json";
+
+/// Prefix of the rollbacks of some attempts ([`super::RolledBack`]).
+pub const ROLLED_BACK_ATTEMPTS: &str = "rolled-back/";
+
+/// One of them.
+pub fn rolled_back_attempts(id: &str) -> String {
+    format!("{ROLLED_BACK_ATTEMPTS}{id}.json")
+}
 
 /// The shard's rows, newest first, a JSON line each ([`crate::domain::QueuedRow`]).
 pub fn queue(plan: &PlanId, shard: ShardIndex) -> String {
@@ -73,9 +81,12 @@ pub fn heartbeats(epoch: &Epoch) -> String {
     format!("heartbeats/{epoch}/")
 }
 
+/// Prefix of the images of enforcement rows.
+pub const ENFORCEMENT_IMAGES: &str = "enforcements/";
+
 /// The image of an enforcement row that this run did not write, before it is changed.
 pub fn enforcement_image(id: &str) -> String {
-    format!("enforcements/{id}.json")
+    format!("{ENFORCEMENT_IMAGES}{id}.json")
 }
 
 /// Rows that stand in the target.
@@ -88,10 +99,16 @@ pub const SKIPPED: &str = "skipped.csv";
 pub const NOTES: &str = "notes.csv";
 /// Rows that were migrated, and that the target no longer holds.
 pub const LOST: &str = "lost.csv";
+/// What the last rollback did with each attempt.
+pub const ROLLED_BACK_ROWS: &str = "rolled_back.csv";
 /// The books ([`super::Summary`]).
 pub const SUMMARY: &str = "summary.json";
-/// Every file that finalize may write into a folder of the user's.
-pub const RESULTS: [&str; 6] = [MIGRATED, FAILED, SKIPPED, NOTES, LOST, SUMMARY];
+/// What a verification compared ([`super::Verification`]).
+pub const VERIFICATION: &str = "verification.json";
+/// What it found: an input for `rollback --attempts` and `verify --attempts`.
+pub const VERIFICATION_FAILURES: &str = "verification_failures.csv";
+/// Every file that finalize or rollback may write into a folder of the user's.
+pub const RESULTS: [&str; 7] = [MIGRATED, FAILED, SKIPPED, NOTES, LOST, ROLLED_BACK_ROWS, SUMMARY];
 
 /// What the run was predicted to do ([`super::Prediction`]).
 pub const PREDICTION: &str = "prediction.json";

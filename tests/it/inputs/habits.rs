@@ -558,6 +558,10 @@ fn a_few_bad_ids_of_submissions_are_their_own_rows_matter() {
     let good: String = (0..3).map(|n| row.replace("10000006", &format!("2000000{n}")) + "\n").collect();
     let text = submissions() + &rows + &good;
     assert_eq!(read_with(Submissions, text.as_bytes(), &Dialect::default()).unwrap().rows.len(), 11);
+    // Four digits before a separator are no grouped id: no spreadsheet wrote it, even if every row is so.
+    let header = submissions().lines().next().unwrap().to_owned();
+    let text = format!("{header}\n{}\n", row.replace("10000006", "1234.567"));
+    assert_eq!(read_with(Submissions, text.as_bytes(), &Dialect::default()).unwrap().rows.len(), 1);
 }
 
 #[test]

@@ -49,6 +49,11 @@ fn every_setting_of_the_contract_is_there_and_no_other() {
         --redo ROGO_REDO -
         --accept - -
         --reason ROGO_REASON -
+        --level ROGO_VERIFY_LEVEL rows
+        --content - -
+        --manifest - -
+        --recheck - 30s
+        --verify-store ROGO_VERIFY_STORE -
         --limit - -
         --attempts - -
         --code - -
@@ -80,11 +85,26 @@ fn every_setting_of_the_contract_is_there_and_no_other() {
 
 #[test]
 fn the_command_line_and_the_table_name_the_same_flags_variables_and_defaults() {
-    let own = ["help", "version", "config", "dry_run", "predict", "probe", "json", "delete", "watch", "to"];
+    let own = [
+        "help",
+        "version",
+        "config",
+        "dry_run",
+        "predict",
+        "probe",
+        "json",
+        "delete",
+        "watch",
+        "to",
+        "only_unproven",
+        "show_values",
+        "yes",
+        "force_touched",
+    ];
     let mut seen = BTreeSet::new();
     for command in Cli::command()
         .get_subcommands()
-        .filter(|command| !["sample", "completions"].contains(&command.get_name()))
+        .filter(|command| !["sample", "completions", "explain"].contains(&command.get_name()))
     {
         for argument in command.get_arguments().chain(Cli::command().get_arguments()) {
             let key = argument.get_id().as_str();

@@ -28,6 +28,16 @@ async fn every_transient_number_is_absorbed_at_login_before_and_within_a_result(
 }
 
 #[tokio::test]
+async fn a_server_that_is_short_of_something_is_asked_again() {
+    let server = start(attempts(1..=1)).await;
+    let warehouse = opened(&server).await;
+    for number in [701, 1105] {
+        server.script.fail_batch(BatchFault::Error { number, after_rows: 0 });
+        assert_eq!(warehouse.fetch(&ids([1])).await.unwrap()[0].reports.len(), 1, "{number}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_lost_wherever_an_answer_breaks_off() {
     // Five reports, ten scores and the last select's one row.
     let server = start(attempts(1..=5)).await;

@@ -244,7 +244,7 @@ async fn fail(answer: &mut Answer<'_>, fault: Option<&BatchFault>, rows: usize) 
     let Some(fault) = fault else { return Ok(None) };
     match *fault {
         BatchFault::Error { number, after_rows } if rows == after_rows => {
-            error(&mut answer.body, number, 16, "Scripted.");
+            error(&mut answer.body, number, class_of(number), "Scripted.");
             done(&mut answer.body, Done::Failed, 0);
             Ok(Some(Sent::Ended))
         }
@@ -274,4 +274,9 @@ async fn fail(answer: &mut Answer<'_>, fault: Option<&BatchFault>, rows: usize) 
 async fn until_gone(io: &mut dyn Io) {
     let mut byte = [0];
     while matches!(io.read(&mut byte).await, Ok(n) if n > 0) {}
+}
+
+/// The severity of an error: 17 if the server is short of memory (701) or of disk (1105), as in life.
+fn class_of(number: u32) -> u8 {
+    if matches!(number, 701 | 1105) { 17 } else { 16 }
 }

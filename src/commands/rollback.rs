@@ -1,0 +1,211 @@
+//! `rollback`: removes what the run created in the target, or says what it would remove.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::{
+    cli::RollbackArgs,
+    exit::{End, Exit, Moment, Stop},
+    inputs::read_attempts,
+    ports::{PutOptions, TargetReader, TargetUndo, WrittenSubmission},
+    report,
+    rollback::{
+        Rollback, Touched,
+        report::{Report, Settled},
+    },
+    run::{
+        Plan, RunName, RunStore,
+        lines::no_room,
+        lock::LockedRun,
+        names,
+        pins::{Present, differences},
+        private,
+    },
+    settings::Settings,
+};
+
+use super::{
+    compare::unchanged,
+    connect,
+    decided::decided,
+    finalize::{self, WAIT_FOR_LOCK},
+    own_inputs,
+};
+
+/// Connections: removals under way, and one beside them.
+const CONNECTIONS: u32 = 5;
+
+/// Without `--yes` prints what would be removed and writes nothing.
+pub async fn run(settings: &Settings, args: &RollbackArgs) -> Result<End, Stop> {
+    own_inputs::refuse(settings)?;
+    let decided = args.yes.then(|| decided(settings, &decision(settings, args))).transpose()?;
+    let attempts = settings.trial.attempts.as_deref().map(read_attempts).transpose()?;
+    let store = connect::run_store(settings)?;
+    let plan = store.plan().await?.ok_or_else(|| {
+        let message = format!("there is no plan at {}: this run wrote nothing", store.describe(names::PLAN));
+        Stop::new(Exit::Configuration, message)
+    })?;
+    let files = connect::target_blobs(settings)?;
+    let application = format!("{}/rollback/{}", settings.run, std::process::id());
+    let target = connect::undo_database(settings, CONNECTIONS, &application)?;
+    let now = Present::of(settings, &plan.id, target.identity().await?, &files.location());
+    unchanged(&differences(&plan, &now))?;
+    unchanged(&target.removable().await?)?;
+    for advice in target.slow_keys().await? {
+        report::tell(&advice);
+    }
+    let fence = connect::fence(settings, &plan, &target, "rollback");
+    let rollback = Rollback {
+        run: LockedRun {
+            store: &store,
+            plan: &plan,
+            target: &target,
+            fence: &fence,
+            deadline: settings.work.give_up_after.min(WAIT_FOR_LOCK),
+        },
+        undo: &target,
+        files: &files,
+        lms_instance: &settings.organisation.lms_instance,
+        attempts: attempts.as_deref(),
+        touched: if args.force_touched { Touched::Remove } else { Touched::Keep },
+        give_up_after: settings.work.give_up_after,
+    };
+    let Some(decided) = decided else {
+        let report = rollback.rehearse().await?;
+        target.close().await;
+        return tell(args, &plan, &report, "would remove");
+    };
+    let mut rows = Rows::create()?;
+    let report = rollback.perform(&decided, &mut |submission, settled| rows.add(submission, settled)).await;
+    let report = report.map_err(|stop| stop.at(Moment::AfterPlan))?;
+    target.close().await;
+    rows.publish(&store, &settings.out).await?;
+    if attempts.is_some() {
+        update_books(settings, &store, &plan).await?;
+    }
+    tell(args, &plan, &report, "removed")
+}
+
+/// As `decisions.jsonl` names it.
+fn decision(settings: &Settings, args: &RollbackArgs) -> String {
+    let name = |path: &Path| path.file_name().unwrap_or(path.as_os_str()).display().to_string();
+    let attempts = settings.trial.attempts.as_deref().map(|path| format!(" --attempts {}", name(path)));
+    let force = if args.force_touched { " --force-touched" } else { "" };
+    format!("rollback --yes{}{force}", attempts.unwrap_or_default())
+}
+
+/// The results of a run that stays valid say from now on that these rows were rolled back.
+async fn update_books(settings: &Settings, store: &RunStore, plan: &Plan) -> Result<(), Stop> {
+    let is_whole = store.exists(names::ROLLED_BACK).await?;
+    if is_whole || !store.exists(&names::result(names::SUMMARY)).await? {
+        return Ok(());
+    }
+    let merged = finalize::merge_after_rollback(settings, store, plan).await;
+    if merged.as_ref().is_err_and(|stop| stop.exit == Exit::Incomplete) {
+        // It was INCOMPLETE before, and its results say so.
+        return Ok(());
+    }
+    merged.map(drop).map_err(|stop| {
+        let message = format!(
+            "the attempts were rolled back, but the run's results do not say so yet: {}\nwhen that is mended, run finalize",
+            stop.message
+        );
+        Stop::new(stop.exit, message)
+    })
+}
+
+fn tell(args: &RollbackArgs, plan: &Plan, rolled_back: &Report, verb: &str) -> Result<End, Stop> {
+    #[derive(Serialize)]
+    struct Told<'a> {
+        run: &'a RunName,
+        dry_run: bool,
+        #[serde(flatten)]
+        report: &'a Report,
+    }
+    if args.json {
+        let told = Told { run: &plan.run, dry_run: !args.yes, report: rolled_back };
+        let json = serde_json::to_string_pretty(&told).map_err(|error| {
+            Stop::new(Exit::Bug, format!("the report cannot be written as JSON: {error}"))
+        })?;
+        report::print(&json);
+    } else {
+        report::print(&rolled_back.text(verb));
+        if !args.yes {
+            report::print("nothing was written: a dry run; --yes --reason TEXT does it");
+        }
+    }
+    let message = format!("{verb} {} submissions of run {}", rolled_back.removed.attempts, plan.run);
+    if rolled_back.is_incomplete() {
+        let left = rolled_back.kept.attempts + rolled_back.not_of_this_run.attempts;
+        let reasons: Vec<String> = rolled_back
+            .reasons
+            .iter()
+            .map(|(code, counted)| format!("{} {code}", counted.attempts))
+            .collect();
+        let elsewhere = match rolled_back.not_of_this_run.attempts {
+            0 => None,
+            attempts => Some(format!("{attempts} not_of_this_run")),
+        };
+        let reasons: Vec<String> = reasons.into_iter().chain(elsewhere).collect();
+        let message = format!("INCOMPLETE: {message}; {left} are left ({})", reasons.join(", "));
+        return Err(Stop::new(Exit::Incomplete, message));
+    }
+    Ok(End::done(message))
+}
+
+/// `rolled_back.csv`, drafted on the local disk.
+struct Rows {
+    folder: tempfile::TempDir,
+    writer: csv::Writer<std::fs::File>,
+}
+
+impl Rows {
+    fn create() -> Result<Self, Stop> {
+        let folder = tempfile::tempdir().map_err(no_room)?;
+        let file = private::create(&folder.path().join(names::ROLLED_BACK_ROWS)).map_err(no_room)?;
+        let mut writer = csv::Writer::from_writer(file);
+        writer
+            .write_record(["Attempt ID", "Launch ID", "Submission ID", "Result", "Detail"])
+            .map_err(|error| no_room(error.into()))?;
+        Ok(Self { folder, writer })
+    }
+
+    fn add(&mut self, submission: &WrittenSubmission, settled: &Settled) -> Result<(), Stop> {
+        let ids = &submission.ids;
+        let row = [
+            ids.attempt().to_string(),
+            ids.launch_id(),
+            ids.row("assignment_submissions", 1),
+            settled.code().to_owned(),
+            settled.detail(),
+        ];
+        Ok(self.writer.write_record(row).map_err(|error| no_room(error.into()))?)
+    }
+
+    /// To the run store, and to `out`.
+    async fn publish(self, store: &RunStore, out: &Path) -> Result<(), Stop> {
+        let Self { folder, mut writer } = self;
+        writer.flush().map_err(no_room)?;
+        let draft = folder.path().join(names::ROLLED_BACK_ROWS);
+        let name = store.path(&names::result(names::ROLLED_BACK_ROWS));
+        let options = PutOptions::replace("text/csv; charset=utf-8");
+        store.blobs().put_file(&name, &draft, &options).await?;
+        copy(&draft, out).map_err(|error| {
+            let message = format!(
+                "cannot write {}: {error}; the run store holds it: {}",
+                out.join(names::ROLLED_BACK_ROWS).display(),
+                store.describe(&names::result(names::ROLLED_BACK_ROWS))
+            );
+            Stop::new(Exit::Configuration, message)
+        })
+    }
+}
+
+/// A reader sees the earlier file or this one, never half of it.
+fn copy(draft: &Path, out: &Path) -> std::io::Result<()> {
+    private::create_folder(out)?;
+    let part = out.join(format!(".{}.part", names::ROLLED_BACK_ROWS));
+    std::io::copy(&mut std::fs::File::open(draft)?, &mut private::create(&part)?)?;
+    std::fs::rename(part, out.join(names::ROLLED_BACK_ROWS))
+}

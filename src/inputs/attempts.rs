@@ -1,0 +1,75 @@
+//! Files of attempt ids: `--attempts`.
+
+use std::path::Path;
+
+use crate::{
+    domain::{
+        AttemptId,
+        text::{equal_key, is_blank},
+    },
+    exit::{Exit, Stop},
+};
+
+const COLUMN: &str = "Attempt ID";
+
+/// Reads ids one a line, or the column "Attempt ID" of any CSV; ascending, each once. Blank lines and cells are skipped,
+/// anything else is refused by its line (64).
+pub fn read_attempts(path: &Path) -> Result<Vec<AttemptId>, Stop> {
+    let refuse = |reason: String| Stop::new(Exit::Usage, format!("--attempts {}: {reason}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+    let mut attempts = Vec::new();
+    for (line, cell) in cells(&text).map_err(&refuse)? {
+        if is_blank(&cell) {
+            continue;
+        }
+        attempts.push(
+            cell.parse::<AttemptId>()
+                .map_err(|error| refuse(format!("line {line}: {error}; write one attempt id a line")))?,
+        );
+    }
+    if attempts.is_empty() {
+        let reason =
+            "the file names no attempt id; write one a line, or give a CSV with the column Attempt ID";
+        return Err(refuse(reason.into()));
+    }
+    attempts.sort_unstable();
+    attempts.dedup();
+    Ok(attempts)
+}
+
+/// The cells that hold ids, with their lines.
+fn cells(text: &str) -> Result<Vec<(u64, String)>, String> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
+    let header = reader.headers().map_err(|error| error.to_string())?;
+    let Some(place) = header.iter().position(|name| equal_key(name).eq_ignore_ascii_case(COLUMN)) else {
+        return Ok((1..).zip(text.lines().map(str::to_owned)).collect());
+    };
+    let read = |row: Result<csv::StringRecord, csv::Error>| {
+        let row = row.map_err(|error| error.to_string())?;
+        let line = row.position().map_or(0, csv::Position::line);
+        Ok((line, row.get(place).unwrap_or_default().to_owned()))
+    };
+    reader.records().map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<i32>, String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let attempts = read_attempts(file.path()).map_err(|stop| stop.message)?;
+        Ok(attempts.into_iter().map(AttemptId::get).collect())
+    }
+
+    #[test]
+    fn ids_stand_one_a_line_or_in_the_column_of_any_csv() {
+        assert_eq!(read("\u{feff}3\r\n\r\n 001 \n1\n"), Ok(vec![1, 3]));
+        assert_eq!(read("Check,Attempt ID,Issue\nx,7,\"a\nb\"\ny,,\nz,5,\n"), Ok(vec![5, 7]));
+        assert!(read("Check,Attempt ID\nx,7\ny,seven\n").unwrap_err().contains("line 3: not a whole number"));
+        assert!(read("1,2").unwrap_err().contains("line 1: not a whole number"));
+        assert!(read("Attempt ID\n").unwrap_err().contains("names no attempt id"));
+    }
+}

@@ -1,0 +1,150 @@
+//! What a rollback looks at: the submissions that name writers of this run, and those that the run recorded.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use futures_util::TryStreamExt;
+
+use super::{
+    Rollback, Touched,
+    judge::{EarlierRule, Judge},
+};
+use crate::{
+    domain::{AttemptId, Fate, SubmissionIds},
+    exit::Stop,
+    ports::stored_form,
+    run::{WriterId, decisions, enforcements, names, segments::segments, writers::registered},
+};
+
+/// Submissions whose dates are asked for at a time.
+const DATES_AT_A_TIME: usize = 1_000;
+
+/// Everything that is known before the first submission is looked at.
+pub struct Found {
+    /// The run's writers.
+    pub writers: BTreeSet<WriterId>,
+    /// Marks of those that ended in order.
+    pub clean: Vec<String>,
+    /// The attempts to look at, ascending.
+    pub candidates: Vec<AttemptId>,
+    /// Decides about each.
+    pub judge: Judge,
+    /// Blobs that a row of another submission names: they stay.
+    pub shared_blobs: HashSet<String>,
+    /// Attempts that the run recorded as migrated, ascending.
+    migrated: Vec<AttemptId>,
+    /// Attempts that an earlier `--attempts` rolled back.
+    rolled_back: HashSet<AttemptId>,
+}
+
+impl Found {
+    /// Whether the run recorded the attempt as migrated, or rolled it back.
+    pub fn was_migrated(&self, attempt: AttemptId) -> bool {
+        self.migrated.binary_search(&attempt).is_ok() || self.is_rolled_back(attempt)
+    }
+
+    /// Whether an earlier rollback of some attempts named it.
+    pub fn is_rolled_back(&self, attempt: AttemptId) -> bool {
+        self.rolled_back.contains(&attempt)
+    }
+}
+
+/// What the run's segments say.
+#[derive(Default)]
+struct Recorded {
+    migrated: Vec<AttemptId>,
+    /// Attempts with an outcome, if only some are rolled back.
+    any: HashSet<AttemptId>,
+}
+
+impl Rollback<'_> {
+    /// Reads the run's documents, and the target's files once.
+    pub(super) async fn find(&self) -> Result<Found, Stop> {
+        let store = self.run.store;
+        let (writers, unclean) = registered(store).await?;
+        let clean = writers.iter().filter(|id| !unclean.contains(id)).map(names::clean).collect();
+        let (mut written, mut shared, mut shared_blobs) = (Vec::new(), HashSet::new(), HashSet::new());
+        let ids: Vec<WriterId> = writers.iter().cloned().collect();
+        let mut each = |files: Vec<(String, String)>| {
+            for (id, name) in files {
+                let Some((attempt, order)) = place_of(&name) else { continue };
+                if SubmissionIds::new(self.lms_instance, attempt).row("submission_files", order) == id {
+                    written.push(attempt);
+                } else {
+                    shared.insert(attempt);
+                    shared_blobs.insert(stored_form(&name).into_owned());
+                }
+            }
+        };
+        self.undo.files_of(&ids, &mut each).await?;
+        let Recorded { migrated, any } = self.recorded().await?;
+        let candidates = if let Some(attempts) = self.attempts {
+            attempts.to_vec()
+        } else {
+            written.extend(&migrated);
+            written.sort_unstable();
+            written.dedup();
+            written
+        };
+        let judge = Judge {
+            writers: writers.clone(),
+            migrated: migrated.clone(),
+            unrecorded: self
+                .attempts
+                .map(|attempts| attempts.iter().copied().filter(|attempt| !any.contains(attempt)).collect())
+                .unwrap_or_default(),
+            earlier: self.earlier_rules().await?,
+            shared,
+            touched: self.touched,
+        };
+        let rolled_back = decisions::rolled_back(store).await?.into_keys().collect();
+        Ok(Found { writers, clean, candidates, judge, shared_blobs, migrated, rolled_back })
+    }
+
+    async fn recorded(&self) -> Result<Recorded, Stop> {
+        let mut recorded = Recorded::default();
+        let mut found = segments(self.run.store, self.run.plan, None);
+        while let Some(segment) = found.try_next().await? {
+            for read in segment.outcomes() {
+                let outcome = read?;
+                let Some(attempt) = outcome.attempt else { continue };
+                if let Some(attempts) = self.attempts {
+                    if attempts.binary_search(&attempt).is_err() {
+                        continue;
+                    }
+                    recorded.any.insert(attempt);
+                }
+                if matches!(outcome.fate, Fate::Migrated(_)) {
+                    recorded.migrated.push(attempt);
+                }
+            }
+        }
+        recorded.migrated.sort_unstable();
+        recorded.migrated.dedup();
+        Ok(recorded)
+    }
+
+    /// The malpractice rules as they were before the run changed them, by id, with the date of each.
+    async fn earlier_rules(&self) -> Result<HashMap<String, EarlierRule>, Stop> {
+        let images = enforcements::images(self.run.store).await?;
+        let named: BTreeSet<String> = images.values().filter_map(EarlierRule::submission_of).collect();
+        let named: Vec<String> = named.into_iter().collect();
+        let mut dates = BTreeMap::new();
+        for ids in named.chunks(DATES_AT_A_TIME) {
+            dates.extend(self.undo.created(ids).await?);
+        }
+        Ok(images.into_iter().map(|(id, image)| (id, EarlierRule::new(image, &dates))).collect())
+    }
+}
+
+impl Touched {
+    /// Whether the application's work is no obstacle.
+    pub(super) fn is_removed(self) -> bool {
+        self == Self::Remove
+    }
+}
+
+/// Attempt and upload order in a blob's name `<folder>/<writer>/<attempt>_<upload order>_<name>`.
+fn place_of(name: &str) -> Option<(AttemptId, usize)> {
+    let mut parts = name.splitn(3, '/').nth(2)?.splitn(3, '_');
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}

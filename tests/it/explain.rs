@@ -1,0 +1,86 @@
+//! Promises of `explain`: a text for each code that a person can meet, with all its parts.
+
+use std::collections::BTreeSet;
+
+use rogo_migrate::{
+    domain::{FailCode, NoteCode, SkipCode},
+    exit::Exit,
+    explain::{TEXTS, text},
+    rollback::reason::Reason,
+    run::WarningCode,
+};
+use tokio::process::Command;
+
+use crate::support::process::output;
+
+#[test]
+fn every_code_of_the_catalogue_has_its_text() {
+    let exits = [
+        Exit::Done,
+        Exit::Differences,
+        Exit::Usage,
+        Exit::DataRefused,
+        Exit::Incomplete,
+        Exit::Bug,
+        Exit::Temporary,
+        Exit::Configuration,
+        Exit::Stopped,
+    ];
+    let exits = exits.map(|exit| (exit as u8).to_string());
+    let warnings = [WarningCode::SourceNotFrozen, WarningCode::SourceNotCompared];
+    let reasons = [
+        Reason::Changed { table: String::new() },
+        Reason::MarkerAssigned,
+        Reason::RowsAdded { table: String::new(), constraint: String::new() },
+        Reason::RowsRemoved { table: "" },
+        Reason::SubmissionDeleted,
+        Reason::BlobShared,
+        Reason::RuleChanged { by: None },
+        Reason::RuleNeeded { by: 1.try_into().unwrap() },
+        Reason::ImageMissing { rule: String::new() },
+        Reason::RefusedByConstraint { name: String::new() },
+        Reason::NotRecorded,
+    ];
+    let codes = FailCode::ALL.iter().map(|code| code.code());
+    let codes = codes.chain(SkipCode::ALL.iter().map(|code| code.code()));
+    let codes = codes.chain(NoteCode::ALL.iter().map(|code| code.code()));
+    let codes = codes.chain(warnings.map(WarningCode::code)).chain(reasons.iter().map(Reason::code));
+    for code in codes.map(str::to_owned).chain(exits) {
+        assert!(
+            text(&code).is_some(),
+            "src/explain/codes/{code}.md is missing, or its line in src/explain.rs"
+        );
+    }
+}
+
+#[test]
+fn every_text_says_what_it_means_how_to_see_it_and_what_to_do() {
+    let mut seen = BTreeSet::new();
+    for text in TEXTS {
+        assert!(seen.insert(text.code), "{} stands twice", text.code);
+        assert!(text.markdown.starts_with(&format!("# {}\n\n", text.code)), "{}", text.code);
+        let parts: Vec<&str> = text.markdown.split("\n## ").collect();
+        assert_eq!(parts.len(), 3, "{}", text.code);
+        assert!(parts[1].starts_with("How to see it\n\n") && parts[2].starts_with("What to do\n\n"));
+        for part in parts {
+            assert!(part.split_once("\n\n").unwrap().1.trim().len() > 7, "{}: an empty part", text.code);
+        }
+    }
+    assert_eq!(text(" 69 ").unwrap().code, "exit_69");
+    assert!(text("no_such_code").is_none());
+}
+
+#[tokio::test]
+async fn it_needs_no_settings_and_names_all_codes() {
+    let explain = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rogo-migrate"));
+        command.arg("explain").args(arguments).env_clear();
+        output(command)
+    };
+    let said = explain(&["file_archived"]).await.expect(0);
+    assert!(said.stdout.contains("Rehydrate the file"), "{}", said.stdout);
+    let said = explain(&["file_archive"]).await.expect(64);
+    assert!(said.stderr.contains("file_archived"), "{}", said.stderr);
+    let said = explain(&[]).await.expect(0);
+    assert!(TEXTS.iter().all(|text| said.stdout.contains(text.code)), "{}", said.stdout);
+}

@@ -1,0 +1,77 @@
+//! A rollback that is killed is run again, and ends like one that was not.
+
+use tokio::time::Instant;
+
+use super::{plain_app, rollback, target};
+use crate::{
+    crash::Dice,
+    support::app::{Sample, TestApp, assert_same},
+};
+
+const KILLS: usize = 12;
+
+async fn kill_after(app: &TestApp<'_>, moment: std::time::Duration, arguments: &[&str]) -> bool {
+    let mut command = app.command(arguments);
+    command.env("DATABASE_URL", app.database.removers_url());
+    let mut process = command.spawn().unwrap();
+    let killed = tokio::time::timeout(moment, process.wait()).await.is_err();
+    process.kill().await.unwrap();
+    killed
+}
+
+#[tokio::test]
+async fn a_rollback_that_is_killed_again_and_again_ends_like_one_that_was_not() {
+    let seed: u64 = std::env::var("ROGO_TEST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    println!("{KILLS} kills, ROGO_TEST_SEED={seed}");
+    let mut dice = Dice(seed);
+    let sample =
+        Sample::with(200, 54 + seed, |options| options.file_bytes = "100-2000".parse().unwrap()).await;
+    let app = plain_app(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let began = Instant::now();
+    rollback(&app, &["--yes", "--reason", "a test"]).await.expect(0);
+    let whole = began.elapsed();
+
+    let mut left = KILLS;
+    while left > 0 {
+        let app = plain_app(&sample).await;
+        let before = target(&app).await;
+        app.run(&["run"]).await.expect(0);
+        // Several kills of one rollback: each process goes on where another one stopped.
+        for _ in 0..left.min(5) {
+            let moment = whole.mul_f64(0.15 + 0.7 * dice.share());
+            let arguments = ["rollback", "--yes", "--reason", "a test"];
+            let killed = kill_after(&app, moment, &arguments).await;
+            let rows = crate::crash::submissions(&app).await;
+            println!("killed: {killed} after {moment:?}, {rows} session records stand");
+            left -= usize::from(killed);
+            if !killed {
+                break;
+            }
+        }
+        rollback(&app, &["--yes", "--reason", "a test"]).await.expect(0);
+        assert_same(&target(&app).await, &before);
+    }
+}
+
+#[tokio::test]
+async fn a_rollback_of_some_attempts_that_is_killed_leaves_no_blob_behind() {
+    let mut dice = Dice(3);
+    let sample = Sample::with(60, 55, |options| options.plain = true).await;
+    let app = plain_app(&sample).await;
+    let before = target(&app).await;
+    app.run(&["run"]).await.expect(0);
+    let attempts = super::migrated(&app);
+    let file = super::attempts_file(&app, &attempts.iter().map(String::as_str).collect::<Vec<_>>());
+    let began = Instant::now();
+    rollback(&app, &["--attempts", &file]).await.expect(0);
+    let looking = began.elapsed();
+    let arguments = ["rollback", "--attempts", &file, "--yes", "--reason", "a test"];
+    for _ in 0..5 {
+        if !kill_after(&app, looking.mul_f64(0.7 + dice.share()), &arguments).await {
+            break;
+        }
+    }
+    rollback(&app, &arguments[1..]).await.expect(0);
+    assert_same(&target(&app).await, &before);
+}

@@ -1,0 +1,75 @@
+//! `--attempts`: the run stays valid, its books say what was rolled back, and another run moves these attempts again.
+
+use serde_json::{Value, json};
+
+use super::{attempts_file, migrated, moved, plain_app, results, rollback, target};
+use crate::support::app::{Sample, assert_same};
+
+fn summary(app: &crate::support::app::TestApp<'_>) -> Value {
+    serde_json::from_str(&app.result("summary.json")).unwrap()
+}
+
+#[tokio::test]
+async fn some_attempts_are_rolled_back_and_moved_again_by_another_run() {
+    let sample = Sample::new(200, 56).await;
+    let app = plain_app(&sample).await;
+    let before = target(&app).await;
+    app.run(&["run", "--shards", "2"]).await.expect(0);
+    let one_run = moved(&app).await;
+    let of_run = migrated(&app);
+    let chosen: Vec<&str> = of_run.iter().step_by(20).map(String::as_str).collect();
+    let ids = attempts_file(&app, &chosen);
+
+    let said = rollback(&app, &["--attempts", &ids, "--yes", "--reason", "three were wrong"]).await;
+    // Attempts whose malpractice rule replaced another's are refused; the sample's dice decide whether one is among them.
+    assert!([Some(0), Some(69)].contains(&said.code), "{}", said.stderr);
+    let removed = results(&app, "removed");
+    assert!(removed > 1 && removed + results(&app, "kept") == chosen.len(), "{}", said.stdout);
+    assert_eq!(migrated(&app).len() + removed, of_run.len(), "the books are up to date");
+    assert_eq!(summary(&app)["books"]["skipped"]["rolled_back"], json!(removed));
+    assert!(app.result("skipped.csv").contains("three were wrong"));
+    let status = app.run(&["status"]).await.expect(0);
+    assert!(status.stdout.starts_with("COMPLETE"), "{}", status.stdout);
+    app.run(&["resume", "--redo", "lost", "--reason", "a test"]).await.expect(0);
+    assert_eq!(migrated(&app).len() + removed, of_run.len(), "what was rolled back is not lost");
+    assert_eq!(app.run(&["orphans"]).await.expect(0).stdout.trim().lines().count(), 1, "no orphans");
+
+    let again = ["run", "--run", "again", "--attempts", &ids, "--out", "again"];
+    app.run(&again).await.expect(0);
+    assert_same(&moved(&app).await, &one_run);
+    app.run(&["finalize"]).await.expect(0);
+    assert_eq!(
+        summary(&app)["books"]["skipped"]["rolled_back"],
+        json!(removed),
+        "they are another run's now"
+    );
+
+    rollback(&app, &["--run", "again", "--yes", "--reason", "a test"]).await.expect(0);
+    rollback(&app, &["--yes", "--reason", "a test"]).await.expect(0);
+    assert_same(&target(&app).await, &before);
+}
+
+#[tokio::test]
+async fn attempts_that_were_never_migrated_are_named_and_nothing_is_removed() {
+    let sample = Sample::new(60, 57).await;
+    let app = plain_app(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let after = target(&app).await;
+    let failed = sample.expected().iter().find(|(_, row)| row.code == "no_files").map(|(number, _)| *number);
+    let mut reader = csv::Reader::from_path(sample.path("submission_files.csv")).unwrap();
+    let place = reader.headers().unwrap().iter().position(|name| name == "Attempt ID").unwrap();
+    let row = usize::try_from(failed.unwrap()).unwrap() - 1;
+    let failed = reader.records().nth(row).unwrap().unwrap()[place].to_owned();
+    let ids = attempts_file(&app, &[failed.trim(), "2147483647"]);
+    let said = rollback(&app, &["--attempts", &ids, "--yes", "--reason", "a test"]).await.expect(0);
+    assert!(said.stdout.contains("removed 0 submissions"), "{}", said.stdout);
+    let named = format!(
+        "2 attempts not migrated by this run: nothing of them is in the target (attempts {}, 2147483647)",
+        failed.trim()
+    );
+    assert!(said.stdout.contains(&named), "{}", said.stdout);
+    assert_same(&target(&app).await, &after);
+    let bad = attempts_file(&app, &["x"]);
+    let said = rollback(&app, &["--attempts", &bad]).await.expect(64);
+    assert!(said.stderr.contains("line 1: not a whole number"), "{}", said.stderr);
+}
