@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 pub use flags::{
     AcceptFlags, AttemptFlags, PlanFlags, ReasonFlags, RedoFlags, SettingFlags, ShardFlags, StoreFlags,
-    WaitFlags,
+    VerifyFlags, WaitFlags,
 };
 
 use clap::{Args, Parser, Subcommand};
@@ -45,7 +45,7 @@ Secrets have no flag; they come from the environment, or from the file that <NAM
   AZURE_STORAGE_CONNECTION_STRING     the account of target and run store, or --account-url
   SOURCE_STORAGE_CONNECTION_STRING    the account of the source files
   ROGO_CONSUMER_KEY                   the LTI consumer key; required
-Exit codes: 0 done · 64 usage · 65 data refused or breaker open · 69 INCOMPLETE · 70 bug ·
+Exit codes: 0 done · 1 verify found differences · 64 usage · 65 data refused or breaker open · 69 INCOMPLETE · 70 bug ·
 75 temporary, run again · 78 configuration, rights or plan mismatch · 143 stopped by SIGTERM";
 
 /// Flags that every command takes, before or after its name.
@@ -75,6 +75,8 @@ pub enum Command {
     Finalize(FinalizeArgs),
     /// Plan, all shards and finalize in one process
     Run(RunArgs),
+    /// Compare what the target holds with inputs and warehouse, row by row, by rules of its own
+    Verify(Box<VerifyArgs>),
     /// Show the state of a run; the exit code is its result: 0 complete, 69 INCOMPLETE or stalled, 75 under way
     Status(StatusArgs),
     /// Run the shards that are not done, then finalize; for a run on Kubernetes print the command that does so
@@ -165,6 +167,26 @@ pub struct RunArgs {
     /// The trial's and shards' settings.
     #[command(flatten)]
     pub plan: PlanFlags,
+    /// Settings shared by all commands.
+    #[command(flatten)]
+    pub settings: SettingFlags,
+}
+
+/// Arguments of `rogo-migrate verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// Read only the files whose bytes were not proven when they were copied
+    #[arg(long)]
+    pub only_unproven: bool,
+    /// Show expected and stored values in the results; they may be personal data
+    #[arg(long)]
+    pub show_values: bool,
+    /// Print the verification as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// What is verified, and how.
+    #[command(flatten)]
+    pub verify: VerifyFlags,
     /// Settings shared by all commands.
     #[command(flatten)]
     pub settings: SettingFlags,

@@ -24,6 +24,7 @@ mod settings;
 mod shard;
 mod signals;
 mod status;
+mod verify;
 
 pub use last_word::{guarded, last_word};
 
@@ -36,7 +37,9 @@ use crate::{
     exit::{End, Exit, Stop},
     ports::overdue,
     report,
-    settings::{Flags, LogSettings, Settings, Sources, StoreSettings, require_workload_identity},
+    settings::{
+        Flags, LogSettings, Settings, Sources, StoreSettings, VerifySettings, require_workload_identity,
+    },
     telemetry,
 };
 
@@ -89,6 +92,10 @@ async fn perform(
         Command::Finalize(_) => or_stopped(stop, finalize::run(&settings()?)).await,
         Command::Run(_) => run::run(&settings()?, log, stop).await,
         Command::Status(args) => or_stopped(stop, status::run(&store_settings()?, args)).await,
+        Command::Verify(args) => {
+            let (settings, verify) = VerifySettings::load(sources)?;
+            or_stopped(stop, Box::pin(verify::run(&settings, &verify, args))).await
+        }
         Command::Resume(_) => resume::run(sources, log, stop).await,
         Command::Results(args) => or_stopped(stop, results::run(&store_settings()?, &args.to)).await,
         Command::Orphans(args) => {
@@ -137,6 +144,7 @@ fn flags(cli: &Cli) -> Flags {
             flags.with(&args.accept).with(&args.reason).with(&args.wait).with(&args.settings)
         }
         Command::Run(args) => flags.with(&args.plan).with(&args.settings),
+        Command::Verify(args) => flags.with(&args.verify).with(&args.settings),
         Command::Status(args) => flags.with(&args.store).with(&args.wait),
         Command::Resume(args) => flags.with(&args.redo).with(&args.reason).with(&args.settings),
         Command::Results(args) => flags.with(&args.store),

@@ -21,6 +21,7 @@ mod input;
 mod extent;
 mod target;
 mod shown;
+mod level;
 mod source_name;
 
 pub use attempt::*;
@@ -32,6 +33,7 @@ pub use digest::*;
 pub use extent::*;
 pub use held::*;
 pub use input::*;
+pub use level::*;
 pub use mapping::*;
 pub use migration::*;
 pub use note::*;

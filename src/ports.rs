@@ -5,6 +5,7 @@ mod backoff;
 mod warehouse;
 mod blobs;
 mod target;
+mod stored;
 mod undo;
 mod jobs;
 
@@ -15,6 +16,9 @@ pub use blobs::{
 pub use fault::{Fault, FaultKind, Retry, Service};
 pub use jobs::{
     JobEnd, JobState, Jobs, LastWord, Obstacle, ObstacleKind, RunJob, RunJobs, Survey, TerminatingPod,
+};
+pub use stored::{
+    Cell, Link, Lookup, ReaderRole, StoredCatalogue, StoredRow, StoredTarget, Table, Unreadable,
 };
 pub use target::{
     Absent, Committed, Compared, CopiedMigration, ExclusiveFence, Fence, Finding, HeldSubmission, Holdings,

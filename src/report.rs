@@ -8,6 +8,7 @@ pub mod progress;
 pub mod standing;
 pub mod summary;
 pub mod termination;
+pub mod verification;
 
 /// Prints a command's result on standard output. A reader that has gone away is no error.
 pub fn print(text: &str) {

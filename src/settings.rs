@@ -20,6 +20,7 @@ mod load;
 mod place;
 mod pod;
 mod effective;
+mod verify;
 
 pub use effective::{EffectiveSetting, effective};
 pub use place::{InputLocation, Place};
@@ -27,6 +28,7 @@ pub use pod::{HelmRelease, POD_VARIABLES, PodSettings, require_workload_identity
 pub use secret::Secret;
 pub use source::{Flags, Given, Origin, Sources};
 pub use table::{ALL, Setting};
+pub use verify::{Part, VerifySettings};
 
 /// All settings of a run, parsed. Every command that changes a run reads all of them, because it
 /// compares them with the plan's.

@@ -8,6 +8,7 @@ mod fault;
 mod catalogue;
 mod held;
 mod sweep;
+mod stored;
 mod enforcement;
 mod receipt;
 mod commit;

@@ -43,6 +43,37 @@ pub struct AcceptFlags {
     pub accept: Option<String>,
 }
 
+/// Flags of `verify` beside [`SettingFlags`].
+#[derive(Debug, Args, Serialize)]
+pub struct VerifyFlags {
+    /// What is compared: rows, also the blobs' properties, or also every byte
+    /// [env: ROGO_VERIFY_LEVEL] [default: rows]
+    #[arg(long, value_name = "rows|blobs|content", help_heading = "Verifying")]
+    pub level: Option<String>,
+    /// Read only this part of the files, so that several nights can share them
+    #[arg(long, value_name = "N/T", help_heading = "Verifying")]
+    pub content: Option<String>,
+    /// A manifest of an earlier verify: compare the files with it instead of with their source
+    #[arg(long, value_name = "FILE", help_heading = "Verifying")]
+    pub manifest: Option<String>,
+    /// How long to wait before a difference is looked at again; only what still differs is reported [default: 30s]
+    #[arg(long, value_name = "DURATION", help_heading = "Verifying")]
+    pub recheck: Option<String>,
+    /// Changes after the run that a person accepts: CSV with the columns Attempt ID, Reason, Person
+    #[arg(long, value_name = "FILE", help_heading = "Verifying")]
+    pub accept: Option<String>,
+    /// Where verify writes its state and results [env: ROGO_VERIFY_STORE] [default: the run store]
+    #[arg(long, value_name = "PLACE", help_heading = "Verifying")]
+    pub verify_store: Option<String>,
+    /// Only these attempts: ids one a line, or any CSV with an Attempt ID column
+    #[arg(long, value_name = "FILE", help_heading = "Verifying")]
+    pub attempts: Option<String>,
+    /// Verify part I (from 0) of N; the part that ends last merges the results. In a Job I is its completion index
+    /// [env: JOB_COMPLETION_INDEX]
+    #[arg(long, value_name = "I/N", help_heading = "Verifying")]
+    pub shard: Option<String>,
+}
+
 /// Which attempts a decision is about.
 #[derive(Debug, Args, Serialize)]
 pub struct AttemptFlags {

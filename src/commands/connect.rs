@@ -166,7 +166,7 @@ fn credential(settings: &Settings) -> Option<Arc<dyn TokenCredential>> {
 }
 
 /// `azure_container_name`: for a folder its last component.
-fn container(target: &Place) -> String {
+pub(super) fn container(target: &Place) -> String {
     match target {
         Place::Azure { container, .. } => container.clone(),
         Place::Folder(path) => {

@@ -3,6 +3,7 @@
 pub mod names;
 mod prediction;
 mod summary;
+mod verification;
 
 use std::fmt;
 
@@ -15,6 +16,7 @@ pub use prediction::{
     Quantities, ToMend, Took,
 };
 pub use summary::{Lost, Missing, RunResult, StageLatency, Summary, Warning, WarningCode};
+pub use verification::{Verification, VerifyCheck, VerifyResult};
 
 use super::ids::{PlanId, RunName, WriterId};
 use crate::domain::{AttemptId, Books, InputDigest, ShardIndex, TableExtent, TargetIdentity};

@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 use super::{
     InputSettings, LogSettings, Organisation, Origin, Place, PodSettings, RuleSettings, Settings, Sources,
     StoreSettings, Trial, WarehouseSettings, WorkSettings, parse,
-    reader::Reader,
+    reader::{Purpose, Reader},
     shards::{ShardIndexes, shard_index},
     table as t,
 };
@@ -60,7 +60,7 @@ pub(super) fn problems(sources: &Sources) -> Vec<String> {
 }
 
 impl Reader<'_> {
-    fn settings(&mut self) -> Option<Settings> {
+    pub(super) fn settings(&mut self) -> Option<Settings> {
         let inputs = self.inputs();
         let warehouse = self.warehouse();
         let database = self.database();
@@ -74,16 +74,16 @@ impl Reader<'_> {
         let out = self.required(&t::OUT, parse::path);
         let organisation = self.organisation();
         let rules = self.rules();
-        let trial = self.trial();
+        let trial = if self.purpose == Purpose::Move { self.trial() } else { Trial::default() };
         let expect = self.optional(&t::EXPECT, parse::path);
         let redo_lost = self.optional(&t::REDO, parse::lost).is_some();
-        let accept_lost = self.optional(&t::ACCEPT, parse::lost).is_some();
+        let accept_lost = self.purpose == Purpose::Move && self.optional(&t::ACCEPT, parse::lost).is_some();
         let reason = self.optional(&t::REASON, parse::text);
         let user = ["USER", "LOGNAME"].into_iter().find_map(|name| self.sources.environment(name));
         let user = user.unwrap_or_default().to_owned();
         let shards = self.required(&t::SHARDS, |text| parse::number(text, &(1..=100_000)));
         let parallelism = self.required(&t::PARALLELISM, |text| parse::number(text, &(1..=100_000)));
-        let shard = self.shard();
+        let shard = if self.purpose == Purpose::Move { self.shard() } else { None };
         let wait_plan = self.wait_plan();
         let work = self.work();
         Some(Settings {
@@ -220,7 +220,7 @@ impl Reader<'_> {
         })
     }
 
-    fn log(&mut self) -> Option<LogSettings> {
+    pub(super) fn log(&mut self) -> Option<LogSettings> {
         let format = self.optional(&t::LOG_FORMAT, parse::choice);
         let filter = self.required(&t::LOG, |text| match EnvFilter::try_new(text) {
             Ok(_) => Ok(text.to_owned()),

@@ -13,12 +13,22 @@ pub(super) struct Reader<'s> {
     pub(super) sources: &'s Sources,
     pub(super) problems: Vec<String>,
     pub(super) missing: Vec<String>,
+    pub(super) purpose: Purpose,
+}
+
+/// What the settings are read for: some flags of `verify` share their names with others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Moving rows, and all else.
+    Move,
+    /// `verify`: `--accept` is a file, `--shard` is `I/N`.
+    Verify,
 }
 
 impl<'s> Reader<'s> {
     /// Starts with the errors of the sources themselves.
     pub(super) fn new(sources: &'s Sources) -> Self {
-        Self { sources, problems: sources.problems().to_vec(), missing: Vec::new() }
+        Self { sources, problems: sources.problems().to_vec(), missing: Vec::new(), purpose: Purpose::Move }
     }
 
     /// The parsed value, or all invalid and missing settings.

@@ -131,6 +131,11 @@ settings! {
     REDO = Setting::new("redo").env("ROGO_REDO").otherwise("nothing");
     ACCEPT = Setting::new("accept").otherwise("nothing");
     REASON = Setting::new("reason").env("ROGO_REASON");
+    LEVEL = Setting::new("level").env("ROGO_VERIFY_LEVEL").default("rows");
+    CONTENT = Setting::new("content").otherwise("all files");
+    MANIFEST = Setting::new("manifest");
+    RECHECK = Setting::new("recheck").default("30s");
+    VERIFY_STORE = Setting::new("verify_store").env("ROGO_VERIFY_STORE").otherwise("the run store");
     LIMIT = Setting::new("limit").otherwise("all rows");
     ATTEMPTS = Setting::new("attempts").otherwise("all rows");
     CODE = Setting::new("code").list().otherwise("all rows");

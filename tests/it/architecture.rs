@@ -27,6 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("finalize", STAGE),
     ("rollback", STAGE),
     ("watch", STAGE),
+    ("verify", VERIFY),
     ("adapters", &["domain", "rules", "ports", "run", "run::ids", "exit", "settings", "identity", "inputs"]),
     ("commands", ANY),
     ("lib", ANY),
@@ -34,10 +35,12 @@ const LAYERS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms on one floor: none may name another.
-const FLOOR: [&str; 7] = ["plan", "predict", "shard", "finalize", "rollback", "watch", "adapters"];
+const FLOOR: [&str; 8] = ["plan", "predict", "shard", "finalize", "rollback", "watch", "verify", "adapters"];
 /// What a stage stands on.
 const STAGE: &[&str] =
     &["domain", "rules", "ports", "gather", "run", "run::ids", "report", "exit", "settings", "inputs"];
+/// What `verify` stands on: neither the rules nor anything that moved the rows, for it must not share their mistakes.
+const VERIFY: &[&str] = &["domain", "ports", "inputs", "run", "run::ids", "exit"];
 const ANY: &[&str] = &["*"];
 
 /// The one mechanism for waiting.

@@ -27,6 +27,7 @@ mod rollback;
 mod explain;
 mod outages;
 mod readback;
+mod verify;
 #[cfg(feature = "cluster")]
 mod chart;
 #[cfg(feature = "cluster")]

@@ -98,3 +98,43 @@ impl View {
 fn shown_prefix(container: &Container) -> &'static str {
     if container.prefix.is_empty() { "its root" } else { "the rows' common folder" }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(files: u64, not_listed: Option<&str>) -> View {
+        let container = Container {
+            shown: "https://a.example/box".into(),
+            example: "https://a.example/box/f".parse().unwrap(),
+            prefix: String::new(),
+            files,
+        };
+        View::new(&container, &Way { not_listed: not_listed.map(str::to_owned), ..Way::default() })
+    }
+
+    fn looked_at(mut view: View, files: u64) -> u64 {
+        let url = view.container.example.clone();
+        let file = WantedFile { row: 1, order: 1, container: 0, url };
+        (0..files).filter(|_| view.is_due(&file)).count() as u64
+    }
+
+    #[test]
+    fn of_a_container_that_cannot_be_listed_all_files_or_a_sample_from_all_over_are_looked_at() {
+        for (files, expected) in [(1, 1), (1_000, 1_000), (1_001, 501), (240_000, 1_000)] {
+            let view = view(files, Some("no right"));
+            assert_eq!(
+                view.predicted.way.starts_with("a sample of"),
+                files > SAMPLE,
+                "{}",
+                view.predicted.way
+            );
+            assert_eq!(looked_at(view, files), expected, "{files}");
+        }
+    }
+
+    #[test]
+    fn of_a_listed_container_what_is_said_to_be_missing_is_looked_at_once_more_but_not_endlessly() {
+        assert_eq!(looked_at(view(5_000, None), 5_000), CONFIRMED);
+    }
+}

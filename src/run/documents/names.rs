@@ -103,6 +103,10 @@ pub const LOST: &str = "lost.csv";
 pub const ROLLED_BACK_ROWS: &str = "rolled_back.csv";
 /// The books ([`super::Summary`]).
 pub const SUMMARY: &str = "summary.json";
+/// What a verification compared ([`super::Verification`]).
+pub const VERIFICATION: &str = "verification.json";
+/// What it found: an input for `rollback --attempts` and `verify --attempts`.
+pub const VERIFICATION_FAILURES: &str = "verification_failures.csv";
 /// Every file that finalize or rollback may write into a folder of the user's.
 pub const RESULTS: [&str; 7] = [MIGRATED, FAILED, SKIPPED, NOTES, LOST, ROLLED_BACK_ROWS, SUMMARY];
 

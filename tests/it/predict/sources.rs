@@ -1,5 +1,8 @@
 //! How source files are looked at: by a listing, and one by one where there is no right to list.
 
+use azure_storage_blob::models::AccessTier;
+use rogo_migrate::domain::FailCode;
+
 use super::{predicted, state, summary};
 use crate::support::{
     app::{Sample, TestApp},
@@ -47,4 +50,22 @@ async fn a_probe_measures_copies_and_leaves_none_behind() {
     assert_eq!(prediction.quantities.egress_bytes, prediction.files.bytes, "Azurite does not copy by itself");
     let ended = app.run(&["plan", "--probe"]).await.expect(64);
     assert!(ended.stderr.contains("--predict"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn missing_and_archived_files_are_known_before_the_first_copy() {
+    let sample = Sample::with(30, 44, |options| options.plain = true).await;
+    let app = TestApp::new(&sample).await;
+    let azurite = Azurite::shared().await;
+    let mut reader = csv::Reader::from_path(sample.path("files.csv")).unwrap();
+    let blobs: Vec<String> = reader.records().map(|row| row.unwrap()[1].to_owned()).collect();
+    azurite.blob(&sample.source, &blobs[0]).set_tier(AccessTier::Archive, None).await.unwrap();
+    azurite.blob(&sample.source, &blobs[45]).delete(None).await.unwrap();
+    let prediction = predicted(&app, &[]).await;
+    let failed = |code| prediction.outcomes.failed.get(&code).map(|counted| counted.rows);
+    assert_eq!((failed(FailCode::FileArchived), failed(FailCode::FileMissing)), (Some(1), Some(1)));
+    assert_eq!((prediction.files.sources[0].archived, prediction.files.sources[0].missing), (1, 1));
+    app.run(&["run"]).await.expect(0);
+    let compared = summary(&app).prediction.unwrap();
+    assert!(compared.same, "{:?}", compared.differences);
 }

@@ -49,6 +49,11 @@ fn every_setting_of_the_contract_is_there_and_no_other() {
         --redo ROGO_REDO -
         --accept - -
         --reason ROGO_REASON -
+        --level ROGO_VERIFY_LEVEL rows
+        --content - -
+        --manifest - -
+        --recheck - 30s
+        --verify-store ROGO_VERIFY_STORE -
         --limit - -
         --attempts - -
         --code - -
@@ -91,6 +96,8 @@ fn the_command_line_and_the_table_name_the_same_flags_variables_and_defaults() {
         "delete",
         "watch",
         "to",
+        "only_unproven",
+        "show_values",
         "yes",
         "force_touched",
     ];

@@ -36,6 +36,13 @@ const GRANTS: &str = "
     grant select, insert on lti_launch_sessions, lti_session_records, assignment_submissions, submission_files,
         submission_marking_assignments, submission_section_marks, submission_grades to migrator;
     grant select, insert, update on malpractice_enforcements to migrator;";
+
+/// A role that may read what verify compares, and write nothing.
+const VERIFIER: &str = "verifier";
+const VERIFIER_GRANTS: &str = "grant select on users, assessments, assessment_sections, malpractice_levels,
+    lti_launch_sessions, lti_session_records, assignment_submissions, submission_files, submission_marking_assignments,
+    submission_section_marks, submission_grades, malpractice_enforcements to verifier;";
+
 /// The role that may roll a run back, with the rights that this needs, and no other.
 const REMOVER: &str = "remover";
 const REMOVER_GRANTS: &str = "
@@ -143,6 +150,8 @@ impl TestServer {
         template.execute(SCHEMA_SQL).await.expect("the target's schema is valid");
         let role = format!("create role {ROLE} login password '{}'; {GRANTS}", self.password);
         template.execute(AssertSqlSafe(role)).await.expect("the rights are the schema's");
+        let reader = format!("create role {VERIFIER} login password '{}'; {VERIFIER_GRANTS}", self.password);
+        template.execute(AssertSqlSafe(reader)).await.expect("the rights are the schema's");
         let role = format!("create role {REMOVER} login password '{}'; {REMOVER_GRANTS}", self.password);
         template.execute(AssertSqlSafe(role)).await.expect("the rights are the schema's");
         template.close().await.unwrap();
@@ -201,6 +210,12 @@ impl TestDatabase {
     /// Its URL as the ordinary role, without TLS.
     pub fn url(&self) -> String {
         TestServer::get().url(&self.name)
+    }
+
+    /// Its URL as a role that may only read.
+    pub fn verifiers_url(&self) -> String {
+        let server = TestServer::get();
+        TestServer::url_as(VERIFIER, &server.password, server.address(), &self.name)
     }
 
     /// Its URL as the role that may roll back.

@@ -1,0 +1,75 @@
+//! A verification as people read it.
+
+use std::fmt::Write as _;
+
+use super::grid::{Align, Grid, count};
+use crate::run::{Verification, VerifyResult};
+
+impl Verification {
+    /// The result in a sentence: what was compared, at which level, and what was found.
+    pub fn sentence(&self) -> String {
+        let rows = format!(
+            "{} rows ({} migrated, {} failed, {} skipped)",
+            count(self.rows_compared),
+            count(self.migrated),
+            count(self.failed),
+            count(self.skipped)
+        );
+        let mut text = match self.result {
+            VerifyResult::Verified => format!("VERIFIED at level {}: {rows}, nothing differs", self.level),
+            VerifyResult::InPart => {
+                let open = self.checks.iter().filter(|check| check.not_possible.is_some()).count();
+                format!(
+                    "VERIFIED IN PART at level {}: {rows}, nothing differs, but {open} of {} checks could not compare everything",
+                    self.level,
+                    self.checks.len()
+                )
+            }
+            VerifyResult::Differences => format!(
+                "{} DIFFERENCES in {} attempts or rows at level {}: {rows}",
+                count(self.differences),
+                count(self.rows_different),
+                self.level
+            ),
+        };
+        if self.accepted > 0 {
+            let _ = write!(text, "; {} accepted", count(self.accepted));
+        }
+        for remark in &self.remarks {
+            let _ = write!(text, "; {remark}");
+        }
+        text
+    }
+
+    /// The verdict, a line for each check, and where the results are.
+    pub fn grid(&self) -> String {
+        let mut grid = Grid::new([
+            ("check", Align::Left),
+            ("compared", Align::Right),
+            ("different", Align::Right),
+            ("not possible", Align::Left),
+        ]);
+        for check in &self.checks {
+            grid.row([
+                check.name.clone(),
+                count(check.compared),
+                count(check.different),
+                check.not_possible.clone().unwrap_or_default(),
+            ]);
+        }
+        let mut text =
+            format!("{}\nrun {} (plan {})\n\n{}", self.verdict, self.run, self.plan, grid.render());
+        if !self.unknown_attempts.is_empty() {
+            let ids: Vec<String> = self.unknown_attempts.iter().map(ToString::to_string).collect();
+            let _ = writeln!(text, "\nattempts that this run does not know: {}", ids.join(", "));
+        }
+        for why in &self.not_independent {
+            let _ = write!(text, "\nnot independent: {why}");
+        }
+        text.push('\n');
+        for place in &self.results {
+            let _ = write!(text, "\n{place}");
+        }
+        text
+    }
+}

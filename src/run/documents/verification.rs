@@ -1,0 +1,120 @@
+//! `verification.json`: what a verification compared and what it found.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    domain::{AttemptId, Level},
+    run::{PlanId, RunName},
+};
+
+/// `verification.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verification {
+    /// The result at this level.
+    pub result: VerifyResult,
+    /// The result in a sentence.
+    pub verdict: String,
+    /// How much was read.
+    pub level: Level,
+    /// The run's name.
+    pub run: RunName,
+    /// The plan's id.
+    pub plan: PlanId,
+    /// When it began (UTC).
+    pub began_at: DateTime<Utc>,
+    /// When it ended (UTC).
+    pub at: DateTime<Utc>,
+    /// Rows of the plan.
+    pub rows: u64,
+    /// Rows whose outcome was compared with the target.
+    pub rows_compared: u64,
+    /// Of them migrated.
+    pub migrated: u64,
+    /// Of them failed.
+    pub failed: u64,
+    /// Of them skipped.
+    pub skipped: u64,
+    /// Differences that still stood when they were looked at again, accepted ones left out.
+    pub differences: u64,
+    /// Attempts and rows that they concern.
+    pub rows_different: u64,
+    /// Differences that went away until they were looked at again.
+    pub passed: u64,
+    /// Differences that a person has accepted.
+    pub accepted: u64,
+    /// How long after it was found each difference was looked at again, in milliseconds.
+    pub recheck_ms: u64,
+    /// What is to be known beside the checks: an INCOMPLETE run, ids that the run does not know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
+    /// Every check of this level.
+    pub checks: Vec<VerifyCheck>,
+    /// Ids of `--attempts` that the run does not know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown_attempts: Vec<AttemptId>,
+    /// Whether the reader could have written neither target nor receipts.
+    pub independent: bool,
+    /// Why it is not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_independent: Vec<String>,
+    /// Database role that read the target.
+    pub role: String,
+    /// Database and host that were read.
+    pub database: String,
+    /// Machine that verified.
+    pub host: String,
+    /// Version of the program that verified.
+    pub program_version: String,
+    /// SHA-256 of the program that verified, hex; empty if it could not be read.
+    pub program_sha256: String,
+    /// Location of each result.
+    pub results: Vec<String>,
+}
+
+/// Result of a verification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum VerifyResult {
+    /// Every check was possible, and nothing differs.
+    #[serde(rename = "VERIFIED")]
+    Verified,
+    /// Nothing differs, as far as checks were possible.
+    #[serde(rename = "VERIFIED IN PART")]
+    InPart,
+    /// At least one check found a difference.
+    #[serde(rename = "DIFFERENCES")]
+    Differences,
+}
+
+impl fmt::Display for VerifyResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Verified => "VERIFIED",
+            Self::InPart => "VERIFIED IN PART",
+            Self::Differences => "DIFFERENCES",
+        })
+    }
+}
+
+/// What one check did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifyCheck {
+    /// Its stable name.
+    pub name: String,
+    /// What was compared, for people.
+    pub what: String,
+    /// What it was compared with.
+    pub with: String,
+    /// Rows in which it compared something.
+    pub compared: u64,
+    /// Differences that stand.
+    pub different: u64,
+    /// Why it could not compare everything, if it could not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_possible: Option<String>,
+    /// Rows in which it could not.
+    #[serde(default)]
+    pub rows_not_possible: u64,
+}

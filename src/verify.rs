@@ -1,0 +1,26 @@
+//! Verify: compares what the target holds with the inputs and the warehouse, row by row. It shares no code with what
+//! moved the rows: values are compared with the input cell, the warehouse's value or the row beside it, and where a rule
+//! is needed, [`expect`] states it a second time.
+//!
+//! ```text
+//! inputs ─┐
+//! outcomes├─► expect ─► checks ◄─ stored rows        a difference is looked at again after a while;
+//! warehouse┘               └─► tally, differences    only what still differs is reported
+//! ```
+
+pub mod checks;
+pub mod enforcement;
+pub mod expect;
+pub mod facts;
+pub mod findings;
+pub mod mapping;
+pub mod outcomes;
+pub mod pass;
+pub mod report;
+pub mod rows;
+pub mod run;
+pub mod selection;
+pub mod surplus;
+pub mod table;
+
+pub use table::{CHECKS, Check, CheckId};

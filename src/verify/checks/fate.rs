@@ -1,0 +1,128 @@
+//! Rows that were not migrated: the target holds nothing of a failed row, and what the code of a skipped row says.
+
+use super::super::{
+    findings::{Findings, Kind, Lack},
+    table::CheckId,
+};
+use crate::domain::{FailCode, MappingState, SkipCode, text::trim};
+
+/// What the target holds of an attempt that this run did not migrate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AtTarget {
+    /// A submission under the attempt's derived launch id whose files name a writer of this run, or nobody's.
+    pub of_this_run: bool,
+    /// A submission under a launch id of the attempt that another program or run wrote.
+    pub of_another: bool,
+    /// A launch session without a submission, made since the plan.
+    pub session_since_plan: bool,
+}
+
+/// Nothing of a failed row stands.
+pub fn failed(code: FailCode, target: Option<AtTarget>, findings: &mut Findings) {
+    let check = CheckId::FailedAbsent;
+    let Some(target) = target else {
+        return findings.lacking(check, Lack::Table(crate::ports::Table::Submissions));
+    };
+    findings.holds(check, !target.of_this_run, Kind::Surplus, || {
+        format!("the row failed ({code}), and the target holds a submission of it")
+    });
+    // A session that stood alone before is why a row may be rejected.
+    let is_alone = target.session_since_plan && code != FailCode::TargetRejected;
+    findings.holds(check, !is_alone || target.of_another, Kind::Surplus, || {
+        format!("the row failed ({code}), and the target holds a launch session of it that was made since")
+    });
+}
+
+/// What a skipped row's code says.
+pub struct Claim<'a> {
+    /// Number of a newer row with the same attempt, if the input has one; `None` inside: inputs are not there.
+    pub newer_row: Option<Option<u64>>,
+    /// The mapping of the attempt; `None`: inputs are not there.
+    pub mapping: Option<&'a MappingState>,
+    /// Beginnings of the unit versions that are migrated.
+    pub unit_versions: &'a [String],
+    /// What the target holds; `None`: its tables cannot be read.
+    pub target: Option<AtTarget>,
+}
+
+/// A skipped row is what its code says.
+pub fn skipped(code: SkipCode, claim: &Claim<'_>, findings: &mut Findings) {
+    let check = CheckId::SkippedClaims;
+    let holds = match code {
+        SkipCode::DuplicateRow => claim.newer_row.map(|newer| newer.is_some()).ok_or(Lack::Inputs),
+        SkipCode::UnitVersionExcluded => claim.mapping.ok_or(Lack::Inputs).map(|mapping| match mapping {
+            MappingState::Found(mapping) => {
+                let version = trim(&mapping.unit_version);
+                !claim.unit_versions.iter().any(|begins| version.starts_with(begins.as_str()))
+            }
+            MappingState::Missing | MappingState::Ambiguous => false,
+        }),
+        SkipCode::AlreadyMigrated => claim.target_says(|target| target.of_another),
+        SkipCode::DeletedInTarget | SkipCode::RolledBack => claim.target_says(|target| !target.of_this_run),
+    };
+    match holds {
+        Err(lack) => findings.lacking(check, lack),
+        Ok(holds) => findings.holds(check, holds, Kind::Other, || match code {
+            SkipCode::DuplicateRow => "duplicate_row: no newer row has this attempt".to_owned(),
+            SkipCode::UnitVersionExcluded => {
+                "unit_version_excluded: the mapping's version is one that is migrated".to_owned()
+            }
+            SkipCode::AlreadyMigrated => {
+                "already_migrated: the target holds no submission of another run".to_owned()
+            }
+            SkipCode::DeletedInTarget | SkipCode::RolledBack => {
+                format!("{code}: the target holds the submission")
+            }
+        }),
+    }
+}
+
+impl Claim<'_> {
+    fn target_says(&self, says: fn(&AtTarget) -> bool) -> Result<bool, Lack> {
+        self.target.as_ref().map(says).ok_or(Lack::Table(crate::ports::Table::Submissions))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finds(code: SkipCode, claim: &Claim<'_>) -> usize {
+        let mut findings = Findings::default();
+        skipped(code, claim, &mut findings);
+        findings.differences.len()
+    }
+
+    #[test]
+    fn a_skipped_row_is_what_its_code_says() {
+        let versions = ["24".to_owned()];
+        let mapping = |version: &str| {
+            MappingState::Found(crate::domain::Mapping {
+                unit_version: version.into(),
+                submission: String::new(),
+            })
+        };
+        let (included, excluded) = (mapping("24_01"), mapping("21_01"));
+        let claim = |newer, mapping, target| Claim {
+            newer_row: Some(newer),
+            mapping: Some(mapping),
+            unit_versions: &versions,
+            target: Some(target),
+        };
+        let nothing = AtTarget::default();
+        let other = AtTarget { of_another: true, ..nothing };
+        let ours = AtTarget { of_this_run: true, ..nothing };
+        for (code, claim, differences) in [
+            (SkipCode::DuplicateRow, claim(Some(2), &included, nothing), 0),
+            (SkipCode::DuplicateRow, claim(None, &included, nothing), 1),
+            (SkipCode::UnitVersionExcluded, claim(None, &excluded, nothing), 0),
+            (SkipCode::UnitVersionExcluded, claim(None, &included, nothing), 1),
+            (SkipCode::AlreadyMigrated, claim(None, &included, other), 0),
+            (SkipCode::AlreadyMigrated, claim(None, &included, nothing), 1),
+            (SkipCode::DeletedInTarget, claim(None, &included, nothing), 0),
+            (SkipCode::DeletedInTarget, claim(None, &included, ours), 1),
+        ] {
+            assert_eq!(finds(code, &claim), differences, "{code}");
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Malpractice enforcements: one row for each learner, assessment and context, of the newest attempt among all.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    checks::Ground,
+    expect::{Expected, grades::most_attempts},
+    findings::{Difference, Findings, Kind, Lack, Place, Want},
+    surplus::KnownSubmissions,
+    table::CheckId,
+};
+use crate::{
+    domain::{AttemptId, enforcement_id, text::trim},
+    ports::{Cell, StoredRow, Table},
+};
+
+/// Learner, assessment's code, context.
+pub type Key = (String, String, String);
+
+/// The rule that one migrated attempt brings along.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// Row of the input.
+    pub row: u64,
+    /// The attempt of that row.
+    pub attempt: AttemptId,
+    /// DateInserted: of two rules the later stands.
+    pub inserted: DateTime<Utc>,
+    /// The level that the grade names.
+    pub level: String,
+    /// Id of its submission.
+    pub submission: String,
+    /// Context title, if it is known.
+    pub context_title: Option<String>,
+    /// Attempt number, if it is known.
+    pub attempt_number: Option<i32>,
+}
+
+/// The newest rule under each key.
+#[derive(Debug, Clone, Default)]
+pub struct Rules(pub HashMap<Key, Rule>);
+
+impl Rules {
+    /// Adds the rule of a migrated row, if its grade names malpractice. Says what is lacking to know it.
+    pub fn add(
+        &mut self,
+        row: u64,
+        expected: &Expected,
+        ground: &Ground<'_>,
+        code: Result<&str, Lack>,
+    ) -> Option<Lack> {
+        let report = match &expected.report {
+            Ok(report) => report,
+            Err(lack) => return Some(*lack),
+        };
+        let level = report.grade.malpractice.clone()?;
+        let code = match code {
+            Ok(code) => code,
+            Err(lack) => return Some(lack),
+        };
+        let guid = &ground.settings.lms_instance;
+        let key =
+            (format!("{guid}::{}", report.user), code.to_owned(), format!("{guid}::{}", report.section));
+        let context_title = expected.person.as_ref().map(|person| match person.course_title.as_str() {
+            "" => report.exercise.clone(),
+            title => title.to_owned(),
+        });
+        let rule = Rule {
+            row,
+            attempt: expected.attempt,
+            inserted: report.inserted,
+            level,
+            submission: expected.ids.row(Table::Submissions.name(), 1),
+            context_title,
+            attempt_number: expected.attempt_number,
+        };
+        let age = |rule: &Rule| (rule.inserted, rule.attempt);
+        if self.0.get(&key).is_none_or(|newest| age(newest) < age(&rule)) {
+            self.0.insert(key, rule);
+        }
+        None
+    }
+}
+
+/// A row that stands, with `created_at` of the submission that it names.
+pub type StandingRow = (StoredRow, Option<DateTime<Utc>>);
+
+/// The rows that stand, by key.
+#[derive(Debug, Default)]
+pub struct Standing(HashMap<Key, Vec<StandingRow>>);
+
+impl Standing {
+    /// Adds rows as they are read.
+    pub fn add(&mut self, rows: Vec<StandingRow>) {
+        for (row, named_at) in rows {
+            let text = |column| text(&row, column).to_owned();
+            let key = (text("lms_user_id"), text("custom_assessment_code"), text("context_id"));
+            self.0.entry(key).or_default().push((row, named_at));
+        }
+    }
+
+    /// Compares what stands under each rule's key. `images`: ids of rows that this run changed and did not write.
+    pub fn compare(
+        &self,
+        rules: &Rules,
+        ground: &Ground<'_>,
+        known: &KnownSubmissions,
+        images: &BTreeSet<String>,
+    ) -> Vec<(u64, AttemptId, Findings)> {
+        let of_rule = |(key, rule): (&Key, &Rule)| {
+            let mut findings = Findings::default();
+            let rows = self.0.get(key).map(Vec::as_slice).unwrap_or_default();
+            one(key, rule, rows, ground, known, images, &mut findings);
+            (rule.row, rule.attempt, findings)
+        };
+        rules.0.iter().map(of_rule).collect()
+    }
+
+    /// Rows that name a submission of this run under a key that no malpractice of this run has.
+    pub fn surplus(&self, rules: &Rules, known: &KnownSubmissions) -> Vec<(AttemptId, String, Difference)> {
+        let mut found = Vec::new();
+        for (row, _) in
+            self.0.iter().filter(|(key, _)| !rules.0.contains_key(*key)).flat_map(|(_, rows)| rows)
+        {
+            if let Some(attempt) = known.attempt(text(row, "submission_id")) {
+                let issue = format!(
+                    "malpractice_enforcements {}: no malpractice of the submission that it names",
+                    row.id()
+                );
+                let difference =
+                    Difference { check: CheckId::NothingSurplus, kind: Kind::Surplus, issue, values: None };
+                found.push((attempt, row.id().to_owned(), difference));
+            }
+        }
+        found
+    }
+}
+
+fn text<'r>(row: &'r StoredRow, column: &str) -> &'r str {
+    Table::Enforcements.place(column).and_then(|place| row.text(place)).unwrap_or_default()
+}
+
+fn cell<'r>(row: &'r StoredRow, column: &str) -> &'r Cell {
+    Table::Enforcements.place(column).map_or(&Cell::Null, |place| row.at(place))
+}
+
+/// Of several rows under one key the newest is compared, the others are left.
+fn one(
+    key: &Key,
+    rule: &Rule,
+    rows: &[StandingRow],
+    ground: &Ground<'_>,
+    known: &KnownSubmissions,
+    images: &BTreeSet<String>,
+    findings: &mut Findings,
+) {
+    let check = CheckId::EnforcementNewest;
+    let date = |(row, named_at): &StandingRow| {
+        let applied = match cell(row, "rule_applied_at") {
+            Cell::Time(at) => Some(*at),
+            _ => None,
+        };
+        named_at.or(applied).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    };
+    let newest = rows.iter().max_by_key(|row| (date(row), text(&row.0, "submission_id") != rule.submission));
+    let Some(newest) = newest else {
+        return findings.holds(check, false, Kind::Absent, || {
+            "malpractice_enforcements has no row of the learner".to_owned()
+        });
+    };
+    let row = &newest.0;
+    if text(row, "submission_id") != rule.submission {
+        // A newer attempt, or a live row of the same date, stands in its stead.
+        let is_older_of_ours = known
+            .attempt(text(row, "submission_id"))
+            .is_some_and(|attempt| (date(newest), attempt) < (rule.inserted, rule.attempt));
+        let holds = date(newest) >= rule.inserted && !is_older_of_ours;
+        return findings.holds(check, holds, Kind::Changed, || {
+            "malpractice_enforcements holds the rule of an older attempt, or of none".to_owned()
+        });
+    }
+    let (user, code, context) = key;
+    let is_derived = row.id() == enforcement_id(user, code, context);
+    findings.holds(check, is_derived || images.contains(row.id()), Kind::Changed, || {
+        "malpractice_enforcements.id is not derived from learner, assessment and context".to_owned()
+    });
+    let at = |column| Place { table: Table::Enforcements, column, n: 0 };
+    let mut compare = |column, want| findings.value(check, &at(column), want, cell(row, column));
+    let inputs = Want::Unknown(Lack::Inputs);
+    compare("context_title", rule.context_title.as_deref().map_or(inputs.clone(), Want::text));
+    compare("attempt_number", rule.attempt_number.map_or(inputs.clone(), |number| Want::Int(number.into())));
+    if !ground.catalogue_is_known {
+        return findings.lacking(check, Lack::Catalogue);
+    }
+    let owner = ground.catalogue.rule_owner.as_deref();
+    compare("rule_applied_by", owner.map_or(Want::Unknown(Lack::Catalogue), Want::text));
+    let level = ground.catalogue.levels.get(text(row, "malpractice_level_id"));
+    let limit = level.zip(rule.attempt_number).map(|(level, number)| most_attempts(level, number));
+    compare(
+        "enforced_max_attempts",
+        match limit {
+            None => Want::Anything,
+            Some(None) => Want::Null,
+            Some(Some(most)) => Want::Int(most.into()),
+        },
+    );
+    findings.holds(check, level.is_some_and(|level| trim(level) == rule.level), Kind::Changed, || {
+        format!("{} is not the level that the grade names", at("malpractice_level_id"))
+    });
+}

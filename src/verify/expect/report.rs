@@ -1,0 +1,124 @@
+//! The report and the scores of an attempt, read a second time.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+
+use super::{
+    super::findings::Lack,
+    dates::{Date, date},
+    grades::{Outcome, grade},
+};
+use crate::domain::{
+    Decimal, Facts, Report, Score, Value,
+    text::{is_blank, trim},
+};
+
+/// What the warehouse says of one attempt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExpectedReport {
+    /// `TIUserId`, trimmed.
+    pub user: String,
+    /// `TISectionId`, trimmed.
+    pub section: String,
+    /// Exercise, as it stands.
+    pub exercise: String,
+    /// Grade, trimmed, and what it means.
+    pub grade: Outcome,
+    /// MarksAchieved, else MarksAwarded.
+    pub awarded: Decimal,
+    /// `MarksAvailable`.
+    pub available: Decimal,
+    /// `GradePercent`.
+    pub percent: Decimal,
+    /// MarkerNotes, trimmed; `None` if blank.
+    pub notes: Option<String>,
+    /// ResultsApproved, else DateInserted.
+    pub approved: DateTime<Utc>,
+    /// `DateInserted`.
+    pub inserted: DateTime<Utc>,
+    /// DateModified, else DateInserted.
+    pub modified: DateTime<Utc>,
+}
+
+/// One score of the attempt.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ExpectedScore {
+    /// `ScoreLabelCorrected`, trimmed.
+    pub label: String,
+    /// `Score`.
+    pub value: Decimal,
+    /// MarkerComment, trimmed; `None` if blank.
+    pub comment: Option<String>,
+}
+
+/// The one report, equal copies taken as one. [`Lack::Warehouse`] if there is none, or one that cannot be read.
+pub fn report(facts: &Facts, zone: Tz) -> Result<ExpectedReport, Lack> {
+    let (first, others) = facts.reports.split_first().ok_or(Lack::Warehouse)?;
+    if others.iter().any(|other| other != first) {
+        return Err(Lack::Warehouse);
+    }
+    read(first, zone).ok_or(Lack::Warehouse)
+}
+
+fn read(report: &Report, zone: Tz) -> Option<ExpectedReport> {
+    let at = |value: &Value| match date(value, zone) {
+        Date::At(at) => Some(Some(at)),
+        Date::Blank => Some(None),
+        Date::Unreadable => None,
+    };
+    let inserted = at(&report.date_inserted)??;
+    // 0 marks achieved are marks.
+    let awarded = match number(&report.marks_achieved)? {
+        Some(achieved) => achieved,
+        None => number(&report.marks_awarded)??,
+    };
+    Some(ExpectedReport {
+        user: trim(&text(&report.ti_user_id)?).to_owned(),
+        section: trim(&text(&report.ti_section_id)?).to_owned(),
+        exercise: text(&report.exercise)?,
+        grade: grade(trim(&text(&report.grade)?)),
+        awarded,
+        available: number(&report.marks_available)??,
+        percent: number(&report.grade_percent)??,
+        notes: text(&report.marker_notes).map(|notes| trim(&notes).to_owned()),
+        approved: at(&report.results_approved)?.unwrap_or(inserted),
+        inserted,
+        modified: at(&report.date_modified)?.unwrap_or(inserted),
+    })
+}
+
+/// The scores, equal copies once.
+pub fn scores(facts: &Facts) -> Result<Vec<ExpectedScore>, Lack> {
+    let one = |score: &Score| {
+        Some(ExpectedScore {
+            label: trim(&text(&score.label)?).to_owned(),
+            value: number(&score.score)??,
+            comment: text(&score.marker_comment).map(|comment| trim(&comment).to_owned()),
+        })
+    };
+    let all: Option<BTreeSet<ExpectedScore>> = facts.scores.iter().map(one).collect();
+    Ok(all.ok_or(Lack::Warehouse)?.into_iter().collect())
+}
+
+/// The text of a cell; `None` if it is blank or no text. A column of numbers may hold an id.
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::Text(text) if !is_blank(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// The number of a cell: `None` if it is none, `Some(None)` if it is blank.
+#[expect(clippy::option_option, reason = "unreadable and blank are two things")]
+fn number(value: &Value) -> Option<Option<Decimal>> {
+    match value {
+        Value::Null => Some(None),
+        Value::Text(text) if is_blank(text) => Some(None),
+        Value::Text(text) => trim(text).parse().ok().map(Some),
+        Value::Number(number) => Decimal::of(*number).map(Some),
+        Value::Local(_) | Value::Instant(_) | Value::Bool(_) | Value::Invalid(_) => None,
+    }
+}

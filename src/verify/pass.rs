@@ -1,0 +1,229 @@
+//! One pass over the rows of a run: expected values, stored rows, checks; in bounded memory, whatever the run's size.
+
+mod chunk;
+mod lookups;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::{
+    checks::Ground,
+    enforcement::Rules,
+    expect::Expected,
+    facts::FactsSource,
+    findings::{Findings, Found, Lack},
+    mapping::InputIndex,
+    outcomes::Outcomes,
+    surplus::{KnownSubmissions, OtherSubmissions},
+    table::{CHECKS, CheckId},
+};
+use crate::{
+    domain::{AttemptId, Fate, Outcome, SubmissionRow},
+    exit::Stop,
+    inputs::{CsvReader, Inputs, SubmissionColumns},
+    ports::StoredTarget,
+    run::RowSet,
+};
+use chunk::check_chunk;
+
+/// Rows that are looked up at a time.
+const ROWS_AT_A_TIME: usize = 400;
+/// Look-ups under way.
+const UNDER_WAY: usize = 3;
+
+/// Everything that a pass compares.
+pub struct World<'a> {
+    /// What all checks share.
+    pub ground: Ground<'a>,
+    /// The two inputs and their index; `None` if they are not there.
+    pub inputs: Option<(&'a Inputs, &'a InputIndex)>,
+    /// Where facts come from.
+    pub facts: &'a FactsSource<'a>,
+    /// Reads stored rows.
+    pub target: &'a dyn StoredTarget,
+    /// Outcomes by row.
+    pub outcomes: &'a Outcomes,
+    /// Migrated attempts that the target may lack: a person has accepted that.
+    pub may_lack: &'a BTreeSet<AttemptId>,
+    /// The only attempts to verify; `None`: all.
+    pub attempts: Option<&'a BTreeSet<AttemptId>>,
+    /// When the plan was made.
+    pub planned_at: DateTime<Utc>,
+}
+
+/// Counts of a pass.
+#[derive(Debug, Clone)]
+pub struct Tally {
+    /// Rows with an outcome that were looked at.
+    pub rows: u64,
+    /// Of them migrated, failed, skipped.
+    pub fates: [u64; 3],
+    /// Attempts that were met, if only some are asked for.
+    pub met: BTreeSet<AttemptId>,
+    /// Rows in which each check compared something, in the order of the table.
+    pub compared: [u64; CHECKS.len()],
+    /// Rows in which a check could not compare everything, by reason.
+    pub lacking: BTreeMap<(CheckId, Lack), u64>,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            rows: 0,
+            fates: [0; 3],
+            met: BTreeSet::new(),
+            compared: [0; CHECKS.len()],
+            lacking: BTreeMap::new(),
+        }
+    }
+}
+
+impl Tally {
+    /// Counts the findings about one row.
+    pub fn count(&mut self, findings: &Findings) {
+        for check in findings.all_compared() {
+            if let Some(compared) = self.compared.get_mut(check.index()) {
+                *compared += 1;
+            }
+        }
+        for lack in findings.all_lacking() {
+            *self.lacking.entry(lack).or_default() += 1;
+        }
+    }
+}
+
+/// What a pass leaves.
+#[derive(Clone, Default)]
+pub struct Passed {
+    /// Counts of the pass.
+    pub tally: Tally,
+    /// The submissions that this run migrated.
+    pub known: KnownSubmissions,
+    /// The newest malpractice rules.
+    pub rules: Rules,
+}
+
+/// One row to check.
+struct Item {
+    number: u64,
+    outcome: Outcome,
+    attempt: Option<AttemptId>,
+    cells: Option<SubmissionRow>,
+}
+
+/// A checked row.
+struct Checked {
+    item: Item,
+    expected: Option<Expected>,
+    /// Why the malpractice rule of the row cannot be known, else the assessment's code.
+    code: Result<String, Lack>,
+    marks: Option<usize>,
+    findings: Findings,
+}
+
+/// Checks every row with an outcome, or those of `only`; hands each difference to `found`.
+pub async fn pass(
+    world: &World<'_>,
+    others: &OtherSubmissions,
+    only: Option<&RowSet>,
+    found: &mut (dyn FnMut(Found) + Send),
+) -> Result<Passed, Stop> {
+    let mut passed = Passed::default();
+    let mut rows = match world.inputs {
+        Some((inputs, _)) => Some(inputs.submissions().await?),
+        None => None,
+    };
+    for bucket in 0..world.outcomes.buckets() {
+        let items = items(world, bucket, rows.as_mut(), only).await?;
+        if items.is_empty() {
+            continue;
+        }
+        let split = world.facts.of_range(bucket)?;
+        let mut items = items.into_iter().peekable();
+        let mut chunks = Vec::new();
+        while items.peek().is_some() {
+            chunks.push(items.by_ref().take(ROWS_AT_A_TIME).collect::<Vec<_>>());
+        }
+        let split = &split;
+        let mut checked = stream::iter(chunks)
+            .map(|chunk| async move { check_chunk(world, others, split, chunk).await })
+            .buffered(UNDER_WAY);
+        while let Some(chunk) = checked.try_next().await? {
+            for one in chunk {
+                passed.take(world, one, found);
+            }
+        }
+    }
+    passed.known.finish();
+    Ok(passed)
+}
+
+impl Passed {
+    fn take(&mut self, world: &World<'_>, one: Checked, found: &mut (dyn FnMut(Found) + Send)) {
+        let Checked { item, expected, code, marks, mut findings } = one;
+        self.tally.rows += 1;
+        let fate = match &item.outcome.fate {
+            Fate::Migrated(_) => 0,
+            Fate::Failed { .. } => 1,
+            Fate::Skipped { .. } => 2,
+        };
+        if let Some(count) = self.tally.fates.get_mut::<usize>(fate) {
+            *count += 1;
+        }
+        if world.attempts.is_some() {
+            self.tally.met.extend(item.attempt);
+        }
+        if let Some(expected) = &expected {
+            let files = expected.files.as_ref().map(Vec::len);
+            self.known.add(&expected.ids, expected.attempt, files, marks);
+            let code = code.as_deref().map_err(|lack| *lack);
+            if let Some(lack) = self.rules.add(item.number, expected, &world.ground, code) {
+                findings.lacking(CheckId::EnforcementNewest, lack);
+            }
+        }
+        self.tally.count(&findings);
+        for difference in findings.differences {
+            found(Found { row: Some(item.number), attempt: item.attempt, difference });
+        }
+    }
+}
+
+/// The rows of a range that have an outcome and are asked for, each with its cells.
+async fn items(
+    world: &World<'_>,
+    bucket: usize,
+    rows: Option<&mut (CsvReader, SubmissionColumns)>,
+    only: Option<&RowSet>,
+) -> Result<Vec<Item>, Stop> {
+    let mut slots = world.outcomes.of(bucket)?;
+    let (first, last) = world.outcomes.range(bucket);
+    let asked = |number: u64, attempt: Option<AttemptId>| {
+        only.is_none_or(|only| only.contains(number))
+            && world
+                .attempts
+                .is_none_or(|attempts| attempt.is_some_and(|attempt| attempts.contains(&attempt)))
+    };
+    let mut items = Vec::new();
+    let mut take = |number: u64, cells: Option<SubmissionRow>, attempt: Option<AttemptId>| {
+        let place = usize::try_from(number - first).unwrap_or(usize::MAX);
+        if let Some(outcome) = slots.get_mut(place).and_then(Option::take) {
+            let attempt = attempt.or(outcome.attempt);
+            if asked(number, attempt) {
+                items.push(Item { number, outcome, attempt, cells });
+            }
+        }
+    };
+    match rows {
+        None => (first..=last).for_each(|number| take(number, None, None)),
+        Some((reader, columns)) => {
+            while reader.rows() < last {
+                let Some(record) = reader.next().await? else { break };
+                let (cells, attempt) = (columns.row(record), columns.attempt_id(record).parse().ok());
+                take(reader.rows(), Some(cells), attempt);
+            }
+        }
+    }
+    Ok(items)
+}

@@ -1,0 +1,152 @@
+//! The checks of a few hundred rows at a time: facts and stored rows are asked for at once.
+
+use std::collections::HashMap;
+
+use super::{Checked, Item, World, lookups::stored};
+use crate::{
+    domain::{AttemptId, Facts, Fate, MappingState, SkipCode, SubmissionIds},
+    exit::Stop,
+    ports::{Cell, StoredRow, Table},
+    run::writers::of_blob,
+    verify::{
+        checks::{self, AtTarget, Claim},
+        expect::{Expected, expect},
+        findings::{Findings, Kind, Lack},
+        rows::StoredSubmission,
+        surplus::OtherSubmissions,
+        table::CheckId,
+    },
+};
+
+/// Checks these rows.
+pub async fn check_chunk(
+    world: &World<'_>,
+    others: &OtherSubmissions,
+    split: &HashMap<AttemptId, Facts>,
+    items: Vec<Item>,
+) -> Result<Vec<Checked>, Stop> {
+    let migrated: Vec<AttemptId> =
+        items.iter().filter(|item| is_to_stand(world, item)).filter_map(|item| item.attempt).collect();
+    let facts = world.facts.of(&migrated, split).await?;
+    let prepared: Vec<(Item, Option<Expected>)> = items
+        .into_iter()
+        .map(|item| {
+            let expected = item.attempt.filter(|_| is_to_stand(world, &item)).map(|attempt| {
+                let mapping = world.inputs.map(|(_, index)| index.mapping(attempt));
+                let facts = facts.as_ref().and_then(|facts| facts.get(&attempt));
+                expect(attempt, item.cells.as_ref().zip(mapping.as_ref()), facts, world.ground.settings)
+            });
+            (item, expected)
+        })
+        .collect();
+    let mut stored = stored(world, &prepared).await?;
+    let checked = |(place, (item, expected)): (usize, (Item, Option<Expected>))| {
+        let stored = stored.get_mut(place).map(std::mem::take).unwrap_or_default();
+        check(world, others, item, expected, &stored)
+    };
+    Ok(prepared.into_iter().enumerate().map(checked).collect())
+}
+
+/// Whether the target has to hold the row.
+fn is_to_stand(world: &World<'_>, item: &Item) -> bool {
+    let accepted = item.attempt.is_some_and(|attempt| world.may_lack.contains(&attempt));
+    matches!(item.outcome.fate, Fate::Migrated(_)) && !accepted
+}
+
+fn check(
+    world: &World<'_>,
+    others: &OtherSubmissions,
+    item: Item,
+    expected: Option<Expected>,
+    stored: &StoredSubmission,
+) -> Checked {
+    let ground = &world.ground;
+    let (mut code, mut marks) = (Err(Lack::Row), None);
+    let mut findings = Findings::default();
+    match (&item.outcome.fate, &expected) {
+        (Fate::Migrated(migrated), Some(expected)) => {
+            findings = checks::migrated(ground, expected, migrated, stored);
+            single(world, others, expected.attempt, &mut findings);
+            code = checks::code(ground, stored).map(str::to_owned);
+            marks = expected.scores.as_ref().ok().map(Vec::len);
+        }
+        (Fate::Migrated(_), None) if item.attempt.is_none() => {
+            findings.holds(CheckId::OutcomeIds, false, Kind::Other, || {
+                "the outcome of a row without an attempt id is migrated".to_owned()
+            });
+        }
+        (Fate::Migrated(_), None) => {
+            skipped(world, others, &item, SkipCode::DeletedInTarget, stored, &mut findings);
+        }
+        (Fate::Failed { code, .. }, _) => {
+            // A row without an attempt id cannot have been migrated.
+            if let Some(attempt) = item.attempt {
+                checks::failed(*code, at_target(world, others, attempt, stored), &mut findings);
+            }
+        }
+        (Fate::Skipped { code, .. }, _) => skipped(world, others, &item, *code, stored, &mut findings),
+    }
+    Checked { item, expected, code, marks, findings }
+}
+
+fn single(world: &World<'_>, others: &OtherSubmissions, attempt: AttemptId, findings: &mut Findings) {
+    let check = CheckId::SubmissionSingle;
+    if world.ground.unreadable.contains(&Table::Submissions) {
+        return findings.lacking(check, Lack::Table(Table::Submissions));
+    }
+    findings.holds(check, !others.has(attempt), Kind::Surplus, || {
+        "assignment_submissions has a second submission of the attempt".to_owned()
+    });
+}
+
+fn skipped(
+    world: &World<'_>,
+    others: &OtherSubmissions,
+    item: &Item,
+    code: SkipCode,
+    stored: &StoredSubmission,
+    findings: &mut Findings,
+) {
+    let Some(attempt) = item.attempt else {
+        return findings.holds(CheckId::SkippedClaims, false, Kind::Other, || {
+            format!("{code}: the row has no attempt id, and so cannot have been skipped")
+        });
+    };
+    let mapping: Option<MappingState> = world.inputs.map(|(_, index)| index.mapping(attempt));
+    let newest = world.inputs.map(|(_, index)| index.newest(attempt).filter(|newest| *newest > item.number));
+    let claim = Claim {
+        newer_row: newest,
+        mapping: mapping.as_ref(),
+        unit_versions: &world.ground.settings.unit_versions,
+        target: at_target(world, others, attempt, stored),
+    };
+    checks::skipped(code, &claim, findings);
+}
+
+/// What stands of an attempt that this run did not migrate; `None` if that cannot be read.
+fn at_target(
+    world: &World<'_>,
+    others: &OtherSubmissions,
+    attempt: AttemptId,
+    stored: &StoredSubmission,
+) -> Option<AtTarget> {
+    let needed = [Table::LaunchSessions, Table::Submissions, Table::Files];
+    if needed.iter().any(|table| world.ground.unreadable.contains(table)) {
+        return None;
+    }
+    let launch_id = SubmissionIds::new(&world.ground.settings.lms_instance, attempt).launch_id();
+    let blob = Table::Files.place("azure_blob_name").unwrap_or_default();
+    let writers: Vec<_> = stored.files.iter().filter_map(|row| of_blob(row.text(blob)?)).collect();
+    let is_there = !stored.submissions.is_empty();
+    let by_another =
+        !writers.is_empty() && writers.iter().all(|writer| !world.ground.writers.contains(writer));
+    let made = |row: &StoredRow| match Table::LaunchSessions.place("created_at").map(|place| row.at(place)) {
+        Some(Cell::Time(at)) => *at >= world.planned_at,
+        _ => true,
+    };
+    Some(AtTarget {
+        of_this_run: (is_there && !by_another) || others.is_under(attempt, &launch_id),
+        of_another: (is_there && by_another) || others.has(attempt),
+        session_since_plan: !is_there && stored.launch_sessions.iter().any(made),
+    })
+}

@@ -1,0 +1,133 @@
+//! The results of a verification: the failure CSV, the counts of each check, the verdict.
+
+use std::{collections::BTreeMap, io};
+
+use super::{
+    findings::{Found, Lack},
+    pass::Tally,
+    table::{CHECKS, CheckId},
+};
+use crate::{
+    domain::Level,
+    ports::{Fault, Unreadable},
+    run::{VerifyCheck, VerifyResult, lines::no_room},
+};
+
+/// Whether expected and stored values may stand in the results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Values {
+    /// Only ids stand there.
+    Hidden,
+    /// Values too: they may be personal data.
+    Shown,
+}
+
+/// `verification_failures.csv`: Attempt ID, Check, Issue.
+pub struct FailureCsv(csv::Writer<io::BufWriter<tempfile::NamedTempFile>>);
+
+impl FailureCsv {
+    /// With its header, in a temporary file.
+    pub fn new() -> Result<Self, Fault> {
+        let file = tempfile::NamedTempFile::new().map_err(no_room)?;
+        let mut writer = csv::Writer::from_writer(io::BufWriter::new(file));
+        writer.write_record(["Attempt ID", "Check", "Issue"]).map_err(|error| no_room(error.into()))?;
+        Ok(Self(writer))
+    }
+
+    /// Adds a difference; `note` stands behind its issue.
+    pub fn add(&mut self, found: &Found, values: Values, note: &str) -> Result<(), Fault> {
+        let attempt = found.attempt.map(|attempt| attempt.to_string()).unwrap_or_default();
+        let difference = &found.difference;
+        let mut issue = difference.issue.clone();
+        if let (Values::Shown, Some((expected, stored))) = (values, &difference.values) {
+            issue = format!("{issue}: expected {expected}, stored {stored}");
+        }
+        issue.push_str(note);
+        let record = [attempt.as_str(), difference.check.check().name, &issue];
+        self.0.write_record(record).map_err(|error| no_room(error.into()))
+    }
+
+    /// The file, complete.
+    pub fn finish(self) -> Result<tempfile::NamedTempFile, Fault> {
+        let writer = self.0.into_inner().map_err(|error| no_room(io::Error::other(error.to_string())))?;
+        writer.into_inner().map_err(|error| no_room(error.into_error()))
+    }
+}
+
+/// Why inputs and warehouse could not be compared, if they could not.
+#[derive(Debug, Clone, Default)]
+pub struct Absent {
+    /// Reason for the inputs.
+    pub inputs: Option<String>,
+    /// Reason for the warehouse.
+    pub warehouse: Option<String>,
+    /// Tables that this role may not read.
+    pub tables: Vec<Unreadable>,
+}
+
+impl Absent {
+    fn why(&self, lack: Lack) -> String {
+        let table = |name: &str| self.tables.iter().find(|one| one.table == name).map(|one| one.why.clone());
+        match lack {
+            Lack::Inputs => {
+                self.inputs.clone().unwrap_or_else(|| "the inputs do not hold the row's values".to_owned())
+            }
+            Lack::Warehouse => self.warehouse.clone().unwrap_or_else(|| {
+                "the warehouse holds no report of these attempts that can be read".to_owned()
+            }),
+            Lack::Table(of) => table(of.name()).unwrap_or_else(|| format!("{} cannot be read", of.name())),
+            Lack::Catalogue => {
+                let names = ["assessments", "assessment_sections", "malpractice_levels", "users"];
+                names
+                    .into_iter()
+                    .find_map(table)
+                    .unwrap_or_else(|| "the user who owns applied rules is not in users".to_owned())
+            }
+            Lack::Row => String::new(),
+        }
+    }
+}
+
+/// A line for each check of the level: rows compared, differences, what was not possible and why.
+pub fn checks(
+    level: Level,
+    tally: &Tally,
+    different: &BTreeMap<CheckId, u64>,
+    absent: &Absent,
+) -> Vec<VerifyCheck> {
+    let of_level = CHECKS.iter().filter(|check| check.level <= level);
+    of_level
+        .map(|check| {
+            let lacking = tally.lacking.iter().filter(|((id, _), _)| *id == check.id);
+            let mut reasons: Vec<String> = Vec::new();
+            let mut rows = 0;
+            for ((_, lack), count) in lacking {
+                let why = absent.why(*lack);
+                if !reasons.contains(&why) {
+                    reasons.push(why);
+                }
+                rows += count;
+            }
+            VerifyCheck {
+                name: check.name.to_owned(),
+                what: check.compared.to_owned(),
+                with: check.with.to_owned(),
+                compared: tally.compared.get(check.id.index()).copied().unwrap_or_default(),
+                different: different.get(&check.id).copied().unwrap_or_default(),
+                not_possible: (!reasons.is_empty()).then(|| reasons.join("; ")),
+                rows_not_possible: rows,
+            }
+        })
+        .collect()
+}
+
+/// The result: differences before all else, then what was not possible.
+pub fn result(checks: &[VerifyCheck], is_whole: bool) -> VerifyResult {
+    if checks.iter().any(|check| check.different > 0) {
+        VerifyResult::Differences
+    } else if !is_whole || checks.iter().any(|check| check.not_possible.is_some()) {
+        VerifyResult::InPart
+    } else {
+        VerifyResult::Verified
+    }
+}

@@ -1,0 +1,246 @@
+//! A verification: one pass over all rows, one scan of each table, and a second look at what differs.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    enforcement::Standing,
+    findings::{Difference, Found, Kind, Lack},
+    pass::{Passed, Tally, World, pass},
+    report::{Absent, FailureCsv, Values, checks},
+    selection::Accepted,
+    surplus::{OtherSubmissions, Scan, SurplusRow},
+    table::CheckId,
+};
+use crate::{
+    domain::{AttemptId, Level},
+    exit::Stop,
+    ports::{Table, pause},
+    run::{RowSet, VerifyCheck, WriterId},
+};
+
+/// What a verification is asked to do beside comparing.
+pub struct Task<'a> {
+    /// How much is read.
+    pub level: Level,
+    /// How long after the first look a difference is looked at again.
+    pub recheck: Duration,
+    /// Changes that a person accepts.
+    pub accepted: &'a BTreeMap<AttemptId, Accepted>,
+    /// Whether values stand in the failure CSV.
+    pub values: Values,
+    /// Rows of the input.
+    pub rows: u64,
+    /// Ids of enforcement rows that this run changed and did not write.
+    pub images: &'a BTreeSet<String>,
+}
+
+/// What was found.
+pub struct Verified {
+    /// Counts of the first pass.
+    pub tally: Tally,
+    /// A line for each check.
+    pub checks: Vec<VerifyCheck>,
+    /// Differences that stand.
+    pub differences: u64,
+    /// Rows that they concern.
+    pub rows_different: u64,
+    /// Differences that went away.
+    pub passed: u64,
+    /// Differences that a person has accepted.
+    pub accepted: u64,
+    /// Attempts whose changes were accepted.
+    pub accepted_attempts: BTreeSet<AttemptId>,
+    /// `verification_failures.csv`.
+    pub failures: tempfile::NamedTempFile,
+}
+
+/// What makes a difference the same when it is looked at again.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Same {
+    Row(u64, CheckId),
+    Stored(Table, String),
+}
+
+/// Compares everything; differences are looked at again after a while, and only what still stands is reported.
+pub async fn verify(world: &World<'_>, task: &Task<'_>, absent: &Absent) -> Result<Verified, Stop> {
+    let mut first: HashSet<Same> = HashSet::new();
+    let mut rows = RowSet::new(task.rows);
+    let mut each = |same, found: Found| {
+        if let Some(row) = found.row {
+            // A row beyond the input's cannot have an outcome.
+            let _ = rows.insert(row);
+        }
+        first.insert(same);
+    };
+    let mut passed = look_at_rows(world, None, &mut each).await?;
+    look_at_enforcements(world, task, &mut passed, &mut each).await?;
+    look_for_surplus(world, &mut passed, &mut each).await?;
+    let mut report = Report::new(task, Utc::now())?;
+    if !first.is_empty() {
+        let (differences, after_s) = (first.len(), task.recheck.as_secs());
+        tracing::info!(differences, after_s, "differences are looked at again");
+        pause(task.recheck).await;
+        let mut failed = None;
+        let has_surplus = first.iter().any(|same| matches!(same, Same::Stored(..)));
+        let mut each = |same, found: Found| {
+            if first.remove(&same) || report.stands.contains(&same) {
+                report.stands.insert(same);
+                failed = failed.take().or(report.add(&found).err());
+            }
+        };
+        look_at_rows(world, Some(&rows), &mut each).await?;
+        // The rules and submissions of all rows, not only of those that are looked at again; counted already.
+        let mut again = Passed { tally: Tally::default(), ..passed.clone() };
+        look_at_enforcements(world, task, &mut again, &mut each).await?;
+        if has_surplus {
+            look_for_surplus(world, &mut again, &mut each).await?;
+        }
+        if let Some(fault) = failed {
+            return Err(fault.into());
+        }
+    }
+    let gone = first.len() as u64;
+    report.end(task.level, passed.tally, absent, gone)
+}
+
+type Each<'e> = dyn FnMut(Same, Found) + Send + 'e;
+
+/// Every row with an outcome, or those of `only`.
+async fn look_at_rows(world: &World<'_>, only: Option<&RowSet>, each: &mut Each<'_>) -> Result<Passed, Stop> {
+    let others = if world.ground.unreadable.contains(&Table::Submissions) {
+        OtherSubmissions::default()
+    } else {
+        OtherSubmissions::read(world.target, &world.ground.settings.lms_instance).await?
+    };
+    let mut of_row = |found: Found| {
+        let same = Same::Row(found.row.unwrap_or_default(), found.difference.check);
+        each(same, found);
+    };
+    pass(world, &others, only, &mut of_row).await
+}
+
+/// The newest rule of each learner, assessment and context.
+async fn look_at_enforcements(
+    world: &World<'_>,
+    task: &Task<'_>,
+    passed: &mut Passed,
+    each: &mut Each<'_>,
+) -> Result<(), Stop> {
+    let table = Table::Enforcements;
+    if world.ground.unreadable.contains(&table) {
+        *passed.tally.lacking.entry((CheckId::EnforcementNewest, Lack::Table(table))).or_default() +=
+            passed.rules.0.len().max(1) as u64;
+        return Ok(());
+    }
+    let mut standing = Standing::default();
+    let learners = format!("{}::", world.ground.settings.lms_instance);
+    world.target.enforcements(&learners, &mut |rows| standing.add(rows)).await?;
+    for (row, attempt, findings) in standing.compare(&passed.rules, &world.ground, &passed.known, task.images)
+    {
+        passed.tally.count(&findings);
+        for difference in findings.differences {
+            let same = Same::Row(row, difference.check);
+            each(same, Found { row: Some(row), attempt: Some(attempt), difference });
+        }
+    }
+    for (attempt, id, difference) in standing.surplus(&passed.rules, &passed.known) {
+        each(Same::Stored(table, id), Found { row: None, attempt: Some(attempt), difference });
+    }
+    Ok(())
+}
+
+/// One scan of each table.
+async fn look_for_surplus(world: &World<'_>, passed: &mut Passed, each: &mut Each<'_>) -> Result<(), Stop> {
+    // If only some rows are known, a file of another row of this run must not be taken for nobody's.
+    let none = BTreeSet::new();
+    let writers: &BTreeSet<WriterId> = if world.attempts.is_none() { world.ground.writers } else { &none };
+    let scan = Scan {
+        known: &passed.known,
+        lms_instance: &world.ground.settings.lms_instance,
+        writers,
+        planned_at: world.planned_at,
+    };
+    for table in Scan::TABLES {
+        if world.ground.unreadable.contains(&table) {
+            *passed.tally.lacking.entry((CheckId::NothingSurplus, Lack::Table(table))).or_default() += 1;
+            continue;
+        }
+        let (read, surplus) = scan.table(world.target, table).await?;
+        if let Some(compared) = passed.tally.compared.get_mut(CheckId::NothingSurplus.index()) {
+            *compared += read;
+        }
+        for row in surplus {
+            let SurplusRow { attempt, id, .. } = &row;
+            each(
+                Same::Stored(table, id.clone()),
+                Found { row: None, attempt: *attempt, difference: row.difference() },
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The differences that stand, as they are reported.
+struct Report<'a> {
+    task: &'a Task<'a>,
+    seen_at: DateTime<Utc>,
+    csv: FailureCsv,
+    stands: HashSet<Same>,
+    rows: BTreeSet<(Option<u64>, Option<AttemptId>)>,
+    different: BTreeMap<CheckId, u64>,
+    differences: u64,
+    accepted: u64,
+    accepted_attempts: BTreeSet<AttemptId>,
+}
+
+impl<'a> Report<'a> {
+    fn new(task: &'a Task<'a>, seen_at: DateTime<Utc>) -> Result<Self, Stop> {
+        Ok(Self {
+            task,
+            seen_at,
+            csv: FailureCsv::new()?,
+            stands: HashSet::new(),
+            rows: BTreeSet::new(),
+            different: BTreeMap::new(),
+            differences: 0,
+            accepted: 0,
+            accepted_attempts: BTreeSet::new(),
+        })
+    }
+
+    fn add(&mut self, found: &Found) -> Result<(), crate::ports::Fault> {
+        if let Some(attempt) = found.attempt.filter(|attempt| self.accepts(*attempt, &found.difference)) {
+            self.accepted += 1;
+            self.accepted_attempts.insert(attempt);
+            return Ok(());
+        }
+        *self.different.entry(found.difference.check).or_default() += 1;
+        self.differences += 1;
+        self.rows.insert((found.row, found.attempt));
+        let age = (Utc::now() - self.seen_at).num_seconds().max(0);
+        self.csv.add(found, self.task.values, &format!("; seen for {age} s"))
+    }
+
+    /// Only a change to a row that stands can be accepted: a row that is absent, or that should not stand, cannot.
+    fn accepts(&self, attempt: AttemptId, difference: &Difference) -> bool {
+        difference.kind == Kind::Changed && self.task.accepted.contains_key(&attempt)
+    }
+
+    fn end(self, level: Level, tally: Tally, absent: &Absent, passed: u64) -> Result<Verified, Stop> {
+        Ok(Verified {
+            checks: checks(level, &tally, &self.different, absent),
+            tally,
+            differences: self.differences,
+            rows_different: self.rows.len() as u64,
+            passed,
+            accepted: self.accepted,
+            accepted_attempts: self.accepted_attempts,
+            failures: self.csv.finish()?,
+        })
+    }
+}

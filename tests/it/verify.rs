@@ -1,0 +1,65 @@
+//! Verify on real servers: a clean run is VERIFIED, and what is changed in the target by hand is found and named.
+
+mod corruptions;
+mod files;
+mod states;
+
+use serde_json::Value;
+
+use crate::support::{
+    app::{Ended, Sample, TestApp},
+    process,
+};
+
+/// Runs verify as a role that may only read, with a second look at once.
+async fn verify(app: &TestApp<'_>, arguments: &[&str]) -> Ended {
+    let mut command = app.command(&[&["verify", "--recheck", "0s"], arguments].concat());
+    command.env("DATABASE_URL", app.database.verifiers_url());
+    process::output(command).await
+}
+
+fn verification(app: &TestApp<'_>) -> Value {
+    serde_json::from_str(&app.result("verification.json")).unwrap()
+}
+
+/// The failure CSV: attempt and check of each line, sorted, each once.
+fn failures(app: &TestApp<'_>) -> Vec<(String, String)> {
+    let text = app.result("verification_failures.csv");
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    assert_eq!(reader.headers().unwrap(), vec!["Attempt ID", "Check", "Issue"]);
+    let mut lines: Vec<_> = reader
+        .records()
+        .map(|line| line.unwrap())
+        .map(|line| (line[0].to_owned(), line[1].to_owned()))
+        .collect();
+    lines.sort();
+    lines.dedup();
+    lines
+}
+
+/// The result of one check.
+fn check<'v>(verification: &'v Value, name: &str) -> &'v Value {
+    let checks = verification["checks"].as_array().unwrap();
+    checks.iter().find(|check| check["name"] == name).unwrap_or_else(|| panic!("no check {name}"))
+}
+
+#[tokio::test]
+async fn a_run_that_nobody_changed_is_verified_and_says_of_how_many_rows() {
+    let sample = Sample::new(300, 7).await;
+    let app = TestApp::new(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let ended = verify(&app, &["--show-values"]).await;
+    let failures = app.result("verification_failures.csv");
+    assert_eq!(ended.code, Some(0), "{}\n{}\n{failures}", ended.stdout, ended.stderr);
+    let result = verification(&app);
+    assert_eq!((&result["result"], &result["rows_compared"]), (&"VERIFIED".into(), &300.into()));
+    let sum: u64 = ["migrated", "failed", "skipped"].iter().map(|fate| result[fate].as_u64().unwrap()).sum();
+    assert_eq!(sum, 300);
+    let said = format!("VERIFIED at level rows: 300 rows ({} migrated", result["migrated"]);
+    assert!(ended.stdout.starts_with(&said), "{}", ended.stdout);
+    for check in result["checks"].as_array().unwrap() {
+        assert!(check["compared"].as_u64().unwrap() > 0, "{check}: compares nothing");
+        assert_eq!(check["not_possible"], Value::Null, "{check}");
+    }
+    assert_eq!(failures.lines().count(), 1, "only the header");
+}

@@ -1,0 +1,481 @@
+//! Corruptions, planted in a real target by SQL, each in a submission of its own: each is found by the check that is meant
+//! for it, and by no other. Shares no code with `src/verify`.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
+
+use rogo_migrate::{domain::SubmissionIds, sample::LMS_INSTANCE};
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Executor, Row};
+
+use super::{verification, verify};
+use crate::{
+    readback::Target,
+    support::app::{Sample, TestApp},
+};
+
+/// One change to one submission.
+struct Plant {
+    name: String,
+    /// `{sub}`, `{launch}`, `{attempt}`, `{other}` (the submission of another, untouched attempt) are filled in.
+    sql: String,
+    /// Checks that must find it.
+    found_by: Vec<&'static str>,
+    /// Checks that may find it too, because they compare the same value.
+    also: Vec<&'static str>,
+    /// Condition on `assignment_submissions s` for the submission to plant it in.
+    fits: &'static str,
+}
+
+const ANY: &str = "not exists (select from submission_grades g where g.submission_id = s.id and g.malpractice_level_id is not null)
+    and exists (select from submission_section_marks m where m.submission_id = s.id)
+    and (select count(*) from submission_files f where f.submission_id = s.id and f.submission_file_type = 'submission') >= 2";
+const MALPRACTICE: &str = "exists (select from malpractice_enforcements e where e.submission_id = s.id)";
+
+/// Table, key, and for each column: an expression for another value, the checks that find it, those that may.
+type Columns = &'static [(&'static str, &'static str, &'static str, &'static str)];
+
+const TEXT: &str = "coalesce({c}, '') || 'x'";
+const MICROSECOND: &str = "{c} + interval '1 microsecond'";
+const CENT: &str = "{c} + 0.01";
+const NEXT: &str = "{c} + 1";
+
+const TABLES: [(&str, &str, Columns); 8] = [
+    (
+        "lti_launch_sessions",
+        "launch_id = '{launch}'",
+        &[
+            ("id", TEXT, "launch_session_present", ""),
+            ("launch_id", TEXT, "launch_session_present nothing_surplus", ""),
+            ("consumer_key", TEXT, "launch_session_consumer", ""),
+            ("user_id", TEXT, "launch_session_learner submission_ids", ""),
+            ("user_email", TEXT, "launch_session_learner", ""),
+            ("user_name", TEXT, "launch_session_learner", ""),
+            ("course_name", TEXT, "launch_session_course", ""),
+            ("return_url", TEXT, "launch_session_course", ""),
+            ("context_id", TEXT, "launch_session_course submission_ids", ""),
+            ("tool_consumer_instance_guid", TEXT, "launch_session_consumer", ""),
+            ("custom_params", TEXT, "launch_session_course", ""),
+            ("lti_message_type", TEXT, "launch_session_consumer", ""),
+            ("context_type", TEXT, "launch_session_consumer", ""),
+            ("context_title", TEXT, "launch_session_course", ""),
+            ("roles", TEXT, "launch_session_consumer", ""),
+            ("lis_person_name_given", TEXT, "launch_session_learner", ""),
+            ("lis_person_name_family", TEXT, "launch_session_learner", ""),
+            ("lis_person_name_full", TEXT, "launch_session_learner", ""),
+            ("lis_person_contact_email_primary", TEXT, "launch_session_learner", ""),
+            ("tool_consumer_instance_name", TEXT, "launch_session_consumer", ""),
+            ("custom_action", TEXT, "launch_session_consumer", ""),
+            ("assignment_title", TEXT, "launch_session_consumer", ""),
+            ("custom_instruction_set", TEXT, "launch_session_consumer", ""),
+            ("custom_assessment_code", TEXT, "launch_session_course", ""),
+            ("expires_at", MICROSECOND, "launch_session_expiry", ""),
+        ],
+    ),
+    (
+        "lti_session_records",
+        "launch_id = '{launch}'",
+        &[
+            ("launch_id", TEXT, "session_record_present nothing_surplus", ""),
+            ("lms_user_id", TEXT, "session_record_learner submission_ids", ""),
+            ("consumer_name", TEXT, "session_record_consumer", ""),
+            ("role", TEXT, "session_record_consumer", ""),
+            ("first_name", TEXT, "session_record_learner", ""),
+            ("last_name", TEXT, "session_record_learner", ""),
+            ("full_name", TEXT, "session_record_learner", ""),
+            ("email", TEXT, "session_record_learner", ""),
+            ("custom_action", TEXT, "session_record_consumer", ""),
+            ("custom_instruction_set", TEXT, "session_record_consumer", ""),
+            ("custom_assessment_code", TEXT, "session_record_course", ""),
+            ("context_type", TEXT, "session_record_consumer", ""),
+            ("context_title", TEXT, "session_record_course", ""),
+            ("resource_link_title", TEXT, "session_record_course", ""),
+            ("context_id", TEXT, "session_record_course submission_ids", ""),
+            ("consumer_key", TEXT, "session_record_consumer", ""),
+            ("tool_consumer_instance_guid", TEXT, "session_record_consumer", ""),
+            ("return_url", TEXT, "session_record_course", ""),
+            ("has_file_submission", "'false'", "session_record_consumer", ""),
+            ("session_expiry", MICROSECOND, "session_record_expiry", ""),
+        ],
+    ),
+    (
+        "assignment_submissions",
+        "id = '{sub}'",
+        &[
+            (
+                "lti_session_record_id",
+                "(select lti_session_record_id from assignment_submissions where id = '{other}')",
+                "submission_present",
+                "",
+            ),
+            ("lti_launch_id", TEXT, "submission_present submission_single", ""),
+            ("file_count", NEXT, "submission_file_count", ""),
+            ("total_file_size", TEXT, "submission_file_size", ""),
+            ("submitted_at", MICROSECOND, "submission_dates", ""),
+            ("attempt_number", NEXT, "submission_attempt_number", ""),
+            ("lms_user_id", TEXT, "submission_learner submission_ids", ""),
+            ("consumer_name", TEXT, "submission_consumer", ""),
+            ("role", TEXT, "submission_consumer", ""),
+            ("first_name", TEXT, "submission_learner", ""),
+            ("last_name", TEXT, "submission_learner", ""),
+            ("full_name", TEXT, "submission_learner", ""),
+            ("email", TEXT, "submission_learner", ""),
+            ("custom_instruction_set", TEXT, "submission_consumer", ""),
+            ("custom_assessment_code", TEXT, "submission_course", ""),
+            ("custom_action", TEXT, "submission_consumer", ""),
+            ("context_type", TEXT, "submission_consumer", ""),
+            ("context_title", TEXT, "submission_course", ""),
+            ("context_id", TEXT, "submission_course submission_ids", ""),
+            ("created_at", MICROSECOND, "submission_dates", ""),
+            ("updated_at", "{c} + interval '1 hour'", "submission_dates", ""),
+        ],
+    ),
+    (
+        "submission_files",
+        "submission_id = '{sub}' and upload_order = 1",
+        &[
+            ("id", TEXT, "files_present nothing_surplus", ""),
+            (
+                "submission_id",
+                "(select id from assignment_submissions where lti_launch_id not like 'rogo%' limit 1)",
+                "files_present",
+                "",
+            ),
+            ("file_name", TEXT, "file_names", ""),
+            ("original_file_name", TEXT, "file_names", ""),
+            ("file_size", "'99.9 MB'", "file_sizes", ""),
+            ("file_type", TEXT, "file_types", ""),
+            ("file_mime_type", TEXT, "file_types", ""),
+            ("file_url", "{c} || '?'", "file_urls", ""),
+            ("azure_blob_url", TEXT, "file_urls", ""),
+            ("azure_container_name", TEXT, "file_urls", ""),
+            ("azure_blob_name", TEXT, "file_urls file_blob_names", ""),
+            ("upload_order", "99", "files_present", ""),
+            ("uploaded_at", MICROSECOND, "file_dates", ""),
+            ("submission_file_type", "'feedback'", "file_types", ""),
+            ("uploaded_by", TEXT, "file_uploader", ""),
+            ("turnitin_status", "'pending'", "file_types", ""),
+        ],
+    ),
+    (
+        "submission_marking_assignments",
+        "submission_id = '{sub}'",
+        &[
+            ("id", TEXT, "marking_assignment_present nothing_surplus", ""),
+            (
+                "submission_id",
+                "(select id from assignment_submissions where lti_launch_id not like 'rogo%' limit 1)",
+                "marking_assignment_present",
+                "",
+            ),
+            ("marking_status", "'waiting'", "marking_assignment_released", ""),
+            ("status_updated_at", MICROSECOND, "marking_assignment_dates", ""),
+            ("created_at", MICROSECOND, "marking_assignment_dates", ""),
+            ("updated_at", MICROSECOND, "marking_assignment_dates", ""),
+        ],
+    ),
+    (
+        "submission_section_marks",
+        "id = (select min(id) from submission_section_marks where submission_id = '{sub}')",
+        &[
+            ("id", TEXT, "marks_present marks_sections nothing_surplus", ""),
+            (
+                "submission_id",
+                "(select id from assignment_submissions where lti_launch_id not like 'rogo%' limit 1)",
+                "marks_present",
+                "",
+            ),
+            (
+                "section_id",
+                "(select s.id from assessment_sections s where s.id not in (select section_id from submission_section_marks where submission_id = '{sub}') limit 1)",
+                "marks_sections",
+                "",
+            ),
+            ("marks_awarded", CENT, "marks_values", ""),
+            ("feedback", TEXT, "marks_comments", ""),
+        ],
+    ),
+    (
+        "submission_grades",
+        "submission_id = '{sub}'",
+        &[
+            ("id", TEXT, "grade_present", ""),
+            (
+                "assessment_id",
+                "(select a.id from assessments a where left(a.code, 2) <> (select left(o.code, 2) from assessments o where o.id = assessment_id) limit 1)",
+                "grade_assessment",
+                "launch_session_course session_record_course submission_course marks_sections grade_final file_names file_blob_names file_types",
+            ),
+            ("total_marks_awarded", CENT, "grade_marks", ""),
+            ("total_marks_possible", CENT, "grade_marks", ""),
+            ("percentage_score", CENT, "grade_percentage", ""),
+            ("final_grade", TEXT, "grade_final", ""),
+            ("overall_summary", TEXT, "grade_summary", ""),
+            ("malpractice_level_id", "(select id from malpractice_levels limit 1)", "malpractice_notes", ""),
+            ("malpractice_notes", "'Malpractice'", "malpractice_notes", ""),
+            ("is_complete", "false", "grade_complete", ""),
+            ("completed_at", MICROSECOND, "grade_complete", ""),
+        ],
+    ),
+    (
+        "malpractice_enforcements",
+        "submission_id = '{sub}'",
+        &[
+            ("lms_user_id", TEXT, "enforcement_newest nothing_surplus", ""),
+            ("context_title", TEXT, "enforcement_newest", ""),
+            (
+                "malpractice_level_id",
+                "(select l.id from malpractice_levels l where l.id <> malpractice_level_id limit 1)",
+                "enforcement_newest",
+                "",
+            ),
+            ("attempt_number", NEXT, "enforcement_newest", ""),
+            ("enforced_max_attempts", "coalesce({c}, 0) + 1", "enforcement_newest", ""),
+            (
+                "rule_applied_by",
+                "(select id from users u where u.id <> rule_applied_by limit 1)",
+                "enforcement_newest",
+                "",
+            ),
+            ("id", TEXT, "enforcement_newest", ""),
+        ],
+    ),
+];
+
+/// A change for each written column of each table.
+fn columns() -> Vec<Plant> {
+    let plant =
+        |table: &str,
+         key: &str,
+         (column, value, found_by, also): &(&str, &'static str, &'static str, &'static str)| Plant {
+            name: format!("{table}.{column}"),
+            sql: format!("update {table} set {column} = {} where {key}", value.replace("{c}", column)),
+            found_by: found_by.split_whitespace().collect(),
+            also: also.split_whitespace().collect(),
+            fits: if table == "malpractice_enforcements" { MALPRACTICE } else { ANY },
+        };
+    TABLES
+        .iter()
+        .flat_map(|(table, key, columns)| columns.iter().map(move |column| plant(table, key, column)))
+        .collect()
+}
+
+/// Rows that are lost, doubled or nobody's, and values that look right beside each other.
+fn others() -> Vec<Plant> {
+    let of = |name: &str, fits: &'static str, sql: &str, found_by: &'static str, also: &'static str| Plant {
+        name: name.to_owned(),
+        sql: sql.to_owned(),
+        found_by: found_by.split_whitespace().collect(),
+        also: also.split_whitespace().collect(),
+        fits,
+    };
+    let every_date = "update assignment_submissions set submitted_at = {d}submitted_at{e}, created_at = {d}created_at{e}, updated_at = {d}updated_at{e} where id = '{sub}';
+        update submission_files set uploaded_at = {d}uploaded_at{e} where submission_id = '{sub}';
+        update submission_marking_assignments set status_updated_at = {d}status_updated_at{e}, created_at = {d}created_at{e}, updated_at = {d}updated_at{e} where submission_id = '{sub}';
+        update submission_grades set completed_at = {d}completed_at{e} where submission_id = '{sub}'";
+    let learner = "update lti_launch_sessions set user_name = {n}, lis_person_name_full = {n} where launch_id = '{launch}';
+        update lti_session_records set full_name = {n} where launch_id = '{launch}';
+        update assignment_submissions set full_name = {n} where id = '{sub}'";
+    let all_learner = "launch_session_learner session_record_learner submission_learner";
+    vec![
+        of("a lost submission", ANY, "delete from assignment_submissions where id = '{sub}'",
+            "submission_present files_present learner_file_present marking_assignment_present marks_present grade_present", ""),
+        of("a lost launch session", ANY, "delete from lti_launch_sessions where launch_id = '{launch}'", "launch_session_present", ""),
+        of("a lost session record", ANY, "update assignment_submissions set lti_session_record_id = null where id = '{sub}'; delete from lti_session_records where launch_id = '{launch}'",
+            "session_record_present submission_present", ""),
+        of("a lost file", ANY, "delete from submission_files where submission_id = '{sub}' and upload_order = 2", "files_present", ""),
+        of("lost files", ANY, "delete from submission_files where submission_id = '{sub}'", "files_present learner_file_present", ""),
+        of("a lost assignment", ANY, "delete from submission_marking_assignments where submission_id = '{sub}'", "marking_assignment_present", ""),
+        of("a lost mark", ANY, "delete from submission_section_marks where id = (select min(id) from submission_section_marks where submission_id = '{sub}')",
+            "marks_present marks_sections", ""),
+        of("a lost grade", ANY, "delete from submission_grades where submission_id = '{sub}'", "grade_present", ""),
+        of("a lost enforcement", MALPRACTICE, "delete from malpractice_enforcements where submission_id = '{sub}'", "enforcement_newest", ""),
+        of("a second submission under its launch id", ANY, "insert into assignment_submissions (lti_launch_id) values ('{launch}')", "submission_single", ""),
+        of("a second submission under another launch id", ANY, "insert into assignment_submissions (lti_launch_id) values ('rogo_{attempt}_1733011200000k3x9q0z7a')", "submission_single", ""),
+        of("a second launch session", ANY, "insert into lti_launch_sessions (launch_id, consumer_key, expires_at) values ('rogo_{attempt}_copy', 'k', now())", "nothing_surplus", ""),
+        of("a second session record", ANY, "insert into lti_session_records (launch_id, session_expiry) values ('rogo_{attempt}_copy', now())", "nothing_surplus", ""),
+        of("a second file", ANY, "insert into submission_files (submission_id, file_name, original_file_name, file_url) values ('{sub}', 'a', 'a', 'a')", "nothing_surplus", ""),
+        of("a second assignment", ANY, "insert into submission_marking_assignments (submission_id) values ('{sub}')", "nothing_surplus", ""),
+        of("a second mark", ANY, "insert into submission_section_marks (submission_id, section_id) select submission_id, section_id from submission_section_marks where submission_id = '{sub}' limit 1", "nothing_surplus", ""),
+        of("an enforcement without malpractice", ANY, "insert into malpractice_enforcements (lms_user_id, custom_assessment_code, malpractice_level_id, submission_id, rule_applied_by)
+            select lms_user_id, 'nothing', (select id from malpractice_levels limit 1), id, (select id from users limit 1) from assignment_submissions where id = '{sub}'", "nothing_surplus", ""),
+        of("a gap in the order", ANY, "update submission_files set upload_order = upload_order + 1 where submission_id = '{sub}' and upload_order >= 2", "files_present", ""),
+        of("files in each other's place", ANY, "update submission_files set upload_order = 3 - upload_order where submission_id = '{sub}' and upload_order in (1, 2)", "files_present", ""),
+        of("a text cut short", "s.context_title like '%_____%'",
+            "update assignment_submissions set context_title = left(context_title, -1) where id = '{sub}'", "submission_course", ""),
+        of("files that are all the marker's", ANY, "update submission_files set submission_file_type = 'feedback' where submission_id = '{sub}'", "file_types learner_file_present", ""),
+        of("a blob of a writer that the run does not know", ANY, "update submission_files set azure_blob_name = 'LTI_Uploads/ffffffffffff/' || split_part(azure_blob_name, '/', 3) where submission_id = '{sub}' and upload_order = 1",
+            "file_blob_names file_urls", ""),
+        of("an id without its instance, everywhere", ANY, "update lti_launch_sessions set user_id = 'x' || user_id where launch_id = '{launch}'; update lti_session_records set lms_user_id = 'x' || lms_user_id where launch_id = '{launch}';
+            update assignment_submissions set lms_user_id = 'x' || lms_user_id where id = '{sub}'", "launch_session_learner session_record_learner submission_learner submission_ids", ""),
+        // Rules that are wrong in themselves, written as a run with such a rule would have written them.
+        of("rule: names in the other order", "s.first_name <> '' and s.last_name <> '' and s.first_name <> s.last_name",
+            &learner.replace("{n}", "(select last_name || ' ' || first_name from assignment_submissions where id = '{sub}')"), all_learner, ""),
+        of("rule: all dates an hour later", ANY, &every_date.replace("{d}", "").replace("{e}", " + interval '1 hour'"),
+            "submission_dates file_dates marking_assignment_dates grade_complete", ""),
+        of("rule: all dates to the second", "date_part('microseconds', s.submitted_at)::int % 1000000 <> 0",
+            &every_date.replace("{d}", "date_trunc('second', ").replace("{e}", ")"), "submission_dates", "file_dates marking_assignment_dates grade_complete"),
+        of("rule: DateInserted for ResultsApproved", "s.submitted_at <> s.created_at",
+            "update assignment_submissions set submitted_at = created_at where id = '{sub}';
+             update submission_files set uploaded_at = (select created_at from assignment_submissions where id = '{sub}') where submission_id = '{sub}';
+             update submission_marking_assignments set status_updated_at = created_at where submission_id = '{sub}';
+             update submission_grades set completed_at = (select created_at from assignment_submissions where id = '{sub}') where submission_id = '{sub}'",
+            "submission_dates file_dates marking_assignment_dates grade_complete", ""),
+        of("rule: DateInserted for DateModified", "s.updated_at <> s.created_at",
+            "update assignment_submissions set updated_at = created_at where id = '{sub}'", "submission_dates", ""),
+        of("rule: the grade as it came", "exists (select from submission_grades g join assessments a on a.id = g.assessment_id where g.submission_id = s.id and a.code like '7%' and g.final_grade = 'Low Pass')",
+            "update submission_grades set final_grade = 'Pass' where submission_id = '{sub}'", "grade_final", ""),
+        of("rule: sizes in thousands", ANY, "update assignment_submissions set total_file_size = '0.9 MB' where id = '{sub}'; update submission_files set file_size = '0.9 MB' where submission_id = '{sub}'",
+            "submission_file_size file_sizes", ""),
+        of("rule: the attempt's number counts from 0", ANY, "update assignment_submissions set attempt_number = attempt_number - 1 where id = '{sub}'", "submission_attempt_number", ""),
+        of("rule: marks of the other column", ANY, "update submission_grades set total_marks_awarded = total_marks_possible + 1 where submission_id = '{sub}'", "grade_marks", ""),
+        of("rule: file types by lower case only", ANY, "update submission_files set file_mime_type = 'application/octet-stream', file_type = '' where submission_id = '{sub}' and upload_order = 1",
+            "file_types", ""),
+        of("rule: the e-mail address for the user", ANY, "update submission_files set uploaded_by = uploaded_by || '@' where submission_id = '{sub}' and uploaded_by is not null", "file_uploader", ""),
+        of("rule: the enforcement of an older attempt", MALPRACTICE, "update malpractice_enforcements set submission_id = null, rule_applied_at = '2001-01-01' where submission_id = '{sub}'", "enforcement_newest", ""),
+        of("rule: names from the URL", ANY, "update submission_files set file_name = 'url.pdf', original_file_name = 'url.pdf' where submission_id = '{sub}' and upload_order = 1", "file_names", ""),
+        of("rule: the limit of another level", "exists (select from malpractice_enforcements e where e.submission_id = s.id and e.enforced_max_attempts is not null)",
+            "update malpractice_enforcements set enforced_max_attempts = null where submission_id = '{sub}'", "enforcement_newest", ""),
+    ]
+}
+
+struct Submission {
+    attempt: String,
+    launch: String,
+    id: String,
+}
+
+/// The submissions of the run that fit.
+async fn submissions(app: &TestApp<'_>, fits: &str) -> Vec<Submission> {
+    let is_of_a_rule = fits.starts_with("exists (select from malpractice_enforcements");
+    let fits = if is_of_a_rule { fits.to_owned() } else { format!("({fits}) and {ANY}") };
+    let sql = format!(
+        "select split_part(s.lti_launch_id, '_', 2), s.lti_launch_id, s.id from assignment_submissions s
+         where exists (select from submission_files f where f.submission_id = s.id and f.azure_blob_name ~ '/[0-9a-f]{{12}}/')
+         and s.lti_launch_id ~ '^rogo_[0-9]+_[0-9a-f]{{32}}$' and {fits} order by s.id"
+    );
+    let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(app.database.pool()).await.unwrap();
+    rows.iter().map(|row| Submission { attempt: row.get(0), launch: row.get(1), id: row.get(2) }).collect()
+}
+
+/// A sample in folders, and the program's environment for it.
+pub async fn in_folders(sample: &Sample) -> TestApp<'_> {
+    let mut app = TestApp::new(sample).await;
+    Target::folder(&mut app);
+    app.set("DATA_WAREHOUSE_CONNECTION_STRING", format!("file://{}", sample.path("warehouse").display()));
+    app
+}
+
+#[tokio::test]
+async fn every_planted_corruption_is_found_by_the_check_that_is_meant_for_it_and_by_no_other() {
+    let sample = Sample::in_folder(1_200, 7, |options| options.file_bytes = "10-3000".parse().unwrap()).await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let index = |table| format!("create index on {table} (submission_id);");
+    let tables = ["submission_files", "submission_section_marks", "malpractice_enforcements"];
+    app.database.run(&tables.map(index).concat()).await;
+    let mut taken: BTreeSet<String> = BTreeSet::new();
+    let mut planted: BTreeMap<String, Plant> = BTreeMap::new();
+    // Whatever fits few submissions comes first.
+    let mut plants: Vec<Plant> = others().into_iter().chain(columns()).collect();
+    plants.sort_by_key(|plant| plant.fits == ANY);
+    for plant in plants {
+        let fitting = submissions(&app, plant.fits).await;
+        let mut free = fitting.into_iter().filter(|one| !taken.contains(&one.id));
+        let one = free.next().unwrap_or_else(|| panic!("{}: no submission is left for it", plant.name));
+        let other = submissions(&app, ANY)
+            .await
+            .into_iter()
+            .rfind(|other| !taken.contains(&other.id) && other.id != one.id);
+        let sql = plant
+            .sql
+            .replace("{sub}", &one.id)
+            .replace("{launch}", &one.launch)
+            .replace("{attempt}", &one.attempt)
+            .replace("{other}", &other.expect("one that is untouched").id);
+        let changed = app.database.pool().execute(AssertSqlSafe(sql.clone())).await;
+        let changed = changed.unwrap_or_else(|error| panic!("{}: {sql}: {error}", plant.name));
+        assert!(changed.rows_affected() > 0, "{}: changes nothing", plant.name);
+        taken.insert(one.id);
+        assert!(planted.insert(one.attempt, plant).is_none(), "an attempt twice");
+    }
+    assert!(planted.len() >= 130, "{} kinds", planted.len());
+    let nobodys = "insert into submission_files (submission_id, file_name, original_file_name, file_url, azure_blob_name)
+        select (select id from assignment_submissions where lti_launch_id not like 'rogo%' limit 1), 'a', 'a', 'a', azure_blob_name
+        from submission_files where azure_blob_name like 'LTI_Uploads/%' limit 1";
+    app.database.run(nobodys).await;
+    let failed = failed_attempt(&app);
+    plant_failed(&app, &failed).await;
+
+    verify(&app, &["--show-values"]).await.expect(1);
+    let found = by_attempt(&app);
+    let mut wrong = Vec::new();
+    for (attempt, plant) in &planted {
+        let checks = found.get(attempt).cloned().unwrap_or_default();
+        let must: BTreeSet<String> = plant.found_by.iter().map(|check| (*check).to_owned()).collect();
+        let may: BTreeSet<String> =
+            plant.also.iter().map(|check| (*check).to_owned()).chain(must.clone()).collect();
+        if !must.is_subset(&checks) || !checks.is_subset(&may) {
+            wrong
+                .push(format!("{} (attempt {attempt}): found by {checks:?}, should be {must:?}", plant.name));
+        }
+    }
+    for (attempt, checks) in found.iter().filter(|(attempt, _)| !planted.contains_key(*attempt)) {
+        let expected = match attempt.as_str() {
+            "" => "nothing_surplus",
+            attempt if attempt == failed => "failed_absent",
+            _ => "",
+        };
+        if !checks.iter().eq([expected]) {
+            wrong.push(format!("nothing was planted in attempt {attempt:?}: {checks:?}"));
+        }
+    }
+    assert!(found.contains_key("") && found.contains_key(&failed), "surplus rows without outcome");
+    let result = verification(&app);
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), planted.len(), wrong.join("\n"));
+    // What cannot be planted in the target's tables is planted in run store and warehouse by another test.
+    let elsewhere = ["outcome_ids", "report_present", "files_count_note", "skipped_claims"];
+    let silent =
+        |check: &&Value| check["different"] == 0 && !elsewhere.iter().any(|name| check["name"] == *name);
+    let checks = result["checks"].as_array().unwrap();
+    let silent: Vec<_> = checks.iter().filter(silent).map(|check| &check["name"]).collect();
+    assert!(silent.is_empty(), "no corruption is found by {silent:?}");
+}
+
+/// The checks that found something, by attempt.
+fn by_attempt(app: &TestApp<'_>) -> BTreeMap<String, BTreeSet<String>> {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (attempt, check) in super::failures(app) {
+        found.entry(attempt).or_default().insert(check);
+    }
+    found
+}
+
+fn failed_attempt(app: &TestApp<'_>) -> String {
+    let text = fs::read_to_string(app.out.path().join("submissions_failed_migration.csv")).unwrap();
+    let mut reader = csv::Reader::from_reader(text.trim_start_matches('\u{feff}').as_bytes());
+    let headers = reader.headers().unwrap().clone();
+    let place = |name: &str| headers.iter().position(|column| column == name).unwrap();
+    let (attempt, error) = (place("Attempt ID"), place("Error"));
+    let row =
+        reader.records().map(Result::unwrap).find(|row| row[error].starts_with("file_missing")).unwrap();
+    row[attempt].trim().to_owned()
+}
+
+/// A submission of a row that failed, as a run that lost count of it would have left it.
+async fn plant_failed(app: &TestApp<'_>, attempt: &str) {
+    let ids = SubmissionIds::new(LMS_INSTANCE, attempt.parse().unwrap());
+    let (launch, submission) = (ids.launch_id(), ids.row("assignment_submissions", 1));
+    let file = ids.row("submission_files", 1);
+    app.database
+        .run(&format!(
+            "insert into lti_launch_sessions (launch_id, consumer_key, expires_at) values ('{launch}', 'k', now());
+             insert into assignment_submissions (id, lti_launch_id) values ('{submission}', '{launch}');
+             insert into submission_files (id, submission_id, file_name, original_file_name, file_url, azure_blob_name)
+             select '{file}', '{submission}', 'a', 'a', 'a', azure_blob_name
+             from submission_files where azure_blob_name like 'LTI_Uploads/%' limit 1"
+        ))
+        .await;
+}

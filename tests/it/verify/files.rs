@@ -1,0 +1,126 @@
+//! `--attempts` and `--accept`, the second look, and a target in which the application goes on working.
+
+use std::fs;
+
+use serde_json::json;
+
+use super::{corruptions::in_folders, failures, verification, verify};
+use crate::support::app::{Sample, TestApp};
+
+async fn sample() -> Sample {
+    let small = |options: &mut rogo_migrate::sample::SampleOptions| {
+        options.plain = true;
+        options.file_bytes = "10-200".parse().unwrap();
+    };
+    Sample::in_folder(24, 33, small).await
+}
+
+fn attempts(app: &TestApp<'_>) -> Vec<String> {
+    app.result("migrated.csv")
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').next().unwrap().to_owned())
+        .collect()
+}
+
+async fn change(app: &TestApp<'_>, attempt: &str, column: &str, value: &str) {
+    let of = "(select id from assignment_submissions where split_part(lti_launch_id, '_', 2) = ";
+    let sql =
+        format!("update submission_grades set {column} = {value} where submission_id = {of}'{attempt}')");
+    app.database.run(&sql).await;
+}
+
+#[tokio::test]
+async fn only_the_attempts_of_a_file_are_verified_and_unknown_ones_are_listed() {
+    let sample = sample().await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let all = attempts(&app);
+    change(&app, &all[0], "final_grade", "'another'").await;
+    change(&app, &all[1], "percentage_score", "percentage_score + 0.01").await;
+    verify(&app, &[]).await.expect(1);
+    assert_eq!(failures(&app), {
+        let mut expected =
+            vec![(all[0].clone(), "grade_final".to_owned()), (all[1].clone(), "grade_percentage".to_owned())];
+        expected.sort();
+        expected
+    });
+    let csv = app.result("verification_failures.csv");
+    assert!(csv.contains("submission_grades.final_grade differs") && !csv.contains("another"), "{csv}");
+
+    // The failure CSV is the file of attempts of the next verification.
+    let failed = app.out.path().join("failed.csv");
+    fs::copy(app.out.path().join("verification_failures.csv"), &failed).unwrap();
+    verify(&app, &["--attempts", failed.to_str().unwrap(), "--show-values"]).await.expect(1);
+    assert_eq!(verification(&app)["rows_compared"], json!(2));
+    assert!(app.result("verification_failures.csv").contains("stored \"\"another\"\""));
+
+    let list = app.out.path().join("list");
+    fs::write(&list, format!("{}\n2147483647\n", all[2])).unwrap();
+    let ended = verify(&app, &["--attempts", list.to_str().unwrap()]).await.expect(0);
+    assert!(ended.stdout.contains("attempts that this run does not know: 2147483647"), "{}", ended.stdout);
+    assert_eq!(verification(&app)["unknown_attempts"], json!([2_147_483_647]));
+}
+
+#[tokio::test]
+async fn a_change_that_a_person_accepts_is_no_difference_and_a_lost_row_cannot_be_accepted() {
+    let sample = sample().await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let all = attempts(&app);
+    change(&app, &all[0], "percentage_score", "percentage_score + 1").await;
+    let accepted = app.out.path().join("accepted.csv");
+    let write = |ids: &[&String]| {
+        let rows: Vec<String> = ids.iter().map(|id| format!("{id},remarked,A. Marker\n")).collect();
+        fs::write(&accepted, format!("Attempt ID,Reason,Person\n{}", rows.concat())).unwrap();
+    };
+    write(&[&all[0]]);
+    let ended = verify(&app, &["--accept", accepted.to_str().unwrap()]).await.expect(0);
+    assert!(ended.stdout.contains("; 1 accepted"), "{}", ended.stdout);
+    let decided = fs::read_to_string(app.out.path().join("run-store/rogo/decisions.jsonl")).unwrap();
+    assert!(decided.contains("remarked (A. Marker)") && decided.contains("verify --accept"), "{decided}");
+
+    let lost = format!(
+        "delete from submission_grades where submission_id = (select id from assignment_submissions where split_part(lti_launch_id, '_', 2) = '{}')",
+        all[1]
+    );
+    app.database.run(&lost).await;
+    write(&[&all[0], &all[1]]);
+    verify(&app, &["--accept", accepted.to_str().unwrap()]).await.expect(1);
+    assert_eq!(failures(&app), [(all[1].clone(), "grade_present".to_owned())]);
+}
+
+#[tokio::test]
+async fn what_the_application_adds_and_does_beside_the_run_is_no_difference() {
+    let sample = sample().await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let pool = app.database.pool().clone();
+    let writer = tokio::spawn(async move {
+        for n in 0.. {
+            // A new attempt, with a session of its own; it goes again. Columns that the run does not write.
+            let sql = format!(
+                "insert into lti_launch_sessions (launch_id, consumer_key, expires_at) values ('live-{n}', 'k', now());
+                 insert into assignment_submissions (id, lti_launch_id) values ('live-{n}', 'live-{n}');
+                 insert into submission_files (submission_id, file_name, original_file_name, file_url, azure_blob_name)
+                     values ('live-{n}', 'a', 'a', 'a', 'uploads/live/{n}');
+                 insert into submission_marking_assignments (submission_id) values ('live-{n}');
+                 update submission_files set turnitin_similarity_score = {n}, turnitin_pdf_status = 'complete'
+                     where submission_file_type = 'submission';
+                 update submission_marking_assignments set priority = {n}, notes = 'live';
+                 update submission_grades set word_count = {n}, updated_at = now();
+                 delete from assignment_submissions where id = 'live-{}'",
+                n - 3
+            );
+            if sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&pool).await.is_err() {
+                return n;
+            }
+        }
+        0
+    });
+    for _ in 0..5 {
+        verify(&app, &[]).await.expect(0);
+    }
+    assert!(!writer.is_finished(), "the application works on");
+    writer.abort();
+}

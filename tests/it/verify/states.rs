@@ -1,0 +1,143 @@
+//! What a verification says if not everything can be compared, or if the run is not one to verify.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::{check, corruptions::in_folders, failures, verification, verify};
+use crate::support::app::{Sample, TestApp};
+
+async fn sample(rows: u64) -> Sample {
+    let small = |options: &mut rogo_migrate::sample::SampleOptions| {
+        options.plain = true;
+        options.file_bytes = "10-200".parse().unwrap();
+    };
+    Sample::in_folder(rows, 31, small).await
+}
+
+fn store(app: &TestApp<'_>, name: &str) -> std::path::PathBuf {
+    app.out.path().join("run-store/rogo").join(name)
+}
+
+#[tokio::test]
+async fn a_run_without_a_result_is_not_verified_and_an_incomplete_one_only_in_part() {
+    let sample = sample(24).await;
+    let app = in_folders(&sample).await;
+    let ended = verify(&app, &[]).await.expect(78);
+    assert!(ended.stderr.contains("there is no plan at"), "{}", ended.stderr);
+    app.run(&["plan", "--shards", "2"]).await.expect(0);
+    app.run(&["shard", "--shard", "1"]).await.expect(0);
+    let ended = verify(&app, &[]).await.expect(75);
+    assert!(ended.stderr.contains("run rogo has no result yet"), "{}", ended.stderr);
+    app.run(&["finalize"]).await.expect(69);
+    let ended = verify(&app, &[]).await.expect(69);
+    assert!(ended.stdout.starts_with("VERIFIED IN PART at level rows: 12 rows"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("the run is INCOMPLETE: 12 of 24 rows have no outcome"),
+        "{}",
+        ended.stdout
+    );
+
+    fs::write(store(&app, "rolled-back.json"), "{}").unwrap();
+    let ended = verify(&app, &[]).await.expect(78);
+    assert!(ended.stderr.contains("run rogo was rolled back"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_named_and_all_else_is_compared() {
+    let sample = sample(12).await;
+    let mut app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let elsewhere = format!("file://{}", app.out.path().join("elsewhere").display());
+    verify(&app, &["--verify-store", &elsewhere]).await.expect(0);
+    let result = verification(&app);
+    assert_eq!((&result["independent"], &result["role"]), (&json!(true), &json!("verifier")));
+    let digest = result["program_sha256"].as_str().unwrap();
+    assert_eq!(digest.len(), 64);
+    assert!(app.out.path().join("elsewhere/rogo/results/verification.json").exists());
+    assert!(!store(&app, "results/verification.json").exists(), "the run store is only read");
+
+    app.database.run("revoke select on submission_section_marks from verifier").await;
+    verify(&app, &[]).await.expect(69);
+    let result = verification(&app);
+    for name in ["marks_present", "marks_sections", "marks_values", "marks_comments"] {
+        let why = check(&result, name)["not_possible"].as_str().unwrap();
+        assert!(why.contains("may not read") && why.contains("submission_section_marks"), "{why}");
+    }
+    assert_eq!(check(&result, "grade_final")["not_possible"], Value::Null);
+    app.database.run("grant select on submission_section_marks to verifier").await;
+
+    fs::rename(sample.path("warehouse"), sample.path("gone")).unwrap();
+    let ended = verify(&app, &[]).await.expect(69);
+    assert!(ended.stdout.starts_with("VERIFIED IN PART"), "{}", ended.stdout);
+    let result = verification(&app);
+    for (name, is_possible) in
+        [("grade_marks", false), ("submission_dates", false), ("file_names", true), ("file_urls", true)]
+    {
+        assert_eq!(check(&result, name)["not_possible"] == Value::Null, is_possible, "{name}");
+    }
+    fs::rename(sample.path("gone"), sample.path("warehouse")).unwrap();
+
+    app.set("ROGO_SUBMISSIONS", sample.path("gone.csv").display().to_string());
+    verify(&app, &[]).await.expect(69);
+    let result = verification(&app);
+    let why = check(&result, "file_names")["not_possible"].as_str().unwrap();
+    assert!(why.contains("gone.csv cannot be read"), "{why}");
+
+    let another = fs::read_to_string(sample.path("submission_files.csv")).unwrap() + "\n";
+    fs::write(sample.path("another.csv"), another).unwrap();
+    app.set("ROGO_SUBMISSIONS", sample.path("another.csv").display().to_string());
+    let ended = verify(&app, &[]).await.expect(78);
+    assert!(ended.stderr.contains("submission_files.csv changed since the run began"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn a_changed_warehouse_a_changed_outcome_and_a_skip_without_cause_are_found() {
+    let sample = Sample::in_folder(300, 7, |options| options.file_bytes = "10-200".parse().unwrap()).await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let migrated = app.result("migrated.csv");
+    let attempts: Vec<&str> = migrated.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
+
+    // The report of one attempt is gone.
+    let reports = sample.path("warehouse/Rogo_AssessmentReport.csv");
+    let mut reader = csv::Reader::from_path(&reports).unwrap();
+    let headers = reader.headers().unwrap().clone();
+    let place = headers.iter().position(|name| name == "AttemptId").unwrap();
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let mut writer = csv::Writer::from_path(&reports).unwrap();
+    writer.write_record(&headers).unwrap();
+    for row in rows.iter().filter(|row| row[place].trim() != attempts[0]) {
+        writer.write_record(row).unwrap();
+    }
+    writer.flush().unwrap();
+    // Segments name another submission, and lack a note.
+    for entry in fs::read_dir(store(&app, "segments/0")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let named = format!("\"attempt\":{},", attempts[1]);
+        let changed = text.lines().map(|line| {
+            let line = line.replace("files_count_differs", "names_from_url");
+            if line.contains(&named) { line.replace("\"user_id\":\"", "\"user_id\":\"x") } else { line }
+        });
+        fs::write(&path, changed.map(|line| line + "\n").collect::<String>()).unwrap();
+    }
+    // An older submission, for which a row was skipped, is gone.
+    let skipped = app.result("skipped.csv");
+    let held =
+        skipped.lines().find(|line| line.contains(",already_migrated,")).unwrap().split(',').next().unwrap();
+    app.database
+        .run(&format!("delete from assignment_submissions where lti_launch_id like 'rogo\\_{held}\\_%'"))
+        .await;
+
+    verify(&app, &[]).await.expect(1);
+    let found = failures(&app);
+    for (attempt, check) in
+        [(attempts[0], "report_present"), (attempts[1], "outcome_ids"), (held, "skipped_claims")]
+    {
+        assert!(found.contains(&(attempt.to_owned(), check.to_owned())), "{attempt} {check}: {found:?}");
+    }
+    let checks: std::collections::BTreeSet<&str> = found.iter().map(|(_, check)| check.as_str()).collect();
+    let expected = ["files_count_note", "outcome_ids", "report_present", "skipped_claims"];
+    assert_eq!(checks.into_iter().collect::<Vec<_>>(), expected);
+}
