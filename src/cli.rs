@@ -5,6 +5,7 @@
 //! flag's with `_`, which is also the setting's key in the config file.
 
 mod flags;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -12,6 +13,8 @@ pub use flags::{
     AcceptFlags, AttemptFlags, PlanFlags, ReasonFlags, RedoFlags, SettingFlags, ShardFlags, StoreFlags,
     VerifyFlags, WaitFlags,
 };
+
+pub use verify::VerifyArgs;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -167,26 +170,6 @@ pub struct RunArgs {
     /// The trial's and shards' settings.
     #[command(flatten)]
     pub plan: PlanFlags,
-    /// Settings shared by all commands.
-    #[command(flatten)]
-    pub settings: SettingFlags,
-}
-
-/// Arguments of `rogo-migrate verify`.
-#[derive(Debug, Args)]
-pub struct VerifyArgs {
-    /// Read only the files whose bytes were not proven when they were copied
-    #[arg(long)]
-    pub only_unproven: bool,
-    /// Show expected and stored values in the results; they may be personal data
-    #[arg(long)]
-    pub show_values: bool,
-    /// Print the verification as JSON
-    #[arg(long)]
-    pub json: bool,
-    /// What is verified, and how.
-    #[command(flatten)]
-    pub verify: VerifyFlags,
     /// Settings shared by all commands.
     #[command(flatten)]
     pub settings: SettingFlags,
