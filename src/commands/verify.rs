@@ -134,6 +134,7 @@ impl Asked<'_> {
             Table::ALL.iter().copied().filter(|table| names(&absent.tables, table.name())).collect();
         let catalogue = target.stored_catalogue(&absent.tables).await?;
         let role = target.role().await?;
+        let layout = target.layout(&settings.database.target_alters).await?;
         let outcomes = Outcomes::gather(store, plan).await?;
         let inputs = connect::inputs(settings)?;
         let index = self.index(&inputs).await?;
@@ -152,6 +153,7 @@ impl Asked<'_> {
                 settings: &run_settings,
                 catalogue: &catalogue,
                 catalogue_is_known: !CATALOGUE.iter().any(|table| names(&absent.tables, table)),
+                layout: &layout,
                 writers: &registered,
                 unreadable: &unreadable,
             },

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::Fault;
+use crate::domain::form::{AlteredColumn, Layout};
 
 /// Declares the eight tables and the columns of each that are read.
 macro_rules! tables {
@@ -197,6 +198,9 @@ pub trait StoredTarget: Send + Sync {
 
     /// Who reads, and what else it may do.
     async fn role(&self) -> Result<ReaderRole, Fault>;
+
+    /// The form of receipts in this target, without the columns that a trigger is known to alter.
+    async fn layout(&self, left_out: &[AlteredColumn]) -> Result<Layout, Fault>;
 
     /// What submissions refer to. Tables that may not be read are left empty.
     async fn stored_catalogue(&self, unreadable: &[Unreadable]) -> Result<StoredCatalogue, Fault>;

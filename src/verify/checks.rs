@@ -5,11 +5,13 @@ mod files;
 mod grade;
 mod marks;
 mod outcome;
+mod receipts;
 mod single;
 
 use std::collections::BTreeSet;
 
 pub use fate::{AtTarget, Claim, failed, skipped};
+pub use receipts::{receipt, source};
 
 use super::{
     expect::{Expected, RunSettings},
@@ -17,7 +19,7 @@ use super::{
     rows::{Beside, StoredSubmission},
 };
 use crate::{
-    domain::Migrated,
+    domain::{Migrated, form::Layout},
     ports::{StoredCatalogue, Table},
     run::WriterId,
 };
@@ -30,6 +32,8 @@ pub struct Ground<'a> {
     pub catalogue: &'a StoredCatalogue,
     /// Whether assessments, sections and levels can be read.
     pub catalogue_is_known: bool,
+    /// The form of receipts.
+    pub layout: &'a Layout,
     /// The writers that are registered in the run's store.
     pub writers: &'a BTreeSet<WriterId>,
     /// Tables that this role may not read.

@@ -16,6 +16,8 @@ use crate::{
 pub enum Kind {
     /// A row that stands holds another value: the application may have changed it after the run.
     Changed,
+    /// The same, and the row was written again after the run's commit: `changed_after`.
+    ChangedAfter,
     /// A row is absent.
     Absent,
     /// A row stands that should not.
@@ -48,6 +50,8 @@ pub enum Lack {
     Catalogue,
     /// This role may not read the table.
     Table(Table),
+    /// The outcome keeps no digest.
+    Digest,
     /// The row that holds the value is absent, which another check reports.
     Row,
 }

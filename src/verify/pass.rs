@@ -111,6 +111,8 @@ struct Item {
     outcome: Outcome,
     attempt: Option<AttemptId>,
     cells: Option<SubmissionRow>,
+    /// Whether it was decided from what inputs and warehouse hold now; why that is not known.
+    source: Result<bool, Lack>,
 }
 
 /// A checked row.
@@ -211,7 +213,7 @@ async fn items(
         if let Some(outcome) = slots.get_mut(place).and_then(Option::take) {
             let attempt = attempt.or(outcome.attempt);
             if asked(number, attempt) {
-                items.push(Item { number, outcome, attempt, cells });
+                items.push(Item { number, outcome, attempt, cells, source: Err(Lack::Inputs) });
             }
         }
     };

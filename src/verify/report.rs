@@ -83,16 +83,28 @@ impl Absent {
                     .find_map(table)
                     .unwrap_or_else(|| "the user who owns applied rules is not in users".to_owned())
             }
+            Lack::Digest => {
+                "outcomes of an earlier version of this program keep no receipts and digests".to_owned()
+            }
             Lack::Row => String::new(),
         }
     }
+}
+
+/// Differences that a check found and that stand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Different {
+    /// All of them.
+    pub all: u64,
+    /// Of them in rows that were written again after the run's commit.
+    pub changed_after: u64,
 }
 
 /// A line for each check of the level: rows compared, differences, what was not possible and why.
 pub fn checks(
     level: Level,
     tally: &Tally,
-    different: &BTreeMap<CheckId, u64>,
+    different: &BTreeMap<CheckId, Different>,
     absent: &Absent,
 ) -> Vec<VerifyCheck> {
     let of_level = CHECKS.iter().filter(|check| check.level <= level);
@@ -108,12 +120,14 @@ pub fn checks(
                 }
                 rows += count;
             }
+            let found = different.get(&check.id).copied().unwrap_or_default();
             VerifyCheck {
                 name: check.name.to_owned(),
                 what: check.compared.to_owned(),
                 with: check.with.to_owned(),
                 compared: tally.compared.get(check.id.index()).copied().unwrap_or_default(),
-                different: different.get(&check.id).copied().unwrap_or_default(),
+                different: found.all,
+                changed_after: found.changed_after,
                 not_possible: (!reasons.is_empty()).then(|| reasons.join("; ")),
                 rows_not_possible: rows,
             }

@@ -11,7 +11,7 @@ use super::{
     enforcement::Standing,
     findings::{Difference, Found, Kind, Lack},
     pass::{Passed, Tally, World, pass},
-    report::{Absent, FailureCsv, Values, checks},
+    report::{Absent, Different, FailureCsv, Values, checks},
     selection::Accepted,
     surplus::{OtherSubmissions, Scan, SurplusRow},
     table::CheckId,
@@ -192,7 +192,7 @@ struct Report<'a> {
     csv: FailureCsv,
     stands: HashSet<Same>,
     rows: BTreeSet<(Option<u64>, Option<AttemptId>)>,
-    different: BTreeMap<CheckId, u64>,
+    different: BTreeMap<CheckId, Different>,
     differences: u64,
     accepted: u64,
     accepted_attempts: BTreeSet<AttemptId>,
@@ -219,16 +219,21 @@ impl<'a> Report<'a> {
             self.accepted_attempts.insert(attempt);
             return Ok(());
         }
-        *self.different.entry(found.difference.check).or_default() += 1;
+        let is_after = found.difference.kind == Kind::ChangedAfter;
+        let different = self.different.entry(found.difference.check).or_default();
+        different.all += 1;
+        different.changed_after += u64::from(is_after);
         self.differences += 1;
         self.rows.insert((found.row, found.attempt));
         let age = (Utc::now() - self.seen_at).num_seconds().max(0);
-        self.csv.add(found, self.task.values, &format!("; seen for {age} s"))
+        let label = if is_after { "; changed_after" } else { "" };
+        self.csv.add(found, self.task.values, &format!("{label}; seen for {age} s"))
     }
 
     /// Only a change to a row that stands can be accepted: a row that is absent, or that should not stand, cannot.
     fn accepts(&self, attempt: AttemptId, difference: &Difference) -> bool {
-        difference.kind == Kind::Changed && self.task.accepted.contains_key(&attempt)
+        matches!(difference.kind, Kind::Changed | Kind::ChangedAfter)
+            && self.task.accepted.contains_key(&attempt)
     }
 
     fn end(self, level: Level, tally: Tally, absent: &Absent, passed: u64) -> Result<Verified, Stop> {

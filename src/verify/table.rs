@@ -134,6 +134,10 @@ checks! {
         "roll the attempt back and migrate it again";
     EnforcementNewest = "enforcement_newest", Rows, "malpractice_enforcements", "the newest attempt of the learner, assessment and context",
         "find out what wrote the row; migrate the newest attempt again";
+    ReceiptUnchanged = "receipt_unchanged", Rows, "the rows of a submission in seven tables, as stored", "the receipt that the outcome keeps of them",
+        "if a person changed the values on purpose: verify --accept; else roll the attempt back and migrate it again";
+    SourceUnchanged = "source_unchanged", Rows, "the row's cells, its mapping and the warehouse's facts", "the digest that the outcome keeps of what it was decided from",
+        "ask the owner of the warehouse what changed since the run";
     FilesCountNote = "files_count_note", Rows, "the note files_count_differs", "the input's counts and lists of URLs",
         "look at the input row: a file may be missing from its list";
     FailedAbsent = "failed_absent", Rows, "rows of a failed attempt", "none that this run wrote",

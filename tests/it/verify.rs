@@ -2,6 +2,7 @@
 
 mod corruptions;
 mod files;
+mod receipts;
 mod states;
 
 use serde_json::Value;

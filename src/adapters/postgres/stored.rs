@@ -9,10 +9,13 @@ use sqlx::{
     postgres::{PgRow, types::Oid},
 };
 
-use super::{PostgresTarget, catalogue::rule_owner, pool::Pool};
-use crate::ports::{
-    Cell, Fault, FaultKind, Link, Lookup, ReaderRole, StoredCatalogue, StoredRow, StoredTarget, Table,
-    Unreadable,
+use super::{PostgresTarget, catalogue::rule_owner, pool::Pool, receipt::target_form};
+use crate::{
+    domain::form::{AlteredColumn, Layout},
+    ports::{
+        Cell, Fault, FaultKind, Link, Lookup, ReaderRole, StoredCatalogue, StoredRow, StoredTarget, Table,
+        Unreadable,
+    },
 };
 
 /// For one statement: less than the five minutes that a snapshot may last.
@@ -36,6 +39,11 @@ impl<Side: Send + Sync> StoredTarget for PostgresTarget<Side> {
 
     async fn role(&self) -> Result<ReaderRole, Fault> {
         role(&self.pool).await
+    }
+
+    async fn layout(&self, left_out: &[AlteredColumn]) -> Result<Layout, Fault> {
+        let asking = async |connection: &mut PgConnection| target_form(connection, left_out).await;
+        Ok(self.pool.read(LIMIT, asking).await??.layout)
     }
 
     async fn stored_catalogue(&self, unreadable: &[Unreadable]) -> Result<StoredCatalogue, Fault> {

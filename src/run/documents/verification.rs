@@ -111,6 +111,9 @@ pub struct VerifyCheck {
     pub compared: u64,
     /// Differences that stand.
     pub different: u64,
+    /// Of them in rows that were written again after the run's commit: `--accept` may list their attempts.
+    #[serde(default)]
+    pub changed_after: u64,
     /// Why it could not compare everything, if it could not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_possible: Option<String>,

@@ -57,6 +57,11 @@ pub fn files(
         });
         if let Some(row) = row {
             one(ground, beside, file, row, findings);
+            if let Some(receipt) = outcome.file_receipts.get(place(file).saturating_sub(1)) {
+                let at = Place { table: Table::Files, column: "file_size", n: place(file) };
+                let stored = Table::Files.place("file_size").map_or(&Cell::Null, |place| row.at(place));
+                findings.value(CheckId::FileSizes, &at, Want::Text(size(receipt.bytes).into()), stored);
+            }
         }
     }
     sizes(outcome, expected, stored, findings);
@@ -203,7 +208,8 @@ fn leads_to(url: &str, base: &str, blob: &str) -> bool {
     !rest.contains(['?', '#']) && percent_decode_str(rest).decode_utf8().is_ok_and(|decoded| decoded == blob)
 }
 
-/// Each size is a size; together they are what the outcome names, as far as rounding lets them be compared.
+/// Each size is a size; together they are what the outcome names, as far as rounding lets them be compared. An outcome
+/// that names the length of each file is compared file by file.
 fn sizes(outcome: &Migrated, expected: &[ExpectedFile], stored: &StoredSubmission, findings: &mut Findings) {
     let check = CheckId::FileSizes;
     let mut sum = 0;
@@ -214,7 +220,7 @@ fn sizes(outcome: &Migrated, expected: &[ExpectedFile], stored: &StoredSubmissio
         });
         sum += read.unwrap_or_default();
     }
-    if stored.files.len() != expected.len() {
+    if stored.files.len() != expected.len() || !outcome.file_receipts.is_empty() {
         return;
     }
     // Each file is rounded by half a tenth at most, and so is the total.

@@ -25,17 +25,25 @@ pub async fn check_chunk(
     split: &HashMap<AttemptId, Facts>,
     items: Vec<Item>,
 ) -> Result<Vec<Checked>, Stop> {
-    let migrated: Vec<AttemptId> =
-        items.iter().filter(|item| is_to_stand(world, item)).filter_map(|item| item.attempt).collect();
-    let facts = world.facts.of(&migrated, split).await?;
+    let took_facts = |item: &Item| item.outcome.source.as_ref().is_some_and(|source| source.facts);
+    let asked = items.iter().filter(|item| is_to_stand(world, item) || took_facts(item));
+    let asked: Vec<AttemptId> = asked.filter_map(|item| item.attempt).collect();
+    let facts = world.facts.of(&asked, split).await?;
+    let no_facts = Facts::default();
     let prepared: Vec<(Item, Option<Expected>)> = items
         .into_iter()
-        .map(|item| {
-            let expected = item.attempt.filter(|_| is_to_stand(world, &item)).map(|attempt| {
-                let mapping = world.inputs.map(|(_, index)| index.mapping(attempt));
-                let facts = facts.as_ref().and_then(|facts| facts.get(&attempt));
-                expect(attempt, item.cells.as_ref().zip(mapping.as_ref()), facts, world.ground.settings)
+        .map(|mut item| {
+            let mapping = world.inputs.map(|(_, index)| {
+                item.attempt.map_or(MappingState::Missing, |attempt| index.mapping(attempt))
             });
+            let row = item.cells.as_ref().zip(mapping.as_ref());
+            let facts_of = facts.as_ref().map(|facts| item.attempt.and_then(|attempt| facts.get(&attempt)));
+            let expected = item
+                .attempt
+                .filter(|_| is_to_stand(world, &item))
+                .map(|attempt| expect(attempt, row, facts_of.flatten(), world.ground.settings));
+            item.source =
+                checks::source(&item.outcome, row, facts_of.map(|facts| facts.unwrap_or(&no_facts)));
             (item, expected)
         })
         .collect();
@@ -67,6 +75,7 @@ fn check(
         (Fate::Migrated(migrated), Some(expected)) => {
             findings = checks::migrated(ground, expected, migrated, stored);
             single(world, others, expected.attempt, &mut findings);
+            checks::receipt(ground, expected, migrated, stored, &mut findings);
             code = checks::code(ground, stored).map(str::to_owned);
             marks = expected.scores.as_ref().ok().map(Vec::len);
         }
@@ -85,6 +94,14 @@ fn check(
             }
         }
         (Fate::Skipped { code, .. }, _) => skipped(world, others, &item, *code, stored, &mut findings),
+    }
+    let check = CheckId::SourceUnchanged;
+    match item.source {
+        Err(lack) => findings.lacking(check, lack),
+        Ok(holds) => findings.holds(check, holds, Kind::Other, || {
+            "the row's cells, its mapping or the warehouse's facts are not those that it was decided from"
+                .to_owned()
+        }),
     }
     Checked { item, expected, code, marks, findings }
 }

@@ -40,8 +40,10 @@ async fn only_the_attempts_of_a_file_are_verified_and_unknown_ones_are_listed() 
     change(&app, &all[1], "percentage_score", "percentage_score + 0.01").await;
     verify(&app, &[]).await.expect(1);
     assert_eq!(failures(&app), {
-        let mut expected =
-            vec![(all[0].clone(), "grade_final".to_owned()), (all[1].clone(), "grade_percentage".to_owned())];
+        let of = |place: usize, check: &str| (all[place].clone(), check.to_owned());
+        let receipts = [of(0, "receipt_unchanged"), of(1, "receipt_unchanged")];
+        let mut expected = vec![of(0, "grade_final"), of(1, "grade_percentage")];
+        expected.extend(receipts);
         expected.sort();
         expected
     });
@@ -76,7 +78,7 @@ async fn a_change_that_a_person_accepts_is_no_difference_and_a_lost_row_cannot_b
     };
     write(&[&all[0]]);
     let ended = verify(&app, &["--accept", accepted.to_str().unwrap()]).await.expect(0);
-    assert!(ended.stdout.contains("; 1 accepted"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("; 2 accepted"), "{}", ended.stdout);
     let decided = fs::read_to_string(app.out.path().join("run-store/rogo/decisions.jsonl")).unwrap();
     assert!(decided.contains("remarked (A. Marker)") && decided.contains("verify --accept"), "{decided}");
 
@@ -87,7 +89,10 @@ async fn a_change_that_a_person_accepts_is_no_difference_and_a_lost_row_cannot_b
     app.database.run(&lost).await;
     write(&[&all[0], &all[1]]);
     verify(&app, &["--accept", accepted.to_str().unwrap()]).await.expect(1);
-    assert_eq!(failures(&app), [(all[1].clone(), "grade_present".to_owned())]);
+    assert_eq!(
+        failures(&app),
+        ["grade_present", "receipt_unchanged"].map(|check| (all[1].clone(), check.to_owned()))
+    );
 }
 
 #[tokio::test]

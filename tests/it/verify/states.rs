@@ -71,9 +71,12 @@ async fn what_cannot_be_read_is_named_and_all_else_is_compared() {
     let ended = verify(&app, &[]).await.expect(69);
     assert!(ended.stdout.starts_with("VERIFIED IN PART"), "{}", ended.stdout);
     let result = verification(&app);
-    for (name, is_possible) in
-        [("grade_marks", false), ("submission_dates", false), ("file_names", true), ("file_urls", true)]
-    {
+    for (name, is_possible) in [
+        ("grade_marks", false),
+        ("source_unchanged", false),
+        ("receipt_unchanged", true),
+        ("file_urls", true),
+    ] {
         assert_eq!(check(&result, name)["not_possible"] == Value::Null, is_possible, "{name}");
     }
     fs::rename(sample.path("gone"), sample.path("warehouse")).unwrap();
@@ -132,12 +135,16 @@ async fn a_changed_warehouse_a_changed_outcome_and_a_skip_without_cause_are_foun
 
     verify(&app, &[]).await.expect(1);
     let found = failures(&app);
-    for (attempt, check) in
-        [(attempts[0], "report_present"), (attempts[1], "outcome_ids"), (held, "skipped_claims")]
-    {
+    for (attempt, check) in [
+        (attempts[0], "report_present"),
+        (attempts[0], "source_unchanged"),
+        (attempts[1], "outcome_ids"),
+        (held, "skipped_claims"),
+    ] {
         assert!(found.contains(&(attempt.to_owned(), check.to_owned())), "{attempt} {check}: {found:?}");
     }
     let checks: std::collections::BTreeSet<&str> = found.iter().map(|(_, check)| check.as_str()).collect();
-    let expected = ["files_count_note", "outcome_ids", "report_present", "skipped_claims"];
+    let expected =
+        ["files_count_note", "outcome_ids", "report_present", "skipped_claims", "source_unchanged"];
     assert_eq!(checks.into_iter().collect::<Vec<_>>(), expected);
 }

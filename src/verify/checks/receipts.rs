@@ -1,0 +1,185 @@
+//! What was kept of a row when it was moved: the receipt of its stored rows, and the digest of what it was decided from.
+
+use std::collections::BTreeSet;
+
+use super::{
+    super::{
+        expect::Expected,
+        findings::{Difference, Findings, Kind, Lack},
+        rows::StoredSubmission,
+        table::CheckId,
+    },
+    Ground,
+};
+use crate::{
+    domain::{
+        Facts, MappingState, Migrated, NoteCode, Outcome, Receipt, SubmissionRow,
+        form::{Layout, Part, RowForm, StoredValue, rows_digest},
+        source_digest,
+    },
+    ports::{Cell, StoredRow, Table},
+};
+
+/// Whether inputs and warehouse still hold what the row was decided from. `row` and `facts` are `None` if inputs or
+/// warehouse are not there.
+pub fn source(
+    outcome: &Outcome,
+    row: Option<(&SubmissionRow, &MappingState)>,
+    facts: Option<&Facts>,
+) -> Result<bool, Lack> {
+    let recorded = outcome.source.as_ref().ok_or(Lack::Digest)?;
+    let (cells, mapping) = row.ok_or(Lack::Inputs)?;
+    let facts = if recorded.facts { Some(facts.ok_or(Lack::Warehouse)?) } else { None };
+    Ok(source_digest(cells, mapping, facts) == *recorded)
+}
+
+/// The rows are stored as the outcome's receipt says. Looks at what the other checks found of the row: it is made last.
+pub fn receipt(
+    ground: &Ground<'_>,
+    expected: &Expected,
+    outcome: &Migrated,
+    stored: &StoredSubmission,
+    findings: &mut Findings,
+) {
+    let check = CheckId::ReceiptUnchanged;
+    let Some(receipt) = &outcome.receipt else { return findings.lacking(check, Lack::Digest) };
+    let unreadable = |(table, _): &(Table, _)| ground.unreadable.contains(table);
+    if let Some((table, _)) = tables(stored).find(unreadable) {
+        return findings.lacking(check, Lack::Table(table));
+    }
+    findings.compared(check);
+    if rows_digest(ground.layout, Part::Submission, &forms(ground.layout, stored)) == receipt.sha256 {
+        return;
+    }
+    let written = Written::of(receipt, stored);
+    if let Written::Again(tables) = &written {
+        let changed = findings.differences.iter_mut().filter(|difference| difference.kind == Kind::Changed);
+        for difference in changed.filter(|one| tables.iter().any(|table| is_about(one, *table))) {
+            difference.kind = Kind::ChangedAfter;
+        }
+    }
+    let is_complete = has_every_row(expected, outcome, stored);
+    let kind = match (is_complete, &written) {
+        (Some(false), _) => Kind::Absent,
+        (None, _) | (Some(true), Written::Once) => Kind::Other,
+        (Some(true), Written::Again(_)) => Kind::ChangedAfter,
+        (Some(true), Written::Unknown) => Kind::Changed,
+    };
+    let was_noted = outcome.notes.iter().any(|note| note.code == NoteCode::ChangedSince);
+    let mut issue = format!("{}; {}", what(&written, &findings.differences), written.told());
+    if was_noted {
+        issue.push_str("; it was so already when the row was recovered (note changed_since)");
+    }
+    findings.differences.push(Difference { check, kind, issue, values: None });
+}
+
+/// The tables whose rows a receipt is of.
+fn tables(stored: &StoredSubmission) -> impl Iterator<Item = (Table, &[StoredRow])> {
+    let of_receipt = Table::ALL.iter().filter(|table| **table != Table::Enforcements);
+    of_receipt.map(|table| (*table, stored.rows(*table)))
+}
+
+fn forms(layout: &Layout, stored: &StoredSubmission) -> Vec<RowForm> {
+    let mut forms = Vec::new();
+    for (table, rows) in tables(stored) {
+        let Some(of) = Part::Submission.tables().iter().find(|form| form.name == table.name()) else {
+            continue;
+        };
+        forms.extend(rows.iter().map(|row| {
+            RowForm::new(layout, of, |column| {
+                value(table.place(column).map_or(&Cell::Null, |place| row.at(place)))
+            })
+        }));
+    }
+    forms
+}
+
+fn value(cell: &Cell) -> StoredValue<'_> {
+    match cell {
+        Cell::Null => StoredValue::Null,
+        Cell::Text(text) => StoredValue::Text(text.into()),
+        Cell::Int(number) => StoredValue::Int(*number),
+        Cell::Real(number) => StoredValue::Real(*number),
+        Cell::Double(number) => StoredValue::Double(*number),
+        Cell::Bool(is) => StoredValue::Bool(*is),
+        Cell::Time(at) => StoredValue::Time(*at),
+    }
+}
+
+/// Whether as many rows stand as the run wrote; `None` if the number of marks is not known.
+fn has_every_row(expected: &Expected, outcome: &Migrated, stored: &StoredSubmission) -> Option<bool> {
+    let has = |(table, rows): (Table, &[StoredRow])| match table {
+        Table::Files => u32::try_from(rows.len()) == Ok(outcome.files),
+        Table::Marks => expected.scores.as_ref().is_ok_and(|scores| rows.len() == scores.len()),
+        _ => rows.len() == 1,
+    };
+    let is_complete = tables(stored).filter(|(table, _)| *table != Table::Marks).all(has);
+    match expected.scores {
+        _ if !is_complete => Some(false),
+        Err(_) => None,
+        Ok(_) => Some(has((Table::Marks, &stored.marks))),
+    }
+}
+
+/// When the rows were written that stand.
+enum Written {
+    /// By the run's commit, all of them.
+    Once,
+    /// Rows of these tables again, after the run's commit.
+    Again(BTreeSet<Table>),
+    /// The commit's transaction is not known, or no row names it: as after a restore.
+    Unknown,
+}
+
+impl Written {
+    fn of(receipt: &Receipt, stored: &StoredSubmission) -> Self {
+        let low = |transaction: u64| u32::try_from(transaction & u64::from(u32::MAX)).unwrap_or_default();
+        let Some(own) = receipt.transaction.map(low) else { return Self::Unknown };
+        let rows = || tables(stored).flat_map(|(table, rows)| rows.iter().map(move |row| (table, row)));
+        if rows().all(|(_, row)| row.transaction != own) {
+            return Self::Unknown;
+        }
+        let others = || rows().filter(|(_, row)| row.transaction != own);
+        // The numbers of transactions go round: of two the newer is less than half the round ahead.
+        let is_newer = |row: &StoredRow| row.transaction.wrapping_sub(own) < u32::MAX / 2;
+        if others().any(|(_, row)| !is_newer(row)) {
+            return Self::Unknown;
+        }
+        let again: BTreeSet<Table> = others().map(|(table, _)| table).collect();
+        if again.is_empty() { Self::Once } else { Self::Again(again) }
+    }
+
+    fn told(&self) -> String {
+        match self {
+            Self::Once => "no row that stands was rewritten after the commit".to_owned(),
+            Self::Again(tables) => {
+                let names: Vec<&str> = tables.iter().map(|table| table.name()).collect();
+                format!("rewritten after the commit ({})", names.join(", "))
+            }
+            Self::Unknown => {
+                "whether rows were rewritten after the commit is not known: the commit's transaction \
+                              is not, or no row names it, as after a restore"
+                    .to_owned()
+            }
+        }
+    }
+}
+
+fn is_about(difference: &Difference, table: Table) -> bool {
+    difference.issue.strip_prefix(table.name()).is_some_and(|rest| !rest.starts_with('_'))
+}
+
+/// The columns that other checks found to differ, in rows that were written again, if that is known.
+fn what(written: &Written, differences: &[Difference]) -> String {
+    let was_written = |difference: &&Difference| match written {
+        Written::Again(tables) => tables.iter().any(|table| is_about(difference, *table)),
+        Written::Once | Written::Unknown => true,
+    };
+    let compared = differences.iter().filter(|difference| difference.values.is_some()).filter(was_written);
+    let columns: BTreeSet<&str> = compared.filter_map(|one| one.issue.strip_suffix(" differs")).collect();
+    if columns.is_empty() {
+        return "rows changed: the receipt does not hold".to_owned();
+    }
+    let columns: Vec<&str> = columns.into_iter().collect();
+    format!("the receipt does not hold: {} differ", columns.join(", "))
+}

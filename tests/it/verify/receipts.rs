@@ -1,0 +1,121 @@
+//! What the outcomes keep of rows and sources, compared with what stands now.
+
+use std::fs;
+
+use super::{check, corruptions::in_folders, failures, verification, verify};
+use crate::support::app::{Sample, TestApp};
+
+async fn sample(rows: u64, plain: bool) -> Sample {
+    let small = |options: &mut rogo_migrate::sample::SampleOptions| {
+        options.plain = plain;
+        options.file_bytes = "10-200".parse().unwrap();
+    };
+    Sample::in_folder(rows, 35, small).await
+}
+
+fn attempts(app: &TestApp<'_>) -> Vec<String> {
+    let migrated = app.result("migrated.csv");
+    migrated.lines().skip(1).map(|line| line.split(',').next().unwrap().to_owned()).collect()
+}
+
+/// The issue of one check in one attempt.
+fn issue(app: &TestApp<'_>, attempt: &str, check: &str) -> String {
+    let text = app.result("verification_failures.csv");
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let mut lines = reader.records().map(Result::unwrap);
+    let found = lines.find(|line| &line[0] == attempt && &line[1] == check);
+    found.unwrap_or_else(|| panic!("{check} of {attempt}: {text}"))[2].to_owned()
+}
+
+#[tokio::test]
+async fn receipts_are_compared_for_every_migrated_row_and_sources_for_every_row() {
+    let sample = sample(200, false).await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    verify(&app, &[]).await.expect(0);
+    let result = verification(&app);
+    for (name, rows) in [("receipt_unchanged", &result["migrated"]), ("source_unchanged", &result["rows"])] {
+        let found = check(&result, name);
+        assert_eq!((&found["compared"], &found["different"]), (rows, &0.into()), "{found}");
+    }
+    assert!(result["migrated"] != result["rows"], "failed and skipped rows too");
+}
+
+#[tokio::test]
+async fn a_mark_that_is_changed_after_the_run_is_named_by_its_column_and_may_be_accepted() {
+    let sample = sample(24, true).await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let attempt = attempts(&app).swap_remove(0);
+    let sql = format!(
+        "update submission_section_marks set marks_awarded = marks_awarded + 0.5 where id =
+         (select min(m.id) from submission_section_marks m join assignment_submissions s on s.id = m.submission_id
+          where split_part(s.lti_launch_id, '_', 2) = '{attempt}')"
+    );
+    app.database.run(&sql).await;
+    verify(&app, &[]).await.expect(1);
+    let expected = ["marks_values", "receipt_unchanged"].map(|check| (attempt.clone(), check.to_owned()));
+    assert_eq!(failures(&app), expected);
+    let told = issue(&app, &attempt, "receipt_unchanged");
+    for part in
+        ["submission_section_marks.marks_awarded", "rewritten after the commit (submission_section_marks)"]
+    {
+        assert!(told.contains(part), "{told}");
+    }
+    assert!(issue(&app, &attempt, "marks_values").contains("; changed_after"));
+    let result = verification(&app);
+    assert_eq!(check(&result, "marks_values")["changed_after"], 1);
+    assert_eq!(check(&result, "receipt_unchanged")["changed_after"], 1);
+
+    let accepted = app.out.path().join("accepted.csv");
+    fs::write(&accepted, format!("Attempt ID,Reason,Person\n{attempt},remarked,A. Marker\n")).unwrap();
+    let ended = verify(&app, &["--accept", accepted.to_str().unwrap()]).await.expect(0);
+    assert!(ended.stdout.contains("; 2 accepted"), "{}", ended.stdout);
+}
+
+#[tokio::test]
+async fn a_changed_warehouse_and_a_receipt_that_was_tampered_with_are_found() {
+    let sample = sample(24, true).await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let all = attempts(&app);
+
+    let reports = sample.path("warehouse/Rogo_AssessmentReport.csv");
+    let mut reader = csv::Reader::from_path(&reports).unwrap();
+    let headers = reader.headers().unwrap().clone();
+    let place = |wanted| headers.iter().position(|name| name == wanted).unwrap();
+    let (attempt, percent) = (place("AttemptId"), place("GradePercent"));
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let mut writer = csv::Writer::from_path(&reports).unwrap();
+    writer.write_record(&headers).unwrap();
+    for row in rows {
+        let is_meant = row[attempt].trim() == all[0];
+        let cells =
+            row.iter().enumerate().map(|(n, cell)| if is_meant && n == percent { "1.25" } else { cell });
+        writer.write_record(cells).unwrap();
+    }
+    writer.flush().unwrap();
+    let (named, receipt) = (format!("\"attempt\":{},", all[1]), "\"receipt\":{\"sha256\":\"");
+    for entry in fs::read_dir(app.out.path().join("run-store/rogo/segments/0")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let tamper = |line: &str| match line.split_once(receipt) {
+            Some((before, after)) if line.contains(&named) => {
+                format!("{before}{receipt}{}{}\n", "0".repeat(8), &after[8..])
+            }
+            _ => format!("{line}\n"),
+        };
+        fs::write(&path, text.lines().map(tamper).collect::<String>()).unwrap();
+    }
+
+    verify(&app, &[]).await.expect(1);
+    let mut expected = [
+        (all[0].clone(), "grade_percentage".to_owned()),
+        (all[0].clone(), "source_unchanged".to_owned()),
+        (all[1].clone(), "receipt_unchanged".to_owned()),
+    ];
+    expected.sort();
+    assert_eq!(failures(&app), expected);
+    let told = issue(&app, &all[1], "receipt_unchanged");
+    assert!(told.contains("no row that stands was rewritten after the commit"), "{told}");
+}
