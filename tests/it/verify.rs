@@ -2,6 +2,7 @@
 
 mod corruptions;
 mod files;
+mod self_test;
 mod states;
 
 use serde_json::Value;

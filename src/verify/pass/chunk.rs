@@ -25,20 +25,35 @@ pub async fn check_chunk(
     split: &HashMap<AttemptId, Facts>,
     items: Vec<Item>,
 ) -> Result<Vec<Checked>, Stop> {
+    compare(world, others, prepare(world, split, items).await?).await
+}
+
+/// The rows with what is expected of those that have to stand.
+pub async fn prepare(
+    world: &World<'_>,
+    split: &HashMap<AttemptId, Facts>,
+    items: Vec<Item>,
+) -> Result<Vec<(Item, Option<Expected>)>, Stop> {
     let migrated: Vec<AttemptId> =
         items.iter().filter(|item| is_to_stand(world, item)).filter_map(|item| item.attempt).collect();
     let facts = world.facts.of(&migrated, split).await?;
-    let prepared: Vec<(Item, Option<Expected>)> = items
-        .into_iter()
-        .map(|item| {
-            let expected = item.attempt.filter(|_| is_to_stand(world, &item)).map(|attempt| {
-                let mapping = world.inputs.map(|(_, index)| index.mapping(attempt));
-                let facts = facts.as_ref().and_then(|facts| facts.get(&attempt));
-                expect(attempt, item.cells.as_ref().zip(mapping.as_ref()), facts, world.ground.settings)
-            });
-            (item, expected)
-        })
-        .collect();
+    let prepared = items.into_iter().map(|item| {
+        let expected = item.attempt.filter(|_| is_to_stand(world, &item)).map(|attempt| {
+            let mapping = world.inputs.map(|(_, index)| index.mapping(attempt));
+            let facts = facts.as_ref().and_then(|facts| facts.get(&attempt));
+            expect(attempt, item.cells.as_ref().zip(mapping.as_ref()), facts, world.ground.settings)
+        });
+        (item, expected)
+    });
+    Ok(prepared.collect())
+}
+
+/// Compares rows that are prepared with what is stored.
+pub async fn compare(
+    world: &World<'_>,
+    others: &OtherSubmissions,
+    prepared: Vec<(Item, Option<Expected>)>,
+) -> Result<Vec<Checked>, Stop> {
     let mut stored = stored(world, &prepared).await?;
     let checked = |(place, (item, expected)): (usize, (Item, Option<Expected>))| {
         let stored = stored.get_mut(place).map(std::mem::take).unwrap_or_default();
