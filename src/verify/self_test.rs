@@ -29,7 +29,7 @@ const AMONG: usize = 20_000;
 pub struct Line {
     /// What was wrong.
     pub kind: String,
-    /// The table.
+    /// The table whose rows it changes.
     pub planted_in: String,
     /// Names of the checks that have to find it.
     pub expected: Vec<&'static str>,

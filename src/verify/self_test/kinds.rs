@@ -44,7 +44,7 @@ pub struct Kind {
     pub whose: Whose,
 }
 
-/// Every kind.
+/// All kinds, those of single columns first.
 pub fn kinds() -> Vec<Kind> {
     let others = LOST.iter().chain(SURPLUS).chain(VALUES);
     let of = |(name, planted_in, fits, sql, found_by): &Line| Kind {
