@@ -6,6 +6,7 @@ mod warehouse;
 mod blobs;
 mod target;
 mod stored;
+mod copies;
 mod undo;
 mod jobs;
 
@@ -13,6 +14,7 @@ pub use backoff::{Backoff, Patience, every, jitter, overdue, pause};
 pub use blobs::{
     BlobInfo, BlobReader, Blobs, CopyGrant, Existing, PutOptions, Source, Stored, Upload, stored_form,
 };
+pub use copies::TargetCopies;
 pub use fault::{Fault, FaultKind, Retry, Service};
 pub use jobs::{
     JobEnd, JobState, Jobs, LastWord, Obstacle, ObstacleKind, RunJob, RunJobs, Survey, TerminatingPod,

@@ -20,6 +20,7 @@ pub mod report;
 pub mod rows;
 pub mod run;
 pub mod selection;
+pub mod self_test;
 pub mod surplus;
 pub mod table;
 

@@ -2,6 +2,7 @@
 //! run's lock meanwhile, and reads what stands.
 
 mod connect;
+mod copies;
 mod pool;
 mod fence;
 mod fault;

@@ -1,5 +1,6 @@
 //! `verify`: compares what the target holds with inputs and warehouse, and says what was compared and what differs.
 
+mod self_test;
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +31,7 @@ use crate::{
         report::{Absent, Values},
         run::{self as comparing, Task},
         selection::{self, Accepted},
+        self_test::SelfTest,
     },
 };
 
@@ -55,12 +57,17 @@ pub async fn run(settings: &Settings, verify: &VerifySettings, args: &VerifyArgs
     };
     let plan = standing_plan(&store).await?;
     let summary = finished(&store, &plan).await?;
+    // Temporary tables belong to one session.
+    let connections = if args.self_test { 1 } else { CONNECTIONS };
     let target =
-        connect::database(settings, CONNECTIONS, &format!("{}/verify/{}", settings.run, std::process::id()))?;
+        connect::database(settings, connections, &format!("{}/verify/{}", settings.run, std::process::id()))?;
     let task = Asked { settings, verify, args, store: &store, plan: &plan, summary: &summary };
-    let verification = task.verification(&target, &results, attempts.as_ref(), &accepted).await;
+    let told = task.told_by(&target, &results, attempts.as_ref(), &accepted).await;
     target.close().await;
-    let verification = verification?;
+    let verification = match told? {
+        Told::Verification(verification) => *verification,
+        Told::SelfTest(test) => return self_test::print(&test, args.json),
+    };
     if args.json {
         report::print(&json(&verification)?);
     } else {
@@ -81,6 +88,8 @@ fn refuse_what_is_not_built(verify: &VerifySettings, args: &VerifyArgs) -> Resul
         (verify.manifest.is_some(), "--manifest"),
         (verify.shard.is_some(), "--shard"),
         (args.only_unproven, "--only-unproven"),
+        (args.self_test && verify.attempts.is_some(), "--self-test with --attempts"),
+        (args.self_test && verify.accept.is_some(), "--self-test with --accept"),
     ];
     match given.into_iter().find(|(is_given, _)| *is_given) {
         None => Ok(()),
@@ -116,14 +125,20 @@ struct Asked<'a> {
     summary: &'a Summary,
 }
 
+/// What a process tells.
+enum Told {
+    Verification(Box<Verification>),
+    SelfTest(SelfTest),
+}
+
 impl Asked<'_> {
-    async fn verification(
+    async fn told_by(
         &self,
         target: &PostgresReader,
         results: &RunStore,
         attempts: Option<&BTreeSet<AttemptId>>,
         accepted: &BTreeMap<AttemptId, Accepted>,
-    ) -> Result<Verification, Stop> {
+    ) -> Result<Told, Stop> {
         let Self { settings, verify, store, plan, .. } = *self;
         let began_at = Utc::now();
         let files = connect::target_blobs(settings)?;
@@ -165,6 +180,9 @@ impl Asked<'_> {
             attempts,
             planned_at: plan.created_at,
         };
+        if self.args.self_test {
+            return self.self_test(&world, target, &absent, &images).await;
+        }
         let task = Task {
             level: verify.level,
             recheck: verify.recheck,
@@ -178,7 +196,7 @@ impl Asked<'_> {
         self.sign(&mut verification, role, &identity);
         self.log_accepted(results, &verified, accepted).await?;
         self.publish(results, &verified, &mut verification).await?;
-        Ok(verification)
+        Ok(Told::Verification(Box::new(verification)))
     }
 
     /// The two inputs, if they are there; why not. Inputs of other bytes than planned are refused.

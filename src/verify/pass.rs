@@ -2,6 +2,7 @@
 
 mod chunk;
 mod lookups;
+mod prepared;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,6 +28,7 @@ use crate::{
     run::RowSet,
 };
 use chunk::check_chunk;
+pub use prepared::Prepared;
 
 /// Rows that are looked up at a time.
 const ROWS_AT_A_TIME: usize = 400;
@@ -106,6 +108,7 @@ pub struct Passed {
 }
 
 /// One row to check.
+#[derive(Clone)]
 struct Item {
     number: u64,
     outcome: Outcome,

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use super::{
     enforcement::Standing,
     findings::{Difference, Found, Kind, Lack},
-    pass::{Passed, Tally, World, pass},
+    pass::{Passed, Prepared, Tally, World, pass},
     report::{Absent, Different, FailureCsv, Values, checks},
     selection::Accepted,
     surplus::{OtherSubmissions, Scan, SurplusRow},
@@ -78,7 +78,7 @@ pub async fn verify(world: &World<'_>, task: &Task<'_>, absent: &Absent) -> Resu
         first.insert(same);
     };
     let mut passed = look_at_rows(world, None, &mut each).await?;
-    look_at_enforcements(world, task, &mut passed, &mut each).await?;
+    look_at_enforcements(world, task.images, &mut passed, &mut each).await?;
     look_for_surplus(world, &mut passed, &mut each).await?;
     let mut report = Report::new(task, Utc::now())?;
     if !first.is_empty() {
@@ -96,7 +96,7 @@ pub async fn verify(world: &World<'_>, task: &Task<'_>, absent: &Absent) -> Resu
         look_at_rows(world, Some(&rows), &mut each).await?;
         // The rules and submissions of all rows, not only of those that are looked at again; counted already.
         let mut again = Passed { tally: Tally::default(), ..passed.clone() };
-        look_at_enforcements(world, task, &mut again, &mut each).await?;
+        look_at_enforcements(world, task.images, &mut again, &mut each).await?;
         if has_surplus {
             look_for_surplus(world, &mut again, &mut each).await?;
         }
@@ -106,6 +106,25 @@ pub async fn verify(world: &World<'_>, task: &Task<'_>, absent: &Absent) -> Resu
     }
     let gone = first.len() as u64;
     report.end(task.level, passed.tally, absent, gone)
+}
+
+/// Looks once at rows that are prepared and at everything that stands: the checks that find something, each with the
+/// attempt that it names.
+pub async fn look_at_prepared(
+    world: &World<'_>,
+    prepared: &Prepared,
+    images: &BTreeSet<String>,
+) -> Result<BTreeSet<(Option<AttemptId>, CheckId)>, Stop> {
+    let mut all = BTreeSet::new();
+    let mut of_row = |found: Found| {
+        all.insert((found.attempt, found.difference.check));
+    };
+    let others = OtherSubmissions::read(world.target, &world.ground.settings.lms_instance).await?;
+    let mut passed = prepared.compare(world, &others, &mut of_row).await?;
+    let mut each = |_: Same, found: Found| of_row(found);
+    look_at_enforcements(world, images, &mut passed, &mut each).await?;
+    look_for_surplus(world, &mut passed, &mut each).await?;
+    Ok(all)
 }
 
 type Each<'e> = dyn FnMut(Same, Found) + Send + 'e;
@@ -127,7 +146,7 @@ async fn look_at_rows(world: &World<'_>, only: Option<&RowSet>, each: &mut Each<
 /// The newest rule of each learner, assessment and context.
 async fn look_at_enforcements(
     world: &World<'_>,
-    task: &Task<'_>,
+    images: &BTreeSet<String>,
     passed: &mut Passed,
     each: &mut Each<'_>,
 ) -> Result<(), Stop> {
@@ -140,8 +159,7 @@ async fn look_at_enforcements(
     let mut standing = Standing::default();
     let learners = format!("{}::", world.ground.settings.lms_instance);
     world.target.enforcements(&learners, &mut |rows| standing.add(rows)).await?;
-    for (row, attempt, findings) in standing.compare(&passed.rules, &world.ground, &passed.known, task.images)
-    {
+    for (row, attempt, findings) in standing.compare(&passed.rules, &world.ground, &passed.known, images) {
         passed.tally.count(&findings);
         for difference in findings.differences {
             let same = Same::Row(row, difference.check);

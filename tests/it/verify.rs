@@ -3,6 +3,7 @@
 mod corruptions;
 mod files;
 mod receipts;
+mod self_test;
 mod states;
 
 use serde_json::Value;

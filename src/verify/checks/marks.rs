@@ -110,7 +110,7 @@ mod tests {
             sections.iter().enumerate().map(|(n, text)| (n.to_string(), (*text).to_owned())).collect();
         assert_eq!(matching("Question\u{a0}1", &sections), ["0"]);
         assert_eq!(matching("Question 2", &sections), ["3"]);
-        assert_eq!(matching("Question 2:", &sections), Vec::<&str>::new());
+        assert_eq!(matching("Question 2:", &sections), ["2"]);
         assert_eq!(matching("Question", &sections), ["0", "1", "2", "3"]);
     }
 }

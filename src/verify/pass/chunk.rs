@@ -25,28 +25,42 @@ pub async fn check_chunk(
     split: &HashMap<AttemptId, Facts>,
     items: Vec<Item>,
 ) -> Result<Vec<Checked>, Stop> {
+    compare(world, others, prepare(world, split, items).await?).await
+}
+
+/// The rows with what is expected of those that have to stand.
+pub async fn prepare(
+    world: &World<'_>,
+    split: &HashMap<AttemptId, Facts>,
+    items: Vec<Item>,
+) -> Result<Vec<(Item, Option<Expected>)>, Stop> {
     let took_facts = |item: &Item| item.outcome.source.as_ref().is_some_and(|source| source.facts);
     let asked = items.iter().filter(|item| is_to_stand(world, item) || took_facts(item));
     let asked: Vec<AttemptId> = asked.filter_map(|item| item.attempt).collect();
     let facts = world.facts.of(&asked, split).await?;
     let no_facts = Facts::default();
-    let prepared: Vec<(Item, Option<Expected>)> = items
-        .into_iter()
-        .map(|mut item| {
-            let mapping = world.inputs.map(|(_, index)| {
-                item.attempt.map_or(MappingState::Missing, |attempt| index.mapping(attempt))
-            });
-            let row = item.cells.as_ref().zip(mapping.as_ref());
-            let facts_of = facts.as_ref().map(|facts| item.attempt.and_then(|attempt| facts.get(&attempt)));
-            let expected = item
-                .attempt
-                .filter(|_| is_to_stand(world, &item))
-                .map(|attempt| expect(attempt, row, facts_of.flatten(), world.ground.settings));
-            item.source =
-                checks::source(&item.outcome, row, facts_of.map(|facts| facts.unwrap_or(&no_facts)));
-            (item, expected)
-        })
-        .collect();
+    let prepared = items.into_iter().map(|mut item| {
+        let mapping = world
+            .inputs
+            .map(|(_, index)| item.attempt.map_or(MappingState::Missing, |attempt| index.mapping(attempt)));
+        let row = item.cells.as_ref().zip(mapping.as_ref());
+        let facts_of = facts.as_ref().map(|facts| item.attempt.and_then(|attempt| facts.get(&attempt)));
+        let expected = item
+            .attempt
+            .filter(|_| is_to_stand(world, &item))
+            .map(|attempt| expect(attempt, row, facts_of.flatten(), world.ground.settings));
+        item.source = checks::source(&item.outcome, row, facts_of.map(|facts| facts.unwrap_or(&no_facts)));
+        (item, expected)
+    });
+    Ok(prepared.collect())
+}
+
+/// Compares rows that are prepared with what is stored.
+pub async fn compare(
+    world: &World<'_>,
+    others: &OtherSubmissions,
+    prepared: Vec<(Item, Option<Expected>)>,
+) -> Result<Vec<Checked>, Stop> {
     let mut stored = stored(world, &prepared).await?;
     let checked = |(place, (item, expected)): (usize, (Item, Option<Expected>))| {
         let stored = stored.get_mut(place).map(std::mem::take).unwrap_or_default();

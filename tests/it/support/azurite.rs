@@ -25,8 +25,11 @@ const VERSION: &str = "3.37.0";
 /// The emulator's published account.
 pub const ACCOUNT: &str = "devstoreaccount1";
 const KEY: &str = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
-/// Ends Azurite when its standard input does.
-const WATCH: &str = "data:text/javascript,process.stdin.on('end',()=>process.exit(0)).resume()";
+/// Runs before Azurite: it ends when its standard input does, and never collects garbage. Its collection starts after ten
+/// minutes and answers nothing for minutes, since it looks through all extents for each one that it removes.
+const BEFORE: &str = "data:text/javascript,import{createRequire}from'node:module';\
+    createRequire(process.argv[1])('./utils/constants.js').DEFAULT_GC_INTERVAL_MS=2147483647;\
+    process.stdin.on('end',()=>process.exit(0)).resume()";
 
 /// A running Azurite.
 pub struct Azurite {
@@ -143,7 +146,7 @@ impl Azurite {
         let folder = npm::installed("azurite", VERSION).unwrap_or_else(|why| panic!("{why}"));
         let main = folder.join("node_modules/azurite/dist/src/blob/main.js");
         let mut child = Command::new("node")
-            .args(["--import", WATCH])
+            .args(["--import", BEFORE])
             .arg(main)
             .args(["--inMemoryPersistence", "--blobPort", "0", "--blobHost", "127.0.0.1"])
             .args(["--skipApiVersionCheck", "--silent", "--disableTelemetry"])

@@ -1,0 +1,284 @@
+//! The kinds of corruption that the self-test plants, each one statement or a few over the copies in `pg_temp`, with the
+//! checks that should find it.
+
+mod columns;
+
+use crate::verify::table::CheckId as C;
+
+/// A submission whose columns can all be changed: with marks, two files of the learner, and without malpractice.
+const ANY: &str = "exists (select from submission_section_marks m where m.submission_id = s.id)
+    and (select count(*) from submission_files f
+        where f.submission_id = s.id and f.submission_file_type = 'submission' and f.upload_order in (1, 2)) = 2
+    and not exists (select from malpractice_enforcements e where e.submission_id = s.id)";
+/// A submission whose malpractice stands as a rule.
+const MALPRACTICE: &str = "exists (select from malpractice_enforcements e where e.submission_id = s.id)";
+
+/// What a corruption is found in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// In one submission.
+    One,
+    /// In two submissions.
+    Two,
+    /// In none that the run knows.
+    Nobody,
+}
+
+/// A kind of corruption.
+#[derive(Debug, Clone)]
+pub struct Kind {
+    /// What is wrong, in words, or table and column.
+    pub name: String,
+    /// Tables that it changes.
+    pub planted_in: String,
+    /// Condition on the submission `s`, and on another one `o`, to plant it in.
+    pub fits: &'static str,
+    /// Statements that write in `pg_temp` only; `{s}`, `{o}`: ids of the submissions, `{l}`: launch id of the first,
+    /// `{a}`: its attempt.
+    pub sql: String,
+    /// Checks that have to find it.
+    pub found_by: &'static [C],
+    /// Checks that may find it too, because they compare with the same value.
+    pub may: &'static [C],
+    /// What it is found in.
+    pub whose: Whose,
+}
+
+/// All kinds, those of single columns first.
+pub fn kinds() -> Vec<Kind> {
+    let others = LOST.iter().chain(SURPLUS).chain(VALUES);
+    let of = |(name, planted_in, fits, sql, found_by): &Line| Kind {
+        name: (*name).to_owned(),
+        planted_in: (*planted_in).to_owned(),
+        fits,
+        sql: (*sql).to_owned(),
+        found_by,
+        may: &[],
+        whose: Whose::One,
+    };
+    let swapped = SWAPPED.iter().map(|line| Kind { whose: Whose::Two, ..of(line) });
+    let nobodys = NOBODYS.iter().map(|line| Kind { whose: Whose::Nobody, ..of(line) });
+    columns::kinds().into_iter().chain(others.map(of)).chain(swapped).chain(nobodys).collect()
+}
+
+type Line = (&'static str, &'static str, &'static str, &'static str, &'static [C]);
+
+const LOST: &[Line] = &[
+    (
+        "a lost launch session",
+        "lti_launch_sessions",
+        ANY,
+        "delete from pg_temp.lti_launch_sessions where launch_id = '{l}'",
+        &[C::LaunchSessionPresent],
+    ),
+    (
+        "a lost session record",
+        "lti_session_records",
+        ANY,
+        "delete from pg_temp.lti_session_records where launch_id = '{l}'",
+        &[C::SessionRecordPresent],
+    ),
+    (
+        "a lost submission",
+        "assignment_submissions",
+        ANY,
+        "delete from pg_temp.assignment_submissions where id = '{s}'",
+        &[C::SubmissionPresent],
+    ),
+    (
+        "a lost file",
+        "submission_files",
+        ANY,
+        "delete from pg_temp.submission_files where submission_id = '{s}' and upload_order = 2",
+        &[C::FilesPresent],
+    ),
+    (
+        "all files lost",
+        "submission_files",
+        ANY,
+        "delete from pg_temp.submission_files where submission_id = '{s}'",
+        &[C::FilesPresent, C::LearnerFilePresent],
+    ),
+    (
+        "a lost marking assignment",
+        "submission_marking_assignments",
+        ANY,
+        "delete from pg_temp.submission_marking_assignments where submission_id = '{s}'",
+        &[C::MarkingAssignmentPresent],
+    ),
+    (
+        "a lost mark",
+        "submission_section_marks",
+        ANY,
+        "delete from pg_temp.submission_section_marks
+         where id = (select min(id) from submission_section_marks where submission_id = '{s}')",
+        &[C::MarksPresent, C::MarksSections],
+    ),
+    (
+        "all marks lost",
+        "submission_section_marks",
+        ANY,
+        "delete from pg_temp.submission_section_marks where submission_id = '{s}'",
+        &[C::MarksPresent, C::MarksSections],
+    ),
+    (
+        "a lost grade",
+        "submission_grades",
+        ANY,
+        "delete from pg_temp.submission_grades where submission_id = '{s}'",
+        &[C::GradePresent],
+    ),
+    (
+        "a lost enforcement",
+        "malpractice_enforcements",
+        MALPRACTICE,
+        "delete from pg_temp.malpractice_enforcements where submission_id = '{s}'",
+        &[C::EnforcementNewest],
+    ),
+];
+
+const SURPLUS: &[Line] = &[
+    ("a second launch session of the attempt", "lti_launch_sessions", ANY,
+        "insert into pg_temp.lti_launch_sessions (id, launch_id, created_at) values ('self-test', 'rogo_{a}_other', now())",
+        &[C::NothingSurplus]),
+    ("a second session record of the attempt", "lti_session_records", ANY,
+        "insert into pg_temp.lti_session_records (id, launch_id, created_at) values ('self-test', 'rogo_{a}_other', now())",
+        &[C::NothingSurplus]),
+    ("a doubled submission", "assignment_submissions", ANY,
+        "insert into pg_temp.assignment_submissions (id, lti_launch_id) values ('self-test', '{l}')", &[C::SubmissionSingle]),
+    ("a second submission of the attempt", "assignment_submissions", ANY,
+        "insert into pg_temp.assignment_submissions (id, lti_launch_id) values ('self-test', 'rogo_{a}_other')",
+        &[C::SubmissionSingle]),
+    ("a doubled file", "submission_files", ANY,
+        "insert into pg_temp.submission_files (id, submission_id, azure_blob_name) select 'self-test', submission_id,
+         azure_blob_name from submission_files where submission_id = '{s}' and upload_order = 1", &[C::NothingSurplus]),
+    ("a doubled marking assignment", "submission_marking_assignments", ANY,
+        "insert into pg_temp.submission_marking_assignments (id, submission_id) values ('self-test', '{s}')",
+        &[C::NothingSurplus]),
+    ("a doubled mark", "submission_section_marks", ANY,
+        "insert into pg_temp.submission_section_marks (id, submission_id, section_id, marks_awarded) select 'self-test',
+         submission_id, section_id, marks_awarded from submission_section_marks where submission_id = '{s}' limit 1",
+        &[C::NothingSurplus]),
+    ("an enforcement without malpractice", "malpractice_enforcements", ANY,
+        "insert into pg_temp.malpractice_enforcements (id, lms_user_id, custom_assessment_code, submission_id)
+         select 'self-test', lms_user_id, 'none', id from assignment_submissions where id = '{s}'", &[C::NothingSurplus]),
+];
+
+const NOBODYS: &[Line] = &[(
+    "a foreign row with a blob of this run",
+    "submission_files",
+    ANY,
+    "insert into pg_temp.submission_files (id, submission_id, azure_blob_name) select 'self-test', 'nobody',
+     azure_blob_name from submission_files where submission_id = '{s}' and upload_order = 1",
+    &[C::NothingSurplus],
+)];
+
+const SWAPPED: &[Line] = &[
+    ("marks of two learners swapped", "submission_section_marks",
+        "exists (select from submission_section_marks a join submission_section_marks b
+            on b.section_id = a.section_id and b.marks_awarded <> a.marks_awarded
+            where a.submission_id = s.id and b.submission_id = o.id)",
+        "update pg_temp.submission_section_marks m set marks_awarded = b.marks_awarded from self_test_submission_section_marks b
+         where b.section_id = m.section_id and b.submission_id <> m.submission_id
+         and m.submission_id in ('{s}', '{o}') and b.submission_id in ('{s}', '{o}')", &[C::MarksValues]),
+    ("total marks of two learners swapped", "submission_grades",
+        "(select total_marks_awarded from submission_grades where submission_id = s.id)
+            <> (select total_marks_awarded from submission_grades where submission_id = o.id)",
+        "update pg_temp.submission_grades g set total_marks_awarded = b.total_marks_awarded from self_test_submission_grades b
+         where b.submission_id <> g.submission_id and g.submission_id in ('{s}', '{o}') and b.submission_id in ('{s}', '{o}')",
+        &[C::GradeMarks]),
+    ("names of two learners swapped", "assignment_submissions", "s.full_name <> o.full_name",
+        "update pg_temp.assignment_submissions g set full_name = b.full_name from self_test_assignment_submissions b
+         where b.id <> g.id and g.id in ('{s}', '{o}') and b.id in ('{s}', '{o}')", &[C::SubmissionLearner]),
+    ("blobs of two learners swapped", "submission_files",
+        "(select count(*) from submission_files f where f.submission_id in (s.id, o.id) and f.upload_order = 1) = 2",
+        "update pg_temp.submission_files g set azure_blob_name = b.azure_blob_name, file_url = b.file_url,
+            azure_blob_url = b.azure_blob_url from self_test_submission_files b
+         where b.submission_id <> g.submission_id and g.submission_id in ('{s}', '{o}') and b.submission_id in ('{s}', '{o}')
+         and g.upload_order = 1 and b.upload_order = 1", &[C::FileBlobNames]),
+];
+
+const VALUES: &[Line] = &[
+    ("a gap in the order", "submission_files", ANY,
+        "update pg_temp.submission_files set upload_order = upload_order + 1 where submission_id = '{s}' and upload_order >= 2",
+        &[C::FilesPresent]),
+    ("files in each other's place", "submission_files", ANY,
+        "update pg_temp.submission_files set upload_order = 3 - upload_order
+         where submission_id = '{s}' and upload_order in (1, 2)", &[C::FilesPresent]),
+    ("a text cut short", "assignment_submissions", "length(s.context_title) > 2",
+        "update pg_temp.assignment_submissions set context_title = left(context_title, -1) where id = '{s}'",
+        &[C::SubmissionCourse]),
+    ("a text in upper case", "assignment_submissions", "upper(s.full_name) <> s.full_name",
+        "update pg_temp.assignment_submissions set full_name = upper(full_name) where id = '{s}'", &[C::SubmissionLearner]),
+    ("a text with a space behind it", "assignment_submissions", "s.first_name is not null",
+        "update pg_temp.assignment_submissions set first_name = first_name || ' ' where id = '{s}'", &[C::SubmissionLearner]),
+    ("a text that was emptied", "assignment_submissions", "s.email <> ''",
+        "update pg_temp.assignment_submissions set email = '' where id = '{s}'", &[C::SubmissionLearner]),
+    ("a null in the place of a text", "lti_launch_sessions", ANY,
+        "update pg_temp.lti_launch_sessions set user_name = null where launch_id = '{l}'", &[C::LaunchSessionLearner]),
+    ("a mark of another sign", "submission_section_marks",
+        "exists (select from submission_section_marks m where m.submission_id = s.id and m.marks_awarded > 0)",
+        "update pg_temp.submission_section_marks set marks_awarded = -marks_awarded
+         where submission_id = '{s}' and marks_awarded > 0", &[C::MarksValues]),
+    ("a mark that was lost", "submission_section_marks", ANY,
+        "update pg_temp.submission_section_marks set marks_awarded = null where submission_id = '{s}'", &[C::MarksValues]),
+    ("a date an hour later", "assignment_submissions", ANY,
+        "update pg_temp.assignment_submissions set submitted_at = submitted_at + interval '1 hour' where id = '{s}'",
+        &[C::SubmissionDates]),
+    ("all dates an hour earlier", "four tables", ANY,
+        "update pg_temp.assignment_submissions set submitted_at = submitted_at - interval '1 hour',
+            created_at = created_at - interval '1 hour', updated_at = updated_at - interval '1 hour' where id = '{s}';
+         update pg_temp.submission_files set uploaded_at = uploaded_at - interval '1 hour' where submission_id = '{s}';
+         update pg_temp.submission_marking_assignments set status_updated_at = status_updated_at - interval '1 hour',
+            created_at = created_at - interval '1 hour', updated_at = updated_at - interval '1 hour' where submission_id = '{s}';
+         update pg_temp.submission_grades set completed_at = completed_at - interval '1 hour' where submission_id = '{s}'",
+        &[C::SubmissionDates, C::FileDates, C::MarkingAssignmentDates, C::GradeComplete]),
+    ("a date without its time zone's day", "submission_grades", ANY,
+        "update pg_temp.submission_grades set completed_at = completed_at - interval '1 day' where submission_id = '{s}'",
+        &[C::GradeComplete]),
+    ("an expiry that is infinite", "lti_session_records", ANY,
+        "update pg_temp.lti_session_records set session_expiry = 'infinity' where launch_id = '{l}'", &[C::SessionRecordExpiry]),
+    ("files that are all the marker's", "submission_files", ANY,
+        "update pg_temp.submission_files set submission_file_type = 'feedback' where submission_id = '{s}'",
+        &[C::FileTypes, C::LearnerFilePresent]),
+    ("a blob of an unknown writer", "submission_files", ANY,
+        "update pg_temp.submission_files set azure_blob_name = regexp_replace(azure_blob_name, '/[0-9a-f]+/', '/ffffffffffff/')
+         where submission_id = '{s}' and upload_order = 1", &[C::FileBlobNames, C::FileUrls]),
+    ("one learner's ids without their instance", "three tables", ANY,
+        "update pg_temp.lti_launch_sessions set user_id = split_part(user_id, '::', 2) where launch_id = '{l}';
+         update pg_temp.lti_session_records set lms_user_id = split_part(lms_user_id, '::', 2) where launch_id = '{l}';
+         update pg_temp.assignment_submissions set lms_user_id = split_part(lms_user_id, '::', 2) where id = '{s}'",
+        &[C::LaunchSessionLearner, C::SessionRecordLearner, C::SubmissionLearner, C::SubmissionIds]),
+    ("marks awarded above those possible", "submission_grades", ANY,
+        "update pg_temp.submission_grades set total_marks_awarded = total_marks_possible + 1 where submission_id = '{s}'",
+        &[C::GradeMarks]),
+    ("the enforcement of an older attempt", "malpractice_enforcements",
+        "s.created_at > o.created_at and exists (select from malpractice_enforcements e where e.submission_id = s.id)
+         and not exists (select from malpractice_enforcements e where e.submission_id = o.id)",
+        "update pg_temp.malpractice_enforcements set submission_id = '{o}' where submission_id = '{s}'", &[C::EnforcementNewest]),
+    ("the enforcement of no attempt", "malpractice_enforcements", MALPRACTICE,
+        "update pg_temp.malpractice_enforcements set submission_id = null, rule_applied_at = '2000-01-01'
+         where submission_id = '{s}'", &[C::EnforcementNewest]),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_name_of_its_own_and_writes_in_the_copies_only() {
+        let kinds = kinds();
+        let names: BTreeSet<&str> = kinds.iter().map(|kind| kind.name.as_str()).collect();
+        assert_eq!(names.len(), kinds.len());
+        for kind in &kinds {
+            for statement in kind.sql.split(';') {
+                let is_of_copies = ["update", "delete from", "insert into"]
+                    .iter()
+                    .any(|verb| statement.trim().starts_with(&format!("{verb} pg_temp.")));
+                assert!(is_of_copies, "{}: {statement}", kind.name);
+            }
+        }
+    }
+}
