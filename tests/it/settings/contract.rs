@@ -98,6 +98,7 @@ fn the_command_line_and_the_table_name_the_same_flags_variables_and_defaults() {
         "to",
         "only_unproven",
         "show_values",
+        "self_test",
         "yes",
         "force_touched",
     ];
