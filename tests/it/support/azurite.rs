@@ -1,4 +1,4 @@
-//! A private Azurite for the tests: one process for the whole test binary, on a free loopback port, its blobs
+//! Private Azurites for the tests: one process for each module of tests, on a free loopback port, its blobs
 //! in memory. It ends when the test binary does, however that ends: Azurite watches its standard input, a pipe
 //! whose other end only this process holds.
 #![allow(dead_code, reason = "tests and benchmark each use a part")]
@@ -8,7 +8,7 @@ use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
     process::{ChildStdin, Command, Stdio},
-    sync::OnceLock,
+    sync::{Mutex, PoisonError},
 };
 
 use azure_core::http::Url;
@@ -42,10 +42,19 @@ pub struct Azurite {
 }
 
 impl Azurite {
-    /// The test binary's Azurite, started (and installed) by the first who asks.
+    /// The Azurite of the test's module, started (and installed) by the first test that asks. One for all modules would
+    /// take longer over each request with every blob that the tests before have left.
     pub async fn shared() -> &'static Self {
-        static SHARED: OnceLock<Azurite> = OnceLock::new();
-        tokio::task::spawn_blocking(|| SHARED.get_or_init(Self::start)).await.unwrap()
+        static SHARED: Mutex<BTreeMap<String, &'static Azurite>> = Mutex::new(BTreeMap::new());
+        // The test harness names a thread after its test.
+        let thread = std::thread::current();
+        let test = thread.name().filter(|name| name.contains("::")).unwrap_or_default();
+        let module = test.split("::").next().unwrap_or_default().to_owned();
+        let started = move || {
+            let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+            *shared.entry(module).or_insert_with(|| Box::leak(Box::new(Self::start())))
+        };
+        tokio::task::spawn_blocking(started).await.unwrap()
     }
 
     /// One that runs elsewhere; its endpoint ends with the account's name.
