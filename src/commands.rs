@@ -7,6 +7,7 @@ mod completions;
 mod explain;
 mod finalize;
 mod frozen;
+mod json;
 mod last_word;
 mod orphans;
 mod rollback;

@@ -21,13 +21,13 @@ use crate::{
     run::{
         Decided, Lost,
         lock::{LockedRun, Quiet},
+        orphans::Orphans,
     },
 };
 use books::Totals;
 use lost::LostRows;
 use merge::Merged;
 use results::Drafts;
-use sweep::Orphans;
 
 /// One record of the submissions CSV.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,8 +90,8 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<Totals, Stop> {
 
     let mut merged = Merged::gather(store, plan).await?;
     let missing = books::missing(store, plan, &merged).await?;
-    merged.lose(lost::look_up(store, plan, &merged, target).await?);
     let mut lost = LostRows::begin(store, plan, context.accept.clone()).await?;
+    merged.lose(lost.look_up(store, plan, &merged, target).await?);
     let input = (context.open_input)().await?;
     let drafts = Drafts::write(plan, &merged, &mut lost, input).await?;
     let recorded_by = lost.recorded_by(store, plan).await?;

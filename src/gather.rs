@@ -12,6 +12,10 @@ use crate::{
     rules::{self, RuleConfig},
 };
 
+/// Bytes of the cells of rows that are gathered together, about: a row with cells of a megabyte is no reason to hold 500
+/// of them.
+pub const CHUNK_BYTES: usize = 4 * 1024 * 1024;
+
 /// Asks the services. Each question is about many rows.
 pub trait Ask {
     /// Reason why a question has no answer.

@@ -28,9 +28,11 @@ use url::Url;
 pub use checks::{Checked, checks};
 pub use probe::probe;
 pub use quantities::Measured;
-pub use tables::Tables;
+pub use tables::Drafted;
 
-use self::{ask::Reading, decided::Decided, files::FileSpool, missing::not_in_input, settle::settle};
+use self::{
+    ask::Reading, decided::Decided, files::FileSpool, missing::not_in_input, settle::settle, tables::Tables,
+};
 use crate::{
     exit::Stop,
     inputs::Inputs,
@@ -66,7 +68,7 @@ pub struct Predicted {
     /// The document, without checks, quantities and duration.
     pub prediction: Prediction,
     /// `transformations.csv`, `controls.csv`, `not_in_input.csv`, drafted.
-    pub tables: Tables,
+    pub tables: Drafted,
     /// Some of the files, from all over the rows, for [`probe()`]; their queries may be secrets.
     pub sample: Vec<Url>,
 }
@@ -92,8 +94,7 @@ pub async fn predict(subject: Subject<'_>) -> Result<Predicted, Stop> {
     prediction.files = settled.files;
     prediction.shards = settled.shards;
     prediction.not_predictable = NotPredictable::of(prediction.files.exact);
-    tables.finish()?;
-    Ok(Predicted { prediction, tables, sample: looked.sample })
+    Ok(Predicted { prediction, tables: tables.finish()?, sample: looked.sample })
 }
 
 /// Fills in what follows from the rest: quantities, duration, checks of the sources, and what to mend.

@@ -26,7 +26,7 @@ use crate::{
         Decided, RolledBack, decisions,
         lock::{Exclusive, LockedRun, Quiet},
         names,
-        orphans::orphans,
+        orphans::remove_orphans,
         writers::UncleanWriters,
     },
 };
@@ -38,8 +38,6 @@ use report::{Report, Settled};
 const AT_A_TIME: usize = 200;
 /// Removals under way.
 const REMOVALS: usize = 4;
-/// Blobs deleted between two looks at the lock.
-const BLOBS_AT_A_TIME: usize = 250;
 
 /// What happens to a submission on which the application has worked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -230,17 +228,7 @@ impl Rollback<'_> {
             let attempt = attempt_of_blob(name);
             self.attempts.is_none() || attempt.is_some_and(|attempt| rolled_back.contains_key(&attempt))
         };
-        let mut found = Box::pin(orphans(self.files, self.run.target, writers, &takes));
-        let mut removed = 0;
-        while let Some(batch) = found.try_next().await? {
-            for part in batch.chunks(BLOBS_AT_A_TIME) {
-                let names: Vec<String> = part.iter().map(|blob| blob.name.clone()).collect();
-                quiet.still_held().await?;
-                self.files.delete_many(&names).await?;
-                removed += part.len() as u64;
-            }
-        }
-        Ok(removed)
+        Ok(remove_orphans(quiet, self.files, self.run.target, writers, &takes).await?.blobs)
     }
 }
 

@@ -13,10 +13,12 @@ pub mod decisions;
 pub mod lost;
 pub mod enforcements;
 pub mod orphans;
+pub mod outcomes;
 mod expected;
 pub mod pins;
 pub mod private;
 pub mod receipts;
+pub mod results;
 pub mod lock;
 mod row_set;
 

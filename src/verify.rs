@@ -14,7 +14,6 @@ pub mod expect;
 pub mod facts;
 pub mod findings;
 pub mod mapping;
-pub mod outcomes;
 pub mod pass;
 pub mod report;
 pub mod rows;

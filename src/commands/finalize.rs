@@ -11,7 +11,7 @@ use crate::{
     adapters::kubernetes::ClusterJob,
     domain::Books,
     exit::{End, Exit, Moment, Stop},
-    finalize::{FinalizeContext, InputRow, InputRows, books::Totals, results},
+    finalize::{FinalizeContext, InputRow, InputRows, books::Totals},
     inputs::{CsvReader, SubmissionColumns},
     ports::TargetReader,
     run::{
@@ -19,6 +19,7 @@ use crate::{
         lock::LockedRun,
         names,
         pins::{Present, differences},
+        results,
     },
     settings::Settings,
     watch::{
@@ -28,7 +29,7 @@ use crate::{
 };
 
 use super::{
-    await_plan::await_plan, compare::unchanged, connect, decided::decided, frozen, own_inputs,
+    await_plan::await_plan, compare::unchanged, connect, decided::decided, frozen, json::json, own_inputs,
     patience::patiently, predicted,
 };
 
@@ -194,8 +195,7 @@ async fn tell(
         Some(_) => rerun,
         None => next_command(settings, plan, totals),
     };
-    let text = serde_json::to_string_pretty(&summary)
-        .map_err(|error| Stop::new(Exit::Bug, format!("the summary cannot be written as JSON: {error}")))?;
+    let text = json("summary", &summary)?;
     results::publish_document(store, Some(&settings.out), names::SUMMARY, &text, "application/json").await?;
     if after == After::Shards {
         summary.print();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     adapters::postgres::PostgresReader,
     cli::PlanArgs,
-    exit::{End, Exit, Stop},
+    exit::{End, Stop},
     inputs::Inputs,
     plan::{self, PlanReport, Services},
     ports::{Blobs, Source, Warehouse},
@@ -16,6 +16,7 @@ use crate::{
 
 use super::{
     connect,
+    json::json,
     patience::{patiently, roles_arrive},
 };
 
@@ -30,9 +31,7 @@ pub async fn run(settings: &Settings, args: &PlanArgs) -> Result<End, Stop> {
         patiently(settings, async || make(settings).await).await?
     };
     if args.json {
-        let json = serde_json::to_string_pretty(&made)
-            .map_err(|error| Stop::new(Exit::Bug, format!("the plan cannot be written as JSON: {error}")))?;
-        report::print(&json);
+        report::print(&json("plan", &made)?);
     } else {
         report::print(&made.lines().join("\n"));
     }

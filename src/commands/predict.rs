@@ -3,7 +3,7 @@
 use crate::{
     adapters::blobs,
     cli::PlanArgs,
-    exit::{End, Exit, Stop},
+    exit::{End, Stop},
     plan::{self, PlanReport, PlanState},
     ports::Service,
     predict::{self, Checked, Predicted, Subject},
@@ -13,6 +13,7 @@ use crate::{
 };
 
 use super::{
+    json::json,
     own_inputs,
     patience::{patiently, roles_arrive},
     plan::World,
@@ -113,10 +114,7 @@ fn checked<'a>(settings: &'a Settings, args: &PlanArgs, world: &'a World) -> Che
 
 fn tell(args: &PlanArgs, prediction: &Prediction, made: Option<&PlanReport>) -> Result<(), Stop> {
     if args.json {
-        let json = serde_json::to_string_pretty(prediction).map_err(|error| {
-            Stop::new(Exit::Bug, format!("the prediction cannot be written as JSON: {error}"))
-        })?;
-        report::print(&json);
+        report::print(&json("prediction", prediction)?);
         return Ok(());
     }
     let plan = made.map(|made| made.lines().join("\n") + "\n\n").unwrap_or_default();

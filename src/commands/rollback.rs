@@ -8,7 +8,7 @@ use crate::{
     cli::RollbackArgs,
     exit::{End, Exit, Moment, Stop},
     inputs::read_attempts,
-    ports::{PutOptions, TargetReader, TargetUndo, WrittenSubmission},
+    ports::{TargetReader, TargetUndo, WrittenSubmission},
     report,
     rollback::{
         Rollback, Touched,
@@ -20,7 +20,7 @@ use crate::{
         lock::LockedRun,
         names,
         pins::{Present, differences},
-        private,
+        results::{self, CSV, CsvDraft},
     },
     settings::Settings,
 };
@@ -30,6 +30,7 @@ use super::{
     connect,
     decided::decided,
     finalize::{self, WAIT_FOR_LOCK},
+    json::json,
     own_inputs,
 };
 
@@ -125,10 +126,7 @@ fn tell(args: &RollbackArgs, plan: &Plan, rolled_back: &Report, verb: &str) -> R
     }
     if args.json {
         let told = Told { run: &plan.run, dry_run: !args.yes, report: rolled_back };
-        let json = serde_json::to_string_pretty(&told).map_err(|error| {
-            Stop::new(Exit::Bug, format!("the report cannot be written as JSON: {error}"))
-        })?;
-        report::print(&json);
+        report::print(&json("report", &told)?);
     } else {
         report::print(&rolled_back.text(verb));
         if !args.yes {
@@ -157,18 +155,15 @@ fn tell(args: &RollbackArgs, plan: &Plan, rolled_back: &Report, verb: &str) -> R
 /// `rolled_back.csv`, drafted on the local disk.
 struct Rows {
     folder: tempfile::TempDir,
-    writer: csv::Writer<std::fs::File>,
+    draft: CsvDraft,
 }
 
 impl Rows {
     fn create() -> Result<Self, Stop> {
         let folder = tempfile::tempdir().map_err(no_room)?;
-        let file = private::create(&folder.path().join(names::ROLLED_BACK_ROWS)).map_err(no_room)?;
-        let mut writer = csv::Writer::from_writer(file);
-        writer
-            .write_record(["Attempt ID", "Launch ID", "Submission ID", "Result", "Detail"])
-            .map_err(|error| no_room(error.into()))?;
-        Ok(Self { folder, writer })
+        let header = ["Attempt ID", "Launch ID", "Submission ID", "Result", "Detail"];
+        let draft = CsvDraft::create(&folder.path().join(names::ROLLED_BACK_ROWS), &[], header)?;
+        Ok(Self { folder, draft })
     }
 
     fn add(&mut self, submission: &WrittenSubmission, settled: &Settled) -> Result<(), Stop> {
@@ -180,32 +175,13 @@ impl Rows {
             settled.code().to_owned(),
             settled.detail(),
         ];
-        Ok(self.writer.write_record(row).map_err(|error| no_room(error.into()))?)
+        Ok(self.draft.row(row)?)
     }
 
-    /// To the run store, and to `out`.
     async fn publish(self, store: &RunStore, out: &Path) -> Result<(), Stop> {
-        let Self { folder, mut writer } = self;
-        writer.flush().map_err(no_room)?;
-        let draft = folder.path().join(names::ROLLED_BACK_ROWS);
-        let name = store.path(&names::result(names::ROLLED_BACK_ROWS));
-        let options = PutOptions::replace("text/csv; charset=utf-8");
-        store.blobs().put_file(&name, &draft, &options).await?;
-        copy(&draft, out).map_err(|error| {
-            let message = format!(
-                "cannot write {}: {error}; the run store holds it: {}",
-                out.join(names::ROLLED_BACK_ROWS).display(),
-                store.describe(&names::result(names::ROLLED_BACK_ROWS))
-            );
-            Stop::new(Exit::Configuration, message)
-        })
+        let Self { folder, draft } = self;
+        draft.finish()?;
+        let file = names::ROLLED_BACK_ROWS;
+        results::publish(Some(store), Some(out), file, &folder.path().join(file), CSV).await
     }
-}
-
-/// A reader sees the earlier file or this one, never half of it.
-fn copy(draft: &Path, out: &Path) -> std::io::Result<()> {
-    private::create_folder(out)?;
-    let part = out.join(format!(".{}.part", names::ROLLED_BACK_ROWS));
-    std::io::copy(&mut std::fs::File::open(draft)?, &mut private::create(&part)?)?;
-    std::fs::rename(part, out.join(names::ROLLED_BACK_ROWS))
 }

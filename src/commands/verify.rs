@@ -12,11 +12,12 @@ use crate::{
     cli::VerifyArgs,
     domain::{AttemptId, Level},
     exit::{End, Exit, Stop},
-    inputs::{InputError, Inputs},
+    inputs::{InputError, Inputs, read_attempts},
     ports::{Blobs, Fault, FaultKind, Service, StoredTarget, Table, TargetReader, Unreadable, Warehouse},
     report,
     run::{
-        Plan, RunStore, Summary, Verification, VerifyResult, decisions, names,
+        Plan, RunStore, Summary, Verification, VerifyResult, decisions, enforcements, names,
+        outcomes::Outcomes,
         pins::{Present, differences, input_differences},
         writers,
     },
@@ -26,7 +27,6 @@ use crate::{
         expect::RunSettings,
         facts::FactsSource,
         mapping::InputIndex,
-        outcomes::Outcomes,
         pass::World,
         report::{Absent, Values},
         run::{self as comparing, Task},
@@ -35,8 +35,7 @@ use crate::{
     },
 };
 
-use super::{compare::unchanged, connect, finalize::standing_plan};
-use told::json;
+use super::{compare::unchanged, connect, finalize::standing_plan, json::json};
 
 /// Connections to the target database.
 const CONNECTIONS: u32 = 3;
@@ -46,7 +45,8 @@ const CATALOGUE: [&str; 3] = ["assessments", "assessment_sections", "malpractice
 /// Verifies the run; exit code 0 verified at this level, 1 differences, 69 in part.
 pub async fn run(settings: &Settings, verify: &VerifySettings, args: &VerifyArgs) -> Result<End, Stop> {
     refuse_what_is_not_built(verify, args)?;
-    let attempts = verify.attempts.as_deref().map(selection::attempts).transpose()?;
+    let attempts = verify.attempts.as_deref().map(read_attempts).transpose()?;
+    let attempts: Option<BTreeSet<AttemptId>> = attempts.map(|all| all.into_iter().collect());
     let accepted = verify.accept.as_deref().map(selection::accepted).transpose()?.unwrap_or_default();
     let store = connect::run_store(settings)?;
     let results = match &verify.store {
@@ -69,7 +69,7 @@ pub async fn run(settings: &Settings, verify: &VerifySettings, args: &VerifyArgs
         Told::SelfTest(test) => return self_test::print(&test, args.json),
     };
     if args.json {
-        report::print(&json(&verification)?);
+        report::print(&json("verification", &verification)?);
     } else {
         report::print(&verification.grid());
     }
@@ -161,7 +161,7 @@ impl Asked<'_> {
         }
         let (registered, _) = writers::registered(store).await?;
         let may_lack: BTreeSet<AttemptId> = decisions::taken_out(store).await?.into_keys().collect();
-        let images = images(store).await?;
+        let images = enforcements::ids(store).await?;
         let run_settings = run_settings(settings, files.as_ref());
         let world = World {
             ground: Ground {
@@ -236,7 +236,7 @@ impl Asked<'_> {
         }
         match index {
             Some(index) if !shape.lookups_are_cheap => {
-                Ok(FactsSource::split(warehouse, index, outcomes.rows_per_bucket, outcomes.buckets()).await?)
+                Ok(FactsSource::split(warehouse, index, outcomes).await?)
             }
             None if !shape.lookups_are_cheap => {
                 let why = "the warehouse can only be read as a whole, which needs the inputs beside it";
@@ -262,17 +262,6 @@ fn is_gone(fault: &Fault) -> bool {
             | FaultKind::Unauthenticated
             | FaultKind::Misconfigured
     )
-}
-
-/// Ids of enforcement rows whose images were kept before this run changed them.
-async fn images(store: &RunStore) -> Result<BTreeSet<String>, Stop> {
-    let found = store.list(names::ENFORCEMENT_IMAGES).await?;
-    let id = |name: &String| {
-        name.strip_prefix(names::ENFORCEMENT_IMAGES)
-            .and_then(|name| name.strip_suffix(".json"))
-            .map(str::to_owned)
-    };
-    Ok(found.iter().filter_map(id).collect())
 }
 
 fn run_settings(settings: &Settings, files: &dyn Blobs) -> RunSettings {

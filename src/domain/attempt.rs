@@ -129,6 +129,12 @@ pub fn attempt_of_blob(name: &str) -> Option<AttemptId> {
     name.splitn(3, '/').nth(2)?.split_once('_')?.0.parse().ok()
 }
 
+/// Attempt and upload order in a blob's name `<folder>/<writer>/<attempt>_<upload order>_<name>`.
+pub fn place_of_blob(name: &str) -> Option<(AttemptId, usize)> {
+    let order = name.splitn(3, '/').nth(2)?.split('_').nth(1)?;
+    Some((attempt_of_blob(name)?, order.parse().ok()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,11 +4,11 @@ use std::{fmt, time::Duration};
 
 use chrono::{DateTime, Utc};
 
-use super::{merge::Merged, sweep::Orphans};
+use super::merge::Merged;
 use crate::{
     domain::{Books, ShardIndex, shard_list},
     exit::{Exit, Stop},
-    run::{Lost, Plan, RunStore, names, queue::NumbersReader, receipts::Receipts},
+    run::{Lost, Plan, RunStore, names, orphans::Orphans, queue::NumbersReader, receipts::Receipts},
 };
 
 /// Ranges of missing rows that are kept per shard; their number is exact whatever it is.

@@ -2,12 +2,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    pin::pin,
     sync::Arc,
 };
 
 use futures_util::{
-    StreamExt, TryStreamExt,
-    stream::{self, BoxStream},
+    Stream, StreamExt, TryStreamExt,
+    stream::{self, TryChunksError},
 };
 
 use super::merge::Merged;
@@ -17,7 +18,7 @@ use crate::{
     ports::TargetReader,
     run::{
         Decided, Plan, RowSet, RunStore, WriterId, decisions,
-        lost::{MigratedRow, absent, rows},
+        lost::{LOOKED_UP_AT_A_TIME, MigratedRow, absent, rows},
         names,
         segments::segments,
         writers::Writers,
@@ -34,45 +35,24 @@ pub struct LostRows {
     rows: RowSet,
 }
 
-/// Looks up the launch session and the submission of every migrated row. Of an attempt that was rolled back, a submission
-/// that stands may be another run's: then this run's is absent.
-pub async fn look_up(
-    store: &RunStore,
-    plan: &Plan,
-    merged: &Merged,
-    target: &dyn TargetReader,
-) -> Result<RowSet, Stop> {
-    let migrated = || {
-        stream::iter(merged.outcomes())
-            .try_filter_map(|(_, outcome)| async { Ok(MigratedRow::of(outcome)) })
-            .boxed()
-    };
-    let mut lost = absent(target, migrated()).await?;
-    let rolled_back = decisions::rolled_back(store).await?;
-    if !rolled_back.is_empty() {
-        let is_named =
-            |row: &MigratedRow| row.attempt.is_some_and(|attempt| rolled_back.contains_key(&attempt));
-        let named = migrated().try_filter(|row| std::future::ready(is_named(row))).boxed();
-        lost.extend(of_other_runs(store, target, named).await?);
-    }
-    Ok(rows(&lost, plan.submissions.rows))
-}
-
 /// Those of the rows whose submission no writer of this run wrote.
 async fn of_other_runs(
     store: &RunStore,
     target: &dyn TargetReader,
-    mut migrated: BoxStream<'_, Result<MigratedRow, Stop>>,
+    migrated: impl Stream<Item = Result<MigratedRow, Stop>> + Send,
 ) -> Result<Vec<MigratedRow>, Stop> {
     let writers = Writers::new(store.clone());
     let mut found = Vec::new();
-    while let Some(row) = migrated.try_next().await? {
-        let held = target.held(std::slice::from_ref(&row.launch_id)).await?;
-        for submission in held.iter().filter(|held| held.submission_id.is_some()) {
-            if !writers.wrote(submission).await? {
-                found.push(row.clone());
+    let mut chunks = pin!(migrated.try_chunks(LOOKED_UP_AT_A_TIME).map_err(|TryChunksError(_, stop)| stop));
+    while let Some(rows) = chunks.try_next().await? {
+        let launch_ids: Vec<String> = rows.iter().map(|row| row.launch_id.clone()).collect();
+        let mut elsewhere = BTreeSet::new();
+        for held in target.held(&launch_ids).await?.into_iter().filter(|held| held.submission_id.is_some()) {
+            if !writers.wrote(&held).await? {
+                elsewhere.insert(held.launch_id);
             }
         }
+        found.extend(rows.into_iter().filter(|row| elsewhere.contains(&row.launch_id)));
     }
     Ok(found)
 }
@@ -88,6 +68,31 @@ impl LostRows {
             attempts: BTreeSet::new(),
             rows: RowSet::new(plan.submissions.rows),
         })
+    }
+
+    /// Looks up the launch session and the submission of every migrated row. Of an attempt that was rolled back, a
+    /// submission that stands may be another run's: then this run's is absent.
+    pub async fn look_up(
+        &self,
+        store: &RunStore,
+        plan: &Plan,
+        merged: &Merged,
+        target: &dyn TargetReader,
+    ) -> Result<RowSet, Stop> {
+        let migrated = || {
+            stream::iter(merged.outcomes())
+                .try_filter_map(|(_, outcome)| async { Ok(MigratedRow::of(outcome)) })
+                .boxed()
+        };
+        let mut lost = absent(target, migrated()).await?;
+        if !self.rolled_back.is_empty() {
+            let is_named = |row: &MigratedRow| {
+                row.attempt.is_some_and(|attempt| self.rolled_back.contains_key(&attempt))
+            };
+            let named = migrated().try_filter(|row| std::future::ready(is_named(row)));
+            lost.extend(of_other_runs(store, target, named).await?);
+        }
+        Ok(rows(&lost, plan.submissions.rows))
     }
 
     /// Turns the outcome of an accepted row into the skip that it is. Returns false for a row that stays lost.

@@ -1,33 +1,24 @@
 //! The result files: drafted on the local disk, published when everything is checked.
 
-use std::{
-    fs::File,
-    io::{BufWriter, Write},
-    path::Path,
-};
+use std::path::Path;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use csv::QuoteStyle;
 use tempfile::TempDir;
 
 use super::{InputRow, InputRows, lost::LostRows, merge::Merged};
 use crate::{
     domain::{AttemptId, Books, Fate, Outcome},
     exit::{Exit, Stop},
-    ports::PutOptions,
+    ports::Fault,
     run::{
         Plan, RunStore,
         lines::no_room,
-        names, private,
+        names,
         receipts::{Folding, Receipts, program_digest},
+        results::{self, BYTE_ORDER_MARK, CSV, CsvDraft},
     },
 };
 
-const CSV: &str = "text/csv; charset=utf-8";
-/// UTF-8's: it wins over `--encoding`, and Excel reads the file right.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-/// Buffer of each file.
-const BUFFER_BYTES: usize = 64 * 1024;
 /// The CSVs as they will be published, and the books over them.
 pub struct Drafts {
     /// Counts of the outcomes written.
@@ -88,28 +79,14 @@ impl Drafts {
     pub async fn publish(&self, store: &RunStore, out: Option<&Path>) -> Result<(), Stop> {
         for file in [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES] {
             let draft = self.folder.path().join(file);
-            publish_file(store, out, file, &draft, CSV).await?;
+            results::publish(Some(store), out, file, &draft, CSV).await?;
         }
         if self.rows_lost > 0 {
             let draft = self.folder.path().join(names::LOST);
-            return publish_file(store, out, names::LOST, &draft, CSV).await;
+            return results::publish(Some(store), out, names::LOST, &draft, CSV).await;
         }
         withdraw(store, out, names::LOST).await
     }
-}
-
-/// Publishes a document that is in memory (`summary.json`, `report.html`).
-pub async fn publish_document(
-    store: &RunStore,
-    out: Option<&Path>,
-    file: &str,
-    text: &str,
-    content_type: &str,
-) -> Result<(), Stop> {
-    let folder = tempfile::tempdir().map_err(no_room)?;
-    let draft = folder.path().join(file);
-    tokio::fs::write(&draft, text).await.map_err(no_room)?;
-    publish_file(store, out, file, &draft, content_type).await
 }
 
 /// Removes a result of an earlier finalize that is no longer true.
@@ -128,34 +105,6 @@ async fn withdraw(store: &RunStore, out: Option<&Path>, file: &str) -> Result<()
         }
         _ => Ok(()),
     }
-}
-
-async fn publish_file(
-    store: &RunStore,
-    out: Option<&Path>,
-    file: &str,
-    draft: &Path,
-    content_type: &str,
-) -> Result<(), Stop> {
-    let name = store.path(&names::result(file));
-    store.blobs().put_file(&name, draft, &PutOptions::replace(content_type)).await?;
-    let Some(out) = out else { return Ok(()) };
-    copy_into(out, file, draft).await.map_err(|error| {
-        let place = out.join(file);
-        let what = format!(
-            "cannot write {}: {error}; the run store holds it: {}",
-            place.display(),
-            store.describe(&names::result(file))
-        );
-        Stop::new(Exit::Configuration, what)
-    })
-}
-
-/// A reader sees the earlier file or this one, never half of it.
-async fn copy_into(out: &Path, file: &str, draft: &Path) -> std::io::Result<()> {
-    let (out, file, draft) = (out.to_owned(), file.to_owned(), draft.to_owned());
-    let copying = tokio::task::spawn_blocking(move || private::copy_whole(&draft, &out, &file));
-    copying.await.unwrap_or_else(|panicked| Err(std::io::Error::other(panicked)))
 }
 
 /// Row `number`; rows are asked for in ascending order.
@@ -196,11 +145,11 @@ fn changed(plan: &Plan) -> Stop {
 
 /// One writer per file.
 struct Writers {
-    migrated: Table,
-    failed: Table,
-    skipped: Table,
-    notes: Table,
-    lost: Table,
+    migrated: CsvDraft,
+    failed: CsvDraft,
+    skipped: CsvDraft,
+    notes: CsvDraft,
+    lost: CsvDraft,
     error_column: usize,
 }
 
@@ -215,7 +164,7 @@ impl Writers {
         })?;
         let left = ["Attempt ID", "Row", "Code", "Detail"];
         Ok(Self {
-            migrated: Table::create(
+            migrated: CsvDraft::create(
                 &folder.join(names::MIGRATED),
                 &[],
                 [
@@ -227,10 +176,10 @@ impl Writers {
                     "LTI Context ID",
                 ],
             )?,
-            failed: Table::create(&folder.join(names::FAILED), BYTE_ORDER_MARK, header)?,
-            skipped: Table::create(&folder.join(names::SKIPPED), &[], left)?,
-            notes: Table::create(&folder.join(names::NOTES), &[], left)?,
-            lost: Table::create(
+            failed: CsvDraft::create(&folder.join(names::FAILED), BYTE_ORDER_MARK, header)?,
+            skipped: CsvDraft::create(&folder.join(names::SKIPPED), &[], left)?,
+            notes: CsvDraft::create(&folder.join(names::NOTES), &[], left)?,
+            lost: CsvDraft::create(
                 &folder.join(names::LOST),
                 &[],
                 ["Attempt ID", "Row", "Launch ID", "Written at"],
@@ -239,14 +188,14 @@ impl Writers {
         })
     }
 
-    fn failed(&mut self, mut cells: Vec<String>, error: &str) -> Result<(), Stop> {
+    fn failed(&mut self, mut cells: Vec<String>, error: &str) -> Result<(), Fault> {
         if let Some(cell) = cells.get_mut(self.error_column) {
             error.clone_into(cell);
         }
         self.failed.input_row(&cells)
     }
 
-    fn other(&mut self, outcome: &Outcome) -> Result<(), Stop> {
+    fn other(&mut self, outcome: &Outcome) -> Result<(), Fault> {
         let attempt = outcome.attempt.map(|attempt| attempt.to_string()).unwrap_or_default();
         let row = outcome.row.to_string();
         match &outcome.fate {
@@ -270,59 +219,17 @@ impl Writers {
         }
     }
 
-    fn lost(&mut self, outcome: &Outcome) -> Result<(), Stop> {
+    fn lost(&mut self, outcome: &Outcome) -> Result<(), Fault> {
         let Fate::Migrated(migrated) = &outcome.fate else { return Ok(()) };
         let attempt = outcome.attempt.map(|attempt| attempt.to_string()).unwrap_or_default();
         let written_at = outcome.at.to_rfc3339_opts(SecondsFormat::Millis, true);
         self.lost.row([&attempt, &outcome.row.to_string(), &migrated.launch_id, &written_at])
     }
 
-    fn finish(self) -> Result<(), Stop> {
+    fn finish(self) -> Result<(), Fault> {
         for table in [self.migrated, self.failed, self.skipped, self.notes, self.lost] {
             table.finish()?;
         }
         Ok(())
-    }
-}
-
-struct Table(BufWriter<File>);
-
-impl Table {
-    fn create(
-        path: &Path,
-        mark: &[u8],
-        header: impl IntoIterator<Item = impl AsRef<[u8]>>,
-    ) -> Result<Self, Stop> {
-        let mut file = private::create(path).map_err(no_room)?;
-        file.write_all(mark).map_err(no_room)?;
-        let mut table = Self(BufWriter::with_capacity(BUFFER_BYTES, file));
-        table.row(header)?;
-        Ok(table)
-    }
-
-    fn row(&mut self, cells: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<(), Stop> {
-        self.write(cells, QuoteStyle::Necessary)
-    }
-
-    /// A row that a next run reads: the word NULL is quoted, for without quotes it would be taken for an export's null.
-    fn input_row(&mut self, cells: &[String]) -> Result<(), Stop> {
-        let is_null = |cell: &String| cell.eq_ignore_ascii_case("null");
-        let style = if cells.iter().any(is_null) { QuoteStyle::Always } else { QuoteStyle::Necessary };
-        self.write(cells, style)
-    }
-
-    fn write(
-        &mut self,
-        cells: impl IntoIterator<Item = impl AsRef<[u8]>>,
-        style: QuoteStyle,
-    ) -> Result<(), Stop> {
-        let mut line = csv::WriterBuilder::new().quote_style(style).from_writer(Vec::new());
-        line.write_record(cells).map_err(|error| no_room(error.into()))?;
-        let line = line.into_inner().map_err(|error| no_room(error.into_error()))?;
-        Ok(self.0.write_all(&line).map_err(no_room)?)
-    }
-
-    fn finish(mut self) -> Result<(), Stop> {
-        Ok(self.0.flush().map_err(no_room)?)
     }
 }

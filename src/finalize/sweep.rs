@@ -6,7 +6,6 @@
 use std::{collections::BTreeSet, pin::pin, sync::Arc};
 
 use futures_util::TryStreamExt;
-use serde::Serialize;
 
 use crate::{
     domain::{AttemptId, attempt_of_blob},
@@ -16,29 +15,10 @@ use crate::{
         Decided, decisions,
         lock::{Exclusive, LockedRun, Quiet},
         lost,
-        orphans::orphans,
+        orphans::{Orphans, orphans, remove_orphans},
         writers::registered,
     },
 };
-
-/// Blobs deleted between two looks at the lock.
-const DELETES_AT_A_TIME: usize = 250;
-
-/// Orphans that were found or removed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Orphans {
-    /// Number of blobs.
-    pub blobs: u64,
-    /// Sum of their sizes, bytes.
-    pub bytes: u64,
-}
-
-impl Orphans {
-    fn add(&mut self, found: &[BlobInfo]) {
-        self.blobs += found.len() as u64;
-        self.bytes += found.iter().map(|blob| blob.size_bytes).sum::<u64>();
-    }
-}
 
 /// Removes the orphans of retired writers. Blobs of lost rows are kept: they may be all that is left of a submission.
 pub async fn remove(
@@ -47,19 +27,8 @@ pub async fn remove(
     target: &dyn TargetReader,
     lost: &BTreeSet<AttemptId>,
 ) -> Result<Orphans, Fault> {
-    let mut removed = Orphans::default();
     let writers = quiet.unclean().clone();
-    let takes = not_of(lost);
-    let mut found = pin!(orphans(files, target, &writers, &takes));
-    while let Some(batch) = found.try_next().await? {
-        for part in batch.chunks(DELETES_AT_A_TIME) {
-            let names: Vec<String> = part.iter().map(|blob| blob.name.clone()).collect();
-            quiet.still_held().await?;
-            files.delete_many(&names).await?;
-            removed.add(part);
-        }
-    }
-    Ok(removed)
+    remove_orphans(quiet, files, target, &writers, &not_of(lost)).await
 }
 
 /// The command `orphans --delete`: the sweep by hand. The decision is recorded before anything is deleted.

@@ -72,4 +72,24 @@ mod tests {
         assert!(read("1,2").unwrap_err().contains("line 1: not a whole number"));
         assert!(read("Attempt ID\n").unwrap_err().contains("names no attempt id"));
     }
+
+    #[test]
+    fn ids_may_stand_several_times_and_what_is_none_is_refused_by_its_line() {
+        let of = |text: &str| {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), text).unwrap();
+            read_attempts(file.path()).map(|all| all.into_iter().map(AttemptId::get).collect::<Vec<_>>())
+        };
+        assert_eq!(of("7\n\n 5 \n7\n").unwrap(), [5, 7]);
+        assert_eq!(of("\u{feff}Row,attempt id,Issue\r\n1,7,\"a, b\"\r\n2,,\r\n3,5,\r\n").unwrap(), [5, 7]);
+        for (text, says) in [
+            ("", "names no attempt id"),
+            ("x\n", "line 1: not a whole number"),
+            ("Attempt ID\n5\nx", "line 3"),
+        ] {
+            let refused = of(text).unwrap_err();
+            assert_eq!(refused.exit, Exit::Usage);
+            assert!(refused.message.contains(says), "{}", refused.message);
+        }
+    }
 }

@@ -42,7 +42,7 @@ impl Controls {
     /// Writes the table, by unit version and grade.
     pub fn write(&self, tables: &mut Tables) -> Result<(), Fault> {
         for ((version, grade), control) in &self.0 {
-            tables.controls.row(&[
+            tables.controls.row([
                 version,
                 grade,
                 &control.rows.to_string(),

@@ -15,20 +15,18 @@ use crate::{
         ShardIndex, text::trim,
     },
     exit::Stop,
-    gather::{self, GatheredRow},
+    gather::{self, CHUNK_BYTES, GatheredRow},
     ports::Fault,
     rules::{CatalogueIndex, RuleConfig, decide, needs_facts},
     run::{
         Plan, PredictedOutcomes, PredictedShard, RunStore,
-        facts::FactsReader,
+        facts::QueueWithFacts,
         lines::{Buckets, SpooledBuckets},
-        queue::QueueReader,
     },
 };
 
-/// Rows that are gathered together, and the bytes of their cells.
+/// Rows that are gathered together.
 const CHUNK_ROWS: usize = 500;
-const CHUNK_BYTES: usize = 4 << 20;
 /// Chunks that are gathered at a time.
 const UNDER_WAY: usize = 4;
 /// Neighbouring rows of a bucket.
@@ -81,7 +79,7 @@ pub async fn decide_all(
     files: &mut FileSpool,
 ) -> Result<(), Stop> {
     let feed =
-        Feed { store: subject.queues, plan: subject.plan, rules: subject.rules, shard: 0, readers: None };
+        Feed { store: subject.queues, plan: subject.plan, rules: subject.rules, shard: 0, reader: None };
     let gathered = stream::try_unfold(feed, Feed::next)
         .map_err(Stop::from)
         .map_ok(
@@ -103,22 +101,21 @@ struct Feed<'a> {
     plan: &'a Plan,
     rules: &'a RuleConfig,
     shard: u32,
-    readers: Option<(QueueReader, Option<FactsReader>)>,
+    reader: Option<QueueWithFacts>,
 }
 
 impl Feed<'_> {
     async fn next(mut self) -> Result<Option<(Chunk, Self)>, Fault> {
         while (self.shard as usize) < self.plan.shards.len() {
             let shard = ShardIndex(self.shard);
-            if self.readers.is_none() {
-                let queue = QueueReader::open(self.store, self.plan, shard).await?;
-                self.readers = Some((queue, FactsReader::open(self.store, self.plan, shard).await?));
+            if self.reader.is_none() {
+                self.reader = Some(QueueWithFacts::open(self.store, self.plan, shard).await?);
             }
             let rows = self.chunk().await?;
             if !rows.is_empty() {
                 return Ok(Some(((shard, rows), self)));
             }
-            self.readers = None;
+            self.reader = None;
             self.shard += 1;
         }
         Ok(None)
@@ -126,19 +123,13 @@ impl Feed<'_> {
 
     /// The next rows of the open queue; empty at its end.
     async fn chunk(&mut self) -> Result<Vec<(QueuedRow, Option<Facts>)>, Fault> {
-        let Some((queue, facts)) = &mut self.readers else { return Ok(Vec::new()) };
+        let Some(reader) = &mut self.reader else { return Ok(Vec::new()) };
         let (mut rows, mut bytes) = (Vec::new(), 0);
         while rows.len() < CHUNK_ROWS
             && bytes < CHUNK_BYTES
-            && let Some(row) = queue.next().await?
+            && let Some((row, facts)) = reader.next(|row| needs_facts(row, self.rules)).await?
         {
             bytes += row.cells.size_bytes();
-            let facts = match (&mut *facts, row.attempt) {
-                (Some(reader), Some(attempt)) if needs_facts(&row, self.rules) => {
-                    Some(reader.of(attempt).await?)
-                }
-                _ => None,
-            };
             rows.push((row, facts));
         }
         Ok(rows)

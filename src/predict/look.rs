@@ -143,7 +143,7 @@ impl Look<'_> {
         self.look_at(due).await
     }
 
-    /// A listed blob is a row's file, or nobody's.
+    /// A listed blob is a row's file, or a blob that no row names.
     fn meet(
         &mut self,
         blob: &ListedBlob,
@@ -164,7 +164,7 @@ impl Look<'_> {
             "file" => blob.name.clone(),
             _ => format!("{}/{}", view.container.shown, blob.name),
         };
-        tables.not_in_input.row(&["blob", "", "", "source", &name, &blob.size_bytes.to_string()])
+        tables.not_in_input.row(["blob", "", "", "source", &name, &blob.size_bytes.to_string()])
     }
 
     fn not_shown(&mut self, file: WantedFile, due: &mut Vec<WantedFile>) -> Result<(), Fault> {

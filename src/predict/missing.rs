@@ -40,7 +40,7 @@ pub async fn not_in_input(
             Some(false) | None => "mapping",
         };
         let version = mapping.versions.get(*version as usize).map(String::as_str).unwrap_or_default();
-        tables.not_in_input.row(&["attempt", &attempt.to_string(), version, place, "", ""])?;
+        tables.not_in_input.row(["attempt", &attempt.to_string(), version, place, "", ""])?;
     }
     found.mapping_attempts = absent.len() as u64;
     found.mapping_attempts_with_report = reported
@@ -54,7 +54,7 @@ pub async fn not_in_input(
         let mut alone = 0;
         for attempt in reported.iter().filter(unknown) {
             alone += 1;
-            tables.not_in_input.row(&["attempt", &attempt.to_string(), "", "warehouse", "", ""])?;
+            tables.not_in_input.row(["attempt", &attempt.to_string(), "", "warehouse", "", ""])?;
         }
         found.warehouse_attempts = Some(alone);
     }

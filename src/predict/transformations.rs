@@ -140,7 +140,7 @@ impl Transformations {
     pub fn write(&self, tables: &mut Tables) -> Result<(), Fault> {
         for (Transformation { kind, from, within, to }, Met { rows, example }) in &self.met {
             let (rows, example) = (rows.to_string(), example.to_string());
-            tables.transformations.row(&[kind.name(), from, within, to, &rows, &example])?;
+            tables.transformations.row([kind.name(), from, within, to, &rows, &example])?;
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use super::{
     judge::{EarlierRule, Judge},
 };
 use crate::{
-    domain::{AttemptId, Fate, SubmissionIds},
+    domain::{AttemptId, Fate, SubmissionIds, place_of_blob},
     exit::Stop,
     ports::stored_form,
     run::{WriterId, decisions, enforcements, names, segments::segments, writers::registered},
@@ -66,7 +66,7 @@ impl Rollback<'_> {
         let ids: Vec<WriterId> = writers.iter().cloned().collect();
         let mut each = |files: Vec<(String, String)>| {
             for (id, name) in files {
-                let Some((attempt, order)) = place_of(&name) else { continue };
+                let Some((attempt, order)) = place_of_blob(&name) else { continue };
                 if SubmissionIds::new(self.lms_instance, attempt).row("submission_files", order) == id {
                     written.push(attempt);
                 } else {
@@ -141,10 +141,4 @@ impl Touched {
     pub(super) fn is_removed(self) -> bool {
         self == Self::Remove
     }
-}
-
-/// Attempt and upload order in a blob's name `<folder>/<writer>/<attempt>_<upload order>_<name>`.
-fn place_of(name: &str) -> Option<(AttemptId, usize)> {
-    let mut parts = name.splitn(3, '/').nth(2)?.splitn(3, '_');
-    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }

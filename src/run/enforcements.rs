@@ -1,6 +1,6 @@
 //! Images of enforcement rows that the run did not write, as they were before its first change of each.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
@@ -11,17 +11,25 @@ use crate::ports::Fault;
 /// Images that are read at a time.
 const READS: usize = 16;
 
+/// Ids of the rows that have an image.
+pub async fn ids(store: &RunStore) -> Result<BTreeSet<String>, Fault> {
+    Ok(store.list(names::ENFORCEMENT_IMAGES).await?.iter().filter_map(|name| id_of(name)).collect())
+}
+
 /// Every image by the row's id.
 pub async fn images(store: &RunStore) -> Result<HashMap<String, Value>, Fault> {
     let found = store.list(names::ENFORCEMENT_IMAGES).await?;
     stream::iter(found)
         .map(|name| async move {
-            let id = name.strip_prefix(names::ENFORCEMENT_IMAGES).and_then(|name| name.strip_suffix(".json"));
             let image: Option<Value> = store.read(&name).await?;
-            Ok(id.map(str::to_owned).zip(image))
+            Ok(id_of(&name).zip(image))
         })
         .buffer_unordered(READS)
         .try_filter_map(|image| async { Ok(image) })
         .try_collect()
         .await
+}
+
+fn id_of(name: &str) -> Option<String> {
+    Some(name.strip_prefix(names::ENFORCEMENT_IMAGES)?.strip_suffix(".json")?.to_owned())
 }

@@ -4,10 +4,10 @@ use super::{
     Plan, PlanId, RunStore,
     lines::{self, JsonLines},
     names,
-    queue::shard_plan,
+    queue::{QueueReader, shard_plan},
 };
 use crate::{
-    domain::{AttemptFacts, AttemptId, Facts, ShardIndex},
+    domain::{AttemptFacts, AttemptId, Facts, QueuedRow, ShardIndex},
     ports::{Fault, FaultKind, Service},
 };
 
@@ -53,5 +53,40 @@ impl FactsReader {
     pub async fn finish(mut self) -> Result<(), Fault> {
         while self.lines.next().await?.is_some() {}
         Ok(())
+    }
+}
+
+/// The rows of one shard, newest first, each with its facts if the plan made facts files.
+pub struct QueueWithFacts {
+    queue: QueueReader,
+    facts: Option<FactsReader>,
+}
+
+impl QueueWithFacts {
+    /// Opens both files, so that a missing one is found before the first row.
+    pub async fn open(store: &RunStore, plan: &Plan, shard: ShardIndex) -> Result<Self, Fault> {
+        let queue = QueueReader::open(store, plan, shard).await?;
+        Ok(Self { queue, facts: FactsReader::open(store, plan, shard).await? })
+    }
+
+    /// Passes over rows; their facts need not be read.
+    pub async fn skip(&mut self, rows: u64) -> Result<(), Fault> {
+        for _ in 0..rows {
+            self.queue.next().await?;
+        }
+        Ok(())
+    }
+
+    /// The next row; `None` at the end, once the queue's digest is as planned.
+    pub async fn next(
+        &mut self,
+        needs_facts: impl Fn(&QueuedRow) -> bool,
+    ) -> Result<Option<(QueuedRow, Option<Facts>)>, Fault> {
+        let Some(row) = self.queue.next().await? else { return Ok(None) };
+        let facts = match (&mut self.facts, row.attempt) {
+            (Some(reader), Some(attempt)) if needs_facts(&row) => Some(reader.of(attempt).await?),
+            _ => None,
+        };
+        Ok(Some((row, facts)))
     }
 }

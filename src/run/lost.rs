@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Launch ids that the target is asked about at a time.
-const LOOKED_UP_AT_A_TIME: usize = 1_000;
+pub const LOOKED_UP_AT_A_TIME: usize = 1_000;
 /// Such questions under way.
 const QUESTIONS: usize = 2;
 

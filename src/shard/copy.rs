@@ -5,7 +5,7 @@ mod budget;
 mod parts;
 mod proof;
 mod questions;
-mod receipt;
+mod uploads;
 mod ways;
 
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 
 pub use budget::Budget;
-pub use receipt::Copied;
+pub use uploads::Uploads;
 
 use parts::read_part;
 use proof::{Digests, Known, check_length, check_md5, wrong_length, wrong_md5};
@@ -70,9 +70,9 @@ impl Copier {
         Self { target, source, budget: self.budget.clone(), ways, questions, fence }
     }
 
-    /// The receipt of a submission whose files will have these names.
-    pub fn begin(&self, names: Vec<String>) -> Copied {
-        Copied::begin(self.target.clone(), names)
+    /// The uploads of a submission whose files will have these names.
+    pub fn begin(&self, names: Vec<String>) -> Uploads {
+        Uploads::begin(self.target.clone(), names)
     }
 
     /// One try to copy `file` to the new blob `blob_name`, whose `metadata` names this process under `writer`.

@@ -4,30 +4,19 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use crate::run::segments::RecordedRows;
 use crate::{
     domain::{Facts, QueuedRow, ShardIndex},
     exit::Stop,
+    gather::CHUNK_BYTES,
     ports::{Fault, Service},
     rules::{RuleConfig, needs_facts},
-    run::{Plan, RunStore, facts::FactsReader, queue::QueueReader},
+    run::{Plan, RunStore, facts::QueueWithFacts, segments::RecordedRows},
 };
 
 use super::pace::{Pace, Trouble};
 
-/// Number of rows that are gathered together, with one round trip per service.
-pub type Chunk = Vec<FedRow>;
-
-/// … and in bytes: a row with cells of a megabyte is no reason to hold 500 of them for each worker.
-const CHUNK_BYTES: usize = 4 * 1024 * 1024;
-
-/// A row of the queue; with its facts if the plan made facts files.
-pub struct FedRow {
-    /// The row, as the queue holds it.
-    pub row: QueuedRow,
-    /// Its facts, where they came with the queue.
-    pub facts: Option<Facts>,
-}
+/// Rows that are gathered together, with one round trip per service.
+pub type Chunk = Vec<(QueuedRow, Option<Facts>)>;
 
 /// Rows per chunk: few enough that every worker gets some, enough that many share a round trip.
 pub fn chunk_rows(rows: u64, workers: usize) -> usize {
@@ -41,7 +30,7 @@ pub struct Queue {
     index: ShardIndex,
     rules: RuleConfig,
     /// `None` after a fault: it is opened again, and read to its place.
-    readers: Option<(QueueReader, Option<FactsReader>)>,
+    reader: Option<QueueWithFacts>,
     /// Rows that were handed out, or have an outcome.
     passed: u64,
 }
@@ -54,50 +43,39 @@ impl Queue {
         index: ShardIndex,
         rules: &RuleConfig,
     ) -> Result<Self, Fault> {
+        let reader = Some(QueueWithFacts::open(store, plan, index).await?);
         let (store, plan, rules) = (store.clone(), plan.clone(), rules.clone());
-        let mut queue = Self { store, plan, index, rules, readers: None, passed: 0 };
-        queue.readers = Some(queue.reopen().await?);
-        Ok(queue)
+        Ok(Self { store, plan, index, rules, reader, passed: 0 })
     }
 
     /// The next rows, at most `rows`, without those that are recorded; empty at the end. After a fault the same rows
     /// may be asked for again.
     async fn chunk(&mut self, recorded: &RecordedRows, rows: usize) -> Result<Chunk, Fault> {
-        let (mut queue, mut facts) = match self.readers.take() {
-            Some(readers) => readers,
+        let mut reader = match self.reader.take() {
+            Some(reader) => reader,
             None => self.reopen().await?,
         };
         let mut chunk = Chunk::with_capacity(rows);
         let (mut passed, mut bytes) = (self.passed, 0);
         while chunk.len() < rows
             && bytes < CHUNK_BYTES
-            && let Some(row) = queue.next().await?
+            && let Some((row, facts)) = reader.next(|row| needs_facts(row, &self.rules)).await?
         {
             passed += 1;
-            let facts = match (&mut facts, row.attempt) {
-                (Some(reader), Some(attempt)) if needs_facts(&row, &self.rules) => {
-                    Some(reader.of(attempt).await?)
-                }
-                _ => None,
-            };
             if !recorded.contains(row.number) {
                 bytes += row.cells.size_bytes();
-                chunk.push(FedRow { row, facts });
+                chunk.push((row, facts));
             }
         }
         self.passed = passed;
-        self.readers = Some((queue, facts));
+        self.reader = Some(reader);
         Ok(chunk)
     }
 
-    /// The facts file needs no seek: it is read in the order of the queue.
-    async fn reopen(&self) -> Result<(QueueReader, Option<FactsReader>), Fault> {
-        let mut queue = QueueReader::open(&self.store, &self.plan, self.index).await?;
-        let facts = FactsReader::open(&self.store, &self.plan, self.index).await?;
-        for _ in 0..self.passed {
-            queue.next().await?;
-        }
-        Ok((queue, facts))
+    async fn reopen(&self) -> Result<QueueWithFacts, Fault> {
+        let mut reader = QueueWithFacts::open(&self.store, &self.plan, self.index).await?;
+        reader.skip(self.passed).await?;
+        Ok(reader)
     }
 }
 

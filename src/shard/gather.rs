@@ -17,8 +17,7 @@ pub async fn gather(
     services: &WorkerServices,
     chunk: Chunk,
 ) -> Result<Vec<GatheredRow>, Trouble> {
-    let rows = chunk.into_iter().map(|fed| (fed.row, fed.facts)).collect();
-    gather::gather(&Patiently { shard, services }, &shard.rules, rows).await
+    gather::gather(&Patiently { shard, services }, &shard.rules, chunk).await
 }
 
 struct Patiently<'a> {

@@ -14,7 +14,7 @@ use crate::{
     rules,
 };
 
-use super::{Shard, WorkerServices, copy::Copied, pace::Trouble};
+use super::{Shard, WorkerServices, copy::Uploads, pace::Trouble};
 
 pub use recover::recover;
 
@@ -32,20 +32,20 @@ pub async fn migrate(
         .iter()
         .map(|file| rules::blob_name::blob_name(migration.attempt, file, &shard.writer))
         .collect();
-    let receipt = services.copier.begin(names);
+    let uploads = services.copier.begin(names);
     let began = Instant::now();
     match copy(shard, services, migration).await {
         Ok(copied) => {
             let copy_ms = milliseconds(began);
             let began = Instant::now();
-            let mut fate = commit(shard, services, &copied, receipt).await?;
+            let mut fate = commit(shard, services, &copied, uploads).await?;
             if let Fate::Migrated(migrated) = &mut fate {
                 (migrated.copy_ms, migrated.commit_ms) = (copy_ms, milliseconds(began));
             }
             Ok(fate)
         }
         Err((file, Trouble::Row(fault))) => {
-            undo(shard, receipt).await;
+            undo(shard, uploads).await;
             blame_file(shard, &fault, file).map(Fate::from)
         }
         Err((_, ending)) => {
@@ -110,7 +110,7 @@ async fn commit(
     shard: &Shard,
     services: &WorkerServices,
     copied: &CopiedMigration<'_>,
-    receipt: Copied,
+    uploads: Uploads,
 ) -> Result<Fate, Trouble> {
     let migration = copied.migration();
     let answer_lost = AtomicBool::new(false);
@@ -131,14 +131,14 @@ async fn commit(
         }
         Ok(Committed::Altered(columns)) => {
             if !answer_lost {
-                undo(shard, receipt).await;
+                undo(shard, uploads).await;
             }
             return Ok(altered(&columns).into());
         }
         Ok(Committed::Held(held)) => held,
         Err(Trouble::Row(fault)) => {
             if !answer_lost {
-                undo(shard, receipt).await;
+                undo(shard, uploads).await;
             }
             return blame_commit(shard, &fault).map(Fate::from);
         }
@@ -148,12 +148,12 @@ async fn commit(
         }
     };
     let mut notes = notes_with_enforcement(migration, &held);
-    if held.blob_names.iter().any(|name| receipt.names().contains(name)) {
+    if held.blob_names.iter().any(|name| uploads.names().contains(name)) {
         let receipt = compare(shard, services, copied, &mut notes).await?;
         return Ok(Fate::Migrated(migrated(copied, notes, receipt)));
     }
     if !answer_lost {
-        undo(shard, receipt).await;
+        undo(shard, uploads).await;
     }
     if held.submission_id.is_none() {
         return Ok(rules::lone_launch_session(&held.launch_id).into());
@@ -209,8 +209,8 @@ fn milliseconds(since: Instant) -> u64 {
 }
 
 /// Removes the blobs of a row that certainly failed.
-async fn undo(shard: &Shard, receipt: Copied) {
-    if let Err(fault) = receipt.undo().await {
+async fn undo(shard: &Shard, uploads: Uploads) {
+    if let Err(fault) = uploads.undo().await {
         tracing::warn!(fault = %fault.chain(), "blobs of a failed row stay until finalize sweeps them");
         shard.left_blobs();
     }

@@ -2,11 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::{mapping::InputIndex, outcomes::bucket_of};
+use super::mapping::InputIndex;
 use crate::{
     domain::{AttemptFacts, AttemptId, FactRow, Facts},
     ports::{Fault, Warehouse},
-    run::lines::{Buckets, SpooledBuckets},
+    run::{
+        lines::{Buckets, SpooledBuckets},
+        outcomes::Outcomes,
+    },
 };
 
 /// Where facts come from.
@@ -24,10 +27,9 @@ impl FactsSource<'_> {
     pub async fn split(
         warehouse: &dyn Warehouse,
         index: &InputIndex,
-        rows_per_bucket: u64,
-        buckets: usize,
+        outcomes: &Outcomes,
     ) -> Result<Self, Fault> {
-        let mut dealt = Buckets::new(buckets)?;
+        let mut dealt = Buckets::new(outcomes.buckets())?;
         warehouse
             .scan(&mut |rows| {
                 for row in rows {
@@ -40,7 +42,7 @@ impl FactsSource<'_> {
                         }
                     };
                     if let Some(newest) = index.newest(attempt) {
-                        dealt.push(bucket_of(newest, rows_per_bucket), &AttemptFacts { attempt, facts })?;
+                        dealt.push(outcomes.bucket_of(newest), &AttemptFacts { attempt, facts })?;
                     }
                 }
                 Ok(())

@@ -16,16 +16,15 @@ use super::{
     facts::FactsSource,
     findings::{Findings, Found, Lack},
     mapping::InputIndex,
-    outcomes::Outcomes,
     surplus::{KnownSubmissions, OtherSubmissions},
     table::{CHECKS, CheckId},
 };
 use crate::{
-    domain::{AttemptId, Fate, Outcome, SubmissionRow},
+    domain::{AttemptId, Fate, Outcome, SubmissionRow, stands},
     exit::Stop,
     inputs::{CsvReader, Inputs, SubmissionColumns},
     ports::StoredTarget,
-    run::RowSet,
+    run::{RowSet, outcomes::Outcomes},
 };
 use chunk::check_chunk;
 pub use prepared::Prepared;
@@ -202,7 +201,7 @@ async fn items(
     rows: Option<&mut (CsvReader, SubmissionColumns)>,
     only: Option<&RowSet>,
 ) -> Result<Vec<Item>, Stop> {
-    let mut slots = world.outcomes.of(bucket)?;
+    let mut slots = world.outcomes.of(bucket, stands)?;
     let (first, last) = world.outcomes.range(bucket);
     let asked = |number: u64, attempt: Option<AttemptId>| {
         only.is_none_or(|only| only.contains(number))
@@ -213,7 +212,7 @@ async fn items(
     let mut items = Vec::new();
     let mut take = |number: u64, cells: Option<SubmissionRow>, attempt: Option<AttemptId>| {
         let place = usize::try_from(number - first).unwrap_or(usize::MAX);
-        if let Some(outcome) = slots.get_mut(place).and_then(Option::take) {
+        if let Some(outcome) = slots.get_mut(place).and_then(Option::take).map(|(_, outcome)| outcome) {
             let attempt = attempt.or(outcome.attempt);
             if asked(number, attempt) {
                 items.push(Item { number, outcome, attempt, cells, source: Err(Lack::Inputs) });

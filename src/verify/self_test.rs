@@ -14,7 +14,7 @@ use super::{
     table::CheckId,
 };
 use crate::{
-    domain::{AttemptId, Fate, Level, SubmissionIds},
+    domain::{AttemptId, Fate, Level, SubmissionIds, stands},
     exit::{Exit, Stop},
     ports::{Table, TargetCopies},
 };
@@ -124,7 +124,7 @@ pub async fn self_test(
 fn migrated(world: &World<'_>) -> Result<BTreeMap<String, Submission>, Stop> {
     let mut found = BTreeMap::new();
     for bucket in 0..world.outcomes.buckets() {
-        for outcome in world.outcomes.of(bucket)?.into_iter().flatten() {
+        for (_, outcome) in world.outcomes.of(bucket, stands)?.into_iter().flatten() {
             let is_migrated = matches!(outcome.fate, Fate::Migrated(_));
             let attempt = outcome.attempt.filter(|attempt| is_migrated && !world.may_lack.contains(attempt));
             if let Some(attempt) = attempt {

@@ -124,7 +124,7 @@ async fn tables(pool: &Pool) -> Result<(BTreeMap<String, i64>, Vec<Finding>), Fa
     let found: Vec<Found> = pool.read(LIMIT, asking).await?;
 
     let mut findings = Vec::new();
-    for table in TABLES {
+    for table in TABLES.iter() {
         let Some(found) = found.iter().find(|found| found.name == table.name) else {
             let says = format!(
                 "the table {} is missing, or in a schema that this user's search_path or rights do not reach",
@@ -175,7 +175,7 @@ async fn columns(pool: &Pool, tables: &BTreeMap<String, i64>) -> Result<Vec<Stri
 
 fn compare(table: &Table, found: &[&Column]) -> Vec<String> {
     let mut findings = Vec::new();
-    for (name, wanted) in table.columns {
+    for (name, wanted) in &table.columns {
         match found.iter().find(|column| column.name == *name) {
             None => findings.push(format!("the column {name} of {} is missing", table.name)),
             Some(column) if !wanted.accepts(&column.type_name) => findings.push(format!(
@@ -209,7 +209,7 @@ async fn labels(pool: &Pool, tables: &BTreeMap<String, i64>) -> Result<Vec<Strin
         where attrelid::bigint = $1 and attname = $2";
     let mut findings = Vec::new();
     for (table, oid) in present(tables) {
-        for (column, wanted) in table.columns {
+        for (column, wanted) in &table.columns {
             let Type::Enum(labels) = wanted else { continue };
             let asking = async |connection: &mut _| {
                 sqlx::query_scalar(SQL).bind(oid).bind(column).fetch_all(connection).await

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{Asked, Told};
 use crate::{
     adapters::postgres::PostgresReader,
+    commands::json::json,
     exit::{End, Exit, Stop},
     report,
     verify::{
@@ -35,10 +36,7 @@ impl Asked<'_> {
 /// Prints the table.
 pub(super) fn print(test: &SelfTest, as_json: bool) -> Result<End, Stop> {
     if as_json {
-        let json = serde_json::to_string_pretty(test).map_err(|error| {
-            Stop::new(Exit::Bug, format!("the self-test cannot be written as JSON: {error}"))
-        })?;
-        report::print(&json);
+        report::print(&json("self-test", test)?);
     } else {
         report::print(&test.grid());
     }

@@ -6,20 +6,17 @@ use chrono::{DateTime, Utc};
 
 use super::Asked;
 use crate::{
-    commands::shard::host,
+    commands::{json::json, shard::host},
     domain::{AttemptId, TargetIdentity},
-    exit::{Exit, Stop},
-    inputs::Hasher,
-    ports::{PutOptions, ReaderRole},
-    run::{Decided, RunResult, RunStore, Verification, decisions, names, private},
+    exit::Stop,
+    ports::ReaderRole,
+    run::{
+        Decided, RunResult, RunStore, Verification, decisions, names,
+        receipts::program_digest,
+        results::{self, CSV},
+    },
     verify::{report::result, run::Verified, selection::Accepted},
 };
-
-/// The document as text.
-pub(super) fn json(verification: &Verification) -> Result<String, Stop> {
-    serde_json::to_string_pretty(verification)
-        .map_err(|error| Stop::new(Exit::Bug, format!("the verification cannot be written as JSON: {error}")))
-}
 
 impl Asked<'_> {
     /// The document without who verified.
@@ -73,7 +70,7 @@ impl Asked<'_> {
             database: String::new(),
             host: host(),
             program_version: env!("CARGO_PKG_VERSION").to_owned(),
-            program_sha256: program_sha256(),
+            program_sha256: program_digest().to_string(),
             results: Vec::new(),
         };
         verification.verdict = verification.sentence();
@@ -109,7 +106,7 @@ impl Asked<'_> {
     /// Both results in the verify store and in the folder of results.
     pub(super) async fn publish(
         &self,
-        results: &RunStore,
+        store: &RunStore,
         verified: &Verified,
         verification: &mut Verification,
     ) -> Result<(), Stop> {
@@ -117,26 +114,12 @@ impl Asked<'_> {
         let files = [names::VERIFICATION, names::VERIFICATION_FAILURES];
         verification.results = files
             .iter()
-            .flat_map(|file| [out.join(file).display().to_string(), results.describe(&names::result(file))])
+            .flat_map(|file| [out.join(file).display().to_string(), store.describe(&names::result(file))])
             .collect();
-        let options = PutOptions::replace("text/csv; charset=utf-8");
-        let failures = results.path(&names::result(names::VERIFICATION_FAILURES));
-        results.blobs().put_file(&failures, verified.failures.path(), &options).await?;
-        results.replace(&names::result(names::VERIFICATION), verification).await?;
-        let text = json(verification)?;
-        let written = || {
-            private::create_folder(out)?;
-            let mut csv = std::fs::File::open(verified.failures.path())?;
-            std::io::copy(&mut csv, &mut private::create(&out.join(names::VERIFICATION_FAILURES))?)?;
-            std::io::Write::write_all(&mut private::create(&out.join(names::VERIFICATION))?, text.as_bytes())
-        };
-        written().map_err(|error: std::io::Error| {
-            let message = format!(
-                "the results cannot be written to {}: {error}; give --out another folder",
-                out.display()
-            );
-            Stop::new(Exit::Configuration, message)
-        })
+        let (out, failures) = (Some(out.as_path()), verified.failures.path());
+        results::publish(Some(store), out, names::VERIFICATION_FAILURES, failures, CSV).await?;
+        let text = json("verification", verification)?;
+        results::publish_document(store, out, names::VERIFICATION, &text, "application/json").await
     }
 
     /// Who verified, and whether they could have written what they compare.
@@ -153,23 +136,4 @@ impl Asked<'_> {
         verification.independent = reasons.is_empty();
         verification.not_independent = reasons;
     }
-}
-
-/// SHA-256 of this program's file; empty if it cannot be read.
-fn program_sha256() -> String {
-    struct Hashing(Hasher);
-    impl std::io::Write for Hashing {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.update(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut hashing = Hashing(Hasher::default());
-    let copied =
-        std::fs::File::open("/proc/self/exe").and_then(|mut file| std::io::copy(&mut file, &mut hashing));
-    copied.map(|_| hashing.0.finish().sha256).unwrap_or_default()
 }

@@ -9,9 +9,9 @@ use chrono::Utc;
 use rogo_migrate::{
     domain::Outcome,
     exit::Exit,
-    finalize::sweep::{Orphans, delete_orphans, list_orphans},
+    finalize::sweep::{delete_orphans, list_orphans},
     ports::{Blobs, FaultKind},
-    run::Decided,
+    run::{Decided, orphans::Orphans},
 };
 
 use crate::support::world::{TRY_A, TRY_B, World, migrated};

@@ -7,12 +7,12 @@ use crate::ports::{Blobs, Fault};
 /// The names of the blobs that one submission may write. The commit consumes it; after a certain rollback the caller
 /// undoes it. After a lost answer neither happens: the sweep decides.
 #[must_use = "copies are either committed or undone"]
-pub struct Copied {
+pub struct Uploads {
     target: Arc<dyn Blobs>,
     names: Vec<String>,
 }
 
-impl Copied {
+impl Uploads {
     /// The state before the first copy: the names that this process alone is going to write.
     pub fn begin(target: Arc<dyn Blobs>, names: Vec<String>) -> Self {
         Self { target, names }
@@ -29,8 +29,8 @@ impl Copied {
     }
 }
 
-impl fmt::Debug for Copied {
+impl fmt::Debug for Uploads {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Copied").field("files", &self.names.len()).finish_non_exhaustive()
+        f.debug_struct("Uploads").field("files", &self.names.len()).finish_non_exhaustive()
     }
 }

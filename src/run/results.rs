@@ -1,0 +1,110 @@
+//! Results: files for people, in the run's store and in a folder (`--out`). They are drafted on the local disk and
+//! published whole.
+
+use std::{
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::Path,
+};
+
+use csv::QuoteStyle;
+
+use super::{RunStore, lines::no_room, names, private};
+use crate::{
+    exit::{Exit, Stop},
+    ports::{Fault, PutOptions},
+};
+
+/// Content type of a CSV.
+pub const CSV: &str = "text/csv; charset=utf-8";
+/// UTF-8's: it wins over `--encoding`, and Excel reads the file right.
+pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// Buffer of each file.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// A CSV being drafted, for its owner only.
+pub struct CsvDraft(BufWriter<File>);
+
+impl CsvDraft {
+    /// Holds the header, behind a byte order mark or nothing.
+    pub fn create(
+        path: &Path,
+        mark: &[u8],
+        header: impl IntoIterator<Item = impl AsRef<[u8]>>,
+    ) -> Result<Self, Fault> {
+        let mut file = private::create(path).map_err(no_room)?;
+        file.write_all(mark).map_err(no_room)?;
+        let mut draft = Self(BufWriter::with_capacity(BUFFER_BYTES, file));
+        draft.row(header)?;
+        Ok(draft)
+    }
+
+    /// Appends a row.
+    pub fn row(&mut self, cells: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<(), Fault> {
+        self.write(cells, QuoteStyle::Necessary)
+    }
+
+    /// Appends a row that a next run reads: the word NULL is quoted, for without quotes it would be taken for an export's
+    /// null.
+    pub fn input_row(&mut self, cells: &[String]) -> Result<(), Fault> {
+        let is_null = |cell: &String| cell.eq_ignore_ascii_case("null");
+        let style = if cells.iter().any(is_null) { QuoteStyle::Always } else { QuoteStyle::Necessary };
+        self.write(cells, style)
+    }
+
+    fn write(
+        &mut self,
+        cells: impl IntoIterator<Item = impl AsRef<[u8]>>,
+        style: QuoteStyle,
+    ) -> Result<(), Fault> {
+        let mut line = csv::WriterBuilder::new().quote_style(style).from_writer(Vec::new());
+        line.write_record(cells).map_err(|error| no_room(error.into()))?;
+        let line = line.into_inner().map_err(|error| no_room(error.into_error()))?;
+        self.0.write_all(&line).map_err(no_room)
+    }
+
+    /// Puts everything on disk.
+    pub fn finish(mut self) -> Result<(), Fault> {
+        self.0.flush().map_err(no_room)
+    }
+}
+
+/// Copies a draft to the run's results and into `out`, where there are these, in the place of an earlier one. A reader
+/// sees the earlier file or this one, never half of it.
+pub async fn publish(
+    store: Option<&RunStore>,
+    out: Option<&Path>,
+    file: &str,
+    draft: &Path,
+    content_type: &str,
+) -> Result<(), Stop> {
+    let name = names::result(file);
+    if let Some(store) = store {
+        store.blobs().put_file(&store.path(&name), draft, &PutOptions::replace(content_type)).await?;
+    }
+    let Some(out) = out else { return Ok(()) };
+    let (from, to, file) = (draft.to_owned(), out.to_owned(), file.to_owned());
+    let place = out.join(&file);
+    let copying = tokio::task::spawn_blocking(move || private::copy_whole(&from, &to, &file));
+    copying.await.unwrap_or_else(|panicked| Err(io::Error::other(panicked))).map_err(|error| {
+        let what = match store {
+            Some(store) => format!("the run store holds it: {}", store.describe(&name)),
+            None => "give --out another folder".to_owned(),
+        };
+        Stop::new(Exit::Configuration, format!("cannot write {}: {error}; {what}", place.display()))
+    })
+}
+
+/// Publishes a document that is in memory (`summary.json`).
+pub async fn publish_document(
+    store: &RunStore,
+    out: Option<&Path>,
+    file: &str,
+    text: &str,
+    content_type: &str,
+) -> Result<(), Stop> {
+    let folder = tempfile::tempdir().map_err(no_room)?;
+    let draft = folder.path().join(file);
+    tokio::fs::write(&draft, text).await.map_err(no_room)?;
+    publish(Some(store), out, file, &draft, content_type).await
+}
