@@ -38,13 +38,8 @@ impl Address {
             )
         };
         let dialled = timeout(longest, async {
-            match settings.addresses {
-                Addresses::InTurn => TcpStream::connect((self.host.as_str(), self.port)).await,
-                Addresses::AtOnce => {
-                    let addresses = lookup_host((self.host.as_str(), self.port)).await?;
-                    first_of(&addresses.collect::<Vec<_>>()).await
-                }
-            }
+            let found = lookup_host((self.host.as_str(), self.port)).await?.collect::<Vec<_>>();
+            first_of(settings.addresses, &found).await
         });
         let stream = dialled
             .await
@@ -60,14 +55,19 @@ impl Address {
     }
 }
 
-/// `MultiSubnetFailover`: an availability group's listener has several addresses, of which one answers; all are tried
-/// at once.
-async fn first_of(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+/// The first address that answers. `MultiSubnetFailover`: an availability group's listener has several addresses, of
+/// which one answers; all are tried at once.
+async fn first_of(order: Addresses, addresses: &[SocketAddr]) -> io::Result<TcpStream> {
     if addresses.is_empty() {
         return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
     }
-    let dialled = addresses.iter().map(|address| Box::pin(TcpStream::connect(*address)));
-    select_ok(dialled).await.map(|(stream, _)| stream)
+    match order {
+        Addresses::InTurn => TcpStream::connect(addresses).await,
+        Addresses::AtOnce => {
+            let dialled = addresses.iter().map(|address| Box::pin(TcpStream::connect(*address)));
+            select_ok(dialled).await.map(|(stream, _)| stream)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -91,8 +91,10 @@ mod tests {
         }
         let answering = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let addresses = [silent_address, answering.local_addr().unwrap()];
-        let stream = timeout(Duration::from_secs(10), first_of(&addresses)).await.unwrap().unwrap();
-        assert_eq!(stream.peer_addr().unwrap(), addresses[1]);
-        assert!(first_of(&[]).await.is_err());
+        let at_once = timeout(Duration::from_secs(10), first_of(Addresses::AtOnce, &addresses)).await;
+        assert_eq!(at_once.unwrap().unwrap().peer_addr().unwrap(), addresses[1]);
+        let in_turn = timeout(Duration::from_millis(300), first_of(Addresses::InTurn, &addresses)).await;
+        assert!(in_turn.is_err(), "the second address is tried when the first has refused");
+        assert!(first_of(Addresses::AtOnce, &[]).await.is_err());
     }
 }

@@ -56,6 +56,16 @@ async fn a_refused_connection_string_is_a_setting_to_mend() {
 }
 
 #[tokio::test]
+async fn the_server_is_told_that_a_login_only_reads() {
+    for (more, read_only) in [("", false), (";ApplicationIntent=ReadOnly", true)] {
+        let server = start(attempts(1..=1)).await;
+        let warehouse = open(server.connection_string() + more);
+        assert_eq!(warehouse.fetch(&ids([1])).await.unwrap().len(), 1);
+        assert_eq!(server.script.read_only(), [read_only], "{more}");
+    }
+}
+
+#[tokio::test]
 async fn a_redirected_login_arrives_and_a_circle_is_left() {
     let server = start(attempts(1..=1)).await;
     let gateway = start(attempts([])).await;

@@ -78,6 +78,8 @@ pub struct Login {
     pub server_name: String,
     pub packet_size: usize,
     pub token: Option<String>,
+    /// `ApplicationIntent=ReadOnly`: an availability group may send the login on to a readable secondary.
+    pub reads_only: bool,
 }
 
 impl Login {
@@ -90,6 +92,7 @@ impl Login {
             database: text(field(message, 8)),
             server_name: text(field(message, 4)),
             packet_size: if packet_size == 0 { 4_096 } else { packet_size.clamp(512, 32_767) },
+            reads_only: message[26] & 0x20 != 0,
             token: if message[27] & 0x10 == 0 { None } else { token(message) },
         }
     }

@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use super::login::Login;
+
 /// A fault of one login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LoginFault {
@@ -63,6 +65,7 @@ struct Plan {
     refused_with: u32,
     denied: Option<(u32, String)>,
     server_names: Vec<String>,
+    read_only: Vec<bool>,
     statements: Vec<String>,
     empty: bool,
 }
@@ -148,8 +151,15 @@ impl Script {
         self.plan().server_names.clone()
     }
 
-    pub(super) fn named(&self, server_name: &str) {
-        self.plan().server_names.push(server_name.to_owned());
+    /// Whether each LOGIN7 so far meant to read only.
+    pub fn read_only(&self) -> Vec<bool> {
+        self.plan().read_only.clone()
+    }
+
+    pub(super) fn came(&self, login: &Login) {
+        let mut plan = self.plan();
+        plan.server_names.push(login.server_name.clone());
+        plan.read_only.push(login.reads_only);
     }
 
     /// Batches and procedure calls: round trips after login.

@@ -90,7 +90,7 @@ async fn session(io: &mut dyn Io, server: &Server, login: &[u8]) -> io::Result<(
 /// Whether the session goes on.
 async fn log_in(io: &mut dyn Io, server: &Server, login: &Login) -> io::Result<bool> {
     let script = &server.script;
-    script.named(&login.server_name);
+    script.came(login);
     let fault = script.next_login();
     let known = (login.token.is_some() || login.user == server.options.user)
         && script.accepts(&login.password, login.token.as_deref());

@@ -55,7 +55,7 @@ pub fn answer<'a>(select: &str, data: &'a Data, options: &Options) -> Result<Ans
         .find(|table| table.name == name)
         .ok_or_else(|| Refused(208, format!("Invalid object name 'dbo.{name}'.")))?;
     if list.starts_with("top (5) convert(nvarchar(60), ") {
-        return Ok(without_id(table));
+        return without_id(table, condition).ok_or_else(|| syntax(select));
     }
     let (ids, mut rows) = selected(table, condition).ok_or_else(|| syntax(select))?;
     if options.reversed {
@@ -171,16 +171,17 @@ fn evaluate(expression: &Expression, row: &[Cell]) -> Cell {
     }
 }
 
-/// Rows whose attempt id is none: the first five, each with the number of all.
-fn without_id(table: &Table) -> Answer<'_> {
+/// Rows whose attempt id is none, by the conditions that the statement names and no others: the first five, each with
+/// the number of all.
+fn without_id<'a>(table: &'a Table, condition: &str) -> Option<Answer<'a>> {
     let at = table.columns.iter().position(|(name, _)| name.eq_ignore_ascii_case("AttemptId")).unwrap();
-    let kind = table.columns[at].1;
-    let valid = |id: &i64| (1..=i64::from(i32::MAX)).contains(id);
+    let (name, kind) = &table.columns[at];
+    let tests = condition.split(" or ").map(|test| Invalid::parse(test, name)).collect::<Option<Vec<_>>>()?;
     let rows: Vec<&Cell> = table
         .rows
         .iter()
         .map(|row| &row[at])
-        .filter(|cell| !whole_number(kind, cell).is_some_and(|id| valid(&id)))
+        .filter(|cell| tests.iter().any(|test| test.holds(*kind, cell)))
         .collect();
     let count = Cell::Int(i64::try_from(rows.len()).unwrap());
     let rows = rows.into_iter().take(5).map(move |cell| {
@@ -192,11 +193,67 @@ fn without_id(table: &Table) -> Answer<'_> {
         };
         vec![id, count.clone()]
     });
-    Answer {
+    Some(Answer {
         columns: vec![("id".to_owned(), Type::NVarChar(60)), ("n".to_owned(), Type::BigInt)],
         rows: Box::new(rows),
         table: &table.name,
         ids: Vec::new(),
+    })
+}
+
+/// A condition under which an id is none.
+#[derive(Clone, Copy)]
+enum Invalid {
+    Null,
+    BelowOne,
+    AboveInt,
+    Fraction,
+    OtherThanDigits,
+}
+
+impl Invalid {
+    fn parse(test: &str, name: &str) -> Option<Self> {
+        let name = format!("[{name}]");
+        if test == format!("{name} <> floor({name})") {
+            return Some(Self::Fraction);
+        }
+        if test == format!("{name} collate Latin1_General_BIN2 like '%[^0-9. ]%'") {
+            return Some(Self::OtherThanDigits);
+        }
+        let (number, invalid) = [
+            (" is null", Self::Null),
+            (" < 1", Self::BelowOne),
+            (" > 2147483647", Self::AboveInt),
+        ]
+        .into_iter()
+        .find_map(|(suffix, invalid)| Some((test.strip_suffix(suffix)?, invalid)))?;
+        (number == name || number.starts_with(&format!("try_convert(int, case when {name} like ")))
+            .then_some(invalid)
+    }
+
+    fn holds(self, kind: Type, cell: &Cell) -> bool {
+        let number = number(kind, cell);
+        match self {
+            Self::Null => number.is_none(),
+            Self::BelowOne => number.is_some_and(|number| number < 1.0),
+            Self::AboveInt => number.is_some_and(|number| number > f64::from(i32::MAX)),
+            Self::Fraction => number.is_some_and(|number| number.fract() != 0.0),
+            Self::OtherThanDigits => {
+                matches!(cell, Cell::Text(text) if text.contains(|c: char| !c.is_ascii_digit() && c != '.' && c != ' '))
+            }
+        }
+    }
+}
+
+/// The value of an id for comparisons.
+#[expect(clippy::cast_precision_loss, reason = "an id of the tests is small")]
+fn number(kind: Type, cell: &Cell) -> Option<f64> {
+    match (kind, cell) {
+        (_, Cell::Float(number)) => Some(*number),
+        (Type::Decimal(_, scale), Cell::Decimal(number)) => {
+            Some(*number as f64 / 10_f64.powi(scale.into()))
+        }
+        _ => whole_number(kind, cell).map(|id| id as f64),
     }
 }
 
