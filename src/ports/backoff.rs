@@ -6,6 +6,8 @@ use std::time::Duration;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
+use super::{Fault, FaultKind};
+
 /// A pause that doubles with each failure, from the first to the longest. The second half of each is left to chance,
 /// so that many processes do not come back in one instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +87,25 @@ impl Patience {
     /// Resets the count, because the service answered.
     pub fn answered(&mut self) {
         *self = Self::new(self.backoff);
+    }
+}
+
+/// Retries a small request that changes nothing, or the same thing, twice within half a second: a broken connection of
+/// the pool is no reason for the whole process to wait.
+pub async fn gently<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, Fault>
+where
+    F: Future<Output = Result<T, Fault>>,
+{
+    let mut patience = Patience::new(Backoff::OPERATION);
+    loop {
+        match attempt().await {
+            Err(Fault { kind: FaultKind::Unavailable, .. })
+                if let Some(wait) = patience.failed_at_most(2) =>
+            {
+                pause(wait).await;
+            }
+            other => return other,
+        }
     }
 }
 

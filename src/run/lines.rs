@@ -14,7 +14,7 @@ use tempfile::NamedTempFile;
 
 use crate::{
     inputs::Hasher,
-    ports::{Fault, FaultKind, PutOptions, Service},
+    ports::{Fault, FaultKind, PutOptions, Service, gently},
     run::RunStore,
 };
 
@@ -37,7 +37,8 @@ pub fn push(lines: &mut Vec<u8>, value: &impl Serialize) -> serde_json::Result<(
     Ok(())
 }
 
-/// Writes a document of these lines that must not be there yet, through a temporary file; its SHA-256 (hex).
+/// Writes a document of these lines that must not be there yet, through a temporary file; its SHA-256 (hex). Its name is
+/// one that no other process writes: what stands there after a broken connection is a part of the same lines.
 pub async fn create<T, I>(store: &RunStore, name: &str, lines: I) -> Result<String, Fault>
 where
     T: Serialize,
@@ -45,7 +46,13 @@ where
 {
     let drafted = tokio::task::spawn_blocking(move || draft(lines)).await;
     let (file, sha256) = drafted.unwrap_or_else(|panicked| Err(no_room(io::Error::other(panicked))))?;
-    store.blobs().put_file(&store.path(name), file.path(), &PutOptions::create(JSON_LINES)).await?;
+    let (path, mut options) = (store.path(name), PutOptions::create(JSON_LINES));
+    gently(|| {
+        let options = std::mem::replace(&mut options, PutOptions::replace(JSON_LINES));
+        let (path, file) = (&path, file.path());
+        async move { store.blobs().put_file(path, file, &options).await }
+    })
+    .await?;
     Ok(sha256)
 }
 

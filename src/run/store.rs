@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     domain::ShardIndex,
-    ports::{BlobReader, Blobs, Fault, FaultKind, PutOptions, Service},
+    ports::{BlobReader, Blobs, Fault, FaultKind, PutOptions, Service, gently},
     run::{
         DoneMarker, Epoch, FORMAT, Heartbeat, Plan, PlanHeartbeat, PlanId, Refusal, RunName, WriterRecord,
         names,
@@ -201,8 +201,27 @@ impl RunStore {
                 error,
             )
         })?;
-        self.blobs.put(&self.path(name), Bytes::from(bytes), options).await?;
-        Ok(())
+        let (path, bytes) = (self.path(name), Bytes::from(bytes));
+        let mut sent = 0;
+        let stored = gently(|| {
+            sent += 1;
+            self.blobs.put(&path, bytes.clone(), options)
+        });
+        match stored.await {
+            // The connection broke before the answer: what stands there is what this process sent.
+            Err(fault)
+                if fault.kind == FaultKind::Exists && sent > 1 && self.holds(&path, &bytes).await? =>
+            {
+                Ok(())
+            }
+            stored => stored.map(drop),
+        }
+    }
+
+    async fn holds(&self, path: &str, bytes: &Bytes) -> Result<bool, Fault> {
+        let Some(reader) = self.blobs.get(path).await? else { return Ok(false) };
+        let parts: Vec<Bytes> = reader.body.try_collect().await?;
+        Ok(parts.concat() == bytes[..])
     }
 
     /// Names (relative to the run's folder) of the documents whose names begin with `prefix`.

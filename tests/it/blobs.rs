@@ -3,6 +3,7 @@
 mod azure;
 mod contract;
 mod copy;
+mod documents;
 mod server_side;
 mod service;
 

@@ -2,7 +2,7 @@
 
 pub(super) mod listing;
 
-use std::{future::Future, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use azure_core::http::{Method, Request, Url, headers::HeaderName};
@@ -17,8 +17,8 @@ use tokio::io::AsyncReadExt;
 
 use super::{account::Account, faults, md5_of, names, reader, server_copy, upload::AzureUpload};
 use crate::ports::{
-    Backoff, BlobInfo, BlobReader, Blobs, CopyGrant, Existing, Fault, FaultKind, Patience, PutOptions,
-    Service, Stored, Upload, pause,
+    BlobInfo, BlobReader, Blobs, CopyGrant, Existing, Fault, FaultKind, PutOptions, Service, Stored, Upload,
+    gently,
 };
 
 /// Deletes of one call under way at a time.
@@ -261,25 +261,6 @@ pub(super) async fn head(account: &Account, url: &Url, name: &str) -> Result<Blo
     let response = account.blob(url)?.get_properties(None).await;
     let response = response.map_err(|error| account.fault(&error, &format!("looking at {name}")))?;
     Ok(reader::info_of(name, response.headers()))
-}
-
-/// Retries a small request that changes nothing, or the same thing, twice within half a second: a broken connection of
-/// the pool is no reason for the whole process to wait.
-pub(super) async fn gently<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, Fault>
-where
-    F: Future<Output = Result<T, Fault>>,
-{
-    let mut patience = Patience::new(Backoff::OPERATION);
-    loop {
-        match attempt().await {
-            Err(Fault { kind: FaultKind::Unavailable, .. })
-                if let Some(wait) = patience.failed_at_most(2) =>
-            {
-                pause(wait).await;
-            }
-            other => return other,
-        }
-    }
 }
 
 /// A missing blob is an answer (`None`); a missing container is a fault.

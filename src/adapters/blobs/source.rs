@@ -31,7 +31,7 @@ use super::{
 use crate::{
     domain::source_container,
     identity::EntraCredential,
-    ports::{BlobInfo, BlobReader, CopyGrant, Fault, FaultKind, Retry, Service, Source},
+    ports::{BlobInfo, BlobReader, CopyGrant, Fault, FaultKind, Retry, Service, Source, gently},
     settings::{AccountSettings, Secret, SourceAuth, SourceSettings},
 };
 
@@ -190,7 +190,7 @@ impl Source for UrlSource {
         }
         let account = self.reader_of(url).await?;
         let name = shown(url);
-        match azure::gently(|| azure::head(account, url, &name)).await {
+        match gently(|| azure::head(account, url, &name)).await {
             Ok(info) if is_directory(&info) => Err(no_file(url)),
             Ok(info) => Ok(info),
             Err(fault) => Err(self.explained(account, url, fault).await),

@@ -15,10 +15,9 @@ use futures_util::{
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
-use super::gently;
 use crate::{
     adapters::blobs::{account::Account, reader::md5_from_base64},
-    ports::{BlobInfo, Fault, FaultKind, Service},
+    ports::{BlobInfo, Fault, FaultKind, Service, gently},
 };
 
 /// Blobs of the container whose names begin with `below` and `prefix`; `below` is taken off them.

@@ -220,13 +220,10 @@ impl Invalid {
         if test == format!("{name} collate Latin1_General_BIN2 like '%[^0-9. ]%'") {
             return Some(Self::OtherThanDigits);
         }
-        let (number, invalid) = [
-            (" is null", Self::Null),
-            (" < 1", Self::BelowOne),
-            (" > 2147483647", Self::AboveInt),
-        ]
-        .into_iter()
-        .find_map(|(suffix, invalid)| Some((test.strip_suffix(suffix)?, invalid)))?;
+        let (number, invalid) =
+            [(" is null", Self::Null), (" < 1", Self::BelowOne), (" > 2147483647", Self::AboveInt)]
+                .into_iter()
+                .find_map(|(suffix, invalid)| Some((test.strip_suffix(suffix)?, invalid)))?;
         (number == name || number.starts_with(&format!("try_convert(int, case when {name} like ")))
             .then_some(invalid)
     }
@@ -250,9 +247,7 @@ impl Invalid {
 fn number(kind: Type, cell: &Cell) -> Option<f64> {
     match (kind, cell) {
         (_, Cell::Float(number)) => Some(*number),
-        (Type::Decimal(_, scale), Cell::Decimal(number)) => {
-            Some(*number as f64 / 10_f64.powi(scale.into()))
-        }
+        (Type::Decimal(_, scale), Cell::Decimal(number)) => Some(*number as f64 / 10_f64.powi(scale.into())),
         _ => whole_number(kind, cell).map(|id| id as f64),
     }
 }
