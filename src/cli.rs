@@ -112,6 +112,9 @@ pub struct PlanArgs {
     /// Print the plan, or the prediction, as JSON
     #[arg(long)]
     pub json: bool,
+    /// Reason for --exclude, recorded with it.
+    #[command(flatten)]
+    pub reason: ReasonFlags,
     /// The trial's and shards' settings.
     #[command(flatten)]
     pub plan: PlanFlags,
@@ -136,6 +139,9 @@ pub struct PredictArgs {
 /// Arguments of `rogo-migrate shard`.
 #[derive(Debug, Args)]
 pub struct ShardArgs {
+    /// Reason for --breaker off, recorded with it.
+    #[command(flatten)]
+    pub reason: ReasonFlags,
     /// Index of the shard to work on.
     #[command(flatten)]
     pub shard: ShardFlags,
@@ -167,6 +173,9 @@ pub struct FinalizeArgs {
 /// Arguments of `rogo-migrate run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
+    /// Reason for --exclude and --breaker off, recorded with them.
+    #[command(flatten)]
+    pub reason: ReasonFlags,
     /// The trial's and shards' settings.
     #[command(flatten)]
     pub plan: PlanFlags,

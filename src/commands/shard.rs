@@ -9,14 +9,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     adapters::postgres::PostgresWriter,
-    domain::{Books, ShardIndex},
+    domain::{Books, Digest, ShardIndex},
     exit::{End, Exit, Stop},
     ports::Service,
     report::{
         self,
         progress::{Progress, Style, display, display_meanwhile},
     },
-    run::{Plan, RunStore, WriterId},
+    run::{Decided, Plan, RunStore, WriterId, decisions},
     settings::{LogFormat, LogSettings, Settings},
     shard::{
         self, ShardInputs, WorkerServices,
@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-use super::{await_plan::await_plan, connect};
+use super::{await_plan::await_plan, connect, decided::decided};
 
 const SHOW_EVERY: Duration = Duration::from_secs(10);
 
@@ -90,6 +90,7 @@ pub async fn move_shard(
         tracing::info!(%index, "every row of this shard has an outcome already");
         return Ok(());
     }
+    without_breaker(settings, store, &plan, &pace).await?;
     let id = WriterId::fresh();
     let databases = connect::worker_databases(settings, store, &plan, index, &id)?;
     let process = Process {
@@ -122,6 +123,23 @@ pub async fn move_shard(
         tracing::info!(%index, rows, "every row of this shard has an outcome");
     }
     result
+}
+
+/// `--breaker off` is a decision: logged once for each reason, however many shards it concerns.
+async fn without_breaker(
+    settings: &Settings,
+    store: &RunStore,
+    plan: &Plan,
+    pace: &Pace,
+) -> Result<(), Stop> {
+    if settings.work.breaker.is_some() {
+        return Ok(());
+    }
+    let decided = Decided { attempts: plan.rows, ..decided(settings, "--breaker off")? };
+    let reason = Digest::of(decided.reason.as_bytes()).to_string();
+    let id = format!("breaker-off-{}-{}", plan.id, reason.get(..12).unwrap_or_default());
+    pace.at_start(Service::RunStore, || decisions::log_once(store, &id, &decided)).await?;
+    Ok(())
 }
 
 /// One process on one shard, before its first row.

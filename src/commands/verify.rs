@@ -188,7 +188,7 @@ impl Asked<'_> {
             recheck: verify.recheck,
             accepted,
             values: if self.args.show_values { Values::Shown } else { Values::Hidden },
-            rows: plan.submissions.rows,
+            rows: plan.last_row(),
             images: &images,
         };
         let verified = comparing::verify(&world, &task, &absent).await?;

@@ -49,8 +49,15 @@ impl Drafts {
         for outcome in merged.outcomes() {
             let (shard, mut outcome) = outcome?;
             last_outcome_at = last_outcome_at.max(Some(outcome.at));
-            let row = row_of(input.as_mut(), outcome.row, plan).await?;
-            same_attempt(&outcome, row.attempt)?;
+            // An attempt that only an earlier run's input names has no row in this one; it is skipped.
+            let row = if outcome.row <= plan.submissions.rows {
+                Some(row_of(input.as_mut(), outcome.row, plan).await?)
+            } else {
+                None
+            };
+            if let Some(row) = &row {
+                same_attempt(&outcome, row.attempt)?;
+            }
             let is_lost = merged.is_lost(&outcome) && !lost.settle(&mut outcome);
             folding.add(shard, &outcome, is_lost);
             if is_lost {
@@ -61,7 +68,8 @@ impl Drafts {
             books.count(&outcome.fate);
             match &outcome.fate {
                 Fate::Failed { code, message } => {
-                    writers.failed(row.cells, &format!("{code}: {message}"))?;
+                    let cells = row.map(|row| row.cells).ok_or_else(|| changed(plan))?;
+                    writers.failed(cells, &format!("{code}: {message}"))?;
                 }
                 _ => writers.other(&outcome)?,
             }

@@ -32,7 +32,7 @@ pub struct Outcomes {
 impl Outcomes {
     /// Reads every segment of the run. Needs about a kilobyte of local disk per outcome.
     pub async fn gather(store: &RunStore, plan: &Plan) -> Result<Self, Fault> {
-        let rows = plan.submissions.rows;
+        let rows = plan.last_row();
         let rows_per_bucket = rows.div_ceil(BUCKETS).max(LEAST_ROWS);
         let mut buckets = Buckets::new(index(rows.div_ceil(rows_per_bucket).max(1)))?;
         let mut seen = RowSet::new(rows);

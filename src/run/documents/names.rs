@@ -10,6 +10,9 @@ pub const PLAN: &str = "plan.json";
 /// Written by rollback before it removes anything ([`super::RolledBack`]).
 pub const ROLLED_BACK: &str = "rolled-back.json";
 
+/// Left by `purge`: what holds personal data is gone from the run's folder.
+pub const PURGED: &str = "purged.json";
+
 /// Prefix of the rollbacks of some attempts ([`super::RolledBack`]).
 pub const ROLLED_BACK_ATTEMPTS: &str = "rolled-back/";
 
@@ -129,8 +132,16 @@ pub fn accepted(id: &str) -> String {
     format!("{ACCEPTED}{id}.json")
 }
 
-/// Every decision of a person, a JSON line each ([`super::Decided`]).
+/// Every decision of a person, a JSON line each ([`super::Decided`]), made of the documents under [`DECIDED`].
 pub const DECISIONS: &str = "decisions.jsonl";
+
+/// Prefix of the decisions, a document each: processes that decide at the same time lose none.
+pub const DECIDED: &str = "decisions/";
+
+/// One of them; `id` sorts by time, or says what is decided once.
+pub fn decided(id: &str) -> String {
+    format!("{DECIDED}{id}.json")
+}
 
 /// A result of the run.
 pub fn result(file: &str) -> String {

@@ -139,7 +139,7 @@ fn every_setting_of_the_program_is_refused_as_an_extra_variable() {
     let mut wanted = BTreeSet::new();
     // No pod decides anything: a person says the reason with the command. No Job verifies; the others have no value of the
     // chart, so an extra variable is the way to set them.
-    let free = ["reason", "level", "verify_store", "expect", "target_alters"];
+    let free = ["reason", "level", "verify_store", "expect", "target_alters", "after", "exclude"];
     for setting in settings::ALL.iter().filter(|setting| !free.contains(&setting.key)) {
         wanted.extend(setting.environment.map(str::to_owned));
         if setting.secret {
