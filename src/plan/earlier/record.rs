@@ -34,9 +34,9 @@ pub enum Then {
         /// Whether a person accepted that the target no longer holds it.
         accepted: bool,
     },
-    /// It failed.
+    /// It failed with this code.
     Failed(FailCode),
-    /// It was skipped.
+    /// It was skipped with this code.
     Skipped(SkipCode),
 }
 
