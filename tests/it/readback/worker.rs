@@ -3,7 +3,7 @@
 use std::{
     collections::HashSet,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -18,7 +18,7 @@ use rogo_migrate::{
         Committed, Compared, CopiedMigration, Fault, HeldSubmission, Holdings, Service, StandingSubmission,
         TargetReader, TargetWriter,
     },
-    report::progress::Progress,
+    report::{events::Events, observed::Observed},
     rules::RuleConfig,
     run,
     run::{RunStore, segments::recorded},
@@ -164,7 +164,7 @@ async fn moved(
         flush: Duration::from_secs(1),
         breaker,
         pace: Arc::new(Pace::new(Duration::from_secs(10), ending.clone())),
-        progress: Arc::new(Progress::new(Instant::now(), rows, &found.books, 1)),
+        observed: Arc::new(Observed::new(rows, &Events::default())),
         recorded: found,
         lost: run::RowSet::new(0),
         store: store.clone(),

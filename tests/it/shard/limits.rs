@@ -1,0 +1,100 @@
+//! What limits a shard, provoked with its services in memory. The clock is tokio's.
+
+use std::{sync::Arc, time::Duration};
+
+use rogo_migrate::{
+    domain::ShardIndex,
+    ports::FaultKind,
+    report::limits::advice,
+    run::LimitCode,
+    shard::{self, ShardInputs},
+};
+
+use crate::support::{
+    fakes::Strike,
+    world::{TRY_A, World},
+};
+
+const SHARD: ShardIndex = ShardIndex(0);
+
+/// Moves the shard, changed so; the codes of the advice in its done marker.
+async fn codes(world: &World, change: impl FnOnce(&mut ShardInputs)) -> Vec<LimitCode> {
+    world.register(TRY_A);
+    let mut inputs = world.inputs(SHARD, TRY_A).await;
+    change(&mut inputs);
+    shard::run(inputs).await.unwrap();
+    let marker = world.store.done(&world.plan.id, SHARD).await.unwrap().unwrap();
+    assert!(marker.violations.is_empty(), "{:?}", marker.violations);
+    advice(&marker.work).into_iter().map(|limit| limit.code).collect()
+}
+
+/// A shard whose files take so long to begin.
+fn slow_source(rows: u64, takes: Duration) -> World {
+    let mut world = World::new(rows, 1);
+    world.source.takes = takes;
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn places_for_copies_that_cannot_rise_small_files_and_late_ones() {
+    let world = slow_source(60, Duration::from_millis(600));
+    let found = codes(&world, |inputs| inputs.in_flight = Some(2)).await;
+    for code in [LimitCode::InFlightCap, LimitCode::SmallFiles, LimitCode::ServiceLatency] {
+        assert!(found.contains(&code), "{code}: {found:?}");
+    }
+    let world = slow_source(60, Duration::from_millis(600));
+    let found = codes(&world, |_| {}).await;
+    assert!(!found.contains(&LimitCode::InFlightCap), "an adaptive limit finds its own height: {found:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_warehouse_that_is_slower_than_the_workers() {
+    let mut world = World::new(200, 1);
+    world.warehouse.takes = Duration::from_secs(3);
+    let found = codes(&world, |_| {}).await;
+    assert_eq!(found, [LimitCode::WarehouseBatch]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_database_that_commits_late() {
+    let mut world = World::new(100, 1);
+    world.target.takes = Duration::from_secs(1);
+    let found = codes(&world, |_| {}).await;
+    assert_eq!(found, [LimitCode::ServiceLatency]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_throttles_and_one_that_is_away() {
+    for (kind, code) in [
+        (FaultKind::Throttled(Some(Duration::from_mins(1))), LimitCode::ThrottledService),
+        (FaultKind::Unavailable, LimitCode::ServiceAway),
+    ] {
+        let world = World::new(40, 1);
+        world.target.fail_commits(25, Strike::Before, &kind);
+        let found = codes(&world, |_| {}).await;
+        assert!(found.contains(&code), "{code}: {found:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_that_are_about_to_open_the_breaker() {
+    let mut world = World::new(200, 1);
+    world.target.takes = Duration::from_millis(200);
+    world.target.fail_commits(8, Strike::Before, &FaultKind::Rejected("a_check".into()));
+    let found = codes(&world, |_| {}).await;
+    assert!(found.contains(&LimitCode::BreakerNear), "{found:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_store_that_records_too_slowly() {
+    let world = World::new(6_000, 1);
+    // Every second segment is refused at first, so that outcomes pile up before the recorder.
+    let puts = Arc::new(std::sync::atomic::AtomicU32::new(0));
+    world.run_blobs.fail(Some(Arc::new(move |verb, name| {
+        let is_segment = verb == "put" && name.contains("segments/");
+        let number = puts.fetch_add(u32::from(is_segment), std::sync::atomic::Ordering::Relaxed);
+        (is_segment && number < 6).then_some(FaultKind::Unavailable)
+    })));
+    let found = codes(&world, |_| {}).await;
+    assert!(found.contains(&LimitCode::RunStoreFlush), "{found:?}");
+}
