@@ -193,7 +193,6 @@ impl Asked<'_> {
         };
         let verified = comparing::verify(&world, &task, &absent).await?;
         let mut verification = self.told(&verified, attempts, began_at);
-        tell_checks(&verification);
         self.sign(&mut verification, role, &identity);
         self.log_accepted(results, &verified, accepted).await?;
         self.publish(results, &verified, &mut verification).await?;
@@ -245,14 +244,6 @@ impl Asked<'_> {
             }
             _ => Ok(FactsSource::Asked(warehouse)),
         }
-    }
-}
-
-fn tell_checks(verification: &Verification) {
-    let events = report::events::Events::to_log();
-    for check in &verification.checks {
-        let (check, compared, different) = (check.name.as_str(), check.compared, check.different);
-        events.tell(report::events::Event::CheckDone { check, compared, different });
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     run::State,
 };
 
-/// What happened.
+/// What happened in a process.
 #[derive(Debug, Clone, Copy)]
 pub enum Event<'a> {
     /// A process begins with the rows of a shard.
@@ -40,7 +40,7 @@ pub enum Event<'a> {
     },
     /// One file was copied and proven.
     FileCopied {
-        /// Its size.
+        /// Size of the file.
         bytes: u64,
         /// From the wait for a place to the proof, retries included.
         took: Duration,
@@ -54,7 +54,7 @@ pub enum Event<'a> {
     },
     /// A service answered a question of this process.
     Asked {
-        /// The service.
+        /// Service that was asked.
         service: Service,
         /// From the question to the answer.
         took: Duration,
@@ -77,7 +77,7 @@ pub enum Event<'a> {
     },
     /// A service that was away or throttled answers again.
     ServiceAnswers {
-        /// The service.
+        /// Service that answers.
         service: Service,
         /// `throttled: …` or `waiting: …`, which is over.
         after: &'a State,
@@ -95,7 +95,7 @@ pub enum Event<'a> {
     ShardEnded {
         /// Index of the shard.
         shard: ShardIndex,
-        /// How.
+        /// Whether rows are left.
         ended: Ended,
     },
     /// The merge of outcomes goes on.

@@ -35,7 +35,7 @@ pub enum Invariant {
 }
 
 impl Invariant {
-    /// Every promise.
+    /// Every promise that is checked.
     pub const ALL: [Self; 8] = [
         Self::BooksBalance,
         Self::OneOutcome,

@@ -103,10 +103,10 @@ struct Found {
     text: String,
 }
 
-/// Per cent, rounded down.
+/// Per cent, rounded down. Waits that overlap count as all of the time at most.
 fn share(part: u64, whole: u64) -> u64 {
     let per_cent = u128::from(part) * 100 / u128::from(whole.max(1));
-    u64::try_from(per_cent).unwrap_or(u64::MAX)
+    u64::try_from(per_cent).map_or(100, |per_cent| per_cent.min(100))
 }
 
 fn above(code: LimitCode, measured: u64, threshold: u64, text: impl FnOnce() -> String) -> Option<Found> {
@@ -124,7 +124,7 @@ fn waited(work: &Work, on: Wait) -> u64 {
 
 fn throttled(work: &Work) -> Option<Found> {
     let (service, us) = worst(&work.throttled_us)?;
-    let measured = share(us, work.elapsed_us).min(100);
+    let measured = share(us, work.elapsed_us);
     above(LimitCode::ThrottledService, measured, THROTTLED, || {
         format!(
             "{service}: it throttled the process {measured} % of the time (shown above {THROTTLED} %); lower --workers, or \
@@ -135,7 +135,7 @@ fn throttled(work: &Work) -> Option<Found> {
 
 fn away(work: &Work) -> Option<Found> {
     let (service, us) = worst(&work.away_us)?;
-    let measured = share(us, work.elapsed_us).min(100);
+    let measured = share(us, work.elapsed_us);
     above(LimitCode::ServiceAway, measured, AWAY, || {
         format!(
             "{service}: it gave no answer {measured} % of the time (shown above {AWAY} %); see the log for its faults, and \
@@ -265,7 +265,7 @@ fn bandwidth(work: &Work) -> Option<Found> {
 
 fn breaker(work: &Work) -> Option<Found> {
     let fill = work.breaker.filter(|fill| fill.rows >= LEAST_REACHED)?;
-    let measured = share(fill.failures, fill.allowed.max(1)).min(100);
+    let measured = share(fill.failures, fill.allowed);
     above(LimitCode::BreakerNear, measured, BREAKER, || {
         format!(
             "circuit breaker: {} of the last {} rows that reached copy failed there or at commit, and more than {} stop the \

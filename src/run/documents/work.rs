@@ -54,7 +54,7 @@ pub struct Work {
 /// Answers of one service.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answers {
-    /// How many.
+    /// Number of answers.
     pub answers: u64,
     /// The time until each of them.
     pub us: u64,
@@ -178,7 +178,7 @@ pub enum LimitCode {
 }
 
 impl LimitCode {
-    /// Every code.
+    /// Every code, in the order of the documentation.
     pub const ALL: [Self; 13] = [
         Self::ThrottledService,
         Self::ServiceAway,

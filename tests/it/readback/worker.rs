@@ -1,10 +1,6 @@
 //! A panic: data cannot cause one, so a target that panics stands at the worker's seam.
 
-use std::{
-    collections::HashSet,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use rogo_migrate::{
