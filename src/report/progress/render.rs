@@ -26,7 +26,9 @@ pub(super) fn details(snapshot: &Snapshot) -> Vec<(&'static str, String)> {
     if snapshot.shards > 1 {
         lines.push(("shards", shards(snapshot)));
     }
-    lines.push(("workers", workers(&snapshot.workers)));
+    if !snapshot.workers.is_empty() {
+        lines.push(("workers", workers(&snapshot.workers)));
+    }
     lines.push(("state", snapshot.state.to_string()));
     for (place, limit) in snapshot.limits.iter().take(LIMITS_SHOWN).enumerate() {
         lines.push((if place == 0 { "limit" } else { "" }, limit.text.clone()));
