@@ -27,7 +27,7 @@ async fn a_run_that_tells_nothing_certain_is_refused_by_name_and_with_the_way_ou
 
     let after = |run: &'static str| ["--run", "later", "--after", run];
     refused(&app, &after("none"), 78, &["--after none: there is no plan at", "first, half, planned"]).await;
-    refused(&app, &["--run", "first", "--after", "first"], 64, &["that is this run"]).await;
+    refused(&app, &["--run", "later", "--after", "later"], 64, &["that is this run"]).await;
     refused(&app, &after("Bad_Name"), 64, &["--after", "1 to 30 characters"]).await;
     let resume = "end it first: rogo-migrate resume --run half";
     refused(&app, &after("half"), 78, &["--after half: it is INCOMPLETE", resume]).await;
