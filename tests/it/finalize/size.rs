@@ -64,7 +64,8 @@ async fn merge_and_measure() {
     plan.submissions.sha256 = "pinned".into();
     let mut lost = LostRows::begin(&store, &plan, None).await.unwrap();
     let numbers = Box::new(Numbers { header: vec!["Error".into()], next: 0, rows });
-    let drafts = Drafts::write(&plan, &merged, &mut lost, numbers).await.unwrap();
+    let drafts =
+        Drafts::write(&plan, &merged, &mut lost, numbers, &std::collections::BTreeSet::new()).await.unwrap();
     assert_eq!(drafts.books.rows(), rows);
     assert_eq!(drafts.books.rows_failed(), rows / 10);
     let found = format!(
