@@ -78,6 +78,7 @@ async fn some(
                 attempts.len(),
                 store.run()
             );
+            report::print(&message);
             Ok(End::done(message))
         }
     }

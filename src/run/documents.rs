@@ -216,6 +216,9 @@ pub struct Purged {
     /// SHA-256 (hex) of each queue and facts file that was rewritten, by name.
     #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub rewritten: std::collections::BTreeMap<String, String>,
+    /// Ids of the malpractice rules whose images went: that the run changed them is still known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<String>,
     /// What no longer works, in sentences.
     pub no_longer: Vec<String>,
 }

@@ -12,7 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::TryStreamExt;
 use serde::Deserialize;
 
-use super::{Decided, Purged, RunStore, Summary, decisions, names};
+use super::{Decided, Purged, RunStore, Summary, decisions, enforcements::id_of, names};
 use crate::{domain::AttemptId, ports::Fault};
 
 pub use attempts::{blank_but_id, purge_attempts};
@@ -116,6 +116,12 @@ pub async fn purge(store: &RunStore, decided: &Decided, found: Found) -> Result<
         bytes: bytes + earlier.as_ref().map_or(0, |earlier| earlier.bytes),
         attempts: None,
         rewritten: BTreeMap::new(),
+        images: found
+            .names
+            .iter()
+            .filter_map(|name| id_of(name))
+            .chain(earlier.into_iter().flat_map(|earlier| earlier.images))
+            .collect(),
         no_longer: NO_LONGER.map(str::to_owned).to_vec(),
     };
     store.replace(names::PURGED, &purged).await?;
@@ -155,6 +161,16 @@ pub async fn attempts(store: &RunStore) -> Result<BTreeSet<AttemptId>, Fault> {
     let mut all = BTreeSet::new();
     for one in of_attempts(store).await? {
         all.extend(one.attempts.into_iter().flatten());
+    }
+    Ok(all)
+}
+
+/// Ids of the malpractice rules whose images were purged.
+pub(super) async fn images(store: &RunStore) -> Result<BTreeSet<String>, Fault> {
+    let mut all: BTreeSet<String> =
+        purged(store).await?.into_iter().flat_map(|purged| purged.images).collect();
+    for one in of_attempts(store).await? {
+        all.extend(one.images);
     }
     Ok(all)
 }

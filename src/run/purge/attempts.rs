@@ -17,7 +17,8 @@ use crate::{
     inputs::Hasher,
     ports::{Fault, PutOptions},
     run::{
-        Decided, Plan, Purged, RunStore, ShardPlan, decisions, enforcements,
+        Decided, Plan, Purged, RunStore, ShardPlan, decisions,
+        enforcements::{self, id_of},
         lines::{self, JSON_LINES, no_room},
         names,
         results::{BYTE_ORDER_MARK, CSV},
@@ -65,6 +66,7 @@ pub async fn purge_attempts(
         bytes: 0,
         attempts: Some(attempts.to_vec()),
         rewritten: rewritten.iter().map(|one| (one.name.clone(), one.sha256.clone())).collect(),
+        images: images.iter().filter_map(|name| id_of(name)).collect(),
         no_longer: NO_LONGER.map(str::to_owned).to_vec(),
     };
     // First, so that every reader accepts the new digests before they are there; the old ones stay accepted.
