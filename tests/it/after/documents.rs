@@ -105,9 +105,9 @@ async fn the_evidence_is_made_signed_and_checked_by_the_commands_of_its_chapter(
     let ran = app.run(&["run"]).await.expect(0);
     fs::write(app.out.path().join("run.log"), &ran.stderr).unwrap();
     let commands = blocks(&running(), "sh", Some("Evidence"));
-    let [make, sign, check] = commands.as_slice() else { panic!("three steps, not {}", commands.len()) };
+    let [pack, sign, check] = commands.as_slice() else { panic!("three steps, not {}", commands.len()) };
     let image = "registry.example/rogo-migrate@sha256:0123456789abcdef";
-    let made = shell(&app, &make.replace("rogo-migrate results", "\"$PROGRAM\" results"), image).await;
+    let made = shell(&app, &pack.replace("rogo-migrate results", "\"$PROGRAM\" results"), image).await;
     assert_eq!(made.code, Some(0), "{}", made.stderr);
     let whole = fs::read(app.out.path().join("evidence.zip")).unwrap();
     let again = ["results", "--evidence", "again.zip", "--logs", "run.log", "--image", image];

@@ -69,8 +69,8 @@ async fn a_page_says_everything_about_a_migrated_attempt() {
     assert!(second.contains("rogo: migrated at "), "the other run: {second}");
 
     // The target no longer holds it, and then the program may no longer ask.
-    let like = format!("where lti_launch_id like 'rogo\\_{attempt}\\_%'");
-    app.database.run(&format!("delete from assignment_submissions {like}")).await;
+    let its_rows = format!("where lti_launch_id like 'rogo\\_{attempt}\\_%'");
+    app.database.run(&format!("delete from assignment_submissions {its_rows}")).await;
     let said = page(&app, attempt, &[]).await;
     assert!(said.contains("the target does NOT hold its submission any more"), "{said}");
     app.unset("DATABASE_URL");
@@ -94,7 +94,7 @@ async fn failed_left_out_and_unknown_attempts_are_said_to_be_so() {
     let place = reader.headers().unwrap().iter().position(|name| name == "Attempt ID").unwrap();
     let failed: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
     let of = |code: &str| {
-        let row = failed.iter().find(|row| row.iter().last().unwrap().starts_with(code)).unwrap();
+        let row = failed.iter().find(|row| row.iter().next_back().unwrap().starts_with(code)).unwrap();
         row[place].trim().to_owned()
     };
     for (code, rule) in [("report_missing", "The warehouse has no report"), ("file_missing", "file")] {
