@@ -10,8 +10,15 @@ pub const PLAN: &str = "plan.json";
 /// Written by rollback before it removes anything ([`super::RolledBack`]).
 pub const ROLLED_BACK: &str = "rolled-back.json";
 
-/// Left by `purge`: what holds personal data is gone from the run's folder.
+/// Left by `purge`: what holds personal data is gone from the run's folder ([`super::Purged`]).
 pub const PURGED: &str = "purged.json";
+/// Prefix of the purges of some attempts ([`super::Purged`]).
+pub const PURGED_ATTEMPTS: &str = "purged/";
+
+/// One of them.
+pub fn purged_attempts(id: &str) -> String {
+    format!("{PURGED_ATTEMPTS}{id}.json")
+}
 
 /// Prefix of the rollbacks of some attempts ([`super::RolledBack`]).
 pub const ROLLED_BACK_ATTEMPTS: &str = "rolled-back/";
@@ -142,6 +149,9 @@ pub const DECIDED: &str = "decisions/";
 pub fn decided(id: &str) -> String {
     format!("{DECIDED}{id}.json")
 }
+
+/// Prefix of the states of verifications.
+pub const VERIFYING: &str = "verifying/";
 
 /// A result of the run.
 pub fn result(file: &str) -> String {
