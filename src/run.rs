@@ -16,10 +16,12 @@ pub mod orphans;
 pub mod outcomes;
 mod expected;
 pub mod pins;
+pub mod purge;
 pub mod private;
 pub mod receipts;
 pub mod results;
 pub mod archive;
+pub mod evidence;
 pub mod lock;
 mod row_set;
 
