@@ -97,7 +97,9 @@ pub async fn target(app: &TestApp<'_>) -> Vec<String> {
 /// Lines of the first that the second lacks.
 pub fn gone(before: &[String], after: &[String]) -> Vec<String> {
     let mut left: BTreeMap<&String, i64> = BTreeMap::new();
-    after.iter().for_each(|line| *left.entry(line).or_default() += 1);
+    for line in after {
+        *left.entry(line).or_default() += 1;
+    }
     let mut gone = Vec::new();
     for line in before {
         let count = left.entry(line).or_default();

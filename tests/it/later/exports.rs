@@ -96,7 +96,7 @@ fn second_export(sample: &Sample, between: &Between) -> String {
 
 fn second_mapping(sample: &Sample, between: &Between) -> String {
     let mut mapping = Csv::read(&sample.path("attempt_number_mapping.csv"));
-    *mapping.cell("Attempt ID", &between.mapping_changed, "Submission") = "Attempt 7".to_owned();
+    "Attempt 7".clone_into(mapping.cell("Attempt ID", &between.mapping_changed, "Submission"));
     write(sample, "second_mapping.csv", mapping.text())
 }
 
@@ -164,7 +164,9 @@ async fn every_row_of_a_later_export_has_the_right_outcome_and_nothing_that_stan
         for id in ids {
             let (found, detail) = &now[id];
             assert_eq!(found, code, "{id}: {detail}");
-            says.iter().for_each(|part| assert!(detail.contains(part), "{id}: {detail}"));
+            for part in says {
+                assert!(detail.contains(part), "{id}: {detail}");
+            }
             assert!(rest.remove(id), "{id}");
         }
     };

@@ -200,9 +200,9 @@ fn a_row_that_is_compared_brings_its_facts_whatever_its_mapping_says_now() {
 
 #[test]
 fn neither_services_nor_facts_are_asked_about_what_is_excluded_or_withdrawn() {
-    for change in [(|c: &mut Case| c.row.excluded = Some("x".into())) as fn(&mut Case), |c| {
-        c.row.withdrawn = Some("x".into())
-    }] {
+    let excluded: fn(&mut Case) = |c| c.row.excluded = Some("x".into());
+    let withdrawn: fn(&mut Case) = |c| c.row.withdrawn = Some("x".into());
+    for change in [excluded, withdrawn] {
         let mut case = Case::good();
         moved(&mut case);
         change(&mut case);
