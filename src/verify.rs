@@ -8,7 +8,9 @@
 //! warehouse┘               └─► tally, differences    only what still differs is reported
 //! ```
 
+pub mod blobs;
 pub mod checks;
+pub mod content;
 pub mod enforcement;
 pub mod expect;
 pub mod facts;

@@ -1,5 +1,6 @@
 //! `verify`: compares what the target holds with inputs and warehouse, and says what was compared and what differs.
 
+mod files;
 mod self_test;
 mod told;
 
@@ -10,7 +11,7 @@ use chrono::Utc;
 use crate::{
     adapters::{blobs, postgres::PostgresReader},
     cli::VerifyArgs,
-    domain::{AttemptId, Level},
+    domain::AttemptId,
     exit::{End, Exit, Stop},
     inputs::{InputError, Inputs, read_attempts},
     ports::{Blobs, Fault, FaultKind, Service, StoredTarget, Table, TargetReader, Unreadable, Warehouse},
@@ -74,7 +75,7 @@ pub async fn run(settings: &Settings, verify: &VerifySettings, args: &VerifyArgs
         report::print(&verification.grid());
     }
     let exit = match verification.result {
-        VerifyResult::Verified => Exit::Done,
+        VerifyResult::Verified | VerifyResult::ToTheByte => Exit::Done,
         VerifyResult::Differences => Exit::Differences,
         VerifyResult::InPart => Exit::Incomplete,
     };
@@ -82,20 +83,16 @@ pub async fn run(settings: &Settings, verify: &VerifySettings, args: &VerifyArgs
 }
 
 fn refuse_what_is_not_built(verify: &VerifySettings, args: &VerifyArgs) -> Result<(), Stop> {
+    files::refuse_other_levels(verify, args)?;
     let given = [
-        (verify.level != Level::Rows, "--level blobs and --level content"),
-        (verify.content.is_some(), "--content"),
-        (verify.manifest.is_some(), "--manifest"),
         (verify.shard.is_some(), "--shard"),
-        (args.only_unproven, "--only-unproven"),
         (args.self_test && verify.attempts.is_some(), "--self-test with --attempts"),
         (args.self_test && verify.accept.is_some(), "--self-test with --accept"),
     ];
     match given.into_iter().find(|(is_given, _)| *is_given) {
         None => Ok(()),
         Some((_, flag)) => {
-            let message =
-                format!("{flag}: this version verifies at level rows, in one process; leave it out");
+            let message = format!("{flag}: this version verifies in one process; leave it out");
             Err(Stop::new(Exit::Usage, message))
         }
     }
@@ -183,6 +180,7 @@ impl Asked<'_> {
         if self.args.self_test {
             return self.self_test(&world, target, &absent, &images).await;
         }
+        let places = files::Places::open(self)?;
         let task = Task {
             level: verify.level,
             recheck: verify.recheck,
@@ -190,10 +188,12 @@ impl Asked<'_> {
             values: if self.args.show_values { Values::Shown } else { Values::Hidden },
             rows: plan.submissions.rows,
             images: &images,
+            storage: places.storage(self),
         };
         let verified = comparing::verify(&world, &task, &absent).await?;
         let mut verification = self.told(&verified, attempts, began_at);
         self.sign(&mut verification, role, &identity);
+        self.settle_content(results, &verified, &mut verification).await?;
         self.log_accepted(results, &verified, accepted).await?;
         self.publish(results, &verified, &mut verification).await?;
         Ok(Told::Verification(Box::new(verification)))

@@ -6,7 +6,10 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::Fault;
-use crate::domain::form::{AlteredColumn, Layout};
+use crate::domain::{
+    Decimal,
+    form::{AlteredColumn, Layout},
+};
 
 /// Declares the eight tables and the columns of each that are read.
 macro_rules! tables {
@@ -99,6 +102,8 @@ pub enum Cell {
     Real(f32),
     /// A number of type double precision.
     Double(f64),
+    /// A number of type numeric.
+    Decimal(Decimal),
     /// True or false.
     Bool(bool),
     /// Instant, at microseconds.

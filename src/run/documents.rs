@@ -16,7 +16,7 @@ pub use prediction::{
     Quantities, ToMend, Took,
 };
 pub use summary::{Lost, Missing, RunResult, StageLatency, Summary, Warning, WarningCode};
-pub use verification::{Verification, VerifyCheck, VerifyResult};
+pub use verification::{Verification, VerifiedContent, VerifiedFiles, VerifyCheck, VerifyResult};
 
 use super::ids::{PlanId, RunName, WriterId};
 use crate::domain::{AttemptId, Books, InputDigest, ShardIndex, TableExtent, TargetIdentity};

@@ -8,6 +8,7 @@ use std::{
 use chrono::{DateTime, Utc};
 
 use super::{
+    blobs::{LookedAt, Storage, look_at_files, look_for_surplus_blobs},
     enforcement::Standing,
     findings::{Difference, Found, Kind, Lack},
     pass::{Passed, Prepared, Tally, World, pass},
@@ -20,7 +21,7 @@ use crate::{
     domain::{AttemptId, Level},
     exit::Stop,
     ports::{Table, pause},
-    run::{RowSet, VerifyCheck, WriterId},
+    run::{RowSet, VerifiedFiles, VerifyCheck, WriterId},
 };
 
 /// What a verification is asked to do beside comparing.
@@ -37,6 +38,8 @@ pub struct Task<'a> {
     pub rows: u64,
     /// Ids of enforcement rows that this run changed and did not write.
     pub images: &'a BTreeSet<String>,
+    /// Where the files lie, from level blobs on.
+    pub storage: Option<Storage<'a>>,
 }
 
 /// What was found.
@@ -57,13 +60,21 @@ pub struct Verified {
     pub accepted_attempts: BTreeSet<AttemptId>,
     /// `verification_failures.csv`.
     pub failures: tempfile::NamedTempFile,
+    /// What was seen of the files, from level blobs on.
+    pub files: Option<VerifiedFiles>,
+    /// The manifest, at level content.
+    pub manifest: Option<tempfile::NamedTempFile>,
 }
 
 /// What makes a difference the same when it is looked at again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Same {
+pub enum Same {
+    /// A check found something in a row.
     Row(u64, CheckId),
+    /// A stored row that belongs to none.
     Stored(Table, String),
+    /// A blob that belongs to none.
+    Blob(String),
 }
 
 /// Compares everything; differences are looked at again after a while, and only what still stands is reported.
@@ -80,12 +91,19 @@ pub async fn verify(world: &World<'_>, task: &Task<'_>, absent: &Absent) -> Resu
     let mut passed = look_at_rows(world, None, &mut each).await?;
     look_at_enforcements(world, task.images, &mut passed, &mut each).await?;
     look_for_surplus(world, &mut passed, &mut each).await?;
+    let mut files = look_at_all_files(world, task, None, &mut passed.tally, &mut each).await?;
     let mut report = Report::new(task, Utc::now())?;
     if !first.is_empty() {
         let (differences, after_s) = (first.len(), task.recheck.as_secs());
         tracing::info!(differences, after_s, "differences are looked at again");
         pause(task.recheck).await;
         let mut failed = None;
+        let is_of_files = |same: &Same| match same {
+            Same::Row(_, check) => check.check().level > Level::Rows,
+            Same::Stored(..) => false,
+            Same::Blob(_) => true,
+        };
+        let has_files = first.iter().any(is_of_files);
         let has_surplus = first.iter().any(|same| matches!(same, Same::Stored(..)));
         let mut each = |same, found: Found| {
             if first.remove(&same) || report.stands.contains(&same) {
@@ -100,12 +118,35 @@ pub async fn verify(world: &World<'_>, task: &Task<'_>, absent: &Absent) -> Resu
         if has_surplus {
             look_for_surplus(world, &mut again, &mut each).await?;
         }
+        if has_files {
+            let later = look_at_all_files(world, task, Some(&rows), &mut again.tally, &mut each).await?;
+            files = files.map(|files| files.then(later));
+        }
         if let Some(fault) = failed {
             return Err(fault.into());
         }
     }
     let gone = first.len() as u64;
-    report.end(task.level, passed.tally, absent, gone)
+    let (files, absent, manifest) = match files {
+        Some(files) => files.finish(absent)?,
+        None => (None, absent.clone(), None),
+    };
+    let verified = report.end(task, passed.tally, &absent, gone)?;
+    Ok(Verified { files, manifest, ..verified })
+}
+
+/// The files of all rows, or of those of `only`, and blobs that no row names; nothing at level rows.
+async fn look_at_all_files(
+    world: &World<'_>,
+    task: &Task<'_>,
+    only: Option<&RowSet>,
+    tally: &mut Tally,
+    each: &mut Each<'_>,
+) -> Result<Option<LookedAt>, Stop> {
+    let Some(storage) = &task.storage else { return Ok(None) };
+    let looked = look_at_files(world, storage, only, tally, each).await?;
+    look_for_surplus_blobs(world, storage, looked.listed.as_ref(), tally, each).await?;
+    Ok(Some(looked))
 }
 
 /// Looks once at rows that are prepared and at everything that stands: the checks that find something, each with the
@@ -127,7 +168,8 @@ pub async fn look_at_prepared(
     Ok(all)
 }
 
-type Each<'e> = dyn FnMut(Same, Found) + Send + 'e;
+/// Takes what was found.
+pub type Each<'e> = dyn FnMut(Same, Found) + Send + 'e;
 
 /// Every row with an outcome, or those of `only`.
 async fn look_at_rows(world: &World<'_>, only: Option<&RowSet>, each: &mut Each<'_>) -> Result<Passed, Stop> {
@@ -254,9 +296,11 @@ impl<'a> Report<'a> {
             && self.task.accepted.contains_key(&attempt)
     }
 
-    fn end(self, level: Level, tally: Tally, absent: &Absent, passed: u64) -> Result<Verified, Stop> {
+    fn end(self, task: &Task<'_>, tally: Tally, absent: &Absent, passed: u64) -> Result<Verified, Stop> {
+        let content = task.storage.as_ref().and_then(|storage| storage.content.as_ref());
+        let asks = |check: CheckId| content.is_none_or(|content| content.asks(check));
         Ok(Verified {
-            checks: checks(level, &tally, &self.different, absent),
+            checks: checks(task.level, &asks, &tally, &self.different, absent),
             tally,
             differences: self.differences,
             rows_different: self.rows.len() as u64,
@@ -264,6 +308,8 @@ impl<'a> Report<'a> {
             accepted: self.accepted,
             accepted_attempts: self.accepted_attempts,
             failures: self.csv.finish()?,
+            files: None,
+            manifest: None,
         })
     }
 }

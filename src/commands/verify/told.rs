@@ -62,6 +62,7 @@ impl Asked<'_> {
             accepted: verified.accepted,
             recheck_ms: u64::try_from(verify.recheck.as_millis()).unwrap_or(u64::MAX),
             remarks,
+            files: verified.files.clone(),
             checks: verified.checks.clone(),
             unknown_attempts,
             independent: false,
@@ -112,10 +113,10 @@ impl Asked<'_> {
     ) -> Result<(), Stop> {
         let out = &self.settings.out;
         let files = [names::VERIFICATION, names::VERIFICATION_FAILURES];
-        verification.results = files
+        let places = files
             .iter()
-            .flat_map(|file| [out.join(file).display().to_string(), store.describe(&names::result(file))])
-            .collect();
+            .flat_map(|file| [out.join(file).display().to_string(), store.describe(&names::result(file))]);
+        verification.results.extend(places);
         let (out, failures) = (Some(out.as_path()), verified.failures.path());
         results::publish(Some(store), out, names::VERIFICATION_FAILURES, failures, CSV).await?;
         let text = json("verification", verification)?;
