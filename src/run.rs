@@ -20,6 +20,7 @@ pub mod private;
 pub mod receipts;
 pub mod results;
 pub mod source_files;
+pub mod archive;
 pub mod lock;
 mod row_set;
 

@@ -193,9 +193,7 @@ impl Asked<'_> {
         let verified = comparing::verify(&world, &task, &absent).await?;
         let mut verification = self.told(&verified, attempts, began_at);
         self.sign(&mut verification, role, &identity);
-        self.settle_content(results, &verified, &mut verification).await?;
-        self.log_accepted(results, &verified, accepted).await?;
-        self.publish(results, &verified, &mut verification).await?;
+        self.keep(results, &verified, accepted, &mut verification).await?;
         Ok(Told::Verification(Box::new(verification)))
     }
 

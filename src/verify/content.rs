@@ -137,8 +137,11 @@ pub async fn read_files(
             .buffered(AT_A_TIME);
         while let Some((file, (target, source))) = done.try_next().await? {
             let mut findings = Findings::default();
-            let line = content.manifest.map(|_| known.get(&(file.row, file.order)));
-            compare(&file, &target, source.as_ref(), line, content.check(), &mut findings);
+            let against = match content.manifest {
+                Some(_) => Against::Line(known.get(&(file.row, file.order))),
+                None => Against::Source(source.as_ref()),
+            };
+            compare(&file, &target, &against, content.check(), &mut findings);
             match target {
                 Side::Read(bytes) => {
                     read.counts.read += 1;
@@ -179,16 +182,16 @@ fn due(
     due.finish()
 }
 
+/// What the bytes of a blob are compared with.
+enum Against<'a> {
+    /// Its source; `None` if the input row that names it is not there.
+    Source(Option<&'a Side>),
+    /// The line of the manifest, if it has one.
+    Line(Option<&'a ManifestLine>),
+}
+
 /// Compares the bytes of a blob with those of its source or with the line of the manifest, and with what the outcome keeps.
-/// `line`: `None` without a manifest.
-fn compare(
-    file: &WantedFile,
-    target: &Side,
-    source: Option<&Side>,
-    line: Option<Option<&ManifestLine>>,
-    check: CheckId,
-    findings: &mut Findings,
-) {
+fn compare(file: &WantedFile, target: &Side, against: &Against<'_>, check: CheckId, findings: &mut Findings) {
     let target = match target {
         Side::Read(bytes) => bytes,
         Side::Unreadable(_) => return findings.lacking(check, Lack::Bytes),
@@ -199,18 +202,18 @@ fn compare(
         }
     };
     let differs = |than: &str| format!("file {}: the blob's bytes are not {than}", file.order);
-    match (line, source) {
-        (Some(None), _) => findings.lacking(check, Lack::Manifest),
-        (Some(Some(line)), _) => {
+    match against {
+        Against::Line(None) => findings.lacking(check, Lack::Manifest),
+        Against::Line(Some(line)) => {
             let is_same = (line.bytes, line.sha256) == (target.count, target.sha256);
             findings.holds(check, is_same, Kind::Changed, || differs("those of the manifest"));
         }
-        (None, Some(Side::Read(source))) => {
+        Against::Source(Some(Side::Read(source))) => {
             let is_same = (source.count, source.sha256) == (target.count, target.sha256);
             findings.holds(check, is_same, Kind::Changed, || differs("its source's"));
         }
-        (None, None) => findings.lacking(check, Lack::Inputs),
-        (None, Some(_)) => findings.lacking(check, Lack::SourceFile),
+        Against::Source(None) => findings.lacking(check, Lack::Inputs),
+        Against::Source(Some(_)) => findings.lacking(check, Lack::SourceFile),
     }
     let check = CheckId::ContentReceipt;
     if let Some(holds) = file.recorded.as_ref().and_then(|recorded| is_as_recorded(recorded, target)) {

@@ -78,8 +78,21 @@ impl Asked<'_> {
         verification
     }
 
+    /// Everything that a verification leaves in the verify store and in the folder of results.
+    pub(super) async fn keep(
+        &self,
+        results: &RunStore,
+        verified: &Verified,
+        accepted: &BTreeMap<AttemptId, Accepted>,
+        verification: &mut Verification,
+    ) -> Result<(), Stop> {
+        self.settle_content(results, verified, verification).await?;
+        self.log_accepted(results, verified, accepted).await?;
+        self.publish(results, verified, verification).await
+    }
+
     /// Accepted changes are a decision of a person.
-    pub(super) async fn log_accepted(
+    async fn log_accepted(
         &self,
         results: &RunStore,
         verified: &Verified,
@@ -105,7 +118,7 @@ impl Asked<'_> {
     }
 
     /// Both results in the verify store and in the folder of results.
-    pub(super) async fn publish(
+    async fn publish(
         &self,
         store: &RunStore,
         verified: &Verified,

@@ -1,6 +1,6 @@
 //! The files of rows that stand: which blob each names, and what it has to be.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -77,7 +77,7 @@ pub fn wanted(
     row: u64,
     expected: &Expected,
     outcome: &Migrated,
-    stored: &HashMap<String, StoredRow>,
+    stored: &BTreeMap<String, StoredRow>,
 ) -> Vec<WantedFile> {
     let text = |row: &StoredRow, column| {
         let text = Table::Files.place(column).and_then(|place| row.text(place));

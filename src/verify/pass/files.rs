@@ -1,7 +1,7 @@
 //! The files of the rows of a range: read apart from the rows' other checks, so that any process can look at the files of any
 //! range.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::{Item, ROWS_AT_A_TIME, World, chunk::is_to_stand, items};
 use crate::{
@@ -43,7 +43,7 @@ async fn of_chunk(world: &World<'_>, items: &[Item], wanting: &mut Wanting) -> R
     });
     let lookup = Lookup { table: Table::Files, key: "id", values: ids.collect() };
     let found = world.target.rows(&[lookup]).await?.into_iter().flatten();
-    let by_id: HashMap<String, StoredRow> = found.map(|row| (row.id().to_owned(), row)).collect();
+    let by_id: BTreeMap<String, StoredRow> = found.map(|row| (row.id().to_owned(), row)).collect();
     for (item, outcome, expected) in &expected {
         for file in wanted(item.number, expected, outcome, &by_id) {
             wanting.push(&file)?;

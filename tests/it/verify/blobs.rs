@@ -136,8 +136,18 @@ const KINDS: &[Kind] = &[
     ("metadata of another attempt", |folder, file| metadata(folder, file, "attemptid", "1"), METADATA, &[]),
     ("metadata of another origin", |folder, file| metadata(folder, file, "migratedfrom", "x"), METADATA, &[]),
     ("metadata of another run", |folder, file| metadata(folder, file, "run", "other"), METADATA, &[]),
-    ("metadata of another writer", |folder, file| metadata(folder, file, "writer", "ffffffffffff"), METADATA, &[]),
-    ("metadata of a marker's file", |folder, file| metadata(folder, file, "filetype", "marker_feedback"), METADATA, &[]),
+    (
+        "metadata of another writer",
+        |folder, file| metadata(folder, file, "writer", "ffffffffffff"),
+        METADATA,
+        &[],
+    ),
+    (
+        "metadata of a marker's file",
+        |folder, file| metadata(folder, file, "filetype", "marker_feedback"),
+        METADATA,
+        &[],
+    ),
     ("lost metadata", |folder, file| metadata(folder, file, "attemptid", ""), METADATA, &[]),
     (
         "an orphan blob",
@@ -177,7 +187,9 @@ async fn every_corruption_of_a_blob_is_found_at_its_level_by_the_check_that_is_m
     let (mut at_blobs, mut at_content) = (BTreeMap::new(), BTreeMap::new());
     for ((_, plant, blobs, content), file) in KINDS.iter().zip(&files) {
         plant(&folder, file);
-        let of = |checks: &mut dyn Iterator<Item = &&str>| checks.map(ToString::to_string).collect::<BTreeSet<_>>();
+        let of = |checks: &mut dyn Iterator<Item = &&str>| {
+            checks.map(ToString::to_string).collect::<BTreeSet<_>>()
+        };
         if !blobs.is_empty() {
             at_blobs.insert(file.attempt.clone(), of(&mut blobs.iter()));
         }
@@ -216,7 +228,8 @@ fn source_of(app: &TestApp<'_>, file: &File) -> PathBuf {
     let headers = reader.headers().unwrap().clone();
     let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
     let row = rows.iter().find(|row| row.iter().any(|cell| cell.trim() == file.attempt)).unwrap();
-    let urls = headers.iter().zip(row).find(|(name, cell)| name.contains("Learner") && cell.contains("file://"));
+    let urls =
+        headers.iter().zip(row).find(|(name, cell)| name.contains("Learner") && cell.contains("file://"));
     let url: url::Url = urls.unwrap().1.split(',').next().unwrap().trim().parse().unwrap();
     url.to_file_path().unwrap()
 }
@@ -230,9 +243,8 @@ async fn nights_share_the_bytes_and_a_manifest_checks_them_without_the_sources()
     assert!(ended.stderr.contains("give --level content too"), "{}", ended.stderr);
 
     let store = format!("file://{}", app.out.path().join("verify").display());
-    let night = |part: &str| {
-        ["--level", "content", "--verify-store", &store, "--content", part].map(str::to_owned)
-    };
+    let night =
+        |part: &str| ["--level", "content", "--verify-store", &store, "--content", part].map(str::to_owned);
     let [first, second] = ["1/2", "2/2"].map(night);
     let args = |all: &[String]| all.to_vec();
     let run = async |all: Vec<String>| {
@@ -358,7 +370,8 @@ async fn containers_that_may_not_be_listed_are_named_and_listing_takes_few_reque
 
 #[tokio::test]
 async fn blobs_of_a_service_with_habits_are_met_by_the_names_that_it_stores() {
-    let service = BlobService::start(&[Habit::DropsDots, Habit::HasDirectories, Habit::RefusesOddNames]).await;
+    let service =
+        BlobService::start(&[Habit::DropsDots, Habit::HasDirectories, Habit::RefusesOddNames]).await;
     let sample = Sample::in_folder(8, 55, small).await;
     let mut app = in_folders(&sample).await;
     app.set("ROGO_TARGET", "az://files");
@@ -369,7 +382,10 @@ async fn blobs_of_a_service_with_habits_are_met_by_the_names_that_it_stores() {
 
     let files = files(&app).await;
     let rename = async |file: &File, to: &str| {
-        let sql = format!("update submission_files set azure_blob_name = azure_blob_name || '{to}' where azure_blob_name = '{}'", file.blob);
+        let sql = format!(
+            "update submission_files set azure_blob_name = azure_blob_name || '{to}' where azure_blob_name = '{}'",
+            file.blob
+        );
         app.database.run(&sql).await;
     };
     // A name that the service stores as the same, and one that it refuses.
