@@ -145,7 +145,6 @@ impl Asked<'_> {
         let unreadable: BTreeSet<Table> =
             Table::ALL.iter().copied().filter(|table| names(&absent.tables, table.name())).collect();
         let catalogue = target.stored_catalogue(&absent.tables).await?;
-        let role = target.role().await?;
         let layout = target.layout(&settings.database.target_alters).await?;
         let outcomes = Outcomes::gather(store, plan).await?;
         let inputs = connect::inputs(settings)?;
@@ -192,7 +191,7 @@ impl Asked<'_> {
         };
         let verified = comparing::verify(&world, &task, &absent).await?;
         let mut verification = self.told(&verified, attempts, began_at);
-        self.sign(&mut verification, role, &identity);
+        self.sign(&mut verification, target.role().await?, &identity);
         self.keep(results, &verified, accepted, &mut verification).await?;
         Ok(Told::Verification(Box::new(verification)))
     }
