@@ -5,6 +5,7 @@ mod known;
 mod parts;
 mod result;
 mod self_test;
+mod shared;
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
