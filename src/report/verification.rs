@@ -61,6 +61,10 @@ impl Verification {
                 self.level
             ),
         };
+        if !self.examples.is_empty() {
+            let rest = if self.differences > self.examples.len() as u64 { ", …" } else { "" };
+            let _ = write!(text, " ({}{rest})", self.examples.join(", "));
+        }
         if let Some(files) = &self.files {
             let _ = write!(text, "; {}", files.sentence());
         }

@@ -97,10 +97,10 @@ impl Asked<'_> {
     /// At level content: whether all files are verified to the byte, now or in all parts, and the manifest.
     pub(super) async fn settle_content(
         &self,
-        store: &RunStore,
         verified: &Verified,
         verification: &mut Verification,
     ) -> Result<(), Stop> {
+        let store = self.results;
         let Some(content) = verification.files.as_mut().and_then(|files| files.content.as_mut()) else {
             return Ok(());
         };
