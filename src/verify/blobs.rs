@@ -16,7 +16,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use self::{
     sources::{Sourced, look_at_sources, without_sources},
     target::{ListedTarget, in_folder, list_target, named_blobs},
-    wanted::{WantedFile, Wanting},
+    wanted::{Wanted, WantedFile, Wanting},
 };
 use super::{
     checks,
@@ -93,26 +93,36 @@ pub async fn look_at_files(
     tally: &mut Tally,
     each: &mut Each<'_>,
 ) -> Result<LookedAt, Stop> {
-    let mut looked = LookedAt::default();
     if world.ground.unreadable.contains(&Table::Files) {
         let of_files = checks::OF_LISTING.into_iter().chain([CheckId::SourceFilesUnchanged]);
         let of_bytes = storage.content.iter().map(Content::check);
         for check in of_files.chain(of_bytes) {
             *tally.lacking.entry((check, Lack::Table(Table::Files))).or_default() += 1;
         }
-        return Ok(looked);
+        return Ok(LookedAt::default());
     }
     let mut wanting = Wanting::new(storage.rows)?;
     collect_files(world, only, &mut wanting).await?;
-    let wanted = wanting.finish()?;
+    look_at(world, storage, &wanting.finish()?, tally, each).await
+}
+
+/// Compares these files.
+pub async fn look_at(
+    world: &World<'_>,
+    storage: &Storage<'_>,
+    wanted: &Wanted,
+    tally: &mut Tally,
+    each: &mut Each<'_>,
+) -> Result<LookedAt, Stop> {
+    let mut looked = LookedAt::default();
     looked.files.named = wanted.files;
     let buckets = wanted.by_source.len();
     let in_folder = in_folder(storage.target.as_ref());
     let by_manifest = storage.content.as_ref().is_some_and(|content| content.manifest.is_some());
     let Sourced { by_blob, requests, not_listed } = if by_manifest {
-        without_sources(&wanted, in_folder)?
+        without_sources(wanted, in_folder)?
     } else {
-        look_at_sources(storage.source.as_ref(), &wanted, in_folder).await?
+        look_at_sources(storage.source.as_ref(), wanted, in_folder).await?
     };
     looked.files.source_requests = requests;
     looked.absent.sources = not_listed;

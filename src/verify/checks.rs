@@ -27,6 +27,7 @@ use crate::{
 };
 
 /// What all checks of a run share.
+#[derive(Clone, Copy)]
 pub struct Ground<'a> {
     /// Values that all rows of the run share.
     pub settings: &'a RunSettings,
