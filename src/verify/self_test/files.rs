@@ -189,9 +189,8 @@ impl Test<'_> {
         if !clean.is_empty() {
             let checks: BTreeSet<&str> = clean.iter().map(|(_, check)| check.check().name).collect();
             let message = format!(
-                "the copies of {} files differ before anything is planted ({}): let `rogo-migrate verify --level content` \
-                 say what is wrong in the target, and test again when it is VERIFIED",
-                self.files.len(),
+                "the copies of blobs differ before anything is planted ({}): let `rogo-migrate verify --level content` say \
+                 what is wrong in the target, and test again when it is VERIFIED",
                 checks.into_iter().collect::<Vec<_>>().join(", ")
             );
             return Err(Stop::new(Exit::Incomplete, message));
@@ -214,7 +213,6 @@ impl Test<'_> {
         Ok((lines, why))
     }
 
-    /// The blobs as they stand.
     async fn copies(&self) -> Result<Copies, Stop> {
         let mut copies = Copies::new();
         for file in &self.files {
@@ -296,7 +294,6 @@ fn has_bytes(file: &WantedFile) -> bool {
     file.recorded.as_ref().is_some_and(|recorded| recorded.bytes > 1)
 }
 
-/// Nothing planted.
 fn none() -> Vec<Line> {
     kinds().iter().map(|kind| line(kind, None)).collect()
 }
