@@ -130,6 +130,7 @@ fn a_missed_kind_and_a_surprise_end_with_70_whatever_else_could_not_be_tried() {
         missed,
         surprises,
         not_planted: not_planted.iter().map(ToString::to_string).collect(),
+        remark: None,
         kinds: Vec::new(),
     };
     for (test, exit) in [
