@@ -10,6 +10,8 @@ pub enum Kind {
     Note,
     /// Over a whole run.
     Warning,
+    /// What limits the speed of a run.
+    Limit,
     /// Why a rollback leaves a submission.
     Rollback,
     /// Exit code of the program.
@@ -90,6 +92,20 @@ texts! {
     Note "changed_since";
     Warning "source_not_frozen";
     Warning "source_not_compared";
+    Warning "invariant_violated";
+    Limit "throttled_service";
+    Limit "service_away";
+    Limit "service_latency";
+    Limit "database_pool";
+    Limit "cpu";
+    Limit "memory_budget";
+    Limit "in_flight_cap";
+    Limit "warehouse_batch";
+    Limit "small_files";
+    Limit "slow_shard";
+    Limit "run_store_flush";
+    Limit "bandwidth";
+    Limit "breaker_near";
     Rollback "changed_after_run";
     Rollback "marker_assigned";
     Rollback "rows_added";
@@ -188,6 +204,7 @@ pub fn list() -> String {
         (Kind::Outcome, "outcomes"),
         (Kind::Note, "notes"),
         (Kind::Warning, "warnings"),
+        (Kind::Limit, "what limits the speed"),
         (Kind::Rollback, "rollback"),
         (Kind::Check, "checks of verify"),
         (Kind::ExitCode, "exit codes"),
