@@ -136,7 +136,7 @@ pub struct ListedBlob {
     /// Its stored Content-MD5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub md5: Option<[u8; 16]>,
-    /// Its Content-Encoding.
+    /// Its Content-Encoding: how its bytes are compressed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_encoding: Option<String>,
     in_folder: bool,

@@ -34,7 +34,7 @@ const AT_A_TIME: usize = 16;
 /// One of several parts of the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Portion {
-    /// From 1.
+    /// Counted from 1.
     pub part: u32,
     /// At least 1.
     pub of: u32,
@@ -95,7 +95,7 @@ impl ReadFiles {
         Self { later: Some(later.lines), ..self }
     }
 
-    /// The manifest.
+    /// The manifest, as a CSV.
     pub fn manifest(self) -> Result<tempfile::NamedTempFile, Fault> {
         self.lines.finish(self.later)
     }

@@ -24,7 +24,7 @@ pub enum Seen {
         bytes: u64,
         /// Its stored Content-MD5.
         md5: Option<[u8; 16]>,
-        /// Its Content-Encoding.
+        /// Its Content-Encoding: how its bytes are compressed.
         encoding: Option<String>,
     },
     /// It is not there, or may not be read.
@@ -142,7 +142,7 @@ impl Wanting {
         self.by_source.push(key.bucket(self.count), &(container, file))
     }
 
-    /// All files.
+    /// All files, to be read.
     pub fn finish(self) -> Result<Wanted, Fault> {
         Ok(Wanted {
             by_source: self.by_source.finish()?,
