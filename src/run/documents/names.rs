@@ -156,9 +156,6 @@ pub fn accepted(id: &str) -> String {
 /// Every decision of a person, a JSON line each ([`super::Decided`]).
 pub const DECISIONS: &str = "decisions.jsonl";
 
-/// Prefix of the states of verifications.
-pub const VERIFYING: &str = "verifying/";
-
 /// A result of the run.
 pub fn result(file: &str) -> String {
     format!("results/{file}")
