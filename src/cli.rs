@@ -90,7 +90,7 @@ pub enum Command {
     Orphans(OrphansArgs),
     /// Remove what the run, and only it, created in the target, rows and blobs; without --yes only say what
     Rollback(RollbackArgs),
-    /// Explain a code (outcome, note, warning, exit code): what it means, how to see it, what to do
+    /// Explain a code (outcome, note, check of verify, warning, exit code): what it means, how to see it, what to do
     Explain(ExplainArgs),
     /// Print every setting, its value and its source; secrets as set / not set
     Settings(SettingsArgs),

@@ -9,6 +9,7 @@ mod finalize;
 mod frozen;
 mod json;
 mod last_word;
+mod limited;
 mod orphans;
 mod rollback;
 mod decided;

@@ -14,6 +14,7 @@ use crate::{
     finalize::{FinalizeContext, InputRow, InputRows, books::Totals},
     inputs::{CsvReader, SubmissionColumns},
     ports::TargetReader,
+    report::events::Events,
     run::{
         Missing, Plan, RunStore, StageLatency, Summary, Warning,
         lock::LockedRun,
@@ -29,8 +30,8 @@ use crate::{
 };
 
 use super::{
-    await_plan::await_plan, compare::unchanged, connect, decided::decided, frozen, json::json, own_inputs,
-    patience::patiently, predicted,
+    await_plan::await_plan, compare::unchanged, connect, decided::decided, frozen, json::json,
+    limited::limited, own_inputs, patience::patiently, predicted,
 };
 
 /// How long finalize waits for the last process to let go of the run's lock: longer than a database
@@ -146,6 +147,7 @@ async fn merge_and_tell(
         },
         out: Some(&settings.out),
         accept,
+        events: &Events::to_log(),
     };
     let comparing = async { Ok(frozen::warnings(settings, plan).await) };
     let (totals, warnings) = tokio::try_join!(crate::finalize::finalize(&context), comparing)?;
@@ -179,7 +181,9 @@ async fn tell(
     summary.rows_left_out = totals.rows_left_out;
     summary.receipts = Some(totals.receipts.clone());
     summary.orphans_removed = totals.orphans.blobs;
-    summary.warnings = warnings;
+    let (limits, broken) = limited(store, plan).await?;
+    summary.limits = limits;
+    summary.warnings = warnings.into_iter().chain(broken).collect();
     summary.prediction = predicted::compared(store, plan, &totals.books, ended).await?;
     summary.stages = stages(&totals.books);
     let files = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES, names::SUMMARY];

@@ -10,6 +10,7 @@ use crate::{
     domain::{AttemptId, Books, Fate, Outcome},
     exit::{Exit, Stop},
     ports::Fault,
+    report::events::{Event, Events},
     run::{
         Plan, RunStore,
         lines::no_room,
@@ -18,6 +19,9 @@ use crate::{
         results::{self, BYTE_ORDER_MARK, CSV, CsvDraft},
     },
 };
+
+/// Outcomes between two words on how far the merge is.
+const TOLD_EVERY: u64 = 100_000;
 
 /// The CSVs as they will be published, and the books over them.
 pub struct Drafts {
@@ -39,6 +43,7 @@ impl Drafts {
         merged: &Merged,
         lost: &mut LostRows,
         mut input: Box<dyn InputRows>,
+        events: &Events,
     ) -> Result<Self, Stop> {
         let folder = tempfile::tempdir().map_err(no_room)?;
         let mut writers = Writers::create(folder.path(), input.as_ref())?;
@@ -46,8 +51,11 @@ impl Drafts {
         let mut last_outcome_at = None;
         let mut rows_lost = 0;
         let mut folding = Folding::begin(plan, program_digest());
-        for outcome in merged.outcomes() {
+        for (rows, outcome) in (1..).zip(merged.outcomes()) {
             let (shard, mut outcome) = outcome?;
+            if rows % TOLD_EVERY == 0 {
+                events.tell(Event::MergeProgressed { rows, of: plan.rows });
+            }
             last_outcome_at = last_outcome_at.max(Some(outcome.at));
             let row = row_of(input.as_mut(), outcome.row, plan).await?;
             same_attempt(&outcome, row.attempt)?;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::grid::{Align, Grid, count, percent, permille, span};
 use crate::{
     domain::{Level, ShardIndex},
-    run::{PlanId, RunName, VerifyResult},
+    run::{Limit, PlanId, RunName, VerifyResult},
 };
 
 /// Shards that the grid shows; JSON has them all.
@@ -47,6 +47,8 @@ pub struct Standing {
     /// The result of the last verification.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verified: Option<Verified>,
+    /// What limits the speed, the most important first.
+    pub limits: Vec<Limit>,
     /// The run's Jobs, where there is a cluster.
     pub jobs: Vec<String>,
     /// What to type next; empty where there is nothing to do but wait.
@@ -197,6 +199,9 @@ impl Standing {
                 let _ = write!(text, ", about {} left", span(Duration::from_secs(seconds)));
             }
             text.push('\n');
+        }
+        for limit in &self.limits {
+            let _ = writeln!(text, "limit: {}", limit.text);
         }
     }
 

@@ -9,6 +9,7 @@ use crate::{
     commands::{json::json, shard::host},
     domain::AttemptId,
     exit::Stop,
+    report::events::{Event, Events},
     run::{
         Decided, RunResult, Verification, decisions, names,
         receipts::program_digest,
@@ -100,6 +101,7 @@ impl Asked<'_> {
         verified: &Verified,
         verification: &mut Verification,
     ) -> Result<(), Stop> {
+        tell_checks(verification);
         let (out, store) = (&self.settings.out, self.results);
         let files = [names::VERIFICATION, names::VERIFICATION_FAILURES];
         verification.results = files
@@ -126,5 +128,14 @@ impl Asked<'_> {
         }
         verification.independent = reasons.is_empty();
         verification.not_independent = reasons;
+    }
+}
+
+/// Tells each check's result to those who follow the process.
+fn tell_checks(verification: &Verification) {
+    let events = Events::to_log();
+    for check in &verification.checks {
+        let (check, compared, different) = (check.name.as_str(), check.compared, check.different);
+        events.tell(Event::CheckDone { check, compared, different });
     }
 }
