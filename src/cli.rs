@@ -5,6 +5,7 @@
 //! flag's with `_`, which is also the setting's key in the config file.
 
 mod flags;
+mod run_store;
 mod verify;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ pub use flags::{
     VerifyFlags, VerifyStoreFlags, WaitFlags,
 };
 
+pub use run_store::{ExplainArgs, PurgeArgs, ResultsArgs};
 pub use verify::VerifyArgs;
 
 use clap::{Args, Parser, Subcommand};
@@ -84,14 +86,16 @@ pub enum Command {
     Status(StatusArgs),
     /// Run the shards that are not done, then finalize; for a run on Kubernetes print the command that does so
     Resume(ResumeArgs),
-    /// Copy the results out of the run store
+    /// Copy the results out of the run store, or pack the run's evidence
     Results(ResultsArgs),
     /// List the blobs that killed processes of this run left behind, and delete them
     Orphans(OrphansArgs),
     /// Remove what the run, and only it, created in the target, rows and blobs; without --yes only say what
     Rollback(RollbackArgs),
-    /// Explain a code (outcome, note, check of verify, warning, exit code): what it means, how to see it, what to do
-    Explain(ExplainArgs),
+    /// Delete what holds personal data from the run store; without --yes only say what
+    Purge(PurgeArgs),
+    /// Explain a code (outcome, note, check of verify, warning, exit code), or with --attempt everything about one attempt
+    Explain(Box<ExplainArgs>),
     /// Print every setting, its value and its source; secrets as set / not set
     Settings(SettingsArgs),
     /// Generate inputs, warehouse export, source files, target schema and seed
@@ -209,17 +213,6 @@ pub struct ResumeArgs {
     pub settings: SettingFlags,
 }
 
-/// Arguments of `rogo-migrate results`.
-#[derive(Debug, Args)]
-pub struct ResultsArgs {
-    /// The folder to copy them to
-    #[arg(long, value_name = "DIR")]
-    pub to: PathBuf,
-    /// Name and location of the run.
-    #[command(flatten)]
-    pub store: StoreFlags,
-}
-
 /// Arguments of `rogo-migrate orphans`.
 #[derive(Debug, Args)]
 pub struct OrphansArgs {
@@ -255,14 +248,6 @@ pub struct RollbackArgs {
     /// Settings shared by all commands.
     #[command(flatten)]
     pub settings: SettingFlags,
-}
-
-/// Arguments of `rogo-migrate explain`.
-#[derive(Debug, Args)]
-pub struct ExplainArgs {
-    /// The code, as file_missing or 69; without it every code is listed
-    #[arg(value_name = "CODE")]
-    pub code: Option<String>,
 }
 
 /// Arguments of `rogo-migrate settings`.

@@ -23,6 +23,7 @@ use crate::{
         Decided, Lost,
         lock::{LockedRun, Quiet},
         orphans::Orphans,
+        purge,
     },
 };
 use books::Totals;
@@ -96,7 +97,8 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<Totals, Stop> {
     let mut lost = LostRows::begin(store, plan, context.accept.clone()).await?;
     merged.lose(lost.look_up(store, plan, &merged, target).await?);
     let input = (context.open_input)().await?;
-    let drafts = Drafts::write(plan, &merged, &mut lost, input, context.events).await?;
+    let purged = purge::attempts(store).await?;
+    let drafts = Drafts::write(plan, &merged, &mut lost, input, &purged, context.events).await?;
     let recorded_by = lost.recorded_by(store, plan).await?;
     let lost_rows = Lost { rows: drafts.rows_lost, shards: recorded_by.shards.iter().copied().collect() };
     books::balance(plan, &drafts.books, &missing, lost_rows.rows)?;

@@ -46,6 +46,7 @@ pub async fn run(settings: &Settings, verify: &VerifySettings, args: &VerifyArgs
         None => store.clone(),
     };
     let (plan, summary) = result::result(settings, &store).await?;
+    connect::tell_purged(&store).await?;
     // Temporary tables belong to one session.
     let connections = if args.self_test { 1 } else { CONNECTIONS };
     let target =
