@@ -149,6 +149,3 @@ pub const VERIFYING: &str = "verifying/";
 pub fn result(file: &str) -> String {
     format!("results/{file}")
 }
-
-/// Prefix of the states of verifications, in the verify store ([`crate::run::verifying`]).
-pub const VERIFYING: &str = "verifying/";
