@@ -12,111 +12,25 @@
 //!
 //! All but the parts are hints or may be written twice with the same content. A part that is lost is compared again.
 
+mod documents;
+mod partitions;
+
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{PlanId, RunStore, WriterId, names, outcomes::Ranges};
-use crate::{
-    domain::{Digest, Level},
-    ports::{Fault, FaultKind, PutOptions, Service},
+use self::documents::{Merged, Merging, discarded};
+pub use self::{
+    documents::{Subject, UnderWay, VerifyBeat},
+    partitions::partitions,
 };
+use super::{RunStore, WriterId, names};
+use crate::ports::{Fault, FaultKind, PutOptions, Service};
 
 /// A process beats every 15 s: one whose last beat is older has ended.
 const ALIVE: TimeDelta = TimeDelta::minutes(1);
-/// Digits of a state's name.
-const ID_DIGITS: usize = 16;
-/// A partition has so many rows at least.
-const LEAST_ROWS: u64 = 50;
-/// So many rows serve well: a partition has no more, as long as there are few partitions.
-const GOOD_ROWS: u64 = 1_200;
-/// At least so many partitions, so that little is done again.
-const LEAST_PARTS: u64 = 16;
-
-/// The partitions of a run's rows. They depend on the number of rows only, so that any number of processes shares them.
-pub fn partitions(rows: u64) -> Ranges {
-    Ranges::of(rows, rows.div_ceil(LEAST_PARTS).clamp(LEAST_ROWS, GOOD_ROWS))
-}
-
-/// What a verification is of. The state of another one is never taken up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Subject {
-    /// Plan of the run.
-    pub plan: PlanId,
-    /// Root of its result's receipts; when it was made, if it has none.
-    pub root: String,
-    /// Rows of the input.
-    pub rows: u64,
-    /// How much is read.
-    pub level: Level,
-    /// The part of the files whose bytes are read, as `2/7`; empty: all.
-    pub content: String,
-    /// What else says how it is compared: options, digests of files, what could not be read.
-    pub settings: Vec<String>,
-    /// SHA-256 of the program, hex.
-    pub program: String,
-    /// The Job whose pods share the state; empty outside of a cluster.
-    pub job: String,
-}
-
-impl Subject {
-    /// Names its state.
-    fn id(&self) -> String {
-        let json = serde_json::to_vec(self).unwrap_or_default();
-        let mut id = Digest::of(&json).to_string();
-        id.truncate(ID_DIGITS);
-        id
-    }
-
-    /// Why a state of `other` is not of this verification; empty if only its part of the files differs.
-    fn differs(&self, other: &Self) -> Vec<&'static str> {
-        let checks = [
-            (self.plan != other.plan, "another plan"),
-            (self.plan == other.plan && self.root != other.root, "another result"),
-            (self.level != other.level, "another level"),
-            (self.settings != other.settings, "other settings or inputs"),
-            (self.program != other.program, "another program"),
-            (self.job != other.job, "another Job"),
-        ];
-        checks.into_iter().filter_map(|(differs, what)| differs.then_some(what)).collect()
-    }
-}
-
-/// A process at work.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct VerifyBeat {
-    /// Its part of the partitions, as `0/4`.
-    pub shard: String,
-    /// Machine that it runs on.
-    pub host: String,
-    /// Time of writing (UTC).
-    pub at: DateTime<Utc>,
-    /// Rows that it compared.
-    pub rows: u64,
-    /// Of them rows in a partition that is not written yet.
-    pub rows_unwritten: u64,
-    /// Rows a second since it began.
-    pub rows_per_second: f64,
-    /// What it does.
-    pub state: String,
-}
-
-/// The process that merges.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Merging {
-    shard: String,
-    process: WriterId,
-    at: DateTime<Utc>,
-}
-
-/// The results stand.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Merged {
-    at: DateTime<Utc>,
-}
-
 /// What was found when a process joined.
 #[derive(Debug, Default)]
 pub struct Joined {
@@ -126,10 +40,10 @@ pub struct Joined {
     pub is_over: bool,
 }
 
-/// Who merges.
+/// Which process merges the parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim {
-    /// This process.
+    /// This process is to merge.
     Ours,
     /// A process of another part, which is at work.
     Theirs(String),
@@ -327,17 +241,6 @@ impl Verifying {
     }
 }
 
-/// A verification under way, as `status` sees it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct UnderWay {
-    /// What is verified.
-    pub subject: Subject,
-    /// Rows in partitions that are written.
-    pub rows_written: u64,
-    /// The processes at work.
-    pub beats: Vec<VerifyBeat>,
-}
-
 /// The verifications of the run that are not over.
 pub async fn under_way(store: &RunStore) -> Result<Vec<UnderWay>, Fault> {
     let mut all = Vec::new();
@@ -387,34 +290,4 @@ fn part_name(part: usize) -> String {
 fn parts_of(documents: &[String]) -> BTreeSet<usize> {
     let part = |name: &String| name.rsplit_once("/parts/")?.1.strip_suffix(".json")?.parse().ok();
     documents.iter().filter_map(part).collect()
-}
-
-fn discarded(of: &Subject, differs: &[&str], parts: usize, lives: bool) -> String {
-    let end = if lives { "a process works on it, and it is left alone" } else { "it is discarded" };
-    format!(
-        "the state of a verification at level {} ({parts} partitions) is not taken up, because it is of {}: {end}",
-        of.level,
-        differs.join(" and ")
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn partitions_hold_every_row_once_and_depend_on_the_number_of_rows_only() {
-        for (rows, count, each) in [
-            (0, 1, 50),
-            (10, 1, 50),
-            (600, 12, 50),
-            (24_000, 20, 1_200),
-            (80_000, 67, 1_200),
-            (3_000_000, 256, 11_719),
-        ] {
-            let ranges = partitions(rows);
-            assert_eq!((ranges.count(), ranges.each()), (count, each), "{rows}");
-            assert_eq!((0..count).map(|part| ranges.rows(part)).sum::<u64>(), rows);
-        }
-    }
 }
