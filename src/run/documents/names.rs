@@ -160,6 +160,3 @@ pub const DECISIONS: &str = "decisions.jsonl";
 pub fn result(file: &str) -> String {
     format!("results/{file}")
 }
-
-/// Prefix of the states of verifications, in the verify store ([`crate::run::verifying`]).
-pub const VERIFYING: &str = "verifying/";

@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use clap::{CommandFactory, Parser, error::ErrorKind};
+use clap::{Parser, error::ErrorKind};
 use rogo_migrate::cli::Cli;
 
 use super::rendered::notes;

@@ -178,3 +178,96 @@ fn triggers_of_the_target_and_the_owners_numbers_reach_the_program() {
         ("", PODS, "env/ROGO_EXPECT", Value::Null),
     ]);
 }
+
+#[test]
+fn each_credential_has_a_secret_a_key_or_a_file_of_its_own() {
+    let sources = "pod/volumes/credentials/projected/sources";
+    let secret =
+        |name: &str, key: &str| json!({"secret": {"name": "s", "items": [{"key": key, "path": name}]}});
+    let none = Value::Null;
+    for (set, file, name) in [
+        (
+            "verify.enabled=true verify.credentials.database.existingSecret=s verify.credentials.database.key=k",
+            "verify.enabled=true verify.credentials.database.file=/f",
+            "DATABASE_URL",
+        ),
+        (
+            "verify.enabled=true verify.credentials.warehouse.existingSecret=s verify.credentials.warehouse.key=k",
+            "verify.enabled=true verify.credentials.warehouse.file=/f",
+            "DATA_WAREHOUSE_CONNECTION_STRING",
+        ),
+        (
+            "verify.enabled=true verify.credentials.account.existingSecret=s verify.credentials.account.key=k",
+            "verify.enabled=true verify.credentials.account.file=/f",
+            "AZURE_STORAGE_CONNECTION_STRING",
+        ),
+        (
+            "verify.enabled=true credentials.source.enabled=true verify.credentials.source.existingSecret=s \
+             verify.credentials.source.key=k",
+            "verify.enabled=true credentials.source.enabled=true verify.credentials.source.file=/f",
+            "SOURCE_STORAGE_CONNECTION_STRING",
+        ),
+        (
+            "verify.enabled=true verify.credentials.consumerKey.existingSecret=s verify.credentials.consumerKey.key=k",
+            "verify.enabled=true verify.credentials.consumerKey.file=/f",
+            "ROGO_CONSUMER_KEY",
+        ),
+    ] {
+        let rendered = render(set).unwrap();
+        let mounted = rendered.field("verify", sources).and_then(Value::as_array).unwrap();
+        assert!(mounted.contains(&secret(name, "k")), "{set}: {mounted:?}");
+        let run = rendered.field("shards", sources).and_then(Value::as_array).unwrap();
+        assert!(!run.contains(&secret(name, "k")), "{set}: the run's own stay");
+        let rendered = render(file).unwrap();
+        let variable = format!("env/{name}_FILE/value");
+        assert_eq!(rendered.field("verify", &variable), Some(&json!("/f")), "{file}");
+        assert_ne!(rendered.field("shards", &variable).unwrap_or(&none), "/f", "{file}");
+    }
+}
+
+#[test]
+fn its_pods_are_sized_and_scheduled_as_its_values_say() {
+    check(&[
+        (
+            "verify.enabled=true verify.resources.cpu=250m",
+            "verify",
+            "container/resources/requests/cpu",
+            json!("250m"),
+        ),
+        (
+            "verify.enabled=true verify.resources.cpuLimit=2",
+            "verify",
+            "container/resources/limits/cpu",
+            json!("2"),
+        ),
+        (
+            "verify.enabled=true verify.resources.ephemeralStorage=1Gi",
+            "verify",
+            "container/resources/limits/ephemeral-storage",
+            json!("1Gi"),
+        ),
+        ("verify.enabled=true verify.nodeSelector.a=b", "verify", "pod/nodeSelector", json!({"a": "b"})),
+        (
+            "verify.enabled=true verify.tolerations[0].key=k",
+            "verify",
+            "pod/tolerations",
+            json!([{"key": "k"}]),
+        ),
+        (
+            "verify.enabled=true verify.affinity.podAffinity.x=y",
+            "verify",
+            "pod/affinity",
+            json!({"podAffinity": {"x": "y"}}),
+        ),
+        (
+            "verify.enabled=true verify.topologySpread[0].topologyKey=zone",
+            "verify",
+            "pod/topologySpreadConstraints/0/topologyKey",
+            json!("zone"),
+        ),
+        ("verify.enabled=true verify.priorityClassName=p", "verify", "pod/priorityClassName", json!("p")),
+        ("verify.enabled=true verify.podAnnotations.a=b", "verify", "template/annotations/a", json!("b")),
+        ("verify.enabled=true verify.podLabels.a=b", "verify", "template/labels/a", json!("b")),
+        ("verify.enabled=true verify.nodeSelector.a=b", "shards", "pod/nodeSelector", Value::Null),
+    ]);
+}

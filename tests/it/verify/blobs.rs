@@ -212,10 +212,10 @@ async fn every_corruption_of_a_blob_is_found_at_its_level_by_the_check_that_is_m
     assert!(!app.result("verification_failures.csv").contains(".docx"), "no file is named");
 
     // Found again where only some attempts are asked for: not the others, and no blob of theirs.
-    let list = app.out.path().join("list");
+    let asked_for = app.out.path().join("asked-for");
     let orphan = &files[KINDS.len() - 1].attempt;
-    fs::write(&list, format!("{}\n{orphan}\n", files[0].attempt)).unwrap();
-    verify(&app, &["--level", "blobs", "--attempts", list.to_str().unwrap()]).await.expect(1);
+    fs::write(&asked_for, format!("{}\n{orphan}\n", files[0].attempt)).unwrap();
+    verify(&app, &["--level", "blobs", "--attempts", asked_for.to_str().unwrap()]).await.expect(1);
     let expected = [(&files[0].attempt, "blob_present"), (orphan, "blobs_surplus")];
     let expected: BTreeMap<_, _> =
         expected.into_iter().map(|(of, check)| (of.clone(), BTreeSet::from([check.to_owned()]))).collect();
