@@ -153,6 +153,9 @@ pub fn accepted(id: &str) -> String {
     format!("{ACCEPTED}{id}.json")
 }
 
+/// Prefix of the states of verifications, in the verify store ([`crate::run::verifying`]).
+pub const VERIFYING: &str = "verifying/";
+
 /// Every decision of a person, a JSON line each ([`super::Decided`]).
 pub const DECISIONS: &str = "decisions.jsonl";
 
