@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 pub use flags::{
     AcceptFlags, AttemptFlags, PlanFlags, ReasonFlags, RedoFlags, SettingFlags, ShardFlags, StoreFlags,
-    VerifyFlags, WaitFlags,
+    VerifyFlags, VerifyStoreFlags, WaitFlags,
 };
 
 pub use plan::{PlanArgs, PredictArgs, RunArgs};
@@ -152,6 +152,9 @@ pub struct StatusArgs {
     /// Name and location of the run.
     #[command(flatten)]
     pub store: StoreFlags,
+    /// Where its verifications are.
+    #[command(flatten)]
+    pub verify_store: VerifyStoreFlags,
     /// The wait for the plan.
     #[command(flatten)]
     pub wait: WaitFlags,

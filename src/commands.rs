@@ -156,7 +156,7 @@ fn flags(cli: &Cli) -> Flags {
         }
         Command::Run(args) => flags.with(&args.reason).with(&args.plan).with(&args.settings),
         Command::Verify(args) => flags.with(&args.verify).with(&args.settings),
-        Command::Status(args) => flags.with(&args.store).with(&args.wait),
+        Command::Status(args) => flags.with(&args.store).with(&args.verify_store).with(&args.wait),
         Command::Resume(args) => flags.with(&args.redo).with(&args.reason).with(&args.settings),
         Command::Results(args) => flags.with(&args.store),
         Command::Orphans(args) => flags.with(&args.reason).with(&args.settings),

@@ -36,6 +36,12 @@ pub fn store_of(settings: &StoreSettings) -> Result<RunStore, Fault> {
     Ok(RunStore::new(blobs::open(&settings.run_store, &settings.account, Service::RunStore)?, &settings.run))
 }
 
+/// The run's folder in the verify store, for a command that only reads a run.
+pub fn verify_store_of(settings: &StoreSettings) -> Result<RunStore, Fault> {
+    let place = settings.verify_store.as_ref().unwrap_or(&settings.run_store);
+    Ok(RunStore::new(blobs::open(place, &settings.account, Service::RunStore)?, &settings.run))
+}
+
 /// The submissions and mapping CSVs, as the settings locate them.
 pub fn inputs(settings: &Settings) -> Result<Inputs, Fault> {
     let source = |location: &InputLocation| {
@@ -58,6 +64,18 @@ pub fn inputs(settings: &Settings) -> Result<Inputs, Fault> {
 /// The target container; cheap to call once per worker.
 pub fn target_blobs(settings: &Settings) -> Result<Arc<dyn Blobs>, Fault> {
     blobs::open(&settings.target, &settings.account, Service::TargetBlobs)
+}
+
+/// A prefix of the target container, for a self-test.
+pub fn scratch_blobs(settings: &Settings, prefix: &str) -> Result<Arc<dyn Blobs>, Fault> {
+    let place = match &settings.target {
+        Place::Folder(root) => Place::Folder(root.join(prefix)),
+        Place::Azure { container, prefix: own } => {
+            let prefix = format!("{own}/{prefix}").trim_start_matches('/').to_owned();
+            Place::Azure { container: container.clone(), prefix }
+        }
+    };
+    blobs::open(&place, &settings.account, Service::TargetBlobs)
 }
 
 /// Where learners' and markers' files are read; cheap to call once per worker.

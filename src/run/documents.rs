@@ -17,7 +17,7 @@ pub use prediction::{
     Quantities, ToMend, Took,
 };
 pub use summary::{Lost, Missing, RunResult, StageLatency, Summary, Warning, WarningCode};
-pub use verification::{Verification, VerifyCheck, VerifyResult};
+pub use verification::{Verification, VerifiedContent, VerifiedFiles, VerifyCheck, VerifyResult};
 pub use work::{Answers, Breaker, Limit, LimitCode, Work};
 
 use super::ids::{PlanId, RunName, WriterId};

@@ -131,12 +131,14 @@ impl Reader<'_> {
         let account = self.account(matches!(run_store, Some(Place::Azure { .. })));
         let run = self.required(&t::RUN, parse::id);
         let wait_plan = self.wait_plan();
+        let verify_store = self.optional(&t::VERIFY_STORE, parse::place);
         Some(StoreSettings {
             run_store: run_store?,
             account,
             run: run?,
             wait_plan: wait_plan?,
             namespace: PodSettings::of(self.sources).namespace,
+            verify_store,
         })
     }
 

@@ -115,6 +115,20 @@ pub const ROLLED_BACK_ROWS: &str = "rolled_back.csv";
 pub const SUMMARY: &str = "summary.json";
 /// What a verification compared ([`super::Verification`]).
 pub const VERIFICATION: &str = "verification.json";
+/// SHA-256 of every file whose bytes were read: an input for `verify --manifest`.
+pub const MANIFEST: &str = "manifest.csv";
+/// The manifest of one part, from 1, of several.
+pub fn manifest_of_part(part: u32, of: u32) -> String {
+    format!("manifest-{part}-of-{of}.csv")
+}
+/// Prefix of the parts of a verification at level content that were verified, of so many.
+pub fn verified_parts(of: u32) -> String {
+    format!("verify/content/{of}/")
+}
+/// One of them, from 1.
+pub fn verified_part(part: u32, of: u32) -> String {
+    format!("{}{part}.json", verified_parts(of))
+}
 /// What it found: an input for `rollback --attempts` and `verify --attempts`.
 pub const VERIFICATION_FAILURES: &str = "verification_failures.csv";
 /// Every file that finalize or rollback may write into a folder of the user's.
@@ -150,7 +164,7 @@ pub fn decided(id: &str) -> String {
     format!("{DECIDED}{id}.json")
 }
 
-/// Prefix of the states of verifications.
+/// Prefix of the states of verifications, in the verify store ([`crate::run::verifying`]).
 pub const VERIFYING: &str = "verifying/";
 
 /// A result of the run.
