@@ -5,15 +5,19 @@
 //! flag's with `_`, which is also the setting's key in the config file.
 
 mod flags;
+mod plan;
+mod run_store;
 mod verify;
 
 use std::path::PathBuf;
 
 pub use flags::{
     AcceptFlags, AttemptFlags, PlanFlags, ReasonFlags, RedoFlags, SettingFlags, ShardFlags, StoreFlags,
-    VerifyFlags, WaitFlags,
+    VerifyFlags, VerifyStoreFlags, WaitFlags,
 };
 
+pub use plan::{PlanArgs, PredictArgs, RunArgs};
+pub use run_store::{ExplainArgs, PurgeArgs, ResultsArgs};
 pub use verify::VerifyArgs;
 
 use clap::{Args, Parser, Subcommand};
@@ -84,14 +88,16 @@ pub enum Command {
     Status(StatusArgs),
     /// Run the shards that are not done, then finalize; for a run on Kubernetes print the command that does so
     Resume(ResumeArgs),
-    /// Copy the results out of the run store
+    /// Copy the results out of the run store, or pack the run's evidence
     Results(ResultsArgs),
     /// List the blobs that killed processes of this run left behind, and delete them
     Orphans(OrphansArgs),
     /// Remove what the run, and only it, created in the target, rows and blobs; without --yes only say what
     Rollback(RollbackArgs),
-    /// Explain a code (outcome, note, check of verify, warning, exit code): what it means, how to see it, what to do
-    Explain(ExplainArgs),
+    /// Delete what holds personal data from the run store; without --yes only say what
+    Purge(PurgeArgs),
+    /// Explain a code (outcome, note, check of verify, warning, exit code), or with --attempt everything about one attempt
+    Explain(Box<ExplainArgs>),
     /// Print every setting, its value and its source; secrets as set / not set
     Settings(SettingsArgs),
     /// Generate inputs, warehouse export, source files, target schema and seed
@@ -100,42 +106,12 @@ pub enum Command {
     Completions(CompletionsArgs),
 }
 
-/// Arguments of `rogo-migrate plan`.
-#[derive(Debug, Args)]
-pub struct PlanArgs {
-    /// Check and count everything, write nothing anywhere
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Whether the run is predicted, and how its duration is known.
-    #[command(flatten)]
-    pub prediction: PredictArgs,
-    /// Print the plan, or the prediction, as JSON
-    #[arg(long)]
-    pub json: bool,
-    /// The trial's and shards' settings.
-    #[command(flatten)]
-    pub plan: PlanFlags,
-    /// Settings shared by all commands.
-    #[command(flatten)]
-    pub settings: SettingFlags,
-}
-
-/// What `rogo-migrate plan` says of the run besides.
-#[derive(Debug, Args)]
-pub struct PredictArgs {
-    /// Also decide every row as the run would and look at every source file, reading only: what to mend, outcomes, files
-    /// and bytes, duration, what is missing from the export
-    #[arg(long)]
-    pub predict: bool,
-    /// Also copy some files into a scratch prefix of the target container and remove them again, to measure how long the
-    /// run is going to take
-    #[arg(long, requires = "predict", conflicts_with = "dry_run")]
-    pub probe: bool,
-}
-
 /// Arguments of `rogo-migrate shard`.
 #[derive(Debug, Args)]
 pub struct ShardArgs {
+    /// Reason for --breaker off, recorded with it.
+    #[command(flatten)]
+    pub reason: ReasonFlags,
     /// Index of the shard to work on.
     #[command(flatten)]
     pub shard: ShardFlags,
@@ -164,17 +140,6 @@ pub struct FinalizeArgs {
     pub settings: SettingFlags,
 }
 
-/// Arguments of `rogo-migrate run`.
-#[derive(Debug, Args)]
-pub struct RunArgs {
-    /// The trial's and shards' settings.
-    #[command(flatten)]
-    pub plan: PlanFlags,
-    /// Settings shared by all commands.
-    #[command(flatten)]
-    pub settings: SettingFlags,
-}
-
 /// Arguments of `rogo-migrate status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
@@ -187,6 +152,9 @@ pub struct StatusArgs {
     /// Name and location of the run.
     #[command(flatten)]
     pub store: StoreFlags,
+    /// Where its verifications are.
+    #[command(flatten)]
+    pub verify_store: VerifyStoreFlags,
     /// The wait for the plan.
     #[command(flatten)]
     pub wait: WaitFlags,
@@ -204,17 +172,6 @@ pub struct ResumeArgs {
     /// Settings shared by all commands.
     #[command(flatten)]
     pub settings: SettingFlags,
-}
-
-/// Arguments of `rogo-migrate results`.
-#[derive(Debug, Args)]
-pub struct ResultsArgs {
-    /// The folder to copy them to
-    #[arg(long, value_name = "DIR")]
-    pub to: PathBuf,
-    /// Name and location of the run.
-    #[command(flatten)]
-    pub store: StoreFlags,
 }
 
 /// Arguments of `rogo-migrate orphans`.
@@ -252,14 +209,6 @@ pub struct RollbackArgs {
     /// Settings shared by all commands.
     #[command(flatten)]
     pub settings: SettingFlags,
-}
-
-/// Arguments of `rogo-migrate explain`.
-#[derive(Debug, Args)]
-pub struct ExplainArgs {
-    /// The code, as file_missing or 69; without it every code is listed
-    #[arg(value_name = "CODE")]
-    pub code: Option<String>,
 }
 
 /// Arguments of `rogo-migrate settings`.

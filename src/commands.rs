@@ -9,6 +9,7 @@ mod finalize;
 mod frozen;
 mod json;
 mod last_word;
+mod limited;
 mod orphans;
 mod rollback;
 mod decided;
@@ -17,6 +18,7 @@ mod patience;
 mod plan;
 mod predict;
 mod predicted;
+mod purge;
 mod run;
 mod results;
 mod resume;
@@ -39,7 +41,8 @@ use crate::{
     ports::overdue,
     report,
     settings::{
-        Flags, LogSettings, Settings, Sources, StoreSettings, VerifySettings, require_workload_identity,
+        Flags, LogSettings, PurgeSettings, Settings, Sources, StoreSettings, VerifySettings,
+        require_workload_identity,
     },
     telemetry,
 };
@@ -58,7 +61,9 @@ pub fn run(cli: &Cli) -> Result<End, Stop> {
     if let Command::Completions(args) = &cli.command {
         return Ok(completions::run(args).into());
     }
-    if let Command::Explain(args) = &cli.command {
+    if let Command::Explain(args) = &cli.command
+        && args.attempt.is_none()
+    {
         return explain::run(args.code.as_deref());
     }
     let sources = Sources::gather(flags(cli), cli.global.config.as_deref())?;
@@ -98,14 +103,17 @@ async fn perform(
             or_stopped(stop, Box::pin(verify::run(&settings, &verify, args))).await
         }
         Command::Resume(_) => resume::run(sources, log, stop).await,
-        Command::Results(args) => or_stopped(stop, results::run(&store_settings()?, &args.to)).await,
+        Command::Results(args) => or_stopped(stop, Box::pin(results::run(&store_settings()?, args))).await,
         Command::Orphans(args) => {
             or_stopped(stop, orphans::run(&settings()?, args.delete)).await.map(End::from)
         }
         Command::Rollback(args) => or_stopped(stop, Box::pin(rollback::run(&settings()?, args))).await,
-        Command::Settings(_) | Command::Sample(_) | Command::Explain(_) | Command::Completions(_) => {
-            Ok(Exit::Done.into())
+        Command::Purge(args) => or_stopped(stop, purge::run(&PurgeSettings::load(sources)?, args)).await,
+        Command::Explain(args) => {
+            let attempt = args.attempt.as_deref().unwrap_or_default();
+            or_stopped(stop, Box::pin(explain::attempt(sources, attempt))).await
         }
+        Command::Settings(_) | Command::Sample(_) | Command::Completions(_) => Ok(Exit::Done.into()),
     }
 }
 
@@ -139,14 +147,16 @@ async fn or_stopped<T>(
 fn flags(cli: &Cli) -> Flags {
     let flags = Flags::default().with(&cli.global);
     match &cli.command {
-        Command::Plan(args) => flags.with(&args.plan).with(&args.settings),
-        Command::Shard(args) => flags.with(&args.shard).with(&args.wait).with(&args.settings),
+        Command::Plan(args) => flags.with(&args.reason).with(&args.plan).with(&args.settings),
+        Command::Shard(args) => {
+            flags.with(&args.reason).with(&args.shard).with(&args.wait).with(&args.settings)
+        }
         Command::Finalize(args) => {
             flags.with(&args.accept).with(&args.reason).with(&args.wait).with(&args.settings)
         }
-        Command::Run(args) => flags.with(&args.plan).with(&args.settings),
+        Command::Run(args) => flags.with(&args.reason).with(&args.plan).with(&args.settings),
         Command::Verify(args) => flags.with(&args.verify).with(&args.settings),
-        Command::Status(args) => flags.with(&args.store).with(&args.wait),
+        Command::Status(args) => flags.with(&args.store).with(&args.verify_store).with(&args.wait),
         Command::Resume(args) => flags.with(&args.redo).with(&args.reason).with(&args.settings),
         Command::Results(args) => flags.with(&args.store),
         Command::Orphans(args) => flags.with(&args.reason).with(&args.settings),
@@ -155,6 +165,8 @@ fn flags(cli: &Cli) -> Flags {
             let flags = flags.with(&args.redo).with(&args.accept).with(&args.reason);
             flags.with(&args.plan).with(&args.shard).with(&args.wait).with(&args.settings)
         }
-        Command::Sample(_) | Command::Explain(_) | Command::Completions(_) => flags,
+        Command::Purge(args) => flags.with(&args.attempts).with(&args.reason).with(&args.store),
+        Command::Explain(args) => flags.with(&args.settings),
+        Command::Sample(_) | Command::Completions(_) => flags,
     }
 }

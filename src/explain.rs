@@ -10,6 +10,8 @@ pub enum Kind {
     Note,
     /// Over a whole run.
     Warning,
+    /// What limits the speed of a run.
+    Limit,
     /// Why a rollback leaves a submission.
     Rollback,
     /// Exit code of the program.
@@ -80,7 +82,10 @@ texts! {
     Outcome "duplicate_row";
     Outcome "already_migrated";
     Outcome "unit_version_excluded";
+    Outcome "changed_at_source";
+    Outcome "withdrawn";
     Outcome "deleted_in_target";
+    Outcome "excluded_by_owner";
     Outcome "rolled_back";
     Note "names_from_url";
     Note "files_count_differs";
@@ -90,6 +95,20 @@ texts! {
     Note "changed_since";
     Warning "source_not_frozen";
     Warning "source_not_compared";
+    Warning "invariant_violated";
+    Limit "throttled_service";
+    Limit "service_away";
+    Limit "service_latency";
+    Limit "database_pool";
+    Limit "cpu";
+    Limit "memory_budget";
+    Limit "in_flight_cap";
+    Limit "warehouse_batch";
+    Limit "small_files";
+    Limit "slow_shard";
+    Limit "run_store_flush";
+    Limit "bandwidth";
+    Limit "breaker_near";
     Rollback "changed_after_run";
     Rollback "marker_assigned";
     Rollback "rows_added";
@@ -153,6 +172,17 @@ texts! {
     Check "failed_absent";
     Check "skipped_claims";
     Check "nothing_surplus";
+    Check "source_files_unchanged";
+    Check "blob_present";
+    Check "blob_length";
+    Check "blob_content_type";
+    Check "blob_content_encoding";
+    Check "blob_metadata";
+    Check "blob_md5";
+    Check "blobs_surplus";
+    Check "content_source";
+    Check "content_receipt";
+    Check "content_manifest";
     ExitCode "exit_0";
     ExitCode "exit_1";
     ExitCode "exit_64";
@@ -177,6 +207,7 @@ pub fn list() -> String {
         (Kind::Outcome, "outcomes"),
         (Kind::Note, "notes"),
         (Kind::Warning, "warnings"),
+        (Kind::Limit, "what limits the speed"),
         (Kind::Rollback, "rollback"),
         (Kind::Check, "checks of verify"),
         (Kind::ExitCode, "exit codes"),

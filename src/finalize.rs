@@ -18,10 +18,12 @@ use crate::{
     domain::AttemptId,
     exit::{Moment, Stop},
     ports::Blobs,
+    report::events::Events,
     run::{
         Decided, Lost,
         lock::{LockedRun, Quiet},
         orphans::Orphans,
+        purge,
     },
 };
 use books::Totals;
@@ -71,6 +73,8 @@ pub struct FinalizeContext<'a> {
     pub out: Option<&'a Path>,
     /// `--accept lost`: the decision that the target may lack what it lacks.
     pub accept: Option<Decided>,
+    /// Where the merge tells how far it is.
+    pub events: &'a Events,
 }
 
 /// Merges, checks, writes, then sweeps. Rows without an outcome are no error of this function:
@@ -93,7 +97,8 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<Totals, Stop> {
     let mut lost = LostRows::begin(store, plan, context.accept.clone()).await?;
     merged.lose(lost.look_up(store, plan, &merged, target).await?);
     let input = (context.open_input)().await?;
-    let drafts = Drafts::write(plan, &merged, &mut lost, input).await?;
+    let purged = purge::attempts(store).await?;
+    let drafts = Drafts::write(plan, &merged, &mut lost, input, &purged, context.events).await?;
     let recorded_by = lost.recorded_by(store, plan).await?;
     let lost_rows = Lost { rows: drafts.rows_lost, shards: recorded_by.shards.iter().copied().collect() };
     books::balance(plan, &drafts.books, &missing, lost_rows.rows)?;

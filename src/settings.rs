@@ -18,6 +18,7 @@ mod shown;
 mod reader;
 mod load;
 mod place;
+mod purge;
 mod pod;
 mod effective;
 mod verify;
@@ -25,6 +26,7 @@ mod verify;
 pub use effective::{EffectiveSetting, effective};
 pub use place::{InputLocation, Place};
 pub use pod::{HelmRelease, POD_VARIABLES, PodSettings, require_workload_identity, termination_log};
+pub use purge::PurgeSettings;
 pub use secret::Secret;
 pub use source::{Flags, Given, Origin, Sources};
 pub use table::{ALL, Setting};
@@ -60,6 +62,10 @@ pub struct Settings {
     pub rules: RuleSettings,
     /// Which rows are taken (`--limit`, `--attempts`, `--code`).
     pub trial: Trial,
+    /// `--after`: the runs whose books the rows are compared with.
+    pub after: Vec<RunName>,
+    /// `--exclude`: a file of attempts that are left out for good, with reasons.
+    pub exclude: Option<PathBuf>,
     /// `--expect`: what the data's owner says of inputs, warehouse and files.
     pub expect: Option<PathBuf>,
     /// `--redo lost`: rows that were recorded as migrated are looked up, and the absent ones are moved again.
@@ -97,6 +103,8 @@ pub struct StoreSettings {
     pub wait_plan: Duration,
     /// Namespace of the run's Jobs; `None`: the namespace of the cluster's context.
     pub namespace: Option<String>,
+    /// Where verifications keep state and results; `None`: in the run store.
+    pub verify_store: Option<Place>,
 }
 
 /// Where the CSVs are.

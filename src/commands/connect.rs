@@ -18,7 +18,11 @@ use crate::{
     identity::EntraCredential,
     inputs::{InputSource, Inputs},
     ports::{Blobs, Fault, Service, Source, Warehouse},
-    run::{Plan, RunStore, WriterId, names, pins},
+    report::{
+        self,
+        events::{Event, Events, Wait},
+    },
+    run::{Plan, RunStore, WriterId, names, pins, purge},
     settings::{DatabaseAuth, InputLocation, Place, Settings, StoreSettings, WarehouseSettings},
 };
 
@@ -30,6 +34,12 @@ pub fn run_store(settings: &Settings) -> Result<RunStore, Fault> {
 /// The same, for a command that only reads a run.
 pub fn store_of(settings: &StoreSettings) -> Result<RunStore, Fault> {
     Ok(RunStore::new(blobs::open(&settings.run_store, &settings.account, Service::RunStore)?, &settings.run))
+}
+
+/// The run's folder in the verify store, for a command that only reads a run.
+pub fn verify_store_of(settings: &StoreSettings) -> Result<RunStore, Fault> {
+    let place = settings.verify_store.as_ref().unwrap_or(&settings.run_store);
+    Ok(RunStore::new(blobs::open(place, &settings.account, Service::RunStore)?, &settings.run))
 }
 
 /// The submissions and mapping CSVs, as the settings locate them.
@@ -54,6 +64,18 @@ pub fn inputs(settings: &Settings) -> Result<Inputs, Fault> {
 /// The target container; cheap to call once per worker.
 pub fn target_blobs(settings: &Settings) -> Result<Arc<dyn Blobs>, Fault> {
     blobs::open(&settings.target, &settings.account, Service::TargetBlobs)
+}
+
+/// A prefix of the target container, for a self-test.
+pub fn scratch_blobs(settings: &Settings, prefix: &str) -> Result<Arc<dyn Blobs>, Fault> {
+    let place = match &settings.target {
+        Place::Folder(root) => Place::Folder(root.join(prefix)),
+        Place::Azure { container, prefix: own } => {
+            let prefix = format!("{own}/{prefix}").trim_start_matches('/').to_owned();
+            Place::Azure { container: container.clone(), prefix }
+        }
+    };
+    blobs::open(&place, &settings.account, Service::TargetBlobs)
 }
 
 /// Where learners' and markers' files are read; cheap to call once per worker.
@@ -115,6 +137,7 @@ pub fn worker_databases(
     plan: &Plan,
     shard: ShardIndex,
     writer: &WriterId,
+    events: &Events,
 ) -> Result<Vec<Arc<PostgresWriter>>, Fault> {
     let (retired_store, retired) = (store.clone(), names::retired(writer));
     let fence = SharedFence {
@@ -124,8 +147,13 @@ pub fn worker_databases(
             Box::pin(async move { store.exists(&name).await })
         }),
     };
-    let writer_options =
-        WriterOptions { fence, ledger: Arc::new(store.clone()), container: container(&settings.target) };
+    let events = events.clone();
+    let writer_options = WriterOptions {
+        fence,
+        ledger: Arc::new(store.clone()),
+        container: container(&settings.target),
+        waited: Arc::new(move |took| events.tell(Event::Waited { on: Wait::Connection, took })),
+    };
     let options = options(settings, settings.work.pool, format!("{}/{shard}/{writer}", settings.run));
     let first = Arc::new(PostgresWriter::new(options, writer_options)?);
     let mut all = vec![first.clone()];
@@ -178,6 +206,25 @@ pub(super) fn container(target: &Place) -> String {
 /// Refuses a run that was rolled back.
 pub async fn not_rolled_back(store: &RunStore) -> Result<(), Stop> {
     rolled_back(store).await?.map_or(Ok(()), Err)
+}
+
+/// Refuses a run whose queues were purged.
+pub async fn not_purged(store: &RunStore) -> Result<(), Stop> {
+    let refusal = purge::refusal(store).await?;
+    refusal.map_or(Ok(()), |refusal| Err(Stop::new(crate::exit::Exit::Configuration, refusal)))
+}
+
+/// Tells a person that the run's store was purged, and what no longer works, if it was.
+pub async fn tell_purged(store: &RunStore) -> Result<(), Fault> {
+    if let Some(purged) = purge::purged(store).await? {
+        let no_longer = purged.no_longer.join("; ");
+        let by = &purged.decided.by;
+        report::tell(&format!(
+            "the store of run {} was purged by {by}; no longer works: {no_longer}",
+            store.run()
+        ));
+    }
+    Ok(())
 }
 
 /// Why nothing may be done with a run that was rolled back; `None` if it was not.

@@ -14,6 +14,7 @@ use crate::{
     finalize::{FinalizeContext, InputRow, InputRows, books::Totals},
     inputs::{CsvReader, SubmissionColumns},
     ports::TargetReader,
+    report::events::Events,
     run::{
         Missing, Plan, RunStore, StageLatency, Summary, Warning,
         lock::LockedRun,
@@ -29,8 +30,8 @@ use crate::{
 };
 
 use super::{
-    await_plan::await_plan, compare::unchanged, connect, decided::decided, frozen, json::json, own_inputs,
-    patience::patiently, predicted,
+    await_plan::await_plan, compare::unchanged, connect, decided::decided, frozen, json::json,
+    limited::limited, own_inputs, patience::patiently, predicted,
 };
 
 /// How long finalize waits for the last process to let go of the run's lock: longer than a database
@@ -116,6 +117,7 @@ async fn merge_and_tell(
     after: After,
 ) -> Result<End, Stop> {
     connect::not_rolled_back(store).await?;
+    connect::not_purged(store).await?;
     let accept = settings.accept_lost.then(|| decided(settings, "finalize --accept lost")).transpose()?;
     let files = connect::target_blobs(settings)?;
     let target =
@@ -146,6 +148,7 @@ async fn merge_and_tell(
         },
         out: Some(&settings.out),
         accept,
+        events: &Events::to_log(),
     };
     let comparing = async { Ok(frozen::warnings(settings, plan).await) };
     let (totals, warnings) = tokio::try_join!(crate::finalize::finalize(&context), comparing)?;
@@ -179,7 +182,9 @@ async fn tell(
     summary.rows_left_out = totals.rows_left_out;
     summary.receipts = Some(totals.receipts.clone());
     summary.orphans_removed = totals.orphans.blobs;
-    summary.warnings = warnings;
+    let (limits, broken) = limited(store, plan).await?;
+    summary.limits = limits;
+    summary.warnings = warnings.into_iter().chain(broken).collect();
     summary.prediction = predicted::compared(store, plan, &totals.books, ended).await?;
     summary.stages = stages(&totals.books);
     let files = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES, names::SUMMARY];

@@ -1,34 +1,60 @@
-//! `results`: copies the results out of the run store.
+//! `results`: copies the results out of the run store, or packs the run's evidence.
 
 use std::path::Path;
 
 use crate::{
+    cli::ResultsArgs,
     exit::{End, Exit, Stop},
     report,
+    run::{
+        RunStore,
+        evidence::{self, Beside},
+        purge,
+    },
     settings::StoreSettings,
     watch::fetch,
 };
 
 use super::{connect, own_inputs};
 
-/// Copies the results that exist, and names those that do not: then the exit code is 69.
-pub async fn run(settings: &StoreSettings, to: &Path) -> Result<End, Stop> {
+/// Copies the results, or packs the evidence.
+pub async fn run(settings: &StoreSettings, args: &ResultsArgs) -> Result<End, Stop> {
     let store = connect::store_of(settings)?;
-    connect::not_rolled_back(&store).await?;
+    match (&args.evidence, &args.to) {
+        (Some(place), _) => pack(&store, place, args).await,
+        (None, Some(to)) => copy(settings, &store, to).await,
+        (None, None) => Err(Stop::new(Exit::Usage, "give --to DIR, or --evidence FILE")),
+    }
+}
+
+async fn pack(store: &RunStore, place: &Path, args: &ResultsArgs) -> Result<End, Stop> {
+    let beside = Beside { image: args.image.as_deref(), logs: &args.logs };
+    let place = evidence::write(store, place, &beside).await?;
+    report::print(&place.display().to_string());
+    Ok(End::done(format!("the evidence of run {} is packed; sign its SHA256SUMS", store.run())))
+}
+
+/// Copies the results that exist, and names those that do not: then the exit code is 69.
+async fn copy(settings: &StoreSettings, store: &RunStore, to: &Path) -> Result<End, Stop> {
+    connect::not_rolled_back(store).await?;
     if let Some(plan) = store.plan().await? {
         own_inputs::refuse_planned(&plan, to)?;
     }
-    let fetched = fetch::fetch(&store, to).await?;
+    let fetched = fetch::fetch(store, to).await?;
     for place in &fetched.copied {
         report::print(&place.display().to_string());
     }
     if fetched.absent.is_empty() {
         return Ok(End::done(format!("{} results copied", fetched.copied.len())));
     }
+    let absent = fetched.absent.join(", ");
+    if purge::purged(store).await?.is_some() {
+        connect::tell_purged(store).await?;
+        return Ok(End::done(format!("{} results copied; purged: {absent}", fetched.copied.len())));
+    }
     let message = format!(
-        "not there yet at {}: {}; finalize writes them: see rogo-migrate status --run {}",
+        "not there yet at {}: {absent}; finalize writes them: see rogo-migrate status --run {}",
         store.describe("results"),
-        fetched.absent.join(", "),
         settings.run
     );
     Err(Stop::new(Exit::Incomplete, message))

@@ -1,6 +1,6 @@
 //! The result files: drafted on the local disk, published when everything is checked.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use tempfile::TempDir;
@@ -10,14 +10,19 @@ use crate::{
     domain::{AttemptId, Books, Fate, Outcome},
     exit::{Exit, Stop},
     ports::Fault,
+    report::events::{Event, Events},
     run::{
         Plan, RunStore,
         lines::no_room,
         names,
+        purge::blank_but_id,
         receipts::{Folding, Receipts, program_digest},
         results::{self, BYTE_ORDER_MARK, CSV, CsvDraft},
     },
 };
+
+/// Outcomes between two words on how far the merge is.
+const TOLD_EVERY: u64 = 100_000;
 
 /// The CSVs as they will be published, and the books over them.
 pub struct Drafts {
@@ -39,6 +44,8 @@ impl Drafts {
         merged: &Merged,
         lost: &mut LostRows,
         mut input: Box<dyn InputRows>,
+        purged: &BTreeSet<AttemptId>,
+        events: &Events,
     ) -> Result<Self, Stop> {
         let folder = tempfile::tempdir().map_err(no_room)?;
         let mut writers = Writers::create(folder.path(), input.as_ref())?;
@@ -46,11 +53,21 @@ impl Drafts {
         let mut last_outcome_at = None;
         let mut rows_lost = 0;
         let mut folding = Folding::begin(plan, program_digest());
-        for outcome in merged.outcomes() {
+        for (rows, outcome) in (1..).zip(merged.outcomes()) {
             let (shard, mut outcome) = outcome?;
+            if rows % TOLD_EVERY == 0 {
+                events.tell(Event::MergeProgressed { rows, of: plan.rows });
+            }
             last_outcome_at = last_outcome_at.max(Some(outcome.at));
-            let row = row_of(input.as_mut(), outcome.row, plan).await?;
-            same_attempt(&outcome, row.attempt)?;
+            // An attempt that only an earlier run's input names has no row in this one; it is skipped.
+            let row = if outcome.row <= plan.submissions.rows {
+                Some(row_of(input.as_mut(), outcome.row, plan).await?)
+            } else {
+                None
+            };
+            if let Some(row) = &row {
+                same_attempt(&outcome, row.attempt)?;
+            }
             let is_lost = merged.is_lost(&outcome) && !lost.settle(&mut outcome);
             folding.add(shard, &outcome, is_lost);
             if is_lost {
@@ -61,7 +78,12 @@ impl Drafts {
             books.count(&outcome.fate);
             match &outcome.fate {
                 Fate::Failed { code, message } => {
-                    writers.failed(row.cells, &format!("{code}: {message}"))?;
+                    let row = row.ok_or_else(|| changed(plan))?;
+                    let cells = match row.attempt.filter(|attempt| purged.contains(attempt)) {
+                        Some(attempt) => blank_but_id(row.cells, attempt),
+                        None => row.cells,
+                    };
+                    writers.failed(cells, &format!("{code}: {message}"))?;
                 }
                 _ => writers.other(&outcome)?,
             }

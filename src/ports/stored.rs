@@ -4,15 +4,20 @@ use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::Fault;
-use crate::domain::form::{AlteredColumn, Layout};
+use crate::domain::{
+    Decimal,
+    form::{AlteredColumn, Layout},
+};
 
 /// Declares the eight tables and the columns of each that are read.
 macro_rules! tables {
     ($($(#[$doc:meta])* $table:ident = $name:literal { $($column:ident)* })+) => {
         /// A table that a migration writes.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
         pub enum Table { $($(#[$doc])* $table,)+ }
 
         impl Table {
@@ -99,6 +104,8 @@ pub enum Cell {
     Real(f32),
     /// A number of type double precision.
     Double(f64),
+    /// A number of type numeric.
+    Decimal(Decimal),
     /// True or false.
     Bool(bool),
     /// Instant, at microseconds.

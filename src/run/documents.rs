@@ -4,6 +4,7 @@ pub mod names;
 mod prediction;
 mod summary;
 mod verification;
+mod work;
 
 use std::fmt;
 
@@ -16,7 +17,8 @@ pub use prediction::{
     Quantities, ToMend, Took,
 };
 pub use summary::{Lost, Missing, RunResult, StageLatency, Summary, Warning, WarningCode};
-pub use verification::{Verification, VerifyCheck, VerifyResult};
+pub use verification::{Verification, VerifiedContent, VerifiedFiles, VerifyCheck, VerifyResult};
+pub use work::{Answers, Breaker, Limit, LimitCode, Work};
 
 use super::ids::{PlanId, RunName, WriterId};
 use crate::domain::{AttemptId, Books, InputDigest, ShardIndex, TableExtent, TargetIdentity};
@@ -73,6 +75,22 @@ pub struct Plan {
     pub settings: std::collections::BTreeMap<String, String>,
     /// `--limit`/`--attempts` as given, part of what must not change.
     pub trial: Option<String>,
+    /// `--after`: the runs whose books the rows are compared with, as given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<RunName>,
+    /// Attempts of those runs that no row of the input names. They count as rows, numbered behind the input's.
+    #[serde(default)]
+    pub withdrawn: u64,
+    /// `--exclude`, pinned: how many ids, and their digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excluded: Option<String>,
+}
+
+impl Plan {
+    /// The highest number of a row: the input's rows, then the attempts that it no longer names.
+    pub fn last_row(&self) -> u64 {
+        self.submissions.rows + self.withdrawn
+    }
 }
 
 /// One shard of the plan.
@@ -131,6 +149,12 @@ pub struct DoneMarker {
     pub books: Books,
     /// Time of writing (UTC).
     pub at: DateTime<Utc>,
+    /// What the time of its last process went into; empty in markers of earlier programs.
+    #[serde(default)]
+    pub work: Work,
+    /// How often that process broke a promise of the run, by the promise's id: a bug.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub violations: std::collections::BTreeMap<String, u64>,
 }
 
 /// `heartbeats/<epoch>/<shard>-<writer>.json`: overwritten while a process works.
@@ -152,6 +176,9 @@ pub struct Heartbeat {
     pub rows_per_second: f64,
     /// What the process is doing: `running`, `throttled: …`, `waiting: …`, `stopping: …`.
     pub state: State,
+    /// What the time of the process went into in the last minute.
+    #[serde(default)]
+    pub work: Work,
 }
 
 /// What a person decided, a line of `decisions.jsonl`.
@@ -188,6 +215,28 @@ pub struct RolledBack {
     /// The attempts, ascending; `None` for the whole run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts: Option<Vec<AttemptId>>,
+}
+
+/// `purged.json`, or `purged/<id>.json` for some attempts: what a purge writes before it deletes anything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Purged {
+    /// Who decided, when and why.
+    pub decided: Decided,
+    /// Documents that were deleted or rewritten.
+    pub documents: u64,
+    /// Bytes of those that were deleted.
+    pub bytes: u64,
+    /// The attempts, ascending; `None` for the whole run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<Vec<AttemptId>>,
+    /// SHA-256 (hex) of each queue and facts file that was rewritten, by name.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub rewritten: std::collections::BTreeMap<String, String>,
+    /// Ids of the malpractice rules whose images went: that the run changed them is still known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<String>,
+    /// What no longer works, in sentences.
+    pub no_longer: Vec<String>,
 }
 
 /// What the process is doing, and why it waits.

@@ -75,12 +75,16 @@ impl Reader<'_> {
         let organisation = self.organisation();
         let rules = self.rules();
         let trial = if self.purpose == Purpose::Move { self.trial() } else { Trial::default() };
+        let after = match self.sources.find(&t::AFTER) {
+            Some(_) => self.list(&t::AFTER, parse::id).unwrap_or_default(),
+            None => Vec::new(),
+        };
+        let exclude = self.optional(&t::EXCLUDE, parse::path);
         let expect = self.optional(&t::EXPECT, parse::path);
         let redo_lost = self.optional(&t::REDO, parse::lost).is_some();
         let accept_lost = self.purpose == Purpose::Move && self.optional(&t::ACCEPT, parse::lost).is_some();
         let reason = self.optional(&t::REASON, parse::text);
-        let user = ["USER", "LOGNAME"].into_iter().find_map(|name| self.sources.environment(name));
-        let user = user.unwrap_or_default().to_owned();
+        let user = self.user();
         let shards = self.required(&t::SHARDS, |text| parse::number(text, &(1..=100_000)));
         let parallelism = self.required(&t::PARALLELISM, |text| parse::number(text, &(1..=100_000)));
         let shard = if self.purpose == Purpose::Move { self.shard() } else { None };
@@ -100,6 +104,8 @@ impl Reader<'_> {
             organisation: organisation?,
             rules: rules?,
             trial,
+            after,
+            exclude,
             expect,
             redo_lost,
             accept_lost,
@@ -114,17 +120,25 @@ impl Reader<'_> {
         })
     }
 
-    fn store_settings(&mut self) -> Option<StoreSettings> {
+    /// The user of the machine; empty if the environment does not say.
+    pub(super) fn user(&self) -> String {
+        let user = ["USER", "LOGNAME"].into_iter().find_map(|name| self.sources.environment(name));
+        user.unwrap_or_default().to_owned()
+    }
+
+    pub(super) fn store_settings(&mut self) -> Option<StoreSettings> {
         let run_store = self.required(&t::RUN_STORE, parse::place);
         let account = self.account(matches!(run_store, Some(Place::Azure { .. })));
         let run = self.required(&t::RUN, parse::id);
         let wait_plan = self.wait_plan();
+        let verify_store = self.optional(&t::VERIFY_STORE, parse::place);
         Some(StoreSettings {
             run_store: run_store?,
             account,
             run: run?,
             wait_plan: wait_plan?,
             namespace: PodSettings::of(self.sources).namespace,
+            verify_store,
         })
     }
 

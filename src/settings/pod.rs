@@ -6,11 +6,12 @@ use super::Sources;
 use crate::exit::{Exit, Stop};
 
 /// The variables that [`PodSettings`] reads.
-pub const POD_VARIABLES: [&str; 10] = [
+pub const POD_VARIABLES: [&str; 11] = [
     "ROGO_NAMESPACE",
     "ROGO_POD",
     "ROGO_NODE",
     "ROGO_JOB",
+    "ROGO_JOB_UID",
     "ROGO_SHARD_JOB",
     "ROGO_TERMINATION_LOG",
     "ROGO_HELM_RELEASE",
@@ -26,6 +27,8 @@ pub struct PodSettings {
     pub name: Option<String>,
     /// Kubernetes namespace of the pod.
     pub namespace: Option<String>,
+    /// Identity of its Job, if the chart names it: another Job of the same name has another one.
+    pub job_uid: Option<String>,
     /// The shard Job that a finalizer waits for.
     pub shard_job: Option<String>,
     /// The release that it belongs to: for the line that runs shards again.
@@ -57,7 +60,13 @@ impl PodSettings {
             }
             _ => None,
         };
-        Self { name: text("ROGO_POD"), namespace, shard_job: text("ROGO_SHARD_JOB"), release }
+        Self {
+            name: text("ROGO_POD"),
+            job_uid: text("ROGO_JOB_UID"),
+            namespace,
+            shard_job: text("ROGO_SHARD_JOB"),
+            release,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod health;
 mod scope;
 mod tries;
+mod trouble;
 
 use std::{
     collections::BTreeMap,
@@ -18,9 +19,12 @@ use health::Health;
 use scope::{Scope, scope};
 use tries::{Tries, Verdict, may_be_blamed};
 
+pub use trouble::Trouble;
+
 use crate::{
     exit::{Exit, Moment, Stop},
     ports::{Backoff, Fault, FaultKind, Service, jitter, pause},
+    report::events::{Event, Events},
     run::State,
 };
 
@@ -36,53 +40,24 @@ pub enum Question {
     Works,
 }
 
-/// Why an operation has no result.
-#[derive(Debug)]
-pub enum Trouble {
-    /// The row is to blame: a retry changes nothing, or its tries are used up.
-    Row(Fault),
-    /// The process must end.
-    Process(Stop),
-    /// The process received SIGTERM while it waited; the row gets no outcome.
-    Stopping,
-}
-
-impl Trouble {
-    /// The end of a shard: what is wrong with its own files in the run store is no other shard's matter.
-    pub fn of_one_shard(self) -> Stop {
-        match self {
-            Self::Row(fault) if fault.kind == FaultKind::Corrupt => {
-                Stop::from(fault).at(Moment::AfterFirstRow)
-            }
-            other => other.into(),
-        }
-    }
-}
-
-impl From<Trouble> for Stop {
-    /// If there is no row to blame, the fault ends the process.
-    fn from(trouble: Trouble) -> Self {
-        match trouble {
-            Trouble::Row(fault) => fault.into(),
-            Trouble::Process(stop) => stop,
-            Trouble::Stopping => {
-                Self::new(Exit::Stopped, "stopped before it was done; run again to continue")
-            }
-        }
-    }
-}
-
 /// State of the services, shared by all workers of a process.
 pub struct Pace {
     services: Mutex<BTreeMap<Service, Health>>,
     give_up_after: Duration,
     stop: CancellationToken,
+    events: Events,
 }
 
 impl Pace {
     /// `give_up_after`: how long a service may stay away before the process ends with 75.
     pub fn new(give_up_after: Duration, stop: CancellationToken) -> Self {
-        Self { services: Mutex::default(), give_up_after, stop }
+        Self { services: Mutex::default(), give_up_after, stop, events: Events::default() }
+    }
+
+    /// The same, which tells retries and troubles there.
+    #[must_use]
+    pub fn telling(self, events: &Events) -> Self {
+        Self { events: events.clone(), ..self }
     }
 
     /// Runs `operation`, which needs these services, until it succeeds, the row is to blame, or the
@@ -175,8 +150,7 @@ impl Pace {
                 Verdict::Blame => return Err(Trouble::Row(fault)),
                 Verdict::GiveUp => return Err(Trouble::Process(self.given_up(&fault))),
             };
-            let count = tries.count;
-            tracing::debug!(service = %fault.service, fault = %fault.chain(), tries = count, ?wait, "trying again");
+            self.events.tell(Event::StageRetried { fault: &fault, tries: tries.count, wait });
             self.rest(wait).await?;
         }
     }
@@ -251,13 +225,27 @@ impl Pace {
             Scope::Service if vouched => return tries.vouched(),
             Scope::Service => {}
         }
-        let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
-        services.entry(fault.service).or_default().judge(fault, tries, self.give_up_after)
+        let (verdict, trouble) = {
+            let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
+            let health = services.entry(fault.service).or_default();
+            let before = health.state.clone();
+            let verdict = health.judge(fault, tries, self.give_up_after);
+            (verdict, (health.state != before).then(|| health.state.clone()))
+        };
+        if let Some(state) = &trouble {
+            self.events.tell(Event::ServiceTroubled { fault, state });
+        }
+        verdict
     }
 
     fn answered(&self, service: Service) {
-        let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
-        services.entry(service).or_default().answered(service);
+        let trouble = {
+            let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
+            services.entry(service).or_default().answered()
+        };
+        if let Some(after) = &trouble {
+            self.events.tell(Event::ServiceAnswers { service, after });
+        }
     }
 
     /// Waits for an unavailable service once, then lets the caller try: otherwise callers that fail would keep back

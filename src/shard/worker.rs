@@ -12,14 +12,24 @@ use tokio::{sync::mpsc, task::JoinSet};
 use tracing::Instrument;
 
 use crate::{
-    domain::{AttemptId, Decision, FailCode, Failure, Fate, Migration, Outcome, SourceDigest, source_digest},
+    domain::{
+        AttemptId, Decision, FailCode, Failure, Fate, Migration, Outcome, SourceDigest, source_digest,
+        source_key,
+    },
     exit::Stop,
     gather::GatheredRow,
     ports::{HeldSubmission, overdue},
+    report::events::{Event, Events, Settled, StageTimes, Wait, now, since},
     rules::decide,
 };
 
-use super::{Shard, WorkerServices, feed::Chunk, gather::gather, pace::Trouble, submission};
+use super::{
+    Shard, WorkerServices,
+    feed::Chunk,
+    gather::{Gathered, gather},
+    pace::Trouble,
+    submission,
+};
 
 /// How long submissions that are under way may go on after a stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -43,7 +53,7 @@ async fn gather_ahead(
     shard: &Shard,
     services: &WorkerServices,
     chunks: async_channel::Receiver<Chunk>,
-    ahead: mpsc::Sender<Vec<GatheredRow>>,
+    ahead: mpsc::Sender<Gathered>,
 ) -> Result<(), Stop> {
     while !shard.stop.is_cancelled() {
         let chunk = tokio::select! {
@@ -80,6 +90,30 @@ struct RowOf {
     attempt: Option<AttemptId>,
     began: Instant,
     source: SourceDigest,
+    times: StageTimes,
+    under_way: UnderWay,
+}
+
+/// A row under way: told as dropped if it ends without an outcome, by an abort too.
+struct UnderWay {
+    row: u64,
+    events: Events,
+    is_settled: bool,
+}
+
+impl UnderWay {
+    fn begin(events: &Events, row: u64) -> Self {
+        events.tell(Event::RowBegan { row });
+        Self { row, events: events.clone(), is_settled: false }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if !self.is_settled {
+            self.events.tell(Event::RowDropped { row: self.row });
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -90,7 +124,7 @@ struct Worker {
 }
 
 impl Worker {
-    async fn run(self, mut gathered: mpsc::Receiver<Vec<GatheredRow>>) -> Result<(), Stop> {
+    async fn run(self, mut gathered: mpsc::Receiver<Gathered>) -> Result<(), Stop> {
         let mut under_way = JoinSet::new();
         let taken = self.take_all(&mut gathered, &mut under_way).await;
         // Closes the channel, so that the gathering task does not wait for a place in it.
@@ -101,40 +135,53 @@ impl Worker {
     /// Takes rows until there are none or the process stops.
     async fn take_all(
         &self,
-        gathered: &mut mpsc::Receiver<Vec<GatheredRow>>,
+        gathered: &mut mpsc::Receiver<Gathered>,
         under_way: &mut JoinSet<Result<(), Stop>>,
     ) -> Result<(), Stop> {
-        while let Some(rows) = gathered.recv().await {
+        loop {
+            let began = now();
+            // The wait for the end of the queue is no wait for facts.
+            let Some(Gathered { rows, took }) = gathered.recv().await else { return Ok(()) };
+            self.shard.events.tell(Event::Waited { on: Wait::Facts, took: since(began) });
             for row in rows {
                 if self.shard.stop.is_cancelled() {
                     return Ok(());
                 }
-                self.begin(row, under_way).await?;
+                self.begin(row, took, under_way).await?;
             }
         }
-        Ok(())
     }
 
     /// Decides the row; what needs no copy is settled here, the rest goes under way.
-    async fn begin(&self, row: GatheredRow, under_way: &mut JoinSet<Result<(), Stop>>) -> Result<(), Stop> {
+    async fn begin(
+        &self,
+        row: GatheredRow,
+        gather: Duration,
+        under_way: &mut JoinSet<Result<(), Stop>>,
+    ) -> Result<(), Stop> {
         let GatheredRow { row, facts, takes_facts, held, written } = row;
-        let row_of = RowOf {
+        let mut row_of = RowOf {
             number: row.number,
             attempt: row.attempt,
-            began: Instant::now(),
+            began: now(),
             source: source_digest(&row.cells, &row.mapping, takes_facts.then_some(&facts)),
+            times: StageTimes { gather, ..StageTimes::default() },
+            under_way: UnderWay::begin(&self.shard.events, row.number),
         };
         let (number, attempt) = (row.number, row.attempt);
         let decision = std::panic::catch_unwind(AssertUnwindSafe(|| {
             decide(&row, &held, &facts, &self.shard.catalogue, &self.shard.rules)
         }))
         .unwrap_or_else(|_| Decision::Fail(panicked()));
+        row_of.times.decide = since(row_of.began);
         let work = match decision {
             Decision::Migrate(migration) => Work::Migrate(migration),
             Decision::Recover(migration) => Work::Recover(migration, written.unwrap_or_default()),
             Decision::Skip(skip) => return self.settle(row_of, Ok(skip.into())).await,
             Decision::Fail(failure) => return self.settle(row_of, Ok(failure.into())).await,
         };
+        // A later export is compared with rows that were migrated, and only with them.
+        row_of.source = row_of.source.with_parts(&source_key(&row.cells, &row.mapping), &facts);
         while under_way.len() >= self.shard.submissions_per_worker {
             tokio::select! {
                 Some(ended) = under_way.join_next() => joined(&self.shard, ended)?,
@@ -145,7 +192,8 @@ impl Worker {
         let span = tracing::info_span!("submission", row = number, attempt = attempt.map(AttemptId::get));
         let reaches_copy = matches!(work, Work::Migrate(_));
         let under_way_now = async move {
-            let fate = AssertUnwindSafe(worker.work(work)).catch_unwind().await.unwrap_or_else(|_| {
+            let working = worker.work(work, &mut row_of.times);
+            let fate = AssertUnwindSafe(working).catch_unwind().await.unwrap_or_else(|_| {
                 worker.shard.left_blobs();
                 Ok(panicked().into())
             });
@@ -158,13 +206,13 @@ impl Worker {
         Ok(())
     }
 
-    async fn work(&self, work: Work) -> Result<Fate, Trouble> {
+    async fn work(&self, work: Work, times: &mut StageTimes) -> Result<Fate, Trouble> {
         let (shard, services) = (&self.shard, &self.services);
         match work {
             Work::Recover(decided, written) => {
                 submission::recover(shard, services, decided.as_deref(), written).await
             }
-            Work::Migrate(migration) => submission::migrate(shard, services, &migration).await,
+            Work::Migrate(migration) => submission::migrate(shard, services, &migration, times).await,
         }
     }
 
@@ -176,24 +224,18 @@ impl Worker {
     }
 
     async fn settle(&self, row: RowOf, fate: Result<Fate, Trouble>) -> Result<(), Stop> {
-        let RowOf { number: row, attempt, began, source } = row;
+        let RowOf { number: row, attempt, began, source, mut times, mut under_way } = row;
         let fate = match fate {
             Ok(fate) => fate,
             Err(Trouble::Stopping) => return Ok(()),
             Err(trouble) => return Err(self.shard.end(trouble.into())),
         };
-        let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        if let Fate::Failed { code, message } = &fate {
-            tracing::warn!(
-                row,
-                attempt = attempt.map(AttemptId::get),
-                code = code.code(),
-                message,
-                "row failed"
-            );
-        }
-        self.shard.progress.outcome(self.number, &fate, milliseconds);
-        let (at, worker, source) = (Utc::now(), self.number, Some(source));
+        times.whole = since(began);
+        let milliseconds = u64::try_from(times.whole.as_millis()).unwrap_or(u64::MAX);
+        under_way.is_settled = true;
+        let worker = self.number;
+        self.shard.events.tell(Event::RowSettled(Settled { row, attempt, worker, fate: &fate, times }));
+        let (at, source) = (Utc::now(), Some(source));
         let outcome = Outcome { row, attempt, at, worker, milliseconds, source, fate };
         self.shard.record(outcome).await;
         Ok(())

@@ -1,5 +1,7 @@
 //! Promises of `explain`: a text for each code that a person can meet, with all its parts.
 
+mod attempt;
+
 use std::collections::BTreeSet;
 
 use rogo_migrate::{
@@ -7,7 +9,7 @@ use rogo_migrate::{
     exit::Exit,
     explain::{Kind, TEXTS, text},
     rollback::reason::Reason,
-    run::WarningCode,
+    run::{LimitCode, WarningCode},
     verify::CHECKS,
 };
 use tokio::process::Command;
@@ -28,7 +30,8 @@ fn every_code_of_the_catalogue_has_its_text() {
         Exit::Stopped,
     ];
     let exits = exits.map(|exit| (exit as u8).to_string());
-    let warnings = [WarningCode::SourceNotFrozen, WarningCode::SourceNotCompared];
+    let warnings =
+        [WarningCode::SourceNotFrozen, WarningCode::SourceNotCompared, WarningCode::InvariantViolated];
     let reasons = [
         Reason::Changed { table: String::new() },
         Reason::MarkerAssigned,
@@ -45,6 +48,7 @@ fn every_code_of_the_catalogue_has_its_text() {
     let codes = FailCode::ALL.iter().map(|code| code.code());
     let codes = codes.chain(SkipCode::ALL.iter().map(|code| code.code()));
     let codes = codes.chain(NoteCode::ALL.iter().map(|code| code.code()));
+    let codes = codes.chain(LimitCode::ALL.iter().map(|code| code.code()));
     let codes = codes.chain(warnings.map(WarningCode::code)).chain(reasons.iter().map(Reason::code));
     for code in codes.map(str::to_owned).chain(exits) {
         assert!(

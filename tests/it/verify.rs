@@ -1,9 +1,11 @@
 //! Verify on real servers: a clean run is VERIFIED, and what is changed in the target by hand is found and named.
 
+mod blobs;
 mod corruptions;
 mod files;
 mod receipts;
 mod self_test;
+mod shards;
 mod states;
 
 use serde_json::Value;

@@ -10,6 +10,16 @@ pub const PLAN: &str = "plan.json";
 /// Written by rollback before it removes anything ([`super::RolledBack`]).
 pub const ROLLED_BACK: &str = "rolled-back.json";
 
+/// Left by `purge`: what holds personal data is gone from the run's folder ([`super::Purged`]).
+pub const PURGED: &str = "purged.json";
+/// Prefix of the purges of some attempts ([`super::Purged`]).
+pub const PURGED_ATTEMPTS: &str = "purged/";
+
+/// One of them.
+pub fn purged_attempts(id: &str) -> String {
+    format!("{PURGED_ATTEMPTS}{id}.json")
+}
+
 /// Prefix of the rollbacks of some attempts ([`super::RolledBack`]).
 pub const ROLLED_BACK_ATTEMPTS: &str = "rolled-back/";
 
@@ -105,6 +115,20 @@ pub const ROLLED_BACK_ROWS: &str = "rolled_back.csv";
 pub const SUMMARY: &str = "summary.json";
 /// What a verification compared ([`super::Verification`]).
 pub const VERIFICATION: &str = "verification.json";
+/// SHA-256 of every file whose bytes were read: an input for `verify --manifest`.
+pub const MANIFEST: &str = "manifest.csv";
+/// The manifest of one part, from 1, of several.
+pub fn manifest_of_part(part: u32, of: u32) -> String {
+    format!("manifest-{part}-of-{of}.csv")
+}
+/// Prefix of the parts of a verification at level content that were verified, of so many.
+pub fn verified_parts(of: u32) -> String {
+    format!("verify/content/{of}/")
+}
+/// One of them, from 1.
+pub fn verified_part(part: u32, of: u32) -> String {
+    format!("{}{part}.json", verified_parts(of))
+}
 /// What it found: an input for `rollback --attempts` and `verify --attempts`.
 pub const VERIFICATION_FAILURES: &str = "verification_failures.csv";
 /// Every file that finalize or rollback may write into a folder of the user's.
@@ -129,8 +153,19 @@ pub fn accepted(id: &str) -> String {
     format!("{ACCEPTED}{id}.json")
 }
 
-/// Every decision of a person, a JSON line each ([`super::Decided`]).
+/// Every decision of a person, a JSON line each ([`super::Decided`]), made of the documents under [`DECIDED`].
 pub const DECISIONS: &str = "decisions.jsonl";
+
+/// Prefix of the decisions, a document each: processes that decide at the same time lose none.
+pub const DECIDED: &str = "decisions/";
+
+/// One of them; `id` sorts by time, or says what is decided once.
+pub fn decided(id: &str) -> String {
+    format!("{DECIDED}{id}.json")
+}
+
+/// Prefix of the states of verifications, in the verify store ([`crate::run::verifying`]).
+pub const VERIFYING: &str = "verifying/";
 
 /// A result of the run.
 pub fn result(file: &str) -> String {

@@ -30,7 +30,7 @@ pub fn source(
     let recorded = outcome.source.as_ref().ok_or(Lack::Digest)?;
     let (cells, mapping) = row.ok_or(Lack::Inputs)?;
     let facts = if recorded.facts { Some(facts.ok_or(Lack::Warehouse)?) } else { None };
-    Ok(source_digest(cells, mapping, facts) == *recorded)
+    Ok(source_digest(cells, mapping, facts).sha256 == recorded.sha256)
 }
 
 /// The rows are stored as the outcome's receipt says. Looks at what the other checks found of the row: it is made last.
@@ -101,6 +101,7 @@ fn value(cell: &Cell) -> StoredValue<'_> {
         Cell::Int(number) => StoredValue::Int(*number),
         Cell::Real(number) => StoredValue::Real(*number),
         Cell::Double(number) => StoredValue::Double(*number),
+        Cell::Decimal(number) => StoredValue::Decimal(number),
         Cell::Bool(is) => StoredValue::Bool(*is),
         Cell::Time(at) => StoredValue::Time(*at),
     }

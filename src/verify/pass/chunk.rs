@@ -70,7 +70,7 @@ pub async fn compare(
 }
 
 /// Whether the target has to hold the row.
-fn is_to_stand(world: &World<'_>, item: &Item) -> bool {
+pub fn is_to_stand(world: &World<'_>, item: &Item) -> bool {
     let accepted = item.attempt.is_some_and(|attempt| world.may_lack.contains(&attempt));
     matches!(item.outcome.fate, Fate::Migrated(_)) && !accepted
 }
@@ -147,6 +147,7 @@ fn skipped(
     let newest = world.inputs.map(|(_, index)| index.newest(attempt).filter(|newest| *newest > item.number));
     let claim = Claim {
         newer_row: newest,
+        is_in_input: world.inputs.map(|(_, index)| index.newest(attempt).is_some()),
         mapping: mapping.as_ref(),
         unit_versions: &world.ground.settings.unit_versions,
         target: at_target(world, others, attempt, stored),

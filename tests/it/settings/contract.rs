@@ -57,6 +57,8 @@ fn every_setting_of_the_contract_is_there_and_no_other() {
         --limit - -
         --attempts - -
         --code - -
+        --after ROGO_AFTER -
+        --exclude ROGO_EXCLUDE -
         --expect ROGO_EXPECT -
         --shards ROGO_SHARDS 1
         --parallelism ROGO_PARALLELISM 1
@@ -96,6 +98,9 @@ fn the_command_line_and_the_table_name_the_same_flags_variables_and_defaults() {
         "delete",
         "watch",
         "to",
+        "evidence",
+        "logs",
+        "image",
         "only_unproven",
         "show_values",
         "self_test",

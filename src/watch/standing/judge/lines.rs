@@ -7,10 +7,11 @@ use crate::{
     domain::ShardIndex,
     ports::{JobEnd, RunJob},
     report::{
-        grid::{rows_f64, span},
-        standing::{Rows, ShardStanding},
+        grid::{count, rows_f64, span},
+        limits::of_shards,
+        standing::{Rows, RunState, ShardStanding, Verified, Verifying},
     },
-    run::{Heartbeat, Plan},
+    run::{Heartbeat, Limit, Plan, Verification, verifying::UnderWay},
 };
 
 /// Every shard of the plan, in order.
@@ -54,6 +55,19 @@ fn life(beat: &Heartbeat, at: DateTime<Utc>) -> (String, f64) {
     }
 }
 
+/// What limits a run that is under way, or limited one that has a result.
+pub(super) fn limits(facts: &Facts, state: RunState) -> Vec<Limit> {
+    let Some(plan) = &facts.plan else { return Vec::new() };
+    if let (RunState::Complete | RunState::Incomplete, Some(summary)) = (state, &facts.summary) {
+        return summary.limits.clone();
+    }
+    let alive = facts.beats.values().filter(|beat| facts.at - beat.at < ALIVE && !is_stopped(beat));
+    of_shards(alive.filter_map(|beat| {
+        let rows = plan.shards.get(beat.shard.0 as usize)?.rows;
+        Some((beat.shard, rows, &beat.work))
+    }))
+}
+
 /// Seconds left; `None` where nothing moves or nothing is left.
 pub(super) fn eta_s(rows: Rows, rows_per_second: f64) -> Option<u64> {
     let left = rows.total.saturating_sub(rows.done());
@@ -61,6 +75,33 @@ pub(super) fn eta_s(rows: Rows, rows_per_second: f64) -> Option<u64> {
         return None;
     }
     std::time::Duration::try_from_secs_f64(rows_f64(left) / rows_per_second).ok().map(|left| left.as_secs())
+}
+
+/// A verification that is not over.
+pub(super) fn verifying(under_way: &UnderWay) -> Verifying {
+    let UnderWay { subject, rows_written, beats } = under_way;
+    let unwritten: u64 = beats.iter().map(|beat| beat.rows_unwritten).sum();
+    let rows_done = (rows_written + unwritten).min(subject.rows);
+    let rows_per_second: f64 = beats.iter().map(|beat| beat.rows_per_second).sum();
+    let so_far = Rows { total: subject.rows, migrated: rows_done, ..Rows::default() };
+    Verifying {
+        level: subject.level,
+        rows: subject.rows,
+        rows_done,
+        rows_per_second,
+        eta_s: eta_s(so_far, rows_per_second),
+        processes: beats
+            .iter()
+            .map(|beat| {
+                format!("part {} on {}: {} rows, {}", beat.shard, beat.host, count(beat.rows), beat.state)
+            })
+            .collect(),
+    }
+}
+
+/// The result of a verification.
+pub(super) fn verified(verification: &Verification) -> Verified {
+    Verified { result: verification.result, verdict: verification.verdict.clone(), at: verification.at }
 }
 
 /// A Job in a line: its end or its pods, and what keeps them from starting.
