@@ -270,6 +270,17 @@ pub struct LogSettings {
     pub format: Option<LogFormat>,
     /// A log filter in the syntax of `RUST_LOG`.
     pub filter: String,
+    /// What may be sent to a terminal.
+    pub terminal: Terminal,
+}
+
+/// What may be sent to a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Terminal {
+    /// Colours, and lines that are drawn again.
+    Full,
+    /// Plain lines: `CI` or `NO_COLOR` is set, or `TERM` is `dumb`.
+    Plain,
 }
 
 /// Format of log lines (`--log-format`).

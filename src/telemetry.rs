@@ -13,7 +13,7 @@ use tracing_subscriber::{
 use crate::{
     exit::{Exit, Stop},
     report::progress::Stderr,
-    settings::{LogFormat, LogSettings},
+    settings::{LogFormat, LogSettings, Terminal},
 };
 
 /// Where this program's own words come from.
@@ -40,19 +40,20 @@ pub fn start(settings: &LogSettings) -> Result<Guard, Stop> {
     let filter = filter(&settings.filter)?;
     // Further layers (OpenTelemetry) stand beside this one, each with a filter of its own.
     Registry::default()
-        .with(lines(settings.effective_format()).with_filter(filter.and(filter_fn(is_harmless))))
+        .with(lines(settings).with_filter(filter.and(filter_fn(is_harmless))))
         .try_init()
         .map_err(|error| Stop::new(Exit::Bug, format!("logging was set up twice: {error}")))?;
     Ok(Guard(()))
 }
 
-fn lines<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
+fn lines<S>(settings: &LogSettings) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: tracing::Subscriber + for<'span> tracing_subscriber::registry::LookupSpan<'span>,
 {
     let lines = fmt::layer().with_writer(|| Stderr);
-    match format {
-        LogFormat::Text => lines.with_ansi(Stderr.is_terminal()).with_target(false).boxed(),
+    let has_colours = settings.terminal == Terminal::Full && Stderr.is_terminal();
+    match settings.effective_format() {
+        LogFormat::Text => lines.with_ansi(has_colours).with_target(false).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
     }
 }

@@ -14,10 +14,10 @@ use crate::{
         board::Board,
         events::{Beginning, Ended, Event, Events},
         observed::Observed,
-        progress::{Style, display},
+        progress::{Style, display, show_now},
     },
     run::{Decided, DoneMarker, Plan, RunStore, WriterId, decisions},
-    settings::{LogFormat, LogSettings, Settings},
+    settings::{LogFormat, LogSettings, Settings, Terminal},
     shard::{
         self, ShardInputs, WorkerServices,
         copy::{Budget, Copier},
@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-use super::{await_plan::await_plan, connect, decided::decided};
+use super::{await_plan::await_plan, connect, decided::decided, signals};
 
 const SHOW_EVERY: Duration = Duration::from_secs(10);
 
@@ -81,8 +81,9 @@ async fn shown<T>(board: &Board, log: &LogSettings, work: impl Future<Output = T
         ended.cancel();
         result
     };
-    let style = Style::choose(log.effective_format() == LogFormat::Json);
-    tokio::join!(working, display(board, style, SHOW_EVERY, ended.clone())).0
+    let style = Style::choose(log.effective_format() == LogFormat::Json, log.terminal == Terminal::Full);
+    let when_asked = ended.run_until_cancelled(signals::each_usr1(|| show_now(board, style)));
+    tokio::join!(working, display(board, style, SHOW_EVERY, ended.clone()), when_asked).0
 }
 
 /// Moves one shard of an existing plan; `events` leads to the consumers of the whole process.

@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT: the first asks for a clean end, the second ends at once.
+//! SIGTERM and SIGINT: the first asks for a clean end, the second ends at once. SIGUSR1 asks how far the process is.
 
 use tokio::{
     runtime::Runtime,
@@ -16,6 +16,8 @@ pub fn stop_token(runtime: &Runtime) -> Result<CancellationToken, Stop> {
         |error: std::io::Error| Stop::new(Exit::Temporary, format!("cannot listen for SIGTERM: {error}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
+    // Once it is listened for, it ends no process: a plan or a finalize ignores it.
+    drop(signal(SignalKind::user_defined1()).map_err(cannot)?);
     let token = CancellationToken::new();
     let stop = token.clone();
     // Ends with the runtime.
@@ -36,4 +38,13 @@ pub fn stop_token(runtime: &Runtime) -> Result<CancellationToken, Stop> {
         }
     });
     Ok(token)
+}
+
+/// Does this at each SIGUSR1.
+pub async fn each_usr1(mut show: impl FnMut()) {
+    // Without a handler it ends the process, which then never comes here.
+    let Ok(mut asked) = signal(SignalKind::user_defined1()) else { return };
+    while asked.recv().await.is_some() {
+        show();
+    }
 }

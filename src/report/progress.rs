@@ -18,7 +18,7 @@ use crate::{
 mod display;
 mod render;
 
-pub use display::{Stderr, Style, display};
+pub use display::{Stderr, Style, display, show_now};
 pub use render::{block, log};
 
 /// Length of the window over which the current rate is measured.

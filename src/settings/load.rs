@@ -242,6 +242,9 @@ impl Reader<'_> {
                            rogo_migrate=debug,sqlx=info is expected"
                 .to_owned()),
         });
-        Some(LogSettings { format, filter: filter? })
+        let is_set = |name: &str| self.sources.environment(name).is_some();
+        let is_plain = is_set("CI") || is_set("NO_COLOR") || self.sources.environment("TERM") == Some("dumb");
+        let terminal = if is_plain { super::Terminal::Plain } else { super::Terminal::Full };
+        Some(LogSettings { format, filter: filter?, terminal })
     }
 }

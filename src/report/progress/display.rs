@@ -32,9 +32,9 @@ pub enum Style {
 }
 
 impl Style {
-    /// Log lines where logs are JSON, a bar on a terminal, else blocks.
-    pub fn choose(json_lines: bool) -> Self {
-        match (json_lines, Stderr.is_terminal()) {
+    /// Log lines where logs are JSON, a bar on a terminal that may get more than plain lines, else blocks.
+    pub fn choose(json_lines: bool, may_move: bool) -> Self {
+        match (json_lines, may_move && Stderr.is_terminal()) {
             (true, _) => Self::Log,
             (false, true) => Self::Live,
             (false, false) => Self::Block,
@@ -58,6 +58,11 @@ pub async fn display(board: &Board, style: Style, interval: Duration, cancel: Ca
     if !last.begun.is_empty() {
         show(&last, if style == Style::Live { Style::Block } else { style }, None);
     }
+}
+
+/// Shows the board at once, without a bar.
+pub fn show_now(board: &Board, style: Style) {
+    show(&board.snapshot(), if style == Style::Live { Style::Block } else { style }, None);
 }
 
 fn show(snapshot: &Snapshot, style: Style, bar: Option<&Bar>) {

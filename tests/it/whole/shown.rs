@@ -2,6 +2,8 @@
 
 use std::process::Stdio;
 
+use tokio::io::{AsyncBufReadExt, BufReader};
+
 use crate::support::{
     app::{Sample, TestApp},
     postgres::TestServer,
@@ -58,6 +60,42 @@ async fn on_a_terminal_a_bar_moves() {
     for part in ["\u{1b}[", "workers #1 ", "/40 rows (", "progress  40/40 rows (100.0%)"] {
         assert!(ended.stdout.contains(part), "{part:?} is not in {:?}", ended.stdout);
     }
+}
+
+#[tokio::test]
+async fn sigusr1_shows_the_block_at_once_and_ends_nothing() {
+    let sample = Sample::with(60, 80, |options| options.plain = true).await;
+    let mut app = TestApp::new(&sample).await;
+    let proxy = Proxy::start(TestServer::get().address()).await;
+    proxy.delay(std::time::Duration::from_millis(30));
+    app.set("DATABASE_URL", app.database.url_through(proxy.address()));
+    app.set("ROGO_LOG_FORMAT", "text");
+    let mut command = app.command(&["run", "--workers", "1", "--in-flight", "1"]);
+    command.stdout(Stdio::null());
+    let mut program = command.spawn().unwrap();
+    let ask = format!("kill -USR1 {}", program.id().unwrap());
+    let mut lines = BufReader::new(program.stderr.take().unwrap()).lines();
+    // A process that has said something listens for signals.
+    lines.next_line().await.unwrap();
+    let mut blocks = 0;
+    let asking = async {
+        loop {
+            // While the plan is made nothing is shown.
+            tokio::process::Command::new("sh").args(["-c", &ask]).status().await.unwrap();
+            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        }
+    };
+    let reading = async {
+        while let Some(line) = lines.next_line().await.unwrap() {
+            blocks += usize::from(line.starts_with("progress  "));
+        }
+    };
+    tokio::select! {
+        () = reading => {}
+        () = asking => {}
+    }
+    assert!(program.wait().await.unwrap().success());
+    assert!(blocks >= 3, "one is the last, and the rows take seconds: {blocks}");
 }
 
 #[tokio::test]
