@@ -17,6 +17,7 @@ mod patience;
 mod plan;
 mod predict;
 mod predicted;
+mod report;
 mod run;
 mod results;
 mod resume;
@@ -37,7 +38,6 @@ use crate::{
     cli::{Cli, Command},
     exit::{End, Exit, Stop},
     ports::overdue,
-    report,
     settings::{
         Flags, LogSettings, Settings, Sources, StoreSettings, VerifySettings, require_workload_identity,
     },
@@ -68,7 +68,7 @@ pub fn run(cli: &Cli) -> Result<End, Stop> {
     let log = LogSettings::load(&sources)?;
     let _telemetry = telemetry::start(&log)?;
     if let Command::Sample(args) = &cli.command {
-        report::print(&sample::run(args)?.to_string());
+        crate::report::print(&sample::run(args)?.to_string());
         return Ok(Exit::Done.into());
     }
     require_workload_identity(&sources)?;

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 pub mod grid;
+pub mod html;
 mod prediction;
 pub mod progress;
 pub mod standing;

@@ -82,6 +82,8 @@ pub struct Settings {
     pub work: WorkSettings,
     /// The pod that the process runs in; empty outside of a cluster.
     pub pod: PodSettings,
+    /// Every setting and its value as it may be shown; of a secret only whether it is set.
+    pub shown: std::collections::BTreeMap<String, String>,
 }
 
 /// Settings of the commands that only read a run: neither database nor warehouse.

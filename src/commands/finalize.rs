@@ -30,7 +30,7 @@ use crate::{
 
 use super::{
     await_plan::await_plan, compare::unchanged, connect, decided::decided, frozen, json::json, own_inputs,
-    patience::patiently, predicted,
+    patience::patiently, predicted, report,
 };
 
 /// How long finalize waits for the last process to let go of the run's lock: longer than a database
@@ -182,7 +182,7 @@ async fn tell(
     summary.warnings = warnings;
     summary.prediction = predicted::compared(store, plan, &totals.books, ended).await?;
     summary.stages = stages(&totals.books);
-    let files = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES, names::SUMMARY];
+    let files = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES, names::SUMMARY, names::REPORT];
     let lost = (totals.lost.rows > 0).then_some(names::LOST);
     summary.results = files.into_iter().chain(lost).map(|file| location(settings, store, file)).collect();
     let flags = rerun::away_from_inputs(plan, &settings.out);
@@ -197,6 +197,7 @@ async fn tell(
     };
     let text = json("summary", &summary)?;
     results::publish_document(store, Some(&settings.out), names::SUMMARY, &text, "application/json").await?;
+    report::publish(settings, store, plan, &summary, &totals.course).await?;
     if after == After::Shards {
         summary.print();
     }

@@ -1,6 +1,7 @@
 //! The documents of a run: their types, and their names in the run's folder.
 
 pub mod names;
+mod course;
 mod prediction;
 mod summary;
 mod verification;
@@ -10,6 +11,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use course::{Course, ResultFile, ShardCourse, Slice, SlowRow, StageCourse, WaitCourse, WorkerCourse};
 pub use prediction::{
     Check, CheckResult, Compared, ComparedDuration, Counted, Difference, NotInInput, NotPredictable,
     PredictedDuration, PredictedFiles, PredictedOutcomes, PredictedShard, PredictedSource, Prediction,
@@ -151,6 +153,20 @@ pub struct Heartbeat {
     /// Rows per second now.
     pub rows_per_second: f64,
     /// What the process is doing: `running`, `throttled: …`, `waiting: …`, `stopping: …`.
+    pub state: State,
+    /// When the process did not run freely and why, oldest first; of two processes' states each tells its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waits: Vec<Waited>,
+}
+
+/// A time in which a process waited or was throttled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waited {
+    /// When it was seen first (UTC).
+    pub from: DateTime<Utc>,
+    /// When it was seen last (UTC), to the second.
+    pub to: DateTime<Utc>,
+    /// `throttled: …` or `waiting: …`.
     pub state: State,
 }
 

@@ -1,5 +1,7 @@
 //! Every effective value and its source, for `rogo-migrate settings`; secrets only as `set` or `not set`.
 
+use std::collections::BTreeMap;
+
 use super::{Setting, Sources, load, shown::shown, table};
 
 /// One line of the table.
@@ -17,6 +19,11 @@ pub struct EffectiveSetting {
 pub fn effective(sources: &Sources) -> (Vec<EffectiveSetting>, Vec<String>) {
     let rows = table::ALL.iter().map(|setting| row(setting, sources)).collect();
     (rows, load::problems(sources))
+}
+
+/// Every setting and its value as it may be shown; of a secret only whether it is set.
+pub(super) fn all_shown(sources: &Sources) -> BTreeMap<String, String> {
+    table::ALL.iter().map(|setting| row(setting, sources)).map(|row| (row.name, row.value)).collect()
 }
 
 fn row(setting: &Setting, sources: &Sources) -> EffectiveSetting {

@@ -111,6 +111,7 @@ impl Reader<'_> {
             wait_plan: wait_plan?,
             work: work?,
             pod: PodSettings::of(self.sources),
+            shown: super::effective::all_shown(self.sources),
         })
     }
 

@@ -83,7 +83,7 @@ impl Heart<'_> {
         let mut ticks = every(STATE_EVERY);
         ticks.tick().await;
         for beat in 0_u32.. {
-            let state = self.pace.state();
+            let state = self.pace.sample(Utc::now());
             self.progress.set_state(state.clone());
             if beat % HEARTBEAT_EVERY_STATES == 0 {
                 self.write(state).await;
@@ -116,7 +116,7 @@ impl Heart<'_> {
         loop {
             ticks.tick().await;
             second += 1;
-            let state = self.pace.state();
+            let state = self.pace.sample(Utc::now());
             self.progress.set_state(state.clone());
             if second % HEARTBEAT_EVERY_STATES == FIRST_WHILE_WAITING {
                 *has_beaten = true;
@@ -128,6 +128,10 @@ impl Heart<'_> {
     /// Says where the process ended, so that its earlier heartbeats are not taken for signs of life.
     async fn write_last(&self) {
         let done = self.progress.books().rows();
+        if done >= self.rows && !self.pace.waits().is_empty() {
+            // The report tells when the process waited.
+            let _ = timeout(LAST_WORD_WITHIN, self.write(State::Running)).await;
+        }
         if done < self.rows {
             let at = State::Stopped(format!("stopped at {} of {} rows", count(done), count(self.rows)));
             self.progress.set_state(at.clone());
@@ -147,6 +151,7 @@ impl Heart<'_> {
             rows: self.rows,
             rows_per_second: self.progress.snapshot(Instant::now()).rate_now,
             state,
+            waits: self.pace.waits(),
         };
         if let Err(fault) = self.store.replace(&name, &heartbeat).await {
             tracing::debug!(fault = %fault.chain(), "no heartbeat this time");

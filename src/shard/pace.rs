@@ -3,6 +3,7 @@
 mod health;
 mod scope;
 mod tries;
+mod waits;
 
 use std::{
     collections::BTreeMap,
@@ -11,17 +12,19 @@ use std::{
     time::Duration,
 };
 
+use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use health::Health;
 use scope::{Scope, scope};
 use tries::{Tries, Verdict, may_be_blamed};
+use waits::Waits;
 
 use crate::{
     exit::{Exit, Moment, Stop},
     ports::{Backoff, Fault, FaultKind, Service, jitter, pause},
-    run::State,
+    run::{State, Waited},
 };
 
 /// Number of tries before a differing checksum is blamed on the file, because the network may be the cause.
@@ -77,12 +80,13 @@ pub struct Pace {
     services: Mutex<BTreeMap<Service, Health>>,
     give_up_after: Duration,
     stop: CancellationToken,
+    waits: Mutex<Waits>,
 }
 
 impl Pace {
     /// `give_up_after`: how long a service may stay away before the process ends with 75.
     pub fn new(give_up_after: Duration, stop: CancellationToken) -> Self {
-        Self { services: Mutex::default(), give_up_after, stop }
+        Self { services: Mutex::default(), give_up_after, stop, waits: Mutex::default() }
     }
 
     /// Runs `operation`, which needs these services, until it succeeds, the row is to blame, or the
@@ -239,6 +243,18 @@ impl Pace {
         let services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting = services.values().find(|health| health.is_waited_for(now));
         waiting.map_or(State::Running, |health| health.state.clone())
+    }
+
+    /// The same, to be asked for every second: notes since when the process waits.
+    pub fn sample(&self, now: DateTime<Utc>) -> State {
+        let state = self.state();
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner).note(now, &state);
+        state
+    }
+
+    /// When the process waited so far, oldest first.
+    pub fn waits(&self) -> Vec<Waited> {
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner).all()
     }
 
     /// `vouched`: the service answered right before and right after this failure.

@@ -43,7 +43,7 @@ async fn gather_ahead(
     shard: &Shard,
     services: &WorkerServices,
     chunks: async_channel::Receiver<Chunk>,
-    ahead: mpsc::Sender<Vec<GatheredRow>>,
+    ahead: mpsc::Sender<(Vec<GatheredRow>, u64)>,
 ) -> Result<(), Stop> {
     while !shard.stop.is_cancelled() {
         let chunk = tokio::select! {
@@ -52,6 +52,7 @@ async fn gather_ahead(
         };
         let Ok(chunk) = chunk else { return Ok(()) };
         // It only reads, so it may be dropped half-way: a service that is silent must not hold up a stop.
+        let began = Instant::now();
         let gathering = tokio::select! {
             rows = gather(shard, services, chunk) => rows,
             () = shard.stop.cancelled() => return Ok(()),
@@ -61,7 +62,7 @@ async fn gather_ahead(
             Err(Trouble::Stopping) => return Ok(()),
             Err(trouble) => return Err(shard.end(trouble.into())),
         };
-        if ahead.send(rows).await.is_err() {
+        if ahead.send((rows, milliseconds(began))).await.is_err() {
             return Ok(());
         }
     }
@@ -79,6 +80,7 @@ struct RowOf {
     number: u64,
     attempt: Option<AttemptId>,
     began: Instant,
+    gather_ms: u64,
     source: SourceDigest,
 }
 
@@ -90,7 +92,7 @@ struct Worker {
 }
 
 impl Worker {
-    async fn run(self, mut gathered: mpsc::Receiver<Vec<GatheredRow>>) -> Result<(), Stop> {
+    async fn run(self, mut gathered: mpsc::Receiver<(Vec<GatheredRow>, u64)>) -> Result<(), Stop> {
         let mut under_way = JoinSet::new();
         let taken = self.take_all(&mut gathered, &mut under_way).await;
         // Closes the channel, so that the gathering task does not wait for a place in it.
@@ -101,27 +103,33 @@ impl Worker {
     /// Takes rows until there are none or the process stops.
     async fn take_all(
         &self,
-        gathered: &mut mpsc::Receiver<Vec<GatheredRow>>,
+        gathered: &mut mpsc::Receiver<(Vec<GatheredRow>, u64)>,
         under_way: &mut JoinSet<Result<(), Stop>>,
     ) -> Result<(), Stop> {
-        while let Some(rows) = gathered.recv().await {
+        while let Some((rows, gather_ms)) = gathered.recv().await {
             for row in rows {
                 if self.shard.stop.is_cancelled() {
                     return Ok(());
                 }
-                self.begin(row, under_way).await?;
+                self.begin(row, gather_ms, under_way).await?;
             }
         }
         Ok(())
     }
 
     /// Decides the row; what needs no copy is settled here, the rest goes under way.
-    async fn begin(&self, row: GatheredRow, under_way: &mut JoinSet<Result<(), Stop>>) -> Result<(), Stop> {
+    async fn begin(
+        &self,
+        row: GatheredRow,
+        gather_ms: u64,
+        under_way: &mut JoinSet<Result<(), Stop>>,
+    ) -> Result<(), Stop> {
         let GatheredRow { row, facts, takes_facts, held, written } = row;
         let row_of = RowOf {
             number: row.number,
             attempt: row.attempt,
             began: Instant::now(),
+            gather_ms,
             source: source_digest(&row.cells, &row.mapping, takes_facts.then_some(&facts)),
         };
         let (number, attempt) = (row.number, row.attempt);
@@ -176,13 +184,13 @@ impl Worker {
     }
 
     async fn settle(&self, row: RowOf, fate: Result<Fate, Trouble>) -> Result<(), Stop> {
-        let RowOf { number: row, attempt, began, source } = row;
+        let RowOf { number: row, attempt, began, gather_ms, source } = row;
         let fate = match fate {
             Ok(fate) => fate,
             Err(Trouble::Stopping) => return Ok(()),
             Err(trouble) => return Err(self.shard.end(trouble.into())),
         };
-        let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let milliseconds = milliseconds(began);
         if let Fate::Failed { code, message } = &fate {
             tracing::warn!(
                 row,
@@ -194,7 +202,7 @@ impl Worker {
         }
         self.shard.progress.outcome(self.number, &fate, milliseconds);
         let (at, worker, source) = (Utc::now(), self.number, Some(source));
-        let outcome = Outcome { row, attempt, at, worker, milliseconds, source, fate };
+        let outcome = Outcome { row, attempt, at, worker, milliseconds, gather_ms, source, fate };
         self.shard.record(outcome).await;
         Ok(())
     }
@@ -219,6 +227,10 @@ impl Worker {
             }
         }
     }
+}
+
+fn milliseconds(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 fn joined(shard: &Shard, ended: Result<Result<(), Stop>, tokio::task::JoinError>) -> Result<(), Stop> {

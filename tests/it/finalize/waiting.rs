@@ -122,6 +122,7 @@ fn beat(world: &World, epoch: &str, minute: i64) {
         rows: 1,
         rows_per_second: 1.0,
         state: State::Running,
+        waits: Vec::new(),
     };
     let name = format!("rogo/heartbeats/{epoch}/0-aaaaaaaaaaaa.json");
     world.run_blobs.insert(&name, serde_json::to_vec(&heartbeat).unwrap());

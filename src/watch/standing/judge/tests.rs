@@ -90,6 +90,7 @@ impl Run {
             rows: 10,
             rows_per_second: 2.0,
             state,
+            waits: Vec::new(),
         };
         self.0.beats.insert(shard, beat);
         self
