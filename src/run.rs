@@ -19,6 +19,7 @@ pub mod pins;
 pub mod private;
 pub mod receipts;
 pub mod results;
+pub mod archive;
 pub mod lock;
 mod row_set;
 
