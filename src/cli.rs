@@ -86,6 +86,8 @@ pub enum Command {
     Resume(ResumeArgs),
     /// Copy the results out of the run store
     Results(ResultsArgs),
+    /// Write the report of a finished run, one self-contained page, from the run store or from a bundle
+    Report(ReportArgs),
     /// List the blobs that killed processes of this run left behind, and delete them
     Orphans(OrphansArgs),
     /// Remove what the run, and only it, created in the target, rows and blobs; without --yes only say what
@@ -184,6 +186,9 @@ pub struct StatusArgs {
     /// Print it as JSON, one line each time
     #[arg(long)]
     pub json: bool,
+    /// Read this bundle of `results --bundle`, not the run store
+    #[arg(long, value_name = "FILE", conflicts_with = "watch")]
+    pub bundle: Option<PathBuf>,
     /// Name and location of the run.
     #[command(flatten)]
     pub store: StoreFlags,
@@ -210,8 +215,29 @@ pub struct ResumeArgs {
 #[derive(Debug, Args)]
 pub struct ResultsArgs {
     /// The folder to copy them to
-    #[arg(long, value_name = "DIR")]
-    pub to: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "bundle")]
+    pub to: Option<PathBuf>,
+    /// Put what tells the run into one zip instead: plan, summary, report, CSVs, durations. `status`, `report` and `explain
+    /// CODE` read it with --bundle, without the run store
+    #[arg(long, value_name = "FILE", conflicts_with = "to")]
+    pub bundle: Option<PathBuf>,
+    /// With --bundle: also the rows that failed as they came, and what verify found
+    #[arg(long, requires = "bundle")]
+    pub with_personal_data: bool,
+    /// Name and location of the run.
+    #[command(flatten)]
+    pub store: StoreFlags,
+}
+
+/// Arguments of `rogo-migrate report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The folder that gets report.html, or a file that ends with .html
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub out: PathBuf,
+    /// Read this bundle of `results --bundle`, not the run store
+    #[arg(long, value_name = "FILE")]
+    pub bundle: Option<PathBuf>,
     /// Name and location of the run.
     #[command(flatten)]
     pub store: StoreFlags,
@@ -260,6 +286,9 @@ pub struct ExplainArgs {
     /// The code, as file_missing or 69; without it every code is listed
     #[arg(value_name = "CODE")]
     pub code: Option<String>,
+    /// Also say how many rows of this bundle of `results --bundle` have the code, and which for example
+    #[arg(long, value_name = "FILE", requires = "code")]
+    pub bundle: Option<PathBuf>,
 }
 
 /// Arguments of `rogo-migrate settings`.

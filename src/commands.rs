@@ -2,6 +2,7 @@
 
 mod connect;
 mod await_plan;
+mod bundle;
 mod compare;
 mod completions;
 mod explain;
@@ -9,6 +10,7 @@ mod finalize;
 mod frozen;
 mod json;
 mod last_word;
+mod notify;
 mod orphans;
 mod rollback;
 mod decided;
@@ -59,7 +61,12 @@ pub fn run(cli: &Cli) -> Result<End, Stop> {
         return Ok(completions::run(args).into());
     }
     if let Command::Explain(args) = &cli.command {
-        return explain::run(args.code.as_deref());
+        let explained = explain::run(args.code.as_deref())?;
+        if let (Some(bundle), Some(code)) = (&args.bundle, &args.code) {
+            let occurrences = runtime.block_on(bundle::occurrences(bundle, code))?;
+            crate::report::print(&occurrences);
+        }
+        return Ok(explained);
     }
     let sources = Sources::gather(flags(cli), cli.global.config.as_deref())?;
     if let Command::Settings(_) = &cli.command {
@@ -92,13 +99,17 @@ async fn perform(
         Command::Shard(_) => shard::run(&settings()?, log, stop).await,
         Command::Finalize(_) => or_stopped(stop, finalize::run(&settings()?)).await,
         Command::Run(_) => run::run(&settings()?, log, stop).await,
-        Command::Status(args) => or_stopped(stop, status::run(&store_settings()?, args)).await,
+        Command::Status(args) => match &args.bundle {
+            Some(bundle) => or_stopped(stop, status::of_bundle(bundle, args)).await,
+            None => or_stopped(stop, status::run(&store_settings()?, args)).await,
+        },
         Command::Verify(args) => {
             let (settings, verify) = VerifySettings::load(sources)?;
             or_stopped(stop, Box::pin(verify::run(&settings, &verify, args))).await
         }
         Command::Resume(_) => resume::run(sources, log, stop).await,
-        Command::Results(args) => or_stopped(stop, results::run(&store_settings()?, &args.to)).await,
+        Command::Results(args) => or_stopped(stop, results::run(&store_settings()?, args)).await,
+        Command::Report(args) => or_stopped(stop, report::of(sources, args)).await,
         Command::Orphans(args) => {
             or_stopped(stop, orphans::run(&settings()?, args.delete)).await.map(End::from)
         }
@@ -149,6 +160,7 @@ fn flags(cli: &Cli) -> Flags {
         Command::Status(args) => flags.with(&args.store).with(&args.wait),
         Command::Resume(args) => flags.with(&args.redo).with(&args.reason).with(&args.settings),
         Command::Results(args) => flags.with(&args.store),
+        Command::Report(args) => flags.with(&args.store),
         Command::Orphans(args) => flags.with(&args.reason).with(&args.settings),
         Command::Rollback(args) => flags.with(&args.attempts).with(&args.reason).with(&args.settings),
         Command::Settings(args) => {

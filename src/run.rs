@@ -20,6 +20,7 @@ pub mod private;
 pub mod receipts;
 pub mod results;
 pub mod archive;
+pub mod bundle;
 pub mod lock;
 mod row_set;
 

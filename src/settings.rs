@@ -80,6 +80,8 @@ pub struct Settings {
     pub wait_plan: Duration,
     /// How the work is done.
     pub work: WorkSettings,
+    /// Who is told the verdict when the run ends.
+    pub notify: Option<Url>,
     /// The pod that the process runs in; empty outside of a cluster.
     pub pod: PodSettings,
     /// Every setting and its value as it may be shown; of a secret only whether it is set.

@@ -41,7 +41,7 @@
     function css(name) { return getComputedStyle(document.documentElement).getPropertyValue(name).trim(); }
     function states(plot) {
       var box = plot.bbox, ink = plot.ctx;
-      [["throttled", "--thr"], ["waiting", "--wait"]].forEach(function (state, place) {
+      [["throttled", "--slow"], ["waiting", "--wait"]].forEach(function (state, place) {
         ink.fillStyle = css(state[1]);
         data[state[0]].forEach(function (value, at) {
           if (!value) return;

@@ -253,4 +253,7 @@ pub struct SettingFlags {
     /// [env: ROGO_BREAKER] [default: 5%]
     #[arg(long, value_name = "PERCENT|off", help_heading = "Work")]
     pub breaker: Option<String>,
+    /// An address that gets the verdict as JSON (POST) when the run ends; without personal data [env: ROGO_NOTIFY]
+    #[arg(long, value_name = "URL", help_heading = "Work")]
+    pub notify: Option<String>,
 }

@@ -29,8 +29,8 @@ use crate::{
 };
 
 use super::{
-    await_plan::await_plan, compare::unchanged, connect, decided::decided, frozen, json::json, own_inputs,
-    patience::patiently, predicted, report,
+    await_plan::await_plan, compare::unchanged, connect, decided::decided, frozen, json::json, notify,
+    own_inputs, patience::patiently, predicted, report,
 };
 
 /// How long finalize waits for the last process to let go of the run's lock: longer than a database
@@ -201,7 +201,16 @@ async fn tell(
     if after == After::Shards {
         summary.print();
     }
-    match (incomplete, &totals.unswept) {
+    let ended = end(&summary, incomplete, totals.unswept.as_deref());
+    if after == After::Shards {
+        notify::tell(settings, &summary, &ended).await;
+    }
+    ended
+}
+
+/// How the process ends: 69 if rows are missing or lost, 75 if orphans may be left.
+fn end(summary: &Summary, incomplete: Option<Stop>, unswept: Option<&str>) -> Result<End, Stop> {
+    match (incomplete, unswept) {
         (Some(incomplete), _) => Err(incomplete),
         (None, Some(fault)) => {
             let message = format!(

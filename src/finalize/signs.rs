@@ -22,7 +22,7 @@ pub(super) async fn read(store: &RunStore, plan: &Plan, fold: &mut Fold) -> Resu
             Ok(Some(beat)) => fold.process(beat.shard, &beat.waits),
             Ok(None) => {}
             Err(fault) => {
-                tracing::debug!(name, fault = %fault.chain(), "the report leaves out this heartbeat")
+                tracing::debug!(name, fault = %fault.chain(), "the report leaves out this heartbeat");
             }
         }
     }

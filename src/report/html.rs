@@ -58,13 +58,14 @@ struct Page {
     shards: balance::Shards,
     workers: balance::Workers,
     slowest: Vec<Cells>,
-    notes: Vec<next::Code>,
+    notes: Vec<next::CodedRows>,
     prediction: prediction::Told,
     checks: Vec<Cells>,
     facts: Vec<facts::Table>,
     data: String,
     uplot_css: &'static str,
     css: &'static str,
+    uplot_licence: &'static str,
     uplot_js: &'static str,
     js: &'static str,
 }
@@ -91,6 +92,7 @@ pub fn render(documents: &Documents<'_>) -> Result<String, askama::Error> {
         data: time::packed(course),
         uplot_css: include_str!("../../templates/uplot/uPlot.min.css"),
         css: include_str!("../../templates/report.css"),
+        uplot_licence: include_str!("../../templates/uplot/LICENSE"),
         uplot_js: include_str!("../../templates/uplot/uPlot.iife.min.js"),
         js: include_str!("../../templates/report.js"),
     };

@@ -4,6 +4,7 @@ pub mod names;
 mod course;
 mod prediction;
 mod summary;
+mod verdict;
 mod verification;
 
 use std::fmt;
@@ -18,6 +19,7 @@ pub use prediction::{
     Quantities, ToMend, Took,
 };
 pub use summary::{Lost, Missing, RunResult, StageLatency, Summary, Warning, WarningCode};
+pub use verdict::Verdict;
 pub use verification::{Verification, VerifyCheck, VerifyResult};
 
 use super::ids::{PlanId, RunName, WriterId};

@@ -37,6 +37,8 @@ fn row(setting: &Setting, sources: &Sources) -> EffectiveSetting {
     };
     match sources.find(setting) {
         Some(given) => {
+            // The path of such an address is often the right to use it.
+            let shown = if setting.key == table::NOTIFY.key { |_: &str| "set".to_owned() } else { shown };
             let values: Vec<_> = given.values.iter().map(|text| shown(text)).collect();
             EffectiveSetting { name, value: values.join(","), origin: given.origin.to_string() }
         }

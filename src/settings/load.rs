@@ -86,6 +86,7 @@ impl Reader<'_> {
         let shard = if self.purpose == Purpose::Move { self.shard() } else { None };
         let wait_plan = self.wait_plan();
         let work = self.work();
+        let notify = self.optional(&t::NOTIFY, parse::notify_url);
         Some(Settings {
             inputs: inputs?,
             warehouse: warehouse?,
@@ -110,6 +111,7 @@ impl Reader<'_> {
             shard,
             wait_plan: wait_plan?,
             work: work?,
+            notify,
             pod: PodSettings::of(self.sources),
             shown: super::effective::all_shown(self.sources),
         })

@@ -6,12 +6,13 @@ use super::Sources;
 use crate::exit::{Exit, Stop};
 
 /// The variables that [`PodSettings`] reads.
-pub const POD_VARIABLES: [&str; 10] = [
+pub const POD_VARIABLES: [&str; 11] = [
     "ROGO_NAMESPACE",
     "ROGO_POD",
     "ROGO_NODE",
     "ROGO_JOB",
     "ROGO_SHARD_JOB",
+    "ROGO_NOTIFY_EVENT",
     "ROGO_TERMINATION_LOG",
     "ROGO_HELM_RELEASE",
     "ROGO_HELM_CHART",
@@ -28,6 +29,8 @@ pub struct PodSettings {
     pub namespace: Option<String>,
     /// The shard Job that a finalizer waits for.
     pub shard_job: Option<String>,
+    /// Whether the finalizer leaves an Event on the shard Job.
+    pub notify_event: bool,
     /// The release that it belongs to: for the line that runs shards again.
     pub release: Option<HelmRelease>,
 }
@@ -57,7 +60,13 @@ impl PodSettings {
             }
             _ => None,
         };
-        Self { name: text("ROGO_POD"), namespace, shard_job: text("ROGO_SHARD_JOB"), release }
+        Self {
+            name: text("ROGO_POD"),
+            namespace,
+            shard_job: text("ROGO_SHARD_JOB"),
+            notify_event: sources.environment("ROGO_NOTIFY_EVENT") == Some("true"),
+            release,
+        }
     }
 }
 

@@ -146,7 +146,7 @@ fn says(course: &Course) -> String {
         return format!("One shard took {} s from its first outcome to its last.", seconds(*most));
     }
     format!(
-        "From its first outcome to its last, a shard took {} s in the middle; the slowest, shard {slowest}, {} s.",
+        "From its first outcome to its last, half of the shards took at most {} s; the slowest, shard {slowest}, {} s.",
         seconds(*half),
         seconds(*most)
     )

@@ -38,9 +38,9 @@ pub(super) fn tables(
     course: &Course,
     verification: Option<&Verification>,
 ) -> Vec<Table> {
-    let settings = plan.settings.iter().map(|(name, value)| match HIDDEN.contains(&name.as_str()) {
-        true => Fact::new(name, "set (hidden)"),
-        false => Fact::new(name, value),
+    let settings = plan.settings.iter().map(|(name, value)| {
+        let is_hidden = HIDDEN.contains(&name.as_str());
+        Fact::new(name, if is_hidden { "set (hidden)" } else { value })
     });
     let process = course.settings.iter().map(|(name, value)| Fact::new(name, value));
     let mut tables = vec![Table {

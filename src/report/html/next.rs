@@ -8,7 +8,7 @@ use crate::{
 /// What to do next.
 pub(super) struct Next {
     pub(super) steps: Vec<Step>,
-    pub(super) codes: Vec<Code>,
+    pub(super) codes: Vec<CodedRows>,
 }
 
 /// One step, with its command if there is one.
@@ -18,7 +18,7 @@ pub(super) struct Step {
 }
 
 /// Rows of one code.
-pub(super) struct Code {
+pub(super) struct CodedRows {
     pub(super) outcome: &'static str,
     pub(super) code: &'static str,
     pub(super) rows: String,
@@ -48,7 +48,7 @@ pub(super) fn of(summary: &Summary, course: &Course, verification: Option<&Verif
 }
 
 /// Notes on migrated rows.
-pub(super) fn notes(summary: &Summary, course: &Course) -> Vec<Code> {
+pub(super) fn notes(summary: &Summary, course: &Course) -> Vec<CodedRows> {
     let notes = summary.books.notes.iter();
     notes
         .map(|(code, rows)| row(summary, course, ("note", code.code(), code.advice()), *rows, Vec::new()))
@@ -61,13 +61,13 @@ fn row(
     (outcome, code, advice): (&'static str, &'static str, &'static str),
     rows: u64,
     commands: Vec<String>,
-) -> Code {
+) -> CodedRows {
     let examples = course.examples.get(code).map(Vec::as_slice).unwrap_or_default();
     let mut shown: Vec<String> = examples.iter().map(ToString::to_string).collect();
     if rows > examples.len() as u64 && !examples.is_empty() {
         shown.push("…".to_owned());
     }
-    Code {
+    CodedRows {
         outcome,
         code,
         rows: count(rows),

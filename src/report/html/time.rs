@@ -68,7 +68,7 @@ pub(super) fn of(course: &Course) -> Option<Time> {
     let strips = || {
         let holds = |value: fn(&Slice) -> u64| slices.iter().map(|slice| value(slice) > 0).collect();
         [
-            Strip { class: "thr", holds: holds(|slice| slice.throttled_ms) },
+            Strip { class: "slowed", holds: holds(|slice| slice.throttled_ms) },
             Strip { class: "wai", holds: holds(|slice| slice.waiting_ms) },
         ]
     };

@@ -41,6 +41,9 @@ pub fn segments(shard: ShardIndex) -> String {
     format!("segments/{shard}/")
 }
 
+/// Prefix of all done markers.
+pub const DONE: &str = "done/";
+
 /// Every row of the shard has an outcome.
 pub fn done(shard: ShardIndex) -> String {
     format!("done/{shard}.json")

@@ -70,6 +70,7 @@ fn every_setting_of_the_contract_is_there_and_no_other() {
         --flush ROGO_FLUSH 10s
         --give-up-after ROGO_GIVE_UP_AFTER 15m
         --breaker ROGO_BREAKER 5%
+        --notify ROGO_NOTIFY -
         --log-format ROGO_LOG_FORMAT -
         --log RUST_LOG info";
     let contract: Vec<String> = contract.lines().map(|line| line.trim().to_owned()).collect();
