@@ -38,6 +38,14 @@
     if (data.t.length < 2) return;
     var plots = [];
     var utc = function (second) { return uPlot.tzDate(new Date(second * 1000), "Etc/UTC"); };
+    // 24 hours, with the day where it is needed.
+    function clock(plot, splits) {
+      var range = plot.scales.x.max - plot.scales.x.min;
+      return splits.map(function (second) {
+        var text = new Date(second * 1000).toISOString();
+        return range > 130000 ? text.slice(5, 16).replace("T", " ") : range > 900 ? text.slice(11, 16) : text.slice(11, 19);
+      });
+    }
     function css(name) { return getComputedStyle(document.documentElement).getPropertyValue(name).trim(); }
     function states(plot) {
       var box = plot.bbox, ink = plot.ctx;
@@ -55,9 +63,9 @@
     function make(id, label, series, values) {
       var figure = document.getElementById(id), axis = { stroke: css("--mute"), grid: { stroke: css("--line"), width: 1 }, ticks: { stroke: css("--line") } };
       var plot = new uPlot({
-        width: figure.clientWidth, height: 240, tzDate: utc, ms: 1,
+        width: figure.clientWidth, height: 240, tzDate: utc,
         cursor: { sync: { key: "time" } }, scales: { y: { range: function (u, low, high) { return [0, high > 0 ? high * 1.1 : 1]; } } },
-        axes: [axis, axis], hooks: { draw: [states] },
+        axes: [Object.assign({ values: clock }, axis), axis], hooks: { draw: [states] },
         series: [{ value: "{YYYY}-{MM}-{DD} {HH}:{mm}:{ss}", label: "UTC" }].concat(series.map(function (one) {
           return { label: one[0] + " " + label, stroke: css(one[1]), width: 1.6, dash: one[2], fill: one[3] ? css(one[1]) + "2e" : undefined, points: { show: false }, paths: uPlot.paths.stepped({ align: 1 }) };
         }))

@@ -165,7 +165,9 @@ fn grid(course: &Course) -> String {
         {
             let (x, y) =
                 (CELL * svg::real(index % CELLS_A_LINE) + 1.0, CELL * svg::real(index / CELLS_A_LINE) + 1.0);
-            let _ = write!(path, "M{x:.0} {y:.0}h10v10h-10z");
+            // Told apart by their forms too: a square, a triangle, a hollow square.
+            let form = if ended == Ended::WithFailures { "v10h10z" } else { "h10v10h-10z" };
+            let _ = write!(path, "M{x:.0} {y:.0}{form}");
         }
         if !path.is_empty() {
             let _ = write!(picture, r#"<path class="{class}" d="{path}"/>"#);

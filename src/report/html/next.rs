@@ -78,6 +78,13 @@ fn row(
     }
 }
 
+/// The text with its first letter as a capital.
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(letters).collect()
+}
+
 /// The command that moves the rows of one code again: the failure CSV is a valid input.
 fn rerun(summary: &Summary, code: &str) -> String {
     let file = summary.results.iter().find(|place| place.ends_with(names::FAILED));
@@ -99,7 +106,11 @@ fn steps(summary: &Summary, verification: Option<&Verification>) -> Vec<Step> {
             "rogo-migrate finalize --accept lost --reason <why>",
         );
     } else if !summary.next_command.is_empty() {
-        add("Then:", &summary.next_command);
+        // Several steps are parted so, and some have their condition in front.
+        for step in summary.next_command.split("; ") {
+            let (when, command) = step.split_once(": ").unwrap_or(("Then", step));
+            add(&format!("{}:", capital(when)), command);
+        }
     }
     for warning in &summary.warnings {
         let command = format!("rogo-migrate explain {}", warning.code.code());
