@@ -5,6 +5,7 @@
 //! flag's with `_`, which is also the setting's key in the config file.
 
 mod flags;
+mod results;
 mod verify;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ pub use flags::{
     VerifyFlags, WaitFlags,
 };
 
+pub use results::{ReportArgs, ResultsArgs};
 pub use verify::VerifyArgs;
 
 use clap::{Args, Parser, Subcommand};
@@ -92,7 +94,7 @@ pub enum Command {
     Orphans(OrphansArgs),
     /// Remove what the run, and only it, created in the target, rows and blobs; without --yes only say what
     Rollback(RollbackArgs),
-    /// Explain a code (outcome, note, warning, exit code): what it means, how to see it, what to do
+    /// Explain a code (outcome, note, check of verify, warning, exit code): what it means, how to see it, what to do
     Explain(ExplainArgs),
     /// Print every setting, its value and its source; secrets as set / not set
     Settings(SettingsArgs),
@@ -209,38 +211,6 @@ pub struct ResumeArgs {
     /// Settings shared by all commands.
     #[command(flatten)]
     pub settings: SettingFlags,
-}
-
-/// Arguments of `rogo-migrate results`.
-#[derive(Debug, Args)]
-pub struct ResultsArgs {
-    /// The folder to copy them to
-    #[arg(long, value_name = "DIR", required_unless_present = "bundle")]
-    pub to: Option<PathBuf>,
-    /// Put what tells the run into one zip instead: plan, summary, report, CSVs, durations. `status`, `report` and `explain
-    /// CODE` read it with --bundle, without the run store
-    #[arg(long, value_name = "FILE", conflicts_with = "to")]
-    pub bundle: Option<PathBuf>,
-    /// With --bundle: also the rows that failed as they came, and what verify found
-    #[arg(long, requires = "bundle")]
-    pub with_personal_data: bool,
-    /// Name and location of the run.
-    #[command(flatten)]
-    pub store: StoreFlags,
-}
-
-/// Arguments of `rogo-migrate report`.
-#[derive(Debug, Args)]
-pub struct ReportArgs {
-    /// The folder that gets report.html, or a file that ends with .html
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    pub out: PathBuf,
-    /// Read this bundle of `results --bundle`, not the run store
-    #[arg(long, value_name = "FILE")]
-    pub bundle: Option<PathBuf>,
-    /// Name and location of the run.
-    #[command(flatten)]
-    pub store: StoreFlags,
 }
 
 /// Arguments of `rogo-migrate orphans`.

@@ -10,6 +10,7 @@ mod finalize;
 mod frozen;
 mod json;
 mod last_word;
+mod limited;
 mod notify;
 mod orphans;
 mod rollback;

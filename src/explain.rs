@@ -10,6 +10,8 @@ pub enum Kind {
     Note,
     /// Over a whole run.
     Warning,
+    /// What limits the speed of a run.
+    Limit,
     /// Why a rollback leaves a submission.
     Rollback,
     /// Exit code of the program.
@@ -90,6 +92,20 @@ texts! {
     Note "changed_since";
     Warning "source_not_frozen";
     Warning "source_not_compared";
+    Warning "invariant_violated";
+    Limit "throttled_service";
+    Limit "service_away";
+    Limit "service_latency";
+    Limit "database_pool";
+    Limit "cpu";
+    Limit "memory_budget";
+    Limit "in_flight_cap";
+    Limit "warehouse_batch";
+    Limit "small_files";
+    Limit "slow_shard";
+    Limit "run_store_flush";
+    Limit "bandwidth";
+    Limit "breaker_near";
     Rollback "changed_after_run";
     Rollback "marker_assigned";
     Rollback "rows_added";
@@ -100,6 +116,59 @@ texts! {
     Rollback "rule_of_other_attempt";
     Rollback "rule_image_missing";
     Rollback "not_recorded";
+    Check "outcome_ids";
+    Check "report_present";
+    Check "launch_session_present";
+    Check "launch_session_learner";
+    Check "launch_session_course";
+    Check "launch_session_consumer";
+    Check "launch_session_expiry";
+    Check "session_record_present";
+    Check "session_record_learner";
+    Check "session_record_course";
+    Check "session_record_consumer";
+    Check "session_record_expiry";
+    Check "submission_present";
+    Check "submission_single";
+    Check "submission_learner";
+    Check "submission_course";
+    Check "submission_consumer";
+    Check "submission_ids";
+    Check "submission_attempt_number";
+    Check "submission_dates";
+    Check "submission_file_count";
+    Check "submission_file_size";
+    Check "files_present";
+    Check "file_names";
+    Check "file_types";
+    Check "file_sizes";
+    Check "file_urls";
+    Check "file_blob_names";
+    Check "file_uploader";
+    Check "file_dates";
+    Check "learner_file_present";
+    Check "marking_assignment_present";
+    Check "marking_assignment_released";
+    Check "marking_assignment_dates";
+    Check "marks_present";
+    Check "marks_sections";
+    Check "marks_values";
+    Check "marks_comments";
+    Check "grade_present";
+    Check "grade_assessment";
+    Check "grade_marks";
+    Check "grade_percentage";
+    Check "grade_final";
+    Check "grade_summary";
+    Check "grade_complete";
+    Check "malpractice_notes";
+    Check "enforcement_newest";
+    Check "receipt_unchanged";
+    Check "source_unchanged";
+    Check "files_count_note";
+    Check "failed_absent";
+    Check "skipped_claims";
+    Check "nothing_surplus";
     ExitCode "exit_0";
     ExitCode "exit_1";
     ExitCode "exit_64";
@@ -124,6 +193,7 @@ pub fn list() -> String {
         (Kind::Outcome, "outcomes"),
         (Kind::Note, "notes"),
         (Kind::Warning, "warnings"),
+        (Kind::Limit, "what limits the speed"),
         (Kind::Rollback, "rollback"),
         (Kind::Check, "checks of verify"),
         (Kind::ExitCode, "exit codes"),

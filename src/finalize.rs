@@ -21,6 +21,7 @@ use crate::{
     domain::AttemptId,
     exit::{Moment, Stop},
     ports::Blobs,
+    report::events::Events,
     run::{
         Decided, Lost,
         lock::{LockedRun, Quiet},
@@ -74,6 +75,8 @@ pub struct FinalizeContext<'a> {
     pub out: Option<&'a Path>,
     /// `--accept lost`: the decision that the target may lack what it lacks.
     pub accept: Option<Decided>,
+    /// Where the merge tells how far it is.
+    pub events: &'a Events,
 }
 
 /// Merges, checks, writes, then sweeps. Rows without an outcome are no error of this function:
@@ -96,7 +99,7 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<Totals, Stop> {
     let mut lost = LostRows::begin(store, plan, context.accept.clone()).await?;
     merged.lose(lost.look_up(store, plan, &merged, target).await?);
     let input = (context.open_input)().await?;
-    let mut drafts = Drafts::write(plan, &merged, &mut lost, input).await?;
+    let mut drafts = Drafts::write(plan, &merged, &mut lost, input, context.events).await?;
     signs::read(store, plan, &mut drafts.fold).await?;
     let pinned = drafts.pinned()?;
     let recorded_by = lost.recorded_by(store, plan).await?;

@@ -2,10 +2,16 @@
 
 use std::io::Write;
 
+pub mod events;
 pub mod grid;
 pub mod html;
-mod prediction;
 pub mod progress;
+pub mod limits;
+pub mod invariants;
+mod log_lines;
+pub mod board;
+pub mod observed;
+mod prediction;
 pub mod standing;
 pub mod summary;
 pub mod termination;

@@ -11,6 +11,7 @@ pub mod record;
 pub mod worker;
 pub mod start;
 pub mod keep;
+mod sample;
 mod finish;
 
 use std::{
@@ -25,10 +26,13 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    domain::{Books, Outcome, ShardIndex},
+    domain::{Outcome, ShardIndex},
     exit::{Exit, Moment, Stop},
     ports::{Blobs, Service, TargetWriter, Warehouse},
-    report::progress::Progress,
+    report::{
+        events::{Beginning, Ended, Event, Events, Wait},
+        observed::Observed,
+    },
     rules::{CatalogueIndex, RuleConfig},
     run::{Epoch, Plan, PlanId, RowSet, RunStore, WriterId, segments::RecordedRows, writers::Writers},
 };
@@ -79,8 +83,8 @@ pub struct ShardInputs {
     pub recorded: RecordedRows,
     /// Rows that were recorded as migrated and that the target lost: they are moved again.
     pub lost: RowSet,
-    /// Counters for the live display.
-    pub progress: Arc<Progress>,
+    /// Where the shard's events are told, and what it tells of itself; `pace` and the workers tell theirs there too.
+    pub observed: Arc<Observed>,
     /// Cancelled by SIGTERM.
     pub stop: CancellationToken,
     /// A child of it, which the shard cancels itself when it must end; `pace` waits no longer than it.
@@ -113,9 +117,9 @@ pub struct Shard {
     in_flight: InFlight,
     submissions_per_worker: usize,
     writers: Writers,
-    progress: Arc<Progress>,
+    observed: Arc<Observed>,
+    events: Events,
     outcomes: Mutex<Option<mpsc::Sender<Outcome>>>,
-    books: Mutex<Books>,
     left_blobs: AtomicBool,
     /// Cancelled by SIGTERM or by [`Shard::end`].
     stop: CancellationToken,
@@ -135,11 +139,10 @@ impl Shard {
 
     /// Hands an outcome to the recorder; waits while too many wait already.
     async fn record(&self, outcome: Outcome) {
-        self.books.lock().unwrap_or_else(PoisonError::into_inner).count(&outcome.fate);
         let sender = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(sender) = sender {
             // Closed only if recording ended the process: a later process repeats the row and recovers it.
-            drop(sender.send(outcome).await);
+            drop(self.events.waited(Wait::Recorder, sender.send(outcome)).await);
         }
     }
 
@@ -158,10 +161,26 @@ impl Shard {
 /// or says why it ended before.
 pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
     let rows = inputs.plan.shards.get(inputs.index.0 as usize).map_or(0, |shard| shard.rows);
+    let (events, shard) = (inputs.observed.events.clone(), inputs.index);
+    events.tell(Event::ShardBegan(Beginning {
+        shard,
+        rows,
+        last_row: inputs.plan.submissions.rows,
+        earlier: &inputs.recorded.books,
+        workers: inputs.workers.len(),
+        breaker: inputs.breaker,
+    }));
+    let moved = move_rows(inputs, rows).await;
+    let ended = if moved.is_ok() { Ended::Complete } else { Ended::Unfinished };
+    events.tell(Event::ShardEnded { shard, ended });
+    moved
+}
+
+async fn move_rows(inputs: ShardInputs, rows: u64) -> Result<(), Stop> {
     if inputs.recorded.rows.len() == rows {
         // A process was killed between its last segment and the marker. Finalize may have merged since, and
         // deleted the queue.
-        let marker = done_marker(&inputs.plan.id, inputs.index, &inputs.writer, inputs.recorded.books);
+        let marker = done_marker(&inputs.plan.id, inputs.index, &inputs.writer, &inputs.observed);
         return mark_done(&inputs.store, &inputs.pace, &marker).await;
     }
     let open = || Queue::open(&inputs.store, &inputs.plan, inputs.index, &inputs.rules);
@@ -184,9 +203,9 @@ pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
         breaker: Breaker::new(inputs.breaker),
         in_flight: inputs.in_flight.map_or_else(InFlight::adaptive, |each| InFlight::fixed(each * workers)),
         submissions_per_worker: inputs.in_flight.unwrap_or(SUBMISSIONS_PER_WORKER),
-        progress: inputs.progress,
+        events: inputs.observed.events.clone(),
+        observed: inputs.observed,
         outcomes: Mutex::new(Some(outcomes)),
-        books: Mutex::new(inputs.recorded.books.clone()),
         left_blobs: AtomicBool::new(false),
         stop: inputs.ending,
         ended_by: Mutex::default(),
@@ -206,7 +225,7 @@ pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
         epoch: &inputs.epoch,
         rows,
         pace: &shard.pace,
-        progress: &shard.progress,
+        observed: &shard.observed,
     };
     let (moved, ()) = tokio::join!(moving, heart.beat_until(&keeping));
     if let Some(ended) = shard.ended_by.lock().unwrap_or_else(PoisonError::into_inner).take() {

@@ -25,6 +25,7 @@ use tokio::sync::OnceCell;
 
 pub use enforcement::EnforcementLedger;
 pub use fence::{FenceKey, PostgresFence, Retired, SharedFence};
+pub use pool::OnWait;
 pub use undo::{PostgresUndo, Undoing};
 
 use crate::{
@@ -64,6 +65,8 @@ pub struct WriterOptions {
     pub ledger: Arc<dyn EnforcementLedger>,
     /// `azure_container_name` of the files.
     pub container: String,
+    /// Is told how long each wait for a connection of the pool took.
+    pub waited: OnWait,
 }
 
 /// The target database; `Side` says what may be done there.
@@ -115,7 +118,9 @@ impl PostgresWriter {
         };
         let target_alters = options.database.target_alters.clone();
         let side = Writing { fixed, ledger: writer.ledger, target_alters, prepared: Arc::default() };
-        Self::open(options, Some(writer.fence), side)
+        let mut target = Self::open(options, Some(writer.fence), side)?;
+        target.pool.tell_waits_to(writer.waited);
+        Ok(target)
     }
 
     /// What every commit shares; it is looked up before the first one.

@@ -18,6 +18,7 @@ use crate::{
     identity::EntraCredential,
     inputs::{InputSource, Inputs},
     ports::{Blobs, Fault, Service, Source, Warehouse},
+    report::events::{Event, Events, Wait},
     run::{Plan, RunStore, WriterId, names, pins},
     settings::{DatabaseAuth, InputLocation, Place, Settings, StoreSettings, WarehouseSettings},
 };
@@ -115,6 +116,7 @@ pub fn worker_databases(
     plan: &Plan,
     shard: ShardIndex,
     writer: &WriterId,
+    events: &Events,
 ) -> Result<Vec<Arc<PostgresWriter>>, Fault> {
     let (retired_store, retired) = (store.clone(), names::retired(writer));
     let fence = SharedFence {
@@ -124,8 +126,13 @@ pub fn worker_databases(
             Box::pin(async move { store.exists(&name).await })
         }),
     };
-    let writer_options =
-        WriterOptions { fence, ledger: Arc::new(store.clone()), container: container(&settings.target) };
+    let events = events.clone();
+    let writer_options = WriterOptions {
+        fence,
+        ledger: Arc::new(store.clone()),
+        container: container(&settings.target),
+        waited: Arc::new(move |took| events.tell(Event::Waited { on: Wait::Connection, took })),
+    };
     let options = options(settings, settings.work.pool, format!("{}/{shard}/{writer}", settings.run));
     let first = Arc::new(PostgresWriter::new(options, writer_options)?);
     let mut all = vec![first.clone()];

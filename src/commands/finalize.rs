@@ -9,13 +9,13 @@ use futures_util::FutureExt;
 
 use crate::{
     adapters::kubernetes::ClusterJob,
-    domain::Books,
     exit::{End, Exit, Moment, Stop},
     finalize::{FinalizeContext, InputRow, InputRows, books::Totals},
     inputs::{CsvReader, SubmissionColumns},
     ports::TargetReader,
+    report::events::Events,
     run::{
-        Missing, Plan, RunStore, StageLatency, Summary, Warning,
+        Missing, Plan, RunStore, Summary, Warning,
         lock::LockedRun,
         names,
         pins::{Present, differences},
@@ -29,8 +29,16 @@ use crate::{
 };
 
 use super::{
-    await_plan::await_plan, compare::unchanged, connect, decided::decided, frozen, json::json, notify,
-    own_inputs, patience::patiently, predicted, report,
+    await_plan::await_plan,
+    compare::unchanged,
+    connect,
+    decided::decided,
+    frozen,
+    json::json,
+    limited::{limited, stages},
+    notify, own_inputs,
+    patience::patiently,
+    predicted, report,
 };
 
 /// How long finalize waits for the last process to let go of the run's lock: longer than a database
@@ -146,6 +154,7 @@ async fn merge_and_tell(
         },
         out: Some(&settings.out),
         accept,
+        events: &Events::to_log(),
     };
     let comparing = async { Ok(frozen::warnings(settings, plan).await) };
     let (totals, warnings) = tokio::try_join!(crate::finalize::finalize(&context), comparing)?;
@@ -179,7 +188,9 @@ async fn tell(
     summary.rows_left_out = totals.rows_left_out;
     summary.receipts = Some(totals.receipts.clone());
     summary.orphans_removed = totals.orphans.blobs;
-    summary.warnings = warnings;
+    let (limits, broken) = limited(store, plan).await?;
+    summary.limits = limits;
+    summary.warnings = warnings.into_iter().chain(broken).collect();
     summary.prediction = predicted::compared(store, plan, &totals.books, ended).await?;
     summary.stages = stages(&totals.books);
     let files = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES, names::SUMMARY, names::REPORT];
@@ -230,22 +241,6 @@ fn location(settings: &Settings, store: &RunStore, file: &str) -> String {
         Some(_) => store.describe(&names::result(file)),
         None => settings.out.join(file).display().to_string(),
     }
-}
-
-/// Where the time went, slowest first.
-fn stages(books: &Books) -> Vec<StageLatency> {
-    let mut stages: Vec<StageLatency> = [("copy", books.copy), ("commit", books.commit)]
-        .into_iter()
-        .filter(|(_, latency)| latency.rows > 0)
-        .map(|(stage, latency)| StageLatency {
-            stage: stage.to_owned(),
-            rows: latency.rows,
-            total_ms: latency.total_ms,
-            longest_ms: latency.longest_ms,
-        })
-        .collect();
-    stages.sort_by_key(|stage| std::cmp::Reverse(stage.total_ms));
-    stages
 }
 
 /// The next command if every row has an outcome: fetch the results if they are in the run store only, then run the

@@ -1,22 +1,22 @@
 //! `shard`: one process moves the rows of one shard.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     adapters::postgres::PostgresWriter,
-    domain::{Books, ShardIndex},
+    domain::ShardIndex,
     exit::{End, Exit, Stop},
     ports::Service,
     report::{
         self,
-        progress::{Progress, Style, display, display_meanwhile},
+        board::Board,
+        events::{Beginning, Ended, Event, Events},
+        observed::Observed,
+        progress::{Style, display},
     },
-    run::{Plan, RunStore, WriterId},
+    run::{DoneMarker, Plan, RunStore, WriterId},
     settings::{LogFormat, LogSettings, Settings},
     shard::{
         self, ShardInputs, WorkerServices,
@@ -39,7 +39,11 @@ pub async fn run(settings: &Settings, log: &LogSettings, stop: &CancellationToke
     };
     let store = connect::run_store(settings)?;
     let plan = super::or_stopped(stop, await_plan(settings, &store)).await?;
-    move_shard(settings, &store, Arc::new(plan), index, log, stop).await?;
+    let rows = plan.shards.get(index.0 as usize).map_or(0, |shard| shard.rows);
+    let board = Board::new(rows, 1);
+    let events = board.events();
+    let moving = move_shard(settings, &store, Arc::new(plan), index, &events, stop);
+    shown(&board, log, Box::pin(moving)).await?;
     Ok(End::done(format!("every row of shard {index} has an outcome")))
 }
 
@@ -53,24 +57,41 @@ pub async fn move_all(
     stop: &CancellationToken,
 ) -> Result<(), Stop> {
     let shards = plan.shards.len();
-    for index in (0..).map(ShardIndex).take(shards) {
-        match move_shard(settings, store, plan.clone(), index, log, stop).await {
-            Err(failed) if shards > 1 && matches!(failed.exit, Exit::DataRefused | Exit::Bug) => {
-                report::tell(&format!("error: shard {index}: {failed}"));
+    let board = Board::new(plan.rows, shards);
+    let events = board.events();
+    let moving = async {
+        for index in (0..).map(ShardIndex).take(shards) {
+            match Box::pin(move_shard(settings, store, plan.clone(), index, &events, stop)).await {
+                Err(failed) if shards > 1 && matches!(failed.exit, Exit::DataRefused | Exit::Bug) => {
+                    report::tell(&format!("error: shard {index}: {failed}"));
+                }
+                moved => moved?,
             }
-            moved => moved?,
         }
-    }
-    Ok(())
+        Ok(())
+    };
+    shown(&board, log, moving).await
 }
 
-/// Moves one shard of an existing plan.
+/// Shows the board while the work goes on.
+async fn shown<T>(board: &Board, log: &LogSettings, work: impl Future<Output = T>) -> T {
+    let ended = CancellationToken::new();
+    let working = async {
+        let result = work.await;
+        ended.cancel();
+        result
+    };
+    let style = Style::choose(log.effective_format() == LogFormat::Json);
+    tokio::join!(working, display(board, style, SHOW_EVERY, ended.clone())).0
+}
+
+/// Moves one shard of an existing plan; `events` leads to the consumers of the whole process.
 pub async fn move_shard(
     settings: &Settings,
     store: &RunStore,
     plan: Arc<Plan>,
     index: ShardIndex,
-    log: &LogSettings,
+    events: &Events,
     stop: &CancellationToken,
 ) -> Result<(), Stop> {
     let shards = plan.shards.len();
@@ -84,14 +105,17 @@ pub async fn move_shard(
         return Err(Stop::new(Exit::Usage, message));
     };
     let ending = stop.child_token();
-    let pace = Arc::new(Pace::new(settings.work.give_up_after, ending.clone()));
+    let observed = Arc::new(Observed::new(rows, events));
+    let pace = Pace::new(settings.work.give_up_after, ending.clone()).telling(&observed.events);
+    let pace = Arc::new(pace);
     let done = pace.at_start(Service::RunStore, || store.done(&plan.id, index)).await;
-    if done.map_err(Trouble::of_one_shard)?.is_some() && !settings.redo_lost {
+    if let Some(marker) = done.map_err(Trouble::of_one_shard)?.filter(|_| !settings.redo_lost) {
         tracing::info!(%index, "every row of this shard has an outcome already");
+        tell_done(events, &plan, rows, &marker);
         return Ok(());
     }
     let id = WriterId::fresh();
-    let databases = connect::worker_databases(settings, store, &plan, index, &id)?;
+    let databases = connect::worker_databases(settings, store, &plan, index, &id, &observed.events)?;
     let process = Process {
         settings,
         store,
@@ -100,20 +124,10 @@ pub async fn move_shard(
         writer: &id,
         rows,
         pace: &pace,
+        observed: &observed,
         databases: &databases,
     };
-    let moved = async {
-        let inputs = process.prepare_visibly(stop, ending, log).await?;
-        let shown = CancellationToken::new();
-        let progress = inputs.progress.clone();
-        let showing = display(&progress, style(log), SHOW_EVERY, shown.clone());
-        let moving = async {
-            let result = shard::run(inputs).await;
-            shown.cancel();
-            result
-        };
-        tokio::join!(moving, showing).0
-    };
+    let moved = async { shard::run(process.prepare_patiently(stop, ending).await?).await };
     let result = moved.await;
     for database in &databases {
         database.close().await;
@@ -122,6 +136,20 @@ pub async fn move_shard(
         tracing::info!(%index, rows, "every row of this shard has an outcome");
     }
     result
+}
+
+/// Tells of a shard that was done before this process began.
+fn tell_done(events: &Events, plan: &Plan, rows: u64, marker: &DoneMarker) {
+    let shard = marker.shard;
+    events.tell(Event::ShardBegan(Beginning {
+        shard,
+        rows,
+        last_row: plan.submissions.rows,
+        earlier: &marker.books,
+        workers: 0,
+        breaker: None,
+    }));
+    events.tell(Event::ShardEnded { shard, ended: Ended::Complete });
 }
 
 /// One process on one shard, before its first row.
@@ -133,38 +161,21 @@ struct Process<'a> {
     writer: &'a WriterId,
     rows: u64,
     pace: &'a Arc<Pace>,
+    observed: &'a Arc<Observed>,
     databases: &'a [Arc<PostgresWriter>],
 }
 
 impl Process<'_> {
-    /// Prepares; a wait shows heartbeats and progress as rows do.
-    async fn prepare_visibly(
+    /// Prepares; a wait gives heartbeats as rows do.
+    async fn prepare_patiently(
         &self,
         stop: &CancellationToken,
         ending: CancellationToken,
-        log: &LogSettings,
     ) -> Result<ShardInputs, Stop> {
-        let Self { settings, store, plan, index, writer, rows, pace, .. } = *self;
-        let nothing_yet = Books::default();
-        let progress = Progress::new(Instant::now(), rows, &nothing_yet, settings.work.workers);
-        let heart = Heart {
-            store,
-            plan: &plan.id,
-            shard: index,
-            writer,
-            epoch: &settings.epoch,
-            rows,
-            pace,
-            progress: &progress,
-        };
-        let shown = CancellationToken::new();
-        let preparing = async {
-            let prepared = heart.beat_through(super::or_stopped(stop, self.prepare(stop, ending))).await;
-            shown.cancel();
-            prepared
-        };
-        let showing = display_meanwhile(&progress, style(log), SHOW_EVERY, shown.clone());
-        tokio::join!(preparing, showing).0
+        let Self { settings, store, plan, index, writer, rows, pace, observed, .. } = *self;
+        let (plan, epoch) = (&plan.id, &settings.epoch);
+        let heart = Heart { store, plan, shard: index, writer, epoch, rows, pace, observed };
+        heart.beat_through(super::or_stopped(stop, self.prepare(stop, ending))).await
     }
 
     /// Makes every check that would fail in the same way in every pod.
@@ -177,7 +188,7 @@ impl Process<'_> {
         let first =
             self.databases.first().ok_or_else(|| Stop::new(Exit::Usage, "workers must be at least 1"))?;
         let (host, target_blobs) = (host(), connect::target_blobs(settings)?);
-        let workers = workers(settings, plan, self.databases)?;
+        let workers = workers(settings, plan, self.databases, &self.observed.events)?;
         let start = Start {
             settings,
             store,
@@ -192,7 +203,6 @@ impl Process<'_> {
             target_blobs: target_blobs.as_ref(),
         };
         let Started { catalogue, recorded, lost } = start.run().await?;
-        let progress = Progress::new(Instant::now(), self.rows, &recorded.books, settings.work.workers);
         Ok(ShardInputs {
             store: store.clone(),
             plan: plan.clone(),
@@ -208,7 +218,7 @@ impl Process<'_> {
             pace: pace.clone(),
             recorded,
             lost,
-            progress: Arc::new(progress),
+            observed: self.observed.clone(),
             stop: stop.clone(),
             ending,
         })
@@ -220,6 +230,7 @@ fn workers(
     settings: &Settings,
     plan: &Plan,
     databases: &[Arc<PostgresWriter>],
+    events: &Events,
 ) -> Result<Vec<WorkerServices>, Stop> {
     let warehouses = if plan.facts_files {
         vec![None; databases.len()]
@@ -235,7 +246,10 @@ fn workers(
         let target_blobs = connect::target_blobs(settings)?;
         let source = connect::source(settings)?;
         let copier = match workers.first() {
-            None => Copier::new(target_blobs.clone(), source, Budget::new(), database.clone()),
+            None => {
+                let budget = Budget::new();
+                Copier::new(target_blobs.clone(), source, budget, database.clone()).telling(events)
+            }
             Some(WorkerServices { copier, .. }) => {
                 copier.another(target_blobs.clone(), source, database.clone())
             }
@@ -250,8 +264,4 @@ pub(super) fn host() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .map(|name| name.trim().to_owned())
         .unwrap_or_default()
-}
-
-fn style(log: &LogSettings) -> Style {
-    Style::choose(log.effective_format() == LogFormat::Json)
 }

@@ -10,6 +10,7 @@ use crate::{
     domain::{AttemptId, Books, Fate, Outcome},
     exit::{Exit, Stop},
     ports::Fault,
+    report::events::{Event, Events},
     run::{
         Plan, ResultFile, RunStore,
         lines::no_room,
@@ -21,6 +22,8 @@ use crate::{
 
 /// The CSVs that every finalized run has.
 const FILES: [&str; 4] = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES];
+/// Outcomes between two words on how far the merge is.
+const TOLD_EVERY: u64 = 100_000;
 
 /// The CSVs as they will be published, and the books over them.
 pub struct Drafts {
@@ -44,6 +47,7 @@ impl Drafts {
         merged: &Merged,
         lost: &mut LostRows,
         mut input: Box<dyn InputRows>,
+        events: &Events,
     ) -> Result<Self, Stop> {
         let folder = tempfile::tempdir().map_err(no_room)?;
         let mut writers = Writers::create(folder.path(), input.as_ref())?;
@@ -52,8 +56,11 @@ impl Drafts {
         let mut rows_lost = 0;
         let mut fold = Box::new(Fold::begin(plan)?);
         let mut folding = Folding::begin(plan, program_digest());
-        for outcome in merged.outcomes() {
+        for (rows, outcome) in (1..).zip(merged.outcomes()) {
             let (shard, mut outcome) = outcome?;
+            if rows % TOLD_EVERY == 0 {
+                events.tell(Event::MergeProgressed { rows, of: plan.rows });
+            }
             last_outcome_at = last_outcome_at.max(Some(outcome.at));
             let row = row_of(input.as_mut(), outcome.row, plan).await?;
             same_attempt(&outcome, row.attempt)?;

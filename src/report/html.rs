@@ -80,7 +80,7 @@ pub fn render(documents: &Documents<'_>) -> Result<String, askama::Error> {
         next: next::of(summary, course, verification),
         time: time::of(course),
         waits: time::waits(course),
-        limits: Vec::new(),
+        limits: summary.limits.iter().map(|limit| Fact::new(limit.code.code(), limit.text.clone())).collect(),
         stages: stages::of(course),
         shards: balance::shards(course),
         workers: balance::workers(course),

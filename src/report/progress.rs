@@ -1,21 +1,24 @@
-//! Live progress of a process: counters that every worker adds to, and what they say at an instant.
+//! Live progress of a process: what the events of its shards add up to, and what that says at an instant.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use super::grid::{per_second, permille, rows_f64};
+use super::{
+    events::{Beginning, Consumer, Ended, Event, Settled},
+    grid::{per_second, permille, rows_f64},
+};
 use crate::{
-    domain::{Books, Fate},
-    run::State,
+    domain::{Books, Fate, ShardIndex},
+    run::{Limit, State},
 };
 
 mod display;
 mod render;
 
-pub use display::{Stderr, Style, display, display_meanwhile};
+pub use display::{Stderr, Style, display};
 pub use render::{block, log};
 
 /// Length of the window over which the current rate is measured.
@@ -25,23 +28,45 @@ const ETA_AFTER: Duration = Duration::from_secs(10);
 /// … and so many rows.
 const ETA_ROWS: u64 = 20;
 
-/// The counters of a process, shared by its workers. The caller supplies the time.
+/// Counts the events of a process, over all of its shards. The caller supplies the time.
 #[derive(Debug)]
 pub struct Progress {
     began: Instant,
     total: u64,
-    earlier: u64,
+    shards: usize,
     live: Mutex<Live>,
 }
 
 #[derive(Debug)]
 struct Live {
     books: Books,
+    /// Rows with an outcome from earlier processes.
+    earlier: u64,
     workers: Vec<Counts>,
     state: State,
+    shards: BTreeMap<ShardIndex, OfShard>,
+    current: Option<ShardIndex>,
     /// (when, rows that this process had done), oldest first; the first is the window's beginning.
     samples: VecDeque<(Instant, u64)>,
     longest: Duration,
+}
+
+/// One shard that this process has begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OfShard {
+    /// Index of the shard.
+    pub shard: ShardIndex,
+    /// Rows of its queue.
+    pub rows: u64,
+    /// Of them with an outcome, from earlier processes too.
+    pub done: u64,
+    /// Of them done by this process.
+    pub here: u64,
+    /// How long this process has worked on it.
+    pub took: Duration,
+    /// Whether this process still does.
+    pub ended: Option<Ended>,
+    began: Instant,
 }
 
 /// Numbers of rows by kind of outcome.
@@ -88,37 +113,44 @@ pub struct Snapshot {
     pub workers: Vec<Counts>,
     /// What the process is doing.
     pub state: State,
+    /// Shards of the process; of a single one nothing is shown.
+    pub shards: usize,
+    /// Those that have begun, in order.
+    pub begun: Vec<OfShard>,
+    /// What limits the speed, the most important first.
+    pub limits: Vec<Limit>,
+}
+
+impl Consumer for Progress {
+    fn take(&self, at: Instant, event: &Event<'_>) {
+        let mut live = self.live();
+        match event {
+            Event::ShardBegan(beginning) => live.begins(at, beginning),
+            Event::RowSettled(settled) => live.settles(settled),
+            Event::StateChanged { state } => live.state = (*state).clone(),
+            Event::ShardEnded { shard, ended } => live.ends(at, *shard, *ended),
+            _ => {}
+        }
+    }
 }
 
 impl Progress {
-    /// Begins at `now`: `total` rows of which `earlier` have an outcome from earlier processes.
-    pub fn new(now: Instant, total: u64, earlier: &Books, workers: usize) -> Self {
+    /// Begins at `now`: `total` rows in so many shards.
+    pub fn new(now: Instant, total: u64, shards: usize) -> Self {
         let live = Live {
-            books: earlier.clone(),
-            workers: vec![Counts::default(); workers],
+            books: Books::default(),
+            earlier: 0,
+            workers: Vec::new(),
             state: State::default(),
+            shards: BTreeMap::new(),
+            current: None,
             samples: VecDeque::from([(now, 0)]),
             longest: Duration::ZERO,
         };
-        Self { began: now, total, earlier: earlier.rows(), live: Mutex::new(live) }
+        Self { began: now, total, shards, live: Mutex::new(live) }
     }
 
-    /// Counts the outcome of one row; `worker` counts from 1.
-    pub fn outcome(&self, worker: usize, fate: &Fate, milliseconds: u64) {
-        let mut live = self.live();
-        live.books.count(fate);
-        live.longest = live.longest.max(Duration::from_millis(milliseconds));
-        if let Some(counts) = worker.checked_sub(1).and_then(|index| live.workers.get_mut(index)) {
-            counts.add(fate);
-        }
-    }
-
-    /// Says what the process is doing.
-    pub fn set_state(&self, state: State) {
-        self.live().state = state;
-    }
-
-    /// Counts of the whole so far, earlier processes included, for heartbeat and done marker.
+    /// Counts of the whole so far, earlier processes included.
     pub fn books(&self) -> Books {
         self.live().books.clone()
     }
@@ -127,7 +159,7 @@ impl Progress {
     pub fn snapshot(&self, now: Instant) -> Snapshot {
         let mut live = self.live();
         let done = live.books.rows();
-        let here = done.saturating_sub(self.earlier);
+        let here = done.saturating_sub(live.earlier);
         let elapsed = now.saturating_duration_since(self.began);
         let rate_now = live.rate(now, here);
         let means_something = elapsed >= ETA_AFTER && here >= ETA_ROWS && rate_now > 0.0;
@@ -148,6 +180,9 @@ impl Progress {
             longest_row: live.longest,
             workers: live.workers.clone(),
             state: live.state.clone(),
+            shards: self.shards,
+            begun: live.shards.values().map(|shard| shard.at(now)).collect(),
+            limits: Vec::new(),
         }
     }
 
@@ -158,6 +193,37 @@ impl Progress {
 }
 
 impl Live {
+    fn begins(&mut self, at: Instant, beginning: &Beginning<'_>) {
+        let done = beginning.earlier.rows();
+        self.books.add(beginning.earlier);
+        self.earlier += done;
+        let workers = self.workers.len().max(beginning.workers);
+        self.workers.resize(workers, Counts::default());
+        self.current = Some(beginning.shard);
+        let (shard, rows, took) = (beginning.shard, beginning.rows, Duration::ZERO);
+        let begun = OfShard { shard, rows, done, here: 0, took, ended: None, began: at };
+        self.shards.insert(beginning.shard, begun);
+    }
+
+    fn settles(&mut self, settled: &Settled<'_>) {
+        self.books.count(settled.fate);
+        self.longest = self.longest.max(settled.times.whole);
+        if let Some(counts) = settled.worker.checked_sub(1).and_then(|place| self.workers.get_mut(place)) {
+            counts.add(settled.fate);
+        }
+        if let Some(shard) = self.current.and_then(|shard| self.shards.get_mut(&shard)) {
+            shard.done += 1;
+            shard.here += 1;
+        }
+    }
+
+    fn ends(&mut self, at: Instant, shard: ShardIndex, ended: Ended) {
+        if let Some(shard) = self.shards.get_mut(&shard) {
+            shard.took = at.saturating_duration_since(shard.began);
+            shard.ended = Some(ended);
+        }
+    }
+
     /// Rows per second since the oldest sample of the window; remembers at most a sample a second.
     fn rate(&mut self, now: Instant, here: u64) -> f64 {
         let age = |at: Instant| now.saturating_duration_since(at);
@@ -173,7 +239,24 @@ impl Live {
     }
 }
 
+impl OfShard {
+    fn at(&self, now: Instant) -> Self {
+        let took = if self.ended.is_none() { now.saturating_duration_since(self.began) } else { self.took };
+        Self { took, ..*self }
+    }
+
+    /// How long all of its rows take at the pace of this process; `None` before a row is done.
+    fn as_a_whole(&self) -> Option<Duration> {
+        (self.here > 0).then(|| self.took.mul_f64(rows_f64(self.rows) / rows_f64(self.here)))
+    }
+}
+
 impl Snapshot {
+    /// How long each shard that has begun takes as a whole, as far as that is known.
+    pub fn shard_times(&self) -> Vec<(ShardIndex, Duration)> {
+        self.begun.iter().filter_map(|shard| Some((shard.shard, shard.as_a_whole()?))).collect()
+    }
+
     /// Rows with an outcome.
     pub fn done(&self) -> u64 {
         self.counts.succeeded + self.counts.failed + self.counts.skipped
@@ -186,79 +269,4 @@ impl Snapshot {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::{FailCode, SkipCode};
-
-    fn skipped() -> Fate {
-        Fate::Skipped { code: SkipCode::DuplicateRow, detail: String::new() }
-    }
-
-    fn failed() -> Fate {
-        Fate::Failed { code: FailCode::NoFiles, message: String::new() }
-    }
-
-    fn after(began: Instant, seconds: u64) -> Instant {
-        began + Duration::from_secs(seconds)
-    }
-
-    #[test]
-    fn it_never_says_100_percent_while_a_row_is_unaccounted_for() {
-        let began = Instant::now();
-        let progress = Progress::new(began, 80_151, &Books::default(), 1);
-        for _ in 1..80_151 {
-            progress.outcome(1, &skipped(), 1);
-        }
-        assert_eq!(progress.snapshot(began).permille(), 999);
-        progress.outcome(1, &failed(), 1);
-        assert_eq!(progress.snapshot(began).permille(), 1000);
-    }
-
-    #[test]
-    fn rows_of_earlier_processes_count_as_done_but_not_into_the_rate() {
-        let began = Instant::now();
-        let mut earlier = Books::default();
-        (0..90).for_each(|_| earlier.count(&skipped()));
-        let progress = Progress::new(began, 200, &earlier, 2);
-        (0..10).for_each(|_| progress.outcome(2, &failed(), 7));
-        let snapshot = progress.snapshot(after(began, 5));
-        assert_eq!((snapshot.done(), snapshot.permille()), (100, 500));
-        assert_eq!(snapshot.counts, Counts { succeeded: 0, failed: 10, skipped: 90 });
-        assert_eq!(snapshot.workers, [Counts::default(), Counts { failed: 10, ..Counts::default() }]);
-        assert!((snapshot.rate_average - 2.0).abs() < 1e-9, "{snapshot:?}");
-        assert_eq!(snapshot.longest_row, Duration::from_millis(7));
-    }
-
-    #[test]
-    fn the_rate_of_now_forgets_what_is_older_than_the_window() {
-        let began = Instant::now();
-        let progress = Progress::new(began, 10_000, &Books::default(), 1);
-        for second in 1..=60 {
-            let rows = if second <= 20 { 100 } else { 10 };
-            (0..rows).for_each(|_| progress.outcome(1, &skipped(), 1));
-            progress.snapshot(after(began, second));
-        }
-        let snapshot = progress.snapshot(after(began, 60));
-        assert!((snapshot.rate_now - 10.0).abs() < 0.5, "{}", snapshot.rate_now);
-        assert!((snapshot.rate_average - 40.0).abs() < 0.5, "{}", snapshot.rate_average);
-        assert_eq!(snapshot.eta.map(|eta| eta.as_secs()), Some(760));
-    }
-
-    #[test]
-    fn the_eta_is_withheld_until_it_means_something() {
-        let began = Instant::now();
-        let progress = Progress::new(began, 1_000, &Books::default(), 1);
-        (0..19).for_each(|_| progress.outcome(1, &skipped(), 1));
-        assert_eq!(progress.snapshot(after(began, 20)).eta, None, "too few rows");
-        (0..100).for_each(|_| progress.outcome(1, &skipped(), 1));
-        assert_eq!(progress.snapshot(after(began, 9)).eta, None, "too early");
-        assert!(progress.snapshot(after(began, 21)).eta.is_some());
-        assert_eq!(progress.snapshot(after(began, 60)).eta, None, "nothing moves");
-    }
-
-    #[test]
-    fn a_plan_without_rows_is_done() {
-        let snapshot = Progress::new(Instant::now(), 0, &Books::default(), 0).snapshot(Instant::now());
-        assert_eq!((snapshot.done(), snapshot.permille()), (0, 1000));
-    }
-}
+mod tests;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::grid::{Align, Grid, count, percent, permille, span};
 use crate::{
     domain::ShardIndex,
-    run::{PlanId, RunName},
+    run::{Limit, PlanId, RunName},
 };
 
 /// Shards that the grid shows; JSON has them all.
@@ -41,6 +41,8 @@ pub struct Standing {
     pub shards_done: usize,
     /// Every shard, in order.
     pub shards: Vec<ShardStanding>,
+    /// What limits the speed, the most important first.
+    pub limits: Vec<Limit>,
     /// The run's Jobs, where there is a cluster.
     pub jobs: Vec<String>,
     /// What to type next; empty where there is nothing to do but wait.
@@ -162,6 +164,9 @@ impl Standing {
                 let _ = write!(text, ", about {} left", span(Duration::from_secs(seconds)));
             }
             text.push('\n');
+        }
+        for limit in &self.limits {
+            let _ = writeln!(text, "limit: {}", limit.text);
         }
     }
 

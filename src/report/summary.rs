@@ -12,6 +12,7 @@ impl Summary {
             self.outcomes(),
             self.missing_rows(),
             self.figures(),
+            self.limited(),
             self.predicted(),
             self.warned(),
             self.locations(),
@@ -42,7 +43,7 @@ mod tests {
     use super::*;
     use crate::{
         domain::{Books, FailCode, NoteCode, ShardIndex, SkipCode},
-        run::{Lost, Missing, RunName, RunResult},
+        run::{Limit, LimitCode, Lost, Missing, RunName, RunResult},
     };
 
     fn books() -> Books {
@@ -95,6 +96,17 @@ results
 next: rogo-migrate verify --run rogo
 "
         );
+    }
+
+    #[test]
+    fn what_limited_the_speed_stands_below_the_figures() {
+        let mut summary = summary(8_000, Missing::default());
+        let limit = |code, text: &str| Limit { code, text: text.into() };
+        summary.limits = vec![limit(LimitCode::Cpu, "one"), limit(LimitCode::SlowShard, "two")];
+        let grid = summary.grid();
+        assert!(grid.contains("80.0 rows/s\n\nwhat limited the speed\n  one\n  two\n\nresults\n"), "{grid}");
+        let json = serde_json::to_value(&summary).unwrap();
+        assert_eq!(json["limits"][1], serde_json::json!({ "code": "slow_shard", "text": "two" }));
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod prediction;
 mod summary;
 mod verdict;
 mod verification;
+mod work;
 
 use std::fmt;
 
@@ -21,6 +22,7 @@ pub use prediction::{
 pub use summary::{Lost, Missing, RunResult, StageLatency, Summary, Warning, WarningCode};
 pub use verdict::Verdict;
 pub use verification::{Verification, VerifyCheck, VerifyResult};
+pub use work::{Answers, Breaker, Limit, LimitCode, Work};
 
 use super::ids::{PlanId, RunName, WriterId};
 use crate::domain::{AttemptId, Books, InputDigest, ShardIndex, TableExtent, TargetIdentity};
@@ -135,6 +137,12 @@ pub struct DoneMarker {
     pub books: Books,
     /// Time of writing (UTC).
     pub at: DateTime<Utc>,
+    /// What the time of its last process went into; empty in markers of earlier programs.
+    #[serde(default)]
+    pub work: Work,
+    /// How often that process broke a promise of the run, by the promise's id: a bug.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub violations: std::collections::BTreeMap<String, u64>,
 }
 
 /// `heartbeats/<epoch>/<shard>-<writer>.json`: overwritten while a process works.
@@ -156,6 +164,9 @@ pub struct Heartbeat {
     pub rows_per_second: f64,
     /// What the process is doing: `running`, `throttled: …`, `waiting: …`, `stopping: …`.
     pub state: State,
+    /// What the time of the process went into in the last minute.
+    #[serde(default)]
+    pub work: Work,
     /// When the process did not run freely and why, oldest first; of two processes' states each tells its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waits: Vec<Waited>,

@@ -19,13 +19,15 @@ pub use uploads::Uploads;
 use parts::read_part;
 use proof::{Digests, Known, check_length, check_md5, wrong_length, wrong_md5};
 use questions::Questions;
+use ways::matters_to_every_way;
 
 use crate::{
     domain::{PlannedFile, source_container},
     ports::{
-        BlobInfo, BlobReader, Blobs, CopiedFile, Existing, Fault, FaultKind, PutOptions, Retry, Service,
-        Source, Stored, TargetWriter,
+        BlobInfo, BlobReader, Blobs, CopiedFile, Existing, Fault, FaultKind, PutOptions, Service, Source,
+        Stored, TargetWriter,
     },
+    report::events::{Events, Wait},
 };
 
 /// Files up to this are one PUT; larger ones go in parts of this.
@@ -42,6 +44,7 @@ pub struct Copier {
     ways: ways::Ways,
     questions: Questions,
     fence: Arc<dyn TargetWriter>,
+    events: Events,
 }
 
 impl Copier {
@@ -55,7 +58,13 @@ impl Copier {
         fence: Arc<dyn TargetWriter>,
     ) -> Self {
         let (ways, questions) = (ways::Ways::default(), Questions::default());
-        Self { target, source, budget, ways, questions, fence }
+        Self { target, source, budget, ways, questions, fence, events: Events::default() }
+    }
+
+    /// The same, which tells its waits and answers there.
+    #[must_use]
+    pub fn telling(self, events: &Events) -> Self {
+        Self { events: events.clone(), ..self }
     }
 
     /// A copier for another worker, with its own clients and fence; findings about the services are shared.
@@ -67,7 +76,8 @@ impl Copier {
         fence: Arc<dyn TargetWriter>,
     ) -> Self {
         let (ways, questions) = (self.ways.clone(), self.questions.clone());
-        Self { target, source, budget: self.budget.clone(), ways, questions, fence }
+        let (budget, events) = (self.budget.clone(), self.events.clone());
+        Self { target, source, budget, ways, questions, fence, events }
     }
 
     /// The uploads of a submission whose files will have these names.
@@ -97,7 +107,7 @@ impl Copier {
         {
             return Ok(copied);
         }
-        let reader = self.source.get(&file.source).await?;
+        let reader = self.events.asked(Service::SourceBlobs, self.source.get(&file.source)).await?;
         let options = PutOptions { content_encoding: reader.info.content_encoding.clone(), ..options };
         if reader.info.size_bytes <= PART_BYTES as u64 {
             self.copy_whole(reader, blob_name, &options).await
@@ -125,7 +135,8 @@ impl Copier {
         let info = self.source.head(&file.source).await?;
         let options = &PutOptions { content_encoding: info.content_encoding.clone(), ..options.clone() };
         self.may_write().await?;
-        match self.target.copy_from(&grant, &info, name, options).await {
+        let copying = self.target.copy_from(&grant, &info, name, options);
+        match self.events.asked(Service::TargetBlobs, copying).await {
             Ok(stored) => self.prove(name, &stored, &info, Known::stored(info.md5)).await.map(Some),
             Err(fault) if fault.kind == FaultKind::Exists => {
                 let known = Known::stored(info.md5);
@@ -159,7 +170,7 @@ impl Copier {
     ) -> Result<CopiedFile, Fault> {
         let BlobReader { info, mut body } = reader;
         let length = usize::try_from(info.size_bytes).unwrap_or(PART_BYTES);
-        let _room = self.budget.room(length).await;
+        let _room = self.events.waited(Wait::Memory, self.budget.room(length)).await;
         let bytes = read_part(&mut body, &mut Bytes::new(), length).await?;
         if body.try_next().await?.is_some() {
             return Err(wrong_length(&info, "more"));
@@ -170,7 +181,7 @@ impl Copier {
         let options = PutOptions { md5: known.md5, ..options.clone() };
         // Checked last, to keep the time between the check and the request short.
         self.may_write().await?;
-        match self.target.put(name, bytes, &options).await {
+        match self.events.asked(Service::TargetBlobs, self.target.put(name, bytes, &options)).await {
             Ok(stored) => self.prove(name, &stored, &info, known).await,
             Err(fault) if fault.kind == FaultKind::Exists => {
                 self.own_earlier(fault, name, &options, info.size_bytes, known).await
@@ -192,7 +203,7 @@ impl Copier {
         let mut copied = 0;
         let mut over = Bytes::new();
         loop {
-            let _room = self.budget.room(PART_BYTES).await;
+            let _room = self.events.waited(Wait::Memory, self.budget.room(PART_BYTES)).await;
             let part = read_part(&mut body, &mut over, PART_BYTES).await?;
             if part.is_empty() {
                 break;
@@ -280,20 +291,5 @@ impl Copier {
         let Known { md5, sha256 } = known;
         let (blob_name, url) = (name.to_owned(), self.target.url(name));
         CopiedFile { blob_name, url, size_bytes, md5_proven: false, md5, sha256 }
-    }
-}
-
-/// Whether streaming would meet the same fault: it may pass by itself, the source is gone, archived, another, or not
-/// what it says it is, or the target refuses us or the name.
-fn matters_to_every_way(fault: &Fault) -> bool {
-    match fault.kind {
-        FaultKind::NotFound
-        | FaultKind::ContainerGone
-        | FaultKind::Archived
-        | FaultKind::NameRefused
-        | FaultKind::Changed
-        | FaultKind::Corrupt => true,
-        FaultKind::Unauthenticated | FaultKind::NoRole => fault.service == Service::TargetBlobs,
-        _ => fault.kind.retry() != Retry::Never,
     }
 }

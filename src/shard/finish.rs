@@ -1,22 +1,23 @@
 //! The end of a shard: its done marker, and the mark that its writer left no blobs.
 
-use std::sync::{PoisonError, atomic::Ordering};
+use std::sync::atomic::Ordering;
 
 use chrono::Utc;
 use tokio_util::sync::CancellationToken;
 
 use super::{Pace, Shard};
 use crate::{
-    domain::{Books, ShardIndex},
+    domain::ShardIndex,
     exit::{Exit, Stop},
     ports::{Fault, FaultKind, Service},
+    report::observed::Observed,
     run::{DoneMarker, PlanId, RunStore, WriterId, names},
 };
 
 /// Marks the shard as done, if every row has an outcome, and its writer as clean; else says why rows have none.
 pub(super) async fn finish(shard: &Shard, rows: u64, stop: &CancellationToken) -> Result<(), Stop> {
     mark_clean(shard).await;
-    let books = shard.books.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let books = shard.observed.books();
     let index = shard.index;
     if books.rows() < rows && stop.is_cancelled() {
         let message =
@@ -29,7 +30,7 @@ pub(super) async fn finish(shard: &Shard, rows: u64, stop: &CancellationToken) -
             format!("{missing} rows of shard {index} have no outcome; run again, and please report it");
         return Err(Stop::new(Exit::Bug, message));
     }
-    let marker = done_marker(&shard.plan, index, &shard.writer, books);
+    let marker = done_marker(&shard.plan, index, &shard.writer, &shard.observed);
     mark_done(&shard.store, &shard.pace, &marker).await
 }
 
@@ -44,8 +45,21 @@ async fn mark_clean(shard: &Shard) {
     }
 }
 
-pub(super) fn done_marker(plan: &PlanId, shard: ShardIndex, writer: &WriterId, books: Books) -> DoneMarker {
-    DoneMarker { plan: plan.clone(), shard, writer: writer.clone(), books, at: Utc::now() }
+pub(super) fn done_marker(
+    plan: &PlanId,
+    shard: ShardIndex,
+    writer: &WriterId,
+    observed: &Observed,
+) -> DoneMarker {
+    DoneMarker {
+        plan: plan.clone(),
+        shard,
+        writer: writer.clone(),
+        books: observed.books(),
+        at: Utc::now(),
+        work: observed.work(),
+        violations: observed.violations(),
+    }
 }
 
 pub(super) async fn mark_done(store: &RunStore, pace: &Pace, marker: &DoneMarker) -> Result<(), Stop> {

@@ -1,23 +1,32 @@
 //! How a shard asks for the facts of a chunk: each question waits out the faults of its service.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use crate::{
     domain::{AttemptId, Facts, QueuedRow},
     exit::{Exit, Stop},
     gather::{self, Ask, GatheredRow},
     ports::{HeldSubmission, Service},
+    report::events::{Event, now, since},
 };
 
 use super::{Shard, WorkerServices, feed::Chunk, pace::Trouble};
 
+/// Rows with their facts.
+pub struct Gathered {
+    /// In the order of the queue.
+    pub rows: Vec<GatheredRow>,
+    /// How long the facts of all of them took.
+    pub took: Duration,
+}
+
 /// Gathers a chunk: what the target holds, then what the warehouse holds.
-pub async fn gather(
-    shard: &Shard,
-    services: &WorkerServices,
-    chunk: Chunk,
-) -> Result<Vec<GatheredRow>, Trouble> {
-    gather::gather(&Patiently { shard, services }, &shard.rules, chunk).await
+pub async fn gather(shard: &Shard, services: &WorkerServices, chunk: Chunk) -> Result<Gathered, Trouble> {
+    let (rows, began) = (chunk.len(), now());
+    let gathered = gather::gather(&Patiently { shard, services }, &shard.rules, chunk).await?;
+    let took = since(began);
+    shard.events.tell(Event::Gathered { rows, took });
+    Ok(Gathered { rows: gathered, took })
 }
 
 struct Patiently<'a> {
@@ -29,7 +38,7 @@ impl Ask for Patiently<'_> {
     type Error = Trouble;
 
     async fn held(&self, launch_ids: &[String]) -> Result<Vec<HeldSubmission>, Trouble> {
-        let asking = || self.services.target.held(launch_ids);
+        let asking = || self.shard.events.asked(Service::Database, self.services.target.held(launch_ids));
         self.shard.pace.steady(&[Service::Database], asking).await
     }
 
@@ -38,12 +47,14 @@ impl Ask for Patiently<'_> {
     }
 
     async fn submitted(&self, launch_ids: &[String]) -> Result<HashSet<String>, Trouble> {
-        let asking = || self.services.target.submitted(launch_ids);
+        let asking =
+            || self.shard.events.asked(Service::Database, self.services.target.submitted(launch_ids));
         self.shard.pace.steady(&[Service::Database], asking).await
     }
 
     async fn standing(&self, submission_ids: &[String]) -> Result<HashSet<String>, Trouble> {
-        let asking = || self.services.target.standing(submission_ids);
+        let asking =
+            || self.shard.events.asked(Service::Database, self.services.target.standing(submission_ids));
         self.shard.pace.steady(&[Service::Database], asking).await
     }
 
@@ -54,7 +65,8 @@ impl Ask for Patiently<'_> {
     async fn facts(&self, attempts: &[AttemptId]) -> Result<Vec<Facts>, Trouble> {
         // With facts files every row that needs facts has brought them along.
         let Some(warehouse) = &self.services.warehouse else { return Ok(Vec::new()) };
-        let answers = self.shard.pace.steady(&[Service::Warehouse], || warehouse.fetch(attempts)).await?;
+        let asking = || self.shard.events.asked(Service::Warehouse, warehouse.fetch(attempts));
+        let answers = self.shard.pace.steady(&[Service::Warehouse], asking).await?;
         if answers.len() == attempts.len() {
             return Ok(answers);
         }

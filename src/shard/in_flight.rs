@@ -7,6 +7,8 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::report::events::Gain;
+
 const START: usize = 16;
 const FEWEST: usize = 4;
 const MOST: usize = 64;
@@ -61,8 +63,14 @@ impl InFlight {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).limit
     }
 
-    /// Returns the permit of a finished copy; at the end of a window decides whether the last increase is kept.
-    pub fn copied(&self, place: Option<OwnedSemaphorePermit>) {
+    /// Whether the limit cannot rise: who waits for a permit waits because of it, not because the best limit is sought.
+    pub fn is_capped(&self) -> bool {
+        !self.adaptive || self.limit() >= MOST
+    }
+
+    /// Returns the permit of a finished copy; at the end of a window decides whether the last increase is kept, and says
+    /// so if there was one.
+    pub fn copied(&self, place: Option<OwnedSemaphorePermit>) -> Option<Gain> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match place {
             Some(place) if state.debt > 0 => {
@@ -74,13 +82,16 @@ impl InFlight {
         state.copies += 1;
         let elapsed = state.window_began.elapsed();
         if !self.adaptive || elapsed < WINDOW {
-            return;
+            return None;
         }
         let rate = f64::from(state.copies) / elapsed.as_secs_f64();
         state.window_began = Instant::now();
         state.copies = 0;
+        let (was_raised, before) = (state.before_step.is_some(), state.limit);
         let target = step(&mut state, rate);
         self.set(&mut state, target);
+        let gain = if state.limit < before { Gain::Nothing } else { Gain::Gained };
+        was_raised.then_some(gain)
     }
 
     /// A service throttles: halves the limit, and pauses before the next increase.

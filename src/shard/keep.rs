@@ -1,9 +1,6 @@
 //! Background work of a shard beside its rows: segments, heartbeat, displayed state.
 
-use std::{
-    convert::Infallible,
-    time::{Duration, Instant},
-};
+use std::{convert::Infallible, time::Duration};
 
 use chrono::Utc;
 use tokio::{sync::mpsc, time::timeout};
@@ -13,7 +10,7 @@ use crate::{
     domain::{Outcome, ShardIndex},
     exit::Stop,
     ports::{Backoff, Patience, Service, every, pause},
-    report::{grid::count, progress::Progress},
+    report::{events::Event, grid::count, observed::Observed},
     run::{Epoch, Heartbeat, PlanId, RunStore, State, WriterId, names},
 };
 
@@ -21,6 +18,7 @@ use super::{
     Shard,
     pace::{Pace, Trouble},
     record::Recorder,
+    sample::Sampler,
 };
 
 const STATE_EVERY: Duration = Duration::from_secs(1);
@@ -73,8 +71,8 @@ pub struct Heart<'a> {
     pub rows: u64,
     /// What the process waits for.
     pub pace: &'a Pace,
-    /// Counters of the shard, shown and written.
-    pub progress: &'a Progress,
+    /// What the shard tells of itself.
+    pub observed: &'a Observed,
 }
 
 impl Heart<'_> {
@@ -82,9 +80,11 @@ impl Heart<'_> {
     pub(super) async fn beat_until(&self, done: &CancellationToken) {
         let mut ticks = every(STATE_EVERY);
         ticks.tick().await;
+        let (mut sampler, mut told) = (Sampler::begin(), None);
         for beat in 0_u32.. {
             let state = self.pace.sample(Utc::now());
-            self.progress.set_state(state.clone());
+            self.tell(&state, &mut told);
+            self.observed.events.tell(Event::Sampled(sampler.sample()));
             if beat % HEARTBEAT_EVERY_STATES == 0 {
                 self.write(state).await;
             }
@@ -112,12 +112,12 @@ impl Heart<'_> {
     async fn beat_while_waiting(&self, has_beaten: &mut bool) -> Infallible {
         let mut ticks = every(STATE_EVERY);
         ticks.tick().await;
-        let mut second = 0_u32;
+        let (mut second, mut told) = (0_u32, None);
         loop {
             ticks.tick().await;
             second += 1;
             let state = self.pace.sample(Utc::now());
-            self.progress.set_state(state.clone());
+            self.tell(&state, &mut told);
             if second % HEARTBEAT_EVERY_STATES == FIRST_WHILE_WAITING {
                 *has_beaten = true;
                 self.write(state).await;
@@ -125,16 +125,24 @@ impl Heart<'_> {
         }
     }
 
+    /// Tells the state if it is another than was told last.
+    fn tell(&self, state: &State, told: &mut Option<State>) {
+        if told.as_ref() != Some(state) {
+            self.observed.events.tell(Event::StateChanged { state });
+            *told = Some(state.clone());
+        }
+    }
+
     /// Says where the process ended, so that its earlier heartbeats are not taken for signs of life.
     async fn write_last(&self) {
-        let done = self.progress.books().rows();
+        let done = self.observed.books().rows();
         if done >= self.rows && !self.pace.waits().is_empty() {
             // The report tells when the process waited.
             let _ = timeout(LAST_WORD_WITHIN, self.write(State::Running)).await;
         }
         if done < self.rows {
             let at = State::Stopped(format!("stopped at {} of {} rows", count(done), count(self.rows)));
-            self.progress.set_state(at.clone());
+            self.observed.events.tell(Event::StateChanged { state: &at });
             // A run store that is away must not hold up the end.
             let _ = timeout(LAST_WORD_WITHIN, self.write(at)).await;
         }
@@ -147,11 +155,12 @@ impl Heart<'_> {
             shard: self.shard,
             writer: self.writer.clone(),
             at: Utc::now(),
-            books: self.progress.books(),
+            books: self.observed.books(),
             rows: self.rows,
-            rows_per_second: self.progress.snapshot(Instant::now()).rate_now,
+            rows_per_second: self.observed.rows_per_second(),
             state,
             waits: self.pace.waits(),
+            work: self.observed.recent_work(),
         };
         if let Err(fault) = self.store.replace(&name, &heartbeat).await {
             tracing::debug!(fault = %fault.chain(), "no heartbeat this time");

@@ -3,6 +3,7 @@
 mod health;
 mod scope;
 mod tries;
+mod trouble;
 mod waits;
 
 use std::{
@@ -12,7 +13,6 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -21,10 +21,13 @@ use scope::{Scope, scope};
 use tries::{Tries, Verdict, may_be_blamed};
 use waits::Waits;
 
+pub use trouble::Trouble;
+
 use crate::{
     exit::{Exit, Moment, Stop},
     ports::{Backoff, Fault, FaultKind, Service, jitter, pause},
-    run::{State, Waited},
+    report::events::{Event, Events},
+    run::State,
 };
 
 /// Number of tries before a differing checksum is blamed on the file, because the network may be the cause.
@@ -39,54 +42,31 @@ pub enum Question {
     Works,
 }
 
-/// Why an operation has no result.
-#[derive(Debug)]
-pub enum Trouble {
-    /// The row is to blame: a retry changes nothing, or its tries are used up.
-    Row(Fault),
-    /// The process must end.
-    Process(Stop),
-    /// The process received SIGTERM while it waited; the row gets no outcome.
-    Stopping,
-}
-
-impl Trouble {
-    /// The end of a shard: what is wrong with its own files in the run store is no other shard's matter.
-    pub fn of_one_shard(self) -> Stop {
-        match self {
-            Self::Row(fault) if fault.kind == FaultKind::Corrupt => {
-                Stop::from(fault).at(Moment::AfterFirstRow)
-            }
-            other => other.into(),
-        }
-    }
-}
-
-impl From<Trouble> for Stop {
-    /// If there is no row to blame, the fault ends the process.
-    fn from(trouble: Trouble) -> Self {
-        match trouble {
-            Trouble::Row(fault) => fault.into(),
-            Trouble::Process(stop) => stop,
-            Trouble::Stopping => {
-                Self::new(Exit::Stopped, "stopped before it was done; run again to continue")
-            }
-        }
-    }
-}
-
 /// State of the services, shared by all workers of a process.
 pub struct Pace {
     services: Mutex<BTreeMap<Service, Health>>,
     give_up_after: Duration,
     stop: CancellationToken,
     waits: Mutex<Waits>,
+    events: Events,
 }
 
 impl Pace {
     /// `give_up_after`: how long a service may stay away before the process ends with 75.
     pub fn new(give_up_after: Duration, stop: CancellationToken) -> Self {
-        Self { services: Mutex::default(), give_up_after, stop, waits: Mutex::default() }
+        Self {
+            services: Mutex::default(),
+            give_up_after,
+            stop,
+            waits: Mutex::default(),
+            events: Events::default(),
+        }
+    }
+
+    /// The same, which tells retries and troubles there.
+    #[must_use]
+    pub fn telling(self, events: &Events) -> Self {
+        Self { events: events.clone(), ..self }
     }
 
     /// Runs `operation`, which needs these services, until it succeeds, the row is to blame, or the
@@ -179,8 +159,7 @@ impl Pace {
                 Verdict::Blame => return Err(Trouble::Row(fault)),
                 Verdict::GiveUp => return Err(Trouble::Process(self.given_up(&fault))),
             };
-            let count = tries.count;
-            tracing::debug!(service = %fault.service, fault = %fault.chain(), tries = count, ?wait, "trying again");
+            self.events.tell(Event::StageRetried { fault: &fault, tries: tries.count, wait });
             self.rest(wait).await?;
         }
     }
@@ -245,18 +224,6 @@ impl Pace {
         waiting.map_or(State::Running, |health| health.state.clone())
     }
 
-    /// The same, to be asked for every second: notes since when the process waits.
-    pub fn sample(&self, now: DateTime<Utc>) -> State {
-        let state = self.state();
-        self.waits.lock().unwrap_or_else(PoisonError::into_inner).note(now, &state);
-        state
-    }
-
-    /// When the process waited so far, oldest first.
-    pub fn waits(&self) -> Vec<Waited> {
-        self.waits.lock().unwrap_or_else(PoisonError::into_inner).all()
-    }
-
     /// `vouched`: the service answered right before and right after this failure.
     fn judge(&self, fault: &Fault, tries: &mut Tries, vouched: bool) -> Verdict {
         tries.count(fault);
@@ -267,13 +234,27 @@ impl Pace {
             Scope::Service if vouched => return tries.vouched(),
             Scope::Service => {}
         }
-        let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
-        services.entry(fault.service).or_default().judge(fault, tries, self.give_up_after)
+        let (verdict, trouble) = {
+            let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
+            let health = services.entry(fault.service).or_default();
+            let before = health.state.clone();
+            let verdict = health.judge(fault, tries, self.give_up_after);
+            (verdict, (health.state != before).then(|| health.state.clone()))
+        };
+        if let Some(state) = &trouble {
+            self.events.tell(Event::ServiceTroubled { fault, state });
+        }
+        verdict
     }
 
     fn answered(&self, service: Service) {
-        let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
-        services.entry(service).or_default().answered(service);
+        let trouble = {
+            let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
+            services.entry(service).or_default().answered()
+        };
+        if let Some(after) = &trouble {
+            self.events.tell(Event::ServiceAnswers { service, after });
+        }
     }
 
     /// Waits for an unavailable service once, then lets the caller try: otherwise callers that fail would keep back

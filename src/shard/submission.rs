@@ -5,12 +5,15 @@ mod recover;
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
-    time::Instant,
+    time::Duration,
 };
+
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     domain::{FailCode, Failure, Fate, Migrated, Migration, Note, PlannedFile, Receipt, Skip, SkipCode},
     ports::{Committed, CopiedFile, CopiedMigration, Fault, FaultKind, HeldSubmission, Service},
+    report::events::{Event, StageTimes, Wait, now, since},
     rules,
 };
 
@@ -21,11 +24,13 @@ pub use recover::recover;
 use blame::{blame_commit, blame_file};
 use recover::compare;
 
-/// Copies and commits. An `Err` leaves the row without an outcome: the process is ending.
+/// Copies and commits, and writes to `times` how long that took. An `Err` leaves the row without an outcome: the process
+/// is ending.
 pub async fn migrate(
     shard: &Shard,
     services: &WorkerServices,
     migration: &Migration,
+    times: &mut StageTimes,
 ) -> Result<Fate, Trouble> {
     let names = migration
         .files
@@ -33,14 +38,18 @@ pub async fn migrate(
         .map(|file| rules::blob_name::blob_name(migration.attempt, file, &shard.writer))
         .collect();
     let uploads = services.copier.begin(names);
-    let began = Instant::now();
-    match copy(shard, services, migration).await {
+    let began = now();
+    let copied = copy(shard, services, migration).await;
+    let copying = since(began);
+    times.copy = Some(copying);
+    match copied {
         Ok(copied) => {
-            let copy_ms = milliseconds(began);
-            let began = Instant::now();
+            let began = now();
             let mut fate = commit(shard, services, &copied, uploads).await?;
+            let committing = since(began);
+            times.commit = Some(committing);
             if let Fate::Migrated(migrated) = &mut fate {
-                (migrated.copy_ms, migrated.commit_ms) = (copy_ms, milliseconds(began));
+                (migrated.copy_ms, migrated.commit_ms) = (milliseconds(copying), milliseconds(committing));
             }
             Ok(fate)
         }
@@ -78,16 +87,19 @@ async fn copy_file(
 ) -> Result<CopiedFile, Trouble> {
     let name = &rules::blob_name::blob_name(migration.attempt, file, &shard.writer);
     let metadata = rules::blob_name::metadata(migration.attempt, file.kind, shard.store.run(), &shard.writer);
-    shard
+    let began = now();
+    let copied = shard
         .pace
         .steady_examined(
             &[Service::SourceBlobs, Service::TargetBlobs],
             || {
                 let metadata = metadata.clone();
                 async move {
-                    let place = shard.in_flight.place().await;
+                    let place = place(shard).await;
                     let result = services.copier.copy(file, name, metadata).await;
-                    shard.in_flight.copied(place);
+                    if let Some(gain) = shard.in_flight.copied(place) {
+                        shard.events.tell(Event::Raised(gain));
+                    }
                     result
                 }
             },
@@ -103,7 +115,18 @@ async fn copy_file(
             },
             |service, question| services.copier.ask(service, question, file),
         )
-        .await
+        .await?;
+    shard.events.tell(Event::FileCopied { bytes: copied.size_bytes, took: since(began) });
+    Ok(copied)
+}
+
+/// A place among the copies in flight. A wait is told if the limit cannot rise.
+async fn place(shard: &Shard) -> Option<OwnedSemaphorePermit> {
+    if shard.in_flight.is_capped() {
+        shard.events.waited(Wait::Place, shard.in_flight.place()).await
+    } else {
+        shard.in_flight.place().await
+    }
 }
 
 async fn commit(
@@ -121,7 +144,7 @@ async fn commit(
             shard.left_blobs();
         }
     };
-    let send = || services.target.commit(copied);
+    let send = || shard.events.asked(Service::Database, services.target.commit(copied));
     let result = shard.pace.steady_watched(&[Service::Database], send, watch).await;
     let answer_lost = answer_lost.into_inner();
     let held = match result {
@@ -204,8 +227,8 @@ fn migrated(copied: &CopiedMigration<'_>, notes: Vec<Note>, receipt: Receipt) ->
     }
 }
 
-fn milliseconds(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Removes the blobs of a row that certainly failed.

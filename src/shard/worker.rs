@@ -16,10 +16,17 @@ use crate::{
     exit::Stop,
     gather::GatheredRow,
     ports::{HeldSubmission, overdue},
+    report::events::{Event, Events, Settled, StageTimes, Wait, now, since},
     rules::decide,
 };
 
-use super::{Shard, WorkerServices, feed::Chunk, gather::gather, pace::Trouble, submission};
+use super::{
+    Shard, WorkerServices,
+    feed::Chunk,
+    gather::{Gathered, gather},
+    pace::Trouble,
+    submission,
+};
 
 /// How long submissions that are under way may go on after a stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -43,7 +50,7 @@ async fn gather_ahead(
     shard: &Shard,
     services: &WorkerServices,
     chunks: async_channel::Receiver<Chunk>,
-    ahead: mpsc::Sender<(Vec<GatheredRow>, u64)>,
+    ahead: mpsc::Sender<Gathered>,
 ) -> Result<(), Stop> {
     while !shard.stop.is_cancelled() {
         let chunk = tokio::select! {
@@ -52,7 +59,6 @@ async fn gather_ahead(
         };
         let Ok(chunk) = chunk else { return Ok(()) };
         // It only reads, so it may be dropped half-way: a service that is silent must not hold up a stop.
-        let began = Instant::now();
         let gathering = tokio::select! {
             rows = gather(shard, services, chunk) => rows,
             () = shard.stop.cancelled() => return Ok(()),
@@ -62,7 +68,7 @@ async fn gather_ahead(
             Err(Trouble::Stopping) => return Ok(()),
             Err(trouble) => return Err(shard.end(trouble.into())),
         };
-        if ahead.send((rows, milliseconds(began))).await.is_err() {
+        if ahead.send(rows).await.is_err() {
             return Ok(());
         }
     }
@@ -80,8 +86,31 @@ struct RowOf {
     number: u64,
     attempt: Option<AttemptId>,
     began: Instant,
-    gather_ms: u64,
     source: SourceDigest,
+    times: StageTimes,
+    under_way: UnderWay,
+}
+
+/// A row under way: told as dropped if it ends without an outcome, by an abort too.
+struct UnderWay {
+    row: u64,
+    events: Events,
+    is_settled: bool,
+}
+
+impl UnderWay {
+    fn begin(events: &Events, row: u64) -> Self {
+        events.tell(Event::RowBegan { row });
+        Self { row, events: events.clone(), is_settled: false }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if !self.is_settled {
+            self.events.tell(Event::RowDropped { row: self.row });
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -92,7 +121,7 @@ struct Worker {
 }
 
 impl Worker {
-    async fn run(self, mut gathered: mpsc::Receiver<(Vec<GatheredRow>, u64)>) -> Result<(), Stop> {
+    async fn run(self, mut gathered: mpsc::Receiver<Gathered>) -> Result<(), Stop> {
         let mut under_way = JoinSet::new();
         let taken = self.take_all(&mut gathered, &mut under_way).await;
         // Closes the channel, so that the gathering task does not wait for a place in it.
@@ -103,40 +132,45 @@ impl Worker {
     /// Takes rows until there are none or the process stops.
     async fn take_all(
         &self,
-        gathered: &mut mpsc::Receiver<(Vec<GatheredRow>, u64)>,
+        gathered: &mut mpsc::Receiver<Gathered>,
         under_way: &mut JoinSet<Result<(), Stop>>,
     ) -> Result<(), Stop> {
-        while let Some((rows, gather_ms)) = gathered.recv().await {
+        loop {
+            let began = now();
+            // The wait for the end of the queue is no wait for facts.
+            let Some(Gathered { rows, took }) = gathered.recv().await else { return Ok(()) };
+            self.shard.events.tell(Event::Waited { on: Wait::Facts, took: since(began) });
             for row in rows {
                 if self.shard.stop.is_cancelled() {
                     return Ok(());
                 }
-                self.begin(row, gather_ms, under_way).await?;
+                self.begin(row, took, under_way).await?;
             }
         }
-        Ok(())
     }
 
     /// Decides the row; what needs no copy is settled here, the rest goes under way.
     async fn begin(
         &self,
         row: GatheredRow,
-        gather_ms: u64,
+        gather: Duration,
         under_way: &mut JoinSet<Result<(), Stop>>,
     ) -> Result<(), Stop> {
         let GatheredRow { row, facts, takes_facts, held, written } = row;
-        let row_of = RowOf {
+        let mut row_of = RowOf {
             number: row.number,
             attempt: row.attempt,
-            began: Instant::now(),
-            gather_ms,
+            began: now(),
             source: source_digest(&row.cells, &row.mapping, takes_facts.then_some(&facts)),
+            times: StageTimes { gather, ..StageTimes::default() },
+            under_way: UnderWay::begin(&self.shard.events, row.number),
         };
         let (number, attempt) = (row.number, row.attempt);
         let decision = std::panic::catch_unwind(AssertUnwindSafe(|| {
             decide(&row, &held, &facts, &self.shard.catalogue, &self.shard.rules)
         }))
         .unwrap_or_else(|_| Decision::Fail(panicked()));
+        row_of.times.decide = since(row_of.began);
         let work = match decision {
             Decision::Migrate(migration) => Work::Migrate(migration),
             Decision::Recover(migration) => Work::Recover(migration, written.unwrap_or_default()),
@@ -153,7 +187,8 @@ impl Worker {
         let span = tracing::info_span!("submission", row = number, attempt = attempt.map(AttemptId::get));
         let reaches_copy = matches!(work, Work::Migrate(_));
         let under_way_now = async move {
-            let fate = AssertUnwindSafe(worker.work(work)).catch_unwind().await.unwrap_or_else(|_| {
+            let working = worker.work(work, &mut row_of.times);
+            let fate = AssertUnwindSafe(working).catch_unwind().await.unwrap_or_else(|_| {
                 worker.shard.left_blobs();
                 Ok(panicked().into())
             });
@@ -166,13 +201,13 @@ impl Worker {
         Ok(())
     }
 
-    async fn work(&self, work: Work) -> Result<Fate, Trouble> {
+    async fn work(&self, work: Work, times: &mut StageTimes) -> Result<Fate, Trouble> {
         let (shard, services) = (&self.shard, &self.services);
         match work {
             Work::Recover(decided, written) => {
                 submission::recover(shard, services, decided.as_deref(), written).await
             }
-            Work::Migrate(migration) => submission::migrate(shard, services, &migration).await,
+            Work::Migrate(migration) => submission::migrate(shard, services, &migration, times).await,
         }
     }
 
@@ -184,24 +219,19 @@ impl Worker {
     }
 
     async fn settle(&self, row: RowOf, fate: Result<Fate, Trouble>) -> Result<(), Stop> {
-        let RowOf { number: row, attempt, began, gather_ms, source } = row;
+        let RowOf { number: row, attempt, began, source, mut times, mut under_way } = row;
         let fate = match fate {
             Ok(fate) => fate,
             Err(Trouble::Stopping) => return Ok(()),
             Err(trouble) => return Err(self.shard.end(trouble.into())),
         };
-        let milliseconds = milliseconds(began);
-        if let Fate::Failed { code, message } = &fate {
-            tracing::warn!(
-                row,
-                attempt = attempt.map(AttemptId::get),
-                code = code.code(),
-                message,
-                "row failed"
-            );
-        }
-        self.shard.progress.outcome(self.number, &fate, milliseconds);
-        let (at, worker, source) = (Utc::now(), self.number, Some(source));
+        times.whole = since(began);
+        let milliseconds = u64::try_from(times.whole.as_millis()).unwrap_or(u64::MAX);
+        under_way.is_settled = true;
+        let worker = self.number;
+        self.shard.events.tell(Event::RowSettled(Settled { row, attempt, worker, fate: &fate, times }));
+        let (at, source) = (Utc::now(), Some(source));
+        let gather_ms = u64::try_from(times.gather.as_millis()).unwrap_or(u64::MAX);
         let outcome = Outcome { row, attempt, at, worker, milliseconds, gather_ms, source, fate };
         self.shard.record(outcome).await;
         Ok(())
@@ -227,10 +257,6 @@ impl Worker {
             }
         }
     }
-}
-
-fn milliseconds(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 fn joined(shard: &Shard, ended: Result<Result<(), Stop>, tokio::task::JoinError>) -> Result<(), Stop> {

@@ -16,7 +16,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("settings", &["domain", "exit", "run::ids"]),
     ("gather", &["domain", "rules", "ports"]),
     ("run", &["domain", "run::ids", "ports", "exit", "inputs", "settings"]),
-    ("report", &["domain", "run", "run::ids"]),
+    ("report", &["domain", "ports", "run", "run::ids"]),
     ("explain", &[]),
     ("telemetry", &["exit", "settings", "report"]),
     ("sample", &["domain", "exit"]),

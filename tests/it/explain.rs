@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use rogo_migrate::{
     domain::{FailCode, NoteCode, SkipCode},
     exit::Exit,
-    explain::{TEXTS, text},
+    explain::{Kind, TEXTS, text},
     rollback::reason::Reason,
-    run::WarningCode,
+    run::{LimitCode, WarningCode},
+    verify::CHECKS,
 };
 use tokio::process::Command;
 
@@ -27,7 +28,8 @@ fn every_code_of_the_catalogue_has_its_text() {
         Exit::Stopped,
     ];
     let exits = exits.map(|exit| (exit as u8).to_string());
-    let warnings = [WarningCode::SourceNotFrozen, WarningCode::SourceNotCompared];
+    let warnings =
+        [WarningCode::SourceNotFrozen, WarningCode::SourceNotCompared, WarningCode::InvariantViolated];
     let reasons = [
         Reason::Changed { table: String::new() },
         Reason::MarkerAssigned,
@@ -44,12 +46,29 @@ fn every_code_of_the_catalogue_has_its_text() {
     let codes = FailCode::ALL.iter().map(|code| code.code());
     let codes = codes.chain(SkipCode::ALL.iter().map(|code| code.code()));
     let codes = codes.chain(NoteCode::ALL.iter().map(|code| code.code()));
+    let codes = codes.chain(LimitCode::ALL.iter().map(|code| code.code()));
     let codes = codes.chain(warnings.map(WarningCode::code)).chain(reasons.iter().map(Reason::code));
     for code in codes.map(str::to_owned).chain(exits) {
         assert!(
             text(&code).is_some(),
             "src/explain/codes/{code}.md is missing, or its line in src/explain.rs"
         );
+    }
+}
+
+#[test]
+fn every_check_of_verify_has_its_text_and_no_text_is_of_a_check_that_is_not_made() {
+    for check in CHECKS {
+        let name = check.name;
+        assert!(
+            text(name).is_some_and(|text| text.kind == Kind::Check),
+            "the check {name} of src/verify/table.rs has no text: write src/explain/codes/{name}.md (as the other checks' \
+             files: a title, what it means, \"How to see it\", \"What to do\") and add the line `Check \"{name}\";` to \
+             src/explain.rs"
+        );
+    }
+    for text in TEXTS.iter().filter(|text| text.kind == Kind::Check) {
+        assert!(CHECKS.iter().any(|check| check.name == text.code), "verify makes no check {}", text.code);
     }
 }
 

@@ -12,8 +12,11 @@ use std::{
 };
 
 use rogo_migrate::{
-    domain::{Books, Fate, SkipCode},
-    report::progress::{Progress, log},
+    domain::{Books, Fate, ShardIndex, SkipCode},
+    report::{
+        events::{Beginning, Consumer, Event, Settled, StageTimes},
+        progress::{Progress, log},
+    },
     run::State,
 };
 
@@ -35,10 +38,25 @@ impl Write for Lines {
 #[test]
 fn progress_in_a_pod_is_one_json_object_a_line_with_every_figure() {
     let began = Instant::now();
-    let progress = Progress::new(began, 1_000, &Books::default(), 2);
-    let skipped = Fate::Skipped { code: SkipCode::DuplicateRow, detail: "row 7".into() };
-    (0..500).for_each(|_| progress.outcome(2, &skipped, 3));
-    progress.set_state(State::Waiting("target database is down".into()));
+    let progress = Progress::new(began, 1_000, 1);
+    progress.take(
+        began,
+        &Event::ShardBegan(Beginning {
+            shard: ShardIndex(0),
+            rows: 1_000,
+            last_row: 1_000,
+            earlier: &Books::default(),
+            workers: 2,
+            breaker: None,
+        }),
+    );
+    let fate = &Fate::Skipped { code: SkipCode::DuplicateRow, detail: "row 7".into() };
+    let times = StageTimes::default();
+    for row in 1..=500 {
+        progress.take(began, &Event::RowSettled(Settled { row, attempt: None, worker: 2, fate, times }));
+    }
+    let state = &State::Waiting("target database is down".into());
+    progress.take(began, &Event::StateChanged { state });
 
     let lines = Lines::default();
     let writer = lines.clone();
@@ -56,6 +74,7 @@ fn progress_in_a_pod_is_one_json_object_a_line_with_every_figure() {
         "succeeded": 0, "failed": 0, "skipped": 500, "done": 500, "total": 1000, "percent": 50.0,
         "bytes": 0, "elapsed_s": 20, "rate_now": 25.0, "rate_average": 25.0, "eta_s": 20,
         "workers": "#1 0/0/0  #2 0/0/500", "state": "waiting: target database is down",
+        "shards": 1, "limits": "",
     });
     assert_eq!(line, expected);
 }

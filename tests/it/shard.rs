@@ -1,6 +1,8 @@
 //! Promises of one process that moves a shard, with every service in memory.
 
 mod ends;
+mod invariants;
+mod limits;
 mod rows;
 mod starting;
 mod stopping;

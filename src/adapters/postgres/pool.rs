@@ -5,7 +5,7 @@
 //! own pool takes back the connection of a cancelled query, so it cannot be used.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -44,7 +44,11 @@ pub(super) struct Pool {
     slots: managed::Pool<Sessions>,
     /// Counts the leases.
     leases: TaskTracker,
+    waited: OnWait,
 }
+
+/// Is told how long a lease waited for a connection because all were in use.
+pub type OnWait = Arc<dyn Fn(Duration) + Send + Sync>;
 
 /// Opens sessions, and checks that an idle one is alive.
 struct Sessions {
@@ -81,21 +85,33 @@ impl Pool {
             .map_err(|error| {
                 Fault::caused(Service::Database, FaultKind::Misconfigured, "no connection pool", error)
             })?;
-        Ok(Self { slots, leases: TaskTracker::new() })
+        Ok(Self { slots, leases: TaskTracker::new(), waited: Arc::new(|_| {}) })
+    }
+
+    /// From now on tells `waited` how long each wait for a free connection took.
+    pub(super) fn tell_waits_to(&mut self, waited: OnWait) {
+        self.waited = waited;
     }
 
     /// A pool of the same size and kind for another worker of the process.
     pub(super) fn another(&self) -> Result<Self, Fault> {
         let Sessions { connector, fence, .. } = self.slots.manager();
         let size = u32::try_from(self.slots.status().max_size).unwrap_or(u32::MAX);
-        Self::new(connector.clone(), fence.clone(), size)
+        let another = Self::new(connector.clone(), fence.clone(), size)?;
+        Ok(Self { waited: self.waited.clone(), ..another })
     }
 
     /// A session that answered within the last second and, if there is a fence, holds the run's lock: an idle
     /// one that still answers, else a new one.
     pub(super) async fn lease(&self) -> Result<Lease<'_>, Fault> {
         loop {
+            let status = self.slots.status();
+            let all_in_use = status.available == 0 && status.size >= status.max_size;
+            let asked = Instant::now();
             let mut slot = Box::pin(self.slots.get()).await.map_err(no_session)?;
+            if all_in_use {
+                (self.waited)(asked.elapsed());
+            }
             // Recycling refuses empty slots, so that this loop ends at its first turn.
             if let Some(session) = slot.take() {
                 let end = LeaseEnd { proof: self.proof(), answered: None };

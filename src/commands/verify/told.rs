@@ -10,6 +10,7 @@ use crate::{
     domain::{AttemptId, TargetIdentity},
     exit::Stop,
     ports::ReaderRole,
+    report::events::{Event, Events},
     run::{
         Decided, RunResult, RunStore, Verification, decisions, names,
         receipts::program_digest,
@@ -110,6 +111,7 @@ impl Asked<'_> {
         verified: &Verified,
         verification: &mut Verification,
     ) -> Result<(), Stop> {
+        tell_checks(verification);
         let out = &self.settings.out;
         let files = [names::VERIFICATION, names::VERIFICATION_FAILURES];
         verification.results = files
@@ -135,5 +137,14 @@ impl Asked<'_> {
         }
         verification.independent = reasons.is_empty();
         verification.not_independent = reasons;
+    }
+}
+
+/// Tells each check's result to those who follow the process.
+fn tell_checks(verification: &Verification) {
+    let events = Events::to_log();
+    for check in &verification.checks {
+        let (check, compared, different) = (check.name.as_str(), check.compared, check.different);
+        events.tell(Event::CheckDone { check, compared, different });
     }
 }

@@ -3,15 +3,15 @@
 use std::{
     io::{self, IsTerminal, Write},
     sync::LazyLock,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::{Progress, Snapshot, render};
-use crate::report::grid::percent;
+use super::{Snapshot, render};
+use crate::report::{board::Board, grid::percent};
 
 /// Time between two redraws of the bar.
 const FRAME: Duration = Duration::from_millis(500);
@@ -42,29 +42,21 @@ impl Style {
     }
 }
 
-/// Shows progress every `interval` until `cancel`, and once more at the end.
-pub async fn display(progress: &Progress, style: Style, interval: Duration, cancel: CancellationToken) {
-    display_meanwhile(progress, style, interval, cancel).await;
-    let last = if style == Style::Live { Style::Block } else { style };
-    show(&progress.snapshot(Instant::now()), last, None);
-}
-
-/// The same without the last time: of a wait that ends before the first interval nothing is shown.
-pub async fn display_meanwhile(
-    progress: &Progress,
-    style: Style,
-    interval: Duration,
-    cancel: CancellationToken,
-) {
+/// Shows the board every `interval` until `cancel`, and once more at the end, if a shard has begun.
+pub async fn display(board: &Board, style: Style, interval: Duration, cancel: CancellationToken) {
     let bar = (style == Style::Live).then(Bar::new);
     let mut ticks = tokio::time::interval(if bar.is_some() { FRAME.min(interval) } else { interval });
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     ticks.tick().await; // the first is at once, when there is nothing to say yet
     while cancel.run_until_cancelled(ticks.tick()).await.is_some() {
-        show(&progress.snapshot(Instant::now()), style, bar.as_ref());
+        show(&board.snapshot(), style, bar.as_ref());
     }
     if let Some(bar) = &bar {
         bar.clear();
+    }
+    let last = board.snapshot();
+    if !last.begun.is_empty() {
+        show(&last, if style == Style::Live { Style::Block } else { style }, None);
     }
 }
 
@@ -76,10 +68,13 @@ fn show(snapshot: &Snapshot, style: Style, bar: Option<&Bar>) {
     }
 }
 
+/// Lines below the bar: two of totals, and at most so many details.
+const LINES: usize = 2 + 8;
+
 /// The bar and the lines below it.
 struct Bar {
     bar: ProgressBar,
-    lines: [ProgressBar; 4],
+    lines: [ProgressBar; LINES],
 }
 
 impl Bar {
@@ -89,7 +84,7 @@ impl Bar {
         if let Ok(style) = ProgressStyle::with_template("{wide_bar} {msg}") {
             bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
         }
-        let lines = [(); 4].map(|()| {
+        let lines = [(); LINES].map(|()| {
             let line = FOOT.add(ProgressBar::new(0));
             if let Ok(style) = ProgressStyle::with_template("{wide_msg}") {
                 line.set_style(style);
@@ -103,13 +98,9 @@ impl Bar {
         self.bar.set_length(snapshot.total);
         self.bar.set_position(snapshot.done());
         self.bar.set_message(percent(snapshot.permille()));
-        let texts = [
-            render::headline(snapshot),
-            render::totals(snapshot),
-            format!("workers {}", render::workers(&snapshot.workers)),
-            format!("state   {}", snapshot.state),
-        ];
-        for (line, text) in self.lines.iter().zip(texts) {
+        let details = render::details(snapshot).into_iter().map(|(name, value)| format!("{name:<7} {value}"));
+        let texts = [render::headline(snapshot), render::totals(snapshot)].into_iter().chain(details);
+        for (line, text) in self.lines.iter().zip(texts.chain(std::iter::repeat(String::new()))) {
             line.set_message(text);
         }
     }
@@ -146,18 +137,17 @@ impl Write for Stderr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Books;
 
     #[tokio::test(start_paused = true)]
     async fn the_display_ends_when_it_is_told_to() {
-        let progress = Progress::new(Instant::now(), 3, &Books::default(), 1);
+        let board = Board::new(3, 1);
         for style in [Style::Log, Style::Block, Style::Live] {
             let cancel = CancellationToken::new();
             let work = async {
                 tokio::time::sleep(Duration::from_secs(25)).await;
                 cancel.cancel();
             };
-            let shown = display(&progress, style, Duration::from_secs(10), cancel.clone());
+            let shown = display(&board, style, Duration::from_secs(10), cancel.clone());
             tokio::time::timeout(Duration::from_secs(26), async { tokio::join!(work, shown) })
                 .await
                 .expect("it ends with the work");

@@ -3,17 +3,56 @@
 use std::fmt::Write;
 
 use super::{Counts, Snapshot};
-use crate::report::grid::{bytes, count, percent, rows_f64, span};
+use crate::report::{
+    events::Ended,
+    grid::{bytes, count, percent, rows_f64, span},
+};
+
+/// Limits that are shown while rows are moved; the summary has them all.
+const LIMITS_SHOWN: usize = 3;
 
 /// The progress block for people.
 pub fn block(snapshot: &Snapshot) -> String {
-    format!(
-        "progress  {}\n          {}\nworkers   {}\nstate     {}\n",
-        headline(snapshot),
-        totals(snapshot),
-        workers(&snapshot.workers),
-        snapshot.state
-    )
+    let mut text = format!("progress  {}\n          {}\n", headline(snapshot), totals(snapshot));
+    for (name, value) in details(snapshot) {
+        let _ = writeln!(text, "{name:<8}  {value}");
+    }
+    text
+}
+
+/// Below the totals: shards if there are several, workers, state, what limits the speed.
+pub(super) fn details(snapshot: &Snapshot) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    if snapshot.shards > 1 {
+        lines.push(("shards", shards(snapshot)));
+    }
+    if !snapshot.workers.is_empty() {
+        lines.push(("workers", workers(&snapshot.workers)));
+    }
+    lines.push(("state", snapshot.state.to_string()));
+    for (place, limit) in snapshot.limits.iter().take(LIMITS_SHOWN).enumerate() {
+        lines.push((if place == 0 { "limit" } else { "" }, limit.text.clone()));
+    }
+    if let Some(more) = snapshot.limits.len().checked_sub(LIMITS_SHOWN).filter(|more| *more > 0) {
+        lines.push(("", format!("{more} more")));
+    }
+    lines
+}
+
+/// How many shards of the process have ended, and those that are under way.
+fn shards(snapshot: &Snapshot) -> String {
+    let ended = |how: Ended| snapshot.begun.iter().filter(|shard| shard.ended == Some(how)).count();
+    let mut text = format!("{} of {} done", ended(Ended::Complete), snapshot.shards);
+    match ended(Ended::Unfinished) {
+        0 => {}
+        unfinished => {
+            let _ = write!(text, ", {unfinished} ended early");
+        }
+    }
+    for shard in snapshot.begun.iter().filter(|shard| shard.ended.is_none()) {
+        let _ = write!(text, " · #{} {}/{} rows", shard.shard, count(shard.done), count(shard.rows));
+    }
+    text
 }
 
 /// Done of total, time, rates, arrival.
@@ -71,8 +110,15 @@ pub fn log(snapshot: &Snapshot) {
         eta_s = snapshot.eta.map(|eta| eta.as_secs()),
         workers = workers(&snapshot.workers),
         state = %snapshot.state,
+        shards = snapshot.shards,
+        limits = limits(snapshot),
         "progress"
     );
+}
+
+/// The codes, the most important first.
+fn limits(snapshot: &Snapshot) -> String {
+    snapshot.limits.iter().map(|limit| limit.code.code()).collect::<Vec<_>>().join(" ")
 }
 
 fn rounded(rate: f64) -> f64 {
@@ -81,10 +127,14 @@ fn rounded(rate: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::run::State;
+    use crate::{
+        domain::ShardIndex,
+        report::progress::OfShard,
+        run::{Limit, LimitCode, State},
+    };
 
     #[test]
     fn the_block_says_everything_a_person_asks_for() {
@@ -102,6 +152,9 @@ mod tests {
                 Counts { succeeded: 6_300, failed: 0, skipped: 0 },
             ],
             state: State::Throttled("503 from target blobs".into()),
+            shards: 1,
+            begun: Vec::new(),
+            limits: Vec::new(),
         };
         assert_eq!(
             block(&snapshot),
@@ -114,5 +167,34 @@ state     throttled: 503 from target blobs
         );
         snapshot.eta = None;
         assert!(!block(&snapshot).contains("ETA"), "a withheld ETA is not mentioned");
+        let began = Instant::now();
+        let of = |shard, ended| OfShard {
+            shard: ShardIndex(shard),
+            rows: 2_000,
+            done: 1_200,
+            here: 1_200,
+            took: Duration::from_secs(9),
+            ended,
+            began,
+        };
+        snapshot.shards = 6;
+        snapshot.begun = vec![of(0, Some(Ended::Complete)), of(1, Some(Ended::Unfinished)), of(2, None)];
+        let limit = |text: &str| Limit { code: LimitCode::Cpu, text: text.into() };
+        snapshot.limits = ["one", "two", "three", "four", "five"].map(limit).into();
+        assert!(
+            block(&snapshot).ends_with(
+                "\
+shards    1 of 6 done, 1 ended early · #2 1,200/2,000 rows
+workers   #1 6000/40/5  #2 6300/0/0
+state     throttled: 503 from target blobs
+limit     one
+          two
+          three
+          2 more
+"
+            ),
+            "{}",
+            block(&snapshot)
+        );
     }
 }

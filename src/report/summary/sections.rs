@@ -4,7 +4,7 @@ use std::{fmt::Write, time::Duration};
 
 use crate::{
     report::grid::{Align, Grid, bytes, count, percent, permille, span},
-    run::{RunResult, Summary, Warning},
+    run::{Limit, RunResult, Summary, Warning},
 };
 
 /// How many ranges of missing rows the grid names.
@@ -140,6 +140,14 @@ impl Summary {
             );
         }
         text
+    }
+
+    pub(super) fn limited(&self) -> String {
+        if self.limits.is_empty() {
+            return String::new();
+        }
+        let line = |limit: &Limit| format!("  {}\n", limit.text);
+        self.limits.iter().fold("what limited the speed\n".to_owned(), |text, limit| text + &line(limit))
     }
 
     pub(super) fn warned(&self) -> String {

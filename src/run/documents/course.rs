@@ -47,11 +47,11 @@ impl Course {
 /// What pins a result file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResultFile {
-    /// Its name.
+    /// Name of the file in `results/`.
     pub file: String,
     /// SHA-256 of its bytes, hex.
     pub sha256: String,
-    /// Its length.
+    /// Length in bytes.
     pub size_bytes: u64,
 }
 
@@ -158,7 +158,7 @@ pub struct WorkerCourse {
 pub struct SlowRow {
     /// Number of the CSV's data row, from 1.
     pub row: u64,
-    /// Its shard.
+    /// Shard that the row belongs to.
     pub shard: ShardIndex,
     /// The worker's number in its process.
     pub worker: usize,
@@ -172,6 +172,6 @@ pub struct SlowRow {
     pub commit_ms: u64,
     /// Files that were copied.
     pub files: u32,
-    /// Their bytes.
+    /// Total size of these files.
     pub bytes: u64,
 }

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::prediction::Compared;
+use super::{prediction::Compared, work::Limit};
 use crate::{
     domain::{Books, ShardIndex},
     run::{PlanId, RunName, receipts::Receipts},
@@ -49,6 +49,9 @@ pub struct Summary {
     /// Stages, slowest first, if they were measured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<StageLatency>,
+    /// What limited the speed, the most important first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<Limit>,
     /// Location of each result.
     pub results: Vec<String>,
     /// The command to run next.
@@ -74,6 +77,8 @@ pub enum WarningCode {
     SourceNotFrozen,
     /// It is unknown whether the warehouse changed: it could not be asked.
     SourceNotCompared,
+    /// A process broke a promise that it checks of itself: a bug.
+    InvariantViolated,
 }
 
 impl WarningCode {
@@ -82,6 +87,7 @@ impl WarningCode {
         match self {
             Self::SourceNotFrozen => "source_not_frozen",
             Self::SourceNotCompared => "source_not_compared",
+            Self::InvariantViolated => "invariant_violated",
         }
     }
 }
@@ -176,6 +182,7 @@ impl Summary {
             duration_ms: 0,
             rows_per_second: 0.0,
             stages: Vec::new(),
+            limits: Vec::new(),
             results: Vec::new(),
             next_command: String::new(),
             at,

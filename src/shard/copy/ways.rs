@@ -7,7 +7,10 @@ use std::{
 
 use url::Url;
 
-use crate::domain::source_container;
+use crate::{
+    domain::source_container,
+    ports::{Fault, FaultKind, Retry, Service},
+};
 
 /// Sources that the storage service could not copy from. All others are tried first. Clones share what they learn.
 #[derive(Debug, Default, Clone)]
@@ -24,6 +27,21 @@ impl Ways {
     /// Whether this is news: several files of a container find out at once.
     pub fn only_stream(&self, source: &Url) -> bool {
         self.streamed.lock().unwrap_or_else(PoisonError::into_inner).insert(source_container(source))
+    }
+}
+
+/// Whether streaming would meet the same fault: it may pass by itself, the source is gone, archived, another, or not
+/// what it says it is, or the target refuses us or the name.
+pub(super) fn matters_to_every_way(fault: &Fault) -> bool {
+    match fault.kind {
+        FaultKind::NotFound
+        | FaultKind::ContainerGone
+        | FaultKind::Archived
+        | FaultKind::NameRefused
+        | FaultKind::Changed
+        | FaultKind::Corrupt => true,
+        FaultKind::Unauthenticated | FaultKind::NoRole => fault.service == Service::TargetBlobs,
+        _ => fault.kind.retry() != Retry::Never,
     }
 }
 

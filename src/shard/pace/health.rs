@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::tries::{Tries, Verdict};
 use crate::{
-    ports::{Backoff, Fault, FaultKind, Service},
+    ports::{Backoff, Fault, FaultKind},
     run::State,
 };
 
@@ -79,18 +79,14 @@ impl Health {
             None if throttled => State::Throttled(fault.to_string()),
             _ => State::Waiting(fault.to_string()),
         };
-        if self.state != state {
-            tracing::warn!(service = %fault.service, fault = %fault.chain(), throttled, "the process waits");
-            self.state = state;
-        }
+        self.state = state;
     }
 
-    /// Forgets earlier failures, because the service answered a request.
-    pub(super) fn answered(&mut self, service: Service) {
-        if self.unanswered >= FAILURES_OF_A_SERVICE {
-            tracing::info!(%service, "answers again");
-        }
-        *self = Self { last_answer: Some(Instant::now()), ..Self::default() };
+    /// Forgets earlier failures, because the service answered a request; returns what the process waited for, if it did.
+    pub(super) fn answered(&mut self) -> Option<State> {
+        let fresh = Self { last_answer: Some(Instant::now()), ..Self::default() };
+        let earlier = std::mem::replace(self, fresh);
+        (earlier.state != State::Running).then_some(earlier.state)
     }
 
     /// How long callers must wait before they ask the service, and whether the service itself asked for that.

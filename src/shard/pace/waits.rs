@@ -1,7 +1,10 @@
 //! When a process waited, kept short: for the heartbeat, and from there for the report.
 
+use std::sync::PoisonError;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::Pace;
 use crate::run::{State, Waited};
 
 /// Times that are kept; when there are more, the two that are nearest to each other become one.
@@ -47,6 +50,20 @@ impl Waits {
             }
             one.to = next.to;
         }
+    }
+}
+
+impl Pace {
+    /// State of the process, to be asked for every second: notes since when it waits.
+    pub fn sample(&self, now: DateTime<Utc>) -> State {
+        let state = self.state();
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner).note(now, &state);
+        state
+    }
+
+    /// When the process waited so far, oldest first.
+    pub fn waits(&self) -> Vec<Waited> {
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner).all()
     }
 }
 

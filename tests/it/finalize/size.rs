@@ -7,6 +7,7 @@ use rogo_migrate::{
     exit::Stop,
     finalize::{InputRow, InputRows, lost::LostRows, merge::Merged, results::Drafts},
     ports::Service,
+    report::events::Events,
     run::RunStore,
 };
 
@@ -64,7 +65,7 @@ async fn merge_and_measure() {
     plan.submissions.sha256 = "pinned".into();
     let mut lost = LostRows::begin(&store, &plan, None).await.unwrap();
     let numbers = Box::new(Numbers { header: vec!["Error".into()], next: 0, rows });
-    let drafts = Drafts::write(&plan, &merged, &mut lost, numbers).await.unwrap();
+    let drafts = Drafts::write(&plan, &merged, &mut lost, numbers, &Events::default()).await.unwrap();
     assert_eq!(drafts.books.rows(), rows);
     assert_eq!(drafts.books.rows_failed(), rows / 10);
     let found = format!(

@@ -14,6 +14,7 @@ use rogo_migrate::{
     },
     run::Heartbeat,
     run::State,
+    run::Work,
     watch::wait::{JobWait, WaitEnd, wait},
 };
 use tokio::time::{Instant, sleep_until};
@@ -123,6 +124,7 @@ fn beat(world: &World, epoch: &str, minute: i64) {
         rows_per_second: 1.0,
         state: State::Running,
         waits: Vec::new(),
+        work: Work::default(),
     };
     let name = format!("rogo/heartbeats/{epoch}/0-aaaaaaaaaaaa.json");
     world.run_blobs.insert(&name, serde_json::to_vec(&heartbeat).unwrap());

@@ -85,6 +85,7 @@ impl Worker {
             fence: self.fence.clone(),
             ledger: self.ledger.clone(),
             container: "target".into(),
+            waited: Arc::new(|_| {}),
         };
         self.options(|options| PostgresWriter::new(options, writer))
     }

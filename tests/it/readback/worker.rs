@@ -1,10 +1,6 @@
 //! A panic: data cannot cause one, so a target that panics stands at the worker's seam.
 
-use std::{
-    collections::HashSet,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use rogo_migrate::{
@@ -18,7 +14,7 @@ use rogo_migrate::{
         Committed, Compared, CopiedMigration, Fault, HeldSubmission, Holdings, Service, StandingSubmission,
         TargetReader, TargetWriter,
     },
-    report::progress::Progress,
+    report::{events::Events, observed::Observed},
     rules::RuleConfig,
     run,
     run::{RunStore, segments::recorded},
@@ -164,7 +160,7 @@ async fn moved(
         flush: Duration::from_secs(1),
         breaker,
         pace: Arc::new(Pace::new(Duration::from_secs(10), ending.clone())),
-        progress: Arc::new(Progress::new(Instant::now(), rows, &found.books, 1)),
+        observed: Arc::new(Observed::new(rows, &Events::default())),
         recorded: found,
         lost: run::RowSet::new(0),
         store: store.clone(),

@@ -4,7 +4,7 @@ use rogo_migrate::{
     domain::{Books, FailCode, Fate, ShardIndex, SubmissionIds},
     exit::Exit,
     ports::{FaultKind, HeldSubmission, Service},
-    run::{DoneMarker, names},
+    run::{DoneMarker, Work, names},
     shard,
 };
 
@@ -48,6 +48,8 @@ async fn a_done_marker_of_a_twin_stands() {
         writer: TRY_B.parse().unwrap(),
         books: Books::default(),
         at: instant(1),
+        work: Work::default(),
+        violations: std::collections::BTreeMap::new(),
     };
     world.store.create(&names::done(SHARD), &twins).await.unwrap();
     world.move_shard(TRY_A).await.unwrap();

@@ -13,9 +13,9 @@ use rogo_migrate::{
     exit::Stop,
     finalize::{FinalizeContext, InputRow, InputRows, books::Totals, finalize},
     ports::{Blobs, Fault, Service, TargetWriter},
-    report::progress::Progress,
+    report::{events::Events, observed::Observed},
     run::{
-        DoneMarker, FORMAT, Plan, PlanId, RULES_VERSION, RowSet, RunName, RunStore, ShardPlan,
+        DoneMarker, FORMAT, Plan, PlanId, RULES_VERSION, RowSet, RunName, RunStore, ShardPlan, Work,
         lock::LockedRun,
         names,
         segments::{SegmentDraft, recorded, segments},
@@ -57,6 +57,8 @@ pub struct World {
     pub csv: String,
     pub out: TempDir,
     out_path: PathBuf,
+    /// What the moving of shards tells is told here too.
+    pub events: Events,
 }
 
 impl World {
@@ -88,6 +90,7 @@ impl World {
         let out = tempfile::tempdir().unwrap();
         Self {
             out_path: out.path().to_owned(),
+            events: Events::default(),
             out,
             store: RunStore::new(Arc::new(run_blobs.clone()), &RunName::default()),
             files: InMemoryBlobs::new("files", Service::TargetBlobs, journal.clone()),
@@ -139,6 +142,8 @@ impl World {
             writer: TRY_A.parse().unwrap(),
             books: Books::default(),
             at: instant(0),
+            work: Work::default(),
+            violations: BTreeMap::new(),
         };
         let text = serde_json::to_vec(&marker).unwrap();
         self.run_blobs.insert(&format!("rogo/done/{shard}.json"), text);
@@ -164,11 +169,12 @@ impl World {
         let target: Arc<dyn TargetWriter> = Arc::new(self.target.clone());
         let files: Arc<dyn Blobs> = Arc::new(self.files.clone());
         let source = Arc::new(self.source.clone());
+        let observed = Observed::new(rows, &self.events);
         let worker = WorkerServices {
             target: target.clone(),
             warehouse: Some(Arc::new(self.warehouse.clone())),
             target_blobs: files.clone(),
-            copier: Copier::new(files, source, Budget::new(), target),
+            copier: Copier::new(files, source, Budget::new(), target).telling(&observed.events),
         };
         ShardInputs {
             store: self.store.clone(),
@@ -182,8 +188,8 @@ impl World {
             in_flight: None,
             flush: Duration::from_secs(10),
             breaker: Some(0.05),
-            pace: Arc::new(Pace::new(Duration::from_mins(15), ending.clone())),
-            progress: Arc::new(Progress::new(std::time::Instant::now(), rows, &recorded.books, 1)),
+            pace: Arc::new(Pace::new(Duration::from_mins(15), ending.clone()).telling(&observed.events)),
+            observed: Arc::new(observed),
             recorded,
             lost: RowSet::new(0),
             stop,
@@ -227,6 +233,7 @@ impl World {
             open_input: &open_input,
             out: Some(&self.out_path),
             accept: None,
+            events: &self.events,
         };
         finalize(&context).await
     }

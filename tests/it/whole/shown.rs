@@ -59,3 +59,26 @@ async fn on_a_terminal_a_bar_moves() {
         assert!(ended.stdout.contains(part), "{part:?} is not in {:?}", ended.stdout);
     }
 }
+
+#[tokio::test]
+async fn what_limits_the_speed_is_said_in_progress_summary_and_status() {
+    let sample = Sample::with(60, 77, |options| options.plain = true).await;
+    let mut app = TestApp::new(&sample).await;
+    let proxy = Proxy::start(TestServer::get().address()).await;
+    proxy.delay(std::time::Duration::from_millis(30));
+    app.set("DATABASE_URL", app.database.url_through(proxy.address()));
+    app.set("ROGO_LOG_FORMAT", "text");
+    // Sixteen submissions at a time share one connection.
+    let ended = app.run(&["run", "--workers", "1", "--pool", "1"]).await.expect(0);
+    let advice = "PostgreSQL pool: workers waited for a connection ";
+    assert!(ended.stderr.contains(&format!("limit     {advice}")), "{}", ended.stderr);
+    assert!(ended.stdout.contains(&format!("what limited the speed\n  {advice}")), "{}", ended.stdout);
+    let summary: serde_json::Value = serde_json::from_str(&app.result("summary.json")).unwrap();
+    let limit = &summary["limits"][0];
+    assert_eq!(limit["code"], "database_pool", "{summary}");
+    let text = limit["text"].as_str().unwrap();
+    assert!(text.contains(" % of the time (shown above 10 %); raise --pool or lower --workers"), "{text}");
+    let status = app.run(&["status", "--json"]).await.expect(0);
+    let standing: serde_json::Value = serde_json::from_str(&status.stdout).unwrap();
+    assert_eq!(standing["limits"], summary["limits"]);
+}

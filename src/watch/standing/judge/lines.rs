@@ -8,9 +8,10 @@ use crate::{
     ports::{JobEnd, RunJob},
     report::{
         grid::{rows_f64, span},
-        standing::{Rows, ShardStanding},
+        limits::of_shards,
+        standing::{Rows, RunState, ShardStanding},
     },
-    run::{Heartbeat, Plan},
+    run::{Heartbeat, Limit, Plan},
 };
 
 /// Every shard of the plan, in order.
@@ -52,6 +53,19 @@ fn life(beat: &Heartbeat, at: DateTime<Utc>) -> (String, f64) {
     } else {
         (format!("stalled (no heartbeat for {silent_for})"), 0.0)
     }
+}
+
+/// What limits a run that is under way, or limited one that has a result.
+pub(super) fn limits(facts: &Facts, state: RunState) -> Vec<Limit> {
+    let Some(plan) = &facts.plan else { return Vec::new() };
+    if let (RunState::Complete | RunState::Incomplete, Some(summary)) = (state, &facts.summary) {
+        return summary.limits.clone();
+    }
+    let alive = facts.beats.values().filter(|beat| facts.at - beat.at < ALIVE && !is_stopped(beat));
+    of_shards(alive.filter_map(|beat| {
+        let rows = plan.shards.get(beat.shard.0 as usize)?.rows;
+        Some((beat.shard, rows, &beat.work))
+    }))
 }
 
 /// Seconds left; `None` where nothing moves or nothing is left.

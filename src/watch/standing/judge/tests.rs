@@ -9,8 +9,8 @@ use crate::{
     domain::{Books, InputDigest, TargetIdentity},
     ports::{JobState, LastWord, Obstacle, ObstacleKind, RunJobs},
     run::{
-        DoneMarker, FORMAT, Heartbeat, Lost, Missing, PlanId, RULES_VERSION, RunName, ShardPlan, State,
-        Summary, WriterId,
+        DoneMarker, FORMAT, Heartbeat, Limit, LimitCode, Lost, Missing, PlanId, RULES_VERSION, RunName,
+        ShardPlan, State, Summary, Work, WriterId,
     },
 };
 
@@ -71,8 +71,15 @@ impl Run {
 
     fn done(mut self, shards: &[u32], at: i64) -> Self {
         for shard in shards.iter().copied().map(ShardIndex) {
-            let marker =
-                DoneMarker { plan: plan_id(), shard, writer: writer(), books: books(10), at: minute(at) };
+            let marker = DoneMarker {
+                plan: plan_id(),
+                shard,
+                writer: writer(),
+                books: books(10),
+                at: minute(at),
+                work: Work::default(),
+                violations: BTreeMap::new(),
+            };
             self.0.done.insert(shard, marker);
         }
         self
@@ -91,6 +98,7 @@ impl Run {
             rows_per_second: 2.0,
             state,
             waits: Vec::new(),
+            work: Work::default(),
         };
         self.0.beats.insert(shard, beat);
         self
@@ -299,6 +307,37 @@ fn counts_come_from_segments_or_heartbeats_whichever_knows_more() {
     };
     assert_eq!(rows(7), [0, 7, 3]);
     assert_eq!(rows(2), [0, 4, 3]);
+}
+
+#[test]
+fn what_limits_the_shards_that_are_alive_and_what_limited_a_run_that_has_ended() {
+    let work = || Work {
+        elapsed_us: 60_000_000,
+        worker_us: 60_000_000,
+        rows: 30,
+        row_us: 30_000_000,
+        waited_us: BTreeMap::from([("connection".to_owned(), 15_000_000)]),
+        ..Work::default()
+    };
+    let codes = |run: &Run| {
+        let (_, standing) = judge(&run.0);
+        let text = standing.text();
+        for limit in &standing.limits {
+            assert!(text.contains(&format!("limit: {}\n", limit.text)), "{text}");
+        }
+        standing.limits.iter().map(|limit| limit.code).collect::<Vec<_>>()
+    };
+    let mut run = Run::planned().done(&[0], 10).beat(1, minute(100)).beat(2, minute(10));
+    for beat in run.0.beats.values_mut() {
+        beat.work = work();
+    }
+    assert_eq!(codes(&run), [LimitCode::DatabasePool]);
+    run.0.beats.remove(&ShardIndex(1));
+    assert_eq!(codes(&run), [], "what limited a process that is gone");
+    let mut ended = Run::planned().done(&[0, 1, 2], 10).summary(0, 20);
+    let limit = Limit { code: LimitCode::Cpu, text: "processor: 95 %".into() };
+    ended.0.summary.as_mut().unwrap().limits = vec![limit];
+    assert_eq!(codes(&ended), [LimitCode::Cpu]);
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Learners' and markers' files in memory.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -15,6 +18,10 @@ use super::no;
 #[derive(Clone, Default)]
 pub struct InMemorySource {
     faults: Arc<Mutex<Vec<(String, FaultKind)>>>,
+    /// How long each file lets its reader wait.
+    pub takes: Duration,
+    /// Length of each file in bytes, if it is not a short one.
+    pub size: Option<usize>,
 }
 
 impl InMemorySource {
@@ -33,7 +40,10 @@ impl InMemorySource {
         if let Some((_, kind)) = faults.iter().find(|(part, _)| url.as_str().contains(part)) {
             return Err(no(Service::SourceBlobs, kind.clone()));
         }
-        let bytes = Bytes::from(format!("the file {}", url.path()));
+        let bytes = match self.size {
+            Some(size) => Bytes::from(vec![b'x'; size]),
+            None => Bytes::from(format!("the file {}", url.path())),
+        };
         let md5 = Some(Md5::digest(&bytes).into());
         let info =
             BlobInfo { name: url.path().into(), size_bytes: bytes.len() as u64, md5, ..BlobInfo::default() };
@@ -44,6 +54,9 @@ impl InMemorySource {
 #[async_trait]
 impl Source for InMemorySource {
     async fn get(&self, url: &Url) -> Result<BlobReader, Fault> {
+        if !self.takes.is_zero() {
+            tokio::time::sleep(self.takes).await;
+        }
         let (info, bytes) = self.file(url)?;
         Ok(BlobReader { info, body: stream::iter([Ok(bytes)]).boxed() })
     }

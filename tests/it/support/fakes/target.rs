@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -26,6 +27,8 @@ pub struct InMemoryTarget {
     /// What the pre-flight finds.
     pub preflight: Vec<String>,
     pub database: String,
+    /// How long each commit takes.
+    pub takes: Duration,
     pub journal: Journal,
     pub state: Arc<State>,
 }
@@ -47,7 +50,8 @@ impl InMemoryTarget {
     /// Empty; commits go to the journal as `target: commit <launch id>`.
     pub fn new(journal: Journal) -> Self {
         let (catalogue, preflight) = (Catalogue::default(), Vec::new());
-        Self { catalogue, preflight, database: "memory".into(), journal, state: Arc::default() }
+        let (database, takes) = ("memory".into(), Duration::ZERO);
+        Self { catalogue, preflight, database, takes, journal, state: Arc::default() }
     }
 
     /// Submissions of these launch ids stand, without files.
@@ -191,6 +195,9 @@ impl TargetWriter for InMemoryTarget {
         self.may_write()?;
         if self.state.is_silent.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
+        }
+        if !self.takes.is_zero() {
+            tokio::time::sleep(self.takes).await;
         }
         if let Some(submission) = self.state.between.lock().unwrap().take() {
             self.stand(submission);

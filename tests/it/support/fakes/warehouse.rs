@@ -1,6 +1,9 @@
 //! A warehouse in memory.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use rogo_migrate::{
@@ -23,6 +26,8 @@ pub struct InMemoryWarehouse {
     pub marks: Vec<(i32, f64)>,
     /// So many answers are left out of each fetch.
     pub withholds: usize,
+    /// How long each fetch takes.
+    pub takes: Duration,
     /// Every attempt that was asked for, in order.
     pub asked: Arc<Mutex<Vec<AttemptId>>>,
 }
@@ -46,6 +51,7 @@ impl InMemoryWarehouse {
             scanned: Vec::new(),
             marks: Vec::new(),
             withholds: 0,
+            takes: Duration::ZERO,
             asked: Arc::default(),
         }
     }
@@ -68,6 +74,9 @@ impl Warehouse for InMemoryWarehouse {
     async fn fetch(&self, attempts: &[AttemptId]) -> Result<Vec<Facts>, Fault> {
         if let Some(kind) = self.fault.clone() {
             return Err(no(Service::Warehouse, kind));
+        }
+        if !self.takes.is_zero() {
+            tokio::time::sleep(self.takes).await;
         }
         self.asked.lock().unwrap().extend(attempts);
         Ok(attempts.iter().skip(self.withholds).map(|_| self.facts.clone()).collect())

@@ -1,0 +1,299 @@
+//! One stream of events: what a process does, told once. Progress, log lines, limits, invariants and telemetry are
+//! consumers of it, and none of them reads another's state.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::log_lines::LogLines;
+use crate::{
+    domain::{AttemptId, Books, Fate, ShardIndex},
+    ports::{Fault, Service},
+    run::State,
+};
+
+/// What happened in a process.
+#[derive(Debug, Clone, Copy)]
+pub enum Event<'a> {
+    /// A process begins with the rows of a shard.
+    ShardBegan(Beginning<'a>),
+    /// The facts of so many rows were fetched, in so much time.
+    Gathered {
+        /// Rows of the chunk.
+        rows: usize,
+        /// From the first question to the last answer, retries included.
+        took: Duration,
+    },
+    /// A row left the queue and is being decided.
+    RowBegan {
+        /// Number of the CSV's data row.
+        row: u64,
+    },
+    /// A row has its outcome.
+    RowSettled(Settled<'a>),
+    /// A stop interrupted a row: it has no outcome, and a later process moves it.
+    RowDropped {
+        /// Number of the CSV's data row.
+        row: u64,
+    },
+    /// One file was copied and proven.
+    FileCopied {
+        /// Size of the file.
+        bytes: u64,
+        /// From the wait for a place to the proof, retries included.
+        took: Duration,
+    },
+    /// A part of the process waited for another part of it.
+    Waited {
+        /// What it waited for.
+        on: Wait,
+        /// For how long.
+        took: Duration,
+    },
+    /// A service answered a question of this process.
+    Asked {
+        /// Service that was asked.
+        service: Service,
+        /// From the question to the answer.
+        took: Duration,
+    },
+    /// A stage failed and is tried again.
+    StageRetried {
+        /// What it met.
+        fault: &'a Fault,
+        /// Failed tries of the operation so far.
+        tries: u32,
+        /// The pause before the next one.
+        wait: Duration,
+    },
+    /// The whole process waits for a service that throttles or does not answer.
+    ServiceTroubled {
+        /// What the service answered.
+        fault: &'a Fault,
+        /// `throttled: …` or `waiting: …`.
+        state: &'a State,
+    },
+    /// A service that was away or throttled answers again.
+    ServiceAnswers {
+        /// Service that answers.
+        service: Service,
+        /// `throttled: …` or `waiting: …`, which is over.
+        after: &'a State,
+    },
+    /// The process is doing something else than before.
+    StateChanged {
+        /// What it is doing.
+        state: &'a State,
+    },
+    /// The number of copies in flight was raised, and a window later it is known whether that helped.
+    Raised(Gain),
+    /// Figures of the process, once a second.
+    Sampled(Sample),
+    /// No more rows of the shard are moved by this process.
+    ShardEnded {
+        /// Index of the shard.
+        shard: ShardIndex,
+        /// Whether rows are left.
+        ended: Ended,
+    },
+    /// The merge of outcomes goes on.
+    MergeProgressed {
+        /// Outcomes merged so far.
+        rows: u64,
+        /// Rows of the plan.
+        of: u64,
+    },
+    /// A check of a verification has ended.
+    CheckDone {
+        /// Its stable name.
+        check: &'a str,
+        /// Rows in which it compared something.
+        compared: u64,
+        /// Differences that stand.
+        different: u64,
+    },
+}
+
+/// What a process knows of its shard before the first row.
+#[derive(Debug, Clone, Copy)]
+pub struct Beginning<'a> {
+    /// Index of the shard.
+    pub shard: ShardIndex,
+    /// Rows of its queue.
+    pub rows: u64,
+    /// Number of the last row of the input.
+    pub last_row: u64,
+    /// Rows with an outcome from earlier processes.
+    pub earlier: &'a Books,
+    /// Workers of the process.
+    pub workers: usize,
+    /// The breaker's share (0 to 1); `None`: off.
+    pub breaker: Option<f64>,
+}
+
+/// A row with its outcome.
+#[derive(Debug, Clone, Copy)]
+pub struct Settled<'a> {
+    /// Number of the CSV's data row.
+    pub row: u64,
+    /// Its attempt, if the cell holds one.
+    pub attempt: Option<AttemptId>,
+    /// The worker's number, from 1.
+    pub worker: usize,
+    /// What became of the row.
+    pub fate: &'a Fate,
+    /// How long its stages took.
+    pub times: StageTimes,
+}
+
+/// How long the stages of a row took. The stages follow one another; [`StageTimes::gather`] is over before the row begins.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StageTimes {
+    /// The facts of its whole chunk.
+    pub gather: Duration,
+    /// From its beginning to its decision.
+    pub decide: Duration,
+    /// All its files; `None` if it was not copied.
+    pub copy: Option<Duration>,
+    /// Its commit, or the comparison of a row that stood already; `None` if it did not come to that.
+    pub commit: Option<Duration>,
+    /// From its beginning to its outcome.
+    pub whole: Duration,
+}
+
+/// What one part of a process waits for in another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Wait {
+    /// A connection of the worker's PostgreSQL pool.
+    Connection,
+    /// Room in the memory that all copies share.
+    Memory,
+    /// A place among the copies in flight, whose number cannot rise.
+    Place,
+    /// The recorder, which takes outcomes no faster than the run store does.
+    Recorder,
+    /// Rows with their facts, while the worker has nothing else to begin.
+    Facts,
+}
+
+impl Wait {
+    /// Every kind of wait.
+    pub const ALL: [Self; 5] = [Self::Connection, Self::Memory, Self::Place, Self::Recorder, Self::Facts];
+
+    /// Its stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::Memory => "memory",
+            Self::Place => "place",
+            Self::Recorder => "recorder",
+            Self::Facts => "facts",
+        }
+    }
+}
+
+/// Whether more copies in flight moved more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gain {
+    /// The raise is kept.
+    Gained,
+    /// It is taken back.
+    Nothing,
+}
+
+/// Figures of a process since the last sample.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Sample {
+    /// Time since the last sample.
+    pub took: Duration,
+    /// Processor time that the process used meanwhile, on all cores together.
+    pub cpu: Duration,
+    /// Cores that the process may use.
+    pub cores: usize,
+}
+
+/// How a process ended with a shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Every row has an outcome.
+    Complete,
+    /// Rows are left for a later process.
+    Unfinished,
+}
+
+/// The time of events. It is the runtime's, which tests may stop.
+pub fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// Time from an earlier [`now`] until now.
+pub fn since(earlier: Instant) -> Duration {
+    now().saturating_duration_since(earlier)
+}
+
+/// A consumer of events. It is called in the middle of the work: it returns at once and keeps its own state.
+pub trait Consumer: Send + Sync {
+    /// Takes one event, which happened at `at`.
+    fn take(&self, at: Instant, event: &Event<'_>);
+}
+
+/// The stream; clones lead to the same consumers.
+#[derive(Clone, Default)]
+pub struct Events {
+    consumers: Arc<[Arc<dyn Consumer>]>,
+}
+
+impl Events {
+    /// A stream to these consumers, in this order.
+    pub fn to(consumers: impl IntoIterator<Item = Arc<dyn Consumer>>) -> Self {
+        Self { consumers: consumers.into_iter().collect() }
+    }
+
+    /// A stream to the log alone.
+    pub fn to_log() -> Self {
+        let log: Arc<dyn Consumer> = Arc::new(LogLines);
+        Self::to([log])
+    }
+
+    /// A stream to the same consumers and these.
+    #[must_use]
+    pub fn and(&self, consumers: impl IntoIterator<Item = Arc<dyn Consumer>>) -> Self {
+        Self { consumers: self.consumers.iter().cloned().chain(consumers).collect() }
+    }
+
+    /// Tells every consumer that the event happened now.
+    pub fn tell(&self, event: Event<'_>) {
+        let at = now();
+        for consumer in &*self.consumers {
+            consumer.take(at, &event);
+        }
+    }
+
+    /// Awaits `asking` and tells how long the service took to answer.
+    pub async fn asked<T, E>(
+        &self,
+        service: Service,
+        asking: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let began = now();
+        let answer = asking.await?;
+        self.tell(Event::Asked { service, took: since(began) });
+        Ok(answer)
+    }
+
+    /// Awaits `waiting` and tells how long that took.
+    pub async fn waited<T>(&self, on: Wait, waiting: impl Future<Output = T>) -> T {
+        let began = now();
+        let value = waiting.await;
+        self.tell(Event::Waited { on, took: since(began) });
+        value
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Events({} consumers)", self.consumers.len())
+    }
+}

@@ -1,0 +1,215 @@
+//! What must always hold while rows are moved, whatever the services do. Each promise has an id; a broken one is logged
+//! and counted in every build, and ends a debug build with a panic.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use super::events::{Beginning, Consumer, Ended, Event, StageTimes};
+use crate::{domain::Fate, run::RowSet};
+
+/// How much the sum of a row's stages may exceed the row's own time: the clocks are read one after the other.
+const TOLERANCE: Duration = Duration::from_millis(5);
+
+/// A promise of the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Invariant {
+    /// A shard that ends complete has exactly as many outcomes as rows.
+    BooksBalance,
+    /// No row gets two outcomes from one process.
+    OneOutcome,
+    /// Only a row that has begun gets an outcome or is dropped: the number of rows under way is never negative.
+    InFlight,
+    /// A row's number is one of the input's.
+    KnownRow,
+    /// Earlier and new outcomes together are never more than the shard's rows.
+    WithinShard,
+    /// A row's stages take no longer than the row.
+    StageTimes,
+    /// A row that is migrated here was copied and committed here.
+    MigratedByStages,
+    /// A shard begins once and ends once.
+    BeginsOnce,
+}
+
+impl Invariant {
+    /// Every promise that is checked.
+    pub const ALL: [Self; 8] = [
+        Self::BooksBalance,
+        Self::OneOutcome,
+        Self::InFlight,
+        Self::KnownRow,
+        Self::WithinShard,
+        Self::StageTimes,
+        Self::MigratedByStages,
+        Self::BeginsOnce,
+    ];
+
+    /// Its stable id, in logs, metrics and `summary.json`.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::BooksBalance => "books_balance",
+            Self::OneOutcome => "one_outcome",
+            Self::InFlight => "in_flight_not_negative",
+            Self::KnownRow => "row_of_the_input",
+            Self::WithinShard => "within_shard",
+            Self::StageTimes => "stages_within_row",
+            Self::MigratedByStages => "migrated_by_stages",
+            Self::BeginsOnce => "shard_begins_once",
+        }
+    }
+}
+
+/// What a broken promise leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Broken {
+    /// It is logged and counted.
+    Counted,
+    /// The process panics as well, so that no test overlooks it.
+    Panics,
+}
+
+/// Checks the promises of one shard.
+pub struct Invariants {
+    broken: Broken,
+    seen: Mutex<Seen>,
+}
+
+struct Seen {
+    rows: u64,
+    earlier: u64,
+    settled: RowSet,
+    under_way: RowSet,
+    ended: RowSet,
+    life: Life,
+    violations: BTreeMap<Invariant, u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    NotBegun,
+    UnderWay,
+    Over,
+}
+
+impl Invariants {
+    /// As the build says: debug builds panic.
+    pub fn of_this_build() -> Self {
+        Self::new(if cfg!(debug_assertions) { Broken::Panics } else { Broken::Counted })
+    }
+
+    /// Of a shard that has not begun.
+    pub fn new(broken: Broken) -> Self {
+        let seen = Seen {
+            rows: 0,
+            earlier: 0,
+            settled: RowSet::new(0),
+            under_way: RowSet::new(0),
+            ended: RowSet::new(0),
+            life: Life::NotBegun,
+            violations: BTreeMap::new(),
+        };
+        Self { broken, seen: Mutex::new(seen) }
+    }
+
+    /// How often each promise was broken, by its id; empty in a sound run.
+    pub fn violations(&self) -> BTreeMap<String, u64> {
+        self.seen().violations.iter().map(|(broken, times)| (broken.id().to_owned(), *times)).collect()
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Consumer for Invariants {
+    fn take(&self, _: Instant, event: &Event<'_>) {
+        let broken = self.seen().check(event);
+        for (invariant, row) in broken {
+            *self.seen().violations.entry(invariant).or_default() += 1;
+            tracing::error!(invariant = invariant.id(), row, "a bug: a promise of the run was broken");
+            assert!(self.broken == Broken::Counted, "invariant {} is broken at row {row:?}", invariant.id());
+        }
+    }
+}
+
+/// Broken promises and the rows that broke them.
+type Found = Vec<(Invariant, Option<u64>)>;
+
+impl Seen {
+    fn check(&mut self, event: &Event<'_>) -> Found {
+        match event {
+            Event::ShardBegan(beginning) => self.begins(beginning),
+            Event::RowBegan { row } => match self.under_way.insert(*row) {
+                Err(_) => vec![(Invariant::KnownRow, Some(*row))],
+                Ok(_) => Vec::new(),
+            },
+            Event::RowSettled(settled) => {
+                let mut found = self.ends(settled.row);
+                if self.settled.insert(settled.row) == Ok(false) {
+                    found.push((Invariant::OneOutcome, Some(settled.row)));
+                }
+                if self.earlier + self.settled.len() > self.rows {
+                    found.push((Invariant::WithinShard, Some(settled.row)));
+                }
+                let times = stages(settled.fate, &settled.times);
+                found.extend(times.map(|broken| (broken, Some(settled.row))));
+                found
+            }
+            Event::RowDropped { row } => self.ends(*row),
+            Event::ShardEnded { ended, .. } => self.shard_ends(*ended),
+            _ => Vec::new(),
+        }
+    }
+
+    fn begins(&mut self, beginning: &Beginning<'_>) -> Found {
+        let is_new = self.life == Life::NotBegun;
+        (self.rows, self.earlier, self.life) = (beginning.rows, beginning.earlier.rows(), Life::UnderWay);
+        for set in [&mut self.settled, &mut self.under_way, &mut self.ended] {
+            *set = RowSet::new(beginning.last_row);
+        }
+        let within = self.earlier <= self.rows;
+        let broken =
+            [(!is_new).then_some(Invariant::BeginsOnce), (!within).then_some(Invariant::WithinShard)];
+        broken.into_iter().flatten().map(|broken| (broken, None)).collect()
+    }
+
+    /// A row leaves the rows under way, of which it must have been one.
+    fn ends(&mut self, row: u64) -> Found {
+        if !self.under_way.contains(row) || self.ended.len() >= self.under_way.len() {
+            return vec![(Invariant::InFlight, Some(row))];
+        }
+        // A second outcome of the row is another promise's matter.
+        let _ = self.ended.insert(row);
+        Vec::new()
+    }
+
+    fn shard_ends(&mut self, ended: Ended) -> Found {
+        let mut found = Vec::new();
+        if self.life != Life::UnderWay {
+            found.push((Invariant::BeginsOnce, None));
+        }
+        if ended == Ended::Complete && self.earlier + self.settled.len() != self.rows {
+            found.push((Invariant::BooksBalance, None));
+        }
+        self.life = Life::Over;
+        found
+    }
+}
+
+fn stages(fate: &Fate, times: &StageTimes) -> Option<Invariant> {
+    let sum = times.decide + times.copy.unwrap_or_default() + times.commit.unwrap_or_default();
+    if sum > times.whole + TOLERANCE {
+        return Some(Invariant::StageTimes);
+    }
+    match fate {
+        Fate::Migrated(migrated)
+            if !migrated.recovered && (times.copy.is_none() || times.commit.is_none()) =>
+        {
+            Some(Invariant::MigratedByStages)
+        }
+        _ => None,
+    }
+}

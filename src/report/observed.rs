@@ -1,0 +1,56 @@
+//! What the process of one shard tells of itself: the stream of its events, and the consumers whose state goes into its
+//! heartbeats and its done marker.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    events::{Consumer, Events, now},
+    invariants::Invariants,
+    limits::Limits,
+    progress::Progress,
+};
+use crate::{domain::Books, run::Work};
+
+/// A shard's own consumers, and the stream that leads to them.
+pub struct Observed {
+    /// The stream; all parts of the process tell their events there.
+    pub events: Events,
+    progress: Arc<Progress>,
+    limits: Arc<Limits>,
+    invariants: Arc<Invariants>,
+}
+
+impl Observed {
+    /// Of a shard with so many rows, which begins now; `events` leads to the consumers of the whole process.
+    pub fn new(rows: u64, events: &Events) -> Self {
+        let progress = Arc::new(Progress::new(now(), rows, 1));
+        let (limits, invariants) = (Arc::<Limits>::default(), Arc::new(Invariants::of_this_build()));
+        let own: [Arc<dyn Consumer>; 3] = [progress.clone(), limits.clone(), invariants.clone()];
+        Self { events: events.and(own), progress, limits, invariants }
+    }
+
+    /// Counts of the shard so far, earlier processes included.
+    pub fn books(&self) -> Books {
+        self.progress.books()
+    }
+
+    /// Rows per second now.
+    pub fn rows_per_second(&self) -> f64 {
+        self.progress.snapshot(now()).rate_now
+    }
+
+    /// What this process's time went into.
+    pub fn work(&self) -> Work {
+        self.limits.whole(now())
+    }
+
+    /// The same in the last minute.
+    pub fn recent_work(&self) -> Work {
+        self.limits.recent(now())
+    }
+
+    /// How often each promise of the run was broken, by its id.
+    pub fn violations(&self) -> BTreeMap<String, u64> {
+        self.invariants.violations()
+    }
+}

@@ -1,0 +1,70 @@
+//! Figures of the process itself, once a second.
+
+use std::{
+    fs,
+    num::NonZero,
+    thread::available_parallelism,
+    time::{Duration, Instant},
+};
+
+use crate::report::events::{Sample, now};
+
+/// One tick of the processor times that Linux shows: its clock has had 100 a second on all platforms for twenty years.
+const TICK: Duration = Duration::from_millis(10);
+
+/// Measures what the process uses between two samples.
+pub(super) struct Sampler {
+    cores: usize,
+    last: (Instant, Option<Duration>),
+}
+
+impl Sampler {
+    /// The first sample is of the time from now on.
+    pub(super) fn begin() -> Self {
+        // Quotas of the container count.
+        let cores = available_parallelism().map_or(1, NonZero::get);
+        Self { cores, last: (now(), cpu()) }
+    }
+
+    /// What was used since the last sample; without cores if it cannot be known.
+    pub(super) fn sample(&mut self) -> Sample {
+        let now = (now(), cpu());
+        let (before, used_before) = std::mem::replace(&mut self.last, now);
+        let took = now.0.saturating_duration_since(before);
+        match (used_before, now.1) {
+            (Some(before), Some(used)) => {
+                Sample { took, cpu: used.saturating_sub(before), cores: self.cores }
+            }
+            _ => Sample { took, ..Sample::default() },
+        }
+    }
+}
+
+/// Processor time of this process since it began; `None` where the system does not say.
+fn cpu() -> Option<Duration> {
+    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    // The name of the program stands in parentheses and may hold anything.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let ticks = |field: usize| fields.split_whitespace().nth(field)?.parse::<u32>().ok();
+    // Fields 14 and 15 of proc(5), utime and stime; the first two are cut off.
+    Some(TICK * ticks(11)?.checked_add(ticks(12)?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::events::since;
+
+    #[test]
+    fn work_of_this_process_is_seen() {
+        let mut sampler = Sampler::begin();
+        let began = now();
+        let mut sum = 0_u64;
+        while since(began) < Duration::from_millis(60) {
+            sum = sum.wrapping_mul(31).wrapping_add(7);
+        }
+        let sample = sampler.sample();
+        assert!(sample.cpu >= TICK && sample.cores >= 1, "{sample:?} {sum}");
+        assert!(sample.took >= Duration::from_millis(60), "{sample:?}");
+    }
+}

@@ -1,0 +1,115 @@
+//! What limits a shard, provoked with its services in memory. The clock is tokio's.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use rogo_migrate::{
+    domain::{ShardIndex, SubmissionIds},
+    ports::FaultKind,
+    report::limits::advice,
+    run::LimitCode,
+    shard::{self, ShardInputs},
+};
+
+use crate::support::{
+    fakes::Strike,
+    rows::Case,
+    world::{TRY_A, World, queued},
+};
+
+const SHARD: ShardIndex = ShardIndex(0);
+
+/// Moves the shard, changed so; the codes of the advice in its done marker.
+async fn codes(world: &World, change: impl FnOnce(&mut ShardInputs)) -> Vec<LimitCode> {
+    world.register(TRY_A);
+    let mut inputs = world.inputs(SHARD, TRY_A).await;
+    change(&mut inputs);
+    shard::run(inputs).await.unwrap();
+    let marker = world.store.done(&world.plan.id, SHARD).await.unwrap().unwrap();
+    assert!(marker.violations.is_empty(), "{:?}", marker.violations);
+    let codes = advice(&marker.work).into_iter().map(|limit| limit.code);
+    // The processor time is that of all tests, the other times are not real.
+    codes.filter(|code| *code != LimitCode::Cpu).collect()
+}
+
+/// A shard whose files take so long to begin.
+fn slow_source(rows: u64, takes: Duration) -> World {
+    let mut world = World::new(rows, 1);
+    world.source.takes = takes;
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn places_for_copies_that_cannot_rise_small_files_and_late_ones() {
+    let world = slow_source(60, Duration::from_millis(600));
+    let found = codes(&world, |inputs| inputs.in_flight = Some(2)).await;
+    for code in [LimitCode::InFlightCap, LimitCode::SmallFiles, LimitCode::ServiceLatency] {
+        assert!(found.contains(&code), "{code}: {found:?}");
+    }
+    let world = slow_source(60, Duration::from_millis(600));
+    let found = codes(&world, |_| {}).await;
+    assert!(!found.contains(&LimitCode::InFlightCap), "an adaptive limit finds its own height: {found:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_warehouse_that_is_slower_than_the_workers() {
+    let mut world = World::new(200, 1);
+    world.warehouse.takes = Duration::from_secs(3);
+    let found = codes(&world, |_| {}).await;
+    assert_eq!(found, [LimitCode::WarehouseBatch]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_database_that_commits_late() {
+    let mut world = World::new(100, 1);
+    world.target.takes = Duration::from_secs(1);
+    let found = codes(&world, |_| {}).await;
+    assert_eq!(found, [LimitCode::ServiceLatency]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_throttles_and_one_that_is_away() {
+    for (times, kind, code) in [
+        (5, FaultKind::Throttled(Some(Duration::from_mins(1))), LimitCode::ThrottledService),
+        // Four tries of each of the 16 rows under way.
+        (64, FaultKind::Unavailable, LimitCode::ServiceAway),
+    ] {
+        let world = World::new(40, 1);
+        world.target.fail_commits(times, Strike::Before, &kind);
+        let found = codes(&world, |_| {}).await;
+        assert!(found.contains(&code), "{code}: {found:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_that_are_about_to_open_the_breaker() {
+    let mut world = World::new(200, 1);
+    world.target.takes = Duration::from_millis(200);
+    world.target.fail_commits(8, Strike::Before, &FaultKind::Rejected("a_check".into()));
+    let found = codes(&world, |_| {}).await;
+    assert!(found.contains(&LimitCode::BreakerNear), "{found:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_store_that_records_too_slowly() {
+    // More rows than a segment and the queue before the recorder hold, all of them skipped at once.
+    let rows = 7_000;
+    let world = World::new(rows, 1);
+    for row in 1..=rows {
+        let attempt = queued(row).attempt.unwrap();
+        world.target.hold(&[&SubmissionIds::new(&Case::good().config.lms_instance, attempt).launch_id()]);
+    }
+    let puts = AtomicU32::new(0);
+    world.run_blobs.fail(Some(Arc::new(move |verb, name| {
+        let is_segment = verb == "put" && name.contains("segments/");
+        let number = puts.fetch_add(u32::from(is_segment), Ordering::Relaxed);
+        (is_segment && number < 8).then_some(FaultKind::Unavailable)
+    })));
+    let found = codes(&world, |_| {}).await;
+    assert!(found.contains(&LimitCode::RunStoreFlush), "{found:?}");
+}
