@@ -11,8 +11,8 @@ mod verify;
 use std::path::PathBuf;
 
 pub use flags::{
-    AcceptFlags, AttemptFlags, PlanFlags, ReasonFlags, RedoFlags, SettingFlags, ShardFlags, StoreFlags,
-    VerifyFlags, WaitFlags,
+    AcceptFlags, AttemptFlags, OutFlags, PlanFlags, ReasonFlags, RedoFlags, SettingFlags, ShardFlags,
+    StoreFlags, VerifyFlags, WaitFlags,
 };
 
 pub use results::{ReportArgs, ResultsArgs};

@@ -99,6 +99,8 @@ pub struct StoreSettings {
     pub run: RunName,
     /// How long to wait for the plan.
     pub wait_plan: Duration,
+    /// Where `report` writes its page.
+    pub out: PathBuf,
     /// Namespace of the run's Jobs; `None`: the namespace of the cluster's context.
     pub namespace: Option<String>,
 }

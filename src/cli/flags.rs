@@ -27,6 +27,14 @@ pub struct PlanFlags {
     pub parallelism: Option<String>,
 }
 
+/// Where `report` writes.
+#[derive(Debug, Args, Serialize)]
+pub struct OutFlags {
+    /// The folder that gets report.html, or a file that ends with .html [env: ROGO_OUT] [default: .]
+    #[arg(long, value_name = "DIR", help_heading = "Results")]
+    pub out: Option<String>,
+}
+
 /// What is done again.
 #[derive(Debug, Args, Serialize)]
 pub struct RedoFlags {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::StoreFlags;
+use super::{OutFlags, StoreFlags};
 
 /// Arguments of `rogo-migrate results`.
 #[derive(Debug, Args)]
@@ -17,7 +17,7 @@ pub struct ResultsArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "to")]
     pub bundle: Option<PathBuf>,
     /// With --bundle: also the rows that failed as they came, and what verify found
-    #[arg(long, requires = "bundle")]
+    #[arg(long, requires = "bundle", conflicts_with = "to")]
     pub with_personal_data: bool,
     /// Name and location of the run.
     #[command(flatten)]
@@ -27,9 +27,9 @@ pub struct ResultsArgs {
 /// Arguments of `rogo-migrate report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// The folder that gets report.html, or a file that ends with .html
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    pub out: PathBuf,
+    /// Where the page is written.
+    #[command(flatten)]
+    pub out: OutFlags,
     /// Read this bundle of `results --bundle`, not the run store
     #[arg(long, value_name = "FILE")]
     pub bundle: Option<PathBuf>,

@@ -43,14 +43,13 @@ fn page(documents: &Documents<'_>) -> Result<String, Stop> {
 
 /// `report`: makes the page again, of a run or of its bundle.
 pub(super) async fn of(sources: &Sources, args: &ReportArgs) -> Result<End, Stop> {
-    match &args.bundle {
-        Some(file) => write(&bundle::open(file)?.store, &args.out).await,
-        None => {
-            let store = connect::store_of(&StoreSettings::load(sources)?)?;
-            connect::not_rolled_back(&store).await?;
-            write(&store, &args.out).await
-        }
+    let settings = StoreSettings::load(sources)?;
+    if let Some(file) = &args.bundle {
+        return write(&bundle::open(file)?.store, &settings.out).await;
     }
+    let store = connect::store_of(&settings)?;
+    connect::not_rolled_back(&store).await?;
+    write(&store, &settings.out).await
 }
 
 /// Writes the page into a folder or file.

@@ -122,11 +122,13 @@ impl Reader<'_> {
         let account = self.account(matches!(run_store, Some(Place::Azure { .. })));
         let run = self.required(&t::RUN, parse::id);
         let wait_plan = self.wait_plan();
+        let out = self.required(&t::OUT, parse::path);
         Some(StoreSettings {
             run_store: run_store?,
             account,
             run: run?,
             wait_plan: wait_plan?,
+            out: out?,
             namespace: PodSettings::of(self.sources).namespace,
         })
     }

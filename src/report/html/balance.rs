@@ -82,7 +82,7 @@ pub(super) fn shards(course: &Course) -> Shards {
             count(all as u64)
         )
     } else {
-        format!("{} shards", count(all as u64))
+        format!("{} shard{}", count(all as u64), if all == 1 { "" } else { "s" })
     };
     let table = shown.into_iter().filter_map(|index| course.shards.get(index).map(|shard| row(index, shard)));
     let legend = Ended::ALL.into_iter().filter_map(|(ended, _, class, text)| {

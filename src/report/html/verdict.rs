@@ -54,6 +54,10 @@ fn why(summary: &Summary) -> String {
     }
     match (reasons.is_empty(), summary.rows) {
         (true, 0) => "The plan has no rows.".to_owned(),
+        (true, _) if summary.books.rows_failed() > 0 => {
+            let failed = count(summary.books.rows_failed());
+            format!("Every row of the plan has an outcome; {failed} failed and need a person.")
+        }
         (true, _) => "Every row of the plan has an outcome.".to_owned(),
         _ => format!("{}.", reasons.join("; ")),
     }

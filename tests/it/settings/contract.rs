@@ -97,6 +97,8 @@ fn the_command_line_and_the_table_name_the_same_flags_variables_and_defaults() {
         "delete",
         "watch",
         "to",
+        "bundle",
+        "with_personal_data",
         "only_unproven",
         "show_values",
         "self_test",
