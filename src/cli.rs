@@ -5,7 +5,7 @@
 //! flag's with `_`, which is also the setting's key in the config file.
 
 mod flags;
-mod results;
+mod run_store;
 mod verify;
 
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ pub use flags::{
     StoreFlags, VerifyFlags, WaitFlags,
 };
 
-pub use results::{ReportArgs, ResultsArgs};
+pub use run_store::{ExplainArgs, PurgeArgs, ReportArgs, ResultsArgs};
 pub use verify::VerifyArgs;
 
 use clap::{Args, Parser, Subcommand};
@@ -86,7 +86,7 @@ pub enum Command {
     Status(StatusArgs),
     /// Run the shards that are not done, then finalize; for a run on Kubernetes print the command that does so
     Resume(ResumeArgs),
-    /// Copy the results out of the run store
+    /// Copy the results out of the run store, or pack the run's evidence
     Results(ResultsArgs),
     /// Write the report of a finished run, one self-contained page, from the run store or from a bundle
     Report(ReportArgs),
@@ -94,8 +94,10 @@ pub enum Command {
     Orphans(OrphansArgs),
     /// Remove what the run, and only it, created in the target, rows and blobs; without --yes only say what
     Rollback(RollbackArgs),
-    /// Explain a code (outcome, note, check of verify, warning, exit code): what it means, how to see it, what to do
-    Explain(ExplainArgs),
+    /// Delete what holds personal data from the run store; without --yes only say what
+    Purge(PurgeArgs),
+    /// Explain a code (outcome, note, check of verify, warning, exit code), or with --attempt everything about one attempt
+    Explain(Box<ExplainArgs>),
     /// Print every setting, its value and its source; secrets as set / not set
     Settings(SettingsArgs),
     /// Generate inputs, warehouse export, source files, target schema and seed
@@ -248,17 +250,6 @@ pub struct RollbackArgs {
     /// Settings shared by all commands.
     #[command(flatten)]
     pub settings: SettingFlags,
-}
-
-/// Arguments of `rogo-migrate explain`.
-#[derive(Debug, Args)]
-pub struct ExplainArgs {
-    /// The code, as file_missing or 69; without it every code is listed
-    #[arg(value_name = "CODE")]
-    pub code: Option<String>,
-    /// Also say how many rows of this bundle of `results --bundle` have the code, and which for example
-    #[arg(long, value_name = "FILE", requires = "code")]
-    pub bundle: Option<PathBuf>,
 }
 
 /// Arguments of `rogo-migrate settings`.

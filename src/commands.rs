@@ -20,6 +20,7 @@ mod patience;
 mod plan;
 mod predict;
 mod predicted;
+mod purge;
 mod report;
 mod run;
 mod results;
@@ -42,7 +43,8 @@ use crate::{
     exit::{End, Exit, Stop},
     ports::overdue,
     settings::{
-        Flags, LogSettings, Settings, Sources, StoreSettings, VerifySettings, require_workload_identity,
+        Flags, LogSettings, PurgeSettings, Settings, Sources, StoreSettings, VerifySettings,
+        require_workload_identity,
     },
     telemetry,
 };
@@ -61,11 +63,12 @@ pub fn run(cli: &Cli) -> Result<End, Stop> {
     if let Command::Completions(args) = &cli.command {
         return Ok(completions::run(args).into());
     }
-    if let Command::Explain(args) = &cli.command {
+    if let Command::Explain(args) = &cli.command
+        && args.attempt.is_none()
+    {
         let explained = explain::run(args.code.as_deref())?;
         if let (Some(bundle), Some(code)) = (&args.bundle, &args.code) {
-            let occurrences = runtime.block_on(bundle::occurrences(bundle, code))?;
-            crate::report::print(&occurrences);
+            crate::report::print(&runtime.block_on(bundle::occurrences(bundle, code))?);
         }
         return Ok(explained);
     }
@@ -109,15 +112,18 @@ async fn perform(
             or_stopped(stop, Box::pin(verify::run(&settings, &verify, args))).await
         }
         Command::Resume(_) => resume::run(sources, log, stop).await,
-        Command::Results(args) => or_stopped(stop, results::run(&store_settings()?, args)).await,
+        Command::Results(args) => or_stopped(stop, Box::pin(results::run(&store_settings()?, args))).await,
         Command::Report(args) => or_stopped(stop, report::of(sources, args)).await,
         Command::Orphans(args) => {
             or_stopped(stop, orphans::run(&settings()?, args.delete)).await.map(End::from)
         }
         Command::Rollback(args) => or_stopped(stop, Box::pin(rollback::run(&settings()?, args))).await,
-        Command::Settings(_) | Command::Sample(_) | Command::Explain(_) | Command::Completions(_) => {
-            Ok(Exit::Done.into())
+        Command::Purge(args) => or_stopped(stop, purge::run(&PurgeSettings::load(sources)?, args)).await,
+        Command::Explain(args) => {
+            let attempt = args.attempt.as_deref().unwrap_or_default();
+            or_stopped(stop, Box::pin(explain::attempt(sources, attempt))).await
         }
+        Command::Settings(_) | Command::Sample(_) | Command::Completions(_) => Ok(Exit::Done.into()),
     }
 }
 
@@ -168,6 +174,8 @@ fn flags(cli: &Cli) -> Flags {
             let flags = flags.with(&args.redo).with(&args.accept).with(&args.reason);
             flags.with(&args.plan).with(&args.shard).with(&args.wait).with(&args.settings)
         }
-        Command::Sample(_) | Command::Explain(_) | Command::Completions(_) => flags,
+        Command::Purge(args) => flags.with(&args.attempts).with(&args.reason).with(&args.store),
+        Command::Explain(args) => flags.with(&args.settings),
+        Command::Sample(_) | Command::Completions(_) => flags,
     }
 }

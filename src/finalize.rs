@@ -26,6 +26,7 @@ use crate::{
         Decided, Lost,
         lock::{LockedRun, Quiet},
         orphans::Orphans,
+        purge,
     },
 };
 use books::Totals;
@@ -99,7 +100,8 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<Totals, Stop> {
     let mut lost = LostRows::begin(store, plan, context.accept.clone()).await?;
     merged.lose(lost.look_up(store, plan, &merged, target).await?);
     let input = (context.open_input)().await?;
-    let mut drafts = Drafts::write(plan, &merged, &mut lost, input, context.events).await?;
+    let purged = purge::attempts(store).await?;
+    let mut drafts = Drafts::write(plan, &merged, &mut lost, input, &purged, context.events).await?;
     signs::read(store, plan, &mut drafts.fold).await?;
     let pinned = drafts.pinned()?;
     let recorded_by = lost.recorded_by(store, plan).await?;

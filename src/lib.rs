@@ -19,7 +19,7 @@
 //!    [`run::ids`] holds names only; every module may use it.
 //! 4. [`plan`], [`shard`], [`finalize`]: the three steps. [`predict`]: what they are going to do. [`rollback`]: the way
 //!    back. [`watch`]: following a run and continuing it. [`verify`]: comparing what the target holds with inputs and
-//!    warehouse, by rules of its own. They stand side by side and do not import each other.
+//!    warehouse, by rules of its own. [`dossier`]: everything known about one attempt. They stand side by side and do not import each other.
 //! 5. [`adapters`]: Azure Storage and folders, SQL Server and exported tables, PostgreSQL, Kubernetes.
 //! 6. [`inputs`], [`settings`], [`report`], [`explain`], [`sample`]: reading the CSVs, reading the settings, printing,
 //!    a text for each code, test data.
@@ -58,6 +58,7 @@ pub mod watch;
 pub mod verify;
 pub mod report;
 pub mod explain;
+pub mod dossier;
 pub mod adapters;
 pub mod sample;
 pub mod commands;

@@ -16,11 +16,13 @@ pub mod orphans;
 pub mod outcomes;
 mod expected;
 pub mod pins;
+pub mod purge;
 pub mod private;
 pub mod receipts;
 pub mod results;
 pub mod archive;
 pub mod bundle;
+pub mod evidence;
 pub mod lock;
 mod row_set;
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::{
     exit::{Exit, Moment, Stop},
     ports::{Backoff, Fault, FaultKind, Patience, pause},
-    run::{Plan, Refusal, RunStore, names},
+    run::{Plan, Refusal, RunStore, names, purge},
     settings::Settings,
 };
 
@@ -97,6 +97,9 @@ fn given_up(away_for: Duration, fault: &Fault) -> Stop {
 async fn look(settings: &Settings, store: &RunStore) -> Result<Option<Result<Plan, Stop>>, Fault> {
     if let Some(stop) = connect::rolled_back(store).await? {
         return Ok(Some(Err(stop)));
+    }
+    if let Some(refusal) = purge::refusal(store).await? {
+        return Ok(Some(Err(Stop::new(Exit::Configuration, refusal))));
     }
     // The refusal comes first: this epoch's settings may have been refused although an older plan exists. Outside the
     // chart there is no epoch, so a refusal may belong to another process; the shard then compares its own settings

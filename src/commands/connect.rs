@@ -18,8 +18,11 @@ use crate::{
     identity::EntraCredential,
     inputs::{InputSource, Inputs},
     ports::{Blobs, Fault, Service, Source, Warehouse},
-    report::events::{Event, Events, Wait},
-    run::{Plan, RunStore, WriterId, names, pins},
+    report::{
+        self,
+        events::{Event, Events, Wait},
+    },
+    run::{Plan, RunStore, WriterId, names, pins, purge},
     settings::{DatabaseAuth, InputLocation, Place, Settings, StoreSettings, WarehouseSettings},
 };
 
@@ -185,6 +188,25 @@ pub(super) fn container(target: &Place) -> String {
 /// Refuses a run that was rolled back.
 pub async fn not_rolled_back(store: &RunStore) -> Result<(), Stop> {
     rolled_back(store).await?.map_or(Ok(()), Err)
+}
+
+/// Refuses a run whose queues were purged.
+pub async fn not_purged(store: &RunStore) -> Result<(), Stop> {
+    let refusal = purge::refusal(store).await?;
+    refusal.map_or(Ok(()), |refusal| Err(Stop::new(crate::exit::Exit::Configuration, refusal)))
+}
+
+/// Tells a person that the run's store was purged, and what no longer works, if it was.
+pub async fn tell_purged(store: &RunStore) -> Result<(), Fault> {
+    if let Some(purged) = purge::purged(store).await? {
+        let no_longer = purged.no_longer.join("; ");
+        let by = &purged.decided.by;
+        report::tell(&format!(
+            "the store of run {} was purged by {by}; no longer works: {no_longer}",
+            store.run()
+        ));
+    }
+    Ok(())
 }
 
 /// Why nothing may be done with a run that was rolled back; `None` if it was not.

@@ -124,6 +124,7 @@ async fn merge_and_tell(
     after: After,
 ) -> Result<End, Stop> {
     connect::not_rolled_back(store).await?;
+    connect::not_purged(store).await?;
     let accept = settings.accept_lost.then(|| decided(settings, "finalize --accept lost")).transpose()?;
     let files = connect::target_blobs(settings)?;
     let target =

@@ -1,4 +1,4 @@
-//! `results`: copies the results out of the run store.
+//! `results`: copies the results out of the run store, or packs the run's evidence.
 
 use std::path::Path;
 
@@ -9,6 +9,8 @@ use crate::{
     run::{
         RunStore,
         bundle::{self, Personal},
+        evidence::{self, Beside},
+        purge,
     },
     settings::StoreSettings,
     watch::fetch,
@@ -16,24 +18,35 @@ use crate::{
 
 use super::{connect, own_inputs};
 
-/// Copies the results, or puts what tells the run into a bundle.
+/// Copies the results, packs the evidence, or puts what tells the run into a bundle.
 pub async fn run(settings: &StoreSettings, args: &ResultsArgs) -> Result<End, Stop> {
     let store = connect::store_of(settings)?;
-    connect::not_rolled_back(&store).await?;
-    match (&args.bundle, &args.to) {
-        (Some(file), _) => {
-            let personal = if args.with_personal_data { Personal::With } else { Personal::Without };
-            let place = bundle::write(&store, file, personal).await?;
-            report::print(&place.display().to_string());
-            Ok(End::done(format!("the bundle is at {}", place.display())))
-        }
-        (None, Some(to)) => copy(settings, &store, to).await,
-        (None, None) => Err(Stop::new(Exit::Usage, "name a folder (--to) or a bundle (--bundle)")),
+    match (&args.evidence, &args.bundle, &args.to) {
+        (Some(place), ..) => pack(&store, place, args).await,
+        (None, Some(place), _) => tell(&store, place, args).await,
+        (None, None, Some(to)) => copy(settings, &store, to).await,
+        (None, None, None) => Err(Stop::new(Exit::Usage, "give --to DIR, --evidence FILE or --bundle FILE")),
     }
+}
+
+async fn tell(store: &RunStore, place: &Path, args: &ResultsArgs) -> Result<End, Stop> {
+    connect::not_rolled_back(store).await?;
+    let personal = if args.with_personal_data { Personal::With } else { Personal::Without };
+    let place = bundle::write(store, place, personal).await?;
+    report::print(&place.display().to_string());
+    Ok(End::done(format!("the bundle of run {} is at {}", store.run(), place.display())))
+}
+
+async fn pack(store: &RunStore, place: &Path, args: &ResultsArgs) -> Result<End, Stop> {
+    let beside = Beside { image: args.image.as_deref(), logs: &args.logs };
+    let place = evidence::write(store, place, &beside).await?;
+    report::print(&place.display().to_string());
+    Ok(End::done(format!("the evidence of run {} is packed; sign its SHA256SUMS", store.run())))
 }
 
 /// Copies the results that exist, and names those that do not: then the exit code is 69.
 async fn copy(settings: &StoreSettings, store: &RunStore, to: &Path) -> Result<End, Stop> {
+    connect::not_rolled_back(store).await?;
     if let Some(plan) = store.plan().await? {
         own_inputs::refuse_planned(&plan, to)?;
     }
@@ -44,10 +57,14 @@ async fn copy(settings: &StoreSettings, store: &RunStore, to: &Path) -> Result<E
     if fetched.absent.is_empty() {
         return Ok(End::done(format!("{} results copied", fetched.copied.len())));
     }
+    let absent = fetched.absent.join(", ");
+    if purge::purged(store).await?.is_some() {
+        connect::tell_purged(store).await?;
+        return Ok(End::done(format!("{} results copied; purged: {absent}", fetched.copied.len())));
+    }
     let message = format!(
-        "not there yet at {}: {}; finalize writes them: see rogo-migrate status --run {}",
+        "not there yet at {}: {absent}; finalize writes them: see rogo-migrate status --run {}",
         store.describe("results"),
-        fetched.absent.join(", "),
         settings.run
     );
     Err(Stop::new(Exit::Incomplete, message))

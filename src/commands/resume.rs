@@ -30,6 +30,7 @@ pub async fn run(sources: &Sources, log: &LogSettings, stop: &CancellationToken)
     let settings = Settings::load(sources)?;
     own_inputs::refuse(&settings)?;
     let store = connect::run_store(&settings)?;
+    or_stopped(stop, connect::not_purged(&store)).await?;
     if settings.redo_lost {
         let decided = decided(&settings, "resume --redo lost")?;
         or_stopped(stop, async { Ok(decisions::log(&store, &decided).await?) }).await?;
@@ -46,6 +47,7 @@ async fn in_cluster(settings: &StoreSettings) -> Result<Option<End>, Stop> {
     let Some(jobs) = jobs.map_err(|fault| unanswered(settings, &fault))? else { return Ok(None) };
     let store = connect::store_of(settings)?;
     connect::not_rolled_back(&store).await?;
+    connect::not_purged(&store).await?;
     let facts = Watcher::new(store, &settings.run_store.to_string()).look(Some(jobs)).await?;
     let (verdict, _) = judge(&facts);
     if verdict.state == RunState::Paused {

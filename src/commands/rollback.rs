@@ -47,6 +47,7 @@ pub async fn run(settings: &Settings, args: &RollbackArgs) -> Result<End, Stop> 
         let message = format!("there is no plan at {}: this run wrote nothing", store.describe(names::PLAN));
         Stop::new(Exit::Configuration, message)
     })?;
+    connect::tell_purged(&store).await?;
     let files = connect::target_blobs(settings)?;
     let application = format!("{}/rollback/{}", settings.run, std::process::id());
     let target = connect::undo_database(settings, CONNECTIONS, &application)?;
@@ -99,7 +100,9 @@ fn decision(settings: &Settings, args: &RollbackArgs) -> String {
 /// The results of a run that stays valid say from now on that these rows were rolled back.
 async fn update_books(settings: &Settings, store: &RunStore, plan: &Plan) -> Result<(), Stop> {
     let is_whole = store.exists(names::ROLLED_BACK).await?;
-    if is_whole || !store.exists(&names::result(names::SUMMARY)).await? {
+    // A purged run has no results to be brought up to date.
+    if is_whole || store.exists(names::PURGED).await? || !store.exists(&names::result(names::SUMMARY)).await?
+    {
         return Ok(());
     }
     let merged = finalize::merge_after_rollback(settings, store, plan).await;

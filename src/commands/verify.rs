@@ -56,6 +56,7 @@ pub async fn run(settings: &Settings, verify: &VerifySettings, args: &VerifyArgs
         None => store.clone(),
     };
     let plan = standing_plan(&store).await?;
+    connect::tell_purged(&store).await?;
     let summary = finished(&store, &plan).await?;
     // Temporary tables belong to one session.
     let connections = if args.self_test { 1 } else { CONNECTIONS };

@@ -1,6 +1,6 @@
 //! The result files: drafted on the local disk, published when everything is checked.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use tempfile::TempDir;
@@ -15,6 +15,7 @@ use crate::{
         Plan, ResultFile, RunStore,
         lines::no_room,
         names,
+        purge::blank_but_id,
         receipts::{Folding, Receipts, program_digest},
         results::{self, BYTE_ORDER_MARK, CSV, CsvDraft},
     },
@@ -47,6 +48,7 @@ impl Drafts {
         merged: &Merged,
         lost: &mut LostRows,
         mut input: Box<dyn InputRows>,
+        purged: &BTreeSet<AttemptId>,
         events: &Events,
     ) -> Result<Self, Stop> {
         let folder = tempfile::tempdir().map_err(no_room)?;
@@ -75,7 +77,11 @@ impl Drafts {
             books.count(&outcome.fate);
             match &outcome.fate {
                 Fate::Failed { code, message } => {
-                    writers.failed(row.cells, &format!("{code}: {message}"))?;
+                    let cells = match row.attempt.filter(|attempt| purged.contains(attempt)) {
+                        Some(attempt) => blank_but_id(row.cells, attempt),
+                        None => row.cells,
+                    };
+                    writers.failed(cells, &format!("{code}: {message}"))?;
                 }
                 _ => writers.other(&outcome)?,
             }

@@ -28,7 +28,8 @@ const LARGE_BYTES: u64 = u32::MAX as u64 - 64 * 1024 * 1024;
 
 /// An archive being written, for its owner only. It gets its name once it is whole.
 pub struct Archive {
-    zip: ZipWriter<fs::File>,
+    /// Boxed: its buffers would make every future that holds an archive large.
+    zip: Box<ZipWriter<fs::File>>,
     sums: BTreeMap<String, String>,
     place: PathBuf,
     part: PathBuf,
@@ -46,7 +47,7 @@ impl Archive {
             .and_then(|()| folder.map_or(Ok(()), private::create_folder))
             .and_then(|()| private::create(&part));
         let file = begun.map_err(|error| unwritten(place, &error))?;
-        Ok(Self { zip: ZipWriter::new(file), sums: BTreeMap::new(), place: place.to_owned(), part })
+        Ok(Self { zip: Box::new(ZipWriter::new(file)), sums: BTreeMap::new(), place: place.to_owned(), part })
     }
 
     /// Adds an entry whose bytes are in memory.

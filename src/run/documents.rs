@@ -219,6 +219,28 @@ pub struct RolledBack {
     pub attempts: Option<Vec<AttemptId>>,
 }
 
+/// `purged.json`, or `purged/<id>.json` for some attempts: what a purge writes before it deletes anything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Purged {
+    /// Who decided, when and why.
+    pub decided: Decided,
+    /// Documents that were deleted or rewritten.
+    pub documents: u64,
+    /// Bytes of those that were deleted.
+    pub bytes: u64,
+    /// The attempts, ascending; `None` for the whole run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<Vec<AttemptId>>,
+    /// SHA-256 (hex) of each queue and facts file that was rewritten, by name.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub rewritten: std::collections::BTreeMap<String, String>,
+    /// Ids of the malpractice rules whose images went: that the run changed them is still known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<String>,
+    /// What no longer works, in sentences.
+    pub no_longer: Vec<String>,
+}
+
 /// What the process is doing, and why it waits.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]

@@ -5,15 +5,17 @@ use std::collections::{BTreeSet, HashMap};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 
-use super::{RunStore, names};
+use super::{RunStore, names, purge};
 use crate::ports::Fault;
 
 /// Images that are read at a time.
 const READS: usize = 16;
 
-/// Ids of the rows that have an image.
+/// Ids of the rows that have an image, or had one until a purge.
 pub async fn ids(store: &RunStore) -> Result<BTreeSet<String>, Fault> {
-    Ok(store.list(names::ENFORCEMENT_IMAGES).await?.iter().filter_map(|name| id_of(name)).collect())
+    let mut ids = purge::images(store).await?;
+    ids.extend(store.list(names::ENFORCEMENT_IMAGES).await?.iter().filter_map(|name| id_of(name)));
+    Ok(ids)
 }
 
 /// Every image by the row's id.
@@ -30,6 +32,7 @@ pub async fn images(store: &RunStore) -> Result<HashMap<String, Value>, Fault> {
         .await
 }
 
-fn id_of(name: &str) -> Option<String> {
+/// The id in the name of an image.
+pub(super) fn id_of(name: &str) -> Option<String> {
     Some(name.strip_prefix(names::ENFORCEMENT_IMAGES)?.strip_suffix(".json")?.to_owned())
 }

@@ -4,6 +4,7 @@ use super::{
     Plan, PlanId, RunStore,
     lines::{self, JsonLines},
     names,
+    purge::digests_of,
     queue::{QueueReader, shard_plan},
 };
 use crate::{
@@ -28,8 +29,9 @@ pub struct FactsReader {
 impl FactsReader {
     /// Opens the shard's facts file; `None` if the plan has none and the warehouse is asked.
     pub async fn open(store: &RunStore, plan: &Plan, shard: ShardIndex) -> Result<Option<Self>, Fault> {
-        let Some(sha256) = shard_plan(store, plan, shard)?.facts_sha256.clone() else { return Ok(None) };
-        let lines = lines::open(store, &names::facts(&plan.id, shard), sha256).await?;
+        let Some(planned) = &shard_plan(store, plan, shard)?.facts_sha256 else { return Ok(None) };
+        let name = names::facts(&plan.id, shard);
+        let lines = lines::open(store, &name, digests_of(store, &name, planned).await?).await?;
         Ok(Some(Self { lines, shard }))
     }
 

@@ -65,25 +65,26 @@ fn draft<T: Serialize>(
     Ok((file, hasher.finish().sha256))
 }
 
-/// Opens a document that its digest pins; [`FaultKind::Corrupt`] if it is gone.
+/// Opens a document that its digest pins; [`FaultKind::Corrupt`] if it is gone. It may have several digests, once a purge
+/// has rewritten it.
 pub async fn open<T: DeserializeOwned>(
     store: &RunStore,
     name: &str,
-    sha256: String,
+    digests: Vec<String>,
 ) -> Result<JsonLines<T>, Fault> {
     let location = store.describe(name);
     let Some(reader) = store.open(name).await? else {
         let what = format!("{location} is gone: restore it, or start a run with another name");
         return Err(Fault::new(Service::RunStore, FaultKind::Corrupt, what));
     };
-    Ok(JsonLines::new(reader.body, location, sha256))
+    Ok(JsonLines::new(reader.body, location, digests))
 }
 
 /// A document of JSON lines as a stream; its end proves all bytes.
 pub struct JsonLines<T> {
     body: BoxStream<'static, Result<Bytes, Fault>>,
     location: String,
-    sha256: String,
+    digests: Vec<String>,
     hasher: Hasher,
     buffer: BytesMut,
     searched: usize,
@@ -93,12 +94,12 @@ pub struct JsonLines<T> {
 }
 
 impl<T: DeserializeOwned> JsonLines<T> {
-    /// `location` is for people; `sha256` (hex) is compared at the end.
-    fn new(body: BoxStream<'static, Result<Bytes, Fault>>, location: String, sha256: String) -> Self {
+    /// `location` is for people; at the end the SHA-256 (hex) has to be one of `digests`.
+    fn new(body: BoxStream<'static, Result<Bytes, Fault>>, location: String, digests: Vec<String>) -> Self {
         Self {
             body,
             location,
-            sha256,
+            digests,
             hasher: Hasher::default(),
             buffer: BytesMut::new(),
             searched: 0,
@@ -136,7 +137,7 @@ impl<T: DeserializeOwned> JsonLines<T> {
     fn end(&mut self) -> Result<(), Fault> {
         self.ended = true;
         let read = std::mem::take(&mut self.hasher).finish().sha256;
-        if self.sha256 == read && self.buffer.is_empty() {
+        if self.digests.contains(&read) && self.buffer.is_empty() {
             return Ok(());
         }
         let what = format!("{}: {ADVICE}", self.location);

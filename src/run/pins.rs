@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::{Plan, PlanId, RULES_VERSION, RunStore, decisions, names, segments::read_segment};
+use super::{Plan, PlanId, RULES_VERSION, RunStore, decisions, names, purge, segments::read_segment};
 use crate::{
     domain::{Escape, Fate, ShardIndex, TargetIdentity, attempt_of_launch_id, form::AlteredColumn},
     inputs::{Fingerprint, Hasher},
@@ -118,6 +118,9 @@ pub async fn refusal(
     now: &Present,
 ) -> Result<Option<String>, Fault> {
     if let Some(refusal) = rolled_back(store).await? {
+        return Ok(Some(refusal));
+    }
+    if let Some(refusal) = purge::refusal(store).await? {
         return Ok(Some(refusal));
     }
     let mut changed = differences(plan, now);

@@ -6,6 +6,7 @@ use super::{
     Plan, PlanId, RunStore, ShardPlan,
     lines::{self, JsonLines},
     names,
+    purge::digests_of,
 };
 use crate::{
     domain::{QueuedRow, ShardIndex},
@@ -26,8 +27,9 @@ pub struct QueueReader(JsonLines<QueuedRow>);
 impl QueueReader {
     /// Opens the shard's queue.
     pub async fn open(store: &RunStore, plan: &Plan, shard: ShardIndex) -> Result<Self, Fault> {
-        let sha256 = shard_plan(store, plan, shard)?.queue_sha256.clone();
-        lines::open(store, &names::queue(&plan.id, shard), sha256).await.map(Self)
+        let name = names::queue(&plan.id, shard);
+        let digests = digests_of(store, &name, &shard_plan(store, plan, shard)?.queue_sha256).await?;
+        lines::open(store, &name, digests).await.map(Self)
     }
 
     /// The next row; `None` at the end, once the queue's digest is as planned.
@@ -48,12 +50,13 @@ struct Numbered {
 impl NumbersReader {
     /// Opens the shard's queue; `None` if it is gone, as after a run that is complete.
     pub async fn open(store: &RunStore, plan: &Plan, shard: ShardIndex) -> Result<Option<Self>, Fault> {
-        let sha256 = shard_plan(store, plan, shard)?.queue_sha256.clone();
+        let planned = &shard_plan(store, plan, shard)?.queue_sha256;
         let name = names::queue(&plan.id, shard);
         if !store.exists(&name).await? {
             return Ok(None);
         }
-        Ok(Some(Self(lines::open(store, &name, sha256).await?)))
+        let digests = digests_of(store, &name, planned).await?;
+        Ok(Some(Self(lines::open(store, &name, digests).await?)))
     }
 
     /// The next row's number; `None` at the end, once the queue's digest is as planned.

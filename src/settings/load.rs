@@ -79,8 +79,7 @@ impl Reader<'_> {
         let redo_lost = self.optional(&t::REDO, parse::lost).is_some();
         let accept_lost = self.purpose == Purpose::Move && self.optional(&t::ACCEPT, parse::lost).is_some();
         let reason = self.optional(&t::REASON, parse::text);
-        let user = ["USER", "LOGNAME"].into_iter().find_map(|name| self.sources.environment(name));
-        let user = user.unwrap_or_default().to_owned();
+        let user = self.user();
         let shards = self.required(&t::SHARDS, |text| parse::number(text, &(1..=100_000)));
         let parallelism = self.required(&t::PARALLELISM, |text| parse::number(text, &(1..=100_000)));
         let shard = if self.purpose == Purpose::Move { self.shard() } else { None };
@@ -117,7 +116,13 @@ impl Reader<'_> {
         })
     }
 
-    fn store_settings(&mut self) -> Option<StoreSettings> {
+    /// The user of the machine; empty if the environment does not say.
+    pub(super) fn user(&self) -> String {
+        let user = ["USER", "LOGNAME"].into_iter().find_map(|name| self.sources.environment(name));
+        user.unwrap_or_default().to_owned()
+    }
+
+    pub(super) fn store_settings(&mut self) -> Option<StoreSettings> {
         let run_store = self.required(&t::RUN_STORE, parse::place);
         let account = self.account(matches!(run_store, Some(Place::Azure { .. })));
         let run = self.required(&t::RUN, parse::id);

@@ -2,12 +2,14 @@
 //! fetches, and the last word of every end.
 
 mod api_server;
+mod documents;
 mod frozen;
 mod last_word;
 mod laptop;
 mod lost;
 mod own_inputs;
 mod pod;
+mod purge;
 
 use std::process::Stdio;
 
@@ -30,8 +32,12 @@ async fn plain_sample(rows: u64) -> Sample {
 /// An app that no cluster of this machine's own has a say in.
 async fn app_of(sample: &Sample) -> TestApp<'_> {
     let mut app = TestApp::new(sample).await;
-    app.set("KUBECONFIG", "/nonexistent");
+    no_cluster(&mut app);
     app
+}
+
+fn no_cluster(app: &mut TestApp<'_>) {
+    app.set("KUBECONFIG", "/nonexistent");
 }
 
 /// Writes a document of the run.

@@ -27,6 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("finalize", STAGE),
     ("rollback", STAGE),
     ("watch", STAGE),
+    ("dossier", STAGE),
     ("verify", VERIFY),
     ("adapters", &["domain", "rules", "ports", "run", "run::ids", "exit", "settings", "identity", "inputs"]),
     ("commands", ANY),
@@ -35,7 +36,8 @@ const LAYERS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms on one floor: none may name another.
-const FLOOR: [&str; 8] = ["plan", "predict", "shard", "finalize", "rollback", "watch", "verify", "adapters"];
+const FLOOR: [&str; 9] =
+    ["plan", "predict", "shard", "finalize", "rollback", "watch", "dossier", "verify", "adapters"];
 /// What a stage stands on.
 const STAGE: &[&str] =
     &["domain", "rules", "ports", "gather", "run", "run::ids", "report", "exit", "settings", "inputs"];

@@ -1,5 +1,7 @@
 //! Promises of `explain`: a text for each code that a person can meet, with all its parts.
 
+mod attempt;
+
 use std::collections::BTreeSet;
 
 use rogo_migrate::{

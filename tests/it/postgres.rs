@@ -9,3 +9,4 @@ mod fence;
 mod connect;
 mod reads;
 mod preflight;
+mod roles;

@@ -10,6 +10,16 @@ pub const PLAN: &str = "plan.json";
 /// Written by rollback before it removes anything ([`super::RolledBack`]).
 pub const ROLLED_BACK: &str = "rolled-back.json";
 
+/// Left by `purge`: what holds personal data is gone from the run's folder ([`super::Purged`]).
+pub const PURGED: &str = "purged.json";
+/// Prefix of the purges of some attempts ([`super::Purged`]).
+pub const PURGED_ATTEMPTS: &str = "purged/";
+
+/// One of them.
+pub fn purged_attempts(id: &str) -> String {
+    format!("{PURGED_ATTEMPTS}{id}.json")
+}
+
 /// Prefix of the rollbacks of some attempts ([`super::RolledBack`]).
 pub const ROLLED_BACK_ATTEMPTS: &str = "rolled-back/";
 
@@ -141,6 +151,9 @@ pub fn accepted(id: &str) -> String {
 
 /// Every decision of a person, a JSON line each ([`super::Decided`]).
 pub const DECISIONS: &str = "decisions.jsonl";
+
+/// Prefix of the states of verifications.
+pub const VERIFYING: &str = "verifying/";
 
 /// A result of the run.
 pub fn result(file: &str) -> String {

@@ -65,7 +65,9 @@ async fn merge_and_measure() {
     plan.submissions.sha256 = "pinned".into();
     let mut lost = LostRows::begin(&store, &plan, None).await.unwrap();
     let numbers = Box::new(Numbers { header: vec!["Error".into()], next: 0, rows });
-    let drafts = Drafts::write(&plan, &merged, &mut lost, numbers, &Events::default()).await.unwrap();
+    let purged = std::collections::BTreeSet::new();
+    let drafts =
+        Drafts::write(&plan, &merged, &mut lost, numbers, &purged, &Events::default()).await.unwrap();
     assert_eq!(drafts.books.rows(), rows);
     assert_eq!(drafts.books.rows_failed(), rows / 10);
     let found = format!(

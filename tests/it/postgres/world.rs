@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use rogo_migrate::{
     adapters::postgres::{
-        EnforcementLedger, FenceKey, PostgresOptions, PostgresReader, PostgresWriter, SharedFence,
-        WriterOptions,
+        EnforcementLedger, FenceKey, PostgresOptions, PostgresReader, PostgresUndo, PostgresWriter,
+        SharedFence, WriterOptions,
     },
     domain::{
         FileKind, Grade, Malpractice, Migration, PlannedFile, SectionMark, SubmissionIds, enforcement_id,
@@ -93,6 +93,11 @@ impl Worker {
     /// The same, to read only.
     pub fn read(self) -> PostgresReader {
         self.options(PostgresReader::new)
+    }
+
+    /// The same, to roll back.
+    pub fn undo(self) -> PostgresUndo {
+        self.options(PostgresUndo::new)
     }
 
     fn options<T>(self, open: impl FnOnce(PostgresOptions<'_>) -> Result<T, Fault>) -> T {

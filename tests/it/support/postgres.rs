@@ -31,24 +31,15 @@ use sqlx::{
 const SUPERUSER: &str = "tester";
 /// The ordinary role, whom the program connects as, with the rights that the pre-flight asks for.
 const ROLE: &str = "migrator";
-const GRANTS: &str = "
-    grant select on users, assessments, assessment_sections, malpractice_levels to migrator;
-    grant select, insert on lti_launch_sessions, lti_session_records, assignment_submissions, submission_files,
-        submission_marking_assignments, submission_section_marks, submission_grades to migrator;
-    grant select, insert, update on malpractice_enforcements to migrator;";
-
 /// A role that may read what verify compares, and write nothing.
 const VERIFIER: &str = "verifier";
-const VERIFIER_GRANTS: &str = "grant select on users, assessments, assessment_sections, malpractice_levels,
-    lti_launch_sessions, lti_session_records, assignment_submissions, submission_files, submission_marking_assignments,
-    submission_section_marks, submission_grades, malpractice_enforcements to verifier;";
-
 /// The role that may roll a run back, with the rights that this needs, and no other.
 const REMOVER: &str = "remover";
-const REMOVER_GRANTS: &str = "
-    grant select, delete on lti_launch_sessions, lti_session_records, assignment_submissions, submission_files,
-        submission_marking_assignments, submission_section_marks, submission_grades, malpractice_enforcements to remover;
-    grant update on malpractice_enforcements to remover;";
+/// The rights of all three, as operators give them: for the names of its roles the tests' roles are put.
+const ROLES_SQL: &str = include_str!("../../../deploy/roles.sql");
+/// A role of that file, and the tests' own.
+const DUTIES: [(&str, &str); 3] =
+    [("rogo_move", ROLE), ("rogo_verify", VERIFIER), ("rogo_rollback", REMOVER)];
 const TEMPLATE: &str = "rogo_template";
 
 /// Runs the server and outlives the tests by a moment: when they end, however they end (also by
@@ -148,12 +139,12 @@ impl TestServer {
         connection.execute(AssertSqlSafe(format!("create database {TEMPLATE}"))).await.unwrap();
         let mut template = self.connect(TEMPLATE).await;
         template.execute(SCHEMA_SQL).await.expect("the target's schema is valid");
-        let role = format!("create role {ROLE} login password '{}'; {GRANTS}", self.password);
-        template.execute(AssertSqlSafe(role)).await.expect("the rights are the schema's");
-        let reader = format!("create role {VERIFIER} login password '{}'; {VERIFIER_GRANTS}", self.password);
-        template.execute(AssertSqlSafe(reader)).await.expect("the rights are the schema's");
-        let role = format!("create role {REMOVER} login password '{}'; {REMOVER_GRANTS}", self.password);
-        template.execute(AssertSqlSafe(role)).await.expect("the rights are the schema's");
+        let roles = DUTIES.iter().fold(ROLES_SQL.to_owned(), |sql, (role, own)| sql.replace(role, own));
+        template.execute(AssertSqlSafe(roles)).await.expect("the rights are the schema's");
+        for (_, role) in DUTIES {
+            let login = format!("alter role {role} login password '{}'", self.password);
+            template.execute(AssertSqlSafe(login)).await.unwrap();
+        }
         template.close().await.unwrap();
     }
 

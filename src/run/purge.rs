@@ -1,0 +1,259 @@
+//! Purge: deletes from a run's folder what holds personal data, and leaves a document that says so.
+//!
+//! A whole purge keeps only the documents that are known to hold none ([`STAYS`]): a kind of document that is new goes
+//! until it is listed. A purge of some attempts blanks their rows in queues and facts files, which get digests of their
+//! own, and takes their lines out of the results.
+
+mod attempts;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::TryStreamExt;
+use serde::Deserialize;
+
+use super::{Decided, Purged, RunStore, Summary, decisions, enforcements::id_of, names};
+use crate::{domain::AttemptId, ports::Fault};
+
+pub use attempts::{blank_but_id, purge_attempts};
+
+/// Documents and folders without names, addresses, file names, or what else learners are known by.
+const STAYS: [&str; 27] = [
+    names::PLAN,
+    names::ROLLED_BACK,
+    names::ROLLED_BACK_ATTEMPTS,
+    names::ACCEPTED,
+    names::DECISIONS,
+    "decisions/",
+    names::PURGED,
+    names::PURGED_ATTEMPTS,
+    names::PREDICTION,
+    names::TELEMETRY,
+    names::SEGMENTS,
+    "done/",
+    "planning/",
+    "refused/",
+    "writers/",
+    "retired/",
+    "heartbeats/",
+    "results/migrated.csv",
+    "results/skipped.csv",
+    "results/notes.csv",
+    "results/lost.csv",
+    "results/rolled_back.csv",
+    "results/summary.json",
+    "results/report.html",
+    "results/verification.json",
+    "results/controls.csv",
+    "results/transformations.csv",
+];
+/// A process without a heartbeat for so long has ended.
+const ALIVE: TimeDelta = TimeDelta::minutes(10);
+/// The same of a process that verifies.
+const VERIFYING: TimeDelta = TimeDelta::minutes(1);
+/// Times that the folder is looked at again after a deletion, for what a process wrote meanwhile.
+const LOOKS: usize = 3;
+
+/// What no longer works after a whole purge.
+pub const NO_LONGER: [&str; 5] = [
+    "resume, shard and finalize: the queues are gone, so no row of this run is moved or merged again",
+    "run --after this run: start the later run without it",
+    "rollback cannot give malpractice rules back what they were before the run; it removes everything else",
+    "explain --attempt shows no input row, unless the inputs are still where they were",
+    "the failure CSVs are gone from the run store: copies in --out folders and elsewhere are yours to delete",
+];
+
+/// What would go, by folder or file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Documents and bytes of each.
+    pub groups: BTreeMap<String, (u64, u64)>,
+    /// Every document that goes, relative to the run's folder.
+    names: Vec<String>,
+}
+
+impl Found {
+    /// Number of documents.
+    pub fn documents(&self) -> u64 {
+        self.names.len() as u64
+    }
+
+    /// Bytes of all of them.
+    pub fn bytes(&self) -> u64 {
+        self.groups.values().map(|(_, bytes)| bytes).sum()
+    }
+}
+
+/// What a whole purge deletes.
+pub async fn find(store: &RunStore) -> Result<Found, Fault> {
+    let folder = store.path("");
+    let mut found = Found::default();
+    let mut all = store.blobs().list(&folder);
+    while let Some(info) = all.try_next().await? {
+        let name = info.name.strip_prefix(&folder).unwrap_or(&info.name);
+        if stays(name) {
+            continue;
+        }
+        let group =
+            name.split_once('/').map_or(name, |(first, _)| if first == "results" { name } else { first });
+        let (documents, bytes) = found.groups.entry(group.to_owned()).or_default();
+        *documents += 1;
+        *bytes += info.size_bytes;
+        found.names.push(name.to_owned());
+    }
+    Ok(found)
+}
+
+fn stays(name: &str) -> bool {
+    STAYS.iter().any(|stays| if stays.ends_with('/') { name.starts_with(stays) } else { name == *stays })
+}
+
+/// Deletes it. What says so is written first: a purge that is killed is continued by running it again.
+pub async fn purge(store: &RunStore, decided: &Decided, found: Found) -> Result<Purged, Fault> {
+    let (documents, bytes) = (found.documents(), found.bytes());
+    let earlier = purged(store).await?;
+    let purged = Purged {
+        decided: decided.clone(),
+        documents: documents + earlier.as_ref().map_or(0, |earlier| earlier.documents),
+        bytes: bytes + earlier.as_ref().map_or(0, |earlier| earlier.bytes),
+        attempts: None,
+        rewritten: BTreeMap::new(),
+        images: found
+            .names
+            .iter()
+            .filter_map(|name| id_of(name))
+            .chain(earlier.into_iter().flat_map(|earlier| earlier.images))
+            .collect(),
+        no_longer: NO_LONGER.map(str::to_owned).to_vec(),
+    };
+    store.replace(names::PURGED, &purged).await?;
+    let mut names = found.names;
+    for _ in 0..LOOKS {
+        if names.is_empty() {
+            break;
+        }
+        store.delete(&names).await?;
+        names = find(store).await?.names;
+    }
+    decisions::log(store, decided).await?;
+    Ok(purged)
+}
+
+/// What a whole purge left; `None` if there was none.
+pub async fn purged(store: &RunStore) -> Result<Option<Purged>, Fault> {
+    store.read(names::PURGED).await
+}
+
+/// Why nothing that needs the purged documents can be done; `None` if they were not purged.
+pub async fn refusal(store: &RunStore) -> Result<Option<String>, Fault> {
+    let purged = purged(store).await?;
+    Ok(purged.map(|purged| {
+        let Decided { at, by, reason, .. } = purged.decided;
+        format!(
+            "the store of run {} was purged at {} by {by} ({reason}): its queues, facts and failure CSVs are gone, so no \
+             row of it can be moved or merged again; start a run with another name (--run)",
+            store.run(),
+            at.format("%Y-%m-%d %H:%M UTC")
+        )
+    }))
+}
+
+/// Attempts whose rows were purged one by one.
+pub async fn attempts(store: &RunStore) -> Result<BTreeSet<AttemptId>, Fault> {
+    let mut all = BTreeSet::new();
+    for one in of_attempts(store).await? {
+        all.extend(one.attempts.into_iter().flatten());
+    }
+    Ok(all)
+}
+
+/// Ids of the malpractice rules whose images were purged.
+pub(super) async fn images(store: &RunStore) -> Result<BTreeSet<String>, Fault> {
+    let mut all: BTreeSet<String> =
+        purged(store).await?.into_iter().flat_map(|purged| purged.images).collect();
+    for one in of_attempts(store).await? {
+        all.extend(one.images);
+    }
+    Ok(all)
+}
+
+/// Digests that a queue or facts file may have: as planned, or as a purge of some attempts rewrote it.
+pub(super) async fn digests_of(store: &RunStore, name: &str, planned: &str) -> Result<Vec<String>, Fault> {
+    let mut digests = vec![planned.to_owned()];
+    for one in of_attempts(store).await? {
+        digests.extend(one.rewritten.get(name).cloned());
+    }
+    Ok(digests)
+}
+
+async fn of_attempts(store: &RunStore) -> Result<Vec<Purged>, Fault> {
+    let mut all = Vec::new();
+    for name in store.list(names::PURGED_ATTEMPTS).await? {
+        all.extend(store.read::<Purged>(&name).await?);
+    }
+    Ok(all)
+}
+
+/// What is under way in the run's folder, in a sentence; `None` if nothing shows life.
+pub async fn under_way(store: &RunStore, now: DateTime<Utc>) -> Result<Option<String>, Fault> {
+    /// The time in a sign of life; the rest is not needed.
+    #[derive(Deserialize)]
+    struct Beat {
+        at: DateTime<Utc>,
+    }
+    let beat = async |name: &str| Ok::<_, Fault>(store.read::<Beat>(name).await?.map(|beat| beat.at));
+    for name in store.list(names::VERIFYING).await?.iter().filter(|name| name.contains("/beats/")) {
+        if beat(name).await?.is_some_and(|at| now - at < VERIFYING) {
+            let what = format!("run {} is being verified: purge it when verify has ended", store.run());
+            return Ok(Some(what));
+        }
+    }
+    let summary: Option<Summary> = store.read(&names::result(names::SUMMARY)).await?;
+    let ended_at = summary.map(|summary| summary.at);
+    for prefix in ["heartbeats/", "planning/"] {
+        for name in store.list(prefix).await? {
+            let is_young = |at: &DateTime<Utc>| now - *at < ALIVE && ended_at.is_none_or(|ended| ended < *at);
+            if let Some(at) = beat(&name).await?.filter(is_young) {
+                let what = format!(
+                    "run {} is under way: a process of it showed life at {} and the run has no result since; purge it when \
+                     it has ended, or ten minutes after the last sign of life",
+                    store.run(),
+                    at.format("%H:%M:%S UTC")
+                );
+                return Ok(Some(what));
+            }
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_to_hold_no_personal_data_goes() {
+        for name in [
+            "plan.json",
+            "segments/0/a-1.jsonl",
+            "rolled-back/x.json",
+            "results/migrated.csv",
+            "writers/a.json",
+        ] {
+            assert!(stays(name), "{name}");
+        }
+        for name in [
+            "queues/p/0",
+            "facts/p/0",
+            "enforcements/x.json",
+            "results/submissions_failed_migration.csv",
+            "results/verification_failures.csv",
+            "results/not_in_input.csv",
+            "results/anything_new.csv",
+            "plan.json.bak",
+            "verifying/a/parts/1.json",
+        ] {
+            assert!(!stays(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! `purge`: nothing by which a learner is known is left in the run store, byte by byte, and what still works works.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+
+use super::no_cluster;
+use crate::support::{
+    app::{Sample, TestApp},
+    process::{ended, signal, until},
+};
+
+/// An app whose run store is a folder that can be searched.
+async fn app_with_folder(sample: &Sample) -> TestApp<'_> {
+    let mut app = TestApp::new(sample).await;
+    no_cluster(&mut app);
+    let place = format!("file://{}", app.out.path().join("run-store").display());
+    app.set("ROGO_RUN_STORE", place);
+    app
+}
+
+fn store(app: &TestApp<'_>) -> PathBuf {
+    app.out.path().join("run-store/rogo")
+}
+
+/// Every file below the folder with its bytes.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let bytes = fs::read(&path).unwrap();
+                all.insert(path, bytes);
+            }
+        }
+    }
+    all
+}
+
+/// By attempt: names, addresses and file names of the input that are long enough to be nothing else.
+fn planted(sample: &Sample) -> BTreeMap<String, Vec<String>> {
+    let mut reader = csv::Reader::from_path(sample.path("submission_files.csv")).unwrap();
+    let header = reader.headers().unwrap().clone();
+    let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for row in reader.records().map(Result::unwrap) {
+        let cell =
+            |name: &str| row[header.iter().position(|column| column == name).unwrap()].trim().to_owned();
+        let names = cell("Learner File Names");
+        let mut needles: Vec<String> = names.split(',').map(|name| name.trim().to_owned()).collect();
+        needles.extend([
+            cell("Learner Email"),
+            format!("{} {}", cell("First Name"), cell("Surname")),
+            cell("Rogo User Name"),
+        ]);
+        needles.retain(|needle| needle.len() > 8);
+        all.entry(cell("Attempt ID")).or_default().extend(needles);
+    }
+    all
+}
+
+/// Needles that stand in a file, with the file. Bytes that are no text stand for themselves in no needle.
+fn found<'n>(folder: &Path, needles: impl Iterator<Item = &'n String>) -> Vec<String> {
+    let texts =
+        files(folder).into_iter().map(|(path, bytes)| (path, String::from_utf8_lossy(&bytes).into_owned()));
+    let texts: Vec<(PathBuf, String)> = texts.collect();
+    let mut found = Vec::new();
+    for needle in needles {
+        // As JSON and CSV write them.
+        let escaped = serde_json::to_string(needle).unwrap();
+        let forms = [needle.as_str(), escaped.trim_matches('"')];
+        for (path, text) in &texts {
+            if forms.iter().any(|form| text.contains(form)) {
+                found.push(format!("{needle} in {}", path.display()));
+            }
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn after_a_purge_nothing_is_left_by_which_a_learner_is_known() {
+    let sample = Sample::new(160, 71).await;
+    let app = app_with_folder(&sample).await;
+    app.run(&["run", "--shards", "2"]).await.expect(0);
+    let planted: Vec<String> = planted(&sample).into_values().flatten().collect();
+    assert!(found(&store(&app), planted.iter()).len() > 100, "they stand there before");
+
+    let before = files(&store(&app));
+    let dry = app.run(&["purge"]).await.expect(0);
+    assert!(dry.stdout.contains("queues: 2 documents") && dry.stdout.contains("a dry run"), "{}", dry.stdout);
+    let refused = app.run(&["purge", "--yes"]).await.expect(64);
+    assert!(refused.stderr.contains("--reason"), "{}", refused.stderr);
+    assert_eq!(files(&store(&app)), before, "nothing was written");
+
+    let done = app.run(&["purge", "--yes", "--reason", "retention"]).await.expect(0);
+    assert!(done.stdout.contains("no longer works:") && done.stdout.contains("rollback"), "{}", done.stdout);
+    assert_eq!(found(&store(&app), planted.iter()), Vec::<String>::new());
+    let purged: Value = serde_json::from_slice(&fs::read(store(&app).join("purged.json")).unwrap()).unwrap();
+    assert_eq!(purged["decided"]["reason"], "retention");
+    let decisions = fs::read_to_string(store(&app).join("decisions.jsonl")).unwrap();
+    assert!(decisions.contains("purge --yes") && decisions.contains("retention"), "{decisions}");
+
+    for command in [&["resume"][..], &["finalize"], &["shard", "--shard", "0"], &["run", "--shards", "2"]] {
+        let refused = app.run(command).await.expect(78);
+        assert!(refused.stderr.contains("was purged"), "{command:?}: {}", refused.stderr);
+    }
+    let status = app.run(&["status"]).await.expect(0);
+    assert!(status.stdout.starts_with("COMPLETE"), "{}", status.stdout);
+    let verified = app.run(&["verify", "--recheck", "0s"]).await.expect(0);
+    assert!(verified.stderr.contains("was purged"), "{}", verified.stderr);
+    let results = app.run(&["results", "--to", "fetched"]).await.expect(0);
+    assert!(results.stdout.contains("migrated.csv"), "{}", results.stdout);
+    assert!(results.stderr.contains("was purged"), "{}", results.stderr);
+    app.run(&["results", "--evidence", "evidence.zip"]).await.expect(0);
+    let migrated = fs::read_to_string(app.out.path().join("fetched/migrated.csv")).unwrap();
+    let attempt = migrated.lines().nth(1).unwrap().split(',').next().unwrap().to_owned();
+    let page = app.run(&["explain", "--attempt", &attempt]).await.expect(0);
+    assert!(
+        page.stdout.contains("In short: migrated at") && page.stdout.contains("was purged"),
+        "{}",
+        page.stdout
+    );
+    app.run(&["purge", "--yes", "--reason", "again"]).await.expect(0);
+    assert_eq!(found(&store(&app), planted.iter()), Vec::<String>::new(), "verify wrote none either");
+}
+
+#[tokio::test]
+async fn after_a_purge_of_some_attempts_only_theirs_is_gone_and_the_run_goes_on() {
+    let sample = Sample::new(160, 72).await;
+    let mut app = app_with_folder(&sample).await;
+    app.set("DATA_WAREHOUSE_CONNECTION_STRING", format!("file://{}", sample.path("warehouse").display()));
+    app.run(&["run", "--shards", "2"]).await.expect(0);
+    let all = planted(&sample);
+    let failed = app.result("submissions_failed_migration.csv");
+    let mut reader = csv::Reader::from_reader(failed.trim_start_matches('\u{feff}').as_bytes());
+    let place = reader.headers().unwrap().iter().position(|name| name == "Attempt ID").unwrap();
+    let failed = reader.records().map(|row| row.unwrap()[place].trim().to_owned());
+    let failed =
+        failed.filter(|attempt| attempt.parse::<i32>().is_ok_and(|id| id > 0) && all.contains_key(attempt));
+    let failed = failed.last().unwrap();
+    let migrated = app.result("migrated.csv");
+    let migrated = migrated.lines().nth(2).unwrap().split(',').next().unwrap().to_owned();
+    let chosen = [failed, migrated];
+    // Learners have several attempts: what others of theirs name too is not of these attempts alone.
+    let others: Vec<&String> =
+        all.iter().filter(|(id, _)| !chosen.contains(*id)).flat_map(|(_, all)| all).collect();
+    let theirs: Vec<String> = chosen
+        .iter()
+        .flat_map(|id| all[id].clone())
+        .filter(|needle| !others.iter().any(|other| other.contains(needle.as_str())))
+        .collect();
+    assert!(!found(&store(&app), theirs.iter()).is_empty(), "they stand there before");
+    fs::write(app.out.path().join("erase.csv"), format!("Attempt ID\n{}\n", chosen.join("\n"))).unwrap();
+
+    let dry = app.run(&["purge", "--attempts", "erase.csv"]).await.expect(0);
+    assert!(dry.stdout.contains("2 attempts"), "{}", dry.stdout);
+    app.run(&["purge", "--attempts", "erase.csv", "--yes", "--reason", "erasure 17"]).await.expect(0);
+    assert_eq!(found(&store(&app), theirs.iter()), Vec::<String>::new());
+    assert!(!found(&store(&app), others.into_iter().take(200)).is_empty(), "the others stay");
+
+    // The results are made again from the input, and hold nothing of them either.
+    app.run(&["finalize"]).await.expect(0);
+    app.run(&["resume"]).await.expect(0);
+    assert_eq!(found(&store(&app), theirs.iter()), Vec::<String>::new());
+    let rows = |text: &str| csv::Reader::from_reader(text.as_bytes()).records().count();
+    assert!(rows(&app.result("submissions_failed_migration.csv")) > 0);
+    assert!(
+        app.result("submissions_failed_migration.csv").contains(&chosen[0]),
+        "the row stays in the books"
+    );
+    let again = app.run(&["purge", "--attempts", "erase.csv", "--yes", "--reason", "again"]).await.expect(0);
+    assert!(again.stdout.contains("2 attempts"), "{}", again.stdout);
+}
+
+#[tokio::test]
+async fn nothing_is_purged_while_a_run_is_under_way_and_an_incomplete_one_only_as_a_whole() {
+    let sample = Sample::with(120, 73, |options| options.plain = true).await;
+    let app = app_with_folder(&sample).await;
+    app.run(&["plan", "--shards", "2"]).await.expect(0);
+    let mut process = app.start(&["shard", "--shard", "0", "--flush", "1s"]);
+    until("rows stand", || async { crate::crash::submissions(&app).await > 5 }).await;
+    let heartbeats = store(&app).join("heartbeats");
+    until("it shows life", || async { heartbeats.exists() }).await;
+    signal(&process, "STOP");
+    let refused = app.run(&["purge", "--yes", "--reason", "too early"]).await.expect(75);
+    assert!(refused.stderr.contains("is under way"), "{}", refused.stderr);
+    assert!(store(&app).join("queues").exists() && !store(&app).join("purged.json").exists());
+    signal(&process, "KILL");
+    ended(&mut process).await;
+
+    app.run(&["finalize"]).await.expect(69);
+    fs::write(app.out.path().join("some.csv"), "10000001\n").unwrap();
+    let some = ["purge", "--attempts", "some.csv", "--yes", "--reason", "one"];
+    let refused = app.run(&some).await.expect(69);
+    assert!(refused.stderr.contains("is not complete"), "{}", refused.stderr);
+    app.run(&["purge", "--yes", "--reason", "given up"]).await.expect(0);
+    let planted: Vec<String> = planted(&sample).into_values().flatten().collect();
+    assert_eq!(
+        found(&store(&app), planted.iter()),
+        Vec::<String>::new(),
+        "the queues of an INCOMPLETE run too"
+    );
+    let none = app.run(&["purge", "--run", "none", "--yes", "--reason", "x"]).await.expect(78);
+    assert!(none.stderr.contains("nothing to purge"), "{}", none.stderr);
+}
+
+#[tokio::test]
+async fn nothing_is_purged_in_the_middle_of_a_verification() {
+    let sample = Sample::with(24, 74, |options| options.plain = true).await;
+    let app = app_with_folder(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let beats = store(&app).join("verifying/0123456789abcdef/beats");
+    fs::create_dir_all(&beats).unwrap();
+    let beat = |at: chrono::DateTime<chrono::Utc>| {
+        let beat = serde_json::json!({"shard": "0/1", "host": "there", "at": at, "rows": 1, "rows_unwritten": 1,
+            "rows_per_second": 1.0, "state": "comparing"});
+        fs::write(beats.join("0-of-1-aaaaaaaaaaaa.json"), beat.to_string()).unwrap();
+    };
+    beat(chrono::Utc::now());
+    for arguments in [&["purge"][..], &["purge", "--yes", "--reason", "too early"]] {
+        let refused = app.run(arguments).await.expect(75);
+        assert!(refused.stderr.contains("is being verified"), "{}", refused.stderr);
+    }
+    assert!(store(&app).join("queues").exists());
+    beat(chrono::Utc::now() - chrono::TimeDelta::minutes(2));
+    app.run(&["purge", "--yes", "--reason", "it had died"]).await.expect(0);
+    assert!(!beats.exists() || fs::read_dir(&beats).unwrap().next().is_none(), "its state is gone too");
+}

@@ -1,0 +1,120 @@
+//! `explain --attempt`: one page about one attempt, from whatever is still there.
+
+use std::collections::BTreeMap;
+
+use crate::support::app::{Ended, Sample, TestApp};
+
+async fn page(app: &TestApp<'_>, attempt: &str, more: &[&str]) -> String {
+    let Ended { code, stdout, stderr } = app.run(&[&["explain", "--attempt", attempt], more].concat()).await;
+    assert_eq!(code, Some(0), "{stdout}\n{stderr}");
+    assert!(stdout.starts_with("This page prints personal data"), "{stdout}");
+    stdout
+}
+
+/// The cells of the attempt's newest row, with the number of the row and its line.
+fn input(sample: &Sample, attempt: &str) -> (BTreeMap<String, String>, u64, u64) {
+    let mut reader = csv::Reader::from_path(sample.path("submission_files.csv")).unwrap();
+    let header = reader.headers().unwrap().clone();
+    let mut found = None;
+    for (number, row) in (1..).zip(reader.records().map(Result::unwrap)) {
+        let cells: BTreeMap<String, String> =
+            header.iter().zip(&row).map(|(name, cell)| (name.to_owned(), cell.to_owned())).collect();
+        if cells["Attempt ID"].trim() == attempt {
+            found = Some((cells, number, row.position().unwrap().line()));
+        }
+    }
+    found.unwrap()
+}
+
+fn first_with<'r>(result: &'r str, what: &str) -> &'r str {
+    let line = result.lines().skip(1).find(|line| line.contains(what)).unwrap();
+    line.split(',').next().unwrap()
+}
+
+#[tokio::test]
+async fn a_page_says_everything_about_a_migrated_attempt() {
+    let sample = Sample::new(120, 61).await;
+    let mut app = TestApp::new(&sample).await;
+    app.run(&["run", "--shards", "2"]).await.expect(0);
+    let migrated = app.result("migrated.csv");
+    let attempt = first_with(&migrated, ",");
+    let (cells, row, line) = input(&sample, attempt);
+    let said = page(&app, attempt, &[]).await;
+    for expected in [
+        format!("Attempt {attempt} in run rogo"),
+        "In short: migrated at ".to_owned(),
+        "; the target holds its submission".to_owned(),
+        format!("row {row}, line {line} of "),
+        cells["Learner Email"].trim().to_owned(),
+        "row, mapping and facts are those that the run decided from (same digest)".to_owned(),
+        "to be migrated, with these values".to_owned(),
+        "the run: migrated; no rule kept it out".to_owned(),
+        "receipt ".to_owned(),
+        " worker ".to_owned(),
+        format!("launch id                   rogo_{attempt}_"),
+        "(as the run's commit wrote it)".to_owned(),
+        "no other submission of the attempt".to_owned(),
+        "none of them knows the attempt".to_owned(),
+    ] {
+        assert!(said.contains(&expected), "{expected}: {said}");
+    }
+    assert!(!said.contains("not available"), "{said}");
+    assert!(said.lines().any(|line| line.contains("blob") && line.contains(" bytes, ")), "{said}");
+
+    // Another run of the same store, in which the attempt is skipped.
+    app.run(&["run", "--run", "second", "--out", "second"]).await.expect(0);
+    let second = page(&app, attempt, &["--run", "second"]).await;
+    assert!(second.contains("In short: skipped, already_migrated"), "{second}");
+    assert!(second.contains("rule                        "), "the rule's meaning: {second}");
+    assert!(second.contains("rogo: migrated at "), "the other run: {second}");
+
+    // The target no longer holds it, and then the program may no longer ask.
+    let its_rows = format!("where lti_launch_id like 'rogo\\_{attempt}\\_%'");
+    app.database.run(&format!("delete from assignment_submissions {its_rows}")).await;
+    let said = page(&app, attempt, &[]).await;
+    assert!(said.contains("the target does NOT hold its submission any more"), "{said}");
+    app.unset("DATABASE_URL");
+    app.set("ROGO_SUBMISSIONS", "/nowhere.csv");
+    let said = page(&app, attempt, &[]).await;
+    assert!(said.contains("what stands in the target now is not known: settings that are missing"), "{said}");
+    assert!(
+        said.contains("receipt ") && said.contains(cells["Learner Email"].trim()),
+        "from the queue: {said}"
+    );
+    assert!(said.contains("not available: the lines of submission_files.csv"), "{said}");
+}
+
+#[tokio::test]
+async fn failed_left_out_and_unknown_attempts_are_said_to_be_so() {
+    let sample = Sample::new(300, 7).await;
+    let app = TestApp::new(&sample).await;
+    app.run(&["run", "--limit", "290"]).await.expect(0);
+    let failed = app.result("submissions_failed_migration.csv");
+    let mut reader = csv::Reader::from_reader(failed.trim_start_matches('\u{feff}').as_bytes());
+    let place = reader.headers().unwrap().iter().position(|name| name == "Attempt ID").unwrap();
+    let failed: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let of = |code: &str| {
+        let row = failed.iter().find(|row| row.iter().next_back().unwrap().starts_with(code)).unwrap();
+        row[place].trim().to_owned()
+    };
+    for (code, rule) in [("report_missing", "The warehouse has no report"), ("file_missing", "file")] {
+        let said = page(&app, &of(code), &[]).await;
+        assert!(said.contains(&format!("In short: failed, {code}: ")), "{said}");
+        assert!(said.contains(&format!("rogo-migrate explain {code}")), "{said}");
+        let meaning = said.lines().find(|line| line.starts_with("  rule ")).unwrap();
+        assert!(meaning.contains(rule), "{meaning}");
+    }
+    let said = page(&app, "2147483647", &[]).await;
+    assert!(said.contains("In short: no row of the run's input names this attempt"), "{said}");
+    let first = csv::Reader::from_path(sample.path("submission_files.csv")).unwrap().into_records().next();
+    let oldest = first.unwrap().unwrap();
+    let oldest =
+        oldest.iter().find(|cell| cell.trim().parse::<i32>().is_ok_and(|id| id > 1_000_000)).unwrap();
+    let said = page(&app, oldest, &[]).await;
+    assert!(said.contains("it was left out (--limit, --attempts)"), "{said}");
+
+    let refused = app.run(&["explain", "--attempt", "7x"]).await.expect(64);
+    assert!(refused.stderr.contains("not a whole number"), "{}", refused.stderr);
+    let refused = app.run(&["explain", "--attempt", "7", "--run", "nothere"]).await.expect(78);
+    assert!(refused.stderr.contains("there is no plan"), "{}", refused.stderr);
+}

@@ -1,0 +1,136 @@
+//! `deploy/roles.sql`: each right of it is needed, and the check of its duty names the one that is missing. That they suffice
+//! is what all other tests show: their roles have exactly the rights of that file.
+
+use rogo_migrate::ports::{StoredTarget, TargetReader, TargetUndo};
+
+use super::world::{Worker, database};
+use crate::support::postgres::TestDatabase;
+
+const ROLES: &str = include_str!("../../../deploy/roles.sql");
+
+/// One right on one table, or on one of its columns.
+struct Right {
+    wish: &'static str,
+    column: Option<&'static str>,
+    table: &'static str,
+}
+
+impl Right {
+    fn revoke(&self, role: &str) -> String {
+        format!("revoke {} on {} from {role}", self.wish_on_column(), self.table)
+    }
+
+    fn grant(&self, role: &str) -> String {
+        format!("grant {} on {} to {role}", self.wish_on_column(), self.table)
+    }
+
+    fn wish_on_column(&self) -> String {
+        self.column.map_or_else(|| self.wish.to_owned(), |column| format!("{} ({column})", self.wish))
+    }
+}
+
+/// Every right that the file gives to a role.
+fn rights(role: &str) -> Vec<Right> {
+    let mut all = Vec::new();
+    for line in ROLES.lines().filter_map(|line| line.strip_prefix("grant ")) {
+        let (wishes, rest) = line.split_once(" on ").unwrap();
+        let (tables, to) = rest.trim_end_matches(';').split_once(" to ").unwrap();
+        if to != role {
+            continue;
+        }
+        let (wishes, columns) = match wishes.split_once(" (") {
+            Some((wish, columns)) => (wish, Some(columns.trim_end_matches(')'))),
+            None => (wishes, None),
+        };
+        for table in tables.split(", ") {
+            for wish in wishes.split(", ") {
+                match columns {
+                    None => all.push(Right { wish, column: None, table }),
+                    Some(columns) => {
+                        all.extend(columns.split(", ").map(|column| Right {
+                            wish,
+                            column: Some(column),
+                            table,
+                        }));
+                    }
+                }
+            }
+        }
+    }
+    all
+}
+
+/// Takes each right away, asks, and gives it back. What is said names table, right and column.
+async fn each_is_missed(
+    database: &TestDatabase,
+    role: &str,
+    duty: &str,
+    ask: impl AsyncFn() -> Vec<String>,
+) -> usize {
+    assert_eq!(ask().await, Vec::<String>::new(), "{duty}: the rights of the file suffice");
+    let rights = rights(duty);
+    for right in &rights {
+        database.run(&right.revoke(role)).await;
+        let said = ask().await.join("; ");
+        let named = [right.table, right.column.unwrap_or(right.wish)];
+        assert!(named.iter().all(|name| said.contains(name)), "{}: {said}", right.revoke(role));
+        database.run(&right.grant(role)).await;
+    }
+    assert_eq!(ask().await, Vec::<String>::new(), "{duty}: and again");
+    rights.len()
+}
+
+#[tokio::test]
+async fn the_check_of_each_duty_names_every_right_that_is_missing() {
+    let database = database().await;
+    let mover = Worker::of(&database).start();
+    let asked =
+        each_is_missed(&database, "migrator", "rogo_move", async || mover.preflight(15).await.unwrap());
+    assert_eq!(asked.await, 4 + 3 + 14 + 2 + 7);
+
+    let verifier = Worker::at(database.verifiers_url()).read();
+    let ask = async || {
+        let said = verifier.unreadable().await.unwrap();
+        said.into_iter().map(|one| format!("{}: may not select: {}", one.table, one.why)).collect()
+    };
+    assert_eq!(each_is_missed(&database, "verifier", "rogo_verify", ask).await, 4 + 3 + 8);
+    let role = verifier.role().await.unwrap();
+    assert_eq!(
+        (role.name.as_str(), role.may_write),
+        ("verifier", Vec::new()),
+        "it could have written nothing"
+    );
+
+    let remover = Worker::at(database.removers_url()).undo();
+    let ask = async || remover.removable().await.unwrap();
+    assert_eq!(each_is_missed(&database, "remover", "rogo_rollback", ask).await, 16 + 7);
+}
+
+#[tokio::test]
+async fn no_duty_may_do_that_of_another_or_read_a_password() {
+    let database = database().await;
+    let may = async |role: &str, table: &str, right: &str| {
+        let sql = format!("select has_table_privilege('{role}', '{table}', '{right}')::text");
+        let answer: String =
+            sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(database.pool()).await.unwrap();
+        answer == "true"
+    };
+    for (role, right, is_granted) in [
+        ("migrator", "insert", true),
+        ("migrator", "delete", false),
+        ("migrator", "update", false),
+        ("verifier", "select", true),
+        ("verifier", "insert", false),
+        ("remover", "delete", true),
+        ("remover", "insert", false),
+        ("remover", "truncate", false),
+    ] {
+        assert_eq!(may(role, "submission_files", right).await, is_granted, "{role} {right}");
+    }
+    for role in ["migrator", "verifier", "remover"] {
+        let sql = format!("select has_column_privilege('{role}', 'users', 'password', 'select')::text");
+        let answer: String =
+            sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(database.pool()).await.unwrap();
+        assert_eq!(answer, "false", "{role}");
+    }
+}
