@@ -104,7 +104,7 @@ async fn perform(
         Command::Finalize(_) => or_stopped(stop, finalize::run(&settings()?)).await,
         Command::Run(_) => run::run(&settings()?, log, stop).await,
         Command::Status(args) => match &args.bundle {
-            Some(bundle) => or_stopped(stop, status::of_bundle(bundle, args)).await,
+            Some(bundle) => or_stopped(stop, Box::pin(status::of_bundle(bundle, args))).await,
             None => or_stopped(stop, status::run(&store_settings()?, args)).await,
         },
         Command::Verify(args) => {
@@ -113,7 +113,7 @@ async fn perform(
         }
         Command::Resume(_) => resume::run(sources, log, stop).await,
         Command::Results(args) => or_stopped(stop, Box::pin(results::run(&store_settings()?, args))).await,
-        Command::Report(args) => or_stopped(stop, report::of(sources, args)).await,
+        Command::Report(args) => or_stopped(stop, Box::pin(report::of(sources, args))).await,
         Command::Orphans(args) => {
             or_stopped(stop, orphans::run(&settings()?, args.delete)).await.map(End::from)
         }

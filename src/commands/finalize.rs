@@ -97,7 +97,10 @@ async fn await_shards(settings: &Settings, store: &RunStore, job: &str) -> Resul
 /// Merges a plan whose shards have ended. `run` calls it last. The plan was let in, so credentials that are refused
 /// now are being rotated: 75.
 pub async fn merge(settings: &Settings, store: &RunStore, plan: &Plan) -> Result<End, Stop> {
-    merge_and_tell(settings, store, plan, After::Shards).await.map_err(|stop| stop.at(Moment::AfterPlan))
+    // On the heap: the commands that end with it would be too large for the stack.
+    Box::pin(merge_and_tell(settings, store, plan, After::Shards))
+        .await
+        .map_err(|stop| stop.at(Moment::AfterPlan))
 }
 
 /// Brings the results of a run up to date of which some attempts were rolled back. Prints nothing.
@@ -106,7 +109,7 @@ pub(super) async fn merge_after_rollback(
     store: &RunStore,
     plan: &Plan,
 ) -> Result<End, Stop> {
-    merge_and_tell(settings, store, plan, After::Rollback).await
+    Box::pin(merge_and_tell(settings, store, plan, After::Rollback)).await
 }
 
 /// What a merge follows.

@@ -38,18 +38,6 @@ fn warning(broken: &BTreeMap<&str, u64>) -> Option<Warning> {
     Some(Warning { code: WarningCode::InvariantViolated, detail })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn broken_promises_are_named_with_their_number_and_none_is_no_warning() {
-        assert_eq!(warning(&BTreeMap::new()), None);
-        let warned = warning(&BTreeMap::from([("books_balance", 1), ("one_outcome", 2)])).unwrap();
-        assert!(warned.detail.contains(": books_balance (1 times), one_outcome (2 times);"), "{warned:?}");
-    }
-}
-
 /// Where the time went, slowest first.
 pub(super) fn stages(books: &Books) -> Vec<StageLatency> {
     let mut stages: Vec<StageLatency> = [("copy", books.copy), ("commit", books.commit)]
@@ -64,4 +52,16 @@ pub(super) fn stages(books: &Books) -> Vec<StageLatency> {
         .collect();
     stages.sort_by_key(|stage| std::cmp::Reverse(stage.total_ms));
     stages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn broken_promises_are_named_with_their_number_and_none_is_no_warning() {
+        assert_eq!(warning(&BTreeMap::new()), None);
+        let warned = warning(&BTreeMap::from([("books_balance", 1), ("one_outcome", 2)])).unwrap();
+        assert!(warned.detail.contains(": books_balance (1 times), one_outcome (2 times);"), "{warned:?}");
+    }
 }

@@ -34,7 +34,8 @@ async function look(browser, folder, name, scheme, shots) {
   });
   page.on("console", (message) => errors.push(message.text()));
   page.on("pageerror", (error) => errors.push(String(error)));
-  await page.setViewport({ width: 1100, height: 900 });
+  // A picture for the documents is smaller.
+  await page.setViewport({ width: 1100, height: 900, deviceScaleFactor: shots ? 0.6 : 1 });
   await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
   await page.goto(url, { waitUntil: "load" });
   const opened_ms = await page.evaluate(async () => {
@@ -45,14 +46,13 @@ async function look(browser, folder, name, scheme, shots) {
   // The pictures are drawn once their data are unpacked.
   if (name !== "empty") await page.waitForSelector("figure.live canvas", { timeout: 10000 });
   if (shots) await page.screenshot({ path: path.join(folder, `${name}-${scheme}.png`), fullPage: false });
-  if (shots) await page.screenshot({ path: path.join(folder, `${name}-${scheme}-full.png`), fullPage: true });
   const wider = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
   const sorted = await sorts(page);
   await page.evaluate(() => document.querySelectorAll("details").forEach((one) => { one.open = true; }));
   // The page allows no script but its own, which is right: axe comes from the outside.
   const violations = await violationsOf(page);
   await page.close();
-  const bare = await bareOf(browser, url, folder, name, scheme, shots);
+  const bare = await bareOf(browser, url, name, scheme);
   return { page: name, scheme, opened_ms: Math.round(opened_ms), requests, errors, violations, wider, sorted, bare };
 }
 
@@ -78,16 +78,12 @@ async function sorts(page) {
 }
 
 // Whether tables and pictures are there without scripts.
-async function bareOf(browser, url, folder, name, scheme, shots) {
+async function bareOf(browser, url, name, scheme) {
   const page = await browser.newPage();
   await page.setJavaScriptEnabled(false);
   await page.setViewport({ width: 1100, height: 900 });
   await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
   await page.goto(url, { waitUntil: "load" });
-  if (shots && scheme === "light") {
-    await page.screenshot({ path: path.join(folder, `${name}-bare.png`), fullPage: true });
-    await page.pdf({ path: path.join(folder, `${name}.pdf`), format: "A4" });
-  }
   const seen = await page.evaluate(() => ({
     tables: document.querySelectorAll("table tbody tr").length,
     pictures: [...document.querySelectorAll("figure > svg")].filter((one) => one.getBoundingClientRect().height > 0).length,
