@@ -76,8 +76,8 @@ async fn a_database_that_commits_late() {
 async fn a_service_that_throttles_and_one_that_is_away() {
     for (times, kind, code) in [
         (5, FaultKind::Throttled(Some(Duration::from_mins(1))), LimitCode::ThrottledService),
-        // Four tries of each of the 16 rows under way.
-        (64, FaultKind::Unavailable, LimitCode::ServiceAway),
+        // Seven tries of each of the 16 rows under way.
+        (112, FaultKind::Unavailable, LimitCode::ServiceAway),
     ] {
         let world = World::new(40, 1);
         world.target.fail_commits(times, Strike::Before, &kind);
