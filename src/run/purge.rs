@@ -208,6 +208,10 @@ pub async fn under_way(store: &RunStore, now: DateTime<Utc>) -> Result<Option<St
             return Ok(Some(what));
         }
     }
+    if purged(store).await?.is_some() {
+        // Its queues are gone: a process that begins on it beats once, and is refused.
+        return Ok(None);
+    }
     let summary: Option<Summary> = store.read(&names::result(names::SUMMARY)).await?;
     let ended_at = summary.map(|summary| summary.at);
     for prefix in ["heartbeats/", "planning/"] {
