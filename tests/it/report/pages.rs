@@ -53,11 +53,11 @@ impl Made {
         let mut folding = Folding::begin(&plan, Digest::of(b"program"));
         let mut books = Books::default();
         let (mut missing, mut lost) = (Missing::default(), Lost::default());
-        let mut last = plan.created_at;
+        let mut ended = plan.created_at;
         for row in 1..=rows {
             let place = rows - row;
             let shard = shard_of(place, shards);
-            if went == Went::Incomplete && (shard.0 % 7 == 3 && noise(row) % 3 == 0) {
+            if went == Went::Incomplete && (shard.0 % 7 == 3 && noise(row).is_multiple_of(3)) {
                 missing.add(row);
                 if !missing.shards.contains(&shard) {
                     missing.shards.push(shard);
@@ -66,7 +66,7 @@ impl Made {
             }
             let outcome = outcome(went, row, place, rows, shards);
             let is_lost = went == Went::Incomplete && row % 1_009 == 0;
-            last = last.max(outcome.at);
+            ended = ended.max(outcome.at);
             fold.add(shard, &outcome, is_lost);
             folding.add(shard, &outcome, is_lost);
             if is_lost {
@@ -89,9 +89,9 @@ impl Made {
         course.settings = [("workers", "5"), ("pool", "3"), ("DATABASE_URL", "set")]
             .map(|(n, v)| (n.into(), v.into()))
             .into();
-        let took = (last - plan.created_at).to_std().unwrap();
+        let took = (ended - plan.created_at).to_std().unwrap();
         let mut summary =
-            Summary::balance(&plan.run, &plan.id, rows, books, missing, last).lost(lost).took(took);
+            Summary::balance(&plan.run, &plan.id, rows, books, missing, ended).lost(lost).took(took);
         summary.receipts = Some(folding.finish());
         summary.results = files.map(|file| format!("/results/{file}")).into();
         summary.next_command = next_command(went, &summary);
@@ -185,7 +185,7 @@ fn outcome(went: Went, row: u64, place: u64, rows: u64, shards: u32) -> Outcome 
     let (files, bytes) = (1 + u32::try_from(chance % 4).unwrap(), 40_000 + chance * chance * 3);
     let fails = FailCode::ALL.len() as u64;
     let fate = match went {
-        Went::WithFailures if chance % 12 == 0 => Fate::Failed {
+        Went::WithFailures if chance.is_multiple_of(12) => Fate::Failed {
             code: FailCode::ALL[usize::try_from(row % fails).unwrap()],
             message: PLANTED.join(" "),
         },
