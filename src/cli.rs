@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 pub use flags::{
     AcceptFlags, AttemptFlags, OutFlags, PlanFlags, ReasonFlags, RedoFlags, SettingFlags, ShardFlags,
-    StoreFlags, VerifyFlags, WaitFlags,
+    StoreFlags, VerifyFlags, VerifyStoreFlags, WaitFlags,
 };
 
 pub use run_store::{ExplainArgs, PurgeArgs, ReportArgs, ResultsArgs};
@@ -196,6 +196,9 @@ pub struct StatusArgs {
     /// Name and location of the run.
     #[command(flatten)]
     pub store: StoreFlags,
+    /// Where its verifications are.
+    #[command(flatten)]
+    pub verify_store: VerifyStoreFlags,
     /// The wait for the plan.
     #[command(flatten)]
     pub wait: WaitFlags,

@@ -164,7 +164,7 @@ fn flags(cli: &Cli) -> Flags {
         }
         Command::Run(args) => flags.with(&args.plan).with(&args.settings),
         Command::Verify(args) => flags.with(&args.verify).with(&args.settings),
-        Command::Status(args) => flags.with(&args.store).with(&args.wait),
+        Command::Status(args) => flags.with(&args.store).with(&args.verify_store).with(&args.wait),
         Command::Resume(args) => flags.with(&args.redo).with(&args.reason).with(&args.settings),
         Command::Results(args) => flags.with(&args.store),
         Command::Report(args) => flags.with(&args.out).with(&args.store),

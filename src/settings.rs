@@ -105,6 +105,8 @@ pub struct StoreSettings {
     pub out: PathBuf,
     /// Namespace of the run's Jobs; `None`: the namespace of the cluster's context.
     pub namespace: Option<String>,
+    /// Where verifications keep state and results; `None`: in the run store.
+    pub verify_store: Option<Place>,
 }
 
 /// Where the CSVs are.

@@ -7,6 +7,10 @@
 //! outcomes├─► expect ─► checks ◄─ stored rows        a difference is looked at again after a while;
 //! warehouse┘               └─► tally, differences    only what still differs is reported
 //! ```
+//!
+//! The rows are cut into partitions, which any number of processes share: each writes what it found in one as a
+//! [`part::Part`] to the verify store. The process that ends last merges the parts, looks for surplus rows, and looks
+//! again at what differs ([`merging::Merging`]).
 
 pub mod checks;
 pub mod enforcement;
@@ -14,7 +18,10 @@ pub mod expect;
 pub mod facts;
 pub mod findings;
 pub mod mapping;
+pub mod merging;
+pub mod part;
 pub mod pass;
+pub mod progress;
 pub mod report;
 pub mod rows;
 pub mod run;

@@ -82,6 +82,14 @@ pub struct VerifyFlags {
     pub shard: Option<String>,
 }
 
+/// Where verifications are looked for.
+#[derive(Debug, Args, Serialize)]
+pub struct VerifyStoreFlags {
+    /// Where verify keeps its state and results [env: ROGO_VERIFY_STORE] [default: the run store]
+    #[arg(long, value_name = "PLACE", help_heading = "Verifying")]
+    pub verify_store: Option<String>,
+}
+
 /// Which attempts a decision is about.
 #[derive(Debug, Args, Serialize)]
 pub struct AttemptFlags {

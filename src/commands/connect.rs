@@ -36,6 +36,12 @@ pub fn store_of(settings: &StoreSettings) -> Result<RunStore, Fault> {
     Ok(RunStore::new(blobs::open(&settings.run_store, &settings.account, Service::RunStore)?, &settings.run))
 }
 
+/// The run's folder in the verify store, for a command that only reads a run.
+pub fn verify_store_of(settings: &StoreSettings) -> Result<RunStore, Fault> {
+    let place = settings.verify_store.as_ref().unwrap_or(&settings.run_store);
+    Ok(RunStore::new(blobs::open(place, &settings.account, Service::RunStore)?, &settings.run))
+}
+
 /// The submissions and mapping CSVs, as the settings locate them.
 pub fn inputs(settings: &Settings) -> Result<Inputs, Fault> {
     let source = |location: &InputLocation| {

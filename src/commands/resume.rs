@@ -48,7 +48,7 @@ async fn in_cluster(settings: &StoreSettings) -> Result<Option<End>, Stop> {
     let store = connect::store_of(settings)?;
     connect::not_rolled_back(&store).await?;
     connect::not_purged(&store).await?;
-    let facts = Watcher::new(store, &settings.run_store.to_string()).look(Some(jobs)).await?;
+    let facts = Watcher::new(store.clone(), store, &settings.run_store.to_string()).look(Some(jobs)).await?;
     let (verdict, _) = judge(&facts);
     if verdict.state == RunState::Paused {
         report::print(&verdict.next);

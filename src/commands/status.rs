@@ -27,7 +27,8 @@ const GIVE_UP_AFTER: Duration = Duration::from_mins(15);
 
 /// Prints the state of the run; with `--watch` until it has a result.
 pub async fn run(settings: &StoreSettings, args: &StatusArgs) -> Result<End, Stop> {
-    let mut watcher = Watcher::new(connect::store_of(settings)?, &settings.run_store.to_string());
+    let (store, verify_store) = (connect::store_of(settings)?, connect::verify_store_of(settings)?);
+    let mut watcher = Watcher::new(store, verify_store, &settings.run_store.to_string());
     let cluster = Cluster::default();
     let began = Instant::now();
     let mut away = Patience::new(Backoff::steady(LOOK_EVERY));
@@ -64,7 +65,7 @@ pub async fn run(settings: &StoreSettings, args: &StatusArgs) -> Result<End, Sto
 /// Prints the state of a bundled run as it was when the bundle was made.
 pub async fn of_bundle(file: &Path, args: &StatusArgs) -> Result<End, Stop> {
     let bundled = bundle::open(file)?;
-    let facts = Watcher::new(bundled.store.clone(), &bundled.place).look(None).await?;
+    let facts = Watcher::new(bundled.store.clone(), bundled.store.clone(), &bundled.place).look(None).await?;
     let verdict = show(&facts, args)?;
     Ok(End { exit: verdict.exit, message: verdict.reason })
 }

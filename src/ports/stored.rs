@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::Fault;
 use crate::domain::form::{AlteredColumn, Layout};
@@ -12,7 +13,8 @@ use crate::domain::form::{AlteredColumn, Layout};
 macro_rules! tables {
     ($($(#[$doc:meta])* $table:ident = $name:literal { $($column:ident)* })+) => {
         /// A table that a migration writes.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
         pub enum Table { $($(#[$doc])* $table,)+ }
 
         impl Table {

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::grid::{Align, Grid, count, percent, permille, span};
 use crate::{
-    domain::ShardIndex,
-    run::{Limit, PlanId, RunName},
+    domain::{Level, ShardIndex},
+    run::{Limit, PlanId, RunName, VerifyResult},
 };
 
 /// Shards that the grid shows; JSON has them all.
@@ -41,6 +41,12 @@ pub struct Standing {
     pub shards_done: usize,
     /// Every shard, in order.
     pub shards: Vec<ShardStanding>,
+    /// Verifications that are not over.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub verifying: Vec<Verifying>,
+    /// The result of the last verification.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verified: Option<Verified>,
     /// What limits the speed, the most important first.
     pub limits: Vec<Limit>,
     /// The run's Jobs, where there is a cluster.
@@ -48,6 +54,34 @@ pub struct Standing {
     /// What to type next; empty where there is nothing to do but wait.
     pub next_command: String,
     /// When this was looked at (UTC).
+    pub at: DateTime<Utc>,
+}
+
+/// A verification that is not over.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Verifying {
+    /// How much it reads.
+    pub level: Level,
+    /// Rows of the input.
+    pub rows: u64,
+    /// Rows that are compared.
+    pub rows_done: u64,
+    /// Rows per second of all its processes.
+    pub rows_per_second: f64,
+    /// Seconds left at this rate; `None` if it cannot be said.
+    pub eta_s: Option<u64>,
+    /// What each process at work does; empty: none is at work, and the next `verify` goes on.
+    pub processes: Vec<String>,
+}
+
+/// The result of a verification.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Verified {
+    /// In a word.
+    pub result: VerifyResult,
+    /// In a sentence.
+    pub verdict: String,
+    /// When it ended (UTC).
     pub at: DateTime<Utc>,
 }
 
@@ -135,6 +169,7 @@ impl Standing {
             self.progress(&mut text);
             self.unfinished_shards(&mut text);
         }
+        self.verification(&mut text);
         for job in &self.jobs {
             let _ = writeln!(text, "{job}");
         }
@@ -167,6 +202,34 @@ impl Standing {
         }
         for limit in &self.limits {
             let _ = writeln!(text, "limit: {}", limit.text);
+        }
+    }
+
+    fn verification(&self, text: &mut String) {
+        for verifying in &self.verifying {
+            let Verifying { level, rows, rows_done, rows_per_second, eta_s, processes } = verifying;
+            let _ = write!(
+                text,
+                "verify at level {level}: {} of {} rows ({})",
+                count(*rows_done),
+                count(*rows),
+                percent(permille(*rows_done, *rows))
+            );
+            if processes.is_empty() {
+                text.push_str("; no process is at work on it: the next `rogo-migrate verify` goes on");
+            } else {
+                let _ = write!(text, ", {rows_per_second:.1} rows/s");
+            }
+            if let Some(seconds) = eta_s {
+                let _ = write!(text, ", about {} left", span(Duration::from_secs(*seconds)));
+            }
+            text.push('\n');
+            for process in processes.iter().take(SHARDS_SHOWN) {
+                let _ = writeln!(text, "  {process}");
+            }
+        }
+        if let Some(verified) = &self.verified {
+            let _ = writeln!(text, "verify, {}: {}", verified.at.format("%F %H:%M UTC"), verified.verdict);
         }
     }
 

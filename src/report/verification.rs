@@ -32,6 +32,10 @@ impl Verification {
                 self.level
             ),
         };
+        if !self.examples.is_empty() {
+            let rest = if self.differences > self.examples.len() as u64 { ", …" } else { "" };
+            let _ = write!(text, " ({}{rest})", self.examples.join(", "));
+        }
         if self.accepted > 0 {
             let _ = write!(text, "; {} accepted", count(self.accepted));
         }

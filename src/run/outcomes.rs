@@ -21,9 +21,55 @@ const BUCKETS: u64 = 256;
 /// A range is at least so many rows, so that small runs have few.
 const LEAST_ROWS: u64 = 8_192;
 
+/// The rows of an input, cut into ranges of one size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ranges {
+    rows: u64,
+    each: u64,
+}
+
+impl Ranges {
+    /// `rows` rows, `each` of them (at least 1) a range.
+    pub fn new(rows: u64, each: u64) -> Self {
+        Self { rows, each: each.max(1) }
+    }
+
+    /// At most [`BUCKETS`] ranges, each of `least` rows or more.
+    pub fn of(rows: u64, least: u64) -> Self {
+        Self::new(rows, rows.div_ceil(BUCKETS).max(least))
+    }
+
+    /// Number of ranges, at least 1.
+    pub fn count(&self) -> usize {
+        index(self.rows.div_ceil(self.each).max(1))
+    }
+
+    /// Rows of a range at most.
+    pub fn each(&self) -> u64 {
+        self.each
+    }
+
+    /// Rows (from, to; both included) of a range. The last one may name rows beyond the input's.
+    pub fn range(&self, range: usize) -> (u64, u64) {
+        let first = range as u64 * self.each + 1;
+        (first, first + self.each - 1)
+    }
+
+    /// Rows of the input in a range.
+    pub fn rows(&self, range: usize) -> u64 {
+        let (first, last) = self.range(range);
+        (last.min(self.rows) + 1).saturating_sub(first)
+    }
+
+    /// The range of a row, which counts from 1.
+    pub fn of_row(&self, row: u64) -> usize {
+        index(row.saturating_sub(1) / self.each)
+    }
+}
+
 /// All outcomes of a run, on the local disk.
 pub struct Outcomes {
-    rows_per_bucket: u64,
+    ranges: Ranges,
     buckets: SpooledBuckets,
     seen: RowSet,
     recorded: Vec<u64>,
@@ -32,10 +78,18 @@ pub struct Outcomes {
 impl Outcomes {
     /// Reads every segment of the run. Needs about a kilobyte of local disk per outcome.
     pub async fn gather(store: &RunStore, plan: &Plan) -> Result<Self, Fault> {
-        let rows = plan.submissions.rows;
-        let rows_per_bucket = rows.div_ceil(BUCKETS).max(LEAST_ROWS);
-        let mut buckets = Buckets::new(index(rows.div_ceil(rows_per_bucket).max(1)))?;
-        let mut seen = RowSet::new(rows);
+        Self::of_ranges(store, plan, Ranges::of(plan.submissions.rows, LEAST_ROWS), |_| true).await
+    }
+
+    /// The same, but keeps the outcomes of these ranges only.
+    pub async fn of_ranges(
+        store: &RunStore,
+        plan: &Plan,
+        ranges: Ranges,
+        keeps: impl Fn(usize) -> bool,
+    ) -> Result<Self, Fault> {
+        let mut buckets = Buckets::new(ranges.count())?;
+        let mut seen = RowSet::new(plan.submissions.rows);
         let mut recorded = vec![0; plan.shards.len()];
         let mut found = segments(store, plan, None);
         while let Some(segment) = found.try_next().await? {
@@ -46,10 +100,19 @@ impl Outcomes {
                 if let Some(recorded) = recorded.get_mut(index(u64::from(segment.shard.0))) {
                     *recorded += u64::from(new);
                 }
-                buckets.push(bucket_of(row, rows_per_bucket), &(segment.shard, &outcome))?;
+                let range = ranges.of_row(row);
+                if keeps(range) {
+                    buckets.push(range, &(segment.shard, &outcome))?;
+                }
             }
         }
-        Ok(Self { rows_per_bucket, buckets: buckets.finish()?, seen, recorded })
+        Ok(Self { ranges, buckets: buckets.finish()?, seen, recorded })
+    }
+
+    /// Outcomes of no row.
+    pub fn none(ranges: Ranges) -> Result<Self, Fault> {
+        let buckets = Buckets::new(ranges.count())?.finish()?;
+        Ok(Self { ranges, buckets, seen: RowSet::new(0), recorded: Vec::new() })
     }
 
     /// Whether the row has an outcome.
@@ -69,13 +132,12 @@ impl Outcomes {
 
     /// Rows (from, to; both included) of a range.
     pub fn range(&self, bucket: usize) -> (u64, u64) {
-        let first = bucket as u64 * self.rows_per_bucket + 1;
-        (first, first + self.rows_per_bucket - 1)
+        self.ranges.range(bucket)
     }
 
-    /// The range of a row, which counts from 1.
-    pub fn bucket_of(&self, row: u64) -> usize {
-        bucket_of(row, self.rows_per_bucket)
+    /// The ranges of rows.
+    pub fn ranges(&self) -> Ranges {
+        self.ranges
     }
 
     /// One outcome of each row of a range, each in its slot, with its shard. `stands` chooses between two outcomes of a
@@ -87,7 +149,7 @@ impl Outcomes {
     ) -> Result<Vec<Option<(ShardIndex, Outcome)>>, Fault> {
         let (first, _) = self.range(bucket);
         let mut slots = Vec::new();
-        slots.resize_with(index(self.rows_per_bucket), || None);
+        slots.resize_with(index(self.ranges.each()), || None);
         let mut is_dealt_right = true;
         self.buckets.read(bucket, |(shard, outcome): (ShardIndex, Outcome)| {
             let place = outcome.row.checked_sub(first).map_or(usize::MAX, index);
@@ -108,10 +170,6 @@ impl Outcomes {
         let what = "a temporary file changed while it was read; run again";
         Err(Fault::new(Service::LocalDisk, FaultKind::Unavailable, what))
     }
-}
-
-fn bucket_of(row: u64, rows_per_bucket: u64) -> usize {
-    index(row.saturating_sub(1) / rows_per_bucket)
 }
 
 fn index(number: u64) -> usize {

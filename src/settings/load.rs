@@ -128,6 +128,7 @@ impl Reader<'_> {
         let run = self.required(&t::RUN, parse::id);
         let wait_plan = self.wait_plan();
         let out = self.required(&t::OUT, parse::path);
+        let verify_store = self.optional(&t::VERIFY_STORE, parse::place);
         Some(StoreSettings {
             run_store: run_store?,
             account,
@@ -135,6 +136,7 @@ impl Reader<'_> {
             wait_plan: wait_plan?,
             out: out?,
             namespace: PodSettings::of(self.sources).namespace,
+            verify_store,
         })
     }
 

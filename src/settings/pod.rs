@@ -6,11 +6,12 @@ use super::Sources;
 use crate::exit::{Exit, Stop};
 
 /// The variables that [`PodSettings`] reads.
-pub const POD_VARIABLES: [&str; 11] = [
+pub const POD_VARIABLES: [&str; 12] = [
     "ROGO_NAMESPACE",
     "ROGO_POD",
     "ROGO_NODE",
     "ROGO_JOB",
+    "ROGO_JOB_UID",
     "ROGO_SHARD_JOB",
     "ROGO_NOTIFY_EVENT",
     "ROGO_TERMINATION_LOG",
@@ -27,6 +28,8 @@ pub struct PodSettings {
     pub name: Option<String>,
     /// Kubernetes namespace of the pod.
     pub namespace: Option<String>,
+    /// Identity of its Job, if the chart names it: another Job of the same name has another one.
+    pub job_uid: Option<String>,
     /// The shard Job that a finalizer waits for.
     pub shard_job: Option<String>,
     /// Whether the finalizer leaves an Event on the shard Job.
@@ -62,6 +65,7 @@ impl PodSettings {
         };
         Self {
             name: text("ROGO_POD"),
+            job_uid: text("ROGO_JOB_UID"),
             namespace,
             shard_job: text("ROGO_SHARD_JOB"),
             notify_event: sources.environment("ROGO_NOTIFY_EVENT") == Some("true"),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::{
     checks::Ground,
@@ -20,7 +21,7 @@ use crate::{
 pub type Key = (String, String, String);
 
 /// The rule that one migrated attempt brings along.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
     /// Row of the input.
     pub row: u64,
@@ -76,11 +77,16 @@ impl Rules {
             context_title,
             attempt_number: expected.attempt_number,
         };
+        self.keep(key, rule);
+        None
+    }
+
+    /// Keeps the rule if it is the newest under its key.
+    pub fn keep(&mut self, key: Key, rule: Rule) {
         let age = |rule: &Rule| (rule.inserted, rule.attempt);
         if self.0.get(&key).is_none_or(|newest| age(newest) < age(&rule)) {
             self.0.insert(key, rule);
         }
-        None
     }
 }
 

@@ -2,15 +2,27 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::mapping::InputIndex;
 use crate::{
     domain::{AttemptFacts, AttemptId, FactRow, Facts},
     ports::{Fault, Warehouse},
     run::{
-        lines::{Buckets, SpooledBuckets},
-        outcomes::Outcomes,
+        RunStore,
+        lines::{self, Buckets, SpooledBuckets},
+        outcomes::Ranges,
     },
 };
+
+/// Facts of one range of rows in the verify store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SharedFacts {
+    /// Name of the file.
+    pub name: String,
+    /// Its SHA-256, hex.
+    pub sha256: String,
+}
 
 /// Where facts come from.
 pub enum FactsSource<'a> {
@@ -18,6 +30,8 @@ pub enum FactsSource<'a> {
     Asked(&'a dyn Warehouse),
     /// It was read once, and its rows were dealt by ranges of input rows.
     Split(SpooledBuckets),
+    /// The same, by another process: a file for each range.
+    Shared(RunStore, Vec<SharedFacts>),
     /// It is not there; why.
     Absent(String),
 }
@@ -27,9 +41,9 @@ impl FactsSource<'_> {
     pub async fn split(
         warehouse: &dyn Warehouse,
         index: &InputIndex,
-        outcomes: &Outcomes,
-    ) -> Result<Self, Fault> {
-        let mut dealt = Buckets::new(outcomes.buckets())?;
+        ranges: Ranges,
+    ) -> Result<SpooledBuckets, Fault> {
+        let mut dealt = Buckets::new(ranges.count())?;
         warehouse
             .scan(&mut |rows| {
                 for row in rows {
@@ -42,25 +56,57 @@ impl FactsSource<'_> {
                         }
                     };
                     if let Some(newest) = index.newest(attempt) {
-                        dealt.push(outcomes.bucket_of(newest), &AttemptFacts { attempt, facts })?;
+                        dealt.push(ranges.of_row(newest), &AttemptFacts { attempt, facts })?;
                     }
                 }
                 Ok(())
             })
             .await?;
-        Ok(Self::Split(dealt.finish()?))
+        dealt.finish()
+    }
+
+    /// Writes what [`Self::split`] read to the verify store, a file for each range, named by `name`.
+    pub async fn share(
+        split: &SpooledBuckets,
+        store: &RunStore,
+        name: impl Fn(usize) -> String,
+    ) -> Result<Vec<SharedFacts>, Fault> {
+        let mut shared = Vec::with_capacity(split.len());
+        for range in 0..split.len() {
+            let mut lines: Vec<Result<AttemptFacts, Fault>> = Vec::new();
+            split.read(range, |one: AttemptFacts| {
+                lines.push(Ok(one));
+                Ok(())
+            })?;
+            let name = name(range);
+            let sha256 = lines::create(store, &name, lines.into_iter()).await?;
+            shared.push(SharedFacts { name, sha256 });
+        }
+        Ok(shared)
     }
 
     /// The facts that were split for a range; empty if they are asked for.
-    pub fn of_range(&self, bucket: usize) -> Result<HashMap<AttemptId, Facts>, Fault> {
+    pub async fn of_range(&self, range: usize) -> Result<HashMap<AttemptId, Facts>, Fault> {
         let mut all: HashMap<AttemptId, Facts> = HashMap::new();
-        if let Self::Split(buckets) = self {
-            buckets.read(bucket, |one: AttemptFacts| {
-                let facts = all.entry(one.attempt).or_default();
-                facts.reports.extend(one.facts.reports);
-                facts.scores.extend(one.facts.scores);
+        let mut take = |one: AttemptFacts| {
+            let facts = all.entry(one.attempt).or_default();
+            facts.reports.extend(one.facts.reports);
+            facts.scores.extend(one.facts.scores);
+        };
+        match self {
+            Self::Asked(_) | Self::Absent(_) => {}
+            Self::Split(buckets) => buckets.read(range, |one| {
+                take(one);
                 Ok(())
-            })?;
+            })?,
+            Self::Shared(store, files) => {
+                if let Some(file) = files.get(range) {
+                    let mut lines = lines::open(store, &file.name, vec![file.sha256.clone()]).await?;
+                    while let Some(one) = lines.next().await? {
+                        take(one);
+                    }
+                }
+            }
         }
         Ok(all)
     }
@@ -73,7 +119,7 @@ impl FactsSource<'_> {
     ) -> Result<Option<HashMap<AttemptId, Facts>>, Fault> {
         match self {
             Self::Absent(_) => Ok(None),
-            Self::Split(_) => {
+            Self::Split(_) | Self::Shared(..) => {
                 let of = |attempt: &AttemptId| (*attempt, split.get(attempt).cloned().unwrap_or_default());
                 Ok(Some(attempts.iter().map(of).collect()))
             }

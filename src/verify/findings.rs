@@ -40,7 +40,8 @@ pub struct Difference {
 }
 
 /// Why a comparison cannot be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Lack {
     /// The input row is not there.
     Inputs,

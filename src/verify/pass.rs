@@ -16,6 +16,7 @@ use super::{
     facts::FactsSource,
     findings::{Findings, Found, Lack},
     mapping::InputIndex,
+    progress::Progress,
     surplus::{KnownSubmissions, OtherSubmissions},
     table::{CHECKS, CheckId},
 };
@@ -52,6 +53,8 @@ pub struct World<'a> {
     pub attempts: Option<&'a BTreeSet<AttemptId>>,
     /// When the plan was made.
     pub planned_at: DateTime<Utc>,
+    /// Counted up while rows are compared.
+    pub progress: &'a Progress,
 }
 
 /// Counts of a pass.
@@ -82,6 +85,11 @@ impl Default for Tally {
 }
 
 impl Tally {
+    /// The checks that compared something, each with its number of rows.
+    pub fn all_compared(&self) -> impl Iterator<Item = (CheckId, u64)> {
+        CHECKS.iter().zip(self.compared).filter(|(_, rows)| *rows > 0).map(|(check, rows)| (check.id, rows))
+    }
+
     /// Counts the findings about one row.
     pub fn count(&mut self, findings: &Findings) {
         for check in findings.all_compared() {
@@ -127,41 +135,55 @@ struct Checked {
     findings: Findings,
 }
 
-/// Checks every row with an outcome, or those of `only`; hands each difference to `found`.
-pub async fn pass(
-    world: &World<'_>,
-    others: &OtherSubmissions,
-    only: Option<&RowSet>,
-    found: &mut (dyn FnMut(Found) + Send),
-) -> Result<Passed, Stop> {
-    let mut passed = Passed::default();
-    let mut rows = match world.inputs {
-        Some((inputs, _)) => Some(inputs.submissions().await?),
-        None => None,
-    };
-    for bucket in 0..world.outcomes.buckets() {
-        let items = items(world, bucket, rows.as_mut(), only).await?;
+/// Checks the rows of partitions, which have to come in rising order: the input is read once.
+pub struct Pass<'w> {
+    world: &'w World<'w>,
+    others: &'w OtherSubmissions,
+    rows: Option<(CsvReader, SubmissionColumns)>,
+}
+
+impl<'w> Pass<'w> {
+    /// Opens the input.
+    pub async fn begin(world: &'w World<'w>, others: &'w OtherSubmissions) -> Result<Self, Stop> {
+        let rows = match world.inputs {
+            Some((inputs, _)) => Some(inputs.submissions().await?),
+            None => None,
+        };
+        Ok(Self { world, others, rows })
+    }
+
+    /// Checks every row of the partition that has an outcome, or those of `only`; hands each difference to `found`.
+    pub async fn part(
+        &mut self,
+        part: usize,
+        only: Option<&RowSet>,
+        passed: &mut Passed,
+        found: &mut (dyn FnMut(Found) + Send),
+    ) -> Result<(), Stop> {
+        let (world, others) = (self.world, self.others);
+        let items = items(world, part, self.rows.as_mut(), only).await?;
         if items.is_empty() {
-            continue;
+            return Ok(());
         }
-        let split = world.facts.of_range(bucket)?;
+        let split = world.facts.of_range(part).await?;
+        let at_a_time = items.len().div_ceil(UNDER_WAY).clamp(1, ROWS_AT_A_TIME);
         let mut items = items.into_iter().peekable();
         let mut chunks = Vec::new();
         while items.peek().is_some() {
-            chunks.push(items.by_ref().take(ROWS_AT_A_TIME).collect::<Vec<_>>());
+            chunks.push(items.by_ref().take(at_a_time).collect::<Vec<_>>());
         }
         let split = &split;
         let mut checked = stream::iter(chunks)
             .map(|chunk| async move { check_chunk(world, others, split, chunk).await })
             .buffered(UNDER_WAY);
         while let Some(chunk) = checked.try_next().await? {
+            world.progress.compared(chunk.len() as u64);
             for one in chunk {
                 passed.take(world, one, found);
             }
         }
+        Ok(())
     }
-    passed.known.finish();
-    Ok(passed)
 }
 
 impl Passed {
@@ -194,7 +216,7 @@ impl Passed {
     }
 }
 
-/// The rows of a range that have an outcome and are asked for, each with its cells.
+/// The rows of a partition that have an outcome and are asked for, each with its cells.
 async fn items(
     world: &World<'_>,
     bucket: usize,
@@ -223,9 +245,13 @@ async fn items(
         None => (first..=last).for_each(|number| take(number, None, None)),
         Some((reader, columns)) => {
             while reader.rows() < last {
+                let number = reader.rows() + 1;
                 let Some(record) = reader.next().await? else { break };
-                let (cells, attempt) = (columns.row(record), columns.attempt_id(record).parse().ok());
-                take(reader.rows(), Some(cells), attempt);
+                // A row of a partition that is not looked at.
+                if number >= first {
+                    let (cells, attempt) = (columns.row(record), columns.attempt_id(record).parse().ok());
+                    take(number, Some(cells), attempt);
+                }
             }
         }
     }

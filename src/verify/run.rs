@@ -1,17 +1,19 @@
-//! A verification: one pass over all rows, one scan of each table, and a second look at what differs.
+//! A verification: a pass over the rows of each partition, then one scan of each table, and a second look at what
+//! differs.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 
 use super::{
     enforcement::Standing,
-    findings::{Difference, Found, Kind, Lack},
-    pass::{Passed, Prepared, Tally, World, pass},
-    report::{Absent, Different, FailureCsv, Values, checks},
+    findings::{Found, Lack},
+    part::Part,
+    pass::{Pass, Passed, Prepared, Tally, World},
+    report::Values,
     selection::Accepted,
     surplus::{OtherSubmissions, Scan, SurplusRow},
     table::CheckId,
@@ -19,8 +21,8 @@ use super::{
 use crate::{
     domain::{AttemptId, Level},
     exit::Stop,
-    ports::{Table, pause},
-    run::{RowSet, VerifyCheck, WriterId},
+    ports::{Fault, Table},
+    run::{VerifyCheck, WriterId},
 };
 
 /// What a verification is asked to do beside comparing.
@@ -55,57 +57,36 @@ pub struct Verified {
     pub accepted: u64,
     /// Attempts whose changes were accepted.
     pub accepted_attempts: BTreeSet<AttemptId>,
+    /// Attempt and check of the first differences that stand, for a sentence.
+    pub examples: Vec<String>,
     /// `verification_failures.csv`.
     pub failures: tempfile::NamedTempFile,
 }
 
-/// What makes a difference the same when it is looked at again.
+/// What makes a difference of a stored row, or of a rule, the same when it is looked at again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Same {
+pub(super) enum Same {
     Row(u64, CheckId),
     Stored(Table, String),
 }
 
-/// Compares everything; differences are looked at again after a while, and only what still stands is reported.
-pub async fn verify(world: &World<'_>, task: &Task<'_>, absent: &Absent) -> Result<Verified, Stop> {
-    let mut first: HashSet<Same> = HashSet::new();
-    let mut rows = RowSet::new(task.rows);
-    let mut each = |same, found: Found| {
-        if let Some(row) = found.row {
-            // A row beyond the input's cannot have an outcome.
-            let _ = rows.insert(row);
-        }
-        first.insert(same);
-    };
-    let mut passed = look_at_rows(world, None, &mut each).await?;
-    look_at_enforcements(world, task.images, &mut passed, &mut each).await?;
-    look_for_surplus(world, &mut passed, &mut each).await?;
-    let mut report = Report::new(task, Utc::now())?;
-    if !first.is_empty() {
-        let (differences, after_s) = (first.len(), task.recheck.as_secs());
-        tracing::info!(differences, after_s, "differences are looked at again");
-        pause(task.recheck).await;
-        let mut failed = None;
-        let has_surplus = first.iter().any(|same| matches!(same, Same::Stored(..)));
-        let mut each = |same, found: Found| {
-            if first.remove(&same) || report.stands.contains(&same) {
-                report.stands.insert(same);
-                failed = failed.take().or(report.add(&found).err());
-            }
-        };
-        look_at_rows(world, Some(&rows), &mut each).await?;
-        // The rules and submissions of all rows, not only of those that are looked at again; counted already.
-        let mut again = Passed { tally: Tally::default(), ..passed.clone() };
-        look_at_enforcements(world, task.images, &mut again, &mut each).await?;
-        if has_surplus {
-            look_for_surplus(world, &mut again, &mut each).await?;
-        }
-        if let Some(fault) = failed {
-            return Err(fault.into());
-        }
+/// Looks at the rows of one partition.
+pub async fn compare(pass: &mut Pass<'_>, part: usize) -> Result<Part, Stop> {
+    let began_at = Utc::now();
+    let (mut passed, mut differences) = (Passed::default(), Vec::new());
+    let mut found = |found: Found| differences.push((found.row.unwrap_or_default(), found.difference.check));
+    pass.part(part, None, &mut passed, &mut found).await?;
+    passed.known.finish();
+    differences.dedup();
+    Ok(Part::new(part, began_at, passed, differences))
+}
+
+/// Submissions under foreign launch ids; none if they cannot be read.
+pub async fn others(world: &World<'_>) -> Result<OtherSubmissions, Fault> {
+    if world.ground.unreadable.contains(&Table::Submissions) {
+        return Ok(OtherSubmissions::default());
     }
-    let gone = first.len() as u64;
-    report.end(task.level, passed.tally, absent, gone)
+    OtherSubmissions::read(world.target, &world.ground.settings.lms_instance).await
 }
 
 /// Looks once at rows that are prepared and at everything that stands: the checks that find something, each with the
@@ -127,24 +108,10 @@ pub async fn look_at_prepared(
     Ok(all)
 }
 
-type Each<'e> = dyn FnMut(Same, Found) + Send + 'e;
-
-/// Every row with an outcome, or those of `only`.
-async fn look_at_rows(world: &World<'_>, only: Option<&RowSet>, each: &mut Each<'_>) -> Result<Passed, Stop> {
-    let others = if world.ground.unreadable.contains(&Table::Submissions) {
-        OtherSubmissions::default()
-    } else {
-        OtherSubmissions::read(world.target, &world.ground.settings.lms_instance).await?
-    };
-    let mut of_row = |found: Found| {
-        let same = Same::Row(found.row.unwrap_or_default(), found.difference.check);
-        each(same, found);
-    };
-    pass(world, &others, only, &mut of_row).await
-}
+pub(super) type Each<'e> = dyn FnMut(Same, Found) + Send + 'e;
 
 /// The newest rule of each learner, assessment and context.
-async fn look_at_enforcements(
+pub(super) async fn look_at_enforcements(
     world: &World<'_>,
     images: &BTreeSet<String>,
     passed: &mut Passed,
@@ -173,7 +140,11 @@ async fn look_at_enforcements(
 }
 
 /// One scan of each table.
-async fn look_for_surplus(world: &World<'_>, passed: &mut Passed, each: &mut Each<'_>) -> Result<(), Stop> {
+pub(super) async fn look_for_surplus(
+    world: &World<'_>,
+    passed: &mut Passed,
+    each: &mut Each<'_>,
+) -> Result<(), Stop> {
     // If only some rows are known, a file of another row of this run must not be taken for nobody's.
     let none = BTreeSet::new();
     let writers: &BTreeSet<WriterId> = if world.attempts.is_none() { world.ground.writers } else { &none };
@@ -188,6 +159,7 @@ async fn look_for_surplus(world: &World<'_>, passed: &mut Passed, each: &mut Eac
             *passed.tally.lacking.entry((CheckId::NothingSurplus, Lack::Table(table))).or_default() += 1;
             continue;
         }
+        world.progress.says(format!("looking for surplus rows in {}", table.name()));
         let (read, surplus) = scan.table(world.target, table).await?;
         if let Some(compared) = passed.tally.compared.get_mut(CheckId::NothingSurplus.index()) {
             *compared += read;
@@ -201,69 +173,4 @@ async fn look_for_surplus(world: &World<'_>, passed: &mut Passed, each: &mut Eac
         }
     }
     Ok(())
-}
-
-/// The differences that stand, as they are reported.
-struct Report<'a> {
-    task: &'a Task<'a>,
-    seen_at: DateTime<Utc>,
-    csv: FailureCsv,
-    stands: HashSet<Same>,
-    rows: BTreeSet<(Option<u64>, Option<AttemptId>)>,
-    different: BTreeMap<CheckId, Different>,
-    differences: u64,
-    accepted: u64,
-    accepted_attempts: BTreeSet<AttemptId>,
-}
-
-impl<'a> Report<'a> {
-    fn new(task: &'a Task<'a>, seen_at: DateTime<Utc>) -> Result<Self, Stop> {
-        Ok(Self {
-            task,
-            seen_at,
-            csv: FailureCsv::new()?,
-            stands: HashSet::new(),
-            rows: BTreeSet::new(),
-            different: BTreeMap::new(),
-            differences: 0,
-            accepted: 0,
-            accepted_attempts: BTreeSet::new(),
-        })
-    }
-
-    fn add(&mut self, found: &Found) -> Result<(), crate::ports::Fault> {
-        if let Some(attempt) = found.attempt.filter(|attempt| self.accepts(*attempt, &found.difference)) {
-            self.accepted += 1;
-            self.accepted_attempts.insert(attempt);
-            return Ok(());
-        }
-        let is_after = found.difference.kind == Kind::ChangedAfter;
-        let different = self.different.entry(found.difference.check).or_default();
-        different.all += 1;
-        different.changed_after += u64::from(is_after);
-        self.differences += 1;
-        self.rows.insert((found.row, found.attempt));
-        let age = (Utc::now() - self.seen_at).num_seconds().max(0);
-        let label = if is_after { "; changed_after" } else { "" };
-        self.csv.add(found, self.task.values, &format!("{label}; seen for {age} s"))
-    }
-
-    /// Only a change to a row that stands can be accepted: a row that is absent, or that should not stand, cannot.
-    fn accepts(&self, attempt: AttemptId, difference: &Difference) -> bool {
-        matches!(difference.kind, Kind::Changed | Kind::ChangedAfter)
-            && self.task.accepted.contains_key(&attempt)
-    }
-
-    fn end(self, level: Level, tally: Tally, absent: &Absent, passed: u64) -> Result<Verified, Stop> {
-        Ok(Verified {
-            checks: checks(level, &tally, &self.different, absent),
-            tally,
-            differences: self.differences,
-            rows_different: self.rows.len() as u64,
-            passed,
-            accepted: self.accepted,
-            accepted_attempts: self.accepted_attempts,
-            failures: self.csv.finish()?,
-        })
-    }
 }

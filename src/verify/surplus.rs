@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
@@ -22,13 +23,13 @@ const UNKNOWN: u16 = u16::MAX;
 /// One submission that this run migrated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Known {
-    submission: u128,
+    submission: uuid::Bytes,
     attempt: AttemptId,
     files: u16,
     marks: u16,
 }
 
-/// The submissions that this run migrated: 32 bytes each.
+/// The submissions that this run migrated: 24 bytes each.
 #[derive(Debug, Clone, Default)]
 pub struct KnownSubmissions(Vec<Known>);
 
@@ -43,8 +44,21 @@ impl KnownSubmissions {
     ) {
         let number = |rows: Option<usize>| rows.and_then(|rows| u16::try_from(rows).ok()).unwrap_or(UNKNOWN);
         if let Ok(submission) = ids.row(Table::Submissions.name(), 1).parse::<Uuid>() {
-            let submission = submission.as_u128();
+            let submission = submission.into_bytes();
             self.0.push(Known { submission, attempt, files: number(files), marks: number(marks) });
+        }
+    }
+
+    /// Attempt, files and marks of each, for a state; [`Self::add_again`] takes them back.
+    pub fn kept(&self) -> Vec<(AttemptId, u16, u16)> {
+        self.0.iter().map(|known| (known.attempt, known.files, known.marks)).collect()
+    }
+
+    /// Adds submissions of a state.
+    pub fn add_again(&mut self, lms_instance: &str, kept: Vec<(AttemptId, u16, u16)>) {
+        for (attempt, files, marks) in kept {
+            let number = |rows: u16| (rows != UNKNOWN).then_some(usize::from(rows));
+            self.add(&SubmissionIds::new(lms_instance, attempt), attempt, number(files), number(marks));
         }
     }
 
@@ -60,14 +74,14 @@ impl KnownSubmissions {
     }
 
     fn find(&self, submission: &str) -> Option<&Known> {
-        let id = submission.parse::<Uuid>().ok()?.as_u128();
+        let id = submission.parse::<Uuid>().ok()?.into_bytes();
         let at = self.0.binary_search_by_key(&id, |known| known.submission).ok()?;
         self.0.get(at)
     }
 }
 
 /// Submissions under launch ids that name an attempt, other than the one that this program derives for it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct OtherSubmissions(BTreeMap<AttemptId, Vec<(String, String)>>);
 
 impl OtherSubmissions {

@@ -1,5 +1,7 @@
 //! The table of checks: what must hold of every row, each with a stable name.
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::Level;
 
 /// What a check compares, with what, and what to do about a difference.
@@ -23,7 +25,8 @@ pub struct Check {
 macro_rules! checks {
     ($($id:ident = $name:literal, $level:ident, $compared:literal, $with:literal, $advice:literal;)+) => {
         /// Names a check in code.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
         #[expect(missing_docs, reason = "each is described by its line of the table")]
         pub enum CheckId { $($id,)+ }
 

@@ -14,7 +14,8 @@ use crate::{
     ports::{Fault, FaultKind, RunJobs},
     run::{
         DoneMarker, DoneMarkers, Epoch, Heartbeat, OtherRuns, Plan, PlanId, Refusal, RunName, RunStore,
-        Summary, names, segments,
+        Summary, Verification, names, segments,
+        verifying::{self, UnderWay},
     },
 };
 
@@ -48,6 +49,10 @@ pub struct Facts {
     pub jobs: Option<RunJobs>,
     /// Whether the cluster answered that it has no Job of this run.
     pub has_no_jobs: bool,
+    /// The result of the last verification of this plan.
+    pub verification: Option<Verification>,
+    /// Verifications that are not over.
+    pub verifying: Vec<UnderWay>,
     /// Other runs in the run store, if this one has no plan.
     pub other_runs: OtherRuns,
     /// Time of the look (UTC).
@@ -57,6 +62,7 @@ pub struct Facts {
 /// Looks at a run again and again.
 pub struct Watcher {
     store: RunStore,
+    verify_store: RunStore,
     place: String,
     markers: DoneMarkers,
     /// How many segments each shard had, and what they held: they never change.
@@ -64,10 +70,10 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Watches the run of `store`; `place` names the run store in messages.
-    pub fn new(store: RunStore, place: &str) -> Self {
+    /// Watches the run of `store`, whose verifications are in `verify_store`; `place` names the run store in messages.
+    pub fn new(store: RunStore, verify_store: RunStore, place: &str) -> Self {
         let (markers, place) = (DoneMarkers::new(store.clone()), place.to_owned());
-        Self { store, place, markers, segments: BTreeMap::new() }
+        Self { store, verify_store, place, markers, segments: BTreeMap::new() }
     }
 
     /// Looks once. `jobs` is the answer of the cluster.
@@ -85,6 +91,13 @@ impl Watcher {
             (facts.beats, facts.is_of_chart) = self.beats(&plan.id, &facts.done).await?;
             facts.recorded = self.recorded(plan, &facts.done, &facts.beats).await?;
             facts.summary = self.store.read(&names::result(names::SUMMARY)).await?;
+            if facts.summary.is_some() {
+                let result: Option<Verification> =
+                    self.verify_store.read(&names::result(names::VERIFICATION)).await?;
+                facts.verification = result.filter(|result| result.plan == plan.id);
+                facts.verifying = verifying::under_way(&self.verify_store).await?;
+                facts.verifying.retain(|under_way| under_way.subject.plan == plan.id);
+            }
         }
         facts.refusals = self.refusals().await?;
         if facts.plan.is_none() && facts.refusals.is_empty() {

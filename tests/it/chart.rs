@@ -9,6 +9,7 @@ mod jobs;
 mod pods;
 mod settings;
 mod names;
+mod verify;
 mod refusals;
 mod blanks;
 mod subchart;

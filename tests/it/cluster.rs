@@ -22,3 +22,4 @@ mod finalizer;
 mod gitops;
 mod waiting;
 mod many_shards;
+mod verify;

@@ -4,6 +4,7 @@ mod corruptions;
 mod files;
 mod receipts;
 mod self_test;
+mod shards;
 mod states;
 
 use serde_json::Value;

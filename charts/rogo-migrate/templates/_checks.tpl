@@ -66,7 +66,7 @@
 {{- define "rogo-migrate.wrongPlaces" -}}
 {{- $wrong := list -}}
 {{- $shared := .Values.storage.sharedVolume -}}
-{{- range list (list "storage.runStore" .Values.storage.runStore) (list "target.container" .Values.target.container) -}}
+{{- range list (list "storage.runStore" .Values.storage.runStore) (list "target.container" .Values.target.container) (list "verify.store" (ternary .Values.verify.store "" .Values.verify.enabled)) -}}
 {{- $place := last . -}}
 {{- if hasPrefix "file://" $place -}}
 {{- $inside := hasPrefix (printf "file://%s/" (trimSuffix "/" $shared.mountPath)) (printf "%s/" $place) -}}
@@ -108,7 +108,7 @@
 
 {{/* Every setting of the program that has a variable, and what the chart sets beside them. */}}
 {{- define "rogo-migrate.takenVariables" -}}
-ROGO_SUBMISSIONS ROGO_MAPPING ROGO_ENCODING ROGO_WAREHOUSE_NULL ROGO_WAREHOUSE_ESCAPE ROGO_EXPECT_HOST ROGO_REDO ROGO_SOURCE_ALLOW ROGO_TARGET ROGO_RUN_STORE AZURE_STORAGE_ACCOUNT_URL ROGO_RUN ROGO_EPOCH ROGO_OUT
+ROGO_SUBMISSIONS ROGO_MAPPING ROGO_ENCODING ROGO_WAREHOUSE_NULL ROGO_WAREHOUSE_ESCAPE ROGO_EXPECT ROGO_EXPECT_HOST ROGO_TARGET_ALTERS ROGO_VERIFY_LEVEL ROGO_VERIFY_STORE ROGO_REDO ROGO_SOURCE_ALLOW ROGO_TARGET ROGO_RUN_STORE AZURE_STORAGE_ACCOUNT_URL ROGO_RUN ROGO_EPOCH ROGO_OUT
 {{- " " -}}
 ROGO_LMS_INSTANCE ROGO_LMS_NAME ROGO_RETURN_URL ROGO_UNIT_VERSIONS ROGO_INSTRUCTION_SET ROGO_ASSIGNMENT_TITLE ROGO_RULE_OWNER ROGO_MARKER_ONLY
 {{- " " -}}
@@ -120,7 +120,7 @@ DATABASE_URL DATABASE_URL_FILE DATA_WAREHOUSE_CONNECTION_STRING DATA_WAREHOUSE_C
 {{- " " -}}
 AZURE_STORAGE_CONNECTION_STRING_FILE SOURCE_STORAGE_CONNECTION_STRING SOURCE_STORAGE_CONNECTION_STRING_FILE ROGO_CONSUMER_KEY ROGO_CONSUMER_KEY_FILE
 {{- " " -}}
-ROGO_NAMESPACE ROGO_POD ROGO_NODE ROGO_JOB ROGO_SHARD_JOB ROGO_NOTIFY_EVENT ROGO_HELM_RELEASE ROGO_HELM_CHART ROGO_HELM_PREFIX ROGO_WORKLOAD_IDENTITY ROGO_TERMINATION_LOG TMPDIR OTEL_SERVICE_NAME OTEL_RESOURCE_ATTRIBUTES
+ROGO_NAMESPACE ROGO_POD ROGO_NODE ROGO_JOB ROGO_JOB_UID ROGO_SHARD_JOB ROGO_NOTIFY_EVENT ROGO_HELM_RELEASE ROGO_HELM_CHART ROGO_HELM_PREFIX ROGO_WORKLOAD_IDENTITY ROGO_TERMINATION_LOG TMPDIR OTEL_SERVICE_NAME OTEL_RESOURCE_ATTRIBUTES
 {{- " " -}}
 OTEL_EXPORTER_OTLP_ENDPOINT HTTP_PROXY HTTPS_PROXY NO_PROXY SSL_CERT_FILE SSL_CERT_DIR PGSSLROOTCERT
 {{- end -}}
@@ -130,6 +130,7 @@ Helm deletes a Job whose name is rendered no more, and its pods with it. Argumen
 */}}
 {{- define "rogo-migrate.guard" -}}
 {{- $kept := list .names.plan .names.shards .names.finalize -}}
+{{- with .names.verify }}{{ $kept = append $kept . }}{{ end -}}
 {{- with .names.again }}{{ $kept = append $kept .shards }}{{ $kept = append $kept .finalize }}{{ end -}}
 {{- $lost := list -}}
 {{- range (lookup "batch/v1" "Job" .ctx.Release.Namespace "").items -}}

@@ -4,7 +4,8 @@ What each Job runs: its spec without the fields that may change in place. The ex
 
 {{/* Arguments: ctx, epoch, parallelism (for the check of connections). */}}
 {{- define "rogo-migrate.planSpec" -}}
-{{- $env := include "rogo-migrate.variable" (dict "name" "ROGO_PARALLELISM" "value" .parallelism) | trim -}}
+{{- $expect := include "rogo-migrate.variable" (dict "name" "ROGO_EXPECT" "value" .ctx.Values.inputs.expect) -}}
+{{- $env := print (include "rogo-migrate.variable" (dict "name" "ROGO_PARALLELISM" "value" .parallelism)) $expect | trim -}}
 {{- $pod := dict "component" "plan" "job" .ctx.Values.plan "command" (list "plan") "env" $env "results" false "token" false -}}
 {{- include "rogo-migrate.singleSpec" (merge $pod .) -}}
 {{- end -}}
@@ -62,6 +63,55 @@ podFailurePolicy:
       onExitCodes: {containerName: rogo-migrate, operator: In, values: [65, 70]}
 template:
   {{- include "rogo-migrate.podTemplate" (merge $pod .) | nindent 2 }}
+{{- end -}}
+
+{{/* The pods that verify the run once it is COMPLETE. Arguments: ctx, epoch. */}}
+{{- define "rogo-migrate.verifySpec" -}}
+{{- $verify := .ctx.Values.verify -}}
+{{- $box := dict -}}
+{{- include "rogo-migrate.asVerifier" (dict "ctx" .ctx "box" $box) -}}
+{{- $command := list "verify" (printf "--shard=$(JOB_COMPLETION_INDEX)/%d" (int64 $verify.count)) -}}
+{{- with $verify.content }}{{ $command = append $command (printf "--content=%s" .) }}{{ end -}}
+{{- $env := "- {name: ROGO_JOB_UID, valueFrom: {fieldRef: {fieldPath: \"metadata.labels['batch.kubernetes.io/controller-uid']\"}}}" -}}
+{{- $level := include "rogo-migrate.variable" (dict "name" "ROGO_VERIFY_LEVEL" "value" $verify.level) -}}
+{{- $store := include "rogo-migrate.variable" (dict "name" "ROGO_VERIFY_STORE" "value" $verify.store) -}}
+{{- $pod := dict "ctx" $box.ctx "epoch" .epoch "component" "verify" "job" $verify "command" $command "env" (print $env $level $store) "results" true "token" false -}}
+completionMode: Indexed
+completions: {{ int64 $verify.count }}
+backoffLimitPerIndex: 3
+podReplacementPolicy: Failed
+podFailurePolicy:
+  rules:
+    {{- include "rogo-migrate.ignoredEnds" . | nindent 4 }}
+    - action: FailJob
+      onExitCodes: {containerName: rogo-migrate, operator: In, values: [64, 69, 78]}
+    - action: FailIndex
+      onExitCodes: {containerName: rogo-migrate, operator: In, values: [1, 65, 70]}
+template:
+  {{- include "rogo-migrate.podTemplate" $pod | nindent 2 }}
+{{- end -}}
+
+{{/*
+Who verifies could not have written what is verified: puts into `box` a context whose service account, identity and credentials are
+those of `verify`, as far as it names any. Arguments: ctx, box.
+*/}}
+{{- define "rogo-migrate.asVerifier" -}}
+{{- $ctx := .ctx -}}
+{{- $values := deepCopy $ctx.Values -}}
+{{- $verify := $values.verify -}}
+{{- $account := $verify.serviceAccount -}}
+{{- $_ := set $values "serviceAccount" (merge (dict "name" (include "rogo-migrate.verifyAccountName" $ctx)) $account) -}}
+{{- range $id := list "database" "warehouse" "account" "source" "consumerKey" -}}
+{{- $own := get $verify.credentials $id -}}
+{{- $secret := $own.existingSecret | default $verify.credentials.existingSecret -}}
+{{- $used := get $values.credentials $id -}}
+{{- if or $secret $own.file -}}
+{{- $_ := set $used "existingSecret" $secret -}}
+{{- $_ := set $used "file" $own.file -}}
+{{- end -}}
+{{- with $own.key }}{{ $_ := set $used "key" . }}{{ end -}}
+{{- end -}}
+{{- $_ := set .box "ctx" (dict "Values" $values "Release" $ctx.Release "Chart" $ctx.Chart "Template" $ctx.Template "Files" $ctx.Files "Capabilities" $ctx.Capabilities) -}}
 {{- end -}}
 
 {{/* What costs no retry: the node took the pod away, or it stopped in order. */}}

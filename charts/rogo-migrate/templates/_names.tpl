@@ -21,6 +21,14 @@
 {{- end -}}
 {{- end -}}
 
+{{/* Of the pods that verify. */}}
+{{- define "rogo-migrate.verifyAccountName" -}}
+{{- $own := printf "%s-verify" (include "rogo-migrate.fullname" . | trunc 56 | trimSuffix "-") -}}
+{{- with .Values.verify.serviceAccount -}}
+{{- if .create }}{{ .name | default $own }}{{ else }}{{ .name | default "default" }}{{ end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Labels that never change: they stand in templates of Jobs too. Arguments: ctx, component. */}}
 {{- define "rogo-migrate.stableLabels" -}}
 app.kubernetes.io/name: rogo-migrate
@@ -55,6 +63,10 @@ place are no part of a digest, and neither is the release's revision: an upgrade
 {{- $_ := set $names "shards" (printf "%s-s-%s" $slug (sha256sum $shards | trunc 8)) -}}
 {{- $finalize := include "rogo-migrate.finalizeSpec" (dict "ctx" . "epoch" $epoch "component" "finalize" "shardJob" $names.shards) -}}
 {{- $_ := set $names "finalize" (printf "%s-f-%s" $slug (sha256sum $finalize | trunc 8)) -}}
+{{- if .Values.verify.enabled -}}
+{{- $verify := include "rogo-migrate.verifySpec" (dict "ctx" . "epoch" $epoch) -}}
+{{- $_ := set $names "verify" (printf "%s-v-%s" $slug (printf "%s %d" $verify (int64 .Values.verify.again) | sha256sum | trunc 8)) -}}
+{{- end -}}
 {{- $_ := set $names "inherited" (include "rogo-migrate.inheritedOnly" (dict "ctx" . "shardJob" $names.shards)) -}}
 {{- include "rogo-migrate.addAgain" (dict "ctx" . "slug" $slug "names" $names) -}}
 {{- toJson $names -}}

@@ -24,6 +24,7 @@
   (list "ROGO_SOURCE_ALLOW" (join "," $values.source.allow))
   (list "ROGO_TARGET" $values.target.container)
   (list "ROGO_EXPECT_HOST" $values.target.expectHost)
+  (list "ROGO_TARGET_ALTERS" (join "," $values.target.alters))
   (list "ROGO_RUN_STORE" $values.storage.runStore)
   (list "AZURE_STORAGE_ACCOUNT_URL" $values.storage.accountUrl)
   (list "ROGO_RUN" $values.run)

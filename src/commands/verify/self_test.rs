@@ -1,35 +1,37 @@
 //! `verify --self-test`: what it needs, and what it prints.
 
-use std::collections::BTreeSet;
-
-use super::{Asked, Told};
+use super::{Asked, Known, Told};
 use crate::{
     adapters::postgres::PostgresReader,
     commands::json::json,
     exit::{End, Exit, Stop},
     report,
+    run::{outcomes::Outcomes, verifying::partitions},
     verify::{
-        pass::World,
-        report::Absent,
+        facts::FactsSource,
         self_test::{SelfTest, self_test},
     },
 };
 
 impl Asked<'_> {
     /// Tests verify in copies; every input and table has to be there, for else checks would be left out.
-    pub(super) async fn self_test(
-        &self,
-        world: &World<'_>,
-        target: &PostgresReader,
-        absent: &Absent,
-        images: &BTreeSet<String>,
-    ) -> Result<Told, Stop> {
-        let tables = absent.tables.iter().map(|table| &table.why);
+    pub(super) async fn self_test(&self, known: &Known<'_>, target: &PostgresReader) -> Result<Told, Stop> {
+        let tables = known.absent.tables.iter().map(|table| &table.why);
+        let absent = &known.absent;
         if let Some(why) = absent.inputs.iter().chain(&absent.warehouse).chain(tables).next() {
             let message = format!("verify --self-test needs inputs, warehouse and every table: {why}");
             return Err(Stop::new(Exit::Incomplete, message));
         }
-        self_test(world, target, images).await.map(Told::SelfTest)
+        let ranges = partitions(self.plan.submissions.rows);
+        let outcomes = Outcomes::of_ranges(self.store, self.plan, ranges, |_| true).await?;
+        let facts = match (known.facts(), &known.index) {
+            (Some(facts), _) => facts,
+            (None, Some(index)) => {
+                FactsSource::Split(FactsSource::split(known.warehouse.as_ref(), index, ranges).await?)
+            }
+            (None, None) => return Err(Stop::new(Exit::Bug, "the warehouse is read whole without inputs")),
+        };
+        self_test(&known.world(&outcomes, &facts), target, &known.images).await.map(Told::SelfTest)
     }
 }
 

@@ -1,33 +1,27 @@
 //! What a verification leaves: the document, the failure CSV, the decision of a person.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use super::Asked;
+use super::{Asked, Known};
 use crate::{
     commands::{json::json, shard::host},
-    domain::{AttemptId, TargetIdentity},
+    domain::AttemptId,
     exit::Stop,
-    ports::ReaderRole,
     report::events::{Event, Events},
     run::{
-        Decided, RunResult, RunStore, Verification, decisions, names,
+        Decided, RunResult, Verification, decisions, names,
         receipts::program_digest,
         results::{self, CSV},
     },
-    verify::{report::result, run::Verified, selection::Accepted},
+    verify::{report::result, run::Verified},
 };
 
 impl Asked<'_> {
     /// The document without who verified.
-    pub(super) fn told(
-        &self,
-        verified: &Verified,
-        attempts: Option<&BTreeSet<AttemptId>>,
-        began_at: DateTime<Utc>,
-    ) -> Verification {
-        let Self { verify, plan, summary, .. } = *self;
+    pub(super) fn told(&self, verified: &Verified, began_at: DateTime<Utc>) -> Verification {
+        let Self { verify, plan, summary, attempts, .. } = *self;
         let is_complete = summary.result == RunResult::Complete;
         let result = result(&verified.checks, is_complete);
         let mut remarks = Vec::new();
@@ -59,6 +53,7 @@ impl Asked<'_> {
             skipped,
             differences: verified.differences,
             rows_different: verified.rows_different,
+            examples: verified.examples.clone(),
             passed: verified.passed,
             accepted: verified.accepted,
             recheck_ms: u64::try_from(verify.recheck.as_millis()).unwrap_or(u64::MAX),
@@ -79,12 +74,8 @@ impl Asked<'_> {
     }
 
     /// Accepted changes are a decision of a person.
-    pub(super) async fn log_accepted(
-        &self,
-        results: &RunStore,
-        verified: &Verified,
-        accepted: &BTreeMap<AttemptId, Accepted>,
-    ) -> Result<(), Stop> {
+    pub(super) async fn log_accepted(&self, verified: &Verified) -> Result<(), Stop> {
+        let Self { results, accepted, .. } = *self;
         if verified.accepted_attempts.is_empty() {
             return Ok(());
         }
@@ -107,12 +98,11 @@ impl Asked<'_> {
     /// Both results in the verify store and in the folder of results.
     pub(super) async fn publish(
         &self,
-        store: &RunStore,
         verified: &Verified,
         verification: &mut Verification,
     ) -> Result<(), Stop> {
         tell_checks(verification);
-        let out = &self.settings.out;
+        let (out, store) = (&self.settings.out, self.results);
         let files = [names::VERIFICATION, names::VERIFICATION_FAILURES];
         verification.results = files
             .iter()
@@ -125,9 +115,10 @@ impl Asked<'_> {
     }
 
     /// Who verified, and whether they could have written what they compare.
-    pub(super) fn sign(&self, verification: &mut Verification, role: ReaderRole, database: &TargetIdentity) {
-        verification.role = role.name;
-        verification.database = database.to_string();
+    pub(super) fn sign(&self, verification: &mut Verification, known: &Known<'_>) {
+        let role = &known.role;
+        verification.role.clone_from(&role.name);
+        verification.database = known.identity.to_string();
         let mut reasons = Vec::new();
         if !role.may_write.is_empty() {
             reasons.push(format!("its role may write {}", role.may_write.join(", ")));

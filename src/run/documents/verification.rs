@@ -41,6 +41,9 @@ pub struct Verification {
     pub differences: u64,
     /// Attempts and rows that they concern.
     pub rows_different: u64,
+    /// Attempt and check of the first of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub examples: Vec<String>,
     /// Differences that went away until they were looked at again.
     pub passed: u64,
     /// Differences that a person has accepted.

@@ -28,7 +28,7 @@ impl Prepared {
             let mut items = items(world, bucket, rows.as_mut(), None).await?;
             items.retain(|item| item.attempt.is_some_and(|attempt| attempts.contains(&attempt)));
             if !items.is_empty() {
-                let split = world.facts.of_range(bucket)?;
+                let split = world.facts.of_range(bucket).await?;
                 prepared.extend(prepare(world, &split, items).await?);
             }
         }

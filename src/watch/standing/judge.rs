@@ -17,7 +17,7 @@ use crate::{
     run::{Plan, Refusal, RunResult, State},
     watch::rerun::{self, release_with},
 };
-use lines::{eta_s, job_line, limits, shards};
+use lines::{eta_s, job_line, limits, shards, verified, verifying};
 use seen::{finalize_by_hand, is_alive, is_stopped, last_sign, of, release, rerun_of, undone, unfinished};
 
 /// A process whose heartbeat is younger is at work: it beats every 15 s.
@@ -77,6 +77,8 @@ pub fn judge(facts: &Facts) -> (Verdict, Standing) {
         rows_per_second,
         shards_done: shards.iter().filter(|shard| shard.done).count(),
         shards,
+        verifying: facts.verifying.iter().map(verifying).collect(),
+        verified: facts.verification.as_ref().map(verified),
         limits: limits(facts, verdict.state),
         jobs: facts.jobs.iter().flat_map(|jobs| &jobs.jobs).map(job_line).collect(),
         next_command: verdict.next.clone(),

@@ -32,17 +32,25 @@ impl Day {
         let small = "{resources: {cpu: 20m, memory: 64Mi, ephemeralStorage: 100Mi}";
         let values = format!(
             "{minimal}image: {{repository: {repository}, tag: {tag}}}\nplan: {small}}}\nfinalize: {small}}}\n\
-             shards: {small}, count: 10}}\n"
+             verify: {small}}}\nshards: {small}, count: 10}}\n"
         );
         fs::write(folder.path().join("values.yaml"), values).unwrap();
         fs::write(folder.path().join("rehearsal.env"), "DATABASE_URL=wrong\n").unwrap();
+        let keys = [
+            "DATABASE_URL",
+            "DATA_WAREHOUSE_CONNECTION_STRING",
+            "AZURE_STORAGE_CONNECTION_STRING",
+            "ROGO_CONSUMER_KEY",
+        ];
+        fs::write(folder.path().join("verify.env"), keys.map(|key| format!("{key}=wrong\n")).concat())
+            .unwrap();
         Self { namespace, folder, path }
     }
 
     /// Runs one line as a person would, in `folder`; what is wrong with it, if anything.
     fn run(&self, line: &str, folder: &Path) -> Option<String> {
-        // Both are refused while Jobs that they would replace are unfinished.
-        if line.contains("shards.only=") || line.contains("generation=") {
+        // They are refused while Jobs that they would replace are unfinished.
+        if ["shards.only=", "generation=", "verify.again="].iter().any(|value| line.contains(value)) {
             self.namespace.wait_until_all_failed();
         }
         let mut output = None;

@@ -137,17 +137,18 @@ fn a_value_that_the_schema_does_not_know_is_refused() {
 #[test]
 fn every_setting_of_the_program_is_refused_as_an_extra_variable() {
     let mut wanted = BTreeSet::new();
-    // No pod decides anything: a person says the reason with the command. No Job verifies; the others have no value of the
-    // chart, so an extra variable is the way to set them.
-    let free = ["reason", "level", "verify_store", "expect", "target_alters"];
+    // No pod decides anything: a person says the reason with the command.
+    let free = ["reason"];
     for setting in settings::ALL.iter().filter(|setting| !free.contains(&setting.key)) {
         wanted.extend(setting.environment.map(str::to_owned));
         if setting.secret {
             wanted.extend(setting.environment.map(|name| format!("{name}_FILE")));
         }
     }
-    let rendered = render("otel.endpoint=http://o:4318 proxy.https=http://p caBundle.secret=ca").unwrap();
-    for job in ["plan", "shards", "finalize"] {
+    let rendered =
+        render("otel.endpoint=http://o:4318 proxy.https=http://p caBundle.secret=ca verify.enabled=true")
+            .unwrap();
+    for job in ["plan", "shards", "finalize", "verify"] {
         let env = rendered.field(job, "env").and_then(|env| env.as_object()).unwrap();
         wanted.extend(env.keys().cloned());
     }

@@ -140,7 +140,7 @@ fn every_variable_of_the_chart_is_one_that_somebody_reads() {
     known.extend(known.clone().into_iter().map(|name| format!("{name}_FILE")));
     let others = "TMPDIR OTEL_SERVICE_NAME OTEL_RESOURCE_ATTRIBUTES";
     known.extend(others.split_whitespace().chain(settings::POD_VARIABLES).map(str::to_owned));
-    let rendered = render("shards.only=3").unwrap();
+    let rendered = render("shards.only=3 verify.enabled=true").unwrap();
     for object in rendered.objects() {
         let Some(of) = component(object) else { continue };
         let env = rendered.field(&of, "env").and_then(Value::as_object).unwrap();

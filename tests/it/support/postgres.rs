@@ -234,6 +234,20 @@ impl TestDatabase {
             .unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 
+    /// Dumps the database and restores it: afterwards every row was written by another transaction.
+    pub fn restore_from_a_dump(&self) {
+        let url = TestServer::get().superusers_url(&self.name);
+        let dump = tempfile::NamedTempFile::new().unwrap();
+        let file = dump.path().to_str().unwrap();
+        for (program, arguments) in [
+            ("pg_dump", ["--format=custom", "--file", file, "--dbname", &url].as_slice()),
+            ("pg_restore", &["--clean", "--if-exists", "--exit-on-error", "--dbname", &url, file]),
+        ] {
+            let output = Command::new(binaries().join(program)).args(arguments).output().unwrap();
+            assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
+
     /// The one value of the one row.
     pub async fn number(&self, sql: &str) -> i64 {
         sqlx::query_scalar(AssertSqlSafe(sql.to_owned()))

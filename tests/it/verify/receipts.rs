@@ -119,3 +119,27 @@ async fn a_changed_warehouse_and_a_receipt_that_was_tampered_with_are_found() {
     let told = issue(&app, &all[1], "receipt_unchanged");
     assert!(told.contains("no row that stands was rewritten after the commit"), "{told}");
 }
+
+#[tokio::test]
+async fn a_target_that_was_restored_from_a_dump_is_verified_and_a_change_in_it_is_found() {
+    let small =
+        |options: &mut rogo_migrate::sample::SampleOptions| options.file_bytes = "10-200".parse().unwrap();
+    let sample = Sample::in_folder(60, 7, small).await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let xmin = "select sum(distinct xmin::text::bigint) from submission_grades";
+    let before = app.database.number(&format!("select ({xmin})::bigint")).await;
+    app.database.restore_from_a_dump();
+    assert_ne!(app.database.number(&format!("select ({xmin})::bigint")).await, before, "new transaction ids");
+    verify(&app, &[]).await.expect(0);
+    let migrated = app.result("migrated.csv");
+    let attempt = migrated.lines().nth(1).unwrap().split(',').next().unwrap();
+    let sql = "update submission_grades set overall_summary = coalesce(overall_summary, '') || 'x' where submission_id =
+        (select id from assignment_submissions where split_part(lti_launch_id, '_', 2) = '{}')";
+    app.database.run(&sql.replace("{}", attempt)).await;
+    verify(&app, &[]).await.expect(1);
+    let found = ["grade_summary", "receipt_unchanged"].map(|check| (attempt.to_owned(), check.to_owned()));
+    assert_eq!(failures(&app), found);
+    let says = issue(&app, attempt, "receipt_unchanged");
+    assert!(says.contains("as after a restore"), "{says}");
+}

@@ -45,3 +45,62 @@ async fn every_kind_of_corruption_is_found_in_copies_and_the_target_is_not_touch
     assert_eq!(ended.code, Some(78), "{}", ended.stderr);
     assert!(ended.stderr.contains("lacks the right TEMPORARY"), "{}", ended.stderr);
 }
+
+#[tokio::test]
+async fn what_could_not_be_tried_ends_with_69_and_is_named() {
+    let small = |options: &mut rogo_migrate::sample::SampleOptions| {
+        options.plain = true;
+        options.file_bytes = "10-200".parse().unwrap();
+    };
+    let sample = Sample::in_folder(24, 31, small).await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    // Plain rows hold no malpractice.
+    let ended = self_test(&app).await.expect(69);
+    let result: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!((&result["missed"], &result["surprises"]), (&0.into(), &0.into()), "{result}");
+    let not_planted = result["not_planted"].as_array().unwrap();
+    assert!(!not_planted.is_empty());
+    let unplanted = result["kinds"].as_array().unwrap().iter().filter(|line| line["found_by"] == Value::Null);
+    assert_eq!(unplanted.map(|line| line["kind"].clone()).collect::<Vec<_>>(), *not_planted);
+
+    let gone = (sample.path("warehouse"), sample.path("gone"));
+    std::fs::rename(&gone.0, &gone.1).unwrap();
+    let ended = self_test(&app).await.expect(69);
+    assert!(
+        ended.stderr.contains("verify --self-test needs inputs, warehouse and every table"),
+        "{}",
+        ended.stderr
+    );
+    std::fs::rename(&gone.1, &gone.0).unwrap();
+
+    app.database.run("update submission_grades set overall_summary = overall_summary || 'x' where id in (select id from submission_grades order by id)").await;
+    let ended = self_test(&app).await.expect(69);
+    let says =
+        "differ before anything is planted (grade_summary, receipt_unchanged): let `rogo-migrate verify` say";
+    assert!(ended.stderr.contains(says), "{}", ended.stderr);
+}
+
+/// A kind that was missed, or found by another check, is a fault of verify itself.
+#[test]
+fn a_missed_kind_and_a_surprise_end_with_70_whatever_else_could_not_be_tried() {
+    use rogo_migrate::{domain::Level, exit::Exit, verify::self_test::SelfTest};
+    let of = |missed, surprises, not_planted: &[&str]| SelfTest {
+        level: Level::Rows,
+        submissions: 1,
+        planted: 1,
+        missed,
+        surprises,
+        not_planted: not_planted.iter().map(ToString::to_string).collect(),
+        kinds: Vec::new(),
+    };
+    for (test, exit) in [
+        (of(0, 0, &[]), Exit::Done),
+        (of(0, 0, &["a"]), Exit::Incomplete),
+        (of(1, 0, &["a"]), Exit::Bug),
+        (of(0, 1, &[]), Exit::Bug),
+    ] {
+        assert_eq!(test.exit(), exit, "{test:?}");
+    }
+    assert!(of(2, 1, &[]).verdict().contains("2 missed, 1 with a surprise"));
+}

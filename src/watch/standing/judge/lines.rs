@@ -7,11 +7,11 @@ use crate::{
     domain::ShardIndex,
     ports::{JobEnd, RunJob},
     report::{
-        grid::{rows_f64, span},
+        grid::{count, rows_f64, span},
         limits::of_shards,
-        standing::{Rows, RunState, ShardStanding},
+        standing::{Rows, RunState, ShardStanding, Verified, Verifying},
     },
-    run::{Heartbeat, Limit, Plan},
+    run::{Heartbeat, Limit, Plan, Verification, verifying::UnderWay},
 };
 
 /// Every shard of the plan, in order.
@@ -75,6 +75,33 @@ pub(super) fn eta_s(rows: Rows, rows_per_second: f64) -> Option<u64> {
         return None;
     }
     std::time::Duration::try_from_secs_f64(rows_f64(left) / rows_per_second).ok().map(|left| left.as_secs())
+}
+
+/// A verification that is not over.
+pub(super) fn verifying(under_way: &UnderWay) -> Verifying {
+    let UnderWay { subject, rows_written, beats } = under_way;
+    let unwritten: u64 = beats.iter().map(|beat| beat.rows_unwritten).sum();
+    let rows_done = (rows_written + unwritten).min(subject.rows);
+    let rows_per_second: f64 = beats.iter().map(|beat| beat.rows_per_second).sum();
+    let so_far = Rows { total: subject.rows, migrated: rows_done, ..Rows::default() };
+    Verifying {
+        level: subject.level,
+        rows: subject.rows,
+        rows_done,
+        rows_per_second,
+        eta_s: eta_s(so_far, rows_per_second),
+        processes: beats
+            .iter()
+            .map(|beat| {
+                format!("part {} on {}: {} rows, {}", beat.shard, beat.host, count(beat.rows), beat.state)
+            })
+            .collect(),
+    }
+}
+
+/// The result of a verification.
+pub(super) fn verified(verification: &Verification) -> Verified {
+    Verified { result: verification.result, verdict: verification.verdict.clone(), at: verification.at }
 }
 
 /// A Job in a line: its end or its pods, and what keeps them from starting.

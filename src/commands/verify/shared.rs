@@ -1,0 +1,99 @@
+//! What one of several processes reads for all: the target's launch ids, and a warehouse that is read whole.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use super::parts::Process;
+use crate::{
+    exit::{Exit, Stop},
+    ports::{Backoff, Patience, pause},
+    run::outcomes::Outcomes,
+    verify::{
+        facts::{FactsSource, SharedFacts},
+        run as comparing,
+        surplus::OtherSubmissions,
+    },
+};
+
+const WAITING: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(5));
+
+/// What the first process reads for all.
+#[derive(Serialize, Deserialize)]
+struct Shared {
+    others: OtherSubmissions,
+    /// The warehouse's facts, if it is read whole.
+    facts: Option<Vec<SharedFacts>>,
+}
+
+impl Process<'_> {
+    /// What the first of several processes reads for all; a process alone reads only a warehouse that is read whole.
+    pub(super) async fn shared<'f>(
+        &'f self,
+        facts: &mut Option<FactsSource<'f>>,
+    ) -> Result<Option<OtherSubmissions>, Stop> {
+        if self.part.of == 1 {
+            if facts.is_none() {
+                *facts = Some(self.split().await?);
+            }
+            return Ok(None);
+        }
+        let shared: Shared = loop {
+            match self.state.shared().await? {
+                Some(shared) => break shared,
+                None if self.part.index == 0 => self.share(facts.is_none()).await?,
+                None => self.await_shared().await?,
+            }
+        };
+        if let (None, Some(files)) = (&facts, shared.facts) {
+            *facts = Some(FactsSource::Shared(self.state.store().clone(), files));
+        }
+        Ok(Some(shared.others))
+    }
+
+    /// Reads the warehouse whole.
+    async fn split<'f>(&self) -> Result<FactsSource<'f>, Stop> {
+        self.known.progress.says("reading the warehouse");
+        let Some(index) = &self.known.index else {
+            return Err(Stop::new(Exit::Bug, "the warehouse is read whole without inputs"));
+        };
+        let split = FactsSource::split(self.known.warehouse.as_ref(), index, self.ranges).await?;
+        Ok(FactsSource::Split(split))
+    }
+
+    /// Reads for all: submissions under foreign launch ids, and the warehouse if it is read whole.
+    async fn share(&self, reads_whole: bool) -> Result<(), Stop> {
+        let mut facts = None;
+        if reads_whole && let FactsSource::Split(split) = self.split().await? {
+            let name = |part: usize| self.state.shared_name(&format!("{part:05}.jsonl"));
+            facts = Some(FactsSource::share(&split, self.state.store(), name).await?);
+        }
+        let outcomes = Outcomes::none(self.ranges)?;
+        let absent = FactsSource::Absent(String::new());
+        let others = comparing::others(&self.known.world(&outcomes, &absent)).await?;
+        Ok(self.state.share(&Shared { others, facts }).await?)
+    }
+
+    /// Waits until the first process has read for all: as long as it shows life, else up to wait-plan.
+    async fn await_shared(&self) -> Result<(), Stop> {
+        let first = format!("0/{}", self.part.of);
+        let began = Instant::now();
+        let mut patience = Patience::new(WAITING);
+        self.known
+            .progress
+            .says(format!("waiting for part {first}, which reads the target's launch ids for all"));
+        while self.state.shared::<Shared>().await?.is_none() {
+            if began.elapsed() > self.asked.settings.wait_plan && !self.state.is_at_work(&first).await? {
+                let message = format!(
+                    "part {first} of this verification has not read for the others within {} s (wait-plan), and no \
+                     process of it shows life: start `rogo-migrate verify --shard {first}`",
+                    began.elapsed().as_secs()
+                );
+                return Err(Stop::new(Exit::Temporary, message));
+            }
+            pause(patience.failed()).await;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,293 @@
+//! The state of a verification, in the verify store: what several processes share, and what a killed one is resumed
+//! from.
+//!
+//! ```text
+//! verifying/<id>/subject.json      what is verified; its digest is the id
+//!                shared.json       what the first process reads for all, with its files below shared/
+//!                parts/<n>.json    what was found in one partition of the rows: create-only
+//!                beats/<process>   signs of life
+//!                merging.json      the process that merges
+//!                merged.json       it is over: the results stand
+//! ```
+//!
+//! All but the parts are hints or may be written twice with the same content. A part that is lost is compared again.
+
+mod documents;
+mod partitions;
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Serialize, de::DeserializeOwned};
+
+use self::documents::{Merged, Merging, discarded};
+pub use self::{
+    documents::{Subject, UnderWay, VerifyBeat},
+    partitions::partitions,
+};
+use super::{RunStore, WriterId, names};
+use crate::ports::{Fault, FaultKind, PutOptions, Service};
+
+/// A process beats every 15 s: one whose last beat is older has ended.
+const ALIVE: TimeDelta = TimeDelta::minutes(1);
+/// What was found when a process joined.
+#[derive(Debug, Default)]
+pub struct Joined {
+    /// What became of states of other verifications, in sentences.
+    pub discarded: Vec<String>,
+    /// Whether this Job's verification is over: its results stand.
+    pub is_over: bool,
+}
+
+/// Which process merges the parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// This process is to merge.
+    Ours,
+    /// A process of another part, which is at work.
+    Theirs(String),
+}
+
+/// The state of one verification.
+#[derive(Clone)]
+pub struct Verifying {
+    store: RunStore,
+    subject: Subject,
+    folder: String,
+    process: WriterId,
+    shard: String,
+}
+
+impl Verifying {
+    /// Joins the verification of `subject`, or begins it. `shard` names this process's part, as `0/4`.
+    pub async fn join(store: RunStore, subject: Subject, shard: String) -> Result<(Self, Joined), Fault> {
+        let folder = format!("{}{}/", names::VERIFYING, subject.id());
+        let this = Self { store, subject, folder, process: WriterId::fresh(), shard };
+        let mut joined = Joined { discarded: this.discard_others().await?, is_over: false };
+        if this.is_merged().await? {
+            joined.is_over = !this.subject.job.is_empty();
+            if !joined.is_over {
+                this.clear().await?;
+            }
+        }
+        if !joined.is_over {
+            this.create("subject.json", &this.subject).await?;
+        }
+        Ok((this, joined))
+    }
+
+    /// What is verified.
+    pub fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// The partitions that are compared.
+    pub async fn parts(&self) -> Result<BTreeSet<usize>, Fault> {
+        Ok(parts_of(&self.store.list(&self.path("parts/")).await?))
+    }
+
+    /// Writes what was found in a partition, unless another process has.
+    pub async fn write_part(&self, part: usize, found: &impl Serialize) -> Result<(), Fault> {
+        self.create(&part_name(part), found).await
+    }
+
+    /// What was found in a partition; `None` if it is gone.
+    pub async fn part<T: DeserializeOwned>(&self, part: usize) -> Result<Option<T>, Fault> {
+        self.store.read(&self.path(&part_name(part))).await
+    }
+
+    /// What the first process has read for all.
+    pub async fn shared<T: DeserializeOwned>(&self) -> Result<Option<T>, Fault> {
+        self.store.read(&self.path("shared.json")).await
+    }
+
+    /// Says what this process has read for all, unless another one has.
+    pub async fn share(&self, shared: &impl Serialize) -> Result<(), Fault> {
+        self.create("shared.json", shared).await
+    }
+
+    /// Name, in the verify store, of a file that this process reads for all.
+    pub fn shared_name(&self, file: &str) -> String {
+        self.path(&format!("shared/{}/{file}", self.process))
+    }
+
+    /// The store that holds the state.
+    pub fn store(&self) -> &RunStore {
+        &self.store
+    }
+
+    /// A sign of life.
+    pub async fn beat(&self, beat: &VerifyBeat) -> Result<(), Fault> {
+        let shard = self.shard.replace('/', "-of-");
+        self.store.replace(&self.path(&format!("beats/{shard}-{}.json", self.process)), beat).await
+    }
+
+    /// Removes this process's sign of life.
+    pub async fn leave(&self) -> Result<(), Fault> {
+        let of_ours = format!("-{}.json", self.process);
+        let beats = self.store.list(&self.path("beats/")).await?;
+        let ours: Vec<String> = beats.into_iter().filter(|name| name.ends_with(&of_ours)).collect();
+        if ours.is_empty() { Ok(()) } else { self.store.delete(&ours).await }
+    }
+
+    /// Whether a process of the part `shard` (as `0/4`) shows life.
+    pub async fn is_at_work(&self, shard: &str) -> Result<bool, Fault> {
+        let of_shard = self.path(&format!("beats/{}-", shard.replace('/', "-of-")));
+        Ok(!beats(&self.store, &self.store.list(&of_shard).await?).await?.is_empty())
+    }
+
+    /// Claims the merge. A process that does not show life has lost its claim, and likewise an earlier one of our own
+    /// part.
+    pub async fn claim(&self) -> Result<Claim, Fault> {
+        let name = self.path("merging.json");
+        let merging = Merging { shard: self.shard.clone(), process: self.process.clone(), at: Utc::now() };
+        match self.store.create(&name, &merging).await {
+            Err(fault) if fault.kind == FaultKind::Exists => {}
+            made => return made.map(|()| Claim::Ours),
+        }
+        let theirs: Option<Merging> = self.store.read(&name).await?;
+        if let Some(theirs) = theirs.filter(|theirs| theirs.shard != self.shard)
+            && (is_young(theirs.at) || self.lives(&theirs).await?)
+        {
+            return Ok(Claim::Theirs(theirs.shard));
+        }
+        self.store.replace(&name, &merging).await?;
+        Ok(Claim::Ours)
+    }
+
+    /// Whether the results stand: another process merged since this one joined.
+    pub async fn is_merged(&self) -> Result<bool, Fault> {
+        Ok(self.store.read::<Merged>(&self.path("merged.json")).await?.is_some())
+    }
+
+    /// Says that the results stand, and removes the state; nothing if another process did so: without a claim to merge,
+    /// the state is of a newer verification.
+    pub async fn merged(&self) -> Result<(), Fault> {
+        if !self.store.exists(&self.path("merging.json")).await? {
+            return Ok(());
+        }
+        self.store.replace(&self.path("merged.json"), &Merged { at: Utc::now() }).await?;
+        self.remove(|name| !name.ends_with("/merged.json") && !name.ends_with("/subject.json")).await
+    }
+
+    /// The youngest beat of any process of another part, or of the one that merges.
+    async fn lives(&self, theirs: &Merging) -> Result<bool, Fault> {
+        let shard = theirs.shard.replace('/', "-of-");
+        let name = self.path(&format!("beats/{shard}-{}.json", theirs.process));
+        Ok(self.store.read::<VerifyBeat>(&name).await?.is_some_and(|beat| is_young(beat.at)))
+    }
+
+    /// Removes the states of other verifications that no process works on.
+    async fn discard_others(&self) -> Result<Vec<String>, Fault> {
+        let mut told = Vec::new();
+        for (folder, documents) in folders(&self.store).await? {
+            if folder == self.folder {
+                continue;
+            }
+            let of: Option<Subject> = self.store.read(&format!("{folder}subject.json")).await?;
+            let is_over = documents.contains(&format!("{folder}merged.json"));
+            let differs = of.as_ref().map(|of| self.subject.differs(of)).unwrap_or_default();
+            let is_other_part = of.is_some() && differs.is_empty();
+            if is_other_part && !is_over {
+                continue;
+            }
+            let lives = !beats(&self.store, &documents).await?.is_empty();
+            if !lives {
+                self.store.delete(&documents).await?;
+            }
+            if let (Some(of), false) = (of, is_over) {
+                told.push(discarded(&of, &differs, parts_of(&documents).len(), lives));
+            }
+        }
+        Ok(told)
+    }
+
+    /// Removes the state of an earlier verification of the same subject, and last what says that it is over.
+    async fn clear(&self) -> Result<(), Fault> {
+        self.remove(|name| !name.ends_with("/merged.json")).await?;
+        self.remove(|name| name.ends_with("/merged.json")).await
+    }
+
+    async fn remove(&self, which: impl Fn(&str) -> bool) -> Result<(), Fault> {
+        let mut documents = self.store.list(&self.folder).await?;
+        documents.retain(|name| which(name));
+        if documents.is_empty() { Ok(()) } else { self.store.delete(&documents).await }
+    }
+
+    /// Writes a document unless it is there.
+    async fn create(&self, name: &str, document: &impl Serialize) -> Result<(), Fault> {
+        let name = self.path(name);
+        let unwritable = |error| {
+            Fault::caused(
+                Service::RunStore,
+                FaultKind::Misconfigured,
+                format!("{name} cannot be written"),
+                error,
+            )
+        };
+        // In one line: a part holds a number for each of its rows.
+        let bytes = serde_json::to_vec(document).map_err(unwritable)?;
+        let options = PutOptions::create("application/json");
+        match self.store.blobs().put(&self.store.path(&name), Bytes::from(bytes), &options).await {
+            Err(fault) if fault.kind == FaultKind::Exists => Ok(()),
+            Err(fault) => Err(fault),
+            Ok(_) => Ok(()),
+        }
+    }
+
+    fn path(&self, name: &str) -> String {
+        format!("{}{name}", self.folder)
+    }
+}
+
+/// The verifications of the run that are not over.
+pub async fn under_way(store: &RunStore) -> Result<Vec<UnderWay>, Fault> {
+    let mut all = Vec::new();
+    for (folder, documents) in folders(store).await? {
+        if documents.contains(&format!("{folder}merged.json")) {
+            continue;
+        }
+        let Some(subject) = store.read::<Subject>(&format!("{folder}subject.json")).await? else { continue };
+        let ranges = partitions(subject.rows);
+        let rows_written = parts_of(&documents).into_iter().map(|part| ranges.rows(part)).sum();
+        all.push(UnderWay { subject, rows_written, beats: beats(store, &documents).await? });
+    }
+    Ok(all)
+}
+
+/// The folder of each state, with its documents.
+async fn folders(store: &RunStore) -> Result<Vec<(String, Vec<String>)>, Fault> {
+    let mut folders: Vec<(String, Vec<String>)> = Vec::new();
+    for name in store.list(names::VERIFYING).await? {
+        let id = name.strip_prefix(names::VERIFYING).and_then(|name| name.split('/').next());
+        let folder = format!("{}{}/", names::VERIFYING, id.unwrap_or_default());
+        match folders.iter_mut().find(|(known, _)| *known == folder) {
+            Some((_, documents)) => documents.push(name),
+            None => folders.push((folder, vec![name])),
+        }
+    }
+    Ok(folders)
+}
+
+/// The beats of processes that are at work.
+async fn beats(store: &RunStore, documents: &[String]) -> Result<Vec<VerifyBeat>, Fault> {
+    let mut beats = Vec::new();
+    for name in documents.iter().filter(|name| name.contains("/beats/")) {
+        beats.extend(store.read::<VerifyBeat>(name).await?.filter(|beat| is_young(beat.at)));
+    }
+    Ok(beats)
+}
+
+fn is_young(at: DateTime<Utc>) -> bool {
+    Utc::now() - at < ALIVE
+}
+
+fn part_name(part: usize) -> String {
+    format!("parts/{part:05}.json")
+}
+
+fn parts_of(documents: &[String]) -> BTreeSet<usize> {
+    let part = |name: &String| name.rsplit_once("/parts/")?.1.strip_suffix(".json")?.parse().ok();
+    documents.iter().filter_map(part).collect()
+}

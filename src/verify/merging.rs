@@ -1,0 +1,244 @@
+//! The process that ends last: all parts together, what stands and should not, and a second look at what differs.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    findings::{Difference, Found, Kind},
+    part::Part,
+    pass::{Pass, Passed, Tally, World},
+    report::{Absent, Different, FailureCsv, checks},
+    run::{Same, Task, Verified, look_at_enforcements, look_for_surplus, others},
+    table::CheckId,
+};
+use crate::{
+    domain::{AttemptId, Level},
+    exit::Stop,
+    ports::{Fault, pause},
+    run::{
+        RowSet,
+        lines::{Buckets, SpooledBuckets},
+    },
+};
+
+/// Differences that are named in the verdict.
+const EXAMPLES: usize = 3;
+
+/// All parts together, and what has to be looked at again.
+pub struct Merging {
+    passed: Passed,
+    differences: Buckets,
+    /// How many differences there are in a part, and when they were seen.
+    different: BTreeMap<usize, (u64, DateTime<Utc>)>,
+    began_at: Option<DateTime<Utc>>,
+    lms_instance: String,
+}
+
+impl Merging {
+    /// Without a part; there are going to be `parts`.
+    pub fn new(parts: usize, lms_instance: &str) -> Result<Self, Fault> {
+        Ok(Self {
+            passed: Passed::default(),
+            differences: Buckets::new(parts)?,
+            different: BTreeMap::new(),
+            began_at: None,
+            lms_instance: lms_instance.to_owned(),
+        })
+    }
+
+    /// Adds a part.
+    pub fn add(&mut self, mut part: Part) -> Result<(), Fault> {
+        part.add_to(&mut self.passed, &self.lms_instance);
+        for difference in &part.differences {
+            self.differences.push(part.part, difference)?;
+        }
+        if !part.differences.is_empty() {
+            self.different.insert(part.part, (part.differences.len() as u64, part.at));
+        }
+        self.began_at = Some(self.began_at.map_or(part.began_at, |began_at| began_at.min(part.began_at)));
+        Ok(())
+    }
+
+    /// The partitions of which rows are looked at again: the world of [`Self::end`] has to know their outcomes and facts.
+    pub fn parts(&self) -> BTreeSet<usize> {
+        self.different.keys().copied().collect()
+    }
+
+    /// When the first part was begun.
+    pub fn began_at(&self) -> Option<DateTime<Utc>> {
+        self.began_at
+    }
+
+    /// Looks for what stands and should not, and looks again at every difference after a while: only what still stands
+    /// is reported.
+    pub async fn end(
+        mut self,
+        world: &World<'_>,
+        task: &Task<'_>,
+        absent: &Absent,
+    ) -> Result<Verified, Stop> {
+        self.passed.known.finish();
+        let mut first: HashSet<Same> = HashSet::new();
+        let mut each = |same, _| {
+            first.insert(same);
+        };
+        look_at_enforcements(world, task.images, &mut self.passed, &mut each).await?;
+        look_for_surplus(world, &mut self.passed, &mut each).await?;
+        let mut report = Report::new(task, Utc::now())?;
+        let in_rows: u64 = self.different.values().map(|(differences, _)| differences).sum();
+        let differences = in_rows + first.len() as u64;
+        let mut gone = 0;
+        if differences > 0 {
+            let after_s = task.recheck.as_secs();
+            tracing::info!(differences, after_s, "differences are looked at again");
+            world.progress.says(format!("looking again at {differences} differences after {after_s} s"));
+            pause(task.recheck).await;
+            let spooled = self.differences.finish()?;
+            gone += look_again_at_rows(world, task, &self.different, &spooled, &mut report).await?;
+            gone += look_again_at_stored(world, task, &mut self.passed, first, &mut report).await?;
+        }
+        report.end(task.level, self.passed.tally, absent, gone)
+    }
+}
+
+/// The rows in which something differed, partition by partition; the number of differences that are gone.
+async fn look_again_at_rows(
+    world: &World<'_>,
+    task: &Task<'_>,
+    different: &BTreeMap<usize, (u64, DateTime<Utc>)>,
+    spooled: &SpooledBuckets,
+    report: &mut Report<'_>,
+) -> Result<u64, Stop> {
+    let others = others(world).await?;
+    let mut pass = Pass::begin(world, &others).await?;
+    let merged_at = report.seen_at;
+    let mut gone = 0;
+    for (part, (_, seen_at)) in different {
+        let (mut first, mut stands) = (HashSet::new(), HashSet::new());
+        let mut rows = RowSet::new(task.rows);
+        spooled.read(*part, |(row, check): (u64, CheckId)| {
+            // A row beyond the input's cannot have an outcome.
+            let _ = rows.insert(row);
+            first.insert((row, check));
+            Ok(())
+        })?;
+        report.seen_at = *seen_at;
+        let mut failed = None;
+        let mut each = |found: Found| {
+            let same = (found.row.unwrap_or_default(), found.difference.check);
+            if first.remove(&same) || stands.contains(&same) {
+                stands.insert(same);
+                failed = failed.take().or(report.add(&found).err());
+            }
+        };
+        // Counted already.
+        pass.part(*part, Some(&rows), &mut Passed::default(), &mut each).await?;
+        failed.map_or(Ok(()), Err)?;
+        gone += first.len() as u64;
+    }
+    report.seen_at = merged_at;
+    Ok(gone)
+}
+
+/// The rules and stored rows that differed; the number of differences that are gone.
+async fn look_again_at_stored(
+    world: &World<'_>,
+    task: &Task<'_>,
+    passed: &mut Passed,
+    mut first: HashSet<Same>,
+    report: &mut Report<'_>,
+) -> Result<u64, Stop> {
+    if first.is_empty() {
+        return Ok(0);
+    }
+    // Counted already.
+    let tally = passed.tally.clone();
+    let mut failed = None;
+    let mut stands = HashSet::new();
+    let has_surplus = first.iter().any(|same| matches!(same, Same::Stored(..)));
+    let mut each = |same: Same, found: Found| {
+        if first.remove(&same) || stands.contains(&same) {
+            stands.insert(same);
+            failed = failed.take().or(report.add(&found).err());
+        }
+    };
+    look_at_enforcements(world, task.images, passed, &mut each).await?;
+    if has_surplus {
+        look_for_surplus(world, passed, &mut each).await?;
+    }
+    passed.tally = tally;
+    failed.map_or(Ok(()), Err)?;
+    Ok(first.len() as u64)
+}
+
+/// The differences that stand, as they are reported.
+struct Report<'a> {
+    task: &'a Task<'a>,
+    seen_at: DateTime<Utc>,
+    csv: FailureCsv,
+    rows: BTreeSet<(Option<u64>, Option<AttemptId>)>,
+    different: BTreeMap<CheckId, Different>,
+    differences: u64,
+    accepted: u64,
+    accepted_attempts: BTreeSet<AttemptId>,
+    examples: Vec<String>,
+}
+
+impl<'a> Report<'a> {
+    fn new(task: &'a Task<'a>, seen_at: DateTime<Utc>) -> Result<Self, Stop> {
+        Ok(Self {
+            task,
+            seen_at,
+            csv: FailureCsv::new()?,
+            rows: BTreeSet::new(),
+            different: BTreeMap::new(),
+            differences: 0,
+            accepted: 0,
+            accepted_attempts: BTreeSet::new(),
+            examples: Vec::new(),
+        })
+    }
+
+    fn add(&mut self, found: &Found) -> Result<(), Fault> {
+        if let Some(attempt) = found.attempt.filter(|attempt| self.accepts(*attempt, &found.difference)) {
+            self.accepted += 1;
+            self.accepted_attempts.insert(attempt);
+            return Ok(());
+        }
+        let is_after = found.difference.kind == Kind::ChangedAfter;
+        let different = self.different.entry(found.difference.check).or_default();
+        different.all += 1;
+        different.changed_after += u64::from(is_after);
+        self.differences += 1;
+        if self.examples.len() < EXAMPLES {
+            let attempt =
+                found.attempt.map_or("no attempt".to_owned(), |attempt| format!("attempt {attempt}"));
+            self.examples.push(format!("{attempt}: {}", found.difference.check.check().name));
+        }
+        self.rows.insert((found.row, found.attempt));
+        let age = (Utc::now() - self.seen_at).num_seconds().max(0);
+        let label = if is_after { "; changed_after" } else { "" };
+        self.csv.add(found, self.task.values, &format!("{label}; seen for {age} s"))
+    }
+
+    /// Only a change to a row that stands can be accepted: a row that is absent, or that should not stand, cannot.
+    fn accepts(&self, attempt: AttemptId, difference: &Difference) -> bool {
+        matches!(difference.kind, Kind::Changed | Kind::ChangedAfter)
+            && self.task.accepted.contains_key(&attempt)
+    }
+
+    fn end(self, level: Level, tally: Tally, absent: &Absent, passed: u64) -> Result<Verified, Stop> {
+        Ok(Verified {
+            checks: checks(level, &tally, &self.different, absent),
+            tally,
+            differences: self.differences,
+            rows_different: self.rows.len() as u64,
+            passed,
+            accepted: self.accepted,
+            accepted_attempts: self.accepted_attempts,
+            examples: self.examples,
+            failures: self.csv.finish()?,
+        })
+    }
+}

@@ -1,0 +1,81 @@
+//! What was found in one partition of the rows: written to the verify store, and read by the process that merges.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    enforcement::{Key, Rule},
+    findings::Lack,
+    pass::{Passed, Tally},
+    table::CheckId,
+};
+use crate::domain::AttemptId;
+
+/// The first look at a partition. Values and texts are not kept: what differs is looked at again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// Its place among the partitions.
+    pub part: usize,
+    /// When its first row was looked at (UTC).
+    pub began_at: DateTime<Utc>,
+    /// When its last row was (UTC).
+    pub at: DateTime<Utc>,
+    /// Rows with an outcome that were looked at.
+    rows: u64,
+    fates: [u64; 3],
+    met: Vec<AttemptId>,
+    compared: Vec<(CheckId, u64)>,
+    lacking: Vec<(CheckId, Lack, u64)>,
+    /// Attempt, files and marks of each submission that this run migrated.
+    known: Vec<(AttemptId, u16, u16)>,
+    rules: Vec<(Key, Rule)>,
+    /// Row and check of each difference.
+    pub differences: Vec<(u64, CheckId)>,
+}
+
+impl Part {
+    /// What a pass over the rows of one partition leaves.
+    pub fn new(
+        part: usize,
+        began_at: DateTime<Utc>,
+        passed: Passed,
+        differences: Vec<(u64, CheckId)>,
+    ) -> Self {
+        let Passed { tally, known, rules } = passed;
+        Self {
+            part,
+            began_at,
+            at: Utc::now(),
+            rows: tally.rows,
+            fates: tally.fates,
+            compared: tally.all_compared().collect(),
+            lacking: tally.lacking.into_iter().map(|((check, lack), rows)| (check, lack, rows)).collect(),
+            met: tally.met.into_iter().collect(),
+            known: known.kept(),
+            rules: rules.0.into_iter().collect(),
+            differences,
+        }
+    }
+
+    /// Adds it to what the parts before it leave; its differences stay.
+    pub fn add_to(&mut self, all: &mut Passed, lms_instance: &str) {
+        let Tally { rows, fates, met, compared, lacking } = &mut all.tally;
+        *rows += self.rows;
+        for (all, of_part) in fates.iter_mut().zip(self.fates) {
+            *all += of_part;
+        }
+        met.extend(self.met.drain(..));
+        for (check, rows) in self.compared.drain(..) {
+            if let Some(compared) = compared.get_mut(check.index()) {
+                *compared += rows;
+            }
+        }
+        for (check, lack, rows) in self.lacking.drain(..) {
+            *lacking.entry((check, lack)).or_default() += rows;
+        }
+        all.known.add_again(lms_instance, std::mem::take(&mut self.known));
+        for (key, rule) in self.rules.drain(..) {
+            all.rules.keep(key, rule);
+        }
+    }
+}

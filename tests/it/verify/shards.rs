@@ -1,0 +1,276 @@
+//! A verification in several processes: killed and resumed, two at once, several parts, and states that are of another
+//! one.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+use tokio::process::{Child, Command};
+
+use super::{corruptions::in_folders, failures, verification, verify};
+use crate::support::{
+    app::{Ended, Sample, TestApp},
+    process::{self, until},
+};
+
+/// Partitions of [`ROWS`] rows.
+const PARTS: usize = 12;
+const ROWS: u64 = 600;
+const KILLS: usize = 10;
+
+async fn sample() -> Sample {
+    let small = |options: &mut rogo_migrate::sample::SampleOptions| {
+        options.plain = true;
+        options.file_bytes = "10-200".parse().unwrap();
+    };
+    Sample::in_folder(ROWS, 41, small).await
+}
+
+fn command(app: &TestApp<'_>, arguments: &[&str]) -> Command {
+    let mut command = app.command(&[&["verify"], arguments].concat());
+    command.env("DATABASE_URL", app.database.verifiers_url());
+    command
+}
+
+/// Every document of the states of verifications.
+fn state(app: &TestApp<'_>) -> Vec<PathBuf> {
+    fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            if entry.path().is_dir() { files(&entry.path(), found) } else { found.push(entry.path()) }
+        }
+    }
+    let mut found = Vec::new();
+    files(&app.out.path().join("run-store/rogo/verifying"), &mut found);
+    found
+}
+
+fn parts(app: &TestApp<'_>) -> usize {
+    let is_part = |path: &PathBuf| path.parent().is_some_and(|folder| folder.ends_with("parts"));
+    state(app).iter().filter(|path| is_part(path)).count()
+}
+
+/// Kills the process once it has written this many partitions; `None` if it ended before.
+async fn killed_at(app: &TestApp<'_>, arguments: &[&str], written: usize) -> Option<usize> {
+    let mut process: Child = command(app, arguments).spawn().unwrap();
+    let mut ended = false;
+    until("the partitions are written", || {
+        ended = process.try_wait().unwrap().is_some();
+        let enough = ended || parts(app) >= written;
+        async move { enough }
+    })
+    .await;
+    process.kill().await.unwrap();
+    (!ended).then(|| parts(app))
+}
+
+/// A grade is no longer complete; its attempt.
+async fn plant(app: &TestApp<'_>, row: usize) -> String {
+    let migrated = app.result("migrated.csv");
+    let attempt = migrated.lines().nth(row).unwrap().split(',').next().unwrap().to_owned();
+    let sql = "update submission_grades set is_complete = false where submission_id =
+        (select id from assignment_submissions where split_part(lti_launch_id, '_', 2) = '{}')";
+    app.database.run(&sql.replace("{}", &attempt)).await;
+    attempt
+}
+
+#[tokio::test]
+async fn a_verification_that_is_killed_ten_times_does_one_partition_again_at_most_each_time() {
+    let sample = sample().await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let planted = [plant(&app, 1).await, plant(&app, 500).await];
+    let mut kills = 0;
+    while kills < KILLS - 2 && parts(&app) < PARTS - 1 {
+        let before = parts(&app);
+        let left = killed_at(&app, &["--recheck", "0s"], before + 1).await.expect("it is killed");
+        assert!(before < left && left <= PARTS, "{before}, then {left}");
+        kills += 1;
+    }
+    println!("{kills} kills, {} partitions written", parts(&app));
+    // Killed while it waits to look again, too.
+    let mut claim = String::new();
+    while kills < KILLS {
+        let mut process = command(&app, &["--recheck", "1h"]).spawn().unwrap();
+        let mut next = String::new();
+        until("it merges", || {
+            let path = state(&app).into_iter().find(|path| path.ends_with("merging.json"));
+            next = path.and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
+            let merges = !next.is_empty() && next != claim;
+            async move { merges }
+        })
+        .await;
+        process.kill().await.unwrap();
+        claim = next;
+        kills += 1;
+        assert_eq!(parts(&app), PARTS);
+    }
+
+    let ended = verify(&app, &[]).await.expect(1);
+    assert!(!ended.stderr.contains("verify resumes"), "nothing is left to compare: {}", ended.stderr);
+    let found = failures(&app);
+    let mut expected: Vec<(String, String)> = planted
+        .iter()
+        .flat_map(|attempt| {
+            ["grade_complete", "receipt_unchanged"].map(|check| (attempt.clone(), check.to_owned()))
+        })
+        .collect();
+    expected.sort();
+    assert_eq!(found, expected);
+    assert_eq!(verification(&app)["rows_compared"], ROWS);
+    let left = state(&app);
+    assert!(
+        left.iter().all(|path| path.ends_with("merged.json") || path.ends_with("subject.json")),
+        "{left:?}"
+    );
+
+    // A verification that is over is not resumed: the next one begins anew.
+    app.database.run("update submission_grades set is_complete = true").await;
+    let ended = verify(&app, &[]).await.expect(0);
+    assert!(!ended.stderr.contains("resumes"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn a_resumed_process_takes_up_every_partition_that_was_written() {
+    let sample = sample().await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let left = killed_at(&app, &["--recheck", "0s"], 4).await.expect("it is killed");
+    let ended = verify(&app, &[]).await.expect(0);
+    let resumed = format!("verify resumes: {left} of {PARTS} partitions of 50 rows were compared before");
+    assert!(ended.stderr.contains(&resumed), "{left}: {}", ended.stderr);
+}
+
+#[tokio::test]
+async fn several_parts_find_what_one_process_finds_and_the_last_one_merges() {
+    let sample = Sample::in_folder(ROWS, 7, |options| options.file_bytes = "10-200".parse().unwrap()).await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    for row in [3, 100, 300] {
+        plant(&app, row).await;
+    }
+    app.database.run("insert into submission_marking_assignments (id, submission_id) select 'surplus', id from assignment_submissions where lti_launch_id like 'rogo%' and id in (select submission_id from submission_grades) limit 1").await;
+    verify(&app, &[]).await.expect(1);
+    let (alone, found_alone) = (verification(&app), failures(&app));
+    for file in ["verification.json", "verification_failures.csv"] {
+        fs::remove_file(app.out.path().join(file)).unwrap();
+    }
+
+    // The first part comes last: the others wait for what it reads for all.
+    let parts = ["1/3", "2/3", "0/3"];
+    let shards = parts.map(|part| {
+        let mut command = app.command(&["verify", "--recheck", "0s", "--shard", part]);
+        command.env("DATABASE_URL", app.database.verifiers_url());
+        process::output(command)
+    });
+    let ended: Vec<Ended> = futures_util::future::join_all(shards).await;
+    let codes: Vec<_> = ended.iter().map(|ended| ended.code.unwrap()).collect();
+    assert_eq!(codes.iter().filter(|code| **code == 1).count(), 1, "{codes:?} {ended:#?}");
+    assert_eq!(codes.iter().filter(|code| **code == 0).count(), 2, "{codes:?} {ended:#?}");
+    for ended in ended.iter().filter(|ended| ended.code == Some(0)) {
+        assert!(ended.stdout.contains("is compared"), "{}", ended.stdout);
+        assert!(ended.stdout.contains("the process that ends last writes the result"), "{}", ended.stdout);
+    }
+    let together = verification(&app);
+    assert_eq!(failures(&app), found_alone);
+    for key in [
+        "checks",
+        "rows_compared",
+        "migrated",
+        "failed",
+        "skipped",
+        "differences",
+        "rows_different",
+        "examples",
+    ] {
+        assert_eq!(together[key], alone[key], "{key}");
+    }
+}
+
+#[tokio::test]
+async fn verifications_at_once_do_not_disturb_each_other() {
+    let sample = sample().await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let some = app.out.path().join("some.txt");
+    let migrated = app.result("migrated.csv");
+    let ids: Vec<&str> =
+        migrated.lines().skip(1).take(9).map(|line| line.split(',').next().unwrap()).collect();
+    fs::write(&some, ids.join("\n")).unwrap();
+    let folders = ["a", "b", "c"].map(|name| app.out.path().join(name).display().to_string());
+    let some = ["--attempts", some.to_str().unwrap()];
+    let verifications = [(&folders[0], &[][..]), (&folders[1], &[][..]), (&folders[2], &some[..])];
+    let running = verifications.map(|(out, more)| {
+        let mut command = command(&app, &[&["--recheck", "0s", "--out", out], more].concat());
+        command.env("ROGO_OUT", out);
+        fs::create_dir_all(out).unwrap();
+        process::output(command)
+    });
+    for ended in futures_util::future::join_all(running).await {
+        let ended = ended.expect(0);
+        assert!(ended.stdout.starts_with("VERIFIED at level rows"), "{}", ended.stdout);
+    }
+}
+
+#[tokio::test]
+async fn a_state_of_another_verification_is_discarded_with_a_sentence() {
+    let sample = sample().await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let left = killed_at(&app, &["--recheck", "0s"], 3).await.expect("it is killed");
+    // The run gets another result.
+    let summary = app.out.path().join("run-store/rogo/results/summary.json");
+    let text = fs::read_to_string(&summary).unwrap();
+    let root = serde_json::from_str::<Value>(&text).unwrap()["receipts"]["root"].as_str().unwrap().to_owned();
+    fs::write(&summary, text.replace(&root, &"ab".repeat(32))).unwrap();
+
+    let ended = verify(&app, &[]).await.expect(0);
+    let says = format!(
+        "({left} partitions) is not taken up, because it is of another result: a process works on it"
+    );
+    assert!(ended.stderr.contains(&says), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("resumes"), "{}", ended.stderr);
+    // Its process has not shown life for a while.
+    for beat in
+        state(&app).iter().filter(|path| path.parent().is_some_and(|folder| folder.ends_with("beats")))
+    {
+        let mut beats: Value = serde_json::from_str(&fs::read_to_string(beat).unwrap()).unwrap();
+        beats["at"] = "2020-01-01T00:00:00Z".into();
+        fs::write(beat, beats.to_string()).unwrap();
+    }
+    let ended = verify(&app, &[]).await.expect(0);
+    assert!(ended.stderr.contains("because it is of another result: it is discarded"), "{}", ended.stderr);
+    assert_eq!(parts(&app), 0, "{:?}", state(&app));
+}
+
+#[tokio::test]
+async fn status_says_how_far_a_verification_is_and_how_it_ended() {
+    let sample = sample().await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let left = killed_at(&app, &["--recheck", "0s"], 3).await.expect("it is killed") as u64;
+    let status: Value = serde_json::from_str(&app.run(&["status", "--json"]).await.expect(0).stdout).unwrap();
+    let verifying = &status["verifying"][0];
+    let done = verifying["rows_done"].as_u64().unwrap();
+    assert!(verifying["level"] == "rows" && verifying["rows"] == ROWS, "{verifying}");
+    assert!(left * 50 <= done && done <= (left + 1) * 50, "{left} partitions, {done} rows");
+    let text = app.run(&["status"]).await.expect(0).stdout;
+    assert!(text.contains(&format!("verify at level rows: {done} of {ROWS} rows (")), "{text}");
+
+    verify(&app, &[]).await.expect(0);
+    let text = app.run(&["status"]).await.expect(0).stdout;
+    assert!(text.contains("UTC: VERIFIED at level rows: 600 rows"), "{text}");
+    assert!(!text.contains("verify at level rows"), "{text}");
+}
+
+#[tokio::test]
+async fn a_part_without_the_first_one_ends_with_a_sentence() {
+    let sample = sample().await;
+    let mut app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    app.set("ROGO_WAIT_PLAN", "0s");
+    let ended = verify(&app, &["--shard", "1/2"]).await;
+    assert_eq!(ended.code, Some(75), "{}", ended.stderr);
+    assert!(ended.stderr.contains("start `rogo-migrate verify --shard 0/2`"), "{}", ended.stderr);
+}
