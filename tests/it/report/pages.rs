@@ -5,16 +5,15 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use rogo_migrate::{
     domain::{
-        Books, Digest, FailCode, Fate, InputDigest, Level, Migrated, Note, NoteCode, Outcome, ShardIndex,
-        SkipCode, TargetIdentity, shard_of,
+        Books, Digest, FailCode, Fate, InputDigest, Migrated, Note, NoteCode, Outcome, ShardIndex, SkipCode,
+        TargetIdentity, shard_of,
     },
     finalize::fold::Fold,
     report::html::{Documents, render},
     run::{
         Compared, ComparedDuration, Course, Difference, FORMAT, Lost, Missing, Plan, RULES_VERSION,
-        ResultFile, RunName, ShardPlan, State, Summary, Verification, VerifyCheck, VerifyResult, Waited,
-        Warning, WarningCode,
-        receipts::{Folding, program_digest},
+        ResultFile, RunName, ShardPlan, State, Summary, Verification, Waited, Warning, WarningCode,
+        receipts::Folding,
     },
 };
 
@@ -270,46 +269,23 @@ fn compared(summary: &Summary) -> Compared {
 }
 
 fn verification(plan: &Plan, summary: &Summary) -> Verification {
-    let check = |name: &str, not_possible: Option<&str>| VerifyCheck {
-        name: name.into(),
-        what: String::new(),
-        with: String::new(),
-        compared: summary.books.migrated,
-        different: 0,
-        changed_after: 0,
-        not_possible: not_possible.map(Into::into),
-        rows_not_possible: 0,
+    let check = |name: &str| {
+        serde_json::json!({
+            "name": name, "what": "", "with": "", "compared": summary.books.migrated, "different": 0,
+        })
     };
-    let mut verification = Verification {
-        result: VerifyResult::Verified,
-        verdict: String::new(),
-        level: Level::Rows,
-        run: plan.run.clone(),
-        plan: plan.id.clone(),
-        began_at: summary.at,
-        at: summary.at + TimeDelta::minutes(9),
-        rows: plan.rows,
-        rows_compared: plan.rows,
-        migrated: summary.books.migrated,
-        failed: summary.books.rows_failed(),
-        skipped: summary.books.rows_skipped(),
-        differences: 0,
-        rows_different: 0,
-        passed: 0,
-        accepted: 0,
-        recheck_ms: 30_000,
-        remarks: Vec::new(),
-        checks: vec![check("submission", None), check("receipt_unchanged", None)],
-        unknown_attempts: Vec::new(),
-        independent: true,
-        not_independent: Vec::new(),
-        role: "Plantedsurname".into(),
-        database: "assessments".into(),
-        host: "planted-launch".into(),
-        program_version: "0.1.0".into(),
-        program_sha256: program_digest().to_string(),
-        results: Vec::new(),
-    };
+    // As a document: what other levels of verification add to it is left out.
+    let document = serde_json::json!({
+        "result": "VERIFIED", "verdict": "", "level": "rows", "run": plan.run, "plan": plan.id,
+        "began_at": summary.at, "at": summary.at + TimeDelta::minutes(9),
+        "rows": plan.rows, "rows_compared": plan.rows, "migrated": summary.books.migrated,
+        "failed": summary.books.rows_failed(), "skipped": summary.books.rows_skipped(),
+        "differences": 0, "rows_different": 0, "passed": 0, "accepted": 0, "recheck_ms": 30_000,
+        "checks": [check("submission"), check("receipt_unchanged")],
+        "independent": true, "role": "Plantedsurname", "database": "assessments", "host": "planted-launch",
+        "program_version": "0.1.0", "program_sha256": "", "results": [],
+    });
+    let mut verification: Verification = serde_json::from_value(document).unwrap();
     verification.verdict = verification.sentence();
     verification
 }
