@@ -169,6 +169,17 @@ texts! {
     Check "failed_absent";
     Check "skipped_claims";
     Check "nothing_surplus";
+    Check "source_files_unchanged";
+    Check "blob_present";
+    Check "blob_length";
+    Check "blob_content_type";
+    Check "blob_content_encoding";
+    Check "blob_metadata";
+    Check "blob_md5";
+    Check "blobs_surplus";
+    Check "content_source";
+    Check "content_receipt";
+    Check "content_manifest";
     ExitCode "exit_0";
     ExitCode "exit_1";
     ExitCode "exit_64";

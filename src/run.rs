@@ -21,6 +21,7 @@ pub mod purge;
 pub mod private;
 pub mod receipts;
 pub mod results;
+pub mod source_files;
 pub mod archive;
 pub mod bundle;
 pub mod evidence;

@@ -12,7 +12,9 @@
 //! [`part::Part`] to the verify store. The process that ends last merges the parts, looks for surplus rows, and looks
 //! again at what differs ([`merging::Merging`]).
 
+pub mod blobs;
 pub mod checks;
+pub mod content;
 pub mod enforcement;
 pub mod expect;
 pub mod facts;

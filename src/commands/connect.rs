@@ -66,6 +66,18 @@ pub fn target_blobs(settings: &Settings) -> Result<Arc<dyn Blobs>, Fault> {
     blobs::open(&settings.target, &settings.account, Service::TargetBlobs)
 }
 
+/// A prefix of the target container, for a self-test.
+pub fn scratch_blobs(settings: &Settings, prefix: &str) -> Result<Arc<dyn Blobs>, Fault> {
+    let place = match &settings.target {
+        Place::Folder(root) => Place::Folder(root.join(prefix)),
+        Place::Azure { container, prefix: own } => {
+            let prefix = format!("{own}/{prefix}").trim_start_matches('/').to_owned();
+            Place::Azure { container: container.clone(), prefix }
+        }
+    };
+    blobs::open(&place, &settings.account, Service::TargetBlobs)
+}
+
 /// Where learners' and markers' files are read; cheap to call once per worker.
 pub fn source(settings: &Settings) -> Result<Arc<dyn Source>, Fault> {
     blobs::source(&settings.source, &settings.account)

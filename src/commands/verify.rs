@@ -1,6 +1,7 @@
 //! `verify`: compares what the target holds with inputs and warehouse, and says what was compared and what differs.
 
 mod beat;
+mod files;
 mod known;
 mod parts;
 mod result;
@@ -13,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     adapters::{blobs, postgres::PostgresReader},
     cli::VerifyArgs,
-    domain::{AttemptId, Level},
+    domain::AttemptId,
     exit::{End, Exit, Stop},
     inputs::read_attempts,
     ports::Service,
@@ -34,7 +35,7 @@ const CONNECTIONS: u32 = 3;
 
 /// Verifies the run; exit code 0 verified at this level, 1 differences, 69 in part.
 pub async fn run(settings: &Settings, verify: &VerifySettings, args: &VerifyArgs) -> Result<End, Stop> {
-    refuse_what_is_not_built(verify, args)?;
+    refuse_what_does_not_fit(verify, args)?;
     let attempts = verify.attempts.as_deref().map(read_attempts).transpose()?;
     let attempts: Option<BTreeSet<AttemptId>> = attempts.map(|all| all.into_iter().collect());
     let accepted = verify.accept.as_deref().map(selection::accepted).transpose()?.unwrap_or_default();
@@ -81,19 +82,16 @@ fn shown(verification: Verification, args: &VerifyArgs) -> Result<End, Stop> {
         report::print(&verification.grid());
     }
     let exit = match verification.result {
-        VerifyResult::Verified => Exit::Done,
+        VerifyResult::Verified | VerifyResult::ToTheByte => Exit::Done,
         VerifyResult::Differences => Exit::Differences,
         VerifyResult::InPart => Exit::Incomplete,
     };
     Ok(End { exit, message: verification.verdict })
 }
 
-fn refuse_what_is_not_built(verify: &VerifySettings, args: &VerifyArgs) -> Result<(), Stop> {
+fn refuse_what_does_not_fit(verify: &VerifySettings, args: &VerifyArgs) -> Result<(), Stop> {
+    files::refuse_other_levels(verify, args)?;
     let given = [
-        (verify.level != Level::Rows, "--level blobs and --level content"),
-        (verify.content.is_some(), "--content"),
-        (verify.manifest.is_some(), "--manifest"),
-        (args.only_unproven, "--only-unproven"),
         (args.self_test && verify.shard.is_some(), "--self-test with --shard"),
         (args.self_test && verify.attempts.is_some(), "--self-test with --attempts"),
         (args.self_test && verify.accept.is_some(), "--self-test with --accept"),
@@ -101,7 +99,7 @@ fn refuse_what_is_not_built(verify: &VerifySettings, args: &VerifyArgs) -> Resul
     match given.into_iter().find(|(is_given, _)| *is_given) {
         None => Ok(()),
         Some((_, flag)) => {
-            let message = format!("{flag}: this version verifies at level rows; leave it out");
+            let message = format!("{flag}: the self-test is of the whole run, in one process; leave it out");
             Err(Stop::new(Exit::Usage, message))
         }
     }

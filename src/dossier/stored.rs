@@ -240,6 +240,7 @@ fn text(cell: &Cell) -> String {
         Cell::Int(number) => number.to_string(),
         Cell::Real(number) => number.to_string(),
         Cell::Double(number) => number.to_string(),
+        Cell::Decimal(number) => number.to_string(),
         Cell::Bool(is) => is.to_string(),
         Cell::Time(at) => at.to_rfc3339_opts(SecondsFormat::AutoSi, true),
     }

@@ -5,6 +5,7 @@ use std::{borrow::Cow, path::Path};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream, stream::BoxStream};
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{Fault, FaultKind, Service};
@@ -62,7 +63,7 @@ impl PutOptions {
 }
 
 /// Properties of a blob.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct BlobInfo {
     /// Name within the store; for a source, its URL without query.
     pub name: String,
@@ -72,14 +73,22 @@ pub struct BlobInfo {
     pub md5: Option<[u8; 16]>,
     /// `ETag`, or what serves as one.
     pub etag: Option<String>,
-    /// Content type; only from [`Blobs::head`] and [`Source::head`].
+    /// Content type; not from [`Blobs::list`].
     pub content_type: Option<String>,
-    /// Content-Encoding; from the same, and from [`Blobs::get`] and [`Source::get`].
+    /// Content-Encoding; not from [`Blobs::list`].
     pub content_encoding: Option<String>,
-    /// Metadata; only from [`Blobs::head`].
+    /// Metadata, names in lower case; not from [`Blobs::list`].
     pub metadata: Vec<(String, String)>,
     /// Whether it is in the archive tier, where it cannot be read.
     pub archived: bool,
+}
+
+impl BlobInfo {
+    /// As a listing of many is kept: without content type, encoding and metadata.
+    #[must_use]
+    pub fn in_brief(self) -> Self {
+        Self { content_type: None, content_encoding: None, metadata: Vec::new(), ..self }
+    }
 }
 
 /// A blob being read: its bytes in order. Where the service allows, a broken stream continues by
@@ -166,6 +175,9 @@ pub trait Blobs: Send + Sync {
 
     /// Blobs whose names begin with the prefix, by name.
     fn list(&self, prefix: &str) -> BoxStream<'static, Result<BlobInfo, Fault>>;
+
+    /// The same with all that [`Blobs::head`] tells of each, a page at a time: as many as the service shows in one request.
+    fn list_in_full(&self, prefix: &str) -> BoxStream<'static, Result<Vec<BlobInfo>, Fault>>;
 
     /// Deletes; a blob that is not there counts as deleted.
     async fn delete_many(&self, names: &[String]) -> Result<(), Fault>;

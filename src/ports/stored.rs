@@ -7,7 +7,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::Fault;
-use crate::domain::form::{AlteredColumn, Layout};
+use crate::domain::{
+    Decimal,
+    form::{AlteredColumn, Layout},
+};
 
 /// Declares the eight tables and the columns of each that are read.
 macro_rules! tables {
@@ -101,6 +104,8 @@ pub enum Cell {
     Real(f32),
     /// A number of type double precision.
     Double(f64),
+    /// A number of type numeric.
+    Decimal(Decimal),
     /// True or false.
     Bool(bool),
     /// Instant, at microseconds.

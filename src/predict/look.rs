@@ -2,7 +2,6 @@
 //!
 //! Files and listed blobs meet on disk: both are dealt into buckets by name, and one bucket at a time is held in memory.
 
-mod listing;
 mod view;
 
 use std::collections::HashMap;
@@ -11,20 +10,18 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use self::{
-    listing::{Listed, ListedBlob, list_all},
-    view::View,
-};
+use self::view::View;
 use super::{
     Tables,
     decided::{bucket_of, buckets_of},
-    files::{FileSpool, NameKey, WantedFile},
+    files::{FileSpool, WantedFile},
 };
 use crate::{
     ports::{Fault, FaultKind, Service, Source},
     run::{
         PredictedSource,
         lines::{Buckets, SpooledBuckets},
+        source_files::{Listed, ListedBlob, NameKey, list_all},
     },
 };
 

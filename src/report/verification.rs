@@ -3,7 +3,35 @@
 use std::fmt::Write as _;
 
 use super::grid::{Align, Grid, count};
-use crate::run::{Verification, VerifyResult};
+use crate::run::{Verification, VerifiedContent, VerifiedFiles, VerifyResult};
+
+impl VerifiedFiles {
+    /// Which files were compared with what.
+    fn sentence(&self) -> String {
+        match &self.content {
+            None => format!("{} files compared with {} blobs", count(self.named), count(self.blobs)),
+            Some(content) => content.sentence(),
+        }
+    }
+}
+
+impl VerifiedContent {
+    /// Which bytes were read.
+    fn sentence(&self) -> String {
+        let with = if self.by_manifest { "the manifest" } else { "their sources" };
+        let mut text = format!(
+            "the bytes of {} of {} files compared with {with}, {} were proven when they were copied",
+            count(self.read),
+            count(self.files),
+            count(self.proven_when_copied)
+        );
+        if let Some((part, of)) = self.part {
+            let verified = self.parts_verified.len();
+            let _ = write!(text, "; part {part} of {of}, {verified} of them verified");
+        }
+        text
+    }
+}
 
 impl Verification {
     /// The result in a sentence: what was compared, at which level, and what was found.
@@ -17,6 +45,7 @@ impl Verification {
         );
         let mut text = match self.result {
             VerifyResult::Verified => format!("VERIFIED at level {}: {rows}, nothing differs", self.level),
+            VerifyResult::ToTheByte => format!("VERIFIED TO THE BYTE: {rows}, nothing differs"),
             VerifyResult::InPart => {
                 let open = self.checks.iter().filter(|check| check.not_possible.is_some()).count();
                 format!(
@@ -35,6 +64,9 @@ impl Verification {
         if !self.examples.is_empty() {
             let rest = if self.differences > self.examples.len() as u64 { ", …" } else { "" };
             let _ = write!(text, " ({}{rest})", self.examples.join(", "));
+        }
+        if let Some(files) = &self.files {
+            let _ = write!(text, "; {}", files.sentence());
         }
         if self.accepted > 0 {
             let _ = write!(text, "; {} accepted", count(self.accepted));

@@ -21,7 +21,7 @@ pub use prediction::{
 };
 pub use summary::{Lost, Missing, RunResult, StageLatency, Summary, Warning, WarningCode};
 pub use verdict::Verdict;
-pub use verification::{Verification, VerifyCheck, VerifyResult};
+pub use verification::{Verification, VerifiedContent, VerifiedFiles, VerifyCheck, VerifyResult};
 pub use work::{Answers, Breaker, Limit, LimitCode, Work};
 
 use super::ids::{PlanId, RunName, WriterId};

@@ -1,5 +1,6 @@
 //! The checks of one submission: pure functions over what is expected and what is stored.
 
+mod blob;
 mod fate;
 mod files;
 mod grade;
@@ -10,6 +11,7 @@ mod single;
 
 use std::collections::BTreeSet;
 
+pub use blob::{OF_LISTING, blob, source as source_file};
 pub use fate::{AtTarget, Claim, failed, skipped};
 pub use receipts::{receipt, source};
 
@@ -25,6 +27,7 @@ use crate::{
 };
 
 /// What all checks of a run share.
+#[derive(Clone, Copy)]
 pub struct Ground<'a> {
     /// Values that all rows of the run share.
     pub settings: &'a RunSettings,
@@ -48,7 +51,8 @@ pub fn migrated(
     stored: &StoredSubmission,
 ) -> Findings {
     let mut findings = Findings::default();
-    let beside = Beside { expected, settings: ground.settings, code: code(ground, stored) };
+    let beside =
+        Beside { expected, settings: ground.settings, code: code(ground, stored), layout: ground.layout };
     outcome::ids(expected, outcome, ground.settings, &mut findings);
     outcome::report(expected, &mut findings);
     outcome::count_note(expected, outcome, &mut findings);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::table::{CHECKS, CheckId};
 use crate::{
-    domain::AttemptId,
+    domain::{AttemptId, Decimal},
     ports::{Cell, Table},
 };
 
@@ -53,6 +53,16 @@ pub enum Lack {
     Table(Table),
     /// The outcome keeps no digest.
     Digest,
+    /// The target container cannot be listed.
+    Blobs,
+    /// The container of the source file cannot be listed.
+    Sources,
+    /// The source file is not there any more, or cannot be read.
+    SourceFile,
+    /// The blob is there, and its bytes cannot be read.
+    Bytes,
+    /// The manifest has no line for the file.
+    Manifest,
     /// The row that holds the value is absent, which another check reports.
     Row,
 }
@@ -150,8 +160,8 @@ pub enum Want<'e> {
     Text(Cow<'e, str>),
     /// It has to be this integer.
     Int(i64),
-    /// This number, in the column's own type.
-    Number(&'e crate::domain::Decimal),
+    /// This number, rounded as a column of type numeric rounds it.
+    Number(Cow<'e, Decimal>),
     /// It has to be true.
     True,
     /// It has to be this instant.
@@ -181,6 +191,7 @@ impl<'e> Want<'e> {
             (Self::Int(want), Cell::Int(stored)) => want == stored,
             (Self::Number(want), Cell::Real(stored)) => want.as_str().parse() == Ok(*stored),
             (Self::Number(want), Cell::Double(stored)) => want.as_str().parse() == Ok(*stored),
+            (Self::Number(want), Cell::Decimal(stored)) => want.as_ref() == stored,
             (Self::Time(want), Cell::Time(stored)) => want == stored,
             _ => false,
         }
@@ -206,6 +217,7 @@ fn shown(cell: &Cell) -> String {
         Cell::Int(number) => number.to_string(),
         Cell::Real(number) => number.to_string(),
         Cell::Double(number) => number.to_string(),
+        Cell::Decimal(number) => number.to_string(),
         Cell::Bool(flag) => flag.to_string(),
         Cell::Time(time) => time.to_rfc3339(),
     }

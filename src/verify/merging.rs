@@ -5,15 +5,16 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use chrono::{DateTime, Utc};
 
 use super::{
+    blobs::LookedAt,
     findings::{Difference, Found, Kind},
     part::Part,
     pass::{Pass, Passed, Tally, World},
     report::{Absent, Different, FailureCsv, checks},
-    run::{Same, Task, Verified, look_at_enforcements, look_for_surplus, others},
+    run::{Same, Task, Verified, look_at_all_files, look_at_enforcements, look_for_surplus, others},
     table::CheckId,
 };
 use crate::{
-    domain::{AttemptId, Level},
+    domain::AttemptId,
     exit::Stop,
     ports::{Fault, pause},
     run::{
@@ -85,6 +86,7 @@ impl Merging {
         };
         look_at_enforcements(world, task.images, &mut self.passed, &mut each).await?;
         look_for_surplus(world, &mut self.passed, &mut each).await?;
+        let mut files = look_at_all_files(world, task, None, &mut self.passed.tally, &mut each).await?;
         let mut report = Report::new(task, Utc::now())?;
         let in_rows: u64 = self.different.values().map(|(differences, _)| differences).sum();
         let differences = in_rows + first.len() as u64;
@@ -96,9 +98,16 @@ impl Merging {
             pause(task.recheck).await;
             let spooled = self.differences.finish()?;
             gone += look_again_at_rows(world, task, &self.different, &spooled, &mut report).await?;
+            let (of_files, first) = first.into_iter().partition(Same::is_of_files);
             gone += look_again_at_stored(world, task, &mut self.passed, first, &mut report).await?;
+            gone += look_again_at_files(world, task, of_files, &mut files, &mut report).await?;
         }
-        report.end(task.level, self.passed.tally, absent, gone)
+        let (files, absent, manifest) = match files {
+            Some(files) => files.finish(absent)?,
+            None => (None, absent.clone(), None),
+        };
+        let verified = report.end(self.passed.tally, &absent, gone)?;
+        Ok(Verified { files, manifest, ..verified })
     }
 }
 
@@ -172,6 +181,38 @@ async fn look_again_at_stored(
     Ok(first.len() as u64)
 }
 
+/// The files that differed, and blobs that no row names; the number of differences that are gone.
+async fn look_again_at_files(
+    world: &World<'_>,
+    task: &Task<'_>,
+    mut first: HashSet<Same>,
+    files: &mut Option<LookedAt>,
+    report: &mut Report<'_>,
+) -> Result<u64, Stop> {
+    if first.is_empty() {
+        return Ok(0);
+    }
+    let mut rows = RowSet::new(task.rows);
+    for same in &first {
+        if let Same::Row(row, _) = same {
+            // A row beyond the input's has no files.
+            let _ = rows.insert(*row);
+        }
+    }
+    let (mut stands, mut failed) = (HashSet::new(), None);
+    let mut each = |same: Same, found: Found| {
+        if first.remove(&same) || stands.contains(&same) {
+            stands.insert(same);
+            failed = failed.take().or(report.add(&found).err());
+        }
+    };
+    // Counted already.
+    let later = look_at_all_files(world, task, Some(&rows), &mut Tally::default(), &mut each).await?;
+    failed.map_or(Ok(()), Err)?;
+    *files = files.take().map(|files| files.then(later));
+    Ok(first.len() as u64)
+}
+
 /// The differences that stand, as they are reported.
 struct Report<'a> {
     task: &'a Task<'a>,
@@ -228,9 +269,12 @@ impl<'a> Report<'a> {
             && self.task.accepted.contains_key(&attempt)
     }
 
-    fn end(self, level: Level, tally: Tally, absent: &Absent, passed: u64) -> Result<Verified, Stop> {
+    fn end(self, tally: Tally, absent: &Absent, passed: u64) -> Result<Verified, Stop> {
+        let Task { level, storage, .. } = self.task;
+        let content = storage.as_ref().and_then(|storage| storage.content.as_ref());
+        let asks = |check: CheckId| content.is_none_or(|content| content.asks(check));
         Ok(Verified {
-            checks: checks(level, &tally, &self.different, absent),
+            checks: checks(*level, &asks, &tally, &self.different, absent),
             tally,
             differences: self.differences,
             rows_different: self.rows.len() as u64,
@@ -239,6 +283,8 @@ impl<'a> Report<'a> {
             accepted_attempts: self.accepted_attempts,
             examples: self.examples,
             failures: self.csv.finish()?,
+            files: None,
+            manifest: None,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! One pass over the rows of a run: expected values, stored rows, checks; in bounded memory, whatever the run's size.
 
 mod chunk;
+mod files;
 mod lookups;
 mod prepared;
 
@@ -28,6 +29,7 @@ use crate::{
     run::{RowSet, outcomes::Outcomes},
 };
 use chunk::check_chunk;
+pub use files::collect_files;
 pub use prepared::Prepared;
 
 /// Rows that are looked up at a time.

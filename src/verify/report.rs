@@ -63,6 +63,12 @@ pub struct Absent {
     pub warehouse: Option<String>,
     /// Tables that this role may not read.
     pub tables: Vec<Unreadable>,
+    /// Reason for the blobs of the target container.
+    pub blobs: Option<String>,
+    /// Reasons for containers of source files.
+    pub sources: Vec<String>,
+    /// Reasons for bytes of blobs.
+    pub bytes: Option<String>,
 }
 
 impl Absent {
@@ -86,6 +92,11 @@ impl Absent {
             Lack::Digest => {
                 "outcomes of an earlier version of this program keep no receipts and digests".to_owned()
             }
+            Lack::Blobs => self.blobs.clone().unwrap_or_else(|| "the blobs cannot be listed".to_owned()),
+            Lack::Sources => self.sources.join("; "),
+            Lack::SourceFile => "the source no longer holds the file, or it may not be read".to_owned(),
+            Lack::Bytes => self.bytes.clone().unwrap_or_else(|| "the blob's bytes cannot be read".to_owned()),
+            Lack::Manifest => "the manifest has no line for these files".to_owned(),
             Lack::Row => String::new(),
         }
     }
@@ -100,14 +111,15 @@ pub struct Different {
     pub changed_after: u64,
 }
 
-/// A line for each check of the level: rows compared, differences, what was not possible and why.
+/// A line for each check of the level that `asks` lets in: rows compared, differences, what was not possible and why.
 pub fn checks(
     level: Level,
+    asks: &dyn Fn(CheckId) -> bool,
     tally: &Tally,
     different: &BTreeMap<CheckId, Different>,
     absent: &Absent,
 ) -> Vec<VerifyCheck> {
-    let of_level = CHECKS.iter().filter(|check| check.level <= level);
+    let of_level = CHECKS.iter().filter(|check| check.level <= level && asks(check.id));
     of_level
         .map(|check| {
             let lacking = tally.lacking.iter().filter(|((id, _), _)| *id == check.id);

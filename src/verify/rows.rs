@@ -2,13 +2,21 @@
 
 mod columns;
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 
 use super::{
     expect::{Expected, Person, RunSettings, report::ExpectedReport},
     findings::{Findings, Lack, Place, Want},
 };
-use crate::ports::{StoredRow, Table};
+use crate::{
+    domain::{
+        Decimal,
+        form::{Layout, NumberType},
+    },
+    ports::{StoredRow, Table},
+};
 pub use columns::{ColumnRule, SINGLE_ROWS};
 
 /// All rows of one submission, as they are stored.
@@ -73,6 +81,8 @@ pub struct Beside<'a> {
     pub settings: &'a RunSettings,
     /// The code of the stored grade's assessment; why it is not known.
     pub code: Result<&'a str, Lack>,
+    /// Names the types of the columns of marks.
+    pub layout: &'a Layout,
 }
 
 impl<'a> Beside<'a> {
@@ -85,6 +95,18 @@ impl<'a> Beside<'a> {
             Ok(report) => want(report),
             Err(lack) => Want::Unknown(*lack),
         }
+    }
+
+    /// The number as the column stores it, if that is numeric; a float is rounded when it is compared.
+    pub fn number(&self, table: Table, column: &str, number: &'a Decimal) -> Want<'a> {
+        Want::Number(match self.layout.number_type(table.name(), column) {
+            NumberType::Numeric(Some(scale)) => Cow::Owned(number.rounded(scale)),
+            NumberType::Numeric(None) | NumberType::Real | NumberType::Double => Cow::Borrowed(number),
+        })
+    }
+
+    fn grade(&self, column: &str, number: fn(&'a ExpectedReport) -> &'a Decimal) -> Want<'a> {
+        self.report(|report| self.number(Table::Grades, column, number(report)))
     }
 
     fn time(&self, want: fn(&ExpectedReport) -> DateTime<Utc>) -> Want<'a> {

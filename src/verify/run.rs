@@ -9,6 +9,7 @@ use std::{
 use chrono::Utc;
 
 use super::{
+    blobs::{LookedAt, Storage, look_at_files, look_for_surplus_blobs},
     enforcement::Standing,
     findings::{Found, Lack},
     part::Part,
@@ -22,7 +23,7 @@ use crate::{
     domain::{AttemptId, Level},
     exit::Stop,
     ports::{Fault, Table},
-    run::{VerifyCheck, WriterId},
+    run::{RowSet, VerifiedFiles, VerifyCheck, WriterId},
 };
 
 /// What a verification is asked to do beside comparing.
@@ -39,6 +40,8 @@ pub struct Task<'a> {
     pub rows: u64,
     /// Ids of enforcement rows that this run changed and did not write.
     pub images: &'a BTreeSet<String>,
+    /// Where the files lie, from level blobs on.
+    pub storage: Option<Storage<'a>>,
 }
 
 /// What was found.
@@ -61,13 +64,32 @@ pub struct Verified {
     pub examples: Vec<String>,
     /// `verification_failures.csv`.
     pub failures: tempfile::NamedTempFile,
+    /// What was seen of the files, from level blobs on.
+    pub files: Option<VerifiedFiles>,
+    /// The manifest, at level content.
+    pub manifest: Option<tempfile::NamedTempFile>,
 }
 
-/// What makes a difference of a stored row, or of a rule, the same when it is looked at again.
+/// What makes a difference of a stored row, a rule or a file the same when it is looked at again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Same {
+pub enum Same {
+    /// A check found something in a row.
     Row(u64, CheckId),
+    /// A stored row that belongs to none.
     Stored(Table, String),
+    /// A blob that belongs to none.
+    Blob(String),
+}
+
+impl Same {
+    /// Whether it is found by a look at files.
+    pub fn is_of_files(&self) -> bool {
+        match self {
+            Self::Row(_, check) => check.check().level > Level::Rows,
+            Self::Stored(..) => false,
+            Self::Blob(_) => true,
+        }
+    }
 }
 
 /// Looks at the rows of one partition.
@@ -79,6 +101,21 @@ pub async fn compare(pass: &mut Pass<'_>, part: usize) -> Result<Part, Stop> {
     passed.known.finish();
     differences.dedup();
     Ok(Part::new(part, began_at, passed, differences))
+}
+
+/// The files of all rows, or of those of `only`, and blobs that no row names; nothing at level rows.
+pub(super) async fn look_at_all_files(
+    world: &World<'_>,
+    task: &Task<'_>,
+    only: Option<&RowSet>,
+    tally: &mut Tally,
+    each: &mut Each<'_>,
+) -> Result<Option<LookedAt>, Stop> {
+    let Some(storage) = &task.storage else { return Ok(None) };
+    world.progress.says("looking at files");
+    let looked = look_at_files(world, storage, only, tally, each).await?;
+    look_for_surplus_blobs(world, storage, looked.listed.as_ref(), tally, each).await?;
+    Ok(Some(looked))
 }
 
 /// Submissions under foreign launch ids; none if they cannot be read.
@@ -108,7 +145,8 @@ pub async fn look_at_prepared(
     Ok(all)
 }
 
-pub(super) type Each<'e> = dyn FnMut(Same, Found) + Send + 'e;
+/// Takes what was found.
+pub type Each<'e> = dyn FnMut(Same, Found) + Send + 'e;
 
 /// The newest rule of each learner, assessment and context.
 pub(super) async fn look_at_enforcements(

@@ -1,13 +1,20 @@
 //! Proves that verify finds what is wrong: corruptions are planted one at a time in copies of rows of the run, and each
 //! has to be found by the check that should find it, and by no other.
 
+pub mod files;
 mod kinds;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use serde::Serialize;
 
-use self::kinds::{Kind, Whose, kinds};
+use self::{
+    files::{Places, test_files},
+    kinds::{Kind, Whose, kinds},
+};
 use super::{
     pass::{Prepared, World},
     run::look_at_prepared,
@@ -58,6 +65,9 @@ pub struct SelfTest {
     pub surprises: usize,
     /// Kinds for which the run holds too few rows.
     pub not_planted: Vec<String>,
+    /// Why kinds could not be planted in blobs, if so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remark: Option<String>,
     /// A line for each kind.
     pub kinds: Vec<Line>,
 }
@@ -73,6 +83,7 @@ pub async fn self_test(
     world: &World<'_>,
     copies: &dyn TargetCopies,
     images: &BTreeSet<String>,
+    places: &Places<'_>,
 ) -> Result<SelfTest, Stop> {
     if let Err((role, database)) = copies.may_copy().await? {
         let message = format!(
@@ -84,7 +95,8 @@ pub async fn self_test(
     let submissions = migrated(world)?;
     let ids: Vec<String> = submissions.keys().cloned().collect();
     let chosen = copies.copy(&ids, MOST).await?;
-    let attempts = chosen.iter().filter_map(|id| submissions.get(id)).map(|one| one.attempt).collect();
+    let attempts: BTreeSet<AttemptId> =
+        chosen.iter().filter_map(|id| submissions.get(id)).map(|one| one.attempt).collect();
     let prepared = Prepared::read(world, &attempts).await?;
     let clean = look_at_prepared(world, &prepared, images).await?;
     if !clean.is_empty() {
@@ -117,7 +129,18 @@ pub async fn self_test(
     if !look_at_prepared(world, &prepared, images).await?.is_empty() {
         return Err(Stop::new(Exit::Bug, "the copies are not what they were before the first corruption"));
     }
-    Ok(told(chosen.len(), lines))
+    let (of_files, remark) = test_files(world, places, &attempts).await?;
+    lines.extend(of_files);
+    Ok(SelfTest { remark, ..told(chosen.len(), lines) })
+}
+
+/// Every kind, in the order in which they are planted: its name, where it is planted, the checks that have to find it.
+pub fn table() -> Vec<(String, String, Vec<&'static str>)> {
+    let line = |kind: Kind| {
+        let checks = kind.found_by.iter().map(|check| check.check().name).collect();
+        (kind.name, kind.planted_in, checks)
+    };
+    kinds().into_iter().chain(files::kinds()).map(line).collect()
 }
 
 /// Migrated attempts that have to stand, by the id of their submission.
@@ -191,8 +214,9 @@ fn line(kind: &Kind, found: Option<Found>) -> Line {
 fn told(submissions: usize, kinds: Vec<Line>) -> SelfTest {
     let of = |fits: fn(&&Line) -> bool| kinds.iter().filter(fits).count();
     SelfTest {
-        level: Level::Rows,
+        level: Level::Content,
         submissions,
+        remark: None,
         planted: of(|line| line.found_by.is_some()),
         missed: of(|line| line.missed),
         surprises: of(|line| line.surprise),
@@ -219,12 +243,12 @@ impl SelfTest {
     pub fn verdict(&self) -> String {
         let Self { planted, missed, surprises, submissions, not_planted, .. } = self;
         let mut told = format!(
-            "self-test at level rows: {planted} kinds of corruption planted in copies of {submissions} submissions, \
+            "self-test: {planted} kinds of corruption planted in copies of {submissions} submissions, \
              {missed} missed, {surprises} with a surprise"
         );
         if !not_planted.is_empty() {
-            told.push_str("; the run holds too few rows to plant: ");
-            told.push_str(&not_planted.join(", "));
+            let why = self.remark.as_deref().unwrap_or("the run holds too few rows");
+            let _ = write!(told, "; not planted ({why}): {}", not_planted.join(", "));
         }
         told
     }

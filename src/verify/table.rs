@@ -149,6 +149,28 @@ checks! {
         "look at the row: it was skipped without cause, or the target changed since";
     NothingSurplus = "nothing_surplus", Rows, "every row of the eight tables", "no row of this run that no outcome names",
         "find out what wrote the row, and remove it if it is nobody's";
+    SourceFilesUnchanged = "source_files_unchanged", Blobs, "the length and stored MD5 of each source file", "those that the outcome keeps of the file that was copied",
+        "ask the owner of the source what changed since the run";
+    BlobPresent = "blob_present", Blobs, "the listing of the target container", "a blob for each file row, under its name as the service stores it",
+        "restore the blob; else roll the attempt back and migrate it again";
+    BlobLength = "blob_length", Blobs, "the blob's length", "the length that the outcome keeps of the file, and that of its source",
+        "restore the blob; else roll the attempt back and migrate it again";
+    BlobContentType = "blob_content_type", Blobs, "the blob's Content-Type", "file_mime_type of its file row",
+        "set it again, or roll the attempt back and migrate it again";
+    BlobContentEncoding = "blob_content_encoding", Blobs, "the blob's Content-Encoding", "that of its source",
+        "set it again, or roll the attempt back and migrate it again";
+    BlobMetadata = "blob_metadata", Blobs, "the blob's metadata attemptId, migratedFrom, run, writer, fileType", "the attempt, the run, the writer in its name, the kind of its file row",
+        "set it again, or roll the attempt back and migrate it again";
+    BlobMd5 = "blob_md5", Blobs, "the blob's stored MD5, which is its writer's word", "the MD5 that the outcome keeps of the file, else that of its source",
+        "verify --level content reads the bytes; if they differ, restore the blob or migrate the attempt again";
+    BlobsSurplus = "blobs_surplus", Blobs, "every blob of this run's writers", "a file row that names it",
+        "rogo-migrate orphans shows such blobs, and with --delete removes them";
+    ContentSource = "content_source", Content, "the SHA-256 of the blob's bytes", "that of its source's bytes, both read now",
+        "restore the blob; else roll the attempt back and migrate it again";
+    ContentReceipt = "content_receipt", Content, "the SHA-256, else the MD5, of the blob's bytes", "the one that the outcome keeps of the bytes that were copied",
+        "restore the blob; else roll the attempt back and migrate it again";
+    ContentManifest = "content_manifest", Content, "the SHA-256 of the blob's bytes", "the line of --manifest",
+        "restore the blob; else roll the attempt back and migrate it again";
 }
 
 impl CheckId {

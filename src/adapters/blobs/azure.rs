@@ -9,7 +9,7 @@ use azure_core::http::{Method, Request, Url, headers::HeaderName};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use futures_util::{
-    TryStreamExt,
+    StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
 use md5::{Digest, Md5};
@@ -248,7 +248,16 @@ impl Blobs for AzureBlobs {
     }
 
     fn list(&self, prefix: &str) -> BoxStream<'static, Result<BlobInfo, Fault>> {
-        listing::list(self.account.clone(), self.container_url.clone(), &self.container, &self.prefix, prefix)
+        let pages = self.list_in_full(prefix);
+        pages
+            .map_ok(|page| stream::iter(page.into_iter().map(|info| Ok(info.in_brief()))))
+            .try_flatten()
+            .boxed()
+    }
+
+    fn list_in_full(&self, prefix: &str) -> BoxStream<'static, Result<Vec<BlobInfo>, Fault>> {
+        let place = format!("az://{}", self.container);
+        listing::pages(self.account.clone(), self.container_url.clone(), &place, &self.prefix, prefix)
     }
 
     async fn delete_many(&self, names: &[String]) -> Result<(), Fault> {

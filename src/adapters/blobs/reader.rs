@@ -61,7 +61,12 @@ pub(super) fn info_of(name: &str, headers: &Headers) -> BlobInfo {
 
 /// Whether it is a directory of an account with a hierarchical namespace, and no blob.
 pub(super) fn is_directory(info: &BlobInfo) -> bool {
-    info.metadata.iter().any(|(name, value)| name == IS_FOLDER && value.eq_ignore_ascii_case("true"))
+    info.metadata.iter().any(|(name, value)| is_folder_mark(name, value))
+}
+
+/// Whether this metadata marks a directory.
+pub(super) fn is_folder_mark(name: &str, value: &str) -> bool {
+    name.eq_ignore_ascii_case(IS_FOLDER) && value.eq_ignore_ascii_case("true")
 }
 
 /// The MD5 that the text holds.

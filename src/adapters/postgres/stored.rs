@@ -11,7 +11,7 @@ use sqlx::{
 
 use super::{PostgresTarget, catalogue::rule_owner, pool::Pool, receipt::target_form};
 use crate::{
-    domain::form::{AlteredColumn, Layout},
+    domain::form::{AlteredColumn, ColumnKind, Layout, TABLES},
     ports::{
         Cell, Fault, FaultKind, Link, Lookup, ReaderRole, StoredCatalogue, StoredRow, StoredTarget, Table,
         Unreadable,
@@ -139,8 +139,16 @@ fn columns(table: Table) -> String {
         "marking_status" | "submission_file_type" => format!("r.{column}::text as {column}"),
         _ => format!("r.{column}"),
     };
-    let columns: Vec<String> = table.columns().iter().map(read).collect();
+    let digits = numbers(table).map(|column| format!("r.{column}::text as {column}_digits"));
+    let columns: Vec<String> = table.columns().iter().map(read).chain(digits).collect();
     format!("r.xmin::text::oid as xmin_oid, {}", columns.join(", "))
+}
+
+/// The columns of marks: if one is numeric, its digits are read, because the driver holds no such number.
+fn numbers(table: Table) -> impl Iterator<Item = &'static str> {
+    let form = TABLES.iter().find(|form| form.name == table.name());
+    let columns = form.into_iter().flat_map(|form| form.columns.iter());
+    columns.filter(|(_, kind)| *kind == ColumnKind::Number).map(|(column, _)| *column)
 }
 
 /// A time as the driver can hold it; others, infinite ones too, read as null.
@@ -179,6 +187,11 @@ fn cell(row: &PgRow, index: usize) -> Result<Cell, sqlx::Error> {
         "FLOAT8" => Cell::Double(row.try_get(index)?),
         "BOOL" => Cell::Bool(row.try_get(index)?),
         "TIMESTAMPTZ" => Cell::Time(row.try_get(index)?),
+        "NUMERIC" => {
+            let digits: String = row.try_get(format!("{}_digits", row.column(index).name()).as_str())?;
+            // NaN and infinity are no number that was written.
+            digits.parse().map_or(Cell::Text(digits), Cell::Decimal)
+        }
         _ => Cell::Text(row.try_get(index)?),
     })
 }

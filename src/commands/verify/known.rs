@@ -68,7 +68,8 @@ impl<'a> Known<'a> {
         let inputs = connect::inputs(settings)?;
         let index = asked.index(&inputs).await?;
         let warehouse = connect::warehouse(settings)?;
-        let mut absent = Absent { tables, inputs: index.as_ref().err().cloned(), warehouse: None };
+        let inputs_absent = index.as_ref().err().cloned();
+        let mut absent = Absent { tables, inputs: inputs_absent, ..Absent::default() };
         let is_indexed = match asked.looks_up(warehouse.as_ref()).await? {
             Ok(false) if index.is_err() => {
                 let why = "the warehouse can only be read as a whole, which needs the inputs beside it";

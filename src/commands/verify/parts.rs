@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::Utc;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::{Asked, Known, Told};
+use super::{Asked, Known, Told, files::Places};
 use crate::{
     domain::Digest,
     exit::{Exit, Stop},
@@ -69,13 +69,16 @@ impl Asked<'_> {
         let ids = self.attempts.map(|attempts| format!("{attempts:?}"));
         let alters = settings.database.target_alters.iter().map(|column| format!("target alters {column:?}"));
         let attempts = ids.map(|ids| format!("attempts {}", Digest::of(ids.as_bytes())));
+        let manifest = verify.manifest.as_ref().map(|path| format!("manifest {}", path.display()));
+        let of_content =
+            self.args.only_unproven.then(|| "only unproven".to_owned()).into_iter().chain(manifest);
         Subject {
             plan: plan.id.clone(),
             root: root.unwrap_or_else(|| summary.at.to_rfc3339()),
             rows: plan.submissions.rows,
             level: verify.level,
             content: verify.content.map(|part| format!("{}/{}", part.index + 1, part.of)).unwrap_or_default(),
-            settings: alters.chain(attempts).chain(known.lacks()).collect(),
+            settings: alters.chain(attempts).chain(of_content).chain(known.lacks()).collect(),
             program: program_digest().to_string(),
             job: settings.pod.job_uid.clone().unwrap_or_default(),
         }
@@ -170,11 +173,17 @@ impl Process<'_> {
             merging.add(part)?;
         }
         let again = merging.parts();
-        let outcomes = if again.is_empty() {
-            Outcomes::none(self.ranges)?
-        } else {
+        let places = Places::open(self.asked)?;
+        let storage = places.storage(self.asked);
+        if !again.is_empty() {
             self.shared(facts).await?;
-            Outcomes::of_ranges(store, plan, self.ranges, |part| again.contains(&part)).await?
+        }
+        // The files are those of all rows.
+        let needed = |part: usize| storage.is_some() || again.contains(&part);
+        let outcomes = if (0..self.ranges.count()).any(needed) {
+            Outcomes::of_ranges(store, plan, self.ranges, needed).await?
+        } else {
+            Outcomes::none(self.ranges)?
         };
         let nothing = FactsSource::Absent(String::new());
         let world = self.known.world(&outcomes, facts.as_ref().unwrap_or(&nothing));
@@ -185,6 +194,7 @@ impl Process<'_> {
             values: if args.show_values { Values::Shown } else { Values::Hidden },
             rows: plan.submissions.rows,
             images: &self.known.images,
+            storage,
         };
         let began_at = merging.began_at().unwrap_or_else(Utc::now);
         let verified = merging.end(&world, &task, &self.known.absent).await?;
@@ -195,8 +205,7 @@ impl Process<'_> {
     async fn publish(&self, verified: &Verified, began_at: chrono::DateTime<Utc>) -> Result<Told, Stop> {
         let mut verification = self.asked.told(verified, began_at);
         self.asked.sign(&mut verification, self.known);
-        self.asked.log_accepted(verified).await?;
-        self.asked.publish(verified, &mut verification).await?;
+        self.asked.keep(verified, &mut verification).await?;
         self.state.merged().await?;
         Ok(Told::Verification(Box::new(verification)))
     }

@@ -3,15 +3,18 @@
 use super::{Asked, Known, Told};
 use crate::{
     adapters::postgres::PostgresReader,
-    commands::json::json,
+    commands::{connect, json::json},
     exit::{End, Exit, Stop},
     report,
-    run::{outcomes::Outcomes, verifying::partitions},
+    run::{WriterId, outcomes::Outcomes, verifying::partitions},
     verify::{
         facts::FactsSource,
-        self_test::{SelfTest, self_test},
+        self_test::{SelfTest, files::Places, self_test},
     },
 };
+
+/// Below this prefix of the target container lie the copies of a self-test while it runs.
+const SCRATCH: &str = "rogo-migrate-self-test";
 
 impl Asked<'_> {
     /// Tests verify in copies; every input and table has to be there, for else checks would be left out.
@@ -31,7 +34,16 @@ impl Asked<'_> {
             }
             (None, None) => return Err(Stop::new(Exit::Bug, "the warehouse is read whole without inputs")),
         };
-        self_test(&known.world(&outcomes, &facts), target, &known.images).await.map(Told::SelfTest)
+        let scratch = format!("{SCRATCH}/{}", WriterId::fresh());
+        let places = Places {
+            target: &connect::target_blobs(self.settings)?,
+            scratch: &connect::scratch_blobs(self.settings, &scratch)?,
+            source: &connect::source(self.settings)?,
+            run: &self.plan.run,
+            rows: self.plan.submissions.rows,
+        };
+        let world = known.world(&outcomes, &facts);
+        self_test(&world, target, &known.images, &places).await.map(Told::SelfTest)
     }
 }
 

@@ -58,6 +58,7 @@ impl Asked<'_> {
             accepted: verified.accepted,
             recheck_ms: u64::try_from(verify.recheck.as_millis()).unwrap_or(u64::MAX),
             remarks,
+            files: verified.files.clone(),
             checks: verified.checks.clone(),
             unknown_attempts,
             independent: false,
@@ -73,8 +74,19 @@ impl Asked<'_> {
         verification
     }
 
+    /// Everything that a verification leaves in the verify store and in the folder of results.
+    pub(super) async fn keep(
+        &self,
+        verified: &Verified,
+        verification: &mut Verification,
+    ) -> Result<(), Stop> {
+        self.settle_content(verified, verification).await?;
+        self.log_accepted(verified).await?;
+        self.publish(verified, verification).await
+    }
+
     /// Accepted changes are a decision of a person.
-    pub(super) async fn log_accepted(&self, verified: &Verified) -> Result<(), Stop> {
+    async fn log_accepted(&self, verified: &Verified) -> Result<(), Stop> {
         let Self { results, accepted, .. } = *self;
         if verified.accepted_attempts.is_empty() {
             return Ok(());
@@ -96,18 +108,14 @@ impl Asked<'_> {
     }
 
     /// Both results in the verify store and in the folder of results.
-    pub(super) async fn publish(
-        &self,
-        verified: &Verified,
-        verification: &mut Verification,
-    ) -> Result<(), Stop> {
+    async fn publish(&self, verified: &Verified, verification: &mut Verification) -> Result<(), Stop> {
         tell_checks(verification);
         let (out, store) = (&self.settings.out, self.results);
         let files = [names::VERIFICATION, names::VERIFICATION_FAILURES];
-        verification.results = files
+        let places = files
             .iter()
-            .flat_map(|file| [out.join(file).display().to_string(), store.describe(&names::result(file))])
-            .collect();
+            .flat_map(|file| [out.join(file).display().to_string(), store.describe(&names::result(file))]);
+        verification.results.extend(places);
         let (out, failures) = (Some(out.as_path()), verified.failures.path());
         results::publish(Some(store), out, names::VERIFICATION_FAILURES, failures, CSV).await?;
         let text = json("verification", verification)?;

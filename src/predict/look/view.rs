@@ -1,9 +1,12 @@
 //! What was seen of one container, and which of its files are looked at one by one.
 
-use super::{Found, listing::Way};
+use super::Found;
 use crate::{
-    predict::files::{Container, WantedFile},
-    run::PredictedSource,
+    predict::files::WantedFile,
+    run::{
+        PredictedSource,
+        source_files::{Container, Way},
+    },
 };
 
 /// Files of a container that cannot be listed that are looked at one by one; of more, so many are a sample.

@@ -125,6 +125,20 @@ pub const TELEMETRY: &str = "telemetry.json";
 pub const REPORT: &str = "report.html";
 /// What a verification compared ([`super::Verification`]).
 pub const VERIFICATION: &str = "verification.json";
+/// SHA-256 of every file whose bytes were read: an input for `verify --manifest`.
+pub const MANIFEST: &str = "manifest.csv";
+/// The manifest of one part, from 1, of several.
+pub fn manifest_of_part(part: u32, of: u32) -> String {
+    format!("manifest-{part}-of-{of}.csv")
+}
+/// Prefix of the parts of a verification at level content that were verified, of so many.
+pub fn verified_parts(of: u32) -> String {
+    format!("verify/content/{of}/")
+}
+/// One of them, from 1.
+pub fn verified_part(part: u32, of: u32) -> String {
+    format!("{}{part}.json", verified_parts(of))
+}
 /// What it found: an input for `rollback --attempts` and `verify --attempts`.
 pub const VERIFICATION_FAILURES: &str = "verification_failures.csv";
 /// Every file that finalize or rollback may write into a folder of the user's.
@@ -149,11 +163,11 @@ pub fn accepted(id: &str) -> String {
     format!("{ACCEPTED}{id}.json")
 }
 
+/// Prefix of the states of verifications, in the verify store ([`crate::run::verifying`]).
+pub const VERIFYING: &str = "verifying/";
+
 /// Every decision of a person, a JSON line each ([`super::Decided`]).
 pub const DECISIONS: &str = "decisions.jsonl";
-
-/// Prefix of the states of verifications.
-pub const VERIFYING: &str = "verifying/";
 
 /// A result of the run.
 pub fn result(file: &str) -> String {

@@ -53,6 +53,9 @@ pub struct Verification {
     /// What is to be known beside the checks: an INCOMPLETE run, ids that the run does not know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
+    /// The files, from level blobs on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<VerifiedFiles>,
     /// Every check of this level.
     pub checks: Vec<VerifyCheck>,
     /// Ids of `--attempts` that the run does not know.
@@ -77,12 +80,52 @@ pub struct Verification {
     pub results: Vec<String>,
 }
 
+/// What was seen of the files.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifiedFiles {
+    /// Files that rows of verified submissions name.
+    pub named: u64,
+    /// Blobs that were listed below the prefixes of the run's writers.
+    pub blobs: u64,
+    /// Requests that listed them.
+    pub target_requests: u64,
+    /// Requests that listed the sources, or looked at files of them.
+    pub source_requests: u64,
+    /// What was read, at level content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<VerifiedContent>,
+}
+
+/// Whose bytes were read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifiedContent {
+    /// Number of this part, from 1, and of how many (`--content N/T`); absent if all files were in question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<(u32, u32)>,
+    /// Parts of that division that are verified, this one included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts_verified: Vec<u32>,
+    /// Files in question.
+    pub files: u64,
+    /// Of them those whose bytes passed through the program, and so were proven, when they were copied.
+    pub proven_when_copied: u64,
+    /// Files whose bytes were read.
+    pub read: u64,
+    /// Their bytes, read from the target; from the source as many again.
+    pub bytes: u64,
+    /// Whether the files were compared with a manifest in place of their source.
+    pub by_manifest: bool,
+}
+
 /// Result of a verification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum VerifyResult {
     /// Every check was possible, and nothing differs.
     #[serde(rename = "VERIFIED")]
     Verified,
+    /// The same, and every byte of every file was compared with its source.
+    #[serde(rename = "VERIFIED TO THE BYTE")]
+    ToTheByte,
     /// Nothing differs, as far as checks were possible.
     #[serde(rename = "VERIFIED IN PART")]
     InPart,
@@ -95,6 +138,7 @@ impl fmt::Display for VerifyResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Verified => "VERIFIED",
+            Self::ToTheByte => "VERIFIED TO THE BYTE",
             Self::InPart => "VERIFIED IN PART",
             Self::Differences => "DIFFERENCES",
         })
@@ -110,7 +154,7 @@ pub struct VerifyCheck {
     pub what: String,
     /// What it was compared with.
     pub with: String,
-    /// Rows in which it compared something.
+    /// Rows, or files, in which it compared something.
     pub compared: u64,
     /// Differences that stand.
     pub different: u64,

@@ -45,11 +45,12 @@ pub fn marks(ground: &Ground<'_>, beside: &Beside<'_>, stored: &StoredSubmission
         Some(id) => ground.catalogue.sections.get(id).map(Vec::as_slice).unwrap_or_default(),
     };
     for score in scores {
-        one(score, sections, stored, findings);
+        one(beside, score, sections, stored, findings);
     }
 }
 
 fn one(
+    beside: &Beside<'_>,
     score: &ExpectedScore,
     sections: &[(String, String)],
     stored: &StoredSubmission,
@@ -69,7 +70,7 @@ fn one(
     findings.value(
         CheckId::MarksValues,
         &at("marks_awarded"),
-        Want::Number(&score.value),
+        beside.number(Table::Marks, "marks_awarded", &score.value),
         cell(row, "marks_awarded"),
     );
     let comment = Want::optional(score.comment.as_deref());

@@ -101,6 +101,7 @@ fn value(cell: &Cell) -> StoredValue<'_> {
         Cell::Int(number) => StoredValue::Int(*number),
         Cell::Real(number) => StoredValue::Real(*number),
         Cell::Double(number) => StoredValue::Double(*number),
+        Cell::Decimal(number) => StoredValue::Decimal(number),
         Cell::Bool(is) => StoredValue::Bool(*is),
         Cell::Time(at) => StoredValue::Time(*at),
     }

@@ -70,7 +70,7 @@ pub async fn compare(
 }
 
 /// Whether the target has to hold the row.
-fn is_to_stand(world: &World<'_>, item: &Item) -> bool {
+pub fn is_to_stand(world: &World<'_>, item: &Item) -> bool {
     let accepted = item.attempt.is_some_and(|attempt| world.may_lack.contains(&attempt));
     matches!(item.outcome.fate, Fate::Migrated(_)) && !accepted
 }

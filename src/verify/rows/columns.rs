@@ -181,9 +181,9 @@ pub const ASSIGNMENT: &[ColumnRule] = &[
 pub const GRADE: &[ColumnRule] = &[
     rule("id", CheckId::GradePresent, |b| b.derived(Table::Grades)),
     rule("submission_id", CheckId::GradePresent, |b| b.derived(Table::Submissions)),
-    rule("total_marks_awarded", CheckId::GradeMarks, |b| b.report(|r| Want::Number(&r.awarded))),
-    rule("total_marks_possible", CheckId::GradeMarks, |b| b.report(|r| Want::Number(&r.available))),
-    rule("percentage_score", CheckId::GradePercentage, |b| b.report(|r| Want::Number(&r.percent))),
+    rule("total_marks_awarded", CheckId::GradeMarks, |b| b.grade("total_marks_awarded", |r| &r.awarded)),
+    rule("total_marks_possible", CheckId::GradeMarks, |b| b.grade("total_marks_possible", |r| &r.available)),
+    rule("percentage_score", CheckId::GradePercentage, |b| b.grade("percentage_score", |r| &r.percent)),
     rule("final_grade", CheckId::GradeFinal, final_grade),
     rule("overall_summary", CheckId::GradeSummary, |b| b.report(|r| Want::optional(r.notes.as_deref()))),
     rule("malpractice_notes", CheckId::MalpracticeNotes, |b| {

@@ -1,10 +1,10 @@
 //! What every store promises, asked of each.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use rogo_migrate::ports::{Blobs, FaultKind, PutOptions, Stored};
+use rogo_migrate::ports::{BlobInfo, Blobs, FaultKind, PutOptions, Stored};
 
 use super::{bytes_of, md5, noise};
 
@@ -33,6 +33,7 @@ both_stores_promise! {
     replace_takes_the_place
     what_is_not_there_is_none
     a_list_is_by_name_and_by_prefix
+    a_listing_in_full_tells_what_a_look_at_each_blob_tells
     delete_is_done_twice_without_complaint
     an_upload_stands_only_when_finished
     a_local_file_of_any_size_is_stored
@@ -123,6 +124,23 @@ async fn a_list_is_by_name_and_by_prefix(blobs: Arc<dyn Blobs>) {
     assert_eq!(names(&blobs, "a/1").await, ["a/10"]);
     let info = blobs.list("b").try_next().await.unwrap().unwrap();
     assert_eq!((info.size_bytes, info.md5), (5, Some(md5(b"12345"))));
+}
+
+async fn a_listing_in_full_tells_what_a_look_at_each_blob_tells(blobs: Arc<dyn Blobs>) {
+    let compressed = PutOptions { content_encoding: Some("gzip".into()), ..with_metadata() };
+    blobs.put("a/1", Bytes::from_static(b"12345"), &compressed).await.unwrap();
+    blobs.put("a/2", Bytes::from_static(b""), &PutOptions::create("text/plain")).await.unwrap();
+    let listed: Vec<Vec<BlobInfo>> = blobs.list_in_full("a/").try_collect().await.unwrap();
+    let looked = |info: BlobInfo| BlobInfo {
+        etag: None,
+        metadata: info.metadata.into_iter().collect::<BTreeSet<_>>().into_iter().collect(),
+        ..info
+    };
+    let mut expected = Vec::new();
+    for name in ["a/1", "a/2"] {
+        expected.push(looked(blobs.head(name).await.unwrap().unwrap()));
+    }
+    assert_eq!(listed.into_iter().flatten().map(looked).collect::<Vec<_>>(), expected);
 }
 
 async fn delete_is_done_twice_without_complaint(blobs: Arc<dyn Blobs>) {

@@ -274,14 +274,23 @@ impl State {
                 let properties = match blob {
                     None => "<Content-Length>0</Content-Length><ResourceType>directory</ResourceType>".to_owned(),
                     Some(blob) => format!(
-                        "<Etag>e</Etag><Content-Length>{}</Content-Length><Content-MD5>{}</Content-MD5>",
+                        "<Etag>e</Etag><Content-Length>{}</Content-Length><Content-MD5>{}</Content-MD5>\
+                         <Content-Type>{}</Content-Type><Content-Encoding>{}</Content-Encoding>",
                         blob.bytes.len(),
-                        md5_base64(&blob.bytes)
+                        md5_base64(&blob.bytes),
+                        blob.content_type,
+                        blob.content_encoding.as_deref().unwrap_or_default()
                     ),
                 };
+                let metadata = blob.into_iter().flat_map(|blob| &blob.metadata).map(|(name, value)| {
+                    let name = name.trim_start_matches("x-ms-meta-");
+                    format!("<{name}>{value}</{name}>")
+                });
+                let metadata = metadata.collect::<String>();
                 let name = name.replace('&', "&amp;").replace('<', "&lt;");
                 format!(
-                    "<Blob><Name>{name}</Name><Properties>{properties}<BlobType>BlockBlob</BlobType></Properties></Blob>"
+                    "<Blob><Name>{name}</Name><Properties>{properties}<BlobType>BlockBlob</BlobType></Properties>\
+                     <Metadata>{metadata}</Metadata></Blob>"
                 )
             })
             .collect();

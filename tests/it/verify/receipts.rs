@@ -143,3 +143,50 @@ async fn a_target_that_was_restored_from_a_dump_is_verified_and_a_change_in_it_i
     let says = issue(&app, attempt, "receipt_unchanged");
     assert!(says.contains("as after a restore"), "{says}");
 }
+
+#[tokio::test]
+async fn marks_in_numeric_columns_are_compared_as_their_scale_rounds() {
+    let sample = Sample::in_folder(12, 61, |options| {
+        options.plain = true;
+        options.file_bytes = "10-200".parse().unwrap();
+    });
+    let sample = sample.await;
+    let app = in_folders(&sample).await;
+    app.database
+        .run(
+            "alter table submission_section_marks alter column marks_awarded type numeric(8, 1);
+             alter table submission_grades alter column percentage_score type numeric(6, 2);
+             alter table submission_grades alter column total_marks_awarded type numeric",
+        )
+        .await;
+    app.run(&["run"]).await.expect(0);
+    verify(&app, &[]).await.expect(0);
+    let attempts: Vec<String> = app
+        .result("migrated.csv")
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').next().unwrap().to_owned())
+        .collect();
+    let of = |attempt: &str| {
+        format!(
+            "(select id from assignment_submissions where split_part(lti_launch_id, '_', 2) = '{attempt}')"
+        )
+    };
+    let sql = format!(
+        "update submission_grades set percentage_score = percentage_score + 0.01 where submission_id = {};
+         update submission_grades set total_marks_awarded = 'NaN' where submission_id = {};
+         update submission_section_marks set marks_awarded = marks_awarded + 0.1 where submission_id = {}",
+        of(&attempts[0]),
+        of(&attempts[1]),
+        of(&attempts[2])
+    );
+    app.database.run(&sql).await;
+    verify(&app, &[]).await.expect(1);
+    let mut expected = Vec::new();
+    for (attempt, check) in attempts.iter().zip(["grade_percentage", "grade_marks", "marks_values"]) {
+        expected
+            .extend([(attempt.clone(), check.to_owned()), (attempt.clone(), "receipt_unchanged".to_owned())]);
+    }
+    expected.sort();
+    assert_eq!(failures(&app), expected);
+}

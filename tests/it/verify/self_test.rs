@@ -22,12 +22,46 @@ async fn state(app: &TestApp<'_>) -> Vec<String> {
     rows
 }
 
+/// Every file of the folder that stands in for the target container, with its bytes.
+fn target_files(app: &TestApp<'_>) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let mut folders = vec![app.out.path().join("target-blobs")];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.push((path.clone(), std::fs::read(path).unwrap()));
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+#[test]
+fn the_table_of_kinds_is_the_readmes() {
+    let table = rogo_migrate::verify::self_test::table();
+    let line = |(kind, planted_in, checks): (String, String, Vec<&str>)| {
+        let checks: Vec<String> = checks.iter().map(|check| format!("`{check}`")).collect();
+        format!("| {kind} | {planted_in} | {} |", checks.join(", "))
+    };
+    let head = ["| what is wrong | planted in | found by |", "| --- | --- | --- |"].map(str::to_owned);
+    let expected: Vec<String> = head.into_iter().chain(table.into_iter().map(line)).collect();
+    let readme = include_str!("../../../README.md");
+    let (_, rest) = readme.split_once("<!-- self-test -->\n").expect("the README has the table");
+    let (found, _) = rest.split_once("<!-- /self-test -->").expect("the table ends");
+    let found: Vec<&str> = found.lines().filter(|line| !line.is_empty()).collect();
+    assert!(found == expected, "the README's table has to be:\n{}", expected.join("\n"));
+}
+
 #[tokio::test]
 async fn every_kind_of_corruption_is_found_in_copies_and_the_target_is_not_touched() {
     let sample = Sample::in_folder(600, 7, |options| options.file_bytes = "10-300".parse().unwrap()).await;
     let app = in_folders(&sample).await;
     app.run(&["run"]).await.expect(0);
-    let before = state(&app).await;
+    let before = (state(&app).await, target_files(&app));
     let ended = self_test(&app).await;
     let result: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("{}", ended.stderr));
     let kinds = result["kinds"].as_array().unwrap();
@@ -37,7 +71,11 @@ async fn every_kind_of_corruption_is_found_in_copies_and_the_target_is_not_touch
     assert_eq!((&result["missed"], &result["surprises"]), (&0.into(), &0.into()));
     assert!(kinds.len() >= 60 && result["planted"] == kinds.len(), "{} kinds", kinds.len());
     assert!(result["submissions"].as_u64().unwrap() <= 200);
-    assert!(state(&app).await == before, "the target was touched");
+    assert!((state(&app).await, target_files(&app)) == before, "the target was touched");
+    let planted: Vec<_> = kinds.iter().map(|line| &line["kind"]).collect();
+    for kind in ["an orphan blob", "a missing blob", "one byte of the right length", "a lost content type"] {
+        assert!(planted.iter().any(|planted| *planted == kind), "{kind}");
+    }
 
     let revoke = "do $$ begin execute format('revoke temporary on database %I from public', current_database()); end $$";
     app.database.run(revoke).await;
@@ -92,6 +130,7 @@ fn a_missed_kind_and_a_surprise_end_with_70_whatever_else_could_not_be_tried() {
         missed,
         surprises,
         not_planted: not_planted.iter().map(ToString::to_string).collect(),
+        remark: None,
         kinds: Vec::new(),
     };
     for (test, exit) in [

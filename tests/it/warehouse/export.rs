@@ -83,6 +83,10 @@ impl Blobs for Memory {
         stream::iter(self.blobs.keys().map(named).collect::<Vec<_>>()).boxed()
     }
 
+    fn list_in_full(&self, _: &str) -> BoxStream<'static, Result<Vec<BlobInfo>, Fault>> {
+        unreachable!()
+    }
+
     async fn delete_many(&self, _: &[String]) -> Result<(), Fault> {
         unreachable!()
     }

@@ -1,7 +1,7 @@
 //! What a container holds, page by page. Directories of an account with a hierarchical namespace are no blobs and are
 //! left out.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use azure_core::{http::Url, xml};
 use azure_storage_blob::{
@@ -17,25 +17,15 @@ use serde::Deserialize;
 
 use super::gently;
 use crate::{
-    adapters::blobs::{account::Account, reader::md5_from_base64},
+    adapters::blobs::{
+        account::Account,
+        reader::{is_folder_mark, md5_from_base64},
+    },
     ports::{BlobInfo, Fault, FaultKind, Service},
 };
 
-/// Blobs of the container whose names begin with `below` and `prefix`; `below` is taken off them.
-pub(super) fn list(
-    account: Arc<Account>,
-    container_url: Url,
-    container: &str,
-    below: &str,
-    prefix: &str,
-) -> BoxStream<'static, Result<BlobInfo, Fault>> {
-    pages(account, container_url, &format!("az://{container}"), below, prefix)
-        .map_ok(|page| stream::iter(page.into_iter().map(Ok)))
-        .try_flatten()
-        .boxed()
-}
-
-/// The same, a page at a time; `place` names the container for people.
+/// Blobs of the container whose names begin with `below` and `prefix`, a page at a time; `below` is taken off them. `place`
+/// names the container for people.
 pub(in crate::adapters::blobs) fn pages(
     account: Arc<Account>,
     container_url: Url,
@@ -151,7 +141,8 @@ struct Items {
 struct Item {
     name: Name,
     properties: Properties,
-    metadata: Metadata,
+    /// By name; beside the blob's own, the service notes there whether it is encrypted (`@Encrypted`).
+    metadata: BTreeMap<String, String>,
 }
 
 /// Percent-encoded if XML cannot hold it.
@@ -171,6 +162,10 @@ struct Properties {
     length: Option<u64>,
     #[serde(rename = "Content-MD5")]
     md5: Option<String>,
+    #[serde(rename = "Content-Type")]
+    content_type: Option<String>,
+    #[serde(rename = "Content-Encoding")]
+    content_encoding: Option<String>,
     #[serde(rename = "Etag")]
     etag: Option<String>,
     #[serde(rename = "ResourceType")]
@@ -179,20 +174,15 @@ struct Properties {
     access_tier: Option<String>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Metadata {
-    #[serde(rename = "hdi_isfolder", alias = "Hdi_isfolder")]
-    is_folder: Option<String>,
-}
-
 fn info_of_item(item: Item, below: &str) -> Option<BlobInfo> {
     let Item { name, properties, metadata } = item;
     let is_directory = properties.resource_type.is_some_and(|kind| kind.eq_ignore_ascii_case("directory"))
-        || metadata.is_folder.is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        || metadata.iter().any(|(name, value)| is_folder_mark(name, value));
     if is_directory {
         return None;
     }
+    let metadata = metadata.into_iter().filter(|(name, _)| !name.starts_with(['@', '$']));
+    let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
     let name = if name.encoded {
         percent_decode_str(&name.text).decode_utf8().ok()?.into_owned()
     } else {
@@ -203,7 +193,9 @@ fn info_of_item(item: Item, below: &str) -> Option<BlobInfo> {
         size_bytes: properties.length.unwrap_or_default(),
         md5: properties.md5.as_deref().and_then(md5_from_base64),
         etag: properties.etag,
+        content_type: filled(properties.content_type),
+        content_encoding: filled(properties.content_encoding),
+        metadata: metadata.map(|(name, value)| (name.to_ascii_lowercase(), value)).collect(),
         archived: properties.access_tier.is_some_and(|tier| tier.eq_ignore_ascii_case("archive")),
-        ..BlobInfo::default()
     })
 }

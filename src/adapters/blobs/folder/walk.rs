@@ -42,13 +42,7 @@ impl FolderBlobs {
                         }
                     }
                     Ok(file) if name.starts_with(prefix) => {
-                        let info = sidecar::info(&self.sidecar(&name), &name, &file);
-                        blobs.push(BlobInfo {
-                            content_type: None,
-                            content_encoding: None,
-                            metadata: Vec::new(),
-                            ..info
-                        });
+                        blobs.push(sidecar::info(&self.sidecar(&name), &name, &file));
                     }
                     Ok(_) => {}
                     // Deleted meanwhile.

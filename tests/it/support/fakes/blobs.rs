@@ -257,9 +257,18 @@ impl Blobs for InMemoryBlobs {
             .blobs
             .iter()
             .filter(|(name, _)| name.starts_with(prefix))
-            .map(|(_, held)| Ok(held.info.clone()))
+            .map(|(_, held)| Ok(held.info.clone().in_brief()))
             .collect();
         stream::iter(found).boxed()
+    }
+
+    fn list_in_full(&self, prefix: &str) -> BoxStream<'static, Result<Vec<BlobInfo>, Fault>> {
+        let listed = self.begin("list", prefix).map(|()| {
+            let state = self.state.lock().unwrap();
+            let found = state.blobs.iter().filter(|(name, _)| name.starts_with(prefix));
+            found.map(|(_, held)| held.info.clone()).collect()
+        });
+        stream::iter([listed]).boxed()
     }
 
     async fn delete_many(&self, names: &[String]) -> Result<(), Fault> {

@@ -1,0 +1,238 @@
+//! Source files as their containers list them: for a prediction, which looks for what is missing, and for `verify`, which
+//! compares what was copied. Files that rows name and files that a listing shows meet on disk, by [`NameKey`].
+
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+};
+
+use futures_util::{StreamExt, stream};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::lines::{Buckets, SpooledBuckets};
+use crate::{
+    domain::{source_container, source_name},
+    ports::{BlobInfo, Fault, Source, stored_form},
+};
+
+/// Containers that are listed at a time.
+const AT_A_TIME: usize = 4;
+/// Files of a bucket, about.
+const BUCKET_FILES: u64 = 16_384;
+/// Files that a row has, about.
+const FILES_PER_ROW: u64 = 3;
+
+/// The number of buckets for the files of so many rows.
+pub fn buckets_for(rows: u64) -> usize {
+    usize::try_from(rows * FILES_PER_ROW / BUCKET_FILES + 1).unwrap_or(1)
+}
+
+/// One container of source files.
+#[derive(Debug, Clone)]
+pub struct Container {
+    /// As [`source_container`] shows it.
+    pub shown: String,
+    /// One of its files, by which it is asked.
+    pub example: Url,
+    /// What the names of all its files begin with, up to a slash.
+    pub prefix: String,
+    /// Files that rows name in it; one that is named twice counts twice.
+    pub files: u64,
+}
+
+/// The containers of all files that rows name, numbered as they are met.
+#[derive(Default)]
+pub struct Containers {
+    all: Vec<Container>,
+    numbers: HashMap<String, u32>,
+}
+
+impl Containers {
+    /// Counts a file; the number of its container.
+    pub fn add(&mut self, url: &Url) -> u32 {
+        let (shown, name) = (source_container(url), source_name(url));
+        if let Some(number) = self.numbers.get(&shown).copied()
+            && let Some(known) = self.all.get_mut(number as usize)
+        {
+            known.files += 1;
+            let common = common_folder(&known.prefix, &name);
+            known.prefix.truncate(common);
+            return number;
+        }
+        let number = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
+        let prefix = name.get(..name.rfind('/').map_or(0, |slash| slash + 1)).unwrap_or_default().to_owned();
+        self.all.push(Container { shown: shown.clone(), example: url.clone(), prefix, files: 1 });
+        self.numbers.insert(shown, number);
+        number
+    }
+
+    /// All of them, by number.
+    pub fn finish(self) -> Vec<Container> {
+        self.all
+    }
+}
+
+/// A file's name, hashed: 128 bits tell billions of names apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct NameKey(u64, u64);
+
+impl NameKey {
+    /// Of a name in the container of this number. Storage services drop dots at the end of a name; a folder does not.
+    pub fn of(container: u32, name: &str, in_folder: bool) -> Self {
+        let stored = if in_folder { name.into() } else { stored_form(name) };
+        // The hasher's keys are fixed, so that two predictions list files in one order.
+        let half = |salt: u8| {
+            let mut hasher = DefaultHasher::new();
+            (salt, container, stored.as_ref()).hash(&mut hasher);
+            hasher.finish()
+        };
+        Self(half(0), half(1))
+    }
+
+    /// The bucket that the name is dealt to.
+    pub fn bucket(self, buckets: usize) -> usize {
+        usize::try_from(self.0 % buckets.max(1) as u64).unwrap_or_default()
+    }
+
+    /// Of a source file in the container of this number.
+    pub fn of_source(container: u32, url: &Url) -> Self {
+        Self::of(container, &source_name(url), url.scheme() == "file")
+    }
+}
+
+/// Every blob that was listed, on disk.
+pub struct Listed {
+    /// [`ListedBlob`]s, in as many buckets as the files.
+    pub blobs: SpooledBuckets,
+    /// How each container was listed.
+    pub ways: Vec<Way>,
+}
+
+/// How one container was listed.
+#[derive(Debug, Clone, Default)]
+pub struct Way {
+    /// Pages that were read.
+    pub pages: u64,
+    /// Blobs that they held.
+    pub blobs: u64,
+    /// Why it was not listed to its end; `None` if it was.
+    pub not_listed: Option<String>,
+    /// Whether it was not, because that takes as many requests as a look at each file.
+    pub looks_are_cheaper: bool,
+}
+
+/// One listed blob, as it is kept on disk.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ListedBlob {
+    /// Number of its container.
+    pub container: u32,
+    /// Its name in the container.
+    pub name: String,
+    /// Length as the listing says.
+    pub size_bytes: u64,
+    /// Whether it is in the archive tier.
+    pub archived: bool,
+    /// Its stored Content-MD5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub md5: Option<[u8; 16]>,
+    /// Its Content-Encoding: how its bytes are compressed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_encoding: Option<String>,
+    in_folder: bool,
+}
+
+impl ListedBlob {
+    /// The key of its name.
+    pub fn key(&self) -> NameKey {
+        NameKey::of(self.container, &self.name, self.in_folder)
+    }
+}
+
+/// Lists each container while that takes fewer pages than it has files.
+pub async fn list_all(
+    source: &dyn Source,
+    containers: &[Container],
+    buckets: usize,
+) -> Result<Listed, Fault> {
+    let mut ways: Vec<Way> = containers.iter().map(|_| Way::default()).collect();
+    let mut blobs = Buckets::new(buckets)?;
+    let numbered: Vec<(u32, &Container)> = (0..).zip(containers).collect();
+    let mut pages = stream::iter(numbered)
+        .map(|(number, container)| {
+            // One page more is asked for than may be taken, to see whether the last one was the end.
+            let most = usize::try_from(container.files).unwrap_or(usize::MAX);
+            source
+                .list(&container.example, &container.prefix)
+                .take(most)
+                .map(move |page| (number, page))
+                .boxed()
+        })
+        .flatten_unordered(AT_A_TIME);
+    while let Some((number, page)) = pages.next().await {
+        let place = number as usize;
+        let (Some(way), Some(container)) = (ways.get_mut(place), containers.get(place)) else { continue };
+        match page {
+            Err(fault) => way.not_listed = Some(format!("it could not be listed ({})", fault.what)),
+            Ok(page) => {
+                way.pages += 1;
+                if way.pages >= container.files {
+                    let why = "listing it takes as many requests as looking at each file";
+                    way.not_listed = Some(why.into());
+                    way.looks_are_cheaper = true;
+                    continue;
+                }
+                way.blobs += page.len() as u64;
+                keep(&mut blobs, buckets, number, container, page)?;
+            }
+        }
+    }
+    Ok(Listed { blobs: blobs.finish()?, ways })
+}
+
+fn keep(
+    blobs: &mut Buckets,
+    buckets: usize,
+    number: u32,
+    container: &Container,
+    page: Vec<BlobInfo>,
+) -> Result<(), Fault> {
+    let in_folder = container.example.scheme() == "file";
+    for BlobInfo { name, size_bytes, archived, md5, content_encoding, .. } in page {
+        let container = number;
+        let blob = ListedBlob { container, name, size_bytes, archived, md5, content_encoding, in_folder };
+        blobs.push(blob.key().bucket(buckets), &blob)?;
+    }
+    Ok(())
+}
+
+/// The length of what both begin with, up to a slash.
+fn common_folder(prefix: &str, name: &str) -> usize {
+    let common = prefix.bytes().zip(name.bytes()).take_while(|(one, other)| one == other).count();
+    prefix
+        .as_bytes()
+        .get(..common)
+        .and_then(|bytes| bytes.iter().rposition(|byte| *byte == b'/'))
+        .map_or(0, |at| at + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_common_prefix_ends_at_a_slash() {
+        for (prefix, name, expected) in
+            [("a/b/", "a/b/x", 4), ("a/b/", "a/bc", 2), ("a/b/", "c", 0), ("", "a/b", 0), ("é/", "è/", 0)]
+        {
+            assert_eq!(common_folder(prefix, name), expected, "{prefix} {name}");
+        }
+    }
+
+    #[test]
+    fn names_that_a_service_stores_alike_have_one_key_and_a_folder_tells_them_apart() {
+        assert_eq!(NameKey::of(0, "a/b.", false), NameKey::of(0, "a/b", false));
+        assert_ne!(NameKey::of(0, "a/b.", true), NameKey::of(0, "a/b", true));
+        assert_ne!(NameKey::of(0, "a", false), NameKey::of(1, "a", false));
+    }
+}

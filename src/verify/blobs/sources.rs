@@ -1,0 +1,126 @@
+//! The sources of files: listed, if they may be listed and that is fewer requests than looking at each file.
+
+use std::collections::HashMap;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use url::Url;
+
+use super::wanted::{Seen, Wanted, WantedFile};
+use crate::{
+    ports::{BlobInfo, Fault, FaultKind, Retry, Service, Source},
+    run::{
+        lines::{Buckets, SpooledBuckets},
+        source_files::{Listed, ListedBlob, NameKey, list_all},
+    },
+};
+
+/// Files that are looked at one by one at a time.
+const AT_A_TIME: usize = 32;
+
+/// The files with what was seen of their sources.
+pub struct Sourced {
+    /// [`WantedFile`]s, dealt by the names of their blobs.
+    pub by_blob: SpooledBuckets,
+    /// Requests that were made.
+    pub requests: u64,
+    /// Why containers could not be listed.
+    pub not_listed: Vec<String>,
+}
+
+/// Deals the files by the names of their blobs, without a look at their sources.
+pub fn without_sources(wanted: &Wanted, in_folder: bool) -> Result<Sourced, Fault> {
+    let buckets = wanted.by_source.len();
+    let mut dealt = Buckets::new(buckets)?;
+    for bucket in 0..buckets {
+        wanted.by_source.read(bucket, |(_, file): (u32, WantedFile)| {
+            dealt.push(file.key(in_folder).bucket(buckets), &file)
+        })?;
+    }
+    Ok(Sourced { by_blob: dealt.finish()?, requests: 0, not_listed: Vec::new() })
+}
+
+/// Lists the sources, and deals the files by the names of their blobs.
+pub async fn look_at_sources(
+    source: &dyn Source,
+    wanted: &Wanted,
+    in_folder: bool,
+) -> Result<Sourced, Fault> {
+    let buckets = wanted.by_source.len();
+    let listed = list_all(source, &wanted.containers, buckets).await?;
+    let mut requests: u64 = listed.ways.iter().map(|way| way.pages).sum();
+    let mut dealt = Buckets::new(buckets)?;
+    for bucket in 0..buckets {
+        let (mut seen, mut due) = (Vec::new(), Vec::new());
+        let found = found(&listed, bucket)?;
+        wanted.by_source.read(bucket, |(container, file): (u32, WantedFile)| {
+            let way = listed.ways.get(container as usize);
+            match (&file.url, way) {
+                (Some(url), Some(way)) if is_of_the_past(url) || way.looks_are_cheaper => due.push(file),
+                (Some(url), Some(way)) => {
+                    let key = NameKey::of_source(container, url);
+                    let source = match (found.get(&key), &way.not_listed) {
+                        (Some(there), _) => there.clone(),
+                        (None, None) => Seen::Gone,
+                        (None, Some(_)) => Seen::NotListed,
+                    };
+                    seen.push(WantedFile { source, ..file });
+                }
+                (None, _) | (_, None) => seen.push(file),
+            }
+            Ok(())
+        })?;
+        requests += due.len() as u64;
+        seen.extend(look_one_by_one(source, due).await?);
+        for file in seen {
+            dealt.push(file.key(in_folder).bucket(buckets), &file)?;
+        }
+    }
+    let ways = listed.ways.iter().zip(&wanted.containers).filter(|(way, _)| !way.looks_are_cheaper);
+    let why = ways.filter_map(|(way, container)| {
+        way.not_listed.as_ref().map(|why| format!("the source {}: {why}", container.shown))
+    });
+    Ok(Sourced { by_blob: dealt.finish()?, requests, not_listed: why.collect() })
+}
+
+fn found(listed: &Listed, bucket: usize) -> Result<HashMap<NameKey, Seen>, Fault> {
+    let mut found = HashMap::new();
+    listed.blobs.read(bucket, |blob: ListedBlob| {
+        let key = blob.key();
+        let ListedBlob { size_bytes, md5, content_encoding, .. } = blob;
+        found.insert(key, Seen::There { bytes: size_bytes, md5, encoding: content_encoding });
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Whether it is a version or snapshot of a blob, which listings do not show.
+fn is_of_the_past(url: &Url) -> bool {
+    url.query_pairs().any(|(name, _)| matches!(&*name, "snapshot" | "versionid"))
+}
+
+async fn look_one_by_one(source: &dyn Source, files: Vec<WantedFile>) -> Result<Vec<WantedFile>, Fault> {
+    let looks = stream::iter(files).map(|file| async move {
+        let Some(url) = &file.url else { return Ok(file) };
+        let seen = seen(source.head(url).await)?;
+        Ok(WantedFile { source: seen, ..file })
+    });
+    looks.buffered(AT_A_TIME).try_collect().await
+}
+
+/// What a look at one source tells; a fault that may pass ends the verification.
+fn seen(looked: Result<BlobInfo, Fault>) -> Result<Seen, Fault> {
+    match looked {
+        Ok(info) => {
+            Ok(Seen::There { bytes: info.size_bytes, md5: info.md5, encoding: info.content_encoding })
+        }
+        Err(fault) if is_for_good(&fault) => Ok(Seen::Gone),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Whether the source refuses, or lacks, the file for good.
+pub fn is_for_good(fault: &Fault) -> bool {
+    fault.service == Service::SourceBlobs
+        && fault.kind.retry() == Retry::Never
+        && fault.kind != FaultKind::Fenced
+}

@@ -1,0 +1,136 @@
+//! The blobs of this run's writers, as the target container lists them.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
+
+use futures_util::{StreamExt, stream};
+
+use crate::{
+    exit::Stop,
+    ports::{BlobInfo, Blobs, Fault, FaultKind, Link, StoredTarget, Table},
+    run::{
+        WriterId,
+        lines::{Buckets, SpooledBuckets},
+        source_files::NameKey,
+        writers::{UncleanWriters, of_blob},
+    },
+};
+
+/// Prefixes that are listed at a time.
+const AT_A_TIME: usize = 4;
+
+/// Every blob below the prefixes of the run's writers, on disk.
+pub struct ListedTarget {
+    /// [`BlobInfo`]s, by [`NameKey`].
+    blobs: SpooledBuckets,
+    /// Number of blobs.
+    pub count: u64,
+    /// Requests that listed them.
+    pub requests: u64,
+}
+
+/// Whether the names of the place are those of files: a service drops dots at the end of a name.
+pub fn in_folder(target: &dyn Blobs) -> bool {
+    target.url("x").starts_with("file:")
+}
+
+/// Lists what the writers of the run may have written; why not, if that is refused. A container that is gone holds nothing.
+pub async fn list_target(
+    target: &Arc<dyn Blobs>,
+    writers: &BTreeSet<WriterId>,
+    buckets: usize,
+) -> Result<Result<ListedTarget, String>, Stop> {
+    let mut dealt = Buckets::new(buckets)?;
+    let (mut count, mut requests) = (0, 0);
+    let in_folder = in_folder(target.as_ref());
+    let prefixes: Vec<String> = UncleanWriters::all(writers).blob_prefixes().collect();
+    let mut pages =
+        stream::iter(prefixes).map(|prefix| target.list_in_full(&prefix)).flatten_unordered(AT_A_TIME);
+    while let Some(page) = pages.next().await {
+        let page = match page {
+            Ok(page) => page,
+            Err(fault) if fault.kind == FaultKind::ContainerGone => {
+                tracing::warn!(place = target.location(), "the target container is not there");
+                continue;
+            }
+            Err(fault) if is_refused(&fault) => {
+                return Ok(Err(format!("{} may not be listed: {}", target.location(), fault.chain())));
+            }
+            Err(fault) => return Err(fault.into()),
+        };
+        requests += 1;
+        count += page.len() as u64;
+        for blob in page {
+            dealt.push(NameKey::of(0, &blob.name, in_folder).bucket(buckets), &blob)?;
+        }
+    }
+    Ok(Ok(ListedTarget { blobs: dealt.finish()?, count, requests }))
+}
+
+/// Whether this process may not list, rather than cannot for now.
+fn is_refused(fault: &Fault) -> bool {
+    matches!(
+        fault.kind,
+        FaultKind::Denied | FaultKind::NoRole | FaultKind::Unauthenticated | FaultKind::Unsupported
+    )
+}
+
+/// The keys of all blobs that file rows of the target name with a writer of this run, on disk.
+pub async fn named_blobs(
+    target: &dyn StoredTarget,
+    writers: &BTreeSet<WriterId>,
+    in_folder: bool,
+    buckets: usize,
+) -> Result<SpooledBuckets, Stop> {
+    let mut dealt = Buckets::new(buckets)?;
+    let mut failed = None;
+    let mut each = |links: Vec<Link>| {
+        for name in links.into_iter().filter_map(|link| link.blob) {
+            if of_blob(&name).is_some_and(|writer| writers.contains(&writer)) {
+                let key = NameKey::of(0, &name, in_folder);
+                failed = failed.take().or(dealt.push(key.bucket(buckets), &key).err());
+            }
+        }
+    };
+    target.links(Table::Files, &mut each).await?;
+    match failed {
+        Some(fault) => Err(fault.into()),
+        None => Ok(dealt.finish()?),
+    }
+}
+
+impl ListedTarget {
+    /// The blobs of a bucket.
+    pub fn of(&self, bucket: usize, in_folder: bool) -> Result<HashMap<NameKey, BlobInfo>, Fault> {
+        let mut found = HashMap::new();
+        self.blobs.read(bucket, |blob: BlobInfo| {
+            found.insert(NameKey::of(0, &blob.name, in_folder), blob);
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// The blobs of a bucket that none of `named` names.
+    pub fn surplus(
+        &self,
+        named: &SpooledBuckets,
+        bucket: usize,
+        in_folder: bool,
+    ) -> Result<Vec<BlobInfo>, Fault> {
+        let mut known: HashSet<NameKey> = HashSet::new();
+        named.read(bucket, |key| {
+            known.insert(key);
+            Ok(())
+        })?;
+        let mut surplus = Vec::new();
+        self.blobs.read(bucket, |blob: BlobInfo| {
+            if !known.contains(&NameKey::of(0, &blob.name, in_folder)) {
+                surplus.push(blob);
+            }
+            Ok(())
+        })?;
+        Ok(surplus)
+    }
+}
