@@ -122,7 +122,7 @@ fn steps(summary: &Summary, verification: Option<&Verification>) -> Vec<Step> {
             add("Look at what verify found, a line each in verification_failures.csv.", "");
         }
         Some(VerifyResult::InPart) => add("Let verify compare what it could not, see Verification.", ""),
-        Some(VerifyResult::Verified) => {}
+        Some(VerifyResult::Verified | VerifyResult::ToTheByte) => {}
     }
     if steps.is_empty() && summary.books.rows_failed() == 0 {
         steps.push(Step { what: "Nothing: every row is settled.".to_owned(), command: String::new() });
