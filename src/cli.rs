@@ -5,6 +5,7 @@
 //! flag's with `_`, which is also the setting's key in the config file.
 
 mod flags;
+mod plan;
 mod run_store;
 mod verify;
 
@@ -15,6 +16,7 @@ pub use flags::{
     StoreFlags, VerifyFlags, VerifyStoreFlags, WaitFlags,
 };
 
+pub use plan::{PlanArgs, PredictArgs, RunArgs};
 pub use run_store::{ExplainArgs, PurgeArgs, ReportArgs, ResultsArgs};
 pub use verify::VerifyArgs;
 
@@ -106,42 +108,12 @@ pub enum Command {
     Completions(CompletionsArgs),
 }
 
-/// Arguments of `rogo-migrate plan`.
-#[derive(Debug, Args)]
-pub struct PlanArgs {
-    /// Check and count everything, write nothing anywhere
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Whether the run is predicted, and how its duration is known.
-    #[command(flatten)]
-    pub prediction: PredictArgs,
-    /// Print the plan, or the prediction, as JSON
-    #[arg(long)]
-    pub json: bool,
-    /// The trial's and shards' settings.
-    #[command(flatten)]
-    pub plan: PlanFlags,
-    /// Settings shared by all commands.
-    #[command(flatten)]
-    pub settings: SettingFlags,
-}
-
-/// What `rogo-migrate plan` says of the run besides.
-#[derive(Debug, Args)]
-pub struct PredictArgs {
-    /// Also decide every row as the run would and look at every source file, reading only: what to mend, outcomes, files
-    /// and bytes, duration, what is missing from the export
-    #[arg(long)]
-    pub predict: bool,
-    /// Also copy some files into a scratch prefix of the target container and remove them again, to measure how long the
-    /// run is going to take
-    #[arg(long, requires = "predict", conflicts_with = "dry_run")]
-    pub probe: bool,
-}
-
 /// Arguments of `rogo-migrate shard`.
 #[derive(Debug, Args)]
 pub struct ShardArgs {
+    /// Reason for --breaker off, recorded with it.
+    #[command(flatten)]
+    pub reason: ReasonFlags,
     /// Index of the shard to work on.
     #[command(flatten)]
     pub shard: ShardFlags,
@@ -165,17 +137,6 @@ pub struct FinalizeArgs {
     /// The wait for the plan.
     #[command(flatten)]
     pub wait: WaitFlags,
-    /// Settings shared by all commands.
-    #[command(flatten)]
-    pub settings: SettingFlags,
-}
-
-/// Arguments of `rogo-migrate run`.
-#[derive(Debug, Args)]
-pub struct RunArgs {
-    /// The trial's and shards' settings.
-    #[command(flatten)]
-    pub plan: PlanFlags,
     /// Settings shared by all commands.
     #[command(flatten)]
     pub settings: SettingFlags,

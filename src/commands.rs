@@ -157,12 +157,14 @@ async fn or_stopped<T>(
 fn flags(cli: &Cli) -> Flags {
     let flags = Flags::default().with(&cli.global);
     match &cli.command {
-        Command::Plan(args) => flags.with(&args.plan).with(&args.settings),
-        Command::Shard(args) => flags.with(&args.shard).with(&args.wait).with(&args.settings),
+        Command::Plan(args) => flags.with(&args.reason).with(&args.plan).with(&args.settings),
+        Command::Shard(args) => {
+            flags.with(&args.reason).with(&args.shard).with(&args.wait).with(&args.settings)
+        }
         Command::Finalize(args) => {
             flags.with(&args.accept).with(&args.reason).with(&args.wait).with(&args.settings)
         }
-        Command::Run(args) => flags.with(&args.plan).with(&args.settings),
+        Command::Run(args) => flags.with(&args.reason).with(&args.plan).with(&args.settings),
         Command::Verify(args) => flags.with(&args.verify).with(&args.settings),
         Command::Status(args) => flags.with(&args.store).with(&args.verify_store).with(&args.wait),
         Command::Resume(args) => flags.with(&args.redo).with(&args.reason).with(&args.settings),

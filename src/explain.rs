@@ -82,7 +82,10 @@ texts! {
     Outcome "duplicate_row";
     Outcome "already_migrated";
     Outcome "unit_version_excluded";
+    Outcome "changed_at_source";
+    Outcome "withdrawn";
     Outcome "deleted_in_target";
+    Outcome "excluded_by_owner";
     Outcome "rolled_back";
     Note "names_from_url";
     Note "files_count_differs";

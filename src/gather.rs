@@ -42,7 +42,8 @@ pub trait Ask {
         submission_ids: &[String],
     ) -> impl Future<Output = Result<HashSet<String>, Self::Error>> + Send;
 
-    /// Whether this run recorded the row as migrated, and moves it again because the target lost it.
+    /// Whether the row is moved again by a person's decision (`--redo lost`): the target lost what this run recorded as
+    /// migrated, or what an earlier run migrated.
     fn was_lost(&self, row: &QueuedRow) -> bool;
 
     /// The facts of each attempt, in the order of `attempts`.
@@ -77,7 +78,7 @@ pub async fn gather<A: Ask + Sync>(
     let mut gathered = Vec::with_capacity(rows.len());
     let mut places = Vec::new();
     let mut attempts = Vec::new();
-    for (row, facts) in rows {
+    for (mut row, facts) in rows {
         let found =
             row.attempt.filter(|_| rules::asks_target(&row)).and_then(|attempt| found.remove(&attempt));
         let (held, written) = match found {
@@ -90,6 +91,10 @@ pub async fn gather<A: Ask + Sync>(
             }
             None => (rules::held_elsewhere(&row, config), None),
         };
+        let is_absent = matches!(held, Held::Nothing | Held::Lost);
+        if is_absent && row.earlier.as_ref().is_some_and(|earlier| !earlier.accepted) && ask.was_lost(&row) {
+            row.earlier = None;
+        }
         let is_undecided = rules::decide_without_facts(&row, &held, config).is_none();
         if let Some(attempt) = row.attempt.filter(|_| is_undecided && facts.is_none()) {
             places.push(gathered.len());

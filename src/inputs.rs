@@ -7,6 +7,7 @@
 //! ```
 
 mod attempts;
+mod excluded;
 mod source;
 mod nearby;
 mod text;
@@ -23,6 +24,7 @@ mod error;
 pub use attempts::read_attempts;
 pub use columns::{MappingColumns, MappingRow, SubmissionColumns, is_empty_by_bcp};
 pub use error::InputError;
+pub use excluded::Excluded;
 pub use format::{Format, Layout, Role, StrangeIds};
 pub use lexer::MAX_RECORD_BYTES;
 pub use problem::Problem;

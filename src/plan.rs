@@ -4,6 +4,9 @@
 mod draft;
 mod facts;
 mod heartbeat;
+mod held;
+mod earlier;
+mod later;
 mod mapping;
 mod preflight;
 mod queues;
@@ -25,13 +28,14 @@ pub use rules::rule_config;
 use self::{
     draft::Draft,
     facts::FactSpool,
+    later::Later,
     preflight::{Reasons, Touch},
     trial::Selection,
 };
 use crate::{
     domain::{AttemptId, TableExtent, TargetIdentity},
     exit::{Exit, Stop},
-    inputs::Inputs,
+    inputs::{Excluded, Inputs},
     ports::{Blobs, FaultKind, Holdings, Source, TargetReader, Warehouse, WarehouseShape},
     run::{
         Expected, FORMAT, Plan, PlanId, RULES_VERSION, Refusal, RunStore, ShardPlan, names,
@@ -81,6 +85,8 @@ pub async fn compare(plan: &Plan, settings: &Settings, services: Services<'_>) -
     now.warehouse = Some(services.warehouse.description().await?);
     now.shards = Some(settings.shards);
     now.trial = Some(Selection::read(&settings.trial)?.pinned());
+    now.after = Some(settings.after.clone());
+    now.excluded = Some(Excluded::read(settings.exclude.as_deref())?.pinned());
     let mut found = differences(plan, &now);
     let submissions = services.inputs.submissions.fingerprint().await?;
     let mapping = services.inputs.mapping.fingerprint().await?;
@@ -164,15 +170,21 @@ struct Prepared {
     database: TargetIdentity,
     holdings: Holdings,
     trial: Option<String>,
+    excluded: Option<String>,
 }
 
 async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) -> Result<Prepared, Stop> {
     let selection = Selection::read(&settings.trial)?;
+    let excluded = Excluded::read(settings.exclude.as_deref())?;
     let mut reasons = Reasons::default();
     let processes = settings.parallelism.min(settings.shards).max(1);
     let shape = preflight::services(&services, settings, touch, processes, &mut reasons).await;
-    let draft = Draft::read(services.inputs, &selection, &settings.organisation.lms_instance).await;
-    let mut draft = match draft {
+    let pinned = excluded.pinned();
+    let draft = async {
+        let earlier = earlier::read(settings, &services, shape.as_ref()).await?;
+        Draft::read(services.inputs, &selection, Later::new(excluded, earlier)).await
+    };
+    let mut draft = match draft.await {
         Ok(draft) => draft,
         Err(stop) => return Err(reasons.after(stop)),
     };
@@ -211,6 +223,7 @@ async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) -> R
         database,
         holdings,
         trial: selection.pinned(),
+        excluded: pinned,
     })
 }
 
@@ -238,6 +251,9 @@ impl Prepared {
             reported: self.reported,
             settings: pinned,
             trial: self.trial.clone(),
+            after: settings.after.clone(),
+            withdrawn: self.draft.withdrawn(),
+            excluded: self.excluded.clone(),
         }
     }
 
@@ -250,6 +266,7 @@ impl Prepared {
                 )
             })
             .into_iter()
+            .chain(self.draft.later().remarks(self.draft.withdrawn()))
             .collect();
         let (counts, holdings) = (Some(self.draft.counts()), Some(self.holdings));
         PlanReport { plan, state, counts, holdings, remarks }

@@ -5,6 +5,8 @@
 
 mod config;
 mod decide;
+mod asked;
+mod later;
 mod attempt_number;
 mod report;
 mod scores;
@@ -24,9 +26,8 @@ pub mod blob_name;
 pub mod size;
 pub mod rows;
 
+pub use asked::asks_target;
 pub use assessment::CatalogueIndex;
 pub use config::RuleConfig;
-pub use decide::{
-    asks_target, decide, decide_without_facts, held_elsewhere, lone_launch_session, needs_facts,
-};
+pub use decide::{decide, decide_without_facts, held_elsewhere, lone_launch_session, needs_facts};
 pub use sections::sections_of_label;

@@ -62,6 +62,10 @@ pub struct Settings {
     pub rules: RuleSettings,
     /// Which rows are taken (`--limit`, `--attempts`, `--code`).
     pub trial: Trial,
+    /// `--after`: the runs whose books the rows are compared with.
+    pub after: Vec<RunName>,
+    /// `--exclude`: a file of attempts that are left out for good, with reasons.
+    pub exclude: Option<PathBuf>,
     /// `--expect`: what the data's owner says of inputs, warehouse and files.
     pub expect: Option<PathBuf>,
     /// `--redo lost`: rows that were recorded as migrated are looked up, and the absent ones are moved again.

@@ -165,7 +165,7 @@ pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
     events.tell(Event::ShardBegan(Beginning {
         shard,
         rows,
-        last_row: inputs.plan.submissions.rows,
+        last_row: inputs.plan.last_row(),
         earlier: &inputs.recorded.books,
         workers: inputs.workers.len(),
         breaker: inputs.breaker,

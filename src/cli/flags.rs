@@ -15,6 +15,14 @@ pub struct PlanFlags {
     /// Only the rows of a failure CSV whose Error begins with one of these codes, as file_missing,unavailable
     #[arg(long, value_name = "CODE,…", help_heading = "A trial")]
     pub code: Option<String>,
+    /// A later export: compare the rows with this earlier run of the same run store, and migrate only what it did not;
+    /// several runs separated by commas [env: ROGO_AFTER]
+    #[arg(long, value_name = "RUN,…", help_heading = "A later run")]
+    pub after: Option<String>,
+    /// CSV with the columns Attempt ID and Reason: attempts that are left out for good; needs --reason
+    /// [env: ROGO_EXCLUDE]
+    #[arg(long, value_name = "FILE", help_heading = "A later run")]
+    pub exclude: Option<String>,
     /// TOML file with the row counts and digests that the data's owner names; a difference ends with 78
     /// [env: ROGO_EXPECT]
     #[arg(long, value_name = "FILE", help_heading = "Prediction")]

@@ -35,6 +35,7 @@ fn inputs(settings: &Settings) -> Vec<PathBuf> {
         inputs.extend([REPORT_TABLE, SCORE_TABLE].map(|table| folder.join(format!("{table}.csv"))));
     }
     inputs.extend(settings.trial.attempts.clone());
+    inputs.extend(settings.exclude.clone());
     inputs
 }
 

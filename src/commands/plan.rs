@@ -7,15 +7,16 @@ use crate::{
     cli::PlanArgs,
     exit::{End, Stop},
     inputs::Inputs,
-    plan::{self, PlanReport, Services},
+    plan::{self, Counts, PlanReport, Services},
     ports::{Blobs, Source, Warehouse},
     report,
-    run::RunStore,
+    run::{Decided, RunStore, decisions},
     settings::Settings,
 };
 
 use super::{
     connect,
+    decided::decided,
     json::json,
     patience::{patiently, roles_arrive},
 };
@@ -57,7 +58,23 @@ pub async fn make(settings: &Settings) -> Result<PlanReport, Stop> {
 pub(super) async fn make_in(settings: &Settings, world: &World) -> Result<PlanReport, Stop> {
     let _beating = plan::Beating::begin(&world.store, &settings.epoch);
     roles_arrive(&[world.store.blobs().as_ref(), world.target_blobs.as_ref()]).await;
-    Box::pin(plan::make(settings, world.services())).await
+    let excluding = exclusion(settings, &world.store).await?;
+    let made = Box::pin(plan::make(settings, world.services())).await?;
+    if let Some(decided) = excluding {
+        let decided = Decided { attempts: made.counts.as_ref().map_or(0, Counts::excluded), ..decided };
+        decisions::log_once(&world.store, &format!("exclude-{}", made.plan.id), &decided).await?;
+    }
+    Ok(made)
+}
+
+/// `--exclude` is a decision: said with its reason before anything is read. A plan that exists has recorded it.
+async fn exclusion(settings: &Settings, store: &RunStore) -> Result<Option<Decided>, Stop> {
+    let Some(path) = &settings.exclude else { return Ok(None) };
+    if store.plan().await?.is_some() {
+        return Ok(None);
+    }
+    let file = path.file_name().unwrap_or(path.as_os_str()).display();
+    decided(settings, &format!("plan --exclude {file}")).map(Some)
 }
 
 async fn rehearse(settings: &Settings) -> Result<PlanReport, Stop> {

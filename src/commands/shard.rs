@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     adapters::postgres::PostgresWriter,
-    domain::ShardIndex,
+    domain::{Digest, ShardIndex},
     exit::{End, Exit, Stop},
     ports::Service,
     report::{
@@ -16,7 +16,7 @@ use crate::{
         observed::Observed,
         progress::{Style, display},
     },
-    run::{DoneMarker, Plan, RunStore, WriterId},
+    run::{Decided, DoneMarker, Plan, RunStore, WriterId, decisions},
     settings::{LogFormat, LogSettings, Settings},
     shard::{
         self, ShardInputs, WorkerServices,
@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-use super::{await_plan::await_plan, connect};
+use super::{await_plan::await_plan, connect, decided::decided};
 
 const SHOW_EVERY: Duration = Duration::from_secs(10);
 
@@ -114,6 +114,7 @@ pub async fn move_shard(
         tell_done(events, &plan, rows, &marker);
         return Ok(());
     }
+    without_breaker(settings, store, &plan, &pace).await?;
     let id = WriterId::fresh();
     let databases = connect::worker_databases(settings, store, &plan, index, &id, &observed.events)?;
     let process = Process {
@@ -138,13 +139,30 @@ pub async fn move_shard(
     result
 }
 
+/// `--breaker off` is a decision: logged once for each reason, however many shards it concerns.
+async fn without_breaker(
+    settings: &Settings,
+    store: &RunStore,
+    plan: &Plan,
+    pace: &Pace,
+) -> Result<(), Stop> {
+    if settings.work.breaker.is_some() {
+        return Ok(());
+    }
+    let decided = Decided { attempts: plan.rows, ..decided(settings, "--breaker off")? };
+    let reason = Digest::of(decided.reason.as_bytes()).to_string();
+    let id = format!("breaker-off-{}-{}", plan.id, reason.get(..12).unwrap_or_default());
+    pace.at_start(Service::RunStore, || decisions::log_once(store, &id, &decided)).await?;
+    Ok(())
+}
+
 /// Tells of a shard that was done before this process began.
 fn tell_done(events: &Events, plan: &Plan, rows: u64, marker: &DoneMarker) {
     let shard = marker.shard;
     events.tell(Event::ShardBegan(Beginning {
         shard,
         rows,
-        last_row: plan.submissions.rows,
+        last_row: plan.last_row(),
         earlier: &marker.books,
         workers: 0,
         breaker: None,

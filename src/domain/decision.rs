@@ -228,8 +228,14 @@ codes! {
         AlreadyMigrated = "already_migrated", "nothing: the target holds the attempt";
         /// Unit version not among those to migrate.
         UnitVersionExcluded = "unit_version_excluded", "nothing, or add the version to unit-versions";
+        /// An earlier run migrated it, and its source differs now.
+        ChangedAtSource = "changed_at_source", "nothing, or replace it: rollback --attempts of the earlier run, then run --attempts of another";
+        /// Only the earlier export names it.
+        Withdrawn = "withdrawn", "ask the data's owner whether it belongs into the target; rollback --attempts of the earlier run removes it";
         /// It was migrated, the target no longer holds it, and a person has accepted that.
-        DeletedInTarget = "deleted_in_target", "nothing: it was accepted that the target does not hold it";
+        DeletedInTarget = "deleted_in_target", "nothing: it was deleted on purpose, or resume --redo lost moves it again";
+        /// Its owner leaves it out.
+        ExcludedByOwner = "excluded_by_owner", "nothing: --exclude leaves it out for good";
         /// It was migrated and removed again.
         RolledBack = "rolled_back", "nothing, or move it again: run --attempts FILE with another --run";
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Digest, Facts, MappingState, Report, Score, SubmissionRow, Value};
+use super::{Digest, Facts, MappingState, Report, Score, SubmissionRow, Value, facts_parts};
 
 /// What a migrated submission is in the target, as a digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +74,17 @@ pub struct SourceDigest {
     pub sha256: Digest,
     /// Whether the decision took the warehouse's facts: then they entered.
     pub facts: bool,
+    /// Of a migrated row: which of the facts differ later ([`super::facts_parts`]). Enters no other digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<String>,
+}
+
+impl SourceDigest {
+    /// With what names the facts that differ later; `key` is [`super::source_key`] of the same row.
+    #[must_use]
+    pub fn with_parts(self, key: &Digest, facts: &Facts) -> Self {
+        Self { parts: self.facts.then(|| facts_parts(key, facts)), ..self }
+    }
 }
 
 /// SHA-256 of what a row is decided from, in a fixed form, version 1.
@@ -92,6 +103,21 @@ pub struct SourceDigest {
 ///
 /// Integers and floats are big-endian, tags are one byte.
 pub fn source_digest(cells: &SubmissionRow, mapping: &MappingState, facts: Option<&Facts>) -> SourceDigest {
+    let mut form = source_form(cells, mapping);
+    match facts {
+        None => form.push(0),
+        Some(Facts { reports, scores }) => {
+            form.push(1);
+            push_rows(&mut form, reports.iter().map(|report| report_form(report).concat()));
+            push_rows(&mut form, scores.iter().map(score_form));
+        }
+    }
+    let sha256 = Digest::from(<[u8; 32]>::from(Sha256::digest(form)));
+    SourceDigest { sha256, facts: facts.is_some(), parts: None }
+}
+
+/// The form up to the facts.
+pub(super) fn source_form(cells: &SubmissionRow, mapping: &MappingState) -> Vec<u8> {
     let mut form = b"rogo-migrate source 1\n".to_vec();
     let used = cells.used();
     push_count(&mut form, used.len());
@@ -108,18 +134,11 @@ pub fn source_digest(cells: &SubmissionRow, mapping: &MappingState, facts: Optio
         }
         MappingState::Ambiguous => form.push(2),
     }
-    match facts {
-        None => form.push(0),
-        Some(Facts { reports, scores }) => {
-            form.push(1);
-            push_rows(&mut form, reports.iter().map(report_form));
-            push_rows(&mut form, scores.iter().map(score_form));
-        }
-    }
-    SourceDigest { sha256: Digest::from(<[u8; 32]>::from(Sha256::digest(form))), facts: facts.is_some() }
+    form
 }
 
-fn report_form(report: &Report) -> Vec<u8> {
+/// Each value of a report, in the order of the struct's fields.
+pub(super) fn report_form(report: &Report) -> [Vec<u8>; 12] {
     let Report {
         ti_user_id,
         ti_section_id,
@@ -134,7 +153,7 @@ fn report_form(report: &Report) -> Vec<u8> {
         date_inserted,
         date_modified,
     } = report;
-    values_form([
+    [
         ti_user_id,
         ti_section_id,
         exercise,
@@ -147,31 +166,29 @@ fn report_form(report: &Report) -> Vec<u8> {
         results_approved,
         date_inserted,
         date_modified,
-    ])
+    ]
+    .map(value_form)
 }
 
-fn score_form(score: &Score) -> Vec<u8> {
+/// All values of a score.
+pub(super) fn score_form(score: &Score) -> Vec<u8> {
     let Score { label, score, marker_comment } = score;
-    values_form([label, score, marker_comment])
+    [label, score, marker_comment].map(value_form).concat()
 }
 
-fn values_form<const N: usize>(values: [&Value; N]) -> Vec<u8> {
+fn value_form(value: &Value) -> Vec<u8> {
     let mut form = Vec::new();
-    for value in values {
-        match value {
-            Value::Null => form.push(0),
-            Value::Text(text) => push_tagged(&mut form, 1, text),
-            Value::Number(number) => {
-                form.push(2);
-                form.extend(number.to_be_bytes());
-            }
-            Value::Local(at) => push_tagged(&mut form, 3, &at.format("%Y-%m-%dT%H:%M:%S%.9f").to_string()),
-            Value::Instant(at) => {
-                push_tagged(&mut form, 4, &at.format("%Y-%m-%dT%H:%M:%S%.9f%:z").to_string());
-            }
-            Value::Bool(is) => form.extend([5, u8::from(*is)]),
-            Value::Invalid(why) => push_tagged(&mut form, 6, why),
+    match value {
+        Value::Null => form.push(0),
+        Value::Text(text) => push_tagged(&mut form, 1, text),
+        Value::Number(number) => {
+            form.push(2);
+            form.extend(number.to_be_bytes());
         }
+        Value::Local(at) => push_tagged(&mut form, 3, &at.format("%Y-%m-%dT%H:%M:%S%.9f").to_string()),
+        Value::Instant(at) => push_tagged(&mut form, 4, &at.format("%Y-%m-%dT%H:%M:%S%.9f%:z").to_string()),
+        Value::Bool(is) => form.extend([5, u8::from(*is)]),
+        Value::Invalid(why) => push_tagged(&mut form, 6, why),
     }
     form
 }

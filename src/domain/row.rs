@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AttemptId, MappingState};
+use super::{AttemptId, Earlier, MappingState};
 
 /// The columns of `submission_files.csv` that must be there, by their header names.
 /// Further columns are kept.
@@ -123,6 +123,16 @@ pub struct QueuedRow {
     /// row is looked up again before it is skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_submission_id: Option<String>,
+    /// Why `--exclude` leaves the attempt out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excluded: Option<String>,
+    /// What the earlier run of `--after` says of the attempt, if that run migrated it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<Box<Earlier>>,
+    /// Of an attempt that only the earlier run's input names: what that run says of it. Its number follows on the input's
+    /// rows, and its cells are blank.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdrawn: Option<String>,
     /// Result of looking the attempt up in the mapping.
     pub mapping: MappingState,
     /// Text of the row's cells, as read.

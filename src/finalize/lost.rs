@@ -66,7 +66,7 @@ impl LostRows {
             accepting: accepting.map(Arc::new),
             newly_accepted: Vec::new(),
             attempts: BTreeSet::new(),
-            rows: RowSet::new(plan.submissions.rows),
+            rows: RowSet::new(plan.last_row()),
         })
     }
 
@@ -92,7 +92,7 @@ impl LostRows {
             let named = migrated().try_filter(|row| std::future::ready(is_named(row)));
             lost.extend(of_other_runs(store, target, named).await?);
         }
-        Ok(rows(&lost, plan.submissions.rows))
+        Ok(rows(&lost, plan.last_row()))
     }
 
     /// Turns the outcome of an accepted row into the skip that it is. Returns false for a row that stays lost.

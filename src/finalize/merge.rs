@@ -16,7 +16,7 @@ impl Merged {
     /// Reads every segment of the run.
     pub async fn gather(store: &RunStore, plan: &Plan) -> Result<Self, Stop> {
         let all = Outcomes::gather(store, plan).await?;
-        Ok(Self { all, lost: RowSet::new(plan.submissions.rows) })
+        Ok(Self { all, lost: RowSet::new(plan.last_row()) })
     }
 
     /// Whether the row has an outcome.

@@ -64,8 +64,15 @@ impl Drafts {
                 events.tell(Event::MergeProgressed { rows, of: plan.rows });
             }
             last_outcome_at = last_outcome_at.max(Some(outcome.at));
-            let row = row_of(input.as_mut(), outcome.row, plan).await?;
-            same_attempt(&outcome, row.attempt)?;
+            // An attempt that only an earlier run's input names has no row in this one; it is skipped.
+            let row = if outcome.row <= plan.submissions.rows {
+                Some(row_of(input.as_mut(), outcome.row, plan).await?)
+            } else {
+                None
+            };
+            if let Some(row) = &row {
+                same_attempt(&outcome, row.attempt)?;
+            }
             let is_lost = merged.is_lost(&outcome) && !lost.settle(&mut outcome);
             folding.add(shard, &outcome, is_lost);
             fold.add(shard, &outcome, is_lost);
@@ -77,6 +84,7 @@ impl Drafts {
             books.count(&outcome.fate);
             match &outcome.fate {
                 Fate::Failed { code, message } => {
+                    let row = row.ok_or_else(|| changed(plan))?;
                     let cells = match row.attempt.filter(|attempt| purged.contains(attempt)) {
                         Some(attempt) => blank_but_id(row.cells, attempt),
                         None => row.cells,

@@ -2,15 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::{Counts, mapping::MappingIndex, trial::Selection};
+use super::{Counts, held::HeldAttempts, later::Later, mapping::MappingIndex, trial::Selection};
 use crate::{
     domain::{
-        AttemptId, Decision, FailCode, Held, InputDigest, QueuedRow, ShardIndex, SkipCode, SubmissionIds,
-        attempt_of_launch_id,
+        AttemptId, Decision, FailCode, Held, InputDigest, QueuedRow, ShardIndex, SkipCode, SubmissionRow,
     },
     exit::{Exit, Stop},
     inputs::Inputs,
-    ports::{Fault, StandingSubmission, TargetReader},
+    ports::{Fault, TargetReader},
     rules::{RuleConfig, decide_without_facts, needs_facts},
     run::lines::{Place, Spool, Spooled, no_room},
 };
@@ -28,22 +27,13 @@ pub struct Draft {
     early: Vec<Early>,
     /// Each row's attempt and index, by both: the last of an attempt is its newest row.
     attempts: Vec<(AttemptId, u32)>,
-    /// Attempts that the target holds under the launch id that this program gives, sorted.
-    held: Vec<AttemptId>,
-    /// Attempts that it holds under another one, by attempt.
-    held_otherwise: Vec<HeldOtherwise>,
-    lms_instance: String,
+    held: HeldAttempts,
+    /// Rows that the owner leaves out, and what earlier runs moved.
+    later: Later,
+    /// Where the attempts begin that only an earlier run's input names; all rows before are the input's.
+    withdrawn_from: usize,
     /// [`SubmissionRow`]s as JSON; without a name, so that it goes with the process.
     spool: Spooled,
-}
-
-/// An attempt that the target holds under a launch id of another program.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct HeldOtherwise {
-    attempt: AttemptId,
-    launch_id: Box<str>,
-    /// `None` if there are several of the attempt: it is not enough that this one is gone.
-    submission_id: Option<Box<str>>,
 }
 
 /// One row of the index.
@@ -62,6 +52,8 @@ struct Early {
     code: Option<EarlyCode>,
     /// Whether a facts file has a line for it.
     needs_facts: bool,
+    /// Whether its facts are compared with what an earlier run moved.
+    compared: bool,
 }
 
 /// A fate that needs no facts.
@@ -74,8 +66,8 @@ pub enum EarlyCode {
 }
 
 impl Draft {
-    /// Reads both inputs once.
-    pub async fn read(inputs: &Inputs, selection: &Selection, lms_instance: &str) -> Result<Self, Stop> {
+    /// Reads both inputs once. Attempts that only an earlier run's input names follow on the input's rows.
+    pub async fn read(inputs: &Inputs, selection: &Selection, mut later: Later) -> Result<Self, Stop> {
         let mapping = MappingIndex::read(inputs).await?;
         let (mut reader, columns) = inputs.submissions().await?;
         let mut spool = Spool::new()?;
@@ -84,15 +76,14 @@ impl Draft {
         let mut left: HashMap<AttemptId, u32> = HashMap::new();
         while let Some(record) = reader.next().await? {
             let attempt = columns.attempt_id(record).parse().ok();
+            later.meet(attempt);
             if !selection.takes(attempt) {
                 continue;
             }
             let error = record.get(columns.error());
             let spooled =
                 if selection.takes_error(error) { Some(spool.push(&columns.row(record))?) } else { None };
-            let number = u32::try_from(reader.rows()).map_err(|_| {
-                Stop::new(Exit::DataRefused, "more than 4,294,967,295 rows; split submission_files.csv")
-            })?;
+            let number = row_number(reader.rows())?;
             match (spooled, attempt) {
                 (Some(place), _) => rows.push(Row { place, number, attempt }),
                 (None, Some(attempt)) => drop(left.insert(attempt, number)),
@@ -110,24 +101,35 @@ impl Draft {
         if let Some(limit) = selection.limit.and_then(|limit| usize::try_from(limit).ok()) {
             rows.drain(..rows.len().saturating_sub(limit));
         }
+        let left_out = submissions.rows - rows.len() as u64;
+        let withdrawn_from = rows.len();
+        if later.comes_after() && !selection.is_part() {
+            let blank = spool.push(&SubmissionRow::default())?;
+            let named = by_attempt(&rows);
+            let follow = later.withdrawn(|attempt| is_named(&named, attempt));
+            for (attempt, number) in follow.zip(submissions.rows + 1..) {
+                rows.push(Row { place: blank, number: row_number(number)?, attempt: Some(attempt) });
+            }
+        }
         rows.shrink_to_fit();
         Ok(Self {
-            left_out: submissions.rows - rows.len() as u64,
+            left_out,
             submissions,
             mapping,
             attempts: by_attempt(&rows),
             rows,
             early: Vec::new(),
-            held: Vec::new(),
-            held_otherwise: Vec::new(),
-            lms_instance: lms_instance.to_owned(),
+            held: HeldAttempts::default(),
+            later,
+            withdrawn_from,
             spool: spool.finish()?,
         })
     }
 
     /// Asks the target once which attempts it holds, then applies the rules that need no facts to each row.
     pub async fn settle(&mut self, target: &dyn TargetReader, rules: &RuleConfig) -> Result<(), Fault> {
-        self.mark_held(target).await?;
+        let is_planned = |attempt| self.newest(attempt).is_some();
+        self.held = HeldAttempts::read(target, &rules.lms_instance, is_planned).await?;
         self.early = (0..self.rows.len()).map(|index| self.early(index, rules)).collect::<Result<_, _>>()?;
         Ok(())
     }
@@ -141,43 +143,8 @@ impl Draft {
             // Before the run has started, the target holds nothing that it wrote.
             Some(Decision::Migrate(_) | Decision::Recover(_)) | None => None,
         };
-        Ok(Early { code, needs_facts: needs_facts(&row, rules) })
-    }
-
-    async fn mark_held(&mut self, target: &dyn TargetReader) -> Result<(), Fault> {
-        let mut held = Vec::new();
-        let mut held_otherwise: Vec<HeldOtherwise> = Vec::new();
-        target
-            .launch_ids(&mut |submissions| {
-                for StandingSubmission { launch_id, id } in submissions {
-                    let Some(attempt) = attempt_of_launch_id(&launch_id) else { continue };
-                    if self.newest(attempt).is_none() {
-                        continue;
-                    }
-                    if launch_id == SubmissionIds::new(&self.lms_instance, attempt).launch_id() {
-                        held.push(attempt);
-                    } else {
-                        held_otherwise.push(HeldOtherwise {
-                            attempt,
-                            launch_id: launch_id.into_boxed_str(),
-                            submission_id: Some(id.into_boxed_str()),
-                        });
-                    }
-                }
-            })
-            .await?;
-        held.sort_unstable();
-        held_otherwise.sort_unstable();
-        held_otherwise.dedup_by(|another, kept| {
-            let is_another = another.attempt == kept.attempt;
-            if is_another {
-                kept.submission_id = None;
-            }
-            is_another
-        });
-        self.held = held;
-        self.held_otherwise = held_otherwise;
-        Ok(())
+        let compared = code.is_none() && row.earlier.is_some();
+        Ok(Early { code, needs_facts: needs_facts(&row, rules), compared })
     }
 
     /// Rows in the plan.
@@ -215,18 +182,20 @@ impl Draft {
             .map(|newest| u64::from(newest.number));
         let mapping =
             row.attempt.map_or(crate::domain::MappingState::Missing, |attempt| self.mapping.state(attempt));
-        Ok(QueuedRow {
+        let mut queued = QueuedRow {
             number: u64::from(row.number),
             attempt: row.attempt,
             newer_row,
-            held_launch_id: row.attempt.and_then(|attempt| self.held_launch_id(attempt)),
-            held_submission_id: row
-                .attempt
-                .and_then(|attempt| self.held_otherwise(attempt)?.submission_id.as_deref())
-                .map(str::to_owned),
+            held_launch_id: row.attempt.and_then(|attempt| self.held.launch_id(attempt)),
+            held_submission_id: row.attempt.and_then(|attempt| self.held.submission_id(attempt)),
+            excluded: None,
+            earlier: None,
+            withdrawn: None,
             mapping,
             cells: self.spool.get(row.place)?,
-        })
+        };
+        self.later.mark(&mut queued, index >= self.withdrawn_from)?;
+        Ok(queued)
     }
 
     /// Numbers of rows by the result of the rules without facts.
@@ -234,8 +203,19 @@ impl Draft {
         let mut counts = Counts { left_out: self.left_out, ..Counts::default() };
         for early in &self.early {
             counts.count(early.code);
+            counts.compared += u64::from(early.compared);
         }
         counts
+    }
+
+    /// Attempts that only an earlier run's input names.
+    pub fn withdrawn(&self) -> u64 {
+        self.rows.len().saturating_sub(self.withdrawn_from) as u64
+    }
+
+    /// Rows that the owner leaves out, and what earlier runs moved.
+    pub fn later(&self) -> &Later {
+        &self.later
     }
 
     /// The newest rows whose facts decide, at most `most`.
@@ -253,20 +233,6 @@ impl Draft {
     fn needs_facts(&self, index: usize) -> bool {
         self.early.get(index).is_some_and(|early| early.needs_facts)
     }
-
-    fn held_launch_id(&self, attempt: AttemptId) -> Option<String> {
-        if let Some(otherwise) = self.held_otherwise(attempt) {
-            // The launch id that this program gives is looked up for every row in any case.
-            return Some((*otherwise.launch_id).to_owned());
-        }
-        let is_held = self.held.binary_search(&attempt).is_ok();
-        is_held.then(|| SubmissionIds::new(&self.lms_instance, attempt).launch_id())
-    }
-
-    fn held_otherwise(&self, attempt: AttemptId) -> Option<&HeldOtherwise> {
-        let at = self.held_otherwise.binary_search_by_key(&attempt, |held| held.attempt).ok()?;
-        self.held_otherwise.get(at)
-    }
 }
 
 fn by_attempt(rows: &[Row]) -> Vec<(AttemptId, u32)> {
@@ -276,6 +242,15 @@ fn by_attempt(rows: &[Row]) -> Vec<(AttemptId, u32)> {
     attempts.sort_unstable();
     attempts.shrink_to_fit();
     attempts
+}
+
+fn is_named(by_attempt: &[(AttemptId, u32)], attempt: AttemptId) -> bool {
+    by_attempt.binary_search_by_key(&attempt, |(attempt, _)| *attempt).is_ok()
+}
+
+fn row_number(number: u64) -> Result<u32, Stop> {
+    u32::try_from(number)
+        .map_err(|_| Stop::new(Exit::DataRefused, "more than 4,294,967,295 rows; split submission_files.csv"))
 }
 
 fn refuse_empty(input: &InputDigest) -> Result<(), Stop> {

@@ -50,6 +50,8 @@ pub struct Counts {
     pub skipped: BTreeMap<SkipCode, u64>,
     /// The rest: the report and the target's catalogue decide.
     pub eligible: u64,
+    /// Rows of the rest that the target holds, and that are compared with what an earlier run moved.
+    pub compared: u64,
 }
 
 impl Counts {
@@ -62,12 +64,20 @@ impl Counts {
         } += 1;
     }
 
+    /// Rows that their owner leaves out.
+    pub fn excluded(&self) -> u64 {
+        self.skipped.get(&SkipCode::ExcludedByOwner).copied().unwrap_or_default()
+    }
+
     fn lines(&self) -> Vec<String> {
         let line = |name: &str, rows: u64| format!("  {rows:>9}  {name}");
         let failed = self.failed.iter().map(|(code, rows)| line(code.code(), *rows));
         let skipped = self.skipped.iter().map(|(code, rows)| line(code.code(), *rows));
-        let eligible = (self.eligible > 0).then(|| line("to be decided by their reports", self.eligible));
-        failed.chain(skipped).chain(eligible).collect()
+        let rest = self.eligible - self.compared.min(self.eligible);
+        let eligible = (rest > 0).then(|| line("to be decided by their reports", rest));
+        let compared =
+            (self.compared > 0).then(|| line("to be compared with the earlier run", self.compared));
+        failed.chain(skipped).chain(eligible).chain(compared).collect()
     }
 }
 
@@ -96,6 +106,17 @@ impl PlanReport {
                 "  left out    {} rows, by {trial}: this run does not count them",
                 plan.rows_left_out
             ));
+        }
+        if !plan.after.is_empty() {
+            let runs: Vec<&str> = plan.after.iter().map(crate::run::RunName::as_str).collect();
+            lines.push(format!(
+                "  after       {}: {} of its attempts are in no row of this input; they are counted too, as withdrawn",
+                runs.join(", "),
+                plan.withdrawn
+            ));
+        }
+        if let Some(excluded) = &plan.excluded {
+            lines.push(format!("  excluded    {excluded}"));
         }
         if let Some(counts) = &self.counts {
             lines.extend(counts.lines());

@@ -36,6 +36,11 @@ impl Selection {
         Ok(Self { limit: trial.limit, attempts, codes })
     }
 
+    /// Whether only some rows are taken.
+    pub fn is_part(&self) -> bool {
+        *self != Self::default()
+    }
+
     /// Whether a row of this attempt is taken.
     pub fn takes(&self, attempt: Option<AttemptId>) -> bool {
         match (&self.attempts, attempt) {

@@ -2,10 +2,12 @@
 
 use super::{
     RuleConfig,
+    asked::{asked, asks_target, own_name},
     assessment::{CatalogueIndex, first_two_words},
     attempt_number::attempt_number,
-    files::{self, FileContext, planned_files},
+    files::{FileContext, planned_files},
     grade::{final_grade, not_missed},
+    later,
     malpractice::{self, enforced_max_attempts},
     message::{fail, list, quoted},
     misread::misread_columns,
@@ -14,9 +16,9 @@ use super::{
     sections::section_marks,
 };
 use crate::domain::{
-    AttemptId, Decision, Facts, FailCode, Failure, Grade, Held, Malpractice, MalpracticeLevel, Mapping,
-    MappingState, Migration, Note, NoteCode, QueuedRow, Skip, SkipCode, SubmissionIds, SubmissionRow,
-    enforcement_id, text::trim,
+    AttemptId, Decision, Earlier, Facts, FailCode, Failure, Grade, Held, Malpractice, MalpracticeLevel,
+    Mapping, MappingState, Migration, Note, NoteCode, QueuedRow, Skip, SkipCode, SubmissionIds,
+    SubmissionRow, enforcement_id, text::trim,
 };
 
 /// The fate of a row. Never fails: a bad row is a value.
@@ -27,6 +29,9 @@ pub fn decide(
     catalogue: &CatalogueIndex,
     config: &RuleConfig,
 ) -> Decision {
+    if let Some(earlier) = compared_with(row, held, config) {
+        return later::compare(row, earlier, facts).into();
+    }
     let eligible = match Eligible::of(row, held, config) {
         Ok(eligible) => eligible,
         Err(decision) => return decision,
@@ -45,19 +50,31 @@ pub fn decide(
 
 /// The fate of a row that needs no facts, exactly as [`decide`] would give it; `None` if it needs them.
 pub fn decide_without_facts(row: &QueuedRow, held: &Held, config: &RuleConfig) -> Option<Decision> {
-    Eligible::of(row, held, config).err()
+    match compared_with(row, held, config) {
+        Some(earlier) if earlier.source.facts => None,
+        Some(earlier) => Some(later::compare(row, earlier, &Facts::default()).into()),
+        None => Eligible::of(row, held, config).err(),
+    }
 }
 
 /// Whether the warehouse may be asked about the row: the input and the mapping leave it undecided. What the target holds
 /// does not count, because it may be gone when the row is decided. A plan and its shards agree on it, so that every row
 /// finds its facts in a facts file.
 pub fn needs_facts(row: &QueuedRow, config: &RuleConfig) -> bool {
-    decide_without_facts(row, &Held::Nothing, config).is_none()
+    let is_compared = row.earlier.as_ref().is_some_and(|earlier| earlier.source.facts);
+    if is_compared && asks_target(row) {
+        return true;
+    }
+    // A row that the target lost may be moved again, whatever an earlier run says of it.
+    asked(row).and_then(|attempt| Eligible::mapped(attempt, row, config)).is_ok()
 }
 
-/// Whether the target is asked about the row: only if it has an attempt id and is no duplicate.
-pub fn asks_target(row: &QueuedRow) -> bool {
-    sound_row(row).is_ok() && not_a_duplicate(row).is_ok()
+/// The earlier run's word on a row that the target holds under the id that both runs give it.
+fn compared_with<'a>(row: &'a QueuedRow, held: &Held, config: &RuleConfig) -> Option<&'a Earlier> {
+    let earlier = row.earlier.as_deref()?;
+    let Held::Elsewhere(launch_id) = held else { return None };
+    let own = SubmissionIds::new(&config.lms_instance, asked(row).ok()?).launch_id();
+    (*launch_id == own).then_some(earlier)
 }
 
 /// What the plan saw in the target under another program's launch id. What it saw under the id that this program gives
@@ -160,9 +177,9 @@ struct Eligible<'a> {
 
 impl<'a> Eligible<'a> {
     fn of(row: &'a QueuedRow, held: &Held, config: &RuleConfig) -> Result<Self, Decision> {
-        let attempt = sound_row(row)?;
-        not_a_duplicate(row)?;
+        let attempt = asked(row)?;
         not_held_elsewhere(held)?;
+        later::not_deleted(row, held)?;
         Self::mapped(attempt, row, config).map_err(|decision| match held {
             Held::ByThisRun => Decision::Recover(None),
             Held::Nothing | Held::Lost | Held::Elsewhere(_) | Held::SessionOnly(_) => decision,
@@ -174,50 +191,6 @@ impl<'a> Eligible<'a> {
         let unit_version = included_version(mapping, config)?;
         let attempt_number = attempt_number(&mapping.submission)?;
         Ok(Self { attempt, unit_version, attempt_number })
-    }
-}
-
-/// The cell may hold anything, so the message does not repeat it.
-fn sound_row(row: &QueuedRow) -> Result<AttemptId, Failure> {
-    let Some(attempt) = row.attempt else {
-        let message = "Attempt ID is not a whole number from 1 to 2147483647";
-        return Err(fail(FailCode::AttemptIdInvalid, message));
-    };
-    let with_nul = columns_with_nul(&row.cells);
-    if !with_nul.is_empty() {
-        return Err(fail(FailCode::RowInvalid, format!("NUL in {}", list(with_nul))));
-    }
-    Ok(attempt)
-}
-
-/// Columns whose NUL would be stored, as a value or as part of a file's name. URLs are not stored as they are; the URL
-/// parser refuses a NUL.
-fn columns_with_nul(cells: &SubmissionRow) -> Vec<&'static str> {
-    let has_learner_files = !files::is_empty(&cells.learner_blob_urls);
-    let has_marker_files = !files::is_empty(&cells.marker_blob_urls);
-    let holds_nul = |cell: &str| cell.contains('\0');
-    [
-        ("First Name", holds_nul(&cells.first_name)),
-        ("Surname", holds_nul(&cells.surname)),
-        ("Learner Email", holds_nul(&cells.learner_email)),
-        ("Assessment ID", has_marker_files && holds_nul(&cells.assessment_id)),
-        ("Course Title", holds_nul(&cells.course_title)),
-        ("Rogo User ID", has_learner_files && holds_nul(&cells.rogo_user_id)),
-        ("Rogo User Name", own_name(cells).is_empty() && holds_nul(&cells.rogo_user_name)),
-        ("Learner File Names", files::names_by_position(cells).any(holds_nul)),
-    ]
-    .into_iter()
-    .filter_map(|(column, found)| found.then_some(column))
-    .collect()
-}
-
-fn not_a_duplicate(row: &QueuedRow) -> Result<(), Skip> {
-    match row.newer_row {
-        None => Ok(()),
-        Some(newer) => {
-            let detail = format!("row {newer} holds the same Attempt ID and is newer");
-            Err(Skip { code: SkipCode::DuplicateRow, detail })
-        }
     }
 }
 
@@ -287,9 +260,4 @@ fn misread_note(cells: &SubmissionRow) -> Option<Note> {
 fn full_name(cells: &SubmissionRow) -> String {
     let name = own_name(cells);
     if name.is_empty() { trim(&cells.rogo_user_name).to_owned() } else { name }
-}
-
-/// Blank if both names are blank.
-fn own_name(cells: &SubmissionRow) -> String {
-    trim(&format!("{} {}", trim(&cells.first_name), trim(&cells.surname))).to_owned()
 }

@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use futures_util::TryStreamExt;
 
 use super::{Acceptance, Decided, RolledBack, RunStore, lines, names};
 use crate::{
@@ -49,20 +48,51 @@ pub async fn accept(store: &RunStore, decided: &Decided, attempts: &[AttemptId])
     log(store, decided).await
 }
 
-/// Appends to the log of decisions.
+/// Adds to the log of decisions. Processes that decide at the same time lose none: each decision is a document of its own,
+/// and `decisions.jsonl` is made of all of them.
 pub async fn log(store: &RunStore, decided: &Decided) -> Result<(), Fault> {
-    let mut all = Vec::new();
-    if let Some(reader) = store.open(names::DECISIONS).await? {
-        let mut body = reader.body;
-        while let Some(part) = body.try_next().await? {
-            all.extend_from_slice(&part);
-        }
+    let id = format!("{}-{}", decided.at.format("%Y%m%dT%H%M%S%.6fZ"), uuid::Uuid::new_v4().simple());
+    log_as(store, &id, decided).await
+}
+
+/// The same for what many processes of a run decide together: the first one of this `id` is logged.
+pub async fn log_once(store: &RunStore, id: &str, decided: &Decided) -> Result<(), Fault> {
+    match log_as(store, id, decided).await {
+        Err(Fault { kind: FaultKind::Exists, .. }) => Ok(()),
+        logged => logged,
     }
-    lines::push(&mut all, decided).map_err(|error| {
-        let what = format!("a line of {} cannot be written as JSON", store.describe(names::DECISIONS));
-        Fault::caused(Service::RunStore, FaultKind::Misconfigured, what, error)
-    })?;
+}
+
+async fn log_as(store: &RunStore, id: &str, decided: &Decided) -> Result<(), Fault> {
+    store.create(&names::decided(id), decided).await?;
+    // A document that was made meanwhile is looked for after the log is written: the process that writes it last has seen
+    // all of them.
+    let mut written = Vec::new();
+    loop {
+        let named = store.list(names::DECIDED).await?;
+        if named == written {
+            return Ok(());
+        }
+        write_log(store, &named).await?;
+        written = named;
+    }
+}
+
+/// Writes `decisions.jsonl` of these documents, by time.
+async fn write_log(store: &RunStore, named: &[String]) -> Result<(), Fault> {
+    let mut all: Vec<Decided> = Vec::with_capacity(named.len());
+    for name in named {
+        all.extend(store.read::<Decided>(name).await?);
+    }
+    all.sort_by_key(|one| one.at);
+    let mut text = Vec::new();
+    for decided in &all {
+        lines::push(&mut text, decided).map_err(|error| {
+            let what = format!("a line of {} cannot be written as JSON", store.describe(names::DECISIONS));
+            Fault::caused(Service::RunStore, FaultKind::Misconfigured, what, error)
+        })?;
+    }
     let options = PutOptions::replace("application/jsonl");
-    store.blobs().put(&store.path(names::DECISIONS), Bytes::from(all), &options).await?;
+    store.blobs().put(&store.path(names::DECISIONS), Bytes::from(text), &options).await?;
     Ok(())
 }

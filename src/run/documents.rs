@@ -79,6 +79,22 @@ pub struct Plan {
     pub settings: std::collections::BTreeMap<String, String>,
     /// `--limit`/`--attempts` as given, part of what must not change.
     pub trial: Option<String>,
+    /// `--after`: the runs whose books the rows are compared with, as given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<RunName>,
+    /// Attempts of those runs that no row of the input names. They count as rows, numbered behind the input's.
+    #[serde(default)]
+    pub withdrawn: u64,
+    /// `--exclude`, pinned: how many ids, and their digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excluded: Option<String>,
+}
+
+impl Plan {
+    /// The highest number of a row: the input's rows, then the attempts that it no longer names.
+    pub fn last_row(&self) -> u64 {
+        self.submissions.rows + self.withdrawn
+    }
 }
 
 /// One shard of the plan.

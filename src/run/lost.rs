@@ -10,7 +10,7 @@ use futures_util::{
 
 use super::{Plan, RowSet, RunStore, decisions, segments::segments};
 use crate::{
-    domain::{AttemptId, Fate, Outcome, ShardIndex},
+    domain::{AttemptId, Fate, Outcome, ShardIndex, SkipCode},
     ports::{Fault, TargetReader},
 };
 
@@ -80,6 +80,27 @@ pub async fn recorded(
         lost.retain(|row| row.attempt.is_none_or(|attempt| !taken_out.contains_key(&attempt)));
     }
     Ok(lost)
+}
+
+/// Adds the rows of the shard that were skipped because an earlier run migrated them and the target no longer held them:
+/// `--redo lost` decides them again.
+pub async fn deleted(
+    store: &RunStore,
+    plan: &Plan,
+    shard: ShardIndex,
+    rows: &mut RowSet,
+) -> Result<(), Fault> {
+    let mut found = segments(store, plan, Some(shard));
+    while let Some(segment) = found.try_next().await? {
+        for read in segment.outcomes() {
+            let outcome = read?;
+            if matches!(outcome.fate, Fate::Skipped { code: SkipCode::DeletedInTarget, .. }) {
+                // A row beyond the plan's: the reader of its segment refuses it.
+                let _ = rows.insert(outcome.row);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Their numbers, in an input of `limit` rows.

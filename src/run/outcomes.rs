@@ -78,7 +78,7 @@ pub struct Outcomes {
 impl Outcomes {
     /// Reads every segment of the run. Needs about a kilobyte of local disk per outcome.
     pub async fn gather(store: &RunStore, plan: &Plan) -> Result<Self, Fault> {
-        Self::of_ranges(store, plan, Ranges::of(plan.submissions.rows, LEAST_ROWS), |_| true).await
+        Self::of_ranges(store, plan, Ranges::of(plan.last_row(), LEAST_ROWS), |_| true).await
     }
 
     /// The same, but keeps the outcomes of these ranges only.
@@ -89,7 +89,7 @@ impl Outcomes {
         keeps: impl Fn(usize) -> bool,
     ) -> Result<Self, Fault> {
         let mut buckets = Buckets::new(ranges.count())?;
-        let mut seen = RowSet::new(plan.submissions.rows);
+        let mut seen = RowSet::new(plan.last_row());
         let mut recorded = vec![0; plan.shards.len()];
         let mut found = segments(store, plan, None);
         while let Some(segment) = found.try_next().await? {

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::{Plan, PlanId, RULES_VERSION, RunStore, decisions, names, purge, segments::read_segment};
+use super::{
+    Plan, PlanId, RULES_VERSION, RunName, RunStore, decisions, names, purge, segments::read_segment,
+};
 use crate::{
     domain::{Escape, Fate, ShardIndex, TargetIdentity, attempt_of_launch_id, form::AlteredColumn},
     inputs::{Fingerprint, Hasher},
@@ -31,6 +33,10 @@ pub struct Present {
     pub shards: Option<u32>,
     /// `--limit` and `--attempts`; `None` for a process that takes the plan's.
     pub trial: Option<Option<String>>,
+    /// `--after`; `None` for a process that takes the plan's.
+    pub after: Option<Vec<RunName>>,
+    /// `--exclude`; `None` for a process that takes the plan's.
+    pub excluded: Option<Option<String>>,
 }
 
 impl Present {
@@ -44,6 +50,8 @@ impl Present {
             settings: pinned_settings(settings, plan),
             shards: None,
             trial: None,
+            after: None,
+            excluded: None,
         }
     }
 }
@@ -67,6 +75,17 @@ pub fn differences(plan: &Plan, now: &Present) -> Vec<String> {
     if let Some(trial) = &now.trial {
         let said = |trial: &Option<String>| trial.clone().unwrap_or_else(|| "all rows".into());
         compare("the trial (--limit, --attempts)", &said(&plan.trial), &said(trial));
+    }
+    if let Some(after) = &now.after {
+        let said = |runs: &[RunName]| match runs {
+            [] => "none".to_owned(),
+            runs => runs.iter().map(RunName::as_str).collect::<Vec<_>>().join(","),
+        };
+        compare("the earlier run (--after)", &said(&plan.after), &said(after));
+    }
+    if let Some(excluded) = &now.excluded {
+        let said = |excluded: &Option<String>| excluded.clone().unwrap_or_else(|| "no row".into());
+        compare("the excluded rows (--exclude)", &said(&plan.excluded), &said(excluded));
     }
     let names: BTreeSet<&String> = plan.settings.keys().chain(now.settings.keys()).collect();
     for name in names {

@@ -201,9 +201,9 @@ pub async fn recorded_without(
     shard: ShardIndex,
     without: &RowSet,
 ) -> Result<RecordedRows, Fault> {
-    let mut rows = RowSet::new(plan.submissions.rows);
+    let mut rows = RowSet::new(plan.last_row());
     let mut books = Books::default();
-    let mut several = RowSet::new(plan.submissions.rows);
+    let mut several = RowSet::new(plan.last_row());
     let mut found = segments(store, plan, Some(shard));
     while let Some(segment) = found.try_next().await? {
         for read in segment.outcomes() {

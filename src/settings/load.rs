@@ -75,6 +75,11 @@ impl Reader<'_> {
         let organisation = self.organisation();
         let rules = self.rules();
         let trial = if self.purpose == Purpose::Move { self.trial() } else { Trial::default() };
+        let after = match self.sources.find(&t::AFTER) {
+            Some(_) => self.list(&t::AFTER, parse::id).unwrap_or_default(),
+            None => Vec::new(),
+        };
+        let exclude = self.optional(&t::EXCLUDE, parse::path);
         let expect = self.optional(&t::EXPECT, parse::path);
         let redo_lost = self.optional(&t::REDO, parse::lost).is_some();
         let accept_lost = self.purpose == Purpose::Move && self.optional(&t::ACCEPT, parse::lost).is_some();
@@ -100,6 +105,8 @@ impl Reader<'_> {
             organisation: organisation?,
             rules: rules?,
             trial,
+            after,
+            exclude,
             expect,
             redo_lost,
             accept_lost,

@@ -139,6 +139,8 @@ settings! {
     LIMIT = Setting::new("limit").otherwise("all rows");
     ATTEMPTS = Setting::new("attempts").otherwise("all rows");
     CODE = Setting::new("code").list().otherwise("all rows");
+    AFTER = Setting::new("after").env("ROGO_AFTER").list().otherwise("no run");
+    EXCLUDE = Setting::new("exclude").env("ROGO_EXCLUDE").otherwise("no row");
     EXPECT = Setting::new("expect").env("ROGO_EXPECT").otherwise("nothing");
     SHARDS = Setting::new("shards").env("ROGO_SHARDS").default("1");
     PARALLELISM = Setting::new("parallelism").env("ROGO_PARALLELISM").default("1");

@@ -69,14 +69,20 @@ impl Start<'_> {
     /// The rows that `--redo lost` moves again; none without it.
     async fn lost(&self) -> Result<RowSet, Stop> {
         let Self { settings, store, plan, index, pace, target, .. } = *self;
-        let limit = plan.submissions.rows;
+        let limit = plan.last_row();
         if !settings.redo_lost {
             return Ok(RowSet::new(limit));
         }
         let look = || lost::recorded(store, plan, Some(index), target);
         let found = pace.at_start(Service::Database, look).await.map_err(Trouble::of_one_shard)?;
-        tracing::info!(%index, rows = found.len(), "rows that the target lost are moved again");
-        Ok(lost::rows(&found, limit))
+        let found = lost::rows(&found, limit);
+        let add = async || {
+            let mut rows = found.clone();
+            lost::deleted(store, plan, index, &mut rows).await.map(|()| rows)
+        };
+        let rows = pace.at_start(Service::RunStore, add).await.map_err(Trouble::of_one_shard)?;
+        tracing::info!(%index, rows = rows.len(), "rows that the target lost are moved again");
+        Ok(rows)
     }
 
     /// Refuses a run that differs from its plan.

@@ -12,7 +12,10 @@ use tokio::{sync::mpsc, task::JoinSet};
 use tracing::Instrument;
 
 use crate::{
-    domain::{AttemptId, Decision, FailCode, Failure, Fate, Migration, Outcome, SourceDigest, source_digest},
+    domain::{
+        AttemptId, Decision, FailCode, Failure, Fate, Migration, Outcome, SourceDigest, source_digest,
+        source_key,
+    },
     exit::Stop,
     gather::GatheredRow,
     ports::{HeldSubmission, overdue},
@@ -177,6 +180,8 @@ impl Worker {
             Decision::Skip(skip) => return self.settle(row_of, Ok(skip.into())).await,
             Decision::Fail(failure) => return self.settle(row_of, Ok(failure.into())).await,
         };
+        // A later export is compared with rows that were migrated, and only with them.
+        row_of.source = row_of.source.with_parts(&source_key(&row.cells, &row.mapping), &facts);
         while under_way.len() >= self.shard.submissions_per_worker {
             tokio::select! {
                 Some(ended) = under_way.join_next() => joined(&self.shard, ended)?,

@@ -255,6 +255,9 @@ async fn items(
                     take(number, Some(cells), attempt);
                 }
             }
+            // Attempts that only an earlier run's input names follow on this input's rows, with blank cells.
+            ((reader.rows() + 1).max(first)..=last)
+                .for_each(|number| take(number, Some(SubmissionRow::default()), None));
         }
     }
     Ok(items)

@@ -24,6 +24,7 @@ mod failover;
 mod receipts;
 mod after;
 mod rollback;
+mod later;
 mod explain;
 mod outages;
 mod readback;

@@ -68,7 +68,7 @@ impl Places {
         Ok(Self {
             target: connect::target_blobs(asked.settings)?,
             source: connect::source(asked.settings)?,
-            manifest: manifest.map(|path| Manifest::read(path, asked.plan.submissions.rows)).transpose()?,
+            manifest: manifest.map(|path| Manifest::read(path, asked.plan.last_row())).transpose()?,
         })
     }
 
@@ -83,7 +83,7 @@ impl Places {
             target: &self.target,
             source: &self.source,
             run: &asked.plan.run,
-            rows: asked.plan.submissions.rows,
+            rows: asked.plan.last_row(),
             content: (asked.verify.level == Level::Content).then_some(content),
         })
     }

@@ -47,7 +47,7 @@ impl Asked<'_> {
         for discarded in &joined.discarded {
             report::tell(discarded);
         }
-        let ranges = partitions(self.plan.submissions.rows);
+        let ranges = partitions(self.plan.last_row());
         let process = Process { asked: self, known, part, ranges, state };
         if joined.is_over {
             return process.earlier_result().await;
@@ -75,7 +75,7 @@ impl Asked<'_> {
         Subject {
             plan: plan.id.clone(),
             root: root.unwrap_or_else(|| summary.at.to_rfc3339()),
-            rows: plan.submissions.rows,
+            rows: plan.last_row(),
             level: verify.level,
             content: verify.content.map(|part| format!("{}/{}", part.index + 1, part.of)).unwrap_or_default(),
             settings: alters.chain(attempts).chain(of_content).chain(known.lacks()).collect(),
@@ -192,7 +192,7 @@ impl Process<'_> {
             recheck: verify.recheck,
             accepted,
             values: if args.show_values { Values::Shown } else { Values::Hidden },
-            rows: plan.submissions.rows,
+            rows: plan.last_row(),
             images: &self.known.images,
             storage,
         };

@@ -25,7 +25,7 @@ impl Asked<'_> {
             let message = format!("verify --self-test needs inputs, warehouse and every table: {why}");
             return Err(Stop::new(Exit::Incomplete, message));
         }
-        let ranges = partitions(self.plan.submissions.rows);
+        let ranges = partitions(self.plan.last_row());
         let outcomes = Outcomes::of_ranges(self.store, self.plan, ranges, |_| true).await?;
         let facts = match (known.facts(), &known.index) {
             (Some(facts), _) => facts,
@@ -40,7 +40,7 @@ impl Asked<'_> {
             scratch: &connect::scratch_blobs(self.settings, &scratch)?,
             source: &connect::source(self.settings)?,
             run: &self.plan.run,
-            rows: self.plan.submissions.rows,
+            rows: self.plan.last_row(),
         };
         let world = known.world(&outcomes, &facts);
         self_test(&world, target, &known.images, &places).await.map(Told::SelfTest)

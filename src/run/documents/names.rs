@@ -163,11 +163,19 @@ pub fn accepted(id: &str) -> String {
     format!("{ACCEPTED}{id}.json")
 }
 
+/// Every decision of a person, a JSON line each ([`super::Decided`]), made of the documents under [`DECIDED`].
+pub const DECISIONS: &str = "decisions.jsonl";
+
+/// Prefix of the decisions, a document each: processes that decide at the same time lose none.
+pub const DECIDED: &str = "decisions/";
+
+/// One of them; `id` sorts by time, or says what is decided once.
+pub fn decided(id: &str) -> String {
+    format!("{DECIDED}{id}.json")
+}
+
 /// Prefix of the states of verifications, in the verify store ([`crate::run::verifying`]).
 pub const VERIFYING: &str = "verifying/";
-
-/// Every decision of a person, a JSON line each ([`super::Decided`]).
-pub const DECISIONS: &str = "decisions.jsonl";
 
 /// A result of the run.
 pub fn result(file: &str) -> String {

@@ -37,6 +37,8 @@ pub fn failed(code: FailCode, target: Option<AtTarget>, findings: &mut Findings)
 pub struct Claim<'a> {
     /// Number of a newer row with the same attempt, if the input has one; `None` inside: inputs are not there.
     pub newer_row: Option<Option<u64>>,
+    /// Whether a row of the input names the attempt; `None`: inputs are not there.
+    pub is_in_input: Option<bool>,
     /// The mapping of the attempt; `None`: inputs are not there.
     pub mapping: Option<&'a MappingState>,
     /// Beginnings of the unit versions that are migrated.
@@ -57,8 +59,13 @@ pub fn skipped(code: SkipCode, claim: &Claim<'_>, findings: &mut Findings) {
             }
             MappingState::Missing | MappingState::Ambiguous => false,
         }),
-        SkipCode::AlreadyMigrated => claim.target_says(|target| target.of_another),
-        SkipCode::DeletedInTarget | SkipCode::RolledBack => claim.target_says(|target| !target.of_this_run),
+        SkipCode::AlreadyMigrated | SkipCode::ChangedAtSource => {
+            claim.target_says(|target| target.of_another)
+        }
+        SkipCode::Withdrawn => claim.is_in_input.map(|is_in_input| !is_in_input).ok_or(Lack::Inputs),
+        SkipCode::DeletedInTarget | SkipCode::RolledBack | SkipCode::ExcludedByOwner => {
+            claim.target_says(|target| !target.of_this_run)
+        }
     };
     match holds {
         Err(lack) => findings.lacking(check, lack),
@@ -67,11 +74,12 @@ pub fn skipped(code: SkipCode, claim: &Claim<'_>, findings: &mut Findings) {
             SkipCode::UnitVersionExcluded => {
                 "unit_version_excluded: the mapping's version is one that is migrated".to_owned()
             }
-            SkipCode::AlreadyMigrated => {
-                "already_migrated: the target holds no submission of another run".to_owned()
+            SkipCode::AlreadyMigrated | SkipCode::ChangedAtSource => {
+                format!("{code}: the target holds no submission of another run")
             }
-            SkipCode::DeletedInTarget | SkipCode::RolledBack => {
-                format!("{code}: the target holds the submission")
+            SkipCode::Withdrawn => "withdrawn: a row of the input names the attempt".to_owned(),
+            SkipCode::DeletedInTarget | SkipCode::RolledBack | SkipCode::ExcludedByOwner => {
+                format!("{code}: the target holds a submission of this run")
             }
         }),
     }
@@ -105,6 +113,7 @@ mod tests {
         let (included, excluded) = (mapping("24_01"), mapping("21_01"));
         let claim = |newer, mapping, target| Claim {
             newer_row: Some(newer),
+            is_in_input: Some(newer.is_some()),
             mapping: Some(mapping),
             unit_versions: &versions,
             target: Some(target),
@@ -119,6 +128,12 @@ mod tests {
             (SkipCode::UnitVersionExcluded, claim(None, &included, nothing), 1),
             (SkipCode::AlreadyMigrated, claim(None, &included, other), 0),
             (SkipCode::AlreadyMigrated, claim(None, &included, nothing), 1),
+            (SkipCode::ChangedAtSource, claim(None, &included, other), 0),
+            (SkipCode::ChangedAtSource, claim(None, &included, ours), 1),
+            (SkipCode::Withdrawn, claim(None, &included, other), 0),
+            (SkipCode::Withdrawn, claim(Some(2), &included, other), 1),
+            (SkipCode::ExcludedByOwner, claim(None, &included, other), 0),
+            (SkipCode::ExcludedByOwner, claim(None, &included, ours), 1),
             (SkipCode::DeletedInTarget, claim(None, &included, nothing), 0),
             (SkipCode::DeletedInTarget, claim(None, &included, ours), 1),
         ] {

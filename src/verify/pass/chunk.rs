@@ -147,6 +147,7 @@ fn skipped(
     let newest = world.inputs.map(|(_, index)| index.newest(attempt).filter(|newest| *newest > item.number));
     let claim = Claim {
         newer_row: newest,
+        is_in_input: world.inputs.map(|(_, index)| index.newest(attempt).is_some()),
         mapping: mapping.as_ref(),
         unit_versions: &world.ground.settings.unit_versions,
         target: at_target(world, others, attempt, stored),

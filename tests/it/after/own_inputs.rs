@@ -15,7 +15,7 @@ async fn a_failure_csv_is_an_input_only_of_a_run_whose_results_go_elsewhere() {
     let first = input.lines().nth(1).unwrap();
     let attempt = first.split(',').nth(4).unwrap();
     app.database.run("update assessments set name = 'none of them'").await;
-    app.run(&["run", "--breaker", "off"]).await;
+    app.run(&["run", "--breaker", "off", "--reason", "a test"]).await;
     let own = app.out.path().join(FAILED);
     let failed = fs::read(&own).unwrap();
     assert!(failed.starts_with(b"\xef\xbb\xbf"), "Excel reads it right");
@@ -48,7 +48,7 @@ async fn a_failure_csv_is_an_input_only_of_a_run_whose_results_go_elsewhere() {
     let status = app.run(&["status"]).await.expect(69);
     assert!(status.stdout.ends_with(&format!("next: {resume}{}", flags("second"))), "{}", status.stdout);
 
-    app.run(&["run", "--breaker", "off"]).await.expect(0);
+    app.run(&["run", "--breaker", "off", "--reason", "a test"]).await.expect(0);
     let status = app.run(&["status"]).await.expect(0);
     assert!(status.stdout.ends_with(" --to second\n"), "{}", status.stdout);
     let fetched = app.run(&["results", "--to", app.out.path().to_str().unwrap()]).await.expect(64);

@@ -137,8 +137,8 @@ fn a_value_that_the_schema_does_not_know_is_refused() {
 #[test]
 fn every_setting_of_the_program_is_refused_as_an_extra_variable() {
     let mut wanted = BTreeSet::new();
-    // No pod decides anything: a person says the reason with the command.
-    let free = ["reason"];
+    // A person says the reason with the command; what makes a run a later one has no value of the chart.
+    let free = ["reason", "after", "exclude"];
     for setting in settings::ALL.iter().filter(|setting| !free.contains(&setting.key)) {
         wanted.extend(setting.environment.map(str::to_owned));
         if setting.secret {

@@ -29,7 +29,8 @@ fn fold<'o>(plan: &Plan, outcomes: impl IntoIterator<Item = (u32, &'o Outcome)>)
 fn outcomes() -> Vec<Outcome> {
     let mut rows = vec![migrated(1, 1), failed(2, 1, FailCode::NoFiles), skipped(3, 1)];
     for outcome in &mut rows {
-        outcome.source = Some(SourceDigest { sha256: Digest::of(&outcome.row.to_be_bytes()), facts: true });
+        outcome.source =
+            Some(SourceDigest { sha256: Digest::of(&outcome.row.to_be_bytes()), facts: true, parts: None });
         if let Fate::Migrated(migrated) = &mut outcome.fate {
             migrated.receipt = Some(Box::new(Receipt {
                 sha256: Digest::of(b"rows"),

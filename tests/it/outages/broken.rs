@@ -155,7 +155,10 @@ async fn too_many_rows_that_fail_in_copy_open_the_breaker() {
     ] {
         assert!(open.stderr.contains(part), "{part:?} is not said in {}", open.stderr);
     }
-    let through = app.run(&["run", "--warehouse", &warehouse, "--breaker", "off"]).await.expect(0);
+    let through = app
+        .run(&["run", "--warehouse", &warehouse, "--breaker", "off", "--reason", "a test"])
+        .await
+        .expect(0);
     assert!(through.stdout.contains("560 rows = 504 migrated + 56 failed + 0 skipped"), "{}", through.stdout);
     let failed = app.result("submissions_failed_migration.csv");
     assert_eq!(failed.matches("file_missing: ").count(), 56, "{failed}");

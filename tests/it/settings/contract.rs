@@ -57,6 +57,8 @@ fn every_setting_of_the_contract_is_there_and_no_other() {
         --limit - -
         --attempts - -
         --code - -
+        --after ROGO_AFTER -
+        --exclude ROGO_EXCLUDE -
         --expect ROGO_EXPECT -
         --shards ROGO_SHARDS 1
         --parallelism ROGO_PARALLELISM 1

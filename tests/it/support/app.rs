@@ -147,6 +147,11 @@ impl<'sample> TestApp<'sample> {
         self.environment.insert(name.into(), value.into());
     }
 
+    /// The environment of every process that is started from now on.
+    pub fn environment(&self) -> &BTreeMap<String, String> {
+        &self.environment
+    }
+
     /// Takes a variable away.
     pub fn unset(&mut self, name: &str) {
         self.environment.remove(name);

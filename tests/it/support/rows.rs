@@ -105,6 +105,9 @@ fn good_row() -> QueuedRow {
         newer_row: None,
         held_launch_id: None,
         held_submission_id: None,
+        excluded: None,
+        earlier: None,
+        withdrawn: None,
         mapping: MappingState::Found(Mapping {
             unit_version: "24_01".into(),
             submission: "Attempt 2".into(),

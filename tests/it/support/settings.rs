@@ -55,6 +55,8 @@ pub fn settings(folder: &Path) -> Settings {
             warehouse_time_zone: chrono_tz::UTC,
         },
         trial: Trial::default(),
+        after: Vec::new(),
+        exclude: None,
         expect: None,
         redo_lost: false,
         accept_lost: false,

@@ -310,6 +310,9 @@ fn plan(csv: &str, rows: u64, shards: u32) -> Plan {
         reported: None,
         settings: BTreeMap::new(),
         trial: None,
+        after: Vec::new(),
+        withdrawn: 0,
+        excluded: None,
     }
 }
 

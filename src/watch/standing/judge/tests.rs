@@ -50,6 +50,9 @@ fn plan() -> Plan {
         reported: None,
         settings: BTreeMap::new(),
         trial: None,
+        after: Vec::new(),
+        withdrawn: 0,
+        excluded: None,
     }
 }
 

@@ -1,0 +1,86 @@
+//! `--exclude`: rows that their owner leaves out for good.
+
+use super::{Csv, document, migrated, plain_app, skipped, summary, write};
+use crate::support::app::Sample;
+
+#[tokio::test]
+async fn excluded_rows_are_left_out_of_everything_whatever_becomes_of_the_file() {
+    let sample = Sample::new(120, 67).await;
+    let app = plain_app(&sample).await;
+    let export = Csv::read(&sample.path("submission_files.csv"));
+    let place = export.place("Attempt ID");
+    let expected = sample.expected();
+    let of = |kind: &str, code: &str| {
+        let row = expected.iter().find(|(_, row)| row.kind == kind && row.code == code).unwrap().0;
+        export.rows[usize::try_from(row - 1).unwrap()][place].trim().to_owned()
+    };
+    let (plain, invalid) = (of("migrated", ""), of("failed", "row_invalid"));
+    let list = format!("Attempt ID,Reason\n{plain},asked to be erased\n{invalid},REQ-7\n2147483646,REQ-8\n");
+    let file = write(&sample, "exclude.csv", list);
+    let exclude = ["--exclude", file.as_str(), "--shards", "2", "--out", "one"];
+
+    let said = app.run(&[&["run"], &exclude[..]].concat()).await.expect(64);
+    assert!(said.stderr.contains("plan --exclude exclude.csv is a decision"), "{}", said.stderr);
+    let said = app.run(&[&["plan", "--dry-run"], &exclude[..]].concat()).await.expect(0);
+    let listed = "--exclude names 1 attempt ids that no row of submission_files.csv has: 2147483646";
+    assert!(said.stdout.contains(listed), "{}", said.stdout);
+    let reason = ["--reason", "letters of the owner"];
+    let said = app.run(&[&["plan"], &exclude[..], &reason].concat()).await.expect(0);
+    assert!(said.stdout.contains(listed) && said.stdout.contains("2  excluded_by_owner"), "{}", said.stdout);
+
+    // Neither shards nor finalize read the file, and another content is another run's.
+    write(&sample, "exclude.csv", "Attempt ID,Reason\n1,x\n");
+    let said = app.run(&[&["plan"], &exclude[..]].concat()).await.expect(78);
+    assert!(
+        said.stderr.contains("the excluded rows (--exclude) changed since the run began"),
+        "{}",
+        said.stderr
+    );
+    app.run(&["resume", "--out", "one"]).await.expect(0);
+
+    let rows = skipped(&app, "one");
+    let excluded = |reason: &str| ("excluded_by_owner".to_owned(), format!("--exclude names it: {reason}"));
+    assert_eq!((&rows[&plain], &rows[&invalid]), (&excluded("asked to be erased"), &excluded("REQ-7")));
+    assert_eq!(summary(&app, "one")["books"]["skipped"]["excluded_by_owner"], 2);
+    assert!(!migrated(&app, "one").contains(&plain));
+    let failed = app.result("one/submissions_failed_migration.csv");
+    assert!(!failed.contains(&format!(",{invalid},")), "an excluded row must not reach the failure CSV");
+    let logged = document(&app, "rogo/decisions.jsonl").await;
+    assert_eq!(logged.lines().count(), 1, "{logged}");
+    for part in ["\"plan --exclude exclude.csv\"", "letters of the owner", "\"attempts\":2"] {
+        assert!(logged.contains(part), "{part}: {logged}");
+    }
+    let verified = app.run(&["verify", "--recheck", "0s", "--out", "one"]).await;
+    assert_eq!(verified.code, Some(0), "{}\n{}", verified.stdout, verified.stderr);
+}
+
+#[tokio::test]
+async fn an_erased_learner_does_not_come_back_with_a_later_export() {
+    let sample = super::plain_sample(10, 68).await;
+    let mut app = plain_app(&sample).await;
+    app.run(&["run", "--run", "first", "--out", "first"]).await.expect(0);
+    let ids = migrated(&app, "first");
+    let one = write(&sample, "erase.txt", &ids[0]);
+    app.set("DATABASE_URL", app.database.removers_url());
+    let rollback =
+        ["rollback", "--run", "first", "--attempts", &one, "--yes", "--reason", "REQ-9", "--out", "first"];
+    app.run(&rollback).await.expect(0);
+    app.set("DATABASE_URL", app.database.url());
+    let file = write(&sample, "exclude.csv", format!("Attempt ID,Reason\n{},REQ-9\n", ids[0]));
+    let later = [
+        "run",
+        "--run",
+        "second",
+        "--after",
+        "first",
+        "--exclude",
+        &file,
+        "--reason",
+        "REQ-9",
+        "--out",
+        "second",
+    ];
+    app.run(&later).await.expect(0);
+    assert_eq!(skipped(&app, "second")[&ids[0]].0, "excluded_by_owner");
+    assert_eq!(migrated(&app, "second"), Vec::<String>::new());
+}
