@@ -24,6 +24,7 @@ RUN mkdir -p src tests/it/support/tds \
 
 # Cargo compares times; those of the files may be older than the build above.
 COPY src src
+COPY templates templates
 RUN find src -name '*.rs' -exec touch {} + \
     && cargo ${AUDITABLE:+auditable} build --release --locked --bin rogo-migrate
 
@@ -38,6 +39,7 @@ LABEL org.opencontainers.image.title="rogo-migrate" \
       org.opencontainers.image.revision="$REVISION" \
       org.opencontainers.image.base.name="$RUNTIME_IMAGE"
 COPY LICENSE LICENSE-APACHE LICENSE-MIT /licenses/
+COPY templates/uplot/LICENSE /licenses/uPlot
 COPY --from=build /build/target/release/rogo-migrate /usr/local/bin/rogo-migrate
 # By number, so that Kubernetes can see that it is not root.
 USER 65532:65532

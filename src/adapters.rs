@@ -4,3 +4,4 @@ pub mod warehouse;
 pub mod blobs;
 pub mod postgres;
 pub mod kubernetes;
+pub mod notify;

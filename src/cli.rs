@@ -12,12 +12,12 @@ mod verify;
 use std::path::PathBuf;
 
 pub use flags::{
-    AcceptFlags, AttemptFlags, PlanFlags, ReasonFlags, RedoFlags, SettingFlags, ShardFlags, StoreFlags,
-    VerifyFlags, VerifyStoreFlags, WaitFlags,
+    AcceptFlags, AttemptFlags, OutFlags, PlanFlags, ReasonFlags, RedoFlags, SettingFlags, ShardFlags,
+    StoreFlags, VerifyFlags, VerifyStoreFlags, WaitFlags,
 };
 
 pub use plan::{PlanArgs, PredictArgs, RunArgs};
-pub use run_store::{ExplainArgs, PurgeArgs, ResultsArgs};
+pub use run_store::{ExplainArgs, PurgeArgs, ReportArgs, ResultsArgs};
 pub use verify::VerifyArgs;
 
 use clap::{Args, Parser, Subcommand};
@@ -90,6 +90,8 @@ pub enum Command {
     Resume(ResumeArgs),
     /// Copy the results out of the run store, or pack the run's evidence
     Results(ResultsArgs),
+    /// Write the report of a finished run, one self-contained page, from the run store or from a bundle
+    Report(ReportArgs),
     /// List the blobs that killed processes of this run left behind, and delete them
     Orphans(OrphansArgs),
     /// Remove what the run, and only it, created in the target, rows and blobs; without --yes only say what
@@ -149,6 +151,9 @@ pub struct StatusArgs {
     /// Print it as JSON, one line each time
     #[arg(long)]
     pub json: bool,
+    /// Read this bundle of `results --bundle`, not the run store
+    #[arg(long, value_name = "FILE", conflicts_with = "watch")]
+    pub bundle: Option<PathBuf>,
     /// Name and location of the run.
     #[command(flatten)]
     pub store: StoreFlags,

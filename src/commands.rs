@@ -2,6 +2,7 @@
 
 mod connect;
 mod await_plan;
+mod bundle;
 mod compare;
 mod completions;
 mod explain;
@@ -10,6 +11,7 @@ mod frozen;
 mod json;
 mod last_word;
 mod limited;
+mod notify;
 mod orphans;
 mod rollback;
 mod decided;
@@ -19,6 +21,7 @@ mod plan;
 mod predict;
 mod predicted;
 mod purge;
+mod report;
 mod run;
 mod results;
 mod resume;
@@ -39,7 +42,6 @@ use crate::{
     cli::{Cli, Command},
     exit::{End, Exit, Stop},
     ports::overdue,
-    report,
     settings::{
         Flags, LogSettings, PurgeSettings, Settings, Sources, StoreSettings, VerifySettings,
         require_workload_identity,
@@ -64,7 +66,11 @@ pub fn run(cli: &Cli) -> Result<End, Stop> {
     if let Command::Explain(args) = &cli.command
         && args.attempt.is_none()
     {
-        return explain::run(args.code.as_deref());
+        let explained = explain::run(args.code.as_deref())?;
+        if let (Some(bundle), Some(code)) = (&args.bundle, &args.code) {
+            crate::report::print(&runtime.block_on(bundle::occurrences(bundle, code))?);
+        }
+        return Ok(explained);
     }
     let sources = Sources::gather(flags(cli), cli.global.config.as_deref())?;
     if let Command::Settings(_) = &cli.command {
@@ -73,7 +79,7 @@ pub fn run(cli: &Cli) -> Result<End, Stop> {
     let log = LogSettings::load(&sources)?;
     let _telemetry = telemetry::start(&log)?;
     if let Command::Sample(args) = &cli.command {
-        report::print(&sample::run(args)?.to_string());
+        crate::report::print(&sample::run(args)?.to_string());
         return Ok(Exit::Done.into());
     }
     require_workload_identity(&sources)?;
@@ -97,13 +103,17 @@ async fn perform(
         Command::Shard(_) => shard::run(&settings()?, log, stop).await,
         Command::Finalize(_) => or_stopped(stop, finalize::run(&settings()?)).await,
         Command::Run(_) => run::run(&settings()?, log, stop).await,
-        Command::Status(args) => or_stopped(stop, status::run(&store_settings()?, args)).await,
+        Command::Status(args) => match &args.bundle {
+            Some(bundle) => or_stopped(stop, Box::pin(status::of_bundle(bundle, args))).await,
+            None => or_stopped(stop, status::run(&store_settings()?, args)).await,
+        },
         Command::Verify(args) => {
             let (settings, verify) = VerifySettings::load(sources)?;
             or_stopped(stop, Box::pin(verify::run(&settings, &verify, args))).await
         }
         Command::Resume(_) => resume::run(sources, log, stop).await,
         Command::Results(args) => or_stopped(stop, Box::pin(results::run(&store_settings()?, args))).await,
+        Command::Report(args) => or_stopped(stop, Box::pin(report::of(sources, args))).await,
         Command::Orphans(args) => {
             or_stopped(stop, orphans::run(&settings()?, args.delete)).await.map(End::from)
         }
@@ -159,6 +169,7 @@ fn flags(cli: &Cli) -> Flags {
         Command::Status(args) => flags.with(&args.store).with(&args.verify_store).with(&args.wait),
         Command::Resume(args) => flags.with(&args.redo).with(&args.reason).with(&args.settings),
         Command::Results(args) => flags.with(&args.store),
+        Command::Report(args) => flags.with(&args.out).with(&args.store),
         Command::Orphans(args) => flags.with(&args.reason).with(&args.settings),
         Command::Rollback(args) => flags.with(&args.attempts).with(&args.reason).with(&args.settings),
         Command::Settings(args) => {

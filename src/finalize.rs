@@ -7,6 +7,9 @@ pub mod lost;
 pub mod books;
 pub mod sweep;
 pub mod results;
+pub mod fold;
+mod slices;
+mod signs;
 
 use std::{path::Path, sync::Arc, time::Instant};
 
@@ -98,7 +101,9 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<Totals, Stop> {
     merged.lose(lost.look_up(store, plan, &merged, target).await?);
     let input = (context.open_input)().await?;
     let purged = purge::attempts(store).await?;
-    let drafts = Drafts::write(plan, &merged, &mut lost, input, &purged, context.events).await?;
+    let mut drafts = Drafts::write(plan, &merged, &mut lost, input, &purged, context.events).await?;
+    signs::read(store, plan, &mut drafts.fold).await?;
+    let pinned = drafts.pinned()?;
     let recorded_by = lost.recorded_by(store, plan).await?;
     let lost_rows = Lost { rows: drafts.rows_lost, shards: recorded_by.shards.iter().copied().collect() };
     books::balance(plan, &drafts.books, &missing, lost_rows.rows)?;
@@ -119,6 +124,7 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<Totals, Stop> {
         books: drafts.books,
         last_outcome_at: drafts.last_outcome_at,
         receipts: drafts.receipts,
+        course: Box::new(drafts.fold.finish(pinned)),
         missing,
         lost: lost_rows,
         orphans,

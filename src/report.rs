@@ -4,6 +4,7 @@ use std::io::Write;
 
 pub mod events;
 pub mod grid;
+pub mod html;
 pub mod progress;
 pub mod limits;
 pub mod invariants;

@@ -23,6 +23,7 @@ pub mod receipts;
 pub mod results;
 pub mod source_files;
 pub mod archive;
+pub mod bundle;
 pub mod evidence;
 pub mod lock;
 mod row_set;

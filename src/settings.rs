@@ -86,8 +86,12 @@ pub struct Settings {
     pub wait_plan: Duration,
     /// How the work is done.
     pub work: WorkSettings,
+    /// Who is told the verdict when the run ends.
+    pub notify: Option<Url>,
     /// The pod that the process runs in; empty outside of a cluster.
     pub pod: PodSettings,
+    /// Every setting and its value as it may be shown; of a secret only whether it is set.
+    pub shown: std::collections::BTreeMap<String, String>,
 }
 
 /// Settings of the commands that only read a run: neither database nor warehouse.
@@ -101,6 +105,8 @@ pub struct StoreSettings {
     pub run: RunName,
     /// How long to wait for the plan.
     pub wait_plan: Duration,
+    /// Where `report` writes its page.
+    pub out: PathBuf,
     /// Namespace of the run's Jobs; `None`: the namespace of the cluster's context.
     pub namespace: Option<String>,
     /// Where verifications keep state and results; `None`: in the run store.

@@ -62,6 +62,12 @@ need_go() {
   }
 }
 
+# The report is looked at in a real browser.
+need_chromium() {
+  command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
+    need_packages "Chromium" chromium
+}
+
 # need_azurite: Azurite in the cache folder of the tests, whole. An installation that was cut off leaves a folder that looks like one.
 need_azurite() {
   local home="${XDG_CACHE_HOME:-$HOME/.cache}/rogo-migrate/azurite-$AZURITE_VERSION" building

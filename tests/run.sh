@@ -10,4 +10,5 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 need_cargo
 need_postgres
 need_node
+need_chromium
 exec cargo test --locked "$@"

@@ -1,5 +1,6 @@
-//! Kubernetes: Jobs and their pods, read and never changed.
+//! Kubernetes: Jobs and their pods, read and never changed; an Event says how a run ended.
 
+mod announce;
 mod faults;
 mod found;
 mod states;

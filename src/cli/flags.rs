@@ -35,6 +35,14 @@ pub struct PlanFlags {
     pub parallelism: Option<String>,
 }
 
+/// Where `report` writes.
+#[derive(Debug, Args, Serialize)]
+pub struct OutFlags {
+    /// The folder that gets report.html, or a file that ends with .html [env: ROGO_OUT] [default: .]
+    #[arg(long, value_name = "DIR", help_heading = "Results")]
+    pub out: Option<String>,
+}
+
 /// What is done again.
 #[derive(Debug, Args, Serialize)]
 pub struct RedoFlags {
@@ -269,4 +277,7 @@ pub struct SettingFlags {
     /// [env: ROGO_BREAKER] [default: 5%]
     #[arg(long, value_name = "PERCENT|off", help_heading = "Work")]
     pub breaker: Option<String>,
+    /// An address that gets the verdict as JSON (POST) when the run ends; without personal data [env: ROGO_NOTIFY]
+    #[arg(long, value_name = "URL", help_heading = "Work")]
+    pub notify: Option<String>,
 }

@@ -9,14 +9,13 @@ use futures_util::FutureExt;
 
 use crate::{
     adapters::kubernetes::ClusterJob,
-    domain::Books,
     exit::{End, Exit, Moment, Stop},
     finalize::{FinalizeContext, InputRow, InputRows, books::Totals},
     inputs::{CsvReader, SubmissionColumns},
     ports::TargetReader,
     report::events::Events,
     run::{
-        Missing, Plan, RunStore, StageLatency, Summary, Warning,
+        Missing, Plan, RunStore, Summary, Warning,
         lock::LockedRun,
         names,
         pins::{Present, differences},
@@ -30,8 +29,16 @@ use crate::{
 };
 
 use super::{
-    await_plan::await_plan, compare::unchanged, connect, decided::decided, frozen, json::json,
-    limited::limited, own_inputs, patience::patiently, predicted,
+    await_plan::await_plan,
+    compare::unchanged,
+    connect,
+    decided::decided,
+    frozen,
+    json::json,
+    limited::{limited, stages},
+    notify, own_inputs,
+    patience::patiently,
+    predicted, report,
 };
 
 /// How long finalize waits for the last process to let go of the run's lock: longer than a database
@@ -90,7 +97,10 @@ async fn await_shards(settings: &Settings, store: &RunStore, job: &str) -> Resul
 /// Merges a plan whose shards have ended. `run` calls it last. The plan was let in, so credentials that are refused
 /// now are being rotated: 75.
 pub async fn merge(settings: &Settings, store: &RunStore, plan: &Plan) -> Result<End, Stop> {
-    merge_and_tell(settings, store, plan, After::Shards).await.map_err(|stop| stop.at(Moment::AfterPlan))
+    // On the heap: the commands that end with it would be too large for the stack.
+    Box::pin(merge_and_tell(settings, store, plan, After::Shards))
+        .await
+        .map_err(|stop| stop.at(Moment::AfterPlan))
 }
 
 /// Brings the results of a run up to date of which some attempts were rolled back. Prints nothing.
@@ -99,7 +109,7 @@ pub(super) async fn merge_after_rollback(
     store: &RunStore,
     plan: &Plan,
 ) -> Result<End, Stop> {
-    merge_and_tell(settings, store, plan, After::Rollback).await
+    Box::pin(merge_and_tell(settings, store, plan, After::Rollback)).await
 }
 
 /// What a merge follows.
@@ -187,7 +197,7 @@ async fn tell(
     summary.warnings = warnings.into_iter().chain(broken).collect();
     summary.prediction = predicted::compared(store, plan, &totals.books, ended).await?;
     summary.stages = stages(&totals.books);
-    let files = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES, names::SUMMARY];
+    let files = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES, names::SUMMARY, names::REPORT];
     let lost = (totals.lost.rows > 0).then_some(names::LOST);
     summary.results = files.into_iter().chain(lost).map(|file| location(settings, store, file)).collect();
     let flags = rerun::away_from_inputs(plan, &settings.out);
@@ -202,10 +212,20 @@ async fn tell(
     };
     let text = json("summary", &summary)?;
     results::publish_document(store, Some(&settings.out), names::SUMMARY, &text, "application/json").await?;
+    report::publish(settings, store, plan, &summary, &totals.course).await?;
     if after == After::Shards {
         summary.print();
     }
-    match (incomplete, &totals.unswept) {
+    let ended = end(&summary, incomplete, totals.unswept.as_deref());
+    if after == After::Shards {
+        notify::tell(settings, &summary, &ended).await;
+    }
+    ended
+}
+
+/// How the process ends: 69 if rows are missing or lost, 75 if orphans may be left.
+fn end(summary: &Summary, incomplete: Option<Stop>, unswept: Option<&str>) -> Result<End, Stop> {
+    match (incomplete, unswept) {
         (Some(incomplete), _) => Err(incomplete),
         (None, Some(fault)) => {
             let message = format!(
@@ -225,22 +245,6 @@ fn location(settings: &Settings, store: &RunStore, file: &str) -> String {
         Some(_) => store.describe(&names::result(file)),
         None => settings.out.join(file).display().to_string(),
     }
-}
-
-/// Where the time went, slowest first.
-fn stages(books: &Books) -> Vec<StageLatency> {
-    let mut stages: Vec<StageLatency> = [("copy", books.copy), ("commit", books.commit)]
-        .into_iter()
-        .filter(|(_, latency)| latency.rows > 0)
-        .map(|(stage, latency)| StageLatency {
-            stage: stage.to_owned(),
-            rows: latency.rows,
-            total_ms: latency.total_ms,
-            longest_ms: latency.longest_ms,
-        })
-        .collect();
-    stages.sort_by_key(|stage| std::cmp::Reverse(stage.total_ms));
-    stages
 }
 
 /// The next command if every row has an outcome: fetch the results if they are in the run store only, then run the

@@ -1,11 +1,12 @@
-//! What limited a run, and which promises were broken in it, from the done markers of its shards.
+//! What limited a run, where its time went, and which promises were broken in it, from the done markers of its shards.
 
 use std::collections::BTreeMap;
 
 use crate::{
+    domain::Books,
     ports::Fault,
     report::limits::of_shards,
-    run::{DoneMarkers, Limit, Plan, RunStore, Warning, WarningCode},
+    run::{DoneMarkers, Limit, Plan, RunStore, StageLatency, Warning, WarningCode},
 };
 
 /// The advice over all shards that are done, and a warning if a process broke a promise.
@@ -35,6 +36,22 @@ fn warning(broken: &BTreeMap<&str, u64>) -> Option<Warning> {
         broken.join(", ")
     );
     Some(Warning { code: WarningCode::InvariantViolated, detail })
+}
+
+/// Where the time went, slowest first.
+pub(super) fn stages(books: &Books) -> Vec<StageLatency> {
+    let mut stages: Vec<StageLatency> = [("copy", books.copy), ("commit", books.commit)]
+        .into_iter()
+        .filter(|(_, latency)| latency.rows > 0)
+        .map(|(stage, latency)| StageLatency {
+            stage: stage.to_owned(),
+            rows: latency.rows,
+            total_ms: latency.total_ms,
+            longest_ms: latency.longest_ms,
+        })
+        .collect();
+    stages.sort_by_key(|stage| std::cmp::Reverse(stage.total_ms));
+    stages
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::{
     report,
     run::{
         RunStore,
+        bundle::{self, Personal},
         evidence::{self, Beside},
         purge,
     },
@@ -17,14 +18,23 @@ use crate::{
 
 use super::{connect, own_inputs};
 
-/// Copies the results, or packs the evidence.
+/// Copies the results, packs the evidence, or puts what tells the run into a bundle.
 pub async fn run(settings: &StoreSettings, args: &ResultsArgs) -> Result<End, Stop> {
     let store = connect::store_of(settings)?;
-    match (&args.evidence, &args.to) {
-        (Some(place), _) => pack(&store, place, args).await,
-        (None, Some(to)) => copy(settings, &store, to).await,
-        (None, None) => Err(Stop::new(Exit::Usage, "give --to DIR, or --evidence FILE")),
+    match (&args.evidence, &args.bundle, &args.to) {
+        (Some(place), ..) => pack(&store, place, args).await,
+        (None, Some(place), _) => tell(&store, place, args).await,
+        (None, None, Some(to)) => copy(settings, &store, to).await,
+        (None, None, None) => Err(Stop::new(Exit::Usage, "give --to DIR, --evidence FILE or --bundle FILE")),
     }
+}
+
+async fn tell(store: &RunStore, place: &Path, args: &ResultsArgs) -> Result<End, Stop> {
+    connect::not_rolled_back(store).await?;
+    let personal = if args.with_personal_data { Personal::With } else { Personal::Without };
+    let place = bundle::write(store, place, personal).await?;
+    report::print(&place.display().to_string());
+    Ok(End::done(format!("the bundle of run {} is at {}", store.run(), place.display())))
 }
 
 async fn pack(store: &RunStore, place: &Path, args: &ResultsArgs) -> Result<End, Stop> {

@@ -1,6 +1,6 @@
 //! `status`: where a run stands; its exit code is the run's result.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use tokio::time::{Instant, timeout};
 
@@ -17,7 +17,7 @@ use crate::{
     watch::standing::{Facts, Verdict, Watcher, judge},
 };
 
-use super::connect;
+use super::{bundle, connect};
 
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// Timeout of the cluster's answer, which only adds to what the run store says.
@@ -60,6 +60,14 @@ pub async fn run(settings: &StoreSettings, args: &StatusArgs) -> Result<End, Sto
             Err(fault) => return Err(fault.into()),
         }
     }
+}
+
+/// Prints the state of a bundled run as it was when the bundle was made.
+pub async fn of_bundle(file: &Path, args: &StatusArgs) -> Result<End, Stop> {
+    let bundled = bundle::open(file)?;
+    let facts = Watcher::new(bundled.store.clone(), bundled.store.clone(), &bundled.place).look(None).await?;
+    let verdict = show(&facts, args)?;
+    Ok(End { exit: verdict.exit, message: verdict.reason })
 }
 
 fn show(facts: &Facts, args: &StatusArgs) -> Result<Verdict, Stop> {

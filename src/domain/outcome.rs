@@ -20,6 +20,10 @@ pub struct Outcome {
     pub worker: usize,
     /// From its first stage to its last, in milliseconds.
     pub milliseconds: u64,
+    /// How long the facts of its chunk took, in milliseconds, before its first stage; 0 if that is not known. Times do not
+    /// enter the receipts.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub gather_ms: u64,
     /// Digest of what it was decided from; absent only in segments of earlier programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<SourceDigest>,
@@ -207,6 +211,11 @@ impl Books {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes the field by reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 /// Which of two outcomes of one row counts: `migrated` before all others, of two of them the one that was not
 /// recovered, else the newest.
 pub fn stands(earlier: Outcome, other: Outcome) -> Outcome {
@@ -238,6 +247,7 @@ mod tests {
             at: DateTime::from_timestamp(second, 0).unwrap(),
             worker: 1,
             milliseconds: 0,
+            gather_ms: 0,
             source: None,
             fate: Fate::Migrated(Migrated { recovered, ..Migrated::default() }),
         };

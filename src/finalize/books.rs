@@ -8,7 +8,7 @@ use super::merge::Merged;
 use crate::{
     domain::{Books, ShardIndex, shard_list},
     exit::{Exit, Stop},
-    run::{Lost, Plan, RunStore, names, orphans::Orphans, queue::NumbersReader, receipts::Receipts},
+    run::{Course, Lost, Plan, RunStore, names, orphans::Orphans, queue::NumbersReader, receipts::Receipts},
 };
 
 /// Ranges of missing rows that are kept per shard; their number is exact whatever it is.
@@ -33,6 +33,8 @@ pub struct Totals {
     pub last_outcome_at: Option<DateTime<Utc>>,
     /// One digest over what became of every row.
     pub receipts: Receipts,
+    /// How the run went, for the report.
+    pub course: Box<Course>,
     /// Blobs that were removed.
     pub orphans: Orphans,
     /// Why the sweep failed, if it did: orphans may be left, but the results are valid.

@@ -5,14 +5,14 @@ use std::{collections::BTreeSet, path::Path};
 use chrono::{DateTime, SecondsFormat, Utc};
 use tempfile::TempDir;
 
-use super::{InputRow, InputRows, lost::LostRows, merge::Merged};
+use super::{InputRow, InputRows, fold::Fold, lost::LostRows, merge::Merged};
 use crate::{
     domain::{AttemptId, Books, Fate, Outcome},
     exit::{Exit, Stop},
     ports::Fault,
     report::events::{Event, Events},
     run::{
-        Plan, RunStore,
+        Plan, ResultFile, RunStore,
         lines::no_room,
         names,
         purge::blank_but_id,
@@ -21,6 +21,8 @@ use crate::{
     },
 };
 
+/// The CSVs that every finalized run has.
+const FILES: [&str; 4] = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES];
 /// Outcomes between two words on how far the merge is.
 const TOLD_EVERY: u64 = 100_000;
 
@@ -34,6 +36,8 @@ pub struct Drafts {
     pub last_outcome_at: Option<DateTime<Utc>>,
     /// The digest over all of them.
     pub receipts: Receipts,
+    /// How the run went, as far as its outcomes tell.
+    pub fold: Box<Fold>,
     folder: TempDir,
 }
 
@@ -52,6 +56,7 @@ impl Drafts {
         let mut books = Books::default();
         let mut last_outcome_at = None;
         let mut rows_lost = 0;
+        let mut fold = Box::new(Fold::begin(plan)?);
         let mut folding = Folding::begin(plan, program_digest());
         for (rows, outcome) in (1..).zip(merged.outcomes()) {
             let (shard, mut outcome) = outcome?;
@@ -70,6 +75,7 @@ impl Drafts {
             }
             let is_lost = merged.is_lost(&outcome) && !lost.settle(&mut outcome);
             folding.add(shard, &outcome, is_lost);
+            fold.add(shard, &outcome, is_lost);
             if is_lost {
                 writers.lost(&outcome)?;
                 rows_lost += 1;
@@ -94,12 +100,19 @@ impl Drafts {
             return Err(changed(plan));
         }
         let receipts = folding.finish();
-        Ok(Self { books, rows_lost, last_outcome_at, receipts, folder })
+        Ok(Self { books, rows_lost, last_outcome_at, receipts, fold, folder })
+    }
+
+    /// What pins each of the files.
+    pub fn pinned(&self) -> Result<Vec<ResultFile>, Fault> {
+        let lost = (self.rows_lost > 0).then_some(names::LOST);
+        let files = FILES.into_iter().chain(lost);
+        files.map(|file| results::pinned(self.folder.path(), file)).collect()
     }
 
     /// Puts the files into the run store, and into `out` where there is one, in the place of earlier ones.
     pub async fn publish(&self, store: &RunStore, out: Option<&Path>) -> Result<(), Stop> {
-        for file in [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES] {
+        for file in FILES {
             let draft = self.folder.path().join(file);
             results::publish(Some(store), out, file, &draft, CSV).await?;
         }

@@ -1,8 +1,10 @@
 //! The documents of a run: their types, and their names in the run's folder.
 
 pub mod names;
+mod course;
 mod prediction;
 mod summary;
+mod verdict;
 mod verification;
 mod work;
 
@@ -11,12 +13,14 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use course::{Course, ResultFile, ShardCourse, Slice, SlowRow, StageCourse, WaitCourse, WorkerCourse};
 pub use prediction::{
     Check, CheckResult, Compared, ComparedDuration, Counted, Difference, NotInInput, NotPredictable,
     PredictedDuration, PredictedFiles, PredictedOutcomes, PredictedShard, PredictedSource, Prediction,
     Quantities, ToMend, Took,
 };
 pub use summary::{Lost, Missing, RunResult, StageLatency, Summary, Warning, WarningCode};
+pub use verdict::Verdict;
 pub use verification::{Verification, VerifiedContent, VerifiedFiles, VerifyCheck, VerifyResult};
 pub use work::{Answers, Breaker, Limit, LimitCode, Work};
 
@@ -179,6 +183,20 @@ pub struct Heartbeat {
     /// What the time of the process went into in the last minute.
     #[serde(default)]
     pub work: Work,
+    /// When the process did not run freely and why, oldest first; of two processes' states each tells its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waits: Vec<Waited>,
+}
+
+/// A time in which a process waited or was throttled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waited {
+    /// When it was seen first (UTC).
+    pub from: DateTime<Utc>,
+    /// When it was seen last (UTC), to the second.
+    pub to: DateTime<Utc>,
+    /// `throttled: …` or `waiting: …`.
+    pub state: State,
 }
 
 /// What a person decided, a line of `decisions.jsonl`.

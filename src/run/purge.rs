@@ -18,7 +18,7 @@ use crate::{domain::AttemptId, ports::Fault};
 pub use attempts::{blank_but_id, purge_attempts};
 
 /// Documents and folders without names, addresses, file names, or what else learners are known by.
-const STAYS: [&str; 25] = [
+const STAYS: [&str; 27] = [
     names::PLAN,
     names::ROLLED_BACK,
     names::ROLLED_BACK_ATTEMPTS,
@@ -28,6 +28,7 @@ const STAYS: [&str; 25] = [
     names::PURGED,
     names::PURGED_ATTEMPTS,
     names::PREDICTION,
+    names::TELEMETRY,
     names::SEGMENTS,
     "done/",
     "planning/",
@@ -41,6 +42,7 @@ const STAYS: [&str; 25] = [
     "results/lost.csv",
     "results/rolled_back.csv",
     "results/summary.json",
+    "results/report.html",
     "results/verification.json",
     "results/controls.csv",
     "results/transformations.csv",

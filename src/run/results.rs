@@ -3,14 +3,16 @@
 
 use std::{
     fs::File,
-    io::{self, BufWriter, Write},
+    io::{self, BufWriter, Read, Write},
     path::Path,
 };
 
 use csv::QuoteStyle;
+use sha2::{Digest as _, Sha256};
 
-use super::{RunStore, lines::no_room, names, private};
+use super::{ResultFile, RunStore, lines::no_room, names, private};
 use crate::{
+    domain::Digest,
     exit::{Exit, Stop},
     ports::{Fault, PutOptions},
 };
@@ -67,6 +69,22 @@ impl CsvDraft {
     pub fn finish(mut self) -> Result<(), Fault> {
         self.0.flush().map_err(no_room)
     }
+}
+
+/// What pins a file of the folder.
+pub fn pinned(folder: &Path, file: &str) -> Result<ResultFile, Fault> {
+    let mut reader = File::open(folder.join(file)).map_err(no_room)?;
+    let (mut sha256, mut size_bytes, mut part) = (Sha256::new(), 0, vec![0; BUFFER_BYTES]);
+    loop {
+        let read = reader.read(&mut part).map_err(no_room)?;
+        if read == 0 {
+            break;
+        }
+        sha256.update(part.get(..read).unwrap_or_default());
+        size_bytes += read as u64;
+    }
+    let sha256 = Digest::from(<[u8; 32]>::from(sha256.finalize())).to_string();
+    Ok(ResultFile { file: file.to_owned(), sha256, size_bytes })
 }
 
 /// Copies a draft to the run's results and into `out`, where there are these, in the place of an earlier one. A reader

@@ -1,5 +1,7 @@
 //! Every effective value and its source, for `rogo-migrate settings`; secrets only as `set` or `not set`.
 
+use std::collections::BTreeMap;
+
 use super::{Setting, Sources, load, shown::shown, table};
 
 /// One line of the table.
@@ -19,6 +21,11 @@ pub fn effective(sources: &Sources) -> (Vec<EffectiveSetting>, Vec<String>) {
     (rows, load::problems(sources))
 }
 
+/// Every setting and its value as it may be shown; of a secret only whether it is set.
+pub(super) fn all_shown(sources: &Sources) -> BTreeMap<String, String> {
+    table::ALL.iter().map(|setting| row(setting, sources)).map(|row| (row.name, row.value)).collect()
+}
+
 fn row(setting: &Setting, sources: &Sources) -> EffectiveSetting {
     if setting.secret {
         return secret_row(setting, sources);
@@ -30,6 +37,8 @@ fn row(setting: &Setting, sources: &Sources) -> EffectiveSetting {
     };
     match sources.find(setting) {
         Some(given) => {
+            // The path of such an address is often the right to use it.
+            let shown = if setting.key == table::NOTIFY.key { |_: &str| "set".to_owned() } else { shown };
             let values: Vec<_> = given.values.iter().map(|text| shown(text)).collect();
             EffectiveSetting { name, value: values.join(","), origin: given.origin.to_string() }
         }

@@ -90,6 +90,7 @@ impl Reader<'_> {
         let shard = if self.purpose == Purpose::Move { self.shard() } else { None };
         let wait_plan = self.wait_plan();
         let work = self.work();
+        let notify = self.optional(&t::NOTIFY, parse::notify_url);
         Some(Settings {
             inputs: inputs?,
             warehouse: warehouse?,
@@ -116,7 +117,9 @@ impl Reader<'_> {
             shard,
             wait_plan: wait_plan?,
             work: work?,
+            notify,
             pod: PodSettings::of(self.sources),
+            shown: super::effective::all_shown(self.sources),
         })
     }
 
@@ -131,12 +134,14 @@ impl Reader<'_> {
         let account = self.account(matches!(run_store, Some(Place::Azure { .. })));
         let run = self.required(&t::RUN, parse::id);
         let wait_plan = self.wait_plan();
+        let out = self.required(&t::OUT, parse::path);
         let verify_store = self.optional(&t::VERIFY_STORE, parse::place);
         Some(StoreSettings {
             run_store: run_store?,
             account,
             run: run?,
             wait_plan: wait_plan?,
+            out: out?,
             namespace: PodSettings::of(self.sources).namespace,
             verify_store,
         })

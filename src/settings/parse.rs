@@ -9,7 +9,9 @@ use clap::ValueEnum;
 use encoding_rs::Encoding;
 
 pub use connections::{database_url, storage_connection_string, warehouse_connection_string};
-pub use places::{account_url, base_url, container, input, is_folder, path, place, source_prefix};
+pub use places::{
+    account_url, base_url, container, input, is_folder, notify_url, path, place, source_prefix,
+};
 
 use crate::{
     domain::{Escape, FailCode, text::trim},

@@ -6,13 +6,14 @@ use super::Sources;
 use crate::exit::{Exit, Stop};
 
 /// The variables that [`PodSettings`] reads.
-pub const POD_VARIABLES: [&str; 11] = [
+pub const POD_VARIABLES: [&str; 12] = [
     "ROGO_NAMESPACE",
     "ROGO_POD",
     "ROGO_NODE",
     "ROGO_JOB",
     "ROGO_JOB_UID",
     "ROGO_SHARD_JOB",
+    "ROGO_NOTIFY_EVENT",
     "ROGO_TERMINATION_LOG",
     "ROGO_HELM_RELEASE",
     "ROGO_HELM_CHART",
@@ -31,6 +32,8 @@ pub struct PodSettings {
     pub job_uid: Option<String>,
     /// The shard Job that a finalizer waits for.
     pub shard_job: Option<String>,
+    /// Whether the finalizer leaves an Event on the shard Job.
+    pub notify_event: bool,
     /// The release that it belongs to: for the line that runs shards again.
     pub release: Option<HelmRelease>,
 }
@@ -65,6 +68,7 @@ impl PodSettings {
             job_uid: text("ROGO_JOB_UID"),
             namespace,
             shard_job: text("ROGO_SHARD_JOB"),
+            notify_event: sources.environment("ROGO_NOTIFY_EVENT") == Some("true"),
             release,
         }
     }

@@ -154,6 +154,7 @@ settings! {
     FLUSH = Setting::new("flush").env("ROGO_FLUSH").default("10s");
     GIVE_UP_AFTER = Setting::new("give_up_after").env("ROGO_GIVE_UP_AFTER").default("15m");
     BREAKER = Setting::new("breaker").env("ROGO_BREAKER").default("5%");
+    NOTIFY = Setting::new("notify").env("ROGO_NOTIFY").otherwise("not sent");
     LOG_FORMAT = Setting::new("log_format").env("ROGO_LOG_FORMAT").otherwise("text on a terminal, else json");
     LOG = Setting::new("log").env("RUST_LOG").default("info");
 }

@@ -82,7 +82,7 @@ impl Heart<'_> {
         ticks.tick().await;
         let (mut sampler, mut told) = (Sampler::begin(), None);
         for beat in 0_u32.. {
-            let state = self.pace.state();
+            let state = self.pace.sample(Utc::now());
             self.tell(&state, &mut told);
             self.observed.events.tell(Event::Sampled(sampler.sample()));
             if beat % HEARTBEAT_EVERY_STATES == 0 {
@@ -116,7 +116,7 @@ impl Heart<'_> {
         loop {
             ticks.tick().await;
             second += 1;
-            let state = self.pace.state();
+            let state = self.pace.sample(Utc::now());
             self.tell(&state, &mut told);
             if second % HEARTBEAT_EVERY_STATES == FIRST_WHILE_WAITING {
                 *has_beaten = true;
@@ -136,6 +136,10 @@ impl Heart<'_> {
     /// Says where the process ended, so that its earlier heartbeats are not taken for signs of life.
     async fn write_last(&self) {
         let done = self.observed.books().rows();
+        if done >= self.rows && !self.pace.waits().is_empty() {
+            // The report tells when the process waited.
+            let _ = timeout(LAST_WORD_WITHIN, self.write(State::Running)).await;
+        }
         if done < self.rows {
             let at = State::Stopped(format!("stopped at {} of {} rows", count(done), count(self.rows)));
             self.observed.events.tell(Event::StateChanged { state: &at });
@@ -155,6 +159,7 @@ impl Heart<'_> {
             rows: self.rows,
             rows_per_second: self.observed.rows_per_second(),
             state,
+            waits: self.pace.waits(),
             work: self.observed.recent_work(),
         };
         if let Err(fault) = self.store.replace(&name, &heartbeat).await {

@@ -4,6 +4,7 @@ mod health;
 mod scope;
 mod tries;
 mod trouble;
+mod waits;
 
 use std::{
     collections::BTreeMap,
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use health::Health;
 use scope::{Scope, scope};
 use tries::{Tries, Verdict, may_be_blamed};
+use waits::Waits;
 
 pub use trouble::Trouble;
 
@@ -45,13 +47,20 @@ pub struct Pace {
     services: Mutex<BTreeMap<Service, Health>>,
     give_up_after: Duration,
     stop: CancellationToken,
+    waits: Mutex<Waits>,
     events: Events,
 }
 
 impl Pace {
     /// `give_up_after`: how long a service may stay away before the process ends with 75.
     pub fn new(give_up_after: Duration, stop: CancellationToken) -> Self {
-        Self { services: Mutex::default(), give_up_after, stop, events: Events::default() }
+        Self {
+            services: Mutex::default(),
+            give_up_after,
+            stop,
+            waits: Mutex::default(),
+            events: Events::default(),
+        }
     }
 
     /// The same, which tells retries and troubles there.

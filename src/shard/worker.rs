@@ -236,7 +236,8 @@ impl Worker {
         let worker = self.number;
         self.shard.events.tell(Event::RowSettled(Settled { row, attempt, worker, fate: &fate, times }));
         let (at, source) = (Utc::now(), Some(source));
-        let outcome = Outcome { row, attempt, at, worker, milliseconds, source, fate };
+        let gather_ms = u64::try_from(times.gather.as_millis()).unwrap_or(u64::MAX);
+        let outcome = Outcome { row, attempt, at, worker, milliseconds, gather_ms, source, fate };
         self.shard.record(outcome).await;
         Ok(())
     }

@@ -12,7 +12,8 @@ use crate::{
 };
 
 /// What every finalized run has.
-const EXPECTED: [&str; 5] = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES, names::SUMMARY];
+const EXPECTED: [&str; 6] =
+    [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES, names::SUMMARY, names::REPORT];
 
 /// What was copied, and what is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]

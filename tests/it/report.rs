@@ -1,5 +1,10 @@
 //! Promises of report.
 
+mod browser;
+mod html;
+mod pages;
+mod whole;
+
 use std::{
     io::Write,
     sync::{Arc, Mutex},

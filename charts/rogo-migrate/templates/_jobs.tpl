@@ -16,7 +16,9 @@ What each Job runs: its spec without the fields that may change in place. The ex
 {{- $release := include "rogo-migrate.variable" (dict "name" "ROGO_HELM_RELEASE" "value" .ctx.Release.Name) -}}
 {{- $chart := include "rogo-migrate.variable" (dict "name" "ROGO_HELM_CHART" "value" (include "rogo-migrate.chartReference" .ctx)) -}}
 {{- $prefix := include "rogo-migrate.variable" (dict "name" "ROGO_HELM_PREFIX" "value" (include "rogo-migrate.valuesPrefix" .ctx)) -}}
-{{- $env = print $env $release $chart $prefix -}}
+{{- $event := "" -}}
+{{- if .ctx.Values.notify.event }}{{ $event = include "rogo-migrate.variable" (dict "name" "ROGO_NOTIFY_EVENT" "value" "true") }}{{ end -}}
+{{- $env = print $env $event $release $chart $prefix -}}
 {{- $pod := dict "job" .ctx.Values.finalize "command" (list "finalize") "env" $env "results" true "token" true -}}
 {{- include "rogo-migrate.singleSpec" (merge $pod .) -}}
 {{- end -}}

@@ -51,6 +51,9 @@ pub fn segments(shard: ShardIndex) -> String {
     format!("segments/{shard}/")
 }
 
+/// Prefix of all done markers.
+pub const DONE: &str = "done/";
+
 /// Every row of the shard has an outcome.
 pub fn done(shard: ShardIndex) -> String {
     format!("done/{shard}.json")
@@ -86,6 +89,9 @@ pub fn heartbeat(epoch: &Epoch, shard: ShardIndex, writer: &WriterId) -> String 
     format!("heartbeats/{epoch}/{shard}-{writer}.json")
 }
 
+/// Prefix of all heartbeats.
+pub const HEARTBEATS: &str = "heartbeats/";
+
 /// Prefix of an epoch's heartbeats.
 pub fn heartbeats(epoch: &Epoch) -> String {
     format!("heartbeats/{epoch}/")
@@ -113,6 +119,10 @@ pub const LOST: &str = "lost.csv";
 pub const ROLLED_BACK_ROWS: &str = "rolled_back.csv";
 /// The books ([`super::Summary`]).
 pub const SUMMARY: &str = "summary.json";
+/// How the run went ([`super::Course`]); the report is made from it.
+pub const TELEMETRY: &str = "telemetry.json";
+/// The report for people: one self-contained page.
+pub const REPORT: &str = "report.html";
 /// What a verification compared ([`super::Verification`]).
 pub const VERIFICATION: &str = "verification.json";
 /// SHA-256 of every file whose bytes were read: an input for `verify --manifest`.
@@ -132,7 +142,7 @@ pub fn verified_part(part: u32, of: u32) -> String {
 /// What it found: an input for `rollback --attempts` and `verify --attempts`.
 pub const VERIFICATION_FAILURES: &str = "verification_failures.csv";
 /// Every file that finalize or rollback may write into a folder of the user's.
-pub const RESULTS: [&str; 7] = [MIGRATED, FAILED, SKIPPED, NOTES, LOST, ROLLED_BACK_ROWS, SUMMARY];
+pub const RESULTS: [&str; 8] = [MIGRATED, FAILED, SKIPPED, NOTES, LOST, ROLLED_BACK_ROWS, SUMMARY, REPORT];
 
 /// What the run was predicted to do ([`super::Prediction`]).
 pub const PREDICTION: &str = "prediction.json";

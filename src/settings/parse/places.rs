@@ -103,6 +103,20 @@ pub fn web_url(text: &str) -> Result<Url, Expected> {
     }
 }
 
+/// An address that is told of something; its path and query may hold a right.
+pub fn notify_url(text: &str) -> Result<Url, Expected> {
+    match Url::parse(text) {
+        Ok(url)
+            if matches!(url.scheme(), "http" | "https")
+                && url.username().is_empty()
+                && url.password().is_none() =>
+        {
+            Ok(url)
+        }
+        _ => Err("an http or https URL without user is expected".into()),
+    }
+}
+
 /// As [`web_url`], kept as it is written, without a trailing slash.
 pub fn base_url(text: &str) -> Result<String, Expected> {
     let text = text.trim();

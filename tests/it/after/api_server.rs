@@ -11,7 +11,7 @@ use crate::support::{
 };
 
 /// Makes this API server the one of the current context.
-fn choose(app: &mut TestApp<'_>, server: &str) {
+pub(super) fn choose(app: &mut TestApp<'_>, server: &str) {
     let config = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "c",
         "clusters": [{"name": "c", "cluster": {"server": server}}],
@@ -23,7 +23,7 @@ fn choose(app: &mut TestApp<'_>, server: &str) {
     app.set("KUBECONFIG", path.display().to_string());
 }
 
-fn answer(status: u16, body: &Value) -> Response {
+pub(super) fn answer(status: u16, body: &Value) -> Response {
     Response::new(status).header("content-type", "application/json").body(body.to_string())
 }
 

@@ -8,8 +8,14 @@ use tokio::time::timeout;
 use super::{app_of, at_laptop, laptop, plain_sample, write};
 use crate::support::app::Ended;
 
-const RESULTS: [&str; 5] =
-    ["migrated.csv", "submissions_failed_migration.csv", "skipped.csv", "notes.csv", "summary.json"];
+const RESULTS: [&str; 6] = [
+    "migrated.csv",
+    "submissions_failed_migration.csv",
+    "skipped.csv",
+    "notes.csv",
+    "summary.json",
+    "report.html",
+];
 
 #[tokio::test]
 async fn a_run_is_followed_resumed_and_fetched() {
@@ -64,8 +70,10 @@ async fn a_run_is_followed_resumed_and_fetched() {
         (summary, at)
     };
     let first = summary();
+    let page = app.result("report.html");
     app.run(&["resume"]).await.expect(0);
     let second = summary();
+    assert_eq!(app.result("report.html"), page, "the same bytes for the same run");
     assert_eq!(second.0, first.0);
     assert_ne!(second.1, first.1);
 }

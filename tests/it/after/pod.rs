@@ -1,10 +1,17 @@
 //! The finalizer in a pod whose cluster does not answer: the run store alone decides.
 
 use futures_util::TryStreamExt;
+use serde_json::{Value, json};
 use tokio::process::Child;
 
-use super::{app_of, plain_sample, until_it_says, write};
-use crate::support::app::{Ended, TestApp};
+use super::{
+    api_server::{answer, choose},
+    app_of, plain_sample, until_it_says, write,
+};
+use crate::support::{
+    app::{Ended, TestApp},
+    http_stub::HttpStub,
+};
 
 /// What the chart tells a finalizer.
 fn finalizer(app: &mut TestApp<'_>) {
@@ -87,4 +94,48 @@ async fn a_refusal_of_the_finalizers_own_epoch_ends_it_and_an_older_one_does_not
     write(&app, "refused/2-abc.json", refusal).await;
     let refused = app.run(&["finalize"]).await.expect(78);
     assert!(refused.stderr.contains("the plan was refused: planted reason"), "{}", refused.stderr);
+}
+
+#[tokio::test]
+async fn an_event_on_the_shard_job_tells_the_verdict_if_it_is_asked_for_and_a_refusal_changes_nothing() {
+    let sample = plain_sample(8).await;
+    let mut app = app_of(&sample).await;
+    finalizer(&mut app);
+    app.run(&["plan"]).await.expect(0);
+    app.run(&["shard", "--shard", "0"]).await.expect(0);
+    let server = HttpStub::start(|request, _| {
+        if request.method == "POST" {
+            return answer(201, &serde_json::from_slice(&request.body).unwrap());
+        }
+        let metadata = json!({"name": "r-rogo-s-1", "uid": "of-the-job", "resourceVersion": "1"});
+        answer(200, &json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "items": []}))
+    })
+    .await;
+    choose(&mut app, &server.endpoint);
+    let told = |server: &HttpStub| -> Vec<Value> {
+        let posts = server.requests().into_iter().filter(|request| request.method != "GET");
+        posts.map(|request| serde_json::from_slice(&request.body).unwrap()).collect()
+    };
+    app.run(&["finalize"]).await.expect(0);
+    assert!(told(&server).is_empty(), "nothing is written unless it is asked for");
+
+    app.set("ROGO_NOTIFY_EVENT", "true");
+    app.run(&["finalize"]).await.expect(0);
+    let events = told(&server);
+    let [event] = events.as_slice() else { panic!("{events:?}") };
+    let of = &event["involvedObject"];
+    assert_eq!(
+        (&of["kind"], &of["name"], &of["uid"]),
+        (&json!("Job"), &json!("r-rogo-s-1"), &json!("of-the-job"))
+    );
+    assert_eq!((&event["type"], &event["reason"]), (&json!("Normal"), &json!("RunComplete")));
+    assert!(event["message"].as_str().unwrap().contains("8 rows = 8 migrated"), "{event}");
+
+    let refusing = HttpStub::start(|_, _| {
+        answer(403, &json!({"kind": "Status", "code": 403, "message": "no", "reason": "Forbidden"}))
+    })
+    .await;
+    choose(&mut app, &refusing.endpoint);
+    let ended = app.run(&["finalize"]).await.expect(0);
+    assert!(ended.stderr.contains("no Event tells the verdict"), "{}", ended.stderr);
 }

@@ -54,6 +54,10 @@ fn pods_are_locked_down() {
         ]);
         assert_eq!(rules(&rendered), Some(expected));
     }
+    // The only right to write anything through the API, and only if it is asked for.
+    let events = rules(&render("notify.event=true").unwrap()).unwrap();
+    assert_eq!(events[2], json!({"apiGroups": [""], "resources": ["events"], "verbs": ["create"]}));
+    assert_eq!(events.as_array().map(Vec::len), Some(3));
     assert!(render("rbac.create=false").unwrap().find("Role").is_none());
     assert!(render("serviceAccount.create=false").unwrap().find("ServiceAccount").is_none());
 }

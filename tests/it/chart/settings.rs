@@ -126,6 +126,9 @@ fn the_finalizer_knows_its_job_and_how_to_run_shards_again() {
         ("", "finalize", "env/ROGO_HELM_PREFIX", Value::Null),
         ("valuesPrefix=a.b.", "finalize", "env/ROGO_HELM_PREFIX/value", json!("a.b.")),
         ("", "plan shards test", "env/ROGO_HELM_RELEASE", Value::Null),
+        ("notify.event=true", "finalize", "env/ROGO_NOTIFY_EVENT/value", json!("true")),
+        ("notify.event=true", "plan shards test", "env/ROGO_NOTIFY_EVENT", Value::Null),
+        ("", "finalize", "env/ROGO_NOTIFY_EVENT", Value::Null),
     ]);
 }
 

@@ -123,6 +123,7 @@ fn beat(world: &World, epoch: &str, minute: i64) {
         rows: 1,
         rows_per_second: 1.0,
         state: State::Running,
+        waits: Vec::new(),
         work: Work::default(),
     };
     let name = format!("rogo/heartbeats/{epoch}/0-aaaaaaaaaaaa.json");

@@ -72,6 +72,7 @@ fn every_setting_of_the_contract_is_there_and_no_other() {
         --flush ROGO_FLUSH 10s
         --give-up-after ROGO_GIVE_UP_AFTER 15m
         --breaker ROGO_BREAKER 5%
+        --notify ROGO_NOTIFY -
         --log-format ROGO_LOG_FORMAT -
         --log RUST_LOG info";
     let contract: Vec<String> = contract.lines().map(|line| line.trim().to_owned()).collect();
@@ -98,6 +99,8 @@ fn the_command_line_and_the_table_name_the_same_flags_variables_and_defaults() {
         "delete",
         "watch",
         "to",
+        "bundle",
+        "with_personal_data",
         "evidence",
         "logs",
         "image",

@@ -375,7 +375,16 @@ pub fn instant(second: i64) -> DateTime<Utc> {
 
 pub fn outcome(row: u64, second: i64, fate: Fate) -> Outcome {
     let attempt = Some(attempt(i32::try_from(row).unwrap()));
-    Outcome { row, attempt, at: instant(second), worker: 1, milliseconds: 5, source: None, fate }
+    Outcome {
+        row,
+        attempt,
+        at: instant(second),
+        worker: 1,
+        milliseconds: 5,
+        gather_ms: 0,
+        source: None,
+        fate,
+    }
 }
 
 pub fn migrated(row: u64, second: i64) -> Outcome {

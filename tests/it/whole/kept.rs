@@ -131,8 +131,14 @@ async fn results_are_their_owners_alone_and_never_written_through_a_link() {
     // Another user of the folder points the names at a file of ours.
     let victim = app.out.path().join("victim");
     fs::write(&victim, "untouched").unwrap();
-    let files =
-        ["migrated.csv", "submissions_failed_migration.csv", "skipped.csv", "notes.csv", "summary.json"];
+    let files = [
+        "migrated.csv",
+        "submissions_failed_migration.csv",
+        "skipped.csv",
+        "notes.csv",
+        "summary.json",
+        "report.html",
+    ];
     for file in files {
         fs::remove_file(results.join(file)).unwrap();
         for name in [file.to_owned(), format!(".{file}.part")] {

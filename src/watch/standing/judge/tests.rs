@@ -100,6 +100,7 @@ impl Run {
             rows: 10,
             rows_per_second: 2.0,
             state,
+            waits: Vec::new(),
             work: Work::default(),
         };
         self.0.beats.insert(shard, beat);

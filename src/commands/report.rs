@@ -1,0 +1,89 @@
+//! The report: finalize publishes it beside the summary; `report` makes it again from the run's documents.
+
+use std::{collections::BTreeMap, ffi::OsStr, path::Path};
+
+use crate::{
+    cli::ReportArgs,
+    exit::{End, Exit, Stop},
+    report::html::{Documents, render},
+    run::{Course, Plan, RunStore, Summary, Verification, lines::no_room, names, results},
+    settings::{Settings, Sources, StoreSettings},
+};
+
+use super::{bundle, connect, own_inputs};
+
+const HTML: &str = "text/html; charset=utf-8";
+
+/// Keeps how the run went, and publishes the page that tells it.
+pub(super) async fn publish(
+    settings: &Settings,
+    store: &RunStore,
+    plan: &Plan,
+    summary: &Summary,
+    course: &Course,
+) -> Result<(), Stop> {
+    let course = Course { settings: shown(settings), ..course.clone() };
+    store.replace(names::TELEMETRY, &course).await?;
+    let verification = store.read::<Verification>(&names::result(names::VERIFICATION)).await?;
+    let page = page(&Documents { plan, summary, course: &course, verification: verification.as_ref() })?;
+    results::publish_document(store, Some(&settings.out), names::REPORT, &page, HTML).await
+}
+
+/// Settings that name a person, or say why something was decided.
+const HIDDEN: [&str; 4] = ["rule-owner", "reason", "redo", "accept"];
+
+fn shown(settings: &Settings) -> BTreeMap<String, String> {
+    let shown = settings.shown.iter().filter(|(name, _)| !HIDDEN.contains(&name.as_str()));
+    shown.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+fn page(documents: &Documents<'_>) -> Result<String, Stop> {
+    render(documents).map_err(|error| Stop::new(Exit::Bug, format!("the report cannot be written: {error}")))
+}
+
+/// `report`: makes the page again, of a run or of its bundle.
+pub(super) async fn of(sources: &Sources, args: &ReportArgs) -> Result<End, Stop> {
+    let settings = StoreSettings::load(sources)?;
+    if let Some(file) = &args.bundle {
+        return write(&bundle::open(file)?.store, &settings.out).await;
+    }
+    let store = connect::store_of(&settings)?;
+    connect::not_rolled_back(&store).await?;
+    write(&store, &settings.out).await
+}
+
+/// Writes the page into a folder or file.
+async fn write(store: &RunStore, out: &Path) -> Result<End, Stop> {
+    let missing = |name: &str| {
+        let message = format!(
+            "{} is not there: finalize writes it, also for a run with missing rows; see rogo-migrate status --run {}",
+            store.describe(name),
+            store.run()
+        );
+        Stop::new(Exit::Incomplete, message)
+    };
+    let plan = store.plan().await?.ok_or_else(|| missing(names::PLAN))?;
+    let (summary_name, verification_name) =
+        (names::result(names::SUMMARY), names::result(names::VERIFICATION));
+    let summary: Summary = store.read(&summary_name).await?.ok_or_else(|| missing(&summary_name))?;
+    let course: Course = store.read(names::TELEMETRY).await?.ok_or_else(|| missing(names::TELEMETRY))?;
+    let verification = store.read::<Verification>(&verification_name).await?;
+    let documents =
+        Documents { plan: &plan, summary: &summary, course: &course, verification: verification.as_ref() };
+    let (folder, file) = match out.extension() {
+        Some(extension) if extension == "html" => {
+            (out.parent().unwrap_or(Path::new("")), out.file_name().unwrap_or_default())
+        }
+        _ => (out, OsStr::new(names::REPORT)),
+    };
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    own_inputs::refuse_planned(&plan, folder)?;
+    let draft = tempfile::tempdir().map_err(no_room)?;
+    let drafted = draft.path().join(names::REPORT);
+    tokio::fs::write(&drafted, page(&documents)?).await.map_err(no_room)?;
+    let name = file.to_string_lossy();
+    results::publish(None, Some(folder), &name, &drafted, HTML).await?;
+    let place = folder.join(file);
+    crate::report::print(&place.display().to_string());
+    Ok(End::done(format!("the report is at {}", place.display())))
+}

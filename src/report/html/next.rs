@@ -1,0 +1,131 @@
+//! What to do next: for the run, and for each code with its command.
+
+use crate::{
+    report::grid::{count, percent, permille},
+    run::{Course, Summary, Verification, VerifyResult, names},
+};
+
+/// What to do next.
+pub(super) struct Next {
+    pub(super) steps: Vec<Step>,
+    pub(super) codes: Vec<CodedRows>,
+}
+
+/// One step, with its command if there is one.
+pub(super) struct Step {
+    pub(super) what: String,
+    pub(super) command: String,
+}
+
+/// Rows of one code.
+pub(super) struct CodedRows {
+    pub(super) outcome: &'static str,
+    pub(super) code: &'static str,
+    pub(super) rows: String,
+    pub(super) share: String,
+    pub(super) advice: &'static str,
+    pub(super) commands: Vec<String>,
+    pub(super) examples: String,
+}
+
+pub(super) fn of(summary: &Summary, course: &Course, verification: Option<&Verification>) -> Next {
+    let mut codes = Vec::new();
+    let mut add = |outcome: &'static str, code: &'static str, rows: u64, advice: &'static str| {
+        let mut commands = vec![format!("rogo-migrate explain {code}")];
+        if outcome == "failed" {
+            commands.push(rerun(summary, code));
+        }
+        codes.push(row(summary, course, (outcome, code, advice), rows, commands));
+    };
+    for (code, rows) in &summary.books.failed {
+        add("failed", code.code(), *rows, code.advice());
+    }
+    for (code, rows) in &summary.books.skipped {
+        add("skipped", code.code(), *rows, code.advice());
+    }
+    codes.sort_by_key(|code| code.outcome);
+    Next { steps: steps(summary, verification), codes }
+}
+
+/// Notes on migrated rows.
+pub(super) fn notes(summary: &Summary, course: &Course) -> Vec<CodedRows> {
+    let notes = summary.books.notes.iter();
+    notes
+        .map(|(code, rows)| row(summary, course, ("note", code.code(), code.advice()), *rows, Vec::new()))
+        .collect()
+}
+
+fn row(
+    summary: &Summary,
+    course: &Course,
+    (outcome, code, advice): (&'static str, &'static str, &'static str),
+    rows: u64,
+    commands: Vec<String>,
+) -> CodedRows {
+    let examples = course.examples.get(code).map(Vec::as_slice).unwrap_or_default();
+    let mut shown: Vec<String> = examples.iter().map(ToString::to_string).collect();
+    if rows > examples.len() as u64 && !examples.is_empty() {
+        shown.push("…".to_owned());
+    }
+    CodedRows {
+        outcome,
+        code,
+        rows: count(rows),
+        share: percent(permille(rows, summary.rows)),
+        advice,
+        commands,
+        examples: shown.join(", "),
+    }
+}
+
+/// The text with its first letter as a capital.
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(letters).collect()
+}
+
+/// The command that moves the rows of one code again: the failure CSV is a valid input.
+fn rerun(summary: &Summary, code: &str) -> String {
+    let file = summary.results.iter().find(|place| place.ends_with(names::FAILED));
+    let file = file.filter(|place| !place.contains("://")).map_or(names::FAILED, String::as_str);
+    format!("rogo-migrate run --run <another name> --submissions {file} --code {code} --out <another folder>")
+}
+
+fn steps(summary: &Summary, verification: Option<&Verification>) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut add = |what: &str, command: &str| {
+        steps.push(Step { what: what.to_owned(), command: command.to_owned() });
+    };
+    if summary.missing.rows > 0 && summary.lost.rows == 0 {
+        add("Run the rows without an outcome:", &summary.next_command);
+    } else if summary.lost.rows > 0 {
+        add("If the database lost the rows, move them again:", &summary.next_command);
+        add(
+            "If they were deleted on purpose, accept that, with the run's settings:",
+            "rogo-migrate finalize --accept lost --reason <why>",
+        );
+    } else if !summary.next_command.is_empty() {
+        // Several steps are parted so, and some have their condition in front.
+        for step in summary.next_command.split("; ") {
+            let (when, command) = step.split_once(": ").unwrap_or(("Then", step));
+            add(&format!("{}:", capital(when)), command);
+        }
+    }
+    for warning in &summary.warnings {
+        let command = format!("rogo-migrate explain {}", warning.code.code());
+        add(&format!("Warning {}: {}", warning.code.code(), warning.detail), &command);
+    }
+    match verification.map(|verification| verification.result) {
+        None => add("Compare what the target holds with the inputs:", "rogo-migrate verify"),
+        Some(VerifyResult::Differences) => {
+            add("Look at what verify found, a line each in verification_failures.csv.", "");
+        }
+        Some(VerifyResult::InPart) => add("Let verify compare what it could not, see Verification.", ""),
+        Some(VerifyResult::Verified | VerifyResult::ToTheByte) => {}
+    }
+    if steps.is_empty() && summary.books.rows_failed() == 0 {
+        steps.push(Step { what: "Nothing: every row is settled.".to_owned(), command: String::new() });
+    }
+    steps
+}

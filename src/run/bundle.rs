@@ -1,0 +1,147 @@
+//! The bundle of a run: one zip with what tells it, to be carried to another machine and read there without the run store.
+//! Its entries have the names of the run's documents, so that whoever reads it reads a run store.
+
+use std::{
+    fs, io,
+    path::{Component, Path, PathBuf},
+};
+
+use zip::ZipArchive;
+
+use super::{
+    Plan, RunName, RunStore,
+    archive::{Archive, SUMS},
+    names, private,
+};
+use crate::exit::{Exit, Stop};
+
+/// Results without personal data.
+const RESULTS: [&str; 8] = [
+    names::SUMMARY,
+    names::REPORT,
+    names::MIGRATED,
+    names::SKIPPED,
+    names::NOTES,
+    names::LOST,
+    names::ROLLED_BACK_ROWS,
+    names::VERIFICATION,
+];
+/// Results that may hold it.
+const PERSONAL: [&str; 2] = [names::FAILED, names::VERIFICATION_FAILURES];
+/// Documents of the run.
+const DOCUMENTS: [&str; 3] = [names::PLAN, names::TELEMETRY, names::PREDICTION];
+/// Documents of the shards and processes: counts, by which `status` tells a run.
+const COUNTS: [&str; 2] = [names::DONE, names::HEARTBEATS];
+/// Entries of a bundle that is read.
+const MOST_ENTRIES: usize = 1_000_000;
+
+/// Whether the results hold what a learner may be known by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Personal {
+    /// They do not.
+    Without,
+    /// The rows that failed are in it as they came.
+    With,
+}
+
+/// Writes the bundle of a finalized run.
+pub async fn write(store: &RunStore, place: &Path, personal: Personal) -> Result<PathBuf, Stop> {
+    let summary = names::result(names::SUMMARY);
+    if !store.exists(&summary).await? {
+        let what = format!(
+            "{} is not there yet: finalize writes it, and a bundle holds it; see rogo-migrate status --run {}",
+            store.describe(&summary),
+            store.run()
+        );
+        return Err(Stop::new(Exit::Incomplete, what));
+    }
+    let mut archive = Archive::create(place)?;
+    for name in DOCUMENTS {
+        archive.add_document(store, name, name).await?;
+    }
+    let hidden: &[&str] = if personal == Personal::With { &PERSONAL } else { &[] };
+    for file in RESULTS.iter().chain(hidden) {
+        let name = names::result(file);
+        archive.add_document(store, &name, &name).await?;
+    }
+    for prefix in COUNTS {
+        let mut found = store.list(prefix).await?;
+        found.sort_unstable();
+        for name in found {
+            archive.add_document(store, &name, &name).await?;
+        }
+    }
+    archive.finish()
+}
+
+/// Puts a bundle's documents into a folder as a run store has them, and returns the run's name.
+pub fn unpack(bundle: &Path, folder: &Path) -> Result<RunName, Stop> {
+    let unreadable = |why: &dyn std::fmt::Display| {
+        let what = format!(
+            "{} cannot be read as a bundle: {why}; `rogo-migrate results --bundle` writes one",
+            bundle.display()
+        );
+        Stop::new(Exit::Configuration, what)
+    };
+    let file = fs::File::open(bundle).map_err(|error| unreadable(&error))?;
+    let mut zip = ZipArchive::new(file).map_err(|error| unreadable(&error))?;
+    if zip.len() > MOST_ENTRIES {
+        return Err(unreadable(&format!("it has {} entries", zip.len())));
+    }
+    let plan: Plan = {
+        let entry = zip.by_name(names::PLAN).map_err(|error| unreadable(&format!("plan.json: {error}")))?;
+        serde_json::from_reader(entry).map_err(|error| unreadable(&format!("plan.json: {error}")))?
+    };
+    let run = folder.join(plan.run.as_str());
+    for place in 0..zip.len() {
+        let mut entry = zip.by_index(place).map_err(|error| unreadable(&error))?;
+        let name = entry.name().map_err(|error| unreadable(&error))?.into_owned();
+        if name == SUMS || entry.is_dir() {
+            continue;
+        }
+        if !is_document(&name) {
+            return Err(unreadable(&format!("{name:?} is no document of a run")));
+        }
+        let to = run.join(&name);
+        let written = to.parent().map_or(Ok(()), private::create_folder).and_then(|()| {
+            let mut file = private::create(&to)?;
+            io::copy(&mut entry, &mut file)
+        });
+        written.map_err(|error| unreadable(&format!("{name}: {error}")))?;
+    }
+    Ok(plan.run)
+}
+
+/// Whether the name is one that [`write`] gives, and leads nowhere else.
+fn is_document(name: &str) -> bool {
+    let is_plain =
+        !name.contains('\\') && Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
+    let results = names::result("");
+    let is_result =
+        name.strip_prefix(&results).is_some_and(|file| RESULTS.contains(&file) || PERSONAL.contains(&file));
+    is_plain
+        && (DOCUMENTS.contains(&name) || is_result || COUNTS.iter().any(|prefix| name.starts_with(prefix)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_entry_leads_out_of_the_folder() {
+        for name in ["plan.json", "results/summary.json", "done/0.json", "heartbeats/0/1-a.json"] {
+            assert!(is_document(name), "{name}");
+        }
+        for name in [
+            "../plan.json",
+            "/etc/passwd",
+            "done/../../x",
+            "heartbeats\\x",
+            "segments/0/a",
+            "results/x.sh",
+            "",
+        ] {
+            assert!(!is_document(name), "{name}");
+        }
+    }
+}

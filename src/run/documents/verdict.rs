@@ -1,0 +1,65 @@
+//! The verdict of a run in a few fields, for whoever is told when it ends. No personal data.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{RunResult, Summary, WarningCode};
+use crate::run::{PlanId, RunName};
+
+/// What `--notify` sends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// COMPLETE only if every row has an outcome.
+    pub result: RunResult,
+    /// The run's name.
+    pub run: RunName,
+    /// The plan's id.
+    pub plan: PlanId,
+    /// The exit code of the process that finalized.
+    pub exit_code: u8,
+    /// Rows of the plan.
+    pub rows: u64,
+    /// Rows that were migrated.
+    pub migrated: u64,
+    /// Rows that failed.
+    pub failed: u64,
+    /// Rows that were skipped.
+    pub skipped: u64,
+    /// Rows without an outcome.
+    pub missing: u64,
+    /// Rows that were migrated and that the target no longer holds.
+    pub lost: u64,
+    /// Bytes of the files that were copied.
+    pub bytes: u64,
+    /// From the plan to the last outcome.
+    pub duration_ms: u64,
+    /// Digest over what became of every row, hex.
+    pub receipts_root: Option<String>,
+    /// Codes of the run's warnings.
+    pub warnings: Vec<WarningCode>,
+    /// When the books were balanced (UTC).
+    pub at: DateTime<Utc>,
+}
+
+impl Verdict {
+    /// The verdict of a summary and of the process that wrote it.
+    pub fn of(summary: &Summary, exit_code: u8) -> Self {
+        Self {
+            result: summary.result,
+            run: summary.run.clone(),
+            plan: summary.plan.clone(),
+            exit_code,
+            rows: summary.rows,
+            migrated: summary.books.migrated,
+            failed: summary.books.rows_failed(),
+            skipped: summary.books.rows_skipped(),
+            missing: summary.missing.rows,
+            lost: summary.lost.rows,
+            bytes: summary.books.bytes,
+            duration_ms: summary.duration_ms,
+            receipts_root: summary.receipts.as_ref().map(|receipts| receipts.root.to_string()),
+            warnings: summary.warnings.iter().map(|warning| warning.code).collect(),
+            at: summary.at,
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Promises of `report`, of bundles and of `--notify`, with the built program.
+
+use std::{fs, io::Read};
+
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::support::{
+    app::{Ended, Sample, TestApp},
+    http_stub::{HttpStub, Response},
+    process::output,
+};
+
+/// The program on a machine that has the bundle and nothing else.
+async fn elsewhere(app: &TestApp<'_>, arguments: &[&str]) -> Ended {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rogo-migrate"));
+    command.args(arguments).env_clear().env("TMPDIR", app.out.path()).current_dir(app.out.path());
+    output(command).await
+}
+
+fn entries(app: &TestApp<'_>, file: &str) -> Vec<(String, String)> {
+    let mut zip = zip::ZipArchive::new(fs::File::open(app.out.path().join(file)).unwrap()).unwrap();
+    let mut entries = Vec::new();
+    for place in 0..zip.len() {
+        let mut entry = zip.by_index(place).unwrap();
+        let mut text = String::new();
+        entry.read_to_string(&mut text).unwrap();
+        entries.push((entry.name().unwrap().into_owned(), text));
+    }
+    entries
+}
+
+#[tokio::test]
+async fn a_bundle_tells_the_run_on_a_machine_without_its_run_store() {
+    let sample = Sample::new(90, 13).await;
+    let app = TestApp::new(&sample).await;
+    app.run(&["run", "--shards", "3"]).await.expect(0);
+    let page = app.result("report.html");
+    app.run(&["report", "--out", "again"]).await.expect(0);
+    assert_eq!(app.result("again/report.html"), page, "the report of the run store");
+
+    app.run(&["results", "--bundle", "run.zip"]).await.expect(0);
+    app.run(&["results", "--bundle", "same.zip"]).await.expect(0);
+    let read = |file: &str| fs::read(app.out.path().join(file)).unwrap();
+    assert_eq!(read("run.zip"), read("same.zip"), "the same bytes");
+    elsewhere(&app, &["report", "--bundle", "run.zip", "--out", "far/away.html"]).await.expect(0);
+    assert_eq!(app.result("far/away.html"), page, "the report of the bundle");
+    let here = app.run(&["status"]).await.expect(0);
+    let there = elsewhere(&app, &["status", "--bundle", "run.zip"]).await.expect(0);
+    assert_eq!(there.stdout.lines().nth(1), here.stdout.lines().nth(1), "{}{}", here.stdout, there.stdout);
+    assert!(there.stdout.contains("90 of 90 rows (100.0%)"), "{}", there.stdout);
+
+    let summary: Value = serde_json::from_str(&app.result("summary.json")).unwrap();
+    let (code, rows) = summary["books"]["failed"].as_object().unwrap().iter().next().unwrap();
+    let explained = elsewhere(&app, &["explain", code, "--bundle", "run.zip"]).await.expect(0);
+    let says = format!("Run rogo (run.zip) has {rows} rows with it, for example ");
+    assert!(explained.stdout.contains(&says), "{says}: {}", explained.stdout);
+
+    let names: Vec<String> = entries(&app, "run.zip").into_iter().map(|(name, _)| name).collect();
+    for name in
+        ["plan.json", "telemetry.json", "results/summary.json", "results/report.html", "results/migrated.csv"]
+    {
+        assert!(names.iter().any(|found| found == name), "{name} in {names:?}");
+    }
+    let failed = "results/submissions_failed_migration.csv";
+    assert!(!names.iter().any(|name| name == failed || name.starts_with("queues/")), "{names:?}");
+    app.run(&["results", "--bundle", "all.zip", "--with-personal-data"]).await.expect(0);
+    let all = entries(&app, "all.zip");
+    let (_, rows) = all.iter().find(|(name, _)| name == failed).unwrap();
+    assert_eq!(*rows, app.result("submissions_failed_migration.csv"));
+    app.run(&["results", "--with-personal-data", "--to", "x"]).await.expect(64);
+    fs::write(app.out.path().join("broken.zip"), "PK").unwrap();
+    let broken = elsewhere(&app, &["status", "--bundle", "broken.zip"]).await.expect(78);
+    assert!(broken.stderr.contains("broken.zip cannot be read as a bundle"), "{}", broken.stderr);
+}
+
+#[tokio::test]
+async fn an_incomplete_run_has_its_report_too_and_a_run_without_results_has_none() {
+    let sample = Sample::with(24, 44, |options| options.plain = true).await;
+    let app = TestApp::new(&sample).await;
+    app.run(&["plan", "--shards", "3"]).await.expect(0);
+    let early = app.run(&["report"]).await.expect(69);
+    assert!(early.stderr.contains("summary.json is not there"), "{}", early.stderr);
+    app.run(&["results", "--bundle", "early.zip"]).await.expect(69);
+    app.run(&["shard", "--shard", "1"]).await.expect(0);
+    app.run(&["finalize"]).await.expect(69);
+    let page = app.result("report.html");
+    assert!(page.contains("<title>INCOMPLETE: run rogo</title>"), "{page:.400}");
+    assert!(page.contains("16 rows have no outcome, in shard(s) 0,2"), "{page:.3000}");
+    app.run(&["results", "--bundle", "run.zip"]).await.expect(0);
+    let there = elsewhere(&app, &["status", "--bundle", "run.zip"]).await.expect(69);
+    assert!(there.stdout.starts_with("INCOMPLETE: run rogo"), "{}", there.stdout);
+    assert!(there.stdout.contains("8 of 24 rows"), "{}", there.stdout);
+}
+
+#[tokio::test]
+async fn the_verdict_is_told_once_the_receiver_answers_and_names_nobody() {
+    let sample = Sample::new(30, 14).await;
+    let mut app = TestApp::new(&sample).await;
+    let receiver = HttpStub::start(|_, number| Response::new(if number == 0 { 503 } else { 204 })).await;
+    app.set("ROGO_NOTIFY", format!("{}/planted/path?sig=planted", receiver.endpoint));
+    let ended = app.run(&["run"]).await.expect(0);
+    let requests = receiver.requests();
+    assert_eq!(requests.len(), 2, "{requests:?}");
+    let verdict: Value = serde_json::from_slice(&requests[1].body).unwrap();
+    let summary: Value = serde_json::from_str(&app.result("summary.json")).unwrap();
+    assert_eq!(verdict["result"], json!("COMPLETE"));
+    assert_eq!(verdict["exit_code"], json!(0));
+    assert_eq!(verdict["receipts_root"], summary["receipts"]["root"]);
+    let rows = |name: &str| verdict[name].as_u64().unwrap();
+    assert_eq!(rows("migrated") + rows("failed") + rows("skipped"), rows("rows"));
+    assert_eq!(
+        (requests[1].method.as_str(), requests[1].header("content-type")),
+        ("POST", Some("application/json"))
+    );
+    let names: Vec<&String> = verdict.as_object().unwrap().keys().collect();
+    assert_eq!(names.len(), 15, "no more is told: {names:?}");
+    for text in [ended.stderr, ended.stdout, app.result("report.html"), app.run(&["settings"]).await.stdout] {
+        assert!(!text.contains("planted"), "the address may hold a secret: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_receiver_that_fails_changes_nothing() {
+    let sample = Sample::with(8, 44, |options| options.plain = true).await;
+    let mut app = TestApp::new(&sample).await;
+    let receiver = HttpStub::start(|_, _| Response::new(500)).await;
+    app.set("ROGO_NOTIFY", format!("{}/planted", receiver.endpoint));
+    let ended = app.run(&["run"]).await.expect(0);
+    assert_eq!(receiver.requests().len(), 3);
+    assert!(
+        ended.stderr.contains("was not told the verdict in 3 tries: it answered 500"),
+        "{}",
+        ended.stderr
+    );
+    assert!(!ended.stderr.contains("planted"), "{}", ended.stderr);
+    assert!(ended.stdout.contains("COMPLETE"), "{}", ended.stdout);
+}
