@@ -13,14 +13,14 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn a_broken_connection_stops_nobody_and_writes_nothing_over_anothers_document() {
+async fn a_broken_connection_stops_nobody_and_writes_nothing_over_the_document_of_another() {
     let azurite = Azurite::shared().await;
     let proxy = Proxy::start(azurite.address()).await;
     let through =
         azurite.connection_string().replace(&azurite.address().to_string(), &proxy.address().to_string());
     let blobs = open(&through, &azurite.container().await, "").unwrap();
     let store = RunStore::new(blobs, &RunName::default());
-    let (ours, anothers) = (json!({ "by": "this process" }), json!({ "by": "another process" }));
+    let (ours, others) = (json!({ "by": "this process" }), json!({ "by": "another process" }));
     let moments = [Cut::BeforeRequest as fn(Vec<u8>) -> Cut, Cut::BeforeAnswerTo];
     for (number, cut) in moments.into_iter().enumerate() {
         let name = |what: &str| format!("{what}-{number}.json");
@@ -39,12 +39,12 @@ async fn a_broken_connection_stops_nobody_and_writes_nothing_over_anothers_docum
         let read: Option<serde_json::Value> = store.read(&name("created")).await.unwrap();
         assert_eq!(read, Some(ours.clone()));
 
-        store.create(&name("anothers"), &anothers).await.unwrap();
+        store.create(&name("others"), &others).await.unwrap();
         proxy.cut(cut(b"PUT /".to_vec()));
-        let fault = store.create(&name("anothers"), &ours).await.unwrap_err();
+        let fault = store.create(&name("others"), &ours).await.unwrap_err();
         assert_eq!(fault.kind, FaultKind::Exists, "{fault}");
         assert_eq!(proxy.cuts(), number * 4 + 4);
-        let read: Option<serde_json::Value> = store.read(&name("anothers")).await.unwrap();
-        assert_eq!(read, Some(anothers.clone()));
+        let read: Option<serde_json::Value> = store.read(&name("others")).await.unwrap();
+        assert_eq!(read, Some(others.clone()));
     }
 }

@@ -163,6 +163,9 @@ fn plan(rows: u64, shards: u32) -> Plan {
         reported: None,
         settings: settings.map(|(name, value)| (name.into(), value.into())).into(),
         trial: None,
+        after: Vec::new(),
+        withdrawn: 0,
+        excluded: None,
     }
 }
 
