@@ -155,7 +155,7 @@ checks! {
         "restore the blob; else roll the attempt back and migrate it again";
     BlobLength = "blob_length", Blobs, "the blob's length", "the length that the outcome keeps of the file, and that of its source",
         "restore the blob; else roll the attempt back and migrate it again";
-    BlobContentType = "blob_content_type", Blobs, "the blob's Content-Type", "file_mime_type of its file row",
+    BlobContentType = "blob_content_type", Blobs, "the blob's Content-Type", "the media type of its file row's file_type",
         "set it again, or roll the attempt back and migrate it again";
     BlobContentEncoding = "blob_content_encoding", Blobs, "the blob's Content-Encoding", "that of its source",
         "set it again, or roll the attempt back and migrate it again";

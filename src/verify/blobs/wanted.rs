@@ -47,7 +47,7 @@ pub struct WantedFile {
     pub order: usize,
     /// `azure_blob_name`.
     pub blob: String,
-    /// `file_mime_type`.
+    /// The type of `file_type` in the table of media types; `file_mime_type` knows fewer.
     pub content_type: String,
     /// Whether the file row says that it is a marker's.
     pub is_markers: bool,
@@ -91,7 +91,7 @@ pub fn wanted(
             attempt: expected.attempt,
             order,
             blob: text(stored, "azure_blob_name"),
-            content_type: text(stored, "file_mime_type"),
+            content_type: content_type(&text(stored, "file_type")).to_owned(),
             is_markers: text(stored, "submission_file_type") == "feedback",
             recorded: outcome.file_receipts.get(order - 1).cloned(),
             url: named.and_then(|file| source_url(&file.source)),
@@ -99,6 +99,11 @@ pub fn wanted(
         })
     };
     (1..=most_files(expected, outcome)).filter_map(of).collect()
+}
+
+/// The blob's type for an extension, which may be empty.
+fn content_type(extension: &str) -> &'static str {
+    mime_guess::from_ext(extension).first_raw().unwrap_or("application/octet-stream")
 }
 
 /// The URL of a cell. A `%` that encodes nothing means itself.

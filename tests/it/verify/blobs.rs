@@ -404,3 +404,16 @@ async fn blobs_of_a_service_with_habits_are_met_by_the_names_that_it_stores() {
     assert!(refused.contains(&"blob_present") && refused.contains(&"content_source"), "{refused:?}");
     assert_eq!(of("1"), ["blobs_surplus"]);
 }
+
+#[tokio::test]
+async fn files_of_every_type_raise_no_false_alarm() {
+    let sample = Sample::in_folder(120, 7, |options| options.file_bytes = "10-200".parse().unwrap()).await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let types =
+        "select count(distinct file_type) from submission_files where azure_blob_name ~ '/[0-9a-f]{12}/'
+        and file_mime_type = 'application/octet-stream'";
+    assert!(app.database.number(types).await > 0, "types that the application does not know");
+    let ended = verify(&app, &["--level", "content"]).await.expect(0);
+    assert!(ended.stdout.starts_with("VERIFIED TO THE BYTE"), "{}", ended.stdout);
+}
