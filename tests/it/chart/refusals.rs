@@ -137,8 +137,9 @@ fn a_value_that_the_schema_does_not_know_is_refused() {
 #[test]
 fn every_setting_of_the_program_is_refused_as_an_extra_variable() {
     let mut wanted = BTreeSet::new();
-    // A person says the reason with the command; what makes a run a later one has no value of the chart.
-    let free = ["reason", "after", "exclude"];
+    // A person says the reason with the command; what makes a run a later one, and the address for the verdict (a
+    // secret, from wherever the cluster keeps those), have no value of the chart.
+    let free = ["reason", "after", "exclude", "notify"];
     for setting in settings::ALL.iter().filter(|setting| !free.contains(&setting.key)) {
         wanted.extend(setting.environment.map(str::to_owned));
         if setting.secret {
