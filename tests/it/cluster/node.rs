@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{kubectl::Kubectl, services::variable};
 use crate::chart::rendered::text;
 
+/// Of the container.
 const NAME: &str = "node";
 
 /// Sets `pid` to the program's process in the pod with the UID `$1`.
@@ -42,6 +43,8 @@ rm -f /dev/shm/filled"#;
 /// A pod that may do everything on one node.
 pub struct Node<'a> {
     kubectl: &'a Kubectl,
+    /// Of the pod: one for each that a test begins with.
+    name: String,
 }
 
 impl<'a> Node<'a> {
@@ -60,10 +63,11 @@ impl<'a> Node<'a> {
             "containers": [container],
             "volumes": [{"name": "cgroup", "hostPath": {"path": "/sys/fs/cgroup"}}],
         });
-        let own = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": NAME}, "spec": spec});
+        let name = format!("{NAME}-of-{}", text(pod, "/metadata/name"));
+        let own = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec});
         kubectl.give(&["create", "--filename=-"], &own);
-        kubectl.run(&["wait", "pod/node", "--for=condition=Ready", "--timeout=120s"]);
-        Self { kubectl }
+        kubectl.run(&["wait", &format!("pod/{name}"), "--for=condition=Ready", "--timeout=120s"]);
+        Self { kubectl, name }
     }
 
     /// SIGKILL.
@@ -81,6 +85,15 @@ impl<'a> Node<'a> {
     #[track_caller]
     fn run(&self, script: &str, pod: &Value) {
         let script = format!("{FIND}\n{script}");
-        self.kubectl.run(&["exec", NAME, "--", "bash", "-c", &script, "node", &text(pod, "/metadata/uid")]);
+        self.kubectl.run(&[
+            "exec",
+            &self.name,
+            "--",
+            "bash",
+            "-c",
+            &script,
+            "node",
+            &text(pod, "/metadata/uid"),
+        ]);
     }
 }
