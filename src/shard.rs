@@ -48,8 +48,6 @@ use self::{
     record::Recorder,
 };
 
-/// Submissions under way in a worker, if `--in-flight` is adaptive.
-const SUBMISSIONS_PER_WORKER: usize = 16;
 /// Outcomes that wait for the recorder; beyond it the workers wait.
 const OUTCOMES_WAITING: usize = 4_096;
 
@@ -115,7 +113,6 @@ pub struct Shard {
     pace: Arc<Pace>,
     breaker: Breaker,
     in_flight: InFlight,
-    submissions_per_worker: usize,
     writers: Writers,
     observed: Arc<Observed>,
     events: Events,
@@ -201,8 +198,7 @@ async fn move_rows(inputs: ShardInputs, rows: u64) -> Result<(), Stop> {
         catalogue: inputs.catalogue,
         pace: inputs.pace,
         breaker: Breaker::new(inputs.breaker),
-        in_flight: inputs.in_flight.map_or_else(InFlight::adaptive, |each| InFlight::fixed(each * workers)),
-        submissions_per_worker: inputs.in_flight.unwrap_or(SUBMISSIONS_PER_WORKER),
+        in_flight: inputs.in_flight.map_or_else(InFlight::adaptive, |each| InFlight::fixed(each, workers)),
         events: inputs.observed.events.clone(),
         observed: inputs.observed,
         outcomes: Mutex::new(Some(outcomes)),

@@ -13,6 +13,8 @@
 mod cost;
 mod floor;
 mod goals;
+mod latency;
+mod stub;
 mod sweep;
 #[path = "../../tests/it/support"]
 #[allow(dead_code, reason = "the tests use more of it")]
@@ -73,6 +75,18 @@ struct Options {
     /// Blobs of the killed writer
     #[arg(long, default_value_t = 100_000)]
     blobs: u64,
+    /// Instead of all else: the rate at a distance of 20, 100 and 400 ms from PostgreSQL and blobs, as a share of that at 0 ms
+    #[arg(long)]
+    latency: bool,
+    /// The same at 100 ms only, with few rows and a wide margin: for CI
+    #[arg(long, requires = "latency")]
+    short: bool,
+    /// Submissions of each of its runs
+    #[arg(long, default_value_t = 6_000)]
+    distant: u64,
+    /// Bytes of each of its files
+    #[arg(long, default_value_t = 10_240)]
+    stub_bytes: usize,
     /// cargo bench says it
     #[arg(long, hide = true)]
     bench: bool,
@@ -84,6 +98,10 @@ async fn main() -> ExitCode {
     let mut goals = Goals::default();
     if options.sweep {
         sweep::sweep(&mut goals, options.file_rows, options.blobs).await;
+        return goals.end();
+    }
+    if options.latency {
+        latency::latency(&mut goals, &options).await;
         return goals.end();
     }
     if options.submissions > 0 {

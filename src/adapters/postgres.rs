@@ -37,7 +37,7 @@ use crate::{
     rules::rows::RunValues,
     settings::{DatabaseSettings, Organisation, RuleSettings},
 };
-use commit::Prepared;
+use commit::{Company, Prepared, Statement};
 use connect::Connector;
 use pool::Pool;
 
@@ -67,7 +67,12 @@ pub struct WriterOptions {
     pub container: String,
     /// Is told how long each wait for a connection of the pool took.
     pub waited: OnWait,
+    /// Is told how many submissions each statement carried that was answered.
+    pub sent: OnSent,
 }
+
+/// Is told how many submissions a statement carried.
+pub type OnSent = Arc<dyn Fn(usize) + Send + Sync>;
 
 /// The target database; `Side` says what may be done there.
 pub struct PostgresTarget<Side> {
@@ -82,13 +87,15 @@ pub struct PostgresTarget<Side> {
 pub struct Reading;
 
 /// A side that can write: it is only made with the run's lock.
-#[derive(Clone)]
 pub struct Writing {
     fixed: RunValues,
     ledger: Arc<dyn EnforcementLedger>,
     target_alters: Vec<AlteredColumn>,
     /// Shared by the workers of the process.
     prepared: Arc<OnceCell<Prepared>>,
+    sent: OnSent,
+    /// This worker's commits that wait for a connection.
+    company: Company,
 }
 
 /// Reads the target database and needs no lock.
@@ -117,7 +124,14 @@ impl PostgresWriter {
             container: writer.container,
         };
         let target_alters = options.database.target_alters.clone();
-        let side = Writing { fixed, ledger: writer.ledger, target_alters, prepared: Arc::default() };
+        let side = Writing {
+            fixed,
+            ledger: writer.ledger,
+            target_alters,
+            prepared: Arc::default(),
+            sent: writer.sent,
+            company: Company::new(options.pool),
+        };
         let mut target = Self::open(options, Some(writer.fence), side)?;
         target.pool.tell_waits_to(writer.waited);
         Ok(target)
@@ -136,12 +150,21 @@ impl PostgresWriter {
     /// The side of another worker of the process, with connections of its own, which are refused if they lead to another
     /// database than those of this one.
     pub fn another(&self) -> Result<Self, Fault> {
+        let Writing { fixed, ledger, target_alters, prepared, sent, .. } = &self.side;
+        let side = Writing {
+            fixed: fixed.clone(),
+            ledger: ledger.clone(),
+            target_alters: target_alters.clone(),
+            prepared: prepared.clone(),
+            sent: sent.clone(),
+            company: Company::new(self.pool.size()),
+        };
         Ok(Self {
             connector: self.connector.clone(),
             pool: self.pool.another()?,
             lms_instance: self.lms_instance.clone(),
             rule_owner: self.rule_owner.clone(),
-            side: self.side.clone(),
+            side,
         })
     }
 }
@@ -220,7 +243,11 @@ impl TargetWriter for PostgresWriter {
     }
 
     async fn commit(&self, copied: &CopiedMigration<'_>) -> Result<Committed, Fault> {
-        commit::commit(self, copied).await
+        commit::commit(self, copied, Statement::Shared).await
+    }
+
+    async fn commit_alone(&self, copied: &CopiedMigration<'_>) -> Result<Committed, Fault> {
+        commit::commit(self, copied, Statement::Own).await
     }
 
     async fn compare(&self, copied: &CopiedMigration<'_>) -> Result<Compared, Fault> {

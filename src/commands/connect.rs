@@ -147,12 +147,13 @@ pub fn worker_databases(
             Box::pin(async move { store.exists(&name).await })
         }),
     };
-    let events = events.clone();
+    let (events, of_commits) = (events.clone(), events.clone());
     let writer_options = WriterOptions {
         fence,
         ledger: Arc::new(store.clone()),
         container: container(&settings.target),
         waited: Arc::new(move |took| events.tell(Event::Waited { on: Wait::Connection, took })),
+        sent: Arc::new(move |submissions| of_commits.tell(Event::Committed { submissions })),
     };
     let options = options(settings, settings.work.pool, format!("{}/{shard}/{writer}", settings.run));
     let first = Arc::new(PostgresWriter::new(options, writer_options)?);

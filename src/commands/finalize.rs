@@ -35,7 +35,7 @@ use super::{
     decided::decided,
     frozen,
     json::json,
-    limited::{limited, stages},
+    limited::{Limited, limited, stages},
     notify, own_inputs,
     patience::patiently,
     predicted, report,
@@ -192,9 +192,9 @@ async fn tell(
     summary.rows_left_out = totals.rows_left_out;
     summary.receipts = Some(totals.receipts.clone());
     summary.orphans_removed = totals.orphans.blobs;
-    let (limits, broken) = limited(store, plan).await?;
-    summary.limits = limits;
-    summary.warnings = warnings.into_iter().chain(broken).collect();
+    let Limited { limits, commits, warning } = limited(store, plan).await?;
+    (summary.limits, summary.commits) = (limits, commits);
+    summary.warnings = warnings.into_iter().chain(warning).collect();
     summary.prediction = predicted::compared(store, plan, &totals.books, ended).await?;
     summary.stages = stages(&totals.books);
     let files = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES, names::SUMMARY, names::REPORT];

@@ -6,11 +6,21 @@ use crate::{
     domain::Books,
     ports::Fault,
     report::limits::of_shards,
-    run::{DoneMarkers, Limit, Plan, RunStore, StageLatency, Warning, WarningCode},
+    run::{Commits, DoneMarkers, Limit, Plan, RunStore, StageLatency, Warning, WarningCode},
 };
 
-/// The advice over all shards that are done, and a warning if a process broke a promise.
-pub(super) async fn limited(store: &RunStore, plan: &Plan) -> Result<(Vec<Limit>, Option<Warning>), Fault> {
+/// What the done markers of all shards tell of the run.
+pub(super) struct Limited {
+    /// The advice.
+    pub limits: Vec<Limit>,
+    /// Statements that committed submissions.
+    pub commits: Commits,
+    /// Of a process that broke a promise.
+    pub warning: Option<Warning>,
+}
+
+/// Reads the done markers.
+pub(super) async fn limited(store: &RunStore, plan: &Plan) -> Result<Limited, Fault> {
     let mut markers = DoneMarkers::new(store.clone());
     let done = markers.look(plan).await?;
     let limits = of_shards(done.values().filter_map(|marker| {
@@ -21,7 +31,9 @@ pub(super) async fn limited(store: &RunStore, plan: &Plan) -> Result<(Vec<Limit>
     for (invariant, times) in done.values().flat_map(|marker| &marker.violations) {
         *broken.entry(invariant).or_default() += times;
     }
-    Ok((limits, warning(&broken)))
+    let mut commits = Commits::default();
+    done.values().for_each(|marker| commits.add(marker.work.commits));
+    Ok(Limited { limits, commits, warning: warning(&broken) })
 }
 
 fn warning(broken: &BTreeMap<&str, u64>) -> Option<Warning> {

@@ -249,8 +249,14 @@ pub trait TargetWriter: TargetReader {
     /// write no more. To be asked before every upload.
     async fn prove_fence(&self) -> Result<(), Fault>;
 
-    /// Writes one submission, all or nothing. On [`FaultKind::AnswerLost`] the same call settles it.
+    /// Writes one submission, all or nothing. On [`FaultKind::AnswerLost`] the same call settles it. It may share a
+    /// statement, and so that statement's fault, with others; a row that is refused fails no other.
     async fn commit(&self, copied: &CopiedMigration<'_>) -> Result<Committed, Fault>;
+
+    /// The same in a statement of its own: its fault is no other row's.
+    async fn commit_alone(&self, copied: &CopiedMigration<'_>) -> Result<Committed, Fault> {
+        self.commit(copied).await
+    }
 
     /// Compares the rows that stand under the migration's ids with what it is decided to be now, its files under the
     /// names that stand.

@@ -45,6 +45,11 @@ pub enum Event<'a> {
         /// From the wait for a place to the proof, retries included.
         took: Duration,
     },
+    /// A statement that commits submissions was answered.
+    Committed {
+        /// How many shared it.
+        submissions: usize,
+    },
     /// A part of the process waited for another part of it.
     Waited {
         /// What it waited for.

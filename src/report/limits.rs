@@ -14,7 +14,7 @@ use super::events::{Beginning, Consumer, Event, Gain, Settled, Wait};
 use crate::{
     domain::Fate,
     ports::Service,
-    run::{Answers, Breaker, State, Work},
+    run::{Answers, Breaker, Commits, State, Work},
 };
 
 /// What a process did in this time is what it is doing now.
@@ -100,6 +100,10 @@ impl Seen {
                 work.files += 1;
                 work.bytes += bytes;
                 work.file_us += us(*took);
+            }
+            Event::Committed { submissions } => {
+                let submissions = u64::try_from(*submissions).unwrap_or(u64::MAX);
+                work.commits.add(Commits { statements: 1, submissions, largest: submissions });
             }
             Event::Waited { on, took } => *self.waited_us.entry(*on).or_default() += us(*took),
             Event::Asked { service, took } => {

@@ -39,6 +39,7 @@ impl Consumer for LogLines {
             | Event::RowSettled(_)
             | Event::RowDropped { .. }
             | Event::FileCopied { .. }
+            | Event::Committed { .. }
             | Event::Waited { .. }
             | Event::Asked { .. }
             | Event::ServiceAnswers { .. }

@@ -24,7 +24,7 @@ pub use prediction::{
 pub use summary::{Lost, Missing, RunResult, StageLatency, Summary, Warning, WarningCode};
 pub use verdict::Verdict;
 pub use verification::{Verification, VerifiedContent, VerifiedFiles, VerifyCheck, VerifyResult};
-pub use work::{Answers, Breaker, Limit, LimitCode, Work};
+pub use work::{Answers, Breaker, Commits, Limit, LimitCode, Work};
 
 use super::ids::{PlanId, RunName, WriterId};
 use crate::domain::{AttemptId, Books, InputDigest, ShardIndex, TableExtent, TargetIdentity};

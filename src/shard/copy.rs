@@ -5,6 +5,7 @@ mod budget;
 mod parts;
 mod proof;
 mod questions;
+mod server_side;
 mod uploads;
 mod ways;
 
@@ -19,19 +20,19 @@ pub use uploads::Uploads;
 use parts::read_part;
 use proof::{Digests, Known, check_length, check_md5, wrong_length, wrong_md5};
 use questions::Questions;
-use ways::matters_to_every_way;
 
 use crate::{
-    domain::{PlannedFile, source_container},
+    domain::PlannedFile,
     ports::{
         BlobInfo, BlobReader, Blobs, CopiedFile, Existing, Fault, FaultKind, PutOptions, Service, Source,
         Stored, TargetWriter,
     },
     report::events::{Events, Wait},
+    shard::in_flight::Way,
 };
 
 /// Files up to this are one PUT; larger ones go in parts of this.
-const PART_BYTES: usize = 8 * 1024 * 1024;
+pub(super) const PART_BYTES: usize = 8 * 1024 * 1024;
 
 /// Metadata key that names the process that uploaded a blob.
 const WRITER: &str = "writer";
@@ -85,14 +86,21 @@ impl Copier {
         Uploads::begin(self.target.clone(), names)
     }
 
+    /// The way to try first: the storage service copies by itself until it has said of a container that it cannot.
+    pub fn way(&self, file: &PlannedFile) -> Way {
+        if self.ways.may_try_server_side(&file.source) { Way::ServerSide } else { Way::Streamed }
+    }
+
     /// One try to copy `file` to the new blob `blob_name`, whose `metadata` names this process under `writer`.
-    /// A blob of that name that is this process's own and equal counts as copied: an earlier answer was lost.
+    /// A blob of that name that is this process's own and equal counts as copied: an earlier answer was lost. `None` if
+    /// the storage service does not copy by itself: then the file is to be streamed, which always copies or fails.
     pub async fn copy(
         &self,
+        way: Way,
         file: &PlannedFile,
         blob_name: &str,
         metadata: Vec<(String, String)>,
-    ) -> Result<CopiedFile, Fault> {
+    ) -> Result<Option<CopiedFile>, Fault> {
         let content_type = file.content_type.clone();
         let options = PutOptions {
             existing: Existing::Keep,
@@ -102,11 +110,18 @@ impl Copier {
             metadata,
             md5: None,
         };
-        if self.ways.may_try_server_side(&file.source)
-            && let Some(copied) = self.copy_server_side(file, blob_name, &options).await?
-        {
-            return Ok(copied);
+        match way {
+            Way::ServerSide => self.copy_server_side(file, blob_name, &options).await,
+            Way::Streamed => self.stream(file, blob_name, options).await.map(Some),
         }
+    }
+
+    async fn stream(
+        &self,
+        file: &PlannedFile,
+        blob_name: &str,
+        options: PutOptions,
+    ) -> Result<CopiedFile, Fault> {
         let reader = self.events.asked(Service::SourceBlobs, self.source.get(&file.source)).await?;
         let options = PutOptions { content_encoding: reader.info.content_encoding.clone(), ..options };
         if reader.info.size_bytes <= PART_BYTES as u64 {
@@ -118,47 +133,6 @@ impl Copier {
 
     async fn may_write(&self) -> Result<(), Fault> {
         self.fence.prove_fence().await
-    }
-
-    /// The storage service copies; `None` if it does not. That it cannot is remembered for the source's container; that
-    /// it refuses this one file is not.
-    async fn copy_server_side(
-        &self,
-        file: &PlannedFile,
-        name: &str,
-        options: &PutOptions,
-    ) -> Result<Option<CopiedFile>, Fault> {
-        let Some(grant) = self.source.grant(&file.source).await? else {
-            self.ways.only_stream(&file.source);
-            return Ok(None);
-        };
-        let info = self.source.head(&file.source).await?;
-        let options = &PutOptions { content_encoding: info.content_encoding.clone(), ..options.clone() };
-        self.may_write().await?;
-        let copying = self.target.copy_from(&grant, &info, name, options);
-        match self.events.asked(Service::TargetBlobs, copying).await {
-            Ok(stored) => self.prove(name, &stored, &info, Known::stored(info.md5)).await.map(Some),
-            Err(fault) if fault.kind == FaultKind::Exists => {
-                let known = Known::stored(info.md5);
-                let mut earlier = self.own_earlier(fault, name, options, info.size_bytes, known).await?;
-                // The MD5 that it stores is what the source claims. Whether its bytes were compared is not known now.
-                earlier.md5_proven = false;
-                Ok(Some(earlier))
-            }
-            Err(fault) if matters_to_every_way(&fault) => Err(fault),
-            // The service cannot copy, or has no access to a source that this process can read.
-            Err(fault) if fault.kind == FaultKind::Unsupported => {
-                if self.ways.only_stream(&file.source) {
-                    let source = source_container(&file.source);
-                    tracing::info!(source, reason = fault.what, "files of this source are streamed");
-                }
-                Ok(None)
-            }
-            Err(fault) => {
-                tracing::debug!(reason = fault.what, "this file is streamed");
-                Ok(None)
-            }
-        }
     }
 
     /// Streams a small file: one GET, one PUT.

@@ -4,11 +4,9 @@ mod blame;
 mod recover;
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
     time::Duration,
 };
-
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     domain::{FailCode, Failure, Fate, Migrated, Migration, Note, PlannedFile, Receipt, Skip, SkipCode},
@@ -17,19 +15,29 @@ use crate::{
     rules,
 };
 
-use super::{Shard, WorkerServices, copy::Uploads, pace::Trouble};
+use super::{
+    Shard, WorkerServices,
+    copy::Uploads,
+    in_flight::{Permit, Place, Way},
+    pace::Trouble,
+};
 
 pub use recover::recover;
 
 use blame::{blame_commit, blame_file};
 use recover::compare;
 
-/// Copies and commits, and writes to `times` how long that took. An `Err` leaves the row without an outcome: the process
-/// is ending.
+/// A statement that several rows share is tried so often; then each of them has its own. So a row that makes every
+/// statement fail fails no other for long, and only its own failures are counted against it.
+const TRIES_IN_COMPANY: u32 = 2;
+
+/// Copies and commits, and writes to `times` how long that took. `turn`, by which the row is copied, is given back when
+/// its files are. An `Err` leaves the row without an outcome: the process is ending.
 pub async fn migrate(
     shard: &Shard,
     services: &WorkerServices,
     migration: &Migration,
+    turn: Option<Permit>,
     times: &mut StageTimes,
 ) -> Result<Fate, Trouble> {
     let names = migration
@@ -40,6 +48,7 @@ pub async fn migrate(
     let uploads = services.copier.begin(names);
     let began = now();
     let copied = copy(shard, services, migration).await;
+    drop(turn);
     let copying = since(began);
     times.copy = Some(copying);
     match copied {
@@ -92,21 +101,8 @@ async fn copy_file(
         .pace
         .steady_examined(
             &[Service::SourceBlobs, Service::TargetBlobs],
-            || {
-                let metadata = metadata.clone();
-                async move {
-                    let place = place(shard).await;
-                    let result = services.copier.copy(file, name, metadata).await;
-                    if let Some(gain) = shard.in_flight.copied(place) {
-                        shard.events.tell(Event::Raised(gain));
-                    }
-                    result
-                }
-            },
+            || try_copy(shard, services, file, name, metadata.clone()),
             |fault| {
-                if matches!(fault.kind, FaultKind::Throttled(_)) {
-                    shard.in_flight.throttled();
-                }
                 // A put without an answer may still take effect after an undo.
                 let refused = fault.status.is_some_and(|status| (400..500).contains(&status));
                 if fault.service == Service::TargetBlobs && !refused {
@@ -120,12 +116,41 @@ async fn copy_file(
     Ok(copied)
 }
 
+/// One try: by the storage service if it may be able to, else streamed. Each way has places of its own.
+async fn try_copy(
+    shard: &Shard,
+    services: &WorkerServices,
+    file: &PlannedFile,
+    name: &str,
+    metadata: Vec<(String, String)>,
+) -> Result<CopiedFile, Fault> {
+    let mut way = services.copier.way(file);
+    loop {
+        let place = place(shard, way).await;
+        let copied = services.copier.copy(way, file, name, metadata.clone()).await;
+        if copied.as_ref().is_err_and(|fault| matches!(fault.kind, FaultKind::Throttled(_))) {
+            shard.in_flight.throttled(way);
+        }
+        let bytes = copied.as_ref().ok().and_then(Option::as_ref).map(|copied| copied.size_bytes);
+        if let Some(gain) = shard.in_flight.copied(way, place, bytes) {
+            shard.events.tell(Event::Raised(gain));
+        }
+        match copied? {
+            Some(copied) => return Ok(copied),
+            None => way = Way::Streamed,
+        }
+    }
+}
+
 /// A place among the copies in flight. A wait is told if the limit cannot rise.
-async fn place(shard: &Shard) -> Option<OwnedSemaphorePermit> {
-    if shard.in_flight.is_capped() {
-        shard.events.waited(Wait::Place, shard.in_flight.place()).await
+async fn place(shard: &Shard, way: Way) -> Place {
+    let places = shard.in_flight.of(way);
+    if places.is_capped() {
+        shard.events.waited(Wait::Place, places.place()).await
+    } else if places.is_held_by_memory() {
+        shard.events.waited(Wait::Memory, places.place()).await
     } else {
-        shard.in_flight.place().await
+        places.place().await
     }
 }
 
@@ -136,15 +161,21 @@ async fn commit(
     uploads: Uploads,
 ) -> Result<Fate, Trouble> {
     let migration = copied.migration();
-    let answer_lost = AtomicBool::new(false);
+    let (answer_lost, failures) = (AtomicBool::new(false), AtomicU32::new(0));
     let watch = |fault: &Fault| {
+        failures.fetch_add(1, Ordering::Relaxed);
         if fault.kind == FaultKind::AnswerLost {
             // The statement's effect is unknown: from now on only the sweep may delete these blobs.
             answer_lost.store(true, Ordering::Relaxed);
             shard.left_blobs();
         }
     };
-    let send = || shard.events.asked(Service::Database, services.target.commit(copied));
+    let send = || {
+        let may_share = failures.load(Ordering::Relaxed) < TRIES_IN_COMPANY;
+        let target = &services.target;
+        let committing = if may_share { target.commit(copied) } else { target.commit_alone(copied) };
+        shard.events.asked(Service::Database, committing)
+    };
     let result = shard.pace.steady_watched(&[Service::Database], send, watch).await;
     let answer_lost = answer_lost.into_inner();
     let held = match result {

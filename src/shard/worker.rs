@@ -1,5 +1,7 @@
 //! A worker: pulls chunks from the shard's queue, and has several submissions under way.
 
+mod turn;
+
 use std::{
     panic::AssertUnwindSafe,
     sync::Arc,
@@ -30,6 +32,8 @@ use super::{
     pace::Trouble,
     submission,
 };
+
+use turn::{Turn, turn};
 
 /// How long submissions that are under way may go on after a stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -182,17 +186,12 @@ impl Worker {
         };
         // A later export is compared with rows that were migrated, and only with them.
         row_of.source = row_of.source.with_parts(&source_key(&row.cells, &row.mapping), &facts);
-        while under_way.len() >= self.shard.submissions_per_worker {
-            tokio::select! {
-                Some(ended) = under_way.join_next() => joined(&self.shard, ended)?,
-                () = self.shard.stop.cancelled() => return Ok(()),
-            }
-        }
+        let Some(turn) = turn(&self.shard, under_way).await? else { return Ok(()) };
         let worker = self.clone();
         let span = tracing::info_span!("submission", row = number, attempt = attempt.map(AttemptId::get));
         let reaches_copy = matches!(work, Work::Migrate(_));
         let under_way_now = async move {
-            let working = worker.work(work, &mut row_of.times);
+            let working = worker.work(work, turn, &mut row_of.times);
             let fate = AssertUnwindSafe(working).catch_unwind().await.unwrap_or_else(|_| {
                 worker.shard.left_blobs();
                 Ok(panicked().into())
@@ -206,13 +205,13 @@ impl Worker {
         Ok(())
     }
 
-    async fn work(&self, work: Work, times: &mut StageTimes) -> Result<Fate, Trouble> {
+    async fn work(&self, work: Work, Turn(turn): Turn, times: &mut StageTimes) -> Result<Fate, Trouble> {
         let (shard, services) = (&self.shard, &self.services);
         match work {
             Work::Recover(decided, written) => {
                 submission::recover(shard, services, decided.as_deref(), written).await
             }
-            Work::Migrate(migration) => submission::migrate(shard, services, &migration, times).await,
+            Work::Migrate(migration) => submission::migrate(shard, services, &migration, turn, times).await,
         }
     }
 

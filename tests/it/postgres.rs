@@ -4,6 +4,7 @@ mod world;
 mod commit;
 mod receipt;
 mod answers;
+mod company;
 mod enforcement;
 mod fence;
 mod connect;

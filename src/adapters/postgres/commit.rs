@@ -1,10 +1,13 @@
-//! Writing one submission: one atomic statement in one round trip. With malpractice, or with triggers that run after a
-//! row is written, a short transaction around it.
+//! Writing one submission: one atomic statement in one round trip, which submissions that wait at the same time share. With
+//! malpractice, or with triggers that run after a row is written, a short transaction around a statement of its own.
 
 mod altered;
+mod company;
+mod many;
 mod outgoing;
 mod statement;
 
+pub(super) use company::Company;
 pub(super) use outgoing::Prepared;
 pub(super) use statement::CHANGED;
 
@@ -25,6 +28,7 @@ use crate::{
     },
     ports::{Committed, Compared, CopiedMigration, Fault, FaultKind, Service},
 };
+use company::Answer;
 use outgoing::{Check, Outgoing, Sent};
 
 /// For the server's answer to a write: longer than the session's own limits, so that the server
@@ -40,6 +44,15 @@ const MORE_ROWS: usize = 10;
 /// Files, and marks, that a submission has at most, where it can no longer be decided how many it has.
 const MOST_ROWS: usize = 1_000;
 
+/// Whose statement a submission goes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Statement {
+    /// One that it may share with others that wait for a connection.
+    Shared,
+    /// One of its own.
+    Own,
+}
+
 /// What a try to write came to.
 enum Written {
     Inserted {
@@ -52,18 +65,29 @@ enum Written {
     Altered(Vec<String>),
 }
 
+impl From<Sent> for Written {
+    fn from(sent: Sent) -> Self {
+        match sent {
+            Sent::Inserted { transaction } => Self::Inserted { notes: Vec::new(), transaction },
+            Sent::Taken => Self::Taken,
+            Sent::Altered => Self::Altered(Vec::new()),
+        }
+    }
+}
+
 /// Writes the submission, or reads back the rows that already exist under its launch id.
 pub(super) async fn commit(
     target: &PostgresWriter,
     copied: &CopiedMigration<'_>,
+    statement: Statement,
 ) -> Result<Committed, Fault> {
     let prepared = target.prepared().await?;
     let outgoing = Outgoing::new(copied, &target.side.fixed, &prepared.form.layout)?;
     let launch_id = copied.migration().ids.launch_id();
     let held = || super::held::held(&target.pool, std::slice::from_ref(&launch_id));
     // A row that was met and is gone again: asked once more.
-    for _ in 0..2 {
-        match write(target, prepared, &outgoing).await {
+    for statement in [statement, Statement::Own] {
+        match write(target, prepared, &outgoing, statement).await {
             Ok(Written::Inserted { notes, transaction }) => {
                 let receipt = Receipt { transaction, ..outgoing.receipt(ReceiptFrom::Sent) };
                 return Ok(Committed::Inserted { notes, receipt });
@@ -94,11 +118,18 @@ async fn write(
     target: &PostgresWriter,
     prepared: &Prepared,
     outgoing: &Outgoing<'_>,
+    statement: Statement,
 ) -> Result<Written, Fault> {
     if outgoing.migration.malpractice.is_some() || prepared.form.has_after_triggers {
-        write_in_transaction(target, prepared, outgoing).await
-    } else {
-        write_plain(target, prepared, outgoing).await
+        return write_in_transaction(target, prepared, outgoing).await;
+    }
+    let Some(parcel) = outgoing.parcel().filter(|_| statement == Statement::Shared) else {
+        return write_plain(target, prepared, outgoing).await;
+    };
+    match company::send(target, prepared, parcel).await? {
+        Answer::Sent(sent) => Ok(sent.into()),
+        Answer::Singly => write_plain(target, prepared, outgoing).await,
+        Answer::Failed(fault) => Err(fault),
     }
 }
 
@@ -114,11 +145,9 @@ async fn write_plain(
     if !is_in_doubt(&result) {
         lease.give_back(asked);
     }
-    Ok(match result? {
-        Sent::Inserted { transaction } => Written::Inserted { notes: Vec::new(), transaction },
-        Sent::Taken => Written::Taken,
-        Sent::Altered => Written::Altered(Vec::new()),
-    })
+    let sent = result?;
+    (target.side.sent)(1);
+    Ok(sent.into())
 }
 
 async fn write_in_transaction(
@@ -150,6 +179,9 @@ async fn write_in_transaction(
     };
     if !is_in_doubt(&ended) {
         lease.give_back(asked);
+    }
+    if ended.is_ok() {
+        (target.side.sent)(1);
     }
     ended
 }

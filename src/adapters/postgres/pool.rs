@@ -44,7 +44,7 @@ pub(super) struct Pool {
     slots: managed::Pool<Sessions>,
     /// Counts the leases.
     leases: TaskTracker,
-    waited: OnWait,
+    pub(super) waited: OnWait,
 }
 
 /// Is told how long a lease waited for a connection because all were in use.
@@ -96,9 +96,13 @@ impl Pool {
     /// A pool of the same size and kind for another worker of the process.
     pub(super) fn another(&self) -> Result<Self, Fault> {
         let Sessions { connector, fence, .. } = self.slots.manager();
-        let size = u32::try_from(self.slots.status().max_size).unwrap_or(u32::MAX);
-        let another = Self::new(connector.clone(), fence.clone(), size)?;
+        let another = Self::new(connector.clone(), fence.clone(), self.size())?;
         Ok(Self { waited: self.waited.clone(), ..another })
+    }
+
+    /// The most connections at a time.
+    pub(super) fn size(&self) -> u32 {
+        u32::try_from(self.slots.status().max_size).unwrap_or(u32::MAX)
     }
 
     /// A session that answered within the last second and, if there is a fence, holds the run's lock: an idle
@@ -228,7 +232,7 @@ impl Lease<'_> {
     }
 
     /// Keeps the session, which was not used.
-    fn keep(self) {
+    pub(super) fn keep(self) {
         let asked = self.session.asked;
         self.give_back(asked);
     }

@@ -46,9 +46,14 @@ fn column_sql(layout: &Layout, table: &TableForm, column: &str, kind: ColumnKind
     }
 }
 
+/// What every digest of the part begins with.
+pub(super) fn header_sql(layout: &Layout, part: Part) -> String {
+    format!("'\\x{}'::bytea", layout.header(part))
+}
+
 /// The digest of the part's rows, each table's forms in the column `form` of the relation that `relation_of` names.
 pub(super) fn digest_sql(layout: &Layout, part: Part, relation_of: impl Fn(&str) -> &'static str) -> String {
-    let mut parts = vec![format!("'\\x{}'::bytea", layout.header(part))];
+    let mut parts = vec![header_sql(layout, part)];
     parts.extend(part.tables().iter().map(|table| {
         let relation = relation_of(table.name);
         format!(

@@ -3,8 +3,8 @@
 use std::{fmt::Write, time::Duration};
 
 use crate::{
-    report::grid::{Align, Grid, bytes, count, percent, permille, span},
-    run::{Limit, RunResult, Summary, Warning},
+    report::grid::{Align, Grid, bytes, count, percent, permille, rows_f64, span},
+    run::{Commits, Limit, RunResult, Summary, Warning},
 };
 
 /// How many ranges of missing rows the grid names.
@@ -137,6 +137,16 @@ impl Summary {
                 stage.stage,
                 stage.total_ms / stage.rows.max(1),
                 stage.longest_ms
+            );
+        }
+        let Commits { statements, submissions, largest } = self.commits;
+        if statements > 0 {
+            let _ = writeln!(
+                text,
+                "commits: {} statements of {:.1} submissions on average, {} at most",
+                count(statements),
+                rows_f64(submissions) / rows_f64(statements),
+                count(largest)
             );
         }
         text

@@ -5,7 +5,10 @@ use std::{fmt, time::Duration};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{prediction::Compared, work::Limit};
+use super::{
+    prediction::Compared,
+    work::{Commits, Limit},
+};
 use crate::{
     domain::{Books, ShardIndex},
     run::{PlanId, RunName, receipts::Receipts},
@@ -49,6 +52,9 @@ pub struct Summary {
     /// Stages, slowest first, if they were measured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<StageLatency>,
+    /// Statements that committed submissions, and how many each carried; all 0 if no shard tells.
+    #[serde(default)]
+    pub commits: Commits,
     /// What limited the speed, the most important first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<Limit>,
@@ -182,6 +188,7 @@ impl Summary {
             duration_ms: 0,
             rows_per_second: 0.0,
             stages: Vec::new(),
+            commits: Commits::default(),
             limits: Vec::new(),
             results: Vec::new(),
             next_command: String::new(),

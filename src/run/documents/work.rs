@@ -42,6 +42,8 @@ pub struct Work {
     /// Answers of services, by service.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub asked: BTreeMap<String, Answers>,
+    /// Statements that committed submissions.
+    pub commits: Commits,
     /// How often the number of copies in flight was raised.
     pub raises: u64,
     /// How often that brought nothing.
@@ -49,6 +51,27 @@ pub struct Work {
     /// How full the breaker was; of several processes the fullest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub breaker: Option<Breaker>,
+}
+
+/// Statements that committed submissions, and how many of these each carried: those that waited for a connection at the
+/// same time share one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commits {
+    /// Statements that were answered.
+    pub statements: u64,
+    /// Submissions that they carried.
+    pub submissions: u64,
+    /// The most of one statement.
+    pub largest: u64,
+}
+
+impl Commits {
+    /// Adds those of others.
+    pub fn add(&mut self, other: Self) {
+        self.statements += other.statements;
+        self.submissions += other.submissions;
+        self.largest = self.largest.max(other.largest);
+    }
 }
 
 /// Answers of one service.
@@ -90,6 +113,7 @@ impl Work {
     /// Adds what another process did.
     pub fn add(&mut self, other: &Self) {
         self.each(other, |own, other| *own += other);
+        self.commits.largest = self.commits.largest.max(other.commits.largest);
         self.breaker = Breaker::fullest(self.breaker, other.breaker);
     }
 
@@ -114,6 +138,8 @@ impl Work {
             (&mut self.files, other.files),
             (&mut self.file_us, other.file_us),
             (&mut self.bytes, other.bytes),
+            (&mut self.commits.statements, other.commits.statements),
+            (&mut self.commits.submissions, other.commits.submissions),
             (&mut self.raises, other.raises),
             (&mut self.raises_lost, other.raises_lost),
         ] {

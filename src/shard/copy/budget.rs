@@ -4,9 +4,6 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// 64 MiB for the process, however many copies run.
-const PROCESS_BYTES: usize = 64 * 1024 * 1024;
-
 /// Room is given out in pieces of this.
 const PIECE_BYTES: usize = 1024;
 
@@ -18,9 +15,12 @@ pub struct Budget {
 }
 
 impl Budget {
+    /// 64 MiB for the process, however many copies run.
+    pub const PROCESS_BYTES: usize = 64 * 1024 * 1024;
+
     /// The budget of a process.
     pub fn new() -> Self {
-        Self { pieces: Arc::new(Semaphore::new(PROCESS_BYTES / PIECE_BYTES)) }
+        Self { pieces: Arc::new(Semaphore::new(Self::PROCESS_BYTES / PIECE_BYTES)) }
     }
 
     /// Bytes that are not given out.
@@ -30,7 +30,7 @@ impl Budget {
 
     /// Waits for room for `bytes`, at most the whole budget; dropped, it is free again.
     pub(super) async fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        let pieces = bytes.min(PROCESS_BYTES).div_ceil(PIECE_BYTES);
+        let pieces = bytes.min(Self::PROCESS_BYTES).div_ceil(PIECE_BYTES);
         // The semaphore is never closed.
         self.pieces.clone().acquire_many_owned(u32::try_from(pieces).ok()?).await.ok()
     }

@@ -10,7 +10,10 @@ use bytes::Bytes;
 use rogo_migrate::{
     domain::{FileKind, PlannedFile},
     ports::{Blobs, CopiedFile, Fault, FaultKind, PutOptions, Source},
-    shard::copy::{Budget, Copier},
+    shard::{
+        copy::{Budget, Copier},
+        in_flight::Way,
+    },
 };
 use url::Url;
 
@@ -45,7 +48,22 @@ pub fn metadata(own: &str) -> Vec<(String, String)> {
 
 pub async fn copy(target: &Arc<dyn Blobs>, source: Arc<dyn Source>, url: &Url) -> Result<CopiedFile, Fault> {
     let copier = self::copier(target.clone(), source, Budget::new());
-    copier.copy(&planned(url.clone()), "LTI_Uploads/t1/7_1_f.pdf", metadata("t1")).await
+    copied(&copier, &planned(url.clone()), "LTI_Uploads/t1/7_1_f.pdf", metadata("t1")).await
+}
+
+/// As a worker copies: by the storage service if it may be able to, else streamed.
+pub async fn copied(
+    copier: &Copier,
+    file: &PlannedFile,
+    name: &str,
+    metadata: Vec<(String, String)>,
+) -> Result<CopiedFile, Fault> {
+    if copier.way(file) == Way::ServerSide
+        && let Some(copied) = copier.copy(Way::ServerSide, file, name, metadata.clone()).await?
+    {
+        return Ok(copied);
+    }
+    Ok(copier.copy(Way::Streamed, file, name, metadata).await?.expect("a streamed file is copied or fails"))
 }
 
 #[tokio::test]
@@ -59,7 +77,7 @@ async fn files_of_every_size_arrive_whole_and_proven() {
         let name = format!("file-{length}");
         azurite.put(&from, &name, bytes.clone()).await;
         let file = planned(azurite.url(&from, &name));
-        let done = copier.copy(&file, &name, metadata("t1")).await.unwrap();
+        let done = copied(&copier, &file, &name, metadata("t1")).await.unwrap();
         assert_eq!((done.size_bytes, done.md5_proven), (length as u64, true), "{length}");
         assert_eq!((done.url, done.blob_name), (target.url(&name), name.clone()));
         let reader = target.get(&name).await.unwrap().unwrap();
@@ -123,7 +141,7 @@ async fn an_answer_that_was_lost_is_settled_by_the_blob_itself() {
         let again = copy(&target, source.clone(), &url).await.unwrap();
         assert_eq!(first, again);
         let copier = self::copier(target.clone(), source, Budget::new());
-        let stranger = copier.copy(&planned(url), &first.blob_name, metadata("t2")).await;
+        let stranger = copied(&copier, &planned(url), &first.blob_name, metadata("t2")).await;
         assert_eq!(stranger.unwrap_err().kind, FaultKind::Exists);
     }
 }
@@ -201,8 +219,8 @@ async fn undo_removes_exactly_the_receipts_blobs() {
     let file = planned(Url::from_file_path(&path).unwrap());
     let copier = self::copier(target.clone(), source(None), Budget::new());
     let done = copier.begin(["t/1", "t/2", "t/3"].map(str::to_owned).to_vec());
-    copier.copy(&file, "t/1", metadata("t")).await.unwrap();
-    copier.copy(&file, "t/2", metadata("t")).await.unwrap();
+    copied(&copier, &file, "t/1", metadata("t")).await.unwrap();
+    copied(&copier, &file, "t/2", metadata("t")).await.unwrap();
     done.undo().await.unwrap();
     assert!(target.head("t/1").await.unwrap().is_none() && target.head("t/2").await.unwrap().is_none());
     assert!(target.head("other").await.unwrap().is_some());
@@ -225,7 +243,7 @@ async fn a_gibibyte_is_copied_in_bounded_memory() {
     let target = open(&string, "box", "").unwrap();
     let copier = self::copier(target, source(None), budget.clone());
     let file = planned(format!("{}/box/f", from.endpoint).parse().unwrap());
-    let done = copier.copy(&file, "f", metadata("t")).await.unwrap();
+    let done = copied(&copier, &file, "f", metadata("t")).await.unwrap();
     assert_eq!((done.size_bytes, done.md5_proven), (SIZE, true));
     assert_eq!(all - lowest.load(Ordering::Relaxed), 8 * 1024 * 1024, "one part at a time");
     assert_eq!(budget.free_bytes(), all);

@@ -165,7 +165,7 @@ async fn a_service_that_cannot_is_asked_once_and_then_files_are_streamed() {
         let copier = super::copy::copier(target(&to), source(None), Budget::new());
         for name in ["one", "two"] {
             let file = planned(source_url(&from));
-            let done = copier.copy(&file, name, metadata("t1")).await.unwrap();
+            let done = super::copy::copied(&copier, &file, name, metadata("t1")).await.unwrap();
             assert!(done.md5_proven, "{refusal:?}");
         }
         assert_eq!(methods(&from), ["HEAD", "GET", "GET"], "{refusal:?}");

@@ -143,7 +143,7 @@ async fn one_refused_file_does_not_end_server_side_copies_of_its_container() {
     let copier = copier(target, source(None), Budget::new());
     service.refuse_blob("source", "archived", (409, "BlobArchived"));
     let one = async |file: &str, to: &str| {
-        copier.copy(&planned(service.url("source", file)), to, metadata("t1")).await
+        super::copy::copied(&copier, &planned(service.url("source", file)), to, metadata("t1")).await
     };
     assert_eq!(one("archived", "a").await.unwrap_err().kind, FaultKind::Archived);
     assert_eq!(one("good", "b\u{fffd}").await.unwrap_err().kind, FaultKind::NameRefused);

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use rogo_migrate::{
     adapters::postgres::{
-        EnforcementLedger, FenceKey, PostgresOptions, PostgresReader, PostgresUndo, PostgresWriter,
+        EnforcementLedger, FenceKey, OnSent, PostgresOptions, PostgresReader, PostgresUndo, PostgresWriter,
         SharedFence, WriterOptions,
     },
     domain::{
@@ -55,6 +55,7 @@ pub struct Worker {
     pub ledger: Arc<Ledger>,
     pub rule_owner: Option<String>,
     pub target_alters: Vec<AlteredColumn>,
+    pub sent: OnSent,
 }
 
 impl Worker {
@@ -77,6 +78,7 @@ impl Worker {
             ledger: Arc::default(),
             rule_owner: None,
             target_alters: Vec::new(),
+            sent: Arc::new(|_| {}),
         }
     }
 
@@ -86,6 +88,7 @@ impl Worker {
             ledger: self.ledger.clone(),
             container: "target".into(),
             waited: Arc::new(|_| {}),
+            sent: self.sent.clone(),
         };
         self.options(|options| PostgresWriter::new(options, writer))
     }

@@ -67,7 +67,7 @@ async fn a_warehouse_that_is_slower_than_the_workers() {
 #[tokio::test(start_paused = true)]
 async fn a_database_that_commits_late() {
     let mut world = World::new(100, 1);
-    world.target.takes = Duration::from_secs(1);
+    world.target.takes = Duration::from_secs(3);
     let found = codes(&world, |_| {}).await;
     assert_eq!(found, [LimitCode::ServiceLatency]);
 }
@@ -76,8 +76,8 @@ async fn a_database_that_commits_late() {
 async fn a_service_that_throttles_and_one_that_is_away() {
     for (times, kind, code) in [
         (5, FaultKind::Throttled(Some(Duration::from_mins(1))), LimitCode::ThrottledService),
-        // Seven tries of each of the 16 rows under way.
-        (112, FaultKind::Unavailable, LimitCode::ServiceAway),
+        // Seven tries of each of the 40 rows, all of which are under way.
+        (280, FaultKind::Unavailable, LimitCode::ServiceAway),
     ] {
         let world = World::new(40, 1);
         world.target.fail_commits(times, Strike::Before, &kind);
@@ -89,7 +89,7 @@ async fn a_service_that_throttles_and_one_that_is_away() {
 #[tokio::test(start_paused = true)]
 async fn failures_that_are_about_to_open_the_breaker() {
     let mut world = World::new(200, 1);
-    world.target.takes = Duration::from_millis(200);
+    world.target.takes = Duration::from_millis(1_500);
     world.target.fail_commits(8, Strike::Before, &FaultKind::Rejected("a_check".into()));
     let found = codes(&world, |_| {}).await;
     assert!(found.contains(&LimitCode::BreakerNear), "{found:?}");

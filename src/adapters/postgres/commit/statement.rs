@@ -138,7 +138,7 @@ fn answer(layout: &Layout) -> String {
 }
 
 /// The statement's relation of a table's forms.
-fn relation(table: &str) -> &'static str {
+pub(super) fn relation(table: &str) -> &'static str {
     match table {
         LaunchSession::TABLE => "launch",
         SessionRecord::TABLE => "session_record",
@@ -161,15 +161,51 @@ enum Rows {
     Many,
 }
 
+impl Rows {
+    /// SQL for the rows of a table in `body`.
+    fn populate(self, table: &str, body: &str) -> String {
+        let function = match self {
+            Self::One => "jsonb_populate_record",
+            Self::Many => "jsonb_populate_recordset",
+        };
+        format!("{function}(null::{table}, {body} -> '{table}')")
+    }
+}
+
 /// Inserts a table's rows of the document if the launch session was inserted.
 fn insert(table: &str, columns: &[&str], rows: Rows) -> String {
-    let columns = columns.join(", ");
-    let populate = match rows {
-        Rows::One => "jsonb_populate_record",
-        Rows::Many => "jsonb_populate_recordset",
-    };
-    format!(
-        "insert into {table} ({columns})
-        select {columns} from launch, document, {populate}(null::{table}, document.body -> '{table}')"
-    )
+    let (columns, populated) = (columns.join(", "), rows.populate(table, "document.body"));
+    format!("insert into {table} ({columns}) select {columns} from launch, document, {populated}")
+}
+
+/// Inserts for many submissions: the documents of the relation `from`.
+pub(super) struct TablesSql<'l> {
+    pub layout: &'l Layout,
+    pub from: &'static str,
+}
+
+impl TablesSql<'_> {
+    /// The form of one row of the table that `alias` names.
+    pub fn form(&self, table: &str, alias: &str) -> String {
+        row_sql(self.layout, table_form(table), alias)
+    }
+
+    /// Inserts the one row that each submission has in a table; answers the column `key` and the form of each.
+    pub fn insert_one(&self, table: &str, columns: &[&str], key: &str) -> String {
+        self.insert(table, columns, Rows::One, "", key)
+    }
+
+    /// Inserts the rows of each submission that meet the condition.
+    pub fn insert_many(&self, table: &str, columns: &[&str], condition: &str, key: &str) -> String {
+        self.insert(table, columns, Rows::Many, condition, key)
+    }
+
+    fn insert(&self, table: &str, columns: &[&str], rows: Rows, condition: &str, key: &str) -> String {
+        let (columns, from) = (columns.join(", "), self.from);
+        let (populated, form) = (rows.populate(table, &format!("{from}.body")), self.form(table, table));
+        format!(
+            "insert into {table} ({columns}) select {columns} from {from}, {populated} {condition}
+            returning {table}.{key}::text as of, {form} as form"
+        )
+    }
 }

@@ -1,0 +1,209 @@
+//! The rate at a distance: a round trip before PostgreSQL and blobs, as a share of the rate without one. Each profile runs
+//! between two runs at 0 ms, and its share is that of their mean, so that the machine's noise affects both.
+
+use std::{fs, path::Path, time::Duration};
+
+use rogo_migrate::sample::{self, Files, SampleOptions};
+
+use super::{
+    Options, TestApp,
+    cost::{self, Cost},
+    goals::{Goal, Goals},
+    median,
+    stub::BlobStub,
+    support::{
+        app::Sample,
+        postgres::TestServer,
+        proxy::Proxy,
+        tds::{self, TdsServer, data::Data},
+    },
+};
+
+/// Connections of the program to PostgreSQL: 5 workers with a pool of 3, its defaults.
+const CONNECTIONS: f64 = 15.0;
+/// The most submissions that share a round trip.
+const BATCH: f64 = 64.0;
+/// The short profile runs in CI beside other work: its goals are so much lower.
+const SHORT_MARGIN: f64 = 0.75;
+
+/// How a file reaches the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    ServerSide,
+    Streamed,
+}
+
+impl Way {
+    const BOTH: [Self; 2] = [Self::ServerSide, Self::Streamed];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::ServerSide => "server-side",
+            Self::Streamed => "streamed",
+        }
+    }
+}
+
+/// Round trips before the services.
+#[derive(Debug, Clone, Copy, Default)]
+struct Distance {
+    postgres: Duration,
+    blobs: Duration,
+}
+
+impl Distance {
+    fn both(ms: u64) -> Self {
+        let round_trip = Duration::from_millis(ms);
+        Self { postgres: round_trip, blobs: round_trip }
+    }
+
+    fn of_postgres(ms: u64) -> Self {
+        Self { postgres: Duration::from_millis(ms), blobs: Duration::ZERO }
+    }
+}
+
+/// The services, each behind a proxy that may delay.
+struct Bench {
+    sample: Sample,
+    stub: BlobStub,
+    blobs: Proxy,
+    postgres: Proxy,
+    rows: u64,
+}
+
+/// One measured run of a shard.
+struct Measured {
+    /// Submissions per second from the first row on.
+    rate: f64,
+    cost: Cost,
+    /// Statements that committed submissions, as the program counts them; 0 if it does not.
+    statements: f64,
+    malpractice: i64,
+}
+
+/// Measures every profile, or the short ones.
+pub async fn latency(goals: &mut Goals, options: &Options) {
+    let rows = if options.short { options.distant.min(1_500) } else { options.distant };
+    let bench = Bench::start(rows, options.stub_bytes).await;
+    let margin = if options.short { SHORT_MARGIN } else { 1.0 };
+    let distances: &[(u64, f64)] = if options.short { &[(100, 0.6)] } else { &[(20, 0.9), (100, 0.6)] };
+    for way in Way::BOTH {
+        bench.stub.copy_server_side(way == Way::ServerSide);
+        println!(
+            "{rows} submissions of 3 files of {} bytes, {}, blobs answered by a stub",
+            options.stub_bytes,
+            way.name()
+        );
+        let mut near = vec![bench.shard(Distance::default()).await];
+        shown("0 ms", near.last().unwrap(), None);
+        for (ms, goal) in distances {
+            let far = bench.shard(Distance::both(*ms)).await;
+            let share = bench.share(&mut near, &far).await;
+            shown(&format!("{ms} ms"), &far, Some(share));
+            let what = format!("{}, {ms} ms: share of 0 ms", way.name());
+            goals.demand(&what, share, "", Goal::AtLeast(goal * margin));
+        }
+        if !options.short {
+            bench.far_away(goals, way, &mut near).await;
+        }
+    }
+}
+
+impl Bench {
+    async fn start(rows: u64, file_bytes: usize) -> Self {
+        let stub = BlobStub::start(file_bytes).await;
+        let blobs = Proxy::start(stub.address()).await;
+        let postgres = Proxy::start(TestServer::get().address()).await;
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = SampleOptions::new(rows, 4, folder.path().join("sample"));
+        options.source_url = Some(format!("http://{}/acc/source", blobs.address()).parse().unwrap());
+        (options.plain, options.files) = (true, Files::None);
+        sample::generate(&options).unwrap();
+        let data = Data::load(&folder.path().join("sample/warehouse")).unwrap();
+        let tds = TdsServer::start(data, tds::Options::default()).await.unwrap();
+        Self { sample: Sample { folder, source: String::new(), tds }, stub, blobs, postgres, rows }
+    }
+
+    /// Runs a shard at this distance into a new target. The plan is made without one.
+    async fn shard(&self, distance: Distance) -> Measured {
+        let mut app = TestApp::new(&self.sample).await;
+        let runs = app.out.path().join("runs");
+        fs::create_dir(&runs).unwrap();
+        let account =
+            format!("AccountName=acc;AccountKey=Zm9vYmFy;BlobEndpoint=http://{}/acc", self.blobs.address());
+        for (name, value) in [
+            ("SOURCE_STORAGE_CONNECTION_STRING", account.clone()),
+            ("AZURE_STORAGE_CONNECTION_STRING", account),
+            ("ROGO_SOURCE_ALLOW", format!("http://{}/acc/source", self.blobs.address())),
+            ("ROGO_TARGET", "az://target".to_owned()),
+            ("ROGO_RUN_STORE", format!("file://{}", runs.display())),
+            ("DATABASE_URL", app.database.url_through(self.postgres.address())),
+        ] {
+            app.set(name, value);
+        }
+        self.stand_at(Distance::default());
+        app.run(&["plan"]).await.expect(0);
+        self.stand_at(distance);
+        let cost = cost::of(app.start(&["shard", "--shard", "0"])).await;
+        self.stand_at(Distance::default());
+        let work = work(&runs);
+        let figure = |name: &str| work[name].as_f64().unwrap_or_default();
+        Measured {
+            rate: self.rows as f64 * 1e6 / figure("elapsed_us"),
+            cost,
+            statements: work["commits"]["statements"].as_f64().unwrap_or_default(),
+            malpractice: app.database.number("select count(*) from malpractice_enforcements").await,
+        }
+    }
+
+    /// The proxies hold every byte back for half a round trip in each direction.
+    fn stand_at(&self, distance: Distance) {
+        self.postgres.delay(distance.postgres / 2);
+        self.blobs.delay(distance.blobs / 2);
+    }
+
+    /// Of the mean of the run at 0 ms before and another one after.
+    async fn share(&self, near: &mut Vec<Measured>, far: &Measured) -> f64 {
+        let before = near.last().unwrap().rate;
+        let after = self.shard(Distance::default()).await;
+        shown("0 ms", &after, None);
+        let share = far.rate / f64::midpoint(before, after.rate);
+        near.push(after);
+        share
+    }
+
+    /// 400 ms before PostgreSQL only, whose goal is a share of what connections and batches allow; before both as a figure.
+    async fn far_away(&self, goals: &mut Goals, way: Way, near: &mut Vec<Measured>) {
+        let round_trip = Duration::from_millis(400);
+        let far = self.shard(Distance::of_postgres(400)).await;
+        let share = self.share(near, &far).await;
+        shown("400 ms, PostgreSQL only", &far, Some(share));
+        let rows = self.rows as f64;
+        println!(
+            "  malpractice rows, which are committed singly: {:.1} %",
+            far.malpractice as f64 * 100.0 / rows
+        );
+        let near_rate = far.rate / share;
+        let allowed = near_rate.min(CONNECTIONS * BATCH / round_trip.as_secs_f64());
+        let what = format!("{}, 400 ms before PostgreSQL", way.name());
+        goals.demand(&what, far.rate / allowed, "", Goal::AtLeast(0.5));
+        let far = self.shard(Distance::both(400)).await;
+        shown("400 ms", &far, Some(far.rate / near_rate));
+        let cpu = near.iter().map(|near| near.cost.cpu.as_secs_f64() * 1e3 / rows);
+        Goals::figure("CPU per submission at 0 ms", median(cpu.collect()), "ms");
+    }
+}
+
+/// What the shard's done marker says its time went into.
+fn work(runs: &Path) -> serde_json::Value {
+    let marker = fs::read_to_string(runs.join("rogo/done/0.json")).unwrap();
+    serde_json::from_str::<serde_json::Value>(&marker).unwrap()["work"].take()
+}
+
+fn shown(distance: &str, measured: &Measured, share: Option<f64>) {
+    let Measured { rate, cost, statements, .. } = measured;
+    let share = share.map(|share| format!(", {share:.2} of 0 ms")).unwrap_or_default();
+    let statements = if *statements > 0.0 { format!(", {statements:.0} commits") } else { String::new() };
+    let (elapsed, memory) = (cost.elapsed.as_secs_f64(), cost.peak_bytes as f64 / 1e6);
+    println!("  {distance:24} {rate:8.1} submissions/s in {elapsed:.1} s, {memory:.0} MB{statements}{share}");
+}

@@ -1,0 +1,197 @@
+//! How the limit on copies is found: it doubles while that moves more, then it is tried in small steps. It never looks
+//! at a clock: the caller measures, and says what a window came to.
+
+use crate::report::events::Gain;
+
+/// Fewer copies are never in flight.
+pub(super) const FEWEST: usize = 4;
+/// The part of the linear gain for which a doubling is kept, and followed by the next.
+const OF_A_DOUBLING: f64 = 0.2;
+/// The gain for which the last doubling stays, though no other follows.
+const WORTH_KEEPING: f64 = 0.05;
+/// A small step: a part of the limit.
+const STEP: f64 = 0.15;
+/// The part of its linear gain for which a small step up is kept, and of its linear loss for which one down is not.
+const OF_A_STEP: f64 = 0.25;
+/// How many times its earlier value a latency has risen if the service is overloaded.
+const RISEN: f64 = 1.3;
+/// Windows between a step that gained nothing and the next one.
+const REST: u32 = 10;
+
+/// What a window came to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Figures {
+    pub per_second: f64,
+    /// From the place to the end of a copy, on average.
+    pub latency_s: f64,
+}
+
+/// The limit, and what is known of it.
+pub(super) struct Climb {
+    limit: usize,
+    most: usize,
+    /// What it is held at for now.
+    held_at: usize,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy)]
+enum Phase {
+    /// `before`: the limit and the figures before the last doubling. A doubling that seems to gain nothing is measured
+    /// twice: its first copies may have waited for new connections.
+    Doubling { before: Option<(usize, Figures)>, doubted: bool },
+    /// `usual`: the best figures at this limit.
+    Settled { usual: Option<Figures>, rest: u32 },
+    /// A step up from a limit with these figures, seen to help once or not yet.
+    Up { from: usize, before: Figures, seen: bool },
+    /// A step down because the latency had risen, from a limit with these figures; `usual`: before it rose.
+    Down { from: usize, before: Figures, usual: Figures },
+}
+
+impl Climb {
+    pub fn new(start: usize, most: usize) -> Self {
+        let phase = Phase::Doubling { before: None, doubted: false };
+        Self { limit: start.min(most), most, held_at: most, phase }
+    }
+
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    pub fn is_doubling(&self) -> bool {
+        matches!(self.phase, Phase::Doubling { .. })
+    }
+
+    /// Whether the limit cannot rise further.
+    pub fn is_at_most(&self) -> bool {
+        self.limit >= self.held_at
+    }
+
+    /// Whether it is held below the most that it may ever be.
+    pub fn is_held(&self) -> bool {
+        self.held_at < self.most
+    }
+
+    /// Until another call it is at most this.
+    pub fn hold_at(&mut self, limit: usize) {
+        self.held_at = limit.clamp(2 * FEWEST, self.most);
+        if self.limit > self.held_at {
+            self.limit = self.held_at;
+            self.phase = Phase::Settled { usual: None, rest: REST };
+        }
+    }
+
+    /// The service throttles.
+    pub fn throttled(&mut self) {
+        self.limit = (self.limit / 2).max(FEWEST);
+        self.phase = Phase::Settled { usual: None, rest: REST };
+    }
+
+    /// Moves the limit after a window in which all places were taken. Tells whether a raise is kept, once that is known.
+    pub fn judge(&mut self, now: Figures) -> Option<Gain> {
+        match self.phase {
+            Phase::Doubling { before: None, .. } => {
+                self.double(now);
+                None
+            }
+            Phase::Doubling { before: Some((from, before)), doubted } => {
+                let gained = now.per_second / before.per_second - 1.0;
+                if gained >= OF_A_DOUBLING * self.linear(from) {
+                    self.double(now);
+                    return Some(Gain::Gained);
+                }
+                if !doubted {
+                    self.phase = Phase::Doubling { before: Some((from, before)), doubted: true };
+                    return None;
+                }
+                if gained < WORTH_KEEPING {
+                    self.limit = from;
+                }
+                self.phase = Phase::Settled { usual: None, rest: REST };
+                Some(Gain::Nothing)
+            }
+            Phase::Settled { usual, rest } => {
+                self.settled(now, usual.unwrap_or(now), rest);
+                None
+            }
+            Phase::Up { from, before, seen } => self.went_up(now, from, before, seen),
+            Phase::Down { from, before, usual } => {
+                self.went_down(now, from, before, usual);
+                None
+            }
+        }
+    }
+
+    fn double(&mut self, now: Figures) {
+        let from = self.limit;
+        self.limit = (2 * from).min(self.held_at);
+        self.phase = if self.limit > from {
+            Phase::Doubling { before: Some((from, now)), doubted: false }
+        } else {
+            Phase::Settled { usual: Some(now), rest: REST }
+        };
+    }
+
+    fn settled(&mut self, now: Figures, usual: Figures, rest: u32) {
+        let (limit, step) = (self.limit, step(self.limit));
+        let is_overloaded = now.latency_s > RISEN * usual.latency_s && now.per_second <= usual.per_second;
+        if is_overloaded && limit > FEWEST {
+            self.limit = (limit - step).max(FEWEST);
+            self.phase = Phase::Down { from: limit, before: now, usual };
+        } else if rest == 0 && !self.is_at_most() {
+            self.limit = (limit + step).min(self.held_at);
+            self.phase = Phase::Up { from: limit, before: now, seen: false };
+        } else {
+            let usual = if now.per_second > usual.per_second { now } else { usual };
+            self.phase = Phase::Settled { usual: Some(usual), rest: rest.saturating_sub(1) };
+        }
+    }
+
+    /// Seen to help in two windows, the step is kept and the next one follows.
+    fn went_up(&mut self, now: Figures, from: usize, before: Figures, seen: bool) -> Option<Gain> {
+        let gained = now.per_second / before.per_second - 1.0;
+        if gained < OF_A_STEP * self.linear(from) {
+            self.limit = from;
+            self.phase = Phase::Settled { usual: Some(before), rest: REST };
+            return Some(Gain::Nothing);
+        }
+        if !seen {
+            self.phase = Phase::Up { from, before, seen: true };
+            return None;
+        }
+        self.phase = Phase::Settled { usual: Some(now), rest: 0 };
+        Some(Gain::Gained)
+    }
+
+    /// A step down that costs nothing is kept, and followed by the next until the latency is as it was. One that costs as
+    /// much as it is wide shows that the service is slower for its own reasons: the limit returns.
+    fn went_down(&mut self, now: Figures, from: usize, before: Figures, usual: Figures) {
+        let lost = 1.0 - now.per_second / before.per_second;
+        if lost > OF_A_STEP * -self.linear(from) {
+            self.limit = from;
+            self.phase = Phase::Settled { usual: Some(before), rest: REST };
+        } else if now.latency_s > RISEN * usual.latency_s && self.limit > FEWEST {
+            let limit = self.limit;
+            self.limit = (limit - step(limit)).max(FEWEST);
+            self.phase = Phase::Down { from: limit, before: now, usual };
+        } else {
+            self.phase = Phase::Settled { usual: Some(now), rest: REST };
+        }
+    }
+
+    /// What the rate would have gained since the limit was `from` if it rose with the limit.
+    #[expect(clippy::cast_precision_loss, reason = "at most 512")]
+    fn linear(&self, from: usize) -> f64 {
+        self.limit as f64 / from as f64 - 1.0
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a part of at most 512"
+)]
+fn step(limit: usize) -> usize {
+    ((limit as f64 * STEP) as usize).max(1)
+}

@@ -1,0 +1,208 @@
+//! The limit finds itself before a simulated service, in virtual time.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::Semaphore,
+    task::JoinSet,
+    time::{Instant, sleep, timeout},
+};
+
+use super::*;
+
+/// A service so far away that works on a few copies at once; the others wait in it.
+#[derive(Clone)]
+struct Service {
+    /// Round trips of one copy, together.
+    distance: Arc<std::sync::Mutex<Duration>>,
+    workers: Arc<Semaphore>,
+    each: Duration,
+}
+
+impl Service {
+    fn new(distance_ms: u64, workers: usize, each_ms: u64) -> Self {
+        Self {
+            distance: Arc::new(Duration::from_millis(distance_ms).into()),
+            workers: Arc::new(Semaphore::new(workers)),
+            each: Duration::from_millis(each_ms),
+        }
+    }
+
+    async fn copy(&self) {
+        let distance = *self.distance.lock().unwrap();
+        sleep(distance).await;
+        let _working = self.workers.acquire().await.unwrap();
+        sleep(self.each).await;
+    }
+}
+
+/// Copies that are always wanted, more at once than any limit.
+struct Load {
+    places: Arc<Places>,
+    copied: Arc<std::sync::atomic::AtomicUsize>,
+    _tasks: JoinSet<()>,
+}
+
+impl Load {
+    fn on(service: &Service, places: Places, bytes: u64) -> Self {
+        let (places, copied) = (Arc::new(places), Arc::<std::sync::atomic::AtomicUsize>::default());
+        let mut tasks = JoinSet::new();
+        for _ in 0..600 {
+            let (service, places, copied) = (service.clone(), places.clone(), copied.clone());
+            tasks.spawn(async move {
+                loop {
+                    let place = places.place().await;
+                    service.copy().await;
+                    places.copied(place, Some(bytes));
+                    copied.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                }
+            });
+        }
+        Self { places, copied, _tasks: tasks }
+    }
+
+    /// Copies in so many seconds, and the limits in them, ten a second.
+    async fn pass(&self, seconds: u64) -> (usize, Vec<usize>) {
+        let before = self.copied.load(std::sync::atomic::Ordering::Relaxed);
+        let mut limits = Vec::new();
+        for _ in 0..seconds * 10 {
+            sleep(Duration::from_millis(100)).await;
+            limits.push(self.places.limit());
+        }
+        (self.copied.load(std::sync::atomic::Ordering::Relaxed) - before, limits)
+    }
+}
+
+fn adaptive() -> Places {
+    Places::adaptive(512, None)
+}
+
+#[tokio::test(start_paused = true)]
+async fn within_ten_seconds_it_is_as_good_as_the_best_fixed_limit_and_stays_there() {
+    for (distance, workers, each) in [
+        (0, 2, 1),
+        (20, 2, 1),
+        (100, 2, 1),
+        (400, 2, 1),
+        (100, 1_000, 1),
+        (20, 40, 10),
+        (400, 1_000, 50),
+        (5, 1, 10),
+    ] {
+        let mut best = 0;
+        for fixed in [4, 16, 32, 64, 128, 256, 512] {
+            let load = Load::on(&Service::new(distance, workers, each), Places::fixed(fixed), 1);
+            load.pass(10).await;
+            best = best.max(load.pass(10).await.0);
+        }
+        let load = Load::on(&Service::new(distance, workers, each), adaptive(), 1);
+        load.pass(10).await;
+        let (copied, limits) = load.pass(10).await;
+        let service = format!("{distance} ms, {workers} at once, each {each} ms");
+        assert!(copied * 100 >= best * 95, "{service}: {copied} of {best}, {limits:?}");
+        let (least, most) = (*limits.iter().min().unwrap(), *limits.iter().max().unwrap());
+        let middle = usize::midpoint(least, most);
+        assert!(most * 10 <= middle * 12 && least * 10 >= middle * 8, "{service}: {limits:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_overloaded_is_asked_for_less_at_once() {
+    let service = Service::new(20, 20, 10);
+    let load = Load::on(&service, adaptive(), 1);
+    let (_, before) = load.pass(15).await;
+    assert_eq!(service.workers.forget_permits(15), 0, "all of them work");
+    let fewer = service.workers.clone().acquire_many_owned(15).await.unwrap();
+    load.pass(30).await;
+    let (copied, after) = load.pass(10).await;
+    fewer.forget();
+    let (before, after) = (*before.last().unwrap(), *after.last().unwrap());
+    assert!(after * 10 <= before * 7, "{before} to {after}");
+    assert!(copied >= 4_750, "five at once, each 10 ms: 500/s; {copied} in 10 s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_moved_further_away_is_not_asked_for_less() {
+    let service = Service::new(50, 1_000, 1);
+    let load = Load::on(&service, Places::adaptive(128, None), 1);
+    load.pass(10).await;
+    *service.distance.lock().unwrap() = Duration::from_millis(150);
+    load.pass(20).await;
+    let (_, limits) = load.pass(10).await;
+    assert!(limits.iter().all(|limit| *limit >= 102), "{limits:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn places_that_stay_empty_raise_no_limit() {
+    let service = Service::new(100, 1_000, 1);
+    let places = Arc::new(adaptive());
+    let mut few = JoinSet::new();
+    for _ in 0..20 {
+        let (service, places) = (service.clone(), places.clone());
+        few.spawn(async move {
+            loop {
+                let place = places.place().await;
+                service.copy().await;
+                places.copied(place, Some(1));
+            }
+        });
+    }
+    sleep(Duration::from_secs(20)).await;
+    assert_eq!(places.limit(), 32);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_large_files_only_so_many_are_under_way_as_twice_the_budget_holds() {
+    for (bytes, most) in [(20_000_000, 16), (1_048_576, 128), (10_000, 512)] {
+        let places = Places::adaptive(512, Some(Budget::PROCESS_BYTES));
+        let load = Load::on(&Service::new(100, 1_000, 1), places, bytes);
+        let (_, limits) = load.pass(20).await;
+        assert_eq!(limits.last(), Some(&most), "{bytes}");
+        assert_eq!(load.places.is_held_by_memory(), most < 512);
+        assert_eq!(load.places.is_capped(), most == 512);
+    }
+}
+
+#[tokio::test]
+async fn throttling_halves_once_in_a_window_and_never_below_four() {
+    let in_flight = InFlight::adaptive();
+    in_flight.throttled(Way::ServerSide);
+    in_flight.throttled(Way::ServerSide);
+    assert_eq!((in_flight.of(Way::ServerSide).limit(), in_flight.of(Way::Streamed).limit()), (16, 32));
+    let mut climb = climb::Climb::new(32, 512);
+    (0..20).for_each(|_| climb.throttled());
+    assert_eq!(climb.limit(), 4);
+    climb.judge(climb::Figures { per_second: 100.0, latency_s: 0.04 });
+    assert_eq!(climb.limit(), 4, "it rests before the next raise");
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_under_way_follow_the_larger_limit_and_a_fixed_one_counts_them_in_each_worker() {
+    let in_flight = Arc::new(InFlight::adaptive());
+    let mut copies = JoinSet::new();
+    for _ in 0..600 {
+        let in_flight = in_flight.clone();
+        copies.spawn(async move {
+            loop {
+                let place = in_flight.of(Way::ServerSide).place().await;
+                sleep(Duration::from_millis(100)).await;
+                in_flight.copied(Way::ServerSide, place, Some(1));
+            }
+        });
+    }
+    let begun = Instant::now();
+    let mut rows = Vec::new();
+    while begun.elapsed() < Duration::from_secs(10) {
+        if let Ok(row) = timeout(Duration::from_millis(100), in_flight.row()).await {
+            rows.push(row);
+        }
+    }
+    assert_eq!((rows.len(), in_flight.of(Way::ServerSide).limit()), (512, 512));
+    assert!(rows.iter().all(Option::is_some));
+
+    let fixed = InFlight::fixed(3, 5);
+    assert!(fixed.row().await.is_none());
+    assert_eq!((fixed.rows_of_a_worker(), fixed.of(Way::Streamed).limit()), (3, 15));
+    let _all = fixed.of(Way::Streamed).place().await;
+    assert!(fixed.of(Way::ServerSide).is_capped());
+}

@@ -1,0 +1,37 @@
+//! When a worker may begin one more row.
+
+use tokio::task::JoinSet;
+
+use super::joined;
+use crate::{
+    exit::Stop,
+    shard::{Shard, in_flight::Permit},
+};
+
+/// A row's turn to be copied; empty if only its worker's rows are counted.
+pub(super) struct Turn(pub Option<Permit>);
+
+/// Waits until one more row may be under way; `None` if the process stops meanwhile.
+pub(super) async fn turn(
+    shard: &Shard,
+    under_way: &mut JoinSet<Result<(), Stop>>,
+) -> Result<Option<Turn>, Stop> {
+    while let Some(ended) = under_way.try_join_next() {
+        joined(shard, ended)?;
+    }
+    let row = shard.in_flight.row();
+    tokio::pin!(row);
+    let mut turn = None;
+    loop {
+        if under_way.len() < shard.in_flight.rows_of_a_worker()
+            && let Some(turn) = turn.take()
+        {
+            return Ok(Some(turn));
+        }
+        tokio::select! {
+            permit = &mut row, if turn.is_none() => turn = Some(Turn(permit)),
+            Some(ended) = under_way.join_next() => joined(shard, ended)?,
+            () = shard.stop.cancelled() => return Ok(None),
+        }
+    }
+}
