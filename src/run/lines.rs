@@ -74,7 +74,7 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Without lines.
+    /// One without lines yet; a disk without room is refused.
     pub fn new() -> Result<Self, Fault> {
         let file = BufWriter::new(NamedTempFile::new().map_err(no_room)?);
         Ok(Self { file, hasher: Hasher::default(), line: Vec::new() })
