@@ -32,7 +32,9 @@ pub(super) async fn limited(store: &RunStore, plan: &Plan) -> Result<Limited, Fa
         *broken.entry(invariant).or_default() += times;
     }
     let mut commits = Commits::default();
-    done.values().for_each(|marker| commits.add(marker.work.commits));
+    for marker in done.values() {
+        commits.add(marker.work.commits);
+    }
     Ok(Limited { limits, commits, warning: warning(&broken) })
 }
 

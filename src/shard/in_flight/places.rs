@@ -120,6 +120,8 @@ impl Places {
             None
         };
         self.follow(&mut meter, before);
+        drop(meter);
+        drop(place);
         gain
     }
 

@@ -1,5 +1,7 @@
 //! The statement that writes several submissions in one round trip, each as [`super::statement`] writes one.
 
+use std::fmt::Write;
+
 use crate::{
     adapters::postgres::{
         commit::statement::{ALTERED, TablesSql},
@@ -75,12 +77,13 @@ fn answer(layout: &Layout) -> String {
         } else {
             "of_submission"
         };
-        joins.push_str(&format!(
+        let _ = write!(
+            joins,
             " left join (
                 select of, int4send(count(*)::integer) || string_agg(form, ''::bytea order by form) as part
                 from {relation} group by of
             ) as {relation}_part on {relation}_part.of = document.{of}"
-        ));
+        );
         parts.push(format!("coalesce({relation}_part.part, int4send(0))"));
     }
     format!(

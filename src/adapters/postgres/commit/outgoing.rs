@@ -84,6 +84,9 @@ impl Sent {
     }
 }
 
+/// A row of the answer of several submissions: place, number of submissions written, transaction, proof.
+type AnswerOfMany = (i64, i64, Option<String>, i32);
+
 impl<'m> Outgoing<'m> {
     pub fn new(copied: &CopiedMigration<'m>, run: &RunValues, layout: &Layout) -> Result<Self, Fault> {
         let migration = copied.migration();
@@ -165,7 +168,7 @@ impl Parcel {
     ) -> Result<Option<Vec<Sent>>, sqlx::Error> {
         let documents: Vec<&str> = parcels.iter().map(|parcel| &*parcel.document).collect();
         let digests: Vec<&[u8]> = parcels.iter().map(|parcel| parcel.sha256.as_bytes().as_slice()).collect();
-        let answer: Result<Vec<(i64, i64, Option<String>, i32)>, _> =
+        let answer: Result<Vec<AnswerOfMany>, _> =
             sqlx::query_as(sqlx::AssertSqlSafe(prepared.sql_of_many.clone()))
                 .bind(documents)
                 .bind(digests)
