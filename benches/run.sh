@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Prints what a run costs, on real servers: submissions/s beside bare GET + PUT, CPU, memory, round trips; and how fast rows go
-# that need no copy. `--sweep` measures finalize's sweep beside many file rows instead. Options: benches/run.sh --help
+# that need no copy. `--sweep` measures finalize's sweep beside many file rows instead, `--latency` the rate at a distance of 20, 100 and
+# 400 ms beside that at 0 ms (`--latency --short`: 100 ms only). `--debug`, first, builds as tests are built: for ratios alone.
+# Options: benches/run.sh --help
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=tests/need.sh
@@ -9,4 +11,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 need_cargo
 need_postgres
 need_node
-exec cargo bench --locked --bench throughput -- "$@"
+profile=bench
+if [ "${1:-}" = --debug ]; then
+  profile=dev
+  shift
+fi
+exec cargo bench --locked --profile "$profile" --bench throughput -- "$@"
