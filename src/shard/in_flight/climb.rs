@@ -15,8 +15,14 @@ const STEP: f64 = 0.15;
 const OF_A_STEP: f64 = 0.25;
 /// How many times its earlier value a latency has risen if the service is overloaded.
 const RISEN: f64 = 1.3;
-/// Windows between a step that gained nothing and the next one.
+/// The part of the linear gain of a small step for which the limit doubles again: it was judged too low.
+const WORTH_DOUBLING: f64 = 0.8;
+/// Windows between a step that gained nothing and the next one …
 const REST: u32 = 10;
+/// … and between the last doubling and the first small step.
+const FIRST_REST: u32 = 2;
+/// Windows in which a doubling must seem to gain nothing: its first copies may wait for new connections.
+const DOUBTS: u32 = 3;
 
 /// What a window came to.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,6 +35,8 @@ pub(super) struct Figures {
 /// The limit, and what is known of it.
 pub(super) struct Climb {
     limit: usize,
+    /// A risen latency alone lowers it no further: what throttles says so.
+    start: usize,
     most: usize,
     /// What it is held at for now.
     held_at: usize,
@@ -37,21 +45,24 @@ pub(super) struct Climb {
 
 #[derive(Clone, Copy)]
 enum Phase {
-    /// `before`: the limit and the figures before the last doubling. A doubling that seems to gain nothing is measured
-    /// twice: its first copies may have waited for new connections.
-    Doubling { before: Option<(usize, Figures)>, doubted: bool },
+    /// `before`: the limit and the figures before the last doubling; `doubts`: windows in which it gained nothing.
+    Doubling { before: Option<(usize, Figures)>, doubts: u32 },
     /// `usual`: the best figures at this limit.
     Settled { usual: Option<Figures>, rest: u32 },
     /// A step up from a limit with these figures, seen to help once or not yet.
     Up { from: usize, before: Figures, seen: bool },
-    /// A step down because the latency had risen, from a limit with these figures; `usual`: before it rose.
-    Down { from: usize, before: Figures, usual: Figures },
+    /// A step down because the latency had risen; `usual`: before it rose.
+    Down { from: usize, usual: Figures },
+    /// Back from a lower limit with these figures, to see which of the two moves more: the latency may have risen for a
+    /// moment only.
+    Back { lower: usize, there: Figures, usual: Figures },
 }
 
 impl Climb {
     pub fn new(start: usize, most: usize) -> Self {
-        let phase = Phase::Doubling { before: None, doubted: false };
-        Self { limit: start.min(most), most, held_at: most, phase }
+        let phase = Phase::Doubling { before: None, doubts: 0 };
+        let start = start.min(most);
+        Self { limit: start, start, most, held_at: most, phase }
     }
 
     pub fn limit(&self) -> usize {
@@ -94,20 +105,20 @@ impl Climb {
                 self.double(now);
                 None
             }
-            Phase::Doubling { before: Some((from, before)), doubted } => {
+            Phase::Doubling { before: Some((from, before)), doubts } => {
                 let gained = now.per_second / before.per_second - 1.0;
                 if gained >= OF_A_DOUBLING * self.linear(from) {
                     self.double(now);
                     return Some(Gain::Gained);
                 }
-                if !doubted {
-                    self.phase = Phase::Doubling { before: Some((from, before)), doubted: true };
+                if doubts + 1 < DOUBTS {
+                    self.phase = Phase::Doubling { before: Some((from, before)), doubts: doubts + 1 };
                     return None;
                 }
                 if gained < WORTH_KEEPING {
                     self.limit = from;
                 }
-                self.phase = Phase::Settled { usual: None, rest: REST };
+                self.phase = Phase::Settled { usual: None, rest: FIRST_REST };
                 Some(Gain::Nothing)
             }
             Phase::Settled { usual, rest } => {
@@ -115,8 +126,13 @@ impl Climb {
                 None
             }
             Phase::Up { from, before, seen } => self.went_up(now, from, before, seen),
-            Phase::Down { from, before, usual } => {
-                self.went_down(now, from, before, usual);
+            Phase::Down { from, usual } => {
+                self.phase = Phase::Back { lower: self.limit, there: now, usual };
+                self.limit = from;
+                None
+            }
+            Phase::Back { lower, there, usual } => {
+                self.went_back(now, lower, there, usual);
                 None
             }
         }
@@ -126,7 +142,7 @@ impl Climb {
         let from = self.limit;
         self.limit = (2 * from).min(self.held_at);
         self.phase = if self.limit > from {
-            Phase::Doubling { before: Some((from, now)), doubted: false }
+            Phase::Doubling { before: Some((from, now)), doubts: 0 }
         } else {
             Phase::Settled { usual: Some(now), rest: REST }
         };
@@ -135,9 +151,9 @@ impl Climb {
     fn settled(&mut self, now: Figures, usual: Figures, rest: u32) {
         let (limit, step) = (self.limit, step(self.limit));
         let is_overloaded = now.latency_s > RISEN * usual.latency_s && now.per_second <= usual.per_second;
-        if is_overloaded && limit > FEWEST {
-            self.limit = (limit - step).max(FEWEST);
-            self.phase = Phase::Down { from: limit, before: now, usual };
+        if is_overloaded && limit > self.start {
+            self.limit = (limit - step).max(self.start);
+            self.phase = Phase::Down { from: limit, usual };
         } else if rest == 0 && !self.is_at_most() {
             self.limit = (limit + step).min(self.held_at);
             self.phase = Phase::Up { from: limit, before: now, seen: false };
@@ -160,23 +176,23 @@ impl Climb {
             return None;
         }
         self.phase = Phase::Settled { usual: Some(now), rest: 0 };
+        if gained >= WORTH_DOUBLING * self.linear(from) {
+            self.double(now);
+        }
         Some(Gain::Gained)
     }
 
-    /// A step down that costs nothing is kept, and followed by the next until the latency is as it was. One that costs as
-    /// much as it is wide shows that the service is slower for its own reasons: the limit returns.
-    fn went_down(&mut self, now: Figures, from: usize, before: Figures, usual: Figures) {
-        let lost = 1.0 - now.per_second / before.per_second;
-        if lost > OF_A_STEP * -self.linear(from) {
-            self.limit = from;
-            self.phase = Phase::Settled { usual: Some(before), rest: REST };
-        } else if now.latency_s > RISEN * usual.latency_s && self.limit > FEWEST {
-            let limit = self.limit;
-            self.limit = (limit - step(limit)).max(FEWEST);
-            self.phase = Phase::Down { from: limit, before: now, usual };
-        } else {
+    /// A step down that cost nothing is made for good, and followed by the next while the latency stays risen. If the
+    /// higher limit moves more, the service is slower for its own reasons.
+    fn went_back(&mut self, now: Figures, lower: usize, there: Figures, usual: Figures) {
+        let gained = now.per_second / there.per_second - 1.0;
+        if gained >= OF_A_STEP * self.linear(lower) {
             self.phase = Phase::Settled { usual: Some(now), rest: REST };
+            return;
         }
+        self.limit = lower;
+        let is_over = there.latency_s <= RISEN * usual.latency_s;
+        self.phase = Phase::Settled { usual: Some(if is_over { there } else { usual }), rest: REST };
     }
 
     /// What the rate would have gained since the limit was `from` if it rose with the limit.
