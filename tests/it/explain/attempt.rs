@@ -31,18 +31,12 @@ fn input(sample: &Sample, attempt: &str) -> (BTreeMap<String, String>, u64, u64)
     found.unwrap()
 }
 
-fn first_with<'r>(result: &'r str, what: &str) -> &'r str {
-    let line = result.lines().skip(1).find(|line| line.contains(what)).unwrap();
-    line.split(',').next().unwrap()
-}
-
 #[tokio::test]
 async fn a_page_says_everything_about_a_migrated_attempt() {
     let sample = Sample::new(120, 61).await;
     let mut app = TestApp::new(&sample).await;
     app.run(&["run", "--shards", "2"]).await.expect(0);
-    let migrated = app.result("migrated.csv");
-    let attempt = first_with(&migrated, ",");
+    let attempt = &app.migrated()[0];
     let (cells, row, line) = input(&sample, attempt);
     let said = page(&app, attempt, &[]).await;
     for expected in [
@@ -94,16 +88,10 @@ async fn failed_left_out_and_unknown_attempts_are_said_to_be_so() {
     let sample = Sample::new(300, 7).await;
     let app = TestApp::new(&sample).await;
     app.run(&["run", "--limit", "290"]).await.expect(0);
-    let failed = app.result("submissions_failed_migration.csv");
-    let mut reader = csv::Reader::from_reader(failed.trim_start_matches('\u{feff}').as_bytes());
-    let place = reader.headers().unwrap().iter().position(|name| name == "Attempt ID").unwrap();
-    let failed: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
-    let of = |code: &str| {
-        let row = failed.iter().find(|row| row.iter().next_back().unwrap().starts_with(code)).unwrap();
-        row[place].trim().to_owned()
-    };
+    let failed = app.failed_in(".");
+    let of = |code: &str| failed.iter().find(|(_, found)| found == code).unwrap().0.trim();
     for (code, rule) in [("report_missing", "The warehouse has no report"), ("file_missing", "file")] {
-        let said = page(&app, &of(code), &[]).await;
+        let said = page(&app, of(code), &[]).await;
         assert!(said.contains(&format!("In short: failed, {code}: ")), "{said}");
         assert!(said.contains(&format!("rogo-migrate explain {code}")), "{said}");
         let meaning = said.lines().find(|line| line.starts_with("  rule ")).unwrap();

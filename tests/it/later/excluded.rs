@@ -1,12 +1,15 @@
 //! `--exclude`: rows that their owner leaves out for good.
 
-use super::{Csv, document, migrated, plain_app, skipped, summary, write};
-use crate::support::app::Sample;
+use super::{skipped, summary, write};
+use crate::support::{
+    app::{Sample, TestApp},
+    csv::Csv,
+};
 
 #[tokio::test]
 async fn excluded_rows_are_left_out_of_everything_whatever_becomes_of_the_file() {
     let sample = Sample::new(120, 67).await;
-    let app = plain_app(&sample).await;
+    let app = TestApp::without_cluster(&sample).await;
     let export = Csv::read(&sample.path("submission_files.csv"));
     let place = export.place("Attempt ID");
     let expected = sample.expected();
@@ -42,10 +45,10 @@ async fn excluded_rows_are_left_out_of_everything_whatever_becomes_of_the_file()
     let excluded = |reason: &str| ("excluded_by_owner".to_owned(), format!("--exclude names it: {reason}"));
     assert_eq!((&rows[&plain], &rows[&invalid]), (&excluded("asked to be erased"), &excluded("REQ-7")));
     assert_eq!(summary(&app, "one")["books"]["skipped"]["excluded_by_owner"], 2);
-    assert!(!migrated(&app, "one").contains(&plain));
+    assert!(!app.migrated_in("one").contains(&plain));
     let failed = app.result("one/submissions_failed_migration.csv");
     assert!(!failed.contains(&format!(",{invalid},")), "an excluded row must not reach the failure CSV");
-    let logged = document(&app, "rogo/decisions.jsonl").await;
+    let logged = app.document("rogo/decisions.jsonl").await;
     assert_eq!(logged.lines().count(), 1, "{logged}");
     for part in ["\"plan --exclude exclude.csv\"", "letters of the owner", "\"attempts\":2"] {
         assert!(logged.contains(part), "{part}: {logged}");
@@ -57,15 +60,13 @@ async fn excluded_rows_are_left_out_of_everything_whatever_becomes_of_the_file()
 #[tokio::test]
 async fn an_erased_learner_does_not_come_back_with_a_later_export() {
     let sample = super::plain_sample(10, 68).await;
-    let mut app = plain_app(&sample).await;
+    let app = TestApp::without_cluster(&sample).await;
     app.run(&["run", "--run", "first", "--out", "first"]).await.expect(0);
-    let ids = migrated(&app, "first");
+    let ids = app.migrated_in("first");
     let one = write(&sample, "erase.txt", &ids[0]);
-    app.set("DATABASE_URL", app.database.removers_url());
     let rollback =
         ["rollback", "--run", "first", "--attempts", &one, "--yes", "--reason", "REQ-9", "--out", "first"];
-    app.run(&rollback).await.expect(0);
-    app.set("DATABASE_URL", app.database.url());
+    app.run_as(&app.database.removers_url(), &rollback).await.expect(0);
     let file = write(&sample, "exclude.csv", format!("Attempt ID,Reason\n{},REQ-9\n", ids[0]));
     let later = [
         "run",
@@ -82,5 +83,5 @@ async fn an_erased_learner_does_not_come_back_with_a_later_export() {
     ];
     app.run(&later).await.expect(0);
     assert_eq!(skipped(&app, "second")[&ids[0]].0, "excluded_by_owner");
-    assert_eq!(migrated(&app, "second"), Vec::<String>::new());
+    assert_eq!(app.migrated_in("second"), Vec::<String>::new());
 }
