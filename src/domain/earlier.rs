@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Digest, Facts, MappingState, SourceDigest, SubmissionRow,
+    Digest, Facts, MappingState, REPORT_COLUMNS, SourceDigest, SubmissionRow,
     receipt::{report_form, score_form, source_form},
 };
 
@@ -31,21 +31,6 @@ pub struct Earlier {
     pub accepted: bool,
 }
 
-/// The warehouse's columns of a report, in the order of [`report_form`].
-const REPORT_COLUMNS: [&str; 12] = [
-    "TIUserId",
-    "TISectionId",
-    "Exercise",
-    "MarksAchieved",
-    "MarksAwarded",
-    "MarksAvailable",
-    "GradePercent",
-    "Grade",
-    "MarkerNotes",
-    "ResultsApproved",
-    "DateInserted",
-    "DateModified",
-];
 /// What a change of the scores is called.
 const SCORES: &str = "the scores";
 /// Digits of a part: enough to name a column that differs, too few to tell what it holds.

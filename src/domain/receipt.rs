@@ -62,9 +62,13 @@ pub struct FileReceipt {
 impl FileReceipt {
     /// The receipt of a file of this length.
     pub fn new(bytes: u64, md5: Option<[u8; 16]>, sha256: Option<Digest>) -> Self {
-        let hex = |md5| format!("{:032x}", u128::from_be_bytes(md5));
-        Self { bytes, md5: md5.map(hex), sha256 }
+        Self { bytes, md5: md5.map(md5_hex), sha256 }
     }
+}
+
+/// An MD5 as 32 hex digits.
+pub fn md5_hex(md5: [u8; 16]) -> String {
+    format!("{:032x}", u128::from_be_bytes(md5))
 }
 
 /// Digest of everything that a row was decided from.
@@ -137,43 +141,14 @@ pub(super) fn source_form(cells: &SubmissionRow, mapping: &MappingState) -> Vec<
     form
 }
 
-/// Each value of a report, in the order of the struct's fields.
+/// Each value of a report, in the order of its columns.
 pub(super) fn report_form(report: &Report) -> [Vec<u8>; 12] {
-    let Report {
-        ti_user_id,
-        ti_section_id,
-        exercise,
-        marks_achieved,
-        marks_awarded,
-        marks_available,
-        grade_percent,
-        grade,
-        marker_notes,
-        results_approved,
-        date_inserted,
-        date_modified,
-    } = report;
-    [
-        ti_user_id,
-        ti_section_id,
-        exercise,
-        marks_achieved,
-        marks_awarded,
-        marks_available,
-        grade_percent,
-        grade,
-        marker_notes,
-        results_approved,
-        date_inserted,
-        date_modified,
-    ]
-    .map(value_form)
+    report.values().map(value_form)
 }
 
 /// All values of a score.
 pub(super) fn score_form(score: &Score) -> Vec<u8> {
-    let Score { label, score, marker_comment } = score;
-    [label, score, marker_comment].map(value_form).concat()
+    score.values().map(value_form).concat()
 }
 
 fn value_form(value: &Value) -> Vec<u8> {

@@ -79,6 +79,40 @@ pub struct Report {
     pub date_modified: Value,
 }
 
+impl Report {
+    /// All values, in the order of [`REPORT_COLUMNS`].
+    pub fn values(&self) -> [&Value; 12] {
+        let Self {
+            ti_user_id,
+            ti_section_id,
+            exercise,
+            marks_achieved,
+            marks_awarded,
+            marks_available,
+            grade_percent,
+            grade,
+            marker_notes,
+            results_approved,
+            date_inserted,
+            date_modified,
+        } = self;
+        [
+            ti_user_id,
+            ti_section_id,
+            exercise,
+            marks_achieved,
+            marks_awarded,
+            marks_available,
+            grade_percent,
+            grade,
+            marker_notes,
+            results_approved,
+            date_inserted,
+            date_modified,
+        ]
+    }
+}
+
 /// One row of `dbo.Rogo_AssessmentReportScores`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Score {
@@ -88,6 +122,14 @@ pub struct Score {
     pub score: Value,
     /// The column MarkerComment of the scores table.
     pub marker_comment: Value,
+}
+
+impl Score {
+    /// All values, in the order of [`SCORE_COLUMNS`].
+    pub fn values(&self) -> [&Value; 3] {
+        let Self { label, score, marker_comment } = self;
+        [label, score, marker_comment]
+    }
 }
 
 /// Everything the warehouse holds for one attempt, in the order in which it arrived.

@@ -136,26 +136,12 @@ fn write_facts(page: &mut Page, gathered: &Gathered) {
     }
     page.say(&format!("{} reports, {} scores", facts.reports.len(), facts.scores.len()));
     for report in &facts.reports {
-        let values = [
-            &report.ti_user_id,
-            &report.ti_section_id,
-            &report.exercise,
-            &report.marks_achieved,
-            &report.marks_awarded,
-            &report.marks_available,
-            &report.grade_percent,
-            &report.grade,
-            &report.marker_notes,
-            &report.results_approved,
-            &report.date_inserted,
-            &report.date_modified,
-        ];
-        for (name, value) in REPORT_COLUMNS.into_iter().zip(values) {
+        for (name, value) in REPORT_COLUMNS.into_iter().zip(report.values()) {
             page.field(name, &text(value));
         }
     }
     for score in &facts.scores {
-        let values = [&score.label, &score.score, &score.marker_comment].map(text);
+        let values = score.values().map(text);
         let named: Vec<String> =
             SCORE_COLUMNS.into_iter().zip(values).map(|(name, value)| format!("{name} {value}")).collect();
         page.field("score", &named.join("; "));

@@ -178,15 +178,10 @@ async fn write_verification(page: &mut Page, store: &RunStore, attempt: AttemptI
         return Ok(());
     };
     page.say(&format!("at {}: {}", time(verification.at), verification.verdict));
-    let Some(reader) = store.open(&names::result(names::VERIFICATION_FAILURES)).await? else {
+    let Some(text) = store.bytes(&names::result(names::VERIFICATION_FAILURES)).await? else {
         page.not_available("its differences", "verification_failures.csv is not in the run store");
         return Ok(());
     };
-    let text = reader.body.try_fold(Vec::new(), |mut all, part| async move {
-        all.extend_from_slice(&part);
-        Ok(all)
-    });
-    let text = text.await?;
     let mut lines = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_slice());
     let of_attempt: Vec<csv::StringRecord> = lines
         .records()

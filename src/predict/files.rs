@@ -8,7 +8,7 @@ use crate::{
     ports::Fault,
     run::{
         lines::{Buckets, SpooledBuckets},
-        source_files::{Container, Containers, NameKey, buckets_for},
+        source_files::{Container, Containers, NameKey, buckets_for, is_of_the_past},
     },
 };
 
@@ -40,7 +40,7 @@ impl WantedFile {
 
     /// Whether it is a version or snapshot of a blob, which listings do not show.
     pub fn is_of_the_past(&self) -> bool {
-        self.url.query_pairs().any(|(name, _)| matches!(&*name, "snapshot" | "versionid"))
+        is_of_the_past(&self.url)
     }
 }
 

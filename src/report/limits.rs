@@ -10,11 +10,11 @@ use std::{
 
 pub use advice::{advice, of_shards, slow_shard};
 
-use super::events::{Beginning, Consumer, Event, Gain, Settled};
+use super::events::{Beginning, Consumer, Event, Gain, Settled, Wait};
 use crate::{
     domain::Fate,
     ports::Service,
-    run::{Breaker, State, Work},
+    run::{Answers, Breaker, State, Work},
 };
 
 /// What a process did in this time is what it is doing now.
@@ -31,7 +31,10 @@ pub struct Limits {
 struct Seen {
     began: Option<Instant>,
     workers: u32,
+    /// All sums but those that the two maps below and [`Seen::troubled`] hold: a request makes no text.
     work: Work,
+    waited_us: BTreeMap<Wait, u64>,
+    asked: BTreeMap<Service, Answers>,
     troubled: BTreeMap<Service, (Instant, Trouble)>,
     breaker: Option<f64>,
     /// Whether each of the newest rows that reached copy failed.
@@ -98,9 +101,9 @@ impl Seen {
                 work.bytes += bytes;
                 work.file_us += us(*took);
             }
-            Event::Waited { on, took } => *work.waited_us.entry(on.name().into()).or_default() += us(*took),
+            Event::Waited { on, took } => *self.waited_us.entry(*on).or_default() += us(*took),
             Event::Asked { service, took } => {
-                let answers = work.asked.entry(service.to_string()).or_default();
+                let answers = self.asked.entry(*service).or_default();
                 answers.answers += 1;
                 answers.us += us(*took);
             }
@@ -168,6 +171,8 @@ impl Seen {
     /// The sums at `now`, troubles that last included.
     fn until(&self, now: Instant) -> Work {
         let mut work = self.work.clone();
+        work.waited_us = self.waited_us.iter().map(|(on, us)| (on.name().to_owned(), *us)).collect();
+        work.asked = self.asked.iter().map(|(service, answers)| (service.to_string(), *answers)).collect();
         for (service, (since, trouble)) in &self.troubled {
             count_trouble(&mut work, *service, *trouble, now.saturating_duration_since(*since));
         }

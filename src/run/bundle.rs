@@ -1,5 +1,5 @@
 //! The bundle of a run: one zip with what tells it, to be carried to another machine and read there without the run store.
-//! Its entries have the names of the run's documents, so that whoever reads it reads a run store.
+//! Its entries have the names of the run's documents, so that it is read like a run store.
 
 use std::{
     fs, io,

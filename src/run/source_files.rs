@@ -23,6 +23,11 @@ const BUCKET_FILES: u64 = 16_384;
 /// Files that a row has, about.
 const FILES_PER_ROW: u64 = 3;
 
+/// Whether it is a version or snapshot of a blob, which listings do not show.
+pub fn is_of_the_past(url: &Url) -> bool {
+    url.query_pairs().any(|(name, _)| matches!(&*name, "snapshot" | "versionid"))
+}
+
 /// The number of buckets for the files of so many rows.
 pub fn buckets_for(rows: u64) -> usize {
     usize::try_from(rows * FILES_PER_ROW / BUCKET_FILES + 1).unwrap_or(1)

@@ -30,6 +30,10 @@ pub struct OtherRuns {
     pub is_partial: bool,
 }
 
+fn unwritable(name: &str, error: serde_json::Error) -> Fault {
+    Fault::caused(Service::RunStore, FaultKind::Misconfigured, format!("{name} cannot be written"), error)
+}
+
 /// One run's folder: `<run store>/<run>/`.
 #[derive(Clone)]
 pub struct RunStore {
@@ -158,7 +162,8 @@ impl RunStore {
         self.parse(name, &bytes).map(Some)
     }
 
-    async fn bytes(&self, name: &str) -> Result<Option<Vec<u8>>, Fault> {
+    /// The bytes of a document; `None` if there is none.
+    pub async fn bytes(&self, name: &str) -> Result<Option<Vec<u8>>, Fault> {
         let Some(reader) = self.open(name).await? else { return Ok(None) };
         let whole = reader.body.try_fold(Vec::new(), |mut all, part| async move {
             all.extend_from_slice(&part);
@@ -192,15 +197,18 @@ impl RunStore {
         self.put(name, document, &PutOptions::replace(JSON)).await
     }
 
+    /// As [`Self::create`], in one line: for a document with a number for each row.
+    pub async fn create_in_a_line(&self, name: &str, document: &impl Serialize) -> Result<(), Fault> {
+        let bytes = serde_json::to_vec(document).map_err(|error| unwritable(name, error))?;
+        self.send(name, bytes, &PutOptions::create(JSON)).await
+    }
+
     async fn put(&self, name: &str, document: &impl Serialize, options: &PutOptions) -> Result<(), Fault> {
-        let bytes = serde_json::to_vec_pretty(document).map_err(|error| {
-            Fault::caused(
-                Service::RunStore,
-                FaultKind::Misconfigured,
-                format!("{name} cannot be written"),
-                error,
-            )
-        })?;
+        let bytes = serde_json::to_vec_pretty(document).map_err(|error| unwritable(name, error))?;
+        self.send(name, bytes, options).await
+    }
+
+    async fn send(&self, name: &str, bytes: Vec<u8>, options: &PutOptions) -> Result<(), Fault> {
         let (path, bytes) = (self.path(name), Bytes::from(bytes));
         let mut sent = 0;
         let stored = gently(|| {
@@ -208,20 +216,13 @@ impl RunStore {
             self.blobs.put(&path, bytes.clone(), options)
         });
         match stored.await {
-            // The connection broke before the answer: what stands there is what this process sent.
-            Err(fault)
-                if fault.kind == FaultKind::Exists && sent > 1 && self.holds(&path, &bytes).await? =>
-            {
-                Ok(())
+            // The connection broke before the answer: what stands there may be what this process sent.
+            Err(fault) if fault.kind == FaultKind::Exists && sent > 1 => {
+                let stands = self.bytes(name).await?;
+                if stands.is_some_and(|stands| stands == bytes) { Ok(()) } else { Err(fault) }
             }
             stored => stored.map(drop),
         }
-    }
-
-    async fn holds(&self, path: &str, bytes: &Bytes) -> Result<bool, Fault> {
-        let Some(reader) = self.blobs.get(path).await? else { return Ok(false) };
-        let parts: Vec<Bytes> = reader.body.try_collect().await?;
-        Ok(parts.concat() == bytes[..])
     }
 
     /// Names (relative to the run's folder) of the documents whose names begin with `prefix`.

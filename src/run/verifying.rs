@@ -17,7 +17,6 @@ mod partitions;
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -27,7 +26,7 @@ pub use self::{
     partitions::partitions,
 };
 use super::{RunStore, WriterId, names};
-use crate::ports::{Fault, FaultKind, PutOptions, Service};
+use crate::ports::{Fault, FaultKind};
 
 /// A process beats every 15 s: one whose last beat is older has ended.
 const ALIVE: TimeDelta = TimeDelta::minutes(1);
@@ -75,11 +74,6 @@ impl Verifying {
             this.create("subject.json", &this.subject).await?;
         }
         Ok((this, joined))
-    }
-
-    /// What is verified.
-    pub fn subject(&self) -> &Subject {
-        &self.subject
     }
 
     /// The partitions that are compared.
@@ -217,22 +211,9 @@ impl Verifying {
 
     /// Writes a document unless it is there.
     async fn create(&self, name: &str, document: &impl Serialize) -> Result<(), Fault> {
-        let name = self.path(name);
-        let unwritable = |error| {
-            Fault::caused(
-                Service::RunStore,
-                FaultKind::Misconfigured,
-                format!("{name} cannot be written"),
-                error,
-            )
-        };
-        // In one line: a part holds a number for each of its rows.
-        let bytes = serde_json::to_vec(document).map_err(unwritable)?;
-        let options = PutOptions::create("application/json");
-        match self.store.blobs().put(&self.store.path(&name), Bytes::from(bytes), &options).await {
+        match self.store.create_in_a_line(&self.path(name), document).await {
             Err(fault) if fault.kind == FaultKind::Exists => Ok(()),
-            Err(fault) => Err(fault),
-            Ok(_) => Ok(()),
+            made => made,
         }
     }
 

@@ -25,6 +25,7 @@ use crate::{
     run::{
         VerifiedContent,
         lines::{Buckets, SpooledBuckets},
+        source_files::buckets_for,
     },
 };
 
@@ -164,7 +165,7 @@ fn due(
     files: &SpooledBuckets,
     counts: &mut VerifiedContent,
 ) -> Result<SpooledBuckets, Fault> {
-    let mut due = Buckets::new(manifest::buckets(storage.rows))?;
+    let mut due = Buckets::new(buckets_for(storage.rows))?;
     for bucket in 0..files.len() {
         files.read(bucket, |file: WantedFile| {
             if content.portion.is_some_and(|portion| !portion.holds(file.row)) {

@@ -56,25 +56,8 @@ pub(super) fn fact(which: Which, row: &Row) -> Result<FactRow, Fault> {
 pub(super) fn is_damaged(row: &FactRow) -> bool {
     let damaged = |value: &Value| matches!(value, Value::Text(text) if text.contains('\u{fffd}'));
     match row {
-        FactRow::Report(_, report) => [
-            &report.ti_user_id,
-            &report.ti_section_id,
-            &report.exercise,
-            &report.marks_achieved,
-            &report.marks_awarded,
-            &report.marks_available,
-            &report.grade_percent,
-            &report.grade,
-            &report.marker_notes,
-            &report.results_approved,
-            &report.date_inserted,
-            &report.date_modified,
-        ]
-        .into_iter()
-        .any(damaged),
-        FactRow::Score(_, score) => {
-            [&score.label, &score.score, &score.marker_comment].into_iter().any(damaged)
-        }
+        FactRow::Report(_, report) => report.values().into_iter().any(damaged),
+        FactRow::Score(_, score) => score.values().into_iter().any(damaged),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The verdict of a run in a few fields, for whoever is told when it ends. No personal data.
+//! The verdict of a run in a few fields, for the receiver of `--notify`. No personal data.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

@@ -176,12 +176,7 @@ async fn without(
     name: &str,
     wanted: &BTreeSet<AttemptId>,
 ) -> Result<Option<Vec<u8>>, Fault> {
-    let Some(reader) = store.open(name).await? else { return Ok(None) };
-    let whole = reader.body.try_fold(Vec::new(), |mut all, part| async move {
-        all.extend_from_slice(&part);
-        Ok(all)
-    });
-    let whole = whole.await?;
+    let Some(whole) = store.bytes(name).await? else { return Ok(None) };
     let marked = whole.strip_prefix(BYTE_ORDER_MARK);
     let text = marked.unwrap_or(&whole);
     let unreadable = |error: csv::Error| no_room(error.into());

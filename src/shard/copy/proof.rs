@@ -7,7 +7,7 @@ use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
 use crate::{
-    domain::Digest,
+    domain::{Digest, md5_hex},
     ports::{BlobInfo, Fault, FaultKind, Service},
 };
 
@@ -96,12 +96,11 @@ pub(super) fn check_md5(info: &BlobInfo, found: Option<[u8; 16]>) -> Result<(), 
 }
 
 pub(super) fn wrong_md5(info: &BlobInfo, expected: [u8; 16], found: [u8; 16]) -> Fault {
-    let hex = |md5| format!("{:032x}", u128::from_be_bytes(md5));
     let what = format!(
         "{} should have the MD5 {}, but its bytes have {}: no copy was kept",
         info.name,
-        hex(expected),
-        hex(found)
+        md5_hex(expected),
+        md5_hex(found)
     );
     Fault::new(Service::SourceBlobs, FaultKind::Corrupt, what)
 }

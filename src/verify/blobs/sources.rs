@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use url::Url;
 
 use super::wanted::{Seen, Wanted, WantedFile};
 use crate::{
     ports::{BlobInfo, Fault, FaultKind, Retry, Service, Source},
     run::{
         lines::{Buckets, SpooledBuckets},
-        source_files::{Listed, ListedBlob, NameKey, list_all},
+        source_files::{Listed, ListedBlob, NameKey, is_of_the_past, list_all},
     },
 };
 
@@ -93,11 +92,6 @@ fn found(listed: &Listed, bucket: usize) -> Result<HashMap<NameKey, Seen>, Fault
     Ok(found)
 }
 
-/// Whether it is a version or snapshot of a blob, which listings do not show.
-fn is_of_the_past(url: &Url) -> bool {
-    url.query_pairs().any(|(name, _)| matches!(&*name, "snapshot" | "versionid"))
-}
-
 async fn look_one_by_one(source: &dyn Source, files: Vec<WantedFile>) -> Result<Vec<WantedFile>, Fault> {
     let looks = stream::iter(files).map(|file| async move {
         let Some(url) = &file.url else { return Ok(file) };
@@ -119,7 +113,7 @@ fn seen(looked: Result<BlobInfo, Fault>) -> Result<Seen, Fault> {
 }
 
 /// Whether the source refuses, or lacks, the file for good.
-pub fn is_for_good(fault: &Fault) -> bool {
+fn is_for_good(fault: &Fault) -> bool {
     fault.service == Service::SourceBlobs
         && fault.kind.retry() == Retry::Never
         && fault.kind != FaultKind::Fenced

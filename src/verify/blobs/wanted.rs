@@ -141,7 +141,10 @@ impl Wanting {
     /// Keeps the file.
     pub fn push(&mut self, file: &WantedFile) -> Result<(), Fault> {
         self.files += 1;
-        let Some(url) = &file.url else { return self.by_source.push(0, &(0_u32, file)) };
+        // Without inputs no file has a URL: they are spread, so that no bucket holds all of them.
+        let Some(url) = &file.url else {
+            return self.by_source.push(file.key(true).bucket(self.count), &(0_u32, file));
+        };
         let container = self.containers.add(url);
         let key = NameKey::of_source(container, url);
         self.by_source.push(key.bucket(self.count), &(container, file))

@@ -8,7 +8,7 @@ use super::super::{
     table::CheckId,
 };
 use crate::{
-    domain::{FileReceipt, target_blob},
+    domain::{FileReceipt, md5_hex, target_blob},
     ports::BlobInfo,
     run::RunName,
 };
@@ -115,8 +115,8 @@ fn md5(file: &WantedFile, found: &BlobInfo, findings: &mut Findings) {
         _ => None,
     };
     if let Some(want) = file.recorded.as_ref().and_then(md5_of).or(of_source) {
-        let stored = found.md5.map_or_else(String::new, hex);
-        compare(file, CheckId::BlobMd5, "stored MD5", &hex(want), &stored, findings);
+        let stored = found.md5.map_or_else(String::new, md5_hex);
+        compare(file, CheckId::BlobMd5, "stored MD5", &md5_hex(want), &stored, findings);
     }
 }
 
@@ -136,8 +136,4 @@ fn compare(file: &WantedFile, check: CheckId, what: &str, want: &str, stored: &s
 fn md5_of(recorded: &FileReceipt) -> Option<[u8; 16]> {
     let text = recorded.md5.as_deref().filter(|text| text.len() == 32)?;
     u128::from_str_radix(text, 16).ok().map(u128::to_be_bytes)
-}
-
-fn hex(md5: [u8; 16]) -> String {
-    format!("{:032x}", u128::from_be_bytes(md5))
 }

@@ -48,15 +48,11 @@ impl ManifestLine {
     }
 }
 
-/// Ranges of rows, of which one is held in memory at a time.
-pub fn buckets(rows: u64) -> usize {
-    buckets_for(rows)
-}
-
-/// The range of a row, which counts from 1, of so many: ranges are in the order of rows.
+/// The range of a row, which counts from 1, of so many: ranges are in the order of rows, and one is held in memory at a
+/// time.
 pub fn bucket_of(row: u64, rows: u64) -> usize {
-    let place = u128::from(row.saturating_sub(1)) * buckets(rows) as u128 / u128::from(rows.max(1));
-    usize::try_from(place).unwrap_or(usize::MAX).min(buckets(rows) - 1)
+    let place = u128::from(row.saturating_sub(1)) * buckets_for(rows) as u128 / u128::from(rows.max(1));
+    usize::try_from(place).unwrap_or(usize::MAX).min(buckets_for(rows) - 1)
 }
 
 /// Lines as they come, on disk; the last one of a file stands.
@@ -68,7 +64,7 @@ pub struct ManifestDraft {
 impl ManifestDraft {
     /// Empty, for an input of so many rows.
     pub fn new(rows: u64) -> Result<Self, Fault> {
-        Ok(Self { dealt: Buckets::new(buckets(rows))?, rows })
+        Ok(Self { dealt: Buckets::new(buckets_for(rows))?, rows })
     }
 
     /// Keeps a line.
@@ -122,7 +118,7 @@ impl Manifest {
             let what = format!("a manifest of verify with the columns {} is expected", COLUMNS.join(", "));
             return Err(refuse(what));
         }
-        let mut dealt = Buckets::new(buckets(rows))?;
+        let mut dealt = Buckets::new(buckets_for(rows))?;
         for record in reader.records() {
             let record = record.map_err(|error| refuse(error.to_string()))?;
             let line = record.position().map_or(0, csv::Position::line);

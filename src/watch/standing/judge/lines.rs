@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{ALIVE, Facts, STILL, is_stopped};
+use super::{ALIVE, Facts, STILL, is_alive, is_stopped};
 use crate::{
     domain::ShardIndex,
     ports::{JobEnd, RunJob},
@@ -61,7 +61,7 @@ pub(super) fn limits(facts: &Facts, state: RunState) -> Vec<Limit> {
     if let (RunState::Complete | RunState::Incomplete, Some(summary)) = (state, &facts.summary) {
         return summary.limits.clone();
     }
-    let alive = facts.beats.values().filter(|beat| facts.at - beat.at < ALIVE && !is_stopped(beat));
+    let alive = facts.beats.values().filter(|beat| is_alive(beat, facts.at));
     of_shards(alive.filter_map(|beat| {
         let rows = plan.shards.get(beat.shard.0 as usize)?.rows;
         Some((beat.shard, rows, &beat.work))
