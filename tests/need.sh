@@ -68,7 +68,7 @@ need_chromium() {
     need_packages "Chromium" chromium
 }
 
-# need_azurite: Azurite in the cache folder of the tests, whole. An installation that was cut off leaves a folder that looks like one.
+# need_azurite: Azurite in the cache folder of the tests and of the demonstration, whole. An installation that was cut off leaves a folder that looks like one.
 need_azurite() {
   local home="${XDG_CACHE_HOME:-$HOME/.cache}/rogo-migrate/azurite-$AZURITE_VERSION" building
   if [ -d "$home" ] && ! npm ls --prefix "$home" --all >/dev/null 2>&1; then
@@ -76,6 +76,7 @@ need_azurite() {
     rm -rf "$home"
   fi
   [ ! -d "$home" ] || return 0
+  echo "installing Azurite $AZURITE_VERSION into $home" >&2
   mkdir -p "${home%/*}"
   building=$(mktemp -d "${home%/*}/azurite.XXXXXX")
   if ! npm install --prefix "$building" --no-audit --no-fund --silent "azurite@$AZURITE_VERSION" >&2; then

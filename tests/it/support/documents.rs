@@ -14,21 +14,28 @@ pub fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
-/// Fenced blocks of one language: below a heading and up to the next one, or anywhere.
+/// Fenced blocks of one language: of the chapter with this heading and its sub-chapters, or of the whole document.
 pub fn blocks(document: &str, language: &str, heading: Option<&str>) -> Vec<String> {
     let mut found = Vec::new();
-    let mut is_below = heading.is_none();
+    // The chapter's depth while its lines come.
+    let mut below = heading.is_none().then_some(0);
     let mut lines = document.lines();
     while let Some(line) = lines.next() {
         if let Some(named) = line.trim_start().strip_prefix("```") {
             // Of any language, so that a comment in it is no heading.
             let block = lines.by_ref().take_while(|line| !line.trim_start().starts_with("```"));
             let block: String = block.flat_map(|line| [line, "\n"]).collect();
-            if is_below && named.trim_end() == language {
+            if below.is_some() && named.trim_end() == language {
                 found.push(block);
             }
         } else if line.starts_with('#') {
-            is_below = heading.is_none_or(|heading| line.trim_start_matches('#').trim() == heading);
+            let title = line.trim_start_matches('#');
+            let depth = line.len() - title.len();
+            if heading == Some(title.trim()) {
+                below = Some(depth);
+            } else if below.is_some_and(|chapter| depth <= chapter) {
+                below = None;
+            }
         }
     }
     assert!(heading.is_none() || !found.is_empty(), "no block of {language} below {heading:?}");
