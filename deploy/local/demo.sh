@@ -167,12 +167,10 @@ start_warehouse() {
 say 'looking for what is needed'
 need_cargo
 need_postgres
-if [[ -z $folder ]]; then
-    need_node
-    need_azurite
-fi
+[[ -n $folder ]] || need_node
 postgres=$(postgres_programs)
 [[ -n $postgres ]] || die 'the PostgreSQL server programs (initdb, postgres, psql) are not to be found'
+[[ -n $folder ]] || need_azurite
 
 say 'building'
 # Both in any case: the program alone has other features of its dependencies, and all would be built again.

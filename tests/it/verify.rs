@@ -4,6 +4,7 @@ mod blobs;
 mod content;
 mod corruptions;
 mod files;
+mod nights;
 mod receipts;
 mod self_test;
 mod shards;
