@@ -16,7 +16,6 @@ mod postgres;
 mod settings;
 mod report;
 mod sample;
-mod scripts;
 mod finalize;
 mod e2e;
 mod whole;
