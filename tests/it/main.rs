@@ -16,6 +16,7 @@ mod postgres;
 mod settings;
 mod report;
 mod sample;
+mod screens;
 mod finalize;
 mod e2e;
 mod whole;

@@ -120,3 +120,50 @@ async fn what_limits_the_speed_is_said_in_progress_summary_and_status() {
     let standing: serde_json::Value = serde_json::from_str(&status.stdout).unwrap();
     assert_eq!(standing["limits"], summary["limits"]);
 }
+
+#[tokio::test]
+async fn a_watched_run_is_one_screen_that_is_drawn_again() {
+    let sample = Sample::with(60, 81, |options| options.plain = true).await;
+    let mut app = TestApp::new(&sample).await;
+    app.run(&["plan"]).await.expect(0);
+    // The status is asked for every ten seconds: the shard must take longer than that.
+    let proxy = Proxy::start(TestServer::get().address()).await;
+    proxy.delay(std::time::Duration::from_millis(60));
+    app.set("DATABASE_URL", app.database.url_through(proxy.address()));
+    let mut shard =
+        app.command(&["shard", "--shard", "0", "--same-database", "--workers", "1", "--in-flight", "1"]);
+    shard.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut shard = shard.kill_on_drop(true).spawn().unwrap();
+    let program = app.command(&[]);
+    let environment = program.as_std().get_envs().filter_map(|(name, value)| Some((name, value?)));
+    let mut terminal = tokio::process::Command::new("script");
+    let watch = format!(
+        "stty columns 100 rows 40; timeout 25 '{}' status --watch 2>/dev/null || true",
+        env!("CARGO_BIN_EXE_rogo-migrate")
+    );
+    terminal
+        .args(["-qec", &watch, "/dev/null"])
+        .env_clear()
+        .envs(environment)
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .env("TERM", "xterm")
+        .env("SHELL", "/bin/sh")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    let ended = output(terminal).await.expect(0);
+    shard.kill().await.unwrap();
+    let looks: Vec<&str> = ended.stdout.split("running: run ").collect();
+    assert!(looks.len() > 2, "looked at twice: {:?}", ended.stdout);
+    for look in looks.get(2..).unwrap() {
+        assert!(look.contains(" rows ("), "{look:?}");
+    }
+    let between = looks.get(1).unwrap();
+    let lines = between.lines().filter(|line| !line.contains('\u{1b}')).count();
+    let taken_back = between.matches("\u{1b}[2K").count();
+    assert!(
+        taken_back >= lines.saturating_sub(1) && taken_back > 1,
+        "{lines} lines, {taken_back} taken back: {between:?}"
+    );
+}
