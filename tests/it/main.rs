@@ -17,6 +17,7 @@ mod settings;
 mod report;
 mod sample;
 mod screens;
+mod scripts;
 mod finalize;
 mod e2e;
 mod whole;

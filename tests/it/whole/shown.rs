@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use crate::support::{
     app::{Sample, TestApp},
     postgres::TestServer,
-    process::output,
+    process::{output, signal, within},
     proxy::Proxy,
 };
 
@@ -73,15 +73,14 @@ async fn sigusr1_shows_the_block_at_once_and_ends_nothing() {
     let mut command = app.command(&["run", "--workers", "1", "--in-flight", "1"]);
     command.stdout(Stdio::null());
     let mut program = command.spawn().unwrap();
-    let ask = format!("kill -USR1 {}", program.id().unwrap());
     let mut lines = BufReader::new(program.stderr.take().unwrap()).lines();
     // A process that has said something listens for signals.
-    lines.next_line().await.unwrap();
+    within("it says something", lines.next_line()).await.unwrap();
     let mut blocks = 0;
     let asking = async {
         loop {
             // While the plan is made nothing is shown.
-            tokio::process::Command::new("sh").args(["-c", &ask]).status().await.unwrap();
+            signal(&program, "USR1");
             tokio::time::sleep(std::time::Duration::from_millis(300)).await;
         }
     };
@@ -90,11 +89,14 @@ async fn sigusr1_shows_the_block_at_once_and_ends_nothing() {
             blocks += usize::from(line.starts_with("progress  "));
         }
     };
-    tokio::select! {
-        () = reading => {}
-        () = asking => {}
-    }
-    assert!(program.wait().await.unwrap().success());
+    let shown = async {
+        tokio::select! {
+            () = reading => {}
+            () = asking => {}
+        }
+    };
+    within("it ends", shown).await;
+    assert!(within("it ends", program.wait()).await.unwrap().success());
     assert!(blocks >= 3, "one is the last, and the rows take seconds: {blocks}");
 }
 
