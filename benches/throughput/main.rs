@@ -54,6 +54,7 @@ const MEMORY: Goal = Goal::AtMost(150.0);
 /// Prints what a run costs, on real servers, beside the goals; exit code 1 if a ratio, a count or the memory misses its
 /// goal.
 #[derive(Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 struct Options {
     /// Submissions of 3 files that are copied through Azurite
     #[arg(long, default_value_t = 1_500)]
