@@ -11,7 +11,7 @@ use crate::{
 
 /// What the done markers of all shards tell of the run.
 pub(super) struct Limited {
-    /// The advice.
+    /// Over all shards that are done, the most important first.
     pub limits: Vec<Limit>,
     /// Statements that committed submissions.
     pub commits: Commits,
