@@ -286,7 +286,7 @@ async fn who_is_sent_along_with_a_cancelled_commit_settles_as_after_a_lost_answe
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn twins_that_commit_the_same_rows_in_opposite_orders_write_each_once() {
-    const TWIN: &str = "ba9876543210";
+    const TWIN: &str = "fedcba987654";
     let database = database().await;
     let (one, other) =
         (Lone::at(database.url()).await, Lone::of(Worker { pool: 2, ..Worker::of(&database) }).await);
