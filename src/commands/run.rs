@@ -21,6 +21,7 @@ pub async fn run(settings: &Settings, log: &LogSettings, stop: &CancellationToke
         report::tell(&line);
     }
     let plan = Arc::new(made.plan);
+    or_stopped(stop, shard::redo_decided(settings, &store, &plan)).await?;
     shard::move_all(settings, &store, &plan, log, stop).await?;
     or_stopped(stop, finalize::merge(settings, &store, &plan)).await
 }
