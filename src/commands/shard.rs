@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     adapters::postgres::PostgresWriter,
-    domain::{Digest, ShardIndex},
+    domain::ShardIndex,
     exit::{End, Exit, Stop},
     ports::Service,
     report::{
@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-use super::{await_plan::await_plan, connect, decided::decided, patience::patiently, signals};
+use super::{await_plan::await_plan, connect, decided, signals};
 
 const SHOW_EVERY: Duration = Duration::from_secs(10);
 
@@ -39,7 +39,7 @@ pub async fn run(settings: &Settings, log: &LogSettings, stop: &CancellationToke
     };
     let store = connect::run_store(settings)?;
     let plan = super::or_stopped(stop, await_plan(settings, &store)).await?;
-    super::or_stopped(stop, redo_decided(settings, &store, &plan)).await?;
+    super::or_stopped(stop, decided::redo(settings, &store, &plan)).await?;
     let rows = plan.shards.get(index.0 as usize).map_or(0, |shard| shard.rows);
     let board = Board::new(rows, 1);
     let events = board.events();
@@ -151,25 +151,10 @@ async fn without_breaker(
     if settings.work.breaker.is_some() {
         return Ok(());
     }
-    let decided = Decided { attempts: plan.rows, ..decided(settings, "--breaker off")? };
-    let id = format!("breaker-off-{}-{}", plan.id, short_digest(&decided.reason));
+    let decided = Decided { attempts: plan.rows, ..decided::decided(settings, "--breaker off")? };
+    let id = format!("breaker-off-{}-{}", plan.id, decided::short_digest(&decided.reason));
     pace.at_start(Service::RunStore, || decisions::log_once(store, &id, &decided)).await?;
     Ok(())
-}
-
-/// `--redo lost` (`ROGO_REDO`) is a decision: logged once for each reason and start, however many shards it concerns.
-/// `resume` logs its own.
-pub async fn redo_decided(settings: &Settings, store: &RunStore, plan: &Plan) -> Result<(), Stop> {
-    if !settings.redo_lost {
-        return Ok(());
-    }
-    let decided = decided(settings, "--redo lost")?;
-    let id = format!("redo-lost-{}-{}-{}", plan.id, settings.epoch, short_digest(&decided.reason));
-    patiently(settings, async || Ok(decisions::log_once(store, &id, &decided).await?)).await
-}
-
-fn short_digest(text: &str) -> String {
-    Digest::of(text.as_bytes()).to_string().chars().take(12).collect()
 }
 
 /// Tells of a shard that was done before this process began.

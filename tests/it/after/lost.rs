@@ -88,6 +88,7 @@ async fn shards_that_move_lost_rows_again_record_whose_decision_that_was_once() 
     for launch_id in launch_ids(&app, 4).await {
         lose(&app, &launch_id).await;
     }
+    app.run(&["finalize"]).await.expect(69);
     // As the Jobs of the chart have it (`shards.redo`, `shards.reason`).
     app.set("ROGO_REDO", "lost");
     let refused = app.run(&["shard", "--shard", "0"]).await.expect(64);
