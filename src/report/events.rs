@@ -1,18 +1,17 @@
 //! One stream of events: what a process does, told once. Progress, log lines, limits, invariants and telemetry are
 //! consumers of it, and none of them reads another's state.
 
-use std::{
-    fmt,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+mod stream;
 
-use super::log_lines::LogLines;
+use std::time::Duration;
+
 use crate::{
     domain::{AttemptId, Books, Fate, ShardIndex},
     ports::{Fault, Service},
-    run::State,
+    run::{Breaker, State},
 };
+
+pub use stream::{Consumer, Events, now, since};
 
 /// What happened in a process.
 #[derive(Debug, Clone, Copy)]
@@ -129,8 +128,6 @@ pub struct Beginning<'a> {
     pub earlier: &'a Books,
     /// Workers of the process.
     pub workers: usize,
-    /// The breaker's share (0 to 1); `None`: off.
-    pub breaker: Option<f64>,
 }
 
 /// A row with its outcome.
@@ -146,6 +143,8 @@ pub struct Settled<'a> {
     pub fate: &'a Fate,
     /// How long its stages took.
     pub times: StageTimes,
+    /// How full the circuit breaker is with this row; `None` before the first row that reached copy, and if it is off.
+    pub breaker: Option<Breaker>,
 }
 
 /// How long the stages of a row took. The stages follow one another; [`StageTimes::gather`] is over before the row begins.
@@ -221,79 +220,4 @@ pub enum Ended {
     Complete,
     /// Rows are left for a later process.
     Unfinished,
-}
-
-/// The time of events. It is the runtime's, which tests may stop.
-pub fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
-}
-
-/// Time from an earlier [`now`] until now.
-pub fn since(earlier: Instant) -> Duration {
-    now().saturating_duration_since(earlier)
-}
-
-/// A consumer of events. It is called in the middle of the work: it returns at once and keeps its own state.
-pub trait Consumer: Send + Sync {
-    /// Takes one event, which happened at `at`.
-    fn take(&self, at: Instant, event: &Event<'_>);
-}
-
-/// The stream; clones lead to the same consumers.
-#[derive(Clone, Default)]
-pub struct Events {
-    consumers: Arc<[Arc<dyn Consumer>]>,
-}
-
-impl Events {
-    /// A stream to these consumers, in this order.
-    pub fn to(consumers: impl IntoIterator<Item = Arc<dyn Consumer>>) -> Self {
-        Self { consumers: consumers.into_iter().collect() }
-    }
-
-    /// A stream to the log alone.
-    pub fn to_log() -> Self {
-        let log: Arc<dyn Consumer> = Arc::new(LogLines);
-        Self::to([log])
-    }
-
-    /// A stream to the same consumers and these.
-    #[must_use]
-    pub fn and(&self, consumers: impl IntoIterator<Item = Arc<dyn Consumer>>) -> Self {
-        Self { consumers: self.consumers.iter().cloned().chain(consumers).collect() }
-    }
-
-    /// Tells every consumer that the event happened now.
-    pub fn tell(&self, event: Event<'_>) {
-        let at = now();
-        for consumer in &*self.consumers {
-            consumer.take(at, &event);
-        }
-    }
-
-    /// Awaits `asking` and tells how long the service took to answer.
-    pub async fn asked<T, E>(
-        &self,
-        service: Service,
-        asking: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, E> {
-        let began = now();
-        let answer = asking.await?;
-        self.tell(Event::Asked { service, took: since(began) });
-        Ok(answer)
-    }
-
-    /// Awaits `waiting` and tells how long that took.
-    pub async fn waited<T>(&self, on: Wait, waiting: impl Future<Output = T>) -> T {
-        let began = now();
-        let value = waiting.await;
-        self.tell(Event::Waited { on, took: since(began) });
-        value
-    }
-}
-
-impl fmt::Debug for Events {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Events({} consumers)", self.consumers.len())
-    }
 }
