@@ -176,7 +176,9 @@ fn flags(cli: &Cli) -> Flags {
             let flags = flags.with(&args.redo).with(&args.accept).with(&args.reason);
             flags.with(&args.plan).with(&args.shard).with(&args.wait).with(&args.settings)
         }
-        Command::Purge(args) => flags.with(&args.attempts).with(&args.reason).with(&args.store),
+        Command::Purge(args) => {
+            flags.with(&args.attempts).with(&args.reason).with(&args.verify_store).with(&args.store)
+        }
         Command::Explain(args) => flags.with(&args.settings),
         Command::Sample(_) | Command::Completions(_) => flags,
     }

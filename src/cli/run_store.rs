@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{AttemptFlags, OutFlags, ReasonFlags, SettingFlags, StoreFlags};
+use super::{AttemptFlags, OutFlags, ReasonFlags, SettingFlags, StoreFlags, VerifyStoreFlags};
 
 /// Arguments of `rogo-migrate results`.
 #[derive(Debug, Args)]
@@ -80,4 +80,7 @@ pub struct PurgeArgs {
     /// Name and location of the run.
     #[command(flatten)]
     pub store: StoreFlags,
+    /// Where its verifications are.
+    #[command(flatten)]
+    pub verify_store: VerifyStoreFlags,
 }

@@ -2,10 +2,11 @@
 
 use chrono::Utc;
 
-use super::shard::host;
+use super::{patience::patiently, shard::host};
 use crate::{
+    domain::Digest,
     exit::{Exit, Stop},
-    run::Decided,
+    run::{Decided, Plan, RunStore, decisions},
     settings::Settings,
 };
 
@@ -23,4 +24,20 @@ pub fn decided_by(reason: Option<&str>, user: &str, decision: &str) -> Result<De
     };
     let by = format!("{user}@{}", host());
     Ok(Decided { at: Utc::now(), by, reason, decision: decision.to_owned(), attempts: 0 })
+}
+
+/// `--redo lost` (`ROGO_REDO`) is a decision: logged once for each reason and start, however many shards it concerns.
+/// `resume` logs its own.
+pub async fn redo(settings: &Settings, store: &RunStore, plan: &Plan) -> Result<(), Stop> {
+    if !settings.redo_lost {
+        return Ok(());
+    }
+    let decided = decided(settings, "--redo lost")?;
+    let id = format!("redo-lost-{}-{}-{}", plan.id, settings.epoch, short_digest(&decided.reason));
+    patiently(settings, async || Ok(decisions::log_once(store, &id, &decided).await?)).await
+}
+
+/// Enough of a reason's digest to tell reasons apart in the name of a document.
+pub fn short_digest(text: &str) -> String {
+    Digest::of(text.as_bytes()).to_string().chars().take(12).collect()
 }

@@ -20,39 +20,75 @@ pub async fn run(settings: &PurgeSettings, args: &PurgeArgs) -> Result<End, Stop
         args.yes.then(|| decided_by(settings.reason.as_deref(), &settings.user, what)).transpose()?;
     let attempts = settings.attempts.as_deref().map(read_attempts).transpose()?;
     let store = connect::store_of(&settings.store)?;
-    if let Some(under_way) = purge::under_way(&store, Utc::now()).await? {
-        return Err(Stop::new(Exit::Temporary, format!("{under_way}; nothing was deleted")));
+    let elsewhere = elsewhere(settings, &store).await?;
+    for place in [Some(&store), elsewhere.as_ref()].into_iter().flatten() {
+        if let Some(under_way) = purge::under_way(place, Utc::now()).await? {
+            return Err(Stop::new(Exit::Temporary, format!("{under_way}; nothing was deleted")));
+        }
     }
     match attempts {
-        None => whole(&store, decided).await,
-        Some(attempts) => some(&store, decided, &attempts).await,
+        None => whole(&store, elsewhere.as_ref(), decided).await,
+        Some(attempts) => some(&store, elsewhere.as_ref(), decided, &attempts).await,
     }
 }
 
-async fn whole(store: &RunStore, decided: Option<Decided>) -> Result<End, Stop> {
+/// The run's folder in the verify store, if that lies elsewhere. A place that holds a plan is a run store: the queues of
+/// another installation's run of the same name would go.
+async fn elsewhere(settings: &PurgeSettings, store: &RunStore) -> Result<Option<RunStore>, Stop> {
+    let verify_store = connect::verify_store_of(&settings.store)?;
+    let place = verify_store.describe("");
+    if place == store.describe("") {
+        return Ok(None);
+    }
+    if verify_store.exists(names::PLAN).await? {
+        let message = format!(
+            "--verify-store: {place} holds a run, not only its verifications: purge that run by --run-store; nothing was \
+             deleted"
+        );
+        return Err(Stop::new(Exit::Configuration, message));
+    }
+    Ok(Some(verify_store))
+}
+
+async fn whole(
+    store: &RunStore,
+    elsewhere: Option<&RunStore>,
+    decided: Option<Decided>,
+) -> Result<End, Stop> {
     let found = purge::find(store).await?;
     if found.documents() == 0 && store.plan().await?.is_none() {
         let message = format!("there is no run at {}: nothing to purge", store.describe(""));
         return Err(Stop::new(Exit::Configuration, message));
     }
+    let verify = match elsewhere {
+        Some(place) => Some((place, purge::find(place).await?)),
+        None => None,
+    };
     let verb = if decided.is_some() { "deletes" } else { "would delete" };
-    report::print(&format!("purge {verb} from {}:", store.describe("")));
-    for (group, (documents, bytes)) in &found.groups {
-        report::print(&format!("  {group}: {documents} documents, {bytes} bytes"));
+    let (mut documents, mut bytes) = (0, 0);
+    for (place, found) in
+        [Some((store, &found)), verify.as_ref().map(|(place, found)| (*place, found))].into_iter().flatten()
+    {
+        report::print(&format!("purge {verb} from {}:", place.describe("")));
+        for (group, (documents, bytes)) in &found.groups {
+            report::print(&format!("  {group}: {documents} documents, {bytes} bytes"));
+        }
+        documents += found.documents();
+        bytes += found.bytes();
     }
-    let (documents, bytes) = (found.documents(), found.bytes());
     let Some(decided) = decided else {
         tell_consequences("would no longer work:", &purge::NO_LONGER);
         report::print("nothing was deleted: a dry run; --yes --reason TEXT does it");
         return Ok(End::done(format!("would delete {documents} documents of run {}", store.run())));
     };
-    let Purged { no_longer, .. } = purge::purge(store, &decided, found).await?;
+    let Purged { no_longer, .. } = purge::purge(store, &decided, found, verify).await?;
     tell_consequences("no longer works:", &no_longer);
     Ok(End::done(format!("deleted {documents} documents, {bytes} bytes, of run {}", store.run())))
 }
 
 async fn some(
     store: &RunStore,
+    elsewhere: Option<&RunStore>,
     decided: Option<Decided>,
     attempts: &[crate::domain::AttemptId],
 ) -> Result<End, Stop> {
@@ -69,7 +105,7 @@ async fn some(
         return Ok(End::done(format!("would purge {} attempts of run {}", attempts.len(), store.run())));
     };
     let decided = Decided { attempts: attempts.len() as u64, ..decided };
-    match purge::purge_attempts(store, &plan, attempts, &decided).await? {
+    match purge::purge_attempts(store, elsewhere, &plan, attempts, &decided).await? {
         None => {
             let message = format!("run {} holds nothing of these attempts: nothing was purged", store.run());
             report::print(&message);

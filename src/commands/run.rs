@@ -10,7 +10,7 @@ use crate::{
     settings::{LogSettings, Settings},
 };
 
-use super::{connect, finalize, or_stopped, own_inputs, plan, shard};
+use super::{connect, decided, finalize, or_stopped, own_inputs, plan, shard};
 
 /// Plan, shards and finalize in one process. After an interruption the same command continues where it stopped.
 pub async fn run(settings: &Settings, log: &LogSettings, stop: &CancellationToken) -> Result<End, Stop> {
@@ -21,6 +21,7 @@ pub async fn run(settings: &Settings, log: &LogSettings, stop: &CancellationToke
         report::tell(&line);
     }
     let plan = Arc::new(made.plan);
+    or_stopped(stop, decided::redo(settings, &store, &plan)).await?;
     shard::move_all(settings, &store, &plan, log, stop).await?;
     or_stopped(stop, finalize::merge(settings, &store, &plan)).await
 }

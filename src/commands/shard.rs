@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     adapters::postgres::PostgresWriter,
-    domain::{Digest, ShardIndex},
+    domain::ShardIndex,
     exit::{End, Exit, Stop},
     ports::Service,
     report::{
@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-use super::{await_plan::await_plan, connect, decided::decided, signals};
+use super::{await_plan::await_plan, connect, decided, signals};
 
 const SHOW_EVERY: Duration = Duration::from_secs(10);
 
@@ -39,6 +39,7 @@ pub async fn run(settings: &Settings, log: &LogSettings, stop: &CancellationToke
     };
     let store = connect::run_store(settings)?;
     let plan = super::or_stopped(stop, await_plan(settings, &store)).await?;
+    super::or_stopped(stop, decided::redo(settings, &store, &plan)).await?;
     let rows = plan.shard(index).map_or(0, |shard| shard.rows);
     let board = Board::new(rows, 1);
     let events = board.events();
@@ -150,9 +151,8 @@ async fn without_breaker(
     if settings.work.breaker.is_some() {
         return Ok(());
     }
-    let decided = Decided { attempts: plan.rows, ..decided(settings, "--breaker off")? };
-    let reason = Digest::of(decided.reason.as_bytes()).to_string();
-    let id = format!("breaker-off-{}-{}", plan.id, reason.get(..12).unwrap_or_default());
+    let decided = Decided { attempts: plan.rows, ..decided::decided(settings, "--breaker off")? };
+    let id = format!("breaker-off-{}-{}", plan.id, decided::short_digest(&decided.reason));
     pace.at_start(Service::RunStore, || decisions::log_once(store, &id, &decided)).await?;
     Ok(())
 }

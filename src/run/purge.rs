@@ -102,9 +102,17 @@ fn stays(name: &str) -> bool {
     STAYS.iter().any(|stays| if stays.ends_with('/') { name.starts_with(stays) } else { name == *stays })
 }
 
-/// Deletes it. What says so is written first: a purge that is killed is continued by running it again.
-pub async fn purge(store: &RunStore, decided: &Decided, found: Found) -> Result<Purged, Fault> {
-    let (documents, bytes) = (found.documents(), found.bytes());
+/// Deletes it, also what was found in a verify store that lies elsewhere. What says so is written first: a purge that is
+/// killed is continued by running it again.
+pub async fn purge(
+    store: &RunStore,
+    decided: &Decided,
+    found: Found,
+    elsewhere: Option<(&RunStore, Found)>,
+) -> Result<Purged, Fault> {
+    let both = || [Some(&found), elsewhere.as_ref().map(|(_, found)| found)].into_iter().flatten();
+    let (documents, bytes) =
+        (both().map(Found::documents).sum::<u64>(), both().map(Found::bytes).sum::<u64>());
     let earlier = purged(store).await?;
     let purged = Purged {
         decided: decided.clone(),
@@ -121,6 +129,15 @@ pub async fn purge(store: &RunStore, decided: &Decided, found: Found) -> Result<
         no_longer: NO_LONGER.map(str::to_owned).to_vec(),
     };
     store.replace(names::PURGED, &purged).await?;
+    delete(store, found).await?;
+    if let Some((verify_store, found)) = elsewhere {
+        delete(verify_store, found).await?;
+    }
+    decisions::log(store, decided).await?;
+    Ok(purged)
+}
+
+async fn delete(store: &RunStore, found: Found) -> Result<(), Fault> {
     let mut names = found.names;
     for _ in 0..LOOKS {
         if names.is_empty() {
@@ -129,8 +146,7 @@ pub async fn purge(store: &RunStore, decided: &Decided, found: Found) -> Result<
         store.delete(&names).await?;
         names = find(store).await?.names;
     }
-    decisions::log(store, decided).await?;
-    Ok(purged)
+    Ok(())
 }
 
 /// What a whole purge left; `None` if there was none.

@@ -44,7 +44,10 @@ impl Rerun {
                 by_hand("resume --redo lost --reason '<why>'", run, run_store) + flags
             }
             Self::Helm(release) => {
-                upgrade(release, shards, &format!(" --set {}shards.redo=lost", release.values_prefix))
+                let prefix = &release.values_prefix;
+                let more =
+                    format!(" --set {prefix}shards.redo=lost --set-literal {prefix}shards.reason='<why>'");
+                upgrade(release, shards, &more)
             }
         }
     }
@@ -135,6 +138,11 @@ mod tests {
         let subchart = HelmRelease { values_prefix: "mover.".into(), ..release("parent") };
         let line = Rerun::of(Some(&subchart), "", "").command(&RunName::default(), &shards);
         assert!(line.ends_with(" --set-literal mover.shards.only=3,7-9"), "{line}");
+        assert_eq!(
+            Rerun::of(Some(&subchart), "", "").redo(&RunName::default(), &[ShardIndex(3)]),
+            "helm upgrade r parent --namespace ns --reset-then-reuse-values --set mover.shards.redo=lost \
+             --set-literal mover.shards.reason='<why>' --set-literal mover.shards.only=3"
+        );
         let odd = Rerun::of(Some(&release("/home/o'neil/my charts")), "", "");
         assert!(
             odd.command(&RunName::default(), &shards).contains(r" '/home/o'\''neil/my charts' --namespace")

@@ -18,6 +18,7 @@
 {{- $wrong = concat $wrong (include "rogo-migrate.wrongConnections" . | fromJsonArray) -}}
 {{- $wrong = concat $wrong (include "rogo-migrate.wrongPlaces" . | fromJsonArray) -}}
 {{- $wrong = concat $wrong (include "rogo-migrate.wrongNames" . | fromJsonArray) -}}
+{{- $wrong = concat $wrong (include "rogo-migrate.wrongDecisions" . | fromJsonArray) -}}
 {{- if $wrong }}{{ fail (printf "\n- %s" (join "\n- " $wrong)) }}{{ end -}}
 {{- end -}}
 
@@ -85,9 +86,24 @@
 {{- toJson $wrong -}}
 {{- end -}}
 
+{{/* A decision without its reason: the plan would end with 64. The variable may come by extraEnv, or from what envFrom names. */}}
+{{- define "rogo-migrate.wrongDecisions" -}}
+{{- $wrong := list -}}
+{{- $given := .Values.envFrom -}}
+{{- range .Values.extraEnv }}{{ if eq .name "ROGO_REASON" }}{{ $given = append $given . }}{{ end }}{{ end -}}
+{{- if and .Values.inputs.exclude (not .Values.inputs.reason) (not $given) -}}
+{{- $wrong = append $wrong "inputs.exclude is a decision that the run records: say why with inputs.reason." -}}
+{{- end -}}
+{{- toJson $wrong -}}
+{{- end -}}
+
 {{- define "rogo-migrate.wrongNames" -}}
 {{- $wrong := list -}}
 {{- $taken := include "rogo-migrate.takenVariables" . | splitList " " -}}
+{{- $inputs := .Values.inputs -}}
+{{- range list (list "ROGO_AFTER" $inputs.after) (list "ROGO_EXCLUDE" $inputs.exclude) (list "ROGO_REASON" (or $inputs.reason .Values.shards.reason)) -}}
+{{- if last . }}{{ $taken = append $taken (first .) }}{{ end -}}
+{{- end -}}
 {{- range .Values.extraEnv -}}
 {{- if has .name $taken -}}
 {{- $wrong = append $wrong (printf "extraEnv: %s is set by the chart itself; it has a value of its own for it." .name) -}}
@@ -106,7 +122,10 @@
 {{- toJson $wrong -}}
 {{- end -}}
 
-{{/* Every setting of the program that has a variable, and what the chart sets beside them. */}}
+{{/*
+Settings of the program that have a variable, and what the chart sets beside them. Free are the address for the verdict, which is a
+secret, and as long as their values are blank what makes a run a later one, and the reason for a decision.
+*/}}
 {{- define "rogo-migrate.takenVariables" -}}
 ROGO_SUBMISSIONS ROGO_MAPPING ROGO_ENCODING ROGO_WAREHOUSE_NULL ROGO_WAREHOUSE_ESCAPE ROGO_EXPECT ROGO_EXPECT_HOST ROGO_TARGET_ALTERS ROGO_VERIFY_LEVEL ROGO_VERIFY_STORE ROGO_REDO ROGO_SOURCE_ALLOW ROGO_TARGET ROGO_RUN_STORE AZURE_STORAGE_ACCOUNT_URL ROGO_RUN ROGO_EPOCH ROGO_OUT
 {{- " " -}}

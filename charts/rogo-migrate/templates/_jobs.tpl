@@ -5,7 +5,10 @@ What each Job runs: its spec without the fields that may change in place. The ex
 {{/* Arguments: ctx, epoch, parallelism (for the check of connections). */}}
 {{- define "rogo-migrate.planSpec" -}}
 {{- $expect := include "rogo-migrate.variable" (dict "name" "ROGO_EXPECT" "value" .ctx.Values.inputs.expect) -}}
-{{- $env := print (include "rogo-migrate.variable" (dict "name" "ROGO_PARALLELISM" "value" .parallelism)) $expect | trim -}}
+{{- $later := include "rogo-migrate.laterVariables" .ctx -}}
+{{- $reason := "" -}}
+{{- if .ctx.Values.inputs.exclude }}{{ $reason = include "rogo-migrate.variable" (dict "name" "ROGO_REASON" "value" .ctx.Values.inputs.reason) }}{{ end -}}
+{{- $env := print (include "rogo-migrate.variable" (dict "name" "ROGO_PARALLELISM" "value" .parallelism)) $expect $later $reason | trim -}}
 {{- $pod := dict "component" "plan" "job" .ctx.Values.plan "command" (list "plan") "env" $env "results" false "token" false -}}
 {{- include "rogo-migrate.singleSpec" (merge $pod .) -}}
 {{- end -}}
@@ -47,7 +50,10 @@ template:
 {{- $env = printf "- {name: SHARD_INDEXES, value: %q}" . -}}
 {{- end -}}
 {{- $redo := include "rogo-migrate.variable" (dict "name" "ROGO_REDO" "value" .ctx.Values.shards.redo) -}}
-{{- $env = print $env $redo | trim -}}
+{{- $reason := "" -}}
+{{- $decides := or .ctx.Values.shards.redo (eq (toString .ctx.Values.work.breaker) "off") -}}
+{{- if $decides }}{{ $reason = include "rogo-migrate.variable" (dict "name" "ROGO_REASON" "value" .ctx.Values.shards.reason) }}{{ end -}}
+{{- $env = print $env $redo $reason | trim -}}
 {{- $job := include "rogo-migrate.shardScheduling" .ctx | fromJson -}}
 {{- $pod := dict "job" $job "command" (list "shard") "env" $env "results" false "token" false -}}
 completionMode: Indexed

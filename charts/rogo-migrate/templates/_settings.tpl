@@ -61,6 +61,12 @@
 - --source-auth={{ .Values.source.auth }}
 {{- end -}}
 
+{{/* Variables of what makes a plan that of a later export: of the plan, and of the test, which compares itself with it. */}}
+{{- define "rogo-migrate.laterVariables" -}}
+{{- include "rogo-migrate.variable" (dict "name" "ROGO_AFTER" "value" (join "," .Values.inputs.after)) -}}
+{{- include "rogo-migrate.variable" (dict "name" "ROGO_EXCLUDE" "value" .Values.inputs.exclude) -}}
+{{- end -}}
+
 {{/* The plan's own. */}}
 {{- define "rogo-migrate.planFlags" -}}
 {{- with int64 .Values.inputs.limit }}

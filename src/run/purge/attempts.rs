@@ -35,9 +35,11 @@ struct Rewritten {
     sha256: String,
 }
 
-/// Blanks the rows of these attempts and takes their lines out of the results; `None` if the run holds none of them.
+/// Blanks the rows of these attempts and takes their lines out of the results, also of those in a verify store that lies
+/// elsewhere; `None` if the run holds none of them.
 pub async fn purge_attempts(
     store: &RunStore,
+    verify_store: Option<&RunStore>,
     plan: &Plan,
     attempts: &[AttemptId],
     decided: &Decided,
@@ -45,17 +47,23 @@ pub async fn purge_attempts(
     let wanted: BTreeSet<AttemptId> = attempts.iter().copied().collect();
     let rewritten = rewrite_all(store, plan, &wanted).await?;
     let images = images_of(store, plan, &wanted).await?;
-    let lines = [names::FAILED, names::VERIFICATION_FAILURES].map(names::result);
+    let elsewhere = verify_store.map(|place| (place, names::VERIFICATION_FAILURES));
+    let lines = [(store, names::FAILED), (store, names::VERIFICATION_FAILURES)].into_iter().chain(elsewhere);
     let mut results = Vec::new();
-    for name in lines {
-        results.extend(without(store, &name, &wanted).await?.map(|bytes| (name, bytes)));
+    for (place, file) in lines {
+        let name = names::result(file);
+        results.extend(without(place, &name, &wanted).await?.map(|bytes| (place, name, bytes)));
     }
     // States of verifications are of the whole run, so they alone say nothing of these attempts.
     if rewritten.is_empty() && images.is_empty() && results.is_empty() {
         return Ok(None);
     }
-    let states = store.list(names::VERIFYING).await?;
-    let documents = rewritten.len() + images.len() + results.len() + states.len();
+    let mut gone: Vec<(&RunStore, Vec<String>)> = vec![(store, images.clone())];
+    for place in [Some(store), verify_store].into_iter().flatten() {
+        gone.push((place, place.list(names::VERIFYING).await?));
+    }
+    let documents =
+        rewritten.len() + results.len() + gone.iter().map(|(_, names)| names.len()).sum::<usize>();
     let purged = Purged {
         decided: decided.clone(),
         documents: documents as u64,
@@ -72,12 +80,11 @@ pub async fn purge_attempts(
         let options = PutOptions::replace(JSON_LINES);
         store.blobs().put_file(&store.path(&one.name), one.file.path(), &options).await?;
     }
-    for (name, bytes) in results {
-        store.blobs().put(&store.path(&name), Bytes::from(bytes), &PutOptions::replace(CSV)).await?;
+    for (place, name, bytes) in results {
+        place.blobs().put(&place.path(&name), Bytes::from(bytes), &PutOptions::replace(CSV)).await?;
     }
-    let gone: Vec<String> = images.into_iter().chain(states).collect();
-    if !gone.is_empty() {
-        store.delete(&gone).await?;
+    for (place, names) in gone.iter().filter(|(_, names)| !names.is_empty()) {
+        place.delete(names).await?;
     }
     decisions::log(store, decided).await?;
     Ok(Some(purged))

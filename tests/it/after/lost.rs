@@ -62,6 +62,31 @@ async fn lost_rows_are_named_and_moved_again_until_all_is_as_it_was() {
 }
 
 #[tokio::test]
+async fn shards_that_move_lost_rows_again_record_whose_decision_that_was_once() {
+    let sample = plain_sample(12).await;
+    let mut app = TestApp::without_cluster(&sample).await;
+    app.run(&["run", "--shards", "3"]).await.expect(0);
+    let undisturbed = app.everything().await;
+    for launch_id in launch_ids(&app, 4).await {
+        app.lose(attempt(&launch_id)).await;
+    }
+    app.run(&["finalize"]).await.expect(69);
+    // As the Jobs of the chart have it (`shards.redo`, `shards.reason`).
+    app.set("ROGO_REDO", "lost");
+    let refused = app.run(&["shard", "--shard", "0"]).await.expect(64);
+    assert!(refused.stderr.contains("--redo lost is a decision"), "{}", refused.stderr);
+    app.set("ROGO_REASON", "failover");
+    for shard in ["0", "1", "2"] {
+        app.run(&["shard", "--shard", shard]).await.expect(0);
+    }
+    app.run(&["finalize"]).await.expect(0);
+    assert_same(&app.everything().await, &undisturbed);
+    let decided = app.decided("rogo").await;
+    let [decided] = decided.as_slice() else { panic!("{decided:?}") };
+    assert_eq!((decided.decision.as_str(), decided.reason.as_str()), ("--redo lost", "failover"));
+}
+
+#[tokio::test]
 async fn rows_that_were_deleted_on_purpose_are_accepted_and_stay_away() {
     let sample = plain_sample(12).await;
     let app = TestApp::without_cluster(&sample).await;

@@ -231,3 +231,54 @@ async fn nothing_is_deleted_for_attempts_that_the_run_does_not_hold() {
     assert!(said.stdout.contains("run rogo holds nothing of these attempts"), "{}", said.stdout);
     assert_eq!(tree(&store(&app)), before, "the state of a verification says nothing of them");
 }
+
+#[tokio::test]
+async fn a_verify_store_that_lies_elsewhere_is_purged_with_the_run() {
+    let sample = Sample::with(8, 79, |options| options.plain = true).await;
+    let app = app_with_folder(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let ids = app.migrated();
+    for id in &ids[..2] {
+        app.lose(id).await;
+    }
+    let place = format!("file://{}", app.out.path().join("elsewhere").display());
+    let folder = app.out.path().join("elsewhere/rogo");
+    app.run(&["verify", "--recheck", "0s", "--verify-store", &place]).await.expect(1);
+    let failures = || fs::read_to_string(folder.join("results/verification_failures.csv")).unwrap();
+    assert!(failures().contains(&ids[0]) && failures().contains(&ids[1]), "{}", failures());
+
+    fs::write(app.out.path().join("erase.csv"), format!("Attempt ID\n{}\n", ids[0])).unwrap();
+    let erase =
+        ["purge", "--attempts", "erase.csv", "--yes", "--reason", "erasure", "--verify-store", &place];
+    app.run(&erase).await.expect(0);
+    assert!(!failures().contains(&ids[0]) && failures().contains(&ids[1]), "{}", failures());
+
+    let purge = ["purge", "--yes", "--reason", "retention", "--verify-store"];
+    let beats = folder.join("verifying/0123456789abcdef/beats");
+    fs::create_dir_all(&beats).unwrap();
+    let beat = serde_json::json!({"shard": "0/1", "host": "there", "at": chrono::Utc::now(), "rows": 1,
+        "rows_unwritten": 1, "rows_per_second": 1.0, "state": "comparing"});
+    fs::write(beats.join("0-of-1-aaaaaaaaaaaa.json"), beat.to_string()).unwrap();
+    let refused = app.run(&[&purge[..], &[&place]].concat()).await.expect(75);
+    assert!(refused.stderr.contains("is being verified"), "{}", refused.stderr);
+    fs::remove_dir_all(folder.join("verifying")).unwrap();
+
+    // A run of the same name in another run store is not what was verified.
+    let other = app.out.path().join("other/rogo");
+    fs::create_dir_all(&other).unwrap();
+    fs::copy(store(&app).join("plan.json"), other.join("plan.json")).unwrap();
+    let before = (tree(&store(&app)), tree(&other), tree(&folder));
+    let other_place = format!("file://{}", app.out.path().join("other").display());
+    let refused = app.run(&[&purge[..], &[&other_place]].concat()).await.expect(78);
+    assert!(refused.stderr.contains("holds a run"), "{}", refused.stderr);
+    let dry = app.run(&["purge", "--verify-store", &place]).await.expect(0);
+    assert!(dry.stdout.contains("verification_failures.csv: 1 documents"), "{}", dry.stdout);
+    assert_eq!((tree(&store(&app)), tree(&other), tree(&folder)), before, "nothing was deleted");
+
+    let done = app.run(&[&purge[..], &[&place]].concat()).await.expect(0);
+    assert!(done.stdout.contains(&format!("purge deletes from {place}")), "{}", done.stdout);
+    let left: Vec<_> = tree(&folder).into_keys().collect();
+    assert_eq!(left, [Path::new("results/verification.json")]);
+    assert!(tree(&store(&app)).into_keys().all(|path| !path.starts_with("queues")));
+    assert!(store(&app).join("purged.json").exists());
+}

@@ -38,6 +38,11 @@ fn a_job_has_another_name_exactly_when_it_runs_something_else() {
         ("inputs.limit=5", everything),
         ("shards.count=9", everything),
         ("target.expectHost=db.example", everything),
+        ("inputs.after={first}", everything),
+        ("inputs.exclude=/v/e inputs.reason=why", everything),
+        // A reason without a decision starts nothing anew; one for the shards leaves the plan alone.
+        ("inputs.reason=why shards.reason=why", ""),
+        ("shards.redo=lost shards.reason=why", "shards finalize"),
         ("shards.redo=lost", "shards finalize"),
         ("shards.resources.memory=1Gi", "shards finalize"),
         ("finalize.resources.memory=1Gi", "finalize"),

@@ -133,12 +133,32 @@ fn a_value_that_the_schema_does_not_know_is_refused() {
     }
 }
 
+#[test]
+fn a_decision_has_one_reason_and_a_setting_one_value() {
+    let refused = refusal("inputs.exclude=/v/e.csv");
+    assert!(refused.contains("say why with inputs.reason"), "{refused}");
+    let lines = "inputs.after={first} inputs.exclude=/v/e.csv inputs.reason=why extraEnv[0].name=ROGO_AFTER extraEnv[1].name=ROGO_EXCLUDE \
+                 extraEnv[2].name=ROGO_REASON";
+    let refused = refusal(lines);
+    for name in ["ROGO_AFTER", "ROGO_EXCLUDE", "ROGO_REASON"] {
+        assert!(
+            refused.contains(&format!("extraEnv: {name} is set by the chart itself")),
+            "{name}\n{refused}"
+        );
+    }
+    let refused = refusal("shards.reason=why extraEnv[0].name=ROGO_REASON");
+    assert!(refused.contains("extraEnv: ROGO_REASON is set by the chart itself"), "{refused}");
+    for bad in ["inputs.after={Upper}", "inputs.exclude=e.csv"] {
+        assert!(refusal(bad).contains("schema"), "{bad}");
+    }
+}
+
 /// One refusal names them all.
 #[test]
 fn every_setting_of_the_program_is_refused_as_an_extra_variable() {
     let mut wanted = BTreeSet::new();
-    // A person says the reason with the command; what makes a run a later one, and the address for the verdict (a
-    // secret, from wherever the cluster keeps those), have no value of the chart.
+    // The address for the verdict (a secret, from wherever the cluster keeps those) has no value of the chart; reasons and
+    // what makes a run a later one are free while theirs are blank.
     let free = ["reason", "after", "exclude", "notify"];
     for setting in settings::ALL.iter().filter(|setting| !free.contains(&setting.key)) {
         wanted.extend(setting.environment.map(str::to_owned));

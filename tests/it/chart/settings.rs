@@ -62,6 +62,15 @@ fn settings_reach_the_pods_by_the_programs_names() {
     check(&[
         ("shards.redo=lost shards.only=3", "shards shards-again", "env/ROGO_REDO/value", json!("lost")),
         ("shards.redo=lost", "plan finalize test", "env/ROGO_REDO", Value::Null),
+        (
+            "shards.redo=lost shards.only=3 shards.reason=failover",
+            "shards shards-again",
+            "env/ROGO_REASON/value",
+            json!("failover"),
+        ),
+        ("work.breaker=off shards.reason=why", "shards", "env/ROGO_REASON/value", json!("why")),
+        ("work.breaker=off shards.reason=why", "plan finalize test", "env/ROGO_REASON", Value::Null),
+        ("shards.reason=why", PODS, "env/ROGO_REASON", Value::Null),
         ("", "shards", "env/ROGO_REDO", Value::Null),
         ("", PODS, "env/ROGO_EXPECT_HOST", Value::Null),
         ("", PODS, "env/ROGO_ENCODING", Value::Null),
@@ -129,6 +138,37 @@ fn the_finalizer_knows_its_job_and_how_to_run_shards_again() {
         ("notify.event=true", "finalize", "env/ROGO_NOTIFY_EVENT/value", json!("true")),
         ("notify.event=true", "plan shards test", "env/ROGO_NOTIFY_EVENT", Value::Null),
         ("", "finalize", "env/ROGO_NOTIFY_EVENT", Value::Null),
+    ]);
+}
+
+#[test]
+fn what_makes_a_run_a_later_one_reaches_those_who_plan_and_its_reason_the_plan() {
+    let later = "inputs.after={first,second} inputs.exclude=/v/e.csv inputs.reason=letter";
+    check(&[
+        (later, "plan test", "env/ROGO_AFTER/value", json!("first,second")),
+        (later, "plan test", "env/ROGO_EXCLUDE/value", json!("/v/e.csv")),
+        (later, "plan", "env/ROGO_REASON/value", json!("letter")),
+        (later, "test", "env/ROGO_REASON", Value::Null),
+        (later, "shards finalize", "env/ROGO_AFTER", Value::Null),
+        (later, "shards finalize", "env/ROGO_EXCLUDE", Value::Null),
+        (later, "shards finalize", "env/ROGO_REASON", Value::Null),
+        ("inputs.reason=letter", PODS, "env/ROGO_REASON", Value::Null),
+        ("", PODS, "env/ROGO_AFTER", Value::Null),
+        ("", PODS, "env/ROGO_EXCLUDE", Value::Null),
+        // Without a value of the chart they may be given as other variables are.
+        ("extraEnv[0].name=ROGO_AFTER extraEnv[0].value=first", PODS, "env/ROGO_AFTER/value", json!("first")),
+        (
+            "inputs.exclude=/v/e.csv extraEnv[0].name=ROGO_REASON extraEnv[0].value=letter",
+            "plan",
+            "env/ROGO_REASON/value",
+            json!("letter"),
+        ),
+        (
+            "inputs.exclude=/v/e.csv envFrom[0].secretRef.name=s",
+            "plan",
+            "env/ROGO_EXCLUDE/value",
+            json!("/v/e.csv"),
+        ),
     ]);
 }
 
