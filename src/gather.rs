@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     domain::{AttemptId, Facts, Held, QueuedRow, SubmissionIds},
-    ports::HeldSubmission,
+    ports::{Absent, HeldSubmission, Session},
     rules::{self, RuleConfig},
 };
 
@@ -26,6 +26,10 @@ pub trait Ask {
         &self,
         launch_ids: &[String],
     ) -> impl Future<Output = Result<Vec<HeldSubmission>, Self::Error>> + Send;
+
+    /// Which of these launch ids (at most 1,000) lack their submission, in no order. The target reads two keys of each,
+    /// where [`Self::held`] reads the files too.
+    fn absent(&self, launch_ids: &[String]) -> impl Future<Output = Result<Vec<Absent>, Self::Error>> + Send;
 
     /// Whether this run wrote the submission.
     fn wrote(&self, held: &HeldSubmission) -> impl Future<Output = Result<bool, Self::Error>> + Send;
@@ -114,27 +118,48 @@ pub async fn gather<A: Ask + Sync>(
     Ok(gathered)
 }
 
-/// What the target holds under the launch ids that this program gives these rows, by attempt.
+/// What the target holds under the launch ids that this program gives these rows, by attempt. Of what the plan saw there
+/// already only that it stands is of interest, for it is not this run's.
 async fn found<A: Ask>(
     ask: &A,
     config: &RuleConfig,
     rows: &[(QueuedRow, Option<Facts>)],
 ) -> Result<HashMap<AttemptId, HeldSubmission>, A::Error> {
-    let by_launch_id: HashMap<String, AttemptId> = rows
-        .iter()
-        .filter(|(row, _)| rules::asks_target(row))
-        .filter_map(|(row, _)| row.attempt)
-        .map(|attempt| (SubmissionIds::new(&config.lms_instance, attempt).launch_id(), attempt))
-        .collect();
-    if by_launch_id.is_empty() {
-        return Ok(HashMap::new());
+    let (mut seen, mut unseen) = (HashMap::new(), HashMap::new());
+    for (row, _) in rows.iter().filter(|(row, _)| rules::asks_target(row)) {
+        let Some(attempt) = row.attempt else { continue };
+        let ids = SubmissionIds::new(&config.lms_instance, attempt);
+        let launch_id = ids.launch_id();
+        if row.held_launch_id.as_ref() == Some(&launch_id) {
+            seen.insert(launch_id, ids);
+        } else {
+            unseen.insert(launch_id, attempt);
+        }
     }
-    let launch_ids: Vec<String> = by_launch_id.keys().cloned().collect();
-    let found = ask.held(&launch_ids).await?;
-    Ok(found
-        .into_iter()
-        .filter_map(|submission| Some((*by_launch_id.get(&submission.launch_id)?, submission)))
-        .collect())
+    let mut found = HashMap::with_capacity(seen.len());
+    if !unseen.is_empty() {
+        let launch_ids: Vec<String> = unseen.keys().cloned().collect();
+        let held = ask.held(&launch_ids).await?.into_iter();
+        found.extend(held.filter_map(|held| Some((*unseen.get(&held.launch_id)?, held))));
+    }
+    if !seen.is_empty() {
+        let launch_ids: Vec<String> = seen.keys().cloned().collect();
+        let absent = ask.absent(&launch_ids).await?;
+        let absent: HashMap<String, Session> =
+            absent.into_iter().map(|absent| (absent.launch_id, absent.session)).collect();
+        for (launch_id, ids) in seen {
+            let submission_id = match absent.get(&launch_id) {
+                Some(Session::Absent) => continue,
+                Some(Session::Alone) => None,
+                None => Some(ids.row("assignment_submissions", 1)),
+            };
+            found.insert(
+                ids.attempt(),
+                HeldSubmission { launch_id, submission_id, ..HeldSubmission::default() },
+            );
+        }
+    }
+    Ok(found)
 }
 
 /// Launch ids of this program that the plan saw in the target and that no launch session has now: those of them that a

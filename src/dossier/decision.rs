@@ -13,7 +13,7 @@ use crate::{
         SCORE_COLUMNS, Value, source_digest,
     },
     gather::{Ask, GatheredRow, gather as gather_rows},
-    ports::{HeldSubmission, TargetReader, Warehouse},
+    ports::{Absent, HeldSubmission, TargetReader, Warehouse},
     rules::{CatalogueIndex, decide},
     run::writers::Writers,
 };
@@ -211,6 +211,10 @@ impl Ask for Asking<'_> {
 
     async fn held(&self, launch_ids: &[String]) -> Service<Vec<HeldSubmission>> {
         TargetReader::held(self.target, launch_ids).await.map_err(|fault| fault.chain())
+    }
+
+    async fn absent(&self, launch_ids: &[String]) -> Service<Vec<Absent>> {
+        self.target.absent(launch_ids).await.map_err(|fault| fault.chain())
     }
 
     async fn wrote(&self, held: &HeldSubmission) -> Service<bool> {

@@ -7,7 +7,7 @@ use crate::{
     domain::{AttemptId, Facts, QueuedRow},
     exit::{Exit, Stop},
     gather::Ask,
-    ports::HeldSubmission,
+    ports::{Absent, HeldSubmission},
     run::writers::Writers,
 };
 
@@ -29,6 +29,10 @@ impl Ask for Reading<'_> {
 
     async fn held(&self, launch_ids: &[String]) -> Result<Vec<HeldSubmission>, Stop> {
         Ok(self.subject.target.held(launch_ids).await?)
+    }
+
+    async fn absent(&self, launch_ids: &[String]) -> Result<Vec<Absent>, Stop> {
+        Ok(self.subject.target.absent(launch_ids).await?)
     }
 
     async fn wrote(&self, held: &HeldSubmission) -> Result<bool, Stop> {

@@ -6,7 +6,7 @@ use crate::{
     domain::{AttemptId, Facts, QueuedRow},
     exit::{Exit, Stop},
     gather::{self, Ask, GatheredRow},
-    ports::{HeldSubmission, Service},
+    ports::{Absent, HeldSubmission, Service},
     report::events::{Event, now, since},
 };
 
@@ -39,6 +39,11 @@ impl Ask for Patiently<'_> {
 
     async fn held(&self, launch_ids: &[String]) -> Result<Vec<HeldSubmission>, Trouble> {
         let asking = || self.shard.events.asked(Service::Database, self.services.target.held(launch_ids));
+        self.shard.pace.steady(&[Service::Database], asking).await
+    }
+
+    async fn absent(&self, launch_ids: &[String]) -> Result<Vec<Absent>, Trouble> {
+        let asking = || self.shard.events.asked(Service::Database, self.services.target.absent(launch_ids));
         self.shard.pace.steady(&[Service::Database], asking).await
     }
 

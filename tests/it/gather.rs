@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Mutex};
 use rogo_migrate::{
     domain::{AttemptId, Decision, Facts, Held, QueuedRow, SkipCode, SubmissionIds},
     gather::{Ask, GatheredRow, gather},
-    ports::HeldSubmission,
+    ports::{Absent, HeldSubmission, Session},
     rules::{decide, decide_without_facts},
 };
 
@@ -24,6 +24,7 @@ struct Asked {
     /// Submissions of other programs that stand.
     others: Vec<String>,
     launch_ids: Mutex<Vec<String>>,
+    briefly: Mutex<Vec<String>>,
     attempts: Mutex<Vec<AttemptId>>,
     wrote: Mutex<Vec<String>>,
 }
@@ -35,6 +36,19 @@ impl Ask for Asked {
         self.launch_ids.lock().unwrap().extend_from_slice(launch_ids);
         let found = self.standing.iter().filter(|one| launch_ids.contains(&one.launch_id));
         Ok(found.cloned().collect())
+    }
+
+    async fn absent(&self, launch_ids: &[String]) -> Result<Vec<Absent>, Self::Error> {
+        self.briefly.lock().unwrap().extend_from_slice(launch_ids);
+        let absence = |launch_id: &String| {
+            let session = match self.standing.iter().find(|one| one.launch_id == *launch_id) {
+                Some(held) if held.submission_id.is_some() => return None,
+                Some(_) => Session::Alone,
+                None => Session::Absent,
+            };
+            Some(Absent { launch_id: launch_id.clone(), session })
+        };
+        Ok(launch_ids.iter().filter_map(absence).collect())
     }
 
     async fn wrote(&self, held: &HeldSubmission) -> Result<bool, Self::Error> {
@@ -125,6 +139,23 @@ fn the_target_is_asked_about_every_attempt_and_the_warehouse_about_undecided_row
     assert_eq!(held, [nothing, nothing, nothing, &own, &other, nothing, nothing]);
     assert_eq!(rows[0].facts.reports.len(), 1);
     assert!(rows[1..].iter().all(|row| row.facts == Facts::default()));
+}
+
+#[test]
+fn what_the_plan_saw_in_the_target_is_looked_up_without_its_files() {
+    let seen = |attempt: i32| row(attempt, |row| row.held_launch_id = Some(launch_id(attempt)));
+    let session = HeldSubmission { submission_id: None, ..submission(2) };
+    let asked = Asked { standing: vec![submission(1), session], ours: true, ..Asked::default() };
+    let rows = gathered(&asked, vec![seen(1), seen(2), seen(3), row(4, |_| {})]);
+    assert_eq!(asked.launch_ids.into_inner().unwrap(), [launch_id(4)], "and only of this one the files");
+    let mut briefly = asked.briefly.into_inner().unwrap();
+    briefly.sort();
+    let mut expected = [1, 2, 3].map(launch_id);
+    expected.sort();
+    assert_eq!(briefly, expected);
+    let held: Vec<Held> = rows.into_iter().map(|row| row.held).collect();
+    let (stands, alone) = (Held::Elsewhere(launch_id(1)), Held::SessionOnly(launch_id(2)));
+    assert_eq!(held, [stands, alone, Held::Nothing, Held::Nothing]);
 }
 
 #[test]
