@@ -21,9 +21,11 @@ mod place;
 mod purge;
 mod pod;
 mod effective;
+mod export;
 mod verify;
 
 pub use effective::{EffectiveSetting, effective};
+pub use export::ExportSettings;
 pub use place::{InputLocation, Place};
 pub use pod::{HelmRelease, POD_VARIABLES, PodSettings, require_workload_identity, termination_log};
 pub use purge::PurgeSettings;

@@ -1,4 +1,9 @@
-//! Logs (later: traces and metrics); set up once, flushed before exit.
+//! Logs and metrics; set up once, sent before exit.
+
+mod export;
+pub mod metrics;
+
+use std::sync::{Arc, OnceLock};
 
 use tracing::{Level, Metadata, level_filters::LevelFilter};
 use tracing_subscriber::{
@@ -12,9 +17,14 @@ use tracing_subscriber::{
 
 use crate::{
     exit::{Exit, Stop},
-    report::progress::Stderr,
-    settings::{LogFormat, LogSettings, Terminal},
+    report::{
+        events::{Consumer, Events},
+        progress::Stderr,
+    },
+    settings::{ExportSettings, LogFormat, LogSettings, Terminal},
 };
+
+pub use export::Exports;
 
 /// Where this program's own words come from.
 const OWN: &str = "rogo_migrate";
@@ -23,10 +33,24 @@ const OWN: &str = "rogo_migrate";
 /// with their signatures, and answers.
 const MOST_OF_OTHERS: Level = Level::DEBUG;
 
-/// Keeps telemetry alive; dropping it flushes buffered log lines.
+/// Keeps telemetry alive; dropping it sends what was not sent yet, for 3 s at most.
 #[must_use = "telemetry ends when its guard is dropped"]
-#[derive(Debug)]
-pub struct Guard(());
+pub struct Guard {
+    _exports: Option<Exports>,
+}
+
+/// What turns events into metrics. There is one receiver for the process, as there is one log.
+static METRICS: OnceLock<Arc<dyn Consumer>> = OnceLock::new();
+
+/// The log, and the receiver of metrics if there is one.
+pub fn events() -> Events {
+    with_metrics(&Events::to_log())
+}
+
+/// The same stream, and the receiver of metrics if there is one.
+pub fn with_metrics(events: &Events) -> Events {
+    events.and(METRICS.get().cloned())
+}
 
 impl LogSettings {
     /// Text on a terminal, else JSON, unless it was chosen.
@@ -35,15 +59,17 @@ impl LogSettings {
     }
 }
 
-/// Begins to log to standard error.
-pub fn start(settings: &LogSettings) -> Result<Guard, Stop> {
+/// Begins to log to standard error, and to send metrics if there is a receiver. Must not be called in the runtime.
+pub fn start(settings: &LogSettings, export: Option<&ExportSettings>) -> Result<Guard, Stop> {
     let filter = filter(&settings.filter)?;
-    // Further layers (OpenTelemetry) stand beside this one, each with a filter of its own.
     Registry::default()
         .with(lines(settings).with_filter(filter.and(filter_fn(is_harmless))))
         .try_init()
         .map_err(|error| Stop::new(Exit::Bug, format!("logging was set up twice: {error}")))?;
-    Ok(Guard(()))
+    let Some(export) = export else { return Ok(Guard { _exports: None }) };
+    let (exports, metrics) = Exports::begin(export)?;
+    METRICS.get_or_init(|| Arc::new(metrics));
+    Ok(Guard { _exports: Some(exports) })
 }
 
 fn lines<S>(settings: &LogSettings) -> Box<dyn Layer<S> + Send + Sync>

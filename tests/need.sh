@@ -97,3 +97,22 @@ need_cargo() {
   fi
   command -v cc >/dev/null || need_packages "a C compiler" build-essential
 }
+
+# Prometheus, a receiver of metrics, is built from its Go module.
+PROMETHEUS_VERSION=0.316.0
+
+# need_prometheus: Prometheus and promtool in the cache folder of the tests, whole.
+need_prometheus() {
+  local home="${XDG_CACHE_HOME:-$HOME/.cache}/rogo-migrate/prometheus-$PROMETHEUS_VERSION" building
+  [ ! -d "$home" ] || return 0
+  need_go
+  mkdir -p "${home%/*}"
+  building=$(mktemp -d "${home%/*}/prometheus.XXXXXX")
+  if ! GOBIN="$building" GOFLAGS=-trimpath go install -tags remove_all_sd \
+    "github.com/prometheus/prometheus/cmd/prometheus@v$PROMETHEUS_VERSION" "github.com/prometheus/prometheus/cmd/promtool@v$PROMETHEUS_VERSION" >&2; then
+    rm -rf "$building"
+    echo "Go cannot build Prometheus $PROMETHEUS_VERSION" >&2
+    return 1
+  fi
+  mv -T "$building" "$home"
+}

@@ -13,7 +13,6 @@ use crate::{
     finalize::{FinalizeContext, InputRow, InputRows, books::Totals},
     inputs::{CsvReader, SubmissionColumns},
     ports::TargetReader,
-    report::events::Events,
     run::{
         Missing, Plan, RunStore, Summary, Warning,
         lock::LockedRun,
@@ -22,6 +21,7 @@ use crate::{
         results,
     },
     settings::Settings,
+    telemetry,
     watch::{
         rerun::{self, Rerun},
         wait::{self, JobWait, WaitEnd},
@@ -158,7 +158,7 @@ async fn merge_and_tell(
         },
         out: Some(&settings.out),
         accept,
-        events: &Events::to_log(),
+        events: &telemetry::events(),
     };
     let comparing = async { Ok(frozen::warnings(settings, plan).await) };
     let (totals, warnings) = tokio::try_join!(crate::finalize::finalize(&context), comparing)?;

@@ -25,6 +25,7 @@ use crate::{
         pace::{Pace, Trouble},
         start::{Start, Started},
     },
+    telemetry::with_metrics,
 };
 
 use super::{await_plan::await_plan, connect, decided::decided, signals};
@@ -41,7 +42,7 @@ pub async fn run(settings: &Settings, log: &LogSettings, stop: &CancellationToke
     let plan = super::or_stopped(stop, await_plan(settings, &store)).await?;
     let rows = plan.shards.get(index.0 as usize).map_or(0, |shard| shard.rows);
     let board = Board::new(rows, 1);
-    let events = board.events();
+    let events = with_metrics(&board.events());
     let moving = move_shard(settings, &store, Arc::new(plan), index, &events, stop);
     shown(&board, log, Box::pin(moving)).await?;
     Ok(End::done(format!("every row of shard {index} has an outcome")))
@@ -58,7 +59,7 @@ pub async fn move_all(
 ) -> Result<(), Stop> {
     let shards = plan.shards.len();
     let board = Board::new(plan.rows, shards);
-    let events = board.events();
+    let events = with_metrics(&board.events());
     let moving = async {
         for index in (0..).map(ShardIndex).take(shards) {
             match Box::pin(move_shard(settings, store, plan.clone(), index, &events, stop)).await {
@@ -193,7 +194,8 @@ impl Process<'_> {
     ) -> Result<ShardInputs, Stop> {
         let Self { settings, store, plan, index, writer, rows, pace, observed, .. } = *self;
         let (plan, epoch) = (&plan.id, &settings.epoch);
-        let heart = Heart { store, plan, shard: index, writer, epoch, rows, pace, observed };
+        let gauge = &|| {};
+        let heart = Heart { store, plan, shard: index, writer, epoch, rows, pace, observed, gauge };
         heart.beat_through(super::or_stopped(stop, self.prepare(stop, ending))).await
     }
 

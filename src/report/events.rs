@@ -1,13 +1,13 @@
 //! One stream of events: what a process does, told once. Progress, log lines, limits, invariants and telemetry are
 //! consumers of it, and none of them reads another's state.
 
-use std::{
-    fmt,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+mod stream;
 
-use super::log_lines::LogLines;
+use std::time::Duration;
+
+pub use stream::{Consumer, Events, now, since};
+
+use super::invariants::Invariant;
 use crate::{
     domain::{AttemptId, Books, Fate, ShardIndex},
     ports::{Fault, Service},
@@ -44,6 +44,29 @@ pub enum Event<'a> {
         bytes: u64,
         /// From the wait for a place to the proof, retries included.
         took: Duration,
+    },
+    /// Bytes of files reached the target.
+    BytesMoved {
+        /// Number of bytes.
+        bytes: u64,
+        /// Which way they took.
+        mode: Mode,
+    },
+    /// How full a queue of the process is, once a second.
+    Sized {
+        /// The queue in question.
+        queue: Bounded,
+        /// What is in it.
+        usage: usize,
+        /// The most that can be in it now.
+        limit: usize,
+    },
+    /// The program broke a promise that it checks of itself: a bug.
+    PromiseBroken {
+        /// The broken promise.
+        invariant: Invariant,
+        /// The row that it happened at, if it was one.
+        row: Option<u64>,
     },
     /// A part of the process waited for another part of it.
     Waited {
@@ -194,6 +217,47 @@ impl Wait {
     }
 }
 
+/// Which way the bytes of a file take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Through this process.
+    Streamed,
+    /// The storage service copies by itself.
+    Server,
+}
+
+impl Mode {
+    /// Its stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Streamed => "streamed",
+            Self::Server => "server",
+        }
+    }
+}
+
+/// What a process may have only so much of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bounded {
+    /// Outcomes that wait for the recorder.
+    Outcomes,
+    /// Copies in flight.
+    Copies,
+    /// PostgreSQL connections in use.
+    Pool,
+}
+
+impl Bounded {
+    /// Its stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Outcomes => "outcomes",
+            Self::Copies => "copies",
+            Self::Pool => "pool",
+        }
+    }
+}
+
 /// Whether more copies in flight moved more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gain {
@@ -221,79 +285,4 @@ pub enum Ended {
     Complete,
     /// Rows are left for a later process.
     Unfinished,
-}
-
-/// The time of events. It is the runtime's, which tests may stop.
-pub fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
-}
-
-/// Time from an earlier [`now`] until now.
-pub fn since(earlier: Instant) -> Duration {
-    now().saturating_duration_since(earlier)
-}
-
-/// A consumer of events. It is called in the middle of the work: it returns at once and keeps its own state.
-pub trait Consumer: Send + Sync {
-    /// Takes one event, which happened at `at`.
-    fn take(&self, at: Instant, event: &Event<'_>);
-}
-
-/// The stream; clones lead to the same consumers.
-#[derive(Clone, Default)]
-pub struct Events {
-    consumers: Arc<[Arc<dyn Consumer>]>,
-}
-
-impl Events {
-    /// A stream to these consumers, in this order.
-    pub fn to(consumers: impl IntoIterator<Item = Arc<dyn Consumer>>) -> Self {
-        Self { consumers: consumers.into_iter().collect() }
-    }
-
-    /// A stream to the log alone.
-    pub fn to_log() -> Self {
-        let log: Arc<dyn Consumer> = Arc::new(LogLines);
-        Self::to([log])
-    }
-
-    /// A stream to the same consumers and these.
-    #[must_use]
-    pub fn and(&self, consumers: impl IntoIterator<Item = Arc<dyn Consumer>>) -> Self {
-        Self { consumers: self.consumers.iter().cloned().chain(consumers).collect() }
-    }
-
-    /// Tells every consumer that the event happened now.
-    pub fn tell(&self, event: Event<'_>) {
-        let at = now();
-        for consumer in &*self.consumers {
-            consumer.take(at, &event);
-        }
-    }
-
-    /// Awaits `asking` and tells how long the service took to answer.
-    pub async fn asked<T, E>(
-        &self,
-        service: Service,
-        asking: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, E> {
-        let began = now();
-        let answer = asking.await?;
-        self.tell(Event::Asked { service, took: since(began) });
-        Ok(answer)
-    }
-
-    /// Awaits `waiting` and tells how long that took.
-    pub async fn waited<T>(&self, on: Wait, waiting: impl Future<Output = T>) -> T {
-        let began = now();
-        let value = waiting.await;
-        self.tell(Event::Waited { on, took: since(began) });
-        value
-    }
-}
-
-impl fmt::Debug for Events {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Events({} consumers)", self.consumers.len())
-    }
 }

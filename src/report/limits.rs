@@ -123,7 +123,10 @@ impl Seen {
                 work.core_us += us(sample.took.saturating_mul(u32::try_from(sample.cores).unwrap_or(1)));
                 self.remember(at);
             }
-            Event::RowBegan { .. }
+            Event::BytesMoved { .. }
+            | Event::Sized { .. }
+            | Event::PromiseBroken { .. }
+            | Event::RowBegan { .. }
             | Event::RowDropped { .. }
             | Event::StageRetried { .. }
             | Event::StateChanged { .. }

@@ -17,17 +17,16 @@ pub use budget::Budget;
 pub use uploads::Uploads;
 
 use parts::read_part;
-use proof::{Digests, Known, check_length, check_md5, wrong_length, wrong_md5};
+use proof::{Digests, Known, check_length, check_md5, wrong_length};
 use questions::Questions;
 use ways::matters_to_every_way;
 
 use crate::{
     domain::{PlannedFile, source_container},
     ports::{
-        BlobInfo, BlobReader, Blobs, CopiedFile, Existing, Fault, FaultKind, PutOptions, Service, Source,
-        Stored, TargetWriter,
+        BlobReader, Blobs, CopiedFile, Existing, Fault, FaultKind, PutOptions, Service, Source, TargetWriter,
     },
-    report::events::{Events, Wait},
+    report::events::{Event, Events, Mode, Wait},
 };
 
 /// Files up to this are one PUT; larger ones go in parts of this.
@@ -105,8 +104,20 @@ impl Copier {
         if self.ways.may_try_server_side(&file.source)
             && let Some(copied) = self.copy_server_side(file, blob_name, &options).await?
         {
+            self.events.tell(Event::BytesMoved { bytes: copied.size_bytes, mode: Mode::Server });
             return Ok(copied);
         }
+        let copied = self.stream(file, blob_name, options).await?;
+        self.events.tell(Event::BytesMoved { bytes: copied.size_bytes, mode: Mode::Streamed });
+        Ok(copied)
+    }
+
+    async fn stream(
+        &self,
+        file: &PlannedFile,
+        blob_name: &str,
+        options: PutOptions,
+    ) -> Result<CopiedFile, Fault> {
         let reader = self.events.asked(Service::SourceBlobs, self.source.get(&file.source)).await?;
         let options = PutOptions { content_encoding: reader.info.content_encoding.clone(), ..options };
         if reader.info.size_bytes <= PART_BYTES as u64 {
@@ -226,36 +237,6 @@ impl Copier {
                 self.own_earlier(fault, name, options, info.size_bytes, known).await
             }
             Err(fault) => Err(fault),
-        }
-    }
-
-    /// Compares the written blob with its source; a blob that differs is deleted.
-    async fn prove(
-        &self,
-        name: &str,
-        stored: &Stored,
-        info: &BlobInfo,
-        known: Known,
-    ) -> Result<CopiedFile, Fault> {
-        let fault = match (known.md5, stored.md5) {
-            _ if stored.size_bytes != info.size_bytes => {
-                let what = format!(
-                    "{} has {} bytes, its copy had {}: no copy was kept",
-                    info.name, info.size_bytes, stored.size_bytes
-                );
-                Fault::new(Service::TargetBlobs, FaultKind::Corrupt, what)
-            }
-            (Some(expected), Some(md5)) if expected != md5 => wrong_md5(info, expected, md5),
-            (_, md5) => {
-                let copied = self.copied(name, info.size_bytes, known);
-                return Ok(CopiedFile { md5_proven: md5.is_some(), ..copied });
-            }
-        };
-        match self.target.delete_many(&[name.to_owned()]).await {
-            // An immutability policy keeps the blob; no row will name it.
-            Err(kept) if kept.kind == FaultKind::Immutable => Err(fault),
-            Err(unknown) => Err(unknown),
-            Ok(()) => Err(fault),
         }
     }
 

@@ -63,6 +63,12 @@ impl InFlight {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).limit
     }
 
+    /// Copies in flight now.
+    pub fn usage(&self) -> usize {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        (state.limit + state.debt).saturating_sub(self.permits.available_permits())
+    }
+
     /// Whether the limit cannot rise: who waits for a permit waits because of it, not because the best limit is sought.
     pub fn is_capped(&self) -> bool {
         !self.adaptive || self.limit() >= MOST

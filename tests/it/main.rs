@@ -29,6 +29,7 @@ mod explain;
 mod outages;
 mod readback;
 mod verify;
+mod telemetry;
 #[cfg(feature = "cluster")]
 mod chart;
 #[cfg(feature = "cluster")]
