@@ -106,13 +106,15 @@ fn in_short(recorded: &Service<Recorded>, input: &input::Found, stored: &stored:
         Ok(recorded) => recorded.standing(),
     };
     match outcome {
-        Some(one) => match &one.outcome.fate {
-            Fate::Migrated(_) => {
-                format!("In short: migrated at {}; {}", page::time(one.outcome.at), stored.in_short())
+        Some(one) => {
+            let fate = fate(&one.outcome.fate);
+            match &one.outcome.fate {
+                Fate::Migrated(_) => {
+                    format!("In short: {fate} at {}; {}", page::time(one.outcome.at), stored.in_short())
+                }
+                Fate::Skipped { .. } | Fate::Failed { .. } => format!("In short: {fate}"),
             }
-            Fate::Skipped { code, detail } => format!("In short: skipped, {code}: {detail}"),
-            Fate::Failed { code, message } => format!("In short: failed, {code}: {message}"),
-        },
+        }
         None if input.names_it() == Some(false) => {
             "In short: no row of the run's input names this attempt, so the run did nothing with it".to_owned()
         }
@@ -120,5 +122,14 @@ fn in_short(recorded: &Service<Recorded>, input: &input::Found, stored: &stored:
             "In short: the run recorded no outcome of it: it was left out (--limit, --attempts), or its row is not moved yet"
                 .to_owned()
         }
+    }
+}
+
+/// What became of a row, in words.
+fn fate(fate: &Fate) -> String {
+    match fate {
+        Fate::Migrated(_) => "migrated".to_owned(),
+        Fate::Skipped { code, detail } => format!("skipped, {code}: {detail}"),
+        Fate::Failed { code, message } => format!("failed, {code}: {message}"),
     }
 }

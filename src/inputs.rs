@@ -8,6 +8,7 @@
 
 mod attempts;
 mod excluded;
+mod listed;
 mod source;
 mod nearby;
 mod text;
@@ -27,6 +28,7 @@ pub use error::InputError;
 pub use excluded::Excluded;
 pub use format::{Format, Layout, Role, StrangeIds};
 pub use lexer::MAX_RECORD_BYTES;
+pub use listed::read_listed;
 pub use problem::Problem;
 pub use reader::CsvReader;
 pub use record::Record;

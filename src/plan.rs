@@ -39,7 +39,7 @@ use crate::{
     ports::{Blobs, FaultKind, Holdings, Source, TargetReader, Warehouse, WarehouseShape},
     run::{
         Expected, FORMAT, Plan, PlanId, RULES_VERSION, Refusal, RunStore, ShardPlan, names,
-        pins::{Present, another_database, differences, input_differences, pinned_settings, rolled_back},
+        pins::{Present, another_database, differences, ended, input_differences, pinned_settings},
     },
     settings::Settings,
 };
@@ -97,9 +97,9 @@ pub async fn compare(plan: &Plan, settings: &Settings, services: Services<'_>) -
     if found.is_empty() { Ok(()) } else { Err(Stop::new(Exit::Configuration, found.join("\n"))) }
 }
 
-/// The plan, if there is one; refuses a run that was rolled back.
+/// The plan, if there is one; refuses a run that a person has ended.
 async fn standing(store: &RunStore) -> Result<Option<Plan>, Stop> {
-    if let Some(refusal) = rolled_back(store).await? {
+    if let Some(refusal) = ended(store).await? {
         return Err(Stop::new(Exit::Configuration, refusal));
     }
     Ok(store.plan().await?)

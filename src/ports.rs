@@ -32,4 +32,4 @@ pub use undo::{
 };
 
 pub use crate::domain::CopiedFile;
-pub use warehouse::{Warehouse, WarehouseShape};
+pub use warehouse::{EXPORTED_TABLES, Warehouse, WarehouseShape};

@@ -36,8 +36,7 @@ repository=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$repository"
 # shellcheck source=tests/need.sh
 . tests/need.sh
-azurite_version=3.37.0 # as in the tests
-azurite=${XDG_CACHE_HOME:-$HOME/.cache}/rogo-migrate/azurite-$azurite_version
+azurite=${XDG_CACHE_HOME:-$HOME/.cache}/rogo-migrate/azurite-$AZURITE_VERSION
 binaries=${CARGO_TARGET_DIR:-target}/release
 result=$repository/demo/$(date -u +%Y%m%dT%H%M%S)-$$
 temporary=$(mktemp -d)
@@ -171,11 +170,7 @@ need_postgres
 [[ -n $folder ]] || need_node
 postgres=$(postgres_programs)
 [[ -n $postgres ]] || die 'the PostgreSQL server programs (initdb, postgres, psql) are not to be found'
-if [[ -z $folder && ! -d $azurite/node_modules/azurite ]]; then
-    say "installing Azurite into $azurite"
-    mkdir -p "$azurite"
-    npm install --prefix "$azurite" --no-audit --no-fund --loglevel=error "azurite@$azurite_version"
-fi
+[[ -n $folder ]] || need_azurite
 
 say 'building'
 # Both in any case: the program alone has other features of its dependencies, and all would be built again.

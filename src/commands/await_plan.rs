@@ -8,11 +8,9 @@ use tokio::time::Instant;
 use crate::{
     exit::{Exit, Moment, Stop},
     ports::{Backoff, Fault, FaultKind, Patience, pause},
-    run::{Plan, Refusal, RunStore, names, purge},
+    run::{Plan, Refusal, RunStore, names, pins},
     settings::Settings,
 };
-
-use super::connect;
 
 const LOOKS: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(10));
 /// A plan without a heartbeat for so long is no longer being made.
@@ -95,10 +93,7 @@ fn given_up(away_for: Duration, fault: &Fault) -> Stop {
 
 /// The plan, or the reason why there will be none; `None` if neither document exists.
 async fn look(settings: &Settings, store: &RunStore) -> Result<Option<Result<Plan, Stop>>, Fault> {
-    if let Some(stop) = connect::rolled_back(store).await? {
-        return Ok(Some(Err(stop)));
-    }
-    if let Some(refusal) = purge::refusal(store).await? {
+    if let Some(refusal) = pins::ended(store).await? {
         return Ok(Some(Err(Stop::new(Exit::Configuration, refusal))));
     }
     // The refusal comes first: this epoch's settings may have been refused although an older plan exists. Outside the

@@ -14,7 +14,7 @@ use crate::{
         },
         warehouse::{Export, SqlServer},
     },
-    exit::Stop,
+    exit::{Exit, Stop},
     identity::EntraCredential,
     inputs::{InputSource, Inputs},
     ports::{Blobs, Fault, Service, Source, Warehouse},
@@ -205,30 +205,31 @@ pub(super) fn container(target: &Place) -> String {
 
 /// Refuses a run that was rolled back.
 pub async fn not_rolled_back(store: &RunStore) -> Result<(), Stop> {
-    rolled_back(store).await?.map_or(Ok(()), Err)
+    unless(pins::rolled_back(store).await?)
+}
+
+/// Refuses a run that a person has ended: rolled back, or purged.
+pub async fn not_ended(store: &RunStore) -> Result<(), Stop> {
+    unless(pins::ended(store).await?)
 }
 
 /// Refuses a run whose queues were purged.
 pub async fn not_purged(store: &RunStore) -> Result<(), Stop> {
-    let refusal = purge::refusal(store).await?;
-    refusal.map_or(Ok(()), |refusal| Err(Stop::new(crate::exit::Exit::Configuration, refusal)))
+    unless(purge::refusal(store).await?)
 }
 
-/// Tells a person that the run's store was purged, and what no longer works, if it was.
-pub async fn tell_purged(store: &RunStore) -> Result<(), Fault> {
-    if let Some(purged) = purge::purged(store).await? {
-        let no_longer = purged.no_longer.join("; ");
-        let by = &purged.decided.by;
-        report::tell(&format!(
-            "the store of run {} was purged by {by}; no longer works: {no_longer}",
-            store.run()
-        ));
-    }
-    Ok(())
+fn unless(refusal: Option<String>) -> Result<(), Stop> {
+    refusal.map_or(Ok(()), |refusal| Err(Stop::new(Exit::Configuration, refusal)))
 }
 
-/// Why nothing may be done with a run that was rolled back; `None` if it was not.
-pub async fn rolled_back(store: &RunStore) -> Result<Option<Stop>, Fault> {
-    let refusal = pins::rolled_back(store).await?;
-    Ok(refusal.map(|refusal| Stop::new(crate::exit::Exit::Configuration, refusal)))
+/// Tells a person that the run's store was purged, and what no longer works, if it was; whether it was.
+pub async fn tell_purged(store: &RunStore) -> Result<bool, Fault> {
+    let Some(purged) = purge::purged(store).await? else { return Ok(false) };
+    let no_longer = purged.no_longer.join("; ");
+    let by = &purged.decided.by;
+    report::tell(&format!(
+        "the store of run {} was purged by {by}; no longer works: {no_longer}",
+        store.run()
+    ));
+    Ok(true)
 }

@@ -6,7 +6,7 @@ use crate::{
     exit::{End, Exit, Stop},
     explain, report,
     run::{
-        Plan, RunStore, names,
+        Plan, RunStore,
         pins::{Present, differences},
     },
     settings::{Settings, Sources, StoreSettings},
@@ -16,6 +16,8 @@ use super::connect;
 
 /// Connections to the target database.
 const CONNECTIONS: u32 = 2;
+/// What it means that there is no plan.
+const UNKNOWN: &str = "this run knows no attempt";
 
 /// Prints the text of a code; without one, every code.
 pub fn run(code: Option<&str>) -> Result<End, Stop> {
@@ -39,12 +41,12 @@ pub async fn attempt(sources: &Sources, attempt: &str) -> Result<End, Stop> {
     let page = match Settings::load(sources) {
         Ok(settings) => {
             let store = connect::run_store(&settings)?;
-            let plan = plan_of(&store).await?;
+            let plan = store.plan_or(UNKNOWN).await?;
             with_services(&settings, &store, &plan, attempt).await?
         }
         Err(incomplete) => {
             let store = connect::store_of(&StoreSettings::load(sources)?)?;
-            let plan = plan_of(&store).await?;
+            let plan = store.plan_or(UNKNOWN).await?;
             let why = || incomplete.message.clone();
             let services =
                 Services { inputs: Err(why()), warehouse: Err(why()), target: Err(why()), files: Err(why()) };
@@ -53,15 +55,6 @@ pub async fn attempt(sources: &Sources, attempt: &str) -> Result<End, Stop> {
     };
     report::print(&page);
     Ok(End::done(format!("attempt {attempt} is explained")))
-}
-
-/// The plan, also of a run that was rolled back.
-async fn plan_of(store: &RunStore) -> Result<Plan, Stop> {
-    store.plan().await?.ok_or_else(|| {
-        let message =
-            format!("there is no plan at {}: this run knows no attempt", store.describe(names::PLAN));
-        Stop::new(Exit::Configuration, message)
-    })
 }
 
 async fn with_services(

@@ -59,11 +59,7 @@ pub async fn run(settings: &Settings) -> Result<End, Stop> {
 
 pub(super) async fn standing_plan(store: &RunStore) -> Result<Plan, Stop> {
     connect::not_rolled_back(store).await?;
-    store.plan().await?.ok_or_else(|| {
-        let message =
-            format!("there is no plan at {}: run `rogo-migrate plan` first", store.describe(names::PLAN));
-        Stop::new(Exit::Configuration, message)
-    })
+    store.plan_or("run `rogo-migrate plan` first").await
 }
 
 /// Waits for the plan, then until the shard Job has done what it could.
@@ -126,8 +122,7 @@ async fn merge_and_tell(
     plan: &Plan,
     after: After,
 ) -> Result<End, Stop> {
-    connect::not_rolled_back(store).await?;
-    connect::not_purged(store).await?;
+    connect::not_ended(store).await?;
     let accept = settings.accept_lost.then(|| decided(settings, "finalize --accept lost")).transpose()?;
     let files = connect::target_blobs(settings)?;
     let target =

@@ -7,7 +7,6 @@ use crate::{
     report,
     run::{
         lock::LockedRun,
-        names,
         pins::{Present, differences},
     },
     settings::Settings,
@@ -20,10 +19,7 @@ use super::{compare::unchanged, connect, decided::decided, finalize::WAIT_FOR_LO
 pub async fn run(settings: &Settings, delete: bool) -> Result<Exit, Stop> {
     let decided = delete.then(|| decided(settings, "orphans --delete")).transpose()?;
     let store = connect::run_store(settings)?;
-    let Some(plan) = store.plan().await? else {
-        let message = format!("there is no plan at {}: this run has no blobs", store.describe(names::PLAN));
-        return Err(Stop::new(Exit::Configuration, message));
-    };
+    let plan = store.plan_or("this run has no blobs").await?;
     let files = connect::target_blobs(settings)?;
     let target = connect::database(settings, 2, &format!("{}/orphans/{}", settings.run, std::process::id()))?;
     let now = Present::of(settings, &plan.id, target.identity().await?, &files.location());

@@ -6,8 +6,8 @@ use crate::{
     adapters::postgres::PostgresReader,
     cli::PlanArgs,
     exit::{End, Stop},
-    inputs::Inputs,
-    plan::{self, Counts, PlanReport, Services},
+    inputs::{Excluded, Inputs},
+    plan::{self, PlanReport, Services},
     ports::{Blobs, Source, Warehouse},
     report,
     run::{Decided, RunStore, decisions},
@@ -61,20 +61,25 @@ pub(super) async fn make_in(settings: &Settings, world: &World) -> Result<PlanRe
     let excluding = exclusion(settings, &world.store).await?;
     let made = Box::pin(plan::make(settings, world.services())).await?;
     if let Some(decided) = excluding {
-        let decided = Decided { attempts: made.counts.as_ref().map_or(0, Counts::excluded), ..decided };
+        let attempts = match &made.counts {
+            Some(counts) => counts.excluded(),
+            None => Excluded::read(settings.exclude.as_deref())?.attempts().count() as u64,
+        };
+        let decided = Decided { attempts, ..decided };
         decisions::log_once(&world.store, &format!("exclude-{}", made.plan.id), &decided).await?;
     }
     Ok(made)
 }
 
-/// `--exclude` is a decision: said with its reason before anything is read. A plan that exists has recorded it.
+/// `--exclude` is a decision: said with its reason before anything is read. A plan that stands needs none; one that is given
+/// is recorded, should the process that made the plan have ended before it did that.
 async fn exclusion(settings: &Settings, store: &RunStore) -> Result<Option<Decided>, Stop> {
     let Some(path) = &settings.exclude else { return Ok(None) };
-    if store.plan().await?.is_some() {
-        return Ok(None);
-    }
     let file = path.file_name().unwrap_or(path.as_os_str()).display();
-    decided(settings, &format!("plan --exclude {file}")).map(Some)
+    match (decided(settings, &format!("plan --exclude {file}")), store.plan().await?) {
+        (Err(_), Some(_)) => Ok(None),
+        (said, _) => said.map(Some),
+    }
 }
 
 async fn rehearse(settings: &Settings) -> Result<PlanReport, Stop> {

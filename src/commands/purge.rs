@@ -70,7 +70,11 @@ async fn some(
     };
     let decided = Decided { attempts: attempts.len() as u64, ..decided };
     match purge::purge_attempts(store, &plan, attempts, &decided).await? {
-        None => Ok(End::done(format!("run {} holds nothing of these attempts", store.run()))),
+        None => {
+            let message = format!("run {} holds nothing of these attempts: nothing was purged", store.run());
+            report::print(&message);
+            Ok(End::done(message))
+        }
         Some(Purged { documents, no_longer, .. }) => {
             tell_consequences("no longer works:", &no_longer);
             let message = format!(
@@ -86,13 +90,8 @@ async fn some(
 
 /// A row that is blanked before it has an outcome would fail for what is missing: the run has to have its result.
 async fn plan_with_result(store: &RunStore) -> Result<Plan, Stop> {
-    if let Some(refusal) = purge::refusal(store).await? {
-        return Err(Stop::new(Exit::Configuration, refusal));
-    }
-    let plan = store.plan().await?.ok_or_else(|| {
-        let message = format!("there is no plan at {}: nothing to purge", store.describe(names::PLAN));
-        Stop::new(Exit::Configuration, message)
-    })?;
+    connect::not_purged(store).await?;
+    let plan = store.plan_or("nothing to purge").await?;
     let summary: Option<crate::run::Summary> = store.read(&names::result(names::SUMMARY)).await?;
     match summary.map(|summary| summary.result) {
         Some(crate::run::RunResult::Complete) => Ok(plan),

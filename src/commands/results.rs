@@ -10,7 +10,6 @@ use crate::{
         RunStore,
         bundle::{self, Personal},
         evidence::{self, Beside},
-        purge,
     },
     settings::StoreSettings,
     watch::fetch,
@@ -58,8 +57,7 @@ async fn copy(settings: &StoreSettings, store: &RunStore, to: &Path) -> Result<E
         return Ok(End::done(format!("{} results copied", fetched.copied.len())));
     }
     let absent = fetched.absent.join(", ");
-    if purge::purged(store).await?.is_some() {
-        connect::tell_purged(store).await?;
+    if connect::tell_purged(store).await? {
         return Ok(End::done(format!("{} results copied; purged: {absent}", fetched.copied.len())));
     }
     let message = format!(

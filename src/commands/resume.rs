@@ -46,8 +46,7 @@ async fn in_cluster(settings: &StoreSettings) -> Result<Option<End>, Stop> {
     let jobs = status::jobs(&Cluster::default(), settings).await;
     let Some(jobs) = jobs.map_err(|fault| unanswered(settings, &fault))? else { return Ok(None) };
     let store = connect::store_of(settings)?;
-    connect::not_rolled_back(&store).await?;
-    connect::not_purged(&store).await?;
+    connect::not_ended(&store).await?;
     let facts = Watcher::new(store.clone(), store, &settings.run_store.to_string()).look(Some(jobs)).await?;
     let (verdict, _) = judge(&facts);
     if verdict.state == RunState::Paused {

@@ -43,10 +43,7 @@ pub async fn run(settings: &Settings, args: &RollbackArgs) -> Result<End, Stop> 
     let decided = args.yes.then(|| decided(settings, &decision(settings, args))).transpose()?;
     let attempts = settings.trial.attempts.as_deref().map(read_attempts).transpose()?;
     let store = connect::run_store(settings)?;
-    let plan = store.plan().await?.ok_or_else(|| {
-        let message = format!("there is no plan at {}: this run wrote nothing", store.describe(names::PLAN));
-        Stop::new(Exit::Configuration, message)
-    })?;
+    let plan = store.plan_or("this run wrote nothing").await?;
     connect::tell_purged(&store).await?;
     let files = connect::target_blobs(settings)?;
     let application = format!("{}/rollback/{}", settings.run, std::process::id());

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{
-    Run, Service,
+    Run, Service, fate,
     page::{Page, time},
     recorded::Recorded,
 };
@@ -39,15 +39,15 @@ impl Gathered {
 /// Gathers the facts as a shard does, and decides.
 pub async fn gather(run: &Run<'_>, row: QueuedRow, facts: Option<Facts>) -> Service<Gathered> {
     let target = *run.services.target.as_ref().map_err(Clone::clone)?;
-    let warehouse = match (&facts, &run.services.warehouse) {
-        (Some(_), _) => None,
-        (None, Ok(warehouse)) => Some(warehouse.as_ref()),
-        (None, Err(why)) => return Err(format!("the warehouse: {why}")),
-    };
+    let warehouse = run.services.warehouse.as_ref().map(AsRef::as_ref).map_err(Clone::clone);
     let asking = Asking { target, warehouse, writers: Writers::new(run.store.clone()) };
     let gathered = gather_rows(&asking, &run.rules, vec![(row, facts)]).await?;
-    let row =
+    let mut row =
         gathered.into_iter().next().ok_or("the row was lost while it was gathered; please report it")?;
+    if row.held == Held::ByThisRun {
+        // It stands, so `--redo lost` had taken the earlier run's word away from it.
+        row.row.earlier = None;
+    }
     let catalogue = target.catalogue().await.map_err(|fault| fault.chain())?;
     // What this run wrote is no reason to skip: the decision is the one that came before it.
     let held = match &row.held {
@@ -74,9 +74,12 @@ pub fn write(page: &mut Page, run: &Run<'_>, gathered: &Service<Gathered>, recor
     write_facts(page, gathered);
     let standing = recorded.and_then(Recorded::standing);
     if let Some(then) = standing.and_then(|one| one.outcome.source.as_ref()) {
-        let GatheredRow { row, facts, .. } = &gathered.row;
+        let GatheredRow { row, facts, takes_facts, .. } = &gathered.row;
         let now = source_digest(&row.cells, &row.mapping, then.facts.then_some(facts));
-        page.say(if now.sha256 == then.sha256 {
+        page.say(if then.facts && !takes_facts {
+            "whether row, mapping and facts are those that the run decided from is not known: it took the warehouse's facts, \
+             and the row is decided without them now"
+        } else if now.sha256 == then.sha256 {
             "row, mapping and facts are those that the run decided from (same digest)"
         } else {
             "row, mapping or facts are not those that the run decided from: they changed since"
@@ -106,14 +109,15 @@ pub fn write(page: &mut Page, run: &Run<'_>, gathered: &Service<Gathered>, recor
 
 fn write_recorded(page: &mut Page, run: &Run<'_>, recorded: Option<&Recorded>) {
     let Some(one) = recorded.and_then(Recorded::standing) else { return };
+    let fate = fate(&one.outcome.fate);
     match &one.outcome.fate {
-        Fate::Migrated(_) => page.say("the run: migrated; no rule kept it out"),
-        Fate::Skipped { code, detail } => {
-            page.say(&format!("the run: skipped, {code}: {detail}"));
+        Fate::Migrated(_) => page.say(&format!("the run: {fate}; no rule kept it out")),
+        Fate::Skipped { code, .. } => {
+            page.say(&format!("the run: {fate}"));
             write_rule(page, run, code.code());
         }
-        Fate::Failed { code, message } => {
-            page.say(&format!("the run: failed, {code}: {message}"));
+        Fate::Failed { code, .. } => {
+            page.say(&format!("the run: {fate}"));
             write_rule(page, run, code.code());
         }
     }
@@ -198,7 +202,7 @@ fn text(value: &Value) -> String {
 /// The services of one question; it never waits for one.
 struct Asking<'a> {
     target: &'a dyn super::Target,
-    warehouse: Option<&'a dyn Warehouse>,
+    warehouse: Service<&'a dyn Warehouse>,
     writers: Writers,
 }
 
@@ -226,8 +230,7 @@ impl Ask for Asking<'_> {
     }
 
     async fn facts(&self, attempts: &[AttemptId]) -> Service<Vec<Facts>> {
-        let warehouse =
-            self.warehouse.ok_or("the run has facts files, and they hold nothing of this attempt")?;
+        let warehouse = self.warehouse.as_ref().map_err(|why| format!("the warehouse: {why}"))?;
         warehouse.fetch(attempts).await.map_err(|fault| fault.chain())
     }
 }

@@ -52,21 +52,10 @@ impl Found {
     /// The section about the inputs.
     pub fn write(&self, page: &mut Page, run: &Run<'_>, queued: Result<&[Queued], &String>) {
         page.section("The input");
-        match &self.submissions {
-            Err(why) => page.not_available("the lines of submission_files.csv", why),
-            Ok(read) => {
-                if let Some(changed) = &read.changed {
-                    page.say(changed);
-                }
-                if read.rows.is_empty() {
-                    page.say(&format!("no row of {} names the attempt", read.location));
-                }
-                for row in &read.rows {
-                    page.say(&format!("row {}, line {} of {}", row.number, row.line, read.location));
-                    write_cells(page, &row.cells);
-                }
-            }
-        }
+        write_named(page, "submission_files.csv", &self.submissions, |page, row, location| {
+            page.say(&format!("row {}, line {} of {location}", row.number, row.line));
+            write_cells(page, &row.cells);
+        });
         match queued {
             Err(why) => page.not_available("the rows of the run's queue", why),
             Ok([]) => page.say("the run's queue does not hold it: it was left out by --limit, --attempts or --code, or is in no input"),
@@ -81,22 +70,11 @@ impl Found {
     }
 
     fn write_mapping(&self, page: &mut Page, run: &Run<'_>, queued: Result<&[Queued], &String>) {
-        match &self.mapping {
-            Err(why) => page.not_available("the lines of attempt_number_mapping.csv", why),
-            Ok(read) => {
-                if let Some(changed) = &read.changed {
-                    page.say(changed);
-                }
-                if read.rows.is_empty() {
-                    page.say(&format!("no row of {} names the attempt", read.location));
-                }
-                for row in &read.rows {
-                    page.say(&format!("line {} of {}", row.line, read.location));
-                    page.field("Unit Code Version", &row.unit_version);
-                    page.field("Submission", &row.submission);
-                }
-            }
-        }
+        write_named(page, "attempt_number_mapping.csv", &self.mapping, |page, row, location| {
+            page.say(&format!("line {} of {location}", row.line));
+            page.field("Unit Code Version", &row.unit_version);
+            page.field("Submission", &row.submission);
+        });
         if let (Err(_), Ok([(row, _), ..])) = (&self.mapping, queued) {
             match &row.mapping {
                 MappingState::Found(mapping) => {
@@ -115,6 +93,28 @@ impl Found {
                 }
             }
         }
+    }
+}
+
+/// The rows of one input, each by `write_row` with the input's location.
+fn write_named<T>(
+    page: &mut Page,
+    input: &str,
+    read: &Service<Named<T>>,
+    write_row: impl Fn(&mut Page, &T, &str),
+) {
+    let read = match read {
+        Ok(read) => read,
+        Err(why) => return page.not_available(&format!("the lines of {input}"), why),
+    };
+    if let Some(changed) = &read.changed {
+        page.say(changed);
+    }
+    if read.rows.is_empty() {
+        page.say(&format!("no row of {} names the attempt", read.location));
+    }
+    for row in &read.rows {
+        write_row(page, row, &read.location);
     }
 }
 

@@ -4,7 +4,7 @@
 use futures_util::TryStreamExt;
 
 use super::{
-    Run, Service,
+    Run, Service, fate,
     page::{Page, time},
 };
 use crate::{
@@ -232,11 +232,7 @@ async fn of_other(store: &RunStore, attempt: AttemptId) -> Result<Option<String>
     let Some(plan) = store.plan().await? else { return Ok(None) };
     let recorded = Recorded(outcomes(store, &plan, attempt).await?);
     let Some(Entry { outcome, .. }) = recorded.standing() else { return Ok(None) };
-    let fate = match &outcome.fate {
-        Fate::Migrated(_) => "migrated".to_owned(),
-        Fate::Skipped { code, detail } => format!("skipped, {code}: {detail}"),
-        Fate::Failed { code, message } => format!("failed, {code}: {message}"),
-    };
+    let fate = fate(&outcome.fate);
     let is_rolled_back = store.exists(names::ROLLED_BACK).await?
         || decisions::rolled_back(store).await?.contains_key(&attempt);
     let since = if is_rolled_back { "; rolled back since" } else { "" };

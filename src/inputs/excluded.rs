@@ -2,12 +2,9 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::Hasher;
+use super::{Hasher, read_listed};
 use crate::{
-    domain::{
-        AttemptId,
-        text::{equal_key, is_blank, trim},
-    },
+    domain::AttemptId,
     exit::{Exit, Stop},
 };
 
@@ -40,19 +37,9 @@ impl Excluded {
         self.0.keys().copied()
     }
 
-    /// Number of attempts.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether nothing is left out.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// What must not change during a run; `None` if nothing is left out.
     pub fn pinned(&self) -> Option<String> {
-        if self.is_empty() {
+        if self.0.is_empty() {
             return None;
         }
         let mut hasher = Hasher::default();
@@ -60,37 +47,22 @@ impl Excluded {
             hasher.update(format!("{attempt}\t{reason}\n").as_bytes());
         }
         let sha256: String = hasher.finish().sha256.chars().take(SHOWN_DIGITS).collect();
-        Some(format!("--exclude of {} ids (sha256 {sha256})", self.len()))
+        Some(format!("--exclude of {} ids (sha256 {sha256})", self.0.len()))
     }
 }
 
 fn parse(text: &str) -> Result<BTreeMap<AttemptId, String>, String> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
-    let header = reader.headers().map_err(|error| error.to_string())?.clone();
-    let place = |names: &[&str]| {
-        let is_named = |column: &str| names.iter().any(|name| equal_key(column).eq_ignore_ascii_case(name));
-        let what = "a CSV with the columns Attempt ID and Reason is expected";
-        header.iter().position(is_named).ok_or_else(|| what.to_owned())
-    };
-    let (attempt, reason) = (place(&["Attempt ID", "attempt"])?, place(&["reason"])?);
     let mut all: BTreeMap<AttemptId, String> = BTreeMap::new();
-    for row in reader.records() {
-        let row = row.map_err(|error| error.to_string())?;
-        if row.iter().all(is_blank) {
-            continue;
-        }
-        let line = row.position().map_or(0, csv::Position::line);
-        let cell = |at: usize| row.get(at).map(trim).unwrap_or_default();
-        let id = cell(attempt).parse().map_err(|error| format!("line {line}: {error}"))?;
-        let why = cell(reason);
+    let expected = "a CSV with the columns Attempt ID and Reason is expected";
+    read_listed(text, ["reason"], expected, |line, id, [why]| {
         if why.is_empty() {
             return Err(format!("line {line}: attempt {id} lacks a reason; give one, without personal data"));
         }
         if all.insert(id, why.to_owned()).is_some_and(|earlier| earlier != why) {
             return Err(format!("line {line}: attempt {id} stands twice with different reasons; leave one"));
         }
-    }
+        Ok(())
+    })?;
     if all.is_empty() {
         return Err("the file names no attempt id; leave --exclude out, or name one".to_owned());
     }

@@ -25,12 +25,12 @@ pub struct Draft {
     rows: Vec<Row>,
     /// Result of the rules for each row before its facts are known.
     early: Vec<Early>,
-    /// Each row's attempt and index, by both: the last of an attempt is its newest row.
+    /// Attempt and index of each of the input's rows, by both: the last of an attempt is its newest row.
     attempts: Vec<(AttemptId, u32)>,
     held: HeldAttempts,
     /// Rows that the owner leaves out, and what earlier runs moved.
     later: Later,
-    /// Where the attempts begin that only an earlier run's input names; all rows before are the input's.
+    /// Where the attempts begin that only an earlier run's input names, by attempt; all rows before are the input's.
     withdrawn_from: usize,
     /// [`SubmissionRow`]s as JSON; without a name, so that it goes with the process.
     spool: Spooled,
@@ -103,10 +103,10 @@ impl Draft {
         }
         let left_out = submissions.rows - rows.len() as u64;
         let withdrawn_from = rows.len();
+        let attempts = by_attempt(&rows);
         if later.comes_after() && !selection.is_part() {
             let blank = spool.push(&SubmissionRow::default())?;
-            let named = by_attempt(&rows);
-            let follow = later.withdrawn(|attempt| is_named(&named, attempt));
+            let follow = later.withdrawn(|attempt| is_named(&attempts, attempt));
             for (attempt, number) in follow.zip(submissions.rows + 1..) {
                 rows.push(Row { place: blank, number: row_number(number)?, attempt: Some(attempt) });
             }
@@ -116,7 +116,7 @@ impl Draft {
             left_out,
             submissions,
             mapping,
-            attempts: by_attempt(&rows),
+            attempts,
             rows,
             early: Vec::new(),
             held: HeldAttempts::default(),
@@ -226,8 +226,13 @@ impl Draft {
 
     fn newest(&self, attempt: AttemptId) -> Option<usize> {
         let after = self.attempts.partition_point(|(other, _)| *other <= attempt);
-        let (found, index) = self.attempts.get(after.checked_sub(1)?)?;
-        (*found == attempt).then_some(usize::try_from(*index).ok()?)
+        let last = after.checked_sub(1).and_then(|last| self.attempts.get(last));
+        if let Some((_, index)) = last.filter(|(found, _)| *found == attempt) {
+            return usize::try_from(*index).ok();
+        }
+        let withdrawn = self.rows.get(self.withdrawn_from..)?;
+        let at = withdrawn.binary_search_by_key(&Some(attempt), |row| row.attempt).ok()?;
+        Some(self.withdrawn_from + at)
     }
 
     fn needs_facts(&self, index: usize) -> bool {

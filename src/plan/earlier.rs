@@ -12,7 +12,7 @@ use super::Services;
 use crate::{
     domain::TargetIdentity,
     exit::{Exit, Stop},
-    ports::WarehouseShape,
+    ports::{EXPORTED_TABLES, WarehouseShape},
     run::{Plan, RunName, RunResult, RunStore, Summary, names},
     settings::{SameDatabase, Settings},
 };
@@ -37,25 +37,29 @@ pub async fn read(
 ) -> Result<Option<EarlierBooks>, Stop> {
     let Some(shape) = shape.filter(|_| !settings.after.is_empty()) else { return Ok(None) };
     let now = Now { database: &services.target.identity().await?, warehouse: &shape.description };
-    let mut waiting: VecDeque<RunName> = settings.after.iter().cloned().collect();
+    // Each run with the one of `--after` that leads to it.
+    let mut waiting: VecDeque<(RunName, RunName)> =
+        settings.after.iter().map(|run| (run.clone(), run.clone())).collect();
     let mut books = books::Reading::new()?;
     let mut seen: Vec<RunName> = Vec::new();
-    while let Some(run) = waiting.pop_front() {
+    while let Some((run, named)) = waiting.pop_front() {
         if seen.contains(&run) {
             continue;
         }
         let store = RunStore::new(services.store.blobs().clone(), &run);
-        let plan = ground(&store, settings, services, &now).await?;
+        let plan = ground(&store, &named, settings, services, &now).await?;
         books.add(&store, &plan).await?;
-        waiting.extend(plan.after.iter().cloned());
+        waiting.extend(plan.after.iter().map(|run| (run.clone(), named.clone())));
         seen.push(run);
     }
     Ok(Some(books.finish()?))
 }
 
-/// The plan of an earlier run that has ended, stands, and moved rows into the same target.
+/// The plan of an earlier run that has ended, stands, and moved rows into the same target. `named` is the run of `--after`
+/// that leads to it.
 async fn ground(
     store: &RunStore,
+    named: &RunName,
     settings: &Settings,
     services: &Services<'_>,
     now: &Now<'_>,
@@ -73,8 +77,10 @@ async fn ground(
         return refuse(Exit::Configuration, why);
     };
     if store.exists(names::ROLLED_BACK).await? {
-        let why = "it was rolled back, so the target holds nothing of it; leave it out of --after";
-        return refuse(Exit::Configuration, why.to_owned());
+        let out = if named == run { "it".to_owned() } else { format!("run {named}, which came after it,") };
+        let why =
+            format!("it was rolled back, so the target holds nothing of it; leave {out} out of --after");
+        return refuse(Exit::Configuration, why);
     }
     if store.exists(names::PURGED).await? {
         let why = "its run store was purged, so what it read is no longer known; without --after a row that the target \
@@ -127,5 +133,5 @@ fn other_target(plan: &Plan, settings: &Settings, services: &Services<'_>, now: 
 
 /// Whether the facts come from tables that were exported as text ([`crate::ports::Warehouse::description`]).
 fn is_export(warehouse: &str) -> bool {
-    warehouse.starts_with("exported tables ")
+    warehouse.starts_with(EXPORTED_TABLES)
 }

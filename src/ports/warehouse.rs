@@ -5,6 +5,9 @@ use async_trait::async_trait;
 use super::{Fault, FaultKind, Service};
 use crate::domain::{AttemptId, FactRow, Facts, TableExtent};
 
+/// How the description of exported tables begins: the facts of such a warehouse are text.
+pub const EXPORTED_TABLES: &str = "exported tables ";
+
 /// Properties of the warehouse that the plan needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WarehouseShape {

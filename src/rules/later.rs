@@ -48,7 +48,7 @@ pub(super) fn compare(row: &QueuedRow, earlier: &Earlier, facts: &Facts) -> Skip
             format!("unchanged since run {} migrated it from row {} of its input", earlier.run, earlier.row);
         return Skip { code: SkipCode::AlreadyMigrated, detail };
     }
-    let named = if earlier.source.facts { earlier.differences(facts) } else { earlier.changed.clone() };
+    let named = earlier.differences(facts);
     let what = if named.is_empty() {
         "its cells, its mapping or the warehouse's facts".to_owned()
     } else {

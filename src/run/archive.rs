@@ -25,6 +25,9 @@ const MODE: u32 = 0o600;
 /// From this size on an entry needs the fields of Zip64, which some old programs cannot read. Compressed bytes may be
 /// a little more than the bytes themselves.
 const LARGE_BYTES: u64 = u32::MAX as u64 - 64 * 1024 * 1024;
+/// Bytes that are compressed at a time. What deflate writes depends on where its input was cut, and the pieces in which a
+/// store answers depend on its network: without blocks of one size the same document gives other bytes another day.
+const BLOCK_BYTES: usize = 64 * 1024;
 
 /// An archive being written, for its owner only. It gets its name once it is whole.
 pub struct Archive {
@@ -54,8 +57,7 @@ impl Archive {
     pub fn add(&mut self, name: &str, bytes: &[u8]) -> Result<(), Stop> {
         let mut entry = self.start(name, bytes.len() as u64)?;
         entry.write(bytes)?;
-        entry.finish();
-        Ok(())
+        entry.finish()
     }
 
     /// Adds a document of the run under the name `entry`; false if the run has no such document.
@@ -66,7 +68,7 @@ impl Archive {
         while let Some(bytes) = body.try_next().await? {
             entry.write(&bytes)?;
         }
-        entry.finish();
+        entry.finish()?;
         Ok(true)
     }
 
@@ -89,8 +91,7 @@ impl Archive {
                 Some(bytes) => entry.write(bytes)?,
             }
         }
-        entry.finish();
-        Ok(())
+        entry.finish()
     }
 
     /// Names of the entries so far.
@@ -122,7 +123,7 @@ impl Archive {
             .unix_permissions(MODE)
             .large_file(size_bytes >= LARGE_BYTES);
         self.zip.start_file(name, options).map_err(|error| unwritten(&self.place, &error.into()))?;
-        Ok(Entry { archive: self, name: name.to_owned(), hasher: Hasher::default() })
+        Ok(Entry { archive: self, name: name.to_owned(), hasher: Hasher::default(), block: Vec::new() })
     }
 }
 
@@ -131,16 +132,34 @@ struct Entry<'a> {
     archive: &'a mut Archive,
     name: String,
     hasher: Hasher,
+    /// Bytes that are not compressed yet: less than a block.
+    block: Vec<u8>,
 }
 
 impl Entry<'_> {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+    fn write(&mut self, mut bytes: &[u8]) -> Result<(), Stop> {
         self.hasher.update(bytes);
-        self.archive.zip.write_all(bytes).map_err(|error| unwritten(&self.archive.place, &error))
+        while self.block.len() + bytes.len() >= BLOCK_BYTES {
+            let (now, rest) = bytes.split_at(BLOCK_BYTES - self.block.len());
+            self.block.extend_from_slice(now);
+            self.compress()?;
+            bytes = rest;
+        }
+        self.block.extend_from_slice(bytes);
+        Ok(())
     }
 
-    fn finish(self) {
+    fn compress(&mut self) -> Result<(), Stop> {
+        let Archive { zip, place, .. } = &mut *self.archive;
+        zip.write_all(&self.block).map_err(|error| unwritten(place, &error))?;
+        self.block.clear();
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<(), Stop> {
+        self.compress()?;
         self.archive.sums.insert(self.name, self.hasher.finish().sha256);
+        Ok(())
     }
 }
 
@@ -175,6 +194,25 @@ mod tests {
         let sums = io::read_to_string(read.by_name(SUMS).unwrap()).unwrap();
         let of_one = "2c8b08da5ce60398e1f19af0e5dccc744df274b826abe585eaba68c525434806";
         assert!(sums.starts_with(&format!("{of_one}  a.txt\n")), "{sums}");
+    }
+
+    #[test]
+    fn the_pieces_in_which_bytes_come_change_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = (0..40_000_u64).map(|n| (n * n % 9_973).to_string()).collect::<Vec<_>>().join(",");
+        let of_pieces = |bytes: usize| {
+            let mut archive = Archive::create(&folder.path().join("pieces.zip")).unwrap();
+            let mut entry = archive.start("a.txt", text.len() as u64).unwrap();
+            for piece in text.as_bytes().chunks(bytes) {
+                entry.write(piece).unwrap();
+            }
+            entry.finish().unwrap();
+            fs::read(archive.finish().unwrap()).unwrap()
+        };
+        let whole = of_pieces(text.len());
+        for bytes in [997, 16_384, BLOCK_BYTES, 100_003] {
+            assert!(of_pieces(bytes) == whole, "pieces of {bytes} bytes");
+        }
     }
 
     #[test]

@@ -15,17 +15,6 @@ use super::{
 };
 use crate::exit::{Exit, Stop};
 
-/// Results without personal data.
-const RESULTS: [&str; 8] = [
-    names::SUMMARY,
-    names::REPORT,
-    names::MIGRATED,
-    names::SKIPPED,
-    names::NOTES,
-    names::LOST,
-    names::ROLLED_BACK_ROWS,
-    names::VERIFICATION,
-];
 /// Results that may hold it.
 const PERSONAL: [&str; 2] = [names::FAILED, names::VERIFICATION_FAILURES];
 /// Documents of the run.
@@ -60,7 +49,7 @@ pub async fn write(store: &RunStore, place: &Path, personal: Personal) -> Result
         archive.add_document(store, name, name).await?;
     }
     let hidden: &[&str] = if personal == Personal::With { &PERSONAL } else { &[] };
-    for file in RESULTS.iter().chain(hidden) {
+    for file in names::WITHOUT_PERSONAL_DATA.iter().chain(hidden) {
         let name = names::result(file);
         archive.add_document(store, &name, &name).await?;
     }
@@ -117,8 +106,9 @@ fn is_document(name: &str) -> bool {
     let is_plain =
         !name.contains('\\') && Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
     let results = names::result("");
-    let is_result =
-        name.strip_prefix(&results).is_some_and(|file| RESULTS.contains(&file) || PERSONAL.contains(&file));
+    let is_result = name
+        .strip_prefix(&results)
+        .is_some_and(|file| names::WITHOUT_PERSONAL_DATA.contains(&file) || PERSONAL.contains(&file));
     is_plain
         && (DOCUMENTS.contains(&name) || is_result || COUNTS.iter().any(|prefix| name.starts_with(prefix)))
 }

@@ -52,19 +52,21 @@ pub async fn accept(store: &RunStore, decided: &Decided, attempts: &[AttemptId])
 /// and `decisions.jsonl` is made of all of them.
 pub async fn log(store: &RunStore, decided: &Decided) -> Result<(), Fault> {
     let id = format!("{}-{}", decided.at.format("%Y%m%dT%H%M%S%.6fZ"), uuid::Uuid::new_v4().simple());
-    log_as(store, &id, decided).await
+    store.create(&names::decided(&id), decided).await?;
+    rebuild(store).await
 }
 
 /// The same for what many processes of a run decide together: the first one of this `id` is logged.
 pub async fn log_once(store: &RunStore, id: &str, decided: &Decided) -> Result<(), Fault> {
-    match log_as(store, id, decided).await {
-        Err(Fault { kind: FaultKind::Exists, .. }) => Ok(()),
-        logged => logged,
+    match store.create(&names::decided(id), decided).await {
+        // Whoever made the document may have ended before its line was written.
+        Ok(()) | Err(Fault { kind: FaultKind::Exists, .. }) => rebuild(store).await,
+        Err(fault) => Err(fault),
     }
 }
 
-async fn log_as(store: &RunStore, id: &str, decided: &Decided) -> Result<(), Fault> {
-    store.create(&names::decided(id), decided).await?;
+/// Writes `decisions.jsonl` of all documents that are there.
+async fn rebuild(store: &RunStore) -> Result<(), Fault> {
     // A document that was made meanwhile is looked for after the log is written: the process that writes it last has seen
     // all of them.
     let mut written = Vec::new();

@@ -65,13 +65,7 @@ struct Program<'a> {
 
 /// Writes the package; the path where it is.
 pub async fn write(store: &RunStore, place: &Path, beside: &Beside<'_>) -> Result<PathBuf, Stop> {
-    let plan = store.plan().await?.ok_or_else(|| {
-        let message = format!(
-            "there is no plan at {}: a run that wrote nothing has no evidence",
-            store.describe(names::PLAN)
-        );
-        Stop::new(Exit::Configuration, message)
-    })?;
+    let plan = store.plan_or("a run that wrote nothing has no evidence").await?;
     let summary: Option<Summary> = store.read(&names::result(names::SUMMARY)).await?;
     let summary = summary.ok_or_else(|| {
         let message = format!(

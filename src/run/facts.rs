@@ -52,7 +52,7 @@ impl FactsReader {
     }
 
     /// Reads to the end, which proves that the file is as planned.
-    pub async fn finish(mut self) -> Result<(), Fault> {
+    pub async fn finish(&mut self) -> Result<(), Fault> {
         while self.lines.next().await?.is_some() {}
         Ok(())
     }
@@ -79,12 +79,17 @@ impl QueueWithFacts {
         Ok(())
     }
 
-    /// The next row; `None` at the end, once the queue's digest is as planned.
+    /// The next row; `None` at the end, once the digests of both files are as planned.
     pub async fn next(
         &mut self,
         needs_facts: impl Fn(&QueuedRow) -> bool,
     ) -> Result<Option<(QueuedRow, Option<Facts>)>, Fault> {
-        let Some(row) = self.queue.next().await? else { return Ok(None) };
+        let Some(row) = self.queue.next().await? else {
+            if let Some(facts) = &mut self.facts {
+                facts.finish().await?;
+            }
+            return Ok(None);
+        };
         let facts = match (&mut self.facts, row.attempt) {
             (Some(reader), Some(attempt)) if needs_facts(&row) => Some(reader.of(attempt).await?),
             _ => None,

@@ -59,17 +59,40 @@ where
 fn draft<T: Serialize>(
     lines: impl Iterator<Item = Result<T, Fault>>,
 ) -> Result<(NamedTempFile, String), Fault> {
-    let mut file = BufWriter::new(NamedTempFile::new().map_err(no_room)?);
-    let mut hasher = Hasher::default();
-    let mut line = Vec::new();
+    let mut draft = Draft::new()?;
     for value in lines {
-        line.clear();
-        push(&mut line, &value?).map_err(|error| no_room(error.into()))?;
-        hasher.update(&line);
-        file.write_all(&line).map_err(no_room)?;
+        draft.push(&value?)?;
     }
-    let file = file.into_inner().map_err(|error| no_room(error.into_error()))?;
-    Ok((file, hasher.finish().sha256))
+    draft.finish()
+}
+
+/// A document of JSON lines that is written on the local disk.
+pub struct Draft {
+    file: BufWriter<NamedTempFile>,
+    hasher: Hasher,
+    line: Vec<u8>,
+}
+
+impl Draft {
+    /// One without lines yet; a disk without room is refused.
+    pub fn new() -> Result<Self, Fault> {
+        let file = BufWriter::new(NamedTempFile::new().map_err(no_room)?);
+        Ok(Self { file, hasher: Hasher::default(), line: Vec::new() })
+    }
+
+    /// Adds a line.
+    pub fn push(&mut self, value: &impl Serialize) -> Result<(), Fault> {
+        self.line.clear();
+        push(&mut self.line, value).map_err(|error| no_room(error.into()))?;
+        self.hasher.update(&self.line);
+        self.file.write_all(&self.line).map_err(no_room)
+    }
+
+    /// The file, and its SHA-256 (hex).
+    pub fn finish(self) -> Result<(NamedTempFile, String), Fault> {
+        let file = self.file.into_inner().map_err(|error| no_room(error.into_error()))?;
+        Ok((file, self.hasher.finish().sha256))
+    }
 }
 
 /// Opens a document that its digest pins; [`FaultKind::Corrupt`] if it is gone. It may have several digests, once a purge

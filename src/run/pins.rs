@@ -129,6 +129,14 @@ pub async fn rolled_back(store: &RunStore) -> Result<Option<String>, Fault> {
         .then(|| format!("run {} was rolled back; start a run with another name (--run)", store.run())))
 }
 
+/// Refusal for a run that a person has ended: rolled back, or purged; `None` if nobody has.
+pub async fn ended(store: &RunStore) -> Result<Option<String>, Fault> {
+    match rolled_back(store).await? {
+        None => purge::refusal(store).await,
+        refusal => Ok(refusal),
+    }
+}
+
 /// Refusal that lists every difference from the plan; `None` if there is none.
 pub async fn refusal(
     store: &RunStore,
@@ -136,10 +144,7 @@ pub async fn refusal(
     target: &dyn TargetReader,
     now: &Present,
 ) -> Result<Option<String>, Fault> {
-    if let Some(refusal) = rolled_back(store).await? {
-        return Ok(Some(refusal));
-    }
-    if let Some(refusal) = purge::refusal(store).await? {
+    if let Some(refusal) = ended(store).await? {
         return Ok(Some(refusal));
     }
     let mut changed = differences(plan, now);

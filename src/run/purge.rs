@@ -12,45 +12,36 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::TryStreamExt;
 use serde::Deserialize;
 
-use super::{Decided, Purged, RunStore, Summary, decisions, enforcements::id_of, names};
+use super::{Decided, Purged, RunStore, Summary, decisions, enforcements::id_of, names, verifying};
 use crate::{domain::AttemptId, ports::Fault};
 
-pub use attempts::{blank_but_id, purge_attempts};
+pub use attempts::{blank_but_id, is_only_id, purge_attempts};
 
-/// Documents and folders without names, addresses, file names, or what else learners are known by.
-const STAYS: [&str; 27] = [
+/// Documents and folders without names, addresses, file names, or what else learners are known by; of the results those of
+/// [`names::WITHOUT_PERSONAL_DATA`], and [`PREDICTED_THAT_STAY`].
+const STAYS: [&str; 17] = [
     names::PLAN,
     names::ROLLED_BACK,
     names::ROLLED_BACK_ATTEMPTS,
     names::ACCEPTED,
     names::DECISIONS,
-    "decisions/",
+    names::DECIDED,
     names::PURGED,
     names::PURGED_ATTEMPTS,
     names::PREDICTION,
     names::TELEMETRY,
     names::SEGMENTS,
-    "done/",
+    names::DONE,
     "planning/",
     "refused/",
     "writers/",
     "retired/",
-    "heartbeats/",
-    "results/migrated.csv",
-    "results/skipped.csv",
-    "results/notes.csv",
-    "results/lost.csv",
-    "results/rolled_back.csv",
-    "results/summary.json",
-    "results/report.html",
-    "results/verification.json",
-    "results/controls.csv",
-    "results/transformations.csv",
+    names::HEARTBEATS,
 ];
+/// Results that stay beside [`names::WITHOUT_PERSONAL_DATA`]: sums, and what the rules make of values of the warehouse.
+const PREDICTED_THAT_STAY: [&str; 2] = [names::CONTROLS, names::TRANSFORMATIONS];
 /// A process without a heartbeat for so long has ended.
 const ALIVE: TimeDelta = TimeDelta::minutes(10);
-/// The same of a process that verifies.
-const VERIFYING: TimeDelta = TimeDelta::minutes(1);
 /// Times that the folder is looked at again after a deletion, for what a process wrote meanwhile.
 const LOOKS: usize = 3;
 
@@ -105,6 +96,9 @@ pub async fn find(store: &RunStore) -> Result<Found, Fault> {
 }
 
 fn stays(name: &str) -> bool {
+    if let Some(file) = name.strip_prefix(&names::result("")) {
+        return names::WITHOUT_PERSONAL_DATA.contains(&file) || PREDICTED_THAT_STAY.contains(&file);
+    }
     STAYS.iter().any(|stays| if stays.ends_with('/') { name.starts_with(stays) } else { name == *stays })
 }
 
@@ -202,11 +196,9 @@ pub async fn under_way(store: &RunStore, now: DateTime<Utc>) -> Result<Option<St
         at: DateTime<Utc>,
     }
     let beat = async |name: &str| Ok::<_, Fault>(store.read::<Beat>(name).await?.map(|beat| beat.at));
-    for name in store.list(names::VERIFYING).await?.iter().filter(|name| name.contains("/beats/")) {
-        if beat(name).await?.is_some_and(|at| now - at < VERIFYING) {
-            let what = format!("run {} is being verified: purge it when verify has ended", store.run());
-            return Ok(Some(what));
-        }
+    if verifying::is_at_work(store).await? {
+        let what = format!("run {} is being verified: purge it when verify has ended", store.run());
+        return Ok(Some(what));
     }
     if purged(store).await?.is_some() {
         // Its queues are gone: a process that begins on it beats once, and is refused.
@@ -214,7 +206,7 @@ pub async fn under_way(store: &RunStore, now: DateTime<Utc>) -> Result<Option<St
     }
     let summary: Option<Summary> = store.read(&names::result(names::SUMMARY)).await?;
     let ended_at = summary.map(|summary| summary.at);
-    for prefix in ["heartbeats/", "planning/"] {
+    for prefix in [names::HEARTBEATS, "planning/"] {
         for name in store.list(prefix).await? {
             let is_young = |at: &DateTime<Utc>| now - *at < ALIVE && ended_at.is_none_or(|ended| ended < *at);
             if let Some(at) = beat(&name).await?.filter(is_young) {

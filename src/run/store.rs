@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     domain::ShardIndex,
+    exit::{Exit, Stop},
     ports::{BlobReader, Blobs, Fault, FaultKind, PutOptions, Service, gently},
     run::{
         DoneMarker, Epoch, FORMAT, Heartbeat, Plan, PlanHeartbeat, PlanId, Refusal, RunName, WriterRecord,
@@ -86,6 +87,14 @@ impl RunStore {
             self.describe(names::PLAN)
         );
         Err(Fault::new(Service::RunStore, FaultKind::Misconfigured, what))
+    }
+
+    /// The plan. Without one the command is refused with 78; `why` says what that means for it.
+    pub async fn plan_or(&self, why: &str) -> Result<Plan, Stop> {
+        self.plan().await?.ok_or_else(|| {
+            let what = format!("there is no plan at {}: {why}", self.describe(names::PLAN));
+            Stop::new(Exit::Configuration, what)
+        })
     }
 
     /// The refusal of `epoch`, if there is one.

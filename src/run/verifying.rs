@@ -237,6 +237,11 @@ pub async fn under_way(store: &RunStore) -> Result<Vec<UnderWay>, Fault> {
     Ok(all)
 }
 
+/// Whether a process shows life in any of the run's verifications.
+pub async fn is_at_work(store: &RunStore) -> Result<bool, Fault> {
+    Ok(!beats(store, &store.list(names::VERIFYING).await?).await?.is_empty())
+}
+
 /// The folder of each state, with its documents.
 async fn folders(store: &RunStore) -> Result<Vec<(String, Vec<String>)>, Fault> {
     let mut folders: Vec<(String, Vec<String>)> = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Setting, Sources, load, shown::shown, table};
+use super::{Setting, Sources, load, shown::shown_of, table};
 
 /// One line of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(super) fn all_shown(sources: &Sources) -> BTreeMap<String, String> {
 }
 
 fn row(setting: &Setting, sources: &Sources) -> EffectiveSetting {
-    if setting.secret {
+    if setting.is_secret() {
         return secret_row(setting, sources);
     }
     let name = if setting.flag {
@@ -37,9 +37,8 @@ fn row(setting: &Setting, sources: &Sources) -> EffectiveSetting {
     };
     match sources.find(setting) {
         Some(given) => {
-            // The path of such an address is often the right to use it.
-            let shown = if setting.key == table::NOTIFY.key { |_: &str| "set".to_owned() } else { shown };
-            let values: Vec<_> = given.values.iter().map(|text| shown(text)).collect();
+            let shown = |text: &String| shown_of(setting, text).unwrap_or_else(|| "set".to_owned());
+            let values: Vec<_> = given.values.iter().map(shown).collect();
             EffectiveSetting { name, value: values.join(","), origin: given.origin.to_string() }
         }
         None => EffectiveSetting { name, value: setting.otherwise.to_owned(), origin: String::new() },

@@ -75,10 +75,7 @@ impl Reader<'_> {
         let organisation = self.organisation();
         let rules = self.rules();
         let trial = if self.purpose == Purpose::Move { self.trial() } else { Trial::default() };
-        let after = match self.sources.find(&t::AFTER) {
-            Some(_) => self.list(&t::AFTER, parse::id).unwrap_or_default(),
-            None => Vec::new(),
-        };
+        let after = self.any(&t::AFTER, parse::id).unwrap_or_default();
         let exclude = self.optional(&t::EXCLUDE, parse::path);
         let expect = self.optional(&t::EXPECT, parse::path);
         let redo_lost = self.optional(&t::REDO, parse::lost).is_some();
@@ -199,10 +196,7 @@ impl Reader<'_> {
         Trial {
             limit: self.optional(&t::LIMIT, |text| parse::number(text, &(1..=u64::MAX))),
             attempts: self.optional(&t::ATTEMPTS, parse::path),
-            codes: match self.sources.find(&t::CODE) {
-                Some(_) => self.list(&t::CODE, parse::fail_code).unwrap_or_default(),
-                None => Vec::new(),
-            },
+            codes: self.any(&t::CODE, parse::fail_code).unwrap_or_default(),
         }
     }
 

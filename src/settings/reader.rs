@@ -3,7 +3,7 @@
 use super::{
     Origin, Secret, Setting, Sources,
     parse::{Expected, plain},
-    shown::shown,
+    shown::shown_of,
     source::usage,
 };
 use crate::{domain::text::trim, exit::Stop};
@@ -93,6 +93,15 @@ impl<'s> Reader<'s> {
         (values.len() == given.values.len() && !values.is_empty()).then_some(values)
     }
 
+    /// As [`Self::list`]; none if it is not set.
+    pub(super) fn any<T>(
+        &mut self,
+        setting: &Setting,
+        parse: impl Fn(&str) -> Result<T, Expected>,
+    ) -> Option<Vec<T>> {
+        if self.sources.find(setting).is_none() { Some(Vec::new()) } else { self.list(setting, parse) }
+    }
+
     /// A secret and its present text; its file must be readable and not empty.
     pub(super) fn secret(
         &mut self,
@@ -136,7 +145,9 @@ impl<'s> Reader<'s> {
             Origin::File { .. } => format!(", {}", setting.key),
             Origin::Flag(_) | Origin::Environment(_) | Origin::Default => String::new(),
         };
-        self.problems.push(format!("{origin}{key}: \"{}\": {expected}", shown(text)));
+        let value =
+            shown_of(setting, text).map_or_else(|| "(hidden)".to_owned(), |text| format!("\"{text}\""));
+        self.problems.push(format!("{origin}{key}: {value}: {expected}"));
     }
 }
 

@@ -1,7 +1,14 @@
 //! Values in messages and tables, without the secrets that someone may have put among them.
 
+use super::{Setting, table::Privacy};
+
+/// A value of the setting as it may be shown; `None` if none of it may be.
+pub(super) fn shown_of(setting: &Setting, text: &str) -> Option<String> {
+    (setting.privacy == Privacy::Shown).then(|| shown(text))
+}
+
 /// A value as it may be shown: someone may have put a secret where none belongs.
-pub(super) fn shown(text: &str) -> String {
+fn shown(text: &str) -> String {
     let joined: String = text.to_lowercase().split_whitespace().collect();
     let marks = ["password=", "pwd=", "accountkey=", "sharedaccesssignature=", "sig=", "secret="];
     if marks.iter().any(|mark| joined.contains(mark)) {

@@ -240,7 +240,7 @@ fn plain(value: &DeValue<'_>) -> Option<Vec<String>> {
 fn secret_named(key: &str) -> Option<&'static str> {
     let key = key.to_ascii_uppercase();
     let key = key.strip_suffix("_FILE").unwrap_or(&key);
-    table::ALL.iter().filter(|setting| setting.secret).find_map(|setting| {
+    table::ALL.iter().filter(|setting| setting.is_secret()).find_map(|setting| {
         setting.environment.filter(|name| *name == key || name.strip_prefix("ROGO_") == Some(key))
     })
 }
@@ -248,7 +248,7 @@ fn secret_named(key: &str) -> Option<&'static str> {
 fn is_known(name: &str) -> bool {
     table::ALL.iter().any(|setting| {
         setting.environment.is_some_and(|known| {
-            known == name || (setting.secret && name.strip_suffix("_FILE") == Some(known))
+            known == name || (setting.is_secret() && name.strip_suffix("_FILE") == Some(known))
         })
     })
 }

@@ -13,10 +13,21 @@ pub struct Setting {
     pub default: Option<&'static str>,
     /// Description of the default, if it is not a fixed value.
     pub otherwise: &'static str,
-    /// Whether it is a secret: from the environment or the file that `<NAME>_FILE` names, never shown.
-    pub secret: bool,
+    /// Who may see its value.
+    pub privacy: Privacy,
     /// Whether it may hold several values: repeated flags, or separated by commas.
     pub list: bool,
+}
+
+/// Who may see a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Privacy {
+    /// Whoever sees the settings or a complaint about them.
+    Shown,
+    /// Nobody, although it is given like any other value.
+    Hidden,
+    /// Nobody: it comes from the environment, or from the file that `<NAME>_FILE` names.
+    Secret,
 }
 
 impl Setting {
@@ -27,13 +38,13 @@ impl Setting {
             environment: None,
             default: None,
             otherwise: "not set",
-            secret: false,
+            privacy: Privacy::Shown,
             list: false,
         }
     }
 
     const fn secret(key: &'static str, environment: &'static str) -> Self {
-        Self { flag: false, secret: true, environment: Some(environment), ..Self::new(key) }
+        Self { flag: false, privacy: Privacy::Secret, environment: Some(environment), ..Self::new(key) }
     }
 
     const fn chart(key: &'static str, environment: &'static str) -> Self {
@@ -56,8 +67,17 @@ impl Setting {
         self.otherwise("not set: required")
     }
 
+    const fn hidden(self) -> Self {
+        Self { privacy: Privacy::Hidden, ..self }
+    }
+
     const fn list(self) -> Self {
         Self { list: true, ..self }
+    }
+
+    /// Whether it comes from the environment or a file of its own only, and is never shown.
+    pub fn is_secret(&self) -> bool {
+        self.privacy == Privacy::Secret
     }
 
     /// The flag's name with its dashes.
@@ -72,7 +92,7 @@ impl Setting {
             ways.push(self.flag_name());
         }
         ways.extend(self.environment.map(str::to_owned));
-        if self.secret {
+        if self.is_secret() {
             ways.extend(self.environment.map(|name| format!("{name}_FILE")));
         } else if self.flag {
             ways.push(format!("{} in the config file", self.key));
@@ -154,7 +174,8 @@ settings! {
     FLUSH = Setting::new("flush").env("ROGO_FLUSH").default("10s");
     GIVE_UP_AFTER = Setting::new("give_up_after").env("ROGO_GIVE_UP_AFTER").default("15m");
     BREAKER = Setting::new("breaker").env("ROGO_BREAKER").default("5%");
-    NOTIFY = Setting::new("notify").env("ROGO_NOTIFY").otherwise("not sent");
+    // The path of such an address is often the right to use it.
+    NOTIFY = Setting::new("notify").env("ROGO_NOTIFY").hidden().otherwise("not sent");
     LOG_FORMAT = Setting::new("log_format").env("ROGO_LOG_FORMAT").otherwise("text on a terminal, else json");
     LOG = Setting::new("log").env("RUST_LOG").default("info");
 }

@@ -24,7 +24,7 @@ use super::{
     findings::{Difference, Findings, Found, Kind, Lack},
     pass::{Tally, World, collect_files},
     report::Absent,
-    run::{Each, Same},
+    run::{Each, Same, tell},
     table::CheckId,
 };
 use crate::{
@@ -97,7 +97,7 @@ pub async fn look_at_files(
         let of_files = checks::OF_LISTING.into_iter().chain([CheckId::SourceFilesUnchanged]);
         let of_bytes = storage.content.iter().map(Content::check);
         for check in of_files.chain(of_bytes) {
-            *tally.lacking.entry((check, Lack::Table(Table::Files))).or_default() += 1;
+            tally.lack(check, Lack::Table(Table::Files), 1);
         }
         return Ok(LookedAt::default());
     }
@@ -146,7 +146,7 @@ pub async fn look_at(
                     checks::blob(&file, storage.run, blobs.get(&file.key(in_folder)), &mut findings);
                 }
             }
-            tell(&file, findings, tally, each);
+            tell((file.row, file.attempt), findings, tally, each);
             Ok(())
         })?;
     }
@@ -172,12 +172,10 @@ pub async fn look_for_surplus_blobs(
     let table = Table::Files;
     let lack = if world.ground.unreadable.contains(&table) { Lack::Table(table) } else { Lack::Blobs };
     let Some(listed) = listed.filter(|_| lack == Lack::Blobs) else {
-        *tally.lacking.entry((check, lack)).or_default() += 1;
+        tally.lack(check, lack, 1);
         return Ok(());
     };
-    if let Some(compared) = tally.compared.get_mut(check.index()) {
-        *compared += listed.count;
-    }
+    tally.compare(check, listed.count);
     let in_folder = in_folder(storage.target.as_ref());
     let buckets = buckets_for(storage.rows);
     let named = named_blobs(world.target, world.ground.writers, in_folder, buckets).await?;
@@ -194,13 +192,4 @@ pub async fn look_for_surplus_blobs(
         }
     }
     Ok(())
-}
-
-/// Counts and hands over what was found about a file.
-pub(super) fn tell(file: &WantedFile, findings: Findings, tally: &mut Tally, each: &mut Each<'_>) {
-    tally.count(&findings);
-    for difference in findings.differences {
-        let same = Same::Row(file.row, difference.check);
-        each(same, Found { row: Some(file.row), attempt: Some(file.attempt), difference });
-    }
 }

@@ -12,10 +12,10 @@ use self::{
     read::{Bytes, Side, read_both},
 };
 use super::{
-    blobs::{Storage, tell, wanted::WantedFile},
+    blobs::{Storage, wanted::WantedFile},
     findings::{Findings, Kind, Lack},
     pass::Tally,
-    run::Each,
+    run::{Each, tell},
     table::CheckId,
 };
 use crate::{
@@ -152,7 +152,7 @@ pub async fn read_files(
                 Side::Unreadable(why) => read.unreadable = Some(why),
                 Side::Absent => {}
             }
-            tell(&file, findings, tally, each);
+            tell((file.row, file.attempt), findings, tally, each);
         }
     }
     Ok(read)
@@ -226,7 +226,7 @@ fn compare(file: &WantedFile, target: &Side, against: &Against<'_>, check: Check
 fn is_as_recorded(recorded: &FileReceipt, bytes: &Bytes) -> Option<bool> {
     match (&recorded.sha256, &recorded.md5) {
         (Some(sha256), _) => Some(*sha256 == bytes.sha256),
-        (None, Some(md5)) => Some(*md5 == bytes.md5),
+        (None, Some(md5)) => bytes.md5.as_ref().map(|of_bytes| of_bytes == md5),
         (None, None) => None,
     }
 }

@@ -1,20 +1,23 @@
 //! The process that ends last: all parts together, what stands and should not, and a second look at what differs.
 
+mod stands;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::{DateTime, Utc};
 
+use stands::{Again, Report};
+
 use super::{
     blobs::LookedAt,
-    findings::{Difference, Found, Kind},
+    findings::Found,
     part::Part,
     pass::{Pass, Passed, Tally, World},
-    report::{Absent, Different, FailureCsv, checks},
-    run::{Same, Task, Verified, look_at_all_files, look_at_enforcements, look_for_surplus, others},
+    report::Absent,
+    run::{Files, Same, Task, Verified, look_at_all_files, look_at_enforcements, look_for_surplus, others},
     table::CheckId,
 };
 use crate::{
-    domain::AttemptId,
     exit::Stop,
     ports::{Fault, pause},
     run::{
@@ -22,9 +25,6 @@ use crate::{
         lines::{Buckets, SpooledBuckets},
     },
 };
-
-/// Differences that are named in the verdict.
-const EXAMPLES: usize = 3;
 
 /// All parts together, and what has to be looked at again.
 pub struct Merging {
@@ -86,7 +86,7 @@ impl Merging {
         };
         look_at_enforcements(world, task.images, &mut self.passed, &mut each).await?;
         look_for_surplus(world, &mut self.passed, &mut each).await?;
-        let mut files = look_at_all_files(world, task, None, &mut self.passed.tally, &mut each).await?;
+        let mut files = look_at_all_files(world, task, Files::All, &mut self.passed.tally, &mut each).await?;
         let mut report = Report::new(task, Utc::now())?;
         let in_rows: u64 = self.different.values().map(|(differences, _)| differences).sum();
         let differences = in_rows + first.len() as u64;
@@ -119,12 +119,15 @@ async fn look_again_at_rows(
     spooled: &SpooledBuckets,
     report: &mut Report<'_>,
 ) -> Result<u64, Stop> {
+    if different.is_empty() {
+        return Ok(0);
+    }
     let others = others(world).await?;
     let mut pass = Pass::begin(world, &others).await?;
     let merged_at = report.seen_at;
     let mut gone = 0;
     for (part, (_, seen_at)) in different {
-        let (mut first, mut stands) = (HashSet::new(), HashSet::new());
+        let mut first = HashSet::new();
         let mut rows = RowSet::new(task.rows);
         spooled.read(*part, |(row, check): (u64, CheckId)| {
             // A row beyond the input's cannot have an outcome.
@@ -133,18 +136,13 @@ async fn look_again_at_rows(
             Ok(())
         })?;
         report.seen_at = *seen_at;
-        let mut failed = None;
+        let mut again = Again::of(first);
         let mut each = |found: Found| {
-            let same = (found.row.unwrap_or_default(), found.difference.check);
-            if first.remove(&same) || stands.contains(&same) {
-                stands.insert(same);
-                failed = failed.take().or(report.add(&found).err());
-            }
+            again.see((found.row.unwrap_or_default(), found.difference.check), &found, report);
         };
         // Counted already.
         pass.part(*part, Some(&rows), &mut Passed::default(), &mut each).await?;
-        failed.map_or(Ok(()), Err)?;
-        gone += first.len() as u64;
+        gone += again.gone()?;
     }
     report.seen_at = merged_at;
     Ok(gone)
@@ -155,7 +153,7 @@ async fn look_again_at_stored(
     world: &World<'_>,
     task: &Task<'_>,
     passed: &mut Passed,
-    mut first: HashSet<Same>,
+    first: HashSet<Same>,
     report: &mut Report<'_>,
 ) -> Result<u64, Stop> {
     if first.is_empty() {
@@ -163,29 +161,22 @@ async fn look_again_at_stored(
     }
     // Counted already.
     let tally = passed.tally.clone();
-    let mut failed = None;
-    let mut stands = HashSet::new();
     let has_surplus = first.iter().any(|same| matches!(same, Same::Stored(..)));
-    let mut each = |same: Same, found: Found| {
-        if first.remove(&same) || stands.contains(&same) {
-            stands.insert(same);
-            failed = failed.take().or(report.add(&found).err());
-        }
-    };
+    let mut again = Again::of(first);
+    let mut each = |same: Same, found: Found| again.see(same, &found, report);
     look_at_enforcements(world, task.images, passed, &mut each).await?;
     if has_surplus {
         look_for_surplus(world, passed, &mut each).await?;
     }
     passed.tally = tally;
-    failed.map_or(Ok(()), Err)?;
-    Ok(first.len() as u64)
+    Ok(again.gone()?)
 }
 
 /// The files that differed, and blobs that no row names; the number of differences that are gone.
 async fn look_again_at_files(
     world: &World<'_>,
     task: &Task<'_>,
-    mut first: HashSet<Same>,
+    first: HashSet<Same>,
     files: &mut Option<LookedAt>,
     report: &mut Report<'_>,
 ) -> Result<u64, Stop> {
@@ -199,92 +190,13 @@ async fn look_again_at_files(
             let _ = rows.insert(*row);
         }
     }
-    let (mut stands, mut failed) = (HashSet::new(), None);
-    let mut each = |same: Same, found: Found| {
-        if first.remove(&same) || stands.contains(&same) {
-            stands.insert(same);
-            failed = failed.take().or(report.add(&found).err());
-        }
-    };
+    let has_surplus = first.iter().any(|same| matches!(same, Same::Blob(_)));
+    let which = if has_surplus { Files::OfAndSurplus(&rows) } else { Files::Of(&rows) };
+    let mut again = Again::of(first);
+    let mut each = |same: Same, found: Found| again.see(same, &found, report);
     // Counted already.
-    let later = look_at_all_files(world, task, Some(&rows), &mut Tally::default(), &mut each).await?;
-    failed.map_or(Ok(()), Err)?;
+    let later = look_at_all_files(world, task, which, &mut Tally::default(), &mut each).await?;
+    let gone = again.gone()?;
     *files = files.take().map(|files| files.then(later));
-    Ok(first.len() as u64)
-}
-
-/// The differences that stand, as they are reported.
-struct Report<'a> {
-    task: &'a Task<'a>,
-    seen_at: DateTime<Utc>,
-    csv: FailureCsv,
-    rows: BTreeSet<(Option<u64>, Option<AttemptId>)>,
-    different: BTreeMap<CheckId, Different>,
-    differences: u64,
-    accepted: u64,
-    accepted_attempts: BTreeSet<AttemptId>,
-    examples: Vec<String>,
-}
-
-impl<'a> Report<'a> {
-    fn new(task: &'a Task<'a>, seen_at: DateTime<Utc>) -> Result<Self, Stop> {
-        Ok(Self {
-            task,
-            seen_at,
-            csv: FailureCsv::new()?,
-            rows: BTreeSet::new(),
-            different: BTreeMap::new(),
-            differences: 0,
-            accepted: 0,
-            accepted_attempts: BTreeSet::new(),
-            examples: Vec::new(),
-        })
-    }
-
-    fn add(&mut self, found: &Found) -> Result<(), Fault> {
-        if let Some(attempt) = found.attempt.filter(|attempt| self.accepts(*attempt, &found.difference)) {
-            self.accepted += 1;
-            self.accepted_attempts.insert(attempt);
-            return Ok(());
-        }
-        let is_after = found.difference.kind == Kind::ChangedAfter;
-        let different = self.different.entry(found.difference.check).or_default();
-        different.all += 1;
-        different.changed_after += u64::from(is_after);
-        self.differences += 1;
-        if self.examples.len() < EXAMPLES {
-            let attempt =
-                found.attempt.map_or("no attempt".to_owned(), |attempt| format!("attempt {attempt}"));
-            self.examples.push(format!("{attempt}: {}", found.difference.check.check().name));
-        }
-        self.rows.insert((found.row, found.attempt));
-        let age = (Utc::now() - self.seen_at).num_seconds().max(0);
-        let label = if is_after { "; changed_after" } else { "" };
-        self.csv.add(found, self.task.values, &format!("{label}; seen for {age} s"))
-    }
-
-    /// Only a change to a row that stands can be accepted: a row that is absent, or that should not stand, cannot.
-    fn accepts(&self, attempt: AttemptId, difference: &Difference) -> bool {
-        matches!(difference.kind, Kind::Changed | Kind::ChangedAfter)
-            && self.task.accepted.contains_key(&attempt)
-    }
-
-    fn end(self, tally: Tally, absent: &Absent, passed: u64) -> Result<Verified, Stop> {
-        let Task { level, storage, .. } = self.task;
-        let content = storage.as_ref().and_then(|storage| storage.content.as_ref());
-        let asks = |check: CheckId| content.is_none_or(|content| content.asks(check));
-        Ok(Verified {
-            checks: checks(*level, &asks, &tally, &self.different, absent),
-            tally,
-            differences: self.differences,
-            rows_different: self.rows.len() as u64,
-            passed,
-            accepted: self.accepted,
-            accepted_attempts: self.accepted_attempts,
-            examples: self.examples,
-            failures: self.csv.finish()?,
-            files: None,
-            manifest: None,
-        })
-    }
+    Ok(gone)
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     enforcement::{Key, Rule},
     findings::Lack,
-    pass::{Passed, Tally},
+    pass::Passed,
     table::CheckId,
 };
 use crate::domain::AttemptId;
@@ -59,19 +59,17 @@ impl Part {
 
     /// Adds it to what the parts before it leave; its differences stay.
     pub fn add_to(&mut self, all: &mut Passed, lms_instance: &str) {
-        let Tally { rows, fates, met, compared, lacking } = &mut all.tally;
-        *rows += self.rows;
-        for (all, of_part) in fates.iter_mut().zip(self.fates) {
+        let tally = &mut all.tally;
+        tally.rows += self.rows;
+        for (all, of_part) in tally.fates.iter_mut().zip(self.fates) {
             *all += of_part;
         }
-        met.extend(self.met.drain(..));
+        tally.met.extend(self.met.drain(..));
         for (check, rows) in self.compared.drain(..) {
-            if let Some(compared) = compared.get_mut(check.index()) {
-                *compared += rows;
-            }
+            tally.compare(check, rows);
         }
         for (check, lack, rows) in self.lacking.drain(..) {
-            *lacking.entry((check, lack)).or_default() += rows;
+            tally.lack(check, lack, rows);
         }
         all.known.add_again(lms_instance, std::mem::take(&mut self.known));
         for (key, rule) in self.rules.drain(..) {

@@ -95,13 +95,23 @@ impl Tally {
     /// Counts the findings about one row.
     pub fn count(&mut self, findings: &Findings) {
         for check in findings.all_compared() {
-            if let Some(compared) = self.compared.get_mut(check.index()) {
-                *compared += 1;
-            }
+            self.compare(check, 1);
         }
-        for lack in findings.all_lacking() {
-            *self.lacking.entry(lack).or_default() += 1;
+        for (check, lack) in findings.all_lacking() {
+            self.lack(check, lack, 1);
         }
+    }
+
+    /// A check compared something in so many rows.
+    pub fn compare(&mut self, check: CheckId, rows: u64) {
+        if let Some(compared) = self.compared.get_mut(check.index()) {
+            *compared += rows;
+        }
+    }
+
+    /// A check could not compare everything in so many rows.
+    pub fn lack(&mut self, check: CheckId, lack: Lack, rows: u64) {
+        *self.lacking.entry((check, lack)).or_default() += rows;
     }
 }
 

@@ -11,7 +11,7 @@ use chrono::Utc;
 use super::{
     blobs::{LookedAt, Storage, look_at_files, look_for_surplus_blobs},
     enforcement::Standing,
-    findings::{Found, Lack},
+    findings::{Findings, Found, Lack},
     part::Part,
     pass::{Pass, Passed, Prepared, Tally, World},
     report::Values,
@@ -103,18 +103,34 @@ pub async fn compare(pass: &mut Pass<'_>, part: usize) -> Result<Part, Stop> {
     Ok(Part::new(part, began_at, passed, differences))
 }
 
-/// The files of all rows, or of those of `only`, and blobs that no row names; nothing at level rows.
+/// Which files are looked at.
+pub(super) enum Files<'a> {
+    /// Those of all rows, and blobs that no row names.
+    All,
+    /// Those of these rows.
+    Of(&'a RowSet),
+    /// Those of these rows, and blobs that no row names.
+    OfAndSurplus(&'a RowSet),
+}
+
+/// Files and blobs; nothing at level rows.
 pub(super) async fn look_at_all_files(
     world: &World<'_>,
     task: &Task<'_>,
-    only: Option<&RowSet>,
+    files: Files<'_>,
     tally: &mut Tally,
     each: &mut Each<'_>,
 ) -> Result<Option<LookedAt>, Stop> {
     let Some(storage) = &task.storage else { return Ok(None) };
     world.progress.says("looking at files");
+    let only = match files {
+        Files::All => None,
+        Files::Of(rows) | Files::OfAndSurplus(rows) => Some(rows),
+    };
     let looked = look_at_files(world, storage, only, tally, each).await?;
-    look_for_surplus_blobs(world, storage, looked.listed.as_ref(), tally, each).await?;
+    if !matches!(files, Files::Of(_)) {
+        look_for_surplus_blobs(world, storage, looked.listed.as_ref(), tally, each).await?;
+    }
     Ok(Some(looked))
 }
 
@@ -145,6 +161,20 @@ pub async fn look_at_prepared(
     Ok(all)
 }
 
+/// Counts and hands over what was found about something of a row.
+pub(super) fn tell(
+    (row, attempt): (u64, AttemptId),
+    findings: Findings,
+    tally: &mut Tally,
+    each: &mut Each<'_>,
+) {
+    tally.count(&findings);
+    for difference in findings.differences {
+        let same = Same::Row(row, difference.check);
+        each(same, Found { row: Some(row), attempt: Some(attempt), difference });
+    }
+}
+
 /// Takes what was found.
 pub type Each<'e> = dyn FnMut(Same, Found) + Send + 'e;
 
@@ -157,19 +187,15 @@ pub(super) async fn look_at_enforcements(
 ) -> Result<(), Stop> {
     let table = Table::Enforcements;
     if world.ground.unreadable.contains(&table) {
-        *passed.tally.lacking.entry((CheckId::EnforcementNewest, Lack::Table(table))).or_default() +=
-            passed.rules.0.len().max(1) as u64;
+        let rules = passed.rules.0.len().max(1) as u64;
+        passed.tally.lack(CheckId::EnforcementNewest, Lack::Table(table), rules);
         return Ok(());
     }
     let mut standing = Standing::default();
     let learners = format!("{}::", world.ground.settings.lms_instance);
     world.target.enforcements(&learners, &mut |rows| standing.add(rows)).await?;
     for (row, attempt, findings) in standing.compare(&passed.rules, &world.ground, &passed.known, images) {
-        passed.tally.count(&findings);
-        for difference in findings.differences {
-            let same = Same::Row(row, difference.check);
-            each(same, Found { row: Some(row), attempt: Some(attempt), difference });
-        }
+        tell((row, attempt), findings, &mut passed.tally, each);
     }
     for (attempt, id, difference) in standing.surplus(&passed.rules, &passed.known) {
         each(Same::Stored(table, id), Found { row: None, attempt: Some(attempt), difference });
@@ -194,14 +220,12 @@ pub(super) async fn look_for_surplus(
     };
     for table in Scan::TABLES {
         if world.ground.unreadable.contains(&table) {
-            *passed.tally.lacking.entry((CheckId::NothingSurplus, Lack::Table(table))).or_default() += 1;
+            passed.tally.lack(CheckId::NothingSurplus, Lack::Table(table), 1);
             continue;
         }
         world.progress.says(format!("looking for surplus rows in {}", table.name()));
         let (read, surplus) = scan.table(world.target, table).await?;
-        if let Some(compared) = passed.tally.compared.get_mut(CheckId::NothingSurplus.index()) {
-            *compared += read;
-        }
+        passed.tally.compare(CheckId::NothingSurplus, read);
         for row in surplus {
             let SurplusRow { attempt, id, .. } = &row;
             each(

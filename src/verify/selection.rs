@@ -3,11 +3,9 @@
 use std::{collections::BTreeMap, path::Path};
 
 use crate::{
-    domain::{
-        AttemptId,
-        text::{equal_key, is_blank, trim},
-    },
+    domain::AttemptId,
     exit::{Exit, Stop},
+    inputs::read_listed,
 };
 
 /// One change that a person accepts.
@@ -23,31 +21,16 @@ pub struct Accepted {
 pub fn accepted(path: &Path) -> Result<BTreeMap<AttemptId, Accepted>, Stop> {
     let refuse = |reason: String| Stop::new(Exit::Usage, format!("--accept {}: {reason}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| refuse(format!("cannot be read: {error}")))?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
-    let header = reader.headers().map_err(|error| refuse(error.to_string()))?.clone();
-    let place = |names: &[&str]| {
-        let is_named = |column: &str| names.iter().any(|name| equal_key(column).eq_ignore_ascii_case(name));
-        let what = "a CSV with the columns Attempt ID, Reason and Person is expected";
-        header.iter().position(is_named).ok_or_else(|| refuse(what.to_owned()))
-    };
-    let (attempt, reason, person) =
-        (place(&["Attempt ID", "attempt"])?, place(&["reason"])?, place(&["person"])?);
     let mut all = BTreeMap::new();
-    for row in reader.records() {
-        let row = row.map_err(|error| refuse(error.to_string()))?;
-        let line = row.position().map_or(0, csv::Position::line);
-        let cell = |at: usize| row.get(at).map(trim).unwrap_or_default().to_owned();
-        if row.iter().all(is_blank) {
-            continue;
+    let expected = "a CSV with the columns Attempt ID, Reason and Person is expected";
+    read_listed(&text, ["reason", "person"], expected, |line, id, [reason, person]| {
+        if reason.is_empty() || person.is_empty() {
+            return Err(format!("line {line}: attempt {id} lacks a reason or a person; fill both"));
         }
-        let id = cell(attempt).parse().map_err(|error| refuse(format!("line {line}: {error}")))?;
-        let one = Accepted { reason: cell(reason), person: cell(person) };
-        if one.reason.is_empty() || one.person.is_empty() {
-            return Err(refuse(format!("line {line}: attempt {id} lacks a reason or a person; fill both")));
-        }
-        all.insert(id, one);
-    }
+        all.insert(id, Accepted { reason: reason.to_owned(), person: person.to_owned() });
+        Ok(())
+    })
+    .map_err(refuse)?;
     Ok(all)
 }
 

@@ -3,6 +3,7 @@
 mod blobs;
 mod corruptions;
 mod files;
+mod nights;
 mod receipts;
 mod self_test;
 mod shards;

@@ -21,7 +21,7 @@ use crate::{
         CsvReader, Fingerprint, Format, InputError, InputSource, Layout, Record, Role, StrangeIds,
         is_empty_by_bcp,
     },
-    ports::{Blobs, Fault, FaultKind, Service, Warehouse, WarehouseShape},
+    ports::{Blobs, EXPORTED_TABLES, Fault, FaultKind, Service, Warehouse, WarehouseShape},
 };
 
 type Each<'a> = dyn FnMut(Vec<FactRow>) -> Result<(), Fault> + Send + 'a;
@@ -87,7 +87,7 @@ impl Export {
 #[async_trait]
 impl Warehouse for Export {
     async fn description(&self) -> Result<String, Fault> {
-        Ok(format!("exported tables in {}", self.blobs.location()))
+        Ok(format!("{EXPORTED_TABLES}in {}", self.blobs.location()))
     }
 
     async fn shape(&self) -> Result<WarehouseShape, Fault> {

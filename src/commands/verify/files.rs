@@ -1,6 +1,10 @@
 //! The levels above rows: where the files lie, which part of them is read, and what a verification of parts leaves.
 
-use std::{collections::BTreeSet, io::Write, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    io::{Seek, Write},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
@@ -22,7 +26,10 @@ use crate::{
     settings::{Part, VerifySettings},
     verify::{
         blobs::Storage,
-        content::{Content, Portion, manifest::Manifest},
+        content::{
+            Content, Portion,
+            manifest::{Manifest, ManifestDraft},
+        },
         run::Verified,
     },
 };
@@ -31,6 +38,9 @@ use crate::{
 #[derive(Debug, Serialize, Deserialize)]
 struct VerifiedPart {
     plan: PlanId,
+    /// Of the result that was verified: another result of the plan has other files.
+    #[serde(default)]
+    result: String,
     part: u32,
     of: u32,
     files: u64,
@@ -111,7 +121,8 @@ impl Asked<'_> {
             let name = names::verified_part(part, of);
             if stands {
                 let (files, bytes, plan) = (content.read, content.bytes, self.plan.id.clone());
-                let document = VerifiedPart { plan, part, of, files, bytes, at: Utc::now() };
+                let document =
+                    VerifiedPart { plan, result: self.result(), part, of, files, bytes, at: Utc::now() };
                 store.replace(&name, &document).await?;
             } else {
                 store.delete(&[name]).await?;
@@ -127,16 +138,15 @@ impl Asked<'_> {
         let part = content.part;
         verification.verdict = verification.sentence();
         match &verified.manifest {
-            // Of bytes that differ none is written, nor of bytes that another one is of.
-            Some(manifest)
-                if verification.result != VerifyResult::Differences && self.verify.manifest.is_none() =>
-            {
+            // Of bytes that differ none is written; and what a look at some files tells must not stand in the place of
+            // what a look at all of them told.
+            Some(manifest) if verification.result != VerifyResult::Differences && is_whole => {
                 self.publish_manifest(store, manifest, part, verification).await?;
             }
             _ => return Ok(()),
         }
         if let Some(of) = of_all {
-            let manifest = merged(store, of).await?;
+            let manifest = merged(store, of, self.plan.last_row()).await?;
             self.publish_manifest(store, &manifest, None, verification).await?;
         }
         Ok(())
@@ -152,43 +162,40 @@ impl Asked<'_> {
         let file = part.map_or(names::MANIFEST.to_owned(), |(part, of)| names::manifest_of_part(part, of));
         let out = self.settings.out.as_path();
         results::publish(Some(store), Some(out), &file, manifest.path(), CSV).await?;
-        let places = [out.join(&file).display().to_string(), store.describe(&names::result(&file))];
-        verification.results.extend(places);
+        verification.results.extend(self.places_of(&file));
         Ok(())
     }
 
-    /// The parts of so many that were verified in this plan.
+    /// The parts of so many that were verified of this result.
     async fn verified_parts(&self, store: &RunStore, of: u32) -> Result<BTreeSet<u32>, Stop> {
         let mut parts = BTreeSet::new();
         for name in store.list(&names::verified_parts(of)).await? {
             let part: Option<VerifiedPart> = store.read(&name).await?;
-            parts
-                .extend(part.filter(|part| part.plan == self.plan.id && part.of == of).map(|part| part.part));
+            let is_of_this = |part: &VerifiedPart| {
+                part.plan == self.plan.id && part.result == self.result() && part.of == of
+            };
+            parts.extend(part.filter(is_of_this).map(|part| part.part));
         }
         Ok(parts)
     }
 }
 
-/// The manifests of all parts, one behind the other.
-async fn merged(store: &RunStore, of: u32) -> Result<tempfile::NamedTempFile, Stop> {
-    let mut file = tempfile::NamedTempFile::new().map_err(no_room)?;
+/// The manifests of all parts as one: the same as that of a verification of all files at once.
+async fn merged(store: &RunStore, of: u32, rows: u64) -> Result<tempfile::NamedTempFile, Stop> {
+    let mut draft = ManifestDraft::new(rows)?;
     for part in 1..=of {
         let name = names::result(&names::manifest_of_part(part, of));
-        let Some(mut reader) = store.open(&name).await? else {
-            let message = format!("{} is gone: verify --content {part}/{of} again", store.describe(&name));
-            return Err(Stop::new(Exit::Incomplete, message));
+        let place = store.describe(&name);
+        let again = |what: &str| {
+            Stop::new(Exit::Incomplete, format!("{place} {what}: verify --content {part}/{of} again"))
         };
-        // The header stands in the first one only.
-        let mut is_header = part > 1;
+        let Some(mut reader) = store.open(&name).await? else { return Err(again("is gone")) };
+        let mut file = tempfile::tempfile().map_err(no_room)?;
         while let Some(piece) = reader.body.try_next().await? {
-            let mut rest = piece.as_ref();
-            if is_header {
-                let Some(end) = rest.iter().position(|byte| *byte == b'\n') else { continue };
-                rest = rest.get(end + 1..).unwrap_or_default();
-                is_header = false;
-            }
-            file.write_all(rest).map_err(no_room)?;
+            file.write_all(&piece).map_err(no_room)?;
         }
+        file.rewind().map_err(no_room)?;
+        draft.add(file, &|reason| again(&format!("is not as it was written ({reason})")))?;
     }
-    Ok(file)
+    Ok(draft.finish(None)?)
 }

@@ -36,11 +36,14 @@ pub(super) struct Process<'a> {
     pub(super) part: Part,
     pub(super) ranges: Ranges,
     pub(super) state: Verifying,
+    places: Places,
 }
 
 impl Asked<'_> {
     /// Compares this process's partitions, and merges if all are compared.
     pub(super) async fn verify(&self, known: &Known<'_>) -> Result<Told, Stop> {
+        // A manifest that cannot be read is refused before anything is compared.
+        let places = Places::open(self)?;
         let part = self.verify.shard.unwrap_or(Part { index: 0, of: 1 });
         let name = format!("{}/{}", part.index, part.of);
         let (state, joined) = Verifying::join(self.results.clone(), self.subject(known), name).await?;
@@ -48,7 +51,7 @@ impl Asked<'_> {
             report::tell(discarded);
         }
         let ranges = partitions(self.plan.last_row());
-        let process = Process { asked: self, known, part, ranges, state };
+        let process = Process { asked: self, known, part, ranges, state, places };
         if joined.is_over {
             return process.earlier_result().await;
         }
@@ -62,10 +65,16 @@ impl Asked<'_> {
         told
     }
 
+    /// What tells this result of the plan from another one. Its time counts: rows that were moved again have the same
+    /// receipts, and other blobs.
+    pub(super) fn result(&self) -> String {
+        let root = self.summary.receipts.as_ref().map(|receipts| receipts.root.to_string());
+        format!("{} of {}", root.unwrap_or_default(), self.summary.at.to_rfc3339())
+    }
+
     /// What is verified, and how.
     fn subject(&self, known: &Known<'_>) -> Subject {
-        let Self { plan, summary, verify, settings, .. } = *self;
-        let root = summary.receipts.as_ref().map(|receipts| receipts.root.to_string());
+        let Self { plan, verify, settings, .. } = *self;
         let ids = self.attempts.map(|attempts| format!("{attempts:?}"));
         let alters = settings.database.target_alters.iter().map(|column| format!("target alters {column:?}"));
         let attempts = ids.map(|ids| format!("attempts {}", Digest::of(ids.as_bytes())));
@@ -74,7 +83,7 @@ impl Asked<'_> {
             self.args.only_unproven.then(|| "only unproven".to_owned()).into_iter().chain(manifest);
         Subject {
             plan: plan.id.clone(),
-            root: root.unwrap_or_else(|| summary.at.to_rfc3339()),
+            result: self.result(),
             rows: plan.last_row(),
             level: verify.level,
             content: verify.content.map(|part| format!("{}/{}", part.index + 1, part.of)).unwrap_or_default(),
@@ -173,8 +182,7 @@ impl Process<'_> {
             merging.add(part)?;
         }
         let again = merging.parts();
-        let places = Places::open(self.asked)?;
-        let storage = places.storage(self.asked);
+        let storage = self.places.storage(self.asked);
         if !again.is_empty() {
             self.shared(facts).await?;
         }

@@ -108,15 +108,18 @@ impl Asked<'_> {
         Ok(decisions::log(results, &decided).await?)
     }
 
+    /// Where a result stands: in the folder of results and in the verify store.
+    pub(super) fn places_of(&self, file: &str) -> [String; 2] {
+        [self.settings.out.join(file).display().to_string(), self.results.describe(&names::result(file))]
+    }
+
     /// Both results in the verify store and in the folder of results.
     async fn publish(&self, verified: &Verified, verification: &mut Verification) -> Result<(), Stop> {
         tell_checks(verification);
         let (out, store) = (&self.settings.out, self.results);
-        let files = [names::VERIFICATION, names::VERIFICATION_FAILURES];
-        let places = files
-            .iter()
-            .flat_map(|file| [out.join(file).display().to_string(), store.describe(&names::result(file))]);
-        verification.results.extend(places);
+        for file in [names::VERIFICATION, names::VERIFICATION_FAILURES] {
+            verification.results.extend(self.places_of(file));
+        }
         let (out, failures) = (Some(out.as_path()), verified.failures.path());
         results::publish(Some(store), out, names::VERIFICATION_FAILURES, failures, CSV).await?;
         let text = json("verification", verification)?;

@@ -13,6 +13,7 @@ use crate::{
         lines::{Place, Spool, Spooled, no_room},
         names,
         outcomes::Outcomes,
+        purge::is_only_id,
         queue::QueueReader,
     },
 };
@@ -41,7 +42,9 @@ pub struct Reading {
 struct Entry {
     attempt: AttemptId,
     record: Packed,
+    /// Only of what was migrated: nothing else is compared.
     cells: Option<Packed>,
+    is_migrated: bool,
 }
 
 /// A value's place, in eight bytes.
@@ -72,8 +75,9 @@ impl Reading {
                     comes_after: !plan.after.is_empty(),
                 };
                 if let Some(record) = of_attempt.record(run, outcome) {
+                    let is_migrated = matches!(record.fate, Then::Migrated { .. });
                     let record = Packed::of(self.records.push(&record)?)?;
-                    self.entries.push(Entry { attempt, record, cells: None });
+                    self.entries.push(Entry { attempt, record, cells: None, is_migrated });
                 }
             }
         }
@@ -91,7 +95,7 @@ impl Reading {
         self.entries.sort_by_key(|entry| entry.attempt);
         let rank = |entry: &Entry| -> Result<_, Fault> {
             let record: Record = records.get(entry.record.place())?;
-            Ok((matches!(record.fate, Then::Migrated { .. }), record.at))
+            Ok((entry.is_migrated, record.at))
         };
         let mut kept: Vec<Entry> = Vec::with_capacity(self.entries.len());
         for entry in self.entries {
@@ -228,11 +232,12 @@ async fn read_queue(
     let mut queue = QueueReader::open(store, plan, shard).await?;
     while let Some(row) = queue.next().await? {
         // A purge of some attempts leaves the id alone of their cells: nothing can be told apart by them.
-        let is_blank = row.cells.used().iter().all(|(name, cell)| *name == "Attempt ID" || cell.is_empty());
-        let is_told = row.newer_row.is_none() && !is_blank;
+        let is_told = row.newer_row.is_none() && !is_only_id(&row.cells);
         let Some(attempt) = row.attempt.filter(|_| is_told) else { continue };
-        let Ok(at) = entries.binary_search_by_key(&attempt, |entry| entry.attempt) else { continue };
-        if let Some(entry) = entries.get_mut(at) {
+        let first = entries.partition_point(|entry| entry.attempt < attempt);
+        // Beside the row that was migrated, an older one of its attempt may have failed.
+        let of_attempt = entries.iter_mut().skip(first).take_while(|entry| entry.attempt == attempt);
+        if let Some(entry) = of_attempt.into_iter().find(|entry| entry.is_migrated) {
             entry.cells = Some(Packed::of(cells.push(&Cells::of(&row.cells, &row.mapping))?)?);
         }
     }

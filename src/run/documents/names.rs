@@ -143,6 +143,9 @@ pub fn verified_part(part: u32, of: u32) -> String {
 pub const VERIFICATION_FAILURES: &str = "verification_failures.csv";
 /// Every file that finalize or rollback may write into a folder of the user's.
 pub const RESULTS: [&str; 8] = [MIGRATED, FAILED, SKIPPED, NOTES, LOST, ROLLED_BACK_ROWS, SUMMARY, REPORT];
+/// Results that hold nothing by which a learner is known: a purge leaves them, and every bundle holds them.
+pub const WITHOUT_PERSONAL_DATA: [&str; 8] =
+    [SUMMARY, REPORT, MIGRATED, SKIPPED, NOTES, LOST, ROLLED_BACK_ROWS, VERIFICATION];
 
 /// What the run was predicted to do ([`super::Prediction`]).
 pub const PREDICTION: &str = "prediction.json";

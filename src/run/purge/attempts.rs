@@ -1,9 +1,6 @@
 //! Purge of some attempts: the run stays, its books too, and nothing is left by which these learners are known.
 
-use std::{
-    collections::BTreeSet,
-    io::{BufWriter, Write},
-};
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -14,12 +11,11 @@ use super::digests_of;
 use crate::{
     domain::{AttemptFacts, AttemptId, Facts, Fate, QueuedRow, ShardIndex, SubmissionRow},
     exit::Stop,
-    inputs::Hasher,
     ports::{Fault, PutOptions},
     run::{
         Decided, Plan, Purged, RunStore, ShardPlan, decisions,
         enforcements::{self, id_of},
-        lines::{self, JSON_LINES, no_room},
+        lines::{self, Draft, JSON_LINES, no_room},
         names,
         results::{BYTE_ORDER_MARK, CSV},
         segments::segments,
@@ -55,11 +51,12 @@ pub async fn purge_attempts(
     for name in lines {
         results.extend(without(store, &name, &wanted).await?.map(|bytes| (name, bytes)));
     }
-    let states = store.list(names::VERIFYING).await?;
-    let documents = rewritten.len() + images.len() + results.len() + states.len();
-    if documents == 0 {
+    // States of verifications are of the whole run, so they alone say nothing of these attempts.
+    if rewritten.is_empty() && images.is_empty() && results.is_empty() {
         return Ok(None);
     }
+    let states = store.list(names::VERIFYING).await?;
+    let documents = rewritten.len() + images.len() + results.len() + states.len();
     let purged = Purged {
         decided: decided.clone(),
         documents: documents as u64,
@@ -116,6 +113,11 @@ fn only_id(attempt: AttemptId) -> SubmissionRow {
     SubmissionRow { attempt_id: attempt.to_string(), ..SubmissionRow::default() }
 }
 
+/// Whether a purge left of the cells the id alone.
+pub fn is_only_id(cells: &SubmissionRow) -> bool {
+    cells.used().iter().all(|(name, cell)| *name == "Attempt ID" || cell.is_empty())
+}
+
 /// The document with each line as `change` returns it; `None` if it is gone, or no line is to be changed.
 async fn rewrite<T: Serialize + DeserializeOwned>(
     store: &RunStore,
@@ -127,18 +129,14 @@ async fn rewrite<T: Serialize + DeserializeOwned>(
         return Ok(None);
     }
     let mut reader = lines::open::<T>(store, &name, digests_of(store, &name, planned).await?).await?;
-    let mut file = BufWriter::new(NamedTempFile::new().map_err(no_room)?);
-    let (mut hasher, mut line, mut any) = (Hasher::default(), Vec::new(), false);
+    let (mut draft, mut any) = (Draft::new()?, false);
     while let Some(read) = reader.next().await? {
         let (changed, is_changed) = change(read);
         any |= is_changed;
-        line.clear();
-        lines::push(&mut line, &changed).map_err(|error| no_room(error.into()))?;
-        hasher.update(&line);
-        file.write_all(&line).map_err(no_room)?;
+        draft.push(&changed)?;
     }
-    let file = file.into_inner().map_err(|error| no_room(error.into_error()))?;
-    Ok(any.then(|| Rewritten { name, file, sha256: hasher.finish().sha256 }))
+    let (file, sha256) = draft.finish()?;
+    Ok(any.then(|| Rewritten { name, file, sha256 }))
 }
 
 /// Names of the images of malpractice rules of these learners.

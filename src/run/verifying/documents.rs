@@ -15,8 +15,8 @@ const ID_DIGITS: usize = 16;
 pub struct Subject {
     /// Plan of the run.
     pub plan: PlanId,
-    /// Root of its result's receipts; when it was made, if it has none.
-    pub root: String,
+    /// Root of its result's receipts, and when it was made: rows that were moved again may have the same receipts.
+    pub result: String,
     /// Rows of the input.
     pub rows: u64,
     /// How much is read.
@@ -44,7 +44,7 @@ impl Subject {
     pub(super) fn differs(&self, other: &Self) -> Vec<&'static str> {
         let checks = [
             (self.plan != other.plan, "another plan"),
-            (self.plan == other.plan && self.root != other.root, "another result"),
+            (self.plan == other.plan && self.result != other.result, "another result"),
             (self.level != other.level, "another level"),
             (self.settings != other.settings, "other settings or inputs"),
             (self.program != other.program, "another program"),

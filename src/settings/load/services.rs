@@ -46,10 +46,7 @@ impl Reader<'_> {
         let auth = self.required(&t::DATABASE_AUTH, parse::choice);
         let expect_host = self.optional(&t::EXPECT_HOST, parse::text);
         let same_database = self.optional(&t::SAME_DATABASE, parse::choice).unwrap_or_default();
-        let target_alters = match self.sources.find(&t::TARGET_ALTERS) {
-            Some(_) => self.list(&t::TARGET_ALTERS, str::parse)?,
-            None => Vec::new(),
-        };
+        let target_alters = self.any(&t::TARGET_ALTERS, str::parse)?;
         Some(DatabaseSettings { url: url?.0, auth: auth?, expect_host, same_database, target_alters })
     }
 

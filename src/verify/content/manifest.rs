@@ -72,6 +72,25 @@ impl ManifestDraft {
         self.dealt.push(bucket_of(line.row, self.rows), line)
     }
 
+    /// Keeps the lines of a manifest; `refuse` makes the error of what is wrong with it.
+    pub fn add(&mut self, manifest: impl io::Read, refuse: &dyn Fn(String) -> Stop) -> Result<(), Stop> {
+        let mut reader = csv::Reader::from_reader(io::BufReader::new(manifest));
+        let header = reader.headers().map_err(|error| refuse(error.to_string()))?;
+        if header.iter().map(|name| name.trim_start_matches('\u{feff}')).ne(COLUMNS) {
+            let what = format!("a manifest of verify with the columns {} is expected", COLUMNS.join(", "));
+            return Err(refuse(what));
+        }
+        for record in reader.records() {
+            let record = record.map_err(|error| refuse(error.to_string()))?;
+            let line = record.position().map_or(0, csv::Position::line);
+            let parsed = parse(&record).ok_or_else(|| {
+                refuse(format!("line {line} is not a row, an attempt, a file, a length and a SHA-256"))
+            })?;
+            self.push(&parsed)?;
+        }
+        Ok(())
+    }
+
     /// The CSV, in the order of rows and files; `later` holds lines that stand in the place of earlier ones.
     pub fn finish(self, later: Option<Self>) -> Result<NamedTempFile, Fault> {
         let file = NamedTempFile::new().map_err(no_room)?;
@@ -112,22 +131,9 @@ impl Manifest {
         let refuse =
             |reason: String| Stop::new(Exit::Usage, format!("--manifest {}: {reason}", path.display()));
         let file = std::fs::File::open(path).map_err(|error| refuse(format!("cannot be read: {error}")))?;
-        let mut reader = csv::Reader::from_reader(io::BufReader::new(file));
-        let header = reader.headers().map_err(|error| refuse(error.to_string()))?;
-        if header.iter().map(|name| name.trim_start_matches('\u{feff}')).ne(COLUMNS) {
-            let what = format!("a manifest of verify with the columns {} is expected", COLUMNS.join(", "));
-            return Err(refuse(what));
-        }
-        let mut dealt = Buckets::new(buckets_for(rows))?;
-        for record in reader.records() {
-            let record = record.map_err(|error| refuse(error.to_string()))?;
-            let line = record.position().map_or(0, csv::Position::line);
-            let parsed = parse(&record).ok_or_else(|| {
-                refuse(format!("line {line} is not a row, an attempt, a file, a length and a SHA-256"))
-            })?;
-            dealt.push(bucket_of(parsed.row, rows), &parsed)?;
-        }
-        Ok(Self(dealt.finish()?))
+        let mut draft = ManifestDraft::new(rows)?;
+        draft.add(file, &refuse)?;
+        Ok(Self(draft.dealt.finish()?))
     }
 
     /// The lines of a range of rows, by row and file.

@@ -1,14 +1,13 @@
 //! Reads a blob and its source at once, a piece at a time, and digests both.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use futures_util::TryStreamExt;
 use md5::Md5;
 use sha2::{Digest as _, Sha256};
-use url::Url;
 
 use crate::{
-    domain::Digest,
+    domain::{Digest, md5_hex},
     ports::{Backoff, BlobReader, Blobs, Fault, FaultKind, Patience, Retry, Service, Source, pause},
     verify::blobs::wanted::WantedFile,
 };
@@ -23,8 +22,8 @@ pub struct Bytes {
     pub count: u64,
     /// Of all bytes.
     pub sha256: Digest,
-    /// Of all bytes, 32 hex digits.
-    pub md5: String,
+    /// Of all bytes, 32 hex digits, if it is compared.
+    pub md5: Option<String>,
 }
 
 /// What reading one side of a copy told.
@@ -44,85 +43,67 @@ pub async fn read_both(
     source: Option<Arc<dyn Source>>,
     file: WantedFile,
 ) -> Result<(WantedFile, (Side, Option<Side>)), Fault> {
+    // The MD5 is only compared with that of an outcome which keeps no SHA-256.
+    let with_md5 =
+        file.recorded.as_ref().is_some_and(|recorded| recorded.sha256.is_none() && recorded.md5.is_some());
     let of_source = async {
-        match (&source, &file.url) {
-            (Some(source), Some(url)) => read_source(source.as_ref(), url).await.map(Some),
-            _ => Ok(None),
-        }
+        let (Some(source), Some(url)) = (&source, &file.url) else { return Ok(None) };
+        read(Service::SourceBlobs, false, || async move { source.get(url).await.map(Some) }).await.map(Some)
     };
-    let both = tokio::try_join!(read_target(target.as_ref(), &file.blob), of_source)?;
+    let of_target = read(Service::TargetBlobs, with_md5, || target.get(&file.blob));
+    let both = tokio::try_join!(of_target, of_source)?;
     Ok((file, both))
 }
 
-async fn read_target(target: &dyn Blobs, blob: &str) -> Result<Side, Fault> {
-    let mut patience = Patience::new(Backoff::OPERATION);
-    loop {
-        let read = match target.get(blob).await {
-            Ok(None) => return Ok(Side::Absent),
-            Ok(Some(reader)) => digest(reader).await,
-            Err(fault) => Err(fault),
-        };
-        match settled(read, &mut patience)? {
-            Settled::Side(side) => return Ok(side),
-            Settled::Again(wait) => pause(wait).await,
-        }
-    }
-}
-
-async fn read_source(source: &dyn Source, url: &Url) -> Result<Side, Fault> {
-    let mut patience = Patience::new(Backoff::OPERATION);
-    loop {
-        let read = match source.get(url).await {
-            Ok(reader) => digest(reader).await,
-            Err(fault) => Err(fault),
-        };
-        match settled(read, &mut patience)? {
-            Settled::Side(side) => return Ok(side),
-            Settled::Again(wait) => pause(wait).await,
-        }
-    }
-}
-
-/// What becomes of a try to read.
-enum Settled {
-    Side(Side),
-    Again(Duration),
-}
-
 /// A fault that may pass is waited for; one that does not is the file's own.
-fn settled(read: Result<Bytes, Fault>, patience: &mut Patience) -> Result<Settled, Fault> {
-    let fault = match read {
-        Ok(bytes) => return Ok(Settled::Side(Side::Read(bytes))),
-        Err(fault) => fault,
-    };
-    match fault.kind {
-        FaultKind::NotFound | FaultKind::ContainerGone | FaultKind::NameRefused => {
-            Ok(Settled::Side(Side::Absent))
+async fn read<F>(service: Service, with_md5: bool, mut open: impl FnMut() -> F) -> Result<Side, Fault>
+where
+    F: Future<Output = Result<Option<BlobReader>, Fault>>,
+{
+    let mut patience = Patience::new(Backoff::OPERATION);
+    loop {
+        let read = match open().await {
+            Ok(None) => return Ok(Side::Absent),
+            Ok(Some(reader)) => digest(reader, service, with_md5).await,
+            Err(fault) => Err(fault),
+        };
+        let fault = match read {
+            Ok(bytes) => return Ok(Side::Read(bytes)),
+            Err(fault) => fault,
+        };
+        match fault.kind {
+            FaultKind::NotFound | FaultKind::ContainerGone | FaultKind::NameRefused => {
+                return Ok(Side::Absent);
+            }
+            // Changed: the next try reads what stands now.
+            _ if fault.kind.retry() != Retry::Never || fault.kind == FaultKind::Changed => {
+                match patience.failed_at_most(RETRIES) {
+                    Some(wait) => pause(wait).await,
+                    None => return Err(fault),
+                }
+            }
+            _ => return Ok(Side::Unreadable(fault.chain())),
         }
-        // Changed: the next try reads what stands now.
-        _ if fault.kind.retry() != Retry::Never || fault.kind == FaultKind::Changed => {
-            patience.failed_at_most(RETRIES).map(Settled::Again).ok_or(fault)
-        }
-        _ => Ok(Settled::Side(Side::Unreadable(fault.chain()))),
     }
 }
 
-async fn digest(reader: BlobReader) -> Result<Bytes, Fault> {
+async fn digest(reader: BlobReader, service: Service, with_md5: bool) -> Result<Bytes, Fault> {
     let BlobReader { info, mut body } = reader;
-    let (mut sha256, mut md5, mut count) = (Sha256::new(), Md5::new(), 0);
+    let (mut sha256, mut md5, mut count) = (Sha256::new(), with_md5.then(Md5::new), 0);
     while let Some(piece) = body.try_next().await? {
         sha256.update(&piece);
-        md5.update(&piece);
+        if let Some(md5) = &mut md5 {
+            md5.update(&piece);
+        }
         count += piece.len() as u64;
     }
     if count != info.size_bytes {
         let what = format!("{count} bytes of a file of {} bytes came; it is read again", info.size_bytes);
-        return Err(Fault::new(Service::TargetBlobs, FaultKind::Unavailable, what));
+        return Err(Fault::new(service, FaultKind::Unavailable, what));
     }
-    let md5: [u8; 16] = md5.finalize().into();
     Ok(Bytes {
         count,
         sha256: Digest::from(<[u8; 32]>::from(sha256.finalize())),
-        md5: format!("{:032x}", u128::from_be_bytes(md5)),
+        md5: md5.map(|md5| md5_hex(md5.finalize().into())),
     })
 }

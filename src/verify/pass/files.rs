@@ -26,6 +26,10 @@ pub async fn collect_files(
         None => None,
     };
     for bucket in 0..world.outcomes.buckets() {
+        let (first, last) = world.outcomes.range(bucket);
+        if only.is_some_and(|only| !(first..=last).any(|row| only.contains(row))) {
+            continue;
+        }
         let mut items = items(world, bucket, rows.as_mut(), only).await?;
         items.retain(|item| is_to_stand(world, item));
         for chunk in items.chunks(ROWS_AT_A_TIME) {

@@ -108,7 +108,14 @@ async fn after_a_purge_nothing_is_left_by_which_a_learner_is_known() {
     let decisions = fs::read_to_string(store(&app).join("decisions.jsonl")).unwrap();
     assert!(decisions.contains("purge --yes") && decisions.contains("retention"), "{decisions}");
 
-    for command in [&["resume"][..], &["finalize"], &["shard", "--shard", "0"], &["run", "--shards", "2"]] {
+    for command in [
+        &["resume"][..],
+        &["finalize"],
+        &["shard", "--shard", "0"],
+        &["plan", "--shards", "2"],
+        &["plan", "--shards", "2", "--dry-run"],
+        &["run", "--shards", "2"],
+    ] {
         let refused = app.run(command).await.expect(78);
         assert!(refused.stderr.contains("was purged"), "{command:?}: {}", refused.stderr);
     }
@@ -233,4 +240,20 @@ async fn nothing_is_purged_in_the_middle_of_a_verification() {
     beat(chrono::Utc::now() - chrono::TimeDelta::minutes(2));
     app.run(&["purge", "--yes", "--reason", "it had died"]).await.expect(0);
     assert!(!beats.exists() || fs::read_dir(&beats).unwrap().next().is_none(), "its state is gone too");
+}
+
+#[tokio::test]
+async fn nothing_is_deleted_for_attempts_that_the_run_does_not_hold() {
+    let sample = Sample::with(8, 78, |options| options.plain = true).await;
+    let app = app_with_folder(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let state = store(&app).join("verifying/0123456789abcdef");
+    fs::create_dir_all(&state).unwrap();
+    fs::write(state.join("subject.json"), "{}").unwrap();
+    fs::write(app.out.path().join("others.csv"), "Attempt ID\n2147483646\n").unwrap();
+    let before = files(&store(&app));
+    let others = ["purge", "--attempts", "others.csv", "--yes", "--reason", "a slip"];
+    let said = app.run(&others).await.expect(0);
+    assert!(said.stdout.contains("run rogo holds nothing of these attempts"), "{}", said.stdout);
+    assert_eq!(files(&store(&app)), before, "the state of a verification says nothing of them");
 }

@@ -142,7 +142,7 @@ fn every_setting_of_the_program_is_refused_as_an_extra_variable() {
     let free = ["reason", "after", "exclude", "notify"];
     for setting in settings::ALL.iter().filter(|setting| !free.contains(&setting.key)) {
         wanted.extend(setting.environment.map(str::to_owned));
-        if setting.secret {
+        if setting.is_secret() {
             wanted.extend(setting.environment.map(|name| format!("{name}_FILE")));
         }
     }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::app::{Ended, Sample, TestApp};
+use crate::{
+    later::{lose, migrated, plain_app, plain_sample},
+    support::app::{Ended, Sample, TestApp},
+};
 
 async fn page(app: &TestApp<'_>, attempt: &str, more: &[&str]) -> String {
     let Ended { code, stdout, stderr } = app.run(&[&["explain", "--attempt", attempt], more].concat()).await;
@@ -122,4 +125,28 @@ async fn failed_left_out_and_unknown_attempts_are_said_to_be_so() {
     assert!(refused.stderr.contains("not a whole number"), "{}", refused.stderr);
     let refused = app.run(&["explain", "--attempt", "7", "--run", "nothere"]).await.expect(78);
     assert!(refused.stderr.contains("there is no plan"), "{}", refused.stderr);
+}
+
+#[tokio::test]
+async fn a_row_that_the_run_created_again_is_no_deleted_one_and_no_change_is_said_that_is_not_known() {
+    let sample = plain_sample(6, 77).await;
+    let app = plain_app(&sample).await;
+    app.run(&["run", "--run", "first", "--out", "first"]).await.expect(0);
+    let attempt = &migrated(&app, "first")[0];
+    lose(&app, attempt).await;
+    app.run(&["run", "--run", "second", "--after", "first", "--out", "second"]).await.expect(0);
+    let redo = ["resume", "--run", "second", "--redo", "lost", "--reason", "failover", "--out", "second"];
+    app.run(&redo).await.expect(0);
+    assert_eq!(migrated(&app, "second"), [attempt.as_str()]);
+    let same = "row, mapping and facts are those that the run decided from (same digest)";
+    let said = page(&app, attempt, &["--run", "second"]).await;
+    assert!(said.contains("by the rules, as things are now: to be migrated, with these values"), "{said}");
+    assert!(said.contains(same) && !said.contains("as things are now: skipped"), "{said}");
+
+    // Now that it is gone again it is decided without the facts, of which nothing can be said then.
+    lose(&app, attempt).await;
+    let said = page(&app, attempt, &["--run", "second"]).await;
+    assert!(said.contains("by the rules, as things are now: skipped, deleted_in_target"), "{said}");
+    assert!(said.contains("is not known: it took the warehouse's facts"), "{said}");
+    assert!(!said.contains(same) && !said.contains("they changed since"), "{said}");
 }

@@ -1,17 +1,18 @@
 //! `decisions.jsonl`: every decision of a person, with its reason, by whom and when; nothing is done without a reason.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use rogo_migrate::{
     domain::Digest,
-    ports::PutOptions,
+    ports::{FaultKind, PutOptions, Service},
     run::{Decided, RunStore, decisions},
 };
 
 use super::{document, lose, migrated, plain_app, plain_sample, write};
 use crate::support::{
     app::{Ended, TestApp},
+    fakes::{InMemoryBlobs, Journal},
     process,
 };
 
@@ -134,4 +135,29 @@ async fn processes_that_decide_at_the_same_time_lose_no_line() {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     decided(&app, "rogo").await.into_iter().for_each(|one| *counts.entry(one.reason).or_default() += 1);
     assert_eq!((counts.len(), counts.get("REQ-30")), (21, Some(&1)));
+}
+
+#[tokio::test]
+async fn a_decision_whose_line_was_not_written_gets_it_from_the_next_process_that_decides_it() {
+    let blobs = InMemoryBlobs::new("runs", Service::RunStore, Journal::default());
+    let store = RunStore::new(Arc::new(blobs.clone()), &"rogo".parse().unwrap());
+    let decided = Decided {
+        at: DateTime::from_timestamp(1_700_000_000, 0).unwrap(),
+        by: "ada@host".into(),
+        reason: "REQ-1".into(),
+        decision: "--breaker off".into(),
+        attempts: 2,
+    };
+    blobs.fail(Some(Arc::new(|verb, name| {
+        (verb == "put" && name.ends_with("decisions.jsonl")).then_some(FaultKind::Denied)
+    })));
+    decisions::log_once(&store, "one", &decided).await.unwrap_err();
+    assert!(blobs.text("rogo/decisions/one.json").is_some(), "the document stands, its line does not");
+    blobs.fail(None);
+    decisions::log_once(&store, "one", &decided).await.unwrap();
+    let log = blobs.text("rogo/decisions.jsonl").unwrap();
+    assert_eq!(
+        log.lines().map(|line| serde_json::from_str::<Decided>(line).unwrap()).collect::<Vec<_>>(),
+        [decided]
+    );
 }

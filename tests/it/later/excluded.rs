@@ -1,5 +1,7 @@
 //! `--exclude`: rows that their owner leaves out for good.
 
+use futures_util::TryStreamExt;
+
 use super::{Csv, document, migrated, plain_app, skipped, summary, write};
 use crate::support::app::Sample;
 
@@ -83,4 +85,26 @@ async fn an_erased_learner_does_not_come_back_with_a_later_export() {
     app.run(&later).await.expect(0);
     assert_eq!(skipped(&app, "second")[&ids[0]].0, "excluded_by_owner");
     assert_eq!(migrated(&app, "second"), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_decision_that_was_not_recorded_when_the_plan_was_made_is_recorded_when_it_is_asked_for_again() {
+    let sample = super::plain_sample(4, 76).await;
+    let app = plain_app(&sample).await;
+    let file = write(&sample, "exclude.csv", "Attempt ID,Reason\n2147483646,REQ-1\n");
+    let plan = ["plan", "--exclude", &file, "--reason", "letters of the owner"];
+    app.run(&plan).await.expect(0);
+    // As if the process had ended once the plan stood.
+    let folder = "rogo/decisions";
+    let named: Vec<String> =
+        app.run_blobs().list(folder).map_ok(|document| document.name).try_collect().await.unwrap();
+    assert_eq!(named.len(), 2, "{named:?}");
+    app.run_blobs().delete_many(&named).await.unwrap();
+    let said = app.run(&plan).await.expect(0);
+    assert!(said.stdout.contains("nothing changed"), "{}", said.stdout);
+    let logged = document(&app, "rogo/decisions.jsonl").await;
+    assert_eq!(logged.lines().count(), 1, "{logged}");
+    for part in ["\"plan --exclude exclude.csv\"", "letters of the owner", "\"attempts\":1"] {
+        assert!(logged.contains(part), "{part}: {logged}");
+    }
 }

@@ -415,3 +415,30 @@ async fn a_failure_csv_is_taken_by_a_list_of_codes() {
     let said = app.run(&["plan", "--run", "third", "--code", "no_files,already_migrated"]).await.expect(64);
     assert!(said.stderr.contains("a code of failed rows is expected"), "{}", said.stderr);
 }
+
+#[tokio::test]
+async fn a_changed_column_is_named_although_an_older_row_of_the_attempt_failed() {
+    let sample = plain_sample(6, 79).await;
+    let mut app = plain_app(&sample).await;
+    let mut export = Csv::read(&sample.path("submission_files.csv"));
+    let title = export.place("Course Title");
+    let older = export.rows.iter().map(|row| {
+        let mut row = row.clone();
+        row[title].push('\0');
+        row
+    });
+    export.rows = older.chain(export.rows.clone()).collect();
+    app.set("ROGO_SUBMISSIONS", write(&sample, "first.csv", export.text()));
+    app.run(&["run", "--run", "first", "--out", "first"]).await.expect(0);
+    let ids = migrated(&app, "first");
+    assert_eq!(ids.len(), 6);
+    export.rows.drain(..6);
+    export.rows.iter_mut().for_each(|row| row[title].push_str(" (revised)"));
+    app.set("ROGO_SUBMISSIONS", write(&sample, "second.csv", export.text()));
+    app.run(&["run", "--run", "second", "--after", "first", "--out", "second"]).await.expect(0);
+    let rows = skipped(&app, "second");
+    for id in ids {
+        let (code, detail) = &rows[&id];
+        assert!(code == "changed_at_source" && detail.contains(": Course Title;"), "{id}: {code}, {detail}");
+    }
+}

@@ -68,8 +68,11 @@ async fn another_database_another_kind_of_warehouse_and_a_run_that_was_rolled_ba
     refused(&app, &[&after[..], &["--warehouse", folder.as_str()]].concat(), 78, &says).await;
     app.set("DATA_WAREHOUSE_CONNECTION_STRING", server);
 
+    app.run(&["run", "--run", "second", "--after", "first", "--out", "second"]).await.expect(0);
     app.set("DATABASE_URL", app.database.removers_url());
     app.run(&["rollback", "--run", "first", "--yes", "--reason", "a test"]).await.expect(0);
     app.set("DATABASE_URL", app.database.url());
     refused(&app, &after, 78, &["--after first: it was rolled back", "leave it out of --after"]).await;
+    let says = ["--after first: it was rolled back", "leave run second, which came after it, out of --after"];
+    refused(&app, &["--run", "later", "--after", "second"], 78, &says).await;
 }

@@ -3,7 +3,10 @@
 use rogo_migrate::{
     domain::{Facts, ShardIndex, SubmissionIds, Value},
     ports::FaultKind,
-    run::facts::FactsReader,
+    run::{
+        facts::{FactsReader, QueueWithFacts},
+        names,
+    },
 };
 
 use super::{World, attempt, five};
@@ -88,4 +91,30 @@ async fn without_facts_files_there_is_no_reader_of_them() {
     let world = five();
     let plan = world.make().await.unwrap().plan;
     assert!(FactsReader::open(&world.store(), &plan, ShardIndex(0)).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_facts_file_that_changed_and_can_still_be_read_is_refused_at_the_end_of_its_queue() {
+    let mut world = five();
+    world.warehouse.shape.lookups_are_cheap = false;
+    world.warehouse.scanned = vec![(1, "one"), (5, "five")];
+    let plan = world.make().await.unwrap().plan;
+    let store = world.store();
+    let name = store.path(&names::facts(&plan.id, ShardIndex(0)));
+    let facts = world.documents.text(&name).unwrap();
+    let read = async |skipped: u64| {
+        let mut rows = QueueWithFacts::open(&store, &plan, ShardIndex(0)).await?;
+        rows.skip(skipped).await?;
+        while rows.next(|_| true).await?.is_some() {}
+        rows.next(|_| true).await.map(|row| assert!(row.is_none(), "the end stays the end"))
+    };
+    for skipped in [0, 2, 5] {
+        read(skipped).await.unwrap();
+    }
+    let changed = facts.replace("five", "nine");
+    assert_ne!(changed, facts);
+    world.documents.insert(&name, changed);
+    for skipped in [0, 2, 5] {
+        assert_eq!(read(skipped).await.unwrap_err().kind, FaultKind::Corrupt, "{skipped} rows passed over");
+    }
 }

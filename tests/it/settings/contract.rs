@@ -135,7 +135,7 @@ fn the_command_line_and_the_table_name_the_same_flags_variables_and_defaults() {
     let flags: BTreeSet<String> =
         ALL.iter().filter(|setting| setting.flag).map(|setting| setting.key.to_owned()).collect();
     assert_eq!(seen, flags);
-    assert!(ALL.iter().all(|setting| !(setting.secret && setting.flag)), "no secret has a flag");
+    assert!(ALL.iter().all(|setting| !(setting.is_secret() && setting.flag)), "no secret has a flag");
     Cli::command().debug_assert();
 }
 

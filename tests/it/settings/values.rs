@@ -83,6 +83,21 @@ fn a_bad_value_says_what_is_expected() {
 }
 
 #[test]
+fn an_address_that_may_be_the_right_to_use_it_is_not_shown_by_a_complaint() {
+    // The scheme was forgotten.
+    let address = "hooks.example/services/T/B/planted";
+    let says = "(hidden): an http or https URL without user is expected";
+    for (given, place) in [
+        (Given::required().flag("notify", address), "--notify"),
+        (Given::required().env("ROGO_NOTIFY", address), "ROGO_NOTIFY"),
+        (Given::required().config(&format!("notify = \"{address}\"")), "rogo.toml line 1, notify"),
+    ] {
+        let message = given.refusal();
+        assert!(message.contains(&format!("{place}: {says}")), "{message}");
+    }
+}
+
+#[test]
 fn good_values_are_parsed() {
     let settings = Given::required()
         .without("DATA_WAREHOUSE_CONNECTION_STRING")

@@ -1,0 +1,126 @@
+//! What still stands at the second look, and how it is reported.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    hash::Hash,
+};
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    domain::AttemptId,
+    exit::Stop,
+    ports::Fault,
+    verify::{
+        findings::{Difference, Found, Kind},
+        pass::Tally,
+        report::{Absent, Different, FailureCsv, checks},
+        run::{Task, Verified},
+        table::CheckId,
+    },
+};
+
+/// Differences that are named in the verdict.
+const EXAMPLES: usize = 3;
+
+/// Differences that were seen once, at a second look: what is new then is not reported.
+pub(super) struct Again<K> {
+    first: HashSet<K>,
+    stands: HashSet<K>,
+    failed: Option<Fault>,
+}
+
+impl<K: Eq + Hash> Again<K> {
+    pub(super) fn of(first: HashSet<K>) -> Self {
+        Self { first, stands: HashSet::new(), failed: None }
+    }
+
+    /// Reports what is found again; a check may find several things in one row.
+    pub(super) fn see(&mut self, same: K, found: &Found, report: &mut Report<'_>) {
+        if self.first.remove(&same) || self.stands.contains(&same) {
+            self.stands.insert(same);
+            self.failed = self.failed.take().or(report.add(found).err());
+        }
+    }
+
+    /// The number of differences that are gone.
+    pub(super) fn gone(self) -> Result<u64, Fault> {
+        self.failed.map_or(Ok(self.first.len() as u64), Err)
+    }
+}
+
+/// The differences that stand, as they are reported.
+pub(super) struct Report<'a> {
+    task: &'a Task<'a>,
+    pub(super) seen_at: DateTime<Utc>,
+    csv: FailureCsv,
+    rows: BTreeSet<(Option<u64>, Option<AttemptId>)>,
+    different: BTreeMap<CheckId, Different>,
+    differences: u64,
+    accepted: u64,
+    accepted_attempts: BTreeSet<AttemptId>,
+    examples: Vec<String>,
+}
+
+impl<'a> Report<'a> {
+    pub(super) fn new(task: &'a Task<'a>, seen_at: DateTime<Utc>) -> Result<Self, Stop> {
+        Ok(Self {
+            task,
+            seen_at,
+            csv: FailureCsv::new()?,
+            rows: BTreeSet::new(),
+            different: BTreeMap::new(),
+            differences: 0,
+            accepted: 0,
+            accepted_attempts: BTreeSet::new(),
+            examples: Vec::new(),
+        })
+    }
+
+    fn add(&mut self, found: &Found) -> Result<(), Fault> {
+        if let Some(attempt) = found.attempt.filter(|attempt| self.accepts(*attempt, &found.difference)) {
+            self.accepted += 1;
+            self.accepted_attempts.insert(attempt);
+            return Ok(());
+        }
+        let is_after = found.difference.kind == Kind::ChangedAfter;
+        let different = self.different.entry(found.difference.check).or_default();
+        different.all += 1;
+        different.changed_after += u64::from(is_after);
+        self.differences += 1;
+        if self.examples.len() < EXAMPLES {
+            let attempt =
+                found.attempt.map_or("no attempt".to_owned(), |attempt| format!("attempt {attempt}"));
+            self.examples.push(format!("{attempt}: {}", found.difference.check.check().name));
+        }
+        self.rows.insert((found.row, found.attempt));
+        let age = (Utc::now() - self.seen_at).num_seconds().max(0);
+        let label = if is_after { "; changed_after" } else { "" };
+        self.csv.add(found, self.task.values, &format!("{label}; seen for {age} s"))
+    }
+
+    /// Only a change to a row that stands can be accepted: a row that is absent, or that should not stand, cannot.
+    fn accepts(&self, attempt: AttemptId, difference: &Difference) -> bool {
+        matches!(difference.kind, Kind::Changed | Kind::ChangedAfter)
+            && self.task.accepted.contains_key(&attempt)
+    }
+
+    pub(super) fn end(self, tally: Tally, absent: &Absent, passed: u64) -> Result<Verified, Stop> {
+        let Task { level, storage, .. } = self.task;
+        let content = storage.as_ref().and_then(|storage| storage.content.as_ref());
+        let asks = |check: CheckId| content.is_none_or(|content| content.asks(check));
+        Ok(Verified {
+            checks: checks(*level, &asks, &tally, &self.different, absent),
+            tally,
+            differences: self.differences,
+            rows_different: self.rows.len() as u64,
+            passed,
+            accepted: self.accepted,
+            accepted_attempts: self.accepted_attempts,
+            examples: self.examples,
+            failures: self.csv.finish()?,
+            files: None,
+            manifest: None,
+        })
+    }
+}
