@@ -22,10 +22,12 @@ mod purge;
 mod pod;
 mod effective;
 mod export;
+mod log;
 mod verify;
 
 pub use effective::{EffectiveSetting, effective};
 pub use export::ExportSettings;
+pub use log::{LogFormat, LogSettings, Terminal};
 pub use place::{InputLocation, Place};
 pub use pod::{HelmRelease, POD_VARIABLES, PodSettings, require_workload_identity, termination_log};
 pub use purge::PurgeSettings;
@@ -269,33 +271,4 @@ pub struct WorkSettings {
     pub give_up_after: Duration,
     /// Share of failures among rows that reached copy that opens the breaker, 0…1; `None`: off.
     pub breaker: Option<f64>,
-}
-
-/// How the program logs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogSettings {
-    /// `None`: text on a terminal, else JSON.
-    pub format: Option<LogFormat>,
-    /// A log filter in the syntax of `RUST_LOG`.
-    pub filter: String,
-    /// What may be sent to a terminal.
-    pub terminal: Terminal,
-}
-
-/// What may be sent to a terminal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Terminal {
-    /// Colours, and lines that are drawn again.
-    Full,
-    /// Plain lines: `CI` or `NO_COLOR` is set, or `TERM` is `dumb`.
-    Plain,
-}
-
-/// Format of log lines (`--log-format`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum LogFormat {
-    /// One readable line per event.
-    Text,
-    /// One JSON object per line.
-    Json,
 }
