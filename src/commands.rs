@@ -106,7 +106,7 @@ async fn perform(
         Command::Run(_) => run::run(&settings()?, log, stop).await,
         Command::Status(args) => match &args.bundle {
             Some(bundle) => or_stopped(stop, Box::pin(status::of_bundle(bundle, args))).await,
-            None => or_stopped(stop, status::run(&store_settings()?, args)).await,
+            None => or_stopped(stop, status::run(&store_settings()?, args, log)).await,
         },
         Command::Verify(args) => {
             let (settings, verify) = VerifySettings::load(sources)?;

@@ -12,6 +12,7 @@ mod log_lines;
 pub mod board;
 pub mod observed;
 mod prediction;
+pub mod screen;
 pub mod standing;
 pub mod summary;
 pub mod termination;

@@ -179,7 +179,7 @@ impl Shard {
 /// Works until every row of the shard has an outcome, writes the done marker and returns;
 /// or says why it ended before.
 pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
-    let rows = inputs.plan.shards.get(inputs.index.0 as usize).map_or(0, |shard| shard.rows);
+    let rows = inputs.plan.shard(inputs.index).map_or(0, |shard| shard.rows);
     let (events, shard) = (inputs.observed.events.clone(), inputs.index);
     events.tell(Event::ShardBegan(Beginning {
         shard,
@@ -187,7 +187,6 @@ pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
         last_row: inputs.plan.last_row(),
         earlier: &inputs.recorded.books,
         workers: inputs.workers.len(),
-        breaker: inputs.breaker,
     }));
     let moved = move_rows(inputs, rows).await;
     let ended = if moved.is_ok() { Ended::Complete } else { Ended::Unfinished };
@@ -207,7 +206,8 @@ async fn move_rows(inputs: ShardInputs, rows: u64) -> Result<(), Stop> {
     let workers = inputs.workers.len();
     let chunk_rows = feed::chunk_rows(rows.saturating_sub(inputs.recorded.books.rows()), workers);
     let recorder =
-        Recorder::new(inputs.store.clone(), &inputs.plan.id, inputs.index, &inputs.writer, inputs.flush);
+        Recorder::new(inputs.store.clone(), &inputs.plan.id, inputs.index, &inputs.writer, inputs.flush)
+            .telling(&inputs.observed.events);
     let (outcomes, to_record) = mpsc::channel(OUTCOMES_WAITING);
     let shard = Arc::new(Shard {
         writers: Writers::new(inputs.store.clone()),
@@ -270,12 +270,13 @@ async fn work_all(
         working.spawn(worker::work(shard.clone(), place + 1, Arc::new(services), to_workers.clone()));
     }
     drop(to_workers);
-    let fed = async {
+    // Boxed: a queue with its readers would make the future of the whole shard large.
+    let fed = Box::pin(async {
         tokio::select! {
             fed = feed::feed(queue, &shard.pace, recorded, chunk_rows, chunks) => fed.map_err(|stop| shard.end(stop)),
             () = shard.stop.cancelled() => Ok(()),
         }
-    };
+    });
     let worked = async {
         let mut result = Ok(());
         while let Some(ended) = working.join_next().await {

@@ -68,7 +68,7 @@ need_chromium() {
     need_packages "Chromium" chromium
 }
 
-# need_azurite: Azurite in the cache folder of the tests, whole. An installation that was cut off leaves a folder that looks like one.
+# need_azurite: Azurite in the cache folder of the tests and of the demonstration, whole. An installation that was cut off leaves a folder that looks like one.
 need_azurite() {
   local home="${XDG_CACHE_HOME:-$HOME/.cache}/rogo-migrate/azurite-$AZURITE_VERSION" building
   if [ -d "$home" ] && ! npm ls --prefix "$home" --all >/dev/null 2>&1; then
@@ -76,6 +76,7 @@ need_azurite() {
     rm -rf "$home"
   fi
   [ ! -d "$home" ] || return 0
+  echo "installing Azurite $AZURITE_VERSION into $home" >&2
   mkdir -p "${home%/*}"
   building=$(mktemp -d "${home%/*}/azurite.XXXXXX")
   if ! npm install --prefix "$building" --no-audit --no-fund --silent "azurite@$AZURITE_VERSION" >&2; then
@@ -83,7 +84,11 @@ need_azurite() {
     echo "npm cannot install Azurite $AZURITE_VERSION" >&2
     return 1
   fi
-  mv -T "$building" "$home"
+  # A test's own installer may have been faster.
+  mv -T "$building" "$home" 2>/dev/null || {
+    rm -rf "$building"
+    [ -d "$home" ] || { echo "Azurite cannot be put at $home" >&2; return 1; }
+  }
 }
 
 need_cargo() {
@@ -115,4 +120,12 @@ need_prometheus() {
     return 1
   fi
   mv -T "$building" "$home"
+}
+
+# cargo_installed NAME VERSION: the path of a program of crates.io, kept by version below the cache folder. Built without optimisation:
+# such programs run for a second.
+cargo_installed() {
+  local home="${XDG_CACHE_HOME:-$HOME/.cache}/rogo-migrate/$1-$2"
+  [ -x "$home/bin/$1" ] || cargo install --quiet --debug --locked "$1@$2" --root "$home" >&2 || return
+  echo "$home/bin/$1"
 }

@@ -19,10 +19,12 @@ mod sweep;
 mod support {
     pub mod app;
     pub mod azurite;
+    pub mod csv;
     pub mod npm;
     pub mod postgres;
     pub mod process;
     pub mod proxy;
+    pub mod results;
     pub mod tds;
 }
 

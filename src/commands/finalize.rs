@@ -206,7 +206,8 @@ async fn tell(
         None => next_command(settings, plan, totals),
     };
     let text = json("summary", &summary)?;
-    results::publish_document(store, Some(&settings.out), names::SUMMARY, &text, "application/json").await?;
+    results::publish_document(Some(store), Some(&settings.out), names::SUMMARY, &text, "application/json")
+        .await?;
     report::publish(settings, store, plan, &summary, &totals.course).await?;
     if after == After::Shards {
         summary.print();

@@ -14,7 +14,7 @@ pub(super) async fn limited(store: &RunStore, plan: &Plan) -> Result<(Vec<Limit>
     let mut markers = DoneMarkers::new(store.clone());
     let done = markers.look(plan).await?;
     let limits = of_shards(done.values().filter_map(|marker| {
-        let rows = plan.shards.get(marker.shard.0 as usize)?.rows;
+        let rows = plan.shard(marker.shard)?.rows;
         Some((marker.shard, rows, &marker.work))
     }));
     let mut broken: BTreeMap<&str, u64> = BTreeMap::new();

@@ -6,7 +6,7 @@ use crate::{
     cli::ReportArgs,
     exit::{End, Exit, Stop},
     report::html::{Documents, render},
-    run::{Course, Plan, RunStore, Summary, Verification, lines::no_room, names, results},
+    run::{Course, Plan, RunStore, Summary, Verification, names, results},
     settings::{Settings, Sources, StoreSettings},
 };
 
@@ -26,7 +26,7 @@ pub(super) async fn publish(
     store.replace(names::TELEMETRY, &course).await?;
     let verification = store.read::<Verification>(&names::result(names::VERIFICATION)).await?;
     let page = page(&Documents { plan, summary, course: &course, verification: verification.as_ref() })?;
-    results::publish_document(store, Some(&settings.out), names::REPORT, &page, HTML).await
+    results::publish_document(Some(store), Some(&settings.out), names::REPORT, &page, HTML).await
 }
 
 /// Settings that name a person, or say why something was decided.
@@ -78,11 +78,7 @@ async fn write(store: &RunStore, out: &Path) -> Result<End, Stop> {
     };
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     own_inputs::refuse_planned(&plan, folder)?;
-    let draft = tempfile::tempdir().map_err(no_room)?;
-    let drafted = draft.path().join(names::REPORT);
-    tokio::fs::write(&drafted, page(&documents)?).await.map_err(no_room)?;
-    let name = file.to_string_lossy();
-    results::publish(None, Some(folder), &name, &drafted, HTML).await?;
+    results::publish_document(None, Some(folder), &file.to_string_lossy(), &page(&documents)?, HTML).await?;
     let place = folder.join(file);
     crate::report::print(&place.display().to_string());
     Ok(End::done(format!("the report is at {}", place.display())))

@@ -40,7 +40,7 @@ pub async fn run(settings: &Settings, log: &LogSettings, stop: &CancellationToke
     };
     let store = connect::run_store(settings)?;
     let plan = super::or_stopped(stop, await_plan(settings, &store)).await?;
-    let rows = plan.shards.get(index.0 as usize).map_or(0, |shard| shard.rows);
+    let rows = plan.shard(index).map_or(0, |shard| shard.rows);
     let board = Board::new(rows, 1);
     let events = with_metrics(&board.events());
     let moving = move_shard(settings, &store, Arc::new(plan), index, &events, stop);
@@ -97,7 +97,7 @@ pub async fn move_shard(
     stop: &CancellationToken,
 ) -> Result<(), Stop> {
     let shards = plan.shards.len();
-    let Some(rows) = plan.shards.get(index.0 as usize).map(|shard| shard.rows) else {
+    let Some(rows) = plan.shard(index).map(|shard| shard.rows) else {
         let message = format!(
             "there is no shard {index}: the plan of run {} has {shards} shards, from 0 to {}; check --shard, or \
              JOB_COMPLETION_INDEX and SHARD_INDEXES",
@@ -167,7 +167,6 @@ fn tell_done(events: &Events, plan: &Plan, rows: u64, marker: &DoneMarker) {
         last_row: plan.last_row(),
         earlier: &marker.books,
         workers: 0,
-        breaker: None,
     }));
     events.tell(Event::ShardEnded { shard, ended: Ended::Complete });
 }

@@ -11,9 +11,10 @@ use crate::{
     ports::{Backoff, Fault, FaultKind, Patience, RunJobs, Service, every},
     report::{
         self,
+        screen::Screen,
         standing::{RunState, Standing},
     },
-    settings::StoreSettings,
+    settings::{LogSettings, StoreSettings, Terminal},
     watch::standing::{Facts, Verdict, Watcher, judge},
 };
 
@@ -26,7 +27,8 @@ const CLUSTER_PATIENCE: Duration = Duration::from_secs(15);
 const GIVE_UP_AFTER: Duration = Duration::from_mins(15);
 
 /// Prints the state of the run; with `--watch` until it has a result.
-pub async fn run(settings: &StoreSettings, args: &StatusArgs) -> Result<End, Stop> {
+pub async fn run(settings: &StoreSettings, args: &StatusArgs, log: &LogSettings) -> Result<End, Stop> {
+    let mut screen = Screen::new(args.watch && !args.json && log.terminal == Terminal::Full);
     let (store, verify_store) = (connect::store_of(settings)?, connect::verify_store_of(settings)?);
     let mut watcher = Watcher::new(store, verify_store, &settings.run_store.to_string());
     let cluster = Cluster::default();
@@ -36,6 +38,7 @@ pub async fn run(settings: &StoreSettings, args: &StatusArgs) -> Result<End, Sto
     loop {
         looks.tick().await;
         let answer = ask(&cluster, settings).await.unwrap_or_else(|fault| {
+            screen.leave();
             tracing::warn!(fault = %fault.chain(), "the cluster is left aside");
             None
         });
@@ -44,7 +47,7 @@ pub async fn run(settings: &StoreSettings, args: &StatusArgs) -> Result<End, Sto
             Ok(mut facts) => {
                 facts.has_no_jobs = has_no_jobs;
                 away.answered();
-                let verdict = show(&facts, args)?;
+                let verdict = show(&facts, args, &mut screen)?;
                 let waits = verdict.state != RunState::Planning || began.elapsed() < settings.wait_plan;
                 if !(args.watch && waits && verdict.is_under_way()) {
                     return Ok(End { exit: verdict.exit, message: verdict.reason });
@@ -55,6 +58,7 @@ pub async fn run(settings: &StoreSettings, args: &StatusArgs) -> Result<End, Sto
                     && Moment::BeforePlan.waits_for(&fault.kind)
                     && away.failing_for() < GIVE_UP_AFTER =>
             {
+                screen.leave();
                 report::tell(&format!("{}; looking again", fault.chain()));
             }
             Err(fault) => return Err(fault.into()),
@@ -66,16 +70,16 @@ pub async fn run(settings: &StoreSettings, args: &StatusArgs) -> Result<End, Sto
 pub async fn of_bundle(file: &Path, args: &StatusArgs) -> Result<End, Stop> {
     let bundled = bundle::open(file)?;
     let facts = Watcher::new(bundled.store.clone(), bundled.store.clone(), &bundled.place).look(None).await?;
-    let verdict = show(&facts, args)?;
+    let verdict = show(&facts, args, &mut Screen::Lines)?;
     Ok(End { exit: verdict.exit, message: verdict.reason })
 }
 
-fn show(facts: &Facts, args: &StatusArgs) -> Result<Verdict, Stop> {
+fn show(facts: &Facts, args: &StatusArgs, screen: &mut Screen) -> Result<Verdict, Stop> {
     let (verdict, standing) = judge(facts);
     if args.json {
         report::print(&json(&standing)?);
     } else {
-        report::print(&standing.text());
+        screen.show(&standing, verdict.is_under_way());
     }
     Ok(verdict)
 }

@@ -1,6 +1,6 @@
 //! What a later export is compared with: an attempt as an earlier run moved it.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt::Write};
 
 use serde::{Deserialize, Serialize};
 
@@ -52,16 +52,19 @@ pub fn facts_parts(key: &Digest, facts: &Facts) -> String {
         }
     }
     columns.push(facts.scores.iter().map(score_form).collect());
-    let parts = (0_u8..).zip(columns).map(|(number, values)| {
+    let mut parts = String::with_capacity(columns.len() * PART_DIGITS);
+    for (number, values) in (0_u8..).zip(columns) {
         let mut form = key.as_bytes().to_vec();
         form.push(number);
         for value in values {
             form.extend(u32::try_from(value.len()).unwrap_or(u32::MAX).to_be_bytes());
             form.extend(value);
         }
-        Digest::of(&form).to_string().chars().take(PART_DIGITS).collect::<String>()
-    });
-    parts.collect()
+        let [first, second, ..] = *Digest::of(&form).as_bytes();
+        // Writing to a String cannot fail.
+        let _ = write!(parts, "{first:02x}{second:02x}");
+    }
+    parts
 }
 
 impl Earlier {
@@ -93,7 +96,7 @@ impl Earlier {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Mapping, Report, Score, Value, source_digest};
+    use crate::domain::{Mapping, Report, Score, Value, source_with_parts};
 
     fn facts() -> Facts {
         let score = |label: &str| Score {
@@ -109,7 +112,7 @@ mod tests {
         let mapping =
             MappingState::Found(Mapping { unit_version: "24_01".into(), submission: "Attempt 1".into() });
         let key = source_key(&cells, &mapping);
-        let source = source_digest(&cells, &mapping, Some(facts)).with_parts(&key, facts);
+        let source = source_with_parts(&cells, &mapping, Some(facts));
         Earlier { run: "first".into(), row: 7, source, key: Some(key), changed: Vec::new(), accepted: false }
     }
 

@@ -83,14 +83,6 @@ pub struct SourceDigest {
     pub parts: Option<String>,
 }
 
-impl SourceDigest {
-    /// With what names the facts that differ later; `key` is [`super::source_key`] of the same row.
-    #[must_use]
-    pub fn with_parts(self, key: &Digest, facts: &Facts) -> Self {
-        Self { parts: self.facts.then(|| facts_parts(key, facts)), ..self }
-    }
-}
-
 /// SHA-256 of what a row is decided from, in a fixed form, version 1.
 ///
 /// ```text
@@ -107,17 +99,23 @@ impl SourceDigest {
 ///
 /// Integers and floats are big-endian, tags are one byte.
 pub fn source_digest(cells: &SubmissionRow, mapping: &MappingState, facts: Option<&Facts>) -> SourceDigest {
-    let mut form = source_form(cells, mapping);
-    match facts {
-        None => form.push(0),
-        Some(Facts { reports, scores }) => {
-            form.push(1);
-            push_rows(&mut form, reports.iter().map(|report| report_form(report).concat()));
-            push_rows(&mut form, scores.iter().map(score_form));
-        }
-    }
-    let sha256 = Digest::from(<[u8; 32]>::from(Sha256::digest(form)));
-    SourceDigest { sha256, facts: facts.is_some(), parts: None }
+    let mut hasher = Sha256::new_with_prefix(source_form(cells, mapping));
+    hasher.update(source_facts(facts));
+    SourceDigest { sha256: hasher.into(), facts: facts.is_some(), parts: None }
+}
+
+/// [`source_digest`] of a row that is migrated: a later export is compared with it, so it tells which of the facts differ.
+pub fn source_with_parts(
+    cells: &SubmissionRow,
+    mapping: &MappingState,
+    facts: Option<&Facts>,
+) -> SourceDigest {
+    let mut hasher = Sha256::new_with_prefix(source_form(cells, mapping));
+    // The form up to the facts: [`super::source_key`], without a second pass over the cells.
+    let key = hasher.clone().into();
+    hasher.update(source_facts(facts));
+    let parts = facts.map(|facts| facts_parts(&key, facts));
+    SourceDigest { sha256: hasher.into(), facts: facts.is_some(), parts }
 }
 
 /// The form up to the facts.
@@ -138,6 +136,15 @@ pub(super) fn source_form(cells: &SubmissionRow, mapping: &MappingState) -> Vec<
         }
         MappingState::Ambiguous => form.push(2),
     }
+    form
+}
+
+/// The rest of the form.
+fn source_facts(facts: Option<&Facts>) -> Vec<u8> {
+    let Some(Facts { reports, scores }) = facts else { return vec![0] };
+    let mut form = vec![1];
+    push_rows(&mut form, reports.iter().map(|report| report_form(report).concat()));
+    push_rows(&mut form, scores.iter().map(score_form));
     form
 }
 

@@ -1,9 +1,6 @@
 //! How the run went, folded while its outcomes are merged: memory is bounded by shards, not by rows.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap},
-};
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use hdrhistogram::Histogram;
 
@@ -36,9 +33,8 @@ pub struct Fold {
     stages: [(&'static str, Stage); 4],
     shards: Vec<ShardCourse>,
     workers: BTreeMap<usize, WorkerCourse>,
-    /// The fastest of the slowest is on top.
-    slowest: BinaryHeap<Reverse<(u64, Reverse<u64>)>>,
-    slow_rows: BTreeMap<u64, SlowRow>,
+    /// By milliseconds and row: the fastest of the slowest stands first, and of several the last row.
+    slowest: BTreeMap<(u64, Reverse<u64>), SlowRow>,
     examples: BTreeMap<&'static str, Vec<u64>>,
     waits: BTreeMap<String, WaitCourse>,
 }
@@ -59,8 +55,7 @@ impl Fold {
             ],
             shards: shards.collect(),
             workers: BTreeMap::new(),
-            slowest: BinaryHeap::new(),
-            slow_rows: BTreeMap::new(),
+            slowest: BTreeMap::new(),
             examples: BTreeMap::new(),
             waits: BTreeMap::new(),
         })
@@ -100,8 +95,7 @@ impl Fold {
     }
 
     fn add_to_shard(&mut self, shard: ShardIndex, outcome: &Outcome, seen: &Seen) {
-        let place = usize::try_from(shard.0).unwrap_or(usize::MAX);
-        let Some(course) = self.shards.get_mut(place) else { return };
+        let Some(course) = self.shards.get_mut(shard.place()) else { return };
         match seen.kind {
             Kind::Migrated => course.migrated += 1,
             Kind::Failed => course.failed += 1,
@@ -116,16 +110,13 @@ impl Fold {
 
     /// Of rows that took equally long the first ones are kept.
     fn note_slow(&mut self, shard: ShardIndex, outcome: &Outcome, seen: &Seen) {
-        let key = Reverse((outcome.milliseconds, Reverse(outcome.row)));
+        let key = (outcome.milliseconds, Reverse(outcome.row));
         if self.slowest.len() >= SLOWEST {
-            if self.slowest.peek().is_none_or(|fastest| key >= *fastest) {
+            if self.slowest.first_key_value().is_none_or(|(fastest, _)| key <= *fastest) {
                 return;
             }
-            if let Some(Reverse((_, Reverse(row)))) = self.slowest.pop() {
-                self.slow_rows.remove(&row);
-            }
+            self.slowest.pop_first();
         }
-        self.slowest.push(key);
         let row = SlowRow {
             row: outcome.row,
             shard,
@@ -137,12 +128,12 @@ impl Fold {
             files: seen.files,
             bytes: seen.bytes,
         };
-        self.slow_rows.insert(outcome.row, row);
+        self.slowest.insert(key, row);
     }
 
     /// Adds a process's last heartbeat: that it lived, and when it waited.
     pub fn process(&mut self, shard: ShardIndex, waits: &[Waited]) {
-        if let Some(course) = self.shards.get_mut(usize::try_from(shard.0).unwrap_or(usize::MAX)) {
+        if let Some(course) = self.shards.get_mut(shard.place()) {
             course.processes += 1;
         }
         for wait in waits {
@@ -165,8 +156,6 @@ impl Fold {
 
     /// The course of the run, with what pins its results.
     pub fn finish(self, results: Vec<ResultFile>) -> Course {
-        let mut slowest: Vec<SlowRow> = self.slow_rows.into_values().collect();
-        slowest.sort_by_key(|row| (Reverse(row.milliseconds), row.row));
         let mut reasons: Vec<WaitCourse> = self.waits.into_values().collect();
         reasons.sort_by_key(|reason| Reverse(reason.milliseconds));
         reasons.truncate(WAITS);
@@ -184,7 +173,7 @@ impl Fold {
                 .collect(),
             shards: self.shards,
             workers: self.workers.into_values().collect(),
-            slowest,
+            slowest: self.slowest.into_values().rev().collect(),
             examples: self.examples.into_iter().map(|(code, rows)| (code.to_owned(), rows)).collect(),
             results,
             settings: BTreeMap::new(),

@@ -1,14 +1,17 @@
 //! Source of an input's bytes, and the digest that pins them.
 
-use std::{fmt::Write as _, io, path::PathBuf, sync::Arc};
+use std::{io, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 use tokio_util::io::ReaderStream;
 
 use super::{InputError, nearby::nearby};
-use crate::ports::{Blobs, Fault, FaultKind, Service};
+use crate::{
+    domain::Digest,
+    ports::{Blobs, Fault, FaultKind, Service},
+};
 
 /// Bytes read from a local file at a time.
 const READ_BYTES: usize = 256 * 1024;
@@ -122,11 +125,23 @@ impl Hasher {
 
     /// The fingerprint of all of them.
     pub fn finish(self) -> Fingerprint {
-        let mut sha256 = String::with_capacity(64);
-        for byte in self.sha256.finalize() {
-            // Writing to a String cannot fail.
-            let _ = write!(sha256, "{byte:02x}");
-        }
-        Fingerprint { sha256, size_bytes: self.size_bytes }
+        let size_bytes = self.size_bytes;
+        Fingerprint { sha256: self.sha256().to_string(), size_bytes }
+    }
+
+    /// The digest alone.
+    pub fn sha256(self) -> Digest {
+        self.sha256.into()
+    }
+}
+
+impl io::Write for Hasher {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

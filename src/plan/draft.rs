@@ -154,7 +154,7 @@ impl Draft {
 
     /// Indices of the rows of `shard` of `shards`, in the order of its queue: newest first.
     pub fn queue(&self, shard: ShardIndex, shards: u32) -> impl Iterator<Item = usize> + use<> {
-        let first = usize::try_from(shard.0).unwrap_or(usize::MAX);
+        let first = shard.place();
         let step = usize::try_from(shards.max(1)).unwrap_or(usize::MAX);
         let rows = self.rows.len();
         (first..rows).step_by(step).map(move |place| rows - 1 - place)

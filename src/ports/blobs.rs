@@ -4,7 +4,10 @@ use std::{borrow::Cow, path::Path};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::{StreamExt, stream, stream::BoxStream};
+use futures_util::{
+    StreamExt, TryStreamExt,
+    stream::{self, BoxStream},
+};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -174,7 +177,10 @@ pub trait Blobs: Send + Sync {
     async fn head(&self, name: &str) -> Result<Option<BlobInfo>, Fault>;
 
     /// Blobs whose names begin with the prefix, by name.
-    fn list(&self, prefix: &str) -> BoxStream<'static, Result<BlobInfo, Fault>>;
+    fn list(&self, prefix: &str) -> BoxStream<'static, Result<BlobInfo, Fault>> {
+        let in_brief = |page: Vec<BlobInfo>| page.into_iter().map(|blob| Ok(blob.in_brief()));
+        self.list_in_full(prefix).map_ok(move |page| stream::iter(in_brief(page))).try_flatten().boxed()
+    }
 
     /// The same with all that [`Blobs::head`] tells of each, a page at a time: as many as the service shows in one request.
     fn list_in_full(&self, prefix: &str) -> BoxStream<'static, Result<Vec<BlobInfo>, Fault>>;

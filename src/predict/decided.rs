@@ -172,7 +172,7 @@ impl Decided {
             // Its facts have changed: what its files were is in the target only.
             Ok(Decision::Recover(None)) => {
                 self.outcomes.migrated.count(row.number, row.attempt);
-                if let Some(predicted) = self.shards.get_mut(shard.0 as usize) {
+                if let Some(predicted) = self.shards.get_mut(shard.place()) {
                     predicted.migrated += 1;
                     predicted.files += written.as_ref().map_or(0, |held| u64::from(held.files));
                 }

@@ -94,7 +94,7 @@ pub fn duration(
 fn largest_share(prediction: &Prediction, processes: u32) -> u64 {
     let mut shares = vec![0_u64; processes as usize];
     for shard in &prediction.shards {
-        let process = shard_of(u64::from(shard.shard.0), processes).0 as usize;
+        let process = shard_of(u64::from(shard.shard.0), processes).place();
         if let Some(share) = shares.get_mut(process) {
             *share += shard.files;
         }

@@ -76,7 +76,7 @@ impl Settled {
         let count = files.len() as u64;
         self.files.files += count;
         self.files.bytes += bytes;
-        if let Some(shard) = self.shards.get_mut(row.shard.0 as usize) {
+        if let Some(shard) = self.shards.get_mut(row.shard.place()) {
             shard.migrated += 1;
             shard.files += count;
             shard.bytes += bytes;

@@ -5,14 +5,14 @@ mod stream;
 
 use std::time::Duration;
 
-pub use stream::{Consumer, Events, now, since};
-
 use super::invariants::Invariant;
 use crate::{
     domain::{AttemptId, Books, Fate, ShardIndex},
     ports::{Fault, Service},
-    run::State,
+    run::{Breaker, State},
 };
+
+pub use stream::{Consumer, Events, now, since};
 
 /// What happened in a process.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +51,11 @@ pub enum Event<'a> {
         bytes: u64,
         /// Which way they took.
         mode: Mode,
+    },
+    /// A segment of outcomes stands in the run store.
+    Recorded {
+        /// From the request to its answer.
+        took: Duration,
     },
     /// How full a queue of the process is, once a second.
     Sized {
@@ -152,8 +157,6 @@ pub struct Beginning<'a> {
     pub earlier: &'a Books,
     /// Workers of the process.
     pub workers: usize,
-    /// The breaker's share (0 to 1); `None`: off.
-    pub breaker: Option<f64>,
 }
 
 /// A row with its outcome.
@@ -169,6 +172,8 @@ pub struct Settled<'a> {
     pub fate: &'a Fate,
     /// How long its stages took.
     pub times: StageTimes,
+    /// How full the circuit breaker is with this row; `None` before the first row that reached copy, and if it is off.
+    pub breaker: Option<Breaker>,
 }
 
 /// How long the stages of a row took. The stages follow one another; [`StageTimes::gather`] is over before the row begins.

@@ -128,6 +128,17 @@ impl Invariants {
 
 impl Consumer for Invariants {
     fn take(&self, _: Instant, event: &Event<'_>) {
+        let is_checked = matches!(
+            event,
+            Event::ShardBegan(_)
+                | Event::RowBegan { .. }
+                | Event::RowSettled(_)
+                | Event::RowDropped { .. }
+                | Event::ShardEnded { .. }
+        );
+        if !is_checked {
+            return;
+        }
         let broken = self.seen().check(event);
         for (invariant, row) in broken {
             *self.seen().violations.entry(invariant).or_default() += 1;

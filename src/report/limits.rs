@@ -10,17 +10,14 @@ use std::{
 
 pub use advice::{advice, of_shards, slow_shard};
 
-use super::events::{Beginning, Consumer, Event, Gain, Settled, Wait};
+use super::events::{Beginning, Consumer, Event, Gain, Sample, Settled, Wait};
 use crate::{
-    domain::Fate,
     ports::Service,
-    run::{Answers, Breaker, State, Work},
+    run::{Answers, State, Work},
 };
 
 /// What a process did in this time is what it is doing now.
 const WINDOW: Duration = Duration::from_mins(1);
-/// Newest rows that the breaker looks at.
-const BREAKER_ROWS: usize = 1_000;
 
 /// Sums up where the time of a process goes. The caller supplies the time.
 pub struct Limits {
@@ -36,10 +33,6 @@ struct Seen {
     waited_us: BTreeMap<Wait, u64>,
     asked: BTreeMap<Service, Answers>,
     troubled: BTreeMap<Service, (Instant, Trouble)>,
-    breaker: Option<f64>,
-    /// Whether each of the newest rows that reached copy failed.
-    reached: VecDeque<bool>,
-    failures: u64,
     /// The sums of earlier seconds, oldest first.
     earlier: VecDeque<(Instant, Work)>,
 }
@@ -84,46 +77,27 @@ impl Default for Limits {
 }
 
 impl Consumer for Limits {
+    /// A row tells of more than is summed up here: what is not takes no lock.
     fn take(&self, at: Instant, event: &Event<'_>) {
-        self.seen().take(at, event);
-    }
-}
-
-impl Seen {
-    fn take(&mut self, at: Instant, event: &Event<'_>) {
-        let work = &mut self.work;
         match event {
-            Event::ShardBegan(beginning) => self.begins(at, beginning),
-            Event::Gathered { took, .. } => work.gather_us += us(*took),
-            Event::RowSettled(settled) => self.settles(settled),
-            Event::FileCopied { bytes, took } => {
-                work.files += 1;
-                work.bytes += bytes;
-                work.file_us += us(*took);
-            }
-            Event::Waited { on, took } => *self.waited_us.entry(*on).or_default() += us(*took),
-            Event::Asked { service, took } => {
-                let answers = self.asked.entry(*service).or_default();
-                answers.answers += 1;
-                answers.us += us(*took);
-            }
+            Event::ShardBegan(beginning) => self.seen().begins(at, beginning),
+            Event::Gathered { took, .. } => self.seen().work.gather_us += us(*took),
+            Event::RowSettled(settled) => self.seen().settles(settled),
+            Event::FileCopied { bytes, took } => self.seen().copied(*bytes, *took),
+            Event::Waited { on, took } => *self.seen().waited_us.entry(*on).or_default() += us(*took),
+            Event::Asked { service, took } => self.seen().asked(*service, *took),
             Event::ServiceTroubled { fault, state } => {
                 let trouble =
                     if matches!(state, State::Throttled(_)) { Trouble::Throttled } else { Trouble::Away };
-                self.answers(fault.service, at);
-                self.troubled.insert(fault.service, (at, trouble));
+                let mut seen = self.seen();
+                seen.answers(fault.service, at);
+                seen.troubled.insert(fault.service, (at, trouble));
             }
-            Event::ServiceAnswers { service, .. } => self.answers(*service, at),
-            Event::Raised(gain) => {
-                work.raises += 1;
-                work.raises_lost += u64::from(*gain == Gain::Nothing);
-            }
-            Event::Sampled(sample) => {
-                work.cpu_us += us(sample.cpu);
-                work.core_us += us(sample.took.saturating_mul(u32::try_from(sample.cores).unwrap_or(1)));
-                self.remember(at);
-            }
+            Event::ServiceAnswers { service, .. } => self.seen().answers(*service, at),
+            Event::Raised(gain) => self.seen().raised(*gain),
+            Event::Sampled(sample) => self.seen().samples(at, sample),
             Event::BytesMoved { .. }
+            | Event::Recorded { .. }
             | Event::Sized { .. }
             | Event::PromiseBroken { .. }
             | Event::RowBegan { .. }
@@ -135,13 +109,13 @@ impl Seen {
             | Event::CheckDone { .. } => {}
         }
     }
+}
 
+impl Seen {
     fn begins(&mut self, at: Instant, beginning: &Beginning<'_>) {
         self.began.get_or_insert(at);
-        self.workers = u32::try_from(beginning.workers).unwrap_or(u32::MAX);
-        self.breaker = beginning.breaker;
-        self.reached.clear();
-        self.failures = 0;
+        // A shard that is done already begins without workers, between others that have some.
+        self.workers = self.workers.max(u32::try_from(beginning.workers).unwrap_or(u32::MAX));
         self.work.breaker = None;
     }
 
@@ -149,19 +123,30 @@ impl Seen {
         self.work.rows += 1;
         self.work.row_us += us(settled.times.whole);
         self.work.copy_us += us(settled.times.copy.unwrap_or_default());
-        let failed = match settled.fate {
-            Fate::Migrated(migrated) if !migrated.recovered => false,
-            Fate::Failed { code, .. } if code.reached_copy() => true,
-            _ => return,
-        };
-        let Some(share) = self.breaker else { return };
-        self.reached.push_back(failed);
-        self.failures += u64::from(failed);
-        if self.reached.len() > BREAKER_ROWS && self.reached.pop_front() == Some(true) {
-            self.failures -= 1;
-        }
-        let rows = self.reached.len() as u64;
-        self.work.breaker = Some(Breaker { rows, failures: self.failures, allowed: part(share, rows) });
+        self.work.breaker = settled.breaker;
+    }
+
+    fn copied(&mut self, bytes: u64, took: Duration) {
+        self.work.files += 1;
+        self.work.bytes += bytes;
+        self.work.file_us += us(took);
+    }
+
+    fn asked(&mut self, service: Service, took: Duration) {
+        let answers = self.asked.entry(service).or_default();
+        answers.answers += 1;
+        answers.us += us(took);
+    }
+
+    fn raised(&mut self, gain: Gain) {
+        self.work.raises += 1;
+        self.work.raises_lost += u64::from(gain == Gain::Nothing);
+    }
+
+    fn samples(&mut self, at: Instant, sample: &Sample) {
+        self.work.cpu_us += us(sample.cpu);
+        self.work.core_us += us(sample.took.saturating_mul(u32::try_from(sample.cores).unwrap_or(1)));
+        self.remember(at);
     }
 
     /// Counts the time of a service's trouble, which is over.
@@ -211,13 +196,19 @@ fn us(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// This share of so many rows, rounded down.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    reason = "at most 1,000 rows, and a share between 0 and 1"
-)]
-fn part(share: f64, rows: u64) -> u64 {
-    (share * rows as f64) as u64
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Books, ShardIndex};
+
+    #[test]
+    fn a_shard_that_is_done_already_takes_no_workers_from_the_process() {
+        let (limits, began, earlier) = (Limits::new(), Instant::now(), &Books::default());
+        for (shard, workers) in [(0, 2), (1, 0)] {
+            let shard = ShardIndex(shard);
+            let beginning = Beginning { shard, rows: 1, last_row: 1, earlier, workers };
+            limits.take(began, &Event::ShardBegan(beginning));
+        }
+        assert_eq!(limits.whole(began + Duration::from_secs(3)).worker_us, 6_000_000);
+    }
 }

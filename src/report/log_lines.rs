@@ -44,6 +44,7 @@ impl Consumer for LogLines {
             | Event::RowDropped { .. }
             | Event::FileCopied { .. }
             | Event::BytesMoved { .. }
+            | Event::Recorded { .. }
             | Event::Sized { .. }
             | Event::Waited { .. }
             | Event::Asked { .. }

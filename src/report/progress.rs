@@ -66,7 +66,8 @@ pub struct OfShard {
     pub took: Duration,
     /// Whether this process still does.
     pub ended: Option<Ended>,
-    began: Instant,
+    /// When this process began it.
+    pub began: Instant,
 }
 
 /// Numbers of rows by kind of outcome.

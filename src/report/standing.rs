@@ -1,5 +1,7 @@
 //! Where a run stands, as `status` tells it.
 
+mod map;
+
 use std::{fmt::Write, time::Duration};
 
 use chrono::{DateTime, Utc};
@@ -11,8 +13,8 @@ use crate::{
     run::{Limit, PlanId, RunName, VerifyResult},
 };
 
-/// Shards that the grid shows; JSON has them all.
-const SHARDS_SHOWN: usize = 40;
+/// Shards, or processes of a verification, with a line of their own: those that need a look first. JSON has them all.
+const LINES_SHOWN: usize = 8;
 
 /// A run at an instant.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -146,6 +148,22 @@ impl RunState {
     }
 }
 
+/// What a shard is doing, that which needs a look first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShardPhase {
+    /// It began, and no process gave word of it for a minute.
+    Silent,
+    /// Its process ended before all rows had an outcome.
+    EndedEarly,
+    /// A process gave word of it within a minute.
+    AtWork,
+    /// No process has begun it.
+    NotBegun,
+    /// Its done marker stands.
+    Done,
+}
+
 /// State of one shard.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ShardStanding {
@@ -155,6 +173,8 @@ pub struct ShardStanding {
     pub rows: Rows,
     /// Whether its done marker stands.
     pub done: bool,
+    /// What it is doing, in a word.
+    pub phase: ShardPhase,
     /// `done`, what its process says, or how long ago its last heartbeat was.
     pub state: String,
     /// Rows per second of a process whose heartbeat is younger than a minute.
@@ -162,12 +182,12 @@ pub struct ShardStanding {
 }
 
 impl Standing {
-    /// The text for people.
-    pub fn text(&self) -> String {
+    /// The text for people; a map of many shards is no wider than `columns`.
+    pub fn text(&self, columns: usize) -> String {
         let mut text = format!("{}: run {}: {}\n", self.state.name(), self.run, self.reason);
         if self.plan.is_some() {
             self.progress(&mut text);
-            self.unfinished_shards(&mut text);
+            self.unfinished_shards(columns, &mut text);
         }
         self.verification(&mut text);
         for job in &self.jobs {
@@ -224,19 +244,28 @@ impl Standing {
                 let _ = write!(text, ", about {} left", span(Duration::from_secs(*seconds)));
             }
             text.push('\n');
-            for process in processes.iter().take(SHARDS_SHOWN) {
+            for process in processes.iter().take(LINES_SHOWN) {
                 let _ = writeln!(text, "  {process}");
             }
+            more(text, processes.len());
         }
         if let Some(verified) = &self.verified {
             let _ = writeln!(text, "verify, {}: {}", verified.at.format("%F %H:%M UTC"), verified.verdict);
         }
     }
 
-    fn unfinished_shards(&self, text: &mut String) {
-        let unfinished: Vec<_> = self.shards.iter().filter(|shard| !shard.done).collect();
+    fn unfinished_shards(&self, columns: usize, text: &mut String) {
+        let mut unfinished: Vec<_> = self.shards.iter().filter(|shard| !shard.done).collect();
         if unfinished.is_empty() {
             return;
+        }
+        text.push('\n');
+        if self.shards.len() > LINES_SHOWN {
+            text.push_str(&map::map(&self.shards, columns));
+            text.push('\n');
+        }
+        if unfinished.len() > LINES_SHOWN {
+            unfinished.sort_by_key(|shard| (shard.phase, permille(shard.rows.done(), shard.rows.total)));
         }
         let mut grid = Grid::new([
             ("shard", Align::Right),
@@ -245,7 +274,7 @@ impl Standing {
             ("rows/s", Align::Right),
             ("state", Align::Left),
         ]);
-        for shard in unfinished.iter().take(SHARDS_SHOWN) {
+        for shard in unfinished.iter().take(LINES_SHOWN) {
             grid.row([
                 shard.shard.to_string(),
                 count(shard.rows.done()),
@@ -254,11 +283,15 @@ impl Standing {
                 shard.state.clone(),
             ]);
         }
-        text.push('\n');
         text.push_str(&grid.render());
-        if let Some(more) = unfinished.len().checked_sub(SHARDS_SHOWN).filter(|more| *more > 0) {
-            let _ = writeln!(text, "… and {more} more (--json has them all)");
-        }
+        more(text, unfinished.len());
         text.push('\n');
+    }
+}
+
+/// Says how many lines are left out.
+fn more(text: &mut String, all: usize) {
+    if let Some(more) = all.checked_sub(LINES_SHOWN).filter(|more| *more > 0) {
+        let _ = writeln!(text, "… and {more} more (--json has them all)");
     }
 }

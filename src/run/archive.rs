@@ -60,16 +60,15 @@ impl Archive {
         entry.finish()
     }
 
-    /// Adds a document of the run under the name `entry`; false if the run has no such document.
-    pub async fn add_document(&mut self, store: &RunStore, name: &str, entry: &str) -> Result<bool, Stop> {
-        let Some(reader) = store.open(name).await? else { return Ok(false) };
-        let mut entry = self.start(entry, reader.info.size_bytes)?;
+    /// Adds a document of the run under its own name; nothing if the run has no such document.
+    pub async fn add_document(&mut self, store: &RunStore, name: &str) -> Result<(), Stop> {
+        let Some(reader) = store.open(name).await? else { return Ok(()) };
+        let mut entry = self.start(name, reader.info.size_bytes)?;
         let mut body = reader.body;
         while let Some(bytes) = body.try_next().await? {
             entry.write(&bytes)?;
         }
-        entry.finish()?;
-        Ok(true)
+        entry.finish()
     }
 
     /// Adds a local file.
@@ -92,11 +91,6 @@ impl Archive {
             }
         }
         entry.finish()
-    }
-
-    /// Names of the entries so far.
-    pub fn entries(&self) -> impl Iterator<Item = &str> {
-        self.sums.keys().map(String::as_str)
     }
 
     /// Adds `SHA256SUMS` and gives the archive its name.

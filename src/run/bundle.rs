@@ -6,6 +6,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use zip::ZipArchive;
 
 use super::{
@@ -21,6 +22,8 @@ const PERSONAL: [&str; 2] = [names::FAILED, names::VERIFICATION_FAILURES];
 const DOCUMENTS: [&str; 3] = [names::PLAN, names::TELEMETRY, names::PREDICTION];
 /// Documents of the shards and processes: counts, by which `status` tells a run.
 const COUNTS: [&str; 2] = [names::DONE, names::HEARTBEATS];
+/// Documents of shards and processes that are read at a time: they are many and small.
+const READS: usize = 16;
 /// Entries of a bundle that is read.
 const MOST_ENTRIES: usize = 1_000_000;
 
@@ -46,18 +49,21 @@ pub async fn write(store: &RunStore, place: &Path, personal: Personal) -> Result
     }
     let mut archive = Archive::create(place)?;
     for name in DOCUMENTS {
-        archive.add_document(store, name, name).await?;
+        archive.add_document(store, name).await?;
     }
     let hidden: &[&str] = if personal == Personal::With { &PERSONAL } else { &[] };
     for file in names::WITHOUT_PERSONAL_DATA.iter().chain(hidden) {
         let name = names::result(file);
-        archive.add_document(store, &name, &name).await?;
+        archive.add_document(store, &name).await?;
     }
     for prefix in COUNTS {
-        let mut found = store.list(prefix).await?;
-        found.sort_unstable();
-        for name in found {
-            archive.add_document(store, &name, &name).await?;
+        let mut found = stream::iter(store.list(prefix).await?)
+            .map(|name| async move { store.bytes(&name).await.map(|bytes| (name, bytes)) })
+            .buffered(READS);
+        while let Some((name, bytes)) = found.try_next().await? {
+            if let Some(bytes) = bytes {
+                archive.add(&name, &bytes)?;
+            }
         }
     }
     archive.finish()

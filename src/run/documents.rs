@@ -97,6 +97,11 @@ impl Plan {
     pub fn last_row(&self) -> u64 {
         self.submissions.rows + self.withdrawn
     }
+
+    /// The shard of this index; `None` if the plan has fewer.
+    pub fn shard(&self, index: ShardIndex) -> Option<&ShardPlan> {
+        self.shards.get(index.place())
+    }
 }
 
 /// One shard of the plan.

@@ -31,7 +31,7 @@ const FOLDERS: [(&str, &str); 8] = [
     (names::ACCEPTED, "decisions that accept lost rows"),
     (names::ROLLED_BACK_ATTEMPTS, "rollbacks of some attempts"),
     (names::PURGED_ATTEMPTS, "purges of some attempts"),
-    ("done/", "the counts of each shard"),
+    (names::DONE, "the counts of each shard"),
     ("writers/", "the processes that may have written"),
     ("retired/", "the processes that were cut off"),
     ("refused/", "plans that were refused"),
@@ -80,7 +80,7 @@ pub async fn write(store: &RunStore, place: &Path, beside: &Beside<'_>) -> Resul
     archive.add("settings.json", &json(&plan.settings)?)?;
     archive.add("program.json", &json(&program(&plan, &summary, beside.image))?)?;
     for name in documents(store).await? {
-        archive.add_document(store, &name, &name).await?;
+        archive.add_document(store, &name).await?;
     }
     archive.add("left-out.txt", left_out(store).await?.as_bytes())?;
     for (entry, path) in logs {

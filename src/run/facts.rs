@@ -4,7 +4,6 @@ use super::{
     Plan, PlanId, RunStore,
     lines::{self, JsonLines},
     names,
-    purge::digests_of,
     queue::{QueueReader, shard_plan},
 };
 use crate::{
@@ -30,8 +29,7 @@ impl FactsReader {
     /// Opens the shard's facts file; `None` if the plan has none and the warehouse is asked.
     pub async fn open(store: &RunStore, plan: &Plan, shard: ShardIndex) -> Result<Option<Self>, Fault> {
         let Some(planned) = &shard_plan(store, plan, shard)?.facts_sha256 else { return Ok(None) };
-        let name = names::facts(&plan.id, shard);
-        let lines = lines::open(store, &name, digests_of(store, &name, planned).await?).await?;
+        let lines = lines::open(store, &names::facts(&plan.id, shard), planned).await?;
         Ok(Some(Self { lines, shard }))
     }
 

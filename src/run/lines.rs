@@ -8,14 +8,17 @@ use std::{
 };
 
 use bytes::{Buf, Bytes, BytesMut};
-use futures_util::{TryStreamExt, stream::BoxStream};
+use futures_util::{
+    StreamExt, TryStreamExt,
+    stream::{self, BoxStream},
+};
 use serde::{Serialize, de::DeserializeOwned};
 use tempfile::NamedTempFile;
 
 use crate::{
     inputs::Hasher,
     ports::{Fault, FaultKind, PutOptions, Service, gently},
-    run::RunStore,
+    run::{RunStore, purge},
 };
 
 pub use spool::{Buckets, Place, Spool, Spooled, SpooledBuckets, no_room};
@@ -95,26 +98,40 @@ impl Draft {
     }
 }
 
-/// Opens a document that its digest pins; [`FaultKind::Corrupt`] if it is gone. It may have several digests, once a purge
-/// has rewritten it.
+/// Opens a document that its planned SHA-256 (hex) pins; [`FaultKind::Corrupt`] if it is gone. A purge of some attempts may
+/// have rewritten it: that is looked up at its end, and only if its digest is not the planned one.
 pub async fn open<T: DeserializeOwned>(
     store: &RunStore,
     name: &str,
-    digests: Vec<String>,
+    planned: &str,
 ) -> Result<JsonLines<T>, Fault> {
     let location = store.describe(name);
     let Some(reader) = store.open(name).await? else {
         let what = format!("{location} is gone: restore it, or start a run with another name");
         return Err(Fault::new(Service::RunStore, FaultKind::Corrupt, what));
     };
-    Ok(JsonLines::new(reader.body, location, digests))
+    Ok(JsonLines {
+        body: reader.body,
+        store: store.clone(),
+        name: name.to_owned(),
+        location,
+        planned: planned.to_owned(),
+        hasher: Hasher::default(),
+        buffer: BytesMut::new(),
+        searched: 0,
+        line: 0,
+        ended: false,
+        item: PhantomData,
+    })
 }
 
 /// A document of JSON lines as a stream; its end proves all bytes.
 pub struct JsonLines<T> {
     body: BoxStream<'static, Result<Bytes, Fault>>,
+    store: RunStore,
+    name: String,
     location: String,
-    digests: Vec<String>,
+    planned: String,
     hasher: Hasher,
     buffer: BytesMut,
     searched: usize,
@@ -124,21 +141,6 @@ pub struct JsonLines<T> {
 }
 
 impl<T: DeserializeOwned> JsonLines<T> {
-    /// `location` is for people; at the end the SHA-256 (hex) has to be one of `digests`.
-    fn new(body: BoxStream<'static, Result<Bytes, Fault>>, location: String, digests: Vec<String>) -> Self {
-        Self {
-            body,
-            location,
-            digests,
-            hasher: Hasher::default(),
-            buffer: BytesMut::new(),
-            searched: 0,
-            line: 0,
-            ended: false,
-            item: PhantomData,
-        }
-    }
-
     /// The next line; `None` at the end, once the digest is as expected.
     pub async fn next(&mut self) -> Result<Option<T>, Fault> {
         loop {
@@ -154,20 +156,23 @@ impl<T: DeserializeOwned> JsonLines<T> {
             if self.ended {
                 return Ok(None);
             }
-            match self.body.try_next().await? {
-                Some(piece) => {
-                    self.hasher.update(&piece);
-                    self.buffer.extend_from_slice(&piece);
-                }
-                None => self.end()?,
+            if let Some(piece) = self.body.try_next().await? {
+                self.hasher.update(&piece);
+                self.buffer.extend_from_slice(&piece);
+            } else {
+                // After a fault of the proof the next call asks again.
+                self.body = stream::empty().boxed();
+                self.prove().await?;
+                self.ended = true;
             }
         }
     }
 
-    fn end(&mut self) -> Result<(), Fault> {
-        self.ended = true;
-        let read = std::mem::take(&mut self.hasher).finish().sha256;
-        if self.digests.contains(&read) && self.buffer.is_empty() {
+    async fn prove(&self) -> Result<(), Fault> {
+        let read = self.hasher.clone().finish().sha256;
+        if self.buffer.is_empty()
+            && (read == self.planned || purge::rewrote(&self.store, &self.name, &read).await?)
+        {
             return Ok(());
         }
         let what = format!("{}: {ADVICE}", self.location);

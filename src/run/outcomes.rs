@@ -18,8 +18,8 @@ use crate::{
 
 /// Ranges of rows, of which one is held in memory at a time.
 const BUCKETS: u64 = 256;
-/// A range is at least so many rows, so that small runs have few.
-const LEAST_ROWS: u64 = 8_192;
+/// A range is at least so many rows, so that small runs have few: about 6 MB of memory.
+const LEAST_ROWS: u64 = 2_048;
 
 /// The rows of an input, cut into ranges of one size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl Outcomes {
                 let outcome = read?;
                 let row = outcome.row;
                 let new = seen.insert(row).map_err(|_| segment.foreign_row(row))?;
-                if let Some(recorded) = recorded.get_mut(index(u64::from(segment.shard.0))) {
+                if let Some(recorded) = recorded.get_mut(segment.shard.place()) {
                     *recorded += u64::from(new);
                 }
                 let range = ranges.of_row(row);
@@ -122,7 +122,7 @@ impl Outcomes {
 
     /// How many rows have an outcome in the shard's segments.
     pub fn recorded(&self, shard: ShardIndex) -> u64 {
-        self.recorded.get(index(u64::from(shard.0))).copied().unwrap_or_default()
+        self.recorded.get(shard.place()).copied().unwrap_or_default()
     }
 
     /// Number of ranges.

@@ -171,13 +171,10 @@ pub(super) async fn images(store: &RunStore) -> Result<BTreeSet<String>, Fault> 
     Ok(all)
 }
 
-/// Digests that a queue or facts file may have: as planned, or as a purge of some attempts rewrote it.
-pub(super) async fn digests_of(store: &RunStore, name: &str, planned: &str) -> Result<Vec<String>, Fault> {
-    let mut digests = vec![planned.to_owned()];
-    for one in of_attempts(store).await? {
-        digests.extend(one.rewritten.get(name).cloned());
-    }
-    Ok(digests)
+/// Whether a purge of some attempts rewrote the queue or facts file, to this SHA-256 (hex).
+pub(super) async fn rewrote(store: &RunStore, name: &str, sha256: &str) -> Result<bool, Fault> {
+    let all = of_attempts(store).await?;
+    Ok(all.iter().any(|one| one.rewritten.get(name).is_some_and(|rewritten| rewritten == sha256)))
 }
 
 async fn of_attempts(store: &RunStore) -> Result<Vec<Purged>, Fault> {

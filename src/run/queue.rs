@@ -6,7 +6,6 @@ use super::{
     Plan, PlanId, RunStore, ShardPlan,
     lines::{self, JsonLines},
     names,
-    purge::digests_of,
 };
 use crate::{
     domain::{QueuedRow, ShardIndex},
@@ -27,9 +26,8 @@ pub struct QueueReader(JsonLines<QueuedRow>);
 impl QueueReader {
     /// Opens the shard's queue.
     pub async fn open(store: &RunStore, plan: &Plan, shard: ShardIndex) -> Result<Self, Fault> {
-        let name = names::queue(&plan.id, shard);
-        let digests = digests_of(store, &name, &shard_plan(store, plan, shard)?.queue_sha256).await?;
-        lines::open(store, &name, digests).await.map(Self)
+        let planned = &shard_plan(store, plan, shard)?.queue_sha256;
+        lines::open(store, &names::queue(&plan.id, shard), planned).await.map(Self)
     }
 
     /// The next row; `None` at the end, once the queue's digest is as planned.
@@ -55,8 +53,7 @@ impl NumbersReader {
         if !store.exists(&name).await? {
             return Ok(None);
         }
-        let digests = digests_of(store, &name, planned).await?;
-        Ok(Some(Self(lines::open(store, &name, digests).await?)))
+        lines::open(store, &name, planned).await.map(|lines| Some(Self(lines)))
     }
 
     /// The next row's number; `None` at the end, once the queue's digest is as planned.
@@ -71,7 +68,7 @@ pub(super) fn shard_plan<'a>(
     plan: &'a Plan,
     shard: ShardIndex,
 ) -> Result<&'a ShardPlan, Fault> {
-    usize::try_from(shard.0).ok().and_then(|index| plan.shards.get(index)).ok_or_else(|| {
+    plan.shard(shard).ok_or_else(|| {
         let what = format!(
             "there is no shard {shard} in run {}: its plan has {}, counted from 0; check --shard",
             store.run(),

@@ -1,13 +1,16 @@
 //! The receipt of a run: one digest over what became of every row. It depends neither on the number of shards nor on the
 //! processes that moved the rows.
 
-use std::{fs::File, io::Read};
+use std::{fs::File, io};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::Plan;
-use crate::domain::{AttemptId, Digest, Fate, Outcome, ShardIndex};
+use crate::{
+    domain::{AttemptId, Digest, Fate, Outcome, ShardIndex},
+    inputs::Hasher,
+};
 
 /// Version of the form of the receipts, of [`crate::domain::form`] and of [`crate::domain::source_digest`].
 const VERSION: u32 = 1;
@@ -85,8 +88,7 @@ impl Folding {
         let row = row_digest(outcome, is_lost);
         self.receipts.count += 1;
         self.run.update(row.as_bytes());
-        let place = usize::try_from(shard.0).unwrap_or(usize::MAX);
-        if let Some(shard) = self.shards.get_mut(place) {
+        if let Some(shard) = self.shards.get_mut(shard.place()) {
             shard.update(row.as_bytes());
         }
     }
@@ -94,10 +96,9 @@ impl Folding {
     /// The receipts of the run.
     pub fn finish(mut self) -> Receipts {
         self.run.update(self.receipts.count.to_be_bytes());
-        let digest = |hasher: Sha256| Digest::from(<[u8; 32]>::from(hasher.finalize()));
         Receipts {
-            root: digest(self.run),
-            shards: self.shards.into_iter().map(digest).collect(),
+            root: self.run.into(),
+            shards: self.shards.into_iter().map(Digest::from).collect(),
             ..self.receipts
         }
     }
@@ -151,12 +152,10 @@ fn push_digest(form: &mut Vec<u8>, digest: Option<&Digest>) {
 
 /// SHA-256 of the program that runs; of nothing if the system does not show it.
 pub fn program_digest() -> Digest {
-    let mut hasher = Sha256::new();
-    let mut part = vec![0; 1024 * 1024];
+    let mut hasher = Hasher::default();
     if let Ok(mut program) = File::open("/proc/self/exe") {
-        while let Ok(read @ 1..) = program.read(&mut part) {
-            hasher.update(part.get(..read).unwrap_or_default());
-        }
+        // As far as it can be read.
+        let _ = io::copy(&mut program, &mut hasher);
     }
-    Digest::from(<[u8; 32]>::from(hasher.finalize()))
+    hasher.sha256()
 }

@@ -3,17 +3,16 @@
 
 use std::{
     fs::File,
-    io::{self, BufWriter, Read, Write},
+    io::{self, BufWriter, Write},
     path::Path,
 };
 
 use csv::QuoteStyle;
-use sha2::{Digest as _, Sha256};
 
 use super::{ResultFile, RunStore, lines::no_room, names, private};
 use crate::{
-    domain::Digest,
     exit::{Exit, Stop},
+    inputs::{Fingerprint, Hasher},
     ports::{Fault, PutOptions},
 };
 
@@ -74,16 +73,9 @@ impl CsvDraft {
 /// What pins a file of the folder.
 pub fn pinned(folder: &Path, file: &str) -> Result<ResultFile, Fault> {
     let mut reader = File::open(folder.join(file)).map_err(no_room)?;
-    let (mut sha256, mut size_bytes, mut part) = (Sha256::new(), 0, vec![0; BUFFER_BYTES]);
-    loop {
-        let read = reader.read(&mut part).map_err(no_room)?;
-        if read == 0 {
-            break;
-        }
-        sha256.update(part.get(..read).unwrap_or_default());
-        size_bytes += read as u64;
-    }
-    let sha256 = Digest::from(<[u8; 32]>::from(sha256.finalize())).to_string();
+    let mut hasher = Hasher::default();
+    io::copy(&mut reader, &mut hasher).map_err(no_room)?;
+    let Fingerprint { sha256, size_bytes } = hasher.finish();
     Ok(ResultFile { file: file.to_owned(), sha256, size_bytes })
 }
 
@@ -115,7 +107,7 @@ pub async fn publish(
 
 /// Publishes a document that is in memory (`summary.json`).
 pub async fn publish_document(
-    store: &RunStore,
+    store: Option<&RunStore>,
     out: Option<&Path>,
     file: &str,
     text: &str,
@@ -124,5 +116,5 @@ pub async fn publish_document(
     let folder = tempfile::tempdir().map_err(no_room)?;
     let draft = folder.path().join(file);
     tokio::fs::write(&draft, text).await.map_err(no_room)?;
-    publish(Some(store), out, file, &draft, content_type).await
+    publish(store, out, file, &draft, content_type).await
 }

@@ -143,7 +143,7 @@ pub(super) async fn read_segment(store: &RunStore, plan: &Plan, name: &str) -> R
     if origin.plan != plan.id {
         return Err(store.foreign(name, &origin.plan, &plan.id));
     }
-    if origin.shard != shard || plan.shards.get(usize::try_from(shard.0).unwrap_or(usize::MAX)).is_none() {
+    if origin.shard != shard || plan.shard(shard).is_none() {
         return Err(corrupt(format!(
             "{place} holds outcomes of another shard of the plan: find out what wrote it, and leave every other document \
              of the run as it is"

@@ -277,9 +277,9 @@ impl DoneMarkers {
 
     /// The done markers that exist now.
     pub async fn look(&mut self, plan: &Plan) -> Result<&BTreeMap<ShardIndex, DoneMarker>, Fault> {
-        let names = self.store.list("done/").await?;
+        let names = self.store.list(names::DONE).await?;
         let shards = names.iter().filter_map(|name| {
-            let shard = name.strip_prefix("done/")?.strip_suffix(".json")?.parse().ok()?;
+            let shard = name.strip_prefix(names::DONE)?.strip_suffix(".json")?.parse().ok()?;
             (usize::try_from(shard).ok()? < plan.shards.len()).then_some(ShardIndex(shard))
         });
         let unread: Vec<ShardIndex> = shards.filter(|shard| !self.known.contains_key(shard)).collect();

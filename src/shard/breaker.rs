@@ -2,17 +2,20 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crate::exit::{Exit, Stop};
+use crate::{
+    exit::{Exit, Stop},
+    run,
+};
 
 /// Number of newest rows over which the share of failures is computed.
 const WINDOW: usize = 1_000;
 /// Smallest number of rows for which the share is meaningful.
-const FEWEST: usize = 500;
+const FEWEST: u64 = 500;
 /// If all of the first 50 rows failed, the breaker opens as well.
-const FIRST: usize = 50;
+const FIRST: u64 = 50;
 
 /// Counts failures among the last 1,000 rows that reached copy.
 pub struct Breaker {
@@ -23,7 +26,20 @@ pub struct Breaker {
 #[derive(Default)]
 struct Recent {
     failed: VecDeque<bool>,
-    failures: usize,
+    failures: u64,
+}
+
+impl Recent {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "at most 1,000 rows, and a share between 0 and 1"
+    )]
+    fn fill(&self, share: f64) -> run::Breaker {
+        let rows = self.failed.len() as u64;
+        run::Breaker { rows, failures: self.failures, allowed: (share * rows as f64) as u64 }
+    }
 }
 
 impl Breaker {
@@ -36,15 +52,14 @@ impl Breaker {
     /// Counts one more row that reached copy; an error if the breaker opens.
     pub fn count(&self, failed: bool) -> Result<(), Stop> {
         let Some(share) = self.share else { return Ok(()) };
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut recent = self.recent();
         recent.failed.push_back(failed);
-        recent.failures += usize::from(failed);
+        recent.failures += u64::from(failed);
         if recent.failed.len() > WINDOW && recent.failed.pop_front() == Some(true) {
             recent.failures -= 1;
         }
-        let (failures, rows) = (recent.failures, recent.failed.len());
-        #[allow(clippy::cast_precision_loss, reason = "both are at most 1,000")]
-        let too_many = rows >= FEWEST && failures as f64 > share * rows as f64;
+        let run::Breaker { rows, failures, allowed } = recent.fill(share);
+        let too_many = rows >= FEWEST && failures > allowed;
         // Below the window's size its rows are the first ones.
         let nothing_works = rows == FIRST && failures == FIRST;
         let what = if too_many {
@@ -63,6 +78,17 @@ impl Breaker {
                 "circuit breaker: {what}. See the failed outcomes' codes, correct the cause and run again, or set --breaker"
             ),
         ))
+    }
+
+    /// How full it is; `None` before the first row that reached copy, and if it never opens.
+    pub fn fill(&self) -> Option<run::Breaker> {
+        let share = self.share?;
+        let recent = self.recent();
+        (!recent.failed.is_empty()).then(|| recent.fill(share))
+    }
+
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -111,5 +137,17 @@ mod tests {
     fn off_never_opens() {
         let breaker = Breaker::new(None);
         assert!((0..2_000).all(|_| breaker.count(true).is_ok()));
+        assert_eq!(breaker.fill(), None);
+    }
+
+    #[test]
+    fn its_fill_is_of_the_rows_that_it_looks_at() {
+        let breaker = Breaker::new(Some(0.05));
+        assert_eq!(breaker.fill(), None);
+        for (rows, fill) in [(119, (119, 12, 5)), (1_881, (1_000, 100, 50))] {
+            (0..rows).for_each(|row| drop(breaker.count(row % 10 == 0)));
+            let run::Breaker { rows, failures, allowed } = breaker.fill().unwrap();
+            assert_eq!((rows, failures, allowed), fill);
+        }
     }
 }

@@ -227,7 +227,8 @@ fn migrated(copied: &CopiedMigration<'_>, notes: Vec<Note>, receipt: Receipt) ->
     }
 }
 
-fn milliseconds(time: Duration) -> u64 {
+/// Rounded down, as outcomes tell it; `u64::MAX` for what is longer.
+pub fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 

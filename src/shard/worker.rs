@@ -14,7 +14,7 @@ use tracing::Instrument;
 use crate::{
     domain::{
         AttemptId, Decision, FailCode, Failure, Fate, Migration, Outcome, SourceDigest, source_digest,
-        source_key,
+        source_with_parts,
     },
     exit::Stop,
     gather::GatheredRow,
@@ -89,7 +89,8 @@ struct RowOf {
     number: u64,
     attempt: Option<AttemptId>,
     began: Instant,
-    source: SourceDigest,
+    /// Written before it is settled.
+    source: Option<SourceDigest>,
     times: StageTimes,
     under_way: UnderWay,
 }
@@ -164,7 +165,7 @@ impl Worker {
             number: row.number,
             attempt: row.attempt,
             began: now(),
-            source: source_digest(&row.cells, &row.mapping, takes_facts.then_some(&facts)),
+            source: None,
             times: StageTimes { gather, ..StageTimes::default() },
             under_way: UnderWay::begin(&self.shard.events, row.number),
         };
@@ -175,13 +176,19 @@ impl Worker {
         .unwrap_or_else(|_| Decision::Fail(panicked()));
         row_of.times.decide = since(row_of.began);
         let work = match decision {
-            Decision::Migrate(migration) => Work::Migrate(migration),
-            Decision::Recover(migration) => Work::Recover(migration, written.unwrap_or_default()),
-            Decision::Skip(skip) => return self.settle(row_of, Ok(skip.into())).await,
-            Decision::Fail(failure) => return self.settle(row_of, Ok(failure.into())).await,
+            Decision::Migrate(migration) => Ok(Work::Migrate(migration)),
+            Decision::Recover(migration) => Ok(Work::Recover(migration, written.unwrap_or_default())),
+            Decision::Skip(skip) => Err(Fate::from(skip)),
+            Decision::Fail(failure) => Err(failure.into()),
         };
-        // A later export is compared with rows that were migrated, and only with them.
-        row_of.source = row_of.source.with_parts(&source_key(&row.cells, &row.mapping), &facts);
+        let facts = takes_facts.then_some(facts);
+        let work = match work {
+            Ok(work) => work,
+            Err(fate) => {
+                row_of.source = Some(source_digest(&row.cells, &row.mapping, facts.as_ref()));
+                return self.settle(row_of, Ok(fate)).await;
+            }
+        };
         while under_way.len() >= self.shard.submissions_per_worker {
             tokio::select! {
                 Some(ended) = under_way.join_next() => joined(&self.shard, ended)?,
@@ -192,6 +199,9 @@ impl Worker {
         let span = tracing::info_span!("submission", row = number, attempt = attempt.map(AttemptId::get));
         let reaches_copy = matches!(work, Work::Migrate(_));
         let under_way_now = async move {
+            // A later export is compared with rows that were migrated, and only with them.
+            row_of.source = Some(source_with_parts(&row.cells, &row.mapping, facts.as_ref()));
+            drop((row, facts));
             let working = worker.work(work, &mut row_of.times);
             let fate = AssertUnwindSafe(working).catch_unwind().await.unwrap_or_else(|_| {
                 worker.shard.left_blobs();
@@ -231,12 +241,19 @@ impl Worker {
             Err(trouble) => return Err(self.shard.end(trouble.into())),
         };
         times.whole = since(began);
-        let milliseconds = u64::try_from(times.whole.as_millis()).unwrap_or(u64::MAX);
         under_way.is_settled = true;
         let worker = self.number;
-        self.shard.events.tell(Event::RowSettled(Settled { row, attempt, worker, fate: &fate, times }));
-        let (at, source) = (Utc::now(), Some(source));
-        let gather_ms = u64::try_from(times.gather.as_millis()).unwrap_or(u64::MAX);
+        let breaker = self.shard.breaker.fill();
+        self.shard.events.tell(Event::RowSettled(Settled {
+            row,
+            attempt,
+            worker,
+            fate: &fate,
+            times,
+            breaker,
+        }));
+        let (at, gather_ms) = (Utc::now(), submission::milliseconds(times.gather));
+        let milliseconds = submission::milliseconds(times.whole);
         let outcome = Outcome { row, attempt, at, worker, milliseconds, gather_ms, source, fate };
         self.shard.record(outcome).await;
         Ok(())

@@ -15,7 +15,7 @@ use opentelemetry::{
 use crate::{
     domain::Fate,
     ports::{Fault, FaultKind, Service},
-    report::events::{Bounded, Consumer, Event, Settled, Wait},
+    report::events::{Bounded, Consumer, Event, Settled},
     run::State,
 };
 
@@ -50,7 +50,7 @@ macro_rules! metrics {
 metrics! {
     "rogo_migrate.rows" "counter" "{row}" ["outcome, code"] "rows with an outcome";
     "rogo_migrate.row.active" "updowncounter" "{row}" [""] "rows under way";
-    "rogo_migrate.stage.duration" "histogram" "s" ["stage"] "time of a row in decide, copy, commit and record, and of a chunk of rows in gather";
+    "rogo_migrate.stage.duration" "histogram" "s" ["stage"] "time of a row in decide, copy and commit, of a chunk of rows in gather, and of a segment of outcomes in record";
     "rogo_migrate.copy.io" "counter" "By" ["mode"] "bytes copied: streamed through the process, or by the storage service (server)";
     "rogo_migrate.queue.usage" "gauge" "{item}" ["queue"] "outcomes that wait for the recorder, copies in flight";
     "rogo_migrate.queue.limit" "gauge" "{item}" ["queue"] "the most there can be of them now";
@@ -236,7 +236,7 @@ impl Consumer for Metrics {
             Event::BytesMoved { bytes, mode } => {
                 self.copy_io.add(*bytes, &[KeyValue::new("mode", mode.name())]);
             }
-            Event::Waited { on: Wait::Recorder, took } => self.took("record", *took),
+            Event::Recorded { took } => self.took("record", *took),
             Event::Asked { service, took } => self.asked(*service, *took),
             Event::StageRetried { fault, .. } => self.retried(fault),
             Event::ServiceTroubled { fault, state: State::Throttled(_) } => {

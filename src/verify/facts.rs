@@ -101,7 +101,7 @@ impl FactsSource<'_> {
             })?,
             Self::Shared(store, files) => {
                 if let Some(file) = files.get(range) {
-                    let mut lines = lines::open(store, &file.name, vec![file.sha256.clone()]).await?;
+                    let mut lines = lines::open(store, &file.name, &file.sha256).await?;
                     while let Some(one) = lines.next().await? {
                         take(one);
                     }

@@ -147,7 +147,7 @@ impl Watcher {
         plan: &PlanId,
         done: &BTreeMap<ShardIndex, DoneMarker>,
     ) -> Result<(BTreeMap<ShardIndex, Heartbeat>, bool), Fault> {
-        let names = self.store.list("heartbeats/").await?;
+        let names = self.store.list(names::HEARTBEATS).await?;
         let of_undone = |name: &&String| {
             let file = name.rsplit('/').next().unwrap_or_default();
             let shard = file.split_once('-').and_then(|(shard, _)| shard_of(shard));

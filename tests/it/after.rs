@@ -14,10 +14,7 @@ mod purge;
 use std::process::Stdio;
 
 use rogo_migrate::ports::PutOptions;
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    process::{Child, Command},
-};
+use tokio::process::Command;
 
 use crate::support::{
     app::{Ended, Sample, TestApp},
@@ -29,32 +26,10 @@ async fn plain_sample(rows: u64) -> Sample {
     Sample::with(rows, 43, |options| options.plain = true).await
 }
 
-/// An app that no cluster of this machine's own has a say in.
-async fn app_of(sample: &Sample) -> TestApp<'_> {
-    let mut app = TestApp::new(sample).await;
-    no_cluster(&mut app);
-    app
-}
-
-fn no_cluster(app: &mut TestApp<'_>) {
-    app.set("KUBECONFIG", "/nonexistent");
-}
-
 /// Writes a document of the run.
 async fn write(app: &TestApp<'_>, name: &str, text: &str) {
     let options = PutOptions::replace("application/json");
     app.run_blobs().put(&format!("rogo/{name}"), text.to_owned().into(), &options).await.unwrap();
-}
-
-/// Reads what the process writes to standard error until `wanted` stands in a line.
-async fn until_it_says(child: &mut Child, wanted: &str) {
-    let mut lines = BufReader::new(child.stderr.as_mut().unwrap()).lines();
-    while let Some(line) = lines.next_line().await.unwrap() {
-        if line.contains(wanted) {
-            return;
-        }
-    }
-    panic!("it ended and never said {wanted:?}");
 }
 
 /// The program of somebody who has nothing but the account of the run store.

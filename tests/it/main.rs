@@ -16,6 +16,8 @@ mod postgres;
 mod settings;
 mod report;
 mod sample;
+mod screens;
+mod scripts;
 mod finalize;
 mod e2e;
 mod whole;

@@ -13,7 +13,7 @@ use rogo_migrate::{
     run::{Prediction, Summary},
 };
 
-use crate::support::app::TestApp;
+use crate::support::{app::TestApp, csv::Csv};
 
 /// What `plan --predict --json` printed, after it ended well.
 async fn predicted(app: &TestApp<'_>, more: &[&str]) -> Prediction {
@@ -29,9 +29,7 @@ fn summary(app: &TestApp<'_>) -> Summary {
 
 /// The rows of a CSV that stands in the out folder, without its header.
 fn rows(app: &TestApp<'_>, file: &str) -> Vec<Vec<String>> {
-    let text = app.result(file);
-    let mut reader = csv::Reader::from_reader(text.trim_start_matches('\u{feff}').as_bytes());
-    reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect()
+    Csv::of(&app.result(file)).rows
 }
 
 /// Every row of the target database and every blob of a store.

@@ -47,13 +47,15 @@ fn progress_in_a_pod_is_one_json_object_a_line_with_every_figure() {
             last_row: 1_000,
             earlier: &Books::default(),
             workers: 2,
-            breaker: None,
         }),
     );
     let fate = &Fate::Skipped { code: SkipCode::DuplicateRow, detail: "row 7".into() };
     let times = StageTimes::default();
     for row in 1..=500 {
-        progress.take(began, &Event::RowSettled(Settled { row, attempt: None, worker: 2, fate, times }));
+        progress.take(
+            began,
+            &Event::RowSettled(Settled { row, attempt: None, worker: 2, fate, times, breaker: None }),
+        );
     }
     let state = &State::Waiting("target database is down".into());
     progress.take(began, &Event::StateChanged { state });

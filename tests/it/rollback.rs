@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::support::{
     app::{Ended, Sample, TestApp, assert_same, everything},
-    process::{ended, output, signal, until},
+    process::{ended, signal, until},
 };
 
 /// Everything in the target: every column of every row, and every blob.
@@ -39,15 +39,7 @@ fn of_any_run(text: &str) -> String {
 
 /// The program as the role that may roll back.
 async fn rollback(app: &TestApp<'_>, arguments: &[&str]) -> Ended {
-    let arguments: Vec<&str> = ["rollback"].iter().chain(arguments).copied().collect();
-    let mut command = app.command(&arguments);
-    command.env("DATABASE_URL", app.database.removers_url());
-    output(command).await
-}
-
-/// Attempts that the last finalize lists as migrated.
-fn migrated(app: &TestApp<'_>) -> Vec<String> {
-    app.result("migrated.csv").lines().skip(1).map(|line| line.split(',').next().unwrap().into()).collect()
+    app.run_as(&app.database.removers_url(), &[&["rollback"], arguments].concat()).await
 }
 
 /// Writes a file of attempts; its path.
@@ -62,16 +54,10 @@ fn results(app: &TestApp<'_>, result: &str) -> usize {
     app.result("rolled_back.csv").matches(&format!(",{result},")).count()
 }
 
-async fn plain_app(sample: &Sample) -> TestApp<'_> {
-    let mut app = TestApp::new(sample).await;
-    app.set("KUBECONFIG", "/nonexistent");
-    app
-}
-
 #[tokio::test]
 async fn the_target_is_as_before_and_a_second_run_equals_one() {
     let sample = Sample::new(300, 51).await;
-    let app = plain_app(&sample).await;
+    let app = TestApp::without_cluster(&sample).await;
     let before = target(&app).await;
     app.run(&["run", "--shards", "3"]).await.expect(0);
     let (after, one_run) = (target(&app).await, app.everything().await);
@@ -82,7 +68,7 @@ async fn the_target_is_as_before_and_a_second_run_equals_one() {
     assert_same(&target(&app).await, &after);
     let said = rollback(&app, &["--json"]).await.expect(0);
     let would: Value = serde_json::from_str(&said.stdout).unwrap();
-    assert_eq!(would["removed"]["attempts"], migrated(&app).len());
+    assert_eq!(would["removed"]["attempts"], app.migrated().len());
     let said = rollback(&app, &["--yes"]).await.expect(64);
     assert!(said.stderr.contains("say why with --reason"), "{}", said.stderr);
     assert_same(&target(&app).await, &after);
@@ -92,7 +78,7 @@ async fn the_target_is_as_before_and_a_second_run_equals_one() {
     let mut done: Value = serde_json::from_str(&said.stdout).unwrap();
     done["dry_run"] = true.into();
     assert_eq!(done, would, "a dry run says what will be done");
-    assert_eq!(results(&app, "removed"), migrated(&app).len());
+    assert_eq!(results(&app, "removed"), app.migrated().len());
     let status = app.run(&["status"]).await.expect(78);
     assert!(status.stdout.contains("it was rolled back"), "{}", status.stdout);
     for command in ["finalize", "run", "results"] {
@@ -110,7 +96,7 @@ async fn the_target_is_as_before_and_a_second_run_equals_one() {
 #[tokio::test]
 async fn it_waits_for_processes_that_still_write_and_names_them() {
     let sample = Sample::with(120, 52, |options| options.plain = true).await;
-    let app = plain_app(&sample).await;
+    let app = TestApp::without_cluster(&sample).await;
     let before = target(&app).await;
     app.run(&["plan"]).await.expect(0);
     let mut process = app.start(&["shard", "--shard", "0"]);
@@ -133,7 +119,7 @@ async fn it_waits_for_processes_that_still_write_and_names_them() {
 #[tokio::test]
 async fn a_role_that_may_not_delete_is_told_which_rights_it_lacks() {
     let sample = Sample::with(6, 53, |options| options.plain = true).await;
-    let app = plain_app(&sample).await;
+    let app = TestApp::without_cluster(&sample).await;
     app.run(&["run"]).await.expect(0);
     let after = target(&app).await;
     for arguments in [&["rollback"][..], &["rollback", "--yes", "--reason", "a test"]] {

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
@@ -16,6 +16,8 @@ use rogo_migrate::{
     sample::{SampleOptions, SampleSummary, generate},
 };
 use tempfile::TempDir;
+
+use crate::support::files::tree;
 
 /// What no input can cause, and why.
 const NOT_BY_DATA_ALONE: [(FailCode, &str); 7] = [
@@ -54,23 +56,6 @@ fn sample(arguments: &[&str]) -> (TempDir, SampleSummary) {
 /// Rows of a CSV by column name.
 fn table(path: &Path) -> Vec<BTreeMap<String, String>> {
     csv::Reader::from_path(path).unwrap().deserialize().map(Result::unwrap).collect()
-}
-
-/// Every file below the folder with its bytes' MD5.
-fn tree(folder: &Path) -> BTreeMap<PathBuf, [u8; 16]> {
-    let mut found = BTreeMap::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(next).unwrap().map(Result::unwrap) {
-            if entry.file_type().unwrap().is_dir() {
-                folders.push(entry.path());
-            } else {
-                let name = entry.path().strip_prefix(folder).unwrap().to_owned();
-                found.insert(name, Md5::digest(fs::read(entry.path()).unwrap()).into());
-            }
-        }
-    }
-    found
 }
 
 #[test]
@@ -168,7 +153,7 @@ fn files_csv_tells_what_stands_at_every_url() {
             "missing" => assert_eq!(found, None, "{file:?}"),
             state => {
                 assert_eq!(file["Path"], format!("files/{}", file["Blob Name"]));
-                let md5 = BASE64.encode(found.unwrap());
+                let md5 = BASE64.encode(Md5::digest(found.unwrap()));
                 assert_eq!(md5 == file["Content-MD5"], state == "sound", "{file:?}");
             }
         }

@@ -50,11 +50,11 @@ fn tell_everything(metrics: &Metrics) {
     };
     let settled = |row, fate| {
         let attempt = Some(987_654_321.try_into().unwrap());
-        Event::RowSettled(Settled { row, attempt, worker: 1, fate, times })
+        Event::RowSettled(Settled { row, attempt, worker: 1, fate, times, breaker: None })
     };
     let shard = ShardIndex(0);
     let earlier = &Books::default();
-    let beginning = Beginning { shard, rows: 2, last_row: 2, earlier, workers: 1, breaker: None };
+    let beginning = Beginning { shard, rows: 2, last_row: 2, earlier, workers: 1 };
     for event in [
         Event::ShardBegan(beginning),
         Event::Gathered { rows: 2, took: second },
@@ -63,7 +63,8 @@ fn tell_everything(metrics: &Metrics) {
         settled(1, &migrated),
         settled(2, &failed),
         Event::BytesMoved { bytes: 700, mode: Mode::Streamed },
-        Event::Waited { on: Wait::Recorder, took: second },
+        Event::Recorded { took: second },
+        Event::Waited { on: Wait::Recorder, took: second * 2 },
         Event::Asked { service: Service::Database, took: second },
         Event::Asked { service: Service::TargetBlobs, took: second },
         Event::StageRetried { fault: &fault, tries: 1, wait: second },

@@ -1,6 +1,7 @@
 //! Verify on real servers: a clean run is VERIFIED, and what is changed in the target by hand is found and named.
 
 mod blobs;
+mod content;
 mod corruptions;
 mod files;
 mod nights;
@@ -9,18 +10,30 @@ mod self_test;
 mod shards;
 mod states;
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use rogo_migrate::sample::SampleOptions;
 use serde_json::Value;
 
 use crate::support::{
     app::{Ended, Sample, TestApp},
-    process,
+    csv::Csv,
 };
+
+/// Files of few bytes.
+fn small_files(options: &mut SampleOptions) {
+    options.file_bytes = "10-200".parse().unwrap();
+}
+
+/// The same, and all rows migrate.
+fn small(options: &mut SampleOptions) {
+    options.plain = true;
+    small_files(options);
+}
 
 /// Runs verify as a role that may only read, with a second look at once.
 async fn verify(app: &TestApp<'_>, arguments: &[&str]) -> Ended {
-    let mut command = app.command(&[&["verify", "--recheck", "0s"], arguments].concat());
-    command.env("DATABASE_URL", app.database.verifiers_url());
-    process::output(command).await
+    app.run_as(&app.database.verifiers_url(), &[&["verify", "--recheck", "0s"], arguments].concat()).await
 }
 
 fn verification(app: &TestApp<'_>) -> Value {
@@ -29,17 +42,22 @@ fn verification(app: &TestApp<'_>) -> Value {
 
 /// The failure CSV: attempt and check of each line, sorted, each once.
 fn failures(app: &TestApp<'_>) -> Vec<(String, String)> {
-    let text = app.result("verification_failures.csv");
-    let mut reader = csv::Reader::from_reader(text.as_bytes());
-    assert_eq!(reader.headers().unwrap(), vec!["Attempt ID", "Check", "Issue"]);
-    let mut lines: Vec<_> = reader
-        .records()
-        .map(|line| line.unwrap())
-        .map(|line| (line[0].to_owned(), line[1].to_owned()))
-        .collect();
+    let failures = Csv::of(&app.result("verification_failures.csv"));
+    assert_eq!(failures.header, ["Attempt ID", "Check", "Issue"]);
+    let mut lines: Vec<_> =
+        failures.rows.into_iter().map(|line| (line[0].clone(), line[1].clone())).collect();
     lines.sort();
     lines.dedup();
     lines
+}
+
+/// The checks that found something, by attempt.
+fn by_attempt(app: &TestApp<'_>) -> BTreeMap<String, BTreeSet<String>> {
+    let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (attempt, check) in failures(app) {
+        all.entry(attempt).or_default().insert(check);
+    }
+    all
 }
 
 /// The result of one check.

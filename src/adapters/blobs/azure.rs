@@ -9,7 +9,7 @@ use azure_core::http::{Method, Request, Url, headers::HeaderName};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use futures_util::{
-    StreamExt, TryStreamExt,
+    TryStreamExt,
     stream::{self, BoxStream},
 };
 use md5::{Digest, Md5};
@@ -245,14 +245,6 @@ impl Blobs for AzureBlobs {
             Ok(info) => Ok(Some(BlobInfo { name: name.to_owned(), ..info })),
             Err(fault) => none_if_missing(fault),
         }
-    }
-
-    fn list(&self, prefix: &str) -> BoxStream<'static, Result<BlobInfo, Fault>> {
-        let pages = self.list_in_full(prefix);
-        pages
-            .map_ok(|page| stream::iter(page.into_iter().map(|info| Ok(info.in_brief()))))
-            .try_flatten()
-            .boxed()
     }
 
     fn list_in_full(&self, prefix: &str) -> BoxStream<'static, Result<Vec<BlobInfo>, Fault>> {

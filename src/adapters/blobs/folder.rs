@@ -265,16 +265,13 @@ impl Blobs for FolderBlobs {
     }
 
     fn list(&self, prefix: &str) -> BoxStream<'static, Result<BlobInfo, Fault>> {
-        let (own, prefix) = (self.clone(), prefix.to_owned());
-        let walk = async move { blocking_for(LARGE_WORK, own.service, move || own.walk(&prefix)).await };
-        let in_brief = |blobs: Vec<BlobInfo>| stream::iter(blobs.into_iter().map(|blob| Ok(blob.in_brief())));
-        stream::once(walk).map_ok(in_brief).try_flatten().boxed()
+        // What is not told is dropped while it walks: all is one page.
+        let page = self.list_once(prefix, BlobInfo::in_brief);
+        page.map_ok(|blobs| stream::iter(blobs.into_iter().map(Ok))).try_flatten().boxed()
     }
 
     fn list_in_full(&self, prefix: &str) -> BoxStream<'static, Result<Vec<BlobInfo>, Fault>> {
-        let (own, prefix) = (self.clone(), prefix.to_owned());
-        let walk = async move { blocking_for(LARGE_WORK, own.service, move || own.walk(&prefix)).await };
-        stream::once(walk).boxed()
+        self.list_once(prefix, |blob| blob)
     }
 
     async fn delete_many(&self, names: &[String]) -> Result<(), Fault> {

@@ -123,7 +123,7 @@ impl Asked<'_> {
         let (out, failures) = (Some(out.as_path()), verified.failures.path());
         results::publish(Some(store), out, names::VERIFICATION_FAILURES, failures, CSV).await?;
         let text = json("verification", verification)?;
-        results::publish_document(store, out, names::VERIFICATION, &text, "application/json").await
+        results::publish_document(Some(store), out, names::VERIFICATION, &text, "application/json").await
     }
 
     /// Who verified, and whether they could have written what they compare.

@@ -1,8 +1,11 @@
-//! The stream itself: who is told, and when.
+//! The stream of events, and its time.
 
 use std::{
     fmt,
+    future::poll_fn,
+    pin::pin,
     sync::Arc,
+    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -51,7 +54,10 @@ impl Events {
 
     /// Tells every consumer that the event happened now.
     pub fn tell(&self, event: Event<'_>) {
-        let at = now();
+        self.tell_at(now(), event);
+    }
+
+    fn tell_at(&self, at: Instant, event: Event<'_>) {
         for consumer in &*self.consumers {
             consumer.take(at, &event);
         }
@@ -65,15 +71,21 @@ impl Events {
     ) -> Result<T, E> {
         let began = now();
         let answer = asking.await?;
-        self.tell(Event::Asked { service, took: since(began) });
+        let at = now();
+        self.tell_at(at, Event::Asked { service, took: at.saturating_duration_since(began) });
         Ok(answer)
     }
 
-    /// Awaits `waiting` and tells how long that took.
+    /// Awaits `waiting` and tells how long that took, unless there was nothing to wait for.
     pub async fn waited<T>(&self, on: Wait, waiting: impl Future<Output = T>) -> T {
+        let mut waiting = pin!(waiting);
         let began = now();
+        if let Poll::Ready(value) = poll_fn(|context| Poll::Ready(waiting.as_mut().poll(context))).await {
+            return value;
+        }
         let value = waiting.await;
-        self.tell(Event::Waited { on, took: since(began) });
+        let at = now();
+        self.tell_at(at, Event::Waited { on, took: at.saturating_duration_since(began) });
         value
     }
 }
@@ -81,5 +93,34 @@ impl Events {
 impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Events({} consumers)", self.consumers.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, PoisonError};
+
+    use super::*;
+
+    /// The waits that were told.
+    #[derive(Default)]
+    struct Waits(Mutex<Vec<Duration>>);
+
+    impl Consumer for Waits {
+        fn take(&self, _: Instant, event: &Event<'_>) {
+            let Event::Waited { took, .. } = event else { return };
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(*took);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_is_told_with_its_whole_time_and_what_is_ready_at_once_is_no_wait() {
+        let waits = Arc::new(Waits::default());
+        let own: Arc<dyn Consumer> = waits.clone();
+        let events = Events::to([own]);
+        assert_eq!(events.waited(Wait::Memory, async { 1 }).await, 1);
+        assert!(waits.0.lock().unwrap().is_empty());
+        events.waited(Wait::Memory, tokio::time::sleep(Duration::from_millis(70))).await;
+        assert_eq!(*waits.0.lock().unwrap(), [Duration::from_millis(70)]);
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct Shards {
     pub(super) legend: Vec<Part>,
     pub(super) caption: String,
     pub(super) is_short: bool,
-    pub(super) table: Vec<Row>,
+    pub(super) table: Vec<Cells>,
 }
 
 /// A kind of shards in the picture.
@@ -36,13 +36,7 @@ pub(super) struct Part {
 /// The workers, ready to be shown.
 pub(super) struct Workers {
     pub(super) svg: String,
-    pub(super) table: Vec<Row>,
-}
-
-/// A row of a table.
-pub(super) struct Row {
-    pub(super) shard: String,
-    pub(super) cells: Vec<String>,
+    pub(super) table: Vec<Cells>,
 }
 
 /// How a shard ended; the number is its class in the picture.
@@ -114,7 +108,7 @@ fn shown(course: &Course) -> Vec<usize> {
     order
 }
 
-fn row(index: usize, shard: &ShardCourse) -> Row {
+fn row(index: usize, shard: &ShardCourse) -> Cells {
     let took = shard.took_ms();
     let rate = per_second(shard.done(), std::time::Duration::from_millis(took));
     let missing = shard.rows.saturating_sub(shard.done());
@@ -127,7 +121,7 @@ fn row(index: usize, shard: &ShardCourse) -> Row {
         count(shard.longest_ms),
         count(shard.processes),
     ]);
-    Row { shard: index.to_string(), cells }
+    Cells { name: index.to_string(), cells }
 }
 
 fn says(course: &Course) -> String {
@@ -201,7 +195,7 @@ pub(super) fn workers(course: &Course) -> Workers {
             mebibytes(worker.bytes),
             seconds(worker.busy_ms),
         ];
-        table.push(Row { shard: worker.worker.to_string(), cells });
+        table.push(Cells { name: worker.worker.to_string(), cells });
     }
     picture.push_str("</svg>");
     Workers { svg: picture, table }

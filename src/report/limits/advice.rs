@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use super::us;
 use crate::{
     domain::ShardIndex,
     ports::Service,
@@ -44,7 +45,7 @@ const SLOW: f64 = 2.0;
 
 /// The advice, the most important first: what exceeds its threshold most.
 pub fn advice(work: &Work) -> Vec<Limit> {
-    if work.elapsed_us < micros(LEAST_TIME) || work.rows < LEAST_ROWS {
+    if work.elapsed_us < us(LEAST_TIME) || work.rows < LEAST_ROWS {
         return Vec::new();
     }
     let found = [
@@ -273,10 +274,6 @@ fn breaker(work: &Work) -> Option<Found> {
             fill.failures, fill.rows, fill.allowed
         )
     })
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

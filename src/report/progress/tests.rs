@@ -26,14 +26,14 @@ fn begun(now: Instant, rows: u64, earlier: &Books) -> Progress {
 }
 
 fn begin(progress: &Progress, now: Instant, shard: u32, rows: u64, earlier: &Books) {
-    let beginning =
-        Beginning { shard: ShardIndex(shard), rows, last_row: rows, earlier, workers: 2, breaker: None };
+    let beginning = Beginning { shard: ShardIndex(shard), rows, last_row: rows, earlier, workers: 2 };
     progress.take(now, &Event::ShardBegan(beginning));
 }
 
 fn settle(progress: &Progress, now: Instant, worker: usize, fate: &Fate) {
     let times = StageTimes { whole: Duration::from_millis(7), ..StageTimes::default() };
-    progress.take(now, &Event::RowSettled(Settled { row: 1, attempt: None, worker, fate, times }));
+    progress
+        .take(now, &Event::RowSettled(Settled { row: 1, attempt: None, worker, fate, times, breaker: None }));
 }
 
 #[test]

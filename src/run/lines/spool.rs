@@ -37,7 +37,7 @@ impl Spool {
     pub fn push(&mut self, value: &impl Serialize) -> Result<Place, Fault> {
         let before = self.buffer.len();
         push(&mut self.buffer, value).map_err(|error| no_room(error.into()))?;
-        let place = self.place(before)?;
+        let place = place(self.written + before as u64, self.buffer.len() - before)?;
         if self.buffer.len() >= BUFFERED_BYTES {
             self.flush()?;
         }
@@ -50,19 +50,13 @@ impl Spool {
         Ok(Spooled(self.file))
     }
 
+    /// Appends what is many values already: it goes to the file without a copy in the buffer.
     fn append(&mut self, bytes: &[u8]) -> Result<Place, Fault> {
-        let before = self.buffer.len();
-        self.buffer.extend_from_slice(bytes);
-        let place = self.place(before)?;
         self.flush()?;
+        let place = place(self.written, bytes.len())?;
+        self.file.write_all(bytes).map_err(no_room)?;
+        self.written += bytes.len() as u64;
         Ok(place)
-    }
-
-    /// Of what was appended to the buffer at `before`.
-    fn place(&self, before: usize) -> Result<Place, Fault> {
-        let size_bytes = u32::try_from(self.buffer.len() - before)
-            .map_err(|_| no_room(io::Error::other("a value of more than 4 GiB cannot be kept")))?;
-        Ok(Place { offset: self.written + before as u64, size_bytes })
     }
 
     fn flush(&mut self) -> Result<(), Fault> {
@@ -71,6 +65,12 @@ impl Spool {
         self.buffer.clear();
         Ok(())
     }
+}
+
+fn place(offset: u64, length: usize) -> Result<Place, Fault> {
+    let size_bytes = u32::try_from(length)
+        .map_err(|_| no_room(io::Error::other("a value of more than 4 GiB cannot be kept")))?;
+    Ok(Place { offset, size_bytes })
 }
 
 /// A spool that is complete.

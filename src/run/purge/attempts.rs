@@ -7,7 +7,6 @@ use futures_util::TryStreamExt;
 use serde::{Serialize, de::DeserializeOwned};
 use tempfile::NamedTempFile;
 
-use super::digests_of;
 use crate::{
     domain::{AttemptFacts, AttemptId, Facts, Fate, QueuedRow, ShardIndex, SubmissionRow},
     exit::Stop,
@@ -128,7 +127,7 @@ async fn rewrite<T: Serialize + DeserializeOwned>(
     if !store.exists(&name).await? {
         return Ok(None);
     }
-    let mut reader = lines::open::<T>(store, &name, digests_of(store, &name, planned).await?).await?;
+    let mut reader = lines::open::<T>(store, &name, planned).await?;
     let (mut draft, mut any) = (Draft::new()?, false);
     while let Some(read) = reader.next().await? {
         let (changed, is_changed) = change(read);

@@ -63,7 +63,7 @@ impl Digests {
     /// The MD5, and all that is known.
     pub(super) fn finish(self) -> ([u8; 16], Known) {
         let md5 = self.md5.finalize().into();
-        let sha256 = Digest::from(<[u8; 32]>::from(self.sha256.finalize()));
+        let sha256 = Digest::from(self.sha256);
         (md5, Known { md5: Some(md5), sha256: Some(sha256) })
     }
 

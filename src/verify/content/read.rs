@@ -101,9 +101,5 @@ async fn digest(reader: BlobReader, service: Service, with_md5: bool) -> Result<
         let what = format!("{count} bytes of a file of {} bytes came; it is read again", info.size_bytes);
         return Err(Fault::new(service, FaultKind::Unavailable, what));
     }
-    Ok(Bytes {
-        count,
-        sha256: Digest::from(<[u8; 32]>::from(sha256.finalize())),
-        md5: md5.map(|md5| md5_hex(md5.finalize().into())),
-    })
+    Ok(Bytes { count, sha256: sha256.into(), md5: md5.map(|md5| md5_hex(md5.finalize().into())) })
 }

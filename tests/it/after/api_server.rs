@@ -4,7 +4,7 @@ use std::{fs, net::TcpListener};
 
 use serde_json::{Value, json};
 
-use super::{app_of, plain_sample};
+use super::plain_sample;
 use crate::support::{
     app::TestApp,
     http_stub::{HttpStub, Response},
@@ -34,7 +34,7 @@ fn list(items: &[Value]) -> Response {
 #[tokio::test]
 async fn resume_begins_nothing_while_the_cluster_does_not_say_whether_it_has_the_run() {
     let sample = plain_sample(8).await;
-    let mut app = app_of(&sample).await;
+    let mut app = TestApp::without_cluster(&sample).await;
     app.run(&["plan"]).await.expect(0);
     let forbidden = HttpStub::start(|_, _| {
         answer(403, &json!({"kind": "Status", "code": 403, "message": "no", "reason": "Forbidden"}))
@@ -81,7 +81,7 @@ fn job(store: &str, component: &str, condition: &str) -> Value {
 #[tokio::test]
 async fn resume_of_a_paused_run_prints_the_line_that_ends_the_pause() {
     let sample = plain_sample(2).await;
-    let mut app = app_of(&sample).await;
+    let mut app = TestApp::without_cluster(&sample).await;
     app.run(&["plan"]).await.expect(0);
     let store = app.variable("ROGO_RUN_STORE").to_owned();
     let server = HttpStub::start(move |request, _| {
@@ -114,7 +114,7 @@ fn ended_pod(exit_code: i32, message: &str) -> Value {
 #[tokio::test]
 async fn a_finalizer_that_failed_ends_the_run_with_its_own_words_and_code() {
     let sample = plain_sample(8).await;
-    let mut app = app_of(&sample).await;
+    let mut app = TestApp::without_cluster(&sample).await;
     app.run(&["plan"]).await.expect(0);
     app.run(&["shard", "--shard", "0"]).await.expect(0);
     let store = app.variable("ROGO_RUN_STORE").to_owned();

@@ -1,47 +1,16 @@
 //! What deploy/RUNNING.md tells to type: every SQL statement runs on the real tables, and so does every query of the texts that
 //! `explain` prints; the evidence is made, signed and checked by the commands of its chapter.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
-use tokio::process::Command;
 
 use crate::support::{
-    app::{Ended, Sample, TestApp},
-    process::output,
+    app::{Sample, TestApp},
+    documents::{blocks, read, shell},
 };
 
-/// The document.
-fn running() -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/RUNNING.md")).unwrap()
-}
-
-/// Fenced blocks of one language below a heading, or anywhere.
-fn blocks(document: &str, language: &str, heading: Option<&str>) -> Vec<String> {
-    let mut found = Vec::new();
-    let (mut is_below, mut open): (bool, Option<String>) = (heading.is_none(), None);
-    for line in document.lines() {
-        let bare = line.trim_start();
-        match &mut open {
-            Some(block) if bare.starts_with("```") => {
-                if is_below {
-                    found.push(std::mem::take(block));
-                }
-                open = None;
-            }
-            Some(block) => {
-                block.push_str(line);
-                block.push('\n');
-            }
-            None if bare == format!("```{language}") => open = Some(String::new()),
-            None if line.starts_with('#') => {
-                is_below = heading.is_none_or(|heading| line.trim_start_matches('#').trim() == heading);
-            }
-            None => {}
-        }
-    }
-    found
-}
+const RUNNING: &str = "deploy/RUNNING.md";
 
 #[tokio::test]
 async fn every_sql_statement_of_the_documents_runs_on_the_real_tables() {
@@ -49,7 +18,7 @@ async fn every_sql_statement_of_the_documents_runs_on_the_real_tables() {
     let app = TestApp::new(&sample).await;
     app.run(&["run"]).await.expect(0);
     let mut reader = PgConnection::connect(&app.database.verifiers_url()).await.unwrap();
-    let sql = blocks(&running(), "sql", None);
+    let sql = blocks(&read(RUNNING), "sql", None);
     assert!(sql.len() >= 10, "{} blocks", sql.len());
     for block in sql {
         // What changes something is the owner's.
@@ -66,11 +35,10 @@ async fn every_sql_statement_of_the_documents_runs_on_the_real_tables() {
             || block.contains("malpractice");
         assert!(may_be_empty || !rows.is_empty(), "{block}: finds nothing of a run that has just ended");
     }
-    let migrated = app.result("migrated.csv");
-    let attempt = migrated.lines().nth(1).unwrap().split(',').next().unwrap();
+    let attempt = app.migrated().swap_remove(0);
     for text in rogo_migrate::explain::TEXTS {
         for query in queries(text.markdown) {
-            let query = query.replace("<attempt>", attempt);
+            let query = query.replace("<attempt>", &attempt);
             let read = sqlx::raw_sql(AssertSqlSafe(query.clone())).fetch_all(&mut reader).await;
             read.unwrap_or_else(|error| panic!("{}: {query}: {error}", text.code));
         }
@@ -104,10 +72,11 @@ async fn the_evidence_is_made_signed_and_checked_by_the_commands_of_its_chapter(
     let app = TestApp::new(&sample).await;
     let ran = app.run(&["run"]).await.expect(0);
     fs::write(app.out.path().join("run.log"), &ran.stderr).unwrap();
-    let commands = blocks(&running(), "sh", Some("Evidence"));
+    let commands = blocks(&read(RUNNING), "sh", Some("Evidence"));
     let [pack, sign, check] = commands.as_slice() else { panic!("three steps, not {}", commands.len()) };
     let image = "registry.example/rogo-migrate@sha256:0123456789abcdef";
-    let made = shell(&app, &pack.replace("rogo-migrate results", "\"$PROGRAM\" results"), image).await;
+    let variables = [("IMAGE", image)];
+    let made = shell(&app, pack, &variables).await;
     assert_eq!(made.code, Some(0), "{}", made.stderr);
     let whole = fs::read(app.out.path().join("evidence.zip")).unwrap();
     let again = ["results", "--evidence", "again.zip", "--logs", "run.log", "--image", image];
@@ -118,10 +87,10 @@ async fn the_evidence_is_made_signed_and_checked_by_the_commands_of_its_chapter(
     );
 
     let key = "ssh-keygen -q -t ed25519 -N '' -C auditor@example.org -f auditor_key";
-    assert_eq!(shell(&app, key, image).await.code, Some(0));
-    let signed = shell(&app, sign, image).await;
+    assert_eq!(shell(&app, key, &variables).await.code, Some(0));
+    let signed = shell(&app, sign, &variables).await;
     assert_eq!(signed.code, Some(0), "{}", signed.stderr);
-    let checked = shell(&app, check, image).await;
+    let checked = shell(&app, check, &variables).await;
     assert_eq!(checked.code, Some(0), "{}{}", checked.stdout, checked.stderr);
     assert!(checked.stdout.contains("Good \"rogo-migrate-evidence\" signature"), "{}", checked.stdout);
 
@@ -149,26 +118,13 @@ async fn the_evidence_is_made_signed_and_checked_by_the_commands_of_its_chapter(
     let summary = evidence.join("results/summary.json");
     let text = fs::read_to_string(&summary).unwrap();
     fs::write(&summary, text.replacen("COMPLETE", "UNFINISHED", 1)).unwrap();
-    assert_ne!(shell(&app, check, image).await.code, Some(0), "a changed file");
+    assert_ne!(shell(&app, check, &variables).await.code, Some(0), "a changed file");
     fs::write(&summary, &text).unwrap();
     fs::write(evidence.join("SHA256SUMS"), listed.replacen('a', "b", 1)).unwrap();
-    assert_ne!(shell(&app, check, image).await.code, Some(0), "changed sums");
+    assert_ne!(shell(&app, check, &variables).await.code, Some(0), "changed sums");
     fs::write(evidence.join("SHA256SUMS"), &listed).unwrap();
-    assert_eq!(shell(&app, check, image).await.code, Some(0));
+    assert_eq!(shell(&app, check, &variables).await.code, Some(0));
 
     let none = app.run(&["results", "--run", "none", "--evidence", "none.zip"]).await.expect(78);
     assert!(none.stderr.contains("there is no plan"), "{}", none.stderr);
-}
-
-/// Runs the lines in the app's folder; the program is `$PROGRAM` there.
-async fn shell(app: &TestApp<'_>, lines: &str, image: &str) -> Ended {
-    let program = app.command(&[]);
-    let mut command = Command::new("bash");
-    command.args(["-euo", "pipefail", "-c", lines]).current_dir(app.out.path());
-    for (name, value) in program.as_std().get_envs() {
-        command.env(name, value.unwrap_or_default());
-    }
-    command.env("PROGRAM", env!("CARGO_BIN_EXE_rogo-migrate")).env("IMAGE", image);
-    command.env("PATH", std::env::var("PATH").unwrap()).env("HOME", app.out.path());
-    output(command).await
 }

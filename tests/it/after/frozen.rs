@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use chrono::NaiveDateTime;
 use serde_json::Value;
 
-use super::{app_of, plain_sample};
+use super::plain_sample;
 use crate::support::{
     app::TestApp,
     tds::{self, TdsServer, cells::Cell, data::Data},
@@ -42,7 +42,7 @@ async fn with_modified(folder: &Path, table: usize, modified: &str) -> TdsServer
 #[tokio::test]
 async fn a_row_that_is_changed_between_plan_and_finalize_is_a_warning_that_names_its_table() {
     let sample = plain_sample(4).await;
-    let mut app = app_of(&sample).await;
+    let mut app = TestApp::without_cluster(&sample).await;
     app.run(&["plan"]).await.expect(0);
     app.run(&["resume"]).await.expect(0);
     assert_eq!(warnings(&app), [], "nothing changed");
@@ -71,7 +71,7 @@ async fn a_row_that_is_changed_between_plan_and_finalize_is_a_warning_that_names
 #[tokio::test]
 async fn a_warehouse_that_is_gone_at_the_end_is_said_and_fails_nothing() {
     let sample = plain_sample(2).await;
-    let mut app = app_of(&sample).await;
+    let mut app = TestApp::without_cluster(&sample).await;
     app.run(&["run"]).await.expect(0);
     let gone =
         TdsServer::start(Data::load(&sample.path("warehouse")).unwrap(), tds::Options::default()).await;
@@ -84,7 +84,7 @@ async fn a_warehouse_that_is_gone_at_the_end_is_said_and_fails_nothing() {
 #[tokio::test]
 async fn one_byte_of_an_exported_table_that_changes_is_noticed() {
     let sample = plain_sample(3).await;
-    let mut app = app_of(&sample).await;
+    let mut app = TestApp::without_cluster(&sample).await;
     let folder = app.out.path().join("warehouse");
     fs::create_dir(&folder).unwrap();
     for table in ["Rogo_AssessmentReport.csv", "Rogo_AssessmentReportScores.csv"] {

@@ -5,22 +5,16 @@ use std::{fs, time::Duration};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::{app_of, at_laptop, laptop, plain_sample, write};
-use crate::support::app::Ended;
-
-const RESULTS: [&str; 6] = [
-    "migrated.csv",
-    "submissions_failed_migration.csv",
-    "skipped.csv",
-    "notes.csv",
-    "summary.json",
-    "report.html",
-];
+use super::{at_laptop, laptop, plain_sample, write};
+use crate::support::{
+    app::{Ended, TestApp},
+    results::RESULTS,
+};
 
 #[tokio::test]
 async fn a_run_is_followed_resumed_and_fetched() {
     let sample = plain_sample(24).await;
-    let app = app_of(&sample).await;
+    let app = TestApp::without_cluster(&sample).await;
     let status = at_laptop(&app, &["status"]).await.expect(75);
     assert!(status.stdout.starts_with("planning: run rogo: there is no plan at az://"), "{}", status.stdout);
 
@@ -81,7 +75,7 @@ async fn a_run_is_followed_resumed_and_fetched() {
 #[tokio::test]
 async fn a_watched_run_ends_the_watch_with_its_own_result() {
     let sample = plain_sample(8).await;
-    let app = app_of(&sample).await;
+    let app = TestApp::without_cluster(&sample).await;
     let watch = laptop(&app, &["status", "--watch"]).spawn().unwrap();
     app.run(&["run"]).await.expect(0);
     let watched = timeout(Duration::from_mins(2), watch.wait_with_output()).await.unwrap().unwrap();
@@ -95,7 +89,7 @@ async fn a_watched_run_ends_the_watch_with_its_own_result() {
 #[tokio::test]
 async fn a_refused_plan_is_told_with_its_reason_and_exit_code() {
     let sample = plain_sample(8).await;
-    let mut app = app_of(&sample).await;
+    let mut app = TestApp::without_cluster(&sample).await;
     app.set("ROGO_SUBMISSIONS", "/nonexistent/submissions.csv");
     let refused = app.run(&["plan"]).await;
     let status = at_laptop(&app, &["status"]).await.expect(refused.code.unwrap());
@@ -106,7 +100,7 @@ async fn a_refused_plan_is_told_with_its_reason_and_exit_code() {
 #[tokio::test]
 async fn of_a_run_that_was_rolled_back_only_status_tells() {
     let sample = plain_sample(8).await;
-    let app = app_of(&sample).await;
+    let app = TestApp::without_cluster(&sample).await;
     app.run(&["run"]).await.expect(0);
     write(&app, "rolled-back.json", "{}").await;
     let status = at_laptop(&app, &["status"]).await.expect(78);
@@ -120,7 +114,7 @@ async fn of_a_run_that_was_rolled_back_only_status_tells() {
 #[tokio::test]
 async fn resume_without_a_plan_says_what_to_do_first() {
     let sample = plain_sample(8).await;
-    let app = app_of(&sample).await;
+    let app = TestApp::without_cluster(&sample).await;
     let ended = app.run(&["resume"]).await.expect(78);
     assert!(ended.stderr.contains("run `rogo-migrate plan` first"), "{}", ended.stderr);
 }
@@ -128,7 +122,7 @@ async fn resume_without_a_plan_says_what_to_do_first() {
 #[tokio::test]
 async fn a_file_that_would_leave_the_folder_is_not_fetched() {
     let sample = plain_sample(8).await;
-    let app = app_of(&sample).await;
+    let app = TestApp::without_cluster(&sample).await;
     app.run(&["run"]).await.expect(0);
     write(&app, "results/deeper/planted.csv", "x").await;
     write(&app, "results/.profile", "x").await;

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::{app_of, plain_sample};
+use super::plain_sample;
 use crate::support::{app::TestApp, process::output};
 
 /// Runs it and reads its last word: the code is the process's own, and nothing secret is in it.
@@ -26,7 +26,7 @@ async fn last_word(app: &TestApp<'_>, arguments: &[&str], code: i32) -> (String,
 #[tokio::test]
 async fn every_command_leaves_its_last_word() {
     let sample = plain_sample(8).await;
-    let mut app = app_of(&sample).await;
+    let mut app = TestApp::without_cluster(&sample).await;
     let planned = last_word(&app, &["plan", "--shards", "2"], 0).await;
     assert_eq!(planned, ("done".into(), "the plan of run rogo stands: 8 rows in 2 shards".into()));
     let moved = last_word(&app, &["shard", "--shard", "1"], 0).await;
@@ -47,7 +47,7 @@ async fn every_command_leaves_its_last_word() {
 #[tokio::test]
 async fn an_end_before_any_setting_was_read_has_its_last_word_too() {
     let sample = plain_sample(8).await;
-    let mut app = app_of(&sample).await;
+    let mut app = TestApp::without_cluster(&sample).await;
     let (meaning, message) = last_word(&app, &["run", "--planted"], 64).await;
     assert_eq!(meaning, "wrong usage");
     assert!(message.contains("the command line cannot be read: unexpected argument"), "{message}");

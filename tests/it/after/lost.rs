@@ -1,10 +1,8 @@
 //! Rows that the target lost after they were migrated: named, moved again, or accepted.
 
-use futures_util::TryStreamExt;
-use rogo_migrate::run::Decided;
 use serde_json::{Value, json};
 
-use super::{app_of, plain_sample};
+use super::plain_sample;
 use crate::support::app::{TestApp, assert_same};
 
 /// The launch ids of this many submissions of the target, in the order of their ids.
@@ -16,25 +14,8 @@ async fn launch_ids(app: &TestApp<'_>, count: i64) -> Vec<String> {
         .unwrap()
 }
 
-/// As the application deletes it: launch session and session record stay.
-async fn delete_submission(app: &TestApp<'_>, launch_id: &str) {
-    app.database
-        .run(&format!("delete from assignment_submissions where lti_launch_id = '{launch_id}'"))
-        .await;
-}
-
-/// As a failover loses it: all rows of its one transaction.
-async fn lose(app: &TestApp<'_>, launch_id: &str) {
-    delete_submission(app, launch_id).await;
-    for table in ["lti_session_records", "lti_launch_sessions"] {
-        app.database.run(&format!("delete from {table} where launch_id = '{launch_id}'")).await;
-    }
-}
-
-async fn document(app: &TestApp<'_>, name: &str) -> Vec<u8> {
-    let reader = app.run_blobs().get(&format!("rogo/{name}")).await.unwrap().unwrap();
-    let parts: Vec<_> = reader.body.try_collect().await.unwrap();
-    parts.concat()
+fn attempt(launch_id: &str) -> &str {
+    launch_id.split('_').nth(1).unwrap()
 }
 
 fn summary(app: &TestApp<'_>) -> Value {
@@ -44,13 +25,13 @@ fn summary(app: &TestApp<'_>) -> Value {
 #[tokio::test]
 async fn lost_rows_are_named_and_moved_again_until_all_is_as_it_was() {
     let sample = plain_sample(12).await;
-    let app = app_of(&sample).await;
+    let app = TestApp::without_cluster(&sample).await;
     app.run(&["run", "--shards", "3"]).await.expect(0);
     let undisturbed = app.everything().await;
     let lost = launch_ids(&app, 3).await;
-    lose(&app, &lost[0]).await;
-    lose(&app, &lost[1]).await;
-    delete_submission(&app, &lost[2]).await;
+    app.lose(attempt(&lost[0])).await;
+    app.lose(attempt(&lost[1])).await;
+    app.delete_submission(attempt(&lost[2])).await;
 
     let ended = app.run(&["finalize"]).await.expect(69);
     let said = "INCOMPLETE: 3 of 12 rows were migrated, and the target no longer holds them";
@@ -75,18 +56,19 @@ async fn lost_rows_are_named_and_moved_again_until_all_is_as_it_was() {
     app.run(&["finalize"]).await.expect(0);
     assert_same(&app.everything().await, &undisturbed);
     assert!(!app.out.path().join("lost.csv").exists(), "it is no longer true");
-    let decided: Decided = serde_json::from_slice(&document(&app, "decisions.jsonl").await).unwrap();
+    let decided = app.decided("rogo").await;
+    let [decided] = decided.as_slice() else { panic!("{decided:?}") };
     assert_eq!((decided.decision.as_str(), decided.reason.as_str()), ("resume --redo lost", "failover"));
 }
 
 #[tokio::test]
 async fn rows_that_were_deleted_on_purpose_are_accepted_and_stay_away() {
     let sample = plain_sample(12).await;
-    let app = app_of(&sample).await;
+    let app = TestApp::without_cluster(&sample).await;
     app.run(&["run", "--shards", "2"]).await.expect(0);
     let deleted = launch_ids(&app, 2).await;
-    delete_submission(&app, &deleted[0]).await;
-    lose(&app, &deleted[1]).await;
+    app.delete_submission(attempt(&deleted[0])).await;
+    app.lose(attempt(&deleted[1])).await;
     app.run(&["finalize"]).await.expect(69);
     let ended = app.run(&["finalize", "--accept", "lost"]).await.expect(64);
     assert!(ended.stderr.contains("--reason"), "{}", ended.stderr);
@@ -107,10 +89,10 @@ async fn rows_that_were_deleted_on_purpose_are_accepted_and_stay_away() {
 #[tokio::test]
 async fn one_submission_that_the_application_deleted_stops_no_later_process() {
     let sample = plain_sample(12).await;
-    let app = app_of(&sample).await;
+    let app = TestApp::without_cluster(&sample).await;
     app.run(&["plan", "--shards", "2"]).await.expect(0);
     app.run(&["shard", "--shard", "0"]).await.expect(0);
-    delete_submission(&app, &launch_ids(&app, 1).await[0]).await;
+    app.delete_submission(attempt(&launch_ids(&app, 1).await[0])).await;
     app.run(&["shard", "--shard", "1"]).await.expect(0);
     let ended = app.run(&["finalize"]).await.expect(69);
     assert!(ended.stderr.contains("1 of 12 rows were migrated"), "{}", ended.stderr);
@@ -119,11 +101,11 @@ async fn one_submission_that_the_application_deleted_stops_no_later_process() {
 #[tokio::test]
 async fn blobs_of_lost_rows_are_swept_only_once_the_rows_are_moved_again_or_accepted() {
     let sample = plain_sample(6).await;
-    let app = app_of(&sample).await;
+    let app = TestApp::without_cluster(&sample).await;
     app.run(&["run"]).await.expect(0);
     let before = app.blobs().await.len();
     for launch_id in launch_ids(&app, 2).await {
-        lose(&app, &launch_id).await;
+        app.lose(attempt(&launch_id)).await;
     }
     for _ in 0..2 {
         app.run(&["finalize"]).await.expect(69);

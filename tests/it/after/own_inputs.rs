@@ -2,14 +2,15 @@
 
 use std::fs;
 
-use super::{app_of, plain_sample};
+use super::plain_sample;
+use crate::support::app::TestApp;
 
 const FAILED: &str = "submissions_failed_migration.csv";
 
 #[tokio::test]
 async fn a_failure_csv_is_an_input_only_of_a_run_whose_results_go_elsewhere() {
     let sample = plain_sample(6).await;
-    let mut app = app_of(&sample).await;
+    let mut app = TestApp::without_cluster(&sample).await;
     // One row fails, so that its CSV is a next input.
     let input = fs::read_to_string(sample.path("submission_files.csv")).unwrap();
     let first = input.lines().nth(1).unwrap();

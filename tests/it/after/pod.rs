@@ -2,15 +2,15 @@
 
 use futures_util::TryStreamExt;
 use serde_json::{Value, json};
-use tokio::process::Child;
 
 use super::{
     api_server::{answer, choose},
-    app_of, plain_sample, until_it_says, write,
+    plain_sample, write,
 };
 use crate::support::{
-    app::{Ended, TestApp},
+    app::TestApp,
     http_stub::HttpStub,
+    process::{ended, said, signal},
 };
 
 /// What the chart tells a finalizer.
@@ -23,22 +23,10 @@ fn finalizer(app: &mut TestApp<'_>) {
     app.set("ROGO_HELM_CHART", "charts/rogo-migrate");
 }
 
-async fn stopped(child: Child) -> Ended {
-    let process = terminate(&child).await;
-    assert!(process.success());
-    Ended::of(child.wait_with_output().await.unwrap())
-}
-
-/// SIGTERM by the machine's own `kill`.
-async fn terminate(child: &Child) -> std::process::ExitStatus {
-    let id = child.id().unwrap().to_string();
-    tokio::process::Command::new("kill").args(["-TERM", &id]).status().await.unwrap()
-}
-
 #[tokio::test]
 async fn done_markers_are_enough_and_the_results_are_told_where_they_can_be_fetched() {
     let sample = plain_sample(8).await;
-    let mut app = app_of(&sample).await;
+    let mut app = TestApp::without_cluster(&sample).await;
     finalizer(&mut app);
     app.run(&["plan", "--shards", "2"]).await.expect(0);
     for shard in ["0", "1"] {
@@ -58,13 +46,14 @@ async fn done_markers_are_enough_and_the_results_are_told_where_they_can_be_fetc
 #[tokio::test]
 async fn a_finalizer_that_is_stopped_while_it_waits_merges_nothing() {
     let sample = plain_sample(8).await;
-    let mut app = app_of(&sample).await;
+    let mut app = TestApp::without_cluster(&sample).await;
     finalizer(&mut app);
     app.run(&["plan", "--shards", "2"]).await.expect(0);
     app.run(&["shard", "--shard", "0"]).await.expect(0);
     let mut child = app.start(&["finalize"]);
-    until_it_says(&mut child, "waiting for the shards").await;
-    stopped(child).await.expect(143);
+    said(&mut child, "waiting for the shards").await;
+    signal(&child, "TERM");
+    ended(&mut child).await.expect(143);
     let results: Vec<_> = app.run_blobs().list("rogo/results/").try_collect().await.unwrap();
     assert!(results.is_empty(), "{results:?}");
 }
@@ -72,20 +61,20 @@ async fn a_finalizer_that_is_stopped_while_it_waits_merges_nothing() {
 #[tokio::test]
 async fn a_cluster_that_cannot_be_asked_is_told_of_and_waited_for() {
     let sample = plain_sample(8).await;
-    let mut app = app_of(&sample).await;
+    let mut app = TestApp::without_cluster(&sample).await;
     finalizer(&mut app);
     app.run(&["plan", "--shards", "2"]).await.expect(0);
     app.run(&["shard", "--shard", "0"]).await.expect(0);
     let mut child = app.start(&["finalize"]);
-    until_it_says(&mut child, "cannot look at Job r-rogo-s-1: Kubernetes API: neither is this a pod").await;
+    said(&mut child, "cannot look at Job r-rogo-s-1: Kubernetes API: neither is this a pod").await;
     app.run(&["shard", "--shard", "1"]).await.expect(0);
-    Ended::of(child.wait_with_output().await.unwrap()).expect(0);
+    ended(&mut child).await.expect(0);
 }
 
 #[tokio::test]
 async fn a_refusal_of_the_finalizers_own_epoch_ends_it_and_an_older_one_does_not() {
     let sample = plain_sample(8).await;
-    let mut app = app_of(&sample).await;
+    let mut app = TestApp::without_cluster(&sample).await;
     finalizer(&mut app);
     let refusal = r#"{"reasons": ["planted reason"], "exit_code": 78, "at": "2026-01-01T00:00:00Z"}"#;
     write(&app, "refused/1-abc.json", refusal).await;
@@ -99,7 +88,7 @@ async fn a_refusal_of_the_finalizers_own_epoch_ends_it_and_an_older_one_does_not
 #[tokio::test]
 async fn an_event_on_the_shard_job_tells_the_verdict_if_it_is_asked_for_and_a_refusal_changes_nothing() {
     let sample = plain_sample(8).await;
-    let mut app = app_of(&sample).await;
+    let mut app = TestApp::without_cluster(&sample).await;
     finalizer(&mut app);
     app.run(&["plan"]).await.expect(0);
     app.run(&["shard", "--shard", "0"]).await.expect(0);

@@ -8,16 +8,15 @@ use std::{
 
 use serde_json::Value;
 
-use super::no_cluster;
 use crate::support::{
     app::{Sample, TestApp},
+    files::tree,
     process::{ended, signal, until},
 };
 
 /// An app whose run store is a folder that can be searched.
 async fn app_with_folder(sample: &Sample) -> TestApp<'_> {
-    let mut app = TestApp::new(sample).await;
-    no_cluster(&mut app);
+    let mut app = TestApp::without_cluster(sample).await;
     let place = format!("file://{}", app.out.path().join("run-store").display());
     app.set("ROGO_RUN_STORE", place);
     app
@@ -25,24 +24,6 @@ async fn app_with_folder(sample: &Sample) -> TestApp<'_> {
 
 fn store(app: &TestApp<'_>) -> PathBuf {
     app.out.path().join("run-store/rogo")
-}
-
-/// Every file below the folder with its bytes.
-fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut all = BTreeMap::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let bytes = fs::read(&path).unwrap();
-                all.insert(path, bytes);
-            }
-        }
-    }
-    all
 }
 
 /// By attempt: names, addresses and file names of the input that are long enough to be nothing else.
@@ -69,7 +50,7 @@ fn planted(sample: &Sample) -> BTreeMap<String, Vec<String>> {
 /// Needles that stand in a file, with the file. Bytes that are no text stand for themselves in no needle.
 fn found<'n>(folder: &Path, needles: impl Iterator<Item = &'n String>) -> Vec<String> {
     let texts =
-        files(folder).into_iter().map(|(path, bytes)| (path, String::from_utf8_lossy(&bytes).into_owned()));
+        tree(folder).into_iter().map(|(path, bytes)| (path, String::from_utf8_lossy(&bytes).into_owned()));
     let texts: Vec<(PathBuf, String)> = texts.collect();
     let mut found = Vec::new();
     for needle in needles {
@@ -93,12 +74,12 @@ async fn after_a_purge_nothing_is_left_by_which_a_learner_is_known() {
     let planted: Vec<String> = planted(&sample).into_values().flatten().collect();
     assert!(found(&store(&app), planted.iter()).len() > 100, "they stand there before");
 
-    let before = files(&store(&app));
+    let before = tree(&store(&app));
     let dry = app.run(&["purge"]).await.expect(0);
     assert!(dry.stdout.contains("queues: 2 documents") && dry.stdout.contains("a dry run"), "{}", dry.stdout);
     let refused = app.run(&["purge", "--yes"]).await.expect(64);
     assert!(refused.stderr.contains("--reason"), "{}", refused.stderr);
-    assert_eq!(files(&store(&app)), before, "nothing was written");
+    assert_eq!(tree(&store(&app)), before, "nothing was written");
 
     let done = app.run(&["purge", "--yes", "--reason", "retention"]).await.expect(0);
     assert!(done.stdout.contains("no longer works:") && done.stdout.contains("rollback"), "{}", done.stdout);
@@ -127,9 +108,8 @@ async fn after_a_purge_nothing_is_left_by_which_a_learner_is_known() {
     assert!(results.stdout.contains("migrated.csv"), "{}", results.stdout);
     assert!(results.stderr.contains("was purged"), "{}", results.stderr);
     app.run(&["results", "--evidence", "evidence.zip"]).await.expect(0);
-    let migrated = fs::read_to_string(app.out.path().join("fetched/migrated.csv")).unwrap();
-    let attempt = migrated.lines().nth(1).unwrap().split(',').next().unwrap().to_owned();
-    let page = app.run(&["explain", "--attempt", &attempt]).await.expect(0);
+    let attempt = &app.migrated_in("fetched")[0];
+    let page = app.run(&["explain", "--attempt", attempt]).await.expect(0);
     assert!(
         page.stdout.contains("In short: migrated at") && page.stdout.contains("was purged"),
         "{}",
@@ -146,15 +126,10 @@ async fn after_a_purge_of_some_attempts_only_theirs_is_gone_and_the_run_goes_on(
     app.set("DATA_WAREHOUSE_CONNECTION_STRING", format!("file://{}", sample.path("warehouse").display()));
     app.run(&["run", "--shards", "2"]).await.expect(0);
     let all = planted(&sample);
-    let failed = app.result("submissions_failed_migration.csv");
-    let mut reader = csv::Reader::from_reader(failed.trim_start_matches('\u{feff}').as_bytes());
-    let place = reader.headers().unwrap().iter().position(|name| name == "Attempt ID").unwrap();
-    let failed = reader.records().map(|row| row.unwrap()[place].trim().to_owned());
-    let failed =
-        failed.filter(|attempt| attempt.parse::<i32>().is_ok_and(|id| id > 0) && all.contains_key(attempt));
-    let failed = failed.last().unwrap();
-    let migrated = app.result("migrated.csv");
-    let migrated = migrated.lines().nth(2).unwrap().split(',').next().unwrap().to_owned();
+    let mut failed = app.failed_in(".").into_iter().map(|(attempt, _)| attempt.trim().to_owned());
+    let is_known = |id: &String| id.parse::<i32>().is_ok_and(|number| number > 0) && all.contains_key(id);
+    let failed = failed.rfind(is_known).unwrap();
+    let migrated = app.migrated().swap_remove(1);
     let chosen = [failed, migrated];
     // Learners have several attempts: what others of theirs name too is not of these attempts alone.
     let others: Vec<&String> =
@@ -177,8 +152,7 @@ async fn after_a_purge_of_some_attempts_only_theirs_is_gone_and_the_run_goes_on(
     app.run(&["finalize"]).await.expect(0);
     app.run(&["resume"]).await.expect(0);
     assert_eq!(found(&store(&app), theirs.iter()), Vec::<String>::new());
-    let rows = |text: &str| csv::Reader::from_reader(text.as_bytes()).records().count();
-    assert!(rows(&app.result("submissions_failed_migration.csv")) > 0);
+    assert!(!app.failed_in(".").is_empty());
     assert!(
         app.result("submissions_failed_migration.csv").contains(&chosen[0]),
         "the row stays in the books"
@@ -251,9 +225,9 @@ async fn nothing_is_deleted_for_attempts_that_the_run_does_not_hold() {
     fs::create_dir_all(&state).unwrap();
     fs::write(state.join("subject.json"), "{}").unwrap();
     fs::write(app.out.path().join("others.csv"), "Attempt ID\n2147483646\n").unwrap();
-    let before = files(&store(&app));
+    let before = tree(&store(&app));
     let others = ["purge", "--attempts", "others.csv", "--yes", "--reason", "a slip"];
     let said = app.run(&others).await.expect(0);
     assert!(said.stdout.contains("run rogo holds nothing of these attempts"), "{}", said.stdout);
-    assert_eq!(files(&store(&app)), before, "the state of a verification says nothing of them");
+    assert_eq!(tree(&store(&app)), before, "the state of a verification says nothing of them");
 }

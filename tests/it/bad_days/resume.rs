@@ -4,7 +4,6 @@ use std::{fs, time::Instant};
 
 use bytes::Bytes;
 use chrono::{TimeDelta, Utc};
-use futures_util::TryStreamExt;
 use rogo_migrate::ports::{Blobs, PutOptions};
 
 use super::{Day, plain_sample, run_store};
@@ -14,12 +13,6 @@ use crate::support::{
     process::{ended, said},
     tds::{self, TdsServer, data::Data},
 };
-
-async fn read(store: &dyn Blobs, name: &str) -> String {
-    let reader = store.get(name).await.unwrap().unwrap();
-    let parts: Vec<Bytes> = reader.body.try_collect().await.unwrap();
-    String::from_utf8(parts.concat()).unwrap()
-}
 
 async fn write(store: &dyn Blobs, name: &str, text: &str) {
     let bytes = Bytes::from(text.to_owned());
@@ -101,7 +94,7 @@ async fn a_run_that_is_not_the_plans_is_refused_and_named() {
         assert!(!ended.stderr.contains("planted-key"), "{}", ended.stderr);
     }
     let store = run_store(&app);
-    let plan = read(&*store, "rogo/plan.json").await;
+    let plan = app.document("rogo/plan.json").await;
     write(&*store, "rogo/plan.json", &plan.replace("\"rules_version\": 1", "\"rules_version\": 99")).await;
     for arguments in [run, &["shard", "--shard", "0"], &["finalize"]] {
         let day = Day::new("another version's rules", arguments, 78);
@@ -114,7 +107,7 @@ async fn a_run_that_is_not_the_plans_is_refused_and_named() {
     // A queue that is not what the plan wrote.
     let id = serde_json::from_str::<serde_json::Value>(&plan).unwrap()["id"].as_str().unwrap().to_owned();
     let name = format!("rogo/queues/{id}/1");
-    let queue = read(&*store, &name).await;
+    let queue = app.document(&name).await;
     store.delete_many(std::slice::from_ref(&name)).await.unwrap();
     let one: &[&str] = &["shard", "--shard", "1"];
     let gone = Day::new("a queue that is gone", one, 65);
@@ -230,7 +223,7 @@ async fn a_shard_waits_longer_for_a_plan_that_lives() {
     let mut shard = app.start(&waits);
     said(&mut shard, "the plan is being made").await;
     app.run(&["plan"]).await.expect(0);
-    let beaten = read(&*run_store(&app), "rogo/planning/0.json").await;
+    let beaten = app.document("rogo/planning/0.json").await;
     assert!(beaten.contains("\"at\""), "{beaten}");
     let moved = ended(&mut shard).await;
     assert_eq!(moved.code, Some(0), "{}", moved.stderr);

@@ -4,11 +4,12 @@ use super::plain_sample;
 use crate::support::{
     app::{Sample, TestApp},
     azurite::Azurite,
+    csv::Csv,
 };
 
 /// A row of submission_files.csv by its header's names.
 struct Row<'row> {
-    header: &'row csv::StringRecord,
+    header: &'row [String],
     cells: &'row mut Vec<String>,
 }
 
@@ -140,20 +141,13 @@ async fn odd_sample() -> Sample {
     }
     azurite.put(&sample.source, "odd/empty.docx", Vec::new()).await;
     let path = sample.path("submission_files.csv");
-    let mut reader = csv::Reader::from_path(&path).unwrap();
-    let header = reader.headers().unwrap().clone();
-    let mut rows: Vec<Vec<String>> =
-        reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect();
-    for ((_, change, _), cells) in CASES.iter().zip(&mut rows) {
-        change(&mut Row { header: &header, cells });
+    let mut submissions = Csv::read(&path);
+    let Csv { header, rows } = &mut submissions;
+    for ((_, change, _), cells) in CASES.iter().zip(&mut *rows) {
+        change(&mut Row { header, cells });
     }
     rows.push(rows.last().unwrap().clone());
-    let mut writer = csv::Writer::from_path(&path).unwrap();
-    writer.write_record(&header).unwrap();
-    for row in &rows {
-        writer.write_record(row).unwrap();
-    }
-    writer.flush().unwrap();
+    submissions.write(&path);
     sample
 }
 

@@ -9,9 +9,11 @@ use super::{plain_sample, run_store};
 use crate::support::{
     app::{Ended, Sample, TestApp},
     azurite::Azurite,
+    csv::Csv,
     postgres::TestServer,
     process::output,
     proxy::{Cut, Proxy},
+    results,
     tds::{Options, TdsServer, data::Data},
 };
 
@@ -34,11 +36,10 @@ async fn planted_sample() -> Sample {
     let mut sample = plain_sample(24).await;
     let azurite = Azurite::shared().await;
     let path = sample.path("submission_files.csv");
-    let mut reader = csv::Reader::from_path(&path).unwrap();
-    let header = reader.headers().unwrap().clone();
+    let mut submissions = Csv::read(&path);
+    let header = submissions.header.clone();
     let at = |name: &str| header.iter().position(|column| column == name).unwrap();
-    let mut rows: Vec<Vec<String>> =
-        reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect();
+    let rows = &mut submissions.rows;
     for (number, row) in rows.iter_mut().enumerate() {
         let blob = format!("plantedpath/PlantedFile {number}.docx");
         azurite.put(&sample.source, &blob, format!("file {number}").into_bytes()).await;
@@ -70,12 +71,7 @@ async fn planted_sample() -> Sample {
     // A title beyond what its index holds: the database refuses the row.
     let title = |title: String, n: u32| title + &format!("Plantedsurname{}", n * 7_919 % 10_007);
     rows[7][at("Course Title")] = (0..4_000).fold(String::new(), title);
-    let mut writer = csv::Writer::from_path(&path).unwrap();
-    writer.write_record(&header).unwrap();
-    for row in &rows {
-        writer.write_record(row).unwrap();
-    }
-    writer.flush().unwrap();
+    submissions.write(&path);
     let mut data = Data::load(&sample.path("warehouse")).unwrap();
     let notes = data.tables[0].column("MarkerNotes").unwrap();
     for row in &mut data.tables[0].rows {
@@ -125,9 +121,8 @@ async fn written(app: &TestApp<'_>, said: &[Ended]) -> String {
         if private.iter().any(|part| name.contains(part)) {
             continue;
         }
-        let reader = store.get(&name).await.unwrap().unwrap();
-        let parts: Vec<bytes::Bytes> = reader.body.try_collect().await.unwrap();
-        writeln!(text, "{name}\n{}", String::from_utf8_lossy(&parts.concat())).unwrap();
+        let bytes = results::read(&*store, &name).await;
+        writeln!(text, "{name}\n{}", String::from_utf8_lossy(&bytes)).unwrap();
     }
     for file in ["summary.json", "skipped.csv", "notes.csv", "migrated.csv"] {
         text.push_str(&fs::read_to_string(app.out.path().join(file)).unwrap_or_default());

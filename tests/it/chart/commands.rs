@@ -1,7 +1,6 @@
 //! The commands of the documents: what a person copies must run. Those for a cluster run in `live`.
 
 use std::{
-    fs,
     path::Path,
     process::{Command, Stdio},
 };
@@ -10,6 +9,7 @@ use clap::{Parser, error::ErrorKind};
 use rogo_migrate::cli::Cli;
 
 use super::rendered::notes;
+use crate::support::documents::{commands, read};
 
 const DOCUMENTS: [&str; 5] = [
     "README.md",
@@ -18,32 +18,6 @@ const DOCUMENTS: [&str; 5] = [
     "charts/rogo-migrate/README.md",
     "charts/rogo-migrate/templates/NOTES.txt",
 ];
-
-fn read(path: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
-}
-
-/// The lines of the `sh` blocks of a document, in order; a line that ends with a backslash is joined to the next.
-pub fn shell_lines(document: &str) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut inside = false;
-    let mut pending = String::new();
-    for line in read(document).lines().map(str::trim) {
-        match line {
-            "```sh" => inside = true,
-            _ if line.starts_with("```") => inside = false,
-            _ if inside => {
-                pending.push_str(line.trim_end_matches('\\'));
-                if !line.ends_with('\\') {
-                    lines.push(std::mem::take(&mut pending));
-                }
-            }
-            _ => {}
-        }
-    }
-    lines.retain(|line| !line.is_empty());
-    lines
-}
 
 /// The program's own command lines in a text: lines of blocks, and code between backticks.
 fn own_commands(text: &str) -> Vec<String> {
@@ -84,7 +58,7 @@ fn every_command_of_the_program_in_a_document_is_one_that_it_takes() {
 #[test]
 fn every_block_of_commands_is_one_that_a_shell_reads() {
     for document in DOCUMENTS {
-        let script = shell_lines(document).join("\n");
+        let script = commands(document, None).join("\n");
         let mut shell = Command::new("bash");
         let mut shell = shell.arg("-n").stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         std::io::Write::write_all(&mut shell.stdin.take().unwrap(), script.as_bytes()).unwrap();
@@ -97,7 +71,7 @@ fn every_block_of_commands_is_one_that_a_shell_reads() {
 #[test]
 fn every_script_of_the_documents_exists() {
     for document in DOCUMENTS {
-        for line in shell_lines(document) {
+        for line in commands(document, None) {
             let program = line.split_whitespace().next().unwrap_or_default();
             let is_script =
                 ["deploy/", "tests/", "benches/"].iter().any(|folder| program.starts_with(folder));

@@ -4,10 +4,10 @@
 use std::{fs, path::Path, process::Command};
 
 use super::{
-    commands::shell_lines,
     live::{Namespace, repository_and_tag},
     rendered::{chart, helm},
 };
+use crate::support::documents::commands;
 
 /// Commands that follow something end here.
 const LONGEST_S: &str = "8";
@@ -66,7 +66,7 @@ impl Day {
                 .env("CHART", chart())
                 .output()
                 .unwrap();
-            let code = done.status.code().unwrap_or_default();
+            let code = done.status.code().unwrap_or(-1);
             let said = String::from_utf8_lossy(&done.stderr).into_owned();
             // The test reaches services with a Secret that is refused, and says so.
             let fails_as_it_should = line.starts_with("helm test") && said.contains("failed");
@@ -98,7 +98,7 @@ fn of_notes(notes: &str) -> Vec<String> {
 fn every_command_of_the_documents_runs() {
     let day = Day::new();
     let lines: Vec<_> =
-        shell_lines("deploy/RUNNING.md").into_iter().filter(|line| is_for_cluster(line)).collect();
+        commands("deploy/RUNNING.md", None).into_iter().filter(|line| is_for_cluster(line)).collect();
     assert!(lines.len() >= 15, "{lines:#?}");
     let mut wrong = Vec::new();
     let mut ran = 0;

@@ -12,22 +12,14 @@ use super::{
     release::{ONE_AT_A_TIME, Release, end},
     world::{RUN, World},
 };
-use crate::chart::rendered::text;
+use crate::{chart::rendered::text, support::postgres::ROLES_SQL};
 
-const TABLES: &str =
-    "users, assessments, assessment_sections, malpractice_levels, lti_launch_sessions, lti_session_records,
-    assignment_submissions, submission_files, submission_marking_assignments, submission_section_marks,
-    submission_grades, malpractice_enforcements";
-
-/// A role that may only read, in a Secret of its own.
+/// The role that verifies, as operators make it, in a Secret of its own.
 async fn give_reader(world: &World) -> String {
     let role = format!("{}-reader", world.name);
-    world
-        .database
-        .run(&format!(
-            "create role \"{role}\" login password 'reads'; grant select on {TABLES} to \"{role}\""
-        ))
-        .await;
+    world.database.run(ROLES_SQL).await;
+    let login = format!("create role \"{role}\" login password 'reads' in role rogo_verify");
+    world.database.run(&login).await;
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "reader"},
         "stringData": {"DATABASE_URL": world.services.database_url(&role, "reads", &world.name)}

@@ -17,7 +17,7 @@ use super::{
     release,
     services::{Services, variable},
 };
-use crate::support::{app, postgres::TestDatabase};
+use crate::support::{app, postgres::TestDatabase, results::RESULTS};
 
 /// The run's name; the chart's default.
 pub const RUN: &str = "rogo";
@@ -137,8 +137,8 @@ impl World {
     /// Every table, blob and result: what must be equal in two runs of one sample.
     pub async fn everything(&self) -> String {
         let mut results = std::collections::BTreeMap::new();
-        for file in ["migrated.csv", "submissions_failed_migration.csv", "skipped.csv", "notes.csv"] {
-            results.insert(file, self.result(file).await);
+        for file in &RESULTS[..4] {
+            results.insert(*file, self.result(file).await);
         }
         app::everything(&self.database, &self.files(), &self.name, |file| results[file].clone()).await
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    later::{lose, migrated, plain_app, plain_sample},
+    later::plain_sample,
     support::app::{Ended, Sample, TestApp},
 };
 
@@ -34,18 +34,12 @@ fn input(sample: &Sample, attempt: &str) -> (BTreeMap<String, String>, u64, u64)
     found.unwrap()
 }
 
-fn first_with<'r>(result: &'r str, what: &str) -> &'r str {
-    let line = result.lines().skip(1).find(|line| line.contains(what)).unwrap();
-    line.split(',').next().unwrap()
-}
-
 #[tokio::test]
 async fn a_page_says_everything_about_a_migrated_attempt() {
     let sample = Sample::new(120, 61).await;
     let mut app = TestApp::new(&sample).await;
     app.run(&["run", "--shards", "2"]).await.expect(0);
-    let migrated = app.result("migrated.csv");
-    let attempt = first_with(&migrated, ",");
+    let attempt = &app.migrated()[0];
     let (cells, row, line) = input(&sample, attempt);
     let said = page(&app, attempt, &[]).await;
     for expected in [
@@ -97,16 +91,10 @@ async fn failed_left_out_and_unknown_attempts_are_said_to_be_so() {
     let sample = Sample::new(300, 7).await;
     let app = TestApp::new(&sample).await;
     app.run(&["run", "--limit", "290"]).await.expect(0);
-    let failed = app.result("submissions_failed_migration.csv");
-    let mut reader = csv::Reader::from_reader(failed.trim_start_matches('\u{feff}').as_bytes());
-    let place = reader.headers().unwrap().iter().position(|name| name == "Attempt ID").unwrap();
-    let failed: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
-    let of = |code: &str| {
-        let row = failed.iter().find(|row| row.iter().next_back().unwrap().starts_with(code)).unwrap();
-        row[place].trim().to_owned()
-    };
+    let failed = app.failed_in(".");
+    let of = |code: &str| failed.iter().find(|(_, found)| found == code).unwrap().0.trim();
     for (code, rule) in [("report_missing", "The warehouse has no report"), ("file_missing", "file")] {
-        let said = page(&app, &of(code), &[]).await;
+        let said = page(&app, of(code), &[]).await;
         assert!(said.contains(&format!("In short: failed, {code}: ")), "{said}");
         assert!(said.contains(&format!("rogo-migrate explain {code}")), "{said}");
         let meaning = said.lines().find(|line| line.starts_with("  rule ")).unwrap();
@@ -130,21 +118,21 @@ async fn failed_left_out_and_unknown_attempts_are_said_to_be_so() {
 #[tokio::test]
 async fn a_row_that_the_run_created_again_is_no_deleted_one_and_no_change_is_said_that_is_not_known() {
     let sample = plain_sample(6, 77).await;
-    let app = plain_app(&sample).await;
+    let app = TestApp::without_cluster(&sample).await;
     app.run(&["run", "--run", "first", "--out", "first"]).await.expect(0);
-    let attempt = &migrated(&app, "first")[0];
-    lose(&app, attempt).await;
+    let attempt = &app.migrated_in("first")[0];
+    app.lose(attempt).await;
     app.run(&["run", "--run", "second", "--after", "first", "--out", "second"]).await.expect(0);
     let redo = ["resume", "--run", "second", "--redo", "lost", "--reason", "failover", "--out", "second"];
     app.run(&redo).await.expect(0);
-    assert_eq!(migrated(&app, "second"), [attempt.as_str()]);
+    assert_eq!(app.migrated_in("second"), [attempt.as_str()]);
     let same = "row, mapping and facts are those that the run decided from (same digest)";
     let said = page(&app, attempt, &["--run", "second"]).await;
     assert!(said.contains("by the rules, as things are now: to be migrated, with these values"), "{said}");
     assert!(said.contains(same) && !said.contains("as things are now: skipped"), "{said}");
 
     // Now that it is gone again it is decided without the facts, of which nothing can be said then.
-    lose(&app, attempt).await;
+    app.lose(attempt).await;
     let said = page(&app, attempt, &["--run", "second"]).await;
     assert!(said.contains("by the rules, as things are now: skipped, deleted_in_target"), "{said}");
     assert!(said.contains("is not known: it took the warehouse's facts"), "{said}");

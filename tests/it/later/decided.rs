@@ -9,28 +9,16 @@ use rogo_migrate::{
     run::{Decided, RunStore, decisions},
 };
 
-use super::{document, lose, migrated, plain_app, plain_sample, write};
+use super::{plain_sample, write};
 use crate::support::{
-    app::{Ended, TestApp},
+    app::TestApp,
     fakes::{InMemoryBlobs, Journal},
-    process,
 };
-
-async fn as_role(app: &TestApp<'_>, url: String, arguments: &[&str]) -> Ended {
-    let mut command = app.command(arguments);
-    command.env("DATABASE_URL", url);
-    process::output(command).await
-}
-
-async fn decided(app: &TestApp<'_>, run: &str) -> Vec<Decided> {
-    let text = document(app, &format!("{run}/decisions.jsonl")).await;
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
 
 #[tokio::test]
 async fn one_session_with_every_decision_leaves_a_line_of_each() {
     let sample = plain_sample(16, 71).await;
-    let mut app = plain_app(&sample).await;
+    let mut app = TestApp::without_cluster(&sample).await;
     app.set("USER", "ada");
     let began = Utc::now();
     let out = ["--out", "out"];
@@ -40,7 +28,7 @@ async fn one_session_with_every_decision_leaves_a_line_of_each() {
     let run = ["run", "--shards", "2", "--exclude", &excluded, "--breaker", "off"];
     app.run(&[&run[..], &out].concat()).await.expect(64);
     app.run(&[&run[..], &out, &["--reason", "REQ-1"]].concat()).await.expect(0);
-    let ids = migrated(&app, "out");
+    let ids = app.migrated_in("out");
 
     let writer = RunStore::new(app.run_blobs(), &"rogo".parse().unwrap()).writers().await.unwrap().remove(0);
     let orphan = format!("LTI_Uploads/{}/{}_9_left.docx", writer.id, ids[0]);
@@ -50,11 +38,11 @@ async fn one_session_with_every_decision_leaves_a_line_of_each() {
     app.run(&["orphans", "--delete"]).await.expect(64);
     app.run(&["orphans", "--delete", "--reason", "REQ-2"]).await.expect(0);
 
-    lose(&app, &ids[0]).await;
+    app.lose(&ids[0]).await;
     app.run(&[&["finalize"], &out[..]].concat()).await.expect(69);
     app.run(&[&["resume", "--redo", "lost"], &out[..]].concat()).await.expect(64);
     app.run(&[&["resume", "--redo", "lost", "--reason", "REQ-3"], &out[..]].concat()).await.expect(0);
-    lose(&app, &ids[1]).await;
+    app.lose(&ids[1]).await;
     app.run(&[&["finalize", "--accept", "lost"], &out[..]].concat()).await.expect(64);
     app.run(&[&["finalize", "--accept", "lost", "--reason", "REQ-4"], &out[..]].concat()).await.expect(0);
 
@@ -68,13 +56,13 @@ async fn one_session_with_every_decision_leaves_a_line_of_each() {
     let accepted =
         write(&sample, "accept.csv", format!("Attempt ID,Reason,Person\n{},REQ-5,B. Exam\n", ids[2]));
     let verify = ["verify", "--recheck", "0s", "--accept", &accepted];
-    as_role(&app, app.database.verifiers_url(), &[&verify[..], &out].concat()).await.expect(0);
+    app.run_as(&app.database.verifiers_url(), &[&verify[..], &out].concat()).await.expect(0);
 
     let (removers, one, two) =
         (app.database.removers_url(), write(&sample, "one.txt", &ids[3]), write(&sample, "two.txt", &ids[2]));
     let rollback = async |more: &[&str], code: i32| {
         let arguments = [&["rollback"], more, &out[..]].concat();
-        as_role(&app, removers.clone(), &arguments).await.expect(code);
+        app.run_as(&removers, &arguments).await.expect(code);
     };
     rollback(&["--attempts", &one], 0).await;
     rollback(&["--attempts", &one, "--yes"], 64).await;
@@ -82,7 +70,7 @@ async fn one_session_with_every_decision_leaves_a_line_of_each() {
     rollback(&["--attempts", &two, "--yes", "--force-touched", "--reason", "REQ-7"], 0).await;
     rollback(&["--yes", "--reason", "REQ-8"], 0).await;
 
-    let all = decided(&app, "rogo").await;
+    let all = app.decided("rogo").await;
     let found: Vec<(&str, &str, u64)> =
         all.iter().map(|one| (one.decision.as_str(), one.reason.as_str(), one.attempts)).collect();
     assert_eq!(
@@ -111,7 +99,7 @@ async fn one_session_with_every_decision_leaves_a_line_of_each() {
 #[tokio::test]
 async fn processes_that_decide_at_the_same_time_lose_no_line() {
     let sample = plain_sample(2, 72).await;
-    let app = plain_app(&sample).await;
+    let app = TestApp::without_cluster(&sample).await;
     let store = RunStore::new(app.run_blobs(), &"rogo".parse().unwrap());
     let of = |number: i64| Decided {
         at: DateTime::from_timestamp(1_700_000_000 + number, 0).unwrap(),
@@ -125,7 +113,7 @@ async fn processes_that_decide_at_the_same_time_lose_no_line() {
         tokio::spawn(async move { decisions::log(&store, &of(number)).await.unwrap() })
     });
     futures_util::future::try_join_all(deciding).await.unwrap();
-    let reasons: Vec<String> = decided(&app, "rogo").await.into_iter().map(|one| one.reason).collect();
+    let reasons: Vec<String> = app.decided("rogo").await.into_iter().map(|one| one.reason).collect();
     assert_eq!(reasons, (0..20).map(|number| format!("REQ-{number}")).collect::<Vec<_>>());
     // What many processes decide together is one decision.
     for number in 30..33 {
@@ -133,7 +121,7 @@ async fn processes_that_decide_at_the_same_time_lose_no_line() {
         decisions::log_once(&store, &id, &of(number)).await.unwrap();
     }
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    decided(&app, "rogo").await.into_iter().for_each(|one| *counts.entry(one.reason).or_default() += 1);
+    app.decided("rogo").await.into_iter().for_each(|one| *counts.entry(one.reason).or_default() += 1);
     assert_eq!((counts.len(), counts.get("REQ-30")), (21, Some(&1)));
 }
 

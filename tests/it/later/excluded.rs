@@ -2,13 +2,16 @@
 
 use futures_util::TryStreamExt;
 
-use super::{Csv, document, migrated, plain_app, skipped, summary, write};
-use crate::support::app::Sample;
+use super::{skipped, summary, write};
+use crate::support::{
+    app::{Sample, TestApp},
+    csv::Csv,
+};
 
 #[tokio::test]
 async fn excluded_rows_are_left_out_of_everything_whatever_becomes_of_the_file() {
     let sample = Sample::new(120, 67).await;
-    let app = plain_app(&sample).await;
+    let app = TestApp::without_cluster(&sample).await;
     let export = Csv::read(&sample.path("submission_files.csv"));
     let place = export.place("Attempt ID");
     let expected = sample.expected();
@@ -44,10 +47,10 @@ async fn excluded_rows_are_left_out_of_everything_whatever_becomes_of_the_file()
     let excluded = |reason: &str| ("excluded_by_owner".to_owned(), format!("--exclude names it: {reason}"));
     assert_eq!((&rows[&plain], &rows[&invalid]), (&excluded("asked to be erased"), &excluded("REQ-7")));
     assert_eq!(summary(&app, "one")["books"]["skipped"]["excluded_by_owner"], 2);
-    assert!(!migrated(&app, "one").contains(&plain));
+    assert!(!app.migrated_in("one").contains(&plain));
     let failed = app.result("one/submissions_failed_migration.csv");
     assert!(!failed.contains(&format!(",{invalid},")), "an excluded row must not reach the failure CSV");
-    let logged = document(&app, "rogo/decisions.jsonl").await;
+    let logged = app.document("rogo/decisions.jsonl").await;
     assert_eq!(logged.lines().count(), 1, "{logged}");
     for part in ["\"plan --exclude exclude.csv\"", "letters of the owner", "\"attempts\":2"] {
         assert!(logged.contains(part), "{part}: {logged}");
@@ -59,15 +62,13 @@ async fn excluded_rows_are_left_out_of_everything_whatever_becomes_of_the_file()
 #[tokio::test]
 async fn an_erased_learner_does_not_come_back_with_a_later_export() {
     let sample = super::plain_sample(10, 68).await;
-    let mut app = plain_app(&sample).await;
+    let app = TestApp::without_cluster(&sample).await;
     app.run(&["run", "--run", "first", "--out", "first"]).await.expect(0);
-    let ids = migrated(&app, "first");
+    let ids = app.migrated_in("first");
     let one = write(&sample, "erase.txt", &ids[0]);
-    app.set("DATABASE_URL", app.database.removers_url());
     let rollback =
         ["rollback", "--run", "first", "--attempts", &one, "--yes", "--reason", "REQ-9", "--out", "first"];
-    app.run(&rollback).await.expect(0);
-    app.set("DATABASE_URL", app.database.url());
+    app.run_as(&app.database.removers_url(), &rollback).await.expect(0);
     let file = write(&sample, "exclude.csv", format!("Attempt ID,Reason\n{},REQ-9\n", ids[0]));
     let later = [
         "run",
@@ -84,13 +85,13 @@ async fn an_erased_learner_does_not_come_back_with_a_later_export() {
     ];
     app.run(&later).await.expect(0);
     assert_eq!(skipped(&app, "second")[&ids[0]].0, "excluded_by_owner");
-    assert_eq!(migrated(&app, "second"), Vec::<String>::new());
+    assert_eq!(app.migrated_in("second"), Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn a_decision_that_was_not_recorded_when_the_plan_was_made_is_recorded_when_it_is_asked_for_again() {
     let sample = super::plain_sample(4, 76).await;
-    let app = plain_app(&sample).await;
+    let app = TestApp::without_cluster(&sample).await;
     let file = write(&sample, "exclude.csv", "Attempt ID,Reason\n2147483646,REQ-1\n");
     let plan = ["plan", "--exclude", &file, "--reason", "letters of the owner"];
     app.run(&plan).await.expect(0);
@@ -102,7 +103,7 @@ async fn a_decision_that_was_not_recorded_when_the_plan_was_made_is_recorded_whe
     app.run_blobs().delete_many(&named).await.unwrap();
     let said = app.run(&plan).await.expect(0);
     assert!(said.stdout.contains("nothing changed"), "{}", said.stdout);
-    let logged = document(&app, "rogo/decisions.jsonl").await;
+    let logged = app.document("rogo/decisions.jsonl").await;
     assert_eq!(logged.lines().count(), 1, "{logged}");
     for part in ["\"plan --exclude exclude.csv\"", "letters of the owner", "\"attempts\":1"] {
         assert!(logged.contains(part), "{part}: {logged}");

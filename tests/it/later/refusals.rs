@@ -2,7 +2,7 @@
 
 use rogo_migrate::ports::PutOptions;
 
-use super::{plain_app, plain_sample};
+use super::plain_sample;
 use crate::support::{app::TestApp, azurite::Azurite};
 
 async fn refused(app: &TestApp<'_>, arguments: &[&str], code: i32, says: &[&str]) {
@@ -19,7 +19,7 @@ async fn refused(app: &TestApp<'_>, arguments: &[&str], code: i32, says: &[&str]
 #[tokio::test]
 async fn a_run_that_tells_nothing_certain_is_refused_by_name_and_with_the_way_out() {
     let sample = plain_sample(6, 65).await;
-    let app = plain_app(&sample).await;
+    let app = TestApp::without_cluster(&sample).await;
     app.run(&["plan", "--run", "planned"]).await.expect(0);
     app.run(&["plan", "--run", "half"]).await.expect(0);
     app.run(&["finalize", "--run", "half"]).await.expect(69);
@@ -51,7 +51,7 @@ async fn a_run_that_tells_nothing_certain_is_refused_by_name_and_with_the_way_ou
 #[tokio::test]
 async fn another_database_another_kind_of_warehouse_and_a_run_that_was_rolled_back_are_refused() {
     let sample = plain_sample(6, 66).await;
-    let mut app = plain_app(&sample).await;
+    let mut app = TestApp::without_cluster(&sample).await;
     app.run(&["run", "--run", "first"]).await.expect(0);
     let after = ["--run", "later", "--after", "first"];
 
@@ -69,9 +69,8 @@ async fn another_database_another_kind_of_warehouse_and_a_run_that_was_rolled_ba
     app.set("DATA_WAREHOUSE_CONNECTION_STRING", server);
 
     app.run(&["run", "--run", "second", "--after", "first", "--out", "second"]).await.expect(0);
-    app.set("DATABASE_URL", app.database.removers_url());
-    app.run(&["rollback", "--run", "first", "--yes", "--reason", "a test"]).await.expect(0);
-    app.set("DATABASE_URL", app.database.url());
+    let rollback = ["rollback", "--run", "first", "--yes", "--reason", "a test"];
+    app.run_as(&app.database.removers_url(), &rollback).await.expect(0);
     refused(&app, &after, 78, &["--after first: it was rolled back", "leave it out of --after"]).await;
     let says = ["--after first: it was rolled back", "leave run second, which came after it, out of --after"];
     refused(&app, &["--run", "later", "--after", "second"], 78, &says).await;

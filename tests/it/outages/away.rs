@@ -8,6 +8,7 @@ use crate::{
     support::{
         app::{Ended, TestApp, assert_same},
         azurite::Azurite,
+        csv::Csv,
         process::{ended, said, signal, until},
         proxy::{Cut, Proxy, Reply},
     },
@@ -29,7 +30,9 @@ async fn is_refused_for_a_while(proxy: &Proxy) {
 
 /// Nothing comes through, without a word.
 async fn is_silent_for_a_while(proxy: &Proxy) {
+    let before = proxy.swallowed();
     proxy.swallow(true);
+    until("something comes in vain", || async { proxy.swallowed() > before }).await;
     tokio::time::sleep(SILENCE).await;
     proxy.swallow(false);
 }
@@ -121,21 +124,10 @@ async fn a_queue_that_breaks_off_is_read_on_where_it_was() {
     // Cells that nothing is stored of, a megabyte each: of 40 MB the first 25 rows are certainly read when it breaks
     // off, whatever is still under way then.
     let path = world.sample.path("submission_files.csv");
-    let mut reader = csv::Reader::from_path(&path).unwrap();
-    let header = reader.headers().unwrap().clone();
-    let name = header.iter().position(|column| column == "Rogo User Name").unwrap();
-    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(&header).unwrap();
-    for row in &rows {
-        let wide = "x".repeat(1_000_000);
-        writer
-            .write_record(
-                row.iter().enumerate().map(|(place, cell)| if place == name { &wide } else { cell }),
-            )
-            .unwrap();
-    }
-    fs::write(&path, writer.into_inner().unwrap()).unwrap();
+    let mut submissions = Csv::read(&path);
+    let name = submissions.place("Rogo User Name");
+    submissions.rows.iter_mut().for_each(|row| row[name] = "x".repeat(1_000_000));
+    submissions.write(&path);
 
     let mut app = world.app().await;
     app.set("ROGO_RUN_STORE", format!("az://{}/runs", Azurite::shared().await.container().await));

@@ -11,7 +11,7 @@ use rogo_migrate::{
 };
 
 use super::oracle::Blob;
-use crate::support::{app::TestApp, azurite::Azurite};
+use crate::support::{app::TestApp, azurite::Azurite, results};
 
 /// The store behind `az://container[/prefix]` or `file:///dir`, and the container or folder.
 fn open(app: &TestApp, location: &str) -> (Arc<dyn Blobs>, String) {
@@ -59,11 +59,10 @@ pub async fn documents(app: &TestApp<'_>, run: &str) -> BTreeMap<String, Vec<u8>
     let names: Vec<String> = store.list("").map_ok(|info| info.name).try_collect().await.unwrap();
     let mut found = BTreeMap::new();
     for name in names {
-        let reader = store.get(&name).await.unwrap().unwrap();
-        let bytes: Vec<bytes::Bytes> = reader.body.try_collect().await.unwrap();
+        let bytes = results::read(&*store, &name).await;
         let folder = format!("{run}/");
         let short = name.split_once(&folder).map_or(&*name, |(_, short)| short).to_owned();
-        found.insert(short, bytes.concat());
+        found.insert(short, bytes);
     }
     found
 }

@@ -1,16 +1,11 @@
 //! Promises of the report in a real browser.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
 
 use serde_json::Value;
 
 use super::pages;
-use crate::support::npm;
+use crate::support::{machine, npm};
 
 const PUPPETEER: &str = "24.9.0";
 const AXE: &str = "4.14.1";
@@ -23,14 +18,7 @@ const OPENS_WITHIN_MS: f64 = 1_000.0;
 
 #[test]
 fn a_browser_shows_every_page_without_a_request_an_error_or_a_barrier() {
-    let (chromium, puppeteer, axe) = match browser() {
-        Ok(found) => found,
-        Err(why) => {
-            assert!(std::env::var_os("CI").is_none(), "{why}");
-            rogo_migrate::report::tell(&format!("not tested in a browser: {why}"));
-            return;
-        }
-    };
+    let Some((chromium, puppeteer, axe)) = machine::or_skipped(browser()) else { return };
     let temporary = tempfile::tempdir().unwrap();
     let kept = std::env::var_os(PAGES).map(PathBuf::from);
     let folder = kept.as_deref().unwrap_or(temporary.path());
@@ -66,11 +54,11 @@ fn a_browser_shows_every_page_without_a_request_an_error_or_a_barrier() {
 }
 
 fn browser() -> Result<(PathBuf, PathBuf, PathBuf), String> {
-    let paths = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
-    let chromium = paths.into_iter().map(Path::new).find(|path| path.exists());
+    // As tests/need.sh looks for it.
+    let chromium = machine::on_path(&["chromium", "chromium-browser", "google-chrome"]);
     let chromium =
         chromium.ok_or("Chromium is missing: tests/run.sh installs it (apt-get install chromium)")?;
     let puppeteer = npm::installed("puppeteer-core", PUPPETEER)?;
     let axe = npm::installed("axe-core", AXE)?;
-    Ok((chromium.to_owned(), puppeteer, axe))
+    Ok((chromium, puppeteer, axe))
 }

@@ -11,11 +11,12 @@ use rogo_migrate::{
     finalize::fold::Fold,
     report::html::{Documents, render},
     run::{
-        Compared, ComparedDuration, Course, Difference, FORMAT, Lost, Missing, Plan, RULES_VERSION,
-        ResultFile, RunName, ShardPlan, State, Summary, Verification, Waited, Warning, WarningCode,
-        receipts::Folding,
+        Compared, ComparedDuration, Course, Difference, Lost, Missing, Plan, ResultFile, State, Summary,
+        Verification, Waited, Warning, WarningCode, receipts::Folding,
     },
 };
+
+use crate::support::{results::RESULTS, world};
 
 /// What must stand on no page: names, addresses, file names, notes, tokens and queries of learners and services.
 pub const PLANTED: [&str; 6] = [
@@ -81,7 +82,7 @@ impl Made {
         lost.shards.sort_unstable();
         lost.shards.dedup();
         missing.shards.sort_unstable();
-        let files = ["migrated.csv", "submissions_failed_migration.csv", "skipped.csv", "notes.csv"];
+        let files = &RESULTS[..4];
         let pinned =
             |file: &&str| ResultFile { file: (*file).into(), sha256: "ab".repeat(32), size_bytes: 12_345 };
         let mut course = fold.finish(files.iter().map(pinned).collect());
@@ -92,7 +93,7 @@ impl Made {
         let mut summary =
             Summary::balance(&plan.run, &plan.id, rows, books, missing, ended).lost(lost).took(took);
         summary.receipts = Some(folding.finish());
-        summary.results = files.map(|file| format!("/results/{file}")).into();
+        summary.results = files.iter().map(|file| format!("/results/{file}")).collect();
         summary.next_command = next_command(went, &summary);
         if went == Went::WithFailures {
             summary.warnings = vec![Warning {
@@ -125,11 +126,6 @@ fn plan(rows: u64, shards: u32) -> Plan {
         size_bytes: rows * 300,
         rows,
     };
-    let mut planned =
-        vec![ShardPlan { rows: 0, queue_sha256: String::new(), facts_sha256: None }; shards as usize];
-    for place in 0..rows {
-        planned[shard_of(place, shards).0 as usize].rows += 1;
-    }
     let settings = [
         ("lms-name", "Example LMS"),
         ("unit-versions", "24,25"),
@@ -138,17 +134,9 @@ fn plan(rows: u64, shards: u32) -> Plan {
         ("source-allow", "https://source.blob.core.windows.net/files"),
     ];
     Plan {
-        format: FORMAT,
-        id: "0123456789ab".parse().unwrap(),
-        run: RunName::default(),
         created_at: DateTime::from_timestamp(1_790_000_000, 0).unwrap(),
         program_version: "0.1.0".into(),
-        rules_version: RULES_VERSION,
-        submissions: digest("submission_files.csv"),
         mapping: digest("attempt_number_mapping.csv"),
-        rows,
-        rows_left_out: 0,
-        shards: planned,
         database: "assessments".into(),
         identity: TargetIdentity {
             host: "db.example.org".into(),
@@ -158,14 +146,9 @@ fn plan(rows: u64, shards: u32) -> Plan {
         },
         target: "az://files".into(),
         warehouse: "warehouse at sql.example.org".into(),
-        warehouse_extent: Vec::new(),
         facts_files: true,
-        reported: None,
         settings: settings.map(|(name, value)| (name.into(), value.into())).into(),
-        trial: None,
-        after: Vec::new(),
-        withdrawn: 0,
-        excluded: None,
+        ..world::plan(digest("submission_files.csv"), shards)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::{plain_app, rollback, target};
+use super::{rollback, target};
 use crate::{
     crash::Dice,
     support::app::{Sample, TestApp, assert_same},
@@ -11,9 +11,7 @@ use crate::{
 const KILLS: usize = 12;
 
 async fn kill_after(app: &TestApp<'_>, moment: std::time::Duration, arguments: &[&str]) -> bool {
-    let mut command = app.command(arguments);
-    command.env("DATABASE_URL", app.database.removers_url());
-    let mut process = command.spawn().unwrap();
+    let mut process = app.command_as(&app.database.removers_url(), arguments).spawn().unwrap();
     let killed = tokio::time::timeout(moment, process.wait()).await.is_err();
     process.kill().await.unwrap();
     killed
@@ -26,7 +24,7 @@ async fn a_rollback_that_is_killed_again_and_again_ends_like_one_that_was_not() 
     let mut dice = Dice(seed);
     let sample =
         Sample::with(200, 54 + seed, |options| options.file_bytes = "100-2000".parse().unwrap()).await;
-    let app = plain_app(&sample).await;
+    let app = TestApp::without_cluster(&sample).await;
     app.run(&["run"]).await.expect(0);
     let began = Instant::now();
     rollback(&app, &["--yes", "--reason", "a test"]).await.expect(0);
@@ -34,7 +32,7 @@ async fn a_rollback_that_is_killed_again_and_again_ends_like_one_that_was_not() 
 
     let mut left = KILLS;
     while left > 0 {
-        let app = plain_app(&sample).await;
+        let app = TestApp::without_cluster(&sample).await;
         let before = target(&app).await;
         app.run(&["run"]).await.expect(0);
         // Several kills of one rollback: each process goes on where another one stopped.
@@ -58,10 +56,10 @@ async fn a_rollback_that_is_killed_again_and_again_ends_like_one_that_was_not() 
 async fn a_rollback_of_some_attempts_that_is_killed_leaves_no_blob_behind() {
     let mut dice = Dice(3);
     let sample = Sample::with(60, 55, |options| options.plain = true).await;
-    let app = plain_app(&sample).await;
+    let app = TestApp::without_cluster(&sample).await;
     let before = target(&app).await;
     app.run(&["run"]).await.expect(0);
-    let attempts = super::migrated(&app);
+    let attempts = app.migrated();
     let file = super::attempts_file(&app, &attempts.iter().map(String::as_str).collect::<Vec<_>>());
     let began = Instant::now();
     rollback(&app, &["--attempts", &file]).await.expect(0);

@@ -2,21 +2,24 @@
 
 use serde_json::{Value, json};
 
-use super::{attempts_file, migrated, moved, plain_app, results, rollback, target};
-use crate::support::app::{Sample, assert_same};
+use super::{attempts_file, moved, results, rollback, target};
+use crate::support::{
+    app::{Sample, TestApp, assert_same},
+    csv::Csv,
+};
 
-fn summary(app: &crate::support::app::TestApp<'_>) -> Value {
+fn summary(app: &TestApp<'_>) -> Value {
     serde_json::from_str(&app.result("summary.json")).unwrap()
 }
 
 #[tokio::test]
 async fn some_attempts_are_rolled_back_and_moved_again_by_another_run() {
     let sample = Sample::new(200, 56).await;
-    let app = plain_app(&sample).await;
+    let app = TestApp::without_cluster(&sample).await;
     let before = target(&app).await;
     app.run(&["run", "--shards", "2"]).await.expect(0);
     let one_run = moved(&app).await;
-    let of_run = migrated(&app);
+    let of_run = app.migrated();
     let chosen: Vec<&str> = of_run.iter().step_by(20).map(String::as_str).collect();
     let ids = attempts_file(&app, &chosen);
 
@@ -25,13 +28,13 @@ async fn some_attempts_are_rolled_back_and_moved_again_by_another_run() {
     assert!([Some(0), Some(69)].contains(&said.code), "{}", said.stderr);
     let removed = results(&app, "removed");
     assert!(removed > 1 && removed + results(&app, "kept") == chosen.len(), "{}", said.stdout);
-    assert_eq!(migrated(&app).len() + removed, of_run.len(), "the books are up to date");
+    assert_eq!(app.migrated().len() + removed, of_run.len(), "the books are up to date");
     assert_eq!(summary(&app)["books"]["skipped"]["rolled_back"], json!(removed));
     assert!(app.result("skipped.csv").contains("three were wrong"));
     let status = app.run(&["status"]).await.expect(0);
     assert!(status.stdout.starts_with("COMPLETE"), "{}", status.stdout);
     app.run(&["resume", "--redo", "lost", "--reason", "a test"]).await.expect(0);
-    assert_eq!(migrated(&app).len() + removed, of_run.len(), "what was rolled back is not lost");
+    assert_eq!(app.migrated().len() + removed, of_run.len(), "what was rolled back is not lost");
     assert_eq!(app.run(&["orphans"]).await.expect(0).stdout.trim().lines().count(), 1, "no orphans");
 
     let again = ["run", "--run", "again", "--attempts", &ids, "--out", "again"];
@@ -52,14 +55,13 @@ async fn some_attempts_are_rolled_back_and_moved_again_by_another_run() {
 #[tokio::test]
 async fn attempts_that_were_never_migrated_are_named_and_nothing_is_removed() {
     let sample = Sample::new(60, 57).await;
-    let app = plain_app(&sample).await;
+    let app = TestApp::without_cluster(&sample).await;
     app.run(&["run"]).await.expect(0);
     let after = target(&app).await;
     let failed = sample.expected().iter().find(|(_, row)| row.code == "no_files").map(|(number, _)| *number);
-    let mut reader = csv::Reader::from_path(sample.path("submission_files.csv")).unwrap();
-    let place = reader.headers().unwrap().iter().position(|name| name == "Attempt ID").unwrap();
+    let submissions = Csv::read(&sample.path("submission_files.csv"));
     let row = usize::try_from(failed.unwrap()).unwrap() - 1;
-    let failed = reader.records().nth(row).unwrap().unwrap()[place].to_owned();
+    let failed = submissions.column("Attempt ID").nth(row).unwrap();
     let ids = attempts_file(&app, &[failed.trim(), "2147483647"]);
     let said = rollback(&app, &["--attempts", &ids, "--yes", "--reason", "a test"]).await.expect(0);
     assert!(said.stdout.contains("removed 0 submissions"), "{}", said.stdout);

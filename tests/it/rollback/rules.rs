@@ -1,6 +1,6 @@
 //! Malpractice rules return to what they were before the run, unless another run changed them again.
 
-use super::{attempts_file, plain_app, rollback, target};
+use super::{attempts_file, rollback, target};
 use crate::support::app::{Sample, TestApp, assert_same};
 
 /// Two attempts with malpractice of one learner, assessment and context: the older and the newer one.
@@ -26,11 +26,11 @@ async fn pair(app: &TestApp<'_>) -> (String, String) {
 #[tokio::test]
 async fn a_rule_that_another_run_changed_again_is_refused_and_the_reverse_order_works() {
     let sample = Sample::new(300, 58).await;
-    let whole = plain_app(&sample).await;
+    let whole = TestApp::without_cluster(&sample).await;
     whole.run(&["run"]).await.expect(0);
     let (older, newer) = pair(&whole).await;
 
-    let app = plain_app(&sample).await;
+    let app = TestApp::without_cluster(&sample).await;
     let before = target(&app).await;
     let ids = attempts_file(&app, &[&older]);
     app.run(&["run", "--run", "first", "--attempts", &ids]).await.expect(0);
@@ -57,7 +57,7 @@ async fn a_rule_that_another_run_changed_again_is_refused_and_the_reverse_order_
 #[tokio::test]
 async fn a_rule_that_replaced_that_of_an_attempt_which_stays_is_refused() {
     let sample = Sample::new(300, 58).await;
-    let app = plain_app(&sample).await;
+    let app = TestApp::without_cluster(&sample).await;
     let before = target(&app).await;
     app.run(&["run"]).await.expect(0);
     let after = target(&app).await;

@@ -1,6 +1,6 @@
 //! Submissions on which the application has worked since are left and named, until a person decides otherwise.
 
-use super::{plain_app, results, rollback, target};
+use super::{results, rollback, target};
 use crate::support::app::{Sample, TestApp, assert_same};
 
 /// What the application does, and how the rollback names it. `$` is the submission's id.
@@ -47,11 +47,11 @@ async fn submissions(app: &TestApp<'_>) -> Vec<String> {
 #[tokio::test]
 async fn what_the_application_worked_on_is_refused_and_named_and_goes_by_decision() {
     let sample = Sample::with(60, 59, |options| options.plain = true).await;
-    let app = plain_app(&sample).await;
+    let app = TestApp::without_cluster(&sample).await;
     app.database.run(COMMENTS).await;
     let before = target(&app).await;
     app.run(&["run"]).await.expect(0);
-    let all = super::migrated(&app).len();
+    let all = app.migrated().len();
     let ids = submissions(&app).await;
     for ((work, _), id) in WORK.iter().zip(&ids) {
         app.database.run(&work.replace('$', id)).await;
@@ -79,7 +79,7 @@ async fn what_the_application_worked_on_is_refused_and_named_and_goes_by_decisio
 #[tokio::test]
 async fn a_table_that_refers_to_the_runs_rows_must_be_readable() {
     let sample = Sample::with(6, 60, |options| options.plain = true).await;
-    let app = plain_app(&sample).await;
+    let app = TestApp::without_cluster(&sample).await;
     app.database.run(COMMENTS).await;
     app.database.run("revoke select on comments from remover").await;
     app.run(&["run"]).await.expect(0);

@@ -14,7 +14,7 @@ const SHARD: ShardIndex = ShardIndex(0);
 
 fn begin(invariants: &Invariants, rows: u64) {
     let earlier = &Books::default();
-    let beginning = Beginning { shard: SHARD, rows, last_row: 10, earlier, workers: 1, breaker: None };
+    let beginning = Beginning { shard: SHARD, rows, last_row: 10, earlier, workers: 1 };
     take(invariants, &Event::ShardBegan(beginning));
 }
 
@@ -25,7 +25,10 @@ fn take(invariants: &Invariants, event: &Event<'_>) {
 fn settle(invariants: &Invariants, row: u64) {
     let fate = &Fate::Skipped { code: SkipCode::DuplicateRow, detail: String::new() };
     let times = StageTimes::default();
-    take(invariants, &Event::RowSettled(Settled { row, attempt: None, worker: 1, fate, times }));
+    take(
+        invariants,
+        &Event::RowSettled(Settled { row, attempt: None, worker: 1, fate, times, breaker: None }),
+    );
 }
 
 fn begin_and_settle(invariants: &Invariants, row: u64) {
@@ -59,13 +62,19 @@ fn break_it(invariant: Invariant, invariants: &Invariants) {
             let second = Some(Duration::from_secs(1));
             let whole = Duration::from_millis(1_900);
             let times = StageTimes { copy: second, commit: second, whole, ..StageTimes::default() };
-            take(invariants, &Event::RowSettled(Settled { row: 1, attempt: None, worker: 1, fate, times }));
+            take(
+                invariants,
+                &Event::RowSettled(Settled { row: 1, attempt: None, worker: 1, fate, times, breaker: None }),
+            );
         }
         Invariant::MigratedByStages => {
             take(invariants, &Event::RowBegan { row: 1 });
             let fate = &Fate::Migrated(Migrated::default());
             let times = StageTimes::default();
-            take(invariants, &Event::RowSettled(Settled { row: 1, attempt: None, worker: 1, fate, times }));
+            take(
+                invariants,
+                &Event::RowSettled(Settled { row: 1, attempt: None, worker: 1, fate, times, breaker: None }),
+            );
         }
         Invariant::BeginsOnce => begin(invariants, 2),
     }

@@ -10,9 +10,9 @@ use std::{
 
 use rogo_migrate::{
     domain::{ShardIndex, SubmissionIds},
-    ports::FaultKind,
+    ports::{FaultKind, HeldSubmission},
     report::limits::advice,
-    run::LimitCode,
+    run::{Breaker, LimitCode},
     shard::{self, ShardInputs},
 };
 
@@ -93,6 +93,23 @@ async fn failures_that_are_about_to_open_the_breaker() {
     world.target.fail_commits(8, Strike::Before, &FaultKind::Rejected("a_check".into()));
     let found = codes(&world, |_| {}).await;
     assert!(found.contains(&LimitCode::BreakerNear), "{found:?}");
+}
+
+#[tokio::test]
+async fn the_breaker_that_is_told_is_the_one_that_opens() {
+    // One chunk: another process writes one of its rows after all were looked up.
+    let world = World::new(20, 1);
+    let attempt = queued(1).attempt.unwrap();
+    world.target.come_between(HeldSubmission {
+        launch_id: SubmissionIds::new(&Case::good().config.lms_instance, attempt).launch_id(),
+        submission_id: Some("of another process".into()),
+        ..HeldSubmission::default()
+    });
+    world.target.fail_commits(3, Strike::Before, &FaultKind::Rejected("a_check".into()));
+    codes(&world, |inputs| inputs.breaker = Some(0.25)).await;
+    let marker = world.store.done(&world.plan.id, SHARD).await.unwrap().unwrap();
+    assert_eq!((marker.books.migrated, marker.books.rows_skipped()), (16, 1));
+    assert_eq!(marker.work.breaker, Some(Breaker { rows: 20, failures: 3, allowed: 5 }), "skips count");
 }
 
 #[tokio::test(start_paused = true)]

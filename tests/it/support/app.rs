@@ -26,6 +26,7 @@ use super::{
     azurite::Azurite,
     postgres::TestDatabase,
     process,
+    results::RESULTS,
     tds::{self, TdsServer, data::Data},
 };
 
@@ -110,7 +111,14 @@ impl<'sample> TestApp<'sample> {
         Self::on(sample, TestDatabase::new().await).await
     }
 
-    /// The same in this database, which is empty.
+    /// The same, and no cluster of this machine's own has a say in it.
+    pub async fn without_cluster(sample: &'sample Sample) -> Self {
+        let mut app = Self::new(sample).await;
+        app.set("KUBECONFIG", "/nonexistent");
+        app
+    }
+
+    /// A target in this database, which is empty.
     pub async fn on(sample: &'sample Sample, database: TestDatabase) -> Self {
         let azurite = Azurite::shared().await;
         let seed = fs::read_to_string(sample.path("target/seed.sql")).unwrap();
@@ -176,6 +184,13 @@ impl<'sample> TestApp<'sample> {
         command
     }
 
+    /// The same as another role of the database.
+    pub fn command_as(&self, url: &str, arguments: &[&str]) -> Command {
+        let mut command = self.command(arguments);
+        command.env("DATABASE_URL", url);
+        command
+    }
+
     pub fn start(&self, arguments: &[&str]) -> Child {
         self.command(arguments).spawn().unwrap()
     }
@@ -184,34 +199,8 @@ impl<'sample> TestApp<'sample> {
         process::output(self.command(arguments)).await
     }
 
-    /// A result as it stands in the out folder.
-    pub fn result(&self, file: &str) -> String {
-        let path = self.out.path().join(file);
-        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-    }
-
-    /// Every outcome by row number, as the results tell it: kind and code.
-    pub fn outcomes(&self) -> BTreeMap<u64, (String, String)> {
-        let mut rows = rows_by_attempt(&self.sample.path("submission_files.csv"));
-        let mut outcomes = BTreeMap::new();
-        for row in records(&self.result("skipped.csv")) {
-            outcomes.insert(row[1].parse().unwrap(), ("skipped".to_owned(), row[2].clone()));
-        }
-        let failed = self.result("submissions_failed_migration.csv");
-        let mut failed = csv::Reader::from_reader(failed.as_bytes());
-        let headers = failed.headers().unwrap().clone();
-        let place = |name: &str| headers.iter().position(|column| column == name).unwrap();
-        for row in failed.records() {
-            let row = row.unwrap();
-            let (code, _) = row[place("Error")].split_once(": ").unwrap();
-            let number = take_row(&mut rows, &row[place("Attempt ID")], &outcomes);
-            outcomes.insert(number, ("failed".to_owned(), code.to_owned()));
-        }
-        for row in records(&self.result("migrated.csv")) {
-            let number = take_row(&mut rows, &row[0], &outcomes);
-            outcomes.insert(number, ("migrated".to_owned(), String::new()));
-        }
-        outcomes
+    pub async fn run_as(&self, url: &str, arguments: &[&str]) -> Ended {
+        process::output(self.command_as(url, arguments)).await
     }
 
     /// Everything that must be equal in two runs of one sample: tables, blobs and results, with the
@@ -260,7 +249,7 @@ pub async fn everything(
         let BlobInfo { name, size_bytes, md5, content_type, .. } = &blob;
         writeln!(text, "blob {name} {size_bytes} {md5:?} {content_type:?} {metadata:?}").unwrap();
     }
-    for file in ["migrated.csv", "submissions_failed_migration.csv", "skipped.csv", "notes.csv"] {
+    for file in &RESULTS[..4] {
         writeln!(text, "--- {file}\n{}", result(file)).unwrap();
     }
     without_tries(&text).replace(container, "<container>")
@@ -392,37 +381,4 @@ async fn upload(azurite: &Azurite, container: &str, sample: &Path) {
             }
         })
         .await;
-}
-
-fn records(text: &str) -> Vec<Vec<String>> {
-    let mut reader = csv::Reader::from_reader(text.as_bytes());
-    reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect()
-}
-
-/// Row numbers by Attempt ID, compared as numbers where they are, oldest first.
-fn rows_by_attempt(submissions: &Path) -> BTreeMap<String, Vec<u64>> {
-    let mut reader = csv::Reader::from_path(submissions).unwrap();
-    let place = reader.headers().unwrap().iter().position(|column| column == "Attempt ID").unwrap();
-    let mut rows: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-    for (number, row) in (1..).zip(reader.records()) {
-        rows.entry(attempt_key(&row.unwrap()[place])).or_default().push(number);
-    }
-    rows
-}
-
-fn attempt_key(text: &str) -> String {
-    let text = text.trim();
-    text.parse::<i64>().map_or_else(|_| text.to_owned(), |number| number.to_string())
-}
-
-/// The oldest row of the attempt that has no outcome yet.
-fn take_row(
-    rows: &mut BTreeMap<String, Vec<u64>>,
-    attempt: &str,
-    taken: &BTreeMap<u64, (String, String)>,
-) -> u64 {
-    let candidates =
-        rows.get_mut(&attempt_key(attempt)).unwrap_or_else(|| panic!("attempt {attempt} is in the input"));
-    candidates.retain(|number| !taken.contains_key(number));
-    candidates.remove(0)
 }

@@ -21,7 +21,15 @@ use sha2::Sha256;
 
 use super::npm;
 
-const VERSION: &str = "3.37.0";
+/// The scripts install Azurite too: they say which.
+const NEED: &str = include_str!("../../need.sh");
+
+/// The version that the scripts install.
+pub fn version() -> &'static str {
+    let version = NEED.lines().find_map(|line| line.strip_prefix("AZURITE_VERSION="));
+    version.expect("need.sh says which Azurite")
+}
+
 /// The emulator's published account.
 pub const ACCOUNT: &str = "devstoreaccount1";
 const KEY: &str = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
@@ -152,7 +160,7 @@ impl Azurite {
     }
 
     fn start() -> Self {
-        let folder = npm::installed("azurite", VERSION).unwrap_or_else(|why| panic!("{why}"));
+        let folder = npm::installed("azurite", version()).unwrap_or_else(|why| panic!("{why}"));
         let main = folder.join("node_modules/azurite/dist/src/blob/main.js");
         let mut child = Command::new("node")
             .args(["--import", BEFORE])

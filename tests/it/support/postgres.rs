@@ -36,7 +36,7 @@ const VERIFIER: &str = "verifier";
 /// The role that may roll a run back, with the rights that this needs, and no other.
 const REMOVER: &str = "remover";
 /// The rights of all three, as operators give them: for the names of its roles the tests' roles are put.
-const ROLES_SQL: &str = include_str!("../../../deploy/roles.sql");
+pub const ROLES_SQL: &str = include_str!("../../../deploy/roles.sql");
 /// A role of that file, and the tests' own.
 const DUTIES: [(&str, &str); 3] =
     [("rogo_move", ROLE), ("rogo_verify", VERIFIER), ("rogo_rollback", REMOVER)];

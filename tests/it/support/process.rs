@@ -27,6 +27,11 @@ pub async fn until<F: Future<Output = bool>>(what: &str, mut condition: impl FnM
     }
 }
 
+/// Awaits work that must end.
+pub async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|_| panic!("never: {what}"))
+}
+
 /// Runs the program to its end.
 pub async fn output(mut command: Command) -> Ended {
     command.kill_on_drop(true);
@@ -52,7 +57,7 @@ pub async fn said(process: &mut Child, words: &str) {
             text.push(stderr.read_u8().await.expect("it goes on saying something"));
         }
     };
-    tokio::time::timeout(PATIENCE, reading).await.unwrap_or_else(|_| panic!("never said: {words}"));
+    within(&format!("it says {words}"), reading).await;
 }
 
 /// Waits for its end; what it said from now on.
@@ -62,7 +67,7 @@ pub async fn ended(process: &mut Child) -> Ended {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let reading =
         async { tokio::join!(stdout.read_to_end(&mut out), stderr.read_to_end(&mut err), process.wait()) };
-    let (_, _, status) = tokio::time::timeout(PATIENCE, reading).await.expect("the process ends");
+    let (_, _, status) = within("the process ends", reading).await;
     Ended {
         code: status.unwrap().code(),
         stdout: String::from_utf8_lossy(&out).into_owned(),

@@ -61,6 +61,7 @@ struct Shared {
     /// Counts calls of [`Proxy::cut_all`].
     generation: watch::Sender<usize>,
     accepted: AtomicUsize,
+    swallowed: AtomicUsize,
     exchanges: AtomicUsize,
     cuts: AtomicUsize,
     replies: AtomicUsize,
@@ -94,6 +95,7 @@ impl Proxy {
             swallows: watch::Sender::new(false),
             generation: watch::Sender::new(0),
             accepted: AtomicUsize::default(),
+            swallowed: AtomicUsize::default(),
             exchanges: AtomicUsize::default(),
             cuts: AtomicUsize::default(),
             replies: AtomicUsize::default(),
@@ -145,6 +147,11 @@ impl Proxy {
     /// Connections so far.
     pub fn accepted(&self) -> usize {
         self.shared.accepted.load(Ordering::SeqCst)
+    }
+
+    /// Pieces that came, from either side, while nothing was let through.
+    pub fn swallowed(&self) -> usize {
+        self.shared.swallowed.load(Ordering::SeqCst)
     }
 
     /// How often a client spoke after the server had: round trips.
@@ -234,6 +241,9 @@ async fn write(mut to: OwnedWriteHalf, mut queue: mpsc::Receiver<(Instant, Vec<u
     let mut swallows = shared.swallows.subscribe();
     while let Some((due, bytes)) = queue.recv().await {
         tokio::time::sleep_until(due).await;
+        if *swallows.borrow() {
+            shared.swallowed.fetch_add(1, Ordering::SeqCst);
+        }
         if swallows.wait_for(|swallows| !swallows).await.is_err() || to.write_all(&bytes).await.is_err() {
             return;
         }

@@ -75,7 +75,13 @@ impl World {
     pub fn of_csv(csv: String, rows: u64, shards: u32) -> Self {
         let journal = Journal::default();
         let run_blobs = InMemoryBlobs::new("run", Service::RunStore, journal.clone());
-        let mut plan = plan(&csv, rows, shards);
+        let submissions = InputDigest {
+            location: "submission_files.csv".into(),
+            sha256: sha256(csv.as_bytes()),
+            size_bytes: csv.len() as u64,
+            rows,
+        };
+        let mut plan = plan(submissions, shards);
         let mut queues: BTreeMap<ShardIndex, String> =
             (0..shards).map(|i| (ShardIndex(i), String::new())).collect();
         for (place, number) in (1..=rows).rev().enumerate() {
@@ -277,13 +283,9 @@ pub fn queued(number: u64) -> QueuedRow {
     QueuedRow { number, attempt: Some(attempt), ..row }
 }
 
-fn plan(csv: &str, rows: u64, shards: u32) -> Plan {
-    let digest = InputDigest {
-        location: "submission_files.csv".into(),
-        sha256: sha256(csv.as_bytes()),
-        size_bytes: csv.len() as u64,
-        rows,
-    };
+/// A plan over the rows of this input, in so many shards.
+pub fn plan(submissions: InputDigest, shards: u32) -> Plan {
+    let rows = submissions.rows;
     let mut planned =
         vec![ShardPlan { rows: 0, queue_sha256: String::new(), facts_sha256: None }; shards as usize];
     for place in 0..rows {
@@ -296,8 +298,8 @@ fn plan(csv: &str, rows: u64, shards: u32) -> Plan {
         created_at: instant(0),
         program_version: "0".into(),
         rules_version: RULES_VERSION,
-        mapping: digest.clone(),
-        submissions: digest,
+        mapping: submissions.clone(),
+        submissions,
         rows,
         rows_left_out: 0,
         shards: planned,

@@ -1,16 +1,13 @@
 //! Corruptions, planted in a real target by SQL, each in a submission of its own: each is found by the check that is meant
 //! for it, and by no other. Shares no code with `src/verify`.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use rogo_migrate::{domain::SubmissionIds, sample::LMS_INSTANCE};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Executor, Row};
 
-use super::{verification, verify};
+use super::{by_attempt, verification, verify};
 use crate::{
     readback::Target,
     support::app::{Sample, TestApp},
@@ -456,24 +453,9 @@ async fn every_planted_corruption_is_found_by_the_check_that_is_meant_for_it_and
     assert!(silent.is_empty(), "no corruption is found by {silent:?}");
 }
 
-/// The checks that found something, by attempt.
-fn by_attempt(app: &TestApp<'_>) -> BTreeMap<String, BTreeSet<String>> {
-    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (attempt, check) in super::failures(app) {
-        found.entry(attempt).or_default().insert(check);
-    }
-    found
-}
-
 fn failed_attempt(app: &TestApp<'_>) -> String {
-    let text = fs::read_to_string(app.out.path().join("submissions_failed_migration.csv")).unwrap();
-    let mut reader = csv::Reader::from_reader(text.trim_start_matches('\u{feff}').as_bytes());
-    let headers = reader.headers().unwrap().clone();
-    let place = |name: &str| headers.iter().position(|column| column == name).unwrap();
-    let (attempt, error) = (place("Attempt ID"), place("Error"));
-    let row =
-        reader.records().map(Result::unwrap).find(|row| row[error].starts_with("file_missing")).unwrap();
-    row[attempt].trim().to_owned()
+    let mut failed = app.failed_in(".").into_iter();
+    failed.find(|(_, code)| code == "file_missing").unwrap().0.trim().to_owned()
 }
 
 /// A submission of a row that failed, as a run that lost count of it would have left it.

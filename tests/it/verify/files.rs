@@ -4,23 +4,11 @@ use std::fs;
 
 use serde_json::json;
 
-use super::{corruptions::in_folders, failures, verification, verify};
+use super::{corruptions::in_folders, failures, small, verification, verify};
 use crate::support::app::{Sample, TestApp};
 
 async fn sample() -> Sample {
-    let small = |options: &mut rogo_migrate::sample::SampleOptions| {
-        options.plain = true;
-        options.file_bytes = "10-200".parse().unwrap();
-    };
     Sample::in_folder(24, 33, small).await
-}
-
-fn attempts(app: &TestApp<'_>) -> Vec<String> {
-    app.result("migrated.csv")
-        .lines()
-        .skip(1)
-        .map(|line| line.split(',').next().unwrap().to_owned())
-        .collect()
 }
 
 async fn change(app: &TestApp<'_>, attempt: &str, column: &str, value: &str) {
@@ -35,7 +23,7 @@ async fn only_the_attempts_of_a_file_are_verified_and_unknown_ones_are_listed() 
     let sample = sample().await;
     let app = in_folders(&sample).await;
     app.run(&["run"]).await.expect(0);
-    let all = attempts(&app);
+    let all = app.migrated();
     change(&app, &all[0], "final_grade", "'another'").await;
     change(&app, &all[1], "percentage_score", "percentage_score + 0.01").await;
     verify(&app, &[]).await.expect(1);
@@ -69,7 +57,7 @@ async fn a_change_that_a_person_accepts_is_no_difference_and_a_lost_row_cannot_b
     let sample = sample().await;
     let app = in_folders(&sample).await;
     app.run(&["run"]).await.expect(0);
-    let all = attempts(&app);
+    let all = app.migrated();
     change(&app, &all[0], "percentage_score", "percentage_score + 1").await;
     let accepted = app.out.path().join("accepted.csv");
     let write = |ids: &[&String]| {

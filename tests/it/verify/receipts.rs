@@ -2,34 +2,22 @@
 
 use std::fs;
 
-use super::{check, corruptions::in_folders, failures, verification, verify};
-use crate::support::app::{Sample, TestApp};
-
-async fn sample(rows: u64, plain: bool) -> Sample {
-    let small = |options: &mut rogo_migrate::sample::SampleOptions| {
-        options.plain = plain;
-        options.file_bytes = "10-200".parse().unwrap();
-    };
-    Sample::in_folder(rows, 35, small).await
-}
-
-fn attempts(app: &TestApp<'_>) -> Vec<String> {
-    let migrated = app.result("migrated.csv");
-    migrated.lines().skip(1).map(|line| line.split(',').next().unwrap().to_owned()).collect()
-}
+use super::{check, corruptions::in_folders, failures, small, small_files, verification, verify};
+use crate::support::{
+    app::{Sample, TestApp},
+    csv::Csv,
+};
 
 /// The issue of one check in one attempt.
 fn issue(app: &TestApp<'_>, attempt: &str, check: &str) -> String {
-    let text = app.result("verification_failures.csv");
-    let mut reader = csv::Reader::from_reader(text.as_bytes());
-    let mut lines = reader.records().map(Result::unwrap);
-    let found = lines.find(|line| &line[0] == attempt && &line[1] == check);
-    found.unwrap_or_else(|| panic!("{check} of {attempt}: {text}"))[2].to_owned()
+    let failures = Csv::of(&app.result("verification_failures.csv"));
+    let found = failures.rows.iter().find(|line| line[0] == attempt && line[1] == check);
+    found.unwrap_or_else(|| panic!("{check} of {attempt}: {failures:?}"))[2].clone()
 }
 
 #[tokio::test]
 async fn receipts_are_compared_for_every_migrated_row_and_sources_for_every_row() {
-    let sample = sample(200, false).await;
+    let sample = Sample::in_folder(200, 35, small_files).await;
     let app = in_folders(&sample).await;
     app.run(&["run"]).await.expect(0);
     verify(&app, &[]).await.expect(0);
@@ -43,10 +31,10 @@ async fn receipts_are_compared_for_every_migrated_row_and_sources_for_every_row(
 
 #[tokio::test]
 async fn a_mark_that_is_changed_after_the_run_is_named_by_its_column_and_may_be_accepted() {
-    let sample = sample(24, true).await;
+    let sample = Sample::in_folder(24, 35, small).await;
     let app = in_folders(&sample).await;
     app.run(&["run"]).await.expect(0);
-    let attempt = attempts(&app).swap_remove(0);
+    let attempt = app.migrated().swap_remove(0);
     let sql = format!(
         "update submission_section_marks set marks_awarded = marks_awarded + 0.5 where id =
          (select min(m.id) from submission_section_marks m join assignment_submissions s on s.id = m.submission_id
@@ -75,26 +63,15 @@ async fn a_mark_that_is_changed_after_the_run_is_named_by_its_column_and_may_be_
 
 #[tokio::test]
 async fn a_changed_warehouse_and_a_receipt_that_was_tampered_with_are_found() {
-    let sample = sample(24, true).await;
+    let sample = Sample::in_folder(24, 35, small).await;
     let app = in_folders(&sample).await;
     app.run(&["run"]).await.expect(0);
-    let all = attempts(&app);
+    let all = app.migrated();
 
     let reports = sample.path("warehouse/Rogo_AssessmentReport.csv");
-    let mut reader = csv::Reader::from_path(&reports).unwrap();
-    let headers = reader.headers().unwrap().clone();
-    let place = |wanted| headers.iter().position(|name| name == wanted).unwrap();
-    let (attempt, percent) = (place("AttemptId"), place("GradePercent"));
-    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
-    let mut writer = csv::Writer::from_path(&reports).unwrap();
-    writer.write_record(&headers).unwrap();
-    for row in rows {
-        let is_meant = row[attempt].trim() == all[0];
-        let cells =
-            row.iter().enumerate().map(|(n, cell)| if is_meant && n == percent { "1.25" } else { cell });
-        writer.write_record(cells).unwrap();
-    }
-    writer.flush().unwrap();
+    let mut changed = Csv::read(&reports);
+    "1.25".clone_into(changed.cell("AttemptId", &all[0], "GradePercent"));
+    changed.write(&reports);
     let (named, receipt) = (format!("\"attempt\":{},", all[1]), "\"receipt\":{\"sha256\":\"");
     for entry in fs::read_dir(app.out.path().join("run-store/rogo/segments/0")).unwrap() {
         let path = entry.unwrap().path();
@@ -122,9 +99,7 @@ async fn a_changed_warehouse_and_a_receipt_that_was_tampered_with_are_found() {
 
 #[tokio::test]
 async fn a_target_that_was_restored_from_a_dump_is_verified_and_a_change_in_it_is_found() {
-    let small =
-        |options: &mut rogo_migrate::sample::SampleOptions| options.file_bytes = "10-200".parse().unwrap();
-    let sample = Sample::in_folder(60, 7, small).await;
+    let sample = Sample::in_folder(60, 7, small_files).await;
     let app = in_folders(&sample).await;
     app.run(&["run"]).await.expect(0);
     let xmin = "select sum(distinct xmin::text::bigint) from submission_grades";
@@ -132,25 +107,20 @@ async fn a_target_that_was_restored_from_a_dump_is_verified_and_a_change_in_it_i
     app.database.restore_from_a_dump();
     assert_ne!(app.database.number(&format!("select ({xmin})::bigint")).await, before, "new transaction ids");
     verify(&app, &[]).await.expect(0);
-    let migrated = app.result("migrated.csv");
-    let attempt = migrated.lines().nth(1).unwrap().split(',').next().unwrap();
+    let attempt = app.migrated().swap_remove(0);
     let sql = "update submission_grades set overall_summary = coalesce(overall_summary, '') || 'x' where submission_id =
         (select id from assignment_submissions where split_part(lti_launch_id, '_', 2) = '{}')";
-    app.database.run(&sql.replace("{}", attempt)).await;
+    app.database.run(&sql.replace("{}", &attempt)).await;
     verify(&app, &[]).await.expect(1);
-    let found = ["grade_summary", "receipt_unchanged"].map(|check| (attempt.to_owned(), check.to_owned()));
+    let found = ["grade_summary", "receipt_unchanged"].map(|check| (attempt.clone(), check.to_owned()));
     assert_eq!(failures(&app), found);
-    let says = issue(&app, attempt, "receipt_unchanged");
+    let says = issue(&app, &attempt, "receipt_unchanged");
     assert!(says.contains("as after a restore"), "{says}");
 }
 
 #[tokio::test]
 async fn marks_in_numeric_columns_are_compared_as_their_scale_rounds() {
-    let sample = Sample::in_folder(12, 61, |options| {
-        options.plain = true;
-        options.file_bytes = "10-200".parse().unwrap();
-    });
-    let sample = sample.await;
+    let sample = Sample::in_folder(12, 61, small).await;
     let app = in_folders(&sample).await;
     app.database
         .run(
@@ -161,12 +131,7 @@ async fn marks_in_numeric_columns_are_compared_as_their_scale_rounds() {
         .await;
     app.run(&["run"]).await.expect(0);
     verify(&app, &[]).await.expect(0);
-    let attempts: Vec<String> = app
-        .result("migrated.csv")
-        .lines()
-        .skip(1)
-        .map(|line| line.split(',').next().unwrap().to_owned())
-        .collect();
+    let attempts = app.migrated();
     let of = |attempt: &str| {
         format!(
             "(select id from assignment_submissions where split_part(lti_launch_id, '_', 2) = '{attempt}')"

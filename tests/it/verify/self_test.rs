@@ -1,14 +1,17 @@
 //! `verify --self-test` on a real server: every kind is found, and nothing real is touched.
 
+use std::{collections::BTreeMap, path::PathBuf};
+
 use serde_json::Value;
 
-use super::corruptions::in_folders;
-use crate::support::app::{Sample, TestApp};
+use super::{corruptions::in_folders, small};
+use crate::support::{
+    app::{Ended, Sample, TestApp},
+    files::tree,
+};
 
-async fn self_test(app: &TestApp<'_>) -> crate::support::app::Ended {
-    let mut command = app.command(&["verify", "--self-test", "--json"]);
-    command.env("DATABASE_URL", app.database.verifiers_url());
-    crate::support::process::output(command).await
+async fn self_test(app: &TestApp<'_>) -> Ended {
+    app.run_as(&app.database.verifiers_url(), &["verify", "--self-test", "--json"]).await
 }
 
 /// Every row of the eight tables, with the transaction that wrote it.
@@ -23,21 +26,8 @@ async fn state(app: &TestApp<'_>) -> Vec<String> {
 }
 
 /// Every file of the folder that stands in for the target container, with its bytes.
-fn target_files(app: &TestApp<'_>) -> Vec<(std::path::PathBuf, Vec<u8>)> {
-    let mut folders = vec![app.out.path().join("target-blobs")];
-    let mut files = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                files.push((path.clone(), std::fs::read(path).unwrap()));
-            }
-        }
-    }
-    files.sort();
-    files
+fn target_files(app: &TestApp<'_>) -> BTreeMap<PathBuf, Vec<u8>> {
+    tree(&app.out.path().join("target-blobs"))
 }
 
 #[test]
@@ -86,10 +76,6 @@ async fn every_kind_of_corruption_is_found_in_copies_and_the_target_is_not_touch
 
 #[tokio::test]
 async fn what_could_not_be_tried_ends_with_69_and_is_named() {
-    let small = |options: &mut rogo_migrate::sample::SampleOptions| {
-        options.plain = true;
-        options.file_bytes = "10-200".parse().unwrap();
-    };
     let sample = Sample::in_folder(24, 31, small).await;
     let app = in_folders(&sample).await;
     app.run(&["run"]).await.expect(0);

@@ -1,17 +1,15 @@
 //! A verification in several processes: killed and resumed, two at once, several parts, and states that are of another
 //! one.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::PathBuf};
 
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
-use super::{corruptions::in_folders, failures, verification, verify};
+use super::{corruptions::in_folders, failures, small, small_files, verification, verify};
 use crate::support::{
     app::{Ended, Sample, TestApp},
+    files::files_below,
     process::{self, until},
 };
 
@@ -21,29 +19,16 @@ const ROWS: u64 = 600;
 const KILLS: usize = 10;
 
 async fn sample() -> Sample {
-    let small = |options: &mut rogo_migrate::sample::SampleOptions| {
-        options.plain = true;
-        options.file_bytes = "10-200".parse().unwrap();
-    };
     Sample::in_folder(ROWS, 41, small).await
 }
 
 fn command(app: &TestApp<'_>, arguments: &[&str]) -> Command {
-    let mut command = app.command(&[&["verify"], arguments].concat());
-    command.env("DATABASE_URL", app.database.verifiers_url());
-    command
+    app.command_as(&app.database.verifiers_url(), &[&["verify"], arguments].concat())
 }
 
 /// Every document of the states of verifications.
 fn state(app: &TestApp<'_>) -> Vec<PathBuf> {
-    fn files(folder: &Path, found: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            if entry.path().is_dir() { files(&entry.path(), found) } else { found.push(entry.path()) }
-        }
-    }
-    let mut found = Vec::new();
-    files(&app.out.path().join("run-store/rogo/verifying"), &mut found);
-    found
+    files_below(&app.out.path().join("run-store/rogo/verifying"))
 }
 
 fn parts(app: &TestApp<'_>) -> usize {
@@ -65,10 +50,9 @@ async fn killed_at(app: &TestApp<'_>, arguments: &[&str], written: usize) -> Opt
     (!ended).then(|| parts(app))
 }
 
-/// A grade is no longer complete; its attempt.
-async fn plant(app: &TestApp<'_>, row: usize) -> String {
-    let migrated = app.result("migrated.csv");
-    let attempt = migrated.lines().nth(row).unwrap().split(',').next().unwrap().to_owned();
+/// A grade is no longer complete; its attempt, which stands in this line of the result.
+async fn plant(app: &TestApp<'_>, line: usize) -> String {
+    let attempt = app.migrated().swap_remove(line - 1);
     let sql = "update submission_grades set is_complete = false where submission_id =
         (select id from assignment_submissions where split_part(lti_launch_id, '_', 2) = '{}')";
     app.database.run(&sql.replace("{}", &attempt)).await;
@@ -144,7 +128,7 @@ async fn a_resumed_process_takes_up_every_partition_that_was_written() {
 
 #[tokio::test]
 async fn several_parts_find_what_one_process_finds_and_the_last_one_merges() {
-    let sample = Sample::in_folder(ROWS, 7, |options| options.file_bytes = "10-200".parse().unwrap()).await;
+    let sample = Sample::in_folder(ROWS, 7, small_files).await;
     let app = in_folders(&sample).await;
     app.run(&["run"]).await.expect(0);
     for row in [3, 100, 300] {
@@ -159,11 +143,7 @@ async fn several_parts_find_what_one_process_finds_and_the_last_one_merges() {
 
     // The first part comes last: the others wait for what it reads for all.
     let parts = ["1/3", "2/3", "0/3"];
-    let shards = parts.map(|part| {
-        let mut command = app.command(&["verify", "--recheck", "0s", "--shard", part]);
-        command.env("DATABASE_URL", app.database.verifiers_url());
-        process::output(command)
-    });
+    let shards = parts.map(|part| process::output(command(&app, &["--recheck", "0s", "--shard", part])));
     let ended: Vec<Ended> = futures_util::future::join_all(shards).await;
     let codes: Vec<_> = ended.iter().map(|ended| ended.code.unwrap()).collect();
     assert_eq!(codes.iter().filter(|code| **code == 1).count(), 1, "{codes:?} {ended:#?}");
@@ -194,10 +174,7 @@ async fn verifications_at_once_do_not_disturb_each_other() {
     let app = in_folders(&sample).await;
     app.run(&["run"]).await.expect(0);
     let some = app.out.path().join("some.txt");
-    let migrated = app.result("migrated.csv");
-    let ids: Vec<&str> =
-        migrated.lines().skip(1).take(9).map(|line| line.split(',').next().unwrap()).collect();
-    fs::write(&some, ids.join("\n")).unwrap();
+    fs::write(&some, app.migrated()[..9].join("\n")).unwrap();
     let folders = ["a", "b", "c"].map(|name| app.out.path().join(name).display().to_string());
     let some = ["--attempts", some.to_str().unwrap()];
     let verifications = [(&folders[0], &[][..]), (&folders[1], &[][..]), (&folders[2], &some[..])];

@@ -4,14 +4,13 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::{check, corruptions::in_folders, failures, verification, verify};
-use crate::support::app::{Sample, TestApp};
+use super::{check, corruptions::in_folders, failures, small, small_files, verification, verify};
+use crate::support::{
+    app::{Sample, TestApp},
+    csv::Csv,
+};
 
 async fn sample(rows: u64) -> Sample {
-    let small = |options: &mut rogo_migrate::sample::SampleOptions| {
-        options.plain = true;
-        options.file_bytes = "10-200".parse().unwrap();
-    };
     Sample::in_folder(rows, 31, small).await
 }
 
@@ -96,24 +95,17 @@ async fn what_cannot_be_read_is_named_and_all_else_is_compared() {
 
 #[tokio::test]
 async fn a_changed_warehouse_a_changed_outcome_and_a_skip_without_cause_are_found() {
-    let sample = Sample::in_folder(300, 7, |options| options.file_bytes = "10-200".parse().unwrap()).await;
+    let sample = Sample::in_folder(300, 7, small_files).await;
     let app = in_folders(&sample).await;
     app.run(&["run"]).await.expect(0);
-    let migrated = app.result("migrated.csv");
-    let attempts: Vec<&str> = migrated.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
+    let attempts = app.migrated();
 
     // The report of one attempt is gone.
     let reports = sample.path("warehouse/Rogo_AssessmentReport.csv");
-    let mut reader = csv::Reader::from_path(&reports).unwrap();
-    let headers = reader.headers().unwrap().clone();
-    let place = headers.iter().position(|name| name == "AttemptId").unwrap();
-    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
-    let mut writer = csv::Writer::from_path(&reports).unwrap();
-    writer.write_record(&headers).unwrap();
-    for row in rows.iter().filter(|row| row[place].trim() != attempts[0]) {
-        writer.write_record(row).unwrap();
-    }
-    writer.flush().unwrap();
+    let mut others = Csv::read(&reports);
+    let place = others.place("AttemptId");
+    others.rows.retain(|row| row[place].trim() != attempts[0]);
+    others.write(&reports);
     // Segments name another submission, and lack a note.
     for entry in fs::read_dir(store(&app, "segments/0")).unwrap() {
         let path = entry.unwrap().path();
@@ -136,9 +128,9 @@ async fn a_changed_warehouse_a_changed_outcome_and_a_skip_without_cause_are_foun
     verify(&app, &[]).await.expect(1);
     let found = failures(&app);
     for (attempt, check) in [
-        (attempts[0], "report_present"),
-        (attempts[0], "source_unchanged"),
-        (attempts[1], "outcome_ids"),
+        (attempts[0].as_str(), "report_present"),
+        (&attempts[0], "source_unchanged"),
+        (&attempts[1], "outcome_ids"),
         (held, "skipped_claims"),
     ] {
         assert!(found.contains(&(attempt.to_owned(), check.to_owned())), "{attempt} {check}: {found:?}");

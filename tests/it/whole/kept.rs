@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt};
 
 use futures_util::TryStreamExt;
-use rogo_migrate::run::Decided;
 use serde_json::Value;
 
 use crate::{
@@ -11,6 +10,7 @@ use crate::{
     support::{
         app::{Sample, TestApp},
         azurite::Azurite,
+        results::RESULTS,
     },
 };
 
@@ -23,14 +23,12 @@ async fn rules(app: &TestApp<'_>) -> BTreeMap<String, Value> {
 
 /// The documents of the run below a folder of the run store, by name.
 async fn documents(app: &TestApp<'_>, folder: &str) -> BTreeMap<String, Value> {
-    let store = app.run_blobs();
     let folder = format!("rogo/{folder}/");
-    let names: Vec<String> = store.list(&folder).map_ok(|info| info.name).try_collect().await.unwrap();
+    let names: Vec<String> =
+        app.run_blobs().list(&folder).map_ok(|info| info.name).try_collect().await.unwrap();
     let mut documents = BTreeMap::new();
     for name in names {
-        let parts: Vec<bytes::Bytes> =
-            store.get(&name).await.unwrap().unwrap().body.try_collect().await.unwrap();
-        let document = serde_json::from_slice(&parts.concat()).unwrap();
+        let document = serde_json::from_str(&app.document(&name).await).unwrap();
         documents.insert(name.strip_prefix(&folder).unwrap().to_owned(), document);
     }
     documents
@@ -91,13 +89,7 @@ async fn orphans_are_listed_by_one_command_and_deleted_by_another_and_rows_keep_
     no_orphans_and_nothing_missing(&app).await;
     let again = app.run(&delete).await.expect(0);
     assert_eq!(again.stdout.trim(), "0 orphans, 0 bytes, deleted");
-    let log = app.run_blobs().get("rogo/decisions.jsonl").await.unwrap().unwrap();
-    let parts: Vec<_> = log.body.try_collect().await.unwrap();
-    let lines: Vec<Decided> = parts
-        .concat()
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| serde_json::from_slice(line).ok())
-        .collect();
+    let lines = app.decided("rogo").await;
     assert_eq!(lines.len(), 2, "one line for each time");
     assert_eq!(
         (lines[0].decision.as_str(), lines[0].reason.as_str()),
@@ -131,15 +123,7 @@ async fn results_are_their_owners_alone_and_never_written_through_a_link() {
     // Another user of the folder points the names at a file of ours.
     let victim = app.out.path().join("victim");
     fs::write(&victim, "untouched").unwrap();
-    let files = [
-        "migrated.csv",
-        "submissions_failed_migration.csv",
-        "skipped.csv",
-        "notes.csv",
-        "summary.json",
-        "report.html",
-    ];
-    for file in files {
+    for file in RESULTS {
         fs::remove_file(results.join(file)).unwrap();
         for name in [file.to_owned(), format!(".{file}.part")] {
             std::os::unix::fs::symlink(&victim, results.join(name)).unwrap();
@@ -148,7 +132,7 @@ async fn results_are_their_owners_alone_and_never_written_through_a_link() {
     for arguments in [&["finalize"][..], &["results", "--to", results.to_str().unwrap()]] {
         app.run(arguments).await.expect(0);
         assert_eq!(fs::read_to_string(&victim).unwrap(), "untouched");
-        for file in files {
+        for file in RESULTS {
             let path = results.join(file);
             assert!(fs::symlink_metadata(&path).unwrap().is_file(), "{file} is a link after {arguments:?}");
             assert_eq!(mode(&path), 0o600, "{file} after {arguments:?}");

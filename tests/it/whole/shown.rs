@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use crate::support::{
     app::{Sample, TestApp},
     postgres::TestServer,
-    process::output,
+    process::{output, signal, within},
     proxy::Proxy,
 };
 
@@ -73,15 +73,14 @@ async fn sigusr1_shows_the_block_at_once_and_ends_nothing() {
     let mut command = app.command(&["run", "--workers", "1", "--in-flight", "1"]);
     command.stdout(Stdio::null());
     let mut program = command.spawn().unwrap();
-    let ask = format!("kill -USR1 {}", program.id().unwrap());
     let mut lines = BufReader::new(program.stderr.take().unwrap()).lines();
     // A process that has said something listens for signals.
-    lines.next_line().await.unwrap();
+    within("it says something", lines.next_line()).await.unwrap();
     let mut blocks = 0;
     let asking = async {
         loop {
             // While the plan is made nothing is shown.
-            tokio::process::Command::new("sh").args(["-c", &ask]).status().await.unwrap();
+            signal(&program, "USR1");
             tokio::time::sleep(std::time::Duration::from_millis(300)).await;
         }
     };
@@ -90,11 +89,14 @@ async fn sigusr1_shows_the_block_at_once_and_ends_nothing() {
             blocks += usize::from(line.starts_with("progress  "));
         }
     };
-    tokio::select! {
-        () = reading => {}
-        () = asking => {}
-    }
-    assert!(program.wait().await.unwrap().success());
+    let shown = async {
+        tokio::select! {
+            () = reading => {}
+            () = asking => {}
+        }
+    };
+    within("it ends", shown).await;
+    assert!(within("it ends", program.wait()).await.unwrap().success());
     assert!(blocks >= 3, "one is the last, and the rows take seconds: {blocks}");
 }
 
@@ -119,4 +121,51 @@ async fn what_limits_the_speed_is_said_in_progress_summary_and_status() {
     let status = app.run(&["status", "--json"]).await.expect(0);
     let standing: serde_json::Value = serde_json::from_str(&status.stdout).unwrap();
     assert_eq!(standing["limits"], summary["limits"]);
+}
+
+#[tokio::test]
+async fn a_watched_run_is_one_screen_that_is_drawn_again() {
+    let sample = Sample::with(60, 81, |options| options.plain = true).await;
+    let mut app = TestApp::new(&sample).await;
+    app.run(&["plan"]).await.expect(0);
+    // The status is asked for every ten seconds: the shard must take longer than that.
+    let proxy = Proxy::start(TestServer::get().address()).await;
+    proxy.delay(std::time::Duration::from_millis(60));
+    app.set("DATABASE_URL", app.database.url_through(proxy.address()));
+    let mut shard =
+        app.command(&["shard", "--shard", "0", "--same-database", "--workers", "1", "--in-flight", "1"]);
+    shard.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut shard = shard.kill_on_drop(true).spawn().unwrap();
+    let program = app.command(&[]);
+    let environment = program.as_std().get_envs().filter_map(|(name, value)| Some((name, value?)));
+    let mut terminal = tokio::process::Command::new("script");
+    let watch = format!(
+        "stty columns 100 rows 40; timeout 25 '{}' status --watch 2>/dev/null || true",
+        env!("CARGO_BIN_EXE_rogo-migrate")
+    );
+    terminal
+        .args(["-qec", &watch, "/dev/null"])
+        .env_clear()
+        .envs(environment)
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .env("TERM", "xterm")
+        .env("SHELL", "/bin/sh")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    let ended = output(terminal).await.expect(0);
+    shard.kill().await.unwrap();
+    let looks: Vec<&str> = ended.stdout.split("running: run ").collect();
+    assert!(looks.len() > 2, "looked at twice: {:?}", ended.stdout);
+    for look in looks.get(2..).unwrap() {
+        assert!(look.contains(" rows ("), "{look:?}");
+    }
+    let between = looks.get(1).unwrap();
+    let lines = between.lines().filter(|line| !line.contains('\u{1b}')).count();
+    let taken_back = between.matches("\u{1b}[2K").count();
+    assert!(
+        taken_back >= lines.saturating_sub(1) && taken_back > 1,
+        "{lines} lines, {taken_back} taken back: {between:?}"
+    );
 }

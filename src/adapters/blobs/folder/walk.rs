@@ -5,15 +5,32 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{FolderBlobs, PARTIAL, PROPERTIES, is_absent, sidecar};
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
+
+use super::{FolderBlobs, LARGE_WORK, PARTIAL, PROPERTIES, blocking_for, is_absent, sidecar};
 use crate::ports::{BlobInfo, Fault};
 
 /// Older ones are of processes that were killed.
 pub(super) const PARTIAL_FORGOTTEN: Duration = Duration::from_hours(24);
 
 impl FolderBlobs {
-    /// Every blob whose name begins with `prefix`, by name. Only folders that the prefix leads to are walked.
-    pub(super) fn walk(&self, prefix: &str) -> Result<Vec<BlobInfo>, Fault> {
+    /// Every blob whose name begins with `prefix`, by name, each as `shape` leaves it.
+    pub(super) fn list_once(
+        &self,
+        prefix: &str,
+        shape: fn(BlobInfo) -> BlobInfo,
+    ) -> BoxStream<'static, Result<Vec<BlobInfo>, Fault>> {
+        let (own, prefix) = (self.clone(), prefix.to_owned());
+        let walk =
+            async move { blocking_for(LARGE_WORK, own.service, move || own.walk(&prefix, shape)).await };
+        stream::once(walk).boxed()
+    }
+
+    /// Only folders that the prefix leads to are walked.
+    fn walk(&self, prefix: &str, shape: fn(BlobInfo) -> BlobInfo) -> Result<Vec<BlobInfo>, Fault> {
         let mut blobs = Vec::new();
         let start = prefix.rsplit_once('/').map(|(folder, _)| folder.to_owned());
         if let Some(folder) = &start {
@@ -42,7 +59,7 @@ impl FolderBlobs {
                         }
                     }
                     Ok(file) if name.starts_with(prefix) => {
-                        blobs.push(sidecar::info(&self.sidecar(&name), &name, &file));
+                        blobs.push(shape(sidecar::info(&self.sidecar(&name), &name, &file)));
                     }
                     Ok(_) => {}
                     // Deleted meanwhile.

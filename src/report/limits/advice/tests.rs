@@ -10,7 +10,7 @@ use crate::{
         events::{Beginning, Consumer, Event, Gain, Sample, Settled, StageTimes},
         limits::Limits,
     },
-    run::State,
+    run::{Breaker, State},
 };
 
 /// A process of two workers that has worked for 100 s on 100 rows, each of which took one second, half of it for its copy.
@@ -35,22 +35,21 @@ impl Process {
             last_row: 1_000,
             earlier: &Books::default(),
             workers: 2,
-            breaker: Some(0.05),
         }));
         for row in 1..=100 {
-            process.settle(row, fate);
+            process.settle(row, fate, None);
             process.tell(&Event::FileCopied { bytes, took: Duration::from_millis(500) });
         }
         process
     }
 
-    fn settle(&self, row: u64, fate: &Fate) {
+    fn settle(&self, row: u64, fate: &Fate, breaker: Option<Breaker>) {
         let times = StageTimes {
             copy: Some(Duration::from_millis(500)),
             whole: Duration::from_secs(1),
             ..StageTimes::default()
         };
-        self.tell(&Event::RowSettled(Settled { row, attempt: None, worker: 1, fate, times }));
+        self.tell(&Event::RowSettled(Settled { row, attempt: None, worker: 1, fate, times, breaker }));
     }
 
     fn tell(&self, event: &Event<'_>) {
@@ -187,7 +186,14 @@ fn small_files_if_copying_is_most_of_the_time() {
     let process = Process::of(&small, 12_595);
     assert_eq!(process.advice(), [], "half of a row's time is not more than half");
     let times = StageTimes { copy: Some(Duration::from_secs(90)), ..StageTimes::default() };
-    process.tell(&Event::RowSettled(Settled { row: 101, attempt: None, worker: 1, fate: &small, times }));
+    process.tell(&Event::RowSettled(Settled {
+        row: 101,
+        attempt: None,
+        worker: 1,
+        fate: &small,
+        times,
+        breaker: None,
+    }));
     let text = process.only(LimitCode::SmallFiles);
     assert!(text.starts_with("small files: 12.2 KiB a file on average (shown below 64.0 KiB)"), "{text}");
 }
@@ -228,9 +234,9 @@ fn a_breaker_that_is_more_than_half_full() {
     let process = Process::new();
     let failed = Fate::Failed { code: FailCode::FileMissing, message: String::new() };
     // Of 103 rows more than 5 would open it.
-    (101..=102).for_each(|row| process.settle(row, &failed));
+    process.settle(102, &failed, Some(Breaker { rows: 102, failures: 2, allowed: 5 }));
     assert_eq!(process.advice(), []);
-    process.settle(103, &failed);
+    process.settle(103, &failed, Some(Breaker { rows: 103, failures: 3, allowed: 5 }));
     let text = process.only(LimitCode::BreakerNear);
     assert!(text.starts_with("circuit breaker: 3 of the last 103 rows"), "{text}");
     assert!(text.contains("more than 5 stop the shard"), "{text}");

@@ -9,7 +9,7 @@ use crate::{
     report::{
         grid::{count, rows_f64, span},
         limits::of_shards,
-        standing::{Rows, RunState, ShardStanding, Verified, Verifying},
+        standing::{Rows, RunState, ShardPhase, ShardStanding, Verified, Verifying},
     },
     run::{Heartbeat, Limit, Plan, Verification, verifying::UnderWay},
 };
@@ -32,26 +32,26 @@ fn standing_of(shard: ShardIndex, total: u64, facts: &Facts) -> ShardStanding {
         failed: books.rows_failed(),
         skipped: books.rows_skipped(),
     });
-    let (state, rows_per_second) = match (marker, beat) {
-        (Some(_), _) => ("done".to_owned(), 0.0),
+    let (phase, state, rows_per_second) = match (marker, beat) {
+        (Some(_), _) => (ShardPhase::Done, "done".to_owned(), 0.0),
         (None, Some(beat)) => life(beat, facts.at),
-        (None, None) if books.is_some() => ("no heartbeat".to_owned(), 0.0),
-        (None, None) => ("not begun".to_owned(), 0.0),
+        (None, None) if books.is_some() => (ShardPhase::Silent, "no heartbeat".to_owned(), 0.0),
+        (None, None) => (ShardPhase::NotBegun, "not begun".to_owned(), 0.0),
     };
-    ShardStanding { shard, rows, done: marker.is_some(), state, rows_per_second }
+    ShardStanding { shard, rows, done: marker.is_some(), phase, state, rows_per_second }
 }
 
-fn life(beat: &Heartbeat, at: DateTime<Utc>) -> (String, f64) {
+fn life(beat: &Heartbeat, at: DateTime<Utc>) -> (ShardPhase, String, f64) {
     let silence = at - beat.at;
     let silent_for = span(silence.to_std().unwrap_or_default());
     if is_stopped(beat) {
-        (beat.state.to_string(), 0.0)
+        (ShardPhase::EndedEarly, beat.state.to_string(), 0.0)
     } else if silence < ALIVE {
-        (beat.state.to_string(), beat.rows_per_second)
+        (ShardPhase::AtWork, beat.state.to_string(), beat.rows_per_second)
     } else if silence < STILL {
-        (format!("no heartbeat for {silent_for}"), 0.0)
+        (ShardPhase::Silent, format!("no heartbeat for {silent_for}"), 0.0)
     } else {
-        (format!("stalled (no heartbeat for {silent_for})"), 0.0)
+        (ShardPhase::Silent, format!("stalled (no heartbeat for {silent_for})"), 0.0)
     }
 }
 

@@ -324,7 +324,7 @@ fn what_limits_the_shards_that_are_alive_and_what_limited_a_run_that_has_ended()
     };
     let codes = |run: &Run| {
         let (_, standing) = judge(&run.0);
-        let text = standing.text();
+        let text = standing.text(80);
         for limit in &standing.limits {
             assert!(text.contains(&format!("limit: {}\n", limit.text)), "{text}");
         }
@@ -351,7 +351,7 @@ fn a_run_that_is_not_there_names_those_that_are_and_no_verdict_is_said_twice() {
     unknown.is(RunState::Planning, Exit::Temporary, reason, "");
     unknown.0.other_runs.is_partial = true;
     unknown.is(RunState::Planning, Exit::Temporary, "so there may be more runs", "");
-    let text = judge(&Run::planned().done(&[0, 1, 2], 10).summary(0, 20).0).1.text();
+    let text = judge(&Run::planned().done(&[0, 1, 2], 10).summary(0, 20).0).1.text(80);
     assert!(text.starts_with("COMPLETE: run rogo: 30 rows = 30 migrated"), "{text}");
     assert_eq!(text.matches("COMPLETE").count(), 1, "{text}");
 }
@@ -411,7 +411,7 @@ fn the_text_tells_progress_rate_and_what_is_not_done() {
     let alive = minute(100) - TimeDelta::seconds(20);
     let run = Run::planned().done(&[0], 50).beat(1, alive).beat(2, minute(88)).job("shards", "1", None);
     assert_eq!(
-        judge(&run.0).1.text(),
+        judge(&run.0).1.text(80),
         "\
 running: run rogo: Job r-shards has no pod just now
 18 of 30 rows (60.0%): 18 migrated, 0 failed, 0 skipped; 1 of 3 shards done
