@@ -21,7 +21,7 @@ use crate::{
         results,
     },
     settings::Settings,
-    telemetry,
+    telemetry::{self, Step, step},
     watch::{
         rerun::{self, Rerun},
         wait::{self, JobWait, WaitEnd},
@@ -66,7 +66,7 @@ pub(super) async fn standing_plan(store: &RunStore) -> Result<Plan, Stop> {
 async fn await_shards(settings: &Settings, store: &RunStore, job: &str) -> Result<Plan, Stop> {
     let plan = await_plan(settings, store).await?;
     let namespace = settings.pod.namespace.as_deref().unwrap_or("default");
-    let waited = wait::wait(
+    let waited = step(Step::AwaitShards, plan.traceparent.as_ref(), wait::wait(
         &JobWait {
             store,
             plan: &plan,
@@ -79,7 +79,7 @@ async fn await_shards(settings: &Settings, store: &RunStore, job: &str) -> Resul
             began_at: Utc::now(),
         },
         &mut |warning| tracing::warn!("{warning}"),
-    )
+    ))
     .await?;
     match waited {
         WaitEnd::AllDone => tracing::info!("every shard is done"),
@@ -94,7 +94,8 @@ async fn await_shards(settings: &Settings, store: &RunStore, job: &str) -> Resul
 /// now are being rotated: 75.
 pub async fn merge(settings: &Settings, store: &RunStore, plan: &Plan) -> Result<End, Stop> {
     // On the heap: the commands that end with it would be too large for the stack.
-    Box::pin(merge_and_tell(settings, store, plan, After::Shards))
+    let merging = Box::pin(merge_and_tell(settings, store, plan, After::Shards));
+    step(Step::Finalize, plan.traceparent.as_ref(), merging)
         .await
         .map_err(|stop| stop.at(Moment::AfterPlan))
 }

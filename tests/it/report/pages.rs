@@ -166,6 +166,7 @@ fn plan(rows: u64, shards: u32) -> Plan {
         after: Vec::new(),
         withdrawn: 0,
         excluded: None,
+        traceparent: None,
     }
 }
 

@@ -313,6 +313,7 @@ fn plan(csv: &str, rows: u64, shards: u32) -> Plan {
         after: Vec::new(),
         withdrawn: 0,
         excluded: None,
+        traceparent: None,
     }
 }
 
