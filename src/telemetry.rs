@@ -58,7 +58,7 @@ pub fn events() -> Events {
 
 /// The same stream, and the receiver of telemetry if there is one.
 pub fn with_receivers(events: &Events) -> Events {
-    let traces = TRACES.get().map(|traces| -> Arc<dyn Consumer> { traces.clone() });
+    let traces = TRACES.get().cloned().map(|traces| traces as Arc<dyn Consumer>);
     events.and(METRICS.get().cloned().into_iter().chain(traces))
 }
 
@@ -89,7 +89,7 @@ pub fn start(settings: &LogSettings, export: Option<&ExportSettings>) -> Result<
 }
 
 /// Exports the steps of the run, and no other span or line: those of libraries hold URLs.
-fn spans<S>(tracer: SdkTracer) -> impl Layer<S> + Send + Sync
+fn spans<S>(tracer: SdkTracer) -> impl Layer<S>
 where
     S: tracing::Subscriber + for<'span> tracing_subscriber::registry::LookupSpan<'span>,
 {

@@ -65,7 +65,7 @@ pub async fn run(settings: &Settings, verify: &VerifySettings, args: &VerifyArgs
         accepted: &accepted,
     };
     let telling = patiently(settings, async || asked.told_by(&target).await);
-    let told = step(Step::Verify, plan.traceparent.as_ref(), telling).await;
+    let told = step(Step::Verify, plan.traceparent.as_ref(), Box::pin(telling)).await;
     target.close().await;
     match told? {
         Told::Verification(verification) => shown(*verification, args),

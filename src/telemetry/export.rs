@@ -112,10 +112,10 @@ impl Exports {
             .with_resource(resource(settings))
             .build();
         let tracer = spans.tracer("rogo_migrate");
-        let traces = Arc::new(Traces::new(tracer.clone(), settings.trace_sample));
+        let consumer = Arc::new(Traces::new(tracer.clone(), settings.trace_sample));
         self.spans = Some((spans, reach));
-        self.traces = Some(traces.clone());
-        Ok((traces, tracer))
+        self.traces = Some(consumer.clone());
+        Ok((consumer, tracer))
     }
 
     fn reaches(&self) -> impl Iterator<Item = &Arc<Reach>> {

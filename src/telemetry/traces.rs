@@ -73,8 +73,12 @@ impl Traces {
             seen.shard = None;
             (seen.choice.end(), seen.waits.end(SystemTime::now(), most))
         };
-        slowest.iter().for_each(|one| self.submission(one, step.span().span_context()));
-        waits.iter().for_each(|wait| self.wait(wait, step));
+        for one in &slowest {
+            self.submission(one, step.span().span_context());
+        }
+        for wait in &waits {
+            self.wait(wait, step);
+        }
         left_out
     }
 
@@ -171,9 +175,12 @@ impl Traces {
     }
 
     fn trace(&self, chosen: &[Submission]) {
-        if !chosen.is_empty() {
-            let step = steps::now().unwrap_or(SpanContext::NONE);
-            chosen.iter().for_each(|one| self.submission(one, &step));
+        if chosen.is_empty() {
+            return;
+        }
+        let step = steps::now().unwrap_or(SpanContext::NONE);
+        for one in chosen {
+            self.submission(one, &step);
         }
     }
 }

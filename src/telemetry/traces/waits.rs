@@ -57,7 +57,9 @@ impl Waits {
     /// The longest waits, `most` of them, and how many are left out. What is under way ends with the step.
     pub(super) fn end(&mut self, now: SystemTime, most: usize) -> (Vec<Wait>, usize) {
         let under_way: Vec<Service> = self.under_way.keys().copied().collect();
-        under_way.into_iter().for_each(|service| self.answers(service, now));
+        for service in under_way {
+            self.answers(service, now);
+        }
         self.keep_longest(most);
         (std::mem::take(&mut self.over), std::mem::take(&mut self.left_out))
     }
