@@ -49,7 +49,7 @@ use crate::{
     telemetry,
 };
 
-/// From SIGTERM to the end: with the 3 s in which metrics are sent, less than the 20 s promised, and than the 30 s until a
+/// From SIGTERM to the end: with the 3 s in which telemetry is sent, less than the 20 s promised, and than the 30 s until a
 /// pod is killed.
 const LONGEST_STOP: Duration = Duration::from_secs(16);
 
@@ -78,7 +78,7 @@ pub fn run(cli: &Cli) -> Result<End, Stop> {
         return settings::run(&sources).map(End::from);
     }
     let log = LogSettings::load(&sources)?;
-    let _telemetry = telemetry::start(&log, ExportSettings::of(&sources).as_ref())?;
+    let _telemetry = telemetry::start(&log, ExportSettings::of(&sources, log.trace_sample).as_ref())?;
     if let Command::Sample(args) = &cli.command {
         crate::report::print(&sample::run(args)?.to_string());
         return Ok(Exit::Done.into());

@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::{
     domain::{Dialect, FailCode, ShardIndex, form::AlteredColumn},
-    run::ids::{Epoch, RunName},
+    run::ids::{Epoch, RunName, TraceParent},
 };
 
 mod table;
@@ -26,7 +26,7 @@ mod log;
 mod verify;
 
 pub use effective::{EffectiveSetting, effective};
-pub use export::ExportSettings;
+pub use export::{ExportSettings, Signal};
 pub use log::{LogFormat, LogSettings, Terminal};
 pub use place::{InputLocation, Place};
 pub use pod::{HelmRelease, POD_VARIABLES, PodSettings, require_workload_identity, termination_log};
@@ -90,6 +90,8 @@ pub struct Settings {
     pub wait_plan: Duration,
     /// How the work is done.
     pub work: WorkSettings,
+    /// `TRACEPARENT`: the span of the caller, below which the run is traced.
+    pub traceparent: Option<TraceParent>,
     /// Who is told the verdict when the run ends.
     pub notify: Option<Url>,
     /// The pod that the process runs in; empty outside of a cluster.

@@ -1,10 +1,14 @@
-//! Logs and metrics; set up once, sent before exit.
+//! Logs, metrics and traces; set up once, sent before exit.
 
 mod export;
 pub mod metrics;
+pub mod traces;
+mod steps;
+mod log_ids;
 
 use std::sync::{Arc, OnceLock};
 
+use opentelemetry_sdk::trace::SdkTracer;
 use tracing::{Level, Metadata, level_filters::LevelFilter};
 use tracing_subscriber::{
     EnvFilter, Layer,
@@ -24,7 +28,10 @@ use crate::{
     settings::{ExportSettings, LogFormat, LogSettings, Terminal},
 };
 
-pub use export::Exports;
+pub use export::{Exports, Receivers};
+pub use steps::{Step, shard_step, step, trace_parent};
+
+use self::{log_ids::WithIds, traces::Traces};
 
 /// Where this program's own words come from.
 const OWN: &str = "rogo_migrate";
@@ -36,20 +43,23 @@ const MOST_OF_OTHERS: Level = Level::DEBUG;
 /// Keeps telemetry alive; dropping it sends what was not sent yet, for 3 s at most.
 #[must_use = "telemetry ends when its guard is dropped"]
 pub struct Guard {
-    _exports: Option<Exports>,
+    _exports: Exports,
 }
 
 /// What turns events into metrics. There is one receiver for the process, as there is one log.
 static METRICS: OnceLock<Arc<dyn Consumer>> = OnceLock::new();
+/// What turns events and steps into traces.
+static TRACES: OnceLock<Arc<Traces>> = OnceLock::new();
 
-/// The log, and the receiver of metrics if there is one.
+/// The log, and the receiver of telemetry if there is one.
 pub fn events() -> Events {
-    with_metrics(&Events::to_log())
+    with_receivers(&Events::to_log())
 }
 
-/// The same stream, and the receiver of metrics if there is one.
-pub fn with_metrics(events: &Events) -> Events {
-    events.and(METRICS.get().cloned())
+/// The same stream, and the receiver of telemetry if there is one.
+pub fn with_receivers(events: &Events) -> Events {
+    let traces = TRACES.get().cloned().map(|traces| traces as Arc<dyn Consumer>);
+    events.and(METRICS.get().cloned().into_iter().chain(traces))
 }
 
 impl LogSettings {
@@ -59,17 +69,40 @@ impl LogSettings {
     }
 }
 
-/// Begins to log to standard error, and to send metrics if there is a receiver. Must not be called in the runtime.
+/// Begins to log to standard error, and to send telemetry if there is a receiver. Must not be called in the runtime.
 pub fn start(settings: &LogSettings, export: Option<&ExportSettings>) -> Result<Guard, Stop> {
     let filter = filter(&settings.filter)?;
+    let (exports, Receivers { metrics, traces }) =
+        export.map(Exports::begin).transpose()?.unwrap_or_default();
+    let tracer = traces.as_ref().map(|(_, tracer)| tracer.clone());
     Registry::default()
         .with(lines(settings).with_filter(filter.and(filter_fn(is_harmless))))
+        .with(tracer.map(spans))
         .try_init()
         .map_err(|error| Stop::new(Exit::Bug, format!("logging was set up twice: {error}")))?;
-    let Some(export) = export else { return Ok(Guard { _exports: None }) };
-    let (exports, metrics) = Exports::begin(export)?;
-    METRICS.get_or_init(|| Arc::new(metrics));
-    Ok(Guard { _exports: Some(exports) })
+    if let Some(metrics) = metrics {
+        METRICS.get_or_init(|| Arc::new(metrics));
+    }
+    if let Some((traces, _)) = traces {
+        TRACES.get_or_init(|| traces);
+    }
+    Ok(Guard { _exports: exports })
+}
+
+/// Exports the steps of the run, and no other span or line: those of libraries hold URLs.
+fn spans<S>(tracer: SdkTracer) -> impl Layer<S>
+where
+    S: tracing::Subscriber + for<'span> tracing_subscriber::registry::LookupSpan<'span>,
+{
+    let is_step = |metadata: &Metadata<'_>| metadata.is_span() && metadata.target() == steps::TARGET;
+    tracing_opentelemetry::layer()
+        .with_tracer(tracer)
+        .with_location(false)
+        .with_threads(false)
+        .with_target(false)
+        .with_tracked_inactivity(false)
+        .with_context_activation(false)
+        .with_filter(filter_fn(is_step).with_max_level_hint(LevelFilter::INFO))
 }
 
 fn lines<S>(settings: &LogSettings) -> Box<dyn Layer<S> + Send + Sync>
@@ -79,8 +112,13 @@ where
     let lines = fmt::layer().with_writer(|| Stderr);
     let has_colours = settings.terminal == Terminal::Full && Stderr.is_terminal();
     match settings.effective_format() {
-        LogFormat::Text => lines.with_ansi(has_colours).with_target(false).boxed(),
-        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
+        LogFormat::Text => {
+            let format = fmt::format().with_ansi(has_colours).with_target(false);
+            lines.with_ansi(has_colours).event_format(WithIds(format)).boxed()
+        }
+        LogFormat::Json => {
+            lines.json().flatten_event(true).with_current_span(false).map_event_format(WithIds).boxed()
+        }
     }
 }
 

@@ -9,6 +9,8 @@ pub struct LogSettings {
     pub filter: String,
     /// What may be sent to a terminal.
     pub terminal: Terminal,
+    /// Of so many ordinary submissions one is traced, if traces are sent; 0: none.
+    pub trace_sample: u64,
 }
 
 /// What may be sent to a terminal.

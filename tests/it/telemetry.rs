@@ -15,10 +15,10 @@ use rogo_migrate::{
         invariants::Invariant,
     },
     run::State,
-    settings::ExportSettings,
+    settings::{ExportSettings, Signal},
     telemetry::{
         Exports,
-        metrics::{METRICS, Metrics, table},
+        metrics::{METRICS, table},
     },
 };
 
@@ -34,7 +34,7 @@ fn the_documents_table_is_the_programs() {
 }
 
 /// One event of each kind that is a metric.
-fn tell_everything(metrics: &Metrics) {
+fn tell_everything(consumer: &dyn Consumer) {
     let now = Instant::now();
     let second = Duration::from_secs(1);
     let fault = Fault::new(Service::TargetBlobs, FaultKind::Throttled(None), "planted-detail");
@@ -75,20 +75,21 @@ fn tell_everything(metrics: &Metrics) {
         Event::CheckDone { check: "rows_exist", compared: 2, different: 1 },
         Event::ShardEnded { shard, ended: Ended::Complete },
     ] {
-        metrics.take(now, &event);
+        consumer.take(now, &event);
     }
-    metrics.take(now + Duration::from_secs(2), &Event::Sampled(Figures::default()));
+    consumer.take(now + Duration::from_secs(2), &Event::Sampled(Figures::default()));
     let over = Event::ServiceAnswers { service: Service::TargetBlobs, after: &state };
-    metrics.take(now + Duration::from_secs(5), &over);
+    consumer.take(now + Duration::from_secs(5), &over);
 }
 
 #[tokio::test]
 async fn prometheus_gets_every_metric_under_its_documented_name_and_nothing_personal() {
     let prometheus = Prometheus::start().await;
-    let settings = ExportSettings { endpoint: prometheus.endpoint(), ..ExportSettings::default() };
+    let metrics = Some(Signal { endpoint: prometheus.endpoint(), ..Signal::default() });
+    let settings = ExportSettings { metrics, ..ExportSettings::default() };
     let sending = move || {
-        let (exports, metrics) = Exports::begin(&settings).unwrap();
-        tell_everything(&metrics);
+        let (exports, receivers) = Exports::begin(&settings).unwrap();
+        tell_everything(&receivers.metrics.unwrap());
         drop(exports);
     };
     tokio::task::spawn_blocking(sending).await.unwrap();
@@ -138,12 +139,23 @@ async fn a_run_sends_all_of_its_rows_before_it_ends() {
     }
 }
 
-/// How long metrics take to end, one of which was told.
+/// How long metrics and traces take to end, of which some were told.
 async fn ending(endpoint: String) -> Duration {
-    let settings = ExportSettings { endpoint, ..ExportSettings::default() };
+    let signal = Some(Signal { endpoint, ..Signal::default() });
+    let settings = ExportSettings {
+        metrics: signal.clone(),
+        traces: signal,
+        trace_sample: 1,
+        ..ExportSettings::default()
+    };
     let sending = move || {
-        let (exports, metrics) = Exports::begin(&settings).unwrap();
-        tell_everything(&metrics);
+        let (exports, receivers) = Exports::begin(&settings).unwrap();
+        let (metrics, (traces, _)) = (receivers.metrics.unwrap(), receivers.traces.unwrap());
+        // More than one batch.
+        for _ in 0..300 {
+            tell_everything(&metrics);
+            tell_everything(traces.as_ref());
+        }
         let began = Instant::now();
         drop(exports);
         began.elapsed()

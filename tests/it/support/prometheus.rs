@@ -89,23 +89,29 @@ impl Drop for Prometheus {
 /// One test builds it, the others wait for that.
 static BUILDING: Mutex<()> = Mutex::new(());
 
-/// A program of Prometheus in the cache folder of the tests.
+/// A program of Prometheus.
 pub fn program(name: &str) -> PathBuf {
+    cached(&format!("prometheus-{VERSION}"), "need_prometheus", name)
+}
+
+/// A program in a folder of the tests' cache, which a function of `tests/need.sh` makes.
+pub fn cached(folder: &str, need: &str, name: &str) -> PathBuf {
     let cache = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .or_else(|| std::env::home_dir().map(|home| home.join(".cache")))
         .unwrap_or_else(std::env::temp_dir);
-    let program = cache.join(format!("rogo-migrate/prometheus-{VERSION}/{name}"));
+    let program = cache.join(format!("rogo-migrate/{folder}/{name}"));
     let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
     if !program.exists() {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/need.sh");
         let status = Command::new("bash")
-            .args(["-c", ". \"$1\" && need_prometheus", "bash"])
+            .args(["-c", ". \"$1\" && \"$2\"", "bash"])
             .arg(script)
+            .arg(need)
             .stdin(Stdio::null())
             .status()
             .expect("bash starts");
-        assert!(status.success(), "Prometheus cannot be built: see the lines above, and tests/need.sh");
+        assert!(status.success(), "{name} cannot be built: see the lines above, and tests/need.sh");
     }
     program
 }
