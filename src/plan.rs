@@ -38,7 +38,7 @@ use crate::{
     inputs::{Excluded, Inputs},
     ports::{Blobs, FaultKind, Holdings, Source, TargetReader, Warehouse, WarehouseShape},
     run::{
-        Expected, FORMAT, Plan, PlanId, RULES_VERSION, Refusal, RunStore, ShardPlan, names,
+        Expected, FORMAT, Plan, PlanId, RULES_VERSION, Refusal, RunStore, ShardPlan, TraceParent, names,
         pins::{Present, another_database, differences, ended, input_differences, pinned_settings},
     },
     settings::Settings,
@@ -59,6 +59,8 @@ pub struct Services<'a> {
     pub target: &'a dyn TargetReader,
     /// Where the plan is kept.
     pub store: &'a RunStore,
+    /// The span below which the run is traced.
+    pub traceparent: Option<&'a TraceParent>,
 }
 
 /// Makes the run's plan, or finds that it stands already and nothing it pins has changed. If a run
@@ -254,6 +256,7 @@ impl Prepared {
             after: settings.after.clone(),
             withdrawn: self.draft.withdrawn(),
             excluded: self.excluded.clone(),
+            traceparent: services.traceparent.cloned(),
         }
     }
 

@@ -30,7 +30,7 @@ mod row_set;
 
 pub use documents::*;
 pub use expected::{Expected, ExpectedData, ExpectedFiles, ExpectedWarehouse};
-pub use ids::{Epoch, InvalidId, PlanId, RunName, WriterId};
+pub use ids::{Epoch, InvalidId, PlanId, RunName, TraceParent, WriterId};
 pub use row_set::{OutOfRange, RowSet};
 pub use store::{DoneMarkers, OtherRuns, RunStore};
 pub use verifying::VerifyBeat;

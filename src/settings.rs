@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::{
     domain::{Dialect, FailCode, ShardIndex, form::AlteredColumn},
-    run::ids::{Epoch, RunName},
+    run::ids::{Epoch, RunName, TraceParent},
 };
 
 mod table;
@@ -21,9 +21,13 @@ mod place;
 mod purge;
 mod pod;
 mod effective;
+mod export;
+mod log;
 mod verify;
 
 pub use effective::{EffectiveSetting, effective};
+pub use export::{ExportSettings, Signal};
+pub use log::{LogFormat, LogSettings, Terminal};
 pub use place::{InputLocation, Place};
 pub use pod::{HelmRelease, POD_VARIABLES, PodSettings, require_workload_identity, termination_log};
 pub use purge::PurgeSettings;
@@ -86,6 +90,8 @@ pub struct Settings {
     pub wait_plan: Duration,
     /// How the work is done.
     pub work: WorkSettings,
+    /// `TRACEPARENT`: the span of the caller, below which the run is traced.
+    pub traceparent: Option<TraceParent>,
     /// Who is told the verdict when the run ends.
     pub notify: Option<Url>,
     /// The pod that the process runs in; empty outside of a cluster.
@@ -267,33 +273,4 @@ pub struct WorkSettings {
     pub give_up_after: Duration,
     /// Share of failures among rows that reached copy that opens the breaker, 0…1; `None`: off.
     pub breaker: Option<f64>,
-}
-
-/// How the program logs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogSettings {
-    /// `None`: text on a terminal, else JSON.
-    pub format: Option<LogFormat>,
-    /// A log filter in the syntax of `RUST_LOG`.
-    pub filter: String,
-    /// What may be sent to a terminal.
-    pub terminal: Terminal,
-}
-
-/// What may be sent to a terminal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Terminal {
-    /// Colours, and lines that are drawn again.
-    Full,
-    /// Plain lines: `CI` or `NO_COLOR` is set, or `TERM` is `dumb`.
-    Plain,
-}
-
-/// Format of log lines (`--log-format`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum LogFormat {
-    /// One readable line per event.
-    Text,
-    /// One JSON object per line.
-    Json,
 }

@@ -30,7 +30,7 @@ use crate::{
     exit::{Exit, Moment, Stop},
     ports::{Blobs, Service, TargetWriter, Warehouse},
     report::{
-        events::{Beginning, Ended, Event, Events, Wait},
+        events::{Beginning, Bounded, Ended, Event, Events, Wait},
         observed::Observed,
     },
     rules::{CatalogueIndex, RuleConfig},
@@ -143,6 +143,25 @@ impl Shard {
         }
     }
 
+    /// Tells how full its queues are.
+    fn gauge(&self, targets: &[Arc<dyn TargetWriter>]) {
+        let waiting = self
+            .outcomes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .map(|sender| sender.max_capacity() - sender.capacity());
+        let (usage, limit) = (waiting.unwrap_or_default(), OUTCOMES_WAITING);
+        self.events.tell(Event::Sized { queue: Bounded::Outcomes, usage, limit });
+        let (usage, limit) = (self.in_flight.usage(), self.in_flight.limit());
+        self.events.tell(Event::Sized { queue: Bounded::Copies, usage, limit });
+        let (usage, limit) = targets
+            .iter()
+            .map(|target| target.connections())
+            .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        self.events.tell(Event::Sized { queue: Bounded::Pool, usage, limit });
+    }
+
     /// Closes the channel: the recorder writes the outcomes it has and ends.
     fn close_outcomes(&self) {
         self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -184,7 +203,8 @@ async fn move_rows(inputs: ShardInputs, rows: u64) -> Result<(), Stop> {
     let workers = inputs.workers.len();
     let chunk_rows = feed::chunk_rows(rows.saturating_sub(inputs.recorded.books.rows()), workers);
     let recorder =
-        Recorder::new(inputs.store.clone(), &inputs.plan.id, inputs.index, &inputs.writer, inputs.flush);
+        Recorder::new(inputs.store.clone(), &inputs.plan.id, inputs.index, &inputs.writer, inputs.flush)
+            .telling(&inputs.observed.events);
     let (outcomes, to_record) = mpsc::channel(OUTCOMES_WAITING);
     let shard = Arc::new(Shard {
         writers: Writers::new(inputs.store.clone()),
@@ -205,6 +225,7 @@ async fn move_rows(inputs: ShardInputs, rows: u64) -> Result<(), Stop> {
         stop: inputs.ending,
         ended_by: Mutex::default(),
     });
+    let targets: Vec<_> = inputs.workers.iter().map(|worker| worker.target.clone()).collect();
     let keeping = CancellationToken::new();
     let moving = async {
         let working = work_all(shard.clone(), inputs.workers, queue, &inputs.recorded, chunk_rows);
@@ -221,6 +242,7 @@ async fn move_rows(inputs: ShardInputs, rows: u64) -> Result<(), Stop> {
         rows,
         pace: &shard.pace,
         observed: &shard.observed,
+        gauge: &|| shard.gauge(&targets),
     };
     let (moved, ()) = tokio::join!(moving, heart.beat_until(&keeping));
     if let Some(ended) = shard.ended_by.lock().unwrap_or_else(PoisonError::into_inner).take() {

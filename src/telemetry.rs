@@ -1,5 +1,14 @@
-//! Logs (later: traces and metrics); set up once, flushed before exit.
+//! Logs, metrics and traces; set up once, sent before exit.
 
+mod export;
+pub mod metrics;
+pub mod traces;
+mod steps;
+mod log_ids;
+
+use std::sync::{Arc, OnceLock};
+
+use opentelemetry_sdk::trace::SdkTracer;
 use tracing::{Level, Metadata, level_filters::LevelFilter};
 use tracing_subscriber::{
     EnvFilter, Layer,
@@ -12,9 +21,17 @@ use tracing_subscriber::{
 
 use crate::{
     exit::{Exit, Stop},
-    report::progress::Stderr,
-    settings::{LogFormat, LogSettings, Terminal},
+    report::{
+        events::{Consumer, Events},
+        progress::Stderr,
+    },
+    settings::{ExportSettings, LogFormat, LogSettings, Terminal},
 };
+
+pub use export::{Exports, Receivers};
+pub use steps::{Step, shard_step, step, trace_parent};
+
+use self::{log_ids::WithIds, traces::Traces};
 
 /// Where this program's own words come from.
 const OWN: &str = "rogo_migrate";
@@ -23,10 +40,27 @@ const OWN: &str = "rogo_migrate";
 /// with their signatures, and answers.
 const MOST_OF_OTHERS: Level = Level::DEBUG;
 
-/// Keeps telemetry alive; dropping it flushes buffered log lines.
+/// Keeps telemetry alive; dropping it sends what was not sent yet, for 3 s at most.
 #[must_use = "telemetry ends when its guard is dropped"]
-#[derive(Debug)]
-pub struct Guard(());
+pub struct Guard {
+    _exports: Exports,
+}
+
+/// What turns events into metrics. There is one receiver for the process, as there is one log.
+static METRICS: OnceLock<Arc<dyn Consumer>> = OnceLock::new();
+/// What turns events and steps into traces.
+static TRACES: OnceLock<Arc<Traces>> = OnceLock::new();
+
+/// The log, and the receiver of telemetry if there is one.
+pub fn events() -> Events {
+    with_receivers(&Events::to_log())
+}
+
+/// The same stream, and the receiver of telemetry if there is one.
+pub fn with_receivers(events: &Events) -> Events {
+    let traces = TRACES.get().cloned().map(|traces| traces as Arc<dyn Consumer>);
+    events.and(METRICS.get().cloned().into_iter().chain(traces))
+}
 
 impl LogSettings {
     /// Text on a terminal, else JSON, unless it was chosen.
@@ -35,15 +69,40 @@ impl LogSettings {
     }
 }
 
-/// Begins to log to standard error.
-pub fn start(settings: &LogSettings) -> Result<Guard, Stop> {
+/// Begins to log to standard error, and to send telemetry if there is a receiver. Must not be called in the runtime.
+pub fn start(settings: &LogSettings, export: Option<&ExportSettings>) -> Result<Guard, Stop> {
     let filter = filter(&settings.filter)?;
-    // Further layers (OpenTelemetry) stand beside this one, each with a filter of its own.
+    let (exports, Receivers { metrics, traces }) =
+        export.map(Exports::begin).transpose()?.unwrap_or_default();
+    let tracer = traces.as_ref().map(|(_, tracer)| tracer.clone());
     Registry::default()
         .with(lines(settings).with_filter(filter.and(filter_fn(is_harmless))))
+        .with(tracer.map(spans))
         .try_init()
         .map_err(|error| Stop::new(Exit::Bug, format!("logging was set up twice: {error}")))?;
-    Ok(Guard(()))
+    if let Some(metrics) = metrics {
+        METRICS.get_or_init(|| Arc::new(metrics));
+    }
+    if let Some((traces, _)) = traces {
+        TRACES.get_or_init(|| traces);
+    }
+    Ok(Guard { _exports: exports })
+}
+
+/// Exports the steps of the run, and no other span or line: those of libraries hold URLs.
+fn spans<S>(tracer: SdkTracer) -> impl Layer<S>
+where
+    S: tracing::Subscriber + for<'span> tracing_subscriber::registry::LookupSpan<'span>,
+{
+    let is_step = |metadata: &Metadata<'_>| metadata.is_span() && metadata.target() == steps::TARGET;
+    tracing_opentelemetry::layer()
+        .with_tracer(tracer)
+        .with_location(false)
+        .with_threads(false)
+        .with_target(false)
+        .with_tracked_inactivity(false)
+        .with_context_activation(false)
+        .with_filter(filter_fn(is_step).with_max_level_hint(LevelFilter::INFO))
 }
 
 fn lines<S>(settings: &LogSettings) -> Box<dyn Layer<S> + Send + Sync>
@@ -53,8 +112,13 @@ where
     let lines = fmt::layer().with_writer(|| Stderr);
     let has_colours = settings.terminal == Terminal::Full && Stderr.is_terminal();
     match settings.effective_format() {
-        LogFormat::Text => lines.with_ansi(has_colours).with_target(false).boxed(),
-        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
+        LogFormat::Text => {
+            let format = fmt::format().with_ansi(has_colours).with_target(false);
+            lines.with_ansi(has_colours).event_format(WithIds(format)).boxed()
+        }
+        LogFormat::Json => {
+            lines.json().flatten_event(true).with_current_span(false).map_event_format(WithIds).boxed()
+        }
     }
 }
 

@@ -103,10 +103,59 @@ need_cargo() {
   command -v cc >/dev/null || need_packages "a C compiler" build-essential
 }
 
+# Prometheus, a receiver of metrics, is built from its Go module.
+PROMETHEUS_VERSION=0.316.0
+
+# need_prometheus: Prometheus and promtool in the cache folder of the tests, whole.
+need_prometheus() {
+  local home="${XDG_CACHE_HOME:-$HOME/.cache}/rogo-migrate/prometheus-$PROMETHEUS_VERSION" building
+  [ ! -d "$home" ] || return 0
+  need_go
+  mkdir -p "${home%/*}"
+  building=$(mktemp -d "${home%/*}/prometheus.XXXXXX")
+  if ! GOBIN="$building" GOFLAGS=-trimpath go install -tags remove_all_sd \
+    "github.com/prometheus/prometheus/cmd/prometheus@v$PROMETHEUS_VERSION" "github.com/prometheus/prometheus/cmd/promtool@v$PROMETHEUS_VERSION" >&2; then
+    rm -rf "$building"
+    echo "Go cannot build Prometheus $PROMETHEUS_VERSION" >&2
+    return 1
+  fi
+  mv -T "$building" "$home"
+}
+
 # cargo_installed NAME VERSION: the path of a program of crates.io, kept by version below the cache folder. Built without optimisation:
 # such programs run for a second.
 cargo_installed() {
   local home="${XDG_CACHE_HOME:-$HOME/.cache}/rogo-migrate/$1-$2"
   [ -x "$home/bin/$1" ] || cargo install --quiet --debug --locked "$1@$2" --root "$home" >&2 || return
   echo "$home/bin/$1"
+}
+
+# The OpenTelemetry Collector, a receiver of traces, is put together from Go modules: one takes OTLP, one prints what came.
+COLLECTOR_VERSION=0.150.0
+COLLECTOR_PROVIDERS_VERSION=1.56.0
+
+# need_collector: the Collector in the cache folder of the tests, whole.
+need_collector() {
+  local home="${XDG_CACHE_HOME:-$HOME/.cache}/rogo-migrate/otelcol-$COLLECTOR_VERSION" building core=go.opentelemetry.io/collector
+  [ ! -d "$home" ] || return 0
+  need_go
+  mkdir -p "${home%/*}"
+  building=$(mktemp -d "${home%/*}/otelcol.XXXXXX")
+  mkdir "$building/whole"
+  cat >"$building/builder.yaml" <<END
+dist: {name: otelcol, description: receiver of the tests, output_path: $building/source}
+receivers: [{gomod: $core/receiver/otlpreceiver v$COLLECTOR_VERSION}]
+exporters: [{gomod: $core/exporter/debugexporter v$COLLECTOR_VERSION}]
+providers:
+  - gomod: $core/confmap/provider/envprovider v$COLLECTOR_PROVIDERS_VERSION
+  - gomod: $core/confmap/provider/fileprovider v$COLLECTOR_PROVIDERS_VERSION
+END
+  if ! { GOBIN="$building" go install "$core/cmd/builder@v$COLLECTOR_VERSION" &&
+    "$building/builder" --config "$building/builder.yaml" && mv "$building/source/otelcol" "$building/whole/"; } >&2; then
+    rm -rf "$building"
+    echo "Go cannot build the OpenTelemetry Collector $COLLECTOR_VERSION" >&2
+    return 1
+  fi
+  mv -T "$building/whole" "$home"
+  rm -rf "$building"
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs every test, with real servers: installs what they need if it is missing, then `cargo test`.
-# PostgreSQL, Azurite and the scripted SQL Server are started by the tests, on free ports, and stopped by them.
+# PostgreSQL, Azurite, Prometheus, the OpenTelemetry Collector and the scripted SQL Server are started by the tests, on free ports, and stopped by them.
 # Arguments go to cargo test: tests/run.sh --test it settings::
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -11,4 +11,6 @@ need_cargo
 need_postgres
 need_node
 need_chromium
+need_prometheus
+need_collector
 exec cargo test --locked "$@"

@@ -257,4 +257,8 @@ impl TargetWriter for PostgresWriter {
     async fn stored_digest(&self, ids: &SubmissionIds) -> Result<Digest, Fault> {
         commit::stored_digest(self, ids).await
     }
+
+    fn connections(&self) -> (usize, usize) {
+        self.pool.connections()
+    }
 }

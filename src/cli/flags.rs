@@ -277,6 +277,10 @@ pub struct SettingFlags {
     /// [env: ROGO_BREAKER] [default: 5%]
     #[arg(long, value_name = "PERCENT|off", help_heading = "Work")]
     pub breaker: Option<String>,
+    /// Trace one in N of the submissions that neither failed nor were among the slowest; 0: none of them; only if an
+    /// OpenTelemetry receiver is set [env: ROGO_TRACE_SAMPLE] [default: 100]
+    #[arg(long, value_name = "N", help_heading = "Work")]
+    pub trace_sample: Option<String>,
     /// An address that gets the verdict as JSON (POST) when the run ends; without personal data [env: ROGO_NOTIFY]
     #[arg(long, value_name = "URL", help_heading = "Work")]
     pub notify: Option<String>,

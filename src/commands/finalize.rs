@@ -13,7 +13,6 @@ use crate::{
     finalize::{FinalizeContext, InputRow, InputRows, books::Totals},
     inputs::{CsvReader, SubmissionColumns},
     ports::TargetReader,
-    report::events::Events,
     run::{
         Missing, Plan, RunStore, Summary, Warning,
         lock::LockedRun,
@@ -22,6 +21,7 @@ use crate::{
         results,
     },
     settings::Settings,
+    telemetry::{self, Step, step},
     watch::{
         rerun::{self, Rerun},
         wait::{self, JobWait, WaitEnd},
@@ -66,19 +66,23 @@ pub(super) async fn standing_plan(store: &RunStore) -> Result<Plan, Stop> {
 async fn await_shards(settings: &Settings, store: &RunStore, job: &str) -> Result<Plan, Stop> {
     let plan = await_plan(settings, store).await?;
     let namespace = settings.pod.namespace.as_deref().unwrap_or("default");
-    let waited = wait::wait(
-        &JobWait {
-            store,
-            plan: &plan,
-            epoch: &settings.epoch,
-            jobs: &ClusterJob::new(namespace, job),
-            job,
-            namespace,
-            wait_plan: settings.wait_plan,
-            give_up_after: settings.work.give_up_after,
-            began_at: Utc::now(),
-        },
-        &mut |warning| tracing::warn!("{warning}"),
+    let waited = step(
+        Step::AwaitShards,
+        plan.traceparent.as_ref(),
+        wait::wait(
+            &JobWait {
+                store,
+                plan: &plan,
+                epoch: &settings.epoch,
+                jobs: &ClusterJob::new(namespace, job),
+                job,
+                namespace,
+                wait_plan: settings.wait_plan,
+                give_up_after: settings.work.give_up_after,
+                began_at: Utc::now(),
+            },
+            &mut |warning| tracing::warn!("{warning}"),
+        ),
     )
     .await?;
     match waited {
@@ -94,9 +98,8 @@ async fn await_shards(settings: &Settings, store: &RunStore, job: &str) -> Resul
 /// now are being rotated: 75.
 pub async fn merge(settings: &Settings, store: &RunStore, plan: &Plan) -> Result<End, Stop> {
     // On the heap: the commands that end with it would be too large for the stack.
-    Box::pin(merge_and_tell(settings, store, plan, After::Shards))
-        .await
-        .map_err(|stop| stop.at(Moment::AfterPlan))
+    let merging = Box::pin(merge_and_tell(settings, store, plan, After::Shards));
+    step(Step::Finalize, plan.traceparent.as_ref(), merging).await.map_err(|stop| stop.at(Moment::AfterPlan))
 }
 
 /// Brings the results of a run up to date of which some attempts were rolled back. Prints nothing.
@@ -153,7 +156,7 @@ async fn merge_and_tell(
         },
         out: Some(&settings.out),
         accept,
-        events: &Events::to_log(),
+        events: &telemetry::events(),
     };
     let comparing = async { Ok(frozen::warnings(settings, plan).await) };
     let (totals, warnings) = tokio::try_join!(crate::finalize::finalize(&context), comparing)?;

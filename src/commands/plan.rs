@@ -10,8 +10,9 @@ use crate::{
     plan::{self, PlanReport, Services},
     ports::{Blobs, Source, Warehouse},
     report,
-    run::{Decided, RunStore, decisions},
+    run::{Decided, RunStore, TraceParent, decisions},
     settings::Settings,
+    telemetry::{Step, step, trace_parent},
 };
 
 use super::{
@@ -43,6 +44,10 @@ pub async fn run(settings: &Settings, args: &PlanArgs) -> Result<End, Stop> {
 
 /// Makes the plan, or reports that it already exists.
 pub async fn make(settings: &Settings) -> Result<PlanReport, Stop> {
+    step(Step::Plan, settings.traceparent.as_ref(), make_now(settings)).await
+}
+
+async fn make_now(settings: &Settings) -> Result<PlanReport, Stop> {
     let store = connect::run_store(settings)?;
     let world = match World::connect(settings, store.clone()) {
         Ok(world) => world,
@@ -98,6 +103,8 @@ pub(super) struct World {
     pub target_blobs: Arc<dyn Blobs>,
     pub target: PostgresReader,
     pub store: RunStore,
+    /// The caller's span, else the one under way.
+    pub traceparent: Option<TraceParent>,
 }
 
 impl World {
@@ -109,6 +116,7 @@ impl World {
             target_blobs: connect::target_blobs(settings)?,
             target: connect::database(settings, 2, &format!("{}/plan/{}", settings.run, std::process::id()))?,
             store,
+            traceparent: settings.traceparent.clone().or_else(trace_parent),
         })
     }
 
@@ -120,6 +128,7 @@ impl World {
             target_blobs: self.target_blobs.as_ref(),
             target: &self.target,
             store: &self.store,
+            traceparent: self.traceparent.as_ref(),
         }
     }
 }

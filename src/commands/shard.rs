@@ -25,6 +25,7 @@ use crate::{
         pace::{Pace, Trouble},
         start::{Start, Started},
     },
+    telemetry::{shard_step, with_receivers},
 };
 
 use super::{await_plan::await_plan, connect, decided, signals};
@@ -42,8 +43,9 @@ pub async fn run(settings: &Settings, log: &LogSettings, stop: &CancellationToke
     super::or_stopped(stop, decided::redo(settings, &store, &plan)).await?;
     let rows = plan.shard(index).map_or(0, |shard| shard.rows);
     let board = Board::new(rows, 1);
-    let events = board.events();
-    let moving = move_shard(settings, &store, Arc::new(plan), index, &events, stop);
+    let events = with_receivers(&board.events());
+    let plan = Arc::new(plan);
+    let moving = shard_step(&plan, index, move_shard(settings, &store, plan.clone(), index, &events, stop));
     shown(&board, log, Box::pin(moving)).await?;
     Ok(End::done(format!("every row of shard {index} has an outcome")))
 }
@@ -59,10 +61,11 @@ pub async fn move_all(
 ) -> Result<(), Stop> {
     let shards = plan.shards.len();
     let board = Board::new(plan.rows, shards);
-    let events = board.events();
+    let events = with_receivers(&board.events());
     let moving = async {
         for index in (0..).map(ShardIndex).take(shards) {
-            match Box::pin(move_shard(settings, store, plan.clone(), index, &events, stop)).await {
+            let moving = move_shard(settings, store, plan.clone(), index, &events, stop);
+            match Box::pin(shard_step(plan, index, moving)).await {
                 Err(failed) if shards > 1 && matches!(failed.exit, Exit::DataRefused | Exit::Bug) => {
                     report::tell(&format!("error: shard {index}: {failed}"));
                 }
@@ -192,7 +195,8 @@ impl Process<'_> {
     ) -> Result<ShardInputs, Stop> {
         let Self { settings, store, plan, index, writer, rows, pace, observed, .. } = *self;
         let (plan, epoch) = (&plan.id, &settings.epoch);
-        let heart = Heart { store, plan, shard: index, writer, epoch, rows, pace, observed };
+        let gauge = &|| {};
+        let heart = Heart { store, plan, shard: index, writer, epoch, rows, pace, observed, gauge };
         heart.beat_through(super::or_stopped(stop, self.prepare(stop, ending))).await
     }
 

@@ -21,6 +21,7 @@ use crate::{
     report,
     run::{Plan, RunStore, Summary, Verification, VerifyResult},
     settings::{Settings, VerifySettings},
+    telemetry::{Step, step},
     verify::{
         selection::{self, Accepted},
         self_test::SelfTest,
@@ -63,7 +64,8 @@ pub async fn run(settings: &Settings, verify: &VerifySettings, args: &VerifyArgs
         attempts: attempts.as_ref(),
         accepted: &accepted,
     };
-    let told = patiently(settings, async || asked.told_by(&target).await).await;
+    let telling = patiently(settings, async || asked.told_by(&target).await);
+    let told = step(Step::Verify, plan.traceparent.as_ref(), Box::pin(telling)).await;
     target.close().await;
     match told? {
         Told::Verification(verification) => shown(*verification, args),

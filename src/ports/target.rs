@@ -264,6 +264,11 @@ pub trait TargetWriter: TargetReader {
 
     /// The digest of the rows that stand under these ids.
     async fn stored_digest(&self, ids: &SubmissionIds) -> Result<Digest, Fault>;
+
+    /// Connections in use, and the most that there may be.
+    fn connections(&self) -> (usize, usize) {
+        (0, 0)
+    }
 }
 
 /// The run's advisory lock, held exclusively: no worker of the run writes meanwhile.

@@ -5,6 +5,7 @@ mod stream;
 
 use std::time::Duration;
 
+use super::invariants::Invariant;
 use crate::{
     domain::{AttemptId, Books, Fate, ShardIndex},
     ports::{Fault, Service},
@@ -43,6 +44,34 @@ pub enum Event<'a> {
         bytes: u64,
         /// From the wait for a place to the proof, retries included.
         took: Duration,
+    },
+    /// Bytes of files reached the target.
+    BytesMoved {
+        /// Number of bytes.
+        bytes: u64,
+        /// Which way they took.
+        mode: Mode,
+    },
+    /// A segment of outcomes stands in the run store.
+    Recorded {
+        /// From the request to its answer.
+        took: Duration,
+    },
+    /// How full a queue of the process is, once a second.
+    Sized {
+        /// The queue in question.
+        queue: Bounded,
+        /// What is in it.
+        usage: usize,
+        /// The most that can be in it now.
+        limit: usize,
+    },
+    /// The program broke a promise that it checks of itself: a bug.
+    PromiseBroken {
+        /// The broken promise.
+        invariant: Invariant,
+        /// The row that it happened at, if it was one.
+        row: Option<u64>,
     },
     /// A statement that commits submissions was answered.
     Committed {
@@ -194,6 +223,47 @@ impl Wait {
             Self::Place => "place",
             Self::Recorder => "recorder",
             Self::Facts => "facts",
+        }
+    }
+}
+
+/// Which way the bytes of a file take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Through this process.
+    Streamed,
+    /// The storage service copies by itself.
+    Server,
+}
+
+impl Mode {
+    /// Its stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Streamed => "streamed",
+            Self::Server => "server",
+        }
+    }
+}
+
+/// What a process may have only so much of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bounded {
+    /// Outcomes that wait for the recorder.
+    Outcomes,
+    /// Copies in flight.
+    Copies,
+    /// PostgreSQL connections in use.
+    Pool,
+}
+
+impl Bounded {
+    /// Its stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Outcomes => "outcomes",
+            Self::Copies => "copies",
+            Self::Pool => "pool",
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::events::{Beginning, Consumer, Ended, Event, StageTimes};
+use super::events::{Beginning, Consumer, Ended, Event, Events, StageTimes};
 use crate::{domain::Fate, run::RowSet};
 
 /// How much the sum of a row's stages may exceed the row's own time: the clocks are read one after the other.
@@ -75,6 +75,8 @@ pub enum Broken {
 pub struct Invariants {
     broken: Broken,
     seen: Mutex<Seen>,
+    /// Is told of broken promises.
+    events: Events,
 }
 
 struct Seen {
@@ -96,12 +98,12 @@ enum Life {
 
 impl Invariants {
     /// As the build says: debug builds panic.
-    pub fn of_this_build() -> Self {
-        Self::new(if cfg!(debug_assertions) { Broken::Panics } else { Broken::Counted })
+    pub fn of_this_build(events: &Events) -> Self {
+        Self::new(if cfg!(debug_assertions) { Broken::Panics } else { Broken::Counted }, events)
     }
 
-    /// Of a shard that has not begun.
-    pub fn new(broken: Broken) -> Self {
+    /// Of a shard that has not begun; `events` is told of broken promises, and does not lead here.
+    pub fn new(broken: Broken, events: &Events) -> Self {
         let seen = Seen {
             rows: 0,
             earlier: 0,
@@ -111,7 +113,7 @@ impl Invariants {
             life: Life::NotBegun,
             violations: BTreeMap::new(),
         };
-        Self { broken, seen: Mutex::new(seen) }
+        Self { broken, seen: Mutex::new(seen), events: events.clone() }
     }
 
     /// How often each promise was broken, by its id; empty in a sound run.
@@ -140,7 +142,7 @@ impl Consumer for Invariants {
         let broken = self.seen().check(event);
         for (invariant, row) in broken {
             *self.seen().violations.entry(invariant).or_default() += 1;
-            tracing::error!(invariant = invariant.id(), row, "a bug: a promise of the run was broken");
+            self.events.tell(Event::PromiseBroken { invariant, row });
             assert!(self.broken == Broken::Counted, "invariant {} is broken at row {row:?}", invariant.id());
         }
     }

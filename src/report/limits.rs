@@ -101,7 +101,11 @@ impl Consumer for Limits {
             Event::ServiceAnswers { service, .. } => self.seen().answers(*service, at),
             Event::Raised(gain) => self.seen().raised(*gain),
             Event::Sampled(sample) => self.seen().samples(at, sample),
-            Event::RowBegan { .. }
+            Event::BytesMoved { .. }
+            | Event::Recorded { .. }
+            | Event::Sized { .. }
+            | Event::PromiseBroken { .. }
+            | Event::RowBegan { .. }
             | Event::RowDropped { .. }
             | Event::StageRetried { .. }
             | Event::StateChanged { .. }

@@ -29,6 +29,10 @@ impl Consumer for LogLines {
             Event::ServiceAnswers { service, after: State::Waiting(_) } => {
                 tracing::info!(%service, "answers again");
             }
+            Event::PromiseBroken { invariant, row } => {
+                let invariant = invariant.id();
+                tracing::error!(invariant, row, "a bug: a promise of the run was broken");
+            }
             Event::MergeProgressed { rows, of } => tracing::info!(rows, of, "outcomes are merged"),
             Event::CheckDone { check, compared, different } => {
                 tracing::debug!(check, compared, different, "checked");
@@ -40,6 +44,9 @@ impl Consumer for LogLines {
             | Event::RowDropped { .. }
             | Event::FileCopied { .. }
             | Event::Committed { .. }
+            | Event::BytesMoved { .. }
+            | Event::Recorded { .. }
+            | Event::Sized { .. }
             | Event::Waited { .. }
             | Event::Asked { .. }
             | Event::ServiceAnswers { .. }

@@ -24,7 +24,7 @@ impl Observed {
     /// Of a shard with so many rows, which begins now; `events` leads to the consumers of the whole process.
     pub fn new(rows: u64, events: &Events) -> Self {
         let progress = Arc::new(Progress::new(now(), rows, 1));
-        let (limits, invariants) = (Arc::<Limits>::default(), Arc::new(Invariants::of_this_build()));
+        let (limits, invariants) = (Arc::<Limits>::default(), Arc::new(Invariants::of_this_build(events)));
         let own: [Arc<dyn Consumer>; 3] = [progress.clone(), limits.clone(), invariants.clone()];
         Self { events: events.and(own), progress, limits, invariants }
     }

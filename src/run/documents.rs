@@ -26,7 +26,7 @@ pub use verdict::Verdict;
 pub use verification::{Verification, VerifiedContent, VerifiedFiles, VerifyCheck, VerifyResult};
 pub use work::{Answers, Breaker, Commits, Limit, LimitCode, Work};
 
-use super::ids::{PlanId, RunName, WriterId};
+use super::ids::{PlanId, RunName, TraceParent, WriterId};
 use crate::domain::{AttemptId, Books, InputDigest, ShardIndex, TableExtent, TargetIdentity};
 
 /// The version of rules.md that this program follows; a plan of another version is refused.
@@ -90,6 +90,9 @@ pub struct Plan {
     /// `--exclude`, pinned: how many ids, and their digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excluded: Option<String>,
+    /// The span below which every process of the run is traced: the caller's, else the plan's; recorded, not compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<TraceParent>,
 }
 
 impl Plan {

@@ -80,6 +80,11 @@ name! {
     Epoch, |text: &str| plain(text, EPOCH_LETTERS)
 }
 
+name! {
+    /// The span below which a run is traced, as `traceparent` of W3C Trace Context writes it: `00-<32 hex>-<16 hex>-<2 hex>`.
+    TraceParent, trace_parent
+}
+
 impl Default for RunName {
     /// The name of a run that is given none.
     fn default() -> Self {
@@ -121,6 +126,26 @@ fn hex(text: &str) -> Result<(), InvalidId> {
     Err(InvalidId(format!("{HEX_DIGITS} digits of 0-9 and a-f are expected")))
 }
 
+/// Version 00 only: nothing else is known to be free of personal data.
+fn trace_parent(text: &str) -> Result<(), InvalidId> {
+    let is_hex = |part: &str, digits: usize| {
+        part.len() == digits && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let is_set = |part: &str| part.bytes().any(|byte| byte != b'0');
+    let mut parts = text.split('-');
+    let mut next = |digits| parts.next().filter(|part| is_hex(part, digits));
+    let (version, trace, span, flags) = (next(2), next(32), next(16), next(2));
+    if version == Some("00")
+        && trace.is_some_and(is_set)
+        && span.is_some_and(is_set)
+        && flags.is_some()
+        && parts.next().is_none()
+    {
+        return Ok(());
+    }
+    Err(InvalidId("00-<32 hex digits>-<16 hex digits>-<2 hex digits> is expected".to_owned()))
+}
+
 fn plain(text: &str, longest: usize) -> Result<(), InvalidId> {
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if !text.is_empty() && text.len() <= longest && text.bytes().all(is_plain) {
@@ -151,6 +176,23 @@ mod tests {
             assert!(serde_json::from_str::<PlanId>(&json).is_err(), "{text:?}: a document lets in no more");
         }
         assert!(WriterId::fresh().as_str().parse::<WriterId>().is_ok());
+    }
+
+    #[test]
+    fn only_a_trace_context_is_a_trace_parent() {
+        let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        assert_eq!(good.parse::<TraceParent>().unwrap().as_str(), good);
+        for text in [
+            "",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-mallory",
+            "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+            "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        ] {
+            assert!(text.parse::<TraceParent>().is_err(), "{text:?}");
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     domain::{Dialect, ShardIndex},
     exit::Stop,
+    run::ids::TraceParent,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -114,10 +115,16 @@ impl Reader<'_> {
             shard,
             wait_plan: wait_plan?,
             work: work?,
+            traceparent: self.traceparent(),
             notify,
             pod: PodSettings::of(self.sources),
             shown: super::effective::all_shown(self.sources),
         })
+    }
+
+    /// The caller's span. As the standard asks, one that cannot be read is ignored.
+    fn traceparent(&self) -> Option<TraceParent> {
+        self.sources.environment("TRACEPARENT")?.trim().parse().ok()
     }
 
     /// The user of the machine; empty if the environment does not say.
@@ -244,6 +251,7 @@ impl Reader<'_> {
         let is_set = |name: &str| self.sources.environment(name).is_some();
         let is_plain = is_set("CI") || is_set("NO_COLOR") || self.sources.environment("TERM") == Some("dumb");
         let terminal = if is_plain { super::Terminal::Plain } else { super::Terminal::Full };
-        Some(LogSettings { format, filter: filter?, terminal })
+        let trace_sample = self.required(&t::TRACE_SAMPLE, |text| parse::number(text, &(0..=u64::MAX)));
+        Some(LogSettings { format, filter: filter?, terminal, trace_sample: trace_sample? })
     }
 }

@@ -18,16 +18,15 @@ pub use budget::Budget;
 pub use uploads::Uploads;
 
 use parts::read_part;
-use proof::{Digests, Known, check_length, check_md5, wrong_length, wrong_md5};
+use proof::{Digests, Known, check_length, check_md5, wrong_length};
 use questions::Questions;
 
 use crate::{
     domain::PlannedFile,
     ports::{
-        BlobInfo, BlobReader, Blobs, CopiedFile, Existing, Fault, FaultKind, PutOptions, Service, Source,
-        Stored, TargetWriter,
+        BlobReader, Blobs, CopiedFile, Existing, Fault, FaultKind, PutOptions, Service, Source, TargetWriter,
     },
-    report::events::{Events, Wait},
+    report::events::{Event, Events, Mode, Wait},
     shard::in_flight::Way,
 };
 
@@ -110,10 +109,14 @@ impl Copier {
             metadata,
             md5: None,
         };
-        match way {
-            Way::ServerSide => self.copy_server_side(file, blob_name, &options).await,
-            Way::Streamed => self.stream(file, blob_name, options).await.map(Some),
+        let (copied, mode) = match way {
+            Way::ServerSide => (self.copy_server_side(file, blob_name, &options).await?, Mode::Server),
+            Way::Streamed => (Some(self.stream(file, blob_name, options).await?), Mode::Streamed),
+        };
+        if let Some(copied) = &copied {
+            self.events.tell(Event::BytesMoved { bytes: copied.size_bytes, mode });
         }
+        Ok(copied)
     }
 
     async fn stream(
@@ -200,36 +203,6 @@ impl Copier {
                 self.own_earlier(fault, name, options, info.size_bytes, known).await
             }
             Err(fault) => Err(fault),
-        }
-    }
-
-    /// Compares the written blob with its source; a blob that differs is deleted.
-    async fn prove(
-        &self,
-        name: &str,
-        stored: &Stored,
-        info: &BlobInfo,
-        known: Known,
-    ) -> Result<CopiedFile, Fault> {
-        let fault = match (known.md5, stored.md5) {
-            _ if stored.size_bytes != info.size_bytes => {
-                let what = format!(
-                    "{} has {} bytes, its copy had {}: no copy was kept",
-                    info.name, info.size_bytes, stored.size_bytes
-                );
-                Fault::new(Service::TargetBlobs, FaultKind::Corrupt, what)
-            }
-            (Some(expected), Some(md5)) if expected != md5 => wrong_md5(info, expected, md5),
-            (_, md5) => {
-                let copied = self.copied(name, info.size_bytes, known);
-                return Ok(CopiedFile { md5_proven: md5.is_some(), ..copied });
-            }
-        };
-        match self.target.delete_many(&[name.to_owned()]).await {
-            // An immutability policy keeps the blob; no row will name it.
-            Err(kept) if kept.kind == FaultKind::Immutable => Err(fault),
-            Err(unknown) => Err(unknown),
-            Ok(()) => Err(fault),
         }
     }
 

@@ -85,6 +85,21 @@ impl InFlight {
         }
     }
 
+    /// Copies of both ways in flight now.
+    pub fn usage(&self) -> usize {
+        self.places().map(Places::usage).sum()
+    }
+
+    /// The most copies of both ways that may be in flight now.
+    pub fn limit(&self) -> usize {
+        self.places().map(Places::limit).sum()
+    }
+
+    fn places(&self) -> impl Iterator<Item = &Places> {
+        let is_one = Arc::ptr_eq(&self.server_side, &self.streamed);
+        [&*self.server_side, &*self.streamed].into_iter().take(if is_one { 1 } else { 2 })
+    }
+
     /// Returns the place of a finished copy of so many bytes (`None`: it failed). Tells whether a raise of the limit
     /// moved more, once that is known.
     pub fn copied(&self, way: Way, place: Place, bytes: Option<u64>) -> Option<Gain> {

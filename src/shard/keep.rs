@@ -73,6 +73,8 @@ pub struct Heart<'a> {
     pub pace: &'a Pace,
     /// What the shard tells of itself.
     pub observed: &'a Observed,
+    /// Tells how full its queues are.
+    pub gauge: &'a (dyn Fn() + Sync),
 }
 
 impl Heart<'_> {
@@ -85,6 +87,7 @@ impl Heart<'_> {
             let state = self.pace.sample(Utc::now());
             self.tell(&state, &mut told);
             self.observed.events.tell(Event::Sampled(sampler.sample()));
+            (self.gauge)();
             if beat % HEARTBEAT_EVERY_STATES == 0 {
                 self.write(state).await;
             }

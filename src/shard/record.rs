@@ -12,6 +12,7 @@ use tokio::{
 use crate::{
     domain::{Outcome, ShardIndex},
     ports::{Fault, FaultKind, PutOptions, Service},
+    report::events::{Event, Events, now, since},
     run::{PlanId, RunStore, WriterId, lines, names, segments::SegmentDraft},
 };
 
@@ -36,6 +37,7 @@ pub struct Recorder {
     due: Option<Instant>,
     /// A segment that was sent and not confirmed: its bytes must not change, for they may already stand.
     under_way: Option<Bytes>,
+    events: Events,
 }
 
 impl Recorder {
@@ -56,7 +58,14 @@ impl Recorder {
             draft: SegmentDraft::new(plan, shard, writer),
             due: None,
             under_way: None,
+            events: Events::default(),
         }
+    }
+
+    /// Tells how long its segments took.
+    #[must_use]
+    pub fn telling(self, events: &Events) -> Self {
+        Self { events: events.clone(), ..self }
     }
 
     /// Takes outcomes until every sender is gone, then writes what is left: `Ok` means that all of them
@@ -97,7 +106,9 @@ impl Recorder {
                 self.due = None;
             }
             let Some(segment) = self.under_way.clone() else { return Ok(()) };
+            let began = now();
             self.write(segment).await?;
+            self.events.tell(Event::Recorded { took: since(began) });
             self.under_way = None;
             self.sequence += 1;
         }

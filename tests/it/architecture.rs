@@ -18,7 +18,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("run", &["domain", "run::ids", "ports", "exit", "inputs", "settings"]),
     ("report", &["domain", "ports", "run", "run::ids"]),
     ("explain", &[]),
-    ("telemetry", &["exit", "settings", "report"]),
+    ("telemetry", &["domain", "ports", "run", "exit", "settings", "report"]),
     ("sample", &["domain", "exit"]),
     ("cli", &["sample"]),
     ("plan", STAGE),

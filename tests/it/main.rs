@@ -31,6 +31,8 @@ mod explain;
 mod outages;
 mod readback;
 mod verify;
+mod telemetry;
+mod traces;
 #[cfg(feature = "cluster")]
 mod chart;
 #[cfg(feature = "cluster")]

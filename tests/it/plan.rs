@@ -122,6 +122,7 @@ impl World {
             target_blobs: &self.files,
             target: &self.target,
             store,
+            traceparent: None,
         }
     }
 

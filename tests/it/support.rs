@@ -6,6 +6,8 @@ pub mod azurite;
 pub mod http_stub;
 pub mod blob_service;
 pub mod tds;
+pub mod prometheus;
+pub mod collector;
 pub mod proxy;
 pub mod pooler;
 pub mod npm;

@@ -137,6 +137,12 @@ impl Pool {
         Ok(result)
     }
 
+    /// Connections in use, and the most that there may be.
+    pub(super) fn connections(&self) -> (usize, usize) {
+        let status = self.slots.status();
+        (status.size.saturating_sub(status.available), status.max_size)
+    }
+
     /// The database that the sessions of this pool lead to.
     pub(super) async fn database(&self) -> Result<TargetIdentity, Fault> {
         let lease = self.lease().await?;

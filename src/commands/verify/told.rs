@@ -9,12 +9,13 @@ use crate::{
     commands::{json::json, shard::host},
     domain::AttemptId,
     exit::Stop,
-    report::events::{Event, Events},
+    report::events::Event,
     run::{
         Decided, RunResult, Verification, decisions, names,
         receipts::program_digest,
         results::{self, CSV},
     },
+    telemetry,
     verify::{report::result, run::Verified},
 };
 
@@ -144,7 +145,7 @@ impl Asked<'_> {
 
 /// Tells each check's result to those who follow the process.
 fn tell_checks(verification: &Verification) {
-    let events = Events::to_log();
+    let events = telemetry::events();
     for check in &verification.checks {
         let (check, compared, different) = (check.name.as_str(), check.compared, check.different);
         events.tell(Event::CheckDone { check, compared, different });

@@ -6,9 +6,10 @@ use bytes::Bytes;
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
+use super::Copier;
 use crate::{
     domain::{Digest, md5_hex},
-    ports::{BlobInfo, Fault, FaultKind, Service},
+    ports::{BlobInfo, CopiedFile, Fault, FaultKind, Service, Stored},
 };
 
 /// More than this is digested off the async threads.
@@ -103,4 +104,36 @@ pub(super) fn wrong_md5(info: &BlobInfo, expected: [u8; 16], found: [u8; 16]) ->
         md5_hex(found)
     );
     Fault::new(Service::SourceBlobs, FaultKind::Corrupt, what)
+}
+
+impl Copier {
+    /// Compares the written blob with its source; a blob that differs is deleted.
+    pub(super) async fn prove(
+        &self,
+        name: &str,
+        stored: &Stored,
+        info: &BlobInfo,
+        known: Known,
+    ) -> Result<CopiedFile, Fault> {
+        let fault = match (known.md5, stored.md5) {
+            _ if stored.size_bytes != info.size_bytes => {
+                let what = format!(
+                    "{} has {} bytes, its copy had {}: no copy was kept",
+                    info.name, info.size_bytes, stored.size_bytes
+                );
+                Fault::new(Service::TargetBlobs, FaultKind::Corrupt, what)
+            }
+            (Some(expected), Some(md5)) if expected != md5 => wrong_md5(info, expected, md5),
+            (_, md5) => {
+                let copied = self.copied(name, info.size_bytes, known);
+                return Ok(CopiedFile { md5_proven: md5.is_some(), ..copied });
+            }
+        };
+        match self.target.delete_many(&[name.to_owned()]).await {
+            // An immutability policy keeps the blob; no row will name it.
+            Err(kept) if kept.kind == FaultKind::Immutable => Err(fault),
+            Err(unknown) => Err(unknown),
+            Ok(()) => Err(fault),
+        }
+    }
 }

@@ -45,6 +45,12 @@ impl Permits {
         self.semaphore.available_permits()
     }
 
+    /// Permits that are held, those that are to be withdrawn too.
+    pub fn held(&self) -> usize {
+        let size = self.size();
+        (size.limit + size.debt).saturating_sub(self.free())
+    }
+
     /// Changes the number of permits.
     pub fn set(&self, limit: usize) {
         let mut size = self.size();
@@ -84,7 +90,7 @@ mod tests {
         let permits = Permits::new(3);
         let (one, two, three) = (permits.take().await, permits.take().await, permits.take().await);
         permits.set(1);
-        assert_eq!((permits.limit(), permits.free()), (1, 0));
+        assert_eq!((permits.limit(), permits.free(), permits.held()), (1, 0, 3));
         drop((one, two));
         assert_eq!(permits.free(), 0, "both were withdrawn");
         drop(three);

@@ -91,6 +91,11 @@ impl Places {
         Place { began: now(), generation, _permit: permit }
     }
 
+    /// Copies that hold a place now.
+    pub(super) fn usage(&self) -> usize {
+        self.permits.held()
+    }
+
     /// The present limit.
     pub fn limit(&self) -> usize {
         self.permits.limit()

@@ -46,6 +46,7 @@ fn settings_reach_the_pods_by_the_programs_names() {
         ("work.waitPlan=1h", "ROGO_WAIT_PLAN", "1h"),
         ("log.format=text", "ROGO_LOG_FORMAT", "text"),
         ("log.filter=debug", "RUST_LOG", "debug"),
+        ("otel.traceSample=0", "ROGO_TRACE_SAMPLE", "0"),
         ("otel.endpoint=http://o:4318", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://o:4318"),
         ("proxy.http=http://p", "HTTP_PROXY", "http://p"),
         ("proxy.https=http://p", "HTTPS_PROXY", "http://p"),

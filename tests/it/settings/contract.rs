@@ -72,6 +72,7 @@ fn every_setting_of_the_contract_is_there_and_no_other() {
         --flush ROGO_FLUSH 10s
         --give-up-after ROGO_GIVE_UP_AFTER 15m
         --breaker ROGO_BREAKER 5%
+        --trace-sample ROGO_TRACE_SAMPLE 100
         --notify ROGO_NOTIFY -
         --log-format ROGO_LOG_FORMAT -
         --log RUST_LOG info";

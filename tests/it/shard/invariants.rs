@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rogo_migrate::{
     domain::{Books, Fate, Migrated, ShardIndex, SkipCode},
     report::{
-        events::{Beginning, Consumer, Ended, Event, Settled, StageTimes},
+        events::{Beginning, Consumer, Ended, Event, Events, Settled, StageTimes},
         invariants::{Broken, Invariant, Invariants},
     },
 };
@@ -83,7 +83,7 @@ fn break_it(invariant: Invariant, invariants: &Invariants) {
 #[test]
 fn each_broken_promise_is_counted_under_its_id_and_no_other() {
     for invariant in Invariant::ALL {
-        let invariants = Invariants::new(Broken::Counted);
+        let invariants = Invariants::new(Broken::Counted, &Events::default());
         break_it(invariant, &invariants);
         let violations: Vec<_> = invariants.violations().into_iter().collect();
         assert_eq!(violations, [(invariant.id().to_owned(), 1)]);
@@ -93,12 +93,12 @@ fn each_broken_promise_is_counted_under_its_id_and_no_other() {
 #[test]
 #[should_panic(expected = "invariant one_outcome is broken at row Some(1)")]
 fn a_debug_build_panics() {
-    break_it(Invariant::OneOutcome, &Invariants::of_this_build());
+    break_it(Invariant::OneOutcome, &Invariants::of_this_build(&Events::default()));
 }
 
 #[test]
 fn a_sound_shard_breaks_none() {
-    let invariants = Invariants::of_this_build();
+    let invariants = Invariants::of_this_build(&Events::default());
     begin(&invariants, 2);
     begin_and_settle(&invariants, 1);
     take(&invariants, &Event::RowBegan { row: 2 });

@@ -75,6 +75,7 @@ pub fn settings(folder: &Path) -> Settings {
             give_up_after: Duration::from_secs(1),
             breaker: None,
         },
+        traceparent: None,
         notify: None,
         shown: std::collections::BTreeMap::new(),
         pod: PodSettings::default(),

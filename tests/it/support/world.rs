@@ -315,6 +315,7 @@ pub fn plan(submissions: InputDigest, shards: u32) -> Plan {
         after: Vec::new(),
         withdrawn: 0,
         excluded: None,
+        traceparent: None,
     }
 }
 

@@ -53,6 +53,7 @@ fn plan() -> Plan {
         after: Vec::new(),
         withdrawn: 0,
         excluded: None,
+        traceparent: None,
     }
 }
 

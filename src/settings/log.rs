@@ -1,0 +1,32 @@
+//! How the program logs.
+
+/// How the program logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogSettings {
+    /// `None`: text on a terminal, else JSON.
+    pub format: Option<LogFormat>,
+    /// A log filter in the syntax of `RUST_LOG`.
+    pub filter: String,
+    /// What may be sent to a terminal.
+    pub terminal: Terminal,
+    /// Of so many ordinary submissions one is traced, if traces are sent; 0: none.
+    pub trace_sample: u64,
+}
+
+/// What may be sent to a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Terminal {
+    /// Colours, and lines that are drawn again.
+    Full,
+    /// Plain lines: `CI` or `NO_COLOR` is set, or `TERM` is `dumb`.
+    Plain,
+}
+
+/// Format of log lines (`--log-format`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// One readable line per event.
+    Text,
+    /// One JSON object per line.
+    Json,
+}

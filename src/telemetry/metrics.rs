@@ -1,0 +1,296 @@
+//! Events as OpenTelemetry metrics. The instruments are [`METRICS`], which `docs/metrics.md` repeats.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use opentelemetry::{
+    KeyValue,
+    metrics::{Counter, Gauge, Histogram, Meter, UpDownCounter},
+};
+
+use crate::{
+    domain::Fate,
+    ports::{Fault, FaultKind, Service},
+    report::events::{Bounded, Consumer, Event, Settled},
+    run::State,
+};
+
+/// A metric as the documentation has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metric {
+    /// Name in OpenTelemetry.
+    pub name: &'static str,
+    /// Kind of instrument.
+    pub kind: &'static str,
+    /// Unit as UCUM writes it.
+    pub unit: &'static str,
+    /// Names of its attributes, separated by commas.
+    pub attributes: &'static str,
+    /// What it counts or measures.
+    pub what: &'static str,
+}
+
+macro_rules! metrics {
+    ($($name:literal $kind:literal $unit:literal [$attributes:literal] $what:literal;)+) => {
+        /// Every metric of the program.
+        pub const METRICS: &[Metric] = &[$(Metric {
+            name: $name,
+            kind: $kind,
+            unit: $unit,
+            attributes: $attributes,
+            what: $what,
+        }),+];
+    };
+}
+
+metrics! {
+    "rogo_migrate.rows" "counter" "{row}" ["outcome, code"] "rows with an outcome";
+    "rogo_migrate.row.active" "updowncounter" "{row}" [""] "rows under way";
+    "rogo_migrate.stage.duration" "histogram" "s" ["stage"] "time of a row in decide, copy and commit, of a chunk of rows in gather, and of a segment of outcomes in record";
+    "rogo_migrate.copy.io" "counter" "By" ["mode"] "bytes copied: streamed through the process, or by the storage service (server)";
+    "rogo_migrate.queue.usage" "gauge" "{item}" ["queue"] "outcomes that wait for the recorder, copies in flight";
+    "rogo_migrate.queue.limit" "gauge" "{item}" ["queue"] "the most there can be of them now";
+    "rogo_migrate.retries" "counter" "{try}" ["service, error.type"] "failed tries that are repeated";
+    "rogo_migrate.throttle.time" "counter" "s" ["service"] "time in which a service throttled the process";
+    "rogo_migrate.pool.usage" "gauge" "{connection}" [""] "PostgreSQL connections in use";
+    "rogo_migrate.pool.limit" "gauge" "{connection}" [""] "PostgreSQL connections that the process may open";
+    "rogo_migrate.shard.active" "updowncounter" "{shard}" [""] "shards that a process works on";
+    "rogo_migrate.invariant.violations" "counter" "{violation}" ["invariant"] "promises of its own that the program broke: a bug";
+    "rogo_migrate.verify.differences" "counter" "{difference}" ["check"] "differences that stand after a verification";
+    "db.client.operation.duration" "histogram" "s" ["db.system.name"] "answers of PostgreSQL (a commit, what the target holds) and SQL Server (the facts of a chunk)";
+    "http.client.request.duration" "histogram" "s" ["http.request.method, rogo_migrate.service"] "answers of the storages: the beginning of a source file (GET), the storing of a file of up to 8 MiB (PUT)";
+}
+
+impl Metric {
+    /// Its name in Prometheus, of which a histogram has `_bucket`, `_sum` and `_count`.
+    pub fn in_prometheus(&self) -> String {
+        let unit = match self.unit {
+            "s" => "_seconds",
+            "By" => "_bytes",
+            _ => "",
+        };
+        let total = if self.kind == "counter" { "_total" } else { "" };
+        format!("{}{unit}{total}", self.name.replace('.', "_"))
+    }
+}
+
+/// The table of the documentation.
+pub fn table() -> String {
+    let mut text = String::from(
+        "| metric | kind | unit | attributes | in Prometheus | what |\n| --- | --- | --- | --- | --- | --- |\n",
+    );
+    for metric in METRICS {
+        let attributes = if metric.attributes.is_empty() { "-" } else { metric.attributes };
+        let Metric { name, kind, unit, what, .. } = metric;
+        let prometheus = metric.in_prometheus();
+        let _ = writeln!(text, "| `{name}` | {kind} | `{unit}` | {attributes} | `{prometheus}` | {what} |");
+    }
+    text
+}
+
+/// Boundaries of the histograms in seconds.
+const SECONDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+
+/// The instruments, and what is needed between two events.
+pub struct Metrics {
+    rows: Counter<u64>,
+    row_active: UpDownCounter<i64>,
+    stage: Histogram<f64>,
+    copy_io: Counter<u64>,
+    queue_usage: Gauge<u64>,
+    queue_limit: Gauge<u64>,
+    retries: Counter<u64>,
+    throttle_time: Counter<f64>,
+    pool_usage: Gauge<u64>,
+    pool_limit: Gauge<u64>,
+    shard_active: UpDownCounter<i64>,
+    violations: Counter<u64>,
+    differences: Counter<u64>,
+    db: Histogram<f64>,
+    http: Histogram<f64>,
+    /// Services that throttle, each with the time until which that is counted.
+    throttled: Mutex<BTreeMap<Service, Instant>>,
+}
+
+impl Metrics {
+    /// Makes every instrument of [`METRICS`], so that a metric without a value yet is one that did not happen.
+    pub fn new(meter: &Meter) -> Self {
+        let of = |name: &'static str| METRICS.iter().find(|metric| metric.name == name);
+        let unit = |name| of(name).map_or("", |metric| metric.unit);
+        let what = |name| of(name).map_or("", |metric| metric.what);
+        let counter =
+            |name| meter.u64_counter(name).with_unit(unit(name)).with_description(what(name)).build();
+        let up_down =
+            |name| meter.i64_up_down_counter(name).with_unit(unit(name)).with_description(what(name)).build();
+        let gauge = |name| meter.u64_gauge(name).with_unit(unit(name)).with_description(what(name)).build();
+        let histogram = |name| {
+            let histogram = meter.f64_histogram(name).with_unit(unit(name)).with_description(what(name));
+            histogram.with_boundaries(SECONDS.into()).build()
+        };
+        let throttle = "rogo_migrate.throttle.time";
+        Self {
+            rows: counter("rogo_migrate.rows"),
+            row_active: up_down("rogo_migrate.row.active"),
+            stage: histogram("rogo_migrate.stage.duration"),
+            copy_io: counter("rogo_migrate.copy.io"),
+            queue_usage: gauge("rogo_migrate.queue.usage"),
+            queue_limit: gauge("rogo_migrate.queue.limit"),
+            retries: counter("rogo_migrate.retries"),
+            throttle_time: meter
+                .f64_counter(throttle)
+                .with_unit(unit(throttle))
+                .with_description(what(throttle))
+                .build(),
+            pool_usage: gauge("rogo_migrate.pool.usage"),
+            pool_limit: gauge("rogo_migrate.pool.limit"),
+            shard_active: up_down("rogo_migrate.shard.active"),
+            violations: counter("rogo_migrate.invariant.violations"),
+            differences: counter("rogo_migrate.verify.differences"),
+            db: histogram("db.client.operation.duration"),
+            http: histogram("http.client.request.duration"),
+            throttled: Mutex::default(),
+        }
+    }
+
+    fn settled(&self, settled: &Settled<'_>) {
+        let (outcome, code) = match settled.fate {
+            Fate::Migrated(_) => ("migrated", ""),
+            Fate::Failed { code, .. } => ("failed", code.code()),
+            Fate::Skipped { code, .. } => ("skipped", code.code()),
+        };
+        self.rows.add(1, &[KeyValue::new("outcome", outcome), KeyValue::new("code", code)]);
+        self.row_active.add(-1, &[]);
+        let times = &settled.times;
+        self.took("decide", times.decide);
+        times.copy.into_iter().for_each(|time| self.took("copy", time));
+        times.commit.into_iter().for_each(|time| self.took("commit", time));
+    }
+
+    fn took(&self, stage: &'static str, time: Duration) {
+        self.stage.record(time.as_secs_f64(), &[KeyValue::new("stage", stage)]);
+    }
+
+    fn asked(&self, service: Service, took: Duration) {
+        let seconds = took.as_secs_f64();
+        let request = |method: &'static str| {
+            [
+                KeyValue::new("http.request.method", method),
+                KeyValue::new("rogo_migrate.service", service.to_string()),
+            ]
+        };
+        let system = |name: &'static str| [KeyValue::new("db.system.name", name)];
+        match service {
+            Service::Database => self.db.record(seconds, &system("postgresql")),
+            Service::Warehouse => self.db.record(seconds, &system("microsoft.sql_server")),
+            Service::SourceBlobs => self.http.record(seconds, &request("GET")),
+            Service::TargetBlobs => self.http.record(seconds, &request("PUT")),
+            Service::Inputs | Service::RunStore | Service::Cluster | Service::LocalDisk => {}
+        }
+    }
+
+    fn retried(&self, fault: &Fault) {
+        let kind = KeyValue::new("error.type", error_type(&fault.kind));
+        self.retries.add(1, &[KeyValue::new("service", fault.service.to_string()), kind]);
+    }
+
+    fn sized(&self, queue: Bounded, usage: usize, limit: usize) {
+        let (usage, limit) = (usage as u64, limit as u64);
+        let of = |name: &'static str| [KeyValue::new("queue", name)];
+        match queue {
+            Bounded::Pool => {
+                self.pool_usage.record(usage, &[]);
+                self.pool_limit.record(limit, &[]);
+            }
+            Bounded::Outcomes | Bounded::Copies => {
+                let of_queue = of(queue.name());
+                self.queue_usage.record(usage, &of_queue);
+                self.queue_limit.record(limit, &of_queue);
+            }
+        }
+    }
+
+    /// Counts the time that a service has throttled since it was counted last.
+    fn count_throttled(&self, service: Service, since: Instant, at: Instant) {
+        let seconds = at.saturating_duration_since(since).as_secs_f64();
+        self.throttle_time.add(seconds, &[KeyValue::new("service", service.to_string())]);
+    }
+
+    fn throttled(&self) -> MutexGuard<'_, BTreeMap<Service, Instant>> {
+        self.throttled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Consumer for Metrics {
+    fn take(&self, at: Instant, event: &Event<'_>) {
+        match event {
+            Event::ShardBegan(_) => self.shard_active.add(1, &[]),
+            Event::ShardEnded { .. } => self.shard_active.add(-1, &[]),
+            Event::Gathered { took, .. } => self.took("gather", *took),
+            Event::RowBegan { .. } => self.row_active.add(1, &[]),
+            Event::RowSettled(settled) => self.settled(settled),
+            Event::RowDropped { .. } => self.row_active.add(-1, &[]),
+            Event::BytesMoved { bytes, mode } => {
+                self.copy_io.add(*bytes, &[KeyValue::new("mode", mode.name())]);
+            }
+            Event::Recorded { took } => self.took("record", *took),
+            Event::Asked { service, took } => self.asked(*service, *took),
+            Event::StageRetried { fault, .. } => self.retried(fault),
+            Event::ServiceTroubled { fault, state: State::Throttled(_) } => {
+                self.throttled().entry(fault.service).or_insert(at);
+            }
+            Event::ServiceAnswers { service, .. } => {
+                if let Some(since) = self.throttled().remove(service) {
+                    self.count_throttled(*service, since, at);
+                }
+            }
+            Event::Sampled(_) => {
+                for (service, since) in &mut *self.throttled() {
+                    self.count_throttled(*service, *since, at);
+                    *since = at;
+                }
+            }
+            Event::Sized { queue, usage, limit } => self.sized(*queue, *usage, *limit),
+            Event::PromiseBroken { invariant, .. } => {
+                self.violations.add(1, &[KeyValue::new("invariant", invariant.id())]);
+            }
+            Event::CheckDone { check, different, .. } => {
+                self.differences.add(*different, &[KeyValue::new("check", (*check).to_owned())]);
+            }
+            Event::FileCopied { .. }
+            | Event::Committed { .. }
+            | Event::Waited { .. }
+            | Event::ServiceTroubled { .. }
+            | Event::StateChanged { .. }
+            | Event::Raised(_)
+            | Event::MergeProgressed { .. } => {}
+        }
+    }
+}
+
+/// A name of few values, as the conventions want it.
+fn error_type(kind: &FaultKind) -> &'static str {
+    match kind {
+        FaultKind::Unavailable => "unavailable",
+        FaultKind::Throttled(_) => "throttled",
+        FaultKind::AnswerLost => "answer_lost",
+        FaultKind::Unauthenticated => "unauthenticated",
+        FaultKind::Denied => "denied",
+        FaultKind::NoRole => "no_role",
+        FaultKind::NotFound => "not_found",
+        FaultKind::ContainerGone => "container_gone",
+        FaultKind::NameRefused => "name_refused",
+        FaultKind::Archived => "archived",
+        FaultKind::Immutable => "immutable",
+        FaultKind::Exists => "exists",
+        FaultKind::Changed => "changed",
+        FaultKind::Corrupt => "corrupt",
+        FaultKind::Rejected(_) => "rejected",
+        FaultKind::Fenced => "fenced",
+        FaultKind::Misconfigured => "misconfigured",
+        FaultKind::Unsupported => "unsupported",
+    }
+}

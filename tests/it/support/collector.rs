@@ -1,0 +1,124 @@
+//! A private OpenTelemetry Collector for a test, which takes OTLP and prints each span. It is built once per machine by
+//! `tests/need.sh`, and ends with the test.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    net::{TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use super::prometheus::cached;
+
+const VERSION: &str = "0.150.0";
+
+/// A running Collector.
+pub struct Collector {
+    process: Child,
+    endpoint: String,
+    folder: TempDir,
+}
+
+/// A span as the Collector got it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Span {
+    pub trace: String,
+    pub parent: String,
+    pub id: String,
+    pub name: String,
+    pub status: String,
+    /// Values without their type.
+    pub attributes: BTreeMap<String, String>,
+    /// Trace and span of each.
+    pub links: Vec<(String, String)>,
+}
+
+impl Collector {
+    /// Starts one on a free port, after building it if it is not there, which takes minutes.
+    pub async fn start() -> Self {
+        let collector = tokio::task::spawn_blocking(Self::begin).await.unwrap();
+        let address = collector.endpoint.trim_start_matches("http://").to_owned();
+        let waiting = async {
+            while TcpStream::connect(&address).is_err() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_mins(1), waiting).await.expect("the Collector starts");
+        collector
+    }
+
+    fn begin() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let config = folder.path().join("config.yaml");
+        let text = format!(
+            "receivers: {{otlp: {{protocols: {{http: {{endpoint: '{address}'}}}}}}}}\n\
+             exporters: {{debug: {{verbosity: detailed, use_internal_logger: false, sending_queue: {{enabled: false}}}}}}\n\
+             service:\n  telemetry: {{metrics: {{level: none}}}}\n  pipelines:\n    \
+             traces: {{receivers: [otlp], exporters: [debug]}}\n    \
+             metrics: {{receivers: [otlp], exporters: [debug]}}\n"
+        );
+        fs::write(&config, text).unwrap();
+        let process = Command::new(cached(&format!("otelcol-{VERSION}"), "need_collector", "otelcol"))
+            .arg(format!("--config=file:{}", config.display()))
+            .stdin(Stdio::null())
+            .stdout(File::create(folder.path().join("received")).unwrap())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { process, endpoint: format!("http://{address}"), folder }
+    }
+
+    /// The endpoint of all signals.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// Everything that it got, as it prints it.
+    pub fn received(&self) -> String {
+        fs::read_to_string(self.folder.path().join("received")).unwrap()
+    }
+
+    /// Every span that it got: a request is answered once its spans are printed.
+    pub fn spans(&self) -> Vec<Span> {
+        let (mut spans, mut part) = (Vec::<Span>::new(), String::new());
+        for line in self.received().lines() {
+            if !line.starts_with(' ') {
+                line.clone_into(&mut part);
+                if line.starts_with("Span #") {
+                    spans.push(Span::default());
+                }
+                continue;
+            }
+            let Some(span) = spans.last_mut() else { continue };
+            let of_span = part.starts_with("Span #");
+            let Some((name, value)) = line.trim().trim_start_matches("-> ").split_once(':') else { continue };
+            let value = value.trim();
+            match (name.trim(), part.as_str()) {
+                ("Trace ID", _) if of_span => value.clone_into(&mut span.trace),
+                ("Parent ID", _) if of_span => value.clone_into(&mut span.parent),
+                ("ID", _) if of_span => value.clone_into(&mut span.id),
+                ("Name", _) if of_span => value.clone_into(&mut span.name),
+                ("Status code", _) if of_span => value.clone_into(&mut span.status),
+                ("Trace ID", _) => span.links.push((value.to_owned(), String::new())),
+                ("ID", _) => value.clone_into(&mut span.links.last_mut().unwrap().1),
+                (name, "Attributes:") => {
+                    let (_, value) = value.split_once('(').unwrap();
+                    span.attributes.insert(name.to_owned(), value.trim_end_matches(')').to_owned());
+                }
+                _ => {}
+            }
+        }
+        spans
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
