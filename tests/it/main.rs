@@ -32,6 +32,7 @@ mod outages;
 mod readback;
 mod verify;
 mod telemetry;
+mod observability;
 mod traces;
 #[cfg(feature = "cluster")]
 mod chart;

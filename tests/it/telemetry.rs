@@ -34,7 +34,7 @@ fn the_documents_table_is_the_programs() {
 }
 
 /// One event of each kind that is a metric.
-fn tell_everything(consumer: &dyn Consumer) {
+pub(crate) fn tell_everything(consumer: &dyn Consumer) {
     let now = Instant::now();
     let second = Duration::from_secs(1);
     let fault = Fault::new(Service::TargetBlobs, FaultKind::Throttled(None), "planted-detail");
