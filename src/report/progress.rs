@@ -124,12 +124,12 @@ pub struct Snapshot {
 
 impl Consumer for Progress {
     fn take(&self, at: Instant, event: &Event<'_>) {
-        let mut live = self.live();
         match event {
-            Event::ShardBegan(beginning) => live.begins(at, beginning),
-            Event::RowSettled(settled) => live.settles(settled),
-            Event::StateChanged { state } => live.state = (*state).clone(),
-            Event::ShardEnded { shard, ended } => live.ends(at, *shard, *ended),
+            Event::ShardBegan(beginning) => self.live().begins(at, beginning),
+            Event::RowSettled(settled) => self.live().settles(settled),
+            Event::StateChanged { state } => self.live().state = (*state).clone(),
+            Event::ShardEnded { shard, ended } => self.live().ends(at, *shard, *ended),
+            // What a row tells of besides takes no lock.
             _ => {}
         }
     }

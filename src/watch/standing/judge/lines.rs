@@ -63,7 +63,7 @@ pub(super) fn limits(facts: &Facts, state: RunState) -> Vec<Limit> {
     }
     let alive = facts.beats.values().filter(|beat| is_alive(beat, facts.at));
     of_shards(alive.filter_map(|beat| {
-        let rows = plan.shards.get(beat.shard.0 as usize)?.rows;
+        let rows = plan.shard(beat.shard)?.rows;
         Some((beat.shard, rows, &beat.work))
     }))
 }
