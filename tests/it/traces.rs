@@ -122,6 +122,11 @@ async fn processes_of_a_run_without_a_caller_share_the_trace_that_the_plan_began
     assert_eq!(plan.parent, "");
     let mut below: BTreeMap<&str, usize> = BTreeMap::new();
     for span in spans.iter().filter(|span| span.trace == plan.trace && span.id != plan.id) {
+        if !span.attributes.contains_key("process.exit.code") {
+            // A slow machine makes a shard wait.
+            assert!(named(&spans, "shard").iter().any(|shard| shard.id == span.parent), "{span:?}");
+            continue;
+        }
         assert_eq!(span.parent, plan.id, "{span:?}");
         assert_eq!(span.attributes["process.exit.code"], "0", "{span:?}");
         *below.entry(&span.name).or_default() += 1;
