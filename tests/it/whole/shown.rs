@@ -108,7 +108,10 @@ async fn what_limits_the_speed_is_said_in_progress_summary_and_status() {
     proxy.delay(std::time::Duration::from_millis(30));
     app.set("DATABASE_URL", app.database.url_through(proxy.address()));
     app.set("ROGO_LOG_FORMAT", "text");
-    // Sixteen submissions at a time share one connection.
+    // With a trigger that runs after the row each submission has a transaction of its own, and all share one connection.
+    let trigger = "create function look() returns trigger language plpgsql as $$ begin return null; end $$;
+        create trigger look after insert on submission_files for each row execute function look()";
+    app.database.run(trigger).await;
     let ended = app.run(&["run", "--workers", "1", "--pool", "1"]).await.expect(0);
     let advice = "PostgreSQL pool: workers waited for a connection ";
     assert!(ended.stderr.contains(&format!("limit     {advice}")), "{}", ended.stderr);
