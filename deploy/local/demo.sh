@@ -220,6 +220,7 @@ if [[ -n $keep ]]; then
         [[ -z ${!name:-} ]] || printf "export %s='%s'\n" "$name" "${!name}"
     done
     echo "set -a; . '$result/sample/sample.env'; set +a"
+    [[ -z $folder ]] || echo "# and to each command: ${warehouse[*]}"
     echo "'$postgres/psql' \"\$DATABASE_URL\""
     wait "${servers[@]}"
 fi

@@ -10,49 +10,58 @@ const LONGEST: usize = 600;
 const NAME_WIDTH: usize = 26;
 
 /// A page being written.
-pub struct Page(String);
+pub struct Page {
+    text: String,
+    /// Why something could not be shown: said once, however much it keeps away.
+    reasons: Vec<String>,
+}
 
 impl Page {
     /// A page that begins with this line.
     pub fn new(first: &str) -> Self {
-        Self(format!("{first}\n"))
+        Self { text: format!("{first}\n"), reasons: Vec::new() }
     }
 
     /// An empty line.
     pub fn blank(&mut self) {
-        self.0.push('\n');
+        self.text.push('\n');
     }
 
     /// A line of our own words.
     pub fn line(&mut self, text: &str) {
-        let _ = writeln!(self.0, "{}", plain(text));
+        let _ = writeln!(self.text, "{}", plain(text));
     }
 
     /// Begins a section.
     pub fn section(&mut self, title: &str) {
-        let _ = write!(self.0, "\n{title}\n");
+        let _ = write!(self.text, "\n{title}\n");
     }
 
     /// A line of a section.
     pub fn say(&mut self, text: &str) {
-        let _ = writeln!(self.0, "  {}", plain(text));
+        let _ = writeln!(self.text, "  {}", plain(text));
     }
 
     /// A named value; nothing if it is empty.
     pub fn field(&mut self, name: &str, value: &str) {
         if !value.is_empty() {
-            let _ = writeln!(self.0, "  {name:NAME_WIDTH$}  {}", plain(value));
+            let _ = writeln!(self.text, "  {name:NAME_WIDTH$}  {}", plain(value));
         }
     }
 
     /// What cannot be shown, and why.
     pub fn not_available(&mut self, what: &str, why: &str) {
-        let _ = writeln!(self.0, "  not available: {what}: {}", plain(why));
+        if self.reasons.iter().any(|reason| reason == why) {
+            let _ = writeln!(self.text, "  not available: {what}, for the reason above");
+            return;
+        }
+        let _ = writeln!(self.text, "  not available: {what}: {}", plain(why));
+        self.reasons.push(why.to_owned());
     }
 
     /// The whole page.
     pub fn text(self) -> String {
-        self.0
+        self.text
     }
 }
 
@@ -91,6 +100,20 @@ fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_that_keeps_several_things_away_is_said_once() {
+        let mut page = Page::new("first");
+        page.not_available("facts", "no settings");
+        page.not_available("the target", "no settings");
+        page.not_available("inputs", "no such file");
+        let expected = "first
+  not available: facts: no settings
+  not available: the target, for the reason above
+  not available: inputs: no such file
+";
+        assert_eq!(page.text(), expected);
+    }
 
     #[test]
     fn nothing_from_outside_changes_the_terminal_or_shows_a_key() {
