@@ -68,6 +68,14 @@ need_chromium() {
     need_packages "Chromium" chromium
 }
 
+# keep FOLDER HOME: puts a folder that is whole at its place in the cache. Another installer may have been faster: then its own stays.
+keep() {
+  mv -T "$1" "$2" 2>/dev/null || {
+    rm -rf "$1"
+    [ -d "$2" ] || { echo "$2 cannot be written" >&2; return 1; }
+  }
+}
+
 # need_azurite: Azurite in the cache folder of the tests and of the demonstration, whole. An installation that was cut off leaves a folder that looks like one.
 need_azurite() {
   local home="${XDG_CACHE_HOME:-$HOME/.cache}/rogo-migrate/azurite-$AZURITE_VERSION" building
@@ -84,11 +92,7 @@ need_azurite() {
     echo "npm cannot install Azurite $AZURITE_VERSION" >&2
     return 1
   fi
-  # A test's own installer may have been faster.
-  mv -T "$building" "$home" 2>/dev/null || {
-    rm -rf "$building"
-    [ -d "$home" ] || { echo "Azurite cannot be put at $home" >&2; return 1; }
-  }
+  keep "$building" "$home"
 }
 
 need_cargo() {
@@ -119,7 +123,7 @@ need_prometheus() {
     echo "Go cannot build Prometheus $PROMETHEUS_VERSION" >&2
     return 1
   fi
-  mv -T "$building" "$home"
+  keep "$building" "$home"
 }
 
 # cargo_installed NAME VERSION: the path of a program of crates.io, kept by version below the cache folder. Built without optimisation:
@@ -156,6 +160,6 @@ END
     echo "Go cannot build the OpenTelemetry Collector $COLLECTOR_VERSION" >&2
     return 1
   fi
-  mv -T "$building/whole" "$home"
+  keep "$building/whole" "$home" || return
   rm -rf "$building"
 }

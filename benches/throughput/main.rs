@@ -21,6 +21,7 @@ mod sweep;
 mod support {
     pub mod app;
     pub mod azurite;
+    pub mod cache;
     pub mod csv;
     pub mod npm;
     pub mod postgres;

@@ -129,7 +129,7 @@ pub async fn rolled_back(store: &RunStore) -> Result<Option<String>, Fault> {
         .then(|| format!("run {} was rolled back; start a run with another name (--run)", store.run())))
 }
 
-/// Refusal for a run that a person has ended: rolled back, or purged; `None` if nobody has.
+/// Refusal for a run that a person has ended, by a rollback or a purge; `None` if it was not ended.
 pub async fn ended(store: &RunStore) -> Result<Option<String>, Fault> {
     match rolled_back(store).await? {
         None => purge::refusal(store).await,

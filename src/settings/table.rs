@@ -13,20 +13,20 @@ pub struct Setting {
     pub default: Option<&'static str>,
     /// Description of the default, if it is not a fixed value.
     pub otherwise: &'static str,
-    /// Who may see its value.
+    /// Whether its value is printed.
     pub privacy: Privacy,
     /// Whether it may hold several values: repeated flags, or separated by commas.
     pub list: bool,
 }
 
-/// Who may see a value.
+/// Whether a value is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Privacy {
-    /// Whoever sees the settings or a complaint about them.
+    /// Printed with the settings, and in errors about them.
     Shown,
-    /// Nobody, although it is given like any other value.
+    /// Never printed, although it is given like any other value.
     Hidden,
-    /// Nobody: it comes from the environment, or from the file that `<NAME>_FILE` names.
+    /// Never printed, and no flag: it comes from the environment, or from the file that `<NAME>_FILE` names.
     Secret,
 }
 

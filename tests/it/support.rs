@@ -3,6 +3,7 @@
 pub mod rows;
 pub mod postgres;
 pub mod azurite;
+pub mod cache;
 pub mod http_stub;
 pub mod blob_service;
 pub mod tds;

@@ -101,13 +101,8 @@ mod tests {
             let shards =
                 shards(number, |index| if index == odd { ShardPhase::Silent } else { ShardPhase::Done });
             let text = map(&shards, columns);
-            let (legend, lines) =
-                text.trim_end().lines().rev().collect::<Vec<_>>().split_first().map_or_else(
-                    || unreachable!(),
-                    |(legend, lines)| {
-                        (legend.to_string(), lines.iter().map(ToString::to_string).collect::<Vec<_>>())
-                    },
-                );
+            let (map, legend) = text.trim_end().rsplit_once('\n').unwrap();
+            let lines: Vec<&str> = map.lines().collect();
             assert!(lines.len() <= LINES, "{number} shards: {} lines", lines.len());
             assert!(lines.iter().all(|line| line.chars().count() <= columns), "{text}");
             assert_eq!(lines.iter().filter(|line| line.contains('!')).count(), 1, "{text}");

@@ -19,15 +19,11 @@ use futures_util::TryStreamExt;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::npm;
-
-/// The scripts install Azurite too: they say which.
-const NEED: &str = include_str!("../../need.sh");
+use super::{cache, npm};
 
 /// The version that the scripts install.
 pub fn version() -> &'static str {
-    let version = NEED.lines().find_map(|line| line.strip_prefix("AZURITE_VERSION="));
-    version.expect("need.sh says which Azurite")
+    cache::version("AZURITE_VERSION")
 }
 
 /// The emulator's published account.

@@ -5,19 +5,20 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     net::{TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
-    time::Duration,
+    process::{Command, Stdio},
 };
 
 use tempfile::TempDir;
 
-use super::prometheus::cached;
-
-const VERSION: &str = "0.150.0";
+use super::{
+    cache,
+    process::{Killed, until},
+    prometheus::cached,
+};
 
 /// A running Collector.
 pub struct Collector {
-    process: Child,
+    _process: Killed,
     endpoint: String,
     folder: TempDir,
 }
@@ -41,12 +42,7 @@ impl Collector {
     pub async fn start() -> Self {
         let collector = tokio::task::spawn_blocking(Self::begin).await.unwrap();
         let address = collector.endpoint.trim_start_matches("http://").to_owned();
-        let waiting = async {
-            while TcpStream::connect(&address).is_err() {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_mins(1), waiting).await.expect("the Collector starts");
+        until("the Collector listens", async || TcpStream::connect(&address).is_ok()).await;
         collector
     }
 
@@ -62,14 +58,18 @@ impl Collector {
              metrics: {{receivers: [otlp], exporters: [debug]}}\n"
         );
         fs::write(&config, text).unwrap();
-        let process = Command::new(cached(&format!("otelcol-{VERSION}"), "need_collector", "otelcol"))
-            .arg(format!("--config=file:{}", config.display()))
-            .stdin(Stdio::null())
-            .stdout(File::create(folder.path().join("received")).unwrap())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        Self { process, endpoint: format!("http://{address}"), folder }
+        let process = Command::new(cached(
+            &format!("otelcol-{}", cache::version("COLLECTOR_VERSION")),
+            "need_collector",
+            "otelcol",
+        ))
+        .arg(format!("--config=file:{}", config.display()))
+        .stdin(Stdio::null())
+        .stdout(File::create(folder.path().join("received")).unwrap())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+        Self { _process: Killed(process), endpoint: format!("http://{address}"), folder }
     }
 
     /// The endpoint of all signals.
@@ -113,12 +113,5 @@ impl Collector {
             }
         }
         spans
-    }
-}
-
-impl Drop for Collector {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }

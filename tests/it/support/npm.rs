@@ -2,13 +2,11 @@
 
 use std::{path::PathBuf, process::Command};
 
+use super::cache;
+
 /// The folder of a package, below the tests' cache folder; or why it cannot be had here.
 pub fn installed(package: &str, version: &str) -> Result<PathBuf, String> {
-    let cache = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| std::env::home_dir().map(|home| home.join(".cache")))
-        .unwrap_or_else(std::env::temp_dir);
-    let folder = cache.join(format!("rogo-migrate/{package}-{version}"));
+    let folder = cache::folder(&format!("{package}-{version}"));
     if folder.exists() {
         return Ok(folder);
     }

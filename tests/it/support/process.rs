@@ -18,6 +18,16 @@ const LONGEST_RUN: Duration = Duration::from_mins(10);
 /// Between two looks at what nobody can be told of.
 const POLL: Duration = Duration::from_millis(5);
 
+/// A server that a test started: it ends with the test.
+pub struct Killed(pub std::process::Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Looks until it is so.
 pub async fn until<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
     let deadline = Instant::now() + PATIENCE;

@@ -2,19 +2,21 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::{Mutex, PoisonError},
-    time::Duration,
 };
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-const VERSION: &str = "0.316.0";
+use super::{
+    cache,
+    process::{Killed, until},
+};
 
 /// A running Prometheus.
 pub struct Prometheus {
-    process: Child,
+    _process: Killed,
     url: String,
     _data: TempDir,
 }
@@ -41,7 +43,7 @@ impl Prometheus {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        Self { process, url: format!("http://{address}"), _data: data }
+        Self { _process: Killed(process), url: format!("http://{address}"), _data: data }
     }
 
     async fn ready(self) -> Self {
@@ -49,12 +51,7 @@ impl Prometheus {
             let answer = reqwest::get(format!("{}/-/ready", self.url)).await;
             answer.is_ok_and(|answer| answer.status().is_success())
         };
-        let waiting = async {
-            while !asked().await {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_mins(1), waiting).await.expect("Prometheus starts");
+        until("Prometheus is ready", asked).await;
         self
     }
 
@@ -79,28 +76,17 @@ impl Prometheus {
     }
 }
 
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
 /// One test builds it, the others wait for that.
 static BUILDING: Mutex<()> = Mutex::new(());
 
 /// A program of Prometheus.
 pub fn program(name: &str) -> PathBuf {
-    cached(&format!("prometheus-{VERSION}"), "need_prometheus", name)
+    cached(&format!("prometheus-{}", cache::version("PROMETHEUS_VERSION")), "need_prometheus", name)
 }
 
 /// A program in a folder of the tests' cache, which a function of `tests/need.sh` makes.
 pub fn cached(folder: &str, need: &str, name: &str) -> PathBuf {
-    let cache = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| std::env::home_dir().map(|home| home.join(".cache")))
-        .unwrap_or_else(std::env::temp_dir);
-    let program = cache.join(format!("rogo-migrate/{folder}/{name}"));
+    let program = cache::folder(folder).join(name);
     let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
     if !program.exists() {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/need.sh");

@@ -2,7 +2,10 @@
 
 use std::process::Stdio;
 
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+};
 
 use crate::support::{
     app::{Sample, TestApp},
@@ -10,6 +13,28 @@ use crate::support::{
     process::{output, signal, within},
     proxy::Proxy,
 };
+
+const PROGRAM: &str = concat!("'", env!("CARGO_BIN_EXE_rogo-migrate"), "'");
+
+/// A line of shell with the environment of the program, on a terminal of so many columns. What is written to the terminal is
+/// its standard output.
+fn terminal(app: &TestApp<'_>, columns: u16, line: &str) -> Command {
+    let program = app.command(&[]);
+    let environment = program.as_std().get_envs().filter_map(|(name, value)| Some((name, value?)));
+    let mut terminal = Command::new("script");
+    terminal
+        .args(["-qec", &format!("stty columns {columns} rows 40; {line}"), "/dev/null"])
+        .env_clear()
+        .envs(environment)
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .env("TERM", "xterm")
+        .env("SHELL", "/bin/sh")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    terminal
+}
 
 #[tokio::test]
 async fn where_nobody_watches_the_progress_block_tells_every_row() {
@@ -38,24 +63,8 @@ async fn on_a_terminal_a_bar_moves() {
     let proxy = Proxy::start(TestServer::get().address()).await;
     proxy.delay(std::time::Duration::from_millis(30));
     app.set("DATABASE_URL", app.database.url_through(proxy.address()));
-    let program = app.command(&[]);
-    let environment = program.as_std().get_envs().filter_map(|(name, value)| Some((name, value?)));
-    let mut terminal = tokio::process::Command::new("script");
-    let line = format!(
-        "stty columns 120 rows 40; exec '{}' shard --shard 0 --same-database --workers 1 --in-flight 1 >/dev/null",
-        env!("CARGO_BIN_EXE_rogo-migrate")
-    );
-    terminal
-        .args(["-qec", &line, "/dev/null"])
-        .env_clear()
-        .envs(environment)
-        .env("PATH", std::env::var_os("PATH").unwrap())
-        .env("TERM", "xterm")
-        .env("SHELL", "/bin/sh")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
+    let shard = "shard --shard 0 --same-database --workers 1 --in-flight 1 >/dev/null";
+    let terminal = terminal(&app, 120, &format!("exec {PROGRAM} {shard}"));
     let ended = output(terminal).await.expect(0);
     for part in ["\u{1b}[", "workers #1 ", "/40 rows (", "progress  40/40 rows (100.0%)"] {
         assert!(ended.stdout.contains(part), "{part:?} is not in {:?}", ended.stdout);
@@ -139,24 +148,7 @@ async fn a_watched_run_is_one_screen_that_is_drawn_again() {
         app.command(&["shard", "--shard", "0", "--same-database", "--workers", "1", "--in-flight", "1"]);
     shard.stdout(Stdio::null()).stderr(Stdio::null());
     let mut shard = shard.kill_on_drop(true).spawn().unwrap();
-    let program = app.command(&[]);
-    let environment = program.as_std().get_envs().filter_map(|(name, value)| Some((name, value?)));
-    let mut terminal = tokio::process::Command::new("script");
-    let watch = format!(
-        "stty columns 100 rows 40; timeout 25 '{}' status --watch 2>/dev/null || true",
-        env!("CARGO_BIN_EXE_rogo-migrate")
-    );
-    terminal
-        .args(["-qec", &watch, "/dev/null"])
-        .env_clear()
-        .envs(environment)
-        .env("PATH", std::env::var_os("PATH").unwrap())
-        .env("TERM", "xterm")
-        .env("SHELL", "/bin/sh")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
+    let terminal = terminal(&app, 100, &format!("timeout 25 {PROGRAM} status --watch 2>/dev/null || true"));
     let ended = output(terminal).await.expect(0);
     shard.kill().await.unwrap();
     let looks: Vec<&str> = ended.stdout.split("running: run ").collect();
