@@ -16,7 +16,7 @@ use opentelemetry_sdk::{
     metrics::{PeriodicReader, SdkMeterProvider},
     trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracer, SdkTracerProvider},
 };
-use reqwest::blocking::Client;
+use reqwest::{Url, blocking::Client};
 
 use self::reach::Reach;
 use super::{metrics::Metrics, traces::Traces};
@@ -67,15 +67,8 @@ impl Exports {
     }
 
     fn send_metrics(&mut self, signal: &Signal, settings: &ExportSettings) -> Result<Metrics, Stop> {
-        let mut exporter = MetricExporter::builder()
-            .with_http()
-            .with_http_client(client(signal)?)
-            .with_retry_policy(RetryPolicy::disabled())
-            .with_endpoint(&signal.endpoint);
-        if !signal.timeout_is_set {
-            exporter = exporter.with_timeout(REQUEST_WITHIN);
-        }
-        let exporter = exporter.build().map_err(|error| refused(&error))?;
+        let exporter = MetricExporter::builder().with_http();
+        let exporter = to_receiver(exporter, signal)?.build().map_err(|error| refused(&error))?;
         let reach = Reach::of("metrics");
         let reader = PeriodicReader::builder(reach::Metrics { exporter, reach: reach.clone() }).build();
         let meters =
@@ -90,15 +83,8 @@ impl Exports {
         signal: &Signal,
         settings: &ExportSettings,
     ) -> Result<(Arc<Traces>, SdkTracer), Stop> {
-        let mut exporter = SpanExporter::builder()
-            .with_http()
-            .with_http_client(client(signal)?)
-            .with_retry_policy(RetryPolicy::disabled())
-            .with_endpoint(&signal.endpoint);
-        if !signal.timeout_is_set {
-            exporter = exporter.with_timeout(REQUEST_WITHIN);
-        }
-        let exporter = exporter.build().map_err(|error| refused(&error))?;
+        let exporter = SpanExporter::builder().with_http();
+        let exporter = to_receiver(exporter, signal)?.build().map_err(|error| refused(&error))?;
         let reach = Reach::of("traces");
         let mut batches = BatchConfigBuilder::default();
         if !settings.queue_is_set {
@@ -122,6 +108,18 @@ impl Exports {
         let meters = self.meters.as_ref().map(|(_, reach)| reach);
         meters.into_iter().chain(self.spans.as_ref().map(|(_, reach)| reach))
     }
+}
+
+/// An exporter that posts to the receiver, and leaves further tries to [`Reach`].
+fn to_receiver<B: WithExportConfig + WithHttpConfig>(exporter: B, signal: &Signal) -> Result<B, Stop> {
+    // The exporter's own refusal would repeat the endpoint, which may hold a key.
+    let endpoint = Url::parse(&signal.endpoint)
+        .map_err(|error| refused(&format_args!("an endpoint is not a URL: {error}")))?;
+    let exporter = exporter
+        .with_http_client(client(signal)?)
+        .with_retry_policy(RetryPolicy::disabled())
+        .with_endpoint(endpoint.as_str());
+    Ok(if signal.timeout_is_set { exporter } else { exporter.with_timeout(REQUEST_WITHIN) })
 }
 
 fn refused(error: &dyn Display) -> Stop {
@@ -192,4 +190,25 @@ fn resource(settings: &ExportSettings) -> Resource {
         attributes.push(KeyValue::new("service.instance.id", settings.instance.to_string()));
     }
     Resource::builder().with_attributes(attributes).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_that_is_not_a_url_is_refused_and_not_repeated() {
+        for endpoint in ["planted", "http://planted@[o/v1/traces?key=planted", "http://o:planted/"] {
+            let signal = Some(Signal { endpoint: endpoint.into(), ..Signal::default() });
+            for settings in [
+                ExportSettings { metrics: signal.clone(), ..ExportSettings::default() },
+                ExportSettings { traces: signal.clone(), ..ExportSettings::default() },
+            ] {
+                let stop = Exports::begin(&settings).err().unwrap();
+                assert_eq!(stop.exit, Exit::Configuration);
+                assert!(stop.message.contains("an endpoint is not a URL"), "{stop}");
+                assert!(!stop.message.contains("planted"), "{stop}");
+            }
+        }
+    }
 }
