@@ -3,7 +3,10 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use rogo_migrate::sample::{self, Files, SampleOptions};
+use rogo_migrate::{
+    report::events::Way,
+    sample::{self, Files, SampleOptions},
+};
 
 use super::{
     Options, TestApp,
@@ -25,24 +28,6 @@ const CONNECTIONS: f64 = 15.0;
 const BATCH: f64 = 64.0;
 /// The short profile runs in CI beside other work: its goals are so much lower.
 const SHORT_MARGIN: f64 = 0.5;
-
-/// How a file reaches the target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
-    ServerSide,
-    Streamed,
-}
-
-impl Way {
-    const BOTH: [Self; 2] = [Self::ServerSide, Self::Streamed];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::ServerSide => "server-side",
-            Self::Streamed => "streamed",
-        }
-    }
-}
 
 /// Round trips before the services.
 #[derive(Debug, Clone, Copy, Default)]
@@ -87,10 +72,10 @@ pub async fn latency(goals: &mut Goals, options: &Options) {
     let bench = Bench::start(rows, options.stub_bytes).await;
     let margin = if options.short { SHORT_MARGIN } else { 1.0 };
     let distances: &[(u64, f64)] = if options.short { &[(100, 0.6)] } else { &[(20, 0.9), (100, 0.6)] };
-    for way in Way::BOTH {
+    for way in [Way::ServerSide, Way::Streamed] {
         bench.stub.copy_server_side(way == Way::ServerSide);
         println!(
-            "{rows} submissions of 3 files of {} bytes, {}, blobs answered by a stub",
+            "{rows} submissions of 3 files of {} bytes, copies: {}, blobs answered by a stub",
             options.stub_bytes,
             way.name()
         );

@@ -46,8 +46,8 @@ use support::{
 
 /// Files of a row of a plain sample: two of the learner, one of the marker.
 const FILES: u64 = 3;
-/// Numbers of requests under way at which the lower bound is measured: the program's adaptive limit moves in this range.
-const WIDTHS: [usize; 3] = [16, 32, 64];
+/// Numbers of requests under way at which the lower bound is measured: the fastest of them is the bound.
+const WIDTHS: [usize; 4] = [16, 32, 64, 128];
 
 /// Of any process of ours, whatever the number of rows.
 const MEMORY: Goal = Goal::AtMost(150.0);

@@ -53,6 +53,17 @@ pub enum Fate {
     },
 }
 
+impl Fate {
+    /// The kind and the code in a word each; a migrated row has no code.
+    pub fn words(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Migrated(_) => ("migrated", ""),
+            Self::Skipped { code, .. } => ("skipped", code.code()),
+            Self::Failed { code, .. } => ("failed", code.code()),
+        }
+    }
+}
+
 /// The identifiers and figures of a migrated row.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Migrated {

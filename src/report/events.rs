@@ -50,7 +50,7 @@ pub enum Event<'a> {
         /// Number of bytes.
         bytes: u64,
         /// Which way they took.
-        mode: Mode,
+        way: Way,
     },
     /// A segment of outcomes stands in the run store.
     Recorded {
@@ -227,21 +227,21 @@ impl Wait {
     }
 }
 
-/// Which way the bytes of a file take.
+/// How a file reaches the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Through this process.
-    Streamed,
+pub enum Way {
     /// The storage service copies by itself.
-    Server,
+    ServerSide,
+    /// Its bytes pass through this process.
+    Streamed,
 }
 
-impl Mode {
+impl Way {
     /// Its stable name.
     pub fn name(self) -> &'static str {
         match self {
+            Self::ServerSide => "server",
             Self::Streamed => "streamed",
-            Self::Server => "server",
         }
     }
 }

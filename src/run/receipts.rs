@@ -109,9 +109,7 @@ fn row_digest(outcome: &Outcome, is_lost: bool) -> Digest {
     form.extend(outcome.attempt.map_or(0, AttemptId::get).to_be_bytes());
     let (kind, code) = match &outcome.fate {
         Fate::Migrated(_) if is_lost => ("lost", ""),
-        Fate::Migrated(_) => ("migrated", ""),
-        Fate::Failed { code, .. } => ("failed", code.code()),
-        Fate::Skipped { code, .. } => ("skipped", code.code()),
+        fate => fate.words(),
     };
     push(&mut form, kind);
     push(&mut form, code);

@@ -26,8 +26,7 @@ use crate::{
     ports::{
         BlobReader, Blobs, CopiedFile, Existing, Fault, FaultKind, PutOptions, Service, Source, TargetWriter,
     },
-    report::events::{Event, Events, Mode, Wait},
-    shard::in_flight::Way,
+    report::events::{Event, Events, Wait, Way},
 };
 
 /// Files up to this are one PUT; larger ones go in parts of this.
@@ -109,12 +108,12 @@ impl Copier {
             metadata,
             md5: None,
         };
-        let (copied, mode) = match way {
-            Way::ServerSide => (self.copy_server_side(file, blob_name, &options).await?, Mode::Server),
-            Way::Streamed => (Some(self.stream(file, blob_name, options).await?), Mode::Streamed),
+        let copied = match way {
+            Way::ServerSide => self.copy_server_side(file, blob_name, &options).await?,
+            Way::Streamed => Some(self.stream(file, blob_name, options).await?),
         };
         if let Some(copied) = &copied {
-            self.events.tell(Event::BytesMoved { bytes: copied.size_bytes, mode });
+            self.events.tell(Event::BytesMoved { bytes: copied.size_bytes, way });
         }
         Ok(copied)
     }

@@ -12,7 +12,7 @@ use permits::Permits;
 pub use places::{Place, Places};
 
 use super::copy::Budget;
-use crate::report::events::Gain;
+use crate::report::events::{Gain, Way};
 
 /// The most copies that the storage service makes at once for us: no bytes of theirs pass through the process.
 const MOST_SERVER_SIDE: usize = 512;
@@ -20,15 +20,6 @@ const MOST_SERVER_SIDE: usize = 512;
 const MOST_STREAMED: usize = 512;
 /// Rows of one worker that may wait for their commit beside those that are copied: two full statements.
 const COMMITS_PER_WORKER: usize = 128;
-
-/// How a file reaches the target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
-    /// The storage service copies by itself.
-    ServerSide,
-    /// Its bytes pass through this process.
-    Streamed,
-}
 
 /// The limits of a process.
 pub struct InFlight {

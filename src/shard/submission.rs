@@ -11,14 +11,14 @@ use std::{
 use crate::{
     domain::{FailCode, Failure, Fate, Migrated, Migration, Note, PlannedFile, Receipt, Skip, SkipCode},
     ports::{Committed, CopiedFile, CopiedMigration, Fault, FaultKind, HeldSubmission, Service},
-    report::events::{Event, StageTimes, Wait, now, since},
+    report::events::{Event, StageTimes, Wait, Way, now, since},
     rules,
 };
 
 use super::{
     Shard, WorkerServices,
     copy::Uploads,
-    in_flight::{Permit, Place, Way},
+    in_flight::{Permit, Place},
     pace::Trouble,
 };
 

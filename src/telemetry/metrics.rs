@@ -13,7 +13,6 @@ use opentelemetry::{
 };
 
 use crate::{
-    domain::Fate,
     ports::{Fault, FaultKind, Service},
     report::events::{Bounded, Consumer, Event, Settled},
     run::State,
@@ -157,11 +156,7 @@ impl Metrics {
     }
 
     fn settled(&self, settled: &Settled<'_>) {
-        let (outcome, code) = match settled.fate {
-            Fate::Migrated(_) => ("migrated", ""),
-            Fate::Failed { code, .. } => ("failed", code.code()),
-            Fate::Skipped { code, .. } => ("skipped", code.code()),
-        };
+        let (outcome, code) = settled.fate.words();
         self.rows.add(1, &[KeyValue::new("outcome", outcome), KeyValue::new("code", code)]);
         self.row_active.add(-1, &[]);
         let times = &settled.times;
@@ -233,8 +228,8 @@ impl Consumer for Metrics {
             Event::RowBegan { .. } => self.row_active.add(1, &[]),
             Event::RowSettled(settled) => self.settled(settled),
             Event::RowDropped { .. } => self.row_active.add(-1, &[]),
-            Event::BytesMoved { bytes, mode } => {
-                self.copy_io.add(*bytes, &[KeyValue::new("mode", mode.name())]);
+            Event::BytesMoved { bytes, way } => {
+                self.copy_io.add(*bytes, &[KeyValue::new("mode", way.name())]);
             }
             Event::Recorded { took } => self.took("record", *took),
             Event::Asked { service, took } => self.asked(*service, *took),

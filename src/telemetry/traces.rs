@@ -149,11 +149,7 @@ impl Traces {
     }
 
     fn settled(&self, at: Instant, settled: &Settled<'_>) {
-        let (outcome, code) = match settled.fate {
-            Fate::Migrated(_) => ("migrated", None),
-            Fate::Failed { code, .. } => ("failed", Some(code.code())),
-            Fate::Skipped { code, .. } => ("skipped", Some(code.code())),
-        };
+        let (outcome, code) = settled.fate.words();
         let chosen = {
             let mut seen = self.seen();
             let one = Submission {
@@ -163,8 +159,8 @@ impl Traces {
                 ended: SystemTime::now(),
                 times: settled.times,
                 outcome,
-                code,
-                why: if outcome == "failed" { Why::Failure } else { Why::Slow },
+                code: (!code.is_empty()).then_some(code),
+                why: if matches!(settled.fate, Fate::Failed { .. }) { Why::Failure } else { Why::Slow },
             };
             seen.choice.take(at, one)
         };

@@ -10,7 +10,7 @@ use rogo_migrate::{
     ports::{Fault, FaultKind, Service},
     report::{
         events::{
-            Beginning, Bounded, Consumer, Ended, Event, Mode, Sample as Figures, Settled, StageTimes, Wait,
+            Beginning, Bounded, Consumer, Ended, Event, Sample as Figures, Settled, StageTimes, Wait, Way,
         },
         invariants::Invariant,
     },
@@ -62,7 +62,7 @@ pub(crate) fn tell_everything(consumer: &dyn Consumer) {
         Event::RowBegan { row: 2 },
         settled(1, &migrated),
         settled(2, &failed),
-        Event::BytesMoved { bytes: 700, mode: Mode::Streamed },
+        Event::BytesMoved { bytes: 700, way: Way::Streamed },
         Event::Recorded { took: second },
         Event::Waited { on: Wait::Recorder, took: second * 2 },
         Event::Asked { service: Service::Database, took: second },

@@ -10,10 +10,8 @@ use bytes::Bytes;
 use rogo_migrate::{
     domain::{FileKind, PlannedFile},
     ports::{Blobs, CopiedFile, Fault, FaultKind, PutOptions, Source},
-    shard::{
-        copy::{Budget, Copier},
-        in_flight::Way,
-    },
+    report::events::Way,
+    shard::copy::{Budget, Copier},
 };
 use url::Url;
 
