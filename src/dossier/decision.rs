@@ -138,7 +138,7 @@ fn write_facts(page: &mut Page, gathered: &Gathered) {
         page.say("the row is decided without the warehouse");
         return;
     }
-    page.say(&format!("{} reports, {} scores", facts.reports.len(), facts.scores.len()));
+    page.say(&format!("reports: {}, scores: {}", facts.reports.len(), facts.scores.len()));
     for report in &facts.reports {
         for (name, value) in REPORT_COLUMNS.into_iter().zip(report.values()) {
             page.field(name, &text(value));
