@@ -97,7 +97,7 @@ struct Options {
     #[arg(long, requires = "latency")]
     short: bool,
     /// Submissions of each of its runs
-    #[arg(long, default_value_t = 12_000)]
+    #[arg(long, default_value_t = 20_000)]
     distant: u64,
     /// Bytes of each of its files
     #[arg(long, default_value_t = 10_240)]

@@ -41,6 +41,9 @@ const OPERATION_NOT_PERMITTED: i32 = 1;
 /// How much of a file is read at a time.
 const READ_BYTES: usize = 256 * 1024;
 
+/// Parts of a call's deletes that are under way at a time: a file system may take a millisecond for each file.
+const DELETES: usize = 16;
+
 /// Blobs kept as files of a local or network folder.
 #[derive(Debug, Clone)]
 pub(super) struct FolderBlobs {
@@ -275,9 +278,13 @@ impl Blobs for FolderBlobs {
     }
 
     async fn delete_many(&self, names: &[String]) -> Result<(), Fault> {
-        let (own, names) = (self.clone(), names.to_vec());
-        let remove = move || names.iter().try_for_each(|name| own.remove(name));
-        blocking_for(LARGE_WORK, self.service, remove).await
+        let each = names.len().div_ceil(DELETES).max(1);
+        let remove = |names: &[String]| {
+            let (own, names) = (self.clone(), names.to_vec());
+            let remove = move || names.iter().try_for_each(|name| own.remove(name));
+            blocking_for(LARGE_WORK, self.service, remove)
+        };
+        stream::iter(names.chunks(each).map(Ok)).try_for_each_concurrent(DELETES, remove).await
     }
 }
 

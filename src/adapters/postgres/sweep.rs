@@ -1,5 +1,6 @@
 //! Which blobs of killed processes are named by rows. There is no index on a blob's name. So the only row that should
-//! name a blob is looked up by its derived id; blobs that these rows do not name are searched for in one scan.
+//! name a blob is looked up by its derived id; once such a row does not name its blob, all blobs that are left are searched
+//! for in one scan.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
@@ -70,6 +71,10 @@ pub(super) async fn named(
                 keys.swap_remove(place);
                 found.insert(name);
             }
+        }
+        // The scan that the rest of these needs finds all others too, and reads the disk in its order.
+        if ids.iter().any(|id| open.get(id).is_some_and(|keys| !keys.is_empty())) {
+            break;
         }
     }
     let keys: HashSet<Key> = open.into_values().flatten().collect();
