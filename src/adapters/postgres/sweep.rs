@@ -3,7 +3,7 @@
 //! for in one scan.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeSet, HashSet},
     time::Duration,
 };
 
@@ -50,52 +50,50 @@ pub(super) async fn named(
     names: &[String],
 ) -> Result<HashSet<String>, Fault> {
     let mut found = HashSet::new();
-    // Two processes may have uploaded files for one row: the row names the blob of one of them at most.
-    let mut open: BTreeMap<String, Vec<Key>> = BTreeMap::new();
+    let mut keys: Vec<Key> = Vec::new();
     let mut odd: BTreeSet<&str> = BTreeSet::new();
     for name in names {
         match Key::of(name) {
-            Some(key) => open.entry(key.row(lms_instance)).or_default().push(key),
-            None => {
-                odd.insert(name);
-            }
+            Some(key) => keys.push(key),
+            None => drop(odd.insert(name)),
         }
     }
-    let ids: Vec<String> = open.keys().cloned().collect();
-    for ids in ids.chunks(IDS_AT_A_TIME) {
-        for (id, name) in by_id(pool, ids).await? {
-            let of_row = Key::of(&name);
-            if let Some(keys) = open.get_mut(&id)
-                && let Some(place) = keys.iter().position(|key| Some(key) == of_row.as_ref())
-            {
-                keys.swap_remove(place);
+    let mut rest = keys.as_slice();
+    let mut open: HashSet<&Key> = HashSet::new();
+    // The scan that one open key needs finds all others too, and reads the disk in its order.
+    while open.is_empty()
+        && let Some((some, others)) = rest.split_at_checked(rest.len().min(IDS_AT_A_TIME))
+        && !some.is_empty()
+    {
+        rest = others;
+        open = some.iter().collect();
+        let ids: Vec<String> = some.iter().map(|key| key.row(lms_instance)).collect();
+        for name in by_id(pool, &ids).await? {
+            // Two processes may have uploaded files for one row: the row names the blob of one of them at most.
+            if Key::of(&name).is_some_and(|key| open.remove(&key)) {
                 found.insert(name);
             }
         }
-        // The scan that the rest of these needs finds all others too, and reads the disk in its order.
-        if ids.iter().any(|id| open.get(id).is_some_and(|keys| !keys.is_empty())) {
-            break;
-        }
     }
-    let keys: HashSet<Key> = open.into_values().flatten().collect();
-    if !keys.is_empty() || !odd.is_empty() {
+    open.extend(rest);
+    if !open.is_empty() || !odd.is_empty() {
         // Deleting cannot be undone. If the application copied a row, the copy names the blob under another id.
-        by_scan(pool, &keys, &odd, &mut found).await?;
+        by_scan(pool, &open, &odd, &mut found).await?;
     }
     Ok(found)
 }
 
-async fn by_id(pool: &Pool, ids: &[String]) -> Result<Vec<(String, String)>, Fault> {
+async fn by_id(pool: &Pool, ids: &[String]) -> Result<Vec<String>, Fault> {
     const SQL: &str =
-        "select id, azure_blob_name from submission_files where id = any($1) and azure_blob_name is not null";
-    let asking = async |connection: &mut _| sqlx::query_as(SQL).bind(ids).fetch_all(connection).await;
+        "select azure_blob_name from submission_files where id = any($1) and azure_blob_name is not null";
+    let asking = async |connection: &mut _| sqlx::query_scalar(SQL).bind(ids).fetch_all(connection).await;
     pool.read(LIMIT, asking).await
 }
 
 /// Reads the table once. It joins with the writers, because PostgreSQL 13 compares `= any` with each element in turn.
 async fn by_scan(
     pool: &Pool,
-    keys: &HashSet<Key>,
+    keys: &HashSet<&Key>,
     odd: &BTreeSet<&str>,
     found: &mut HashSet<String>,
 ) -> Result<(), Fault> {
@@ -107,7 +105,7 @@ async fn by_scan(
     let writers: Vec<String> = writers.into_iter().collect();
     let mut keep = |names: Vec<String>| {
         let is_asked = |name: &String| match Key::of(name) {
-            Some(key) => keys.contains(&key),
+            Some(key) => keys.contains(&&key),
             None => odd.contains(name.as_str()),
         };
         found.extend(names.into_iter().filter(is_asked));
