@@ -29,6 +29,7 @@ pub mod rows;
 pub mod run;
 pub mod selection;
 pub mod self_test;
+pub mod signed;
 pub mod surplus;
 pub mod table;
 

@@ -15,6 +15,7 @@ use super::{
     pass::{Pass, Passed, Tally, World},
     report::Absent,
     run::{Files, Same, Task, Verified, look_at_all_files, look_at_enforcements, look_for_surplus, others},
+    signed,
     table::CheckId,
 };
 use crate::{
@@ -23,6 +24,7 @@ use crate::{
     run::{
         RowSet,
         lines::{Buckets, SpooledBuckets},
+        receipts::Folding,
     },
 };
 
@@ -33,17 +35,19 @@ pub struct Merging {
     /// How many differences there are in a part, and when they were seen.
     different: BTreeMap<usize, (u64, DateTime<Utc>)>,
     began_at: Option<DateTime<Utc>>,
+    folding: Folding,
     lms_instance: String,
 }
 
 impl Merging {
-    /// Without a part; there are going to be `parts`.
-    pub fn new(parts: usize, lms_instance: &str) -> Result<Self, Fault> {
+    /// Without a part; there are going to be `parts`, to be added in their order. `folding` is without a row.
+    pub fn new(parts: usize, lms_instance: &str, folding: Folding) -> Result<Self, Fault> {
         Ok(Self {
             passed: Passed::default(),
             differences: Buckets::new(parts)?,
             different: BTreeMap::new(),
             began_at: None,
+            folding,
             lms_instance: lms_instance.to_owned(),
         })
     }
@@ -51,6 +55,9 @@ impl Merging {
     /// Adds a part.
     pub fn add(&mut self, mut part: Part) -> Result<(), Fault> {
         part.add_to(&mut self.passed, &self.lms_instance);
+        for (shard, row) in part.digests.drain(..) {
+            self.folding.add_row(shard, &row);
+        }
         for difference in &part.differences {
             self.differences.push(part.part, difference)?;
         }
@@ -88,6 +95,10 @@ impl Merging {
         look_for_surplus(world, &mut self.passed, &mut each).await?;
         let mut files = look_at_all_files(world, task, Files::All, &mut self.passed.tally, &mut each).await?;
         let mut report = Report::new(task, Utc::now())?;
+        for difference in signed::compare(&self.folding.finish(), task.receipts, &mut self.passed.tally) {
+            // Documents of a run that has ended: there is nothing to wait for.
+            report.add(&Found { row: None, attempt: None, difference })?;
+        }
         let in_rows: u64 = self.different.values().map(|(differences, _)| differences).sum();
         let differences = in_rows + first.len() as u64;
         let mut gone = 0;

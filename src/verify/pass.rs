@@ -22,7 +22,7 @@ use super::{
     table::{CHECKS, CheckId},
 };
 use crate::{
-    domain::{AttemptId, Fate, Outcome, SubmissionRow, stands},
+    domain::{AttemptId, Fate, Outcome, SkipCode, SubmissionRow, stands},
     exit::Stop,
     inputs::{CsvReader, Inputs, SubmissionColumns},
     ports::StoredTarget,
@@ -51,6 +51,8 @@ pub struct World<'a> {
     pub outcomes: &'a Outcomes,
     /// Migrated attempts that the target may lack: a person has accepted that.
     pub may_lack: &'a BTreeSet<AttemptId>,
+    /// Those of them that the result names as skipped, each with its code.
+    pub settled: &'a BTreeMap<AttemptId, SkipCode>,
     /// The only attempts to verify; `None`: all.
     pub attempts: Option<&'a BTreeSet<AttemptId>>,
     /// When the plan was made.
@@ -149,7 +151,8 @@ struct Checked {
 
 /// Checks the rows of partitions, which have to come in rising order: the input is read once.
 pub struct Pass<'w> {
-    world: &'w World<'w>,
+    /// What it compares.
+    pub world: &'w World<'w>,
     others: &'w OtherSubmissions,
     rows: Option<(CsvReader, SubmissionColumns)>,
 }

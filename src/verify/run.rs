@@ -16,6 +16,7 @@ use super::{
     pass::{Pass, Passed, Prepared, Tally, World},
     report::Values,
     selection::Accepted,
+    signed,
     surplus::{OtherSubmissions, Scan, SurplusRow},
     table::CheckId,
 };
@@ -23,7 +24,7 @@ use crate::{
     domain::{AttemptId, Level},
     exit::Stop,
     ports::{Fault, Table},
-    run::{RowSet, VerifiedFiles, VerifyCheck, WriterId},
+    run::{RowSet, VerifiedFiles, VerifyCheck, WriterId, receipts::Receipts},
 };
 
 /// What a verification is asked to do beside comparing.
@@ -40,6 +41,8 @@ pub struct Task<'a> {
     pub rows: u64,
     /// Ids of enforcement rows that this run changed and did not write.
     pub images: &'a BTreeSet<String>,
+    /// What the summary says of the run's receipts, or why nothing can be said.
+    pub receipts: Result<&'a Receipts, Lack>,
     /// Where the files lie, from level blobs on.
     pub storage: Option<Storage<'a>>,
 }
@@ -100,7 +103,8 @@ pub async fn compare(pass: &mut Pass<'_>, part: usize) -> Result<Part, Stop> {
     pass.part(part, None, &mut passed, &mut found).await?;
     passed.known.finish();
     differences.dedup();
-    Ok(Part::new(part, began_at, passed, differences))
+    let digests = signed::digests(pass.world, part)?;
+    Ok(Part::new(part, began_at, passed, digests, differences))
 }
 
 /// Which files are looked at.

@@ -11,14 +11,15 @@ use crate::{
     exit::{Exit, Stop},
     report::{self, grid::count},
     run::{
-        Verification, names,
+        RunResult, Verification, names,
         outcomes::{Outcomes, Ranges},
-        receipts::program_digest,
+        receipts::{Folding, Receipts, VERSION, program_digest},
         verifying::{Claim, Subject, Verifying, partitions},
     },
     settings::Part,
     verify::{
         facts::FactsSource,
+        findings::Lack,
         merging::Merging,
         pass::Pass,
         report::Values,
@@ -70,6 +71,13 @@ impl Asked<'_> {
     pub(super) fn result(&self) -> String {
         let root = self.summary.receipts.as_ref().map(|receipts| receipts.root.to_string());
         format!("{} of {}", root.unwrap_or_default(), self.summary.at.to_rfc3339())
+    }
+
+    /// The receipts that the result names. Of an INCOMPLETE run they are of the rows that it had then.
+    fn receipts(&self) -> Result<&Receipts, Lack> {
+        let complete = (self.summary.result == RunResult::Complete).then_some(self.summary);
+        let receipts = complete.ok_or(Lack::Incomplete)?.receipts.as_ref().ok_or(Lack::Digest)?;
+        if receipts.version == VERSION { Ok(receipts) } else { Err(Lack::Digest) }
     }
 
     /// What is verified, and how.
@@ -174,7 +182,10 @@ impl Process<'_> {
     async fn merge<'f>(&'f self, facts: &mut Option<FactsSource<'f>>) -> Result<Option<Told>, Stop> {
         let Asked { verify, plan, accepted, args, store, .. } = *self.asked;
         self.known.progress.says("merging");
-        let mut merging = Merging::new(self.ranges.count(), &self.known.settings.lms_instance)?;
+        let receipts = self.asked.receipts();
+        let program = receipts.map_or_else(|_| program_digest(), |receipts| receipts.program);
+        let folding = Folding::begin(plan, program);
+        let mut merging = Merging::new(self.ranges.count(), &self.known.settings.lms_instance, folding)?;
         let mut parts =
             stream::iter(0..self.ranges.count()).map(|part| self.state.part(part)).buffered(READS);
         while let Some(part) = parts.try_next().await? {
@@ -202,6 +213,7 @@ impl Process<'_> {
             values: if args.show_values { Values::Shown } else { Values::Hidden },
             rows: plan.last_row(),
             images: &self.known.images,
+            receipts,
             storage,
         };
         let began_at = merging.began_at().unwrap_or_else(Utc::now);

@@ -18,6 +18,9 @@ use crate::support::{
     process,
 };
 
+/// The checks that find a changed byte without the sources.
+pub(super) const BY_MANIFEST: [&str; 2] = ["content_manifest", "content_receipt"];
+
 #[tokio::test]
 async fn nights_share_the_bytes_and_a_manifest_checks_them_without_the_sources() {
     let sample = Sample::in_folder(12, 52, small).await;
@@ -75,7 +78,7 @@ async fn nights_share_the_bytes_and_a_manifest_checks_them_without_the_sources()
     let (folder, files) = (Folder::of(&app), files(&app).await);
     folder.rewrite(&files[0], |bytes| bytes[0] ^= 1);
     verify(&app, &by_manifest).await.expect(1);
-    let expected = ["content_manifest", "content_receipt"].map(str::to_owned);
+    let expected = BY_MANIFEST.map(str::to_owned);
     assert_eq!(by_attempt(&app), BTreeMap::from([(files[0].attempt.clone(), expected.into())]));
     // A part that was verified and differs now is none of those any more.
     fs::rename(sample.path("gone"), sample.path("files")).unwrap();
