@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    content::Read,
     enforcement::{Key, Rule},
+    facts::SharedLines,
     findings::Lack,
     pass::Passed,
     table::CheckId,
@@ -31,6 +33,10 @@ pub struct Part {
     rules: Vec<(Key, Rule)>,
     /// What enters the run's receipt of each row with an outcome, in the order of rows, with its shard.
     pub digests: Vec<(ShardIndex, Digest)>,
+    /// What was read of the files of its rows, at level content.
+    pub read: Option<Read>,
+    /// The file with a [`super::content::manifest::ManifestLine`] for each file that was read, if there is one.
+    pub manifest: Option<SharedLines>,
     /// Row and check of each difference.
     pub differences: Vec<(u64, CheckId)>,
 }
@@ -57,6 +63,8 @@ impl Part {
             known: known.kept(),
             rules: rules.0.into_iter().collect(),
             digests,
+            read: None,
+            manifest: None,
             differences,
         }
     }

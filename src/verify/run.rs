@@ -104,7 +104,9 @@ pub async fn compare(pass: &mut Pass<'_>, part: usize) -> Result<Part, Stop> {
     passed.known.finish();
     differences.dedup();
     let digests = signed::digests(pass.world, part)?;
-    Ok(Part::new(part, began_at, passed, digests, differences))
+    let mut found = Part::new(part, began_at, passed, digests, differences);
+    found.read = pass.read();
+    Ok(found)
 }
 
 /// Which files are looked at.
@@ -117,15 +119,15 @@ pub(super) enum Files<'a> {
     OfAndSurplus(&'a RowSet),
 }
 
-/// Files and blobs; nothing at level rows.
+/// Files and blobs; nothing without storage.
 pub(super) async fn look_at_all_files(
     world: &World<'_>,
-    task: &Task<'_>,
+    storage: Option<&Storage<'_>>,
     files: Files<'_>,
     tally: &mut Tally,
     each: &mut Each<'_>,
 ) -> Result<Option<LookedAt>, Stop> {
-    let Some(storage) = &task.storage else { return Ok(None) };
+    let Some(storage) = storage else { return Ok(None) };
     world.progress.says("looking at files");
     let only = match files {
         Files::All => None,

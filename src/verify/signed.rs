@@ -88,7 +88,8 @@ fn altered(found: &Receipts, told: &Receipts) -> Vec<String> {
     }
     if !is_same_root && !is_of_segments {
         issues.push(
-            "summary.json: receipts.root is not the digest of its rows, inputs, settings and program".to_owned(),
+            "summary.json: receipts.root is not the digest of its rows, inputs, settings and program"
+                .to_owned(),
         );
     }
     issues

@@ -200,7 +200,8 @@ async fn every_corruption_of_a_blob_is_found_at_its_level_by_the_check_that_is_m
     fs::write(&source, [fs::read(&source).unwrap(), b"x".to_vec()].concat()).unwrap();
     let found = LONGER_SOURCE.map(str::to_owned);
     at_blobs.insert(longer.attempt.clone(), found.clone().into());
-    at_content.insert(longer.attempt.clone(), found.into_iter().chain(["content_source".to_owned()]).collect());
+    at_content
+        .insert(longer.attempt.clone(), found.into_iter().chain(["content_source".to_owned()]).collect());
 
     verify(&app, &["--level", "blobs", "--show-values"]).await.expect(1);
     assert_eq!(by_attempt(&app), at_blobs);

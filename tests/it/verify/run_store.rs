@@ -88,7 +88,7 @@ fn documents(app: &TestApp<'_>, name: &str) -> Vec<PathBuf> {
     files_below(&app.out.path().join("run-store/rogo").join(name))
 }
 
-/// Changes outcomes where they stand: `change` says whether it changed this one, and how.
+/// Changes outcomes where they stand.
 fn alter(app: &TestApp<'_>, mut change: impl FnMut(&mut Value)) {
     for path in documents(app, "segments") {
         let text = fs::read_to_string(&path).unwrap();
@@ -97,9 +97,7 @@ fn alter(app: &TestApp<'_>, mut change: impl FnMut(&mut Value)) {
         for line in lines {
             let mut own: Value = serde_json::from_str(line).unwrap();
             change(&mut own);
-            if !own.is_null() {
-                altered += &format!("{own}\n");
-            }
+            altered += &format!("{own}\n");
         }
         fs::write(&path, altered).unwrap();
     }
@@ -137,10 +135,16 @@ type Silent = (&'static str, fn(&mut Value), fn(&Value) -> bool);
 /// What no other check notices.
 const SILENT: &[Silent] = &[
     ("another MD5", |own| forge(&mut own["fate"]["file_receipts"][0]["md5"]), has_files),
-    ("another receipt of the malpractice rule", |own| forge(&mut own["fate"]["receipt"]["enforcement"]), has_rule),
-    ("another reason", |own| own["fate"]["code"] = "file_forbidden".into(), |own| {
-        own["fate"]["code"] == "file_missing"
-    }),
+    (
+        "another receipt of the malpractice rule",
+        |own| forge(&mut own["fate"]["receipt"]["enforcement"]),
+        has_rule,
+    ),
+    (
+        "another reason",
+        |own| own["fate"]["code"] = "file_forbidden".into(),
+        |own| own["fate"]["code"] == "file_missing",
+    ),
     ("another attempt", |own| own["attempt"] = 1.into(), has_files),
     ("no outcome", |own| *own = Value::Null, |own| own["fate"]["kind"] == "failed"),
 ];
@@ -166,10 +170,8 @@ async fn the_receipt_of_the_run_finds_what_no_other_check_does_and_names_the_doc
     let app = in_folders(&sample).await;
     app.run(&["run", "--shards", "3"]).await.expect(0);
     verify(&app, &[]).await.expect(0);
-    let segments: Vec<(PathBuf, Vec<u8>)> = documents(&app, "segments")
-        .into_iter()
-        .map(|path| (path.clone(), fs::read(path).unwrap()))
-        .collect();
+    let segments: Vec<(PathBuf, Vec<u8>)> =
+        documents(&app, "segments").into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect();
     for (name, change, fits) in SILENT {
         let mut shard = None;
         for path in segments.iter().map(|(path, _)| path) {
@@ -179,7 +181,11 @@ async fn the_receipt_of_the_run_finds_what_no_other_check_does_and_names_the_doc
             let mut outcomes = outcomes.map(|(n, line)| (n, serde_json::from_str::<Value>(line).unwrap()));
             let Some((n, mut own)) = outcomes.find(|(_, own)| fits(own)) else { continue };
             change(&mut own);
-            if own.is_null() { drop(lines.remove(n)) } else { lines[n] = own.to_string() }
+            if own.is_null() {
+                drop(lines.remove(n))
+            } else {
+                lines[n] = own.to_string()
+            }
             fs::write(path, lines.join("\n") + "\n").unwrap();
             let folder = path.parent().unwrap().file_name().unwrap();
             shard = Some(folder.to_str().unwrap().to_owned());
@@ -187,7 +193,10 @@ async fn the_receipt_of_the_run_finds_what_no_other_check_does_and_names_the_doc
         }
         let shard = shard.unwrap_or_else(|| panic!("{name}: no outcome fits"));
         let said = says(&app, name).await;
-        assert!(said.contains(&format!("segments/{shard}/: the outcomes of shard {shard} are not")), "{said}");
+        assert!(
+            said.contains(&format!("segments/{shard}/: the outcomes of shard {shard} are not")),
+            "{said}"
+        );
         assert_eq!(said.matches("segments/").count(), 1, "{name}: {said}");
         for (path, bytes) in &segments {
             fs::write(path, bytes).unwrap();
