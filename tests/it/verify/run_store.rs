@@ -93,13 +93,13 @@ fn alter(app: &TestApp<'_>, mut change: impl FnMut(&mut Value)) {
     for path in documents(app, "segments") {
         let text = fs::read_to_string(&path).unwrap();
         let mut lines = text.lines();
-        let mut altered = format!("{}\n", lines.next().unwrap());
+        let mut altered = vec![lines.next().unwrap().to_owned()];
         for line in lines {
             let mut own: Value = serde_json::from_str(line).unwrap();
             change(&mut own);
-            altered += &format!("{own}\n");
+            altered.push(own.to_string());
         }
-        fs::write(&path, altered).unwrap();
+        fs::write(&path, altered.join("\n") + "\n").unwrap();
     }
 }
 
@@ -182,9 +182,9 @@ async fn the_receipt_of_the_run_finds_what_no_other_check_does_and_names_the_doc
             let Some((n, mut own)) = outcomes.find(|(_, own)| fits(own)) else { continue };
             change(&mut own);
             if own.is_null() {
-                drop(lines.remove(n))
+                lines.remove(n);
             } else {
-                lines[n] = own.to_string()
+                lines[n] = own.to_string();
             }
             fs::write(path, lines.join("\n") + "\n").unwrap();
             let folder = path.parent().unwrap().file_name().unwrap();
