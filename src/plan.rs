@@ -5,6 +5,7 @@ mod draft;
 mod facts;
 mod heartbeat;
 mod held;
+mod listed;
 mod earlier;
 mod later;
 mod mapping;
@@ -20,9 +21,10 @@ use std::sync::Arc;
 use chrono::Utc;
 
 pub use draft::EarlyCode;
-pub use heartbeat::Beating;
+pub use heartbeat::{Beating, Progress};
+pub use listed::Shelf;
 pub use rehearse::{rehearse, rehearse_in};
-pub use report::{Counts, PlanReport, PlanState};
+pub use report::{Counts, ListedSources, PlanReport, PlanState};
 pub use rules::rule_config;
 
 use self::{
@@ -61,6 +63,10 @@ pub struct Services<'a> {
     pub store: &'a RunStore,
     /// The span below which the run is traced.
     pub traceparent: Option<&'a TraceParent>,
+    /// Told what takes long.
+    pub progress: &'a Progress,
+    /// Where a listing of the sources is left for a prediction that follows; `None` if none does.
+    pub shelf: Option<&'a Shelf>,
 }
 
 /// Makes the run's plan, or finds that it stands already and nothing it pins has changed. If a run
@@ -122,19 +128,22 @@ async fn stand(plan: Plan, settings: &Settings, services: Services<'_>) -> Resul
 }
 
 async fn make_new(settings: &Settings, services: Services<'_>) -> Result<PlanReport, Stop> {
-    let prepared = prepare(settings, services, Touch::Write).await?;
+    let mut prepared = prepare(settings, services, Touch::Write).await?;
     // A random id: a second planning process writes under other names.
     let id = PlanId::fresh();
-    let shards = settings.shards;
-    let written =
-        match queues::write(services.store, &id, shards, &prepared.draft, prepared.facts.as_ref()).await {
-            Ok(written) => written,
-            Err(fault) => {
-                // The files hold personal data. If they cannot be removed, they stay but are never read.
-                let _ = services.store.delete(&queues::written(&id, shards)).await;
-                return Err(fault.into());
-            }
-        };
+    let (shards, draft) = (settings.shards, &prepared.draft);
+    // Last, because it may take minutes: what would refuse the run has been asked.
+    let hints = listed::list(&services, draft, rule_config(settings), shards).await?.map(Arc::new);
+    prepared.listed = hints.as_ref().map(|hints| hints.told.clone());
+    let facts = prepared.facts.as_ref();
+    let written = match queues::write(services.store, &id, shards, draft, facts, hints.as_ref()).await {
+        Ok(written) => written,
+        Err(fault) => {
+            // The files hold personal data. If they cannot be removed, they stay but are never read.
+            let _ = services.store.delete(&queues::written(&id, shards)).await;
+            return Err(fault.into());
+        }
+    };
     let plan = prepared.plan(settings, services, id, written);
     match services.store.create(names::PLAN, &plan).await {
         Ok(()) => Ok(prepared.report(plan, PlanState::Made)),
@@ -173,6 +182,7 @@ struct Prepared {
     holdings: Holdings,
     trial: Option<String>,
     excluded: Option<String>,
+    listed: Option<ListedSources>,
 }
 
 async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) -> Result<Prepared, Stop> {
@@ -226,6 +236,7 @@ async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) -> R
         holdings,
         trial: selection.pinned(),
         excluded: pinned,
+        listed: None,
     })
 }
 
@@ -272,12 +283,13 @@ impl Prepared {
             .chain(self.draft.later().remarks(self.draft.withdrawn()))
             .collect();
         let (counts, holdings) = (Some(self.draft.counts()), Some(self.holdings));
-        PlanReport { plan, state, counts, holdings, remarks }
+        PlanReport { plan, state, counts, holdings, listed: self.listed.clone(), remarks }
     }
 }
 
 fn stood(plan: Plan) -> PlanReport {
-    PlanReport { plan, state: PlanState::Stood, counts: None, holdings: None, remarks: Vec::new() }
+    let state = PlanState::Stood;
+    PlanReport { plan, state, counts: None, holdings: None, listed: None, remarks: Vec::new() }
 }
 
 /// Writes the refusal document, unless a retry may help.

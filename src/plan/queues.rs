@@ -1,10 +1,14 @@
-//! The queue and facts files of every shard.
+//! The queue and facts files of every shard; a queue holds the hints of its rows too.
 
 use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::{draft::Draft, facts::FactSpool};
+use super::{
+    draft::Draft,
+    facts::FactSpool,
+    listed::{Hints, HintsOfShard},
+};
 use crate::{
     domain::ShardIndex,
     ports::Fault,
@@ -21,9 +25,10 @@ pub async fn write(
     shards: u32,
     draft: &Arc<Draft>,
     facts: Option<&Arc<FactSpool>>,
+    hints: Option<&Arc<Hints>>,
 ) -> Result<Vec<ShardPlan>, Fault> {
     stream::iter(0..shards)
-        .map(|shard| write_shard(store, plan, ShardIndex(shard), shards, draft, facts))
+        .map(|shard| write_shard(store, plan, ShardIndex(shard), shards, draft, (facts, hints)))
         .buffered(UNDER_WAY)
         .try_collect()
         .await
@@ -43,11 +48,18 @@ async fn write_shard(
     shard: ShardIndex,
     shards: u32,
     draft: &Arc<Draft>,
-    spooled: Option<&Arc<FactSpool>>,
+    (spooled, hints): (Option<&Arc<FactSpool>>, Option<&Arc<Hints>>),
 ) -> Result<ShardPlan, Fault> {
     let rows = draft.queue(shard, shards).count() as u64;
     let of = Arc::clone(draft);
-    let queued = draft.queue(shard, shards).map(move |index| of.queued(index));
+    let mut hints = hints.map(|hints| HintsOfShard::new(Arc::clone(hints), shard));
+    let queued = (0_u64..).zip(draft.queue(shard, shards)).map(move |(place, index)| {
+        let mut row = of.queued(index)?;
+        if let Some(hints) = &mut hints {
+            row.listed = hints.take(place)?;
+        }
+        Ok(row)
+    });
     let queue_sha256 = queue::write(store, plan, shard, queued).await?;
     let facts_sha256 = match spooled {
         None => None,

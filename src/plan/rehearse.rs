@@ -38,7 +38,7 @@ pub async fn rehearse_in(
     let prepared = prepare(settings, services, Touch::Read).await?;
     let id = PlanId::fresh();
     let written =
-        queues::write(scratch, &id, settings.shards, &prepared.draft, prepared.facts.as_ref()).await?;
+        queues::write(scratch, &id, settings.shards, &prepared.draft, prepared.facts.as_ref(), None).await?;
     let plan = prepared.plan(settings, services, id, written);
     Ok(prepared.report(plan, PlanState::Rehearsed))
 }
