@@ -10,13 +10,12 @@ mod earlier;
 mod later;
 mod mapping;
 mod preflight;
+mod prepared;
 mod queues;
 mod rehearse;
 mod report;
 mod rules;
 mod trial;
-
-use std::sync::Arc;
 
 use chrono::Utc;
 
@@ -28,20 +27,17 @@ pub use report::{Counts, ListedSources, PlanReport, PlanState};
 pub use rules::rule_config;
 
 use self::{
-    draft::Draft,
-    facts::FactSpool,
-    later::Later,
     preflight::{Reasons, Touch},
+    prepared::{Prepared, prepare},
     trial::Selection,
 };
 use crate::{
-    domain::{AttemptId, TableExtent, TargetIdentity},
     exit::{Exit, Stop},
     inputs::{Excluded, Inputs},
-    ports::{Blobs, FaultKind, Holdings, Source, TargetReader, Warehouse, WarehouseShape},
+    ports::{Blobs, FaultKind, Source, TargetReader, Warehouse},
     run::{
-        Expected, FORMAT, Plan, PlanId, RULES_VERSION, Refusal, RunStore, ShardPlan, TraceParent, names,
-        pins::{Present, another_database, differences, ended, input_differences, pinned_settings},
+        Expected, Plan, PlanId, Refusal, RunStore, TraceParent, names,
+        pins::{Present, another_database, differences, ended, input_differences},
     },
     settings::Settings,
 };
@@ -128,15 +124,11 @@ async fn stand(plan: Plan, settings: &Settings, services: Services<'_>) -> Resul
 }
 
 async fn make_new(settings: &Settings, services: Services<'_>) -> Result<PlanReport, Stop> {
-    let mut prepared = prepare(settings, services, Touch::Write).await?;
+    let prepared = prepare(settings, services, Touch::Write).await?;
     // A random id: a second planning process writes under other names.
     let id = PlanId::fresh();
-    let (shards, draft) = (settings.shards, &prepared.draft);
-    // Last, because it may take minutes: what would refuse the run has been asked.
-    let hints = listed::list(&services, draft, rule_config(settings), shards).await?.map(Arc::new);
-    prepared.listed = hints.as_ref().map(|hints| hints.told.clone());
-    let facts = prepared.facts.as_ref();
-    let written = match queues::write(services.store, &id, shards, draft, facts, hints.as_ref()).await {
+    let shards = settings.shards;
+    let written = match queues::write(services.store, &id, shards, prepared.rows()).await {
         Ok(written) => written,
         Err(fault) => {
             // The files hold personal data. If they cannot be removed, they stay but are never read.
@@ -168,122 +160,6 @@ async fn yield_to(
             Ok(stood(theirs))
         }
         None => Err(Stop::new(Exit::Temporary, "plan.json vanished while it was written; run again")),
-    }
-}
-
-/// All checks and reads, before anything is written.
-struct Prepared {
-    draft: Arc<Draft>,
-    facts: Option<Arc<FactSpool>>,
-    shape: WarehouseShape,
-    extent: Vec<TableExtent>,
-    reported: Option<AttemptId>,
-    database: TargetIdentity,
-    holdings: Holdings,
-    trial: Option<String>,
-    excluded: Option<String>,
-    listed: Option<ListedSources>,
-}
-
-async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) -> Result<Prepared, Stop> {
-    let selection = Selection::read(&settings.trial)?;
-    let excluded = Excluded::read(settings.exclude.as_deref())?;
-    let mut reasons = Reasons::default();
-    let processes = settings.parallelism.min(settings.shards).max(1);
-    let shape = preflight::services(&services, settings, touch, processes, &mut reasons).await;
-    let pinned = excluded.pinned();
-    let draft = async {
-        let earlier = earlier::read(settings, &services, shape.as_ref()).await?;
-        Draft::read(services.inputs, &selection, Later::new(excluded, earlier)).await
-    };
-    let mut draft = match draft.await {
-        Ok(draft) => draft,
-        Err(stop) => return Err(reasons.after(stop)),
-    };
-    reasons.into_result()?;
-    let Some(shape) = shape else {
-        return Err(Stop::new(Exit::Bug, "the warehouse said neither its shape nor a fault"));
-    };
-    let database = services.target.identity().await?;
-    let holdings = services.target.holdings().await?;
-    draft.settle(services.target, &rule_config(settings)).await?;
-    let sampled = preflight::sampled(&draft);
-    let facts = if shape.lookups_are_cheap {
-        None
-    } else {
-        let attempts = sampled.iter().filter_map(|index| draft.facts_wanted(*index)).collect();
-        preflight::room(shape.scan_bytes)?;
-        Some(FactSpool::scan(services.warehouse, &draft, settings.shards, &attempts).await?)
-    };
-    let extent = match shape.extent.as_slice() {
-        [] => services.warehouse.extent().await?,
-        counted => counted.to_vec(),
-    };
-    if let Some(expected) = Expected::read(settings.expect.as_deref())? {
-        expected.compare(&draft.submissions, &draft.mapping.digest, &extent)?;
-    }
-    let mut reasons = Reasons::default();
-    let reported =
-        preflight::sample(&services, settings, &draft, sampled, facts.as_ref(), &mut reasons).await?;
-    reasons.into_result()?;
-    Ok(Prepared {
-        draft: Arc::new(draft),
-        facts: facts.map(Arc::new),
-        extent,
-        shape,
-        reported,
-        database,
-        holdings,
-        trial: selection.pinned(),
-        excluded: pinned,
-        listed: None,
-    })
-}
-
-impl Prepared {
-    fn plan(&self, settings: &Settings, services: Services<'_>, id: PlanId, shards: Vec<ShardPlan>) -> Plan {
-        let pinned = pinned_settings(settings, &id);
-        Plan {
-            format: FORMAT,
-            id,
-            run: settings.run.clone(),
-            created_at: Utc::now(),
-            program_version: env!("CARGO_PKG_VERSION").into(),
-            rules_version: RULES_VERSION,
-            submissions: self.draft.submissions.clone(),
-            mapping: self.draft.mapping.digest.clone(),
-            rows: self.draft.len(),
-            rows_left_out: self.draft.left_out,
-            shards,
-            database: self.database.database.clone(),
-            identity: self.database.clone(),
-            target: services.target_blobs.location(),
-            warehouse: self.shape.description.clone(),
-            warehouse_extent: self.extent.clone(),
-            facts_files: self.facts.is_some(),
-            reported: self.reported,
-            settings: pinned,
-            trial: self.trial.clone(),
-            after: settings.after.clone(),
-            withdrawn: self.draft.withdrawn(),
-            excluded: self.excluded.clone(),
-            traceparent: services.traceparent.cloned(),
-        }
-    }
-
-    fn report(&self, plan: Plan, state: PlanState) -> PlanReport {
-        let nameless = self.draft.mapping.rows_without_attempt;
-        let remarks = (nameless > 0)
-            .then(|| {
-                format!(
-                    "{nameless} rows of attempt_number_mapping.csv have no valid Attempt ID and are not used"
-                )
-            })
-            .into_iter()
-            .chain(self.draft.later().remarks(self.draft.withdrawn()))
-            .collect();
-        let (counts, holdings) = (Some(self.draft.counts()), Some(self.holdings));
-        PlanReport { plan, state, counts, holdings, listed: self.listed.clone(), remarks }
     }
 }
 

@@ -156,7 +156,7 @@ pub struct ListedFile {
     /// Its stored Content-MD5, in hex.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "md5_text")]
     pub md5: Option<[u8; 16]>,
-    /// Its Content-Encoding.
+    /// How its bytes are compressed.
     #[serde(rename = "encoding", default, skip_serializing_if = "Option::is_none")]
     pub content_encoding: Option<String>,
 }
@@ -165,7 +165,7 @@ pub struct ListedFile {
 mod md5_text {
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
-    use crate::domain::md5_hex;
+    use crate::domain::{md5_from_hex, md5_hex};
 
     #[expect(clippy::ref_option, reason = "serde calls it so")]
     pub(super) fn serialize<S: Serializer>(md5: &Option<[u8; 16]>, to: S) -> Result<S::Ok, S::Error> {
@@ -174,7 +174,6 @@ mod md5_text {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<[u8; 16]>, D::Error> {
         let Some(hex) = Option::<String>::deserialize(from)? else { return Ok(None) };
-        let digits = (hex.len() == 32).then(|| u128::from_str_radix(&hex, 16).ok()).flatten();
-        digits.map(|digits| Some(digits.to_be_bytes())).ok_or_else(|| D::Error::custom("an MD5 has 32 hex digits"))
+        md5_from_hex(&hex).map(Some).ok_or_else(|| D::Error::custom("an MD5 has 32 hex digits"))
     }
 }

@@ -25,6 +25,11 @@ impl Progress {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(what.to_owned());
     }
 
+    /// From now on they say nothing more.
+    pub fn done(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     fn now(&self) -> Option<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -13,12 +13,14 @@ use std::{
 use self::{filter::Filter, told::Told};
 use super::{Progress, Services, draft::Draft, facts::Dealing, report::ListedSources};
 use crate::{
-    domain::{ListedFile, ShardIndex},
+    domain::{ListedFile, ShardIndex, md5_from_hex, md5_hex},
     ports::{BlobInfo, Fault, Source},
     rules::{RuleConfig, source_urls},
     run::{
         lines::{Buckets, SpooledBuckets, no_room},
-        source_files::{Container, Containers, Keeping, Listing, NameKey, buckets_for, is_of_the_past, list_each},
+        source_files::{
+            Container, Containers, Keeping, Listing, NameKey, buckets_for, is_of_the_past, list_each,
+        },
     },
 };
 
@@ -34,13 +36,13 @@ pub struct Hints {
     pub told: ListedSources,
 }
 
-/// A row's place in its shard's queue, and one of its files.
-type Hint = (u64, ListedFile);
+/// A row's place in its shard's queue, a file's place in the row, and what the listing tells of it.
+type Hint = (u64, i32, Seen);
 /// A row's place in the reversed queue, a file's place in the row, and half the key of its name. What two names of one key
 /// may lead to is a wrong hint, which the copy's condition on the `ETag` finds.
 type NamedFile = (u64, i32, u64);
-/// Half the key of a listed blob's name, and what the listing tells of it.
-type Seen = (u64, ListedFile);
+/// Length, `ETag`, MD5 in hex and Content-Encoding of a listed blob: few letters, for there are millions of them.
+type Seen = (u64, String, Option<String>, Option<String>);
 
 /// Lists the sources of the rows that may be migrated; `None` if no copy can be made by the storage service: then each file
 /// is streamed, and no file is looked at before.
@@ -128,7 +130,7 @@ impl Named {
             for blob in page {
                 let key = NameKey::of(number, &blob.name, container.is_folder());
                 if self.filter.may_hold(key)
-                    && let Some(listed) = hint(&blob)
+                    && let Some(listed) = seen_of(&blob)
                 {
                     seen.push(key.bucket(count), &(key.halves().1, listed))?;
                 }
@@ -147,24 +149,18 @@ impl Named {
         Ok((seen.finish()?, told))
     }
 
-    fn join(
-        self,
-        seen: &SpooledBuckets,
-        dealing: Dealing,
-        mut told: ListedSources,
-    ) -> Result<Hints, Fault> {
+    fn join(self, seen: &SpooledBuckets, dealing: Dealing, mut told: ListedSources) -> Result<Hints, Fault> {
         let mut hints = Buckets::new(dealing.buckets())?;
         for bucket in 0..self.files.len() {
-            let mut listed: HashMap<u64, ListedFile> = HashMap::new();
-            seen.read(bucket, |(key, file): Seen| {
+            let mut listed: HashMap<u64, Seen> = HashMap::new();
+            seen.read(bucket, |(key, file): (u64, Seen)| {
                 listed.insert(key, file);
                 Ok(())
             })?;
             self.files.read(bucket, |(place, order, key): NamedFile| {
                 let Some(file) = listed.get(&key) else { return Ok(()) };
                 told.known += 1;
-                let hint: Hint = (dealing.place_in_shard(place), ListedFile { order, ..file.clone() });
-                hints.push(dealing.bucket_of(place), &hint)
+                hints.push(dealing.bucket_of(place), &(dealing.place_in_shard(place), order, file))
             })?;
         }
         Ok(Hints { dealing, buckets: hints.finish()?, told })
@@ -172,10 +168,14 @@ impl Named {
 }
 
 /// What a copy needs to know of its source beforehand. An archived file cannot be copied, and a look at it says so.
-fn hint(blob: &BlobInfo) -> Option<ListedFile> {
+fn seen_of(blob: &BlobInfo) -> Option<Seen> {
     let etag = blob.etag.clone().filter(|_| !blob.archived)?;
-    let content_encoding = blob.content_encoding.clone();
-    Some(ListedFile { order: 0, size_bytes: blob.size_bytes, etag, md5: blob.md5, content_encoding })
+    Some((blob.size_bytes, etag, blob.md5.map(md5_hex), blob.content_encoding.clone()))
+}
+
+fn listed_file(order: i32, (size_bytes, etag, md5, content_encoding): Seen) -> ListedFile {
+    let md5 = md5.as_deref().and_then(md5_from_hex);
+    ListedFile { order, size_bytes, etag, md5, content_encoding }
 }
 
 /// The hints of one shard's rows, in the order of its queue.
@@ -198,8 +198,8 @@ impl HintsOfShard {
         if self.open != Some(bucket) {
             self.rows.clear();
             let rows = &mut self.rows;
-            self.hints.buckets.read(bucket, |(place, file): Hint| {
-                rows.entry(place).or_default().push(file);
+            self.hints.buckets.read(bucket, |(place, order, seen): Hint| {
+                rows.entry(place).or_default().push(listed_file(order, seen));
                 Ok(())
             })?;
             self.open = Some(bucket);

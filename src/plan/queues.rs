@@ -18,17 +18,26 @@ use crate::{
 /// Shards written at a time.
 const UNDER_WAY: usize = 4;
 
+/// What the files of every shard are written from.
+#[derive(Clone, Copy)]
+pub struct Rows<'a> {
+    /// What the inputs and the target tell of them.
+    pub draft: &'a Arc<Draft>,
+    /// What the warehouse holds of them, if facts files are written.
+    pub facts: Option<&'a Arc<FactSpool>>,
+    /// What the sources' listings tell of their files.
+    pub hints: Option<&'a Arc<Hints>>,
+}
+
 /// Writes the files of every shard; what the plan keeps of each, in order.
 pub async fn write(
     store: &RunStore,
     plan: &PlanId,
     shards: u32,
-    draft: &Arc<Draft>,
-    facts: Option<&Arc<FactSpool>>,
-    hints: Option<&Arc<Hints>>,
+    rows: Rows<'_>,
 ) -> Result<Vec<ShardPlan>, Fault> {
     stream::iter(0..shards)
-        .map(|shard| write_shard(store, plan, ShardIndex(shard), shards, draft, (facts, hints)))
+        .map(|shard| write_shard(store, plan, ShardIndex(shard), shards, rows))
         .buffered(UNDER_WAY)
         .try_collect()
         .await
@@ -47,8 +56,7 @@ async fn write_shard(
     plan: &PlanId,
     shard: ShardIndex,
     shards: u32,
-    draft: &Arc<Draft>,
-    (spooled, hints): (Option<&Arc<FactSpool>>, Option<&Arc<Hints>>),
+    Rows { draft, facts: spooled, hints }: Rows<'_>,
 ) -> Result<ShardPlan, Fault> {
     let rows = draft.queue(shard, shards).count() as u64;
     let of = Arc::clone(draft);

@@ -50,7 +50,8 @@ impl ListedSources {
             count(self.known),
             count(self.files)
         );
-        let not_listed = |why: &String| format!("  note: {why}; its files are looked at one by one when they are copied");
+        let not_listed =
+            |why: &String| format!("  note: {why}; its files are looked at one by one when they are copied");
         [known].into_iter().chain(self.not_listed.iter().map(not_listed).collect::<Vec<_>>())
     }
 }

@@ -62,7 +62,11 @@ fn permitted_sources(
     let mut foreign = Vec::new();
     let learner = sources(learner, "Learner Azure Blob URLs", &config.allowed_sources, &mut foreign);
     let marker = sources(marker, "Marker Azure Blob URLs", &config.allowed_sources, &mut foreign);
-    if foreign.is_empty() { Ok((learner, marker)) } else { Err(fail(FailCode::FileUrlForeign, list(foreign))) }
+    if foreign.is_empty() {
+        Ok((learner, marker))
+    } else {
+        Err(fail(FailCode::FileUrlForeign, list(foreign)))
+    }
 }
 
 /// The note if a count column differs from the length of its list. A cell without a number is ignored; spreadsheets

@@ -23,7 +23,11 @@ pub struct Told<'a> {
 impl<'a> Told<'a> {
     /// No page yet.
     pub fn begin(progress: &'a Progress, containers: usize, files: u64) -> Self {
-        tracing::info!(containers, files, "listing the sources: what is listed needs no look before its copy");
+        tracing::info!(
+            containers,
+            files,
+            "listing the sources: what is listed needs no look before its copy"
+        );
         progress.doing("listing the sources");
         Self { progress, files, pages: 0, blobs: 0, said: Instant::now() }
     }
@@ -46,7 +50,7 @@ impl<'a> Told<'a> {
     /// The counts; a container that was not listed is named, with the reason.
     pub fn finish(self, containers: &[Container], ways: &[Way]) -> ListedSources {
         let Self { progress, files, pages, blobs, .. } = self;
-        progress.doing("writing the queues");
+        progress.done();
         tracing::info!(pages, blobs, "the sources are listed");
         let not_listed = containers.iter().zip(ways).filter_map(|(container, way)| {
             let why = way.not_listed.as_ref().filter(|_| !container.is_folder())?;

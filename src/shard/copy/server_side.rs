@@ -22,7 +22,10 @@ impl Copier {
         if let Some(listed) = &file.listed {
             match self.copy_known(&grant, &listed_info(listed, file), name, options).await? {
                 Err(fault) if needs_a_look(&fault) => {
-                    tracing::debug!(reason = fault.what, "the file is looked at: what the plan listed may be outdated");
+                    tracing::debug!(
+                        reason = fault.what,
+                        "the file is looked at: what the plan listed may be outdated"
+                    );
                 }
                 copied => return self.settled(file, copied),
             }
