@@ -69,10 +69,10 @@ fn found<'n>(folder: &Path, needles: impl Iterator<Item = &'n String>) -> Vec<St
 /// Rows of these attempts whose queues hold what a listing told of their files.
 fn hinted(app: &TestApp<'_>, attempts: &[String]) -> usize {
     let queues =
-        tree(&store(app).join("queues")).into_iter().map(|(_, bytes)| String::from_utf8(bytes).unwrap());
+        tree(&store(app).join("queues")).into_values().map(|bytes| String::from_utf8(bytes).unwrap());
     let lines = queues.flat_map(|queue| queue.lines().map(str::to_owned).collect::<Vec<_>>());
     let rows = lines.map(|line| serde_json::from_str::<Value>(&line).unwrap());
-    let is_theirs = |row: &Value| attempts.iter().any(|id| row["attempt"].to_string() == *id);
+    let is_theirs = |row: &Value| attempts.iter().any(|id| row["attempt"].as_i64() == id.parse().ok());
     rows.filter(|row| is_theirs(row) && !row["listed"].is_null()).count()
 }
 

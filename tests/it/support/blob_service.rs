@@ -361,10 +361,8 @@ fn etag(blob: &Blob) -> String {
     let properties =
         [&blob.content_encoding, &blob.content_disposition].map(|text| text.clone().unwrap_or_default());
     let whole = [blob.bytes.as_slice(), properties.concat().as_bytes()].concat();
-    format!(
-        "0x{}",
-        md5::Md5::digest(whole).iter().take(8).map(|byte| format!("{byte:02X}")).collect::<String>()
-    )
+    let digest: [u8; 16] = md5::Md5::digest(whole).into();
+    format!("0x{:X}", u128::from_be_bytes(digest) >> 64)
 }
 
 fn md5_base64(bytes: &[u8]) -> String {
