@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use rogo_migrate::{
-    domain::{Assessment, MalpracticeLevel, Section, SubmissionIds},
+    domain::{Assessment, AttemptId, MalpracticeLevel, Section, SubmissionIds},
     ports::{FaultKind, Session, TargetReader, TargetWriter},
 };
 
@@ -181,6 +181,33 @@ async fn a_blob_is_named_where_a_row_names_it_under_whatever_id() {
         .await;
     let stored = target.blob_names_of_writers(&[files.files()[0].blob_name.clone()]).await.unwrap();
     assert_eq!(stored, HashSet::from([files.files()[0].blob_name.clone() + "."]));
+}
+
+#[tokio::test]
+async fn names_beyond_one_look_up_are_found_too() {
+    let database = database().await;
+    let target = Worker::of(&database).start();
+    let name = |attempt: i32| format!("LTI_Uploads/{WRITER}/{attempt}_1_essay.pdf");
+    let id = |attempt: i32| {
+        SubmissionIds::new(LMS, AttemptId::try_from(attempt).unwrap()).row("submission_files", 1)
+    };
+    let insert = "insert into submission_files (id, file_name, original_file_name, file_url, azure_blob_name)
+        select id, 'essay', 'essay', 'u', name from unnest($1::text[], $2::text[]) as file(id, name)";
+    let derived: Vec<i32> = (1..=2_100).collect();
+    sqlx::query(insert)
+        .bind(derived.iter().map(|attempt| id(*attempt)).collect::<Vec<_>>())
+        .bind(derived.iter().map(|attempt| name(*attempt)).collect::<Vec<_>>())
+        .execute(database.pool())
+        .await
+        .unwrap();
+    // Of the last two one is an orphan, one is named under another id.
+    sqlx::query(insert).bind(["a copy"]).bind([name(2_102)]).execute(database.pool()).await.unwrap();
+    let asked: Vec<String> = (1..=2_102).map(name).collect();
+    let named = target.blob_names_of_writers(&asked).await.unwrap();
+    let unnamed: Vec<&String> = asked.iter().filter(|name| !named.contains(*name)).collect();
+    assert_eq!(unnamed, [&name(2_101)]);
+    let named = target.blob_names_of_writers(&asked[..2_100]).await.unwrap();
+    assert_eq!(named.len(), 2_100);
 }
 
 #[tokio::test]
