@@ -16,7 +16,7 @@ use rogo_migrate::{
     },
 };
 
-use crate::support::{results::RESULTS, world};
+use crate::support::{plans, results::RESULTS};
 
 /// What must stand on no page: names, addresses, file names, notes, tokens and queries of learners and services.
 pub const PLANTED: [&str; 6] = [
@@ -148,7 +148,7 @@ fn plan(rows: u64, shards: u32) -> Plan {
         warehouse: "warehouse at sql.example.org".into(),
         facts_files: true,
         settings: settings.map(|(name, value)| (name.into(), value.into())).into(),
-        ..world::plan(digest("submission_files.csv"), shards)
+        ..plans::plan(digest("submission_files.csv"), shards)
     }
 }
 
@@ -275,6 +275,9 @@ fn verification(plan: &Plan, summary: &Summary) -> Verification {
     verification.verdict = verification.sentence();
     verification
 }
+
+/// Names of the pages that a person should look at.
+pub const NAMES: [&str; 5] = ["empty", "failures", "good", "incomplete", "thousand"];
 
 /// Every page that a person should look at, by name.
 pub fn all() -> BTreeMap<&'static str, String> {
