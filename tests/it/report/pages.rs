@@ -247,7 +247,7 @@ fn compared(summary: &Summary) -> Compared {
             difference("failed unavailable", 0, 12),
         ],
         duration: ComparedDuration {
-            predicted_ms: 3_600_000,
+            predicted_ms: summary.duration_ms * 8 / 9,
             outcome_ms: summary.duration_ms,
             off_percent: 12.5,
         },
