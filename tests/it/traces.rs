@@ -181,16 +181,16 @@ fn spans_of_a_run(collector: &Collector, shards: usize) -> usize {
         Some(Signal { endpoint: format!("{}/v1/traces", collector.endpoint()), ..Signal::default() });
     let settings = ExportSettings { traces, ..ExportSettings::default() };
     let (exports, receivers) = Exports::begin(&settings).unwrap();
-    let (traces, tracer) = receivers.traces.unwrap();
+    let (consumer, tracer) = receivers.traces.unwrap();
     let run = Context::new().with_span(tracer.start_with_context("run", &Context::new()));
     // Plan, wait, merge and verification are one each.
     for steps in [1; 4].into_iter().chain(repeat_n(shards, shards)) {
         let step = run.with_span(tracer.start_with_context("step", &run));
         for _ in 0..150 {
             let (on, took) = (Wait::Recorder, Duration::from_secs(2));
-            traces.take(Instant::now(), &Event::Waited { on, took });
+            consumer.take(Instant::now(), &Event::Waited { on, took });
         }
-        traces.step_ended(&step, steps);
+        consumer.step_ended(&step, steps);
     }
     let trace = run.span().span_context().trace_id().to_string();
     drop((run, exports));

@@ -79,10 +79,11 @@ fn show(snapshot: &Snapshot, style: Style, bar: Option<&Bar>) {
         (Style::Log, _) => render::log(snapshot),
         (_, Some(bar)) => bar.show(snapshot, columns().unwrap_or(COLUMNS)),
         (_, None) => {
-            crate::report::tell(&columns().map_or_else(
+            let block = columns().map_or_else(
                 || render::block(snapshot),
                 |columns| render::block_on_terminal(snapshot, columns),
-            ))
+            );
+            crate::report::tell(&block);
         }
     }
 }
