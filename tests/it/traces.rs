@@ -177,9 +177,8 @@ async fn what_was_not_sent_yet_is_sent_after_sigterm() {
 
 /// Steps of a run with so many shards, each of which waited often: how many spans its trace has.
 fn spans_of_a_run(collector: &Collector, shards: usize) -> usize {
-    let traces =
-        Some(Signal { endpoint: format!("{}/v1/traces", collector.endpoint()), ..Signal::default() });
-    let settings = ExportSettings { traces, ..ExportSettings::default() };
+    let signal = Signal { endpoint: format!("{}/v1/traces", collector.endpoint()), ..Signal::default() };
+    let settings = ExportSettings { traces: Some(signal), ..ExportSettings::default() };
     let (exports, receivers) = Exports::begin(&settings).unwrap();
     let (consumer, tracer) = receivers.traces.unwrap();
     let run = Context::new().with_span(tracer.start_with_context("run", &Context::new()));
