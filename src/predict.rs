@@ -82,12 +82,14 @@ pub async fn predict(subject: Subject<'_>) -> Result<Predicted, Stop> {
     let mut files = FileSpool::new(plan.rows)?;
     let reading = Reading::new(subject);
     decided::decide_all(subject, &reading, catalogue.into(), &mut decided, &mut files).await?;
+    decided.transformations.write(&mut tables)?;
+    // What it has in memory goes to disk before the files are looked at.
+    let decided = decided.finish()?;
     let looked = look::look(subject.source, files, plan.submissions.rows, &mut tables).await?;
     let mut prediction = Prediction::new(&plan.run, Some(plan.id.clone()), Utc::now());
     prediction.rows = plan.rows;
     prediction.rows_left_out = plan.rows_left_out;
     prediction.not_in_input = not_in_input(subject, &looked, &mut tables).await?;
-    decided.transformations.write(&mut tables)?;
     let settled = settle(decided, &looked)?;
     settled.controls.write(&mut tables)?;
     prediction.outcomes = settled.outcomes;

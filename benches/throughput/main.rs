@@ -16,10 +16,13 @@ mod floor;
 mod goals;
 mod latency;
 mod plan;
+mod predict;
+mod receipts;
 mod report;
 mod stub;
 mod sweep;
 mod telemetry;
+mod verify;
 #[path = "../../tests/it/report/pages.rs"]
 #[allow(dead_code, reason = "the tests use more of it")]
 mod pages;
@@ -125,6 +128,18 @@ struct Options {
     /// Bytes of each of its files
     #[arg(long, default_value_t = 10_240)]
     stub_bytes: usize,
+    /// Instead of all else: `verify` in 8 processes, and its slope
+    #[arg(long)]
+    verify: bool,
+    /// Instead of all else: `plan --predict`, its slope, and predicted durations beside real ones
+    #[arg(long)]
+    predict: bool,
+    /// Instead of all else: what receipts cost PostgreSQL
+    #[arg(long)]
+    receipts: bool,
+    /// Rows of `--verify` (a tenth of them first), `--predict` (a fifth of them first) and `--receipts`
+    #[arg(long)]
+    rows: Option<u64>,
     /// cargo bench says it
     #[arg(long, hide = true)]
     bench: bool,
@@ -156,6 +171,18 @@ async fn main() -> ExitCode {
     }
     if options.report {
         report::report(&mut goals, options.report_rows, options.report_shards);
+        return goals.end();
+    }
+    if options.verify {
+        verify::verify(&mut goals, options.rows.unwrap_or(300_000)).await;
+        return goals.end();
+    }
+    if options.predict {
+        predict::predict(&mut goals, &options, options.rows.unwrap_or(150_000)).await;
+        return goals.end();
+    }
+    if options.receipts {
+        receipts::receipts(&mut goals, options.rows.unwrap_or(8_000)).await;
         return goals.end();
     }
     if options.submissions > 0 {
