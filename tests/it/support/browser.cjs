@@ -134,8 +134,8 @@ function unfiltered(bytes, width, height, channels) {
       const left = x >= channels ? pixels[at - channels] : 0, above = y > 0 ? pixels[at - length] : 0;
       const corner = x >= channels && y > 0 ? pixels[at - length - channels] : 0;
       const [p, q, r] = [left, above, corner].map((one) => Math.abs(left + above - corner - one));
-      const paeth = p <= q && p <= r ? left : q <= r ? above : corner;
-      pixels[at] = bytes[y * (length + 1) + 1 + x] + [0, left, above, (left + above) >> 1, paeth][filter];
+      const likely = p <= q && p <= r ? left : q <= r ? above : corner;
+      pixels[at] = bytes[y * (length + 1) + 1 + x] + [0, left, above, (left + above) >> 1, likely][filter];
     }
   }
   return pixels;
