@@ -193,6 +193,7 @@ async fn main() -> ExitCode {
         .await;
         copies(&mut goals, &options, &plain).await;
         round_trips(&mut goals, &options, &plain).await;
+        latency::requests(&mut goals, options.submissions).await;
     }
     if options.held > 0 {
         held(&mut goals, options.held).await;
