@@ -13,7 +13,7 @@ use opentelemetry::{
 };
 
 use crate::{
-    ports::{Fault, FaultKind, Service},
+    ports::{Fault, Service},
     report::events::{Bounded, Consumer, Event, Settled},
     run::State,
 };
@@ -188,7 +188,7 @@ impl Metrics {
     }
 
     fn retried(&self, fault: &Fault) {
-        let kind = KeyValue::new("error.type", error_type(&fault.kind));
+        let kind = KeyValue::new("error.type", fault.kind.name());
         self.retries.add(1, &[KeyValue::new("service", fault.service.to_string()), kind]);
     }
 
@@ -263,29 +263,5 @@ impl Consumer for Metrics {
             | Event::Raised(_)
             | Event::MergeProgressed { .. } => {}
         }
-    }
-}
-
-/// A name of few values, as the conventions want it.
-fn error_type(kind: &FaultKind) -> &'static str {
-    match kind {
-        FaultKind::Unavailable => "unavailable",
-        FaultKind::Throttled(_) => "throttled",
-        FaultKind::AnswerLost => "answer_lost",
-        FaultKind::Unauthenticated => "unauthenticated",
-        FaultKind::Denied => "denied",
-        FaultKind::NoRole => "no_role",
-        FaultKind::NotFound => "not_found",
-        FaultKind::ContainerGone => "container_gone",
-        FaultKind::NameRefused => "name_refused",
-        FaultKind::Archived => "archived",
-        FaultKind::Immutable => "immutable",
-        FaultKind::Exists => "exists",
-        FaultKind::Changed => "changed",
-        FaultKind::Corrupt => "corrupt",
-        FaultKind::Rejected(_) => "rejected",
-        FaultKind::Fenced => "fenced",
-        FaultKind::Misconfigured => "misconfigured",
-        FaultKind::Unsupported => "unsupported",
     }
 }

@@ -76,7 +76,6 @@ pub fn settings(folder: &Path) -> Settings {
             breaker: None,
         },
         traceparent: None,
-        notify: None,
         shown: std::collections::BTreeMap::new(),
         pod: PodSettings::default(),
     }
