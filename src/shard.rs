@@ -1,6 +1,7 @@
 //! Shard: moves the rows of one queue: gather, decide, copy, commit, record.
 
 pub mod pace;
+pub mod guard;
 pub mod breaker;
 pub mod in_flight;
 pub mod feed;
@@ -42,6 +43,7 @@ use self::{
     copy::Copier,
     feed::Queue,
     finish::{done_marker, finish, mark_done},
+    guard::Guard,
     in_flight::InFlight,
     keep::Heart,
     pace::{Pace, Trouble},
@@ -77,6 +79,8 @@ pub struct ShardInputs {
     pub breaker: Option<f64>,
     /// Health of the services, shared by all workers.
     pub pace: Arc<Pace>,
+    /// Slows the process down while the target is under load; `None`: `--target-guard off`.
+    pub guard: Option<Arc<Guard>>,
     /// Rows with an outcome from earlier processes.
     pub recorded: RecordedRows,
     /// Rows that were recorded as migrated and that the target lost: they are moved again.
@@ -244,7 +248,8 @@ async fn move_rows(inputs: ShardInputs, rows: u64) -> Result<(), Stop> {
         observed: &shard.observed,
         gauge: &|| shard.gauge(&targets),
     };
-    let (moved, ()) = tokio::join!(moving, heart.beat_until(&keeping));
+    let guarding = guard::watch(inputs.guard.as_deref(), &targets, &shard, &keeping);
+    let (moved, (), ()) = tokio::join!(moving, heart.beat_until(&keeping), guarding);
     if let Some(ended) = shard.ended_by.lock().unwrap_or_else(PoisonError::into_inner).take() {
         return Err(ended);
     }

@@ -48,7 +48,7 @@ impl Distance {
 }
 
 /// The services, each behind a proxy that may delay.
-struct Bench {
+pub(super) struct Bench {
     sample: Sample,
     stub: BlobStub,
     blobs: Proxy,
@@ -95,7 +95,7 @@ pub async fn latency(goals: &mut Goals, options: &Options) {
 }
 
 impl Bench {
-    async fn start(rows: u64, file_bytes: usize) -> Self {
+    pub(super) async fn start(rows: u64, file_bytes: usize) -> Self {
         let stub = BlobStub::start(file_bytes).await;
         let blobs = Proxy::start(stub.address()).await;
         let postgres = Proxy::start(TestServer::get().address()).await;
@@ -109,8 +109,8 @@ impl Bench {
         Self { sample: Sample { folder, source: String::new(), tds }, stub, blobs, postgres, rows }
     }
 
-    /// Runs a shard at this distance into a new target. The plan is made without one.
-    async fn shard(&self, distance: Distance) -> Measured {
+    /// A new target with a plan of one shard, without a distance.
+    pub(super) async fn planned(&self) -> TestApp<'_> {
         let mut app = TestApp::new(&self.sample).await;
         let runs = app.out.path().join("runs");
         fs::create_dir(&runs).unwrap();
@@ -128,6 +128,13 @@ impl Bench {
         }
         self.stand_at(Distance::default());
         app.run(&["plan"]).await.expect(0);
+        app
+    }
+
+    /// Runs a shard at this distance into a new target. The plan is made without one.
+    async fn shard(&self, distance: Distance) -> Measured {
+        let app = self.planned().await;
+        let runs = app.out.path().join("runs");
         self.stand_at(distance);
         let cost = cost::of(app.start(&["shard", "--shard", "0"])).await;
         self.stand_at(Distance::default());

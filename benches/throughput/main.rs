@@ -13,6 +13,7 @@
 mod cost;
 mod floor;
 mod goals;
+mod guard;
 mod latency;
 mod stub;
 mod sweep;
@@ -82,9 +83,18 @@ struct Options {
     /// Instead of all else: the rate at a distance of 20, 100 and 400 ms from PostgreSQL and blobs, as a share of that at 0 ms
     #[arg(long)]
     latency: bool,
-    /// The same at 100 ms only, with few rows and a wide margin: for CI
-    #[arg(long, requires = "latency")]
+    /// With --latency: at 100 ms only, with few rows and a wide margin, for CI; with --guard: at most 30 s each
+    #[arg(long)]
     short: bool,
+    /// Instead of all else: what another client of the target feels of a run with the target guard on, and off
+    #[arg(long)]
+    guard: bool,
+    /// Submissions of each of its runs, at most
+    #[arg(long, default_value_t = 60_000)]
+    guarded: u64,
+    /// Seconds that each of its measurements lasts, at most
+    #[arg(long, default_value_t = 90)]
+    seconds: u64,
     /// Submissions of each of its runs
     #[arg(long, default_value_t = 6_000)]
     distant: u64,
@@ -106,6 +116,10 @@ async fn main() -> ExitCode {
     }
     if options.latency {
         latency::latency(&mut goals, &options).await;
+        return goals.end();
+    }
+    if options.guard {
+        guard::guard(&mut goals, &options).await;
         return goals.end();
     }
     if options.submissions > 0 {

@@ -8,6 +8,7 @@ mod fence;
 mod fault;
 mod catalogue;
 mod held;
+mod load;
 mod sweep;
 mod stored;
 mod enforcement;
@@ -17,7 +18,7 @@ mod schema;
 mod preflight;
 mod undo;
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use azure_core::credentials::TokenCredential;
@@ -25,14 +26,14 @@ use tokio::sync::OnceCell;
 
 pub use enforcement::EnforcementLedger;
 pub use fence::{FenceKey, PostgresFence, Retired, SharedFence};
-pub use pool::OnWait;
+pub use pool::{OnWait, WaitedFor};
 pub use undo::{PostgresUndo, Undoing};
 
 use crate::{
     domain::{Catalogue, Digest, SubmissionIds, TargetIdentity, form::AlteredColumn},
     ports::{
-        Absent, Committed, Compared, CopiedMigration, Fault, Finding, HeldSubmission, Holdings,
-        StandingSubmission, TargetReader, TargetWriter,
+        Absent, Committed, Compared, CopiedMigration, Fault, Finding, Gate, HeldSubmission, Holdings,
+        StandingSubmission, TargetLoad, TargetReader, TargetWriter,
     },
     rules::rows::RunValues,
     settings::{DatabaseSettings, Organisation, RuleSettings},
@@ -65,14 +66,27 @@ pub struct WriterOptions {
     pub ledger: Arc<dyn EnforcementLedger>,
     /// `azure_container_name` of the files.
     pub container: String,
-    /// Is told how long each wait for a connection of the pool took.
+    /// Where the target guard holds up statements; shared by the workers of the process.
+    pub gate: Arc<Gate>,
+    /// Is told how long each statement waited for a connection of the pool, or for its turn at the gate.
     pub waited: OnWait,
-    /// Is told how many submissions each statement carried that was answered.
+    /// Is told of each statement that committed submissions, once it is answered.
     pub sent: OnSent,
 }
 
-/// Is told how many submissions a statement carried.
-pub type OnSent = Arc<dyn Fn(usize) + Send + Sync>;
+/// Is told of a statement that was answered.
+pub type OnSent = Arc<dyn Fn(SentStatement) + Send + Sync>;
+
+/// A statement that committed submissions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SentStatement {
+    /// How many it carried.
+    pub submissions: usize,
+    /// From the request to the answer, without the wait for a connection.
+    pub took: Duration,
+    /// Whether it was a transaction of several round trips, and this is the time of all of them.
+    pub in_transaction: bool,
+}
 
 /// The target database; `Side` says what may be done there.
 pub struct PostgresTarget<Side> {
@@ -133,7 +147,7 @@ impl PostgresWriter {
             company: Company::new(options.pool),
         };
         let mut target = Self::open(options, Some(writer.fence), side)?;
-        target.pool.tell_waits_to(writer.waited);
+        target.pool.slow_by(writer.gate, writer.waited);
         Ok(target)
     }
 
@@ -229,6 +243,10 @@ impl<Side: Send + Sync> TargetReader for PostgresTarget<Side> {
 
     async fn session(&self) -> Result<Vec<String>, Fault> {
         preflight::session(&self.connector, &self.pool).await
+    }
+
+    async fn load(&self) -> Result<TargetLoad, Fault> {
+        load::load(&self.pool).await
     }
 
     async fn identity(&self) -> Result<TargetIdentity, Fault> {

@@ -10,14 +10,14 @@ use crate::{
         blobs,
         postgres::{
             FenceKey, PostgresFence, PostgresOptions, PostgresReader, PostgresTarget, PostgresUndo,
-            PostgresWriter, SharedFence, WriterOptions,
+            PostgresWriter, SentStatement, SharedFence, WaitedFor, WriterOptions,
         },
         warehouse::{Export, SqlServer},
     },
     exit::{Exit, Stop},
     identity::EntraCredential,
     inputs::{InputSource, Inputs},
-    ports::{Blobs, Fault, Service, Source, Warehouse},
+    ports::{Blobs, Fault, Gate, Service, Source, Warehouse},
     report::{
         self,
         events::{Event, Events, Wait},
@@ -137,6 +137,7 @@ pub fn worker_databases(
     plan: &Plan,
     shard: ShardIndex,
     writer: &WriterId,
+    gate: &Arc<Gate>,
     events: &Events,
 ) -> Result<Vec<Arc<PostgresWriter>>, Fault> {
     let (retired_store, retired) = (store.clone(), names::retired(writer));
@@ -152,8 +153,18 @@ pub fn worker_databases(
         fence,
         ledger: Arc::new(store.clone()),
         container: container(&settings.target),
-        waited: Arc::new(move |took| events.tell(Event::Waited { on: Wait::Connection, took })),
-        sent: Arc::new(move |submissions| of_commits.tell(Event::Committed { submissions })),
+        gate: gate.clone(),
+        waited: Arc::new(move |on, took| {
+            let on = match on {
+                WaitedFor::Connection => Wait::Connection,
+                WaitedFor::Turn => Wait::Guard,
+            };
+            events.tell(Event::Waited { on, took });
+        }),
+        sent: Arc::new(move |sent| {
+            let SentStatement { submissions, took, in_transaction } = sent;
+            of_commits.tell(Event::Committed { submissions, took, in_transaction });
+        }),
     };
     let options = options(settings, settings.work.pool, format!("{}/{shard}/{writer}", settings.run));
     let first = Arc::new(PostgresWriter::new(options, writer_options)?);

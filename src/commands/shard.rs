@@ -1,5 +1,7 @@
 //! `shard`: one process moves the rows of one shard.
 
+mod shared;
+
 use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
@@ -25,10 +27,11 @@ use crate::{
         pace::{Pace, Trouble},
         start::{Start, Started},
     },
-    telemetry::{shard_step, with_receivers},
+    telemetry::shard_step,
 };
 
 use super::{await_plan::await_plan, connect, decided, signals};
+use shared::Shared;
 
 const SHOW_EVERY: Duration = Duration::from_secs(10);
 
@@ -43,9 +46,9 @@ pub async fn run(settings: &Settings, log: &LogSettings, stop: &CancellationToke
     super::or_stopped(stop, decided::redo(settings, &store, &plan)).await?;
     let rows = plan.shard(index).map_or(0, |shard| shard.rows);
     let board = Board::new(rows, 1);
-    let events = with_receivers(&board.events());
+    let shared = Shared::new(settings, &board);
     let plan = Arc::new(plan);
-    let moving = shard_step(&plan, index, move_shard(settings, &store, plan.clone(), index, &events, stop));
+    let moving = shard_step(&plan, index, move_shard(settings, &store, plan.clone(), index, &shared, stop));
     shown(&board, log, Box::pin(moving)).await?;
     Ok(End::done(format!("every row of shard {index} has an outcome")))
 }
@@ -61,10 +64,10 @@ pub async fn move_all(
 ) -> Result<(), Stop> {
     let shards = plan.shards.len();
     let board = Board::new(plan.rows, shards);
-    let events = with_receivers(&board.events());
+    let shared = Shared::new(settings, &board);
     let moving = async {
         for index in (0..).map(ShardIndex).take(shards) {
-            let moving = move_shard(settings, store, plan.clone(), index, &events, stop);
+            let moving = move_shard(settings, store, plan.clone(), index, &shared, stop);
             match Box::pin(shard_step(plan, index, moving)).await {
                 Err(failed) if shards > 1 && matches!(failed.exit, Exit::DataRefused | Exit::Bug) => {
                     report::tell(&format!("error: shard {index}: {failed}"));
@@ -90,13 +93,13 @@ async fn shown<T>(board: &Board, log: &LogSettings, work: impl Future<Output = T
     tokio::join!(working, display(board, style, SHOW_EVERY, ended.clone()), when_asked).0
 }
 
-/// Moves one shard of an existing plan; `events` leads to the consumers of the whole process.
-pub async fn move_shard(
+/// Moves one shard of an existing plan.
+async fn move_shard(
     settings: &Settings,
     store: &RunStore,
     plan: Arc<Plan>,
     index: ShardIndex,
-    events: &Events,
+    shared: &Shared,
     stop: &CancellationToken,
 ) -> Result<(), Stop> {
     let shards = plan.shards.len();
@@ -110,18 +113,19 @@ pub async fn move_shard(
         return Err(Stop::new(Exit::Usage, message));
     };
     let ending = stop.child_token();
-    let observed = Arc::new(Observed::new(rows, events));
+    let observed = Arc::new(Observed::new(rows, &shared.events));
     let pace = Pace::new(settings.work.give_up_after, ending.clone()).telling(&observed.events);
     let pace = Arc::new(pace);
     let done = pace.at_start(Service::RunStore, || store.done(&plan.id, index)).await;
     if let Some(marker) = done.map_err(Trouble::of_one_shard)?.filter(|_| !settings.redo_lost) {
         tracing::info!(%index, "every row of this shard has an outcome already");
-        tell_done(events, &plan, rows, &marker);
+        tell_done(&shared.events, &plan, rows, &marker);
         return Ok(());
     }
     without_breaker(settings, store, &plan, &pace).await?;
     let id = WriterId::fresh();
-    let databases = connect::worker_databases(settings, store, &plan, index, &id, &observed.events)?;
+    let databases =
+        connect::worker_databases(settings, store, &plan, index, &id, &shared.gate, &observed.events)?;
     let process = Process {
         settings,
         store,
@@ -132,6 +136,7 @@ pub async fn move_shard(
         pace: &pace,
         observed: &observed,
         databases: &databases,
+        shared,
     };
     let moved = async { shard::run(process.prepare_patiently(stop, ending).await?).await };
     let result = moved.await;
@@ -184,6 +189,7 @@ struct Process<'a> {
     pace: &'a Arc<Pace>,
     observed: &'a Arc<Observed>,
     databases: &'a [Arc<PostgresWriter>],
+    shared: &'a Shared,
 }
 
 impl Process<'_> {
@@ -238,6 +244,7 @@ impl Process<'_> {
             flush: settings.work.flush,
             breaker: settings.work.breaker,
             pace: pace.clone(),
+            guard: self.shared.guard.clone(),
             recorded,
             lost,
             observed: self.observed.clone(),

@@ -2,17 +2,17 @@
 //! and streamed ones have limits of their own; the rows under way follow from them.
 
 mod climb;
-mod permits;
 mod places;
 
 use std::sync::Arc;
 
-pub use permits::Permit;
-use permits::Permits;
 pub use places::{Place, Places};
 
 use super::copy::Budget;
-use crate::report::events::{Gain, Way};
+use crate::{
+    ports::{Permit, Permits},
+    report::events::{Gain, Way},
+};
 
 /// The most copies that the storage service makes at once for us: no bytes of theirs pass through the process.
 const MOST_SERVER_SIDE: usize = 512;

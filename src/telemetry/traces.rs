@@ -200,6 +200,7 @@ impl Consumer for Traces {
             | Event::RowDropped { .. }
             | Event::FileCopied { .. }
             | Event::Committed { .. }
+            | Event::Guarded(_)
             | Event::BytesMoved { .. }
             | Event::Recorded { .. }
             | Event::Sized { .. }

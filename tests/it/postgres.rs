@@ -9,5 +9,6 @@ mod enforcement;
 mod fence;
 mod connect;
 mod reads;
+mod load;
 mod preflight;
 mod roles;

@@ -7,10 +7,11 @@ use std::{
 
 use rogo_migrate::{
     domain::{Books, FailCode, Fate, Migrated, ShardIndex},
-    ports::{Fault, FaultKind, Service},
+    ports::{Fault, FaultKind, LoadSign, Service},
     report::{
         events::{
-            Beginning, Bounded, Consumer, Ended, Event, Sample as Figures, Settled, StageTimes, Wait, Way,
+            Beginning, Bounded, Consumer, Ended, Event, Guarded, Sample as Figures, Settled, StageTimes,
+            Wait, Way,
         },
         invariants::Invariant,
     },
@@ -52,6 +53,8 @@ pub(crate) fn tell_everything(consumer: &dyn Consumer) {
         let attempt = Some(987_654_321.try_into().unwrap());
         Event::RowSettled(Settled { row, attempt, worker: 1, fate, times, breaker: None })
     };
+    let slow = Guarded { share: 0.5, because: Some(LoadSign::LockWaits), changed: true, figures: "planted" };
+    let full = Guarded { share: 1.0, because: None, ..slow };
     let shard = ShardIndex(0);
     let earlier = &Books::default();
     let beginning = Beginning { shard, rows: 2, last_row: 2, earlier, workers: 1 };
@@ -64,6 +67,8 @@ pub(crate) fn tell_everything(consumer: &dyn Consumer) {
         settled(2, &failed),
         Event::BytesMoved { bytes: 700, way: Way::Streamed },
         Event::Recorded { took: second },
+        Event::Guarded(slow),
+        Event::Guarded(full),
         Event::Waited { on: Wait::Recorder, took: second * 2 },
         Event::Asked { service: Service::Database, took: second },
         Event::Asked { service: Service::TargetBlobs, took: second },

@@ -159,6 +159,7 @@ async fn moved(
         in_flight: None,
         flush: Duration::from_secs(1),
         breaker,
+        guard: None,
         pace: Arc::new(Pace::new(Duration::from_secs(10), ending.clone())),
         observed: Arc::new(Observed::new(rows, &Events::default())),
         recorded: found,

@@ -194,6 +194,7 @@ impl World {
             in_flight: None,
             flush: Duration::from_secs(10),
             breaker: Some(0.05),
+            guard: None,
             pace: Arc::new(Pace::new(Duration::from_mins(15), ending.clone()).telling(&observed.events)),
             observed: Arc::new(observed),
             recorded,
