@@ -71,8 +71,8 @@ pub struct ShardInputs {
     pub catalogue: CatalogueIndex,
     /// Connections and clients, one set per worker.
     pub workers: Vec<WorkerServices>,
-    /// Submissions under way per worker; `None`: adaptive.
-    pub in_flight: Option<usize>,
+    /// Limits on submissions and copies under way, which the process has found so far.
+    pub in_flight: Arc<InFlight>,
     /// Longest time between an outcome and its segment.
     pub flush: Duration,
     /// The breaker's share; `None`: off.
@@ -116,7 +116,7 @@ pub struct Shard {
     catalogue: CatalogueIndex,
     pace: Arc<Pace>,
     breaker: Breaker,
-    in_flight: InFlight,
+    in_flight: Arc<InFlight>,
     writers: Writers,
     observed: Arc<Observed>,
     events: Events,
@@ -221,7 +221,7 @@ async fn move_rows(inputs: ShardInputs, rows: u64) -> Result<(), Stop> {
         catalogue: inputs.catalogue,
         pace: inputs.pace,
         breaker: Breaker::new(inputs.breaker),
-        in_flight: inputs.in_flight.map_or_else(InFlight::adaptive, |each| InFlight::fixed(each, workers)),
+        in_flight: inputs.in_flight,
         events: inputs.observed.events.clone(),
         observed: inputs.observed,
         outcomes: Mutex::new(Some(outcomes)),
@@ -249,7 +249,8 @@ async fn move_rows(inputs: ShardInputs, rows: u64) -> Result<(), Stop> {
         gauge: &|| shard.gauge(&targets),
     };
     let guarding = guard::watch(inputs.guard.as_deref(), &targets, &shard, &keeping);
-    let (moved, (), ()) = tokio::join!(moving, heart.beat_until(&keeping), guarding);
+    // The guard first: the first heartbeat tells its state.
+    let ((), moved, ()) = tokio::join!(guarding, moving, heart.beat_until(&keeping));
     if let Some(ended) = shard.ended_by.lock().unwrap_or_else(PoisonError::into_inner).take() {
         return Err(ended);
     }

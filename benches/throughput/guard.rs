@@ -106,7 +106,8 @@ async fn probe(app: &TestApp<'_>, whole: Duration, ending: impl Future<Output = 
 
 async fn transaction(connection: &mut PgConnection, number: u64) -> sqlx::Result<()> {
     const READ: &str = "select count(*) from assignment_submissions where id = $1";
-    const WRITE: &str = "insert into lti_launch_sessions (launch_id, consumer_key, expires_at) values ($1, 'probe', now())";
+    const WRITE: &str =
+        "insert into lti_launch_sessions (launch_id, consumer_key, expires_at) values ($1, 'probe', now())";
     let name = format!("probe-{number}");
     let mut transaction = connection.begin().await?;
     sqlx::query(READ).bind(&name).execute(&mut *transaction).await?;

@@ -133,6 +133,7 @@ async fn main() -> ExitCode {
     }
     if options.held > 0 {
         held(&mut goals, options.held).await;
+        many_shards().await;
     }
     goals.end()
 }
@@ -247,6 +248,31 @@ async fn held(goals: &mut Goals, rows: u64) {
     Goals::compare("seconds (goal for 80,000)", again.elapsed.as_secs_f64(), "s", Goal::AtMost(3.0));
     Goals::compare("rows per second", per_second(rows, again.elapsed), "", Goal::AtLeast(30_000.0));
     goals.demand("peak memory", again.peak_bytes as f64 / 1e6, "MB", MEMORY);
+}
+
+/// What a shard costs beside its rows: the same rows in one shard and in 200, all moved by one process.
+async fn many_shards() {
+    const ROWS: u64 = 2_000;
+    const SHARDS: u32 = 200;
+    println!(
+        "{ROWS} submissions of {FILES} files of 100 bytes, folder to folder, in 1 shard and in {SHARDS}"
+    );
+    let mut took = Vec::new();
+    for shards in [1, SHARDS] {
+        let sample = Sample::in_folder(ROWS, 5, |sample| {
+            sample.plain = true;
+            sample.file_bytes = "100".parse().unwrap();
+        })
+        .await;
+        let app = folders(&sample).await;
+        let shards = shards.to_string();
+        app.run(&["plan", "--shards", &shards]).await.expect(0);
+        let cost = cost::of(app.start(&["run", "--shards", &shards])).await;
+        took.push(cost.elapsed.as_secs_f64());
+        println!("  {shards:>4} shards: {:.1} s", cost.elapsed.as_secs_f64());
+    }
+    let each = (took[1] - took[0]) / f64::from(SHARDS - 1);
+    Goals::compare("seconds for each shard more", each, "s", Goal::AtMost(0.03));
 }
 
 /// A target for a sample in a folder, whose container and run store are folders beside it.

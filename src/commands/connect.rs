@@ -9,8 +9,8 @@ use crate::{
     adapters::{
         blobs,
         postgres::{
-            FenceKey, PostgresFence, PostgresOptions, PostgresReader, PostgresTarget, PostgresUndo,
-            PostgresWriter, SentStatement, SharedFence, WaitedFor, WriterOptions,
+            FenceKey, NextShard, PostgresFence, PostgresOptions, PostgresReader, PostgresTarget,
+            PostgresUndo, PostgresWriter, SentStatement, SharedFence, WaitedFor, WriterOptions,
         },
         warehouse::{Export, SqlServer},
     },
@@ -129,17 +129,16 @@ pub fn undo_database(
     PostgresUndo::new(options(settings, connections, application_name.to_owned()))
 }
 
-/// The sides of the target database of a process's workers. Every connection holds the run's lock and, once it does,
-/// checks whether this process was retired; all lead to one database.
-pub fn worker_databases(
+/// What a shard has of its own on connections of the process: its name, its writer's fence, and where its waits and commits
+/// are told.
+pub fn of_shard(
     settings: &Settings,
     store: &RunStore,
     plan: &Plan,
     shard: ShardIndex,
     writer: &WriterId,
-    gate: &Arc<Gate>,
     events: &Events,
-) -> Result<Vec<Arc<PostgresWriter>>, Fault> {
+) -> NextShard {
     let (retired_store, retired) = (store.clone(), names::retired(writer));
     let fence = SharedFence {
         key: FenceKey::of_plan(&plan.id),
@@ -149,11 +148,9 @@ pub fn worker_databases(
         }),
     };
     let (events, of_commits) = (events.clone(), events.clone());
-    let writer_options = WriterOptions {
+    NextShard {
+        application_name: format!("{}/{shard}/{writer}", settings.run),
         fence,
-        ledger: Arc::new(store.clone()),
-        container: container(&settings.target),
-        gate: gate.clone(),
         waited: Arc::new(move |on, took| {
             let on = match on {
                 WaitedFor::Connection => Wait::Connection,
@@ -165,8 +162,21 @@ pub fn worker_databases(
             let SentStatement { submissions, took, in_transaction } = sent;
             of_commits.tell(Event::Committed { submissions, took, in_transaction });
         }),
-    };
-    let options = options(settings, settings.work.pool, format!("{}/{shard}/{writer}", settings.run));
+    }
+}
+
+/// The sides of the target database of a process's workers, for its first shard. Every connection holds the run's lock and,
+/// once it does, checks whether this process was retired; all lead to one database.
+pub fn worker_databases(
+    settings: &Settings,
+    store: &RunStore,
+    gate: &Arc<Gate>,
+    shard: NextShard,
+) -> Result<Vec<Arc<PostgresWriter>>, Fault> {
+    let NextShard { application_name, fence, waited, sent } = shard;
+    let (ledger, container) = (Arc::new(store.clone()), container(&settings.target));
+    let writer_options = WriterOptions { fence, ledger, container, gate: gate.clone(), waited, sent };
+    let options = options(settings, settings.work.pool, application_name);
     let first = Arc::new(PostgresWriter::new(options, writer_options)?);
     let mut all = vec![first.clone()];
     for _ in 1..settings.work.workers {

@@ -44,7 +44,7 @@ pub enum LoadSign {
 }
 
 impl LoadSign {
-    /// Every sign.
+    /// Every sign, in the order of the documentation.
     pub const ALL: [Self; 5] =
         [Self::LockWaits, Self::LongTransaction, Self::ReplicationLag, Self::CommitLatency, Self::Start];
 

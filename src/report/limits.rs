@@ -222,7 +222,11 @@ fn us(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Books, ShardIndex};
+    use crate::{
+        domain::{Books, ShardIndex},
+        report::events::Guarded,
+        run::LimitCode,
+    };
 
     #[test]
     fn a_shard_that_is_done_already_takes_no_workers_from_the_process() {
@@ -233,5 +237,31 @@ mod tests {
             limits.take(began, &Event::ShardBegan(beginning));
         }
         assert_eq!(limits.whole(began + Duration::from_secs(3)).worker_us, 6_000_000);
+    }
+
+    #[test]
+    fn the_target_guard_is_named_with_the_sign_that_slowed_most() {
+        let (limits, began) = (Limits::new(), Instant::now());
+        let earlier = &Books::default();
+        let beginning = Beginning { shard: ShardIndex(0), rows: 1, last_row: 1, earlier, workers: 2 };
+        limits.take(began, &Event::ShardBegan(beginning));
+        let look = |second, because| {
+            let guarded = Guarded { share: 0.5, because, changed: true, figures: "" };
+            limits.take(began + Duration::from_secs(second), &Event::Guarded(guarded));
+        };
+        let advice = || advice(&Work { rows: 100, ..limits.whole(began + Duration::from_secs(100)) });
+        look(0, Some(LoadSign::Start));
+        look(2, None);
+        look(50, Some(LoadSign::LockWaits));
+        look(53, None);
+        assert_eq!(advice(), [], "5 % of the time");
+        look(95, Some(LoadSign::LockWaits));
+        let [limit] = &advice()[..] else { panic!("{:?}", advice()) };
+        assert_eq!(limit.code, LimitCode::TargetGuard);
+        let text = &limit.text;
+        assert!(
+            text.contains("10 % of the time (shown above 5 %)") && text.contains("(lock_waits)"),
+            "{text}"
+        );
     }
 }

@@ -37,6 +37,11 @@ enum Rows {
 }
 
 impl InFlight {
+    /// `each`: rows of each of the workers (`None`: adaptive).
+    pub fn new(each: Option<usize>, workers: usize) -> Arc<Self> {
+        Arc::new(each.map_or_else(Self::adaptive, |each| Self::fixed(each, workers)))
+    }
+
     /// Both limits start at 32, double while that helps, and follow what the services take; never below 4 or above 512.
     pub fn adaptive() -> Self {
         let server_side = Arc::new(Places::adaptive(MOST_SERVER_SIDE, None));

@@ -7,6 +7,7 @@ mod answers;
 mod company;
 mod enforcement;
 mod fence;
+mod handed_on;
 mod connect;
 mod reads;
 mod load;

@@ -2,6 +2,7 @@
 
 mod guarded;
 mod kept;
+mod many_shards;
 mod shown;
 mod storage;
 mod stop;

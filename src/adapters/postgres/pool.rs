@@ -6,6 +6,7 @@
 
 mod lease;
 mod proof;
+mod sessions;
 
 use std::{
     sync::Arc,
@@ -14,7 +15,7 @@ use std::{
 
 use deadpool::{
     Runtime,
-    managed::{self, Metrics, PoolError, QueueMode, RecycleError, RecycleResult, Timeouts},
+    managed::{self, PoolError, QueueMode, Timeouts},
 };
 use sqlx::{Connection, PgConnection};
 use tokio_util::task::TaskTracker;
@@ -22,6 +23,7 @@ use tokio_util::task::TaskTracker;
 pub(super) use lease::Lease;
 use lease::LeaseEnd;
 use proof::Proof;
+use sessions::{Owner, PING_TIMEOUT, Session, Sessions};
 
 use super::{
     connect::Connector,
@@ -32,9 +34,6 @@ use crate::{
     domain::TargetIdentity,
     ports::{Fault, FaultKind, Gate, Service, Turn},
 };
-
-/// For the answer to a ping.
-const PING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// For a connection of the pool to become free: longer than the longest statement.
 const TURN_TIMEOUT: Duration = Duration::from_mins(2);
@@ -64,23 +63,9 @@ pub enum WaitedFor {
     Turn,
 }
 
-/// Opens sessions, and checks that an idle one is alive.
-struct Sessions {
-    connector: Connector,
-    fence: Option<SharedFence>,
-    proof: Proof,
-}
-
-struct Session {
-    connection: PgConnection,
-    database: TargetIdentity,
-    /// When the request of its newest answer was sent.
-    asked: Instant,
-}
-
 impl Pool {
     pub(super) fn new(connector: Connector, fence: Option<SharedFence>, size: u32) -> Result<Self, Fault> {
-        let slots = managed::Pool::builder(Sessions { connector, fence, proof: Proof::default() })
+        let slots = managed::Pool::builder(Sessions::new(connector, fence))
             .max_size(size.max(1) as usize)
             .timeouts(Timeouts { wait: Some(TURN_TIMEOUT), create: None, recycle: None })
             .queue_mode(QueueMode::Lifo)
@@ -99,9 +84,20 @@ impl Pool {
 
     /// A pool of the same size and kind for another worker of the process.
     pub(super) fn another(&self) -> Result<Self, Fault> {
-        let Sessions { connector, fence, .. } = self.slots.manager();
-        let another = Self::new(connector.clone(), fence.clone(), self.size())?;
+        let sessions = self.slots.manager();
+        let owner = sessions.owner();
+        let another = Self::new(sessions.connector.named(&owner.name), owner.fence, self.size())?;
         Ok(Self { gate: self.gate.clone(), waited: self.waited.clone(), ..another })
+    }
+
+    /// The same sessions for the next shard of the process, under this name and with its fence. The shard before is over.
+    ///
+    /// They hold the run's lock since before the next shard's writer was registered: nobody can have retired that one
+    /// meanwhile. A session that is opened later checks it.
+    pub(super) fn handed_on(&self, name: &str, fence: SharedFence, waited: OnWait) -> Self {
+        self.slots.manager().belong_to(Owner { name: name.into(), fence: Some(fence) });
+        let (slots, leases) = (self.slots.clone(), self.leases.clone());
+        Self { slots, leases, gate: self.gate.clone(), waited }
     }
 
     /// The most connections at a time.
@@ -228,37 +224,5 @@ fn no_session(error: PoolError<Fault>) -> Fault {
         error @ (PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_)) => {
             Fault::caused(Service::Database, FaultKind::Misconfigured, "no connection could be opened", error)
         }
-    }
-}
-
-impl managed::Manager for Sessions {
-    /// Empty while a lease has the session, and after a lease closed it.
-    type Type = Option<Session>;
-    type Error = Fault;
-
-    async fn create(&self) -> Result<Self::Type, Fault> {
-        let asked = Instant::now();
-        let (mut connection, database) = self.connector.connect().await?;
-        if let Some(fence) = &self.fence {
-            fence.enter(&mut connection).await?;
-        }
-        self.proof.renew(asked);
-        Ok(Some(Session { connection, database, asked }))
-    }
-
-    async fn recycle(&self, slot: &mut Self::Type, _: &Metrics) -> RecycleResult<Fault> {
-        let Some(session) = slot else { return Err(RecycleError::message("the session was closed")) };
-        if session.asked.elapsed() < proof::LASTS {
-            return Ok(());
-        }
-        let asked = Instant::now();
-        let pinged = answer(Phase::Reading, PING_TIMEOUT, session.connection.ping()).await;
-        if let Err(fault) = pinged {
-            self.proof.lose();
-            return Err(fault.into());
-        }
-        session.asked = asked;
-        self.proof.renew(asked);
-        Ok(())
     }
 }

@@ -22,7 +22,7 @@ pub(super) struct Latency {
 
 #[derive(Debug, Default)]
 struct Class {
-    /// Seconds.
+    /// How long a statement takes at best, in seconds; `None`: too few were seen.
     floor: Option<f64>,
     /// Of this window.
     seconds: Vec<f64>,

@@ -1,3 +1,5 @@
+//! Tests of the guard on tokio's clock, with loads that are made up.
+
 use std::{
     collections::VecDeque,
     sync::atomic::{AtomicU32, Ordering},

@@ -23,6 +23,7 @@ use rogo_migrate::{
     shard::{
         self, ShardInputs, WorkerServices,
         copy::{Budget, Copier},
+        in_flight::InFlight,
         pace::Pace,
     },
 };
@@ -156,7 +157,7 @@ async fn moved(
             target_blobs: target_blobs.clone(),
             copier: Copier::new(target_blobs, source, Budget::new(), target),
         }],
-        in_flight: None,
+        in_flight: InFlight::new(None, 1),
         flush: Duration::from_secs(1),
         breaker,
         guard: None,

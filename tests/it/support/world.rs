@@ -23,6 +23,7 @@ use rogo_migrate::{
     shard::{
         self, ShardInputs, WorkerServices,
         copy::{Budget, Copier},
+        in_flight::InFlight,
         pace::Pace,
         record::Recorder,
     },
@@ -191,7 +192,7 @@ impl World {
             rules: good.config,
             catalogue: self.target.catalogue.clone().into(),
             workers: vec![worker],
-            in_flight: None,
+            in_flight: InFlight::new(None, 1),
             flush: Duration::from_secs(10),
             breaker: Some(0.05),
             guard: None,

@@ -1,5 +1,7 @@
 //! A run with the target guard, and without.
 
+use std::time::Duration;
+
 use rogo_migrate::ports::LoadSign;
 use sqlx::Executor;
 
@@ -37,7 +39,11 @@ async fn a_lock_that_others_wait_for_slows_the_run_down_and_is_named_in_its_stat
     let sample = sample().await;
     let mut app = TestApp::without_cluster(&sample).await;
     app.set("ROGO_TARGET_GUARD", "on");
+    let proxy = Proxy::start(TestServer::get().address()).await;
+    app.set("DATABASE_URL", app.database.url_through(proxy.address()));
     app.run(&["plan"]).await.expect(0);
+    // The state is told every second: the shard lasts longer.
+    proxy.delay(Duration::from_millis(100));
     let mut holder = TestServer::get().connect(app.database.name()).await;
     holder.execute("begin").await.unwrap();
     holder.execute("select 1 from users for update").await.unwrap();
@@ -66,7 +72,8 @@ async fn a_lock_that_others_wait_for_slows_the_run_down_and_is_named_in_its_stat
         assert!(said.contains(&words), "{words}\n{said}");
     }
     assert_eq!(said.matches("grant pg_read_all_stats").count(), 1, "{said}");
+    proxy.delay(Duration::ZERO);
     app.run(&["finalize"]).await.expect(0);
-    let marker = app.document("done/0.json").await;
+    let marker = app.document("rogo/done/0.json").await;
     assert!(marker.contains("\"lock_waits\":"), "the time is counted by its sign");
 }

@@ -7,7 +7,7 @@ use crate::{
     domain::{Books, FailCode, Fate, Migrated},
     ports::{Fault, FaultKind},
     report::{
-        events::{Beginning, Consumer, Event, Gain, Guarded, Sample, Settled, StageTimes},
+        events::{Beginning, Consumer, Event, Gain, Sample, Settled, StageTimes},
         limits::Limits,
     },
     run::{Breaker, State},
@@ -292,20 +292,4 @@ fn now_is_the_last_minute() {
     );
     let young = process.limits.recent(process.began + Duration::from_secs(59));
     assert_eq!(young.rows, 100);
-}
-
-#[test]
-fn the_target_guard_is_named_with_the_sign_that_slowed_most() {
-    let process = Process::new();
-    for (second, because) in
-        [(0, Some(LoadSign::Start)), (2, None), (50, Some(LoadSign::LockWaits)), (53, None)]
-    {
-        let guarded = Guarded { share: 0.5, because, changed: true, figures: "" };
-        process.limits.take(process.began + Duration::from_secs(second), &Event::Guarded(guarded));
-    }
-    assert_eq!(process.advice(), []);
-    let guarded = Guarded { share: 0.5, because: Some(LoadSign::LockWaits), changed: true, figures: "" };
-    process.limits.take(process.began + Duration::from_secs(95), &Event::Guarded(guarded));
-    let text = process.only(LimitCode::TargetGuard);
-    assert!(text.contains("10 % of the time (shown above 5 %)") && text.contains("lock_waits"), "{text}");
 }
