@@ -56,15 +56,21 @@ pub async fn guard(goals: &mut Goals, options: &Options) {
 }
 
 async fn alone(bench: &Bench, whole: Duration) -> Probed {
-    let app = bench.planned().await;
+    let app = planned(bench).await;
     let probed = probe(&app, whole, std::future::pending()).await;
     probed.show("no run", 0.0);
     probed
 }
 
+async fn planned(bench: &Bench) -> TestApp<'_> {
+    let app = bench.app().await;
+    app.run(&["plan"]).await.expect(0);
+    app
+}
+
 /// From the start of the shard's process to its end, if that is earlier.
 async fn beside(bench: &Bench, guard: &str, whole: Duration) -> Probed {
-    let app = bench.planned().await;
+    let app = planned(bench).await;
     let mut shard = app.start(&["shard", "--shard", "0", "--target-guard", guard]);
     // Its log must not fill the pipe.
     let log = shard.stderr.take().unwrap();

@@ -23,7 +23,7 @@ use super::{
 };
 
 /// Connections of the program to PostgreSQL: 5 workers with a pool of 3, its defaults.
-const CONNECTIONS: f64 = 15.0;
+pub const CONNECTIONS: u32 = 15;
 /// The most submissions that share a round trip.
 const BATCH: f64 = 64.0;
 /// The short profile runs in CI beside other work: its goals are so much lower.
@@ -31,7 +31,7 @@ const SHORT_MARGIN: f64 = 0.5;
 
 /// Round trips before the services.
 #[derive(Debug, Clone, Copy, Default)]
-struct Distance {
+pub struct Distance {
     postgres: Duration,
     blobs: Duration,
 }
@@ -48,7 +48,7 @@ impl Distance {
 }
 
 /// The services, each behind a proxy that may delay.
-pub(super) struct Bench {
+pub struct Bench {
     sample: Sample,
     stub: BlobStub,
     blobs: Proxy,
@@ -57,9 +57,9 @@ pub(super) struct Bench {
 }
 
 /// One measured run of a shard.
-struct Measured {
+pub struct Measured {
     /// Submissions per second from the first row on.
-    rate: f64,
+    pub rate: f64,
     cost: Cost,
     /// Statements that committed submissions, as the program counts them; 0 if it does not.
     statements: f64,
@@ -95,7 +95,7 @@ pub async fn latency(goals: &mut Goals, options: &Options) {
 }
 
 impl Bench {
-    pub(super) async fn start(rows: u64, file_bytes: usize) -> Self {
+    pub async fn start(rows: u64, file_bytes: usize) -> Self {
         let stub = BlobStub::start(file_bytes).await;
         let blobs = Proxy::start(stub.address()).await;
         let postgres = Proxy::start(TestServer::get().address()).await;
@@ -109,8 +109,13 @@ impl Bench {
         Self { sample: Sample { folder, source: String::new(), tds }, stub, blobs, postgres, rows }
     }
 
-    /// A new target with a plan of one shard, without a distance.
-    pub(super) async fn planned(&self) -> TestApp<'_> {
+    /// Runs a shard at this distance into a new target.
+    pub async fn shard(&self, distance: Distance) -> Measured {
+        self.run(&self.app().await, distance).await
+    }
+
+    /// A new target behind the proxies.
+    pub async fn app(&self) -> TestApp<'_> {
         let mut app = TestApp::new(&self.sample).await;
         let runs = app.out.path().join("runs");
         fs::create_dir(&runs).unwrap();
@@ -126,15 +131,14 @@ impl Bench {
         ] {
             app.set(name, value);
         }
-        self.stand_at(Distance::default());
-        app.run(&["plan"]).await.expect(0);
         app
     }
 
-    /// Runs a shard at this distance into a new target. The plan is made without one.
-    async fn shard(&self, distance: Distance) -> Measured {
-        let app = self.planned().await;
+    /// Runs a shard at this distance. The plan is made without one.
+    pub async fn run(&self, app: &TestApp<'_>, distance: Distance) -> Measured {
         let runs = app.out.path().join("runs");
+        self.stand_at(Distance::default());
+        app.run(&["plan"]).await.expect(0);
         self.stand_at(distance);
         let cost = cost::of(app.start(&["shard", "--shard", "0"])).await;
         self.stand_at(Distance::default());
@@ -176,7 +180,7 @@ impl Bench {
             far.malpractice as f64 * 100.0 / rows
         );
         let near_rate = far.rate / share;
-        let allowed = near_rate.min(CONNECTIONS * BATCH / round_trip.as_secs_f64());
+        let allowed = near_rate.min(f64::from(CONNECTIONS) * BATCH / round_trip.as_secs_f64());
         let what = format!("{}, 400 ms before PostgreSQL", way.name());
         goals.demand(&what, far.rate / allowed, "", Goal::AtLeast(0.5));
         let far = self.shard(Distance::both(400)).await;
@@ -192,10 +196,13 @@ fn work(runs: &Path) -> serde_json::Value {
     serde_json::from_str::<serde_json::Value>(&marker).unwrap()["work"].take()
 }
 
-fn shown(distance: &str, measured: &Measured, share: Option<f64>) {
+pub fn shown(distance: &str, measured: &Measured, share: Option<f64>) {
     let Measured { rate, cost, statements, .. } = measured;
     let share = share.map(|share| format!(", {share:.2} of 0 ms")).unwrap_or_default();
     let statements = if *statements > 0.0 { format!(", {statements:.0} commits") } else { String::new() };
-    let (elapsed, memory) = (cost.elapsed.as_secs_f64(), cost.peak_bytes as f64 / 1e6);
-    println!("  {distance:24} {rate:8.1} submissions/s in {elapsed:.1} s, {memory:.0} MB{statements}{share}");
+    let (elapsed, cpu, memory) =
+        (cost.elapsed.as_secs_f64(), cost.cpu.as_secs_f64(), cost.peak_bytes as f64 / 1e6);
+    println!(
+        "  {distance:24} {rate:8.1} submissions/s in {elapsed:.1} s, CPU {cpu:.1} s, {memory:.0} MB{statements}{share}"
+    );
 }

@@ -10,11 +10,13 @@
 )]
 #![allow(clippy::cast_precision_loss, reason = "counts become ratios")]
 
+mod commits;
 mod cost;
 mod floor;
 mod goals;
 mod guard;
 mod latency;
+mod plan;
 mod stub;
 mod sweep;
 #[path = "../../tests/it/support"]
@@ -80,6 +82,15 @@ struct Options {
     /// Blobs of the killed writer
     #[arg(long, default_value_t = 100_000)]
     blobs: u64,
+    /// Instead of all else: how long a plan takes
+    #[arg(long)]
+    plan: bool,
+    /// Its rows (3,000,000 take 9 GB of TMPDIR)
+    #[arg(long, default_value_t = 3_000_000)]
+    planned: u64,
+    /// Instead of all else: the rate with blobs answered by a stub beside that of pgbench with the same commits
+    #[arg(long)]
+    commits: bool,
     /// Instead of all else: the rate at a distance of 20, 100 and 400 ms from PostgreSQL and blobs, as a share of that at 0 ms
     #[arg(long)]
     latency: bool,
@@ -96,7 +107,7 @@ struct Options {
     #[arg(long, default_value_t = 90)]
     seconds: u64,
     /// Submissions of each of its runs
-    #[arg(long, default_value_t = 6_000)]
+    #[arg(long, default_value_t = 12_000)]
     distant: u64,
     /// Bytes of each of its files
     #[arg(long, default_value_t = 10_240)]
@@ -112,6 +123,14 @@ async fn main() -> ExitCode {
     let mut goals = Goals::default();
     if options.sweep {
         sweep::sweep(&mut goals, options.file_rows, options.blobs).await;
+        return goals.end();
+    }
+    if options.plan {
+        plan::plan(&mut goals, options.planned).await;
+        return goals.end();
+    }
+    if options.commits {
+        commits::commits(&mut goals, &options).await;
         return goals.end();
     }
     if options.latency {

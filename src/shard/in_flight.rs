@@ -18,8 +18,8 @@ use crate::{
 const MOST_SERVER_SIDE: usize = 512;
 /// The most streamed copies, if their files are small. Of large ones the byte budget decides.
 const MOST_STREAMED: usize = 512;
-/// Rows of one worker that may wait for their commit beside those that are copied: two full statements.
-const COMMITS_PER_WORKER: usize = 128;
+/// Rows of one worker that may wait for their commit beside those that are copied: a full statement.
+const COMMITS_PER_WORKER: usize = 64;
 
 /// The limits of a process.
 pub struct InFlight {

@@ -86,10 +86,9 @@ impl AzureBlobs {
     /// Whether the service says so of the container; a right that is missing to ask it is no fault.
     async fn has_immutability_policy(&self) -> bool {
         let asked = async {
-            let mut url = self.account.authorised(&self.container_url)?;
+            let mut url = self.container_url.clone();
             url.query_pairs_mut().append_pair("restype", "container");
-            let mut request = Request::new(url, Method::Head);
-            request.insert_header("x-ms-version", self.account.version.clone());
+            let mut request = self.account.request(&url, Method::Head)?;
             self.account.send(&mut request).await.map_err(|error| self.fault(&error, "looking at", ""))
         };
         let Ok(answer) = asked.await else { return false };
@@ -98,9 +97,11 @@ impl AzureBlobs {
     }
 
     async fn delete(&self, name: &str) -> Result<(), Fault> {
-        let blob = self.account.blob(&self.blob_url(name)?)?;
+        let url = &self.blob_url(name)?;
         let deleted = gently(|| async {
-            blob.delete(None).await.map(|_| ()).map_err(|error| self.fault(&error, "deleting", name))
+            let mut request = self.account.request(url, Method::Delete)?;
+            let deleted = self.account.send(&mut request).await;
+            deleted.map(|_| ()).map_err(|error| self.fault(&error, "deleting", name))
         });
         match deleted.await {
             // A name that the service cannot accept belongs to no existing blob.
@@ -152,21 +153,11 @@ impl Blobs for AzureBlobs {
             Some(md5) => md5,
             None => md5_of(&bytes, self.service()).await?,
         };
-        let mut request = Request::new(self.account.authorised(&self.blob_url(name)?)?, Method::Put);
-        request.insert_header("x-ms-version", self.account.version.clone());
-        request.insert_header("x-ms-blob-type", "BlockBlob");
+        let mut request = self.account.request(&self.blob_url(name)?, Method::Put)?;
+        describe(&mut request, options);
         request.insert_header("content-type", options.content_type.clone());
-        if let Some(encoding) = &options.content_encoding {
-            request.insert_header("x-ms-blob-content-encoding", encoding.clone());
-        }
         // The service compares this with what arrives; the official client's upload cannot send it.
         request.insert_header("content-md5", BASE64_STANDARD.encode(md5));
-        if options.existing == Existing::Keep {
-            request.insert_header("if-none-match", "*");
-        }
-        for (key, value) in &options.metadata {
-            request.insert_header(format!("x-ms-meta-{}", key.to_ascii_lowercase()), value.clone());
-        }
         request.set_body(bytes);
         let response = self.account.send(&mut request).await.map_err(|error| {
             faults::keep_means_exists(self.fault(&error, "writing", name), options.existing)
@@ -210,9 +201,9 @@ impl Blobs for AzureBlobs {
         name: &str,
         options: &PutOptions,
     ) -> Result<Stored, Fault> {
-        let blob = self.account.blob(&self.blob_url(name)?)?.block_blob_client();
+        let url = self.blob_url(name)?;
         let doing = format!("copying into {}", self.place(name));
-        let md5 = server_copy::copy(&blob, &self.account, &doing, grant, info, options).await?;
+        let md5 = server_copy::copy(&self.account, &url, &doing, grant, info, options).await?;
         if md5.is_some() {
             return Ok(Stored { size_bytes: info.size_bytes, md5 });
         }
@@ -257,10 +248,28 @@ impl Blobs for AzureBlobs {
     }
 }
 
+/// Adds what the new blob is to be, but for its content type, and whether it may replace one.
+pub(super) fn describe(request: &mut Request, options: &PutOptions) {
+    request.insert_header("x-ms-blob-type", "BlockBlob");
+    if let Some(encoding) = &options.content_encoding {
+        request.insert_header("x-ms-blob-content-encoding", encoding.clone());
+    }
+    if options.existing == Existing::Keep {
+        request.insert_header("if-none-match", "*");
+    }
+    for (key, value) in &options.metadata {
+        // Header names do not keep their case.
+        request.insert_header(format!("x-ms-meta-{}", key.to_ascii_lowercase()), value.clone());
+    }
+}
+
 /// What is known of the blob at `url`.
 pub(super) async fn head(account: &Account, url: &Url, name: &str) -> Result<BlobInfo, Fault> {
-    let response = account.blob(url)?.get_properties(None).await;
-    let response = response.map_err(|error| account.fault(&error, &format!("looking at {name}")))?;
+    let mut request = account.request(url, Method::Head)?;
+    let response = account
+        .send(&mut request)
+        .await
+        .map_err(|error| account.fault(&error, &format!("looking at {name}")))?;
     Ok(reader::info_of(name, response.headers()))
 }
 

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use azure_core::http::{
-    AsyncResponseBody, Method, Request, Url,
+    AsyncResponseBody, Method, Url,
     headers::{HeaderName, Headers},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -24,7 +24,7 @@ const RESUMES: u32 = 4;
 /// Reads the blob at `url`. `name` is what faults and the info call it.
 pub(super) async fn get(account: Arc<Account>, url: &Url, name: &str) -> Result<BlobReader, Fault> {
     let doing = format!("reading {name}");
-    let mut request = request(&account, url)?;
+    let mut request = account.request(url, Method::Get)?;
     let response = account.stream(&mut request).await.map_err(|error| account.fault(&error, &doing))?;
     let (_, headers, body) = response.deconstruct();
     let info = info_of(name, &headers);
@@ -83,12 +83,6 @@ fn total_length(headers: &Headers) -> Option<u64> {
     }
 }
 
-fn request(account: &Account, url: &Url) -> Result<Request, Fault> {
-    let mut request = Request::new(account.authorised(url)?, Method::Get);
-    request.insert_header("x-ms-version", account.version.clone());
-    Ok(request)
-}
-
 struct Reading {
     account: Arc<Account>,
     url: Url,
@@ -135,7 +129,7 @@ impl Reading {
 
     /// Asks for the rest, on the condition that the blob is still the same.
     async fn resume(&mut self) -> Result<(), Fault> {
-        let mut request = request(&self.account, &self.url)?;
+        let mut request = self.account.request(&self.url, Method::Get)?;
         request.insert_header("range", format!("bytes={}-", self.at));
         if let Some(etag) = &self.info.etag {
             request.insert_header("if-match", etag.clone());

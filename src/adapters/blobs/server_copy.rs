@@ -1,15 +1,17 @@
 //! Copies that the storage service makes itself: one request, or blocks above its limit.
 
-use azure_core::error::Error;
-use azure_storage_blob::{
-    BlockBlobClient,
-    models::{BlockBlobClientStageBlockFromUrlOptions, BlockBlobClientUploadBlobFromUrlOptions, HttpRange},
+use azure_core::{
+    error::Error,
+    http::{Method, Url},
 };
+use azure_storage_blob::models::{BlockBlobClientStageBlockFromUrlOptions, HttpRange};
+use base64::{Engine, prelude::BASE64_STANDARD};
 
 use super::{
     account::Account,
+    azure::describe,
     faults::keep_means_exists,
-    upload::{block_id, commit, metadata},
+    upload::{block_id, commit},
 };
 use crate::ports::{BlobInfo, CopyGrant, Existing, Fault, FaultKind, PutOptions, Service};
 
@@ -20,12 +22,12 @@ const ONE_REQUEST_BYTES: u64 = 256 * 1024 * 1024;
 /// Length of a block; 50,000 of them make 3 TiB.
 const BLOCK_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Copies `info`, read by `grant`, on the condition that it is still the same and that its bytes have its stored MD5,
+/// Copies `info`, read by `grant`, to the new blob at `url`, on the condition that it is still the same and that its bytes have its stored MD5,
 /// if it has one. What that proves: the MD5, or nothing (the one that the answer tells is the source's, copied with
 /// its other properties).
 pub(super) async fn copy(
-    blob: &BlockBlobClient,
     account: &Account,
+    url: &Url,
     doing: &str,
     grant: &CopyGrant,
     info: &BlobInfo,
@@ -39,35 +41,38 @@ pub(super) async fn copy(
         ));
     };
     if info.size_bytes > ONE_REQUEST_BYTES {
-        return copy_in_blocks(blob, account, doing, grant, &etag, info, options).await;
+        return copy_in_blocks(account, url, doing, grant, &etag, info, options).await;
     }
-    let copy = BlockBlobClientUploadBlobFromUrlOptions {
-        blob_content_encoding: options.content_encoding.clone(),
-        blob_content_md5: info.md5.map(Vec::from),
-        blob_content_type: Some(options.content_type.clone()),
-        // The blob has the properties that a streamed copy has, and no others of its source.
-        copy_source_blob_properties: Some(false),
-        copy_source_authorization: grant.authorization.clone(),
-        if_none_match: (options.existing == Existing::Keep).then(|| "*".into()),
-        metadata: Some(metadata(options)),
-        source_content_md5: info.md5.map(Vec::from),
-        source_if_match: Some(etag.into()),
-        ..BlockBlobClientUploadBlobFromUrlOptions::default()
-    };
-    let copied = blob.upload_blob_from_url(grant.url.to_string(), Some(copy)).await;
+    let mut request = account.request(url, Method::Put)?;
+    describe(&mut request, options);
+    request.insert_header("x-ms-blob-content-type", options.content_type.clone());
+    // The blob has the properties that a streamed copy has, and no others of its source.
+    request.insert_header("x-ms-copy-source-blob-properties", "false");
+    request.insert_header("x-ms-copy-source", grant.url.to_string());
+    if let Some(authorization) = &grant.authorization {
+        request.insert_header("x-ms-copy-source-authorization", authorization.clone());
+    }
+    request.insert_header("x-ms-source-if-match", etag);
+    if let Some(md5) = info.md5.map(|md5| BASE64_STANDARD.encode(md5)) {
+        request.insert_header("x-ms-blob-content-md5", md5.clone());
+        request.insert_header("x-ms-source-content-md5", md5);
+    }
+    request.insert_header("content-length", "0");
+    let copied = account.send(&mut request).await;
     copied.map_err(|error| copy_fault(&error, account, doing, options.existing))?;
     Ok(info.md5)
 }
 
 async fn copy_in_blocks(
-    blob: &BlockBlobClient,
     account: &Account,
+    url: &Url,
     doing: &str,
     grant: &CopyGrant,
     etag: &str,
     info: &BlobInfo,
     options: &PutOptions,
 ) -> Result<Option<[u8; 16]>, Fault> {
+    let blob = account.blob(url)?.block_blob_client();
     let mut blocks = Vec::new();
     let mut offset = 0;
     while offset < info.size_bytes {
@@ -85,7 +90,7 @@ async fn copy_in_blocks(
         blocks.push(id);
         offset += length;
     }
-    commit(blob, account, doing, blocks, info.md5, options).await?;
+    commit(&blob, account, doing, blocks, info.md5, options).await?;
     // No digest runs over all blocks.
     Ok(None)
 }

@@ -84,6 +84,6 @@ pub(super) async fn commit(
 }
 
 /// Metadata as the official client takes it; header names do not keep their case.
-pub(super) fn metadata(options: &PutOptions) -> HashMap<String, String> {
+fn metadata(options: &PutOptions) -> HashMap<String, String> {
     options.metadata.iter().map(|(key, value)| (key.to_ascii_lowercase(), value.clone())).collect()
 }

@@ -7,6 +7,7 @@ use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader},
     net::SocketAddr,
+    path::Path,
     process::{ChildStdin, Command, Stdio},
     sync::{Mutex, PoisonError},
 };
@@ -155,7 +156,25 @@ impl Azurite {
         Url::parse(&format!("{}/{path}?{}", self.endpoint, self.sas)).unwrap()
     }
 
+    /// Another one, which speaks TLS with this certificate, listens to Microsoft Entra tokens, and calls itself by the name
+    /// of the account at Azure. It checks a token's issuer, audience and times, but no signature. Only the program talks to
+    /// it: clients of the tests do not know its certificate.
+    pub fn with_entra(certificate: &Path, key: &Path) -> (Self, SocketAddr) {
+        let text = |path: &Path| path.display().to_string();
+        let options =
+            ["--oauth", "basic", "--cert", &text(certificate), "--key", &text(key)].map(str::to_owned);
+        let (alive, address) = Self::launch("https://", &options);
+        let endpoint = format!("https://{ACCOUNT}.blob.core.windows.net:{}", address.port());
+        (Self { _alive: Some(alive), ..Self::at(endpoint, ACCOUNT, KEY) }, address)
+    }
+
     fn start() -> Self {
+        let (alive, address) = Self::launch("http://", &[]);
+        let azurite = Self::at(format!("http://{address}/{ACCOUNT}"), ACCOUNT, KEY);
+        Self { _alive: Some(alive), ..azurite }
+    }
+
+    fn launch(scheme: &str, options: &[String]) -> (ChildStdin, SocketAddr) {
         let folder = npm::installed("azurite", version()).unwrap_or_else(|why| panic!("{why}"));
         let main = folder.join("node_modules/azurite/dist/src/blob/main.js");
         let mut child = Command::new("node")
@@ -163,6 +182,7 @@ impl Azurite {
             .arg(main)
             .args(["--inMemoryPersistence", "--blobPort", "0", "--blobHost", "127.0.0.1"])
             .args(["--skipApiVersionCheck", "--silent", "--disableTelemetry"])
+            .args(options)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -172,15 +192,14 @@ impl Azurite {
         let address = lines
             .by_ref()
             .map(Result::unwrap)
-            .find_map(|line| line.split_once("http://").map(|(_, address)| address.trim().to_owned()))
+            .find_map(|line| line.split_once(scheme).map(|(_, address)| address.trim().parse().unwrap()))
             .expect("Azurite says where it listens");
         // Its output is read to its end (a full pipe would stop it), then its exit is taken note of.
         std::thread::spawn(move || {
             lines.for_each(drop);
             child.wait()
         });
-        let azurite = Self::at(format!("http://{address}/{ACCOUNT}"), ACCOUNT, KEY);
-        Self { _alive: Some(alive), ..azurite }
+        (alive, address)
     }
 }
 

@@ -106,6 +106,11 @@ impl TestServer {
         format!("postgres://{user}:{password}@{address}/{database}?sslmode=disable")
     }
 
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("log")).expect("the tests' PostgreSQL keeps a log")
+    }
+
     /// A superuser's connection.
     pub async fn connect(&self, database: &str) -> PgConnection {
         PgConnection::connect(&self.superusers_url(database)).await.expect("the tests' PostgreSQL answers")
@@ -174,6 +179,12 @@ impl TestDatabase {
         Self::create(&format!("template template0 encoding '{encoding}'")).await
     }
 
+    /// A new database with all that is in this one, which nothing else may be connected to; its own connections end.
+    pub async fn copy(&self) -> Self {
+        self.pool.close().await;
+        Self::create(&format!("template {}", self.name)).await
+    }
+
     async fn create(how: &str) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(1);
         let name = format!("test_{}", COUNT.fetch_add(1, Ordering::SeqCst));
@@ -232,6 +243,14 @@ impl TestDatabase {
             .execute(AssertSqlSafe(sql.to_owned()))
             .await
             .unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    /// Runs pgbench in it with these arguments, as the ordinary role; what it printed.
+    pub fn pgbench(&self, arguments: &[&str]) -> String {
+        let output =
+            Command::new(binaries().join("pgbench")).args(arguments).arg(self.url()).output().unwrap();
+        assert!(output.status.success(), "pgbench: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// Dumps the database and restores it: afterwards every row was written by another transaction.
@@ -319,9 +338,12 @@ fn binaries() -> PathBuf {
     if let Ok(said) = Command::new("pg_config").arg("--bindir").output() {
         candidates.push(String::from_utf8_lossy(&said.stdout).trim().into());
     }
-    let programs = ["postgres", "initdb", "pg_basebackup"];
+    let programs = ["postgres", "initdb", "pg_basebackup", "pgbench"];
     let complete = |folder: &PathBuf| programs.iter().all(|program| folder.join(program).exists());
-    candidates.into_iter().find(complete).expect("PostgreSQL with initdb and pg_basebackup is installed")
+    candidates
+        .into_iter()
+        .find(complete)
+        .expect("PostgreSQL with initdb, pg_basebackup and pgbench is installed")
 }
 
 /// Whom the server runs as: it refuses to run as root.

@@ -7,6 +7,7 @@ use chrono::{DateTime, NaiveDateTime};
 use super::cells::{Cell, Type};
 
 /// The warehouse's tables.
+#[derive(Default)]
 pub struct Data {
     pub tables: Vec<Table>,
 }
