@@ -42,7 +42,7 @@ pub(in crate::adapters::postgres) struct Session {
     pub(super) connection: PgConnection,
     pub(super) database: TargetIdentity,
     /// The application name that the server shows for it.
-    name: Arc<str>,
+    pub(super) name: Arc<str>,
     /// When the request of its newest answer was sent.
     pub(super) asked: Instant,
 }
