@@ -2,8 +2,8 @@
 # Prints what a run costs, on real servers: submissions/s beside bare GET + PUT, CPU, memory, round trips; and how fast rows go
 # that need no copy. Instead of that, `--sweep` measures finalize's sweep beside many file rows; `--plan` a plan of many rows; `--commits` the rate beside
 # pgbench with the same commits; `--latency` the rate at a distance of 20, 100 and 400 ms beside that at 0 ms (`--latency --short`:
-# 100 ms only); `--guard` what another client of the target feels of a run that spares it (`--guard --short`: 30 s each). `--debug`,
-# first, builds as tests are built: for ratios alone.
+# 100 ms only); `--verify` verify in 8 processes and its slope; `--predict` plan --predict, its slope and its durations; `--receipts` what receipts
+# cost PostgreSQL; `--guard` what another client of the target feels of a run that spares it (`--guard --short`: 30 s each). `--debug`, first, builds as tests are built: for ratios alone.
 # Options: benches/run.sh --help
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

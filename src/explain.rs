@@ -169,6 +169,7 @@ texts! {
     Check "enforcement_newest";
     Check "receipt_unchanged";
     Check "source_unchanged";
+    Check "run_receipt";
     Check "files_count_note";
     Check "failed_absent";
     Check "skipped_claims";

@@ -5,41 +5,39 @@ mod draft;
 mod facts;
 mod heartbeat;
 mod held;
+mod listed;
 mod earlier;
 mod later;
 mod mapping;
 mod preflight;
+mod prepared;
 mod queues;
 mod rehearse;
 mod report;
 mod rules;
 mod trial;
 
-use std::sync::Arc;
-
 use chrono::Utc;
 
 pub use draft::EarlyCode;
-pub use heartbeat::Beating;
+pub use heartbeat::{Beating, Progress};
+pub use listed::Shelf;
 pub use rehearse::{rehearse, rehearse_in};
-pub use report::{Counts, PlanReport, PlanState};
+pub use report::{Counts, ListedSources, PlanReport, PlanState};
 pub use rules::rule_config;
 
 use self::{
-    draft::Draft,
-    facts::FactSpool,
-    later::Later,
     preflight::{Reasons, Touch},
+    prepared::{Prepared, prepare},
     trial::Selection,
 };
 use crate::{
-    domain::{AttemptId, TableExtent, TargetIdentity},
     exit::{Exit, Stop},
     inputs::{Excluded, Inputs},
-    ports::{Blobs, FaultKind, Holdings, Source, TargetReader, Warehouse, WarehouseShape},
+    ports::{Blobs, FaultKind, Source, TargetReader, Warehouse},
     run::{
-        Expected, FORMAT, Plan, PlanId, RULES_VERSION, Refusal, RunStore, ShardPlan, TraceParent, names,
-        pins::{Present, another_database, differences, ended, input_differences, pinned_settings},
+        Expected, Plan, PlanId, Refusal, RunStore, TraceParent, names,
+        pins::{Present, another_database, differences, ended, input_differences},
     },
     settings::Settings,
 };
@@ -61,6 +59,10 @@ pub struct Services<'a> {
     pub store: &'a RunStore,
     /// The span below which the run is traced.
     pub traceparent: Option<&'a TraceParent>,
+    /// Told what takes long.
+    pub progress: &'a Progress,
+    /// Where a listing of the sources is left for a prediction that follows; `None` if none does.
+    pub shelf: Option<&'a Shelf>,
 }
 
 /// Makes the run's plan, or finds that it stands already and nothing it pins has changed. If a run
@@ -126,15 +128,14 @@ async fn make_new(settings: &Settings, services: Services<'_>) -> Result<PlanRep
     // A random id: a second planning process writes under other names.
     let id = PlanId::fresh();
     let shards = settings.shards;
-    let written =
-        match queues::write(services.store, &id, shards, &prepared.draft, prepared.facts.as_ref()).await {
-            Ok(written) => written,
-            Err(fault) => {
-                // The files hold personal data. If they cannot be removed, they stay but are never read.
-                let _ = services.store.delete(&queues::written(&id, shards)).await;
-                return Err(fault.into());
-            }
-        };
+    let written = match queues::write(services.store, &id, shards, prepared.rows()).await {
+        Ok(written) => written,
+        Err(fault) => {
+            // The files hold personal data. If they cannot be removed, they stay but are never read.
+            let _ = services.store.delete(&queues::written(&id, shards)).await;
+            return Err(fault.into());
+        }
+    };
     let plan = prepared.plan(settings, services, id, written);
     match services.store.create(names::PLAN, &plan).await {
         Ok(()) => Ok(prepared.report(plan, PlanState::Made)),
@@ -162,122 +163,9 @@ async fn yield_to(
     }
 }
 
-/// All checks and reads, before anything is written.
-struct Prepared {
-    draft: Arc<Draft>,
-    facts: Option<Arc<FactSpool>>,
-    shape: WarehouseShape,
-    extent: Vec<TableExtent>,
-    reported: Option<AttemptId>,
-    database: TargetIdentity,
-    holdings: Holdings,
-    trial: Option<String>,
-    excluded: Option<String>,
-}
-
-async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) -> Result<Prepared, Stop> {
-    let selection = Selection::read(&settings.trial)?;
-    let excluded = Excluded::read(settings.exclude.as_deref())?;
-    let mut reasons = Reasons::default();
-    let processes = settings.parallelism.min(settings.shards).max(1);
-    let shape = preflight::services(&services, settings, touch, processes, &mut reasons).await;
-    let pinned = excluded.pinned();
-    let draft = async {
-        let earlier = earlier::read(settings, &services, shape.as_ref()).await?;
-        Draft::read(services.inputs, &selection, Later::new(excluded, earlier)).await
-    };
-    let mut draft = match draft.await {
-        Ok(draft) => draft,
-        Err(stop) => return Err(reasons.after(stop)),
-    };
-    reasons.into_result()?;
-    let Some(shape) = shape else {
-        return Err(Stop::new(Exit::Bug, "the warehouse said neither its shape nor a fault"));
-    };
-    let database = services.target.identity().await?;
-    let holdings = services.target.holdings().await?;
-    draft.settle(services.target, &rule_config(settings)).await?;
-    let sampled = preflight::sampled(&draft);
-    let facts = if shape.lookups_are_cheap {
-        None
-    } else {
-        let attempts = sampled.iter().filter_map(|index| draft.facts_wanted(*index)).collect();
-        preflight::room(shape.scan_bytes)?;
-        Some(FactSpool::scan(services.warehouse, &draft, settings.shards, &attempts).await?)
-    };
-    let extent = match shape.extent.as_slice() {
-        [] => services.warehouse.extent().await?,
-        counted => counted.to_vec(),
-    };
-    if let Some(expected) = Expected::read(settings.expect.as_deref())? {
-        expected.compare(&draft.submissions, &draft.mapping.digest, &extent)?;
-    }
-    let mut reasons = Reasons::default();
-    let reported =
-        preflight::sample(&services, settings, &draft, sampled, facts.as_ref(), &mut reasons).await?;
-    reasons.into_result()?;
-    Ok(Prepared {
-        draft: Arc::new(draft),
-        facts: facts.map(Arc::new),
-        extent,
-        shape,
-        reported,
-        database,
-        holdings,
-        trial: selection.pinned(),
-        excluded: pinned,
-    })
-}
-
-impl Prepared {
-    fn plan(&self, settings: &Settings, services: Services<'_>, id: PlanId, shards: Vec<ShardPlan>) -> Plan {
-        let pinned = pinned_settings(settings, &id);
-        Plan {
-            format: FORMAT,
-            id,
-            run: settings.run.clone(),
-            created_at: Utc::now(),
-            program_version: env!("CARGO_PKG_VERSION").into(),
-            rules_version: RULES_VERSION,
-            submissions: self.draft.submissions.clone(),
-            mapping: self.draft.mapping.digest.clone(),
-            rows: self.draft.len(),
-            rows_left_out: self.draft.left_out,
-            shards,
-            database: self.database.database.clone(),
-            identity: self.database.clone(),
-            target: services.target_blobs.location(),
-            warehouse: self.shape.description.clone(),
-            warehouse_extent: self.extent.clone(),
-            facts_files: self.facts.is_some(),
-            reported: self.reported,
-            settings: pinned,
-            trial: self.trial.clone(),
-            after: settings.after.clone(),
-            withdrawn: self.draft.withdrawn(),
-            excluded: self.excluded.clone(),
-            traceparent: services.traceparent.cloned(),
-        }
-    }
-
-    fn report(&self, plan: Plan, state: PlanState) -> PlanReport {
-        let nameless = self.draft.mapping.rows_without_attempt;
-        let remarks = (nameless > 0)
-            .then(|| {
-                format!(
-                    "{nameless} rows of attempt_number_mapping.csv have no valid Attempt ID and are not used"
-                )
-            })
-            .into_iter()
-            .chain(self.draft.later().remarks(self.draft.withdrawn()))
-            .collect();
-        let (counts, holdings) = (Some(self.draft.counts()), Some(self.holdings));
-        PlanReport { plan, state, counts, holdings, remarks }
-    }
-}
-
 fn stood(plan: Plan) -> PlanReport {
-    PlanReport { plan, state: PlanState::Stood, counts: None, holdings: None, remarks: Vec::new() }
+    let state = PlanState::Stood;
+    PlanReport { plan, state, counts: None, holdings: None, listed: None, remarks: Vec::new() }
 }
 
 /// Writes the refusal document, unless a retry may help.

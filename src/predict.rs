@@ -38,7 +38,7 @@ use crate::{
     inputs::Inputs,
     ports::{Source, TargetReader, Warehouse},
     rules::RuleConfig,
-    run::{NotPredictable, Plan, Prediction, RunStore},
+    run::{NotPredictable, Plan, Prediction, RunStore, source_files::Listing},
     settings::Settings,
 };
 
@@ -61,6 +61,8 @@ pub struct Subject<'a> {
     pub source: &'a dyn Source,
     /// The application's tables; only read.
     pub target: &'a dyn TargetReader,
+    /// The plan's listing of the sources, if this process made the plan and listed them.
+    pub listing: Option<&'a Listing>,
 }
 
 /// A prediction, and the tables beside it.
@@ -79,15 +81,17 @@ pub async fn predict(subject: Subject<'_>) -> Result<Predicted, Stop> {
     let mut tables = Tables::create()?;
     let catalogue = subject.target.catalogue().await?;
     let mut decided = Decided::new(plan, &catalogue)?;
-    let mut files = FileSpool::new(plan.rows)?;
+    let mut files = FileSpool::new(plan.rows, subject.listing)?;
     let reading = Reading::new(subject);
     decided::decide_all(subject, &reading, catalogue.into(), &mut decided, &mut files).await?;
-    let looked = look::look(subject.source, files, plan.submissions.rows, &mut tables).await?;
+    decided.transformations.write(&mut tables)?;
+    // What it has in memory goes to disk before the files are looked at.
+    let decided = decided.finish()?;
+    let looked = look::look(subject, files, &mut tables).await?;
     let mut prediction = Prediction::new(&plan.run, Some(plan.id.clone()), Utc::now());
     prediction.rows = plan.rows;
     prediction.rows_left_out = plan.rows_left_out;
     prediction.not_in_input = not_in_input(subject, &looked, &mut tables).await?;
-    decided.transformations.write(&mut tables)?;
     let settled = settle(decided, &looked)?;
     settled.controls.write(&mut tables)?;
     prediction.outcomes = settled.outcomes;

@@ -9,8 +9,9 @@
 //! ```
 //!
 //! The rows are cut into partitions, which any number of processes share: each writes what it found in one as a
-//! [`part::Part`] to the verify store. The process that ends last merges the parts, looks for surplus rows, and looks
-//! again at what differs ([`merging::Merging`]).
+//! [`part::Part`] to the verify store. At level content it reads the files of these rows too. The process that ends last
+//! merges the parts, looks for surplus rows, lists containers, folds the receipt of the run anew, and looks again at what
+//! differs ([`merging::Merging`]).
 
 pub mod blobs;
 pub mod checks;
@@ -29,6 +30,7 @@ pub mod rows;
 pub mod run;
 pub mod selection;
 pub mod self_test;
+pub mod signed;
 pub mod surplus;
 pub mod table;
 

@@ -20,8 +20,20 @@ pub struct Cost {
 
 /// Waits until a process ends; fails if its exit code is not 0.
 pub async fn of(child: Child) -> Cost {
+    of_several(vec![child]).await
+}
+
+/// Waits until all processes end; fails if one's exit code is not 0. The memory is that of the largest.
+pub async fn of_several(children: Vec<Child>) -> Cost {
     let began = Instant::now();
     let before = cpu_of_children();
+    let peaks = futures_util::future::join_all(children.into_iter().map(peak)).await;
+    let (elapsed, cpu) = (began.elapsed(), cpu_of_children().saturating_sub(before));
+    Cost { elapsed, cpu, peak_bytes: peaks.into_iter().max().unwrap_or_default() }
+}
+
+/// The largest resident set of a process, once it has ended.
+async fn peak(child: Child) -> u64 {
     let status = format!("/proc/{}/status", child.id().unwrap());
     let mut peak_bytes = 0;
     let ending = child.wait_with_output();
@@ -34,9 +46,8 @@ pub async fn of(child: Child) -> Cost {
             }
         }
     };
-    let elapsed = began.elapsed();
     Ended::of(output).expect(0);
-    Cost { elapsed, cpu: cpu_of_children().saturating_sub(before), peak_bytes }
+    peak_bytes
 }
 
 /// `VmHWM`; `None` once the process has ended.

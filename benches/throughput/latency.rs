@@ -9,7 +9,7 @@ use rogo_migrate::{
 };
 
 use super::{
-    Options, TestApp,
+    FILES, Options, TestApp,
     cost::{self, Cost},
     goals::{Goal, Goals},
     median,
@@ -64,6 +64,8 @@ pub struct Measured {
     /// Statements that committed submissions, as the program counts them; 0 if it does not.
     statements: f64,
     malpractice: i64,
+    /// Requests to blobs of plan and shard together.
+    blob_requests: usize,
 }
 
 /// Measures every profile, or the short ones.
@@ -94,6 +96,30 @@ pub async fn latency(goals: &mut Goals, options: &Options) {
     }
 }
 
+/// Requests to blobs for each file that the storage service copies by itself, its sources listed by the plan: counts, of few
+/// rows.
+pub async fn requests(goals: &mut Goals, rows: u64) {
+    let bench = Bench::start(rows, 1_024).await;
+    let measured = bench.shard(Distance::default()).await;
+    println!("requests to blobs of plan and shard, {rows} submissions of {FILES} files, copied server-side");
+    let each = measured.blob_requests as f64 / (rows * FILES) as f64;
+    goals.demand("requests per file", each, "", Goal::AtMost(1.01));
+}
+
+/// The names of every file that the rows of a plain sample name.
+fn blob_names(submissions: &Path) -> Vec<String> {
+    let mut reader = csv::Reader::from_path(submissions).unwrap();
+    let header = reader.headers().unwrap().clone();
+    let columns = ["Learner Azure Blob Names", "Marker Azure Blob Names"]
+        .map(|column| header.iter().position(|name| name == column).unwrap());
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    rows.iter()
+        .flat_map(|row| columns.map(|column| row[column].to_owned()))
+        .flat_map(|cell| cell.split(',').map(|name| name.trim().to_owned()).collect::<Vec<_>>())
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
 impl Bench {
     pub async fn start(rows: u64, file_bytes: usize) -> Self {
         let stub = BlobStub::start(file_bytes).await;
@@ -104,6 +130,7 @@ impl Bench {
         options.source_url = Some(format!("http://{}/acc/source", blobs.address()).parse().unwrap());
         (options.plain, options.files) = (true, Files::None);
         sample::generate(&options).unwrap();
+        stub.list(blob_names(&folder.path().join("sample/submission_files.csv")));
         let data = Data::load(&folder.path().join("sample/warehouse")).unwrap();
         let tds = TdsServer::start(data, tds::Options::default()).await.unwrap();
         Self { sample: Sample { folder, source: String::new(), tds }, stub, blobs, postgres, rows }
@@ -138,16 +165,19 @@ impl Bench {
     pub async fn run(&self, app: &TestApp<'_>, distance: Distance) -> Measured {
         let runs = app.out.path().join("runs");
         self.stand_at(Distance::default());
+        let before = self.blobs.exchanges();
         app.run(&["plan"]).await.expect(0);
         self.stand_at(distance);
         let cost = cost::of(app.start(&["shard", "--shard", "0"])).await;
         self.stand_at(Distance::default());
+        let blob_requests = self.blobs.exchanges() - before;
         let work = work(&runs);
         let figure = |name: &str| work[name].as_f64().unwrap_or_default();
         Measured {
             rate: self.rows as f64 * 1e6 / figure("elapsed_us"),
             cost,
             statements: work["commits"]["statements"].as_f64().unwrap_or_default(),
+            blob_requests,
             malpractice: app.database.number("select count(*) from malpractice_enforcements").await,
         }
     }

@@ -17,8 +17,11 @@ mod goals;
 mod guard;
 mod latency;
 mod plan;
+mod predict;
+mod receipts;
 mod stub;
 mod sweep;
+mod verify;
 #[path = "../../tests/it/support"]
 #[allow(dead_code, reason = "the tests use more of it")]
 mod support {
@@ -112,6 +115,18 @@ struct Options {
     /// Bytes of each of its files
     #[arg(long, default_value_t = 10_240)]
     stub_bytes: usize,
+    /// Instead of all else: `verify` in 8 processes, and its slope
+    #[arg(long)]
+    verify: bool,
+    /// Instead of all else: `plan --predict`, its slope, and predicted durations beside real ones
+    #[arg(long)]
+    predict: bool,
+    /// Instead of all else: what receipts cost PostgreSQL
+    #[arg(long)]
+    receipts: bool,
+    /// Rows of `--verify` (a tenth of them first), `--predict` (a fifth of them first) and `--receipts`
+    #[arg(long)]
+    rows: Option<u64>,
     /// cargo bench says it
     #[arg(long, hide = true)]
     bench: bool,
@@ -141,6 +156,18 @@ async fn main() -> ExitCode {
         guard::guard(&mut goals, &options).await;
         return goals.end();
     }
+    if options.verify {
+        verify::verify(&mut goals, options.rows.unwrap_or(300_000)).await;
+        return goals.end();
+    }
+    if options.predict {
+        predict::predict(&mut goals, &options, options.rows.unwrap_or(150_000)).await;
+        return goals.end();
+    }
+    if options.receipts {
+        receipts::receipts(&mut goals, options.rows.unwrap_or(8_000)).await;
+        return goals.end();
+    }
     if options.submissions > 0 {
         let plain = Sample::with(options.submissions, 1, |sample| {
             sample.plain = true;
@@ -149,6 +176,7 @@ async fn main() -> ExitCode {
         .await;
         copies(&mut goals, &options, &plain).await;
         round_trips(&mut goals, &options, &plain).await;
+        latency::requests(&mut goals, options.submissions).await;
     }
     if options.held > 0 {
         held(&mut goals, options.held).await;

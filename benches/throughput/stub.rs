@@ -1,11 +1,12 @@
-//! A blob service that answers at once: it keeps nothing, checks no signature, and has every source file. What remains of
+//! A blob service that answers at once: it keeps nothing, checks no signature, and has every source file; a listing shows
+//! those that it was told of. What remains of
 //! a run's time is the program's own, PostgreSQL's, and the distance.
 
 use std::{
     fmt::Write as _,
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -18,8 +19,8 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// A container without blobs, which is what a listing of any of them shows.
-const EMPTY: &str = "<?xml version=\"1.0\"?><EnumerationResults><Blobs /><NextMarker /></EnumerationResults>";
+/// Names of a page, as many as Azure gives at most.
+const PAGE: usize = 5_000;
 
 /// The service; it ends when dropped.
 pub struct BlobStub {
@@ -34,6 +35,8 @@ struct Shared {
     /// Of every source file.
     body: Vec<u8>,
     md5: String,
+    /// Names in the container `source` that a listing shows, in their order.
+    listed: OnceLock<Vec<String>>,
 }
 
 impl BlobStub {
@@ -43,7 +46,7 @@ impl BlobStub {
         let address = listener.local_addr().unwrap();
         let body = vec![b'x'; file_bytes];
         let md5 = BASE64_STANDARD.encode(Md5::digest(&body));
-        let shared = Arc::new(Shared { copies: AtomicBool::new(true), body, md5 });
+        let shared = Arc::new(Shared { copies: AtomicBool::new(true), body, md5, listed: OnceLock::new() });
         let serving = shared.clone();
         let accepting = tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
@@ -57,6 +60,12 @@ impl BlobStub {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What a listing of the container `source` shows; no other container shows anything.
+    pub fn list(&self, mut names: Vec<String>) {
+        names.sort_unstable();
+        self.shared.listed.set(names).unwrap();
     }
 
     /// Whether it copies from URLs by itself from now on, as Azure Storage does, or refuses to.
@@ -118,11 +127,13 @@ impl Shared {
     fn answer(&self, request: &Request, out: &mut Vec<u8>) {
         let mut head = String::with_capacity(256);
         let method = request.line.split(' ').next().unwrap_or_default();
+        let page;
         let body: &[u8] = match method {
             "GET" if request.line.contains("comp=list") => {
-                status(&mut head, "200 OK", EMPTY.len());
+                page = self.page(request.line.split(' ').nth(1).unwrap());
+                status(&mut head, "200 OK", page.len());
                 head.push_str("content-type: application/xml\r\n");
-                EMPTY.as_bytes()
+                page.as_bytes()
             }
             "GET" | "HEAD" => {
                 status(&mut head, "200 OK", self.body.len());
@@ -152,6 +163,34 @@ impl Shared {
         head.push_str("\r\n");
         out.extend_from_slice(head.as_bytes());
         out.extend_from_slice(body);
+    }
+
+    /// The page of a listing that the target (path and query) asks for; a marker is the number of names before it.
+    fn page(&self, target: &str) -> String {
+        let url = url::Url::parse(&format!("http://stub{target}")).unwrap();
+        let asked =
+            |name| url.query_pairs().find(|(own, _)| own == name).map(|(_, value)| value.into_owned());
+        let prefix = asked("prefix").unwrap_or_default();
+        let first: usize = asked("marker").map_or(0, |marker| marker.parse().unwrap());
+        let most: usize = asked("maxresults").map_or(PAGE, |most| most.parse().unwrap());
+        let all = self.listed.get().filter(|_| url.path() == "/acc/source");
+        let names = all.into_iter().flatten().filter(|name| name.starts_with(&prefix));
+        let mut names = names.skip(first);
+        let mut xml = String::from("<?xml version=\"1.0\"?><EnumerationResults><Blobs>");
+        for name in names.by_ref().take(most) {
+            write!(
+                xml,
+                "<Blob><Name>{}</Name><Properties><Etag>e</Etag><Content-Length>{}</Content-Length><Content-MD5>{}\
+                 </Content-MD5><Content-Type>application/pdf</Content-Type></Properties></Blob>",
+                name.replace('&', "&amp;").replace('<', "&lt;"),
+                self.body.len(),
+                self.md5
+            )
+            .unwrap();
+        }
+        let marker = names.next().map(|_| (first + most).to_string()).unwrap_or_default();
+        write!(xml, "</Blobs><NextMarker>{marker}</NextMarker></EnumerationResults>").unwrap();
+        xml
     }
 }
 

@@ -63,7 +63,8 @@ fn patience(settings: &Settings, fault: &Fault) -> Option<Duration> {
 async fn being_made(settings: &Settings, store: &RunStore) -> bool {
     match store.planning(&settings.epoch).await {
         Ok(Some(heartbeat)) if Utc::now() - heartbeat.at < ALIVE => {
-            tracing::info!(at = %heartbeat.at, "the plan is being made, and is waited for");
+            let doing = heartbeat.doing.unwrap_or_default();
+            tracing::info!(at = %heartbeat.at, doing, "the plan is being made, and is waited for");
             true
         }
         Ok(_) => false,

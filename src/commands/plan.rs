@@ -7,7 +7,7 @@ use crate::{
     cli::PlanArgs,
     exit::{End, Stop},
     inputs::{Excluded, Inputs},
-    plan::{self, PlanReport, Services},
+    plan::{self, PlanReport, Progress, Services, Shelf},
     ports::{Blobs, Source, Warehouse},
     report,
     run::{Decided, RunStore, TraceParent, decisions},
@@ -61,7 +61,7 @@ async fn make_now(settings: &Settings) -> Result<PlanReport, Stop> {
 
 /// The same with services that are open.
 pub(super) async fn make_in(settings: &Settings, world: &World) -> Result<PlanReport, Stop> {
-    let _beating = plan::Beating::begin(&world.store, &settings.epoch);
+    let _beating = plan::Beating::begin(&world.store, &settings.epoch, &world.progress);
     roles_arrive(&[world.store.blobs().as_ref(), world.target_blobs.as_ref()]).await;
     let excluding = exclusion(settings, &world.store).await?;
     let made = Box::pin(plan::make(settings, world.services())).await?;
@@ -105,6 +105,9 @@ pub(super) struct World {
     pub store: RunStore,
     /// The caller's span, else the one under way.
     pub traceparent: Option<TraceParent>,
+    pub progress: Progress,
+    /// Set by a prediction, which then needs no listing of its own.
+    pub shelf: Option<Shelf>,
 }
 
 impl World {
@@ -117,6 +120,8 @@ impl World {
             target: connect::database(settings, 2, &format!("{}/plan/{}", settings.run, std::process::id()))?,
             store,
             traceparent: settings.traceparent.clone().or_else(trace_parent),
+            progress: Progress::default(),
+            shelf: None,
         })
     }
 
@@ -129,6 +134,8 @@ impl World {
             target: &self.target,
             store: &self.store,
             traceparent: self.traceparent.as_ref(),
+            progress: &self.progress,
+            shelf: self.shelf.as_ref(),
         }
     }
 }

@@ -1,10 +1,12 @@
 //! `plan --predict`: the plan, and what its run is going to do.
 
+use std::sync::PoisonError;
+
 use crate::{
     adapters::blobs,
     cli::PlanArgs,
     exit::{End, Stop},
-    plan::{self, PlanReport, PlanState},
+    plan::{self, PlanReport, PlanState, Shelf},
     ports::Service,
     predict::{self, Checked, Predicted, Subject},
     report,
@@ -24,6 +26,7 @@ use super::{
 pub async fn run(settings: &Settings, args: &PlanArgs) -> Result<End, Stop> {
     own_inputs::refuse_predicted(settings)?;
     let world = World::connect(settings, super::connect::run_store(settings)?)?;
+    let world = World { shelf: Some(Shelf::default()), ..world };
     let predicted = Box::pin(predicted(settings, args, &world)).await;
     world.target.close().await;
     predicted
@@ -37,6 +40,8 @@ async fn predicted(settings: &Settings, args: &PlanArgs, world: &World) -> Resul
         Err(stop) => return Err(refused(settings, args, world, stop).await),
     };
     let keeps = !args.dry_run;
+    let shelf = world.shelf.as_ref();
+    let listing = shelf.and_then(|shelf| shelf.lock().unwrap_or_else(PoisonError::into_inner).take());
     let Predicted { mut prediction, tables, sample } = predict::predict(Subject {
         plan: &made.plan,
         queues: &queues,
@@ -46,6 +51,7 @@ async fn predicted(settings: &Settings, args: &PlanArgs, world: &World) -> Resul
         warehouse: world.warehouse.as_ref(),
         source: world.source.as_ref(),
         target: &world.target,
+        listing: listing.as_ref(),
     })
     .await?;
     prediction.checks = predict::checks(checked(settings, args, world), None).await;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use url::Url;
 
-use super::{AttemptId, Decimal, Digest, FileReceipt, Note, SubmissionIds};
+use super::{AttemptId, Decimal, Digest, FileReceipt, ListedFile, Note, SubmissionIds};
 
 /// One submission as it will stand in the target.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,6 +98,8 @@ pub struct PlannedFile {
     pub content_type: String,
     /// `uploaded_by`; null for marker files.
     pub uploaded_by: Option<String>,
+    /// What a listing told the plan of it.
+    pub listed: Option<Box<ListedFile>>,
 }
 
 /// A file that was copied to the target container. The commit consumes it.

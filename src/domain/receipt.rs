@@ -71,6 +71,12 @@ pub fn md5_hex(md5: [u8; 16]) -> String {
     format!("{:032x}", u128::from_be_bytes(md5))
 }
 
+/// The MD5 of 32 hex digits; `None` if the text is none.
+pub fn md5_from_hex(hex: &str) -> Option<[u8; 16]> {
+    let is_plain = hex.len() == 32 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_plain.then(|| u128::from_str_radix(hex, 16).ok()).flatten().map(u128::to_be_bytes)
+}
+
 /// Digest of everything that a row was decided from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceDigest {

@@ -135,6 +135,45 @@ pub struct QueuedRow {
     pub withdrawn: Option<String>,
     /// Result of looking the attempt up in the mapping.
     pub mapping: MappingState,
+    /// What listings of the sources told of its files, in upload order; files that no listing showed are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub listed: Vec<ListedFile>,
     /// Text of the row's cells, as read.
     pub cells: SubmissionRow,
+}
+
+/// What a listing told the plan of a source file. A hint: a copy that the storage service makes needs no look at its source
+/// while the file still has this `ETag`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedFile {
+    /// The file's place in the submission, from 1.
+    pub order: i32,
+    /// Length in bytes.
+    #[serde(rename = "bytes")]
+    pub size_bytes: u64,
+    /// Its `ETag`, as a condition names it: with quotation marks.
+    pub etag: String,
+    /// Its stored Content-MD5, in hex.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "md5_text")]
+    pub md5: Option<[u8; 16]>,
+    /// How its bytes are compressed.
+    #[serde(rename = "encoding", default, skip_serializing_if = "Option::is_none")]
+    pub content_encoding: Option<String>,
+}
+
+/// An MD5 as 32 digits: as numbers of a list it would be twice as long.
+mod md5_text {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    use crate::domain::{md5_from_hex, md5_hex};
+
+    #[expect(clippy::ref_option, reason = "serde calls it so")]
+    pub(super) fn serialize<S: Serializer>(md5: &Option<[u8; 16]>, to: S) -> Result<S::Ok, S::Error> {
+        md5.map(md5_hex).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<[u8; 16]>, D::Error> {
+        let Some(hex) = Option::<String>::deserialize(from)? else { return Ok(None) };
+        md5_from_hex(&hex).map(Some).ok_or_else(|| D::Error::custom("an MD5 has 32 hex digits"))
+    }
 }

@@ -171,7 +171,18 @@ impl Draft {
         self.rows.get(index)?.attempt.filter(|_| self.needs_facts(index))
     }
 
-    /// The row as its queue holds it.
+    /// Whether the row may be migrated, as far as the plan knows; what the target holds is only compared, if at all.
+    pub fn may_migrate(&self, index: usize) -> bool {
+        self.early.get(index).is_some_and(|early| early.code.is_none() && !early.compared)
+    }
+
+    /// The row's cells, as read.
+    pub fn cells(&self, index: usize) -> Result<SubmissionRow, Fault> {
+        let row = self.rows.get(index).ok_or_else(|| no_room(std::io::ErrorKind::NotFound.into()))?;
+        self.spool.get(row.place)
+    }
+
+    /// The row as its queue holds it, without hints.
     pub fn queued(&self, index: usize) -> Result<QueuedRow, Fault> {
         let row = self.rows.get(index).ok_or_else(|| no_room(std::io::ErrorKind::NotFound.into()))?;
         let newer_row = row
@@ -192,6 +203,7 @@ impl Draft {
             earlier: None,
             withdrawn: None,
             mapping,
+            listed: Vec::new(),
             cells: self.spool.get(row.place)?,
         };
         self.later.mark(&mut queued, index >= self.withdrawn_from)?;

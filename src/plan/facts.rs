@@ -24,9 +24,9 @@ pub struct FactSpool {
     pub sample_is_reported: bool,
 }
 
-/// Which bucket holds what.
+/// Which bucket holds what of which row.
 #[derive(Clone, Copy)]
-struct Dealing {
+pub struct Dealing {
     shards: u32,
     buckets_per_shard: u64,
 }
@@ -39,10 +39,8 @@ impl FactSpool {
         shards: u32,
         sampled: &HashSet<AttemptId>,
     ) -> Result<Self, Fault> {
-        let places = draft.len().div_ceil(u64::from(shards.max(1)));
-        let dealing = Dealing { shards, buckets_per_shard: places.div_ceil(BUCKET_PLACES).max(1) };
-        let count = dealing.buckets_per_shard * u64::from(shards.max(1));
-        let mut buckets = Buckets::new(usize::try_from(count).unwrap_or_default())?;
+        let dealing = Dealing::of(draft, shards);
+        let mut buckets = Buckets::new(dealing.buckets())?;
         let mut sample_is_reported = false;
         warehouse
             .scan(&mut |rows| {
@@ -96,13 +94,29 @@ impl FactSpool {
 }
 
 impl Dealing {
+    /// Of the rows of a plan.
+    pub fn of(draft: &Draft, shards: u32) -> Self {
+        let places = draft.len().div_ceil(u64::from(shards.max(1)));
+        Self { shards, buckets_per_shard: places.div_ceil(BUCKET_PLACES).max(1) }
+    }
+
+    /// The number of buckets.
+    pub fn buckets(self) -> usize {
+        usize::try_from(self.buckets_per_shard * u64::from(self.shards.max(1))).unwrap_or_default()
+    }
+
+    /// The place in its shard's queue of the row at `place` of the reversed queue.
+    pub fn place_in_shard(self, place: u64) -> u64 {
+        place / u64::from(self.shards.max(1))
+    }
+
     /// Of the row at `place` of the reversed queue.
-    fn bucket_of(self, place: u64) -> usize {
-        self.bucket(crate::domain::shard_of(place, self.shards), place / u64::from(self.shards.max(1)))
+    pub fn bucket_of(self, place: u64) -> usize {
+        self.bucket(crate::domain::shard_of(place, self.shards), self.place_in_shard(place))
     }
 
     /// Of the row at `place` of the shard's queue.
-    fn bucket(self, shard: ShardIndex, place: u64) -> usize {
+    pub fn bucket(self, shard: ShardIndex, place: u64) -> usize {
         let bucket = u64::from(shard.0) * self.buckets_per_shard + place / BUCKET_PLACES;
         usize::try_from(bucket).unwrap_or(usize::MAX)
     }

@@ -1,10 +1,14 @@
-//! The queue and facts files of every shard.
+//! The queue and facts files of every shard; a queue holds the hints of its rows too.
 
 use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::{draft::Draft, facts::FactSpool};
+use super::{
+    draft::Draft,
+    facts::FactSpool,
+    listed::{Hints, HintsOfShard},
+};
 use crate::{
     domain::ShardIndex,
     ports::Fault,
@@ -14,16 +18,26 @@ use crate::{
 /// Shards written at a time.
 const UNDER_WAY: usize = 4;
 
+/// What the files of every shard are written from.
+#[derive(Clone, Copy)]
+pub struct Rows<'a> {
+    /// What the inputs and the target tell of them.
+    pub draft: &'a Arc<Draft>,
+    /// What the warehouse holds of them, if facts files are written.
+    pub facts: Option<&'a Arc<FactSpool>>,
+    /// What the sources' listings tell of their files.
+    pub hints: Option<&'a Arc<Hints>>,
+}
+
 /// Writes the files of every shard; what the plan keeps of each, in order.
 pub async fn write(
     store: &RunStore,
     plan: &PlanId,
     shards: u32,
-    draft: &Arc<Draft>,
-    facts: Option<&Arc<FactSpool>>,
+    rows: Rows<'_>,
 ) -> Result<Vec<ShardPlan>, Fault> {
     stream::iter(0..shards)
-        .map(|shard| write_shard(store, plan, ShardIndex(shard), shards, draft, facts))
+        .map(|shard| write_shard(store, plan, ShardIndex(shard), shards, rows))
         .buffered(UNDER_WAY)
         .try_collect()
         .await
@@ -42,12 +56,18 @@ async fn write_shard(
     plan: &PlanId,
     shard: ShardIndex,
     shards: u32,
-    draft: &Arc<Draft>,
-    spooled: Option<&Arc<FactSpool>>,
+    Rows { draft, facts: spooled, hints }: Rows<'_>,
 ) -> Result<ShardPlan, Fault> {
     let rows = draft.queue(shard, shards).count() as u64;
     let of = Arc::clone(draft);
-    let queued = draft.queue(shard, shards).map(move |index| of.queued(index));
+    let mut hints = hints.map(|hints| HintsOfShard::new(Arc::clone(hints), shard));
+    let queued = (0_u64..).zip(draft.queue(shard, shards)).map(move |(place, index)| {
+        let mut row = of.queued(index)?;
+        if let Some(hints) = &mut hints {
+            row.listed = hints.take(place)?;
+        }
+        Ok(row)
+    });
     let queue_sha256 = queue::write(store, plan, shard, queued).await?;
     let facts_sha256 = match spooled {
         None => None,

@@ -1,6 +1,6 @@
 //! A plan that could be made: everything is checked and read, and nothing is written to the run's store.
 
-use super::{PlanReport, PlanState, Services, preflight::Touch, prepare, queues, stand, standing};
+use super::{PlanReport, PlanState, Services, preflight::Touch, prepared::prepare, queues, stand, standing};
 use crate::{
     domain::ShardIndex,
     exit::Stop,
@@ -37,8 +37,7 @@ pub async fn rehearse_in(
     }
     let prepared = prepare(settings, services, Touch::Read).await?;
     let id = PlanId::fresh();
-    let written =
-        queues::write(scratch, &id, settings.shards, &prepared.draft, prepared.facts.as_ref()).await?;
+    let written = queues::write(scratch, &id, settings.shards, prepared.rows()).await?;
     let plan = prepared.plan(settings, services, id, written);
     Ok(prepared.report(plan, PlanState::Rehearsed))
 }

@@ -23,8 +23,37 @@ pub struct PlanReport {
     pub counts: Option<Counts>,
     /// What the target held before the run; `None` if the plan existed before.
     pub holdings: Option<Holdings>,
+    /// How the sources were listed; `None` if they were not, because nothing copies from them by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listed: Option<ListedSources>,
     /// Warnings that do not stop the run.
     pub remarks: Vec<String>,
+}
+
+/// What listings of the sources told of the files that rows may migrate.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ListedSources {
+    /// Files that a listing may show.
+    pub files: u64,
+    /// Those of them that were shown: their copies need no look at their source.
+    pub known: u64,
+    /// Pages that were read.
+    pub pages: u64,
+    /// Containers that were not listed to their end, and why.
+    pub not_listed: Vec<String>,
+}
+
+impl ListedSources {
+    fn lines(&self) -> impl Iterator<Item = String> {
+        let known = format!(
+            "  sources     {} of {} files are listed: no look at them is needed before the storage service copies them",
+            count(self.known),
+            count(self.files)
+        );
+        let not_listed =
+            |why: &String| format!("  note: {why}; its files are looked at one by one when they are copied");
+        [known].into_iter().chain(self.not_listed.iter().map(not_listed).collect::<Vec<_>>())
+    }
 }
 
 /// How the plan came about.
@@ -118,6 +147,7 @@ impl PlanReport {
         if let Some(excluded) = &plan.excluded {
             lines.push(format!("  excluded    {excluded}"));
         }
+        lines.extend(self.listed.iter().flat_map(ListedSources::lines));
         if let Some(counts) = &self.counts {
             lines.extend(counts.lines());
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::{Fault, FaultKind};
+use super::{Fault, FaultKind, Retry};
 
 /// A pause that doubles with each failure, from the first to the longest. The second half of each is left to chance,
 /// so that many processes do not come back in one instant.
@@ -109,6 +109,27 @@ where
     }
 }
 
+/// Retries a request of the same kind until `limit` has passed since it first failed, for what may pass by itself. A service
+/// that throttles is given the time that it asks for, if that is within the limit.
+pub async fn within<T, F>(limit: Duration, mut attempt: impl FnMut() -> F) -> Result<T, Fault>
+where
+    F: Future<Output = Result<T, Fault>>,
+{
+    let mut patience = Patience::new(Backoff::OPERATION);
+    loop {
+        let fault = match attempt().await {
+            Err(fault) if fault.kind.retry() == Retry::Again => fault,
+            other => return other,
+        };
+        let Some(wait) = patience.failed_within(limit) else { return Err(fault) };
+        let asked = match fault.kind {
+            FaultKind::Throttled(asked) => asked.unwrap_or_default().min(limit),
+            _ => Duration::ZERO,
+        };
+        pause(wait.max(asked)).await;
+    }
+}
+
 /// Waits before the next try.
 pub async fn pause(pause: Duration) {
     sleep(pause).await;
@@ -154,6 +175,24 @@ mod tests {
         assert!(began.elapsed() <= limit && began.elapsed() > limit / 4);
         patience.answered();
         assert!(patience.failed_within(limit).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_pass_is_retried_until_the_limit_and_as_late_as_the_service_asks() {
+        use crate::ports::Service;
+        let limit = Duration::from_mins(1);
+        let asked = Duration::from_secs(20);
+        for (kind, least, most) in [
+            (FaultKind::Unavailable, limit / 4, limit),
+            (FaultKind::Throttled(Some(asked)), asked * 2, limit + asked),
+            (FaultKind::Denied, Duration::ZERO, Duration::ZERO),
+        ] {
+            let began = Instant::now();
+            let fault = || async { Err::<(), _>(Fault::new(Service::SourceBlobs, kind.clone(), "away")) };
+            assert_eq!(within(limit, fault).await.unwrap_err().kind, kind);
+            let took = began.elapsed();
+            assert!(least <= took && took <= most, "{kind:?}: {took:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

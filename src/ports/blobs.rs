@@ -160,6 +160,11 @@ pub trait Blobs: Send + Sync {
     /// Stores a local file of any size.
     async fn put_file(&self, name: &str, path: &Path, options: &PutOptions) -> Result<Stored, Fault>;
 
+    /// Whether the place is one to which a service may copy by itself from a URL. That this one does, only a copy shows.
+    fn may_copy_from_urls(&self) -> bool {
+        false
+    }
+
     /// Server-side copy of `source`, which is `info` (its `ETag` is the condition, its MD5 the check; where it has
     /// none, the copy is looked at for its length); [`FaultKind::Unsupported`] if the service cannot.
     async fn copy_from(

@@ -8,7 +8,7 @@ use crate::{
     ports::Fault,
     run::{
         lines::{Buckets, SpooledBuckets},
-        source_files::{Container, Containers, NameKey, buckets_for, is_of_the_past},
+        source_files::{Container, Containers, Listing, NameKey, buckets_for, is_of_the_past},
     },
 };
 
@@ -45,10 +45,13 @@ impl WantedFile {
 }
 
 impl FileSpool {
-    /// Empty, for a plan of so many rows.
-    pub fn new(rows: u64) -> Result<Self, Fault> {
-        let count = buckets_for(rows);
-        Ok(Self { buckets: Buckets::new(count)?, count, containers: Containers::default() })
+    /// Empty, for a plan of so many rows; containers that were listed keep their numbers, and blobs their buckets.
+    pub fn new(rows: u64, listing: Option<&Listing>) -> Result<Self, Fault> {
+        let (count, containers) = match listing {
+            Some(listing) => (listing.listed.blobs.len(), Containers::known(&listing.containers)),
+            None => (buckets_for(rows), Containers::default()),
+        };
+        Ok(Self { buckets: Buckets::new(count)?, count, containers })
     }
 
     /// Adds a file of the row.

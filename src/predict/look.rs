@@ -12,7 +12,7 @@ use url::Url;
 
 use self::view::View;
 use super::{
-    Tables,
+    Subject, Tables,
     decided::{bucket_of, buckets_of},
     files::{FileSpool, WantedFile},
 };
@@ -20,8 +20,8 @@ use crate::{
     ports::{Fault, FaultKind, Service, Source},
     run::{
         PredictedSource,
-        lines::{Buckets, SpooledBuckets},
-        source_files::{Listed, ListedBlob, NameKey, list_all},
+        lines::{Buckets, SpooledBuckets, no_room},
+        source_files::{Listed, ListedBlob, NameKey, Way, list_all},
     },
 };
 
@@ -72,32 +72,40 @@ pub struct Looked {
 
 /// Looks at all files; blobs that no row names go to `not_in_input.csv`.
 pub async fn look(
-    source: &dyn Source,
+    Subject { source, listing, plan, .. }: Subject<'_>,
     files: FileSpool,
-    rows: u64,
     tables: &mut Tables,
 ) -> Result<Looked, Fault> {
     let (wanted, containers) = files.finish()?;
-    let listed = list_all(source, &containers, wanted.len()).await?;
+    let own = match listing {
+        Some(_) => None,
+        None => Some(list_all(source, &containers, wanted.len()).await?),
+    };
+    let Some(listed) = listing.map(|listing| &listing.listed).or(own.as_ref()) else {
+        return Err(no_room(std::io::ErrorKind::NotFound.into()));
+    };
+    let ways = listed.ways.iter().cloned().chain(std::iter::repeat_with(not_listed));
     let mut look = Look {
         source,
-        views: containers
-            .iter()
-            .zip(&listed.ways)
-            .map(|(container, way)| View::new(container, way))
-            .collect(),
-        found: Buckets::new(buckets_of(rows))?,
+        views: containers.iter().zip(ways).map(|(container, way)| View::new(container, &way)).collect(),
+        found: Buckets::new(buckets_of(plan.submissions.rows))?,
         sample: Vec::new(),
         sample_step: containers.iter().map(|container| container.files).sum::<u64>().div_ceil(PROBED).max(1),
         sound: 0,
     };
     for bucket in 0..wanted.len() {
-        look.bucket(bucket, &wanted, &listed, tables).await?;
+        look.bucket(bucket, &wanted, listed, tables).await?;
     }
     let exact = look.views.iter().all(|view| view.skipped == 0);
     let mean_bytes = look.views.iter().map(View::mean_bytes).collect();
-    let sources = look.views.into_iter().map(View::finish).collect();
+    let named = look.views.into_iter().filter(View::is_named);
+    let sources = named.map(View::finish).collect();
     Ok(Looked { files: look.found.finish()?, sources, mean_bytes, exact, sample: look.sample })
+}
+
+/// Of a container that only rows name of which the plan did not expect it.
+fn not_listed() -> Way {
+    Way { not_listed: Some("it was not listed when the plan was made".into()), ..Way::default() }
 }
 
 struct Look<'a> {
@@ -154,7 +162,9 @@ impl Look<'_> {
             shown.insert(key, found);
             return Ok(());
         }
-        let Some(view) = self.views.get_mut(blob.container as usize) else { return Ok(()) };
+        let Some(view) = self.views.get_mut(blob.container as usize).filter(|view| view.is_named()) else {
+            return Ok(());
+        };
         let Some(not_named) = &mut view.predicted.not_named else { return Ok(()) };
         *not_named += 1;
         let name = match view.container.example.scheme() {

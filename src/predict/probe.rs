@@ -20,8 +20,13 @@ use crate::{
 
 /// Names of all copies of probes begin with this.
 const SCRATCH: &str = "rogo-migrate-probe";
-/// Copies under way at a time: what a run begins with.
-const AT_A_TIME: usize = 32;
+/// Copies under way at a time: what a run begins with, and doubles while that moves more. Of few files more at a time would
+/// measure little but the last of them.
+const WIDTHS: [usize; 3] = [32, 64, 128];
+/// Files that a width needs for each copy at a time.
+const FILES_EACH: usize = 4;
+/// How many times faster a wider pass has to be for the next one.
+const WORTH_DOUBLING: f64 = 1.1;
 /// Copies that are not measured: they open the connections.
 const WARM_UP: usize = 16;
 /// Files up to this are one PUT, larger ones go in parts of this.
@@ -73,23 +78,39 @@ impl Probe<'_> {
         // Of few files all are measured: a run opens its connections too.
         let unmeasured = if files.len() > 4 * WARM_UP { WARM_UP } else { 0 };
         let (before, rest) = files.split_at(unmeasured);
-        self.copy_some(before, 0).await?;
+        let [first, wider @ ..] = WIDTHS;
+        self.copy_some(before, 0, first).await?;
+        let mut best = self.measure(rest, unmeasured, first).await?;
+        for width in wider.into_iter().filter(|width| width * FILES_EACH <= rest.len()) {
+            let measured = self.measure(rest, unmeasured, width).await?;
+            let is_worth_it = measured.is_faster_than(&best, WORTH_DOUBLING);
+            if measured.is_faster_than(&best, 1.0) {
+                best = measured;
+            }
+            if !is_worth_it {
+                break;
+            }
+        }
+        Ok(best)
+    }
+
+    async fn measure(&self, files: &[Url], first: usize, width: usize) -> Result<Measured, Fault> {
         self.bytes.store(0, Ordering::Relaxed);
         self.by_the_service.store(0, Ordering::Relaxed);
         let began = Instant::now();
-        self.copy_some(rest, unmeasured).await?;
+        self.copy_some(files, first, width).await?;
         Ok(Measured {
-            files: rest.len() as u64,
+            files: files.len() as u64,
             bytes: self.bytes.load(Ordering::Relaxed),
             milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-            at_a_time: AT_A_TIME.min(rest.len()),
-            by_the_service: 2 * self.by_the_service.load(Ordering::Relaxed) > rest.len() as u64,
+            at_a_time: width.min(files.len()),
+            by_the_service: 2 * self.by_the_service.load(Ordering::Relaxed) > files.len() as u64,
         })
     }
 
-    async fn copy_some(&self, files: &[Url], first: usize) -> Result<(), Fault> {
+    async fn copy_some(&self, files: &[Url], first: usize, width: usize) -> Result<(), Fault> {
         stream::iter((first..).zip(files).map(Ok))
-            .try_for_each_concurrent(AT_A_TIME, |(number, url)| async move {
+            .try_for_each_concurrent(width, |(number, url)| async move {
                 let bytes = self.copy(url, &self.name(number)).await?;
                 self.bytes.fetch_add(bytes, Ordering::Relaxed);
                 Ok(())

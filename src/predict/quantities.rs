@@ -38,6 +38,13 @@ pub struct Measured {
     pub by_the_service: bool,
 }
 
+impl Measured {
+    /// Whether the same files took less than one `times`-th of the other's time.
+    pub fn is_faster_than(&self, other: &Self, times: f64) -> bool {
+        float(self.milliseconds) * times < float(other.milliseconds)
+    }
+}
+
 /// The requests and bytes of the run.
 pub fn quantities(prediction: &Prediction, plan: &Plan, measured: Option<Measured>) -> Quantities {
     let migrated = prediction.outcomes.migrated.rows;

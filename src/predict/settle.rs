@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use super::{
     controls::Controls,
-    decided::{Decided, DecidedRows, MigratingRow},
+    decided::{DecidedRows, MigratingRow},
     look::{Found, FoundFile, Looked},
 };
 use crate::{
     domain::FailCode,
     ports::Fault,
-    run::{PredictedFiles, PredictedOutcomes, PredictedShard},
+    run::{PredictedFiles, PredictedOutcomes, PredictedShard, lines::SpooledBuckets},
 };
 
 /// The prediction's figures.
@@ -26,8 +26,8 @@ pub struct Settled {
 }
 
 /// Joins rows and files, one bucket of rows at a time.
-pub fn settle(decided: Decided, looked: &Looked) -> Result<Settled, Fault> {
-    let (DecidedRows { outcomes, shards, places }, rows) = decided.finish()?;
+pub fn settle((decided, rows): (DecidedRows, SpooledBuckets), looked: &Looked) -> Result<Settled, Fault> {
+    let DecidedRows { outcomes, shards, places } = decided;
     let mut settled = Settled {
         outcomes,
         files: PredictedFiles {

@@ -114,7 +114,11 @@ fn migration(
     not_missed(&report.grade)?;
     let level = malpractice::level(&report.grade, &catalogue.malpractice_levels)?;
     let context = FileContext { attempt, email, assessment_code: &assessment.code };
-    let (files, mut notes) = planned_files(cells, &context, config)?;
+    let (mut files, mut notes) = planned_files(cells, &context, config)?;
+    for file in &mut files {
+        file.listed =
+            row.listed.iter().find(|listed| listed.order == file.upload_order).cloned().map(Box::new);
+    }
     notes.extend(misread_note(cells));
 
     let lms_user_id = format!("{}::{}", config.lms_instance, report.ti_user_id);

@@ -33,6 +33,24 @@ pub(super) fn planned_files(
     context: &FileContext,
     config: &RuleConfig,
 ) -> Result<(Vec<PlannedFile>, Vec<Note>), Failure> {
+    let (learner, marker) = permitted_sources(cells, config)?;
+    let differing = differing_counts(cells, learner.len(), marker.len());
+    let (mut files, from_url) = learner_files(learner, cells, context);
+    marker_files(&mut files, marker, cells, context);
+    Ok((files, from_url.into_iter().chain(differing).collect()))
+}
+
+/// Where the files of a row are read, in upload order; empty if the row fails because of them.
+pub fn source_urls(cells: &SubmissionRow, config: &RuleConfig) -> Vec<Url> {
+    let Ok((learner, marker)) = permitted_sources(cells, config) else { return Vec::new() };
+    learner.into_iter().chain(marker).map(|listed| listed.source).collect()
+}
+
+/// Where the learner's and the marker's files are read.
+fn permitted_sources(
+    cells: &SubmissionRow,
+    config: &RuleConfig,
+) -> Result<(Vec<Listed>, Vec<Listed>), Failure> {
     let (learner, marker) = (&cells.learner_blob_urls, &cells.marker_blob_urls);
     if is_empty(learner) && is_empty(marker) {
         let message = "Learner Azure Blob URLs and Marker Azure Blob URLs are blank";
@@ -41,18 +59,14 @@ pub(super) fn planned_files(
     if is_empty(learner) && !config.migrate_marker_only {
         return Err(fail(FailCode::NoLearnerFiles, "Learner Azure Blob URLs is blank: marker files only"));
     }
-
     let mut foreign = Vec::new();
     let learner = sources(learner, "Learner Azure Blob URLs", &config.allowed_sources, &mut foreign);
     let marker = sources(marker, "Marker Azure Blob URLs", &config.allowed_sources, &mut foreign);
-    if !foreign.is_empty() {
-        return Err(fail(FailCode::FileUrlForeign, list(foreign)));
+    if foreign.is_empty() {
+        Ok((learner, marker))
+    } else {
+        Err(fail(FailCode::FileUrlForeign, list(foreign)))
     }
-
-    let differing = differing_counts(cells, learner.len(), marker.len());
-    let (mut files, from_url) = learner_files(learner, cells, context);
-    marker_files(&mut files, marker, cells, context);
-    Ok((files, from_url.into_iter().chain(differing).collect()))
 }
 
 /// The note if a count column differs from the length of its list. A cell without a number is ignored; spreadsheets
@@ -195,6 +209,7 @@ fn planned(
         file_type,
         name,
         uploaded_by,
+        listed: None,
     }
 }
 

@@ -3,10 +3,11 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 
 use super::{Acceptance, Decided, RolledBack, RunStore, lines, names};
 use crate::{
-    domain::AttemptId,
+    domain::{AttemptId, SkipCode},
     ports::{Fault, FaultKind, PutOptions, Service},
 };
 
@@ -38,6 +39,17 @@ pub async fn taken_out(store: &RunStore) -> Result<BTreeMap<AttemptId, Arc<Decid
     let mut attempts = accepted(store).await?;
     attempts.extend(rolled_back(store).await?);
     Ok(attempts)
+}
+
+/// What a result of this time says of the attempts that were taken out before it was made: the code of the skip.
+pub async fn settled(store: &RunStore, at: DateTime<Utc>) -> Result<BTreeMap<AttemptId, SkipCode>, Fault> {
+    let of = |decided: BTreeMap<AttemptId, Arc<Decided>>, code| {
+        let earlier = decided.into_iter().filter(move |(_, decided)| decided.at <= at);
+        earlier.map(move |(attempt, _)| (attempt, code))
+    };
+    let mut codes: BTreeMap<_, _> = of(accepted(store).await?, SkipCode::DeletedInTarget).collect();
+    codes.extend(of(rolled_back(store).await?, SkipCode::RolledBack));
+    Ok(codes)
 }
 
 /// Records that the target may lack these attempts. To be called while the run's lock is held.

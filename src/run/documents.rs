@@ -124,6 +124,9 @@ pub struct ShardPlan {
 pub struct PlanHeartbeat {
     /// Time of writing (UTC).
     pub at: DateTime<Utc>,
+    /// What takes long at the moment, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doing: Option<String>,
 }
 
 /// `refused/<epoch>.json`: why a plan could not be made.

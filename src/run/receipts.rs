@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Version of the form of the receipts, of [`crate::domain::form`] and of [`crate::domain::source_digest`].
-const VERSION: u32 = 1;
+pub const VERSION: u32 = 1;
 
 /// Setting whose digest in the plan is salted with the plan's id. It enters with the rows, which hold its value.
 const SALTED: &str = "consumer-key";
@@ -85,7 +85,11 @@ impl Folding {
 
     /// Adds a row's outcome; `is_lost` if the target lacks what was migrated.
     pub fn add(&mut self, shard: ShardIndex, outcome: &Outcome, is_lost: bool) {
-        let row = row_digest(outcome, is_lost);
+        self.add_row(shard, &row_digest(outcome, is_lost));
+    }
+
+    /// Adds a row by its digest ([`row_digest`]).
+    pub fn add_row(&mut self, shard: ShardIndex, row: &Digest) {
         self.receipts.count += 1;
         self.run.update(row.as_bytes());
         if let Some(shard) = self.shards.get_mut(shard.place()) {
@@ -104,7 +108,8 @@ impl Folding {
     }
 }
 
-fn row_digest(outcome: &Outcome, is_lost: bool) -> Digest {
+/// What enters of one row, as [`Folding`] says; `is_lost` if the target lacks what was migrated.
+pub fn row_digest(outcome: &Outcome, is_lost: bool) -> Digest {
     let mut form = outcome.row.to_be_bytes().to_vec();
     form.extend(outcome.attempt.map_or(0, AttemptId::get).to_be_bytes());
     let (kind, code) = match &outcome.fate {

@@ -1,5 +1,5 @@
-//! Source files as their containers list them: for a prediction, which looks for what is missing, and for `verify`, which
-//! compares what was copied. Files that rows name and files that a listing shows meet on disk, by [`NameKey`].
+//! Source files as their containers list them: for a plan, whose shards then need no look at each file, for a prediction,
+//! which looks for what is missing, and for `verify`, which compares what was copied. Files that rows name and files that a listing shows meet on disk, by [`NameKey`].
 
 use std::{
     collections::HashMap,
@@ -46,6 +46,13 @@ pub struct Container {
     pub files: u64,
 }
 
+impl Container {
+    /// Whether it is a folder: its names are paths.
+    pub fn is_folder(&self) -> bool {
+        self.example.scheme() == "file"
+    }
+}
+
 /// The containers of all files that rows name, numbered as they are met.
 #[derive(Default)]
 pub struct Containers {
@@ -54,6 +61,13 @@ pub struct Containers {
 }
 
 impl Containers {
+    /// The same containers under the same numbers, with no file counted yet.
+    pub fn known(containers: &[Container]) -> Self {
+        let all = containers.iter().map(|known| Container { files: 0, ..known.clone() }).collect();
+        let numbers = (0..).zip(containers).map(|(number, known)| (known.shown.clone(), number)).collect();
+        Self { all, numbers }
+    }
+
     /// Counts a file; the number of its container.
     pub fn add(&mut self, url: &Url) -> u32 {
         let (shown, name) = (source_container(url), source_name(url));
@@ -93,6 +107,11 @@ impl NameKey {
             hasher.finish()
         };
         Self(half(0), half(1))
+    }
+
+    /// Both halves, for a table that is smaller than all names.
+    pub fn halves(self) -> (u64, u64) {
+        (self.0, self.1)
     }
 
     /// The bucket that the name is dealt to.
@@ -154,14 +173,36 @@ impl ListedBlob {
     }
 }
 
-/// Lists each container while that takes fewer pages than it has files.
+/// What a prediction needs of a listing that the plan made in the same process.
+pub struct Listing {
+    /// The containers of all files that rows may migrate, by number.
+    pub containers: Vec<Container>,
+    /// What they hold.
+    pub listed: Listed,
+}
+
+/// Lists each container while that takes fewer pages than it has files, and keeps every blob.
 pub async fn list_all(
     source: &dyn Source,
     containers: &[Container],
     buckets: usize,
 ) -> Result<Listed, Fault> {
+    let mut keeping = Keeping::new(buckets)?;
+    let ways = list_each(source, containers, |number, container, page| {
+        page.into_iter().try_for_each(|blob| keeping.push(number, container, blob))
+    })
+    .await?;
+    keeping.finish(ways)
+}
+
+/// Lists each container while that takes fewer pages than it has files; `each` is handed every page, with the number of its
+/// container.
+pub async fn list_each(
+    source: &dyn Source,
+    containers: &[Container],
+    mut each: impl FnMut(u32, &Container, Vec<BlobInfo>) -> Result<(), Fault>,
+) -> Result<Vec<Way>, Fault> {
     let mut ways: Vec<Way> = containers.iter().map(|_| Way::default()).collect();
-    let mut blobs = Buckets::new(buckets)?;
     let numbered: Vec<(u32, &Container)> = (0..).zip(containers).collect();
     let mut pages = stream::iter(numbered)
         .map(|(number, container)| {
@@ -188,27 +229,37 @@ pub async fn list_all(
                     continue;
                 }
                 way.blobs += page.len() as u64;
-                keep(&mut blobs, buckets, number, container, page)?;
+                each(number, container, page)?;
             }
         }
     }
-    Ok(Listed { blobs: blobs.finish()?, ways })
+    Ok(ways)
 }
 
-fn keep(
-    blobs: &mut Buckets,
+/// Keeps listed blobs on disk.
+pub struct Keeping {
+    blobs: Buckets,
     buckets: usize,
-    number: u32,
-    container: &Container,
-    page: Vec<BlobInfo>,
-) -> Result<(), Fault> {
-    let in_folder = container.example.scheme() == "file";
-    for BlobInfo { name, size_bytes, archived, md5, content_encoding, .. } in page {
-        let container = number;
-        let blob = ListedBlob { container, name, size_bytes, archived, md5, content_encoding, in_folder };
-        blobs.push(blob.key().bucket(buckets), &blob)?;
+}
+
+impl Keeping {
+    /// In as many buckets as the files.
+    pub fn new(buckets: usize) -> Result<Self, Fault> {
+        Ok(Self { blobs: Buckets::new(buckets)?, buckets })
     }
-    Ok(())
+
+    /// Keeps a blob of the container of this number.
+    pub fn push(&mut self, number: u32, container: &Container, blob: BlobInfo) -> Result<(), Fault> {
+        let BlobInfo { name, size_bytes, archived, md5, content_encoding, .. } = blob;
+        let (container, in_folder) = (number, container.is_folder());
+        let blob = ListedBlob { container, name, size_bytes, archived, md5, content_encoding, in_folder };
+        self.blobs.push(blob.key().bucket(self.buckets), &blob)
+    }
+
+    /// All blobs, to be read.
+    pub fn finish(self, ways: Vec<Way>) -> Result<Listed, Fault> {
+        Ok(Listed { blobs: self.blobs.finish()?, ways })
+    }
 }
 
 /// The length of what both begin with, up to a slash.

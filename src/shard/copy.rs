@@ -86,7 +86,8 @@ impl Copier {
 
     /// The way to try first: the storage service copies by itself until it has said of a container that it cannot.
     pub fn way(&self, file: &PlannedFile) -> Way {
-        if self.ways.may_try_server_side(&file.source) { Way::ServerSide } else { Way::Streamed }
+        let may_try = self.target.may_copy_from_urls() && self.ways.may_try_server_side(&file.source);
+        if may_try { Way::ServerSide } else { Way::Streamed }
     }
 
     /// One try to copy `file` to the new blob `blob_name`, whose `metadata` names this process under `writer`.

@@ -20,7 +20,7 @@ use self::{
 };
 use super::{
     checks,
-    content::{Content, ReadFiles, read_files},
+    content::{Content, ReadFiles, Reading, read_files},
     findings::{Difference, Findings, Found, Kind, Lack},
     pass::{Tally, World, collect_files},
     report::Absent,
@@ -35,6 +35,7 @@ use crate::{
 };
 
 /// Where files lie: needed from level blobs on.
+#[derive(Clone, Copy)]
 pub struct Storage<'a> {
     /// The target container.
     pub target: &'a Arc<dyn Blobs>,
@@ -44,8 +45,23 @@ pub struct Storage<'a> {
     pub run: &'a RunName,
     /// Rows of the input.
     pub rows: u64,
+    /// Whether the bytes are compared with a manifest: the sources are not looked at.
+    pub by_manifest: bool,
     /// What is read at level content.
     pub content: Option<Content<'a>>,
+}
+
+impl<'a> Storage<'a> {
+    /// What reads the files, at level content.
+    pub fn reading(&self) -> Option<Reading<'a>> {
+        self.content.map(|content| Reading::new(*self, content))
+    }
+
+    /// The same without a look at the bytes.
+    #[must_use]
+    pub fn listed_only(self) -> Self {
+        Self { content: None, ..self }
+    }
 }
 
 /// What a look at all files tells beside the differences.
@@ -62,6 +78,15 @@ pub struct LookedAt {
 }
 
 impl LookedAt {
+    /// With the files that were read.
+    #[must_use]
+    pub fn with(mut self, read: ReadFiles) -> Self {
+        self.files.content = Some(read.counts.clone());
+        self.absent.bytes.clone_from(&read.unreadable);
+        self.read = Some(read);
+        self
+    }
+
     /// With what a second look at some of the files told.
     #[must_use]
     pub fn then(mut self, later: Option<Self>) -> Self {
@@ -94,9 +119,7 @@ pub async fn look_at_files(
     each: &mut Each<'_>,
 ) -> Result<LookedAt, Stop> {
     if world.ground.unreadable.contains(&Table::Files) {
-        let of_files = checks::OF_LISTING.into_iter().chain([CheckId::SourceFilesUnchanged]);
-        let of_bytes = storage.content.iter().map(Content::check);
-        for check in of_files.chain(of_bytes) {
+        for check in checks::OF_LISTING.into_iter().chain([CheckId::SourceFilesUnchanged]) {
             tally.lack(check, Lack::Table(Table::Files), 1);
         }
         return Ok(LookedAt::default());
@@ -118,8 +141,7 @@ pub async fn look_at(
     looked.files.named = wanted.files;
     let buckets = wanted.by_source.len();
     let in_folder = in_folder(storage.target.as_ref());
-    let by_manifest = storage.content.as_ref().is_some_and(|content| content.manifest.is_some());
-    let Sourced { by_blob, requests, not_listed } = if by_manifest {
+    let Sourced { by_blob, requests, not_listed } = if storage.by_manifest {
         without_sources(wanted, in_folder)?
     } else {
         look_at_sources(storage.source.as_ref(), wanted, in_folder).await?
@@ -150,11 +172,8 @@ pub async fn look_at(
             Ok(())
         })?;
     }
-    if let Some(content) = &storage.content {
-        let read = read_files(storage, content, &by_blob, tally, each).await?;
-        looked.files.content = Some(read.counts.clone());
-        looked.absent.bytes.clone_from(&read.unreadable);
-        looked.read = Some(read);
+    if let Some(reading) = storage.reading() {
+        looked = looked.with(read_files(storage, reading, &by_blob, tally, each).await?);
     }
     looked.listed = listed;
     Ok(looked)

@@ -2,35 +2,19 @@
 
 pub mod manifest;
 mod read;
+mod reading;
 
-use std::sync::Arc;
-
-use futures_util::{StreamExt, TryStreamExt, stream};
-
+pub use self::reading::{Read, ReadFiles, Reading, read_files};
 use self::{
-    manifest::{Manifest, ManifestDraft, ManifestLine},
-    read::{Bytes, Side, read_both},
+    manifest::{Manifest, ManifestLine},
+    read::{Bytes, Side},
 };
 use super::{
-    blobs::{Storage, wanted::WantedFile},
+    blobs::wanted::WantedFile,
     findings::{Findings, Kind, Lack},
-    pass::Tally,
-    run::{Each, tell},
     table::CheckId,
 };
-use crate::{
-    domain::FileReceipt,
-    exit::Stop,
-    ports::Fault,
-    run::{
-        VerifiedContent,
-        lines::{Buckets, SpooledBuckets},
-        source_files::buckets_for,
-    },
-};
-
-/// Files that are read at a time, each with its source.
-const AT_A_TIME: usize = 16;
+use crate::{domain::FileReceipt, ports::Fault};
 
 /// One of several parts of the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,122 +61,16 @@ impl Content<'_> {
     }
 }
 
-/// What reading files leaves beside the differences.
-pub struct ReadFiles {
-    /// Counts, for `verification.json`.
-    pub counts: VerifiedContent,
-    /// Why bytes of blobs could not be read, if some could not.
-    pub unreadable: Option<String>,
-    /// A line for each file that was read.
-    lines: ManifestDraft,
-    /// Those of a second look, which stand in the place of the first ones.
-    later: Option<ManifestDraft>,
-}
-
-impl ReadFiles {
-    /// With the lines of a second look.
-    #[must_use]
-    pub fn then(self, later: Self) -> Self {
-        Self { later: Some(later.lines), ..self }
-    }
-
-    /// The manifest, as a CSV.
-    pub fn manifest(self) -> Result<tempfile::NamedTempFile, Fault> {
-        self.lines.finish(self.later)
-    }
-}
-
-/// Reads the files of the part that is asked for, several at once, each a piece at a time.
-pub async fn read_files(
-    storage: &Storage<'_>,
-    content: &Content<'_>,
-    files: &SpooledBuckets,
-    tally: &mut Tally,
-    each: &mut Each<'_>,
-) -> Result<ReadFiles, Stop> {
-    let part = content.portion.map(|portion| (portion.part, portion.of));
-    let by_manifest = content.manifest.is_some();
-    let mut read = ReadFiles {
-        counts: VerifiedContent { part, by_manifest, ..VerifiedContent::default() },
-        unreadable: None,
-        lines: ManifestDraft::new(storage.rows)?,
-        later: None,
-    };
-    let due = due(storage, content, files, &mut read.counts)?;
-    for bucket in 0..due.len() {
-        let known = content.manifest.map(|manifest| manifest.of(bucket)).transpose()?.unwrap_or_default();
-        let mut of_bucket = Vec::new();
-        due.read(bucket, |file: WantedFile| {
-            of_bucket.push(file);
-            Ok(())
-        })?;
-        of_bucket.sort_unstable_by_key(|file| (file.row, file.order));
-        let mut done = stream::iter(of_bucket)
-            .map(|file| {
-                let target = Arc::clone(storage.target);
-                let source = content.manifest.is_none().then(|| Arc::clone(storage.source));
-                // A task of its own, so that the digests of several files run at once.
-                let reading = tokio::spawn(read_both(target, source, file));
-                async { reading.await.unwrap_or_else(|error| Err(ended(error))) }
-            })
-            .buffered(AT_A_TIME);
-        while let Some((file, (target, source))) = done.try_next().await? {
-            let mut findings = Findings::default();
-            let against = match content.manifest {
-                Some(_) => Against::Line(known.get(&(file.row, file.order))),
-                None => Against::Source(source.as_ref()),
-            };
-            compare(&file, &target, &against, content.check(), &mut findings);
-            match target {
-                Side::Read(bytes) => {
-                    read.counts.read += 1;
-                    read.counts.bytes += bytes.count;
-                    read.lines.push(&ManifestLine::of(&file, &bytes))?;
-                }
-                Side::Unreadable(why) => read.unreadable = Some(why),
-                Side::Absent => {}
-            }
-            tell((file.row, file.attempt), findings, tally, each);
-        }
-    }
-    Ok(read)
-}
-
-/// The files that are to be read, dealt by rows.
-fn due(
-    storage: &Storage<'_>,
-    content: &Content<'_>,
-    files: &SpooledBuckets,
-    counts: &mut VerifiedContent,
-) -> Result<SpooledBuckets, Fault> {
-    let mut due = Buckets::new(buckets_for(storage.rows))?;
-    for bucket in 0..files.len() {
-        files.read(bucket, |file: WantedFile| {
-            if content.portion.is_some_and(|portion| !portion.holds(file.row)) {
-                return Ok(());
-            }
-            let is_proven = file.recorded.as_ref().is_some_and(|recorded| recorded.sha256.is_some());
-            counts.files += 1;
-            counts.proven_when_copied += u64::from(is_proven);
-            if is_proven && content.only_unproven {
-                return Ok(());
-            }
-            due.push(manifest::bucket_of(file.row, storage.rows), &file)
-        })?;
-    }
-    due.finish()
-}
-
 /// What the bytes of a blob are compared with.
-enum Against<'a> {
+enum Against {
     /// Its source; `None` if the input row that names it is not there.
-    Source(Option<&'a Side>),
+    Source(Option<Side>),
     /// The line of the manifest, if it has one.
-    Line(Option<&'a ManifestLine>),
+    Line(Option<ManifestLine>),
 }
 
 /// Compares the bytes of a blob with those of its source or with the line of the manifest, and with what the outcome keeps.
-fn compare(file: &WantedFile, target: &Side, against: &Against<'_>, check: CheckId, findings: &mut Findings) {
+fn compare(file: &WantedFile, target: &Side, against: &Against, check: CheckId, findings: &mut Findings) {
     let target = match target {
         Side::Read(bytes) => bytes,
         Side::Unreadable(_) => return findings.lacking(check, Lack::Bytes),

@@ -15,9 +15,9 @@ use crate::{
     },
 };
 
-/// Facts of one range of rows in the verify store.
+/// A file in the verify store that holds lines about one range of rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SharedFacts {
+pub struct SharedLines {
     /// Name of the file.
     pub name: String,
     /// Its SHA-256, hex.
@@ -31,7 +31,7 @@ pub enum FactsSource<'a> {
     /// It was read once, and its rows were dealt by ranges of input rows.
     Split(SpooledBuckets),
     /// The same, by another process: a file for each range.
-    Shared(RunStore, Vec<SharedFacts>),
+    Shared(RunStore, Vec<SharedLines>),
     /// It is not there; why.
     Absent(String),
 }
@@ -70,7 +70,7 @@ impl FactsSource<'_> {
         split: &SpooledBuckets,
         store: &RunStore,
         name: impl Fn(usize) -> String,
-    ) -> Result<Vec<SharedFacts>, Fault> {
+    ) -> Result<Vec<SharedLines>, Fault> {
         let mut shared = Vec::with_capacity(split.len());
         for range in 0..split.len() {
             let mut lines: Vec<Result<AttemptFacts, Fault>> = Vec::new();
@@ -80,7 +80,7 @@ impl FactsSource<'_> {
             })?;
             let name = name(range);
             let sha256 = lines::create(store, &name, lines.into_iter()).await?;
-            shared.push(SharedFacts { name, sha256 });
+            shared.push(SharedLines { name, sha256 });
         }
         Ok(shared)
     }

@@ -53,6 +53,8 @@ pub enum Lack {
     Table(Table),
     /// The outcome keeps no digest.
     Digest,
+    /// The run is INCOMPLETE: its receipts are of the rows that it had then.
+    Incomplete,
     /// The target container cannot be listed.
     Blobs,
     /// The container of the source file cannot be listed.

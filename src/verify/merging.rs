@@ -9,20 +9,24 @@ use chrono::{DateTime, Utc};
 use stands::{Again, Report};
 
 use super::{
-    blobs::LookedAt,
-    findings::Found,
+    blobs::{LookedAt, Storage},
+    content::{ReadFiles, manifest::ManifestLine},
+    findings::{Found, Lack},
     part::Part,
     pass::{Pass, Passed, Tally, World},
     report::Absent,
     run::{Files, Same, Task, Verified, look_at_all_files, look_at_enforcements, look_for_surplus, others},
+    signed,
     table::CheckId,
 };
 use crate::{
+    domain::Level,
     exit::Stop,
-    ports::{Fault, pause},
+    ports::{Fault, Table, pause},
     run::{
         RowSet,
         lines::{Buckets, SpooledBuckets},
+        receipts::Folding,
     },
 };
 
@@ -33,29 +37,59 @@ pub struct Merging {
     /// How many differences there are in a part, and when they were seen.
     different: BTreeMap<usize, (u64, DateTime<Utc>)>,
     began_at: Option<DateTime<Utc>>,
+    folding: Folding,
+    /// Row and check of each difference of a file.
+    of_files: HashSet<Same>,
+    read: Option<ReadFiles>,
     lms_instance: String,
 }
 
 impl Merging {
-    /// Without a part; there are going to be `parts`.
-    pub fn new(parts: usize, lms_instance: &str) -> Result<Self, Fault> {
+    /// Without a part; there are going to be `parts`, to be added in their order. `folding` is without a row.
+    pub fn new(parts: usize, lms_instance: &str, folding: Folding) -> Result<Self, Fault> {
         Ok(Self {
             passed: Passed::default(),
             differences: Buckets::new(parts)?,
             different: BTreeMap::new(),
             began_at: None,
+            folding,
+            of_files: HashSet::new(),
+            read: None,
             lms_instance: lms_instance.to_owned(),
         })
+    }
+
+    /// At level content: the files are read by the processes that compare their rows.
+    #[must_use]
+    pub fn reading(self, read: ReadFiles) -> Self {
+        Self { read: Some(read), ..self }
+    }
+
+    /// Adds a line of the manifest.
+    pub fn line(&mut self, line: &ManifestLine) -> Result<(), Fault> {
+        self.read.as_mut().map_or(Ok(()), |read| read.line(line))
     }
 
     /// Adds a part.
     pub fn add(&mut self, mut part: Part) -> Result<(), Fault> {
         part.add_to(&mut self.passed, &self.lms_instance);
-        for difference in &part.differences {
-            self.differences.push(part.part, difference)?;
+        for (shard, row) in part.digests.drain(..) {
+            self.folding.add_row(shard, &row);
         }
-        if !part.differences.is_empty() {
-            self.different.insert(part.part, (part.differences.len() as u64, part.at));
+        let mut in_rows = 0;
+        for (row, check) in &part.differences {
+            if check.check().level > Level::Rows {
+                self.of_files.insert(Same::Row(*row, *check));
+            } else {
+                self.differences.push(part.part, &(row, check))?;
+                in_rows += 1;
+            }
+        }
+        if in_rows > 0 {
+            self.different.insert(part.part, (in_rows, part.at));
+        }
+        if let (Some(all), Some(read)) = (&mut self.read, part.read.take()) {
+            all.add(read);
         }
         self.began_at = Some(self.began_at.map_or(part.began_at, |began_at| began_at.min(part.began_at)));
         Ok(())
@@ -80,14 +114,28 @@ impl Merging {
         absent: &Absent,
     ) -> Result<Verified, Stop> {
         self.passed.known.finish();
-        let mut first: HashSet<Same> = HashSet::new();
+        let mut first = std::mem::take(&mut self.of_files);
         let mut each = |same, _| {
             first.insert(same);
         };
         look_at_enforcements(world, task.images, &mut self.passed, &mut each).await?;
         look_for_surplus(world, &mut self.passed, &mut each).await?;
-        let mut files = look_at_all_files(world, task, Files::All, &mut self.passed.tally, &mut each).await?;
+        let listed = task.storage.map(Storage::listed_only);
+        let tally = &mut self.passed.tally;
+        let mut files = look_at_all_files(world, listed.as_ref(), Files::All, tally, &mut each).await?;
+        if let Some(read) = self.read.take() {
+            // The parts say so of no file, since none has a row that can be read.
+            let content = task.storage.and_then(|storage| storage.content);
+            if let (true, Some(content)) = (world.ground.unreadable.contains(&Table::Files), content) {
+                tally.lack(content.check(), Lack::Table(Table::Files), 1);
+            }
+            files = files.map(|files| files.with(read));
+        }
         let mut report = Report::new(task, Utc::now())?;
+        for difference in signed::compare(&self.folding.finish(), task.receipts, &mut self.passed.tally) {
+            // Documents of a run that has ended: there is nothing to wait for.
+            report.add(&Found { row: None, attempt: None, difference })?;
+        }
         let in_rows: u64 = self.different.values().map(|(differences, _)| differences).sum();
         let differences = in_rows + first.len() as u64;
         let mut gone = 0;
@@ -195,7 +243,8 @@ async fn look_again_at_files(
     let mut again = Again::of(first);
     let mut each = |same: Same, found: Found| again.see(same, &found, report);
     // Counted already.
-    let later = look_at_all_files(world, task, which, &mut Tally::default(), &mut each).await?;
+    let later =
+        look_at_all_files(world, task.storage.as_ref(), which, &mut Tally::default(), &mut each).await?;
     let gone = again.gone()?;
     *files = files.take().map(|files| files.then(later));
     Ok(gone)

@@ -4,12 +4,14 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    content::Read,
     enforcement::{Key, Rule},
+    facts::SharedLines,
     findings::Lack,
     pass::Passed,
     table::CheckId,
 };
-use crate::domain::AttemptId;
+use crate::domain::{AttemptId, Digest, ShardIndex};
 
 /// The first look at a partition. Values and texts are not kept: what differs is looked at again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,6 +31,12 @@ pub struct Part {
     /// Attempt, files and marks of each submission that this run migrated.
     known: Vec<(AttemptId, u16, u16)>,
     rules: Vec<(Key, Rule)>,
+    /// What enters the run's receipt of each row with an outcome, in the order of rows, with its shard.
+    pub digests: Vec<(ShardIndex, Digest)>,
+    /// What was read of the files of its rows, at level content.
+    pub read: Option<Read>,
+    /// The file with a [`super::content::manifest::ManifestLine`] for each file that was read, if there is one.
+    pub manifest: Option<SharedLines>,
     /// Row and check of each difference.
     pub differences: Vec<(u64, CheckId)>,
 }
@@ -39,6 +47,7 @@ impl Part {
         part: usize,
         began_at: DateTime<Utc>,
         passed: Passed,
+        digests: Vec<(ShardIndex, Digest)>,
         differences: Vec<(u64, CheckId)>,
     ) -> Self {
         let Passed { tally, known, rules } = passed;
@@ -53,6 +62,9 @@ impl Part {
             met: tally.met.into_iter().collect(),
             known: known.kept(),
             rules: rules.0.into_iter().collect(),
+            digests,
+            read: None,
+            manifest: None,
             differences,
         }
     }

@@ -4,6 +4,7 @@ mod chunk;
 mod files;
 mod lookups;
 mod prepared;
+mod tally;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,26 +12,33 @@ use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{
+    blobs::{
+        Storage,
+        wanted::{WantedFile, wanted},
+    },
     checks::Ground,
+    content::{Read, Reading},
     enforcement::Rules,
     expect::Expected,
     facts::FactsSource,
     findings::{Findings, Found, Lack},
     mapping::InputIndex,
     progress::Progress,
+    run::tell,
     surplus::{KnownSubmissions, OtherSubmissions},
-    table::{CHECKS, CheckId},
+    table::CheckId,
 };
 use crate::{
-    domain::{AttemptId, Fate, Outcome, SubmissionRow, stands},
+    domain::{AttemptId, Fate, Outcome, SkipCode, SubmissionRow, stands},
     exit::Stop,
     inputs::{CsvReader, Inputs, SubmissionColumns},
-    ports::StoredTarget,
+    ports::{StoredRow, StoredTarget},
     run::{RowSet, outcomes::Outcomes},
 };
 use chunk::check_chunk;
 pub use files::collect_files;
 pub use prepared::Prepared;
+pub use tally::Tally;
 
 /// Rows that are looked up at a time.
 const ROWS_AT_A_TIME: usize = 400;
@@ -51,68 +59,14 @@ pub struct World<'a> {
     pub outcomes: &'a Outcomes,
     /// Migrated attempts that the target may lack: a person has accepted that.
     pub may_lack: &'a BTreeSet<AttemptId>,
+    /// Those of them that the result names as skipped, each with its code.
+    pub settled: &'a BTreeMap<AttemptId, SkipCode>,
     /// The only attempts to verify; `None`: all.
     pub attempts: Option<&'a BTreeSet<AttemptId>>,
     /// When the plan was made.
     pub planned_at: DateTime<Utc>,
     /// Counted up while rows are compared.
     pub progress: &'a Progress,
-}
-
-/// Counts of a pass.
-#[derive(Debug, Clone)]
-pub struct Tally {
-    /// Rows with an outcome that were looked at.
-    pub rows: u64,
-    /// Of them migrated, failed, skipped.
-    pub fates: [u64; 3],
-    /// Attempts that were met, if only some are asked for.
-    pub met: BTreeSet<AttemptId>,
-    /// Rows in which each check compared something, in the order of the table.
-    pub compared: [u64; CHECKS.len()],
-    /// Rows in which a check could not compare everything, by reason.
-    pub lacking: BTreeMap<(CheckId, Lack), u64>,
-}
-
-impl Default for Tally {
-    fn default() -> Self {
-        Self {
-            rows: 0,
-            fates: [0; 3],
-            met: BTreeSet::new(),
-            compared: [0; CHECKS.len()],
-            lacking: BTreeMap::new(),
-        }
-    }
-}
-
-impl Tally {
-    /// The checks that compared something, each with its number of rows.
-    pub fn all_compared(&self) -> impl Iterator<Item = (CheckId, u64)> {
-        CHECKS.iter().zip(self.compared).filter(|(_, rows)| *rows > 0).map(|(check, rows)| (check.id, rows))
-    }
-
-    /// Counts the findings about one row.
-    pub fn count(&mut self, findings: &Findings) {
-        for check in findings.all_compared() {
-            self.compare(check, 1);
-        }
-        for (check, lack) in findings.all_lacking() {
-            self.lack(check, lack, 1);
-        }
-    }
-
-    /// A check compared something in so many rows.
-    pub fn compare(&mut self, check: CheckId, rows: u64) {
-        if let Some(compared) = self.compared.get_mut(check.index()) {
-            *compared += rows;
-        }
-    }
-
-    /// A check could not compare everything in so many rows.
-    pub fn lack(&mut self, check: CheckId, lack: Lack, rows: u64) {
-        *self.lacking.entry((check, lack)).or_default() += rows;
-    }
 }
 
 /// What a pass leaves.
@@ -144,14 +98,29 @@ struct Checked {
     /// Why the malpractice rule of the row cannot be known, else the assessment's code.
     code: Result<String, Lack>,
     marks: Option<usize>,
+    /// The stored rows of its files.
+    files: Vec<StoredRow>,
     findings: Findings,
+}
+
+impl Checked {
+    fn wanted_files(&self) -> Vec<WantedFile> {
+        let (Some(expected), Fate::Migrated(outcome)) = (&self.expected, &self.item.outcome.fate) else {
+            return Vec::new();
+        };
+        let stored = |id: &str| self.files.iter().find(|row| row.id() == id);
+        wanted(self.item.number, expected, outcome, stored)
+    }
 }
 
 /// Checks the rows of partitions, which have to come in rising order: the input is read once.
 pub struct Pass<'w> {
-    world: &'w World<'w>,
+    /// What it compares.
+    pub world: &'w World<'w>,
     others: &'w OtherSubmissions,
     rows: Option<(CsvReader, SubmissionColumns)>,
+    /// Reads the files of the rows, at level content.
+    reading: Option<Reading<'w>>,
 }
 
 impl<'w> Pass<'w> {
@@ -161,7 +130,18 @@ impl<'w> Pass<'w> {
             Some((inputs, _)) => Some(inputs.submissions().await?),
             None => None,
         };
-        Ok(Self { world, others, rows })
+        Ok(Self { world, others, rows, reading: None })
+    }
+
+    /// Reads the files of the rows too, if that is asked for.
+    #[must_use]
+    pub fn with_files(self, storage: Option<&Storage<'w>>) -> Self {
+        Self { reading: storage.and_then(Storage::reading), ..self }
+    }
+
+    /// What was read of the files since it was last asked for.
+    pub fn read(&mut self) -> Option<Read> {
+        self.reading.as_mut().map(Reading::take)
     }
 
     /// Checks every row of the partition that has an outcome, or those of `only`; hands each difference to `found`.
@@ -189,10 +169,21 @@ impl<'w> Pass<'w> {
             .map(|chunk| async move { check_chunk(world, others, split, chunk).await })
             .buffered(UNDER_WAY);
         while let Some(chunk) = checked.try_next().await? {
-            world.progress.compared(chunk.len() as u64);
+            let (rows, mut files) = (chunk.len() as u64, Vec::new());
             for one in chunk {
+                if self.reading.is_some() {
+                    files.extend(one.wanted_files());
+                }
                 passed.take(world, one, found);
             }
+            if let Some(reading) = &mut self.reading {
+                let tally = &mut passed.tally;
+                let mut each = |(row, attempt), findings| {
+                    tell((row, attempt), findings, tally, &mut |_, one| found(one));
+                };
+                reading.read(files, &mut each).await?;
+            }
+            world.progress.compared(rows);
         }
         Ok(())
     }
@@ -200,7 +191,7 @@ impl<'w> Pass<'w> {
 
 impl Passed {
     fn take(&mut self, world: &World<'_>, one: Checked, found: &mut (dyn FnMut(Found) + Send)) {
-        let Checked { item, expected, code, marks, mut findings } = one;
+        let Checked { item, expected, code, marks, mut findings, .. } = one;
         self.tally.rows += 1;
         let fate = match &item.outcome.fate {
             Fate::Migrated(_) => 0,

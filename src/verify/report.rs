@@ -92,6 +92,9 @@ impl Absent {
             Lack::Digest => {
                 "outcomes of an earlier version of this program keep no receipts and digests".to_owned()
             }
+            Lack::Incomplete => {
+                "the run is INCOMPLETE: its receipts are compared when it is COMPLETE".to_owned()
+            }
             Lack::Blobs => self.blobs.clone().unwrap_or_else(|| "the blobs cannot be listed".to_owned()),
             Lack::Sources => self.sources.join("; "),
             Lack::SourceFile => "the source no longer holds the file, or it may not be read".to_owned(),

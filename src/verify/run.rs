@@ -16,6 +16,7 @@ use super::{
     pass::{Pass, Passed, Prepared, Tally, World},
     report::Values,
     selection::Accepted,
+    signed,
     surplus::{OtherSubmissions, Scan, SurplusRow},
     table::CheckId,
 };
@@ -23,7 +24,7 @@ use crate::{
     domain::{AttemptId, Level},
     exit::Stop,
     ports::{Fault, Table},
-    run::{RowSet, VerifiedFiles, VerifyCheck, WriterId},
+    run::{RowSet, VerifiedFiles, VerifyCheck, WriterId, receipts::Receipts},
 };
 
 /// What a verification is asked to do beside comparing.
@@ -40,6 +41,8 @@ pub struct Task<'a> {
     pub rows: u64,
     /// Ids of enforcement rows that this run changed and did not write.
     pub images: &'a BTreeSet<String>,
+    /// What the summary says of the run's receipts, or why nothing can be said.
+    pub receipts: Result<&'a Receipts, Lack>,
     /// Where the files lie, from level blobs on.
     pub storage: Option<Storage<'a>>,
 }
@@ -100,7 +103,10 @@ pub async fn compare(pass: &mut Pass<'_>, part: usize) -> Result<Part, Stop> {
     pass.part(part, None, &mut passed, &mut found).await?;
     passed.known.finish();
     differences.dedup();
-    Ok(Part::new(part, began_at, passed, differences))
+    let digests = signed::digests(pass.world, part)?;
+    let mut found = Part::new(part, began_at, passed, digests, differences);
+    found.read = pass.read();
+    Ok(found)
 }
 
 /// Which files are looked at.
@@ -113,15 +119,15 @@ pub(super) enum Files<'a> {
     OfAndSurplus(&'a RowSet),
 }
 
-/// Files and blobs; nothing at level rows.
+/// Files and blobs; nothing without storage.
 pub(super) async fn look_at_all_files(
     world: &World<'_>,
-    task: &Task<'_>,
+    storage: Option<&Storage<'_>>,
     files: Files<'_>,
     tally: &mut Tally,
     each: &mut Each<'_>,
 ) -> Result<Option<LookedAt>, Stop> {
-    let Some(storage) = &task.storage else { return Ok(None) };
+    let Some(storage) = storage else { return Ok(None) };
     world.progress.says("looking at files");
     let only = match files {
         Files::All => None,

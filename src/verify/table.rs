@@ -141,6 +141,8 @@ checks! {
         "if a person changed the values on purpose: verify --accept; else roll the attempt back and migrate it again";
     SourceUnchanged = "source_unchanged", Rows, "the row's cells, its mapping and the warehouse's facts", "the digest that the outcome keeps of what it was decided from",
         "ask the owner of the warehouse what changed since the run";
+    RunReceipt = "run_receipt", Rows, "every outcome in the segments of the run store, folded anew", "the receipts in summary.json: root, digest of each shard, count, digests of inputs and settings",
+        "the run store was changed: restore it from its backup; what was signed is the root";
     FilesCountNote = "files_count_note", Rows, "the note files_count_differs", "the input's counts and lists of URLs",
         "look at the input row: a file may be missing from its list";
     FailedAbsent = "failed_absent", Rows, "rows of a failed attempt", "none that this run wrote",

@@ -4,6 +4,7 @@ mod azure;
 mod contract;
 mod copy;
 mod documents;
+mod listed;
 mod server_side;
 mod service;
 

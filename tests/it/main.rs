@@ -9,6 +9,7 @@ mod gather;
 mod inputs;
 mod plan;
 mod predict;
+mod listed;
 mod shard;
 mod warehouse;
 mod blobs;

@@ -20,7 +20,7 @@ use rogo_migrate::{
     domain::{AttemptId, MAPPING_COLUMNS, QueuedRow, SUBMISSION_COLUMNS, ShardIndex},
     exit::{Exit, Stop},
     inputs::{InputSource, Inputs},
-    plan::{self, PlanReport, PlanState, Services},
+    plan::{self, PlanReport, PlanState, Progress, Services},
     ports::Service,
     run::{Plan, RunStore, queue::QueueReader},
     settings::Settings,
@@ -42,6 +42,7 @@ struct World {
     files: InMemoryBlobs,
     target: InMemoryTarget,
     documents: InMemoryBlobs,
+    progress: Progress,
 }
 
 impl World {
@@ -56,6 +57,7 @@ impl World {
             files: InMemoryBlobs::new("migrated", Service::TargetBlobs, journal.clone()),
             target: InMemoryTarget::new(journal.clone()),
             documents: InMemoryBlobs::new("runs", Service::RunStore, journal),
+            progress: Progress::default(),
             folder,
         };
         world.write_submissions(rows);
@@ -123,6 +125,8 @@ impl World {
             target: &self.target,
             store,
             traceparent: None,
+            progress: &self.progress,
+            shelf: None,
         }
     }
 

@@ -6,6 +6,7 @@ mod corruptions;
 mod files;
 mod nights;
 mod receipts;
+mod run_store;
 mod self_test;
 mod shards;
 mod states;
@@ -64,6 +65,21 @@ fn by_attempt(app: &TestApp<'_>) -> BTreeMap<String, BTreeSet<String>> {
 fn check<'v>(verification: &'v Value, name: &str) -> &'v Value {
     let checks = verification["checks"].as_array().unwrap();
     checks.iter().find(|check| check["name"] == name).unwrap_or_else(|| panic!("no check {name}"))
+}
+
+/// A check that finds nothing any more fails the test that plants what it has to find: each of those demands its checks by
+/// name, and no other.
+#[test]
+fn every_check_is_demanded_by_a_corruption_that_a_test_plants() {
+    let others = [&states::FOUND[..], &content::BY_MANIFEST].concat();
+    let demanded: BTreeSet<&str> = corruptions::demanded()
+        .into_iter()
+        .chain(blobs::demanded())
+        .chain(run_store::demanded())
+        .chain(others)
+        .collect();
+    let all: BTreeSet<&str> = rogo_migrate::verify::CHECKS.iter().map(|check| check.name).collect();
+    assert_eq!(demanded, all);
 }
 
 #[tokio::test]

@@ -194,6 +194,10 @@ impl Blobs for AzureBlobs {
         }
     }
 
+    fn may_copy_from_urls(&self) -> bool {
+        true
+    }
+
     async fn copy_from(
         &self,
         grant: &CopyGrant,

@@ -94,6 +94,7 @@ impl Places {
             source: &self.source,
             run: &asked.plan.run,
             rows: asked.plan.last_row(),
+            by_manifest: self.manifest.is_some(),
             content: (asked.verify.level == Level::Content).then_some(content),
         })
     }

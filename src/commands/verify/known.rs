@@ -1,12 +1,15 @@
 //! What every look of a verification stands on: read once by each process.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::Asked;
 use crate::{
     adapters::postgres::PostgresReader,
     commands::{compare::unchanged, connect},
-    domain::{AttemptId, InputDigest, TargetIdentity, form::Layout},
+    domain::{AttemptId, InputDigest, SkipCode, TargetIdentity, form::Layout},
     exit::{Exit, Stop},
     inputs::{Fingerprint, InputError, Inputs},
     ports::{
@@ -50,6 +53,7 @@ pub(super) struct Known<'a> {
     inputs: Inputs,
     writers: BTreeSet<WriterId>,
     may_lack: BTreeSet<AttemptId>,
+    settled: BTreeMap<AttemptId, SkipCode>,
 }
 
 impl<'a> Known<'a> {
@@ -59,7 +63,7 @@ impl<'a> Known<'a> {
         target: &'a PostgresReader,
         attempts: Option<&'a BTreeSet<AttemptId>>,
     ) -> Result<Self, Stop> {
-        let Asked { settings, store, plan, .. } = *asked;
+        let Asked { settings, store, plan, summary, .. } = *asked;
         let files = connect::target_blobs(settings)?;
         let identity = target.identity().await?;
         unchanged(&differences(plan, &Present::of(settings, &plan.id, identity.clone(), &files.location())))?;
@@ -100,6 +104,7 @@ impl<'a> Known<'a> {
             inputs,
             writers: writers::registered(store).await?.0,
             may_lack: decisions::taken_out(store).await?.into_keys().collect(),
+            settled: decisions::settled(store, summary.at).await?,
             absent,
         })
     }
@@ -120,6 +125,7 @@ impl<'a> Known<'a> {
             target: self.target,
             outcomes,
             may_lack: &self.may_lack,
+            settled: &self.settled,
             attempts: self.attempts,
             planned_at: self.planned_at,
             progress: &self.progress,

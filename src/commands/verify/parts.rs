@@ -11,15 +11,19 @@ use crate::{
     exit::{Exit, Stop},
     report::{self, grid::count},
     run::{
-        Verification, names,
+        RunResult, Verification, lines, names,
         outcomes::{Outcomes, Ranges},
-        receipts::program_digest,
+        receipts::{Folding, Receipts, VERSION, program_digest},
         verifying::{Claim, Subject, Verifying, partitions},
     },
-    settings::Part,
+    settings::Part as Share,
     verify::{
-        facts::FactsSource,
+        blobs::Storage,
+        content::ReadFiles,
+        facts::{FactsSource, SharedLines},
+        findings::Lack,
         merging::Merging,
+        part::Part,
         pass::Pass,
         report::Values,
         run::{self as comparing, Task, Verified},
@@ -33,7 +37,7 @@ const READS: usize = 8;
 pub(super) struct Process<'a> {
     pub(super) asked: &'a Asked<'a>,
     pub(super) known: &'a Known<'a>,
-    pub(super) part: Part,
+    pub(super) part: Share,
     pub(super) ranges: Ranges,
     pub(super) state: Verifying,
     places: Places,
@@ -44,7 +48,7 @@ impl Asked<'_> {
     pub(super) async fn verify(&self, known: &Known<'_>) -> Result<Told, Stop> {
         // A manifest that cannot be read is refused before anything is compared.
         let places = Places::open(self)?;
-        let part = self.verify.shard.unwrap_or(Part { index: 0, of: 1 });
+        let part = self.verify.shard.unwrap_or(Share { index: 0, of: 1 });
         let name = format!("{}/{}", part.index, part.of);
         let (state, joined) = Verifying::join(self.results.clone(), self.subject(known), name).await?;
         for discarded in &joined.discarded {
@@ -70,6 +74,13 @@ impl Asked<'_> {
     pub(super) fn result(&self) -> String {
         let root = self.summary.receipts.as_ref().map(|receipts| receipts.root.to_string());
         format!("{} of {}", root.unwrap_or_default(), self.summary.at.to_rfc3339())
+    }
+
+    /// The receipts that the result names. Of an INCOMPLETE run they are of the rows that it had then.
+    fn receipts(&self) -> Result<&Receipts, Lack> {
+        let complete = (self.summary.result == RunResult::Complete).then_some(self.summary);
+        let receipts = complete.ok_or(Lack::Incomplete)?.receipts.as_ref().ok_or(Lack::Digest)?;
+        if receipts.version == VERSION { Ok(receipts) } else { Err(Lack::Digest) }
     }
 
     /// What is verified, and how.
@@ -161,28 +172,64 @@ impl Process<'_> {
             None => comparing::others(&world).await?,
         };
         self.known.progress.says("comparing");
-        let mut pass = Pass::begin(&world, &others).await?;
+        let storage = self.places.storage(self.asked);
+        let mut pass = Pass::begin(&world, &others).await?.with_files(storage.as_ref());
         for part in missing {
-            let found = comparing::compare(&mut pass, *part).await?;
+            let mut found = comparing::compare(&mut pass, *part).await?;
+            found.manifest = self.keep_manifest(&mut found).await?;
             self.state.write_part(*part, &found).await?;
             self.known.progress.written();
         }
         Ok(())
     }
 
+    /// Keeps a line for each file that was read, in a file of this process.
+    async fn keep_manifest(&self, found: &mut Part) -> Result<Option<SharedLines>, Stop> {
+        let lines = found.read.as_mut().map(|read| std::mem::take(&mut read.lines)).unwrap_or_default();
+        if lines.is_empty() {
+            return Ok(None);
+        }
+        let name = self.state.shared_name(&format!("manifest-{:05}.jsonl", found.part));
+        let sha256 = lines::create(self.state.store(), &name, lines.into_iter().map(Ok)).await?;
+        Ok(Some(SharedLines { name, sha256 }))
+    }
+
+    /// All parts, together; `None` if one of them is gone.
+    async fn gathered(
+        &self,
+        folding: Folding,
+        storage: Option<&Storage<'_>>,
+    ) -> Result<Option<Merging>, Stop> {
+        let mut merging = Merging::new(self.ranges.count(), &self.known.settings.lms_instance, folding)?;
+        if let Some(content) = storage.and_then(|storage| storage.content) {
+            merging = merging.reading(ReadFiles::new(&content, self.asked.plan.last_row())?);
+        }
+        let mut parts =
+            stream::iter(0..self.ranges.count()).map(|part| self.state.part(part)).buffered(READS);
+        while let Some(part) = parts.try_next().await? {
+            let Some(mut part): Option<Part> = part else { return Ok(None) };
+            let manifest = part.manifest.take();
+            merging.add(part)?;
+            if let Some(file) = manifest {
+                let mut lines = lines::open(self.state.store(), &file.name, &file.sha256).await?;
+                while let Some(line) = lines.next().await? {
+                    merging.line(&line)?;
+                }
+            }
+        }
+        Ok(Some(merging))
+    }
+
     /// Merges all parts; `None` if one of them is gone.
     async fn merge<'f>(&'f self, facts: &mut Option<FactsSource<'f>>) -> Result<Option<Told>, Stop> {
         let Asked { verify, plan, accepted, args, store, .. } = *self.asked;
         self.known.progress.says("merging");
-        let mut merging = Merging::new(self.ranges.count(), &self.known.settings.lms_instance)?;
-        let mut parts =
-            stream::iter(0..self.ranges.count()).map(|part| self.state.part(part)).buffered(READS);
-        while let Some(part) = parts.try_next().await? {
-            let Some(part) = part else { return Ok(None) };
-            merging.add(part)?;
-        }
-        let again = merging.parts();
+        let receipts = self.asked.receipts();
+        let program = receipts.map_or_else(|_| program_digest(), |receipts| receipts.program);
+        let folding = Folding::begin(plan, program);
         let storage = self.places.storage(self.asked);
+        let Some(merging) = self.gathered(folding, storage.as_ref()).await? else { return Ok(None) };
+        let again = merging.parts();
         if !again.is_empty() {
             self.shared(facts).await?;
         }
@@ -202,6 +249,7 @@ impl Process<'_> {
             values: if args.show_values { Values::Shown } else { Values::Hidden },
             rows: plan.last_row(),
             images: &self.known.images,
+            receipts,
             storage,
         };
         let began_at = merging.began_at().unwrap_or_else(Utc::now);
@@ -233,7 +281,7 @@ impl Process<'_> {
     }
 
     fn ended(&self, why: &str) -> String {
-        let Part { index, of } = self.part;
+        let Share { index, of } = self.part;
         format!(
             "part {index}/{of} is compared ({} rows); {why}, and the process that ends last writes the result",
             count(self.known.progress.total())

@@ -11,7 +11,7 @@ use crate::{
     ports::{Backoff, Patience, pause},
     run::outcomes::Outcomes,
     verify::{
-        facts::{FactsSource, SharedFacts},
+        facts::{FactsSource, SharedLines},
         run as comparing,
         surplus::OtherSubmissions,
     },
@@ -24,7 +24,7 @@ const WAITING: Backoff = Backoff::new(Duration::from_millis(500), Duration::from
 struct Shared {
     others: OtherSubmissions,
     /// The warehouse's facts, if it is read whole.
-    facts: Option<Vec<SharedFacts>>,
+    facts: Option<Vec<SharedLines>>,
 }
 
 impl Process<'_> {

@@ -60,6 +60,11 @@ impl View {
         }
     }
 
+    /// Whether a row that passed the rules names one of its files; if not, it is not looked at.
+    pub fn is_named(&self) -> bool {
+        self.container.files > 0
+    }
+
     /// Whether this file, which no listing showed, is to be looked at.
     pub fn is_due(&mut self, file: &WantedFile) -> bool {
         if self.is_listed {

@@ -7,8 +7,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::push;
 use crate::ports::{Fault, FaultKind, Service};
 
-/// Bytes of a spool, or of all buckets together, before they go to disk.
-const BUFFERED_BYTES: usize = 16 << 20;
+/// Bytes of a spool, or of all buckets together, before they go to disk. A step may fill several at a time, and each
+/// buffer has room for twice what it holds.
+const BUFFERED_BYTES: usize = 4 << 20;
 
 /// Where a value lies in a spool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -100,7 +100,9 @@ async fn rewrite_all(
     let mut all = Vec::new();
     for (index, ShardPlan { queue_sha256, facts_sha256, .. }) in (0..).map(ShardIndex).zip(&plan.shards) {
         let blank = |row: QueuedRow| match row.attempt {
-            Some(attempt) if is_wanted(row.attempt) => (QueuedRow { cells: only_id(attempt), ..row }, true),
+            Some(attempt) if is_wanted(row.attempt) => {
+                (QueuedRow { cells: only_id(attempt), listed: Vec::new(), ..row }, true)
+            }
             _ => (row, false),
         };
         all.extend(rewrite(store, names::queue(&plan.id, index), queue_sha256, blank).await?);

@@ -1,7 +1,5 @@
 //! The files of rows that stand: which blob each names, and what it has to be.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -72,19 +70,19 @@ pub fn most_files(expected: &Expected, outcome: &Migrated) -> usize {
     recorded.max(expected.files.as_ref().map_or(0, Vec::len))
 }
 
-/// The files whose rows stand, of one submission that was migrated.
-pub fn wanted(
+/// The files whose rows stand, of one submission that was migrated; `stored` finds a row by its id.
+pub fn wanted<'r>(
     row: u64,
     expected: &Expected,
     outcome: &Migrated,
-    stored: &BTreeMap<String, StoredRow>,
+    stored: impl Fn(&str) -> Option<&'r StoredRow>,
 ) -> Vec<WantedFile> {
     let text = |row: &StoredRow, column| {
         let text = Table::Files.place(column).and_then(|place| row.text(place));
         text.unwrap_or_default().to_owned()
     };
     let of = |order: usize| {
-        let stored = stored.get(&expected.ids.row(Table::Files.name(), order))?;
+        let stored = stored(&expected.ids.row(Table::Files.name(), order))?;
         let named = expected.files.as_ref().and_then(|files| files.get(order - 1));
         Some(WantedFile {
             row,

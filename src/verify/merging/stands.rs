@@ -77,7 +77,8 @@ impl<'a> Report<'a> {
         })
     }
 
-    fn add(&mut self, found: &Found) -> Result<(), Fault> {
+    /// Reports a difference that stands, unless a person has accepted it.
+    pub(super) fn add(&mut self, found: &Found) -> Result<(), Fault> {
         if let Some(attempt) = found.attempt.filter(|attempt| self.accepts(*attempt, &found.difference)) {
             self.accepted += 1;
             self.accepted_attempts.insert(attempt);

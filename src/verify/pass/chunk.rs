@@ -64,7 +64,7 @@ pub async fn compare(
     let mut stored = stored(world, &prepared).await?;
     let checked = |(place, (item, expected)): (usize, (Item, Option<Expected>))| {
         let stored = stored.get_mut(place).map(std::mem::take).unwrap_or_default();
-        check(world, others, item, expected, &stored)
+        check(world, others, item, expected, stored)
     };
     Ok(prepared.into_iter().enumerate().map(checked).collect())
 }
@@ -80,9 +80,9 @@ fn check(
     others: &OtherSubmissions,
     item: Item,
     expected: Option<Expected>,
-    stored: &StoredSubmission,
+    rows: StoredSubmission,
 ) -> Checked {
-    let ground = &world.ground;
+    let (ground, stored) = (&world.ground, &rows);
     let (mut code, mut marks) = (Err(Lack::Row), None);
     let mut findings = Findings::default();
     match (&item.outcome.fate, &expected) {
@@ -117,7 +117,7 @@ fn check(
                 .to_owned()
         }),
     }
-    Checked { item, expected, code, marks, findings }
+    Checked { item, expected, code, marks, files: rows.files, findings }
 }
 
 fn single(world: &World<'_>, others: &OtherSubmissions, attempt: AttemptId, findings: &mut Findings) {

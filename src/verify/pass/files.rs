@@ -49,7 +49,7 @@ async fn of_chunk(world: &World<'_>, items: &[Item], wanting: &mut Wanting) -> R
     let found = world.target.rows(&[lookup]).await?.into_iter().flatten();
     let by_id: BTreeMap<String, StoredRow> = found.map(|row| (row.id().to_owned(), row)).collect();
     for (item, outcome, expected) in &expected {
-        for file in wanted(item.number, expected, outcome, &by_id) {
+        for file in wanted(item.number, expected, outcome, |id| by_id.get(id)) {
             wanting.push(&file)?;
         }
     }

@@ -86,7 +86,9 @@ fn files_of(item: &Item, expected: Option<&Expected>) -> usize {
         (None, None) => 1,
     };
     let recorded = match &item.outcome.fate {
-        Fate::Migrated(Migrated { files, .. }) => usize::try_from(*files).unwrap_or_default(),
+        Fate::Migrated(Migrated { files, file_receipts, .. }) => {
+            file_receipts.len().max(usize::try_from(*files).unwrap_or_default())
+        }
         Fate::Failed { .. } | Fate::Skipped { .. } => 0,
     };
     if is_as_read(item) { MOST_ROWS } else { listed.max(recorded) }

@@ -66,6 +66,16 @@ fn found<'n>(folder: &Path, needles: impl Iterator<Item = &'n String>) -> Vec<St
     found
 }
 
+/// Rows of these attempts whose queues hold what a listing told of their files.
+fn hinted(app: &TestApp<'_>, attempts: &[String]) -> usize {
+    let queues =
+        tree(&store(app).join("queues")).into_values().map(|bytes| String::from_utf8(bytes).unwrap());
+    let lines = queues.flat_map(|queue| queue.lines().map(str::to_owned).collect::<Vec<_>>());
+    let rows = lines.map(|line| serde_json::from_str::<Value>(&line).unwrap());
+    let is_theirs = |row: &Value| attempts.iter().any(|id| row["attempt"].as_i64() == id.parse().ok());
+    rows.filter(|row| is_theirs(row) && !row["listed"].is_null()).count()
+}
+
 #[tokio::test]
 async fn after_a_purge_nothing_is_left_by_which_a_learner_is_known() {
     let sample = Sample::new(160, 71).await;
@@ -140,6 +150,7 @@ async fn after_a_purge_of_some_attempts_only_theirs_is_gone_and_the_run_goes_on(
         .filter(|needle| !others.iter().any(|other| other.contains(needle.as_str())))
         .collect();
     assert!(!found(&store(&app), theirs.iter()).is_empty(), "they stand there before");
+    assert!(hinted(&app, &chosen) > 0, "what listings told of their files is in the queues");
     fs::write(app.out.path().join("erase.csv"), format!("Attempt ID\n{}\n", chosen.join("\n"))).unwrap();
 
     let dry = app.run(&["purge", "--attempts", "erase.csv"]).await.expect(0);
@@ -147,6 +158,7 @@ async fn after_a_purge_of_some_attempts_only_theirs_is_gone_and_the_run_goes_on(
     app.run(&["purge", "--attempts", "erase.csv", "--yes", "--reason", "erasure 17"]).await.expect(0);
     assert_eq!(found(&store(&app), theirs.iter()), Vec::<String>::new());
     assert!(!found(&store(&app), others.into_iter().take(200)).is_empty(), "the others stay");
+    assert_eq!(hinted(&app, &chosen), 0, "nor the digests of their files");
 
     // The results are made again from the input, and hold nothing of them either.
     app.run(&["finalize"]).await.expect(0);

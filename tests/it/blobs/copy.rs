@@ -32,6 +32,7 @@ pub fn planned(source: Url) -> PlannedFile {
         file_mime_type: "application/pdf",
         content_type: "application/pdf".into(),
         uploaded_by: None,
+        listed: None,
     }
 }
 

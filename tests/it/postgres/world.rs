@@ -172,6 +172,7 @@ pub fn migration(attempt: i32) -> Migration {
         file_mime_type: "application/octet-stream",
         content_type: "application/octet-stream".into(),
         uploaded_by: uploaded_by.map(Into::into),
+        listed: None,
     };
     Migration {
         attempt,

@@ -50,6 +50,10 @@ struct State {
     containers: BTreeMap<String, Refusal>,
     /// Of every request for one blob.
     refused: BTreeMap<(String, String), Refusal>,
+    /// Of every listing of a container.
+    unlisted: BTreeMap<String, Refusal>,
+    /// Names of a page, if a request does not say it.
+    page_size: Option<usize>,
 }
 
 /// The service; it ends when dropped.
@@ -111,6 +115,26 @@ impl BlobService {
         self.state.lock().unwrap().refused.insert((container.to_owned(), name.to_owned()), refusal);
     }
 
+    /// Takes a blob away as a stranger would.
+    pub fn remove(&self, container: &str, name: &str) {
+        self.state.lock().unwrap().blobs.remove(&(container.to_owned(), name.to_owned()));
+    }
+
+    /// From now on every listing of this container is refused.
+    pub fn refuse_listing(&self, container: &str, refusal: Refusal) {
+        self.state.lock().unwrap().unlisted.insert(container.to_owned(), refusal);
+    }
+
+    /// From now on a page of a listing holds so many names.
+    pub fn set_page_size(&self, names: usize) {
+        self.state.lock().unwrap().page_size = Some(names);
+    }
+
+    /// Every request so far.
+    pub fn received(&self) -> Vec<Request> {
+        self.stub.requests()
+    }
+
     /// Method and target (path and query) of every request so far.
     pub fn requests(&self) -> Vec<(String, String)> {
         self.stub.requests().into_iter().map(|request| (request.method, request.target)).collect()
@@ -141,7 +165,10 @@ impl State {
         }
         let asks = |pair: &str| query.split('&').any(|own| own == pair);
         match request.method.as_str() {
-            "GET" if asks("comp=list") => self.list(&place.0, query),
+            "GET" if asks("comp=list") => match self.unlisted.get(&place.0) {
+                Some((status, code)) => refused(*status, code),
+                None => self.list(&place.0, query),
+            },
             "HEAD" if asks("restype=container") => Response::new(200)
                 .header("x-ms-has-immutability-policy", self.has(Habit::IsImmutable).to_string()),
             "GET" | "HEAD" => self.read(&place),
@@ -159,7 +186,7 @@ impl State {
         }
         let Some(blob) = self.blobs.get(place) else { return refused(404, "BlobNotFound") };
         let mut response = Response::new(200)
-            .header("etag", "\"e\"")
+            .header("etag", format!("\"{}\"", etag(blob)))
             .header("content-type", blob.content_type.clone())
             .header("content-md5", md5_base64(&blob.bytes))
             .body(blob.bytes.clone());
@@ -177,7 +204,17 @@ impl State {
         let source = match request.header("x-ms-copy-source") {
             Some(_) if !self.has(Habit::Copies) => return refused(501, "NotImplemented"),
             Some(source) => match self.source(source) {
-                Ok(blob) => Some(blob),
+                Ok(blob) => {
+                    let is_same = |condition: &str| condition == format!("\"{}\"", etag(&blob));
+                    if !request.header("x-ms-source-if-match").is_none_or(is_same) {
+                        return refused(412, "SourceConditionNotMet");
+                    }
+                    let claimed = request.header("x-ms-source-content-md5");
+                    if claimed.is_some_and(|claimed| claimed != md5_base64(&blob.bytes)) {
+                        return refused(400, "Md5Mismatch");
+                    }
+                    Some(blob)
+                }
                 Err(refusal) => return refusal,
             },
             None => None,
@@ -258,7 +295,10 @@ impl State {
         let asked: BTreeMap<String, String> =
             url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let prefix = asked.get("prefix").cloned().unwrap_or_default();
-        let most = asked.get("maxresults").map_or(usize::MAX, |most| most.parse().unwrap());
+        let page_size = self.page_size.unwrap_or(usize::MAX);
+        let most = asked.get("maxresults").map_or(page_size, |most| most.parse().unwrap());
+        // The number of names before the page.
+        let first: usize = asked.get("marker").map_or(0, |marker| marker.parse().unwrap());
         let blobs = self.blobs.iter().map(|((own, name), blob)| (own, name, Some(blob)));
         let directories = self.directories.iter().filter(|_| self.has(Habit::HasDirectories));
         let directories = directories.map(|(own, name)| (own, name, None));
@@ -267,15 +307,19 @@ impl State {
             .filter(|(own, name, _)| *own == container && name.starts_with(&prefix))
             .collect();
         items.sort_by_key(|(_, name, _)| *name);
+        let next = first.saturating_add(most);
+        let marker = if next < items.len() { next.to_string() } else { String::new() };
         let items: Vec<String> = items
             .into_iter()
+            .skip(first)
             .take(most)
             .map(|(_, name, blob)| {
                 let properties = match blob {
                     None => "<Content-Length>0</Content-Length><ResourceType>directory</ResourceType>".to_owned(),
                     Some(blob) => format!(
-                        "<Etag>e</Etag><Content-Length>{}</Content-Length><Content-MD5>{}</Content-MD5>\
+                        "<Etag>{}</Etag><Content-Length>{}</Content-Length><Content-MD5>{}</Content-MD5>\
                          <Content-Type>{}</Content-Type><Content-Encoding>{}</Content-Encoding>",
+                        etag(blob),
                         blob.bytes.len(),
                         md5_base64(&blob.bytes),
                         blob.content_type,
@@ -295,7 +339,9 @@ impl State {
             })
             .collect();
         let items = items.concat();
-        let body = format!("<EnumerationResults><Blobs>{items}</Blobs><NextMarker /></EnumerationResults>");
+        let body = format!(
+            "<EnumerationResults><Blobs>{items}</Blobs><NextMarker>{marker}</NextMarker></EnumerationResults>"
+        );
         Response::new(200).header("content-type", "application/xml").body(body)
     }
 }
@@ -307,6 +353,16 @@ fn is_odd(character: char) -> bool {
 
 fn refused(status: u16, code: &str) -> Response {
     Response::new(status).header("x-ms-error-code", code)
+}
+
+/// Of a blob as it is: another one after each change. Without the quotation marks of a header, as listings show it.
+fn etag(blob: &Blob) -> String {
+    use md5::Digest;
+    let properties =
+        [&blob.content_encoding, &blob.content_disposition].map(|text| text.clone().unwrap_or_default());
+    let whole = [blob.bytes.as_slice(), properties.concat().as_bytes()].concat();
+    let digest: [u8; 16] = md5::Md5::digest(whole).into();
+    format!("0x{:X}", u128::from_be_bytes(digest) >> 64)
 }
 
 fn md5_base64(bytes: &[u8]) -> String {

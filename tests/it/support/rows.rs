@@ -112,6 +112,7 @@ fn good_row() -> QueuedRow {
             unit_version: "24_01".into(),
             submission: "Attempt 2".into(),
         }),
+        listed: Vec::new(),
         cells: SubmissionRow {
             first_name: "Ann".into(),
             surname: "Lee".into(),

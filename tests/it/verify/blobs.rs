@@ -152,6 +152,14 @@ const KINDS: &[Kind] = &[
     ),
 ];
 
+/// What finds a source that is longer than it was when it was copied.
+const LONGER_SOURCE: [&str; 1] = ["source_files_unchanged"];
+
+/// The checks without which the test of this file fails.
+pub(super) fn demanded() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().flat_map(|(_, _, blobs, content)| blobs.iter().chain(*content)).copied().chain(LONGER_SOURCE)
+}
+
 #[tokio::test]
 async fn every_corruption_of_a_blob_is_found_at_its_level_by_the_check_that_is_meant_for_it() {
     let sample = Sample::in_folder(30, 51, small).await;
@@ -167,7 +175,7 @@ async fn every_corruption_of_a_blob_is_found_at_its_level_by_the_check_that_is_m
     assert_eq!((&content["read"], &content["proven_when_copied"]), (&content["files"], &content["files"]));
 
     let (folder, files) = (Folder::of(&app), files(&app).await);
-    assert!(files.len() > KINDS.len(), "a file for each kind");
+    assert!(files.len() > KINDS.len() + 1, "a file for each kind");
     let (mut at_blobs, mut at_content) = (BTreeMap::new(), BTreeMap::new());
     for ((_, plant, blobs, content), file) in KINDS.iter().zip(&files) {
         plant(&folder, file);
@@ -186,6 +194,14 @@ async fn every_corruption_of_a_blob_is_found_at_its_level_by_the_check_that_is_m
     bytes[0] ^= 1;
     fs::write(&source, bytes).unwrap();
     at_content.insert(last.attempt.clone(), BTreeSet::from(["content_source".to_owned()]));
+    // That of another one is longer than it was.
+    let longer = &files[KINDS.len() + 1];
+    let source = source_of(&app, longer);
+    fs::write(&source, [fs::read(&source).unwrap(), b"x".to_vec()].concat()).unwrap();
+    let found = LONGER_SOURCE.map(str::to_owned);
+    at_blobs.insert(longer.attempt.clone(), found.clone().into());
+    at_content
+        .insert(longer.attempt.clone(), found.into_iter().chain(["content_source".to_owned()]).collect());
 
     verify(&app, &["--level", "blobs", "--show-values"]).await.expect(1);
     assert_eq!(by_attempt(&app), at_blobs);

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, fs};
 
+use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use super::{
@@ -15,8 +16,12 @@ use crate::support::{
     app::{Sample, TestApp},
     azurite::Azurite,
     blob_service::{Blob, BlobService, Habit},
+    csv::Csv,
     process,
 };
+
+/// The checks that find a changed byte without the sources.
+pub(super) const BY_MANIFEST: [&str; 2] = ["content_manifest", "content_receipt"];
 
 #[tokio::test]
 async fn nights_share_the_bytes_and_a_manifest_checks_them_without_the_sources() {
@@ -75,7 +80,7 @@ async fn nights_share_the_bytes_and_a_manifest_checks_them_without_the_sources()
     let (folder, files) = (Folder::of(&app), files(&app).await);
     folder.rewrite(&files[0], |bytes| bytes[0] ^= 1);
     verify(&app, &by_manifest).await.expect(1);
-    let expected = ["content_manifest", "content_receipt"].map(str::to_owned);
+    let expected = BY_MANIFEST.map(str::to_owned);
     assert_eq!(by_attempt(&app), BTreeMap::from([(files[0].attempt.clone(), expected.into())]));
     // A part that was verified and differs now is none of those any more.
     fs::rename(sample.path("gone"), sample.path("files")).unwrap();
@@ -199,4 +204,52 @@ async fn files_of_every_type_raise_no_false_alarm() {
     assert!(app.database.number(types).await > 0, "types that the application does not know");
     let ended = verify(&app, &["--level", "content"]).await.expect(0);
     assert!(ended.stdout.starts_with("VERIFIED TO THE BYTE"), "{}", ended.stdout);
+}
+
+/// Names of the blobs that were read since the first `before` requests, sorted.
+fn read_since(service: &BlobService, before: usize) -> Vec<String> {
+    let requests = service.requests();
+    let mut blobs: Vec<String> = requests[before..]
+        .iter()
+        .filter(|(method, _)| method == "GET")
+        .filter_map(|(_, target)| target.strip_prefix("/acc/files/"))
+        .map(|name| percent_decode_str(name).decode_utf8().unwrap().into_owned())
+        .collect();
+    blobs.sort();
+    blobs
+}
+
+#[tokio::test]
+async fn each_of_several_parts_reads_the_files_of_its_own_rows_and_each_file_is_read_once() {
+    let service = BlobService::start(&[]).await;
+    let sample = Sample::in_folder(120, 57, small).await;
+    let mut app = in_folders(&sample).await;
+    app.set("ROGO_TARGET", "az://files");
+    app.set("AZURE_STORAGE_CONNECTION_STRING", service.connection_string());
+    app.run(&["run"]).await.expect(0);
+    let part = async |shard: &str| {
+        let before = service.requests().len();
+        let ended = verify(&app, &["--level", "content", "--shard", shard]).await.expect(0);
+        (ended.stdout, read_since(&service, before))
+    };
+    let (said, of_first) = part("0/2").await;
+    assert!(said.starts_with("part 0/2 is compared"), "{said}");
+    // Partitions are of 50 rows: 0 and 2 are the first part's.
+    let input = Csv::read(&sample.path("submission_files.csv"));
+    let place_of: BTreeMap<&str, usize> = input.column("Attempt ID").map(str::trim).zip(0..).collect();
+    let is_of_first = |blob: &String| {
+        let attempt = blob.rsplit('/').next().unwrap().split('_').next().unwrap();
+        place_of[attempt] / 50 != 1
+    };
+    let is_of_run = |name: &String| name.starts_with("LTI_Uploads/") || name.starts_with("Marker_files/");
+    let names = service.names("files").into_iter().filter(is_of_run);
+    let (expected, others): (Vec<String>, Vec<String>) = names.partition(is_of_first);
+    assert_eq!(of_first, expected);
+    assert_eq!(part("0/2").await.1, Vec::<String>::new(), "a part that is compared is not read again");
+    let (said, of_second) = part("1/2").await;
+    assert!(said.starts_with("VERIFIED TO THE BYTE: 120 rows"), "{said}");
+    assert_eq!(of_second, others);
+    let content = &verification(&app)["files"]["content"];
+    assert_eq!(content["read"], json!(of_first.len() + of_second.len()));
+    assert_eq!(app.result("manifest.csv").lines().count(), of_first.len() + of_second.len() + 1);
 }

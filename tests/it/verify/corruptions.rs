@@ -34,6 +34,7 @@ const MALPRACTICE: &str = "exists (select from malpractice_enforcements e where 
 /// Table, key, and for each column: an expression for another value, the checks that find it, those that may.
 type Columns = &'static [(&'static str, &'static str, &'static str, &'static str)];
 
+const RECEIPT: &str = "receipt_unchanged";
 const TEXT: &str = "coalesce({c}, '') || 'x'";
 const MICROSECOND: &str = "{c} + interval '1 microsecond'";
 const CENT: &str = "{c} + 0.01";
@@ -347,6 +348,16 @@ fn others() -> Vec<Plant> {
     ]
 }
 
+/// Found about rows that are no submission of the run.
+const OF_NOBODY: &str = "nothing_surplus";
+const OF_FAILED: &str = "failed_absent";
+
+/// The checks without which the test of this file fails.
+pub(super) fn demanded() -> BTreeSet<&'static str> {
+    let planted = others().into_iter().chain(columns()).flat_map(|plant| plant.found_by);
+    planted.chain([OF_NOBODY, OF_FAILED, RECEIPT]).collect()
+}
+
 struct Submission {
     attempt: String,
     launch: String,
@@ -412,7 +423,7 @@ async fn every_planted_corruption_is_found_by_the_check_that_is_meant_for_it_and
         select (select id from assignment_submissions where lti_launch_id not like 'rogo%' limit 1), 'a', 'a', 'a', azure_blob_name
         from submission_files where azure_blob_name like 'LTI_Uploads/%' limit 1";
     app.database.run(nobodys).await;
-    let failed = failed_attempt(&app);
+    let failed = failed_attempts(&app);
     plant_failed(&app, &failed).await;
 
     verify(&app, &["--show-values"]).await.expect(1);
@@ -420,7 +431,7 @@ async fn every_planted_corruption_is_found_by_the_check_that_is_meant_for_it_and
     let mut wrong = Vec::new();
     for (attempt, plant) in &planted {
         let checks = found.get(attempt).cloned().unwrap_or_default();
-        let receipt = plant.breaks_the_receipt().then_some("receipt_unchanged");
+        let receipt = plant.breaks_the_receipt().then_some(RECEIPT);
         let must: BTreeSet<String> =
             plant.found_by.iter().copied().chain(receipt).map(str::to_owned).collect();
         let may: BTreeSet<String> =
@@ -432,20 +443,27 @@ async fn every_planted_corruption_is_found_by_the_check_that_is_meant_for_it_and
     }
     for (attempt, checks) in found.iter().filter(|(attempt, _)| !planted.contains_key(*attempt)) {
         let expected = match attempt.as_str() {
-            "" => "nothing_surplus",
-            attempt if attempt == failed => "failed_absent",
+            "" => OF_NOBODY,
+            attempt if failed.contains(&attempt.to_owned()) => OF_FAILED,
             _ => "",
         };
         if !checks.iter().eq([expected]) {
             wrong.push(format!("nothing was planted in attempt {attempt:?}: {checks:?}"));
         }
     }
-    assert!(found.contains_key("") && found.contains_key(&failed), "surplus rows without outcome");
+    let named = failed.iter().all(|attempt| found.contains_key(attempt));
+    assert!(found.contains_key("") && named, "surplus rows without outcome");
     let result = verification(&app);
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), planted.len(), wrong.join("\n"));
     // What cannot be planted in the target's tables is planted in run store and warehouse by another test.
-    let elsewhere =
-        ["outcome_ids", "report_present", "files_count_note", "skipped_claims", "source_unchanged"];
+    let elsewhere = [
+        "outcome_ids",
+        "report_present",
+        "files_count_note",
+        "skipped_claims",
+        "source_unchanged",
+        "run_receipt",
+    ];
     let silent =
         |check: &&Value| check["different"] == 0 && !elsewhere.iter().any(|name| check["name"] == *name);
     let checks = result["checks"].as_array().unwrap();
@@ -453,19 +471,23 @@ async fn every_planted_corruption_is_found_by_the_check_that_is_meant_for_it_and
     assert!(silent.is_empty(), "no corruption is found by {silent:?}");
 }
 
-fn failed_attempt(app: &TestApp<'_>) -> String {
-    let mut failed = app.failed_in(".").into_iter();
-    failed.find(|(_, code)| code == "file_missing").unwrap().0.trim().to_owned()
+fn failed_attempts(app: &TestApp<'_>) -> [String; 2] {
+    let failed = app.failed_in(".");
+    let of = |code: &str| failed.iter().find(|(_, own)| own == code).unwrap().0.trim().to_owned();
+    [of("file_missing"), of("mapping_missing")]
 }
 
-/// A submission of a row that failed, as a run that lost count of it would have left it.
-async fn plant_failed(app: &TestApp<'_>, attempt: &str) {
-    let ids = SubmissionIds::new(LMS_INSTANCE, attempt.parse().unwrap());
+/// A submission of a row that failed, as a run that lost count of it would have left it; of another row its session only.
+async fn plant_failed(app: &TestApp<'_>, [attempt, other]: &[String; 2]) {
+    let ids = |attempt: &str| SubmissionIds::new(LMS_INSTANCE, attempt.parse().unwrap());
+    let session = ids(other).launch_id();
+    let ids = ids(attempt);
     let (launch, submission) = (ids.launch_id(), ids.row("assignment_submissions", 1));
     let file = ids.row("submission_files", 1);
     app.database
         .run(&format!(
-            "insert into lti_launch_sessions (launch_id, consumer_key, expires_at) values ('{launch}', 'k', now());
+            "insert into lti_launch_sessions (launch_id, consumer_key, expires_at)
+             values ('{launch}', 'k', now()), ('{session}', 'k', now());
              insert into assignment_submissions (id, lti_launch_id) values ('{submission}', '{launch}');
              insert into submission_files (id, submission_id, file_name, original_file_name, file_url, azure_blob_name)
              select '{file}', '{submission}', 'a', 'a', 'a', azure_blob_name

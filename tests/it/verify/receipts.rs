@@ -90,6 +90,7 @@ async fn a_changed_warehouse_and_a_receipt_that_was_tampered_with_are_found() {
         (all[0].clone(), "grade_percentage".to_owned()),
         (all[0].clone(), "source_unchanged".to_owned()),
         (all[1].clone(), "receipt_unchanged".to_owned()),
+        (String::new(), "run_receipt".to_owned()),
     ];
     expected.sort();
     assert_eq!(failures(&app), expected);

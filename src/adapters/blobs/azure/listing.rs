@@ -1,7 +1,7 @@
 //! What a container holds, page by page. Directories of an account with a hierarchical namespace are no blobs and are
 //! left out.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use azure_core::{http::Url, xml};
 use azure_storage_blob::{
@@ -20,8 +20,11 @@ use crate::{
         account::Account,
         reader::{is_folder_mark, md5_from_base64},
     },
-    ports::{BlobInfo, Fault, FaultKind, Service, gently},
+    ports::{BlobInfo, Fault, FaultKind, Service, gently, within},
 };
+
+/// How long the next page of a source is waited for: to begin the listing again would cost as many requests as it has taken.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Blobs of the container whose names begin with `below` and `prefix`, a page at a time; `below` is taken off them. `place`
 /// names the container for people.
@@ -83,7 +86,10 @@ impl Pages {
         if self.ended {
             return Ok(None);
         }
-        let page = gently(|| self.page()).await?;
+        let page = match (&self.account.service, &self.marker) {
+            (Service::SourceBlobs, Some(_)) => within(PATIENCE, || self.page()).await?,
+            _ => gently(|| self.page()).await?,
+        };
         self.marker = page.next_marker.filter(|marker| !marker.is_empty());
         self.ended = self.marker.is_none();
         Ok(Some((page.blobs.items, self)))
@@ -191,10 +197,15 @@ fn info_of_item(item: Item, below: &str) -> Option<BlobInfo> {
         name: name.strip_prefix(below)?.to_owned(),
         size_bytes: properties.length.unwrap_or_default(),
         md5: properties.md5.as_deref().and_then(md5_from_base64),
-        etag: properties.etag,
+        etag: filled(properties.etag).map(quoted),
         content_type: filled(properties.content_type),
         content_encoding: filled(properties.content_encoding),
         metadata: metadata.map(|(name, value)| (name.to_ascii_lowercase(), value)).collect(),
         archived: properties.access_tier.is_some_and(|tier| tier.eq_ignore_ascii_case("archive")),
     })
+}
+
+/// A listing leaves out the quotation marks that an `ETag` has in a header, and in the condition that names it.
+fn quoted(etag: String) -> String {
+    if etag.ends_with('"') { etag } else { format!("\"{etag}\"") }
 }
