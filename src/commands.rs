@@ -36,8 +36,10 @@ pub use last_word::{guarded, last_word};
 
 use std::time::Duration;
 
+use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
+use self::notify::Teller;
 use crate::{
     cli::{Cli, Command},
     exit::{End, Exit, Stop},
@@ -49,9 +51,9 @@ use crate::{
     telemetry,
 };
 
-/// From SIGTERM to the end: with the 3 s in which telemetry is sent, less than the 20 s promised, and than the 30 s until a
-/// pod is killed.
-const LONGEST_STOP: Duration = Duration::from_secs(16);
+/// From SIGTERM to the end: with the 3 s in which telemetry is sent, and the 1 s in which it is told, less than the 20 s
+/// promised, and than the 30 s until a pod is killed.
+const LONGEST_STOP: Duration = Duration::from_secs(15);
 
 /// Arguments → settings → telemetry → command. All that can fail synchronously fails first, but for the
 /// handler of SIGTERM, which process 1 has only once it has asked for it.
@@ -77,17 +79,45 @@ pub fn run(cli: &Cli) -> Result<End, Stop> {
     if let Command::Settings(_) = &cli.command {
         return settings::run(&sources).map(End::from);
     }
-    let log = LogSettings::load(&sources)?;
-    let _telemetry = telemetry::start(&log, ExportSettings::of(&sources, log.trace_sample).as_ref())?;
-    if let Command::Sample(args) = &cli.command {
-        crate::report::print(&sample::run(args)?.to_string());
-        return Ok(Exit::Done.into());
-    }
-    require_workload_identity(&sources)?;
-    let ended = runtime.block_on(within_patience(&stop, perform(&cli.command, &sources, &log, &stop)));
+    let teller = Teller::of(&cli.command, &sources);
+    let cut_off = cut_off(&runtime, &stop);
+    // Also a panic and settings that cannot be read are the end of a run.
+    let ended =
+        guarded(|| perform_with_telemetry(&cli.command, &sources, &runtime, &teller, [&stop, &cut_off]));
+    runtime.block_on(teller.tell(&ended, &cut_off));
     // Not waited for: a look-up of a name may block its thread for longer than a stop may take.
     runtime.shutdown_background();
     ended
+}
+
+/// A token that is cancelled when a stop has taken [`LONGEST_STOP`].
+fn cut_off(runtime: &Runtime, stop: &CancellationToken) -> CancellationToken {
+    let (stop, cut_off) = (stop.clone(), CancellationToken::new());
+    let cut = cut_off.clone();
+    // Ends with the runtime.
+    runtime.spawn(async move {
+        overdue(&stop, LONGEST_STOP).await;
+        cut.cancel();
+    });
+    cut_off
+}
+
+/// Sends telemetry while the command works, and what is left of it afterwards.
+fn perform_with_telemetry(
+    command: &Command,
+    sources: &Sources,
+    runtime: &Runtime,
+    teller: &Teller,
+    [stop, cut_off]: [&CancellationToken; 2],
+) -> Result<End, Stop> {
+    let log = LogSettings::load(sources)?;
+    let _telemetry = telemetry::start(&log, ExportSettings::of(sources, log.trace_sample).as_ref())?;
+    if let Command::Sample(args) = command {
+        crate::report::print(&sample::run(args)?.to_string());
+        return Ok(Exit::Done.into());
+    }
+    require_workload_identity(sources)?;
+    runtime.block_on(within_patience(cut_off, perform(command, sources, &log, teller, stop)))
 }
 
 /// The commands that may wait. Those that only look at a run need no settings of database and warehouse.
@@ -95,6 +125,7 @@ async fn perform(
     command: &Command,
     sources: &Sources,
     log: &LogSettings,
+    teller: &Teller,
     stop: &CancellationToken,
 ) -> Result<End, Stop> {
     let settings = || Settings::load(sources);
@@ -102,8 +133,8 @@ async fn perform(
     match command {
         Command::Plan(args) => or_stopped(stop, plan::run(&settings()?, args)).await,
         Command::Shard(_) => shard::run(&settings()?, log, stop).await,
-        Command::Finalize(_) => or_stopped(stop, finalize::run(&settings()?)).await,
-        Command::Run(_) => run::run(&settings()?, log, stop).await,
+        Command::Finalize(_) => or_stopped(stop, finalize::run(&settings()?, teller)).await,
+        Command::Run(_) => run::run(&settings()?, log, teller, stop).await,
         Command::Status(args) => match &args.bundle {
             Some(bundle) => or_stopped(stop, Box::pin(status::of_bundle(bundle, args))).await,
             None => or_stopped(stop, status::run(&store_settings()?, args, log)).await,
@@ -112,7 +143,7 @@ async fn perform(
             let (settings, verify) = VerifySettings::load(sources)?;
             or_stopped(stop, Box::pin(verify::run(&settings, &verify, args))).await
         }
-        Command::Resume(_) => resume::run(sources, log, stop).await,
+        Command::Resume(_) => resume::run(sources, log, teller, stop).await,
         Command::Results(args) => or_stopped(stop, Box::pin(results::run(&store_settings()?, args))).await,
         Command::Report(args) => or_stopped(stop, Box::pin(report::of(sources, args))).await,
         Command::Orphans(args) => {
@@ -130,12 +161,12 @@ async fn perform(
 
 /// Gives a command that was asked to stop [`LONGEST_STOP`] to do so.
 async fn within_patience<T>(
-    stop: &CancellationToken,
+    cut_off: &CancellationToken,
     command: impl Future<Output = Result<T, Stop>>,
 ) -> Result<T, Stop> {
     tokio::select! {
         result = command => result,
-        () = overdue(stop, LONGEST_STOP) => {
+        () = cut_off.cancelled() => {
             let message = "stopped while a service did not answer: what was under way may not be recorded, but the next \
                            run finds what stands in the target; run again to continue";
             Err(Stop::new(Exit::Stopped, message))

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::ports::{Fault, FaultKind, Retry};
+use crate::ports::{Fault, FaultKind, Retry, Service};
 
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,27 @@ impl Exit {
             Self::Temporary => "temporary; run again",
             Self::Configuration => "configuration, rights, or a plan that does not match",
             Self::Stopped => "stopped; run again to continue",
+        }
+    }
+
+    /// What to do where the log is not at hand.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::Done => "nothing",
+            Self::Differences => "read the differences that the verification has written",
+            Self::Usage => "correct the command line or the settings that the log names, and run again",
+            Self::DataRefused => {
+                "the inputs were refused, or the circuit breaker is open: the log says which; correct the cause and run again"
+            }
+            Self::Incomplete => "see `rogo-migrate status`: it names the shards and the next command",
+            Self::Bug => "run again to continue, and report the place that the log names",
+            Self::Temporary => {
+                "run the same command again; if it ends like this again, the log names the service"
+            }
+            Self::Configuration => {
+                "correct the configuration or the rights that the log names, and run again"
+            }
+            Self::Stopped => "run again to continue",
         }
     }
 }
@@ -116,7 +137,7 @@ pub struct Stop {
     /// What happened, where, and what to do.
     pub message: String,
     /// The fault that caused it, if one did.
-    cause: Option<FaultKind>,
+    cause: Option<(Service, FaultKind)>,
 }
 
 impl Stop {
@@ -125,11 +146,21 @@ impl Stop {
         Self { exit, message: message.into(), cause: None }
     }
 
+    /// The same, caused by a fault of this kind.
+    pub fn caused(exit: Exit, message: impl Into<String>, cause: Option<(Service, FaultKind)>) -> Self {
+        Self { exit, message: message.into(), cause }
+    }
+
+    /// The service whose fault caused it, and the kind of that fault.
+    pub fn cause(&self) -> Option<(Service, &FaultKind)> {
+        self.cause.as_ref().map(|(service, kind)| (*service, kind))
+    }
+
     /// The same, struck at `moment`: the exit code follows the fault that caused it. A shard that began ends no other:
     /// 78 would end them all.
     #[must_use]
     pub fn at(mut self, moment: Moment) -> Self {
-        if let Some(kind) = &self.cause {
+        if let Some((_, kind)) = &self.cause {
             self.exit = moment.exit(kind);
         }
         if moment == Moment::AfterFirstRow && self.exit == Exit::Configuration {
@@ -151,7 +182,7 @@ impl From<Fault> for Stop {
     /// As [`Moment::BeforePlan`] says; [`Stop::at`] says otherwise if the caller knows more.
     fn from(fault: Fault) -> Self {
         let message = fault.chain();
-        Self { exit: Moment::BeforePlan.exit(&fault.kind), message, cause: Some(fault.kind) }
+        Self { exit: Moment::BeforePlan.exit(&fault.kind), message, cause: Some((fault.service, fault.kind)) }
     }
 }
 

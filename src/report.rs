@@ -3,6 +3,7 @@
 use std::io::Write;
 
 pub mod events;
+mod fold;
 pub mod grid;
 pub mod html;
 pub mod progress;

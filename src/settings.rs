@@ -23,11 +23,13 @@ mod pod;
 mod effective;
 mod export;
 mod log;
+mod notify;
 mod verify;
 
 pub use effective::{EffectiveSetting, effective};
 pub use export::{ExportSettings, Signal};
 pub use log::{LogFormat, LogSettings, Terminal};
+pub use notify::NotifySettings;
 pub use place::{InputLocation, Place};
 pub use pod::{HelmRelease, POD_VARIABLES, PodSettings, require_workload_identity, termination_log};
 pub use purge::PurgeSettings;
@@ -92,8 +94,6 @@ pub struct Settings {
     pub work: WorkSettings,
     /// `TRACEPARENT`: the span of the caller, below which the run is traced.
     pub traceparent: Option<TraceParent>,
-    /// Who is told the verdict when the run ends.
-    pub notify: Option<Url>,
     /// The pod that the process runs in; empty outside of a cluster.
     pub pod: PodSettings,
     /// Every setting and its value as it may be shown; of a secret only whether it is set.

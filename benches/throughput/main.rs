@@ -19,17 +19,25 @@ mod latency;
 mod plan;
 mod predict;
 mod receipts;
+mod report;
 mod stub;
 mod sweep;
+mod telemetry;
 mod verify;
+#[path = "../../tests/it/report/pages.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
+mod pages;
 #[path = "../../tests/it/support"]
 #[allow(dead_code, reason = "the tests use more of it")]
 mod support {
     pub mod app;
     pub mod azurite;
+    pub mod browser;
     pub mod cache;
     pub mod csv;
+    pub mod machine;
     pub mod npm;
+    pub mod plans;
     pub mod postgres;
     pub mod process;
     pub mod proxy;
@@ -109,7 +117,22 @@ struct Options {
     /// Seconds that each of its measurements lasts, at most
     #[arg(long, default_value_t = 90)]
     seconds: u64,
-    /// Submissions of each of its runs
+    /// Instead of all else: CPU of a shard that sends telemetry to a receiver, as a ratio to that of one that sends none
+    #[arg(long)]
+    telemetry: bool,
+    /// Submissions of each of its shards; `--rounds` (odd, 7 or more) of them with and without
+    #[arg(long, default_value_t = 20_000)]
+    told: u64,
+    /// Instead of all else: size of report.html of a large run, and how long Chromium takes to open it
+    #[arg(long)]
+    report: bool,
+    /// Rows of that run
+    #[arg(long, default_value_t = 3_000_000)]
+    report_rows: u64,
+    /// Shards of that run
+    #[arg(long, default_value_t = 1_000)]
+    report_shards: u32,
+    /// Submissions of each of the runs at a distance
     #[arg(long, default_value_t = 12_000)]
     distant: u64,
     /// Bytes of each of its files
@@ -154,6 +177,14 @@ async fn main() -> ExitCode {
     }
     if options.guard {
         guard::guard(&mut goals, &options).await;
+        return goals.end();
+    }
+    if options.telemetry {
+        telemetry::telemetry(&mut goals, options.told, options.rounds).await;
+        return goals.end();
+    }
+    if options.report {
+        report::report(&mut goals, options.report_rows, options.report_shards);
         return goals.end();
     }
     if options.verify {

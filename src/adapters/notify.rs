@@ -1,4 +1,4 @@
-//! Tells an address the verdict of a run. A receiver that fails changes nothing.
+//! Tells an address how a run ended. A receiver that fails changes nothing.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::{
     ports::{Backoff, pause},
-    run::Verdict,
+    run::Ending,
 };
 
 const TRIES: u32 = 3;
@@ -15,10 +15,10 @@ const TRIES: u32 = 3;
 const ANSWER: Duration = Duration::from_secs(8);
 const PAUSES: Backoff = Backoff::steady(Duration::from_secs(2));
 
-/// Sends the verdict, at most three times. `Err` says why it did not arrive, without the address's path, which may be a
+/// Sends the ending, at most three times. `Err` says why it did not arrive, without the address's path, which may be a
 /// secret.
-pub async fn send(to: &Url, verdict: &Verdict) -> Result<(), String> {
-    let body = serde_json::to_vec(verdict).map_err(|error| error.to_string())?;
+pub async fn send(to: &Url, ending: &Ending) -> Result<(), String> {
+    let body = serde_json::to_vec(ending).map_err(|error| error.to_string())?;
     let client = Client::builder()
         .timeout(ANSWER)
         .redirect(Policy::none())
@@ -37,7 +37,7 @@ pub async fn send(to: &Url, verdict: &Verdict) -> Result<(), String> {
         };
     }
     Err(format!(
-        "{} was not told the verdict in {TRIES} tries: {why}",
+        "{} was not told how the run ended in {TRIES} tries: {why}",
         to.host_str().unwrap_or("the address")
     ))
 }

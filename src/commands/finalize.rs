@@ -36,7 +36,8 @@ use super::{
     frozen,
     json::json,
     limited::{Limited, limited, stages},
-    notify, own_inputs,
+    notify::Teller,
+    own_inputs,
     patience::patiently,
     predicted, report,
 };
@@ -47,14 +48,14 @@ pub(super) const WAIT_FOR_LOCK: Duration = Duration::from_mins(5);
 
 /// Merges, writes the results and prints the summary; 69 where rows are without an outcome. In a cluster it
 /// waits for the shard Job first.
-pub async fn run(settings: &Settings) -> Result<End, Stop> {
+pub async fn run(settings: &Settings, teller: &Teller) -> Result<End, Stop> {
     own_inputs::refuse(settings)?;
     let store = connect::run_store(settings)?;
     let plan = match &settings.pod.shard_job {
         Some(job) => await_shards(settings, &store, job).await?,
         None => patiently(settings, async || standing_plan(&store).await).await?,
     };
-    patiently(settings, async || merge(settings, &store, &plan).await).await
+    patiently(settings, async || merge(settings, &store, &plan, teller).await).await
 }
 
 pub(super) async fn standing_plan(store: &RunStore) -> Result<Plan, Stop> {
@@ -96,9 +97,9 @@ async fn await_shards(settings: &Settings, store: &RunStore, job: &str) -> Resul
 
 /// Merges a plan whose shards have ended. `run` calls it last. The plan was let in, so credentials that are refused
 /// now are being rotated: 75.
-pub async fn merge(settings: &Settings, store: &RunStore, plan: &Plan) -> Result<End, Stop> {
+pub async fn merge(settings: &Settings, store: &RunStore, plan: &Plan, teller: &Teller) -> Result<End, Stop> {
     // On the heap: the commands that end with it would be too large for the stack.
-    let merging = Box::pin(merge_and_tell(settings, store, plan, After::Shards));
+    let merging = Box::pin(merge_and_tell(settings, store, plan, After::Shards(teller)));
     step(Step::Finalize, plan.traceparent.as_ref(), merging).await.map_err(|stop| stop.at(Moment::AfterPlan))
 }
 
@@ -112,9 +113,10 @@ pub(super) async fn merge_after_rollback(
 }
 
 /// What a merge follows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum After {
-    Shards,
+#[derive(Clone, Copy)]
+enum After<'a> {
+    /// The end of a run, which the teller tells.
+    Shards(&'a Teller),
     /// It has checked the session, and its role may have no right to insert.
     Rollback,
 }
@@ -123,7 +125,7 @@ async fn merge_and_tell(
     settings: &Settings,
     store: &RunStore,
     plan: &Plan,
-    after: After,
+    after: After<'_>,
 ) -> Result<End, Stop> {
     connect::not_ended(store).await?;
     let accept = settings.accept_lost.then(|| decided(settings, "finalize --accept lost")).transpose()?;
@@ -132,7 +134,7 @@ async fn merge_and_tell(
         connect::database(settings, 2, &format!("{}/finalize/{}", settings.run, std::process::id()))?;
     let database = target.identity().await?;
     unchanged(&differences(plan, &Present::of(settings, &plan.id, database, &files.location())))?;
-    if after == After::Shards {
+    if matches!(after, After::Shards(_)) {
         unchanged(&target.session().await?)?;
     }
     let inputs = connect::inputs(settings)?;
@@ -171,7 +173,7 @@ async fn tell(
     plan: &Plan,
     totals: &Totals,
     warnings: Vec<Warning>,
-    after: After,
+    after: After<'_>,
 ) -> Result<End, Stop> {
     let mut missing = Missing::default();
     for shard in &totals.missing {
@@ -212,14 +214,11 @@ async fn tell(
     results::publish_document(Some(store), Some(&settings.out), names::SUMMARY, &text, "application/json")
         .await?;
     report::publish(settings, store, plan, &summary, &totals.course).await?;
-    if after == After::Shards {
+    if let After::Shards(teller) = after {
         summary.print();
+        teller.note(&summary);
     }
-    let ended = end(&summary, incomplete, totals.unswept.as_deref());
-    if after == After::Shards {
-        notify::tell(settings, &summary, &ended).await;
-    }
-    ended
+    end(&summary, incomplete, totals.unswept.as_deref())
 }
 
 /// How the process ends: 69 if rows are missing or lost, 75 if orphans may be left.

@@ -18,15 +18,22 @@ use crate::{
 };
 
 use super::{
-    compare::compare_inputs, connect, decided::decided, finalize, or_stopped, own_inputs, shard, status,
+    compare::compare_inputs, connect, decided::decided, finalize, notify::Teller, or_stopped, own_inputs,
+    shard, status,
 };
 
 /// In a cluster prints the line to type; else moves what is left, one shard after another, and merges.
-pub async fn run(sources: &Sources, log: &LogSettings, stop: &CancellationToken) -> Result<End, Stop> {
+pub async fn run(
+    sources: &Sources,
+    log: &LogSettings,
+    teller: &Teller,
+    stop: &CancellationToken,
+) -> Result<End, Stop> {
     let looking = StoreSettings::load(sources)?;
     if let Some(end) = or_stopped(stop, in_cluster(&looking)).await? {
         return Ok(end);
     }
+    teller.moves_rows();
     let settings = Settings::load(sources)?;
     own_inputs::refuse(&settings)?;
     let store = connect::run_store(&settings)?;
@@ -38,7 +45,7 @@ pub async fn run(sources: &Sources, log: &LogSettings, stop: &CancellationToken)
     let plan = Arc::new(or_stopped(stop, finalize::standing_plan(&store)).await?);
     or_stopped(stop, compare_inputs(&settings, &plan)).await?;
     shard::move_all(&settings, &store, &plan, log, stop).await?;
-    or_stopped(stop, finalize::merge(&settings, &store, &plan)).await
+    or_stopped(stop, finalize::merge(&settings, &store, &plan, teller)).await
 }
 
 /// The next step if the run has Jobs; `None` if it has none.

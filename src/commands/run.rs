@@ -10,10 +10,15 @@ use crate::{
     settings::{LogSettings, Settings},
 };
 
-use super::{connect, decided, finalize, or_stopped, own_inputs, plan, shard};
+use super::{connect, decided, finalize, notify::Teller, or_stopped, own_inputs, plan, shard};
 
 /// Plan, shards and finalize in one process. After an interruption the same command continues where it stopped.
-pub async fn run(settings: &Settings, log: &LogSettings, stop: &CancellationToken) -> Result<End, Stop> {
+pub async fn run(
+    settings: &Settings,
+    log: &LogSettings,
+    teller: &Teller,
+    stop: &CancellationToken,
+) -> Result<End, Stop> {
     own_inputs::refuse(settings)?;
     let store = connect::run_store(settings)?;
     let made = or_stopped(stop, plan::make(settings)).await?;
@@ -23,5 +28,5 @@ pub async fn run(settings: &Settings, log: &LogSettings, stop: &CancellationToke
     let plan = Arc::new(made.plan);
     or_stopped(stop, decided::redo(settings, &store, &plan)).await?;
     shard::move_all(settings, &store, &plan, log, stop).await?;
-    or_stopped(stop, finalize::merge(settings, &store, &plan)).await
+    or_stopped(stop, finalize::merge(settings, &store, &plan, teller)).await
 }

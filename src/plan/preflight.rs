@@ -25,6 +25,8 @@ const SAMPLED_FILES: usize = 8;
 pub struct Reasons {
     lasting: Vec<String>,
     passing: Vec<String>,
+    /// The first fault.
+    cause: Option<(Service, FaultKind)>,
 }
 
 impl Reasons {
@@ -33,6 +35,7 @@ impl Reasons {
     }
 
     fn fault(&mut self, fault: &Fault) {
+        self.cause.get_or_insert_with(|| (fault.service, fault.kind.clone()));
         if Moment::BeforePlan.waits_for(&fault.kind) {
             self.passing.push(fault.chain());
         } else {
@@ -48,7 +51,7 @@ impl Reasons {
     pub fn into_result(self) -> Result<(), Stop> {
         let exit = if self.lasting.is_empty() { Exit::Temporary } else { Exit::Configuration };
         let reasons = [self.lasting, self.passing].concat();
-        if reasons.is_empty() { Ok(()) } else { Err(Stop::new(exit, reasons.join("\n"))) }
+        if reasons.is_empty() { Ok(()) } else { Err(Stop::caused(exit, reasons.join("\n"), self.cause)) }
     }
 
     /// Puts what is wrong with the inputs before the rest: their exit code stands, unless it may pass by
@@ -58,8 +61,9 @@ impl Reasons {
             Exit::Temporary if !self.lasting.is_empty() => Exit::Configuration,
             exit => exit,
         };
+        let cause = inputs.cause().map(|(service, kind)| (service, kind.clone())).or(self.cause);
         let reasons = [vec![inputs.message], self.lasting, self.passing].concat();
-        Stop::new(exit, reasons.join("\n"))
+        Stop::caused(exit, reasons.join("\n"), cause)
     }
 }
 

@@ -116,6 +116,30 @@ impl FaultKind {
             | Self::Unsupported => Retry::Never,
         }
     }
+
+    /// Its stable name, one of few.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Unavailable => "unavailable",
+            Self::Throttled(_) => "throttled",
+            Self::AnswerLost => "answer_lost",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Denied => "denied",
+            Self::NoRole => "no_role",
+            Self::NotFound => "not_found",
+            Self::ContainerGone => "container_gone",
+            Self::NameRefused => "name_refused",
+            Self::Archived => "archived",
+            Self::Immutable => "immutable",
+            Self::Exists => "exists",
+            Self::Changed => "changed",
+            Self::Corrupt => "corrupt",
+            Self::Rejected(_) => "rejected",
+            Self::Fenced => "fenced",
+            Self::Misconfigured => "misconfigured",
+            Self::Unsupported => "unsupported",
+        }
+    }
 }
 
 /// A request that a service did not fulfil: kind, description and source are separate.

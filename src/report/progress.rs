@@ -18,8 +18,8 @@ use crate::{
 mod display;
 mod render;
 
-pub use display::{Stderr, Style, display, show_now};
-pub use render::{block, log};
+pub use display::{Bar, Stderr, Style, display, show_now};
+pub use render::{block, block_on_terminal, log};
 
 /// Length of the window over which the current rate is measured.
 const WINDOW: Duration = Duration::from_secs(30);

@@ -2,7 +2,11 @@
 
 use console::{Term, truncate_str};
 
-use super::{print, standing::Standing};
+use super::{
+    fold::{below_last_gap, fold},
+    print,
+    standing::Standing,
+};
 
 /// Columns where there is no terminal.
 const COLUMNS: usize = 80;
@@ -32,13 +36,13 @@ impl Screen {
     /// Shows where the run stands. What stands while it is under way is replaced by the next look, the last one stays.
     pub fn show(&mut self, standing: &Standing, is_under_way: bool) {
         let (term, drawn) = match self {
-            Self::Lines => return print(&standing.text(columns(&Term::stdout()))),
+            Self::Lines => return print(&text(standing, &Term::stdout())),
             Self::Live { term, drawn } => (term, drawn),
         };
         // A terminal that is gone has no reader.
         let _ = term.clear_last_lines(*drawn);
         let (rows, width) = term.size();
-        let text = standing.text(columns(term));
+        let text = text(standing, term);
         *drawn = 0;
         if !is_under_way {
             return print(&text);
@@ -58,7 +62,16 @@ impl Screen {
     }
 }
 
-fn columns(term: &Term) -> usize {
-    let width = term.size_checked().map_or(COLUMNS, |(_, columns)| usize::from(columns));
-    width.min(MOST_COLUMNS)
+impl Standing {
+    /// The text for a terminal: no line is wider than `columns`.
+    pub fn on_terminal(&self, columns: usize) -> String {
+        fold(&self.text(columns), columns, |line| below_last_gap(line, columns))
+    }
+}
+
+fn text(standing: &Standing, term: &Term) -> String {
+    match term.size_checked() {
+        Some((_, columns)) => standing.on_terminal(usize::from(columns).min(MOST_COLUMNS)),
+        None => standing.text(COLUMNS),
+    }
 }

@@ -22,7 +22,7 @@ pub use prediction::{
     Quantities, ToMend, Took,
 };
 pub use summary::{Lost, Missing, RunResult, StageLatency, Summary, Warning, WarningCode};
-pub use verdict::Verdict;
+pub use verdict::{Ending, Stopped, Verdict};
 pub use verification::{Verification, VerifiedContent, VerifiedFiles, VerifyCheck, VerifyResult};
 pub use work::{Answers, Breaker, Commits, Limit, LimitCode, Work};
 

@@ -88,7 +88,7 @@ impl Reader<'_> {
         let shard = if self.purpose == Purpose::Move { self.shard() } else { None };
         let wait_plan = self.wait_plan();
         let work = self.work();
-        let notify = self.optional(&t::NOTIFY, parse::notify_url);
+        self.notify();
         Some(Settings {
             inputs: inputs?,
             warehouse: warehouse?,
@@ -116,7 +116,6 @@ impl Reader<'_> {
             wait_plan: wait_plan?,
             work: work?,
             traceparent: self.traceparent(),
-            notify,
             pod: PodSettings::of(self.sources),
             shown: super::effective::all_shown(self.sources),
         })

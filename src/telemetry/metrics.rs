@@ -200,7 +200,7 @@ impl Metrics {
     }
 
     fn retried(&self, fault: &Fault) {
-        let kind = KeyValue::new("error.type", error_type(&fault.kind));
+        let kind = KeyValue::new("error.type", fault.kind.name());
         self.retries.add(1, &[KeyValue::new("service", fault.service.to_string()), kind]);
     }
 

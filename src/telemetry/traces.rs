@@ -28,8 +28,9 @@ use crate::{
     run::State,
 };
 
-/// The spans of a run at most, whatever its size.
-const SPANS_OF_A_RUN: usize = 2_900;
+/// The spans of all shards at most, one of each at least: with a plan, a wait, a merge and a verification, each with its
+/// waits, a run of up to 1,000 shards stays below 3,000 spans.
+const SPANS_OF_SHARDS: usize = 2_500;
 /// The waits of one step at most.
 const WAITS_OF_A_STEP: usize = 100;
 
@@ -66,8 +67,8 @@ impl Traces {
     }
 
     /// Makes spans of the longest waits, and of the slowest submissions that are kept; returns how many waits are left out.
-    pub(super) fn step_ended(&self, step: &Context, steps: usize) -> usize {
-        let most = (SPANS_OF_A_RUN / steps.max(1)).saturating_sub(1).min(WAITS_OF_A_STEP);
+    pub fn step_ended(&self, step: &Context, steps: usize) -> usize {
+        let most = (SPANS_OF_SHARDS / steps.max(1)).saturating_sub(1).min(WAITS_OF_A_STEP);
         let (slowest, (waits, left_out)) = {
             let mut seen = self.seen();
             seen.shard = None;

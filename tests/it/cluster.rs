@@ -23,3 +23,4 @@ mod gitops;
 mod waiting;
 mod many_shards;
 mod verify;
+mod telemetry;

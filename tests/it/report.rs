@@ -3,6 +3,7 @@
 mod browser;
 mod html;
 mod pages;
+pub mod told;
 mod whole;
 
 use std::{

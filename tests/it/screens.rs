@@ -2,16 +2,19 @@
 //! and 200 columns. `SNAPSHOTS=overwrite` draws them anew; look at them before you commit.
 
 use std::{
+    io,
     path::{Path, PathBuf},
     process::Command,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
+use indicatif::{MultiProgress, ProgressDrawTarget, TermLike};
 use rogo_migrate::{
     domain::ShardIndex,
     report::{
         events::Ended,
-        progress::{self, Counts, OfShard, Snapshot},
+        progress::{self, Bar, Counts, OfShard, Snapshot},
         standing::{Rows, RunState, ShardPhase, ShardStanding, Standing},
     },
     run::{Limit, LimitCode, State},
@@ -107,6 +110,176 @@ fn progress_is_as_its_picture() {
     snapshot.shards = 64;
     snapshot.begun = vec![of(0, 1_250, Some(Ended::Complete)), of(1, 800, None)];
     check("progress-64-shards", &progress::block(&snapshot));
+    for columns in WIDTHS {
+        let drawn = live(&snapshot, columns);
+        fits(&drawn, columns);
+        check(&format!("progress-live-{columns}"), &drawn);
+    }
+}
+
+/// A terminal that keeps what is drawn on it, and wraps what is wider.
+#[derive(Debug, Clone)]
+struct Paper {
+    columns: usize,
+    drawn: Arc<Mutex<Drawn>>,
+}
+
+#[derive(Debug, Default)]
+struct Drawn {
+    lines: Vec<Vec<char>>,
+    line: usize,
+    column: usize,
+}
+
+impl Drawn {
+    fn here(&mut self) -> &mut Vec<char> {
+        let length = self.lines.len().max(self.line + 1);
+        self.lines.resize(length, Vec::new());
+        &mut self.lines[self.line]
+    }
+
+    fn write(&mut self, letter: char, columns: usize) {
+        if letter == '\r' {
+            self.column = 0;
+            return;
+        }
+        if letter == '\n' || self.column == columns {
+            (self.line, self.column) = (self.line + 1, 0);
+        }
+        if letter != '\n' {
+            let column = self.column;
+            let line = self.here();
+            let length = line.len().max(column + 1);
+            line.resize(length, ' ');
+            line[column] = letter;
+            self.column += 1;
+        }
+    }
+
+    fn text(&self) -> String {
+        let lines = self.lines.iter().map(|line| line.iter().collect::<String>().trim_end().to_owned());
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Paper {
+    fn change(&self, change: impl FnOnce(&mut Drawn)) {
+        change(&mut self.drawn.lock().unwrap());
+    }
+}
+
+impl TermLike for Paper {
+    fn width(&self) -> u16 {
+        u16::try_from(self.columns).unwrap()
+    }
+
+    fn height(&self) -> u16 {
+        40
+    }
+
+    fn move_cursor_up(&self, lines: usize) -> io::Result<()> {
+        self.change(|drawn| drawn.line = drawn.line.saturating_sub(lines));
+        Ok(())
+    }
+
+    fn move_cursor_down(&self, lines: usize) -> io::Result<()> {
+        self.change(|drawn| drawn.line += lines);
+        Ok(())
+    }
+
+    fn move_cursor_right(&self, columns: usize) -> io::Result<()> {
+        self.change(|drawn| drawn.column += columns);
+        Ok(())
+    }
+
+    fn move_cursor_left(&self, columns: usize) -> io::Result<()> {
+        self.change(|drawn| drawn.column = drawn.column.saturating_sub(columns));
+        Ok(())
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.write_str(&format!("{text}\n"))
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        let plain = console::strip_ansi_codes(text).into_owned();
+        self.change(|drawn| plain.chars().for_each(|letter| drawn.write(letter, self.columns)));
+        Ok(())
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.change(|drawn| {
+            drawn.here().clear();
+            drawn.column = 0;
+        });
+        Ok(())
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The live bar as a terminal of so many columns has it.
+fn live(snapshot: &Snapshot, columns: usize) -> String {
+    let paper = Paper { columns, drawn: Arc::default() };
+    let foot = MultiProgress::with_draw_target(ProgressDrawTarget::term_like(Box::new(paper.clone())));
+    let bar = Bar::at(&foot);
+    bar.show(snapshot, columns);
+    // Before the bar ends, which clears it.
+    let text = paper.drawn.lock().unwrap().text();
+    drop(bar);
+    text
+}
+
+#[test]
+fn no_line_is_wider_than_the_terminal_and_none_is_cut() {
+    let limits = vec![limit(); 5];
+    let snapshot = Snapshot {
+        counts: Counts { succeeded: 2_999_000, failed: 40, skipped: 5 },
+        total: 3_000_000,
+        bytes: 3_355_443_200_000,
+        elapsed: Duration::from_secs(18_799),
+        rate_now: 166.04,
+        rate_average: 165.96,
+        eta: Some(Duration::from_secs(10_030)),
+        longest_row: Duration::from_secs(1),
+        workers: vec![Counts { succeeded: 599_800, failed: 8, skipped: 1 }; 5],
+        state: State::Waiting(
+            "target database: no answer from db.example.org within 10 s: operation timed out".into(),
+        ),
+        shards: 1,
+        begun: Vec::new(),
+        limits: limits.clone(),
+    };
+    let mut standing = running(1_000);
+    standing.limits = limits;
+    standing.next_command = "rogo-migrate resume --run rogo --run-store az://runs/rogo --submissions \
+                             'az://exports/a folder with spaces/submission_files.csv' --mapping az://exports/attempts.csv"
+        .into();
+    standing.shards[500].state = "waiting: target database: no answer from db.example.org within 10 s".into();
+    let words = |text: &str| -> Vec<String> {
+        let words = text.split_whitespace().filter(|word| *word != "\\" && !word.starts_with('─'));
+        words.map(str::to_owned).collect()
+    };
+    for columns in 60..=200 {
+        let block = progress::block_on_terminal(&snapshot, columns);
+        let status = standing.on_terminal(columns);
+        fits(&block, columns);
+        fits(&status, columns);
+        let whole = words(&block);
+        let (_, below) = live(&snapshot, columns)
+            .split_once('\n')
+            .map(|(bar, below)| (bar.to_owned(), below.to_owned()))
+            .unwrap();
+        let below = below.lines().filter(|line| !line.starts_with('…')).collect::<Vec<_>>().join("\n");
+        assert!(words(&below).iter().all(|word| whole.contains(word)), "a word is cut: {below}");
+        assert_eq!(words(&block), words(&progress::block(&snapshot)));
+        assert_eq!(words(&status), words(&standing.text(columns)));
+    }
+    let drawn = live(&snapshot, 60);
+    assert!(drawn.contains("ETA 2h 47m") && drawn.contains("… "), "{drawn}");
+    assert!(drawn.lines().count() <= 1 + 4 + 8 + 1, "{drawn}");
 }
 
 /// A run of so many shards: a third done, some at work, one silent, one that ended early.
@@ -164,9 +337,9 @@ fn running(shards: u32) -> Standing {
 #[test]
 fn where_a_run_stands_is_as_its_picture() {
     for columns in WIDTHS {
-        check(&format!("status-1000-shards-{columns}"), &running(1_000).text(columns));
+        check(&format!("status-1000-shards-{columns}"), &running(1_000).on_terminal(columns));
     }
-    check("status-5-shards-80", &running(5).text(80));
+    check("status-5-shards-80", &running(5).on_terminal(80));
     let complete = Standing {
         state: RunState::Complete,
         reason: "80,151 rows: 80,106 migrated, 40 failed, 5 skipped".into(),
@@ -181,12 +354,12 @@ fn where_a_run_stands_is_as_its_picture() {
         next_command: "rogo-migrate results --run-store az://runs/rogo --to results".into(),
         ..running(3)
     };
-    check("status-complete-80", &complete.text(80));
+    check("status-complete-80", &complete.on_terminal(80));
 }
 
 #[test]
 fn there_is_no_picture_without_a_screen() {
-    let expected = commands().len() + WIDTHS.len() * 2 + 4;
+    let expected = commands().len() + WIDTHS.len() * 3 + 4;
     let pictures = std::fs::read_dir(folder()).unwrap().count();
     assert_eq!(pictures, expected, "docs/screens: a picture is left over or missing");
 }

@@ -15,6 +15,8 @@ pub mod npm;
 pub mod fakes;
 pub mod settings;
 pub mod world;
+pub mod plans;
+pub mod browser;
 pub mod app;
 pub mod results;
 pub mod csv;

@@ -1,7 +1,20 @@
 //! Traces as a real receiver gets them: an OpenTelemetry Collector, which is built from its Go modules.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    iter::repeat_n,
+    time::{Duration, Instant},
+};
 
+use opentelemetry::{
+    Context,
+    trace::{TraceContextExt, Tracer},
+};
+use rogo_migrate::{
+    report::events::{Consumer, Event, Wait},
+    settings::{ExportSettings, Signal},
+    telemetry::Exports,
+};
 use serde_json::Value;
 
 use crate::{
@@ -53,6 +66,8 @@ async fn a_run_is_one_trace_below_its_caller_and_each_chosen_submission_one_that
         let stages: BTreeSet<_> =
             spans.iter().filter(|span| span.parent == submission.id).map(|span| span.name.as_str()).collect();
         assert!(stages.is_superset(&BTreeSet::from(["gather", "decide"])), "{stages:?}");
+        let failed = submission.attributes["rogo_migrate.outcome"] == "failed";
+        assert_eq!(submission.status == "Error", failed, "{submission:?}");
         let migrated = submission.attributes["rogo_migrate.outcome"] == "migrated";
         assert!(!migrated || stages.contains("commit") || stages.len() == 2, "{submission:?} {stages:?}");
     }
@@ -158,4 +173,35 @@ async fn what_was_not_sent_yet_is_sent_after_sigterm() {
         .count();
     assert_eq!(i64::try_from(migrated).unwrap(), submissions(&app).await - seeded);
     assert!(collector.received().contains("rogo_migrate.shard.active"), "metrics are sent too");
+}
+
+/// Steps of a run with so many shards, each of which waited often: how many spans its trace has.
+fn spans_of_a_run(collector: &Collector, shards: usize) -> usize {
+    let signal = Signal { endpoint: format!("{}/v1/traces", collector.endpoint()), ..Signal::default() };
+    let settings = ExportSettings { traces: Some(signal), ..ExportSettings::default() };
+    let (exports, receivers) = Exports::begin(&settings).unwrap();
+    let (consumer, tracer) = receivers.traces.unwrap();
+    let run = Context::new().with_span(tracer.start_with_context("run", &Context::new()));
+    // Plan, wait, merge and verification are one each.
+    for steps in [1; 4].into_iter().chain(repeat_n(shards, shards)) {
+        let step = run.with_span(tracer.start_with_context("step", &run));
+        for _ in 0..150 {
+            let (on, took) = (Wait::Recorder, Duration::from_secs(2));
+            consumer.take(Instant::now(), &Event::Waited { on, took });
+        }
+        consumer.step_ended(&step, steps);
+    }
+    let trace = run.span().span_context().trace_id().to_string();
+    drop((run, exports));
+    collector.spans().iter().filter(|span| span.trace == trace).count()
+}
+
+#[tokio::test]
+async fn the_trace_of_a_run_stays_small_however_many_shards_wait() {
+    let collector = Collector::start().await;
+    let counting = move || [1, 29, 100, 1_000].map(|shards| (shards, spans_of_a_run(&collector, shards)));
+    for (shards, spans) in tokio::task::spawn_blocking(counting).await.unwrap() {
+        assert!(spans <= 3_000, "{shards} shards: {spans} spans");
+        assert!(spans > shards + 4, "{shards} shards: {spans} spans, with waits");
+    }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{ClusterJob, faults::within};
 use crate::{
     ports::{Fault, FaultKind, Service},
-    run::{RunResult, Verdict},
+    run::{Ending, RunResult},
 };
 
 /// Longest message of an Event.
@@ -16,13 +16,16 @@ const MESSAGE_BYTES: usize = 1_000;
 
 impl ClusterJob {
     /// Leaves an Event on the Job. `message` holds no personal data.
-    pub async fn announce(&self, verdict: &Verdict, message: &str) -> Result<(), Fault> {
+    pub async fn announce(&self, ending: &Ending, message: &str) -> Result<(), Fault> {
         let client = self.cluster.client().await?;
         let jobs: Api<Job> = Api::namespaced(client.clone(), &self.namespace);
         let job = within(jobs.get(&self.name)).await?;
-        let (kind, reason) = match verdict.result {
-            RunResult::Complete => ("Normal", "RunComplete"),
-            RunResult::Incomplete => ("Warning", "RunIncomplete"),
+        let (kind, reason) = match ending {
+            Ending::Verdict(verdict) => match verdict.result {
+                RunResult::Complete => ("Normal", "RunComplete"),
+                RunResult::Incomplete => ("Warning", "RunIncomplete"),
+            },
+            Ending::Stopped(_) => ("Warning", "RunStopped"),
         };
         let message: String = message
             .chars()

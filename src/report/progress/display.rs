@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use console::{Term, truncate_str};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,14 @@ const FRAME: Duration = Duration::from_millis(500);
 /// The live lines at the foot of the terminal. There is one terminal, hence one of these: all output to
 /// standard error is written above them.
 static FOOT: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+
+/// Columns of a terminal that does not say how many it has.
+const COLUMNS: usize = 80;
+
+/// Columns of the terminal that standard error is; `None`: it is none.
+fn columns() -> Option<usize> {
+    Term::stderr().size_checked().map(|(_, columns)| usize::from(columns))
+}
 
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +53,7 @@ impl Style {
 
 /// Shows the board every `interval` until `cancel`, and once more at the end, if a shard has begun.
 pub async fn display(board: &Board, style: Style, interval: Duration, cancel: CancellationToken) {
-    let bar = (style == Style::Live).then(Bar::new);
+    let bar = (style == Style::Live).then(|| Bar::at(&FOOT));
     let mut ticks = tokio::time::interval(if bar.is_some() { FRAME.min(interval) } else { interval });
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     ticks.tick().await; // the first is at once, when there is nothing to say yet
@@ -68,53 +77,48 @@ pub fn show_now(board: &Board, style: Style) {
 fn show(snapshot: &Snapshot, style: Style, bar: Option<&Bar>) {
     match (style, bar) {
         (Style::Log, _) => render::log(snapshot),
-        (_, Some(bar)) => bar.show(snapshot),
-        (_, None) => crate::report::tell(&render::block(snapshot)),
+        (_, Some(bar)) => bar.show(snapshot, columns().unwrap_or(COLUMNS)),
+        (_, None) => {
+            let block = columns().map_or_else(
+                || render::block(snapshot),
+                |columns| render::block_on_terminal(snapshot, columns),
+            );
+            crate::report::tell(&block);
+        }
     }
 }
 
-/// Lines below the bar: two of totals, and at most so many details.
-const LINES: usize = 2 + 8;
-
 /// The bar and the lines below it.
-struct Bar {
+pub struct Bar {
+    foot: MultiProgress,
     bar: ProgressBar,
-    lines: [ProgressBar; LINES],
 }
 
 impl Bar {
-    fn new() -> Self {
-        let bar = FOOT.add(ProgressBar::new(0));
+    /// At the foot of what is drawn there.
+    pub fn at(foot: &MultiProgress) -> Self {
+        let bar = foot.add(ProgressBar::new(0));
         // The template is a constant; without it the default style shows the same numbers less well.
-        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {msg}") {
+        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {msg}\n{prefix}") {
             bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
         }
-        let lines = [(); LINES].map(|()| {
-            let line = FOOT.add(ProgressBar::new(0));
-            if let Ok(style) = ProgressStyle::with_template("{wide_msg}") {
-                line.set_style(style);
-            }
-            line
-        });
-        Self { bar, lines }
+        Self { foot: foot.clone(), bar }
     }
 
-    fn show(&self, snapshot: &Snapshot) {
+    /// Draws a snapshot in the place of the last one, on a terminal of so many columns.
+    pub fn show(&self, snapshot: &Snapshot, columns: usize) {
+        // A word that is wider than the terminal.
+        let cut = |line: String| truncate_str(&line, columns, "…").into_owned();
+        let lines: Vec<String> = render::live(snapshot, columns).into_iter().map(cut).collect();
         self.bar.set_length(snapshot.total);
         self.bar.set_position(snapshot.done());
         self.bar.set_message(percent(snapshot.permille()));
-        let details = render::details(snapshot).into_iter().map(|(name, value)| format!("{name:<7} {value}"));
-        let texts = [render::headline(snapshot), render::totals(snapshot)].into_iter().chain(details);
-        for (line, text) in self.lines.iter().zip(texts.chain(std::iter::repeat(String::new()))) {
-            line.set_message(text);
-        }
+        self.bar.set_prefix(lines.join("\n"));
     }
 
     fn clear(&self) {
-        for line in self.lines.iter().chain([&self.bar]) {
-            line.finish_and_clear();
-            FOOT.remove(line);
-        }
+        self.bar.finish_and_clear();
+        self.foot.remove(&self.bar);
     }
 }
 

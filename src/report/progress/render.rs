@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::{Counts, Snapshot};
 use crate::report::{
     events::Ended,
+    fold::fold,
     grid::{bytes, count, percent, rows_f64, span},
 };
 
@@ -18,6 +19,39 @@ pub fn block(snapshot: &Snapshot) -> String {
         let _ = writeln!(text, "{name:<8}  {value}");
     }
     text
+}
+
+/// Column at which the block's values begin.
+const HANG: usize = 10;
+/// The same of the live lines.
+const LIVE_HANG: usize = 8;
+/// Lines of details on a terminal; what does not fit is counted in one more.
+const DETAILS_SHOWN: usize = 8;
+/// Lines above them: a headline and totals, each folded once at most on 60 columns.
+const HEADS_SHOWN: usize = 4;
+
+/// The block for a terminal: no line is wider than `columns`.
+pub fn block_on_terminal(snapshot: &Snapshot, columns: usize) -> String {
+    fold(&block(snapshot), columns, |_| HANG)
+}
+
+/// The lines below the bar, none wider than `columns`.
+pub(super) fn live(snapshot: &Snapshot, columns: usize) -> Vec<String> {
+    let folded = |text: &str, hang| -> Vec<String> {
+        fold(text, columns, |_| hang).lines().map(str::to_owned).collect()
+    };
+    let heads = [headline(snapshot), totals(snapshot)];
+    let mut lines: Vec<String> = heads.iter().flat_map(|head| folded(head, 2)).take(HEADS_SHOWN).collect();
+    let details: Vec<String> = details(snapshot)
+        .into_iter()
+        .flat_map(|(name, value)| folded(&format!("{name:<7} {value}"), LIVE_HANG))
+        .collect();
+    let rest = details.len().saturating_sub(DETAILS_SHOWN);
+    lines.extend(details.into_iter().take(DETAILS_SHOWN));
+    if rest > 0 {
+        lines.push(format!("… {rest} more lines (SIGUSR1 prints all)"));
+    }
+    lines
 }
 
 /// Below the totals: shards if there are several, workers, state, what limits the speed.

@@ -1,12 +1,63 @@
-//! The verdict of a run in a few fields, for the receiver of `--notify`. No personal data.
+//! How a run ended in a few fields, for the receiver of `--notify`. No personal data.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{RunResult, Summary, WarningCode};
-use crate::run::{PlanId, RunName};
+use crate::{
+    exit::Stop,
+    run::{PlanId, RunName},
+};
 
 /// What `--notify` sends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Ending {
+    /// The books were balanced.
+    Verdict(Box<Verdict>),
+    /// The process ended before that.
+    Stopped(Stopped),
+}
+
+/// A run that stopped without a verdict. The words of its error stay in the log: they may name files and values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Stopped {
+    /// `STOPPED`.
+    pub result: &'static str,
+    /// The run's name, if the settings could be read so far.
+    pub run: Option<RunName>,
+    /// The exit code of the process.
+    pub exit_code: u8,
+    /// The exit code in words.
+    pub meaning: &'static str,
+    /// The service that caused it, if one did.
+    pub service: Option<String>,
+    /// The kind of its fault, as in the metric `rogo_migrate.retries`.
+    pub error_type: Option<&'static str>,
+    /// What to do.
+    pub next: &'static str,
+    /// When the process ended (UTC).
+    pub at: DateTime<Utc>,
+}
+
+impl Stopped {
+    /// How the process of this run stops now.
+    pub fn of(run: Option<RunName>, stop: &Stop) -> Self {
+        let cause = stop.cause();
+        Self {
+            result: "STOPPED",
+            run,
+            exit_code: stop.exit as u8,
+            meaning: stop.exit.meaning(),
+            service: cause.map(|(service, _)| service.to_string()),
+            error_type: cause.map(|(_, kind)| kind.name()),
+            next: stop.exit.advice(),
+            at: Utc::now(),
+        }
+    }
+}
+
+/// The verdict of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     /// COMPLETE only if every row has an outcome.

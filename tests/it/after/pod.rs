@@ -126,5 +126,5 @@ async fn an_event_on_the_shard_job_tells_the_verdict_if_it_is_asked_for_and_a_re
     .await;
     choose(&mut app, &refusing.endpoint);
     let ended = app.run(&["finalize"]).await.expect(0);
-    assert!(ended.stderr.contains("no Event tells the verdict"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("no Event tells how the run ended"), "{}", ended.stderr);
 }

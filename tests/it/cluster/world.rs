@@ -202,6 +202,12 @@ impl Drop for World {
 
 /// A Deployment of one pod with a Service before it; returns when it answers.
 pub fn serve(kubectl: &Kubectl, name: &str, port: u16, container: &Value, volumes: &Value) {
+    begin_to_serve(kubectl, name, port, container, volumes);
+    until_it_answers(kubectl, name);
+}
+
+/// The same before it answers.
+pub fn begin_to_serve(kubectl: &Kubectl, name: &str, port: u16, container: &Value, volumes: &Value) {
     let labels = json!({"app": name});
     let spec = json!({
         "terminationGracePeriodSeconds": 0, "automountServiceAccountToken": false,
@@ -217,6 +223,9 @@ pub fn serve(kubectl: &Kubectl, name: &str, port: u16, container: &Value, volume
     });
     let both = json!({"apiVersion": "v1", "kind": "List", "items": [deployment, service]});
     kubectl.give(&["create", "--filename=-"], &both);
+}
+
+pub fn until_it_answers(kubectl: &Kubectl, name: &str) {
     let available = format!("deployment/{name}");
     kubectl.run(&["wait", &available, "--for=condition=Available", "--timeout=180s"]);
 }

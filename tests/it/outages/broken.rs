@@ -9,8 +9,10 @@ use super::World;
 use crate::{
     crash::no_orphans_and_nothing_missing,
     readback::Target,
+    report::told::told,
     support::{
         app::{Sample, TestApp, assert_same},
+        http_stub::{HttpStub, Response},
         proxy::Reply,
     },
 };
@@ -147,7 +149,10 @@ async fn too_many_rows_that_fail_in_copy_open_the_breaker() {
     Target::folder(&mut app);
     app.unset("ROGO_BREAKER");
     let warehouse = format!("file://{}", sample.path("warehouse").display());
+    let receiver = HttpStub::start(|_, _| Response::new(204)).await;
+    app.set("ROGO_NOTIFY", &receiver.endpoint);
     let open = app.run(&["run", "--warehouse", &warehouse]).await.expect(65);
+    assert_eq!(told(&receiver), ["STOPPED 65"]);
     for part in [
         "circuit breaker: ",
         "rows that reached copy failed there or at commit, more than 5 %",
@@ -159,6 +164,7 @@ async fn too_many_rows_that_fail_in_copy_open_the_breaker() {
         .run(&["run", "--warehouse", &warehouse, "--breaker", "off", "--reason", "a test"])
         .await
         .expect(0);
+    assert_eq!(told(&receiver), ["STOPPED 65", "COMPLETE 0"]);
     assert!(through.stdout.contains("560 rows = 504 migrated + 56 failed + 0 skipped"), "{}", through.stdout);
     let failed = app.result("submissions_failed_migration.csv");
     assert_eq!(failed.matches("file_missing: ").count(), 56, "{failed}");

@@ -7,8 +7,10 @@ use tokio::time::Instant;
 use super::{SHARD, World, committed, migrated, recorded};
 use crate::{
     crash::{no_orphans_and_nothing_missing, submissions},
+    report::told::told,
     support::{
         app::assert_same,
+        http_stub::{HttpStub, Response},
         process::{ended, said, signal, until},
     },
 };
@@ -19,7 +21,9 @@ const LONGEST_STOP: Duration = Duration::from_secs(20);
 #[tokio::test]
 async fn a_run_that_is_stopped_has_recorded_all_it_wrote_and_the_next_does_only_the_rest() {
     let world = World::new(120, 54).await;
-    let app = world.app().await;
+    let mut app = world.app().await;
+    let receiver = HttpStub::start(|_, _| Response::new(204)).await;
+    app.set("ROGO_NOTIFY", &receiver.endpoint);
     let seeded = committed(&app).await;
     world.take_time();
     let mut process = app.start(&["run", "--workers", "2", "--in-flight", "4", "--flush", "5m"]);
@@ -30,6 +34,7 @@ async fn a_run_that_is_stopped_has_recorded_all_it_wrote_and_the_next_does_only_
     assert!(began.elapsed() < LONGEST_STOP);
     assert_eq!(stopped.code, Some(143), "{}", stopped.stderr);
     assert!(stopped.stderr.contains("run again to continue"), "{}", stopped.stderr);
+    assert_eq!(told(&receiver), ["STOPPED 143"]);
     let first = recorded(&app).concat();
     let written: BTreeSet<String> = committed(&app).await.difference(&seeded).cloned().collect();
     assert_eq!(migrated(&first), written, "what was written has its outcome, and nothing else");

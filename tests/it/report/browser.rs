@@ -1,64 +1,79 @@
-//! Promises of the report in a real browser.
+//! Promises of the report in a real browser, and its pictures in `docs/report`.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
-
-use serde_json::Value;
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use super::pages;
-use crate::support::{machine, npm};
+use crate::support::{browser::Browser, machine};
 
-const PUPPETEER: &str = "24.9.0";
-const AXE: &str = "4.14.1";
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/browser.cjs");
 /// A folder that gets pages and screenshots, to be looked at.
 const PAGES: &str = "ROGO_TEST_PAGES";
-/// How long a page may take until it is loaded and drawn; of two times the shorter one counts, for the machine is busy
-/// with other tests.
-const OPENS_WITHIN_MS: f64 = 1_000.0;
+/// `overwrite` draws the pictures of the documents anew; look at them before you commit.
+const PICTURES: &str = "SNAPSHOTS";
+/// A picture of the documents is a small file.
+const MOST_BYTES: u64 = 60_000;
+
+fn documents() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/report")
+}
 
 #[test]
 fn a_browser_shows_every_page_without_a_request_an_error_or_a_barrier() {
-    let Some((chromium, puppeteer, axe)) = machine::or_skipped(browser()) else { return };
+    let Some(browser) = machine::or_skipped(Browser::find()) else { return };
     let temporary = tempfile::tempdir().unwrap();
     let kept = std::env::var_os(PAGES).map(PathBuf::from);
     let folder = kept.as_deref().unwrap_or(temporary.path());
+    let draws = draws();
     let pages = pages::all();
-    for (name, page) in &pages {
-        fs::write(folder.join(format!("{name}.html")), page).unwrap();
-    }
-    let mut looking = Command::new("node");
-    looking.arg(SCRIPT).arg(&chromium).arg(folder).arg(if kept.is_some() { "shots" } else { "" });
-    looking.args(pages.keys());
-    let node_path =
-        [&puppeteer, &axe].map(|folder| folder.join("node_modules").display().to_string()).join(":");
-    let looked = looking.env("NODE_PATH", node_path).output().unwrap();
-    let said = String::from_utf8_lossy(&looked.stdout);
-    assert!(looked.status.success(), "{said}{}", String::from_utf8_lossy(&looked.stderr));
-    let mut opened: BTreeMap<String, f64> = BTreeMap::new();
-    for line in said.lines() {
-        let seen: Value = serde_json::from_str(line).unwrap();
+    let looked = browser.look(&pages, folder, draws || kept.is_some());
+    for seen in &looked {
         let name = &seen["page"];
         assert_eq!(seen["requests"].as_array().map(Vec::len), Some(0), "{seen}");
         assert_eq!(seen["errors"].as_array().map(Vec::len), Some(0), "{seen}");
         assert_eq!(seen["violations"].as_array().map(Vec::len), Some(0), "{seen}");
-        let took = opened.entry(name.to_string()).or_insert(f64::MAX);
-        *took = took.min(seen["opened_ms"].as_f64().unwrap());
         assert_eq!(seen["wider"], false, "{name} is wider than the window");
         assert_eq!(seen["bare"], true, "{name} has its tables and pictures also without scripts");
         assert_eq!(seen["sorted"], true, "{name}: a heading sorts its table, by keyboard");
     }
-    for (name, took) in opened {
-        assert!(took <= OPENS_WITHIN_MS, "{name} opened in {took} ms");
+    assert_eq!(looked.len(), pages.len() * 2, "every page in light and dark: {looked:?}");
+    if draws {
+        for picture in pictures() {
+            fs::copy(folder.join(&picture), documents().join(&picture)).unwrap();
+        }
     }
-    assert_eq!(said.lines().count(), pages.len() * 2, "every page in light and dark: {said}");
 }
 
-fn browser() -> Result<(PathBuf, PathBuf, PathBuf), String> {
-    // As tests/need.sh looks for it.
-    let chromium = machine::on_path(&["chromium", "chromium-browser", "google-chrome"]);
-    let chromium =
-        chromium.ok_or("Chromium is missing: tests/run.sh installs it (apt-get install chromium)")?;
-    let puppeteer = npm::installed("puppeteer-core", PUPPETEER)?;
-    let axe = npm::installed("axe-core", AXE)?;
-    Ok((chromium, puppeteer, axe))
+/// Of every page, in light and dark.
+fn pictures() -> BTreeSet<String> {
+    let of_both = |name: &&str| ["light", "dark"].map(|scheme| format!("{name}-{scheme}.png"));
+    pages::NAMES.iter().flat_map(of_both).collect()
+}
+
+fn draws() -> bool {
+    std::env::var(PICTURES).is_ok_and(|what| what == "overwrite")
+}
+
+#[test]
+fn the_documents_show_every_page_in_light_and_dark_in_small_files() {
+    if draws() {
+        return;
+    }
+    let entries: Vec<_> = fs::read_dir(documents()).unwrap().map(Result::unwrap).collect();
+    let found: BTreeSet<String> = entries
+        .iter()
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .filter(|name| name != "README.md")
+        .collect();
+    assert_eq!(found, pictures(), "SNAPSHOTS=overwrite with `report::browser` draws them");
+    for entry in &entries {
+        let bytes = entry.metadata().unwrap().len();
+        assert!(bytes <= MOST_BYTES, "{}: {bytes} bytes", entry.path().display());
+    }
+    let shown = fs::read_to_string(documents().join("README.md")).unwrap();
+    for picture in found {
+        assert!(shown.contains(&format!("({picture})")), "docs/report/README.md does not show {picture}");
+    }
 }

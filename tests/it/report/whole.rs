@@ -1,13 +1,12 @@
-//! Promises of `report`, of bundles and of `--notify`, with the built program.
+//! Promises of `report` and of bundles, with the built program.
 
 use std::{fs, io::Read};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::process::Command;
 
 use crate::support::{
     app::{Ended, Sample, TestApp},
-    http_stub::{HttpStub, Response},
     process::output,
 };
 
@@ -91,48 +90,4 @@ async fn an_incomplete_run_has_its_report_too_and_a_run_without_results_has_none
     let there = elsewhere(&app, &["status", "--bundle", "run.zip"]).await.expect(69);
     assert!(there.stdout.starts_with("INCOMPLETE: run rogo"), "{}", there.stdout);
     assert!(there.stdout.contains("8 of 24 rows"), "{}", there.stdout);
-}
-
-#[tokio::test]
-async fn the_verdict_is_told_once_the_receiver_answers_and_names_nobody() {
-    let sample = Sample::new(30, 14).await;
-    let mut app = TestApp::new(&sample).await;
-    let receiver = HttpStub::start(|_, number| Response::new(if number == 0 { 503 } else { 204 })).await;
-    app.set("ROGO_NOTIFY", format!("{}/planted/path?sig=planted", receiver.endpoint));
-    let ended = app.run(&["run"]).await.expect(0);
-    let requests = receiver.requests();
-    assert_eq!(requests.len(), 2, "{requests:?}");
-    let verdict: Value = serde_json::from_slice(&requests[1].body).unwrap();
-    let summary: Value = serde_json::from_str(&app.result("summary.json")).unwrap();
-    assert_eq!(verdict["result"], json!("COMPLETE"));
-    assert_eq!(verdict["exit_code"], json!(0));
-    assert_eq!(verdict["receipts_root"], summary["receipts"]["root"]);
-    let rows = |name: &str| verdict[name].as_u64().unwrap();
-    assert_eq!(rows("migrated") + rows("failed") + rows("skipped"), rows("rows"));
-    assert_eq!(
-        (requests[1].method.as_str(), requests[1].header("content-type")),
-        ("POST", Some("application/json"))
-    );
-    let names: Vec<&String> = verdict.as_object().unwrap().keys().collect();
-    assert_eq!(names.len(), 15, "no more is told: {names:?}");
-    for text in [ended.stderr, ended.stdout, app.result("report.html"), app.run(&["settings"]).await.stdout] {
-        assert!(!text.contains("planted"), "the address may hold a secret: {text}");
-    }
-}
-
-#[tokio::test]
-async fn a_receiver_that_fails_changes_nothing() {
-    let sample = Sample::with(8, 44, |options| options.plain = true).await;
-    let mut app = TestApp::new(&sample).await;
-    let receiver = HttpStub::start(|_, _| Response::new(500)).await;
-    app.set("ROGO_NOTIFY", format!("{}/planted", receiver.endpoint));
-    let ended = app.run(&["run"]).await.expect(0);
-    assert_eq!(receiver.requests().len(), 3);
-    assert!(
-        ended.stderr.contains("was not told the verdict in 3 tries: it answered 500"),
-        "{}",
-        ended.stderr
-    );
-    assert!(!ended.stderr.contains("planted"), "{}", ended.stderr);
-    assert!(ended.stdout.contains("COMPLETE"), "{}", ended.stdout);
 }

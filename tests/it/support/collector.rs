@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     net::{TcpListener, TcpStream},
+    path::PathBuf,
     process::{Command, Stdio},
 };
 
@@ -18,7 +19,7 @@ use super::{
 
 /// A running Collector.
 pub struct Collector {
-    _process: Killed,
+    process: Option<Killed>,
     endpoint: String,
     folder: TempDir,
 }
@@ -50,26 +51,20 @@ impl Collector {
         let folder = tempfile::tempdir().unwrap();
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let config = folder.path().join("config.yaml");
-        let text = format!(
-            "receivers: {{otlp: {{protocols: {{http: {{endpoint: '{address}'}}}}}}}}\n\
-             exporters: {{debug: {{verbosity: detailed, use_internal_logger: false, sending_queue: {{enabled: false}}}}}}\n\
-             service:\n  telemetry: {{metrics: {{level: none}}}}\n  pipelines:\n    \
-             traces: {{receivers: [otlp], exporters: [debug]}}\n    \
-             metrics: {{receivers: [otlp], exporters: [debug]}}\n"
-        );
-        fs::write(&config, text).unwrap();
-        let process = Command::new(cached(
-            &format!("otelcol-{}", cache::version("COLLECTOR_VERSION")),
-            "need_collector",
-            "otelcol",
-        ))
-        .arg(format!("--config=file:{}", config.display()))
-        .stdin(Stdio::null())
-        .stdout(File::create(folder.path().join("received")).unwrap())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-        Self { _process: Killed(process), endpoint: format!("http://{address}"), folder }
+        fs::write(&config, configuration(&address)).unwrap();
+        let process = Command::new(program())
+            .arg(format!("--config=file:{}", config.display()))
+            .stdin(Stdio::null())
+            .stdout(File::create(folder.path().join("received")).unwrap())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { process: Some(Killed(process)), endpoint: format!("http://{address}"), folder }
+    }
+
+    /// Ends it, as a receiver goes away in the middle of a run. What it got can still be read.
+    pub fn stop(&mut self) {
+        self.process = None;
     }
 
     /// The endpoint of all signals.
@@ -84,34 +79,55 @@ impl Collector {
 
     /// Every span that it got: a request is answered once its spans are printed.
     pub fn spans(&self) -> Vec<Span> {
-        let (mut spans, mut part) = (Vec::<Span>::new(), String::new());
-        for line in self.received().lines() {
-            if !line.starts_with(' ') {
-                line.clone_into(&mut part);
-                if line.starts_with("Span #") {
-                    spans.push(Span::default());
-                }
-                continue;
-            }
-            let Some(span) = spans.last_mut() else { continue };
-            let of_span = part.starts_with("Span #");
-            let Some((name, value)) = line.trim().trim_start_matches("-> ").split_once(':') else { continue };
-            let value = value.trim();
-            match (name.trim(), part.as_str()) {
-                ("Trace ID", _) if of_span => value.clone_into(&mut span.trace),
-                ("Parent ID", _) if of_span => value.clone_into(&mut span.parent),
-                ("ID", _) if of_span => value.clone_into(&mut span.id),
-                ("Name", _) if of_span => value.clone_into(&mut span.name),
-                ("Status code", _) if of_span => value.clone_into(&mut span.status),
-                ("Trace ID", _) => span.links.push((value.to_owned(), String::new())),
-                ("ID", _) => value.clone_into(&mut span.links.last_mut().unwrap().1),
-                (name, "Attributes:") => {
-                    let (_, value) = value.split_once('(').unwrap();
-                    span.attributes.insert(name.to_owned(), value.trim_end_matches(')').to_owned());
-                }
-                _ => {}
-            }
-        }
-        spans
+        spans_of(&self.received())
     }
+}
+
+/// The program, which is built if it is not there.
+pub fn program() -> PathBuf {
+    cached(&format!("otelcol-{}", cache::version("COLLECTOR_VERSION")), "need_collector", "otelcol")
+}
+
+/// What makes it listen at this address and print all that it gets.
+pub fn configuration(address: &str) -> String {
+    format!(
+        "receivers: {{otlp: {{protocols: {{http: {{endpoint: '{address}'}}}}}}}}\n\
+         exporters: {{debug: {{verbosity: detailed, use_internal_logger: false, sending_queue: {{enabled: false}}}}}}\n\
+         service:\n  telemetry: {{metrics: {{level: none}}}}\n  pipelines:\n    \
+         traces: {{receivers: [otlp], exporters: [debug]}}\n    \
+         metrics: {{receivers: [otlp], exporters: [debug]}}\n"
+    )
+}
+
+/// The spans that it has printed.
+pub fn spans_of(received: &str) -> Vec<Span> {
+    let (mut spans, mut part) = (Vec::<Span>::new(), String::new());
+    for line in received.lines() {
+        if !line.starts_with(' ') {
+            line.clone_into(&mut part);
+            if line.starts_with("Span #") {
+                spans.push(Span::default());
+            }
+            continue;
+        }
+        let Some(span) = spans.last_mut() else { continue };
+        let of_span = part.starts_with("Span #");
+        let Some((name, value)) = line.trim().trim_start_matches("-> ").split_once(':') else { continue };
+        let value = value.trim();
+        match (name.trim(), part.as_str()) {
+            ("Trace ID", _) if of_span => value.clone_into(&mut span.trace),
+            ("Parent ID", _) if of_span => value.clone_into(&mut span.parent),
+            ("ID", _) if of_span => value.clone_into(&mut span.id),
+            ("Name", _) if of_span => value.clone_into(&mut span.name),
+            ("Status code", _) if of_span => value.clone_into(&mut span.status),
+            ("Trace ID", _) => span.links.push((value.to_owned(), String::new())),
+            ("ID", _) => value.clone_into(&mut span.links.last_mut().unwrap().1),
+            (name, "Attributes:") => {
+                let (_, value) = value.split_once('(').unwrap();
+                span.attributes.insert(name.to_owned(), value.trim_end_matches(')').to_owned());
+            }
+            _ => {}
+        }
+    }
+    spans
 }

@@ -77,7 +77,6 @@ pub fn settings(folder: &Path) -> Settings {
             target_guard: TargetGuard::Off,
         },
         traceparent: None,
-        notify: None,
         shown: std::collections::BTreeMap::new(),
         pod: PodSettings::default(),
     }

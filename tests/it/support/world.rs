@@ -3,19 +3,17 @@
 use std::{collections::BTreeMap, fmt::Write, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
 use rogo_migrate::{
     domain::{
-        Books, FailCode, Fate, InputDigest, Migrated, Outcome, QueuedRow, ShardIndex, SkipCode,
-        TargetIdentity, shard_of,
+        Books, FailCode, Fate, InputDigest, Migrated, Outcome, QueuedRow, ShardIndex, SkipCode, shard_of,
     },
     exit::Stop,
     finalize::{FinalizeContext, InputRow, InputRows, books::Totals, finalize},
     ports::{Blobs, Fault, Service, TargetWriter},
     report::{events::Events, observed::Observed},
     run::{
-        DoneMarker, FORMAT, Plan, PlanId, RULES_VERSION, RowSet, RunName, RunStore, ShardPlan, Work,
+        DoneMarker, Plan, PlanId, RowSet, RunName, RunStore, Work,
         lock::LockedRun,
         names,
         segments::{SegmentDraft, recorded, segments},
@@ -32,6 +30,7 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
+pub use super::plans::{instant, plan};
 use super::{
     fakes::{
         InMemoryBlobs, InMemoryFence, InMemorySource, InMemoryTarget, InMemoryWarehouse, Journal, attempt,
@@ -285,42 +284,6 @@ pub fn queued(number: u64) -> QueuedRow {
     QueuedRow { number, attempt: Some(attempt), ..row }
 }
 
-/// A plan over the rows of this input, in so many shards.
-pub fn plan(submissions: InputDigest, shards: u32) -> Plan {
-    let rows = submissions.rows;
-    let mut planned =
-        vec![ShardPlan { rows: 0, queue_sha256: String::new(), facts_sha256: None }; shards as usize];
-    for place in 0..rows {
-        planned[shard_of(place, shards).0 as usize].rows += 1;
-    }
-    Plan {
-        format: FORMAT,
-        id: "0123456789ab".parse().unwrap(),
-        run: RunName::default(),
-        created_at: instant(0),
-        program_version: "0".into(),
-        rules_version: RULES_VERSION,
-        mapping: submissions.clone(),
-        submissions,
-        rows,
-        rows_left_out: 0,
-        shards: planned,
-        database: "memory".into(),
-        identity: TargetIdentity { database: "memory".into(), ..TargetIdentity::default() },
-        target: "memory".into(),
-        warehouse: "memory".into(),
-        warehouse_extent: Vec::new(),
-        facts_files: false,
-        reported: None,
-        settings: BTreeMap::new(),
-        trial: None,
-        after: Vec::new(),
-        withdrawn: 0,
-        excluded: None,
-        traceparent: None,
-    }
-}
-
 /// A CSV held as text.
 pub struct CsvText {
     header: Vec<String>,
@@ -372,10 +335,6 @@ fn sha256(bytes: &[u8]) -> String {
         write!(hex, "{byte:02x}").unwrap();
     }
     hex
-}
-
-pub fn instant(second: i64) -> DateTime<Utc> {
-    DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap()
 }
 
 pub fn outcome(row: u64, second: i64, fate: Fate) -> Outcome {

@@ -1,0 +1,140 @@
+//! What telemetry costs: CPU of a shard that sends metrics and traces to a receiver that takes everything and keeps nothing, as
+//! a ratio to that of a shard that sends none. Both take turns at being the first of a round.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+
+use super::{
+    cost::{self, Cost},
+    goals::{Goal, Goals},
+    median,
+    support::app::{Sample, TestApp},
+};
+
+/// Runs shards with and without a receiver, so many of each.
+pub async fn telemetry(goals: &mut Goals, rows: u64, rounds: usize) {
+    println!(
+        "{rows} submissions of 3 files of 100 bytes, folder to folder, with and without a receiver of telemetry"
+    );
+    let sample = Sample::in_folder(rows, 5, |sample| {
+        sample.plain = true;
+        sample.file_bytes = "100".parse().unwrap();
+    })
+    .await;
+    let receiver = Receiver::start().await;
+    let to = format!("http://{}", receiver.address);
+    // Files and pages are read for the first time.
+    shard(&sample, None).await;
+    let (mut ratios, mut cpu) = (Vec::new(), Vec::new());
+    for round in 0..rounds {
+        let (on, off) = if round % 2 == 0 {
+            let on = shard(&sample, Some(&to)).await;
+            (on, shard(&sample, None).await)
+        } else {
+            let off = shard(&sample, None).await;
+            (shard(&sample, Some(&to)).await, off)
+        };
+        let [with, without] = [&on, &off].map(|cost| cost.cpu.as_secs_f64());
+        println!("  CPU with {with:7.2} s, without {without:7.2} s: {:.3}", with / without);
+        ratios.push(with / without);
+        cpu.push(without * 1e3 / rows as f64);
+    }
+    let [requests, bytes] = [&receiver.counted.requests, &receiver.counted.bytes];
+    let each = |count: &AtomicU64| count.load(Ordering::Relaxed) as f64 / rounds as f64;
+    assert!(each(requests) >= 2.0, "metrics and traces were sent");
+    Goals::figure("requests to the receiver, each run", each(requests), "");
+    Goals::figure("sent to it, each run", each(bytes) / 1e3, "kB");
+    Goals::figure("CPU per submission without", median(cpu), "ms");
+    goals.demand("CPU with to without", median(ratios), "", Goal::AtMost(1.01));
+}
+
+/// One shard into a new target; the plan sends nothing.
+async fn shard(sample: &Sample, receiver: Option<&str>) -> Cost {
+    let mut app = TestApp::new(sample).await;
+    for (name, folder) in [("ROGO_TARGET", "target"), ("ROGO_RUN_STORE", "runs")] {
+        let path = app.out.path().join(folder);
+        std::fs::create_dir(&path).unwrap();
+        app.set(name, format!("file://{}", path.display()));
+    }
+    app.set("ROGO_SOURCE_ALLOW", format!("file://{}", sample.path("files").display()));
+    app.run(&["plan"]).await.expect(0);
+    if let Some(receiver) = receiver {
+        app.set("OTEL_EXPORTER_OTLP_ENDPOINT", receiver);
+    }
+    cost::of(app.start(&["shard", "--shard", "0"])).await
+}
+
+/// Takes every request and answers 200; it ends when dropped.
+struct Receiver {
+    address: SocketAddr,
+    counted: Arc<Counted>,
+    accepting: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Counted {
+    requests: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Receiver {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let counted = Arc::new(Counted::default());
+        let counting = counted.clone();
+        let accepting = tokio::spawn(async move {
+            while let Ok((connection, _)) = listener.accept().await {
+                // Ends with its connection, which the program closes.
+                tokio::spawn(take(connection, counting.clone()));
+            }
+        });
+        Self { address, counted, accepting }
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn take(connection: TcpStream, counted: Arc<Counted>) -> std::io::Result<()> {
+    let mut connection = BufReader::new(connection);
+    let mut line = String::new();
+    loop {
+        let mut length = 0;
+        loop {
+            line.clear();
+            if connection.read_line(&mut line).await? == 0 {
+                return Ok(());
+            }
+            match line.trim_end().split_once(':') {
+                Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                    length = value.trim().parse().unwrap();
+                }
+                None if line.trim_end().is_empty() => break,
+                _ => {}
+            }
+        }
+        tokio::io::copy(&mut (&mut connection).take(length), &mut tokio::io::sink()).await?;
+        counted.requests.fetch_add(1, Ordering::Relaxed);
+        counted.bytes.fetch_add(length, Ordering::Relaxed);
+        connection
+            .write_all(
+                b"HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n",
+            )
+            .await?;
+    }
+}

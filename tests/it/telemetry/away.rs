@@ -1,0 +1,193 @@
+//! Receivers that are away, silent, or go away in the middle: what it costs, and what it changes.
+
+use std::{
+    collections::BTreeSet,
+    net::TcpListener,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use rogo_migrate::{
+    settings::{ExportSettings, Signal},
+    telemetry::Exports,
+};
+
+use super::tell_everything;
+use crate::{
+    crash::submissions,
+    support::{
+        app::{Sample, TestApp, assert_same},
+        collector::Collector,
+        http_stub::{HttpStub, Response},
+        process::{ended, until},
+    },
+};
+
+fn both(endpoint: &str) -> ExportSettings {
+    let to = |signal: &str| Some(Signal { endpoint: format!("{endpoint}/v1/{signal}"), ..Signal::default() });
+    ExportSettings {
+        metrics: to("metrics"),
+        traces: to("traces"),
+        trace_sample: 1,
+        ..ExportSettings::default()
+    }
+}
+
+/// How long metrics and traces take to end, of which some were told. `between` comes before the last of them.
+async fn ending(endpoint: String, between: impl FnOnce() + Send + 'static) -> Duration {
+    let sending = move || {
+        let (exports, receivers) = Exports::begin(&both(&endpoint)).unwrap();
+        let (metrics, (traces, _)) = (receivers.metrics.unwrap(), receivers.traces.unwrap());
+        // More than one batch.
+        let tell = || {
+            for _ in 0..300 {
+                tell_everything(&metrics);
+                tell_everything(traces.as_ref());
+            }
+        };
+        tell();
+        between();
+        tell();
+        let began = Instant::now();
+        drop(exports);
+        began.elapsed()
+    };
+    tokio::task::spawn_blocking(sending).await.unwrap()
+}
+
+/// A receiver that ends each connection without an answer, and later holds them without one.
+struct Hanging {
+    endpoint: String,
+    ended: Arc<AtomicUsize>,
+    hangs: Arc<AtomicBool>,
+}
+
+impl Hanging {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let (ended, hangs) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
+        let (counted, holds) = (ended.clone(), hangs.clone());
+        // Ends with the test process.
+        std::thread::spawn(move || {
+            let mut held = Vec::new();
+            for connection in listener.incoming() {
+                if holds.load(Ordering::SeqCst) {
+                    held.push(connection);
+                } else {
+                    drop(connection);
+                    counted.fetch_add(1, Ordering::SeqCst);
+                }
+            }
+        });
+        Self { endpoint, ended, hangs }
+    }
+}
+
+#[tokio::test]
+async fn the_end_waits_for_a_receiver_that_is_away_or_silent_no_longer_than_it_may() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let away = ending(format!("http://{free}"), || ()).await;
+    assert!(away < Duration::from_secs(1), "{away:?}");
+    let mut collector = Collector::start().await;
+    let endpoint = collector.endpoint().to_owned();
+    let goes = move || {
+        while !collector.received().contains("submission") {
+            std::thread::yield_now();
+        }
+        collector.stop();
+    };
+    let went = ending(endpoint, goes).await;
+    assert!(went < Duration::from_secs(1), "{went:?}");
+    let hanging = Hanging::start();
+    let endpoint = hanging.endpoint.clone();
+    let hangs = move || {
+        while hanging.ended.load(Ordering::SeqCst) == 0 {
+            std::thread::yield_now();
+        }
+        hanging.hangs.store(true, Ordering::SeqCst);
+    };
+    let took = ending(endpoint, hangs).await;
+    assert!(took < Duration::from_secs(1), "it did not answer the last time: {took:?}");
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let took = ending(format!("http://{}", silent.local_addr().unwrap()), || ()).await;
+    assert!(took < Duration::from_millis(3_500), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_away_changes_no_row() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let sample = Sample::with(12, 79, |options| options.plain = true).await;
+    let mut app = TestApp::new(&sample).await;
+    app.set("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{free}"));
+    let ended = app.run(&["run"]).await.expect(0);
+    assert!(ended.stdout.contains("12 rows = 12 migrated"), "{}", ended.stdout);
+    assert!(ended.stderr.contains("the receiver of telemetry does not take metrics"), "{}", ended.stderr);
+    // The endpoint may hold a key.
+    for (signal, path) in [("METRICS", "metrics"), ("TRACES", "traces")] {
+        app.set(
+            &format!("OTEL_EXPORTER_OTLP_{signal}_ENDPOINT"),
+            format!("http://{free}/v1/{path}?key=planted"),
+        );
+    }
+    let ended = app.run(&["run", "--log", "debug"]).await.expect(0);
+    assert!(ended.stderr.contains("does not take traces"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("planted"), "{}", ended.stderr);
+    for signal in ["METRICS", "TRACES"] {
+        app.unset(&format!("OTEL_EXPORTER_OTLP_{signal}_ENDPOINT"));
+    }
+    app.set("OTEL_EXPORTER_OTLP_ENDPOINT", "not a url");
+    let ended = app.run(&["run"]).await.expect(78);
+    assert!(ended.stderr.contains("correct the OTEL_* variables"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn a_receiver_that_goes_away_in_the_middle_of_a_run_changes_no_row() {
+    let mut collector = Collector::start().await;
+    let sample = Sample::with(200, 84, |options| options.plain = true).await;
+    let (mut app, undisturbed) = (TestApp::new(&sample).await, TestApp::new(&sample).await);
+    let seeded = submissions(&app).await;
+    app.set("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint());
+    app.set("OTEL_BSP_SCHEDULE_DELAY", "50");
+    app.set("OTEL_METRIC_EXPORT_INTERVAL", "50");
+    let mut run = app.start(&["run", "--trace-sample", "1", "--workers", "1", "--in-flight", "1"]);
+    until("the receiver gets submissions and metrics", async || {
+        let received = collector.received();
+        received.contains("rogo_migrate.rows") && received.contains(": submission\n")
+    })
+    .await;
+    collector.stop();
+    assert!(submissions(&app).await < seeded + 200, "it is the middle");
+    let ended = ended(&mut run).await.expect(0);
+    assert!(ended.stdout.contains("200 rows = 200 migrated"), "{}", ended.stdout);
+    for signal in ["metrics", "traces"] {
+        let words = format!("the receiver of telemetry does not take {signal}");
+        assert_eq!(ended.stderr.matches(&words).count(), 1, "said once: {}", ended.stderr);
+    }
+    undisturbed.run(&["run"]).await.expect(0);
+    assert_same(&app.everything().await, &undisturbed.everything().await);
+}
+
+#[tokio::test]
+async fn a_batch_of_spans_that_is_refused_once_is_sent_again_and_taken_once() {
+    let receiver = HttpStub::start(|_, number| Response::new(if number == 0 { 503 } else { 200 })).await;
+    let settings = ExportSettings { metrics: None, ..both(&receiver.endpoint) };
+    let telling = tokio::task::spawn_blocking(move || {
+        let (exports, receivers) = Exports::begin(&settings).unwrap();
+        let (traces, _) = receivers.traces.unwrap();
+        for _ in 0..300 {
+            tell_everything(traces.as_ref());
+        }
+        exports
+    });
+    let exports = telling.await.unwrap();
+    until("the batch is tried again", async || receiver.requests().len() > 1).await;
+    tokio::task::spawn_blocking(move || drop(exports)).await.unwrap();
+    let bodies: Vec<Vec<u8>> = receiver.requests().into_iter().map(|request| request.body).collect();
+    assert_eq!(bodies[0], bodies[1], "the same batch");
+    let taken = &bodies[1..];
+    assert_eq!(taken.iter().collect::<BTreeSet<_>>().len(), taken.len(), "none is taken twice");
+}
