@@ -4,7 +4,8 @@
 # pgbench with the same commits; `--latency` the rate at a distance of 20, 100 and 400 ms beside that at 0 ms (`--latency --short`:
 # 100 ms only); `--verify` verify in 8 processes and its slope; `--predict` plan --predict, its slope and its durations; `--receipts` what receipts
 # cost PostgreSQL; `--telemetry --rounds 9` CPU with a receiver of telemetry beside CPU without; `--report` size and opening time of
-# report.html at 3,000,000 rows and 1,000 shards. `--debug`, first, builds as tests are built: for ratios alone.
+# report.html at 3,000,000 rows and 1,000 shards; `--guard` what another client of the target feels of a run that spares it
+# (`--guard --short`: 30 s each). `--debug`, first, builds as tests are built: for ratios alone.
 # Options: benches/run.sh --help
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

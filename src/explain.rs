@@ -109,6 +109,7 @@ texts! {
     Limit "run_store_flush";
     Limit "bandwidth";
     Limit "breaker_near";
+    Limit "target_guard";
     Rollback "changed_after_run";
     Rollback "marker_assigned";
     Rollback "rows_added";

@@ -2,6 +2,9 @@
 
 mod fault;
 mod backoff;
+mod permits;
+mod gate;
+mod load;
 mod warehouse;
 mod blobs;
 mod target;
@@ -16,9 +19,12 @@ pub use blobs::{
 };
 pub use copies::TargetCopies;
 pub use fault::{Fault, FaultKind, Retry, Service};
+pub use gate::{Gate, Turn};
 pub use jobs::{
     JobEnd, JobState, Jobs, LastWord, Obstacle, ObstacleKind, RunJob, RunJobs, Survey, TerminatingPod,
 };
+pub use load::{LoadSign, TargetLoad};
+pub use permits::{Permit, Permits};
 pub use stored::{
     Cell, Link, Lookup, ReaderRole, StoredCatalogue, StoredRow, StoredTarget, Table, Unreadable,
 };

@@ -273,4 +273,16 @@ pub struct WorkSettings {
     pub give_up_after: Duration,
     /// Share of failures among rows that reached copy that opens the breaker, 0…1; `None`: off.
     pub breaker: Option<f64>,
+    /// Whether the process slows down while the target is under load.
+    pub target_guard: TargetGuard,
+}
+
+/// `--target-guard`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum TargetGuard {
+    /// The run goes first: the target's load is not asked for.
+    #[default]
+    Off,
+    /// The application goes first.
+    On,
 }

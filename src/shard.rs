@@ -1,6 +1,7 @@
 //! Shard: moves the rows of one queue: gather, decide, copy, commit, record.
 
 pub mod pace;
+pub mod guard;
 pub mod breaker;
 pub mod in_flight;
 pub mod feed;
@@ -42,6 +43,7 @@ use self::{
     copy::Copier,
     feed::Queue,
     finish::{done_marker, finish, mark_done},
+    guard::Guard,
     in_flight::InFlight,
     keep::Heart,
     pace::{Pace, Trouble},
@@ -69,14 +71,16 @@ pub struct ShardInputs {
     pub catalogue: CatalogueIndex,
     /// Connections and clients, one set per worker.
     pub workers: Vec<WorkerServices>,
-    /// Submissions under way per worker; `None`: adaptive.
-    pub in_flight: Option<usize>,
+    /// Limits on submissions and copies under way, which the process has found so far.
+    pub in_flight: Arc<InFlight>,
     /// Longest time between an outcome and its segment.
     pub flush: Duration,
     /// The breaker's share; `None`: off.
     pub breaker: Option<f64>,
     /// Health of the services, shared by all workers.
     pub pace: Arc<Pace>,
+    /// Slows the process down while the target is under load; `None`: `--target-guard off`.
+    pub guard: Option<Arc<Guard>>,
     /// Rows with an outcome from earlier processes.
     pub recorded: RecordedRows,
     /// Rows that were recorded as migrated and that the target lost: they are moved again.
@@ -112,7 +116,7 @@ pub struct Shard {
     catalogue: CatalogueIndex,
     pace: Arc<Pace>,
     breaker: Breaker,
-    in_flight: InFlight,
+    in_flight: Arc<InFlight>,
     writers: Writers,
     observed: Arc<Observed>,
     events: Events,
@@ -217,7 +221,7 @@ async fn move_rows(inputs: ShardInputs, rows: u64) -> Result<(), Stop> {
         catalogue: inputs.catalogue,
         pace: inputs.pace,
         breaker: Breaker::new(inputs.breaker),
-        in_flight: inputs.in_flight.map_or_else(InFlight::adaptive, |each| InFlight::fixed(each, workers)),
+        in_flight: inputs.in_flight,
         events: inputs.observed.events.clone(),
         observed: inputs.observed,
         outcomes: Mutex::new(Some(outcomes)),
@@ -244,7 +248,9 @@ async fn move_rows(inputs: ShardInputs, rows: u64) -> Result<(), Stop> {
         observed: &shard.observed,
         gauge: &|| shard.gauge(&targets),
     };
-    let (moved, ()) = tokio::join!(moving, heart.beat_until(&keeping));
+    let guarding = guard::watch(inputs.guard.as_deref(), &targets, &shard, &keeping);
+    // The guard first: the first heartbeat tells its state.
+    let ((), moved, ()) = tokio::join!(guarding, moving, heart.beat_until(&keeping));
     if let Some(ended) = shard.ended_by.lock().unwrap_or_else(PoisonError::into_inner).take() {
         return Err(ended);
     }

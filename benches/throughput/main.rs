@@ -14,6 +14,7 @@ mod commits;
 mod cost;
 mod floor;
 mod goals;
+mod guard;
 mod latency;
 mod plan;
 mod predict;
@@ -104,9 +105,18 @@ struct Options {
     /// Instead of all else: the rate at a distance of 20, 100 and 400 ms from PostgreSQL and blobs, as a share of that at 0 ms
     #[arg(long)]
     latency: bool,
-    /// The same at 100 ms only, with few rows and a wide margin: for CI
-    #[arg(long, requires = "latency")]
+    /// With --latency: at 100 ms only, with few rows and a wide margin, for CI; with --guard: at most 30 s each
+    #[arg(long)]
     short: bool,
+    /// Instead of all else: what another client of the target feels of a run with the target guard on, and off
+    #[arg(long)]
+    guard: bool,
+    /// Submissions of each of its runs, at most
+    #[arg(long, default_value_t = 60_000)]
+    guarded: u64,
+    /// Seconds that each of its measurements lasts, at most
+    #[arg(long, default_value_t = 90)]
+    seconds: u64,
     /// Instead of all else: CPU of a shard that sends telemetry to a receiver, as a ratio to that of one that sends none
     #[arg(long)]
     telemetry: bool,
@@ -165,6 +175,10 @@ async fn main() -> ExitCode {
         latency::latency(&mut goals, &options).await;
         return goals.end();
     }
+    if options.guard {
+        guard::guard(&mut goals, &options).await;
+        return goals.end();
+    }
     if options.telemetry {
         telemetry::telemetry(&mut goals, options.told, options.rounds).await;
         return goals.end();
@@ -197,6 +211,7 @@ async fn main() -> ExitCode {
     }
     if options.held > 0 {
         held(&mut goals, options.held).await;
+        many_shards().await;
     }
     goals.end()
 }
@@ -311,6 +326,31 @@ async fn held(goals: &mut Goals, rows: u64) {
     Goals::compare("seconds (goal for 80,000)", again.elapsed.as_secs_f64(), "s", Goal::AtMost(3.0));
     Goals::compare("rows per second", per_second(rows, again.elapsed), "", Goal::AtLeast(30_000.0));
     goals.demand("peak memory", again.peak_bytes as f64 / 1e6, "MB", MEMORY);
+}
+
+/// What a shard costs beside its rows: the same rows in one shard and in 200, all moved by one process.
+async fn many_shards() {
+    const ROWS: u64 = 2_000;
+    const SHARDS: u32 = 200;
+    println!(
+        "{ROWS} submissions of {FILES} files of 100 bytes, folder to folder, in 1 shard and in {SHARDS}"
+    );
+    let mut took = Vec::new();
+    for shards in [1, SHARDS] {
+        let sample = Sample::in_folder(ROWS, 5, |sample| {
+            sample.plain = true;
+            sample.file_bytes = "100".parse().unwrap();
+        })
+        .await;
+        let app = folders(&sample).await;
+        let shards = shards.to_string();
+        app.run(&["plan", "--shards", &shards]).await.expect(0);
+        let cost = cost::of(app.start(&["run", "--shards", &shards])).await;
+        took.push(cost.elapsed.as_secs_f64());
+        println!("  {shards:>4} shards: {:.1} s", cost.elapsed.as_secs_f64());
+    }
+    let each = (took[1] - took[0]) / f64::from(SHARDS - 1);
+    Goals::compare("seconds for each shard more", each, "s", Goal::AtMost(0.03));
 }
 
 /// A target for a sample in a folder, whose container and run store are folders beside it.

@@ -1,6 +1,7 @@
 //! The target database: PostgreSQL through sqlx. Writes a submission in one atomic statement, holds the
 //! run's lock meanwhile, and reads what stands.
 
+mod options;
 mod connect;
 mod copies;
 mod pool;
@@ -8,6 +9,7 @@ mod fence;
 mod fault;
 mod catalogue;
 mod held;
+mod load;
 mod sweep;
 mod stored;
 mod enforcement;
@@ -20,59 +22,25 @@ mod undo;
 use std::{collections::HashSet, sync::Arc};
 
 use async_trait::async_trait;
-use azure_core::credentials::TokenCredential;
 use tokio::sync::OnceCell;
 
 pub use enforcement::EnforcementLedger;
 pub use fence::{FenceKey, PostgresFence, Retired, SharedFence};
-pub use pool::OnWait;
+pub use options::{NextShard, OnSent, PostgresOptions, SentStatement, WriterOptions};
+pub use pool::{OnWait, WaitedFor};
 pub use undo::{PostgresUndo, Undoing};
 
 use crate::{
     domain::{Catalogue, Digest, SubmissionIds, TargetIdentity, form::AlteredColumn},
     ports::{
         Absent, Committed, Compared, CopiedMigration, Fault, Finding, HeldSubmission, Holdings,
-        StandingSubmission, TargetReader, TargetWriter,
+        StandingSubmission, TargetLoad, TargetReader, TargetWriter,
     },
     rules::rows::RunValues,
-    settings::{DatabaseSettings, Organisation, RuleSettings},
 };
 use commit::{Company, Prepared, Statement};
 use connect::Connector;
 use pool::Pool;
-
-/// How the target database is reached, and what is looked for there.
-pub struct PostgresOptions<'settings> {
-    /// How it is reached.
-    pub database: &'settings DatabaseSettings,
-    /// Source of Entra tokens; set only with [`crate::settings::DatabaseAuth::Entra`].
-    pub credential: Option<Arc<dyn TokenCredential>>,
-    /// Largest number of open connections in the pool.
-    pub pool: u32,
-    /// What the server shows beside the connections and their locks: `run/shard/writer`, at most 63 bytes.
-    pub application_name: String,
-    /// Whose submissions these are.
-    pub organisation: &'settings Organisation,
-    /// Instruction set, assignment title, owner of applied rules.
-    pub rules: &'settings RuleSettings,
-}
-
-/// What a writer has beside a reader.
-pub struct WriterOptions {
-    /// The run's lock: every connection takes it before it is used.
-    pub fence: SharedFence,
-    /// Where images of enforcement rows go before they are changed.
-    pub ledger: Arc<dyn EnforcementLedger>,
-    /// `azure_container_name` of the files.
-    pub container: String,
-    /// Is told how long each wait for a connection of the pool took.
-    pub waited: OnWait,
-    /// Is told how many submissions each statement carried that was answered.
-    pub sent: OnSent,
-}
-
-/// Is told how many submissions a statement carried.
-pub type OnSent = Arc<dyn Fn(usize) + Send + Sync>;
 
 /// The target database; `Side` says what may be done there.
 pub struct PostgresTarget<Side> {
@@ -133,7 +101,7 @@ impl PostgresWriter {
             company: Company::new(options.pool),
         };
         let mut target = Self::open(options, Some(writer.fence), side)?;
-        target.pool.tell_waits_to(writer.waited);
+        target.pool.slow_by(writer.gate, writer.waited);
         Ok(target)
     }
 
@@ -145,6 +113,29 @@ impl PostgresWriter {
             Ok(Prepared::new(self.pool.read(commit::LIMIT, asking).await??))
         };
         self.side.prepared.get_or_try_init(looking_up).await
+    }
+
+    /// The side of the same worker for the next shard of the process, over the same connections. The shard before is over:
+    /// its side is used no more.
+    #[must_use]
+    pub fn handed_on(&self, next: &NextShard) -> Self {
+        let NextShard { application_name, fence, waited, sent } = next;
+        let Writing { fixed, ledger, target_alters, prepared, .. } = &self.side;
+        let side = Writing {
+            fixed: fixed.clone(),
+            ledger: ledger.clone(),
+            target_alters: target_alters.clone(),
+            prepared: prepared.clone(),
+            sent: sent.clone(),
+            company: Company::new(self.pool.size()),
+        };
+        Self {
+            connector: self.connector.named(application_name),
+            pool: self.pool.handed_on(application_name, fence.clone(), waited.clone()),
+            lms_instance: self.lms_instance.clone(),
+            rule_owner: self.rule_owner.clone(),
+            side,
+        }
     }
 
     /// The side of another worker of the process, with connections of its own, which are refused if they lead to another
@@ -229,6 +220,10 @@ impl<Side: Send + Sync> TargetReader for PostgresTarget<Side> {
 
     async fn session(&self) -> Result<Vec<String>, Fault> {
         preflight::session(&self.connector, &self.pool).await
+    }
+
+    async fn load(&self) -> Result<TargetLoad, Fault> {
+        load::load(&self.pool).await
     }
 
     async fn identity(&self) -> Result<TargetIdentity, Fault> {

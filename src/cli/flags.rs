@@ -285,4 +285,8 @@ pub struct SettingFlags {
     /// data [env: ROGO_NOTIFY]
     #[arg(long, value_name = "URL", help_heading = "Work")]
     pub notify: Option<String>,
+    /// Slow down while the target database is under load: lock waits and long transactions of others, replication lag,
+    /// late commits [env: ROGO_TARGET_GUARD] [default: off]
+    #[arg(long, value_name = "off|on", help_heading = "Work")]
+    pub target_guard: Option<String>,
 }

@@ -9,15 +9,15 @@ use crate::{
     adapters::{
         blobs,
         postgres::{
-            FenceKey, PostgresFence, PostgresOptions, PostgresReader, PostgresTarget, PostgresUndo,
-            PostgresWriter, SharedFence, WriterOptions,
+            FenceKey, NextShard, PostgresFence, PostgresOptions, PostgresReader, PostgresTarget,
+            PostgresUndo, PostgresWriter, SentStatement, SharedFence, WaitedFor, WriterOptions,
         },
         warehouse::{Export, SqlServer},
     },
     exit::{Exit, Stop},
     identity::EntraCredential,
     inputs::{InputSource, Inputs},
-    ports::{Blobs, Fault, Service, Source, Warehouse},
+    ports::{Blobs, Fault, Gate, Service, Source, Warehouse},
     report::{
         self,
         events::{Event, Events, Wait},
@@ -129,16 +129,16 @@ pub fn undo_database(
     PostgresUndo::new(options(settings, connections, application_name.to_owned()))
 }
 
-/// The sides of the target database of a process's workers. Every connection holds the run's lock and, once it does,
-/// checks whether this process was retired; all lead to one database.
-pub fn worker_databases(
+/// What a shard has of its own on connections of the process: its name, its writer's fence, and where its waits and commits
+/// are told.
+pub fn of_shard(
     settings: &Settings,
     store: &RunStore,
     plan: &Plan,
     shard: ShardIndex,
     writer: &WriterId,
     events: &Events,
-) -> Result<Vec<Arc<PostgresWriter>>, Fault> {
+) -> NextShard {
     let (retired_store, retired) = (store.clone(), names::retired(writer));
     let fence = SharedFence {
         key: FenceKey::of_plan(&plan.id),
@@ -148,14 +148,35 @@ pub fn worker_databases(
         }),
     };
     let (events, of_commits) = (events.clone(), events.clone());
-    let writer_options = WriterOptions {
+    NextShard {
+        application_name: format!("{}/{shard}/{writer}", settings.run),
         fence,
-        ledger: Arc::new(store.clone()),
-        container: container(&settings.target),
-        waited: Arc::new(move |took| events.tell(Event::Waited { on: Wait::Connection, took })),
-        sent: Arc::new(move |submissions| of_commits.tell(Event::Committed { submissions })),
-    };
-    let options = options(settings, settings.work.pool, format!("{}/{shard}/{writer}", settings.run));
+        waited: Arc::new(move |on, took| {
+            let on = match on {
+                WaitedFor::Connection => Wait::Connection,
+                WaitedFor::Turn => Wait::Guard,
+            };
+            events.tell(Event::Waited { on, took });
+        }),
+        sent: Arc::new(move |sent| {
+            let SentStatement { submissions, took, in_transaction } = sent;
+            of_commits.tell(Event::Committed { submissions, took, in_transaction });
+        }),
+    }
+}
+
+/// The sides of the target database of a process's workers, for its first shard. Every connection holds the run's lock and,
+/// once it does, checks whether this process was retired; all lead to one database.
+pub fn worker_databases(
+    settings: &Settings,
+    store: &RunStore,
+    gate: &Arc<Gate>,
+    shard: NextShard,
+) -> Result<Vec<Arc<PostgresWriter>>, Fault> {
+    let NextShard { application_name, fence, waited, sent } = shard;
+    let (ledger, container) = (Arc::new(store.clone()), container(&settings.target));
+    let writer_options = WriterOptions { fence, ledger, container, gate: gate.clone(), waited, sent };
+    let options = options(settings, settings.work.pool, application_name);
     let first = Arc::new(PostgresWriter::new(options, writer_options)?);
     let mut all = vec![first.clone()];
     for _ in 1..settings.work.workers {

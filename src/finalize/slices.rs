@@ -64,7 +64,7 @@ impl Slices {
                 let milliseconds = u64::try_from(overlap).unwrap_or_default();
                 let slice = self.by_number.entry(number).or_default();
                 match wait.state {
-                    State::Throttled(_) => slice.throttled_ms += milliseconds,
+                    State::Throttled(_) | State::Slowed(_) => slice.throttled_ms += milliseconds,
                     _ => slice.waiting_ms += milliseconds,
                 }
             }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use serde::Serialize;
 
-use super::Fault;
+use super::{Fault, TargetLoad};
 use crate::domain::{
     Catalogue, CopiedFile, Digest, Migration, Note, PlannedFile, Receipt, SubmissionIds, TargetIdentity,
 };
@@ -235,6 +235,11 @@ pub trait TargetReader: Send + Sync {
     /// its own (no pooler that shares or hands them on), a server that can be written, the guarding unique keys.
     /// A sentence for each finding.
     async fn session(&self) -> Result<Vec<String>, Fault>;
+
+    /// The load that the target shows, without this run's sessions. Asked on a connection of its pool, past every gate.
+    async fn load(&self) -> Result<TargetLoad, Fault> {
+        Ok(TargetLoad::default())
+    }
 
     /// Identity of the database, which the plan pins.
     async fn identity(&self) -> Result<TargetIdentity, Fault>;

@@ -1,6 +1,7 @@
 //! One stream of events: what a process does, told once. Progress, log lines, limits, invariants and telemetry are
 //! consumers of it, and none of them reads another's state.
 
+mod kinds;
 mod stream;
 
 use std::time::Duration;
@@ -8,10 +9,11 @@ use std::time::Duration;
 use super::invariants::Invariant;
 use crate::{
     domain::{AttemptId, Books, Fate, ShardIndex},
-    ports::{Fault, Service},
+    ports::{Fault, LoadSign, Service},
     run::{Breaker, State},
 };
 
+pub use kinds::{Bounded, Wait, Way};
 pub use stream::{Consumer, Events, now, since};
 
 /// What happened in a process.
@@ -77,7 +79,13 @@ pub enum Event<'a> {
     Committed {
         /// How many shared it.
         submissions: usize,
+        /// From the request to the answer, without the wait for a connection.
+        took: Duration,
+        /// Whether it was a transaction of several round trips.
+        in_transaction: bool,
     },
+    /// The target guard has looked at the target, or begins with a shard.
+    Guarded(Guarded<'a>),
     /// A part of the process waited for another part of it.
     Waited {
         /// What it waited for.
@@ -196,76 +204,17 @@ pub struct StageTimes {
     pub whole: Duration,
 }
 
-/// What one part of a process waits for in another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Wait {
-    /// A connection of the worker's PostgreSQL pool.
-    Connection,
-    /// Room in the memory that all copies share.
-    Memory,
-    /// A place among the copies in flight, whose number cannot rise.
-    Place,
-    /// The recorder, which takes outcomes no faster than the run store does.
-    Recorder,
-    /// Rows with their facts, while the worker has nothing else to begin.
-    Facts,
-}
-
-impl Wait {
-    /// Every kind of wait.
-    pub const ALL: [Self; 5] = [Self::Connection, Self::Memory, Self::Place, Self::Recorder, Self::Facts];
-
-    /// Its stable name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Connection => "connection",
-            Self::Memory => "memory",
-            Self::Place => "place",
-            Self::Recorder => "recorder",
-            Self::Facts => "facts",
-        }
-    }
-}
-
-/// How a file reaches the target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
-    /// The storage service copies by itself.
-    ServerSide,
-    /// Its bytes pass through this process.
-    Streamed,
-}
-
-impl Way {
-    /// Its stable name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ServerSide => "server",
-            Self::Streamed => "streamed",
-        }
-    }
-}
-
-/// What a process may have only so much of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bounded {
-    /// Outcomes that wait for the recorder.
-    Outcomes,
-    /// Copies in flight.
-    Copies,
-    /// PostgreSQL connections in use.
-    Pool,
-}
-
-impl Bounded {
-    /// Its stable name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Outcomes => "outcomes",
-            Self::Copies => "copies",
-            Self::Pool => "pool",
-        }
-    }
+/// How far the target guard slows the process down.
+#[derive(Debug, Clone, Copy)]
+pub struct Guarded<'a> {
+    /// Share of full speed, at most 1.
+    pub share: f64,
+    /// Why it is less than 1.
+    pub because: Option<LoadSign>,
+    /// Whether it is another share than before.
+    pub changed: bool,
+    /// What was measured, in words; empty if nothing was.
+    pub figures: &'a str,
 }
 
 /// Whether more copies in flight moved more.

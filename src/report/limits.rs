@@ -12,7 +12,7 @@ pub use advice::{advice, of_shards, slow_shard};
 
 use super::events::{Beginning, Consumer, Event, Gain, Sample, Settled, Wait};
 use crate::{
-    ports::Service,
+    ports::{LoadSign, Service},
     run::{Answers, Commits, State, Work},
 };
 
@@ -33,6 +33,8 @@ struct Seen {
     waited_us: BTreeMap<Wait, u64>,
     asked: BTreeMap<Service, Answers>,
     troubled: BTreeMap<Service, (Instant, Trouble)>,
+    /// Since when the target guard slows the process down, and why.
+    slowed: Option<(Instant, LoadSign)>,
     /// The sums of earlier seconds, oldest first.
     earlier: VecDeque<(Instant, Work)>,
 }
@@ -84,11 +86,12 @@ impl Consumer for Limits {
             Event::Gathered { took, .. } => self.seen().work.gather_us += us(*took),
             Event::RowSettled(settled) => self.seen().settles(settled),
             Event::FileCopied { bytes, took } => self.seen().copied(*bytes, *took),
-            Event::Committed { submissions } => {
+            Event::Committed { submissions, .. } => {
                 let submissions = u64::try_from(*submissions).unwrap_or(u64::MAX);
                 let commits = Commits { statements: 1, submissions, largest: submissions };
                 self.seen().work.commits.add(commits);
             }
+            Event::Guarded(guarded) => self.seen().guarded(at, guarded.because),
             Event::Waited { on, took } => *self.seen().waited_us.entry(*on).or_default() += us(*took),
             Event::Asked { service, took } => self.seen().asked(*service, *took),
             Event::ServiceTroubled { fault, state } => {
@@ -161,6 +164,14 @@ impl Seen {
         }
     }
 
+    /// Counts the time since the last look of the target guard, if the process was slowed meanwhile.
+    fn guarded(&mut self, at: Instant, because: Option<LoadSign>) {
+        if let Some((since, sign)) = self.slowed.take() {
+            count_slowed(&mut self.work, sign, at.saturating_duration_since(since));
+        }
+        self.slowed = because.map(|sign| (at, sign));
+    }
+
     /// The sums at `now`, troubles that last included.
     fn until(&self, now: Instant) -> Work {
         let mut work = self.work.clone();
@@ -168,6 +179,9 @@ impl Seen {
         work.asked = self.asked.iter().map(|(service, answers)| (service.to_string(), *answers)).collect();
         for (service, (since, trouble)) in &self.troubled {
             count_trouble(&mut work, *service, *trouble, now.saturating_duration_since(*since));
+        }
+        if let Some((since, sign)) = self.slowed {
+            count_slowed(&mut work, sign, now.saturating_duration_since(since));
         }
         let elapsed = self.began.map_or(Duration::ZERO, |began| now.saturating_duration_since(began));
         work.elapsed_us = us(elapsed);
@@ -197,6 +211,10 @@ fn count_trouble(work: &mut Work, service: Service, trouble: Trouble, lasted: Du
     *sums.entry(service.to_string()).or_default() += us(lasted);
 }
 
+fn count_slowed(work: &mut Work, sign: LoadSign, lasted: Duration) {
+    *work.slowed_us.entry(sign.name().to_owned()).or_default() += us(lasted);
+}
+
 fn us(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
@@ -204,7 +222,11 @@ fn us(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Books, ShardIndex};
+    use crate::{
+        domain::{Books, ShardIndex},
+        report::events::Guarded,
+        run::LimitCode,
+    };
 
     #[test]
     fn a_shard_that_is_done_already_takes_no_workers_from_the_process() {
@@ -215,5 +237,31 @@ mod tests {
             limits.take(began, &Event::ShardBegan(beginning));
         }
         assert_eq!(limits.whole(began + Duration::from_secs(3)).worker_us, 6_000_000);
+    }
+
+    #[test]
+    fn the_target_guard_is_named_with_the_sign_that_slowed_most() {
+        let (limits, began) = (Limits::new(), Instant::now());
+        let earlier = &Books::default();
+        let beginning = Beginning { shard: ShardIndex(0), rows: 1, last_row: 1, earlier, workers: 2 };
+        limits.take(began, &Event::ShardBegan(beginning));
+        let look = |second, because| {
+            let guarded = Guarded { share: 0.5, because, changed: true, figures: "" };
+            limits.take(began + Duration::from_secs(second), &Event::Guarded(guarded));
+        };
+        let advice = || advice(&Work { rows: 100, ..limits.whole(began + Duration::from_secs(100)) });
+        look(0, Some(LoadSign::Start));
+        look(2, None);
+        look(50, Some(LoadSign::LockWaits));
+        look(53, None);
+        assert_eq!(advice(), [], "5 % of the time");
+        look(95, Some(LoadSign::LockWaits));
+        let [limit] = &advice()[..] else { panic!("{:?}", advice()) };
+        assert_eq!(limit.code, LimitCode::TargetGuard);
+        let text = &limit.text;
+        assert!(
+            text.contains("10 % of the time (shown above 5 %)") && text.contains("(lock_waits)"),
+            "{text}"
+        );
     }
 }

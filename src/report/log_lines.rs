@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
-use super::events::{Consumer, Event, Settled};
+use super::events::{Consumer, Event, Guarded, Settled};
 use crate::{
     domain::{AttemptId, Fate},
+    ports::LoadSign,
     run::State,
 };
 
@@ -33,6 +34,10 @@ impl Consumer for LogLines {
                 let invariant = invariant.id();
                 tracing::error!(invariant, row, "a bug: a promise of the run was broken");
             }
+            Event::Guarded(Guarded { share, because, changed: true, figures }) => {
+                let (percent, because) = (share * 100.0, because.map(LoadSign::name));
+                tracing::info!(percent, because, figures, "the target guard sets the speed");
+            }
             Event::MergeProgressed { rows, of } => tracing::info!(rows, of, "outcomes are merged"),
             Event::CheckDone { check, compared, different } => {
                 tracing::debug!(check, compared, different, "checked");
@@ -44,6 +49,7 @@ impl Consumer for LogLines {
             | Event::RowDropped { .. }
             | Event::FileCopied { .. }
             | Event::Committed { .. }
+            | Event::Guarded(_)
             | Event::BytesMoved { .. }
             | Event::Recorded { .. }
             | Event::Sized { .. }

@@ -223,6 +223,8 @@ pub enum State {
     Throttled(String),
     /// Waiting for the named service or process.
     Waiting(String),
+    /// Rows are being moved, more slowly than they could be, to spare the target.
+    Slowed(String),
     /// No new row is begun; the rows under way are finished.
     Stopping(String),
     /// The last word of a process that ended in order before its shard was done, for example `stopped at 204 of 1,250 rows`.
@@ -235,6 +237,7 @@ impl fmt::Display for State {
             Self::Running => f.write_str("running"),
             Self::Throttled(why) => write!(f, "throttled: {why}"),
             Self::Waiting(why) => write!(f, "waiting: {why}"),
+            Self::Slowed(why) => write!(f, "slowed: {why}"),
             Self::Stopping(why) => write!(f, "stopping: {why}"),
             Self::Stopped(at) => f.write_str(at),
         }
@@ -253,6 +256,7 @@ impl From<String> for State {
         match text.split_once(": ") {
             Some(("throttled", why)) => Self::Throttled(why.to_owned()),
             Some(("waiting", why)) => Self::Waiting(why.to_owned()),
+            Some(("slowed", why)) => Self::Slowed(why.to_owned()),
             Some(("stopping", why)) => Self::Stopping(why.to_owned()),
             None if text == "running" => Self::Running,
             None if text.starts_with("stopped ") => Self::Stopped(text),

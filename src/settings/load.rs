@@ -228,6 +228,7 @@ impl Reader<'_> {
         });
         let give_up_after = self.required(&t::GIVE_UP_AFTER, |text| parse::duration(text, &(SECOND..=WEEK)));
         let breaker = self.required(&t::BREAKER, parse::breaker);
+        let target_guard = self.required(&t::TARGET_GUARD, parse::choice);
         Some(WorkSettings {
             workers: workers?,
             in_flight: in_flight?,
@@ -236,6 +237,7 @@ impl Reader<'_> {
             flush: flush?,
             give_up_after: give_up_after?,
             breaker: breaker?,
+            target_guard: target_guard?,
         })
     }
 

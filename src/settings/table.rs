@@ -177,6 +177,7 @@ settings! {
     // The path of such an address is often the right to use it.
     TRACE_SAMPLE = Setting::new("trace_sample").env("ROGO_TRACE_SAMPLE").default("100");
     NOTIFY = Setting::new("notify").env("ROGO_NOTIFY").hidden().otherwise("not sent");
+    TARGET_GUARD = Setting::new("target_guard").env("ROGO_TARGET_GUARD").default("off");
     LOG_FORMAT = Setting::new("log_format").env("ROGO_LOG_FORMAT").otherwise("text on a terminal, else json");
     LOG = Setting::new("log").env("RUST_LOG").default("info");
 }

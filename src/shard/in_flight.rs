@@ -2,17 +2,17 @@
 //! and streamed ones have limits of their own; the rows under way follow from them.
 
 mod climb;
-mod permits;
 mod places;
 
 use std::sync::Arc;
 
-pub use permits::Permit;
-use permits::Permits;
 pub use places::{Place, Places};
 
 use super::copy::Budget;
-use crate::report::events::{Gain, Way};
+use crate::{
+    ports::{Permit, Permits},
+    report::events::{Gain, Way},
+};
 
 /// The most copies that the storage service makes at once for us: no bytes of theirs pass through the process.
 const MOST_SERVER_SIDE: usize = 512;
@@ -37,6 +37,11 @@ enum Rows {
 }
 
 impl InFlight {
+    /// `each`: rows of each of the workers (`None`: adaptive).
+    pub fn new(each: Option<usize>, workers: usize) -> Arc<Self> {
+        Arc::new(each.map_or_else(Self::adaptive, |each| Self::fixed(each, workers)))
+    }
+
     /// Both limits start at 32, double while that helps, and follow what the services take; never below 4 or above 512.
     pub fn adaptive() -> Self {
         let server_side = Arc::new(Places::adaptive(MOST_SERVER_SIDE, None));

@@ -48,6 +48,8 @@ pub struct Pace {
     give_up_after: Duration,
     stop: CancellationToken,
     waits: Mutex<Waits>,
+    /// Set by the target guard.
+    slowed: Mutex<Option<State>>,
     events: Events,
 }
 
@@ -59,6 +61,7 @@ impl Pace {
             give_up_after,
             stop,
             waits: Mutex::default(),
+            slowed: Mutex::default(),
             events: Events::default(),
         }
     }
@@ -213,7 +216,7 @@ impl Pace {
         settled.map_err(Trouble::Row)
     }
 
-    /// State of the process: `running`, or the reason why it waits.
+    /// State of the process: `running`, or the reason why it waits or is slow.
     pub fn state(&self) -> State {
         if self.stop.is_cancelled() {
             return State::Stopping("rows under way are finished and recorded".into());
@@ -221,7 +224,9 @@ impl Pace {
         let now = Instant::now();
         let services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting = services.values().find(|health| health.is_waited_for(now));
-        waiting.map_or(State::Running, |health| health.state.clone())
+        let slowed =
+            || self.slowed.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default();
+        waiting.map_or_else(slowed, |health| health.state.clone())
     }
 
     /// `vouched`: the service answered right before and right after this failure.

@@ -7,7 +7,7 @@ use crate::{
     ports::{Blobs, Service, TargetWriter, Warehouse},
     run::{
         Plan, RowSet, RunStore, WriterId, lost,
-        pins::{Present, refusal},
+        pins::{self, Present, refusal},
         segments::{self, RecordedRows},
         writers,
     },
@@ -37,6 +37,8 @@ pub struct Start<'a> {
     pub warehouse: Option<&'a dyn Warehouse>,
     /// Container to which files are copied.
     pub target_blobs: &'a dyn Blobs,
+    /// The catalogue, if an earlier shard of this process began on the same connections and ended in order.
+    pub known: Option<&'a Catalogue>,
 }
 
 /// Result of a successful start.
@@ -51,15 +53,24 @@ pub struct Started {
 
 impl Start<'_> {
     /// Takes the run's lock, compares this process with the plan, registers the writer, checks that files may be
-    /// stored, and reads what earlier processes recorded, in this order. Each step waits for its service.
+    /// stored, and reads what earlier processes recorded, in this order. Each step waits for its service. What is the same
+    /// for every shard of a process is compared and checked for the first of them.
     pub async fn run(&self) -> Result<Started, Stop> {
         let Self { store, plan, index, pace, target, target_blobs, .. } = *self;
         // The first connection holds the run's shared lock; only then may the writer be registered.
         let database = pace.at_start(Service::Database, || target.identity()).await?;
-        self.compare(database).await?;
+        if self.known.is_some() {
+            self.not_ended().await?;
+        } else {
+            self.compare(database).await?;
+        }
         pace.at_start(Service::RunStore, || writers::register(store, self.writer, index, self.host)).await?;
-        pace.at_start(Service::TargetBlobs, || target_blobs.check()).await?;
-        let catalogue = pace.at_start(Service::Database, || target.catalogue()).await?;
+        let catalogue = if let Some(known) = self.known {
+            known.clone()
+        } else {
+            pace.at_start(Service::TargetBlobs, || target_blobs.check()).await?;
+            pace.at_start(Service::Database, || target.catalogue()).await?
+        };
         let lost = self.lost().await?;
         let read = || segments::recorded_without(store, plan, index, &lost);
         let recorded = pace.at_start(Service::RunStore, read).await.map_err(Trouble::of_one_shard)?;
@@ -83,6 +94,13 @@ impl Start<'_> {
         let rows = pace.at_start(Service::RunStore, add).await.map_err(Trouble::of_one_shard)?;
         tracing::info!(%index, rows = rows.len(), "rows that the target lost are moved again");
         Ok(rows)
+    }
+
+    /// Refuses a run that was rolled back or purged meanwhile. Settings, plan, target and sessions are those of the shard
+    /// before: no session leads to another database than the first one, whatever becomes of its secret.
+    async fn not_ended(&self) -> Result<(), Stop> {
+        let refused = self.pace.at_start(Service::RunStore, || pins::ended(self.store)).await?;
+        refused.map_or(Ok(()), |refusal| Err(Stop::new(Exit::Configuration, refusal)))
     }
 
     /// Refuses a run that differs from its plan.

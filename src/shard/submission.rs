@@ -10,17 +10,12 @@ use std::{
 
 use crate::{
     domain::{FailCode, Failure, Fate, Migrated, Migration, Note, PlannedFile, Receipt, Skip, SkipCode},
-    ports::{Committed, CopiedFile, CopiedMigration, Fault, FaultKind, HeldSubmission, Service},
+    ports::{Committed, CopiedFile, CopiedMigration, Fault, FaultKind, HeldSubmission, Permit, Service},
     report::events::{Event, StageTimes, Wait, Way, now, since},
     rules,
 };
 
-use super::{
-    Shard, WorkerServices,
-    copy::Uploads,
-    in_flight::{Permit, Place},
-    pace::Trouble,
-};
+use super::{Shard, WorkerServices, copy::Uploads, in_flight::Place, pace::Trouble};
 
 pub use recover::recover;
 

@@ -1,5 +1,8 @@
 //! Events as OpenTelemetry metrics. The instruments are [`METRICS`], which `docs/metrics.md` repeats.
 
+mod error_type;
+mod guard;
+
 use std::{
     collections::BTreeMap,
     fmt::Write,
@@ -11,6 +14,9 @@ use opentelemetry::{
     KeyValue,
     metrics::{Counter, Gauge, Histogram, Meter, UpDownCounter},
 };
+
+use error_type::error_type;
+use guard::GuardMetrics;
 
 use crate::{
     ports::{Fault, Service},
@@ -57,6 +63,8 @@ metrics! {
     "rogo_migrate.throttle.time" "counter" "s" ["service"] "time in which a service throttled the process";
     "rogo_migrate.pool.usage" "gauge" "{connection}" [""] "PostgreSQL connections in use";
     "rogo_migrate.pool.limit" "gauge" "{connection}" [""] "PostgreSQL connections that the process may open";
+    "rogo_migrate.guard.speed" "gauge" "{percent}" [""] "share of full speed that the target guard allows; 100: nothing is slowed";
+    "rogo_migrate.guard.time" "counter" "s" ["sign"] "time in which the target guard slowed the process down, by the sign of load";
     "rogo_migrate.shard.active" "updowncounter" "{shard}" [""] "shards that a process works on";
     "rogo_migrate.invariant.violations" "counter" "{violation}" ["invariant"] "promises of its own that the program broke: a bug";
     "rogo_migrate.verify.differences" "counter" "{difference}" ["check"] "differences that stand after a verification";
@@ -109,6 +117,7 @@ pub struct Metrics {
     shard_active: UpDownCounter<i64>,
     violations: Counter<u64>,
     differences: Counter<u64>,
+    guard: GuardMetrics,
     db: Histogram<f64>,
     http: Histogram<f64>,
     /// Services that throttle, each with the time until which that is counted.
@@ -130,7 +139,13 @@ impl Metrics {
             let histogram = meter.f64_histogram(name).with_unit(unit(name)).with_description(what(name));
             histogram.with_boundaries(SECONDS.into()).build()
         };
-        let throttle = "rogo_migrate.throttle.time";
+        let seconds =
+            |name| meter.f64_counter(name).with_unit(unit(name)).with_description(what(name)).build();
+        let guard = GuardMetrics {
+            speed: gauge("rogo_migrate.guard.speed"),
+            time: seconds("rogo_migrate.guard.time"),
+            slowed: Mutex::default(),
+        };
         Self {
             rows: counter("rogo_migrate.rows"),
             row_active: up_down("rogo_migrate.row.active"),
@@ -139,16 +154,13 @@ impl Metrics {
             queue_usage: gauge("rogo_migrate.queue.usage"),
             queue_limit: gauge("rogo_migrate.queue.limit"),
             retries: counter("rogo_migrate.retries"),
-            throttle_time: meter
-                .f64_counter(throttle)
-                .with_unit(unit(throttle))
-                .with_description(what(throttle))
-                .build(),
+            throttle_time: seconds("rogo_migrate.throttle.time"),
             pool_usage: gauge("rogo_migrate.pool.usage"),
             pool_limit: gauge("rogo_migrate.pool.limit"),
             shard_active: up_down("rogo_migrate.shard.active"),
             violations: counter("rogo_migrate.invariant.violations"),
             differences: counter("rogo_migrate.verify.differences"),
+            guard,
             db: histogram("db.client.operation.duration"),
             http: histogram("http.client.request.duration"),
             throttled: Mutex::default(),
@@ -223,7 +235,11 @@ impl Consumer for Metrics {
     fn take(&self, at: Instant, event: &Event<'_>) {
         match event {
             Event::ShardBegan(_) => self.shard_active.add(1, &[]),
-            Event::ShardEnded { .. } => self.shard_active.add(-1, &[]),
+            Event::ShardEnded { .. } => {
+                self.shard_active.add(-1, &[]);
+                self.guard.ended(at);
+            }
+            Event::Guarded(guarded) => self.guard.guarded(at, guarded),
             Event::Gathered { took, .. } => self.took("gather", *took),
             Event::RowBegan { .. } => self.row_active.add(1, &[]),
             Event::RowSettled(settled) => self.settled(settled),

@@ -201,6 +201,7 @@ impl Consumer for Traces {
             | Event::RowDropped { .. }
             | Event::FileCopied { .. }
             | Event::Committed { .. }
+            | Event::Guarded(_)
             | Event::BytesMoved { .. }
             | Event::Recorded { .. }
             | Event::Sized { .. }

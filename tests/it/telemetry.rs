@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use rogo_migrate::{
     domain::{Books, FailCode, Fate, Migrated, ShardIndex},
-    ports::{Fault, FaultKind, Service},
+    ports::{Fault, FaultKind, LoadSign, Service},
     report::{
         events::{
-            Beginning, Bounded, Consumer, Ended, Event, Sample as Figures, Settled, StageTimes, Wait, Way,
+            Beginning, Bounded, Consumer, Ended, Event, Guarded, Sample as Figures, Settled, StageTimes,
+            Wait, Way,
         },
         invariants::Invariant,
     },
@@ -53,6 +54,8 @@ pub(crate) fn tell_everything(consumer: &dyn Consumer) {
         let attempt = Some(987_654_321.try_into().unwrap());
         Event::RowSettled(Settled { row, attempt, worker: 1, fate, times, breaker: None })
     };
+    let slow = Guarded { share: 0.5, because: Some(LoadSign::LockWaits), changed: true, figures: "planted" };
+    let full = Guarded { share: 1.0, because: None, ..slow };
     let shard = ShardIndex(0);
     let earlier = &Books::default();
     let beginning = Beginning { shard, rows: 2, last_row: 2, earlier, workers: 1 };
@@ -83,13 +86,15 @@ pub(crate) fn tell_everything(consumer: &dyn Consumer) {
     ] {
         consumer.take(now, &event);
     }
+    consumer.take(now, &Event::Guarded(slow));
+    consumer.take(now + Duration::from_secs(2), &Event::Guarded(full));
     consumer.take(now + Duration::from_secs(2), &Event::Sampled(Figures::default()));
     let over = Event::ServiceAnswers { service: Service::TargetBlobs, after: &state };
     consumer.take(now + Duration::from_secs(5), &over);
 }
 
 /// What [`tell_everything`] makes of each metric; durations in seconds.
-const VALUES: [(&str, f64); 28] = [
+const VALUES: [(&str, f64); 30] = [
     ("sum(rogo_migrate_rows_total)", 2.0),
     (r#"rogo_migrate_rows_total{outcome="migrated"}"#, 1.0),
     (r#"rogo_migrate_rows_total{outcome="failed", code="file_missing"}"#, 1.0),
@@ -108,6 +113,8 @@ const VALUES: [(&str, f64); 28] = [
     (r#"rogo_migrate_throttle_time_seconds_total{service="target blobs"}"#, 5.0),
     ("rogo_migrate_pool_usage", 2.0),
     ("rogo_migrate_pool_limit", 3.0),
+    ("rogo_migrate_guard_speed", 100.0),
+    (r#"rogo_migrate_guard_time_seconds_total{sign="lock_waits"}"#, 2.0),
     ("rogo_migrate_shard_active", 0.0),
     (r#"rogo_migrate_invariant_violations_total{invariant="one_outcome"}"#, 1.0),
     (r#"rogo_migrate_verify_differences_total{check="rows_exist"}"#, 4.0),

@@ -1,7 +1,9 @@
 //! Promises of whole runs, by the built program: what it keeps, what it shows, and where its files come from.
 
 mod entra;
+mod guarded;
 mod kept;
+mod many_shards;
 mod shown;
 mod storage;
 mod stop;

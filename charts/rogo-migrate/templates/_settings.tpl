@@ -47,6 +47,7 @@
   (list "ROGO_FLUSH" $values.work.flush)
   (list "ROGO_GIVE_UP_AFTER" $values.work.giveUpAfter)
   (list "ROGO_BREAKER" $values.work.breaker)
+  (list "ROGO_TARGET_GUARD" (ternary "on" "off" (has (toString $values.target.guard) (list "on" "true"))))
   (list "ROGO_TRACE_SAMPLE" $values.otel.traceSample)
   (list "ROGO_LOG_FORMAT" $values.log.format)
   (list "RUST_LOG" $values.log.filter)

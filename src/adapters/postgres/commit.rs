@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use sqlx::{Executor, PgConnection};
 
 use super::{
-    PostgresWriter,
+    PostgresWriter, SentStatement,
     enforcement::{self, Enforcement, EnforcementLedger, Standing},
     fault::{Phase, answer},
     receipt::stored,
@@ -138,15 +138,16 @@ async fn write_plain(
     prepared: &Prepared,
     outgoing: &Outgoing<'_>,
 ) -> Result<Written, Fault> {
-    let mut lease = target.pool.lease().await?;
+    let mut lease = target.pool.lease_in_turn().await?;
     let asked = Instant::now();
     let sending = outgoing.send(lease.connection(), prepared, Enforcement::None, Check::Compare);
     let result = answer(Phase::Writing, LIMIT, sending).await;
+    let took = asked.elapsed();
     if !is_in_doubt(&result) {
         lease.give_back(asked);
     }
     let sent = result?;
-    (target.side.sent)(1);
+    (target.side.sent)(SentStatement { submissions: 1, took, in_transaction: false });
     Ok(sent.into())
 }
 
@@ -155,7 +156,8 @@ async fn write_in_transaction(
     prepared: &Prepared,
     outgoing: &Outgoing<'_>,
 ) -> Result<Written, Fault> {
-    let mut lease = target.pool.lease().await?;
+    let mut lease = target.pool.lease_in_turn().await?;
+    let began = Instant::now();
     let connection = lease.connection();
     let rows = begin(connection, outgoing.migration).await?;
     let decided = enforcement::weigh(outgoing.migration, &rows);
@@ -181,7 +183,7 @@ async fn write_in_transaction(
         lease.give_back(asked);
     }
     if ended.is_ok() {
-        (target.side.sent)(1);
+        (target.side.sent)(SentStatement { submissions: 1, took: began.elapsed(), in_transaction: true });
     }
     ended
 }

@@ -127,6 +127,11 @@ impl Connector {
         Self { settings, credential, application_name, first: Arc::default() }
     }
 
+    /// Application name of its sessions.
+    pub(super) fn name(&self) -> &str {
+        &self.application_name
+    }
+
     /// The same for sessions with another application name.
     pub(super) fn named(&self, application_name: &str) -> Self {
         Self { application_name: application_name.to_owned(), ..self.clone() }

@@ -4,17 +4,26 @@
 //! cancelled, the session is closed at once, and PostgreSQL releases the lock and the transaction with it. The driver's
 //! own pool takes back the connection of a cancelled query, so it cannot be used.
 
+mod lease;
+mod proof;
+mod sessions;
+
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use deadpool::{
     Runtime,
-    managed::{self, Metrics, PoolError, QueueMode, RecycleError, RecycleResult, Timeouts},
+    managed::{self, PoolError, QueueMode, Timeouts},
 };
 use sqlx::{Connection, PgConnection};
-use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
+use tokio_util::task::TaskTracker;
+
+pub(super) use lease::Lease;
+use lease::LeaseEnd;
+use proof::Proof;
+use sessions::{Owner, PING_TIMEOUT, Session, Sessions};
 
 use super::{
     connect::Connector,
@@ -23,15 +32,8 @@ use super::{
 };
 use crate::{
     domain::TargetIdentity,
-    ports::{Fault, FaultKind, Service},
+    ports::{Fault, FaultKind, Gate, Service, Turn},
 };
-
-/// How long an answer proves that a session, and with it the lock, is alive. `Instant` goes on
-/// counting while the process is frozen.
-const PROOF: Duration = Duration::from_secs(1);
-
-/// For the answer to a ping.
-const PING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// For a connection of the pool to become free: longer than the longest statement.
 const TURN_TIMEOUT: Duration = Duration::from_mins(2);
@@ -44,39 +46,26 @@ pub(super) struct Pool {
     slots: managed::Pool<Sessions>,
     /// Counts the leases.
     leases: TaskTracker,
-    pub(super) waited: OnWait,
+    /// Where the target guard holds up what is to be done; `None`: nothing is held up.
+    gate: Option<Arc<Gate>>,
+    waited: OnWait,
 }
 
-/// Is told how long a lease waited for a connection because all were in use.
-pub type OnWait = Arc<dyn Fn(Duration) + Send + Sync>;
+/// Is told how long a statement waited before it was sent.
+pub type OnWait = Arc<dyn Fn(WaitedFor, Duration) + Send + Sync>;
 
-/// Opens sessions, and checks that an idle one is alive.
-struct Sessions {
-    connector: Connector,
-    fence: Option<SharedFence>,
-    proof: Proof,
-}
-
-struct Session {
-    connection: PgConnection,
-    database: TargetIdentity,
-    /// When the request of its newest answer was sent.
-    asked: Instant,
-}
-
-/// A session in use. Dropped, it closes the session; [`Lease::give_back`] keeps it.
-#[must_use]
-pub(super) struct Lease<'pool> {
-    // Closed before its slot is free for another one: the server never sees more connections than slots.
-    session: Session,
-    slot: managed::Object<Sessions>,
-    end: LeaseEnd<'pool>,
-    _under_way: TaskTrackerToken,
+/// What a statement waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitedFor {
+    /// A connection, because all were in use.
+    Connection,
+    /// Its turn, because the target guard slows the process down.
+    Turn,
 }
 
 impl Pool {
     pub(super) fn new(connector: Connector, fence: Option<SharedFence>, size: u32) -> Result<Self, Fault> {
-        let slots = managed::Pool::builder(Sessions { connector, fence, proof: Proof::default() })
+        let slots = managed::Pool::builder(Sessions::new(connector, fence))
             .max_size(size.max(1) as usize)
             .timeouts(Timeouts { wait: Some(TURN_TIMEOUT), create: None, recycle: None })
             .queue_mode(QueueMode::Lifo)
@@ -85,19 +74,30 @@ impl Pool {
             .map_err(|error| {
                 Fault::caused(Service::Database, FaultKind::Misconfigured, "no connection pool", error)
             })?;
-        Ok(Self { slots, leases: TaskTracker::new(), waited: Arc::new(|_| {}) })
+        Ok(Self { slots, leases: TaskTracker::new(), gate: None, waited: Arc::new(|_, _| {}) })
     }
 
-    /// From now on tells `waited` how long each wait for a free connection took.
-    pub(super) fn tell_waits_to(&mut self, waited: OnWait) {
-        self.waited = waited;
+    /// From now on lets work begin through `gate`, and tells `waited` how long each wait took.
+    pub(super) fn slow_by(&mut self, gate: Arc<Gate>, waited: OnWait) {
+        (self.gate, self.waited) = (Some(gate), waited);
     }
 
     /// A pool of the same size and kind for another worker of the process.
     pub(super) fn another(&self) -> Result<Self, Fault> {
-        let Sessions { connector, fence, .. } = self.slots.manager();
-        let another = Self::new(connector.clone(), fence.clone(), self.size())?;
-        Ok(Self { waited: self.waited.clone(), ..another })
+        let sessions = self.slots.manager();
+        let owner = sessions.owner();
+        let another = Self::new(sessions.connector.named(&owner.name), owner.fence, self.size())?;
+        Ok(Self { gate: self.gate.clone(), waited: self.waited.clone(), ..another })
+    }
+
+    /// The same sessions for the next shard of the process, under this name and with its fence. The shard before is over.
+    ///
+    /// They hold the run's lock since before the next shard's writer was registered: nobody can have retired that one
+    /// meanwhile. A session that is opened later checks it.
+    pub(super) fn handed_on(&self, name: &str, fence: SharedFence, waited: OnWait) -> Self {
+        self.slots.manager().belong_to(Owner { name: name.into(), fence: Some(fence) });
+        let (slots, leases) = (self.slots.clone(), self.leases.clone());
+        Self { slots, leases, gate: self.gate.clone(), waited }
     }
 
     /// The most connections at a time.
@@ -114,23 +114,59 @@ impl Pool {
             let asked = Instant::now();
             let mut slot = Box::pin(self.slots.get()).await.map_err(no_session)?;
             if all_in_use {
-                (self.waited)(asked.elapsed());
+                (self.waited)(WaitedFor::Connection, asked.elapsed());
             }
             // Recycling refuses empty slots, so that this loop ends at its first turn.
             if let Some(session) = slot.take() {
                 let end = LeaseEnd { proof: self.proof(), answered: None };
-                return Ok(Lease { session, slot, end, _under_way: self.leases.token() });
+                let turn = Turn::free();
+                return Ok(Lease { session, slot, end, turn, _under_way: self.leases.token() });
             }
         }
     }
 
-    /// Runs what changes nothing, or nothing that lasts, within `limit`.
+    /// The same for work on the target, once the guard lets it begin.
+    pub(super) async fn lease_in_turn(&self) -> Result<Lease<'_>, Fault> {
+        let turn = match &self.gate {
+            Some(gate) => gate.enter().await,
+            None => Turn::free(),
+        };
+        Ok(Lease { turn, ..self.lease().await? })
+    }
+
+    /// Tells that what this lease is for waited for it so long.
+    pub(super) fn tell_waited(&self, lease: &Lease<'_>, waited: Duration) {
+        let on = if lease.turn.waited().is_some() { WaitedFor::Turn } else { WaitedFor::Connection };
+        (self.waited)(on, waited);
+    }
+
+    /// Runs what changes nothing, or nothing that lasts, within `limit`, in its turn.
     pub(super) async fn read<T>(
         &self,
         limit: Duration,
         work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
     ) -> Result<T, Fault> {
-        let mut lease = self.lease().await?;
+        let lease = self.lease_in_turn().await?;
+        if let Some(waited) = lease.turn.waited() {
+            (self.waited)(WaitedFor::Turn, waited);
+        }
+        Self::run(lease, limit, work).await
+    }
+
+    /// The same for the guard's own look, which must not wait for its turn.
+    pub(super) async fn look<T>(
+        &self,
+        limit: Duration,
+        work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
+    ) -> Result<T, Fault> {
+        Self::run(self.lease().await?, limit, work).await
+    }
+
+    async fn run<T>(
+        mut lease: Lease<'_>,
+        limit: Duration,
+        work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
+    ) -> Result<T, Fault> {
         let asked = Instant::now();
         let result = answer(Phase::Reading, limit, work(lease.connection())).await?;
         lease.give_back(asked);
@@ -188,97 +224,5 @@ fn no_session(error: PoolError<Fault>) -> Fault {
         error @ (PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_)) => {
             Fault::caused(Service::Database, FaultKind::Misconfigured, "no connection could be opened", error)
         }
-    }
-}
-
-impl managed::Manager for Sessions {
-    /// Empty while a lease has the session, and after a lease closed it.
-    type Type = Option<Session>;
-    type Error = Fault;
-
-    async fn create(&self) -> Result<Self::Type, Fault> {
-        let asked = Instant::now();
-        let (mut connection, database) = self.connector.connect().await?;
-        if let Some(fence) = &self.fence {
-            fence.enter(&mut connection).await?;
-        }
-        self.proof.renew(asked);
-        Ok(Some(Session { connection, database, asked }))
-    }
-
-    async fn recycle(&self, slot: &mut Self::Type, _: &Metrics) -> RecycleResult<Fault> {
-        let Some(session) = slot else { return Err(RecycleError::message("the session was closed")) };
-        if session.asked.elapsed() < PROOF {
-            return Ok(());
-        }
-        let asked = Instant::now();
-        let pinged = answer(Phase::Reading, PING_TIMEOUT, session.connection.ping()).await;
-        if let Err(fault) = pinged {
-            self.proof.lose();
-            return Err(fault.into());
-        }
-        session.asked = asked;
-        self.proof.renew(asked);
-        Ok(())
-    }
-}
-
-impl Lease<'_> {
-    /// The connection of the session.
-    pub(super) fn connection(&mut self) -> &mut PgConnection {
-        &mut self.session.connection
-    }
-
-    /// Keeps the session for the next lease. Its last answer, to the request sent at `asked`, was complete, and
-    /// no transaction is open.
-    pub(super) fn give_back(self, asked: Instant) {
-        let Self { session, mut slot, mut end, _under_way } = self;
-        end.answered = Some(asked);
-        *slot = Some(Session { asked, ..session });
-    }
-
-    /// Keeps the session, which was not used.
-    pub(super) fn keep(self) {
-        let asked = self.session.asked;
-        self.give_back(asked);
-    }
-}
-
-/// Tells the proof how a lease ended, also when the caller was cancelled.
-struct LeaseEnd<'pool> {
-    proof: &'pool Proof,
-    /// When the request of the last complete answer was sent; `None` if the session is closed.
-    answered: Option<Instant>,
-}
-
-impl Drop for LeaseEnd<'_> {
-    fn drop(&mut self) {
-        match self.answered {
-            Some(asked) => self.proof.renew(asked),
-            None => self.proof.lose(),
-        }
-    }
-}
-
-/// When the request was sent whose answer is the newest one of a session that holds the lock; `None` if unknown.
-#[derive(Default)]
-struct Proof(Mutex<Option<Instant>>);
-
-impl Proof {
-    fn is_fresh(&self) -> bool {
-        self.lock().is_some_and(|asked| asked.elapsed() < PROOF)
-    }
-
-    fn renew(&self, asked: Instant) {
-        let mut newest = self.lock();
-        *newest = (*newest).max(Some(asked));
-    }
-
-    fn lose(&self) {
-        *self.lock() = None;
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

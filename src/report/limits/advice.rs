@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use super::us;
 use crate::{
     domain::ShardIndex,
-    ports::Service,
+    ports::{LoadSign, Service},
     report::{
         events::Wait,
         grid::{bytes, rows_f64},
@@ -34,6 +34,7 @@ const FACTS: u64 = 20;
 const RECORDER: u64 = 5;
 const LOST_RAISES: u64 = 50;
 const BREAKER: u64 = 50;
+const GUARD: u64 = 5;
 /// A smaller file costs its requests, not its bytes …
 const SMALL_FILE: u64 = 64 * 1024;
 /// … if copying takes so much of a row's time.
@@ -61,6 +62,7 @@ pub fn advice(work: &Work) -> Vec<Limit> {
         recorder(work),
         bandwidth(work),
         breaker(work),
+        guard(work),
     ];
     let mut found: Vec<Found> = found.into_iter().flatten().collect();
     found.sort_by(|one, other| other.excess.total_cmp(&one.excess));
@@ -156,8 +158,9 @@ const LATENCIES: [(Service, u64, &str); 4] = [
 fn latency(work: &Work) -> Option<Found> {
     let found = LATENCIES.iter().filter_map(|(service, threshold, words)| {
         let answers = work.asked.get(&service.to_string()).filter(|asked| asked.answers >= LEAST_ANSWERS)?;
-        // A wait for a connection is the process's own, not the service's.
-        let own = if *service == Service::Database { waited(work, Wait::Connection) } else { 0 };
+        // A wait for a connection or for its turn is the process's own, not the service's.
+        let own = waited(work, Wait::Connection) + waited(work, Wait::Guard);
+        let own = if *service == Service::Database { own } else { 0 };
         let measured = answers.us.saturating_sub(own) / answers.answers / 1_000;
         let words = words.replace("{}", &measured.to_string());
         above(LimitCode::ServiceLatency, measured, *threshold, || {
@@ -272,6 +275,19 @@ fn breaker(work: &Work) -> Option<Found> {
             "circuit breaker: {} of the last {} rows that reached copy failed there or at commit, and more than {} stop the \
              shard with exit code 65 (shown above {BREAKER} % of them); correct the cause of the failures now",
             fill.failures, fill.rows, fill.allowed
+        )
+    })
+}
+
+fn guard(work: &Work) -> Option<Found> {
+    let slowed: u64 = work.slowed_us.values().sum();
+    let measured = share(slowed, work.elapsed_us);
+    let (name, _) = worst(&work.slowed_us)?;
+    let sign = LoadSign::ALL.into_iter().find(|sign| sign.name() == name)?;
+    above(LimitCode::TargetGuard, measured, GUARD, || {
+        format!(
+            "target guard: it slowed the process down {measured} % of the time (shown above {GUARD} %), mostly because: \
+             {sign} ({name}); run when the target is less busy, or decide with --target-guard off that the run goes first"
         )
     })
 }

@@ -39,6 +39,9 @@ pub struct Work {
     /// Time in which the process waited for a service that did not answer, by service.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub away_us: BTreeMap<String, u64>,
+    /// Time in which the target guard slowed the process down, by the sign of load.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub slowed_us: BTreeMap<String, u64>,
     /// Answers of services, by service.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub asked: BTreeMap<String, Answers>,
@@ -149,6 +152,7 @@ impl Work {
             (&mut self.waited_us, &other.waited_us),
             (&mut self.throttled_us, &other.throttled_us),
             (&mut self.away_us, &other.away_us),
+            (&mut self.slowed_us, &other.slowed_us),
         ] {
             for (name, us) in other {
                 change(own.entry(name.clone()).or_default(), *us);
@@ -201,11 +205,13 @@ pub enum LimitCode {
     Bandwidth,
     /// So many rows fail that the breaker is about to stop the shard.
     BreakerNear,
+    /// The target guard slowed the process down.
+    TargetGuard,
 }
 
 impl LimitCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::ThrottledService,
         Self::ServiceAway,
         Self::ServiceLatency,
@@ -219,6 +225,7 @@ impl LimitCode {
         Self::RunStoreFlush,
         Self::Bandwidth,
         Self::BreakerNear,
+        Self::TargetGuard,
     ];
 
     /// As it stands in `summary.json`.
@@ -237,6 +244,7 @@ impl LimitCode {
             Self::RunStoreFlush => "run_store_flush",
             Self::Bandwidth => "bandwidth",
             Self::BreakerNear => "breaker_near",
+            Self::TargetGuard => "target_guard",
         }
     }
 }

@@ -5,11 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    climb::{Climb, Figures},
-    permits::{Permit, Permits},
-};
+use super::climb::{Climb, Figures};
 use crate::{
+    ports::{Permit, Permits},
     report::events::{Gain, now, since},
     shard::copy::PART_BYTES,
 };

@@ -19,7 +19,7 @@ pub(super) struct Waits(Vec<Waited>);
 impl Waits {
     /// Notes what the process does at `now`.
     pub(super) fn note(&mut self, now: DateTime<Utc>, state: &State) {
-        if !matches!(state, State::Throttled(_) | State::Waiting(_)) {
+        if !matches!(state, State::Throttled(_) | State::Waiting(_) | State::Slowed(_)) {
             return;
         }
         if let Some(last) = self.0.last_mut()
@@ -54,6 +54,12 @@ impl Waits {
 }
 
 impl Pace {
+    /// Notes that the target guard slows the process down, or no longer does. A process that waits for a service says that
+    /// first.
+    pub fn slowed(&self, state: Option<State>) {
+        *self.slowed.lock().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+
     /// State of the process, to be asked for every second: notes since when it waits.
     pub fn sample(&self, now: DateTime<Utc>) -> State {
         let state = self.state();

@@ -3,10 +3,7 @@
 use tokio::task::JoinSet;
 
 use super::joined;
-use crate::{
-    exit::Stop,
-    shard::{Shard, in_flight::Permit},
-};
+use crate::{exit::Stop, ports::Permit, shard::Shard};
 
 /// A row's turn to be copied; empty if only its worker's rows are counted.
 pub(super) struct Turn(pub Option<Permit>);

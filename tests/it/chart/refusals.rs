@@ -123,6 +123,7 @@ fn a_value_that_the_schema_does_not_know_is_refused() {
         "work.giveUpAfter=2",
         "work.breaker=5",
         "target.databaseAuth=kerberos",
+        "target.guard=maybe",
         "target.container=az://container/prefix",
         "source.allow[0]=https://a.example/?sig=1",
         "image.digest=sha256:12",

@@ -43,6 +43,11 @@ fn settings_reach_the_pods_by_the_programs_names() {
         ("work.flush=1m", "ROGO_FLUSH", "1m"),
         ("", "ROGO_GIVE_UP_AFTER", "2h"),
         ("work.breaker=off", "ROGO_BREAKER", "off"),
+        ("", "ROGO_TARGET_GUARD", "off"),
+        ("target.guard=on", "ROGO_TARGET_GUARD", "on"),
+        // YAML reads an unquoted on as true.
+        ("target.guard=true", "ROGO_TARGET_GUARD", "on"),
+        ("target.guard=false", "ROGO_TARGET_GUARD", "off"),
         ("work.waitPlan=1h", "ROGO_WAIT_PLAN", "1h"),
         ("log.format=text", "ROGO_LOG_FORMAT", "text"),
         ("log.filter=debug", "RUST_LOG", "debug"),

@@ -7,7 +7,7 @@ use std::{
 
 use futures_util::future::join_all;
 use rogo_migrate::{
-    adapters::postgres::PostgresWriter,
+    adapters::postgres::{PostgresWriter, SentStatement},
     domain::{Digest, Migration},
     ports::{Committed, Fault, FaultKind, Retry, TargetWriter},
 };
@@ -34,7 +34,8 @@ impl Lone {
     async fn of(worker: Worker) -> Self {
         let sent = Arc::<Mutex<Vec<usize>>>::default();
         let noted = sent.clone();
-        let worker = Worker { sent: Arc::new(move |rows| noted.lock().unwrap().push(rows)), ..worker };
+        let sending = move |statement: SentStatement| noted.lock().unwrap().push(statement.submissions);
+        let worker = Worker { sent: Arc::new(sending), ..worker };
         let target = Arc::new(worker.start());
         target.commit(&copied(&migration(1))).await.unwrap();
         sent.lock().unwrap().clear();

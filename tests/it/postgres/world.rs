@@ -7,14 +7,14 @@ use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use rogo_migrate::{
     adapters::postgres::{
-        EnforcementLedger, FenceKey, OnSent, PostgresOptions, PostgresReader, PostgresUndo, PostgresWriter,
-        SharedFence, WriterOptions,
+        EnforcementLedger, FenceKey, OnSent, OnWait, PostgresOptions, PostgresReader, PostgresUndo,
+        PostgresWriter, SharedFence, WriterOptions,
     },
     domain::{
         FileKind, Grade, Malpractice, Migration, PlannedFile, SectionMark, SubmissionIds, enforcement_id,
         form::AlteredColumn,
     },
-    ports::{Committed, CopiedFile, CopiedMigration, Fault, TargetReader},
+    ports::{Committed, CopiedFile, CopiedMigration, Fault, Gate, TargetReader},
     settings::{DatabaseAuth, DatabaseSettings, Organisation, RuleSettings, SameDatabase, Secret},
 };
 
@@ -56,6 +56,8 @@ pub struct Worker {
     pub rule_owner: Option<String>,
     pub target_alters: Vec<AlteredColumn>,
     pub sent: OnSent,
+    pub gate: Arc<Gate>,
+    pub waited: OnWait,
 }
 
 impl Worker {
@@ -79,6 +81,8 @@ impl Worker {
             rule_owner: None,
             target_alters: Vec::new(),
             sent: Arc::new(|_| {}),
+            gate: Gate::new(3),
+            waited: Arc::new(|_, _| {}),
         }
     }
 
@@ -87,7 +91,8 @@ impl Worker {
             fence: self.fence.clone(),
             ledger: self.ledger.clone(),
             container: "target".into(),
-            waited: Arc::new(|_| {}),
+            gate: self.gate.clone(),
+            waited: self.waited.clone(),
             sent: self.sent.clone(),
         };
         self.options(|options| PostgresWriter::new(options, writer))

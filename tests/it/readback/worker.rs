@@ -23,6 +23,7 @@ use rogo_migrate::{
     shard::{
         self, ShardInputs, WorkerServices,
         copy::{Budget, Copier},
+        in_flight::InFlight,
         pace::Pace,
     },
 };
@@ -156,9 +157,10 @@ async fn moved(
             target_blobs: target_blobs.clone(),
             copier: Copier::new(target_blobs, source, Budget::new(), target),
         }],
-        in_flight: None,
+        in_flight: InFlight::new(None, 1),
         flush: Duration::from_secs(1),
         breaker,
+        guard: None,
         pace: Arc::new(Pace::new(Duration::from_secs(10), ending.clone())),
         observed: Arc::new(Observed::new(rows, &Events::default())),
         recorded: found,

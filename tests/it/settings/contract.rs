@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 use clap::CommandFactory;
 use rogo_migrate::{
     cli::Cli,
-    settings::{ALL, InputLocation, MarkerOnly, Place},
+    settings::{ALL, InputLocation, MarkerOnly, Place, TargetGuard},
 };
 
 use super::Given;
@@ -74,6 +74,7 @@ fn every_setting_of_the_contract_is_there_and_no_other() {
         --breaker ROGO_BREAKER 5%
         --trace-sample ROGO_TRACE_SAMPLE 100
         --notify ROGO_NOTIFY -
+        --target-guard ROGO_TARGET_GUARD off
         --log-format ROGO_LOG_FORMAT -
         --log RUST_LOG info";
     let contract: Vec<String> = contract.lines().map(|line| line.trim().to_owned()).collect();
@@ -156,4 +157,5 @@ fn defaults_are_those_of_the_contract() {
     assert_eq!((work.workers, work.in_flight, work.pool, work.warehouse_pool), (5, None, 3, 3));
     assert_eq!((work.flush, work.give_up_after), (Duration::from_secs(10), Duration::from_mins(15)));
     assert_eq!(work.breaker, Some(0.05));
+    assert_eq!(work.target_guard, TargetGuard::Off);
 }

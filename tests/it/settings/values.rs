@@ -74,6 +74,7 @@ fn a_bad_value_says_what_is_expected() {
         ("flush", "1h", "a duration from 100ms to 5m is expected"),
         ("breaker", "0%", "off or a percentage above 0% and below 100% is expected"),
         ("breaker", "NaN%", "off or a percentage"),
+        ("target_guard", "yes", "off or on is expected"),
         ("log", "rogo_migrate=loud", "a level (error, warn, info, debug, trace)"),
     ] {
         let message = Given::required().flag(key, value).refusal();

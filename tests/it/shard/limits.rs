@@ -13,7 +13,7 @@ use rogo_migrate::{
     ports::{FaultKind, HeldSubmission},
     report::limits::advice,
     run::{Breaker, LimitCode},
-    shard::{self, ShardInputs},
+    shard::{self, ShardInputs, in_flight::InFlight},
 };
 
 use crate::support::{
@@ -47,7 +47,7 @@ fn slow_source(rows: u64, takes: Duration) -> World {
 #[tokio::test(start_paused = true)]
 async fn places_for_copies_that_cannot_rise_small_files_and_late_ones() {
     let world = slow_source(60, Duration::from_millis(600));
-    let found = codes(&world, |inputs| inputs.in_flight = Some(2)).await;
+    let found = codes(&world, |inputs| inputs.in_flight = InFlight::new(Some(2), 1)).await;
     for code in [LimitCode::InFlightCap, LimitCode::SmallFiles, LimitCode::ServiceLatency] {
         assert!(found.contains(&code), "{code}: {found:?}");
     }

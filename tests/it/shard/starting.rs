@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use rogo_migrate::{
-    domain::ShardIndex,
+    domain::{Catalogue, ShardIndex},
     exit::{Exit, Stop},
     ports::{Blobs, FaultKind},
     run::{names, pins::pinned_settings},
@@ -30,6 +30,11 @@ fn planned(rows: u64) -> World {
 }
 
 async fn start(world: &World) -> Result<Started, Stop> {
+    start_after(world, None).await
+}
+
+/// With the catalogue of the shard that the process moved before.
+async fn start_after(world: &World, known: Option<&Catalogue>) -> Result<Started, Stop> {
     let pace = Pace::new(Duration::from_mins(15), CancellationToken::new());
     Start {
         settings: &settings(Path::new("unused")),
@@ -42,6 +47,7 @@ async fn start(world: &World) -> Result<Started, Stop> {
         target: &world.target,
         warehouse: Some(&world.warehouse),
         target_blobs: &world.files,
+        known,
     }
     .run()
     .await
@@ -61,6 +67,22 @@ async fn the_lock_is_held_before_the_run_is_compared_and_compared_before_the_wri
     let places = order.map(|what| world.journal.at(what));
     assert!(places.is_sorted(), "{:#?}", world.journal.entries());
     assert!(is_registered(&world));
+}
+
+#[tokio::test]
+async fn a_later_shard_of_the_process_compares_nothing_again_and_is_refused_once_the_run_has_ended() {
+    let world = planned(2);
+    let known = Catalogue::default();
+    start_after(&world, Some(&known)).await.unwrap();
+    assert!(is_registered(&world));
+    for again in ["target: session", "files: check"] {
+        assert!(!world.journal.entries().iter().any(|entry| entry == again), "{again}");
+    }
+    world.run_blobs.remove(&format!("rogo/writers/{TRY_A}.json"));
+    world.run_blobs.insert("rogo/rolled-back.json", "{}");
+    let stop = start_after(&world, Some(&known)).await.err().unwrap();
+    assert!(stop.exit == Exit::Configuration && stop.message.contains("was rolled back"), "{stop}");
+    assert!(!is_registered(&world));
 }
 
 #[tokio::test]

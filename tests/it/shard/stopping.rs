@@ -6,7 +6,7 @@ use rogo_migrate::{
     domain::{Fate, ShardIndex},
     exit::{Exit, Stop},
     ports::FaultKind,
-    shard::{self, ShardInputs},
+    shard::{self, ShardInputs, in_flight::InFlight},
 };
 use tokio::time::Instant;
 
@@ -36,7 +36,7 @@ async fn silent(rows: u64) -> (World, ShardInputs) {
     let world = World::new(rows, 1);
     world.target.be_silent(true);
     let mut inputs = world.inputs(SHARD, TRY_A).await;
-    inputs.in_flight = Some(1);
+    inputs.in_flight = InFlight::new(Some(1), 1);
     (world, inputs)
 }
 
@@ -132,7 +132,7 @@ async fn outcomes_that_the_run_store_refuses_at_the_stop_are_tried_again_for_som
 #[tokio::test(start_paused = true)]
 async fn no_more_rows_are_under_way_than_in_flight_allows_each_worker() {
     let (world, mut inputs) = silent(40).await;
-    inputs.in_flight = Some(3);
+    inputs.in_flight = InFlight::new(Some(3), 1);
     let script = async {
         tokio::time::sleep(Duration::from_mins(1)).await;
         assert_eq!(world.journal.count("target: commit"), 3);

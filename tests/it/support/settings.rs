@@ -7,7 +7,7 @@ use rogo_migrate::{
     settings::{
         AccountSettings, DatabaseAuth, DatabaseSettings, InputLocation, InputSettings, MarkerOnly,
         Organisation, Place, PodSettings, RuleSettings, SameDatabase, Secret, Settings, SourceAuth,
-        SourceSettings, Trial, WarehouseSettings, WorkSettings,
+        SourceSettings, TargetGuard, Trial, WarehouseSettings, WorkSettings,
     },
 };
 
@@ -74,6 +74,7 @@ pub fn settings(folder: &Path) -> Settings {
             flush: Duration::from_secs(10),
             give_up_after: Duration::from_secs(1),
             breaker: None,
+            target_guard: TargetGuard::Off,
         },
         traceparent: None,
         shown: std::collections::BTreeMap::new(),

@@ -23,7 +23,7 @@ pub(super) async fn columns(
     prepared: &Prepared,
     outgoing: &Outgoing<'_>,
 ) -> Result<Vec<String>, Fault> {
-    let mut lease = target.pool.lease().await?;
+    let mut lease = target.pool.lease_in_turn().await?;
     let connection = lease.connection();
     let rows = begin(connection, outgoing.migration).await?;
     let decided = enforcement::weigh(outgoing.migration, &rows);

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     adapters::postgres::{
-        PostgresWriter,
+        PostgresWriter, SentStatement,
         fault::{Phase, answer},
         pool::Lease,
     },
@@ -111,7 +111,7 @@ pub(super) async fn send(
         if !company.waits(&parcel) {
             break;
         }
-        match target.pool.lease().await {
+        match target.pool.lease_in_turn().await {
             Ok(lease) => send_all(target, prepared, lease, company.take()).await,
             Err(fault) if company.leave(&parcel) => return Err(fault),
             Err(_) => {}
@@ -146,7 +146,7 @@ async fn send_all(target: &PostgresWriter, prepared: &Prepared, mut lease: Lease
         return;
     }
     for waiting in &batch {
-        (target.pool.waited)(waiting.since.elapsed());
+        target.pool.tell_waited(&lease, waiting.since.elapsed());
     }
     let asked = Instant::now();
     let parcels: Vec<&Parcel> = batch.iter().map(|waiting| &*waiting.parcel).collect();
@@ -154,12 +154,13 @@ async fn send_all(target: &PostgresWriter, prepared: &Prepared, mut lease: Lease
         [one] => send_one(lease.connection(), prepared, one).await.map(Some),
         many => send_many(lease.connection(), prepared, many).await,
     };
+    let took = asked.elapsed();
     if !is_in_doubt(&sent) {
         lease.give_back(asked);
     }
     match sent {
         Ok(Some(sent)) => {
-            (target.side.sent)(batch.len());
+            (target.side.sent)(SentStatement { submissions: batch.len(), took, in_transaction: false });
             for (waiting, sent) in batch.into_iter().zip(sent) {
                 // Its caller may be gone.
                 drop(waiting.answer.send(Answer::Sent(sent)));

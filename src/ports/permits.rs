@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A semaphore that can shrink: permits that are held beyond the limit are withdrawn when they come back.
-pub(super) struct Permits {
+pub struct Permits {
     semaphore: Arc<Semaphore>,
     size: Mutex<Size>,
 }
@@ -25,17 +25,20 @@ pub struct Permit {
 }
 
 impl Permits {
+    /// So many permits.
     pub fn new(limit: usize) -> Arc<Self> {
         let size = Mutex::new(Size { limit, debt: 0 });
         Arc::new(Self { semaphore: Arc::new(Semaphore::new(limit)), size })
     }
 
+    /// Waits for one.
     pub async fn take(self: &Arc<Self>) -> Permit {
         // The semaphore is never closed.
         let held = self.semaphore.clone().acquire_owned().await.ok();
         Permit { of: self.clone(), held }
     }
 
+    /// Their present number.
     pub fn limit(&self) -> usize {
         self.size().limit
     }

@@ -1,0 +1,33 @@
+//! Whether the lock of this worker's sessions is still held.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// How long an answer proves that a session, and with it the lock, is alive. `Instant` goes on
+/// counting while the process is frozen.
+pub(super) const LASTS: Duration = Duration::from_secs(1);
+
+/// When the request was sent whose answer is the newest one of a session that holds the lock; `None` if unknown.
+#[derive(Default)]
+pub(super) struct Proof(Mutex<Option<Instant>>);
+
+impl Proof {
+    pub(super) fn is_fresh(&self) -> bool {
+        self.lock().is_some_and(|asked| asked.elapsed() < LASTS)
+    }
+
+    pub(super) fn renew(&self, asked: Instant) {
+        let mut newest = self.lock();
+        *newest = (*newest).max(Some(asked));
+    }
+
+    pub(super) fn lose(&self) {
+        *self.lock() = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

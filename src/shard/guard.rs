@@ -1,0 +1,226 @@
+//! The target guard: slows a process down while the target database is under load, and says why.
+//!
+//! Every ten seconds one query on a connection of the first worker asks the database how other sessions fare; between two
+//! looks the process's own commits are timed. What it sees moves the share of full speed ([`speed`]), which the gate before
+//! the connections keeps. No process talks to another: all of them see one database. A look that fails changes nothing,
+//! no row is blamed, and no run ends because of it. When the process stops, the gate opens: rows under way are finished.
+
+mod latency;
+mod speed;
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio_util::sync::CancellationToken;
+
+use latency::Latency;
+use speed::{Pressure, Speed};
+
+use super::{Shard, pace::Pace};
+use crate::{
+    ports::{Fault, FaultKind, Gate, LoadSign, Service, TargetLoad, TargetWriter, pause},
+    report::events::{Consumer, Event, Events, Guarded, now, since},
+    run::State,
+};
+
+/// Between two looks.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// A look that takes longer says nothing.
+const LOOK_LIMIT: Duration = Duration::from_secs(10);
+
+/// Sessions of others that wait for a lock: for so long.
+const LONG_WAIT: Duration = Duration::from_secs(1);
+/// A transaction of another session that is long.
+const LONG_TRANSACTION: Duration = Duration::from_mins(1);
+/// A replica that is behind.
+const LONG_LAG: Duration = Duration::from_secs(10);
+/// How many times as long as at best commits take if the database is overloaded.
+const SLOW_COMMITS: f64 = 3.0;
+
+/// The guard of a process. It lasts for all shards of the process.
+pub struct Guard {
+    gate: Arc<Gate>,
+    seen: Mutex<Seen>,
+}
+
+struct Seen {
+    speed: Speed,
+    latency: Latency,
+    /// When the database was looked at last.
+    looked: Option<Instant>,
+    /// The share that was told last.
+    told: Option<f64>,
+    told_hidden: bool,
+    told_failed: bool,
+}
+
+/// Watches the target of a shard until it is `done`, if the process has a guard.
+pub(super) async fn watch(
+    guard: Option<&Guard>,
+    targets: &[Arc<dyn TargetWriter>],
+    shard: &Shard,
+    done: &CancellationToken,
+) {
+    if let Some((guard, target)) = guard.zip(targets.first()) {
+        let look = async || target.load().await;
+        guard.watch(look, &shard.pace, &shard.events, done, &shard.stop).await;
+    }
+}
+
+impl Guard {
+    /// Before this gate, which it closes in part at once.
+    pub fn new(gate: Arc<Gate>) -> Self {
+        let speed = Speed::new();
+        gate.set_speed(speed.share());
+        let latency = Latency::default();
+        let seen = Seen { speed, latency, looked: None, told: None, told_hidden: false, told_failed: false };
+        Self { gate, seen: Mutex::new(seen) }
+    }
+
+    /// Looks at the target by `look`, and moves the speed, until the shard is `done` or the process stops.
+    async fn watch(
+        &self,
+        look: impl AsyncFn() -> Result<TargetLoad, Fault>,
+        pace: &Pace,
+        events: &Events,
+        done: &CancellationToken,
+        stop: &CancellationToken,
+    ) {
+        // The shard before may have been stopped, which opened the gate.
+        self.apply(pace, events, "");
+        tokio::select! {
+            () = done.cancelled() => {}
+            () = stop.cancelled() => {
+                self.gate.set_speed(1.0);
+                pace.slowed(None);
+            }
+            () = self.keep_looking(look, pace, events) => {}
+        }
+    }
+
+    async fn keep_looking(
+        &self,
+        look: impl AsyncFn() -> Result<TargetLoad, Fault>,
+        pace: &Pace,
+        events: &Events,
+    ) {
+        loop {
+            let looked = self.seen().looked;
+            if let Some(looked) = looked {
+                pause(LOOK_EVERY.saturating_sub(since(looked))).await;
+            }
+            self.seen().looked = Some(now());
+            let looking = tokio::time::timeout(LOOK_LIMIT, look()).await;
+            let load = looking.unwrap_or_else(|_elapsed| {
+                Err(Fault::new(Service::Database, FaultKind::Unavailable, "no answer within 10 s"))
+            });
+            // Before the first commit a target without load says nothing of what it will bear.
+            let figures = self.judge(load, looked.is_some());
+            self.apply(pace, events, &figures);
+        }
+    }
+
+    /// Moves the speed; what was measured, in words.
+    fn judge(&self, load: Result<TargetLoad, Fault>, may_rise: bool) -> String {
+        let mut seen = self.seen();
+        let slower = seen.latency.end_window();
+        let load = match load {
+            Ok(load) => {
+                seen.told_failed = false;
+                if load.hides_something() && !std::mem::replace(&mut seen.told_hidden, true) {
+                    tell_hidden(&load);
+                }
+                Some(load)
+            }
+            Err(fault) => {
+                if !std::mem::replace(&mut seen.told_failed, true) {
+                    tracing::warn!(fault = %fault.chain(), "the target guard could not look at the target; the speed does not rise meanwhile");
+                }
+                None
+            }
+        };
+        seen.speed.judge(&pressures(load.as_ref(), slower), may_rise && load.is_some());
+        figures(load.as_ref(), slower)
+    }
+
+    /// Brings gate, state and consumers to the present speed.
+    fn apply(&self, pace: &Pace, events: &Events, figures: &str) {
+        let (share, because, told) = {
+            let mut seen = self.seen();
+            let share = seen.speed.share();
+            (share, seen.speed.because(), seen.told.replace(share))
+        };
+        let changed = told.is_none_or(|told| (told - share).abs() > f64::EPSILON);
+        self.gate.set_speed(share);
+        pace.slowed(because.map(|because| state(share, because)));
+        events.tell(Event::Guarded(Guarded { share, because, changed, figures }));
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Consumer for Guard {
+    /// Times the commits.
+    fn take(&self, _: Instant, event: &Event<'_>) {
+        if let Event::Committed { submissions, took, in_transaction } = event {
+            self.seen().latency.note(*submissions, *took, *in_transaction);
+        }
+    }
+}
+
+fn state(share: f64, because: LoadSign) -> State {
+    State::Slowed(format!("target guard, {} of full speed: {because}", per_cent(share)))
+}
+
+/// As people read it, in few different words.
+fn per_cent(share: f64) -> String {
+    let per_cent = (share * 100.0).round();
+    format!("{per_cent:.0} %")
+}
+
+/// Each sign that can be measured, as a share of its threshold.
+fn pressures(load: Option<&TargetLoad>, slower: Option<f64>) -> Vec<Pressure> {
+    let share = |time: Duration, threshold: Duration| time.as_secs_f64() / threshold.as_secs_f64();
+    let mut found: Vec<Pressure> =
+        slower.map(|slower| (LoadSign::CommitLatency, slower / SLOW_COMMITS)).into_iter().collect();
+    let Some(load) = load else { return found };
+    found.push((LoadSign::LockWaits, share(load.longest_wait, LONG_WAIT)));
+    let transaction = load.longest_transaction.unwrap_or_default();
+    found.push((LoadSign::LongTransaction, share(transaction, LONG_TRANSACTION)));
+    found.push((LoadSign::ReplicationLag, share(load.replication_lag.unwrap_or_default(), LONG_LAG)));
+    found
+}
+
+/// What was measured, for the log.
+fn figures(load: Option<&TargetLoad>, slower: Option<f64>) -> String {
+    let mut figures = Vec::new();
+    let seconds = |time: Duration| format!("{:.1} s", time.as_secs_f64());
+    if let Some(load) = load {
+        figures.push(format!(
+            "sessions that wait for a lock: {} ({} of them for this run), the longest for {}",
+            load.waiting,
+            load.waiting_for_us,
+            seconds(load.longest_wait)
+        ));
+        figures.extend(load.longest_transaction.map(|age| format!("longest transaction: {}", seconds(age))));
+        figures.extend(load.replication_lag.map(|lag| format!("replication lag: {}", seconds(lag))));
+    }
+    figures.extend(slower.map(|slower| format!("commits take {slower:.1} times as long as at best")));
+    figures.join("; ")
+}
+
+fn tell_hidden(load: &TargetLoad) {
+    tracing::warn!(
+        sessions = load.hidden_sessions,
+        replicas = load.hidden_replicas,
+        "the target guard does not see the transactions of other roles' sessions, or the lag of replicas; it goes on with \
+         lock waits and commit latency. To let it see them: grant pg_read_all_stats to the login of DATABASE_URL"
+    );
+}
+
+#[cfg(test)]
+mod tests;
