@@ -1,6 +1,5 @@
 //! Events as OpenTelemetry metrics. The instruments are [`METRICS`], which `docs/metrics.md` repeats.
 
-mod error_type;
 mod guard;
 
 use std::{
@@ -15,7 +14,6 @@ use opentelemetry::{
     metrics::{Counter, Gauge, Histogram, Meter, UpDownCounter},
 };
 
-use error_type::error_type;
 use guard::GuardMetrics;
 
 use crate::{
