@@ -60,7 +60,7 @@ pub struct Bench {
 pub struct Measured {
     /// Submissions per second from the first row on.
     pub rate: f64,
-    cost: Cost,
+    pub cost: Cost,
     /// Statements that committed submissions, as the program counts them; 0 if it does not.
     statements: f64,
     malpractice: i64,

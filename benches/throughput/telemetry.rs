@@ -16,34 +16,29 @@ use tokio::{
 };
 
 use super::{
-    cost::{self, Cost},
+    cost::Cost,
     goals::{Goal, Goals},
+    latency::{Bench, Distance},
     median,
-    support::app::{Sample, TestApp},
 };
 
 /// Runs shards with and without a receiver, so many of each.
 pub async fn telemetry(goals: &mut Goals, rows: u64, rounds: usize) {
-    println!(
-        "{rows} submissions of 3 files of 100 bytes, folder to folder, with and without a receiver of telemetry"
-    );
-    let sample = Sample::in_folder(rows, 5, |sample| {
-        sample.plain = true;
-        sample.file_bytes = "100".parse().unwrap();
-    })
-    .await;
+    println!("{rows} submissions, blobs answered by a stub, with and without a receiver of telemetry");
+    // A folder costs the kernel more than the program, and not the same twice.
+    let bench = Bench::start(rows, 100).await;
     let receiver = Receiver::start().await;
     let to = format!("http://{}", receiver.address);
-    // Files and pages are read for the first time.
-    shard(&sample, None).await;
+    // What is read for the first time costs more.
+    shard(&bench, None).await;
     let (mut ratios, mut cpu) = (Vec::new(), Vec::new());
     for round in 0..rounds {
         let (on, off) = if round % 2 == 0 {
-            let on = shard(&sample, Some(&to)).await;
-            (on, shard(&sample, None).await)
+            let on = shard(&bench, Some(&to)).await;
+            (on, shard(&bench, None).await)
         } else {
-            let off = shard(&sample, None).await;
-            (shard(&sample, Some(&to)).await, off)
+            let off = shard(&bench, None).await;
+            (shard(&bench, Some(&to)).await, off)
         };
         let [with, without] = [&on, &off].map(|cost| cost.cpu.as_secs_f64());
         println!("  CPU with {with:7.2} s, without {without:7.2} s: {:.3}", with / without);
@@ -59,20 +54,13 @@ pub async fn telemetry(goals: &mut Goals, rows: u64, rounds: usize) {
     goals.demand("CPU with to without", median(ratios), "", Goal::AtMost(1.01));
 }
 
-/// One shard into a new target; the plan sends nothing.
-async fn shard(sample: &Sample, receiver: Option<&str>) -> Cost {
-    let mut app = TestApp::new(sample).await;
-    for (name, folder) in [("ROGO_TARGET", "target"), ("ROGO_RUN_STORE", "runs")] {
-        let path = app.out.path().join(folder);
-        std::fs::create_dir(&path).unwrap();
-        app.set(name, format!("file://{}", path.display()));
-    }
-    app.set("ROGO_SOURCE_ALLOW", format!("file://{}", sample.path("files").display()));
-    app.run(&["plan"]).await.expect(0);
+/// One shard into a new target.
+async fn shard(bench: &Bench, receiver: Option<&str>) -> Cost {
+    let mut app = bench.app().await;
     if let Some(receiver) = receiver {
         app.set("OTEL_EXPORTER_OTLP_ENDPOINT", receiver);
     }
-    cost::of(app.start(&["shard", "--shard", "0"])).await
+    bench.run(&app, Distance::default()).await.cost
 }
 
 /// Takes every request and answers 200; it ends when dropped.
