@@ -55,7 +55,8 @@ struct Documents {
 impl Documents {
     /// Runs the program once, and takes what it sent from the server's log.
     async fn of(bench: &Bench) -> Self {
-        let template = TestDatabase::new().await;
+        // With the catalogue that the documents name.
+        let template = bench.app().await.database;
         let app = bench.app().await;
         let name = app.database.name();
         app.database.run(&format!("alter database {name} set log_min_duration_statement = 0")).await;
