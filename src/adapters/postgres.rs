@@ -120,6 +120,18 @@ impl PostgresWriter {
     #[must_use]
     pub fn handed_on(&self, next: &NextShard) -> Self {
         let NextShard { application_name, fence, waited, sent } = next;
+        let pool = self.pool.handed_on(application_name, fence.clone(), waited.clone());
+        self.over(self.connector.named(application_name), pool, sent)
+    }
+
+    /// The side of another worker of the process, with connections of its own, which are refused if they lead to another
+    /// database than those of this one.
+    pub fn another(&self) -> Result<Self, Fault> {
+        Ok(self.over(self.connector.clone(), self.pool.another()?, &self.side.sent))
+    }
+
+    /// The same writer over other connections; no commit waits there yet.
+    fn over(&self, connector: Connector, pool: Pool, sent: &OnSent) -> Self {
         let Writing { fixed, ledger, target_alters, prepared, .. } = &self.side;
         let side = Writing {
             fixed: fixed.clone(),
@@ -127,36 +139,10 @@ impl PostgresWriter {
             target_alters: target_alters.clone(),
             prepared: prepared.clone(),
             sent: sent.clone(),
-            company: Company::new(self.pool.size()),
+            company: Company::new(pool.size()),
         };
-        Self {
-            connector: self.connector.named(application_name),
-            pool: self.pool.handed_on(application_name, fence.clone(), waited.clone()),
-            lms_instance: self.lms_instance.clone(),
-            rule_owner: self.rule_owner.clone(),
-            side,
-        }
-    }
-
-    /// The side of another worker of the process, with connections of its own, which are refused if they lead to another
-    /// database than those of this one.
-    pub fn another(&self) -> Result<Self, Fault> {
-        let Writing { fixed, ledger, target_alters, prepared, sent, .. } = &self.side;
-        let side = Writing {
-            fixed: fixed.clone(),
-            ledger: ledger.clone(),
-            target_alters: target_alters.clone(),
-            prepared: prepared.clone(),
-            sent: sent.clone(),
-            company: Company::new(self.pool.size()),
-        };
-        Ok(Self {
-            connector: self.connector.clone(),
-            pool: self.pool.another()?,
-            lms_instance: self.lms_instance.clone(),
-            rule_owner: self.rule_owner.clone(),
-            side,
-        })
+        let (lms_instance, rule_owner) = (self.lms_instance.clone(), self.rule_owner.clone());
+        Self { connector, pool, lms_instance, rule_owner, side }
     }
 }
 

@@ -92,7 +92,7 @@ impl Pool {
 
     /// The same sessions for the next shard of the process, under this name and with its fence. The shard before is over.
     ///
-    /// They hold the run's lock since before the next shard's writer was registered: nobody can have retired that one
+    /// They have held the run's lock since before the next shard's writer was registered: no process can have retired that one
     /// meanwhile. A session that is opened later checks it.
     pub(super) fn handed_on(&self, name: &str, fence: SharedFence, waited: OnWait) -> Self {
         self.slots.manager().belong_to(Owner { name: name.into(), fence: Some(fence) });

@@ -160,7 +160,7 @@ mod tests {
     }
 
     /// The share of all processes of one run together, look after look. They look one after another at a database whose
-    /// commits take longer the more is done, whoever does it, and too long above this share.
+    /// commits take longer the more is done, by any process, and too long above this share.
     fn settled(processes: usize, bears: f64) -> Vec<f64> {
         let mut fleet: Vec<Speed> = (0..processes).map(|_| Speed::new()).collect();
         let mut totals = Vec::new();

@@ -31,7 +31,7 @@ impl GuardMetrics {
         self.count(at, guarded.because);
     }
 
-    /// The shard has ended, and nobody looks any more.
+    /// The shard has ended, and the target is looked at no more.
     pub(super) fn ended(&self, at: Instant) {
         self.count(at, None);
     }
