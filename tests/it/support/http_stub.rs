@@ -3,15 +3,17 @@
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
+    net::SocketAddr,
     sync::{Arc, Mutex},
 };
 
 use md5::{Digest, Md5};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::{TcpListener, TcpStream},
+    io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
+    net::TcpListener,
     task::JoinHandle,
 };
+use tokio_rustls::TlsAcceptor;
 
 /// A request as it came.
 #[derive(Debug, Clone)]
@@ -74,6 +76,7 @@ impl Response {
 /// The server; it ends when dropped.
 pub struct HttpStub {
     pub endpoint: String,
+    pub address: SocketAddr,
     requests: Arc<Mutex<Vec<Request>>>,
     accepting: JoinHandle<()>,
 }
@@ -81,18 +84,39 @@ pub struct HttpStub {
 impl HttpStub {
     /// `answer` is given each request and its number, from 0.
     pub async fn start(answer: impl Fn(&Request, usize) -> Response + Send + Sync + 'static) -> Self {
+        Self::listen(None, answer).await
+    }
+
+    /// The same by https, for the names of the acceptor's certificate.
+    pub async fn start_tls(
+        acceptor: TlsAcceptor,
+        answer: impl Fn(&Request, usize) -> Response + Send + Sync + 'static,
+    ) -> Self {
+        Self::listen(Some(acceptor), answer).await
+    }
+
+    async fn listen(
+        tls: Option<TlsAcceptor>,
+        answer: impl Fn(&Request, usize) -> Response + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap();
+        let endpoint = format!("{}://{address}", if tls.is_some() { "https" } else { "http" });
         let requests = Arc::new(Mutex::new(Vec::new()));
         let (noted, answer) = (requests.clone(), Arc::new(answer));
         let accepting = tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
-                let (noted, answer) = (noted.clone(), answer.clone());
+                let (noted, answer, tls) = (noted.clone(), answer.clone(), tls.clone());
                 // Ends with its connection, which the client under test closes.
-                tokio::spawn(async move { _ = serve(connection, &noted, &*answer).await });
+                tokio::spawn(async move {
+                    match tls {
+                        None => serve(connection, &noted, &*answer).await,
+                        Some(tls) => serve(tls.accept(connection).await?, &noted, &*answer).await,
+                    }
+                });
             }
         });
-        Self { endpoint, requests, accepting }
+        Self { endpoint, address, requests, accepting }
     }
 
     pub fn requests(&self) -> Vec<Request> {
@@ -107,7 +131,7 @@ impl Drop for HttpStub {
 }
 
 async fn serve(
-    connection: TcpStream,
+    connection: impl AsyncRead + AsyncWrite + Unpin,
     noted: &Mutex<Vec<Request>>,
     answer: &(impl Fn(&Request, usize) -> Response + Sync),
 ) -> std::io::Result<()> {
@@ -142,7 +166,7 @@ async fn serve(
     Ok(())
 }
 
-async fn read(connection: &mut BufReader<TcpStream>) -> std::io::Result<Option<Request>> {
+async fn read(connection: &mut (impl AsyncBufRead + Unpin)) -> std::io::Result<Option<Request>> {
     let mut line = String::new();
     if connection.read_line(&mut line).await? == 0 {
         return Ok(None);

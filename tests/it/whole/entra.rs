@@ -10,9 +10,8 @@ use std::{
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::Utc;
-use rustls::{ServerConfig, pki_types::PrivateKeyDer};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
 };
 use tokio_rustls::TlsAcceptor;
@@ -20,6 +19,8 @@ use tokio_rustls::TlsAcceptor;
 use crate::support::{
     app::{Sample, TestApp},
     azurite::{ACCOUNT, Azurite},
+    http_stub::{HttpStub, Request, Response},
+    tds::tls::Identity,
 };
 
 const LOGIN: &str = "login.microsoftonline.com";
@@ -30,10 +31,10 @@ const ASSERTION: &str = "federated.assertion.of-the-pod";
 async fn a_run_with_a_workload_identity_shows_its_token_to_azure_alone() {
     let folder = tempfile::tempdir().unwrap();
     let storage = format!("{ACCOUNT}.blob.core.windows.net");
-    let certified = rcgen::generate_simple_self_signed([storage.clone(), LOGIN.to_owned()]).unwrap();
+    let identity = Identity::for_names(vec![storage.clone(), LOGIN.to_owned()]);
     let (certificate, key) = (folder.path().join("tls.pem"), folder.path().join("tls.key"));
-    std::fs::write(&certificate, certified.cert.pem()).unwrap();
-    std::fs::write(&key, certified.signing_key.serialize_pem()).unwrap();
+    std::fs::write(&certificate, &identity.pem).unwrap();
+    std::fs::write(&key, &identity.key_pem).unwrap();
     let (azurite, address) = Azurite::with_entra(&certificate, &key);
     let client = client(&certificate, &storage, address);
     for container in ["source", "files", "runs"] {
@@ -54,9 +55,11 @@ async fn a_run_with_a_workload_identity_shows_its_token_to_azure_alone() {
         put.body(bytes.clone()).send().await.unwrap().error_for_status().unwrap();
         files.push(bytes);
     }
-    let acceptor = TlsAcceptor::from(server(&certified));
-    let (login, assertions) = token_server(acceptor).await;
-    let (proxy, asked) = proxy(vec![(storage.clone(), address), (LOGIN.to_owned(), login)]).await;
+    let login = HttpStub::start_tls(TlsAcceptor::from(identity.config), |_, _| {
+        Response::new(200).header("content-type", "application/json").body(token_answer())
+    });
+    let login = login.await;
+    let (proxy, asked) = proxy(vec![(storage.clone(), address), (LOGIN.to_owned(), login.address)]).await;
 
     let mut app = TestApp::without_cluster(&sample).await;
     for name in ["SOURCE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_CONNECTION_STRING"] {
@@ -97,11 +100,9 @@ async fn a_run_with_a_workload_identity_shows_its_token_to_azure_alone() {
     assert!(stored == files, "{} files of {} arrived as they were", stored.len(), files.len());
     let hosts: BTreeSet<String> = asked.lock().unwrap().iter().cloned().collect();
     assert_eq!(hosts, BTreeSet::from([storage, LOGIN.to_owned()]), "no other host was asked");
-    let assertions = assertions.lock().unwrap();
-    assert!(
-        !assertions.is_empty() && assertions.iter().all(|body| body.contains(ASSERTION)),
-        "{assertions:?}"
-    );
+    let tokens = login.requests();
+    let shows_assertion = |request: &Request| String::from_utf8_lossy(&request.body).contains(ASSERTION);
+    assert!(!tokens.is_empty() && tokens.iter().all(shows_assertion), "{tokens:?}");
     for said in [&run, &verified] {
         let text = format!("{}{}", said.stdout, said.stderr);
         assert!(!text.contains(ASSERTION) && !text.contains(SIGNATURE), "{text}");
@@ -114,17 +115,9 @@ fn client(certificate: &Path, storage: &str, address: SocketAddr) -> reqwest::Cl
     reqwest::Client::builder().add_root_certificate(pem).resolve(storage, address).build().unwrap()
 }
 
-fn server(certified: &rcgen::CertifiedKey<rcgen::KeyPair>) -> Arc<ServerConfig> {
-    let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let chain = vec![certified.cert.der().clone()];
-    Arc::new(config.with_no_client_auth().with_single_cert(chain, key).unwrap())
-}
-
 const SIGNATURE: &str = "c2lnbmF0dXJlLW9mLXRoZS10b2tlbg";
 
-/// A token as Microsoft Entra ID makes them for storage; nobody checks its signature here.
+/// A token as Microsoft Entra ID makes them for storage; its signature is not checked here.
 fn token() -> String {
     let now = Utc::now().timestamp();
     let claims = serde_json::json!({
@@ -138,39 +131,12 @@ fn token() -> String {
     format!("{}.{}.{SIGNATURE}", encode(r#"{"alg":"RS256","typ":"JWT"}"#.into()), encode(claims.to_string()))
 }
 
-/// Gives everyone a token; the bodies of the requests.
-async fn token_server(acceptor: TlsAcceptor) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let bodies = Arc::new(Mutex::new(Vec::new()));
-    let noted = bodies.clone();
-    tokio::spawn(async move {
-        while let Ok((socket, _)) = listener.accept().await {
-            let (acceptor, noted) = (acceptor.clone(), noted.clone());
-            tokio::spawn(async move {
-                let mut connection = BufReader::new(acceptor.accept(socket).await.ok()?);
-                let head = head(&mut connection).await?;
-                let length = head.iter().find_map(|line| {
-                    let (name, value) = line.split_once(": ")?;
-                    name.eq_ignore_ascii_case("content-length").then(|| value.parse::<usize>().unwrap())
-                });
-                let mut body = vec![0; length.unwrap_or_default()];
-                connection.read_exact(&mut body).await.ok()?;
-                noted.lock().unwrap().push(String::from_utf8_lossy(&body).into_owned());
-                let token = serde_json::json!({
-                    "token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599, "access_token": token(),
-                });
-                let answer = token.to_string();
-                let said = format!(
-                    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{answer}",
-                    answer.len()
-                );
-                connection.write_all(said.as_bytes()).await.ok()?;
-                connection.shutdown().await.ok()
-            });
-        }
+/// What Microsoft Entra ID answers.
+fn token_answer() -> String {
+    let answer = serde_json::json!({
+        "token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599, "access_token": token(),
     });
-    (address, bodies)
+    answer.to_string()
 }
 
 /// A proxy that tunnels to the address of each of these hosts and to nothing else; the hosts that were asked for.
@@ -184,8 +150,12 @@ async fn proxy(addresses: Vec<(String, SocketAddr)>) -> (SocketAddr, Arc<Mutex<V
             let (addresses, noted) = (addresses.clone(), noted.clone());
             tokio::spawn(async move {
                 let mut client = BufReader::new(socket);
-                let head = head(&mut client).await?;
-                let host = head.first()?.strip_prefix("CONNECT ")?.split(':').next()?.to_owned();
+                let (mut request, mut header) = (String::new(), String::new());
+                client.read_line(&mut request).await.ok()?;
+                while client.read_line(&mut header).await.ok()? > 2 {
+                    header.clear();
+                }
+                let host = request.strip_prefix("CONNECT ")?.split(':').next()?.to_owned();
                 noted.lock().unwrap().push(host.clone());
                 let (_, address) = addresses.iter().find(|(name, _)| *name == host)?;
                 let mut server = TcpStream::connect(address).await.ok()?;
@@ -195,19 +165,4 @@ async fn proxy(addresses: Vec<(String, SocketAddr)>) -> (SocketAddr, Arc<Mutex<V
         }
     });
     (address, asked)
-}
-
-/// The lines of an HTTP message before its body.
-async fn head(connection: &mut BufReader<impl AsyncRead + Unpin>) -> Option<Vec<String>> {
-    let mut lines = Vec::new();
-    loop {
-        let mut line = String::new();
-        if connection.read_line(&mut line).await.ok()? == 0 {
-            return None;
-        }
-        match line.trim_end() {
-            "" => return Some(lines),
-            line => lines.push(line.to_owned()),
-        }
-    }
 }

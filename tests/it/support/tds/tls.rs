@@ -26,9 +26,11 @@ pub enum Certificate {
     ForAnotherName,
 }
 
-/// Key and certificate.
+/// Key and certificate, signed by itself.
 pub struct Identity {
     pub pem: String,
+    /// The private key, in PEM.
+    pub key_pem: String,
     pub config: Arc<ServerConfig>,
 }
 
@@ -43,6 +45,15 @@ impl Identity {
             params.not_before = date_time_ymd(2020, 1, 1);
             params.not_after = date_time_ymd(2021, 1, 1);
         }
+        Self::of(&params)
+    }
+
+    /// A valid certificate for these names.
+    pub fn for_names(names: Vec<String>) -> Self {
+        Self::of(&CertificateParams::new(names).unwrap())
+    }
+
+    fn of(params: &CertificateParams) -> Self {
         let key = KeyPair::generate().unwrap();
         let certificate = params.self_signed(&key).unwrap();
         // TLS 1.3 sends tickets after the handshake; where only the login is encrypted they would stand
@@ -56,7 +67,7 @@ impl Identity {
                 PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
             )
             .unwrap();
-        Self { pem: certificate.pem(), config: Arc::new(config) }
+        Self { pem: certificate.pem(), key_pem: key.serialize_pem(), config: Arc::new(config) }
     }
 
     /// Shakes hands inside pre-login packets.
