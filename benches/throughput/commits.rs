@@ -8,16 +8,11 @@ use tempfile::NamedTempFile;
 use super::{
     Options,
     goals::{Goal, Goals},
+    heard::heard,
     latency::{Bench, CONNECTIONS, Distance, shown},
     median,
-    support::postgres::{TestDatabase, TestServer},
+    support::postgres::TestDatabase,
 };
-
-/// What the program's statement for one submission, and that for several, begin with in the server's log.
-const STATEMENTS: [(&str, usize, usize); 2] = [
-    ("with document as materialized (select $1::text", 1, 5),
-    ("with document as materialized (\n            select given.place", 1, 2),
-];
 
 /// Floor and program in turn.
 pub async fn commits(goals: &mut Goals, options: &Options) {
@@ -53,34 +48,22 @@ struct Documents {
 }
 
 impl Documents {
-    /// Runs the program once, and takes what it sent from the server's log.
+    /// What the program sends, heard in a run of its own.
     async fn of(bench: &Bench) -> Self {
+        let (statement, commits) = heard(bench).await;
         // With the catalogue that the documents name.
         let template = bench.app().await.database;
-        let app = bench.app().await;
-        let name = app.database.name();
-        app.database.run(&format!("alter database {name} set log_min_duration_statement = 0")).await;
-        bench.run(&app, Distance::default()).await;
         template.run("create table sent (n serial primary key, body text, digest bytea)").await;
-        let mut statement = None;
-        for (text, parameters) in logged(&TestServer::get().log()) {
-            let Some((number, (_, body, digest))) =
-                STATEMENTS.iter().enumerate().find(|(_, (begin, ..))| text.starts_with(begin))
-            else {
-                continue;
-            };
-            let (body, digest) = (parameter(&parameters, *body), parameter(&parameters, *digest));
-            let values = if number == 0 {
-                statement = Some(text);
-                format!("values ({body}, {digest}::bytea)")
-            } else {
-                format!("select * from unnest({body}::text[], {digest}::bytea[])")
-            };
-            template.run(&format!("insert into sent (body, digest) {values}")).await;
-        }
+        let (bodies, digests): (Vec<String>, Vec<Vec<u8>>) =
+            commits.into_iter().map(|commit| (commit.document, commit.digest)).unzip();
+        sqlx::query("insert into sent (body, digest) select * from unnest($1::text[], $2::bytea[])")
+            .bind(bodies)
+            .bind(digests)
+            .execute(template.pool())
+            .await
+            .unwrap();
         template.run("grant select on sent to public; analyze sent").await;
         let sent = template.number("select count(*) from sent").await;
-        let statement = statement.expect("the program sent a submission by itself");
         let script = NamedTempFile::new().unwrap();
         std::fs::write(script.path(), transaction(&statement)).unwrap();
         Self { template, script, each: sent.unsigned_abs() / u64::from(CONNECTIONS) }
@@ -123,41 +106,4 @@ fn transaction(statement: &str) -> String {
     let mut script = String::from("\\set i :i + 1\n\\set n :client_id * :each + :i\n");
     writeln!(script, "{text};").unwrap();
     script
-}
-
-/// The executed statements of the server's log, each with its parameters. Further lines of an entry begin with a tab.
-fn logged(log: &str) -> Vec<(String, String)> {
-    let mut entries: Vec<String> = Vec::new();
-    for line in log.split('\n') {
-        match (line.strip_prefix('\t'), entries.last_mut()) {
-            (Some(more), Some(entry)) => write!(entry, "\n{more}").unwrap(),
-            _ => entries.push(line.to_owned()),
-        }
-    }
-    let executed = |entry: &str| {
-        let (_, said) = entry.split_once("  execute ")?;
-        said.split_once(": ").map(|(_, statement)| statement.to_owned())
-    };
-    let pairs = entries.iter().zip(entries.iter().skip(1));
-    pairs
-        .filter_map(|(entry, detail)| {
-            let (_, parameters) = detail.split_once("DETAIL:  parameters: ")?;
-            Some((executed(entry)?, parameters.to_owned()))
-        })
-        .collect()
-}
-
-/// A parameter as the log writes it, which is a literal of SQL; a quote inside is doubled.
-fn parameter(parameters: &str, number: usize) -> &str {
-    let begin = format!("${number} = '");
-    let at = parameters.find(&begin).expect("the parameter was logged") + begin.len() - 1;
-    let literal = &parameters[at..];
-    let mut quotes = literal.char_indices().skip(1).filter(|(_, one)| *one == '\'').map(|(at, _)| at);
-    while let Some(quote) = quotes.next() {
-        if !literal[quote + 1..].starts_with('\'') {
-            return &literal[..=quote];
-        }
-        quotes.next();
-    }
-    panic!("the parameter has no end")
 }

@@ -15,6 +15,7 @@ mod cost;
 mod floor;
 mod goals;
 mod guard;
+mod heard;
 mod latency;
 mod plan;
 mod predict;

@@ -3,43 +3,23 @@
 //! of their own, whose backend's CPU the kernel counts.
 
 use std::{
-    collections::BTreeMap,
     fs,
-    net::SocketAddr,
-    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
-use rogo_migrate::sample::{self, Files, SampleOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-};
 
 use super::{
     TestApp,
     goals::{Goal, Goals},
-    stub::BlobStub,
-    support::{
-        app::Sample,
-        postgres::TestServer,
-        tds::{self, TdsServer, data::Data},
-    },
+    heard::{Commit, heard},
+    latency::Bench,
 };
 
-/// What the statement for one submission begins with.
-const COMMIT: &str = "with document as materialized (select $1";
 /// Commits that are not counted: both backends make their plans.
 const WARM_UP: usize = 200;
 /// CPU of PostgreSQL that the receipt of a submission may take.
 const GOAL: Goal = Goal::AtMost(0.12);
-
-/// One commit as it was sent.
-struct Commit {
-    document: String,
-    digest: Vec<u8>,
-}
 
 /// One way to commit.
 struct Way {
@@ -54,19 +34,11 @@ struct Way {
 /// Commits `rows` submissions, and half of them again in each way, in turn.
 pub async fn receipts(goals: &mut Goals, rows: u64) {
     println!("{rows} submissions of 3 files, committed singly with and without receipts in turn");
-    let stub = BlobStub::start(100).await;
-    let folder = tempfile::tempdir().unwrap();
-    let mut options = SampleOptions::new(rows, 8, folder.path().join("sample"));
-    options.source_url = Some(format!("http://{}/acc/source", stub.address()).parse().unwrap());
-    (options.plain, options.files) = (true, Files::None);
-    sample::generate(&options).unwrap();
-    let data = Data::load(&folder.path().join("sample/warehouse")).unwrap();
-    let tds = TdsServer::start(data, tds::Options::default()).await.unwrap();
-    let sample = Sample { folder, source: String::new(), tds };
-    let (sql, commits) = heard(&sample, &stub).await;
+    let bench = Bench::start(rows, 100).await;
+    let (sql, commits) = heard(&bench).await;
     assert!(commits.len() > 2 * WARM_UP, "{} commits were heard", commits.len());
 
-    let target = TestApp::new(&sample).await;
+    let target = bench.app().await;
     let bare = without(&without(&sql, "record_send(", "''::bytea"), "sha256(", "null::bytea");
     assert!(!bare.contains("record_send") && !bare.contains("sha256"), "{bare}");
     let mut ways = [Way::new(sql, &target).await, Way::new(bare, &target).await];
@@ -85,87 +57,6 @@ pub async fn receipts(goals: &mut Goals, rows: u64) {
     Goals::figure("submissions per second, ratio", with.1 / without.1, "");
     Goals::figure("PostgreSQL CPU, ratio", with.0 / without.0, "");
     goals.demand("PostgreSQL CPU of a receipt", with.0 - without.0, "ms", GOAL);
-}
-
-/// Runs the program with one row under way; the statement, and every commit.
-async fn heard(sample: &Sample, stub: &BlobStub) -> (String, Vec<Commit>) {
-    let ear = Ear::start(TestServer::get().address()).await;
-    let mut app = TestApp::new(sample).await;
-    let runs = app.out.path().join("runs");
-    fs::create_dir(&runs).unwrap();
-    let account = format!("AccountName=acc;AccountKey=Zm9vYmFy;BlobEndpoint=http://{}/acc", stub.address());
-    for (name, value) in [
-        ("SOURCE_STORAGE_CONNECTION_STRING", account.clone()),
-        ("AZURE_STORAGE_CONNECTION_STRING", account),
-        ("ROGO_SOURCE_ALLOW", format!("http://{}/acc/source", stub.address())),
-        ("ROGO_TARGET", "az://target".to_owned()),
-        ("ROGO_RUN_STORE", format!("file://{}", runs.display())),
-        ("ROGO_WORKERS", "1".to_owned()),
-        ("ROGO_IN_FLIGHT", "1".to_owned()),
-        ("DATABASE_URL", app.database.url_through(ear.address)),
-    ] {
-        app.set(name, value);
-    }
-    app.run(&["run"]).await.expect(0);
-    let connections = ear.heard.lock().unwrap();
-    let (mut sql, mut commits) = (String::new(), Vec::new());
-    for bytes in connections.iter() {
-        let bytes = bytes.lock().unwrap();
-        commits_of(&bytes, &mut sql, &mut commits);
-    }
-    (sql, commits)
-}
-
-/// Reads what a client sent: the start without a type, then messages of a type, a length and a body.
-fn commits_of(bytes: &[u8], sql: &mut String, commits: &mut Vec<Commit>) {
-    let length = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
-    let mut names: BTreeMap<String, bool> = BTreeMap::new();
-    let mut at = length(0);
-    while at + 5 <= bytes.len() {
-        let (kind, end) = (bytes[at], at + 1 + length(at + 1));
-        let Some(body) = bytes.get(at + 5..end) else { break };
-        let mut texts = body.split(|byte| *byte == 0).map(|text| String::from_utf8_lossy(text).into_owned());
-        match kind {
-            b'P' => {
-                let (name, query) = (texts.next().unwrap(), texts.next().unwrap());
-                let is_commit = query.starts_with(COMMIT);
-                if is_commit {
-                    *sql = query;
-                }
-                names.insert(name, is_commit);
-            }
-            b'B' => {
-                let (portal, name) = (texts.next().unwrap(), texts.next().unwrap());
-                if names.get(&name) == Some(&true) {
-                    let values = values(&body[portal.len() + name.len() + 2..]);
-                    // With malpractice a commit is of another kind.
-                    if let [Some(document), _, None, _, Some(digest), None] = values.as_slice() {
-                        let document = String::from_utf8(document.clone()).unwrap();
-                        commits.push(Commit { document, digest: digest.clone() });
-                    }
-                }
-            }
-            _ => {}
-        }
-        at = end;
-    }
-}
-
-/// The values of a Bind: formats, then the number of values, each with its length or −1.
-fn values(body: &[u8]) -> Vec<Option<Vec<u8>>> {
-    let short = |at: usize| usize::from(u16::from_be_bytes(body[at..at + 2].try_into().unwrap()));
-    let mut at = 2 + 2 * short(0);
-    let count = short(at);
-    at += 2;
-    let mut values = Vec::new();
-    for _ in 0..count {
-        let length = i32::from_be_bytes(body[at..at + 4].try_into().unwrap());
-        at += 4;
-        let end = at + usize::try_from(length).unwrap_or(0);
-        values.push((length >= 0).then(|| body[at..end].to_vec()));
-        at = end;
-    }
-    values
 }
 
 /// The text with every call that begins so replaced.
@@ -228,52 +119,4 @@ fn cpu_of(process: i32) -> Duration {
     let ticks: u64 =
         fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
     Duration::from_millis(ticks * 10)
-}
-
-/// What one client sent.
-type Sent = Arc<Mutex<Vec<u8>>>;
-
-/// Passes everything on, and keeps what clients send.
-struct Ear {
-    address: SocketAddr,
-    heard: Arc<Mutex<Vec<Sent>>>,
-}
-
-impl Ear {
-    async fn start(server: SocketAddr) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        let all = heard.clone();
-        // Ends with the benchmark.
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                let sent = Sent::default();
-                all.lock().unwrap().push(sent.clone());
-                tokio::spawn(pass_on(client, server, sent));
-            }
-        });
-        Self { address, heard }
-    }
-}
-
-async fn pass_on(client: TcpStream, server: SocketAddr, sent: Sent) -> std::io::Result<()> {
-    let server = TcpStream::connect(server).await?;
-    client.set_nodelay(true)?;
-    server.set_nodelay(true)?;
-    let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
-        (client.into_split(), server.into_split());
-    let asking = async {
-        let mut piece = vec![0; 64 * 1024];
-        loop {
-            let count = from_client.read(&mut piece).await?;
-            if count == 0 {
-                return to_server.shutdown().await;
-            }
-            sent.lock().unwrap().extend_from_slice(&piece[..count]);
-            to_server.write_all(&piece[..count]).await?;
-        }
-    };
-    let answering = async { tokio::io::copy(&mut from_server, &mut to_client).await.map(drop) };
-    tokio::try_join!(asking, answering).map(drop)
 }

@@ -82,9 +82,10 @@ impl Drop for BlobStub {
 
 /// What is looked at of a request.
 #[derive(Default)]
-struct Request {
+pub struct Request {
     line: String,
-    length: u64,
+    /// Bytes of its body.
+    pub length: u64,
     md5: Option<String>,
     copies: bool,
 }
@@ -101,7 +102,8 @@ async fn serve(connection: TcpStream, shared: Arc<Shared>) -> std::io::Result<()
     Ok(())
 }
 
-async fn read(connection: &mut BufReader<TcpStream>) -> std::io::Result<Option<Request>> {
+/// The next request, its body read and dropped; `None` once the client has closed.
+pub async fn read(connection: &mut BufReader<TcpStream>) -> std::io::Result<Option<Request>> {
     let mut request = Request::default();
     if connection.read_line(&mut request.line).await? == 0 {
         return Ok(None);

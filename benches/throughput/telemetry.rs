@@ -10,7 +10,7 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
@@ -19,7 +19,7 @@ use super::{
     cost::Cost,
     goals::{Goal, Goals},
     latency::{Bench, Distance},
-    median,
+    median, stub,
 };
 
 /// Runs shards with and without a receiver, so many of each.
@@ -100,29 +100,14 @@ impl Drop for Receiver {
 
 async fn take(connection: TcpStream, counted: Arc<Counted>) -> std::io::Result<()> {
     let mut connection = BufReader::new(connection);
-    let mut line = String::new();
-    loop {
-        let mut length = 0;
-        loop {
-            line.clear();
-            if connection.read_line(&mut line).await? == 0 {
-                return Ok(());
-            }
-            match line.trim_end().split_once(':') {
-                Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
-                    length = value.trim().parse().unwrap();
-                }
-                None if line.trim_end().is_empty() => break,
-                _ => {}
-            }
-        }
-        tokio::io::copy(&mut (&mut connection).take(length), &mut tokio::io::sink()).await?;
+    while let Some(request) = stub::read(&mut connection).await? {
         counted.requests.fetch_add(1, Ordering::Relaxed);
-        counted.bytes.fetch_add(length, Ordering::Relaxed);
+        counted.bytes.fetch_add(request.length, Ordering::Relaxed);
         connection
             .write_all(
                 b"HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n",
             )
             .await?;
     }
+    Ok(())
 }

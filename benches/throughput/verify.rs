@@ -2,17 +2,11 @@
 
 use std::time::Duration;
 
-use rogo_migrate::sample::{self, Files, SampleOptions};
-
 use super::{
-    MEMORY, TestApp,
+    MEMORY,
     cost::{self, Cost},
     goals::{Goal, Goals},
-    stub::BlobStub,
-    support::{
-        app::Sample,
-        tds::{self, TdsServer, data::Data},
-    },
+    latency::Bench,
 };
 
 /// Processes that share the rows.
@@ -41,24 +35,10 @@ pub async fn verify(goals: &mut Goals, rows: u64) {
 /// The cost of a verification in 8 processes.
 async fn shared(goals: &mut Goals, rows: u64) -> Cost {
     println!("{rows} submissions of 3 files, moved by 1 process, verified by {PROCESSES}");
-    let stub = BlobStub::start(100).await;
-    let sample = generated(rows, &stub);
-    let data = Data::load(&sample.path().join("sample/warehouse")).unwrap();
-    let tds = TdsServer::start(data, tds::Options::default()).await.unwrap();
-    let sample = Sample { folder: sample, source: String::new(), tds };
-    let mut app = TestApp::new(&sample).await;
-    let runs = sample.folder.path().join("runs");
-    std::fs::create_dir(&runs).unwrap();
-    let account = format!("AccountName=acc;AccountKey=Zm9vYmFy;BlobEndpoint=http://{}/acc", stub.address());
-    for (name, value) in [
-        ("SOURCE_STORAGE_CONNECTION_STRING", account.clone()),
-        ("AZURE_STORAGE_CONNECTION_STRING", account),
-        ("ROGO_SOURCE_ALLOW", format!("http://{}/acc/source", stub.address())),
-        ("ROGO_TARGET", "az://target".to_owned()),
-        ("ROGO_RUN_STORE", format!("file://{}", runs.display())),
-    ] {
-        app.set(name, value);
-    }
+    let bench = Bench::start(rows, 100).await;
+    let mut app = bench.app().await;
+    // No proxy stands before the database, whose time is measured.
+    app.set("DATABASE_URL", app.database.url());
     let run = cost::of(app.start(&["run"])).await;
     Goals::figure("moved in", run.elapsed.as_secs_f64(), "s");
     let part = |n: usize| {
@@ -70,14 +50,4 @@ async fn shared(goals: &mut Goals, rows: u64) -> Cost {
     Goals::figure("CPU per row", cost.cpu.as_secs_f64() * 1e3 / rows as f64, "ms");
     goals.demand("peak memory of a process", cost.peak_bytes as f64 / 1e6, "MB", MEMORY);
     cost
-}
-
-/// Inputs and warehouse; the stub has every file.
-fn generated(rows: u64, stub: &BlobStub) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let mut options = SampleOptions::new(rows, 5, folder.path().join("sample"));
-    options.source_url = Some(format!("http://{}/acc/source", stub.address()).parse().unwrap());
-    (options.plain, options.files) = (true, Files::None);
-    sample::generate(&options).unwrap();
-    folder
 }

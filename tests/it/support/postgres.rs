@@ -106,11 +106,6 @@ impl TestServer {
         format!("postgres://{user}:{password}@{address}/{database}?sslmode=disable")
     }
 
-    /// What it has logged.
-    pub fn log(&self) -> String {
-        fs::read_to_string(self.folder.join("log")).expect("the tests' PostgreSQL keeps a log")
-    }
-
     /// A superuser's connection.
     pub async fn connect(&self, database: &str) -> PgConnection {
         PgConnection::connect(&self.superusers_url(database)).await.expect("the tests' PostgreSQL answers")
