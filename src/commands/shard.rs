@@ -108,11 +108,13 @@ async fn move_shard(
 ) -> Result<(), Stop> {
     let shards = plan.shards.len();
     let Some(rows) = plan.shard(index).map(|shard| shard.rows) else {
+        let has = match shards {
+            1 => "one shard, 0".to_owned(),
+            _ => format!("{shards} shards, from 0 to {}", shards.saturating_sub(1)),
+        };
         let message = format!(
-            "there is no shard {index}: the plan of run {} has {shards} shards, from 0 to {}; check --shard, or \
-             JOB_COMPLETION_INDEX and SHARD_INDEXES",
-            store.run(),
-            shards.saturating_sub(1)
+            "there is no shard {index}: the plan of run {} has {has}; check --shard, or JOB_COMPLETION_INDEX and SHARD_INDEXES",
+            store.run()
         );
         return Err(Stop::new(Exit::Usage, message));
     };
