@@ -68,7 +68,7 @@ pub struct ShardInputs {
     /// The rules' configuration.
     pub rules: RuleConfig,
     /// The target's catalogue.
-    pub catalogue: CatalogueIndex,
+    pub catalogue: Arc<CatalogueIndex>,
     /// Connections and clients, one set per worker.
     pub workers: Vec<WorkerServices>,
     /// Limits on submissions and copies under way, which the process has found so far.
@@ -113,7 +113,7 @@ pub struct Shard {
     writer: WriterId,
     lost: RowSet,
     rules: RuleConfig,
-    catalogue: CatalogueIndex,
+    catalogue: Arc<CatalogueIndex>,
     pace: Arc<Pace>,
     breaker: Breaker,
     in_flight: Arc<InFlight>,

@@ -148,7 +148,8 @@ async fn move_shard(
         shared,
     };
     let moved = async {
-        let (inputs, catalogue) = process.prepare_patiently(stop, ending).await?;
+        let inputs = process.prepare_patiently(stop, ending).await?;
+        let catalogue = inputs.catalogue.clone();
         shard::run(inputs).await.map(|()| catalogue)
     };
     match moved.await {

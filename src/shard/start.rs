@@ -1,10 +1,13 @@
 //! The start of a process: everything that fails for what is the same in every pod fails here, before its first row, and
 //! before anything of it stands that another process would have to look at.
 
+use std::sync::Arc;
+
 use crate::{
-    domain::{Catalogue, ShardIndex, TargetIdentity},
+    domain::{ShardIndex, TargetIdentity},
     exit::{Exit, Stop},
     ports::{Blobs, Service, TargetWriter, Warehouse},
+    rules::CatalogueIndex,
     run::{
         Plan, RowSet, RunStore, WriterId, lost,
         pins::{self, Present, refusal},
@@ -38,13 +41,13 @@ pub struct Start<'a> {
     /// Container to which files are copied.
     pub target_blobs: &'a dyn Blobs,
     /// The catalogue, if an earlier shard of this process began on the same connections and ended in order.
-    pub known: Option<&'a Catalogue>,
+    pub known: Option<&'a Arc<CatalogueIndex>>,
 }
 
 /// Result of a successful start.
 pub struct Started {
     /// The target's catalogue.
-    pub catalogue: Catalogue,
+    pub catalogue: Arc<CatalogueIndex>,
     /// Rows with an outcome from earlier processes.
     pub recorded: RecordedRows,
     /// Rows that were recorded as migrated and that the target lost.
@@ -69,7 +72,8 @@ impl Start<'_> {
             known.clone()
         } else {
             pace.at_start(Service::TargetBlobs, || target_blobs.check()).await?;
-            pace.at_start(Service::Database, || target.catalogue()).await?
+            let catalogue = pace.at_start(Service::Database, || target.catalogue()).await?;
+            Arc::new(catalogue.into())
         };
         let lost = self.lost().await?;
         let read = || segments::recorded_without(store, plan, index, &lost);

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use crate::{
     adapters::postgres::{NextShard, PostgresWriter},
     commands::connect,
-    domain::Catalogue,
     exit::{Exit, Stop},
     ports::{Blobs, Gate, Source, Warehouse},
     report::events::Events,
+    rules::CatalogueIndex,
     run::{Plan, RunStore},
     settings::Settings,
     shard::{
@@ -22,7 +22,7 @@ pub(super) struct Kept {
     databases: Vec<Arc<PostgresWriter>>,
     clients: Arc<Clients>,
     /// `None` before the first shard has begun.
-    pub catalogue: Option<Catalogue>,
+    pub catalogue: Option<Arc<CatalogueIndex>>,
 }
 
 struct Clients {
@@ -94,7 +94,7 @@ impl Kept {
     }
 
     /// The same after a shard that has read this catalogue.
-    pub(super) fn knowing(self, catalogue: Catalogue) -> Self {
+    pub(super) fn knowing(self, catalogue: Arc<CatalogueIndex>) -> Self {
         Self { catalogue: Some(catalogue), ..self }
     }
 

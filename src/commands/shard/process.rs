@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::{host, kept::Kept, shared::Shared};
 use crate::{
     commands::or_stopped,
-    domain::{Catalogue, ShardIndex},
+    domain::ShardIndex,
     exit::{Exit, Stop},
     report::observed::Observed,
     run::{Plan, RunStore, WriterId},
@@ -35,12 +35,12 @@ pub(super) struct Process<'a> {
 }
 
 impl Process<'_> {
-    /// Prepares; a wait gives heartbeats as rows do. Returns the catalogue too, for the next shard.
+    /// Prepares; a wait gives heartbeats as rows do.
     pub(super) async fn prepare_patiently(
         &self,
         stop: &CancellationToken,
         ending: CancellationToken,
-    ) -> Result<(ShardInputs, Catalogue), Stop> {
+    ) -> Result<ShardInputs, Stop> {
         let Self { settings, store, plan, index, writer, rows, pace, observed, .. } = *self;
         let (plan, epoch) = (&plan.id, &settings.epoch);
         let gauge = &|| {};
@@ -53,7 +53,7 @@ impl Process<'_> {
         &self,
         stop: &CancellationToken,
         ending: CancellationToken,
-    ) -> Result<(ShardInputs, Catalogue), Stop> {
+    ) -> Result<ShardInputs, Stop> {
         let Self { settings, store, plan, index, pace, kept, .. } = *self;
         let host = host();
         let workers = kept.workers(&self.observed.events);
@@ -73,14 +73,14 @@ impl Process<'_> {
             known: kept.catalogue.as_ref(),
         };
         let Started { catalogue, recorded, lost } = start.run().await?;
-        let inputs = ShardInputs {
+        Ok(ShardInputs {
             store: store.clone(),
             plan: plan.clone(),
             index,
             writer: self.writer.clone(),
             epoch: settings.epoch.clone(),
             rules: crate::plan::rule_config(settings),
-            catalogue: catalogue.clone().into(),
+            catalogue,
             workers,
             in_flight: self.shared.in_flight.clone(),
             flush: settings.work.flush,
@@ -92,7 +92,6 @@ impl Process<'_> {
             observed: self.observed.clone(),
             stop: stop.clone(),
             ending,
-        };
-        Ok((inputs, catalogue))
+        })
     }
 }

@@ -150,7 +150,7 @@ async fn moved(
             warehouse_time_zone: chrono_tz::UTC,
             allowed_sources: allow,
         },
-        catalogue: catalogue(&app).await.into(),
+        catalogue: Arc::new(catalogue(&app).await.into()),
         workers: vec![WorkerServices {
             target: target.clone(),
             warehouse: None,

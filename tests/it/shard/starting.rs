@@ -1,11 +1,12 @@
 //! The start of a process: in which order it asks, and what it refuses before anything of it stands.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use rogo_migrate::{
     domain::{Catalogue, ShardIndex},
     exit::{Exit, Stop},
     ports::{Blobs, FaultKind},
+    rules::CatalogueIndex,
     run::{names, pins::pinned_settings},
     shard::{
         pace::Pace,
@@ -34,7 +35,7 @@ async fn start(world: &World) -> Result<Started, Stop> {
 }
 
 /// With the catalogue of the shard that the process moved before.
-async fn start_after(world: &World, known: Option<&Catalogue>) -> Result<Started, Stop> {
+async fn start_after(world: &World, known: Option<&Arc<CatalogueIndex>>) -> Result<Started, Stop> {
     let pace = Pace::new(Duration::from_mins(15), CancellationToken::new());
     Start {
         settings: &settings(Path::new("unused")),
@@ -72,7 +73,7 @@ async fn the_lock_is_held_before_the_run_is_compared_and_compared_before_the_wri
 #[tokio::test]
 async fn a_later_shard_of_the_process_compares_nothing_again_and_is_refused_once_the_run_has_ended() {
     let world = planned(2);
-    let known = Catalogue::default();
+    let known = Arc::new(Catalogue::default().into());
     start_after(&world, Some(&known)).await.unwrap();
     assert!(is_registered(&world));
     for again in ["target: session", "files: check"] {

@@ -189,7 +189,7 @@ impl World {
             writer: writer.parse().unwrap(),
             epoch: "0".parse().unwrap(),
             rules: good.config,
-            catalogue: self.target.catalogue.clone().into(),
+            catalogue: Arc::new(self.target.catalogue.clone().into()),
             workers: vec![worker],
             in_flight: InFlight::new(None, 1),
             flush: Duration::from_secs(10),
