@@ -71,13 +71,12 @@ impl LogSettings {
 
 /// Begins to log to standard error, and to send telemetry if there is a receiver. Must not be called in the runtime.
 pub fn start(settings: &LogSettings, export: Option<&ExportSettings>) -> Result<Guard, Stop> {
-    let filter = filter(&settings.filter)?;
+    let shown = shown(settings)?;
     let (exports, Receivers { metrics, traces }) =
         export.map(Exports::begin).transpose()?.unwrap_or_default();
     let tracer = traces.as_ref().map(|(_, tracer)| tracer.clone());
     Registry::default()
-        .with(lines(settings).with_filter(filter.and(filter_fn(is_harmless))))
-        .with(tracer.map(spans))
+        .with(layers(shown, tracer))
         .try_init()
         .map_err(|error| Stop::new(Exit::Bug, format!("logging was set up twice: {error}")))?;
     if let Some(metrics) = metrics {
@@ -103,6 +102,21 @@ where
         .with_tracked_inactivity(false)
         .with_context_activation(false)
         .with_filter(filter_fn(is_step).with_max_level_hint(LevelFilter::INFO))
+}
+
+/// A layer of the one registry.
+type Shown = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// What lines and steps are given to. An absent layer beside the others would ask for every line of every crate, to no end:
+/// it is left out.
+fn layers(lines: Shown, tracer: Option<SdkTracer>) -> Vec<Shown> {
+    [Some(lines), tracer.map(|tracer| spans(tracer).boxed())].into_iter().flatten().collect()
+}
+
+/// The lines that the person's filter lets through. Both filters bound the level: most of the other lines then cost nothing.
+fn shown(settings: &LogSettings) -> Result<Shown, Stop> {
+    let harmless = filter_fn(is_harmless).with_max_level_hint(LevelFilter::TRACE);
+    Ok(lines(settings).with_filter(filter(&settings.filter)?.and(harmless)).boxed())
 }
 
 fn lines<S>(settings: &LogSettings) -> Box<dyn Layer<S> + Send + Sync>
@@ -144,6 +158,24 @@ fn is_harmless(metadata: &Metadata<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_that_are_not_shown_are_not_made() {
+        for (wanted, most) in [("info", LevelFilter::INFO), ("rogo_migrate::shard=debug", LevelFilter::DEBUG)]
+        {
+            let settings = LogSettings {
+                format: None,
+                filter: wanted.into(),
+                terminal: Terminal::Plain,
+                trace_sample: 100,
+            };
+            let subscriber = Registry::default().with(layers(shown(&settings).unwrap(), None));
+            assert_eq!(tracing::Subscriber::max_level_hint(&subscriber), Some(most));
+            tracing::subscriber::with_default(subscriber, || {
+                assert!(!tracing::enabled!(target: "typespec_client_core::http", Level::DEBUG));
+            });
+        }
+    }
 
     #[test]
     fn other_crates_are_quiet_unless_they_are_named() {

@@ -1,12 +1,12 @@
 //! A storage account as one of our services sees it: its endpoint, who we are there, and the pipeline that
 //! every request to it takes.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use azure_core::credentials::TokenCredential;
 use azure_core::http::{
-    AsyncRawResponse, ClientOptions, Context, HttpClientOptions, Method, Pipeline, PipelineSendOptions,
-    PipelineStreamOptions, RawResponse, Request, RetryOptions, Transport, Url, new_http_client,
+    AsyncRawResponse, ClientOptions, Context, Method, Pipeline, PipelineSendOptions, PipelineStreamOptions,
+    RawResponse, Request, RetryOptions, Transport, Url,
     policies::{Policy, auth::BearerTokenAuthorizationPolicy},
 };
 use azure_storage_blob::{BlobClient, BlobClientOptions};
@@ -28,6 +28,13 @@ pub(super) const SCOPE: &str = "https://storage.azure.com/.default";
 
 /// Advice for an Entra identity without a role.
 pub(super) const NEW_ROLES: &str = " (a role that was assigned just now takes up to ten minutes to arrive)";
+
+/// How long a connection may take to open, and an answer to go on, before a request is tried again.
+const CONNECT_WITHIN: Duration = Duration::from_secs(20);
+const READ_WITHIN: Duration = Duration::from_mins(1);
+
+/// Connections of one client that stay open unused: a worker's share of the most copies that are in flight at once.
+const MOST_IDLE: usize = 100;
 
 /// How long a SAS minted for one server-side copy lasts.
 const GRANT_HOURS: i64 = 12;
@@ -54,6 +61,18 @@ pub(super) struct Account {
     pipeline: Pipeline,
 }
 
+/// Connections as `azure_core` makes them, but for the bound: new ones are opened for requests that wait while others end,
+/// and without a bound all of them stay.
+fn connections(service: Service) -> Result<reqwest::Client, Fault> {
+    let client = reqwest::Client::builder()
+        .connect_timeout(CONNECT_WITHIN)
+        .read_timeout(READ_WITHIN)
+        .redirect(reqwest::redirect::Policy::none())
+        .pool_max_idle_per_host(MOST_IDLE)
+        .build();
+    client.map_err(|error| faults::misconfigured(service, format!("no HTTP client can be made: {error}")))
+}
+
 impl Account {
     /// The account of target and run store, and its blob endpoint.
     pub fn open(settings: &AccountSettings, service: Service) -> Result<(Self, Url), Fault> {
@@ -61,7 +80,7 @@ impl Account {
             (Some(secret), _) => {
                 let rotating = Rotating::read(secret.clone(), service)?;
                 let endpoint = rotating.endpoint.clone();
-                Ok((Self::new(Identity::ConnectionString(Arc::new(rotating)), service), endpoint))
+                Ok((Self::new(Identity::ConnectionString(Arc::new(rotating)), service)?, endpoint))
             }
             (None, Some(url)) if url.scheme() == "https" => {
                 let mut endpoint = url.clone();
@@ -71,7 +90,7 @@ impl Account {
                 if let Some(hint) = hosts::dfs_hint(&endpoint) {
                     return Err(faults::misconfigured(service, format!("the account URL {hint}")));
                 }
-                Ok((Self::new(Identity::Entra(EntraCredential::new()), service), endpoint))
+                Ok((Self::new(Identity::Entra(EntraCredential::new()), service)?, endpoint))
             }
             (None, Some(_)) => Err(faults::misconfigured(
                 service,
@@ -87,9 +106,9 @@ impl Account {
 
     /// An account with connections of its own. The client's own retries are off: a body from the network
     /// cannot be sent twice, so GET and PUT are retried together, above.
-    pub fn new(identity: Identity, service: Service) -> Self {
-        let http = new_http_client(Some(HttpClientOptions { automatic_decompression: false }));
-        Self::with_transport(identity, service, Transport::new(http))
+    pub fn new(identity: Identity, service: Service) -> Result<Self, Fault> {
+        let transport = Transport::new(Arc::new(connections(service)?));
+        Ok(Self::with_transport(identity, service, transport))
     }
 
     /// The same connections as another identity.

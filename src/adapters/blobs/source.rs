@@ -72,7 +72,7 @@ impl UrlSource {
         for secret in strings.into_iter().flatten() {
             let rotating = Rotating::read(secret.clone(), SERVICE)?;
             let endpoint = rotating.endpoint.clone();
-            let account = Account::new(Identity::ConnectionString(Arc::new(rotating)), SERVICE);
+            let account = Account::new(Identity::ConnectionString(Arc::new(rotating)), SERVICE)?;
             accounts.push((endpoint, Arc::new(account)));
         }
         let entra = EntraCredential::new();
@@ -80,8 +80,8 @@ impl UrlSource {
             auth: settings.auth,
             account_url: target.account_url.clone(),
             accounts,
-            anonymous: Arc::new(Account::new(Identity::Anonymous, SERVICE)),
-            entra_account: Arc::new(Account::new(Identity::Entra(entra.clone()), SERVICE)),
+            anonymous: Arc::new(Account::new(Identity::Anonymous, SERVICE)?),
+            entra_account: Arc::new(Account::new(Identity::Entra(entra.clone()), SERVICE)?),
             entra,
             has_identity: OnceCell::new(),
             refusals: Mutex::default(),

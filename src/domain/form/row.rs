@@ -8,9 +8,14 @@ use crate::domain::Digest;
 pub struct RowForm {
     table: &'static str,
     id: String,
-    /// Type, length and value of each column of the layout.
-    values: Vec<Vec<u8>>,
+    /// Columns of the layout.
+    columns: i32,
+    /// Type (4 bytes), length (4 bytes, -1: null) and value of each of them.
+    values: Vec<u8>,
 }
+
+/// Bytes of most rows.
+const USUAL_BYTES: usize = 512;
 
 impl RowForm {
     /// The row whose columns hold what `value_of` says.
@@ -21,32 +26,35 @@ impl RowForm {
     ) -> Self {
         let has_id = table.columns.iter().any(|(column, _)| *column == "id");
         let id = if has_id { value_of("id").text().unwrap_or_default().to_owned() } else { String::new() };
-        let encode = |(column, kind): (&'static str, ColumnKind)| {
+        let mut row = Self { table: table.name, id, columns: 0, values: Vec::with_capacity(USUAL_BYTES) };
+        for (column, kind) in layout.columns(table) {
             let number = match kind {
                 ColumnKind::Number => layout.number_type(table.name, column),
                 _ => NumberType::Real,
             };
-            match (table.name, column) {
+            let value = match (table.name, column) {
                 ("submission_files", "azure_blob_name" | "file_url" | "azure_blob_url") => {
-                    without_writer(value_of(column), &value_of("azure_blob_name")).encode(kind, number)
+                    without_writer(value_of(column), &value_of("azure_blob_name"))
                 }
                 ("submission_files", "turnitin_status")
                     if value_of("submission_file_type").text() != Some("submission") =>
                 {
-                    StoredValue::Null.encode(kind, number)
+                    StoredValue::Null
                 }
-                _ => value_of(column).encode(kind, number),
-            }
-        };
-        let values = layout.columns(table).map(encode).collect();
-        Self { table: table.name, id, values }
+                _ => value_of(column),
+            };
+            value.encode(kind, number, &mut row.values);
+            row.columns += 1;
+        }
+        row
     }
 
     /// The row whose columns the database has put into this form one by one: of each column `record_send(row(column))`.
     /// `None` if that is not what these bytes are.
     pub fn of_sent(table: &'static TableForm, id: String, sent: &[Vec<u8>]) -> Option<Self> {
-        let of_one = |bytes: &Vec<u8>| bytes.strip_prefix(&1_i32.to_be_bytes()).map(<[u8]>::to_vec);
-        Some(Self { table: table.name, id, values: sent.iter().map(of_one).collect::<Option<_>>()? })
+        let of_one = |bytes: &'_ Vec<u8>| bytes.strip_prefix(&1_i32.to_be_bytes()).map(<[u8]>::to_vec);
+        let values = sent.iter().map(of_one).collect::<Option<Vec<_>>>()?.concat();
+        Some(Self { table: table.name, id, columns: i32::try_from(sent.len()).ok()?, values })
     }
 
     /// `id` of the row; empty for a table whose id does not enter.
@@ -54,10 +62,15 @@ impl RowForm {
         &self.id
     }
 
-    fn bytes(&self) -> Vec<u8> {
-        let mut bytes = i32::try_from(self.values.len()).unwrap_or(i32::MAX).to_be_bytes().to_vec();
-        self.values.iter().for_each(|value| bytes.extend_from_slice(value));
-        bytes
+    /// Type, length and value of each column.
+    fn each_value(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = self.values.as_slice();
+        std::iter::from_fn(move || {
+            let length = i32::from_be_bytes(*rest.get(4..)?.first_chunk()?);
+            let (value, others) = rest.split_at_checked(8 + usize::try_from(length).unwrap_or(0))?;
+            rest = others;
+            Some(value)
+        })
     }
 }
 
@@ -75,11 +88,13 @@ fn without_writer<'v>(value: StoredValue<'v>, blob_name: &StoredValue<'_>) -> St
 pub fn rows_digest(layout: &Layout, part: Part, rows: &[RowForm]) -> Digest {
     let mut form = layout.header(part).as_bytes().to_vec();
     for table in part.tables() {
-        let mut of_table: Vec<Vec<u8>> =
-            rows.iter().filter(|row| row.table == table.name).map(RowForm::bytes).collect();
-        of_table.sort_unstable();
+        let mut of_table: Vec<&RowForm> = rows.iter().filter(|row| row.table == table.name).collect();
+        of_table.sort_unstable_by(|one, other| one.values.cmp(&other.values));
         form.extend(i32::try_from(of_table.len()).unwrap_or(i32::MAX).to_be_bytes());
-        form.extend(of_table.concat());
+        for row in of_table {
+            form.extend(row.columns.to_be_bytes());
+            form.extend_from_slice(&row.values);
+        }
     }
     Digest::of(&form)
 }
@@ -102,7 +117,7 @@ pub fn row_differences(layout: &Layout, expected: &[RowForm], stored: &[RowForm]
                 add(format!("{} (a row is absent)", table.name));
                 continue;
             };
-            let values = row.values.iter().zip(&other.values);
+            let values = row.each_value().zip(other.each_value());
             for ((column, _), (one, other)) in layout.columns(table).zip(values) {
                 if one != other {
                     add(format!("{}.{column}", table.name));

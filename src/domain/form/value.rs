@@ -84,8 +84,8 @@ impl StoredValue<'_> {
         }
     }
 
-    /// Type, length and value.
-    pub(super) fn encode(&self, kind: ColumnKind, number: NumberType) -> Vec<u8> {
+    /// Appends type, length and value.
+    pub(super) fn encode(&self, kind: ColumnKind, number: NumberType, form: &mut Vec<u8>) {
         let type_of = match (kind, number) {
             (ColumnKind::Text, _) | (ColumnKind::Number, NumberType::Numeric(_)) => 25_u32,
             (ColumnKind::Int, _) => 20,
@@ -94,20 +94,17 @@ impl StoredValue<'_> {
             (ColumnKind::Number, NumberType::Real) => 700,
             (ColumnKind::Number, NumberType::Double) => 701,
         };
-        let mut form = type_of.to_be_bytes().to_vec();
+        form.extend(type_of.to_be_bytes());
         match self {
             Self::Null => form.extend((-1_i32).to_be_bytes()),
-            Self::Text(text) => push(&mut form, text.as_bytes()),
-            Self::Int(number) => push(&mut form, &number.to_be_bytes()),
-            Self::Bool(is) => push(&mut form, &[u8::from(*is)]),
-            Self::Time(at) => {
-                push(&mut form, &(at.timestamp_micros() - EPOCH_MICROSECONDS).to_be_bytes());
-            }
-            Self::Real(number) => push(&mut form, &number.to_be_bytes()),
-            Self::Double(number) => push(&mut form, &number.to_be_bytes()),
-            Self::Decimal(decimal) => push(&mut form, &decimal_bytes(decimal, number)),
+            Self::Text(text) => push(form, text.as_bytes()),
+            Self::Int(number) => push(form, &number.to_be_bytes()),
+            Self::Bool(is) => push(form, &[u8::from(*is)]),
+            Self::Time(at) => push(form, &(at.timestamp_micros() - EPOCH_MICROSECONDS).to_be_bytes()),
+            Self::Real(number) => push(form, &number.to_be_bytes()),
+            Self::Double(number) => push(form, &number.to_be_bytes()),
+            Self::Decimal(decimal) => push_decimal(form, decimal, number),
         }
-        form
     }
 }
 
@@ -117,13 +114,13 @@ fn push(form: &mut Vec<u8>, value: &[u8]) {
 }
 
 /// What a column of this type makes of the number.
-fn decimal_bytes(decimal: &Decimal, number: NumberType) -> Vec<u8> {
+fn push_decimal(form: &mut Vec<u8>, decimal: &Decimal, number: NumberType) {
     let digits = decimal.as_str();
     match number {
         // Digits with at most one sign and point: they read as a float of any size.
-        NumberType::Real => digits.parse::<f32>().unwrap_or(f32::NAN).to_be_bytes().to_vec(),
-        NumberType::Double => digits.parse::<f64>().unwrap_or(f64::NAN).to_be_bytes().to_vec(),
-        NumberType::Numeric(None) => digits.as_bytes().to_vec(),
-        NumberType::Numeric(Some(scale)) => decimal.rounded(scale).as_str().as_bytes().to_vec(),
+        NumberType::Real => push(form, &digits.parse::<f32>().unwrap_or(f32::NAN).to_be_bytes()),
+        NumberType::Double => push(form, &digits.parse::<f64>().unwrap_or(f64::NAN).to_be_bytes()),
+        NumberType::Numeric(None) => push(form, digits.as_bytes()),
+        NumberType::Numeric(Some(scale)) => push(form, decimal.rounded(scale).as_str().as_bytes()),
     }
 }
