@@ -66,9 +66,14 @@ pub struct GlobalFlags {
     #[arg(long, global = true, value_name = "text|json")]
     pub log_format: Option<String>,
     /// Log level of this program (error, warn, info, debug, trace), or a filter such as info,sqlx=debug,
-    /// which may also name the libraries that it uses [env: RUST_LOG] [default: info]
+    /// which may also name the libraries that it uses [env: RUST_LOG] [default: info; warn on a terminal
+    /// that shows live progress]
     #[arg(long, global = true, value_name = "FILTER")]
     pub log: Option<String>,
+    /// Show log lines of level info on a terminal too, above the live progress: short for --log info
+    #[arg(short, long, global = true, conflicts_with = "log")]
+    #[serde(skip)]
+    pub verbose: bool,
 }
 
 /// The program's subcommands with their arguments.

@@ -187,7 +187,10 @@ async fn or_stopped<T>(
 
 /// Every flag of a setting, by its key.
 fn flags(cli: &Cli) -> Flags {
-    let flags = Flags::default().with(&cli.global);
+    let mut flags = Flags::default().with(&cli.global);
+    if cli.global.verbose && cli.global.log.is_none() {
+        flags = flags.with(&serde_json::json!({ "log": "info" }));
+    }
     match &cli.command {
         Command::Plan(args) => flags.with(&args.reason).with(&args.plan).with(&args.settings),
         Command::Shard(args) => {

@@ -23,7 +23,7 @@ use crate::{
     exit::{Exit, Stop},
     report::{
         events::{Consumer, Events},
-        progress::Stderr,
+        progress::{Stderr, Style},
     },
     settings::{ExportSettings, LogFormat, LogSettings, Terminal},
 };
@@ -67,11 +67,22 @@ impl LogSettings {
     pub fn effective_format(&self) -> LogFormat {
         self.format.unwrap_or_else(|| if Stderr.is_terminal() { LogFormat::Text } else { LogFormat::Json })
     }
+
+    /// How progress is shown beside the log.
+    pub fn progress(&self) -> Style {
+        Style::choose(self.effective_format() == LogFormat::Json, self.terminal == Terminal::Full)
+    }
+
+    /// Beside live progress only what needs a person is logged, unless the person chose.
+    fn effective_filter(&self) -> &str {
+        let is_quiet = !self.filter_is_given && self.progress() == Style::Live;
+        if is_quiet { "warn" } else { &self.filter }
+    }
 }
 
 /// Begins to log to standard error, and to send telemetry if there is a receiver. Must not be called in the runtime.
 pub fn start(settings: &LogSettings, export: Option<&ExportSettings>) -> Result<Guard, Stop> {
-    let filter = filter(&settings.filter)?;
+    let filter = filter(settings.effective_filter())?;
     let (exports, Receivers { metrics, traces }) =
         export.map(Exports::begin).transpose()?.unwrap_or_default();
     let tracer = traces.as_ref().map(|(_, tracer)| tracer.clone());
