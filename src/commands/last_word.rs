@@ -97,7 +97,7 @@ mod tests {
                 (2, 1),
                 "in the log, and at the end: {said}"
             );
-            assert_eq!(said.contains("last_word::tell_place"), has_backtrace, "{said}");
+            assert_eq!(said.contains("rust_begin_unwind"), has_backtrace, "{said}");
             assert!(!said.contains("planted"), "{said}");
         }
     }
