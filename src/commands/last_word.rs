@@ -9,7 +9,7 @@ use std::{
 use crate::{
     exit::{End, Exit, Stop},
     report,
-    settings::termination_log,
+    settings::{termination_log, wants_backtraces},
 };
 
 /// Writes the pod's termination message, if this process runs in a pod.
@@ -42,7 +42,7 @@ pub fn guarded(command: impl FnOnce() -> Result<End, Stop>) -> Result<End, Stop>
 /// Logs the place of a panic, and the backtrace if `RUST_BACKTRACE` is set. (`RUST_LIB_BACKTRACE`, which the image switches
 /// off, is for errors: the Azure client makes one for each answer that is none.)
 fn tell_place(place: &str) {
-    if std::env::var_os("RUST_BACKTRACE").is_some_and(|wanted| wanted != "0") {
+    if wants_backtraces() {
         let backtrace = Backtrace::force_capture();
         tracing::error!(place, %backtrace, "a bug: the program panicked");
     } else {

@@ -268,8 +268,7 @@ impl Blobs for FolderBlobs {
     }
 
     async fn folders(&self) -> Result<Vec<String>, Fault> {
-        let own = self.clone();
-        blocking(self.service, move || own.own_folders()).await
+        self.own_folders().await
     }
 
     fn list(&self, prefix: &str) -> BoxStream<'static, Result<BlobInfo, Fault>> {

@@ -72,8 +72,13 @@ impl FolderBlobs {
         Ok(blobs)
     }
 
-    /// Folders of the root that hold blobs, by name.
-    pub(super) fn own_folders(&self) -> Result<Vec<String>, Fault> {
+    /// Folders of the root, by name.
+    pub(super) async fn own_folders(&self) -> Result<Vec<String>, Fault> {
+        let own = self.clone();
+        blocking_for(LARGE_WORK, self.service, move || own.look_for_folders()).await
+    }
+
+    fn look_for_folders(&self) -> Result<Vec<String>, Fault> {
         let fault = |error| self.fault(error, "listing", "");
         let entries = match fs::read_dir(&self.root) {
             Ok(entries) => entries,
