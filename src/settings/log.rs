@@ -37,3 +37,8 @@ pub enum LogFormat {
 pub fn wants_json() -> bool {
     std::env::args_os().any(|argument| argument == "--json")
 }
+
+/// Whether a panic is logged with its backtrace. Read as it happens: a panic may come before the settings are.
+pub fn wants_backtraces() -> bool {
+    std::env::var_os("RUST_BACKTRACE").is_some_and(|wanted| wanted != "0")
+}
