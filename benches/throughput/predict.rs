@@ -55,7 +55,10 @@ async fn durations(options: &Options) {
     .await;
     for run in 1..=3 {
         let app = TestApp::new(&sample).await;
-        app.run(&["plan", "--predict", "--probe"]).await.expect(0);
+        let planned = app.run(&["plan", "--predict", "--probe"]).await.expect(0);
+        for line in planned.stdout.lines().filter(|line| line.contains("measured: ")) {
+            println!("  {}", line.trim());
+        }
         app.run(&["shard", "--shard", "0"]).await.expect(0);
         app.run(&["finalize"]).await.expect(0);
         let summary = fs::read_to_string(app.out.path().join("summary.json")).unwrap();

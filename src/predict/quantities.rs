@@ -39,9 +39,13 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// Whether the same files took less than one `times`-th of the other's time.
+    /// Whether a file took less than one `times`-th of the other's time.
     pub fn is_faster_than(&self, other: &Self, times: f64) -> bool {
-        float(self.milliseconds) * times < float(other.milliseconds)
+        self.milliseconds_of_a_file() * times < other.milliseconds_of_a_file()
+    }
+
+    fn milliseconds_of_a_file(&self) -> f64 {
+        float(self.milliseconds) / float(self.files.max(1))
     }
 }
 
@@ -80,7 +84,7 @@ pub fn duration(
     let uncopied = prediction.rows - prediction.outcomes.migrated.rows.min(prediction.rows);
     let other_ms = START_MS + uncopied * 1_000 / UNCOPIED_ROWS_A_SECOND / u64::from(processes);
     let (copying_ms, basis) = if let Some(measured) = measured.filter(|measured| measured.files > 0) {
-        let each = float(measured.milliseconds) / float(measured.files) / SHARE_OF_BARE_COPIES;
+        let each = measured.milliseconds_of_a_file() / SHARE_OF_BARE_COPIES;
         let basis = format!(
             "measured: {} files of {} bytes in {} ms, {} at a time; a run reaches {SHARE_OF_BARE_COPIES} of bare copies, and \
              each of {processes} processes the same rate",
