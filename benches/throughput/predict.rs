@@ -67,6 +67,12 @@ async fn durations(options: &Options) {
         let figure = |name: &str| duration[name].as_f64().unwrap();
         Goals::figure(&format!("run {run}: predicted"), figure("predicted_ms") / 1e3, "s");
         Goals::figure(&format!("run {run}: took"), figure("outcome_ms") / 1e3, "s");
+        // What a run reaches of copies alone, of which the prediction takes a constant share.
+        Goals::figure(
+            &format!("run {run}: predicted / took"),
+            figure("predicted_ms") / figure("outcome_ms"),
+            "",
+        );
         Goals::compare(&format!("run {run}: off, either way"), figure("off_percent").abs(), "%", OFF);
         discard(&app).await;
     }
