@@ -20,6 +20,7 @@ use futures_util::future::BoxFuture;
 use crate::{
     domain::AttemptId,
     exit::{Moment, Stop},
+    inputs::InputCell,
     ports::Blobs,
     report::events::Events,
     run::{
@@ -42,7 +43,7 @@ pub struct InputRow {
     /// Its attempt, if the cell holds one.
     pub attempt: Option<AttemptId>,
     /// Its cells as they came, as many as the header has.
-    pub cells: Vec<String>,
+    pub cells: Vec<InputCell>,
 }
 
 /// The submissions CSV, read again from its beginning.

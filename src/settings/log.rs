@@ -30,3 +30,8 @@ pub enum LogFormat {
     /// One JSON object per line.
     Json,
 }
+
+/// Whether a panic is logged with its backtrace. Read as it happens: a panic may come before the settings are.
+pub fn wants_backtraces() -> bool {
+    std::env::var_os("RUST_BACKTRACE").is_some_and(|wanted| wanted != "0")
+}
