@@ -43,4 +43,6 @@ COPY templates/uplot/LICENSE /licenses/uPlot
 COPY --from=build /build/target/release/rogo-migrate /usr/local/bin/rogo-migrate
 # By number, so that Kubernetes can see that it is not root.
 USER 65532:65532
+# With RUST_BACKTRACE set, for panics, the Azure client would capture a backtrace for each answer that is an error.
+ENV RUST_LIB_BACKTRACE=0
 ENTRYPOINT ["/usr/local/bin/rogo-migrate"]

@@ -66,9 +66,14 @@ pub struct GlobalFlags {
     #[arg(long, global = true, value_name = "text|json")]
     pub log_format: Option<String>,
     /// Log level of this program (error, warn, info, debug, trace), or a filter such as info,sqlx=debug,
-    /// which may also name the libraries that it uses [env: RUST_LOG] [default: info]
+    /// which may also name the libraries that it uses [env: RUST_LOG] [default: info; warn on a terminal
+    /// that shows live progress]
     #[arg(long, global = true, value_name = "FILTER")]
     pub log: Option<String>,
+    /// Show log lines of level info on a terminal too, above the live progress: short for --log info
+    #[arg(short, long, global = true, conflicts_with = "log")]
+    #[serde(skip)]
+    pub verbose: bool,
 }
 
 /// The program's subcommands with their arguments.
@@ -92,7 +97,7 @@ pub enum Command {
     Results(ResultsArgs),
     /// Write the report of a finished run, one self-contained page, from the run store or from a bundle
     Report(ReportArgs),
-    /// List the blobs that killed processes of this run left behind, and delete them
+    /// List the blobs that killed processes of this run left behind, and file rows without a blob; delete those blobs
     Orphans(OrphansArgs),
     /// Remove what the run, and only it, created in the target, rows and blobs; without --yes only say what
     Rollback(RollbackArgs),

@@ -187,7 +187,10 @@ async fn or_stopped<T>(
 
 /// Every flag of a setting, by its key.
 fn flags(cli: &Cli) -> Flags {
-    let flags = Flags::default().with(&cli.global);
+    let mut flags = Flags::default().with(&cli.global);
+    if cli.global.verbose && cli.global.log.is_none() {
+        flags = flags.with(&serde_json::json!({ "log": "info" }));
+    }
     match &cli.command {
         Command::Plan(args) => flags.with(&args.reason).with(&args.plan).with(&args.settings),
         Command::Shard(args) => {
@@ -200,7 +203,7 @@ fn flags(cli: &Cli) -> Flags {
         Command::Verify(args) => flags.with(&args.verify).with(&args.settings),
         Command::Status(args) => flags.with(&args.store).with(&args.verify_store).with(&args.wait),
         Command::Resume(args) => flags.with(&args.redo).with(&args.reason).with(&args.settings),
-        Command::Results(args) => flags.with(&args.store),
+        Command::Results(args) => flags.with(&args.store).with(&args.verify_store),
         Command::Report(args) => flags.with(&args.out).with(&args.store),
         Command::Orphans(args) => flags.with(&args.reason).with(&args.settings),
         Command::Rollback(args) => flags.with(&args.attempts).with(&args.reason).with(&args.settings),

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_json::json;
+
 use crate::ports::{Fault, FaultKind, Retry, Service};
 
 /// How the process ends.
@@ -154,6 +156,20 @@ impl Stop {
     /// The service whose fault caused it, and the kind of that fault.
     pub fn cause(&self) -> Option<(Service, &FaultKind)> {
         self.cause.as_ref().map(|(service, kind)| (*service, kind))
+    }
+
+    /// The error as one line of JSON, for programs that read standard output; the names are those of `--notify`.
+    pub fn json(&self) -> String {
+        let cause = self.cause();
+        let error = json!({
+            "exit_code": self.exit as u8,
+            "meaning": self.exit.meaning(),
+            "message": self.message,
+            "service": cause.map(|(service, _)| service.to_string()),
+            "error_type": cause.map(|(_, kind)| kind.name()),
+            "next": self.exit.advice(),
+        });
+        json!({ "error": error }).to_string()
     }
 
     /// The same, struck at `moment`: the exit code follows the fault that caused it. A shard that began ends no other:

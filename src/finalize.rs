@@ -20,6 +20,7 @@ use futures_util::future::BoxFuture;
 use crate::{
     domain::AttemptId,
     exit::{Moment, Stop},
+    inputs::InputCell,
     ports::Blobs,
     report::events::Events,
     run::{
@@ -42,7 +43,7 @@ pub struct InputRow {
     /// Its attempt, if the cell holds one.
     pub attempt: Option<AttemptId>,
     /// Its cells as they came, as many as the header has.
-    pub cells: Vec<String>,
+    pub cells: Vec<InputCell>,
 }
 
 /// The submissions CSV, read again from its beginning.
@@ -105,7 +106,9 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<Totals, Stop> {
     signs::read(store, plan, &mut drafts.fold).await?;
     let pinned = drafts.pinned()?;
     let recorded_by = lost.recorded_by(store, plan).await?;
-    let lost_rows = Lost { rows: drafts.rows_lost, shards: recorded_by.shards.iter().copied().collect() };
+    // Rows that were accepted now are lost no more.
+    let shards = if drafts.rows_lost > 0 { recorded_by.shards.iter().copied().collect() } else { Vec::new() };
+    let lost_rows = Lost { rows: drafts.rows_lost, shards };
     books::balance(plan, &drafts.books, &missing, lost_rows.rows)?;
 
     quiet.still_held().await?;

@@ -31,7 +31,7 @@ pub use lexer::MAX_RECORD_BYTES;
 pub use listed::read_listed;
 pub use problem::Problem;
 pub use reader::CsvReader;
-pub use record::Record;
+pub use record::{InputCell, Record};
 pub use source::{Fingerprint, Hasher, InputSource};
 
 use crate::domain::Dialect;

@@ -6,8 +6,9 @@ use clap::{Parser, error::ErrorKind};
 use rogo_migrate::{
     cli::Cli,
     commands::{self, guarded, last_word},
-    exit::Exit,
+    exit::{Exit, Stop},
     report,
+    settings::wants_json,
 };
 
 fn main() -> ExitCode {
@@ -21,8 +22,8 @@ fn main() -> ExitCode {
             }
             // Not the arguments themselves: someone may have put a secret among them.
             let kind = error.kind();
-            last_word(Exit::Usage, &format!("the command line cannot be read: {kind}; see the log"));
-            return Exit::Usage.into();
+            let message = format!("the command line cannot be read: {kind}; see the log");
+            return fail(&Stop::new(Exit::Usage, message));
         }
     };
     match guarded(|| commands::run(&cli)) {
@@ -32,8 +33,16 @@ fn main() -> ExitCode {
         }
         Err(stop) => {
             report::tell(&format!("error: {stop}"));
-            last_word(stop.exit, &stop.message);
-            stop.exit.into()
+            fail(&stop)
         }
     }
+}
+
+/// The end after an error that was told: with `--json` standard output has the same as an object.
+fn fail(stop: &Stop) -> ExitCode {
+    if wants_json() {
+        report::print(&stop.json());
+    }
+    last_word(stop.exit, &stop.message);
+    stop.exit.into()
 }

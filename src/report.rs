@@ -29,3 +29,12 @@ pub fn print(text: &str) {
 pub fn tell(text: &str) {
     let _ = progress::Stderr.write_all(format!("{}\n", text.trim_end()).as_bytes());
 }
+
+/// Says what the process waits for. It is a log line of level info, and a plain line on a terminal whose log leaves those out.
+pub fn tell_wait(text: &str) {
+    if progress::Stderr.is_terminal() && !tracing::enabled!(tracing::Level::INFO) {
+        tell(text);
+    } else {
+        tracing::info!("{text}");
+    }
+}

@@ -32,5 +32,5 @@ pub use documents::*;
 pub use expected::{Expected, ExpectedData, ExpectedFiles, ExpectedWarehouse};
 pub use ids::{Epoch, InvalidId, PlanId, RunName, TraceParent, WriterId};
 pub use row_set::{OutOfRange, RowSet};
-pub use store::{DoneMarkers, OtherRuns, RunStore};
+pub use store::{DoneMarkers, RunStore, named_instead};
 pub use verifying::VerifyBeat;

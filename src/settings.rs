@@ -28,7 +28,7 @@ mod verify;
 
 pub use effective::{EffectiveSetting, effective};
 pub use export::{ExportSettings, Signal};
-pub use log::{LogFormat, LogSettings, Terminal};
+pub use log::{LogFormat, LogSettings, Terminal, wants_backtraces, wants_json};
 pub use notify::NotifySettings;
 pub use place::{InputLocation, Place};
 pub use pod::{HelmRelease, POD_VARIABLES, PodSettings, require_workload_identity, termination_log};

@@ -23,7 +23,7 @@ use crate::{
     exit::{Exit, Stop},
     report::{
         events::{Consumer, Events},
-        progress::Stderr,
+        progress::{Stderr, Style},
     },
     settings::{ExportSettings, LogFormat, LogSettings, Terminal},
 };
@@ -66,6 +66,17 @@ impl LogSettings {
     /// Text on a terminal, else JSON, unless it was chosen.
     pub fn effective_format(&self) -> LogFormat {
         self.format.unwrap_or_else(|| if Stderr.is_terminal() { LogFormat::Text } else { LogFormat::Json })
+    }
+
+    /// How progress is shown beside the log.
+    pub fn progress(&self) -> Style {
+        Style::choose(self.effective_format() == LogFormat::Json, self.terminal == Terminal::Full)
+    }
+
+    /// Beside live progress only what needs a person is logged, unless the person chose.
+    fn effective_filter(&self) -> &str {
+        let is_quiet = !self.filter_is_given && self.progress() == Style::Live;
+        if is_quiet { "warn" } else { &self.filter }
     }
 }
 
@@ -116,7 +127,7 @@ fn layers(lines: Shown, tracer: Option<SdkTracer>) -> Vec<Shown> {
 /// The lines that the person's filter lets through. Both filters bound the level: most of the other lines then cost nothing.
 fn shown(settings: &LogSettings) -> Result<Shown, Stop> {
     let harmless = filter_fn(is_harmless).with_max_level_hint(LevelFilter::TRACE);
-    Ok(lines(settings).with_filter(filter(&settings.filter)?.and(harmless)).boxed())
+    Ok(lines(settings).with_filter(filter(settings.effective_filter())?.and(harmless)).boxed())
 }
 
 fn lines<S>(settings: &LogSettings) -> Box<dyn Layer<S> + Send + Sync>
@@ -166,6 +177,7 @@ mod tests {
             let settings = LogSettings {
                 format: None,
                 filter: wanted.into(),
+                filter_is_given: true,
                 terminal: Terminal::Plain,
                 trace_sample: 100,
             };

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use crate::{
     exit::{Exit, Moment, Stop},
     ports::{Backoff, Fault, FaultKind, Patience, pause},
+    report::tell_wait,
     run::{Plan, Refusal, RunStore, names, pins},
     settings::Settings,
 };
@@ -32,7 +33,7 @@ pub async fn await_plan(settings: &Settings, store: &RunStore) -> Result<Plan, S
                     return Err(no_plan(settings, store));
                 }
                 away.answered();
-                tracing::info!(waited_s = began.elapsed().as_secs(), "waiting for the plan");
+                tell_wait(&format!("waiting for the plan for {} s", began.elapsed().as_secs()));
                 let wait = absent.failed();
                 if left.is_zero() { wait } else { wait.min(left) }
             }
@@ -64,7 +65,7 @@ async fn being_made(settings: &Settings, store: &RunStore) -> bool {
     match store.planning(&settings.epoch).await {
         Ok(Some(heartbeat)) if Utc::now() - heartbeat.at < ALIVE => {
             let doing = heartbeat.doing.unwrap_or_default();
-            tracing::info!(at = %heartbeat.at, doing, "the plan is being made, and is waited for");
+            tell_wait(&format!("the plan is being made, and is waited for: {doing}, {}", heartbeat.at));
             true
         }
         Ok(_) => false,

@@ -288,7 +288,7 @@ impl InputRows for Submissions {
             return Ok(None);
         };
         let attempt = self.columns.attempt_id(record).parse().ok();
-        let cells = record.iter().map(str::to_owned).collect();
+        let cells = record.to_cells();
         Ok(Some(InputRow { number: self.reader.rows(), attempt, cells }))
     }
 

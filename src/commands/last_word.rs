@@ -1,7 +1,7 @@
 //! How a process ends, panics included: the exit code, and the pod's last word.
 
 use std::{
-    backtrace::{Backtrace, BacktraceStatus},
+    backtrace::Backtrace,
     panic::{self, AssertUnwindSafe},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -9,7 +9,7 @@ use std::{
 use crate::{
     exit::{End, Exit, Stop},
     report,
-    settings::termination_log,
+    settings::{termination_log, wants_backtraces},
 };
 
 /// Writes the pod's termination message, if this process runs in a pod.
@@ -39,10 +39,11 @@ pub fn guarded(command: impl FnOnce() -> Result<End, Stop>) -> Result<End, Stop>
     })
 }
 
-/// Logs the place of a panic, and the backtrace if `RUST_BACKTRACE` is set.
+/// Logs the place of a panic, and the backtrace if `RUST_BACKTRACE` is set. (`RUST_LIB_BACKTRACE`, which the image switches
+/// off, is for errors: the Azure client makes one for each answer that is none.)
 fn tell_place(place: &str) {
-    let backtrace = Backtrace::capture();
-    if backtrace.status() == BacktraceStatus::Captured {
+    if wants_backtraces() {
+        let backtrace = Backtrace::force_capture();
         tracing::error!(place, %backtrace, "a bug: the program panicked");
     } else {
         tracing::error!(place, "a bug: the program panicked");
@@ -78,17 +79,26 @@ mod tests {
         }
         let name =
             "commands::last_word::tests::the_words_of_a_panic_are_written_nowhere_whatever_thread_panics";
-        let output = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", name, "--nocapture"])
-            .env(CHILD, "1")
-            .env_remove("RUST_BACKTRACE")
-            .env_remove("RUST_LIB_BACKTRACE")
-            .output()
-            .unwrap();
-        let said =
-            String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{said}");
-        assert_eq!(said.matches("last_word.rs:").count(), 3, "two in the log, one at the end: {said}");
-        assert!(!said.contains("planted"), "{said}");
+        // The image switches the backtraces of errors off; a panic's is asked for by RUST_BACKTRACE alone.
+        for (wanted, has_backtrace) in [("0", false), ("1", true)] {
+            let output = std::process::Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", name, "--nocapture"])
+                .env(CHILD, "1")
+                .envs([("RUST_BACKTRACE", wanted), ("RUST_LIB_BACKTRACE", "0")])
+                .output()
+                .unwrap();
+            let said = [output.stderr, output.stdout]
+                .map(|said| String::from_utf8_lossy(&said).into_owned())
+                .concat();
+            assert!(output.status.success(), "{said}");
+            let places = said.matches("a bug: the program panicked").count();
+            assert_eq!(
+                (places, said.matches("a bug: panicked at ").count()),
+                (2, 1),
+                "in the log, and at the end: {said}"
+            );
+            assert_eq!(said.contains("rust_begin_unwind"), has_backtrace, "{said}");
+            assert!(!said.contains("planted"), "{said}");
+        }
     }
 }

@@ -62,7 +62,7 @@ async fn write(store: &RunStore, out: &Path) -> Result<End, Stop> {
         );
         Stop::new(Exit::Incomplete, message)
     };
-    let plan = store.plan().await?.ok_or_else(|| missing(names::PLAN))?;
+    let plan = store.plan_or("a report is of a run that was planned").await?;
     let (summary_name, verification_name) =
         (names::result(names::SUMMARY), names::result(names::VERIFICATION));
     let summary: Summary = store.read(&summary_name).await?.ok_or_else(|| missing(&summary_name))?;

@@ -4,7 +4,7 @@ mod kept;
 mod process;
 mod shared;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
@@ -17,10 +17,10 @@ use crate::{
         board::Board,
         events::{Beginning, Ended, Event, Events},
         observed::Observed,
-        progress::{Style, display, show_now},
+        progress::{display, show_now},
     },
     run::{Decided, DoneMarker, Plan, RunStore, WriterId, decisions},
-    settings::{LogFormat, LogSettings, Settings, Terminal},
+    settings::{LogSettings, Settings},
     shard::{
         self,
         pace::{Pace, Trouble},
@@ -32,8 +32,6 @@ use super::{await_plan::await_plan, connect, decided, signals};
 use kept::Kept;
 use process::Process;
 use shared::Shared;
-
-const SHOW_EVERY: Duration = Duration::from_secs(10);
 
 /// Waits for the plan, then moves the shard's rows. Exit 0 only if every row has an outcome and the
 /// done marker stands.
@@ -92,9 +90,9 @@ async fn shown<T>(board: &Board, log: &LogSettings, work: impl Future<Output = T
         ended.cancel();
         result
     };
-    let style = Style::choose(log.effective_format() == LogFormat::Json, log.terminal == Terminal::Full);
+    let style = log.progress();
     let when_asked = ended.run_until_cancelled(signals::each_usr1(|| show_now(board, style)));
-    tokio::join!(working, display(board, style, SHOW_EVERY, ended.clone()), when_asked).0
+    tokio::join!(working, display(board, style, ended.clone()), when_asked).0
 }
 
 /// Moves one shard of an existing plan.

@@ -7,7 +7,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::last_word::last_word;
-use crate::exit::{Exit, Stop};
+use crate::{
+    exit::{Exit, Stop},
+    report::tell_wait,
+};
 
 /// A token that the first signal cancels. The handlers are installed when this returns.
 pub fn stop_token(runtime: &Runtime) -> Result<CancellationToken, Stop> {
@@ -31,9 +34,7 @@ pub fn stop_token(runtime: &Runtime) -> Result<CancellationToken, Stop> {
                 last_word(Exit::Stopped, "stopped at once by a second signal: what was under way may not be recorded; run again to continue");
                 std::process::exit(i32::from(Exit::Stopped as u8));
             }
-            tracing::info!(
-                "stopping: rows under way are finished and recorded; a second signal ends at once"
-            );
+            tell_wait("stopping: rows under way are finished and recorded; a second signal ends at once");
             stop.cancel();
         }
     });

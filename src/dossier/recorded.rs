@@ -205,9 +205,8 @@ pub async fn write_other_runs(page: &mut Page, run: &Run<'_>, attempt: AttemptId
         Err(fault) => return page.not_available("other runs", &fault.chain()),
     };
     let mut any = false;
-    for name in &others.names {
-        let Ok(other) = name.parse() else { continue };
-        let store = RunStore::new(run.store.blobs().clone(), &other);
+    for name in &others {
+        let store = RunStore::new(run.store.blobs().clone(), name);
         match of_other(&store, attempt).await {
             Ok(None) => {}
             Ok(Some(text)) => {
@@ -219,9 +218,6 @@ pub async fn write_other_runs(page: &mut Page, run: &Run<'_>, attempt: AttemptId
                 page.not_available(&format!("run {name}"), &fault.chain());
             }
         }
-    }
-    if others.is_partial {
-        page.say("the store holds more documents than were looked at: there may be other runs");
     }
     if !any {
         page.say("none of them knows the attempt");

@@ -9,6 +9,7 @@ use super::{InputRow, InputRows, fold::Fold, lost::LostRows, merge::Merged};
 use crate::{
     domain::{AttemptId, Books, Fate, Outcome},
     exit::{Exit, Stop},
+    inputs::InputCell,
     ports::Fault,
     report::events::{Event, Events},
     run::{
@@ -223,9 +224,9 @@ impl Writers {
         })
     }
 
-    fn failed(&mut self, mut cells: Vec<String>, error: &str) -> Result<(), Fault> {
+    fn failed(&mut self, mut cells: Vec<InputCell>, error: &str) -> Result<(), Fault> {
         if let Some(cell) = cells.get_mut(self.error_column) {
-            error.clone_into(cell);
+            *cell = InputCell { text: error.to_owned(), is_quoted: false };
         }
         self.failed.input_row(&cells)
     }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::lexer::records;
 use crate::{
     domain::{
         AttemptId,
@@ -40,17 +41,12 @@ pub fn read_attempts(path: &Path) -> Result<Vec<AttemptId>, Stop> {
 /// The cells that hold ids, with their lines.
 fn cells(text: &str) -> Result<Vec<(u64, String)>, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
-    let header = reader.headers().map_err(|error| error.to_string())?;
+    let mut records = records(text)?.into_iter();
+    let header = records.next().unwrap_or_default();
     let Some(place) = header.iter().position(|name| equal_key(name).eq_ignore_ascii_case(COLUMN)) else {
         return Ok((1..).zip(text.lines().map(str::to_owned)).collect());
     };
-    let read = |row: Result<csv::StringRecord, csv::Error>| {
-        let row = row.map_err(|error| error.to_string())?;
-        let line = row.position().map_or(0, csv::Position::line);
-        Ok((line, row.get(place).unwrap_or_default().to_owned()))
-    };
-    reader.records().map(read).collect()
+    Ok(records.map(|record| (record.line(0), record.get(place).to_owned())).collect())
 }
 
 #[cfg(test)]
@@ -86,6 +82,7 @@ mod tests {
             ("", "names no attempt id"),
             ("x\n", "line 1: not a whole number"),
             ("Attempt ID\n5\nx", "line 3"),
+            ("Attempt ID,Issue\n5,\"a\n6,b\n", "line 2: a quote opens the cell and the file ends"),
         ] {
             let refused = of(text).unwrap_err();
             assert_eq!(refused.exit, Exit::Usage);

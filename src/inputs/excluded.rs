@@ -84,6 +84,11 @@ mod tests {
             ("Attempt ID,Reason\nseven,x\n", "line 2: not a whole number"),
             ("Attempt ID,Reason\n7,x\n7,y\n", "line 3: attempt 7 stands twice"),
             ("Attempt ID,Reason\n", "names no attempt id"),
+            (
+                "Attempt ID,Reason\n7,\"asked\n8,asked too\n",
+                "line 2: a quote opens the cell and the file ends",
+            ),
+            ("Attempt ID,Reason\n7,asked \"twice\"\n", "line 2: a quote stands inside a cell"),
         ] {
             let refused = parse(text).unwrap_err();
             assert!(refused.contains(says), "{text:?}: {refused}");

@@ -248,5 +248,22 @@ impl Lexer {
     }
 }
 
+/// The records of a whole text; an error names its line.
+pub(super) fn records(text: &str) -> Result<Vec<Record>, String> {
+    let (mut lexer, mut records, mut at) = (Lexer::default(), Vec::new(), 0);
+    loop {
+        let rest = text.get(at..).unwrap_or_default();
+        let read = if rest.is_empty() { lexer.end().map(|ended| (0, ended)) } else { lexer.read(rest) };
+        let (taken, is_complete) = read.map_err(|problem| format!("line {}: {problem}", lexer.cell_line))?;
+        at += taken;
+        if is_complete {
+            records.push(lexer.record().clone());
+        }
+        if rest.is_empty() {
+            return Ok(records);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! CSVs that a person writes of attempts, with something said of each: `--exclude`, and `--accept` of verify.
 
+use super::lexer::records;
 use crate::domain::{
     AttemptId,
     text::{equal_key, is_blank, trim},
@@ -14,8 +15,8 @@ pub fn read_listed<const N: usize>(
     mut each: impl FnMut(u64, AttemptId, [&str; N]) -> Result<(), String>,
 ) -> Result<(), String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
-    let header = reader.headers().map_err(|error| error.to_string())?.clone();
+    let mut records = records(text)?.into_iter();
+    let header = records.next().unwrap_or_default();
     let place = |names: &[&str]| {
         let is_named = |column: &str| names.iter().any(|name| equal_key(column).eq_ignore_ascii_case(name));
         header.iter().position(is_named)
@@ -25,14 +26,12 @@ pub fn read_listed<const N: usize>(
     if places.contains(&None) {
         return Err(expected.to_owned());
     }
-    for row in reader.records() {
-        let row = row.map_err(|error| error.to_string())?;
+    for row in records {
         if row.iter().all(is_blank) {
             continue;
         }
-        let line = row.position().map_or(0, csv::Position::line);
-        let cell =
-            |place: Option<usize>| place.and_then(|place| row.get(place)).map(trim).unwrap_or_default();
+        let line = row.line(0);
+        let cell = |place: Option<usize>| place.map(|place| trim(row.get(place))).unwrap_or_default();
         let id = cell(Some(attempt)).parse::<AttemptId>().map_err(|error| format!("line {line}: {error}"))?;
         each(line, id, places.map(cell))?;
     }

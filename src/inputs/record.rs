@@ -65,6 +65,13 @@ impl Record {
         (0..self.len()).map(|index| self.get(index))
     }
 
+    /// Copies of its cells.
+    pub fn to_cells(&self) -> Vec<InputCell> {
+        (0..self.len())
+            .map(|index| InputCell { text: self.get(index).to_owned(), is_quoted: self.is_quoted(index) })
+            .collect()
+    }
+
     pub(super) fn clear(&mut self) {
         self.text.clear();
         self.cells.clear();
@@ -75,6 +82,15 @@ impl Record {
     pub(super) fn open_cell(&self) -> &str {
         self.text.get(self.start(self.cells.len())..).unwrap_or_default()
     }
+}
+
+/// A cell without its record.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InputCell {
+    /// Its text, unquoted.
+    pub text: String,
+    /// Whether it was quoted: an export's null never is.
+    pub is_quoted: bool,
 }
 
 pub(super) fn line_breaks(text: &str) -> u64 {

@@ -13,7 +13,7 @@ use crate::{
     domain::TargetIdentity,
     exit::{Exit, Stop},
     ports::{EXPORTED_TABLES, WarehouseShape},
-    run::{Plan, RunName, RunResult, RunStore, Summary, names},
+    run::{Plan, RunName, RunResult, RunStore, Summary, named_instead, names},
     settings::{SameDatabase, Settings},
 };
 
@@ -70,10 +70,11 @@ async fn ground(
         return refuse(Exit::Usage, "that is this run; give this one another name (--run)".to_owned());
     }
     let Some(plan) = store.plan().await? else {
-        let mut runs = store.other_runs().await?.names;
-        runs.sort_unstable();
-        let runs = if runs.is_empty() { "none".to_owned() } else { runs.join(", ") };
-        let why = format!("there is no plan at {}; runs of this store: {runs}", store.describe(names::PLAN));
+        let instead = named_instead(&store.other_runs().await?);
+        let why = format!(
+            "there is no plan at {}: name a run of this run store{instead}",
+            store.describe(names::PLAN)
+        );
         return refuse(Exit::Configuration, why);
     };
     if store.exists(names::ROLLED_BACK).await? {

@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use futures_util::{StreamExt, TryStreamExt, future::join_all};
 use url::Url;
 
-use super::{Services, draft::Draft, facts::FactSpool};
+use super::{Services, draft::Draft, facts::FactSpool, rule_config};
 use crate::{
-    domain::{AttemptId, text::trim},
+    domain::AttemptId,
     exit::{Exit, Moment, Stop},
     ports::{Blobs, Fault, FaultKind, Service, WarehouseShape},
     report::grid::bytes,
+    rules::source_urls,
     settings::Settings,
 };
 
@@ -183,10 +184,10 @@ pub async fn sample(
             attempts.len()
         ));
     }
-    let mut urls = Vec::new();
+    let (rules, mut urls) = (rule_config(settings), Vec::new());
     for index in eligible {
         let row = draft.queued(index)?;
-        urls.extend(first_allowed(&row.cells.learner_blob_urls, &settings.source.allow));
+        urls.extend(source_urls(&row.cells, &rules).into_iter().next());
         if urls.len() == SAMPLED_FILES {
             break;
         }
@@ -213,12 +214,6 @@ async fn sources(services: &Services<'_>, urls: &[Url], reasons: &mut Reasons) {
             reasons.fault(fault);
         }
     }
-}
-
-/// The first URL of a list cell, if it begins with an allowed prefix.
-fn first_allowed(cell: &str, allow: &[Url]) -> Option<Url> {
-    let url: Url = cell.split(',').map(trim).find(|item| !item.is_empty())?.parse().ok()?;
-    allow.iter().any(|prefix| url.as_str().starts_with(prefix.as_str())).then_some(url)
 }
 
 #[cfg(test)]

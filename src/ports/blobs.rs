@@ -181,6 +181,10 @@ pub trait Blobs: Send + Sync {
     /// Properties of a blob; `None` if there is none.
     async fn head(&self, name: &str) -> Result<Option<BlobInfo>, Fault>;
 
+    /// Names of the place's own folders, by name: what stands before the first `/` in the names of its blobs. The blobs
+    /// below them are not listed.
+    async fn folders(&self) -> Result<Vec<String>, Fault>;
+
     /// Blobs whose names begin with the prefix, by name.
     fn list(&self, prefix: &str) -> BoxStream<'static, Result<BlobInfo, Fault>> {
         let in_brief = |page: Vec<BlobInfo>| page.into_iter().map(|blob| Ok(blob.in_brief()));

@@ -5,6 +5,8 @@
 //! `+01:00` (a space before it is allowed). Without an offset it is in the warehouse's time zone.
 //! What is finer than a microsecond is cut off, not rounded: it never moves a date into the next day or year.
 
+use std::ops::RangeInclusive;
+
 use chrono::{
     DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, SubsecRound, TimeZone, Utc,
 };
@@ -38,18 +40,25 @@ pub(super) fn instant(value: &Value, zone: Tz) -> Result<Option<DateTime<Utc>>, 
 fn in_zone(local: NaiveDateTime, zone: Tz) -> Result<DateTime<Utc>, Defect> {
     let local = within_range(local)?;
     let instant = zone.from_local_datetime(&local).earliest().ok_or(Defect::NoSuchTime(zone))?;
-    Ok(instant.to_utc())
+    in_utc(instant.to_utc())
 }
 
 fn at_offset(local: NaiveDateTime, offset: FixedOffset) -> Result<DateTime<Utc>, Defect> {
     let local = within_range(local)?;
     let instant = offset.from_local_datetime(&local).single().ok_or(Defect::NotADate)?;
-    Ok(instant.to_utc())
+    in_utc(instant.to_utc())
 }
 
-/// Accepts the years of SQL Server; PostgreSQL can store all of them, with any offset.
+/// The years of SQL Server. PostgreSQL stores others too, and takes none of them in the form that all the rest have.
+const YEARS: RangeInclusive<i32> = 1..=9999;
+
 fn within_range(local: NaiveDateTime) -> Result<NaiveDateTime, Defect> {
-    if (1..=9999).contains(&local.year()) { Ok(local.trunc_subsecs(DIGITS)) } else { Err(Defect::NotADate) }
+    if YEARS.contains(&local.year()) { Ok(local.trunc_subsecs(DIGITS)) } else { Err(Defect::NotADate) }
+}
+
+/// An offset may lead out of the years.
+fn in_utc(instant: DateTime<Utc>) -> Result<DateTime<Utc>, Defect> {
+    if YEARS.contains(&instant.year()) { Ok(instant) } else { Err(Defect::BeyondYears) }
 }
 
 fn parse(text: &str) -> Option<(NaiveDateTime, Option<FixedOffset>)> {
@@ -186,10 +195,14 @@ mod tests {
         );
         assert_eq!(of("2024-03-31 01:30", London), Err(Defect::NoSuchTime(London)));
         assert_eq!(of("2024-03-31 01:30Z", London).as_deref(), Ok("2024-03-31 01:30:00.000000"));
-        assert_eq!(
-            of("9999-12-31 23:59", chrono_tz::America::New_York).as_deref(),
-            Ok("+10000-01-01 04:59:00.000000")
-        );
+        for (text, zone) in [
+            ("9999-12-31 23:59", chrono_tz::America::New_York),
+            ("9999-12-31 23:59-00:01", Tz::UTC),
+            ("0001-01-01 00:00", chrono_tz::Asia::Tokyo),
+            ("0001-01-01 00:00+00:01", Tz::UTC),
+        ] {
+            assert_eq!(of(text, zone), Err(Defect::BeyondYears), "{text} in {zone}");
+        }
     }
 
     proptest! {

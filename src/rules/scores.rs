@@ -7,12 +7,12 @@ use super::{
     numbers::number,
     values::{Defect, trimmed},
 };
-use crate::domain::{Decimal, FailCode, Failure, SCORE_TABLE, Score};
+use crate::domain::{Decimal, FailCode, Failure, SCORE_TABLE, Score, text::equal_key};
 
 /// A score whose values can be stored.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct SoundScore {
-    /// Section label, trimmed.
+    /// Section label as it is compared ([`equal_key`]): labels that differ in their blanks are one.
     pub label: String,
     pub marks: Decimal,
     /// `MarkerComment`, trimmed.
@@ -43,7 +43,9 @@ fn read(score: &Score) -> Result<SoundScore, Vec<String>> {
     let marks = required("Score", number(&score.score));
     let comment = trimmed(&score.marker_comment).map_err(|defect| format!("MarkerComment ({defect})"));
     match (label, marks, comment) {
-        (Ok(label), Ok(marks), Ok(comment)) => Ok(SoundScore { label, marks, comment }),
+        (Ok(label), Ok(marks), Ok(comment)) => {
+            Ok(SoundScore { label: equal_key(&label).into_owned(), marks, comment })
+        }
         (label, marks, comment) => {
             Err([label.err(), marks.err(), comment.err()].into_iter().flatten().collect())
         }

@@ -19,6 +19,7 @@ pub(super) enum Defect {
     DoesNotFit,
     NotADate,
     NoSuchTime(chrono_tz::Tz),
+    BeyondYears,
     Unreadable(String),
 }
 
@@ -31,6 +32,7 @@ impl fmt::Display for Defect {
             Self::DoesNotFit => f.write_str("does not fit the target's type real"),
             Self::NotADate => f.write_str("not a date: YYYY-MM-DD[ HH:MM[:SS[.fffffff]][±HH:MM]]"),
             Self::NoSuchTime(zone) => write!(f, "a time that does not exist in {zone}"),
+            Self::BeyondYears => f.write_str("before the year 1 or after 9999 in UTC"),
             Self::Unreadable(why) => f.write_str(why),
         }
     }

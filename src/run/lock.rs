@@ -56,7 +56,7 @@ impl Exclusive {
 
     async fn wait(run: &LockedRun<'_>) -> Result<Self, Stop> {
         let mut waiting = |holders: &[String]| {
-            tracing::info!(
+            tracing::warn!(
                 holders = holders.join(", "),
                 "waiting: processes of this run still hold its lock"
             );

@@ -7,12 +7,10 @@ use std::{
     path::Path,
 };
 
-use csv::QuoteStyle;
-
 use super::{ResultFile, RunStore, lines::no_room, names, private};
 use crate::{
     exit::{Exit, Stop},
-    inputs::{Fingerprint, Hasher},
+    inputs::{Fingerprint, Hasher, InputCell},
     ports::{Fault, PutOptions},
 };
 
@@ -42,26 +40,21 @@ impl CsvDraft {
 
     /// Appends a row.
     pub fn row(&mut self, cells: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<(), Fault> {
-        self.write(cells, QuoteStyle::Necessary)
-    }
-
-    /// Appends a row that a next run reads: the word NULL is quoted, for without quotes it would be taken for an export's
-    /// null.
-    pub fn input_row(&mut self, cells: &[String]) -> Result<(), Fault> {
-        let is_null = |cell: &String| cell.eq_ignore_ascii_case("null");
-        let style = if cells.iter().any(is_null) { QuoteStyle::Always } else { QuoteStyle::Necessary };
-        self.write(cells, style)
-    }
-
-    fn write(
-        &mut self,
-        cells: impl IntoIterator<Item = impl AsRef<[u8]>>,
-        style: QuoteStyle,
-    ) -> Result<(), Fault> {
-        let mut line = csv::WriterBuilder::new().quote_style(style).from_writer(Vec::new());
+        let mut line = csv::Writer::from_writer(Vec::new());
         line.write_record(cells).map_err(|error| no_room(error.into()))?;
         let line = line.into_inner().map_err(|error| no_room(error.into_error()))?;
         self.0.write_all(&line).map_err(no_room)
+    }
+
+    /// Appends a row that a next run reads. What was quoted is quoted again, and nothing else that need not be: that tells
+    /// the word NULL from an export's null.
+    pub fn input_row(&mut self, cells: &[InputCell]) -> Result<(), Fault> {
+        let cell = |InputCell { text, is_quoted }: &InputCell| {
+            let quotes = *is_quoted || text.contains([',', '"', '\r', '\n']);
+            if quotes { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.clone() }
+        };
+        let cells: Vec<String> = cells.iter().map(cell).collect();
+        writeln!(self.0, "{}", cells.join(",")).map_err(no_room)
     }
 
     /// Puts everything on disk.

@@ -17,18 +17,16 @@ use crate::{
 };
 
 const JSON: &str = "application/json";
-/// Done markers that are read at a time.
+/// Documents that are read at a time.
 const READS: usize = 16;
-/// Documents of all runs that are looked at for the names of runs: a store may hold millions.
-const LOOKED_AT: usize = 20_000;
 
-/// Runs of a store.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct OtherRuns {
-    /// Names of the other runs.
-    pub names: Vec<String>,
-    /// Whether the store holds more documents than were looked at.
-    pub is_partial: bool,
+/// Says which runs there are, behind the word that one is not there; empty if there is none.
+pub fn named_instead(others: &[RunName]) -> String {
+    if others.is_empty() {
+        return String::new();
+    }
+    let names: Vec<&str> = others.iter().map(RunName::as_str).collect();
+    format!("; runs that have one there: {} (--run)", names.join(", "))
 }
 
 fn unwritable(name: &str, error: serde_json::Error) -> Fault {
@@ -91,10 +89,12 @@ impl RunStore {
 
     /// The plan. Without one the command is refused with 78; `why` says what that means for it.
     pub async fn plan_or(&self, why: &str) -> Result<Plan, Stop> {
-        self.plan().await?.ok_or_else(|| {
-            let what = format!("there is no plan at {}: {why}", self.describe(names::PLAN));
-            Stop::new(Exit::Configuration, what)
-        })
+        if let Some(plan) = self.plan().await? {
+            return Ok(plan);
+        }
+        let instead = named_instead(&self.other_runs().await.unwrap_or_default());
+        let what = format!("there is no plan at {}: {why}{instead}", self.describe(names::PLAN));
+        Err(Stop::new(Exit::Configuration, what))
     }
 
     /// The refusal of `epoch`, if there is one.
@@ -244,16 +244,19 @@ impl RunStore {
             .await
     }
 
-    /// The runs that have a plan in this run store, this one aside, as far as the first documents of the store show
-    /// them.
-    pub async fn other_runs(&self) -> Result<OtherRuns, Fault> {
-        let own = self.path(names::PLAN);
-        let found: Vec<String> =
-            self.blobs.list("").take(LOOKED_AT + 1).map_ok(|info| info.name).try_collect().await?;
-        let plans =
-            found.iter().filter(|name| **name != own).filter_map(|name| name.strip_suffix("/plan.json"));
-        let names = plans.filter(|run| !run.contains('/')).map(str::to_owned).collect();
-        Ok(OtherRuns { names, is_partial: found.len() > LOOKED_AT })
+    /// The other runs that have a plan in this run store, by name.
+    pub async fn other_runs(&self) -> Result<Vec<RunName>, Fault> {
+        let folders = self.blobs.folders().await?;
+        let others = folders.iter().filter_map(|name| name.parse().ok()).filter(|run| *run != self.run);
+        stream::iter(others)
+            .map(|run| async {
+                let is_planned = Self::new(self.blobs.clone(), &run).exists(names::PLAN).await?;
+                Ok(is_planned.then_some(run))
+            })
+            .buffered(READS)
+            .try_filter_map(|planned| async { Ok(planned) })
+            .try_collect()
+            .await
     }
 
     /// Deletes the documents; one that is absent is no error.

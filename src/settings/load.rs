@@ -249,10 +249,11 @@ impl Reader<'_> {
                            rogo_migrate=debug,sqlx=info is expected"
                 .to_owned()),
         });
+        let filter_is_given = self.sources.find(&t::LOG).is_some_and(|given| given.origin != Origin::Default);
         let is_set = |name: &str| self.sources.environment(name).is_some();
         let is_plain = is_set("CI") || is_set("NO_COLOR") || self.sources.environment("TERM") == Some("dumb");
         let terminal = if is_plain { super::Terminal::Plain } else { super::Terminal::Full };
         let trace_sample = self.required(&t::TRACE_SAMPLE, |text| parse::number(text, &(0..=u64::MAX)));
-        Some(LogSettings { format, filter: filter?, terminal, trace_sample: trace_sample? })
+        Some(LogSettings { format, filter: filter?, filter_is_given, terminal, trace_sample: trace_sample? })
     }
 }

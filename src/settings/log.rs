@@ -1,4 +1,4 @@
-//! How the program logs.
+//! How the program logs, and in which form it tells an error.
 
 /// How the program logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -7,6 +7,8 @@ pub struct LogSettings {
     pub format: Option<LogFormat>,
     /// A log filter in the syntax of `RUST_LOG`.
     pub filter: String,
+    /// Whether it was given: the default is `warn` beside live progress.
+    pub filter_is_given: bool,
     /// What may be sent to a terminal.
     pub terminal: Terminal,
     /// Of so many ordinary submissions one is traced, if traces are sent; 0: none.
@@ -29,4 +31,14 @@ pub enum LogFormat {
     Text,
     /// One JSON object per line.
     Json,
+}
+
+/// Whether the command line has `--json`, also if it cannot be read otherwise.
+pub fn wants_json() -> bool {
+    std::env::args_os().any(|argument| argument == "--json")
+}
+
+/// Whether a panic is logged with its backtrace. Read as it happens: a panic may come before the settings are.
+pub fn wants_backtraces() -> bool {
+    std::env::var_os("RUST_BACKTRACE").is_some_and(|wanted| wanted != "0")
 }

@@ -174,8 +174,8 @@ settings! {
     FLUSH = Setting::new("flush").env("ROGO_FLUSH").default("10s");
     GIVE_UP_AFTER = Setting::new("give_up_after").env("ROGO_GIVE_UP_AFTER").default("15m");
     BREAKER = Setting::new("breaker").env("ROGO_BREAKER").default("5%");
-    // The path of such an address is often the right to use it.
     TRACE_SAMPLE = Setting::new("trace_sample").env("ROGO_TRACE_SAMPLE").default("100");
+    // The path of such an address is often the right to use it.
     NOTIFY = Setting::new("notify").env("ROGO_NOTIFY").hidden().otherwise("not sent");
     TARGET_GUARD = Setting::new("target_guard").env("ROGO_TARGET_GUARD").default("off");
     LOG_FORMAT = Setting::new("log_format").env("ROGO_LOG_FORMAT").otherwise("text on a terminal, else json");

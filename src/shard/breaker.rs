@@ -38,7 +38,8 @@ impl Recent {
     )]
     fn fill(&self, share: f64) -> run::Breaker {
         let rows = self.failed.len() as u64;
-        run::Breaker { rows, failures: self.failures, allowed: (share * rows as f64) as u64 }
+        // 35 % of 700 are 245, and a little less in binary.
+        run::Breaker { rows, failures: self.failures, allowed: (share * rows as f64 + 1e-6) as u64 }
     }
 }
 
@@ -65,7 +66,7 @@ impl Breaker {
         let what = if too_many {
             format!(
                 "{failures} of the last {rows} rows that reached copy failed there or at commit, more than {} %",
-                share * 100.0
+                (share * 1e6).round() / 1e4
             )
         } else if nothing_works {
             format!("all of the first {rows} rows that reached copy failed there or at commit")
@@ -131,6 +132,22 @@ mod tests {
         // Of the last 1,000 rows 40 failed, one of which leaves with the next: the twelfth more is the 51st.
         let opened = (1..100).find(|_| breaker.count(true).is_err());
         assert_eq!(opened, Some(12));
+    }
+
+    #[test]
+    fn a_share_is_what_it_is_written_as() {
+        for percent in 1..100_u32 {
+            for rows in [500, 660, 700, 800, 999] {
+                let breaker = Breaker::new(Some(f64::from(percent) / 100.0));
+                let allowed = percent * rows / 100;
+                let counted: Vec<_> = (0..rows).map(|row| breaker.count(row >= rows - allowed)).collect();
+                assert!(counted.iter().all(Result::is_ok), "{percent} % of {rows} rows");
+                assert_eq!(breaker.fill().unwrap().allowed, u64::from(allowed), "{percent} % of {rows} rows");
+            }
+        }
+        let breaker = Breaker::new(Some(0.07));
+        let opened = (0..600).find_map(|row| breaker.count(row >= 400).err()).unwrap();
+        assert!(opened.message.contains("more than 7 %."), "{opened}");
     }
 
     #[test]

@@ -13,8 +13,8 @@ use crate::{
     domain::{Books, ShardIndex},
     ports::{Fault, FaultKind, RunJobs},
     run::{
-        DoneMarker, DoneMarkers, Epoch, Heartbeat, OtherRuns, Plan, PlanId, Refusal, RunName, RunStore,
-        Summary, Verification, names, segments,
+        DoneMarker, DoneMarkers, Epoch, Heartbeat, Plan, PlanId, Refusal, RunName, RunStore, Summary,
+        Verification, names, segments,
         verifying::{self, UnderWay},
     },
 };
@@ -54,7 +54,7 @@ pub struct Facts {
     /// Verifications that are not over.
     pub verifying: Vec<UnderWay>,
     /// Other runs in the run store, if this one has no plan.
-    pub other_runs: OtherRuns,
+    pub other_runs: Vec<RunName>,
     /// Time of the look (UTC).
     pub at: DateTime<Utc>,
 }

@@ -315,6 +315,33 @@ fn no_room_names_a_room_above_it_or_beside_it() {
     assert!(FLOOR.iter().all(|room| LAYERS.iter().any(|(name, _)| name == room)));
 }
 
+/// The consumers of events, each with its module and those below it; `report::board` shows two of them side by side.
+const CONSUMERS: [&str; 6] = [
+    "report::progress",
+    "report::limits",
+    "report::log_lines",
+    "report::invariants",
+    "telemetry::metrics",
+    "telemetry::traces",
+];
+
+#[test]
+fn no_consumer_of_events_names_another() {
+    let mut seen = 0;
+    for (file, source) in sources("src") {
+        let module = module_of(&file);
+        let own = CONSUMERS.iter().find(|consumer| is_below(&module.join("::"), consumer));
+        let Some(own) = own.filter(|_| module.last().is_none_or(|name| name != "tests")) else { continue };
+        seen += 1;
+        let named = paths(&tokens(&source), &module);
+        for other in CONSUMERS.iter().filter(|other| *other != own) {
+            let found = named.iter().find(|path| is_below(path, &format!("crate::{other}")));
+            assert_eq!(found, None, "{file} names another consumer of events");
+        }
+    }
+    assert!(seen >= CONSUMERS.len(), "{seen}");
+}
+
 #[test]
 fn every_file_begins_by_saying_what_it_is_for() {
     let files = sources("src").into_iter().chain(sources("tests"));

@@ -2,6 +2,7 @@
 
 mod browser;
 mod html;
+mod limits;
 mod pages;
 pub mod told;
 mod whole;
@@ -15,15 +16,31 @@ use std::{
 use rogo_migrate::{
     domain::{Books, Fate, ShardIndex, SkipCode},
     report::{
+        board::Board,
         events::{Beginning, Consumer, Event, Settled, StageTimes},
-        progress::{Progress, log},
+        progress::{Progress, Style, display, log},
     },
     run::State,
 };
+use tokio_util::sync::CancellationToken;
+use tracing::subscriber::DefaultGuard;
 
 /// A log that a test can read.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    /// Takes the JSON lines of this thread until it is dropped.
+    fn listen(&self) -> DefaultGuard {
+        let writer = self.clone();
+        let json = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone());
+        tracing::subscriber::set_default(json.finish())
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
 
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -62,13 +79,11 @@ fn progress_in_a_pod_is_one_json_object_a_line_with_every_figure() {
     progress.take(began, &Event::StateChanged { state });
 
     let lines = Lines::default();
-    let writer = lines.clone();
-    let json = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone());
-    tracing::subscriber::with_default(json.finish(), || {
-        log(&progress.snapshot(began + Duration::from_secs(20)));
-    });
+    let logging = lines.listen();
+    log(&progress.snapshot(began + Duration::from_secs(20)));
+    drop(logging);
 
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let text = lines.text();
     assert_eq!(text.lines().count(), 1);
     let mut line: serde_json::Value = serde_json::from_str(&text).unwrap();
     line.as_object_mut().unwrap().remove("timestamp");
@@ -80,4 +95,18 @@ fn progress_in_a_pod_is_one_json_object_a_line_with_every_figure() {
         "shards": 1, "limits": "",
     });
     assert_eq!(line, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_logs_its_progress_every_ten_seconds() {
+    let lines = Lines::default();
+    let _listening = lines.listen();
+    let (board, cancel) = (Board::new(3, 1), CancellationToken::new());
+    let work = async {
+        tokio::time::sleep(Duration::from_secs(35)).await;
+        cancel.cancel();
+    };
+    tokio::join!(work, display(&board, Style::Log, cancel.clone()));
+    let said = lines.text();
+    assert_eq!(said.lines().filter(|line| line.contains("\"message\":\"progress\"")).count(), 3, "{said}");
 }

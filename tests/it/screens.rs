@@ -283,7 +283,7 @@ fn no_line_is_wider_than_the_terminal_and_none_is_cut() {
 }
 
 /// A run of so many shards: a third done, some at work, one silent, one that ended early.
-fn running(shards: u32) -> Standing {
+pub fn running(shards: u32) -> Standing {
     let one = |index: u32| {
         let (phase, migrated, state, rows_per_second) = match index {
             _ if index == shards / 2 => (ShardPhase::Silent, 17, "stalled (no heartbeat for 12m 04s)", 0.0),
@@ -355,6 +355,18 @@ fn where_a_run_stands_is_as_its_picture() {
         ..running(3)
     };
     check("status-complete-80", &complete.on_terminal(80));
+}
+
+#[test]
+fn the_readmes_pictures_are_these_screens() {
+    let readme = include_str!("../../README.md");
+    let shown: Vec<&str> =
+        readme.split("![").skip(1).map(|image| image.split(['(', ')']).nth(1).unwrap()).collect();
+    assert!(shown.len() > 1, "{shown:?}");
+    for picture in shown {
+        let file = folder().join(picture.strip_prefix("docs/screens/").expect(picture));
+        assert!(file.is_file(), "{picture}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Telemetry as a real receiver gets it: Prometheus, which is built from its Go module.
 
 mod away;
+mod variables;
 
 use std::time::{Duration, Instant};
 
@@ -26,7 +27,9 @@ use uuid::Uuid;
 
 use crate::support::{
     app::{Sample, TestApp},
+    azurite::Azurite,
     prometheus::Prometheus,
+    proxy::{Proxy, Reply},
 };
 
 #[test]
@@ -197,5 +200,36 @@ async fn a_run_sends_all_of_its_rows_before_it_ends() {
         r#"target_info{job="rogo-migrate"}"#,
     ] {
         assert!(!prometheus.query(expression).await.is_empty(), "{expression}");
+    }
+}
+
+#[tokio::test]
+async fn throttles_retries_and_differences_of_a_real_run_are_counted() {
+    let prometheus = Prometheus::start().await;
+    let sample = Sample::with(40, 89, |options| options.plain = true).await;
+    let mut app = TestApp::new(&sample).await;
+    app.set("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", prometheus.endpoint());
+    let azurite = Azurite::shared().await;
+    let address = azurite.endpoint().split('/').nth(2).unwrap().parse().unwrap();
+    let proxy = Proxy::start(address).await;
+    let through = azurite.connection_string().replace(&format!("{address}"), &proxy.address().to_string());
+    app.set("AZURE_STORAGE_CONNECTION_STRING", through);
+    let bytes =
+        b"HTTP/1.1 503 Busy\r\nretry-after: 1\r\nx-ms-error-code: ServerBusy\r\ncontent-length: 0\r\n\r\n";
+    proxy.reply(Some(Reply { to: b"/LTI_Uploads/".to_vec(), bytes: bytes.to_vec(), times: 8 }));
+    app.run(&["run"]).await.expect(0);
+    assert_eq!(proxy.replies(), 8);
+    app.database.run("update submission_grades set overall_summary = concat(overall_summary, 'x')").await;
+    app.run(&["verify"]).await.expect(1);
+    let value = async |expression: &str| -> f64 {
+        prometheus.query(expression).await.first().map_or(f64::NAN, |(_, value)| *value)
+    };
+    let retries = r#"rogo_migrate_retries_total{service="target blobs", error_type="throttled"}"#;
+    assert!((1.0..=8.0).contains(&value(retries).await), "{}", value(retries).await);
+    assert!(value(r#"rogo_migrate_throttle_time_seconds_total{service="target blobs"}"#).await > 0.0);
+    assert!(value(r#"http_client_request_duration_seconds_count{http_request_method="PUT"}"#).await >= 40.0);
+    assert!(value("sum(rogo_migrate_verify_differences_total)").await >= 1.0);
+    for at_rest in ["sum(rogo_migrate_row_active)", "sum(rogo_migrate_shard_active)"] {
+        assert!(value(at_rest).await.abs() < 1e-9, "{at_rest}");
     }
 }

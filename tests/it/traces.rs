@@ -23,6 +23,7 @@ use crate::{
         app::{Sample, TestApp},
         collector::{Collector, Span},
         process::{ended, signal, until},
+        results,
     },
 };
 
@@ -30,6 +31,12 @@ const CALLER: (&str, &str) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203
 
 fn named<'a>(spans: &'a [Span], name: &str) -> Vec<&'a Span> {
     spans.iter().filter(|span| span.name == name).collect()
+}
+
+/// What `plan.json` hands on to the other processes.
+async fn trace_parent(app: &TestApp<'_>) -> String {
+    let plan = results::read(&*app.run_blobs(), "rogo/plan.json").await;
+    serde_json::from_slice::<Value>(&plan).unwrap()["traceparent"].as_str().unwrap().to_owned()
 }
 
 fn row(span: &Span) -> u64 {
@@ -52,6 +59,7 @@ async fn a_run_is_one_trace_below_its_caller_and_each_chosen_submission_one_that
     app.set("ROGO_LOG_FORMAT", "json");
     let ended =
         app.run(&["run", "--trace-sample", "3", "--breaker", "off", "--reason", "a test"]).await.expect(0);
+    assert_eq!(trace_parent(&app).await, format!("00-{}-{}-01", CALLER.0, CALLER.1), "for all pods");
     let spans = collector.spans();
     for step in ["plan", "shard", "finalize"] {
         let found = named(&spans, step);
@@ -135,6 +143,7 @@ async fn processes_of_a_run_without_a_caller_share_the_trace_that_the_plan_began
     let spans = collector.spans();
     let plan = named(&spans, "plan")[0];
     assert_eq!(plan.parent, "");
+    assert_eq!(trace_parent(&app).await, format!("00-{}-{}-01", plan.trace, plan.id), "for all pods");
     let mut below: BTreeMap<&str, usize> = BTreeMap::new();
     for span in spans.iter().filter(|span| span.trace == plan.trace && span.id != plan.id) {
         if !span.attributes.contains_key("process.exit.code") {

@@ -242,6 +242,11 @@ impl Blobs for AzureBlobs {
         }
     }
 
+    async fn folders(&self) -> Result<Vec<String>, Fault> {
+        let place = format!("az://{}", self.container);
+        listing::folders(self.account.clone(), self.container_url.clone(), &place, &self.prefix).await
+    }
+
     fn list_in_full(&self, prefix: &str) -> BoxStream<'static, Result<Vec<BlobInfo>, Fault>> {
         let place = format!("az://{}", self.container);
         listing::pages(self.account.clone(), self.container_url.clone(), &place, &self.prefix, prefix)

@@ -158,6 +158,11 @@ fn root_cause(error: &Error) -> String {
 pub(super) fn of_io(error: io::Error, service: Service, doing: &str) -> Fault {
     let (kind, advice) = match error.kind() {
         io::ErrorKind::NotFound => (FaultKind::NotFound, "there is no such file"),
+        // A URL that goes on behind a file, as a missing blob's may.
+        io::ErrorKind::NotADirectory if service == Service::SourceBlobs => {
+            (FaultKind::NotFound, "there is no such file")
+        }
+        io::ErrorKind::InvalidFilename => (FaultKind::NameRefused, "the file system takes no name like this"),
         io::ErrorKind::AlreadyExists => (FaultKind::Exists, "a file of this name is there already"),
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             (FaultKind::Denied, "give this user the right to it")
@@ -165,10 +170,9 @@ pub(super) fn of_io(error: io::Error, service: Service, doing: &str) -> Fault {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             (FaultKind::Misconfigured, "the disk is full; free some space, then run again")
         }
-        io::ErrorKind::NotADirectory
-        | io::ErrorKind::IsADirectory
-        | io::ErrorKind::InvalidFilename
-        | io::ErrorKind::InvalidInput => (FaultKind::Misconfigured, "the path cannot be used"),
+        io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory | io::ErrorKind::InvalidInput => {
+            (FaultKind::Misconfigured, "the path cannot be used")
+        }
         _ => (FaultKind::Unavailable, "the file system refused"),
     };
     Fault::caused(service, kind, format!("{doing}: {advice}"), error)
@@ -217,6 +221,26 @@ mod tests {
         ] {
             let (kind, _) = kind_of(status, code, Some(Duration::from_secs(7)));
             assert_eq!(kind, expected, "{status} {code}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_no_file_can_have_is_its_own_fault() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "x").unwrap();
+        for (path, of_a_source, elsewhere) in [
+            (folder.path().join("none"), FaultKind::NotFound, FaultKind::NotFound),
+            (file.join("below"), FaultKind::NotFound, FaultKind::Misconfigured),
+            (folder.path().join("n".repeat(5_000)), FaultKind::NameRefused, FaultKind::NameRefused),
+        ] {
+            let kind = |service| of_io(std::fs::read(&path).unwrap_err(), service, "reading").kind;
+            assert_eq!(
+                (kind(Service::SourceBlobs), kind(Service::RunStore)),
+                (of_a_source, elsewhere),
+                "{}",
+                path.display()
+            );
         }
     }
 

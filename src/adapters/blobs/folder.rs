@@ -267,6 +267,10 @@ impl Blobs for FolderBlobs {
         blocking(self.service, move || own.look(&name)).await
     }
 
+    async fn folders(&self) -> Result<Vec<String>, Fault> {
+        self.own_folders().await
+    }
+
     fn list(&self, prefix: &str) -> BoxStream<'static, Result<BlobInfo, Fault>> {
         // What is not told is dropped while it walks: all is one page.
         let page = self.list_once(prefix, BlobInfo::in_brief);

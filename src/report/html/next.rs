@@ -14,7 +14,18 @@ pub(super) struct Next {
 /// One step, with its command if there is one.
 pub(super) struct Step {
     pub(super) what: String,
-    pub(super) command: String,
+    pub(super) command: Command,
+}
+
+/// A command in the parts between which its line may break: its name, then each flag with its value.
+pub(super) struct Command(pub(super) Vec<String>);
+
+impl Command {
+    fn of(text: &str) -> Self {
+        let mut words = text.split(" --");
+        let name = words.next().filter(|name| !name.is_empty()).map(str::to_owned);
+        Self(name.into_iter().chain(words.map(|flag| format!("--{flag}"))).collect())
+    }
 }
 
 /// Rows of one code.
@@ -24,16 +35,16 @@ pub(super) struct CodedRows {
     pub(super) rows: String,
     pub(super) share: String,
     pub(super) advice: &'static str,
-    pub(super) commands: Vec<String>,
+    pub(super) commands: Vec<Command>,
     pub(super) examples: String,
 }
 
 pub(super) fn of(summary: &Summary, course: &Course, verification: Option<&Verification>) -> Next {
     let mut codes = Vec::new();
     let mut add = |outcome: &'static str, code: &'static str, rows: u64, advice: &'static str| {
-        let mut commands = vec![format!("rogo-migrate explain {code}")];
+        let mut commands = vec![Command::of(&format!("rogo-migrate explain {code}"))];
         if outcome == "failed" {
-            commands.push(rerun(summary, code));
+            commands.push(Command::of(&rerun(summary, code)));
         }
         codes.push(row(summary, course, (outcome, code, advice), rows, commands));
     };
@@ -60,7 +71,7 @@ fn row(
     course: &Course,
     (outcome, code, advice): (&'static str, &'static str, &'static str),
     rows: u64,
-    commands: Vec<String>,
+    commands: Vec<Command>,
 ) -> CodedRows {
     let examples = course.examples.get(code).map(Vec::as_slice).unwrap_or_default();
     let mut shown: Vec<String> = examples.iter().map(ToString::to_string).collect();
@@ -95,7 +106,7 @@ fn rerun(summary: &Summary, code: &str) -> String {
 fn steps(summary: &Summary, verification: Option<&Verification>) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut add = |what: &str, command: &str| {
-        steps.push(Step { what: what.to_owned(), command: command.to_owned() });
+        steps.push(Step { what: what.to_owned(), command: Command::of(command) });
     };
     if summary.missing.rows > 0 && summary.lost.rows == 0 {
         add("Run the rows without an outcome:", &summary.next_command);
@@ -125,7 +136,7 @@ fn steps(summary: &Summary, verification: Option<&Verification>) -> Vec<Step> {
         Some(VerifyResult::Verified | VerifyResult::ToTheByte) => {}
     }
     if steps.is_empty() && summary.books.rows_failed() == 0 {
-        steps.push(Step { what: "Nothing: every row is settled.".to_owned(), command: String::new() });
+        steps.push(Step { what: "Nothing: every row is settled.".to_owned(), command: Command::of("") });
     }
     steps
 }

@@ -14,6 +14,8 @@ use tokio_util::sync::CancellationToken;
 use super::{Snapshot, render};
 use crate::report::{board::Board, grid::percent};
 
+/// Time between two blocks or log lines.
+const SHOW_EVERY: Duration = Duration::from_secs(10);
 /// Time between two redraws of the bar.
 const FRAME: Duration = Duration::from_millis(500);
 
@@ -51,10 +53,10 @@ impl Style {
     }
 }
 
-/// Shows the board every `interval` until `cancel`, and once more at the end, if a shard has begun.
-pub async fn display(board: &Board, style: Style, interval: Duration, cancel: CancellationToken) {
+/// Shows the board every 10 s until `cancel`, a bar twice a second, and once more at the end, if a shard has begun.
+pub async fn display(board: &Board, style: Style, cancel: CancellationToken) {
     let bar = (style == Style::Live).then(|| Bar::at(&FOOT));
-    let mut ticks = tokio::time::interval(if bar.is_some() { FRAME.min(interval) } else { interval });
+    let mut ticks = tokio::time::interval(if bar.is_some() { FRAME } else { SHOW_EVERY });
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     ticks.tick().await; // the first is at once, when there is nothing to say yet
     while cancel.run_until_cancelled(ticks.tick()).await.is_some() {
@@ -156,7 +158,7 @@ mod tests {
                 tokio::time::sleep(Duration::from_secs(25)).await;
                 cancel.cancel();
             };
-            let shown = display(&board, style, Duration::from_secs(10), cancel.clone());
+            let shown = display(&board, style, cancel.clone());
             tokio::time::timeout(Duration::from_secs(26), async { tokio::join!(work, shown) })
                 .await
                 .expect("it ends with the work");

@@ -10,6 +10,7 @@ use tempfile::NamedTempFile;
 use crate::{
     domain::{AttemptFacts, AttemptId, Facts, Fate, QueuedRow, ShardIndex, SubmissionRow},
     exit::Stop,
+    inputs::InputCell,
     ports::{Fault, PutOptions},
     run::{
         Decided, Plan, Purged, RunStore, ShardPlan, decisions,
@@ -213,7 +214,7 @@ async fn without(
 }
 
 /// Blanks every cell but the id, for results that are written again.
-pub fn blank_but_id(cells: Vec<String>, attempt: AttemptId) -> Vec<String> {
-    let is_id = |cell: &String| cell.parse() == Ok(attempt);
-    cells.into_iter().map(|cell| if is_id(&cell) { cell } else { String::new() }).collect()
+pub fn blank_but_id(cells: Vec<InputCell>, attempt: AttemptId) -> Vec<InputCell> {
+    let is_id = |cell: &InputCell| cell.text.parse() == Ok(attempt);
+    cells.into_iter().map(|cell| if is_id(&cell) { cell } else { InputCell::default() }).collect()
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::domain::{
     Decimal, Facts, Report, Score, Value,
-    text::{is_blank, trim},
+    text::{is_blank, trim, words},
 };
 
 /// What the warehouse says of one attempt.
@@ -45,7 +45,7 @@ pub struct ExpectedReport {
 /// One score of the attempt.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ExpectedScore {
-    /// `ScoreLabelCorrected`, trimmed.
+    /// `ScoreLabelCorrected`, every run of blanks one blank: copies whose labels differ in nothing else are equal.
     pub label: String,
     /// `Score`.
     pub value: Decimal,
@@ -93,7 +93,7 @@ fn read(report: &Report, zone: Tz) -> Option<ExpectedReport> {
 pub fn scores(facts: &Facts) -> Result<Vec<ExpectedScore>, Lack> {
     let one = |score: &Score| {
         Some(ExpectedScore {
-            label: trim(&text(&score.label)?).to_owned(),
+            label: words(&text(&score.label)?).collect::<Vec<_>>().join(" "),
             value: number(&score.score)??,
             comment: text(&score.marker_comment).map(|comment| trim(&comment).to_owned()),
         })
@@ -120,5 +120,25 @@ fn number(value: &Value) -> Option<Option<Decimal>> {
         Value::Text(text) => trim(text).parse().ok().map(Some),
         Value::Number(number) => Decimal::of(*number).map(Some),
         Value::Local(_) | Value::Instant(_) | Value::Bool(_) | Value::Invalid(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_that_differ_in_the_blanks_of_their_labels_are_one() {
+        let score = |label: &str, value: &str| Score {
+            label: Value::Text(label.into()),
+            score: Value::Text(value.into()),
+            ..Score::default()
+        };
+        let of = |scores: &[Score]| {
+            super::scores(&Facts { scores: scores.to_vec(), ..Facts::default() }).unwrap().len()
+        };
+        assert_eq!(of(&[score(" Question 1", "5"), score("Question\u{a0} 1", "5.0")]), 1);
+        assert_eq!(of(&[score("Question 1", "5"), score("Question 1", "6")]), 2);
+        assert_eq!(of(&[score("Question 1", "5"), score("Question1", "5")]), 2);
     }
 }

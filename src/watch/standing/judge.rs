@@ -14,7 +14,7 @@ use crate::{
         grid::{count, span},
         standing::{Rows, RunState, Standing},
     },
-    run::{Plan, Refusal, RunResult, State},
+    run::{Plan, Refusal, RunResult, State, named_instead},
     watch::rerun::{self, release_with},
 };
 use lines::{eta_s, job_line, limits, shards, verified, verifying};
@@ -246,16 +246,8 @@ fn without_plan(facts: &Facts) -> Verdict {
         return Verdict::new(RunState::Refused, Exit::Configuration, reason)
             .next(format!("kubectl --namespace {} logs job/{}", jobs.namespace, job.name));
     }
-    let mut reason = format!("there is no plan at {} yet", facts.run_store);
-    if !facts.other_runs.names.is_empty() {
-        reason.push_str("; runs that have one there: ");
-        reason.push_str(&facts.other_runs.names.join(", "));
-        reason.push_str(" (--run)");
-        if facts.other_runs.is_partial {
-            reason
-                .push_str("; the store holds more documents than were looked at, so there may be more runs");
-        }
-    }
+    let instead = named_instead(&facts.other_runs);
+    let reason = format!("there is no plan at {} yet{instead}", facts.run_store);
     Verdict::new(RunState::Planning, Exit::Temporary, reason)
 }
 

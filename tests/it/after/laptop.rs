@@ -19,6 +19,11 @@ async fn a_run_is_followed_resumed_and_fetched() {
     assert!(status.stdout.starts_with("planning: run rogo: there is no plan at az://"), "{}", status.stdout);
 
     app.run(&["plan", "--shards", "3"]).await.expect(0);
+    for (command, exit) in [("status", 75), ("finalize", 78), ("report", 78)] {
+        let unknown = app.run(&[command, "--run", "roggo"]).await.expect(exit);
+        let said = unknown.stdout + &unknown.stderr;
+        assert!(said.contains("; runs that have one there: rogo (--run)"), "{command}: {said}");
+    }
     let status = at_laptop(&app, &["status"]).await.expect(75);
     assert!(status.stdout.contains("0 of 24 rows (0.0%)"), "{}", status.stdout);
     app.run(&["shard", "--shard", "1"]).await.expect(0);

@@ -247,6 +247,28 @@ async fn the_failure_csv_of_an_encoded_input_is_read_right_with_the_same_setting
 }
 
 #[tokio::test]
+async fn the_null_of_a_failed_row_is_one_for_the_next_run_and_the_word_stays_a_word() {
+    let sample = plain_sample(12).await;
+    let mut app = TestApp::new(&sample).await;
+    let text = fs::read_to_string(sample.path("submission_files.csv")).unwrap();
+    let text = line_text(&text, 2, |row| {
+        let cells: Vec<&str> = row.splitn(5, ',').collect();
+        format!("{},{},\"NULL\",NULL,{}", cells[0], cells[1], cells[4])
+    });
+    let submissions = app.out.path().join("s.csv");
+    fs::write(&submissions, text).unwrap();
+    app.set("ROGO_WAREHOUSE_NULL", "NULL");
+    app.set("ROGO_SUBMISSIONS", submissions.display().to_string());
+    let ended = app.run(&["run"]).await.expect(0);
+    assert!(ended.stdout.contains("12 rows = 11 migrated + 1 failed"), "{}", ended.stdout);
+    let failed = app.result("submissions_failed_migration.csv");
+    assert!(failed.contains(",\"NULL\",NULL,") && failed.contains("learner_email_missing"), "{failed}");
+    fs::write(&submissions, failed).unwrap();
+    let ended = app.run(&["run", "--run", "again"]).await.expect(0);
+    assert!(ended.stdout.contains("1 rows = 0 migrated + 1 failed"), "{}", ended.stdout);
+}
+
+#[tokio::test]
 async fn inputs_may_be_blobs_and_have_hundreds_of_columns() {
     let sample = plain_sample(12).await;
     let text = |name: &str| fs::read_to_string(sample.path(name)).unwrap();

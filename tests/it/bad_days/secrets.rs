@@ -10,10 +10,11 @@ use crate::support::{
     app::{Ended, Sample, TestApp},
     azurite::Azurite,
     csv::Csv,
+    http_stub::{HttpStub, Response},
     postgres::TestServer,
     process::output,
     proxy::{Cut, Proxy},
-    results,
+    results::{self, entries},
     tds::{Options, TdsServer, data::Data},
 };
 
@@ -150,6 +151,8 @@ async fn no_secret_and_no_name_is_in_what_the_program_writes() {
     for arguments in [&["settings"][..], &["plan", "--dry-run"], &["plan", "--json"]] {
         said.push(app.run(arguments).await.expect(0));
     }
+    let receiver = HttpStub::start(|_, _| Response::new(204)).await;
+    app.set("ROGO_NOTIFY", format!("{}/plantedpath?sig=plantedsig", receiver.endpoint));
     // An upload that breaks on its way, so that a fault names its blob.
     app.set("AZURE_STORAGE_CONNECTION_STRING", through);
     proxy.cut(Cut::BeforeRequest(b"/LTI_Uploads/".to_vec()));
@@ -169,6 +172,8 @@ async fn no_secret_and_no_name_is_in_what_the_program_writes() {
         &["status", "--json"],
         &["resume"],
         &["results", "--to", "fetched"],
+        &["results", "--bundle", "run.zip"],
+        &["report", "--out", "again"],
     ] {
         fs::write(&last_word, "").unwrap();
         said.push(app.run(arguments).await.expect(0));
@@ -208,7 +213,11 @@ async fn no_secret_and_no_name_is_in_what_the_program_writes() {
         assert_ne!(ended.code, Some(0), "{name}");
         said.push(ended);
     }
-    let text = written(&app, &said).await + &last_words;
+    let told = receiver.requests().into_iter().map(|told| String::from_utf8(told.body).unwrap());
+    let bundled = entries(&app.out.path().join("run.zip")).into_iter().map(|(_, text)| text);
+    let elsewhere: Vec<String> = told.chain(bundled).collect();
+    assert!(elsewhere.len() > 8, "the run's end was told, and the bundle holds its documents");
+    let text = written(&app, &said).await + &last_words + &elsewhere.join("\n");
     assert!(
         text.contains("\"level\":\"TRACE\"") || text.contains("\"level\":\"DEBUG\""),
         "every word is logged"

@@ -1,5 +1,7 @@
 //! A new user's first hour: what is missing or mistyped is named at once, all of it, with the way to give it.
 
+use serde_json::{Value, json};
+
 use super::{Day, plain_sample};
 use crate::support::app::{Ended, TestApp};
 
@@ -141,4 +143,39 @@ async fn a_shard_that_is_not_in_the_plan_is_refused() {
         .says(["there is no plan at az://", "/other/plan.json", "rogo-migrate plan"])
         .is_refused(&app)
         .await;
+}
+
+#[tokio::test]
+async fn with_json_an_error_is_an_object_that_says_the_same() {
+    let object = |ended: &Ended| -> Value {
+        let mut said: Value = serde_json::from_str(&ended.stdout).expect(&ended.stdout);
+        let error = said["error"].take();
+        assert_eq!(error["exit_code"], ended.code.unwrap(), "{error}");
+        error
+    };
+    for command in [&["plan", "--json"][..], &["verify", "--json"], &["rollback", "--json"]] {
+        let ended = bare(command, &[]).await.expect(64);
+        let error = object(&ended);
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("DATABASE_URL") && ended.stderr.contains(message), "{command:?}: {error}");
+        assert_eq!((&error["meaning"], &error["service"]), (&json!("wrong usage"), &Value::Null));
+    }
+    let unread = bare(&["status", "--json", "--planted"], &[]).await.expect(64);
+    assert!(unread.stderr.contains("--planted") && !unread.stdout.contains("planted"), "{}", unread.stdout);
+    object(&unread);
+
+    let sample = plain_sample(2).await;
+    let mut app = TestApp::new(&sample).await;
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    app.set("DATABASE_URL", format!("postgres://planted:planted@{free}/planted"));
+    let ended = app.run(&["plan", "--json"]).await.expect(75);
+    let error = object(&ended);
+    assert_eq!(error["service"], "target database");
+    assert_eq!(error["error_type"], "unavailable");
+    let message = error["message"].as_str().unwrap();
+    assert!(ended.stderr.ends_with(&format!("error: {message}\n")), "{}", ended.stderr);
+    assert_eq!(message.matches("refused").count(), 1, "the chain of causes is said once: {message}");
+    assert!(!ended.stdout.contains("planted"), "{}", ended.stdout);
+    let text = app.run(&["plan"]).await.expect(75);
+    assert_eq!(text.stdout, "", "without --json the error stands on standard error only");
 }

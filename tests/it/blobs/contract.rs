@@ -33,6 +33,7 @@ both_stores_promise! {
     replace_takes_the_place
     what_is_not_there_is_none
     a_list_is_by_name_and_by_prefix
+    folders_are_told_without_what_is_below_them
     a_listing_in_full_tells_what_a_look_at_each_blob_tells
     delete_is_done_twice_without_complaint
     an_upload_stands_only_when_finished
@@ -124,6 +125,14 @@ async fn a_list_is_by_name_and_by_prefix(blobs: Arc<dyn Blobs>) {
     assert_eq!(names(&blobs, "a/1").await, ["a/10"]);
     let info = blobs.list("b").try_next().await.unwrap().unwrap();
     assert_eq!((info.size_bytes, info.md5), (5, Some(md5(b"12345"))));
+}
+
+async fn folders_are_told_without_what_is_below_them(blobs: Arc<dyn Blobs>) {
+    assert!(blobs.folders().await.unwrap().is_empty());
+    for name in ["b", "may/plan.json", "a-2/x/1", "may/queues/1", "a/1", "a/x/2", "ab"] {
+        blobs.put(name, Bytes::from_static(b"12345"), &PutOptions::create("text/plain")).await.unwrap();
+    }
+    assert_eq!(blobs.folders().await.unwrap(), ["a", "a-2", "may"]);
 }
 
 async fn a_listing_in_full_tells_what_a_look_at_each_blob_tells(blobs: Arc<dyn Blobs>) {

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use rogo_migrate::{
     exit::Stop,
     finalize::{InputRow, InputRows, lost::LostRows, merge::Merged, results::Drafts},
+    inputs::InputCell,
     ports::Service,
     report::events::Events,
     run::RunStore,
@@ -124,7 +125,7 @@ impl InputRows for Numbers {
         Ok((self.next <= self.rows).then(|| InputRow {
             number: self.next,
             attempt: self.next.to_string().parse().ok(),
-            cells: vec![String::new()],
+            cells: vec![InputCell::default()],
         }))
     }
 

@@ -93,6 +93,15 @@ async fn a_missing_file_stops_nothing_but_a_source_that_denies_all_does() {
 }
 
 #[tokio::test]
+async fn a_file_that_no_allowed_source_holds_is_not_looked_at() {
+    let url = "https://rogo.blob.example/files-of-others/a.docx";
+    let mut world = World::new(&[("1", url)], &[("1", "24", "Attempt 1")]);
+    world.settings.source.allow = vec!["https://rogo.blob.example/files".parse().unwrap()];
+    world.source.fail("", FaultKind::Denied);
+    world.make().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_file_that_its_server_cannot_give_stops_nothing_while_it_gives_another() {
     let [broken, sound, alone] = [
         "https://rogo.blob.example/files/broken.docx",

@@ -36,6 +36,8 @@ fn a_browser_shows_every_page_without_a_request_an_error_or_a_barrier() {
         assert_eq!(seen["violations"].as_array().map(Vec::len), Some(0), "{seen}");
         assert_eq!(seen["wider"], false, "{name} is wider than the window");
         assert_eq!(seen["bare"], true, "{name} has its tables and pictures also without scripts");
+        assert_eq!(seen["lacking"].as_array().map(Vec::len), Some(0), "on paper: {seen}");
+        assert_eq!(seen["broken"].as_array().map(Vec::len), Some(0), "commands: {}", seen["broken"]);
         assert_eq!(seen["sorted"], true, "{name}: a heading sorts its table, by keyboard");
     }
     assert_eq!(looked.len(), pages.len() * 2, "every page in light and dark: {looked:?}");

@@ -1,6 +1,14 @@
 //! Promises of the report as bytes.
 
-use rogo_migrate::run::{RunResult, Summary};
+use std::iter::repeat_n;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use flate2::read::GzDecoder;
+use rogo_migrate::{
+    report::grid::count,
+    run::{RunResult, Summary},
+};
+use serde_json::Value;
 
 use super::pages::{Made, PLANTED, Went};
 
@@ -74,7 +82,7 @@ fn each_failed_code_has_its_advice_and_the_commands_that_help() {
     let page = made.page();
     for code in made.summary.books.failed.keys() {
         assert!(page.contains(&format!("rogo-migrate explain {code}")), "{code}");
-        assert!(page.contains(&format!("--code {code} ")), "{code}");
+        assert!(page.contains(&format!("<span>--code {code}</span>")), "{code}");
     }
     assert!(page.contains("source_not_frozen"), "the warning");
 }
@@ -87,4 +95,68 @@ fn nothing_is_asked_from_elsewhere() {
     }
     assert_eq!(page.matches("href=\"").count(), page.matches("href=\"#").count() + 1, "the empty icon");
     assert!(page.contains("default-src 'none'"));
+}
+
+#[test]
+fn percentiles_of_each_stage_are_those_of_its_rows() {
+    let made = Made::new(Went::WithFailures, 3_000, 4);
+    let page = made.page();
+    for stage in made.course.stages.iter().filter(|stage| !stage.counts.is_empty()) {
+        let mut sorted: Vec<u64> = stage
+            .counts
+            .iter()
+            .flat_map(|(ms, rows)| repeat_n(*ms, usize::try_from(*rows).unwrap()))
+            .collect();
+        sorted.sort_unstable();
+        assert!(stage.longest_ms < 2_048, "so long are durations exact to the millisecond");
+        let at =
+            |permille: usize| sorted[(sorted.len() * permille).div_ceil(1_000) - 1].min(stage.longest_ms);
+        let mut cells = vec![sorted.len() as u64];
+        cells.extend([500, 900, 950, 990, 999, 1_000].map(at));
+        let cells: Vec<String> = cells.into_iter().map(count).collect();
+        let cells = format!("<td class=\"n\">{}", cells.join("<td class=\"n\">"));
+        assert!(page.contains(&cells), "{}: {cells}", stage.stage);
+    }
+    assert!(page.contains("99.9 %"));
+}
+
+#[test]
+fn every_part_of_the_report_is_on_the_page_and_a_table_stands_behind_each_picture() {
+    let made = Made::new(Went::WithFailures, 3_000, 4);
+    let page = made.page();
+    for part in [
+        ">What to do next</h2>",
+        ">Rows and bytes over time</h2>",
+        "class=\"slowed\"",
+        ">Why processes waited (",
+        ">Time per stage</h2>",
+        ">Shards and workers</h2>",
+        ">The 100 slowest rows</summary>",
+        ">Notes on migrated rows</h2>",
+        ">Prediction against outcome</h2>",
+        "2 numbers differ from the prediction. It took ",
+        ">Settings that change outcomes, pinned by the plan</caption>",
+        "<th scope=\"row\">consumer-key<td>set (hidden)",
+        "<th scope=\"row\">DATABASE_URL<td>set\n",
+        ">Versions</caption>",
+        ">Digests of inputs and results</caption>",
+        "submissions_failed_migration.csv<td>SHA-256 abab",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(Made::new(Went::Incomplete, 12_000, 24).page().contains("class=\"wai\""), "waits are shown too");
+    for (place, figure) in page.split("<figure").enumerate().skip(1) {
+        // Rows and bytes share one table.
+        let below = if figure.starts_with(" id=\"f-rows\"") {
+            page.split("<figure").nth(place + 1).unwrap()
+        } else {
+            figure
+        };
+        let (_, below) = below.split_once("</figure>").unwrap();
+        assert!(below.contains("<table"), "no table behind the picture: {figure:.300}");
+    }
+    let data = page.split_once("id=\"data\">").unwrap().1.split_once('<').unwrap().0;
+    let packed = BASE64_STANDARD.decode(data.trim()).unwrap();
+    let data: Value = serde_json::from_reader(GzDecoder::new(&packed[..])).unwrap();
+    assert!(data.to_string().len() > packed.len(), "{data}");
 }

@@ -1,6 +1,6 @@
 //! Promises of `report` and of bundles, with the built program.
 
-use std::{fs, io::Read};
+use std::fs;
 
 use serde_json::Value;
 use tokio::process::Command;
@@ -8,6 +8,7 @@ use tokio::process::Command;
 use crate::support::{
     app::{Ended, Sample, TestApp},
     process::output,
+    results::entries,
 };
 
 /// The program on a machine that has the bundle and nothing else.
@@ -15,18 +16,6 @@ async fn elsewhere(app: &TestApp<'_>, arguments: &[&str]) -> Ended {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rogo-migrate"));
     command.args(arguments).env_clear().env("TMPDIR", app.out.path()).current_dir(app.out.path());
     output(command).await
-}
-
-fn entries(app: &TestApp<'_>, file: &str) -> Vec<(String, String)> {
-    let mut zip = zip::ZipArchive::new(fs::File::open(app.out.path().join(file)).unwrap()).unwrap();
-    let mut entries = Vec::new();
-    for place in 0..zip.len() {
-        let mut entry = zip.by_index(place).unwrap();
-        let mut text = String::new();
-        entry.read_to_string(&mut text).unwrap();
-        entries.push((entry.name().unwrap().into_owned(), text));
-    }
-    entries
 }
 
 #[tokio::test]
@@ -55,7 +44,8 @@ async fn a_bundle_tells_the_run_on_a_machine_without_its_run_store() {
     let says = format!("Run rogo (run.zip) has {rows} rows with it, for example ");
     assert!(explained.stdout.contains(&says), "{says}: {}", explained.stdout);
 
-    let names: Vec<String> = entries(&app, "run.zip").into_iter().map(|(name, _)| name).collect();
+    let names: Vec<String> =
+        entries(&app.out.path().join("run.zip")).into_iter().map(|(name, _)| name).collect();
     for name in
         ["plan.json", "telemetry.json", "results/summary.json", "results/report.html", "results/migrated.csv"]
     {
@@ -64,7 +54,7 @@ async fn a_bundle_tells_the_run_on_a_machine_without_its_run_store() {
     let failed = "results/submissions_failed_migration.csv";
     assert!(!names.iter().any(|name| name == failed || name.starts_with("queues/")), "{names:?}");
     app.run(&["results", "--bundle", "all.zip", "--with-personal-data"]).await.expect(0);
-    let all = entries(&app, "all.zip");
+    let all = entries(&app.out.path().join("all.zip"));
     let (_, rows) = all.iter().find(|(name, _)| name == failed).unwrap();
     assert_eq!(*rows, app.result("submissions_failed_migration.csv"));
     app.run(&["results", "--with-personal-data", "--to", "x"]).await.expect(64);

@@ -212,6 +212,14 @@ pub const ROWS: &[Row] = &[
     ),
     ("two equal scores", |c| c.facts.scores.push(c.facts.scores[0].clone()), Migrates),
     (
+        "two scores whose labels differ in their blanks alone",
+        |c| {
+            c.facts.scores.push(c.facts.scores[0].clone());
+            c.score().label = text("Question\u{a0} 1");
+        },
+        Migrates,
+    ),
+    (
         "two scores of one section with other marks",
         |c| {
             c.facts.scores.push(c.facts.scores[0].clone());

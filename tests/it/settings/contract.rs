@@ -94,6 +94,7 @@ fn the_command_line_and_the_table_name_the_same_flags_variables_and_defaults() {
         "help",
         "version",
         "config",
+        "verbose",
         "dry_run",
         "predict",
         "probe",

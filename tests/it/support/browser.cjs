@@ -55,9 +55,10 @@ async function look(browser, folder, name, scheme, shots) {
   await page.evaluate(() => document.querySelectorAll("details").forEach((one) => { one.open = true; }));
   // The page allows no script but its own, which is right: axe comes from the outside.
   const violations = await violationsOf(page);
+  const broken = await brokenCommands(page);
   await page.close();
-  const bare = await bareOf(browser, url, name, scheme);
-  return { page: name, scheme, opened_ms: Math.round(opened_ms), requests, errors, violations, wider, sorted, bare };
+  const [bare, lacking] = await bareOf(browser, url, name, scheme);
+  return { page: name, scheme, opened_ms: Math.round(opened_ms), requests, errors, violations, wider, sorted, broken, lacking, bare };
 }
 
 async function violationsOf(page) {
@@ -81,7 +82,28 @@ async function sorts(page) {
   return down.every((value, at) => at === 0 || down[at - 1] >= value) && up.every((value, at) => at === 0 || up[at - 1] <= value);
 }
 
-// Whether tables and pictures are there without scripts.
+// Parts of commands that are broken although a line has room for them.
+async function brokenCommands(page) {
+  return page.evaluate(() => [...document.querySelectorAll("pre span")].filter((part) => {
+    const line = parseFloat(getComputedStyle(part).lineHeight);
+    const room = part.parentElement.clientWidth - 2 * parseFloat(getComputedStyle(part.parentElement).paddingLeft);
+    return part.offsetHeight > 1.5 * line && part.offsetWidth < room - 1;
+  }).map((part) => part.textContent));
+}
+
+// What is folded, cut or missing on paper, also without scripts.
+async function lackingOnPaper(page, name) {
+  await page.emulateMediaType("print");
+  return page.evaluate((pictures) => {
+    const shown = (one) => one.getBoundingClientRect().height > 0;
+    const cut = (one) => one.scrollHeight > one.clientHeight + 1 && getComputedStyle(one).overflowY !== "visible";
+    const all = (what) => [...document.querySelectorAll(what)];
+    const lacking = [...all("table").filter((one) => !shown(one)), ...all(".scroll").filter(cut)].map((one) => one.textContent.slice(0, 60));
+    return all("figure > svg").filter(shown).length < pictures ? [...lacking, "pictures"] : lacking;
+  }, name === "empty" ? 1 : 4);
+}
+
+// Whether tables and pictures are there without scripts, and what is lacking on paper.
 async function bareOf(browser, url, name, scheme) {
   const page = await browser.newPage();
   await page.setJavaScriptEnabled(false);
@@ -92,8 +114,9 @@ async function bareOf(browser, url, name, scheme) {
     tables: document.querySelectorAll("table tbody tr").length,
     pictures: [...document.querySelectorAll("figure > svg")].filter((one) => one.getBoundingClientRect().height > 0).length,
   }));
+  const lacking = await lackingOnPaper(page, name);
   await page.close();
-  return seen.tables > 0 && seen.pictures >= (name === "empty" ? 1 : 4);
+  return [seen.tables > 0 && seen.pictures >= (name === "empty" ? 1 : 4), lacking];
 }
 
 // The same picture with at most 256 colours: a third of the bytes. A PNG of Chromium is 8 bits a channel, not interlaced.

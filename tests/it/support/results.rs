@@ -1,7 +1,7 @@
 //! What a run left: results in the out folder, documents in the run store, rows in the target.
 #![allow(dead_code, reason = "tests and benchmark each use a part")]
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, io::Read, path::Path};
 
 use futures_util::TryStreamExt;
 use rogo_migrate::{ports::Blobs, run::Decided};
@@ -120,4 +120,17 @@ fn take_row(
         rows.get_mut(&attempt_key(attempt)).unwrap_or_else(|| panic!("attempt {attempt} is in the input"));
     candidates.retain(|number| !taken.contains_key(number));
     candidates.remove(0)
+}
+
+/// The files of a zip with their text, in order.
+pub fn entries(zip: &Path) -> Vec<(String, String)> {
+    let mut zip = zip::ZipArchive::new(fs::File::open(zip).unwrap()).unwrap();
+    let mut entries = Vec::new();
+    for place in 0..zip.len() {
+        let mut entry = zip.by_index(place).unwrap();
+        let mut text = String::new();
+        entry.read_to_string(&mut text).unwrap();
+        entries.push((entry.name().unwrap().into_owned(), text));
+    }
+    entries
 }

@@ -10,6 +10,7 @@ use rogo_migrate::{
     },
     exit::Stop,
     finalize::{FinalizeContext, InputRow, InputRows, books::Totals, finalize},
+    inputs::InputCell,
     ports::{Blobs, Fault, Service, TargetWriter},
     report::{events::Events, observed::Observed},
     run::{
@@ -288,6 +289,7 @@ pub fn queued(number: u64) -> QueuedRow {
 pub struct CsvText {
     header: Vec<String>,
     records: csv::StringRecordsIntoIter<std::io::Cursor<Vec<u8>>>,
+    lines: Vec<String>,
     number: u64,
     sha256: String,
     ended: bool,
@@ -297,8 +299,8 @@ impl CsvText {
     pub fn new(csv: &str) -> Self {
         let mut reader = csv::Reader::from_reader(std::io::Cursor::new(csv.as_bytes().to_vec()));
         let header = reader.headers().unwrap().iter().map(str::to_owned).collect();
-        let sha256 = sha256(csv.as_bytes());
-        Self { header, records: reader.into_records(), number: 0, sha256, ended: false }
+        let (lines, sha256) = (csv.lines().map(str::to_owned).collect(), sha256(csv.as_bytes()));
+        Self { header, records: reader.into_records(), lines, number: 0, sha256, ended: false }
     }
 }
 
@@ -317,10 +319,16 @@ impl InputRows for CsvText {
         let record = self.records.next().transpose().unwrap();
         self.ended = record.is_none();
         let attempt_column = self.header.iter().position(|name| name == "Attempt ID");
+        // Of a record that is one line.
+        let line = usize::try_from(self.number).ok().and_then(|number| self.lines.get(number));
+        let cell = |text: &str| InputCell {
+            text: text.to_owned(),
+            is_quoted: line.is_some_and(|line| line.contains(&format!("\"{text}\""))),
+        };
         Ok(record.map(|record| InputRow {
             number: self.number,
             attempt: attempt_column.and_then(|column| record.get(column)?.parse().ok()),
-            cells: record.iter().map(str::to_owned).collect(),
+            cells: record.iter().map(cell).collect(),
         }))
     }
 

@@ -126,6 +126,7 @@ async fn a_receiver_that_is_away_changes_no_row() {
     let ended = app.run(&["run"]).await.expect(0);
     assert!(ended.stdout.contains("12 rows = 12 migrated"), "{}", ended.stdout);
     assert!(ended.stderr.contains("the receiver of telemetry does not take metrics"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("did not take every span"), "what is lost is counted: {}", ended.stderr);
     // The endpoint may hold a key.
     for (signal, path) in [("METRICS", "metrics"), ("TRACES", "traces")] {
         app.set(

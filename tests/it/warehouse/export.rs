@@ -78,6 +78,10 @@ impl Blobs for Memory {
         unreachable!()
     }
 
+    async fn folders(&self) -> Result<Vec<String>, Fault> {
+        unreachable!()
+    }
+
     fn list(&self, _: &str) -> BoxStream<'static, Result<BlobInfo, Fault>> {
         let named = |name: &&str| Ok(BlobInfo { name: (*name).into(), ..BlobInfo::default() });
         stream::iter(self.blobs.keys().map(named).collect::<Vec<_>>()).boxed()

@@ -2,6 +2,13 @@
 
 use std::process::Stdio;
 
+use rogo_migrate::{
+    adapters::blobs,
+    domain::InputDigest,
+    ports::Service,
+    run::{RunName, RunStore, names},
+    settings::{AccountSettings, Place},
+};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::Command,
@@ -9,6 +16,7 @@ use tokio::{
 
 use crate::support::{
     app::{Sample, TestApp},
+    plans,
     postgres::TestServer,
     process::{output, signal, within},
     proxy::Proxy,
@@ -29,6 +37,7 @@ fn terminal(app: &TestApp<'_>, columns: u16, line: &str) -> Command {
         .env("PATH", std::env::var_os("PATH").unwrap())
         .env("TERM", "xterm")
         .env("SHELL", "/bin/sh")
+        .current_dir(app.out.path())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -69,6 +78,61 @@ async fn on_a_terminal_a_bar_moves() {
     for part in ["\u{1b}[", "workers #1 ", "/40 rows (", "progress  40/40 rows (100.0%)"] {
         assert!(ended.stdout.contains(part), "{part:?} is not in {:?}", ended.stdout);
     }
+}
+
+#[tokio::test]
+async fn a_terminal_with_a_bar_logs_warnings_only_unless_more_is_asked_for() {
+    let sample = Sample::new(30, 85).await;
+    let app = TestApp::new(&sample).await;
+    let on_terminal = async |name: &str, environment: &str, more: &str| -> String {
+        let run = format!("run --run {name} --out {name} --breaker off --reason test {more} >/dev/null");
+        let line = format!("exec env {environment} {PROGRAM} {run}");
+        output(terminal(&app, 120, &line)).await.expect(0).stdout
+    };
+    for (name, environment, more, is_told) in [
+        ("first", "", "", false),
+        ("short", "", "-v", true),
+        ("long", "RUST_LOG=off", "--verbose", true),
+        ("flag", "", "--log info", true),
+        ("variable", "RUST_LOG=info", "", true),
+        ("colour", "NO_COLOR=1", "", true),
+        ("ci", "CI=true", "", true),
+        ("dumb", "TERM=dumb", "", true),
+    ] {
+        let shown = on_terminal(name, environment, more).await;
+        let plain = console::strip_ansi_codes(&shown);
+        assert_eq!(plain.contains(" INFO "), is_told, "{name}: {plain}");
+        assert!(plain.contains(" WARN row failed") || environment == "RUST_LOG=off", "{name}: {plain}");
+        if ["colour", "ci", "dumb"].contains(&name) {
+            assert!(!shown.contains('\u{1b}'), "plain lines: {shown:?}");
+        }
+    }
+    let piped =
+        app.run(&["run", "--run", "pipe", "--out", "pipe", "--breaker", "off", "--reason", "test"]).await;
+    assert!(piped.stderr.contains(r#""level":"INFO""#), "a pipe has every line: {}", piped.stderr);
+    let both = app.run(&["status", "-v", "--log", "debug"]).await.expect(64);
+    assert!(both.stderr.contains("--log"), "{}", both.stderr);
+}
+
+#[tokio::test]
+async fn the_status_of_a_thousand_shards_is_a_map_that_fits_the_terminal() {
+    let sample = Sample::with(1, 86, |options| options.plain = true).await;
+    let mut app = TestApp::without_cluster(&sample).await;
+    let folder = app.out.path().join("runs");
+    std::fs::create_dir(&folder).unwrap();
+    app.set("ROGO_RUN_STORE", format!("file://{}", folder.display()));
+    let blobs = blobs::open(&Place::Folder(folder), &AccountSettings::default(), Service::RunStore).unwrap();
+    let store = RunStore::new(blobs, &RunName::default());
+    let digest = InputDigest { location: String::new(), sha256: String::new(), size_bytes: 0, rows: 1_000 };
+    let plan = plans::plan(digest, 1_000);
+    store.create(names::PLAN, &plan).await.unwrap();
+    let line = format!("{PROGRAM} status --watch || true");
+    let shown = output(terminal(&app, 120, &line)).await.expect(0).stdout;
+    let map: Vec<&str> = shown.lines().filter(|line| line.contains("····")).collect();
+    assert_eq!(map.len(), 10, "{shown}");
+    assert_eq!(map.concat().matches('·').count(), 1_000, "a mark for each shard");
+    assert!(shown.contains("0 of 1,000 rows (0.0%)") && shown.contains("… and 992 more"), "{shown}");
+    assert!(shown.lines().all(|line| line.trim_end().chars().count() <= 120), "{shown}");
 }
 
 #[tokio::test]
@@ -133,6 +197,7 @@ async fn what_limits_the_speed_is_said_in_progress_summary_and_status() {
     let status = app.run(&["status", "--json"]).await.expect(0);
     let standing: serde_json::Value = serde_json::from_str(&status.stdout).unwrap();
     assert_eq!(standing["limits"], summary["limits"]);
+    assert!(app.result("report.html").contains(&format!("<li><code>database_pool</code> {text}</li>")));
 }
 
 #[tokio::test]

@@ -38,8 +38,30 @@ pub(in crate::adapters::blobs) fn pages(
     let pages = Pages::new(account, container_url, place, format!("{below}{prefix}"), None);
     let below = below.to_owned();
     stream::try_unfold(pages, Pages::next)
-        .map_ok(move |items| items.into_iter().filter_map(|item| info_of_item(item, &below)).collect())
+        .map_ok(move |entries| entries.into_iter().filter_map(|entry| info_of(entry, &below)).collect())
         .boxed()
+}
+
+/// The names that stand directly below `below` and before a `/`.
+pub(super) async fn folders(
+    account: Arc<Account>,
+    mut container_url: Url,
+    place: &str,
+    below: &str,
+) -> Result<Vec<String>, Fault> {
+    container_url.query_pairs_mut().append_pair("delimiter", "/");
+    let pages = Pages::new(account, container_url, place, below.to_owned(), None);
+    let pages: Vec<Vec<Entry>> = stream::try_unfold(pages, Pages::next).try_collect().await?;
+    let folder = |entry| match entry {
+        Entry::BlobPrefix { name } => {
+            Some(name.decoded()?.strip_prefix(below)?.strip_suffix('/')?.to_owned())
+        }
+        Entry::Blob(_) => None,
+    };
+    let mut folders: Vec<String> = pages.into_iter().flatten().filter_map(folder).collect();
+    // The service orders them by their names with the slash.
+    folders.sort_unstable();
+    Ok(folders)
 }
 
 /// Finds one blob below `below`; any name will do.
@@ -82,7 +104,7 @@ impl Pages {
         Self { account, container_url, prefix, doing, most, marker: None, ended: false }
     }
 
-    async fn next(mut self) -> Result<Option<(Vec<Item>, Self)>, Fault> {
+    async fn next(mut self) -> Result<Option<(Vec<Entry>, Self)>, Fault> {
         if self.ended {
             return Ok(None);
         }
@@ -92,7 +114,7 @@ impl Pages {
         };
         self.marker = page.next_marker.filter(|marker| !marker.is_empty());
         self.ended = self.marker.is_none();
-        Ok(Some((page.blobs.items, self)))
+        Ok(Some((page.blobs.entries, self)))
     }
 
     /// Each page is requested by a new client, because the credential may have changed since the last page.
@@ -137,8 +159,18 @@ struct Page {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Items {
-    #[serde(rename = "Blob")]
-    items: Vec<Item>,
+    #[serde(rename = "$value")]
+    entries: Vec<Entry>,
+}
+
+/// Blobs and, if a delimiter is asked for, what several of their names begin with; both in one order, by name.
+#[derive(Deserialize)]
+enum Entry {
+    Blob(Box<Item>),
+    BlobPrefix {
+        #[serde(rename = "Name")]
+        name: Name,
+    },
 }
 
 #[derive(Default, Deserialize)]
@@ -160,6 +192,15 @@ struct Name {
     text: String,
 }
 
+impl Name {
+    fn decoded(self) -> Option<String> {
+        if !self.encoded {
+            return Some(self.text);
+        }
+        Some(percent_decode_str(&self.text).decode_utf8().ok()?.into_owned())
+    }
+}
+
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Properties {
@@ -179,8 +220,9 @@ struct Properties {
     access_tier: Option<String>,
 }
 
-fn info_of_item(item: Item, below: &str) -> Option<BlobInfo> {
-    let Item { name, properties, metadata } = item;
+fn info_of(entry: Entry, below: &str) -> Option<BlobInfo> {
+    let Entry::Blob(item) = entry else { return None };
+    let Item { name, properties, metadata } = *item;
     let is_directory = properties.resource_type.is_some_and(|kind| kind.eq_ignore_ascii_case("directory"))
         || metadata.iter().any(|(name, value)| is_folder_mark(name, value));
     if is_directory {
@@ -188,13 +230,8 @@ fn info_of_item(item: Item, below: &str) -> Option<BlobInfo> {
     }
     let metadata = metadata.into_iter().filter(|(name, _)| !name.starts_with(['@', '$']));
     let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
-    let name = if name.encoded {
-        percent_decode_str(&name.text).decode_utf8().ok()?.into_owned()
-    } else {
-        name.text
-    };
     Some(BlobInfo {
-        name: name.strip_prefix(below)?.to_owned(),
+        name: name.decoded()?.strip_prefix(below)?.to_owned(),
         size_bytes: properties.length.unwrap_or_default(),
         md5: properties.md5.as_deref().and_then(md5_from_base64),
         etag: filled(properties.etag).map(quoted),

@@ -72,6 +72,31 @@ impl FolderBlobs {
         Ok(blobs)
     }
 
+    /// Folders of the root, by name.
+    pub(super) async fn own_folders(&self) -> Result<Vec<String>, Fault> {
+        let own = self.clone();
+        blocking_for(LARGE_WORK, self.service, move || own.look_for_folders()).await
+    }
+
+    fn look_for_folders(&self) -> Result<Vec<String>, Fault> {
+        let fault = |error| self.fault(error, "listing", "");
+        let entries = match fs::read_dir(&self.root) {
+            Ok(entries) => entries,
+            Err(error) if is_absent(&error) => return Ok(Vec::new()),
+            Err(error) => return Err(fault(error)),
+        };
+        let mut folders = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(fault)?;
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            if name != PROPERTIES && name != PARTIAL && entry.path().is_dir() {
+                folders.push(name);
+            }
+        }
+        folders.sort_unstable();
+        Ok(folders)
+    }
+
     /// Removes what processes left that were killed while they wrote.
     pub(super) fn forget_partial(&self) -> Result<(), Fault> {
         let fault = |error| self.fault(error, "tidying", PARTIAL);

@@ -248,6 +248,15 @@ impl Blobs for InMemoryBlobs {
         Ok(self.state.lock().unwrap().blobs.get(name).map(|held| held.info.clone()))
     }
 
+    async fn folders(&self) -> Result<Vec<String>, Fault> {
+        self.begin("list", "")?;
+        let state = self.state.lock().unwrap();
+        let mut folders: Vec<String> =
+            state.blobs.keys().filter_map(|name| Some(name.split_once('/')?.0.to_owned())).collect();
+        folders.dedup();
+        Ok(folders)
+    }
+
     fn list(&self, prefix: &str) -> BoxStream<'static, Result<BlobInfo, Fault>> {
         if let Err(fault) = self.begin("list", prefix) {
             return stream::iter([Err(fault)]).boxed();

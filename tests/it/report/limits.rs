@@ -1,0 +1,109 @@
+//! Every advice on what limits the speed, in each place where people look for it.
+
+use std::time::{Duration, Instant};
+
+use rogo_migrate::{
+    domain::{Books, ShardIndex},
+    ports::{LoadSign, Service},
+    report::{
+        events::{Beginning, Consumer, Event, Wait},
+        limits::of_shards,
+        progress::{self, Progress},
+    },
+    run::{Answers, Breaker, Limit, LimitCode, Work},
+};
+
+use super::pages::{Made, Went};
+use crate::screens::running;
+
+const SECOND: u64 = 1_000_000;
+
+/// A process of two workers that was busy for 100 s with 100 rows and files, and that nothing limited.
+fn work() -> Work {
+    Work {
+        elapsed_us: 100 * SECOND,
+        worker_us: 200 * SECOND,
+        rows: 100,
+        row_us: 100 * SECOND,
+        copy_us: 50 * SECOND,
+        files: 100,
+        file_us: 50 * SECOND,
+        bytes: 10_000_000,
+        ..Work::default()
+    }
+}
+
+/// Makes of [`work`] one that this limits.
+fn limit(code: LimitCode, work: &mut Work) {
+    let target = Service::TargetBlobs.to_string();
+    let mut waited = |on: Wait, seconds: u64| {
+        work.waited_us.insert(on.name().to_owned(), seconds * SECOND);
+    };
+    let mut asked = |service: String, answers: u64| {
+        work.asked.insert(service, Answers { answers, us: 60 * SECOND });
+    };
+    match code {
+        LimitCode::ThrottledService => work.throttled_us = [(target, 12 * SECOND)].into(),
+        LimitCode::ServiceAway => work.away_us = [(target, 12 * SECOND)].into(),
+        LimitCode::ServiceLatency => asked(target, 20),
+        LimitCode::DatabasePool => waited(Wait::Connection, 31),
+        LimitCode::Cpu => (work.cpu_us, work.core_us) = (190 * SECOND, 200 * SECOND),
+        LimitCode::MemoryBudget => waited(Wait::Memory, 6),
+        LimitCode::InFlightCap => waited(Wait::Place, 20),
+        LimitCode::WarehouseBatch => {
+            waited(Wait::Facts, 60);
+            asked(Service::Warehouse.to_string(), 6);
+            work.gather_us = 60 * SECOND;
+        }
+        LimitCode::SmallFiles => (work.bytes, work.copy_us) = (1_259_500, 60 * SECOND),
+        LimitCode::SlowShard => work.elapsed_us *= 4,
+        LimitCode::RunStoreFlush => waited(Wait::Recorder, 8),
+        LimitCode::Bandwidth => (work.bytes, work.raises, work.raises_lost) = (100 << 20, 4, 3),
+        LimitCode::BreakerNear => work.breaker = Some(Breaker { rows: 103, failures: 3, allowed: 5 }),
+        LimitCode::TargetGuard => {
+            work.slowed_us = [(LoadSign::LockWaits.name().to_owned(), 10 * SECOND)].into();
+        }
+    }
+}
+
+/// The advice of a run whose three shards this limits; of a slow shard one of them.
+fn limits(code: LimitCode) -> Vec<Limit> {
+    let mut works = [work(), work(), work()];
+    let limited = if code == LimitCode::SlowShard { 1 } else { 3 };
+    works.iter_mut().take(limited).for_each(|work| limit(code, work));
+    of_shards((0..).map(ShardIndex).zip(&works).map(|(shard, work)| (shard, 100, work)))
+}
+
+#[test]
+fn each_advice_stands_in_progress_summary_status_and_report() {
+    assert!(LimitCode::ALL.len() >= 12);
+    let began = Instant::now();
+    let progress = Progress::new(began, 100, 1);
+    let earlier = &Books::default();
+    let beginning = Beginning { shard: ShardIndex(0), rows: 100, last_row: 100, earlier, workers: 2 };
+    progress.take(began, &Event::ShardBegan(beginning));
+    let mut snapshot = progress.snapshot(began + Duration::from_secs(20));
+    let mut standing = running(3);
+    let mut made = Made::new(Went::Well, 1_000, 3);
+    for code in LimitCode::ALL {
+        let limits = limits(code);
+        let [Limit { code: found, text }] = &limits[..] else { panic!("{code}: {limits:?}") };
+        assert_eq!(*found, code);
+        let threshold = text.contains("(shown above ") || text.contains("(shown below ");
+        assert!(threshold && text.contains(';'), "{code}: its threshold, and what to do: {text}");
+        snapshot.limits.clone_from(&limits);
+        standing.limits.clone_from(&limits);
+        made.summary.limits.clone_from(&limits);
+        let block = progress::block(&snapshot);
+        assert!(block.contains(&format!("limit     {text}\n")), "{code}: {block}");
+        let grid = made.summary.grid();
+        assert!(grid.contains(&format!("what limited the speed\n  {text}\n")), "{code}: {grid}");
+        let status = standing.text(200);
+        assert!(status.contains(&format!("limit: {text}\n")), "{code}: {status}");
+        let page = made.page();
+        let item = format!("<li><code>{code}</code> {}</li>", text.replace('\'', "&#39;"));
+        assert!(page.contains("What limited the speed") && page.contains(&item), "{code}");
+        let summary = serde_json::to_value(&made.summary).unwrap();
+        assert_eq!(summary["limits"][0]["code"], code.code());
+    }
+}

@@ -1,0 +1,65 @@
+//! The standard variables of OpenTelemetry: what they change, and that without an endpoint nothing is made.
+
+use tokio::process::Child;
+
+use crate::support::{
+    app::{Sample, TestApp},
+    http_stub::{HttpStub, Response},
+    process::{ended, said, signal},
+};
+
+/// Names of the threads of a process; Linux keeps 15 letters of each.
+fn threads(process: &Child) -> Vec<String> {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", process.id().unwrap())).unwrap();
+    let names = tasks.filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).ok());
+    names.map(|name| name.trim().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn without_an_endpoint_nothing_is_made_for_telemetry() {
+    let sample = Sample::with(2, 87, |options| options.plain = true).await;
+    let mut app = TestApp::without_cluster(&sample).await;
+    let receiver = HttpStub::start(|_, _| Response::new(200)).await;
+    for endpoint in [None, Some(&receiver.endpoint)] {
+        if let Some(endpoint) = endpoint {
+            app.set("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint);
+        }
+        let mut waiting = app.start(&["shard", "--shard", "0"]);
+        said(&mut waiting, "waiting for the plan").await;
+        let threads = threads(&waiting);
+        signal(&waiting, "TERM");
+        ended(&mut waiting).await.expect(143);
+        let of_telemetry = threads.iter().filter(|name| name.starts_with("OpenTelemetry")).count();
+        assert_eq!(of_telemetry, if endpoint.is_some() { 2 } else { 0 }, "{threads:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_standard_variables_name_the_service_and_open_the_receiver() {
+    let sample = Sample::with(2, 88, |options| options.plain = true).await;
+    let mut app = TestApp::new(&sample).await;
+    let receiver = HttpStub::start(|_, _| Response::new(200)).await;
+    for (name, value) in [
+        ("ENDPOINT", receiver.endpoint.as_str()),
+        ("HEADERS", "api-key=opens"),
+        ("TRACES_HEADERS", "api-key=opens,tenant=seven"),
+    ] {
+        app.set(&format!("OTEL_EXPORTER_OTLP_{name}"), value);
+    }
+    app.set("OTEL_SERVICE_NAME", "night-run");
+    app.set("OTEL_RESOURCE_ATTRIBUTES", "k8s.pod.name=pod-7,k8s.namespace.name=exams");
+    app.run(&["run"]).await.expect(0);
+    let requests = receiver.requests();
+    for (path, tenant) in [("/v1/metrics", None), ("/v1/traces", Some("seven"))] {
+        let sent: Vec<_> = requests.iter().filter(|request| request.target == path).collect();
+        assert!(!sent.is_empty(), "{path}");
+        for request in sent {
+            assert_eq!(request.header("content-type"), Some("application/x-protobuf"));
+            assert_eq!((request.header("api-key"), request.header("tenant")), (Some("opens"), tenant));
+            let body = String::from_utf8_lossy(&request.body);
+            for word in ["night-run", "k8s.pod.name", "pod-7", "k8s.namespace.name", "exams"] {
+                assert!(body.contains(word), "{path}: {word}");
+            }
+        }
+    }
+}
