@@ -5,12 +5,12 @@ use std::{sync::Arc, time::Duration};
 use rogo_migrate::{
     adapters::{
         blobs,
-        postgres::{PostgresOptions, PostgresReader},
+        postgres::{FenceKey, PostgresOptions, PostgresReader, PostgresWriter, SharedFence, WriterOptions},
     },
     domain::{Books, ShardIndex},
     exit::Stop,
     plan::rule_config,
-    ports::{Service, TargetReader, TargetWriter},
+    ports::{Gate, Service, TargetReader, TargetWriter},
     report::{events::Events, observed::Observed},
     run::{Plan, RowSet, RunStore, segments::recorded, writers},
     settings::{Flags, Settings, Sources},
@@ -43,6 +43,23 @@ impl Inside {
         let store = RunStore::new(blobs, &settings.run);
         let plan = Arc::new(store.plan().await.unwrap().unwrap());
         Self { settings, store, plan }
+    }
+
+    /// The target database, as a worker has it.
+    pub fn target(&self) -> PostgresWriter {
+        let fence = SharedFence {
+            key: FenceKey::of_plan(&self.plan.id),
+            retired: Arc::new(|| Box::pin(async { Ok(false) })),
+        };
+        let writer = WriterOptions {
+            fence,
+            ledger: Arc::new(self.store.clone()),
+            container: self.settings.target.to_string().rsplit('/').next().unwrap().to_owned(),
+            gate: Gate::new(3),
+            waited: Arc::new(|_, _| {}),
+            sent: Arc::new(|_| {}),
+        };
+        PostgresWriter::new(self.options(), writer).unwrap()
     }
 
     /// Moves every row as one process; how it ended.

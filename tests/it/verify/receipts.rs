@@ -156,3 +156,54 @@ async fn marks_in_numeric_columns_are_compared_as_their_scale_rounds() {
     expected.sort();
     assert_eq!(failures(&app), expected);
 }
+
+#[tokio::test]
+async fn columns_that_triggers_are_known_to_alter_are_left_out_and_every_other_one_is_compared() {
+    let sample = Sample::in_folder(12, 61, small).await;
+    let mut app = in_folders(&sample).await;
+    let altering = |function: &str, body: &str| {
+        format!(
+            "create function {function}() returns trigger language plpgsql security definer as $$ begin {body} end $$;"
+        )
+    };
+    let after = |column: &str, table: &str| {
+        format!(
+            "if new.{column} not like '%~' then update {table} set {column} = {column} || '~' where id = new.id; end if; return null;"
+        )
+    };
+    app.database
+        .run(
+            &[
+                altering("before_grade", "new.final_grade := new.final_grade || '~'; return new;"),
+                altering("after_file", &after("file_name", "submission_files")),
+                altering("deferred_email", &after("email", "assignment_submissions")),
+                "create trigger altering before insert on submission_grades for each row execute function before_grade();
+                 create trigger altering after insert on submission_files for each row execute function after_file();
+                 create constraint trigger altering after insert on assignment_submissions deferrable initially deferred
+                     for each row execute function deferred_email();"
+                    .to_owned(),
+            ]
+            .concat(),
+        )
+        .await;
+    app.set("ROGO_BREAKER", "off");
+    app.set("ROGO_REASON", "a test");
+    app.run(&["run", "--run", "refused"]).await.expect(0);
+    let altered = app.failed_in(".").into_iter().filter(|(_, code)| code == "target_altered").count();
+    assert_eq!(altered, 12, "nothing is committed that was not decided");
+
+    let columns = "submission_grades.final_grade,submission_files.file_name,assignment_submissions.email";
+    app.set("ROGO_TARGET_ALTERS", columns);
+    app.run(&["run"]).await.expect(0);
+    let ended = verify(&app, &[]).await.expect(0);
+    assert!(ended.stdout.contains("not compared, because target-alters names them: "), "{}", ended.stdout);
+    let attempt = app.migrated().swap_remove(0);
+    let sql = format!(
+        "update submission_grades set percentage_score = percentage_score + 1 where submission_id =
+         (select id from assignment_submissions where split_part(lti_launch_id, '_', 2) = '{attempt}')"
+    );
+    app.database.run(&sql).await;
+    verify(&app, &[]).await.expect(1);
+    let expected = ["grade_percentage", "receipt_unchanged"].map(|check| (attempt.clone(), check.to_owned()));
+    assert_eq!(failures(&app), expected);
+}
