@@ -92,7 +92,7 @@ pub enum Command {
     Results(ResultsArgs),
     /// Write the report of a finished run, one self-contained page, from the run store or from a bundle
     Report(ReportArgs),
-    /// List the blobs that killed processes of this run left behind, and delete them
+    /// List the blobs that killed processes of this run left behind, and file rows without a blob; delete those blobs
     Orphans(OrphansArgs),
     /// Remove what the run, and only it, created in the target, rows and blobs; without --yes only say what
     Rollback(RollbackArgs),

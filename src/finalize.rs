@@ -106,7 +106,9 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<Totals, Stop> {
     signs::read(store, plan, &mut drafts.fold).await?;
     let pinned = drafts.pinned()?;
     let recorded_by = lost.recorded_by(store, plan).await?;
-    let lost_rows = Lost { rows: drafts.rows_lost, shards: recorded_by.shards.iter().copied().collect() };
+    // Rows that were accepted now are lost no more.
+    let shards = if drafts.rows_lost > 0 { recorded_by.shards.iter().copied().collect() } else { Vec::new() };
+    let lost_rows = Lost { rows: drafts.rows_lost, shards };
     books::balance(plan, &drafts.books, &missing, lost_rows.rows)?;
 
     quiet.still_held().await?;

@@ -1,6 +1,7 @@
 //! What the stages need of the world. Adapters implement these; tests may fake them.
 
 mod fault;
+mod fence;
 mod backoff;
 mod permits;
 mod gate;
@@ -19,6 +20,7 @@ pub use blobs::{
 };
 pub use copies::TargetCopies;
 pub use fault::{Fault, FaultKind, Retry, Service};
+pub use fence::{ExclusiveFence, Fence, MayWrite};
 pub use gate::{Gate, Turn};
 pub use jobs::{
     JobEnd, JobState, Jobs, LastWord, Obstacle, ObstacleKind, RunJob, RunJobs, Survey, TerminatingPod,
@@ -26,11 +28,11 @@ pub use jobs::{
 pub use load::{LoadSign, TargetLoad};
 pub use permits::{Permit, Permits};
 pub use stored::{
-    Cell, Link, Lookup, ReaderRole, StoredCatalogue, StoredRow, StoredTarget, Table, Unreadable,
+    Cell, ControlSums, Link, Lookup, ReaderRole, StoredCatalogue, StoredRow, StoredTarget, Table, Unreadable,
 };
 pub use target::{
-    Absent, Committed, Compared, CopiedMigration, ExclusiveFence, Fence, Finding, HeldSubmission, Holdings,
-    Session, StandingSubmission, TARGET_CHECKS, TargetReader, TargetWriter,
+    Absent, Committed, Compared, CopiedMigration, Finding, HeldSubmission, Holdings, Session,
+    StandingSubmission, TARGET_CHECKS, TargetReader, TargetWriter,
 };
 pub use undo::{
     Decide, HangingRows, OWN_TABLES, OtherMalpractice, Removal, RuleUndo, StandingRule, StoredMalpractice,

@@ -23,9 +23,9 @@ mod tables;
 mod transformations;
 
 use chrono::Utc;
-use url::Url;
 
 pub use checks::{Checked, checks};
+pub use look::Sampled;
 pub use probe::probe;
 pub use quantities::Measured;
 pub use tables::Drafted;
@@ -71,8 +71,8 @@ pub struct Predicted {
     pub prediction: Prediction,
     /// `transformations.csv`, `controls.csv`, `not_in_input.csv`, drafted.
     pub tables: Drafted,
-    /// Some of the files, from all over the rows, for [`probe()`]; their queries may be secrets.
-    pub sample: Vec<Url>,
+    /// Some of the files, from all over the rows, for [`probe()`].
+    pub sample: Vec<Sampled>,
 }
 
 /// Decides every row of the plan, looks at every file, and compares the input with what exists.

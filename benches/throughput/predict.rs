@@ -55,7 +55,10 @@ async fn durations(options: &Options) {
     .await;
     for run in 1..=3 {
         let app = TestApp::new(&sample).await;
-        app.run(&["plan", "--predict", "--probe"]).await.expect(0);
+        let planned = app.run(&["plan", "--predict", "--probe"]).await.expect(0);
+        for line in planned.stdout.lines().filter(|line| line.contains("measured: ")) {
+            println!("  {}", line.trim());
+        }
         app.run(&["shard", "--shard", "0"]).await.expect(0);
         app.run(&["finalize"]).await.expect(0);
         let summary = fs::read_to_string(app.out.path().join("summary.json")).unwrap();
@@ -64,6 +67,12 @@ async fn durations(options: &Options) {
         let figure = |name: &str| duration[name].as_f64().unwrap();
         Goals::figure(&format!("run {run}: predicted"), figure("predicted_ms") / 1e3, "s");
         Goals::figure(&format!("run {run}: took"), figure("outcome_ms") / 1e3, "s");
+        // What a run reaches of copies alone, of which the prediction takes a constant share.
+        Goals::figure(
+            &format!("run {run}: predicted / took"),
+            figure("predicted_ms") / figure("outcome_ms"),
+            "",
+        );
         Goals::compare(&format!("run {run}: off, either way"), figure("off_percent").abs(), "%", OFF);
         discard(&app).await;
     }

@@ -33,7 +33,7 @@ pub use undo::{PostgresUndo, Undoing};
 use crate::{
     domain::{Catalogue, Digest, SubmissionIds, TargetIdentity, form::AlteredColumn},
     ports::{
-        Absent, Committed, Compared, CopiedMigration, Fault, Finding, HeldSubmission, Holdings,
+        Absent, Committed, Compared, CopiedMigration, Fault, Finding, HeldSubmission, Holdings, MayWrite,
         StandingSubmission, TargetLoad, TargetReader, TargetWriter,
     },
     rules::rows::RunValues,
@@ -218,11 +218,14 @@ impl<Side: Send + Sync> TargetReader for PostgresTarget<Side> {
 }
 
 #[async_trait]
-impl TargetWriter for PostgresWriter {
+impl MayWrite for PostgresWriter {
     async fn prove_fence(&self) -> Result<(), Fault> {
         self.pool.prove_fence().await
     }
+}
 
+#[async_trait]
+impl TargetWriter for PostgresWriter {
     async fn commit(&self, copied: &CopiedMigration<'_>) -> Result<Committed, Fault> {
         commit::commit(self, copied, Statement::Shared).await
     }

@@ -13,7 +13,7 @@ pub struct ResultsArgs {
     #[arg(long, value_name = "DIR", required_unless_present_any = ["evidence", "bundle"])]
     pub to: Option<PathBuf>,
     /// Pack what an auditor keeps into this zip instead: plan, settings, books, receipts, manifests, prediction, verification,
-    /// decisions, and SHA256SUMS; without personal data but for file names in manifests
+    /// decisions, and SHA256SUMS; without personal data
     #[arg(long, value_name = "FILE", conflicts_with = "to")]
     pub evidence: Option<PathBuf>,
     /// With --evidence: a log to be packed too; may be repeated
@@ -32,6 +32,9 @@ pub struct ResultsArgs {
     /// Name and location of the run.
     #[command(flatten)]
     pub store: StoreFlags,
+    /// With --evidence: where its verifications are.
+    #[command(flatten)]
+    pub verify_store: VerifyStoreFlags,
 }
 
 /// Arguments of `rogo-migrate report`.

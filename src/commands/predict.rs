@@ -1,17 +1,21 @@
 //! `plan --predict`: the plan, and what its run is going to do.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
+
+use async_trait::async_trait;
 
 use crate::{
     adapters::blobs,
     cli::PlanArgs,
+    domain::PlannedFile,
     exit::{End, Stop},
     plan::{self, PlanReport, PlanState, Shelf},
-    ports::Service,
-    predict::{self, Checked, Predicted, Subject},
-    report,
+    ports::{Fault, MayWrite, Service},
+    predict::{self, Checked, Measured, Predicted, Sampled, Subject},
+    report::{self, events::Way},
     run::{Expected, Prediction, RunStore, lines::no_room, names},
     settings::{Place, Settings},
+    shard::copy::{Budget, Copier},
 };
 
 use super::{
@@ -55,11 +59,7 @@ async fn predicted(settings: &Settings, args: &PlanArgs, world: &World) -> Resul
     })
     .await?;
     prediction.checks = predict::checks(checked(settings, args, world), None).await;
-    let measured = if args.prediction.probe {
-        Some(predict::probe(world.source.as_ref(), world.target_blobs.as_ref(), &sample).await?)
-    } else {
-        None
-    };
+    let measured = if args.prediction.probe { Some(probe(world, sample).await?) } else { None };
     predict::complete(&mut prediction, &made.plan, settings, measured);
     prediction.documents = tables.publish(keeps.then_some(&world.store), &settings.out).await?;
     if keeps {
@@ -75,6 +75,32 @@ async fn predicted(settings: &Settings, args: &PlanArgs, world: &World) -> Resul
     let (run, rows) = (&made.plan.run, made.plan.rows);
     let mending = prediction.to_mend.len();
     Ok(End::done(format!("the run {run} of {rows} rows is predicted; {mending} thing(s) to mend")))
+}
+
+/// Measures copies as a run makes them: by the storage service where it can, else streamed.
+async fn probe(world: &World, sample: Vec<Sampled>) -> Result<Measured, Stop> {
+    let (source, target) = (&world.source, &world.target_blobs);
+    let copier = Copier::new(target.clone(), source.clone(), Budget::new(), Arc::new(Unfenced));
+    let copy = async |file: &PlannedFile, name: &str| -> Result<(u64, Way), Fault> {
+        let mut way = copier.way(file);
+        loop {
+            match copier.copy(way, file, name, Vec::new()).await? {
+                Some(file) => return Ok((file.size_bytes, way)),
+                None => way = Way::Streamed,
+            }
+        }
+    };
+    predict::probe(source.as_ref(), target.as_ref(), sample, copy).await
+}
+
+/// A probe is no writer of the run: nobody retires it, and no sweep looks at its copies.
+struct Unfenced;
+
+#[async_trait]
+impl MayWrite for Unfenced {
+    async fn prove_fence(&self) -> Result<(), Fault> {
+        Ok(())
+    }
 }
 
 /// The plan and where its queues are: in a dry run in a temporary folder, unless the plan exists already.

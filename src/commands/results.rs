@@ -21,7 +21,7 @@ use super::{connect, own_inputs};
 pub async fn run(settings: &StoreSettings, args: &ResultsArgs) -> Result<End, Stop> {
     let store = connect::store_of(settings)?;
     match (&args.evidence, &args.bundle, &args.to) {
-        (Some(place), ..) => pack(&store, place, args).await,
+        (Some(place), ..) => pack(settings, &store, place, args).await,
         (None, Some(place), _) => tell(&store, place, args).await,
         (None, None, Some(to)) => copy(settings, &store, to).await,
         (None, None, None) => Err(Stop::new(Exit::Usage, "give --to DIR, --evidence FILE or --bundle FILE")),
@@ -36,8 +36,15 @@ async fn tell(store: &RunStore, place: &Path, args: &ResultsArgs) -> Result<End,
     Ok(End::done(format!("the bundle of run {} is at {}", store.run(), place.display())))
 }
 
-async fn pack(store: &RunStore, place: &Path, args: &ResultsArgs) -> Result<End, Stop> {
-    let beside = Beside { image: args.image.as_deref(), logs: &args.logs };
+async fn pack(
+    settings: &StoreSettings,
+    store: &RunStore,
+    place: &Path,
+    args: &ResultsArgs,
+) -> Result<End, Stop> {
+    let is_elsewhere = settings.verify_store.as_ref().is_some_and(|place| *place != settings.run_store);
+    let verified = if is_elsewhere { Some(connect::verify_store_of(settings)?) } else { None };
+    let beside = Beside { image: args.image.as_deref(), logs: &args.logs, verify_store: verified.as_ref() };
     let place = evidence::write(store, place, &beside).await?;
     report::print(&place.display().to_string());
     Ok(End::done(format!("the evidence of run {} is packed; sign its SHA256SUMS", store.run())))

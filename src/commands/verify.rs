@@ -1,6 +1,7 @@
 //! `verify`: compares what the target holds with inputs and warehouse, and says what was compared and what differs.
 
 mod beat;
+mod controls;
 mod files;
 mod known;
 mod parts;

@@ -126,6 +126,11 @@ impl Layout {
         layout
     }
 
+    /// The columns that a trigger is known to alter.
+    pub fn left_out(&self) -> impl Iterator<Item = &AlteredColumn> {
+        self.left_out.iter()
+    }
+
     /// The columns of the table that enter.
     pub fn columns(&self, table: &TableForm) -> impl Iterator<Item = (&'static str, ColumnKind)> {
         let name = table.name;

@@ -13,14 +13,12 @@ use futures_util::{
 
 use super::merge::Merged;
 use crate::{
-    domain::{AttemptId, Fate, Outcome, ShardIndex, SkipCode},
+    domain::{AttemptId, Fate, Outcome, SkipCode},
     exit::Stop,
     ports::TargetReader,
     run::{
-        Decided, Plan, RowSet, RunStore, WriterId, decisions,
-        lost::{LOOKED_UP_AT_A_TIME, MigratedRow, absent, rows},
-        names,
-        segments::segments,
+        Decided, Plan, RowSet, RunStore, decisions,
+        lost::{LOOKED_UP_AT_A_TIME, MigratedRow, RecordedBy, absent, rows},
         writers::Writers,
     },
 };
@@ -146,43 +144,16 @@ impl LostRows {
         &self.attempts
     }
 
-    /// Who recorded the rows that stay lost and those accepted now. Reads the segments again, if there are such rows.
+    /// Who recorded the rows that stay lost, or those accepted now. Reads the segments again, if there are such rows.
     pub async fn recorded_by(&self, store: &RunStore, plan: &Plan) -> Result<RecordedBy, Stop> {
-        let mut by = RecordedBy::default();
         if self.rows.is_empty() && self.newly_accepted.is_empty() {
-            return Ok(by);
+            return Ok(RecordedBy::default());
         }
         let accepted: BTreeSet<AttemptId> = self.newly_accepted.iter().copied().collect();
-        let mut found = segments(store, plan, None);
-        while let Some(segment) = found.try_next().await? {
-            for read in segment.outcomes() {
-                let outcome = read?;
-                let is_lost = self.rows.contains(outcome.row);
-                if is_lost {
-                    by.shards.insert(segment.shard);
-                }
-                if is_lost || outcome.attempt.is_some_and(|attempt| accepted.contains(&attempt)) {
-                    by.writers.insert(segment.writer.clone());
-                }
-            }
-        }
-        Ok(by)
-    }
-}
-
-/// Shards and writers of the lost rows.
-#[derive(Debug, Default)]
-pub struct RecordedBy {
-    /// Shards of the rows that stay lost.
-    pub shards: BTreeSet<ShardIndex>,
-    writers: BTreeSet<WriterId>,
-}
-
-impl RecordedBy {
-    /// The writers no longer count as clean: after the rows are moved again, or accepted, the next sweep finds the blobs
-    /// that no row names. To be called while the run's lock is held.
-    pub async fn writers_are_unclean(&self, store: &RunStore) -> Result<(), Stop> {
-        let clean: Vec<String> = self.writers.iter().map(names::clean).collect();
-        Ok(store.delete(&clean).await?)
+        let is_one = |outcome: &Outcome| {
+            self.rows.contains(outcome.row)
+                || outcome.attempt.is_some_and(|attempt| accepted.contains(&attempt))
+        };
+        Ok(RecordedBy::read(store, plan, None, is_one).await?)
     }
 }

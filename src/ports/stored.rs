@@ -197,6 +197,21 @@ pub struct StoredCatalogue {
     pub rule_owner: Option<String>,
 }
 
+/// Sums that a person can compare with another count of the same rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ControlSums {
+    /// The statement that made them, for a person who counts again.
+    pub sql: String,
+    /// A row for each unit version and grade, a cell for each of [`ControlSums::COLUMNS`].
+    pub rows: Vec<Vec<String>>,
+}
+
+impl ControlSums {
+    /// What stands in a row. The application keeps sizes in tenths of a MB, so there are no exact bytes.
+    pub const COLUMNS: [&str; 7] =
+        ["Unit Code Version", "Grade", "Rows", "Files", "Megabytes", "Marks Awarded", "Marks Possible"];
+}
+
 /// The target's tables, for reading what is stored.
 #[async_trait]
 pub trait StoredTarget: Send + Sync {
@@ -221,6 +236,9 @@ pub trait StoredTarget: Send + Sync {
         learners: &str,
         each: &mut (dyn FnMut(Vec<(StoredRow, Option<DateTime<Utc>>)>) + Send),
     ) -> Result<(), Fault>;
+
+    /// Sums over the submissions whose files these writers (ids of 12 hex digits) uploaded.
+    async fn control_sums(&self, writers: &[&str]) -> Result<ControlSums, Fault>;
 
     /// Every row of the table, in batches, each as of its own moment; of the tables that are found by launch ids only
     /// the rows whose launch id begins with `rogo_`. Not for [`Table::Enforcements`].

@@ -1,13 +1,13 @@
-//! The target's tables, read and written, and the lock that fences which process may write.
+//! The target's tables, read and written.
 
-use std::{collections::HashSet, future::Future, time::Duration};
+use std::{collections::HashSet, future::Future};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use serde::Serialize;
 
-use super::{Fault, TargetLoad};
+use super::{Fault, MayWrite, TargetLoad};
 use crate::domain::{
     Catalogue, CopiedFile, Digest, Migration, Note, PlannedFile, Receipt, SubmissionIds, TargetIdentity,
 };
@@ -248,12 +248,7 @@ pub trait TargetReader: Send + Sync {
 /// The application's PostgreSQL tables, to be changed. Every connection that writes holds the run's shared lock: an
 /// implementation can only be made with that lock's key and the question whether this process was retired.
 #[async_trait]
-pub trait TargetWriter: TargetReader {
-    /// Returns at once if a connection that holds the run's shared lock answered within the last second, else asks
-    /// one (or a new one, which looks for `retired/<writer>`): [`FaultKind::Fenced`] if this process may
-    /// write no more. To be asked before every upload.
-    async fn prove_fence(&self) -> Result<(), Fault>;
-
+pub trait TargetWriter: TargetReader + MayWrite {
     /// Writes one submission, all or nothing. On [`FaultKind::AnswerLost`] the same call settles it. It may share a
     /// statement, and so that statement's fault, with others; a row that is refused fails no other.
     async fn commit(&self, copied: &CopiedMigration<'_>) -> Result<Committed, Fault>;
@@ -274,27 +269,4 @@ pub trait TargetWriter: TargetReader {
     fn connections(&self) -> (usize, usize) {
         (0, 0)
     }
-}
-
-/// The run's advisory lock, held exclusively: no worker of the run writes meanwhile.
-#[async_trait]
-pub trait Fence: Send + Sync {
-    /// Waits for it, asking again and again without queueing, until `deadline` has passed
-    /// ([`FaultKind::Unavailable`], naming the holders). `waiting` is told the holders
-    /// (`run/shard/writer`) at each change and every 10 s.
-    async fn exclusive(
-        &self,
-        deadline: Duration,
-        waiting: &mut (dyn for<'names> FnMut(&'names [String]) + Send),
-    ) -> Result<Box<dyn ExclusiveFence>, Fault>;
-}
-
-/// The lock while it is held.
-#[async_trait]
-pub trait ExclusiveFence: Send {
-    /// Asks the server whether it is still held; to be asked before anything is deleted.
-    async fn still_held(&mut self) -> Result<(), Fault>;
-
-    /// Releases the lock and closes its connection.
-    async fn release(self: Box<Self>) -> Result<(), Fault>;
 }

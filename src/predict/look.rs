@@ -67,7 +67,15 @@ pub struct Looked {
     /// Whether every file was looked at.
     pub exact: bool,
     /// Some of the files that are there.
-    pub sample: Vec<Url>,
+    pub sample: Vec<Sampled>,
+}
+
+/// A file for a probe to copy.
+pub struct Sampled {
+    /// Where it is read; its query may be a secret.
+    pub url: Url,
+    /// Whether its container was listed.
+    pub is_listed: bool,
 }
 
 /// Looks at all files; blobs that no row names go to `not_in_input.csv`.
@@ -112,7 +120,7 @@ struct Look<'a> {
     source: &'a dyn Source,
     views: Vec<View>,
     found: Buckets,
-    sample: Vec<Url>,
+    sample: Vec<Sampled>,
     sample_step: u64,
     /// Files that are there, so far.
     sound: u64,
@@ -202,12 +210,14 @@ impl Look<'_> {
     }
 
     fn settle(&mut self, file: &WantedFile, found: Found) -> Result<(), Fault> {
-        if let Some(view) = self.views.get_mut(file.container as usize) {
+        let view = self.views.get_mut(file.container as usize);
+        let is_listed = view.as_ref().is_some_and(|view| view.is_listed);
+        if let Some(view) = view {
             view.count(found);
         }
         if matches!(found, Found::Bytes(_)) {
             if self.sound.is_multiple_of(self.sample_step) {
-                self.sample.push(file.url.clone());
+                self.sample.push(Sampled { url: file.url.clone(), is_listed });
             }
             self.sound += 1;
         }

@@ -2,20 +2,18 @@
 //! and removes the copies.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{Mutex, PoisonError},
     time::Instant,
 };
 
-use bytes::BytesMut;
-use futures_util::{TryStreamExt, stream};
-use md5::{Digest, Md5};
-use tokio::sync::Semaphore;
-use url::Url;
+use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::Measured;
+use super::{Measured, Sampled};
 use crate::{
+    domain::{FileKind, ListedFile, PlannedFile},
     exit::Stop,
-    ports::{BlobReader, Blobs, Fault, FaultKind, PutOptions, Source},
+    ports::{BlobInfo, Blobs, Fault, Source},
+    report::events::Way,
 };
 
 /// Names of all copies of probes begin with this.
@@ -27,30 +25,33 @@ const WIDTHS: [usize; 3] = [32, 64, 128];
 const FILES_EACH: usize = 4;
 /// How many times faster a wider pass has to be for the next one.
 const WORTH_DOUBLING: f64 = 1.1;
-/// Copies that are not measured: they open the connections.
+/// Copies that are not measured: they open the connections, and show which way a container's files go.
 const WARM_UP: usize = 16;
-/// Files up to this are one PUT, larger ones go in parts of this.
-const PART_BYTES: u64 = 8 << 20;
-/// KiB of all buffered bytes.
-const BUFFERED_KIB: usize = 64 << 10;
 
-/// Copies the files and removes the copies, also if a copy fails.
-pub async fn probe(source: &dyn Source, target: &dyn Blobs, files: &[Url]) -> Result<Measured, Stop> {
-    let probe = Probe {
-        source,
-        target,
-        prefix: format!("{SCRATCH}/{}", uuid::Uuid::new_v4().simple()),
-        room: Semaphore::new(BUFFERED_KIB),
-        by_the_service: AtomicU64::new(0),
-        bytes: AtomicU64::new(0),
-    };
-    tracing::info!(
-        prefix = probe.prefix,
-        files = files.len(),
-        "copying for measurement; the copies are removed"
-    );
-    let measured = probe.copy_all(files).await;
-    let names: Vec<String> = (0..files.len()).map(|number| probe.name(number)).collect();
+/// A copy that has ended.
+#[derive(Debug, Clone, Copy)]
+struct Ended {
+    at: Instant,
+    bytes: u64,
+    way: Way,
+}
+
+/// Copies the files with `copy`, as a run copies them, and removes the copies, also if a copy fails. `copy` is given a file and
+/// the name of its blob, and returns the file's length and the way that its bytes went.
+pub async fn probe<C>(
+    source: &dyn Source,
+    target: &dyn Blobs,
+    sample: Vec<Sampled>,
+    copy: C,
+) -> Result<Measured, Stop>
+where
+    C: AsyncFn(&PlannedFile, &str) -> Result<(u64, Way), Fault>,
+{
+    let prefix = format!("{SCRATCH}/{}", uuid::Uuid::new_v4().simple());
+    tracing::info!(prefix, files = sample.len(), "copying for measurement; the copies are removed");
+    let probe = Probe { prefix, copy, names: Mutex::default() };
+    let measured = async { probe.copy_all(&planned(source, sample).await?).await }.await;
+    let names = probe.names.into_inner().unwrap_or_else(PoisonError::into_inner);
     let removed = target.delete_many(&names).await;
     let measured = measured?;
     removed.map_err(|mut fault| {
@@ -60,29 +61,50 @@ pub async fn probe(source: &dyn Source, target: &dyn Blobs, files: &[Url]) -> Re
     Ok(measured)
 }
 
-struct Probe<'a> {
-    source: &'a dyn Source,
-    target: &'a dyn Blobs,
-    prefix: String,
-    room: Semaphore,
-    by_the_service: AtomicU64,
-    bytes: AtomicU64,
+/// The files as a queue holds them: with what a listing told, so that their copies need no look at the source.
+async fn planned(source: &dyn Source, sample: Vec<Sampled>) -> Result<Vec<PlannedFile>, Fault> {
+    let looks = stream::iter(sample).map(|Sampled { url, is_listed }| async move {
+        let listed = if is_listed { listed(source.head(&url).await?) } else { None };
+        Ok::<_, Fault>(PlannedFile {
+            kind: FileKind::Learner,
+            upload_order: 1,
+            source: url,
+            name: String::new(),
+            file_type: String::new(),
+            file_mime_type: "",
+            content_type: "application/octet-stream".into(),
+            uploaded_by: None,
+            listed: listed.map(Box::new),
+        })
+    });
+    looks.buffered(WIDTHS[0]).try_collect().await
 }
 
-impl Probe<'_> {
-    fn name(&self, number: usize) -> String {
-        format!("{}/{number}", self.prefix)
-    }
+fn listed(info: BlobInfo) -> Option<ListedFile> {
+    let BlobInfo { size_bytes, md5, etag, content_encoding, .. } = info;
+    Some(ListedFile { order: 1, size_bytes, etag: etag?, md5, content_encoding })
+}
 
-    async fn copy_all(&self, files: &[Url]) -> Result<Measured, Fault> {
+struct Probe<C> {
+    prefix: String,
+    copy: C,
+    /// Of every blob that may be there.
+    names: Mutex<Vec<String>>,
+}
+
+impl<C> Probe<C>
+where
+    C: AsyncFn(&PlannedFile, &str) -> Result<(u64, Way), Fault>,
+{
+    async fn copy_all(&self, files: &[PlannedFile]) -> Result<Measured, Fault> {
         // Of few files all are measured: a run opens its connections too.
         let unmeasured = if files.len() > 4 * WARM_UP { WARM_UP } else { 0 };
         let (before, rest) = files.split_at(unmeasured);
         let [first, wider @ ..] = WIDTHS;
-        self.copy_some(before, 0, first).await?;
-        let mut best = self.measure(rest, unmeasured, first).await?;
+        self.copy_some(before, first).await?;
+        let mut best = self.measure(rest, first).await?;
         for width in wider.into_iter().filter(|width| width * FILES_EACH <= rest.len()) {
-            let measured = self.measure(rest, unmeasured, width).await?;
+            let measured = self.measure(rest, width).await?;
             let is_worth_it = measured.is_faster_than(&best, WORTH_DOUBLING);
             if measured.is_faster_than(&best, 1.0) {
                 best = measured;
@@ -94,80 +116,71 @@ impl Probe<'_> {
         Ok(best)
     }
 
-    async fn measure(&self, files: &[Url], first: usize, width: usize) -> Result<Measured, Fault> {
-        self.bytes.store(0, Ordering::Relaxed);
-        self.by_the_service.store(0, Ordering::Relaxed);
+    async fn measure(&self, files: &[PlannedFile], width: usize) -> Result<Measured, Fault> {
         let began = Instant::now();
-        self.copy_some(files, first, width).await?;
-        Ok(Measured {
-            files: files.len() as u64,
-            bytes: self.bytes.load(Ordering::Relaxed),
-            milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-            at_a_time: width.min(files.len()),
-            by_the_service: 2 * self.by_the_service.load(Ordering::Relaxed) > files.len() as u64,
-        })
+        let ended = self.copy_some(files, width).await?;
+        Ok(measured(began, &ended, width))
     }
 
-    async fn copy_some(&self, files: &[Url], first: usize, width: usize) -> Result<(), Fault> {
-        stream::iter((first..).zip(files).map(Ok))
-            .try_for_each_concurrent(width, |(number, url)| async move {
-                let bytes = self.copy(url, &self.name(number)).await?;
-                self.bytes.fetch_add(bytes, Ordering::Relaxed);
-                Ok(())
-            })
-            .await
+    /// The copies in the order in which they ended.
+    async fn copy_some(&self, files: &[PlannedFile], width: usize) -> Result<Vec<Ended>, Fault> {
+        let copies = stream::iter(files).map(|file| async {
+            let name = self.name();
+            let (bytes, way) = (self.copy)(file, &name).await?;
+            Ok(Ended { at: Instant::now(), bytes, way })
+        });
+        copies.buffer_unordered(width).try_collect().await
     }
 
-    /// One copy by the storage service if it can, else through this process; its length.
-    async fn copy(&self, url: &Url, name: &str) -> Result<u64, Fault> {
-        let options = PutOptions::replace("application/octet-stream");
-        if let Some(grant) = self.source.grant(url).await? {
-            let info = self.source.head(url).await?;
-            match self.target.copy_from(&grant, &info, name, &options).await {
-                Ok(stored) => {
-                    self.by_the_service.fetch_add(1, Ordering::Relaxed);
-                    return Ok(stored.size_bytes);
-                }
-                Err(fault) if fault.kind == FaultKind::Unsupported => {}
-                Err(fault) => tracing::debug!(reason = fault.what, "this file is streamed"),
-            }
-        }
-        let reader = self.source.get(url).await?;
-        if reader.info.size_bytes <= PART_BYTES {
-            self.whole(reader, name, &options).await
-        } else {
-            self.in_parts(reader, name, &options).await
-        }
+    fn name(&self) -> String {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = format!("{}/{}", self.prefix, names.len());
+        names.push(name.clone());
+        name
+    }
+}
+
+/// What the copies came to while as many as `width` were under way: of a run's copies, the first and the last, which have few
+/// beside them, are a small part. Of few files all count.
+fn measured(began: Instant, ended: &[Ended], width: usize) -> Measured {
+    let full = ended.get(width - 1..ended.len().saturating_sub(width)).filter(|full| full.len() > width);
+    let (began, copies) = match full {
+        Some([first, rest @ ..]) => (first.at, rest),
+        _ => (began, ended),
+    };
+    let took = copies.last().map_or_else(Default::default, |last| last.at - began);
+    let by_the_service = copies.iter().filter(|copy| copy.way == Way::ServerSide).count();
+    Measured {
+        files: copies.len() as u64,
+        bytes: copies.iter().map(|copy| copy.bytes).sum(),
+        milliseconds: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        at_a_time: width.min(ended.len()),
+        by_the_service: 2 * by_the_service > copies.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Copies that end at these milliseconds.
+    fn of(milliseconds: &[u64], width: usize) -> Measured {
+        let began = Instant::now();
+        let ended =
+            |ms: &u64| Ended { at: began + Duration::from_millis(*ms), bytes: 10, way: Way::Streamed };
+        measured(began, &milliseconds.iter().map(ended).collect::<Vec<_>>(), width)
     }
 
-    async fn whole(&self, mut reader: BlobReader, name: &str, options: &PutOptions) -> Result<u64, Fault> {
-        let _room = self.take(reader.info.size_bytes).await;
-        let mut bytes = BytesMut::new();
-        while let Some(more) = reader.body.try_next().await? {
-            bytes.extend_from_slice(&more);
-        }
-        Ok(self.target.put(name, bytes.freeze(), options).await?.size_bytes)
-    }
-
-    async fn in_parts(&self, reader: BlobReader, name: &str, options: &PutOptions) -> Result<u64, Fault> {
-        let _room = self.take(PART_BYTES).await;
-        let mut upload = self.target.upload(name, options).await?;
-        let (mut whole, mut part, mut body) = (Md5::new(), BytesMut::new(), reader.body);
-        while let Some(bytes) = body.try_next().await? {
-            part.extend_from_slice(&bytes);
-            if part.len() as u64 >= PART_BYTES {
-                whole.update(&part);
-                upload.part(part.split().freeze()).await?;
-            }
-        }
-        whole.update(&part);
-        upload.part(part.freeze()).await?;
-        Ok(upload.finish(whole.finalize().into()).await?.size_bytes)
-    }
-
-    async fn take(&self, bytes: u64) -> Option<tokio::sync::SemaphorePermit<'_>> {
-        let kib = usize::try_from(bytes / 1024 + 1).unwrap_or(BUFFERED_KIB).min(BUFFERED_KIB);
-        // The semaphore is never closed.
-        self.room.acquire_many(u32::try_from(kib).ok()?).await.ok()
+    #[test]
+    fn only_what_ends_while_all_places_are_taken_is_measured() {
+        // Two at a time: the first needs long to begin, the last one ends alone.
+        let found = of(&[100, 110, 120, 130, 140, 150, 900], 2);
+        assert_eq!((found.files, found.bytes, found.milliseconds), (3, 30, 30));
+        // Of few files all count.
+        let found = of(&[100, 110, 120, 900], 2);
+        assert_eq!((found.files, found.milliseconds), (4, 900));
+        assert_eq!(of(&[], 32).files, 0);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::shard_of,
-    run::{Plan, PredictedDuration, Prediction, Quantities},
+    run::{Plan, PredictedDuration, PredictedShard, Prediction, Quantities},
     settings::Settings,
 };
 
@@ -18,6 +18,8 @@ const FILE_BYTES: u64 = 900;
 const UNCOPIED_ROWS_A_SECOND: u64 = 30_000;
 /// Files a second of one process, if nothing was measured.
 const ASSUMED_FILES_A_SECOND: u64 = 250;
+/// Submissions a second that one process commits at most, measured with files that take no time: 890 to 1,180.
+const COMMITTED_ROWS_A_SECOND: u64 = 1_000;
 /// What a run reaches of bare GET and PUT of the same files (goal of benches/).
 const SHARE_OF_BARE_COPIES: f64 = 0.9;
 /// From a process's start to its first copy, in milliseconds.
@@ -39,9 +41,13 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// Whether the same files took less than one `times`-th of the other's time.
+    /// Whether a file took less than one `times`-th of the other's time.
     pub fn is_faster_than(&self, other: &Self, times: f64) -> bool {
-        float(self.milliseconds) * times < float(other.milliseconds)
+        self.milliseconds_of_a_file() * times < other.milliseconds_of_a_file()
+    }
+
+    fn milliseconds_of_a_file(&self) -> f64 {
+        float(self.milliseconds) / float(self.files.max(1))
     }
 }
 
@@ -76,11 +82,12 @@ pub fn duration(
     measured: Option<Measured>,
 ) -> PredictedDuration {
     let processes = settings.parallelism.min(settings.shards).max(1);
-    let files = largest_share(prediction, processes);
+    let files = largest_share(prediction, processes, |shard| shard.files);
+    let migrated = largest_share(prediction, processes, |shard| shard.migrated);
     let uncopied = prediction.rows - prediction.outcomes.migrated.rows.min(prediction.rows);
     let other_ms = START_MS + uncopied * 1_000 / UNCOPIED_ROWS_A_SECOND / u64::from(processes);
     let (copying_ms, basis) = if let Some(measured) = measured.filter(|measured| measured.files > 0) {
-        let each = float(measured.milliseconds) / float(measured.files) / SHARE_OF_BARE_COPIES;
+        let each = measured.milliseconds_of_a_file() / SHARE_OF_BARE_COPIES;
         let basis = format!(
             "measured: {} files of {} bytes in {} ms, {} at a time; a run reaches {SHARE_OF_BARE_COPIES} of bare copies, and \
              each of {processes} processes the same rate",
@@ -94,16 +101,18 @@ pub fn duration(
         );
         (files * 1_000 / ASSUMED_FILES_A_SECOND, basis)
     };
-    PredictedDuration { milliseconds: other_ms + copying_ms, processes, basis }
+    // Commits go on beside copies: the slower of both decides.
+    let moving_ms = copying_ms.max(migrated * 1_000 / COMMITTED_ROWS_A_SECOND);
+    PredictedDuration { milliseconds: other_ms + moving_ms, processes, basis }
 }
 
-/// Files of the process that has most, if shards are worked on in their order.
-fn largest_share(prediction: &Prediction, processes: u32) -> u64 {
+/// What the process has that has most, if shards are worked on in their order.
+fn largest_share(prediction: &Prediction, processes: u32, of: fn(&PredictedShard) -> u64) -> u64 {
     let mut shares = vec![0_u64; processes as usize];
     for shard in &prediction.shards {
         let process = shard_of(u64::from(shard.shard.0), processes).place();
         if let Some(share) = shares.get_mut(process) {
-            *share += shard.files;
+            *share += of(shard);
         }
     }
     shares.into_iter().max().unwrap_or_default()

@@ -61,9 +61,9 @@ impl Verification {
                 self.level
             ),
         };
-        if !self.examples.is_empty() {
-            let rest = if self.differences > self.examples.len() as u64 { ", …" } else { "" };
-            let _ = write!(text, " ({}{rest})", self.examples.join(", "));
+        if let Some(first) = self.examples.first() {
+            let rest = if self.differences > 1 { ", …" } else { "" };
+            let _ = write!(text, " ({first}{rest})");
         }
         if let Some(files) = &self.files {
             let _ = write!(text, "; {}", files.sentence());
@@ -77,7 +77,18 @@ impl Verification {
         text
     }
 
-    /// The verdict, a line for each check, and where the results are.
+    /// What differs, as far as a screen holds it, and where the rest is.
+    fn first_differences(&self) -> String {
+        let mut text = format!("{}\n", self.examples.join("\n"));
+        let more = self.differences.saturating_sub(self.examples.len() as u64);
+        if more > 0 {
+            let _ = writeln!(text, "and {} more, in verification_failures.csv", count(more));
+        }
+        text.push_str("`rogo-migrate explain CHECK` says what to do about each\n");
+        text
+    }
+
+    /// The verdict, the first differences, a line for each check, and where the results are.
     pub fn grid(&self) -> String {
         let mut grid = Grid::new([
             ("check", Align::Left),
@@ -93,8 +104,11 @@ impl Verification {
                 check.not_possible.clone().unwrap_or_default(),
             ]);
         }
-        let mut text =
-            format!("{}\nrun {} (plan {})\n\n{}", self.verdict, self.run, self.plan, grid.render());
+        let mut text = format!("{}\nrun {} (plan {})\n", self.verdict, self.run, self.plan);
+        if !self.examples.is_empty() {
+            let _ = write!(text, "\n{}", self.first_differences());
+        }
+        let _ = write!(text, "\n{}", grid.render());
         if !self.unknown_attempts.is_empty() {
             let ids: Vec<String> = self.unknown_attempts.iter().map(ToString::to_string).collect();
             let _ = writeln!(text, "\nattempts that this run does not know: {}", ids.join(", "));

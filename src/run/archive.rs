@@ -60,10 +60,10 @@ impl Archive {
         entry.finish()
     }
 
-    /// Adds a document of the run under its own name; nothing if the run has no such document.
-    pub async fn add_document(&mut self, store: &RunStore, name: &str) -> Result<(), Stop> {
+    /// Adds a document of the run under its own name behind `prefix`; nothing if the run has no such document.
+    pub async fn add_document(&mut self, store: &RunStore, prefix: &str, name: &str) -> Result<(), Stop> {
         let Some(reader) = store.open(name).await? else { return Ok(()) };
-        let mut entry = self.start(name, reader.info.size_bytes)?;
+        let mut entry = self.start(&format!("{prefix}{name}"), reader.info.size_bytes)?;
         let mut body = reader.body;
         while let Some(bytes) = body.try_next().await? {
             entry.write(&bytes)?;

@@ -49,12 +49,12 @@ pub async fn write(store: &RunStore, place: &Path, personal: Personal) -> Result
     }
     let mut archive = Archive::create(place)?;
     for name in DOCUMENTS {
-        archive.add_document(store, name).await?;
+        archive.add_document(store, "", name).await?;
     }
     let hidden: &[&str] = if personal == Personal::With { &PERSONAL } else { &[] };
     for file in names::WITHOUT_PERSONAL_DATA.iter().chain(hidden) {
         let name = names::result(file);
-        archive.add_document(store, &name).await?;
+        archive.add_document(store, "", &name).await?;
     }
     for prefix in COUNTS {
         let mut found = stream::iter(store.list(prefix).await?)

@@ -45,12 +45,17 @@ const DOCUMENTS: [(&str, &str); 5] = [
     (names::PURGED, "the purge of the run store"),
 ];
 
+/// Folder of what a verify store of its own holds.
+const VERIFIED: &str = "verify-store/";
+
 /// What a package is made of beside the run store.
 pub struct Beside<'a> {
     /// What the registry calls the image that ran, as `name@sha256:…`.
     pub image: Option<&'a str>,
     /// Logs, each put below `logs/`.
     pub logs: &'a [PathBuf],
+    /// Where the run was verified, if that is another place than the run store.
+    pub verify_store: Option<&'a RunStore>,
 }
 
 /// The program and its settings, for people who have no program.
@@ -79,10 +84,15 @@ pub async fn write(store: &RunStore, place: &Path, beside: &Beside<'_>) -> Resul
     archive.add("README.txt", readme(store, &plan).as_bytes())?;
     archive.add("settings.json", &json(&plan.settings)?)?;
     archive.add("program.json", &json(&program(&plan, &summary, beside.image))?)?;
-    for name in documents(store).await? {
-        archive.add_document(store, &name).await?;
+    let mut left_out = String::from("Results that hold personal data: SHA-256, bytes, name.\n");
+    let stores = [Some((store, "")), beside.verify_store.map(|store| (store, VERIFIED))];
+    for (store, prefix) in stores.into_iter().flatten() {
+        for name in documents(store).await? {
+            archive.add_document(store, prefix, &name).await?;
+        }
+        left_out.push_str(&of_left_out(store, prefix).await?);
     }
-    archive.add("left-out.txt", left_out(store).await?.as_bytes())?;
+    archive.add("left-out.txt", left_out.as_bytes())?;
     for (entry, path) in logs {
         archive.add_file(&entry, path)?;
     }
@@ -105,8 +115,8 @@ async fn documents(store: &RunStore) -> Result<Vec<String>, Fault> {
 }
 
 /// Digest and length of each result that does not enter.
-async fn left_out(store: &RunStore) -> Result<String, Fault> {
-    let mut text = String::from("Results that hold personal data: SHA-256, bytes, name.\n");
+async fn of_left_out(store: &RunStore, prefix: &str) -> Result<String, Fault> {
+    let mut text = String::new();
     for file in LEFT_OUT {
         let name = names::result(file);
         let Some(reader) = store.open(&name).await? else { continue };
@@ -117,7 +127,7 @@ async fn left_out(store: &RunStore) -> Result<String, Fault> {
         }
         let fingerprint = hasher.finish();
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{}  {}  {name}", fingerprint.sha256, fingerprint.size_bytes);
+        let _ = writeln!(text, "{}  {}  {prefix}{name}", fingerprint.sha256, fingerprint.size_bytes);
     }
     Ok(text)
 }
@@ -171,6 +181,7 @@ fn readme(store: &RunStore, plan: &Plan) -> String {
          program.json     version and SHA-256 of the program, and the image if it was named\n\
          left-out.txt     results that hold personal data, by their SHA-256\n\
          results/         the books (summary.json, with the root of the receipts), lists of rows, the verification\n\
+         verify-store/    the same of a verify store of its own\n\
          logs/            logs that were given\n",
         store.run(),
         plan.id,

@@ -1,14 +1,14 @@
 //! Lost rows: recorded as migrated, and absent from the target. The database lost them after it had answered (a crash, an
 //! asynchronous failover), or the application deleted them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use futures_util::{
     Stream, StreamExt, TryStreamExt,
     stream::{self, TryChunksError},
 };
 
-use super::{Plan, RowSet, RunStore, decisions, segments::segments};
+use super::{Plan, RowSet, RunStore, WriterId, decisions, names, segments::segments};
 use crate::{
     domain::{AttemptId, Fate, Outcome, ShardIndex, SkipCode},
     ports::{Fault, TargetReader},
@@ -111,4 +111,41 @@ pub fn rows(lost: &[MigratedRow], limit: u64) -> RowSet {
         let _ = rows.insert(row.row);
     }
     rows
+}
+
+/// Shards and writers of some rows.
+#[derive(Debug, Default)]
+pub struct RecordedBy {
+    /// Shards of the rows.
+    pub shards: BTreeSet<ShardIndex>,
+    writers: BTreeSet<WriterId>,
+}
+
+impl RecordedBy {
+    /// Of the outcomes of a shard, or of all, that `is_one` lets in.
+    pub async fn read(
+        store: &RunStore,
+        plan: &Plan,
+        shard: Option<ShardIndex>,
+        is_one: impl Fn(&Outcome) -> bool,
+    ) -> Result<Self, Fault> {
+        let mut by = Self::default();
+        let mut found = segments(store, plan, shard);
+        while let Some(segment) = found.try_next().await? {
+            for read in segment.outcomes() {
+                if is_one(&read?) {
+                    by.shards.insert(segment.shard);
+                    by.writers.insert(segment.writer.clone());
+                }
+            }
+        }
+        Ok(by)
+    }
+
+    /// The writers no longer count as clean: once their rows are moved again, or accepted, the next sweep finds the blobs that
+    /// no row names. To be called while the run's lock is held, whichever side of it.
+    pub async fn writers_are_unclean(&self, store: &RunStore) -> Result<(), Fault> {
+        let clean: Vec<String> = self.writers.iter().map(names::clean).collect();
+        store.delete(&clean).await
+    }
 }

@@ -18,7 +18,7 @@ use crate::{domain::AttemptId, ports::Fault};
 pub use attempts::{blank_but_id, is_only_id, purge_attempts};
 
 /// Documents and folders without names, addresses, file names, or what else learners are known by; of the results those of
-/// [`names::WITHOUT_PERSONAL_DATA`], and [`PREDICTED_THAT_STAY`].
+/// [`names::WITHOUT_PERSONAL_DATA`], and [`SUMS_THAT_STAY`].
 const STAYS: [&str; 17] = [
     names::PLAN,
     names::ROLLED_BACK,
@@ -39,7 +39,7 @@ const STAYS: [&str; 17] = [
     names::HEARTBEATS,
 ];
 /// Results that stay beside [`names::WITHOUT_PERSONAL_DATA`]: sums, and what the rules make of values of the warehouse.
-const PREDICTED_THAT_STAY: [&str; 2] = [names::CONTROLS, names::TRANSFORMATIONS];
+const SUMS_THAT_STAY: [&str; 3] = [names::CONTROLS, names::CONTROLS_SQL, names::TRANSFORMATIONS];
 /// A process without a heartbeat for so long has ended.
 const ALIVE: TimeDelta = TimeDelta::minutes(10);
 /// Times that the folder is looked at again after a deletion, for what a process wrote meanwhile.
@@ -97,7 +97,7 @@ pub async fn find(store: &RunStore) -> Result<Found, Fault> {
 
 fn stays(name: &str) -> bool {
     if let Some(file) = name.strip_prefix(&names::result("")) {
-        return names::WITHOUT_PERSONAL_DATA.contains(&file) || PREDICTED_THAT_STAY.contains(&file);
+        return names::WITHOUT_PERSONAL_DATA.contains(&file) || SUMS_THAT_STAY.contains(&file);
     }
     STAYS.iter().any(|stays| if stays.ends_with('/') { name.starts_with(stays) } else { name == *stays })
 }

@@ -24,7 +24,7 @@ use questions::Questions;
 use crate::{
     domain::PlannedFile,
     ports::{
-        BlobReader, Blobs, CopiedFile, Existing, Fault, FaultKind, PutOptions, Service, Source, TargetWriter,
+        BlobReader, Blobs, CopiedFile, Existing, Fault, FaultKind, MayWrite, PutOptions, Service, Source,
     },
     report::events::{Event, Events, Wait, Way},
 };
@@ -42,7 +42,7 @@ pub struct Copier {
     budget: Budget,
     ways: ways::Ways,
     questions: Questions,
-    fence: Arc<dyn TargetWriter>,
+    fence: Arc<dyn MayWrite>,
     events: Events,
 }
 
@@ -54,7 +54,7 @@ impl Copier {
         target: Arc<dyn Blobs>,
         source: Arc<dyn Source>,
         budget: Budget,
-        fence: Arc<dyn TargetWriter>,
+        fence: Arc<dyn MayWrite>,
     ) -> Self {
         let (ways, questions) = (ways::Ways::default(), Questions::default());
         Self { target, source, budget, ways, questions, fence, events: Events::default() }
@@ -68,12 +68,7 @@ impl Copier {
 
     /// A copier for another worker, with its own clients and fence; findings about the services are shared.
     #[must_use]
-    pub fn another(
-        &self,
-        target: Arc<dyn Blobs>,
-        source: Arc<dyn Source>,
-        fence: Arc<dyn TargetWriter>,
-    ) -> Self {
+    pub fn another(&self, target: Arc<dyn Blobs>, source: Arc<dyn Source>, fence: Arc<dyn MayWrite>) -> Self {
         let (ways, questions) = (self.ways.clone(), self.questions.clone());
         let (budget, events) = (self.budget.clone(), self.events.clone());
         Self { target, source, budget, ways, questions, fence, events }

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use crate::{
-    domain::{ShardIndex, TargetIdentity},
+    domain::{Outcome, ShardIndex, TargetIdentity},
     exit::{Exit, Stop},
     ports::{Blobs, Service, TargetWriter, Warehouse},
     rules::CatalogueIndex,
     run::{
-        Plan, RowSet, RunStore, WriterId, lost,
+        Plan, RowSet, RunStore, WriterId,
+        lost::{self, RecordedBy},
         pins::{self, Present, refusal},
         segments::{self, RecordedRows},
         writers,
@@ -91,6 +92,14 @@ impl Start<'_> {
         let look = || lost::recorded(store, plan, Some(index), target);
         let found = pace.at_start(Service::Database, look).await.map_err(Trouble::of_one_shard)?;
         let found = lost::rows(&found, limit);
+        // Their blobs are orphans once they are moved again, whether or not a finalize has met them before.
+        if !found.is_empty() {
+            let unclean = async || {
+                let is_one = |outcome: &Outcome| found.contains(outcome.row);
+                RecordedBy::read(store, plan, Some(index), is_one).await?.writers_are_unclean(store).await
+            };
+            pace.at_start(Service::RunStore, unclean).await.map_err(Trouble::of_one_shard)?;
+        }
         let add = async || {
             let mut rows = found.clone();
             lost::deleted(store, plan, index, &mut rows).await.map(|()| rows)

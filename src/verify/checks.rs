@@ -62,6 +62,7 @@ pub fn migrated(
     grade::assessment(ground, &beside, stored, &mut findings);
     grade::malpractice(ground, &beside, stored, &mut findings);
     marks::marks(ground, &beside, stored, &mut findings);
+    findings.leave_out(ground.layout.left_out());
     findings
 }
 

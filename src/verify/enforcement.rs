@@ -119,6 +119,7 @@ impl Standing {
             let mut findings = Findings::default();
             let rows = self.0.get(key).map(Vec::as_slice).unwrap_or_default();
             one(key, rule, rows, ground, known, images, &mut findings);
+            findings.leave_out(ground.layout.left_out());
             (rule.row, rule.attempt, findings)
         };
         rules.0.iter().map(of_rule).collect()

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::table::{CHECKS, CheckId};
 use crate::{
-    domain::{AttemptId, Decimal},
+    domain::{AttemptId, Decimal, form::AlteredColumn},
     ports::{Cell, Table},
 };
 
@@ -122,6 +122,15 @@ impl Findings {
                 issue: format!("{place} differs"),
                 values: Some((want.shown(), shown(stored))),
             });
+        }
+    }
+
+    /// Forgets what differs in columns that a trigger of the target is known to alter: the run did not decide what they hold.
+    pub fn leave_out<'c>(&mut self, columns: impl Iterator<Item = &'c AlteredColumn>) {
+        for column in columns.map(ToString::to_string) {
+            let is_of_it =
+                |issue: &str| issue.strip_prefix(&column).is_some_and(|rest| rest.starts_with([' ', ':']));
+            self.differences.retain(|difference| !is_of_it(&difference.issue));
         }
     }
 

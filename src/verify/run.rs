@@ -63,7 +63,7 @@ pub struct Verified {
     pub accepted: u64,
     /// Attempts whose changes were accepted.
     pub accepted_attempts: BTreeSet<AttemptId>,
-    /// Attempt and check of the first differences that stand, for a sentence.
+    /// The first differences that stand, a sentence each: attempt, check, what differs.
     pub examples: Vec<String>,
     /// `verification_failures.csv`.
     pub failures: tempfile::NamedTempFile,

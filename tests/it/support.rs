@@ -13,6 +13,7 @@ pub mod proxy;
 pub mod pooler;
 pub mod npm;
 pub mod fakes;
+pub mod inside;
 pub mod settings;
 pub mod world;
 pub mod plans;

@@ -20,6 +20,7 @@ use crate::support::{
     app::{Ended, Sample, TestApp},
     csv::Csv,
 };
+use corruptions::in_folders;
 
 /// Files of few bytes.
 fn small_files(options: &mut SampleOptions) {
@@ -101,4 +102,66 @@ async fn a_run_that_nobody_changed_is_verified_and_says_of_how_many_rows() {
         assert_eq!(check["not_possible"], Value::Null, "{check}");
     }
     assert_eq!(failures.lines().count(), 1, "only the header");
+}
+
+#[tokio::test]
+async fn the_screen_names_the_first_differences_without_values_and_says_how_many_more_there_are() {
+    let sample = Sample::in_folder(12, 35, small).await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let planted = "update submission_grades set final_grade = 'Planted' where submission_id in
+        (select id from assignment_submissions where lti_launch_id ~ '^rogo_[0-9]+_[0-9a-f]{32}$')";
+    app.database.run(planted).await;
+    let ended = verify(&app, &["--show-values"]).await.expect(1);
+    // Grade and receipt of each.
+    let named = |line: &&str| {
+        line.starts_with("attempt ")
+            && (line.contains(
+                ": grade_final: submission_grades.final_grade differs (compared with the warehouse's Grade",
+            ) || line.contains(": receipt_unchanged: "))
+    };
+    assert_eq!(ended.stdout.lines().filter(named).count(), 10, "{}", ended.stdout);
+    assert!(ended.stdout.contains("and 14 more, in verification_failures.csv"), "{}", ended.stdout);
+    let written = app.result("verification.json");
+    for text in [&ended.stdout, &ended.stderr, &written] {
+        assert!(!text.contains("Planted"), "a value outlives a purge: {text}");
+    }
+    assert!(app.result("verification_failures.csv").contains("Planted"), "values were asked for");
+}
+
+#[tokio::test]
+async fn controls_are_counted_in_the_target_with_their_statement_and_equal_the_predicted_ones() {
+    let sample = Sample::in_folder(120, 41, small).await;
+    let app = in_folders(&sample).await;
+    app.run(&["plan", "--predict"]).await.expect(0);
+    let sums = |text: &str| {
+        let table = Csv::of(text.trim_start_matches('\u{feff}'));
+        let bytes = table.header.iter().position(|name| name == "Bytes" || name == "Megabytes").unwrap();
+        let without = |mut row: Vec<String>| {
+            row.remove(bytes);
+            row
+        };
+        [table.header].into_iter().chain(table.rows).map(without).collect::<Vec<_>>()
+    };
+    let predicted = sums(&app.result("controls.csv"));
+    assert!(predicted.len() > 4, "{predicted:?}");
+    app.run(&["run"]).await.expect(0);
+    verify(&app, &[]).await.expect(0);
+    assert_eq!(sums(&app.result("controls.csv")), predicted);
+
+    // Another hand counts a mark that was changed since.
+    let mark =
+        "update submission_grades set total_marks_awarded = total_marks_awarded + 0.25 where submission_id =
+        (select min(submission_id) from submission_files where azure_blob_name ~ '/[0-9a-f]{12}/')";
+    app.database.run(mark).await;
+    let sum =
+        format!("select sum(\"Marks Awarded\"::numeric)::text from ({}) counted", app.result("controls.sql"));
+    let counted: String =
+        sqlx::query_scalar(sqlx::AssertSqlSafe(sum)).fetch_one(app.database.pool()).await.unwrap();
+    verify(&app, &[]).await.expect(1);
+    let awarded =
+        |rows: &[Vec<String>]| rows[1..].iter().map(|row| row[4].parse::<f64>().unwrap()).sum::<f64>();
+    let changed = awarded(&sums(&app.result("controls.csv")));
+    assert!((changed - awarded(&predicted) - 0.25).abs() < 1e-6, "{changed}");
+    assert!((changed - counted.parse::<f64>().unwrap()).abs() < 1e-6, "{changed} {counted}");
 }

@@ -13,8 +13,8 @@ use super::{PostgresTarget, catalogue::rule_owner, pool::Pool, receipt::target_f
 use crate::{
     domain::form::{AlteredColumn, ColumnKind, Layout, TABLES},
     ports::{
-        Cell, Fault, FaultKind, Link, Lookup, ReaderRole, StoredCatalogue, StoredRow, StoredTarget, Table,
-        Unreadable,
+        Cell, ControlSums, Fault, FaultKind, Link, Lookup, ReaderRole, StoredCatalogue, StoredRow,
+        StoredTarget, Table, Unreadable,
     },
 };
 
@@ -91,6 +91,20 @@ impl<Side: Send + Sync> StoredTarget for PostgresTarget<Side> {
             last.id().clone_into(&mut after);
             each(page);
         }
+    }
+
+    async fn control_sums(&self, writers: &[&str]) -> Result<ControlSums, Fault> {
+        let sql = include_str!("controls.sql").replace("{writers}", &writers.join("', '"));
+        let asking = async |connection: &mut PgConnection| {
+            sqlx::query(AssertSqlSafe(sql.clone())).fetch_all(connection).await
+        };
+        let found = self.pool.read(LIMIT, asking).await?;
+        let cell = |row: &PgRow, column: &str| {
+            row.try_get::<Option<String>, _>(column).map(Option::unwrap_or_default)
+        };
+        let cells = |row| ControlSums::COLUMNS.iter().map(|column| cell(row, column)).collect();
+        let rows = found.iter().map(cells).collect::<Result<_, _>>().map_err(odd)?;
+        Ok(ControlSums { sql, rows })
     }
 
     async fn links(&self, table: Table, each: &mut (dyn FnMut(Vec<Link>) + Send)) -> Result<(), Fault> {

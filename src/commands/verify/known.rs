@@ -34,7 +34,7 @@ const CATALOGUE: [&str; 3] = ["assessments", "assessment_sections", "malpractice
 
 /// What does not change while a process verifies.
 pub(super) struct Known<'a> {
-    target: &'a PostgresReader,
+    pub(super) target: &'a PostgresReader,
     attempts: Option<&'a BTreeSet<AttemptId>>,
     planned_at: chrono::DateTime<chrono::Utc>,
     pub(super) identity: TargetIdentity,
@@ -51,7 +51,7 @@ pub(super) struct Known<'a> {
     catalogue: StoredCatalogue,
     layout: Layout,
     inputs: Inputs,
-    writers: BTreeSet<WriterId>,
+    pub(super) writers: BTreeSet<WriterId>,
     may_lack: BTreeSet<AttemptId>,
     settled: BTreeMap<AttemptId, SkipCode>,
 }

@@ -261,6 +261,7 @@ impl Process<'_> {
     async fn publish(&self, verified: &Verified, began_at: chrono::DateTime<Utc>) -> Result<Told, Stop> {
         let mut verification = self.asked.told(verified, began_at);
         self.asked.sign(&mut verification, self.known);
+        self.asked.publish_controls(self.known, &mut verification).await?;
         self.asked.keep(verified, &mut verification).await?;
         self.state.merged().await?;
         Ok(Told::Verification(Box::new(verification)))

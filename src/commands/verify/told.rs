@@ -32,6 +32,11 @@ impl Asked<'_> {
                 summary.missing.rows, summary.rows, summary.lost.rows
             ));
         }
+        let altered = &self.settings.database.target_alters;
+        if !altered.is_empty() {
+            let columns: Vec<String> = altered.iter().map(ToString::to_string).collect();
+            remarks.push(format!("not compared, because target-alters names them: {}", columns.join(", ")));
+        }
         let unknown_attempts: Vec<AttemptId> = attempts
             .map(|asked| asked.difference(&verified.tally.met).copied().collect())
             .unwrap_or_default();
@@ -126,6 +131,11 @@ impl Asked<'_> {
         results::publish_document(Some(store), out, names::VERIFICATION, &text, "application/json").await
     }
 
+    /// Whether the verify store is the run store.
+    pub(super) fn is_in_the_run_store(&self) -> bool {
+        self.verify.store.as_ref().is_none_or(|place| *place == self.settings.run_store)
+    }
+
     /// Who verified, and whether they could have written what they compare.
     pub(super) fn sign(&self, verification: &mut Verification, known: &Known<'_>) {
         let role = &known.role;
@@ -135,7 +145,7 @@ impl Asked<'_> {
         if !role.may_write.is_empty() {
             reasons.push(format!("its role may write {}", role.may_write.join(", ")));
         }
-        if self.verify.store.as_ref().is_none_or(|place| *place == self.settings.run_store) {
+        if self.is_in_the_run_store() {
             reasons.push("it writes to the run store, which holds the outcomes".to_owned());
         }
         verification.independent = reasons.is_empty();

@@ -155,6 +155,8 @@ pub const NOT_IN_INPUT: &str = "not_in_input.csv";
 pub const TRANSFORMATIONS: &str = "transformations.csv";
 /// Sums by unit version and grade.
 pub const CONTROLS: &str = "controls.csv";
+/// The statement by which `verify` counts them in the target.
+pub const CONTROLS_SQL: &str = "controls.sql";
 /// Every file that `plan --predict` may write into a folder of the user's.
 pub const PREDICTED: [&str; 3] = [NOT_IN_INPUT, TRANSFORMATIONS, CONTROLS];
 

@@ -41,7 +41,7 @@ pub struct Verification {
     pub differences: u64,
     /// Attempts and rows that they concern.
     pub rows_different: u64,
-    /// Attempt and check of the first of them.
+    /// The first of them, a sentence each: attempt, check, what differs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub examples: Vec<String>,
     /// Differences that went away until they were looked at again.

@@ -77,7 +77,7 @@ fn is_refused(fault: &Fault) -> bool {
     )
 }
 
-/// The keys of all blobs that file rows of the target name with a writer of this run, on disk.
+/// The names of all blobs that file rows of the target name with a writer of this run, on disk.
 pub async fn named_blobs(
     target: &dyn StoredTarget,
     writers: &BTreeSet<WriterId>,
@@ -89,8 +89,8 @@ pub async fn named_blobs(
     let mut each = |links: Vec<Link>| {
         for name in links.into_iter().filter_map(|link| link.blob) {
             if of_blob(&name).is_some_and(|writer| writers.contains(&writer)) {
-                let key = NameKey::of(0, &name, in_folder);
-                failed = failed.take().or(dealt.push(key.bucket(buckets), &key).err());
+                let bucket = NameKey::of(0, &name, in_folder).bucket(buckets);
+                failed = failed.take().or(dealt.push(bucket, &name).err());
             }
         }
     };
@@ -120,8 +120,8 @@ impl ListedTarget {
         in_folder: bool,
     ) -> Result<Vec<BlobInfo>, Fault> {
         let mut known: HashSet<NameKey> = HashSet::new();
-        named.read(bucket, |key| {
-            known.insert(key);
+        named.read(bucket, |name: String| {
+            known.insert(NameKey::of(0, &name, in_folder));
             Ok(())
         })?;
         let mut surplus = Vec::new();
@@ -132,5 +132,23 @@ impl ListedTarget {
             Ok(())
         })?;
         Ok(surplus)
+    }
+
+    /// The names in a bucket of `named` under which there is no blob.
+    pub fn missing(
+        &self,
+        named: &SpooledBuckets,
+        bucket: usize,
+        in_folder: bool,
+    ) -> Result<Vec<String>, Fault> {
+        let blobs = self.of(bucket, in_folder)?;
+        let mut missing = Vec::new();
+        named.read(bucket, |name: String| {
+            if !blobs.contains_key(&NameKey::of(0, &name, in_folder)) {
+                missing.push(name);
+            }
+            Ok(())
+        })?;
+        Ok(missing)
     }
 }

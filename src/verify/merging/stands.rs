@@ -20,8 +20,8 @@ use crate::{
     },
 };
 
-/// Differences that are named in the verdict.
-const EXAMPLES: usize = 3;
+/// Differences that are shown on the screen.
+const EXAMPLES: usize = 10;
 
 /// Differences that were seen once, at a second look: what is new then is not reported.
 pub(super) struct Again<K> {
@@ -92,7 +92,10 @@ impl<'a> Report<'a> {
         if self.examples.len() < EXAMPLES {
             let attempt =
                 found.attempt.map_or("no attempt".to_owned(), |attempt| format!("attempt {attempt}"));
-            self.examples.push(format!("{attempt}: {}", found.difference.check.check().name));
+            let Difference { check, issue, .. } = &found.difference;
+            let check = check.check();
+            // Never with values: the document outlives a purge.
+            self.examples.push(format!("{attempt}: {}: {issue} (compared with {})", check.name, check.with));
         }
         self.rows.insert((found.row, found.attempt));
         let age = (Utc::now() - self.seen_at).num_seconds().max(0);

@@ -72,14 +72,28 @@ async fn the_evidence_is_made_signed_and_checked_by_the_commands_of_its_chapter(
     let app = TestApp::new(&sample).await;
     let ran = app.run(&["run"]).await.expect(0);
     fs::write(app.out.path().join("run.log"), &ran.stderr).unwrap();
+    let verify_store = app.out.path().join("verified").display().to_string();
+    fs::create_dir(&verify_store).unwrap();
+    let verify_store = format!("file://{verify_store}");
+    app.run(&["verify", "--verify-store", &verify_store, "--recheck", "0s"]).await.expect(0);
     let commands = blocks(&read(RUNNING), "sh", Some("Evidence"));
     let [pack, sign, check] = commands.as_slice() else { panic!("three steps, not {}", commands.len()) };
     let image = "registry.example/rogo-migrate@sha256:0123456789abcdef";
-    let variables = [("IMAGE", image)];
+    let variables = [("IMAGE", image), ("VERIFY_STORE", verify_store.as_str())];
     let made = shell(&app, pack, &variables).await;
     assert_eq!(made.code, Some(0), "{}", made.stderr);
     let whole = fs::read(app.out.path().join("evidence.zip")).unwrap();
-    let again = ["results", "--evidence", "again.zip", "--logs", "run.log", "--image", image];
+    let again = [
+        "results",
+        "--evidence",
+        "again.zip",
+        "--logs",
+        "run.log",
+        "--image",
+        image,
+        "--verify-store",
+        &verify_store,
+    ];
     app.run(&again).await.expect(0);
     assert!(
         fs::read(app.out.path().join("again.zip")).unwrap() == whole,
@@ -106,12 +120,18 @@ async fn the_evidence_is_made_signed_and_checked_by_the_commands_of_its_chapter(
         "results/summary.json",
         "results/migrated.csv",
         "segments/0/",
+        "verify-store/results/verification.json",
+        "verify-store/results/controls.csv",
+        "verify-store/results/controls.sql",
     ] {
         assert!(listed.contains(&format!("  {entry}")), "{entry}: {listed}");
     }
     assert!(!listed.contains("submissions_failed") && !listed.contains("queues"), "{listed}");
     let left_out = fs::read_to_string(evidence.join("left-out.txt")).unwrap();
-    assert!(left_out.contains("results/submissions_failed_migration.csv"), "{left_out}");
+    for file in ["results/submissions_failed_migration.csv", "verify-store/results/verification_failures.csv"]
+    {
+        assert!(left_out.contains(&format!("  {file}")), "{left_out}");
+    }
     assert!(fs::read_to_string(evidence.join("program.json")).unwrap().contains(image));
 
     // One changed mark, one changed digest, another signer: each is noticed.

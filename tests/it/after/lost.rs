@@ -140,3 +140,16 @@ async fn blobs_of_lost_rows_are_swept_only_once_the_rows_are_moved_again_or_acce
     app.run(&["resume", "--redo", "lost", "--reason", "a test"]).await.expect(0);
     assert_eq!(app.blobs().await.len(), before, "each file once");
 }
+
+#[tokio::test]
+async fn rows_that_are_moved_again_before_a_finalize_has_named_them_leave_no_blob_behind() {
+    let sample = plain_sample(12).await;
+    let app = TestApp::without_cluster(&sample).await;
+    app.run(&["run", "--shards", "3"]).await.expect(0);
+    let undisturbed = app.everything().await;
+    for launch_id in launch_ids(&app, 3).await {
+        app.lose(attempt(&launch_id)).await;
+    }
+    app.run(&["resume", "--redo", "lost", "--reason", "failover"]).await.expect(0);
+    assert_same(&app.everything().await, &undisturbed);
+}

@@ -90,6 +90,7 @@ async fn a_run_whose_pods_were_killed_is_verified_and_a_planted_difference_fails
     assert_eq!(differs.len(), 1, "{ends:?}");
     let message = text(differs[0], "/message");
     assert!(message.contains("DIFFERENCES in 1 attempts"), "{message}");
-    assert!(message.contains(&format!("attempt {attempt}: ")), "{message}");
+    let sentence = format!("attempt {attempt}: grade_percentage: submission_grades.percentage_score differs");
+    assert!(message.contains(&sentence), "{message}");
     assert!(ends.iter().all(|end| end["exitCode"] == 1 || end["exitCode"] == 0), "{ends:?}");
 }

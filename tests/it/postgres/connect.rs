@@ -4,7 +4,7 @@ use std::{fs, sync::Arc};
 
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 use rogo_migrate::{
-    ports::{FaultKind, Retry, TargetReader, TargetWriter},
+    ports::{FaultKind, MayWrite, Retry, TargetReader, TargetWriter},
     settings::{DatabaseAuth, Secret},
 };
 

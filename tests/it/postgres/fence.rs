@@ -10,7 +10,7 @@ use std::{
 
 use rogo_migrate::{
     adapters::postgres::{FenceKey, PostgresFence, PostgresWriter, SharedFence},
-    ports::{FaultKind, Fence, Retry, TargetReader, TargetWriter},
+    ports::{FaultKind, Fence, MayWrite, Retry, TargetReader, TargetWriter},
     settings::{DatabaseAuth, DatabaseSettings, SameDatabase, Secret},
 };
 use tokio::sync::Notify;

@@ -6,6 +6,7 @@ use super::{predicted, rows};
 use crate::support::{
     app::{Sample, TestApp},
     azurite::Azurite,
+    csv::Csv,
 };
 
 #[tokio::test]
@@ -50,4 +51,19 @@ async fn attempts_and_blobs_that_a_short_export_lacks_are_named() {
     );
     let first = &prediction.to_mend[0];
     assert!(first.what == "not_in_input" && first.rows == 2, "{first:?}");
+
+    // A report of an attempt that neither export nor mapping names.
+    let reports = sample.path("warehouse/Rogo_AssessmentReport.csv");
+    let mut more = Csv::read(&reports);
+    let place = more.place("AttemptId");
+    let mut report = more.rows[0].clone();
+    "99999999".clone_into(&mut report[place]);
+    more.rows.push(report);
+    more.write(&reports);
+    app.unset("DATA_WAREHOUSE_CONNECTION_STRING");
+    let folder = format!("file://{}", sample.path("warehouse").display());
+    let later = predicted(&app, &["--dry-run", "--warehouse", &folder]).await.not_in_input;
+    assert_eq!(later.warehouse_attempts, missing.warehouse_attempts.map(|alone| alone + 1));
+    let is_named = |row: &Vec<String>| row[..4] == ["attempt", "99999999", "", "warehouse"];
+    assert!(rows(&app, "not_in_input.csv").iter().any(is_named));
 }

@@ -1,39 +1,24 @@
 //! A panic: data cannot cause one, so a target that panics stands at the worker's seam.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc};
 
 use async_trait::async_trait;
 use rogo_migrate::{
-    adapters::blobs,
     domain::{
-        AttemptId, Books, Catalogue, Digest, FailCode, Receipt, ReceiptFrom, ShardIndex, SubmissionIds,
-        TargetIdentity,
+        AttemptId, Books, Catalogue, Digest, FailCode, Receipt, ReceiptFrom, SubmissionIds, TargetIdentity,
     },
     exit::{Exit, Stop},
     ports::{
-        Committed, Compared, CopiedMigration, Fault, HeldSubmission, Holdings, Service, StandingSubmission,
+        Committed, Compared, CopiedMigration, Fault, HeldSubmission, Holdings, MayWrite, StandingSubmission,
         TargetReader, TargetWriter,
     },
-    report::{events::Events, observed::Observed},
-    rules::RuleConfig,
-    run,
-    run::{RunStore, segments::recorded},
-    sample::{self, SampleOptions},
-    settings::{AccountSettings, Place, SourceAuth, SourceSettings},
-    shard::{
-        self, ShardInputs, WorkerServices,
-        copy::{Budget, Copier},
-        in_flight::InFlight,
-        pace::Pace,
-    },
+    sample::SampleOptions,
 };
-use tokio_util::sync::CancellationToken;
 
-use super::{Target as Folder, folder_sample, inputs::Inputs, tables::tables};
-use crate::support::app::TestApp;
+use super::{Target as Folder, folder_sample, inputs::Inputs};
+use crate::support::{app::TestApp, inside::Inside};
 
 const ROWS: u64 = 12;
-const WRITER: &str = "0123456789ab";
 
 /// Commits every row but those at which it panics: one, or all.
 struct Panics(Option<AttemptId>);
@@ -78,11 +63,14 @@ impl TargetReader for Panics {
 }
 
 #[async_trait]
-impl TargetWriter for Panics {
+impl MayWrite for Panics {
     async fn prove_fence(&self) -> Result<(), Fault> {
         Ok(())
     }
+}
 
+#[async_trait]
+impl TargetWriter for Panics {
     async fn commit(&self, copied: &CopiedMigration<'_>) -> Result<Committed, Fault> {
         assert!(self.0.is_some_and(|unlucky| copied.migration().attempt != unlucky), "this row's panic");
         let receipt = Receipt {
@@ -116,62 +104,13 @@ async fn moved(
     };
     let sample = folder_sample(small, rows, |_| {}).await;
     let mut app = TestApp::new(&sample).await;
-    let folder = Folder::folder(&mut app);
-    let warehouse = format!("file://{}", sample.path("warehouse").display());
-    app.run(&["plan", "--warehouse", &warehouse]).await.expect(0);
-
-    let open = |url: &str, service| {
-        let place = Place::Folder(url.strip_prefix("file://").unwrap().into());
-        blobs::open(&place, &AccountSettings::default(), service).unwrap()
-    };
-    let allow = vec![app.variable("ROGO_SOURCE_ALLOW").parse().unwrap()];
-    let source =
-        SourceSettings { allow: allow.clone(), auth: SourceAuth::Anonymous, connection_string: None };
-    let source = blobs::source(&source, &AccountSettings::default()).unwrap();
-    let store =
-        RunStore::new(open(app.variable("ROGO_RUN_STORE"), Service::RunStore), &"rogo".parse().unwrap());
-    let target_blobs = open(&folder.url, Service::TargetBlobs);
-    let plan = Arc::new(store.plan().await.unwrap().unwrap());
-    let found = recorded(&store, &plan, ShardIndex(0)).await.unwrap();
-    let stop = CancellationToken::new();
-    let ending = stop.child_token();
-    run::writers::register(&store, &WRITER.parse().unwrap(), ShardIndex(0), "here").await.unwrap();
+    Folder::folder(&mut app);
+    app.set("DATA_WAREHOUSE_CONNECTION_STRING", format!("file://{}", sample.path("warehouse").display()));
+    app.run(&["plan"]).await.expect(0);
     let target = Arc::new(Panics(unlucky(&Inputs::read(&sample.path("")))));
-    let inputs = ShardInputs {
-        plan: plan.clone(),
-        index: ShardIndex(0),
-        writer: WRITER.parse().unwrap(),
-        epoch: "0".parse().unwrap(),
-        rules: RuleConfig {
-            lms_instance: sample::LMS_INSTANCE.into(),
-            return_url: "https://lms.example.org/course".into(),
-            unit_versions: vec!["24".into(), "25".into()],
-            migrate_marker_only: false,
-            warehouse_time_zone: chrono_tz::UTC,
-            allowed_sources: allow,
-        },
-        catalogue: Arc::new(catalogue(&app).await.into()),
-        workers: vec![WorkerServices {
-            target: target.clone(),
-            warehouse: None,
-            target_blobs: target_blobs.clone(),
-            copier: Copier::new(target_blobs, source, Budget::new(), target),
-        }],
-        in_flight: InFlight::new(None, 1),
-        flush: Duration::from_secs(1),
-        breaker,
-        guard: None,
-        pace: Arc::new(Pace::new(Duration::from_secs(10), ending.clone())),
-        observed: Arc::new(Observed::new(rows, &Events::default())),
-        recorded: found,
-        lost: run::RowSet::new(0),
-        store: store.clone(),
-        stop,
-        ending,
-    };
-    let ended = shard::run(inputs).await;
-    let books = recorded(&store, &plan, ShardIndex(0)).await.unwrap().books;
-    (ended, books, store.exists(&format!("writers/{WRITER}.clean")).await.unwrap())
+    let inside = Inside::of(&app).await;
+    let ended = inside.moved(target, breaker).await;
+    (ended, inside.books().await, inside.is_clean().await)
 }
 
 #[tokio::test]
@@ -190,28 +129,4 @@ async fn rows_that_panic_open_the_breaker() {
     let stop = ended.unwrap_err();
     assert_eq!(stop.exit, Exit::DataRefused);
     assert!(stop.message.contains("circuit breaker: all of the first 50 rows"), "{}", stop.message);
-}
-
-/// As the seed has it; the sections are all that a plain row needs of the rest.
-async fn catalogue(app: &TestApp<'_>) -> Catalogue {
-    use rogo_migrate::domain::{Assessment, Section};
-    let tables = tables(&app.database).await;
-    let text = |row: &serde_json::Map<String, serde_json::Value>, column: &str| {
-        row[column].as_str().unwrap_or_default().to_owned()
-    };
-    let sections = |id: &str| {
-        let rows = tables["assessment_sections"].values().filter(|row| row["assessment_id"] == id);
-        rows.map(|row| Section { id: text(row, "id"), question_text: text(row, "question_text") }).collect()
-    };
-    let assessments = tables["assessments"].iter().map(|(id, row)| Assessment {
-        id: id.clone(),
-        name: text(row, "name"),
-        code: text(row, "code"),
-        sections: sections(id),
-    });
-    Catalogue {
-        assessments: assessments.collect(),
-        malpractice_levels: Vec::new(),
-        rule_owner_id: "user-admin-a".into(),
-    }
 }

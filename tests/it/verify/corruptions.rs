@@ -222,6 +222,8 @@ const TABLES: [(&str, &str, Columns); 8] = [
         "submission_id = '{sub}'",
         &[
             ("lms_user_id", TEXT, "enforcement_newest nothing_surplus", ""),
+            ("custom_assessment_code", TEXT, "enforcement_newest nothing_surplus", ""),
+            ("context_id", TEXT, "enforcement_newest nothing_surplus", ""),
             ("context_title", TEXT, "enforcement_newest", ""),
             (
                 "malpractice_level_id",
@@ -278,19 +280,14 @@ fn others() -> Vec<Plant> {
         also: also.split_whitespace().collect(),
         fits,
     };
-    let every_date = "update assignment_submissions set submitted_at = {d}submitted_at{e}, created_at = {d}created_at{e}, updated_at = {d}updated_at{e} where id = '{sub}';
-        update submission_files set uploaded_at = {d}uploaded_at{e} where submission_id = '{sub}';
-        update submission_marking_assignments set status_updated_at = {d}status_updated_at{e}, created_at = {d}created_at{e}, updated_at = {d}updated_at{e} where submission_id = '{sub}';
-        update submission_grades set completed_at = {d}completed_at{e} where submission_id = '{sub}'";
-    let learner = "update lti_launch_sessions set user_name = {n}, lis_person_name_full = {n} where launch_id = '{launch}';
-        update lti_session_records set full_name = {n} where launch_id = '{launch}';
-        update assignment_submissions set full_name = {n} where id = '{sub}'";
-    let all_learner = "launch_session_learner session_record_learner submission_learner";
     vec![
         of("a lost submission", ANY, "delete from assignment_submissions where id = '{sub}'",
             "submission_present files_present learner_file_present marking_assignment_present marks_present grade_present", ""),
         of("a lost launch session", ANY, "delete from lti_launch_sessions where launch_id = '{launch}'", "launch_session_present", ""),
         of("a lost session record", ANY, "update assignment_submissions set lti_session_record_id = null where id = '{sub}'; delete from lti_session_records where launch_id = '{launch}'",
+            "session_record_present submission_present", ""),
+        of("lti_session_records.id", ANY, "update assignment_submissions set lti_session_record_id = null where id = '{sub}'; update lti_session_records set id = id || 'x' where launch_id = '{launch}';
+            update assignment_submissions set lti_session_record_id = (select id from lti_session_records where launch_id = '{launch}') where id = '{sub}'",
             "session_record_present submission_present", ""),
         of("a lost file", ANY, "delete from submission_files where submission_id = '{sub}' and upload_order = 2", "files_present", ""),
         of("lost files", ANY, "delete from submission_files where submission_id = '{sub}'", "files_present learner_file_present", ""),
@@ -317,33 +314,8 @@ fn others() -> Vec<Plant> {
             "file_blob_names file_urls", ""),
         of("an id without its instance, everywhere", ANY, "update lti_launch_sessions set user_id = 'x' || user_id where launch_id = '{launch}'; update lti_session_records set lms_user_id = 'x' || lms_user_id where launch_id = '{launch}';
             update assignment_submissions set lms_user_id = 'x' || lms_user_id where id = '{sub}'", "launch_session_learner session_record_learner submission_learner submission_ids", ""),
-        // Rules that are wrong in themselves, written as a run with such a rule would have written them.
-        of("rule: names in the other order", "s.first_name <> '' and s.last_name <> '' and s.first_name <> s.last_name",
-            &learner.replace("{n}", "(select last_name || ' ' || first_name from assignment_submissions where id = '{sub}')"), all_learner, ""),
-        of("rule: all dates an hour later", ANY, &every_date.replace("{d}", "").replace("{e}", " + interval '1 hour'"),
-            "submission_dates file_dates marking_assignment_dates grade_complete", ""),
-        of("rule: all dates to the second", "date_part('microseconds', s.submitted_at)::int % 1000000 <> 0",
-            &every_date.replace("{d}", "date_trunc('second', ").replace("{e}", ")"), "submission_dates", "file_dates marking_assignment_dates grade_complete"),
-        of("rule: DateInserted for ResultsApproved", "s.submitted_at <> s.created_at",
-            "update assignment_submissions set submitted_at = created_at where id = '{sub}';
-             update submission_files set uploaded_at = (select created_at from assignment_submissions where id = '{sub}') where submission_id = '{sub}';
-             update submission_marking_assignments set status_updated_at = created_at where submission_id = '{sub}';
-             update submission_grades set completed_at = (select created_at from assignment_submissions where id = '{sub}') where submission_id = '{sub}'",
-            "submission_dates file_dates marking_assignment_dates grade_complete", ""),
-        of("rule: DateInserted for DateModified", "s.updated_at <> s.created_at",
-            "update assignment_submissions set updated_at = created_at where id = '{sub}'", "submission_dates", ""),
-        of("rule: the grade as it came", "exists (select from submission_grades g join assessments a on a.id = g.assessment_id where g.submission_id = s.id and a.code like '7%' and g.final_grade = 'Low Pass')",
-            "update submission_grades set final_grade = 'Pass' where submission_id = '{sub}'", "grade_final", ""),
-        of("rule: sizes in thousands", ANY, "update assignment_submissions set total_file_size = '0.9 MB' where id = '{sub}'; update submission_files set file_size = '0.9 MB' where submission_id = '{sub}'",
-            "submission_file_size file_sizes", ""),
-        of("rule: the attempt's number counts from 0", ANY, "update assignment_submissions set attempt_number = attempt_number - 1 where id = '{sub}'", "submission_attempt_number", ""),
-        of("rule: marks of the other column", ANY, "update submission_grades set total_marks_awarded = total_marks_possible + 1 where submission_id = '{sub}'", "grade_marks", ""),
-        of("rule: file types by lower case only", ANY, "update submission_files set file_mime_type = 'application/octet-stream', file_type = '' where submission_id = '{sub}' and upload_order = 1",
-            "file_types", ""),
-        of("rule: the e-mail address for the user", ANY, "update submission_files set uploaded_by = uploaded_by || '@' where submission_id = '{sub}' and uploaded_by is not null", "file_uploader", ""),
-        of("rule: the enforcement of an older attempt", MALPRACTICE, "update malpractice_enforcements set submission_id = null, rule_applied_at = '2001-01-01' where submission_id = '{sub}'", "enforcement_newest", ""),
-        of("rule: names from the URL", ANY, "update submission_files set file_name = 'url.pdf', original_file_name = 'url.pdf' where submission_id = '{sub}' and upload_order = 1", "file_names", ""),
-        of("rule: the limit of another level", "exists (select from malpractice_enforcements e where e.submission_id = s.id and e.enforced_max_attempts is not null)",
+        of("the enforcement of an older attempt", MALPRACTICE, "update malpractice_enforcements set submission_id = null, rule_applied_at = '2001-01-01' where submission_id = '{sub}'", "enforcement_newest", ""),
+        of("the limit of another level", "exists (select from malpractice_enforcements e where e.submission_id = s.id and e.enforced_max_attempts is not null)",
             "update malpractice_enforcements set enforced_max_attempts = null where submission_id = '{sub}'", "enforcement_newest", ""),
     ]
 }

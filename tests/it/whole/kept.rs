@@ -75,7 +75,7 @@ async fn orphans_are_listed_by_one_command_and_deleted_by_another_and_rows_keep_
 
     let listed = app.run(&["orphans"]).await.expect(0);
     let expect = "LTI_Uploads/dddddddddddd/7_1_Orphan.docx\nMarker_files/dddddddddddd/7_1_Orphan.docx\n\
-                  2 orphans, 8 bytes, found; --delete --reason TEXT removes them\n";
+                  2 orphans, 8 bytes, found; --delete --reason TEXT removes them\n0 file rows without a blob\n";
     assert_eq!(listed.stdout, expect);
     assert_eq!(app.everything().await, with_orphans, "listing changes nothing");
 
@@ -95,6 +95,16 @@ async fn orphans_are_listed_by_one_command_and_deleted_by_another_and_rows_keep_
         (lines[0].decision.as_str(), lines[0].reason.as_str()),
         ("orphans --delete", "a pod was killed")
     );
+
+    // The other way: a row whose blob is gone.
+    let name = app.blobs().await.swap_remove(0).name;
+    app.target_blobs().delete_many(std::slice::from_ref(&name)).await.unwrap();
+    let listed = app.run(&["orphans"]).await.expect(0);
+    let expect = format!(
+        "0 orphans, 0 bytes, found; --delete --reason TEXT removes them\nno blob: {name}\n\
+         1 file rows without a blob; verify --level blobs names their attempts and what to do\n"
+    );
+    assert_eq!(listed.stdout, expect);
 }
 
 #[tokio::test]

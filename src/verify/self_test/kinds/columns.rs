@@ -200,8 +200,13 @@ mod tests {
                 has(table, rule.column);
             }
         }
-        has(Table::Submissions, "file_count");
-        has(Table::Submissions, "total_file_size");
+        // Rows are looked up by these; and what is about the files.
+        has(Table::LaunchSessions, "launch_id");
+        has(Table::SessionRecords, "launch_id");
+        has(Table::Assignments, "id");
+        for column in ["id", "file_count", "total_file_size"] {
+            has(Table::Submissions, column);
+        }
         for table in [Table::Files, Table::Marks, Table::Grades, Table::Enforcements] {
             // When a rule was applied is the run's own clock, which nothing can be compared with.
             let compared = table.columns().iter().filter(|column| **column != "rule_applied_at");

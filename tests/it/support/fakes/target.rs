@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use rogo_migrate::{
     domain::{Catalogue, Digest, Migration, Receipt, ReceiptFrom, SubmissionIds, TargetIdentity},
     ports::{
-        Committed, Compared, CopiedMigration, Fault, FaultKind, HeldSubmission, Holdings, Service,
+        Committed, Compared, CopiedMigration, Fault, FaultKind, HeldSubmission, Holdings, MayWrite, Service,
         StandingSubmission, TargetReader, TargetWriter,
     },
 };
@@ -182,11 +182,14 @@ impl TargetReader for InMemoryTarget {
 }
 
 #[async_trait]
-impl TargetWriter for InMemoryTarget {
+impl MayWrite for InMemoryTarget {
     async fn prove_fence(&self) -> Result<(), Fault> {
         self.may_write()
     }
+}
 
+#[async_trait]
+impl TargetWriter for InMemoryTarget {
     async fn commit(&self, copied: &CopiedMigration<'_>) -> Result<Committed, Fault> {
         let (migration, files) = (copied.migration(), copied.files());
         let launch_id = migration.ids.launch_id();
