@@ -115,6 +115,36 @@ async fn a_session_that_the_server_ends_is_replaced() {
 }
 
 #[tokio::test]
+async fn an_end_of_the_session_in_the_middle_of_a_statement_leaves_its_effect_in_doubt() {
+    let database = database().await;
+    let target = Worker::of(&database).start();
+    // Ended by an administrator, a crash, a dropped database; an unknown outcome; a broken connection behind a pooler.
+    for code in ["57P01", "57P02", "57P05", "40003", "08006"] {
+        refuse_rows(&database, code).await;
+        let fault = target.commit(&copied(&migration(7))).await.unwrap_err();
+        assert_eq!(fault.kind, FaultKind::AnswerLost, "{code}: {}", fault.chain());
+        // Before a transaction is committed nothing can have taken effect.
+        let fault = target.commit(&copied(&malpractice(8, "2020-01-01T00:00:00Z"))).await.unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Unavailable, "{code}: {}", fault.chain());
+    }
+}
+
+/// From now on every row is refused with this SQLSTATE.
+async fn refuse_rows(database: &TestDatabase, code: &str) {
+    for statement in [
+        format!(
+            "create or replace function refuse() returns trigger language plpgsql as $$
+             begin raise exception using errcode = '{code}'; end $$"
+        ),
+        "drop trigger if exists refuse on lti_launch_sessions".to_owned(),
+        "create trigger refuse before insert on lti_launch_sessions for each row execute function refuse()"
+            .to_owned(),
+    ] {
+        database.run(&statement).await;
+    }
+}
+
+#[tokio::test]
 async fn a_read_only_database_blames_no_row() {
     let database = database().await;
     let name = database.name();
@@ -130,19 +160,9 @@ async fn a_read_only_database_blames_no_row() {
 async fn a_conflict_with_another_transaction_or_a_server_short_of_room_blames_no_row() {
     let database = database().await;
     let target = Worker::of(&database).start();
-    database
-        .run("create function refuse() returns trigger language plpgsql as $$ begin return new; end $$")
-        .await;
-    database
-        .run("create trigger refuse before insert on lti_launch_sessions for each row execute function refuse()")
-        .await;
     // Serialization, deadlock, disk, connections, lock, I/O.
     for code in ["40001", "40P01", "53100", "53300", "55P03", "58030"] {
-        let refuse = format!(
-            "create or replace function refuse() returns trigger language plpgsql as $$
-             begin raise exception using errcode = '{code}'; end $$"
-        );
-        database.run(&refuse).await;
+        refuse_rows(&database, code).await;
         for migration in [migration(7), malpractice(8, "2020-01-01T00:00:00Z")] {
             let fault = target.commit(&copied(&migration)).await.unwrap_err();
             assert_eq!(fault.kind, FaultKind::Unavailable, "{code}: {}", fault.chain());

@@ -68,21 +68,32 @@ pub(super) async fn free_connections(pool: &Pool, needed: u32) -> Result<Option<
         (select count(*) from pg_stat_activity where datid is not null
             and application_name is distinct from current_setting('application_name')) as used";
     let asking = async |connection: &mut _| sqlx::query_as(SQL).fetch_one(connection).await;
-    let room: Room = pool.read(LIMIT, asking).await?;
-    let reserve = (room.most / 10).max(5);
-    let free = (room.most - room.used - reserve).max(0);
-    Ok((i64::from(needed) > free).then(|| {
+    Ok(shortage(&pool.read(LIMIT, asking).await?, needed))
+}
+
+fn shortage(Room { most, used }: &Room, needed: u32) -> Option<String> {
+    let reserve = (most / 10).max(5);
+    let free = (most - used - reserve).max(0);
+    (i64::from(needed) > free).then(|| {
         format!(
-            "the run needs {needed} connections; of {} that the server allows {} are in use and {reserve} are kept \
-             for the application, which leaves {free}; lower --parallelism, --workers or --pool",
-            room.most, room.used
+            "the run needs {needed} connections; of {most} that the server allows {used} are in use and {reserve} are \
+             kept for the application, which leaves {free}; lower --parallelism, --workers or --pool"
         )
-    }))
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::shares_processes;
+    use super::{Room, shares_processes, shortage};
+
+    #[test]
+    fn a_tenth_of_the_connections_and_at_least_five_are_left_to_the_application() {
+        for (most, used, enough) in [(100, 20, 70), (1_000, 0, 900), (20, 5, 10), (20, 17, 0)] {
+            let room = Room { most, used };
+            assert_eq!(shortage(&room, enough), None, "{used} of {most}");
+            assert!(shortage(&room, enough + 1).is_some(), "{used} of {most}");
+        }
+    }
 
     #[test]
     fn connections_that_share_a_server_process_give_a_pooler_away() {
