@@ -38,10 +38,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// The end after an error that was told: with `--json` standard output has the same as an object.
+/// The end after an error that was told: with `--json` standard output has the same as an object, if the command has no result.
 fn fail(stop: &Stop) -> ExitCode {
     if wants_json() {
-        report::print(&stop.json());
+        report::print_error(&stop.json());
     }
     last_word(stop.exit, &stop.message);
     stop.exit.into()

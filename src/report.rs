@@ -1,6 +1,9 @@
 //! Report: outcomes as a person sees them. Nothing else prints.
 
-use std::io::Write;
+use std::{
+    io::Write,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+};
 
 pub mod events;
 mod fold;
@@ -19,10 +22,22 @@ pub mod summary;
 pub mod termination;
 pub mod verification;
 
+/// Whether the command has printed a result.
+static HAS_PRINTED: AtomicBool = AtomicBool::new(false);
+
 /// Prints a command's result on standard output. A reader that has gone away is no error.
 pub fn print(text: &str) {
+    HAS_PRINTED.store(true, Relaxed);
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush());
+}
+
+/// Prints an error as an object, unless there is a result: standard output holds one document, and the result
+/// says itself what failed.
+pub fn print_error(object: &str) {
+    if !HAS_PRINTED.load(Relaxed) {
+        print(object);
+    }
 }
 
 /// Prints what the person at the terminal should know on standard error.
