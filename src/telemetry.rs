@@ -99,11 +99,11 @@ pub fn start(settings: &LogSettings, export: Option<&ExportSettings>) -> Result<
     Ok(Guard { _exports: exports })
 }
 
+/// A layer of the one registry.
+type Shown = Box<dyn Layer<Registry> + Send + Sync>;
+
 /// Exports the steps of the run, and no other span or line: those of libraries hold URLs.
-fn spans<S>(tracer: SdkTracer) -> impl Layer<S>
-where
-    S: tracing::Subscriber + for<'span> tracing_subscriber::registry::LookupSpan<'span>,
-{
+fn spans(tracer: SdkTracer) -> Shown {
     let is_step = |metadata: &Metadata<'_>| metadata.is_span() && metadata.target() == steps::TARGET;
     tracing_opentelemetry::layer()
         .with_tracer(tracer)
@@ -113,15 +113,13 @@ where
         .with_tracked_inactivity(false)
         .with_context_activation(false)
         .with_filter(filter_fn(is_step).with_max_level_hint(LevelFilter::INFO))
+        .boxed()
 }
-
-/// A layer of the one registry.
-type Shown = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// What lines and steps are given to. An absent layer beside the others would ask for every line of every crate, to no end:
 /// it is left out.
 fn layers(lines: Shown, tracer: Option<SdkTracer>) -> Vec<Shown> {
-    [Some(lines), tracer.map(|tracer| spans(tracer).boxed())].into_iter().flatten().collect()
+    [Some(lines), tracer.map(spans)].into_iter().flatten().collect()
 }
 
 /// The lines that the person's filter lets through. Both filters bound the level: most of the other lines then cost nothing.
@@ -130,10 +128,7 @@ fn shown(settings: &LogSettings) -> Result<Shown, Stop> {
     Ok(lines(settings).with_filter(filter(settings.effective_filter())?.and(harmless)).boxed())
 }
 
-fn lines<S>(settings: &LogSettings) -> Box<dyn Layer<S> + Send + Sync>
-where
-    S: tracing::Subscriber + for<'span> tracing_subscriber::registry::LookupSpan<'span>,
-{
+fn lines(settings: &LogSettings) -> Shown {
     let lines = fmt::layer().with_writer(|| Stderr);
     let has_colours = settings.terminal == Terminal::Full && Stderr.is_terminal();
     match settings.effective_format() {

@@ -93,7 +93,7 @@ async fn probe(world: &World, sample: Vec<Sampled>) -> Result<Measured, Stop> {
     predict::probe(source.as_ref(), target.as_ref(), sample, copy).await
 }
 
-/// A probe is no writer of the run: nobody retires it, and no sweep looks at its copies.
+/// A probe is no writer of the run: it is never retired, and no sweep looks at its copies.
 struct Unfenced;
 
 #[async_trait]

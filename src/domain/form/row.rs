@@ -14,7 +14,7 @@ pub struct RowForm {
     values: Vec<u8>,
 }
 
-/// Bytes of most rows.
+/// Room for the values of most rows.
 const USUAL_BYTES: usize = 512;
 
 impl RowForm {
@@ -52,8 +52,8 @@ impl RowForm {
     /// The row whose columns the database has put into this form one by one: of each column `record_send(row(column))`.
     /// `None` if that is not what these bytes are.
     pub fn of_sent(table: &'static TableForm, id: String, sent: &[Vec<u8>]) -> Option<Self> {
-        let of_one = |bytes: &'_ Vec<u8>| bytes.strip_prefix(&1_i32.to_be_bytes()).map(<[u8]>::to_vec);
-        let values = sent.iter().map(of_one).collect::<Option<Vec<_>>>()?.concat();
+        let values = sent.iter().map(|bytes| bytes.strip_prefix(&1_i32.to_be_bytes()));
+        let values = values.collect::<Option<Vec<_>>>()?.concat();
         Some(Self { table: table.name, id, columns: i32::try_from(sent.len()).ok()?, values })
     }
 
