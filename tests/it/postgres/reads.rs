@@ -184,6 +184,30 @@ async fn a_blob_is_named_where_a_row_names_it_under_whatever_id() {
 }
 
 #[tokio::test]
+async fn a_blob_whose_row_has_another_name_by_now_is_not_taken_for_an_orphan() {
+    let database = database().await;
+    let target = Worker::of(&database).start();
+    let ours = migration(987);
+    let files = copied(&ours);
+    target.commit(&files).await.unwrap();
+    let asked: Vec<String> = files.files().iter().map(|file| file.blob_name.clone()).collect();
+    let all: HashSet<String> = asked.iter().cloned().collect();
+    let orphan = format!("LTI_Uploads/{WRITER}/989_1_orphan.pdf");
+    for rewritten in ["'uploads/' || azure_blob_name", "replace(azure_blob_name, '/', '-')", "null"] {
+        database.run("create table kept as select id, azure_blob_name from submission_files").await;
+        database.run(&format!("update submission_files set azure_blob_name = {rewritten}")).await;
+        assert_eq!(target.blob_names_of_writers(&asked).await.unwrap(), all, "{rewritten}, by id");
+        let with_orphan = [&[orphan.clone()], asked.as_slice()].concat();
+        assert_eq!(target.blob_names_of_writers(&with_orphan).await.unwrap(), all, "{rewritten}, by a scan");
+        database.run("update submission_files f set azure_blob_name = k.azure_blob_name from kept k where k.id = f.id").await;
+        database.run("drop table kept").await;
+    }
+    // Another process moved the row: what this one left of it is an orphan.
+    let other = asked[0].replace(WRITER, "ffffffffffff");
+    assert_eq!(target.blob_names_of_writers(&[other]).await.unwrap(), HashSet::new());
+}
+
+#[tokio::test]
 async fn names_beyond_one_look_up_are_found_too() {
     let database = database().await;
     let target = Worker::of(&database).start();
