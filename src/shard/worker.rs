@@ -20,7 +20,7 @@ use crate::{
     },
     exit::Stop,
     gather::GatheredRow,
-    ports::{HeldSubmission, overdue},
+    ports::{HeldSubmission, Permit, overdue},
     report::events::{Event, Events, Settled, StageTimes, Wait, now, since},
     rules::decide,
 };
@@ -29,11 +29,12 @@ use super::{
     Shard, WorkerServices,
     feed::Chunk,
     gather::{Gathered, gather},
+    in_flight::Turn,
     pace::Trouble,
     submission,
 };
 
-use turn::{Turn, turn};
+use turn::turn;
 
 /// How long submissions that are under way may go on after a stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -193,7 +194,9 @@ impl Worker {
                 return self.settle(row_of, Ok(fate)).await;
             }
         };
-        let Some(turn) = turn(&self.shard, under_way).await? else { return Ok(()) };
+        let Some(Turn { copying, under_way: counted }) = turn(&self.shard, under_way).await? else {
+            return Ok(());
+        };
         let worker = self.clone();
         let span = tracing::info_span!("submission", row = number, attempt = attempt.map(AttemptId::get));
         let reaches_copy = matches!(work, Work::Migrate(_));
@@ -201,7 +204,7 @@ impl Worker {
             // A later export is compared with rows that were migrated, and only with them.
             row_of.source = Some(source_with_parts(&row.cells, &row.mapping, facts.as_ref()));
             drop((row, facts));
-            let working = worker.work(work, turn, &mut row_of.times);
+            let working = worker.work(work, copying, &mut row_of.times);
             let fate = AssertUnwindSafe(working).catch_unwind().await.unwrap_or_else(|_| {
                 worker.shard.left_blobs();
                 Ok(panicked().into())
@@ -209,19 +212,28 @@ impl Worker {
             if reaches_copy && let Ok(fate) = &fate {
                 worker.count(fate);
             }
-            worker.settle(row_of, fate).await
+            let settled = worker.settle(row_of, fate).await;
+            drop(counted);
+            settled
         };
         under_way.spawn(under_way_now.instrument(span));
         Ok(())
     }
 
-    async fn work(&self, work: Work, Turn(turn): Turn, times: &mut StageTimes) -> Result<Fate, Trouble> {
+    async fn work(
+        &self,
+        work: Work,
+        copying: Option<Permit>,
+        times: &mut StageTimes,
+    ) -> Result<Fate, Trouble> {
         let (shard, services) = (&self.shard, &self.services);
         match work {
             Work::Recover(decided, written) => {
                 submission::recover(shard, services, decided.as_deref(), written).await
             }
-            Work::Migrate(migration) => submission::migrate(shard, services, &migration, turn, times).await,
+            Work::Migrate(migration) => {
+                submission::migrate(shard, services, &migration, copying, times).await
+            }
         }
     }
 
