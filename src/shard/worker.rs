@@ -1,6 +1,7 @@
 //! A worker: pulls chunks from the shard's queue, and has several submissions under way.
 
 mod turn;
+mod under_way;
 
 use std::{
     panic::AssertUnwindSafe,
@@ -21,7 +22,7 @@ use crate::{
     exit::Stop,
     gather::GatheredRow,
     ports::{HeldSubmission, Permit, overdue},
-    report::events::{Event, Events, Settled, StageTimes, Wait, now, since},
+    report::events::{Event, Settled, StageTimes, Wait, now, since},
     rules::decide,
 };
 
@@ -35,6 +36,7 @@ use super::{
 };
 
 use turn::turn;
+use under_way::UnderWay;
 
 /// How long submissions that are under way may go on after a stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -98,28 +100,6 @@ struct RowOf {
     source: Option<SourceDigest>,
     times: StageTimes,
     under_way: UnderWay,
-}
-
-/// A row under way: told as dropped if it ends without an outcome, by an abort too.
-struct UnderWay {
-    row: u64,
-    events: Events,
-    is_settled: bool,
-}
-
-impl UnderWay {
-    fn begin(events: &Events, row: u64) -> Self {
-        events.tell(Event::RowBegan { row });
-        Self { row, events: events.clone(), is_settled: false }
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        if !self.is_settled {
-            self.events.tell(Event::RowDropped { row: self.row });
-        }
-    }
 }
 
 #[derive(Clone)]

@@ -41,7 +41,7 @@ async fn a_run_without_a_result_is_not_verified_and_an_incomplete_one_only_in_pa
         ended.stdout
     );
 
-    fs::write(store(&app, "rolled-back.json"), "{}").unwrap();
+    app.run_as(&app.database.removers_url(), &["rollback", "--yes", "--reason", "a test"]).await.expect(0);
     let ended = verify(&app, &[]).await.expect(78);
     assert!(ended.stderr.contains("run rogo was rolled back"), "{}", ended.stderr);
 }
