@@ -8,8 +8,8 @@ use std::{
 
 use super::draft::Draft;
 use crate::{
-    domain::{AttemptFacts, AttemptId, FactRow, Facts, ShardIndex},
-    ports::{Fault, Warehouse},
+    domain::{AttemptFacts, AttemptId, FactRow, Facts, REPORT_TABLE, SCORE_TABLE, ShardIndex},
+    ports::{Fault, FaultKind, Service, Warehouse, WarehouseShape},
     run::lines::{Buckets, SpooledBuckets},
 };
 
@@ -22,6 +22,8 @@ pub struct FactSpool {
     buckets: SpooledBuckets,
     /// Whether there is a report of any of the sampled attempts.
     pub sample_is_reported: bool,
+    /// Rows that the scan handed over: reports, scores.
+    rows: (u64, u64),
 }
 
 /// Which bucket holds what of which row.
@@ -42,9 +44,14 @@ impl FactSpool {
         let dealing = Dealing::of(draft, shards);
         let mut buckets = Buckets::new(dealing.buckets())?;
         let mut sample_is_reported = false;
+        let mut rows_read = (0, 0);
         warehouse
             .scan(&mut |rows| {
                 for row in rows {
+                    match &row {
+                        FactRow::Report(..) => rows_read.0 += 1,
+                        FactRow::Score(..) => rows_read.1 += 1,
+                    }
                     sample_is_reported |=
                         matches!(&row, FactRow::Report(attempt, _) if sampled.contains(attempt));
                     let (attempt, facts) = facts_of(row);
@@ -55,7 +62,24 @@ impl FactSpool {
                 Ok(())
             })
             .await?;
-        Ok(Self { dealing, buckets: buckets.finish()?, sample_is_reported })
+        Ok(Self { dealing, buckets: buckets.finish()?, sample_is_reported, rows: rows_read })
+    }
+
+    /// Checks that no table has lost rows since the warehouse was counted: it is empty for a while when it is loaded again.
+    pub fn prove_whole(&self, shape: &WarehouseShape) -> Result<(), Fault> {
+        let Some((reports, scores)) = shape.rows else { return Ok(()) };
+        let tables = [(REPORT_TABLE, reports, self.rows.0), (SCORE_TABLE, scores, self.rows.1)];
+        match tables.into_iter().find(|(_, counted, read)| read < counted) {
+            None => Ok(()),
+            Some((table, counted, read)) => Err(Fault::new(
+                Service::Warehouse,
+                FaultKind::Unavailable,
+                format!(
+                    "dbo.{table} had {counted} rows at the start of the plan and {read} when they were read: it is being \
+                     loaded, or was emptied"
+                ),
+            )),
+        }
     }
 
     /// The lines of the facts file of `shard`: one for each row of its queue that wants facts.
