@@ -173,6 +173,7 @@ impl Prepared {
                 )
             })
             .into_iter()
+            .chain(self.draft.counts().no_version_fits(&plan))
             .chain(self.draft.later().remarks(self.draft.withdrawn()))
             .collect();
         let (counts, holdings) = (Some(self.draft.counts()), Some(self.holdings));
