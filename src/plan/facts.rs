@@ -22,8 +22,6 @@ pub struct FactSpool {
     buckets: SpooledBuckets,
     /// Whether there is a report of any of the sampled attempts.
     pub sample_is_reported: bool,
-    /// Rows that the scan handed over: reports, scores.
-    rows: (u64, u64),
 }
 
 /// Which bucket holds what of which row.
@@ -34,9 +32,10 @@ pub struct Dealing {
 }
 
 impl FactSpool {
-    /// Scans the warehouse, keeps what the draft's rows need, and looks for reports of the `sampled` attempts.
+    /// Scans the warehouse, whose shape was told before, keeps what the draft's rows need, and looks for reports of the `sampled` attempts.
     pub async fn scan(
         warehouse: &dyn Warehouse,
+        shape: &WarehouseShape,
         draft: &Draft,
         shards: u32,
         sampled: &HashSet<AttemptId>,
@@ -62,24 +61,8 @@ impl FactSpool {
                 Ok(())
             })
             .await?;
-        Ok(Self { dealing, buckets: buckets.finish()?, sample_is_reported, rows: rows_read })
-    }
-
-    /// Checks that no table has lost rows since the warehouse was counted: it is empty for a while when it is loaded again.
-    pub fn prove_whole(&self, shape: &WarehouseShape) -> Result<(), Fault> {
-        let Some((reports, scores)) = shape.rows else { return Ok(()) };
-        let tables = [(REPORT_TABLE, reports, self.rows.0), (SCORE_TABLE, scores, self.rows.1)];
-        match tables.into_iter().find(|(_, counted, read)| read < counted) {
-            None => Ok(()),
-            Some((table, counted, read)) => Err(Fault::new(
-                Service::Warehouse,
-                FaultKind::Unavailable,
-                format!(
-                    "dbo.{table} had {counted} rows at the start of the plan and {read} when they were read: it is being \
-                     loaded, or was emptied"
-                ),
-            )),
-        }
+        prove_whole(shape, rows_read)?;
+        Ok(Self { dealing, buckets: buckets.finish()?, sample_is_reported })
     }
 
     /// The lines of the facts file of `shard`: one for each row of its queue that wants facts.
@@ -143,6 +126,24 @@ impl Dealing {
     pub fn bucket(self, shard: ShardIndex, place: u64) -> usize {
         let bucket = u64::from(shard.0) * self.buckets_per_shard + place / BUCKET_PLACES;
         usize::try_from(bucket).unwrap_or(usize::MAX)
+    }
+}
+
+/// Checks that no table has lost rows since the warehouse was counted: it is empty for a while when it is loaded again.
+/// `read`: reports, scores.
+fn prove_whole(shape: &WarehouseShape, read: (u64, u64)) -> Result<(), Fault> {
+    let Some((reports, scores)) = shape.rows else { return Ok(()) };
+    let tables = [(REPORT_TABLE, reports, read.0), (SCORE_TABLE, scores, read.1)];
+    match tables.into_iter().find(|(_, counted, read)| read < counted) {
+        None => Ok(()),
+        Some((table, counted, read)) => Err(Fault::new(
+            Service::Warehouse,
+            FaultKind::Unavailable,
+            format!(
+                "dbo.{table} had {counted} rows at the start of the plan and {read} when they were read: it is being \
+                 loaded, or was emptied"
+            ),
+        )),
     }
 }
 

@@ -72,9 +72,7 @@ pub async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) 
         // Before the scan, so that the disk does not hold the listings beside the facts.
         let hints = list_sources(settings, &services, touch, &draft).await?;
         let attempts = sampled.iter().filter_map(|index| draft.facts_wanted(*index)).collect();
-        let spool = FactSpool::scan(services.warehouse, &draft, settings.shards, &attempts).await?;
-        spool.prove_whole(&shape)?;
-        (Some(spool), hints)
+        (Some(FactSpool::scan(services.warehouse, &shape, &draft, settings.shards, &attempts).await?), hints)
     };
     let extent = match shape.extent.as_slice() {
         [] => services.warehouse.extent().await?,

@@ -35,7 +35,9 @@ impl SqlServer {
             rows.extend(exact);
         }
         let mut facts = HashMap::with_capacity(ids.len());
-        rows.into_iter().for_each(|row| gather(&mut facts, row));
+        for row in rows {
+            gather(&mut facts, row);
+        }
         Ok(facts)
     }
 
