@@ -199,7 +199,9 @@ async fn rows_under_way_follow_the_larger_limit_and_a_fixed_one_counts_them_in_e
     }
     assert_eq!((rows.len(), in_flight.of(Way::ServerSide).limit()), (512, 512));
     // Rows whose files are copied wait for their commit: 128 for each worker, and no more.
-    rows.iter_mut().for_each(|row| drop(row.copying.take()));
+    for row in &mut rows {
+        drop(row.copying.take());
+    }
     while let Ok(row) = timeout(Duration::from_millis(100), in_flight.row()).await {
         rows.push(row);
         if let Some(row) = rows.last_mut() {
