@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use rogo_migrate::{
     domain::{Assessment, AttemptId, MalpracticeLevel, Section, SubmissionIds},
-    ports::{FaultKind, Session, TargetReader, TargetWriter},
+    ports::{FaultKind, Session, StoredTarget, Table, TargetReader, TargetWriter},
 };
 
 use super::world::{LMS, WRITER, Worker, ask, copied, database, malpractice, migration};
@@ -265,4 +265,27 @@ async fn a_lost_or_deleted_submission_is_told_from_its_launch_session_alone() {
             (launch_ids[3].clone(), Session::Absent),
         ]
     );
+}
+
+#[tokio::test]
+async fn rows_are_found_beside_an_application_of_any_size_by_pages_that_look_at_so_many_rows() {
+    let database = database().await;
+    // Of our sessions one begins the table and one ends it; the pages between hold the application's only.
+    database
+        .run(
+            "insert into lti_launch_sessions (id, launch_id, consumer_key, expires_at)
+                select to_char(n, 'FM000000'), case when n in (1, 70000) then 'rogo_' || n else 'app_' || n end, 'k', now()
+                from generate_series(1, 70000) n",
+        )
+        .await;
+    let target = Worker::of(&database).read();
+    let (mut pages, mut found) = (0, Vec::new());
+    let mut each = |links: Vec<rogo_migrate::ports::Link>| {
+        pages += 1;
+        found.extend(links.into_iter().filter_map(|link| Some((link.id, link.parent?))));
+    };
+    target.links(Table::LaunchSessions, &mut each).await.unwrap();
+    let ours = |id: &str, launch: &str| (id.to_owned(), launch.to_owned());
+    assert_eq!(found, [ours("000001", "rogo_1"), ours("070000", "rogo_70000")]);
+    assert!(pages >= 4, "70,000 rows were looked at in {pages} statements");
 }
