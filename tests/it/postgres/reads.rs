@@ -197,7 +197,7 @@ async fn a_blob_whose_row_has_another_name_by_now_is_not_taken_for_an_orphan() {
         database.run("create table kept as select id, azure_blob_name from submission_files").await;
         database.run(&format!("update submission_files set azure_blob_name = {rewritten}")).await;
         assert_eq!(target.blob_names_of_writers(&asked).await.unwrap(), all, "{rewritten}, by id");
-        let with_orphan = [&[orphan.clone()], asked.as_slice()].concat();
+        let with_orphan = [std::slice::from_ref(&orphan), asked.as_slice()].concat();
         assert_eq!(target.blob_names_of_writers(&with_orphan).await.unwrap(), all, "{rewritten}, by a scan");
         database.run("update submission_files f set azure_blob_name = k.azure_blob_name from kept k where k.id = f.id").await;
         database.run("drop table kept").await;
