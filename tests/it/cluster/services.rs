@@ -3,6 +3,7 @@
 
 use std::{
     io::{BufRead, BufReader},
+    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::OnceLock,
@@ -20,11 +21,21 @@ pub const ROWS: u64 = 400;
 const SEED: u64 = 1;
 const ACCOUNT: &str = "demo";
 
-/// Keeps a port of this machine connected with one of the cluster, until the test process ends, however it ends.
-const FORWARD: &str = r#"kubectl --namespace "$1" port-forward "$2" ":$3" &
-forward=$!
+/// Keeps a port of this machine connected with one of the cluster, until the test process ends, however it ends: a `kubectl
+/// port-forward` that lost its connection is begun again, on the same port.
+const FORWARD: &str = r#"(
+    trap 'kill "$forward"; exit' TERM
+    while :; do
+        kubectl --namespace "$1" port-forward "$2" "$4:$3" &
+        forward=$!
+        wait "$forward"
+        echo "the way to $2 is opened again" >&2
+        sleep 0.2
+    done
+) &
+keeping=$!
 read -r _
-kill "$forward""#;
+kill "$keeping""#;
 
 /// The shared services.
 pub struct Services {
@@ -130,20 +141,17 @@ pub fn variable(name: &str) -> String {
 
 /// A free port of this machine that leads into the cluster.
 fn forward(namespace: &str, service: &str, port: &str) -> (u16, Child) {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut child = Command::new("sh")
-        .args(["-c", FORWARD, "forward", namespace, service, port])
+        .args(["-c", FORWARD, "forward", namespace, service, port, &free.to_string()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
         .spawn()
         .expect("sh runs");
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let port = lines
-        .by_ref()
-        .map(Result::unwrap)
-        .find_map(|line| line.strip_prefix("Forwarding from 127.0.0.1:")?.split_once(' ')?.0.parse().ok())
-        .unwrap_or_else(|| panic!("{service} of {namespace} is reached"));
+    let is_open = lines.by_ref().map_while(Result::ok).any(|line| line.starts_with("Forwarding from "));
+    assert!(is_open, "{service} of {namespace} is reached");
     // It tells of every connection: a full pipe would stop it.
     std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-    (port, child)
+    (free, child)
 }
