@@ -115,7 +115,7 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<Totals, Stop> {
     recorded_by.writers_are_unclean(store).await?;
     lost.record(store).await?;
     drafts.publish(store, context.out).await?;
-    let swept = sweep::remove(&mut quiet, context.files, target, lost.attempts()).await;
+    let swept = sweep::remove(&mut quiet, &context.run, context.files, lost.attempts()).await;
     quiet.end().await;
     let (orphans, unswept) = match swept {
         Ok(orphans) => (orphans, None),

@@ -6,10 +6,11 @@ use std::{
 };
 
 use crate::{
+    cli::VerifyArgs,
     domain::{REPORT_TABLE, SCORE_TABLE},
     exit::{Exit, Stop},
     run::{Plan, names},
-    settings::{InputLocation, Place, Settings, WarehouseSettings},
+    settings::{InputLocation, Place, Settings, VerifySettings, WarehouseSettings},
 };
 
 /// Refuses with 64 if a result in `--out` would take the place of a file that this run reads.
@@ -36,25 +37,60 @@ fn inputs(settings: &Settings) -> Vec<PathBuf> {
     }
     inputs.extend(settings.trial.attempts.clone());
     inputs.extend(settings.exclude.clone());
+    inputs.extend(settings.expect.clone());
     inputs
 }
 
 /// The same for `results --to`, by the inputs that the plan names. An input on another machine is no file here.
 pub fn refuse_planned(plan: &Plan, to: &Path) -> Result<(), Stop> {
-    let inputs = [&plan.submissions.location, &plan.mapping.location].map(PathBuf::from);
-    refuse_in(to, &inputs, &names::RESULTS, "--to (as --out of run and finalize)")
+    refuse_in(to, &planned(plan), &names::RESULTS, "--to (as --out of run and finalize)")
+}
+
+/// The same for a single file that is written, of the run's inputs and of these, which the command reads too.
+pub fn refuse_file(plan: &Plan, file: &Path, read: &[PathBuf], option: &str) -> Result<(), Stop> {
+    let inputs = [&planned(plan), read].concat();
+    refuse_each(std::iter::once(file.to_owned()), &inputs, &format!("{option} another file"))
+}
+
+fn planned(plan: &Plan) -> [PathBuf; 2] {
+    [&plan.submissions.location, &plan.mapping.location].map(PathBuf::from)
+}
+
+/// The same for what a verification with these settings writes.
+pub fn refuse_verified(settings: &Settings, verify: &VerifySettings, args: &VerifyArgs) -> Result<(), Stop> {
+    if args.self_test {
+        return Ok(());
+    }
+    let mut inputs = inputs(settings);
+    inputs.extend([&verify.attempts, &verify.accept, &verify.manifest].into_iter().flatten().cloned());
+    let part = verify.content.map(|part| names::manifest_of_part(part.index + 1, part.of));
+    let mut files =
+        vec![names::VERIFICATION, names::VERIFICATION_FAILURES, names::CONTROLS, names::CONTROLS_SQL];
+    // A manifest that is compared is not written.
+    if verify.manifest.is_none() {
+        files.push(names::MANIFEST);
+        files.extend(part.as_deref());
+    }
+    refuse_in(&settings.out, &inputs, &files, "--out")
+}
+
+fn refuse_in(folder: &Path, inputs: &[PathBuf], files: &[&str], option: &str) -> Result<(), Stop> {
+    refuse_each(files.iter().map(|file| folder.join(file)), inputs, &format!("{option} another folder"))
 }
 
 /// Compares files, not names: a link to an input is the input.
-fn refuse_in(folder: &Path, inputs: &[PathBuf], files: &[&str], option: &str) -> Result<(), Stop> {
+fn refuse_each(
+    results: impl Iterator<Item = PathBuf>,
+    inputs: &[PathBuf],
+    instead: &str,
+) -> Result<(), Stop> {
     let identity = |path: &Path| std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
-    for file in files {
-        let result = folder.join(file);
+    for result in results {
         let Some(taken) = identity(&result) else { continue };
         if let Some(input) = inputs.iter().find(|input| identity(input) == Some(taken)) {
             let message = format!(
                 "{} is an input of this run ({}), and the run's own result of that name would take its place; nothing \
-                 was done: give {option} another folder",
+                 was done: give {instead}",
                 result.display(),
                 input.display()
             );

@@ -63,7 +63,11 @@ async fn make_now(settings: &Settings) -> Result<PlanReport, Stop> {
 pub(super) async fn make_in(settings: &Settings, world: &World) -> Result<PlanReport, Stop> {
     let _beating = plan::Beating::begin(&world.store, &settings.epoch, &world.progress);
     roles_arrive(&[world.store.blobs().as_ref(), world.target_blobs.as_ref()]).await;
-    let excluding = exclusion(settings, &world.store).await?;
+    let excluding = match exclusion(settings, &world.store).await {
+        Ok(excluding) => excluding,
+        // Shards that wait end too.
+        Err(stop) => return Err(plan::refuse(settings, &world.store, stop).await),
+    };
     let made = Box::pin(plan::make(settings, world.services())).await?;
     if let Some(decided) = excluding {
         let attempts = match &made.counts {

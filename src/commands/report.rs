@@ -1,6 +1,10 @@
 //! The report: finalize publishes it beside the summary; `report` makes it again from the run's documents.
 
-use std::{collections::BTreeMap, ffi::OsStr, path::Path};
+use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     cli::ReportArgs,
@@ -47,12 +51,12 @@ fn page(documents: &Documents<'_>) -> Result<String, Stop> {
 pub(super) async fn of(sources: &Sources, args: &ReportArgs) -> Result<End, Stop> {
     let settings = StoreSettings::load(sources)?;
     if let Some(file) = &args.bundle {
-        let bundled = bundle::open(file)?;
-        return write(&bundled.store, &bundled.store, &settings.out).await;
+        let (bundled, read) = (bundle::open(file)?, std::slice::from_ref(file));
+        return write(&bundled.store, &bundled.store, &settings.out, read).await;
     }
     let store = connect::store_of(&settings)?;
     connect::not_rolled_back(&store).await?;
-    write(&store, &connect::verify_store_of(&settings)?, &settings.out).await
+    write(&store, &connect::verify_store_of(&settings)?, &settings.out, &[]).await
 }
 
 /// The page as the documents say it now: verifications and rollbacks of some attempts come after finalize published it.
@@ -71,8 +75,8 @@ async fn verification(verify_store: &RunStore) -> Result<Option<Verification>, F
     verify_store.read(&names::result(names::VERIFICATION)).await
 }
 
-/// Writes the page into a folder or file.
-async fn write(store: &RunStore, verify_store: &RunStore, out: &Path) -> Result<End, Stop> {
+/// Writes the page into a folder or file, which is none of those that were read.
+async fn write(store: &RunStore, verify_store: &RunStore, out: &Path, read: &[PathBuf]) -> Result<End, Stop> {
     let missing = |name: &str| {
         let message = format!(
             "{} is not there: finalize writes it, also for a run with missing rows; see rogo-migrate status --run {}",
@@ -93,7 +97,7 @@ async fn write(store: &RunStore, verify_store: &RunStore, out: &Path) -> Result<
         _ => (out, OsStr::new(names::REPORT)),
     };
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    own_inputs::refuse_planned(&plan, folder)?;
+    own_inputs::refuse_file(&plan, &folder.join(file), read, "--out")?;
     results::publish_document(None, Some(folder), &file.to_string_lossy(), &page, HTML).await?;
     let place = folder.join(file);
     crate::report::print(&place.display().to_string());

@@ -1,6 +1,6 @@
 //! `results`: copies the results out of the run store, or packs the run's evidence.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::{
     cli::ResultsArgs,
@@ -35,6 +35,7 @@ async fn tell(
     args: &ResultsArgs,
 ) -> Result<End, Stop> {
     connect::not_rolled_back(store).await?;
+    refuse_own_inputs(store, place, &[], "--bundle").await?;
     let personal = if args.with_personal_data { Personal::With } else { Personal::Without };
     let verify_store = connect::verify_store_of(settings)?;
     let page = page::current(store, &verify_store).await?;
@@ -50,6 +51,7 @@ async fn pack(
     place: &Path,
     args: &ResultsArgs,
 ) -> Result<End, Stop> {
+    refuse_own_inputs(store, place, &args.logs, "--evidence").await?;
     let is_elsewhere = settings.verify_store.as_ref().is_some_and(|place| *place != settings.run_store);
     let verified = if is_elsewhere { Some(connect::verify_store_of(settings)?) } else { None };
     let beside =
@@ -57,6 +59,18 @@ async fn pack(
     let place = evidence::write(store, place, &beside).await?;
     report::print(&place.display().to_string());
     Ok(End::done(format!("the evidence of run {} is packed; sign its SHA256SUMS", store.run())))
+}
+
+async fn refuse_own_inputs(
+    store: &RunStore,
+    place: &Path,
+    read: &[PathBuf],
+    option: &str,
+) -> Result<(), Stop> {
+    match store.plan().await? {
+        Some(plan) => own_inputs::refuse_file(&plan, place, read, option),
+        None => Ok(()),
+    }
 }
 
 /// Copies the results that exist, and names those that do not: then the exit code is 69.

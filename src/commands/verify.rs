@@ -30,7 +30,7 @@ use crate::{
 };
 
 use self::known::Known;
-use super::{connect, json::json, patience::patiently};
+use super::{connect, json::json, own_inputs, patience::patiently};
 
 /// Connections to the target database.
 const CONNECTIONS: u32 = 3;
@@ -38,6 +38,7 @@ const CONNECTIONS: u32 = 3;
 /// Verifies the run; exit code 0 verified at this level, 1 differences, 69 in part.
 pub async fn run(settings: &Settings, verify: &VerifySettings, args: &VerifyArgs) -> Result<End, Stop> {
     refuse_what_does_not_fit(verify, args)?;
+    own_inputs::refuse_verified(settings, verify, args)?;
     let attempts = verify.attempts.as_deref().map(read_attempts).transpose()?;
     let attempts: Option<BTreeSet<AttemptId>> = attempts.map(|all| all.into_iter().collect());
     let accepted = verify.accept.as_deref().map(selection::accepted).transpose()?.unwrap_or_default();

@@ -81,7 +81,8 @@ pub struct Migrated {
     pub files: u32,
     /// Total size of the copied files.
     pub bytes: u64,
-    /// Files whose bytes were proven by length only (a server-side copy of a blob without a stored MD5).
+    /// Files whose bytes were proven by length only: server-side copies without a stored MD5 or in blocks, and files found
+    /// after a crash, whose MD5 is what the blob stores.
     #[serde(default)]
     pub length_only: u32,
     /// How long its files took, in milliseconds.

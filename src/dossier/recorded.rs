@@ -135,6 +135,9 @@ fn write_migrated(page: &mut Page, migrated: &Migrated) {
     } else {
         page.field("receipt", "none: an earlier program wrote the segment");
     }
+    if migrated.length_only > 0 {
+        page.field("proven by length only", &format!("{} of {} files", migrated.length_only, migrated.files));
+    }
     for (order, file) in (1..).zip(&migrated.file_receipts) {
         let proof = match (&file.sha256, &file.md5) {
             (Some(sha256), _) => format!("SHA-256 {sha256}"),

@@ -1,7 +1,7 @@
 //! The sweep: blobs that killed processes left behind and no row of the target names.
 //!
 //! The sweep lists only the folders of this run's writers that have no clean mark. It deletes a blob only if its writer
-//! is retired, and while the run's lock is held.
+//! is retired, while the run's lock is held, and if a migrated row of the run can be recognised.
 
 use std::{collections::BTreeSet, pin::pin, sync::Arc};
 
@@ -10,25 +10,45 @@ use futures_util::TryStreamExt;
 use crate::{
     domain::{AttemptId, attempt_of_blob},
     exit::Stop,
-    ports::{BlobInfo, Blobs, Fault, TargetReader},
+    ports::{BlobInfo, Blobs, Fault, FaultKind, Service},
     run::{
         Decided, decisions,
         lock::{Exclusive, LockedRun, Quiet},
         lost,
         orphans::{Orphans, orphans, remove_orphans},
-        writers::registered,
+        recognised::unrecognised,
+        writers::{UncleanWriters, registered},
     },
 };
 
 /// Removes the orphans of retired writers. Blobs of lost rows are kept: they may be all that is left of a submission.
 pub async fn remove(
     quiet: &mut Quiet,
+    run: &LockedRun<'_>,
     files: &Arc<dyn Blobs>,
-    target: &dyn TargetReader,
     lost: &BTreeSet<AttemptId>,
 ) -> Result<Orphans, Fault> {
     let writers = quiet.unclean().clone();
-    remove_orphans(quiet, files, target, &writers, &not_of(lost)).await
+    let takes = not_of(lost);
+    refuse_unrecognised(run, files, &writers, &takes).await?;
+    remove_orphans(quiet, files, run.target, &writers, &takes).await
+}
+
+/// Refuses to delete anything while not one migrated row can be recognised. If there is nothing to delete, that is no question.
+async fn refuse_unrecognised(
+    run: &LockedRun<'_>,
+    files: &Arc<dyn Blobs>,
+    writers: &UncleanWriters,
+    takes: &(dyn Fn(&str) -> bool + Sync),
+) -> Result<(), Fault> {
+    let Some(why) = unrecognised(run.store, run.plan, run.target).await? else { return Ok(()) };
+    let mut found = pin!(orphans(files, run.target, writers, takes));
+    while let Some(batch) = found.try_next().await? {
+        if !batch.is_empty() {
+            return Err(Fault::new(Service::Database, FaultKind::Misconfigured, why));
+        }
+    }
+    Ok(())
 }
 
 /// The command `orphans --delete`: the sweep by hand. The decision is recorded before anything is deleted.
@@ -38,9 +58,11 @@ pub async fn delete_orphans(
     decided: &Decided,
 ) -> Result<Orphans, Stop> {
     let mut quiet = Quiet::begin(run).await?;
-    decisions::log(run.store, decided).await?;
     let lost = lost_attempts(run).await?;
-    let removed = remove(&mut quiet, files, run.target, &lost).await?;
+    let (writers, takes) = (quiet.unclean().clone(), not_of(&lost));
+    refuse_unrecognised(run, files, &writers, &takes).await?;
+    decisions::log(run.store, decided).await?;
+    let removed = remove_orphans(&mut quiet, files, run.target, &writers, &takes).await?;
     quiet.end().await;
     Ok(removed)
 }

@@ -8,8 +8,8 @@ use std::{
 
 use super::draft::Draft;
 use crate::{
-    domain::{AttemptFacts, AttemptId, FactRow, Facts, ShardIndex},
-    ports::{Fault, Warehouse},
+    domain::{AttemptFacts, AttemptId, FactRow, Facts, REPORT_TABLE, SCORE_TABLE, ShardIndex},
+    ports::{Fault, FaultKind, Service, Warehouse, WarehouseShape},
     run::lines::{Buckets, SpooledBuckets},
 };
 
@@ -32,9 +32,10 @@ pub struct Dealing {
 }
 
 impl FactSpool {
-    /// Scans the warehouse, keeps what the draft's rows need, and looks for reports of the `sampled` attempts.
+    /// Scans the warehouse, whose shape was told before, keeps what the draft's rows need, and looks for reports of the `sampled` attempts.
     pub async fn scan(
         warehouse: &dyn Warehouse,
+        shape: &WarehouseShape,
         draft: &Draft,
         shards: u32,
         sampled: &HashSet<AttemptId>,
@@ -42,9 +43,14 @@ impl FactSpool {
         let dealing = Dealing::of(draft, shards);
         let mut buckets = Buckets::new(dealing.buckets())?;
         let mut sample_is_reported = false;
+        let mut rows_read = (0, 0);
         warehouse
             .scan(&mut |rows| {
                 for row in rows {
+                    match &row {
+                        FactRow::Report(..) => rows_read.0 += 1,
+                        FactRow::Score(..) => rows_read.1 += 1,
+                    }
                     sample_is_reported |=
                         matches!(&row, FactRow::Report(attempt, _) if sampled.contains(attempt));
                     let (attempt, facts) = facts_of(row);
@@ -55,6 +61,7 @@ impl FactSpool {
                 Ok(())
             })
             .await?;
+        prove_whole(shape, rows_read)?;
         Ok(Self { dealing, buckets: buckets.finish()?, sample_is_reported })
     }
 
@@ -119,6 +126,24 @@ impl Dealing {
     pub fn bucket(self, shard: ShardIndex, place: u64) -> usize {
         let bucket = u64::from(shard.0) * self.buckets_per_shard + place / BUCKET_PLACES;
         usize::try_from(bucket).unwrap_or(usize::MAX)
+    }
+}
+
+/// Checks that no table has lost rows since the warehouse was counted: it is empty for a while when it is loaded again.
+/// `read`: reports, scores.
+fn prove_whole(shape: &WarehouseShape, read: (u64, u64)) -> Result<(), Fault> {
+    let Some((reports, scores)) = shape.rows else { return Ok(()) };
+    let tables = [(REPORT_TABLE, reports, read.0), (SCORE_TABLE, scores, read.1)];
+    match tables.into_iter().find(|(_, counted, read)| read < counted) {
+        None => Ok(()),
+        Some((table, counted, read)) => Err(Fault::new(
+            Service::Warehouse,
+            FaultKind::Unavailable,
+            format!(
+                "dbo.{table} had {counted} rows at the start of the plan and {read} when they were read: it is being \
+                 loaded, or was emptied"
+            ),
+        )),
     }
 }
 

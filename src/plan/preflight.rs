@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{Services, draft::Draft, facts::FactSpool, rule_config};
 use crate::{
-    domain::AttemptId,
+    domain::{AttemptId, Facts},
     exit::{Exit, Moment, Stop},
     ports::{Blobs, Fault, FaultKind, Service, WarehouseShape},
     report::grid::bytes,
@@ -154,8 +154,17 @@ pub fn sampled(draft: &Draft) -> Vec<usize> {
     draft.newest_eligible(SAMPLED_ROWS)
 }
 
-/// Checks on the newest eligible rows that the run looks at the right warehouse and sources. An attempt that has a
-/// report in a warehouse that is asked row by row.
+/// Attempts of the sample that have rows in a warehouse that is asked row by row: while they have none, its tables are
+/// being loaded.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Witnesses {
+    /// Has a report.
+    pub reported: Option<AttemptId>,
+    /// Has a score.
+    pub scored: Option<AttemptId>,
+}
+
+/// Checks on the newest eligible rows that the run looks at the right warehouse and sources.
 pub async fn sample(
     services: &Services<'_>,
     settings: &Settings,
@@ -163,18 +172,21 @@ pub async fn sample(
     eligible: Vec<usize>,
     facts: Option<&FactSpool>,
     reasons: &mut Reasons,
-) -> Result<Option<AttemptId>, Stop> {
+) -> Result<Witnesses, Stop> {
+    let mut witnesses = Witnesses::default();
     if eligible.is_empty() {
-        return Ok(None);
+        return Ok(witnesses);
     }
     let attempts: Vec<AttemptId> = eligible.iter().filter_map(|index| draft.facts_wanted(*index)).collect();
-    let mut witness = None;
     let reported = match facts {
         Some(facts) => Some(facts.sample_is_reported),
         None => reasons.note(services.warehouse.fetch(&attempts).await).map(|facts| {
-            let mut answers = attempts.iter().zip(&facts);
-            witness = answers.find(|(_, facts)| !facts.reports.is_empty()).map(|(attempt, _)| *attempt);
-            witness.is_some()
+            let first = |has: fn(&Facts) -> bool| {
+                attempts.iter().zip(&facts).find(|(_, facts)| has(facts)).map(|(attempt, _)| *attempt)
+            };
+            witnesses.reported = first(|facts| !facts.reports.is_empty());
+            witnesses.scored = first(|facts| !facts.scores.is_empty());
+            witnesses.reported.is_some()
         }),
     };
     if reported == Some(false) {
@@ -193,7 +205,7 @@ pub async fn sample(
         }
     }
     sources(services, &urls, reasons).await;
-    Ok(witness)
+    Ok(witnesses)
 }
 
 /// A file that is missing, refused or broken is that row's matter; a server that gives none of them, or has

@@ -11,13 +11,13 @@ use super::{
     facts::FactSpool,
     later::Later,
     listed::{self, Hints},
-    preflight::{self, Reasons, Touch},
+    preflight::{self, Reasons, Touch, Witnesses},
     queues::Rows,
     rules::rule_config,
     trial::Selection,
 };
 use crate::{
-    domain::{AttemptId, TableExtent, TargetIdentity},
+    domain::{TableExtent, TargetIdentity},
     exit::{Exit, Stop},
     inputs::Excluded,
     ports::{Fault, Holdings, WarehouseShape},
@@ -33,7 +33,7 @@ pub struct Prepared {
     hints: Option<Arc<Hints>>,
     shape: WarehouseShape,
     extent: Vec<TableExtent>,
-    reported: Option<AttemptId>,
+    witnesses: Witnesses,
     database: TargetIdentity,
     holdings: Holdings,
     trial: Option<String>,
@@ -72,7 +72,7 @@ pub async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) 
         // Before the scan, so that the disk does not hold the listings beside the facts.
         let hints = list_sources(settings, &services, touch, &draft).await?;
         let attempts = sampled.iter().filter_map(|index| draft.facts_wanted(*index)).collect();
-        (Some(FactSpool::scan(services.warehouse, &draft, settings.shards, &attempts).await?), hints)
+        (Some(FactSpool::scan(services.warehouse, &shape, &draft, settings.shards, &attempts).await?), hints)
     };
     let extent = match shape.extent.as_slice() {
         [] => services.warehouse.extent().await?,
@@ -82,7 +82,7 @@ pub async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) 
         expected.compare(&draft.submissions, &draft.mapping.digest, &extent)?;
     }
     let mut reasons = Reasons::default();
-    let reported =
+    let witnesses =
         preflight::sample(&services, settings, &draft, sampled, facts.as_ref(), &mut reasons).await?;
     reasons.into_result()?;
     // Last, because it may take minutes: what would refuse the run has been asked.
@@ -96,7 +96,7 @@ pub async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) 
         hints: hints.map(Arc::new),
         extent,
         shape,
-        reported,
+        witnesses,
         database,
         holdings,
         trial: selection.pinned(),
@@ -150,7 +150,8 @@ impl Prepared {
             warehouse: self.shape.description.clone(),
             warehouse_extent: self.extent.clone(),
             facts_files: self.facts.is_some(),
-            reported: self.reported,
+            reported: self.witnesses.reported,
+            scored: self.witnesses.scored,
             settings: pinned,
             trial: self.trial.clone(),
             after: settings.after.clone(),
@@ -170,6 +171,7 @@ impl Prepared {
                 )
             })
             .into_iter()
+            .chain(self.draft.counts().no_version_fits(&plan))
             .chain(self.draft.later().remarks(self.draft.withdrawn()))
             .collect();
         let (counts, holdings) = (Some(self.draft.counts()), Some(self.holdings));

@@ -98,6 +98,22 @@ impl Counts {
         self.skipped.get(&SkipCode::ExcludedByOwner).copied().unwrap_or_default()
     }
 
+    /// A sentence if no row is left because of the versions that the run takes: more likely than such an export is a wrong
+    /// setting, with which the run would skip everything and be COMPLETE.
+    pub fn no_version_fits(&self, plan: &Plan) -> Option<String> {
+        let skipped = |code| self.skipped.get(&code).copied().unwrap_or_default();
+        let excluded = skipped(SkipCode::UnitVersionExcluded);
+        let is_suspect = excluded > 0 && self.eligible == 0 && skipped(SkipCode::AlreadyMigrated) == 0;
+        let versions = plan.settings.get("unit-versions").map_or("", String::as_str);
+        is_suspect.then(|| {
+            format!(
+                "NO ROW WILL BE MOVED: the Unit Code Version of {excluded} of {} rows begins with none of unit-versions \
+                 ({versions}); if that setting is wrong, correct it and start a run with another name",
+                plan.rows
+            )
+        })
+    }
+
     fn lines(&self) -> Vec<String> {
         let line = |name: &str, rows: u64| format!("  {rows:>9}  {name}");
         let failed = self.failed.iter().map(|(code, rows)| line(code.code(), *rows));

@@ -43,6 +43,9 @@ pub trait Warehouse: Send + Sync {
     /// none.
     fn expect_report(&self, _attempt: AttemptId) {}
 
+    /// This attempt had a score when the run was planned: reports without any score are not believed while it has none.
+    fn expect_score(&self, _attempt: AttemptId) {}
+
     /// The facts of every attempt asked for, in the order asked: an attempt the warehouse does not
     /// hold yields empty facts. Returns only when the answer is known to be complete.
     async fn fetch(&self, attempts: &[AttemptId]) -> Result<Vec<Facts>, Fault>;

@@ -98,10 +98,14 @@ pub(super) fn is_empty(cell: &str) -> bool {
 /// The URLs of a cell; a URL that may not be read is added to `foreign`, with its column and position.
 fn sources(cell: &str, column: &str, allowed: &[Url], foreign: &mut Vec<String>) -> Vec<Listed> {
     let mut listed = Vec::new();
+    let mut is_behind_a_url = false;
     for (place, item) in items(cell).enumerate().filter(|(_, item)| !item.is_empty()) {
+        let is_url = item.contains("://");
+        let hint = if is_behind_a_url && !is_url { " (a comma inside a URL must be %2C)" } else { "" };
+        is_behind_a_url |= is_url;
         match permitted(item, allowed) {
             Ok(source) => listed.push(Listed { place, source }),
-            Err(reason) => foreign.push(format!("{column}, item {}: {reason}", place + 1)),
+            Err(reason) => foreign.push(format!("{column}, item {}: {reason}{hint}", place + 1)),
         }
     }
     listed

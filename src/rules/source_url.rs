@@ -21,6 +21,10 @@ pub(super) fn permitted(text: &str, allowed: &[Url]) -> Result<Url, String> {
     if url.fragment().is_some() {
         return Err("contains \"#\", which a file name must write as %23".into());
     }
+    // Read as a query: the name would end there, and another file might have that name.
+    if url.query().is_some_and(|query| url.scheme() == "file" || !is_query(query)) {
+        return Err("contains \"?\", which a file name must write as %3F".into());
+    }
     if !allowed.iter().any(|source| is_below(&url, source)) {
         return Err(format!("is not below an allowed source; its server is {}", server(&url)));
     }
@@ -28,6 +32,15 @@ pub(super) fn permitted(text: &str, allowed: &[Url]) -> Result<Url, String> {
         url.set_path(&path);
     }
     Ok(url)
+}
+
+/// Whether this may be what a server is asked, as a SAS is (`sv=…&sig=…`), and not the end of a file's name.
+fn is_query(query: &str) -> bool {
+    let is_key = |key: &str| {
+        !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.$".contains(&byte))
+    };
+    !query.contains('?')
+        && query.split('&').any(|pair| pair.split_once('=').is_some_and(|(key, _)| is_key(key)))
 }
 
 /// The path with each `%` that encodes nothing written as `%25`. Like a blank it can only mean itself, but the parser
@@ -94,6 +107,9 @@ mod tests {
             "https://acc.example.net/learner files/a b.docx",
             "HTTPS://ACC.example.NET:443/learner%20files/deep/er/a..docx",
             "https://acc.example.net/learner%20files/100%25.docx?sv=1&sig=a/../b%2F..",
+            "https://acc.example.net/learner%20files/a.docx?sig=a%3D",
+            "https://acc.example.net/learner%20files/a.docx?snapshot=2024-01-01T00:00:00.0000000Z&sp=r&sig=a",
+            "https://acc.example.net/learner%20files/Why%3F.docx",
             "https://acc.example.net/%6Cearner%20files/a.docx",
             "https://acc.example.net:444/x/a,b.docx",
             "file:///demo/files/a.docx",
@@ -146,6 +162,13 @@ mod tests {
             ("https://acc.example.net/learner%20files/..", "\"..\""),
             ("file:///demo/files/x%2f.. ", "\"..\""),
             ("https://acc.example.net/learner%20files/a#1.docx", "%23"),
+            ("https://acc.example.net/learner%20files/Why?.docx", "%3F"),
+            ("https://acc.example.net/learner%20files/Why?", "%3F"),
+            ("https://acc.example.net/learner%20files/Why?.docx?sv=1&sig=a%2Fb", "%3F"),
+            ("https://acc.example.net/learner%20files/Who? Me & you.docx", "%3F"),
+            ("https://acc.example.net/learner%20files/Who? 1 + 1 = 2.docx", "%3F"),
+            ("file:///demo/files/Why?.docx", "%3F"),
+            ("file:///demo/files/a.docx?sv=1&sig=a", "%3F"),
             ("https://acc.example.net/learner%20files/a\nb", "control"),
             ("/learner%20files/a", "not a URL"),
             ("a.docx", "not a URL"),

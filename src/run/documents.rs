@@ -76,6 +76,9 @@ pub struct Plan {
     /// An attempt that had a report when the plan was made, if the warehouse is asked during the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reported: Option<AttemptId>,
+    /// An attempt that had a score then; none if no sampled row has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scored: Option<AttemptId>,
     /// The settings that change outcomes, by name, so that a difference can be named.
     /// Values are plain text without secrets.
     pub settings: std::collections::BTreeMap<String, String>,

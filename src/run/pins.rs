@@ -192,7 +192,7 @@ pub async fn another_database(
 
 /// Launch ids of rows that the run recorded as migrated, at most 1,000, from segments all over the shards. The only
 /// sampler of recorded rows.
-async fn recorded_sample(store: &RunStore, plan: &Plan) -> Result<Vec<String>, Fault> {
+pub(super) async fn recorded_sample(store: &RunStore, plan: &Plan) -> Result<Vec<String>, Fault> {
     let mut names = Vec::new();
     for shard in (0..plan.shards.len()).step_by(plan.shards.len().div_ceil(SEGMENTS_READ).max(1)) {
         let shard = ShardIndex(u32::try_from(shard).unwrap_or(u32::MAX));

@@ -182,7 +182,7 @@ impl Reader<'_> {
     }
 
     fn rules(&mut self) -> Option<RuleSettings> {
-        let unit_versions = self.list(&t::UNIT_VERSIONS, parse::text);
+        let unit_versions = self.list(&t::UNIT_VERSIONS, parse::unit_version);
         let instruction_set = self.required(&t::INSTRUCTION_SET, parse::text);
         let assignment_title = self.required(&t::ASSIGNMENT_TITLE, parse::text);
         let rule_owner = self.optional(&t::RULE_OWNER, parse::text);

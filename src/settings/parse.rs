@@ -131,6 +131,18 @@ pub fn text(text: &str) -> Result<String, Expected> {
     Ok(trimmed.to_owned())
 }
 
+/// The beginning of unit versions. None has quotes or brackets: these are left of a list in another syntax, and text that
+/// holds them is the version of no row.
+pub fn unit_version(version: &str) -> Result<String, Expected> {
+    if version.contains(['"', '\'', '[', ']']) {
+        return Err(
+            "a unit version without quotes and brackets is expected; commas separate several, as 24,25"
+                .into(),
+        );
+    }
+    text(version)
+}
+
 /// What `--redo` and `--accept` concern.
 pub fn lost(text: &str) -> Result<(), Expected> {
     if text.trim() == "lost" { Ok(()) } else { Err("lost is expected".into()) }

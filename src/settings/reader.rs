@@ -80,6 +80,15 @@ impl<'s> Reader<'s> {
             self.missing.push(format!("{}: {}", setting.key.replace('_', "-"), setting.ways()));
             return None;
         };
+        let before = self.problems.len();
+        for whole in self.sources.whole(setting).iter().flat_map(|whole| &whole.values) {
+            if let Err(expected) = plain(whole) {
+                self.complain(setting, &given.origin, whole, &expected);
+            }
+        }
+        if self.problems.len() > before {
+            return None;
+        }
         let mut values = Vec::new();
         for text in &given.values {
             match plain(text).and_then(&parse) {

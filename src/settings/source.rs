@@ -132,15 +132,20 @@ impl Sources {
 
     /// What was given for a setting, default included; `None` if nothing holds.
     pub fn find(&self, setting: &Setting) -> Option<Given> {
-        let given = self.given(setting).or_else(|| {
-            setting.default.map(|text| Given { values: vec![text.to_owned()], origin: Origin::Default })
-        })?;
+        let given = self.whole(setting)?;
         // A list in the config file is exact; everywhere else commas separate.
         if !setting.list || (matches!(given.origin, Origin::File { .. }) && given.values.len() > 1) {
             return Some(given);
         }
         let items = given.values.iter().flat_map(|text| text.split(',')).map(str::trim);
         Some(Given { values: items.map(str::to_owned).collect(), origin: given.origin })
+    }
+
+    /// The same before a list is split at its commas: quotes around a whole list are seen only here.
+    pub(super) fn whole(&self, setting: &Setting) -> Option<Given> {
+        self.given(setting).or_else(|| {
+            setting.default.map(|text| Given { values: vec![text.to_owned()], origin: Origin::Default })
+        })
     }
 
     fn given(&self, setting: &Setting) -> Option<Given> {

@@ -86,13 +86,22 @@
 {{- toJson $wrong -}}
 {{- end -}}
 
-{{/* A decision without its reason: the plan would end with 64. The variable may come by extraEnv, or from what envFrom names. */}}
+{{/* A decision without its reason: the pods would end with 64. The variable may come by extraEnv, or from what envFrom names. */}}
 {{- define "rogo-migrate.wrongDecisions" -}}
 {{- $wrong := list -}}
 {{- $given := .Values.envFrom -}}
 {{- range .Values.extraEnv }}{{ if eq .name "ROGO_REASON" }}{{ $given = append $given . }}{{ end }}{{ end -}}
-{{- if and .Values.inputs.exclude (not .Values.inputs.reason) (not $given) -}}
-{{- $wrong = append $wrong "inputs.exclude is a decision that the run records: say why with inputs.reason." -}}
+{{- if and (include "rogo-migrate.excludes" .) (not .Values.inputs.reason) (not $given) -}}
+{{- $wrong = append $wrong "inputs.exclude (ROGO_EXCLUDE) is a decision that the run records: say why with inputs.reason." -}}
+{{- end -}}
+{{- $isOff := eq (toString .Values.work.breaker) "off" -}}
+{{- range list (list "shards.redo" .Values.shards.redo) (list "work.breaker=off" $isOff) -}}
+{{- if and (last .) (not $.Values.shards.reason) (not $given) -}}
+{{- $wrong = append $wrong (printf "%s is a decision that the run records: say why with shards.reason." (first .)) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.shards.redo $isOff (include "rogo-migrate.only" .) -}}
+{{- $wrong = append $wrong "shards.only with shards.redo while work.breaker is off: a new reason would make the shard Job another one. Take the list back with --set shards.only= ; all shards then look for their lost rows." -}}
 {{- end -}}
 {{- toJson $wrong -}}
 {{- end -}}

@@ -7,7 +7,7 @@ What each Job runs: its spec without the fields that may change in place. The ex
 {{- $expect := include "rogo-migrate.variable" (dict "name" "ROGO_EXPECT" "value" .ctx.Values.inputs.expect) -}}
 {{- $later := include "rogo-migrate.laterVariables" .ctx -}}
 {{- $reason := "" -}}
-{{- if .ctx.Values.inputs.exclude }}{{ $reason = include "rogo-migrate.variable" (dict "name" "ROGO_REASON" "value" .ctx.Values.inputs.reason) }}{{ end -}}
+{{- if include "rogo-migrate.excludes" .ctx }}{{ $reason = include "rogo-migrate.variable" (dict "name" "ROGO_REASON" "value" .ctx.Values.inputs.reason) }}{{ end -}}
 {{- $env := print (include "rogo-migrate.variable" (dict "name" "ROGO_PARALLELISM" "value" .parallelism)) $expect $later $reason | trim -}}
 {{- $pod := dict "component" "plan" "job" .ctx.Values.plan "command" (list "plan") "env" $env "results" false "token" false -}}
 {{- include "rogo-migrate.singleSpec" (merge $pod .) -}}
@@ -41,7 +41,16 @@ template:
   {{- include "rogo-migrate.podTemplate" . | nindent 2 }}
 {{- end -}}
 
-{{/* Arguments: ctx, epoch, component, indexes (3,7-9: only these; empty: all). */}}
+{{/* Whether the plan leaves rows out for good: by the value, or by its variable. */}}
+{{- define "rogo-migrate.excludes" -}}
+{{- if .Values.inputs.exclude }}the value{{ end -}}
+{{- range .Values.extraEnv }}{{ if eq .name "ROGO_EXCLUDE" }}the variable{{ end }}{{ end -}}
+{{- end -}}
+
+{{/*
+With `shards.only`, `shards.redo` is for its additional Job alone: the shard Job stays as it is. Arguments: ctx, epoch, component,
+indexes (3,7-9: only these; empty: all).
+*/}}
 {{- define "rogo-migrate.shardSpec" -}}
 {{- $completions := int64 .ctx.Values.shards.count -}}
 {{- $env := "" -}}
@@ -49,10 +58,11 @@ template:
 {{- $completions = include "rogo-migrate.countIndexes" . -}}
 {{- $env = printf "- {name: SHARD_INDEXES, value: %q}" . -}}
 {{- end -}}
-{{- $redo := include "rogo-migrate.variable" (dict "name" "ROGO_REDO" "value" .ctx.Values.shards.redo) -}}
+{{- $lost := .ctx.Values.shards.redo -}}
+{{- if and (include "rogo-migrate.only" .ctx) (not .indexes) }}{{ $lost = "" }}{{ end -}}
+{{- $redo := include "rogo-migrate.variable" (dict "name" "ROGO_REDO" "value" $lost) -}}
 {{- $reason := "" -}}
-{{- $decides := or .ctx.Values.shards.redo (eq (toString .ctx.Values.work.breaker) "off") -}}
-{{- if $decides }}{{ $reason = include "rogo-migrate.variable" (dict "name" "ROGO_REASON" "value" .ctx.Values.shards.reason) }}{{ end -}}
+{{- if or $lost (eq (toString .ctx.Values.work.breaker) "off") }}{{ $reason = include "rogo-migrate.variable" (dict "name" "ROGO_REASON" "value" .ctx.Values.shards.reason) }}{{ end -}}
 {{- $env = print $env $redo $reason | trim -}}
 {{- $job := include "rogo-migrate.shardScheduling" .ctx | fromJson -}}
 {{- $pod := dict "job" $job "command" (list "shard") "env" $env "results" false "token" false -}}

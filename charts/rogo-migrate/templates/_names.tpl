@@ -100,14 +100,21 @@ new names at each upgrade: the same line runs it once more.
 {{- end -}}
 
 {{/*
-The `shards.only` that stood in the values when the shard Job was made: reused values brought it from an older generation.
-Arguments: ctx, shardJob.
+The `shards.only` that stood in the values when the shard Job was made, and with it what else was asked of those shards: reused values
+brought it from an older generation. Arguments: ctx, shardJob.
 */}}
 {{- define "rogo-migrate.inheritedOnly" -}}
 {{- $namespace := .ctx.Release.Namespace -}}
 {{- if lookup "v1" "ServiceAccount" $namespace "default" -}}
 {{- $main := lookup "batch/v1" "Job" $namespace .shardJob -}}
-{{- if $main }}{{ dig "metadata" "annotations" "rogo-migrate/inherited-only" "" $main }}{{ else }}{{ include "rogo-migrate.only" .ctx }}{{ end -}}
+{{- if $main }}{{ dig "metadata" "annotations" "rogo-migrate/inherited-only" "" $main }}{{ else }}{{ include "rogo-migrate.asked" .ctx }}{{ end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What is asked of the shards of `shards.only`: the list, and if their lost rows are to be moved again, that. */}}
+{{- define "rogo-migrate.asked" -}}
+{{- with include "rogo-migrate.only" . -}}
+{{- . }}{{ with $.Values.shards.redo }} {{ . }}{{ end -}}
 {{- end -}}
 {{- end -}}
 
@@ -123,7 +130,7 @@ if that Job has failed in just these shards, so that its finalizer prints the sa
 {{- if not $only -}}
 {{- else if not (lookup "v1" "ServiceAccount" $namespace "default") -}}
 without a cluster
-{{- else if eq $only .names.inherited -}}
+{{- else if eq (include "rogo-migrate.asked" .ctx) .names.inherited -}}
 {{- if eq $end "Failed" }}{{ include "rogo-migrate.isRest" (dict "only" $only "job" $main) }}{{ end -}}
 {{- else if $end -}}
 beside {{ .names.shards }}

@@ -2,6 +2,7 @@
 
 use tiberius::error::{Error, TokenError};
 
+use super::rows::Which;
 use crate::ports::{Fault, FaultKind, Service};
 
 /// Error numbers of temporary conditions: the database is moving or busy, or this session was a deadlock's victim.
@@ -16,6 +17,15 @@ const RESOURCES: u8 = 17;
 /// A temporary fault of the warehouse.
 pub(super) fn unavailable(what: String) -> Fault {
     Fault::new(Service::Warehouse, FaultKind::Unavailable, what)
+}
+
+/// A table that held `before` rows and a moment later `now`.
+pub(super) fn being_loaded(place: &str, which: Which, before: u64, now: u64) -> Fault {
+    unavailable(format!(
+        "{place}: dbo.{} had {before} of the rows that were asked for, and {now} when it was asked again: it is being \
+         loaded, or was emptied",
+        which.table()
+    ))
 }
 
 /// The error as a fault. `place` is host, port and database.

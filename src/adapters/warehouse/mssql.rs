@@ -15,11 +15,12 @@ use super::{
     catalogue::{self, Catalogue},
     pool::{self, Connector, Pool},
     preflight,
-    rows::{integers, unreadable},
+    rows::{Which, integers, unreadable},
     scan,
     tables::Tables,
     tries::Tries,
     values,
+    witnesses::Witnesses,
 };
 use crate::{
     domain::{AttemptId, Extent, FactRow, Facts, TableExtent, Value},
@@ -49,8 +50,10 @@ pub struct SqlServer {
     connections: u32,
     place: String,
     tables: Arc<OnceCell<Tables>>,
-    /// An attempt that had a report when it was asked for last.
-    pub(super) reported: Arc<Mutex<Option<AttemptId>>>,
+    /// Attempts that had rows.
+    pub(super) witnesses: Arc<Mutex<Witnesses>>,
+    /// Approximate number of rows in a window of a scan.
+    pub(super) window_rows: i64,
 }
 
 impl SqlServer {
@@ -80,7 +83,24 @@ impl SqlServer {
     fn with_connector(connector: Connector, connections: u32) -> Result<Self, Fault> {
         let place = connector.settings()?.place();
         let pool = pool::pool(connector, connections)?;
-        Ok(Self { pool, connections, place, tables: Arc::default(), reported: Arc::default() })
+        Ok(Self {
+            pool,
+            connections,
+            place,
+            tables: Arc::default(),
+            witnesses: Arc::default(),
+            window_rows: scan::WINDOW_ROWS,
+        })
+    }
+
+    /// The same, scanned in windows of about this number of rows.
+    #[must_use]
+    pub fn with_window_rows(self, rows: u32) -> Self {
+        Self { window_rows: rows.max(1).into(), ..self }
+    }
+
+    fn expect(&self, which: Which, attempt: AttemptId) {
+        self.witnesses.lock().unwrap_or_else(PoisonError::into_inner).expect(which, attempt);
     }
 
     /// The tables as they are here, read once.
@@ -210,7 +230,11 @@ impl Warehouse for SqlServer {
     }
 
     fn expect_report(&self, attempt: AttemptId) {
-        self.reported.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(attempt);
+        self.expect(Which::Reports, attempt);
+    }
+
+    fn expect_score(&self, attempt: AttemptId) {
+        self.expect(Which::Scores, attempt);
     }
 
     async fn fetch(&self, attempts: &[AttemptId]) -> Result<Vec<Facts>, Fault> {

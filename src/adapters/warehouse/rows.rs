@@ -22,7 +22,23 @@ impl Which {
         if select == 0 { Self::Reports } else { Self::Scores }
     }
 
-    fn table(self) -> &'static str {
+    /// The table of a row.
+    pub(super) fn of(row: &FactRow) -> Self {
+        match row {
+            FactRow::Report(..) => Self::Reports,
+            FactRow::Score(..) => Self::Scores,
+        }
+    }
+
+    /// What a row of it is called.
+    pub(super) fn row(self) -> &'static str {
+        match self {
+            Self::Reports => "report",
+            Self::Scores => "score",
+        }
+    }
+
+    pub(super) fn table(self) -> &'static str {
         match self {
             Self::Reports => REPORT_TABLE,
             Self::Scores => SCORE_TABLE,

@@ -9,6 +9,7 @@ use tiberius::Row;
 
 use super::{
     column::Form,
+    faults,
     mssql::{COUNT, SqlServer},
     pool,
     rows::{Which, attempt_of, fact, integers, is_damaged, unreadable},
@@ -23,7 +24,7 @@ use crate::{
 };
 
 /// Approximate number of rows per window.
-const WINDOW_ROWS: i64 = 250_000;
+pub(super) const WINDOW_ROWS: i64 = 250_000;
 /// Windows of a table. Without an index each window reads the whole table. With the count, the bounds and the searches
 /// for rows without an id and for damaged text, a table is read at most 8 times.
 const MOST_WINDOWS: i64 = 4;
@@ -48,27 +49,41 @@ pub(super) fn bytes_needed(reports: u64, scores: u64) -> u64 {
 type Each<'a> = dyn FnMut(Vec<FactRow>) -> Result<(), Fault> + Send + 'a;
 
 impl SqlServer {
-    /// Calls `each` with every row that has a valid attempt id.
+    /// Calls `each` with every row that has a valid attempt id. A table of which fewer or more rows are read than were
+    /// counted is a fault at its end.
     pub(super) async fn scan_tables(&self, each: &mut Each<'_>) -> Result<(), Fault> {
         let tables = self.tables().await?;
-        for (which, table) in [(Which::Reports, &tables.reports), (Which::Scores, &tables.scores)] {
-            let mut damaged = Vec::new();
-            for ids in windows(self, table).await? {
+        for which in [Which::Reports, Which::Scores] {
+            let table = tables.of(which);
+            let windows = windows(self, table).await?;
+            let (mut rows, mut withheld, mut damaged) = (0, 0, Vec::new());
+            for ids in windows.ids {
                 let window = read(self, which, table, ids).await?;
                 damaged.extend(window.damaged.iter().copied());
-                window.hand_over(each)?;
+                rows += window.count;
+                withheld += window.hand_over(each)?;
             }
+            prove_whole(self, which, windows.rows, rows)?;
             damaged.sort_unstable();
+            let mut exact = 0;
             for ids in damaged.chunks(MOST_DAMAGED) {
                 let mut rows = self.rows_of(which, table, ids, Form::Bytes).await?;
+                exact += rows.len() as u64;
                 while !rows.is_empty() {
                     let rest = rows.split_off(rows.len().min(BATCH_ROWS));
                     each(std::mem::replace(&mut rows, rest))?;
                 }
             }
+            prove_whole(self, which, withheld, exact)?;
         }
         Ok(())
     }
+}
+
+/// Compares the rows that were read with those that were counted before: a table that is loaded again is empty for a
+/// while, and no statement says so.
+fn prove_whole(server: &SqlServer, which: Which, counted: u64, read: u64) -> Result<(), Fault> {
+    if counted == read { Ok(()) } else { Err(faults::being_loaded(server.place(), which, counted, read)) }
 }
 
 impl SqlServer {
@@ -76,7 +91,9 @@ impl SqlServer {
     pub(super) async fn scan_ids(&self, each: &mut (dyn FnMut(Vec<AttemptId>) + Send)) -> Result<(), Fault> {
         let reports = &self.tables().await?.reports;
         let pool = self.pool().await?;
-        for ids in windows(self, reports).await? {
+        let windows = windows(self, reports).await?;
+        let mut rows = 0;
+        for ids in windows.ids {
             let selects = [reports.ids_between(ids.0, ids.1)];
             let mut tries = Tries::none();
             loop {
@@ -93,6 +110,7 @@ impl SqlServer {
                 };
                 match read.await {
                     Ok(()) => {
+                        rows += found.len() as u64;
                         each(found);
                         break;
                     }
@@ -100,20 +118,35 @@ impl SqlServer {
                 }
             }
         }
-        Ok(())
+        prove_whole(self, Which::Reports, windows.rows, rows)
     }
 }
 
-/// Ranges of attempt ids, each with about [`WINDOW_ROWS`] rows if the ids are evenly spread.
-async fn windows(server: &SqlServer, table: &Table) -> Result<Vec<(i32, i32)>, Fault> {
+/// What a table holds, and how it is read.
+struct Windows {
+    /// From and to, both included.
+    ids: Vec<(i32, i32)>,
+    /// Rows of all windows, as counted before any of them is read.
+    rows: u64,
+}
+
+/// Ranges of attempt ids, each with about [`SqlServer::window_rows`] rows if the ids are evenly spread.
+async fn windows(server: &SqlServer, table: &Table) -> Result<Windows, Fault> {
     let answer = server.ask(&[table.bounds()], COUNT).await?;
     let bounds: Vec<_> = answer.iter().flat_map(|(_, row)| integers(row)).collect();
     let (low, high, rows) = match bounds.as_slice() {
         [Some(low), Some(high), Some(rows)] => (*low, *high, *rows),
-        [None, None, Some(0)] => return Ok(Vec::new()),
+        [None, None, Some(0)] => return Ok(Windows { ids: Vec::new(), rows: 0 }),
         _ => return Err(unreadable("the bounds of a table")),
     };
-    Ok(split(low, high, (rows / WINDOW_ROWS + 1).min(MOST_WINDOWS)))
+    Ok(Windows {
+        ids: split(low, high, number_of_windows(rows, server.window_rows)),
+        rows: rows.try_into().map_err(|_| unreadable("the number of rows"))?,
+    })
+}
+
+fn number_of_windows(rows: i64, window_rows: i64) -> i64 {
+    (rows / window_rows + 1).min(MOST_WINDOWS)
 }
 
 fn split(low: i64, high: i64, windows: i64) -> Vec<(i32, i32)> {
@@ -150,13 +183,15 @@ struct Window {
     /// From and to, both included.
     ids: (i32, i32),
     rows: Buckets,
+    /// How many they are.
+    count: u64,
     /// Attempts with text that must be asked for as bytes.
     damaged: HashSet<AttemptId>,
 }
 
 impl Window {
     fn new(which: Which, ids: (i32, i32)) -> Result<Self, Fault> {
-        Ok(Self { which, ids, rows: Buckets::new(1)?, damaged: HashSet::new() })
+        Ok(Self { which, ids, rows: Buckets::new(1)?, count: 0, damaged: HashSet::new() })
     }
 
     fn push(&mut self, row: &Row) -> Result<(), Fault> {
@@ -167,13 +202,17 @@ impl Window {
         if is_damaged(&row) {
             self.damaged.insert(attempt_of(&row));
         }
+        self.count += 1;
         self.rows.push(0, &row)
     }
 
-    fn hand_over(self, each: &mut Each<'_>) -> Result<(), Fault> {
+    /// Hands over the rows of every attempt without damaged text; the number of the others.
+    fn hand_over(self, each: &mut Each<'_>) -> Result<u64, Fault> {
         let mut batch = Vec::with_capacity(BATCH_ROWS);
+        let mut withheld = 0;
         self.rows.finish()?.read(0, |row: FactRow| {
             if self.damaged.contains(&attempt_of(&row)) {
+                withheld += 1;
                 return Ok(());
             }
             batch.push(row);
@@ -182,7 +221,10 @@ impl Window {
             }
             each(std::mem::replace(&mut batch, Vec::with_capacity(BATCH_ROWS)))
         })?;
-        if batch.is_empty() { Ok(()) } else { each(batch) }
+        if !batch.is_empty() {
+            each(batch)?;
+        }
+        Ok(withheld)
     }
 }
 
@@ -190,7 +232,14 @@ impl Window {
 mod tests {
     use proptest::prelude::*;
 
-    use super::split;
+    use super::{WINDOW_ROWS, number_of_windows, split};
+
+    #[test]
+    fn a_window_holds_a_quarter_of_a_million_rows() {
+        for (rows, windows) in [(1, 1), (249_999, 1), (250_000, 2), (999_999, 4), (5_000_000, 4)] {
+            assert_eq!(number_of_windows(rows, WINDOW_ROWS), windows, "{rows}");
+        }
+    }
 
     #[test]
     fn one_window_holds_everything() {

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use super::{
     catalogue::{Catalogue, Engine},
     column::{Column, Form, quoted},
+    rows::Which,
 };
 use crate::{
     domain::{AttemptId, REPORT_COLUMNS, REPORT_TABLE, SCORE_COLUMNS, SCORE_TABLE},
@@ -32,6 +33,13 @@ pub(super) struct Tables {
 }
 
 impl Tables {
+    pub(super) fn of(&self, which: Which) -> &Table {
+        match which {
+            Which::Reports => &self.reports,
+            Which::Scores => &self.scores,
+        }
+    }
+
     /// Checks that every column is there and of a type that can be read; names all that are not.
     pub(super) fn from_catalogue(catalogue: &Catalogue, place: &str) -> Result<Self, Fault> {
         let mut problems = Vec::new();

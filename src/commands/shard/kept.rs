@@ -54,6 +54,7 @@ impl Kept {
             let warehouses = connect::warehouses(settings, databases.len())?;
             for warehouse in &warehouses {
                 plan.reported.into_iter().for_each(|attempt| warehouse.expect_report(attempt));
+                plan.scored.into_iter().for_each(|attempt| warehouse.expect_score(attempt));
             }
             warehouses.into_iter().map(Some).collect()
         };

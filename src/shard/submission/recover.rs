@@ -26,7 +26,8 @@ pub async fn recover(
                 blob_name: name.clone(),
                 url: services.target_blobs.url(name),
                 size_bytes: info.size_bytes,
-                md5_proven: info.md5.is_some(),
+                // The MD5 that a blob stores is what its writer claimed; its bytes were not read.
+                md5_proven: false,
                 md5: info.md5,
                 sha256: None,
             });
@@ -51,6 +52,7 @@ pub async fn recover(
         user_id: written.lms_user_id.unwrap_or_default(),
         context_id: written.context_id.unwrap_or_default(),
         files: written.files,
+        length_only: u32::try_from(files.len()).unwrap_or(u32::MAX),
         bytes: missing_bytes + files.iter().map(|file| file.size_bytes).sum::<u64>(),
         recovered: true,
         receipt: Some(Box::new(receipt)),

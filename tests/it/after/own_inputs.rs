@@ -54,5 +54,18 @@ async fn a_failure_csv_is_an_input_only_of_a_run_whose_results_go_elsewhere() {
     assert!(status.stdout.ends_with(" --to second\n"), "{}", status.stdout);
     let fetched = app.run(&["results", "--to", app.out.path().to_str().unwrap()]).await.expect(64);
     assert!(fetched.stderr.contains("--to"), "{}", fetched.stderr);
+    // What packs the run takes no other file's place either: an input, or a log that goes into it.
+    let (log, place) = (app.out.path().join("pod.log"), own.to_str().unwrap());
+    fs::write(&log, "a log").unwrap();
+    let log = log.to_str().unwrap();
+    for (arguments, option) in [
+        (&["--bundle", place][..], "--bundle"),
+        (&["--evidence", place], "--evidence"),
+        (&["--evidence", log, "--logs", log], "--evidence"),
+    ] {
+        let ended = app.run(&[&["results"], arguments].concat()).await.expect(64);
+        assert!(ended.stderr.contains(&format!("give {option} another file")), "{}", ended.stderr);
+    }
+    assert_eq!(fs::read(log).unwrap(), b"a log");
     assert_eq!(fs::read(&own).unwrap(), failed);
 }

@@ -99,6 +99,12 @@ const CASES: &[Case] = &[
         "file_url_foreign",
     ),
     ("a bare #", |row| row.ends("odd/a#b.docx"), "file_url_foreign"),
+    ("a bare ?", |row| row.ends("odd/Why?.docx"), "file_url_foreign"),
+    (
+        "a bare ? and a signature",
+        |row| row.ends("odd/Why?.docx?sv=2020-08-04&sr=b&sp=r&sig=AAAA"),
+        "file_url_foreign",
+    ),
     ("a query that says nothing", |row| row.urls(|url| format!("{url}?a=1")), "migrated"),
     (
         "a signature that has ended",

@@ -166,3 +166,43 @@ async fn a_warehouse_that_is_being_loaded_anew_blames_no_row() {
     app.run(&["finalize"]).await.expect(0);
     assert_eq!(app.result("migrated.csv").lines().count(), 13);
 }
+
+/// Marks of the sections of everything that was moved.
+async fn section_marks(app: &TestApp<'_>) -> i64 {
+    let marks = "select count(*) from submission_section_marks m join assignment_submissions s on s.id = m.submission_id
+        where s.lti_launch_id like 'rogo_%'";
+    app.database.number(marks).await
+}
+
+#[tokio::test]
+async fn scores_that_are_being_loaded_anew_cost_no_row_its_marks() {
+    let sample = plain_sample(12).await;
+    let undisturbed = TestApp::new(&sample).await;
+    undisturbed.run(&["run"]).await.expect(0);
+    let app = TestApp::new(&sample).await;
+    app.run(&["plan"]).await.expect(0);
+    sample.tds.script.empty_table("Rogo_AssessmentReportScores", 0..usize::MAX);
+    let held = app.run(&["shard", "--shard", "0", "--give-up-after", "1s"]).await.expect(75);
+    let says = "Rogo_AssessmentReportScores is being loaded, or was emptied";
+    assert!(held.stderr.contains(says), "{}", held.stderr);
+    assert_eq!(section_marks(&app).await, 0);
+    sample.tds.script.empty_tables(false);
+    app.run(&["shard", "--shard", "0"]).await.expect(0);
+    app.run(&["finalize"]).await.expect(0);
+    assert_eq!(app.result("migrated.csv").lines().count(), 13);
+    let marks = section_marks(&app).await;
+    assert_eq!((marks, marks > 0), (section_marks(&undisturbed).await, true));
+}
+
+#[tokio::test]
+async fn a_warehouse_that_holds_no_score_at_all_is_moved_as_it_is() {
+    let mut sample = plain_sample(5).await;
+    let mut data = Data::load(&sample.path("warehouse")).unwrap();
+    let scores = &data.tables[1];
+    let columns: Vec<_> = scores.columns.iter().map(|(name, kind)| (name.as_str(), *kind)).collect();
+    data.tables[1] = Table::new(&scores.name, &columns, Vec::new());
+    sample.tds = TdsServer::start(data, tds::Options::default()).await.unwrap();
+    let app = TestApp::new(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    assert_eq!((app.result("migrated.csv").lines().count(), section_marks(&app).await), (6, 0));
+}

@@ -7,6 +7,7 @@ use std::sync::{
 
 use azure_storage_blob::models::BlockBlobClientUploadOptions;
 use bytes::Bytes;
+use futures_util::future::join_all;
 use rogo_migrate::{
     domain::{FileKind, PlannedFile},
     ports::{Blobs, CopiedFile, Fault, FaultKind, PutOptions, Source},
@@ -253,4 +254,28 @@ async fn a_gibibyte_is_copied_in_bounded_memory() {
         .collect();
     assert_eq!(parts.len(), 128);
     assert!(parts.iter().all(|part| part.body_bytes == 8 * 1024 * 1024));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_copies_of_all_workers_hold_no_more_than_the_budget_of_the_process() {
+    const SIZE: u64 = 16 * 1024 * 1024;
+    let from = HttpStub::start(|_, _| Response::new(200).header("etag", "e").zeros(SIZE)).await;
+    let to = HttpStub::start(|request, _| {
+        Response::new(if request.header("x-ms-copy-source").is_some() { 501 } else { 201 })
+    })
+    .await;
+    let string = format!("AccountName=acc;AccountKey=c2VjcmV0;BlobEndpoint={}", to.endpoint);
+    let target = open(&string, "box", "").unwrap();
+    let file = planned(format!("{}/box/f", from.endpoint).parse().unwrap());
+    let first = copier(target.clone(), source(None), Budget::new());
+    let fence = Arc::new(InMemoryTarget::new(Journal::default()));
+    let second = first.another(target, source(None), fence);
+    let copies = (0..12).map(|n| {
+        let (copier, file) = (if n % 2 == 0 { &first } else { &second }, &file);
+        async move { copied(copier, file, &format!("f{n}"), metadata("t")).await.unwrap().size_bytes }
+    });
+    assert_eq!(join_all(copies).await, [SIZE; 12]);
+    let most = to.most_body_bytes();
+    assert!(most <= 64 * 1024 * 1024, "{most} bytes were held at one time");
+    assert!(most > SIZE, "several copies are under way at one time: {most}");
 }

@@ -199,6 +199,17 @@ fn a_failed_list_of_shards_runs_again_and_a_later_generation_ignores_it() {
         );
     }
 
+    // The line that the finalizer prints for lost rows: the same list, and yet another additional Job.
+    namespace.upgrade(&["shards.redo=lost", "shards.reason=failover", "shards.only=1"]).unwrap();
+    let redone = namespace.uids();
+    for job in ["plan", "shards", "finalize"] {
+        assert_eq!(redone.get(job), before.get(job), "{job}");
+    }
+    for job in ["shards-again", "finalize-again"] {
+        assert!(redone.contains_key(job) && redone.get(job) != second.get(job), "{job}");
+    }
+    namespace.wait_until_all_failed();
+
     namespace.upgrade(&["generation=2"]).unwrap();
     let third = namespace.uids();
     assert_eq!(third.keys().collect::<Vec<_>>(), ["finalize", "plan", "shards"]);

@@ -43,7 +43,9 @@ fn a_job_has_another_name_exactly_when_it_runs_something_else() {
         // A reason without a decision starts nothing anew; one for the shards leaves the plan alone.
         ("inputs.reason=why shards.reason=why", ""),
         ("shards.redo=lost shards.reason=why", "shards finalize"),
-        ("shards.redo=lost", "shards finalize"),
+        // An additional Job alone has it: that of the whole run is neither replaced nor begun anew.
+        ("shards.redo=lost shards.reason=why shards.only=1", ""),
+        ("shards.redo=lost shards.reason=another shards.only=1-3", ""),
         ("shards.resources.memory=1Gi", "shards finalize"),
         ("finalize.resources.memory=1Gi", "finalize"),
         ("chartReference=other", "finalize"),

@@ -136,8 +136,32 @@ fn a_value_that_the_schema_does_not_know_is_refused() {
 
 #[test]
 fn a_decision_has_one_reason_and_a_setting_one_value() {
-    let refused = refusal("inputs.exclude=/v/e.csv");
-    assert!(refused.contains("say why with inputs.reason"), "{refused}");
+    for (set, says) in [
+        ("inputs.exclude=/v/e.csv", "say why with inputs.reason"),
+        ("extraEnv[0].name=ROGO_EXCLUDE extraEnv[0].value=/v/e.csv", "say why with inputs.reason"),
+        ("shards.redo=lost", "shards.redo is a decision that the run records: say why with shards.reason"),
+        ("shards.redo=lost shards.only=3 inputs.reason=why", "shards.redo is a decision"),
+        (
+            "work.breaker=off",
+            "work.breaker=off is a decision that the run records: say why with shards.reason",
+        ),
+        ("work.breaker=off shards.redo=lost shards.only=3 shards.reason=why", "Take the list back"),
+    ] {
+        let refused = refusal(set);
+        assert!(refused.contains(says), "{set}: {refused}");
+    }
+    // The reason may come as a variable of its own, and the value reaches a plan that is told by a variable what to leave out.
+    for set in [
+        "shards.redo=lost extraEnv[0].name=ROGO_REASON extraEnv[0].value=why",
+        "work.breaker=off envFrom[0].secretRef.name=decisions",
+        "extraEnv[0].name=ROGO_EXCLUDE extraEnv[0].value=/v/e extraEnv[1].name=ROGO_REASON extraEnv[1].value=why",
+    ] {
+        render(set).unwrap_or_else(|refusal| panic!("{set}\n{refusal}"));
+    }
+    let by_variable =
+        render("extraEnv[0].name=ROGO_EXCLUDE extraEnv[0].value=/v/e inputs.reason=why").unwrap();
+    let reason = by_variable.field("plan", "env/ROGO_REASON/value").and_then(|reason| reason.as_str());
+    assert_eq!(reason, Some("why"));
     let lines = "inputs.after={first} inputs.exclude=/v/e.csv inputs.reason=why extraEnv[0].name=ROGO_AFTER extraEnv[1].name=ROGO_EXCLUDE \
                  extraEnv[2].name=ROGO_REASON";
     let refused = refusal(lines);

@@ -10,6 +10,8 @@ use super::{
     table::{PODS, check},
 };
 
+const REDO_ONLY: &str = "shards.redo=lost shards.only=3 shards.reason=failover";
+
 #[test]
 fn settings_reach_the_pods_by_the_programs_names() {
     let given = [
@@ -42,7 +44,7 @@ fn settings_reach_the_pods_by_the_programs_names() {
         ("work.warehousePool=4", "ROGO_WAREHOUSE_POOL", "4"),
         ("work.flush=1m", "ROGO_FLUSH", "1m"),
         ("", "ROGO_GIVE_UP_AFTER", "2h"),
-        ("work.breaker=off", "ROGO_BREAKER", "off"),
+        ("work.breaker=off shards.reason=why", "ROGO_BREAKER", "off"),
         ("", "ROGO_TARGET_GUARD", "off"),
         ("target.guard=on", "ROGO_TARGET_GUARD", "on"),
         // YAML reads an unquoted on as true.
@@ -66,13 +68,19 @@ fn settings_reach_the_pods_by_the_programs_names() {
         check(&[(set, PODS, field, json!(value))]);
     }
     check(&[
-        ("shards.redo=lost shards.only=3", "shards shards-again", "env/ROGO_REDO/value", json!("lost")),
-        ("shards.redo=lost", "plan finalize test", "env/ROGO_REDO", Value::Null),
+        ("shards.redo=lost shards.reason=failover", "shards", "env/ROGO_REDO/value", json!("lost")),
+        ("shards.redo=lost shards.reason=failover", "shards", "env/ROGO_REASON/value", json!("failover")),
+        ("shards.redo=lost shards.reason=failover", "plan finalize test", "env/ROGO_REDO", Value::Null),
+        (REDO_ONLY, "shards-again", "env/ROGO_REDO/value", json!("lost")),
+        (REDO_ONLY, "shards-again", "env/ROGO_REASON/value", json!("failover")),
+        (REDO_ONLY, "plan shards finalize finalize-again test", "env/ROGO_REDO", Value::Null),
+        (REDO_ONLY, "plan shards finalize finalize-again test", "env/ROGO_REASON", Value::Null),
+        // The shards of the main Job need it too.
         (
-            "shards.redo=lost shards.only=3 shards.reason=failover",
+            "work.breaker=off shards.reason=why shards.only=3",
             "shards shards-again",
             "env/ROGO_REASON/value",
-            json!("failover"),
+            json!("why"),
         ),
         ("work.breaker=off shards.reason=why", "shards", "env/ROGO_REASON/value", json!("why")),
         ("work.breaker=off shards.reason=why", "plan finalize test", "env/ROGO_REASON", Value::Null),

@@ -18,11 +18,16 @@ use crate::support::world::{TRY_A, TRY_B, World, migrated};
 
 /// One row, migrated by writer A, which was killed: it left one named and two orphaned blobs.
 async fn world_with_orphans() -> World {
+    world_whose_row_names("LTI_Uploads/aaaaaaaaaaaa/1_1_named.pdf").await
+}
+
+/// The same, but the row names this blob.
+async fn world_whose_row_names(name: &str) -> World {
     let world = World::new(1, 1);
     world.register(TRY_A);
     world.record(TRY_A, &[migrated(1, 1)]).await;
     world.files.insert("LTI_Uploads/aaaaaaaaaaaa/1_1_named.pdf", "named");
-    world.target.name_blob("rogo_1_x", "LTI_Uploads/aaaaaaaaaaaa/1_1_named.pdf");
+    world.target.name_blob("rogo_1_x", name);
     world.files.insert("LTI_Uploads/aaaaaaaaaaaa/1_2_orphan.pdf", "12345");
     world.files.insert("Marker_files/aaaaaaaaaaaa/1_3_orphan.docx", "123");
     world
@@ -125,6 +130,32 @@ async fn against_another_database_nothing_is_deleted_published_or_retired() {
         assert!(stop.message.contains("it is another database"), "{stop}");
     }
     assert_eq!((world.files.names(), world.run_blobs.names()), (before, documents));
+}
+
+#[tokio::test]
+async fn nothing_is_deleted_while_not_one_migrated_row_can_be_recognised() {
+    // The application has put a path in front of every name.
+    let world = world_whose_row_names("uploads/LTI_Uploads/aaaaaaaaaaaa/1_1_named.pdf").await;
+    let before = world.files.names();
+    let files: Arc<dyn Blobs> = Arc::new(world.files.clone());
+    let stop = delete_orphans(&world.locked(), &files, &decided()).await.unwrap_err();
+    assert_eq!(stop.exit, Exit::Configuration, "{stop}");
+    assert!(stop.message.contains("not one names a blob of this run"), "{stop}");
+    let decisions = |name: &String| name.contains("decisions");
+    assert!(!world.run_blobs.names().iter().any(decisions), "what was not done is no decision");
+    let totals = world.finalize().await.unwrap();
+    assert!(totals.unswept.unwrap().contains("nothing was deleted"));
+    assert_eq!((totals.orphans, world.files.names()), (Orphans::default(), before));
+    assert_eq!((totals.books.migrated, world.result("migrated.csv").lines().count()), (1, 2));
+
+    // The only recorded row is gone: other blobs may be of rows that this database never held.
+    let world = world_with_orphans().await;
+    world.target.lose("rogo_1_x");
+    world.files.insert("LTI_Uploads/aaaaaaaaaaaa/2_1_committed.pdf", "x");
+    let before = world.files.names();
+    let totals = world.finalize().await.unwrap();
+    assert!(totals.unswept.is_some());
+    assert_eq!(world.files.names(), before);
 }
 
 #[tokio::test]

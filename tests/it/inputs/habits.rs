@@ -321,6 +321,24 @@ const REFUSED: &[(&str, &[File], Change, &[&str])] = &[
         &["in 1 cells", "line 2", "%2C"],
     ),
     (
+        "two commas in a URL",
+        &[Submissions],
+        |text| in_first_url(text, "https://a.example/b/Smith, J, essay.docx"),
+        &["in 1 cells", "line 2", "%2C"],
+    ),
+    (
+        "a comma in a URL with a signature",
+        &[Submissions],
+        |text| in_first_url(text, "https://a.example/b/My, essay.docx?sv=2024-11-04&sr=b&sig=a%3D"),
+        &["in 1 cells", "line 2", "%2C"],
+    ),
+    (
+        "a comma in the second of two URLs",
+        &[Submissions],
+        |text| in_first_url(text, "https://a.example/b/1.docx, https://a.example/b/Smith, J, 2.docx"),
+        &["in 1 cells", "line 2", "%2C"],
+    ),
+    (
         "a comma in a folder of a URL",
         &[Submissions],
         |text| {
@@ -360,6 +378,11 @@ const REFUSED: &[(&str, &[File], Change, &[&str])] = &[
         &["line 2", "3 cells"],
     ),
 ];
+
+/// The first row with this cell of learner URLs.
+fn in_first_url(text: &str, urls: &str) -> Vec<u8> {
+    text.replace("https://a.example/b/essay.docx", &format!("\"{urls}\"")).into()
+}
 
 fn str_lower(text: &str) -> Vec<u8> {
     line(text, 1, str::to_lowercase)

@@ -60,6 +60,26 @@ async fn excluded_rows_are_left_out_of_everything_whatever_becomes_of_the_file()
 }
 
 #[tokio::test]
+async fn a_plan_without_the_reason_for_its_decision_ends_the_shards_that_wait_for_it() {
+    let sample = super::plain_sample(4, 77).await;
+    let mut app = TestApp::without_cluster(&sample).await;
+    let file = write(&sample, "exclude.csv", "Attempt ID,Reason\n2147483646,REQ-1\n");
+    // As the chart's pods have them.
+    app.set("ROGO_EPOCH", "1-0123abcd");
+    app.set("ROGO_EXCLUDE", file);
+    app.run(&["plan"]).await.expect(64);
+    let refused = app.document("rogo/refused/1-0123abcd.json").await;
+    assert!(refused.contains("say why with --reason, or ROGO_REASON"), "{refused}");
+    let waiting = app.run(&["shard", "--shard", "0"]).await.expect(78);
+    assert!(waiting.stderr.contains("the plan was refused"), "{}", waiting.stderr);
+    app.run(&["plan", "--predict"]).await.expect(64);
+
+    app.set("ROGO_REASON", "letters of the owner");
+    app.run(&["plan"]).await.expect(0);
+    app.run(&["shard", "--shard", "0"]).await.expect(0);
+}
+
+#[tokio::test]
 async fn an_erased_learner_does_not_come_back_with_a_later_export() {
     let sample = super::plain_sample(10, 68).await;
     let app = TestApp::without_cluster(&sample).await;

@@ -2,6 +2,7 @@
 
 use rogo_migrate::{
     domain::{Facts, ShardIndex, SubmissionIds, Value},
+    exit::Exit,
     ports::FaultKind,
     run::{
         facts::{FactsReader, QueueWithFacts},
@@ -43,6 +44,22 @@ async fn facts_files_follow_their_queues() {
         [text("three")],
         "what is held may be gone by then"
     );
+}
+
+#[tokio::test]
+async fn a_warehouse_that_has_lost_rows_since_it_was_counted_is_asked_again_later() {
+    for (counted, exit) in [((3, 2), Some(Exit::Temporary)), ((2, 3), Some(Exit::Temporary)), ((2, 2), None)]
+    {
+        let mut world = World::new(&[("1", ""), ("2", "")], &["1", "2"].map(|id| (id, "24_01", "Attempt 1")));
+        world.warehouse.shape.lookups_are_cheap = false;
+        world.warehouse.shape.rows = Some(counted);
+        world.warehouse.scanned = vec![(1, "one"), (2, "two")];
+        let made = world.make().await;
+        assert_eq!(made.as_ref().err().map(|stop| stop.exit), exit, "{counted:?}");
+        if let Err(stop) = made {
+            assert!(stop.message.contains("is being loaded, or was emptied"), "{}", stop.message);
+        }
+    }
 }
 
 #[tokio::test]

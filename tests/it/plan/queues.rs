@@ -9,7 +9,7 @@ use rogo_migrate::{
     },
     exit::Exit,
     inputs::InputSource,
-    plan::{self, PlanState},
+    plan::{self, PlanReport, PlanState},
     ports::{Blobs, FaultKind, PutOptions},
     run::{names, queue::QueueReader},
 };
@@ -240,4 +240,15 @@ proptest! {
         seen.sort_unstable();
         prop_assert_eq!(seen, (1..=ids.len() as u64).collect::<Vec<_>>());
     }
+}
+
+#[tokio::test]
+async fn a_plan_that_moves_no_row_for_its_unit_versions_says_so() {
+    let mut world = five();
+    let says = |made: &PlanReport| made.lines().iter().any(|line| line.contains("NO ROW WILL BE MOVED"));
+    assert!(!says(&world.rehearse().await.unwrap()));
+    world.settings.rules.unit_versions = vec!["24;25".into()];
+    let made = world.make().await.unwrap();
+    let expected = "the Unit Code Version of 5 of 5 rows begins with none of unit-versions (24;25)";
+    assert!(says(&made) && made.lines().join("\n").contains(expected), "{:?}", made.lines());
 }

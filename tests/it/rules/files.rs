@@ -79,6 +79,14 @@ pub const ROWS: &[Row] = &[
     ("a relative URL", |c| url(c, "/rogo/a"), Fails(FileUrlForeign, "is not a URL")),
     ("a file name", |c| url(c, "a.docx"), Fails(FileUrlForeign, "is not a URL")),
     (
+        "a comma that no file's end follows",
+        |c| url(c, &format!("{SOURCE}/Smith, J essay")),
+        Fails(
+            FileUrlForeign,
+            "item 2: is not a URL: relative URL without a base (a comma inside a URL must be %2C)",
+        ),
+    ),
+    (
         "a comma in a URL",
         |c| url(c, &format!("{SOURCE}/a,b.docx")),
         Fails(FileUrlForeign, "item 2: is not a URL"),

@@ -224,6 +224,40 @@ fn values_are_trimmed_and_what_tools_leave_behind_is_refused() {
 }
 
 #[test]
+fn a_list_in_quotes_or_brackets_is_refused_wherever_it_stands() {
+    for (value, says) in [
+        ("\"24,25\"", "it stands in quotes"),
+        ("'24,25'", "it stands in quotes"),
+        ("\"24\",\"25\"", "it stands in quotes"),
+        ("24,\"25\"", "it stands in quotes"),
+        ("[24,25]", "without quotes and brackets"),
+        ("24,'25", "without quotes and brackets"),
+    ] {
+        let toml = format!("unit_versions = '''{value}'''");
+        for (given, place) in [
+            (Given::required().env("ROGO_UNIT_VERSIONS", value), "ROGO_UNIT_VERSIONS: "),
+            (Given::required().flag("unit_versions", value), "--unit-versions: "),
+            (Given::required().config(&toml), "rogo.toml line 1, unit_versions: "),
+        ] {
+            let message = given.refusal();
+            assert!(message.contains(place) && message.contains(says), "{value}: {message}");
+        }
+    }
+    // The other lists are split by the same code.
+    for (name, value) in [
+        ("ROGO_SOURCE_ALLOW", "\"https://a.example/x,https://a.example/y\""),
+        ("ROGO_TARGET_ALTERS", "'submissions.a,submissions.b'"),
+        ("ROGO_AFTER", "\"first,second\""),
+    ] {
+        let message = Given::required().env(name, value).refusal();
+        assert!(
+            message.contains(&format!("{name}: ")) && message.contains("it stands in quotes"),
+            "{message}"
+        );
+    }
+}
+
+#[test]
 fn the_cause_of_a_broken_address_is_named_with_its_variable() {
     for (name, value, says) in [
         ("DATABASE_URL", "postgres://app:pla#nted@host/db", "# as %23"),

@@ -98,6 +98,8 @@ async fn a_recovered_row_has_the_receipt_of_what_it_is_decided_to_be() {
     assert_eq!(receipt_of(&recovered), (ReceiptFrom::Decided, false));
     let Fate::Migrated(recovered) = recovered else { unreachable!() };
     assert_eq!(recovered.file_receipts.iter().map(|file| file.bytes).collect::<Vec<_>>(), [5, 5, 5]);
+    assert!(recovered.file_receipts.iter().all(|file| file.md5.is_some() && file.sha256.is_none()));
+    assert_eq!(recovered.length_only, 3, "the MD5 that a blob stores is what its writer claimed");
 
     let fresh = World::new(1, 1);
     fresh.move_shard(TRY_A).await.unwrap();

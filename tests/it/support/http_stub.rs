@@ -4,7 +4,10 @@ use std::{
     collections::BTreeMap,
     fmt::Write as _,
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use md5::{Digest, Md5};
@@ -73,11 +76,30 @@ impl Response {
     }
 }
 
+/// Bytes of the bodies of requests that were begun and not answered yet.
+#[derive(Default)]
+struct Bodies {
+    now: AtomicU64,
+    most: AtomicU64,
+}
+
+impl Bodies {
+    fn begin(&self, bytes: u64) {
+        let now = self.now.fetch_add(bytes, Ordering::SeqCst) + bytes;
+        self.most.fetch_max(now, Ordering::SeqCst);
+    }
+
+    fn end(&self, bytes: u64) {
+        self.now.fetch_sub(bytes, Ordering::SeqCst);
+    }
+}
+
 /// The server; it ends when dropped.
 pub struct HttpStub {
     pub endpoint: String,
     pub address: SocketAddr,
     requests: Arc<Mutex<Vec<Request>>>,
+    bodies: Arc<Bodies>,
     accepting: JoinHandle<()>,
 }
 
@@ -103,24 +125,31 @@ impl HttpStub {
         let address = listener.local_addr().unwrap();
         let endpoint = format!("{}://{address}", if tls.is_some() { "https" } else { "http" });
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let (noted, answer) = (requests.clone(), Arc::new(answer));
+        let bodies = Arc::new(Bodies::default());
+        let (noted, counted, answer) = (requests.clone(), bodies.clone(), Arc::new(answer));
         let accepting = tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
-                let (noted, answer, tls) = (noted.clone(), answer.clone(), tls.clone());
+                let (noted, counted) = (noted.clone(), counted.clone());
+                let (answer, tls) = (answer.clone(), tls.clone());
                 // Ends with its connection, which the client under test closes.
                 tokio::spawn(async move {
                     match tls {
-                        None => serve(connection, &noted, &*answer).await,
-                        Some(tls) => serve(tls.accept(connection).await?, &noted, &*answer).await,
+                        None => serve(connection, &noted, &counted, &*answer).await,
+                        Some(tls) => serve(tls.accept(connection).await?, &noted, &counted, &*answer).await,
                     }
                 });
             }
         });
-        Self { endpoint, address, requests, accepting }
+        Self { endpoint, address, requests, bodies, accepting }
     }
 
     pub fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
+    }
+
+    /// The most bytes that the bodies of requests under way had at one time.
+    pub fn most_body_bytes(&self) -> u64 {
+        self.bodies.most.load(Ordering::SeqCst)
     }
 }
 
@@ -133,10 +162,11 @@ impl Drop for HttpStub {
 async fn serve(
     connection: impl AsyncRead + AsyncWrite + Unpin,
     noted: &Mutex<Vec<Request>>,
+    bodies: &Bodies,
     answer: &(impl Fn(&Request, usize) -> Response + Sync),
 ) -> std::io::Result<()> {
     let mut connection = BufReader::with_capacity(256 * 1024, connection);
-    while let Some(request) = read(&mut connection).await? {
+    while let Some(request) = read(&mut connection, bodies).await? {
         let number = {
             let mut noted = noted.lock().unwrap();
             noted.push(request.clone());
@@ -158,6 +188,7 @@ async fn serve(
             connection.write_all(body).await?;
             tokio::io::copy(&mut tokio::io::repeat(0).take(response.zeros), &mut connection).await?;
         }
+        bodies.end(request.body_bytes);
         connection.flush().await?;
         if response.cut_at.is_some() {
             break;
@@ -166,7 +197,10 @@ async fn serve(
     Ok(())
 }
 
-async fn read(connection: &mut (impl AsyncBufRead + Unpin)) -> std::io::Result<Option<Request>> {
+async fn read(
+    connection: &mut (impl AsyncBufRead + Unpin),
+    bodies: &Bodies,
+) -> std::io::Result<Option<Request>> {
     let mut line = String::new();
     if connection.read_line(&mut line).await? == 0 {
         return Ok(None);
@@ -181,6 +215,7 @@ async fn read(connection: &mut (impl AsyncBufRead + Unpin)) -> std::io::Result<O
         headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }
     let body_bytes: u64 = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+    bodies.begin(body_bytes);
     let mut digest = Md5::new();
     let mut body = Vec::new();
     let mut rest = body_bytes;

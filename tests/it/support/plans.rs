@@ -40,6 +40,7 @@ pub fn plan(submissions: InputDigest, shards: u32) -> Plan {
         warehouse_extent: Vec::new(),
         facts_files: false,
         reported: None,
+        scored: None,
         settings: BTreeMap::new(),
         trial: None,
         after: Vec::new(),

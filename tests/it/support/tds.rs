@@ -49,7 +49,7 @@ pub struct Options {
     pub engine_edition: i32,
     /// Whether an index leads on AttemptId.
     pub has_index: bool,
-    /// What `count_big(*)` answers in place of the truth: many rows need not be made to be believed.
+    /// What `count_big(*)` of a whole table answers in place of the truth: many rows need not be made to be believed.
     pub claimed_rows: Option<i64>,
     /// Rows come in the opposite order: without ORDER BY no order is promised.
     pub reversed: bool,
@@ -106,8 +106,9 @@ impl TdsServer {
         let identity = Identity::new(options.certificate);
         let certificate_pem = identity.pem.clone();
         let script = Arc::new(Script::new(&options.password));
-        let server =
-            Arc::new(session::Server { data, options: options.clone(), identity, script: script.clone() });
+        let emptied = data.emptied();
+        let (shown, scripted) = (options.clone(), script.clone());
+        let server = Arc::new(session::Server { data, emptied, options: shown, identity, script: scripted });
         let shared = server.clone();
         let accepting = tokio::spawn(async move {
             let mut sessions = tokio::task::JoinSet::new();

@@ -53,6 +53,43 @@ async fn only_the_attempts_of_a_file_are_verified_and_unknown_ones_are_listed() 
 }
 
 #[tokio::test]
+async fn no_file_of_a_verification_lands_on_one_that_it_reads() {
+    let sample = sample().await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let all = app.migrated();
+    change(&app, &all[0], "percentage_score", "percentage_score + 1").await;
+    verify(&app, &[]).await.expect(1);
+    let of = |name: &str| app.out.path().join(name);
+    std::os::unix::fs::symlink(of("verification_failures.csv"), of("soft.csv")).unwrap();
+    fs::hard_link(of("verification_failures.csv"), of("hard.csv")).unwrap();
+    let accepted = format!("Attempt ID,Reason,Person\n{},remarked,A. Marker\n", all[0]);
+    fs::write(of("accepted.csv"), accepted).unwrap();
+    fs::write(of("manifest.csv"), "Row,Attempt ID,File,Bytes,SHA-256\n").unwrap();
+    fs::remove_file(of("verification.json")).unwrap();
+    fs::hard_link(of("accepted.csv"), of("verification.json")).unwrap();
+    fs::create_dir(of("other")).unwrap();
+    fs::hard_link(of("manifest.csv"), of("other/verification_failures.csv")).unwrap();
+    let before = |name: &str| fs::read(of(name)).unwrap();
+    let inputs = ["verification_failures.csv", "accepted.csv", "manifest.csv", "verification.json"];
+    let bytes = inputs.map(before);
+    for arguments in [
+        &["--attempts", "verification_failures.csv"][..],
+        &["--attempts", "./soft.csv"],
+        &["--attempts", "hard.csv"],
+        &["--accept", "accepted.csv"],
+        &["--level", "content", "--manifest", "manifest.csv", "--out", "other"],
+    ] {
+        let ended = verify(&app, arguments).await.expect(64);
+        assert!(ended.stderr.contains("give --out another folder"), "{arguments:?}: {}", ended.stderr);
+        assert_eq!(inputs.map(before), bytes, "{arguments:?}");
+    }
+    // Nothing of them is in the way elsewhere.
+    verify(&app, &["--attempts", "verification_failures.csv", "--out", "third"]).await.expect(1);
+    assert_eq!(inputs.map(before), bytes);
+}
+
+#[tokio::test]
 async fn a_change_that_a_person_accepts_is_no_difference_and_a_lost_row_cannot_be_accepted() {
     let sample = sample().await;
     let app = in_folders(&sample).await;

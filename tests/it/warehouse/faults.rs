@@ -110,6 +110,34 @@ async fn a_statement_that_fails_alone_is_never_taken_for_rows() {
 }
 
 #[tokio::test]
+async fn a_row_of_an_attempt_that_was_not_asked_for_is_never_taken() {
+    let server = start(attempts(1..=5)).await;
+    let warehouse = opened(&server).await;
+    warehouse.shape().await.unwrap();
+    let foreign = |id, place| server.script.fail_batch(BatchFault::Foreign { id, place });
+    let others = |count| (0..count).for_each(|_| server.script.fail_batch(BatchFault::Slow(Duration::ZERO)));
+    for place in 0..=1 {
+        foreign(4, place);
+        let fault = warehouse.fetch(&ids([1, 2, 5])).await.unwrap_err();
+        assert!(fault.what.contains("an attempt that was not asked for"), "{place}: {fault}");
+    }
+    // Bounds and window of the reports, bounds and window of the scores.
+    for window in [1, 3] {
+        others(window);
+        foreign(6, 0);
+        let fault = scanned(&warehouse).await.unwrap_err();
+        assert!(fault.what.contains("an attempt that was not asked for"), "{window}: {fault}");
+        // One within the window is one row more than was counted.
+        others(window);
+        foreign(4, 0);
+        let fault = scanned(&warehouse).await.unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Unavailable, "{window}: {fault}");
+    }
+    assert_eq!(server.script.pending(), 0);
+    assert_eq!(scanned(&warehouse).await.unwrap().len(), 15);
+}
+
+#[tokio::test]
 async fn a_right_that_one_statement_lacks_is_named_and_not_tried_again() {
     let server = start(attempts(1..=5)).await;
     let warehouse = opened(&server).await;

@@ -48,6 +48,7 @@ fn plan() -> Plan {
         warehouse_extent: Vec::new(),
         facts_files: false,
         reported: None,
+        scored: None,
         settings: BTreeMap::new(),
         trial: None,
         after: Vec::new(),

@@ -33,6 +33,12 @@ impl Table {
         Self { name: name.to_owned(), columns, rows, by_attempt }
     }
 
+    /// The same table while it is loaded again.
+    fn emptied(&self) -> Self {
+        let (name, columns) = (self.name.clone(), self.columns.clone());
+        Self { name, columns, rows: Vec::new(), by_attempt: BTreeMap::new() }
+    }
+
     /// The rows with an attempt id from `low` to `high`, by attempt.
     pub fn between(&self, low: i64, high: i64) -> Vec<usize> {
         if low > high {
@@ -82,6 +88,11 @@ pub fn whole_number(kind: Type, cell: &Cell) -> Option<i64> {
 impl Data {
     pub fn new(reports: Table, scores: Table) -> Self {
         Self { tables: vec![reports, scores] }
+    }
+
+    /// The same tables without rows.
+    pub fn emptied(&self) -> Self {
+        Self { tables: self.tables.iter().map(Table::emptied).collect() }
     }
 
     /// Both tables from `<table>.csv` in a folder; `\N` or an empty field is null.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashSet, VecDeque},
+    ops::Range,
     sync::{
         Mutex, MutexGuard,
         atomic::{AtomicUsize, Ordering},
@@ -42,6 +43,8 @@ pub enum BatchFault {
     Stall { after_rows: usize },
     /// The message ends as if complete, without DONE.
     EndWithoutDone { after_rows: usize },
+    /// The statement at this place of the batch answers one row more: its first one, of this attempt.
+    Foreign { id: i64, place: usize },
     /// The answer begins later.
     Slow(Duration),
 }
@@ -67,7 +70,16 @@ struct Plan {
     server_names: Vec<String>,
     read_only: Vec<bool>,
     statements: Vec<String>,
-    empty: bool,
+    emptied: Option<Emptied>,
+}
+
+/// Tables that are being loaded.
+#[derive(Debug)]
+struct Emptied {
+    /// Its name; `None`: both.
+    table: Option<String>,
+    /// Batches that find it empty, the first one being 0.
+    batches: Range<usize>,
 }
 
 impl Script {
@@ -127,11 +139,24 @@ impl Script {
 
     /// From now on both tables are empty, or hold their rows again: they are being loaded.
     pub fn empty_tables(&self, empty: bool) {
-        self.plan().empty = empty;
+        let batches = self.batches()..usize::MAX;
+        self.plan().emptied = empty.then_some(Emptied { table: None, batches });
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.plan().empty
+    /// These of the next batches, the next one being 0, find this table alone empty.
+    pub fn empty_table(&self, table: &str, batches: Range<usize>) {
+        let asked = self.batches();
+        let batches = asked + batches.start..batches.end.saturating_add(asked);
+        self.plan().emptied = Some(Emptied { table: Some(table.to_owned()), batches });
+    }
+
+    /// Whether the table of this select is empty now.
+    pub(super) fn is_emptied(&self, select: &str) -> bool {
+        let batch = self.batches() - 1;
+        self.plan().emptied.as_ref().is_some_and(|emptied| {
+            let is_of = |table: &String| select.contains(&format!(" from dbo.[{table}]"));
+            emptied.batches.contains(&batch) && emptied.table.as_ref().is_none_or(is_of)
+        })
     }
 
     /// The first batches, as they came.

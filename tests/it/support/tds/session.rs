@@ -6,6 +6,7 @@ use tokio::{io::AsyncReadExt, net::TcpStream};
 
 use super::{
     Options,
+    cells::Cell,
     data::Data,
     login::{Agreed, Login, PreLogin, text},
     procedure::procedure,
@@ -24,6 +25,8 @@ const PRELOGIN: u8 = 0x12;
 /// What all sessions share.
 pub struct Server {
     pub data: Data,
+    /// The same tables while they are being loaded.
+    pub emptied: Data,
     pub options: Options,
     pub identity: Identity,
     pub script: Arc<Script>,
@@ -157,11 +160,15 @@ async fn batch(io: &mut dyn Io, server: &Server, packet_size: usize, batch: &str
             done(&mut answer.body, if more { Done::FailedAndMore } else { Done::Failed }, 0);
             continue;
         }
-        let refused = match sql::answer(select, &server.data, &server.options) {
+        let emptied = server.script.is_emptied(select);
+        let data = if emptied { &server.emptied } else { &server.data };
+        let refused = match sql::answer(select, data, &server.options) {
             Ok(mut found) => match server.script.refuses(found.table, &found.ids) {
                 None => {
-                    if server.script.is_empty() && !found.ids.is_empty() {
-                        found.rows = Box::new(std::iter::empty());
+                    if let Some(BatchFault::Foreign { id, place }) = fault
+                        && place == n
+                    {
+                        found.rows = Box::new(with_foreign(found.rows, id));
                     }
                     let more = n + 1 < selects.len();
                     match send(&mut answer, found, &mut rows_sent, more, fault.as_ref()).await? {
@@ -179,6 +186,19 @@ async fn batch(io: &mut dyn Io, server: &Server, packet_size: usize, batch: &str
         break;
     }
     answer.end().await.map(|()| true)
+}
+
+/// The rows, and the first once more as a row of another attempt, which is the first column.
+fn with_foreign<'a>(
+    rows: Box<dyn Iterator<Item = Vec<Cell>> + Send + 'a>,
+    id: i64,
+) -> impl Iterator<Item = Vec<Cell>> + Send + 'a {
+    let mut rows = rows.peekable();
+    let mut foreign = rows.peek().cloned().unwrap_or_default();
+    if let Some(attempt) = foreign.first_mut() {
+        *attempt = Cell::Int(id);
+    }
+    rows.chain(std::iter::once(foreign))
 }
 
 pub(super) enum Sent {

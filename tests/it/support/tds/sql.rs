@@ -69,7 +69,7 @@ pub fn answer<'a>(select: &str, data: &'a Data, options: &Options) -> Result<Ans
     {
         extent(table, expression, &rows, count)?
     } else if list.starts_with("min(") && list.ends_with(", count_big(*) as n") {
-        bounds(table, if rows.is_empty() { 0 } else { count })
+        bounds(table, i64::try_from(rows.len()).unwrap())
     } else if let Some(list) = list.strip_prefix("top (0) ") {
         project(table, list, Vec::new())?
     } else {
