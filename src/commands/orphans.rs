@@ -42,7 +42,11 @@ pub async fn run(settings: &Settings, delete: bool) -> Result<Exit, Stop> {
         Some(decided) => sweep::delete_orphans(&run, &files, decided).await?,
         None => sweep::list_orphans(&run, &files, &mut |blob| report::print(&blob.name)).await?,
     };
-    let what = if delete { "deleted" } else { "found; --delete --reason TEXT removes them" };
+    let what = match (delete, orphans.blobs) {
+        (true, _) => "deleted",
+        (false, 0) => "found",
+        (false, _) => "found; --delete --reason TEXT removes them",
+    };
     report::print(&format!("{} orphans, {} bytes, {what}", orphans.blobs, orphans.bytes));
     if !delete {
         let rows = list_rows_without_blob(&store, &plan, &target, &files).await?;

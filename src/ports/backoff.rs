@@ -178,6 +178,26 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_small_request_is_sent_again_twice_within_half_a_second_and_only_if_no_answer_came() {
+        use crate::ports::Service;
+        for (kind, failures, sent, is_answered) in [
+            (FaultKind::Unavailable, 2, 3, true),
+            (FaultKind::Unavailable, 3, 3, false),
+            (FaultKind::Throttled(None), 1, 1, false),
+            (FaultKind::Denied, 1, 1, false),
+        ] {
+            let (began, tries) = (Instant::now(), std::cell::Cell::new(0));
+            let answer = gently(|| async {
+                tries.set(tries.get() + 1);
+                let fault = || Fault::new(Service::RunStore, kind.clone(), "away");
+                if tries.get() <= failures { Err(fault()) } else { Ok(()) }
+            });
+            assert_eq!((answer.await.is_ok(), tries.get()), (is_answered, sent), "{kind:?} {failures}");
+            assert!(began.elapsed() <= Duration::from_millis(500), "{kind:?}: {:?}", began.elapsed());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn what_may_pass_is_retried_until_the_limit_and_as_late_as_the_service_asks() {
         use crate::ports::Service;
         let limit = Duration::from_mins(1);

@@ -184,7 +184,8 @@ pub trait TargetReader: Send + Sync {
     async fn held(&self, launch_ids: &[String]) -> Result<Vec<HeldSubmission>, Fault>;
 
     /// Which of these blobs (names, at most 100,000: each call may read the whole table once) a row of
-    /// `submission_files` names as its `azure_blob_name`, in any container; the names as the rows hold them.
+    /// `submission_files` names as its `azure_blob_name`, in any container; the names as the rows hold them. Also
+    /// those for which a row was made whose name is no longer that of a writer's blob, as they are asked.
     /// The others may be orphans.
     async fn blob_names_of_writers(&self, names: &[String]) -> Result<HashSet<String>, Fault>;
 

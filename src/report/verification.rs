@@ -116,6 +116,14 @@ impl Verification {
         for why in &self.not_independent {
             let _ = write!(text, "\nnot independent: {why}");
         }
+        if self.independent {
+            let _ = write!(
+                text,
+                "\nindependent: role {} may not write the target, and the verify store lies apart; whether its storage \
+                 credential may write outcomes or blobs was not tried",
+                self.role
+            );
+        }
         text.push('\n');
         for place in &self.results {
             let _ = write!(text, "\n{place}");

@@ -18,8 +18,9 @@ use crate::{
 const MOST_SERVER_SIDE: usize = 512;
 /// The most streamed copies, if their files are small. Of large ones the byte budget decides.
 const MOST_STREAMED: usize = 512;
-/// Rows of one worker that may wait for their commit beside those that are copied: a full statement.
-const COMMITS_PER_WORKER: usize = 64;
+/// Rows for each worker that may wait for their commit beside those that are copied: one full statement on its way, and
+/// one that gathers meanwhile. Each row holds some 50 kB, so that the bound is the process's and not each worker's.
+const COMMITS_PER_WORKER: usize = 128;
 
 /// The limits of a process.
 pub struct InFlight {
@@ -32,21 +33,32 @@ pub struct InFlight {
 enum Rows {
     /// So many in each worker, from their first copy to their commit.
     OfEachWorker(usize),
-    /// As many as there are places for copies, so that none stays empty; a row whose files are copied gives its own up.
-    AsCopies(Arc<Permits>),
+    /// As many as there are places for copies, so that none stays empty, and so many whose files are copied already.
+    AsCopies { copied: Arc<Permits>, under_way: Arc<Permits>, committed: usize },
+}
+
+/// A row's turn: to have its files copied, and to be under way at all. Empty where the rows of each worker are counted.
+#[derive(Default)]
+pub struct Turn {
+    /// Given back when the row's files are copied.
+    pub copying: Option<Permit>,
+    /// Held until the row has its outcome.
+    pub under_way: Option<Permit>,
 }
 
 impl InFlight {
     /// `each`: rows of each of the workers (`None`: adaptive).
     pub fn new(each: Option<usize>, workers: usize) -> Arc<Self> {
-        Arc::new(each.map_or_else(Self::adaptive, |each| Self::fixed(each, workers)))
+        Arc::new(each.map_or_else(|| Self::adaptive(workers), |each| Self::fixed(each, workers)))
     }
 
     /// Both limits start at 32, double while that helps, and follow what the services take; never below 4 or above 512.
-    pub fn adaptive() -> Self {
+    pub fn adaptive(workers: usize) -> Self {
         let server_side = Arc::new(Places::adaptive(MOST_SERVER_SIDE, None));
         let streamed = Arc::new(Places::adaptive(MOST_STREAMED, Some(Budget::PROCESS_BYTES)));
-        let rows = Rows::AsCopies(Permits::new(server_side.limit().max(streamed.limit())));
+        let (copies, committed) = (server_side.limit().max(streamed.limit()), COMMITS_PER_WORKER * workers);
+        let under_way = Permits::new(copies + committed);
+        let rows = Rows::AsCopies { copied: Permits::new(copies), under_way, committed };
         Self { server_side, streamed, rows }
     }
 
@@ -64,20 +76,23 @@ impl InFlight {
         }
     }
 
-    /// Waits until one more row may be copied. The row gives the permit back when its files are copied; `None` if it
-    /// counts until it has its outcome.
-    pub async fn row(&self) -> Option<Permit> {
+    /// Waits until one more row may be under way, and its files be copied.
+    pub async fn row(&self) -> Turn {
         match &self.rows {
-            Rows::OfEachWorker(_) => None,
-            Rows::AsCopies(permits) => Some(permits.take().await),
+            Rows::OfEachWorker(_) => Turn::default(),
+            Rows::AsCopies { copied, under_way, .. } => {
+                let under_way = Some(under_way.take().await);
+                Turn { copying: Some(copied.take().await), under_way }
+            }
         }
     }
 
-    /// The most rows of one worker that may be under way. Those that are copied are limited by [`InFlight::row`].
-    pub fn rows_of_a_worker(&self) -> usize {
+    /// The most rows of one worker that may be under way; `None` if only those of all workers together are limited, by
+    /// [`InFlight::row`].
+    pub fn rows_of_a_worker(&self) -> Option<usize> {
         match &self.rows {
-            Rows::OfEachWorker(each) => *each,
-            Rows::AsCopies(permits) => permits.limit() + COMMITS_PER_WORKER,
+            Rows::OfEachWorker(each) => Some(*each),
+            Rows::AsCopies { .. } => None,
         }
     }
 
@@ -111,8 +126,10 @@ impl InFlight {
     }
 
     fn let_rows_follow(&self) {
-        if let Rows::AsCopies(permits) = &self.rows {
-            permits.set(self.server_side.limit().max(self.streamed.limit()));
+        if let Rows::AsCopies { copied, under_way, committed } = &self.rows {
+            let copies = self.server_side.limit().max(self.streamed.limit());
+            copied.set(copies);
+            under_way.set(copies + committed);
         }
     }
 }

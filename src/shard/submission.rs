@@ -26,13 +26,13 @@ use recover::compare;
 /// statement fail fails no other for long, and only its own failures are counted against it.
 const TRIES_IN_COMPANY: u32 = 2;
 
-/// Copies and commits, and writes to `times` how long that took. `turn`, by which the row is copied, is given back when
+/// Copies and commits, and writes to `times` how long that took. `copying`, by which the row is copied, is given back when
 /// its files are. An `Err` leaves the row without an outcome: the process is ending.
 pub async fn migrate(
     shard: &Shard,
     services: &WorkerServices,
     migration: &Migration,
-    turn: Option<Permit>,
+    copying: Option<Permit>,
     times: &mut StageTimes,
 ) -> Result<Fate, Trouble> {
     let names = migration
@@ -43,9 +43,9 @@ pub async fn migrate(
     let uploads = services.copier.begin(names);
     let began = now();
     let copied = copy(shard, services, migration).await;
-    drop(turn);
-    let copying = since(began);
-    times.copy = Some(copying);
+    drop(copying);
+    let took = since(began);
+    times.copy = Some(took);
     match copied {
         Ok(copied) => {
             let began = now();
@@ -53,7 +53,7 @@ pub async fn migrate(
             let committing = since(began);
             times.commit = Some(committing);
             if let Fate::Migrated(migrated) = &mut fate {
-                (migrated.copy_ms, migrated.commit_ms) = (milliseconds(copying), milliseconds(committing));
+                (migrated.copy_ms, migrated.commit_ms) = (milliseconds(took), milliseconds(committing));
             }
             Ok(fate)
         }

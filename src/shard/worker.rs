@@ -1,6 +1,7 @@
 //! A worker: pulls chunks from the shard's queue, and has several submissions under way.
 
 mod turn;
+mod under_way;
 
 use std::{
     panic::AssertUnwindSafe,
@@ -20,8 +21,8 @@ use crate::{
     },
     exit::Stop,
     gather::GatheredRow,
-    ports::{HeldSubmission, overdue},
-    report::events::{Event, Events, Settled, StageTimes, Wait, now, since},
+    ports::{HeldSubmission, Permit, overdue},
+    report::events::{Event, Settled, StageTimes, Wait, now, since},
     rules::decide,
 };
 
@@ -29,11 +30,13 @@ use super::{
     Shard, WorkerServices,
     feed::Chunk,
     gather::{Gathered, gather},
+    in_flight::Turn,
     pace::Trouble,
     submission,
 };
 
-use turn::{Turn, turn};
+use turn::turn;
+use under_way::UnderWay;
 
 /// How long submissions that are under way may go on after a stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -97,28 +100,6 @@ struct RowOf {
     source: Option<SourceDigest>,
     times: StageTimes,
     under_way: UnderWay,
-}
-
-/// A row under way: told as dropped if it ends without an outcome, by an abort too.
-struct UnderWay {
-    row: u64,
-    events: Events,
-    is_settled: bool,
-}
-
-impl UnderWay {
-    fn begin(events: &Events, row: u64) -> Self {
-        events.tell(Event::RowBegan { row });
-        Self { row, events: events.clone(), is_settled: false }
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        if !self.is_settled {
-            self.events.tell(Event::RowDropped { row: self.row });
-        }
-    }
 }
 
 #[derive(Clone)]
@@ -193,7 +174,9 @@ impl Worker {
                 return self.settle(row_of, Ok(fate)).await;
             }
         };
-        let Some(turn) = turn(&self.shard, under_way).await? else { return Ok(()) };
+        let Some(Turn { copying, under_way: counted }) = turn(&self.shard, under_way).await? else {
+            return Ok(());
+        };
         let worker = self.clone();
         let span = tracing::info_span!("submission", row = number, attempt = attempt.map(AttemptId::get));
         let reaches_copy = matches!(work, Work::Migrate(_));
@@ -201,7 +184,7 @@ impl Worker {
             // A later export is compared with rows that were migrated, and only with them.
             row_of.source = Some(source_with_parts(&row.cells, &row.mapping, facts.as_ref()));
             drop((row, facts));
-            let working = worker.work(work, turn, &mut row_of.times);
+            let working = worker.work(work, copying, &mut row_of.times);
             let fate = AssertUnwindSafe(working).catch_unwind().await.unwrap_or_else(|_| {
                 worker.shard.left_blobs();
                 Ok(panicked().into())
@@ -209,19 +192,28 @@ impl Worker {
             if reaches_copy && let Ok(fate) = &fate {
                 worker.count(fate);
             }
-            worker.settle(row_of, fate).await
+            let settled = worker.settle(row_of, fate).await;
+            drop(counted);
+            settled
         };
         under_way.spawn(under_way_now.instrument(span));
         Ok(())
     }
 
-    async fn work(&self, work: Work, Turn(turn): Turn, times: &mut StageTimes) -> Result<Fate, Trouble> {
+    async fn work(
+        &self,
+        work: Work,
+        copying: Option<Permit>,
+        times: &mut StageTimes,
+    ) -> Result<Fate, Trouble> {
         let (shard, services) = (&self.shard, &self.services);
         match work {
             Work::Recover(decided, written) => {
                 submission::recover(shard, services, decided.as_deref(), written).await
             }
-            Work::Migrate(migration) => submission::migrate(shard, services, &migration, turn, times).await,
+            Work::Migrate(migration) => {
+                submission::migrate(shard, services, &migration, copying, times).await
+            }
         }
     }
 

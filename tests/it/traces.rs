@@ -1,5 +1,7 @@
 //! Traces as a real receiver gets them: an OpenTelemetry Collector, which is built from its Go modules.
 
+mod submission;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     iter::repeat_n,

@@ -165,4 +165,13 @@ async fn controls_are_counted_in_the_target_with_their_statement_and_equal_the_p
     let changed = awarded(&sums(&app.result("controls.csv")));
     assert!((changed - awarded(&predicted) - 0.25).abs() < 1e-6, "{changed}");
     assert!((changed - counted.parse::<f64>().unwrap()).abs() < 1e-6, "{changed} {counted}");
+
+    // One statement that the target cannot answer costs its file, and not the verdict.
+    let huge = "update assignment_submissions set total_file_size = repeat('9', 140000) || ' MB' where id =
+        (select min(submission_id) from submission_files where azure_blob_name ~ '/[0-9a-f]{12}/')";
+    app.database.run(huge).await;
+    verify(&app, &[]).await.expect(1);
+    let written: serde_json::Value = serde_json::from_str(&app.result("verification.json")).unwrap();
+    let verdict = written["verdict"].as_str().unwrap();
+    assert!(verdict.contains("DIFFERENCES") && verdict.contains("controls.csv"), "{verdict}");
 }

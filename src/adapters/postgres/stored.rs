@@ -1,6 +1,8 @@
 //! Reads rows as they are stored, for `verify`: the right to select is enough, and no snapshot lasts longer than one
 //! batch.
 
+mod pages;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -9,6 +11,7 @@ use sqlx::{
     postgres::{PgRow, types::Oid},
 };
 
+use self::pages::{Pages, read_long};
 use super::{PostgresTarget, catalogue::rule_owner, pool::Pool, receipt::target_form};
 use crate::{
     domain::form::{AlteredColumn, ColumnKind, Layout, TABLES},
@@ -20,8 +23,6 @@ use crate::{
 
 /// For one statement: less than the five minutes that a snapshot may last.
 const LIMIT: Duration = Duration::from_secs(45);
-/// Rows of a scan that are read at a time.
-const PAGE: i64 = 20_000;
 
 /// Tables that submissions refer to, with the columns that are read.
 const CATALOGUE: [(&str, &[&str]); 4] = [
@@ -69,28 +70,16 @@ impl<Side: Send + Sync> StoredTarget for PostgresTarget<Side> {
         each: &mut (dyn FnMut(Vec<(StoredRow, Option<DateTime<Utc>>)>) + Send),
     ) -> Result<(), Fault> {
         let table = Table::Enforcements;
-        let sql = format!(
-            "select {}, {} as named_at from malpractice_enforcements r
-             left join assignment_submissions s on s.id = r.submission_id
-             where r.id > $1 and starts_with(r.lms_user_id, $2) order by r.id limit {PAGE}",
-            columns(table),
-            time("s.created_at")
-        );
-        let mut after = String::new();
-        loop {
-            let asking = async |connection: &mut PgConnection| {
-                let query = sqlx::query(AssertSqlSafe(sql.clone())).bind(&after).bind(learners);
-                query.fetch_all(connection).await
-            };
-            let rows = self.pool.read(LIMIT, asking).await?;
-            let mut page = Vec::with_capacity(rows.len());
-            for row in &rows {
-                page.push((stored(row, table).map_err(odd)?, row.try_get("named_at").map_err(odd)?));
-            }
-            let Some((last, _)) = page.last() else { return Ok(()) };
-            last.id().clone_into(&mut after);
-            each(page);
-        }
+        let columns = format!("{}, {} as named_at", columns(table), time("s.created_at"));
+        let from = "malpractice_enforcements r left join assignment_submissions s on s.id = r.submission_id";
+        let pages = Pages { columns: &columns, from, key: "r.lms_user_id", prefix: learners };
+        let standing = |row: &PgRow| Ok((stored(row, table)?, row.try_get("named_at")?));
+        pages
+            .each(&self.pool, |rows| {
+                each(rows.iter().map(standing).collect::<Result<_, _>>().map_err(odd)?);
+                Ok(())
+            })
+            .await
     }
 
     async fn control_sums(&self, writers: &[&str]) -> Result<ControlSums, Fault> {
@@ -98,7 +87,7 @@ impl<Side: Send + Sync> StoredTarget for PostgresTarget<Side> {
         let asking = async |connection: &mut PgConnection| {
             sqlx::query(AssertSqlSafe(sql.clone())).fetch_all(connection).await
         };
-        let found = self.pool.read(LIMIT, asking).await?;
+        let found = read_long(&self.pool, asking).await?;
         let cell = |row: &PgRow, column: &str| {
             row.try_get::<Option<String>, _>(column).map(Option::unwrap_or_default)
         };
@@ -108,40 +97,40 @@ impl<Side: Send + Sync> StoredTarget for PostgresTarget<Side> {
     }
 
     async fn links(&self, table: Table, each: &mut (dyn FnMut(Vec<Link>) + Send)) -> Result<(), Fault> {
-        let sql = links_sql(table);
-        let mut after = String::new();
-        loop {
-            let asking = async |connection: &mut PgConnection| {
-                sqlx::query_as(AssertSqlSafe(sql.clone())).bind(&after).fetch_all(connection).await
-            };
-            let rows: Vec<(String, Option<String>, Option<String>, Option<DateTime<Utc>>)> =
-                self.pool.read(LIMIT, asking).await?;
-            let Some((last, ..)) = rows.last() else { return Ok(()) };
-            last.clone_into(&mut after);
-            let link = |(id, parent, blob, created_at)| Link { id, parent, blob, created_at };
-            each(rows.into_iter().map(link).collect());
-        }
+        let (parent, prefix, blob, created_at) = match table {
+            Table::LaunchSessions | Table::SessionRecords => {
+                ("r.launch_id", "rogo_", NONE, time("r.created_at"))
+            }
+            Table::Submissions => ("r.lti_launch_id", "rogo_", NONE, time("r.created_at")),
+            Table::Files => ("r.submission_id", "", "r.azure_blob_name", NO_TIME.to_owned()),
+            Table::Assignments | Table::Marks | Table::Grades | Table::Enforcements => {
+                ("r.submission_id", "", NONE, NO_TIME.to_owned())
+            }
+        };
+        let columns =
+            format!("r.id::text as id, {parent}::text as parent, {blob} as blob, {created_at} as created_at");
+        let from = format!("{} r", table.name());
+        let pages = Pages { columns: &columns, from: &from, key: parent, prefix };
+        let link = |row: &PgRow| {
+            Ok(Link {
+                id: row.try_get("id")?,
+                parent: row.try_get("parent")?,
+                blob: row.try_get("blob")?,
+                created_at: row.try_get("created_at")?,
+            })
+        };
+        pages
+            .each(&self.pool, |rows| {
+                each(rows.iter().map(link).collect::<Result<_, _>>().map_err(odd)?);
+                Ok(())
+            })
+            .await
     }
 }
 
-fn links_sql(table: Table) -> String {
-    let (parent, blob, created_at, only) = match table {
-        Table::LaunchSessions | Table::SessionRecords => {
-            ("launch_id", "null::text", time("created_at"), "and starts_with(launch_id, 'rogo_')")
-        }
-        Table::Submissions => {
-            ("lti_launch_id", "null::text", time("created_at"), "and starts_with(lti_launch_id, 'rogo_')")
-        }
-        Table::Files => ("submission_id", "azure_blob_name", "null::timestamptz".to_owned(), ""),
-        Table::Assignments | Table::Marks | Table::Grades | Table::Enforcements => {
-            ("submission_id", "null::text", "null::timestamptz".to_owned(), "")
-        }
-    };
-    format!(
-        "select id::text, {parent}::text, {blob}, {created_at} from {} where id > $1 {only} order by id limit {PAGE}",
-        table.name()
-    )
-}
+/// What a table that has no such column is read as.
+const NONE: &str = "null::text";
+const NO_TIME: &str = "null::timestamptz";
 
 /// Columns that are no text, with what makes them one of [`Cell`]'s kinds.
 fn columns(table: Table) -> String {

@@ -1,16 +1,17 @@
 //! Which blobs of killed processes are named by rows. There is no index on a blob's name. So the only row that should
 //! name a blob is looked up by its derived id; once such a row does not name its blob, all blobs that are left are searched
-//! for in one scan.
+//! for in one scan. A blob whose row stands under a name that no process gave is not taken for one that no row names.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     time::Duration,
 };
 
 use super::{held::scan, pool::Pool};
 use crate::{
-    domain::{AttemptId, SubmissionIds},
+    domain::{AttemptId, FileKind, SubmissionIds},
     ports::Fault,
+    run::ids::WriterId,
 };
 
 const LIMIT: Duration = Duration::from_secs(45);
@@ -37,45 +38,69 @@ impl Key {
         Some(Self { folder: folder.into(), writer: writer.into(), attempt, order })
     }
 
+    /// Of a name that a process of a run gave, and that still is as it gave it.
+    fn of_a_writer(name: &str) -> Option<Self> {
+        let is_written = |key: &Self| {
+            FileKind::ALL.iter().any(|kind| kind.folder() == key.folder)
+                && key.writer.parse::<WriterId>().is_ok()
+        };
+        Self::of(name).filter(is_written)
+    }
+
     /// The id of the only row that this program makes for the blob.
     fn row(&self, lms_instance: &str) -> String {
         SubmissionIds::new(lms_instance, self.attempt).row("submission_files", self.order)
     }
 }
 
-/// Returns those of these names that a row holds, in the form in which the row holds them.
+/// The asked blobs by the id of the row that should name them: those of several processes for one file have one.
+type ByRow<'a> = HashMap<String, Vec<(&'a Key, &'a str)>>;
+
+/// Returns those of these names that a row holds, in the form in which the row holds them. A row whose name was rewritten, so that it is
+/// that of no writer's blob, may mean any blob that was made for it: these names are returned as they are asked.
 pub(super) async fn named(
     pool: &Pool,
     lms_instance: &str,
     names: &[String],
 ) -> Result<HashSet<String>, Fault> {
     let mut found = HashSet::new();
-    let mut keys: Vec<Key> = Vec::new();
+    let mut keys: Vec<(Key, &str)> = Vec::new();
     let mut odd: BTreeSet<&str> = BTreeSet::new();
     for name in names {
         match Key::of(name) {
-            Some(key) => keys.push(key),
+            Some(key) => keys.push((key, name)),
             None => drop(odd.insert(name)),
         }
     }
     let mut rest = keys.as_slice();
-    let mut open: HashSet<&Key> = HashSet::new();
+    let mut open = ByRow::new();
     // The scan that one open key needs finds all others too, and reads the disk in its order.
     while open.is_empty()
         && let Some((some, others)) = rest.split_at_checked(rest.len().min(IDS_AT_A_TIME))
         && !some.is_empty()
     {
         rest = others;
-        open = some.iter().collect();
-        let ids: Vec<String> = some.iter().map(|key| key.row(lms_instance)).collect();
-        for name in by_id(pool, &ids).await? {
+        open = by_row(some, lms_instance);
+        let ids: Vec<String> = open.keys().cloned().collect();
+        for (id, name) in by_id(pool, &ids).await? {
+            let Some(asked) = open.get_mut(&id) else { continue };
             // Two processes may have uploaded files for one row: the row names the blob of one of them at most.
-            if Key::of(&name).is_some_and(|key| open.remove(&key)) {
-                found.insert(name);
+            match Key::of_a_writer(&name) {
+                Some(key) => asked.retain(|(other, _)| {
+                    let is_named = **other == key;
+                    if is_named {
+                        found.insert(name.clone());
+                    }
+                    !is_named
+                }),
+                None => found.extend(asked.drain(..).map(|(_, name)| name.to_owned())),
             }
         }
+        open.retain(|_, asked| !asked.is_empty());
     }
-    open.extend(rest);
+    for (id, asked) in by_row(rest, lms_instance) {
+        open.entry(id).or_default().extend(asked);
+    }
     if !open.is_empty() || !odd.is_empty() {
         // Deleting cannot be undone. If the application copied a row, the copy names the blob under another id.
         by_scan(pool, &open, &odd, &mut found).await?;
@@ -83,34 +108,53 @@ pub(super) async fn named(
     Ok(found)
 }
 
-async fn by_id(pool: &Pool, ids: &[String]) -> Result<Vec<String>, Fault> {
-    const SQL: &str =
-        "select azure_blob_name from submission_files where id = any($1) and azure_blob_name is not null";
-    let asking = async |connection: &mut _| sqlx::query_scalar(SQL).bind(ids).fetch_all(connection).await;
+fn by_row<'a>(asked: &'a [(Key, &'a str)], lms_instance: &str) -> ByRow<'a> {
+    let mut rows = ByRow::new();
+    for (key, name) in asked {
+        rows.entry(key.row(lms_instance)).or_default().push((key, name));
+    }
+    rows
+}
+
+async fn by_id(pool: &Pool, ids: &[String]) -> Result<Vec<(String, String)>, Fault> {
+    const SQL: &str = "select id, coalesce(azure_blob_name, '') from submission_files where id = any($1)";
+    let asking = async |connection: &mut _| sqlx::query_as(SQL).bind(ids).fetch_all(connection).await;
     pool.read(LIMIT, asking).await
 }
 
-/// Reads the table once. It joins with the writers, because PostgreSQL 13 compares `= any` with each element in turn.
+/// Reads the table once. It joins with the writers and ids, because PostgreSQL 13 compares `= any` with each element in turn.
 async fn by_scan(
     pool: &Pool,
-    keys: &HashSet<&Key>,
+    open: &ByRow<'_>,
     odd: &BTreeSet<&str>,
     found: &mut HashSet<String>,
 ) -> Result<(), Fault> {
-    const SQL: &str = "select azure_blob_name from submission_files
-        where split_part(azure_blob_name, '/', 2) in (select unnest($1::text[]))";
+    const SQL: &str = "select id, coalesce(azure_blob_name, '') from submission_files
+        where split_part(azure_blob_name, '/', 2) in (select unnest($1::text[]))
+            or id in (select unnest($2::text[]))";
     let writer = |name: &&str| name.split('/').nth(1).unwrap_or_default().to_owned();
+    let keys: HashSet<&Key> = open.values().flatten().map(|(key, _)| *key).collect();
     let writers: BTreeSet<String> =
         keys.iter().map(|key| key.writer.clone()).chain(odd.iter().map(writer)).collect();
-    let writers: Vec<String> = writers.into_iter().collect();
-    let mut keep = |names: Vec<String>| {
-        let is_asked = |name: &String| match Key::of(name) {
-            Some(key) => keys.contains(&&key),
-            None => odd.contains(name.as_str()),
-        };
-        found.extend(names.into_iter().filter(is_asked));
+    let (writers, ids): (Vec<String>, Vec<String>) =
+        (writers.into_iter().collect(), open.keys().cloned().collect());
+    let mut keep = |rows: Vec<(String, String)>| {
+        for (id, name) in rows {
+            if Key::of_a_writer(&name).is_none()
+                && let Some(asked) = open.get(&id)
+            {
+                found.extend(asked.iter().map(|(_, name)| (*name).to_owned()));
+            }
+            let is_asked = match Key::of(&name) {
+                Some(key) => keys.contains(&key),
+                None => odd.contains(name.as_str()),
+            };
+            if is_asked {
+                found.insert(name);
+            }
+        }
     };
-    scan(pool, |connection| sqlx::query_scalar(SQL).bind(writers).fetch(connection), &mut keep).await
+    scan(pool, |connection| sqlx::query_as(SQL).bind(writers).bind(ids).fetch(connection), &mut keep).await
 }
 
 #[cfg(test)]

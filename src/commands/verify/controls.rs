@@ -14,7 +14,8 @@ use crate::{
 
 impl Asked<'_> {
     /// Writes the sums, and beside them the statement that made them; not of some attempts only, nor if a table may not be
-    /// read. In the run's own store those that were predicted stay.
+    /// read. In the run's own store those that were predicted stay. Without an answer to that one statement the verdict
+    /// stands, and says so.
     pub(super) async fn publish_controls(
         &self,
         known: &Known<'_>,
@@ -24,7 +25,19 @@ impl Asked<'_> {
             return Ok(());
         }
         let writers: Vec<&str> = known.writers.iter().map(WriterId::as_str).collect();
-        let ControlSums { sql, rows } = known.target.control_sums(&writers).await?;
+        let ControlSums { sql, rows } = match known.target.control_sums(&writers).await {
+            Ok(sums) => sums,
+            Err(fault) => {
+                tracing::warn!(fault = %fault.chain(), "the target did not count the sums of {}", names::CONTROLS);
+                verification.remarks.push(format!(
+                    "{} and {} are not of this verification: the target did not answer their statement ({fault})",
+                    names::CONTROLS,
+                    names::CONTROLS_SQL
+                ));
+                verification.verdict = verification.sentence();
+                return Ok(());
+            }
+        };
         let folder = tempfile::tempdir().map_err(no_room)?;
         let path = folder.path().join(names::CONTROLS);
         let mut draft = CsvDraft::create(&path, BYTE_ORDER_MARK, ControlSums::COLUMNS)?;

@@ -61,7 +61,8 @@ pub struct Verification {
     /// Ids of `--attempts` that the run does not know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown_attempts: Vec<AttemptId>,
-    /// Whether the reader could have written neither target nor receipts.
+    /// Whether the reader's database role may not write the target, and its verify store is not the run store. What its
+    /// storage credential may write is not tried.
     pub independent: bool,
     /// Why it is not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -165,7 +165,7 @@ async fn of_large_files_only_so_many_are_under_way_as_twice_the_budget_holds() {
 
 #[tokio::test]
 async fn throttling_halves_once_in_a_window_and_never_below_four() {
-    let in_flight = InFlight::adaptive();
+    let in_flight = InFlight::adaptive(5);
     in_flight.throttled(Way::ServerSide);
     in_flight.throttled(Way::ServerSide);
     assert_eq!((in_flight.of(Way::ServerSide).limit(), in_flight.of(Way::Streamed).limit()), (16, 32));
@@ -178,7 +178,7 @@ async fn throttling_halves_once_in_a_window_and_never_below_four() {
 
 #[tokio::test(start_paused = true)]
 async fn rows_under_way_follow_the_larger_limit_and_a_fixed_one_counts_them_in_each_worker() {
-    let in_flight = Arc::new(InFlight::adaptive());
+    let in_flight = Arc::new(InFlight::adaptive(5));
     let mut copies = JoinSet::new();
     for _ in 0..600 {
         let in_flight = in_flight.clone();
@@ -198,11 +198,23 @@ async fn rows_under_way_follow_the_larger_limit_and_a_fixed_one_counts_them_in_e
         }
     }
     assert_eq!((rows.len(), in_flight.of(Way::ServerSide).limit()), (512, 512));
-    assert!(rows.iter().all(Option::is_some));
+    // Rows whose files are copied wait for their commit: 128 for each worker, and no more.
+    for row in &mut rows {
+        drop(row.copying.take());
+    }
+    while let Ok(row) = timeout(Duration::from_millis(100), in_flight.row()).await {
+        rows.push(row);
+        if let Some(row) = rows.last_mut() {
+            drop(row.copying.take());
+        }
+    }
+    assert_eq!(rows.len(), 512 + 5 * 128);
+    assert_eq!(in_flight.rows_of_a_worker(), None);
 
     let fixed = InFlight::fixed(3, 5);
-    assert!(fixed.row().await.is_none());
-    assert_eq!((fixed.rows_of_a_worker(), fixed.of(Way::Streamed).limit()), (3, 15));
+    let Turn { copying, under_way } = fixed.row().await;
+    assert!(copying.is_none() && under_way.is_none());
+    assert_eq!((fixed.rows_of_a_worker(), fixed.of(Way::Streamed).limit()), (Some(3), 15));
     let _all = fixed.of(Way::Streamed).place().await;
     assert!(fixed.of(Way::ServerSide).is_capped());
 }

@@ -3,10 +3,10 @@
 use tokio::task::JoinSet;
 
 use super::joined;
-use crate::{exit::Stop, ports::Permit, shard::Shard};
-
-/// A row's turn to be copied; empty if only its worker's rows are counted.
-pub(super) struct Turn(pub Option<Permit>);
+use crate::{
+    exit::Stop,
+    shard::{Shard, in_flight::Turn},
+};
 
 /// Waits until one more row may be under way; `None` if the process stops meanwhile.
 pub(super) async fn turn(
@@ -20,13 +20,13 @@ pub(super) async fn turn(
     tokio::pin!(row);
     let mut turn = None;
     loop {
-        if under_way.len() < shard.in_flight.rows_of_a_worker()
+        if shard.in_flight.rows_of_a_worker().is_none_or(|most| under_way.len() < most)
             && let Some(turn) = turn.take()
         {
             return Ok(Some(turn));
         }
         tokio::select! {
-            permit = &mut row, if turn.is_none() => turn = Some(Turn(permit)),
+            taken = &mut row, if turn.is_none() => turn = Some(taken),
             Some(ended) = under_way.join_next() => joined(shard, ended)?,
             () = shard.stop.cancelled() => return Ok(None),
         }

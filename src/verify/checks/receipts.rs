@@ -181,6 +181,7 @@ fn what(written: &Written, differences: &[Difference]) -> String {
     if columns.is_empty() {
         return "rows changed: the receipt does not hold".to_owned();
     }
+    let verb = if columns.len() == 1 { "differs" } else { "differ" };
     let columns: Vec<&str> = columns.into_iter().collect();
-    format!("the receipt does not hold: {} differ", columns.join(", "))
+    format!("the receipt does not hold: {} {verb}", columns.join(", "))
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use rogo_migrate::{
     domain::{Assessment, AttemptId, MalpracticeLevel, Section, SubmissionIds},
-    ports::{FaultKind, Session, TargetReader, TargetWriter},
+    ports::{FaultKind, Session, StoredTarget, Table, TargetReader, TargetWriter},
 };
 
 use super::world::{LMS, WRITER, Worker, ask, copied, database, malpractice, migration};
@@ -184,6 +184,30 @@ async fn a_blob_is_named_where_a_row_names_it_under_whatever_id() {
 }
 
 #[tokio::test]
+async fn a_blob_whose_row_has_another_name_by_now_is_not_taken_for_an_orphan() {
+    let database = database().await;
+    let target = Worker::of(&database).start();
+    let ours = migration(987);
+    let files = copied(&ours);
+    target.commit(&files).await.unwrap();
+    let asked: Vec<String> = files.files().iter().map(|file| file.blob_name.clone()).collect();
+    let all: HashSet<String> = asked.iter().cloned().collect();
+    let orphan = format!("LTI_Uploads/{WRITER}/989_1_orphan.pdf");
+    for rewritten in ["'uploads/' || azure_blob_name", "replace(azure_blob_name, '/', '-')", "null"] {
+        database.run("create table kept as select id, azure_blob_name from submission_files").await;
+        database.run(&format!("update submission_files set azure_blob_name = {rewritten}")).await;
+        assert_eq!(target.blob_names_of_writers(&asked).await.unwrap(), all, "{rewritten}, by id");
+        let with_orphan = [std::slice::from_ref(&orphan), asked.as_slice()].concat();
+        assert_eq!(target.blob_names_of_writers(&with_orphan).await.unwrap(), all, "{rewritten}, by a scan");
+        database.run("update submission_files f set azure_blob_name = k.azure_blob_name from kept k where k.id = f.id").await;
+        database.run("drop table kept").await;
+    }
+    // Another process moved the row: what this one left of it is an orphan.
+    let other = asked[0].replace(WRITER, "ffffffffffff");
+    assert_eq!(target.blob_names_of_writers(&[other]).await.unwrap(), HashSet::new());
+}
+
+#[tokio::test]
 async fn names_beyond_one_look_up_are_found_too() {
     let database = database().await;
     let target = Worker::of(&database).start();
@@ -241,4 +265,27 @@ async fn a_lost_or_deleted_submission_is_told_from_its_launch_session_alone() {
             (launch_ids[3].clone(), Session::Absent),
         ]
     );
+}
+
+#[tokio::test]
+async fn rows_are_found_beside_an_application_of_any_size_by_pages_that_look_at_so_many_rows() {
+    let database = database().await;
+    // Of our sessions one begins the table and one ends it; the pages between hold the application's only.
+    database
+        .run(
+            "insert into lti_launch_sessions (id, launch_id, consumer_key, expires_at)
+                select to_char(n, 'FM000000'), case when n in (1, 70000) then 'rogo_' || n else 'app_' || n end, 'k', now()
+                from generate_series(1, 70000) n",
+        )
+        .await;
+    let target = Worker::of(&database).read();
+    let (mut pages, mut found) = (0, Vec::new());
+    let mut each = |links: Vec<rogo_migrate::ports::Link>| {
+        pages += 1;
+        found.extend(links.into_iter().filter_map(|link| Some((link.id, link.parent?))));
+    };
+    target.links(Table::LaunchSessions, &mut each).await.unwrap();
+    let ours = |id: &str, launch: &str| (id.to_owned(), launch.to_owned());
+    assert_eq!(found, [ours("000001", "rogo_1"), ours("070000", "rogo_70000")]);
+    assert!(pages >= 4, "70,000 rows were looked at in {pages} statements");
 }

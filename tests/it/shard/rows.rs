@@ -299,9 +299,17 @@ async fn a_bug_that_meets_a_row_costs_this_row_only_and_the_sweep_looks_at_its_b
 }
 
 #[tokio::test(start_paused = true)]
+async fn bytes_that_were_spoilt_on_their_way_once_are_copied_again() {
+    let world = World::new(1, 1);
+    world.files.spoil(1);
+    world.move_shard(TRY_A).await.unwrap();
+    assert!(matches!(&world.outcomes().await[&1], Fate::Migrated(_)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_copy_whose_stored_bytes_are_others_fails_its_row_and_is_removed() {
     let world = World::new(1, 1);
-    world.files.spoil();
+    world.files.spoil(u32::MAX);
     world.move_shard(TRY_A).await.unwrap();
     assert_eq!(failed_as(&world.outcomes().await[&1]), FailCode::FileCorrupt);
     assert_eq!(world.files.names(), [""; 0]);

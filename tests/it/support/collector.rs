@@ -9,6 +9,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use chrono::{DateTime, Utc};
 use tempfile::TempDir;
 
 use super::{
@@ -36,6 +37,8 @@ pub struct Span {
     pub attributes: BTreeMap<String, String>,
     /// Trace and span of each.
     pub links: Vec<(String, String)>,
+    pub began: Option<DateTime<Utc>>,
+    pub ended: Option<DateTime<Utc>>,
 }
 
 impl Collector {
@@ -119,6 +122,8 @@ pub fn spans_of(received: &str) -> Vec<Span> {
             ("Parent ID", _) if of_span => value.clone_into(&mut span.parent),
             ("ID", _) if of_span => value.clone_into(&mut span.id),
             ("Name", _) if of_span => value.clone_into(&mut span.name),
+            ("Start time", _) if of_span => span.began = Some(time(value)),
+            ("End time", _) if of_span => span.ended = Some(time(value)),
             ("Status code", _) if of_span => value.clone_into(&mut span.status),
             ("Trace ID", _) => span.links.push((value.to_owned(), String::new())),
             ("ID", _) => value.clone_into(&mut span.links.last_mut().unwrap().1),
@@ -130,4 +135,10 @@ pub fn spans_of(received: &str) -> Vec<Span> {
         }
     }
     spans
+}
+
+/// `2024-05-01 12:00:00.5 +0000 UTC`.
+fn time(value: &str) -> DateTime<Utc> {
+    let time = DateTime::parse_from_str(value.trim_end_matches(" UTC"), "%Y-%m-%d %H:%M:%S%.f %z");
+    time.unwrap_or_else(|error| panic!("{value}: {error}")).to_utc()
 }

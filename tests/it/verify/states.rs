@@ -41,7 +41,7 @@ async fn a_run_without_a_result_is_not_verified_and_an_incomplete_one_only_in_pa
         ended.stdout
     );
 
-    fs::write(store(&app, "rolled-back.json"), "{}").unwrap();
+    app.run_as(&app.database.removers_url(), &["rollback", "--yes", "--reason", "a test"]).await.expect(0);
     let ended = verify(&app, &[]).await.expect(78);
     assert!(ended.stderr.contains("run rogo was rolled back"), "{}", ended.stderr);
 }
@@ -52,7 +52,12 @@ async fn what_cannot_be_read_is_named_and_all_else_is_compared() {
     let mut app = in_folders(&sample).await;
     app.run(&["run"]).await.expect(0);
     let elsewhere = format!("file://{}", app.out.path().join("elsewhere").display());
-    verify(&app, &["--verify-store", &elsewhere]).await.expect(0);
+    let ended = verify(&app, &["--verify-store", &elsewhere]).await.expect(0);
+    assert!(
+        ended.stdout.contains("\nindependent: role verifier may not write the target"),
+        "{}",
+        ended.stdout
+    );
     let result = verification(&app);
     assert_eq!((&result["independent"], &result["role"]), (&json!(true), &json!("verifier")));
     let digest = result["program_sha256"].as_str().unwrap();

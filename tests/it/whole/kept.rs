@@ -101,7 +101,7 @@ async fn orphans_are_listed_by_one_command_and_deleted_by_another_and_rows_keep_
     app.target_blobs().delete_many(std::slice::from_ref(&name)).await.unwrap();
     let listed = app.run(&["orphans"]).await.expect(0);
     let expect = format!(
-        "0 orphans, 0 bytes, found; --delete --reason TEXT removes them\nno blob: {name}\n\
+        "0 orphans, 0 bytes, found\nno blob: {name}\n\
          1 file rows without a blob; verify --level blobs names their attempts and what to do\n"
     );
     assert_eq!(listed.stdout, expect);

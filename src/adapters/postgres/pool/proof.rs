@@ -31,3 +31,22 @@ impl Proof {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_proves_the_lock_for_a_second_from_its_request_on_and_no_longer() {
+        let proof = Proof::default();
+        assert!(!proof.is_fresh(), "nothing was answered yet");
+        let now = Instant::now();
+        proof.renew(now.checked_sub(Duration::from_secs(2)).unwrap());
+        assert!(!proof.is_fresh(), "a process that was frozen for two seconds has proven nothing");
+        proof.renew(now);
+        proof.renew(now.checked_sub(Duration::from_secs(9)).unwrap());
+        assert!(proof.is_fresh(), "a late answer to an early request takes nothing away");
+        proof.lose();
+        assert!(!proof.is_fresh());
+    }
+}

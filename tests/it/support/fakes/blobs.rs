@@ -39,7 +39,7 @@ struct State {
     blobs: BTreeMap<String, Held>,
     put_faults: VecDeque<(Strike, FaultKind)>,
     fails: Option<Fails>,
-    spoils: bool,
+    spoils: u32,
     writes: u32,
 }
 
@@ -85,9 +85,9 @@ impl InMemoryBlobs {
         })));
     }
 
-    /// From now on other bytes are stored than were put, of the same number.
-    pub fn spoil(&self) {
-        self.state.lock().unwrap().spoils = true;
+    /// So many times other bytes are stored than were put, of the same number.
+    pub fn spoil(&self, times: u32) {
+        self.state.lock().unwrap().spoils = times;
     }
 
     /// Everything that would change the place, its check included.
@@ -194,7 +194,10 @@ impl Blobs for InMemoryBlobs {
         if options.existing == Existing::Keep && self.state.lock().unwrap().blobs.contains_key(name) {
             return Err(self.fault(FaultKind::Exists, name));
         }
-        let spoils = self.state.lock().unwrap().spoils;
+        let spoils = {
+            let left = &mut self.state.lock().unwrap().spoils;
+            std::mem::replace(left, left.saturating_sub(1)) > 0
+        };
         let bytes = if spoils { bytes.iter().rev().copied().collect() } else { bytes };
         let stored = self.keep(name, Content::Held(bytes), options);
         match fault {
