@@ -304,7 +304,7 @@ fn last_minute(tell: impl FnOnce(&Process)) -> Vec<LimitCode> {
         let sample = Event::Sampled(Sample { took, cpu, cores: 2 });
         process.limits.take(process.began + Duration::from_secs(second), &sample);
     }
-    let recent = process.limits.recent(process.began + Duration::from_secs(300));
+    let recent = process.limits.recent(process.began + Duration::from_mins(5));
     assert_eq!((recent.rows, recent.elapsed_us), (0, 60_000_000));
     advice(&recent).into_iter().map(|limit| limit.code).collect()
 }
