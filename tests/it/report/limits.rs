@@ -153,12 +153,12 @@ async fn what_limited_stopped_processes_and_every_broken_promise_stand_in_the_su
     let summary = || -> Value { serde_json::from_str(&app.result("summary.json")).unwrap() };
     assert_eq!(summary()["warnings"], Value::Null, "{}", summary());
 
-    let marker = document(&app, "done/0.json");
-    let mut marked: Value = serde_json::from_slice(&fs::read(&marker).unwrap()).unwrap();
-    marked["violations"] = json!({"one_outcome": 2});
-    fs::write(&marker, marked.to_string()).unwrap();
+    let place = document(&app, "done/0.json");
+    let mut told: Value = serde_json::from_slice(&fs::read(&place).unwrap()).unwrap();
+    told["violations"] = json!({"one_outcome": 2});
+    fs::write(&place, told.to_string()).unwrap();
     // The marker tells of its own process; the others were evicted.
-    stopped(&app, 0, marked["writer"].as_str().unwrap(), Work::default(), &[("one_outcome", 1)]);
+    stopped(&app, 0, told["writer"].as_str().unwrap(), Work::default(), &[("one_outcome", 1)]);
     stopped(&app, 0, "bbbbbbbbbbbb", Work::default(), &[("one_outcome", 1)]);
     let mut throttled = Work { rows: 0, ..work() };
     limit(LimitCode::ThrottledService, &mut throttled);
