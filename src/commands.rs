@@ -204,7 +204,7 @@ fn flags(cli: &Cli) -> Flags {
         Command::Status(args) => flags.with(&args.store).with(&args.verify_store).with(&args.wait),
         Command::Resume(args) => flags.with(&args.redo).with(&args.reason).with(&args.settings),
         Command::Results(args) => flags.with(&args.store).with(&args.verify_store),
-        Command::Report(args) => flags.with(&args.out).with(&args.store),
+        Command::Report(args) => flags.with(&args.out).with(&args.store).with(&args.verify_store),
         Command::Orphans(args) => flags.with(&args.reason).with(&args.settings),
         Command::Rollback(args) => flags.with(&args.attempts).with(&args.reason).with(&args.settings),
         Command::Settings(args) => {

@@ -49,6 +49,9 @@ pub struct ReportArgs {
     /// Name and location of the run.
     #[command(flatten)]
     pub store: StoreFlags,
+    /// Where its verifications are.
+    #[command(flatten)]
+    pub verify_store: VerifyStoreFlags,
 }
 
 /// Arguments of `rogo-migrate explain`.

@@ -9,6 +9,7 @@ use std::{
 use crate::{
     cli::ReportArgs,
     exit::{End, Exit, Stop},
+    ports::Fault,
     report::html::{Documents, render},
     run::{Course, Plan, RunStore, Summary, Verification, names, results},
     settings::{Settings, Sources, StoreSettings},
@@ -16,7 +17,8 @@ use crate::{
 
 use super::{bundle, connect, own_inputs};
 
-const HTML: &str = "text/html; charset=utf-8";
+/// Content type of the page.
+pub(super) const HTML: &str = "text/html; charset=utf-8";
 
 /// Keeps how the run went, and publishes the page that tells it.
 pub(super) async fn publish(
@@ -28,7 +30,7 @@ pub(super) async fn publish(
 ) -> Result<(), Stop> {
     let course = Course { settings: shown(settings), ..course.clone() };
     store.replace(names::TELEMETRY, &course).await?;
-    let verification = store.read::<Verification>(&names::result(names::VERIFICATION)).await?;
+    let verification = verification(store).await?;
     let page = page(&Documents { plan, summary, course: &course, verification: verification.as_ref() })?;
     results::publish_document(Some(store), Some(&settings.out), names::REPORT, &page, HTML).await
 }
@@ -49,16 +51,32 @@ fn page(documents: &Documents<'_>) -> Result<String, Stop> {
 pub(super) async fn of(sources: &Sources, args: &ReportArgs) -> Result<End, Stop> {
     let settings = StoreSettings::load(sources)?;
     if let Some(file) = &args.bundle {
-        let read = std::slice::from_ref(file);
-        return write(&bundle::open(file)?.store, &settings.out, read).await;
+        let (bundled, read) = (bundle::open(file)?, std::slice::from_ref(file));
+        return write(&bundled.store, &bundled.store, &settings.out, read).await;
     }
     let store = connect::store_of(&settings)?;
     connect::not_rolled_back(&store).await?;
-    write(&store, &settings.out, &[]).await
+    write(&store, &connect::verify_store_of(&settings)?, &settings.out, &[]).await
+}
+
+/// The page as the documents say it now: verifications and rollbacks of some attempts come after finalize published it.
+/// `None` if a document that it is made of is not there.
+pub(super) async fn current(store: &RunStore, verify_store: &RunStore) -> Result<Option<String>, Stop> {
+    let plan = store.plan().await?;
+    let summary: Option<Summary> = store.read(&names::result(names::SUMMARY)).await?;
+    let course: Option<Course> = store.read(names::TELEMETRY).await?;
+    let (Some(plan), Some(summary), Some(course)) = (plan, summary, course) else { return Ok(None) };
+    let verification = verification(verify_store).await?;
+    page(&Documents { plan: &plan, summary: &summary, course: &course, verification: verification.as_ref() })
+        .map(Some)
+}
+
+async fn verification(verify_store: &RunStore) -> Result<Option<Verification>, Fault> {
+    verify_store.read(&names::result(names::VERIFICATION)).await
 }
 
 /// Writes the page into a folder or file, which is none of those that were read.
-async fn write(store: &RunStore, out: &Path, read: &[PathBuf]) -> Result<End, Stop> {
+async fn write(store: &RunStore, verify_store: &RunStore, out: &Path, read: &[PathBuf]) -> Result<End, Stop> {
     let missing = |name: &str| {
         let message = format!(
             "{} is not there: finalize writes it, also for a run with missing rows; see rogo-migrate status --run {}",
@@ -68,13 +86,10 @@ async fn write(store: &RunStore, out: &Path, read: &[PathBuf]) -> Result<End, St
         Stop::new(Exit::Incomplete, message)
     };
     let plan = store.plan_or("a report is of a run that was planned").await?;
-    let (summary_name, verification_name) =
-        (names::result(names::SUMMARY), names::result(names::VERIFICATION));
-    let summary: Summary = store.read(&summary_name).await?.ok_or_else(|| missing(&summary_name))?;
-    let course: Course = store.read(names::TELEMETRY).await?.ok_or_else(|| missing(names::TELEMETRY))?;
-    let verification = store.read::<Verification>(&verification_name).await?;
-    let documents =
-        Documents { plan: &plan, summary: &summary, course: &course, verification: verification.as_ref() };
+    let Some(page) = current(store, verify_store).await? else {
+        let summary = names::result(names::SUMMARY);
+        return Err(missing(if store.exists(&summary).await? { names::TELEMETRY } else { &summary }));
+    };
     let (folder, file) = match out.extension() {
         Some(extension) if extension == "html" => {
             (out.parent().unwrap_or(Path::new("")), out.file_name().unwrap_or_default())
@@ -83,7 +98,7 @@ async fn write(store: &RunStore, out: &Path, read: &[PathBuf]) -> Result<End, St
     };
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     own_inputs::refuse_file(&plan, &folder.join(file), read, "--out")?;
-    results::publish_document(None, Some(folder), &file.to_string_lossy(), &page(&documents)?, HTML).await?;
+    results::publish_document(None, Some(folder), &file.to_string_lossy(), &page, HTML).await?;
     let place = folder.join(file);
     crate::report::print(&place.display().to_string());
     Ok(End::done(format!("the report is at {}", place.display())))

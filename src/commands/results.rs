@@ -8,31 +8,39 @@ use crate::{
     report,
     run::{
         RunStore,
-        bundle::{self, Personal},
-        evidence::{self, Beside},
+        bundle::{self, Beside, Personal},
+        evidence, names, results,
     },
     settings::StoreSettings,
     watch::fetch,
 };
 
-use super::{connect, own_inputs};
+use super::{connect, own_inputs, report as page};
 
 /// Copies the results, packs the evidence, or puts what tells the run into a bundle.
 pub async fn run(settings: &StoreSettings, args: &ResultsArgs) -> Result<End, Stop> {
     let store = connect::store_of(settings)?;
     match (&args.evidence, &args.bundle, &args.to) {
         (Some(place), ..) => pack(settings, &store, place, args).await,
-        (None, Some(place), _) => tell(&store, place, args).await,
+        (None, Some(place), _) => tell(settings, &store, place, args).await,
         (None, None, Some(to)) => copy(settings, &store, to).await,
         (None, None, None) => Err(Stop::new(Exit::Usage, "give --to DIR, --evidence FILE or --bundle FILE")),
     }
 }
 
-async fn tell(store: &RunStore, place: &Path, args: &ResultsArgs) -> Result<End, Stop> {
+async fn tell(
+    settings: &StoreSettings,
+    store: &RunStore,
+    place: &Path,
+    args: &ResultsArgs,
+) -> Result<End, Stop> {
     connect::not_rolled_back(store).await?;
     refuse_own_inputs(store, place, &[], "--bundle").await?;
     let personal = if args.with_personal_data { Personal::With } else { Personal::Without };
-    let place = bundle::write(store, place, personal).await?;
+    let verify_store = connect::verify_store_of(settings)?;
+    let page = page::current(store, &verify_store).await?;
+    let beside = Beside { verify_store: &verify_store, page: page.as_deref(), personal };
+    let place = bundle::write(store, place, &beside).await?;
     report::print(&place.display().to_string());
     Ok(End::done(format!("the bundle of run {} is at {}", store.run(), place.display())))
 }
@@ -46,7 +54,8 @@ async fn pack(
     refuse_own_inputs(store, place, &args.logs, "--evidence").await?;
     let is_elsewhere = settings.verify_store.as_ref().is_some_and(|place| *place != settings.run_store);
     let verified = if is_elsewhere { Some(connect::verify_store_of(settings)?) } else { None };
-    let beside = Beside { image: args.image.as_deref(), logs: &args.logs, verify_store: verified.as_ref() };
+    let beside =
+        evidence::Beside { image: args.image.as_deref(), logs: &args.logs, verify_store: verified.as_ref() };
     let place = evidence::write(store, place, &beside).await?;
     report::print(&place.display().to_string());
     Ok(End::done(format!("the evidence of run {} is packed; sign its SHA256SUMS", store.run())))
@@ -71,6 +80,11 @@ async fn copy(settings: &StoreSettings, store: &RunStore, to: &Path) -> Result<E
         own_inputs::refuse_planned(&plan, to)?;
     }
     let fetched = fetch::fetch(store, to).await?;
+    if !fetched.absent.contains(&names::REPORT)
+        && let Some(page) = page::current(store, &connect::verify_store_of(settings)?).await?
+    {
+        results::publish_document(None, Some(to), names::REPORT, &page, page::HTML).await?;
+    }
     for place in &fetched.copied {
         report::print(&place.display().to_string());
     }

@@ -93,6 +93,8 @@ struct Seen {
 enum Life {
     NotBegun,
     UnderWay,
+    /// Checked before its done marker is made, which tells what was found.
+    Complete,
     Over,
 }
 
@@ -121,6 +123,20 @@ impl Invariants {
         self.seen().violations.iter().map(|(broken, times)| (broken.id().to_owned(), *times)).collect()
     }
 
+    /// Checks what must hold of a shard that is complete, before its done marker is made: the marker tells it.
+    pub fn completes(&self) {
+        let found = self.seen().completes();
+        self.breaks(found);
+    }
+
+    fn breaks(&self, found: Found) {
+        for (invariant, row) in found {
+            *self.seen().violations.entry(invariant).or_default() += 1;
+            self.events.tell(Event::PromiseBroken { invariant, row });
+            assert!(self.broken == Broken::Counted, "invariant {} is broken at row {row:?}", invariant.id());
+        }
+    }
+
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -139,12 +155,8 @@ impl Consumer for Invariants {
         if !is_checked {
             return;
         }
-        let broken = self.seen().check(event);
-        for (invariant, row) in broken {
-            *self.seen().violations.entry(invariant).or_default() += 1;
-            self.events.tell(Event::PromiseBroken { invariant, row });
-            assert!(self.broken == Broken::Counted, "invariant {} is broken at row {row:?}", invariant.id());
-        }
+        let found = self.seen().check(event);
+        self.breaks(found);
     }
 }
 
@@ -199,14 +211,24 @@ impl Seen {
         Vec::new()
     }
 
-    fn shard_ends(&mut self, ended: Ended) -> Found {
+    fn completes(&mut self) -> Found {
         let mut found = Vec::new();
         if self.life != Life::UnderWay {
             found.push((Invariant::BeginsOnce, None));
         }
-        if ended == Ended::Complete && self.earlier + self.settled.len() != self.rows {
+        if self.earlier + self.settled.len() != self.rows {
             found.push((Invariant::BooksBalance, None));
         }
+        self.life = Life::Complete;
+        found
+    }
+
+    fn shard_ends(&mut self, ended: Ended) -> Found {
+        let found = match (self.life, ended) {
+            (Life::Complete, _) | (Life::UnderWay, Ended::Unfinished) => Vec::new(),
+            (Life::NotBegun | Life::Over, Ended::Unfinished) => vec![(Invariant::BeginsOnce, None)],
+            (_, Ended::Complete) => self.completes(),
+        };
         self.life = Life::Over;
         found
     }

@@ -103,6 +103,7 @@ impl Consumer for Limits {
             }
             Event::ServiceAnswers { service, .. } => self.seen().answers(*service, at),
             Event::Raised(gain) => self.seen().raised(*gain),
+            Event::ShardEnded { .. } => self.seen().ends(at),
             Event::Sampled(sample) => self.seen().samples(at, sample),
             Event::BytesMoved { .. }
             | Event::Recorded { .. }
@@ -112,7 +113,6 @@ impl Consumer for Limits {
             | Event::RowDropped { .. }
             | Event::StageRetried { .. }
             | Event::StateChanged { .. }
-            | Event::ShardEnded { .. }
             | Event::MergeProgressed { .. }
             | Event::CheckDone { .. } => {}
         }
@@ -162,6 +162,14 @@ impl Seen {
         if let Some((since, trouble)) = self.troubled.remove(&service) {
             count_trouble(&mut self.work, service, trouble, at.saturating_duration_since(since));
         }
+    }
+
+    /// Counts what lasts until the end of a shard: with it the process waits for no service any more.
+    fn ends(&mut self, at: Instant) {
+        for (service, (since, trouble)) in std::mem::take(&mut self.troubled) {
+            count_trouble(&mut self.work, service, trouble, at.saturating_duration_since(since));
+        }
+        self.guarded(at, None);
     }
 
     /// Counts the time since the last look of the target guard, if the process was slowed meanwhile.
@@ -224,7 +232,8 @@ mod tests {
     use super::*;
     use crate::{
         domain::{Books, ShardIndex},
-        report::events::Guarded,
+        ports::{Fault, FaultKind},
+        report::events::{Ended, Guarded},
         run::LimitCode,
     };
 
@@ -237,6 +246,22 @@ mod tests {
             limits.take(began, &Event::ShardBegan(beginning));
         }
         assert_eq!(limits.whole(began + Duration::from_secs(3)).worker_us, 6_000_000);
+    }
+
+    #[test]
+    fn a_service_is_in_trouble_no_longer_than_the_shard() {
+        let (limits, began) = (Limits::new(), Instant::now());
+        let earlier = &Books::default();
+        let shard = ShardIndex(0);
+        let beginning = Beginning { shard, rows: 1, last_row: 1, earlier, workers: 1 };
+        limits.take(began, &Event::ShardBegan(beginning));
+        let fault = Fault::new(Service::TargetBlobs, FaultKind::Throttled(None), "no");
+        let state = State::Throttled("503".into());
+        limits.take(began, &Event::ServiceTroubled { fault: &fault, state: &state });
+        let end = began + Duration::from_secs(4);
+        limits.take(end, &Event::ShardEnded { shard, ended: Ended::Unfinished });
+        let throttled = limits.whole(began + Duration::from_secs(100)).throttled_us;
+        assert_eq!(throttled, [("target blobs".to_owned(), 4_000_000)].into());
     }
 
     #[test]

@@ -49,6 +49,11 @@ impl Observed {
         self.limits.recent(now())
     }
 
+    /// Checks what must hold of a shard whose done marker is about to be made.
+    pub fn completes(&self) {
+        self.invariants.completes();
+    }
+
     /// How often each promise of the run was broken, by its id.
     pub fn violations(&self) -> BTreeMap<String, u64> {
         self.invariants.violations()

@@ -12,12 +12,14 @@ use zip::ZipArchive;
 use super::{
     Plan, RunName, RunStore,
     archive::{Archive, SUMS},
-    names, private,
+    names, pins, private,
 };
 use crate::exit::{Exit, Stop};
 
 /// Results that may hold it.
 const PERSONAL: [&str; 2] = [names::FAILED, names::VERIFICATION_FAILURES];
+/// Results of a verification, which are in the verify store.
+const VERIFIED: [&str; 2] = [names::VERIFICATION, names::VERIFICATION_FAILURES];
 /// Documents of the run.
 const DOCUMENTS: [&str; 3] = [names::PLAN, names::TELEMETRY, names::PREDICTION];
 /// Documents of the shards and processes: counts, by which `status` tells a run.
@@ -36,8 +38,19 @@ pub enum Personal {
     With,
 }
 
+/// What a bundle is made of beside the run store.
+pub struct Beside<'a> {
+    /// Where the run was verified.
+    pub verify_store: &'a RunStore,
+    /// The report as the documents say it now; `None`: the one that finalize published.
+    pub page: Option<&'a str>,
+    /// Whether results with personal data enter.
+    pub personal: Personal,
+}
+
 /// Writes the bundle of a finalized run.
-pub async fn write(store: &RunStore, place: &Path, personal: Personal) -> Result<PathBuf, Stop> {
+pub async fn write(store: &RunStore, place: &Path, beside: &Beside<'_>) -> Result<PathBuf, Stop> {
+    let Beside { verify_store, page, personal } = *beside;
     let summary = names::result(names::SUMMARY);
     if !store.exists(&summary).await? {
         let what = format!(
@@ -49,12 +62,19 @@ pub async fn write(store: &RunStore, place: &Path, personal: Personal) -> Result
     }
     let mut archive = Archive::create(place)?;
     for name in DOCUMENTS {
-        archive.add_document(store, "", name).await?;
+        match (name, personal) {
+            (names::PLAN, Personal::Without) => add_plan(store, &mut archive).await?,
+            _ => archive.add_document(store, "", name).await?,
+        }
     }
     let hidden: &[&str] = if personal == Personal::With { &PERSONAL } else { &[] };
     for file in names::WITHOUT_PERSONAL_DATA.iter().chain(hidden) {
         let name = names::result(file);
-        archive.add_document(store, "", &name).await?;
+        match (*file, page) {
+            (names::REPORT, Some(page)) => archive.add(&name, page.as_bytes())?,
+            _ if VERIFIED.contains(file) => archive.add_document(verify_store, "", &name).await?,
+            _ => archive.add_document(store, "", &name).await?,
+        }
     }
     for prefix in COUNTS {
         let mut found = stream::iter(store.list(prefix).await?)
@@ -67,6 +87,19 @@ pub async fn write(store: &RunStore, place: &Path, personal: Personal) -> Result
         }
     }
     archive.finish()
+}
+
+/// Adds the plan without the name of the person who owns the applied rules.
+async fn add_plan(store: &RunStore, archive: &mut Archive) -> Result<(), Stop> {
+    let Some(mut plan) = store.plan().await? else { return Ok(()) };
+    if let Some(owner) = plan.settings.get_mut(pins::RULE_OWNER)
+        && *owner != pins::OLDEST_ADMIN
+    {
+        pins::HIDDEN.clone_into(owner);
+    }
+    let text = serde_json::to_vec_pretty(&plan)
+        .map_err(|error| Stop::new(Exit::Bug, format!("plan.json cannot be written: {error}")))?;
+    archive.add(names::PLAN, &text)
 }
 
 /// Puts a bundle's documents into a folder as a run store has them, and returns the run's name.

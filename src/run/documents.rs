@@ -196,9 +196,13 @@ pub struct Heartbeat {
     pub rows_per_second: f64,
     /// What the process is doing: `running`, `throttled: …`, `waiting: …`, `stopping: …`.
     pub state: State,
-    /// What the time of the process went into in the last minute.
+    /// What the time of the process went into in the last minute; in the heartbeat of a process that ended, from its
+    /// beginning.
     #[serde(default)]
     pub work: Work,
+    /// How often the process broke a promise of the run so far, by the promise's id: a bug.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub violations: std::collections::BTreeMap<String, u64>,
     /// When the process did not run freely and why, oldest first; of two processes' states each tells its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waits: Vec<Waited>,

@@ -219,6 +219,13 @@ pub(super) async fn recorded_sample(store: &RunStore, plan: &Plan) -> Result<Vec
     Ok(launch_ids.into_iter().take(LOOKED_UP).collect())
 }
 
+/// Setting that may name a person.
+pub const RULE_OWNER: &str = "rule-owner";
+/// Its value if it names none.
+pub const OLDEST_ADMIN: &str = "the oldest admin";
+/// What is shown in place of a value that names a person.
+pub const HIDDEN: &str = "set (hidden)";
+
 /// The settings that change outcomes, by flag name, without secrets. The plan's id salts the digest of the one that is
 /// secret.
 pub fn pinned_settings(settings: &Settings, plan: &PlanId) -> BTreeMap<String, String> {
@@ -236,7 +243,7 @@ pub fn pinned_settings(settings: &Settings, plan: &PlanId) -> BTreeMap<String, S
         ("unit-versions", rules.unit_versions.join(",")),
         ("instruction-set", rules.instruction_set.clone()),
         ("assignment-title", rules.assignment_title.clone()),
-        ("rule-owner", rules.rule_owner.clone().unwrap_or_else(|| "the oldest admin".into())),
+        (RULE_OWNER, rules.rule_owner.clone().unwrap_or_else(|| OLDEST_ADMIN.into())),
         ("marker-only", marker_only(rules.marker_only).into()),
         ("warehouse-time-zone", rules.warehouse_time_zone.name().into()),
         ("source-allow", sources.join(",")),

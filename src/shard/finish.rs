@@ -45,12 +45,14 @@ async fn mark_clean(shard: &Shard) {
     }
 }
 
+/// The marker of a complete shard, with every broken promise, those that only its end shows included.
 pub(super) fn done_marker(
     plan: &PlanId,
     shard: ShardIndex,
     writer: &WriterId,
     observed: &Observed,
 ) -> DoneMarker {
+    observed.completes();
     DoneMarker {
         plan: plan.clone(),
         shard,

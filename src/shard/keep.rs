@@ -152,6 +152,7 @@ impl Heart<'_> {
     }
 
     async fn write(&self, state: State) {
+        let has_ended = matches!(state, State::Stopped(_));
         let name = names::heartbeat(self.epoch, self.shard, self.writer);
         let heartbeat = Heartbeat {
             plan: self.plan.clone(),
@@ -163,7 +164,8 @@ impl Heart<'_> {
             rows_per_second: self.observed.rows_per_second(),
             state,
             waits: self.pace.waits(),
-            work: self.observed.recent_work(),
+            work: if has_ended { self.observed.work() } else { self.observed.recent_work() },
+            violations: self.observed.violations(),
         };
         if let Err(fault) = self.store.replace(&name, &heartbeat).await {
             tracing::debug!(fault = %fault.chain(), "no heartbeat this time");

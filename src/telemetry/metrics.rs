@@ -236,6 +236,9 @@ impl Consumer for Metrics {
             Event::ShardEnded { .. } => {
                 self.shard_active.add(-1, &[]);
                 self.guard.ended(at);
+                for (service, since) in std::mem::take(&mut *self.throttled()) {
+                    self.count_throttled(service, since, at);
+                }
             }
             Event::Guarded(guarded) => self.guard.guarded(at, guarded),
             Event::Gathered { took, .. } => self.took("gather", *took),
@@ -251,7 +254,9 @@ impl Consumer for Metrics {
             Event::ServiceTroubled { fault, state: State::Throttled(_) } => {
                 self.throttled().entry(fault.service).or_insert(at);
             }
-            Event::ServiceAnswers { service, .. } => {
+            // A service that is away throttles no more.
+            Event::ServiceTroubled { fault: Fault { service, .. }, .. }
+            | Event::ServiceAnswers { service, .. } => {
                 if let Some(since) = self.throttled().remove(service) {
                     self.count_throttled(*service, since, at);
                 }
@@ -272,7 +277,6 @@ impl Consumer for Metrics {
             Event::FileCopied { .. }
             | Event::Committed { .. }
             | Event::Waited { .. }
-            | Event::ServiceTroubled { .. }
             | Event::StateChanged { .. }
             | Event::Raised(_)
             | Event::MergeProgressed { .. } => {}

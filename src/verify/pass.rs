@@ -193,10 +193,12 @@ impl Passed {
     fn take(&mut self, world: &World<'_>, one: Checked, found: &mut (dyn FnMut(Found) + Send)) {
         let Checked { item, expected, code, marks, mut findings, .. } = one;
         self.tally.rows += 1;
+        // As the results say it: what was rolled back, or accepted as lost, is a skip there.
+        let is_taken_out = item.attempt.is_some_and(|attempt| world.settled.contains_key(&attempt));
         let fate = match &item.outcome.fate {
-            Fate::Migrated(_) => 0,
+            Fate::Migrated(_) if !is_taken_out => 0,
             Fate::Failed { .. } => 1,
-            Fate::Skipped { .. } => 2,
+            Fate::Migrated(_) | Fate::Skipped { .. } => 2,
         };
         if let Some(count) = self.tally.fates.get_mut::<usize>(fate) {
             *count += 1;

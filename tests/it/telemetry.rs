@@ -28,6 +28,7 @@ use uuid::Uuid;
 use crate::support::{
     app::{Sample, TestApp},
     azurite::Azurite,
+    collector::{Collector, Span},
     prometheus::Prometheus,
     proxy::{Proxy, Reply},
 };
@@ -85,7 +86,6 @@ pub(crate) fn tell_everything(consumer: &dyn Consumer) {
         Event::Sized { queue: Bounded::Pool, usage: 2, limit: 3 },
         Event::PromiseBroken { invariant: Invariant::OneOutcome, row: Some(1) },
         Event::CheckDone { check: "rows_exist", compared: 20, different: 4 },
-        Event::ShardEnded { shard, ended: Ended::Complete },
     ] {
         consumer.take(now, &event);
     }
@@ -94,6 +94,25 @@ pub(crate) fn tell_everything(consumer: &dyn Consumer) {
     consumer.take(now + Duration::from_secs(2), &Event::Sampled(Figures::default()));
     let over = Event::ServiceAnswers { service: Service::TargetBlobs, after: &state };
     consumer.take(now + Duration::from_secs(5), &over);
+    let ended = Event::ShardEnded { shard, ended: Ended::Complete };
+    consumer.take(now + Duration::from_secs(5), &ended);
+}
+
+/// A service that throttles and then is away, and one that throttles until its shard ends.
+fn tell_throttles_that_end_otherwise(consumer: &dyn Consumer) {
+    let now = Instant::now();
+    let tell = |seconds, event: &Event<'_>| consumer.take(now + Duration::from_secs(seconds), event);
+    let (throttled, waiting) = (State::Throttled("503".into()), State::Waiting("no answer".into()));
+    let fault = |service, kind| Fault::new(service, kind, "no");
+    for service in [Service::TargetBlobs, Service::SourceBlobs] {
+        let fault = fault(service, FaultKind::Throttled(None));
+        tell(0, &Event::ServiceTroubled { fault: &fault, state: &throttled });
+    }
+    let away = fault(Service::TargetBlobs, FaultKind::Unavailable);
+    tell(3, &Event::ServiceTroubled { fault: &away, state: &waiting });
+    tell(4, &Event::ShardEnded { shard: ShardIndex(0), ended: Ended::Unfinished });
+    tell(10, &Event::ServiceAnswers { service: Service::TargetBlobs, after: &waiting });
+    tell(20, &Event::Sampled(Figures::default()));
 }
 
 /// What [`tell_everything`] makes of each metric; durations in seconds.
@@ -182,6 +201,24 @@ async fn prometheus_gets_every_metric_under_its_documented_name_and_nothing_pers
 }
 
 #[tokio::test]
+async fn a_service_throttles_until_it_is_away_or_the_shard_ends_and_no_longer() {
+    let prometheus = Prometheus::start().await;
+    let metrics = Some(Signal { endpoint: prometheus.endpoint(), ..Signal::default() });
+    let settings = ExportSettings { metrics, instance: Uuid::new_v4(), ..ExportSettings::default() };
+    let sending = move || {
+        let (exports, receivers) = Exports::begin(&settings).unwrap();
+        tell_throttles_that_end_otherwise(&receivers.metrics.unwrap());
+        drop(exports);
+    };
+    tokio::task::spawn_blocking(sending).await.unwrap();
+    for (service, expected) in [("target blobs", 3.0), ("source blobs", 4.0)] {
+        let counted = format!("rogo_migrate_throttle_time_seconds_total{{service=\"{service}\"}}");
+        let found = prometheus.query(&counted).await;
+        assert!((found[0].1 - expected).abs() < 1e-9, "{service}: {found:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_run_sends_all_of_its_rows_before_it_ends() {
     let prometheus = Prometheus::start().await;
     let sample = Sample::with(40, 78, |options| options.plain = true).await;
@@ -208,17 +245,24 @@ async fn throttles_retries_and_differences_of_a_real_run_are_counted() {
     let prometheus = Prometheus::start().await;
     let sample = Sample::with(40, 89, |options| options.plain = true).await;
     let mut app = TestApp::new(&sample).await;
+    let collector = Collector::start().await;
     app.set("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", prometheus.endpoint());
+    app.set("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", format!("{}/v1/traces", collector.endpoint()));
     let azurite = Azurite::shared().await;
     let address = azurite.endpoint().split('/').nth(2).unwrap().parse().unwrap();
     let proxy = Proxy::start(address).await;
     let through = azurite.connection_string().replace(&format!("{address}"), &proxy.address().to_string());
     app.set("AZURE_STORAGE_CONNECTION_STRING", through);
     let bytes =
-        b"HTTP/1.1 503 Busy\r\nretry-after: 1\r\nx-ms-error-code: ServerBusy\r\ncontent-length: 0\r\n\r\n";
+        b"HTTP/1.1 503 Busy\r\nretry-after: 2\r\nx-ms-error-code: ServerBusy\r\ncontent-length: 0\r\n\r\n";
     proxy.reply(Some(Reply { to: b"/LTI_Uploads/".to_vec(), bytes: bytes.to_vec(), times: 8 }));
-    app.run(&["run"]).await.expect(0);
+    // One row at a time: an answer to another row's copy would end the throttle at once.
+    app.run(&["run", "--workers", "1", "--in-flight", "1"]).await.expect(0);
     assert_eq!(proxy.replies(), 8);
+    let spans = collector.spans();
+    let shard = spans.iter().find(|span| span.name == "shard").unwrap();
+    let throttled = |span: &&Span| span.name == "throttled" && span.parent == shard.id;
+    assert!(spans.iter().any(|span| throttled(&span)), "below its shard: {spans:?}");
     app.database.run("update submission_grades set overall_summary = concat(overall_summary, 'x')").await;
     app.run(&["verify"]).await.expect(1);
     let value = async |expression: &str| -> f64 {

@@ -104,6 +104,21 @@ async fn a_run_is_one_trace_below_its_caller_and_each_chosen_submission_one_that
     nothing_personal(&sample, &collector, &spans);
 }
 
+#[tokio::test]
+async fn every_failure_is_traced_at_the_default_rate() {
+    let collector = Collector::start().await;
+    let sample = Sample::new(120, 84).await;
+    let mut app = TestApp::new(&sample).await;
+    app.set("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", format!("{}/v1/traces", collector.endpoint()));
+    app.run(&["run", "--breaker", "off", "--reason", "a test"]).await.expect(0);
+    let outcomes = app.outcomes();
+    let failed = outcomes.iter().filter(|(_, outcome)| outcome.0 == "failed").map(|(row, _)| *row);
+    let (failed, spans) = (failed.collect::<BTreeSet<u64>>(), collector.spans());
+    assert!(failed.iter().any(|row| !row.is_multiple_of(100)), "{failed:?}");
+    assert_eq!(sampled(&spans, "failure"), failed);
+    assert!(sampled(&spans, "sample").is_subset(&BTreeSet::from([100])), "one in 100");
+}
+
 /// No cell of the inputs is part of a value that the receiver got, and nothing that the environment holds.
 fn nothing_personal(sample: &Sample, collector: &Collector, spans: &[Span]) {
     let mut planted = BTreeSet::new();

@@ -3,7 +3,7 @@
 mod blobs;
 mod broken_rules;
 mod content;
-mod corruptions;
+pub(crate) mod corruptions;
 mod files;
 mod nights;
 mod receipts;

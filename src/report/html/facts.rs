@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::{Fact, instant};
 use crate::{
     report::grid::{bytes, count, span},
-    run::{Course, Plan, Summary, Verification},
+    run::{Course, Plan, Summary, Verification, pins},
 };
 
 /// Settings of the plan that name a person or are secret: their values are not shown.
-const HIDDEN: [&str; 2] = ["consumer-key", "rule-owner"];
+const HIDDEN: [&str; 2] = ["consumer-key", pins::RULE_OWNER];
 
 /// A table of names and values.
 pub(super) struct Table {
@@ -40,7 +40,7 @@ pub(super) fn tables(
 ) -> Vec<Table> {
     let settings = plan.settings.iter().map(|(name, value)| {
         let is_hidden = HIDDEN.contains(&name.as_str());
-        Fact::new(name, if is_hidden { "set (hidden)" } else { value })
+        Fact::new(name, if is_hidden { pins::HIDDEN } else { value })
     });
     let process = course.settings.iter().map(|(name, value)| Fact::new(name, value));
     let mut tables = vec![Table {

@@ -127,7 +127,9 @@ fn steps(summary: &Summary, verification: Option<&Verification>) -> Vec<Step> {
         let command = format!("rogo-migrate explain {}", warning.code.code());
         add(&format!("Warning {}: {}", warning.code.code(), warning.detail), &command);
     }
+    let is_outdated = verification.is_some_and(|verification| !verification.covers(summary));
     match verification.map(|verification| verification.result) {
+        _ if is_outdated => add("Compare all rows of the results as they are now:", "rogo-migrate verify"),
         None => add("Compare what the target holds with the inputs:", "rogo-migrate verify"),
         Some(VerifyResult::Differences) => {
             add("Look at what verify found, a line each in verification_failures.csv.", "");

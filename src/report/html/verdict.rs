@@ -22,14 +22,20 @@ pub(super) struct Verdict {
 pub(super) fn of(summary: &Summary, verification: Option<&Verification>) -> Verdict {
     let is_complete = summary.result == RunResult::Complete;
     let differs = verification.is_some_and(|verification| verification.result == VerifyResult::Differences);
+    let is_outdated = verification.is_some_and(|verification| !verification.covers(summary));
+    let (class, mark) = match (is_complete && !differs, is_outdated) {
+        (false, _) => ("bad", "✗"),
+        (true, true) => ("open", "!"),
+        (true, false) => ("good", "✓"),
+    };
     Verdict {
         result: summary.result.to_string(),
         run: summary.run.to_string(),
-        class: if is_complete && !differs { "good" } else { "bad" },
-        mark: if is_complete && !differs { "✓" } else { "✗" },
+        class,
+        mark,
         why: why(summary),
         books: summary.below_the_verdict(),
-        verified: verification.map_or_else(not_verified, verified),
+        verified: verification.map_or_else(not_verified, |verification| verified(verification, summary)),
         receipts: summary.receipts.as_ref().map_or_else(
             || "none".to_owned(),
             |receipts| {
@@ -67,8 +73,8 @@ fn not_verified() -> String {
     "Not verified: rogo-migrate verify compares what the target holds with the inputs.".to_owned()
 }
 
-fn verified(verification: &Verification) -> String {
-    format!("{} ({} UTC).", verification.verdict, instant(verification.at))
+fn verified(verification: &Verification, summary: &Summary) -> String {
+    format!("{} ({} UTC).", verification.verdict_on(summary), instant(verification.at))
 }
 
 /// What each check of the verification did.

@@ -15,7 +15,8 @@ use crate::{
 
 /// Advice is made of so much time at least …
 const LEAST_TIME: Duration = Duration::from_secs(2);
-/// … and so many rows.
+/// … and, if it is a share of the time of rows or files, so many rows. What a service or the machine does to the process
+/// needs none: a service that is away lets no row end.
 const LEAST_ROWS: u64 = 20;
 /// Rows that reached copy, before the breaker can be near.
 const LEAST_REACHED: u64 = 100;
@@ -46,25 +47,22 @@ const SLOW: f64 = 2.0;
 
 /// The advice, the most important first: what exceeds its threshold most.
 pub fn advice(work: &Work) -> Vec<Limit> {
-    if work.elapsed_us < us(LEAST_TIME) || work.rows < LEAST_ROWS {
+    if work.elapsed_us < us(LEAST_TIME) {
         return Vec::new();
     }
-    let found = [
+    let of_time = [
         throttled(work),
         away(work),
         latency(work),
-        pool(work),
         cpu(work),
-        memory(work),
-        places(work),
         facts(work),
-        small_files(work),
-        recorder(work),
         bandwidth(work),
         breaker(work),
         guard(work),
     ];
-    let mut found: Vec<Found> = found.into_iter().flatten().collect();
+    let of_rows = [pool(work), memory(work), places(work), small_files(work), recorder(work)];
+    let of_rows = of_rows.into_iter().filter(|_| work.rows >= LEAST_ROWS);
+    let mut found: Vec<Found> = of_time.into_iter().chain(of_rows).flatten().collect();
     found.sort_by(|one, other| other.excess.total_cmp(&one.excess));
     found.into_iter().map(|Found { code, text, .. }| Limit { code, text }).collect()
 }

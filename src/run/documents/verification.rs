@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{AttemptId, Level},
-    run::{PlanId, RunName},
+    run::{PlanId, RunName, Summary},
 };
 
 /// `verification.json`.
@@ -79,6 +79,29 @@ pub struct Verification {
     pub program_sha256: String,
     /// Location of each result.
     pub results: Vec<String>,
+}
+
+impl Verification {
+    /// Whether it compared exactly the rows of these results. It did not if it was about some attempts only, or if the
+    /// results changed since, as a rollback of some attempts changes them.
+    pub fn covers(&self, summary: &Summary) -> bool {
+        let books = &summary.books;
+        // A lost row keeps the outcome that was recorded for it, and verify compares that.
+        let lost = summary.lost.rows;
+        self.plan == summary.plan
+            && self.rows_compared == books.rows() + lost
+            && self.migrated == books.migrated + lost
+            && self.failed == books.rows_failed()
+            && self.skipped == books.rows_skipped()
+    }
+
+    /// The verdict on these results: one about other rows says so in front.
+    pub fn verdict_on(&self, summary: &Summary) -> String {
+        if self.covers(summary) {
+            return self.verdict.clone();
+        }
+        format!("Verified before the results last changed, or only in part: {}", self.verdict)
+    }
 }
 
 /// What was seen of the files.

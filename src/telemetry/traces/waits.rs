@@ -41,8 +41,11 @@ impl Waits {
         self.note(Wait { name: on, service: None, began, took });
     }
 
-    /// A service throttles or is away.
+    /// A service throttles or is away: of a change from one to the other each is a wait of its own.
     pub(super) fn troubled(&mut self, service: Service, name: &'static str, since: SystemTime) {
+        if self.under_way.get(&service).is_some_and(|(_, known)| *known != name) {
+            self.answers(service, since);
+        }
         self.under_way.entry(service).or_insert((since, name));
     }
 

@@ -78,7 +78,10 @@ pub fn judge(facts: &Facts) -> (Verdict, Standing) {
         shards_done: shards.iter().filter(|shard| shard.done).count(),
         shards,
         verifying: facts.verifying.iter().map(verifying).collect(),
-        verified: facts.verification.as_ref().map(verified),
+        verified: facts
+            .verification
+            .as_ref()
+            .map(|verification| verified(verification, facts.summary.as_ref())),
         limits: limits(facts, verdict.state),
         jobs: facts.jobs.iter().flat_map(|jobs| &jobs.jobs).map(job_line).collect(),
         next_command: verdict.next.clone(),

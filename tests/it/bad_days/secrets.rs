@@ -30,7 +30,9 @@ const PERSONAL: &[&str] = &[
     "PlantedUser",
 ];
 /// What opens doors, beside the storage account's key and signature.
-const SECRETS: &[&str] = &["planted-consumer", "planted-database", "planted-warehouse"];
+const SECRETS: &[&str] = &["planted-consumer", "planted-database", "planted-warehouse", "planted-otlp"];
+/// User name of a member of staff: `plan.json` keeps it, to see that the setting does not change.
+const OWNER: &str = "planted-owner";
 
 /// Rows of people who are easily recognised; the first ten fail, in the rules or later.
 async fn planted_sample() -> Sample {
@@ -91,6 +93,8 @@ async fn loud<'sample>(sample: &'sample Sample, log: &str) -> TestApp<'sample> {
     let server = TestServer::get().address();
     app.set("DATABASE_URL", TestServer::url_as(&format!("loud_{name}"), "planted-database", server, &name));
     app.set("ROGO_CONSUMER_KEY", "planted-consumer");
+    app.database.run(&format!("update users set username = '{OWNER}' where username = 'admin.a'")).await;
+    app.set("ROGO_RULE_OWNER", OWNER);
     app.set("SOURCE_STORAGE_CONNECTION_STRING", Azurite::shared().await.sas_connection_string());
     app.set("RUST_LOG", log);
     app.set("ROGO_LOG_FORMAT", "json");
@@ -153,6 +157,10 @@ async fn no_secret_and_no_name_is_in_what_the_program_writes() {
     }
     let receiver = HttpStub::start(|_, _| Response::new(204)).await;
     app.set("ROGO_NOTIFY", format!("{}/plantedpath?sig=plantedsig", receiver.endpoint));
+    let telemetry = HttpStub::start(|_, _| Response::new(200)).await;
+    app.set("OTEL_EXPORTER_OTLP_ENDPOINT", &telemetry.endpoint);
+    app.set("OTEL_EXPORTER_OTLP_HEADERS", "authorization=planted-otlp");
+    app.set("ROGO_TRACE_SAMPLE", "1");
     // An upload that breaks on its way, so that a fault names its blob.
     app.set("AZURE_STORAGE_CONNECTION_STRING", through);
     proxy.cut(Cut::BeforeRequest(b"/LTI_Uploads/".to_vec()));
@@ -214,6 +222,14 @@ async fn no_secret_and_no_name_is_in_what_the_program_writes() {
         said.push(ended);
     }
     let told = receiver.requests().into_iter().map(|told| String::from_utf8(told.body).unwrap());
+    let exported = telemetry.requests();
+    for signal in ["/v1/metrics", "/v1/traces"] {
+        let sent = exported.iter().filter(|request| request.target == signal);
+        assert!(sent.clone().count() > 0, "{signal}");
+        assert!(sent.clone().all(|request| request.header("authorization") == Some("planted-otlp")));
+    }
+    let exported = exported.iter().map(|request| String::from_utf8_lossy(&request.body).into_owned());
+    let told = told.chain(exported);
     let bundled = entries(&app.out.path().join("run.zip")).into_iter().map(|(_, text)| text);
     let elsewhere: Vec<String> = told.chain(bundled).collect();
     assert!(elsewhere.len() > 8, "the run's end was told, and the bundle holds its documents");
@@ -225,6 +241,9 @@ async fn no_secret_and_no_name_is_in_what_the_program_writes() {
     assert!(text.contains("files of this source are streamed"));
     assert!(text.contains("trying again") && text.contains("_…"), "the broken upload is told");
     assert_absent(&text, PERSONAL.iter().chain(SECRETS).copied());
+    let logs: Vec<&str> = said.iter().map(|ended| ended.stderr.as_str()).collect();
+    assert_absent(&(elsewhere.join("\n") + &logs.join("\n")), [OWNER]);
+    assert!(elsewhere.iter().any(|text| text.contains("\"rule-owner\": \"set (hidden)\"")));
     assert_absent(&text, storage_secrets().await.iter().map(String::as_str));
     let once = said[3].stderr.matches("files of this source are streamed").count();
     assert_eq!(once, 1, "a source is said to be streamed once a process");

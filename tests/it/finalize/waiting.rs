@@ -125,6 +125,7 @@ fn beat(world: &World, epoch: &str, minute: i64) {
         state: State::Running,
         waits: Vec::new(),
         work: Work::default(),
+        violations: std::collections::BTreeMap::new(),
     };
     let name = format!("rogo/heartbeats/{epoch}/0-aaaaaaaaaaaa.json");
     world.run_blobs.insert(&name, serde_json::to_vec(&heartbeat).unwrap());

@@ -1,6 +1,10 @@
 //! Every advice on what limits the speed, in each place where people look for it.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use rogo_migrate::{
     domain::{Books, ShardIndex},
@@ -10,11 +14,16 @@ use rogo_migrate::{
         limits::of_shards,
         progress::{self, Progress},
     },
-    run::{Answers, Breaker, Limit, LimitCode, Work},
+    run::{Answers, Breaker, Heartbeat, Limit, LimitCode, State, Work},
 };
+use serde_json::{Value, json};
 
 use super::pages::{Made, Went};
-use crate::screens::running;
+use crate::{
+    screens::running,
+    support::app::{Sample, TestApp},
+    verify::corruptions::in_folders,
+};
 
 const SECOND: u64 = 1_000_000;
 
@@ -106,4 +115,60 @@ fn each_advice_stands_in_progress_summary_status_and_report() {
         let summary = serde_json::to_value(&made.summary).unwrap();
         assert_eq!(summary["limits"][0]["code"], code.code());
     }
+}
+
+/// A document in the app's run store, which is a folder.
+fn document(app: &TestApp<'_>, name: &str) -> PathBuf {
+    app.out.path().join("run-store/rogo").join(name)
+}
+
+/// Writes the last heartbeat of a process that was stopped and made no marker.
+fn stopped(app: &TestApp<'_>, shard: u32, writer: &str, work: Work, violations: &[(&str, u64)]) {
+    let plan: Value = serde_json::from_slice(&fs::read(document(app, "plan.json")).unwrap()).unwrap();
+    let heartbeat = Heartbeat {
+        plan: serde_json::from_value(plan["id"].clone()).unwrap(),
+        shard: ShardIndex(shard),
+        writer: writer.parse().unwrap(),
+        at: chrono::Utc::now(),
+        books: Books::default(),
+        rows: 12,
+        rows_per_second: 0.0,
+        state: State::Stopped("stopped at 0 of 12 rows".into()),
+        work,
+        violations: violations.iter().map(|(id, times)| ((*id).to_owned(), *times)).collect(),
+        waits: Vec::new(),
+    };
+    let place = document(app, &format!("heartbeats/0/{shard}-{writer}.json"));
+    fs::create_dir_all(place.parent().unwrap()).unwrap();
+    fs::write(place, serde_json::to_vec(&heartbeat).unwrap()).unwrap();
+}
+
+#[tokio::test]
+async fn what_limited_stopped_processes_and_every_broken_promise_stand_in_the_summary() {
+    let sample = Sample::in_folder(24, 31, |options| options.plain = true).await;
+    let app = in_folders(&sample).await;
+    app.run(&["plan", "--shards", "2"]).await.expect(0);
+    app.run(&["shard", "--shard", "0"]).await.expect(0);
+    app.run(&["finalize"]).await.expect(69);
+    let summary = || -> Value { serde_json::from_str(&app.result("summary.json")).unwrap() };
+    assert_eq!(summary()["warnings"], Value::Null, "{}", summary());
+
+    let place = document(&app, "done/0.json");
+    let mut told: Value = serde_json::from_slice(&fs::read(&place).unwrap()).unwrap();
+    told["violations"] = json!({"one_outcome": 2});
+    fs::write(&place, told.to_string()).unwrap();
+    // The marker tells of its own process; the others were evicted.
+    stopped(&app, 0, told["writer"].as_str().unwrap(), Work::default(), &[("one_outcome", 1)]);
+    stopped(&app, 0, "bbbbbbbbbbbb", Work::default(), &[("one_outcome", 1)]);
+    let mut throttled = Work { rows: 0, ..work() };
+    limit(LimitCode::ThrottledService, &mut throttled);
+    stopped(&app, 1, "cccccccccccc", throttled, &[("within_shard", 4)]);
+    app.run(&["finalize"]).await.expect(69);
+    let summary = summary();
+    let warning = &summary["warnings"][0];
+    assert_eq!(warning["code"], "invariant_violated", "{summary}");
+    let detail = warning["detail"].as_str().unwrap();
+    assert!(detail.contains(": one_outcome (3 times), within_shard (4 times);"), "{detail}");
+    let limits: Vec<_> = summary["limits"].as_array().unwrap().iter().map(|limit| &limit["code"]).collect();
+    assert!(limits.contains(&&json!("throttled_service")), "{summary}");
 }

@@ -63,6 +63,66 @@ async fn a_bundle_tells_the_run_on_a_machine_without_its_run_store() {
     assert!(broken.stderr.contains("broken.zip cannot be read as a bundle"), "{}", broken.stderr);
 }
 
+/// The top of the page.
+fn top(page: &str) -> &str {
+    page.split_once("</header>").unwrap().0
+}
+
+/// The page that `report`, `results --to` and the bundle hold; they must agree.
+async fn pages(app: &TestApp<'_>, verified: &[&str]) -> String {
+    app.run(&[&["report", "--out", "again"], verified].concat()).await.expect(0);
+    let page = app.result("again/report.html");
+    app.run(&[&["results", "--to", "fetched"], verified].concat()).await.expect(0);
+    assert_eq!(app.result("fetched/report.html"), page, "{}", top(&app.result("fetched/report.html")));
+    app.run(&[&["results", "--bundle", "run.zip"], verified].concat()).await.expect(0);
+    let entries = entries(&app.out.path().join("run.zip"));
+    let (_, bundled) = entries.iter().find(|(name, _)| name == "results/report.html").unwrap();
+    assert_eq!(*bundled, page, "{}", top(bundled));
+    elsewhere(app, &["report", "--bundle", "run.zip", "--out", "far.html"]).await.expect(0);
+    assert_eq!(app.result("far.html"), page, "the bundle holds the verification");
+    page
+}
+
+#[tokio::test]
+async fn every_page_says_whether_the_results_as_they_are_now_were_verified() {
+    let sample = Sample::with(40, 47, |options| options.plain = true).await;
+    let app = TestApp::without_cluster(&sample).await;
+    app.run(&["run", "--shards", "2"]).await.expect(0);
+    assert!(top(&pages(&app, &[]).await).contains("Not verified"));
+    let place = format!("file://{}", app.out.path().join("verified").display());
+    let verified = ["--verify-store", place.as_str()];
+    let verify = async |more: &[&str]| {
+        app.run(&[&["verify", "--recheck", "0s"], &verified[..], more].concat()).await.expect(0);
+    };
+    verify(&[]).await;
+    let page = pages(&app, &verified).await;
+    let is_green = |page: &str| top(page).contains("<header class=\"good\">");
+    assert!(is_green(&page) && top(&page).contains("VERIFIED at level rows: 40 rows"), "{}", top(&page));
+    assert!(!page.contains("Compare what the target holds"), "it is done");
+
+    let ids = app.out.path().join("ids.txt");
+    fs::write(&ids, &app.migrated()[0]).unwrap();
+    let ids = ["--attempts", ids.to_str().unwrap()];
+    let outdated = async || {
+        let page = pages(&app, &verified).await;
+        let says = "Verified before the results last changed, or only in part: VERIFIED at level rows";
+        assert!(!is_green(&page) && top(&page).contains(says), "{}", top(&page));
+        assert!(page.contains("Compare all rows of the results as they are now"));
+        let status = app.run(&[&["status"], &verified[..]].concat()).await.expect(0);
+        assert!(status.stdout.contains(says), "{}", status.stdout);
+    };
+    verify(&ids).await;
+    outdated().await;
+    verify(&[]).await;
+    assert!(is_green(&pages(&app, &verified).await));
+    let rollback = [&["rollback", "--yes", "--reason", "it was wrong"], &ids[..]].concat();
+    app.run_as(&app.database.removers_url(), &rollback).await.expect(0);
+    outdated().await;
+    verify(&[]).await;
+    let page = pages(&app, &verified).await;
+    assert!(is_green(&page), "{}", top(&page));
+}
+
 #[tokio::test]
 async fn an_incomplete_run_has_its_report_too_and_a_run_without_results_has_none() {
     let sample = Sample::with(24, 44, |options| options.plain = true).await;

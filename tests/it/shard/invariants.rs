@@ -1,14 +1,22 @@
 //! What the program checks of itself while it moves rows: each promise broken on purpose, by events that never should be.
 
-use std::time::{Duration, Instant};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
+use futures_util::FutureExt;
 use rogo_migrate::{
     domain::{Books, Fate, Migrated, ShardIndex, SkipCode},
     report::{
         events::{Beginning, Consumer, Ended, Event, Events, Settled, StageTimes},
         invariants::{Broken, Invariant, Invariants},
     },
+    shard,
 };
+
+use crate::support::world::{TRY_A, TRY_B, World, migrated};
 
 const SHARD: ShardIndex = ShardIndex(0);
 
@@ -80,14 +88,53 @@ fn break_it(invariant: Invariant, invariants: &Invariants) {
     }
 }
 
+/// Keeps the promises that it is told are broken.
+#[derive(Default)]
+struct Told(Mutex<Vec<Invariant>>);
+
+impl Consumer for Told {
+    fn take(&self, _: Instant, event: &Event<'_>) {
+        if let Event::PromiseBroken { invariant, .. } = event {
+            self.0.lock().unwrap().push(*invariant);
+        }
+    }
+}
+
 #[test]
-fn each_broken_promise_is_counted_under_its_id_and_no_other() {
+fn each_broken_promise_is_counted_under_its_id_and_told_and_no_other() {
     for invariant in Invariant::ALL {
-        let invariants = Invariants::new(Broken::Counted, &Events::default());
+        let told = Arc::<Told>::default();
+        let invariants = Invariants::new(Broken::Counted, &Events::to([told.clone() as Arc<dyn Consumer>]));
         break_it(invariant, &invariants);
         let violations: Vec<_> = invariants.violations().into_iter().collect();
         assert_eq!(violations, [(invariant.id().to_owned(), 1)]);
+        assert_eq!(*told.0.lock().unwrap(), [invariant]);
     }
+}
+
+#[test]
+fn what_the_end_of_a_shard_shows_is_counted_before_its_marker_is_made_and_once() {
+    let invariants = Invariants::new(Broken::Counted, &Events::default());
+    begin(&invariants, 2);
+    begin_and_settle(&invariants, 1);
+    invariants.completes();
+    let expected = || [("books_balance".to_owned(), 1)].into();
+    assert_eq!(invariants.violations(), expected());
+    end(&invariants, Ended::Complete);
+    assert_eq!(invariants.violations(), expected());
+    invariants.completes();
+    assert_eq!(invariants.violations()["shard_begins_once"], 1, "a shard that ends twice");
+}
+
+#[tokio::test]
+async fn a_promise_that_is_broken_at_the_end_is_found_before_the_done_marker_stands() {
+    let world = World::new(2, 1);
+    world.record(TRY_B, &[migrated(2, 1), migrated(1, 1)]).await;
+    let mut inputs = world.inputs(SHARD, TRY_A).await;
+    inputs.recorded.books = Books::default();
+    let panicked = AssertUnwindSafe(shard::run(inputs)).catch_unwind().await;
+    assert!(panicked.is_err(), "a debug build panics");
+    assert_eq!(world.store.done(&world.plan.id, SHARD).await.unwrap(), None);
 }
 
 #[test]

@@ -80,6 +80,22 @@ async fn a_process_gives_a_sign_of_life_at_least_every_half_minute() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_last_heartbeat_of_a_stopped_process_tells_all_of_its_time() {
+    let (world, inputs) = silent(1).await;
+    let name = "heartbeats/0/0-aaaaaaaaaaaa.json";
+    let elapsed = async || {
+        let beat = world.store.heartbeat(&world.plan.id, name).await.unwrap().unwrap();
+        Duration::from_micros(beat.work.elapsed_us)
+    };
+    let script = async {
+        tokio::time::sleep(Duration::from_mins(5)).await;
+        assert!(elapsed().await <= Duration::from_secs(61), "the last minute");
+    };
+    moved_while(inputs, script).await.unwrap_err();
+    assert!(elapsed().await >= Duration::from_mins(5));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stop_waits_ten_seconds_for_commits_under_way_and_a_process_that_was_cut_off_is_not_clean() {
     let (world, inputs) = silent(3).await;
     let began = Instant::now() + Duration::from_secs(1);

@@ -118,6 +118,22 @@ async fn the_end_waits_for_a_receiver_that_is_away_or_silent_no_longer_than_it_m
 }
 
 #[tokio::test]
+async fn a_receiver_that_never_answers_changes_no_row() {
+    let hanging = Hanging::start();
+    hanging.hangs.store(true, Ordering::SeqCst);
+    let sample = Sample::with(40, 85, |options| options.plain = true).await;
+    let mut app = TestApp::new(&sample).await;
+    app.set("OTEL_EXPORTER_OTLP_ENDPOINT", &hanging.endpoint);
+    app.set("OTEL_METRIC_EXPORT_INTERVAL", "200");
+    app.set("OTEL_BSP_SCHEDULE_DELAY", "200");
+    app.set("ROGO_TRACE_SAMPLE", "1");
+    let ended = app.run(&["run", "--shards", "2"]).await.expect(0);
+    assert!(ended.stdout.contains("40 rows = 40 migrated"), "{}", ended.stdout);
+    app.unset("OTEL_EXPORTER_OTLP_ENDPOINT");
+    app.run(&["verify", "--recheck", "0s"]).await.expect(0);
+}
+
+#[tokio::test]
 async fn a_receiver_that_is_away_changes_no_row() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let sample = Sample::with(12, 79, |options| options.plain = true).await;

@@ -7,10 +7,10 @@ use crate::{
     domain::{Books, FailCode, Fate, Migrated},
     ports::{Fault, FaultKind},
     report::{
-        events::{Beginning, Consumer, Event, Gain, Sample, Settled, StageTimes},
+        events::{Beginning, Consumer, Event, Gain, Guarded, Sample, Settled, StageTimes},
         limits::Limits,
     },
-    run::{Breaker, State},
+    run::{Answers, Breaker, State},
 };
 
 /// A process of two workers that has worked for 100 s on 100 rows, each of which took one second, half of it for its copy.
@@ -272,7 +272,7 @@ fn a_few_rows_or_seconds_are_no_reason_for_advice() {
     process.waited(Wait::Connection, 90.0);
     let whole = process.limits.whole(process.began + Duration::from_secs(100));
     assert_eq!(advice(&Work { elapsed_us: 1_999_999, ..whole.clone() }), []);
-    assert_eq!(advice(&Work { rows: 19, ..whole.clone() }), []);
+    assert_eq!(advice(&Work { rows: 19, ..whole.clone() }), [], "a share of the time of few rows");
     assert_eq!(advice(&whole).len(), 1);
 }
 
@@ -290,6 +290,57 @@ fn now_is_the_last_minute() {
         (recent.rows, recent.waited_us.get("connection"), recent.elapsed_us),
         (0, Some(&0), 60_000_000)
     );
+    assert_eq!(advice(&recent), []);
     let young = process.limits.recent(process.began + Duration::from_secs(59));
     assert_eq!(young.rows, 100);
+}
+
+/// The last minute of a process that has worked for 300 s, after it was told this at the beginning.
+fn last_minute(tell: impl FnOnce(&Process)) -> Vec<LimitCode> {
+    let process = Process::new();
+    tell(&process);
+    for second in 1..=300 {
+        let (took, cpu) = (Duration::from_secs(1), Duration::from_millis(100));
+        let sample = Event::Sampled(Sample { took, cpu, cores: 2 });
+        process.limits.take(process.began + Duration::from_secs(second), &sample);
+    }
+    let recent = process.limits.recent(process.began + Duration::from_mins(5));
+    assert_eq!((recent.rows, recent.elapsed_us), (0, 60_000_000));
+    advice(&recent).into_iter().map(|limit| limit.code).collect()
+}
+
+#[test]
+fn what_stops_every_row_for_more_than_a_minute_is_told_all_the_same() {
+    for (kind, state, code) in [
+        (FaultKind::Throttled(None), State::Throttled("503".into()), LimitCode::ThrottledService),
+        (FaultKind::Unavailable, State::Waiting("no".into()), LimitCode::ServiceAway),
+    ] {
+        let fault = Fault::new(Service::TargetBlobs, kind, "no");
+        let told = last_minute(|process| {
+            process.tell(&Event::ServiceTroubled { fault: &fault, state: &state });
+        });
+        assert_eq!(told, [code]);
+    }
+    let guarded = Guarded { share: 0.1, because: Some(LoadSign::LockWaits), changed: true, figures: "" };
+    assert_eq!(last_minute(|process| process.tell(&Event::Guarded(guarded))), [LimitCode::TargetGuard]);
+    assert_eq!(last_minute(|_| ()), [], "no row and no reason for it");
+}
+
+#[test]
+fn few_large_files_a_minute_are_enough_for_what_is_no_share_of_rows() {
+    let few = Work { elapsed_us: 60_000_000, worker_us: 120_000_000, rows: 3, files: 3, ..Work::default() };
+    let large = Work { bytes: 3 << 30, raises: 4, raises_lost: 3, ..few.clone() };
+    let waits = Work {
+        waited_us: [(Wait::Facts.name().to_owned(), 60_000_000)].into(),
+        asked: [(Service::Warehouse.to_string(), Answers { answers: 2, us: 60_000_000 })].into(),
+        gather_us: 60_000_000,
+        ..few.clone()
+    };
+    let busy = Work { cpu_us: 95, core_us: 100, ..few };
+    for (work, code) in
+        [(large, LimitCode::Bandwidth), (waits, LimitCode::WarehouseBatch), (busy, LimitCode::Cpu)]
+    {
+        let codes: Vec<_> = advice(&work).into_iter().map(|limit| limit.code).collect();
+        assert_eq!(codes, [code]);
+    }
 }

@@ -11,7 +11,7 @@ use crate::{
         limits::of_shards,
         standing::{Rows, RunState, ShardPhase, ShardStanding, Verified, Verifying},
     },
-    run::{Heartbeat, Limit, Plan, Verification, verifying::UnderWay},
+    run::{Heartbeat, Limit, Plan, Summary, Verification, verifying::UnderWay},
 };
 
 /// Every shard of the plan, in order.
@@ -100,8 +100,10 @@ pub(super) fn verifying(under_way: &UnderWay) -> Verifying {
 }
 
 /// The result of a verification.
-pub(super) fn verified(verification: &Verification) -> Verified {
-    Verified { result: verification.result, verdict: verification.verdict.clone(), at: verification.at }
+pub(super) fn verified(verification: &Verification, summary: Option<&Summary>) -> Verified {
+    let verdict =
+        summary.map_or_else(|| verification.verdict.clone(), |summary| verification.verdict_on(summary));
+    Verified { result: verification.result, verdict, at: verification.at }
 }
 
 /// A Job in a line: its end or its pods, and what keeps them from starting.

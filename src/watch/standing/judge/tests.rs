@@ -104,6 +104,7 @@ impl Run {
             state,
             waits: Vec::new(),
             work: Work::default(),
+            violations: BTreeMap::new(),
         };
         self.0.beats.insert(shard, beat);
         self
