@@ -127,11 +127,10 @@ async fn a_row_of_an_attempt_that_was_not_asked_for_is_never_taken() {
         foreign(6, 0);
         let fault = scanned(&warehouse).await.unwrap_err();
         assert!(fault.what.contains("an attempt that was not asked for"), "{window}: {fault}");
-        // One within the window is one row more than was counted.
+        // One within the window is a row that was added since they were counted: a warehouse that is not frozen is read too.
         others(window);
         foreign(4, 0);
-        let fault = scanned(&warehouse).await.unwrap_err();
-        assert_eq!(fault.kind, FaultKind::Unavailable, "{window}: {fault}");
+        assert_eq!(scanned(&warehouse).await.unwrap().len(), 16, "{window}");
     }
     assert_eq!(server.script.pending(), 0);
     assert_eq!(scanned(&warehouse).await.unwrap().len(), 15);

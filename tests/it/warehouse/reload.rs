@@ -110,7 +110,7 @@ async fn rows_that_are_read_a_second_time_for_their_damaged_text_are_still_there
 }
 
 #[tokio::test]
-async fn a_scan_gives_as_many_rows_of_each_table_as_were_counted_or_is_a_fault() {
+async fn a_scan_gives_no_fewer_rows_of_each_table_than_were_counted_or_is_a_fault() {
     let server = start(attempts(1..=20)).await;
     let warehouse = opened(&server).await.with_window_rows(10);
     warehouse.description().await.unwrap();
