@@ -8,6 +8,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use md5::{Digest, Md5};
@@ -48,11 +49,13 @@ pub struct Response {
     zeros: u64,
     /// The connection is closed after so many bytes of the body.
     cut_at: Option<usize>,
+    /// It is held back for so long.
+    after: Duration,
 }
 
 impl Response {
     pub fn new(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Vec::new(), zeros: 0, cut_at: None }
+        Self { status, headers: Vec::new(), body: Vec::new(), zeros: 0, cut_at: None, after: Duration::ZERO }
     }
 
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
@@ -72,6 +75,11 @@ impl Response {
 
     pub fn cut_at(mut self, bytes: usize) -> Self {
         self.cut_at = Some(bytes);
+        self
+    }
+
+    pub fn after(mut self, time: Duration) -> Self {
+        self.after = time;
         self
     }
 }
@@ -173,6 +181,7 @@ async fn serve(
             noted.len() - 1
         };
         let response = answer(&request, number);
+        tokio::time::sleep(response.after).await;
         let length = response.body.len() as u64 + response.zeros;
         let mut head = format!("HTTP/1.1 {} Stub\r\n", response.status);
         for (name, value) in &response.headers {
