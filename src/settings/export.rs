@@ -1,5 +1,7 @@
 //! Whether and how telemetry is sent: the standard variables of OpenTelemetry. What is not read here, the exporter reads itself.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
 use super::Sources;
@@ -28,8 +30,8 @@ pub struct ExportSettings {
 pub struct Signal {
     /// URL that it is posted to.
     pub endpoint: String,
-    /// Whether a variable sets the time for a request.
-    pub timeout_is_set: bool,
+    /// How long a request may take, if a variable says so.
+    pub timeout: Option<Duration>,
 }
 
 impl ExportSettings {
@@ -70,11 +72,14 @@ fn signal(sources: &Sources, name: &str, path: &str) -> Option<Signal> {
     let of_all = sources
         .environment("OTEL_EXPORTER_OTLP_ENDPOINT")
         .map(|base| format!("{}/{path}", base.trim().trim_end_matches('/')));
-    let timeouts = [format!("OTEL_EXPORTER_OTLP_{name}_TIMEOUT"), "OTEL_EXPORTER_OTLP_TIMEOUT".to_owned()];
-    Some(Signal {
-        endpoint: own.or(of_all)?,
-        timeout_is_set: timeouts.iter().any(|name| sources.environment(name).is_some()),
-    })
+    let timeout = |name: &str| {
+        // Milliseconds. As the standard says, what cannot be read counts as not set.
+        let value = sources.environment(name)?.trim().parse().ok()?;
+        Some(Duration::from_millis(value))
+    };
+    let timeout = timeout(&format!("OTEL_EXPORTER_OTLP_{name}_TIMEOUT"))
+        .or_else(|| timeout("OTEL_EXPORTER_OTLP_TIMEOUT"));
+    Some(Signal { endpoint: own.or(of_all)?, timeout })
 }
 
 #[cfg(test)]
@@ -100,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn the_endpoint_of_a_signal_stands_before_the_one_of_all_signals_which_gets_a_path() {
+    fn what_is_said_of_a_signal_stands_before_what_is_said_of_all_whose_endpoint_gets_a_path() {
         let all = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://o:4318/");
         let both = of(&[all]).unwrap();
         assert_eq!(both.metrics.unwrap().endpoint, "http://o:4318/v1/metrics");
@@ -108,6 +113,11 @@ mod tests {
         let own = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://p:9090/api/v1/otlp/v1/metrics");
         assert_eq!(of(&[all, own]).unwrap().metrics.unwrap().endpoint, own.1);
         assert_eq!(of(&[own]).unwrap().traces, None);
+        let timeout = ("OTEL_EXPORTER_OTLP_TIMEOUT", "250");
+        let timeouts = of(&[all, timeout, ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "1000")]).unwrap();
+        assert_eq!(timeouts.metrics.unwrap().timeout, Some(Duration::from_millis(250)));
+        assert_eq!(timeouts.traces.unwrap().timeout, Some(Duration::from_secs(1)));
+        assert_eq!(of(&[all, (timeout.0, "soon")]).unwrap().traces.unwrap().timeout, None);
         assert!(!of(&[all]).unwrap().service_is_named);
         assert!(of(&[all, ("OTEL_RESOURCE_ATTRIBUTES", "a=b,service.name=x")]).unwrap().service_is_named);
     }

@@ -115,11 +115,10 @@ fn to_receiver<B: WithExportConfig + WithHttpConfig>(exporter: B, signal: &Signa
     // The exporter's own refusal would repeat the endpoint, which may hold a key.
     let endpoint = Url::parse(&signal.endpoint)
         .map_err(|error| refused(&format_args!("an endpoint is not a URL: {error}")))?;
-    let exporter = exporter
+    Ok(exporter
         .with_http_client(client(signal)?)
         .with_retry_policy(RetryPolicy::disabled())
-        .with_endpoint(endpoint.as_str());
-    Ok(if signal.timeout_is_set { exporter } else { exporter.with_timeout(REQUEST_WITHIN) })
+        .with_endpoint(endpoint.as_str()))
 }
 
 fn refused(error: &dyn Display) -> Stop {
@@ -130,8 +129,8 @@ fn refused(error: &dyn Display) -> Stop {
 
 /// A client whose requests block: it is made, and used, by threads outside of the runtime.
 fn client(signal: &Signal) -> Result<Client, Stop> {
-    let builder = Client::builder().connect_timeout(CONNECT_WITHIN);
-    let builder = if signal.timeout_is_set { builder } else { builder.timeout(REQUEST_WITHIN) };
+    let limit = signal.timeout.unwrap_or(REQUEST_WITHIN);
+    let builder = Client::builder().connect_timeout(CONNECT_WITHIN).timeout(limit);
     let making = thread::spawn(move || builder.build());
     // A thread that panics passes its panic on.
     let made = making.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));

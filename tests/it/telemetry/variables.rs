@@ -1,5 +1,7 @@
 //! The standard variables of OpenTelemetry: what they change, and that without an endpoint nothing is made.
 
+use std::time::Duration;
+
 use tokio::process::Child;
 
 use crate::support::{
@@ -61,5 +63,19 @@ async fn the_standard_variables_name_the_service_and_open_the_receiver() {
                 assert!(body.contains(word), "{path}: {word}");
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn a_request_lasts_no_longer_than_the_variable_says() {
+    let sample = Sample::with(2, 89, |options| options.plain = true).await;
+    let slow = HttpStub::start(|_, _| Response::new(200).after(Duration::from_millis(700))).await;
+    for (limit, is_taken) in [("100", false), ("5000", true)] {
+        let mut app = TestApp::new(&sample).await;
+        app.set("OTEL_EXPORTER_OTLP_ENDPOINT", &slow.endpoint);
+        app.set("OTEL_EXPORTER_OTLP_TIMEOUT", limit);
+        let ended = app.run(&["run"]).await.expect(0);
+        let is_refused = ended.stderr.contains("the receiver of telemetry does not take");
+        assert_eq!(is_refused, !is_taken, "{limit} ms: {}", ended.stderr);
     }
 }
