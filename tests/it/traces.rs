@@ -192,7 +192,9 @@ async fn what_was_not_sent_yet_is_sent_after_sigterm() {
     let stopped = ended(&mut process).await;
     assert_eq!(stopped.code, Some(143), "{}", stopped.stderr);
     let spans = collector.spans();
-    assert_eq!(named(&spans, "shard")[0].attributes["process.exit.code"], "143");
+    let shard = named(&spans, "shard")[0];
+    assert_eq!(shard.attributes["process.exit.code"], "143");
+    assert_ne!(shard.status, "Error", "a stop that was asked for is none");
     let migrated = named(&spans, "submission")
         .into_iter()
         .filter(|span| span.attributes["rogo_migrate.outcome"] == "migrated")

@@ -79,3 +79,24 @@ async fn a_request_lasts_no_longer_than_the_variable_says() {
         assert_eq!(is_refused, !is_taken, "{limit} ms: {}", ended.stderr);
     }
 }
+
+#[tokio::test]
+async fn so_many_spans_wait_as_the_variable_says_and_what_finds_no_room_is_counted() {
+    let sample = Sample::with(40, 90, |options| options.plain = true).await;
+    // The first request is refused: that the receiver is back is said too.
+    let receiver = HttpStub::start(|_, number| Response::new(if number == 0 { 503 } else { 200 })).await;
+    for (size, is_lost) in [(None, false), (Some("2"), true)] {
+        let mut app = TestApp::new(&sample).await;
+        app.set("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.endpoint);
+        app.set("OTEL_METRIC_EXPORT_INTERVAL", "100");
+        if let Some(size) = size {
+            app.set("OTEL_BSP_MAX_QUEUE_SIZE", size);
+        }
+        let ended = app.run(&["run"]).await.expect(0);
+        let says = |words| ended.stderr.contains(words);
+        assert_eq!(says("did not take every span"), is_lost, "{size:?}: {}", ended.stderr);
+        let is_back = says("receiver of telemetry takes metrics again")
+            || says("receiver of telemetry takes traces again");
+        assert_eq!(is_back, size.is_none(), "{size:?}: {}", ended.stderr);
+    }
+}
