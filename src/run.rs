@@ -13,6 +13,7 @@ pub mod decisions;
 pub mod lost;
 pub mod enforcements;
 pub mod orphans;
+mod recorded;
 pub mod recognised;
 pub mod outcomes;
 pub mod verifying;

@@ -61,13 +61,16 @@ pub(super) async fn of(sources: &Sources, args: &ReportArgs) -> Result<End, Stop
 
 /// The page as the documents say it now: verifications and rollbacks of some attempts come after finalize published it.
 /// `None` if a document that it is made of is not there.
-pub(super) async fn current(store: &RunStore, verify_store: &RunStore) -> Result<Option<String>, Stop> {
-    let plan = store.plan().await?;
+pub(super) async fn current(
+    store: &RunStore,
+    plan: &Plan,
+    verify_store: &RunStore,
+) -> Result<Option<String>, Stop> {
     let summary: Option<Summary> = store.read(&names::result(names::SUMMARY)).await?;
     let course: Option<Course> = store.read(names::TELEMETRY).await?;
-    let (Some(plan), Some(summary), Some(course)) = (plan, summary, course) else { return Ok(None) };
+    let (Some(summary), Some(course)) = (summary, course) else { return Ok(None) };
     let verification = verification(verify_store).await?;
-    page(&Documents { plan: &plan, summary: &summary, course: &course, verification: verification.as_ref() })
+    page(&Documents { plan, summary: &summary, course: &course, verification: verification.as_ref() })
         .map(Some)
 }
 
@@ -86,7 +89,7 @@ async fn write(store: &RunStore, verify_store: &RunStore, out: &Path, read: &[Pa
         Stop::new(Exit::Incomplete, message)
     };
     let plan = store.plan_or("a report is of a run that was planned").await?;
-    let Some(page) = current(store, verify_store).await? else {
+    let Some(page) = current(store, &plan, verify_store).await? else {
         let summary = names::result(names::SUMMARY);
         return Err(missing(if store.exists(&summary).await? { names::TELEMETRY } else { &summary }));
     };

@@ -7,7 +7,7 @@ use crate::{
     exit::{End, Exit, Stop},
     report,
     run::{
-        RunStore,
+        Plan, RunStore,
         bundle::{self, Beside, Personal},
         evidence, names, results,
     },
@@ -35,10 +35,13 @@ async fn tell(
     args: &ResultsArgs,
 ) -> Result<End, Stop> {
     connect::not_rolled_back(store).await?;
-    refuse_own_inputs(store, place, &[], "--bundle").await?;
+    let plan = refuse_own_inputs(store, place, &[], "--bundle").await?;
     let personal = if args.with_personal_data { Personal::With } else { Personal::Without };
     let verify_store = connect::verify_store_of(settings)?;
-    let page = page::current(store, &verify_store).await?;
+    let page = match &plan {
+        Some(plan) => page::current(store, plan, &verify_store).await?,
+        None => None,
+    };
     let beside = Beside { verify_store: &verify_store, page: page.as_deref(), personal };
     let place = bundle::write(store, place, &beside).await?;
     report::print(&place.display().to_string());
@@ -61,27 +64,31 @@ async fn pack(
     Ok(End::done(format!("the evidence of run {} is packed; sign its SHA256SUMS", store.run())))
 }
 
+/// The plan, whose inputs the file is not.
 async fn refuse_own_inputs(
     store: &RunStore,
     place: &Path,
     read: &[PathBuf],
     option: &str,
-) -> Result<(), Stop> {
-    match store.plan().await? {
-        Some(plan) => own_inputs::refuse_file(&plan, place, read, option),
-        None => Ok(()),
+) -> Result<Option<Plan>, Stop> {
+    let plan = store.plan().await?;
+    if let Some(plan) = &plan {
+        own_inputs::refuse_file(plan, place, read, option)?;
     }
+    Ok(plan)
 }
 
 /// Copies the results that exist, and names those that do not: then the exit code is 69.
 async fn copy(settings: &StoreSettings, store: &RunStore, to: &Path) -> Result<End, Stop> {
     connect::not_rolled_back(store).await?;
-    if let Some(plan) = store.plan().await? {
-        own_inputs::refuse_planned(&plan, to)?;
+    let plan = store.plan().await?;
+    if let Some(plan) = &plan {
+        own_inputs::refuse_planned(plan, to)?;
     }
     let fetched = fetch::fetch(store, to).await?;
     if !fetched.absent.contains(&names::REPORT)
-        && let Some(page) = page::current(store, &connect::verify_store_of(settings)?).await?
+        && let Some(plan) = &plan
+        && let Some(page) = page::current(store, plan, &connect::verify_store_of(settings)?).await?
     {
         results::publish_document(None, Some(to), names::REPORT, &page, page::HTML).await?;
     }

@@ -41,6 +41,9 @@ async fn refuse_unrecognised(
     writers: &UncleanWriters,
     takes: &(dyn Fn(&str) -> bool + Sync),
 ) -> Result<(), Fault> {
+    if writers.is_empty() {
+        return Ok(());
+    }
     let Some(why) = unrecognised(run.store, run.plan, run.target).await? else { return Ok(()) };
     let mut found = pin!(orphans(files, run.target, writers, takes));
     while let Some(batch) = found.try_next().await? {

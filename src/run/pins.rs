@@ -2,19 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::{
-    Plan, PlanId, RULES_VERSION, RunName, RunStore, decisions, names, purge, segments::read_segment,
-};
+use super::{Plan, PlanId, RULES_VERSION, RunName, RunStore, names, purge, recorded::recorded_sample};
 use crate::{
-    domain::{Escape, Fate, ShardIndex, TargetIdentity, attempt_of_launch_id, form::AlteredColumn},
+    domain::{Escape, TargetIdentity, form::AlteredColumn},
     inputs::{Fingerprint, Hasher},
-    ports::{Fault, FaultKind, TargetReader},
+    ports::{Fault, TargetReader},
     settings::{MarkerOnly, SameDatabase, Settings},
 };
-
-/// Recorded rows that are looked up in the target, and segments that they are taken from.
-const LOOKED_UP: usize = 1_000;
-const SEGMENTS_READ: usize = 20;
 
 /// The pinned values, as this process sees them now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,14 +154,10 @@ pub async fn another_database(
     plan: &Plan,
     target: &dyn TargetReader,
 ) -> Result<Option<String>, Fault> {
-    let mut recorded = recorded_sample(store, plan).await?;
+    let recorded = recorded_sample(store, plan).await?;
     if recorded.is_empty() {
         return Ok(None);
     }
-    let taken_out = decisions::taken_out(store).await?;
-    recorded.retain(|launch_id| {
-        attempt_of_launch_id(launch_id).is_none_or(|attempt| !taken_out.contains_key(&attempt))
-    });
     let held: HashSet<String> =
         target.held(&recorded).await?.into_iter().map(|held| held.launch_id).collect();
     let absent = recorded.iter().filter(|launch_id| !held.contains(*launch_id)).count();
@@ -188,35 +178,6 @@ pub async fn another_database(
         );
     }
     Ok(None)
-}
-
-/// Launch ids of rows that the run recorded as migrated, at most 1,000, from segments all over the shards. The only
-/// sampler of recorded rows.
-pub(super) async fn recorded_sample(store: &RunStore, plan: &Plan) -> Result<Vec<String>, Fault> {
-    let mut names = Vec::new();
-    for shard in (0..plan.shards.len()).step_by(plan.shards.len().div_ceil(SEGMENTS_READ).max(1)) {
-        let shard = ShardIndex(u32::try_from(shard).unwrap_or(u32::MAX));
-        names.extend(store.list(&names::segments(shard)).await?);
-    }
-    let step = names.len().div_ceil(SEGMENTS_READ).max(1);
-    let mut launch_ids = BTreeSet::new();
-    for name in names.iter().step_by(step) {
-        let segment = match read_segment(store, plan, name).await {
-            Ok(segment) => segment,
-            // Only the shard that owns the segment and the merge are refused for it; the other shards go on.
-            Err(fault) if fault.kind == FaultKind::Corrupt => continue,
-            Err(fault) => return Err(fault),
-        };
-        let outcomes = segment.outcomes().map_while(Result::ok);
-        launch_ids.extend(outcomes.filter_map(|outcome| match outcome.fate {
-            Fate::Migrated(migrated) => Some(migrated.launch_id),
-            Fate::Skipped { .. } | Fate::Failed { .. } => None,
-        }));
-        if launch_ids.len() >= LOOKED_UP {
-            break;
-        }
-    }
-    Ok(launch_ids.into_iter().take(LOOKED_UP).collect())
 }
 
 /// Setting that may name a person.

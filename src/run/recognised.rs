@@ -1,11 +1,8 @@
 //! Whether the target still names the files of the run's rows as the run wrote them. While it does not, every blob of the run looks
 //! like one that no row names.
 
-use super::{Plan, RunStore, decisions, pins::recorded_sample, writers};
-use crate::{
-    domain::attempt_of_launch_id,
-    ports::{Fault, TargetReader},
-};
+use super::{Plan, RunStore, recorded::recorded_sample, writers};
+use crate::ports::{Fault, TargetReader};
 
 /// Says why nothing may be deleted: of the looked-up rows that the run recorded as migrated, not one names a blob of the run. `None`
 /// if one does, or if there is no such row to look up. Rows that a person took out are not asked for.
@@ -14,19 +11,15 @@ pub async fn unrecognised(
     plan: &Plan,
     target: &dyn TargetReader,
 ) -> Result<Option<String>, Fault> {
-    let mut recorded = recorded_sample(store, plan).await?;
+    let recorded = recorded_sample(store, plan).await?;
     if recorded.is_empty() {
         return Ok(None);
     }
-    let taken_out = decisions::taken_out(store).await?;
-    recorded.retain(|launch_id| {
-        attempt_of_launch_id(launch_id).is_none_or(|attempt| !taken_out.contains_key(&attempt))
-    });
     let (all, _) = writers::registered(store).await?;
     let held = target.held(&recorded).await?;
     let names = held.iter().flat_map(|submission| &submission.blob_names);
     let is_recognised = names.filter_map(|name| writers::of_blob(name)).any(|writer| all.contains(&writer));
-    Ok((!is_recognised && !recorded.is_empty()).then(|| {
+    Ok((!is_recognised).then(|| {
         format!(
             "of {} looked-up rows that run {} recorded as migrated, not one names a blob of this run in \
              submission_files.azure_blob_name, so that no blob can be told from those that no row names; nothing was \

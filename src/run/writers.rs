@@ -81,6 +81,11 @@ impl UncleanWriters {
         Self(writers.clone())
     }
 
+    /// Whether there is none, and so nothing to sweep.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether this writer is one of them.
     pub fn contains(&self, writer: &WriterId) -> bool {
         self.0.contains(writer)

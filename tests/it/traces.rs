@@ -203,10 +203,15 @@ async fn what_was_not_sent_yet_is_sent_after_sigterm() {
     assert!(collector.received().contains("rogo_migrate.shard.active"), "metrics are sent too");
 }
 
+/// Traces go to this receiver, and nothing else does.
+fn traces_to(endpoint: &str) -> ExportSettings {
+    let signal = Signal { endpoint: format!("{endpoint}/v1/traces"), ..Signal::default() };
+    ExportSettings { traces: Some(signal), ..ExportSettings::default() }
+}
+
 /// Steps of a run with so many shards, each of which waited often: how many spans its trace has.
 fn spans_of_a_run(collector: &Collector, shards: usize) -> usize {
-    let signal = Signal { endpoint: format!("{}/v1/traces", collector.endpoint()), ..Signal::default() };
-    let settings = ExportSettings { traces: Some(signal), ..ExportSettings::default() };
+    let settings = traces_to(collector.endpoint());
     let (exports, receivers) = Exports::begin(&settings).unwrap();
     let (consumer, tracer) = receivers.traces.unwrap();
     let run = Context::new().with_span(tracer.start_with_context("run", &Context::new()));

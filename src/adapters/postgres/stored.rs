@@ -74,12 +74,7 @@ impl<Side: Send + Sync> StoredTarget for PostgresTarget<Side> {
         let from = "malpractice_enforcements r left join assignment_submissions s on s.id = r.submission_id";
         let pages = Pages { columns: &columns, from, key: "r.lms_user_id", prefix: learners };
         let standing = |row: &PgRow| Ok((stored(row, table)?, row.try_get("named_at")?));
-        pages
-            .each(&self.pool, |rows| {
-                each(rows.iter().map(standing).collect::<Result<_, _>>().map_err(odd)?);
-                Ok(())
-            })
-            .await
+        pages.each(&self.pool, standing, each).await
     }
 
     async fn control_sums(&self, writers: &[&str]) -> Result<ControlSums, Fault> {
@@ -119,12 +114,7 @@ impl<Side: Send + Sync> StoredTarget for PostgresTarget<Side> {
                 created_at: row.try_get("created_at")?,
             })
         };
-        pages
-            .each(&self.pool, |rows| {
-                each(rows.iter().map(link).collect::<Result<_, _>>().map_err(odd)?);
-                Ok(())
-            })
-            .await
+        pages.each(&self.pool, link, each).await
     }
 }
 

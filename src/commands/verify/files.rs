@@ -137,7 +137,6 @@ impl Asked<'_> {
             verification.result = VerifyResult::ToTheByte;
         }
         let part = content.part;
-        verification.verdict = verification.sentence();
         match &verified.manifest {
             // Of bytes that differ none is written; and what a look at some files tells must not stand in the place of
             // what a look at all of them told.

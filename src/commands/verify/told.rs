@@ -20,7 +20,7 @@ use crate::{
 };
 
 impl Asked<'_> {
-    /// The document without who verified.
+    /// The document without who verified, and without its verdict.
     pub(super) fn told(&self, verified: &Verified, began_at: DateTime<Utc>) -> Verification {
         let Self { verify, plan, summary, attempts, .. } = *self;
         let is_complete = summary.result == RunResult::Complete;
@@ -44,7 +44,7 @@ impl Asked<'_> {
             remarks.push(format!("{} of the attempts asked for are not in this run", unknown_attempts.len()));
         }
         let [migrated, failed, skipped] = verified.tally.fates;
-        let mut verification = Verification {
+        Verification {
             result,
             verdict: String::new(),
             level: verify.level,
@@ -75,9 +75,7 @@ impl Asked<'_> {
             program_version: env!("CARGO_PKG_VERSION").to_owned(),
             program_sha256: program_digest().to_string(),
             results: Vec::new(),
-        };
-        verification.verdict = verification.sentence();
-        verification
+        }
     }
 
     /// Everything that a verification leaves in the verify store and in the folder of results.
@@ -118,8 +116,9 @@ impl Asked<'_> {
         [self.settings.out.join(file).display().to_string(), self.results.describe(&names::result(file))]
     }
 
-    /// Both results in the verify store and in the folder of results.
+    /// Both results in the verify store and in the folder of results. All that the verdict says is known by now.
     async fn publish(&self, verified: &Verified, verification: &mut Verification) -> Result<(), Stop> {
+        verification.verdict = verification.sentence();
         tell_checks(verification);
         let (out, store) = (&self.settings.out, self.results);
         for file in [names::VERIFICATION, names::VERIFICATION_FAILURES] {

@@ -3,7 +3,6 @@
 
 use std::{
     io::{BufRead, BufReader},
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::OnceLock,
@@ -14,7 +13,10 @@ use rogo_migrate::sample::{self, SampleOptions};
 use sqlx::{Connection, PgConnection, PgPool, postgres::PgPoolOptions};
 
 use super::kubectl::Kubectl;
-use crate::{chart::rendered::text, support::azurite::Azurite};
+use crate::{
+    chart::rendered::text,
+    support::{azurite::Azurite, process::free_port},
+};
 
 /// As `deploy/kind/run.sh` makes it: the same seed makes the same sample.
 pub const ROWS: u64 = 400;
@@ -141,7 +143,7 @@ pub fn variable(name: &str) -> String {
 
 /// A free port of this machine that leads into the cluster.
 fn forward(namespace: &str, service: &str, port: &str) -> (u16, Child) {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let free = free_port();
     let mut child = Command::new("sh")
         .args(["-c", FORWARD, "forward", namespace, service, port, &free.to_string()])
         .stdin(Stdio::piped())

@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::PathBuf,
     process::{Command, Stdio},
 };
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::{
     cache,
-    process::{Killed, until},
+    process::{Killed, free_port, until},
     prometheus::cached,
 };
 
@@ -52,7 +52,7 @@ impl Collector {
 
     fn begin() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let address = format!("127.0.0.1:{}", free_port());
         let config = folder.path().join("config.yaml");
         fs::write(&config, configuration(&address)).unwrap();
         let process = Command::new(program())

@@ -7,7 +7,7 @@ pub mod own;
 use std::{
     fmt::Write as _,
     fs,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     os::unix::{
         fs::{PermissionsExt, chown},
         process::CommandExt,
@@ -26,6 +26,8 @@ use sqlx::{
     AssertSqlSafe, Connection, Executor, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+
+use super::process::free_port;
 
 /// The superuser, whom tests prepare and look as.
 const SUPERUSER: &str = "tester";
@@ -304,10 +306,6 @@ fn folder_of(owner: Option<(u32, u32)>) -> PathBuf {
         chown(&folder, Some(user), Some(group)).unwrap();
     }
     folder
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Runs the server whose data lie in this folder.

@@ -1,6 +1,6 @@
 //! A process under way: what it is waited for, told, and how it ends.
 
-use std::time::Duration;
+use std::{net::TcpListener, time::Duration};
 
 use tokio::{
     process::{Child, Command},
@@ -26,6 +26,11 @@ impl Drop for Killed {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// A port of this machine that nobody listens at.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Looks until it is so.

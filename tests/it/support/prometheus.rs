@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::{
     cache,
-    process::{Killed, until},
+    process::{Killed, free_port, until},
 };
 
 /// A running Prometheus.
@@ -31,7 +31,7 @@ impl Prometheus {
         let data = tempfile::tempdir().unwrap();
         let config = data.path().join("prometheus.yml");
         std::fs::write(&config, "global: {scrape_interval: 1m}\n").unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let address = format!("127.0.0.1:{port}");
         let process = Command::new(program("prometheus"))
             .arg(format!("--config.file={}", config.display()))

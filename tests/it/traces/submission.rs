@@ -5,18 +5,17 @@ use std::time::{Duration, Instant};
 use rogo_migrate::{
     domain::{FailCode, Failure, Fate},
     report::events::{Consumer, Event, Sample, Settled, StageTimes},
-    settings::{ExportSettings, Signal},
     telemetry::Exports,
 };
 
+use super::traces_to;
 use crate::support::collector::{Collector, Span};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
 /// A failure and a migrated row; a minute later, which no row tells, a sample of the figures.
 fn send(endpoint: &str, times: StageTimes) {
-    let signal = Signal { endpoint: format!("{endpoint}/v1/traces"), ..Signal::default() };
-    let settings = ExportSettings { traces: Some(signal), ..ExportSettings::default() };
+    let settings = traces_to(endpoint);
     let (exports, receivers) = Exports::begin(&settings).unwrap();
     let (consumer, _) = receivers.traces.unwrap();
     let failure = Failure { code: FailCode::FileMissing, message: "gone".to_owned() };

@@ -42,11 +42,12 @@ pub(super) struct Pages<'a> {
 }
 
 impl Pages<'_> {
-    /// Hands the rows over, a page at a time, by their ids.
-    pub(super) async fn each(
+    /// Hands over what `read` makes of the rows, a page at a time, by their ids.
+    pub(super) async fn each<T>(
         &self,
         pool: &Pool,
-        mut each: impl FnMut(Vec<PgRow>) -> Result<(), Fault>,
+        read: impl Fn(&PgRow) -> Result<T, sqlx::Error>,
+        each: &mut (dyn FnMut(Vec<T>) + Send),
     ) -> Result<(), Fault> {
         let sql = self.sql();
         let mut after = String::new();
@@ -55,12 +56,12 @@ impl Pages<'_> {
                 let query = sqlx::query(AssertSqlSafe(sql.clone())).bind(&after).bind(self.prefix);
                 query.fetch_all(connection).await
             };
-            let mut rows = read_long(pool, asking).await?;
+            let rows = read_long(pool, asking).await?;
             // A page in which nothing is shown is one row that says where it ends; one without rows has no end.
             let end = rows.first().map(|row| row.try_get::<Option<String>, _>("page_end")).transpose();
             let Some(end) = end.map_err(odd)?.flatten() else { return Ok(()) };
-            rows.retain(|row| row.try_get_raw("page_id").is_ok_and(|id| !id.is_null()));
-            each(rows)?;
+            let shown = rows.iter().filter(|row| row.try_get_raw("page_id").is_ok_and(|id| !id.is_null()));
+            each(shown.map(&read).collect::<Result<_, _>>().map_err(odd)?);
             after = end;
         }
     }

@@ -4,10 +4,8 @@ use std::{fs, io::Write, net::SocketAddr, process::Command, time::Duration};
 
 use sqlx::{PgPool, postgres::PgPoolOptions};
 
-use super::{
-    ROLE, TEMPLATE, TestDatabase, TestServer, as_owner, binaries, folder_of, free_port, launch, owner,
-};
-use crate::support::process::until;
+use super::{ROLE, TEMPLATE, TestDatabase, TestServer, as_owner, binaries, folder_of, launch, owner};
+use crate::support::process::{free_port, until};
 
 /// What a session does not flush itself is lost in a crash: no other process writes it in time.
 const LAZY: &str =
