@@ -184,9 +184,9 @@ pub trait TargetReader: Send + Sync {
     async fn held(&self, launch_ids: &[String]) -> Result<Vec<HeldSubmission>, Fault>;
 
     /// Which of these blobs (names, at most 100,000: each call may read the whole table once) a row of
-    /// `submission_files` names as its `azure_blob_name`, in any container; the names as the rows hold them. Also
-    /// those for which a row was made whose name is no longer that of a writer's blob, as they are asked.
-    /// The others may be orphans.
+    /// `submission_files` names as its `azure_blob_name`, in any container, even if what follows the file's number in the
+    /// name, or a dot at its end, is another by now. Also those for which a row was made whose name is no longer that of a
+    /// writer's blob. All as they are asked; the others may be orphans.
     async fn blob_names_of_writers(&self, names: &[String]) -> Result<HashSet<String>, Fault>;
 
     /// Which of these launch ids (at most 1,000) the target lacks something of, in no order: rows that were migrated

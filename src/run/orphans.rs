@@ -1,6 +1,6 @@
 //! Orphans: blobs of the run's writers that no row of the target names.
 
-use std::{collections::HashSet, future::ready, pin::pin, sync::Arc};
+use std::{future::ready, pin::pin, sync::Arc};
 
 use futures_util::{
     Stream, StreamExt, TryStreamExt,
@@ -10,7 +10,7 @@ use futures_util::{
 use serde::Serialize;
 
 use super::{lock::Quiet, writers::UncleanWriters};
-use crate::ports::{BlobInfo, Blobs, Fault, TargetReader, stored_form};
+use crate::ports::{BlobInfo, Blobs, Fault, TargetReader};
 
 /// Names that the target is asked about at a time: each time it may have to read a whole table.
 const NAMES_AT_A_TIME: usize = 100_000;
@@ -73,6 +73,5 @@ pub async fn remove_orphans(
 async fn unnamed(target: &dyn TargetReader, blobs: Vec<BlobInfo>) -> Result<Vec<BlobInfo>, Fault> {
     let names: Vec<String> = blobs.iter().map(|blob| blob.name.clone()).collect();
     let kept = target.blob_names_of_writers(&names).await?;
-    let kept: HashSet<_> = kept.iter().map(|name| stored_form(name)).collect();
-    Ok(blobs.into_iter().filter(|blob| !kept.contains(&stored_form(&blob.name))).collect())
+    Ok(blobs.into_iter().filter(|blob| !kept.contains(&blob.name)).collect())
 }

@@ -1,16 +1,18 @@
 //! Which blobs of killed processes are named by rows. There is no index on a blob's name. So the only row that should
 //! name a blob is looked up by its derived id; once such a row does not name its blob, all blobs that are left are searched
-//! for in one scan. A blob whose row stands under a name that no process gave is not taken for one that no row names.
+//! for in one scan. A blob whose row stands under a name that no process gave is not taken for one that no row names, nor
+//! one whose row has another name behind the number of the file.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     time::Duration,
 };
 
 use super::{held::scan, pool::Pool};
 use crate::{
     domain::{AttemptId, FileKind, SubmissionIds},
-    ports::Fault,
+    ports::{Fault, stored_form},
     run::ids::WriterId,
 };
 
@@ -55,9 +57,12 @@ impl Key {
 
 /// The asked blobs by the id of the row that should name them: those of several processes for one file have one.
 type ByRow<'a> = HashMap<String, Vec<(&'a Key, &'a str)>>;
+/// The asked names that no process gives, by their stored form.
+type Odd<'a> = BTreeMap<Cow<'a, str>, &'a str>;
 
-/// Returns those of these names that a row holds, in the form in which the row holds them. A row whose name was rewritten, so that it is
-/// that of no writer's blob, may mean any blob that was made for it: these names are returned as they are asked.
+/// Returns those of these names that a row means. Of a name that a process gave only what identifies the blob is compared,
+/// of another one its stored form. A row whose name was rewritten, so that it is that of no writer's blob, may mean any blob
+/// that was made for it.
 pub(super) async fn named(
     pool: &Pool,
     lms_instance: &str,
@@ -65,11 +70,11 @@ pub(super) async fn named(
 ) -> Result<HashSet<String>, Fault> {
     let mut found = HashSet::new();
     let mut keys: Vec<(Key, &str)> = Vec::new();
-    let mut odd: BTreeSet<&str> = BTreeSet::new();
+    let mut odd = Odd::new();
     for name in names {
         match Key::of(name) {
             Some(key) => keys.push((key, name)),
-            None => drop(odd.insert(name)),
+            None => drop(odd.insert(stored_form(name), name)),
         }
     }
     let mut rest = keys.as_slice();
@@ -86,13 +91,11 @@ pub(super) async fn named(
             let Some(asked) = open.get_mut(&id) else { continue };
             // Two processes may have uploaded files for one row: the row names the blob of one of them at most.
             match Key::of_a_writer(&name) {
-                Some(key) => asked.retain(|(other, _)| {
-                    let is_named = **other == key;
-                    if is_named {
-                        found.insert(name.clone());
-                    }
-                    !is_named
-                }),
+                Some(key) => {
+                    found.extend(
+                        asked.extract_if(.., |(other, _)| **other == key).map(|(_, name)| name.to_owned()),
+                    );
+                }
                 None => found.extend(asked.drain(..).map(|(_, name)| name.to_owned())),
             }
         }
@@ -126,16 +129,19 @@ async fn by_id(pool: &Pool, ids: &[String]) -> Result<Vec<(String, String)>, Fau
 async fn by_scan(
     pool: &Pool,
     open: &ByRow<'_>,
-    odd: &BTreeSet<&str>,
+    odd: &Odd<'_>,
     found: &mut HashSet<String>,
 ) -> Result<(), Fault> {
     const SQL: &str = "select id, coalesce(azure_blob_name, '') from submission_files
         where split_part(azure_blob_name, '/', 2) in (select unnest($1::text[]))
             or id in (select unnest($2::text[]))";
     let writer = |name: &&str| name.split('/').nth(1).unwrap_or_default().to_owned();
-    let keys: HashSet<&Key> = open.values().flatten().map(|(key, _)| *key).collect();
+    let mut keys: HashMap<&Key, Vec<&str>> = HashMap::new();
+    for (key, name) in open.values().flatten() {
+        keys.entry(*key).or_default().push(name);
+    }
     let writers: BTreeSet<String> =
-        keys.iter().map(|key| key.writer.clone()).chain(odd.iter().map(writer)).collect();
+        keys.keys().map(|key| key.writer.clone()).chain(odd.values().map(writer)).collect();
     let (writers, ids): (Vec<String>, Vec<String>) =
         (writers.into_iter().collect(), open.keys().cloned().collect());
     let mut keep = |rows: Vec<(String, String)>| {
@@ -145,13 +151,11 @@ async fn by_scan(
             {
                 found.extend(asked.iter().map(|(_, name)| (*name).to_owned()));
             }
-            let is_asked = match Key::of(&name) {
-                Some(key) => keys.contains(&key),
-                None => odd.contains(name.as_str()),
+            let asked = match Key::of(&name) {
+                Some(key) => keys.get(&key).map(Vec::as_slice),
+                None => odd.get(&stored_form(&name)).map(std::slice::from_ref),
             };
-            if is_asked {
-                found.insert(name);
-            }
+            found.extend(asked.unwrap_or_default().iter().map(|name| (*name).to_owned()));
         }
     };
     scan(pool, |connection| sqlx::query_as(SQL).bind(writers).bind(ids).fetch(connection), &mut keep).await
