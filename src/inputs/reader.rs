@@ -15,6 +15,8 @@ use crate::domain::{
 /// A CSV being read.
 pub struct CsvReader {
     location: String,
+    /// The location as a plan records it.
+    recorded: String,
     format: Format,
     header: Vec<String>,
     lexer: Lexer,
@@ -31,6 +33,7 @@ impl CsvReader {
             if format.backslash_escapes() { Lexer::with_backslash_escapes() } else { Lexer::default() };
         let mut reader = Self {
             location: source.location(),
+            recorded: source.recorded(),
             format: format.clone(),
             header: Vec::new(),
             lexer,
@@ -97,7 +100,7 @@ impl CsvReader {
     /// Digest of all the file's bytes, once [`Self::next`] has reached the end.
     pub fn digest(&self) -> InputDigest {
         let Fingerprint { sha256, size_bytes } = self.text.fingerprint();
-        InputDigest { location: self.location.clone(), sha256, size_bytes, rows: self.rows }
+        InputDigest { location: self.recorded.clone(), sha256, size_bytes, rows: self.rows }
     }
 
     /// Index of each of `required`; an error names all that are missing, or stand twice.

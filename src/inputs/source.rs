@@ -1,6 +1,10 @@
 //! Source of an input's bytes, and the digest that pins them.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{
+    io,
+    path::{self, PathBuf},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
@@ -36,6 +40,14 @@ impl InputSource {
         match self {
             Self::File(path) => path.display().to_string(),
             Self::Blob { blobs, name } => format!("{}/{name}", blobs.location().trim_end_matches('/')),
+        }
+    }
+
+    /// The location as a plan records it: that of a file holds wherever the program is started.
+    pub fn recorded(&self) -> String {
+        match self {
+            Self::File(path) => path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string(),
+            Self::Blob { .. } => self.location(),
         }
     }
 

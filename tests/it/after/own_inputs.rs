@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::plain_sample;
-use crate::support::app::TestApp;
+use crate::support::{app::TestApp, documents::shell, process::output};
 
 const FAILED: &str = "submissions_failed_migration.csv";
 
@@ -68,4 +68,35 @@ async fn a_failure_csv_is_an_input_only_of_a_run_whose_results_go_elsewhere() {
     }
     assert_eq!(fs::read(log).unwrap(), b"a log");
     assert_eq!(fs::read(&own).unwrap(), failed);
+}
+
+#[tokio::test]
+async fn a_relative_path_to_an_input_is_the_same_file_from_every_folder() {
+    let sample = plain_sample(6).await;
+    let app = TestApp::without_cluster(&sample).await;
+    app.database.run("update assessments set name = 'none of them'").await;
+    app.run(&["run", "--breaker", "off", "--reason", "a test"]).await;
+    let own = app.out.path().join(FAILED);
+    let failed = fs::read(&own).unwrap();
+
+    // As the README has it for the rows that failed.
+    let (_, line) = include_str!("../../../README.md").split_once("`rogo-migrate run --run second").unwrap();
+    let step = format!("rogo-migrate run --run second{}", line.split_once('`').unwrap().0);
+    let apart = shell(&app, &format!("{step} --breaker off --reason 'a test'"), &[]).await;
+    let second = app.out.path().join("second");
+    assert!(second.join(FAILED).is_file(), "{}{}", apart.stdout, apart.stderr);
+    assert_eq!(fs::read(&own).unwrap(), failed, "the input is as it was");
+
+    let elsewhere = tempfile::tempdir().unwrap();
+    for to in [app.out.path().to_str().unwrap(), "."] {
+        for folder in [app.out.path(), elsewhere.path()] {
+            let fetch = ["results", "--run", "second", "--to", to];
+            let mut command = app.command(&fetch);
+            command.current_dir(folder).env_remove("ROGO_SUBMISSIONS");
+            let takes_its_place = to != "." || folder == app.out.path();
+            output(command).await.expect(if takes_its_place { 64 } else { 0 });
+            assert_eq!(fs::read(&own).unwrap(), failed, "--to {to} from {}", folder.display());
+        }
+    }
+    assert!(elsewhere.path().join(FAILED).is_file());
 }
