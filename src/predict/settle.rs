@@ -10,7 +10,7 @@ use super::{
 use crate::{
     domain::FailCode,
     ports::Fault,
-    run::{PredictedFiles, PredictedOutcomes, PredictedShard, lines::SpooledBuckets},
+    run::{FilesOfRow, PredictedFiles, PredictedOutcomes, PredictedShard, lines::SpooledBuckets},
 };
 
 /// The prediction's figures.
@@ -33,6 +33,7 @@ pub fn settle((decided, rows): (DecidedRows, SpooledBuckets), looked: &Looked) -
         files: PredictedFiles {
             exact: looked.exact,
             sources: looked.sources.clone(),
+            largest_row: Some(FilesOfRow::default()),
             ..PredictedFiles::default()
         },
         shards,
@@ -76,6 +77,8 @@ impl Settled {
         let count = files.len() as u64;
         self.files.files += count;
         self.files.bytes += bytes;
+        let largest = self.files.largest_row.get_or_insert_default();
+        (largest.files, largest.bytes) = (largest.files.max(count), largest.bytes.max(bytes));
         if let Some(shard) = self.shards.get_mut(row.shard.place()) {
             shard.migrated += 1;
             shard.files += count;

@@ -17,9 +17,9 @@ use serde::{Deserialize, Serialize};
 pub use course::{Course, ResultFile, ShardCourse, Slice, SlowRow, StageCourse, WaitCourse, WorkerCourse};
 pub use decided::{Acceptance, Decided, Purged, RolledBack};
 pub use prediction::{
-    Check, CheckResult, Compared, ComparedDuration, Counted, Difference, NotInInput, NotPredictable,
-    PredictedDuration, PredictedFiles, PredictedOutcomes, PredictedShard, PredictedSource, Prediction,
-    Quantities, ToMend, Took,
+    Check, CheckResult, Compared, ComparedDuration, Counted, Difference, FilesOfRow, NotInInput,
+    NotPredictable, PredictedDuration, PredictedFiles, PredictedOutcomes, PredictedShard, PredictedSource,
+    Prediction, Quantities, ToMend, Took,
 };
 pub use summary::{Lost, Missing, RunResult, StageLatency, Summary, Warning, WarningCode};
 pub use verdict::{Ending, Stopped, Verdict};

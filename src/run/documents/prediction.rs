@@ -102,8 +102,21 @@ pub struct PredictedFiles {
     pub bytes: u64,
     /// Whether every file was looked at; else the bytes are estimated from a sample.
     pub exact: bool,
+    /// The most of a single row: what a row that fails at the copy can take away from the sums. `None` in a prediction of
+    /// an older program.
+    #[serde(default)]
+    pub largest_row: Option<FilesOfRow>,
     /// How each container was looked at.
     pub sources: Vec<PredictedSource>,
+}
+
+/// Files of one row.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilesOfRow {
+    /// The highest number of files of any row.
+    pub files: u64,
+    /// The highest total length of any row's files.
+    pub bytes: u64,
 }
 
 /// One container of source files.
