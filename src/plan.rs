@@ -14,6 +14,7 @@ mod prepared;
 mod queues;
 mod rehearse;
 mod report;
+mod roles;
 mod rules;
 mod trial;
 
@@ -24,6 +25,7 @@ pub use heartbeat::{Beating, Progress};
 pub use listed::Shelf;
 pub use rehearse::{rehearse, rehearse_in};
 pub use report::{Counts, ListedSources, PlanReport, PlanState};
+pub use roles::roles_arrive;
 pub use rules::rule_config;
 
 use self::{

@@ -15,12 +15,7 @@ use crate::{
     telemetry::{Step, step, trace_parent},
 };
 
-use super::{
-    connect,
-    decided::decided,
-    json::json,
-    patience::{patiently, roles_arrive},
-};
+use super::{connect, decided::decided, json::json, patience::patiently};
 
 /// Makes the plan, or in a dry run reports the plan that it would make.
 pub async fn run(settings: &Settings, args: &PlanArgs) -> Result<End, Stop> {
@@ -62,7 +57,7 @@ async fn make_now(settings: &Settings) -> Result<PlanReport, Stop> {
 /// The same with services that are open.
 pub(super) async fn make_in(settings: &Settings, world: &World) -> Result<PlanReport, Stop> {
     let _beating = plan::Beating::begin(&world.store, &settings.epoch, &world.progress);
-    roles_arrive(&[world.store.blobs().as_ref(), world.target_blobs.as_ref()]).await;
+    plan::roles_arrive(&[world.store.blobs().as_ref(), world.target_blobs.as_ref()]).await;
     let excluding = match exclusion(settings, &world.store).await {
         Ok(excluding) => excluding,
         // Shards that wait end too.
@@ -93,7 +88,7 @@ async fn exclusion(settings: &Settings, store: &RunStore) -> Result<Option<Decid
 
 async fn rehearse(settings: &Settings) -> Result<PlanReport, Stop> {
     let world = World::connect(settings, connect::run_store(settings)?)?;
-    roles_arrive(&[world.store.blobs().as_ref(), world.target_blobs.as_ref()]).await;
+    plan::roles_arrive(&[world.store.blobs().as_ref(), world.target_blobs.as_ref()]).await;
     let made = Box::pin(plan::rehearse(settings, world.services())).await;
     world.target.close().await;
     made

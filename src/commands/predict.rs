@@ -18,12 +18,7 @@ use crate::{
     shard::copy::{Budget, Copier},
 };
 
-use super::{
-    json::json,
-    own_inputs,
-    patience::{patiently, roles_arrive},
-    plan::World,
-};
+use super::{json::json, own_inputs, patience::patiently, plan::World};
 
 /// Makes the plan, or with `--dry-run` only reads; then predicts its run, prints the prediction and keeps it in the run
 /// store. If no plan can be made, the checks are printed all the same.
@@ -114,7 +109,7 @@ async fn planned(
         let made = patiently(settings, async || super::plan::make_in(settings, world).await).await?;
         return Ok((made, world.store.clone()));
     }
-    roles_arrive(&[world.store.blobs().as_ref(), world.target_blobs.as_ref()]).await;
+    plan::roles_arrive(&[world.store.blobs().as_ref(), world.target_blobs.as_ref()]).await;
     let folder = blobs::open(&Place::Folder(scratch), &settings.account, Service::LocalDisk)?;
     let queues = RunStore::new(folder, &settings.run);
     let made = Box::pin(plan::rehearse_in(settings, world.services(), &queues)).await?;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use futures_util::{StreamExt, TryStreamExt, future::join_all};
 use url::Url;
 
-use super::{Services, draft::Draft, facts::FactSpool, rule_config};
+use super::{Services, draft::Draft, facts::FactSpool, roles::Arriving, rule_config};
 use crate::{
     domain::{AttemptId, Facts},
     exit::{Exit, Moment, Stop},
@@ -209,8 +209,23 @@ pub async fn sample(
 }
 
 /// A file that is missing, refused or broken is that row's matter; a server that gives none of them, or has
-/// not even their container, is not.
+/// not even their container, is not. A role that may be on its way is waited for, unless the plan is refused anyway.
 async fn sources(services: &Services<'_>, urls: &[Url], reasons: &mut Reasons) {
+    let mut arriving = Arriving::default();
+    let faults = loop {
+        let faults = failed_servers(services, urls).await;
+        match faults.iter().all(|fault| fault.kind == FaultKind::NoRole).then(|| faults.first()).flatten() {
+            Some(fault) if reasons.lasting.is_empty() && arriving.awaits(fault).await => {}
+            _ => break faults,
+        }
+    };
+    for fault in &faults {
+        reasons.fault(fault);
+    }
+}
+
+/// A fault of each server that gives none of its files.
+async fn failed_servers(services: &Services<'_>, urls: &[Url]) -> Vec<Fault> {
     let mut by_server: BTreeMap<String, Vec<Result<(), Fault>>> = BTreeMap::new();
     let looks = join_all(urls.iter().map(|url| services.source.head(url))).await;
     for (url, look) in urls.iter().zip(looks) {
@@ -220,12 +235,13 @@ async fn sources(services: &Services<'_>, urls: &[Url], reasons: &mut Reasons) {
         };
         by_server.entry(url.origin().ascii_serialization()).or_default().push(looked);
     }
-    for looked in by_server.into_values() {
-        let all_failed: Option<Vec<Fault>> = looked.into_iter().map(Result::err).collect();
-        if let Some(fault) = all_failed.as_ref().and_then(|faults| faults.first()) {
-            reasons.fault(fault);
-        }
-    }
+    by_server
+        .into_values()
+        .filter_map(|looked| {
+            let all_failed: Option<Vec<Fault>> = looked.into_iter().map(Result::err).collect();
+            all_failed.and_then(|faults| faults.into_iter().next())
+        })
+        .collect()
 }
 
 #[cfg(test)]

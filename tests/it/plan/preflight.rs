@@ -1,6 +1,14 @@
 //! What stops a run before it begins, all of it at once.
 
-use rogo_migrate::{domain::Facts, exit::Exit, plan::PlanState, ports::FaultKind};
+use std::time::Duration;
+
+use rogo_migrate::{
+    domain::Facts,
+    exit::Exit,
+    plan::{self, PlanState},
+    ports::FaultKind,
+};
+use tokio::time::Instant;
 
 use super::{World, five};
 
@@ -114,4 +122,66 @@ async fn a_file_that_its_server_cannot_give_stops_nothing_while_it_gives_another
         world.source.fail("broken", FaultKind::Unavailable);
         assert_eq!(world.make().await.err().map(|stop| stop.exit), ends, "{urls:?}");
     }
+}
+
+const THREE_MINUTES: Duration = Duration::from_mins(3);
+
+/// How long the work took, of which `mend` is called after three minutes.
+async fn mended_after_three_minutes<T>(work: impl Future<Output = T>, mend: impl FnOnce()) -> (T, Duration) {
+    let begun = Instant::now();
+    let mending = async {
+        tokio::time::sleep(THREE_MINUTES).await;
+        mend();
+    };
+    let (ended, ()) = tokio::join!(async { (work.await, begun.elapsed()) }, mending);
+    ended
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_for_the_sources_that_was_assigned_just_now_is_waited_for() {
+    let url = "https://rogo.blob.example/files/a.docx";
+    let world = World::new(&[("1", url)], &[("1", "24", "Attempt 1")]);
+    let lost = || world.source.fail("", FaultKind::NoRole);
+    let soon = THREE_MINUTES..THREE_MINUTES + Duration::from_secs(15);
+    lost();
+    let (rehearsed, took) = mended_after_three_minutes(world.rehearse(), || world.source.mend()).await;
+    assert!(rehearsed.is_ok() && soon.contains(&took), "{took:?} {:?}", rehearsed.err());
+
+    // A role that does not arrive is refused, and one beside a reason that lasts is not waited for.
+    lost();
+    let begun = Instant::now();
+    world.check_refused(Exit::Configuration, &["source blobs: no"]).await;
+    let took = begun.elapsed();
+    assert!(took > Duration::from_mins(9) && took < Duration::from_mins(11), "{took:?}");
+    let mut other = World::new(&[("1", url)], &[("1", "24", "Attempt 1")]);
+    other.source.fail("", FaultKind::NoRole);
+    other.warehouse.facts = Facts::default();
+    let begun = Instant::now();
+    other.check_refused(Exit::Configuration, &["has a report", "source blobs: no"]).await;
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+
+    let (made, took) = mended_after_three_minutes(world.make(), || world.source.mend()).await;
+    assert!(made.is_ok() && soon.contains(&took), "{took:?} {:?}", made.err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn roles_for_our_own_places_are_waited_for_ten_minutes_in_all() {
+    let world = five();
+    let places: [&dyn rogo_migrate::ports::Blobs; 2] = [&world.documents, &world.files];
+    let begun = Instant::now();
+    plan::roles_arrive(&places).await;
+    world.files.fail_all("answers", FaultKind::Denied);
+    plan::roles_arrive(&places).await;
+    assert_eq!(begun.elapsed(), Duration::ZERO, "no role is missing");
+
+    world.files.fail_all("answers", FaultKind::NoRole);
+    let ((), took) = mended_after_three_minutes(plan::roles_arrive(&places), || world.files.fail(None)).await;
+    assert!(took >= THREE_MINUTES && took < THREE_MINUTES + Duration::from_secs(15), "{took:?}");
+
+    world.documents.fail_all("answers", FaultKind::NoRole);
+    world.files.fail_all("answers", FaultKind::NoRole);
+    let begun = Instant::now();
+    plan::roles_arrive(&places).await;
+    let took = begun.elapsed();
+    assert!(took > Duration::from_mins(9) && took < Duration::from_mins(11), "{took:?}");
 }
