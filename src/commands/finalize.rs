@@ -78,6 +78,7 @@ async fn await_shards(settings: &Settings, store: &RunStore, job: &str) -> Resul
                 jobs: &ClusterJob::new(namespace, job),
                 job,
                 namespace,
+                redo: settings.redo_lost,
                 wait_plan: settings.wait_plan,
                 give_up_after: settings.work.give_up_after,
                 began_at: Utc::now(),

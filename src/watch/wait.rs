@@ -1,7 +1,7 @@
 //! The wait for the shards: the done markers in the run store are the truth, the Job is a hint.
 //!
-//! All done markers end it. So does the Job's own end; a Job that is gone ends it only if no heartbeat is
-//! young. A cluster that does not answer never ends it.
+//! All done markers end it, except where the Job moves lost rows again: they stand from before. So does the Job's own
+//! end; a Job that is gone ends it only if no heartbeat is young. A cluster that does not answer never ends it.
 
 mod warnings;
 
@@ -45,6 +45,8 @@ pub struct JobWait<'a> {
     pub job: &'a str,
     /// Namespace of the shard Job.
     pub namespace: &'a str,
+    /// The Job moves lost rows again: done markers say nothing of it, only its own end does.
+    pub redo: bool,
     /// How long to wait for a Job that was never seen.
     pub wait_plan: Duration,
     /// How long the run store may be away.
@@ -232,15 +234,16 @@ impl<'a> Wait<'a> {
             return;
         }
         self.told = Some(Instant::now());
-        tell(format!(
-            "{what}: {}; it is tried again, and done markers in the run store count",
-            fault.chain()
-        ));
+        let counts = match self.context.redo {
+            false => "done markers in the run store count",
+            true => "the Job's end is waited for, since it moves lost rows again",
+        };
+        tell(format!("{what}: {}; it is tried again, and {counts}", fault.chain()));
     }
 
     /// Whether there is nothing more to wait for.
     async fn end(&self) -> Option<WaitEnd> {
-        if self.done == self.shards() {
+        if self.done == self.shards() && !self.context.redo {
             return Some(WaitEnd::AllDone);
         }
         match &self.job {

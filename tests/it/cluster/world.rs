@@ -103,6 +103,18 @@ impl World {
         until_true(&what, PATIENCE, async || self.written().await >= at_least).await;
     }
 
+    /// Deletes what an attempt has become, as a failover loses it: all rows of its one transaction.
+    pub async fn lose(&self, attempt: i64) {
+        for (table, column) in [
+            ("assignment_submissions", "lti_launch_id"),
+            ("lti_session_records", "launch_id"),
+            ("lti_launch_sessions", "launch_id"),
+        ] {
+            let sql = format!("delete from {table} where {column} like 'rogo\\_{attempt}\\_%'");
+            self.database.run(&sql).await;
+        }
+    }
+
     /// Tells the SQL Server what to do: see `support/tds/control.rs`.
     pub fn warehouse(&self, command: &str) {
         let answer =
