@@ -234,9 +234,10 @@ impl<'a> Wait<'a> {
             return;
         }
         self.told = Some(Instant::now());
-        let counts = match self.context.redo {
-            false => "done markers in the run store count",
-            true => "the Job's end is waited for, since it moves lost rows again",
+        let counts = if self.context.redo {
+            "the Job's end is waited for, since it moves lost rows again"
+        } else {
+            "done markers in the run store count"
         };
         tell(format!("{what}: {}; it is tried again, and {counts}", fault.chain()));
     }
