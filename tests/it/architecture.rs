@@ -47,6 +47,8 @@ const ANY: &[&str] = &["*"];
 
 /// The one mechanism for waiting.
 const WAITING: &str = "src/ports/backoff.rs";
+/// What only that mechanism calls.
+const WAITS: [&str; 4] = ["sleep", "sleep_until", "interval", "interval_at"];
 
 /// What domain and rules must not name: I/O and clocks.
 const WORLD: &[&str] = &[
@@ -107,8 +109,10 @@ fn violations(file: &str, source: &str) -> Vec<String> {
         if prints && next == "!" && top != "report" {
             found.push(format!("{file}: only report prints: {word}!"));
         }
-        if word == "sleep" && next == "(" && file != WAITING && !is_test {
-            found.push(format!("{file}: only ports::backoff sleeps: wait with Patience, every or overdue"));
+        if WAITS.contains(&word.as_str()) && next == "(" && file != WAITING && !is_test {
+            found.push(format!(
+                "{file}: only ports::backoff sleeps: wait with Patience, every, due or overdue"
+            ));
         }
         if ["async", "await"].contains(&word.as_str()) && ["domain", "rules"].contains(&top.as_str()) {
             found.push(format!("{file}: {top} must not know {word}"));
@@ -444,7 +448,9 @@ fn comments_and_documents_name_who_acts() {
         .iter()
         .flat_map(|(file, text)| {
             let lines = vague_lines(text, file.ends_with(".rs"));
-            lines.into_iter().map(move |line| format!("{file} {line}: name the person, the process or the service"))
+            lines
+                .into_iter()
+                .map(move |line| format!("{file} {line}: name the person, the process or the service"))
         })
         .collect();
     assert!(found.is_empty(), "{}", found.join("\n"));
@@ -500,7 +506,17 @@ fn what_breaks_the_house_is_found() {
         (
             "src/shard/keep.rs",
             "async fn f() { tokio::time::sleep(PAUSE).await; }",
-            "only ports::backoff sleeps: wait with Patience, every or overdue",
+            "only ports::backoff sleeps: wait with Patience, every, due or overdue",
+        ),
+        (
+            "src/shard/record.rs",
+            "async fn f() { select! { () = sleep_until(at) => {} } }",
+            "only ports::backoff sleeps: wait with Patience, every, due or overdue",
+        ),
+        (
+            "src/report.rs",
+            "fn f() { tokio::time::interval(FRAME); }",
+            "only ports::backoff sleeps: wait with Patience, every, due or overdue",
         ),
         ("src/utils.rs", "", "utils has no place in the layers yet"),
     ] {

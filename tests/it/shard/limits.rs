@@ -42,8 +42,7 @@ async fn moved(world: &World, shard: ShardIndex, change: impl FnOnce(&mut ShardI
 /// The codes of the advice that these done markers give, which stands wherever people look for it.
 fn told(world: &World, markers: &[DoneMarker]) -> Vec<LimitCode> {
     let rows = |shard| world.plan.shard(shard).unwrap().rows;
-    let mut limits =
-        of_shards(markers.iter().map(|marker| (marker.shard, rows(marker.shard), &marker.work)));
+    let mut limits = of_shards(markers.iter().map(|marker| (marker.shard, rows(marker.shard), &marker.work)));
     // The processor time is that of all tests, the other times are not real.
     limits.retain(|limit| limit.code != LimitCode::Cpu);
     stand_everywhere(&limits);
