@@ -183,7 +183,7 @@ async fn tell(
         missing.shards.push(shard.shard);
     }
     missing.ranges.sort_unstable();
-    // Not until now: a second finalize tells the same.
+    // Measured to the last outcome, so that running finalize again reports the same duration.
     let ended = totals.last_outcome_at.unwrap_or(plan.created_at);
     let took = (ended - plan.created_at).to_std().unwrap_or_default();
     let books = totals.books.clone();

@@ -140,7 +140,7 @@ impl<'a> Wait<'a> {
         self.context.plan.shards.len()
     }
 
-    /// By the clock of tests too.
+    /// The current time (UTC). It advances with tokio's clock, so that tests can pause it.
     fn now(&self) -> DateTime<Utc> {
         self.context.began_at + TimeDelta::from_std(self.began.elapsed()).unwrap_or_default()
     }

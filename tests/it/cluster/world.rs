@@ -259,7 +259,7 @@ async fn reference() -> &'static str {
 
 /// The role has the rights of `deploy/roles.sql`, not one more.
 async fn make_database(services: &Services, name: &str) -> TestDatabase {
-    give_rights(services).await;
+    Box::pin(give_rights(services)).await;
     let mut connection = services.connect("template1").await;
     // The sample stands in the server's first database.
     for statement in [

@@ -1,4 +1,4 @@
-//! What the facts of a run say: its Jobs, its signs of life, its undone shards, and the commands that fit it.
+//! What the facts of a run say: its Jobs, its heartbeats, its undone shards, and the commands that fit it.
 
 use std::{collections::BTreeSet, path::Path};
 
