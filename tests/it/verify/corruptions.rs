@@ -34,8 +34,6 @@ const MALPRACTICE: &str = "exists (select from malpractice_enforcements e where 
 /// Table, key, and for each column: an expression for another value, the checks that find it, those that may.
 type Columns = &'static [(&'static str, &'static str, &'static str, &'static str)];
 
-/// What names a code or a name beside the grade's assessment.
-const BESIDE_ASSESSMENT: &str = "launch_session_course session_record_course submission_course marks_sections grade_final file_names file_blob_names file_types";
 const RECEIPT: &str = "receipt_unchanged";
 const TEXT: &str = "coalesce({c}, '') || 'x'";
 const MICROSECOND: &str = "{c} + interval '1 microsecond'";
@@ -206,7 +204,7 @@ const TABLES: [(&str, &str, Columns); 8] = [
                 "assessment_id",
                 "(select a.id from assessments a where left(a.code, 2) <> (select left(o.code, 2) from assessments o where o.id = assessment_id) limit 1)",
                 "grade_assessment",
-                BESIDE_ASSESSMENT,
+                "launch_session_course session_record_course submission_course marks_sections grade_final file_names file_blob_names file_types",
             ),
             ("total_marks_awarded", CENT, "grade_marks", ""),
             ("total_marks_possible", CENT, "grade_marks", ""),
@@ -297,14 +295,6 @@ fn others() -> Vec<Plant> {
         of("a lost mark", ANY, "delete from submission_section_marks where id = (select min(id) from submission_section_marks where submission_id = '{sub}')",
             "marks_present marks_sections", ""),
         of("a lost grade", ANY, "delete from submission_grades where submission_id = '{sub}'", "grade_present", ""),
-        of("another level of malpractice", MALPRACTICE,
-            "update submission_grades set malpractice_level_id = (select l.id from malpractice_levels l where l.id <> malpractice_level_id limit 1) where submission_id = '{sub}'",
-            "malpractice_notes", ""),
-        of("an assessment of the same unit in another version", ANY,
-            "insert into assessments (id, code, name) select 'other-version', 'OTHER-VERSION', regexp_replace(a.name, '[^ ]+ *$', 'X') from assessments a
-                where a.id = (select assessment_id from submission_grades where submission_id = '{sub}');
-             update submission_grades set assessment_id = 'other-version' where submission_id = '{sub}'",
-            "grade_assessment", BESIDE_ASSESSMENT),
         of("a lost enforcement", MALPRACTICE, "delete from malpractice_enforcements where submission_id = '{sub}'", "enforcement_newest", ""),
         of("a second submission under its launch id", ANY, "insert into assignment_submissions (lti_launch_id) values ('{launch}')", "submission_single", ""),
         of("a second submission under another launch id", ANY, "insert into assignment_submissions (lti_launch_id) values ('rogo_{attempt}_1733011200000k3x9q0z7a')", "submission_single", ""),
