@@ -1,6 +1,11 @@
-//! What scripts install, and where.
+//! What scripts install, and where; and what they may delete.
 
-use std::{fs, os::unix::fs::PermissionsExt, process::Command};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
 
 use crate::support::{azurite, documents::read};
 
@@ -11,22 +16,28 @@ mkdir "$HOME_OF_AZURITE"
 touch "$HOME_OF_AZURITE/theirs"
 "#;
 
+/// An npm that finds the installation incomplete.
+const INCOMPLETE: &str = r#"#!/bin/sh
+[ "$1" = ls ] && exit 1
+touch "$3/whole"
+"#;
+
+/// A kubectl in whose cluster the namespace exists, with the label of `LABEL`; it writes down what it is asked to delete.
+const CLUSTER: &str = r#"#!/bin/sh
+case "$*" in
+  *jsonpath*) printf %s "$LABEL" ;;
+  "get namespace "*) echo "namespace/$3" ;;
+  *delete*) echo "$*" >>"$DELETED" ;;
+  *) exit 1 ;;
+esac
+"#;
+
 #[test]
 fn an_installation_of_azurite_that_is_overtaken_by_another_one_is_no_failure() {
     let folder = tempfile::tempdir().unwrap();
-    let (npm, cache) = (folder.path().join("npm"), folder.path().join("cache"));
-    fs::write(&npm, OVERTAKEN).unwrap();
-    fs::set_permissions(&npm, fs::Permissions::from_mode(0o755)).unwrap();
-    let home = cache.join(format!("rogo-migrate/azurite-{}", azurite::version()));
-    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
-    let done = Command::new("bash")
-        .args(["-euc", ". tests/need.sh && need_azurite"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env("PATH", path)
-        .env("XDG_CACHE_HOME", &cache)
-        .env("HOME_OF_AZURITE", &home)
-        .output()
-        .unwrap();
+    program(folder.path(), "npm", OVERTAKEN);
+    let home = home_of_azurite(folder.path());
+    let done = need(folder.path(), "need_azurite");
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let kept: Vec<_> = fs::read_dir(&home).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(kept, ["theirs"]);
@@ -37,4 +48,94 @@ fn an_installation_of_azurite_that_is_overtaken_by_another_one_is_no_failure() {
 fn the_demonstration_on_kubernetes_uses_the_azurite_of_the_tests() {
     let image = format!("azure-storage/azurite:{}\n", azurite::version());
     assert!(read("deploy/kind/run.sh").contains(&image), "{image}");
+}
+
+#[test]
+fn an_installation_of_azurite_that_was_cut_off_is_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    program(folder.path(), "npm", INCOMPLETE);
+    let home = home_of_azurite(folder.path());
+    fs::create_dir_all(home.join("node_modules")).unwrap();
+    let done = need(folder.path(), "need_azurite");
+    let said = String::from_utf8(done.stderr).unwrap();
+    assert!(done.status.success(), "{said}");
+    assert!(said.contains(&format!("Azurite in {} is not whole", home.display())), "{said}");
+    assert!(home.join("whole").exists(), "the new one");
+    assert!(!home.join("node_modules").exists(), "nothing is left of the old one");
+}
+
+#[test]
+fn programs_that_are_too_old_are_refused_with_the_version_that_is_needed() {
+    for (name, answer, wanted) in [
+        ("node", "v17.9.1", "Node.js v17.9.1 is too old for Azurite: install 18.0.0 or newer"),
+        ("go", "go version go1.24.9 linux/amd64", "Go 1.24.9 is too old for Helm 4: install 1.25.0 or newer"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        program(folder.path(), "npm", "#!/bin/sh\n");
+        program(folder.path(), name, &format!("#!/bin/sh\necho '{answer}'\n"));
+        let done = need(folder.path(), &format!("need_{name}"));
+        let said = String::from_utf8(done.stderr).unwrap();
+        assert_eq!(done.status.code(), Some(1), "{said}");
+        assert!(said.contains(wanted), "{said}");
+    }
+}
+
+#[test]
+fn the_demonstration_on_kubernetes_deletes_only_a_namespace_that_it_created() {
+    for (label, arguments, code, deleted) in [
+        ("", &["--delete"][..], 1, ""),
+        ("", &["--services"], 1, ""),
+        ("helm", &["--services"], 1, ""),
+        ("kind-run", &["--delete"], 0, "delete namespace theirs\n"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        program(folder.path(), "kubectl", CLUSTER);
+        for name in ["docker", "helm"] {
+            program(folder.path(), name, "#!/bin/sh\n");
+        }
+        let log = folder.path().join("deleted");
+        fs::write(&log, "").unwrap();
+        let done = beside(folder.path())
+            .args(["deploy/kind/run.sh", "--namespace", "theirs"])
+            .args(arguments)
+            .envs([("LOAD", "true"), ("KUBECONFIG", "/dev/null"), ("LABEL", label)])
+            .env("DELETED", &log)
+            .output()
+            .unwrap();
+        let said = String::from_utf8(done.stderr).unwrap();
+        assert_eq!(done.status.code(), Some(code), "{label} {arguments:?}: {said}");
+        assert_eq!(fs::read_to_string(&log).unwrap(), deleted, "{label} {arguments:?}");
+        let refused = said.contains("the namespace theirs exists and was not created by this script");
+        assert_eq!(refused, code == 1, "{said}");
+    }
+}
+
+/// Puts a program of this name into the folder.
+fn program(folder: &Path, name: &str, text: &str) {
+    let path = folder.join(name);
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Where an installation with this folder as its cache keeps Azurite.
+fn home_of_azurite(folder: &Path) -> PathBuf {
+    folder.join(format!("cache/rogo-migrate/azurite-{}", azurite::version()))
+}
+
+/// Runs a function of `need.sh`, with the folder's programs before all others.
+fn need(folder: &Path, function: &str) -> Output {
+    beside(folder)
+        .args(["-euc", &format!(". tests/need.sh && {function}")])
+        .env("XDG_CACHE_HOME", folder.join("cache"))
+        .env("HOME_OF_AZURITE", home_of_azurite(folder))
+        .output()
+        .unwrap()
+}
+
+/// bash, with the folder's programs before all others.
+fn beside(folder: &Path) -> Command {
+    let mut bash = Command::new("bash");
+    bash.current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("PATH", format!("{}:{}", folder.display(), std::env::var("PATH").unwrap()));
+    bash
 }

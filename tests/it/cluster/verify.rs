@@ -12,12 +12,11 @@ use super::{
     release::{ONE_AT_A_TIME, Release, end},
     world::{RUN, World},
 };
-use crate::{chart::rendered::text, support::postgres::ROLES_SQL};
+use crate::chart::rendered::text;
 
 /// The role that verifies, as operators make it, in a Secret of its own.
 async fn give_reader(world: &World) -> String {
     let role = format!("{}-reader", world.name);
-    world.database.run(ROLES_SQL).await;
     let login = format!("create role \"{role}\" login password 'reads' in role rogo_verify");
     world.database.run(&login).await;
     let secret = json!({

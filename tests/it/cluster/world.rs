@@ -9,7 +9,7 @@ use rogo_migrate::{
     settings::{AccountSettings, Place, Secret},
 };
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Executor};
+use sqlx::{AssertSqlSafe, Connection, Executor};
 use tokio::sync::OnceCell;
 
 use super::{
@@ -17,7 +17,11 @@ use super::{
     release,
     services::{Services, variable},
 };
-use crate::support::{app, postgres::TestDatabase, results::RESULTS};
+use crate::support::{
+    app,
+    postgres::{ROLES_SQL, TestDatabase},
+    results::RESULTS,
+};
 
 /// The run's name; the chart's default.
 pub const RUN: &str = "rogo";
@@ -29,7 +33,7 @@ const CONTROL: &str = r#"exec 3<>/dev/tcp/127.0.0.1/1434; echo "$1" >&3; read -r
 const PACE: &str = "create schema test;
     create table test.pace (seconds float8 not null);
     insert into test.pace values (0);
-    create function test.wait() returns trigger language plpgsql as $$
+    create function test.wait() returns trigger language plpgsql security definer as $$
         begin perform pg_sleep(seconds) from test.pace where seconds > 0; return new; end $$;
     create trigger pace before insert on assignment_submissions for each row execute function test.wait();
     update assignment_submissions set submitted_at = created_at, updated_at = created_at";
@@ -101,6 +105,18 @@ impl World {
     pub async fn until_written(&self, at_least: i64) {
         let what = format!("{at_least} submissions in the target");
         until_true(&what, PATIENCE, async || self.written().await >= at_least).await;
+    }
+
+    /// Deletes what an attempt has become, as a failover loses it: all rows of its one transaction.
+    pub async fn lose(&self, attempt: i64) {
+        for (table, column) in [
+            ("assignment_submissions", "lti_launch_id"),
+            ("lti_session_records", "launch_id"),
+            ("lti_launch_sessions", "launch_id"),
+        ] {
+            let sql = format!("delete from {table} where {column} like 'rogo\\_{attempt}\\_%'");
+            self.database.run(&sql).await;
+        }
     }
 
     /// Tells the SQL Server what to do: see `support/tds/control.rs`.
@@ -241,18 +257,31 @@ async fn reference() -> &'static str {
     REFERENCE.get_or_init(|| make).await
 }
 
+/// The role has the rights of `deploy/roles.sql`, not one more.
 async fn make_database(services: &Services, name: &str) -> TestDatabase {
+    Box::pin(give_rights(services)).await;
     let mut connection = services.connect("template1").await;
     // The sample stands in the server's first database.
     for statement in [
-        format!("create role \"{name}\" superuser login password 'right'"),
-        format!("create database \"{name}\" template postgres owner \"{name}\""),
+        format!("create role \"{name}\" login password 'right' in role rogo_move"),
+        format!("create database \"{name}\" template postgres"),
     ] {
         connection.execute(AssertSqlSafe(statement)).await.unwrap();
     }
     let database = TestDatabase::over(name, services.pool(name));
     database.run(PACE).await;
     database
+}
+
+/// To the roles of `deploy/roles.sql` in the server's first database, of which the others are copies; once.
+async fn give_rights(services: &Services) {
+    static GIVEN: OnceCell<()> = OnceCell::const_new();
+    let give = async {
+        let mut first = services.connect("postgres").await;
+        first.execute(ROLES_SQL).await.unwrap();
+        first.close().await.unwrap();
+    };
+    GIVEN.get_or_init(|| give).await;
 }
 
 async fn submissions(database: &TestDatabase) -> i64 {
