@@ -14,7 +14,7 @@ mod copies;
 mod undo;
 mod jobs;
 
-pub use backoff::{Backoff, Patience, every, gently, jitter, overdue, pause, within};
+pub use backoff::{Backoff, Patience, due, every, gently, jitter, overdue, pause, within};
 pub use blobs::{
     BlobInfo, BlobReader, Blobs, CopyGrant, Existing, PutOptions, Source, Stored, Upload, stored_form,
 };

@@ -113,6 +113,8 @@ pub struct StoreSettings {
     pub wait_plan: Duration,
     /// Where `report` writes its page.
     pub out: PathBuf,
+    /// `--redo lost`: `resume` prints the line that does it in a cluster.
+    pub redo_lost: bool,
     /// Namespace of the run's Jobs; `None`: the namespace of the cluster's context.
     pub namespace: Option<String>,
     /// Where verifications keep state and results; `None`: in the run store.

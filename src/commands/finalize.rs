@@ -78,6 +78,7 @@ async fn await_shards(settings: &Settings, store: &RunStore, job: &str) -> Resul
                 jobs: &ClusterJob::new(namespace, job),
                 job,
                 namespace,
+                redo: settings.redo_lost,
                 wait_plan: settings.wait_plan,
                 give_up_after: settings.work.give_up_after,
                 began_at: Utc::now(),
@@ -182,7 +183,7 @@ async fn tell(
         missing.shards.push(shard.shard);
     }
     missing.ranges.sort_unstable();
-    // Not until now: a second finalize tells the same.
+    // Measured to the last outcome, so that running finalize again reports the same duration.
     let ended = totals.last_outcome_at.unwrap_or(plan.created_at);
     let took = (ended - plan.created_at).to_std().unwrap_or_default();
     let books = totals.books.clone();

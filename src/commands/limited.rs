@@ -1,5 +1,5 @@
 //! What limited a run, where its time went, and which promises were broken in it: from the done markers of its shards and
-//! the last heartbeats of the processes that made none.
+//! the last heartbeats of the processes that made none, also of a shard that another process completed later.
 
 use std::collections::BTreeMap;
 
@@ -32,36 +32,39 @@ pub(super) struct Limited {
 pub(super) async fn limited(store: &RunStore, plan: &Plan) -> Result<Limited, Fault> {
     let mut markers = DoneMarkers::new(store.clone());
     let done = markers.look(plan).await?;
-    let Unmarked { work, mut broken } = unmarked(store, plan, done).await?;
-    for (invariant, times) in done.values().flat_map(|marker| &marker.violations) {
-        *broken.entry(invariant.clone()).or_default() += times;
-    }
-    let works = done.values().map(|marker| (marker.shard, &marker.work));
-    let works = works.chain(work.iter().map(|(shard, work)| (*shard, work)));
-    let limits = of_shards(works.filter_map(|(shard, work)| Some((shard, plan.shard(shard)?.rows, work))));
-    let mut commits = Commits::default();
+    let Told { mut work, mut broken } = without_marker(store, plan, done).await?;
     for marker in done.values() {
-        commits.add(marker.work.commits);
+        work.entry(marker.shard).or_default().add(&marker.work);
+        for (invariant, times) in &marker.violations {
+            *broken.entry(invariant.clone()).or_default() += times;
+        }
+    }
+    let limits =
+        of_shards(work.iter().filter_map(|(shard, work)| Some((*shard, plan.shard(*shard)?.rows, work))));
+    let mut commits = Commits::default();
+    for work in work.values() {
+        commits.add(work.commits);
     }
     Ok(Limited { limits, commits, warning: warning(&broken) })
 }
 
-/// What the processes that made no done marker tell: stopped, evicted or killed ones.
+/// What processes tell of their work.
 #[derive(Default)]
-struct Unmarked {
-    /// Of each shard without a marker, over all its processes.
+struct Told {
+    /// Of each shard, summed over its processes: a shard that took several is one shard in the advice.
     work: BTreeMap<ShardIndex, Work>,
-    /// Broken promises by id; a process that made a marker tells its own there.
+    /// Broken promises by id.
     broken: BTreeMap<String, u64>,
 }
 
-/// Reads their last heartbeats. One that cannot be read is left out: it changes no row.
-async fn unmarked(
+/// Reads the last heartbeats of the processes that made no done marker: stopped, evicted or killed ones. A process that
+/// made one tells everything there. A heartbeat that cannot be read is left out: it changes no row.
+async fn without_marker(
     store: &RunStore,
     plan: &Plan,
     done: &BTreeMap<ShardIndex, DoneMarker>,
-) -> Result<Unmarked, Fault> {
-    let mut found = Unmarked::default();
+) -> Result<Told, Fault> {
+    let mut found = Told::default();
     let names = store.list(names::HEARTBEATS).await?;
     let mut beats = stream::iter(names)
         .map(|name| async move { (store.heartbeat(&plan.id, &name).await, name) })
@@ -75,11 +78,8 @@ async fn unmarked(
                 continue;
             }
         };
-        let marker = done.get(&beat.shard);
-        if marker.is_none() {
+        if done.get(&beat.shard).is_none_or(|marker| marker.writer != beat.writer) {
             found.work.entry(beat.shard).or_default().add(&beat.work);
-        }
-        if marker.is_none_or(|marker| marker.writer != beat.writer) {
             for (invariant, times) in beat.violations {
                 *found.broken.entry(invariant).or_default() += times;
             }

@@ -13,7 +13,7 @@ use crate::{
     settings::{LogSettings, Settings, Sources, StoreSettings},
     watch::{
         rerun,
-        standing::{Watcher, judge},
+        standing::{Watcher, judge, redo_of},
     },
 };
 
@@ -38,12 +38,13 @@ pub async fn run(
     own_inputs::refuse(&settings)?;
     let store = connect::run_store(&settings)?;
     or_stopped(stop, connect::not_purged(&store)).await?;
-    if settings.redo_lost {
-        let decided = decided(&settings, "resume --redo lost")?;
-        or_stopped(stop, async { Ok(decisions::log(&store, &decided).await?) }).await?;
-    }
+    let redo = settings.redo_lost.then(|| decided(&settings, "resume --redo lost")).transpose()?;
     let plan = Arc::new(or_stopped(stop, finalize::standing_plan(&store)).await?);
     or_stopped(stop, compare_inputs(&settings, &plan)).await?;
+    // Not until there is a run that it concerns.
+    if let Some(redo) = &redo {
+        or_stopped(stop, async { Ok(decisions::log(&store, redo).await?) }).await?;
+    }
     shard::move_all(&settings, &store, &plan, log, stop).await?;
     or_stopped(stop, finalize::merge(&settings, &store, &plan, teller)).await
 }
@@ -63,6 +64,13 @@ async fn in_cluster(settings: &StoreSettings) -> Result<Option<End>, Stop> {
     if verdict.is_under_way() {
         let message = format!("run {} is under way in the cluster: {}", settings.run, verdict.reason);
         return Err(Stop::new(Exit::Temporary, message));
+    }
+    if settings.redo_lost
+        && matches!(verdict.exit, Exit::Incomplete | Exit::Done)
+        && let Some(redo) = redo_of(&facts)
+    {
+        report::print(&redo);
+        return Ok(Some(End::done(format!("to move lost rows again: {redo}"))));
     }
     match verdict.exit {
         Exit::Incomplete => {

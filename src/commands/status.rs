@@ -39,7 +39,7 @@ pub async fn run(settings: &StoreSettings, args: &StatusArgs, log: &LogSettings)
         looks.tick().await;
         let answer = ask(&cluster, settings).await.unwrap_or_else(|fault| {
             screen.leave();
-            tracing::warn!(fault = %fault.chain(), "the cluster is left aside");
+            tracing::warn!(fault = %fault.chain(), "the Kubernetes API gave no usable answer: the state comes from the run store alone");
             None
         });
         let has_no_jobs = matches!(answer, Some(None));

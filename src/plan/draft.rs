@@ -38,9 +38,9 @@ pub struct Draft {
 
 /// One row of the index.
 struct Row {
-    /// Of its cells in the spool.
+    /// Position of the row's cells in the spool.
     place: Place,
-    /// Of the CSV's data rows, from 1.
+    /// Number of the row among the CSV's data rows, from 1.
     number: u32,
     attempt: Option<AttemptId>,
 }

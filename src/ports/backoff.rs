@@ -1,9 +1,9 @@
-//! The one mechanism for waiting: pauses between retries with their limit, intervals, and the time that a stop allows.
+//! The one mechanism for waiting: pauses between retries with their limit, intervals, work that is due, and the time that a stop allows.
 //! No other module sleeps (`tests/it/architecture.rs`).
 
-use std::time::Duration;
+use std::{future::pending, time::Duration};
 
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::{Fault, FaultKind, Retry};
@@ -140,6 +140,14 @@ pub fn every(period: Duration) -> Interval {
     let mut ticks = interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
+}
+
+/// Work that is due at an instant: ends at once if that has passed, and never if none is set.
+pub async fn due(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => pending().await,
+    }
 }
 
 /// Ends `limit` after the stop: what has not ended by then is dropped.

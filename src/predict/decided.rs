@@ -55,7 +55,7 @@ pub struct MigratingRow {
     pub attempt: AttemptId,
     /// Shard whose queue holds it.
     pub shard: ShardIndex,
-    /// Of [`Decided::places`].
+    /// Index into [`Decided::places`].
     pub place: u32,
     /// Marks awarded, in digits.
     pub awarded: String,

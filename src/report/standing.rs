@@ -132,7 +132,7 @@ pub enum RunState {
 }
 
 impl RunState {
-    /// As people read it.
+    /// The word that `status` shows.
     pub fn name(self) -> &'static str {
         match self {
             Self::Planning => "planning",

@@ -77,7 +77,7 @@ pub async fn log(store: &RunStore, decided: &Decided) -> Result<(), Fault> {
 /// The same for what many processes of a run decide together: the first one of this `id` is logged.
 pub async fn log_once(store: &RunStore, id: &str, decided: &Decided) -> Result<(), Fault> {
     match store.create(&names::decided(id), decided).await {
-        // Whoever made the document may have ended before its line was written.
+        // The process that made the document may have ended before its line was written.
         Ok(()) | Err(Fault { kind: FaultKind::Exists, .. }) => rebuild(store).await,
         Err(fault) => Err(fault),
     }

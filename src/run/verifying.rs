@@ -5,7 +5,7 @@
 //! verifying/<id>/subject.json      what is verified; its digest is the id
 //!                shared.json       what the first process reads for all, with its files below shared/
 //!                parts/<n>.json    what was found in one partition of the rows: create-only
-//!                beats/<process>   signs of life
+//!                beats/<process>   heartbeats
 //!                merging.json      the process that merges
 //!                merged.json       it is over: the results stand
 //! ```

@@ -138,6 +138,7 @@ impl Reader<'_> {
         let run = self.required(&t::RUN, parse::id);
         let wait_plan = self.wait_plan();
         let out = self.required(&t::OUT, parse::path);
+        let redo_lost = self.optional(&t::REDO, parse::lost).is_some();
         let verify_store = self.optional(&t::VERIFY_STORE, parse::place);
         Some(StoreSettings {
             run_store: run_store?,
@@ -145,6 +146,7 @@ impl Reader<'_> {
             run: run?,
             wait_plan: wait_plan?,
             out: out?,
+            redo_lost,
             namespace: PodSettings::of(self.sources).namespace,
             verify_store,
         })

@@ -52,7 +52,7 @@ pub struct HelmRelease {
 }
 
 impl PodSettings {
-    /// As the environment has them.
+    /// Reads them from the environment variables that the chart sets.
     pub fn of(sources: &Sources) -> Self {
         let text = |name: &str| sources.environment(name).map(str::to_owned);
         let namespace = text("ROGO_NAMESPACE");

@@ -136,7 +136,7 @@ impl Heart<'_> {
         }
     }
 
-    /// Says where the process ended, so that its earlier heartbeats are not taken for signs of life.
+    /// Says where the process ended, so that `status` does not count it as running by its earlier heartbeats.
     async fn write_last(&self) {
         let done = self.observed.books().rows();
         if done >= self.rows && !self.pace.waits().is_empty() {

@@ -4,14 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use tokio::{
-    sync::mpsc,
-    time::{Instant, sleep_until},
-};
+use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
     domain::{Outcome, ShardIndex},
-    ports::{Fault, FaultKind, PutOptions, Service},
+    ports::{Fault, FaultKind, PutOptions, Service, due},
     report::events::{Event, Events, now, since},
     run::{PlanId, RunStore, WriterId, lines, names, segments::SegmentDraft},
 };
@@ -75,13 +72,12 @@ impl Recorder {
             if self.under_way.is_some() || self.is_full() {
                 self.flush().await?;
             }
-            let due = self.due;
             tokio::select! {
                 outcome = outcomes.recv() => match outcome {
                     Some(outcome) => self.push(&outcome)?,
                     None => return self.flush().await,
                 },
-                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.flush().await?,
+                () = due(self.due) => self.flush().await?,
             }
         }
     }

@@ -218,7 +218,7 @@ pub(super) async fn look_for_surplus(
     passed: &mut Passed,
     each: &mut Each<'_>,
 ) -> Result<(), Stop> {
-    // If only some rows are known, a file of another row of this run must not be taken for nobody's.
+    // If only some rows are known, a file of another row of this run must not be reported as surplus.
     let none = BTreeSet::new();
     let writers: &BTreeSet<WriterId> = if world.attempts.is_none() { world.ground.writers } else { &none };
     let scan = Scan {

@@ -150,7 +150,7 @@ checks! {
     SkippedClaims = "skipped_claims", Rows, "a skipped row", "what its code says: a newer row, an older submission, an excluded version, nothing",
         "look at the row: it was skipped without cause, or the target changed since";
     NothingSurplus = "nothing_surplus", Rows, "every row of the eight tables", "no row of this run that no outcome names",
-        "find out what wrote the row, and remove it if it is nobody's";
+        "find out what wrote the row, and remove it if it belongs to no submission";
     SourceFilesUnchanged = "source_files_unchanged", Blobs, "the length and stored MD5 of each source file", "those that the outcome keeps of the file that was copied",
         "ask the owner of the source what changed since the run";
     BlobPresent = "blob_present", Blobs, "the listing of the target container", "a blob for each file row, under its name as the service stores it",

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-pub use judge::{Verdict, judge};
+pub use judge::{Verdict, judge, redo_of};
 
 use crate::{
     domain::{Books, ShardIndex},

@@ -1,7 +1,7 @@
 //! The wait for the shards: the done markers in the run store are the truth, the Job is a hint.
 //!
-//! All done markers end it. So does the Job's own end; a Job that is gone ends it only if no heartbeat is
-//! young. A cluster that does not answer never ends it.
+//! All done markers end it, except where the Job moves lost rows again: they stand from before. So does the Job's own
+//! end; a Job that is gone ends it only if no heartbeat is young. A cluster that does not answer never ends it.
 
 mod warnings;
 
@@ -45,6 +45,8 @@ pub struct JobWait<'a> {
     pub job: &'a str,
     /// Namespace of the shard Job.
     pub namespace: &'a str,
+    /// The Job moves lost rows again: done markers say nothing of it, only its own end does.
+    pub redo: bool,
     /// How long to wait for a Job that was never seen.
     pub wait_plan: Duration,
     /// How long the run store may be away.
@@ -138,7 +140,7 @@ impl<'a> Wait<'a> {
         self.context.plan.shards.len()
     }
 
-    /// By the clock of tests too.
+    /// The current time (UTC). It advances with tokio's clock, so that tests can pause it.
     fn now(&self) -> DateTime<Utc> {
         self.context.began_at + TimeDelta::from_std(self.began.elapsed()).unwrap_or_default()
     }
@@ -232,15 +234,17 @@ impl<'a> Wait<'a> {
             return;
         }
         self.told = Some(Instant::now());
-        tell(format!(
-            "{what}: {}; it is tried again, and done markers in the run store count",
-            fault.chain()
-        ));
+        let counts = if self.context.redo {
+            "the Job's end is waited for, since it moves lost rows again"
+        } else {
+            "done markers in the run store count"
+        };
+        tell(format!("{what}: {}; it is tried again, and {counts}", fault.chain()));
     }
 
     /// Whether there is nothing more to wait for.
     async fn end(&self) -> Option<WaitEnd> {
-        if self.done == self.shards() {
+        if self.done == self.shards() && !self.context.redo {
             return Some(WaitEnd::AllDone);
         }
         match &self.job {

@@ -32,7 +32,7 @@ async fn write(app: &TestApp<'_>, name: &str, text: &str) {
     app.run_blobs().put(&format!("rogo/{name}"), text.to_owned().into(), &options).await.unwrap();
 }
 
-/// The program of somebody who has nothing but the account of the run store.
+/// The program with access to the account of the run store and to nothing else.
 fn laptop(app: &TestApp<'_>, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rogo-migrate"));
     command

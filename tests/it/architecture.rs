@@ -47,6 +47,8 @@ const ANY: &[&str] = &["*"];
 
 /// The one mechanism for waiting.
 const WAITING: &str = "src/ports/backoff.rs";
+/// What only that mechanism calls.
+const WAITS: [&str; 4] = ["sleep", "sleep_until", "interval", "interval_at"];
 
 /// What domain and rules must not name: I/O and clocks.
 const WORLD: &[&str] = &[
@@ -107,8 +109,10 @@ fn violations(file: &str, source: &str) -> Vec<String> {
         if prints && next == "!" && top != "report" {
             found.push(format!("{file}: only report prints: {word}!"));
         }
-        if word == "sleep" && next == "(" && file != WAITING && !is_test {
-            found.push(format!("{file}: only ports::backoff sleeps: wait with Patience, every or overdue"));
+        if WAITS.contains(&word.as_str()) && next == "(" && file != WAITING && !is_test {
+            found.push(format!(
+                "{file}: only ports::backoff sleeps: wait with Patience, every, due or overdue"
+            ));
         }
         if ["async", "await"].contains(&word.as_str()) && ["domain", "rules"].contains(&top.as_str()) {
             found.push(format!("{file}: {top} must not know {word}"));
@@ -277,6 +281,11 @@ fn is_word(token: &str) -> bool {
 
 /// Every Rust file below `src` or `tests`, by its path from the repository's root, and its text.
 fn sources(folder: &str) -> Vec<(String, String)> {
+    files_of(folder, "rs")
+}
+
+/// The files with this extension in the folder and below it, by name.
+fn files_of(folder: &str, extension: &str) -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut folders = vec![root.join(folder)];
     let mut files = Vec::new();
@@ -285,7 +294,7 @@ fn sources(folder: &str) -> Vec<(String, String)> {
             let path = entry.path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+            } else if path.extension().is_some_and(|found| found == extension) {
                 let name = path.strip_prefix(root).expect("below the root").display().to_string();
                 files.push((name, fs::read_to_string(&path).expect("the source can be read")));
             }
@@ -403,6 +412,51 @@ fn no_doc_comment_only_repeats_a_name() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
+/// Words that leave out who acts. Names and values in code may hold them, comments and documents may not.
+const VAGUE: [&str; 4] = ["whoever", "nobody", "somebody", "signs of life"];
+
+/// Lines that hold a vague word: of a document every line, of Rust each comment on a line of its own.
+fn vague_lines(text: &str, is_rust: bool) -> Vec<String> {
+    let is_prose = |line: &str| !is_rust || line.trim_start().starts_with("//");
+    let vague = |line: &str| {
+        let line = line.to_lowercase();
+        VAGUE.into_iter().find(|word| line.contains(word))
+    };
+    let lines = text.lines().enumerate().filter(|(_, line)| is_prose(line));
+    lines.filter_map(|(at, line)| Some(format!("line {}: {}", at + 1, vague(line)?))).collect()
+}
+
+#[test]
+fn comments_and_documents_name_who_acts() {
+    assert_eq!(vague_lines("let nobody = 1;\n    /// Nobody waits.\n", true), ["line 2: nobody"]);
+    assert_eq!(vague_lines("For whoever asks.\n", false), ["line 1: whoever"]);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let documents = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"];
+    let mut files: Vec<_> = documents
+        .map(|name| (name.to_owned(), fs::read_to_string(root.join(name)).expect("the document can be read")))
+        .into();
+    for folder in ["src", "docs", "deploy", "charts"] {
+        files.extend(files_of(folder, "md"));
+    }
+    assert!(files.len() > 50, "the documents and the text of each code: {}", files.len());
+    for folder in ["src", "tests", "benches"] {
+        files.extend(sources(folder));
+    }
+    // This file holds the words themselves.
+    files.retain(|(file, _)| file != "tests/it/architecture.rs");
+    let found: Vec<String> = files
+        .iter()
+        .flat_map(|(file, text)| {
+            let lines =
+                vague_lines(text, Path::new(file).extension().is_some_and(|extension| extension == "rs"));
+            lines
+                .into_iter()
+                .map(move |line| format!("{file} {line}: name the person, the process or the service"))
+        })
+        .collect();
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
 #[test]
 fn what_breaks_the_house_is_found() {
     for (file, source, expected) in [
@@ -453,7 +507,17 @@ fn what_breaks_the_house_is_found() {
         (
             "src/shard/keep.rs",
             "async fn f() { tokio::time::sleep(PAUSE).await; }",
-            "only ports::backoff sleeps: wait with Patience, every or overdue",
+            "only ports::backoff sleeps: wait with Patience, every, due or overdue",
+        ),
+        (
+            "src/shard/record.rs",
+            "async fn f() { select! { () = sleep_until(at) => {} } }",
+            "only ports::backoff sleeps: wait with Patience, every, due or overdue",
+        ),
+        (
+            "src/report.rs",
+            "fn f() { tokio::time::interval(FRAME); }",
+            "only ports::backoff sleeps: wait with Patience, every, due or overdue",
         ),
         ("src/utils.rs", "", "utils has no place in the layers yet"),
     ] {

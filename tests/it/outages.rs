@@ -1,5 +1,5 @@
 //! Services that go away in the middle of a run, and processes that are asked to stop: what can be waited for is
-//! waited for, no row is blamed for it, and the run ends like one that nobody disturbed.
+//! waited for, no row is blamed for it, and the run ends like an undisturbed one.
 
 mod away;
 mod broken;
@@ -75,7 +75,7 @@ impl World {
         app
     }
 
-    /// What a run leaves that nobody disturbs.
+    /// What an undisturbed run leaves.
     async fn undisturbed(&self) -> String {
         let app = self.app().await;
         app.run(&["run"]).await.expect(0);

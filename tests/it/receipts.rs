@@ -1,4 +1,4 @@
-//! The receipt of a run: one root, whoever moved the rows; another one if anything that was moved is another.
+//! The receipt of a run: one root, whichever processes moved the rows; another one if anything that was moved is another.
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;

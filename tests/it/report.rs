@@ -2,7 +2,7 @@
 
 mod browser;
 mod html;
-mod limits;
+pub mod limits;
 mod pages;
 pub mod told;
 mod whole;

@@ -11,15 +11,19 @@ use std::{
 
 use indicatif::{MultiProgress, ProgressDrawTarget, TermLike};
 use rogo_migrate::{
-    domain::ShardIndex,
+    domain::{InputDigest, ShardIndex},
+    ports::{JobState, RunJob, RunJobs},
     report::{
         events::Ended,
         progress::{self, Bar, Counts, OfShard, Snapshot},
         standing::{Rows, RunState, ShardPhase, ShardStanding, Standing},
     },
     run::{Limit, LimitCode, State},
+    watch::standing::{Facts, judge},
 };
 use snapbox::{Assert, Data, assert::DEFAULT_ACTION_ENV, data::DataFormat};
+
+use crate::support::plans;
 
 const WIDTHS: [usize; 3] = [80, 120, 200];
 
@@ -284,6 +288,27 @@ fn no_line_is_wider_than_the_terminal_and_none_is_cut() {
 
 /// A run of so many shards: a third done, some at work, one silent, one that ended early.
 pub fn running(shards: u32) -> Standing {
+    let digest = InputDigest { location: String::new(), sha256: String::new(), size_bytes: 0, rows: 0 };
+    let state = JobState { active: 20, ready: 20, succeeded: 333, completions: 1_000, ..JobState::default() };
+    let job = RunJob {
+        name: "rogo-s-1f3a".into(),
+        component: "shards".into(),
+        epoch: None,
+        state,
+        obstacles: Vec::new(),
+        last_word: None,
+    };
+    let jobs = RunJobs {
+        release: "rogo".into(),
+        namespace: "rogo".into(),
+        chart: None,
+        values_prefix: String::new(),
+        epoch: None,
+        jobs: vec![job],
+    };
+    let (verdict, judged) =
+        judge(&Facts { plan: Some(plans::plan(digest, shards)), jobs: Some(jobs), ..Facts::default() });
+    assert_eq!(verdict.state, RunState::Running);
     let one = |index: u32| {
         let (phase, migrated, state, rows_per_second) = match index {
             _ if index == shards / 2 => (ShardPhase::Silent, 17, "stalled (no heartbeat for 12m 04s)", 0.0),
@@ -315,9 +340,9 @@ pub fn running(shards: u32) -> Standing {
     Standing {
         run: "rogo".parse().unwrap(),
         run_store: "az://runs/rogo".into(),
-        state: RunState::Running,
-        reason: "20 processes give signs of life".into(),
-        exit_code: 75,
+        state: judged.state,
+        reason: judged.reason,
+        exit_code: judged.exit_code,
         plan: Some(rogo_migrate::run::PlanId::fresh()),
         planned_at: None,
         rows,
@@ -328,7 +353,7 @@ pub fn running(shards: u32) -> Standing {
         verifying: Vec::new(),
         verified: None,
         limits: vec![limit()],
-        jobs: vec!["Job rogo-s-1f3a: 20 active, 20 ready; 333 of 1000 succeeded".into()],
+        jobs: judged.jobs,
         next_command: String::new(),
         at: "2026-02-03T04:05:06Z".parse().unwrap(),
     }

@@ -154,16 +154,17 @@ OTEL_EXPORTER_OTLP_ENDPOINT HTTP_PROXY HTTPS_PROXY NO_PROXY SSL_CERT_FILE SSL_CE
 {{- end -}}
 
 {{/*
-Helm deletes a Job whose name is rendered no more, and its pods with it. Arguments: ctx, names.
+Helm deletes a Job whose name is rendered no more, and its pods with it. One that verifies may go: it waits for a COMPLETE result without
+end, it only reads, and the Job that is made instead begins anew. Arguments: ctx, names.
 */}}
 {{- define "rogo-migrate.guard" -}}
 {{- $kept := list .names.plan .names.shards .names.finalize -}}
-{{- with .names.verify }}{{ $kept = append $kept . }}{{ end -}}
 {{- with .names.again }}{{ $kept = append $kept .shards }}{{ $kept = append $kept .finalize }}{{ end -}}
 {{- $lost := list -}}
 {{- range (lookup "batch/v1" "Job" .ctx.Release.Namespace "").items -}}
 {{- if and (eq (dig "metadata" "labels" "app.kubernetes.io/instance" "" .) $.ctx.Release.Name) (eq (dig "metadata" "labels" "app.kubernetes.io/name" "" .) "rogo-migrate") -}}
-{{- if not (or (has .metadata.name $kept) (dig "metadata" "deletionTimestamp" "" .) (include "rogo-migrate.jobEnd" .)) -}}
+{{- $verifies := eq (dig "metadata" "labels" "app.kubernetes.io/component" "" .) "verify" -}}
+{{- if not (or $verifies (has .metadata.name $kept) (dig "metadata" "deletionTimestamp" "" .) (include "rogo-migrate.jobEnd" .)) -}}
 {{- $lost = append $lost .metadata.name -}}
 {{- end -}}
 {{- end -}}

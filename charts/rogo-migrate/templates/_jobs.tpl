@@ -13,15 +13,17 @@ What each Job runs: its spec without the fields that may change in place. The ex
 {{- include "rogo-migrate.singleSpec" (merge $pod .) -}}
 {{- end -}}
 
-{{/* Arguments: ctx, epoch, component, shardJob. */}}
+{{/* Arguments: ctx, epoch, component, shardJob, indexes (as of the shard Job). */}}
 {{- define "rogo-migrate.finalizeSpec" -}}
+{{- $redo := include "rogo-migrate.redo" (dict "ctx" .ctx "epoch" .epoch "indexes" .indexes) | fromJson -}}
 {{- $env := printf "- {name: ROGO_SHARD_JOB, value: %s}" .shardJob -}}
+{{- $lost := include "rogo-migrate.variable" (dict "name" "ROGO_REDO" "value" $redo.lost) -}}
 {{- $release := include "rogo-migrate.variable" (dict "name" "ROGO_HELM_RELEASE" "value" .ctx.Release.Name) -}}
 {{- $chart := include "rogo-migrate.variable" (dict "name" "ROGO_HELM_CHART" "value" (include "rogo-migrate.chartReference" .ctx)) -}}
 {{- $prefix := include "rogo-migrate.variable" (dict "name" "ROGO_HELM_PREFIX" "value" (include "rogo-migrate.valuesPrefix" .ctx)) -}}
 {{- $event := "" -}}
 {{- if .ctx.Values.notify.event }}{{ $event = include "rogo-migrate.variable" (dict "name" "ROGO_NOTIFY_EVENT" "value" "true") }}{{ end -}}
-{{- $env = print $env $event $release $chart $prefix -}}
+{{- $env = print $env $lost $event $release $chart $prefix -}}
 {{- $pod := dict "job" .ctx.Values.finalize "command" (list "finalize") "env" $env "results" true "token" true -}}
 {{- include "rogo-migrate.singleSpec" (merge $pod .) -}}
 {{- end -}}
@@ -48,9 +50,34 @@ template:
 {{- end -}}
 
 {{/*
-With `shards.only`, `shards.redo` is for its additional Job alone: the shard Job stays as it is. Arguments: ctx, epoch, component,
-indexes (3,7-9: only these; empty: all).
+Whether a shard Job moves lost rows again, and why, as JSON: lost, reason. With `shards.only`, `shards.redo` is for its additional Job
+alone: the shard Job stays as it is, also one that was made to move the lost rows of all shards. Arguments: ctx, epoch, indexes.
 */}}
+{{- define "rogo-migrate.redo" -}}
+{{- $redo := dict "lost" .ctx.Values.shards.redo "reason" .ctx.Values.shards.reason -}}
+{{- if and (include "rogo-migrate.only" .ctx) (not .indexes) -}}
+{{- $_ := set $redo "lost" "" -}}
+{{- $given := false -}}
+{{- range .ctx.Values.extraEnv }}{{ if eq .name "ROGO_REASON" }}{{ $given = true }}{{ end }}{{ end -}}
+{{- range (lookup "batch/v1" "Job" .ctx.Release.Namespace "").items -}}
+{{- $labels := dig "metadata" "labels" dict . -}}
+{{- $is := eq (get $labels "app.kubernetes.io/component") "shards" -}}
+{{- if and $is (eq (get $labels "app.kubernetes.io/instance") $.ctx.Release.Name) (not (dig "metadata" "deletionTimestamp" "" .)) -}}
+{{- $env := dict -}}
+{{- range (dig "spec" "template" "spec" "containers" list .) -}}
+{{- range .env }}{{ $_ := set $env .name (get . "value") }}{{ end -}}
+{{- end -}}
+{{- if and (get $env "ROGO_REDO") (eq (get $env "ROGO_EPOCH") $.epoch) -}}
+{{- $_ := set $redo "lost" (get $env "ROGO_REDO") -}}
+{{- if not $given }}{{ $_ := set $redo "reason" (get $env "ROGO_REASON" | replace "$$(" "$(") }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $redo -}}
+{{- end -}}
+
+{{/* Arguments: ctx, epoch, component, indexes (3,7-9: only these; empty: all). */}}
 {{- define "rogo-migrate.shardSpec" -}}
 {{- $completions := int64 .ctx.Values.shards.count -}}
 {{- $env := "" -}}
@@ -58,12 +85,11 @@ indexes (3,7-9: only these; empty: all).
 {{- $completions = include "rogo-migrate.countIndexes" . -}}
 {{- $env = printf "- {name: SHARD_INDEXES, value: %q}" . -}}
 {{- end -}}
-{{- $lost := .ctx.Values.shards.redo -}}
-{{- if and (include "rogo-migrate.only" .ctx) (not .indexes) }}{{ $lost = "" }}{{ end -}}
-{{- $redo := include "rogo-migrate.variable" (dict "name" "ROGO_REDO" "value" $lost) -}}
+{{- $redo := include "rogo-migrate.redo" (dict "ctx" .ctx "epoch" .epoch "indexes" .indexes) | fromJson -}}
+{{- $lost := include "rogo-migrate.variable" (dict "name" "ROGO_REDO" "value" $redo.lost) -}}
 {{- $reason := "" -}}
-{{- if or $lost (eq (toString .ctx.Values.work.breaker) "off") }}{{ $reason = include "rogo-migrate.variable" (dict "name" "ROGO_REASON" "value" .ctx.Values.shards.reason) }}{{ end -}}
-{{- $env = print $env $redo $reason | trim -}}
+{{- if or $redo.lost (eq (toString .ctx.Values.work.breaker) "off") }}{{ $reason = include "rogo-migrate.variable" (dict "name" "ROGO_REASON" "value" $redo.reason) }}{{ end -}}
+{{- $env = print $env $lost $reason | trim -}}
 {{- $job := include "rogo-migrate.shardScheduling" .ctx | fromJson -}}
 {{- $pod := dict "job" $job "command" (list "shard") "env" $env "results" false "token" false -}}
 completionMode: Indexed

@@ -61,7 +61,7 @@ place are no part of a digest, and neither is the release's revision: an upgrade
 {{- $names := dict "epoch" $epoch "plan" (printf "%s-p-%s" $slug (sha256sum $plan | trunc 8)) -}}
 {{- $shards := include "rogo-migrate.shardSpec" (dict "ctx" . "epoch" $epoch "component" "shards" "indexes" "") -}}
 {{- $_ := set $names "shards" (printf "%s-s-%s" $slug (sha256sum $shards | trunc 8)) -}}
-{{- $finalize := include "rogo-migrate.finalizeSpec" (dict "ctx" . "epoch" $epoch "component" "finalize" "shardJob" $names.shards) -}}
+{{- $finalize := include "rogo-migrate.finalizeSpec" (dict "ctx" . "epoch" $epoch "component" "finalize" "shardJob" $names.shards "indexes" "") -}}
 {{- $_ := set $names "finalize" (printf "%s-f-%s" $slug (sha256sum $finalize | trunc 8)) -}}
 {{- if .Values.verify.enabled -}}
 {{- $verify := include "rogo-migrate.verifySpec" (dict "ctx" . "epoch" $epoch) -}}
@@ -94,7 +94,7 @@ new names at each upgrade: the same line runs it once more.
 {{- end -}}
 {{- if and (has "Failed" $ends) (not (has "" $ends)) }}{{ $try = add1 $try }}{{ end -}}
 {{- $shards := printf "%s-s-%s" .slug (printf "%s %d %d" $spec $try (int64 .ctx.Values.shards.again) | sha256sum | trunc 8) -}}
-{{- $finalize := include "rogo-migrate.finalizeSpec" (dict "ctx" .ctx "epoch" $names.epoch "component" "finalize-again" "shardJob" $shards) -}}
+{{- $finalize := include "rogo-migrate.finalizeSpec" (dict "ctx" .ctx "epoch" $names.epoch "component" "finalize-again" "shardJob" $shards "indexes" $indexes) -}}
 {{- $_ := set $names "again" (dict "digest" $again "try" (toString $try) "indexes" $indexes "shards" $shards "finalize" (printf "%s-f-%s" .slug (sha256sum $finalize | trunc 8))) -}}
 {{- end -}}
 {{- end -}}

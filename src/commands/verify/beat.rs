@@ -1,4 +1,4 @@
-//! The signs of life of a process that verifies, for `status` and for the person who waits.
+//! The heartbeats of a process that verifies, for `status` and for the person who waits.
 
 use std::{convert::Infallible, time::Duration};
 

@@ -8,11 +8,13 @@ use std::{
 
 use console::{Term, truncate_str};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::{Snapshot, render};
-use crate::report::{board::Board, grid::percent};
+use crate::{
+    ports::every,
+    report::{board::Board, grid::percent},
+};
 
 /// Time between two blocks or log lines.
 const SHOW_EVERY: Duration = Duration::from_secs(10);
@@ -56,8 +58,7 @@ impl Style {
 /// Shows the board every 10 s until `cancel`, a bar twice a second, and once more at the end, if a shard has begun.
 pub async fn display(board: &Board, style: Style, cancel: CancellationToken) {
     let bar = (style == Style::Live).then(|| Bar::at(&FOOT));
-    let mut ticks = tokio::time::interval(if bar.is_some() { FRAME } else { SHOW_EVERY });
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut ticks = every(if bar.is_some() { FRAME } else { SHOW_EVERY });
     ticks.tick().await; // the first is at once, when there is nothing to say yet
     while cancel.run_until_cancelled(ticks.tick()).await.is_some() {
         show(&board.snapshot(), style, bar.as_ref());

@@ -52,7 +52,8 @@ pub struct Summary {
     /// Stages, slowest first, if they were measured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<StageLatency>,
-    /// Statements that committed submissions, and how many each carried; all 0 if no shard tells.
+    /// Statements that committed submissions, and how many each carried; all 0 if no process tells. A process that was
+    /// killed tells of its last minute only.
     #[serde(default)]
     pub commits: Commits,
     /// What limited the speed, the most important first.

@@ -17,6 +17,8 @@ use crate::{
     run::{Plan, Refusal, RunResult, State, named_instead},
     watch::rerun::{self, release_with},
 };
+pub use seen::redo_of;
+
 use lines::{eta_s, job_line, limits, shards, verified, verifying};
 use seen::{finalize_by_hand, is_alive, is_stopped, last_sign, of, release, rerun_of, undone, unfinished};
 

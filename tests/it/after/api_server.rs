@@ -135,3 +135,38 @@ async fn a_finalizer_that_failed_ends_the_run_with_its_own_words_and_code() {
     let said = format!("{words}\nwhen that is mended: {line}");
     assert!(resume.stderr.contains(&said), "{}", resume.stderr);
 }
+
+#[tokio::test]
+async fn resume_that_is_to_move_lost_rows_again_prints_the_line_of_the_release() {
+    let sample = plain_sample(12).await;
+    let mut app = TestApp::without_cluster(&sample).await;
+    app.run(&["run", "--shards", "3"]).await.expect(0);
+    let store = app.variable("ROGO_RUN_STORE").to_owned();
+    let server = HttpStub::start(move |request, _| {
+        let jobs = [job(&store, "shards", "Complete"), job(&store, "finalize", "Complete")];
+        list(if request.target.contains("/pods") { &[] } else { &jobs })
+    })
+    .await;
+    choose(&mut app, &server.endpoint);
+    let line = |shards: &str| {
+        format!(
+            "helm upgrade r charts/rogo-migrate --namespace of-context --reset-then-reuse-values --set shards.redo=lost \
+             --set-literal shards.reason='<why>' --set-literal shards.only={shards}\n"
+        )
+    };
+    let redo = ["resume", "--redo", "lost", "--reason", "failover"];
+    assert_eq!(app.run(&redo).await.expect(0).stdout, line("0-2"), "a later run may know what is lost");
+    let nothing = app.run(&["resume"]).await.expect(0).stdout;
+    assert!(nothing.starts_with("nothing is left to run"), "{nothing}");
+
+    let launch_id: String = sqlx::query_scalar("select lti_launch_id from assignment_submissions limit 1")
+        .fetch_one(app.database.pool())
+        .await
+        .unwrap();
+    app.lose(launch_id.split('_').nth(1).unwrap()).await;
+    app.run(&["finalize"]).await.expect(69);
+    let summary: Value = serde_json::from_str(&app.result("summary.json")).unwrap();
+    let shard = summary["lost"]["shards"][0].to_string();
+    assert_eq!(app.run(&redo).await.expect(0).stdout, line(&shard));
+    assert!(!app.has_document("rogo/decisions.jsonl").await, "the shards of the Job record it");
+}

@@ -51,6 +51,9 @@ async fn lost_rows_are_named_and_moved_again_until_all_is_as_it_was() {
     assert!(ended.stderr.contains(said), "done markers stand: {}", ended.stderr);
     let ended = app.run(&["resume", "--redo", "lost"]).await.expect(64);
     assert!(ended.stderr.contains("--reason"), "{}", ended.stderr);
+    let of_no_run = ["resume", "--redo", "lost", "--reason", "failover", "--run", "typo"];
+    app.run(&of_no_run).await.expect(78);
+    assert!(!app.has_document("typo/decisions.jsonl").await, "there is no run that it concerns");
 
     app.run(&["resume", "--redo", "lost", "--reason", "failover"]).await.expect(0);
     app.run(&["finalize"]).await.expect(0);

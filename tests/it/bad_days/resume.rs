@@ -120,7 +120,7 @@ async fn a_run_that_is_not_the_plans_is_refused_and_named() {
     let changed = Day::new("a queue that was cut, found at its end", one, 65);
     changed.says([&format!("/queues/{id}/1"), "not what was written", "restore it"]).ends(&app).await;
     write(&*store, &name, &queue).await;
-    // Nor a segment that somebody else wrote: the other shards go on.
+    // Nor a segment that another program wrote: the other shards go on.
     let strange = "rogo/segments/1/000000000000-00000000.jsonl".to_owned();
     write(&*store, &strange, "no outcome\n").await;
     Day::new("a strange segment", one, 65).says(["/segments/1/", "not what was written"]).ends(&app).await;

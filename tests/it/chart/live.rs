@@ -252,3 +252,44 @@ fn a_list_that_is_older_than_the_shard_job_stands_in_nobodys_way() {
         assert_eq!(namespace.uids().contains_key("shards-again"), again, "completed: {completed}");
     }
 }
+
+#[test]
+fn after_lost_rows_of_all_shards_were_moved_again_a_list_of_shards_has_its_additional_job() {
+    let namespace = Namespace::new();
+    namespace.install(&[&NO_IMAGE[..], &DEADLINES, &["shards.count=2"]].concat());
+    namespace.wait_until_all_failed();
+    let first = namespace.uids();
+    namespace.upgrade(&["shards.redo=lost", "shards.reason=failover"]).unwrap();
+    namespace.wait_until_all_failed();
+    let all = namespace.uids();
+    assert_eq!(all["plan"], first["plan"]);
+    assert_ne!(all["shards"], first["shards"]);
+
+    // The lines that its finalizer prints: for lost rows, with a reason of its own, and for shards that failed.
+    for line in [&["shards.redo=lost", "shards.reason=another", "shards.only=1"][..], &["shards.only=0"]] {
+        let notes = namespace.upgrade(line).unwrap();
+        assert!(notes.contains(" again."), "{notes}");
+        let again = namespace.uids();
+        for job in ["plan", "shards", "finalize"] {
+            assert_eq!(again.get(job), all.get(job), "{job} after {line:?}");
+        }
+        assert!(again.contains_key("shards-again") && again.contains_key("finalize-again"), "{line:?}");
+        namespace.wait_until_all_failed();
+    }
+}
+
+/// It waits for a COMPLETE result that will not come: it is in nobody's way.
+#[test]
+fn a_job_that_waits_to_verify_does_not_keep_a_run_from_being_made_anew() {
+    let namespace = Namespace::new();
+    namespace.install(&[&NO_IMAGE[..], &DEADLINES, &["shards.count=2", "verify.enabled=true"]].concat());
+    for component in ["plan", "shards", "finalize"] {
+        namespace.wait_until_failed(component);
+    }
+    let before = namespace.uids();
+    assert!(before.contains_key("verify"));
+    namespace.upgrade(&["generation=2"]).unwrap();
+    let after = namespace.uids();
+    assert_eq!(after.keys().collect::<Vec<_>>(), ["finalize", "plan", "shards", "verify"]);
+    assert!(after.iter().all(|(of, uid)| before.get(of) != Some(uid)));
+}

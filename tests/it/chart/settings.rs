@@ -70,10 +70,13 @@ fn settings_reach_the_pods_by_the_programs_names() {
     check(&[
         ("shards.redo=lost shards.reason=failover", "shards", "env/ROGO_REDO/value", json!("lost")),
         ("shards.redo=lost shards.reason=failover", "shards", "env/ROGO_REASON/value", json!("failover")),
-        ("shards.redo=lost shards.reason=failover", "plan finalize test", "env/ROGO_REDO", Value::Null),
-        (REDO_ONLY, "shards-again", "env/ROGO_REDO/value", json!("lost")),
+        ("shards.redo=lost shards.reason=failover", "plan test", "env/ROGO_REDO", Value::Null),
+        // Done markers stand from before: the finalizer waits for the Job.
+        ("shards.redo=lost shards.reason=failover", "finalize", "env/ROGO_REDO/value", json!("lost")),
+        ("shards.redo=lost shards.reason=failover", "finalize", "env/ROGO_REASON", Value::Null),
+        (REDO_ONLY, "shards-again finalize-again", "env/ROGO_REDO/value", json!("lost")),
         (REDO_ONLY, "shards-again", "env/ROGO_REASON/value", json!("failover")),
-        (REDO_ONLY, "plan shards finalize finalize-again test", "env/ROGO_REDO", Value::Null),
+        (REDO_ONLY, "plan shards finalize test", "env/ROGO_REDO", Value::Null),
         (REDO_ONLY, "plan shards finalize finalize-again test", "env/ROGO_REASON", Value::Null),
         // The shards of the main Job need it too.
         (

@@ -1,4 +1,4 @@
-//! What befalls the finalizer: killed in the middle, cut off from the API server, and an image that nobody can pull.
+//! What befalls the finalizer: killed in the middle, cut off from the API server, and an image that cannot be pulled.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Every pod that was ever seen in a namespace: a pod that has ended may be gone before somebody asks.
+//! Every pod that was ever seen in a namespace: a pod that has ended may be gone before the test asks.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

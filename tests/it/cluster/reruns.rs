@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     kubectl::{PATIENCE, until},
-    release::{ONE_AT_A_TIME, Release},
+    release::{ONE_AT_A_TIME, Release, end},
     services::ROWS,
     world::World,
 };
@@ -54,6 +54,51 @@ async fn a_shard_that_fails_is_named_and_the_printed_line_completes_the_run() {
     assert_eq!(release.until_ended("finalize-again"), "Complete");
     assert_eq!(release.end_of("finalize-again").0, 0);
     assert_eq!(of_the_main_run(&release), before);
+    world.assert_complete().await;
+}
+
+/// The done markers of its shards stand from before: a finalizer that believed them would merge the rows that are lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_rows_are_moved_again_by_the_printed_line_and_its_finalizer_waits_for_them() {
+    let world = World::new().await;
+    let reference = format!("chartReference={}", chart().display());
+    let release = Release::install(&world, &[&ONE_AT_A_TIME[..], &[&reference]].concat());
+    release.until_complete();
+    let main_run = of_the_main_run(&release);
+    let lost: Vec<i64> =
+        [2, 5].into_iter().flat_map(|shard| attempts_of(&world, shard, SHARDS).into_iter().take(3)).collect();
+    for attempt in &lost {
+        world.lose(*attempt).await;
+    }
+    let held = world.written().await;
+
+    // A shard that is done, and a finalizer of its own, which finds what the target lacks.
+    release.upgrade(&["shards.only=0"]).unwrap();
+    assert_eq!(release.until_ended("finalize-again"), "Failed");
+    let (code, message) = release.end_of("finalize-again");
+    let message = message["message"].as_str().unwrap();
+    assert_eq!(code, 69, "{message}");
+    let said = format!(
+        "INCOMPLETE: {} of {ROWS} rows were migrated, and the target no longer holds them",
+        lost.len()
+    );
+    assert!(message.starts_with(&said), "{message}");
+    let (_, line) = message.split_once("move them again: ").unwrap();
+    let line = line.lines().next().unwrap().replace("<why>", "failover");
+    assert!(line.ends_with("--set-literal shards.only=2,5"), "{line}");
+
+    world.slow(Duration::from_secs(2)).await;
+    let before = release.uids();
+    as_it_stands(&line);
+    for of in ["shards-again", "finalize-again"] {
+        let ended = until(&format!("the end of the new Job {of}"), PATIENCE, || {
+            let job = release.jobs().remove(of)?;
+            (text(&job, "/metadata/uid") != before[of]).then(|| end(&job)).flatten()
+        });
+        assert_eq!(ended, "Complete", "{of}");
+    }
+    assert_eq!(world.written().await, held + i64::try_from(lost.len()).unwrap());
+    assert_eq!(of_the_main_run(&release), main_run);
     world.assert_complete().await;
 }
 

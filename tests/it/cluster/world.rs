@@ -107,6 +107,18 @@ impl World {
         until_true(&what, PATIENCE, async || self.written().await >= at_least).await;
     }
 
+    /// Deletes what an attempt has become, as a failover loses it: all rows of its one transaction.
+    pub async fn lose(&self, attempt: i64) {
+        for (table, column) in [
+            ("assignment_submissions", "lti_launch_id"),
+            ("lti_session_records", "launch_id"),
+            ("lti_launch_sessions", "launch_id"),
+        ] {
+            let sql = format!("delete from {table} where {column} like 'rogo\\_{attempt}\\_%'");
+            self.database.run(&sql).await;
+        }
+    }
+
     /// Tells the SQL Server what to do: see `support/tds/control.rs`.
     pub fn warehouse(&self, command: &str) {
         let answer =
@@ -247,7 +259,7 @@ async fn reference() -> &'static str {
 
 /// The role has the rights of `deploy/roles.sql`, not one more.
 async fn make_database(services: &Services, name: &str) -> TestDatabase {
-    give_rights(services).await;
+    Box::pin(give_rights(services)).await;
     let mut connection = services.connect("template1").await;
     // The sample stands in the server's first database.
     for statement in [

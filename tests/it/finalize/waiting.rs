@@ -93,6 +93,10 @@ struct Waited {
 }
 
 async fn waited(world: &World, script: &Script) -> Waited {
+    waited_for(false, world, script).await
+}
+
+async fn waited_for(redo: bool, world: &World, script: &Script) -> Waited {
     let mut told = Vec::new();
     let context = JobWait {
         store: &world.store,
@@ -101,6 +105,7 @@ async fn waited(world: &World, script: &Script) -> Waited {
         jobs: script,
         job: "r-rogo-s-1",
         namespace: "ns",
+        redo,
         wait_plan: Duration::from_mins(30),
         give_up_after: Duration::from_mins(15),
         began_at: BEGAN,
@@ -140,6 +145,32 @@ async fn all_done_markers_end_it_whatever_the_job_says() {
         let waited = waited(&world, &Script::new(vec![(0, says)])).await;
         assert_eq!((waited.end.unwrap(), waited.seconds), (WaitEnd::AllDone, 0));
     }
+}
+
+/// The markers stand from before: with them the result would be that of before, too.
+#[tokio::test(start_paused = true)]
+async fn where_lost_rows_are_moved_again_only_the_end_of_the_job_counts() {
+    let world = World::new(4, 2);
+    mark_done(&world, 0);
+    mark_done(&world, 1);
+    let complete = || ended(JobEnd::Complete);
+    for (says, seconds) in [
+        (vec![(0, running()), (3_600, complete())], 3_600),
+        (vec![(0, Says::Nothing), (60, running()), (120, complete())], 120),
+        (vec![(0, complete())], 0),
+    ] {
+        let waited = waited_for(true, &world, &Script::new(says)).await;
+        assert_eq!((waited.end.unwrap(), waited.seconds), (WaitEnd::JobComplete, seconds));
+    }
+    let denied = vec![(0, Says::Fails(FaultKind::Denied)), (600, complete())];
+    let denied = waited_for(true, &world, &Script::new(denied)).await;
+    assert_eq!(denied.end.unwrap(), WaitEnd::JobComplete);
+    assert!((600..=630).contains(&denied.seconds), "{}", denied.seconds);
+    assert!(
+        denied.told[0].ends_with("the Job's end is waited for, since it moves lost rows again"),
+        "{:?}",
+        denied.told
+    );
 }
 
 #[tokio::test(start_paused = true)]

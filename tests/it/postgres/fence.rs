@@ -1,4 +1,4 @@
-//! The run's lock: shared by workers, exclusive for whoever merges or sweeps.
+//! The run's lock: shared by workers, exclusive for a process that merges or sweeps.
 
 use std::{
     sync::{

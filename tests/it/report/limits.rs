@@ -14,7 +14,7 @@ use rogo_migrate::{
         limits::of_shards,
         progress::{self, Progress},
     },
-    run::{Answers, Breaker, Heartbeat, Limit, LimitCode, State, Work},
+    run::{Answers, Breaker, Commits, Heartbeat, Limit, LimitCode, State, Work},
 };
 use serde_json::{Value, json};
 
@@ -52,8 +52,8 @@ fn limit(code: LimitCode, work: &mut Work) {
         work.asked.insert(service, Answers { answers, us: 60 * SECOND });
     };
     match code {
-        LimitCode::ThrottledService => work.throttled_us = [(target, 12 * SECOND)].into(),
-        LimitCode::ServiceAway => work.away_us = [(target, 12 * SECOND)].into(),
+        LimitCode::ThrottledService => work.throttled_us = [(target, 30 * SECOND)].into(),
+        LimitCode::ServiceAway => work.away_us = [(target, 30 * SECOND)].into(),
         LimitCode::ServiceLatency => asked(target, 20),
         LimitCode::DatabasePool => waited(Wait::Connection, 31),
         LimitCode::Cpu => (work.cpu_us, work.core_us) = (190 * SECOND, 200 * SECOND),
@@ -83,9 +83,8 @@ fn limits(code: LimitCode) -> Vec<Limit> {
     of_shards((0..).map(ShardIndex).zip(&works).map(|(shard, work)| (shard, 100, work)))
 }
 
-#[test]
-fn each_advice_stands_in_progress_summary_status_and_report() {
-    assert!(LimitCode::ALL.len() >= 12);
+/// Asserts that each of this advice stands in progress, summary, status and report.
+pub fn stand_everywhere(limits: &[Limit]) {
     let began = Instant::now();
     let progress = Progress::new(began, 100, 1);
     let earlier = &Books::default();
@@ -93,16 +92,11 @@ fn each_advice_stands_in_progress_summary_status_and_report() {
     progress.take(began, &Event::ShardBegan(beginning));
     let mut snapshot = progress.snapshot(began + Duration::from_secs(20));
     let mut standing = running(3);
-    let mut made = Made::new(Went::Well, 1_000, 3);
-    for code in LimitCode::ALL {
-        let limits = limits(code);
-        let [Limit { code: found, text }] = &limits[..] else { panic!("{code}: {limits:?}") };
-        assert_eq!(*found, code);
-        let threshold = text.contains("(shown above ") || text.contains("(shown below ");
-        assert!(threshold && text.contains(';'), "{code}: its threshold, and what to do: {text}");
-        snapshot.limits.clone_from(&limits);
-        standing.limits.clone_from(&limits);
-        made.summary.limits.clone_from(&limits);
+    let mut made = Made::new(Went::Well, 30, 3);
+    for limit in limits {
+        let Limit { code, text } = limit;
+        let alone = || vec![limit.clone()];
+        (snapshot.limits, standing.limits, made.summary.limits) = (alone(), alone(), alone());
         let block = progress::block(&snapshot);
         assert!(block.contains(&format!("limit     {text}\n")), "{code}: {block}");
         let grid = made.summary.grid();
@@ -114,6 +108,19 @@ fn each_advice_stands_in_progress_summary_status_and_report() {
         assert!(page.contains("What limited the speed") && page.contains(&item), "{code}");
         let summary = serde_json::to_value(&made.summary).unwrap();
         assert_eq!(summary["limits"][0]["code"], code.code());
+    }
+}
+
+#[test]
+fn each_advice_stands_in_progress_summary_status_and_report() {
+    assert!(LimitCode::ALL.len() >= 12);
+    for code in LimitCode::ALL {
+        let limits = limits(code);
+        let [Limit { code: found, text }] = &limits[..] else { panic!("{code}: {limits:?}") };
+        assert_eq!(*found, code);
+        let threshold = text.contains("(shown above ") || text.contains("(shown below ");
+        assert!(threshold && text.contains(';'), "{code}: its threshold, and what to do: {text}");
+        stand_everywhere(&limits);
     }
 }
 
@@ -158,9 +165,14 @@ async fn what_limited_stopped_processes_and_every_broken_promise_stand_in_the_su
     told["violations"] = json!({"one_outcome": 2});
     fs::write(&place, told.to_string()).unwrap();
     // The marker tells of its own process; the others were evicted.
-    stopped(&app, 0, told["writer"].as_str().unwrap(), Work::default(), &[("one_outcome", 1)]);
-    stopped(&app, 0, "bbbbbbbbbbbb", Work::default(), &[("one_outcome", 1)]);
-    let mut throttled = Work { rows: 0, ..work() };
+    let statements = |statements| Commits { statements, ..Commits::default() };
+    let marked = told["work"]["commits"]["statements"].as_u64().unwrap();
+    let own = Work { commits: statements(1_000), ..Work::default() };
+    stopped(&app, 0, told["writer"].as_str().unwrap(), own, &[("one_outcome", 1)]);
+    let mut away = Work { rows: 0, commits: statements(7), ..work() };
+    limit(LimitCode::ServiceAway, &mut away);
+    stopped(&app, 0, "bbbbbbbbbbbb", away, &[("one_outcome", 1)]);
+    let mut throttled = Work { rows: 0, commits: statements(11), ..work() };
     limit(LimitCode::ThrottledService, &mut throttled);
     stopped(&app, 1, "cccccccccccc", throttled, &[("within_shard", 4)]);
     app.run(&["finalize"]).await.expect(69);
@@ -170,5 +182,9 @@ async fn what_limited_stopped_processes_and_every_broken_promise_stand_in_the_su
     let detail = warning["detail"].as_str().unwrap();
     assert!(detail.contains(": one_outcome (3 times), within_shard (4 times);"), "{detail}");
     let limits: Vec<_> = summary["limits"].as_array().unwrap().iter().map(|limit| &limit["code"]).collect();
-    assert!(limits.contains(&&json!("throttled_service")), "{summary}");
+    // The one of a shard that is not done, the other of one that another process completed.
+    for code in ["throttled_service", "service_away"] {
+        assert!(limits.contains(&&json!(code)), "{code}: {summary}");
+    }
+    assert_eq!(summary["commits"]["statements"], marked + 7 + 11, "{summary}");
 }

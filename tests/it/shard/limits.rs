@@ -1,4 +1,5 @@
-//! What limits a shard, provoked with its services in memory. The clock is tokio's.
+//! What limits shards, provoked with their services in memory, and that it stands where people look for it. The clock is
+//! tokio's.
 
 use std::{
     sync::{
@@ -11,30 +12,46 @@ use std::{
 use rogo_migrate::{
     domain::{ShardIndex, SubmissionIds},
     ports::{FaultKind, HeldSubmission},
-    report::limits::advice,
-    run::{Breaker, LimitCode},
+    report::limits::of_shards,
+    run::{Breaker, DoneMarker, LimitCode},
     shard::{self, ShardInputs, in_flight::InFlight},
 };
 
-use crate::support::{
-    fakes::Strike,
-    rows::Case,
-    world::{TRY_A, World, queued},
+use crate::{
+    report::limits::stand_everywhere,
+    support::{
+        fakes::Strike,
+        rows::Case,
+        world::{TRY_A, World, queued},
+    },
 };
 
 const SHARD: ShardIndex = ShardIndex(0);
 
-/// Moves the shard, changed so; the codes of the advice in its done marker.
-async fn codes(world: &World, change: impl FnOnce(&mut ShardInputs)) -> Vec<LimitCode> {
+/// Moves a shard, changed so.
+async fn moved(world: &World, shard: ShardIndex, change: impl FnOnce(&mut ShardInputs)) -> DoneMarker {
     world.register(TRY_A);
-    let mut inputs = world.inputs(SHARD, TRY_A).await;
+    let mut inputs = world.inputs(shard, TRY_A).await;
     change(&mut inputs);
     shard::run(inputs).await.unwrap();
-    let marker = world.store.done(&world.plan.id, SHARD).await.unwrap().unwrap();
+    let marker = world.store.done(&world.plan.id, shard).await.unwrap().unwrap();
     assert!(marker.violations.is_empty(), "{:?}", marker.violations);
-    let codes = advice(&marker.work).into_iter().map(|limit| limit.code);
+    marker
+}
+
+/// The codes of the advice that these done markers give, which stands wherever people look for it.
+fn told(world: &World, markers: &[DoneMarker]) -> Vec<LimitCode> {
+    let rows = |shard| world.plan.shard(shard).unwrap().rows;
+    let mut limits = of_shards(markers.iter().map(|marker| (marker.shard, rows(marker.shard), &marker.work)));
     // The processor time is that of all tests, the other times are not real.
-    codes.filter(|code| *code != LimitCode::Cpu).collect()
+    limits.retain(|limit| limit.code != LimitCode::Cpu);
+    stand_everywhere(&limits);
+    limits.into_iter().map(|limit| limit.code).collect()
+}
+
+/// Moves the shard of a run that has one, changed so; the codes of the advice that its done marker gives.
+async fn codes(world: &World, change: impl FnOnce(&mut ShardInputs)) -> Vec<LimitCode> {
+    told(world, &[moved(world, SHARD, change).await])
 }
 
 /// A shard whose files take so long to begin.
@@ -93,6 +110,20 @@ async fn failures_that_are_about_to_open_the_breaker() {
     world.target.fail_commits(8, Strike::Before, &FaultKind::Rejected("a_check".into()));
     let found = codes(&world, |_| {}).await;
     assert!(found.contains(&LimitCode::BreakerNear), "{found:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_that_takes_much_longer_than_the_others() {
+    let mut world = World::new(90, 3);
+    let mut markers = Vec::new();
+    for (shard, takes) in [(0, 300), (1, 300), (2, 4_000)] {
+        world.source.takes = Duration::from_millis(takes);
+        markers.push(moved(&world, ShardIndex(shard), |_| {}).await);
+    }
+    let found = told(&world, &markers);
+    assert!(found.contains(&LimitCode::SlowShard), "{found:?}");
+    let found = told(&world, &markers[..2]);
+    assert!(!found.contains(&LimitCode::SlowShard), "two shards have no median: {found:?}");
 }
 
 #[tokio::test]

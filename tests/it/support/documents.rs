@@ -56,8 +56,8 @@ pub fn commands(path: &str, heading: Option<&str>) -> Vec<String> {
     lines
 }
 
-/// Runs lines of a document in the app's folder, the built program being `rogo-migrate`. Nothing of the environment of whoever
-/// runs the tests reaches it but the place of the machine's programs.
+/// Runs lines of a document in the app's folder, the built program being `rogo-migrate`. Nothing of the tests'
+/// environment reaches it but the place of the machine's programs.
 pub async fn shell(app: &TestApp<'_>, lines: &str, variables: &[(&str, &str)]) -> Ended {
     let program = Path::new(env!("CARGO_BIN_EXE_rogo-migrate")).parent().unwrap().to_owned();
     let machine = std::env::var_os("PATH").unwrap();

@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_mins(3);
 /// How long a whole run of the program may take on a busy machine: one that hangs fails its test, and is killed.
 const LONGEST_RUN: Duration = Duration::from_mins(10);
 
-/// Between two looks at what nobody can be told of.
+/// Pause between two looks at a condition that sends no signal.
 const POLL: Duration = Duration::from_millis(5);
 
 /// A server that a test started: it ends with the test.
@@ -28,7 +28,7 @@ impl Drop for Killed {
     }
 }
 
-/// A port of this machine that nobody listens at.
+/// A port of this machine that no process listens at.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -75,7 +75,7 @@ enum Direction {
 
 /// What both directions of one connection know.
 struct Link {
-    /// The server spoke last (or nobody yet): the next bytes of the client begin an exchange.
+    /// The server spoke last (or neither side has yet): the next bytes of the client begin an exchange.
     answered: AtomicBool,
     /// The next bytes of the server are to be lost, and the connection with them.
     doomed: AtomicBool,

@@ -66,6 +66,11 @@ impl TestApp<'_> {
         String::from_utf8(read(&*self.run_blobs(), name).await).unwrap()
     }
 
+    /// Whether the run store has this document.
+    pub async fn has_document(&self, name: &str) -> bool {
+        self.run_blobs().head(name).await.unwrap().is_some()
+    }
+
     /// Every decision that a run has logged.
     pub async fn decided(&self, run: &str) -> Vec<Decided> {
         let text = self.document(&format!("{run}/decisions.jsonl")).await;

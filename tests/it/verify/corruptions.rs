@@ -271,7 +271,7 @@ fn columns() -> Vec<Plant> {
         .collect()
 }
 
-/// Rows that are lost, doubled or nobody's, and values that look right beside each other.
+/// Rows that are lost, doubled or surplus, and values that look right beside each other.
 fn others() -> Vec<Plant> {
     let of = |name: &str, fits: &'static str, sql: &str, found_by: &'static str, also: &'static str| Plant {
         name: name.to_owned(),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rogo_migrate::ports::LoadSign;
+use serde_json::Value;
 use sqlx::Executor;
 
 use crate::support::{
@@ -35,7 +36,7 @@ async fn only_a_guarded_run_asks_for_the_load_and_a_look_that_is_lost_blames_no_
 }
 
 #[tokio::test]
-async fn a_lock_that_others_wait_for_slows_the_run_down_and_is_named_in_its_state_and_summary() {
+async fn a_lock_that_others_wait_for_slows_the_run_down_and_is_named_wherever_people_look() {
     let sample = sample().await;
     let mut app = TestApp::without_cluster(&sample).await;
     app.set("ROGO_TARGET_GUARD", "on");
@@ -76,4 +77,14 @@ async fn a_lock_that_others_wait_for_slows_the_run_down_and_is_named_in_its_stat
     app.run(&["finalize"]).await.expect(0);
     let marker = app.document("rogo/done/0.json").await;
     assert!(marker.contains("\"lock_waits\":"), "the time is counted by its sign");
+    assert!(said.contains("\"limits\":\"target_guard"), "progress: {said}");
+    let summary: Value = serde_json::from_str(&app.result("summary.json")).unwrap();
+    let is_guard = |limit: &&Value| limit["code"] == "target_guard";
+    let limits = summary["limits"].as_array().unwrap();
+    let text = limits.iter().find(is_guard).unwrap_or_else(|| panic!("{summary}"))["text"].as_str().unwrap();
+    assert!(text.starts_with("target guard: it slowed the process down "), "{text}");
+    let status = app.run(&["status", "--json"]).await.expect(0);
+    let standing: Value = serde_json::from_str(&status.stdout).unwrap();
+    assert_eq!(standing["limits"], summary["limits"]);
+    assert!(app.result("report.html").contains("<li><code>target_guard</code> target guard: it slowed "));
 }

@@ -1,6 +1,6 @@
-//! What the facts of a run say: its Jobs, its signs of life, its undone shards, and the commands that fit it.
+//! What the facts of a run say: its Jobs, its heartbeats, its undone shards, and the commands that fit it.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use chrono::{DateTime, Utc};
 
@@ -42,6 +42,19 @@ pub(super) fn unfinished(facts: &Facts, component: &'static str) -> bool {
 pub(super) fn rerun_of(facts: &Facts) -> Rerun {
     let flags = facts.plan.as_ref().map(|plan| flags(facts, plan)).unwrap_or_default();
     Rerun::of(release(facts).as_ref(), &facts.run_store, &flags)
+}
+
+/// The line that moves the rows again that the target lost: for the shards that the newest result names, and those that
+/// are not done; for all if it names none, as where a later run found what the target lacks.
+pub fn redo_of(facts: &Facts) -> Option<String> {
+    let plan = facts.plan.as_ref()?;
+    let result = facts.summary.as_ref().filter(|summary| summary.plan == plan.id && summary.lost.rows > 0);
+    let shards: BTreeSet<ShardIndex> = match result {
+        Some(summary) => summary.lost.shards.iter().copied().chain(undone(plan, facts)).collect(),
+        None => (0..).map(ShardIndex).take(plan.shards.len()).collect(),
+    };
+    let shards: Vec<ShardIndex> = shards.into_iter().collect();
+    Some(rerun_of(facts).redo(&facts.run, &shards))
 }
 
 pub(super) fn release(facts: &Facts) -> Option<HelmRelease> {

@@ -13,7 +13,7 @@ use rogo_migrate::ports::{ExclusiveFence, Fault, FaultKind, Fence, Service};
 
 use super::Journal;
 
-/// A fence that nobody else holds; it can be told when it is lost.
+/// A fence that no other process holds; it can be told when it is lost.
 #[derive(Clone)]
 pub struct InMemoryFence {
     journal: Journal,
