@@ -191,6 +191,7 @@ async fn tell(
         .lost(totals.lost.clone())
         .took(took);
     summary.rows_left_out = totals.rows_left_out;
+    summary.newest_outcome_at = totals.last_outcome_at;
     summary.receipts = Some(totals.receipts.clone());
     summary.orphans_removed = totals.orphans.blobs;
     let Limited { limits, commits, warning } = limited(store, plan).await?;

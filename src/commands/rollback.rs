@@ -75,12 +75,17 @@ pub async fn run(settings: &Settings, args: &RollbackArgs) -> Result<End, Stop> 
         target.close().await;
         return tell(args, &plan, &report, "would remove");
     };
+    let has_books = attempts.is_some() && has_books(&store).await?;
+    if has_books {
+        // The books are made of it again: what cannot be read stops the rollback before it has removed anything.
+        connect::inputs(settings)?.submissions().await?;
+    }
     let mut rows = Rows::create()?;
     let report = rollback.perform(&decided, &mut |submission, settled| rows.add(submission, settled)).await;
     let report = report.map_err(|stop| stop.at(Moment::AfterPlan))?;
     target.close().await;
     rows.publish(&store, &settings.out).await?;
-    if attempts.is_some() {
+    if has_books {
         update_books(settings, &store, &plan).await?;
     }
     tell(args, &plan, &report, "removed")
@@ -94,14 +99,15 @@ fn decision(settings: &Settings, args: &RollbackArgs) -> String {
     format!("rollback --yes{}{force}", attempts.unwrap_or_default())
 }
 
+/// Whether the run has results that are to be brought up to date: a purged run has none, and one that was rolled back as a
+/// whole accepts none.
+async fn has_books(store: &RunStore) -> Result<bool, Stop> {
+    let is_ended = store.exists(names::ROLLED_BACK).await? || store.exists(names::PURGED).await?;
+    Ok(!is_ended && store.exists(&names::result(names::SUMMARY)).await?)
+}
+
 /// The results of a run that stays valid say from now on that these rows were rolled back.
 async fn update_books(settings: &Settings, store: &RunStore, plan: &Plan) -> Result<(), Stop> {
-    let is_whole = store.exists(names::ROLLED_BACK).await?;
-    // A purged run has no results to be brought up to date.
-    if is_whole || store.exists(names::PURGED).await? || !store.exists(&names::result(names::SUMMARY)).await?
-    {
-        return Ok(());
-    }
     let merged = finalize::merge_after_rollback(settings, store, plan).await;
     if merged.as_ref().is_err_and(|stop| stop.exit == Exit::Incomplete) {
         // It was INCOMPLETE before, and its results say so.

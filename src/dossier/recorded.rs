@@ -11,7 +11,7 @@ use crate::{
     domain::{AttemptId, Fate, Migrated, Outcome, ReceiptFrom, ShardIndex, stands},
     ports::Fault,
     run::{
-        Decided, Plan, RolledBack, RunStore, Verification, WriterId, WriterRecord, decisions, names,
+        Decided, Plan, RolledBack, RunStore, Summary, Verification, WriterId, WriterRecord, decisions, names,
         segments::segments,
     },
 };
@@ -180,7 +180,9 @@ async fn write_verification(page: &mut Page, store: &RunStore, attempt: AttemptI
         page.say("none in the run store");
         return Ok(());
     };
-    page.say(&format!("at {}: {}", time(verification.at), verification.verdict));
+    let summary: Option<Summary> = store.read(&names::result(names::SUMMARY)).await?;
+    let verdict = verification.verdict_beside(summary.as_ref());
+    page.say(&format!("at {}: {verdict}", time(verification.at)));
     let Some(text) = store.bytes(&names::result(names::VERIFICATION_FAILURES)).await? else {
         page.not_available("its differences", "verification_failures.csv is not in the run store");
         return Ok(());

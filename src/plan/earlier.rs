@@ -13,7 +13,7 @@ use crate::{
     domain::TargetIdentity,
     exit::{Exit, Stop},
     ports::{EXPORTED_TABLES, WarehouseShape},
-    run::{Plan, RunName, RunResult, RunStore, Summary, named_instead, names},
+    run::{Plan, RunName, RunResult, RunStore, Summary, decisions, named_instead, names},
     settings::{SameDatabase, Settings},
 };
 
@@ -89,7 +89,11 @@ async fn ground(
         return refuse(Exit::Configuration, why.to_owned());
     }
     match store.read::<Summary>(&names::result(names::SUMMARY)).await? {
-        Some(summary) if summary.result == RunResult::Complete => {}
+        Some(summary) if summary.result == RunResult::Complete => {
+            if let Some(why) = unsaid_rollback(store, &summary).await? {
+                return refuse(Exit::Configuration, why);
+            }
+        }
         found => {
             let state = if found.is_some() { "is INCOMPLETE" } else { "has no result yet" };
             let why = format!(
@@ -114,6 +118,19 @@ async fn ground(
         return refuse(Exit::Configuration, why);
     }
     Ok(plan)
+}
+
+/// Why the books of a run are not those of the target: attempts of it were rolled back, and its results still list them.
+async fn unsaid_rollback(store: &RunStore, summary: &Summary) -> Result<Option<String>, Stop> {
+    let since = decisions::rolled_back_since(store, summary.at).await?;
+    Ok(since.map(|at| {
+        format!(
+            "attempts of it were rolled back at {}, and its results do not say so yet: bring them up to date first, with its \
+             settings: rogo-migrate finalize --run {}",
+            at.format("%Y-%m-%d %H:%M UTC"),
+            store.run()
+        )
+    }))
 }
 
 fn other_target(plan: &Plan, settings: &Settings, services: &Services<'_>, now: &Now<'_>) -> Vec<String> {

@@ -112,7 +112,10 @@ pub async fn services(
 
 async fn reachable(blobs: &dyn Blobs, touch: Touch) -> Result<(), Fault> {
     match touch {
-        Touch::Write => blobs.check().await,
+        Touch::Write => {
+            blobs.prepare().await?;
+            blobs.check().await
+        }
         // A prefix that nothing has: the answer is all that is asked for.
         Touch::Read => blobs.list("rogo-migrate/preflight/").take(1).try_collect::<Vec<_>>().await.map(drop),
     }

@@ -139,6 +139,11 @@ pub trait Blobs: Send + Sync {
     /// The blob's URL, without any query.
     fn url(&self, name: &str) -> String;
 
+    /// Makes the place if it is made by its first user, which is a plan, as a folder is; an Azure container is not.
+    async fn prepare(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+
     /// Checks that the place is there and may be read, written and deleted from. No blob is left behind. A place
     /// whose blobs a policy keeps is warned of in the log: its orphans cannot be swept.
     async fn check(&self) -> Result<(), Fault>;

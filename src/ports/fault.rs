@@ -154,13 +154,15 @@ pub struct Fault {
     pub what: String,
     /// The HTTP status, if there was one.
     pub status: Option<u16>,
+    /// The service was never asked: there was no session to ask in, or no secret to open one with. No row is to blame.
+    pub before_asking: bool,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl Fault {
     /// A fault with no further cause.
     pub fn new(service: Service, kind: FaultKind, what: impl Into<String>) -> Self {
-        Self { service, kind, what: what.into(), status: None, source: None }
+        Self { service, kind, what: what.into(), status: None, before_asking: false, source: None }
     }
 
     /// A fault with its cause, which `what` does not repeat.
@@ -170,7 +172,13 @@ impl Fault {
         what: impl Into<String>,
         source: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
-        Self { service, kind, what: what.into(), status: None, source: Some(source.into()) }
+        Self { source: Some(source.into()), ..Self::new(service, kind, what) }
+    }
+
+    /// The same fault, met before the service was asked. A process that was retired learns it then, and that stays its own fault.
+    #[must_use]
+    pub fn before_asking(self) -> Self {
+        Self { before_asking: self.kind != FaultKind::Fenced, ..self }
     }
 
     /// The same fault for another caller that waited for the same answer; without its source, whose text is in `what`.
@@ -178,7 +186,8 @@ impl Fault {
     pub fn again(&self) -> Self {
         let what =
             self.source().map_or_else(|| self.what.clone(), |source| format!("{}: {source}", self.what));
-        Self { status: self.status, ..Self::new(self.service, self.kind.clone(), what) }
+        let (status, before_asking) = (self.status, self.before_asking);
+        Self { status, before_asking, ..Self::new(self.service, self.kind.clone(), what) }
     }
 
     /// The description and all its causes in one line, each said once.

@@ -52,6 +52,12 @@ pub async fn settled(store: &RunStore, at: DateTime<Utc>) -> Result<BTreeMap<Att
     Ok(codes)
 }
 
+/// When attempts were rolled back of which a result of this time does not say so: the newest such decision.
+pub async fn rolled_back_since(store: &RunStore, at: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Fault> {
+    let all = rolled_back(store).await?;
+    Ok(all.values().map(|decided| decided.at).filter(|decided| *decided > at).max())
+}
+
 /// Records that the target may lack these attempts. To be called while the run's lock is held.
 pub async fn accept(store: &RunStore, decided: &Decided, attempts: &[AttemptId]) -> Result<(), Fault> {
     let id = uuid::Uuid::new_v4().simple().to_string();

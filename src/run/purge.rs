@@ -18,8 +18,8 @@ use crate::{domain::AttemptId, ports::Fault};
 pub use attempts::{blank_but_id, is_only_id, purge_attempts};
 
 /// Documents and folders without names, addresses, file names, or what else learners are known by; of the results those of
-/// [`names::WITHOUT_PERSONAL_DATA`], and [`SUMS_THAT_STAY`].
-const STAYS: [&str; 17] = [
+/// [`names::WITHOUT_PERSONAL_DATA`], [`SUMS_THAT_STAY`], and manifests.
+const STAYS: [&str; 18] = [
     names::PLAN,
     names::ROLLED_BACK,
     names::ROLLED_BACK_ATTEMPTS,
@@ -37,6 +37,7 @@ const STAYS: [&str; 17] = [
     "writers/",
     "retired/",
     names::HEARTBEATS,
+    names::VERIFIED_PARTS,
 ];
 /// Results that stay beside [`names::WITHOUT_PERSONAL_DATA`]: sums, and what the rules make of values of the warehouse.
 const SUMS_THAT_STAY: [&str; 3] = [names::CONTROLS, names::CONTROLS_SQL, names::TRANSFORMATIONS];
@@ -97,7 +98,10 @@ pub async fn find(store: &RunStore) -> Result<Found, Fault> {
 
 fn stays(name: &str) -> bool {
     if let Some(file) = name.strip_prefix(&names::result("")) {
-        return names::WITHOUT_PERSONAL_DATA.contains(&file) || SUMS_THAT_STAY.contains(&file);
+        // A manifest names files by row and place, and proves them when the source is gone.
+        return names::WITHOUT_PERSONAL_DATA.contains(&file)
+            || SUMS_THAT_STAY.contains(&file)
+            || names::is_manifest(file);
     }
     STAYS.iter().any(|stays| if stays.ends_with('/') { name.starts_with(stays) } else { name == *stays })
 }
@@ -248,6 +252,9 @@ mod tests {
             "rolled-back/x.json",
             "results/migrated.csv",
             "writers/a.json",
+            "results/manifest.csv",
+            "results/manifest-2-of-14.csv",
+            "verify/content/14/2.json",
         ] {
             assert!(stays(name), "{name}");
         }
@@ -259,6 +266,7 @@ mod tests {
             "results/verification_failures.csv",
             "results/not_in_input.csv",
             "results/anything_new.csv",
+            "results/manifest-of-names.csv",
             "plan.json.bak",
             "verifying/a/parts/1.json",
         ] {

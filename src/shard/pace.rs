@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use health::Health;
 use scope::{Scope, scope};
-use tries::{Tries, Verdict, may_be_blamed};
+use tries::{Tries, Verdict, Word, may_be_blamed};
 use waits::Waits;
 
 pub use trouble::Trouble;
@@ -131,8 +131,8 @@ impl Pace {
             for service in services {
                 self.wait_until_open(*service).await?;
             }
-            let (result, vouched) = match ask.as_ref().zip(tries.suspect(services)) {
-                None => (operation().await, false),
+            let (result, word) = match ask.as_ref().zip(tries.suspect(services)) {
+                None => (operation().await, Word::None),
                 Some((ask, service)) => {
                     let question =
                         if tries.next_proof_decides() { Question::Works } else { Question::Answers };
@@ -157,7 +157,7 @@ impl Pace {
             {
                 fault.kind = FaultKind::Misconfigured;
             }
-            let wait = match self.judge(&fault, &mut tries, vouched) {
+            let wait = match self.judge(&fault, &mut tries, word) {
                 Verdict::Wait(wait) => wait,
                 Verdict::Blame => return Err(Trouble::Row(fault)),
                 Verdict::GiveUp => return Err(Trouble::Process(self.given_up(&fault))),
@@ -167,29 +167,29 @@ impl Pace {
         }
     }
 
-    /// Tries once if the service answers before the try; also returns whether it answered after a failure.
+    /// Tries once if the service answers before the try; also returns what it said for itself.
     async fn between_answers<T, O, A>(
         &self,
         service: Service,
         ask: impl Fn(Service, Question) -> A,
         question: Question,
         mut operation: impl FnMut() -> O,
-    ) -> (Result<T, Fault>, bool)
+    ) -> (Result<T, Fault>, Word)
     where
         O: Future<Output = Result<T, Fault>>,
         A: Future<Output = Result<(), Fault>>,
     {
         if let Err(away) = ask(service, question).await {
-            return (Err(away), false);
+            return (Err(away), Word::Refused);
         }
         self.answered(service);
         let result = operation().await;
         let is_examined = matches!(&result, Err(fault) if fault.service == service && may_be_blamed(fault));
-        let vouched = is_examined && ask(service, question).await.is_ok();
-        if vouched {
+        if is_examined && ask(service, question).await.is_ok() {
             self.answered(service);
+            return (result, Word::Vouched);
         }
-        (result, vouched)
+        (result, Word::None)
     }
 
     /// As [`Pace::steady`], before the first row: what will not pass by itself (rights, names, addresses) is returned
@@ -229,14 +229,14 @@ impl Pace {
         waiting.map_or_else(slowed, |health| health.state.clone())
     }
 
-    /// `vouched`: the service answered right before and right after this failure.
-    fn judge(&self, fault: &Fault, tries: &mut Tries, vouched: bool) -> Verdict {
+    /// `word`: what the service said for itself. A question of ours that fails is never a row's fault.
+    fn judge(&self, fault: &Fault, tries: &mut Tries, word: Word) -> Verdict {
         tries.count(fault);
-        match scope(fault) {
+        match if word == Word::Refused { Scope::Service } else { scope(fault) } {
             Scope::Row => return Verdict::Blame,
             Scope::File if tries.count >= TRIES_OF_A_CORRUPT_FILE => return Verdict::Blame,
             Scope::File => return Verdict::Wait(Backoff::OPERATION.pause(tries.count)),
-            Scope::Service if vouched => return tries.vouched(),
+            Scope::Service if word == Word::Vouched => return tries.vouched(),
             Scope::Service => {}
         }
         let (verdict, trouble) = {

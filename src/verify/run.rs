@@ -192,9 +192,12 @@ pub(super) async fn look_at_enforcements(
     each: &mut Each<'_>,
 ) -> Result<(), Stop> {
     let table = Table::Enforcements;
-    if world.ground.unreadable.contains(&table) {
+    // The age of a rule is that of its submission.
+    let needed = [table, Table::Submissions];
+    if let Some(table) = needed.into_iter().find(|table| world.ground.unreadable.contains(table)) {
         let rules = passed.rules.0.len().max(1) as u64;
         passed.tally.lack(CheckId::EnforcementNewest, Lack::Table(table), rules);
+        passed.tally.lack(CheckId::NothingSurplus, Lack::Table(table), 1);
         return Ok(());
     }
     let mut standing = Standing::default();

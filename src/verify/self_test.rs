@@ -137,7 +137,7 @@ pub async fn self_test(
 /// Every kind, in the order in which they are planted: its name, where it is planted, the checks that have to find it.
 pub fn table() -> Vec<(String, String, Vec<&'static str>)> {
     let line = |kind: Kind| {
-        let checks = kind.found_by.iter().map(|check| check.check().name).collect();
+        let checks = kind.demands().map(|check| check.check().name).collect();
         (kind.name, kind.planted_in, checks)
     };
     kinds().into_iter().chain(files::kinds()).map(line).collect()
@@ -189,11 +189,9 @@ fn line(kind: &Kind, found: Option<Found>) -> Line {
         let has = |whose: &Option<AttemptId>, check: &CheckId| {
             found.contains(&(*whose, *check)) || is_of_none(check)
         };
-        missed = !whose.iter().all(|whose| kind.found_by.iter().all(|check| has(whose, check)));
-        // A receipt is of all values of a submission: that it does not hold is no surprise.
-        let may = |check: &CheckId| {
-            *check == CheckId::ReceiptUnchanged || kind.found_by.contains(check) || kind.may.contains(check)
-        };
+        missed = !whose.iter().all(|whose| kind.demands().all(|check| has(whose, &check)));
+        let may =
+            |check: &CheckId| kind.demands().any(|demanded| demanded == *check) || kind.may.contains(check);
         let may_be_of = |of: &Option<AttemptId>, check| {
             whose.contains(of) || (of.is_none() && check == CheckId::NothingSurplus)
         };
@@ -203,7 +201,7 @@ fn line(kind: &Kind, found: Option<Found>) -> Line {
     Line {
         kind: kind.name.clone(),
         planted_in: kind.planted_in.clone(),
-        expected: kind.found_by.iter().map(name).collect(),
+        expected: kind.demands().map(|check| name(&check)).collect(),
         ok: found_by.is_some() && !missed && !surprise,
         found_by,
         missed,

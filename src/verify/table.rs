@@ -83,7 +83,7 @@ checks! {
         "roll the attempt back and migrate it again";
     SubmissionDates = "submission_dates", Rows, "submitted_at, created_at, updated_at", "the warehouse's ResultsApproved, DateInserted, DateModified",
         "roll the attempt back and migrate it again";
-    SubmissionFileCount = "submission_file_count", Rows, "file_count", "the URLs of the input row, and the file rows",
+    SubmissionFileCount = "submission_file_count", Rows, "file_count", "the URLs of the input row, and the files that the outcome names",
         "roll the attempt back and migrate it again";
     SubmissionFileSize = "submission_file_size", Rows, "total_file_size", "the bytes that the outcome names",
         "roll the attempt back and migrate it again";

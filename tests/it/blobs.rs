@@ -39,6 +39,8 @@ async fn azure() -> Arc<dyn Blobs> {
 }
 
 fn folder(path: &Path) -> Arc<dyn Blobs> {
+    // As a plan prepares it.
+    std::fs::create_dir_all(path.join(".properties")).unwrap();
     blobs::open(&Place::Folder(path.to_owned()), &AccountSettings::default(), Service::TargetBlobs).unwrap()
 }
 

@@ -1,12 +1,12 @@
 //! Blobs in a folder: a file each, made whole beside its place and then put there in one step.
 
+mod place;
 mod upload;
 mod walk;
 
 use std::{
     fs, io,
     io::Write,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -17,7 +17,6 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 use md5::{Digest, Md5};
-use tempfile::NamedTempFile;
 use tokio_util::io::ReaderStream;
 use uuid::Uuid;
 
@@ -26,7 +25,7 @@ use super::{
     faults, names, sidecar,
 };
 use crate::ports::{
-    BlobInfo, BlobReader, Blobs, CopyGrant, Existing, Fault, FaultKind, PutOptions, Service, Stored, Upload,
+    BlobInfo, BlobReader, Blobs, CopyGrant, Fault, FaultKind, PutOptions, Service, Stored, Upload,
 };
 
 /// Properties, mirroring the blobs' names. Hidden: no blob may be called so.
@@ -34,9 +33,6 @@ const PROPERTIES: &str = ".properties";
 
 /// Subfolder for files that are still being written; a complete file is renamed out of it.
 const PARTIAL: &str = ".partial";
-
-/// EPERM: how Linux says that a file system has no hard links.
-const OPERATION_NOT_PERMITTED: i32 = 1;
 
 /// How much of a file is read at a time.
 const READ_BYTES: usize = 256 * 1024;
@@ -80,62 +76,10 @@ impl FolderBlobs {
         faults::of_io(error, self.service, &format!("{doing} {}", self.shown(name)))
     }
 
-    /// Creates a temporary file, which becomes the blob. Documents of a run may hold rows as they came, so only their
-    /// owner may read them (0600); for other files the umask decides.
-    fn begin(&self) -> io::Result<NamedTempFile> {
-        let partial = self.root.join(PARTIAL);
-        fs::create_dir_all(&partial)?;
-        let mode = if self.service == Service::RunStore { 0o600 } else { 0o666 };
-        tempfile::Builder::new().permissions(fs::Permissions::from_mode(mode)).tempfile_in(partial)
-    }
-
-    /// Renames a complete file to its final name and syncs it. The properties are written first: if the disk is full,
-    /// neither file exists, and no file exists without the properties that name its writer.
-    fn place(
-        &self,
-        name: &str,
-        file: NamedTempFile,
-        md5: [u8; 16],
-        options: &PutOptions,
-    ) -> Result<Stored, Fault> {
-        let path = self.path(name)?;
-        let fault = |error| self.fault(error, "writing", name);
-        file.as_file().sync_all().map_err(fault)?;
-        let parent = path.parent().unwrap_or(&self.root);
-        fs::create_dir_all(parent).map_err(fault)?;
-        // A file keeps its inode, time and length on its way.
-        let metadata = file.as_file().metadata().map_err(fault)?;
-        let (beside, partial) = (self.sidecar(name), self.root.join(PARTIAL));
-        let properties = sidecar::write(&beside, &partial, &metadata, md5, options).map_err(fault)?;
-        match options.existing {
-            // A rename that refuses to replace, else a hard link: one of several at a time wins.
-            Existing::Keep => {
-                file.persist_noclobber(&path).map_err(|error| self.no_links(error.error, name))?
-            }
-            Existing::Replace => file.persist(&path).map_err(|error| fault(error.error))?,
-        };
-        fs::File::open(parent).and_then(|folder| folder.sync_all()).map_err(fault)?;
-        properties.persist(beside).map_err(|error| fault(error.error))?;
-        Ok(Stored { size_bytes: metadata.len(), md5: Some(md5) })
-    }
-
-    fn no_links(&self, error: io::Error, name: &str) -> Fault {
-        let unsupported = matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput);
-        if !unsupported && error.raw_os_error() != Some(OPERATION_NOT_PERMITTED) {
-            return self.fault(error, "writing", name);
-        }
-        let what = format!(
-            "{} cannot hold create-only files: its file system has no hard links (an SMB share?); \
-             use a local disk, NFS or an az:// place",
-            self.root.display()
-        );
-        Fault::caused(self.service, FaultKind::Misconfigured, what, error)
-    }
-
     fn store(&self, name: &str, bytes: &[u8], options: &PutOptions) -> Result<Stored, Fault> {
         self.path(name)?;
         let fault = |error| self.fault(error, "writing", name);
-        let mut file = self.begin().map_err(fault)?;
+        let mut file = self.begin(name)?;
         file.write_all(bytes).map_err(fault)?;
         self.place(name, file, options.md5.unwrap_or_else(|| Md5::digest(bytes).into()), options)
     }
@@ -144,7 +88,7 @@ impl FolderBlobs {
         self.path(name)?;
         let reading = |error| faults::of_io(error, self.service, &format!("reading {}", from.display()));
         let mut source = fs::File::open(from).map_err(reading)?;
-        let mut file = self.begin().map_err(|error| self.fault(error, "writing", name))?;
+        let mut file = self.begin(name)?;
         let mut digest = Md5::new();
         let mut buffer = vec![0; READ_BYTES];
         loop {
@@ -161,12 +105,14 @@ impl FolderBlobs {
         match fs::metadata(&path) {
             Ok(file) if file.is_file() => Ok(Some(sidecar::info(&self.sidecar(name), name, &file))),
             Ok(_) => Ok(None),
-            Err(error) if is_absent(&error) => Ok(None),
+            // Where the whole folder is gone, nothing is known of a blob.
+            Err(error) if is_absent(&error) => self.stands().map(|()| None),
             Err(error) => Err(self.fault(error, "looking at", name)),
         }
     }
 
     fn remove(&self, name: &str) -> Result<(), Fault> {
+        self.stands()?;
         for path in [self.path(name)?, self.sidecar(name)] {
             match fs::remove_file(path) {
                 Ok(()) => {}
@@ -184,18 +130,6 @@ impl FolderBlobs {
         self.remove(&name)?;
         self.forget_partial()
     }
-
-    /// One entry of the root; the first blob makes it.
-    fn look_at_root(&self) -> Result<(), Fault> {
-        match fs::read_dir(&self.root).map(|mut entries| entries.next().transpose()) {
-            Ok(Ok(_)) => Ok(()),
-            Err(error) if is_absent(&error) => Ok(()),
-            Ok(Err(error)) | Err(error) => {
-                let doing = format!("listing {}", self.root.display());
-                Err(faults::of_io(error, self.service, &doing))
-            }
-        }
-    }
 }
 
 #[async_trait]
@@ -206,6 +140,11 @@ impl Blobs for FolderBlobs {
 
     fn url(&self, name: &str) -> String {
         format!("file://{}/{}", names::encode(&self.root.to_string_lossy()), names::encode(name))
+    }
+
+    async fn prepare(&self) -> Result<(), Fault> {
+        let own = self.clone();
+        blocking(self.service, move || own.make_root()).await
     }
 
     async fn check(&self) -> Result<(), Fault> {
@@ -225,7 +164,7 @@ impl Blobs for FolderBlobs {
 
     async fn upload(&self, name: &str, options: &PutOptions) -> Result<Box<dyn Upload>, Fault> {
         self.path(name)?;
-        let file = self.begin().map_err(|error| self.fault(error, "writing", name))?;
+        let file = self.begin(name)?;
         let (own, name, options) = (self.clone(), name.to_owned(), options.clone());
         Ok(Box::new(upload::FolderUpload::new(own, name, options, file)))
     }

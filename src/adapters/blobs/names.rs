@@ -49,7 +49,7 @@ pub(super) fn check(name: &str, service: Service) -> Result<(), Fault> {
         return Ok(());
     };
     let what = format!("the blob name {:?} {wrong}; nothing was done with it", shown(name, service));
-    Err(Fault::new(service, FaultKind::Misconfigured, what))
+    Err(Fault::new(service, FaultKind::NameRefused, what))
 }
 
 #[cfg(test)]
@@ -61,7 +61,7 @@ mod tests {
         let long = "x".repeat(1025);
         for name in ["", "/a", "a/", "a//b", ".", "..", "a/../b", "a/./b", "a\\b", "a\nb", "a\0b", &long] {
             let fault = check(name, Service::TargetBlobs).unwrap_err();
-            assert_eq!(fault.kind, FaultKind::Misconfigured, "{name:?}");
+            assert_eq!(fault.kind, FaultKind::NameRefused, "{name:?}");
         }
         for name in ["a", "a/b", "..a/b..", "a b%2f#?&+é😀", &"é".repeat(1024)] {
             check(name, Service::TargetBlobs).unwrap();

@@ -26,11 +26,13 @@ pub(super) async fn get(account: Arc<Account>, url: &Url, name: &str) -> Result<
     let doing = format!("reading {name}");
     let mut request = account.request(url, Method::Get)?;
     let response = account.stream(&mut request).await.map_err(|error| account.fault(&error, &doing))?;
-    let (_, headers, body) = response.deconstruct();
+    let (status, headers, body) = response.deconstruct();
     let info = info_of(name, &headers);
     let Some(size_bytes) = total_length(&headers) else {
         let what = format!("{doing}: the answer does not say its length; only blob storage can be read");
-        return Err(Fault::new(account.service, FaultKind::Misconfigured, what));
+        let mut fault = Fault::new(account.service, FaultKind::Misconfigured, what);
+        fault.status = Some(status.into());
+        return Err(fault);
     };
     let info = BlobInfo { size_bytes, ..info };
     let patience = Patience::new(Backoff::OPERATION);

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -17,13 +18,11 @@ use tokio::sync::{Mutex, OnceCell};
 
 mod local;
 
-use local::{info_of_local, local, read_local};
+use local::{at, info_of_local, local, read_local};
 
 use super::{
     account::{Account, Identity, NEW_ROLES, SCOPE},
-    azure,
-    deadline::blocking,
-    faults, hosts,
+    azure, hosts,
     reader::{self, is_directory},
     rotating::Rotating,
     source_folder,
@@ -49,6 +48,8 @@ const IDENTITY_PATIENCE: Duration = Duration::from_mins(1);
 /// Reads source files by their URL.
 pub(super) struct UrlSource {
     auth: SourceAuth,
+    /// Allowed places on this machine.
+    folders: Vec<PathBuf>,
     /// The account URL of target and run store, whose suffix may see a token too.
     account_url: Option<Url>,
     /// Accounts that a connection string is for, the source's before the target's.
@@ -78,6 +79,7 @@ impl UrlSource {
         let entra = EntraCredential::new();
         Ok(Self {
             auth: settings.auth,
+            folders: settings.allow.iter().filter_map(|url| local(url).ok().flatten()).collect(),
             account_url: target.account_url.clone(),
             accounts,
             anonymous: Arc::new(Account::new(Identity::Anonymous, SERVICE)?),
@@ -171,7 +173,7 @@ impl UrlSource {
 impl Source for UrlSource {
     async fn get(&self, url: &Url) -> Result<BlobReader, Fault> {
         if let Some(path) = local(url)? {
-            return read_local(url, path).await;
+            return read_local(url, path, &self.folders).await;
         }
         let account = self.reader_of(url).await?;
         match reader::get(account.clone(), url, &shown(url)).await {
@@ -184,8 +186,7 @@ impl Source for UrlSource {
     async fn head(&self, url: &Url) -> Result<BlobInfo, Fault> {
         if let Some(path) = local(url)? {
             let doing = format!("looking at {}", shown(url));
-            let metadata = blocking(SERVICE, move || Ok(std::fs::metadata(path))).await?;
-            let metadata = metadata.map_err(|error| faults::of_io(error, SERVICE, &doing))?;
+            let metadata = at(path, &self.folders, &doing, |path| std::fs::metadata(path)).await?;
             return Ok(info_of_local(url, &metadata));
         }
         let account = self.reader_of(url).await?;

@@ -48,9 +48,9 @@ pub(super) fn pool(connector: Connector, size: u32) -> Result<Pool, Fault> {
         })
 }
 
-/// A connection from the pool, newly opened where none is idle.
+/// A connection from the pool, newly opened where none is idle. A fault is one before the warehouse was asked.
 pub(super) async fn get(pool: &Pool) -> Result<managed::Object<Connector>, Fault> {
-    Box::pin(pool.get()).await.map_err(|error| match error {
+    let no_session = |error| match error {
         PoolError::Backend(fault) => fault,
         error => Fault::caused(
             Service::Warehouse,
@@ -58,7 +58,8 @@ pub(super) async fn get(pool: &Pool) -> Result<managed::Object<Connector>, Fault
             "no connection became free; raise --warehouse-pool or ask with fewer workers",
             error,
         ),
-    })
+    };
+    Box::pin(pool.get()).await.map_err(|error| no_session(error).before_asking())
 }
 
 /// Opens connections with the secret as it is at that moment, so that it may be rotated.

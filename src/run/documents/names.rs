@@ -131,9 +131,17 @@ pub const MANIFEST: &str = "manifest.csv";
 pub fn manifest_of_part(part: u32, of: u32) -> String {
     format!("manifest-{part}-of-{of}.csv")
 }
+/// Whether a file is a manifest, of all files or of one part.
+pub fn is_manifest(file: &str) -> bool {
+    let part = file.strip_prefix("manifest-").and_then(|rest| rest.strip_suffix(".csv"));
+    let of = part.and_then(|part| part.split_once("-of-"));
+    file == MANIFEST || of.is_some_and(|(part, of)| [part, of].iter().all(|one| one.parse::<u32>().is_ok()))
+}
+/// Prefix of the parts of all verifications at level content.
+pub const VERIFIED_PARTS: &str = "verify/content/";
 /// Prefix of the parts of a verification at level content that were verified, of so many.
 pub fn verified_parts(of: u32) -> String {
-    format!("verify/content/{of}/")
+    format!("{VERIFIED_PARTS}{of}/")
 }
 /// One of them, from 1.
 pub fn verified_part(part: u32, of: u32) -> String {

@@ -63,6 +63,10 @@ pub struct Summary {
     pub results: Vec<String>,
     /// The command to run next.
     pub next_command: String,
+    /// When the newest outcome was recorded (UTC): a verification that began before it has not seen every row as it is now.
+    /// Absent in summaries of earlier programs, and if no row has an outcome.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest_outcome_at: Option<DateTime<Utc>>,
     /// When the books were balanced (UTC).
     pub at: DateTime<Utc>,
 }
@@ -193,6 +197,7 @@ impl Summary {
             limits: Vec::new(),
             results: Vec::new(),
             next_command: String::new(),
+            newest_outcome_at: None,
             at,
         }
     }

@@ -82,13 +82,15 @@ pub struct Verification {
 }
 
 impl Verification {
-    /// Whether it compared exactly the rows of these results. It did not if it was about some attempts only, or if the
-    /// results changed since, as a rollback of some attempts changes them.
+    /// Whether it compared exactly the rows of these results. It did not if it was about some attempts only, if the results
+    /// changed since, as a rollback of some attempts changes them, or if a row was moved since it began, as lost rows are
+    /// moved again with the same counts.
     pub fn covers(&self, summary: &Summary) -> bool {
         let books = &summary.books;
         // A lost row keeps the outcome that was recorded for it, and verify compares that.
         let lost = summary.lost.rows;
         self.plan == summary.plan
+            && summary.newest_outcome_at.is_none_or(|newest| newest < self.began_at)
             && self.rows_compared == books.rows() + lost
             && self.migrated == books.migrated + lost
             && self.failed == books.rows_failed()
@@ -101,6 +103,11 @@ impl Verification {
             return self.verdict.clone();
         }
         format!("Verified before the results last changed, or only in part: {}", self.verdict)
+    }
+
+    /// The same beside the results as far as there are any.
+    pub fn verdict_beside(&self, summary: Option<&Summary>) -> String {
+        summary.map_or_else(|| self.verdict.clone(), |summary| self.verdict_on(summary))
     }
 }
 

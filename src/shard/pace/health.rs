@@ -47,8 +47,9 @@ impl Health {
         self.failures += 1;
         self.unanswered += u32::from(!others_were_answered);
         // What may have taken effect is settled by trying again, and by nothing else. Others may be answered on
-        // connections that were let in before the credentials ended.
-        let excused = throttled || tries.in_doubt || fault.kind == FaultKind::Unauthenticated;
+        // connections that were let in before the credentials ended, or before the service took no more.
+        let excused =
+            throttled || tries.in_doubt || fault.before_asking || fault.kind == FaultKind::Unauthenticated;
         if alone && tries.alone >= TRIES_OF_A_ROW && !excused && !tries.is_examined {
             return Verdict::Blame;
         }

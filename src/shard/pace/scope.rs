@@ -13,6 +13,9 @@ pub(super) enum Scope {
 /// A source file may be missing or forbidden by itself; a target, warehouse or run store that refuses
 /// after the plan stood (expired credentials, a full disk, a dropped table) refuses every row.
 pub(super) fn scope(fault: &Fault) -> Scope {
+    if fault.before_asking {
+        return Scope::Service;
+    }
     match &fault.kind {
         FaultKind::Corrupt if matches!(fault.service, Service::SourceBlobs | Service::TargetBlobs) => {
             Scope::File
@@ -25,6 +28,8 @@ pub(super) fn scope(fault: &Fault) -> Scope {
         | FaultKind::NameRefused
         | FaultKind::Archived
         | FaultKind::Unsupported => Scope::Row,
+        // An answer that no storage service gives: whether the file or its server is at fault, questions tell.
+        FaultKind::Misconfigured if fault.status.is_some() => Scope::Service,
         FaultKind::Denied | FaultKind::NotFound | FaultKind::Misconfigured => {
             if fault.service == Service::SourceBlobs { Scope::Row } else { Scope::Service }
         }

@@ -74,11 +74,32 @@ async fn credentials_are_no_rows_fault_although_others_are_answered() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_service_that_takes_no_new_sessions_blames_no_row_although_others_are_answered_in_theirs() {
+    for kind in [FaultKind::Unavailable, FaultKind::Misconfigured, FaultKind::Rejected("row".into())] {
+        let pace = pace(Duration::from_mins(15));
+        let (began, mut tries) = (Instant::now(), 0);
+        let result = pace
+            .steady(&[Service::Database], || {
+                pace.answered(Service::Database);
+                tries += 1;
+                let no_session = fault(Service::Database, kind.clone()).before_asking();
+                let lets_in = began.elapsed() > Duration::from_mins(1);
+                async move { if lets_in { Ok(7) } else { Err(no_session) } }
+            })
+            .await;
+        assert_eq!(result.unwrap(), 7, "{kind:?}");
+        assert!(tries > 8, "{tries}");
+    }
+    // What a session learns of its own process stays so.
+    assert!(!fault(Service::Database, FaultKind::Fenced).before_asking().before_asking);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_state_names_the_status_that_asks_for_less() {
     let pace = pace(Duration::from_mins(15));
     let mut busy = fault(Service::TargetBlobs, FaultKind::Throttled(Some(Duration::from_secs(1))));
     busy.status = Some(503);
-    pace.judge(&busy, &mut Tries::new(false), false);
+    pace.judge(&busy, &mut Tries::new(false), Word::None);
     assert_eq!(pace.state().to_string(), "throttled: 503 from target blobs");
 }
 
@@ -103,7 +124,11 @@ async fn a_service_that_comes_and_goes_blames_no_row() {
             // It answered someone since, then others failed too.
             pace.answered(Service::Database);
             for _ in 0..2 {
-                pace.judge(&fault(Service::Database, FaultKind::Unavailable), &mut Tries::new(false), false);
+                pace.judge(
+                    &fault(Service::Database, FaultKind::Unavailable),
+                    &mut Tries::new(false),
+                    Word::None,
+                );
             }
             left -= 1;
             let done = left == 0;
@@ -197,6 +222,41 @@ async fn broken_files_do_not_make_others_wait() {
     let (broken, took) = tokio::join!(broken, others);
     assert!(broken.iter().all(|result| matches!(result, Err(Trouble::Row(_)))));
     assert!(took < Duration::from_secs(11), "1,000 reads of 10 ms took {took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_is_refused_is_no_rows_fault() {
+    for kind in [FaultKind::Unsupported, FaultKind::Changed, FaultKind::Misconfigured, FaultKind::Exists] {
+        let refused = || Err(fault(Service::SourceBlobs, kind.clone()));
+        let read = || async { Err(fault(Service::SourceBlobs, FaultKind::Unavailable)) };
+        let result: Result<(), _> = pace(Duration::from_mins(15))
+            .steady_examined(&[Service::SourceBlobs], read, |_| {}, |_, _| async { refused() })
+            .await;
+        assert!(matches!(result, Err(Trouble::Process(_))), "{kind:?}: {result:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_no_storage_gives_is_examined_before_a_row_is_blamed() {
+    let redirects = || {
+        let mut fault = fault(Service::SourceBlobs, FaultKind::Misconfigured);
+        fault.status = Some(302);
+        Err(fault)
+    };
+    for answers in [true, false] {
+        let tries = AtomicU32::new(0);
+        let read = || async {
+            tries.fetch_add(1, Ordering::SeqCst);
+            redirects()
+        };
+        let ask = |_, _| async move { if answers { Ok(()) } else { redirects() } };
+        let ended: Result<(), _> =
+            pace(Duration::from_mins(15)).steady_examined(&[Service::SourceBlobs], read, |_| {}, ask).await;
+        match ended {
+            Err(Trouble::Row(_)) => assert!(answers && tries.into_inner() == 8),
+            ended => assert!(!answers && matches!(ended, Err(Trouble::Process(_))), "{ended:?}"),
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -23,6 +23,17 @@ pub(super) enum Verdict {
     GiveUp,
 }
 
+/// What the service said for itself beside a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Word {
+    /// It was not asked, or fell silent afterwards.
+    None,
+    /// It answered right before and right after.
+    Vouched,
+    /// It did not answer the question, whose fault the failure is: the operation was not tried.
+    Refused,
+}
+
 /// Counts the tries of one operation.
 pub(super) struct Tries {
     pub began: Instant,

@@ -3,7 +3,7 @@
 use crate::{
     domain::{Fate, Migrated, Migration, Note, PlannedFile, Receipt, ReceiptFrom, SubmissionIds},
     exit::{Exit, Stop},
-    ports::{CopiedFile, CopiedMigration, HeldSubmission, Service},
+    ports::{BlobInfo, CopiedFile, CopiedMigration, FaultKind, HeldSubmission, Service},
     shard::{Shard, WorkerServices, pace::Trouble},
 };
 
@@ -20,7 +20,7 @@ pub async fn recover(
     let mut files = Vec::new();
     let (mut missing, mut missing_bytes) = (Vec::new(), 0);
     for (index, name) in written.blob_names.iter().enumerate() {
-        let found = shard.pace.steady(&[Service::TargetBlobs], || services.target_blobs.head(name)).await?;
+        let found = find(shard, services, name).await?;
         if let Some(info) = found {
             files.push(CopiedFile {
                 blob_name: name.clone(),
@@ -60,6 +60,17 @@ pub async fn recover(
         notes,
         ..Migrated::default()
     }))
+}
+
+/// The blob, if it stands. The application may have changed the name: there is no blob of one that storage cannot take.
+async fn find(shard: &Shard, services: &WorkerServices, name: &str) -> Result<Option<BlobInfo>, Trouble> {
+    let target = &services.target_blobs;
+    let looking = || target.head(name);
+    let found = shard.pace.steady_examined(&[Service::TargetBlobs], looking, |_| {}, |_, _| target.answers());
+    match found.await {
+        Err(Trouble::Row(fault)) if fault.kind == FaultKind::NameRefused => Ok(None),
+        found => found,
+    }
 }
 
 /// The receipt of the decided rows, with the files that stand. If a file is gone, or the row is decided otherwise, the

@@ -3,7 +3,10 @@
 
 mod columns;
 
-use crate::verify::table::CheckId as C;
+use crate::{
+    domain::Level,
+    verify::table::{Check, CheckId as C},
+};
 
 /// A submission whose columns can all be changed: with marks, two files of the learner, and without malpractice.
 const ANY: &str = "exists (select from submission_section_marks m where m.submission_id = s.id)
@@ -36,12 +39,25 @@ pub struct Kind {
     /// Statements that write in `pg_temp` only; `{s}`, `{o}`: ids of the submissions, `{l}`: launch id of the first,
     /// `{a}`: its attempt.
     pub sql: String,
-    /// Checks that have to find it.
+    /// Checks that have to find it, but for the receipt.
     pub found_by: &'static [C],
     /// Checks that may find it too, because they compare with the same value.
     pub may: &'static [C],
     /// What it is found in.
     pub whose: Whose,
+}
+
+impl Kind {
+    /// Every check that has to find it. A receipt is of the submission's own rows: it does not hold if one of them is changed
+    /// or lost, whatever else is found. Rows that stand beside them, rules of malpractice and blobs do not enter.
+    pub fn demands(&self) -> impl Iterator<Item = C> {
+        let apart = [C::NothingSurplus, C::SubmissionSingle, C::EnforcementNewest];
+        let is_of_rows = self.found_by.iter().any(|check| {
+            let Check { id, level, .. } = check.check();
+            *level == Level::Rows && !apart.contains(id)
+        });
+        self.found_by.iter().copied().chain(is_of_rows.then_some(C::ReceiptUnchanged))
+    }
 }
 
 /// All kinds, those of single columns first.

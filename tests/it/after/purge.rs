@@ -81,6 +81,9 @@ async fn after_a_purge_nothing_is_left_by_which_a_learner_is_known() {
     let sample = Sample::new(160, 71).await;
     let app = app_with_folder(&sample).await;
     app.run(&["run", "--shards", "2"]).await.expect(0);
+    let verify_content = ["verify", "--recheck", "0s", "--level", "content"];
+    app.run(&verify_content).await.expect(0);
+    let manifest = app.result("manifest.csv");
     let planted: Vec<String> = planted(&sample).into_values().flatten().collect();
     assert!(found(&store(&app), planted.iter()).len() > 100, "they stand there before");
 
@@ -114,6 +117,10 @@ async fn after_a_purge_nothing_is_left_by_which_a_learner_is_known() {
     assert!(status.stdout.starts_with("COMPLETE"), "{}", status.stdout);
     let verified = app.run(&["verify", "--recheck", "0s"]).await.expect(0);
     assert!(verified.stderr.contains("was purged"), "{}", verified.stderr);
+    let kept = store(&app).join("results/manifest.csv");
+    assert_eq!(fs::read_to_string(&kept).unwrap(), manifest, "it names no file, and proves the bytes later");
+    let kept = kept.display().to_string();
+    app.run(&[&verify_content[..], &["--manifest", &kept]].concat()).await.expect(0);
     let results = app.run(&["results", "--to", "fetched"]).await.expect(0);
     assert!(results.stdout.contains("migrated.csv"), "{}", results.stdout);
     assert!(results.stderr.contains("was purged"), "{}", results.stderr);

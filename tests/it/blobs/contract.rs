@@ -216,7 +216,7 @@ async fn bad_names_are_refused_before_anything_happens(blobs: Arc<dyn Blobs>) {
         let delete = blobs.delete_many(&[name.to_owned()]).await;
         let get = blobs.get(name).await.map(|_| ());
         for fault in [put.unwrap_err(), upload.unwrap_err(), delete.unwrap_err(), get.unwrap_err()] {
-            assert_eq!(fault.kind, FaultKind::Misconfigured, "{name:?}: {fault}");
+            assert_eq!(fault.kind, FaultKind::NameRefused, "{name:?}: {fault}");
         }
     }
     assert!(names(&blobs, "").await.is_empty());

@@ -87,6 +87,24 @@ async fn a_page_says_everything_about_a_migrated_attempt() {
 }
 
 #[tokio::test]
+async fn a_verification_of_other_attempts_is_not_shown_as_one_of_this_attempt() {
+    let sample = plain_sample(6, 78).await;
+    let app = TestApp::without_cluster(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let migrated = app.migrated();
+    let only_in_part = "or only in part: VERIFIED at level rows";
+    let verify = ["verify", "--recheck", "0s"];
+    app.run(&verify).await.expect(0);
+    let said = page(&app, &migrated[0], &[]).await;
+    assert!(said.contains(": VERIFIED at level rows") && !said.contains(only_in_part), "{said}");
+    let ids = app.out.path().join("ids.txt");
+    std::fs::write(&ids, &migrated[1]).unwrap();
+    app.run(&[&verify[..], &["--attempts", ids.to_str().unwrap()]].concat()).await.expect(0);
+    let said = page(&app, &migrated[0], &[]).await;
+    assert!(said.contains(only_in_part), "{said}");
+}
+
+#[tokio::test]
 async fn failed_left_out_and_unknown_attempts_are_said_to_be_so() {
     let sample = Sample::new(300, 7).await;
     let app = TestApp::new(&sample).await;

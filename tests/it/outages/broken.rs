@@ -109,6 +109,63 @@ async fn a_container_or_an_identity_that_is_refused_as_a_whole_is_held_and_blame
     assert_eq!(super::recorded(&app).concat().len(), 0);
 }
 
+#[tokio::test]
+async fn a_source_that_answers_as_no_storage_does_is_held_and_blames_no_row() {
+    let world = World::plain(8, 64).await;
+    let app = world.app().await;
+    app.run(&["plan"]).await.expect(0);
+    // A gateway in between wants a login.
+    let bytes = b"HTTP/1.1 302 Found\r\nlocation: /login\r\ncontent-length: 0\r\n\r\n".to_vec();
+    world.source.reply(Some(Reply { to: b" /devstoreaccount1/".to_vec(), bytes, times: usize::MAX }));
+    let ended = app.run(&["shard", "--shard", "0", "--give-up-after", "2s"]).await.expect(75);
+    for part in ["it redirects", "No row was blamed"] {
+        assert!(ended.stderr.contains(part), "{part:?} is not said in {}", ended.stderr);
+    }
+    assert_eq!(super::recorded(&app).concat().len(), 0);
+    world.source.reply(None);
+    app.run(&["shard", "--shard", "0"]).await.expect(0);
+    let ended = app.run(&["finalize"]).await.expect(0);
+    assert!(ended.stdout.contains("8 rows = 8 migrated + 0 failed + 0 skipped"), "{}", ended.stdout);
+}
+
+#[tokio::test]
+async fn folders_of_source_and_target_that_are_gone_are_held_or_refused_and_nothing_is_made_in_their_place() {
+    let small = |options: &mut SampleOptions| options.plain = true;
+    let sample = Sample::in_folder(6, 65, small).await;
+    let mut app = TestApp::new(&sample).await;
+    Target::folder(&mut app);
+    let warehouse = format!("file://{}", sample.path("warehouse").display());
+    app.run(&["plan", "--warehouse", &warehouse]).await.expect(0);
+    let shard = ["shard", "--shard", "0", "--warehouse", &warehouse, "--give-up-after", "2s"];
+
+    // A mount that is gone leaves its place, or not even that.
+    let (files, aside) = (sample.path("files"), sample.path("aside"));
+    fs::rename(&files, &aside).unwrap();
+    for _ in 0..2 {
+        let ended = app.run(&shard).await.expect(75);
+        for part in ["is gone; mount it", "No row was blamed"] {
+            assert!(ended.stderr.contains(part), "{part:?} is not said in {}", ended.stderr);
+        }
+        fs::create_dir_all(&files).unwrap();
+    }
+    fs::remove_dir(&files).unwrap();
+    fs::rename(&aside, &files).unwrap();
+
+    let (target, aside) = (app.out.path().join("target-blobs"), app.out.path().join("aside"));
+    fs::rename(&target, &aside).unwrap();
+    for _ in 0..2 {
+        let ended = app.run(&shard).await.expect(78);
+        assert!(ended.stderr.contains("or is not mounted"), "{}", ended.stderr);
+        assert!(!target.exists() || fs::read_dir(&target).unwrap().next().is_none());
+        fs::create_dir_all(&target).unwrap();
+    }
+    fs::remove_dir(&target).unwrap();
+    fs::rename(&aside, &target).unwrap();
+    app.run(&shard).await.expect(0);
+    let ended = app.run(&["finalize", "--warehouse", &warehouse]).await.expect(0);
+    assert!(ended.stdout.contains("6 rows = 6 migrated + 0 failed + 0 skipped"), "{}", ended.stdout);
+}
+
 /// Small rows in a folder; of every tenth from the `first` (from 0) on, a file is gone.
 async fn lacking_files(rows: u64, first: usize) -> Sample {
     let small = |options: &mut SampleOptions| {

@@ -102,6 +102,32 @@ async fn a_token_is_asked_for_with_each_connection() {
 }
 
 #[tokio::test]
+async fn what_is_met_before_a_statement_is_told_from_what_a_statement_meets() {
+    let database = database().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("url");
+    role(&database, "create", "secret").await;
+    let name = database.name();
+    let url = TestServer::url_as(name, "secret", TestServer::get().address(), name);
+    fs::write(&file, &url).unwrap();
+    let start = || Worker { url: Secret::File(file.clone()), ..Worker::of(&database) }.start();
+    // The server takes one session of this role: who has it goes on.
+    database.run(&format!("alter role {name} connection limit 1")).await;
+    let (first, second) = (start(), start());
+    ask(&first).await.unwrap();
+    let refused = ask(&second).await.unwrap_err();
+    assert!(refused.before_asking && refused.what.contains("53300"), "{refused}");
+    ask(&first).await.unwrap();
+    // Half of the secret is written.
+    fs::write(&file, &url[..8]).unwrap();
+    let refused = ask(&start()).await.unwrap_err();
+    assert!(refused.before_asking && refused.kind == FaultKind::Misconfigured, "{refused}");
+    database.run("alter table lti_launch_sessions rename to aside").await;
+    let refused = ask(&first).await.unwrap_err();
+    assert!(!refused.before_asking, "{refused}");
+}
+
+#[tokio::test]
 async fn what_cannot_be_reached_or_entered_is_named_without_the_secret() {
     let database = database().await;
     let server = TestServer::get();

@@ -121,6 +121,16 @@ async fn every_page_says_whether_the_results_as_they_are_now_were_verified() {
     verify(&[]).await;
     let page = pages(&app, &verified).await;
     assert!(is_green(&page), "{}", top(&page));
+    app.run(&["finalize"]).await.expect(0);
+    assert!(is_green(&pages(&app, &verified).await), "nothing was moved since");
+
+    // The counts are the same afterwards.
+    app.lose(&app.migrated()[0]).await;
+    app.run(&["finalize"]).await.expect(69);
+    app.run(&["resume", "--redo", "lost", "--reason", "failover"]).await.expect(0);
+    outdated().await;
+    verify(&[]).await;
+    assert!(is_green(&pages(&app, &verified).await));
 }
 
 #[tokio::test]

@@ -79,3 +79,47 @@ async fn attempts_that_were_never_migrated_are_named_and_nothing_is_removed() {
     let said = rollback(&app, &["--attempts", &bad]).await.expect(64);
     assert!(said.stderr.contains("line 1: not a whole number"), "{}", said.stderr);
 }
+
+#[tokio::test]
+async fn nothing_is_removed_if_the_input_that_the_books_are_made_of_cannot_be_read() {
+    let sample = Sample::with(12, 58, |options| options.plain = true).await;
+    let mut app = TestApp::without_cluster(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let (before, books) = (target(&app).await, app.migrated());
+    let ids = attempts_file(&app, &[&books[0]]);
+    let arguments = ["--attempts", ids.as_str(), "--yes", "--reason", "a test"];
+    let input = app.variable("ROGO_SUBMISSIONS").to_owned();
+    app.set("ROGO_SUBMISSIONS", sample.path("gone.csv").display().to_string());
+    let said = rollback(&app, &arguments).await.expect(64);
+    assert!(said.stderr.contains("gone.csv cannot be read"), "{}", said.stderr);
+    assert_same(&target(&app).await, &before);
+
+    app.set("ROGO_SUBMISSIONS", input);
+    rollback(&app, &arguments).await.expect(0);
+    assert_eq!(app.migrated(), books[1..]);
+}
+
+#[tokio::test]
+async fn a_later_run_does_not_come_after_one_whose_books_still_list_what_was_rolled_back() {
+    let sample = Sample::with(12, 59, |options| options.plain = true).await;
+    let app = TestApp::without_cluster(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let books = app.document("rogo/results/summary.json").await;
+    let listed = app.document("rogo/results/migrated.csv").await;
+    let ids = attempts_file(&app, &[&app.migrated()[0]]);
+    rollback(&app, &["--attempts", &ids, "--yes", "--reason", "a test"]).await.expect(0);
+
+    // As if it had been killed before it brought the books up to date.
+    for (name, text) in [("summary.json", books), ("migrated.csv", listed)] {
+        let options = rogo_migrate::ports::PutOptions::replace("text/plain");
+        app.run_blobs().put(&format!("rogo/results/{name}"), text.into(), &options).await.unwrap();
+    }
+    let later = ["run", "--run", "later", "--after", "rogo", "--out", "later"];
+    let refused = app.run(&later).await.expect(78);
+    let says = "--after rogo: attempts of it were rolled back at ";
+    assert!(refused.stderr.contains(says), "{}", refused.stderr);
+    assert!(refused.stderr.contains("rogo-migrate finalize --run rogo"), "{}", refused.stderr);
+    app.run(&["finalize"]).await.expect(0);
+    app.run(&later).await.expect(0);
+    assert_eq!(app.migrated_in("later").len(), 1, "what was rolled back is moved again");
+}

@@ -70,6 +70,24 @@ async fn a_recovered_row_whose_blob_is_gone_says_so() {
     assert!(migrated.notes.iter().all(|note| note.code != NoteCode::FileBlobMissing), "{migrated:?}");
 }
 
+#[tokio::test]
+async fn a_recovered_row_whose_blob_name_was_changed_to_none_that_storage_takes_says_so() {
+    let world = World::new(1, 1);
+    world.register(TRY_B);
+    let mut written = written_by(TRY_B);
+    world.files.insert(&written.blob_names[0], "essay");
+    written.blob_names.push(String::new());
+    world.target.stand(HeldSubmission { files: 2, ..written });
+    world.files.fail(Some(std::sync::Arc::new(|verb, name| {
+        (verb == "head" && name.is_empty()).then_some(FaultKind::NameRefused)
+    })));
+    world.move_shard(TRY_A).await.unwrap();
+    let outcomes = world.outcomes().await;
+    let Fate::Migrated(migrated) = &outcomes[&1] else { panic!("{outcomes:?}") };
+    let codes: Vec<NoteCode> = migrated.notes.iter().map(|note| note.code).collect();
+    assert!(migrated.recovered && codes.contains(&NoteCode::FileBlobMissing), "{codes:?}");
+}
+
 /// Where the receipt comes from, and whether what stands has changed since.
 fn receipt_of(fate: &Fate) -> (ReceiptFrom, bool) {
     let Fate::Migrated(Migrated { receipt: Some(receipt), notes, .. }) = fate else { panic!("{fate:?}") };

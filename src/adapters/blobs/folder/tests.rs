@@ -11,8 +11,8 @@ use super::{
 fn an_abandoned_partial_file_is_removed_and_a_fresh_one_stays() {
     let folder = tempfile::tempdir().unwrap();
     let blobs = FolderBlobs::new(folder.path(), Service::RunStore).unwrap();
-    let (_, old) = blobs.begin().unwrap().keep().unwrap();
-    let (_, fresh) = blobs.begin().unwrap().keep().unwrap();
+    let (_, old) = blobs.begin("a").unwrap().keep().unwrap();
+    let (_, fresh) = blobs.begin("a").unwrap().keep().unwrap();
     let long_ago = SystemTime::now() - PARTIAL_FORGOTTEN * 2;
     fs::File::options().write(true).open(&old).unwrap().set_modified(long_ago).unwrap();
     blobs.forget_partial().unwrap();
@@ -35,6 +35,7 @@ fn properties_of_an_earlier_file_are_not_a_later_ones() {
 fn where_properties_cannot_be_written_no_file_is_placed() {
     let folder = tempfile::tempdir().unwrap();
     let blobs = FolderBlobs::new(folder.path(), Service::TargetBlobs).unwrap();
+    blobs.make_root().unwrap();
     let options = PutOptions::create("text/plain");
     blobs.store("a", b"one", &options).unwrap();
     // A file stands where the folder of the properties must.
@@ -51,6 +52,59 @@ fn where_properties_cannot_be_written_no_file_is_placed() {
         (stands.md5, stands.content_type),
         (Some(Md5::digest(b"two").into()), Some("text/plain".into()))
     );
+}
+
+#[test]
+fn a_file_whose_properties_do_not_arrive_is_taken_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let blobs = FolderBlobs::new(folder.path(), Service::TargetBlobs).unwrap();
+    blobs.make_root().unwrap();
+    let options = PutOptions::create("text/plain");
+    // A folder stands where the properties must.
+    let in_the_way = folder.path().join(PROPERTIES).join("a");
+    fs::create_dir(&in_the_way).unwrap();
+    blobs.store("a", b"one", &options).unwrap_err();
+    assert!(!folder.path().join("a").exists());
+    fs::remove_dir(&in_the_way).unwrap();
+    blobs.store("a", b"one", &options).unwrap();
+    assert!(blobs.look("a").unwrap().unwrap().md5.is_some());
+}
+
+#[tokio::test]
+async fn a_target_that_no_plan_prepared_is_not_made_and_nothing_is_believed_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("target");
+    let blobs = FolderBlobs::new(&place, Service::TargetBlobs).unwrap();
+    let options = PutOptions::create("text/plain");
+    // The second time there is the place of a mount that is gone.
+    for _ in 0..2 {
+        for refused in [
+            blobs.check().await.unwrap_err(),
+            blobs.answers().await.unwrap_err(),
+            blobs.put("a", Bytes::from_static(b"one"), &options).await.unwrap_err(),
+            blobs.upload("a", &options).await.err().unwrap(),
+            blobs.head("a").await.unwrap_err(),
+            blobs.delete_many(&["a".to_owned()]).await.unwrap_err(),
+        ] {
+            assert_eq!(refused.kind, FaultKind::ContainerGone, "{refused}");
+        }
+        assert!(!place.exists() || fs::read_dir(&place).unwrap().next().is_none());
+        fs::create_dir_all(&place).unwrap();
+    }
+    blobs.prepare().await.unwrap();
+    blobs.check().await.unwrap();
+    assert!(blobs.head("a").await.unwrap().is_none());
+    blobs.put("a", Bytes::from_static(b"one"), &options).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_name_that_no_blob_can_have_is_told_from_a_fault_of_the_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let blobs = FolderBlobs::new(folder.path(), Service::TargetBlobs).unwrap();
+    blobs.make_root().unwrap();
+    for name in ["", "/LTI_Uploads/a", "a/../b"] {
+        assert_eq!(blobs.head(name).await.unwrap_err().kind, FaultKind::NameRefused, "{name:?}");
+    }
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Source files on this machine, by `file:` URL.
 
-use std::path::PathBuf;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use azure_core::http::Url;
 use futures_util::{StreamExt, TryStreamExt};
@@ -28,13 +31,41 @@ pub(super) fn local(url: &Url) -> Result<Option<PathBuf>, Fault> {
     })
 }
 
-pub(super) async fn read_local(url: &Url, path: PathBuf) -> Result<BlobReader, Fault> {
-    let doing = format!("reading {}", shown(url));
-    let unreadable = |error| faults::of_io(error, SERVICE, &doing);
-    let opened = blocking(SERVICE, move || {
-        Ok(std::fs::File::open(path).and_then(|file| file.metadata().map(|metadata| (file, metadata))))
+/// Opens or looks at the file at `path`. If it is not there, its whole source may be gone: an allowed folder that is absent
+/// or empty, as the place of a mount is. Then no file is to blame.
+pub(super) async fn at<T: Send + 'static>(
+    path: PathBuf,
+    allowed: &[PathBuf],
+    doing: &str,
+    look: fn(&Path) -> io::Result<T>,
+) -> Result<T, Fault> {
+    let allowed: Vec<PathBuf> = allowed.iter().filter(|folder| path.starts_with(folder)).cloned().collect();
+    let looked = blocking(SERVICE, move || {
+        let gone = || allowed.into_iter().find(|folder| *folder != path && is_gone(folder));
+        Ok(look(&path).map_err(|error| (error, gone())))
     });
-    let (file, metadata) = opened.await?.map_err(unreadable)?;
+    looked.await?.map_err(|(error, gone)| {
+        let mut fault = faults::of_io(error, SERVICE, doing);
+        if let Some(folder) = gone.filter(|_| fault.kind == FaultKind::NotFound) {
+            fault.kind = FaultKind::ContainerGone;
+            fault.what = format!("{}, and all of {} is gone; mount it", fault.what, folder.display());
+        }
+        fault
+    })
+}
+
+fn is_gone(folder: &Path) -> bool {
+    match fs::read_dir(folder) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
+}
+
+pub(super) async fn read_local(url: &Url, path: PathBuf, allowed: &[PathBuf]) -> Result<BlobReader, Fault> {
+    let doing = format!("reading {}", shown(url));
+    let open =
+        |path: &Path| fs::File::open(path).and_then(|file| file.metadata().map(|metadata| (file, metadata)));
+    let (file, metadata) = at(path, allowed, &doing, open).await?;
     if !metadata.is_file() {
         let what = format!("{doing}: it is not a file");
         return Err(Fault::new(SERVICE, FaultKind::NotFound, what));

@@ -101,8 +101,7 @@ pub(super) fn verifying(under_way: &UnderWay) -> Verifying {
 
 /// The result of a verification.
 pub(super) fn verified(verification: &Verification, summary: Option<&Summary>) -> Verified {
-    let verdict =
-        summary.map_or_else(|| verification.verdict.clone(), |summary| verification.verdict_on(summary));
+    let verdict = verification.verdict_beside(summary);
     Verified { result: verification.result, verdict, at: verification.at }
 }
 
