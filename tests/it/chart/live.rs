@@ -278,7 +278,7 @@ fn after_lost_rows_of_all_shards_were_moved_again_a_list_of_shards_has_its_addit
     }
 }
 
-/// It waits for a COMPLETE result that will not come: it is in nobody's way.
+/// It waits for a COMPLETE result that will not come: it stands in the way of no other test.
 #[test]
 fn a_job_that_waits_to_verify_does_not_keep_a_run_from_being_made_anew() {
     let namespace = Namespace::new();

@@ -81,7 +81,7 @@ impl FolderBlobs {
         let synced = fs::File::open(parent).and_then(|folder| folder.sync_all());
         let settled = synced.and_then(|()| properties.persist(beside).map(drop).map_err(|error| error.error));
         if let Err(error) = settled {
-            // The next try would meet a blob of which nobody knows who wrote it.
+            // The next try would meet a blob whose writer is not known.
             if options.existing == Existing::Keep {
                 drop(fs::remove_file(&path));
             }

@@ -193,7 +193,8 @@ mod tests {
         assert_eq!(explained.len(), 5, "{explained:?}");
         assert!(explained.iter().all(|(_, excused)| *excused), "{explained:?}");
 
-        let unexplained: [(&str, fn(&mut Books)); 8] = [
+        type Change = fn(&mut Books);
+        let unexplained: [(&str, Change); 8] = [
             ("migrated", |books| books.migrated = 8),
             ("note text_misread", |books| *books.notes.entry(NoteCode::TextMisread).or_default() = 3),
             ("note text_misread", |books| *books.notes.entry(NoteCode::TextMisread).or_default() = 6),
