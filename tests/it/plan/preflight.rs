@@ -144,7 +144,8 @@ async fn a_role_for_the_sources_that_was_assigned_just_now_is_waited_for() {
     let lost = || world.source.fail("", FaultKind::NoRole);
     let soon = THREE_MINUTES..THREE_MINUTES + Duration::from_secs(15);
     lost();
-    let (rehearsed, took) = mended_after_three_minutes(world.rehearse(), || world.source.mend()).await;
+    let (rehearsed, took) =
+        Box::pin(mended_after_three_minutes(world.rehearse(), || world.source.mend())).await;
     assert!(rehearsed.is_ok() && soon.contains(&took), "{took:?} {:?}", rehearsed.err());
 
     // A role that does not arrive is refused, and one beside a reason that lasts is not waited for.
@@ -160,7 +161,7 @@ async fn a_role_for_the_sources_that_was_assigned_just_now_is_waited_for() {
     other.check_refused(Exit::Configuration, &["has a report", "source blobs: no"]).await;
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 
-    let (made, took) = mended_after_three_minutes(world.make(), || world.source.mend()).await;
+    let (made, took) = Box::pin(mended_after_three_minutes(world.make(), || world.source.mend())).await;
     assert!(made.is_ok() && soon.contains(&took), "{took:?} {:?}", made.err());
 }
 

@@ -173,6 +173,8 @@ mod tests {
         assert!(prediction.compare(&books, took).differences.iter().all(|one| one.why == CHANGED));
     }
 
+    type Change = fn(&mut Books);
+
     #[test]
     fn one_row_that_could_not_be_known_excuses_no_more_than_one_row_explains() {
         let mut prediction = Prediction::new(&"r".parse().unwrap(), None, DateTime::UNIX_EPOCH);
@@ -193,7 +195,6 @@ mod tests {
         assert_eq!(explained.len(), 5, "{explained:?}");
         assert!(explained.iter().all(|(_, excused)| *excused), "{explained:?}");
 
-        type Change = fn(&mut Books);
         let unexplained: [(&str, Change); 8] = [
             ("migrated", |books| books.migrated = 8),
             ("note text_misread", |books| *books.notes.entry(NoteCode::TextMisread).or_default() = 3),
