@@ -191,7 +191,7 @@ fn what_makes_a_run_a_later_one_reaches_those_who_plan_and_its_reason_the_plan()
 
 /// A variable that the program does not know would be a value without effect.
 #[test]
-fn every_variable_of_the_chart_is_one_that_somebody_reads() {
+fn every_variable_of_the_chart_is_one_that_is_read() {
     let mut known: BTreeSet<String> =
         settings::ALL.iter().filter_map(|s| s.environment).map(str::to_owned).collect();
     known.extend(known.clone().into_iter().map(|name| format!("{name}_FILE")));

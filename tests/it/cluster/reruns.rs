@@ -84,7 +84,8 @@ async fn lost_rows_are_moved_again_by_the_printed_line_and_its_finalizer_waits_f
     );
     assert!(message.starts_with(&said), "{message}");
     let (_, line) = message.split_once("move them again: ").unwrap();
-    let line = line.lines().next().unwrap().replace("<why>", "failover");
+    let (line, _) = line.split_once("; ").unwrap();
+    let line = line.replace("<why>", "failover");
     assert!(line.ends_with("--set-literal shards.only=2,5"), "{line}");
 
     world.slow(Duration::from_secs(2)).await;
