@@ -236,6 +236,8 @@ impl Test<'_> {
     }
 
     async fn write(&self, copies: &Copies) -> Result<(), Fault> {
+        // A folder below the target's is a place of its own.
+        self.places.scratch.prepare().await?;
         for (name, (bytes, options)) in copies {
             self.places.scratch.put(name, bytes.clone(), options).await?;
         }

@@ -90,7 +90,12 @@ async fn lost_rows_are_moved_again_by_the_printed_line_and_its_finalizer_waits_f
 
     world.slow(Duration::from_secs(2)).await;
     let before = release.uids();
-    as_it_stands(&line);
+    // A finalizer that is there before the first shard.
+    as_it_stands(&format!("{line} --set shards.suspend=true"));
+    release.until_running("finalize-again", 1);
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    release.until_running("finalize-again", 1);
+    release.upgrade(&["shards.suspend=false"]).unwrap();
     for of in ["shards-again", "finalize-again"] {
         let ended = until(&format!("the end of the new Job {of}"), PATIENCE, || {
             let job = release.jobs().remove(of)?;
