@@ -161,12 +161,10 @@ end, it only reads, and the Job that is made instead begins anew. Arguments: ctx
 {{- $kept := list .names.plan .names.shards .names.finalize -}}
 {{- with .names.again }}{{ $kept = append $kept .shards }}{{ $kept = append $kept .finalize }}{{ end -}}
 {{- $lost := list -}}
-{{- range (lookup "batch/v1" "Job" .ctx.Release.Namespace "").items -}}
-{{- if and (eq (dig "metadata" "labels" "app.kubernetes.io/instance" "" .) $.ctx.Release.Name) (eq (dig "metadata" "labels" "app.kubernetes.io/name" "" .) "rogo-migrate") -}}
+{{- range (include "rogo-migrate.liveJobs" .ctx | fromJson).items -}}
 {{- $verifies := eq (dig "metadata" "labels" "app.kubernetes.io/component" "" .) "verify" -}}
 {{- if not (or $verifies (has .metadata.name $kept) (dig "metadata" "deletionTimestamp" "" .) (include "rogo-migrate.jobEnd" .)) -}}
 {{- $lost = append $lost .metadata.name -}}
-{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if and $lost (not .ctx.Values.replaceRunning) -}}

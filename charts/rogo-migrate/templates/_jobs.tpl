@@ -59,10 +59,8 @@ alone: the shard Job stays as it is, also one that was made to move the lost row
 {{- $_ := set $redo "lost" "" -}}
 {{- $given := false -}}
 {{- range .ctx.Values.extraEnv }}{{ if eq .name "ROGO_REASON" }}{{ $given = true }}{{ end }}{{ end -}}
-{{- range (lookup "batch/v1" "Job" .ctx.Release.Namespace "").items -}}
-{{- $labels := dig "metadata" "labels" dict . -}}
-{{- $is := eq (get $labels "app.kubernetes.io/component") "shards" -}}
-{{- if and $is (eq (get $labels "app.kubernetes.io/instance") $.ctx.Release.Name) (not (dig "metadata" "deletionTimestamp" "" .)) -}}
+{{- range (include "rogo-migrate.liveJobs" .ctx | fromJson).items -}}
+{{- if and (eq (dig "metadata" "labels" "app.kubernetes.io/component" "" .) "shards") (not (dig "metadata" "deletionTimestamp" "" .)) -}}
 {{- $env := dict -}}
 {{- range (dig "spec" "template" "spec" "containers" list .) -}}
 {{- range .env }}{{ $_ := set $env .name (get . "value") }}{{ end -}}

@@ -72,6 +72,18 @@ place are no part of a digest, and neither is the release's revision: an upgrade
 {{- toJson $names -}}
 {{- end -}}
 
+{{/* The Jobs of this release that the cluster has, as JSON: items. Empty if no cluster is seen. */}}
+{{- define "rogo-migrate.liveJobs" -}}
+{{- $own := list -}}
+{{- range (lookup "batch/v1" "Job" .Release.Namespace "").items -}}
+{{- $labels := dig "metadata" "labels" dict . -}}
+{{- if and (eq (get $labels "app.kubernetes.io/instance") $.Release.Name) (eq (get $labels "app.kubernetes.io/name") "rogo-migrate") -}}
+{{- $own = append $own . -}}
+{{- end -}}
+{{- end -}}
+{{- toJson (dict "items" $own) -}}
+{{- end -}}
+
 {{/*
 Adds to the names what runs `shards.only` again, if that list holds. A list whose Jobs have ended, one of them failed, gets
 new names at each upgrade: the same line runs it once more.
@@ -84,12 +96,10 @@ new names at each upgrade: the same line runs it once more.
 {{- $again := sha256sum $spec | trunc 8 -}}
 {{- $try := 1 -}}
 {{- $ends := list -}}
-{{- range (lookup "batch/v1" "Job" .ctx.Release.Namespace "").items -}}
+{{- range (include "rogo-migrate.liveJobs" .ctx | fromJson).items -}}
 {{- if eq (dig "metadata" "labels" "rogo-migrate/again" "" .) $again -}}
-{{- if eq (dig "metadata" "labels" "app.kubernetes.io/instance" "" .) $.ctx.Release.Name -}}
 {{- $try = max $try (int (dig "metadata" "annotations" "rogo-migrate/try" "1" .)) -}}
 {{- $ends = append $ends (include "rogo-migrate.jobEnd" .) -}}
-{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if and (has "Failed" $ends) (not (has "" $ends)) }}{{ $try = add1 $try }}{{ end -}}

@@ -216,14 +216,14 @@ impl Pool {
 }
 
 fn no_session(error: PoolError<Fault>) -> Fault {
-    let unavailable = |what| Fault::new(Service::Database, FaultKind::Unavailable, what).before_asking();
-    match error {
-        PoolError::Backend(fault) => fault.before_asking(),
+    let unavailable = |what| Fault::new(Service::Database, FaultKind::Unavailable, what);
+    let fault = match error {
+        PoolError::Backend(fault) => fault,
         PoolError::Closed => unavailable("the connections are closed, the process is ending"),
         PoolError::Timeout(_) => unavailable("no connection of the worker became free within 2 min"),
         error @ (PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_)) => {
             Fault::caused(Service::Database, FaultKind::Misconfigured, "no connection could be opened", error)
-                .before_asking()
         }
-    }
+    };
+    fault.before_asking()
 }

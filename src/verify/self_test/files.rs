@@ -178,7 +178,7 @@ impl Test<'_> {
             return Ok((none(), Some("the run has no small submission with files".to_owned())));
         };
         let copies = self.copies().await?;
-        match self.write(&copies).await {
+        match self.begin(&copies).await {
             Err(fault) if fault.kind.retry() == Retry::Never => {
                 let place = self.places.scratch.location();
                 return Ok((none(), Some(format!("{place} may not be written: {}", fault.chain()))));
@@ -235,9 +235,13 @@ impl Test<'_> {
         Ok(copies)
     }
 
-    async fn write(&self, copies: &Copies) -> Result<(), Fault> {
-        // A folder below the target's is a place of its own.
+    /// A folder below the target's is a place of its own.
+    async fn begin(&self, copies: &Copies) -> Result<(), Fault> {
         self.places.scratch.prepare().await?;
+        self.write(copies).await
+    }
+
+    async fn write(&self, copies: &Copies) -> Result<(), Fault> {
         for (name, (bytes, options)) in copies {
             self.places.scratch.put(name, bytes.clone(), options).await?;
         }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     kubectl::{PATIENCE, until},
+    pods,
     release::{ONE_AT_A_TIME, Release, end},
     services::ROWS,
     world::World,
@@ -92,9 +93,11 @@ async fn lost_rows_are_moved_again_by_the_printed_line_and_its_finalizer_waits_f
     let before = release.uids();
     // A finalizer that is there before the first shard.
     as_it_stands(&format!("{line} --set shards.suspend=true"));
-    release.until_running("finalize-again", 1);
-    tokio::time::sleep(Duration::from_secs(15)).await;
-    release.until_running("finalize-again", 1);
+    until("a finalizer that has looked at the done markers", PATIENCE, || {
+        let running = pods::names(&release.until_running("finalize-again", 1));
+        let log = world.kubectl.run(&["logs", running.first()?]);
+        log.contains("waiting for the shards").then_some(())
+    });
     release.upgrade(&["shards.suspend=false"]).unwrap();
     for of in ["shards-again", "finalize-again"] {
         let ended = until(&format!("the end of the new Job {of}"), PATIENCE, || {

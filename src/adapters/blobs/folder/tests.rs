@@ -7,6 +7,14 @@ use super::{
     *,
 };
 
+/// A target in a folder, as a plan makes it.
+fn target() -> (tempfile::TempDir, FolderBlobs) {
+    let folder = tempfile::tempdir().unwrap();
+    let blobs = FolderBlobs::new(folder.path(), Service::TargetBlobs).unwrap();
+    blobs.make_root().unwrap();
+    (folder, blobs)
+}
+
 #[test]
 fn an_abandoned_partial_file_is_removed_and_a_fresh_one_stays() {
     let folder = tempfile::tempdir().unwrap();
@@ -33,9 +41,7 @@ fn properties_of_an_earlier_file_are_not_a_later_ones() {
 
 #[test]
 fn where_properties_cannot_be_written_no_file_is_placed() {
-    let folder = tempfile::tempdir().unwrap();
-    let blobs = FolderBlobs::new(folder.path(), Service::TargetBlobs).unwrap();
-    blobs.make_root().unwrap();
+    let (folder, blobs) = target();
     let options = PutOptions::create("text/plain");
     blobs.store("a", b"one", &options).unwrap();
     // A file stands where the folder of the properties must.
@@ -56,9 +62,7 @@ fn where_properties_cannot_be_written_no_file_is_placed() {
 
 #[test]
 fn a_file_whose_properties_do_not_arrive_is_taken_back() {
-    let folder = tempfile::tempdir().unwrap();
-    let blobs = FolderBlobs::new(folder.path(), Service::TargetBlobs).unwrap();
-    blobs.make_root().unwrap();
+    let (folder, blobs) = target();
     let options = PutOptions::create("text/plain");
     // A folder stands where the properties must.
     let in_the_way = folder.path().join(PROPERTIES).join("a");
@@ -99,9 +103,7 @@ async fn a_target_that_no_plan_prepared_is_not_made_and_nothing_is_believed_of_i
 
 #[tokio::test]
 async fn a_name_that_no_blob_can_have_is_told_from_a_fault_of_the_place() {
-    let folder = tempfile::tempdir().unwrap();
-    let blobs = FolderBlobs::new(folder.path(), Service::TargetBlobs).unwrap();
-    blobs.make_root().unwrap();
+    let (_folder, blobs) = target();
     for name in ["", "/LTI_Uploads/a", "a/../b"] {
         assert_eq!(blobs.head(name).await.unwrap_err().kind, FaultKind::NameRefused, "{name:?}");
     }

@@ -1,6 +1,10 @@
 //! Comparison of a prediction with the books of the run.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Display,
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -73,17 +77,12 @@ impl Prediction {
             predicted.checked_sub(outcome).is_some_and(|less| less <= most)
         };
         compare("rows".into(), self.rows, books.rows(), true);
-        for code in keys(&outcomes.failed, &books.failed) {
-            let (predicted, outcome) = (rows(&outcomes.failed, &code), of(&books.failed, &code));
-            let is_unforeseen = unknown.failed.contains(&code) && outcome > predicted;
+        let failed = ended("failed", &outcomes.failed, &books.failed, &unknown.failed);
+        let skipped = ended("skipped", &outcomes.skipped, &books.skipped, &unknown.skipped);
+        for (what, predicted, outcome, is_predictable) in failed.into_iter().chain(skipped) {
+            let is_unforeseen = !is_predictable && outcome > predicted;
             unforeseen += if is_unforeseen { outcome - predicted } else { 0 };
-            compare(format!("failed {code}"), predicted, outcome, !is_unforeseen);
-        }
-        for code in keys(&outcomes.skipped, &books.skipped) {
-            let (predicted, outcome) = (rows(&outcomes.skipped, &code), of(&books.skipped, &code));
-            let is_unforeseen = unknown.skipped.contains(&code) && outcome > predicted;
-            unforeseen += if is_unforeseen { outcome - predicted } else { 0 };
-            compare(format!("skipped {code}"), predicted, outcome, !is_unforeseen);
+            compare(what, predicted, outcome, !is_unforeseen);
         }
         let migrated = outcomes.migrated.rows;
         compare("migrated".into(), migrated, books.migrated, !within(unforeseen, migrated, books.migrated));
@@ -116,18 +115,31 @@ impl Prediction {
     }
 }
 
-fn keys<C: Copy + Ord>(
-    predicted: &std::collections::BTreeMap<C, Counted>,
-    outcome: &std::collections::BTreeMap<C, u64>,
-) -> std::collections::BTreeSet<C> {
+fn keys<C: Copy + Ord>(predicted: &BTreeMap<C, Counted>, outcome: &BTreeMap<C, u64>) -> BTreeSet<C> {
     predicted.keys().chain(outcome.keys()).copied().collect()
 }
 
-fn rows<C: Ord>(predicted: &std::collections::BTreeMap<C, Counted>, code: &C) -> u64 {
+/// Of each code of rows that were not migrated: what it is, its rows as predicted and in the outcome, and whether it can be
+/// predicted.
+fn ended<C: Copy + Ord + Display>(
+    fate: &str,
+    predicted: &BTreeMap<C, Counted>,
+    outcome: &BTreeMap<C, u64>,
+    unknown: &[C],
+) -> Vec<(String, u64, u64, bool)> {
+    let codes = keys(predicted, outcome).into_iter();
+    codes
+        .map(|code| {
+            (format!("{fate} {code}"), rows(predicted, &code), of(outcome, &code), !unknown.contains(&code))
+        })
+        .collect()
+}
+
+fn rows<C: Ord>(predicted: &BTreeMap<C, Counted>, code: &C) -> u64 {
     predicted.get(code).map_or(0, |counted| counted.rows)
 }
 
-fn of<C: Ord>(outcome: &std::collections::BTreeMap<C, u64>, code: &C) -> u64 {
+fn of<C: Ord>(outcome: &BTreeMap<C, u64>, code: &C) -> u64 {
     outcome.get(code).copied().unwrap_or_default()
 }
 
