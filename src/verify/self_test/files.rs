@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::TryStreamExt;
+use futures_util::{TryFutureExt, TryStreamExt};
 
 use super::{
     Line,
@@ -178,7 +178,8 @@ impl Test<'_> {
             return Ok((none(), Some("the run has no small submission with files".to_owned())));
         };
         let copies = self.copies().await?;
-        match self.begin(&copies).await {
+        // A folder below the target's is a place of its own.
+        match self.places.scratch.prepare().and_then(|_| self.write(&copies)).await {
             Err(fault) if fault.kind.retry() == Retry::Never => {
                 let place = self.places.scratch.location();
                 return Ok((none(), Some(format!("{place} may not be written: {}", fault.chain()))));
@@ -233,12 +234,6 @@ impl Test<'_> {
             copies.insert(file.blob.clone(), (bytes.into(), options));
         }
         Ok(copies)
-    }
-
-    /// A folder below the target's is a place of its own.
-    async fn begin(&self, copies: &Copies) -> Result<(), Fault> {
-        self.places.scratch.prepare().await?;
-        self.write(copies).await
     }
 
     async fn write(&self, copies: &Copies) -> Result<(), Fault> {
