@@ -113,7 +113,12 @@ pub async fn services(
 async fn reachable(blobs: &dyn Blobs, touch: Touch) -> Result<(), Fault> {
     match touch {
         Touch::Write => {
-            blobs.prepare().await?;
+            if blobs.prepare().await? {
+                tracing::warn!(
+                    target_blobs = %blobs.location(),
+                    "the target's folder is new; if it should hold files already, its mount is missing: mount it and plan again"
+                );
+            }
             blobs.check().await
         }
         // A prefix that nothing has: the answer is all that is asked for.

@@ -139,9 +139,10 @@ pub trait Blobs: Send + Sync {
     /// The blob's URL, without any query.
     fn url(&self, name: &str) -> String;
 
-    /// Makes the place if it is made by its first user, which is a plan, as a folder is; an Azure container is not.
-    async fn prepare(&self) -> Result<(), Fault> {
-        Ok(())
+    /// Makes the place if it is made by its first user, which is a plan, as a target's folder is; an Azure container is
+    /// not. Returns whether it was made now.
+    async fn prepare(&self) -> Result<bool, Fault> {
+        Ok(false)
     }
 
     /// Checks that the place is there and may be read, written and deleted from. No blob is left behind. A place

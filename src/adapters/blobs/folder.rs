@@ -142,7 +142,7 @@ impl Blobs for FolderBlobs {
         format!("file://{}/{}", names::encode(&self.root.to_string_lossy()), names::encode(name))
     }
 
-    async fn prepare(&self) -> Result<(), Fault> {
+    async fn prepare(&self) -> Result<bool, Fault> {
         let own = self.clone();
         blocking(self.service, move || own.make_root()).await
     }

@@ -135,7 +135,12 @@ async fn folders_of_source_and_target_that_are_gone_are_held_or_refused_and_noth
     let mut app = TestApp::new(&sample).await;
     Target::folder(&mut app);
     let warehouse = format!("file://{}", sample.path("warehouse").display());
-    app.run(&["plan", "--warehouse", &warehouse]).await.expect(0);
+    let is_new = "the target's folder is new; if it should hold files already, its mount is missing";
+    for (run, says) in [("first", true), ("second", false)] {
+        let planned = app.run(&["plan", "--run", run, "--warehouse", &warehouse]).await.expect(0);
+        assert_eq!(planned.stderr.contains(is_new), says, "{}", planned.stderr);
+    }
+    app.set("ROGO_RUN", "second");
     let shard = ["shard", "--shard", "0", "--warehouse", &warehouse, "--give-up-after", "2s"];
 
     // A mount that is gone leaves its place, or not even that.

@@ -11,11 +11,16 @@ use crate::ports::{Existing, Fault, FaultKind, PutOptions, Service, Stored};
 const OPERATION_NOT_PERMITTED: i32 = 1;
 
 impl FolderBlobs {
-    /// Makes the folder, with the one inside by which it is known later.
-    pub(super) fn make_root(&self) -> Result<(), Fault> {
+    /// Makes the folder of a target, with the one inside by which it is known later; whether it was not there.
+    pub(super) fn make_root(&self) -> Result<bool, Fault> {
+        if self.service != Service::TargetBlobs {
+            return Ok(false);
+        }
         let properties = self.root.join(PROPERTIES);
         let doing = || format!("making {}", properties.display());
-        fs::create_dir_all(&properties).map_err(|error| faults::of_io(error, self.service, &doing()))
+        let is_new = fs::symlink_metadata(&properties).is_err_and(|error| is_absent(&error));
+        fs::create_dir_all(&properties).map_err(|error| faults::of_io(error, self.service, &doing()))?;
+        Ok(is_new)
     }
 
     /// Refuses a target's folder that is not the one that was made for a plan: where a mount is gone, its place is empty,
