@@ -155,7 +155,7 @@ struct Options {
     /// Instead of all else: what a row costs in a shard of ten times as many
     #[arg(long)]
     growth: bool,
-    /// Instead of all else: memory with files of 20 MB, 515 copies in flight
+    /// Instead of all else: memory with files of 20 MB, 512 copies in flight
     #[arg(long)]
     large: bool,
     /// Instead of all else: the number of copies in flight that the program finds, beside fixed ones

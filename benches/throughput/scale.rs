@@ -21,8 +21,8 @@ const SHARDS: u64 = 8;
 const FEW_COPIES: &str = "8";
 /// Bytes of a large file.
 const LARGE: usize = 20_000_000;
-/// 5 workers make 515 copies at once.
-const MANY_COPIES: &str = "103";
+/// Copies in flight for each of 8 workers: 512.
+const MANY_COPIES: &str = "64";
 /// Copies in flight for each of 5 workers: what [`climb`] is compared with.
 const FIXED: [&str; 4] = ["8", "16", "32", "64"];
 /// The time in which the best number of copies is to be found.
@@ -85,7 +85,7 @@ pub async fn growth(goals: &mut Goals, rows: u64, rounds: usize) {
     goals.demand("time of a row, of many / of few", median(time), "", Goal::AtMost(1.05));
 }
 
-/// Large files, copied server-side 515 at a time and streamed: a shard, and one of three times as many rows.
+/// Large files, copied server-side 512 at a time and streamed: a shard, and one of three times as many rows.
 pub async fn large(goals: &mut Goals, rows: u64) {
     println!("files of {LARGE} bytes, blobs answered by a stub");
     for (way, in_flight, ms) in [(Way::ServerSide, MANY_COPIES, 100), (Way::Streamed, "adaptive", 20)] {
@@ -95,6 +95,7 @@ pub async fn large(goals: &mut Goals, rows: u64) {
             bench.stub.copy_server_side(way == Way::ServerSide);
             let mut app = bench.app().await;
             app.set("ROGO_IN_FLIGHT", in_flight);
+            app.set("ROGO_WORKERS", if in_flight == MANY_COPIES { "8" } else { "5" });
             let measured = bench.run(&app, Distance::both(ms)).await;
             shown(&format!("{} rows, {}", rows, way.name()), &measured, None);
             peaks.push(measured.cost.peak_bytes as f64 / 1e6);
