@@ -62,8 +62,7 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Adds the rule of a migrated row, if its grade names malpractice. Says what is lacking to know it: then its receipt is
-    /// kept, if it has one.
+    /// Adds the rule of a migrated row, if its grade names malpractice. If it is not known: keeps its receipt, says what lacks.
     pub fn add(
         &mut self,
         row: u64,
@@ -167,8 +166,7 @@ impl Standing {
         rules.newest.iter().map(of_rule).chain(self.compare_receipts(rules, ground)).collect()
     }
 
-    /// Compares each row that names the submission of a rule with the receipt of that rule. Whether it is the newest cannot be
-    /// said; a rule of which no row tells may have given way.
+    /// Compares each row that names a rule's submission with the rule's receipt. Whether it is the newest cannot be said.
     fn compare_receipts(&self, rules: &Rules, ground: &Ground<'_>) -> Vec<(u64, AttemptId, Findings)> {
         let rows = || self.0.values().flatten().map(|(row, _)| row);
         let standing: HashMap<&str, &StoredRow> = match rules.receipted.as_slice() {
