@@ -101,7 +101,8 @@ async fn encodings_and_stored_md5s_of_a_service_are_compared_with_the_outcome_el
     lengthen(&app, longer).await;
     let without = [&other_md5.attempt, &longer.attempt];
     alter(&app, |own| {
-        if without.iter().any(|attempt| own["attempt"].to_string() == **attempt) {
+        let attempt = own["attempt"].to_string();
+        if without.contains(&&attempt) {
             own["fate"].as_object_mut().unwrap().remove("file_receipts").unwrap();
         }
     });
