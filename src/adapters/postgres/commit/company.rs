@@ -53,7 +53,7 @@ pub(super) enum Answer {
 }
 
 impl Company {
-    /// For a worker whose pool has this number of connections.
+    /// For a worker with so many connections.
     pub fn new(connections: u32) -> Self {
         Self { waiting: Mutex::default(), senders: Semaphore::new(connections.max(1) as usize) }
     }
