@@ -281,7 +281,7 @@ pub struct SettingFlags {
     /// OpenTelemetry receiver is set [env: ROGO_TRACE_SAMPLE] [default: 100]
     #[arg(long, value_name = "N", help_heading = "Work")]
     pub trace_sample: Option<String>,
-    /// An address that is told as JSON (POST) how the run ends: its verdict, or that it stopped before; without personal
+    /// URL that gets a JSON message (POST) when the run ends: its verdict, or that it stopped before; without personal
     /// data [env: ROGO_NOTIFY]
     #[arg(long, value_name = "URL", help_heading = "Work")]
     pub notify: Option<String>,

@@ -57,7 +57,7 @@ impl Teller {
         tokio::select! {
             () = self.tell_address(&ending) => {}
             () = overdue(cut_off, LAST) => {
-                tracing::warn!("the address of notify was not told in the time that a stop leaves");
+                tracing::warn!("the message to the address of --notify was not sent in the time that a stop leaves");
             }
         }
         tokio::select! {
@@ -66,7 +66,7 @@ impl Teller {
         }
     }
 
-    /// What is told, and the same in a line; `None`: nothing, because nothing has ended.
+    /// The message to be sent, as a document and in a line; `None` if there is none to send, because nothing has ended.
     fn ending(&self, ended: &Result<End, Stop>) -> Option<(Ending, String)> {
         let summary = self.summary.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match (summary, ended) {

@@ -1,4 +1,4 @@
-//! What stands in the target now: the rows under the attempt's ids, its blobs, and other submissions of the attempt.
+//! What the target holds now: the rows under the attempt's ids, its blobs, and other submissions of the attempt.
 
 use chrono::SecondsFormat;
 

@@ -172,7 +172,7 @@ impl Prepared {
         }
     }
 
-    /// What its operator is told.
+    /// The report that its operator reads.
     pub fn report(&self, plan: Plan, state: PlanState) -> PlanReport {
         let nameless = self.draft.mapping.rows_without_attempt;
         let remarks = (nameless > 0)

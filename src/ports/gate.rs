@@ -81,7 +81,7 @@ impl Gate {
         let asked = Instant::now();
         let permit = self.permits.take().await;
         loop {
-            // Before the look at the rest: a change between the two is heard of.
+            // Subscribed before the rest is read, so that a change between the two is not missed.
             let eased = self.eased.notified();
             let Some(rest) = self.rest() else { break };
             tokio::select! {

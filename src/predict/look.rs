@@ -33,7 +33,7 @@ const AT_A_TIME: usize = 64;
 /// What a look at a file found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Found {
-    /// It is there and has so many bytes.
+    /// It is there; its length in bytes.
     Bytes(u64),
     /// It is not there.
     Missing,

@@ -21,16 +21,16 @@ const SCRATCH: &str = "rogo-migrate-probe";
 /// Copies under way at a time: what a run begins with, and doubles while that moves more. Of few files more at a time would
 /// measure little but the last of them.
 const WIDTHS: [usize; 3] = [32, 64, 128];
-/// Files that a width needs for each copy at a time.
+/// Fewest files per concurrent copy for which a width is tried.
 const FILES_EACH: usize = 4;
 /// How many times faster a wider pass has to be for the next one.
 const WORTH_DOUBLING: f64 = 1.1;
 /// Copies that are not measured: they open the connections, and show which way a container's files go.
 const WARM_UP: usize = 16;
 
-/// What a shorter measurement came to is partly luck, all the more as the best of several: more passes follow …
+/// A measurement shorter than this is partly chance, all the more as the best of several: more passes follow …
 const LONG_ENOUGH_MS: u64 = 2_000;
-/// … at most so many, and they count instead.
+/// … at most this number of them, whose figures are used instead.
 const MORE_PASSES: usize = 4;
 
 /// A copy that has ended.

@@ -23,9 +23,9 @@ pub use render::{block, block_on_terminal, log};
 
 /// Length of the window over which the current rate is measured.
 const WINDOW: Duration = Duration::from_secs(30);
-/// An arrival time means nothing before so much time …
+/// An estimated end is shown only after this much time …
 const ETA_AFTER: Duration = Duration::from_secs(10);
-/// … and so many rows.
+/// … and this number of rows.
 const ETA_ROWS: u64 = 20;
 
 /// Counts the events of a process, over all of its shards. The caller supplies the time.

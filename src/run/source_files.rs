@@ -28,7 +28,7 @@ pub fn is_of_the_past(url: &Url) -> bool {
     url.query_pairs().any(|(name, _)| matches!(&*name, "snapshot" | "versionid"))
 }
 
-/// The number of buckets for the files of so many rows.
+/// The number of buckets for the files of `rows` rows.
 pub fn buckets_for(rows: u64) -> usize {
     usize::try_from(rows * FILES_PER_ROW / BUCKET_FILES + 1).unwrap_or(1)
 }

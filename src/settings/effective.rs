@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Setting, Sources, load, shown::shown_of, table};
+use super::{Setting, Sources, reader::Reader, shown::shown_of, table};
 
 /// One line of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +18,16 @@ pub struct EffectiveSetting {
 /// The table of values, and every error in the settings.
 pub fn effective(sources: &Sources) -> (Vec<EffectiveSetting>, Vec<String>) {
     let rows = table::ALL.iter().map(|setting| row(setting, sources)).collect();
-    (rows, load::problems(sources))
+    (rows, problems(sources))
+}
+
+/// Everything that is wrong with what was given, missing settings left aside: for `settings`, which shows
+/// the rest all the same.
+fn problems(sources: &Sources) -> Vec<String> {
+    let mut reader = Reader::new(sources);
+    reader.log();
+    reader.settings();
+    reader.problems
 }
 
 /// Every setting and its value as it may be shown; of a secret only whether it is set.

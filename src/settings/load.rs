@@ -51,15 +51,6 @@ impl LogSettings {
     }
 }
 
-/// Everything that is wrong with what was given, missing settings left aside: for `settings`, which shows
-/// the rest all the same.
-pub(super) fn problems(sources: &Sources) -> Vec<String> {
-    let mut reader = Reader::new(sources);
-    reader.log();
-    reader.settings();
-    reader.problems
-}
-
 impl Reader<'_> {
     pub(super) fn settings(&mut self) -> Option<Settings> {
         let inputs = self.inputs();

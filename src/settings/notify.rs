@@ -1,11 +1,11 @@
-//! Who is told how a run ends. Read apart from all other settings: a run that cannot read those has ended too.
+//! The receiver of the message about a run's end. Read apart from all other settings: a run that cannot read those has ended too.
 
 use url::Url;
 
 use super::{PodSettings, Sources, parse, reader::Reader, table as t};
 use crate::ids::RunName;
 
-/// Who is told how a run ends, and what of the run is known.
+/// The receiver of the message about a run's end, and what is known of the run.
 #[derive(Debug, Clone, Default)]
 pub struct NotifySettings {
     /// `--notify`, if it can be read.
@@ -25,7 +25,7 @@ impl NotifySettings {
 }
 
 impl Reader<'_> {
-    /// The address that is told.
+    /// The receiver's address.
     pub(super) fn notify(&mut self) -> Option<Url> {
         self.optional(&t::NOTIFY, parse::notify_url)
     }

@@ -250,7 +250,7 @@ fn one(
     };
     let row = &newest.0;
     if text(row, "submission_id") != rule.submission {
-        // A newer attempt, or a live row of the same date, stands in its stead.
+        // A newer attempt, or a live row of the same date, may have replaced it.
         let is_older_of_ours = known
             .attempt(text(row, "submission_id"))
             .is_some_and(|attempt| (date(newest), attempt) < (rule.inserted, rule.attempt));

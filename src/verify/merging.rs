@@ -1,4 +1,4 @@
-//! The process that ends last: all parts together, what stands and should not, and a second look at what differs.
+//! The process that ends last: all parts together, surplus rows and blobs, and a second look at what differs.
 
 mod stands;
 

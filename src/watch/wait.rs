@@ -28,7 +28,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 const CLUSTER_AWAY: Backoff = Backoff::new(BETWEEN_LOOKS, Duration::from_secs(30));
 /// A Job that is not there is looked for this often.
 const LOOK_FOR_JOB_EVERY: Duration = Duration::from_secs(5);
-/// The same trouble is told again after this long.
+/// The same problem is logged again after this time.
 const TELL_EVERY: Duration = Duration::from_mins(1);
 
 /// What the wait is for.

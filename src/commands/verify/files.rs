@@ -166,7 +166,7 @@ impl Asked<'_> {
         Ok(())
     }
 
-    /// The parts of so many that were verified of this result.
+    /// Numbers of the parts, of `of` parts in all, that were verified against this result.
     async fn verified_parts(&self, store: &RunStore, of: u32) -> Result<BTreeSet<u32>, Stop> {
         let mut parts = BTreeSet::new();
         for name in store.list(&names::verified_parts(of)).await? {

@@ -1,4 +1,4 @@
-//! What the operator is told while the sources are listed, and after it.
+//! Messages to the operator while the sources are listed, and afterwards.
 
 use std::time::{Duration, Instant};
 

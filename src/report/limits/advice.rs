@@ -13,7 +13,7 @@ use crate::{
     run::{Limit, LimitCode, Work},
 };
 
-/// Advice is made of so much time at least …
+/// Least time that advice is based on …
 const LEAST_TIME: Duration = Duration::from_secs(2);
 /// … and, if it is a share of the time of rows or files, so many rows. What a service or the machine does to the process
 /// needs none: a service that is away lets no row end.

@@ -103,7 +103,7 @@ pub fn web_url(text: &str) -> Result<Url, Expected> {
     }
 }
 
-/// An address that is told of something; its path and query may hold a right.
+/// The address of a receiver of messages; its path and query may hold a secret that grants access.
 pub fn notify_url(text: &str) -> Result<Url, Expected> {
     match Url::parse(text) {
         Ok(url)

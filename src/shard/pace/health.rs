@@ -21,8 +21,8 @@ const FAILURES_OF_A_SERVICE: u32 = 3;
 pub(super) struct Health {
     /// All failures since the last answer.
     failures: u32,
-    /// Failures of operations that heard of no answer to anyone since they last failed or began: what fails
-    /// while others succeed says nothing of the service.
+    /// Failures of operations during which no other operation got an answer: one that fails while others succeed
+    /// is no sign of an outage.
     unanswered: u32,
     failing_since: Option<Instant>,
     last_answer: Option<Instant>,
@@ -39,8 +39,8 @@ impl Health {
         let since = *self.failing_since.get_or_insert(now);
         let throttled = matches!(fault.kind, FaultKind::Throttled(_));
         let others_were_answered = self.last_answer.is_some_and(|answer| answer > tries.previous);
-        // A service that comes and goes fails many at a time: only who fails while it answers everyone else
-        // fails for a reason of its own.
+        // A service that is reachable now and then fails many operations at a time: only an operation that fails while
+        // all others are answered fails for a reason of its own.
         let alone = self.failures == 0 && self.last_answer.is_some_and(|answer| answer > tries.began);
         tries.alone += u32::from(alone);
         tries.previous = now;

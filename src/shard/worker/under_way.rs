@@ -6,7 +6,7 @@ use crate::report::events::{Event, Events};
 pub(super) struct UnderWay {
     row: u64,
     events: Events,
-    /// Set before it is told what became of the row.
+    /// Set before the event of the row's outcome is sent.
     pub is_settled: bool,
 }
 

@@ -75,7 +75,7 @@ where
             FaultKind::NotFound | FaultKind::ContainerGone | FaultKind::NameRefused => {
                 return Ok(Side::Absent);
             }
-            // Changed: the next try reads what stands now.
+            // Changed: the next try reads the present bytes.
             _ if fault.kind.retry() != Retry::Never || fault.kind == FaultKind::Changed => {
                 match patience.failed_at_most(RETRIES) {
                     Some(wait) => pause(wait).await,

@@ -155,7 +155,7 @@ fn skipped(
     checks::skipped(code, &claim, findings);
 }
 
-/// What stands of an attempt that this run did not migrate; `None` if that cannot be read.
+/// The rows that the target holds of an attempt that this run did not migrate; `None` if that cannot be read.
 fn at_target(
     world: &World<'_>,
     others: &OtherSubmissions,

@@ -10,9 +10,9 @@ use tokio::time::Instant;
 
 use crate::ports::{JobState, Obstacle, ObstacleKind, Survey};
 
-/// What lasts so long is told, and told again after as long.
+/// A problem that lasts this long is logged, and logged again after the same time.
 pub const LASTING: Duration = Duration::from_mins(10);
-/// What does not pass by itself is told after this.
+/// A problem that does not pass by itself is logged after this time.
 const CERTAIN: Duration = Duration::from_secs(30);
 /// Pods that a warning names.
 const NAMED: usize = 5;

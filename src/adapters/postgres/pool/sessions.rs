@@ -29,7 +29,7 @@ pub(in crate::adapters::postgres) struct Sessions {
     pub(super) proof: Proof,
 }
 
-/// For whom sessions are opened.
+/// The shard and writer that new sessions are opened for.
 #[derive(Clone)]
 pub(super) struct Owner {
     /// Application name, which the server shows beside the lock.

@@ -1,4 +1,4 @@
-//! What stands of submissions, and what hangs on them.
+//! Reads the rows of submissions, and the rows of other tables that refer to them.
 
 use std::collections::HashMap;
 
@@ -105,7 +105,7 @@ const OTHERS: &str = r"
 const SHARED_RECORDS: &str = "select lti_session_record_id, count(*) from assignment_submissions
     where lti_session_record_id = any($1) and id <> all($2) group by 1";
 
-/// What stands of each submission, in their order.
+/// Reads the rows of each submission, in their order.
 pub(super) async fn examine(
     connection: &mut PgConnection,
     keys: &[ForeignKey],
