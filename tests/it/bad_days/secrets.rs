@@ -266,7 +266,7 @@ async fn no_secret_and_no_name_is_in_what_the_program_writes() {
     assert_absent(&(elsewhere.join("\n") + &logs.join("\n")), [OWNER]);
     assert!(elsewhere.iter().any(|text| text.contains("\"rule-owner\": \"set (hidden)\"")));
     assert_absent(&text, storage_secrets().await.iter().map(String::as_str));
-    let once = said[3].stderr.matches("files of this source are streamed").count();
+    let once = said[4].stderr.matches("files of this source are streamed").count();
     assert_eq!(once, 1, "a source is said to be streamed once a process");
 }
 

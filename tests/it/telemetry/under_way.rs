@@ -25,7 +25,6 @@ async fn what_is_under_way_is_counted_up_and_down_and_a_stopped_shard_has_told_e
     for (under_way, least) in [
         ("rogo_migrate_shard_active == 1", 1.0),
         ("rogo_migrate_row_active == 1", 1.0),
-        ("rogo_migrate_pool_usage", 1.0),
         (r#"rogo_migrate_rows_total{outcome="migrated"}"#, 10.0),
     ] {
         until(under_way, async || value(under_way).await.is_some_and(|value| value >= least)).await;
