@@ -4,6 +4,7 @@ mod fault;
 mod fence;
 mod backoff;
 mod permits;
+mod task;
 mod gate;
 mod load;
 mod warehouse;
@@ -34,6 +35,7 @@ pub use target::{
     Absent, Committed, Compared, CopiedMigration, Finding, HeldSubmission, Holdings, Session,
     StandingSubmission, TARGET_CHECKS, TargetReader, TargetWriter,
 };
+pub use task::{joined, on_thread};
 pub use undo::{
     Decide, HangingRows, OWN_TABLES, OtherMalpractice, Removal, RuleUndo, StandingRule, StoredMalpractice,
     TargetUndo, WrittenRow, WrittenSubmission,

@@ -14,10 +14,10 @@ use self::{filter::Filter, told::Told};
 use super::{Progress, Services, draft::Draft, facts::Dealing, report::ListedSources};
 use crate::{
     domain::{ListedFile, ShardIndex, md5_from_hex, md5_hex},
-    ports::{BlobInfo, Fault, Source},
+    ports::{BlobInfo, Fault, Source, on_thread},
     rules::{RuleConfig, source_urls},
     run::{
-        lines::{Buckets, SpooledBuckets, no_room},
+        lines::{Buckets, SpooledBuckets},
         source_files::{
             Container, Containers, Keeping, Listing, NameKey, buckets_for, is_of_the_past, list_each,
         },
@@ -57,21 +57,14 @@ pub async fn list(
     }
     let keeps_all = services.shelf.is_some();
     let of = Arc::clone(draft);
-    let named = blocking(move || Named::of(&of, &rules, keeps_all)).await?;
+    // On threads that may block: millions of rows take seconds.
+    let named = on_thread(move || Named::of(&of, &rules, keeps_all)).await?;
     if named.hinted == 0 {
         return Ok(None);
     }
     let (seen, told) = named.list(services.source, services.progress, services.shelf).await?;
     let dealing = Dealing::of(draft, shards);
-    blocking(move || named.join(&seen, dealing, told)).await.map(Some)
-}
-
-/// On a thread that may block: millions of rows take seconds.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
-) -> Result<T, Fault> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|panicked| Err(no_room(std::io::Error::other(panicked))))
+    on_thread(move || named.join(&seen, dealing, told)).await.map(Some)
 }
 
 /// The files of all rows that may be migrated.

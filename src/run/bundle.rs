@@ -2,7 +2,8 @@
 //! Its entries have the names of the run's documents, so that it is read like a run store.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Read},
     path::{Component, Path, PathBuf},
 };
 
@@ -116,9 +117,13 @@ pub fn unpack(bundle: &Path, folder: &Path) -> Result<RunName, Stop> {
     if zip.len() > MOST_ENTRIES {
         return Err(unreadable(&format!("it has {} entries", zip.len())));
     }
-    let plan: Plan = {
-        let entry = zip.by_name(names::PLAN).map_err(|error| unreadable(&format!("plan.json: {error}")))?;
-        serde_json::from_reader(entry).map_err(|error| unreadable(&format!("plan.json: {error}")))?
+    let plan = {
+        let mut entry =
+            zip.by_name(names::PLAN).map_err(|error| unreadable(&format!("plan.json: {error}")))?;
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).map_err(|error| unreadable(&format!("plan.json: {error}")))?;
+        let instead = "which also reads this bundle";
+        Plan::read(names::PLAN, &bytes, instead).map_err(|fault| unreadable(&fault.chain()))?
     };
     let run = folder.join(plan.run.as_str());
     for place in 0..zip.len() {
@@ -155,6 +160,28 @@ fn is_document(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bundle_of_another_format_is_refused_like_its_run_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let (bundle, to) = (folder.path().join("run.zip"), folder.path().join("to"));
+        for (plan, says) in [
+            (
+                r#"{"format": 9}"#,
+                "plan.json has format 9, and this program reads format 2: another version made it",
+            ),
+            ("{}", "plan.json names no format"),
+            (r#"{"format": 2}"#, "plan.json cannot be read: it was changed, or another version wrote it"),
+        ] {
+            let mut archive = Archive::create(&bundle).unwrap();
+            archive.add(names::PLAN, plan.as_bytes()).unwrap();
+            archive.finish().unwrap();
+            let refused = unpack(&bundle, &to).unwrap_err();
+            assert_eq!(refused.exit, Exit::Configuration);
+            assert!(refused.to_string().contains(says), "{refused}");
+            assert!(!to.exists(), "nothing is unpacked");
+        }
+    }
 
     #[test]
     fn no_entry_leads_out_of_the_folder() {

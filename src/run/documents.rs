@@ -3,6 +3,7 @@
 pub mod names;
 mod course;
 mod decided;
+mod plan;
 mod prediction;
 mod summary;
 mod verdict;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use course::{Course, ResultFile, ShardCourse, Slice, SlowRow, StageCourse, WaitCourse, WorkerCourse};
 pub use decided::{Acceptance, Decided, Purged, RolledBack};
+pub(super) use plan::parse;
 pub use prediction::{
     Check, CheckResult, Compared, ComparedDuration, Counted, Difference, FilesOfRow, NotInInput,
     NotPredictable, PredictedDuration, PredictedFiles, PredictedOutcomes, PredictedShard, PredictedSource,

@@ -3,7 +3,7 @@
 mod spool;
 
 use std::{
-    io::{self, BufWriter, Write},
+    io::{BufWriter, Write},
     marker::PhantomData,
 };
 
@@ -17,7 +17,7 @@ use tempfile::NamedTempFile;
 
 use crate::{
     inputs::Hasher,
-    ports::{Fault, FaultKind, PutOptions, Service, gently},
+    ports::{Fault, FaultKind, PutOptions, Service, gently, on_thread},
     run::{RunStore, purged},
 };
 
@@ -47,8 +47,7 @@ where
     T: Serialize,
     I: Iterator<Item = Result<T, Fault>> + Send + 'static,
 {
-    let drafted = tokio::task::spawn_blocking(move || draft(lines)).await;
-    let (file, sha256) = drafted.unwrap_or_else(|panicked| Err(no_room(io::Error::other(panicked))))?;
+    let (file, sha256) = on_thread(move || draft(lines)).await?;
     let (path, mut options) = (store.path(name), PutOptions::create(JSON_LINES));
     gently(|| {
         let options = std::mem::replace(&mut options, PutOptions::replace(JSON_LINES));

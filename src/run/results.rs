@@ -11,7 +11,7 @@ use super::{ResultFile, RunStore, lines::no_room, names, private};
 use crate::{
     exit::{Exit, Stop},
     inputs::{Fingerprint, Hasher, InputCell},
-    ports::{Fault, PutOptions},
+    ports::{Fault, PutOptions, on_thread},
 };
 
 /// Content type of a CSV.
@@ -88,8 +88,7 @@ pub async fn publish(
     let Some(out) = out else { return Ok(()) };
     let (from, to, file) = (draft.to_owned(), out.to_owned(), file.to_owned());
     let place = out.join(&file);
-    let copying = tokio::task::spawn_blocking(move || private::copy_whole(&from, &to, &file));
-    copying.await.unwrap_or_else(|panicked| Err(io::Error::other(panicked))).map_err(|error| {
+    on_thread(move || private::copy_whole(&from, &to, &file)).await.map_err(|error| {
         let what = match store {
             Some(store) => format!("the run store holds it: {}", store.describe(&name)),
             None => "give --out another folder".to_owned(),

@@ -4,15 +4,15 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     domain::ShardIndex,
     exit::{Exit, Stop},
     ports::{BlobReader, Blobs, Fault, FaultKind, PutOptions, Service, gently},
     run::{
-        DoneMarker, Epoch, FORMAT, Heartbeat, Plan, PlanHeartbeat, PlanId, Refusal, RunName, WriterRecord,
-        names,
+        DoneMarker, Epoch, Heartbeat, Plan, PlanHeartbeat, PlanId, Refusal, RunName, WriterRecord, names,
+        parse,
     },
 };
 
@@ -68,23 +68,9 @@ impl RunStore {
 
     /// The plan, if there is one. [`FaultKind::Misconfigured`] if its documents have another format.
     pub async fn plan(&self) -> Result<Option<Plan>, Fault> {
-        #[derive(Deserialize)]
-        struct Format {
-            format: Option<u64>,
-        }
         let Some(bytes) = self.bytes(names::PLAN).await? else { return Ok(None) };
-        let Format { format } = self.parse(names::PLAN, &bytes)?;
-        if format == Some(u64::from(FORMAT)) {
-            return self.parse(names::PLAN, &bytes).map(Some);
-        }
-        let found =
-            format.map_or_else(|| "names no format".to_owned(), |format| format!("has format {format}"));
-        let what = format!(
-            "{} {found}, and this program reads format {FORMAT}: another version made it, and its run cannot be \
-             continued; start a run with another name (--run)",
-            self.describe(names::PLAN)
-        );
-        Err(Fault::new(Service::RunStore, FaultKind::Misconfigured, what))
+        let instead = "and its run cannot be continued; start a run with another name (--run)";
+        Plan::read(&self.describe(names::PLAN), &bytes, instead).map(Some)
     }
 
     /// The plan. Without one the command is refused with 78; `why` says what that means for it.
@@ -168,7 +154,7 @@ impl RunStore {
     /// Reads a document whole; `None` if there is none.
     pub async fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Fault> {
         let Some(bytes) = self.bytes(name).await? else { return Ok(None) };
-        self.parse(name, &bytes).map(Some)
+        parse(&self.describe(name), &bytes).map(Some)
     }
 
     /// The bytes of a document; `None` if there is none.
@@ -179,16 +165,6 @@ impl RunStore {
             Ok(all)
         });
         whole.await.map(Some)
-    }
-
-    fn parse<T: DeserializeOwned>(&self, name: &str, bytes: &[u8]) -> Result<T, Fault> {
-        serde_json::from_slice(bytes).map_err(|error| {
-            let what = format!(
-                "{} cannot be read: it was changed, or another version wrote it",
-                self.describe(name)
-            );
-            Fault::caused(Service::RunStore, FaultKind::Corrupt, what, error)
-        })
     }
 
     /// Reads a document as a stream; `None` if there is none.

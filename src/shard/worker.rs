@@ -19,7 +19,7 @@ use crate::{
         AttemptId, Decision, FailCode, Failure, Fate, Migration, Outcome, SourceDigest, source_digest,
         source_with_parts,
     },
-    exit::Stop,
+    exit::{Exit, Stop},
     gather::GatheredRow,
     ports::{HeldSubmission, Permit, overdue},
     report::events::{Event, Settled, StageTimes, Wait, now, since},
@@ -275,11 +275,11 @@ impl Worker {
 fn joined(shard: &Shard, ended: Result<Result<(), Stop>, tokio::task::JoinError>) -> Result<(), Stop> {
     match ended {
         Ok(result) => result,
-        // Rows catch their own panics: this one is the program's.
-        Err(error) => {
-            Err(shard
-                .end(Stop::new(crate::exit::Exit::Bug, format!("a worker ended without a word: {error}"))))
-        }
+        // Rows catch their own panics: this one is the program's. Its words may hold what is known of a learner.
+        Err(_) => Err(shard.end(Stop::new(
+            Exit::Bug,
+            "a bug: a worker panicked; the log names the place; run again to continue, and please report it",
+        ))),
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
     findings::{Findings, Kind, Lack},
     table::CheckId,
 };
-use crate::{domain::FileReceipt, ports::Fault};
+use crate::domain::FileReceipt;
 
 /// One of several parts of the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,11 +107,6 @@ fn is_as_recorded(recorded: &FileReceipt, bytes: &Bytes) -> Option<bool> {
         (None, Some(md5)) => bytes.md5.as_ref().map(|of_bytes| of_bytes == md5),
         (None, None) => None,
     }
-}
-
-fn ended(error: tokio::task::JoinError) -> Fault {
-    let what = "reading a file did not end; verify again";
-    Fault::caused(crate::ports::Service::TargetBlobs, crate::ports::FaultKind::Unavailable, what, error)
 }
 
 #[cfg(test)]

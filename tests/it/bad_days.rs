@@ -72,6 +72,9 @@ impl<'case> Day<'case> {
             assert!(stderr.contains(part), "{}: {part:?} is not said in\n{stderr}", self.what);
         }
         assert!(!stderr.contains("panicked"), "{}: {stderr}", self.what);
+        for line in stderr.lines() {
+            assert_eq!(said_twice(line), None, "{}: {line}", self.what);
+        }
         ended
     }
 
@@ -82,6 +85,16 @@ impl<'case> Day<'case> {
         assert_eq!(stored(app).await, before, "{}: something was written", self.what);
         ended
     }
+}
+
+/// The first cause that stands more than once in a chain of causes, or in the advice about it, if there is one. Two
+/// reasons in a list may have the same cause. What is shorter than a sentence may well stand twice: a name, a place.
+fn said_twice(line: &str) -> Option<&str> {
+    let is_twice = |part: &&str, text: &str| part.split(' ').count() > 2 && text.matches(part).count() > 1;
+    line.split("; ").find_map(|reason| {
+        let mut parts = reason.split(": ").map(|part| part.trim_matches(['"', '}', '.', ' ']));
+        parts.find(|part| is_twice(part, reason)).or_else(|| is_twice(&reason, line).then_some(reason))
+    })
 }
 
 /// The app's environment around a script of bash, whose `$0` is the program.

@@ -24,3 +24,4 @@ mod waiting;
 mod many_shards;
 mod verify;
 mod telemetry;
+mod notify;

@@ -1,6 +1,7 @@
 //! Telemetry as a real receiver gets it: Prometheus, which is built from its Go module.
 
 mod away;
+mod under_way;
 mod variables;
 
 use std::time::{Duration, Instant};
@@ -226,11 +227,21 @@ async fn a_run_sends_all_of_its_rows_before_it_ends() {
     assert!((rows[0].1 - 40.0).abs() < 1e-9, "{rows:?}");
     let stages = prometheus.query("sum by (stage) (rogo_migrate_stage_duration_seconds_count)").await;
     assert_eq!(stages.len(), 5, "{stages:?}");
+    let summary: serde_json::Value = serde_json::from_str(&app.result("summary.json")).unwrap();
+    let bytes = prometheus.query(r#"rogo_migrate_copy_io_bytes_total{mode="streamed"}"#).await;
+    let copied = summary["books"]["bytes"].as_f64().unwrap();
+    assert!(copied > 0.0 && bytes.len() == 1 && (bytes[0].1 - copied).abs() < 1e-9, "{bytes:?} of {copied}");
     for expression in [
-        "rogo_migrate_copy_io_bytes_total",
-        "rogo_migrate_pool_limit",
-        r#"rogo_migrate_queue_limit{queue="copies"}"#,
-        r#"db_client_operation_duration_seconds_count{db_system_name="postgresql"}"#,
+        "rogo_migrate_pool_usage",
+        "rogo_migrate_pool_limit >= 1",
+        r#"rogo_migrate_queue_usage{queue="copies"}"#,
+        r#"rogo_migrate_queue_limit{queue="copies"} >= 32"#,
+        r#"rogo_migrate_queue_usage{queue="outcomes"} < 1000"#,
+        r#"rogo_migrate_queue_limit{queue="outcomes"} >= 1000"#,
+        r#"db_client_operation_duration_seconds_count{db_system_name="postgresql"} >= 1"#,
+        r#"db_client_operation_duration_seconds_count{db_system_name="microsoft.sql_server"} >= 1"#,
+        r#"http_client_request_duration_seconds_count{http_request_method="GET"} >= 40"#,
+        r#"http_client_request_duration_seconds_count{http_request_method="PUT"} >= 40"#,
         r#"target_info{job="rogo-migrate"}"#,
     ] {
         assert!(!prometheus.query(expression).await.is_empty(), "{expression}");

@@ -8,7 +8,7 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 
-use crate::ports::{Fault, FaultKind, Service};
+use crate::ports::{Fault, FaultKind, Service, on_thread};
 
 /// For one file of ordinary size, or one part of a larger one.
 const WORK: Duration = Duration::from_mins(2);
@@ -30,13 +30,7 @@ pub(super) async fn blocking_for<T: Send + 'static>(
     service: Service,
     work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
 ) -> Result<T, Fault> {
-    match tokio::time::timeout(most, tokio::task::spawn_blocking(work)).await {
-        Ok(Ok(done)) => done,
-        Ok(Err(error)) => {
-            Err(Fault::caused(service, FaultKind::Unavailable, "a step on a thread did not end", error))
-        }
-        Err(_elapsed) => Err(silent(service, most)),
-    }
+    tokio::time::timeout(most, on_thread(work)).await.unwrap_or_else(|_elapsed| Err(silent(service, most)))
 }
 
 /// The stream, each part of which comes within two minutes or is a fault.

@@ -9,7 +9,7 @@ use sha2::Sha256;
 use super::Copier;
 use crate::{
     domain::{Digest, md5_hex},
-    ports::{BlobInfo, CopiedFile, Fault, FaultKind, Service, Stored},
+    ports::{BlobInfo, CopiedFile, Fault, FaultKind, Service, Stored, on_thread},
 };
 
 /// More than this is digested off the async threads.
@@ -38,26 +38,23 @@ pub(super) struct Digests {
 
 impl Digests {
     /// Of a whole file.
-    pub(super) async fn of_whole(bytes: &Bytes) -> Result<Known, Fault> {
+    pub(super) async fn of_whole(bytes: &Bytes) -> Known {
         let mut digests = Self::default();
         if bytes.len() <= INLINE_BYTES {
             digests.update(bytes);
         } else {
-            digests = digests.add(bytes.clone()).await?;
+            digests = digests.add(bytes.clone()).await;
         }
-        Ok(digests.finish().1)
+        digests.finish().1
     }
 
     /// Digests off the async threads: 8 MiB take them longer than they may be kept.
-    pub(super) async fn add(mut self, part: Bytes) -> Result<Self, Fault> {
-        let work = tokio::task::spawn_blocking(move || {
+    pub(super) async fn add(mut self, part: Bytes) -> Self {
+        on_thread(move || {
             self.update(&part);
             self
-        });
-        work.await.map_err(|error| {
-            let what = "the digest of a part did not end";
-            Fault::caused(Service::TargetBlobs, FaultKind::Unavailable, what, error)
         })
+        .await
     }
 
     /// The MD5, and all that is known.

@@ -6,14 +6,14 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Against, Content, compare, ended,
+    Against, Content, compare,
     manifest::{self, Manifest, ManifestDraft, ManifestLine},
     read::{Side, read_both},
 };
 use crate::{
     domain::AttemptId,
     exit::Stop,
-    ports::Fault,
+    ports::{Fault, joined},
     run::{
         VerifiedContent,
         lines::{Buckets, SpooledBuckets},
@@ -129,8 +129,7 @@ impl<'a> Reading<'a> {
         let mut done = stream::iter(due)
             .map(|file| {
                 // A task of its own, so that the digests of several files run at once.
-                let reading = tokio::spawn(read_both(Arc::clone(target), source.map(Arc::clone), file));
-                async { reading.await.unwrap_or_else(|error| Err(ended(error))) }
+                joined(tokio::spawn(read_both(Arc::clone(target), source.map(Arc::clone), file)))
             })
             .buffered(AT_A_TIME);
         while let Some((file, (target, source))) = done.try_next().await? {

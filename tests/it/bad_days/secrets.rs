@@ -113,7 +113,8 @@ async fn storage_secrets() -> Vec<String> {
     vec![value(&azurite.connection_string(), "AccountKey="), signature, decoded]
 }
 
-/// All that a run leaves to be read: the documents of its store but queues, facts and the failure CSV, and what it said.
+/// All that a run leaves to be read: the documents of its store but queues, facts and the CSVs that are meant to name
+/// rows and files, and what it said.
 async fn written(app: &TestApp<'_>, said: &[Ended]) -> String {
     let mut text = String::new();
     for Ended { stdout, stderr, .. } in said {
@@ -122,14 +123,21 @@ async fn written(app: &TestApp<'_>, said: &[Ended]) -> String {
     let store = run_store(app);
     let names: Vec<String> = store.list("").map_ok(|info| info.name).try_collect().await.unwrap();
     for name in names {
-        let private = ["/queues/", "/facts/", "submissions_failed_migration.csv"];
+        let private = [
+            "/queues/",
+            "/facts/",
+            "submissions_failed_migration.csv",
+            "verification_failures.csv",
+            "not_in_input.csv",
+        ];
         if private.iter().any(|part| name.contains(part)) {
             continue;
         }
         let bytes = results::read(&*store, &name).await;
         writeln!(text, "{name}\n{}", String::from_utf8_lossy(&bytes)).unwrap();
     }
-    for file in ["summary.json", "skipped.csv", "notes.csv", "migrated.csv"] {
+    let predicted = ["transformations.csv", "controls.csv", "controls.sql"];
+    for file in ["summary.json", "skipped.csv", "notes.csv", "migrated.csv"].into_iter().chain(predicted) {
         text.push_str(&fs::read_to_string(app.out.path().join(file)).unwrap_or_default());
     }
     text
@@ -155,6 +163,11 @@ async fn no_secret_and_no_name_is_in_what_the_program_writes() {
     for arguments in [&["settings"][..], &["plan", "--dry-run"], &["plan", "--json"]] {
         said.push(app.run(arguments).await.expect(0));
     }
+    let predicted = app.run(&["plan", "--predict", "--json", "--run", "predicted"]).await.expect(0);
+    assert!(
+        app.has_document("predicted/prediction.json").await && !app.result("transformations.csv").is_empty()
+    );
+    said.push(predicted);
     let receiver = HttpStub::start(|_, _| Response::new(204)).await;
     app.set("ROGO_NOTIFY", format!("{}/plantedpath?sig=plantedsig", receiver.endpoint));
     let telemetry = HttpStub::start(|_, _| Response::new(200)).await;
@@ -188,6 +201,14 @@ async fn no_secret_and_no_name_is_in_what_the_program_writes() {
         last_words += &fs::read_to_string(&last_word).unwrap();
     }
     assert!(last_words.contains("\"exit_code\":0"), "{last_words}");
+    // A grade that is not what the rules make of it, and whose text is the marker's note.
+    app.database.run("update submission_grades set overall_summary = concat(overall_summary, 'x')").await;
+    for arguments in
+        [&["verify", "--recheck", "0s", "--level", "content"][..], &["verify", "--json", "--recheck", "0s"]]
+    {
+        said.push(app.run(arguments).await.expect(1));
+    }
+    assert!(app.has_document("rogo/results/verification.json").await);
     let failed = app.result("submissions_failed_migration.csv");
     for code in [
         "file_missing",
@@ -245,7 +266,7 @@ async fn no_secret_and_no_name_is_in_what_the_program_writes() {
     assert_absent(&(elsewhere.join("\n") + &logs.join("\n")), [OWNER]);
     assert!(elsewhere.iter().any(|text| text.contains("\"rule-owner\": \"set (hidden)\"")));
     assert_absent(&text, storage_secrets().await.iter().map(String::as_str));
-    let once = said[3].stderr.matches("files of this source are streamed").count();
+    let once = said[4].stderr.matches("files of this source are streamed").count();
     assert_eq!(once, 1, "a source is said to be streamed once a process");
 }
 

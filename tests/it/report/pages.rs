@@ -277,7 +277,15 @@ fn verification(plan: &Plan, summary: &Summary) -> Verification {
 }
 
 /// Names of the pages that a person should look at.
-pub const NAMES: [&str; 5] = ["empty", "failures", "good", "incomplete", "thousand"];
+pub const NAMES: [&str; 6] = ["empty", "failures", "good", "incomplete", "outdated", "thousand"];
+
+/// A run whose results changed after they were verified.
+fn outdated() -> Made {
+    let mut made = Made::new(Went::Well, 20_000, 8);
+    made.summary.newest_outcome_at =
+        made.verification.as_ref().map(|verification| verification.began_at + TimeDelta::minutes(40));
+    made
+}
 
 /// Every page that a person should look at, by name.
 pub fn all() -> BTreeMap<&'static str, String> {
@@ -285,6 +293,7 @@ pub fn all() -> BTreeMap<&'static str, String> {
         ("good", Made::new(Went::Well, 20_000, 8).page()),
         ("failures", Made::new(Went::WithFailures, 9_000, 6).page()),
         ("incomplete", Made::new(Went::Incomplete, 12_000, 24).page()),
+        ("outdated", outdated().page()),
         ("empty", Made::new(Went::Empty, 0, 1).page()),
         ("thousand", Made::new(Went::WithFailures, 300_000, 1_000).page()),
     ])

@@ -2,17 +2,21 @@
 //! tokio's.
 
 use std::{
+    iter::once,
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
-    time::Duration,
+    thread::{self, available_parallelism},
+    time::{Duration, Instant},
 };
+
+use bytes::Bytes;
 
 use rogo_migrate::{
     domain::{ShardIndex, SubmissionIds},
     ports::{FaultKind, HeldSubmission},
-    report::limits::of_shards,
+    report::{grid::rows_f64, limits::of_shards, tell},
     run::{Breaker, DoneMarker, LimitCode},
     shard::{self, ShardInputs, in_flight::InFlight},
 };
@@ -124,6 +128,87 @@ async fn a_shard_that_takes_much_longer_than_the_others() {
     assert!(found.contains(&LimitCode::SlowShard), "{found:?}");
     let found = told(&world, &markers[..2]);
     assert!(!found.contains(&LimitCode::SlowShard), "two shards have no median: {found:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_files_that_wait_for_the_memory_of_others() {
+    let mut world = World::new(24, 1);
+    // 32 of them may be in flight, and 16 have room.
+    world.source.content = Some(Bytes::from(vec![b'x'; 4 << 20]));
+    world.files.takes = Duration::from_secs(1);
+    let found = codes(&world, |_| {}).await;
+    assert!(found.contains(&LimitCode::MemoryBudget), "{found:?}");
+    let mut world = World::new(24, 1);
+    world.source.content = Some(Bytes::from(vec![b'x'; 1 << 20]));
+    world.files.takes = Duration::from_secs(1);
+    let found = codes(&world, |_| {}).await;
+    assert!(!found.contains(&LimitCode::MemoryBudget), "all 32 have room: {found:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_that_moves_no_more_bytes_however_many_files_are_in_flight() {
+    let mut world = World::new(300, 1);
+    world.source.content = Some(Bytes::from(vec![b'x'; 512 << 10]));
+    world.source.takes_of_each = Duration::from_millis(30);
+    let found = codes(&world, |_| {}).await;
+    assert!(found.contains(&LimitCode::Bandwidth), "{found:?}");
+    // As many files, each of which takes its time however many there are.
+    let mut world = slow_source(300, Duration::from_secs(1));
+    world.source.content = Some(Bytes::from(vec![b'x'; 512 << 10]));
+    let found = codes(&world, |_| {}).await;
+    assert!(!found.contains(&LimitCode::Bandwidth), "{found:?}");
+}
+
+/// Threads that compute until this is dropped.
+struct Busy(Arc<AtomicBool>);
+
+impl Busy {
+    fn begin(threads: usize) -> Self {
+        let ends = Arc::<AtomicBool>::default();
+        for _ in 0..threads {
+            let ends = ends.clone();
+            thread::spawn(move || while !ends.load(Ordering::Relaxed) {});
+        }
+        Self(ends)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What this process has used so far, as Linux shows it in ticks of 10 ms.
+fn processor_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    let ticks = |field: usize| fields[field].parse::<u64>().unwrap();
+    Duration::from_millis(10 * (ticks(11) + ticks(12)))
+}
+
+#[tokio::test]
+async fn cores_that_are_all_busy() {
+    let cores = available_parallelism().unwrap().get();
+    // Other processes of the machine may take their share of the cores: the more threads, the less is theirs. What this
+    // process got is measured a second time; so near the threshold the two may differ.
+    for threads in [1, 4, 16, 16].map(|each| each * cores) {
+        let world = slow_source(4, Duration::from_millis(2_500));
+        let (before, began) = (processor_time(), Instant::now());
+        let busy = Busy::begin(threads);
+        let marker = moved(&world, SHARD, |_| {}).await;
+        drop(busy);
+        let share = (processor_time() - before).div_duration_f64(began.elapsed()) / rows_f64(cores as u64);
+        let limits = of_shards(once((SHARD, 4, &marker.work)));
+        stand_everywhere(&limits);
+        let is_found = limits.iter().any(|limit| limit.code == LimitCode::Cpu);
+        assert!(is_found || share < 0.93, "{share}: {limits:?}");
+        assert!(!is_found || share > 0.77, "{share}: {limits:?}");
+        if is_found {
+            return;
+        }
+    }
+    tell("not provoked: other processes of this machine had more than 15 % of the cores all the time");
 }
 
 #[tokio::test]

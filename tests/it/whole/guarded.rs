@@ -10,6 +10,7 @@ use crate::support::{
     app::{Sample, TestApp},
     postgres::TestServer,
     process::until,
+    prometheus::Prometheus,
     proxy::{Cut, Proxy},
 };
 
@@ -40,6 +41,8 @@ async fn a_lock_that_others_wait_for_slows_the_run_down_and_is_named_wherever_pe
     let sample = sample().await;
     let mut app = TestApp::without_cluster(&sample).await;
     app.set("ROGO_TARGET_GUARD", "on");
+    let prometheus = Prometheus::start().await;
+    app.set("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", prometheus.endpoint());
     let proxy = Proxy::start(TestServer::get().address()).await;
     app.set("DATABASE_URL", app.database.url_through(proxy.address()));
     app.run(&["plan"]).await.expect(0);
@@ -75,6 +78,11 @@ async fn a_lock_that_others_wait_for_slows_the_run_down_and_is_named_wherever_pe
     assert_eq!(said.matches("grant pg_read_all_stats").count(), 1, "{said}");
     proxy.delay(Duration::ZERO);
     app.run(&["finalize"]).await.expect(0);
+    for expression in
+        ["rogo_migrate_guard_speed == 6", r#"rogo_migrate_guard_time_seconds_total{sign="lock_waits"} > 0"#]
+    {
+        assert!(!prometheus.query(expression).await.is_empty(), "{expression}");
+    }
     let marker = app.document("rogo/done/0.json").await;
     assert!(marker.contains("\"lock_waits\":"), "the time is counted by its sign");
     assert!(said.contains("\"limits\":\"target_guard"), "progress: {said}");

@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use futures_util::future::join_all;
 use rogo_migrate::{
     adapters::blobs,
     domain::InputDigest,
@@ -201,7 +202,7 @@ async fn what_limits_the_speed_is_said_in_progress_summary_and_status() {
 }
 
 #[tokio::test]
-async fn a_watched_run_is_one_screen_that_is_drawn_again() {
+async fn a_watched_run_is_one_screen_that_is_drawn_again_and_plain_lines_if_they_are_asked_for() {
     let sample = Sample::with(60, 81, |options| options.plain = true).await;
     let mut app = TestApp::new(&sample).await;
     app.run(&["plan"]).await.expect(0);
@@ -213,11 +214,19 @@ async fn a_watched_run_is_one_screen_that_is_drawn_again() {
         app.command(&["shard", "--shard", "0", "--same-database", "--workers", "1", "--in-flight", "1"]);
     shard.stdout(Stdio::null()).stderr(Stdio::null());
     let mut shard = shard.kill_on_drop(true).spawn().unwrap();
-    let terminal = terminal(&app, 100, &format!("timeout 25 {PROGRAM} status --watch 2>/dev/null || true"));
-    let ended = output(terminal).await.expect(0);
+    let watched = async |environment: &str| -> String {
+        let line = format!("timeout 25 env {environment} {PROGRAM} status --watch 2>/dev/null || true");
+        output(terminal(&app, 100, &line)).await.expect(0).stdout
+    };
+    let plain = join_all(["NO_COLOR=1", "CI=true", "TERM=dumb"].map(watched));
+    let (shown, plain) = tokio::join!(watched(""), plain);
     shard.kill().await.unwrap();
-    let looks: Vec<&str> = ended.stdout.split("running: run ").collect();
-    assert!(looks.len() > 2, "looked at twice: {:?}", ended.stdout);
+    for shown in plain {
+        assert!(!shown.contains('\u{1b}'), "no control characters: {shown:?}");
+        assert!(shown.matches("running: run ").count() > 1, "looked at twice: {shown:?}");
+    }
+    let looks: Vec<&str> = shown.split("running: run ").collect();
+    assert!(looks.len() > 2, "looked at twice: {shown:?}");
     for look in looks.get(2..).unwrap() {
         assert!(look.contains(" rows ("), "{look:?}");
     }

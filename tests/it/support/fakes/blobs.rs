@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     path::Path,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -49,6 +50,8 @@ struct State {
 /// A container in memory.
 #[derive(Clone)]
 pub struct InMemoryBlobs {
+    /// How long each put of bytes takes.
+    pub takes: Duration,
     place: &'static str,
     service: Service,
     journal: Journal,
@@ -58,7 +61,7 @@ pub struct InMemoryBlobs {
 impl InMemoryBlobs {
     /// An empty container; what is done with it goes to the journal as `<place>: <verb> <name>`.
     pub fn new(place: &'static str, service: Service, journal: Journal) -> Self {
-        Self { place, service, journal, state: Arc::default() }
+        Self { takes: Duration::ZERO, place, service, journal, state: Arc::default() }
     }
 
     /// The next `times` puts fail.
@@ -200,6 +203,9 @@ impl Blobs for InMemoryBlobs {
 
     async fn put(&self, name: &str, bytes: Bytes, options: &PutOptions) -> Result<Stored, Fault> {
         self.begin("put", name)?;
+        if !self.takes.is_zero() {
+            tokio::time::sleep(self.takes).await;
+        }
         let fault = self.state.lock().unwrap().put_faults.pop_front();
         if let Some((Strike::Before, kind)) = fault {
             return Err(self.fault(kind, "injected before the put"));

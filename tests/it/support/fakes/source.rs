@@ -1,7 +1,10 @@
 //! Learners' and markers' files in memory.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -20,8 +23,12 @@ pub struct InMemorySource {
     faults: Arc<Mutex<Vec<(String, FaultKind)>>>,
     /// How long each file lets its reader wait.
     pub takes: Duration,
-    /// Length of each file in bytes, if it is not a short one.
-    pub size: Option<usize>,
+    /// How long each file lets its reader wait for every other one that is asked for meanwhile, itself included: a line
+    /// that is full.
+    pub takes_of_each: Duration,
+    asked: Arc<AtomicU32>,
+    /// Bytes of each file, if it is not a short one.
+    pub content: Option<Bytes>,
 }
 
 impl InMemorySource {
@@ -40,8 +47,8 @@ impl InMemorySource {
         if let Some((_, kind)) = faults.iter().find(|(part, _)| url.as_str().contains(part)) {
             return Err(no(Service::SourceBlobs, kind.clone()));
         }
-        let bytes = match self.size {
-            Some(size) => Bytes::from(vec![b'x'; size]),
+        let bytes = match &self.content {
+            Some(content) => content.clone(),
             None => Bytes::from(format!("the file {}", url.path())),
         };
         let md5 = Some(Md5::digest(&bytes).into());
@@ -56,6 +63,11 @@ impl Source for InMemorySource {
     async fn get(&self, url: &Url) -> Result<BlobReader, Fault> {
         if !self.takes.is_zero() {
             tokio::time::sleep(self.takes).await;
+        }
+        if !self.takes_of_each.is_zero() {
+            let asked = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
+            tokio::time::sleep(self.takes_of_each * asked).await;
+            self.asked.fetch_sub(1, Ordering::Relaxed);
         }
         let (info, bytes) = self.file(url)?;
         Ok(BlobReader { info, body: stream::iter([Ok(bytes)]).boxed() })
