@@ -1,17 +1,16 @@
 //! `finalize`: merges what the shards recorded; by hand at once, in a cluster after the shard Job.
 
+mod submissions;
+
 use std::{path::PathBuf, time::Duration};
 
-use async_trait::async_trait;
 use chrono::Utc;
-use encoding_rs::Encoding;
 use futures_util::FutureExt;
 
 use crate::{
     adapters::kubernetes::ClusterJob,
     exit::{End, Exit, Moment, Stop},
-    finalize::{FinalizeContext, InputRow, InputRows, books::Totals},
-    inputs::{CsvReader, SubmissionColumns},
+    finalize::{FinalizeContext, InputRows, books::Totals},
     ports::TargetReader,
     run::{
         Missing, Plan, RunStore, Summary, Warning,
@@ -28,6 +27,7 @@ use crate::{
     },
 };
 
+use self::submissions::Submissions;
 use super::{
     await_plan::await_plan,
     compare::unchanged,
@@ -101,7 +101,8 @@ async fn await_shards(settings: &Settings, store: &RunStore, job: &str) -> Resul
 pub async fn merge(settings: &Settings, store: &RunStore, plan: &Plan, teller: &Teller) -> Result<End, Stop> {
     // On the heap: the commands that end with it would be too large for the stack.
     let merging = Box::pin(merge_and_tell(settings, store, plan, After::Shards(teller)));
-    step(Step::Finalize, plan.traceparent.as_ref(), merging).await.map_err(|stop| stop.at(Moment::AfterPlan))
+    let published = step(Step::Finalize, plan.traceparent.as_ref(), merging).await;
+    published.and_then(Published::end).map_err(|stop| stop.at(Moment::AfterPlan))
 }
 
 /// Brings the results of a run up to date of which some attempts were rolled back. Prints nothing.
@@ -109,8 +110,36 @@ pub(super) async fn merge_after_rollback(
     settings: &Settings,
     store: &RunStore,
     plan: &Plan,
-) -> Result<End, Stop> {
-    Box::pin(merge_and_tell(settings, store, plan, After::Rollback)).await
+) -> Result<Published, Stop> {
+    let merging = Box::pin(merge_and_tell(settings, store, plan, After::Rollback));
+    merging.await.map_err(|stop| stop.at(Moment::AfterPlan))
+}
+
+/// Results that were published, and what is left to do.
+pub(super) struct Published {
+    pub(super) summary: Summary,
+    /// 69: rows are missing or lost.
+    pub(super) incomplete: Option<Stop>,
+    /// Why the sweep failed, if it did.
+    unswept: Option<String>,
+}
+
+impl Published {
+    /// How the process ends: 69 if rows are missing or lost, else as [`Self::swept`] says.
+    fn end(mut self) -> Result<End, Stop> {
+        self.incomplete.take().map_or_else(|| self.swept(), Err)
+    }
+
+    /// 75 if orphans may be left.
+    pub(super) fn swept(&self) -> Result<End, Stop> {
+        let line = self.summary.in_a_line();
+        let Some(fault) = &self.unswept else { return Ok(End::done(line)) };
+        let message = format!(
+            "{line}; the results stand, but blobs that killed processes left could not be removed: {fault}; run finalize \
+             again"
+        );
+        Err(Stop::new(Exit::Temporary, message))
+    }
 }
 
 /// What a merge follows.
@@ -127,7 +156,7 @@ async fn merge_and_tell(
     store: &RunStore,
     plan: &Plan,
     after: After<'_>,
-) -> Result<End, Stop> {
+) -> Result<Published, Stop> {
     connect::not_ended(store).await?;
     let accept = settings.accept_lost.then(|| decided(settings, "finalize --accept lost")).transpose()?;
     let files = connect::target_blobs(settings)?;
@@ -151,9 +180,7 @@ async fn merge_and_tell(
         open_input: &|| {
             let inputs = inputs.clone();
             async move {
-                let (reader, columns) = inputs.submissions().await?;
-                let encoding = inputs.encoding;
-                Ok(Box::new(Submissions { reader, columns, encoding, ended: false }) as Box<dyn InputRows>)
+                Ok(Box::new(Submissions::open(&inputs).await?) as Box<dyn InputRows>)
             }
             .boxed()
         },
@@ -167,7 +194,7 @@ async fn merge_and_tell(
     tell(settings, store, plan, &totals, warnings, after).await
 }
 
-/// Publishes `summary.json`, prints the grid, and says how the process ends.
+/// Publishes `summary.json` and the page, and prints the grid.
 async fn tell(
     settings: &Settings,
     store: &RunStore,
@@ -175,7 +202,7 @@ async fn tell(
     totals: &Totals,
     warnings: Vec<Warning>,
     after: After<'_>,
-) -> Result<End, Stop> {
+) -> Result<Published, Stop> {
     let mut missing = Missing::default();
     for shard in &totals.missing {
         missing.rows += shard.rows;
@@ -220,23 +247,7 @@ async fn tell(
         summary.print();
         teller.note(&summary);
     }
-    end(&summary, incomplete, totals.unswept.as_deref())
-}
-
-/// How the process ends: 69 if rows are missing or lost, 75 if orphans may be left.
-fn end(summary: &Summary, incomplete: Option<Stop>, unswept: Option<&str>) -> Result<End, Stop> {
-    match (incomplete, unswept) {
-        (Some(incomplete), _) => Err(incomplete),
-        (None, Some(fault)) => {
-            let message = format!(
-                "{}; the results stand, but blobs that killed processes left could not be removed: {fault}; run finalize \
-                 again",
-                summary.in_a_line()
-            );
-            Err(Stop::new(Exit::Temporary, message))
-        }
-        (None, None) => Ok(End::done(summary.in_a_line())),
-    }
+    Ok(Published { summary, incomplete, unswept: totals.unswept.clone() })
 }
 
 /// Where a person finds a result: a pod's own folder is gone with the pod.
@@ -264,37 +275,4 @@ fn next_command(settings: &Settings, plan: &Plan, totals: &Totals) -> String {
     }
     steps.retain(|step| !step.is_empty());
     steps.join("; ")
-}
-
-/// The submissions CSV, read again for its failed rows.
-struct Submissions {
-    reader: CsvReader,
-    columns: SubmissionColumns,
-    encoding: Option<&'static Encoding>,
-    ended: bool,
-}
-
-#[async_trait]
-impl InputRows for Submissions {
-    fn encoding(&self) -> Option<&'static Encoding> {
-        self.encoding
-    }
-
-    fn header(&self) -> &[String] {
-        self.reader.header()
-    }
-
-    async fn next(&mut self) -> Result<Option<InputRow>, Stop> {
-        let Some(record) = self.reader.next().await? else {
-            self.ended = true;
-            return Ok(None);
-        };
-        let attempt = self.columns.attempt_id(record).parse().ok();
-        let cells = record.to_cells();
-        Ok(Some(InputRow { number: self.reader.rows(), attempt, cells }))
-    }
-
-    fn sha256(&self) -> Option<String> {
-        self.ended.then(|| self.reader.digest().sha256)
-    }
 }

@@ -28,6 +28,16 @@ async fn every_code_that_can_be_known_is_predicted_as_it_comes() {
     // A launch session that stands alone is seen by the rules, other refusals of the target are not.
     let seen_after_all: u64 =
         unknown.iter().filter_map(|code| outcomes.failed.get(code)).map(|one| one.rows).sum();
+    let failed = app.failed_in(".");
+    for code in unknown {
+        let Some(seen) = outcomes.failed.get(code) else { continue };
+        assert!(seen.examples.len() as u64 == seen.rows, "all of them are named: {seen:?}");
+        for attempt in &seen.examples {
+            let row = (attempt.clone(), code.to_string());
+            assert!(failed.contains(&row), "{row:?} was predicted, and did not fail so: {failed:?}");
+        }
+    }
+    assert!(seen_after_all > 0, "the sample has a launch session that stands alone");
     for code in FailCode::ALL.iter().filter(|code| !unknown.contains(code)) {
         let rows = outcomes.failed.get(code).map_or(0, |counted| counted.rows);
         assert_eq!(rows, by_code.get(&format!("failed {code}")).copied().unwrap_or_default(), "{code}");
