@@ -23,7 +23,9 @@ use crate::{
         events::{Event, Events, Wait},
     },
     run::{Plan, RunName, RunStore, WriterId, names, pins, purge},
-    settings::{AccountSettings, DatabaseAuth, InputLocation, Place, Settings, StoreSettings, WarehouseSettings},
+    settings::{
+        AccountSettings, DatabaseAuth, InputLocation, Place, Settings, StoreSettings, WarehouseSettings,
+    },
 };
 
 /// The run's folder in the run store.

@@ -179,10 +179,7 @@ async fn merge_and_tell(
         files: &files,
         open_input: &|| {
             let inputs = inputs.clone();
-            async move {
-                Ok(Box::new(Submissions::open(&inputs).await?) as Box<dyn InputRows>)
-            }
-            .boxed()
+            async move { Ok(Box::new(Submissions::open(&inputs).await?) as Box<dyn InputRows>) }.boxed()
         },
         out: Some(&settings.out),
         accept,

@@ -38,7 +38,9 @@ pub(super) async fn publish(
 /// What a verification said. Results are published whether or not a verify store elsewhere can be read: it may be closed to
 /// the identity that moves rows.
 async fn verified(settings: &Settings, store: &RunStore) -> Result<Option<Verification>, Fault> {
-    let Some(elsewhere) = connect::verify_store_elsewhere(settings)? else { return verification(store).await };
+    let Some(elsewhere) = connect::verify_store_elsewhere(settings)? else {
+        return verification(store).await;
+    };
     Ok(verification(&elsewhere).await.unwrap_or_else(|fault| {
         let place = elsewhere.describe(&names::result(names::VERIFICATION));
         tracing::warn!(

@@ -138,7 +138,8 @@ async fn update_books(
         _ => published.swept().map(drop),
     };
     ended.map_err(|stop| {
-        let message = format!("the attempts were rolled back, and the run's results say so. They also say: {stop}");
+        let message =
+            format!("the attempts were rolled back, and the run's results say so. They also say: {stop}");
         stop.saying(message)
     })
 }

@@ -50,7 +50,8 @@ impl Asked<'_> {
         let places = Places::open(self)?;
         let part = self.verify.shard.unwrap_or(Share { index: 0, of: 1 });
         let name = format!("{}/{}", part.index, part.of);
-        let (state, joined) = Verifying::join(self.results.clone(), self.subject(known, &places), name).await?;
+        let (state, joined) =
+            Verifying::join(self.results.clone(), self.subject(known, &places), name).await?;
         for discarded in &joined.discarded {
             report::tell(discarded);
         }

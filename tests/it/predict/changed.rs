@@ -44,7 +44,9 @@ async fn sources_that_changed_since_the_prediction_are_differences_that_say_so()
     let mut reader = csv::Reader::from_path(sample.path("files.csv")).unwrap();
     let blobs: Vec<String> = reader.records().map(|row| row.unwrap()[1].to_owned()).collect();
     azurite.blob(&sample.source, &blobs[0]).delete(None).await.unwrap();
-    azurite.put(&sample.source, &blobs[30], "another file, longer than it was when it was listed".repeat(99)).await;
+    azurite
+        .put(&sample.source, &blobs[30], "another file, longer than it was when it was listed".repeat(99))
+        .await;
     let said = app.run(&["run"]).await.expect(0);
     let compared = summary(&app).prediction.unwrap();
     let named: Vec<(&str, u64, u64)> =

@@ -142,7 +142,8 @@ async fn results_that_are_copied_hold_the_verification_of_its_own_store() {
     // An earlier verification, in the run store, is not the one that is named.
     app.run(&["verify", "--recheck", "0s", "--out", "there"]).await.expect(0);
     let place = format!("file://{}", app.out.path().join("verified").display());
-    let level = ["verify", "--recheck", "0s", "--level", "content", "--out", "here", "--verify-store", &place];
+    let level =
+        ["verify", "--recheck", "0s", "--level", "content", "--out", "here", "--verify-store", &place];
     app.run(&level).await.expect(0);
     app.run(&["results", "--to", "fetched", "--verify-store", &place]).await.expect(0);
     for file in ["verification.json", "verification_failures.csv", "manifest.csv", "controls.sql"] {

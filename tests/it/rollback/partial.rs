@@ -179,7 +179,11 @@ async fn a_rollback_that_leaves_orphans_of_killed_processes_says_that_the_result
     let said = said.expect(75);
     assert!(said.stdout.contains("removed 1 submissions"), "{}", said.stdout);
     assert!(said.stderr.contains("and the run's results say so"), "{}", said.stderr);
-    assert!(said.stderr.contains("the results stand, but blobs that killed processes left"), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("the results stand, but blobs that killed processes left"),
+        "{}",
+        said.stderr
+    );
     assert!(!said.stderr.contains("do not say so yet"), "{}", said.stderr);
     assert_eq!(app.migrated(), of_run[1..]);
     assert_eq!(summary(&app)["books"]["skipped"]["rolled_back"], json!(1));
