@@ -77,8 +77,7 @@ impl Reader<'_> {
         let rules = self.rules();
         let trial = if self.purpose == Purpose::Move { self.trial() } else { Trial::default() };
         let after = self.any(&t::AFTER, parse::id).unwrap_or_default();
-        let exclude = self.optional(&t::EXCLUDE, parse::path);
-        let expect = self.optional(&t::EXPECT, parse::path);
+        let [exclude, expect] = [&t::EXCLUDE, &t::EXPECT].map(|file| self.optional(file, parse::path));
         let verify_store = self.optional(&t::VERIFY_STORE, parse::place);
         let redo_lost = self.optional(&t::REDO, parse::lost).is_some();
         let accept_lost = self.purpose == Purpose::Move && self.optional(&t::ACCEPT, parse::lost).is_some();
