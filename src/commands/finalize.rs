@@ -1,6 +1,8 @@
 //! `finalize`: merges what the shards recorded; by hand at once, in a cluster after the shard Job.
 
-use std::{path::PathBuf, time::Duration};
+mod next;
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::Utc;
@@ -9,12 +11,12 @@ use futures_util::FutureExt;
 
 use crate::{
     adapters::kubernetes::ClusterJob,
-    exit::{End, Exit, Moment, Stop},
+    exit::{End, Moment, Stop},
     finalize::{FinalizeContext, InputRow, InputRows, books::Totals},
     inputs::{CsvReader, SubmissionColumns},
     ports::TargetReader,
     run::{
-        Missing, Plan, RunStore, Summary, Warning,
+        Missing, Plan, RunStore, Summary, Warning, WarningCode,
         lock::LockedRun,
         names,
         pins::{Present, differences},
@@ -22,10 +24,7 @@ use crate::{
     },
     settings::Settings,
     telemetry::{self, Step, step},
-    watch::{
-        rerun::{self, Rerun},
-        wait::{self, JobWait, WaitEnd},
-    },
+    watch::wait::{self, JobWait, WaitEnd},
 };
 
 use super::{
@@ -78,6 +77,7 @@ async fn await_shards(settings: &Settings, store: &RunStore, job: &str) -> Resul
                 jobs: &ClusterJob::new(namespace, job),
                 job,
                 namespace,
+                release: settings.pod.release.as_ref(),
                 redo: settings.redo_lost,
                 wait_plan: settings.wait_plan,
                 give_up_after: settings.work.give_up_after,
@@ -191,27 +191,24 @@ async fn tell(
         .lost(totals.lost.clone())
         .took(took);
     summary.rows_left_out = totals.rows_left_out;
+    summary.writers_merged = Some(totals.writers);
     summary.newest_outcome_at = totals.last_outcome_at;
     summary.receipts = Some(totals.receipts.clone());
     summary.orphans_removed = totals.orphans.blobs;
+    summary.orphans_kept.clone_from(&totals.kept.named);
     let Limited { limits, commits, warning } = limited(store, plan).await?;
     (summary.limits, summary.commits) = (limits, commits);
-    summary.warnings = warnings.into_iter().chain(warning).collect();
+    summary.warnings = warnings.into_iter().chain(warning).chain(kept(totals)).collect();
     summary.prediction = predicted::compared(store, plan, &totals.books, ended).await?;
     summary.stages = stages(&totals.books);
     let files = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES, names::SUMMARY, names::REPORT];
     let lost = (totals.lost.rows > 0).then_some(names::LOST);
-    summary.results = files.into_iter().chain(lost).map(|file| location(settings, store, file)).collect();
-    let flags = rerun::away_from_inputs(plan, &settings.out);
-    let rerun = Rerun::of(settings.pod.release.as_ref(), &settings.run_store.to_string(), &flags);
-    let redo = rerun.redo(store.run(), &totals.lost.shards);
-    let rerun = rerun.command(store.run(), &totals.incomplete_shards());
-    let incomplete = totals.incomplete(store, &rerun, &redo);
-    summary.next_command = match incomplete {
-        Some(_) if totals.lost.rows > 0 => redo,
-        Some(_) => rerun,
-        None => next_command(settings, plan, totals),
-    };
+    summary.results =
+        files.into_iter().chain(lost).map(|file| next::location(settings, store, file)).collect();
+    let mut next = next::next(settings, store, plan, totals);
+    summary.next_command = std::mem::take(&mut next.command);
+    summary.release = next.release.take();
+    summary.shard_job.clone_from(&settings.pod.shard_job);
     let text = json("summary", &summary)?;
     results::publish_document(Some(store), Some(&settings.out), names::SUMMARY, &text, "application/json")
         .await?;
@@ -220,50 +217,19 @@ async fn tell(
         summary.print();
         teller.note(&summary);
     }
-    end(&summary, incomplete, totals.unswept.as_deref())
+    next::end(&summary, next, totals.unswept.as_deref())
 }
 
-/// How the process ends: 69 if rows are missing or lost, 75 if orphans may be left.
-fn end(summary: &Summary, incomplete: Option<Stop>, unswept: Option<&str>) -> Result<End, Stop> {
-    match (incomplete, unswept) {
-        (Some(incomplete), _) => Err(incomplete),
-        (None, Some(fault)) => {
-            let message = format!(
-                "{}; the results stand, but blobs that killed processes left could not be removed: {fault}; run finalize \
-                 again",
-                summary.in_a_line()
-            );
-            Err(Stop::new(Exit::Temporary, message))
-        }
-        (None, None) => Ok(End::done(summary.in_a_line())),
-    }
-}
-
-/// Where a person finds a result: a pod's own folder is gone with the pod.
-fn location(settings: &Settings, store: &RunStore, file: &str) -> String {
-    match settings.pod.name {
-        Some(_) => store.describe(&names::result(file)),
-        None => settings.out.join(file).display().to_string(),
-    }
-}
-
-/// The next command if every row has an outcome: fetch the results if they are in the run store only, then run the
-/// failed rows.
-fn next_command(settings: &Settings, plan: &Plan, totals: &Totals) -> String {
-    let (fetch, failed) = match settings.pod.name {
-        Some(_) => (rerun::fetch(plan, &settings.run_store.to_string()), PathBuf::from(names::FAILED)),
-        None => (String::new(), settings.out.join(names::FAILED)),
-    };
-    let mut steps = vec![fetch];
-    if totals.books.rows_failed() > 0 {
-        // The failure CSV is a valid input.
-        steps.push(format!(
-            "when the causes are mended: rogo-migrate run --run <another name> --submissions {} --out <another folder>",
-            failed.display()
-        ));
-    }
-    steps.retain(|step| !step.is_empty());
-    steps.join("; ")
+/// The warning about orphans that cannot be removed.
+fn kept(totals: &Totals) -> Option<Warning> {
+    let fault = totals.kept.fault.as_ref()?;
+    let detail = format!(
+        "{} blobs of killed processes, which no row names, stay in the target container: {}; the results are valid; when \
+         that has ended, `rogo-migrate orphans --delete --reason <why>` removes them",
+        totals.kept.blobs,
+        fault.chain()
+    );
+    Some(Warning { code: WarningCode::OrphansKept, detail })
 }
 
 /// The submissions CSV, read again for its failed rows.
