@@ -42,7 +42,7 @@ use self::{
     breaker::Breaker,
     copy::Copier,
     feed::Queue,
-    finish::{done_marker, finish, mark_done},
+    finish::{finish, mark_recorded},
     guard::Guard,
     in_flight::InFlight,
     keep::Heart,
@@ -197,10 +197,7 @@ pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
 
 async fn move_rows(inputs: ShardInputs, rows: u64) -> Result<(), Stop> {
     if inputs.recorded.rows.len() == rows {
-        // A process was killed between its last segment and the marker. Finalize may have merged since, and
-        // deleted the queue.
-        let marker = done_marker(&inputs.plan.id, inputs.index, &inputs.writer, &inputs.observed);
-        return mark_done(&inputs.store, &inputs.pace, &marker).await;
+        return mark_recorded(&inputs).await;
     }
     let open = || Queue::open(&inputs.store, &inputs.plan, inputs.index, &inputs.rules);
     let queue = inputs.pace.at_start(Service::RunStore, open).await.map_err(Trouble::of_one_shard)?;

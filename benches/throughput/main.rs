@@ -21,6 +21,7 @@ mod plan;
 mod predict;
 mod receipts;
 mod report;
+mod scale;
 mod stub;
 mod sweep;
 mod telemetry;
@@ -148,7 +149,20 @@ struct Options {
     /// Instead of all else: what receipts cost PostgreSQL
     #[arg(long)]
     receipts: bool,
-    /// Rows of `--verify` (a tenth of them first), `--predict` (a fifth of them first) and `--receipts`
+    /// Instead of all else: eight shards beside one, 400 ms before every service
+    #[arg(long)]
+    shards: bool,
+    /// Instead of all else: what a row costs in a shard of ten times as many
+    #[arg(long)]
+    growth: bool,
+    /// Instead of all else: memory with files of 20 MB, 512 copies in flight
+    #[arg(long)]
+    large: bool,
+    /// Instead of all else: the number of copies in flight that the program finds, beside fixed ones
+    #[arg(long)]
+    climb: bool,
+    /// Rows of `--verify` (a tenth of them first), `--predict` (a fifth of them first), `--receipts`, `--shards` (of each),
+    /// `--growth` (of the smaller shard), `--large` (of the smaller) and `--climb`
     #[arg(long)]
     rows: Option<u64>,
     /// cargo bench says it
@@ -160,44 +174,7 @@ struct Options {
 async fn main() -> ExitCode {
     let options = Options::parse();
     let mut goals = Goals::default();
-    if options.sweep {
-        sweep::sweep(&mut goals, options.file_rows, options.blobs).await;
-        return goals.end();
-    }
-    if options.plan {
-        plan::plan(&mut goals, options.planned).await;
-        return goals.end();
-    }
-    if options.commits {
-        commits::commits(&mut goals, &options).await;
-        return goals.end();
-    }
-    if options.latency {
-        latency::latency(&mut goals, &options).await;
-        return goals.end();
-    }
-    if options.guard {
-        guard::guard(&mut goals, &options).await;
-        return goals.end();
-    }
-    if options.telemetry {
-        telemetry::telemetry(&mut goals, options.told, options.rounds).await;
-        return goals.end();
-    }
-    if options.report {
-        report::report(&mut goals, options.report_rows, options.report_shards);
-        return goals.end();
-    }
-    if options.verify {
-        verify::verify(&mut goals, options.rows.unwrap_or(300_000)).await;
-        return goals.end();
-    }
-    if options.predict {
-        predict::predict(&mut goals, &options, options.rows.unwrap_or(150_000)).await;
-        return goals.end();
-    }
-    if options.receipts {
-        receipts::receipts(&mut goals, options.rows.unwrap_or(8_000)).await;
+    if named(&mut goals, &options).await {
         return goals.end();
     }
     if options.submissions > 0 {
@@ -215,6 +192,42 @@ async fn main() -> ExitCode {
         many_shards().await;
     }
     goals.end()
+}
+
+/// Runs the benchmark that an option names; `false` if none does.
+async fn named(goals: &mut Goals, options: &Options) -> bool {
+    if options.sweep {
+        sweep::sweep(goals, options.file_rows, options.blobs).await;
+    } else if options.plan {
+        plan::plan(goals, options.planned).await;
+    } else if options.commits {
+        commits::commits(goals, options).await;
+    } else if options.latency {
+        latency::latency(goals, options).await;
+    } else if options.guard {
+        guard::guard(goals, options).await;
+    } else if options.telemetry {
+        telemetry::telemetry(goals, options.told, options.rounds).await;
+    } else if options.report {
+        report::report(goals, options.report_rows, options.report_shards);
+    } else if options.verify {
+        verify::verify(goals, options.rows.unwrap_or(300_000)).await;
+    } else if options.predict {
+        predict::predict(goals, options, options.rows.unwrap_or(150_000)).await;
+    } else if options.receipts {
+        receipts::receipts(goals, options.rows.unwrap_or(8_000)).await;
+    } else if options.shards {
+        scale::shards(goals, options.rows.unwrap_or(1_500)).await;
+    } else if options.growth {
+        scale::growth(goals, options.rows.unwrap_or(6_000), options.rounds).await;
+    } else if options.large {
+        scale::large(goals, options.rows.unwrap_or(400)).await;
+    } else if options.climb {
+        scale::climb(goals, options.rows.unwrap_or(60_000)).await;
+    } else {
+        return false;
+    }
+    true
 }
 
 /// Floor and program in turn, on the same Azurite.
