@@ -208,7 +208,11 @@ async fn tell(
     let mut next = next::next(settings, store, plan, totals);
     summary.next_command = std::mem::take(&mut next.command);
     summary.release = next.release.take();
-    summary.shard_job.clone_from(&settings.pod.shard_job);
+    summary.shard_job = match &settings.pod.shard_job {
+        Some(job) => Some(job.clone()),
+        // A merge by hand holds what that finalizer's did; a result that cannot be read is replaced.
+        None => connect::result_of(store, plan).await.ok().flatten().and_then(|before| before.shard_job),
+    };
     let text = json("summary", &summary)?;
     results::publish_document(Some(store), Some(&settings.out), names::SUMMARY, &text, "application/json")
         .await?;

@@ -5,11 +5,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::{
-    commands::{await_plan::await_plan, finalize::standing_plan, patience::patiently},
+    commands::{await_plan::await_plan, connect, finalize::standing_plan, patience::patiently},
     domain::{ShardIndex, shard_list},
     exit::{Exit, Stop},
     ports::{Backoff, Fault, Patience, pause},
-    run::{Plan, RunResult, RunStore, Summary, names, writers},
+    run::{Plan, RunResult, RunStore, Summary, writers},
     settings::Settings,
 };
 
@@ -22,7 +22,7 @@ const SAYS_EVERY: Duration = Duration::from_mins(10);
 pub(super) async fn result(settings: &Settings, store: &RunStore) -> Result<(Plan, Summary), Stop> {
     if settings.pod.name.is_none() {
         let plan = standing_plan(store).await?;
-        let summary = of_plan(store, &plan).await?.ok_or_else(|| no_result(store, &plan))?;
+        let summary = connect::result_of(store, &plan).await?.ok_or_else(|| no_result(store, &plan))?;
         if let Some(why) = unmerged(store, &summary).await? {
             return Err(under_way(store, &why));
         }
@@ -35,7 +35,7 @@ pub(super) async fn result(settings: &Settings, store: &RunStore) -> Result<(Pla
         // A rollback ends the wait.
         let looking = patiently(settings, async || {
             standing_plan(store).await?;
-            let Some(summary) = of_plan(store, &plan).await? else { return Ok(None) };
+            let Some(summary) = connect::result_of(store, &plan).await? else { return Ok(None) };
             let unmerged = unmerged(store, &summary).await?;
             Ok(Some((summary, unmerged)))
         });
@@ -92,11 +92,6 @@ fn under_way(store: &RunStore, why: &str) -> Stop {
         store.run()
     );
     Stop::new(Exit::Temporary, message)
-}
-
-async fn of_plan(store: &RunStore, plan: &Plan) -> Result<Option<Summary>, Stop> {
-    let summary: Option<Summary> = store.read(&names::result(names::SUMMARY)).await?;
-    Ok(summary.filter(|summary| summary.plan == plan.id))
 }
 
 fn no_result(store: &RunStore, plan: &Plan) -> Stop {
