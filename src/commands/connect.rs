@@ -22,7 +22,7 @@ use crate::{
         self,
         events::{Event, Events, Wait},
     },
-    run::{Plan, RunName, RunStore, WriterId, names, pins, purged},
+    run::{Plan, RunName, RunStore, Summary, WriterId, names, pins, purged},
     settings::{
         AccountSettings, DatabaseAuth, InputLocation, Place, Settings, StoreSettings, WarehouseSettings,
     },
@@ -240,6 +240,12 @@ pub(super) fn container(target: &Place) -> String {
             path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
         }
     }
+}
+
+/// The result of this plan that the run store holds; `None` before there is one.
+pub async fn result_of(store: &RunStore, plan: &Plan) -> Result<Option<Summary>, Stop> {
+    let summary: Option<Summary> = store.read(&names::result(names::SUMMARY)).await?;
+    Ok(summary.filter(|summary| summary.plan == plan.id))
 }
 
 /// Refuses a run that was rolled back.

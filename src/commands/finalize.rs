@@ -1,8 +1,9 @@
 //! `finalize`: merges what the shards recorded; by hand at once, in a cluster after the shard Job.
 
+mod next;
 mod submissions;
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use chrono::Utc;
 use futures_util::FutureExt;
@@ -13,7 +14,7 @@ use crate::{
     finalize::{FinalizeContext, InputRows, books::Totals},
     ports::TargetReader,
     run::{
-        Missing, Plan, RunStore, Summary, Warning,
+        Missing, Plan, RunStore, Summary, Warning, WarningCode,
         lock::LockedRun,
         names,
         pins::{Present, differences},
@@ -21,10 +22,7 @@ use crate::{
     },
     settings::Settings,
     telemetry::{self, Step, step},
-    watch::{
-        rerun::{self, Rerun},
-        wait::{self, JobWait, WaitEnd},
-    },
+    watch::wait::{self, JobWait, WaitEnd},
 };
 
 use self::submissions::Submissions;
@@ -78,6 +76,7 @@ async fn await_shards(settings: &Settings, store: &RunStore, job: &str) -> Resul
                 jobs: &ClusterJob::new(namespace, job),
                 job,
                 namespace,
+                release: settings.pod.release.as_ref(),
                 redo: settings.redo_lost,
                 wait_plan: settings.wait_plan,
                 give_up_after: settings.work.give_up_after,
@@ -120,6 +119,8 @@ pub(super) struct Published {
     pub(super) summary: Summary,
     /// 69: rows are missing or lost.
     pub(super) incomplete: Option<Stop>,
+    /// The command that merges once more.
+    finalize: String,
     /// Why the sweep failed, if it did.
     unswept: Option<String>,
 }
@@ -135,8 +136,9 @@ impl Published {
         let line = self.summary.in_a_line();
         let Some(fault) = &self.unswept else { return Ok(End::done(line)) };
         let message = format!(
-            "{line}; the results stand, but blobs that killed processes left could not be removed: {fault}; run finalize \
-             again"
+            "{line}; the results stand, but blobs that killed processes left could not be removed: {fault}; to try again: \
+             {}",
+            self.finalize
         );
         Err(Stop::new(Exit::Temporary, message))
     }
@@ -215,26 +217,27 @@ async fn tell(
         .lost(totals.lost.clone())
         .took(took);
     summary.rows_left_out = totals.rows_left_out;
+    summary.writers_merged = Some(totals.writers);
     summary.newest_outcome_at = totals.last_outcome_at;
     summary.receipts = Some(totals.receipts.clone());
     summary.orphans_removed = totals.orphans.blobs;
+    summary.orphans_kept.clone_from(&totals.kept.named);
     let Limited { limits, commits, warning } = limited(store, plan).await?;
     (summary.limits, summary.commits) = (limits, commits);
-    summary.warnings = warnings.into_iter().chain(warning).collect();
+    summary.warnings = warnings.into_iter().chain(warning).chain(kept(totals)).collect();
     summary.prediction = predicted::compared(store, plan, &totals.books, ended).await?;
     summary.stages = stages(&totals.books);
     let files = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES, names::SUMMARY, names::REPORT];
     let lost = (totals.lost.rows > 0).then_some(names::LOST);
-    summary.results = files.into_iter().chain(lost).map(|file| location(settings, store, file)).collect();
-    let flags = rerun::away_from_inputs(plan, &settings.out);
-    let rerun = Rerun::of(settings.pod.release.as_ref(), &settings.run_store.to_string(), &flags);
-    let redo = rerun.redo(store.run(), &totals.lost.shards);
-    let rerun = rerun.command(store.run(), &totals.incomplete_shards());
-    let incomplete = totals.incomplete(store, &rerun, &redo);
-    summary.next_command = match incomplete {
-        Some(_) if totals.lost.rows > 0 => redo,
-        Some(_) => rerun,
-        None => next_command(settings, plan, totals),
+    summary.results =
+        files.into_iter().chain(lost).map(|file| next::location(settings, store, file)).collect();
+    let mut next = next::next(settings, store, plan, totals);
+    summary.next_command = std::mem::take(&mut next.command);
+    summary.release = next.release.take();
+    summary.shard_job = match &settings.pod.shard_job {
+        Some(job) => Some(job.clone()),
+        // A merge by hand holds what that finalizer's did; a result that cannot be read is replaced.
+        None => connect::result_of(store, plan).await.ok().flatten().and_then(|before| before.shard_job),
     };
     let text = json("summary", &summary)?;
     results::publish_document(Some(store), Some(&settings.out), names::SUMMARY, &text, "application/json")
@@ -244,32 +247,18 @@ async fn tell(
         summary.print();
         teller.note(&summary);
     }
-    Ok(Published { summary, incomplete, unswept: totals.unswept.clone() })
+    let next::Next { incomplete, finalize, .. } = next;
+    Ok(Published { summary, incomplete, finalize, unswept: totals.unswept.clone() })
 }
 
-/// Where a person finds a result: a pod's own folder is gone with the pod.
-fn location(settings: &Settings, store: &RunStore, file: &str) -> String {
-    match settings.pod.name {
-        Some(_) => store.describe(&names::result(file)),
-        None => settings.out.join(file).display().to_string(),
-    }
-}
-
-/// The next command if every row has an outcome: fetch the results if they are in the run store only, then run the
-/// failed rows.
-fn next_command(settings: &Settings, plan: &Plan, totals: &Totals) -> String {
-    let (fetch, failed) = match settings.pod.name {
-        Some(_) => (rerun::fetch(plan, &settings.run_store.to_string()), PathBuf::from(names::FAILED)),
-        None => (String::new(), settings.out.join(names::FAILED)),
-    };
-    let mut steps = vec![fetch];
-    if totals.books.rows_failed() > 0 {
-        // The failure CSV is a valid input.
-        steps.push(format!(
-            "when the causes are mended: rogo-migrate run --run <another name> --submissions {} --out <another folder>",
-            failed.display()
-        ));
-    }
-    steps.retain(|step| !step.is_empty());
-    steps.join("; ")
+/// The warning about orphans that cannot be removed.
+fn kept(totals: &Totals) -> Option<Warning> {
+    let fault = totals.kept.fault.as_ref()?;
+    let detail = format!(
+        "{} blobs of killed processes, which no row names, stay in the target container: {}; the results are valid; when \
+         that has ended, `rogo-migrate orphans --delete --reason <why>` removes them",
+        totals.kept.blobs,
+        fault.chain()
+    );
+    Some(Warning { code: WarningCode::OrphansKept, detail })
 }
