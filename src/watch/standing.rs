@@ -95,10 +95,9 @@ impl Watcher {
             facts.recorded = self.recorded(plan, &facts.done, &facts.beats).await?;
             facts.summary = self.store.read(&names::result(names::SUMMARY)).await?;
             if let Some(summary) = &facts.summary {
-                facts.unmerged = match summary.plan == plan.id {
-                    true => writers::unmerged(&self.store, summary).await?,
-                    false => Vec::new(),
-                };
+                if summary.plan == plan.id {
+                    facts.unmerged = writers::unmerged(&self.store, summary).await?;
+                }
                 let result: Option<Verification> =
                     self.verify_store.read(&names::result(names::VERIFICATION)).await?;
                 facts.verification = result.filter(|result| result.plan == plan.id);
