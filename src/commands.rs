@@ -33,6 +33,7 @@ mod signals;
 mod status;
 mod verify;
 
+pub use await_plan::await_plan;
 pub use last_word::{guarded, last_word};
 
 use std::time::Duration;

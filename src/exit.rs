@@ -158,6 +158,12 @@ impl Stop {
         self.cause.as_ref().map(|(service, kind)| (*service, kind))
     }
 
+    /// The same end in other words.
+    #[must_use]
+    pub fn saying(self, message: impl Into<String>) -> Self {
+        Self { message: message.into(), ..self }
+    }
+
     /// The error as one line of JSON, for programs that read standard output; the names are those of `--notify`.
     pub fn json(&self) -> String {
         let cause = self.cause();

@@ -26,7 +26,7 @@ use crate::{
     run::{
         Decided, Lost,
         lock::{LockedRun, Quiet},
-        orphans::Orphans,
+        orphans::Swept,
         purged,
     },
 };
@@ -96,6 +96,7 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<Totals, Stop> {
     // database, can change what is counted and swept below.
     let mut quiet = Quiet::begin(&context.run).await?;
 
+    let writers = quiet.retired();
     let mut merged = Merged::gather(store, plan).await?;
     let missing = books::missing(store, plan, &merged).await?;
     let mut lost = LostRows::begin(store, plan, context.accept.clone()).await?;
@@ -117,9 +118,9 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<Totals, Stop> {
     drafts.publish(store, context.out).await?;
     let swept = sweep::remove(&mut quiet, &context.run, context.files, lost.attempts()).await;
     quiet.end().await;
-    let (orphans, unswept) = match swept {
-        Ok(orphans) => (orphans, None),
-        Err(fault) => (Orphans::default(), Some(fault.chain())),
+    let (Swept { removed: orphans, kept }, unswept) = match swept {
+        Ok(swept) => (swept, None),
+        Err(fault) => (Swept::default(), Some(fault.chain())),
     };
     Ok(Totals {
         rows: plan.rows,
@@ -131,6 +132,8 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<Totals, Stop> {
         missing,
         lost: lost_rows,
         orphans,
+        kept,
+        writers,
         unswept,
         elapsed: began.elapsed(),
     })

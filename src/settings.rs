@@ -74,6 +74,8 @@ pub struct Settings {
     pub exclude: Option<PathBuf>,
     /// `--expect`: what the data's owner says of inputs, warehouse and files.
     pub expect: Option<PathBuf>,
+    /// Where verifications keep state and results; `None`: in the run store.
+    pub verify_store: Option<Place>,
     /// `--redo lost`: rows that were recorded as migrated are looked up, and the absent ones are moved again.
     pub redo_lost: bool,
     /// `--accept lost`: the target may lack what it lacks.

@@ -104,9 +104,12 @@ async fn survey(client: &Client, namespace: &str, job: &str) -> Result<Survey, F
     let failed = within(pods.list(&selected("status.phase=Failed"))).await?.items;
     let mut survey = Survey {
         obstacles: living.iter().filter_map(states::obstacle).collect(),
+        disk_evictions: 0,
         terminating: living.iter().filter_map(states::terminating).collect(),
     };
-    survey.obstacles.extend(states::evicted_for_disk(&failed));
+    let (evicted, most) = states::evicted_for_disk(&failed);
+    survey.obstacles.extend(evicted);
+    survey.disk_evictions = most;
     let unexplained = living.iter().filter(|pod| states::waits_unexplained(pod));
     for pod in unexplained.take(PODS_ASKED).filter_map(|pod| pod.metadata.name.as_deref()) {
         let event = last_warning(client, namespace, pod).await?;

@@ -32,7 +32,7 @@ pub struct ResultsArgs {
     /// Name and location of the run.
     #[command(flatten)]
     pub store: StoreFlags,
-    /// With --evidence: where its verifications are.
+    /// Where its verifications are.
     #[command(flatten)]
     pub verify_store: VerifyStoreFlags,
 }

@@ -11,6 +11,7 @@ use crate::{
     report::tell_wait,
     run::{Plan, Refusal, RunStore, names, pins},
     settings::Settings,
+    watch::rerun::release_with,
 };
 
 const LOOKS: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(10));
@@ -76,12 +77,33 @@ async fn being_made(settings: &Settings, store: &RunStore) -> bool {
 
 fn no_plan(settings: &Settings, store: &RunStore) -> Stop {
     let message = format!(
-        "no plan at {} after {} s (wait-plan), nor a process that makes it: run `rogo-migrate plan` first, or see why it \
-         did not end",
+        "no plan at {} after {} s (wait-plan), nor a process that makes it: {}",
         store.describe(names::PLAN),
-        settings.wait_plan.as_secs()
+        settings.wait_plan.as_secs(),
+        next(settings)
     );
     Stop::new(Exit::Temporary, message)
+}
+
+/// In a pod the release's own Job makes the plan.
+fn next(settings: &Settings) -> String {
+    let pod = &settings.pod;
+    let Some(namespace) = pod.name.as_ref().and(pod.namespace.as_ref()) else {
+        return "run `rogo-migrate plan` first, or see why it did not end".to_owned();
+    };
+    let logs = format!(
+        "see why the plan's Job did not make it: kubectl --namespace {namespace} logs -l \
+         app.kubernetes.io/name=rogo-migrate,app.kubernetes.io/component=plan --tail=-1"
+    );
+    match &pod.release {
+        Some(release) => {
+            // Shards that wait for the plan too are unfinished.
+            let anew =
+                format!("generation='<the next number>' --set {}replaceRunning=true", release.values_prefix);
+            format!("{logs}; when that is mended: {}", release_with(release, &anew))
+        }
+        None => logs,
+    }
 }
 
 fn given_up(away_for: Duration, fault: &Fault) -> Stop {

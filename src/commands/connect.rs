@@ -22,24 +22,41 @@ use crate::{
         self,
         events::{Event, Events, Wait},
     },
-    run::{Plan, RunStore, WriterId, names, pins, purged},
-    settings::{DatabaseAuth, InputLocation, Place, Settings, StoreSettings, WarehouseSettings},
+    run::{Plan, RunName, RunStore, Summary, WriterId, names, pins, purged},
+    settings::{
+        AccountSettings, DatabaseAuth, InputLocation, Place, Settings, StoreSettings, WarehouseSettings,
+    },
 };
 
 /// The run's folder in the run store.
 pub fn run_store(settings: &Settings) -> Result<RunStore, Fault> {
-    Ok(RunStore::new(blobs::open(&settings.run_store, &settings.account, Service::RunStore)?, &settings.run))
+    store_at(&settings.run_store, &settings.account, &settings.run)
 }
 
 /// The same, for a command that only reads a run.
 pub fn store_of(settings: &StoreSettings) -> Result<RunStore, Fault> {
-    Ok(RunStore::new(blobs::open(&settings.run_store, &settings.account, Service::RunStore)?, &settings.run))
+    store_at(&settings.run_store, &settings.account, &settings.run)
 }
 
-/// The run's folder in the verify store, for a command that only reads a run.
+fn store_at(place: &Place, account: &AccountSettings, run: &RunName) -> Result<RunStore, Fault> {
+    Ok(RunStore::new(blobs::open(place, account, Service::RunStore)?, run))
+}
+
+/// The run's folder in the verify store, if that lies elsewhere.
+pub fn verify_store_elsewhere(settings: &Settings) -> Result<Option<RunStore>, Fault> {
+    let place = settings.verify_store_elsewhere();
+    place.map(|place| store_at(place, &settings.account, &settings.run)).transpose()
+}
+
+/// The same, for a command that only reads a run.
+pub fn verify_store_elsewhere_of(settings: &StoreSettings) -> Result<Option<RunStore>, Fault> {
+    let place = settings.verify_store_elsewhere();
+    place.map(|place| store_at(place, &settings.account, &settings.run)).transpose()
+}
+
+/// The run's folder where it is verified, for a command that only reads a run.
 pub fn verify_store_of(settings: &StoreSettings) -> Result<RunStore, Fault> {
-    let place = settings.verify_store.as_ref().unwrap_or(&settings.run_store);
-    Ok(RunStore::new(blobs::open(place, &settings.account, Service::RunStore)?, &settings.run))
+    verify_store_elsewhere_of(settings)?.map_or_else(|| store_of(settings), Ok)
 }
 
 /// The submissions and mapping CSVs, as the settings locate them.
@@ -223,6 +240,12 @@ pub(super) fn container(target: &Place) -> String {
             path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
         }
     }
+}
+
+/// The result of this plan that the run store holds; `None` before there is one.
+pub async fn result_of(store: &RunStore, plan: &Plan) -> Result<Option<Summary>, Stop> {
+    let summary: Option<Summary> = store.read(&names::result(names::SUMMARY)).await?;
+    Ok(summary.filter(|summary| summary.plan == plan.id))
 }
 
 /// Refuses a run that was rolled back.

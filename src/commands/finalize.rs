@@ -1,20 +1,20 @@
 //! `finalize`: merges what the shards recorded; by hand at once, in a cluster after the shard Job.
 
-use std::{path::PathBuf, time::Duration};
+mod next;
+mod submissions;
 
-use async_trait::async_trait;
+use std::time::Duration;
+
 use chrono::Utc;
-use encoding_rs::Encoding;
 use futures_util::FutureExt;
 
 use crate::{
     adapters::kubernetes::ClusterJob,
     exit::{End, Exit, Moment, Stop},
-    finalize::{FinalizeContext, InputRow, InputRows, books::Totals},
-    inputs::{CsvReader, SubmissionColumns},
+    finalize::{FinalizeContext, InputRows, books::Totals},
     ports::TargetReader,
     run::{
-        Missing, Plan, RunStore, Summary, Warning,
+        Missing, Plan, RunStore, Summary, Warning, WarningCode,
         lock::LockedRun,
         names,
         pins::{Present, differences},
@@ -22,12 +22,10 @@ use crate::{
     },
     settings::Settings,
     telemetry::{self, Step, step},
-    watch::{
-        rerun::{self, Rerun},
-        wait::{self, JobWait, WaitEnd},
-    },
+    watch::wait::{self, JobWait, WaitEnd},
 };
 
+use self::submissions::Submissions;
 use super::{
     await_plan::await_plan,
     compare::unchanged,
@@ -78,6 +76,7 @@ async fn await_shards(settings: &Settings, store: &RunStore, job: &str) -> Resul
                 jobs: &ClusterJob::new(namespace, job),
                 job,
                 namespace,
+                release: settings.pod.release.as_ref(),
                 redo: settings.redo_lost,
                 wait_plan: settings.wait_plan,
                 give_up_after: settings.work.give_up_after,
@@ -101,7 +100,8 @@ async fn await_shards(settings: &Settings, store: &RunStore, job: &str) -> Resul
 pub async fn merge(settings: &Settings, store: &RunStore, plan: &Plan, teller: &Teller) -> Result<End, Stop> {
     // On the heap: the commands that end with it would be too large for the stack.
     let merging = Box::pin(merge_and_tell(settings, store, plan, After::Shards(teller)));
-    step(Step::Finalize, plan.traceparent.as_ref(), merging).await.map_err(|stop| stop.at(Moment::AfterPlan))
+    let published = step(Step::Finalize, plan.traceparent.as_ref(), merging).await;
+    published.and_then(Published::end).map_err(|stop| stop.at(Moment::AfterPlan))
 }
 
 /// Brings the results of a run up to date of which some attempts were rolled back. Prints nothing.
@@ -109,8 +109,39 @@ pub(super) async fn merge_after_rollback(
     settings: &Settings,
     store: &RunStore,
     plan: &Plan,
-) -> Result<End, Stop> {
-    Box::pin(merge_and_tell(settings, store, plan, After::Rollback)).await
+) -> Result<Published, Stop> {
+    let merging = Box::pin(merge_and_tell(settings, store, plan, After::Rollback));
+    merging.await.map_err(|stop| stop.at(Moment::AfterPlan))
+}
+
+/// Results that were published, and what is left to do.
+pub(super) struct Published {
+    pub(super) summary: Summary,
+    /// 69: rows are missing or lost.
+    pub(super) incomplete: Option<Stop>,
+    /// The command that merges once more.
+    finalize: String,
+    /// Why the sweep failed, if it did.
+    unswept: Option<String>,
+}
+
+impl Published {
+    /// How the process ends: 69 if rows are missing or lost, else as [`Self::swept`] says.
+    fn end(mut self) -> Result<End, Stop> {
+        self.incomplete.take().map_or_else(|| self.swept(), Err)
+    }
+
+    /// 75 if orphans may be left.
+    pub(super) fn swept(&self) -> Result<End, Stop> {
+        let line = self.summary.in_a_line();
+        let Some(fault) = &self.unswept else { return Ok(End::done(line)) };
+        let message = format!(
+            "{line}; the results stand, but blobs that killed processes left could not be removed: {fault}; to try again: \
+             {}",
+            self.finalize
+        );
+        Err(Stop::new(Exit::Temporary, message))
+    }
 }
 
 /// What a merge follows.
@@ -127,7 +158,7 @@ async fn merge_and_tell(
     store: &RunStore,
     plan: &Plan,
     after: After<'_>,
-) -> Result<End, Stop> {
+) -> Result<Published, Stop> {
     connect::not_ended(store).await?;
     let accept = settings.accept_lost.then(|| decided(settings, "finalize --accept lost")).transpose()?;
     let files = connect::target_blobs(settings)?;
@@ -150,12 +181,7 @@ async fn merge_and_tell(
         files: &files,
         open_input: &|| {
             let inputs = inputs.clone();
-            async move {
-                let (reader, columns) = inputs.submissions().await?;
-                let encoding = inputs.encoding;
-                Ok(Box::new(Submissions { reader, columns, encoding, ended: false }) as Box<dyn InputRows>)
-            }
-            .boxed()
+            async move { Ok(Box::new(Submissions::open(&inputs).await?) as Box<dyn InputRows>) }.boxed()
         },
         out: Some(&settings.out),
         accept,
@@ -167,7 +193,7 @@ async fn merge_and_tell(
     tell(settings, store, plan, &totals, warnings, after).await
 }
 
-/// Publishes `summary.json`, prints the grid, and says how the process ends.
+/// Publishes `summary.json` and the page, and prints the grid.
 async fn tell(
     settings: &Settings,
     store: &RunStore,
@@ -175,7 +201,7 @@ async fn tell(
     totals: &Totals,
     warnings: Vec<Warning>,
     after: After<'_>,
-) -> Result<End, Stop> {
+) -> Result<Published, Stop> {
     let mut missing = Missing::default();
     for shard in &totals.missing {
         missing.rows += shard.rows;
@@ -191,26 +217,27 @@ async fn tell(
         .lost(totals.lost.clone())
         .took(took);
     summary.rows_left_out = totals.rows_left_out;
+    summary.writers_merged = Some(totals.writers);
     summary.newest_outcome_at = totals.last_outcome_at;
     summary.receipts = Some(totals.receipts.clone());
     summary.orphans_removed = totals.orphans.blobs;
+    summary.orphans_kept.clone_from(&totals.kept.named);
     let Limited { limits, commits, warning } = limited(store, plan).await?;
     (summary.limits, summary.commits) = (limits, commits);
-    summary.warnings = warnings.into_iter().chain(warning).collect();
+    summary.warnings = warnings.into_iter().chain(warning).chain(kept(totals)).collect();
     summary.prediction = predicted::compared(store, plan, &totals.books, ended).await?;
     summary.stages = stages(&totals.books);
     let files = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES, names::SUMMARY, names::REPORT];
     let lost = (totals.lost.rows > 0).then_some(names::LOST);
-    summary.results = files.into_iter().chain(lost).map(|file| location(settings, store, file)).collect();
-    let flags = rerun::away_from_inputs(plan, &settings.out);
-    let rerun = Rerun::of(settings.pod.release.as_ref(), &settings.run_store.to_string(), &flags);
-    let redo = rerun.redo(store.run(), &totals.lost.shards);
-    let rerun = rerun.command(store.run(), &totals.incomplete_shards());
-    let incomplete = totals.incomplete(store, &rerun, &redo);
-    summary.next_command = match incomplete {
-        Some(_) if totals.lost.rows > 0 => redo,
-        Some(_) => rerun,
-        None => next_command(settings, plan, totals),
+    summary.results =
+        files.into_iter().chain(lost).map(|file| next::location(settings, store, file)).collect();
+    let mut next = next::next(settings, store, plan, totals);
+    summary.next_command = std::mem::take(&mut next.command);
+    summary.release = next.release.take();
+    summary.shard_job = match &settings.pod.shard_job {
+        Some(job) => Some(job.clone()),
+        // A merge by hand holds what that finalizer's did; a result that cannot be read is replaced.
+        None => connect::result_of(store, plan).await.ok().flatten().and_then(|before| before.shard_job),
     };
     let text = json("summary", &summary)?;
     results::publish_document(Some(store), Some(&settings.out), names::SUMMARY, &text, "application/json")
@@ -220,81 +247,18 @@ async fn tell(
         summary.print();
         teller.note(&summary);
     }
-    end(&summary, incomplete, totals.unswept.as_deref())
+    let next::Next { incomplete, finalize, .. } = next;
+    Ok(Published { summary, incomplete, finalize, unswept: totals.unswept.clone() })
 }
 
-/// How the process ends: 69 if rows are missing or lost, 75 if orphans may be left.
-fn end(summary: &Summary, incomplete: Option<Stop>, unswept: Option<&str>) -> Result<End, Stop> {
-    match (incomplete, unswept) {
-        (Some(incomplete), _) => Err(incomplete),
-        (None, Some(fault)) => {
-            let message = format!(
-                "{}; the results stand, but blobs that killed processes left could not be removed: {fault}; run finalize \
-                 again",
-                summary.in_a_line()
-            );
-            Err(Stop::new(Exit::Temporary, message))
-        }
-        (None, None) => Ok(End::done(summary.in_a_line())),
-    }
-}
-
-/// Where a person finds a result: a pod's own folder is gone with the pod.
-fn location(settings: &Settings, store: &RunStore, file: &str) -> String {
-    match settings.pod.name {
-        Some(_) => store.describe(&names::result(file)),
-        None => settings.out.join(file).display().to_string(),
-    }
-}
-
-/// The next command if every row has an outcome: fetch the results if they are in the run store only, then run the
-/// failed rows.
-fn next_command(settings: &Settings, plan: &Plan, totals: &Totals) -> String {
-    let (fetch, failed) = match settings.pod.name {
-        Some(_) => (rerun::fetch(plan, &settings.run_store.to_string()), PathBuf::from(names::FAILED)),
-        None => (String::new(), settings.out.join(names::FAILED)),
-    };
-    let mut steps = vec![fetch];
-    if totals.books.rows_failed() > 0 {
-        // The failure CSV is a valid input.
-        steps.push(format!(
-            "when the causes are mended: rogo-migrate run --run <another name> --submissions {} --out <another folder>",
-            failed.display()
-        ));
-    }
-    steps.retain(|step| !step.is_empty());
-    steps.join("; ")
-}
-
-/// The submissions CSV, read again for its failed rows.
-struct Submissions {
-    reader: CsvReader,
-    columns: SubmissionColumns,
-    encoding: Option<&'static Encoding>,
-    ended: bool,
-}
-
-#[async_trait]
-impl InputRows for Submissions {
-    fn encoding(&self) -> Option<&'static Encoding> {
-        self.encoding
-    }
-
-    fn header(&self) -> &[String] {
-        self.reader.header()
-    }
-
-    async fn next(&mut self) -> Result<Option<InputRow>, Stop> {
-        let Some(record) = self.reader.next().await? else {
-            self.ended = true;
-            return Ok(None);
-        };
-        let attempt = self.columns.attempt_id(record).parse().ok();
-        let cells = record.to_cells();
-        Ok(Some(InputRow { number: self.reader.rows(), attempt, cells }))
-    }
-
-    fn sha256(&self) -> Option<String> {
-        self.ended.then(|| self.reader.digest().sha256)
-    }
+/// The warning about orphans that cannot be removed.
+fn kept(totals: &Totals) -> Option<Warning> {
+    let fault = totals.kept.fault.as_ref()?;
+    let detail = format!(
+        "{} blobs of killed processes, which no row names, stay in the target container: {}; the results are valid; when \
+         that has ended, `rogo-migrate orphans --delete --reason <why>` removes them",
+        totals.kept.blobs,
+        fault.chain()
+    );
+    Some(Warning { code: WarningCode::OrphansKept, detail })
 }

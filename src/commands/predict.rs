@@ -53,7 +53,7 @@ async fn predicted(settings: &Settings, args: &PlanArgs, world: &World) -> Resul
         listing: listing.as_ref(),
     })
     .await?;
-    prediction.checks = predict::checks(checked(settings, args, world), None).await;
+    prediction.checks = predict::checks(checked(settings, args, world).await, None).await;
     let measured = if args.prediction.probe { Some(probe(world, sample).await?) } else { None };
     predict::complete(&mut prediction, &made.plan, settings, measured);
     prediction.documents = tables.publish(keeps.then_some(&world.store), &settings.out).await?;
@@ -120,7 +120,7 @@ async fn planned(
 /// Prints what the checks say of a plan that could not be made.
 async fn refused(settings: &Settings, args: &PlanArgs, world: &World, stop: Stop) -> Stop {
     let mut prediction = Prediction::new(&settings.run, None, chrono::Utc::now());
-    prediction.checks = predict::checks(checked(settings, args, world), Some(&stop)).await;
+    prediction.checks = predict::checks(checked(settings, args, world).await, Some(&stop)).await;
     predict::mend(&mut prediction);
     match tell(args, &prediction, None) {
         Ok(()) => stop,
@@ -128,7 +128,7 @@ async fn refused(settings: &Settings, args: &PlanArgs, world: &World, stop: Stop
     }
 }
 
-fn checked<'a>(settings: &'a Settings, args: &PlanArgs, world: &'a World) -> Checked<'a> {
+async fn checked<'a>(settings: &'a Settings, args: &PlanArgs, world: &'a World) -> Checked<'a> {
     Checked {
         settings,
         warehouse: world.warehouse.as_ref(),
@@ -136,6 +136,8 @@ fn checked<'a>(settings: &'a Settings, args: &PlanArgs, world: &'a World) -> Che
         run_store: world.store.blobs().as_ref(),
         target: &world.target,
         tried_to_write: !args.dry_run,
+        // A run store that does not answer is a check of its own.
+        plan_stands: world.store.exists(names::PLAN).await.unwrap_or(true),
     }
 }
 

@@ -20,7 +20,7 @@ pub async fn run(settings: &PurgeSettings, args: &PurgeArgs) -> Result<End, Stop
         args.yes.then(|| decided_by(settings.reason.as_deref(), &settings.user, what)).transpose()?;
     let attempts = settings.attempts.as_deref().map(read_attempts).transpose()?;
     let store = connect::store_of(&settings.store)?;
-    let elsewhere = elsewhere(settings, &store).await?;
+    let elsewhere = elsewhere(settings).await?;
     for place in [Some(&store), elsewhere.as_ref()].into_iter().flatten() {
         if let Some(under_way) = purge::under_way(place, Utc::now()).await? {
             return Err(Stop::new(Exit::Temporary, format!("{under_way}; nothing was deleted")));
@@ -34,13 +34,10 @@ pub async fn run(settings: &PurgeSettings, args: &PurgeArgs) -> Result<End, Stop
 
 /// The run's folder in the verify store, if that lies elsewhere. A place that holds a plan is a run store: the queues of
 /// another installation's run of the same name would go.
-async fn elsewhere(settings: &PurgeSettings, store: &RunStore) -> Result<Option<RunStore>, Stop> {
-    let verify_store = connect::verify_store_of(&settings.store)?;
-    let place = verify_store.describe("");
-    if place == store.describe("") {
-        return Ok(None);
-    }
+async fn elsewhere(settings: &PurgeSettings) -> Result<Option<RunStore>, Stop> {
+    let Some(verify_store) = connect::verify_store_elsewhere_of(&settings.store)? else { return Ok(None) };
     if verify_store.exists(names::PLAN).await? {
+        let place = verify_store.describe("");
         let message = format!(
             "--verify-store: {place} holds a run, not only its verifications: purge that run by --run-store; nothing was \
              deleted"

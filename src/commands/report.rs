@@ -30,9 +30,28 @@ pub(super) async fn publish(
 ) -> Result<(), Stop> {
     let course = Course { settings: shown(settings), ..course.clone() };
     store.replace(names::TELEMETRY, &course).await?;
-    let verification = verification(store).await?;
+    let verification = verified(settings, store).await?;
     let page = page(&Documents { plan, summary, course: &course, verification: verification.as_ref() })?;
     results::publish_document(Some(store), Some(&settings.out), names::REPORT, &page, HTML).await
+}
+
+/// What a verification said. Results are published whether or not a verify store elsewhere can be read: it may be closed to
+/// the identity that moves rows.
+async fn verified(settings: &Settings, store: &RunStore) -> Result<Option<Verification>, Fault> {
+    let Some(elsewhere) = connect::verify_store_elsewhere(settings)? else {
+        return verification(store).await;
+    };
+    Ok(verification(&elsewhere).await.unwrap_or_else(|fault| {
+        let place = elsewhere.describe(&names::result(names::VERIFICATION));
+        tracing::warn!(
+            place,
+            fault = %fault.chain(),
+            "the verification cannot be read: {} says that the run is not verified; make it again with \
+             `rogo-migrate report`",
+            names::REPORT
+        );
+        None
+    }))
 }
 
 /// Settings that name a person, or say why something was decided.

@@ -9,7 +9,7 @@ use crate::{
     run::{
         Plan, RunStore,
         bundle::{self, Beside, Personal},
-        evidence, names, results,
+        evidence,
     },
     settings::StoreSettings,
     watch::fetch,
@@ -55,8 +55,7 @@ async fn pack(
     args: &ResultsArgs,
 ) -> Result<End, Stop> {
     refuse_own_inputs(store, place, &args.logs, "--evidence").await?;
-    let is_elsewhere = settings.verify_store.as_ref().is_some_and(|place| *place != settings.run_store);
-    let verified = if is_elsewhere { Some(connect::verify_store_of(settings)?) } else { None };
+    let verified = connect::verify_store_elsewhere_of(settings)?;
     let beside =
         evidence::Beside { image: args.image.as_deref(), logs: &args.logs, verify_store: verified.as_ref() };
     let place = evidence::write(store, place, &beside).await?;
@@ -85,13 +84,12 @@ async fn copy(settings: &StoreSettings, store: &RunStore, to: &Path) -> Result<E
     if let Some(plan) = &plan {
         own_inputs::refuse_planned(plan, to)?;
     }
-    let fetched = fetch::fetch(store, to).await?;
-    if !fetched.absent.contains(&names::REPORT)
-        && let Some(plan) = &plan
-        && let Some(page) = page::current(store, plan, &connect::verify_store_of(settings)?).await?
-    {
-        results::publish_document(None, Some(to), names::REPORT, &page, page::HTML).await?;
-    }
+    let elsewhere = connect::verify_store_elsewhere_of(settings)?;
+    let page = match &plan {
+        Some(plan) => page::current(store, plan, elsewhere.as_ref().unwrap_or(store)).await?,
+        None => None,
+    };
+    let fetched = fetch::fetch(store, elsewhere.as_ref(), page.as_deref(), to).await?;
     for place in &fetched.copied {
         report::print(&place.display().to_string());
     }

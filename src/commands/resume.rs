@@ -57,7 +57,7 @@ async fn in_cluster(settings: &StoreSettings) -> Result<Option<End>, Stop> {
     connect::not_ended(&store).await?;
     let facts = Watcher::new(store.clone(), store, &settings.run_store.to_string()).look(Some(jobs)).await?;
     let (verdict, _) = judge(&facts);
-    if verdict.state == RunState::Paused {
+    if verdict.state == RunState::Paused && !verdict.next.is_empty() {
         report::print(&verdict.next);
         return Ok(Some(End::done(format!("to end the pause: {}", verdict.next))));
     }

@@ -15,7 +15,7 @@ use crate::{
         report::{Report, Settled},
     },
     run::{
-        Plan, RunName, RunStore,
+        Plan, RunName, RunStore, Summary,
         lines::no_room,
         lock::LockedRun,
         names,
@@ -75,8 +75,8 @@ pub async fn run(settings: &Settings, args: &RollbackArgs) -> Result<End, Stop> 
         target.close().await;
         return tell(args, &plan, &report, "would remove");
     };
-    let has_books = attempts.is_some() && has_books(&store).await?;
-    if has_books {
+    let books = if attempts.is_some() { books(&store).await? } else { None };
+    if books.is_some() {
         // The books are made of it again: what cannot be read stops the rollback before it has removed anything.
         connect::inputs(settings)?.submissions().await?;
     }
@@ -85,10 +85,19 @@ pub async fn run(settings: &Settings, args: &RollbackArgs) -> Result<End, Stop> 
     let report = report.map_err(|stop| stop.at(Moment::AfterPlan))?;
     target.close().await;
     rows.publish(&store, &settings.out).await?;
-    if has_books {
-        update_books(settings, &store, &plan).await?;
+    let told = tell(args, &plan, &report, "removed");
+    match books {
+        Some(before) => beside(told, update_books(settings, &store, &plan, &before).await),
+        None => told,
     }
-    tell(args, &plan, &report, "removed")
+}
+
+/// Both ends of a rollback: what it left, and what is wrong with the results. The results decide the exit code.
+fn beside(told: Result<End, Stop>, books: Result<(), Stop>) -> Result<End, Stop> {
+    let Err(books) = books else { return told };
+    let left = told.err().map(|stop| format!("{stop}\n")).unwrap_or_default();
+    let message = format!("{left}{books}");
+    Err(books.saying(message))
 }
 
 /// As `decisions.jsonl` names it.
@@ -99,26 +108,39 @@ fn decision(settings: &Settings, args: &RollbackArgs) -> String {
     format!("rollback --yes{}{force}", attempts.unwrap_or_default())
 }
 
-/// Whether the run has results that are to be brought up to date: a purged run has none, and one that was rolled back as a
-/// whole accepts none.
-async fn has_books(store: &RunStore) -> Result<bool, Stop> {
+/// The results that are to be brought up to date: a purged run has none, and one that was rolled back as a whole accepts
+/// none.
+async fn books(store: &RunStore) -> Result<Option<Summary>, Stop> {
     let is_ended = store.exists(names::ROLLED_BACK).await? || store.exists(names::PURGED).await?;
-    Ok(!is_ended && store.exists(&names::result(names::SUMMARY)).await?)
+    Ok(if is_ended { None } else { store.read(&names::result(names::SUMMARY)).await? })
 }
 
-/// The results of a run that stays valid say from now on that these rows were rolled back.
-async fn update_books(settings: &Settings, store: &RunStore, plan: &Plan) -> Result<(), Stop> {
-    let merged = finalize::merge_after_rollback(settings, store, plan).await;
-    if merged.as_ref().is_err_and(|stop| stop.exit == Exit::Incomplete) {
-        // It was INCOMPLETE before, and its results say so.
-        return Ok(());
-    }
-    merged.map(drop).map_err(|stop| {
+/// The results of a run that stays valid say from now on that these rows were rolled back. Rows that were missing or lost
+/// before are no news; others are, also of a run that was INCOMPLETE.
+async fn update_books(
+    settings: &Settings,
+    store: &RunStore,
+    plan: &Plan,
+    before: &Summary,
+) -> Result<(), Stop> {
+    let merged = finalize::merge_after_rollback(settings, store, plan).await.map_err(|stop| {
         let message = format!(
-            "the attempts were rolled back, but the run's results do not say so yet: {}\nwhen that is mended, run finalize",
-            stop.message
+            "the attempts were rolled back, but the run's results do not say so yet: {stop}\nwhen that is mended, run \
+             finalize"
         );
-        Stop::new(stop.exit, message)
+        stop.saying(message)
+    });
+    let mut published = merged?;
+    let now = &published.summary;
+    let lacks_more = now.missing.rows > before.missing.rows || now.lost.rows > before.lost.rows;
+    let ended = match published.incomplete.take() {
+        Some(incomplete) if lacks_more => Err(incomplete),
+        _ => published.swept().map(drop),
+    };
+    ended.map_err(|stop| {
+        let message =
+            format!("the attempts were rolled back, and the run's results say so. They also say: {stop}");
+        stop.saying(message)
     })
 }
 

@@ -13,12 +13,11 @@ mod told;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    adapters::{blobs, postgres::PostgresReader},
+    adapters::postgres::PostgresReader,
     cli::VerifyArgs,
     domain::AttemptId,
     exit::{End, Exit, Stop},
     inputs::read_attempts,
-    ports::Service,
     report,
     run::{Plan, RunStore, Summary, Verification, VerifyResult},
     settings::{Settings, VerifySettings},
@@ -43,12 +42,7 @@ pub async fn run(settings: &Settings, verify: &VerifySettings, args: &VerifyArgs
     let attempts: Option<BTreeSet<AttemptId>> = attempts.map(|all| all.into_iter().collect());
     let accepted = verify.accept.as_deref().map(selection::accepted).transpose()?.unwrap_or_default();
     let store = connect::run_store(settings)?;
-    let results = match &verify.store {
-        Some(place) => {
-            RunStore::new(blobs::open(place, &settings.account, Service::RunStore)?, &settings.run)
-        }
-        None => store.clone(),
-    };
+    let results = connect::verify_store_elsewhere(settings)?.unwrap_or_else(|| store.clone());
     let (plan, summary) = result::result(settings, &store).await?;
     connect::tell_purged(&store).await?;
     // Temporary tables belong to one session.

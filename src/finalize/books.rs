@@ -8,7 +8,12 @@ use super::merge::Merged;
 use crate::{
     domain::{Books, ShardIndex, shard_list},
     exit::{Exit, Stop},
-    run::{Course, Lost, Plan, RunStore, names, orphans::Orphans, queue::NumbersReader, receipts::Receipts},
+    run::{
+        Course, Lost, Plan, RunStore, names,
+        orphans::{Kept, Orphans},
+        queue::NumbersReader,
+        receipts::Receipts,
+    },
 };
 
 /// Ranges of missing rows that are kept per shard; their number is exact whatever it is.
@@ -17,7 +22,7 @@ const RANGES_KEPT: usize = 100;
 const RANGES_SHOWN: usize = 10;
 
 /// What the finalizer found and did.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub struct Totals {
     /// Rows in the plan: the denominator.
     pub rows: u64,
@@ -37,10 +42,25 @@ pub struct Totals {
     pub course: Box<Course>,
     /// Blobs that were removed.
     pub orphans: Orphans,
+    /// Blobs that a policy of the container keeps although no row names them.
+    pub kept: Kept,
+    /// Writers whose outcomes are in it.
+    pub writers: usize,
     /// Why the sweep failed, if it did: orphans may be left, but the results are valid.
     pub unswept: Option<String>,
     /// How long it took.
     pub elapsed: Duration,
+}
+
+/// What a person may type if rows are missing or lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NextLines<'a> {
+    /// Runs the shards of missing rows again.
+    pub rerun: &'a str,
+    /// Moves lost rows again.
+    pub redo: &'a str,
+    /// Accepts that rows are lost, and says where that line runs.
+    pub accept: &'a str,
 }
 
 /// Rows of one shard that have no outcome.
@@ -68,11 +88,11 @@ impl Totals {
     }
 
     /// The end of the process if rows are missing or lost: exit code 69 and a message that names the rows, their
-    /// shards, and the commands that run them again (`rerun`) or move the lost ones again (`redo`).
-    pub fn incomplete(&self, store: &RunStore, rerun: &str, redo: &str) -> Option<Stop> {
+    /// shards, and what to type next.
+    pub fn incomplete(&self, store: &RunStore, next: NextLines<'_>) -> Option<Stop> {
         let mut lines = Vec::new();
         if !self.missing.is_empty() {
-            self.tell_missing(store, rerun, &mut lines);
+            self.tell_missing(store, next.rerun, &mut lines);
         }
         if self.lost.rows > 0 {
             lines.push(format!(
@@ -83,12 +103,8 @@ impl Totals {
                 shard_list(&self.lost.shards),
                 store.describe(&names::result(names::LOST))
             ));
-            lines.push(format!("if the database lost them, move them again: {redo}"));
-            lines.push(
-                "if they were deleted on purpose, accept that: rogo-migrate finalize --accept lost --reason <why>, with the \
-                 run's settings"
-                    .to_owned(),
-            );
+            lines.push(format!("if the database lost them, move them again: {}", next.redo));
+            lines.push(format!("if they were deleted on purpose, accept that: {}", next.accept));
         }
         (!lines.is_empty()).then(|| Stop::new(Exit::Incomplete, lines.join("\n")))
     }

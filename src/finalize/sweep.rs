@@ -15,23 +15,24 @@ use crate::{
         Decided, decisions,
         lock::{Exclusive, LockedRun, Quiet},
         lost,
-        orphans::{Orphans, orphans, remove_orphans},
+        orphans::{Orphans, Swept, orphans, remove_orphans, sweep_orphans},
         recognised::unrecognised,
         writers::{UncleanWriters, registered},
     },
 };
 
-/// Removes the orphans of retired writers. Blobs of lost rows are kept: they may be all that is left of a submission.
+/// Removes the orphans of retired writers, but for those that a policy of the container keeps. Blobs of lost rows stay: they may be
+/// all that is left of a submission.
 pub async fn remove(
     quiet: &mut Quiet,
     run: &LockedRun<'_>,
     files: &Arc<dyn Blobs>,
     lost: &BTreeSet<AttemptId>,
-) -> Result<Orphans, Fault> {
+) -> Result<Swept, Fault> {
     let writers = quiet.unclean().clone();
     let takes = not_of(lost);
     refuse_unrecognised(run, files, &writers, &takes).await?;
-    remove_orphans(quiet, files, run.target, &writers, &takes).await
+    sweep_orphans(quiet, files, run.target, &writers, &takes).await
 }
 
 /// Refuses to delete anything while not one migrated row can be recognised. If there is nothing to delete, that is no question.

@@ -45,6 +45,8 @@ pub enum JobEnd {
 pub struct Survey {
     /// Why they do not start.
     pub obstacles: Vec<Obstacle>,
+    /// How often pods of one shard were evicted for [`ObstacleKind::Disk`]; of several shards the most.
+    pub disk_evictions: usize,
     /// Pods whose deletion was requested and that still exist.
     pub terminating: Vec<TerminatingPod>,
 }
@@ -74,7 +76,7 @@ pub enum ObstacleKind {
     /// A volume cannot be mounted, or a node cannot start the pod.
     Node,
     /// The pod was evicted because it used more disk than it asked for. The program ends in order then (143), which costs no
-    /// retry, so that the Job starts it again without end.
+    /// retry, so that the Job starts it again without end; the finalizer stops waiting after some evictions.
     Disk,
 }
 
@@ -150,6 +152,12 @@ pub struct RunJob {
     pub epoch: Option<Epoch>,
     /// State of the Job as a whole.
     pub state: JobState,
+    /// The queue that starts it, if it waits in one (Kueue).
+    pub queue: Option<String>,
+    /// The shard Job that a finalizer waits for.
+    pub shard_job: Option<String>,
+    /// Whether it is of lost rows that are moved again: the shards, or their finalizer.
+    pub redo: bool,
     /// Why its pods do not start, or do not stay, if it has not ended and the API reports a reason.
     pub obstacles: Vec<Obstacle>,
     /// Termination message of a failed finalizer, if the API still reports it.

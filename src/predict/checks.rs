@@ -4,9 +4,9 @@ use url::Url;
 
 use crate::{
     exit::Stop,
-    ports::{Blobs, Fault, TARGET_CHECKS, TargetReader, Warehouse, WarehouseShape},
+    ports::{Blobs, Fault, FaultKind, Service, TARGET_CHECKS, TargetReader, Warehouse, WarehouseShape},
     run::{Check, CheckResult},
-    settings::Settings,
+    settings::{Place, Settings},
 };
 
 /// The services that are checked.
@@ -24,6 +24,8 @@ pub struct Checked<'a> {
     pub target: &'a dyn TargetReader,
     /// Whether the right to write was tried, as `plan` does.
     pub tried_to_write: bool,
+    /// Whether a plan stands; else the next one makes a target folder that is not there.
+    pub plan_stands: bool,
 }
 
 /// Every check, in the order of the services. `refused` is why no plan could be made, if so.
@@ -103,6 +105,14 @@ async fn places(checked: Checked<'_>) -> Vec<Check> {
         found.push(match place.answers().await {
             Ok(()) if tried_to_write => pass(name, &format!("{}: may be read and written", place.location())),
             Ok(()) => pass(name, &format!("{} answers; writing was not tried (--dry-run)", place.location())),
+            Err(fault) if is_made_by_the_plan(checked, &fault) => {
+                let says = format!(
+                    "{} is new, and the plan makes it; if it should hold files already, its mount is missing: mount it \
+                     before you plan",
+                    place.location()
+                );
+                with_remedy(name, CheckResult::Warn, &says)
+            }
             Err(fault) => of_fault(name, &fault),
         });
     }
@@ -118,6 +128,15 @@ async fn places(checked: Checked<'_>) -> Vec<Check> {
     });
     found.push(storage_tls(settings, &[target_blobs.url("x"), run_store.url("x")]));
     found
+}
+
+/// A target folder is known by what a plan leaves in it, and a dry run leaves nothing.
+fn is_made_by_the_plan(checked: Checked<'_>, fault: &Fault) -> bool {
+    fault.service == Service::TargetBlobs
+        && fault.kind == FaultKind::ContainerGone
+        && matches!(checked.settings.target, Place::Folder(_))
+        && !checked.tried_to_write
+        && !checked.plan_stands
 }
 
 fn storage_tls(settings: &Settings, places: &[String]) -> Check {

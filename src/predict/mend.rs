@@ -13,7 +13,10 @@ pub fn to_mend(prediction: &Prediction) -> Vec<ToMend> {
     failed.sort_by_key(|(_, counted)| std::cmp::Reverse(counted.rows));
     found.extend(failed.into_iter().map(|(code, counted)| ToMend {
         what: code.code().into(),
-        says: format!("{} rows are going to fail", counted.rows),
+        says: match counted.rows {
+            1 => "1 row is going to fail".to_owned(),
+            rows => format!("{rows} rows are going to fail"),
+        },
         remedy: code.advice().into(),
         rows: counted.rows,
         examples: counted.examples.clone(),

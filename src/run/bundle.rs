@@ -19,8 +19,6 @@ use crate::exit::{Exit, Stop};
 
 /// Results that may hold it.
 const PERSONAL: [&str; 2] = [names::FAILED, names::VERIFICATION_FAILURES];
-/// Results of a verification, which are in the verify store.
-const VERIFIED: [&str; 2] = [names::VERIFICATION, names::VERIFICATION_FAILURES];
 /// Documents of the run.
 const DOCUMENTS: [&str; 3] = [names::PLAN, names::TELEMETRY, names::PREDICTION];
 /// Documents of the shards and processes: counts, by which `status` tells a run.
@@ -73,7 +71,7 @@ pub async fn write(store: &RunStore, place: &Path, beside: &Beside<'_>) -> Resul
         let name = names::result(file);
         match (*file, page) {
             (names::REPORT, Some(page)) => archive.add(&name, page.as_bytes())?,
-            _ if VERIFIED.contains(file) => archive.add_document(verify_store, "", &name).await?,
+            _ if names::VERIFIED.contains(file) => archive.add_document(verify_store, "", &name).await?,
             _ => archive.add_document(store, "", &name).await?,
         }
     }

@@ -23,7 +23,7 @@ pub use prediction::{
     NotPredictable, PredictedDuration, PredictedFiles, PredictedOutcomes, PredictedShard, PredictedSource,
     Prediction, Quantities, ToMend, Took,
 };
-pub use summary::{Lost, Missing, RunResult, StageLatency, Summary, Warning, WarningCode};
+pub use summary::{Lost, Missing, ReleaseLines, RunResult, StageLatency, Summary, Warning, WarningCode};
 pub use verdict::{Ending, Stopped, Verdict};
 pub use verification::{Verification, VerifiedContent, VerifiedFiles, VerifyCheck, VerifyResult};
 pub use work::{Answers, Breaker, Commits, Limit, LimitCode, Work};

@@ -84,6 +84,7 @@ fn refused(refusal: Option<String>) -> Result<(), Stop> {
 /// As [`Exclusive`], and every writer that ever registered is retired: none of them writes ever again.
 pub struct Quiet {
     lock: Exclusive,
+    retired: usize,
     unclean: UncleanWriters,
 }
 
@@ -91,15 +92,20 @@ impl Quiet {
     /// Takes the lock, then retires all writers. Marks are written only once the database is known to be the run's.
     pub async fn begin(run: &LockedRun<'_>) -> Result<Self, Stop> {
         let lock = Exclusive::take(run).await?;
-        let unclean = writers::retire(run.store).await?;
-        Ok(Self { lock, unclean })
+        let (retired, unclean) = writers::retire(run.store).await?;
+        Ok(Self { lock, retired, unclean })
     }
 
     /// The same for a rollback.
     pub async fn begin_rollback(run: &LockedRun<'_>) -> Result<Self, Stop> {
         let lock = Exclusive::take_for_rollback(run).await?;
-        let unclean = writers::retire(run.store).await?;
-        Ok(Self { lock, unclean })
+        let (retired, unclean) = writers::retire(run.store).await?;
+        Ok(Self { lock, retired, unclean })
+    }
+
+    /// Number of writers: all that ever registered are retired now.
+    pub fn retired(&self) -> usize {
+        self.retired
     }
 
     /// The writers that did not end in order; their blobs may be orphans.

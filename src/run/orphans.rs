@@ -10,12 +10,17 @@ use futures_util::{
 use serde::Serialize;
 
 use super::{lock::Quiet, writers::UncleanWriters};
-use crate::ports::{BlobInfo, Blobs, Fault, TargetReader};
+use crate::{
+    domain::target_blob,
+    ports::{BlobInfo, Blobs, Fault, FaultKind, TargetReader},
+};
 
 /// Names that the target is asked about at a time: each time it may have to read a whole table.
 const NAMES_AT_A_TIME: usize = 100_000;
 /// Blobs deleted between two looks at the lock.
 const DELETES_AT_A_TIME: usize = 250;
+/// Kept blobs that a summary names.
+pub const KEPT_NAMED: usize = 100;
 
 /// Orphans that were found or removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -49,7 +54,36 @@ pub fn orphans<'a>(
         .and_then(move |blobs| unnamed(target, blobs))
 }
 
-/// Removes what [`orphans`] finds, while the run's lock is held.
+/// What a sweep removed, and what it could not.
+#[derive(Debug, Default)]
+pub struct Swept {
+    /// Blobs that are gone.
+    pub removed: Orphans,
+    /// Blobs that an immutability policy or a legal hold keeps.
+    pub kept: Kept,
+}
+
+/// Orphans that stay until a policy of their container ends: no retry changes that.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// Number of blobs.
+    pub blobs: u64,
+    /// The first of them, at most [`KEPT_NAMED`], without the files' own names.
+    pub named: Vec<String>,
+    /// The service's words for one of them.
+    pub fault: Option<Fault>,
+}
+
+impl Kept {
+    fn add(&mut self, part: &[BlobInfo], fault: Option<Fault>) {
+        self.blobs += part.len() as u64;
+        let room = KEPT_NAMED.saturating_sub(self.named.len());
+        self.named.extend(part.iter().take(room).map(|blob| target_blob(&blob.name)));
+        self.fault = fault.or(self.fault.take());
+    }
+}
+
+/// Removes what [`orphans`] finds, while the run's lock is held; the fault if a policy keeps any.
 pub async fn remove_orphans(
     quiet: &mut Quiet,
     files: &Arc<dyn Blobs>,
@@ -57,17 +91,53 @@ pub async fn remove_orphans(
     writers: &UncleanWriters,
     takes: &(dyn Fn(&str) -> bool + Sync),
 ) -> Result<Orphans, Fault> {
-    let mut removed = Orphans::default();
+    let Swept { removed, kept } = sweep_orphans(quiet, files, target, writers, takes).await?;
+    kept.fault.map_or(Ok(removed), Err)
+}
+
+/// Removes what [`orphans`] finds, while the run's lock is held, but for what a policy keeps.
+pub async fn sweep_orphans(
+    quiet: &mut Quiet,
+    files: &Arc<dyn Blobs>,
+    target: &dyn TargetReader,
+    writers: &UncleanWriters,
+    takes: &(dyn Fn(&str) -> bool + Sync),
+) -> Result<Swept, Fault> {
+    let mut swept = Swept::default();
+    let mut keeps_all = false;
     let mut found = pin!(orphans(files, target, writers, takes));
     while let Some(batch) = found.try_next().await? {
         for part in batch.chunks(DELETES_AT_A_TIME) {
-            let names: Vec<String> = part.iter().map(|blob| blob.name.clone()).collect();
+            if keeps_all {
+                swept.kept.add(part, None);
+                continue;
+            }
             quiet.still_held().await?;
-            files.delete_many(&names).await?;
-            removed.add(part);
+            let names: Vec<String> = part.iter().map(|blob| blob.name.clone()).collect();
+            match files.delete_many(&names).await {
+                Ok(()) => swept.removed.add(part),
+                Err(kept) if kept.kind == FaultKind::Immutable => {
+                    keeps_all = one_by_one(files, part, &mut swept).await?;
+                }
+                Err(fault) => return Err(fault),
+            }
         }
     }
-    Ok(removed)
+    Ok(swept)
+}
+
+/// A legal hold or a policy of versions keeps single blobs, a policy of the container all of them. Whether all of these are kept.
+async fn one_by_one(files: &Arc<dyn Blobs>, part: &[BlobInfo], swept: &mut Swept) -> Result<bool, Fault> {
+    let before = swept.kept.blobs;
+    for blob in part {
+        let one = std::slice::from_ref(blob);
+        match files.delete_many(std::slice::from_ref(&blob.name)).await {
+            Ok(()) => swept.removed.add(one),
+            Err(kept) if kept.kind == FaultKind::Immutable => swept.kept.add(one, Some(kept)),
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(swept.kept.blobs - before == part.len() as u64)
 }
 
 async fn unnamed(target: &dyn TargetReader, blobs: Vec<BlobInfo>) -> Result<Vec<BlobInfo>, Fault> {

@@ -194,16 +194,14 @@ mod tests {
 
     #[test]
     fn what_is_not_known_to_hold_no_personal_data_goes() {
-        for name in [
-            "plan.json",
-            "segments/0/a-1.jsonl",
-            "rolled-back/x.json",
-            "results/migrated.csv",
-            "writers/a.json",
-            "results/manifest.csv",
-            "results/manifest-2-of-14.csv",
-            "verify/content/14/2.json",
-        ] {
+        let all = "plan.json prediction.json telemetry.json rolled-back.json purged.json decisions.jsonl
+            decisions/x.json accepted/x.json purged/x.json segments/0/a-1.jsonl done/0.json
+            heartbeats/0/0-a.json planning/0.json refused/0.json retired/a rolled-back/x.json
+            results/migrated.csv results/skipped.csv results/notes.csv results/lost.csv
+            results/rolled_back.csv results/summary.json results/report.html results/verification.json
+            results/controls.csv results/controls.sql results/transformations.csv writers/a.json
+            results/manifest.csv results/manifest-2-of-14.csv verify/content/14/2.json";
+        for name in all.split_whitespace() {
             assert!(stays(name), "{name}");
         }
         for name in [
@@ -216,6 +214,10 @@ mod tests {
             "results/anything_new.csv",
             "results/manifest-of-names.csv",
             "plan.json.bak",
+            "prediction.json.bak",
+            "results/plan.json",
+            "new.json",
+            "new/0",
             "verifying/a/parts/1.json",
         ] {
             assert!(!stays(name), "{name}");

@@ -5,17 +5,19 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use chrono::Utc;
-use futures_util::{TryStreamExt, stream};
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
 use crate::{
     domain::{FileKind, ShardIndex},
     ports::{Fault, FaultKind, HeldSubmission, Service},
-    run::{RunStore, WriterId, WriterRecord, names},
+    run::{PlanId, RunStore, State, Summary, WriterId, WriterRecord, names},
 };
 
-/// Retired marks being written at a time.
+/// A process that gave word of itself within this time may still work.
+const AT_WORK: TimeDelta = TimeDelta::minutes(10);
+/// Retired marks being written, or records being read, at a time.
 const MARKS_AT_A_TIME: usize = 16;
 
 /// The writer in a blob's name `<folder>/<writer>/…`.
@@ -98,8 +100,8 @@ impl UncleanWriters {
 }
 
 /// Marks every registered writer as retired: with the lock held, none of them writes ever again.
-/// Returns the writers whose blobs have to be checked.
-pub(super) async fn retire(store: &RunStore) -> Result<UncleanWriters, Fault> {
+/// Returns how many there are, and those whose blobs have to be checked.
+pub(super) async fn retire(store: &RunStore) -> Result<(usize, UncleanWriters), Fault> {
     /// Only the document's name counts; its content is for people.
     #[derive(Serialize)]
     struct Retired {
@@ -117,7 +119,79 @@ pub(super) async fn retire(store: &RunStore) -> Result<UncleanWriters, Fault> {
             }
         })
         .await?;
-    Ok(unclean)
+    Ok((registered.len(), unclean))
+}
+
+/// A process that registered after the last merge: what it records is in no result yet.
+#[derive(Debug, Clone)]
+pub struct Unmerged {
+    /// The shard it works on.
+    pub shard: ShardIndex,
+    /// Host name, for people.
+    pub host: String,
+    /// When it gave word of itself last (UTC): its start, or a heartbeat.
+    pub sign_at: DateTime<Utc>,
+    /// Whether it said that it stopped.
+    pub is_stopped: bool,
+    /// Whether it recorded outcomes.
+    pub has_recorded: bool,
+}
+
+impl Unmerged {
+    /// Whether a result lacks something for it: one that recorded nothing and is silent found nothing to do, or was killed.
+    fn matters(&self, now: DateTime<Utc>) -> bool {
+        self.has_recorded || !self.is_stopped && now - self.sign_at < AT_WORK
+    }
+}
+
+/// The processes whose work is not in this result. Writers are only ever added, and a merge counts them after it has retired
+/// all: neither a merge that is under way nor one that failed is taken for its result.
+pub async fn unmerged(store: &RunStore, result: &Summary) -> Result<Vec<Unmerged>, Fault> {
+    let Some(merged) = result.writers_merged else { return Ok(Vec::new()) };
+    let (registered, _) = registered(store).await?;
+    let later = registered.len().saturating_sub(merged);
+    if later == 0 {
+        return Ok(Vec::new());
+    }
+    let records: Vec<Option<WriterRecord>> = stream::iter(registered)
+        .map(|id| async move { store.read(&names::writer(&id)).await })
+        .buffered(MARKS_AT_A_TIME)
+        .try_collect()
+        .await?;
+    let mut records: Vec<WriterRecord> = records.into_iter().flatten().collect();
+    records.sort_by_key(|record| std::cmp::Reverse(record.started_at));
+    records.truncate(later);
+    let beats = store.list(names::HEARTBEATS).await?;
+    let found: Vec<Unmerged> = stream::iter(records)
+        .map(|record| one_unmerged(store, &result.plan, record, &beats))
+        .buffered(MARKS_AT_A_TIME)
+        .try_collect()
+        .await?;
+    let now = Utc::now();
+    Ok(found.into_iter().filter(|found| found.matters(now)).collect())
+}
+
+async fn one_unmerged(
+    store: &RunStore,
+    plan: &PlanId,
+    record: WriterRecord,
+    beats: &[String],
+) -> Result<Unmerged, Fault> {
+    let WriterRecord { id, shard, host, started_at } = record;
+    let own = format!("/{shard}-{id}.json");
+    let beat = match beats.iter().find(|name| name.ends_with(&own)) {
+        Some(name) => store.heartbeat(plan, name).await?,
+        None => None,
+    };
+    let first = format!("{}{id}-", names::segments(shard));
+    let segments = store.list(&names::segments(shard)).await?;
+    Ok(Unmerged {
+        shard,
+        host,
+        sign_at: beat.as_ref().map_or(started_at, |beat| beat.at.max(started_at)),
+        is_stopped: beat.is_some_and(|beat| matches!(beat.state, State::Stopped(_))),
+        has_recorded: segments.iter().any(|name| name.starts_with(&first)),
+    })
 }
 
 /// All registered writers, and those among them that did not end in order.

@@ -68,8 +68,8 @@ impl Reader<'_> {
         let rules = self.rules();
         let trial = if self.purpose == Purpose::Move { self.trial() } else { Trial::default() };
         let after = self.any(&t::AFTER, parse::id).unwrap_or_default();
-        let exclude = self.optional(&t::EXCLUDE, parse::path);
-        let expect = self.optional(&t::EXPECT, parse::path);
+        let [exclude, expect] = [&t::EXCLUDE, &t::EXPECT].map(|file| self.optional(file, parse::path));
+        let verify_store = self.optional(&t::VERIFY_STORE, parse::place);
         let redo_lost = self.optional(&t::REDO, parse::lost).is_some();
         let accept_lost = self.purpose == Purpose::Move && self.optional(&t::ACCEPT, parse::lost).is_some();
         let reason = self.optional(&t::REASON, parse::text);
@@ -97,6 +97,7 @@ impl Reader<'_> {
             after,
             exclude,
             expect,
+            verify_store,
             redo_lost,
             accept_lost,
             reason,
@@ -125,12 +126,13 @@ impl Reader<'_> {
 
     pub(super) fn store_settings(&mut self) -> Option<StoreSettings> {
         let run_store = self.required(&t::RUN_STORE, parse::place);
-        let account = self.account(matches!(run_store, Some(Place::Azure { .. })));
+        let verify_store = self.optional(&t::VERIFY_STORE, parse::place);
+        let is_in_azure = |place: &Option<Place>| matches!(place, Some(Place::Azure { .. }));
+        let account = self.account(is_in_azure(&run_store) || is_in_azure(&verify_store));
         let run = self.required(&t::RUN, parse::id);
         let wait_plan = self.wait_plan();
         let out = self.required(&t::OUT, parse::path);
         let redo_lost = self.optional(&t::REDO, parse::lost).is_some();
-        let verify_store = self.optional(&t::VERIFY_STORE, parse::place);
         Some(StoreSettings {
             run_store: run_store?,
             account,

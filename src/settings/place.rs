@@ -2,6 +2,8 @@
 
 use std::{fmt, path::PathBuf};
 
+use super::{Settings, StoreSettings};
+
 /// A local path or a blob in a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InputLocation {
@@ -28,6 +30,24 @@ pub enum Place {
     },
     /// A folder, absolute.
     Folder(PathBuf),
+}
+
+impl Settings {
+    /// The verify store, if it is another place than the run store.
+    pub fn verify_store_elsewhere(&self) -> Option<&Place> {
+        elsewhere(self.verify_store.as_ref(), &self.run_store)
+    }
+}
+
+impl StoreSettings {
+    /// The verify store, if it is another place than the run store.
+    pub fn verify_store_elsewhere(&self) -> Option<&Place> {
+        elsewhere(self.verify_store.as_ref(), &self.run_store)
+    }
+}
+
+fn elsewhere<'a>(verify_store: Option<&'a Place>, run_store: &Place) -> Option<&'a Place> {
+    verify_store.filter(|place| *place != run_store)
 }
 
 impl fmt::Display for Place {

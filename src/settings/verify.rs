@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::{
-    Place, Settings, Sources, parse,
+    Settings, Sources, parse,
     reader::{Purpose, Reader},
     table as t,
 };
@@ -35,8 +35,6 @@ pub struct VerifySettings {
     pub recheck: Duration,
     /// `--accept`: changes that a person accepts.
     pub accept: Option<PathBuf>,
-    /// Where state and results are written; `None`: to the run store.
-    pub store: Option<Place>,
     /// `--attempts`: the only attempts to verify.
     pub attempts: Option<PathBuf>,
     /// `--shard I/N`: the part of this process.
@@ -72,7 +70,6 @@ impl Reader<'_> {
             manifest: self.optional(&t::MANIFEST, parse::path),
             recheck: recheck?,
             accept: self.optional(&t::ACCEPT, parse::path),
-            store: self.optional(&t::VERIFY_STORE, parse::place),
             attempts: self.optional(&t::ATTEMPTS, parse::path),
             shard,
         })

@@ -2,14 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use futures_util::TryStreamExt;
+use bytes::Bytes;
+use futures_util::{
+    StreamExt, TryStreamExt,
+    stream::{self, BoxStream},
+};
 use tokio::io::AsyncWriteExt;
 
 use crate::{
     exit::{Exit, Stop},
-    ports::BlobReader,
+    ports::Fault,
     run::{RunStore, names, private},
 };
+
+type Body = BoxStream<'static, Result<Bytes, Fault>>;
 
 /// What every finalized run has.
 const EXPECTED: [&str; 6] =
@@ -24,25 +30,69 @@ pub struct Fetched {
     pub absent: Vec<&'static str>,
 }
 
-/// Copies every result that stands into the folder `to`, each whole or not at all.
-pub async fn fetch(store: &RunStore, to: &Path) -> Result<Fetched, Stop> {
-    let folder = names::result("");
+/// Folder of those results of a verify store elsewhere whose name a result of the run has too: the sums of
+/// `controls.csv` are predicted in one and counted in the other.
+const VERIFY_STORE: &str = "verify-store";
+
+/// Copies every result that stands into the folder `to`, each whole or not at all. Of the page it writes `page`, if there is
+/// one: it is newer than the page that finalize published. The results of a verification are those of `elsewhere`, if it
+/// has a store of its own.
+pub async fn fetch(
+    store: &RunStore,
+    elsewhere: Option<&RunStore>,
+    page: Option<&str>,
+    to: &Path,
+) -> Result<Fetched, Stop> {
     let mut copied = Vec::new();
     let mut found = Vec::new();
-    for name in store.list(&folder).await? {
-        let file = name.strip_prefix(&folder).unwrap_or(&name).to_owned();
-        // The names come from the run store: none of them may lead out of the folder.
-        let is_plain = !file.is_empty() && !file.starts_with('.') && !file.contains(['/', '\\']);
-        let Some(reader) = store.open(&name).await?.filter(|_| is_plain) else { continue };
-        copied.push(copy(reader, to, &file).await?);
-        found.push(file);
+    for file in files(store).await? {
+        if elsewhere.is_some() && names::VERIFIED.contains(&file.as_str()) {
+            continue;
+        }
+        let place = match page.filter(|_| file == names::REPORT) {
+            Some(page) => Some(write(bytes_of(page), to, &file).await?),
+            None => copy(store, to, &file).await?,
+        };
+        if let Some(place) = place {
+            copied.push(place);
+            found.push(file);
+        }
+    }
+    if let Some(elsewhere) = elsewhere {
+        for file in files(elsewhere).await? {
+            let beside = to.join(VERIFY_STORE);
+            let folder = if found.contains(&file) { beside.as_path() } else { to };
+            copied.extend(copy(elsewhere, folder, &file).await?);
+        }
     }
     let absent = EXPECTED.into_iter().filter(|file| !found.iter().any(|have| have == file)).collect();
     Ok(Fetched { copied, absent })
 }
 
+/// The files among the results. The names come from the store: none of them may lead out of the folder.
+async fn files(store: &RunStore) -> Result<Vec<String>, Fault> {
+    let folder = names::result("");
+    let all = store.list(&folder).await?;
+    let all = all.into_iter().map(|name| name.strip_prefix(&folder).unwrap_or(&name).to_owned());
+    let is_plain = |file: &String| !file.is_empty() && !file.starts_with('.') && !file.contains(['/', '\\']);
+    Ok(all.filter(is_plain).collect())
+}
+
+/// `None` if it is gone meanwhile.
+async fn copy(store: &RunStore, to: &Path, file: &str) -> Result<Option<PathBuf>, Stop> {
+    match store.open(&names::result(file)).await? {
+        Some(reader) => write(reader.body, to, file).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+fn bytes_of(page: &str) -> Body {
+    let bytes = Bytes::copy_from_slice(page.as_bytes());
+    stream::once(async { Ok(bytes) }).boxed()
+}
+
 /// A reader sees the earlier file or this one, never half of it.
-async fn copy(mut reader: BlobReader, to: &Path, file: &str) -> Result<PathBuf, Stop> {
+async fn write(mut body: Body, to: &Path, file: &str) -> Result<PathBuf, Stop> {
     let place = to.join(file);
     let unwritten = |error: std::io::Error| {
         let what = format!("cannot write {}: {error}; give --to another folder", place.display());
@@ -51,7 +101,7 @@ async fn copy(mut reader: BlobReader, to: &Path, file: &str) -> Result<PathBuf, 
     private::create_folder(to).map_err(unwritten)?;
     let part = to.join(format!(".{file}.part"));
     let mut writer = tokio::fs::File::from_std(private::create(&part).map_err(unwritten)?);
-    while let Some(bytes) = reader.body.try_next().await? {
+    while let Some(bytes) = body.try_next().await? {
         writer.write_all(&bytes).await.map_err(unwritten)?;
     }
     writer.sync_all().await.map_err(unwritten)?;

@@ -1,6 +1,9 @@
-//! The line that runs shards again, as it is typed.
+//! The lines that are typed next: to run shards again, to merge, to move rows of a result in another run. One place
+//! makes them, so that a run of the chart is told Helm's line everywhere.
 
 use std::path::Path;
+
+use chrono::{DateTime, Utc};
 
 use crate::{
     domain::{ShardIndex, shard_list},
@@ -37,20 +40,52 @@ impl Rerun {
         }
     }
 
+    /// The line that merges what is recorded, once all shards are done. In a cluster a shard that is done ends at once, and
+    /// a finalizer of its own follows.
+    pub fn finalize(&self, run: &RunName) -> String {
+        match self {
+            Self::ByHand { run_store, flags } => by_hand("finalize", run, run_store) + flags,
+            Self::Helm(release) => upgrade(release, &[ShardIndex(0)], ""),
+        }
+    }
+
+    /// The line that moves the rows of this failure CSV in a run of another name.
+    pub fn failed_rows(&self, failure_csv: &str) -> String {
+        match self {
+            Self::ByHand { .. } => {
+                format!(
+                    "rogo-migrate run --run <another name> --submissions {failure_csv} --out <another folder>"
+                )
+            }
+            Self::Helm(release) => {
+                let prefix = &release.values_prefix;
+                let input = format!(" --set-literal {prefix}inputs.submissions={}", quoted(failure_csv));
+                release_with(release, "run='<another name>'") + &input
+            }
+        }
+    }
+
     /// The line that moves the rows of these shards again that the target lost, and finalizes.
     pub fn redo(&self, run: &RunName, shards: &[ShardIndex]) -> String {
         match self {
             Self::ByHand { run_store, flags } => {
                 by_hand("resume --redo lost --reason '<why>'", run, run_store) + flags
             }
-            Self::Helm(release) => {
-                let prefix = &release.values_prefix;
-                let more =
-                    format!(" --set {prefix}shards.redo=lost --set-literal {prefix}shards.reason='<why>'");
-                upgrade(release, shards, &more)
-            }
+            Self::Helm(release) => upgrade(release, shards, &redo_values(release)),
         }
     }
+
+    /// The same after a redo that succeeded: Jobs of the same list and reason exist, and stay as they are unless their
+    /// number is another one. One of each result, so that the line makes Jobs once.
+    pub fn redo_after(&self, result_at: DateTime<Utc>, run: &RunName, shards: &[ShardIndex]) -> String {
+        let Self::Helm(release) = self else { return self.redo(run, shards) };
+        let number = format!(" --set {}shards.again={}", release.values_prefix, result_at.timestamp());
+        upgrade(release, shards, &(redo_values(release) + &number))
+    }
+}
+
+fn redo_values(HelmRelease { values_prefix, .. }: &HelmRelease) -> String {
+    format!(" --set {values_prefix}shards.redo=lost --set-literal {values_prefix}shards.reason='<why>'")
 }
 
 fn upgrade(release: &HelmRelease, shards: &[ShardIndex], more: &str) -> String {
@@ -119,6 +154,29 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_release_is_told_only_lines_of_helm() {
+        let release = HelmRelease {
+            name: "r".into(),
+            namespace: "ns".into(),
+            chart: "parent".into(),
+            values_prefix: "mover.".into(),
+        };
+        let rerun = Rerun::of(Some(&release), "az://runs", " --out x");
+        let line = "helm upgrade r parent --namespace ns --reset-then-reuse-values --set";
+        assert_eq!(rerun.finalize(&RunName::default()), format!("{line}-literal mover.shards.only=0"));
+        assert_eq!(
+            rerun.failed_rows("az://runs/rogo/results/failed,1.csv"),
+            format!(
+                "{line} mover.run='<another name>' --set-literal \
+                 mover.inputs.submissions='az://runs/rogo/results/failed,1.csv'"
+            )
+        );
+        let by_hand = Rerun::of(None, "az://runs", " --out x");
+        let line = "rogo-migrate finalize --run rogo --run-store az://runs --out x";
+        assert_eq!(by_hand.finalize(&RunName::default()), line);
+    }
 
     #[test]
     fn the_line_runs_as_it_stands() {

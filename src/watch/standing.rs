@@ -16,6 +16,7 @@ use crate::{
         DoneMarker, DoneMarkers, Epoch, Heartbeat, Plan, PlanId, Refusal, RunName, RunStore, Summary,
         Verification, names, segments,
         verifying::{self, UnderWay},
+        writers::{self, Unmerged},
     },
 };
 
@@ -37,6 +38,8 @@ pub struct Facts {
     pub rolled_back: bool,
     /// The last finalizer's books.
     pub summary: Option<Summary>,
+    /// Processes that registered after that result; empty without one.
+    pub unmerged: Vec<Unmerged>,
     /// Done markers by shard.
     pub done: BTreeMap<ShardIndex, DoneMarker>,
     /// The newest heartbeat of each shard that is not done, with the largest counts of all its heartbeats.
@@ -91,7 +94,10 @@ impl Watcher {
             (facts.beats, facts.is_of_chart) = self.beats(&plan.id, &facts.done).await?;
             facts.recorded = self.recorded(plan, &facts.done, &facts.beats).await?;
             facts.summary = self.store.read(&names::result(names::SUMMARY)).await?;
-            if facts.summary.is_some() {
+            if let Some(summary) = &facts.summary {
+                if summary.plan == plan.id {
+                    facts.unmerged = writers::unmerged(&self.store, summary).await?;
+                }
                 let result: Option<Verification> =
                     self.verify_store.read(&names::result(names::VERIFICATION)).await?;
                 facts.verification = result.filter(|result| result.plan == plan.id);

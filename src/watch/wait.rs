@@ -16,6 +16,7 @@ use crate::{
     exit::{Exit, Stop},
     ports::{Backoff, Fault, FaultKind, JobEnd, JobState, Jobs, Patience, Survey, every, pause},
     run::{DoneMarkers, Epoch, Plan, RunStore},
+    settings::HelmRelease,
 };
 
 /// How often the run store is asked for done markers, and the cluster for obstacles.
@@ -31,6 +32,10 @@ const LOOK_FOR_JOB_EVERY: Duration = Duration::from_secs(5);
 /// The same problem is logged again after this time.
 const TELL_EVERY: Duration = Duration::from_mins(1);
 
+/// Evictions of one shard's pods for their own disk after which waiting is given up: each costs no retry, so that the Job
+/// itself would never end.
+pub const MOST_EVICTIONS: usize = 10;
+
 /// What the wait is for.
 pub struct JobWait<'a> {
     /// Store of the run: done markers and heartbeats.
@@ -45,6 +50,8 @@ pub struct JobWait<'a> {
     pub job: &'a str,
     /// Namespace of the shard Job.
     pub namespace: &'a str,
+    /// The release that made the Job, for the line that gives its pods more disk.
+    pub release: Option<&'a HelmRelease>,
     /// The Job moves lost rows again: done markers say nothing of it, only its own end does.
     pub redo: bool,
     /// How long to wait for a Job that was never seen.
@@ -200,6 +207,9 @@ impl<'a> Wait<'a> {
             Sight::There(job) => Some(job.clone()),
         };
         if let Some(survey) = self.survey(job.as_ref(), tell).await {
+            if survey.disk_evictions >= MOST_EVICTIONS {
+                return Err(warnings::too_little_disk(self.context, &survey));
+            }
             for warning in self.warnings.at(Instant::now(), self.now(), job.as_ref(), &survey) {
                 tell(warning);
             }

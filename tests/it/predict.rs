@@ -1,5 +1,7 @@
 //! Promises of `plan --predict`: it says what the run then does, names what it cannot know, and only reads.
 
+mod changed;
+mod checks;
 mod missing;
 mod outcomes;
 mod refusals;

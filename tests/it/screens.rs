@@ -295,6 +295,9 @@ pub fn running(shards: u32) -> Standing {
         component: "shards".into(),
         epoch: None,
         state,
+        queue: None,
+        shard_job: None,
+        redo: false,
         obstacles: Vec::new(),
         last_word: None,
     };

@@ -105,7 +105,10 @@ template:
   {{- include "rogo-migrate.podTemplate" (merge $pod .) | nindent 2 }}
 {{- end -}}
 
-{{/* The pods that verify the run once it is COMPLETE. Arguments: ctx, epoch. */}}
+{{/*
+The pods that verify the run once it is COMPLETE. `shardJob`: made beside that Job, which moves lost rows again, they do not take the
+result of before for its own. Arguments: ctx, epoch, shardJob.
+*/}}
 {{- define "rogo-migrate.verifySpec" -}}
 {{- $verify := .ctx.Values.verify -}}
 {{- $box := dict -}}
@@ -115,7 +118,8 @@ template:
 {{- $env := "- {name: ROGO_JOB_UID, valueFrom: {fieldRef: {fieldPath: \"metadata.labels['batch.kubernetes.io/controller-uid']\"}}}" -}}
 {{- $level := include "rogo-migrate.variable" (dict "name" "ROGO_VERIFY_LEVEL" "value" $verify.level) -}}
 {{- $store := include "rogo-migrate.variable" (dict "name" "ROGO_VERIFY_STORE" "value" $verify.store) -}}
-{{- $pod := dict "ctx" $box.ctx "epoch" .epoch "component" "verify" "job" $verify "command" $command "env" (print $env $level $store) "results" true "token" false -}}
+{{- $awaited := include "rogo-migrate.variable" (dict "name" "ROGO_SHARD_JOB" "value" .shardJob) -}}
+{{- $pod := dict "ctx" $box.ctx "epoch" .epoch "component" "verify" "job" $verify "command" $command "env" (print $env $level $store $awaited) "results" true "token" false -}}
 completionMode: Indexed
 completions: {{ int64 $verify.count }}
 backoffLimitPerIndex: 3
@@ -133,7 +137,8 @@ template:
 
 {{/*
 Who verifies could not have written what is verified: puts into `box` a context whose service account, identity and credentials are
-those of `verify`, as far as it names any. Arguments: ctx, box.
+those of `verify`, as far as it names any. A Secret or file of its own for the account or the sources is used although the run uses an
+identity there. Arguments: ctx, box.
 */}}
 {{- define "rogo-migrate.asVerifier" -}}
 {{- $ctx := .ctx -}}
@@ -148,6 +153,10 @@ those of `verify`, as far as it names any. Arguments: ctx, box.
 {{- if or $secret $own.file -}}
 {{- $_ := set $used "existingSecret" $secret -}}
 {{- $_ := set $used "file" $own.file -}}
+{{- end -}}
+{{- if and (has $id (list "account" "source")) (or $own.existingSecret $own.file) -}}
+{{- $_ := set $used "enabled" true -}}
+{{- if eq $id "account" }}{{ $_ := set $values.storage "accountUrl" "" }}{{ else }}{{ $_ := set $values.source "auth" "auto" }}{{ end -}}
 {{- end -}}
 {{- with $own.key }}{{ $_ := set $used "key" . }}{{ end -}}
 {{- end -}}

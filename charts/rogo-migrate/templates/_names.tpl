@@ -63,13 +63,22 @@ place are no part of a digest, and neither is the release's revision: an upgrade
 {{- $_ := set $names "shards" (printf "%s-s-%s" $slug (sha256sum $shards | trunc 8)) -}}
 {{- $finalize := include "rogo-migrate.finalizeSpec" (dict "ctx" . "epoch" $epoch "component" "finalize" "shardJob" $names.shards "indexes" "") -}}
 {{- $_ := set $names "finalize" (printf "%s-f-%s" $slug (sha256sum $finalize | trunc 8)) -}}
-{{- if .Values.verify.enabled -}}
-{{- $verify := include "rogo-migrate.verifySpec" (dict "ctx" . "epoch" $epoch) -}}
-{{- $_ := set $names "verify" (printf "%s-v-%s" $slug (printf "%s %d" $verify (int64 .Values.verify.again) | sha256sum | trunc 8)) -}}
-{{- end -}}
 {{- $_ := set $names "inherited" (include "rogo-migrate.inheritedOnly" (dict "ctx" . "shardJob" $names.shards)) -}}
 {{- include "rogo-migrate.addAgain" (dict "ctx" . "slug" $slug "names" $names) -}}
+{{- if .Values.verify.enabled -}}
+{{- $verify := include "rogo-migrate.verifySpec" (dict "ctx" . "epoch" $epoch "shardJob" (include "rogo-migrate.redoJob" (dict "ctx" . "names" $names))) -}}
+{{- $_ := set $names "verify" (printf "%s-v-%s" $slug (printf "%s %d" $verify (int64 .Values.verify.again) | sha256sum | trunc 8)) -}}
+{{- end -}}
 {{- toJson $names -}}
+{{- end -}}
+
+{{/* The Job that moves lost rows again, if one is rendered. Arguments: ctx, names. */}}
+{{- define "rogo-migrate.redoJob" -}}
+{{- $job := .names.shards -}}
+{{- $indexes := "" -}}
+{{- with .names.again }}{{ $job = .shards }}{{ $indexes = .indexes }}{{ end -}}
+{{- $redo := include "rogo-migrate.redo" (dict "ctx" .ctx "epoch" .names.epoch "indexes" $indexes) | fromJson -}}
+{{- if $redo.lost }}{{ $job }}{{ end -}}
 {{- end -}}
 
 {{/* The Jobs of this release that the cluster has, as JSON: items. Empty if no cluster is seen. */}}

@@ -103,6 +103,9 @@ fn named(job: &Job) -> RunJob {
         component: label(job, "app.kubernetes.io/component").unwrap_or_default().to_owned(),
         epoch: epoch(job),
         state: states::job(job),
+        queue: label(job, "kueue.x-k8s.io/queue-name").map(str::to_owned),
+        shard_job: variable(job, "ROGO_SHARD_JOB").map(str::to_owned),
+        redo: variable(job, "ROGO_REDO").is_some(),
         obstacles: Vec::new(),
         last_word: None,
     }
@@ -134,13 +137,17 @@ mod tests {
         let env = json!([
             {"name": "ROGO_RUN_STORE", "value": store},
             {"name": "ROGO_EPOCH", "value": "1-abc"},
-            {"name": "ROGO_HELM_CHART", "value": "charts/rogo-migrate"}
+            {"name": "ROGO_HELM_CHART", "value": "charts/rogo-migrate"},
+            {"name": "ROGO_SHARD_JOB", "value": "r-s-1"}
         ]);
         serde_json::from_value(json!({
             "metadata": {
                 "name": format!("{release}-{component}"),
                 "creationTimestamp": format!("2026-01-01T00:00:{made:02}Z"),
-                "labels": {"app.kubernetes.io/instance": release, "app.kubernetes.io/component": component}
+                "labels": {
+                    "app.kubernetes.io/instance": release, "app.kubernetes.io/component": component,
+                    "kueue.x-k8s.io/queue-name": "q"
+                }
             },
             "spec": {"template": {"spec": {"containers": [{"name": "rogo-migrate", "env": env}]}}}
         }))
@@ -170,6 +177,10 @@ mod tests {
         assert_eq!(found.epoch, "1-abc".parse().ok());
         let names: Vec<_> = found.jobs.iter().map(|job| job.name.as_str()).collect();
         assert_eq!(names, ["new-shards", "new-finalize"]);
+        for job in &found.jobs {
+            let read = (job.queue.as_deref(), job.shard_job.as_deref(), job.redo);
+            assert_eq!(read, (Some("q"), Some("r-s-1"), false));
+        }
         assert!(newest(vec![job("r", "shards", 1, "az://elsewhere")], "ns", "az://runs/x").is_none());
     }
 }

@@ -1,5 +1,7 @@
 //! Jobs, pods and events of the cluster into what the finalizer reads of them.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use k8s_openapi::{
     api::{
@@ -96,9 +98,9 @@ pub(super) fn obstacle(pod: &Pod) -> Option<Obstacle> {
     Some(Obstacle { kind, pod: name, what })
 }
 
-/// The newest of these failed pods that its node evicted because it used more disk than it may. Node pressure is another
-/// matter: the Job knows it by the condition `DisruptionTarget`.
-pub(super) fn evicted_for_disk(failed: &[Pod]) -> Option<Obstacle> {
+/// The newest of these failed pods that its node evicted because it used more disk than it may, and how many of one index were.
+/// Node pressure is another matter: the Job knows it by the condition `DisruptionTarget`.
+pub(super) fn evicted_for_disk(failed: &[Pod]) -> (Option<Obstacle>, usize) {
     let evicted = failed.iter().filter_map(|pod| {
         let status = pod.status.as_ref().filter(|status| status.reason.as_deref() == Some("Evicted"))?;
         let message = status.message.as_deref()?;
@@ -107,10 +109,20 @@ pub(super) fn evicted_for_disk(failed: &[Pod]) -> Option<Obstacle> {
         let own = ["ephemeral local storage", "local ephemeral storage limit", "EmptyDir volume"];
         own.iter().any(|words| message.contains(words)).then_some((pod, message))
     });
-    let (pod, message) = evicted
-        .max_by_key(|(pod, _)| pod.metadata.creation_timestamp.as_ref().map(|time| time.0.as_second()))?;
-    let what = said("Evicted", Some(message));
-    Some(Obstacle { kind: ObstacleKind::Disk, pod: pod.metadata.name.clone(), what })
+    let evicted: Vec<(&Pod, &str)> = evicted.collect();
+    let mut of_index: BTreeMap<Option<&String>, usize> = BTreeMap::new();
+    for (pod, _) in &evicted {
+        let labels = pod.metadata.labels.as_ref();
+        let index = labels.and_then(|labels| labels.get("batch.kubernetes.io/job-completion-index"));
+        *of_index.entry(index).or_default() += 1;
+    }
+    let most = of_index.into_values().max().unwrap_or_default();
+    let made = |pod: &Pod| pod.metadata.creation_timestamp.as_ref().map(|time| time.0.as_second());
+    let newest = evicted.into_iter().max_by_key(|(pod, _)| made(pod)).map(|(pod, message)| {
+        let what = said("Evicted", Some(message));
+        Obstacle { kind: ObstacleKind::Disk, pod: pod.metadata.name.clone(), what }
+    });
+    (newest, most)
 }
 
 fn of_container(container: &ContainerStatus) -> Option<(ObstacleKind, String)> {

@@ -82,6 +82,11 @@ impl Places {
         })
     }
 
+    /// SHA-256 of the manifest, hex, if one is compared.
+    pub(super) fn manifest_sha256(&self) -> Option<&str> {
+        self.manifest.as_ref().map(Manifest::sha256)
+    }
+
     /// What the checks of the level need; `None` at level rows.
     pub(super) fn storage<'a>(&'a self, asked: &'a Asked<'_>) -> Option<Storage<'a>> {
         let content = Content {

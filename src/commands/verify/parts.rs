@@ -50,7 +50,8 @@ impl Asked<'_> {
         let places = Places::open(self)?;
         let part = self.verify.shard.unwrap_or(Share { index: 0, of: 1 });
         let name = format!("{}/{}", part.index, part.of);
-        let (state, joined) = Verifying::join(self.results.clone(), self.subject(known), name).await?;
+        let (state, joined) =
+            Verifying::join(self.results.clone(), self.subject(known, &places), name).await?;
         for discarded in &joined.discarded {
             report::tell(discarded);
         }
@@ -84,12 +85,12 @@ impl Asked<'_> {
     }
 
     /// What is verified, and how.
-    fn subject(&self, known: &Known<'_>) -> Subject {
+    fn subject(&self, known: &Known<'_>, places: &Places) -> Subject {
         let Self { plan, verify, settings, .. } = *self;
         let ids = self.attempts.map(|attempts| format!("{attempts:?}"));
         let alters = settings.database.target_alters.iter().map(|column| format!("target alters {column:?}"));
         let attempts = ids.map(|ids| format!("attempts {}", Digest::of(ids.as_bytes())));
-        let manifest = verify.manifest.as_ref().map(|path| format!("manifest {}", path.display()));
+        let manifest = places.manifest_sha256().map(|sha256| format!("manifest {sha256}"));
         let of_content =
             self.args.only_unproven.then(|| "only unproven".to_owned()).into_iter().chain(manifest);
         Subject {

@@ -5,10 +5,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::{
-    commands::{await_plan::await_plan, finalize::standing_plan, patience::patiently},
+    commands::{await_plan::await_plan, connect, finalize::standing_plan, patience::patiently},
+    domain::{ShardIndex, shard_list},
     exit::{Exit, Stop},
-    ports::{Backoff, Patience, pause},
-    run::{Plan, RunResult, RunStore, Summary, names},
+    ports::{Backoff, Fault, Patience, pause},
+    run::{Plan, RunResult, RunStore, Summary, writers},
     settings::Settings,
 };
 
@@ -16,12 +17,15 @@ const LOOKS: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(
 /// How often a pod says that it waits.
 const SAYS_EVERY: Duration = Duration::from_mins(10);
 
-/// Plan and result of the run; a run that is under way is not verified. In a pod the result has to be COMPLETE, and is
-/// waited for: the Job's deadline is the limit.
+/// Plan and result of the run; a run that is under way is not verified, nor one whose newest rows are in no result. In a
+/// pod the result has to be COMPLETE, and is waited for: the Job's deadline is the limit.
 pub(super) async fn result(settings: &Settings, store: &RunStore) -> Result<(Plan, Summary), Stop> {
     if settings.pod.name.is_none() {
         let plan = standing_plan(store).await?;
-        let summary = of_plan(store, &plan).await?.ok_or_else(|| no_result(store, &plan))?;
+        let summary = connect::result_of(store, &plan).await?.ok_or_else(|| no_result(store, &plan))?;
+        if let Some(why) = unmerged(store, &summary).await? {
+            return Err(under_way(store, &why));
+        }
         return Ok((plan, summary));
     }
     let plan = await_plan(settings, store).await?;
@@ -29,14 +33,24 @@ pub(super) async fn result(settings: &Settings, store: &RunStore) -> Result<(Pla
     let mut said: Option<Instant> = None;
     loop {
         // A rollback ends the wait.
-        let summary = patiently(settings, async || {
+        let looking = patiently(settings, async || {
             standing_plan(store).await?;
-            of_plan(store, &plan).await
+            let Some(summary) = connect::result_of(store, &plan).await? else { return Ok(None) };
+            let unmerged = unmerged(store, &summary).await?;
+            Ok(Some((summary, unmerged)))
         });
-        let why = match summary.await? {
-            Some(summary) if summary.result == RunResult::Complete => return Ok((plan, summary)),
-            Some(_) => "the run's result is INCOMPLETE; it is verified once it is COMPLETE",
-            None => "the run has no result yet",
+        let why = match looking.await? {
+            None => "the run has no result yet".to_owned(),
+            Some((_, Some(why))) => why,
+            Some((summary, None)) if summary.result == RunResult::Complete => {
+                match not_awaited(settings, &summary) {
+                    None => return Ok((plan, summary)),
+                    Some(why) => why,
+                }
+            }
+            Some((_, None)) => {
+                "the run's result is INCOMPLETE; it is verified once it is COMPLETE".to_owned()
+            }
         };
         if said.is_none_or(|said| said.elapsed() >= SAYS_EVERY) {
             said = Some(Instant::now());
@@ -46,9 +60,38 @@ pub(super) async fn result(settings: &Settings, store: &RunStore) -> Result<(Pla
     }
 }
 
-async fn of_plan(store: &RunStore, plan: &Plan) -> Result<Option<Summary>, Stop> {
-    let summary: Option<Summary> = store.read(&names::result(names::SUMMARY)).await?;
-    Ok(summary.filter(|summary| summary.plan == plan.id))
+/// Why a result is not the one that this pod waits for: its Job was made together with one that moves lost rows again,
+/// which need not have begun.
+fn not_awaited(settings: &Settings, summary: &Summary) -> Option<String> {
+    let job = settings.pod.shard_job.as_ref().filter(|job| summary.shard_job.as_ref() != Some(job))?;
+    Some(format!(
+        "Job {job} moves lost rows again, and the result is from before; it is verified once the finalizer of that Job has \
+         ended (to verify the result of another finalizer: shards.redo blank again)"
+    ))
+}
+
+/// What is in no result yet.
+async fn unmerged(store: &RunStore, result: &Summary) -> Result<Option<String>, Fault> {
+    let writers = writers::unmerged(store, result).await?;
+    let shards: Vec<ShardIndex> = writers.iter().map(|writer| writer.shard).collect();
+    let newest = writers.iter().max_by_key(|writer| writer.sign_at);
+    Ok(newest.map(|newest| {
+        format!(
+            "rows of shard(s) {} have been moved since the last result, and are not merged yet (the newest word of such a \
+             process is of {}, from {})",
+            shard_list(&shards),
+            newest.sign_at.format("%F %T UTC"),
+            newest.host
+        )
+    }))
+}
+
+fn under_way(store: &RunStore, why: &str) -> Stop {
+    let message = format!(
+        "run {}: {why}; wait until they end, or merge what they did: `rogo-migrate status` says which; then verify it",
+        store.run()
+    );
+    Stop::new(Exit::Temporary, message)
 }
 
 fn no_result(store: &RunStore, plan: &Plan) -> Stop {

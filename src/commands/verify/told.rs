@@ -132,7 +132,7 @@ impl Asked<'_> {
 
     /// Whether the verify store is the run store.
     pub(super) fn is_in_the_run_store(&self) -> bool {
-        self.verify.store.as_ref().is_none_or(|place| *place == self.settings.run_store)
+        self.settings.verify_store_elsewhere().is_none()
     }
 
     /// Who verified, and whether they could have written what they compare.

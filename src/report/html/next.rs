@@ -96,8 +96,12 @@ fn capital(text: &str) -> String {
     first.into_iter().flatten().chain(letters).collect()
 }
 
-/// The command that moves the rows of one code again: the failure CSV is a valid input.
+/// The command that moves the rows of one code again: the failure CSV is a valid input. The chart has no value for the code, so
+/// that its line moves all failed rows.
 fn rerun(summary: &Summary, code: &str) -> String {
+    if let Some(release) = &summary.release {
+        return release.failed_rows.clone();
+    }
     let file = summary.results.iter().find(|place| place.ends_with(names::FAILED));
     let file = file.filter(|place| !place.contains("://")).map_or(names::FAILED, String::as_str);
     format!("rogo-migrate run --run <another name> --submissions {file} --code {code} --out <another folder>")
@@ -113,7 +117,7 @@ fn steps(summary: &Summary, verification: Option<&Verification>) -> Vec<Step> {
     } else if summary.lost.rows > 0 {
         add("If the database lost the rows, move them again:", &summary.next_command);
         add(
-            "If they were deleted on purpose, accept that, with the run's settings:",
+            "If they were deleted on purpose, accept that, on a machine with the run's settings:",
             "rogo-migrate finalize --accept lost --reason <why>",
         );
     } else if !summary.next_command.is_empty() {
@@ -127,10 +131,14 @@ fn steps(summary: &Summary, verification: Option<&Verification>) -> Vec<Step> {
         let command = format!("rogo-migrate explain {}", warning.code.code());
         add(&format!("Warning {}: {}", warning.code.code(), warning.detail), &command);
     }
+    let (verify, verify_again) = match &summary.release {
+        Some(release) => (release.verify.as_str(), release.verify_again.as_str()),
+        None => ("rogo-migrate verify", "rogo-migrate verify"),
+    };
     let is_outdated = verification.is_some_and(|verification| !verification.covers(summary));
     match verification.map(|verification| verification.result) {
-        _ if is_outdated => add("Compare all rows of the results as they are now:", "rogo-migrate verify"),
-        None => add("Compare what the target holds with the inputs:", "rogo-migrate verify"),
+        _ if is_outdated => add("Compare all rows of the results as they are now:", verify_again),
+        None => add("Compare what the target holds with the inputs:", verify),
         Some(VerifyResult::Differences) => {
             add("Look at what verify found, a line each in verification_failures.csv.", "");
         }

@@ -149,6 +149,8 @@ pub fn verified_part(part: u32, of: u32) -> String {
 }
 /// What it found: an input for `rollback --attempts` and `verify --attempts`.
 pub const VERIFICATION_FAILURES: &str = "verification_failures.csv";
+/// Results of a verification: if it has a store elsewhere, those that count are there.
+pub const VERIFIED: [&str; 2] = [VERIFICATION, VERIFICATION_FAILURES];
 /// Every file that finalize or rollback may write into a folder of the user's.
 pub const RESULTS: [&str; 8] = [MIGRATED, FAILED, SKIPPED, NOTES, LOST, ROLLED_BACK_ROWS, SUMMARY, REPORT];
 /// Results that hold nothing by which a learner is known: a purge leaves them, and every bundle holds them.

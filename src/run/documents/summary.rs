@@ -45,6 +45,9 @@ pub struct Summary {
     pub prediction: Option<Compared>,
     /// Blobs of killed processes that were removed.
     pub orphans_removed: u64,
+    /// Blobs of killed processes that an immutability policy keeps: the first hundred, without the files' own names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub orphans_kept: Vec<String>,
     /// From the plan to the last outcome.
     pub duration_ms: u64,
     /// Rows per second over that time.
@@ -63,12 +66,33 @@ pub struct Summary {
     pub results: Vec<String>,
     /// The command to run next.
     pub next_command: String,
+    /// Lines of the Helm release whose finalizer wrote the summary; absent if none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<ReleaseLines>,
+    /// The Job whose shards that finalizer waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard_job: Option<String>,
+    /// Number of writers that were registered, and retired, when the outcomes were merged: those beyond came after it. Absent in
+    /// summaries of earlier programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writers_merged: Option<usize>,
     /// When the newest outcome was recorded (UTC): a verification that began before it has not seen every row as it is now.
     /// Absent in summaries of earlier programs, and if no row has an outcome.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newest_outcome_at: Option<DateTime<Utc>>,
     /// When the books were balanced (UTC).
     pub at: DateTime<Utc>,
+}
+
+/// What is typed for a run of the chart, each a line of Helm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseLines {
+    /// Moves the failed rows in a run of another name.
+    pub failed_rows: String,
+    /// Makes the Job that verifies.
+    pub verify: String,
+    /// Verifies once more.
+    pub verify_again: String,
 }
 
 /// A warning over the whole run.
@@ -90,6 +114,8 @@ pub enum WarningCode {
     SourceNotCompared,
     /// A process broke a promise that it checks of itself: a bug.
     InvariantViolated,
+    /// Blobs that no row names could not be removed: an immutability policy or a legal hold keeps them.
+    OrphansKept,
 }
 
 impl WarningCode {
@@ -99,6 +125,7 @@ impl WarningCode {
             Self::SourceNotFrozen => "source_not_frozen",
             Self::SourceNotCompared => "source_not_compared",
             Self::InvariantViolated => "invariant_violated",
+            Self::OrphansKept => "orphans_kept",
         }
     }
 }
@@ -190,6 +217,7 @@ impl Summary {
             receipts: None,
             prediction: None,
             orphans_removed: 0,
+            orphans_kept: Vec::new(),
             duration_ms: 0,
             rows_per_second: 0.0,
             stages: Vec::new(),
@@ -197,6 +225,9 @@ impl Summary {
             limits: Vec::new(),
             results: Vec::new(),
             next_command: String::new(),
+            release: None,
+            shard_job: None,
+            writers_merged: None,
             newest_outcome_at: None,
             at,
         }

@@ -85,7 +85,7 @@ impl Reader<'_> {
 
     /// Whether a place was given as `az://`, even if it cannot be parsed yet.
     pub(super) fn any_place_in_azure(&self) -> bool {
-        let places = [t::SUBMISSIONS, t::MAPPING, t::WAREHOUSE, t::TARGET, t::RUN_STORE];
+        let places = [t::SUBMISSIONS, t::MAPPING, t::WAREHOUSE, t::TARGET, t::RUN_STORE, t::VERIFY_STORE];
         let given = places.iter().filter_map(|setting| self.sources.find(setting));
         given.flat_map(|given| given.values).any(|text| text.starts_with("az://"))
     }

@@ -210,7 +210,9 @@ async fn rows_under_way_follow_the_larger_limit_and_a_fixed_one_counts_them_in_e
         while let Ok(mut row) = timeout(Duration::from_millis(100), in_flight.row()).await {
             drop(row.copying.take());
             rows.push(row);
-            rows.iter_mut().for_each(|row| drop(row.copying.take()));
+            for row in &mut rows {
+                drop(row.copying.take());
+            }
         }
         assert_eq!(rows.len(), 512 + 5 * commits, "{fastest_ms} ms");
     }

@@ -14,6 +14,7 @@ use super::read::Bytes;
 use crate::{
     domain::{AttemptId, Digest},
     exit::{Exit, Stop},
+    inputs::Hasher,
     ports::Fault,
     run::{
         lines::{Buckets, SpooledBuckets, no_room},
@@ -123,7 +124,10 @@ impl ManifestDraft {
 }
 
 /// A manifest that was read, on disk.
-pub struct Manifest(SpooledBuckets);
+pub struct Manifest {
+    lines: SpooledBuckets,
+    sha256: String,
+}
 
 impl Manifest {
     /// Reads `--manifest`, for an input of so many rows.
@@ -131,19 +135,39 @@ impl Manifest {
         let refuse =
             |reason: String| Stop::new(Exit::Usage, format!("--manifest {}: {reason}", path.display()));
         let file = std::fs::File::open(path).map_err(|error| refuse(format!("cannot be read: {error}")))?;
+        let mut file = Hashed { file, hasher: Hasher::default() };
         let mut draft = ManifestDraft::new(rows)?;
-        draft.add(file, &refuse)?;
-        Ok(Self(draft.dealt.finish()?))
+        draft.add(&mut file, &refuse)?;
+        Ok(Self { lines: draft.dealt.finish()?, sha256: file.hasher.finish().sha256 })
+    }
+
+    /// SHA-256 of the file, hex: what was compared with another one is not taken up.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
     }
 
     /// The lines of a range of rows, by row and file.
     pub fn of(&self, bucket: usize) -> Result<HashMap<(u64, usize), ManifestLine>, Fault> {
         let mut lines = HashMap::new();
-        self.0.read(bucket, |line: ManifestLine| {
+        self.lines.read(bucket, |line: ManifestLine| {
             lines.insert((line.row, line.order), line);
             Ok(())
         })?;
         Ok(lines)
+    }
+}
+
+/// A file whose bytes are hashed as they are read.
+struct Hashed {
+    file: std::fs::File,
+    hasher: Hasher,
+}
+
+impl io::Read for Hashed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        self.hasher.update(buffer.get(..count).unwrap_or_default());
+        Ok(count)
     }
 }
 

@@ -1,7 +1,9 @@
 //! The verdict over a run: what it is at, and how `status` ends. Reads its argument only.
 
+mod again;
 mod lines;
 mod seen;
+mod under_way;
 
 use chrono::TimeDelta;
 
@@ -9,18 +11,19 @@ use super::Facts;
 use crate::{
     domain::{ShardIndex, shard_list},
     exit::Exit,
-    ports::{JobEnd, RunJob},
+    ports::JobEnd,
     report::{
         grid::{count, span},
         standing::{Rows, RunState, Standing},
     },
     run::{Plan, Refusal, RunResult, State, named_instead},
-    watch::rerun::{self, release_with},
+    watch::rerun,
 };
 pub use seen::redo_of;
 
 use lines::{eta_s, job_line, limits, shards, verified, verifying};
-use seen::{finalize_by_hand, is_alive, is_stopped, last_sign, of, release, rerun_of, undone, unfinished};
+use seen::{finalize_of, is_alive, is_stopped, last_sign, of, rerun_of, undone, unfinished};
+use under_way::shards_under_way;
 
 /// A process whose heartbeat is younger is at work: it beats every 15 s.
 pub(super) const ALIVE: TimeDelta = TimeDelta::minutes(1);
@@ -99,6 +102,9 @@ fn verdict(facts: &Facts) -> Verdict {
     }
     let Some(plan) = &facts.plan else { return without_plan(facts) };
     let summary = facts.summary.as_ref().filter(|summary| summary.plan == plan.id);
+    if let Some(again) = summary.and_then(|summary| again::after(summary, facts)) {
+        return again;
+    }
     if let Some(summary) = summary.filter(|summary| summary.result == RunResult::Complete) {
         return Verdict::new(RunState::Complete, Exit::Done, summary.below_the_verdict())
             .next(rerun::fetch(plan, &facts.run_store));
@@ -139,46 +145,6 @@ fn verdict(facts: &Facts) -> Verdict {
     silent(plan, facts, &undone, merged, rerun)
 }
 
-/// What the cluster says of the shard Jobs; without such a Job what the heartbeats say. `None` if no shard is under way.
-fn shards_under_way(facts: &Facts, merged: bool) -> Option<Verdict> {
-    let jobs: Vec<&RunJob> = facts.jobs.iter().flat_map(|jobs| of(jobs, "shards")).collect();
-    let going: Vec<&RunJob> = jobs.iter().copied().filter(|job| job.state.end.is_none()).collect();
-    if let Some(job) = going.iter().copied().find(|job| !job.state.suspended) {
-        return Some(Verdict::new(RunState::Running, Exit::Temporary, pods(job)));
-    }
-    if let Some(job) = going.first() {
-        let reason = format!(
-            "Job {} is suspended: it was paused (shards.suspend), or its queue has no room yet",
-            job.name
-        );
-        let next = release(facts).map(|release| release_with(&release, "shards.suspend=false"));
-        return Some(Verdict::new(RunState::Paused, Exit::Temporary, reason).next(next.unwrap_or_default()));
-    }
-    let at_work = facts.beats.values().filter(|beat| is_alive(beat, facts.at)).count();
-    // Jobs that have ended outweigh the last heartbeats of their pods.
-    if !jobs.is_empty() || merged || at_work == 0 {
-        return None;
-    }
-    let reason = match at_work {
-        1 => "1 process is at work".to_owned(),
-        _ => format!("{at_work} processes are at work"),
-    };
-    Some(Verdict::new(RunState::Running, Exit::Temporary, reason))
-}
-
-/// The pods of a Job that goes on, and what keeps them from starting.
-fn pods(job: &RunJob) -> String {
-    let RunJob { name, state, obstacles, .. } = job;
-    let pods = match state.active {
-        0 => format!("Job {name} has no pod just now"),
-        active => format!("{} of {active} pods of Job {name} are ready", state.ready),
-    };
-    match obstacles.first() {
-        Some(obstacle) if state.ready == 0 => format!("{pods} ({}: {})", obstacle.kind.name(), obstacle.what),
-        _ => pods,
-    }
-}
-
 /// Why no process is at work and none will begin by itself; `None` if that is not known. A pod that was stopped is
 /// started again elsewhere, unless the cluster has no Job of the run.
 fn no_process_works(facts: &Facts) -> Option<String> {
@@ -205,7 +171,7 @@ fn silent(plan: &Plan, facts: &Facts, undone: &[ShardIndex], merged: bool, rerun
                 Exit::Temporary,
                 "every shard is done, but nothing is merged yet",
             )
-            .next(finalize_by_hand(plan, facts) + ", unless it is running"),
+            .next(finalize_of(facts) + ", unless it is running"),
             _ => Verdict::new(RunState::Running, Exit::Temporary, "no process gives a heartbeat just now"),
         };
     }
@@ -214,7 +180,7 @@ fn silent(plan: &Plan, facts: &Facts, undone: &[ShardIndex], merged: bool, rerun
         let reason = format!("no heartbeat for {since}");
         return Verdict::new(RunState::Stalled, Exit::Incomplete, reason).next(rerun);
     }
-    let next = finalize_by_hand(plan, facts);
+    let next = finalize_of(facts);
     if merged {
         let lost = facts.summary.as_ref().filter(|summary| summary.lost.rows > 0);
         let Some(summary) = lost else {

@@ -8,7 +8,12 @@ use std::{
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
-use crate::ports::{JobState, Obstacle, ObstacleKind, Survey};
+use super::{JobWait, MOST_EVICTIONS};
+use crate::{
+    exit::{Exit, Stop},
+    ports::{JobState, Obstacle, ObstacleKind, Survey},
+    watch::rerun::release_with,
+};
 
 /// A problem that lasts this long is logged, and logged again after the same time.
 pub const LASTING: Duration = Duration::from_mins(10);
@@ -16,6 +21,26 @@ pub const LASTING: Duration = Duration::from_mins(10);
 const CERTAIN: Duration = Duration::from_secs(30);
 /// Pods that a warning names.
 const NAMED: usize = 5;
+
+/// The end of the wait for shards whose pods are evicted again and again.
+pub(super) fn too_little_disk(context: &JobWait<'_>, survey: &Survey) -> Stop {
+    let evicted = survey.obstacles.iter().find(|obstacle| obstacle.kind == ObstacleKind::Disk);
+    let what = evicted.map(|obstacle| format!(": {}", obstacle.what)).unwrap_or_default();
+    let value = "shards.resources.ephemeralStorage";
+    let next = match context.release {
+        Some(release) => {
+            let more = format!("{value}='<more>' --set {}replaceRunning=true", release.values_prefix);
+            release_with(release, &more)
+        }
+        None => format!("raise {value}"),
+    };
+    let message = format!(
+        "Job {}: pods of one shard were evicted {} times because they used too much ephemeral storage{what}; no retry \
+         mends that, and nothing was merged; next: {next}",
+        context.job, survey.disk_evictions
+    );
+    Stop::new(Exit::Incomplete, message)
+}
 
 /// Remembers since when what is amiss, and what was told.
 pub struct Warnings {
@@ -97,7 +122,8 @@ impl Warnings {
             if *kind == ObstacleKind::Disk {
                 return format!(
                     "pod {pod} was evicted because it used too much ephemeral storage: {what}; its Job starts it again without \
-                     end until shards.resources.ephemeralStorage is raised (--set replaceRunning=true for this once); {describe}"
+                     end until shards.resources.ephemeralStorage is raised (--set replaceRunning=true for this once), and after \
+                     {MOST_EVICTIONS} evictions of one shard the finalizer ends; {describe}"
                 );
             }
             return format!("pod {pod} does not start ({}): {what}; {describe}", kind.name());

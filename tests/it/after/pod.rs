@@ -8,7 +8,7 @@ use super::{
     plain_sample, write,
 };
 use crate::support::{
-    app::TestApp,
+    app::{Sample, TestApp},
     http_stub::HttpStub,
     process::{ended, said, signal},
 };
@@ -80,6 +80,13 @@ async fn a_refusal_of_the_finalizers_own_epoch_ends_it_and_an_older_one_does_not
     write(&app, "refused/1-abc.json", refusal).await;
     let waited = app.run(&["finalize", "--wait-plan", "0s"]).await.expect(75);
     assert!(waited.stderr.contains("no plan at az://"), "{}", waited.stderr);
+    let anew = "; when that is mended: helm upgrade r charts/rogo-migrate --namespace ns --reset-then-reuse-values \
+                --set generation='<the next number>' --set replaceRunning=true";
+    assert!(waited.stderr.contains(anew), "{}", waited.stderr);
+    assert!(
+        waited.stderr.contains("see why the plan's Job did not make it: kubectl --namespace ns logs -l ")
+    );
+    assert!(!waited.stderr.contains("rogo-migrate plan"), "{}", waited.stderr);
     write(&app, "refused/2-abc.json", refusal).await;
     let refused = app.run(&["finalize"]).await.expect(78);
     assert!(refused.stderr.contains("the plan was refused: planted reason"), "{}", refused.stderr);
@@ -127,4 +134,52 @@ async fn an_event_on_the_shard_job_tells_the_verdict_if_it_is_asked_for_and_a_re
     choose(&mut app, &refusing.endpoint);
     let ended = app.run(&["finalize"]).await.expect(0);
     assert!(ended.stderr.contains("no Event tells how the run ended"), "{}", ended.stderr);
+}
+
+/// The lines of `next`, without the condition in front of some.
+fn next_lines(text: &str) -> Vec<String> {
+    let next = text.lines().find_map(|line| line.strip_prefix("next: ")).unwrap_or_else(|| panic!("{text}"));
+    next.split("; ").map(|step| step.split_once(": ").map_or(step, |(_, line)| line).to_owned()).collect()
+}
+
+/// A person at a laptop has Helm and perhaps the run store, but not the settings of the pods.
+#[tokio::test]
+async fn every_next_line_of_a_run_in_a_cluster_is_helms_or_fetches_the_results() {
+    let sample = Sample::new(60, 43).await;
+    let mut app = TestApp::without_cluster(&sample).await;
+    finalizer(&mut app);
+    app.run(&["plan"]).await.expect(0);
+    app.run(&["shard", "--shard", "0"]).await.expect(0);
+    let ended = app.run(&["finalize"]).await.expect(0);
+    let store = app.variable("ROGO_RUN_STORE").to_owned();
+    let helm = "helm upgrade r charts/rogo-migrate --namespace ns --reset-then-reuse-values";
+    let failed = format!(
+        "{helm} --set run='<another name>' --set-literal \
+         inputs.submissions={store}/rogo/results/submissions_failed_migration.csv"
+    );
+    let fetch = format!("rogo-migrate results --run rogo --run-store {store} --to .");
+    assert_eq!(next_lines(&ended.stdout), [fetch, failed.clone()], "{}", ended.stdout);
+
+    let page = app.result("report.html");
+    let commands = page.split("<pre>").skip(1).map(|line| line.split("</pre>").next().unwrap());
+    let commands: Vec<&str> = commands.filter(|line| line.contains("rogo-migrate")).collect();
+    assert!(commands.iter().any(|line| line.contains("inputs.submissions=")), "{commands:?}");
+    assert!(commands.iter().any(|line| line.contains("verify.enabled=true")), "{commands:?}");
+    for of_settings in ["rogo-migrate run", "rogo-migrate verify", "rogo-migrate resume"] {
+        assert!(!commands.iter().any(|line| line.contains(of_settings)), "{of_settings}: {commands:?}");
+    }
+
+    let migrated = app.result("migrated.csv");
+    let attempt = migrated.lines().nth(1).and_then(|line| line.split(',').next()).unwrap();
+    app.lose(attempt).await;
+    let lost = app.run(&["finalize"]).await.expect(69);
+    let redo = format!(
+        "{helm} --set shards.redo=lost --set-literal shards.reason='<why>' --set-literal shards.only=0"
+    );
+    assert_eq!(next_lines(&lost.stdout), [redo], "{}", lost.stdout);
+    let accept = format!(
+        "accept that: rogo-migrate finalize --accept lost --reason '<why>' --run rogo --run-store {store}, with the run's \
+         settings, on a machine that has them: no value of the chart does it"
+    );
+    assert!(lost.stderr.contains(&accept), "{}", lost.stderr);
 }

@@ -80,6 +80,8 @@ fn hinted(app: &TestApp<'_>, attempts: &[String]) -> usize {
 async fn after_a_purge_nothing_is_left_by_which_a_learner_is_known() {
     let sample = Sample::new(160, 71).await;
     let app = app_with_folder(&sample).await;
+    app.run(&["plan", "--predict", "--shards", "2"]).await.expect(0);
+    assert!(store(&app).join("results/not_in_input.csv").exists());
     app.run(&["run", "--shards", "2"]).await.expect(0);
     let verify_content = ["verify", "--recheck", "0s", "--level", "content"];
     app.run(&verify_content).await.expect(0);
@@ -97,6 +99,10 @@ async fn after_a_purge_nothing_is_left_by_which_a_learner_is_known() {
     let done = app.run(&["purge", "--yes", "--reason", "retention"]).await.expect(0);
     assert!(done.stdout.contains("no longer works:") && done.stdout.contains("rollback"), "{}", done.stdout);
     assert_eq!(found(&store(&app), planted.iter()), Vec::<String>::new());
+    assert!(!store(&app).join("results/not_in_input.csv").exists(), "it names files of the source");
+    for kept in ["prediction.json", "results/transformations.csv", "results/controls.csv", "telemetry.json"] {
+        assert!(store(&app).join(kept).exists(), "{kept}");
+    }
     let purged: Value = serde_json::from_slice(&fs::read(store(&app).join("purged.json")).unwrap()).unwrap();
     assert_eq!(purged["decided"]["reason"], "retention");
     let decisions = fs::read_to_string(store(&app).join("decisions.jsonl")).unwrap();

@@ -35,3 +35,21 @@ fn compare(schema: &Value, values: &Value, at: &str, differences: &mut Vec<Strin
         }
     }
 }
+
+#[test]
+fn artifact_hub_is_told_what_the_chart_is() {
+    let chart: Value =
+        serde_saphyr::from_str(&fs::read_to_string(chart().join("Chart.yaml")).unwrap()).unwrap();
+    let told = |key: &str| chart["annotations"][format!("artifacthub.io/{key}")].as_str().unwrap_or_default();
+    // Its categories and kinds of changes are fixed words.
+    assert_eq!(told("category"), "database");
+    assert_eq!((told("license"), told("operator")), (env!("CARGO_PKG_LICENSE"), "false"));
+    let is_prerelease = chart["version"].as_str().unwrap().starts_with("0.");
+    assert_eq!(told("prerelease"), is_prerelease.to_string());
+    let changes: Value = serde_saphyr::from_str(told("changes")).unwrap();
+    let kinds = ["added", "changed", "deprecated", "removed", "fixed", "security"];
+    for change in changes.as_array().unwrap() {
+        assert!(kinds.contains(&change["kind"].as_str().unwrap()), "{change}");
+        assert!(!change["description"].as_str().unwrap().is_empty(), "{change}");
+    }
+}

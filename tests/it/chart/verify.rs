@@ -204,7 +204,7 @@ fn each_credential_has_a_secret_a_key_or_a_file_of_its_own() {
         (
             "verify.enabled=true credentials.source.enabled=true verify.credentials.source.existingSecret=s \
              verify.credentials.source.key=k",
-            "verify.enabled=true credentials.source.enabled=true verify.credentials.source.file=/f",
+            "verify.enabled=true verify.credentials.source.file=/f",
             "SOURCE_STORAGE_CONNECTION_STRING",
         ),
         (
@@ -223,6 +223,55 @@ fn each_credential_has_a_secret_a_key_or_a_file_of_its_own() {
         assert_eq!(rendered.field("verify", &variable), Some(&json!("/f")), "{file}");
         assert_ne!(rendered.field("shards", &variable).unwrap_or(&none), "/f", "{file}");
     }
+}
+
+/// The run reads with an identity, the verifier with a SAS.
+#[test]
+fn a_credential_that_only_the_verifier_names_is_used() {
+    let entra = "verify.enabled=true storage.accountUrl=https://a.example source.auth=entra";
+    let file = "verify.enabled=true storage.accountUrl=https://a.example source.auth=entra \
+                verify.credentials.source.file=/s verify.credentials.account.file=/a";
+    let secret = "verify.enabled=true storage.accountUrl=https://a.example source.auth=entra credentials.as=env \
+                  verify.credentials.source.existingSecret=s verify.credentials.account.existingSecret=s";
+    let of_secret = |key: &str| json!({"secretKeyRef": {"name": "s", "key": key}});
+    let (source, account) = ("SOURCE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_CONNECTION_STRING");
+    check(&[
+        (file, "verify", "env/SOURCE_STORAGE_CONNECTION_STRING_FILE/value", json!("/s")),
+        (file, "verify", "env/AZURE_STORAGE_CONNECTION_STRING_FILE/value", json!("/a")),
+        (secret, "verify", "env/SOURCE_STORAGE_CONNECTION_STRING/valueFrom", of_secret(source)),
+        (secret, "verify", "env/AZURE_STORAGE_CONNECTION_STRING/valueFrom", of_secret(account)),
+        // The program takes one way, not both.
+        (file, "verify", "env/AZURE_STORAGE_ACCOUNT_URL", Value::Null),
+        (file, "verify", "container/args/3", json!("--source-auth=auto")),
+        (file, PODS, "env/SOURCE_STORAGE_CONNECTION_STRING_FILE", Value::Null),
+        (file, PODS, "env/AZURE_STORAGE_CONNECTION_STRING_FILE", Value::Null),
+        (file, PODS, "env/AZURE_STORAGE_ACCOUNT_URL/value", json!("https://a.example")),
+        (entra, "verify", "env/AZURE_STORAGE_ACCOUNT_URL/value", json!("https://a.example")),
+        (entra, "verify", "container/args/3", json!("--source-auth=entra")),
+        // One Secret for all of its credentials says nothing of those that the run has none of.
+        (
+            "verify.enabled=true storage.accountUrl=https://a.example verify.credentials.existingSecret=s",
+            "verify",
+            "env/AZURE_STORAGE_ACCOUNT_URL/value",
+            json!("https://a.example"),
+        ),
+    ]);
+}
+
+#[test]
+fn beside_a_job_of_lost_rows_its_pods_wait_for_that_jobs_finalizer() {
+    let awaited = "env/ROGO_SHARD_JOB/value";
+    check(&[
+        (ON, "verify", "env/ROGO_SHARD_JOB", Value::Null),
+        ("verify.enabled=true shards.only=3", "verify", "env/ROGO_SHARD_JOB", Value::Null),
+    ]);
+    let redo = "verify.enabled=true shards.redo=lost shards.reason=failover";
+    let all = render(redo).unwrap();
+    assert_eq!(all.field("verify", awaited), Some(&json!(all.name("shards"))));
+    let some = render(&format!("{redo} shards.only=3")).unwrap();
+    assert_eq!(some.field("verify", awaited), Some(&json!(some.name("shards-again"))));
+    let names = [render(ON).unwrap().name("verify"), all.name("verify"), some.name("verify")];
+    assert!(names[0] != names[1] && names[1] != names[2], "what is new is verified anew: {names:?}");
 }
 
 #[test]

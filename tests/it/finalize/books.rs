@@ -3,6 +3,7 @@
 use rogo_migrate::{
     domain::{FailCode, Outcome},
     exit::Exit,
+    finalize::books::NextLines,
     settings::HelmRelease,
     watch::rerun::Rerun,
 };
@@ -10,7 +11,7 @@ use rogo_migrate::{
 use crate::support::world::{TRY_A, TRY_B, World, failed, migrated, skipped};
 
 const RERUN: &str = "rogo-migrate resume --run rogo --run-store az://runs";
-const REDO: &str = "rogo-migrate resume --redo lost --reason '<why>' --run rogo --run-store az://runs";
+const NEXT: NextLines<'static> = NextLines { rerun: RERUN, redo: "move them", accept: "accept it" };
 
 #[tokio::test]
 async fn a_complete_run_balances_and_keeps_its_queues_until_it_is_verified_or_purged() {
@@ -23,7 +24,7 @@ async fn a_complete_run_balances_and_keeps_its_queues_until_it_is_verified_or_pu
     let before = queues(&world);
     world.record(TRY_A, &[migrated(1, 1), failed(2, 1, FailCode::NoFiles), skipped(3, 1)]).await;
     let totals = world.finalize().await.unwrap();
-    assert!(totals.incomplete(&world.store, RERUN, REDO).is_none());
+    assert!(totals.incomplete(&world.store, NEXT).is_none());
     assert_eq!((totals.rows, totals.books.rows(), totals.rows_missing()), (3, 3, 0));
     assert_eq!((totals.books.files, totals.books.bytes), (3, 300));
     assert_eq!(queues(&world), before, "redo reads them");
@@ -36,7 +37,7 @@ async fn missing_rows_make_it_incomplete_and_are_named_with_their_shards_and_the
         (1..=10).filter(|row| ![1, 3, 7].contains(row)).map(|row| migrated(row, 1)).collect();
     world.record(TRY_A, &outcomes).await;
     let totals = world.finalize().await.unwrap();
-    let stop = totals.incomplete(&world.store, RERUN, REDO).unwrap();
+    let stop = totals.incomplete(&world.store, NEXT).unwrap();
     assert_eq!(stop.exit, Exit::Incomplete);
     assert_eq!(
         stop.message,
@@ -57,7 +58,7 @@ async fn several_incomplete_shards_share_one_command_and_ranges_are_joined() {
     let world = World::new(100, 2);
     world.mark_done(1);
     let totals = world.finalize().await.unwrap();
-    let message = totals.incomplete(&world.store, RERUN, REDO).unwrap().message;
+    let message = totals.incomplete(&world.store, NEXT).unwrap().message;
     assert!(
         message.contains("shard 0: 50 row(s): 2, 4, 6, 8, 10, 12, 14, 16, 18, 20 and 40 more"),
         "{message}"
@@ -72,8 +73,10 @@ async fn several_incomplete_shards_share_one_command_and_ranges_are_joined() {
     let in_cluster = totals
         .incomplete(
             &world.store,
-            &Rerun::Helm(release).command(world.store.run(), &totals.incomplete_shards()),
-            REDO,
+            NextLines {
+                rerun: &Rerun::Helm(release).command(world.store.run(), &totals.incomplete_shards()),
+                ..NEXT
+            },
         )
         .unwrap()
         .message;

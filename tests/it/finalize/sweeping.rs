@@ -193,6 +193,35 @@ async fn a_sweep_that_fails_costs_no_result() {
 }
 
 #[tokio::test]
+async fn what_a_policy_of_the_container_keeps_is_named_and_is_no_failure_of_the_sweep() {
+    let world = world_with_orphans().await;
+    // A legal hold of one blob.
+    world.files.fail(Some(Arc::new(|verb, name: &str| {
+        (verb == "delete" && name.contains("1_2_orphan")).then_some(FaultKind::Immutable)
+    })));
+    let totals = world.finalize().await.unwrap();
+    assert_eq!((totals.unswept, totals.kept.blobs), (None, 1));
+    assert_eq!(totals.kept.named, ["LTI_Uploads/aaaaaaaaaaaa/1_2_…"], "without the file's own name");
+    assert_eq!(totals.orphans, Orphans { blobs: 1, bytes: 3 });
+
+    // A policy of the container: after one part of the list has been tried, no other is.
+    let world = world_with_orphans().await;
+    for number in 0..700 {
+        world.files.insert(&format!("LTI_Uploads/aaaaaaaaaaaa/2_{number}_x"), "x");
+    }
+    let before = world.files.names();
+    world.files.fail_all("delete", FaultKind::Immutable);
+    let totals = world.finalize().await.unwrap();
+    assert_eq!((totals.unswept, totals.kept.blobs, totals.kept.named.len()), (None, 702, 100));
+    assert_eq!((totals.orphans, world.files.names()), (Orphans::default(), before));
+    let tried = world.journal.entries().iter().filter(|entry| entry.starts_with("files: delete")).count();
+    assert!(tried <= 251, "{tried}");
+    let files: Arc<dyn Blobs> = Arc::new(world.files.clone());
+    let stop = delete_orphans(&world.locked(), &files, &decided()).await.unwrap_err();
+    assert_eq!(stop.exit, Exit::Configuration, "asked for by hand, it is said: {stop}");
+}
+
+#[tokio::test]
 async fn a_name_that_is_no_try_id_never_becomes_a_prefix() {
     for name in [
         "writers/.json",

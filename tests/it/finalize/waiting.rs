@@ -15,6 +15,7 @@ use rogo_migrate::{
     run::Heartbeat,
     run::State,
     run::Work,
+    settings::HelmRelease,
     watch::wait::{JobWait, WaitEnd, wait},
 };
 use tokio::time::{Instant, sleep_until};
@@ -105,6 +106,12 @@ async fn waited_for(redo: bool, world: &World, script: &Script) -> Waited {
         jobs: script,
         job: "r-rogo-s-1",
         namespace: "ns",
+        release: Some(&HelmRelease {
+            name: "r".into(),
+            namespace: "ns".into(),
+            chart: "charts/rogo-migrate".into(),
+            values_prefix: "mover.".into(),
+        }),
         redo,
         wait_plan: Duration::from_mins(30),
         give_up_after: Duration::from_mins(15),
@@ -288,6 +295,40 @@ async fn an_image_that_cannot_be_pulled_is_told_within_a_minute_and_again_after_
     let secret = obstacle(ObstacleKind::Configuration, "secret \"s\" not found");
     let said = told(1, starting, secret).await;
     assert!(said[0].contains("(secret or configuration): secret \"s\" not found"), "{said:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_evicted_for_their_disk_are_told_and_after_ten_of_one_shard_no_longer_waited_for() {
+    let evicted = "Evicted: Pod ephemeral local storage usage exceeds the total limit of containers 2Gi.";
+    let survey = |disk_evictions| Survey { disk_evictions, ..obstacle(ObstacleKind::Disk, evicted) };
+    // One shard's pod is away, the others work.
+    let job = JobState { active: 3, ready: 2, ..JobState::default() };
+    let said = told(2, job.clone(), survey(9)).await;
+    let expected = format!(
+        "pod p-0 was evicted because it used too much ephemeral storage: {evicted}; its Job starts it again without end \
+         until shards.resources.ephemeralStorage is raised (--set replaceRunning=true for this once), and after 10 evictions of \
+         one shard the finalizer ends; see kubectl --namespace ns describe pod p-0"
+    );
+    assert_eq!(said, [expected]);
+
+    let world = World::new(4, 2);
+    let waits = |ready| {
+        let job = JobState { active: 3, ready, ..JobState::default() };
+        let says = vec![(0, Says::Job(job)), (3_600, ended(JobEnd::Complete))];
+        Script { survey: survey(10), ..Script::new(says) }
+    };
+    let given_up = waited(&world, &waits(2)).await;
+    let stop = given_up.end.unwrap_err();
+    assert_eq!(stop.exit, Exit::Incomplete);
+    assert!(given_up.seconds <= 15, "{}", given_up.seconds);
+    let expected = format!(
+        "Job r-rogo-s-1: pods of one shard were evicted 10 times because they used too much ephemeral storage: {evicted}; no \
+         retry mends that, and nothing was merged; next: helm upgrade r charts/rogo-migrate --namespace ns \
+         --reset-then-reuse-values --set mover.shards.resources.ephemeralStorage='<more>' --set mover.replaceRunning=true"
+    );
+    assert_eq!(stop.message, expected);
+    let all_ready = waited(&world, &waits(3)).await;
+    assert_eq!(all_ready.end.unwrap(), WaitEnd::JobComplete, "its pods run now");
 }
 
 #[tokio::test(start_paused = true)]

@@ -28,6 +28,13 @@ async fn every_code_that_can_be_known_is_predicted_as_it_comes() {
     // A launch session that stands alone is seen by the rules, other refusals of the target are not.
     let seen_after_all: u64 =
         unknown.iter().filter_map(|code| outcomes.failed.get(code)).map(|one| one.rows).sum();
+    let failed = app.failed_in(".");
+    for code in unknown {
+        for attempt in outcomes.failed.get(code).into_iter().flat_map(|seen| &seen.examples) {
+            let row = (attempt.clone(), code.to_string());
+            assert!(failed.contains(&row), "{row:?} was predicted, and did not fail so: {failed:?}");
+        }
+    }
     for code in FailCode::ALL.iter().filter(|code| !unknown.contains(code)) {
         let rows = outcomes.failed.get(code).map_or(0, |counted| counted.rows);
         assert_eq!(rows, by_code.get(&format!("failed {code}")).copied().unwrap_or_default(), "{code}");
@@ -63,6 +70,33 @@ async fn every_code_that_can_be_known_is_predicted_as_it_comes() {
     let bytes: u64 = prediction.shards.iter().map(|shard| shard.bytes).sum();
     assert_eq!((rows, migrated, bytes), (300, outcomes.migrated.rows, prediction.files.bytes));
     assert!(prediction.to_mend.iter().any(|item| item.what == "mapping_missing"), "{:?}", prediction.to_mend);
+}
+
+#[tokio::test]
+async fn launch_sessions_that_stand_alone_are_predicted_to_be_rejected_and_no_other_row_is() {
+    let sample = Sample::with(12, 25, |options| options.plain = true).await;
+    let app = TestApp::without_cluster(&sample).await;
+    app.run(&["run", "--run", "first", "--out", "first"]).await.expect(0);
+    let mut alone = app.migrated_in("first").split_off(10);
+    for attempt in &alone {
+        app.delete_submission(attempt).await;
+    }
+    let prediction = predicted(&app, &[]).await;
+    let rejected = &prediction.outcomes.failed[&FailCode::TargetRejected];
+    let mut named = rejected.examples.clone();
+    app.run(&["run"]).await.expect(0);
+    let mut failed: Vec<String> = Vec::new();
+    for (attempt, code) in app.failed_in(".") {
+        assert_eq!(code, "target_rejected");
+        failed.push(attempt);
+    }
+    alone.sort();
+    named.sort();
+    failed.sort();
+    assert_eq!((&named, &failed), (&alone, &alone));
+    assert_eq!(rejected.rows, 2);
+    let compared = summary(&app).prediction.unwrap();
+    assert!(compared.same, "{:?}", compared.differences);
 }
 
 #[tokio::test]

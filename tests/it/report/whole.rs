@@ -134,6 +134,46 @@ async fn every_page_says_whether_the_results_as_they_are_now_were_verified() {
 }
 
 #[tokio::test]
+async fn results_that_are_copied_hold_the_verification_of_its_own_store() {
+    let sample = Sample::with(12, 48, |options| options.plain = true).await;
+    let mut app = TestApp::without_cluster(&sample).await;
+    app.run(&["plan", "--predict"]).await.expect(0);
+    app.run(&["run"]).await.expect(0);
+    // An earlier verification, in the run store, is not the one that is named.
+    app.run(&["verify", "--recheck", "0s", "--out", "there"]).await.expect(0);
+    let place = format!("file://{}", app.out.path().join("verified").display());
+    let level =
+        ["verify", "--recheck", "0s", "--level", "content", "--out", "here", "--verify-store", &place];
+    app.run(&level).await.expect(0);
+    app.run(&["results", "--to", "fetched", "--verify-store", &place]).await.expect(0);
+    for file in ["verification.json", "verification_failures.csv", "manifest.csv", "controls.sql"] {
+        assert_eq!(app.result(&format!("fetched/{file}")), app.result(&format!("here/{file}")), "{file}");
+    }
+    assert!(top(&app.result("fetched/report.html")).contains("VERIFIED TO THE BYTE"));
+    // Predicted and counted sums stand beside each other.
+    assert_eq!(app.result("fetched/verify-store/controls.csv"), app.result("here/controls.csv"));
+    assert_eq!(app.result("fetched/controls.csv"), app.document("rogo/results/controls.csv").await);
+    let beside = fs::read_dir(app.out.path().join("fetched/verify-store")).unwrap().count();
+    assert_eq!(beside, 1, "what only one of them has is not put there");
+
+    // Without it: the verification of the run store, and nothing from elsewhere.
+    app.run(&["results", "--to", "without"]).await.expect(0);
+    assert_eq!(app.result("without/verification.json"), app.result("there/verification.json"));
+    assert!(!app.out.path().join("without/verify-store").exists());
+
+    // Every page of the run tells it, also that of a second finalize, and a store that cannot be read stops none.
+    app.set("ROGO_VERIFY_STORE", &place);
+    app.run(&["finalize"]).await.expect(0);
+    let page = app.result("report.html");
+    assert!(top(&page).contains("VERIFIED TO THE BYTE"), "{}", top(&page));
+    assert_eq!(app.document("rogo/results/report.html").await, page);
+    fs::write(app.out.path().join("verified/rogo/results/verification.json"), "{").unwrap();
+    let said = app.run(&["finalize"]).await.expect(0);
+    assert!(said.stderr.contains("the verification cannot be read"), "{}", said.stderr);
+    assert!(top(&app.result("report.html")).contains("Not verified"));
+}
+
+#[tokio::test]
 async fn an_incomplete_run_has_its_report_too_and_a_run_without_results_has_none() {
     let sample = Sample::with(24, 44, |options| options.plain = true).await;
     let app = TestApp::new(&sample).await;

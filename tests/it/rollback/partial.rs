@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{attempts_file, moved, results, rollback, target};
 use crate::support::{
     app::{Sample, TestApp, assert_same},
+    azurite::Azurite,
     csv::Csv,
 };
 
@@ -122,4 +123,68 @@ async fn a_later_run_does_not_come_after_one_whose_books_still_list_what_was_rol
     app.run(&["finalize"]).await.expect(0);
     app.run(&later).await.expect(0);
     assert_eq!(app.migrated_in("later").len(), 1, "what was rolled back is moved again");
+}
+
+#[tokio::test]
+async fn a_rollback_after_which_a_complete_run_lacks_other_rows_says_so_and_ends_with_69() {
+    let sample = Sample::with(12, 61, |options| options.plain = true).await;
+    let app = TestApp::without_cluster(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let of_run = app.migrated();
+    app.lose(&of_run[5]).await;
+    let ids = attempts_file(&app, &[&of_run[0]]);
+    let arguments = ["--attempts", ids.as_str(), "--yes", "--reason", "a test"];
+    let said = rollback(&app, &arguments).await.expect(69);
+    assert!(said.stdout.contains("removed 1 submissions"), "{}", said.stdout);
+    for says in [
+        "the attempts were rolled back, and the run's results say so",
+        "INCOMPLETE: 1 of 12 rows were migrated, and the target no longer holds them",
+        "resume --redo lost",
+    ] {
+        assert!(said.stderr.contains(says), "{says}: {}", said.stderr);
+    }
+    let now = summary(&app);
+    assert_eq!((&now["result"], &now["lost"]["rows"]), (&json!("INCOMPLETE"), &json!(1)));
+    assert_eq!(now["books"]["skipped"]["rolled_back"], json!(1));
+
+    // What was lost before is no news; one more row is.
+    let ids = attempts_file(&app, &[&of_run[1]]);
+    rollback(&app, &["--attempts", &ids, "--yes", "--reason", "a test"]).await.expect(0);
+    app.lose(&of_run[6]).await;
+    let ids = attempts_file(&app, &[&of_run[2]]);
+    let said = rollback(&app, &["--attempts", &ids, "--yes", "--reason", "a test"]).await.expect(69);
+    assert!(said.stderr.contains("INCOMPLETE: 2 of 12 rows were migrated"), "{}", said.stderr);
+}
+
+#[tokio::test]
+async fn a_rollback_that_leaves_orphans_of_killed_processes_says_that_the_results_stand() {
+    let sample = Sample::with(8, 62, |options| options.plain = true).await;
+    let app = TestApp::without_cluster(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    // A killed process left a blob, and another client holds a lease on it.
+    let azurite = Azurite::shared().await;
+    let writer = "0123456789ab";
+    let record = json!({"id": writer, "shard": 0, "started_at": "2026-01-02T03:04:05Z", "host": "there"});
+    let options = rogo_migrate::ports::PutOptions::replace("application/json");
+    let name = format!("rogo/writers/{writer}.json");
+    app.run_blobs().put(&name, record.to_string().into(), &options).await.unwrap();
+    let orphan = format!("LTI_Uploads/{writer}/1_1_left.docx");
+    azurite.put(&app.container, &orphan, "left").await;
+    azurite.blob(&app.container, &orphan).acquire_lease(-1, None).await.unwrap();
+
+    let of_run = app.migrated();
+    let ids = attempts_file(&app, &[&of_run[0]]);
+    let said =
+        rollback(&app, &["--attempts", &ids, "--yes", "--reason", "a test", "--give-up-after", "1s"]).await;
+    let said = said.expect(75);
+    assert!(said.stdout.contains("removed 1 submissions"), "{}", said.stdout);
+    assert!(said.stderr.contains("and the run's results say so"), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("the results stand, but blobs that killed processes left"),
+        "{}",
+        said.stderr
+    );
+    assert!(!said.stderr.contains("do not say so yet"), "{}", said.stderr);
+    assert_eq!(app.migrated(), of_run[1..]);
+    assert_eq!(summary(&app)["books"]["skipped"]["rolled_back"], json!(1));
 }

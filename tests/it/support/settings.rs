@@ -58,6 +58,7 @@ pub fn settings(folder: &Path) -> Settings {
         after: Vec::new(),
         exclude: None,
         expect: None,
+        verify_store: None,
         redo_lost: false,
         accept_lost: false,
         reason: None,

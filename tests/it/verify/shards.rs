@@ -222,6 +222,42 @@ async fn a_state_of_another_verification_is_discarded_with_a_sentence() {
     assert_eq!(parts(&app), 0, "{:?}", state(&app));
 }
 
+/// Also if the file has kept its name.
+#[tokio::test]
+async fn a_state_that_was_compared_with_another_manifest_or_level_is_not_taken_up() {
+    let sample = sample().await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    verify(&app, &["--level", "content"]).await.expect(0);
+    let kept = app.out.path().join("kept.csv");
+    let manifest = app.result("manifest.csv");
+    fs::write(&kept, &manifest).unwrap();
+    let by_manifest = ["--level", "content", "--manifest", kept.to_str().unwrap()];
+    let left = killed_at(&app, &[&by_manifest[..], &["--recheck", "0s"]].concat(), 3).await;
+    let left = left.expect("it is killed");
+    // The newest row is compared first: what is known of it came from the other manifest.
+    let mut lines: Vec<String> = manifest.lines().map(str::to_owned).collect();
+    for line in &mut lines[1..] {
+        let (before, sha256) = line.rsplit_once(',').unwrap();
+        *line = format!("{before},{}", sha256.chars().rev().collect::<String>());
+    }
+    fs::write(&kept, lines.join("\n") + "\n").unwrap();
+    let ended = verify(&app, &by_manifest).await.expect(1);
+    let says = format!("({left} partitions) is not taken up, because it is of other settings or inputs");
+    assert!(ended.stderr.contains(&says), "{}", ended.stderr);
+    let files = u64::try_from(lines.len() - 1).unwrap();
+    let result = verification(&app);
+    let found = super::check(&result, "content_manifest");
+    assert_eq!(found["different"], files, "every file, also of the partitions that were compared before");
+
+    fs::remove_dir_all(app.out.path().join("run-store/rogo/verifying")).unwrap();
+    let left = killed_at(&app, &["--recheck", "0s"], 3).await.expect("it is killed");
+    let ended = verify(&app, &["--level", "blobs"]).await.expect(0);
+    let says = format!("({left} partitions) is not taken up, because it is of another level");
+    assert!(ended.stderr.contains(&says), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("resumes"), "{}", ended.stderr);
+}
+
 #[tokio::test]
 async fn status_says_how_far_a_verification_is_and_how_it_ended() {
     let sample = sample().await;

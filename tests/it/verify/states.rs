@@ -8,6 +8,7 @@ use super::{check, corruptions::in_folders, failures, small, small_files, verifi
 use crate::support::{
     app::{Sample, TestApp},
     csv::Csv,
+    process::{ended, said},
 };
 
 /// The checks that find what the last test of this file changes.
@@ -191,4 +192,70 @@ fn with_a_file_less(line: &str) -> String {
     let end = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap();
     let files: u32 = rest[..end].parse().unwrap();
     format!("{before}\"files\":{}{}", files - 1, &rest[end..])
+}
+
+/// Loses the rows of a run's first submission.
+async fn lose_one(app: &TestApp<'_>) {
+    let launch_id: String =
+        sqlx::query_scalar("select lti_launch_id from assignment_submissions where lti_launch_id like 'rogo%' order by 1 limit 1")
+            .fetch_one(app.database.pool())
+            .await
+            .unwrap();
+    app.lose(launch_id.split('_').nth(1).unwrap()).await;
+}
+
+/// Moves lost rows of all shards again, as the pods of the chart do: no process merges.
+async fn redo(app: &mut TestApp<'_>) {
+    app.set("ROGO_REDO", "lost");
+    app.set("ROGO_REASON", "failover");
+    for shard in ["0", "1"] {
+        app.run(&["shard", "--shard", shard]).await.expect(0);
+    }
+    app.unset("ROGO_REDO");
+    app.unset("ROGO_REASON");
+}
+
+#[tokio::test]
+async fn rows_that_are_moved_again_beside_a_complete_result_are_not_verified_before_they_are_merged() {
+    let sample = sample(24).await;
+    let mut app = in_folders(&sample).await;
+    app.set("KUBECONFIG", "/nonexistent");
+    app.run(&["run", "--shards", "2"]).await.expect(0);
+    lose_one(&app).await;
+    redo(&mut app).await;
+    let status = app.run(&["status"]).await.expect(75);
+    assert!(!status.stdout.contains("COMPLETE"), "{}", status.stdout);
+    assert!(status.stdout.contains(" moved again "), "{}", status.stdout);
+    let ended = verify(&app, &[]).await.expect(75);
+    let said = "run rogo: rows of shard(s) 0-1 have been moved since the last result, and are not merged yet";
+    assert!(ended.stderr.contains(said), "{}", ended.stderr);
+
+    app.run(&["finalize"]).await.expect(0);
+    let status = app.run(&["status"]).await.expect(0);
+    assert!(status.stdout.starts_with("COMPLETE"), "{}", status.stdout);
+    verify(&app, &[]).await.expect(0);
+}
+
+#[tokio::test]
+async fn a_pod_that_verifies_beside_a_job_of_lost_rows_waits_for_that_jobs_own_finalizer() {
+    let sample = sample(24).await;
+    let mut app = in_folders(&sample).await;
+    app.set("KUBECONFIG", "/nonexistent");
+    app.run(&["run", "--shards", "2"]).await.expect(0);
+    lose_one(&app).await;
+    for (name, value) in [
+        ("ROGO_POD", "r-rogo-v-1-x"),
+        ("ROGO_NAMESPACE", "ns"),
+        ("ROGO_EPOCH", "1-abc"),
+        ("ROGO_SHARD_JOB", "r-rogo-s-2"),
+    ] {
+        app.set(name, value);
+    }
+    let verifier = app.database.verifiers_url();
+    let mut waiting = app.command_as(&verifier, &["verify", "--recheck", "0s"]).spawn().unwrap();
+    said(&mut waiting, "Job r-rogo-s-2 moves lost rows again, and the result is from before").await;
+    redo(&mut app).await;
+    app.run(&["finalize"]).await.expect(0);
+    let ended = ended(&mut waiting).await.expect(0);
+    assert!(ended.stdout.contains("VERIFIED at level rows: 24 rows"), "{}", ended.stdout);
 }

@@ -108,6 +108,39 @@ async fn a_service_that_copies_by_itself_is_asked_once_a_file_whatever_its_size(
     assert_eq!(stored, files, "the bytes are the sources'");
 }
 
+/// No retry of the finalizer could remove them, so that its Job would fail for a run that is complete.
+#[tokio::test]
+async fn blobs_that_a_policy_of_the_target_container_keeps_are_a_warning_of_a_complete_run() {
+    let service = BlobService::start(&[Habit::IsImmutable]).await;
+    let sample = Sample::with(2, 82, |options| options.plain = true).await;
+    let mut app = TestApp::without_cluster(&sample).await;
+    let runs = app.out.path().join("runs");
+    app.set("ROGO_TARGET", "az://files");
+    app.set("ROGO_RUN_STORE", format!("file://{}", runs.display()));
+    app.set("AZURE_STORAGE_CONNECTION_STRING", service.connection_string());
+    app.run(&["plan"]).await.expect(0);
+    app.run(&["shard", "--shard", "0"]).await.expect(0);
+    // As a killed process leaves them.
+    let writers = std::fs::read_dir(runs.join("rogo/writers")).unwrap().map(|file| file.unwrap().path());
+    let clean: Vec<_> =
+        writers.filter(|path| path.extension().is_some_and(|extension| extension == "clean")).collect();
+    let [clean] = clean.as_slice() else { panic!("{clean:?}") };
+    let writer = clean.file_stem().unwrap().to_str().unwrap();
+    std::fs::remove_file(clean).unwrap();
+    service.insert("files", &format!("LTI_Uploads/{writer}/77_1_Ada_Quill.pdf"), Blob::default());
+
+    for _ in 0..2 {
+        let ended = app.run(&["finalize"]).await.expect(0);
+        let warning = "1 blobs of killed processes, which no row names, stay in the target container: ";
+        assert!(ended.stdout.contains(warning), "{}", ended.stdout);
+        assert!(!ended.stdout.contains("Quill") && !ended.stderr.contains("Quill"));
+        let summary: serde_json::Value = serde_json::from_str(&app.result("summary.json")).unwrap();
+        assert_eq!((&summary["result"], &summary["orphans_removed"]), (&"COMPLETE".into(), &0.into()));
+        assert_eq!(summary["warnings"][0]["code"], "orphans_kept");
+        assert_eq!(summary["orphans_kept"], serde_json::json!([format!("LTI_Uploads/{writer}/77_1_…")]));
+    }
+}
+
 #[tokio::test]
 async fn storage_whose_certificate_has_expired_is_refused_before_the_first_row() {
     let sample = Sample::with(2, 79, |options| options.plain = true).await;

@@ -124,18 +124,25 @@ fn a_pod_that_was_told_to_end_is_named_with_its_node() {
 
 #[test]
 fn a_pod_that_was_evicted_for_its_own_disk_is_told_from_one_under_node_pressure() {
-    let evicted = |name: &str, second: u32, message: &str| -> Pod {
+    let evicted_of = |index: &str, name: &str, second: u32, message: &str| -> Pod {
+        let labels = json!({"batch.kubernetes.io/job-completion-index": index});
+        let made = format!("2026-01-01T00:00:0{second}Z");
         parsed(json!({
-            "metadata": {"name": name, "creationTimestamp": format!("2026-01-01T00:00:0{second}Z")},
+            "metadata": {"name": name, "creationTimestamp": made, "labels": labels},
             "status": {"phase": "Failed", "reason": "Evicted", "message": message}
         }))
     };
+    let evicted = |name: &str, second, message: &str| evicted_of("0", name, second, message);
     let own = "Pod ephemeral local storage usage exceeds the total limit of containers 2Gi.";
     let volume = "Usage of EmptyDir volume \"tmp\" exceeds the limit \"2Gi\".";
     let pressure = "The node was low on resource: ephemeral-storage. Threshold quantity: 1Gi, available: 0.";
     let pods = [evicted("old", 1, own), evicted("new", 2, volume), evicted("other", 3, pressure)];
-    let found = evicted_for_disk(&pods).unwrap();
+    let (found, most) = evicted_for_disk(&pods);
+    let found = found.unwrap();
+    assert_eq!(most, 2);
+    let of_two = [evicted_of("0", "a", 1, own), evicted_of("1", "b", 2, own), evicted_of("1", "c", 3, own)];
+    assert_eq!(evicted_for_disk(&of_two).1, 2, "of the shard that was evicted most often");
     assert_eq!((found.kind, found.pod.as_deref()), (ObstacleKind::Disk, Some("new")));
     assert_eq!(found.what, format!("Evicted: {volume}"));
-    assert_eq!(evicted_for_disk(pods.get(2..).unwrap()), None);
+    assert_eq!(evicted_for_disk(pods.get(2..).unwrap()), (None, 0));
 }

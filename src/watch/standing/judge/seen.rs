@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::ALIVE;
 use crate::{
     domain::ShardIndex,
-    ports::{RunJob, RunJobs},
+    ports::{JobEnd, RunJob, RunJobs},
     run::{Heartbeat, Plan, State},
     settings::HelmRelease,
     watch::{
@@ -16,8 +16,9 @@ use crate::{
     },
 };
 
-pub(super) fn finalize_by_hand(plan: &Plan, facts: &Facts) -> String {
-    rerun::by_hand("finalize", &facts.run, &facts.run_store) + &flags(facts, plan)
+/// The line that merges.
+pub(super) fn finalize_of(facts: &Facts) -> String {
+    rerun_of(facts).finalize(&facts.run)
 }
 
 /// Where the results went is not known here: a folder of the run's name is none of its inputs.
@@ -54,7 +55,14 @@ pub fn redo_of(facts: &Facts) -> Option<String> {
         None => (0..).map(ShardIndex).take(plan.shards.len()).collect(),
     };
     let shards: Vec<ShardIndex> = shards.into_iter().collect();
-    Some(rerun_of(facts).redo(&facts.run, &shards))
+    let (rerun, run) = (rerun_of(facts), &facts.run);
+    let redone = |job: &RunJob| job.redo && job.state.end == Some(JobEnd::Complete);
+    Some(match &facts.summary {
+        Some(summary) if facts.jobs.as_ref().is_some_and(|jobs| of(jobs, "finalize").any(redone)) => {
+            rerun.redo_after(summary.at, run, &shards)
+        }
+        _ => rerun.redo(run, &shards),
+    })
 }
 
 pub(super) fn release(facts: &Facts) -> Option<HelmRelease> {

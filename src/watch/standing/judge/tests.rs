@@ -7,10 +7,10 @@ use chrono::{DateTime, Utc};
 use super::*;
 use crate::{
     domain::{Books, InputDigest, TargetIdentity},
-    ports::{JobState, LastWord, Obstacle, ObstacleKind, RunJobs},
+    ports::{JobState, LastWord, Obstacle, ObstacleKind, RunJob, RunJobs},
     run::{
         DoneMarker, FORMAT, Heartbeat, Limit, LimitCode, Lost, Missing, PlanId, RULES_VERSION, RunName,
-        ShardPlan, State, Summary, Work, WriterId,
+        ShardPlan, State, Summary, Work, WriterId, writers::Unmerged,
     },
 };
 
@@ -151,7 +151,17 @@ impl Run {
         jobs.epoch = epoch.parse().ok();
         let name = format!("r-{component}");
         let (component, epoch) = (component.into(), epoch.parse().ok());
-        jobs.jobs.push(RunJob { name, component, epoch, state, obstacles: Vec::new(), last_word: None });
+        jobs.jobs.push(RunJob {
+            name,
+            component,
+            epoch,
+            state,
+            queue: None,
+            shard_job: None,
+            redo: false,
+            obstacles: Vec::new(),
+            last_word: None,
+        });
         self
     }
 
@@ -369,6 +379,108 @@ fn lost_rows_are_told_with_the_finalizers_own_command() {
     lost().is(RunState::Incomplete, Exit::Incomplete, reason, "redo them");
     let again = lost().job("shards-again", "1", None);
     again.is(RunState::Running, Exit::Temporary, "Job r-shards-again has no pod", "");
+}
+
+/// Minutes after the plan: a COMPLETE result at 20, and a process of shard 1 that registered later.
+fn moved_again(sign: DateTime<Utc>, is_stopped: bool) -> Run {
+    let mut run = Run::planned().done(&[0, 1, 2], 10).summary(0, 20);
+    let (host, shard) = ("h".to_owned(), ShardIndex(1));
+    run.0.unmerged = vec![Unmerged { shard, host, sign_at: sign, is_stopped, has_recorded: true }];
+    run
+}
+
+#[test]
+fn a_result_is_not_the_last_word_while_rows_are_moved_again_or_not_merged() {
+    let finalize = "rogo-migrate finalize --run rogo --run-store az://runs";
+    let reason = "rows of shards 1 are moved again since the last result: 1 process is at work";
+    moved_again(just_now(), false).is(RunState::Running, Exit::Temporary, reason, "");
+    let reason = "rows of shards 1 were moved again after the last result, and are not merged yet";
+    let next = format!("{finalize}, unless it is running");
+    moved_again(just_now(), true).is(RunState::Finalizing, Exit::Temporary, reason, &next);
+    moved_again(minute(95), false).is(RunState::Finalizing, Exit::Temporary, reason, &next);
+    let reason = "rows of shards 1 were moved again after the last result, and nothing of that has been merged for 20m 00s";
+    moved_again(minute(80), false).is(RunState::Stalled, Exit::Incomplete, reason, finalize);
+    // Of an INCOMPLETE run the shards without a done marker tell.
+    let mut missing = moved_again(minute(80), false);
+    missing.0.done.remove(&ShardIndex(1));
+    missing = missing.summary(10, 90);
+    missing.is(RunState::Incomplete, Exit::Incomplete, "rows of shards 1 have no outcome", RESUME);
+}
+
+#[test]
+fn the_jobs_that_move_lost_rows_again_outweigh_the_result_of_before() {
+    let before = || {
+        let ended = Run::planned().done(&[0, 1, 2], 10).summary(0, 20);
+        ended.job("shards", "1", Some(JobEnd::Complete)).job("finalize", "1", Some(JobEnd::Complete))
+    };
+    let redo = |mut run: Run, shard_job: Option<&str>| {
+        let job = run.0.jobs.as_mut().and_then(|jobs| jobs.jobs.last_mut()).unwrap();
+        (job.redo, job.shard_job) = (true, shard_job.map(str::to_owned));
+        run
+    };
+    let moving = || redo(before().job("shards-again", "1", None), None);
+    let reason = "lost rows are moved again: Job r-shards-again has no pod just now";
+    moving().is(RunState::Running, Exit::Temporary, reason, "");
+    let line = "helm upgrade r oci://a/b --namespace ns --reset-then-reuse-values --set";
+    let reason = "lost rows are moved again: Job r-shards-again is suspended";
+    let next = format!("{line} shards.suspend=false");
+    moving().suspended().is(RunState::Paused, Exit::Temporary, reason, &next);
+
+    let moved = || redo(before().job("shards-again", "1", Some(JobEnd::Complete)), None);
+    let finalizer = |end| redo(moved().job("finalize-again", "1", end), Some("r-shards-again"));
+    let reason = "lost rows were moved again, and the finalizer is at work";
+    finalizer(None).is(RunState::Finalizing, Exit::Temporary, reason, "");
+    let reason =
+        "lost rows were to be moved again, but Job r-finalize-again failed: submission_files.csv changed";
+    let next =
+        format!("{line} shards.redo=lost --set-literal shards.reason='<why>' --set-literal shards.only=0-2");
+    let failed = finalizer(Some(failed())).said(78, "submission_files.csv changed");
+    failed.is(RunState::Incomplete, Exit::Configuration, reason, &next);
+    // The result is that finalizer's own: only its exit is left.
+    let mut ended = finalizer(None);
+    ended.0.summary.as_mut().unwrap().shard_job = Some("r-shards-again".into());
+    ended.is(RunState::Complete, Exit::Done, "30 rows = 30 migrated", FETCH);
+    // A shard Job that has not ended in the API yet is no news for a result.
+    let ending = Run::planned().done(&[0, 1, 2], 10).summary(0, 20).job("shards", "1", None);
+    ending.is(RunState::Complete, Exit::Done, "30 rows = 30 migrated", FETCH);
+}
+
+#[test]
+fn a_redo_after_one_that_succeeded_makes_jobs_of_its_own_and_a_queue_is_not_resumed_by_helm() {
+    let mut again = Run::planned().done(&[0, 1, 2], 10).summary(0, 20);
+    again = again.job("shards-again", "1", Some(JobEnd::Complete)).job(
+        "finalize-again",
+        "1",
+        Some(JobEnd::Complete),
+    );
+    let line = "helm upgrade r oci://a/b --namespace ns --reset-then-reuse-values --set shards.redo=lost \
+                --set-literal shards.reason='<why>'";
+    let all = "--set-literal shards.only=0-2";
+    assert_eq!(redo_of(&again.0).unwrap(), format!("{line} {all}"));
+    for job in &mut again.0.jobs.as_mut().unwrap().jobs {
+        job.redo = true;
+    }
+    assert_eq!(
+        redo_of(&again.0).unwrap(),
+        format!("{line} --set shards.again=1200 {all}"),
+        "of the result's time"
+    );
+
+    let mut queued = Run::planned().job("shards", "1", None).suspended();
+    queued.0.jobs.as_mut().unwrap().jobs[0].queue = Some("q".into());
+    let reason = "Job r-shards is suspended: its queue q has no room for it yet";
+    queued.is(RunState::Paused, Exit::Temporary, reason, "");
+}
+
+#[test]
+fn a_release_merges_by_its_own_line() {
+    let line =
+        "helm upgrade r oci://a/b --namespace ns --reset-then-reuse-values --set-literal shards.only=0";
+    let all_done = || Run::planned().done(&[0, 1, 2], 95).job("shards", "1", Some(JobEnd::Complete));
+    let next = format!("{line}, unless it is running");
+    all_done().is(RunState::Finalizing, Exit::Temporary, "nothing is merged yet", &next);
+    let stalled = Run::planned().done(&[0, 1, 2], 10).job("shards", "1", Some(JobEnd::Complete));
+    stalled.is(RunState::Stalled, Exit::Incomplete, "nothing is merged", line);
 }
 
 #[test]

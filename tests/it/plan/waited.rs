@@ -1,0 +1,62 @@
+//! The wait of many pods for one plan: what it asks of the run store.
+
+use std::{sync::Arc, time::Duration};
+
+use rogo_migrate::{
+    commands::await_plan,
+    exit::Exit,
+    ports::Service,
+    run::{RunName, RunStore},
+    settings::Settings,
+};
+use tokio::time::Instant;
+
+use crate::support::{
+    fakes::{InMemoryBlobs, Journal},
+    settings::settings,
+    world::World,
+};
+
+/// A pod that waits for half an hour.
+fn waiting() -> (Settings, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings {
+        wait_plan: Duration::from_mins(30),
+        epoch: "1-abc".parse().unwrap(),
+        ..settings(folder.path())
+    };
+    (settings, folder)
+}
+
+/// A thousand pods at once are a thousand times these requests: one look in ten seconds each, of few documents.
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_waits_for_the_plan_asks_for_it_every_ten_seconds() {
+    let (settings, _folder) = waiting();
+    let journal = Journal::default();
+    let documents = Arc::new(InMemoryBlobs::new("runs", Service::RunStore, journal.clone()));
+    let began = Instant::now();
+    let store = RunStore::new(documents, &RunName::default());
+    let stop = await_plan(&settings, &store).await.unwrap_err();
+    assert_eq!((stop.exit, began.elapsed().as_secs() / 60), (Exit::Temporary, 30), "{stop}");
+    let entries = journal.entries();
+    let looks = entries.iter().filter(|entry| entry.ends_with("rogo/plan.json")).count();
+    // Half of each pause is left to chance.
+    assert!((180..=380).contains(&looks), "{looks} looks in 30 min");
+    assert!(entries.len() <= 6 * looks, "{} requests for {looks} looks", entries.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_is_found_within_ten_seconds_of_its_making() {
+    let (settings, _folder) = waiting();
+    let world = World::new(4, 2);
+    let plan = serde_json::to_vec(&world.plan).unwrap();
+    let began = Instant::now();
+    let made_at = Duration::from_secs(601);
+    let making = async {
+        tokio::time::sleep(made_at).await;
+        world.run_blobs.insert("rogo/plan.json", plan);
+    };
+    let (found, ()) = tokio::join!(await_plan(&settings, &world.store), making);
+    assert_eq!(found.unwrap().id, world.plan.id);
+    assert!(began.elapsed() - made_at <= Duration::from_secs(10), "{:?}", began.elapsed());
+}

@@ -1,0 +1,62 @@
+//! What changes between the prediction and the run: an input refuses the run, anything else is a difference that is named.
+
+use std::fs;
+
+use super::{predicted, summary};
+use crate::support::{
+    app::{Sample, TestApp},
+    azurite::Azurite,
+};
+
+#[tokio::test]
+async fn an_input_that_changed_since_the_prediction_refuses_the_run() {
+    let sample = Sample::with(12, 71, |options| options.plain = true).await;
+    let mut app = TestApp::without_cluster(&sample).await;
+    let prediction = predicted(&app, &[]).await;
+    assert!(prediction.plan.is_some());
+    for (variable, input) in
+        [("ROGO_SUBMISSIONS", "submission_files.csv"), ("ROGO_MAPPING", "attempt_number_mapping.csv")]
+    {
+        let planned = app.variable(variable).to_owned();
+        let folder = app.out.path().join(variable);
+        fs::create_dir(&folder).unwrap();
+        let text = fs::read_to_string(sample.path(input)).unwrap();
+        fs::write(folder.join(input), text.trim_end().rsplit_once('\n').unwrap().0).unwrap();
+        app.set(variable, folder.join(input).display().to_string());
+        for command in [&["run"][..], &["plan", "--predict"]] {
+            let said = app.run(command).await.expect(78);
+            let names = format!("{input} changed since the run began");
+            assert!(said.stderr.contains(&names), "{command:?}: {}", said.stderr);
+        }
+        app.set(variable, planned);
+    }
+    app.run(&["run"]).await.expect(0);
+    assert!(summary(&app).prediction.unwrap().same, "what was predicted is what was planned");
+}
+
+#[tokio::test]
+async fn sources_that_changed_since_the_prediction_are_differences_that_say_so() {
+    let sample = Sample::with(12, 72, |options| options.plain = true).await;
+    let app = TestApp::without_cluster(&sample).await;
+    let prediction = predicted(&app, &[]).await;
+    assert!(prediction.files.exact && prediction.outcomes.failed.is_empty(), "{:?}", prediction.outcomes);
+    let azurite = Azurite::shared().await;
+    let mut reader = csv::Reader::from_path(sample.path("files.csv")).unwrap();
+    let blobs: Vec<String> = reader.records().map(|row| row.unwrap()[1].to_owned()).collect();
+    azurite.blob(&sample.source, &blobs[0]).delete(None).await.unwrap();
+    azurite
+        .put(&sample.source, &blobs[30], "another file, longer than it was when it was listed".repeat(99))
+        .await;
+    let said = app.run(&["run"]).await.expect(0);
+    let compared = summary(&app).prediction.unwrap();
+    let named: Vec<(&str, u64, u64)> =
+        compared.differences.iter().map(|one| (&*one.what, one.predicted, one.outcome)).collect();
+    let [missing, migrated, files, bytes] = named.as_slice() else { panic!("{named:?}") };
+    assert_eq!(*missing, ("failed file_missing", 0, 1));
+    assert_eq!(*migrated, ("migrated", 12, 11));
+    assert_eq!((files.0, files.1 - files.2, bytes.0), ("files", 3, "bytes"));
+    for one in &compared.differences {
+        assert!(one.why.contains("changed between prediction and run"), "{one:?}");
+        assert!(said.stdout.contains(&one.what), "{}: {}", one.what, said.stdout);
+    }
+}
