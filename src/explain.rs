@@ -96,6 +96,7 @@ texts! {
     Warning "source_not_frozen";
     Warning "source_not_compared";
     Warning "invariant_violated";
+    Warning "breaker_opened";
     Limit "throttled_service";
     Limit "service_away";
     Limit "service_latency";

@@ -194,9 +194,9 @@ async fn tell(
     summary.newest_outcome_at = totals.last_outcome_at;
     summary.receipts = Some(totals.receipts.clone());
     summary.orphans_removed = totals.orphans.blobs;
-    let Limited { limits, commits, warning } = limited(store, plan).await?;
+    let Limited { limits, commits, warnings: of_shards } = limited(store, plan).await?;
     (summary.limits, summary.commits) = (limits, commits);
-    summary.warnings = warnings.into_iter().chain(warning).collect();
+    summary.warnings = warnings.into_iter().chain(of_shards).collect();
     summary.prediction = predicted::compared(store, plan, &totals.books, ended).await?;
     summary.stages = stages(&totals.books);
     let files = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES, names::SUMMARY, names::REPORT];

@@ -90,6 +90,8 @@ pub enum WarningCode {
     SourceNotCompared,
     /// A process broke a promise that it checks of itself: a bug.
     InvariantViolated,
+    /// The circuit breaker of a shard opened when all rows that were left were under way: they were settled.
+    BreakerOpened,
 }
 
 impl WarningCode {
@@ -99,6 +101,7 @@ impl WarningCode {
             Self::SourceNotFrozen => "source_not_frozen",
             Self::SourceNotCompared => "source_not_compared",
             Self::InvariantViolated => "invariant_violated",
+            Self::BreakerOpened => "breaker_opened",
         }
     }
 }
