@@ -84,8 +84,7 @@ pub async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) 
     if let Some(expected) = Expected::read(settings.expect.as_deref())? {
         expected.compare(&draft.submissions, &draft.mapping.digest, &extent)?;
     }
-    let witnesses =
-        preflight::warehouse(&services, &draft, &sampled, facts.as_ref(), &mut reasons).await;
+    let witnesses = preflight::warehouse(&services, &draft, &sampled, facts.as_ref(), &mut reasons).await;
     if shape.lookups_are_cheap {
         preflight::sources(&services, settings, &draft, &sampled, &mut reasons).await?;
     }

@@ -35,7 +35,12 @@ pub async fn keep(store: &RunStore, id: &str, image: &Value) -> Result<(), Fault
 /// Numbers of the row's images, ascending.
 async fn numbers(store: &RunStore, id: &str) -> Result<BTreeSet<u32>, Fault> {
     let found = store.list(&names::enforcement_image(id, 0)).await?;
-    Ok(found.iter().filter_map(|name| parts(name)).filter(|(of, _)| of == id).map(|(_, number)| number).collect())
+    Ok(found
+        .iter()
+        .filter_map(|name| parts(name))
+        .filter(|(of, _)| of == id)
+        .map(|(_, number)| number)
+        .collect())
 }
 
 /// Ids of the rows that have an image, or had one until a purge.

@@ -142,7 +142,9 @@ async fn a_breaker_that_opens_when_all_rows_that_are_left_are_under_way_says_so_
     world.register(TRY_A);
     let stop = shard::run(inputs).await.unwrap_err();
     assert_eq!(stop.exit, Exit::DataRefused, "{stop}");
-    for part in ["circuit breaker: all of the first 50 rows", "Every row of shard 0 has an outcome all the same"] {
+    for part in
+        ["circuit breaker: all of the first 50 rows", "Every row of shard 0 has an outcome all the same"]
+    {
         assert!(stop.message.contains(part), "{part:?} is not said in {stop}");
     }
     let marker = world.store.done(&world.plan.id, SHARD).await.unwrap().unwrap();

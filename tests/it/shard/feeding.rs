@@ -22,8 +22,7 @@ async fn rows_with_long_texts_in_the_facts_file_come_a_few_at_a_time() {
     let mut facts: Facts = good.facts;
     facts.reports[0].marker_notes = Value::Text("x".repeat(1_000_000));
     let world = World::new(30, 1).with_facts_file(&facts);
-    let queue =
-        Queue::open(&world.store, &Arc::new(world.plan.clone()), SHARD, &good.config).await.unwrap();
+    let queue = Queue::open(&world.store, &Arc::new(world.plan.clone()), SHARD, &good.config).await.unwrap();
     let recorded = recorded(&world.store, &world.plan, SHARD).await.unwrap();
     let pace = Pace::new(Duration::from_mins(1), CancellationToken::new());
     let (sender, chunks) = async_channel::unbounded();

@@ -207,7 +207,8 @@ async fn a_stop_while_outcomes_wait_for_a_slow_run_store_counts_only_what_is_rec
     assert!(stopped.message.contains(&format!("stopped at {recorded} of {rows} rows")), "{stopped}");
     assert_eq!(observed.books().rows(), recorded);
     assert!(!world.run_blobs.names().iter().any(|name| name.contains("done/")));
-    let beat = world.store.heartbeat(&world.plan.id, "heartbeats/0/0-aaaaaaaaaaaa.json").await.unwrap().unwrap();
+    let beat =
+        world.store.heartbeat(&world.plan.id, "heartbeats/0/0-aaaaaaaaaaaa.json").await.unwrap().unwrap();
     assert_eq!(beat.state, State::Stopped(format!("stopped at {} of 7,000 rows", count(recorded))));
     world.run_blobs.slow_puts("segments/", Duration::ZERO);
     world.move_shard(TRY_B).await.unwrap();

@@ -35,7 +35,11 @@ impl Consumer for Told {
 }
 
 /// A start that the database answers after so long; how it ended, and the states that were told.
-async fn started(world: &World, answers_after: Duration, give_up_after: Duration) -> (Result<(), Stop>, Vec<State>) {
+async fn started(
+    world: &World,
+    answers_after: Duration,
+    give_up_after: Duration,
+) -> (Result<(), Stop>, Vec<State>) {
     let told = Arc::new(Told::default());
     let own: Arc<dyn Consumer> = told.clone();
     let observed = Observed::new(2, &world.events.and([own]));
