@@ -37,7 +37,7 @@ pub struct Distance {
 }
 
 impl Distance {
-    fn both(ms: u64) -> Self {
+    pub fn both(ms: u64) -> Self {
         let round_trip = Duration::from_millis(ms);
         Self { postgres: round_trip, blobs: round_trip }
     }
@@ -49,8 +49,8 @@ impl Distance {
 
 /// The services, each behind a proxy that may delay.
 pub struct Bench {
-    sample: Sample,
-    stub: BlobStub,
+    pub sample: Sample,
+    pub stub: BlobStub,
     blobs: Proxy,
     postgres: Proxy,
     rows: u64,
@@ -183,7 +183,7 @@ impl Bench {
     }
 
     /// The proxies hold every byte back for half a round trip in each direction.
-    fn stand_at(&self, distance: Distance) {
+    pub fn stand_at(&self, distance: Distance) {
         self.postgres.delay(distance.postgres / 2);
         self.blobs.delay(distance.blobs / 2);
     }

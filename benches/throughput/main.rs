@@ -21,6 +21,7 @@ mod plan;
 mod predict;
 mod receipts;
 mod report;
+mod scale;
 mod stub;
 mod sweep;
 mod telemetry;
@@ -148,7 +149,20 @@ struct Options {
     /// Instead of all else: what receipts cost PostgreSQL
     #[arg(long)]
     receipts: bool,
-    /// Rows of `--verify` (a tenth of them first), `--predict` (a fifth of them first) and `--receipts`
+    /// Instead of all else: eight shards beside one, 400 ms before every service
+    #[arg(long)]
+    shards: bool,
+    /// Instead of all else: what a row costs in a shard of ten times as many
+    #[arg(long)]
+    growth: bool,
+    /// Instead of all else: memory with files of 20 MB, 512 copies in flight
+    #[arg(long)]
+    large: bool,
+    /// Instead of all else: the number of copies in flight that the program finds, beside fixed ones
+    #[arg(long)]
+    climb: bool,
+    /// Rows of `--verify` (a tenth of them first), `--predict` (a fifth of them first), `--receipts`, `--shards` (of each),
+    /// `--growth` (of the smaller shard), `--large` (of the smaller) and `--climb`
     #[arg(long)]
     rows: Option<u64>,
     /// cargo bench says it
@@ -198,6 +212,22 @@ async fn main() -> ExitCode {
     }
     if options.receipts {
         receipts::receipts(&mut goals, options.rows.unwrap_or(8_000)).await;
+        return goals.end();
+    }
+    if options.shards {
+        scale::shards(&mut goals, options.rows.unwrap_or(1_500)).await;
+        return goals.end();
+    }
+    if options.growth {
+        scale::growth(&mut goals, options.rows.unwrap_or(6_000), options.rounds).await;
+        return goals.end();
+    }
+    if options.large {
+        scale::large(&mut goals, options.rows.unwrap_or(400)).await;
+        return goals.end();
+    }
+    if options.climb {
+        scale::climb(&mut goals, options.rows.unwrap_or(60_000)).await;
         return goals.end();
     }
     if options.submissions > 0 {

@@ -1,0 +1,161 @@
+//! How the program scales: many shards beside each other, many rows, large files, and the number of copies in flight that it
+//! finds by itself.
+
+use std::{fs, path::Path, time::Duration};
+
+use chrono::{DateTime, Utc};
+use rogo_migrate::report::events::Way;
+
+use super::{
+    MEMORY, TestApp,
+    cost::{self, Cost},
+    goals::{Goal, Goals},
+    latency::{Bench, Distance, shown},
+    median, per_second,
+    support::proxy::Proxy,
+};
+
+/// Processes of [`shards`], one for each shard.
+const SHARDS: u64 = 8;
+/// Copies in flight for each of 5 workers, so that a shard is bound by the distance and eight of them not by this machine.
+const FEW_COPIES: &str = "8";
+/// Bytes of a large file.
+const LARGE: usize = 20_000_000;
+/// Copies in flight for each of 8 workers: 512.
+const MANY_COPIES: &str = "64";
+/// Copies in flight for each of 5 workers: what [`climb`] is compared with.
+const FIXED: [&str; 4] = ["8", "16", "32", "64"];
+/// The time in which the best number of copies is to be found.
+const CLIMB: Duration = Duration::from_secs(10);
+
+/// One shard, and eight of the same size each in a process of its own, 400 ms before every service: bound by the distance, eight
+/// move eight times as much.
+pub async fn shards(goals: &mut Goals, rows_each: u64) {
+    println!(
+        "400 ms before every service, {rows_each} submissions in each shard, {FEW_COPIES} copies for each of 5 workers"
+    );
+    let one = far_shards(rows_each, 1).await;
+    let eight = far_shards(rows_each, SHARDS).await;
+    let [one, eight] = [(one, rows_each), (eight, rows_each * SHARDS)].map(|(cost, rows)| {
+        let rate = per_second(rows, cost.elapsed);
+        println!(
+            "  {rate:8.1} submissions/s in {:.1} s, CPU {:.1} s",
+            cost.elapsed.as_secs_f64(),
+            cost.cpu.as_secs_f64()
+        );
+        rate
+    });
+    goals.demand("8 shards / 1 shard", eight / one, "", Goal::AtLeast(7.0));
+}
+
+/// What so many shards cost from the start of their processes to the end of the last.
+async fn far_shards(rows_each: u64, shards: u64) -> Cost {
+    let bench = Bench::start(rows_each * shards, 1_024).await;
+    let tds = &bench.sample.tds;
+    let warehouse = Proxy::start(tds.address).await;
+    let port = |port: u16| format!(",{port};");
+    let connection =
+        tds.connection_string().replace(&port(tds.address.port()), &port(warehouse.address().port()));
+    let mut app = bench.app().await;
+    app.set("DATA_WAREHOUSE_CONNECTION_STRING", connection);
+    app.set("ROGO_IN_FLIGHT", FEW_COPIES);
+    app.run(&["plan", "--shards", &shards.to_string()]).await.expect(0);
+    let far = Duration::from_millis(400);
+    warehouse.delay(far / 2);
+    bench.stand_at(Distance::both(400));
+    let start = |shard: u64| app.start(&["shard", "--shard", &shard.to_string()]);
+    let cost = cost::of_several((0..shards).map(start).collect()).await;
+    bench.stand_at(Distance::default());
+    cost
+}
+
+/// A shard of so many rows and one of ten times as many, in turn: what a row costs.
+pub async fn growth(goals: &mut Goals, rows: u64, rounds: usize) {
+    let (few, many) = (Bench::start(rows, 1_024).await, Bench::start(10 * rows, 1_024).await);
+    println!("a shard of {rows} submissions and one of {}, blobs answered by a stub", 10 * rows);
+    let (mut cpu, mut time) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        let (few, many) = (few.shard(Distance::default()).await, many.shard(Distance::default()).await);
+        shown("few", &few, None);
+        shown("many", &many, None);
+        cpu.push(many.cost.cpu.as_secs_f64() / few.cost.cpu.as_secs_f64() / 10.0);
+        time.push(few.rate / many.rate);
+    }
+    goals.demand("CPU of a row, of many / of few", median(cpu), "", Goal::AtMost(1.05));
+    goals.demand("time of a row, of many / of few", median(time), "", Goal::AtMost(1.05));
+}
+
+/// Large files, copied server-side 512 at a time and streamed: a shard, and one of three times as many rows.
+pub async fn large(goals: &mut Goals, rows: u64) {
+    println!("files of {LARGE} bytes, blobs answered by a stub");
+    for (way, in_flight, ms) in [(Way::ServerSide, MANY_COPIES, 100), (Way::Streamed, "adaptive", 20)] {
+        let mut peaks = Vec::new();
+        for rows in [rows, 3 * rows] {
+            let bench = Bench::start(rows, LARGE).await;
+            bench.stub.copy_server_side(way == Way::ServerSide);
+            let mut app = bench.app().await;
+            app.set("ROGO_IN_FLIGHT", in_flight);
+            app.set("ROGO_WORKERS", if in_flight == MANY_COPIES { "8" } else { "5" });
+            let measured = bench.run(&app, Distance::both(ms)).await;
+            shown(&format!("{} rows, {}", rows, way.name()), &measured, None);
+            peaks.push(measured.cost.peak_bytes as f64 / 1e6);
+        }
+        goals.demand(&format!("{}: peak memory", way.name()), peaks[1], "MB", MEMORY);
+        let what = format!("{}: memory of 3 x the rows", way.name());
+        goals.demand(&what, peaks[1] / peaks[0], "", Goal::AtMost(1.1));
+    }
+}
+
+/// The number of copies in flight that is found, beside fixed ones: rates after the first 10 s.
+pub async fn climb(goals: &mut Goals, rows: u64) {
+    let bench = Bench::start(rows, 10_240).await;
+    for way in [Way::ServerSide, Way::Streamed] {
+        bench.stub.copy_server_side(way == Way::ServerSide);
+        for ms in [0, 20, 100] {
+            println!("{rows} submissions, copies: {}, {ms} ms before PostgreSQL and blobs", way.name());
+            let mut best: f64 = 0.0;
+            let mut found = Vec::new();
+            for in_flight in ["adaptive"].into_iter().chain(FIXED).chain(["adaptive"]) {
+                let mut app = bench.app().await;
+                app.set("ROGO_IN_FLIGHT", in_flight);
+                bench.run(&app, Distance::both(ms)).await;
+                let rate = later_rate(&app);
+                println!(
+                    "  {in_flight:>8} for each worker: {rate:8.1} submissions/s after {} s",
+                    CLIMB.as_secs()
+                );
+                if in_flight == "adaptive" { found.push(rate) } else { best = best.max(rate) }
+            }
+            let found = found.iter().sum::<f64>() / found.len() as f64;
+            let what = format!("{}, {ms} ms: found / best fixed", way.name());
+            goals.demand(&what, found / best, "", Goal::AtLeast(0.95));
+        }
+    }
+}
+
+/// Submissions per second from [`CLIMB`] after the first outcome until nine tenths of them stand: at the end there is not
+/// enough to do.
+fn later_rate(app: &TestApp<'_>) -> f64 {
+    let mut times = Vec::new();
+    outcomes(&app.out.path().join("runs/rogo"), &mut times);
+    times.sort_unstable();
+    let from = times[0] + CLIMB;
+    let until = times[times.len() * 9 / 10];
+    let seconds = (until - from).as_seconds_f64();
+    assert!(seconds > 2.0, "too few rows: nine tenths of them had an outcome {seconds:.1} s after the climb");
+    times.iter().filter(|at| (from..=until).contains(*at)).count() as f64 / seconds
+}
+
+/// The times of all outcomes in the segments below a folder.
+fn outcomes(folder: &Path, times: &mut Vec<DateTime<Utc>>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            outcomes(&path, times);
+        } else if path.components().any(|part| part.as_os_str() == "segments") {
+            let text = fs::read_to_string(&path).unwrap();
+            let lines = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+            times.extend(lines.filter_map(|line| line["at"].as_str()?.parse::<DateTime<Utc>>().ok()));
+        }
+    }
+}
