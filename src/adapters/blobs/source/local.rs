@@ -124,9 +124,9 @@ mod tests {
         let (whole, what) = kind("a", refuse).await;
         assert_eq!(whole, FaultKind::ContainerGone, "{what}");
         assert!(what.contains("so is every file of ") && what.contains("right to enter it"), "{what}");
-        let one: fn(&Path) -> io::Result<()> = |path| match path.ends_with("a") {
-            true => Err(io::ErrorKind::PermissionDenied.into()),
-            false => Err(io::ErrorKind::NotFound.into()),
+        let one: fn(&Path) -> io::Result<()> = |path| {
+            let is_refused = path.ends_with("a");
+            Err(if is_refused { io::ErrorKind::PermissionDenied } else { io::ErrorKind::NotFound }.into())
         };
         assert_eq!(kind("a", one).await.0, FaultKind::Denied, "others are let through");
         assert_eq!(kind("b", one).await.0, FaultKind::NotFound);
