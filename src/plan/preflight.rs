@@ -256,6 +256,10 @@ async fn failed_servers(services: &Services<'_>, urls: &[Url]) -> Vec<Fault> {
     let looks = join_all(urls.iter().map(|url| services.source.head(url))).await;
     for (url, look) in urls.iter().zip(looks) {
         let looked = match look {
+            Err(mut fault) if fault.kind == FaultKind::Unsupported => {
+                fault.what += "; the server of a source must answer HEAD requests, as Azure Storage does";
+                Err(fault)
+            }
             Err(fault) if fault.kind != FaultKind::NotFound => Err(fault),
             Ok(_) | Err(_) => Ok(()),
         };

@@ -96,6 +96,9 @@ async fn a_missing_file_stops_nothing_but_a_source_that_denies_all_does() {
     world.source.fail("", FaultKind::Denied);
     world.check_refused(Exit::Configuration, &["source blobs: no"]).await;
     world.source.mend();
+    world.source.fail("", FaultKind::Unsupported);
+    world.check_refused(Exit::Configuration, &["must answer HEAD requests"]).await;
+    world.source.mend();
     world.source.fail("", FaultKind::NotFound);
     world.make().await.unwrap();
 }
