@@ -8,6 +8,7 @@ mod completions;
 mod explain;
 mod finalize;
 mod frozen;
+mod host;
 mod json;
 mod last_word;
 mod limited;

@@ -22,7 +22,7 @@ use crate::{
     inputs::Inputs,
     ports::{Blobs, StoredTarget, TargetReader, Warehouse},
     rules::RuleConfig,
-    run::{Plan, RunStore, purge},
+    run::{Plan, RunStore, purged},
 };
 use page::Page;
 use recorded::Recorded;
@@ -85,7 +85,7 @@ pub async fn dossier(run: &Run<'_>, attempt: AttemptId) -> Result<String, Stop> 
     page.blank();
     page.line(&format!("Attempt {attempt} in run {} ({})", run.store.run(), run.store.describe("")));
     page.line(&in_short(&recorded, &input, &stored));
-    if let Ok(Some(purged)) = purge::refusal(run.store).await {
+    if let Ok(Some(purged)) = purged::refusal(run.store).await {
         page.line(&format!("Note: {purged}"));
     }
     for remark in &run.remarks {

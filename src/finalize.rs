@@ -1,4 +1,4 @@
-//! Finalize: merges all outcomes, balances the books, sweeps orphans, writes the results.
+//! Finalize: merges all outcomes, balances the books, publishes the results, sweeps orphans.
 //!
 //! It may be run again at any time and comes to the same results, byte for byte.
 
@@ -27,7 +27,7 @@ use crate::{
         Decided, Lost,
         lock::{LockedRun, Quiet},
         orphans::Orphans,
-        purge,
+        purged,
     },
 };
 use books::Totals;
@@ -101,7 +101,7 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<Totals, Stop> {
     let mut lost = LostRows::begin(store, plan, context.accept.clone()).await?;
     merged.lose(lost.look_up(store, plan, &merged, target).await?);
     let input = (context.open_input)().await?;
-    let purged = purge::attempts(store).await?;
+    let purged = purged::attempts(store).await?;
     let mut drafts = Drafts::write(plan, &merged, &mut lost, input, &purged, context.events).await?;
     signs::read(store, plan, &mut drafts.fold).await?;
     let pinned = drafts.pinned()?;

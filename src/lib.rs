@@ -13,36 +13,39 @@
 //!
 //! # The map, in reading order
 //!
-//! 1. [`domain`]: the values, parsed once. [`rules`]: pure functions from a row and its facts to a decision.
-//! 2. [`ports`]: what the program needs of the outside world, and the one [`ports::Fault`]. [`exit`]: how a fault ends a process.
+//! 1. [`domain`]: the values, parsed once. [`rules`]: pure functions from a row and its facts to a decision. [`ids`]: the
+//!    names of runs, plans and writers.
+//! 2. [`ports`]: the services that the stages use, and the one [`ports::Fault`]. [`exit`]: how a fault ends a process.
 //! 3. [`run`]: the documents in which the steps meet, with one writer and one reader for each format, and the run's lock.
-//!    [`run::ids`] holds names only; every module may use it.
-//! 4. [`plan`], [`shard`], [`finalize`]: the three steps. [`predict`]: what they are going to do. [`rollback`]: the way
-//!    back. [`watch`]: following a run and continuing it. [`verify`]: comparing what the target holds with inputs and
-//!    warehouse, by rules of its own. [`dossier`]: everything known about one attempt. They stand side by side and do not import each other.
-//! 5. [`adapters`]: Azure Storage and folders, SQL Server and exported tables, PostgreSQL, Kubernetes.
-//! 6. [`inputs`], [`settings`], [`report`], [`explain`], [`sample`]: reading the CSVs, reading the settings, printing,
-//!    a text for each code, test data.
-//! 7. [`commands`]: the wiring; [`cli`], [`telemetry`], [`identity`]: the shell around it.
+//!    [`gather`]: the facts that decide rows, fetched for many rows at once.
+//! 4. [`plan`], [`shard`], [`finalize`]: the three steps. [`predict`]: what they are going to do. [`rollback`]: removing
+//!    what a run created. [`watch`]: following a run and continuing it. [`verify`]: comparing what the target holds with
+//!    inputs and warehouse, by rules of its own. [`dossier`]: everything known about one attempt. No one of these imports
+//!    another.
+//! 5. [`adapters`]: Azure Storage and folders, SQL Server and exported tables, PostgreSQL, Kubernetes, notifications.
+//! 6. [`inputs`], [`settings`]: reading the CSVs and the settings. [`report`]: events and output for people. [`explain`]: a
+//!    text for each code. [`sample`]: test data.
+//! 7. [`commands`]: the wiring; [`cli`], [`telemetry`], [`identity`]: arguments, logs with metrics and traces, Entra tokens.
 //!
 //! # Glossary
 //!
 //! | term | meaning |
 //! | --- | --- |
-//! | writer | a process that may upload files and commit rows; it has a [`run::WriterId`] and is registered in the run store |
-//! | fence | the run's advisory lock in the target database: every writer holds it shared, a merge holds it exclusively |
-//! | retire | to mark a writer so that it never writes again, even if it still reaches the database |
-//! | sweep | the removal of blobs that killed writers left behind and that no row of the target names |
+//! | writer | one process while it moves one shard: it may upload files and commit rows, has a [`ids::WriterId`] and is registered in the run store |
+//! | fence | the run's advisory lock in the target database: every writing connection holds it shared; a process that merges, sweeps or rolls back holds it exclusively |
+//! | retire | to mark a writer in the run store so that it never writes again, even if it still reaches the database |
+//! | sweep | the removal of blobs that writers left behind and that no row of the target names, by finalize, `orphans --delete` and rollback |
 //! | books | the counts of a run: rows = migrated + failed + skipped + missing, always |
-//! | held | a submission, or a launch session, that the target already has under a row's launch id |
+//! | held | what the target already has under a row's launch id: a submission, or a launch session alone ([`domain::Held`]) |
 //! | pinned | recorded in `plan.json` and compared by every later process: inputs, settings, target, warehouse |
-//! | receipt | reserved for the digest of a written submission that `verify` compares; not used for anything else |
+//! | receipt | the digest of a migrated submission's rows as the target stores them ([`domain::Receipt`]), of one of its files, or of a whole run ([`run::receipts`]); `verify` compares all three |
 
 pub mod exit;
 pub mod cli;
 pub mod settings;
 pub mod telemetry;
 pub mod domain;
+pub mod ids;
 pub mod rules;
 pub mod ports;
 pub mod identity;

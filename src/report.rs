@@ -25,7 +25,7 @@ pub mod verification;
 /// Whether the command has printed a result.
 static HAS_PRINTED: AtomicBool = AtomicBool::new(false);
 
-/// Prints a command's result on standard output. A reader that has gone away is no error.
+/// Prints a command's result on standard output. A reader that closed the pipe is no error.
 pub fn print(text: &str) {
     HAS_PRINTED.store(true, Relaxed);
     let mut out = std::io::stdout().lock();

@@ -62,7 +62,7 @@ pub struct Rollback<'a> {
     pub attempts: Option<&'a [AttemptId]>,
     /// `--force-touched`.
     pub touched: Touched,
-    /// How long a service may be away.
+    /// How long a service may be unreachable.
     pub give_up_after: Duration,
 }
 

@@ -1,7 +1,6 @@
 //! The run: everything in which plan, shards, finalize and the commands that watch them meet. Each format has one
 //! writer and one reader, side by side.
 
-pub mod ids;
 pub mod documents;
 pub mod store;
 pub mod lines;
@@ -20,6 +19,7 @@ pub mod verifying;
 mod expected;
 pub mod pins;
 pub mod purge;
+pub mod purged;
 pub mod private;
 pub mod receipts;
 pub mod results;
@@ -30,9 +30,9 @@ pub mod evidence;
 pub mod lock;
 mod row_set;
 
+pub use crate::ids::{Epoch, InvalidId, PlanId, RunName, TraceParent, WriterId};
 pub use documents::*;
 pub use expected::{Expected, ExpectedData, ExpectedFiles, ExpectedWarehouse};
-pub use ids::{Epoch, InvalidId, PlanId, RunName, TraceParent, WriterId};
 pub use row_set::{OutOfRange, RowSet};
 pub use store::{DoneMarkers, RunStore, named_instead};
 pub use verifying::VerifyBeat;

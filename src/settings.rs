@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::{
     domain::{Dialect, FailCode, ShardIndex, form::AlteredColumn},
-    run::ids::{Epoch, RunName, TraceParent},
+    ids::{Epoch, RunName, TraceParent},
 };
 
 mod table;

@@ -42,7 +42,7 @@ use self::{
     breaker::Breaker,
     copy::Copier,
     feed::Queue,
-    finish::{done_marker, finish, finish_broken, mark_done},
+    finish::{finish, finish_broken, mark_recorded},
     guard::Guard,
     in_flight::InFlight,
     keep::Heart,
@@ -195,10 +195,7 @@ pub async fn run(inputs: ShardInputs) -> Result<(), Stop> {
 
 async fn move_rows(inputs: ShardInputs, rows: u64) -> Result<(), Stop> {
     if inputs.recorded.rows.len() == rows {
-        // A process was killed between its last segment and the marker. Finalize may have merged since, and
-        // deleted the queue.
-        let marker = done_marker(&inputs.plan.id, inputs.index, &inputs.writer, &inputs.observed);
-        return mark_done(&inputs.store, &inputs.pace, &marker).await;
+        return mark_recorded(&inputs).await;
     }
     let open = || Queue::open(&inputs.store, &inputs.plan, inputs.index, &inputs.rules);
     let queue = inputs.pace.at_start(Service::RunStore, open).await.map_err(Trouble::of_one_shard)?;
@@ -235,7 +232,6 @@ async fn move_rows(inputs: ShardInputs, rows: u64) -> Result<(), Stop> {
         keeping.cancel();
         worked.and(written)
     };
-    let earlier = inputs.recorded.rows.len();
     let heart = Heart {
         store: &shard.store,
         plan: &shard.plan,
@@ -250,7 +246,7 @@ async fn move_rows(inputs: ShardInputs, rows: u64) -> Result<(), Stop> {
     let guarding = guard::watch(inputs.guard.as_deref(), &targets, &shard, &keeping);
     // The guard first: the first heartbeat tells its state.
     let ((), moved, ()) = tokio::join!(guarding, moving, heart.beat_until(&keeping));
-    let recorded = moved.as_ref().map_or(0, |taken| earlier + taken);
+    let recorded = moved.as_ref().map_or(0, |taken| inputs.recorded.rows.len() + taken);
     if let Some(ended) = shard.ended_by.lock().unwrap_or_else(PoisonError::into_inner).take() {
         return Err(finish_broken(&shard, rows, recorded, ended).await);
     }

@@ -174,60 +174,7 @@ struct Options {
 async fn main() -> ExitCode {
     let options = Options::parse();
     let mut goals = Goals::default();
-    if options.sweep {
-        sweep::sweep(&mut goals, options.file_rows, options.blobs).await;
-        return goals.end();
-    }
-    if options.plan {
-        plan::plan(&mut goals, options.planned).await;
-        return goals.end();
-    }
-    if options.commits {
-        commits::commits(&mut goals, &options).await;
-        return goals.end();
-    }
-    if options.latency {
-        latency::latency(&mut goals, &options).await;
-        return goals.end();
-    }
-    if options.guard {
-        guard::guard(&mut goals, &options).await;
-        return goals.end();
-    }
-    if options.telemetry {
-        telemetry::telemetry(&mut goals, options.told, options.rounds).await;
-        return goals.end();
-    }
-    if options.report {
-        report::report(&mut goals, options.report_rows, options.report_shards);
-        return goals.end();
-    }
-    if options.verify {
-        verify::verify(&mut goals, options.rows.unwrap_or(300_000)).await;
-        return goals.end();
-    }
-    if options.predict {
-        predict::predict(&mut goals, &options, options.rows.unwrap_or(150_000)).await;
-        return goals.end();
-    }
-    if options.receipts {
-        receipts::receipts(&mut goals, options.rows.unwrap_or(8_000)).await;
-        return goals.end();
-    }
-    if options.shards {
-        scale::shards(&mut goals, options.rows.unwrap_or(1_500)).await;
-        return goals.end();
-    }
-    if options.growth {
-        scale::growth(&mut goals, options.rows.unwrap_or(6_000), options.rounds).await;
-        return goals.end();
-    }
-    if options.large {
-        scale::large(&mut goals, options.rows.unwrap_or(400)).await;
-        return goals.end();
-    }
-    if options.climb {
-        scale::climb(&mut goals, options.rows.unwrap_or(60_000)).await;
+    if named(&mut goals, &options).await {
         return goals.end();
     }
     if options.submissions > 0 {
@@ -245,6 +192,42 @@ async fn main() -> ExitCode {
         many_shards().await;
     }
     goals.end()
+}
+
+/// Runs the benchmark that an option names; `false` if none does.
+async fn named(goals: &mut Goals, options: &Options) -> bool {
+    if options.sweep {
+        sweep::sweep(goals, options.file_rows, options.blobs).await;
+    } else if options.plan {
+        plan::plan(goals, options.planned).await;
+    } else if options.commits {
+        commits::commits(goals, options).await;
+    } else if options.latency {
+        latency::latency(goals, options).await;
+    } else if options.guard {
+        guard::guard(goals, options).await;
+    } else if options.telemetry {
+        telemetry::telemetry(goals, options.told, options.rounds).await;
+    } else if options.report {
+        report::report(goals, options.report_rows, options.report_shards);
+    } else if options.verify {
+        verify::verify(goals, options.rows.unwrap_or(300_000)).await;
+    } else if options.predict {
+        predict::predict(goals, options, options.rows.unwrap_or(150_000)).await;
+    } else if options.receipts {
+        receipts::receipts(goals, options.rows.unwrap_or(8_000)).await;
+    } else if options.shards {
+        scale::shards(goals, options.rows.unwrap_or(1_500)).await;
+    } else if options.growth {
+        scale::growth(goals, options.rows.unwrap_or(6_000), options.rounds).await;
+    } else if options.large {
+        scale::large(goals, options.rows.unwrap_or(400)).await;
+    } else if options.climb {
+        scale::climb(goals, options.rows.unwrap_or(60_000)).await;
+    } else {
+        return false;
+    }
+    true
 }
 
 /// Floor and program in turn, on the same Azurite.

@@ -4,6 +4,7 @@ mod account;
 mod azure;
 mod connection_string;
 mod deadline;
+mod describe;
 mod faults;
 mod folder;
 mod hosts;

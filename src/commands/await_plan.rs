@@ -60,7 +60,7 @@ fn patience(settings: &Settings, fault: &Fault) -> Option<Duration> {
     }
 }
 
-/// Whether a plan of this epoch showed a sign of life in the last minutes: it may read a warehouse for an hour.
+/// Whether a plan of this epoch wrote a heartbeat in the last minutes: it may read a warehouse for an hour.
 async fn being_made(settings: &Settings, store: &RunStore) -> bool {
     match store.planning(&settings.epoch).await {
         Ok(Some(heartbeat)) if Utc::now() - heartbeat.at < ALIVE => {

@@ -22,7 +22,7 @@ use crate::{
         self,
         events::{Event, Events, Wait},
     },
-    run::{Plan, RunStore, WriterId, names, pins, purge},
+    run::{Plan, RunStore, WriterId, names, pins, purged},
     settings::{DatabaseAuth, InputLocation, Place, Settings, StoreSettings, WarehouseSettings},
 };
 
@@ -237,7 +237,7 @@ pub async fn not_ended(store: &RunStore) -> Result<(), Stop> {
 
 /// Refuses a run whose queues were purged.
 pub async fn not_purged(store: &RunStore) -> Result<(), Stop> {
-    unless(purge::refusal(store).await?)
+    unless(purged::refusal(store).await?)
 }
 
 fn unless(refusal: Option<String>) -> Result<(), Stop> {
@@ -246,7 +246,7 @@ fn unless(refusal: Option<String>) -> Result<(), Stop> {
 
 /// Tells a person that the run's store was purged, and what no longer works, if it was; whether it was.
 pub async fn tell_purged(store: &RunStore) -> Result<bool, Fault> {
-    let Some(purged) = purge::purged(store).await? else { return Ok(false) };
+    let Some(purged) = purged::whole(store).await? else { return Ok(false) };
     let no_longer = purged.no_longer.join("; ");
     let by = &purged.decided.by;
     report::tell(&format!(

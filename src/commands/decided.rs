@@ -2,7 +2,7 @@
 
 use chrono::Utc;
 
-use super::{patience::patiently, shard::host};
+use super::{host::host, patience::patiently};
 use crate::{
     domain::Digest,
     exit::{Exit, Stop},

@@ -104,17 +104,8 @@ async fn move_shard(
     shared: &Shared,
     stop: &CancellationToken,
 ) -> Result<(), Stop> {
-    let shards = plan.shards.len();
     let Some(rows) = plan.shard(index).map(|shard| shard.rows) else {
-        let has = match shards {
-            1 => "one shard, 0".to_owned(),
-            _ => format!("{shards} shards, from 0 to {}", shards.saturating_sub(1)),
-        };
-        let message = format!(
-            "there is no shard {index}: the plan of run {} has {has}; check --shard, or JOB_COMPLETION_INDEX and SHARD_INDEXES",
-            store.run()
-        );
-        return Err(Stop::new(Exit::Usage, message));
+        return Err(no_such_shard(store, &plan, index));
     };
     let ending = stop.child_token();
     let observed = Arc::new(Observed::new(rows, &shared.events));
@@ -164,6 +155,18 @@ async fn move_shard(
     }
 }
 
+fn no_such_shard(store: &RunStore, plan: &Plan, index: ShardIndex) -> Stop {
+    let has = match plan.shards.len() {
+        1 => "one shard, 0".to_owned(),
+        shards => format!("{shards} shards, from 0 to {}", shards.saturating_sub(1)),
+    };
+    let message = format!(
+        "there is no shard {index}: the plan of run {} has {has}; check --shard, or JOB_COMPLETION_INDEX and SHARD_INDEXES",
+        store.run()
+    );
+    Stop::new(Exit::Usage, message)
+}
+
 /// `--breaker off` is a decision: logged once for each reason, however many shards it concerns.
 async fn without_breaker(
     settings: &Settings,
@@ -191,11 +194,4 @@ fn tell_done(events: &Events, plan: &Plan, rows: u64, marker: &DoneMarker) {
         workers: 0,
     }));
     events.tell(Event::ShardEnded { shard, ended: Ended::Complete });
-}
-
-/// Host name, for people who read `writers/`.
-pub(super) fn host() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .map(|name| name.trim().to_owned())
-        .unwrap_or_default()
 }

@@ -23,7 +23,7 @@ use super::{bundle, connect};
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// Timeout of the cluster's answer, which only adds to what the run store says.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(15);
-/// How long a run store may be away while it is watched.
+/// How long a run store may be unreachable while it is watched.
 const GIVE_UP_AFTER: Duration = Duration::from_mins(15);
 
 /// Prints the state of the run; with `--watch` until it has a result.

@@ -88,19 +88,8 @@ async fn ground(
                    holds is skipped as already_migrated, whether it changed or not";
         return refuse(Exit::Configuration, why.to_owned());
     }
-    match store.read::<Summary>(&names::result(names::SUMMARY)).await? {
-        Some(summary) if summary.result == RunResult::Complete => {
-            if let Some(why) = unsaid_rollback(store, &summary).await? {
-                return refuse(Exit::Configuration, why);
-            }
-        }
-        found => {
-            let state = if found.is_some() { "is INCOMPLETE" } else { "has no result yet" };
-            let why = format!(
-                "it {state}, so rows of it may still move; end it first: rogo-migrate resume --run {run}, with its settings"
-            );
-            return refuse(Exit::Configuration, why);
-        }
+    if let Some(why) = open_books(store).await? {
+        return refuse(Exit::Configuration, why);
     }
     let differing = other_target(&plan, settings, services, now);
     if !differing.is_empty() {
@@ -118,6 +107,21 @@ async fn ground(
         return refuse(Exit::Configuration, why);
     }
     Ok(plan)
+}
+
+/// Why the books of a run may still change: it is not complete, or its results do not list what was rolled back since.
+async fn open_books(store: &RunStore) -> Result<Option<String>, Stop> {
+    let state = match store.read::<Summary>(&names::result(names::SUMMARY)).await? {
+        Some(summary) if summary.result == RunResult::Complete => {
+            return unsaid_rollback(store, &summary).await;
+        }
+        Some(_) => "is INCOMPLETE",
+        None => "has no result yet",
+    };
+    Ok(Some(format!(
+        "it {state}, so rows of it may still move; end it first: rogo-migrate resume --run {}, with its settings",
+        store.run()
+    )))
 }
 
 /// Why the books of a run are not those of the target: attempts of it were rolled back, and its results still list them.

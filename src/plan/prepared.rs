@@ -77,13 +77,7 @@ pub async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) 
         let attempts = sampled.iter().filter_map(|index| draft.facts_wanted(*index)).collect();
         (Some(FactSpool::scan(services.warehouse, &shape, &draft, settings.shards, &attempts).await?), hints)
     };
-    let extent = match shape.extent.as_slice() {
-        [] => services.warehouse.extent().await?,
-        counted => counted.to_vec(),
-    };
-    if let Some(expected) = Expected::read(settings.expect.as_deref())? {
-        expected.compare(&draft.submissions, &draft.mapping.digest, &extent)?;
-    }
+    let extent = expected_extent(settings, &services, &shape, &draft).await?;
     let witnesses = preflight::warehouse(&services, &draft, &sampled, facts.as_ref(), &mut reasons).await;
     if shape.lookups_are_cheap {
         preflight::sources(&services, settings, &draft, &sampled, &mut reasons).await?;
@@ -106,6 +100,23 @@ pub async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) 
         trial: selection.pinned(),
         excluded: pinned,
     })
+}
+
+/// The extent of the warehouse's tables; refused if it or an input is not as `--expect` says.
+async fn expected_extent(
+    settings: &Settings,
+    services: &Services<'_>,
+    shape: &WarehouseShape,
+    draft: &Draft,
+) -> Result<Vec<TableExtent>, Stop> {
+    let extent = match shape.extent.as_slice() {
+        [] => services.warehouse.extent().await?,
+        counted => counted.to_vec(),
+    };
+    if let Some(expected) = Expected::read(settings.expect.as_deref())? {
+        expected.compare(&draft.submissions, &draft.mapping.digest, &extent)?;
+    }
+    Ok(extent)
 }
 
 /// What listings of the sources tell of the rows' files; nothing of a plan that is not kept.

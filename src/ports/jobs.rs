@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::Fault;
-use crate::run::ids::Epoch;
+use crate::ids::Epoch;
 
 /// One Job at an instant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,11 +1,11 @@
-//! Removing submissions from the target: what stands of each, what hangs on it, and its removal in one transaction.
+//! Removing submissions from the target: which rows each has, which rows refer to it, and its removal in one transaction.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::{Fault, TargetReader};
-use crate::{domain::SubmissionIds, run::ids::WriterId};
+use crate::{domain::SubmissionIds, ids::WriterId};
 
 /// The seven tables that hold a submission's own rows, in the order in which they are removed.
 pub const OWN_TABLES: [&str; 7] = [
@@ -18,7 +18,7 @@ pub const OWN_TABLES: [&str; 7] = [
     "lti_launch_sessions",
 ];
 
-/// A stored row, and the transaction that wrote it as it stands.
+/// A stored row, and the transaction that wrote its present version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrittenRow {
     /// One of [`OWN_TABLES`].
@@ -38,7 +38,7 @@ pub struct HangingRows {
     pub table: String,
     /// The foreign key's name.
     pub constraint: String,
-    /// How many they are.
+    /// Number of these rows.
     pub rows: u64,
 }
 
@@ -73,7 +73,7 @@ pub struct OtherMalpractice {
     pub created_at: Option<DateTime<Utc>>,
 }
 
-/// What a submission's malpractice rule was made of.
+/// The values from which a submission's malpractice rule was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredMalpractice {
     /// Lms user, assessment code, context: the key of its rules.
@@ -86,12 +86,12 @@ pub struct StoredMalpractice {
     pub written_at: Option<DateTime<Utc>>,
 }
 
-/// What stands of one submission.
+/// The rows that the target holds of one submission, and those that refer to them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WrittenSubmission {
     /// The ids that this program derives from the attempt.
     pub ids: SubmissionIds,
-    /// Its rows, those too that the application added to its submission.
+    /// Its rows in [`OWN_TABLES`], including those that the application added.
     pub rows: Vec<WrittenRow>,
     /// `file_count`; `None` if the submission's own row is absent.
     pub file_count: Option<u32>,
@@ -101,16 +101,16 @@ pub struct WrittenSubmission {
     pub has_marker: bool,
     /// Its malpractice, if its grade names a level.
     pub malpractice: Option<StoredMalpractice>,
-    /// Rows of other tables that hang on it.
+    /// Rows of other tables that refer to it.
     pub hanging: Vec<HangingRows>,
     /// Malpractice rules that it may have changed.
     pub rules: Vec<StandingRule>,
-    /// The others whose rules these could be.
+    /// Other submissions that share the key of these rules, so that a rule may be theirs.
     pub others: Vec<OtherMalpractice>,
 }
 
 impl WrittenSubmission {
-    /// Nothing of it stands.
+    /// A submission of which the target holds no row.
     pub fn nothing(ids: SubmissionIds) -> Self {
         Self {
             ids,
@@ -160,11 +160,11 @@ pub type Decide<'d> = dyn Fn(&WrittenSubmission) -> Option<Vec<RuleUndo>> + Sync
 /// The application's tables, from which a run's submissions are removed.
 #[async_trait]
 pub trait TargetUndo: TargetReader {
-    /// What a removal needs and lacks, a sentence each: sessions of their own, a server that can be written, rights on
-    /// the eight tables and on those that refer to them.
+    /// What a removal needs and this server lacks, one sentence each: sessions of its own, a server that can be written,
+    /// rights on the eight tables and on those that refer to them.
     async fn removable(&self) -> Result<Vec<String>, Fault>;
 
-    /// Columns that refer to the tables and have no index: each removal reads their whole table. A sentence with the
+    /// Foreign-key columns without an index, for which each removal reads a whole table: one sentence each, with the
     /// statement that adds the index.
     async fn slow_keys(&self) -> Result<Vec<String>, Fault>;
 
@@ -175,13 +175,13 @@ pub trait TargetUndo: TargetReader {
         each: &mut (dyn FnMut(Vec<(String, String)>) + Send),
     ) -> Result<(), Fault>;
 
-    /// `created_at` of those of these submissions that stand.
+    /// `created_at` of each of these submissions that the target holds.
     async fn created(&self, ids: &[String]) -> Result<Vec<(String, DateTime<Utc>)>, Fault>;
 
-    /// What stands of each of these submissions (at most 1,000), in their order.
+    /// Reads the rows of each of these submissions (at most 1,000), in their order.
     async fn examine(&self, submissions: &[SubmissionIds]) -> Result<Vec<WrittenSubmission>, Fault>;
 
-    /// Removes a submission in one transaction, if `decide` says so of what stands then. If another transaction changes
+    /// Removes a submission in one transaction, if `decide` says so of the rows read in it. If another transaction changes
     /// it meanwhile, nothing is done: [`crate::ports::FaultKind::Unavailable`], to be tried again.
     async fn remove(&self, submission: &WrittenSubmission, decide: &Decide<'_>) -> Result<Removal, Fault>;
 }

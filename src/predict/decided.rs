@@ -27,18 +27,18 @@ use crate::{
 
 /// Rows that are gathered together.
 const CHUNK_ROWS: usize = 500;
-/// Chunks that are gathered at a time.
+/// Most chunks that are gathered at the same time.
 const UNDER_WAY: usize = 4;
-/// Neighbouring rows of a bucket.
+/// Rows of the input in one bucket: a range of row numbers, so that a bucket fits in memory.
 pub const BUCKET_ROWS: u64 = 8_192;
 
-/// What the rules made of the rows.
+/// The decisions about all rows, counted.
 pub struct Decided {
     /// Rows that are not migrated, by code; the others are on disk.
     pub outcomes: PredictedOutcomes,
     /// Rows per shard.
     pub shards: Vec<PredictedShard>,
-    /// What the rules make of each value.
+    /// Each distinct value that the rules transform, with its result and number of rows.
     pub transformations: Transformations,
     /// Pairs of unit version and grade, by [`MigratingRow::place`].
     pub places: Vec<(String, String)>,
@@ -46,10 +46,10 @@ pub struct Decided {
     rows: Buckets,
 }
 
-/// A row that passed the rules, as it is kept on disk.
+/// A row that is going to be migrated, as the buckets on disk keep it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MigratingRow {
-    /// Of the input, from 1.
+    /// Number of the row in the input, from 1.
     pub row: u64,
     /// The attempt that the row migrates.
     pub attempt: AttemptId,
@@ -137,7 +137,7 @@ impl Feed<'_> {
 }
 
 impl Decided {
-    /// No row yet.
+    /// An empty collection: no row is decided yet.
     pub fn new(plan: &Plan, catalogue: &Catalogue) -> Result<Self, Fault> {
         let shard = |(index, shard): (u32, &crate::run::ShardPlan)| PredictedShard {
             shard: ShardIndex(index),
@@ -244,7 +244,7 @@ impl Decided {
     }
 }
 
-/// What is in memory of the decided rows.
+/// The part of the result that stays in memory; the rows themselves are in buckets on disk.
 pub struct DecidedRows {
     /// As [`Decided::outcomes`].
     pub outcomes: PredictedOutcomes,
@@ -254,12 +254,12 @@ pub struct DecidedRows {
     pub places: Vec<(String, String)>,
 }
 
-/// Buckets for an input of so many rows.
+/// Number of buckets for an input of so many rows.
 pub fn buckets_of(rows: u64) -> usize {
     usize::try_from(rows / BUCKET_ROWS + 1).unwrap_or(1)
 }
 
-/// The bucket of a row.
+/// Index of the bucket that holds the row with this number (from 1).
 pub fn bucket_of(row: u64) -> usize {
     usize::try_from(row / BUCKET_ROWS).unwrap_or_default()
 }

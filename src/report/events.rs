@@ -6,14 +6,13 @@ mod stream;
 
 use std::time::Duration;
 
-use super::invariants::Invariant;
 use crate::{
     domain::{AttemptId, Books, Fate, ShardIndex},
     ports::{Fault, LoadSign, Service},
     run::{Breaker, State},
 };
 
-pub use kinds::{Bounded, Wait, Way};
+pub use kinds::{Bounded, Invariant, Wait, Way};
 pub use stream::{Consumer, Events, now, since};
 
 /// What happened in a process.

@@ -7,60 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::events::{Beginning, Consumer, Ended, Event, Events, StageTimes};
+use super::events::{Beginning, Consumer, Ended, Event, Events, Invariant, StageTimes};
 use crate::{domain::Fate, run::RowSet};
 
 /// How much the sum of a row's stages may exceed the row's own time: the clocks are read one after the other.
 const TOLERANCE: Duration = Duration::from_millis(5);
-
-/// A promise of the run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Invariant {
-    /// A shard that ends complete has exactly as many outcomes as rows.
-    BooksBalance,
-    /// No row gets two outcomes from one process.
-    OneOutcome,
-    /// Only a row that has begun gets an outcome or is dropped: the number of rows under way is never negative.
-    InFlight,
-    /// A row's number is one of the input's.
-    KnownRow,
-    /// Earlier and new outcomes together are never more than the shard's rows.
-    WithinShard,
-    /// A row's stages take no longer than the row.
-    StageTimes,
-    /// A row that is migrated here was copied and committed here.
-    MigratedByStages,
-    /// A shard begins once and ends once.
-    BeginsOnce,
-}
-
-impl Invariant {
-    /// Every promise that is checked.
-    pub const ALL: [Self; 8] = [
-        Self::BooksBalance,
-        Self::OneOutcome,
-        Self::InFlight,
-        Self::KnownRow,
-        Self::WithinShard,
-        Self::StageTimes,
-        Self::MigratedByStages,
-        Self::BeginsOnce,
-    ];
-
-    /// Its stable id, in logs, metrics and `summary.json`.
-    pub fn id(self) -> &'static str {
-        match self {
-            Self::BooksBalance => "books_balance",
-            Self::OneOutcome => "one_outcome",
-            Self::InFlight => "in_flight_not_negative",
-            Self::KnownRow => "row_of_the_input",
-            Self::WithinShard => "within_shard",
-            Self::StageTimes => "stages_within_row",
-            Self::MigratedByStages => "migrated_by_stages",
-            Self::BeginsOnce => "shard_begins_once",
-        }
-    }
-}
 
 /// What a broken promise leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +26,7 @@ pub enum Broken {
 pub struct Invariants {
     broken: Broken,
     seen: Mutex<Seen>,
-    /// Is told of broken promises.
+    /// Receives an event for each broken promise.
     events: Events,
 }
 
@@ -104,7 +55,7 @@ impl Invariants {
         Self::new(if cfg!(debug_assertions) { Broken::Panics } else { Broken::Counted }, events)
     }
 
-    /// Of a shard that has not begun; `events` is told of broken promises, and does not lead here.
+    /// For a shard that has not begun. `events` receives broken promises; this is not one of its consumers.
     pub fn new(broken: Broken, events: &Events) -> Self {
         let seen = Seen {
             rows: 0,

@@ -1,4 +1,4 @@
-//! One submission: its transaction, then its blobs, each tried again while a service is away.
+//! One submission: its transaction, then its blobs, each tried again while a service is not reachable.
 
 use std::{
     collections::HashSet,
@@ -62,7 +62,7 @@ impl Rollback<'_> {
         })
     }
 
-    /// Asks again while the service is away.
+    /// Asks again while the service is not reachable.
     pub(super) async fn steadily<T>(&self, ask: impl AsyncFn() -> Result<T, Fault>) -> Result<T, Fault> {
         let mut patience = Patience::new(Backoff::OPERATION);
         loop {

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{AttemptId, FileKind, PlannedFile, text::is_blank_char},
-    run::ids::{RunName, WriterId},
+    ids::{RunName, WriterId},
 };
 
 /// Longest file name in bytes; a longer one is truncated.

@@ -16,9 +16,9 @@ use super::{
     sections::section_marks,
 };
 use crate::domain::{
-    AttemptId, Decision, Earlier, Facts, FailCode, Failure, Grade, Held, Malpractice, MalpracticeLevel,
-    Mapping, MappingState, Migration, Note, NoteCode, QueuedRow, Skip, SkipCode, SubmissionIds,
-    SubmissionRow, enforcement_id, text::trim,
+    AttemptId, Decision, Earlier, Facts, FailCode, Failure, Grade, Held, ListedFile, Malpractice,
+    MalpracticeLevel, Mapping, MappingState, Migration, Note, NoteCode, PlannedFile, QueuedRow, Skip,
+    SkipCode, SubmissionIds, SubmissionRow, enforcement_id, text::trim,
 };
 
 /// The fate of a row. Never fails: a bad row is a value.
@@ -115,10 +115,7 @@ fn migration(
     let level = malpractice::level(&report.grade, &catalogue.malpractice_levels)?;
     let context = FileContext { attempt, email, assessment_code: &assessment.code };
     let (mut files, mut notes) = planned_files(cells, &context, config)?;
-    for file in &mut files {
-        file.listed =
-            row.listed.iter().find(|listed| listed.order == file.upload_order).cloned().map(Box::new);
-    }
+    give_listed(&mut files, &row.listed);
     notes.extend(misread_note(cells));
 
     let lms_user_id = format!("{}::{}", config.lms_instance, report.ti_user_id);
@@ -156,6 +153,14 @@ fn migration(
         malpractice,
         notes,
     })
+}
+
+/// Gives each file what the plan's listing of its source said.
+fn give_listed(files: &mut [PlannedFile], listed: &[ListedFile]) {
+    for file in files {
+        let of_file = listed.iter().find(|listed| listed.order == file.upload_order);
+        file.listed = of_file.cloned().map(Box::new);
+    }
 }
 
 fn grade_row(report: &SoundReport, level: Option<&MalpracticeLevel>, assessment_code: &str) -> Grade {

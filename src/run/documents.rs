@@ -26,8 +26,8 @@ pub use verdict::{Ending, Stopped, Verdict};
 pub use verification::{Verification, VerifiedContent, VerifiedFiles, VerifyCheck, VerifyResult};
 pub use work::{Answers, Breaker, Commits, Limit, LimitCode, Work};
 
-use super::ids::{PlanId, RunName, TraceParent, WriterId};
 use crate::domain::{AttemptId, Books, InputDigest, ShardIndex, TableExtent, TargetIdentity};
+use crate::ids::{PlanId, RunName, TraceParent, WriterId};
 
 /// The version of rules.md that this program follows; a plan of another version is refused.
 pub const RULES_VERSION: u32 = 1;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 
-use super::{RunStore, names, purge};
+use super::{RunStore, names, purged};
 use crate::ports::{Fault, FaultKind};
 
 /// Images that are read at a time.
@@ -45,7 +45,7 @@ async fn numbers(store: &RunStore, id: &str) -> Result<BTreeSet<u32>, Fault> {
 
 /// Ids of the rows that have an image, or had one until a purge.
 pub async fn ids(store: &RunStore) -> Result<BTreeSet<String>, Fault> {
-    let mut ids = purge::images(store).await?;
+    let mut ids = purged::images(store).await?;
     ids.extend(store.list(names::ENFORCEMENT_IMAGES).await?.iter().filter_map(|name| id_of(name)));
     Ok(ids)
 }

@@ -18,7 +18,7 @@ use tempfile::NamedTempFile;
 use crate::{
     inputs::Hasher,
     ports::{Fault, FaultKind, PutOptions, Service, gently},
-    run::{RunStore, purge},
+    run::{RunStore, purged},
 };
 
 pub use spool::{Buckets, Place, Spool, Spooled, SpooledBuckets, no_room};
@@ -171,7 +171,7 @@ impl<T: DeserializeOwned> JsonLines<T> {
     async fn prove(&self) -> Result<(), Fault> {
         let read = self.hasher.clone().finish().sha256;
         if self.buffer.is_empty()
-            && (read == self.planned || purge::rewrote(&self.store, &self.name, &read).await?)
+            && (read == self.planned || purged::rewrote(&self.store, &self.name, &read).await?)
         {
             return Ok(());
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::{Plan, PlanId, RULES_VERSION, RunName, RunStore, names, purge, recorded::recorded_sample};
+use super::{Plan, PlanId, RULES_VERSION, RunName, RunStore, names, purged, recorded::recorded_sample};
 use crate::{
     domain::{Escape, TargetIdentity, form::AlteredColumn},
     inputs::{Fingerprint, Hasher},
@@ -126,7 +126,7 @@ pub async fn rolled_back(store: &RunStore) -> Result<Option<String>, Fault> {
 /// Refusal for a run that a person has ended, by a rollback or a purge; `None` if it was not ended.
 pub async fn ended(store: &RunStore) -> Result<Option<String>, Fault> {
     match rolled_back(store).await? {
-        None => purge::refusal(store).await,
+        None => purged::refusal(store).await,
         refusal => Ok(refusal),
     }
 }

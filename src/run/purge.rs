@@ -6,14 +6,14 @@
 
 mod attempts;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::TryStreamExt;
 use serde::Deserialize;
 
-use super::{Decided, Purged, RunStore, Summary, decisions, enforcements::id_of, names, verifying};
-use crate::{domain::AttemptId, ports::Fault};
+use super::{Decided, Purged, RunStore, Summary, decisions, enforcements::id_of, names, purged, verifying};
+use crate::ports::Fault;
 
 pub use attempts::{blank_but_id, is_only_id, purge_attempts};
 
@@ -117,7 +117,7 @@ pub async fn purge(
     let both = || [Some(&found), elsewhere.as_ref().map(|(_, found)| found)].into_iter().flatten();
     let (documents, bytes) =
         (both().map(Found::documents).sum::<u64>(), both().map(Found::bytes).sum::<u64>());
-    let earlier = purged(store).await?;
+    let earlier = purged::whole(store).await?;
     let purged = Purged {
         decided: decided.clone(),
         documents: documents + earlier.as_ref().map_or(0, |earlier| earlier.documents),
@@ -153,61 +153,9 @@ async fn delete(store: &RunStore, found: Found) -> Result<(), Fault> {
     Ok(())
 }
 
-/// What a whole purge left; `None` if there was none.
-pub async fn purged(store: &RunStore) -> Result<Option<Purged>, Fault> {
-    store.read(names::PURGED).await
-}
-
-/// Why nothing that needs the purged documents can be done; `None` if they were not purged.
-pub async fn refusal(store: &RunStore) -> Result<Option<String>, Fault> {
-    let purged = purged(store).await?;
-    Ok(purged.map(|purged| {
-        let Decided { at, by, reason, .. } = purged.decided;
-        format!(
-            "the store of run {} was purged at {} by {by} ({reason}): its queues, facts and failure CSVs are gone, so no \
-             row of it can be moved or merged again; start a run with another name (--run)",
-            store.run(),
-            at.format("%Y-%m-%d %H:%M UTC")
-        )
-    }))
-}
-
-/// Attempts whose rows were purged one by one.
-pub async fn attempts(store: &RunStore) -> Result<BTreeSet<AttemptId>, Fault> {
-    let mut all = BTreeSet::new();
-    for one in of_attempts(store).await? {
-        all.extend(one.attempts.into_iter().flatten());
-    }
-    Ok(all)
-}
-
-/// Ids of the malpractice rules whose images were purged.
-pub(super) async fn images(store: &RunStore) -> Result<BTreeSet<String>, Fault> {
-    let mut all: BTreeSet<String> =
-        purged(store).await?.into_iter().flat_map(|purged| purged.images).collect();
-    for one in of_attempts(store).await? {
-        all.extend(one.images);
-    }
-    Ok(all)
-}
-
-/// Whether a purge of some attempts rewrote the queue or facts file, to this SHA-256 (hex).
-pub(super) async fn rewrote(store: &RunStore, name: &str, sha256: &str) -> Result<bool, Fault> {
-    let all = of_attempts(store).await?;
-    Ok(all.iter().any(|one| one.rewritten.get(name).is_some_and(|rewritten| rewritten == sha256)))
-}
-
-async fn of_attempts(store: &RunStore) -> Result<Vec<Purged>, Fault> {
-    let mut all = Vec::new();
-    for name in store.list(names::PURGED_ATTEMPTS).await? {
-        all.extend(store.read::<Purged>(&name).await?);
-    }
-    Ok(all)
-}
-
-/// What is under way in the run's folder, in a sentence; `None` if nothing shows life.
+/// What is under way in the run's folder, in a sentence; `None` if no process writes heartbeats.
 pub async fn under_way(store: &RunStore, now: DateTime<Utc>) -> Result<Option<String>, Fault> {
-    /// The time in a sign of life; the rest is not needed.
+    /// The time in a heartbeat; the rest is not needed.
     #[derive(Deserialize)]
     struct Beat {
         at: DateTime<Utc>,
@@ -217,7 +165,7 @@ pub async fn under_way(store: &RunStore, now: DateTime<Utc>) -> Result<Option<St
         let what = format!("run {} is being verified: purge it when verify has ended", store.run());
         return Ok(Some(what));
     }
-    if purged(store).await?.is_some() {
+    if purged::whole(store).await?.is_some() {
         // Its queues are gone: a process that begins on it beats once, and is refused.
         return Ok(None);
     }
@@ -228,8 +176,8 @@ pub async fn under_way(store: &RunStore, now: DateTime<Utc>) -> Result<Option<St
             let is_young = |at: &DateTime<Utc>| now - *at < ALIVE && ended_at.is_none_or(|ended| ended < *at);
             if let Some(at) = beat(&name).await?.filter(is_young) {
                 let what = format!(
-                    "run {} is under way: a process of it showed life at {} and the run has no result since; purge it when \
-                     it has ended, or ten minutes after the last sign of life",
+                    "run {} is under way: a process of it wrote its heartbeat at {} and the run has no result since; purge it when \
+                     it has ended, or ten minutes after the last heartbeat",
                     store.run(),
                     at.format("%H:%M:%S UTC")
                 );

@@ -111,13 +111,13 @@ impl Verifying {
         &self.store
     }
 
-    /// A sign of life.
+    /// Writes this process's heartbeat.
     pub async fn beat(&self, beat: &VerifyBeat) -> Result<(), Fault> {
         let shard = self.shard.replace('/', "-of-");
         self.store.replace(&self.path(&format!("beats/{shard}-{}.json", self.process)), beat).await
     }
 
-    /// Removes this process's sign of life.
+    /// Removes this process's heartbeat.
     pub async fn leave(&self) -> Result<(), Fault> {
         let of_ours = format!("-{}.json", self.process);
         let beats = self.store.list(&self.path("beats/")).await?;
@@ -125,13 +125,13 @@ impl Verifying {
         if ours.is_empty() { Ok(()) } else { self.store.delete(&ours).await }
     }
 
-    /// Whether a process of the part `shard` (as `0/4`) shows life.
+    /// Whether a process of the part `shard` (as `0/4`) writes heartbeats.
     pub async fn is_at_work(&self, shard: &str) -> Result<bool, Fault> {
         let of_shard = self.path(&format!("beats/{}-", shard.replace('/', "-of-")));
         Ok(!beats(&self.store, &self.store.list(&of_shard).await?).await?.is_empty())
     }
 
-    /// Claims the merge. A process that does not show life has lost its claim, and likewise an earlier one of our own
+    /// Claims the merge. A process without heartbeats has lost its claim, and likewise an earlier one of our own
     /// part.
     pub async fn claim(&self) -> Result<Claim, Fault> {
         let name = self.path("merging.json");
@@ -237,7 +237,7 @@ pub async fn under_way(store: &RunStore) -> Result<Vec<UnderWay>, Fault> {
     Ok(all)
 }
 
-/// Whether a process shows life in any of the run's verifications.
+/// Whether a process writes heartbeats in any of the run's verifications.
 pub async fn is_at_work(store: &RunStore) -> Result<bool, Fault> {
     Ok(!beats(store, &store.list(names::VERIFYING).await?).await?.is_empty())
 }

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     domain::{Dialect, ShardIndex},
     exit::Stop,
-    run::ids::TraceParent,
+    ids::TraceParent,
 };
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::{PodSettings, Sources, parse, reader::Reader, table as t};
-use crate::run::ids::RunName;
+use crate::ids::RunName;
 
 /// Who is told how a run ends, and what of the run is known.
 #[derive(Debug, Clone, Default)]

@@ -15,7 +15,7 @@ pub use places::{
 
 use crate::{
     domain::{Escape, FailCode, text::trim},
-    run::ids::InvalidId,
+    ids::InvalidId,
 };
 
 /// What is expected instead.

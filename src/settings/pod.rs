@@ -74,7 +74,7 @@ impl PodSettings {
     }
 }
 
-/// Refuses to start without the workload identity that the chart asked for. The webhook that adds it to a pod may be away, and
+/// Refuses to start without the workload identity that the chart asked for. The webhook that adds it to a pod may not answer, and
 /// the cluster starts the pod nevertheless: another identity of the node would then be taken for it.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use chrono::Utc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Pace, Shard};
+use super::{Pace, Shard, ShardInputs};
 use crate::{
     domain::ShardIndex,
     exit::{Exit, Stop},
@@ -56,6 +56,13 @@ pub(super) async fn finish_broken(shard: &Shard, rows: u64, recorded: u64, ended
     Stop::new(ended.exit, message)
 }
 
+/// Marks a shard as done whose rows all had an outcome before this process began: another was killed between its last
+/// segment and the marker. The queue is not read, because finalize may have merged since, and deleted it.
+pub(super) async fn mark_recorded(inputs: &ShardInputs) -> Result<(), Stop> {
+    let marker = done_marker(&inputs.plan.id, inputs.index, &inputs.writer, &inputs.observed);
+    mark_done(&inputs.store, &inputs.pace, &marker).await
+}
+
 /// Records that the process ended in order and left no blobs, so that the sweep need not list its names.
 async fn mark_clean(shard: &Shard) {
     if shard.left_blobs.load(Ordering::Relaxed) {
@@ -68,12 +75,7 @@ async fn mark_clean(shard: &Shard) {
 }
 
 /// The marker of a complete shard, with every broken promise, those that only its end shows included.
-pub(super) fn done_marker(
-    plan: &PlanId,
-    shard: ShardIndex,
-    writer: &WriterId,
-    observed: &Observed,
-) -> DoneMarker {
+fn done_marker(plan: &PlanId, shard: ShardIndex, writer: &WriterId, observed: &Observed) -> DoneMarker {
     observed.completes();
     DoneMarker {
         plan: plan.clone(),
@@ -87,7 +89,7 @@ pub(super) fn done_marker(
     }
 }
 
-pub(super) async fn mark_done(store: &RunStore, pace: &Pace, marker: &DoneMarker) -> Result<(), Stop> {
+async fn mark_done(store: &RunStore, pace: &Pace, marker: &DoneMarker) -> Result<(), Stop> {
     let name = names::done(marker.shard);
     let create = || async {
         match store.create(&name, marker).await {

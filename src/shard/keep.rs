@@ -23,7 +23,7 @@ use super::{
 
 const STATE_EVERY: Duration = Duration::from_secs(1);
 const HEARTBEAT_EVERY_STATES: u32 = 15;
-/// A process that waits before its first row gives its first sign of life after so many seconds.
+/// A process that waits before its first row writes its first heartbeat after so many seconds.
 const FIRST_WHILE_WAITING: u32 = 5;
 /// How long the last heartbeat may take.
 const LAST_WORD_WITHIN: Duration = Duration::from_secs(2);
@@ -31,7 +31,7 @@ const LAST_WORD_WITHIN: Duration = Duration::from_secs(2);
 const LAST_TRIES: u32 = 8;
 const BETWEEN_LAST_TRIES: Backoff = Backoff::steady(Duration::from_millis(500));
 
-/// Writes outcomes to segments until all senders are gone; how many were written. While the run store is away the
+/// Writes outcomes to segments until all senders are gone; how many were written. While the run store is unreachable the
 /// outcomes wait, and after a while the workers too.
 pub(super) async fn record(
     shard: &Shard,
@@ -146,7 +146,7 @@ impl Heart<'_> {
         if done < self.rows {
             let at = State::Stopped(format!("stopped at {} of {} rows", count(done), count(self.rows)));
             self.observed.events.tell(Event::StateChanged { state: &at });
-            // A run store that is away must not hold up the end.
+            // A run store that is unreachable must not hold up the end.
             let _ = timeout(LAST_WORD_WITHIN, self.write(at)).await;
         }
     }

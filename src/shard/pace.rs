@@ -54,7 +54,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// `give_up_after`: how long a service may stay away before the process ends with 75.
+    /// `give_up_after`: how long a service may be unreachable before the process ends with 75.
     pub fn new(give_up_after: Duration, stop: CancellationToken) -> Self {
         Self {
             services: Mutex::default(),

@@ -156,24 +156,8 @@ async fn commit(
     uploads: Uploads,
 ) -> Result<Fate, Trouble> {
     let migration = copied.migration();
-    let (answer_lost, failures) = (AtomicBool::new(false), AtomicU32::new(0));
-    let watch = |fault: &Fault| {
-        failures.fetch_add(1, Ordering::Relaxed);
-        if fault.kind == FaultKind::AnswerLost {
-            // The statement's effect is unknown: from now on only the sweep may delete these blobs.
-            answer_lost.store(true, Ordering::Relaxed);
-            shard.left_blobs();
-        }
-    };
-    let send = || {
-        let may_share = failures.load(Ordering::Relaxed) < TRIES_IN_COMPANY;
-        let target = &services.target;
-        let committing = if may_share { target.commit(copied) } else { target.commit_alone(copied) };
-        shard.events.asked(Service::Database, committing)
-    };
-    let result = shard.pace.steady_watched(&[Service::Database], send, watch).await;
-    let answer_lost = answer_lost.into_inner();
-    let held = match result {
+    let (answer, answer_lost) = send(shard, services, copied).await;
+    let held = match answer {
         Ok(Committed::Inserted { notes, receipt }) => {
             let notes = migration.notes.iter().cloned().chain(notes).collect();
             return Ok(Fate::Migrated(migrated(copied, notes, receipt)));
@@ -214,6 +198,31 @@ async fn commit(
     }
     let detail = format!("the target holds launch id {}", held.launch_id);
     Ok(Skip { code: SkipCode::AlreadyMigrated, detail }.into())
+}
+
+/// Sends the rows until the database answers or refuses them. Tells besides whether the answer to a try was lost.
+async fn send(
+    shard: &Shard,
+    services: &WorkerServices,
+    copied: &CopiedMigration<'_>,
+) -> (Result<Committed, Trouble>, bool) {
+    let (answer_lost, failures) = (AtomicBool::new(false), AtomicU32::new(0));
+    let watch = |fault: &Fault| {
+        failures.fetch_add(1, Ordering::Relaxed);
+        if fault.kind == FaultKind::AnswerLost {
+            // The statement's effect is unknown: from now on only the sweep may delete these blobs.
+            answer_lost.store(true, Ordering::Relaxed);
+            shard.left_blobs();
+        }
+    };
+    let send = || {
+        let may_share = failures.load(Ordering::Relaxed) < TRIES_IN_COMPANY;
+        let target = &services.target;
+        let committing = if may_share { target.commit(copied) } else { target.commit_alone(copied) };
+        shard.events.asked(Service::Database, committing)
+    };
+    let answer = shard.pace.steady_watched(&[Service::Database], send, watch).await;
+    (answer, answer_lost.into_inner())
 }
 
 fn notes_with_enforcement(migration: &Migration, held: &HeldSubmission) -> Vec<Note> {

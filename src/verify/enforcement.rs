@@ -193,6 +193,12 @@ fn one(
     findings.holds(check, is_derived || images.contains(row.id()), Kind::Changed, || {
         "malpractice_enforcements.id is not derived from learner, assessment and context".to_owned()
     });
+    values(rule, row, ground, findings);
+}
+
+/// Compares the values of the row that holds the rule of our own submission.
+fn values(rule: &Rule, row: &StoredRow, ground: &Ground<'_>, findings: &mut Findings) {
+    let check = CheckId::EnforcementNewest;
     let at = |column| Place { table: Table::Enforcements, column, n: 0 };
     let mut compare = |column, want| findings.value(check, &at(column), want, cell(row, column));
     let inputs = Want::Unknown(Lack::Inputs);

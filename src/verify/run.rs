@@ -57,7 +57,7 @@ pub struct Verified {
     pub differences: u64,
     /// Rows that they concern.
     pub rows_different: u64,
-    /// Differences that went away.
+    /// Differences that were gone at the second look.
     pub passed: u64,
     /// Differences that a person has accepted.
     pub accepted: u64,

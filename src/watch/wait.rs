@@ -49,7 +49,7 @@ pub struct JobWait<'a> {
     pub redo: bool,
     /// How long to wait for a Job that was never seen.
     pub wait_plan: Duration,
-    /// How long the run store may be away.
+    /// How long the run store may be unreachable.
     pub give_up_after: Duration,
     /// Start of the wait (UTC); time goes on from here by tokio's clock.
     pub began_at: DateTime<Utc>,
@@ -64,7 +64,7 @@ pub enum WaitEnd {
     JobComplete,
     /// The Job failed: the cluster's words.
     JobFailed(String),
-    /// There is no Job, and no sign of life.
+    /// There is no Job, and no heartbeat.
     JobGone,
 }
 

@@ -8,12 +8,9 @@ use std::time::{Duration, Instant};
 use rogo_migrate::{
     domain::{Books, FailCode, Fate, Migrated, ShardIndex},
     ports::{Fault, FaultKind, LoadSign, Service},
-    report::{
-        events::{
-            Beginning, Bounded, Consumer, Ended, Event, Guarded, Sample as Figures, Settled, StageTimes,
-            Wait, Way,
-        },
-        invariants::Invariant,
+    report::events::{
+        Beginning, Bounded, Consumer, Ended, Event, Guarded, Invariant, Sample as Figures, Settled,
+        StageTimes, Wait, Way,
     },
     run::State,
     settings::{ExportSettings, Signal},

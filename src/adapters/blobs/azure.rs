@@ -5,7 +5,7 @@ pub(super) mod listing;
 use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
-use azure_core::http::{Method, Request, Url, headers::HeaderName};
+use azure_core::http::{Method, Url, headers::HeaderName};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use futures_util::{
@@ -15,10 +15,11 @@ use futures_util::{
 use md5::{Digest, Md5};
 use tokio::io::AsyncReadExt;
 
-use super::{account::Account, faults, md5_of, names, reader, server_copy, upload::AzureUpload};
+use super::{
+    account::Account, describe::describe, faults, md5_of, names, reader, server_copy, upload::AzureUpload,
+};
 use crate::ports::{
-    BlobInfo, BlobReader, Blobs, CopyGrant, Existing, Fault, FaultKind, PutOptions, Service, Stored, Upload,
-    gently,
+    BlobInfo, BlobReader, Blobs, CopyGrant, Fault, FaultKind, PutOptions, Service, Stored, Upload, gently,
 };
 
 /// Deletes of one call under way at a time.
@@ -254,21 +255,6 @@ impl Blobs for AzureBlobs {
 
     async fn delete_many(&self, names: &[String]) -> Result<(), Fault> {
         stream::iter(names.iter().map(Ok)).try_for_each_concurrent(DELETES, |name| self.delete(name)).await
-    }
-}
-
-/// Adds what the new blob is to be, but for its content type, and whether it may replace one.
-pub(super) fn describe(request: &mut Request, options: &PutOptions) {
-    request.insert_header("x-ms-blob-type", "BlockBlob");
-    if let Some(encoding) = &options.content_encoding {
-        request.insert_header("x-ms-blob-content-encoding", encoding.clone());
-    }
-    if options.existing == Existing::Keep {
-        request.insert_header("if-none-match", "*");
-    }
-    for (key, value) in &options.metadata {
-        // Header names do not keep their case.
-        request.insert_header(format!("x-ms-meta-{}", key.to_ascii_lowercase()), value.clone());
     }
 }
 

@@ -9,7 +9,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 
 use super::{
     account::Account,
-    azure::describe,
+    describe::describe,
     faults::keep_means_exists,
     upload::{block_id, commit},
 };

@@ -10,8 +10,8 @@ use kube::{Api, Client, api::ListParams};
 
 use super::{Cluster, faults::within, states, survey};
 use crate::{
+    ids::Epoch,
     ports::{Fault, JobEnd, JobState, LastWord, Obstacle, RunJob, RunJobs},
-    run::ids::Epoch,
 };
 
 impl Cluster {

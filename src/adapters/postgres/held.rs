@@ -79,8 +79,9 @@ pub(super) async fn held(pool: &Pool, launch_ids: &[String]) -> Result<Vec<HeldS
 
 /// Their submissions: by derived id, and by launch id only if an older program wrote it.
 async fn submissions(pool: &Pool, launch_ids: &[String]) -> Result<Vec<Submission>, Fault> {
-    const BY_ID: &str = include_str!("held_by_id.sql");
-    const BY_LAUNCH: &str = include_str!("held_by_launch.sql");
+    const BY_ID: &str = concat!(include_str!("held.sql"), "where submission.id = any($1)");
+    /// Launch ids that older programs wrote: no index helps here.
+    const BY_LAUNCH: &str = concat!(include_str!("held.sql"), "where submission.lti_launch_id = any($1)");
     let derive =
         |launch_id: &String| Some(SubmissionIds::of_launch_id(launch_id)?.row("assignment_submissions", 1));
     let ids: Vec<String> = launch_ids.iter().filter_map(derive).collect();

@@ -12,8 +12,8 @@ use std::{
 use super::{held::scan, pool::Pool};
 use crate::{
     domain::{AttemptId, FileKind, SubmissionIds},
+    ids::WriterId,
     ports::{Fault, stored_form},
-    run::ids::WriterId,
 };
 
 const LIMIT: Duration = Duration::from_secs(45);

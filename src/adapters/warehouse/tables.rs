@@ -75,6 +75,22 @@ pub(super) struct Table {
     has_index: bool,
 }
 
+/// The columns that the table must have and lacks, as `column <name>`: of [`MARKS`] one is enough.
+fn absent(names: &[&str], columns: &[Option<Column>], attempt: Option<&Column>) -> Vec<String> {
+    let lacks =
+        |wanted: &str| names.iter().zip(columns).any(|(name, column)| *name == wanted && column.is_none());
+    let lacks_both_marks = MARKS.iter().all(|name| lacks(name));
+    let is_needed = |name: &&str| lacks_both_marks || !MARKS.contains(name);
+    let lacking = names.iter().copied().filter(|name| lacks(name)).filter(is_needed);
+    attempt
+        .is_none()
+        .then_some(ATTEMPT)
+        .into_iter()
+        .chain(lacking)
+        .map(|name| format!("column {name}"))
+        .collect()
+}
+
 impl Table {
     fn find(
         catalogue: &Catalogue,
@@ -97,21 +113,9 @@ impl Table {
         };
         let columns: Vec<_> = names.iter().map(|name| find(name)).collect();
         let attempt = find(ATTEMPT);
-        let mut absent = Vec::new();
-        if attempt.is_none() {
-            absent.push(ATTEMPT);
-        }
-        let both_marks_absent = names.contains(&MARKS[0]) && MARKS.iter().all(|name| find(name).is_none());
-        for (name, column) in names.iter().zip(&columns) {
-            if column.is_none() && (both_marks_absent || !MARKS.contains(name)) {
-                absent.push(name);
-            }
-        }
+        let absent = absent(names, &columns, attempt.as_ref());
         if !absent.is_empty() {
-            problems.push(format!(
-                "dbo.{table} lacks {} (or the login may not see it)",
-                absent.iter().map(|name| format!("column {name}")).collect::<Vec<_>>().join(", ")
-            ));
+            problems.push(format!("dbo.{table} lacks {} (or the login may not see it)", absent.join(", ")));
         }
         for column in columns.iter().flatten().chain(&attempt) {
             if !column.is_readable() {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{host, kept::Kept, shared::Shared};
+use super::{kept::Kept, shared::Shared};
 use crate::{
-    commands::or_stopped,
+    commands::{host::host, or_stopped},
     domain::ShardIndex,
     exit::{Exit, Stop},
     report::observed::Observed,

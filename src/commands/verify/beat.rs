@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::parts::Process;
 use crate::{
-    commands::shard::host,
+    commands::host::host,
     ports::every,
     report::{
         self,
@@ -16,11 +16,11 @@ use crate::{
     run::VerifyBeat,
 };
 
-/// The process looks at itself so often, tells how far it is at every second look, and shows life at every third.
+/// The process looks at itself so often, tells how far it is at every second look, and writes its heartbeat at every third.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 impl Process<'_> {
-    /// Shows life and tells how far it is.
+    /// Writes heartbeats and tells how far it is.
     pub(super) async fn beat(&self) -> Infallible {
         let began = Instant::now();
         let mut ticks = every(LOOK_EVERY);

@@ -64,7 +64,7 @@ impl Asked<'_> {
             never = process.beat() => match never {},
         };
         if let Err(fault) = process.state.leave().await {
-            tracing::debug!(fault = %fault.chain(), "the last sign of life stays");
+            tracing::debug!(fault = %fault.chain(), "the last heartbeat stays");
         }
         told
     }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Asked, Known};
 use crate::{
-    commands::{json::json, shard::host},
+    commands::{host::host, json::json},
     domain::AttemptId,
     exit::Stop,
     report::events::Event,

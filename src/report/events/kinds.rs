@@ -1,4 +1,4 @@
-//! Kinds of waits, ways and queues, with their stable names.
+//! Kinds of waits, ways, queues and promises, with their stable names.
 
 /// What one part of a process waits for in another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,6 +72,55 @@ impl Bounded {
             Self::Outcomes => "outcomes",
             Self::Copies => "copies",
             Self::Pool => "pool",
+        }
+    }
+}
+
+/// A promise of the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Invariant {
+    /// A shard that ends complete has exactly as many outcomes as rows.
+    BooksBalance,
+    /// No row gets two outcomes from one process.
+    OneOutcome,
+    /// Only a row that has begun gets an outcome or is dropped: the number of rows under way is never negative.
+    InFlight,
+    /// A row's number is one of the input's.
+    KnownRow,
+    /// Earlier and new outcomes together are never more than the shard's rows.
+    WithinShard,
+    /// A row's stages take no longer than the row.
+    StageTimes,
+    /// A row that is migrated here was copied and committed here.
+    MigratedByStages,
+    /// A shard begins once and ends once.
+    BeginsOnce,
+}
+
+impl Invariant {
+    /// Every promise that is checked.
+    pub const ALL: [Self; 8] = [
+        Self::BooksBalance,
+        Self::OneOutcome,
+        Self::InFlight,
+        Self::KnownRow,
+        Self::WithinShard,
+        Self::StageTimes,
+        Self::MigratedByStages,
+        Self::BeginsOnce,
+    ];
+
+    /// Its stable id, in logs, metrics and `summary.json`.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::BooksBalance => "books_balance",
+            Self::OneOutcome => "one_outcome",
+            Self::InFlight => "in_flight_not_negative",
+            Self::KnownRow => "row_of_the_input",
+            Self::WithinShard => "within_shard",
+            Self::StageTimes => "stages_within_row",
+            Self::MigratedByStages => "migrated_by_stages",
+            Self::BeginsOnce => "shard_begins_once",
         }
     }
 }

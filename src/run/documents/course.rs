@@ -122,7 +122,7 @@ pub struct ShardCourse {
     pub last: Option<DateTime<Utc>>,
     /// Duration of its slowest row.
     pub longest_ms: u64,
-    /// Processes that gave a sign of life.
+    /// Processes that wrote a heartbeat.
     #[serde(default)]
     pub processes: u64,
 }

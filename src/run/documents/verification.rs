@@ -44,7 +44,7 @@ pub struct Verification {
     /// The first of them, a sentence each: attempt, check, what differs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub examples: Vec<String>,
-    /// Differences that went away until they were looked at again.
+    /// Differences that were gone at the second look.
     pub passed: u64,
     /// Differences that a person has accepted.
     pub accepted: u64,

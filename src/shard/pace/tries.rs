@@ -19,7 +19,7 @@ pub(super) enum Verdict {
     Wait(Duration),
     /// It is the row's own.
     Blame,
-    /// The service stays away.
+    /// The service is still unreachable.
     GiveUp,
 }
 

@@ -79,7 +79,7 @@ impl Reach {
         }
     }
 
-    /// Whether the process ends and the receiver is known to be away.
+    /// Whether the process ends and the receiver is known to be unreachable.
     fn has_given_up(&self) -> bool {
         *self.ending.lock().unwrap_or_else(PoisonError::into_inner) == Ending::Refused
     }
@@ -130,7 +130,7 @@ impl SpanExporter for Spans {
         let mut pauses = PAUSES.into_iter();
         loop {
             if self.reach.has_given_up() {
-                return Err(OTelSdkError::InternalFailure("the receiver is away".to_owned()));
+                return Err(OTelSdkError::InternalFailure("the receiver is not reachable".to_owned()));
             }
             let sent = self.exporter.export(batch.clone()).await;
             self.reach.note(&sent);

@@ -10,8 +10,8 @@ use futures_util::FutureExt;
 use rogo_migrate::{
     domain::{Books, Fate, Migrated, ShardIndex, SkipCode},
     report::{
-        events::{Beginning, Consumer, Ended, Event, Events, Settled, StageTimes},
-        invariants::{Broken, Invariant, Invariants},
+        events::{Beginning, Consumer, Ended, Event, Events, Invariant, Settled, StageTimes},
+        invariants::{Broken, Invariants},
     },
     shard,
 };

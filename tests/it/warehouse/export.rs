@@ -1,107 +1,36 @@
 //! The exported folder, read as strictly as the inputs are.
 
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::sync::Arc;
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use futures_util::{StreamExt, stream, stream::BoxStream};
 use rogo_migrate::{
     adapters::warehouse::Export,
     domain::{Dialect, Value, extent_changes},
-    ports::{
-        BlobInfo, BlobReader, Blobs, CopyGrant, Fault, FaultKind, PutOptions, Service, Stored, Upload,
-        Warehouse,
-    },
+    ports::{FaultKind, Service, Warehouse},
 };
 
 use super::{attempts, ids, opened, scanned, start, temporary_folder, text};
-use crate::support::tds::{Options, TdsServer, data::Data};
+use crate::support::{
+    fakes::{InMemoryBlobs, Journal},
+    tds::{Options, TdsServer, data::Data},
+};
 
 const REPORT_HEADER: &str = "AttemptId,TIUserId,TISectionId,Exercise,MarksAchieved,MarksAwarded,MarksAvailable,\
                              GradePercent,Grade,MarkerNotes,ResultsApproved,DateInserted,DateModified";
 const SCORE_HEADER: &str = "AttemptId,ScoreLabelCorrected,Score,MarkerComment,DateInserted,DateModified";
 
-/// Blobs in memory, read a few bytes at a time; only `get` is ever asked.
-struct Memory {
-    blobs: HashMap<&'static str, Vec<u8>>,
-    chunk: usize,
-    /// The stream breaks at its end.
-    breaks: bool,
-}
-
-#[async_trait]
-impl Blobs for Memory {
-    fn location(&self) -> String {
-        "memory".into()
+/// A folder in memory that is read so many bytes at a time.
+fn folder(blobs: &[(&str, &[u8])], chunk: usize) -> InMemoryBlobs {
+    let folder = InMemoryBlobs::new("export", Service::RunStore, Journal::default());
+    for (name, bytes) in blobs {
+        folder.insert(name, bytes.to_vec());
     }
-
-    fn url(&self, name: &str) -> String {
-        name.into()
-    }
-
-    async fn check(&self) -> Result<(), Fault> {
-        Ok(())
-    }
-
-    async fn answers(&self) -> Result<(), Fault> {
-        Ok(())
-    }
-
-    async fn put(&self, _: &str, _: Bytes, _: &PutOptions) -> Result<Stored, Fault> {
-        unreachable!()
-    }
-
-    async fn upload(&self, _: &str, _: &PutOptions) -> Result<Box<dyn Upload>, Fault> {
-        unreachable!()
-    }
-
-    async fn put_file(&self, _: &str, _: &Path, _: &PutOptions) -> Result<Stored, Fault> {
-        unreachable!()
-    }
-
-    async fn copy_from(&self, _: &CopyGrant, _: &BlobInfo, _: &str, _: &PutOptions) -> Result<Stored, Fault> {
-        unreachable!()
-    }
-
-    async fn get(&self, name: &str) -> Result<Option<BlobReader>, Fault> {
-        let Some(bytes) = self.blobs.get(name) else { return Ok(None) };
-        let mut chunks: Vec<_> =
-            bytes.chunks(self.chunk).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
-        if self.breaks {
-            chunks.push(Err(Fault::new(Service::RunStore, FaultKind::Unavailable, "the stream broke")));
-        }
-        let info = BlobInfo { size_bytes: bytes.len() as u64, ..BlobInfo::default() };
-        Ok(Some(BlobReader { info, body: stream::iter(chunks).boxed() }))
-    }
-
-    async fn head(&self, _: &str) -> Result<Option<BlobInfo>, Fault> {
-        unreachable!()
-    }
-
-    async fn folders(&self) -> Result<Vec<String>, Fault> {
-        unreachable!()
-    }
-
-    fn list(&self, _: &str) -> BoxStream<'static, Result<BlobInfo, Fault>> {
-        let named = |name: &&str| Ok(BlobInfo { name: (*name).into(), ..BlobInfo::default() });
-        stream::iter(self.blobs.keys().map(named).collect::<Vec<_>>()).boxed()
-    }
-
-    fn list_in_full(&self, _: &str) -> BoxStream<'static, Result<Vec<BlobInfo>, Fault>> {
-        unreachable!()
-    }
-
-    async fn delete_many(&self, _: &[String]) -> Result<(), Fault> {
-        unreachable!()
-    }
+    folder.read_by(chunk);
+    folder
 }
 
 fn exported(reports: &[u8], scores: &[u8], chunk: usize) -> Export {
-    let blobs = HashMap::from([
-        ("Rogo_AssessmentReport.csv", reports.to_vec()),
-        ("Rogo_AssessmentReportScores.csv", scores.to_vec()),
-    ]);
-    Export::new(Arc::new(Memory { blobs, chunk, breaks: false }), Dialect::default())
+    let blobs = [("Rogo_AssessmentReport.csv", reports), ("Rogo_AssessmentReportScores.csv", scores)];
+    Export::new(Arc::new(folder(&blobs, chunk)), Dialect::default())
 }
 
 fn scores(rows: &str) -> Export {
@@ -158,9 +87,9 @@ async fn the_shape_looks_at_the_headers_only_and_lists_all_that_is_missing() {
     ] {
         assert!(fault.what.contains(says), "{fault}");
     }
-    let memory = Memory { blobs: HashMap::new(), chunk: 1, breaks: false };
-    let nowhere = Export::new(Arc::new(memory), Dialect::default());
-    assert!(nowhere.shape().await.unwrap_err().what.contains("memory/Rogo_AssessmentReport.csv is missing"));
+    let nowhere = Export::new(Arc::new(folder(&[], 1)), Dialect::default());
+    let says = "memory://export/Rogo_AssessmentReport.csv is missing";
+    assert!(nowhere.shape().await.unwrap_err().what.contains(says));
 }
 
 #[tokio::test]
@@ -203,9 +132,10 @@ async fn what_is_malformed_is_refused_with_file_and_line() {
 
 #[tokio::test]
 async fn a_broken_stream_is_a_fault_of_the_warehouse() {
-    let reports = format!("{REPORT_HEADER}\n").into_bytes();
-    let blobs = HashMap::from([("Rogo_AssessmentReport.csv", reports)]);
-    let broken = Export::new(Arc::new(Memory { blobs, chunk: 9, breaks: true }), Dialect::default());
+    let reports = format!("{REPORT_HEADER}\n");
+    let folder = folder(&[("Rogo_AssessmentReport.csv", reports.as_bytes())], 9);
+    folder.break_reads(FaultKind::Unavailable);
+    let broken = Export::new(Arc::new(folder), Dialect::default());
     let fault = scanned(&broken).await.unwrap_err();
     assert_eq!((fault.service, fault.kind), (Service::Warehouse, FaultKind::Unavailable));
 }

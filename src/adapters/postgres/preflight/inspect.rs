@@ -1,7 +1,7 @@
 //! Every check of the target, by name.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::{FromRow, Row, postgres::PgRow};
+use sqlx::FromRow;
 
 use super::{LIMIT, columns, connections, labels, rewrites, server, tables, unique_keys};
 use crate::{
@@ -62,20 +62,11 @@ fn stops(findings: &mut Vec<Finding>, check: &'static str, says: impl IntoIterat
     findings.extend(says.into_iter().map(|says| Finding::stops(check, says)));
 }
 
+#[derive(FromRow)]
 struct Link {
     now: DateTime<Utc>,
     is_encrypted: bool,
     is_remote: bool,
-}
-
-impl FromRow<'_, PgRow> for Link {
-    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
-        Ok(Self {
-            now: row.try_get("now")?,
-            is_encrypted: row.try_get("is_encrypted")?,
-            is_remote: row.try_get("is_remote")?,
-        })
-    }
 }
 
 /// Clock and encryption of the connection.

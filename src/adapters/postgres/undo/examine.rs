@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, FromRow, PgConnection, Row, postgres::PgRow};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 
 use super::keys::ForeignKey;
 use crate::{
@@ -16,23 +16,43 @@ use crate::{
 };
 
 /// A row of one of the seven tables, and what its table's rows are looked at for.
+#[derive(FromRow)]
 struct OwnRow {
+    #[sqlx(rename = "name")]
     table: String,
     /// Id of the launch session, session record or submission that it belongs to.
     owner: String,
-    row: (String, i64, i32),
+    id: String,
+    written: i64,
+    age: i32,
     detail: Option<String>,
 }
 
-impl FromRow<'_, PgRow> for OwnRow {
-    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
-        Ok(Self {
-            table: row.try_get("name")?,
-            owner: row.try_get("owner")?,
-            row: (row.try_get("id")?, row.try_get("written")?, row.try_get("age")?),
-            detail: row.try_get("detail")?,
-        })
-    }
+/// A row of `malpractice_enforcements` that stands under a submission's key or names it.
+#[derive(FromRow)]
+struct RuleRow {
+    /// Id of the submission that was asked about.
+    owner: String,
+    id: String,
+    submission_id: Option<String>,
+    launch_id: Option<String>,
+    /// The whole row as JSON text.
+    image: String,
+    written: i64,
+    age: i32,
+    blob_names: Vec<String>,
+}
+
+/// Malpractice that a grade of a submission names.
+#[derive(FromRow)]
+struct MalpracticeRow {
+    owner: String,
+    lms_user_id: String,
+    assessment_code: String,
+    context_id: String,
+    level_id: String,
+    attempt_number: Option<i32>,
+    written_at: Option<DateTime<Utc>>,
 }
 
 /// `$1` ids of launch sessions, `$2` of session records, `$3` of submissions.
@@ -53,8 +73,9 @@ const ROWS: &str = "
         from submission_grades where submission_id = any($3)";
 
 const MALPRACTICE: &str =
-    "select own.id, coalesce(own.lms_user_id, ''), coalesce(own.custom_assessment_code, ''),
-        coalesce(own.context_id, ''), grade.malpractice_level_id, own.attempt_number, grade.created_at
+    "select own.id as owner, coalesce(own.lms_user_id, '') as lms_user_id,
+        coalesce(own.custom_assessment_code, '') as assessment_code, coalesce(own.context_id, '') as context_id,
+        grade.malpractice_level_id as level_id, own.attempt_number, grade.created_at as written_at
     from assignment_submissions own join submission_grades grade on grade.submission_id = own.id
     where own.id = any($1) and grade.malpractice_level_id is not null";
 
@@ -111,10 +132,9 @@ pub(super) async fn examine(
     Ok(found)
 }
 
-fn add(submission: &mut WrittenSubmission, OwnRow { table, row, detail, .. }: OwnRow) {
+fn add(submission: &mut WrittenSubmission, OwnRow { table, id, written, age, detail, .. }: OwnRow) {
     let Some(table) = OWN_TABLES.into_iter().find(|own| *own == table) else { return };
-    let (id, transaction, age) = row;
-    submission.rows.push(WrittenRow { table, id, transaction, age });
+    submission.rows.push(WrittenRow { table, id, transaction: written, age });
     match table {
         "assignment_submissions" => {
             submission.file_count = Some(detail.and_then(|count| count.parse().ok()).unwrap_or_default());
@@ -175,23 +195,24 @@ async fn rules(
     if standing.is_empty() {
         return Ok(());
     }
-    for row in sqlx::query(RULES).bind(&standing).fetch_all(&mut *connection).await? {
-        let owner: String = row.try_get("owner")?;
-        if let Some(submission) = places.get(&owner).and_then(|place| found.get_mut(*place)) {
-            submission.rules.push(rule(&row)?);
+    let rules: Vec<RuleRow> = sqlx::query_as(RULES).bind(&standing).fetch_all(&mut *connection).await?;
+    for row in rules {
+        if let Some(submission) = places.get(&row.owner).and_then(|place| found.get_mut(*place)) {
+            submission.rules.push(row.rule()?);
         }
     }
+    let graded: Vec<MalpracticeRow> =
+        sqlx::query_as(MALPRACTICE).bind(&standing).fetch_all(&mut *connection).await?;
     let mut malpractice: Vec<String> = Vec::new();
-    for row in sqlx::query(MALPRACTICE).bind(&standing).fetch_all(&mut *connection).await? {
-        let owner: String = row.try_get(0)?;
-        if let Some(submission) = places.get(&owner).and_then(|place| found.get_mut(*place)) {
+    for row in graded {
+        if let Some(submission) = places.get(&row.owner).and_then(|place| found.get_mut(*place)) {
             submission.malpractice = Some(StoredMalpractice {
-                key: [row.try_get(1)?, row.try_get(2)?, row.try_get(3)?],
-                level_id: row.try_get(4)?,
-                attempt_number: row.try_get(5)?,
-                written_at: row.try_get(6)?,
+                key: [row.lms_user_id, row.assessment_code, row.context_id],
+                level_id: row.level_id,
+                attempt_number: row.attempt_number,
+                written_at: row.written_at,
             });
-            malpractice.push(owner);
+            malpractice.push(row.owner);
         }
     }
     if malpractice.is_empty() {
@@ -207,16 +228,18 @@ async fn rules(
     Ok(())
 }
 
-fn rule(row: &PgRow) -> Result<StandingRule, sqlx::Error> {
-    let image: String = row.try_get("image")?;
-    let image: Value = serde_json::from_str(&image).map_err(|error| sqlx::Error::Decode(error.into()))?;
-    Ok(StandingRule {
-        id: row.try_get("id")?,
-        submission_id: row.try_get("submission_id")?,
-        launch_id: row.try_get("launch_id")?,
-        blob_names: row.try_get("blob_names")?,
-        image,
-        transaction: row.try_get("written")?,
-        age: row.try_get("age")?,
-    })
+impl RuleRow {
+    fn rule(self) -> Result<StandingRule, sqlx::Error> {
+        let image: Value =
+            serde_json::from_str(&self.image).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        Ok(StandingRule {
+            id: self.id,
+            submission_id: self.submission_id,
+            launch_id: self.launch_id,
+            blob_names: self.blob_names,
+            image,
+            transaction: self.written,
+            age: self.age,
+        })
+    }
 }

@@ -43,6 +43,9 @@ struct State {
     slow_puts: Option<(&'static str, Duration)>,
     spoils: u32,
     writes: u32,
+    /// How many bytes a read gives at a time, if that matters to the test.
+    piece: Option<usize>,
+    breaks: Option<FaultKind>,
 }
 
 /// A container in memory.
@@ -97,6 +100,16 @@ impl InMemoryBlobs {
     /// So many times other bytes are stored than were put, of the same number.
     pub fn spoil(&self, times: u32) {
         self.state.lock().unwrap().spoils = times;
+    }
+
+    /// From now on a read gives so many bytes at a time.
+    pub fn read_by(&self, bytes: usize) {
+        self.state.lock().unwrap().piece = Some(bytes);
+    }
+
+    /// From now on each read fails after the last byte of its blob.
+    pub fn break_reads(&self, kind: FaultKind) {
+        self.state.lock().unwrap().breaks = Some(kind);
     }
 
     /// Everything that would change the place, its check included.
@@ -250,14 +263,18 @@ impl Blobs for InMemoryBlobs {
 
     async fn get(&self, name: &str) -> Result<Option<BlobReader>, Fault> {
         self.begin("get", name)?;
-        let held = self.state.lock().unwrap().blobs.get(name).cloned();
+        let (held, piece, breaks) = {
+            let state = self.state.lock().unwrap();
+            (state.blobs.get(name).cloned(), state.piece, state.breaks.clone())
+        };
         Ok(held.map(|held| {
             // In small pieces, so that no reader depends on whole ones.
             let bytes = held.content.bytes();
-            let size = 7.max(bytes.len() / 64);
+            let size = piece.unwrap_or(7.max(bytes.len() / 64));
             let pieces: Vec<_> = (0..bytes.len())
                 .step_by(size)
                 .map(|at| Ok(bytes.slice(at..bytes.len().min(at + size))))
+                .chain(breaks.map(|kind| Err(self.fault(kind, "injected at the end of a read"))))
                 .collect();
             BlobReader { info: held.info, body: stream::iter(pieces).boxed() }
         }))

@@ -1,4 +1,4 @@
--- Submissions by id, and of the malpractice among them whether the rule that stands for the same
+-- Submissions, and of the malpractice among them whether the rule that stands for the same
 -- learner, assessment and context (the newest) was written by no migration.
 select
     submission.id, submission.lti_launch_id as launch_id, submission.file_count,
@@ -17,4 +17,3 @@ left join lateral (
     order by coalesce(other.created_at, rule.rule_applied_at) desc nulls first, is_migrated, rule.id desc
     limit 1
 ) standing on true
-where submission.id = any($1)
