@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 pub use blob::{OF_LISTING, blob, source as source_file};
 pub use fate::{AtTarget, Claim, failed, skipped};
-pub use receipts::{receipt, source};
+pub use receipts::{of_enforcement, receipt, source};
 
 use super::{
     expect::{Expected, RunSettings},

@@ -6,14 +6,14 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    checks::Ground,
+    checks::{Ground, of_enforcement},
     expect::{Expected, grades::most_attempts},
     findings::{Difference, Findings, Kind, Lack, Place, Want},
     surplus::KnownSubmissions,
     table::CheckId,
 };
 use crate::{
-    domain::{AttemptId, enforcement_id, text::trim},
+    domain::{AttemptId, Digest, Fate, Outcome, ReceiptFrom, SubmissionIds, enforcement_id, text::trim},
     ports::{Cell, StoredRow, Table},
 };
 
@@ -39,13 +39,54 @@ pub struct Rule {
     pub attempt_number: Option<i32>,
 }
 
-/// The newest rule under each key.
+/// A migrated row with malpractice whose rule is not known: the warehouse, or the grade's assessment, is not there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipted {
+    /// Row of the input.
+    pub row: u64,
+    /// The attempt of that row.
+    pub attempt: AttemptId,
+    /// Receipt of the enforcement row as the attempt makes it, if the outcome keeps one.
+    pub sha256: Option<Digest>,
+}
+
+/// The rules of migrated rows.
 #[derive(Debug, Clone, Default)]
-pub struct Rules(pub HashMap<Key, Rule>);
+pub struct Rules {
+    /// The newest one under each key.
+    pub newest: HashMap<Key, Rule>,
+    /// Those whose key and age are not known.
+    pub receipted: Vec<Receipted>,
+    /// Rows of which neither warehouse nor receipt says whether they have malpractice.
+    pub unknown: u64,
+}
 
 impl Rules {
-    /// Adds the rule of a migrated row, if its grade names malpractice. Says what is lacking to know it.
+    /// Adds the rule of a migrated row, if its grade names malpractice. If it is not known: keeps its receipt, says what lacks.
     pub fn add(
+        &mut self,
+        row: u64,
+        (expected, outcome): (&Expected, &Outcome),
+        ground: &Ground<'_>,
+        code: Result<&str, Lack>,
+    ) -> Option<Lack> {
+        let lack = self.know(row, expected, ground, code)?;
+        let receipt = match &outcome.fate {
+            Fate::Migrated(migrated) => migrated.receipt.as_ref(),
+            _ => None,
+        };
+        // A receipt of rows as they were read says nothing of malpractice.
+        let receipt = receipt.filter(|receipt| receipt.from != ReceiptFrom::Stored);
+        let sha256 = receipt.and_then(|receipt| receipt.enforcement);
+        if sha256.is_some() || expected.report.is_ok() {
+            self.receipted.push(Receipted { row, attempt: expected.attempt, sha256 });
+        } else if receipt.is_none() {
+            self.unknown += 1;
+        }
+        Some(lack)
+    }
+
+    fn know(
         &mut self,
         row: u64,
         expected: &Expected,
@@ -84,8 +125,8 @@ impl Rules {
     /// Keeps the rule if it is the newest under its key.
     pub fn keep(&mut self, key: Key, rule: Rule) {
         let age = |rule: &Rule| (rule.inserted, rule.attempt);
-        if self.0.get(&key).is_none_or(|newest| age(newest) < age(&rule)) {
-            self.0.insert(key, rule);
+        if self.newest.get(&key).is_none_or(|newest| age(newest) < age(&rule)) {
+            self.newest.insert(key, rule);
         }
     }
 }
@@ -122,16 +163,46 @@ impl Standing {
             findings.leave_out(ground.layout.left_out());
             (rule.row, rule.attempt, findings)
         };
-        rules.0.iter().map(of_rule).collect()
+        rules.newest.iter().map(of_rule).chain(self.compare_receipts(rules, ground)).collect()
     }
 
-    /// Rows that name a submission of this run under a key that no malpractice of this run has.
-    pub fn surplus(&self, rules: &Rules, known: &KnownSubmissions) -> Vec<(AttemptId, String, Difference)> {
+    /// Compares each row that names a rule's submission with the rule's receipt. Whether it is the newest cannot be said.
+    fn compare_receipts(&self, rules: &Rules, ground: &Ground<'_>) -> Vec<(u64, AttemptId, Findings)> {
+        let rows = || self.0.values().flatten().map(|(row, _)| row);
+        let standing: HashMap<&str, &StoredRow> = match rules.receipted.as_slice() {
+            [] => HashMap::new(),
+            _ => rows().map(|row| (text(row, "submission_id"), row)).collect(),
+        };
+        let of_rule = |rule: &Receipted| {
+            let ids = SubmissionIds::new(&ground.settings.lms_instance, rule.attempt);
+            let row = standing.get(ids.row(Table::Submissions.name(), 1).as_str())?;
+            let holds = of_enforcement(ground.layout, row) == rule.sha256?;
+            let mut findings = Findings::default();
+            findings.holds(CheckId::EnforcementNewest, holds, Kind::Changed, || {
+                "malpractice_enforcements: the receipt of the row does not hold".to_owned()
+            });
+            Some((rule.row, rule.attempt, findings))
+        };
+        rules.receipted.iter().filter_map(of_rule).collect()
+    }
+
+    /// Rows that name a submission of this run under a key that no malpractice of this run has. None can be told while it is
+    /// not known of some rows whether they have malpractice.
+    pub fn surplus(
+        &self,
+        rules: &Rules,
+        known: &KnownSubmissions,
+    ) -> Result<Vec<(AttemptId, String, Difference)>, Lack> {
+        if rules.unknown > 0 {
+            return Err(Lack::Warehouse);
+        }
         let mut found = Vec::new();
+        let receipted: BTreeSet<AttemptId> = rules.receipted.iter().map(|rule| rule.attempt).collect();
         for (row, _) in
-            self.0.iter().filter(|(key, _)| !rules.0.contains_key(*key)).flat_map(|(_, rows)| rows)
+            self.0.iter().filter(|(key, _)| !rules.newest.contains_key(*key)).flat_map(|(_, rows)| rows)
         {
-            if let Some(attempt) = known.attempt(text(row, "submission_id")) {
+            let attempt = known.attempt(text(row, "submission_id"));
+            if let Some(attempt) = attempt.filter(|attempt| !receipted.contains(attempt)) {
                 let issue = format!(
                     "malpractice_enforcements {}: no malpractice of the submission that it names",
                     row.id()
@@ -141,7 +212,7 @@ impl Standing {
                 found.push((attempt, row.id().to_owned(), difference));
             }
         }
-        found
+        Ok(found)
     }
 }
 
@@ -223,3 +294,6 @@ fn values(rule: &Rule, row: &StoredRow, ground: &Ground<'_>, findings: &mut Find
         format!("{} is not the level that the grade names", at("malpractice_level_id"))
     });
 }
+
+#[cfg(test)]
+mod tests;

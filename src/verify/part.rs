@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     content::Read,
-    enforcement::{Key, Rule},
+    enforcement::{Key, Receipted, Rule},
     facts::SharedLines,
     findings::Lack,
     pass::Passed,
@@ -31,6 +31,10 @@ pub struct Part {
     /// Attempt, files and marks of each submission that this run migrated.
     known: Vec<(AttemptId, u16, u16)>,
     rules: Vec<(Key, Rule)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    receipted: Vec<Receipted>,
+    #[serde(default)]
+    unknown_rules: u64,
     /// What enters the run's receipt of each row with an outcome, in the order of rows, with its shard.
     pub digests: Vec<(ShardIndex, Digest)>,
     /// What was read of the files of its rows, at level content.
@@ -61,7 +65,9 @@ impl Part {
             lacking: tally.lacking.into_iter().map(|((check, lack), rows)| (check, lack, rows)).collect(),
             met: tally.met.into_iter().collect(),
             known: known.kept(),
-            rules: rules.0.into_iter().collect(),
+            rules: rules.newest.into_iter().collect(),
+            receipted: rules.receipted,
+            unknown_rules: rules.unknown,
             digests,
             read: None,
             manifest: None,
@@ -87,5 +93,7 @@ impl Part {
         for (key, rule) in self.rules.drain(..) {
             all.rules.keep(key, rule);
         }
+        all.rules.receipted.append(&mut self.receipted);
+        all.rules.unknown += self.unknown_rules;
     }
 }

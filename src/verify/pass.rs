@@ -210,7 +210,8 @@ impl Passed {
             let files = expected.files.as_ref().map(Vec::len);
             self.known.add(&expected.ids, expected.attempt, files, marks);
             let code = code.as_deref().map_err(|lack| *lack);
-            if let Some(lack) = self.rules.add(item.number, expected, &world.ground, code) {
+            let of_row = (expected, &item.outcome);
+            if let Some(lack) = self.rules.add(item.number, of_row, &world.ground, code) {
                 findings.lacking(CheckId::EnforcementNewest, lack);
             }
         }

@@ -195,7 +195,7 @@ pub(super) async fn look_at_enforcements(
     // The age of a rule is that of its submission.
     let needed = [table, Table::Submissions];
     if let Some(table) = needed.into_iter().find(|table| world.ground.unreadable.contains(table)) {
-        let rules = passed.rules.0.len().max(1) as u64;
+        let rules = passed.rules.newest.len().max(1) as u64;
         passed.tally.lack(CheckId::EnforcementNewest, Lack::Table(table), rules);
         passed.tally.lack(CheckId::NothingSurplus, Lack::Table(table), 1);
         return Ok(());
@@ -206,8 +206,13 @@ pub(super) async fn look_at_enforcements(
     for (row, attempt, findings) in standing.compare(&passed.rules, &world.ground, &passed.known, images) {
         tell((row, attempt), findings, &mut passed.tally, each);
     }
-    for (attempt, id, difference) in standing.surplus(&passed.rules, &passed.known) {
-        each(Same::Stored(table, id), Found { row: None, attempt: Some(attempt), difference });
+    match standing.surplus(&passed.rules, &passed.known) {
+        Err(lack) => passed.tally.lack(CheckId::NothingSurplus, lack, passed.rules.unknown),
+        Ok(surplus) => {
+            for (attempt, id, difference) in surplus {
+                each(Same::Stored(table, id), Found { row: None, attempt: Some(attempt), difference });
+            }
+        }
     }
     Ok(())
 }

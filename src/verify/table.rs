@@ -77,7 +77,7 @@ checks! {
         "roll the attempt back and migrate it again";
     SubmissionConsumer = "submission_consumer", Rows, "consumer and fixed values in assignment_submissions", "the settings of the run",
         "roll the attempt back and migrate it again";
-    SubmissionIds = "submission_ids", Rows, "lms_user_id and context_id", "one \"::\" behind the instance's guid, equal in all three tables",
+    SubmissionIds = "submission_ids", Rows, "lms_user_id and context_id", "the instance's guid, \"::\" and an id (of a context one without another \"::\"), equal in all three tables",
         "roll the attempt back and migrate it again";
     SubmissionAttemptNumber = "submission_attempt_number", Rows, "attempt_number", "the number in the mapping's Submission",
         "roll the attempt back and migrate it again";
@@ -121,7 +121,7 @@ checks! {
         "roll the attempt back and migrate it again";
     GradePresent = "grade_present", Rows, "submission_grades", "one row, with the derived id",
         "roll the attempt back and migrate it again";
-    GradeAssessment = "grade_assessment", Rows, "assessment_id, custom_assessment_code", "an assessment whose name begins as Exercise and ends with the mapping's version",
+    GradeAssessment = "grade_assessment", Rows, "assessment_id", "an assessment whose name begins as Exercise and ends with the mapping's version",
         "roll the attempt back and migrate it again";
     GradeMarks = "grade_marks", Rows, "total_marks_awarded, total_marks_possible", "the warehouse's MarksAchieved, else MarksAwarded; MarksAvailable",
         "roll the attempt back and migrate it again";
@@ -155,7 +155,7 @@ checks! {
         "ask the owner of the source what changed since the run";
     BlobPresent = "blob_present", Blobs, "the listing of the target container", "a blob for each file row, under its name as the service stores it",
         "restore the blob; else roll the attempt back and migrate it again";
-    BlobLength = "blob_length", Blobs, "the blob's length", "the length that the outcome keeps of the file, and that of its source",
+    BlobLength = "blob_length", Blobs, "the blob's length", "the length that the outcome keeps of the file, else that of its source",
         "restore the blob; else roll the attempt back and migrate it again";
     BlobContentType = "blob_content_type", Blobs, "the blob's Content-Type", "the media type of its file row's file_type",
         "set it again, or roll the attempt back and migrate it again";

@@ -1,9 +1,11 @@
 //! Verify on real servers: a clean run is VERIFIED, and what is changed in the target by hand is found and named.
 
+mod azure;
 mod blobs;
 mod broken_rules;
 mod content;
 pub(crate) mod corruptions;
+mod doubts;
 mod files;
 mod nights;
 mod receipts;
@@ -82,6 +84,21 @@ fn every_check_is_demanded_by_a_corruption_that_a_test_plants() {
         .collect();
     let all: BTreeSet<&str> = rogo_migrate::verify::CHECKS.iter().map(|check| check.name).collect();
     assert_eq!(demanded, all);
+}
+
+/// The self-test shares its statements with the program, so that each of its kinds is planted for real, too, by statements of
+/// the tests. The README's table, which another test compares with the self-test, names them.
+#[test]
+fn each_kind_of_the_self_test_is_planted_for_real_under_the_same_name() {
+    let readme = include_str!("../../README.md");
+    let (_, table) = readme.split_once("<!-- self-test -->\n").unwrap();
+    let (table, _) = table.split_once("<!-- /self-test -->").unwrap();
+    let kinds: Vec<&str> =
+        table.lines().skip(2).filter_map(|line| line.strip_prefix("| ")?.split(" | ").next()).collect();
+    assert!(kinds.len() > 150, "{} kinds", kinds.len());
+    let planted: BTreeSet<String> = corruptions::names().chain(blobs::names()).collect();
+    let missing: Vec<&str> = kinds.into_iter().filter(|kind| !planted.contains(*kind)).collect();
+    assert!(missing.is_empty(), "planted in copies only: {missing:?}");
 }
 
 #[tokio::test]

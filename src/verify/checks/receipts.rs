@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Facts, MappingState, Migrated, NoteCode, Outcome, Receipt, SubmissionRow,
-        form::{Layout, Part, RowForm, StoredValue, rows_digest},
+        Digest, Facts, MappingState, Migrated, NoteCode, Outcome, Receipt, SubmissionRow,
+        form::{ENFORCEMENT, Layout, Part, RowForm, StoredValue, rows_digest},
         source_digest,
     },
     ports::{Cell, StoredRow, Table},
@@ -71,6 +71,13 @@ pub fn receipt(
         issue.push_str("; it was so already when the row was recovered (note changed_since)");
     }
     findings.differences.push(Difference { check, kind, issue, values: None });
+}
+
+/// The digest of an enforcement row as it stands, which has a receipt of its own.
+pub fn of_enforcement(layout: &Layout, row: &StoredRow) -> Digest {
+    let at = |column: &str| Table::Enforcements.place(column).map_or(&Cell::Null, |place| row.at(place));
+    let form = RowForm::new(layout, &ENFORCEMENT, |column| value(at(column)));
+    rows_digest(layout, Part::Enforcement, &[form])
 }
 
 /// The tables whose rows a receipt is of.

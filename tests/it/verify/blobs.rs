@@ -45,6 +45,12 @@ impl Folder {
         self.0.join(&file.blob)
     }
 
+    /// A name in the same folder that no row names.
+    fn beside(&self, file: &File) -> PathBuf {
+        let (folders, _) = file.blob.rsplit_once('/').unwrap();
+        self.0.join(format!("{folders}/{}_9_x.pdf", file.attempt))
+    }
+
     fn properties(&self, file: &File, change: impl FnOnce(&mut Value)) {
         let path = self.0.join(".properties").join(&file.blob);
         let mut properties: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
@@ -90,13 +96,13 @@ const KINDS: &[Kind] = &[
         &["content_source"],
     ),
     (
-        "a longer blob",
+        "a blob that is a byte longer",
         |folder, file| folder.rewrite(file, |bytes| bytes.push(b'x')),
         &["blob_length"],
         &["content_source", "content_receipt"],
     ),
     (
-        "a shorter blob",
+        "a blob that was cut short",
         |folder, file| folder.rewrite(file, |bytes| bytes.truncate(bytes.len() - 1)),
         &["blob_length"],
         &["content_source", "content_receipt"],
@@ -114,7 +120,7 @@ const KINDS: &[Kind] = &[
         &[],
     ),
     (
-        "a content encoding that the source has not",
+        "a lost content encoding, or one too many",
         |folder, file| folder.properties(file, |own| own["content_encoding"] = "gzip".into()),
         &["blob_content_encoding"],
         &[],
@@ -125,35 +131,49 @@ const KINDS: &[Kind] = &[
         &["blob_md5"],
         &[],
     ),
-    ("metadata of another attempt", |folder, file| metadata(folder, file, "attemptid", "1"), METADATA, &[]),
-    ("metadata of another origin", |folder, file| metadata(folder, file, "migratedfrom", "x"), METADATA, &[]),
-    ("metadata of another run", |folder, file| metadata(folder, file, "run", "other"), METADATA, &[]),
     (
-        "metadata of another writer",
+        "metadata attemptId of another attempt",
+        |folder, file| metadata(folder, file, "attemptid", "1"),
+        METADATA,
+        &[],
+    ),
+    (
+        "metadata migratedFrom of another origin",
+        |folder, file| metadata(folder, file, "migratedfrom", "x"),
+        METADATA,
+        &[],
+    ),
+    ("lost metadata migratedFrom", |folder, file| metadata(folder, file, "migratedfrom", ""), METADATA, &[]),
+    ("metadata run of another run", |folder, file| metadata(folder, file, "run", "other"), METADATA, &[]),
+    (
+        "metadata writer of another writer",
         |folder, file| metadata(folder, file, "writer", "ffffffffffff"),
         METADATA,
         &[],
     ),
     (
-        "metadata of a marker's file",
+        "metadata fileType of another kind",
         |folder, file| metadata(folder, file, "filetype", "marker_feedback"),
         METADATA,
         &[],
     ),
-    ("lost metadata", |folder, file| metadata(folder, file, "attemptid", ""), METADATA, &[]),
+    ("lost metadata attemptId", |folder, file| metadata(folder, file, "attemptid", ""), METADATA, &[]),
     (
-        "an orphan blob",
-        |folder, file| {
-            let (folders, _) = file.blob.rsplit_once('/').unwrap();
-            fs::write(folder.0.join(format!("{folders}/{}_9_x.pdf", file.attempt)), "x").unwrap();
-        },
-        &["blobs_surplus"],
-        &[],
+        "a renamed blob",
+        |folder, file| fs::rename(folder.path(file), folder.beside(file)).unwrap(),
+        &["blob_present", "blobs_surplus"],
+        &["content_source"],
     ),
+    ("an orphan blob", |folder, file| fs::write(folder.beside(file), "x").unwrap(), &["blobs_surplus"], &[]),
 ];
 
 /// What finds a source that is longer than it was when it was copied.
 const LONGER_SOURCE: [&str; 1] = ["source_files_unchanged"];
+
+/// Every change that the test of this file plants in blobs.
+pub(super) fn names() -> impl Iterator<Item = String> {
+    KINDS.iter().map(|(name, ..)| (*name).to_owned())
+}
 
 /// The checks without which the test of this file fails.
 pub(super) fn demanded() -> impl Iterator<Item = &'static str> {

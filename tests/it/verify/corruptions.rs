@@ -13,7 +13,8 @@ use crate::{
     support::app::{Sample, TestApp},
 };
 
-/// One change to one submission.
+/// One change to one submission, or to two.
+#[derive(Clone)]
 struct Plant {
     name: String,
     /// `{sub}`, `{launch}`, `{attempt}`, `{other}` (the submission of another, untouched attempt) are filled in.
@@ -24,16 +25,34 @@ struct Plant {
     also: Vec<&'static str>,
     /// Condition on `assignment_submissions s` for the submission to plant it in.
     fits: &'static str,
+    /// Of a change that is found in the other submission too: condition on `s` and the other one, `o`.
+    pair: Option<&'static str>,
 }
 
 const ANY: &str = "not exists (select from submission_grades g where g.submission_id = s.id and g.malpractice_level_id is not null)
     and exists (select from submission_section_marks m where m.submission_id = s.id)
     and (select count(*) from submission_files f where f.submission_id = s.id and f.submission_file_type = 'submission') >= 2";
-const MALPRACTICE: &str = "exists (select from malpractice_enforcements e where e.submission_id = s.id)";
+const MALPRACTICE: &str = "exists (select from malpractice_enforcements e where e.submission_id = s.id)
+    and exists (select from submission_grades g where g.submission_id = s.id and g.malpractice_level_id is not null)";
+/// Malpractice whose rule gave way to another one: what is found is the grade's alone.
+const MALPRACTICE_GRADE: &str = "exists (select from submission_grades g where g.submission_id = s.id and g.malpractice_level_id is not null)
+    and not exists (select from malpractice_enforcements e where e.submission_id = s.id)";
+/// An assessment of exactly the name that exercise and version give, beside a longer name that begins and ends so too.
+const EXACT_NAME: &str =
+    "exists (select from submission_grades g where g.submission_id = s.id and g.malpractice_level_id is null
+    and g.assessment_id like 'assessment-5EX91-%')";
+
+/// A learner whose names and address are not blank, and have letters.
+const PLAIN_NAMES: &str = "upper(s.full_name) <> s.full_name and s.first_name <> '' and s.email <> ''
+    and not exists (select from submission_grades g where g.submission_id = s.id and g.malpractice_level_id is not null)";
+const POSITIVE_MARK: &str = "exists (select from submission_section_marks m where m.submission_id = s.id and m.marks_awarded > 0)
+    and not exists (select from submission_grades g where g.submission_id = s.id and g.malpractice_level_id is not null)";
 
 /// Table, key, and for each column: an expression for another value, the checks that find it, those that may.
 type Columns = &'static [(&'static str, &'static str, &'static str, &'static str)];
 
+/// What names a code or a name beside the grade's assessment.
+const BESIDE_ASSESSMENT: &str = "launch_session_course session_record_course submission_course marks_sections grade_final file_names file_blob_names file_types";
 const RECEIPT: &str = "receipt_unchanged";
 const TEXT: &str = "coalesce({c}, '') || 'x'";
 const MICROSECOND: &str = "{c} + interval '1 microsecond'";
@@ -201,10 +220,16 @@ const TABLES: [(&str, &str, Columns); 8] = [
         &[
             ("id", TEXT, "grade_present", ""),
             (
+                "submission_id",
+                "(select id from assignment_submissions where lti_launch_id not like 'rogo%' limit 1)",
+                "grade_present",
+                "",
+            ),
+            (
                 "assessment_id",
-                "(select a.id from assessments a where left(a.code, 2) <> (select left(o.code, 2) from assessments o where o.id = assessment_id) limit 1)",
+                "(select a.id from assessments a where left(a.code, 2) <> (select left(o.code, 2) from assessments o where o.id = submission_grades.assessment_id) limit 1)",
                 "grade_assessment",
-                "launch_session_course session_record_course submission_course marks_sections grade_final file_names file_blob_names file_types",
+                BESIDE_ASSESSMENT,
             ),
             ("total_marks_awarded", CENT, "grade_marks", ""),
             ("total_marks_possible", CENT, "grade_marks", ""),
@@ -225,6 +250,12 @@ const TABLES: [(&str, &str, Columns); 8] = [
             ("custom_assessment_code", TEXT, "enforcement_newest nothing_surplus", ""),
             ("context_id", TEXT, "enforcement_newest nothing_surplus", ""),
             ("context_title", TEXT, "enforcement_newest", ""),
+            (
+                "submission_id",
+                "(select o.id from assignment_submissions o order by o.created_at limit 1)",
+                "enforcement_newest",
+                "",
+            ),
             (
                 "malpractice_level_id",
                 "(select l.id from malpractice_levels l where l.id <> malpractice_level_id limit 1)",
@@ -264,6 +295,7 @@ fn columns() -> Vec<Plant> {
             found_by: found_by.split_whitespace().collect(),
             also: also.split_whitespace().collect(),
             fits: if table == "malpractice_enforcements" { MALPRACTICE } else { ANY },
+            pair: None,
         };
     TABLES
         .iter()
@@ -279,6 +311,7 @@ fn others() -> Vec<Plant> {
         found_by: found_by.split_whitespace().collect(),
         also: also.split_whitespace().collect(),
         fits,
+        pair: None,
     };
     vec![
         of("a lost submission", ANY, "delete from assignment_submissions where id = '{sub}'",
@@ -290,43 +323,145 @@ fn others() -> Vec<Plant> {
             update assignment_submissions set lti_session_record_id = (select id from lti_session_records where launch_id = '{launch}') where id = '{sub}'",
             "session_record_present submission_present", ""),
         of("a lost file", ANY, "delete from submission_files where submission_id = '{sub}' and upload_order = 2", "files_present", ""),
-        of("lost files", ANY, "delete from submission_files where submission_id = '{sub}'", "files_present learner_file_present", ""),
-        of("a lost assignment", ANY, "delete from submission_marking_assignments where submission_id = '{sub}'", "marking_assignment_present", ""),
+        of("all files lost", ANY, "delete from submission_files where submission_id = '{sub}'", "files_present learner_file_present", ""),
+        of("a lost marking assignment", ANY, "delete from submission_marking_assignments where submission_id = '{sub}'", "marking_assignment_present", ""),
         of("a lost mark", ANY, "delete from submission_section_marks where id = (select min(id) from submission_section_marks where submission_id = '{sub}')",
             "marks_present marks_sections", ""),
         of("a lost grade", ANY, "delete from submission_grades where submission_id = '{sub}'", "grade_present", ""),
+        of("another level of malpractice", MALPRACTICE_GRADE,
+            "update submission_grades set malpractice_level_id = (select l.id from malpractice_levels l where l.id <> malpractice_level_id limit 1) where submission_id = '{sub}'",
+            "malpractice_notes", ""),
+        of("an assessment of the same unit in another version", ANY,
+            "update submission_grades set assessment_id = (select a.id from assessments a join assessments own on own.id = submission_grades.assessment_id
+                where split_part(a.code, '-', 1) = split_part(own.code, '-', 1) and a.id <> own.id limit 1) where submission_id = '{sub}'",
+            "grade_assessment", BESIDE_ASSESSMENT),
+        of("an assessment of a longer name", EXACT_NAME,
+            "update submission_grades set assessment_id = replace(assessment_id, '-5EX91-', '-5EX91X-') where submission_id = '{sub}'", "grade_assessment", BESIDE_ASSESSMENT),
+        // Its files and the rest still name the old id.
+        of("assignment_submissions.id", ANY, "set local session_replication_role = replica; update assignment_submissions set id = id || 'x' where id = '{sub}'",
+            "submission_present submission_single", ""),
+        of("all marks lost", ANY, "delete from submission_section_marks where submission_id = '{sub}'", "marks_present marks_sections", ""),
+        of("a text in upper case", PLAIN_NAMES, "update assignment_submissions set full_name = upper(full_name) where id = '{sub}'", "submission_learner", ""),
+        of("a text with a space behind it", PLAIN_NAMES, "update assignment_submissions set first_name = first_name || ' ' where id = '{sub}'", "submission_learner", ""),
+        of("a text that was emptied", PLAIN_NAMES, "update assignment_submissions set email = '' where id = '{sub}'", "submission_learner", ""),
+        of("a null in the place of a text", ANY, "update lti_launch_sessions set user_name = null where launch_id = '{launch}'", "launch_session_learner", ""),
+        of("a mark of another sign", POSITIVE_MARK, "update submission_section_marks set marks_awarded = -marks_awarded where submission_id = '{sub}' and marks_awarded > 0", "marks_values", ""),
+        of("a mark that was lost", ANY, "update submission_section_marks set marks_awarded = null where submission_id = '{sub}'", "marks_values", ""),
+        of("marks awarded above those possible", ANY, "update submission_grades set total_marks_awarded = total_marks_possible + 1 where submission_id = '{sub}'", "grade_marks", ""),
+        of("a date an hour later", ANY, "update assignment_submissions set submitted_at = submitted_at + interval '1 hour' where id = '{sub}'", "submission_dates", ""),
+        of("all dates an hour earlier", ANY, "update assignment_submissions set submitted_at = submitted_at - interval '1 hour', created_at = created_at - interval '1 hour',
+                updated_at = updated_at - interval '1 hour' where id = '{sub}';
+            update submission_files set uploaded_at = uploaded_at - interval '1 hour' where submission_id = '{sub}';
+            update submission_marking_assignments set status_updated_at = status_updated_at - interval '1 hour', created_at = created_at - interval '1 hour',
+                updated_at = updated_at - interval '1 hour' where submission_id = '{sub}';
+            update submission_grades set completed_at = completed_at - interval '1 hour' where submission_id = '{sub}'",
+            "submission_dates file_dates marking_assignment_dates grade_complete", ""),
+        of("a date without its time zone's day", ANY, "update submission_grades set completed_at = completed_at - interval '1 day' where submission_id = '{sub}'", "grade_complete", ""),
+        of("an expiry that is infinite", ANY, "update lti_session_records set session_expiry = 'infinity' where launch_id = '{launch}'", "session_record_expiry", ""),
+        of("the enforcement of an older attempt", MALPRACTICE, "update malpractice_enforcements set submission_id = (select o.id from assignment_submissions o
+                where o.created_at < (select own.created_at from assignment_submissions own where own.id = '{sub}') and o.lti_launch_id ~ '^rogo_[0-9]+_[0-9a-f]{32}$'
+                and not exists (select from submission_grades g where g.submission_id = o.id and g.malpractice_level_id is not null)
+                order by o.created_at desc limit 1) where submission_id = '{sub}'",
+            "enforcement_newest", ""),
         of("a lost enforcement", MALPRACTICE, "delete from malpractice_enforcements where submission_id = '{sub}'", "enforcement_newest", ""),
-        of("a second submission under its launch id", ANY, "insert into assignment_submissions (lti_launch_id) values ('{launch}')", "submission_single", ""),
-        of("a second submission under another launch id", ANY, "insert into assignment_submissions (lti_launch_id) values ('rogo_{attempt}_1733011200000k3x9q0z7a')", "submission_single", ""),
-        of("a second launch session", ANY, "insert into lti_launch_sessions (launch_id, consumer_key, expires_at) values ('rogo_{attempt}_copy', 'k', now())", "nothing_surplus", ""),
-        of("a second session record", ANY, "insert into lti_session_records (launch_id, session_expiry) values ('rogo_{attempt}_copy', now())", "nothing_surplus", ""),
-        of("a second file", ANY, "insert into submission_files (submission_id, file_name, original_file_name, file_url) values ('{sub}', 'a', 'a', 'a')", "nothing_surplus", ""),
-        of("a second assignment", ANY, "insert into submission_marking_assignments (submission_id) values ('{sub}')", "nothing_surplus", ""),
-        of("a second mark", ANY, "insert into submission_section_marks (submission_id, section_id) select submission_id, section_id from submission_section_marks where submission_id = '{sub}' limit 1", "nothing_surplus", ""),
+        of("a doubled submission", ANY, "insert into assignment_submissions (lti_launch_id) values ('{launch}')", "submission_single", ""),
+        of("a second submission of the attempt", ANY, "insert into assignment_submissions (lti_launch_id) values ('rogo_{attempt}_1733011200000k3x9q0z7a')", "submission_single", ""),
+        of("a second launch session of the attempt", ANY, "insert into lti_launch_sessions (launch_id, consumer_key, expires_at) values ('rogo_{attempt}_copy', 'k', now())", "nothing_surplus", ""),
+        of("a second session record of the attempt", ANY, "insert into lti_session_records (launch_id, session_expiry) values ('rogo_{attempt}_copy', now())", "nothing_surplus", ""),
+        of("a doubled file", ANY, "insert into submission_files (submission_id, file_name, original_file_name, file_url) values ('{sub}', 'a', 'a', 'a')", "nothing_surplus", ""),
+        of("a doubled marking assignment", ANY, "insert into submission_marking_assignments (submission_id) values ('{sub}')", "nothing_surplus", ""),
+        of("a doubled mark", ANY, "insert into submission_section_marks (submission_id, section_id) select submission_id, section_id from submission_section_marks where submission_id = '{sub}' limit 1", "nothing_surplus", ""),
         of("an enforcement without malpractice", ANY, "insert into malpractice_enforcements (lms_user_id, custom_assessment_code, malpractice_level_id, submission_id, rule_applied_by)
             select lms_user_id, 'nothing', (select id from malpractice_levels limit 1), id, (select id from users limit 1) from assignment_submissions where id = '{sub}'", "nothing_surplus", ""),
         of("a gap in the order", ANY, "update submission_files set upload_order = upload_order + 1 where submission_id = '{sub}' and upload_order >= 2", "files_present", ""),
         of("files in each other's place", ANY, "update submission_files set upload_order = 3 - upload_order where submission_id = '{sub}' and upload_order in (1, 2)", "files_present", ""),
-        of("a text cut short", "s.context_title like '%_____%'",
+        of("a text cut short", "s.context_title like '%_____%' and not exists (select from submission_grades g where g.submission_id = s.id and g.malpractice_level_id is not null)",
             "update assignment_submissions set context_title = left(context_title, -1) where id = '{sub}'", "submission_course", ""),
         of("files that are all the marker's", ANY, "update submission_files set submission_file_type = 'feedback' where submission_id = '{sub}'", "file_types learner_file_present", ""),
-        of("a blob of a writer that the run does not know", ANY, "update submission_files set azure_blob_name = 'LTI_Uploads/ffffffffffff/' || split_part(azure_blob_name, '/', 3) where submission_id = '{sub}' and upload_order = 1",
+        of("a blob of an unknown writer", ANY, "update submission_files set azure_blob_name = 'LTI_Uploads/ffffffffffff/' || split_part(azure_blob_name, '/', 3) where submission_id = '{sub}' and upload_order = 1",
             "file_blob_names file_urls", ""),
-        of("an id without its instance, everywhere", ANY, "update lti_launch_sessions set user_id = 'x' || user_id where launch_id = '{launch}'; update lti_session_records set lms_user_id = 'x' || lms_user_id where launch_id = '{launch}';
+        of("one learner's ids without their instance", ANY, "update lti_launch_sessions set user_id = 'x' || user_id where launch_id = '{launch}'; update lti_session_records set lms_user_id = 'x' || lms_user_id where launch_id = '{launch}';
             update assignment_submissions set lms_user_id = 'x' || lms_user_id where id = '{sub}'", "launch_session_learner session_record_learner submission_learner submission_ids", ""),
-        of("the enforcement of an older attempt", MALPRACTICE, "update malpractice_enforcements set submission_id = null, rule_applied_at = '2001-01-01' where submission_id = '{sub}'", "enforcement_newest", ""),
+        of("an instance without an id, everywhere", ANY, "update lti_launch_sessions set user_id = split_part(user_id, '::', 1) || '::' where launch_id = '{launch}';
+            update lti_session_records set lms_user_id = split_part(lms_user_id, '::', 1) || '::' where launch_id = '{launch}';
+            update assignment_submissions set lms_user_id = split_part(lms_user_id, '::', 1) || '::' where id = '{sub}'",
+            "launch_session_learner session_record_learner submission_learner submission_ids", ""),
+        of("a context with a second \"::\", everywhere", ANY, "update lti_launch_sessions set context_id = context_id || '::1' where launch_id = '{launch}';
+            update lti_session_records set context_id = context_id || '::1' where launch_id = '{launch}'; update assignment_submissions set context_id = context_id || '::1' where id = '{sub}'",
+            "launch_session_course session_record_course submission_course submission_ids", ""),
+        of("the enforcement of no attempt", MALPRACTICE, "update malpractice_enforcements set submission_id = null, rule_applied_at = '2001-01-01' where submission_id = '{sub}'", "enforcement_newest", ""),
         of("the limit of another level", "exists (select from malpractice_enforcements e where e.submission_id = s.id and e.enforced_max_attempts is not null)",
             "update malpractice_enforcements set enforced_max_attempts = null where submission_id = '{sub}'", "enforcement_newest", ""),
     ]
 }
 
+/// Values of two learners, each in the place of the other's: name, condition on both, statement, check.
+const SWAPPED: [(&str, &str, &str, &str); 4] = [
+    (
+        "marks of two learners swapped",
+        "exists (select from submission_section_marks a join submission_section_marks b on b.section_id = a.section_id
+            and b.marks_awarded <> a.marks_awarded where a.submission_id = s.id and b.submission_id = o.id)",
+        "update submission_section_marks m set marks_awarded = b.marks_awarded from submission_section_marks b
+         where b.section_id = m.section_id and b.submission_id <> m.submission_id
+         and m.submission_id in ('{sub}', '{other}') and b.submission_id in ('{sub}', '{other}')",
+        "marks_values",
+    ),
+    (
+        "total marks of two learners swapped",
+        "(select total_marks_awarded from submission_grades where submission_id = s.id)
+            <> (select total_marks_awarded from submission_grades where submission_id = o.id)",
+        "update submission_grades g set total_marks_awarded = b.total_marks_awarded from submission_grades b
+         where b.submission_id <> g.submission_id and g.submission_id in ('{sub}', '{other}') and b.submission_id in ('{sub}', '{other}')",
+        "grade_marks",
+    ),
+    (
+        "names of two learners swapped",
+        "s.full_name <> o.full_name",
+        "update assignment_submissions g set full_name = b.full_name from assignment_submissions b
+         where b.id <> g.id and g.id in ('{sub}', '{other}') and b.id in ('{sub}', '{other}')",
+        "submission_learner",
+    ),
+    (
+        "blobs of two learners swapped",
+        "true",
+        "update submission_files g set azure_blob_name = b.azure_blob_name, file_url = b.file_url, azure_blob_url = b.azure_blob_url
+         from submission_files b where b.submission_id <> g.submission_id and g.upload_order = 1 and b.upload_order = 1
+         and g.submission_id in ('{sub}', '{other}') and b.submission_id in ('{sub}', '{other}')",
+        "file_blob_names",
+    ),
+];
+
+fn swapped() -> impl Iterator<Item = Plant> {
+    SWAPPED.into_iter().map(|(name, pair, sql, found_by)| Plant {
+        name: name.to_owned(),
+        sql: sql.to_owned(),
+        found_by: vec![found_by],
+        also: Vec::new(),
+        fits: ANY,
+        pair: Some(pair),
+    })
+}
+
 /// Found about rows that are no submission of the run.
 const OF_NOBODY: &str = "nothing_surplus";
+/// A row that names no submission of the run, and a blob that the run wrote.
+const NOBODYS: (&str, &str) = (
+    "a foreign row with a blob of this run",
+    "insert into submission_files (submission_id, file_name, original_file_name, file_url, azure_blob_name)
+        select (select id from assignment_submissions where lti_launch_id not like 'rogo%' limit 1), 'a', 'a', 'a', azure_blob_name
+        from submission_files where azure_blob_name like 'LTI_Uploads/%' limit 1",
+);
 const OF_FAILED: &str = "failed_absent";
+
+/// Every change that the test of this file plants in rows.
+pub(super) fn names() -> impl Iterator<Item = String> {
+    let planted = others().into_iter().chain(columns()).chain(swapped()).map(|plant| plant.name);
+    planted.chain([NOBODYS.0.to_owned()])
+}
 
 /// The checks without which the test of this file fails.
 pub(super) fn demanded() -> BTreeSet<&'static str> {
-    let planted = others().into_iter().chain(columns()).flat_map(|plant| plant.found_by);
+    let planted = others().into_iter().chain(columns()).chain(swapped()).flat_map(|plant| plant.found_by);
     planted.chain([OF_NOBODY, OF_FAILED, RECEIPT]).collect()
 }
 
@@ -338,8 +473,6 @@ struct Submission {
 
 /// The submissions of the run that fit.
 async fn submissions(app: &TestApp<'_>, fits: &str) -> Vec<Submission> {
-    let is_of_a_rule = fits.starts_with("exists (select from malpractice_enforcements");
-    let fits = if is_of_a_rule { fits.to_owned() } else { format!("({fits}) and {ANY}") };
     let sql = format!(
         "select split_part(s.lti_launch_id, '_', 2), s.lti_launch_id, s.id from assignment_submissions s
          where exists (select from submission_files f where f.submission_id = s.id and f.azure_blob_name ~ '/[0-9a-f]{{12}}/')
@@ -347,6 +480,33 @@ async fn submissions(app: &TestApp<'_>, fits: &str) -> Vec<Submission> {
     );
     let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(app.database.pool()).await.unwrap();
     rows.iter().map(|row| Submission { attempt: row.get(0), launch: row.get(1), id: row.get(2) }).collect()
+}
+
+/// Ids of two of these submissions that fit together.
+async fn pair(app: &TestApp<'_>, condition: &str, among: &[Submission]) -> (String, String) {
+    let sql = format!(
+        "select s.id, o.id from assignment_submissions s join assignment_submissions o on o.id <> s.id
+         where s.id = any($1) and o.id = any($1) and {condition} limit 1"
+    );
+    let ids: Vec<&str> = among.iter().map(|one| one.id.as_str()).collect();
+    sqlx::query_as(AssertSqlSafe(sql)).bind(ids).fetch_one(app.database.pool()).await.unwrap()
+}
+
+/// The submission to plant it in, and another one that is untouched.
+async fn place(app: &TestApp<'_>, plant: &Plant, taken: &BTreeSet<String>) -> (Submission, Submission) {
+    let is_free = |one: &Submission| !taken.contains(&one.id);
+    let mut fitting = submissions(app, plant.fits).await;
+    fitting.retain(is_free);
+    if let Some(condition) = plant.pair {
+        let (one, other) = pair(app, condition, &fitting).await;
+        let mut of = |id: &str| fitting.remove(fitting.iter().position(|known| known.id == id).unwrap());
+        return (of(&one), of(&other));
+    }
+    assert!(!fitting.is_empty(), "{}: no submission is left for it", plant.name);
+    let one = fitting.swap_remove(0);
+    let others = submissions(app, ANY).await;
+    let other = others.into_iter().rfind(|other| is_free(other) && other.id != one.id);
+    (one, other.expect("one that is untouched"))
 }
 
 /// A sample in folders, and the program's environment for it.
@@ -359,7 +519,8 @@ pub async fn in_folders(sample: &Sample) -> TestApp<'_> {
 
 #[tokio::test]
 async fn every_planted_corruption_is_found_by_the_check_that_is_meant_for_it_and_by_no_other() {
-    let sample = Sample::in_folder(1_200, 7, |options| options.file_bytes = "10-3000".parse().unwrap()).await;
+    // As many as hold malpractice for each change to a rule.
+    let sample = Sample::in_folder(1_600, 7, |options| options.file_bytes = "10-3000".parse().unwrap()).await;
     let app = in_folders(&sample).await;
     app.run(&["run"]).await.expect(0);
     let index = |table| format!("create index on {table} (submission_id);");
@@ -368,33 +529,27 @@ async fn every_planted_corruption_is_found_by_the_check_that_is_meant_for_it_and
     let mut taken: BTreeSet<String> = BTreeSet::new();
     let mut planted: BTreeMap<String, Plant> = BTreeMap::new();
     // Whatever fits few submissions comes first.
-    let mut plants: Vec<Plant> = others().into_iter().chain(columns()).collect();
-    plants.sort_by_key(|plant| plant.fits == ANY);
+    let mut plants: Vec<Plant> = others().into_iter().chain(columns()).chain(swapped()).collect();
+    plants.sort_by_key(|plant| (plant.fits == ANY, plant.pair.is_none()));
     for plant in plants {
-        let fitting = submissions(&app, plant.fits).await;
-        let mut free = fitting.into_iter().filter(|one| !taken.contains(&one.id));
-        let one = free.next().unwrap_or_else(|| panic!("{}: no submission is left for it", plant.name));
-        let other = submissions(&app, ANY)
-            .await
-            .into_iter()
-            .rfind(|other| !taken.contains(&other.id) && other.id != one.id);
+        let (one, other) = place(&app, &plant, &taken).await;
         let sql = plant
             .sql
             .replace("{sub}", &one.id)
             .replace("{launch}", &one.launch)
             .replace("{attempt}", &one.attempt)
-            .replace("{other}", &other.expect("one that is untouched").id);
+            .replace("{other}", &other.id);
         let changed = app.database.pool().execute(AssertSqlSafe(sql.clone())).await;
         let changed = changed.unwrap_or_else(|error| panic!("{}: {sql}: {error}", plant.name));
         assert!(changed.rows_affected() > 0, "{}: changes nothing", plant.name);
-        taken.insert(one.id);
-        assert!(planted.insert(one.attempt, plant).is_none(), "an attempt twice");
+        let found_in = if plant.pair.is_some() { vec![one, other] } else { vec![one] };
+        for one in found_in {
+            taken.insert(one.id);
+            assert!(planted.insert(one.attempt, plant.clone()).is_none(), "an attempt twice");
+        }
     }
     assert!(planted.len() >= 130, "{} kinds", planted.len());
-    let nobodys = "insert into submission_files (submission_id, file_name, original_file_name, file_url, azure_blob_name)
-        select (select id from assignment_submissions where lti_launch_id not like 'rogo%' limit 1), 'a', 'a', 'a', azure_blob_name
-        from submission_files where azure_blob_name like 'LTI_Uploads/%' limit 1";
-    app.database.run(nobodys).await;
+    app.database.run(NOBODYS.1).await;
     let failed = failed_attempts(&app);
     plant_failed(&app, &failed).await;
 

@@ -89,7 +89,7 @@ fn documents(app: &TestApp<'_>, name: &str) -> Vec<PathBuf> {
 }
 
 /// Changes outcomes where they stand.
-fn alter(app: &TestApp<'_>, mut change: impl FnMut(&mut Value)) {
+pub(super) fn alter(app: &TestApp<'_>, mut change: impl FnMut(&mut Value)) {
     for path in documents(app, "segments") {
         let text = fs::read_to_string(&path).unwrap();
         let mut lines = text.lines();
@@ -218,6 +218,15 @@ async fn the_receipt_of_the_run_finds_what_no_other_check_does_and_names_the_doc
         fs::write(&summary, altered.to_string()).unwrap();
         let said = says(&app, value).await;
         assert!(said.contains("summary.json: ") && said.contains(issue), "{value}: {said}");
+    }
+    let whole: Value = serde_json::from_str(&text).unwrap();
+    let fewer = &whole["receipts"]["shards"].as_array().unwrap()[..2];
+    for (name, value) in [("algorithm", json!("sha1")), ("shards", json!(fewer))] {
+        let mut altered = whole.clone();
+        altered["receipts"][name] = value;
+        fs::write(&summary, altered.to_string()).unwrap();
+        let said = says(&app, name).await;
+        assert!(said.contains(&format!("receipts.{name} is not what plan.json pins")), "{said}");
     }
     let mut altered: Value = serde_json::from_str(&text).unwrap();
     add(&mut altered["receipts"]["count"], 1);

@@ -1,6 +1,9 @@
 //! `verify --self-test` on a real server: every kind is found, and nothing real is touched.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use serde_json::Value;
 
@@ -44,6 +47,29 @@ fn the_table_of_kinds_is_the_readmes() {
     let (found, _) = rest.split_once("<!-- /self-test -->").expect("the table ends");
     let found: Vec<&str> = found.lines().filter(|line| !line.is_empty()).collect();
     assert!(found == expected, "the README's table has to be:\n{}", expected.join("\n"));
+}
+
+/// Checks that no kind demands, with the reason. Other tests of `verify` plant what each of them has to find.
+const NOT_DEMANDED: [(&str, &str); 9] = [
+    ("outcome_ids", "about the run store, of which there is no copy"),
+    ("report_present", "about the warehouse, of which there is no copy"),
+    ("source_unchanged", "about inputs and warehouse, of which there is no copy"),
+    ("run_receipt", "about the run store, of which there is no copy"),
+    ("files_count_note", "about the inputs, of which there is no copy"),
+    ("failed_absent", "only migrated rows are copied"),
+    ("skipped_claims", "only migrated rows are copied"),
+    ("source_files_unchanged", "about the sources, which are only read"),
+    ("content_manifest", "is made with --manifest only"),
+];
+
+#[test]
+fn each_check_is_demanded_by_a_kind_or_has_a_reason_why_none_can() {
+    let table = rogo_migrate::verify::self_test::table();
+    let demanded: BTreeSet<&str> = table.into_iter().flat_map(|(.., checks)| checks).collect();
+    let all = rogo_migrate::verify::CHECKS.iter().map(|check| check.name);
+    let missing: BTreeSet<&str> = all.filter(|check| !demanded.contains(check)).collect();
+    let reasons: BTreeSet<&str> = NOT_DEMANDED.iter().map(|(check, _)| *check).collect();
+    assert_eq!(missing, reasons);
 }
 
 #[tokio::test]

@@ -104,7 +104,7 @@ const GRADE: Columns = &[
     (
         "assessment_id",
         "(select a.id from assessments a where left(a.code, 1)
-          <> (select left(b.code, 1) from assessments b where b.id = assessment_id) limit 1)",
+          <> (select left(b.code, 1) from assessments b where b.id = submission_grades.assessment_id) limit 1)",
         &[C::GradeAssessment],
     ),
     ("total_marks_awarded total_marks_possible", CENT, &[C::GradeMarks]),
@@ -173,7 +173,7 @@ pub(super) fn kinds() -> Vec<Kind> {
                         "update pg_temp.{table_name} set {column} = {} where {row}",
                         value.replace("{c}", column)
                     ),
-                    found_by,
+                    found_by: found_by.to_vec(),
                     may: if column == "assessment_id" { BESIDE_ASSESSMENT } else { &[] },
                     whose: Whose::One,
                 });

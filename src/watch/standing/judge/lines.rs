@@ -125,3 +125,45 @@ pub(super) fn job_line(job: &RunJob) -> String {
     });
     format!("Job {name}: {what}; {} of {} succeeded{failed}{waits}", state.succeeded, state.completions)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::Level,
+        run::verifying::{Subject, VerifyBeat},
+    };
+
+    #[test]
+    fn a_verification_under_way_says_how_far_it_is_and_how_long_it_still_takes() {
+        let subject = Subject {
+            plan: "0123456789ab".parse().unwrap(),
+            result: String::new(),
+            rows: 1_000,
+            level: Level::Rows,
+            content: String::new(),
+            settings: Vec::new(),
+            program: String::new(),
+            job: String::new(),
+        };
+        let beat = |shard: &str, rows, rows_unwritten| VerifyBeat {
+            shard: shard.to_owned(),
+            host: "node-1".to_owned(),
+            at: DateTime::UNIX_EPOCH,
+            rows,
+            rows_unwritten,
+            rows_per_second: 20.0,
+            state: "comparing rows".to_owned(),
+        };
+        let told = |rows_written, beats| {
+            let told = verifying(&UnderWay { subject: subject.clone(), rows_written, beats });
+            (told.rows_done, told.eta_s, told.processes)
+        };
+        // Rows of partitions that are not written yet count; both processes go on at 20 rows a second.
+        let (done, eta_s, processes) = told(150, vec![beat("0/2", 130, 30), beat("1/2", 70, 20)]);
+        assert_eq!((done, eta_s), (200, Some(20)));
+        assert_eq!(processes[0], "part 0/2 on node-1: 130 rows, comparing rows");
+        assert_eq!(told(150, Vec::new()), (150, None, Vec::new()), "no process is at work");
+        assert_eq!(told(1_000, vec![beat("0/1", 1_000, 50)]).1, None, "nothing is left");
+    }
+}

@@ -1,0 +1,164 @@
+//! What blob services store beside the bytes, and folders do not: encodings, the MD5 of sources, copies that the service makes
+//! by itself. Corruptions of it are planted by another client. Shares no code with `src/verify`.
+
+use std::{collections::BTreeMap, fs};
+
+use azure_storage_blob::models::{BlobClientSetPropertiesOptions, BlockBlobClientUploadOptions};
+use md5::{Digest, Md5};
+use rogo_migrate::ports::BlobInfo;
+use serde_json::{Value, json};
+
+use super::{
+    blobs::{File, files},
+    by_attempt, check,
+    run_store::alter,
+    small, verification, verify,
+};
+use crate::support::{
+    app::{Sample, TestApp},
+    azurite::Azurite,
+    blob_service::{Blob, BlobService, Habit},
+    csv::Csv,
+};
+
+/// Attempts, each with the checks that find something in it.
+fn found<const N: usize>(all: [(&str, &[&str]); N]) -> BTreeMap<String, std::collections::BTreeSet<String>> {
+    let of = |checks: &[&str]| checks.iter().map(|check| (*check).to_owned()).collect();
+    all.into_iter().map(|(attempt, checks)| (attempt.to_owned(), of(checks))).collect()
+}
+
+/// Name in the source container of the first file of each attempt.
+fn sources(sample: &Sample) -> BTreeMap<String, String> {
+    let input = Csv::read(&sample.path("submission_files.csv"));
+    let urls = input.column("Learner Azure Blob URLs").map(|cell| cell.split(',').next().unwrap().trim());
+    let names = urls.map(|url| {
+        let url: url::Url = url.parse().unwrap();
+        let name = url.path().split_once(&format!("/{}/", sample.source)).unwrap().1.to_owned();
+        percent_encoding::percent_decode_str(&name).decode_utf8().unwrap().into_owned()
+    });
+    input.column("Attempt ID").map(|attempt| attempt.trim().to_owned()).zip(names).collect()
+}
+
+/// Stores the properties of a blob anew, but for what is changed.
+async fn set_properties(
+    app: &TestApp<'_>,
+    file: &File,
+    change: impl FnOnce(&mut BlobClientSetPropertiesOptions<'_>),
+) {
+    let stored: BlobInfo = app.target_blobs().head(&file.blob).await.unwrap().unwrap();
+    let mut options = BlobClientSetPropertiesOptions {
+        blob_content_type: stored.content_type,
+        blob_content_encoding: stored.content_encoding,
+        blob_content_md5: stored.md5.map(|md5| md5.to_vec()),
+        ..Default::default()
+    };
+    change(&mut options);
+    let blob = Azurite::shared().await.blob(&app.container, &file.blob);
+    blob.set_properties(Some(options)).await.unwrap();
+}
+
+/// Appends a byte to a blob, whose properties and metadata stay.
+async fn lengthen(app: &TestApp<'_>, file: &File) {
+    let azurite = Azurite::shared().await;
+    let stored = app.target_blobs().head(&file.blob).await.unwrap().unwrap();
+    let bytes = [azurite.read(&app.container, &file.blob).await, b"x".to_vec()].concat();
+    let options = BlockBlobClientUploadOptions {
+        blob_content_type: stored.content_type,
+        metadata: Some(stored.metadata.into_iter().collect()),
+        ..Default::default()
+    };
+    azurite.put_with(&app.container, &file.blob, bytes, options).await;
+}
+
+#[tokio::test]
+async fn encodings_and_stored_md5s_of_a_service_are_compared_with_the_outcome_else_with_the_source() {
+    let sample = Sample::with(12, 58, small).await;
+    let mut app = TestApp::new(&sample).await;
+    app.set("ROGO_RUN_STORE", format!("file://{}", app.out.path().join("run-store").display()));
+    let azurite = Azurite::shared().await;
+    let sources = sources(&sample);
+    let packed = sources.keys().next().unwrap();
+    let bytes = azurite.read(&sample.source, &sources[packed]).await;
+    let options =
+        BlockBlobClientUploadOptions { blob_content_encoding: Some("gzip".into()), ..Default::default() };
+    azurite.put_with(&sample.source, &sources[packed], bytes, options).await;
+    app.run(&["run"]).await.expect(0);
+    verify(&app, &["--level", "blobs"]).await.expect(0);
+
+    let files = files(&app).await;
+    let packed = files.iter().find(|file| file.attempt == *packed).unwrap();
+    let mut others = files.iter().filter(|file| file.attempt != packed.attempt);
+    let [other_source, other_md5, longer] = [(); 3].map(|()| others.next().unwrap());
+    set_properties(&app, packed, |options| options.blob_content_encoding = None).await;
+    // As long as it was, and the service stores the MD5 of what it is now.
+    let source = &sources[&other_source.attempt];
+    let mut bytes = azurite.read(&sample.source, source).await;
+    bytes[0] ^= 1;
+    azurite.put(&sample.source, source, bytes).await;
+    // Outcomes of earlier programs keep nothing of files: their blobs are compared with the sources.
+    let md5: [u8; 16] = Md5::digest("other bytes").into();
+    set_properties(&app, other_md5, |options| options.blob_content_md5 = Some(md5.to_vec())).await;
+    lengthen(&app, longer).await;
+    let without = [&other_md5.attempt, &longer.attempt];
+    alter(&app, |own| {
+        let attempt = own["attempt"].to_string();
+        if without.contains(&&attempt) {
+            own["fate"].as_object_mut().unwrap().remove("file_receipts").unwrap();
+        }
+    });
+    verify(&app, &["--level", "blobs"]).await.expect(1);
+    let expected = found([
+        ("", &["run_receipt"]),
+        (&packed.attempt, &["blob_content_encoding"]),
+        (&other_source.attempt, &["source_files_unchanged"]),
+        (&other_md5.attempt, &["blob_md5"]),
+        (&longer.attempt, &["blob_length", "blob_md5"]),
+    ]);
+    assert_eq!(by_attempt(&app), expected, "{}", app.result("verification_failures.csv"));
+    let why = check(&verification(&app), "source_files_unchanged")["not_possible"].clone();
+    assert_eq!(why, "outcomes of an earlier version of this program keep no receipts and digests");
+}
+
+#[tokio::test]
+async fn bytes_that_a_service_copied_by_itself_are_compared_with_the_md5_that_the_outcome_keeps() {
+    let service = BlobService::start(&[Habit::Copies]).await;
+    let source = format!("{}/source", service.endpoint());
+    let sample = Sample::in_folder(6, 59, |options| {
+        small(options);
+        options.source_url = Some(source.parse().unwrap());
+    })
+    .await;
+    for file in csv::Reader::from_path(sample.path("files.csv")).unwrap().records() {
+        let file = file.unwrap();
+        let bytes = fs::read(sample.path(&file[0])).unwrap();
+        let content_type = "application/octet-stream".to_owned();
+        service.insert("source", &file[1], Blob { bytes, content_type, ..Blob::default() });
+    }
+    let mut app = TestApp::new(&sample).await;
+    for (name, value) in [
+        ("ROGO_SOURCE_ALLOW", source),
+        ("ROGO_TARGET", "az://files".into()),
+        ("ROGO_RUN_STORE", format!("file://{}", app.out.path().join("run-store").display())),
+        ("SOURCE_STORAGE_CONNECTION_STRING", service.connection_string()),
+        ("AZURE_STORAGE_CONNECTION_STRING", service.connection_string()),
+    ] {
+        app.set(name, value);
+    }
+    app.run(&["run"]).await.expect(0);
+    let ended = verify(&app, &["--level", "content"]).await.expect(0);
+    assert!(ended.stdout.starts_with("VERIFIED TO THE BYTE"), "{}", ended.stdout);
+    let content = &verification(&app)["files"]["content"];
+    assert_eq!(content["proven_when_copied"], json!(0), "the bytes passed through no process");
+    let compared = check(&verification(&app), "content_receipt")["compared"].clone();
+    assert_ne!(compared, Value::from(0), "with their MD5");
+
+    let file = files(&app).await.swap_remove(0);
+    let mut blob = service.blob("files", &file.blob).unwrap();
+    blob.bytes[0] ^= 1;
+    service.insert("files", &file.blob, blob);
+    verify(&app, &["--level", "content"]).await.expect(1);
+    assert_eq!(
+        by_attempt(&app),
+        found([(&file.attempt, &["blob_md5", "content_receipt", "content_source"])])
+    );
+}
