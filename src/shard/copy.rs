@@ -142,8 +142,8 @@ impl Copier {
     ) -> Result<CopiedFile, Fault> {
         let BlobReader { info, mut body } = reader;
         let length = usize::try_from(info.size_bytes).unwrap_or(PART_BYTES);
-        let _room = self.events.waited(Wait::Memory, self.budget.room(length)).await;
-        let bytes = read_part(&mut body, &mut Bytes::new(), length).await?;
+        let room = self.events.waited(Wait::Memory, self.budget.room(length)).await;
+        let bytes = read_part(&mut body, &mut Bytes::new(), &room).await?;
         if body.try_next().await?.is_some() {
             return Err(wrong_length(&info, "more"));
         }
@@ -175,8 +175,8 @@ impl Copier {
         let mut copied = 0;
         let mut over = Bytes::new();
         loop {
-            let _room = self.events.waited(Wait::Memory, self.budget.room(PART_BYTES)).await;
-            let part = read_part(&mut body, &mut over, PART_BYTES).await?;
+            let room = self.events.waited(Wait::Memory, self.budget.room(PART_BYTES)).await;
+            let part = read_part(&mut body, &mut over, &room).await?;
             if part.is_empty() {
                 break;
             }

@@ -4,23 +4,33 @@
 mod climb;
 mod places;
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 pub use places::{Place, Places};
 
 use super::copy::Budget;
 use crate::{
     ports::{Permit, Permits},
-    report::events::{Gain, Way},
+    report::events::{Consumer, Event, Gain, Way},
 };
 
 /// The most copies that the storage service makes at once for us: no bytes of theirs pass through the process.
 const MOST_SERVER_SIDE: usize = 512;
 /// The most streamed copies, if their files are small. Of large ones the byte budget decides.
 const MOST_STREAMED: usize = 512;
-/// Rows for each worker that may wait for their commit beside those that are copied: one full statement on its way, and
-/// one that gathers meanwhile. Each row holds some 50 kB, so that the bound is the process's and not each worker's.
-const COMMITS_PER_WORKER: usize = 128;
+/// Rows for each worker that may wait for their commit beside those that are copied, if the database is near: more would only
+/// wait for it, and each holds some 50 kB …
+const COMMITS_NEAR: u64 = 64;
+/// … and if it is far: a full statement on the way on each of 3 connections.
+const COMMITS_FAR: u64 = 192;
+/// The fastest commit of a database that is far.
+const FAR: Duration = Duration::from_millis(200);
 
 /// The limits of a process.
 pub struct InFlight {
@@ -33,8 +43,33 @@ pub struct InFlight {
 enum Rows {
     /// So many in each worker, from their first copy to their commit.
     OfEachWorker(usize),
-    /// As many as there are places for copies, so that none stays empty, and so many whose files are copied already.
-    AsCopies { copied: Arc<Permits>, under_way: Arc<Permits>, committed: usize },
+    /// As many as there are places for copies, so that none stays empty, and some whose files are copied already.
+    AsCopies { copied: Arc<Permits>, under_way: Arc<Permits>, commits: Commits },
+}
+
+/// Rows that may wait for their commit.
+struct Commits {
+    workers: u64,
+    /// Microseconds of the fastest commit so far: as near as the database is.
+    fastest_us: AtomicU64,
+}
+
+impl Commits {
+    /// Counts one that took so long.
+    fn took(&self, took: Duration) {
+        let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.fastest_us.fetch_min(us, Ordering::Relaxed);
+    }
+
+    fn limit(&self) -> usize {
+        let far_us = u64::try_from(FAR.as_micros()).unwrap_or(u64::MAX);
+        let fastest_us = match self.fastest_us.load(Ordering::Relaxed) {
+            u64::MAX => 0,
+            us => us.min(far_us),
+        };
+        let each = COMMITS_NEAR + (COMMITS_FAR - COMMITS_NEAR) * fastest_us / far_us;
+        usize::try_from(each * self.workers).unwrap_or(usize::MAX)
+    }
 }
 
 /// A row's turn: to have its files copied, and to be under way at all. Empty where the rows of each worker are counted.
@@ -56,9 +91,10 @@ impl InFlight {
     pub fn adaptive(workers: usize) -> Self {
         let server_side = Arc::new(Places::adaptive(MOST_SERVER_SIDE, None));
         let streamed = Arc::new(Places::adaptive(MOST_STREAMED, Some(Budget::PROCESS_BYTES)));
-        let (copies, committed) = (server_side.limit().max(streamed.limit()), COMMITS_PER_WORKER * workers);
-        let under_way = Permits::new(copies + committed);
-        let rows = Rows::AsCopies { copied: Permits::new(copies), under_way, committed };
+        let commits = Commits { workers: workers as u64, fastest_us: AtomicU64::new(u64::MAX) };
+        let copies = server_side.limit().max(streamed.limit());
+        let under_way = Permits::new(copies + commits.limit());
+        let rows = Rows::AsCopies { copied: Permits::new(copies), under_way, commits };
         Self { server_side, streamed, rows }
     }
 
@@ -126,10 +162,20 @@ impl InFlight {
     }
 
     fn let_rows_follow(&self) {
-        if let Rows::AsCopies { copied, under_way, committed } = &self.rows {
+        if let Rows::AsCopies { copied, under_way, commits } = &self.rows {
             let copies = self.server_side.limit().max(self.streamed.limit());
             copied.set(copies);
-            under_way.set(copies + committed);
+            under_way.set(copies + commits.limit());
+        }
+    }
+}
+
+/// Learns from commits how far the database is.
+impl Consumer for InFlight {
+    fn take(&self, _: Instant, event: &Event<'_>) {
+        if let (Event::Committed { took, .. }, Rows::AsCopies { commits, .. }) = (event, &self.rows) {
+            commits.took(*took);
+            self.let_rows_follow();
         }
     }
 }

@@ -34,11 +34,14 @@ impl Shared {
         let gate = Gate::new(work.workers * work.pool as usize);
         let guard = (work.target_guard == TargetGuard::On).then(|| Arc::new(Guard::new(gate.clone())));
         let timing = guard.clone().map(|guard| guard as Arc<dyn Consumer>);
+        let in_flight = InFlight::new(work.in_flight, work.workers);
         Self {
-            events: with_receivers(&board.events()).and(timing),
+            events: with_receivers(&board.events())
+                .and(timing)
+                .and(Some(in_flight.clone() as Arc<dyn Consumer>)),
             gate,
             guard,
-            in_flight: InFlight::new(work.in_flight, work.workers),
+            in_flight,
             kept: Mutex::default(),
         }
     }

@@ -1,23 +1,25 @@
 //! Parts of a stream, of the length that an upload takes.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::{TryStreamExt, stream::BoxStream};
 
+use super::budget::Room;
 use crate::ports::Fault;
 
-/// Reads until the part is full or the stream ends; what came beyond the part is left in `over`. A part that
+/// Reads until the room is full or the stream ends; what came beyond it is left in `over`. A part that
 /// arrived in one piece is not copied.
 pub(super) async fn read_part(
     body: &mut BoxStream<'static, Result<Bytes, Fault>>,
     over: &mut Bytes,
-    length: usize,
+    room: &Room,
 ) -> Result<Bytes, Fault> {
+    let length = room.length();
     let mut first = take_next(body, over).await?;
     if first.len() >= length {
         *over = first.split_off(length);
         return Ok(first);
     }
-    let mut part = BytesMut::with_capacity(length);
+    let mut part = room.buffer();
     part.extend_from_slice(&first);
     while part.len() < length {
         let mut next = take_next(body, over).await?;
@@ -27,7 +29,7 @@ pub(super) async fn read_part(
         *over = next.split_off(next.len().min(length - part.len()));
         part.extend_from_slice(&next);
     }
-    Ok(part.freeze())
+    Ok(room.filled(part))
 }
 
 /// The bytes left over, else the next ones of the stream; empty at its end.

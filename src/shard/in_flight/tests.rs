@@ -198,17 +198,22 @@ async fn rows_under_way_follow_the_larger_limit_and_a_fixed_one_counts_them_in_e
         }
     }
     assert_eq!((rows.len(), in_flight.of(Way::ServerSide).limit()), (512, 512));
-    // Rows whose files are copied wait for their commit: 128 for each worker, and no more.
-    for row in &mut rows {
-        drop(row.copying.take());
-    }
-    while let Ok(row) = timeout(Duration::from_millis(100), in_flight.row()).await {
-        rows.push(row);
-        if let Some(row) = rows.last_mut() {
+    // Rows whose files are copied wait for their commit: for a database that is far more of them than for a near one.
+    for (fastest_ms, commits) in [(400, 192), (100, 128), (0, 64)] {
+        let event = Event::Committed {
+            submissions: 1,
+            took: Duration::from_millis(fastest_ms),
+            in_transaction: false,
+        };
+        in_flight.take(std::time::Instant::now(), &event);
+        rows.truncate(500);
+        while let Ok(mut row) = timeout(Duration::from_millis(100), in_flight.row()).await {
             drop(row.copying.take());
+            rows.push(row);
+            rows.iter_mut().for_each(|row| drop(row.copying.take()));
         }
+        assert_eq!(rows.len(), 512 + 5 * commits, "{fastest_ms} ms");
     }
-    assert_eq!(rows.len(), 512 + 5 * 128);
     assert_eq!(in_flight.rows_of_a_worker(), None);
 
     let fixed = InFlight::fixed(3, 5);

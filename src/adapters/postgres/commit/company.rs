@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 use tokio::sync::{
     Semaphore,
     oneshot::{self, error::TryRecvError},
@@ -155,6 +155,8 @@ async fn send_all(target: &PostgresWriter, prepared: &Prepared, mut lease: Lease
         many => send_many(lease.connection(), prepared, many).await,
     };
     let took = asked.elapsed();
+    // A full statement has some 700 kB: too much to keep for each connection.
+    lease.connection().shrink_buffers();
     if !is_in_doubt(&sent) {
         lease.give_back(asked);
     }
