@@ -138,6 +138,11 @@ impl Shard {
         copy
     }
 
+    /// What ended the process, if something did; asked once, at the end.
+    fn ended(&self) -> Option<Stop> {
+        self.ended_by.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// A place for one outcome with the recorder; waits while too many outcomes wait already. `None` only if recording
     /// ended the process: a later process repeats the row and recovers it.
     async fn place_with_recorder(&self) -> Option<mpsc::OwnedPermit<Outcome>> {
@@ -246,12 +251,12 @@ async fn move_rows(inputs: ShardInputs, rows: u64) -> Result<(), Stop> {
     let guarding = guard::watch(inputs.guard.as_deref(), &targets, &shard, &keeping);
     // The guard first: the first heartbeat tells its state.
     let ((), moved, ()) = tokio::join!(guarding, moving, heart.beat_until(&keeping));
-    let recorded = moved.as_ref().map_or(0, |taken| inputs.recorded.rows.len() + taken);
-    if let Some(ended) = shard.ended_by.lock().unwrap_or_else(PoisonError::into_inner).take() {
-        return Err(finish_broken(&shard, rows, recorded, ended).await);
+    let done = moved.as_ref().map_or(0, |taken| inputs.recorded.rows.len() + taken);
+    if let Some(ended) = shard.ended() {
+        return Err(finish_broken(&shard, rows, done, ended).await);
     }
     moved?;
-    finish(&shard, rows, recorded, &inputs.stop).await
+    finish(&shard, rows, done, &inputs.stop).await
 }
 
 /// Feeds the queue to all workers and waits for them.
