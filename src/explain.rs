@@ -97,6 +97,7 @@ texts! {
     Warning "source_not_compared";
     Warning "invariant_violated";
     Warning "orphans_kept";
+    Warning "breaker_opened";
     Limit "throttled_service";
     Limit "service_away";
     Limit "service_latency";

@@ -12,9 +12,14 @@ use crate::{
     rules::{self, RuleConfig},
 };
 
-/// Bytes of the cells of rows that are gathered together, about: a row with cells of a megabyte is no reason to hold 500
-/// of them.
+/// Bytes of the rows that are gathered together ([`row_bytes`]), about: a row with a megabyte is no reason to hold 500 of
+/// them.
 pub const CHUNK_BYTES: usize = 4 * 1024 * 1024;
+
+/// Bytes of a row's cells and of the facts that a facts file holds of it.
+pub fn row_bytes(row: &QueuedRow, facts: Option<&Facts>) -> usize {
+    row.cells.size_bytes() + facts.map_or(0, Facts::size_bytes)
+}
 
 /// Asks the services. Each question is about many rows.
 pub trait Ask {

@@ -120,7 +120,7 @@ async fn stand(plan: Plan, settings: &Settings, services: Services<'_>) -> Resul
     let mut reasons = Reasons::default();
     // Only read access is checked: each shard checks write access before its first row. The run's own processes may
     // hold its connections already.
-    preflight::services(&services, settings, Touch::Read, 0, &mut reasons).await;
+    preflight::services(&services, settings, Touch::Stands, 0, &mut reasons).await;
     reasons.into_result()?;
     Ok(stood(plan))
 }

@@ -42,7 +42,7 @@ use self::{
     breaker::Breaker,
     copy::Copier,
     feed::Queue,
-    finish::{finish, mark_recorded},
+    finish::{finish, finish_broken, mark_recorded},
     guard::Guard,
     in_flight::InFlight,
     keep::Heart,
@@ -138,13 +138,16 @@ impl Shard {
         copy
     }
 
-    /// Hands an outcome to the recorder; waits while too many wait already.
-    async fn record(&self, outcome: Outcome) {
-        let sender = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(sender) = sender {
-            // Closed only if recording ended the process: a later process repeats the row and recovers it.
-            drop(self.events.waited(Wait::Recorder, sender.send(outcome)).await);
-        }
+    /// What ended the process, if something did; asked once, at the end.
+    fn ended(&self) -> Option<Stop> {
+        self.ended_by.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// A place for one outcome with the recorder; waits while too many outcomes wait already. `None` only if recording
+    /// ended the process: a later process repeats the row and recovers it.
+    async fn place_with_recorder(&self) -> Option<mpsc::OwnedPermit<Outcome>> {
+        let sender = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        self.events.waited(Wait::Recorder, sender.reserve_owned()).await.ok()
     }
 
     /// Tells how full its queues are.
@@ -248,11 +251,12 @@ async fn move_rows(inputs: ShardInputs, rows: u64) -> Result<(), Stop> {
     let guarding = guard::watch(inputs.guard.as_deref(), &targets, &shard, &keeping);
     // The guard first: the first heartbeat tells its state.
     let ((), moved, ()) = tokio::join!(guarding, moving, heart.beat_until(&keeping));
-    if let Some(ended) = shard.ended_by.lock().unwrap_or_else(PoisonError::into_inner).take() {
-        return Err(ended);
+    let done = moved.as_ref().map_or(0, |taken| inputs.recorded.rows.len() + taken);
+    if let Some(ended) = shard.ended() {
+        return Err(finish_broken(&shard, rows, done, ended).await);
     }
     moved?;
-    finish(&shard, rows, &inputs.stop).await
+    finish(&shard, rows, done, &inputs.stop).await
 }
 
 /// Feeds the queue to all workers and waits for them.

@@ -24,8 +24,8 @@ pub(super) struct Limited {
     pub limits: Vec<Limit>,
     /// Statements that committed submissions.
     pub commits: Commits,
-    /// Of processes that broke a promise.
-    pub warning: Option<Warning>,
+    /// Of processes that broke a promise, and of shards whose breaker opened with their last rows.
+    pub warnings: Vec<Warning>,
 }
 
 /// Reads the done markers and the heartbeats.
@@ -45,7 +45,8 @@ pub(super) async fn limited(store: &RunStore, plan: &Plan) -> Result<Limited, Fa
     for work in work.values() {
         commits.add(work.commits);
     }
-    Ok(Limited { limits, commits, warning: warning(&broken) })
+    let opened = done.values().filter_map(breaker_opened);
+    Ok(Limited { limits, commits, warnings: warning(&broken).into_iter().chain(opened).collect() })
 }
 
 /// What processes tell of their work.
@@ -100,6 +101,15 @@ fn warning(broken: &BTreeMap<String, u64>) -> Option<Warning> {
         broken.join(", ")
     );
     Some(Warning { code: WarningCode::InvariantViolated, detail })
+}
+
+fn breaker_opened(marker: &DoneMarker) -> Option<Warning> {
+    let detail = format!(
+        "shard {}: {}; its last rows were under way and have outcomes; correct the cause before the failed rows are run again",
+        marker.shard,
+        marker.breaker_opened.as_ref()?
+    );
+    Some(Warning { code: WarningCode::BreakerOpened, detail })
 }
 
 /// Where the time went, slowest first.

@@ -50,6 +50,16 @@ pub enum Value {
     Invalid(String),
 }
 
+impl Value {
+    /// Length of its text, bytes; 0 for what is no text.
+    fn text_bytes(&self) -> usize {
+        match self {
+            Self::Text(text) | Self::Invalid(text) => text.len(),
+            Self::Null | Self::Number(_) | Self::Local(_) | Self::Instant(_) | Self::Bool(_) => 0,
+        }
+    }
+}
+
 /// One row of `dbo.Rogo_AssessmentReport`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
@@ -139,6 +149,14 @@ pub struct Facts {
     pub reports: Vec<Report>,
     /// All scores, equal copies included.
     pub scores: Vec<Score>,
+}
+
+impl Facts {
+    /// The length of all texts, bytes.
+    pub fn size_bytes(&self) -> usize {
+        let reports = self.reports.iter().flat_map(Report::values);
+        reports.chain(self.scores.iter().flat_map(Score::values)).map(Value::text_bytes).sum()
+    }
 }
 
 /// One row of either table, as a full scan yields it.

@@ -73,8 +73,10 @@ impl Reasons {
 pub enum Touch {
     /// Its right to be written may be tried.
     Write,
-    /// The place is only read from.
+    /// The place is only read from, and a plan has yet to make a target's folder.
     Read,
+    /// The place is only read from, and a plan stands: a target's folder was made for it.
+    Stands,
 }
 
 /// Asks every service whether it answers and grants what a run of so many processes needs; none where room for
@@ -121,9 +123,20 @@ async fn reachable(blobs: &dyn Blobs, touch: Touch) -> Result<(), Fault> {
             }
             blobs.check().await
         }
-        // A prefix that nothing has: the answer is all that is asked for.
-        Touch::Read => blobs.list("rogo-migrate/preflight/").take(1).try_collect::<Vec<_>>().await.map(drop),
+        Touch::Read => match listed(blobs).await {
+            Err(fault) if fault.kind == FaultKind::ContainerGone && blobs.location().starts_with("file:") => {
+                tracing::warn!(target_blobs = %blobs.location(), "the target's folder is not there yet: a plan makes it");
+                Ok(())
+            }
+            listed => listed,
+        },
+        Touch::Stands => listed(blobs).await,
     }
+}
+
+/// Lists a prefix that nothing has: the answer is all that is asked for.
+async fn listed(blobs: &dyn Blobs) -> Result<(), Fault> {
+    blobs.list("rogo-migrate/preflight/").take(1).try_collect::<Vec<_>>().await.map(drop)
 }
 
 /// Says how much local disk the facts of a scan need, and refuses a TMPDIR that has less.
@@ -157,7 +170,7 @@ fn enough(needed: u64, free: Option<u64>) -> Result<(), u64> {
     }
 }
 
-/// The newest eligible rows: those that [`sample`] looks at, by index.
+/// The newest eligible rows: those that [`warehouse`] and [`sources`] look at, by index.
 pub fn sampled(draft: &Draft) -> Vec<usize> {
     draft.newest_eligible(SAMPLED_ROWS)
 }
@@ -172,18 +185,17 @@ pub struct Witnesses {
     pub scored: Option<AttemptId>,
 }
 
-/// Checks on the newest eligible rows that the run looks at the right warehouse and sources.
-pub async fn sample(
+/// Checks on the newest eligible rows that the run looks at the right warehouse.
+pub async fn warehouse(
     services: &Services<'_>,
-    settings: &Settings,
     draft: &Draft,
-    eligible: Vec<usize>,
+    eligible: &[usize],
     facts: Option<&FactSpool>,
     reasons: &mut Reasons,
-) -> Result<Witnesses, Stop> {
+) -> Witnesses {
     let mut witnesses = Witnesses::default();
     if eligible.is_empty() {
-        return Ok(witnesses);
+        return witnesses;
     }
     let attempts: Vec<AttemptId> = eligible.iter().filter_map(|index| draft.facts_wanted(*index)).collect();
     let reported = match facts {
@@ -204,24 +216,29 @@ pub async fn sample(
             attempts.len()
         ));
     }
+    witnesses
+}
+
+/// Checks on the newest eligible rows that the run looks at the right sources. A file that is missing, refused or broken is that row's matter; a server that gives none of them, or has
+/// not even their container, is not. A role that may be on its way is waited for, unless the plan is refused anyway.
+pub async fn sources(
+    services: &Services<'_>,
+    settings: &Settings,
+    draft: &Draft,
+    eligible: &[usize],
+    reasons: &mut Reasons,
+) -> Result<(), Stop> {
     let (rules, mut urls) = (rule_config(settings), Vec::new());
     for index in eligible {
-        let row = draft.queued(index)?;
+        let row = draft.queued(*index)?;
         urls.extend(source_urls(&row.cells, &rules).into_iter().next());
         if urls.len() == SAMPLED_FILES {
             break;
         }
     }
-    sources(services, &urls, reasons).await;
-    Ok(witnesses)
-}
-
-/// A file that is missing, refused or broken is that row's matter; a server that gives none of them, or has
-/// not even their container, is not. A role that may be on its way is waited for, unless the plan is refused anyway.
-async fn sources(services: &Services<'_>, urls: &[Url], reasons: &mut Reasons) {
     let mut arriving = Arriving::default();
     let faults = loop {
-        let faults = failed_servers(services, urls).await;
+        let faults = failed_servers(services, &urls).await;
         match faults.iter().all(|fault| fault.kind == FaultKind::NoRole).then(|| faults.first()).flatten() {
             Some(fault) if reasons.lasting.is_empty() && arriving.awaits(fault).await => {}
             _ => break faults,
@@ -230,6 +247,7 @@ async fn sources(services: &Services<'_>, urls: &[Url], reasons: &mut Reasons) {
     for fault in &faults {
         reasons.fault(fault);
     }
+    Ok(())
 }
 
 /// A fault of each server that gives none of its files.
@@ -238,6 +256,10 @@ async fn failed_servers(services: &Services<'_>, urls: &[Url]) -> Vec<Fault> {
     let looks = join_all(urls.iter().map(|url| services.source.head(url))).await;
     for (url, look) in urls.iter().zip(looks) {
         let looked = match look {
+            Err(mut fault) if fault.kind == FaultKind::Unsupported => {
+                fault.what += "; the server of a source must answer HEAD requests, as Azure Storage does";
+                Err(fault)
+            }
             Err(fault) if fault.kind != FaultKind::NotFound => Err(fault),
             Ok(_) | Err(_) => Ok(()),
         };

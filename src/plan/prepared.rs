@@ -65,19 +65,23 @@ pub async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) 
     draft.settle(services.target, &rule_config(settings)).await?;
     let draft = Arc::new(draft);
     let sampled = preflight::sampled(&draft);
+    let mut reasons = Reasons::default();
     let (facts, hints) = if shape.lookups_are_cheap {
         (None, None)
     } else {
         preflight::room(shape.scan_bytes)?;
+        // A role of the sources that is on its way is waited for before they are listed: a listing is not repeated.
+        preflight::sources(&services, settings, &draft, &sampled, &mut reasons).await?;
         // Before the scan, so that the disk does not hold the listings beside the facts.
         let hints = list_sources(settings, &services, touch, &draft).await?;
         let attempts = sampled.iter().filter_map(|index| draft.facts_wanted(*index)).collect();
         (Some(FactSpool::scan(services.warehouse, &shape, &draft, settings.shards, &attempts).await?), hints)
     };
     let extent = expected_extent(settings, &services, &shape, &draft).await?;
-    let mut reasons = Reasons::default();
-    let witnesses =
-        preflight::sample(&services, settings, &draft, sampled, facts.as_ref(), &mut reasons).await?;
+    let witnesses = preflight::warehouse(&services, &draft, &sampled, facts.as_ref(), &mut reasons).await;
+    if shape.lookups_are_cheap {
+        preflight::sources(&services, settings, &draft, &sampled, &mut reasons).await?;
+    }
     reasons.into_result()?;
     // Last, because it may take minutes: what would refuse the run has been asked.
     let hints = match hints {
@@ -124,7 +128,7 @@ async fn list_sources(
 ) -> Result<Option<Hints>, Fault> {
     match touch {
         Touch::Write => listed::list(services, draft, rule_config(settings), settings.shards).await,
-        Touch::Read => Ok(None),
+        Touch::Read | Touch::Stands => Ok(None),
     }
 }
 

@@ -129,7 +129,7 @@ impl Feed<'_> {
             && bytes < CHUNK_BYTES
             && let Some((row, facts)) = reader.next(|row| needs_facts(row, self.rules)).await?
         {
-            bytes += row.cells.size_bytes();
+            bytes += gather::row_bytes(&row, facts.as_ref());
             rows.push((row, facts));
         }
         Ok(rows)

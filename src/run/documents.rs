@@ -177,6 +177,9 @@ pub struct DoneMarker {
     /// How often that process broke a promise of the run, by the promise's id: a bug.
     #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub violations: std::collections::BTreeMap<String, u64>,
+    /// What opened the circuit breaker of that process, if it opened when all rows that were left were under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker_opened: Option<String>,
 }
 
 /// `heartbeats/<epoch>/<shard>-<writer>.json`: overwritten while a process works.

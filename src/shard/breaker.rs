@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use crate::{
@@ -21,6 +21,7 @@ const FIRST: u64 = 50;
 pub struct Breaker {
     share: Option<f64>,
     recent: Mutex<Recent>,
+    opened: OnceLock<String>,
 }
 
 #[derive(Default)]
@@ -47,7 +48,7 @@ impl Breaker {
     /// Opens above `share` (0…1) of the last 1,000 rows, at least 500, and if all of the first 50 failed; never if
     /// `share` is `None`.
     pub fn new(share: Option<f64>) -> Self {
-        Self { share, recent: Mutex::default() }
+        Self { share, recent: Mutex::default(), opened: OnceLock::new() }
     }
 
     /// Counts one more row that reached copy; an error if the breaker opens.
@@ -73,12 +74,18 @@ impl Breaker {
         } else {
             return Ok(());
         };
+        let what = self.opened.get_or_init(|| what);
         Err(Stop::new(
             Exit::DataRefused,
             format!(
                 "circuit breaker: {what}. See the failed outcomes' codes, correct the cause and run again, or set --breaker"
             ),
         ))
+    }
+
+    /// What opened it first; `None` while it is closed.
+    pub fn opened(&self) -> Option<String> {
+        self.opened.get().cloned()
     }
 
     /// How full it is; `None` before the first row that reached copy, and if it never opens.
@@ -116,6 +123,7 @@ mod tests {
         let stop = breaker.count(true).unwrap_err();
         assert_eq!(stop.exit, Exit::DataRefused);
         assert!(stop.message.contains("all of the first 50 rows"), "{stop}");
+        assert!(breaker.opened().is_some_and(|opened| stop.message.contains(&opened)), "{stop}");
         // One that did not fail is enough, wherever it stands.
         for good in [0, 30, 49] {
             let breaker = Breaker::new(Some(0.05));

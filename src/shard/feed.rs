@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 use crate::{
     domain::{Facts, QueuedRow, ShardIndex},
     exit::Stop,
-    gather::CHUNK_BYTES,
+    gather::{CHUNK_BYTES, row_bytes},
     ports::{Fault, Service},
     rules::{RuleConfig, needs_facts},
     run::{Plan, RunStore, facts::QueueWithFacts, segments::RecordedRows},
@@ -63,7 +63,7 @@ impl Queue {
         {
             passed += 1;
             if !recorded.contains(row.number) {
-                bytes += row.cells.size_bytes();
+                bytes += row_bytes(&row, facts.as_ref());
                 chunk.push((row, facts));
             }
         }

@@ -14,24 +14,46 @@ use crate::{
     run::{DoneMarker, PlanId, RunStore, WriterId, names},
 };
 
-/// Marks the shard as done, if every row has an outcome, and its writer as clean; else says why rows have none.
-pub(super) async fn finish(shard: &Shard, rows: u64, stop: &CancellationToken) -> Result<(), Stop> {
+/// Marks the shard as done, if every row has an outcome in the run store, and its writer as clean; else says why rows
+/// have none. `recorded`: rows with an outcome there, from this process and earlier ones.
+pub(super) async fn finish(
+    shard: &Shard,
+    rows: u64,
+    recorded: u64,
+    stop: &CancellationToken,
+) -> Result<(), Stop> {
     mark_clean(shard).await;
-    let books = shard.observed.books();
     let index = shard.index;
-    if books.rows() < rows && stop.is_cancelled() {
-        let message =
-            format!("stopped at {} of {rows} rows of shard {index}; run again to continue", books.rows());
+    if recorded < rows && stop.is_cancelled() {
+        let message = format!("stopped at {recorded} of {rows} rows of shard {index}; run again to continue");
         return Err(Stop::new(Exit::Stopped, message));
     }
-    if books.rows() < rows {
-        let missing = rows - books.rows();
+    if recorded < rows {
+        let missing = rows - recorded;
         let message =
             format!("{missing} rows of shard {index} have no outcome; run again, and please report it");
         return Err(Stop::new(Exit::Bug, message));
     }
     let marker = done_marker(&shard.plan, index, &shard.writer, &shard.observed);
     mark_done(&shard.store, &shard.pace, &marker).await
+}
+
+/// The end of a shard that `ended` broke off. If that is the breaker, and the rows under way were all that was left, every
+/// row has an outcome all the same: then the done marker says that the breaker opened, and so does the message.
+pub(super) async fn finish_broken(shard: &Shard, rows: u64, recorded: u64, ended: Stop) -> Stop {
+    let opened = shard.breaker.opened().filter(|opened| recorded == rows && ended.message.contains(opened));
+    let Some(opened) = opened else { return ended };
+    let marker = done_marker(&shard.plan, shard.index, &shard.writer, &shard.observed);
+    let marker = DoneMarker { breaker_opened: Some(opened), ..marker };
+    if mark_done(&shard.store, &shard.pace, &marker).await.is_err() {
+        return ended;
+    }
+    let message = format!(
+        "{}. Every row of shard {} has an outcome all the same: the last ones were under way. The run can be finalized; \
+         its failure CSV is the input of the next one",
+        ended.message, shard.index
+    );
+    Stop::new(ended.exit, message)
 }
 
 /// Marks a shard as done whose rows all had an outcome before this process began: another was killed between its last
@@ -63,6 +85,7 @@ fn done_marker(plan: &PlanId, shard: ShardIndex, writer: &WriterId, observed: &O
         at: Utc::now(),
         work: observed.work(),
         violations: observed.violations(),
+        breaker_opened: None,
     }
 }
 

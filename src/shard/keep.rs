@@ -31,13 +31,13 @@ const LAST_WORD_WITHIN: Duration = Duration::from_secs(2);
 const LAST_TRIES: u32 = 8;
 const BETWEEN_LAST_TRIES: Backoff = Backoff::steady(Duration::from_millis(500));
 
-/// Writes outcomes to segments until all senders are gone. While the run store is unreachable the outcomes
-/// wait, and after a while the workers too.
+/// Writes outcomes to segments until all senders are gone; how many were written. While the run store is unreachable the
+/// outcomes wait, and after a while the workers too.
 pub(super) async fn record(
     shard: &Shard,
     recorder: Recorder,
     outcomes: mpsc::Receiver<Outcome>,
-) -> Result<(), Stop> {
+) -> Result<u64, Stop> {
     let writing = tokio::sync::Mutex::new((recorder, outcomes));
     let drive = || async {
         let (recorder, outcomes) = &mut *writing.lock().await;
@@ -46,7 +46,7 @@ pub(super) async fn record(
     let mut patience = Patience::new(BETWEEN_LAST_TRIES);
     loop {
         match shard.pace.steady(&[Service::RunStore], drive).await {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(writing.lock().await.0.taken()),
             Err(trouble) => match patience.failed_at_most(LAST_TRIES) {
                 Some(wait) if matches!(trouble, Trouble::Stopping) => pause(wait).await,
                 _ => return Err(shard.end(trouble.into())),

@@ -30,6 +30,7 @@ pub struct Recorder {
     writer: WriterId,
     every: Duration,
     sequence: u64,
+    taken: u64,
     draft: SegmentDraft,
     due: Option<Instant>,
     /// A segment that was sent and not confirmed: its bytes must not change, for they may already stand.
@@ -52,6 +53,7 @@ impl Recorder {
             writer: writer.clone(),
             every,
             sequence: 0,
+            taken: 0,
             draft: SegmentDraft::new(plan, shard, writer),
             due: None,
             under_way: None,
@@ -85,8 +87,14 @@ impl Recorder {
     /// Takes one outcome; it is safe after the next [`Self::flush`]. Where [`Self::is_full`], flush first.
     pub fn push(&mut self, outcome: &Outcome) -> Result<(), Fault> {
         self.draft.push(outcome)?;
+        self.taken += 1;
         self.due.get_or_insert_with(|| Instant::now() + self.every);
         Ok(())
+    }
+
+    /// Number of outcomes that were taken; after [`Self::drive`] all of them stand in the run store.
+    pub fn taken(&self) -> u64 {
+        self.taken
     }
 
     /// Whether the next segment has reached its size.

@@ -232,6 +232,9 @@ impl Worker {
             Err(trouble) => return Err(self.shard.end(trouble.into())),
         };
         times.whole = since(began);
+        let at = Utc::now();
+        // First of all a place with the recorder: a stop may interrupt the wait for one, and then the row has no outcome.
+        let Some(place) = self.shard.place_with_recorder().await else { return Ok(()) };
         under_way.is_settled = true;
         let worker = self.number;
         let breaker = self.shard.breaker.fill();
@@ -243,10 +246,9 @@ impl Worker {
             times,
             breaker,
         }));
-        let (at, gather_ms) = (Utc::now(), submission::milliseconds(times.gather));
+        let gather_ms = submission::milliseconds(times.gather);
         let milliseconds = submission::milliseconds(times.whole);
-        let outcome = Outcome { row, attempt, at, worker, milliseconds, gather_ms, source, fate };
-        self.shard.record(outcome).await;
+        place.send(Outcome { row, attempt, at, worker, milliseconds, gather_ms, source, fate });
         Ok(())
     }
 

@@ -30,8 +30,12 @@ fn every_code_of_the_catalogue_has_its_text() {
         Exit::Stopped,
     ];
     let exits = exits.map(|exit| (exit as u8).to_string());
-    let warnings =
-        [WarningCode::SourceNotFrozen, WarningCode::SourceNotCompared, WarningCode::InvariantViolated];
+    let warnings = [
+        WarningCode::SourceNotFrozen,
+        WarningCode::SourceNotCompared,
+        WarningCode::InvariantViolated,
+        WarningCode::BreakerOpened,
+    ];
     let reasons = [
         Reason::Changed { table: String::new() },
         Reason::MarkerAssigned,

@@ -8,9 +8,9 @@ use sqlx::{FromRow, PgConnection};
 
 use crate::{
     domain::{Migration, Note},
-    ports::{Fault, FaultKind},
+    ports::Fault,
     rules::malpractice::RuleAge,
-    run::{RunStore, WriterId, names, writers::of_blob},
+    run::{RunStore, WriterId, enforcements, names, writers::of_blob},
 };
 
 /// Stores images of enforcement rows in the run store.
@@ -19,7 +19,7 @@ pub trait EnforcementLedger: Send + Sync {
     /// Whether one of these writers is registered in this run's store: then this run wrote the row.
     async fn is_ours(&self, writers: &[WriterId]) -> Result<bool, Fault>;
 
-    /// Stores the row as it was before the first change; create-only, so that a later call does not replace it.
+    /// Stores the row as it is before it is changed, beside the images of earlier tries; an equal one is stored once.
     async fn keep_image(&self, id: &str, image: &serde_json::Value) -> Result<(), Fault>;
 }
 
@@ -35,10 +35,7 @@ impl EnforcementLedger for RunStore {
     }
 
     async fn keep_image(&self, id: &str, image: &serde_json::Value) -> Result<(), Fault> {
-        match self.create(&names::enforcement_image(id), image).await {
-            Err(fault) if fault.kind == FaultKind::Exists => Ok(()),
-            result => result,
-        }
+        enforcements::keep(self, id, image).await
     }
 }
 

@@ -100,9 +100,13 @@ pub fn heartbeats(epoch: &Epoch) -> String {
 /// Prefix of the images of enforcement rows.
 pub const ENFORCEMENT_IMAGES: &str = "enforcements/";
 
-/// The image of an enforcement row that this run did not write, before it is changed.
-pub fn enforcement_image(id: &str) -> String {
-    format!("{ENFORCEMENT_IMAGES}{id}.json")
+/// An image of an enforcement row that this run did not write, before it is changed. `number` is 0 for the first; another
+/// follows if the row is not as the newest image any more.
+pub fn enforcement_image(id: &str, number: u32) -> String {
+    match number {
+        0 => format!("{ENFORCEMENT_IMAGES}{id}.json"),
+        _ => format!("{ENFORCEMENT_IMAGES}{id}.json.{number}"),
+    }
 }
 
 /// Rows that stand in the target.

@@ -116,6 +116,8 @@ pub enum WarningCode {
     InvariantViolated,
     /// Blobs that no row names could not be removed: an immutability policy or a legal hold keeps them.
     OrphansKept,
+    /// The circuit breaker of a shard opened when all rows that were left were under way: they were settled.
+    BreakerOpened,
 }
 
 impl WarningCode {
@@ -126,6 +128,7 @@ impl WarningCode {
             Self::SourceNotCompared => "source_not_compared",
             Self::InvariantViolated => "invariant_violated",
             Self::OrphansKept => "orphans_kept",
+            Self::BreakerOpened => "breaker_opened",
         }
     }
 }

@@ -154,7 +154,7 @@ async fn images_of(
     plan: &Plan,
     wanted: &BTreeSet<AttemptId>,
 ) -> Result<Vec<String>, Fault> {
-    let images = enforcements::images(store).await?;
+    let images = enforcements::all(store).await?;
     if images.is_empty() {
         return Ok(Vec::new());
     }
@@ -174,7 +174,7 @@ async fn images_of(
         image.get("lms_user_id").and_then(serde_json::Value::as_str).is_some_and(|id| learners.contains(id))
     };
     let named = images.into_iter().filter(|(_, image)| of_learner(image));
-    Ok(named.map(|(id, _)| names::enforcement_image(&id)).collect())
+    Ok(named.map(|(name, _)| name).collect())
 }
 
 /// A result without the lines of these attempts; `None` if it has none of them.

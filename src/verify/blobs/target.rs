@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::{
     exit::Stop,
@@ -36,7 +36,8 @@ pub fn in_folder(target: &dyn Blobs) -> bool {
     target.url("x").starts_with("file:")
 }
 
-/// Lists what the writers of the run may have written; why not, if that is refused. A container that is gone holds nothing.
+/// Lists what the writers of the run may have written; why not, if that is refused. A container that is gone holds nothing; of
+/// a folder that is gone nothing is known, for it may not be mounted.
 pub async fn list_target(
     target: &Arc<dyn Blobs>,
     writers: &BTreeSet<WriterId>,
@@ -51,7 +52,7 @@ pub async fn list_target(
     while let Some(page) = pages.next().await {
         let page = match page {
             Ok(page) => page,
-            Err(fault) if fault.kind == FaultKind::ContainerGone => {
+            Err(fault) if fault.kind == FaultKind::ContainerGone && !in_folder => {
                 tracing::warn!(place = target.location(), "the target container is not there");
                 continue;
             }
@@ -67,6 +68,15 @@ pub async fn list_target(
         }
     }
     Ok(Ok(ListedTarget { blobs: dealt.finish()?, count, requests }))
+}
+
+/// Empties a scratch prefix; a folder that was never made holds nothing.
+pub async fn clear(scratch: &dyn Blobs) -> Result<(), Fault> {
+    let names: Vec<String> = match scratch.list("").map_ok(|blob| blob.name).try_collect().await {
+        Err(Fault { kind: FaultKind::ContainerGone, .. }) => return Ok(()),
+        listed => listed?,
+    };
+    scratch.delete_many(&names).await
 }
 
 /// Whether this process may not list, rather than cannot for now.

@@ -21,6 +21,7 @@ use crate::{
     verify::{
         blobs::{
             Storage, look_at, look_for_surplus_blobs,
+            target::clear,
             wanted::{WantedFile, Wanting},
         },
         content::Content,
@@ -61,14 +62,8 @@ pub async fn test_files(
     let few = World { attempts: Some(&few), ..*world };
     let test = Test { world: &few, places, files };
     let tested = test.all().await;
-    clear(places.scratch).await?;
+    clear(places.scratch.as_ref()).await?;
     tested
-}
-
-/// Empties the scratch prefix.
-async fn clear(scratch: &Arc<dyn Blobs>) -> Result<(), Fault> {
-    let names: Vec<String> = scratch.list("").map_ok(|blob| blob.name).try_collect().await?;
-    scratch.delete_many(&names).await
 }
 
 /// The files of the submissions with the fewest bytes that have any.
@@ -149,7 +144,7 @@ impl Test<'_> {
             self.plant(*plant, file, &copies).await?;
             let (found, _) = self.look().await?;
             lines.push(line(&kind, Some((found, file.attempt, file.attempt))));
-            clear(self.places.scratch).await?;
+            clear(self.places.scratch.as_ref()).await?;
             self.write(&copies).await?;
         }
         Ok((lines, why))

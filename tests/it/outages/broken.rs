@@ -135,6 +135,8 @@ async fn folders_of_source_and_target_that_are_gone_are_held_or_refused_and_noth
     let mut app = TestApp::new(&sample).await;
     Target::folder(&mut app);
     let warehouse = format!("file://{}", sample.path("warehouse").display());
+    let rehearsed = app.run(&["plan", "--dry-run", "--warehouse", &warehouse]).await.expect(0);
+    assert!(rehearsed.stderr.contains("the target's folder is not there yet"), "{}", rehearsed.stderr);
     let is_new = "the target's folder is new; if it should hold files already, its mount is missing";
     for (run, says) in [("first", true), ("second", false)] {
         let planned = app.run(&["plan", "--run", run, "--warehouse", &warehouse]).await.expect(0);
@@ -159,8 +161,10 @@ async fn folders_of_source_and_target_that_are_gone_are_held_or_refused_and_noth
     let (target, aside) = (app.out.path().join("target-blobs"), app.out.path().join("aside"));
     fs::rename(&target, &aside).unwrap();
     for _ in 0..2 {
-        let ended = app.run(&shard).await.expect(78);
-        assert!(ended.stderr.contains("or is not mounted"), "{}", ended.stderr);
+        for command in [&shard[..], &["plan", "--warehouse", &warehouse]] {
+            let ended = app.run(command).await.expect(78);
+            assert!(ended.stderr.contains("or is not mounted"), "{}", ended.stderr);
+        }
         assert!(!target.exists() || fs::read_dir(&target).unwrap().next().is_none());
         fs::create_dir_all(&target).unwrap();
     }
@@ -169,6 +173,14 @@ async fn folders_of_source_and_target_that_are_gone_are_held_or_refused_and_noth
     app.run(&shard).await.expect(0);
     let ended = app.run(&["finalize", "--warehouse", &warehouse]).await.expect(0);
     assert!(ended.stdout.contains("6 rows = 6 migrated + 0 failed + 0 skipped"), "{}", ended.stdout);
+
+    // Of a target that is not mounted nothing is known, and so no blob is called missing.
+    let verify = ["verify", "--level", "blobs", "--warehouse", &warehouse];
+    fs::rename(&target, &aside).unwrap();
+    let ended = app.run(&verify).await.expect(78);
+    assert!(ended.stderr.contains("or is not mounted"), "{}", ended.stderr);
+    fs::rename(&aside, &target).unwrap();
+    app.run(&verify).await.expect(0);
 }
 
 /// Small rows in a folder; of every tenth from the `first` (from 0) on, a file is gone.

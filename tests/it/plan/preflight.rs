@@ -6,7 +6,7 @@ use rogo_migrate::{
     domain::Facts,
     exit::Exit,
     plan::{self, PlanState},
-    ports::FaultKind,
+    ports::{BlobInfo, FaultKind},
 };
 use tokio::time::Instant;
 
@@ -96,6 +96,9 @@ async fn a_missing_file_stops_nothing_but_a_source_that_denies_all_does() {
     world.source.fail("", FaultKind::Denied);
     world.check_refused(Exit::Configuration, &["source blobs: no"]).await;
     world.source.mend();
+    world.source.fail("", FaultKind::Unsupported);
+    world.check_refused(Exit::Configuration, &["must answer HEAD requests"]).await;
+    world.source.mend();
     world.source.fail("", FaultKind::NotFound);
     world.make().await.unwrap();
 }
@@ -163,6 +166,25 @@ async fn a_role_for_the_sources_that_was_assigned_just_now_is_waited_for() {
 
     let (made, took) = Box::pin(mended_after_three_minutes(world.make(), || world.source.mend())).await;
     assert!(made.is_ok() && soon.contains(&took), "{took:?} {:?}", made.err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_for_the_sources_is_waited_for_before_they_are_listed() {
+    let urls = ["https://rogo.blob.example/files/a.docx", "https://rogo.blob.example/files/b.docx"];
+    for lookups_are_cheap in [true, false] {
+        let mapping = &[("1", "24", "Attempt 1"), ("2", "24", "Attempt 1")];
+        let mut world = World::new(&[("1", urls[0]), ("2", urls[1])], mapping);
+        world.warehouse.shape.lookups_are_cheap = lookups_are_cheap;
+        world.warehouse.scanned = vec![(1, "a grade"), (2, "a grade")];
+        world.files.may_copy = true;
+        let blob = |name: &str| BlobInfo { name: name.into(), etag: Some("1".into()), ..BlobInfo::default() };
+        world.source.listed = Some(vec![blob("a.docx"), blob("b.docx")]);
+        world.source.fail("", FaultKind::NoRole);
+        let (made, _) = Box::pin(mended_after_three_minutes(world.make(), || world.source.mend())).await;
+        let listed = made.unwrap().listed.unwrap();
+        assert_eq!(listed.not_listed, [""; 0], "look-ups are cheap: {lookups_are_cheap}");
+        assert_eq!((listed.pages, listed.known), (1, 2));
+    }
 }
 
 #[tokio::test(start_paused = true)]

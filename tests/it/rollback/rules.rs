@@ -1,5 +1,8 @@
 //! Malpractice rules return to what they were before the run, unless another run changed them again.
 
+use futures_util::TryStreamExt;
+use rogo_migrate::ports::PutOptions;
+
 use super::{attempts_file, rollback, target};
 use crate::support::app::{Sample, TestApp, assert_same};
 
@@ -84,4 +87,28 @@ async fn a_rule_that_replaced_that_of_an_attempt_which_stays_is_refused() {
         text.lines().filter(limit).collect::<Vec<_>>().join("\n")
     };
     assert_same(&without_limits(&target(&app).await), &without_limits(&before));
+}
+
+#[tokio::test]
+async fn a_rule_that_the_application_edited_after_a_refused_try_returns_to_that_edit() {
+    let sample = Sample::new(300, 58).await;
+    let app = TestApp::without_cluster(&sample).await;
+    // What a try keeps whose commit is refused; the application edits the rules after it.
+    let rules: Vec<(String, String)> =
+        sqlx::query_as("select id, to_jsonb(rule)::text from malpractice_enforcements rule order by 1")
+            .fetch_all(app.database.pool())
+            .await
+            .unwrap();
+    for (id, image) in rules {
+        let options = PutOptions::create("application/json");
+        app.run_blobs().put(&format!("rogo/enforcements/{id}.json"), image.into(), &options).await.unwrap();
+    }
+    app.database.run("update malpractice_enforcements set enforced_max_attempts = 7").await;
+    let before = target(&app).await;
+    app.run(&["run"]).await.expect(0);
+    let names: Vec<String> =
+        app.run_blobs().list("rogo/enforcements/").map_ok(|info| info.name).try_collect().await.unwrap();
+    assert!(names.iter().any(|name| name.ends_with(".json.1")), "the run changes a rule: {names:?}");
+    rollback(&app, &["--yes", "--reason", "a test"]).await.expect(0);
+    assert_same(&target(&app).await, &before);
 }

@@ -5,7 +5,7 @@ use rogo_migrate::{
     exit::Exit,
     ports::{FaultKind, HeldSubmission, Service},
     run::{DoneMarker, Work, names},
-    shard,
+    shard::{self, in_flight::InFlight},
 };
 
 use crate::support::{
@@ -50,6 +50,7 @@ async fn a_done_marker_of_a_twin_stands() {
         at: instant(1),
         work: Work::default(),
         violations: std::collections::BTreeMap::new(),
+        breaker_opened: None,
     };
     world.store.create(&names::done(SHARD), &twins).await.unwrap();
     world.move_shard(TRY_A).await.unwrap();
@@ -130,6 +131,29 @@ async fn too_many_refused_rows_open_the_breaker_before_they_are_all_refused() {
     let refused = |fate: &Fate| matches!(fate, Fate::Failed { code: FailCode::TargetRejected, .. });
     assert!(outcomes.values().all(refused), "what was decided is recorded");
     assert!(world.store.done(&world.plan.id, SHARD).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_breaker_that_opens_when_all_rows_that_are_left_are_under_way_says_so_and_the_shard_is_done() {
+    let world = World::new(60, 1);
+    world.target.fail_commits(60, Strike::Before, &FaultKind::Rejected("a_constraint".into()));
+    let mut inputs = world.inputs(SHARD, TRY_A).await;
+    inputs.in_flight = InFlight::new(Some(60), 1);
+    world.register(TRY_A);
+    let stop = shard::run(inputs).await.unwrap_err();
+    assert_eq!(stop.exit, Exit::DataRefused, "{stop}");
+    for part in
+        ["circuit breaker: all of the first 50 rows", "Every row of shard 0 has an outcome all the same"]
+    {
+        assert!(stop.message.contains(part), "{part:?} is not said in {stop}");
+    }
+    let marker = world.store.done(&world.plan.id, SHARD).await.unwrap().unwrap();
+    assert_eq!(marker.books.rows_failed(), 60);
+    assert_eq!(
+        marker.breaker_opened.as_deref(),
+        Some("all of the first 50 rows that reached copy failed there or at commit")
+    );
+    assert!(marker.violations.is_empty(), "{:?}", marker.violations);
 }
 
 #[test]

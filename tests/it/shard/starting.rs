@@ -139,3 +139,20 @@ async fn outcomes_that_were_changed_are_the_matter_of_their_own_shard() {
     world.run_blobs.insert("rogo/segments/0/bbbbbbbbbbbb-00000000.jsonl", "{}\n");
     assert_eq!(start(&world).await.err().unwrap().exit, Exit::DataRefused);
 }
+
+#[tokio::test]
+async fn a_start_reads_the_outcomes_of_its_own_shard_however_many_there_are() {
+    let mut world = World::new(400, 200);
+    world.plan.target = world.files.location();
+    world.plan.settings = pinned_settings(&settings(Path::new("unused")), &world.plan.id);
+    let outcomes: Vec<_> = (1..=400).map(|row| migrated(row, 1)).collect();
+    world.record(TRY_B, &outcomes).await;
+    let before = world.journal.entries().len();
+    let started = start(&world).await.unwrap();
+    assert_eq!(started.recorded.books.migrated, 2);
+    let asked = world.journal.entries().split_off(before);
+    let lists: Vec<&String> =
+        asked.iter().filter(|entry| entry.starts_with("run: list rogo/segments/")).collect();
+    assert!(lists.len() <= 21, "{} listings: {lists:#?}", lists.len());
+    assert!(!lists.iter().any(|entry| *entry == "run: list rogo/segments/"), "{lists:#?}");
+}

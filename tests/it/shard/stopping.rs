@@ -6,13 +6,15 @@ use rogo_migrate::{
     domain::{Fate, ShardIndex},
     exit::{Exit, Stop},
     ports::FaultKind,
+    report::grid::count,
+    run::State,
     shard::{self, ShardInputs, in_flight::InFlight},
 };
 use tokio::time::Instant;
 
 use crate::support::{
     fakes::Strike,
-    world::{TRY_A, World},
+    world::{TRY_A, TRY_B, World},
 };
 
 const SHARD: ShardIndex = ShardIndex(0);
@@ -181,4 +183,35 @@ async fn a_stop_while_a_commit_is_tried_again_leaves_its_blobs_to_the_sweep() {
     assert_eq!(stopped.exit, Exit::Stopped, "{stopped}");
     assert_eq!((world.files.names().len(), is_clean(&world)), (3, false));
     assert!(world.outcomes().await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_while_outcomes_wait_for_a_slow_run_store_counts_only_what_is_recorded() {
+    let rows = 7_000;
+    let world = World::new(rows, 1);
+    // All rows are settled at once: more than a segment and the channel to the recorder hold.
+    world.run_blobs.slow_puts("segments/", Duration::from_secs(15));
+    world.register(TRY_A);
+    let mut inputs = world.inputs(SHARD, TRY_A).await;
+    inputs.in_flight = InFlight::new(Some(4_000), 1);
+    let observed = inputs.observed.clone();
+    let script = async {
+        while world.target.held_now().len() < 7_000 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    let stopped = moved_while(inputs, script).await.unwrap_err();
+    assert_eq!(stopped.exit, Exit::Stopped, "{stopped}");
+    let recorded = world.outcomes().await.len() as u64;
+    assert!(recorded < rows, "the stop interrupts rows that wait for the recorder: {recorded}");
+    assert!(stopped.message.contains(&format!("stopped at {recorded} of {rows} rows")), "{stopped}");
+    assert_eq!(observed.books().rows(), recorded);
+    assert!(!world.run_blobs.names().iter().any(|name| name.contains("done/")));
+    let beat =
+        world.store.heartbeat(&world.plan.id, "heartbeats/0/0-aaaaaaaaaaaa.json").await.unwrap().unwrap();
+    assert_eq!(beat.state, State::Stopped(format!("stopped at {} of 7,000 rows", count(recorded))));
+    world.run_blobs.slow_puts("segments/", Duration::ZERO);
+    world.move_shard(TRY_B).await.unwrap();
+    let migrated = world.outcomes().await.values().filter(|fate| matches!(fate, Fate::Migrated(_))).count();
+    assert_eq!(migrated, 7_000, "the next process recovers what was committed and not recorded");
 }

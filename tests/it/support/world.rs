@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use rogo_migrate::{
     domain::{
-        Books, FailCode, Fate, InputDigest, Migrated, Outcome, QueuedRow, ShardIndex, SkipCode, shard_of,
+        AttemptFacts, Books, Facts, FailCode, Fate, InputDigest, Migrated, Outcome, QueuedRow, ShardIndex,
+        SkipCode, shard_of,
     },
     exit::Stop,
     finalize::{FinalizeContext, InputRow, InputRows, books::Totals, finalize},
@@ -115,6 +116,19 @@ impl World {
         }
     }
 
+    /// Puts these facts of each row into a facts file of shard 0, the only one.
+    pub fn with_facts_file(mut self, facts: &Facts) -> Self {
+        let rows = self.plan.shards[0].rows;
+        let line = |row: u64| {
+            let attempt = attempt(i32::try_from(row).unwrap());
+            serde_json::to_string(&AttemptFacts { attempt, facts: facts.clone() }).unwrap() + "\n"
+        };
+        let lines: String = (1..=rows).rev().map(line).collect();
+        self.plan.shards[0].facts_sha256 = Some(sha256(lines.as_bytes()));
+        self.run_blobs.insert(&format!("rogo/{}", names::facts(&self.plan.id, ShardIndex(0))), lines);
+        self
+    }
+
     /// The shard that a row belongs to.
     pub fn shard(&self, row: u64) -> ShardIndex {
         shard_of(self.plan.submissions.rows - row, u32::try_from(self.plan.shards.len()).unwrap())
@@ -151,6 +165,7 @@ impl World {
             at: instant(0),
             work: Work::default(),
             violations: BTreeMap::new(),
+            breaker_opened: None,
         };
         let text = serde_json::to_vec(&marker).unwrap();
         self.run_blobs.insert(&format!("rogo/done/{shard}.json"), text);

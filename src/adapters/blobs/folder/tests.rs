@@ -89,6 +89,9 @@ async fn a_target_that_no_plan_prepared_is_not_made_and_nothing_is_believed_of_i
             blobs.upload("a", &options).await.err().unwrap(),
             blobs.head("a").await.unwrap_err(),
             blobs.delete_many(&["a".to_owned()]).await.unwrap_err(),
+            blobs.list("").try_collect::<Vec<_>>().await.unwrap_err(),
+            blobs.list_in_full("LTI_Uploads/").try_collect::<Vec<_>>().await.unwrap_err(),
+            blobs.folders().await.unwrap_err(),
         ] {
             assert_eq!(refused.kind, FaultKind::ContainerGone, "{refused}");
         }
@@ -98,6 +101,7 @@ async fn a_target_that_no_plan_prepared_is_not_made_and_nothing_is_believed_of_i
     blobs.prepare().await.unwrap();
     blobs.check().await.unwrap();
     assert!(blobs.head("a").await.unwrap().is_none());
+    assert!(blobs.list("").try_collect::<Vec<_>>().await.unwrap().is_empty());
     blobs.put("a", Bytes::from_static(b"one"), &options).await.unwrap();
 }
 

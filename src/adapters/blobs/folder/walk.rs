@@ -29,8 +29,10 @@ impl FolderBlobs {
         stream::once(walk).boxed()
     }
 
-    /// Only folders that the prefix leads to are walked.
+    /// Only folders that the prefix leads to are walked. Of a target whose folder is gone nothing is known: an empty list
+    /// would say that it holds no blob.
     fn walk(&self, prefix: &str, shape: fn(BlobInfo) -> BlobInfo) -> Result<Vec<BlobInfo>, Fault> {
+        self.stands()?;
         let mut blobs = Vec::new();
         let start = prefix.rsplit_once('/').map(|(folder, _)| folder.to_owned());
         if let Some(folder) = &start {
@@ -79,6 +81,7 @@ impl FolderBlobs {
     }
 
     fn look_for_folders(&self) -> Result<Vec<String>, Fault> {
+        self.stands()?;
         let fault = |error| self.fault(error, "listing", "");
         let entries = match fs::read_dir(&self.root) {
             Ok(entries) => entries,

@@ -9,7 +9,7 @@ use azure_core::http::Url;
 use futures_util::{StreamExt, TryStreamExt};
 use tokio_util::io::ReaderStream;
 
-use super::{SERVICE, shown};
+use super::{NO_FILE, SERVICE, shown};
 use crate::{
     adapters::blobs::{
         deadline::{blocking, with_deadline},
@@ -31,8 +31,8 @@ pub(super) fn local(url: &Url) -> Result<Option<PathBuf>, Fault> {
     })
 }
 
-/// Opens or looks at the file at `path`. If it is not there, its whole source may be gone: an allowed folder that is absent
-/// or empty, as the place of a mount is. Then no file is to blame.
+/// Opens or looks at the file at `path`. If that fails, all of its source may be at fault: an allowed folder that is absent or
+/// empty, as the place of a mount is, or that refuses this user every file. Then no file is to blame.
 pub(super) async fn at<T: Send + 'static>(
     path: PathBuf,
     allowed: &[PathBuf],
@@ -41,17 +41,37 @@ pub(super) async fn at<T: Send + 'static>(
 ) -> Result<T, Fault> {
     let allowed: Vec<PathBuf> = allowed.iter().filter(|folder| path.starts_with(folder)).cloned().collect();
     let looked = blocking(SERVICE, move || {
-        let gone = || allowed.into_iter().find(|folder| *folder != path && is_gone(folder));
-        Ok(look(&path).map_err(|error| (error, gone())))
+        let above = |folder: &PathBuf| *folder != path;
+        Ok(look(&path).map_err(|error| {
+            let whole = allowed.into_iter().filter(above).find_map(|folder| of_all(&folder, &error, look));
+            (error, whole)
+        }))
     });
-    looked.await?.map_err(|(error, gone)| {
+    looked.await?.map_err(|(error, whole)| {
         let mut fault = faults::of_io(error, SERVICE, doing);
-        if let Some(folder) = gone.filter(|_| fault.kind == FaultKind::NotFound) {
+        if let Some(whole) = whole {
             fault.kind = FaultKind::ContainerGone;
-            fault.what = format!("{}, and all of {} is gone; mount it", fault.what, folder.display());
+            fault.what = format!("{}, and {whole}", fault.what);
         }
         fault
     })
+}
+
+/// What is wrong with the whole folder, if that explains the error of one file in it. If the user has no right, a neighbour
+/// at the root of the folder is asked for in the same way: a folder below may have rights of its own.
+fn of_all<T>(folder: &Path, error: &io::Error, look: fn(&Path) -> io::Result<T>) -> Option<String> {
+    let shown = folder.display();
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+            is_gone(folder).then(|| format!("all of {shown} is gone; mount it"))
+        }
+        io::ErrorKind::PermissionDenied => {
+            let neighbour = look(&folder.join(NO_FILE)).err()?;
+            (neighbour.kind() == io::ErrorKind::PermissionDenied)
+                .then(|| format!("so is every file of {shown} refused; give this user the right to enter it"))
+        }
+        _ => None,
+    }
 }
 
 fn is_gone(folder: &Path) -> bool {
@@ -82,5 +102,44 @@ pub(super) fn info_of_local(url: &Url, metadata: &std::fs::Metadata) -> BlobInfo
         size_bytes: metadata.len(),
         etag: Some(sidecar::etag(metadata)),
         ..BlobInfo::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The kind of the fault of `name`, which is met in this way, in a folder that holds another file.
+    async fn kind(name: &str, look: fn(&Path) -> io::Result<()>) -> (FaultKind, String) {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("other"), "x").unwrap();
+        let allowed = [folder.path().to_owned()];
+        let fault = at(folder.path().join(name), &allowed, "reading", look).await.unwrap_err();
+        (fault.kind, fault.what)
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_refuses_this_user_every_file_is_to_blame_and_not_its_files() {
+        let refuse: fn(&Path) -> io::Result<()> = |_| Err(io::ErrorKind::PermissionDenied.into());
+        let (whole, what) = kind("a", refuse).await;
+        assert_eq!(whole, FaultKind::ContainerGone, "{what}");
+        assert!(what.contains("so is every file of ") && what.contains("right to enter it"), "{what}");
+        let one: fn(&Path) -> io::Result<()> = |path| {
+            let is_refused = path.ends_with("a");
+            Err(if is_refused { io::ErrorKind::PermissionDenied } else { io::ErrorKind::NotFound }.into())
+        };
+        assert_eq!(kind("a", one).await.0, FaultKind::Denied, "others are let through");
+        assert_eq!(kind("b", one).await.0, FaultKind::NotFound);
+    }
+
+    #[tokio::test]
+    async fn what_a_file_system_says_beyond_that_may_pass_and_blames_no_file_at_once() {
+        // EIO, ESTALE and ENOTCONN: a disk, a mount of a network, a mount in user space.
+        for code in [5, 116, 107] {
+            let fault = faults::of_io(io::Error::from_raw_os_error(code), SERVICE, "reading");
+            assert_eq!(fault.kind, FaultKind::Unavailable, "{fault}");
+        }
+        let odd: fn(&Path) -> io::Result<()> = |_| Err(io::Error::other("odd"));
+        assert_eq!(kind("a", odd).await.0, FaultKind::Unavailable);
     }
 }

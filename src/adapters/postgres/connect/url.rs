@@ -69,18 +69,22 @@ pub(super) fn parse(text: &str, auth: DatabaseAuth) -> Result<PgConnectOptions, 
 /// Warns once per process that the URL asks for less than a verified certificate.
 pub(super) fn warn_unverified(options: &PgConnectOptions) {
     static WARNED: Once = Once::new();
-    let mode = options.get_ssl_mode();
-    if is_local(options) || matches!(mode, PgSslMode::VerifyFull) {
+    if !is_unverified(options) {
         return;
     }
     WARNED.call_once(|| {
         tracing::warn!(
             host = options.get_host(),
-            sslmode = ?mode,
+            sslmode = ?options.get_ssl_mode(),
             "DATABASE_URL asks for less than sslmode=verify-full: the server could be another one; leave sslmode \
              out, and name a private authority's certificate with sslrootcert"
         );
     });
+}
+
+/// Whether a server elsewhere could be another one than it says it is.
+fn is_unverified(options: &PgConnectOptions) -> bool {
+    !is_local(options) && !matches!(options.get_ssl_mode(), PgSslMode::VerifyFull)
 }
 
 fn is_local(options: &PgConnectOptions) -> bool {
@@ -121,6 +125,25 @@ mod tests {
             ("postgres://u@127.0.0.1/app?sslmode=disable", Entra, "Disable"),
         ] {
             assert_eq!(ssl_mode(url, auth), expected, "{url} {auth:?}");
+        }
+    }
+
+    #[test]
+    fn less_than_a_verified_certificate_is_warned_of_unless_the_host_is_loopback() {
+        for (url, warns) in [
+            ("postgres://u:p@db.example.org/app", false),
+            ("postgres://u:p@db.example.org/app?sslmode=verify-full", false),
+            ("postgres://u:p@db.example.org/app?sslmode=verify-ca", true),
+            ("postgres://u:p@db.example.org/app?sslmode=require", true),
+            ("postgres://u:p@db.example.org/app?sslmode=prefer", true),
+            ("postgres://u:p@10.0.0.4/app?sslmode=disable", true),
+            ("postgres://u:p@localhost.example.org/app?sslmode=require", true),
+            ("postgres://u:p@localhost/app?sslmode=disable", false),
+            ("postgres://u:p@[::1]/app?sslmode=require", false),
+            ("postgres:///app?host=/run/postgresql&sslmode=disable", false),
+        ] {
+            let options = parse(url, DatabaseAuth::Password).unwrap();
+            assert_eq!(is_unverified(&options), warns, "{url}");
         }
     }
 

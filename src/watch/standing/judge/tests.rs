@@ -84,6 +84,7 @@ impl Run {
                 at: minute(at),
                 work: Work::default(),
                 violations: BTreeMap::new(),
+                breaker_opened: None,
             };
             self.0.done.insert(shard, marker);
         }

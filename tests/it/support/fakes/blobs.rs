@@ -40,6 +40,7 @@ struct State {
     blobs: BTreeMap<String, Held>,
     put_faults: VecDeque<(Strike, FaultKind)>,
     fails: Option<Fails>,
+    slow_puts: Option<(&'static str, Duration)>,
     spoils: u32,
     writes: u32,
     /// How many bytes a read gives at a time, if that matters to the test.
@@ -56,12 +57,14 @@ pub struct InMemoryBlobs {
     service: Service,
     journal: Journal,
     state: Arc<Mutex<State>>,
+    /// Whether it may be a place to which a service copies by itself.
+    pub may_copy: bool,
 }
 
 impl InMemoryBlobs {
     /// An empty container; what is done with it goes to the journal as `<place>: <verb> <name>`.
     pub fn new(place: &'static str, service: Service, journal: Journal) -> Self {
-        Self { takes: Duration::ZERO, place, service, journal, state: Arc::default() }
+        Self { takes: Duration::ZERO, place, service, journal, state: Arc::default(), may_copy: false }
     }
 
     /// The next `times` puts fail.
@@ -89,6 +92,11 @@ impl InMemoryBlobs {
         self.fail(Some(Arc::new(move |verb, _| {
             (verb == "put" && !(left.lock().unwrap())()).then_some(FaultKind::Unavailable)
         })));
+    }
+
+    /// From now on each put of a name that holds this takes so long.
+    pub fn slow_puts(&self, part: &'static str, takes: Duration) {
+        self.state.lock().unwrap().slow_puts = Some((part, takes));
     }
 
     /// So many times other bytes are stored than were put, of the same number.
@@ -206,6 +214,10 @@ impl Blobs for InMemoryBlobs {
         if !self.takes.is_zero() {
             tokio::time::sleep(self.takes).await;
         }
+        let slow = self.state.lock().unwrap().slow_puts.filter(|(part, _)| name.contains(part));
+        if let Some((_, takes)) = slow {
+            tokio::time::sleep(takes).await;
+        }
         let fault = self.state.lock().unwrap().put_faults.pop_front();
         if let Some((Strike::Before, kind)) = fault {
             return Err(self.fault(kind, "injected before the put"));
@@ -238,6 +250,10 @@ impl Blobs for InMemoryBlobs {
         // As of a service elsewhere: others go on meanwhile.
         tokio::task::yield_now().await;
         self.put(name, std::fs::read(path).unwrap().into(), options).await
+    }
+
+    fn may_copy_from_urls(&self) -> bool {
+        self.may_copy
     }
 
     async fn copy_from(

@@ -10,7 +10,10 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
 use md5::{Digest, Md5};
 use rogo_migrate::ports::{BlobInfo, BlobReader, CopyGrant, Fault, FaultKind, Service, Source};
 use url::Url;
@@ -29,6 +32,8 @@ pub struct InMemorySource {
     asked: Arc<AtomicU32>,
     /// Bytes of each file, if it is not a short one.
     pub content: Option<Bytes>,
+    /// What a listing of any container shows, in one page; `None` if they cannot be listed.
+    pub listed: Option<Vec<BlobInfo>>,
 }
 
 impl InMemorySource {
@@ -79,5 +84,10 @@ impl Source for InMemorySource {
 
     async fn grant(&self, _: &Url) -> Result<Option<CopyGrant>, Fault> {
         Ok(None)
+    }
+
+    fn list<'a>(&'a self, example: &'a Url, _: &'a str) -> BoxStream<'a, Result<Vec<BlobInfo>, Fault>> {
+        let page = self.listed.clone().ok_or_else(|| no(Service::SourceBlobs, FaultKind::Unsupported));
+        stream::iter([self.file(example).and(page)]).boxed()
     }
 }

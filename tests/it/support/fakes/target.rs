@@ -209,7 +209,8 @@ impl TargetWriter for InMemoryTarget {
         if let Some((Strike::Before, kind)) = fault {
             return Err(no(Service::Database, kind));
         }
-        if let Some(held) = self.held_now().remove(&launch_id) {
+        let standing = self.state.held.lock().unwrap().get(&launch_id).cloned();
+        if let Some(held) = standing {
             return Ok(Committed::Held(held));
         }
         self.stand(HeldSubmission {
