@@ -198,7 +198,8 @@ async fn cores_that_are_all_busy() {
         let busy = Busy::begin(threads);
         let marker = moved(&world, SHARD, |_| {}).await;
         drop(busy);
-        let share = (processor_time() - before).div_duration_f64(began.elapsed()) / rows_f64(cores as u64);
+        let share = processor_time().saturating_sub(before).div_duration_f64(began.elapsed())
+            / rows_f64(cores as u64);
         let limits = of_shards(once((SHARD, 4, &marker.work)));
         stand_everywhere(&limits);
         let is_found = limits.iter().any(|limit| limit.code == LimitCode::Cpu);
