@@ -92,6 +92,9 @@ struct Options {
     /// Rows of submission_files beside which it sweeps (9,000,000 take 6 GB of TMPDIR)
     #[arg(long, default_value_t = 9_000_000)]
     file_rows: u64,
+    /// With --sweep: the table is read from the disk (needs root)
+    #[arg(long)]
+    cold: bool,
     /// Blobs of the killed writer
     #[arg(long, default_value_t = 100_000)]
     blobs: u64,
@@ -197,7 +200,7 @@ async fn main() -> ExitCode {
 /// Runs the benchmark that an option names; `false` if none does.
 async fn named(goals: &mut Goals, options: &Options) -> bool {
     if options.sweep {
-        sweep::sweep(goals, options.file_rows, options.blobs).await;
+        sweep::sweep(goals, options.file_rows, options.blobs, options.cold).await;
     } else if options.plan {
         plan::plan(goals, options.planned).await;
     } else if options.commits {
