@@ -23,12 +23,15 @@ use rogo_migrate::{
 
 use uuid::Uuid;
 
-use crate::support::{
-    app::{Sample, TestApp},
-    azurite::Azurite,
-    collector::{Collector, Span},
-    prometheus::Prometheus,
-    proxy::{Proxy, Reply},
+use crate::{
+    observability::{OF_TROUBLE, assert_shown},
+    support::{
+        app::{Sample, TestApp},
+        azurite::Azurite,
+        collector::{Collector, Span},
+        prometheus::Prometheus,
+        proxy::{Proxy, Reply},
+    },
 };
 
 #[test]
@@ -256,6 +259,8 @@ async fn throttles_retries_and_differences_of_a_real_run_are_counted() {
     let collector = Collector::start().await;
     app.set("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", prometheus.endpoint());
     app.set("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", format!("{}/v1/traces", collector.endpoint()));
+    // A rate needs two samples.
+    app.set("OTEL_METRIC_EXPORT_INTERVAL", "100");
     let azurite = Azurite::shared().await;
     let address = azurite.endpoint().split('/').nth(2).unwrap().parse().unwrap();
     let proxy = Proxy::start(address).await;
@@ -283,5 +288,8 @@ async fn throttles_retries_and_differences_of_a_real_run_are_counted() {
     assert!(value("sum(rogo_migrate_verify_differences_total)").await >= 1.0);
     for at_rest in ["sum(rogo_migrate_row_active)", "sum(rogo_migrate_shard_active)"] {
         assert!(value(at_rest).await.abs() < 1e-9, "{at_rest}");
+    }
+    for metric in OF_TROUBLE {
+        assert_shown(&prometheus, metric).await;
     }
 }
