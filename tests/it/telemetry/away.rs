@@ -1,7 +1,7 @@
 //! Receivers that are away, silent, or go away in the middle: what it costs, and what it changes.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     net::TcpListener,
     sync::{
         Arc,
@@ -207,4 +207,33 @@ async fn a_batch_of_spans_that_is_refused_once_is_sent_again_and_taken_once() {
     assert_eq!(bodies[0], bodies[1], "the same batch");
     let taken = &bodies[1..];
     assert_eq!(taken.iter().collect::<BTreeSet<_>>().len(), taken.len(), "none is taken twice");
+}
+
+/// How often each body was sent.
+fn tries(receiver: &HttpStub) -> BTreeMap<Vec<u8>, usize> {
+    let mut tries = BTreeMap::new();
+    receiver.requests().into_iter().for_each(|request| *tries.entry(request.body).or_default() += 1);
+    tries
+}
+
+#[tokio::test]
+async fn a_batch_of_spans_that_is_always_refused_is_sent_three_times_and_then_given_up() {
+    let receiver = HttpStub::start(|_, _| Response::new(503)).await;
+    let settings = ExportSettings { metrics: None, ..both(&receiver.endpoint) };
+    let telling = tokio::task::spawn_blocking(move || {
+        let (exports, receivers) = Exports::begin(&settings).unwrap();
+        let (traces, _) = receivers.traces.unwrap();
+        for _ in 0..300 {
+            tell_everything(traces.as_ref());
+        }
+        exports
+    });
+    let exports = telling.await.unwrap();
+    // The next batch is sent only once the first is given up.
+    until("the next batch is sent", async || tries(&receiver).len() > 1).await;
+    tokio::task::spawn_blocking(move || drop(exports)).await.unwrap();
+    let first = receiver.requests().swap_remove(0).body;
+    let tries = tries(&receiver);
+    assert_eq!(tries.get(&first), Some(&3));
+    assert!(tries.values().all(|times| *times <= 3), "{:?}", tries.values());
 }
