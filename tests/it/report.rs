@@ -9,6 +9,7 @@ mod whole;
 
 use std::{
     io::Write,
+    process::Command,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -97,16 +98,41 @@ fn progress_in_a_pod_is_one_json_object_a_line_with_every_figure() {
     assert_eq!(line, expected);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_pod_logs_its_progress_every_ten_seconds() {
-    let lines = Lines::default();
-    let _listening = lines.listen();
+/// What a process shows of its progress in 35 s.
+async fn shown_for_35_seconds(style: Style) {
     let (board, cancel) = (Board::new(3, 1), CancellationToken::new());
     let work = async {
         tokio::time::sleep(Duration::from_secs(35)).await;
         cancel.cancel();
     };
-    tokio::join!(work, display(&board, Style::Log, cancel.clone()));
+    tokio::join!(work, display(&board, style, cancel.clone()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_logs_its_progress_every_ten_seconds() {
+    let lines = Lines::default();
+    let _listening = lines.listen();
+    shown_for_35_seconds(Style::Log).await;
     let said = lines.text();
     assert_eq!(said.lines().filter(|line| line.contains("\"message\":\"progress\"")).count(), 3, "{said}");
+}
+
+const CHILD: &str = "ROGO_TEST_BLOCKS_CHILD";
+
+/// Blocks go to standard error, which a process of its own has for itself.
+#[test]
+fn a_pipe_gets_a_block_of_progress_every_ten_seconds() {
+    if std::env::var_os(CHILD).is_some() {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().start_paused(true).build().unwrap();
+        return runtime.block_on(shown_for_35_seconds(Style::Block));
+    }
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "report::a_pipe_gets_a_block_of_progress_every_ten_seconds", "--nocapture"])
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    assert_eq!(said.lines().filter(|line| line.starts_with("progress  0/3 rows ")).count(), 3, "{said}");
 }

@@ -23,12 +23,15 @@ use rogo_migrate::{
 
 use uuid::Uuid;
 
-use crate::support::{
-    app::{Sample, TestApp},
-    azurite::Azurite,
-    collector::{Collector, Span},
-    prometheus::Prometheus,
-    proxy::{Proxy, Reply},
+use crate::{
+    observability::{OF_TROUBLE, assert_shown},
+    support::{
+        app::{Sample, TestApp},
+        azurite::Azurite,
+        collector::{Collector, Span},
+        prometheus::Prometheus,
+        proxy::{Proxy, Reply},
+    },
 };
 
 #[test]
@@ -37,8 +40,31 @@ fn the_documents_table_is_the_programs() {
     assert!(documented.contains(&table()), "docs/metrics.md lacks this table:\n{}", table());
 }
 
+/// Metrics, attributes and values whose names are not the program's own: semantic conventions 1.44 of OpenTelemetry.
+const CONVENTIONS: [(&str, &str, &str, &str); 3] = [
+    ("http.client.request.duration", "histogram", "s", "http.request.method, rogo_migrate.service"),
+    ("db.client.operation.duration", "histogram", "s", "db.system.name"),
+    ("rogo_migrate.retries", "counter", "{try}", "service, error.type"),
+];
+
+#[test]
+fn names_of_the_semantic_conventions_are_theirs_in_program_and_documentation() {
+    let documented = include_str!("../../docs/metrics.md");
+    for (name, kind, unit, attributes) in CONVENTIONS {
+        let metric = METRICS.iter().find(|metric| metric.name == name).unwrap_or_else(|| panic!("{name}"));
+        assert_eq!((metric.kind, metric.unit, metric.attributes), (kind, unit, attributes), "{name}");
+        let row = format!("| `{name}` | {kind} | `{unit}` | {attributes} |");
+        assert!(documented.contains(&row), "docs/metrics.md lacks {row}");
+    }
+    let own = METRICS.iter().filter(|metric| !CONVENTIONS.iter().any(|(name, ..)| *name == metric.name));
+    for metric in own {
+        assert!(metric.name.starts_with("rogo_migrate."), "not a name of this program: {metric:?}");
+        assert!(!metric.attributes.contains('.'), "not its own attributes: {metric:?}");
+    }
+}
+
 /// One event of each kind that is a metric.
-pub(crate) fn tell_everything(consumer: &dyn Consumer) {
+fn tell_everything(consumer: &dyn Consumer) {
     let now = Instant::now();
     let second = Duration::from_secs(1);
     let fault = Fault::new(Service::TargetBlobs, FaultKind::Throttled(None), "planted-detail");
@@ -177,6 +203,12 @@ async fn prometheus_gets_every_metric_under_its_documented_name_and_nothing_pers
                 "{found:?}"
             );
         }
+        let documented = metric.attributes.replace('.', "_");
+        let of_process = ["__name__", "job", "instance"];
+        for label in found.iter().flat_map(|(labels, _)| labels.as_object().unwrap().keys()) {
+            let is_documented = documented.split(", ").any(|attribute| attribute == label);
+            assert!(is_documented || of_process.contains(&label.as_str()), "{name}: {label}: {found:?}");
+        }
     }
     for (expression, expected) in VALUES {
         let found = prometheus.query(expression).await;
@@ -256,6 +288,8 @@ async fn throttles_retries_and_differences_of_a_real_run_are_counted() {
     let collector = Collector::start().await;
     app.set("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", prometheus.endpoint());
     app.set("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", format!("{}/v1/traces", collector.endpoint()));
+    // A rate needs two samples.
+    app.set("OTEL_METRIC_EXPORT_INTERVAL", "100");
     let azurite = Azurite::shared().await;
     let address = azurite.endpoint().split('/').nth(2).unwrap().parse().unwrap();
     let proxy = Proxy::start(address).await;
@@ -283,5 +317,8 @@ async fn throttles_retries_and_differences_of_a_real_run_are_counted() {
     assert!(value("sum(rogo_migrate_verify_differences_total)").await >= 1.0);
     for at_rest in ["sum(rogo_migrate_row_active)", "sum(rogo_migrate_shard_active)"] {
         assert!(value(at_rest).await.abs() < 1e-9, "{at_rest}");
+    }
+    for metric in OF_TROUBLE {
+        assert_shown(&prometheus, metric).await;
     }
 }

@@ -156,6 +156,22 @@ fn labels_and_annotations_of_pods_keep_identities_sidecars_and_autoscalers_in_th
 }
 
 #[test]
+fn telemetry_of_every_pod_names_its_namespace_node_pod_and_job() {
+    let attributes = "service.instance.id=$(ROGO_POD),k8s.namespace.name=$(ROGO_NAMESPACE),k8s.pod.name=$(ROGO_POD),\
+        k8s.node.name=$(ROGO_NODE),k8s.job.name=$(ROGO_JOB)";
+    let all = "shards.only=3 verify.enabled=true";
+    let of_all = "plan shards finalize test shards-again finalize-again verify";
+    let job = "metadata.labels['batch.kubernetes.io/job-name']";
+    check(&[
+        (all, of_all, "env/OTEL_RESOURCE_ATTRIBUTES/value", json!(attributes)),
+        (all, of_all, "env/ROGO_NAMESPACE/valueFrom/fieldRef/fieldPath", json!("metadata.namespace")),
+        (all, of_all, "env/ROGO_POD/valueFrom/fieldRef/fieldPath", json!("metadata.name")),
+        (all, of_all, "env/ROGO_NODE/valueFrom/fieldRef/fieldPath", json!("spec.nodeName")),
+        (all, of_all, "env/ROGO_JOB/valueFrom/fieldRef/fieldPath", json!(job)),
+    ]);
+}
+
+#[test]
 fn pods_are_scheduled_as_the_values_say() {
     let spread = |of: &str| json!({"app.kubernetes.io/name": "rogo-migrate", "app.kubernetes.io/instance": "r", "app.kubernetes.io/component": of});
     check(&[

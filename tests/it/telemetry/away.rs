@@ -1,8 +1,9 @@
 //! Receivers that are away, silent, or go away in the middle: what it costs, and what it changes.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     net::TcpListener,
+    process::Stdio,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -14,6 +15,7 @@ use rogo_migrate::{
     settings::{ExportSettings, Signal},
     telemetry::Exports,
 };
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 use super::tell_everything;
 use crate::{
@@ -22,9 +24,12 @@ use crate::{
         app::{Sample, TestApp, assert_same},
         collector::Collector,
         http_stub::{HttpStub, Response},
-        process::{ended, until},
+        process::{ended, until, within},
     },
 };
+
+/// The 3 s that are promised of the end of a process, and what a busy machine adds.
+const LONGEST_END: Duration = Duration::from_millis(3_500);
 
 fn both(endpoint: &str) -> ExportSettings {
     let to = |signal: &str| Some(Signal { endpoint: format!("{endpoint}/v1/{signal}"), ..Signal::default() });
@@ -114,7 +119,7 @@ async fn the_end_waits_for_a_receiver_that_is_away_or_silent_no_longer_than_it_m
     assert!(took < Duration::from_secs(1), "it did not answer the last time: {took:?}");
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let took = ending(format!("http://{}", silent.local_addr().unwrap()), || ()).await;
-    assert!(took < Duration::from_millis(3_500), "{took:?}");
+    assert!(took < LONGEST_END, "{took:?}");
 }
 
 #[tokio::test]
@@ -131,6 +136,32 @@ async fn a_receiver_that_never_answers_changes_no_row() {
     assert!(ended.stdout.contains("40 rows = 40 migrated"), "{}", ended.stdout);
     app.unset("OTEL_EXPORTER_OTLP_ENDPOINT");
     app.run(&["verify", "--recheck", "0s"]).await.expect(0);
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_slow_delays_the_end_no_longer_than_it_may_and_changes_no_row() {
+    let slow = HttpStub::start(|_, _| Response::new(200).after(Duration::from_millis(700))).await;
+    // Its answers to all batches would take longer than the end may.
+    let took = ending(slow.endpoint.clone(), || ()).await;
+    assert!(took < LONGEST_END, "{took:?}");
+    let sample = Sample::with(40, 96, |options| options.plain = true).await;
+    let (mut app, undisturbed) = (TestApp::new(&sample).await, TestApp::new(&sample).await);
+    app.set("OTEL_EXPORTER_OTLP_ENDPOINT", &slow.endpoint);
+    app.set("OTEL_METRIC_EXPORT_INTERVAL", "100");
+    app.set("OTEL_BSP_SCHEDULE_DELAY", "100");
+    // Each span is a request: what is left at the end would take minutes.
+    app.set("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1");
+    let mut run = app.command(&["run", "--trace-sample", "1"]).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(run.stdout.take().unwrap()).lines();
+    let (mut said, mut last) = (String::new(), Instant::now());
+    while let Some(line) = within("it ends", lines.next_line()).await.unwrap() {
+        (said, last) = (said + &line + "\n", Instant::now());
+    }
+    assert!(within("it ends", run.wait()).await.unwrap().success(), "{said}");
+    assert!(last.elapsed() < LONGEST_END, "after its last word: {:?}", last.elapsed());
+    assert!(said.contains("40 rows = 40 migrated"), "{said}");
+    undisturbed.run(&["run"]).await.expect(0);
+    assert_same(&app.everything().await, &undisturbed.everything().await);
 }
 
 #[tokio::test]
@@ -207,4 +238,33 @@ async fn a_batch_of_spans_that_is_refused_once_is_sent_again_and_taken_once() {
     assert_eq!(bodies[0], bodies[1], "the same batch");
     let taken = &bodies[1..];
     assert_eq!(taken.iter().collect::<BTreeSet<_>>().len(), taken.len(), "none is taken twice");
+}
+
+/// How often each body was sent.
+fn tries(receiver: &HttpStub) -> BTreeMap<Vec<u8>, usize> {
+    let mut tries = BTreeMap::new();
+    receiver.requests().into_iter().for_each(|request| *tries.entry(request.body).or_default() += 1);
+    tries
+}
+
+#[tokio::test]
+async fn a_batch_of_spans_that_is_always_refused_is_sent_three_times_and_then_given_up() {
+    let receiver = HttpStub::start(|_, _| Response::new(503)).await;
+    let settings = ExportSettings { metrics: None, ..both(&receiver.endpoint) };
+    let telling = tokio::task::spawn_blocking(move || {
+        let (exports, receivers) = Exports::begin(&settings).unwrap();
+        let (traces, _) = receivers.traces.unwrap();
+        for _ in 0..300 {
+            tell_everything(traces.as_ref());
+        }
+        exports
+    });
+    let exports = telling.await.unwrap();
+    // The next batch is sent only once the first is given up.
+    until("the next batch is sent", async || tries(&receiver).len() > 1).await;
+    tokio::task::spawn_blocking(move || drop(exports)).await.unwrap();
+    let first = receiver.requests().swap_remove(0).body;
+    let tries = tries(&receiver);
+    assert_eq!(tries.get(&first), Some(&3));
+    assert!(tries.values().all(|times| *times <= 3), "{:?}", tries.values());
 }

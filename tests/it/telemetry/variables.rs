@@ -100,3 +100,20 @@ async fn so_many_spans_wait_as_the_variable_says_and_what_finds_no_room_is_count
         assert_eq!(is_back, size.is_none(), "{size:?}: {}", ended.stderr);
     }
 }
+
+#[tokio::test]
+async fn a_sampler_that_takes_no_trace_sends_no_span_and_no_span_is_called_lost() {
+    let sample = Sample::with(12, 97, |options| options.plain = true).await;
+    for (sampler, is_sent) in [("always_on", true), ("always_off", false)] {
+        let receiver = HttpStub::start(|_, _| Response::new(200)).await;
+        let mut app = TestApp::new(&sample).await;
+        app.set("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.endpoint);
+        app.set("OTEL_TRACES_SAMPLER", sampler);
+        let ended = app.run(&["run", "--trace-sample", "1"]).await.expect(0);
+        let requests = receiver.requests();
+        let has = |path: &str| requests.iter().any(|request| request.target == path);
+        assert!(has("/v1/metrics"), "{sampler}");
+        assert_eq!(has("/v1/traces"), is_sent, "{sampler}");
+        assert!(!ended.stderr.contains("did not take every span"), "{sampler}: {}", ended.stderr);
+    }
+}
