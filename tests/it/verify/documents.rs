@@ -1,4 +1,4 @@
-//! The commands of deploy/RUNNING.md on verifying by hand do what it says.
+//! The commands of deploy/RUNNING.md on predicting and on verifying by hand do what it says.
 
 use serde_json::Value;
 
@@ -13,6 +13,23 @@ const RUNNING: &str = "deploy/RUNNING.md";
 
 async fn follow(app: &TestApp<'_>, line: &str, url: &str) -> Ended {
     shell(app, line, &[("DATABASE_URL", url)]).await.expect(0)
+}
+
+#[tokio::test]
+async fn the_commands_of_the_chapter_on_predicting_do_what_it_says() {
+    let sample = Sample::with(12, 93, small).await;
+    let app = TestApp::without_cluster(&sample).await;
+    let lines = commands(RUNNING, Some("Predict"));
+    let [rehearsed, kept] = lines.as_slice() else { panic!("two commands: {lines:?}") };
+    follow(&app, rehearsed, &app.database.url()).await;
+    assert!(app.result("prediction/controls.csv").lines().count() > 1);
+    app.run(&["status"]).await.expect(75);
+    follow(&app, kept, &app.database.url()).await;
+    let left: Vec<String> = app.blobs().await.into_iter().map(|blob| blob.name).collect();
+    assert!(left.is_empty(), "the probe's copies are removed again: {left:?}");
+    app.run(&["run"]).await.expect(0);
+    let summary: Value = serde_json::from_str(&app.result("summary.json")).unwrap();
+    assert_eq!(summary["prediction"]["same"], true, "{}", summary["prediction"]);
 }
 
 #[tokio::test]
