@@ -57,7 +57,6 @@ pub fn quantities(prediction: &Prediction, plan: &Plan, measured: Option<Measure
     let (files, bytes) = (prediction.files.files, prediction.files.bytes);
     let batches = prediction.rows.div_ceil(GATHERED_ROWS);
     let by_the_service = measured.is_some_and(|measured| measured.by_the_service);
-    let hours = u64::from(prediction.duration.processes) * prediction.duration.milliseconds;
     Quantities {
         database_requests: migrated + batches,
         warehouse_requests: if plan.facts_files { 0 } else { batches },
@@ -65,7 +64,7 @@ pub fn quantities(prediction: &Prediction, plan: &Plan, measured: Option<Measure
         target_requests: files + bytes / PART_BYTES,
         egress_bytes: if by_the_service { 0 } else { bytes },
         database_bytes: migrated * SUBMISSION_BYTES + files * FILE_BYTES,
-        pod_hours: format!("{}.{:02}", hours / 3_600_000, hours % 3_600_000 / 36_000),
+        pod_hours: pod_hours(&prediction.duration),
         basis: match measured {
             Some(_) if by_the_service => "the storage service copied in the probe, so no bytes pass through this program",
             Some(_) => "the probe's copies passed through this program, and so will all bytes",
@@ -73,6 +72,12 @@ pub fn quantities(prediction: &Prediction, plan: &Plan, measured: Option<Measure
         }
         .into(),
     }
+}
+
+/// Duration times processes, in hundredths of an hour.
+fn pod_hours(duration: &PredictedDuration) -> String {
+    let milliseconds = u64::from(duration.processes) * duration.milliseconds;
+    format!("{}.{:02}", milliseconds / 3_600_000, milliseconds % 3_600_000 / 36_000)
 }
 
 /// From the first process's start to the last outcome.
@@ -130,4 +135,23 @@ fn float(number: u64) -> f64 {
 )]
 fn whole(number: f64) -> u64 {
     number.round() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pod_hours_are_the_duration_times_the_processes_that_work_at_a_time() {
+        for (processes, milliseconds, hours) in [
+            (1, 3_600_000, "1.00"),
+            (4, 5_400_000, "6.00"),
+            (3, 20 * 60_000, "1.00"),
+            (8, 45 * 60_000 + 36_000, "6.08"),
+            (1, 35_999, "0.00"),
+        ] {
+            let duration = PredictedDuration { milliseconds, processes, basis: String::new() };
+            assert_eq!(pod_hours(&duration), hours, "{processes} processes of {milliseconds} ms");
+        }
+    }
 }

@@ -1,10 +1,12 @@
 //! Verify on real servers: a clean run is VERIFIED, and what is changed in the target by hand is found and named.
 
 mod azure;
+mod beside;
 mod blobs;
 mod broken_rules;
 mod content;
 pub(crate) mod corruptions;
+mod documents;
 mod doubts;
 mod files;
 mod nights;

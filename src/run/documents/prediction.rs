@@ -191,7 +191,7 @@ pub struct Quantities {
     pub egress_bytes: u64,
     /// Growth of the target database, estimated.
     pub database_bytes: u64,
-    /// Duration times processes, in hours, with one decimal.
+    /// Duration times processes that work at a time, in hours, with two decimals.
     pub pod_hours: String,
     /// How these numbers came about.
     pub basis: String,

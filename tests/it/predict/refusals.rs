@@ -3,7 +3,10 @@
 use rogo_migrate::run::{CheckResult, Prediction};
 
 use super::predicted;
-use crate::support::app::{Sample, TestApp};
+use crate::support::{
+    app::{Sample, TestApp},
+    postgres::own::OwnServer,
+};
 
 /// The checks of a prediction that ended with this code, and what it said on standard error.
 async fn refused(app: &TestApp<'_>, code: i32) -> (Prediction, String) {
@@ -47,13 +50,24 @@ async fn triggers_and_masks_are_told_apart_from_what_is_in_order() {
     app.database
         .run(
             "create function noted() returns trigger language plpgsql as $$ begin return new; end $$;
-             create trigger noted before insert on submission_files for each row execute function noted()",
+             create trigger noted_before before insert on submission_files for each row execute function noted();
+             create trigger noted_after after insert on submission_grades for each row execute function noted();
+             create constraint trigger noted_late after insert on assignment_submissions
+                deferrable initially deferred for each row execute function noted()",
         )
         .await;
     let prediction = predicted(&app, &["--dry-run"]).await;
     let result =
         |name: &str| prediction.checks.iter().find(|check| check.check == name).map(|check| check.result);
     assert_eq!(result("target_triggers"), Some(CheckResult::Warn));
+    let triggers = prediction.checks.iter().find(|check| check.check == "target_triggers").unwrap();
+    for named in [
+        "noted_before on submission_files (before)",
+        "noted_after on submission_grades (after)",
+        "noted_late on assignment_submissions (deferred)",
+    ] {
+        assert!(triggers.says.contains(named), "{named}: {}", triggers.says);
+    }
     for name in
         ["target_database", "target_rights", "target_schema", "target_clock", "target_tls", "warehouse"]
     {
@@ -61,6 +75,37 @@ async fn triggers_and_masks_are_told_apart_from_what_is_in_order() {
     }
     assert_eq!(result("warehouse_masked_columns"), Some(CheckResult::Pass));
     assert_eq!(result("target_container_policy"), Some(CheckResult::Pass));
+}
+
+/// The server is real, and so is the link to another address than loopback. Only its clock is put forward: by a function that
+/// the search path finds before the server's own.
+#[tokio::test]
+async fn a_clock_that_is_wrong_and_a_link_that_is_not_encrypted_are_warnings_with_a_remedy() {
+    let sample = Sample::with(12, 55, |options| options.plain = true).await;
+    let mut server = OwnServer::start().await;
+    let beyond_loopback = server.listen_beyond_loopback().await;
+    let mut app = TestApp::on(&sample, server.database()).await;
+    app.database
+        .run(&format!(
+            "create function public.clock_timestamp() returns timestamptz language sql as
+                $$ select pg_catalog.clock_timestamp() + interval '1 hour' $$;
+             alter database {} set search_path = public, pg_catalog",
+            app.database.name()
+        ))
+        .await;
+    app.set("DATABASE_URL", server.url_through(beyond_loopback));
+    let prediction = predicted(&app, &["--dry-run"]).await;
+    for (name, says, remedy) in [
+        ("target_clock", "the clocks of this machine and of the database are 3", "time server"),
+        ("target_tls", "the connection to the database is not encrypted", "remove sslmode=disable"),
+    ] {
+        let check = prediction.checks.iter().find(|check| check.check == name).unwrap();
+        assert_eq!(check.result, CheckResult::Warn, "{check:?}");
+        assert!(check.says.contains(says) && check.remedy.contains(remedy), "{check:?}");
+        assert!(prediction.to_mend.iter().any(|item| item.what == name), "{:?}", prediction.to_mend);
+    }
+    let sound = prediction.checks.iter().find(|check| check.check == "target_rights").unwrap();
+    assert_eq!(sound.result, CheckResult::Pass, "{sound:?}");
 }
 
 #[tokio::test]

@@ -21,6 +21,9 @@ use crate::support::{
     csv::Csv,
 };
 
+/// Names of a page, as many as Azure Storage gives at most.
+const PAGE: usize = 5_000;
+
 /// Attempts, each with the checks that find something in it.
 fn found<const N: usize>(all: [(&str, &[&str]); N]) -> BTreeMap<String, std::collections::BTreeSet<String>> {
     let of = |checks: &[&str]| checks.iter().map(|check| (*check).to_owned()).collect();
@@ -119,13 +122,11 @@ async fn encodings_and_stored_md5s_of_a_service_are_compared_with_the_outcome_el
     assert_eq!(why, "outcomes of an earlier version of this program keep no receipts and digests");
 }
 
-#[tokio::test]
-async fn bytes_that_a_service_copied_by_itself_are_compared_with_the_md5_that_the_outcome_keeps() {
-    let service = BlobService::start(&[Habit::Copies]).await;
-    let source = format!("{}/source", service.endpoint());
-    let sample = Sample::in_folder(6, 59, |options| {
+/// A sample whose files lie in the container `source` of this service.
+async fn stored(service: &BlobService, rows: u64, seed: u64) -> Sample {
+    let sample = Sample::in_folder(rows, seed, |options| {
         small(options);
-        options.source_url = Some(source.parse().unwrap());
+        options.source_url = Some(format!("{}/source", service.endpoint()).parse().unwrap());
     })
     .await;
     for file in csv::Reader::from_path(sample.path("files.csv")).unwrap().records() {
@@ -134,9 +135,14 @@ async fn bytes_that_a_service_copied_by_itself_are_compared_with_the_md5_that_th
         let content_type = "application/octet-stream".to_owned();
         service.insert("source", &file[1], Blob { bytes, content_type, ..Blob::default() });
     }
-    let mut app = TestApp::new(&sample).await;
+    sample
+}
+
+/// A target in the container `files` of the same service.
+async fn app_of<'s>(service: &BlobService, sample: &'s Sample) -> TestApp<'s> {
+    let mut app = TestApp::new(sample).await;
     for (name, value) in [
-        ("ROGO_SOURCE_ALLOW", source),
+        ("ROGO_SOURCE_ALLOW", format!("{}/source", service.endpoint())),
         ("ROGO_TARGET", "az://files".into()),
         ("ROGO_RUN_STORE", format!("file://{}", app.out.path().join("run-store").display())),
         ("SOURCE_STORAGE_CONNECTION_STRING", service.connection_string()),
@@ -144,6 +150,33 @@ async fn bytes_that_a_service_copied_by_itself_are_compared_with_the_md5_that_th
     ] {
         app.set(name, value);
     }
+    app
+}
+
+/// Counted by the service, in pages as long as those of Azure Storage.
+#[tokio::test]
+async fn level_blobs_takes_at_most_one_request_for_a_thousand_blobs() {
+    let service = BlobService::start(&[Habit::Copies]).await;
+    service.set_page_size(PAGE);
+    let sample = stored(&service, 1_800, 60).await;
+    let app = app_of(&service, &sample).await;
+    app.run(&["run"]).await.expect(0);
+    let before = service.requests().len();
+    verify(&app, &["--level", "blobs"]).await.expect(0);
+    let asked = service.requests().split_off(before);
+    let files = &verification(&app)["files"];
+    let blobs = files["blobs"].as_u64().unwrap();
+    assert!(blobs > PAGE as u64 && files["named"] == blobs, "{files}");
+    assert!(asked.len() as u64 * 1_000 <= blobs, "{} requests, {blobs} blobs: {asked:?}", asked.len());
+    let told = ["target_requests", "source_requests"].map(|name| files[name].as_u64().unwrap());
+    assert!(told[0] >= 2 && told[1] >= 2 && told[0] + told[1] <= asked.len() as u64, "{files}");
+}
+
+#[tokio::test]
+async fn bytes_that_a_service_copied_by_itself_are_compared_with_the_md5_that_the_outcome_keeps() {
+    let service = BlobService::start(&[Habit::Copies]).await;
+    let sample = stored(&service, 6, 59).await;
+    let app = app_of(&service, &sample).await;
     app.run(&["run"]).await.expect(0);
     let ended = verify(&app, &["--level", "content"]).await.expect(0);
     assert!(ended.stdout.starts_with("VERIFIED TO THE BYTE"), "{}", ended.stdout);

@@ -68,6 +68,10 @@ async fn what_cannot_be_read_is_named_and_all_else_is_compared() {
     );
     let result = verification(&app);
     assert_eq!((&result["independent"], &result["role"]), (&json!(true), &json!("verifier")));
+    let machine = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    assert_eq!(result["host"], machine.trim(), "the machine that verified");
+    let read = result["database"].as_str().unwrap();
+    assert!(read.starts_with(&format!("{} at 127.0.0.1:", app.database.name())), "{read}");
     let digest = result["program_sha256"].as_str().unwrap();
     assert_eq!(digest.len(), 64);
     assert!(app.out.path().join("elsewhere/rogo/results/verification.json").exists());

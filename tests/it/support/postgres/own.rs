@@ -1,6 +1,12 @@
 //! A PostgreSQL of one test's own, which may crash, start again, and have a standby that is promoted.
 
-use std::{fs, io::Write, net::SocketAddr, process::Command, time::Duration};
+use std::{
+    fs,
+    io::Write,
+    net::{SocketAddr, UdpSocket},
+    process::Command,
+    time::Duration,
+};
 
 use sqlx::{PgPool, postgres::PgPoolOptions};
 
@@ -38,6 +44,26 @@ impl OwnServer {
     /// The URL of that database, as the ordinary role, through a proxy.
     pub fn url_through(&self, proxy: SocketAddr) -> String {
         TestServer::url_as(ROLE, &self.0.password, proxy, TEMPLATE)
+    }
+
+    /// Starts it again so that it also listens at the machine's own address beyond loopback, which is returned.
+    pub async fn listen_beyond_loopback(&mut self) -> SocketAddr {
+        let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+        // Nothing is sent: it only shows from which address the machine would.
+        socket.connect("192.0.2.1:9").expect("the machine has an address beyond loopback");
+        let own = socket.local_addr().unwrap().ip();
+        let access = self.0.folder.join("data/pg_hba.conf");
+        let rules = fs::read_to_string(&access).unwrap();
+        fs::write(&access, format!("{rules}host all all {own}/32 scram-sha-256\n")).unwrap();
+        let database = self.database();
+        let listen = format!("alter system set listen_addresses = '127.0.0.1, {own}'");
+        for statement in [listen.as_str(), "checkpoint"] {
+            database.run(statement).await;
+        }
+        database.pool().close().await;
+        self.crash();
+        self.restart().await;
+        (own, self.0.port).into()
     }
 
     /// Stops it at once, as a crash does (`immediate`): what lies in its buffers only is lost.
