@@ -15,6 +15,8 @@ use crate::{
 };
 
 const LOOKS: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(10));
+/// Every so many looks the wait asks for a refusal too. With a look in 10 s a refusal is found within half a minute.
+const REFUSAL: u64 = 3;
 /// A plan without a heartbeat for so long is no longer being made.
 const ALIVE: TimeDelta = TimeDelta::minutes(10);
 
@@ -25,13 +27,16 @@ pub async fn await_plan(settings: &Settings, store: &RunStore) -> Result<Plan, S
     // Many pods wait for one plan, so each asks only every 10 s after the first seconds.
     let mut absent = Patience::new(LOOKS);
     let mut away = Patience::new(LOOKS);
+    let mut looks = 0;
     loop {
-        let wait = match look(settings, store).await {
+        let wait = match glance(settings, store, looks).await {
             Ok(Some(found)) => return found,
             Ok(None) => {
+                looks += 1;
                 let left = settings.wait_plan.saturating_sub(began.elapsed());
                 if left.is_zero() && !being_made(settings, store).await {
-                    return Err(no_plan(settings, store));
+                    let last = look(settings, store).await?;
+                    return last.unwrap_or_else(|| Err(no_plan(settings, store)));
                 }
                 away.answered();
                 tell_wait(&format!("waiting for the plan for {} s", began.elapsed().as_secs()));
@@ -113,6 +118,19 @@ fn given_up(away_for: Duration, fault: &Fault) -> Stop {
         fault.chain()
     );
     Stop::new(Exit::Temporary, message)
+}
+
+/// As [`look`], with one request for most looks: many pods wait for one plan. The other documents are read in the first
+/// look and where something new is there.
+async fn glance(
+    settings: &Settings,
+    store: &RunStore,
+    looks: u64,
+) -> Result<Option<Result<Plan, Stop>>, Fault> {
+    let is_news = looks == 0
+        || store.exists(names::PLAN).await?
+        || (looks.is_multiple_of(REFUSAL) && store.refusal(&settings.epoch).await?.is_some());
+    if is_news { look(settings, store).await } else { Ok(None) }
 }
 
 /// The plan, or the reason why there will be none; `None` if neither document exists.

@@ -3,6 +3,7 @@
 mod export;
 mod faults;
 mod login;
+#[cfg(feature = "real-warehouse")]
 mod real;
 mod reload;
 mod shape;

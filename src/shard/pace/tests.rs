@@ -335,19 +335,27 @@ async fn the_time_that_a_service_asks_for_is_kept_to_by_everyone() {
     assert!(other.unwrap() >= Duration::from_secs(7));
 }
 
-/// How an operation on the target ends that meets this fault every time, while the service answers questions or not;
-/// how often it was tried, and how long that took.
+/// As [`refused_by`], of the target.
 async fn target_that_refuses(kind: FaultKind, answers: bool) -> (Result<(), Trouble>, u32, Duration) {
+    refused_by(Service::TargetBlobs, kind, answers).await
+}
+
+/// How an operation on a service ends that meets this fault every time, while the service answers questions or not;
+/// how often it was tried, and how long that took.
+async fn refused_by(
+    service: Service,
+    kind: FaultKind,
+    answers: bool,
+) -> (Result<(), Trouble>, u32, Duration) {
     let pace = pace(Duration::from_mins(15));
     let (began, tries) = (Instant::now(), AtomicU32::new(0));
     let write = || async {
         tries.fetch_add(1, Ordering::SeqCst);
-        Err(fault(Service::TargetBlobs, kind.clone()))
+        Err(fault(service, kind.clone()))
     };
-    let ask = |_, _| async move {
-        if answers { Ok(()) } else { Err(fault(Service::TargetBlobs, FaultKind::Misconfigured)) }
-    };
-    let ended = pace.steady_examined(&[Service::TargetBlobs], write, |_| {}, ask).await;
+    let ask =
+        |_, _| async move { if answers { Ok(()) } else { Err(fault(service, FaultKind::Misconfigured)) } };
+    let ended = pace.steady_examined(&[service], write, |_| {}, ask).await;
     (ended, tries.into_inner(), began.elapsed())
 }
 
@@ -359,6 +367,15 @@ async fn a_name_that_is_refused_is_its_rows_own_fault_at_once() {
     // A front end that refuses everything is the service's fault.
     let (ended, ..) = target_that_refuses(FaultKind::NameRefused, false).await;
     assert!(matches!(ended, Err(Trouble::Process(_))), "{ended:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_file_that_is_archived_or_forbidden_is_its_rows_own_fault_at_once() {
+    for kind in [FaultKind::Archived, FaultKind::Denied] {
+        let (ended, tries, took) = refused_by(Service::SourceBlobs, kind.clone(), true).await;
+        assert!(matches!(ended, Err(Trouble::Row(_))), "{kind:?}: {ended:?}");
+        assert_eq!((tries, took), (1, Duration::ZERO), "{kind:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -45,6 +45,57 @@ async fn every_sql_statement_of_the_documents_runs_on_the_real_tables() {
     }
 }
 
+/// The words that each of these paragraphs must hold, by its beginning.
+const EXPLAINED: [(&str, &[&str]); 8] = [
+    (
+        "**What `shards.maxFailed` means.**",
+        &["`maxFailedIndexes`", "ends the whole Job", "does not depend on the parallelism"],
+    ),
+    ("**After evictions**", &["10 s, 20 s, 40 s, up to 10 min", "pods therefore seem to be missing"]),
+    (
+        "**Never `helm rollback`.**",
+        &["without rendering the chart", "are\ndeleted", "upgrade with the earlier values"],
+    ),
+    (
+        "**SNAT ports.**",
+        &["1,024 per node", "new connections time out", "private endpoints or a NAT gateway"],
+    ),
+    (
+        "Rendered by `helm template`, Argo CD or Flux's dry runs",
+        &["`lookup` is empty", "no check protects running"],
+    ),
+    (
+        "**Argo CD.**",
+        &["No prune and no self-heal", "pruning deletes a running Job", "self-heal undoes a pause"],
+    ),
+    ("**Flux.**", &["`disableWait`", "no remediation", "would delete running Jobs"]),
+    ("| new connections time out", &["SNAT ports"]),
+];
+
+#[test]
+fn what_a_cluster_and_its_tools_do_to_a_run_is_explained() {
+    let running = read(RUNNING);
+    for (beginning, words) in EXPLAINED {
+        let paragraph = running.split("\n\n").find_map(|text| {
+            let at = text.find(beginning)?;
+            (at == 0 || text[..at].ends_with('\n')).then(|| &text[at..])
+        });
+        let paragraph = paragraph.unwrap_or_else(|| panic!("no paragraph begins with {beginning:?}"));
+        for word in words {
+            assert!(
+                paragraph.contains(&word.replace('\n', " ")) || paragraph.contains(word),
+                "{word:?}: {paragraph}"
+            );
+        }
+    }
+    let blocks = blocks(&running, "yaml", Some("11. GitOps"));
+    for setting in
+        ["automated: {prune: false, selfHeal: false}", "disableWait: true", "remediation: {retries: 0}"]
+    {
+        assert!(blocks.iter().any(|block| block.contains(setting)), "{setting}");
+    }
+}
+
 /// The indented queries of a text, but those of the warehouse.
 fn queries(markdown: &str) -> Vec<String> {
     let mut all = Vec::new();

@@ -1,4 +1,5 @@
-//! A full disk below the run store: outcomes cannot be recorded, and yet no row is lost, doubled or blamed.
+//! A full disk below the run store: outcomes cannot be recorded, and yet no row is lost, doubled or blamed. A disk that is too
+//! small for the facts of a warehouse is refused before they are read.
 
 use std::{
     fs,
@@ -9,8 +10,9 @@ use std::{
 
 use super::{Day, plain_sample, through_bash};
 use crate::support::{
-    app::{TestApp, assert_same},
+    app::{Sample, TestApp, assert_same},
     process::output,
+    tds::{Options, TdsServer, data::Data},
 };
 
 #[tokio::test]
@@ -49,6 +51,32 @@ async fn a_full_disk_below_the_run_store_costs_no_row() {
     let undisturbed = TestApp::new(&sample).await;
     undisturbed.run(&["run"]).await.expect(0);
     assert_same(&app.everything().await, &undisturbed.everything().await);
+}
+
+/// Both tables have so many rows, as the server counts them, and no index.
+async fn without_an_index(sample: &Sample, rows: i64) -> TdsServer {
+    let options = Options { has_index: false, claimed_rows: Some(rows), ..Options::default() };
+    TdsServer::start(Data::load(&sample.path("warehouse")).unwrap(), options).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_plan_that_reads_the_whole_warehouse_says_what_it_needs_and_refuses_a_disk_that_has_less() {
+    let sample = plain_sample(12).await;
+    let app = TestApp::new(&sample).await;
+    let variable = "DATA_WAREHOUSE_CONNECTION_STRING";
+    let server = without_an_index(&sample, 600_000).await;
+    // It is said before the rows are read, which are not as many as the server said.
+    let told = Day::new("room enough", &["plan", "--dry-run"], 75).set(variable, server.connection_string());
+    let says = ["the warehouse is read once, and its rows are kept in TMPDIR", "1.2 GiB"];
+    told.says(says).ends(&app).await;
+
+    let server = without_an_index(&sample, i64::MAX).await;
+    let refused = Day::new("no such disk", &["plan"], 78).set(variable, server.connection_string());
+    let says = [
+        "the plan keeps about 16383.9 PiB of the warehouse's rows in TMPDIR (",
+        "more are needed; make room, set TMPDIR to a larger disk, or add an index that leads on AttemptId",
+    ];
+    refused.says(says).is_refused(&app).await;
 }
 
 /// A file system of its own, of 1 MiB.

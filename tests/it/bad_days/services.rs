@@ -132,6 +132,25 @@ async fn a_database_that_lets_nobody_in_is_named() {
     day.says(["TLS failed", "xpired", "sslrootcert"]).is_refused(&app).await;
 }
 
+/// The host stands for one elsewhere: it is this machine, and is not written as a loopback address.
+#[tokio::test]
+async fn a_url_that_leaves_the_servers_identity_open_is_warned_of_once_by_every_command() {
+    let sample = plain_sample(12).await;
+    let app = TestApp::new(&sample).await;
+    let warning = "DATABASE_URL asks for less than sslmode=verify-full: the server could be another one";
+    let local = app.database.url();
+    let elsewhere = local.replace("@127.0.0.1:", "@0.0.0.0:").replace("sslmode=disable", "sslmode=require");
+    assert!(elsewhere.contains("@0.0.0.0:") && elsewhere.contains("sslmode=require"), "{elsewhere}");
+    for (arguments, url, times) in [
+        (&["plan", "--dry-run"][..], &local, 0),
+        (&["plan", "--dry-run"], &elsewhere, 1),
+        (&["run"], &elsewhere, 1),
+    ] {
+        let ended = Day::new("sslmode", arguments, 0).set("DATABASE_URL", url).ends(&app).await;
+        assert_eq!(ended.stderr.matches(warning).count(), times, "{arguments:?}: {}", ended.stderr);
+    }
+}
+
 #[tokio::test]
 async fn a_warehouse_that_is_not_as_it_should_be_is_named() {
     let sample = plain_sample(12).await;

@@ -125,6 +125,14 @@ fn mark_done(world: &World, shard: u32) {
     world.mark_done(shard);
 }
 
+/// The document once more, as it stands in a folder that was copied from a run of another plan.
+fn of_another_plan(world: &World, name: &str) {
+    let own = world.run_blobs.text(name).unwrap();
+    let foreign = own.replace(world.plan.id.as_str(), "ffffffffffff");
+    assert_ne!(own, foreign);
+    world.run_blobs.insert(name, foreign);
+}
+
 fn beat(world: &World, epoch: &str, minute: i64) {
     let heartbeat = Heartbeat {
         plan: world.plan.id.clone(),
@@ -220,6 +228,37 @@ async fn a_job_that_vanished_ends_it_only_when_nobody_gives_a_sign_of_life() {
     beat(&world, "1-abc", 5);
     let working = waited(&world, &gone()).await;
     assert_eq!((working.end.unwrap(), working.seconds), (WaitEnd::JobGone, 15 * MINUTE));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_heartbeat_of_another_plan_keeps_no_wait_going() {
+    let world = World::new(4, 2);
+    beat(&world, "1-abc", 5);
+    let (plan, epoch) = (&world.plan.id, "1-abc".parse().unwrap());
+    assert_eq!(world.store.heartbeats(plan, &epoch).await.unwrap().len(), 1);
+    of_another_plan(&world, "rogo/heartbeats/1-abc/0-aaaaaaaaaaaa.json");
+    assert_eq!(world.store.heartbeats(plan, &epoch).await.unwrap(), []);
+    let foreign = waited(&world, &Script::new(vec![(0, running()), (60, Says::Nothing)])).await;
+    assert_eq!((foreign.end.unwrap(), foreign.seconds), (WaitEnd::JobGone, 60));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_done_marker_of_another_plan_is_refused_and_no_shard_counts_as_done() {
+    for foreign in [0, 1] {
+        let world = World::new(4, 2);
+        mark_done(&world, 0);
+        mark_done(&world, 1);
+        of_another_plan(&world, &format!("rogo/done/{foreign}.json"));
+        let refused = waited(&world, &Script::new(vec![(0, running())])).await.end.unwrap_err();
+        assert_eq!(refused.exit, Exit::Configuration, "{refused}");
+        for says in [
+            &format!("memory://run/rogo/done/{foreign}.json is of plan ffffffffffff"),
+            "this run's plan is 0123456789ab",
+            "it was copied from another run; start this run under another name (--run)",
+        ] {
+            assert!(refused.message.contains(says), "{says:?} is not said: {refused}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

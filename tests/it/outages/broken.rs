@@ -203,7 +203,6 @@ async fn a_shard_whose_breaker_opens_keeps_no_other_from_its_rows() {
     let sample = lacking_files(1_600, 1).await;
     let mut app = TestApp::new(&sample).await;
     Target::folder(&mut app);
-    app.unset("ROGO_BREAKER");
     app.set("KUBECONFIG", "/nonexistent");
     let warehouse = format!("file://{}", sample.path("warehouse").display());
     // Rows that are under way when it opens are settled: it must not be all that are left.
@@ -223,7 +222,6 @@ async fn too_many_rows_that_fail_in_copy_open_the_breaker() {
     let sample = lacking_files(560, 0).await;
     let mut app = TestApp::new(&sample).await;
     Target::folder(&mut app);
-    app.unset("ROGO_BREAKER");
     let warehouse = format!("file://{}", sample.path("warehouse").display());
     let receiver = HttpStub::start(|_, _| Response::new(204)).await;
     app.set("ROGO_NOTIFY", &receiver.endpoint);

@@ -1,6 +1,6 @@
 //! What stops a run before it begins, all of it at once.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use rogo_migrate::{
     domain::Facts,
@@ -87,6 +87,24 @@ async fn facts_of_rows_that_are_not_eligible_prove_no_warehouse() {
     world.check_refused(Exit::Configuration, &["none of the newest 1 eligible rows has a report"]).await;
     world.warehouse.scanned = vec![(2, "a grade")];
     world.make().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_disk_without_room_for_the_facts_is_refused_before_a_source_is_asked_or_the_warehouse_is_scanned() {
+    let url = "https://rogo.blob.example/files/a.docx";
+    let mut world = World::new(&[("1", url)], &[("1", "24_01", "Attempt 1")]);
+    world.warehouse.shape.lookups_are_cheap = false;
+    world.warehouse.scanned = vec![(1, "Pass")];
+    world.warehouse.shape.scan_bytes = Some(1 << 60);
+    // A server that refuses all would be told as well, if it had been asked.
+    world.source.fail("", FaultKind::Denied);
+    let words = ["the plan keeps about 1024.0 PiB of the warehouse's rows in TMPDIR (", "more are needed"];
+    world.check_refused(Exit::Configuration, &words).await;
+    assert_eq!(world.warehouse.scans.load(Ordering::SeqCst), 0);
+    world.source.mend();
+    world.warehouse.shape.scan_bytes = Some(1);
+    world.make().await.unwrap();
+    assert_eq!(world.warehouse.scans.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]

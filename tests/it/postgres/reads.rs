@@ -293,3 +293,40 @@ async fn rows_are_found_beside_an_application_of_any_size_by_pages_that_look_at_
     assert_eq!(found, [ours("000001", "rogo_1"), ours("070000", "rogo_70000")]);
     assert!(pages >= 4, "70,000 rows were looked at in {pages} statements");
 }
+
+/// A policy of the table tells each statement the limit that the server holds it to, and refuses any but "none". The role
+/// itself has one of a second.
+#[tokio::test]
+async fn what_reads_a_whole_table_is_held_to_no_time_limit_of_the_server() {
+    let database = database().await;
+    database
+        .run(&format!(
+            "insert into assignment_submissions (id, lti_launch_id) values ('s1', 'rogo_1_x');
+             create function is_unlimited() returns boolean language plpgsql volatile as $$
+             begin
+                if current_setting('statement_timeout') <> '0' then
+                    raise exception 'held to %', current_setting('statement_timeout');
+                end if;
+                return true;
+             end $$;
+             alter table assignment_submissions enable row level security;
+             create policy unlimited on assignment_submissions using (is_unlimited());
+             alter role migrator in database {} set statement_timeout = '1s'",
+            database.name()
+        ))
+        .await;
+    let target = Worker::of(&database).start();
+    let fault = target.standing(&["s1".into()]).await.unwrap_err();
+    assert!(fault.chain().contains("P0001"), "a lookup has a limit: {}", fault.chain());
+
+    let mut found = Vec::new();
+    target
+        .launch_ids(&mut |batch| found.extend(batch.into_iter().map(|standing| standing.id)))
+        .await
+        .unwrap();
+    assert_eq!(found, ["s1"]);
+    assert_eq!(target.submitted(&["rogo_1_x".into()]).await.unwrap(), ["rogo_1_x".to_owned()].into());
+    assert_eq!(target.holdings().await.unwrap().submissions, 1);
+    let fault = target.standing(&["s1".into()]).await.unwrap_err();
+    assert!(fault.chain().contains("P0001"), "the limit is back: {}", fault.chain());
+}

@@ -175,6 +175,42 @@ async fn an_id_means_the_same_in_every_type() {
 }
 
 #[tokio::test]
+async fn an_id_of_a_type_that_is_no_number_and_no_short_text_is_refused_by_name() {
+    for kind in [Type::Named("text"), Type::Named("ntext"), Type::Named("xml"), Type::Guid] {
+        let (mut of_reports, mut of_scores) = (report_columns(), score_columns());
+        for columns in [&mut of_reports, &mut of_scores] {
+            let id = columns.iter_mut().find(|(name, _)| *name == "AttemptId").unwrap();
+            id.1 = kind;
+        }
+        let reports = Table::new(REPORTS, &of_reports, vec![]);
+        let server = start(Data::new(reports, Table::new(SCORES, &of_scores, vec![]))).await;
+        let fault = opened(&server).await.shape().await.unwrap_err();
+        assert_eq!(fault.kind, FaultKind::NotFound);
+        for table in [REPORTS, SCORES] {
+            let says = format!(
+                "dbo.{table}.AttemptId is of type {}, and an attempt id is a number or char, varchar, nchar, nvarchar: \
+                 make a view of that name with a column of type int",
+                kind.name()
+            );
+            assert!(fault.what.contains(&says), "{says}: {}", fault.what);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_table_that_may_be_a_synonym_is_told_with_what_to_make_instead() {
+    let reports = Table::new(REPORTS, &report_columns(), vec![]);
+    let server = start(Data::new(reports, Table::new("Other", &[], vec![]))).await;
+    let fault = opened(&server).await.shape().await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::NotFound);
+    let says = format!(
+        "table dbo.{SCORES} is missing, or the login lacks the right to select from it (a synonym is not looked through: \
+         make a view of that name)"
+    );
+    assert!(fault.what.contains(&says), "{}", fault.what);
+}
+
+#[tokio::test]
 async fn masked_columns_are_refused_with_the_right_to_ask_for() {
     let masked = |table: &str, column: &str| (table.to_owned(), column.to_owned());
     let options = Options {

@@ -116,6 +116,7 @@ fn name_of(kind: Type) -> &'static str {
         Type::NVarChar(_) | Type::NVarCharMax => "NVarChar",
         Type::VarChar(_) | Type::VarCharMax => "VarChar",
         Type::VarBinaryMax => "VarBinary",
+        Type::Named(name) => panic!("a column of type {name} was read"),
     }
 }
 

@@ -141,6 +141,41 @@ async fn blobs_that_a_policy_of_the_target_container_keeps_are_a_warning_of_a_co
     }
 }
 
+/// Azure Storage drops dots at the end of a name without a word: the blob of a committed row stands under another name.
+#[tokio::test]
+async fn a_sweep_leaves_the_blob_of_a_row_whose_name_the_service_stores_without_its_dots() {
+    let service = BlobService::start(&[Habit::DropsDots]).await;
+    let sample = Sample::with(3, 83, |options| options.plain = true).await;
+    let mut app = TestApp::without_cluster(&sample).await;
+    let runs = app.out.path().join("runs");
+    app.set("ROGO_TARGET", "az://files");
+    app.set("ROGO_RUN_STORE", format!("file://{}", runs.display()));
+    app.set("AZURE_STORAGE_CONNECTION_STRING", service.connection_string());
+    app.run(&["plan"]).await.expect(0);
+    app.run(&["shard", "--shard", "0"]).await.expect(0);
+    let committed = service.names("files");
+    let rows = "select count(*) from submission_files where azure_blob_name like '%/%/%'";
+    assert_eq!(app.database.number(rows).await, i64::try_from(committed.len()).unwrap());
+    let dotted = &committed[0];
+    let sql = format!(
+        "update submission_files set azure_blob_name = azure_blob_name || '..' where azure_blob_name = '{dotted}'"
+    );
+    app.database.run(&sql).await;
+
+    // Its process was killed, and left a blob that no row names.
+    let writer = dotted.split('/').nth(1).unwrap();
+    std::fs::remove_file(runs.join(format!("rogo/writers/{writer}.clean"))).unwrap();
+    service.insert("files", &format!("LTI_Uploads/{writer}/77_1_left.pdf"), Blob::default());
+    let ended = app.run(&["finalize"]).await.expect(0);
+    let summary: serde_json::Value = serde_json::from_str(&app.result("summary.json")).unwrap();
+    assert_eq!(
+        (&summary["result"], &summary["orphans_removed"]),
+        (&"COMPLETE".into(), &1.into()),
+        "{ended:?}"
+    );
+    assert_eq!(service.names("files"), committed);
+}
+
 #[tokio::test]
 async fn storage_whose_certificate_has_expired_is_refused_before_the_first_row() {
     let sample = Sample::with(2, 79, |options| options.plain = true).await;

@@ -1,7 +1,10 @@
 //! A warehouse in memory.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -30,6 +33,8 @@ pub struct InMemoryWarehouse {
     pub takes: Duration,
     /// Every attempt that was asked for, in order.
     pub asked: Arc<Mutex<Vec<AttemptId>>>,
+    /// How often it was scanned.
+    pub scans: Arc<AtomicUsize>,
 }
 
 impl InMemoryWarehouse {
@@ -53,6 +58,7 @@ impl InMemoryWarehouse {
             withholds: 0,
             takes: Duration::ZERO,
             asked: Arc::default(),
+            scans: Arc::default(),
         }
     }
 }
@@ -86,6 +92,7 @@ impl Warehouse for InMemoryWarehouse {
         &self,
         each: &mut (dyn FnMut(Vec<FactRow>) -> Result<(), Fault> + Send),
     ) -> Result<(), Fault> {
+        self.scans.fetch_add(1, Ordering::SeqCst);
         for (number, grade) in &self.scanned {
             each(vec![FactRow::Report(attempt(*number), report(grade))])?;
             each(vec![FactRow::Score(attempt(*number), Score::default())])?;

@@ -30,6 +30,8 @@ pub enum Type {
     VarChar(u16),
     VarCharMax,
     VarBinaryMax,
+    /// Only the catalogue tells of it; no statement selects such a column.
+    Named(&'static str),
 }
 
 /// A value; its column's type says how it is written.
@@ -74,6 +76,7 @@ impl Type {
             Self::NVarChar(_) | Self::NVarCharMax => "nvarchar",
             Self::VarChar(_) | Self::VarCharMax => "varchar",
             Self::VarBinaryMax => "varbinary",
+            Self::Named(name) => name,
         }
     }
 
@@ -102,6 +105,7 @@ impl Type {
             Self::VarChar(length) => text_info(out, 0xa7, length),
             Self::VarCharMax => text_info(out, 0xa7, 0xffff),
             Self::VarBinaryMax => out.extend([0xa5, 0xff, 0xff]),
+            Self::Named(name) => panic!("a column of type {name} was selected"),
         }
     }
 
