@@ -14,6 +14,7 @@ pub mod start;
 pub mod keep;
 mod sample;
 mod finish;
+mod ended;
 
 use std::{
     sync::{
@@ -28,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     domain::{Outcome, ShardIndex},
-    exit::{Exit, Moment, Stop},
+    exit::{Exit, Stop},
     ports::{Blobs, Service, TargetWriter, Warehouse},
     report::{
         events::{Beginning, Bounded, Ended, Event, Events, Wait},
@@ -124,25 +125,10 @@ pub struct Shard {
     left_blobs: AtomicBool,
     /// Cancelled by SIGTERM or by [`Shard::end`].
     stop: CancellationToken,
-    ended_by: Mutex<Option<Stop>>,
+    ended_by: Mutex<Option<ended::Ended>>,
 }
 
 impl Shard {
-    /// Ends the process: the first reason counts. Returns a copy of it for the caller's own `Err`. From the first row
-    /// on, what ends this shard ends no other: 78 would end them all.
-    fn end(&self, stop: Stop) -> Stop {
-        let stop = stop.at(Moment::AfterFirstRow);
-        let copy = Stop::new(stop.exit, stop.message.clone());
-        self.ended_by.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(stop);
-        self.stop.cancel();
-        copy
-    }
-
-    /// What ended the process, if something did; asked once, at the end.
-    fn ended(&self) -> Option<Stop> {
-        self.ended_by.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
     /// A place for one outcome with the recorder; waits while too many outcomes wait already. `None` only if recording
     /// ended the process: a later process repeats the row and recovers it.
     async fn place_with_recorder(&self) -> Option<mpsc::OwnedPermit<Outcome>> {

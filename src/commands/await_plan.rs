@@ -103,9 +103,8 @@ fn next(settings: &Settings) -> String {
     match &pod.release {
         Some(release) => {
             // Shards that wait for the plan too are unfinished.
-            let anew =
-                format!("generation='<the next number>' --set {}replaceRunning=true", release.values_prefix);
-            format!("{logs}; when that is mended: {}", release_with(release, &anew))
+            let anew = release_with(release, &["generation='<the next number>'", "replaceRunning=true"]);
+            format!("{logs}; when that is mended: {anew}")
         }
         None => logs,
     }

@@ -231,9 +231,8 @@ async fn tell(
     let lost = (totals.lost.rows > 0).then_some(names::LOST);
     summary.results =
         files.into_iter().chain(lost).map(|file| next::location(settings, store, file)).collect();
-    let mut next = next::next(settings, store, plan, totals);
-    summary.next_command = std::mem::take(&mut next.command);
-    summary.release = next.release.take();
+    let next::Next { incomplete, command, finalize, release } = next::next(settings, store, plan, totals);
+    (summary.next_command, summary.release) = (command, release);
     summary.shard_job = match &settings.pod.shard_job {
         Some(job) => Some(job.clone()),
         // A merge by hand holds what that finalizer's did; a result that cannot be read is replaced.
@@ -247,7 +246,6 @@ async fn tell(
         summary.print();
         teller.note(&summary);
     }
-    let next::Next { incomplete, finalize, .. } = next;
     Ok(Published { summary, incomplete, finalize, unswept: totals.unswept.clone() })
 }
 

@@ -15,7 +15,7 @@ use crate::{
         writers::registered,
     },
     settings::Settings,
-    verify::blobs::target::{in_folder, list_target, named_blobs},
+    verify::blobs::target::{list_target, named_blobs},
 };
 
 use super::{compare::unchanged, connect, decided::decided, finalize::WAIT_FOR_LOCK};
@@ -66,7 +66,7 @@ async fn list_rows_without_blob(
     files: &Arc<dyn Blobs>,
 ) -> Result<u64, Stop> {
     let (writers, _) = registered(store).await?;
-    let (buckets, in_folder) = (buckets_for(plan.last_row()), in_folder(files.as_ref()));
+    let (buckets, in_folder) = (buckets_for(plan.last_row()), files.is_folder());
     let named = named_blobs(target, &writers, in_folder, buckets).await?;
     let listed = list_target(files, &writers, buckets).await?;
     let listed = listed.map_err(|why| Stop::new(Exit::Configuration, why))?;

@@ -136,8 +136,9 @@ async fn checked<'a>(settings: &'a Settings, args: &PlanArgs, world: &'a World) 
         run_store: world.store.blobs().as_ref(),
         target: &world.target,
         tried_to_write: !args.dry_run,
-        // A run store that does not answer is a check of its own.
-        plan_stands: world.store.exists(names::PLAN).await.unwrap_or(true),
+        // A target folder is known by what a plan leaves in it, and a dry run leaves nothing. A run store that does not
+        // answer is a check of its own.
+        makes_folder: args.dry_run && !world.store.exists(names::PLAN).await.unwrap_or(true),
     }
 }
 

@@ -52,9 +52,8 @@ impl InputSource {
     }
 
     fn kind(&self) -> &'static str {
-        let is_folder = |blobs: &Arc<dyn Blobs>| blobs.location().starts_with("file:");
         match self {
-            Self::Blob { blobs, .. } if !is_folder(blobs) => "blob",
+            Self::Blob { blobs, .. } if !blobs.is_folder() => "blob",
             Self::File(_) | Self::Blob { .. } => "file",
         }
     }

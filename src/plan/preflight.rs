@@ -124,8 +124,11 @@ async fn reachable(blobs: &dyn Blobs, touch: Touch) -> Result<(), Fault> {
             blobs.check().await
         }
         Touch::Read => match listed(blobs).await {
-            Err(fault) if fault.kind == FaultKind::ContainerGone && blobs.location().starts_with("file:") => {
-                tracing::warn!(target_blobs = %blobs.location(), "the target's folder is not there yet: a plan makes it");
+            Err(fault) if fault.kind == FaultKind::ContainerGone && blobs.is_folder() => {
+                tracing::warn!(
+                    target_blobs = %blobs.location(),
+                    "the target's folder is not there yet, or no plan has prepared it: a plan does"
+                );
                 Ok(())
             }
             listed => listed,
@@ -219,8 +222,8 @@ pub async fn warehouse(
     witnesses
 }
 
-/// Checks on the newest eligible rows that the run looks at the right sources. A file that is missing, refused or broken is that row's matter; a server that gives none of them, or has
-/// not even their container, is not. A role that may be on its way is waited for, unless the plan is refused anyway.
+/// Checks on the newest eligible rows that the run looks at the right sources. A file that is missing, refused or broken is
+/// that row's matter; a server that gives none of them, or has not even their container, is not. A role that may be on its way is waited for, unless the plan is refused anyway.
 pub async fn sources(
     services: &Services<'_>,
     settings: &Settings,

@@ -136,6 +136,11 @@ pub trait Blobs: Send + Sync {
     /// The place, for people: `az://container/prefix` or `file:///dir`.
     fn location(&self) -> String;
 
+    /// Whether the place is a folder, in which names are those of files: a service drops dots at the end of a name.
+    fn is_folder(&self) -> bool {
+        self.location().starts_with("file:")
+    }
+
     /// The blob's URL, without any query.
     fn url(&self, name: &str) -> String;
 

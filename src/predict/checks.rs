@@ -6,7 +6,7 @@ use crate::{
     exit::Stop,
     ports::{Blobs, Fault, FaultKind, Service, TARGET_CHECKS, TargetReader, Warehouse, WarehouseShape},
     run::{Check, CheckResult},
-    settings::{Place, Settings},
+    settings::Settings,
 };
 
 /// The services that are checked.
@@ -24,8 +24,8 @@ pub struct Checked<'a> {
     pub target: &'a dyn TargetReader,
     /// Whether the right to write was tried, as `plan` does.
     pub tried_to_write: bool,
-    /// Whether a plan stands; else the next one makes a target folder that is not there.
-    pub plan_stands: bool,
+    /// Whether the next plan is still to make a target folder that is not there.
+    pub makes_folder: bool,
 }
 
 /// Every check, in the order of the services. `refused` is why no plan could be made, if so.
@@ -99,13 +99,17 @@ fn masks(shape: &WarehouseShape) -> Check {
 }
 
 async fn places(checked: Checked<'_>) -> Vec<Check> {
-    let Checked { settings, target_blobs, run_store, tried_to_write, .. } = checked;
+    let Checked { settings, target_blobs, run_store, tried_to_write, makes_folder, .. } = checked;
+    let is_made = |place: &dyn Blobs, fault: &Fault| {
+        let is_gone = fault.service == Service::TargetBlobs && fault.kind == FaultKind::ContainerGone;
+        makes_folder && is_gone && place.is_folder()
+    };
     let mut found = Vec::new();
     for (name, place) in [("target_container", target_blobs), ("run_store", run_store)] {
         found.push(match place.answers().await {
             Ok(()) if tried_to_write => pass(name, &format!("{}: may be read and written", place.location())),
             Ok(()) => pass(name, &format!("{} answers; writing was not tried (--dry-run)", place.location())),
-            Err(fault) if is_made_by_the_plan(checked, &fault) => {
+            Err(fault) if is_made(place, &fault) => {
                 let says = format!(
                     "{} is new, and the plan makes it; if it should hold files already, its mount is missing: mount it \
                      before you plan",
@@ -128,15 +132,6 @@ async fn places(checked: Checked<'_>) -> Vec<Check> {
     });
     found.push(storage_tls(settings, &[target_blobs.url("x"), run_store.url("x")]));
     found
-}
-
-/// A target folder is known by what a plan leaves in it, and a dry run leaves nothing.
-fn is_made_by_the_plan(checked: Checked<'_>, fault: &Fault) -> bool {
-    fault.service == Service::TargetBlobs
-        && fault.kind == FaultKind::ContainerGone
-        && matches!(checked.settings.target, Place::Folder(_))
-        && !checked.tried_to_write
-        && !checked.plan_stands
 }
 
 fn storage_tls(settings: &Settings, places: &[String]) -> Check {

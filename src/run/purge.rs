@@ -8,11 +8,14 @@ mod attempts;
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
 use serde::Deserialize;
 
-use super::{Decided, Purged, RunStore, Summary, decisions, enforcements::id_of, names, purged, verifying};
+use super::{
+    Decided, Purged, RunStore, Summary, decisions, enforcements::id_of, names, purged, verifying,
+    writers::AT_WORK,
+};
 use crate::ports::Fault;
 
 pub use attempts::{blank_but_id, is_only_id, purge_attempts};
@@ -41,8 +44,6 @@ const STAYS: [&str; 18] = [
 ];
 /// Results that stay beside [`names::WITHOUT_PERSONAL_DATA`]: sums, and what the rules make of values of the warehouse.
 const SUMS_THAT_STAY: [&str; 3] = [names::CONTROLS, names::CONTROLS_SQL, names::TRANSFORMATIONS];
-/// A process without a heartbeat for so long has ended.
-const ALIVE: TimeDelta = TimeDelta::minutes(10);
 /// Times that the folder is looked at again after a deletion, for what a process wrote meanwhile.
 const LOOKS: usize = 3;
 
@@ -173,7 +174,8 @@ pub async fn under_way(store: &RunStore, now: DateTime<Utc>) -> Result<Option<St
     let ended_at = summary.map(|summary| summary.at);
     for prefix in [names::HEARTBEATS, "planning/"] {
         for name in store.list(prefix).await? {
-            let is_young = |at: &DateTime<Utc>| now - *at < ALIVE && ended_at.is_none_or(|ended| ended < *at);
+            let is_young =
+                |at: &DateTime<Utc>| now - *at < AT_WORK && ended_at.is_none_or(|ended| ended < *at);
             if let Some(at) = beat(&name).await?.filter(is_young) {
                 let what = format!(
                     "run {} is under way: a process of it wrote its heartbeat at {} and the run has no result since; purge it when \

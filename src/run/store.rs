@@ -105,15 +105,10 @@ impl RunStore {
 
     /// Every process that ever registered, by id.
     pub async fn writers(&self) -> Result<Vec<WriterRecord>, Fault> {
-        let mut writers = Vec::new();
-        for name in self.list("writers/").await? {
-            if name.strip_suffix(".json").is_some()
-                && let Some(record) = self.read::<WriterRecord>(&name).await?
-            {
-                writers.push(record);
-            }
-        }
-        Ok(writers)
+        let names =
+            self.list("writers/").await?.into_iter().filter(|name| name.strip_suffix(".json").is_some());
+        let records = stream::iter(names).map(|name| async move { self.read::<WriterRecord>(&name).await });
+        records.buffered(READS).try_filter_map(|record| async { Ok(record) }).try_collect().await
     }
 
     /// Every heartbeat of the plan in `epoch`.

@@ -16,8 +16,8 @@ use crate::{
 };
 
 /// A process that gave word of itself within this time may still work.
-const AT_WORK: TimeDelta = TimeDelta::minutes(10);
-/// Retired marks being written, or records being read, at a time.
+pub(super) const AT_WORK: TimeDelta = TimeDelta::minutes(10);
+/// Retired marks being written, or processes being looked at, at a time.
 const MARKS_AT_A_TIME: usize = 16;
 
 /// The writer in a blob's name `<folder>/<writer>/…`.
@@ -153,12 +153,7 @@ pub async fn unmerged(store: &RunStore, result: &Summary) -> Result<Vec<Unmerged
     if later == 0 {
         return Ok(Vec::new());
     }
-    let records: Vec<Option<WriterRecord>> = stream::iter(registered)
-        .map(|id| async move { store.read(&names::writer(&id)).await })
-        .buffered(MARKS_AT_A_TIME)
-        .try_collect()
-        .await?;
-    let mut records: Vec<WriterRecord> = records.into_iter().flatten().collect();
+    let mut records = store.writers().await?;
     records.sort_by_key(|record| std::cmp::Reverse(record.started_at));
     records.truncate(later);
     let beats = store.list(names::HEARTBEATS).await?;
@@ -183,14 +178,13 @@ async fn one_unmerged(
         Some(name) => store.heartbeat(plan, name).await?,
         None => None,
     };
-    let first = format!("{}{id}-", names::segments(shard));
-    let segments = store.list(&names::segments(shard)).await?;
+    let segments = store.list(&format!("{}{id}-", names::segments(shard))).await?;
     Ok(Unmerged {
         shard,
         host,
         sign_at: beat.as_ref().map_or(started_at, |beat| beat.at.max(started_at)),
         is_stopped: beat.is_some_and(|beat| matches!(beat.state, State::Stopped(_))),
-        has_recorded: segments.iter().any(|name| name.starts_with(&first)),
+        has_recorded: !segments.is_empty(),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use crate::{
@@ -21,7 +21,19 @@ const FIRST: u64 = 50;
 pub struct Breaker {
     share: Option<f64>,
     recent: Mutex<Recent>,
-    opened: OnceLock<String>,
+}
+
+/// Why it opened.
+#[derive(Debug)]
+pub struct Opened(pub String);
+
+impl From<&Opened> for Stop {
+    fn from(Opened(what): &Opened) -> Self {
+        let message = format!(
+            "circuit breaker: {what}. See the failed outcomes' codes, correct the cause and run again, or set --breaker"
+        );
+        Self::new(Exit::DataRefused, message)
+    }
 }
 
 #[derive(Default)]
@@ -48,11 +60,11 @@ impl Breaker {
     /// Opens above `share` (0…1) of the last 1,000 rows, at least 500, and if all of the first 50 failed; never if
     /// `share` is `None`.
     pub fn new(share: Option<f64>) -> Self {
-        Self { share, recent: Mutex::default(), opened: OnceLock::new() }
+        Self { share, recent: Mutex::default() }
     }
 
     /// Counts one more row that reached copy; an error if the breaker opens.
-    pub fn count(&self, failed: bool) -> Result<(), Stop> {
+    pub fn count(&self, failed: bool) -> Result<(), Opened> {
         let Some(share) = self.share else { return Ok(()) };
         let mut recent = self.recent();
         recent.failed.push_back(failed);
@@ -64,28 +76,16 @@ impl Breaker {
         let too_many = rows >= FEWEST && failures > allowed;
         // Below the window's size its rows are the first ones.
         let nothing_works = rows == FIRST && failures == FIRST;
-        let what = if too_many {
-            format!(
+        if too_many {
+            Err(Opened(format!(
                 "{failures} of the last {rows} rows that reached copy failed there or at commit, more than {} %",
                 (share * 1e6).round() / 1e4
-            )
+            )))
         } else if nothing_works {
-            format!("all of the first {rows} rows that reached copy failed there or at commit")
+            Err(Opened(format!("all of the first {rows} rows that reached copy failed there or at commit")))
         } else {
-            return Ok(());
-        };
-        let what = self.opened.get_or_init(|| what);
-        Err(Stop::new(
-            Exit::DataRefused,
-            format!(
-                "circuit breaker: {what}. See the failed outcomes' codes, correct the cause and run again, or set --breaker"
-            ),
-        ))
-    }
-
-    /// What opened it first; `None` while it is closed.
-    pub fn opened(&self) -> Option<String> {
-        self.opened.get().cloned()
+            Ok(())
+        }
     }
 
     /// How full it is; `None` before the first row that reached copy, and if it never opens.
@@ -120,10 +120,11 @@ mod tests {
     fn it_opens_if_all_of_the_first_50_rows_failed() {
         let breaker = Breaker::new(Some(0.05));
         assert!((0..49).all(|_| breaker.count(true).is_ok()));
-        let stop = breaker.count(true).unwrap_err();
+        let opened = breaker.count(true).unwrap_err();
+        let stop = Stop::from(&opened);
         assert_eq!(stop.exit, Exit::DataRefused);
         assert!(stop.message.contains("all of the first 50 rows"), "{stop}");
-        assert!(breaker.opened().is_some_and(|opened| stop.message.contains(&opened)), "{stop}");
+        assert!(stop.message.contains(&opened.0), "{stop}");
         // One that did not fail is enough, wherever it stands.
         for good in [0, 30, 49] {
             let breaker = Breaker::new(Some(0.05));
@@ -154,7 +155,7 @@ mod tests {
             }
         }
         let breaker = Breaker::new(Some(0.07));
-        let opened = (0..600).find_map(|row| breaker.count(row >= 400).err()).unwrap();
+        let opened = Stop::from(&(0..600).find_map(|row| breaker.count(row >= 400).err()).unwrap());
         assert!(opened.message.contains("more than 7 %."), "{opened}");
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use chrono::Utc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Pace, Shard, ShardInputs};
+use super::{Pace, Shard, ShardInputs, ended::Ended};
 use crate::{
     domain::ShardIndex,
     exit::{Exit, Stop},
@@ -40,20 +40,26 @@ pub(super) async fn finish(
 
 /// The end of a shard that `ended` broke off. If that is the breaker, and the rows under way were all that was left, every
 /// row has an outcome all the same: then the done marker says that the breaker opened, and so does the message.
-pub(super) async fn finish_broken(shard: &Shard, rows: u64, recorded: u64, ended: Stop) -> Stop {
-    let opened = shard.breaker.opened().filter(|opened| recorded == rows && ended.message.contains(opened));
-    let Some(opened) = opened else { return ended };
+pub(super) async fn finish_broken(shard: &Shard, rows: u64, recorded: u64, ended: Ended) -> Stop {
+    let opened = match ended {
+        Ended::By(stop) => return stop,
+        Ended::Breaker(opened) => opened,
+    };
+    let stop = Stop::from(&opened);
+    if recorded < rows {
+        return stop;
+    }
     let marker = done_marker(&shard.plan, shard.index, &shard.writer, &shard.observed);
-    let marker = DoneMarker { breaker_opened: Some(opened), ..marker };
+    let marker = DoneMarker { breaker_opened: Some(opened.0), ..marker };
     if mark_done(&shard.store, &shard.pace, &marker).await.is_err() {
-        return ended;
+        return stop;
     }
     let message = format!(
         "{}. Every row of shard {} has an outcome all the same: the last ones were under way. The run can be finalized; \
          its failure CSV is the input of the next one",
-        ended.message, shard.index
+        stop.message, shard.index
     );
-    Stop::new(ended.exit, message)
+    Stop::new(stop.exit, message)
 }
 
 /// Marks a shard as done whose rows all had an outcome before this process began: another was killed between its last

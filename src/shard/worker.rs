@@ -219,8 +219,8 @@ impl Worker {
 
     /// One more row that reached copy.
     fn count(&self, fate: &Fate) {
-        if let Err(open) = self.shard.breaker.count(matches!(fate, Fate::Failed { .. })) {
-            self.shard.end(open);
+        if let Err(opened) = self.shard.breaker.count(matches!(fate, Fate::Failed { .. })) {
+            self.shard.break_off(opened);
         }
     }
 

@@ -15,7 +15,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use self::{
     sources::{Sourced, look_at_sources, without_sources},
-    target::{ListedTarget, in_folder, list_target, named_blobs},
+    target::{ListedTarget, list_target, named_blobs},
     wanted::{Wanted, WantedFile, Wanting},
 };
 use super::{
@@ -140,7 +140,7 @@ pub async fn look_at(
     let mut looked = LookedAt::default();
     looked.files.named = wanted.files;
     let buckets = wanted.by_source.len();
-    let in_folder = in_folder(storage.target.as_ref());
+    let in_folder = storage.target.is_folder();
     let Sourced { by_blob, requests, not_listed } = if storage.by_manifest {
         without_sources(wanted, in_folder)?
     } else {
@@ -195,7 +195,7 @@ pub async fn look_for_surplus_blobs(
         return Ok(());
     };
     tally.compare(check, listed.count);
-    let in_folder = in_folder(storage.target.as_ref());
+    let in_folder = storage.target.is_folder();
     let buckets = buckets_for(storage.rows);
     let named = named_blobs(world.target, world.ground.writers, in_folder, buckets).await?;
     for bucket in 0..buckets {

@@ -13,7 +13,7 @@ use super::{
     table::CheckId,
 };
 use crate::{
-    domain::{AttemptId, Digest, Fate, Outcome, ReceiptFrom, SubmissionIds, enforcement_id, text::trim},
+    domain::{AttemptId, Digest, Fate, Outcome, ReceiptFrom, enforcement_id, text::trim},
     ports::{Cell, StoredRow, Table},
 };
 
@@ -163,20 +163,29 @@ impl Standing {
             findings.leave_out(ground.layout.left_out());
             (rule.row, rule.attempt, findings)
         };
-        rules.newest.iter().map(of_rule).chain(self.compare_receipts(rules, ground)).collect()
+        rules.newest.iter().map(of_rule).chain(self.compare_receipts(rules, ground, known)).collect()
     }
 
-    /// Compares each row that names a rule's submission with the rule's receipt. Whether it is the newest cannot be said.
-    fn compare_receipts(&self, rules: &Rules, ground: &Ground<'_>) -> Vec<(u64, AttemptId, Findings)> {
-        let rows = || self.0.values().flatten().map(|(row, _)| row);
-        let standing: HashMap<&str, &StoredRow> = match rules.receipted.as_slice() {
-            [] => HashMap::new(),
-            _ => rows().map(|row| (text(row, "submission_id"), row)).collect(),
-        };
+    /// Compares the rows that name a rule's submission with the rule's receipt, which one of them is to hold. Whether that is
+    /// the newest cannot be said.
+    fn compare_receipts(
+        &self,
+        rules: &Rules,
+        ground: &Ground<'_>,
+        known: &KnownSubmissions,
+    ) -> Vec<(u64, AttemptId, Findings)> {
+        if rules.receipted.is_empty() {
+            return Vec::new();
+        }
+        let mut standing: HashMap<AttemptId, Vec<&StoredRow>> = HashMap::new();
+        for (row, _) in self.0.values().flatten() {
+            if let Some(attempt) = known.attempt(text(row, "submission_id")) {
+                standing.entry(attempt).or_default().push(row);
+            }
+        }
         let of_rule = |rule: &Receipted| {
-            let ids = SubmissionIds::new(&ground.settings.lms_instance, rule.attempt);
-            let row = standing.get(ids.row(Table::Submissions.name(), 1).as_str())?;
-            let holds = of_enforcement(ground.layout, row) == rule.sha256?;
+            let (rows, sha256) = (standing.get(&rule.attempt)?, rule.sha256?);
+            let holds = rows.iter().any(|row| of_enforcement(ground.layout, row) == sha256);
             let mut findings = Findings::default();
             findings.holds(CheckId::EnforcementNewest, holds, Kind::Changed, || {
                 "malpractice_enforcements: the receipt of the row does not hold".to_owned()
@@ -186,33 +195,23 @@ impl Standing {
         rules.receipted.iter().filter_map(of_rule).collect()
     }
 
-    /// Rows that name a submission of this run under a key that no malpractice of this run has. None can be told while it is
-    /// not known of some rows whether they have malpractice.
-    pub fn surplus(
-        &self,
-        rules: &Rules,
-        known: &KnownSubmissions,
-    ) -> Result<Vec<(AttemptId, String, Difference)>, Lack> {
-        if rules.unknown > 0 {
-            return Err(Lack::Warehouse);
-        }
-        let mut found = Vec::new();
+    /// Rows that name a submission of this run under a key that no malpractice of this run has. To be asked only if it is
+    /// known of all rows whether they have malpractice.
+    pub fn surplus(&self, rules: &Rules, known: &KnownSubmissions) -> Vec<(AttemptId, String, Difference)> {
         let receipted: BTreeSet<AttemptId> = rules.receipted.iter().map(|rule| rule.attempt).collect();
-        for (row, _) in
-            self.0.iter().filter(|(key, _)| !rules.newest.contains_key(*key)).flat_map(|(_, rows)| rows)
-        {
-            let attempt = known.attempt(text(row, "submission_id"));
-            if let Some(attempt) = attempt.filter(|attempt| !receipted.contains(attempt)) {
-                let issue = format!(
-                    "malpractice_enforcements {}: no malpractice of the submission that it names",
-                    row.id()
-                );
-                let difference =
-                    Difference { check: CheckId::NothingSurplus, kind: Kind::Surplus, issue, values: None };
-                found.push((attempt, row.id().to_owned(), difference));
-            }
-        }
-        Ok(found)
+        let rows =
+            self.0.iter().filter(|(key, _)| !rules.newest.contains_key(*key)).flat_map(|(_, rows)| rows);
+        let of_row = |(row, _): &StandingRow| {
+            let attempt = known.attempt(text(row, "submission_id"))?;
+            let issue = format!(
+                "malpractice_enforcements {}: no malpractice of the submission that it names",
+                row.id()
+            );
+            let difference =
+                Difference { check: CheckId::NothingSurplus, kind: Kind::Surplus, issue, values: None };
+            (!receipted.contains(&attempt)).then(|| (attempt, row.id().to_owned(), difference))
+        };
+        rows.filter_map(of_row).collect()
     }
 }
 

@@ -31,9 +31,7 @@ pub struct Part {
     /// Attempt, files and marks of each submission that this run migrated.
     known: Vec<(AttemptId, u16, u16)>,
     rules: Vec<(Key, Rule)>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     receipted: Vec<Receipted>,
-    #[serde(default)]
     unknown_rules: u64,
     /// What enters the run's receipt of each row with an outcome, in the order of rows, with its shard.
     pub digests: Vec<(ShardIndex, Digest)>,

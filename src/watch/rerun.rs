@@ -60,7 +60,7 @@ impl Rerun {
             Self::Helm(release) => {
                 let prefix = &release.values_prefix;
                 let input = format!(" --set-literal {prefix}inputs.submissions={}", quoted(failure_csv));
-                release_with(release, "run='<another name>'") + &input
+                release_with(release, &["run='<another name>'"]) + &input
             }
         }
     }
@@ -89,25 +89,20 @@ fn redo_values(HelmRelease { values_prefix, .. }: &HelmRelease) -> String {
 }
 
 fn upgrade(release: &HelmRelease, shards: &[ShardIndex], more: &str) -> String {
-    let HelmRelease { name, namespace, chart, values_prefix } = release;
-    format!(
-        "helm upgrade {} {} --namespace {} --reset-then-reuse-values{more} --set-literal {values_prefix}shards.only={}",
-        quoted(name),
-        quoted(chart),
-        quoted(namespace),
-        shard_list(shards)
-    )
+    let (line, prefix) = (release_with(release, &[]), &release.values_prefix);
+    format!("{line}{more} --set-literal {prefix}shards.only={}", shard_list(shards))
 }
 
-/// The line that changes one value of the release.
-pub fn release_with(release: &HelmRelease, value: &str) -> String {
+/// The line that changes these values of the release, each `name=value`.
+pub fn release_with(release: &HelmRelease, values: &[&str]) -> String {
     let HelmRelease { name, namespace, chart, values_prefix } = release;
-    format!(
-        "helm upgrade {} {} --namespace {} --reset-then-reuse-values --set {values_prefix}{value}",
+    let line = format!(
+        "helm upgrade {} {} --namespace {} --reset-then-reuse-values",
         quoted(name),
         quoted(chart),
         quoted(namespace)
-    )
+    );
+    values.iter().fold(line, |line, value| line + " --set " + values_prefix + value)
 }
 
 /// The line that does something with `run` from wherever the run store can be reached.

@@ -66,7 +66,8 @@ place are no part of a digest, and neither is the release's revision: an upgrade
 {{- $_ := set $names "inherited" (include "rogo-migrate.inheritedOnly" (dict "ctx" . "shardJob" $names.shards)) -}}
 {{- include "rogo-migrate.addAgain" (dict "ctx" . "slug" $slug "names" $names) -}}
 {{- if .Values.verify.enabled -}}
-{{- $verify := include "rogo-migrate.verifySpec" (dict "ctx" . "epoch" $epoch "shardJob" (include "rogo-migrate.redoJob" (dict "ctx" . "names" $names))) -}}
+{{- $_ := set $names "redoJob" (include "rogo-migrate.redoJob" (dict "ctx" . "names" $names)) -}}
+{{- $verify := include "rogo-migrate.verifySpec" (dict "ctx" . "epoch" $epoch "shardJob" $names.redoJob) -}}
 {{- $_ := set $names "verify" (printf "%s-v-%s" $slug (printf "%s %d" $verify (int64 .Values.verify.again) | sha256sum | trunc 8)) -}}
 {{- end -}}
 {{- toJson $names -}}

@@ -39,9 +39,8 @@ pub(super) fn next(settings: &Settings, store: &RunStore, plan: &Plan, totals: &
         None => after_complete(settings, plan, totals, &failed),
     };
     let release = settings.pod.release.as_ref().map(|release| {
-        let prefix = &release.values_prefix;
-        let verify = release_with(release, "verify.enabled=true");
-        let verify_again = format!("{verify} --set {prefix}verify.again='<another number>'");
+        let verify = release_with(release, &["verify.enabled=true"]);
+        let verify_again = release_with(release, &["verify.enabled=true", "verify.again='<another number>'"]);
         ReleaseLines { failed_rows: failed, verify, verify_again }
     });
     Next { incomplete, command, finalize: lines.finalize(store.run()), release }

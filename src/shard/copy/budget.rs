@@ -53,10 +53,15 @@ impl Budget {
         self.pieces.available_permits() * PIECE_BYTES
     }
 
+    /// Bytes of room that a file of this length takes, or each part of it.
+    pub fn room_bytes(length: u64) -> usize {
+        usize::try_from(length).ok().filter(|length| *length <= LARGE_BYTES).unwrap_or(PART_BYTES)
+    }
+
     /// Waits for room for `length` bytes, at most a whole part.
     pub(super) async fn room(&self, length: usize) -> Room {
-        let bytes = if length > LARGE_BYTES { PART_BYTES } else { length };
-        let pieces = u32::try_from(bytes.div_ceil(PIECE_BYTES)).unwrap_or(u32::MAX);
+        let pieces = Self::room_bytes(length as u64).div_ceil(PIECE_BYTES);
+        let pieces = u32::try_from(pieces).unwrap_or(u32::MAX);
         // The semaphore is never closed.
         let pieces = self.pieces.clone().acquire_many_owned(pieces).await.ok();
         Room { length, buffers: self.buffers.clone(), _pieces: pieces }

@@ -9,7 +9,7 @@ use super::climb::{Climb, Figures};
 use crate::{
     ports::{Permit, Permits},
     report::events::{Gain, now, since},
-    shard::copy::PART_BYTES,
+    shard::copy::Budget,
 };
 
 /// The limit at the beginning.
@@ -192,7 +192,7 @@ impl Meter {
         reason = "bytes of a part, and a number of copies"
     )]
     fn weigh(&mut self, bytes: u64, budget: u64) {
-        let buffered = bytes.clamp(1, PART_BYTES as u64) as f64;
+        let buffered = Budget::room_bytes(bytes).max(1) as f64;
         let mean = self.mean_bytes.map_or(buffered, |mean| mean + NEWEST * (buffered - mean));
         self.mean_bytes = Some(mean);
         self.climb.hold_at(((BUDGETS * budget) as f64 / mean) as usize);

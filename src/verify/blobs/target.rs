@@ -31,11 +31,6 @@ pub struct ListedTarget {
     pub requests: u64,
 }
 
-/// Whether the names of the place are those of files: a service drops dots at the end of a name.
-pub fn in_folder(target: &dyn Blobs) -> bool {
-    target.url("x").starts_with("file:")
-}
-
 /// Lists what the writers of the run may have written; why not, if that is refused. A container that is gone holds nothing; of
 /// a folder that is gone nothing is known, for it may not be mounted.
 pub async fn list_target(
@@ -45,7 +40,7 @@ pub async fn list_target(
 ) -> Result<Result<ListedTarget, String>, Stop> {
     let mut dealt = Buckets::new(buckets)?;
     let (mut count, mut requests) = (0, 0);
-    let in_folder = in_folder(target.as_ref());
+    let in_folder = target.is_folder();
     let prefixes: Vec<String> = UncleanWriters::all(writers).blob_prefixes().collect();
     let mut pages =
         stream::iter(prefixes).map(|prefix| target.list_in_full(&prefix)).flatten_unordered(AT_A_TIME);

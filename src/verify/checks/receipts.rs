@@ -14,7 +14,7 @@ use super::{
 use crate::{
     domain::{
         Digest, Facts, MappingState, Migrated, NoteCode, Outcome, Receipt, SubmissionRow,
-        form::{ENFORCEMENT, Layout, Part, RowForm, StoredValue, rows_digest},
+        form::{ENFORCEMENT, Layout, Part, RowForm, StoredValue, TableForm, rows_digest},
         source_digest,
     },
     ports::{Cell, StoredRow, Table},
@@ -75,9 +75,11 @@ pub fn receipt(
 
 /// The digest of an enforcement row as it stands, which has a receipt of its own.
 pub fn of_enforcement(layout: &Layout, row: &StoredRow) -> Digest {
-    let at = |column: &str| Table::Enforcements.place(column).map_or(&Cell::Null, |place| row.at(place));
-    let form = RowForm::new(layout, &ENFORCEMENT, |column| value(at(column)));
-    rows_digest(layout, Part::Enforcement, &[form])
+    rows_digest(layout, Part::Enforcement, &[form(layout, &ENFORCEMENT, Table::Enforcements, row)])
+}
+
+fn form(layout: &Layout, of: &'static TableForm, table: Table, row: &StoredRow) -> RowForm {
+    RowForm::new(layout, of, |column| value(table.place(column).map_or(&Cell::Null, |place| row.at(place))))
 }
 
 /// The tables whose rows a receipt is of.
@@ -92,11 +94,7 @@ fn forms(layout: &Layout, stored: &StoredSubmission) -> Vec<RowForm> {
         let Some(of) = Part::Submission.tables().iter().find(|form| form.name == table.name()) else {
             continue;
         };
-        forms.extend(rows.iter().map(|row| {
-            RowForm::new(layout, of, |column| {
-                value(table.place(column).map_or(&Cell::Null, |place| row.at(place)))
-            })
-        }));
+        forms.extend(rows.iter().map(|row| form(layout, of, table, row)));
     }
     forms
 }

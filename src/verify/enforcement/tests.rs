@@ -4,7 +4,10 @@ use chrono::TimeDelta;
 
 use super::*;
 use crate::{
-    domain::form::{Layout, NumberType},
+    domain::{
+        SubmissionIds,
+        form::{Layout, NumberType},
+    },
     ports::StoredCatalogue,
     verify::expect::RunSettings,
 };

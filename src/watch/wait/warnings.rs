@@ -28,10 +28,7 @@ pub(super) fn too_little_disk(context: &JobWait<'_>, survey: &Survey) -> Stop {
     let what = evicted.map(|obstacle| format!(": {}", obstacle.what)).unwrap_or_default();
     let value = "shards.resources.ephemeralStorage";
     let next = match context.release {
-        Some(release) => {
-            let more = format!("{value}='<more>' --set {}replaceRunning=true", release.values_prefix);
-            release_with(release, &more)
-        }
+        Some(release) => release_with(release, &[&format!("{value}='<more>'"), "replaceRunning=true"]),
         None => format!("raise {value}"),
     };
     let message = format!(

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::{
     ALIVE, STILL, Verdict, end_of,
     seen::{finalize_of, of, redo_of},
-    under_way::shards_under_way,
+    under_way::{shards_under_way, working},
 };
 use crate::{
     domain::shard_list,
@@ -67,10 +67,8 @@ fn by_writers(facts: &Facts) -> Option<Verdict> {
     let is_at_work = |writer: &&Unmerged| !writer.is_stopped && facts.at - writer.sign_at < ALIVE;
     let at_work = facts.unmerged.iter().filter(is_at_work).count();
     if at_work > 0 && facts.jobs.is_none() {
-        let reason = format!(
-            "rows of shards {shards} are moved again since the last result: {at_work} {} at work",
-            if at_work == 1 { "process is" } else { "processes are" }
-        );
+        let reason =
+            format!("rows of shards {shards} are moved again since the last result: {}", working(at_work));
         return Some(Verdict::new(RunState::Running, Exit::Temporary, reason));
     }
     let silence = facts.at - newest;

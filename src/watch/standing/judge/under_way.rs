@@ -26,11 +26,15 @@ pub(super) fn shards_under_way(facts: &Facts, merged: bool) -> Option<Verdict> {
     if !jobs.is_empty() || merged || at_work == 0 {
         return None;
     }
-    let reason = match at_work {
+    Some(Verdict::new(RunState::Running, Exit::Temporary, working(at_work)))
+}
+
+/// So many processes, as a person reads it.
+pub(super) fn working(processes: usize) -> String {
+    match processes {
         1 => "1 process is at work".to_owned(),
-        _ => format!("{at_work} processes are at work"),
-    };
-    Some(Verdict::new(RunState::Running, Exit::Temporary, reason))
+        _ => format!("{processes} processes are at work"),
+    }
 }
 
 /// With a queue the chart sets no suspension: no line of Helm ends it.
@@ -42,7 +46,7 @@ fn suspended(job: &RunJob, facts: &Facts) -> Verdict {
     match (&job.queue, release(facts)) {
         (Some(queue), _) => paused(format!("its queue {queue} has no room for it yet")),
         (None, Some(release)) => paused("it was paused (shards.suspend)".to_owned())
-            .next(release_with(&release, "shards.suspend=false")),
+            .next(release_with(&release, &["shards.suspend=false"])),
         (None, None) => paused("it was paused (shards.suspend)".to_owned()),
     }
 }
