@@ -84,7 +84,7 @@ fn high_water_mark(status: &str) -> Option<u64> {
 }
 
 /// Fields 3, and 14 and 15 of `/proc/<pid>/stat` in proc(5): user and system time in hundredths of a second.
-fn state_and_cpu(stat: &str) -> (&str, Duration) {
+pub fn state_and_cpu(stat: &str) -> (&str, Duration) {
     let (_, fields) = stat.rsplit_once(") ").unwrap();
     let fields: Vec<&str> = fields.split_whitespace().collect();
     let ticks: u64 = fields[11..13].iter().map(|field| field.parse::<u64>().unwrap()).sum();

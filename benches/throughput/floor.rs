@@ -11,12 +11,11 @@ use super::support::{app::Sample, azurite::Azurite};
 pub async fn pass(sample: &Sample, width: usize) -> Duration {
     let azurite = Azurite::shared().await;
     let container = azurite.container().await;
-    let mut files = csv::Reader::from_path(sample.path("files.csv")).unwrap();
-    let names: Vec<String> = files.records().map(|file| file.unwrap()[1].to_owned()).collect();
+    let files = sample.files();
     let client = Client::new();
     let began = Instant::now();
-    futures_util::stream::iter(names.iter().enumerate())
-        .map(|(number, name)| {
+    futures_util::stream::iter(files.iter().enumerate())
+        .map(|(number, (_, name))| {
             copy(
                 &client,
                 azurite.signed_url(&sample.source, name),

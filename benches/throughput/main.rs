@@ -37,6 +37,7 @@ mod support {
     pub mod browser;
     pub mod cache;
     pub mod csv;
+    pub mod files;
     pub mod machine;
     pub mod npm;
     pub mod plans;
@@ -296,10 +297,7 @@ async fn round_trips(goals: &mut Goals, options: &Options, sample: &Sample) {
         app.set(name, through(app.variable(name)));
     }
     app.set("DATABASE_URL", app.database.url_through(postgres.address()));
-    let port = |address: std::net::SocketAddr| format!(",{};", address.port());
-    let connection =
-        sample.tds.connection_string().replace(&port(sample.tds.address), &port(warehouse.address()));
-    app.set("DATA_WAREHOUSE_CONNECTION_STRING", connection);
+    app.set("DATA_WAREHOUSE_CONNECTION_STRING", sample.tds.connection_string_through(warehouse.address()));
     app.run(&["plan"]).await.expect(0);
     let counted = |proxy: &Proxy| proxy.exchanges();
     let before = [&postgres, &warehouse, &blobs].map(counted);

@@ -11,6 +11,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::{
     TestApp,
+    cost::state_and_cpu,
     goals::{Goal, Goals},
     heard::{Commit, heard},
     latency::Bench,
@@ -112,11 +113,7 @@ impl Way {
     }
 }
 
-/// User and system time of a process: fields 14 and 15 of proc(5), in hundredths of a second.
+/// User and system time of a process.
 fn cpu_of(process: i32) -> Duration {
-    let text = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
-    let (_, fields) = text.rsplit_once(')').unwrap();
-    let ticks: u64 =
-        fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
-    Duration::from_millis(ticks * 10)
+    state_and_cpu(&fs::read_to_string(format!("/proc/{process}/stat")).unwrap()).1
 }

@@ -12,7 +12,7 @@ use super::{
     goals::{Goal, Goals},
     latency::{Bench, Distance, shown},
     median, per_second,
-    support::proxy::Proxy,
+    support::{files::files_below, proxy::Proxy},
 };
 
 /// Processes of [`shards`], one for each shard.
@@ -53,11 +53,8 @@ async fn far_shards(rows_each: u64, shards: u64) -> Cost {
     let bench = Bench::start(rows_each * shards, 1_024).await;
     let tds = &bench.sample.tds;
     let warehouse = Proxy::start(tds.address).await;
-    let port = |port: u16| format!(",{port};");
-    let connection =
-        tds.connection_string().replace(&port(tds.address.port()), &port(warehouse.address().port()));
     let mut app = bench.app().await;
-    app.set("DATA_WAREHOUSE_CONNECTION_STRING", connection);
+    app.set("DATA_WAREHOUSE_CONNECTION_STRING", tds.connection_string_through(warehouse.address()));
     app.set("ROGO_IN_FLIGHT", FEW_COPIES);
     app.run(&["plan", "--shards", &shards.to_string()]).await.expect(0);
     let far = Duration::from_millis(400);
@@ -89,15 +86,16 @@ pub async fn growth(goals: &mut Goals, rows: u64, rounds: usize) {
 /// rows.
 pub async fn large(goals: &mut Goals, rows: u64) {
     println!("files of {LARGE} bytes, blobs answered by a stub");
-    let profiles = [(Way::ServerSide, MANY_COPIES, 100, 10 * rows), (Way::Streamed, "adaptive", 20, rows)];
-    for (way, in_flight, ms, rows) in profiles {
+    let profiles =
+        [(Way::ServerSide, "8", MANY_COPIES, 100, 10 * rows), (Way::Streamed, "5", "adaptive", 20, rows)];
+    for (way, workers, in_flight, ms, rows) in profiles {
         let mut peaks = Vec::new();
         for rows in [rows, 3 * rows] {
             let bench = Bench::start(rows, LARGE).await;
             bench.stub.copy_server_side(way == Way::ServerSide);
             let mut app = bench.app().await;
             app.set("ROGO_IN_FLIGHT", in_flight);
-            app.set("ROGO_WORKERS", if in_flight == MANY_COPIES { "8" } else { "5" });
+            app.set("ROGO_WORKERS", workers);
             let measured = bench.run(&app, Distance::both(ms)).await;
             shown(&format!("{} rows, {}", rows, way.name()), &measured, None);
             peaks.push(measured.cost.peak_bytes as f64 / 1e6);
@@ -138,8 +136,9 @@ pub async fn climb(goals: &mut Goals, rows: u64) {
 /// Submissions per second from [`CLIMB`] after the first outcome until nine tenths of them stand: at the end there is not
 /// enough to do.
 fn later_rate(app: &TestApp<'_>) -> f64 {
-    let mut times = Vec::new();
-    outcomes(&app.out.path().join("runs/rogo"), &mut times);
+    let documents = files_below(&app.out.path().join("runs/rogo"));
+    let segments = documents.iter().filter(|path| path.iter().any(|part| part == "segments"));
+    let mut times: Vec<DateTime<Utc>> = segments.flat_map(|path| times_of(path)).collect();
     times.sort_unstable();
     let from = times[0] + CLIMB;
     let until = times[times.len() * 9 / 10];
@@ -148,16 +147,9 @@ fn later_rate(app: &TestApp<'_>) -> f64 {
     times.iter().filter(|at| (from..=until).contains(*at)).count() as f64 / seconds
 }
 
-/// The times of all outcomes in the segments below a folder.
-fn outcomes(folder: &Path, times: &mut Vec<DateTime<Utc>>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            outcomes(&path, times);
-        } else if path.components().any(|part| part.as_os_str() == "segments") {
-            let text = fs::read_to_string(&path).unwrap();
-            let lines = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-            times.extend(lines.filter_map(|line| line["at"].as_str()?.parse::<DateTime<Utc>>().ok()));
-        }
-    }
+/// The times of all outcomes in a segment.
+fn times_of(segment: &Path) -> Vec<DateTime<Utc>> {
+    let text = fs::read_to_string(segment).unwrap();
+    let lines = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    lines.filter_map(|line| line["at"].as_str()?.parse().ok()).collect()
 }

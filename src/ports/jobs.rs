@@ -142,7 +142,7 @@ pub struct RunJobs {
 }
 
 /// One Kubernetes Job of the run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunJob {
     /// Name of the Job.
     pub name: String,

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::{
     app::{Ended, Sample, TestApp},
-    blob_service::{Blob, BlobService, Habit},
+    blob_service::{Blob, BlobService, Habit, app_in, sample_in},
 };
 
 /// Rows of every sample here, of three files each.
@@ -18,43 +18,15 @@ const FILES: usize = 60;
 /// Files that a plan's pre-flight looks at, as a sample.
 const SAMPLED: usize = 8;
 
-/// A service with the sample's files in its container `source`.
+/// A service that copies by itself, with a sample's files.
 async fn world(seed: u64) -> (BlobService, Sample) {
     let service = BlobService::start(&[Habit::Copies]).await;
-    let sample = Sample::in_folder(ROWS, seed, |options| {
-        options.plain = true;
-        options.source_url = Some(format!("{}/source", service.endpoint()).parse().unwrap());
-    })
-    .await;
-    for (path, name) in files(&sample) {
-        service.insert("source", &name, blob(&fs::read(sample.path(&path)).unwrap()));
-    }
+    let sample = sample_in(&service, ROWS, seed, |options| options.plain = true).await;
     (service, sample)
-}
-
-/// Path in the sample and name in the container of every source file.
-fn files(sample: &Sample) -> Vec<(String, String)> {
-    let mut reader = csv::Reader::from_path(sample.path("files.csv")).unwrap();
-    reader.records().map(Result::unwrap).map(|file| (file[0].to_owned(), file[1].to_owned())).collect()
 }
 
 fn blob(bytes: &[u8]) -> Blob {
     Blob { bytes: bytes.to_vec(), content_type: "application/octet-stream".into(), ..Blob::default() }
-}
-
-/// A target in the same service, whose run store can be looked into.
-async fn app_of<'s>(service: &BlobService, sample: &'s Sample) -> TestApp<'s> {
-    let mut app = TestApp::without_cluster(sample).await;
-    for (name, value) in [
-        ("ROGO_SOURCE_ALLOW", format!("{}/source", service.endpoint())),
-        ("ROGO_TARGET", "az://files".into()),
-        ("ROGO_RUN_STORE", format!("file://{}/runs", app.out.path().display())),
-        ("SOURCE_STORAGE_CONNECTION_STRING", service.connection_string()),
-        ("AZURE_STORAGE_CONNECTION_STRING", service.connection_string()),
-    ] {
-        app.set(name, value);
-    }
-    app
 }
 
 /// What a command asked of the source and of the copies, by kind.
@@ -99,7 +71,7 @@ fn queue(app: &TestApp<'_>) -> Vec<Value> {
 #[tokio::test]
 async fn a_listed_source_is_asked_for_one_request_a_file() {
     let (service, sample) = world(301).await;
-    let app = app_of(&service, &sample).await;
+    let app = app_in(&service, &sample).await;
     let (ended, plan) = asked(&service, &app, &["plan"]).await;
     assert_eq!(plan, Asked { listings: 1, looks: SAMPLED, ..Asked::default() });
     assert!(ended.stdout.contains("60 of 60 files are listed"), "{}", ended.stdout);
@@ -120,8 +92,8 @@ async fn a_listed_source_is_asked_for_one_request_a_file() {
 #[tokio::test]
 async fn what_changed_since_the_plan_is_mended_by_a_look_at_that_file_alone() {
     let (service, sample) = world(302).await;
-    let names: Vec<String> = files(&sample).into_iter().map(|(_, name)| name).collect();
-    let app = app_of(&service, &sample).await;
+    let names: Vec<String> = sample.files().into_iter().map(|(_, name)| name).collect();
+    let app = app_in(&service, &sample).await;
     let late = service.blob("source", &names[7]).unwrap();
     service.remove("source", &names[7]);
     let (ended, _) = asked(&service, &app, &["plan"]).await;
@@ -155,7 +127,7 @@ async fn what_changed_since_the_plan_is_mended_by_a_look_at_that_file_alone() {
 async fn without_the_right_to_list_or_with_more_pages_than_files_each_file_is_looked_at() {
     let (service, sample) = world(303).await;
     service.refuse_listing("source", (403, "AuthorizationPermissionMismatch"));
-    let app = app_of(&service, &sample).await;
+    let app = app_in(&service, &sample).await;
     let (ended, plan) = asked(&service, &app, &["plan"]).await;
     assert_eq!(plan, Asked { listings: 1, looks: SAMPLED, ..Asked::default() });
     assert!(
@@ -171,7 +143,7 @@ async fn without_the_right_to_list_or_with_more_pages_than_files_each_file_is_lo
         service.insert("source", &format!("other/{number}"), blob(b"x"));
     }
     service.set_page_size(2);
-    let app = app_of(&service, &sample).await;
+    let app = app_in(&service, &sample).await;
     let (ended, plan) = asked(&service, &app, &["plan"]).await;
     assert_eq!(plan, Asked { listings: FILES, looks: SAMPLED, ..Asked::default() });
     assert!(ended.stdout.contains("as many requests as looking at each file"), "{}", ended.stdout);
@@ -182,7 +154,7 @@ async fn without_the_right_to_list_or_with_more_pages_than_files_each_file_is_lo
 async fn a_listing_of_several_pages_reaches_every_row_in_every_shard() {
     let (service, sample) = world(305).await;
     service.set_page_size(7);
-    let app = app_of(&service, &sample).await;
+    let app = app_in(&service, &sample).await;
     let (ended, plan) = asked(&service, &app, &["plan", "--shards", "3"]).await;
     assert_eq!(plan.listings, FILES.div_ceil(7));
     assert!(ended.stdout.contains("60 of 60 files are listed"), "{}", ended.stdout);
@@ -199,8 +171,8 @@ async fn a_listing_of_several_pages_reaches_every_row_in_every_shard() {
 async fn a_prediction_and_its_plan_list_the_sources_once() {
     let (service, sample) = world(306).await;
     service.insert("source", "nobody/names.docx", blob(b"x"));
-    service.remove("source", &files(&sample)[5].1);
-    let app = app_of(&service, &sample).await;
+    service.remove("source", &sample.files()[5].1);
+    let app = app_in(&service, &sample).await;
     let predicted = |ended: &Ended| serde_json::from_str::<Prediction>(&ended.stdout).unwrap();
     let (ended, dry) = asked(&service, &app, &["plan", "--predict", "--dry-run", "--json"]).await;
     let alone = predicted(&ended);
@@ -221,7 +193,7 @@ async fn a_prediction_and_its_plan_list_the_sources_once() {
 #[tokio::test]
 async fn nothing_is_listed_for_a_target_to_which_no_service_copies() {
     let (service, sample) = world(307).await;
-    let mut app = app_of(&service, &sample).await;
+    let mut app = app_in(&service, &sample).await;
     fs::create_dir(app.out.path().join("target")).unwrap();
     app.set("ROGO_TARGET", format!("file://{}/target", app.out.path().display()));
     let (ended, run) = asked(&service, &app, &["run"]).await;
@@ -232,7 +204,7 @@ async fn nothing_is_listed_for_a_target_to_which_no_service_copies() {
 #[tokio::test]
 async fn a_hint_that_was_changed_is_refused_like_any_line_of_a_queue() {
     let (service, sample) = world(308).await;
-    let app = app_of(&service, &sample).await;
+    let app = app_in(&service, &sample).await;
     app.run(&["plan"]).await.expect(0);
     let queues = app.out.path().join("runs/rogo/queues");
     let path = fs::read_dir(queues).unwrap().next().unwrap().unwrap().path().join("0");

@@ -67,8 +67,7 @@ impl World {
         app.set("SOURCE_STORAGE_CONNECTION_STRING", through(&azurite.connection_string(), &self.source));
         app.set("AZURE_STORAGE_CONNECTION_STRING", through(&azurite.connection_string(), &self.target));
         app.set("DATABASE_URL", app.database.url_through(self.database.address()));
-        let (direct, proxy) = (self.sample.tds.address.port(), self.warehouse.address().port());
-        let warehouse = self.sample.tds.connection_string().replace(&direct.to_string(), &proxy.to_string());
+        let warehouse = self.sample.tds.connection_string_through(self.warehouse.address());
         app.set("DATA_WAREHOUSE_CONNECTION_STRING", warehouse);
         app.set("ROGO_RUN_STORE", format!("file://{}/runs", app.out.path().display()));
         app.set("ROGO_LOG_FORMAT", "json");

@@ -12,17 +12,35 @@ use std::fmt::Write as _;
 use futures_util::TryStreamExt;
 use rogo_migrate::{
     ports::Blobs,
-    run::{Prediction, Summary},
+    run::{Check, Prediction, Summary},
 };
 
-use crate::support::{app::TestApp, csv::Csv};
+use crate::support::{
+    app::{Ended, TestApp},
+    csv::Csv,
+};
 
-/// What `plan --predict --json` printed, after it ended well.
+/// Runs `plan --predict --json` with more arguments.
+async fn predict(app: &TestApp<'_>, more: &[&str]) -> Ended {
+    app.run(&[&["plan", "--predict", "--json"], more].concat()).await
+}
+
+/// What it printed, after it ended well.
 async fn predicted(app: &TestApp<'_>, more: &[&str]) -> Prediction {
-    let arguments: Vec<&str> =
-        ["plan", "--predict", "--json"].into_iter().chain(more.iter().copied()).collect();
-    let ended = app.run(&arguments).await.expect(0);
-    serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {}", ended.stdout))
+    refused(app, more, 0).await.0
+}
+
+/// What it printed, after it ended with this code, and what it said on standard error.
+async fn refused(app: &TestApp<'_>, more: &[&str], code: i32) -> (Prediction, String) {
+    let Ended { stdout, stderr, .. } = predict(app, more).await.expect(code);
+    let prediction = serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stdout}"));
+    (prediction, stderr)
+}
+
+/// The check of this name.
+fn check<'p>(prediction: &'p Prediction, name: &str) -> &'p Check {
+    let found = prediction.checks.iter().find(|check| check.check == name);
+    found.unwrap_or_else(|| panic!("no {name}: {:?}", prediction.checks))
 }
 
 fn summary(app: &TestApp<'_>) -> Summary {

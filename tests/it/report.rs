@@ -9,7 +9,6 @@ mod whole;
 
 use std::{
     io::Write,
-    process::Command,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -25,6 +24,8 @@ use rogo_migrate::{
 };
 use tokio_util::sync::CancellationToken;
 use tracing::subscriber::DefaultGuard;
+
+use crate::support::process::this_test;
 
 /// A log that a test can read.
 #[derive(Clone, Default)]
@@ -127,12 +128,6 @@ fn a_pipe_gets_a_block_of_progress_every_ten_seconds() {
         let runtime = runtime.enable_all().start_paused(true).build().unwrap();
         return runtime.block_on(shown_for_35_seconds(Style::Block));
     }
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "report::a_pipe_gets_a_block_of_progress_every_ten_seconds", "--nocapture"])
-        .env(CHILD, "1")
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{said}");
+    let said = this_test("report::a_pipe_gets_a_block_of_progress_every_ten_seconds", CHILD).stderr;
     assert_eq!(said.lines().filter(|line| line.starts_with("progress  0/3 rows ")).count(), 3, "{said}");
 }

@@ -290,17 +290,7 @@ fn no_line_is_wider_than_the_terminal_and_none_is_cut() {
 pub fn running(shards: u32) -> Standing {
     let digest = InputDigest { location: String::new(), sha256: String::new(), size_bytes: 0, rows: 0 };
     let state = JobState { active: 20, ready: 20, succeeded: 333, completions: 1_000, ..JobState::default() };
-    let job = RunJob {
-        name: "rogo-s-1f3a".into(),
-        component: "shards".into(),
-        epoch: None,
-        state,
-        queue: None,
-        shard_job: None,
-        redo: false,
-        obstacles: Vec::new(),
-        last_word: None,
-    };
+    let job = RunJob { name: "rogo-s-1f3a".into(), component: "shards".into(), state, ..RunJob::default() };
     let jobs = RunJobs {
         release: "rogo".into(),
         namespace: "rogo".into(),

@@ -89,17 +89,14 @@ fn every_check_is_demanded_by_a_corruption_that_a_test_plants() {
 }
 
 /// The self-test shares its statements with the program, so that each of its kinds is planted for real, too, by statements of
-/// the tests. The README's table, which another test compares with the self-test, names them.
+/// the tests.
 #[test]
 fn each_kind_of_the_self_test_is_planted_for_real_under_the_same_name() {
-    let readme = include_str!("../../README.md");
-    let (_, table) = readme.split_once("<!-- self-test -->\n").unwrap();
-    let (table, _) = table.split_once("<!-- /self-test -->").unwrap();
-    let kinds: Vec<&str> =
-        table.lines().skip(2).filter_map(|line| line.strip_prefix("| ")?.split(" | ").next()).collect();
+    let table = rogo_migrate::verify::self_test::table();
+    let kinds: Vec<String> = table.into_iter().map(|(kind, _, _)| kind).collect();
     assert!(kinds.len() > 150, "{} kinds", kinds.len());
     let planted: BTreeSet<String> = corruptions::names().chain(blobs::names()).collect();
-    let missing: Vec<&str> = kinds.into_iter().filter(|kind| !planted.contains(*kind)).collect();
+    let missing: Vec<String> = kinds.into_iter().filter(|kind| !planted.contains(kind)).collect();
     assert!(missing.is_empty(), "planted in copies only: {missing:?}");
 }
 

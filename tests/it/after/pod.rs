@@ -169,9 +169,7 @@ async fn every_next_line_of_a_run_in_a_cluster_is_helms_or_fetches_the_results()
         assert!(!commands.iter().any(|line| line.contains(of_settings)), "{of_settings}: {commands:?}");
     }
 
-    let migrated = app.result("migrated.csv");
-    let attempt = migrated.lines().nth(1).and_then(|line| line.split(',').next()).unwrap();
-    app.lose(attempt).await;
+    app.lose(&app.migrated()[0]).await;
     let lost = app.run(&["finalize"]).await.expect(69);
     let redo = format!(
         "{helm} --set shards.redo=lost --set-literal shards.reason='<why>' --set-literal shards.only=0"

@@ -162,7 +162,7 @@ async fn a_warehouse_that_is_not_as_it_should_be_is_named() {
     let ended = wrong.says(["warehouse: ", "login refused", "check user, password"]).is_refused(&app).await;
     assert!(!ended.stderr.contains("planted"), "{}", ended.stderr);
     let address = nobody();
-    let away = good.replace(&format!("{}", sample.tds.address.port()), &address.port().to_string());
+    let away = sample.tds.connection_string_through(address);
     let day = Day::new("nobody listens", PLAN, 75).set(variable, away);
     day.says([format!("localhost,{}/dw: cannot be reached; check host, port", address.port())])
         .is_refused(&app)

@@ -1,6 +1,6 @@
 //! Size: many outcomes of many shards are merged in bounded memory.
 
-use std::{fmt::Write, process::Command, sync::Arc, time::Instant};
+use std::{fmt::Write, sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 use rogo_migrate::{
@@ -12,8 +12,11 @@ use rogo_migrate::{
     run::RunStore,
 };
 
-use crate::support::fakes::{InMemoryBlobs, Journal};
-use crate::support::world::World;
+use crate::support::{
+    fakes::{InMemoryBlobs, Journal},
+    process::this_test,
+    world::World,
+};
 
 const CHILD: &str = "ROGO_TEST_MERGE_CHILD";
 /// `<outcomes>,<shards>`; for a measurement by hand.
@@ -32,13 +35,7 @@ fn three_hundred_thousand_outcomes_of_a_hundred_shards_merge_in_bounded_memory()
         return;
     }
     let name = "finalize::size::three_hundred_thousand_outcomes_of_a_hundred_shards_merge_in_bounded_memory";
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--nocapture"])
-        .env(CHILD, "1")
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    let said = this_test(name, CHILD).stdout;
     let grown: u64 = said.split("grown by ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
     assert!(grown < 60_000, "{said}");
 }

@@ -4,7 +4,7 @@ use super::{plain_sample, skipped};
 use crate::support::{
     app::{Ended, TestApp},
     csv::Csv,
-    documents::{commands, shell},
+    documents::{commands, follow},
 };
 
 const RUNNING: &str = "deploy/RUNNING.md";
@@ -70,11 +70,6 @@ async fn differences_that_verify_named_are_gone_after_two_commands_and_a_second_
     assert_eq!(moved, expected);
     verify(&app, "rogo", 0).await;
     verify(&app, "repair", 0).await;
-}
-
-/// Runs a line of the document as one role of the database.
-async fn follow(app: &TestApp<'_>, line: &str, url: &str) {
-    shell(app, line, &[("DATABASE_URL", url)]).await.expect(0);
 }
 
 #[tokio::test]

@@ -41,11 +41,10 @@ async fn sources_that_changed_since_the_prediction_are_differences_that_say_so()
     let prediction = predicted(&app, &[]).await;
     assert!(prediction.files.exact && prediction.outcomes.failed.is_empty(), "{:?}", prediction.outcomes);
     let azurite = Azurite::shared().await;
-    let mut reader = csv::Reader::from_path(sample.path("files.csv")).unwrap();
-    let blobs: Vec<String> = reader.records().map(|row| row.unwrap()[1].to_owned()).collect();
-    azurite.blob(&sample.source, &blobs[0]).delete(None).await.unwrap();
+    let files = sample.files();
+    azurite.blob(&sample.source, &files[0].1).delete(None).await.unwrap();
     azurite
-        .put(&sample.source, &blobs[30], "another file, longer than it was when it was listed".repeat(99))
+        .put(&sample.source, &files[30].1, "another file, longer than it was when it was listed".repeat(99))
         .await;
     let said = app.run(&["run"]).await.expect(0);
     let compared = summary(&app).prediction.unwrap();

@@ -5,72 +5,34 @@ use std::fs;
 
 use rogo_migrate::{
     domain::{FailCode, SkipCode},
-    run::{Check, CheckResult, Prediction},
+    run::{CheckResult, Prediction},
 };
 
-use super::{predicted, summary};
+use super::{check, predict, predicted, refused, summary};
 use crate::{
     later::write,
     support::{
         app::{Sample, TestApp},
-        blob_service::{Blob, BlobService, Habit},
+        blob_service::{BlobService, Habit, app_in, sample_in},
         csv::Csv,
         tds::{self, TdsServer, data::Data},
     },
 };
 
-/// A service with these habits that has the sample's files in its container `source`, and names them.
-async fn stored(habits: &[Habit], rows: u64, seed: u64) -> (BlobService, Sample, Vec<String>) {
+/// A service with these habits that has the files of a sample in its container `source`.
+async fn stored(habits: &[Habit], rows: u64, seed: u64) -> (BlobService, Sample) {
     let service = BlobService::start(habits).await;
-    let sample = Sample::in_folder(rows, seed, |options| {
-        options.plain = true;
-        options.source_url = Some(format!("{}/source", service.endpoint()).parse().unwrap());
-    })
-    .await;
-    let mut names = Vec::new();
-    for file in csv::Reader::from_path(sample.path("files.csv")).unwrap().records() {
-        let file = file.unwrap();
-        let bytes = fs::read(sample.path(&file[0])).unwrap();
-        let content_type = "application/octet-stream".to_owned();
-        service.insert("source", &file[1], Blob { bytes, content_type, ..Blob::default() });
-        names.push(file[1].to_owned());
-    }
-    (service, sample, names)
-}
-
-/// A target in the same service.
-async fn app_of<'s>(service: &BlobService, sample: &'s Sample) -> TestApp<'s> {
-    let mut app = TestApp::without_cluster(sample).await;
-    for (name, value) in [
-        ("ROGO_SOURCE_ALLOW", format!("{}/source", service.endpoint())),
-        ("ROGO_TARGET", "az://files".into()),
-        ("ROGO_RUN_STORE", format!("file://{}/runs", app.out.path().display())),
-        ("SOURCE_STORAGE_CONNECTION_STRING", service.connection_string()),
-        ("AZURE_STORAGE_CONNECTION_STRING", service.connection_string()),
-    ] {
-        app.set(name, value);
-    }
-    app
-}
-
-fn check<'p>(prediction: &'p Prediction, name: &str) -> &'p Check {
-    let found = prediction.checks.iter().find(|check| check.check == name);
-    found.unwrap_or_else(|| panic!("no {name}: {:?}", prediction.checks))
-}
-
-/// The checks of a prediction that was refused with 78.
-async fn refused(app: &TestApp<'_>) -> Prediction {
-    let ended = app.run(&["plan", "--predict", "--json"]).await.expect(78);
-    serde_json::from_str(&ended.stdout).unwrap()
+    let sample = sample_in(&service, rows, seed, |options| options.plain = true).await;
+    (service, sample)
 }
 
 #[tokio::test]
 async fn a_file_that_may_not_be_read_is_predicted_if_files_are_looked_at_one_by_one() {
-    let (service, sample, names) = stored(&[], 12, 61).await;
+    let (service, sample) = stored(&[], 12, 61).await;
     let denied = (403, "AuthorizationPermissionMismatch");
     service.refuse_listing("source", denied);
-    service.refuse_blob("source", &names[20], denied);
-    let app = app_of(&service, &sample).await;
+    service.refuse_blob("source", &sample.files()[20].1, denied);
+    let app = app_in(&service, &sample).await;
     let prediction = predicted(&app, &[]).await;
     let forbidden = &prediction.outcomes.failed[&FailCode::FileForbidden];
     assert_eq!((forbidden.rows, prediction.outcomes.migrated.rows), (1, 11), "{:?}", prediction.outcomes);
@@ -108,7 +70,7 @@ async fn a_right_that_was_revoked_is_a_failed_check_that_names_it() {
     let sample = Sample::with(12, 63, |options| options.plain = true).await;
     let app = TestApp::without_cluster(&sample).await;
     app.database.run("revoke insert on submission_files from migrator").await;
-    let prediction = refused(&app).await;
+    let (prediction, _) = refused(&app, &[], 78).await;
     let rights = check(&prediction, "target_rights");
     assert_eq!(rights.result, CheckResult::Fail, "{rights:?}");
     assert!(rights.says.contains("submission_files") && rights.says.contains("insert"), "{rights:?}");
@@ -124,7 +86,7 @@ async fn a_masked_column_of_the_warehouse_is_a_failed_check_that_names_it() {
     let data = Data::load(&sample.path("warehouse")).unwrap();
     let server = TdsServer::start(data, tds::Options { masked, ..tds::Options::default() }).await.unwrap();
     app.set("DATA_WAREHOUSE_CONNECTION_STRING", server.connection_string());
-    let prediction = refused(&app).await;
+    let (prediction, _) = refused(&app, &[], 78).await;
     let masks = check(&prediction, "warehouse_masked_columns");
     assert_eq!(masks.result, CheckResult::Fail, "{masks:?}");
     assert!(masks.says.contains("Rogo_AssessmentReportScores.Score"), "{masks:?}");
@@ -134,8 +96,8 @@ async fn a_masked_column_of_the_warehouse_is_a_failed_check_that_names_it() {
 
 #[tokio::test]
 async fn a_target_that_keeps_its_blobs_is_a_warning_and_no_refusal() {
-    let (service, sample, _) = stored(&[Habit::Copies, Habit::IsImmutable], 12, 65).await;
-    let app = app_of(&service, &sample).await;
+    let (service, sample) = stored(&[Habit::Copies, Habit::IsImmutable], 12, 65).await;
+    let app = app_in(&service, &sample).await;
     let prediction = predicted(&app, &[]).await;
     let policy = check(&prediction, "target_container_policy");
     assert_eq!(policy.result, CheckResult::Warn, "{policy:?}");
@@ -160,16 +122,15 @@ async fn a_target_folder_that_the_plan_makes_is_a_warning_and_one_that_it_made_a
     // If no plan can be made, the reason is told and not hidden by that.
     let mapping = app.variable("ROGO_MAPPING").to_owned();
     app.set("ROGO_MAPPING", sample.path("gone.csv").display().to_string());
-    let ended = app.run(&["plan", "--predict", "--dry-run", "--json"]).await.expect(64);
-    let refused: Prediction = serde_json::from_str(&ended.stdout).unwrap();
-    assert_eq!(check(&refused, "plan").result, CheckResult::Fail);
-    assert_eq!(check(&refused, "target_container").result, CheckResult::Warn);
+    let (prediction, _) = refused(&app, &["--dry-run"], 64).await;
+    assert_eq!(check(&prediction, "plan").result, CheckResult::Fail);
+    assert_eq!(check(&prediction, "target_container").result, CheckResult::Warn);
     app.set("ROGO_MAPPING", mapping);
 
     let prediction = predicted(&app, &[]).await;
     assert_eq!(check(&prediction, "target_container").result, CheckResult::Pass);
     fs::remove_dir_all(&target).unwrap();
-    let ended = app.run(&["plan", "--predict", "--dry-run", "--json"]).await;
+    let ended = predict(&app, &["--dry-run"]).await;
     let gone: Prediction = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(check(&gone, "target_container").result, CheckResult::Fail, "{}", ended.stderr);
 }
@@ -185,8 +146,8 @@ async fn bytes_of_tables(app: &TestApp<'_>) -> u64 {
 #[tokio::test]
 async fn what_the_run_asks_of_storage_is_as_predicted_and_the_database_grows_about_so() {
     const ROWS: u64 = 400;
-    let (service, sample, names) = stored(&[], ROWS, 66).await;
-    let app = app_of(&service, &sample).await;
+    let (service, sample) = stored(&[], ROWS, 66).await;
+    let app = app_in(&service, &sample).await;
     let prediction = predicted(&app, &[]).await;
     let quantities = &prediction.quantities;
     let (requests, tables) = (service.received().len(), bytes_of_tables(&app).await);
@@ -196,7 +157,7 @@ async fn what_the_run_asks_of_storage_is_as_predicted_and_the_database_grows_abo
     let mut asked = service.received().split_off(requests);
     asked.retain(|request| request.header("x-ms-copy-source").is_none());
     let of = |place: &str| asked.iter().filter(|request| request.target.starts_with(place)).count() as u64;
-    let files = names.len() as u64;
+    let files = sample.files().len() as u64;
     assert_eq!((quantities.source_requests, of("/acc/source/")), (files, files));
     // Beside the files: whether the container answers, and parts of files, of which there are none here.
     let target = of("/acc/files");

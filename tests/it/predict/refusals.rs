@@ -2,17 +2,11 @@
 
 use rogo_migrate::run::{CheckResult, Prediction};
 
-use super::predicted;
+use super::{check, predicted, refused};
 use crate::support::{
     app::{Sample, TestApp},
     postgres::own::OwnServer,
 };
-
-/// The checks of a prediction that ended with this code, and what it said on standard error.
-async fn refused(app: &TestApp<'_>, code: i32) -> (Prediction, String) {
-    let ended = app.run(&["plan", "--predict", "--json"]).await.expect(code);
-    (serde_json::from_str(&ended.stdout).unwrap(), ended.stderr)
-}
 
 fn failed(prediction: &Prediction) -> Vec<&str> {
     let checks = prediction.checks.iter().filter(|check| check.result == CheckResult::Fail);
@@ -23,11 +17,9 @@ fn failed(prediction: &Prediction) -> Vec<&str> {
 async fn a_warehouse_that_is_away_is_a_failed_check_and_a_temporary_end() {
     let sample = Sample::with(12, 51, |options| options.plain = true).await;
     let mut app = TestApp::new(&sample).await;
-    let name = "DATA_WAREHOUSE_CONNECTION_STRING";
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let away = app.variable(name).replace(&sample.tds.address.port().to_string(), &nobody.port().to_string());
-    app.set(name, away);
-    let (prediction, said) = refused(&app, 75).await;
+    app.set("DATA_WAREHOUSE_CONNECTION_STRING", sample.tds.connection_string_through(nobody));
+    let (prediction, said) = refused(&app, &[], 75).await;
     assert!(said.contains("warehouse: ") && said.contains("cannot be reached"), "{said}");
     assert_eq!(failed(&prediction), ["warehouse"], "{:?}", prediction.checks);
     assert_eq!(prediction.to_mend[0].what, "warehouse", "{:?}", prediction.to_mend);
@@ -38,7 +30,7 @@ async fn a_schema_that_lacks_a_column_and_a_missing_right_are_named_checks() {
     let sample = Sample::with(12, 52, |options| options.plain = true).await;
     let app = TestApp::new(&sample).await;
     app.database.run("alter table lti_launch_sessions drop column roles").await;
-    let (prediction, said) = refused(&app, 78).await;
+    let (prediction, said) = refused(&app, &[], 78).await;
     assert!(said.contains("column roles of lti_launch_sessions"), "{said}");
     assert_eq!(failed(&prediction), ["target_schema"], "{:?}", prediction.checks);
 }
@@ -57,10 +49,8 @@ async fn triggers_and_masks_are_told_apart_from_what_is_in_order() {
         )
         .await;
     let prediction = predicted(&app, &["--dry-run"]).await;
-    let result =
-        |name: &str| prediction.checks.iter().find(|check| check.check == name).map(|check| check.result);
-    assert_eq!(result("target_triggers"), Some(CheckResult::Warn));
-    let triggers = prediction.checks.iter().find(|check| check.check == "target_triggers").unwrap();
+    let triggers = check(&prediction, "target_triggers");
+    assert_eq!(triggers.result, CheckResult::Warn);
     for named in [
         "noted_before on submission_files (before)",
         "noted_after on submission_grades (after)",
@@ -71,10 +61,10 @@ async fn triggers_and_masks_are_told_apart_from_what_is_in_order() {
     for name in
         ["target_database", "target_rights", "target_schema", "target_clock", "target_tls", "warehouse"]
     {
-        assert_eq!(result(name), Some(CheckResult::Pass), "{name}");
+        assert_eq!(check(&prediction, name).result, CheckResult::Pass, "{name}");
     }
-    assert_eq!(result("warehouse_masked_columns"), Some(CheckResult::Pass));
-    assert_eq!(result("target_container_policy"), Some(CheckResult::Pass));
+    assert_eq!(check(&prediction, "warehouse_masked_columns").result, CheckResult::Pass);
+    assert_eq!(check(&prediction, "target_container_policy").result, CheckResult::Pass);
 }
 
 /// The server is real, and so is the link to another address than loopback. Only its clock is put forward: by a function that
@@ -99,12 +89,12 @@ async fn a_clock_that_is_wrong_and_a_link_that_is_not_encrypted_are_warnings_wit
         ("target_clock", "the clocks of this machine and of the database are 3", "time server"),
         ("target_tls", "the connection to the database is not encrypted", "remove sslmode=disable"),
     ] {
-        let check = prediction.checks.iter().find(|check| check.check == name).unwrap();
+        let check = check(&prediction, name);
         assert_eq!(check.result, CheckResult::Warn, "{check:?}");
         assert!(check.says.contains(says) && check.remedy.contains(remedy), "{check:?}");
         assert!(prediction.to_mend.iter().any(|item| item.what == name), "{:?}", prediction.to_mend);
     }
-    let sound = prediction.checks.iter().find(|check| check.check == "target_rights").unwrap();
+    let sound = check(&prediction, "target_rights");
     assert_eq!(sound.result, CheckResult::Pass, "{sound:?}");
 }
 

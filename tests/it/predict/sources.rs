@@ -3,7 +3,7 @@
 use azure_storage_blob::models::AccessTier;
 use rogo_migrate::domain::FailCode;
 
-use super::{predicted, state, summary};
+use super::{check, predicted, state, summary};
 use crate::support::{
     app::{Sample, TestApp},
     azurite::Azurite,
@@ -20,7 +20,7 @@ async fn without_the_right_to_list_files_are_looked_at_one_by_one_and_it_is_said
     assert!(source.way.contains("looked at one by one") && source.way.contains("listed"), "{source:?}");
     assert_eq!((source.looked_at, source.not_named), (90, None), "{source:?}");
     assert_eq!(prediction.not_in_input.blobs, None);
-    let check = prediction.checks.iter().find(|check| check.check == "source_container").unwrap();
+    let check = check(&prediction, "source_container");
     assert!(check.remedy.contains("right to list"), "{check:?}");
     app.run(&["run"]).await.expect(0);
     assert!(summary(&app).prediction.unwrap().same, "90 looks are exact");
@@ -57,10 +57,9 @@ async fn missing_and_archived_files_are_known_before_the_first_copy() {
     let sample = Sample::with(30, 44, |options| options.plain = true).await;
     let app = TestApp::new(&sample).await;
     let azurite = Azurite::shared().await;
-    let mut reader = csv::Reader::from_path(sample.path("files.csv")).unwrap();
-    let blobs: Vec<String> = reader.records().map(|row| row.unwrap()[1].to_owned()).collect();
-    azurite.blob(&sample.source, &blobs[0]).set_tier(AccessTier::Archive, None).await.unwrap();
-    azurite.blob(&sample.source, &blobs[45]).delete(None).await.unwrap();
+    let files = sample.files();
+    azurite.blob(&sample.source, &files[0].1).set_tier(AccessTier::Archive, None).await.unwrap();
+    azurite.blob(&sample.source, &files[45].1).delete(None).await.unwrap();
     let prediction = predicted(&app, &[]).await;
     let failed = |code| prediction.outcomes.failed.get(&code).map(|counted| counted.rows);
     assert_eq!((failed(FailCode::FileArchived), failed(FailCode::FileMissing)), (Some(1), Some(1)));

@@ -135,12 +135,12 @@ async fn large_files_that_wait_for_the_memory_of_others() {
     let mut world = World::new(24, 1);
     // 32 of them may be in flight, and 16 have room.
     world.source.content = Some(Bytes::from(vec![b'x'; 4 << 20]));
-    world.files.takes = Duration::from_secs(1);
+    world.files.slow_puts("", Duration::from_secs(1));
     let found = codes(&world, |_| {}).await;
     assert!(found.contains(&LimitCode::MemoryBudget), "{found:?}");
     let mut world = World::new(24, 1);
     world.source.content = Some(Bytes::from(vec![b'x'; 1 << 20]));
-    world.files.takes = Duration::from_secs(1);
+    world.files.slow_puts("", Duration::from_secs(1));
     let found = codes(&world, |_| {}).await;
     assert!(!found.contains(&LimitCode::MemoryBudget), "all 32 have room: {found:?}");
 }

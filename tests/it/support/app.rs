@@ -85,6 +85,12 @@ impl Sample {
         self.folder.path().join("sample").join(name)
     }
 
+    /// `files.csv`: path in the sample and name in the source container of every source file.
+    pub fn files(&self) -> Vec<(String, String)> {
+        let mut reader = csv::Reader::from_path(self.path("files.csv")).unwrap();
+        reader.records().map(Result::unwrap).map(|file| (file[0].to_owned(), file[1].to_owned())).collect()
+    }
+
     /// `expected.csv`: what the generator promises of each row, by row number.
     pub fn expected(&self) -> BTreeMap<u64, Expected> {
         let mut reader = csv::Reader::from_path(self.path("expected.csv")).unwrap();

@@ -3,13 +3,18 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs,
     sync::{Arc, Mutex},
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use percent_encoding::percent_decode_str;
+use rogo_migrate::sample::SampleOptions;
 
-use super::http_stub::{HttpStub, Request, Response};
+use super::{
+    app::{Sample, TestApp},
+    http_stub::{HttpStub, Request, Response},
+};
 
 /// What sets the service apart from Azurite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,6 +144,41 @@ impl BlobService {
     pub fn requests(&self) -> Vec<(String, String)> {
         self.stub.requests().into_iter().map(|request| (request.method, request.target)).collect()
     }
+}
+
+/// A sample whose files lie in the container `source` of this service.
+pub async fn sample_in(
+    service: &BlobService,
+    rows: u64,
+    seed: u64,
+    change: impl FnOnce(&mut SampleOptions),
+) -> Sample {
+    let sample = Sample::in_folder(rows, seed, |options| {
+        options.source_url = Some(format!("{}/source", service.endpoint()).parse().unwrap());
+        change(options);
+    })
+    .await;
+    for (path, name) in sample.files() {
+        let bytes = fs::read(sample.path(&path)).unwrap();
+        let content_type = "application/octet-stream".to_owned();
+        service.insert("source", &name, Blob { bytes, content_type, ..Blob::default() });
+    }
+    sample
+}
+
+/// A target in the container `files` of the same service, whose run store is a folder that can be looked into.
+pub async fn app_in<'s>(service: &BlobService, sample: &'s Sample) -> TestApp<'s> {
+    let mut app = TestApp::without_cluster(sample).await;
+    for (name, value) in [
+        ("ROGO_SOURCE_ALLOW", format!("{}/source", service.endpoint())),
+        ("ROGO_TARGET", "az://files".into()),
+        ("ROGO_RUN_STORE", format!("file://{}/runs", app.out.path().display())),
+        ("SOURCE_STORAGE_CONNECTION_STRING", service.connection_string()),
+        ("AZURE_STORAGE_CONNECTION_STRING", service.connection_string()),
+    ] {
+        app.set(name, value);
+    }
+    app
 }
 
 impl State {

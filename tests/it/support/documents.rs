@@ -74,3 +74,8 @@ pub async fn shell(app: &TestApp<'_>, lines: &str, variables: &[(&str, &str)]) -
         .stdin(Stdio::null());
     process::output(command).await
 }
+
+/// Runs a line of a document as one role of the database, to its good end.
+pub async fn follow(app: &TestApp<'_>, line: &str, url: &str) -> Ended {
+    shell(app, line, &[("DATABASE_URL", url)]).await.expect(0)
+}

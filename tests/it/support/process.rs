@@ -55,6 +55,13 @@ pub async fn output(mut command: Command) -> Ended {
     Ended::of(output.unwrap())
 }
 
+/// Runs one of these tests to its good end in a process of its own, which finds the `mark` in its environment.
+pub fn this_test(name: &str, mark: &str) -> Ended {
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", name, "--nocapture"]).env(mark, "1");
+    Ended::of(command.output().unwrap()).expect(0)
+}
+
 /// Sends a signal by its name.
 pub fn signal(process: &Child, name: &str) {
     let pid = process.id().unwrap().to_string();

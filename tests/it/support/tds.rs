@@ -127,6 +127,12 @@ impl TdsServer {
         format!("{};Encrypt=False", self.connection_string_without_encrypt())
     }
 
+    /// The same with the port of a proxy on this machine.
+    pub fn connection_string_through(&self, proxy: SocketAddr) -> String {
+        let port = |address: SocketAddr| format!(",{};", address.port());
+        self.connection_string().replace(&port(self.address), &port(proxy))
+    }
+
     /// What the server means by its answer to a batch: of each result the columns and the rows.
     pub fn meant(&self, batch: &str) -> Vec<Meant> {
         session::selects(batch)
@@ -137,7 +143,7 @@ impl TdsServer {
             .collect()
     }
 
-    /// The same with `Encrypt` left to the caller (the default encrypts everything).
+    /// [`Self::connection_string`] with `Encrypt` left to the caller (the default encrypts everything).
     pub fn connection_string_without_encrypt(&self) -> String {
         format!(
             "Server=tcp:localhost,{};Database=dw;User ID={};Password=\"{}\"",

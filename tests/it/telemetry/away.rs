@@ -219,9 +219,8 @@ async fn a_receiver_that_goes_away_in_the_middle_of_a_run_changes_no_row() {
     assert_same(&app.everything().await, &undisturbed.everything().await);
 }
 
-#[tokio::test]
-async fn a_batch_of_spans_that_is_refused_once_is_sent_again_and_taken_once() {
-    let receiver = HttpStub::start(|_, number| Response::new(if number == 0 { 503 } else { 200 })).await;
+/// Exports of spans alone to this receiver, which were told more than one batch of them.
+async fn told(receiver: &HttpStub) -> Exports {
     let settings = ExportSettings { metrics: None, ..both(&receiver.endpoint) };
     let telling = tokio::task::spawn_blocking(move || {
         let (exports, receivers) = Exports::begin(&settings).unwrap();
@@ -231,7 +230,13 @@ async fn a_batch_of_spans_that_is_refused_once_is_sent_again_and_taken_once() {
         }
         exports
     });
-    let exports = telling.await.unwrap();
+    telling.await.unwrap()
+}
+
+#[tokio::test]
+async fn a_batch_of_spans_that_is_refused_once_is_sent_again_and_taken_once() {
+    let receiver = HttpStub::start(|_, number| Response::new(if number == 0 { 503 } else { 200 })).await;
+    let exports = told(&receiver).await;
     until("the batch is tried again", async || receiver.requests().len() > 1).await;
     tokio::task::spawn_blocking(move || drop(exports)).await.unwrap();
     let bodies: Vec<Vec<u8>> = receiver.requests().into_iter().map(|request| request.body).collect();
@@ -250,16 +255,7 @@ fn tries(receiver: &HttpStub) -> BTreeMap<Vec<u8>, usize> {
 #[tokio::test]
 async fn a_batch_of_spans_that_is_always_refused_is_sent_three_times_and_then_given_up() {
     let receiver = HttpStub::start(|_, _| Response::new(503)).await;
-    let settings = ExportSettings { metrics: None, ..both(&receiver.endpoint) };
-    let telling = tokio::task::spawn_blocking(move || {
-        let (exports, receivers) = Exports::begin(&settings).unwrap();
-        let (traces, _) = receivers.traces.unwrap();
-        for _ in 0..300 {
-            tell_everything(traces.as_ref());
-        }
-        exports
-    });
-    let exports = telling.await.unwrap();
+    let exports = told(&receiver).await;
     // The next batch is sent only once the first is given up.
     until("the next batch is sent", async || tries(&receiver).len() > 1).await;
     tokio::task::spawn_blocking(move || drop(exports)).await.unwrap();

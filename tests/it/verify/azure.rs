@@ -1,7 +1,7 @@
 //! What blob services store beside the bytes, and folders do not: encodings, the MD5 of sources, copies that the service makes
 //! by itself. Corruptions of it are planted by another client. Shares no code with `src/verify`.
 
-use std::{collections::BTreeMap, fs};
+use std::collections::BTreeMap;
 
 use azure_storage_blob::models::{BlobClientSetPropertiesOptions, BlockBlobClientUploadOptions};
 use md5::{Digest, Md5};
@@ -17,7 +17,7 @@ use super::{
 use crate::support::{
     app::{Sample, TestApp},
     azurite::Azurite,
-    blob_service::{Blob, BlobService, Habit},
+    blob_service::{BlobService, Habit, app_in, sample_in},
     csv::Csv,
 };
 
@@ -33,12 +33,8 @@ fn found<const N: usize>(all: [(&str, &[&str]); N]) -> BTreeMap<String, std::col
 /// Name in the source container of the first file of each attempt.
 fn sources(sample: &Sample) -> BTreeMap<String, String> {
     let input = Csv::read(&sample.path("submission_files.csv"));
-    let urls = input.column("Learner Azure Blob URLs").map(|cell| cell.split(',').next().unwrap().trim());
-    let names = urls.map(|url| {
-        let url: url::Url = url.parse().unwrap();
-        let name = url.path().split_once(&format!("/{}/", sample.source)).unwrap().1.to_owned();
-        percent_encoding::percent_decode_str(&name).decode_utf8().unwrap().into_owned()
-    });
+    let names = input.column("Learner Azure Blob Names");
+    let names = names.map(|cell| cell.split(',').next().unwrap().trim().to_owned());
     input.column("Attempt ID").map(|attempt| attempt.trim().to_owned()).zip(names).collect()
 }
 
@@ -122,44 +118,13 @@ async fn encodings_and_stored_md5s_of_a_service_are_compared_with_the_outcome_el
     assert_eq!(why, "outcomes of an earlier version of this program keep no receipts and digests");
 }
 
-/// A sample whose files lie in the container `source` of this service.
-async fn stored(service: &BlobService, rows: u64, seed: u64) -> Sample {
-    let sample = Sample::in_folder(rows, seed, |options| {
-        small(options);
-        options.source_url = Some(format!("{}/source", service.endpoint()).parse().unwrap());
-    })
-    .await;
-    for file in csv::Reader::from_path(sample.path("files.csv")).unwrap().records() {
-        let file = file.unwrap();
-        let bytes = fs::read(sample.path(&file[0])).unwrap();
-        let content_type = "application/octet-stream".to_owned();
-        service.insert("source", &file[1], Blob { bytes, content_type, ..Blob::default() });
-    }
-    sample
-}
-
-/// A target in the container `files` of the same service.
-async fn app_of<'s>(service: &BlobService, sample: &'s Sample) -> TestApp<'s> {
-    let mut app = TestApp::new(sample).await;
-    for (name, value) in [
-        ("ROGO_SOURCE_ALLOW", format!("{}/source", service.endpoint())),
-        ("ROGO_TARGET", "az://files".into()),
-        ("ROGO_RUN_STORE", format!("file://{}", app.out.path().join("run-store").display())),
-        ("SOURCE_STORAGE_CONNECTION_STRING", service.connection_string()),
-        ("AZURE_STORAGE_CONNECTION_STRING", service.connection_string()),
-    ] {
-        app.set(name, value);
-    }
-    app
-}
-
 /// Counted by the service, in pages as long as those of Azure Storage.
 #[tokio::test]
 async fn level_blobs_takes_at_most_one_request_for_a_thousand_blobs() {
     let service = BlobService::start(&[Habit::Copies]).await;
     service.set_page_size(PAGE);
-    let sample = stored(&service, 1_800, 60).await;
-    let app = app_of(&service, &sample).await;
+    let sample = sample_in(&service, 1_800, 60, small).await;
+    let app = app_in(&service, &sample).await;
     app.run(&["run"]).await.expect(0);
     let before = service.requests().len();
     verify(&app, &["--level", "blobs"]).await.expect(0);
@@ -175,8 +140,8 @@ async fn level_blobs_takes_at_most_one_request_for_a_thousand_blobs() {
 #[tokio::test]
 async fn bytes_that_a_service_copied_by_itself_are_compared_with_the_md5_that_the_outcome_keeps() {
     let service = BlobService::start(&[Habit::Copies]).await;
-    let sample = stored(&service, 6, 59).await;
-    let app = app_of(&service, &sample).await;
+    let sample = sample_in(&service, 6, 59, small).await;
+    let app = app_in(&service, &sample).await;
     app.run(&["run"]).await.expect(0);
     let ended = verify(&app, &["--level", "content"]).await.expect(0);
     assert!(ended.stdout.starts_with("VERIFIED TO THE BYTE"), "{}", ended.stdout);

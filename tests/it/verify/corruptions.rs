@@ -491,16 +491,19 @@ const NOBODYS: (&str, &str) = (
 );
 const OF_FAILED: &str = "failed_absent";
 
+/// Every change to a submission of the run.
+fn plants() -> impl Iterator<Item = Plant> {
+    others().into_iter().chain(columns()).chain(swapped())
+}
+
 /// Every change that the test of this file plants in rows.
 pub(super) fn names() -> impl Iterator<Item = String> {
-    let planted = others().into_iter().chain(columns()).chain(swapped()).map(|plant| plant.name);
-    planted.chain([NOBODYS.0.to_owned()])
+    plants().map(|plant| plant.name).chain([NOBODYS.0.to_owned()])
 }
 
 /// The checks without which the test of this file fails.
 pub(super) fn demanded() -> BTreeSet<&'static str> {
-    let planted = others().into_iter().chain(columns()).chain(swapped()).flat_map(|plant| plant.found_by);
-    planted.chain([OF_NOBODY, OF_FAILED, RECEIPT]).collect()
+    plants().flat_map(|plant| plant.found_by).chain([OF_NOBODY, OF_FAILED, RECEIPT]).collect()
 }
 
 struct Submission {
@@ -530,21 +533,22 @@ async fn pair(app: &TestApp<'_>, condition: &str, among: &[Submission]) -> (Stri
     sqlx::query_as(AssertSqlSafe(sql)).bind(ids).fetch_one(app.database.pool()).await.unwrap()
 }
 
-/// The submission to plant it in, and another one that is untouched.
-async fn place(app: &TestApp<'_>, plant: &Plant, taken: &BTreeSet<String>) -> (Submission, Submission) {
-    let is_free = |one: &Submission| !taken.contains(&one.id);
+/// The submission to plant it in, and another one that is untouched, if one fits.
+async fn place(
+    app: &TestApp<'_>,
+    plant: &Plant,
+    taken: &BTreeSet<String>,
+) -> (Submission, Option<Submission>) {
     let mut fitting = submissions(app, plant.fits).await;
-    fitting.retain(is_free);
+    fitting.retain(|one| !taken.contains(&one.id));
     if let Some(condition) = plant.pair {
         let (one, other) = pair(app, condition, &fitting).await;
         let mut of = |id: &str| fitting.remove(fitting.iter().position(|known| known.id == id).unwrap());
-        return (of(&one), of(&other));
+        return (of(&one), Some(of(&other)));
     }
     assert!(!fitting.is_empty(), "{}: no submission is left for it", plant.name);
-    let one = fitting.swap_remove(0);
-    let others = submissions(app, ANY).await;
-    let other = others.into_iter().rfind(|other| is_free(other) && other.id != one.id);
-    (one, other.expect("one that is untouched"))
+    let one = fitting.remove(0);
+    (one, fitting.pop())
 }
 
 /// A sample in folders, and the program's environment for it.
@@ -567,21 +571,23 @@ async fn every_planted_corruption_is_found_by_the_check_that_is_meant_for_it_and
     let mut taken: BTreeSet<String> = BTreeSet::new();
     let mut planted: BTreeMap<String, Plant> = BTreeMap::new();
     // Whatever fits few submissions comes first.
-    let mut plants: Vec<Plant> = others().into_iter().chain(columns()).chain(swapped()).collect();
+    let mut plants: Vec<Plant> = plants().collect();
     plants.sort_by_key(|plant| (plant.fits == ANY, plant.pair.is_none()));
     for plant in plants {
         let (one, other) = place(&app, &plant, &taken).await;
-        let sql = plant
+        let mut sql = plant
             .sql
             .replace("{sub}", &one.id)
             .replace("{launch}", &one.launch)
-            .replace("{attempt}", &one.attempt)
-            .replace("{other}", &other.id);
+            .replace("{attempt}", &one.attempt);
+        if sql.contains("{other}") {
+            sql = sql.replace("{other}", &other.as_ref().expect("one that is untouched").id);
+        }
         let changed = app.database.pool().execute(AssertSqlSafe(sql.clone())).await;
         let changed = changed.unwrap_or_else(|error| panic!("{}: {sql}: {error}", plant.name));
         assert!(changed.rows_affected() > 0, "{}: changes nothing", plant.name);
-        let found_in = if plant.pair.is_some() { vec![one, other] } else { vec![one] };
-        for one in found_in {
+        let found_too = other.filter(|_| plant.pair.is_some());
+        for one in [one].into_iter().chain(found_too) {
             taken.insert(one.id);
             assert!(planted.insert(one.attempt, plant.clone()).is_none(), "an attempt twice");
         }

@@ -6,14 +6,10 @@ use super::small;
 use crate::support::{
     app::{Ended, Sample, TestApp},
     azurite::Azurite,
-    documents::{commands, shell},
+    documents::{commands, follow},
 };
 
 const RUNNING: &str = "deploy/RUNNING.md";
-
-async fn follow(app: &TestApp<'_>, line: &str, url: &str) -> Ended {
-    shell(app, line, &[("DATABASE_URL", url)]).await.expect(0)
-}
 
 #[tokio::test]
 async fn the_commands_of_the_chapter_on_predicting_do_what_it_says() {

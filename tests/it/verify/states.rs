@@ -198,16 +198,6 @@ fn with_a_file_less(line: &str) -> String {
     format!("{before}\"files\":{}{}", files - 1, &rest[end..])
 }
 
-/// Loses the rows of a run's first submission.
-async fn lose_one(app: &TestApp<'_>) {
-    let launch_id: String =
-        sqlx::query_scalar("select lti_launch_id from assignment_submissions where lti_launch_id like 'rogo%' order by 1 limit 1")
-            .fetch_one(app.database.pool())
-            .await
-            .unwrap();
-    app.lose(launch_id.split('_').nth(1).unwrap()).await;
-}
-
 /// Moves lost rows of all shards again, as the pods of the chart do: no process merges.
 async fn redo(app: &mut TestApp<'_>) {
     app.set("ROGO_REDO", "lost");
@@ -225,7 +215,7 @@ async fn rows_that_are_moved_again_beside_a_complete_result_are_not_verified_bef
     let mut app = in_folders(&sample).await;
     app.set("KUBECONFIG", "/nonexistent");
     app.run(&["run", "--shards", "2"]).await.expect(0);
-    lose_one(&app).await;
+    app.lose(&app.migrated()[0]).await;
     redo(&mut app).await;
     let status = app.run(&["status"]).await.expect(75);
     assert!(!status.stdout.contains("COMPLETE"), "{}", status.stdout);
@@ -246,7 +236,7 @@ async fn a_pod_that_verifies_beside_a_job_of_lost_rows_waits_for_that_jobs_own_f
     let mut app = in_folders(&sample).await;
     app.set("KUBECONFIG", "/nonexistent");
     app.run(&["run", "--shards", "2"]).await.expect(0);
-    lose_one(&app).await;
+    app.lose(&app.migrated()[0]).await;
     for (name, value) in [
         ("ROGO_POD", "r-rogo-v-1-x"),
         ("ROGO_NAMESPACE", "ns"),

@@ -48,10 +48,9 @@ async fn a_run_with_a_workload_identity_shows_its_token_to_azure_alone() {
     });
     let sample = sample.await;
     let mut files = Vec::new();
-    for file in csv::Reader::from_path(sample.path("files.csv")).unwrap().records() {
-        let file = file.unwrap();
-        let bytes = std::fs::read(sample.path(&file[0])).unwrap();
-        let put = client.put(azurite.signed_url("source", &file[1])).header("x-ms-blob-type", "BlockBlob");
+    for (path, name) in sample.files() {
+        let bytes = std::fs::read(sample.path(&path)).unwrap();
+        let put = client.put(azurite.signed_url("source", &name)).header("x-ms-blob-type", "BlockBlob");
         put.body(bytes.clone()).send().await.unwrap().error_for_status().unwrap();
         files.push(bytes);
     }

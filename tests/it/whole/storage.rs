@@ -7,7 +7,7 @@ use crate::{
     support::{
         app::{Sample, TestApp},
         azurite::Azurite,
-        blob_service::{Blob, BlobService, Habit},
+        blob_service::{Blob, BlobService, Habit, app_in, sample_in},
         tls::{Before, expired_server},
     },
 };
@@ -16,10 +16,9 @@ fn digest(bytes: &[u8]) -> [u8; 16] {
     Md5::digest(bytes).into()
 }
 
-/// The bytes of every source file.
-fn sample_files(sample: &Sample) -> Vec<Vec<u8>> {
-    let mut reader = csv::Reader::from_path(sample.path("files.csv")).unwrap();
-    reader.records().map(|file| std::fs::read(sample.path(&file.unwrap()[0])).unwrap()).collect()
+/// The MD5 of every source file.
+fn digests(sample: &Sample) -> Vec<[u8; 16]> {
+    sample.files().iter().map(|(path, _)| digest(&std::fs::read(sample.path(path)).unwrap())).collect()
 }
 
 #[tokio::test]
@@ -42,7 +41,7 @@ async fn files_beyond_one_request_go_in_parts_and_arrive_as_they_were() {
         assert_eq!(blob.md5, Some(digest(&bytes)), "its stored MD5 is its bytes'");
         stored.push(digest(&bytes));
     }
-    let mut files: Vec<[u8; 16]> = sample_files(&sample).iter().map(|file| digest(file)).collect();
+    let mut files = digests(&sample);
     files.sort_unstable();
     stored.sort_unstable();
     assert_eq!(stored, files, "the bytes are the sources'");
@@ -51,31 +50,13 @@ async fn files_beyond_one_request_go_in_parts_and_arrive_as_they_were() {
 #[tokio::test]
 async fn a_service_that_copies_by_itself_is_asked_once_a_file_whatever_its_size() {
     let service = BlobService::start(&[Habit::Copies]).await;
-    let source = format!("{}/source", service.endpoint());
-    let sample = Sample::in_folder(3, 81, |options| {
+    let sample = sample_in(&service, 3, 81, |options| {
         options.plain = true;
         options.file_bytes = "8500000-9000000".parse().unwrap();
-        options.source_url = Some(source.parse().unwrap());
-    });
-    let sample = sample.await;
-    let mut files: Vec<[u8; 16]> = Vec::new();
-    for file in csv::Reader::from_path(sample.path("files.csv")).unwrap().records() {
-        let file = file.unwrap();
-        let bytes = std::fs::read(sample.path(&file[0])).unwrap();
-        files.push(digest(&bytes));
-        let content_type = "application/octet-stream".to_owned();
-        service.insert("source", &file[1], Blob { bytes, content_type, ..Blob::default() });
-    }
-    let mut app = TestApp::new(&sample).await;
-    for (name, value) in [
-        ("ROGO_SOURCE_ALLOW", source),
-        ("ROGO_TARGET", "az://files".into()),
-        ("ROGO_RUN_STORE", format!("file://{}/runs", app.out.path().display())),
-        ("SOURCE_STORAGE_CONNECTION_STRING", service.connection_string()),
-        ("AZURE_STORAGE_CONNECTION_STRING", service.connection_string()),
-    ] {
-        app.set(name, value);
-    }
+    })
+    .await;
+    let mut files = digests(&sample);
+    let app = app_in(&service, &sample).await;
     app.run(&["plan"]).await.expect(0);
     let before = service.requests().len();
     app.run(&["shard", "--shard", "0"]).await.expect(0);
@@ -108,26 +89,34 @@ async fn a_service_that_copies_by_itself_is_asked_once_a_file_whatever_its_size(
     assert_eq!(stored, files, "the bytes are the sources'");
 }
 
+/// An app whose rows are moved to the container `files` of this service, but for the finalizer.
+async fn moved<'s>(service: &BlobService, sample: &'s Sample) -> TestApp<'s> {
+    let mut app = TestApp::without_cluster(sample).await;
+    app.set("ROGO_TARGET", "az://files");
+    app.set("ROGO_RUN_STORE", format!("file://{}/runs", app.out.path().display()));
+    app.set("AZURE_STORAGE_CONNECTION_STRING", service.connection_string());
+    app.run(&["plan"]).await.expect(0);
+    app.run(&["shard", "--shard", "0"]).await.expect(0);
+    app
+}
+
+/// Makes its process one that was killed and left a blob of this name, which no row names; the writer.
+fn killed(service: &BlobService, app: &TestApp<'_>, left: &str) -> String {
+    let names = service.names("files");
+    let writer = names.iter().find_map(|name| name.strip_prefix("LTI_Uploads/")?.split('/').next());
+    let writer = writer.unwrap().to_owned();
+    std::fs::remove_file(app.out.path().join(format!("runs/rogo/writers/{writer}.clean"))).unwrap();
+    service.insert("files", &format!("LTI_Uploads/{writer}/{left}"), Blob::default());
+    writer
+}
+
 /// No retry of the finalizer could remove them, so that its Job would fail for a run that is complete.
 #[tokio::test]
 async fn blobs_that_a_policy_of_the_target_container_keeps_are_a_warning_of_a_complete_run() {
     let service = BlobService::start(&[Habit::IsImmutable]).await;
     let sample = Sample::with(2, 82, |options| options.plain = true).await;
-    let mut app = TestApp::without_cluster(&sample).await;
-    let runs = app.out.path().join("runs");
-    app.set("ROGO_TARGET", "az://files");
-    app.set("ROGO_RUN_STORE", format!("file://{}", runs.display()));
-    app.set("AZURE_STORAGE_CONNECTION_STRING", service.connection_string());
-    app.run(&["plan"]).await.expect(0);
-    app.run(&["shard", "--shard", "0"]).await.expect(0);
-    // As a killed process leaves them.
-    let writers = std::fs::read_dir(runs.join("rogo/writers")).unwrap().map(|file| file.unwrap().path());
-    let clean: Vec<_> =
-        writers.filter(|path| path.extension().is_some_and(|extension| extension == "clean")).collect();
-    let [clean] = clean.as_slice() else { panic!("{clean:?}") };
-    let writer = clean.file_stem().unwrap().to_str().unwrap();
-    std::fs::remove_file(clean).unwrap();
-    service.insert("files", &format!("LTI_Uploads/{writer}/77_1_Ada_Quill.pdf"), Blob::default());
+    let app = moved(&service, &sample).await;
+    let writer = killed(&service, &app, "77_1_Ada_Quill.pdf");
 
     for _ in 0..2 {
         let ended = app.run(&["finalize"]).await.expect(0);
@@ -146,13 +135,7 @@ async fn blobs_that_a_policy_of_the_target_container_keeps_are_a_warning_of_a_co
 async fn a_sweep_leaves_the_blob_of_a_row_whose_name_the_service_stores_without_its_dots() {
     let service = BlobService::start(&[Habit::DropsDots]).await;
     let sample = Sample::with(3, 83, |options| options.plain = true).await;
-    let mut app = TestApp::without_cluster(&sample).await;
-    let runs = app.out.path().join("runs");
-    app.set("ROGO_TARGET", "az://files");
-    app.set("ROGO_RUN_STORE", format!("file://{}", runs.display()));
-    app.set("AZURE_STORAGE_CONNECTION_STRING", service.connection_string());
-    app.run(&["plan"]).await.expect(0);
-    app.run(&["shard", "--shard", "0"]).await.expect(0);
+    let app = moved(&service, &sample).await;
     let committed = service.names("files");
     let rows = "select count(*) from submission_files where azure_blob_name like '%/%/%'";
     assert_eq!(app.database.number(rows).await, i64::try_from(committed.len()).unwrap());
@@ -162,10 +145,7 @@ async fn a_sweep_leaves_the_blob_of_a_row_whose_name_the_service_stores_without_
     );
     app.database.run(&sql).await;
 
-    // Its process was killed, and left a blob that no row names.
-    let writer = dotted.split('/').nth(1).unwrap();
-    std::fs::remove_file(runs.join(format!("rogo/writers/{writer}.clean"))).unwrap();
-    service.insert("files", &format!("LTI_Uploads/{writer}/77_1_left.pdf"), Blob::default());
+    killed(&service, &app, "77_1_left.pdf");
     let ended = app.run(&["finalize"]).await.expect(0);
     let summary: serde_json::Value = serde_json::from_str(&app.result("summary.json")).unwrap();
     assert_eq!(

@@ -152,17 +152,7 @@ impl Run {
         jobs.epoch = epoch.parse().ok();
         let name = format!("r-{component}");
         let (component, epoch) = (component.into(), epoch.parse().ok());
-        jobs.jobs.push(RunJob {
-            name,
-            component,
-            epoch,
-            state,
-            queue: None,
-            shard_job: None,
-            redo: false,
-            obstacles: Vec::new(),
-            last_word: None,
-        });
+        jobs.jobs.push(RunJob { name, component, epoch, state, ..RunJob::default() });
         self
     }
 

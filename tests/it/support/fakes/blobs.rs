@@ -51,8 +51,6 @@ struct State {
 /// A container in memory.
 #[derive(Clone)]
 pub struct InMemoryBlobs {
-    /// How long each put of bytes takes.
-    pub takes: Duration,
     place: &'static str,
     service: Service,
     journal: Journal,
@@ -64,7 +62,7 @@ pub struct InMemoryBlobs {
 impl InMemoryBlobs {
     /// An empty container; what is done with it goes to the journal as `<place>: <verb> <name>`.
     pub fn new(place: &'static str, service: Service, journal: Journal) -> Self {
-        Self { takes: Duration::ZERO, place, service, journal, state: Arc::default(), may_copy: false }
+        Self { place, service, journal, state: Arc::default(), may_copy: false }
     }
 
     /// The next `times` puts fail.
@@ -211,9 +209,6 @@ impl Blobs for InMemoryBlobs {
 
     async fn put(&self, name: &str, bytes: Bytes, options: &PutOptions) -> Result<Stored, Fault> {
         self.begin("put", name)?;
-        if !self.takes.is_zero() {
-            tokio::time::sleep(self.takes).await;
-        }
         let slow = self.state.lock().unwrap().slow_puts.filter(|(part, _)| name.contains(part));
         if let Some((_, takes)) = slow {
             tokio::time::sleep(takes).await;
