@@ -28,7 +28,7 @@ use crate::{
     telemetry::shard_step,
 };
 
-use super::{await_plan::await_plan, connect, decided, signals};
+use super::{await_plan::await_plan, compare::compare_inputs_at_hand, connect, decided, signals};
 use kept::Kept;
 use process::Process;
 use shared::Shared;
@@ -42,6 +42,7 @@ pub async fn run(settings: &Settings, log: &LogSettings, stop: &CancellationToke
     let store = connect::run_store(settings)?;
     let plan = super::or_stopped(stop, await_plan(settings, &store)).await?;
     super::or_stopped(stop, decided::redo(settings, &store, &plan)).await?;
+    super::or_stopped(stop, compare_inputs_at_hand(settings, &plan)).await?;
     let rows = plan.shard(index).map_or(0, |shard| shard.rows);
     let board = Board::new(rows, 1);
     let shared = Shared::new(settings, &board);

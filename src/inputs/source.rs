@@ -90,6 +90,20 @@ impl InputSource {
         }
     }
 
+    /// Number of its bytes, without reading them.
+    pub async fn size_bytes(&self) -> Result<u64, InputError> {
+        let found = match self {
+            Self::File(path) => {
+                tokio::fs::metadata(path).await.map(|file| file.len()).map_err(|error| error.to_string())
+            }
+            Self::Blob { blobs, name } => {
+                let blob = blobs.head(name).await.map_err(InputError::Fault)?;
+                blob.map(|blob| blob.size_bytes).ok_or_else(|| format!("there is no such {}", self.kind()))
+            }
+        };
+        found.map_err(|reason| InputError::Unreadable { location: self.location(), reason })
+    }
+
     /// SHA-256 and size of its bytes, without parsing them.
     pub async fn fingerprint(&self) -> Result<Fingerprint, InputError> {
         let mut hasher = Hasher::default();

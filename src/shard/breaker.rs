@@ -5,6 +5,8 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use tokio::sync::Semaphore;
+
 use crate::{
     exit::{Exit, Stop},
     run,
@@ -14,13 +16,15 @@ use crate::{
 const WINDOW: usize = 1_000;
 /// Smallest number of rows for which the share is meaningful.
 const FEWEST: u64 = 500;
-/// If all of the first 50 rows failed, the breaker opens as well.
-const FIRST: u64 = 50;
+/// If all of the first 50 rows failed, the breaker opens as well. Until one of them has not, no other row begins.
+const FIRST: u32 = 50;
 
 /// Counts failures among the last 1,000 rows that reached copy.
 pub struct Breaker {
     share: Option<f64>,
     recent: Mutex<Recent>,
+    /// One for each of the first rows that may still begin; closed when one of them did not fail.
+    first: Semaphore,
 }
 
 /// Why it opened.
@@ -60,12 +64,24 @@ impl Breaker {
     /// Opens above `share` (0…1) of the last 1,000 rows, at least 500, and if all of the first 50 failed; never if
     /// `share` is `None`.
     pub fn new(share: Option<f64>) -> Self {
-        Self { share, recent: Mutex::default() }
+        Self { share, recent: Mutex::default(), first: Semaphore::new(FIRST as usize) }
+    }
+
+    /// Waits until one more row that reaches copy may begin. Each that does is to be counted, unless the process ends.
+    pub async fn admit(&self) {
+        if self.share.is_some()
+            && let Ok(one_of_the_first) = self.first.acquire().await
+        {
+            one_of_the_first.forget();
+        }
     }
 
     /// Counts one more row that reached copy; an error if the breaker opens.
     pub fn count(&self, failed: bool) -> Result<(), Opened> {
         let Some(share) = self.share else { return Ok(()) };
+        if !failed {
+            self.first.close();
+        }
         let mut recent = self.recent();
         recent.failed.push_back(failed);
         recent.failures += u64::from(failed);
@@ -75,7 +91,7 @@ impl Breaker {
         let run::Breaker { rows, failures, allowed } = recent.fill(share);
         let too_many = rows >= FEWEST && failures > allowed;
         // Below the window's size its rows are the first ones.
-        let nothing_works = rows == FIRST && failures == FIRST;
+        let nothing_works = rows == u64::from(FIRST) && failures == rows;
         if too_many {
             Err(Opened(format!(
                 "{failures} of the last {rows} rows that reached copy failed there or at commit, more than {} %",
@@ -102,6 +118,8 @@ impl Breaker {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     #[test]
@@ -114,6 +132,25 @@ mod tests {
         // 5 % are not more than 5 %.
         let breaker = Breaker::new(Some(0.05));
         assert!((0..500).all(|row| breaker.count(row < 25).is_ok()));
+    }
+
+    #[tokio::test]
+    async fn no_more_than_50_rows_begin_before_one_did_not_fail() {
+        let breaker = Breaker::new(Some(0.05));
+        for _ in 0..50 {
+            breaker.admit().await;
+        }
+        assert!(breaker.admit().now_or_never().is_none());
+        assert!(breaker.count(true).is_ok());
+        assert!(breaker.admit().now_or_never().is_none(), "a failure lets no other row begin");
+        assert!(breaker.count(false).is_ok());
+        for _ in 0..1_000 {
+            breaker.admit().await;
+        }
+        let never = Breaker::new(None);
+        for _ in 0..1_000 {
+            never.admit().await;
+        }
     }
 
     #[test]

@@ -30,7 +30,6 @@ use super::{
     Shard, WorkerServices,
     feed::Chunk,
     gather::{Gathered, gather},
-    in_flight::Turn,
     pace::Trouble,
     submission,
 };
@@ -174,17 +173,15 @@ impl Worker {
                 return self.settle(row_of, Ok(fate)).await;
             }
         };
-        let Some(Turn { copying, under_way: counted }) = turn(&self.shard, under_way).await? else {
-            return Ok(());
-        };
+        let reaches_copy = matches!(work, Work::Migrate(_));
+        let Some(permits) = turn(&self.shard, reaches_copy, under_way).await? else { return Ok(()) };
         let worker = self.clone();
         let span = tracing::info_span!("submission", row = number, attempt = attempt.map(AttemptId::get));
-        let reaches_copy = matches!(work, Work::Migrate(_));
         let under_way_now = async move {
             // A later export is compared with rows that were migrated, and only with them.
             row_of.source = Some(source_with_parts(&row.cells, &row.mapping, facts.as_ref()));
             drop((row, facts));
-            let working = worker.work(work, copying, &mut row_of.times);
+            let working = worker.work(work, permits.copying, &mut row_of.times);
             let fate = AssertUnwindSafe(working).catch_unwind().await.unwrap_or_else(|_| {
                 worker.shard.left_blobs();
                 Ok(panicked().into())
@@ -193,7 +190,7 @@ impl Worker {
                 worker.count(fate);
             }
             let settled = worker.settle(row_of, fate).await;
-            drop(counted);
+            drop(permits.under_way);
             settled
         };
         under_way.spawn(under_way_now.instrument(span));

@@ -11,12 +11,18 @@ use crate::{
 /// Waits until one more row may be under way; `None` if the process stops meanwhile.
 pub(super) async fn turn(
     shard: &Shard,
+    reaches_copy: bool,
     under_way: &mut JoinSet<Result<(), Stop>>,
 ) -> Result<Option<Turn>, Stop> {
     while let Some(ended) = under_way.try_join_next() {
         joined(shard, ended)?;
     }
-    let row = shard.in_flight.row();
+    let row = async {
+        if reaches_copy {
+            shard.breaker.admit().await;
+        }
+        shard.in_flight.row().await
+    };
     tokio::pin!(row);
     let mut turn = None;
     loop {

@@ -3,7 +3,11 @@
 use std::fs;
 
 use super::plain_sample;
-use crate::support::{app::TestApp, documents::shell, process::output};
+use crate::support::{
+    app::{Sample, TestApp},
+    documents::shell,
+    process::output,
+};
 
 const FAILED: &str = "submissions_failed_migration.csv";
 
@@ -99,4 +103,35 @@ async fn a_relative_path_to_an_input_is_the_same_file_from_every_folder() {
         }
     }
     assert!(elsewhere.path().join(FAILED).is_file());
+}
+
+#[tokio::test]
+async fn a_shard_refuses_an_input_that_changed_since_the_plan_before_its_first_row() {
+    let sample = Sample::with(12, 73, |options| options.plain = true).await;
+    let mut app = TestApp::without_cluster(&sample).await;
+    app.run(&["plan"]).await.expect(0);
+    for (variable, input) in
+        [("ROGO_SUBMISSIONS", "submission_files.csv"), ("ROGO_MAPPING", "attempt_number_mapping.csv")]
+    {
+        let planned = app.variable(variable).to_owned();
+        let changed = app.out.path().join(input);
+        // Of the same length: the last digit before the last line break.
+        let mut bytes = fs::read(sample.path(input)).unwrap();
+        let digit = bytes.iter().rposition(u8::is_ascii_digit).unwrap();
+        bytes[digit] = if bytes[digit] == b'1' { b'2' } else { b'1' };
+        fs::write(&changed, bytes).unwrap();
+        app.set(variable, changed.display().to_string());
+        let said = app.run(&["shard", "--shard", "0"]).await.expect(78);
+        assert!(said.stderr.contains(&format!("{input} changed since the run began")), "{}", said.stderr);
+        assert_eq!(
+            app.database
+                .number("select count(*) from lti_session_records where launch_id like 'rogo%'")
+                .await,
+            0
+        );
+        app.set(variable, planned);
+    }
+    // One that a pod does not have is not its business: the queue holds the rows.
+    app.set("ROGO_MAPPING", app.out.path().join("not-here.csv").display().to_string());
+    app.run(&["shard", "--shard", "0"]).await.expect(0);
 }
