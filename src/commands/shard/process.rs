@@ -58,6 +58,7 @@ impl Process<'_> {
         let host = host();
         let workers = kept.workers(&self.observed.events);
         let first = workers.first().ok_or_else(|| Stop::new(Exit::Usage, "workers must be at least 1"))?;
+        let others: Vec<_> = workers.iter().skip(1).map(|worker| worker.target.clone()).collect();
         let start = Start {
             settings,
             store,
@@ -67,6 +68,7 @@ impl Process<'_> {
             host: &host,
             pace,
             target: first.target.as_ref(),
+            others: &others,
             // With facts files no warehouse is needed: the plan has read it.
             warehouse: first.warehouse.as_deref(),
             target_blobs: first.target_blobs.as_ref(),
