@@ -179,7 +179,9 @@ impl Pool {
     pub(super) async fn open(&self, sessions: usize) {
         let status = self.slots.status();
         let missing = sessions.min(status.max_size).saturating_sub(status.size);
-        for opened in join_all((0..missing).map(|_| self.lease())).await {
+        // Idle ones would be taken instead of new ones: they are held meanwhile.
+        let held = if missing > 0 { status.available } else { 0 };
+        for opened in join_all((0..missing + held).map(|_| self.lease())).await {
             match opened {
                 Ok(lease) => lease.keep(),
                 Err(fault) => tracing::debug!(fault = %fault.chain(), "a connection was not opened ahead"),

@@ -18,7 +18,10 @@ async fn a_start_takes_few_round_trips() {
     let identity = trips(&mut Box::pin(async { drop(target.identity().await.unwrap()) })).await;
     assert_eq!(identity, 6, "three to log in, the session's settings, the server's identifier, the lock");
     let session = trips(&mut Box::pin(async { assert!(target.session().await.unwrap().is_empty()) })).await;
-    assert_eq!(session, 12, "two sessions of four, the server, the other one again, the tables in two");
+    assert_eq!(
+        session, 13,
+        "two sessions of four, a goodbye, the server, the other again, the tables in two"
+    );
     let catalogue = trips(&mut Box::pin(async { drop(target.catalogue().await.unwrap()) })).await;
     assert_eq!(catalogue, 2, "prepared and asked");
     let opened = trips(&mut Box::pin(target.open_for(1))).await;
