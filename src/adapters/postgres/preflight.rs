@@ -144,8 +144,10 @@ async fn tables(pool: &Pool) -> Result<Tables, Fault> {
             .fetch_all(connection)
             .await
     };
-    let found: Vec<Found> = pool.read(LIMIT, asking).await?;
+    Ok(judged(pool.read(LIMIT, asking).await?))
+}
 
+fn judged(found: Vec<Found>) -> Tables {
     let (mut missing, mut unguarded) = (Vec::new(), Vec::new());
     for table in TABLES.iter() {
         let Some(found) = found.iter().find(|found| found.name == table.name) else {
@@ -170,7 +172,7 @@ async fn tables(pool: &Pool) -> Result<Tables, Fault> {
         }
     }
     let oids = found.into_iter().map(|found| (found.name, found.oid)).collect();
-    Ok(Tables { oids, missing, unguarded })
+    Tables { oids, missing, unguarded }
 }
 
 #[derive(FromRow)]
