@@ -45,7 +45,8 @@ impl Process<'_> {
         let (plan, epoch) = (&plan.id, &settings.epoch);
         let gauge = &|| {};
         let heart = Heart { store, plan, shard: index, writer, epoch, rows, pace, observed, gauge };
-        heart.beat_through(or_stopped(stop, self.prepare(stop, ending))).await
+        // Boxed: what is asked side by side makes a large future.
+        heart.beat_through(Box::pin(or_stopped(stop, self.prepare(stop, ending)))).await
     }
 
     /// Makes every check that would fail in the same way in every pod.
