@@ -253,7 +253,8 @@ async fn work_all(
     recorded: &RecordedRows,
     chunk_rows: usize,
 ) -> Result<(), Stop> {
-    let (chunks, to_workers) = async_channel::bounded(workers.len().max(1));
+    // One chunk waits: the queue is read faster than its rows are moved, and each worker has two more of its own.
+    let (chunks, to_workers) = async_channel::bounded(1);
     let mut working = tokio::task::JoinSet::new();
     for (place, services) in workers.into_iter().enumerate() {
         working.spawn(worker::work(shard.clone(), place + 1, Arc::new(services), to_workers.clone()));

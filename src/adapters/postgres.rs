@@ -242,6 +242,13 @@ impl TargetWriter for PostgresWriter {
         commit::stored_digest(self, ids).await
     }
 
+    async fn open_for(&self, rows: u64) {
+        let statements = usize::try_from(rows).unwrap_or(usize::MAX).div_ceil(commit::MOST);
+        // A fault is met again by the first commit.
+        let looking_up = async { drop(self.prepared().await) };
+        tokio::join!(self.pool.open(statements), looking_up);
+    }
+
     fn connections(&self) -> (usize, usize) {
         self.pool.connections()
     }

@@ -266,6 +266,10 @@ pub trait TargetWriter: TargetReader + MayWrite {
     /// The digest of the rows that stand under these ids.
     async fn stored_digest(&self, ids: &SubmissionIds) -> Result<Digest, Fault>;
 
+    /// Opens the connections that commits of so many rows can keep busy, side by side, so that no row waits for them. Only a
+    /// head start: what cannot be opened is met again by the first statement that needs it.
+    async fn open_for(&self, _rows: u64) {}
+
     /// Connections in use, and the most that there may be.
     fn connections(&self) -> (usize, usize) {
         (0, 0)

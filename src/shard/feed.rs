@@ -18,9 +18,10 @@ use super::pace::{Pace, Trouble};
 /// Rows that are gathered together, with one round trip per service.
 pub type Chunk = Vec<(QueuedRow, Option<Facts>)>;
 
-/// Rows per chunk: few enough that every worker gets some, enough that many share a round trip.
+/// Rows per chunk: few enough that every worker gets some and that three for each worker take little memory (some 3 kB a row),
+/// enough that many share a round trip.
 pub fn chunk_rows(rows: u64, workers: usize) -> usize {
-    usize::try_from(rows).unwrap_or(usize::MAX).div_ceil(2 * workers.max(1)).clamp(25, 500)
+    usize::try_from(rows).unwrap_or(usize::MAX).div_ceil(2 * workers.max(1)).clamp(25, 400)
 }
 
 /// The shard's queue, and its facts file if there is one, with the present read positions.

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use futures_util::future::join_all;
+
 use crate::{
     domain::{Outcome, ShardIndex, TargetIdentity},
     exit::{Exit, Stop},
@@ -16,7 +18,10 @@ use crate::{
         writers,
     },
     settings::Settings,
-    shard::pace::{Pace, Trouble},
+    shard::{
+        feed::chunk_rows,
+        pace::{Pace, Trouble},
+    },
 };
 
 /// One process on one shard, before its first row.
@@ -37,6 +42,8 @@ pub struct Start<'a> {
     pub pace: &'a Pace,
     /// The first worker's side of the target database: its connections hold the run's shared lock.
     pub target: &'a dyn TargetWriter,
+    /// The other workers' sides.
+    pub others: &'a [Arc<dyn TargetWriter>],
     /// The first worker's warehouse; `None` if the plan made facts files.
     pub warehouse: Option<&'a dyn Warehouse>,
     /// Container to which files are copied.
@@ -56,11 +63,12 @@ pub struct Started {
 }
 
 impl Start<'_> {
-    /// Takes the run's lock, compares this process with the plan, registers the writer, checks that files may be
-    /// stored, and reads what earlier processes recorded, in this order. Each step waits for its service. What is the same
+    /// Takes the run's lock, compares this process with the plan, and registers the writer, in this order; then checks that
+    /// files may be stored, reads what earlier processes recorded, and opens connections, side by side. Each step waits for
+    /// its service. What is the same
     /// for every shard of a process is compared and checked for the first of them.
     pub async fn run(&self) -> Result<Started, Stop> {
-        let Self { store, plan, index, pace, target, target_blobs, .. } = *self;
+        let Self { store, plan, index, pace, target, .. } = *self;
         // The first connection holds the run's shared lock; only then may the writer be registered.
         let database = pace.at_start(Service::Database, || target.identity()).await?;
         if self.known.is_some() {
@@ -69,17 +77,46 @@ impl Start<'_> {
             self.compare(database).await?;
         }
         pace.at_start(Service::RunStore, || writers::register(store, self.writer, index, self.host)).await?;
-        let catalogue = if let Some(known) = self.known {
-            known.clone()
-        } else {
-            pace.at_start(Service::TargetBlobs, || target_blobs.check()).await?;
-            let catalogue = pace.at_start(Service::Database, || target.catalogue()).await?;
-            Arc::new(catalogue.into())
+        let recorded = async {
+            let lost = self.lost().await?;
+            let read = || segments::recorded_without(store, plan, index, &lost);
+            let recorded = pace.at_start(Service::RunStore, read).await.map_err(Trouble::of_one_shard)?;
+            Ok((recorded, lost))
         };
-        let lost = self.lost().await?;
-        let read = || segments::recorded_without(store, plan, index, &lost);
-        let recorded = pace.at_start(Service::RunStore, read).await.map_err(Trouble::of_one_shard)?;
+        // The catalogue first: it takes the connection that is open, so that the others are opened beside it.
+        let opened = async {
+            self.open().await;
+            Ok(())
+        };
+        let (catalogue, (recorded, lost), ()) = tokio::try_join!(self.catalogue(), recorded, opened)?;
         Ok(Started { catalogue, recorded, lost })
+    }
+
+    /// Reads the catalogue, and checks that files may be stored.
+    async fn catalogue(&self) -> Result<Arc<CatalogueIndex>, Stop> {
+        let Self { pace, target, target_blobs, .. } = *self;
+        if let Some(known) = self.known {
+            return Ok(known.clone());
+        }
+        let read = pace.at_start(Service::Database, || target.catalogue());
+        let checked = pace.at_start(Service::TargetBlobs, || target_blobs.check());
+        let (catalogue, ()) = tokio::try_join!(read, checked)?;
+        Ok(Arc::new(catalogue.into()))
+    }
+
+    /// Opens the connections of the workers that get rows, so that the first rows of all wait together for one round of
+    /// opening. A later shard of the process has those of the one before.
+    async fn open(&self) {
+        if self.known.is_some() {
+            return;
+        }
+        let rows = self.plan.shard(self.index).map_or(0, |shard| shard.rows);
+        let workers = self.others.len() + 1;
+        let chunks = rows.div_ceil(chunk_rows(rows, workers) as u64);
+        let busy = chunks.clamp(1, workers as u64);
+        let targets = std::iter::once(self.target).chain(self.others.iter().map(|target| &**target));
+        let opening = targets.zip(0..busy).map(|(target, _)| target.open_for(rows.div_ceil(busy)));
+        join_all(opening).await;
     }
 
     /// The rows that `--redo lost` moves again; none without it.

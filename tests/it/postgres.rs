@@ -8,6 +8,7 @@ mod company;
 mod enforcement;
 mod fence;
 mod handed_on;
+mod opening;
 mod connect;
 mod reads;
 mod load;

@@ -4,6 +4,7 @@ mod entra;
 mod guarded;
 mod kept;
 mod many_shards;
+mod opened;
 mod shown;
 mod storage;
 mod stop;

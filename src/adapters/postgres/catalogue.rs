@@ -11,59 +11,74 @@ use crate::{
 
 const LIMIT: Duration = Duration::from_secs(45);
 
+/// A row of the catalogue: which list it belongs to, its place there, its id, and what else is known of it.
+type Entry = (i32, i64, String, String, String);
+
+const ASSESSMENTS: i32 = 0;
+const SECTIONS: i32 = 1;
+const LEVELS: i32 = 2;
+const OWNER: i32 = 3;
+
+/// `users.id` of the owner of applied rules. `$1`: the username; null: the oldest admin.
+macro_rules! owner {
+    () => {
+        "select id::text from users where $1::text is null and role = 'admin' or username = $1
+        order by created_at, id limit 1"
+    };
+}
+
+/// All four lists in one round trip. `$1` as in `owner`.
+const SQL: &str = concat!(
+    r#"select 0 as list, row_number() over (order by id) as place, id::text, name::text, code::text from assessments
+    union all
+    select 1, row_number() over (order by assessment_id, "order", id collate "C"), id::text, assessment_id::text,
+        coalesce(question_text, '') from assessment_sections where assessment_id is not null
+    union all
+    select 2, row_number() over (order by sort_order, id), id::text, level_text::text, ''
+        from malpractice_levels where is_active = 'true'
+    union all
+    select 3, 1, owner.id, '', '' from ("#,
+    owner!(),
+    ") as owner order by list, place"
+);
+
 /// Reads assessments with their sections, active malpractice levels and the owner of applied rules:
 /// the user of that name, else the oldest admin.
 pub(super) async fn catalogue(pool: &Pool, rule_owner: Option<&str>) -> Result<Catalogue, Fault> {
-    Ok(Catalogue {
-        assessments: assessments(pool).await?,
-        malpractice_levels: malpractice_levels(pool).await?,
-        rule_owner_id: self::rule_owner(pool, rule_owner).await?,
-    })
+    let asking = async |connection: &mut _| sqlx::query_as(SQL).bind(rule_owner).fetch_all(connection).await;
+    let entries: Vec<Entry> = pool.read(LIMIT, asking).await?;
+    let mut assessments = Vec::new();
+    let mut sections: BTreeMap<String, Vec<Section>> = BTreeMap::new();
+    let mut malpractice_levels = Vec::new();
+    let mut owner = None;
+    for (list, _, id, one, other) in entries {
+        match list {
+            ASSESSMENTS => assessments.push(Assessment { id, name: one, code: other, sections: Vec::new() }),
+            SECTIONS => sections.entry(one).or_default().push(Section { id, question_text: other }),
+            LEVELS => malpractice_levels.push(MalpracticeLevel { id, level_text: one }),
+            OWNER => owner = Some(id),
+            _ => {}
+        }
+    }
+    for assessment in &mut assessments {
+        assessment.sections = sections.remove(&assessment.id).unwrap_or_default();
+    }
+    let rule_owner_id = owner.ok_or_else(|| no_owner(rule_owner))?;
+    Ok(Catalogue { assessments, malpractice_levels, rule_owner_id })
 }
 
 /// `users.id` of the owner of applied rules.
 pub(super) async fn rule_owner(pool: &Pool, username: Option<&str>) -> Result<String, Fault> {
-    const NAMED: &str = "select id from users where username = $1";
-    const OLDEST: &str = "select id from users where role = 'admin' order by created_at, id limit 1";
-    let asking = async |connection: &mut _| match username {
-        Some(username) => sqlx::query_scalar(NAMED).bind(username).fetch_optional(connection).await,
-        None => sqlx::query_scalar(OLDEST).fetch_optional(connection).await,
+    let asking = async |connection: &mut _| {
+        sqlx::query_scalar(owner!()).bind(username).fetch_optional(connection).await
     };
     let owner: Option<String> = pool.read(LIMIT, asking).await?;
-    owner.ok_or_else(|| {
-        misconfigured(match username {
-            Some(_) => "the user named by --rule-owner is not in users; correct the name",
-            None => {
-                "users holds no user with the role admin; name the owner of applied rules with --rule-owner"
-            }
-        })
+    owner.ok_or_else(|| no_owner(username))
+}
+
+fn no_owner(username: Option<&str>) -> Fault {
+    misconfigured(match username {
+        Some(_) => "the user named by --rule-owner is not in users; correct the name",
+        None => "users holds no user with the role admin; name the owner of applied rules with --rule-owner",
     })
-}
-
-async fn assessments(pool: &Pool) -> Result<Vec<Assessment>, Fault> {
-    const ASSESSMENTS: &str = "select id, name, code from assessments order by id";
-    const SECTIONS: &str = r#"select assessment_id, id, coalesce(question_text, '') from assessment_sections
-        where assessment_id is not null order by assessment_id, "order", id collate "C""#;
-    let asking = async |connection: &mut _| sqlx::query_as(ASSESSMENTS).fetch_all(connection).await;
-    let rows: Vec<(String, String, String)> = pool.read(LIMIT, asking).await?;
-    let asking = async |connection: &mut _| sqlx::query_as(SECTIONS).fetch_all(connection).await;
-    let sections: Vec<(String, String, String)> = pool.read(LIMIT, asking).await?;
-
-    let mut of_assessment: BTreeMap<String, Vec<Section>> = BTreeMap::new();
-    for (assessment, id, question_text) in sections {
-        of_assessment.entry(assessment).or_default().push(Section { id, question_text });
-    }
-    let with_sections = |(id, name, code): (String, String, String)| {
-        let sections = of_assessment.remove(&id).unwrap_or_default();
-        Assessment { id, name, code, sections }
-    };
-    Ok(rows.into_iter().map(with_sections).collect())
-}
-
-async fn malpractice_levels(pool: &Pool) -> Result<Vec<MalpracticeLevel>, Fault> {
-    const SQL: &str =
-        "select id, level_text from malpractice_levels where is_active = 'true' order by sort_order, id";
-    let asking = async |connection: &mut _| sqlx::query_as(SQL).fetch_all(connection).await;
-    let rows: Vec<(String, String)> = pool.read(LIMIT, asking).await?;
-    Ok(rows.into_iter().map(|(id, level_text)| MalpracticeLevel { id, level_text }).collect())
 }

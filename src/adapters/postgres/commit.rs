@@ -7,7 +7,7 @@ mod many;
 mod outgoing;
 mod statement;
 
-pub(super) use company::Company;
+pub(super) use company::{Company, MOST};
 pub(super) use outgoing::Prepared;
 pub(super) use statement::CHANGED;
 
@@ -84,7 +84,8 @@ pub(super) async fn commit(
     let prepared = target.prepared().await?;
     let outgoing = Outgoing::new(copied, &target.side.fixed, &prepared.form.layout)?;
     let launch_id = copied.migration().ids.launch_id();
-    let held = || super::held::held(&target.pool, std::slice::from_ref(&launch_id));
+    // What few rows need is boxed here and below: the futures of hundreds of rows wait for their commit at a time.
+    let held = || Box::pin(super::held::held(&target.pool, std::slice::from_ref(&launch_id)));
     // A row that was met and is gone again: asked once more.
     for statement in [statement, Statement::Own] {
         match write(target, prepared, &outgoing, statement).await {
@@ -93,7 +94,9 @@ pub(super) async fn commit(
                 return Ok(Committed::Inserted { notes, receipt });
             }
             Ok(Written::Altered(columns)) if columns.is_empty() => {
-                return Ok(Committed::Altered(altered::columns(target, prepared, &outgoing).await?));
+                return Ok(Committed::Altered(
+                    Box::pin(altered::columns(target, prepared, &outgoing)).await?,
+                ));
             }
             Ok(Written::Altered(columns)) => return Ok(Committed::Altered(columns)),
             Ok(Written::Taken) => {}
@@ -121,14 +124,14 @@ async fn write(
     statement: Statement,
 ) -> Result<Written, Fault> {
     if outgoing.migration.malpractice.is_some() || prepared.form.has_after_triggers {
-        return write_in_transaction(target, prepared, outgoing).await;
+        return Box::pin(write_in_transaction(target, prepared, outgoing)).await;
     }
     let Some(parcel) = outgoing.parcel().filter(|_| statement == Statement::Shared) else {
-        return write_plain(target, prepared, outgoing).await;
+        return Box::pin(write_plain(target, prepared, outgoing)).await;
     };
     match company::send(target, prepared, parcel).await? {
         Answer::Sent(sent) => Ok(sent.into()),
-        Answer::Singly => write_plain(target, prepared, outgoing).await,
+        Answer::Singly => Box::pin(write_plain(target, prepared, outgoing)).await,
         Answer::Failed(fault) => Err(fault),
     }
 }
@@ -234,7 +237,7 @@ pub(super) async fn compare(
     let ids = ids(&migration.ids, files + MORE_ROWS, marks + MORE_ROWS);
     let asking = async |connection: &mut PgConnection| stored(connection, layout, &ids).await;
     let stored = target.pool.read(LIMIT, asking).await?;
-    let columns = row_differences(layout, &outgoing.forms, &stored);
+    let columns = row_differences(layout, &outgoing.forms(layout), &stored);
     Ok(Compared { receipt: outgoing.receipt(ReceiptFrom::Decided), columns })
 }
 

@@ -8,7 +8,10 @@ use std::{
 };
 
 use azure_core::credentials::TokenCredential;
-use sqlx::{Connection, FromRow, PgConnection, Row, postgres::PgConnectOptions};
+use sqlx::{
+    Connection, FromRow, PgConnection, Row,
+    postgres::{PgConnectOptions, PgRow},
+};
 
 use self::url::{parse, warn_unverified};
 use super::fault::{Phase, answer, misconfigured};
@@ -37,7 +40,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The first row is a [`Greeting`].
 const SESSION: &str = "
 select coalesce(current_setting('rogo_migrate.session', true), '') <> '' as was_used,
-    oid::bigint as database_oid, datname::text as database,
+    pg_backend_pid() as process, oid::bigint as database_oid, datname::text as database,
     has_function_privilege('pg_control_system()', 'execute') as names_system
 from pg_database where datname = current_database();
 select set_config('rogo_migrate.session', 'used', false);
@@ -51,6 +54,9 @@ select count(set_config(wanted.name, wanted.value, false)) from (values
     ('default_transaction_isolation', 'read committed'), ('client_min_messages', 'error')
 ) as wanted (name, value) where current_setting(wanted.name, true) is not null";
 
+/// The system identifier of the server, in the last row.
+const SYSTEM: &str = "select system_identifier::text from pg_control_system()";
+
 /// Message about a session that an earlier client used.
 pub(super) const USED_BEFORE: &str = "a connection pooler stands before the database and hands sessions on as they were left (transaction mode, \
      or session mode without a reset query), so that the run's lock would not end with its process; connect to \
@@ -61,18 +67,26 @@ pub(super) struct Opened {
     pub connection: PgConnection,
     pub session: Session,
     pub database: TargetIdentity,
+    /// The server process that answered.
+    pub process: i32,
 }
 
 impl Opened {
-    async fn open(options: &PgConnectOptions) -> Result<Self, sqlx::Error> {
-        const SYSTEM: &str = "select system_identifier::text from pg_control_system()";
+    /// `names_system`: whether this user is known to be allowed to read the server's system identifier, which then takes no
+    /// round trip of its own.
+    async fn open(options: &PgConnectOptions, names_system: bool) -> Result<Self, sqlx::Error> {
         let mut connection = PgConnection::connect_with(options).await?;
-        let rows = sqlx::raw_sql(SESSION).fetch_all(&mut connection).await?;
-        let greeting = Greeting::from_row(rows.first().ok_or(sqlx::Error::RowNotFound)?)?;
-        let system = if greeting.names_system {
-            Some(sqlx::raw_sql(SYSTEM).fetch_one(&mut connection).await?.try_get(0)?)
+        let (greeting, system) = if names_system {
+            match greet(&mut connection, &format!("{SESSION};\n{SYSTEM}")).await {
+                // The right was taken away since: nothing of the string took effect.
+                Err(error) if lacks_right(&error) => greet_and_ask(&mut connection).await?,
+                greeted => {
+                    let (greeting, last) = greeted?;
+                    (greeting, Some(last.try_get(0)?))
+                }
+            }
         } else {
-            None
+            greet_and_ask(&mut connection).await?
         };
         let database = TargetIdentity {
             host: options.get_host().to_owned(),
@@ -82,8 +96,30 @@ impl Opened {
             database: greeting.database,
         };
         let session = if greeting.was_used { Session::Used } else { Session::New };
-        Ok(Self { connection, session, database })
+        Ok(Self { connection, session, database, process: greeting.process })
     }
+}
+
+/// Sets the session up with this string of statements: its greeting, and the last row of the string.
+async fn greet(connection: &mut PgConnection, sql: &str) -> Result<(Greeting, PgRow), sqlx::Error> {
+    let mut rows = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_all(connection).await?;
+    let greeting = Greeting::from_row(rows.first().ok_or(sqlx::Error::RowNotFound)?)?;
+    Ok((greeting, rows.pop().ok_or(sqlx::Error::RowNotFound)?))
+}
+
+/// Sets the session up, then asks for the system identifier if this user may read it.
+async fn greet_and_ask(connection: &mut PgConnection) -> Result<(Greeting, Option<String>), sqlx::Error> {
+    let (greeting, _) = greet(connection, SESSION).await?;
+    if !greeting.names_system {
+        return Ok((greeting, None));
+    }
+    let system = sqlx::raw_sql(SYSTEM).fetch_one(connection).await?.try_get(0)?;
+    Ok((greeting, Some(system)))
+}
+
+/// Whether the server says that a right is missing (42501).
+fn lacks_right(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(said) if said.code().as_deref() == Some("42501"))
 }
 
 /// Whether an earlier client used the session.
@@ -101,6 +137,7 @@ struct Greeting {
     /// Whether an earlier client left its mark in this session. Then a pooler hands sessions on as they were left, and
     /// locks with them.
     was_used: bool,
+    process: i32,
     database_oid: i64,
     database: String,
     /// Whether this user may read the server's system identifier.
@@ -139,7 +176,7 @@ impl Connector {
 
     /// Opens a session within ten seconds. Refuses one that an earlier client used, and one of another database than
     /// that of the first session.
-    pub(super) async fn connect(&self) -> Result<(PgConnection, TargetIdentity), Fault> {
+    pub(super) async fn connect(&self) -> Result<Opened, Fault> {
         let opened = self.open().await?;
         if opened.session == Session::Used {
             return Err(misconfigured(USED_BEFORE));
@@ -147,7 +184,7 @@ impl Connector {
         let first = self.first.get_or_init(|| opened.database.clone());
         let differences = first.differences(&opened.database, "the first connection's");
         if differences.is_empty() {
-            return Ok((opened.connection, opened.database));
+            return Ok(opened);
         }
         Err(misconfigured(format!(
             "DATABASE_URL leads to another database than when this process began ({}); nothing is written there: set \
@@ -160,7 +197,8 @@ impl Connector {
     pub(super) async fn open(&self) -> Result<Opened, Fault> {
         let options = self.options().await?;
         let server = format!("{}:{}", options.get_host(), options.get_port());
-        let opening = Opened::open(&options);
+        let names_system = self.first.get().is_some_and(|first| first.system.is_some());
+        let opening = Opened::open(&options, names_system);
         answer(Phase::Connecting, CONNECT_TIMEOUT, opening).await.map_err(|mut fault| {
             fault.what = format!("cannot connect to {server}: {}", fault.what);
             fault

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use azure_core::credentials::TokenCredential;
 use futures_util::future::BoxFuture;
 use sha2::{Digest, Sha256};
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, Row};
 
 use super::{
     PostgresTarget,
@@ -62,7 +62,7 @@ impl SharedFence {
     /// Takes the lock for the connection's lifetime, then checks that this process was not retired.
     pub(super) async fn enter(&self, connection: &mut PgConnection) -> Result<(), Fault> {
         let mut patience = Patience::new(POLL);
-        while !try_lock(connection, "select pg_try_advisory_lock_shared($1)", self.key).await? {
+        while !try_lock(connection, "pg_try_advisory_lock_shared", self.key).await? {
             let Some(wait) = patience.failed_within(SHARED_WAIT) else {
                 let holders = holders(connection, self.key).await?.join(", ");
                 let what = format!("waiting for {holders} to release the run's lock");
@@ -104,9 +104,9 @@ impl PostgresFence {
     async fn try_once(&self, connection: &mut Option<PgConnection>) -> Result<Vec<String>, Fault> {
         let connection = match connection {
             Some(connection) => connection,
-            none => none.insert(self.connector.connect().await?.0),
+            none => none.insert(self.connector.connect().await?.connection),
         };
-        if try_lock(connection, "select pg_try_advisory_lock($1)", self.key).await? {
+        if try_lock(connection, "pg_try_advisory_lock", self.key).await? {
             return Ok(Vec::new());
         }
         let mut holders = holders(connection, self.key).await?;
@@ -184,8 +184,11 @@ fn lost() -> Fault {
     Fault::new(Service::Database, FaultKind::Unavailable, "the run's lock was lost; run the command again")
 }
 
-async fn try_lock(connection: &mut PgConnection, sql: &'static str, key: FenceKey) -> Result<bool, Fault> {
-    answer(Phase::Reading, LIMIT, sqlx::query_scalar(sql).bind(key.0).fetch_one(connection)).await
+/// One round trip: a statement with a parameter would be prepared first.
+async fn try_lock(connection: &mut PgConnection, function: &str, key: FenceKey) -> Result<bool, Fault> {
+    let sql = format!("select {function}('{}'::bigint)", key.0);
+    let asking = async { sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_one(connection).await?.try_get(0) };
+    answer(Phase::Reading, LIMIT, asking).await
 }
 
 /// The others that hold the lock, by application name; each name once.

@@ -17,6 +17,7 @@ use deadpool::{
     Runtime,
     managed::{self, PoolError, QueueMode, Timeouts},
 };
+use futures_util::future::join_all;
 use sqlx::{Connection, PgConnection};
 use tokio_util::task::TaskTracker;
 
@@ -171,6 +172,21 @@ impl Pool {
         let result = answer(Phase::Reading, limit, work(lease.connection())).await?;
         lease.give_back(asked);
         Ok(result)
+    }
+
+    /// Opens sessions side by side until there are so many. What cannot be opened now is met again by the first statement
+    /// that needs it.
+    pub(super) async fn open(&self, sessions: usize) {
+        let status = self.slots.status();
+        let missing = sessions.min(status.max_size).saturating_sub(status.size);
+        // Idle ones would be taken instead of new ones: they are held meanwhile.
+        let held = if missing > 0 { status.available } else { 0 };
+        for opened in join_all((0..missing + held).map(|_| self.lease())).await {
+            match opened {
+                Ok(lease) => lease.keep(),
+                Err(fault) => tracing::debug!(fault = %fault.chain(), "a connection was not opened ahead"),
+            }
+        }
     }
 
     /// Connections in use, and the most that there may be.

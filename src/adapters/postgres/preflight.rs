@@ -26,26 +26,35 @@ const OLDEST_SERVER: i32 = 130_000;
 /// What every process checks again before it writes, because a changed secret may lead to another server: sessions that
 /// are not shared, a server that can be written, the unique keys that prevent a second row.
 pub(super) async fn session(connector: &Connector, pool: &Pool) -> Result<Vec<String>, Fault> {
-    if let Some(finding) = connections::pooler(connector).await? {
-        return Ok(vec![finding]);
-    }
-    let mut findings = server(pool).await?;
-    let (tables, missing) = tables(pool).await?;
-    findings.extend(missing.into_iter().map(|finding| finding.says));
-    findings.extend(unique_keys(pool, &tables).await?);
+    let mut findings = match connections::server(connector, pool).await? {
+        Ok(server) => server.findings(),
+        Err(pooler) => return Ok(vec![pooler]),
+    };
+    let tables = tables(pool).await?;
+    findings.extend(tables.missing.into_iter().map(|finding| finding.says));
+    findings.extend(tables.unguarded);
     Ok(findings)
 }
 
 /// Sessions of its own, and a server that can be written: what a process needs that inserts nothing.
 pub(super) async fn server_alone(connector: &Connector, pool: &Pool) -> Result<Vec<String>, Fault> {
-    match connections::pooler(connector).await? {
-        Some(finding) => Ok(vec![finding]),
-        None => server(pool).await,
-    }
+    Ok(match connections::server(connector, pool).await? {
+        Ok(server) => server.findings(),
+        Err(pooler) => vec![pooler],
+    })
 }
 
+const SERVER: &str = "select pg_backend_pid() as process,
+    current_setting('server_version_num')::integer as version,
+    current_setting('server_version') as version_text, current_setting('server_encoding') as encoding,
+    pg_is_in_recovery() as is_standby,
+    current_setting('default_transaction_read_only')::boolean as is_read_only";
+
+/// A row of [`SERVER`].
 #[derive(FromRow)]
 struct Server {
+    /// The server process that answered.
+    process: i32,
     version: i32,
     version_text: String,
     encoding: String,
@@ -53,29 +62,36 @@ struct Server {
     is_read_only: bool,
 }
 
-async fn server(pool: &Pool) -> Result<Vec<String>, Fault> {
-    const SQL: &str = "select current_setting('server_version_num')::integer as version,
-        current_setting('server_version') as version_text, current_setting('server_encoding') as encoding,
-        pg_is_in_recovery() as is_standby,
-        current_setting('default_transaction_read_only')::boolean as is_read_only";
-    let asking = async |connection: &mut _| sqlx::query_as(SQL).fetch_one(connection).await;
-    let server: Server = pool.read(LIMIT, asking).await?;
-    let mut findings = Vec::new();
-    if server.version < OLDEST_SERVER {
-        findings.push(format!("PostgreSQL {} is too old; 13 or newer is needed", server.version_text));
+impl Server {
+    /// A sentence for each thing because of which it cannot be written.
+    fn findings(&self) -> Vec<String> {
+        let mut findings = Vec::new();
+        if self.version < OLDEST_SERVER {
+            findings.push(format!("PostgreSQL {} is too old; 13 or newer is needed", self.version_text));
+        }
+        if self.encoding != "UTF8" {
+            findings.push(format!("the database's encoding is {}; UTF8 is needed", self.encoding));
+        }
+        if self.is_standby {
+            findings.push("the server is a read-only replica; point DATABASE_URL to the primary".into());
+        } else if self.is_read_only {
+            findings.push(
+                "default_transaction_read_only is on for this user or database; switch it off, or use another user"
+                    .into(),
+            );
+        }
+        findings
     }
-    if server.encoding != "UTF8" {
-        findings.push(format!("the database's encoding is {}; UTF8 is needed", server.encoding));
-    }
-    if server.is_standby {
-        findings.push("the server is a read-only replica; point DATABASE_URL to the primary".into());
-    } else if server.is_read_only {
-        findings.push(
-            "default_transaction_read_only is on for this user or database; switch it off, or use another user"
-                .into(),
-        );
-    }
-    Ok(findings)
+}
+
+/// The tables that a run needs.
+struct Tables {
+    /// Oid by name, of those that are there.
+    oids: BTreeMap<String, i64>,
+    /// Each that is missing, not granted, or hides rows.
+    missing: Vec<Finding>,
+    /// A sentence for each without a valid unique key over all rows on exactly its guarding column.
+    unguarded: Vec<String>,
 }
 
 #[derive(FromRow)]
@@ -84,10 +100,10 @@ struct Found {
     oid: i64,
     lacking: Vec<String>,
     hides_rows: bool,
+    is_guarded: bool,
 }
 
-/// Tables by name and oid, and a sentence for each that is missing, not granted, or hides rows.
-async fn tables(pool: &Pool) -> Result<(BTreeMap<String, i64>, Vec<Finding>), Fault> {
+async fn tables(pool: &Pool) -> Result<Tables, Fault> {
     // Rights may be granted for single columns. `update` is needed only for the columns that a changed rule writes.
     const SQL: &str = "select wanted.name, found.oid::bigint as oid,
             array(select case when lacking.columns = lacking.wanted then lacking.wish
@@ -104,45 +120,59 @@ async fn tables(pool: &Pool) -> Result<(BTreeMap<String, i64>, Vec<Finding>), Fa
                     group by wish) as lacking
                 where lacking.columns > 0 order by array_position(array['select', 'insert', 'update'], wish)
             ) as lacking,
-            row_security_active(found.oid) as hides_rows
-        from unnest($1::text[], $2::text[], $3::text[]) as wanted (name, rights, columns)
+            row_security_active(found.oid) as hides_rows,
+            wanted.key is null or exists (select from pg_index join pg_attribute
+                on attrelid = indrelid and attnum = indkey[0]
+                where indrelid = found.oid and attname = wanted.key and indisunique and indisvalid
+                    and indimmediate and indnkeyatts = 1 and indpred is null
+            ) as is_guarded
+        from unnest($1::text[], $2::text[], $3::text[], $5::text[]) as wanted (name, rights, columns, key)
         join pg_class found on found.oid = to_regclass(wanted.name)";
     let names: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
     let rights: Vec<String> = TABLES.iter().map(|table| table.rights.join(",")).collect();
     let columns_of =
         |table: &Table| table.columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(",");
     let columns: Vec<String> = TABLES.iter().map(columns_of).collect();
+    let keys: Vec<Option<&str>> = TABLES.iter().map(|table| table.unique).collect();
     let asking = async |connection: &mut _| {
         sqlx::query_as(SQL)
             .bind(&names)
             .bind(&rights)
             .bind(&columns)
             .bind(CHANGED.as_slice())
+            .bind(&keys)
             .fetch_all(connection)
             .await
     };
-    let found: Vec<Found> = pool.read(LIMIT, asking).await?;
+    Ok(judged(pool.read(LIMIT, asking).await?))
+}
 
-    let mut findings = Vec::new();
+fn judged(found: Vec<Found>) -> Tables {
+    let (mut missing, mut unguarded) = (Vec::new(), Vec::new());
     for table in TABLES.iter() {
         let Some(found) = found.iter().find(|found| found.name == table.name) else {
             let says = format!(
                 "the table {} is missing, or in a schema that this user's search_path or rights do not reach",
                 table.name
             );
-            findings.push(Finding::stops(inspect::SCHEMA, says));
+            missing.push(Finding::stops(inspect::SCHEMA, says));
             continue;
         };
         if !found.lacking.is_empty() {
             let says = format!("this user may not {} {}; grant it", found.lacking.join(", "), table.name);
-            findings.push(Finding::stops(inspect::RIGHTS, says));
+            missing.push(Finding::stops(inspect::RIGHTS, says));
         }
         if found.hides_rows {
             let says = format!("row security is active on {} for this user; grant it bypassrls", table.name);
-            findings.push(Finding::stops(inspect::RIGHTS, says));
+            missing.push(Finding::stops(inspect::RIGHTS, says));
+        }
+        if let Some(column) = table.unique.filter(|_| !found.is_guarded) {
+            let without = "has no unique key; without it a row could be migrated twice";
+            unguarded.push(format!("{column} of {} {without}", table.name));
         }
     }
-    Ok((found.into_iter().map(|found| (found.name, found.oid)).collect(), findings))
+    let oids = found.into_iter().map(|found| (found.name, found.oid)).collect();
+    Tables { oids, missing, unguarded }
 }
 
 #[derive(FromRow)]
@@ -219,29 +249,6 @@ async fn labels(pool: &Pool, tables: &BTreeMap<String, i64>) -> Result<Vec<Strin
                 findings
                     .push(format!("the column {column} of {} does not know the label {label}", table.name));
             }
-        }
-    }
-    Ok(findings)
-}
-
-/// A sentence for each table without a valid unique key over all rows on exactly its guarding column.
-async fn unique_keys(pool: &Pool, tables: &BTreeMap<String, i64>) -> Result<Vec<String>, Fault> {
-    const SQL: &str = "select exists (select from pg_index join pg_attribute
-            on attrelid = indrelid and attnum = indkey[0]
-        where indrelid::bigint = $1 and attname = $2 and indisunique and indisvalid and indimmediate
-            and indnkeyatts = 1 and indpred is null)";
-    let mut findings = Vec::new();
-    for (table, oid) in present(tables) {
-        let Some(column) = table.unique else { continue };
-        let asking = async |connection: &mut _| {
-            sqlx::query_scalar(SQL).bind(oid).bind(column).fetch_one(connection).await
-        };
-        let is_unique: bool = pool.read(LIMIT, asking).await?;
-        if !is_unique {
-            findings.push(format!(
-                "{column} of {} has no unique key; without it a row could be migrated twice",
-                table.name
-            ));
         }
     }
     Ok(findings)

@@ -45,7 +45,8 @@ impl Process<'_> {
         let (plan, epoch) = (&plan.id, &settings.epoch);
         let gauge = &|| {};
         let heart = Heart { store, plan, shard: index, writer, epoch, rows, pace, observed, gauge };
-        heart.beat_through(or_stopped(stop, self.prepare(stop, ending))).await
+        // Boxed: what is asked side by side makes a large future.
+        heart.beat_through(Box::pin(or_stopped(stop, self.prepare(stop, ending)))).await
     }
 
     /// Makes every check that would fail in the same way in every pod.
@@ -58,6 +59,7 @@ impl Process<'_> {
         let host = host();
         let workers = kept.workers(&self.observed.events);
         let first = workers.first().ok_or_else(|| Stop::new(Exit::Usage, "workers must be at least 1"))?;
+        let others: Vec<_> = workers.iter().skip(1).map(|worker| worker.target.clone()).collect();
         let start = Start {
             settings,
             store,
@@ -67,6 +69,7 @@ impl Process<'_> {
             host: &host,
             pace,
             target: first.target.as_ref(),
+            others: &others,
             // With facts files no warehouse is needed: the plan has read it.
             warehouse: first.warehouse.as_deref(),
             target_blobs: first.target_blobs.as_ref(),

@@ -46,6 +46,7 @@ async fn start_after(world: &World, known: Option<&Arc<CatalogueIndex>>) -> Resu
         host: "here",
         pace: &pace,
         target: &world.target,
+        others: &[],
         warehouse: Some(&world.warehouse),
         target_blobs: &world.files,
         known,

@@ -50,10 +50,10 @@ pub(super) async fn after_triggers(
     let immediate = "set constraints all immediate";
     answer(Phase::Reading, LIMIT, connection.execute(immediate)).await?;
     let layout = &prepared.form.layout;
-    let mut ids: Vec<String> = outgoing.forms.iter().map(|row| row.id().to_owned()).collect();
-    let mut expected = outgoing.forms.clone();
+    let mut expected = outgoing.forms(layout);
+    let mut ids: Vec<String> = expected.iter().map(|row| row.id().to_owned()).collect();
     if enforcement.is_written() {
-        expected.extend(outgoing.enforcement.clone());
+        expected.extend(outgoing.enforcement(layout));
     }
     match (enforcement, &outgoing.migration.malpractice) {
         (Enforcement::Add, Some(rule)) => ids.push(rule.enforcement_id.clone()),

@@ -111,8 +111,9 @@ pub(super) async fn send(
         if !company.waits(&parcel) {
             break;
         }
-        match target.pool.lease_in_turn().await {
-            Ok(lease) => send_all(target, prepared, lease, company.take()).await,
+        match Box::pin(target.pool.lease_in_turn()).await {
+            // Boxed: of all that wait only those that send need it.
+            Ok(lease) => Box::pin(send_all(target, prepared, lease, company.take())).await,
             Err(fault) if company.leave(&parcel) => return Err(fault),
             Err(_) => {}
         }

@@ -38,10 +38,8 @@ impl Prepared {
 /// One submission, as it is sent.
 pub(super) struct Outgoing<'m> {
     pub migration: &'m Migration,
-    /// The rows of the seven tables.
-    pub forms: Vec<RowForm>,
-    /// The enforcement row, if there is one.
-    pub enforcement: Option<RowForm>,
+    copied: &'m CopiedMigration<'m>,
+    run: &'m RunValues,
     document: Arc<str>,
     sha256: Digest,
     enforcement_sha256: Option<Digest>,
@@ -88,18 +86,28 @@ impl Sent {
 type AnswerOfMany = (i64, i64, Option<String>, i32);
 
 impl<'m> Outgoing<'m> {
-    pub fn new(copied: &CopiedMigration<'m>, run: &RunValues, layout: &Layout) -> Result<Self, Fault> {
+    /// Keeps only the document and the digests of the rows while it waits: many wait at a time.
+    pub fn new(copied: &'m CopiedMigration<'m>, run: &'m RunValues, layout: &Layout) -> Result<Self, Fault> {
         let migration = copied.migration();
         let rows = rows(migration, run, copied.files());
         let document = serde_json::to_string(&rows).map_err(|error| {
             let kind = FaultKind::Rejected("encoding".into());
             Fault::caused(Service::Database, kind, "the rows cannot be written as JSON", error)
         })?;
-        let (forms, enforcement) = (rows.forms(layout), rows.enforcement_form(layout));
-        let sha256 = rows_digest(layout, Part::Submission, &forms);
+        let sha256 = rows_digest(layout, Part::Submission, &rows.forms(layout));
         let digest = |row: &RowForm| rows_digest(layout, Part::Enforcement, std::slice::from_ref(row));
-        let enforcement_sha256 = enforcement.as_ref().map(digest);
-        Ok(Self { migration, forms, enforcement, document: document.into(), sha256, enforcement_sha256 })
+        let enforcement_sha256 = rows.enforcement_form(layout).as_ref().map(digest);
+        Ok(Self { migration, copied, run, document: document.into(), sha256, enforcement_sha256 })
+    }
+
+    /// The rows of the seven tables.
+    pub fn forms(&self, layout: &Layout) -> Vec<RowForm> {
+        rows(self.migration, self.run, self.copied.files()).forms(layout)
+    }
+
+    /// The enforcement row, if there is one.
+    pub fn enforcement(&self, layout: &Layout) -> Option<RowForm> {
+        rows(self.migration, self.run, self.copied.files()).enforcement_form(layout)
     }
 
     /// The receipt of these rows.

@@ -26,6 +26,11 @@ impl Lease<'_> {
         &mut self.session.connection
     }
 
+    /// The server process that answered when the session was opened.
+    pub(in crate::adapters::postgres) fn process(&self) -> i32 {
+        self.session.process
+    }
+
     /// Keeps the session for the next lease. Its last answer, to the request sent at `asked`, was complete, and
     /// no transaction is open.
     pub(in crate::adapters::postgres) fn give_back(self, asked: Instant) {

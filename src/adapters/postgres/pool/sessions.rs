@@ -11,7 +11,7 @@ use sqlx::{Connection, PgConnection};
 use super::proof::{LASTS, Proof};
 use crate::{
     adapters::postgres::{
-        connect::Connector,
+        connect::{Connector, Opened},
         fault::{Phase, answer},
         fence::SharedFence,
     },
@@ -41,6 +41,8 @@ pub(super) struct Owner {
 pub(in crate::adapters::postgres) struct Session {
     pub(super) connection: PgConnection,
     pub(super) database: TargetIdentity,
+    /// The server process that answered when it was opened.
+    pub(super) process: i32,
     /// The application name that the server shows for it.
     pub(super) name: Arc<str>,
     /// When the request of its newest answer was sent.
@@ -73,12 +75,12 @@ impl managed::Manager for Sessions {
     async fn create(&self) -> Result<Self::Type, Fault> {
         let asked = Instant::now();
         let Owner { name, fence } = self.owner();
-        let (mut connection, database) = self.connector.named(&name).connect().await?;
+        let Opened { mut connection, database, process, .. } = self.connector.named(&name).connect().await?;
         if let Some(fence) = &fence {
             fence.enter(&mut connection).await?;
         }
         self.proof.renew(asked);
-        Ok(Some(Session { connection, database, name, asked }))
+        Ok(Some(Session { connection, database, process, name, asked }))
     }
 
     async fn recycle(&self, slot: &mut Self::Type, _: &Metrics) -> RecycleResult<Fault> {

@@ -1,8 +1,10 @@
 //! Connections that a run needs: sessions of their own, and room for them beside the application's.
 
-use sqlx::{Connection, FromRow};
+use std::time::Instant;
 
-use super::LIMIT;
+use sqlx::{Connection, FromRow, Row};
+
+use super::{LIMIT, SERVER, Server};
 use crate::{
     adapters::postgres::{
         connect::{Connector, Session, USED_BEFORE},
@@ -12,29 +14,38 @@ use crate::{
     ports::Fault,
 };
 
+/// The server, asked through a session of this pool; or a sentence, if a pooler stands before it.
+///
 /// Every connection must have a server process of its own, which ends with it. Behind a pooler in transaction
 /// mode two connections that are open at once share one, and a session's lock would have no owner; in session
-/// mode without a reset query the next client gets the session, and with it the lock, of one that has ended.
-pub(super) async fn pooler(connector: &Connector) -> Result<Option<String>, Fault> {
-    const SQL: &str = "select pg_backend_pid()";
+/// mode without a reset query the next client gets the session, and with it the lock, of one that has ended. So one
+/// session is opened and ended, and another one is asked in turn with that of the pool, each when it begins and again.
+pub(super) async fn server(connector: &Connector, pool: &Pool) -> Result<Result<Server, String>, Fault> {
+    let mut ours = match pool.lease().await {
+        Err(fault) if fault.what == USED_BEFORE => return Ok(Err(USED_BEFORE.into())),
+        leased => leased?,
+    };
     let ended = connector.open().await?;
     answer(Phase::Reading, LIMIT, ended.connection.close()).await?;
-    let (mut one, mut other) = (connector.open().await?, connector.open().await?);
-    if [ended.session, one.session, other.session].contains(&Session::Used) {
-        return Ok(Some(USED_BEFORE.into()));
+    let mut other = connector.open().await?;
+    if [ended.session, other.session].contains(&Session::Used) {
+        return Ok(Err(USED_BEFORE.into()));
     }
-    let mut processes = Vec::new();
-    for _ in 0..2 {
-        for connection in [&mut one.connection, &mut other.connection] {
-            let asking = sqlx::query_scalar::<_, i32>(SQL).persistent(false).fetch_one(connection);
-            processes.push(answer(Phase::Reading, LIMIT, asking).await?);
-        }
-    }
-    Ok(shares_processes(&processes).then(|| {
-        "a connection pooler in transaction mode stands before the database, where session locks do not hold; \
-         connect to the database itself, or to a pool in session mode"
-            .into()
-    }))
+    let asked = Instant::now();
+    let asking = async { Server::from_row(&sqlx::raw_sql(SERVER).fetch_one(ours.connection()).await?) };
+    let server = answer(Phase::Reading, LIMIT, asking).await?;
+    let asking =
+        async { sqlx::raw_sql("select pg_backend_pid()").fetch_one(&mut other.connection).await?.try_get(0) };
+    let other_again: i32 = answer(Phase::Reading, LIMIT, asking).await?;
+    let processes = [ours.process(), other.process, server.process, other_again];
+    ours.give_back(asked);
+    Ok(if shares_processes(&processes) {
+        Err("a connection pooler in transaction mode stands before the database, where session locks do not hold; \
+             connect to the database itself, or to a pool in session mode"
+            .into())
+    } else {
+        Ok(server)
+    })
 }
 
 /// Whether two connections share server processes. The ids are of two connections that were asked in turn, twice.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::FromRow;
 
-use super::{LIMIT, columns, connections, labels, rewrites, server, tables, unique_keys};
+use super::{LIMIT, Tables, columns, connections, labels, rewrites, tables};
 use crate::{
     adapters::postgres::{catalogue, connect::Connector, pool::Pool},
     ports::{Fault, FaultKind, Finding, TARGET_CHECKS},
@@ -28,18 +28,19 @@ pub(in crate::adapters::postgres) async fn inspect(
     rule_owner: Option<&str>,
     connections: u32,
 ) -> Result<Vec<Finding>, Fault> {
-    // Nothing more can be asked through a pooler whose sessions are refused.
-    if let Some(finding) = connections::pooler(connector).await? {
-        return Ok(vec![Finding::stops(SESSIONS, finding)]);
-    }
+    let server = match connections::server(connector, pool).await? {
+        Ok(server) => server,
+        // Nothing more can be asked through a pooler whose sessions are refused.
+        Err(pooler) => return Ok(vec![Finding::stops(SESSIONS, pooler)]),
+    };
     let mut findings = Vec::new();
-    stops(&mut findings, SERVER, server(pool).await?);
-    let (tables, missing) = tables(pool).await?;
+    stops(&mut findings, SERVER, server.findings());
+    let Tables { oids: tables, missing, unguarded } = tables(pool).await?;
     findings.extend(missing);
     stops(&mut findings, SCHEMA, columns(pool, &tables).await?);
     stops(&mut findings, TRIGGERS, rewrites::rules(pool, &tables).await?);
     stops(&mut findings, SCHEMA, labels(pool, &tables).await?);
-    stops(&mut findings, SCHEMA, unique_keys(pool, &tables).await?);
+    stops(&mut findings, SCHEMA, unguarded);
     // A table that is missing, or may not be read, has been named already.
     if findings.is_empty() {
         match catalogue::rule_owner(pool, rule_owner).await {
