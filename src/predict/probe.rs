@@ -14,6 +14,8 @@ use crate::{
     exit::Stop,
     ports::{BlobInfo, Blobs, Fault, Source},
     report::events::Way,
+    run::Prediction,
+    settings::WorkSettings,
 };
 
 /// Names of all copies of probes begin with this.
@@ -41,12 +43,23 @@ struct Ended {
     way: Way,
 }
 
+/// Copies at a time that a probe tries: those that a run finds by itself, or those of the rows that `--in-flight` lets each of
+/// its workers have under way.
+pub fn widths(work: &WorkSettings, prediction: &Prediction) -> Vec<usize> {
+    let [first, .., last] = WIDTHS;
+    let Some(in_flight) = work.in_flight else { return WIDTHS.to_vec() };
+    let of_a_row = prediction.files.files.div_ceil(prediction.outcomes.migrated.rows.max(1));
+    let of_a_row = usize::try_from(of_a_row).unwrap_or(first).max(1);
+    vec![work.workers.saturating_mul(in_flight).saturating_mul(of_a_row).clamp(1, last)]
+}
+
 /// Copies the files with `copy`, as a run copies them, and removes the copies, also if a copy fails. `copy` is given a file and
 /// the name of its blob, and returns the file's length and the way that its bytes went.
 pub async fn probe<C>(
     source: &dyn Source,
     target: &dyn Blobs,
     sample: Vec<Sampled>,
+    widths: &[usize],
     copy: C,
 ) -> Result<Measured, Stop>
 where
@@ -55,7 +68,7 @@ where
     let prefix = format!("{SCRATCH}/{}", uuid::Uuid::new_v4().simple());
     tracing::info!(prefix, files = sample.len(), "copying for measurement; the copies are removed");
     let probe = Probe { prefix, copy, names: Mutex::default() };
-    let measured = async { probe.copy_all(&planned(source, sample).await?).await }.await;
+    let measured = async { probe.copy_all(&planned(source, sample).await?, widths).await }.await;
     let names = probe.names.into_inner().unwrap_or_else(PoisonError::into_inner);
     let removed = target.delete_many(&names).await;
     let measured = measured?;
@@ -101,14 +114,14 @@ impl<C> Probe<C>
 where
     C: AsyncFn(&PlannedFile, &str) -> Result<(u64, Way), Fault>,
 {
-    async fn copy_all(&self, files: &[PlannedFile]) -> Result<Measured, Fault> {
+    async fn copy_all(&self, files: &[PlannedFile], widths: &[usize]) -> Result<Measured, Fault> {
         // Of few files all are measured: a run opens its connections too.
         let unmeasured = if files.len() > 4 * WARM_UP { WARM_UP } else { 0 };
         let (before, rest) = files.split_at(unmeasured);
-        let [first, wider @ ..] = WIDTHS;
+        let (first, wider) = widths.split_first().map_or((WIDTHS[0], widths), |(first, wider)| (*first, wider));
         self.copy_some(before, first).await?;
         let mut best = self.measure(rest, first).await?;
-        for width in wider.into_iter().filter(|width| width * FILES_EACH <= rest.len()) {
+        for width in wider.iter().copied().filter(|width| width * FILES_EACH <= rest.len()) {
             let measured = self.measure(rest, width).await?;
             let is_worth_it = measured.is_faster_than(&best, WORTH_DOUBLING);
             if measured.is_faster_than(&best, 1.0) {
@@ -189,6 +202,26 @@ mod tests {
         let ended =
             |ms: &u64| Ended { at: began + Duration::from_millis(*ms), bytes: 10, way: Way::Streamed };
         measured(began, &milliseconds.iter().map(ended).collect::<Vec<_>>(), width)
+    }
+
+    #[test]
+    fn as_many_copies_are_probed_as_the_run_may_have_under_way() {
+        let mut prediction = Prediction::new(&"r".parse().unwrap(), None, chrono::DateTime::UNIX_EPOCH);
+        prediction.outcomes.migrated.rows = 10;
+        prediction.files.files = 30;
+        let work = |workers, in_flight| WorkSettings {
+            workers,
+            in_flight,
+            pool: 3,
+            warehouse_pool: 3,
+            flush: Duration::ZERO,
+            give_up_after: Duration::ZERO,
+            breaker: None,
+            target_guard: crate::settings::TargetGuard::Off,
+        };
+        assert_eq!(widths(&work(5, None), &prediction), WIDTHS);
+        assert_eq!(widths(&work(1, Some(2)), &prediction), [6]);
+        assert_eq!(widths(&work(5, Some(64)), &prediction), [128]);
     }
 
     #[test]
