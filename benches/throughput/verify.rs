@@ -60,7 +60,9 @@ async fn shared(goals: &mut Goals, rows: u64) -> Cost {
 
 /// Moves the rows through Azurite, and verifies them at level rows and at level blobs in turn: the medians.
 pub async fn blobs(goals: &mut Goals, rows: u64, rounds: usize) {
-    println!("verify of {rows} submissions of {FILES} files in Azurite, at level rows and at level blobs in turn");
+    println!(
+        "verify of {rows} submissions of {FILES} files in Azurite, at level rows and at level blobs in turn"
+    );
     let sample = Sample::with(rows, 9, |sample| {
         sample.plain = true;
         sample.file_bytes = "100".parse().unwrap();
@@ -87,7 +89,12 @@ pub async fn blobs(goals: &mut Goals, rows: u64, rounds: usize) {
     Goals::figure("level rows, for 1,000 files", at_rows / thousand_files * 1e3, "ms");
     Goals::figure("level blobs, for 1,000 files", at_blobs / thousand_files * 1e3, "ms");
     Goals::figure("level blobs / level rows", at_blobs / at_rows, "");
-    goals.demand("requests a blob to the target", of_files("target_requests") / of_files("blobs"), "", REQUESTS);
+    goals.demand(
+        "requests a blob to the target",
+        of_files("target_requests") / of_files("blobs"),
+        "",
+        REQUESTS,
+    );
     Goals::figure("requests a file to the sources", of_files("source_requests") / of_files("named"), "");
     goals.demand("peak memory", peak_bytes as f64 / 1e6, "MB", MEMORY);
     discard(&app).await;

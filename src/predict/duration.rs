@@ -146,7 +146,10 @@ fn gathering(rows: f64, seen: Seen) -> Part {
         let basis = format!("measured: {} rows in {took_ms:.0} ms by this prediction", seen.rows);
         (took_ms / float(seen.rows), MEASURED, basis)
     } else {
-        let basis = format!("assumed: {ASSUMED_ROWS_A_SECOND} rows a second, since {} are too few to measure", seen.rows);
+        let basis = format!(
+            "assumed: {ASSUMED_ROWS_A_SECOND} rows a second, since {} are too few to measure",
+            seen.rows
+        );
         (1_000.0 / ASSUMED_ROWS_A_SECOND, ASSUMED_GATHERING, basis)
     };
     Part { name: "gathering and deciding", milliseconds: rows * each_ms, range, basis }
@@ -259,15 +262,23 @@ mod tests {
 
     #[test]
     fn what_is_measured_has_a_range_of_20_percent_and_what_is_assumed_says_so() {
-        let measured = Measured { files: 500, bytes: 5_000, milliseconds: 4_500, at_a_time: 32, by_the_service: false };
+        let measured =
+            Measured { files: 500, bytes: 5_000, milliseconds: 4_500, at_a_time: 32, by_the_service: false };
         let part = copying(1_000.0, Some(measured));
-        assert!((part.milliseconds - 10_000.0).abs() < 1e-6 && part.range == MEASURED, "{}", part.milliseconds);
+        assert!(
+            (part.milliseconds - 10_000.0).abs() < 1e-6 && part.range == MEASURED,
+            "{}",
+            part.milliseconds
+        );
         let part = copying(1_000.0, None);
         assert!(part.basis.starts_with("assumed, not measured") && part.range == ASSUMED_COPIES);
 
-        let seen = |ms| Seen { rows: 10_000, gathering: Duration::from_millis(ms), round_trip: Duration::ZERO };
+        let seen =
+            |ms| Seen { rows: 10_000, gathering: Duration::from_millis(ms), round_trip: Duration::ZERO };
         let part = gathering(20_000.0, seen(5_000));
-        assert!((part.milliseconds - 10_000.0).abs() < 1e-6 && part.basis.starts_with("measured: 10000 rows"));
+        assert!(
+            (part.milliseconds - 10_000.0).abs() < 1e-6 && part.basis.starts_with("measured: 10000 rows")
+        );
         assert!(gathering(20_000.0, seen(100)).basis.starts_with("assumed: "));
     }
 }

@@ -118,7 +118,8 @@ where
         // Of few files all are measured: a run opens its connections too.
         let unmeasured = if files.len() > 4 * WARM_UP { WARM_UP } else { 0 };
         let (before, rest) = files.split_at(unmeasured);
-        let (first, wider) = widths.split_first().map_or((WIDTHS[0], widths), |(first, wider)| (*first, wider));
+        let (first, wider) =
+            widths.split_first().map_or((WIDTHS[0], widths), |(first, wider)| (*first, wider));
         self.copy_some(before, first).await?;
         let mut best = self.measure(rest, first).await?;
         for width in wider.iter().copied().filter(|width| width * FILES_EACH <= rest.len()) {

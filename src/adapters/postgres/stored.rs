@@ -215,7 +215,9 @@ async fn unreadable(pool: &Pool) -> Result<Vec<Unreadable>, Fault> {
             (true, ..) => format!("the database has no table {table}"),
             // What a policy hides would count as lost, and what is surplus would not show.
             (false, "", true) => {
-                format!("row security is active on {table}: a policy may hide rows from this role; grant it bypassrls")
+                format!(
+                    "row security is active on {table}: a policy may hide rows from this role; grant it bypassrls"
+                )
             }
             (false, "", false) => return None,
             (false, lacking, _) => format!("this role may not read {lacking} of {table}"),
@@ -226,10 +228,15 @@ async fn unreadable(pool: &Pool) -> Result<Vec<Unreadable>, Fault> {
 }
 
 async fn role(pool: &Pool) -> Result<ReaderRole, Fault> {
+    // A role that may take on another one (`set role`) can do what that one may, and the owner may grant itself anything.
     const SQL: &str = "select current_user::text, array(
-            select name from unnest($1::text[]) name where to_regclass(name) is not null and (
-                has_table_privilege(to_regclass(name), 'insert, update, delete, truncate')
-                or has_any_column_privilege(to_regclass(name), 'insert, update')))";
+            select wanted.name from unnest($1::text[]) with ordinality as wanted (name, n)
+            join pg_class found on found.oid = to_regclass(wanted.name)
+            where pg_has_role(found.relowner, 'member') or exists (
+                select from pg_roles taken where pg_has_role(taken.oid, 'member') and (
+                    has_table_privilege(taken.oid, found.oid, 'insert, update, delete, truncate')
+                    or has_any_column_privilege(taken.oid, found.oid, 'insert, update')))
+            order by wanted.n)";
     let names: Vec<&str> = Table::ALL.iter().map(|table| table.name()).collect();
     let asking =
         async |connection: &mut PgConnection| sqlx::query_as(SQL).bind(&names).fetch_one(connection).await;
