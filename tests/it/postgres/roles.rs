@@ -113,7 +113,7 @@ async fn a_role_that_may_take_on_one_that_writes_could_have_written() {
     let name = database.name();
     database
         .run(&format!(
-            "create role {name} login password 'pw' noinherit in role rogo_move;
+            "create role {name} login password 'pw' noinherit in role migrator;
              grant select on all tables in schema public to {name}"
         ))
         .await;
@@ -121,7 +121,7 @@ async fn a_role_that_may_take_on_one_that_writes_could_have_written() {
     let reader = Worker::at(url).read();
     let all: Vec<&str> = Table::ALL.iter().map(|table| table.name()).collect();
     assert_eq!(reader.role().await.unwrap().may_write, all);
-    database.run(&format!("revoke rogo_move from {name}")).await;
+    database.run(&format!("revoke migrator from {name}")).await;
     assert_eq!(reader.role().await.unwrap().may_write, Vec::<String>::new());
     database
         .run(&format!(

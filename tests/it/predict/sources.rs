@@ -46,8 +46,7 @@ async fn a_probe_measures_copies_and_leaves_none_behind() {
     let prediction = predicted(&app, &["--probe"]).await;
     assert_eq!(state(&app, &[app.target_blobs()]).await, before, "the copies are removed");
     let duration = &prediction.duration;
-    for rests_on in
-        ["(measured: 120 files", "its round trip of ", " ms, measured", "since 40 are too few to measure"]
+    for rests_on in [" (measured: ", "its round trip of ", " ms, measured", "since 40 are too few to measure"]
     {
         assert!(duration.basis.contains(rests_on), "{rests_on}: {duration:?}");
     }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::{
     adapters::postgres::{
         commit::statement::{ALTERED, TablesSql},
-        receipt::{forms_sql, header_sql},
+        receipt::header_sql,
     },
     domain::form::{Layout, Part},
     rules::rows::{File, GradeRow, LaunchSession, Mark, MarkingAssignment, SessionRecord, Submission},
@@ -80,10 +80,9 @@ fn answer(layout: &Layout) -> String {
         let _ = write!(
             joins,
             " left join (
-                select of, int4send(count(*)::integer) || {forms} as part
+                select of, int4send(count(*)::integer) || string_agg(form, ''::bytea order by form) as part
                 from {relation} group by of
-            ) as {relation}_part on {relation}_part.of = document.{of}",
-            forms = forms_sql(table)
+            ) as {relation}_part on {relation}_part.of = document.{of}"
         );
         parts.push(format!("coalesce({relation}_part.part, int4send(0))"));
     }
