@@ -107,10 +107,16 @@ fn copying(files: f64, measured: Option<Measured>) -> Part {
     let (each_ms, range, basis) = match measured.filter(|measured| measured.files > 0) {
         Some(measured) => (
             measured.milliseconds_of_a_file() / SHARE_OF_BARE_COPIES,
-            MEASURED,
+            spread(measured),
             format!(
-                "measured: {} files of {} bytes in {} ms, {} at a time; a run reaches {SHARE_OF_BARE_COPIES} of bare copies",
-                measured.files, measured.bytes, measured.milliseconds, measured.at_a_time
+                "measured: {} files of {} bytes in {} ms, {} at a time, {:.1} to {:.1} ms each; a run reaches \
+                 {SHARE_OF_BARE_COPIES} of bare copies while the services are as busy as in the probe",
+                measured.files,
+                measured.bytes,
+                measured.milliseconds,
+                measured.at_a_time,
+                measured.fastest_and_slowest[0],
+                measured.fastest_and_slowest[1]
             ),
         ),
         None => (
@@ -120,6 +126,13 @@ fn copying(files: f64, measured: Option<Measured>) -> Part {
         ),
     };
     Part { name: "copies", milliseconds: files * each_ms, range, basis }
+}
+
+/// Copies whose time varied while they were measured vary in a run.
+fn spread(measured: Measured) -> Range {
+    let [fastest, slowest] =
+        measured.fastest_and_slowest.map(|each| each / measured.milliseconds_of_a_file().max(1e-9));
+    [MEASURED[0] * fastest.min(1.0), MEASURED[1] * slowest.max(1.0)]
 }
 
 /// Statements wait for round trips, and rows for a place in a statement: those on the way at a time, of all workers.
@@ -249,8 +262,14 @@ mod tests {
             bytes: 0,
         };
         prediction.shards = (0..4).map(shard).collect();
-        let measured =
-            Measured { files: 500, bytes: 5_000, milliseconds: 900, at_a_time: 32, by_the_service: false };
+        let measured = Measured {
+            files: 500,
+            bytes: 5_000,
+            milliseconds: 900,
+            fastest_and_slowest: [1.8, 1.8],
+            at_a_time: 32,
+            by_the_service: false,
+        };
         let of = |processes| {
             let told = duration(&prediction, processes, &work(5, 3, None), Seen::default(), Some(measured));
             [told.least_ms, told.milliseconds, told.most_ms]
@@ -262,14 +281,23 @@ mod tests {
 
     #[test]
     fn what_is_measured_has_a_range_of_20_percent_and_what_is_assumed_says_so() {
-        let measured =
-            Measured { files: 500, bytes: 5_000, milliseconds: 4_500, at_a_time: 32, by_the_service: false };
+        let measured = Measured {
+            files: 500,
+            bytes: 5_000,
+            milliseconds: 4_500,
+            fastest_and_slowest: [9.0, 9.0],
+            at_a_time: 32,
+            by_the_service: false,
+        };
         let part = copying(1_000.0, Some(measured));
         assert!(
             (part.milliseconds - 10_000.0).abs() < 1e-6 && part.range == MEASURED,
             "{}",
             part.milliseconds
         );
+        let unsteady = Measured { fastest_and_slowest: [4.5, 18.0], ..measured };
+        let range = copying(1_000.0, Some(unsteady)).range;
+        assert!((range[0] - 0.4).abs() < 1e-9 && (range[1] - 2.4).abs() < 1e-9, "{range:?}");
         let part = copying(1_000.0, None);
         assert!(part.basis.starts_with("assumed, not measured") && part.range == ASSUMED_COPIES);
 

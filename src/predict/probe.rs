@@ -8,7 +8,7 @@ use std::{
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::{Measured, Sampled};
+use super::{Measured, Sampled, duration::float};
 use crate::{
     domain::{FileKind, ListedFile, PlannedFile},
     exit::Stop,
@@ -141,6 +141,9 @@ where
             again.files += pass.files;
             again.bytes += pass.bytes;
             again.milliseconds += pass.milliseconds;
+            let ([fastest, slowest], [faster, slower]) =
+                (again.fastest_and_slowest, pass.fastest_and_slowest);
+            again.fastest_and_slowest = [fastest.min(faster), slowest.max(slower)];
             if again.milliseconds >= LONG_ENOUGH_MS {
                 break;
             }
@@ -186,9 +189,23 @@ fn measured(began: Instant, ended: &[Ended], width: usize) -> Measured {
         files: copies.len() as u64,
         bytes: copies.iter().map(|copy| copy.bytes).sum(),
         milliseconds: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        fastest_and_slowest: fastest_and_slowest(began, copies),
         at_a_time: width.min(ended.len()),
         by_the_service: 2 * by_the_service > copies.len(),
     }
+}
+
+/// Milliseconds for each file in the faster and in the slower half of the copies.
+fn fastest_and_slowest(mut began: Instant, copies: &[Ended]) -> [f64; 2] {
+    let (first, second) = copies.split_at(copies.len() / 2);
+    let (mut fastest, mut slowest) = (f64::INFINITY, 0.0_f64);
+    for half in [first, second] {
+        let Some(last) = half.last() else { continue };
+        let each = (last.at - began).as_secs_f64() * 1_000.0 / float(half.len() as u64);
+        (fastest, slowest) = (fastest.min(each), slowest.max(each));
+        began = last.at;
+    }
+    [fastest.min(slowest), slowest]
 }
 
 #[cfg(test)]
@@ -230,8 +247,11 @@ mod tests {
         // Two at a time: the first needs long to begin, the last one ends alone.
         let found = of(&[100, 110, 120, 130, 140, 150, 900], 2);
         assert_eq!((found.files, found.bytes, found.milliseconds), (3, 30, 30));
+        // 10 ms and 2 × 10 ms.
+        assert_eq!(found.fastest_and_slowest.map(f64::round), [10.0, 10.0]);
         // Of few files all count.
         let found = of(&[100, 110, 120, 900], 2);
+        assert_eq!(found.fastest_and_slowest.map(f64::round), [55.0, 395.0]);
         assert_eq!((found.files, found.milliseconds), (4, 900));
         assert_eq!(of(&[], 32).files, 0);
     }

@@ -21,6 +21,8 @@ pub struct Measured {
     pub bytes: u64,
     /// How long that took, in milliseconds.
     pub milliseconds: u64,
+    /// Milliseconds for each file in the fastest and in the slowest half of any pass: how much chance there is in it.
+    pub fastest_and_slowest: [f64; 2],
     /// Copies under way at a time.
     pub at_a_time: usize,
     /// Whether the storage service copied; else the bytes went through this process.
