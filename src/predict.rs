@@ -19,6 +19,7 @@ mod mend;
 mod missing;
 mod probe;
 mod quantities;
+mod seen;
 mod settle;
 mod tables;
 mod transformations;
@@ -28,10 +29,10 @@ use std::time::Instant;
 use chrono::Utc;
 
 pub use checks::{Checked, checks};
-pub use duration::Seen;
 pub use look::Sampled;
 pub use probe::{probe, widths};
 pub use quantities::Measured;
+pub use seen::Seen;
 pub use tables::Drafted;
 
 use self::{
@@ -89,7 +90,7 @@ pub async fn predict(subject: Subject<'_>) -> Result<Predicted, Stop> {
     let mut decided = Decided::new(plan, &catalogue)?;
     let mut files = FileSpool::new(plan.rows, subject.listing)?;
     let reading = Reading::new(subject);
-    let round_trip = duration::round_trip(subject.target).await?;
+    let round_trip = seen::round_trip(subject.target).await?;
     let began = Instant::now();
     decided::decide_all(subject, &reading, catalogue.into(), &mut decided, &mut files).await?;
     let seen = Seen { rows: plan.rows, gathering: began.elapsed(), round_trip };

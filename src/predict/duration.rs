@@ -1,18 +1,15 @@
 //! How long the run is going to take: the slowest of three that go on beside each other, each by what this process saw of the
 //! services, or else by an assumption that the prediction names. What is less certain has a wider range.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::Measured;
+use super::{Measured, Seen};
 use crate::{
     domain::shard_of,
-    ports::{Fault, TargetReader},
     run::{PredictedDuration, PredictedShard, Prediction},
     settings::WorkSettings,
 };
 
-/// Round trips to PostgreSQL that are timed, behind one that opens the connection.
-const ROUND_TRIPS: usize = 9;
 /// Gathering that took less is no measurement …
 const LONG_ENOUGH_MS: u64 = 500;
 /// … then so many rows a second of one process are assumed: measured with rows that need no copy, from a folder.
@@ -41,31 +38,6 @@ const MEASURED: Range = [0.8, 1.2];
 const ASSUMED_COMMITS: Range = [0.5, 3.0];
 const ASSUMED_COPIES: Range = [0.1, 5.0];
 const ASSUMED_GATHERING: Range = [0.5, 3.0];
-
-/// What was seen of the services while every row was gathered and decided.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Seen {
-    /// Rows that were gathered and decided.
-    pub rows: u64,
-    /// How long that took in one process.
-    pub gathering: Duration,
-    /// The middle one of some round trips to PostgreSQL.
-    pub round_trip: Duration,
-}
-
-/// The middle one of some looks at a row by its key.
-pub async fn round_trip(target: &dyn TargetReader) -> Result<Duration, Fault> {
-    let nothing = ["rogo-migrate".to_owned()];
-    target.standing(&nothing).await?;
-    let mut took = Vec::with_capacity(ROUND_TRIPS);
-    for _ in 0..ROUND_TRIPS {
-        let asked = Instant::now();
-        target.standing(&nothing).await?;
-        took.push(asked.elapsed());
-    }
-    took.sort_unstable();
-    Ok(took.get(ROUND_TRIPS / 2).copied().unwrap_or_default())
-}
 
 /// One of what goes on beside each other in the process that has most of it.
 struct Part {

@@ -205,7 +205,7 @@ pub struct PredictedDuration {
     /// The least that it may be, as far as what it rests on is certain; 0 in a prediction of an older program.
     #[serde(default)]
     pub least_ms: u64,
-    /// The most.
+    /// The most that it may be, likewise: services that vary, or are no faster for several processes than for one.
     #[serde(default)]
     pub most_ms: u64,
     /// Processes that work at a time.
