@@ -12,22 +12,27 @@ mod ask;
 mod checks;
 mod controls;
 mod decided;
+mod duration;
 mod files;
 mod look;
 mod mend;
 mod missing;
 mod probe;
 mod quantities;
+mod seen;
 mod settle;
 mod tables;
 mod transformations;
+
+use std::time::Instant;
 
 use chrono::Utc;
 
 pub use checks::{Checked, checks};
 pub use look::Sampled;
-pub use probe::probe;
+pub use probe::{probe, widths};
 pub use quantities::Measured;
+pub use seen::Seen;
 pub use tables::Drafted;
 
 use self::{
@@ -73,6 +78,8 @@ pub struct Predicted {
     pub tables: Drafted,
     /// Some of the files, from all over the rows, for [`probe()`].
     pub sample: Vec<Sampled>,
+    /// What was seen of the services meanwhile, for the duration.
+    pub seen: Seen,
 }
 
 /// Decides every row of the plan, looks at every file, and compares the input with what exists.
@@ -83,7 +90,10 @@ pub async fn predict(subject: Subject<'_>) -> Result<Predicted, Stop> {
     let mut decided = Decided::new(plan, &catalogue)?;
     let mut files = FileSpool::new(plan.rows, subject.listing)?;
     let reading = Reading::new(subject);
+    let round_trip = seen::round_trip(subject.target).await?;
+    let began = Instant::now();
     decided::decide_all(subject, &reading, catalogue.into(), &mut decided, &mut files).await?;
+    let seen = Seen { rows: plan.rows, gathering: began.elapsed(), round_trip };
     decided.transformations.write(&mut tables)?;
     // What it has in memory goes to disk before the files are looked at.
     let decided = decided.finish()?;
@@ -98,12 +108,19 @@ pub async fn predict(subject: Subject<'_>) -> Result<Predicted, Stop> {
     prediction.files = settled.files;
     prediction.shards = settled.shards;
     prediction.not_predictable = NotPredictable::of(prediction.files.exact);
-    Ok(Predicted { prediction, tables: tables.finish()?, sample: looked.sample })
+    Ok(Predicted { prediction, tables: tables.finish()?, sample: looked.sample, seen })
 }
 
 /// Fills in what follows from the rest: quantities, duration, checks of the sources, and what to mend.
-pub fn complete(prediction: &mut Prediction, plan: &Plan, settings: &Settings, measured: Option<Measured>) {
-    prediction.duration = quantities::duration(prediction, settings, measured);
+pub fn complete(
+    prediction: &mut Prediction,
+    plan: &Plan,
+    settings: &Settings,
+    seen: Seen,
+    measured: Option<Measured>,
+) {
+    let processes = settings.parallelism.min(settings.shards).max(1);
+    prediction.duration = duration::duration(prediction, processes, &settings.work, seen, measured);
     prediction.quantities = quantities::quantities(prediction, plan, measured);
     prediction.checks.extend(mend::of_sources(&prediction.files.sources));
     mend(prediction);

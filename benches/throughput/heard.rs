@@ -15,6 +15,8 @@ use super::{latency::Bench, support::postgres::TestServer};
 
 /// What the statement for one submission begins with.
 const COMMIT: &str = "with document as materialized (select $1";
+/// The same of that for several.
+const COMMIT_OF_MANY: &str = "with document as materialized ( select given.place";
 
 /// One commit as it was sent.
 pub struct Commit {
@@ -30,17 +32,20 @@ pub async fn heard(bench: &Bench) -> (String, Vec<Commit>) {
     app.set("ROGO_IN_FLIGHT", "1");
     app.set("DATABASE_URL", app.database.url_through(ear.address));
     app.run(&["run"]).await.expect(0);
-    let connections = ear.heard.lock().unwrap();
-    let (mut sql, mut commits) = (String::new(), Vec::new());
-    for bytes in connections.iter() {
-        let bytes = bytes.lock().unwrap();
-        commits_of(&bytes, &mut sql, &mut commits);
-    }
-    (sql, commits)
+    ear.said(COMMIT)
+}
+
+/// The statement for several submissions, of a run of some rows that has as many under way as it wants.
+pub async fn heard_of_many(bench: &Bench) -> String {
+    let ear = Ear::start(TestServer::get().address()).await;
+    let mut app = bench.app().await;
+    app.set("DATABASE_URL", app.database.url_through(ear.address));
+    app.run(&["run", "--limit", "1000"]).await.expect(0);
+    ear.said(COMMIT_OF_MANY).0
 }
 
 /// Reads what a client sent: the start without a type, then messages of a type, a length and a body.
-fn commits_of(bytes: &[u8], sql: &mut String, commits: &mut Vec<Commit>) {
+fn commits_of(bytes: &[u8], begins: &str, sql: &mut String, commits: &mut Vec<Commit>) {
     let length = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
     let mut names: BTreeMap<String, bool> = BTreeMap::new();
     let mut at = length(0);
@@ -51,7 +56,8 @@ fn commits_of(bytes: &[u8], sql: &mut String, commits: &mut Vec<Commit>) {
         match kind {
             b'P' => {
                 let (name, query) = (texts.next().unwrap(), texts.next().unwrap());
-                let is_commit = query.starts_with(COMMIT);
+                let words: Vec<&str> = query.split_whitespace().take(7).collect();
+                let is_commit = words.join(" ").starts_with(begins);
                 if is_commit {
                     *sql = query;
                 }
@@ -101,6 +107,16 @@ struct Ear {
 }
 
 impl Ear {
+    /// The statement that begins so, and what was sent with it.
+    fn said(&self, begins: &str) -> (String, Vec<Commit>) {
+        let connections = self.heard.lock().unwrap();
+        let (mut sql, mut commits) = (String::new(), Vec::new());
+        for bytes in connections.iter() {
+            commits_of(&bytes.lock().unwrap(), begins, &mut sql, &mut commits);
+        }
+        (sql, commits)
+    }
+
     async fn start(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -147,6 +147,9 @@ struct Options {
     /// Instead of all else: `verify` in 8 processes, and its slope
     #[arg(long)]
     verify: bool,
+    /// Instead of all else: `verify` at level blobs beside level rows; `--rounds` of each
+    #[arg(long)]
+    verify_blobs: bool,
     /// Instead of all else: `plan --predict`, its slope, and predicted durations beside real ones
     #[arg(long)]
     predict: bool,
@@ -165,7 +168,7 @@ struct Options {
     /// Instead of all else: the number of copies in flight that the program finds, beside fixed ones
     #[arg(long)]
     climb: bool,
-    /// Rows of `--verify` (a tenth of them first), `--predict` (a fifth of them first), `--receipts`, `--shards` (of each),
+    /// Rows of `--verify` (a tenth of them first), `--verify-blobs`, `--predict` (a fifth of them first), `--receipts`, `--shards` (of each),
     /// `--growth` (of the smaller shard), `--large` (of the smaller) and `--climb`
     #[arg(long)]
     rows: Option<u64>,
@@ -216,6 +219,8 @@ async fn named(goals: &mut Goals, options: &Options) -> bool {
         report::report(goals, options.report_rows, options.report_shards);
     } else if options.verify {
         verify::verify(goals, options.rows.unwrap_or(300_000)).await;
+    } else if options.verify_blobs {
+        verify::blobs(goals, options.rows.unwrap_or(5_000), options.rounds).await;
     } else if options.predict {
         predict::predict(goals, options, options.rows.unwrap_or(150_000)).await;
     } else if options.receipts {

@@ -1,6 +1,6 @@
 //! What receipts cost PostgreSQL. The program's own commits are heard on their way to the server, and sent again to a new
 //! target: every other one as it was, the others by the same statement without forms and digests. Both have a connection
-//! of their own, whose backend's CPU the kernel counts.
+//! of their own, whose backend's CPU the kernel counts. Then the same in statements of several submissions, as a run sends them.
 
 use std::{
     fs,
@@ -13,12 +13,14 @@ use super::{
     TestApp,
     cost::state_and_cpu,
     goals::{Goal, Goals},
-    heard::{Commit, heard},
+    heard::{Commit, heard, heard_of_many},
     latency::Bench,
 };
 
 /// Commits that are not counted: both backends make their plans.
 const WARM_UP: usize = 200;
+/// Submissions of a statement of several: a run beside a near server sends about so many.
+const TOGETHER: usize = 10;
 /// CPU of PostgreSQL that the receipt of a submission may take.
 const GOAL: Goal = Goal::AtMost(0.12);
 
@@ -50,6 +52,26 @@ pub async fn receipts(goals: &mut Goals, rows: u64) {
         let has_receipt = n % 2 == 0;
         ways[usize::from(!has_receipt)].send(commit, has_receipt).await;
     }
+    judge(goals, ways);
+
+    println!("the same in statements of {TOGETHER}");
+    let sql = heard_of_many(&bench).await;
+    assert!(!sql.is_empty(), "no statement of several was heard");
+    let target = bench.app().await;
+    let bare = without(&without(&sql, "record_send(", "''::bytea"), "sha256(", "null::bytea");
+    let bare = bare.replace("written.rows_digest = written.digest", "true");
+    let mut ways = [Way::new(sql, &target).await, Way::new(bare, &target).await];
+    for (n, several) in commits.chunks_exact(TOGETHER).enumerate() {
+        if n == WARM_UP / TOGETHER {
+            ways.iter_mut().for_each(Way::begin);
+        }
+        ways[n % 2].send_many(several).await;
+    }
+    judge(goals, ways);
+}
+
+/// Prints both ways, with receipts and without.
+fn judge(goals: &mut Goals, ways: [Way; 2]) {
     let [with, without] = ways.map(Way::figures);
     for (name, (cpu, rate)) in [("with receipts", with), ("without", without)] {
         Goals::figure(&format!("{name}: PostgreSQL CPU"), cpu, "ms");
@@ -103,6 +125,21 @@ impl Way {
         assert_eq!(written, 1);
         self.took += began.elapsed();
         self.commits += 1;
+    }
+
+    async fn send_many(&mut self, several: &[Commit]) {
+        let documents: Vec<&str> = several.iter().map(|commit| commit.document.as_str()).collect();
+        let digests: Vec<&[u8]> = several.iter().map(|commit| commit.digest.as_slice()).collect();
+        let began = Instant::now();
+        let written: Vec<(i64, i64, Option<String>, i32)> = sqlx::query_as(AssertSqlSafe(self.sql.clone()))
+            .bind(&documents)
+            .bind(&digests)
+            .fetch_all(&mut self.connection)
+            .await
+            .unwrap();
+        assert!(written.iter().all(|(_, submissions, ..)| *submissions == 1));
+        self.took += began.elapsed();
+        self.commits += u32::try_from(several.len()).unwrap();
     }
 
     /// CPU of the backend for a commit in milliseconds, and commits per second of one connection.

@@ -141,12 +141,11 @@ pub async fn climb(goals: &mut Goals, rows: u64) {
 async fn run_long_enough(shard: Child) {
     let id = shard.id().unwrap();
     let mut ending = std::pin::pin!(shard.wait_with_output());
-    let (output, code) = match tokio::time::timeout(ENOUGH, &mut ending).await {
-        Ok(output) => (output, 0),
-        Err(_) => {
-            process::signal_by_id(id, "TERM");
-            (ending.await, Exit::Stopped as i32)
-        }
+    let (output, code) = if let Ok(output) = tokio::time::timeout(ENOUGH, &mut ending).await {
+        (output, 0)
+    } else {
+        process::signal_by_id(id, "TERM");
+        (ending.await, Exit::Stopped as i32)
     };
     Ended::of(output.unwrap()).expect(code);
 }

@@ -1,12 +1,16 @@
-//! How fast `verify` is at level rows: 8 processes beside each other, over few rows and over ten times as many.
+//! How fast `verify` is at level rows: 8 processes beside each other, over few rows and over ten times as many. And what level
+//! blobs takes beside level rows.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use super::{
-    MEMORY,
+    FILES, MEMORY, TestApp,
     cost::{self, Cost},
+    discard,
     goals::{Goal, Goals},
     latency::Bench,
+    median,
+    support::app::Sample,
 };
 
 /// Processes that share the rows.
@@ -15,6 +19,8 @@ const PROCESSES: usize = 8;
 const GOAL_ROWS: f64 = 3_000_000.0;
 /// What they may take.
 const GOAL: Duration = Duration::from_mins(10);
+/// Requests to the target container that a blob may take at level blobs.
+const REQUESTS: Goal = Goal::AtMost(0.001);
 /// What a row of many may cost, as a multiple of one of few.
 const SLOPE: Goal = Goal::AtMost(1.1);
 
@@ -50,4 +56,46 @@ async fn shared(goals: &mut Goals, rows: u64) -> Cost {
     Goals::figure("CPU per row", cost.cpu.as_secs_f64() * 1e3 / rows as f64, "ms");
     goals.demand("peak memory of a process", cost.peak_bytes as f64 / 1e6, "MB", MEMORY);
     cost
+}
+
+/// Moves the rows through Azurite, and verifies them at level rows and at level blobs in turn: the medians.
+pub async fn blobs(goals: &mut Goals, rows: u64, rounds: usize) {
+    println!(
+        "verify of {rows} submissions of {FILES} files in Azurite, at level rows and at level blobs in turn"
+    );
+    let sample = Sample::with(rows, 9, |sample| {
+        sample.plain = true;
+        sample.file_bytes = "100".parse().unwrap();
+    })
+    .await;
+    let app = TestApp::new(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let levels = ["rows", "blobs"];
+    let mut took = [Vec::new(), Vec::new()];
+    let mut peak_bytes = 0;
+    for _ in 0..rounds {
+        for (level, took) in levels.into_iter().zip(&mut took) {
+            let cost = cost::of(app.start(&["verify", "--recheck", "0s", "--level", level])).await;
+            took.push(cost.elapsed.as_secs_f64());
+            peak_bytes = peak_bytes.max(cost.peak_bytes);
+        }
+    }
+    let verification = fs::read_to_string(app.out.path().join("verification.json")).unwrap();
+    let verification: serde_json::Value = serde_json::from_str(&verification).unwrap();
+    let of_files = |name: &str| verification["files"][name].as_f64().unwrap();
+    assert_eq!(verification["files"]["named"], rows * FILES, "every file was compared");
+    let [at_rows, at_blobs] = took.map(median);
+    let thousand_files = (rows * FILES) as f64 / 1_000.0;
+    Goals::figure("level rows, for 1,000 files", at_rows / thousand_files * 1e3, "ms");
+    Goals::figure("level blobs, for 1,000 files", at_blobs / thousand_files * 1e3, "ms");
+    Goals::figure("level blobs / level rows", at_blobs / at_rows, "");
+    goals.demand(
+        "requests a blob to the target",
+        of_files("target_requests") / of_files("blobs"),
+        "",
+        REQUESTS,
+    );
+    Goals::figure("requests a file to the sources", of_files("source_requests") / of_files("named"), "");
+    goals.demand("peak memory", peak_bytes as f64 / 1e6, "MB", MEMORY);
+    discard(&app).await;
 }

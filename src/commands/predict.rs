@@ -41,7 +41,7 @@ async fn predicted(settings: &Settings, args: &PlanArgs, world: &World) -> Resul
     let keeps = !args.dry_run;
     let shelf = world.shelf.as_ref();
     let listing = shelf.and_then(|shelf| shelf.lock().unwrap_or_else(PoisonError::into_inner).take());
-    let Predicted { mut prediction, tables, sample } = predict::predict(Subject {
+    let Predicted { mut prediction, tables, sample, seen } = predict::predict(Subject {
         plan: &made.plan,
         queues: &queues,
         store: &world.store,
@@ -54,8 +54,9 @@ async fn predicted(settings: &Settings, args: &PlanArgs, world: &World) -> Resul
     })
     .await?;
     prediction.checks = predict::checks(checked(settings, args, world).await, None).await;
-    let measured = if args.prediction.probe { Some(probe(world, sample).await?) } else { None };
-    predict::complete(&mut prediction, &made.plan, settings, measured);
+    let widths = predict::widths(&settings.work, &prediction);
+    let measured = if args.prediction.probe { Some(probe(world, sample, &widths).await?) } else { None };
+    predict::complete(&mut prediction, &made.plan, settings, seen, measured);
     prediction.documents = tables.publish(keeps.then_some(&world.store), &settings.out).await?;
     if keeps {
         prediction.documents.push(world.store.describe(names::PREDICTION));
@@ -73,7 +74,7 @@ async fn predicted(settings: &Settings, args: &PlanArgs, world: &World) -> Resul
 }
 
 /// Measures copies as a run makes them: by the storage service where it can, else streamed.
-async fn probe(world: &World, sample: Vec<Sampled>) -> Result<Measured, Stop> {
+async fn probe(world: &World, sample: Vec<Sampled>, widths: &[usize]) -> Result<Measured, Stop> {
     let (source, target) = (&world.source, &world.target_blobs);
     let copier = Copier::new(target.clone(), source.clone(), Budget::new(), Arc::new(Unfenced));
     let copy = async |file: &PlannedFile, name: &str| -> Result<(u64, Way), Fault> {
@@ -85,7 +86,7 @@ async fn probe(world: &World, sample: Vec<Sampled>) -> Result<Measured, Stop> {
             }
         }
     };
-    predict::probe(source.as_ref(), target.as_ref(), sample, copy).await
+    predict::probe(source.as_ref(), target.as_ref(), sample, widths, copy).await
 }
 
 /// A probe is no writer of the run: it is never retired, and no sweep looks at its copies.

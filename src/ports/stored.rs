@@ -215,7 +215,8 @@ impl ControlSums {
 /// The target's tables, for reading what is stored.
 #[async_trait]
 pub trait StoredTarget: Send + Sync {
-    /// Tables of the migration, and those that it refers to, which this role may not read.
+    /// Tables of the migration, and those that it refers to, which this role may not read, or of which a policy may hide rows
+    /// from it.
     async fn unreadable(&self) -> Result<Vec<Unreadable>, Fault>;
 
     /// Who reads, and what else it may do.

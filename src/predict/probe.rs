@@ -8,12 +8,14 @@ use std::{
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::{Measured, Sampled};
+use super::{Measured, Sampled, duration::float};
 use crate::{
     domain::{FileKind, ListedFile, PlannedFile},
     exit::Stop,
     ports::{BlobInfo, Blobs, Fault, Source},
     report::events::Way,
+    run::Prediction,
+    settings::WorkSettings,
 };
 
 /// Names of all copies of probes begin with this.
@@ -41,12 +43,23 @@ struct Ended {
     way: Way,
 }
 
+/// Copies at a time that a probe tries: those that a run finds by itself, or those of the rows that `--in-flight` lets each of
+/// its workers have under way.
+pub fn widths(work: &WorkSettings, prediction: &Prediction) -> Vec<usize> {
+    let [first, .., last] = WIDTHS;
+    let Some(in_flight) = work.in_flight else { return WIDTHS.to_vec() };
+    let of_a_row = prediction.files.files.div_ceil(prediction.outcomes.migrated.rows.max(1));
+    let of_a_row = usize::try_from(of_a_row).unwrap_or(first).max(1);
+    vec![work.workers.saturating_mul(in_flight).saturating_mul(of_a_row).clamp(1, last)]
+}
+
 /// Copies the files with `copy`, as a run copies them, and removes the copies, also if a copy fails. `copy` is given a file and
 /// the name of its blob, and returns the file's length and the way that its bytes went.
 pub async fn probe<C>(
     source: &dyn Source,
     target: &dyn Blobs,
     sample: Vec<Sampled>,
+    widths: &[usize],
     copy: C,
 ) -> Result<Measured, Stop>
 where
@@ -55,7 +68,7 @@ where
     let prefix = format!("{SCRATCH}/{}", uuid::Uuid::new_v4().simple());
     tracing::info!(prefix, files = sample.len(), "copying for measurement; the copies are removed");
     let probe = Probe { prefix, copy, names: Mutex::default() };
-    let measured = async { probe.copy_all(&planned(source, sample).await?).await }.await;
+    let measured = async { probe.copy_all(&planned(source, sample).await?, widths).await }.await;
     let names = probe.names.into_inner().unwrap_or_else(PoisonError::into_inner);
     let removed = target.delete_many(&names).await;
     let measured = measured?;
@@ -101,14 +114,15 @@ impl<C> Probe<C>
 where
     C: AsyncFn(&PlannedFile, &str) -> Result<(u64, Way), Fault>,
 {
-    async fn copy_all(&self, files: &[PlannedFile]) -> Result<Measured, Fault> {
+    async fn copy_all(&self, files: &[PlannedFile], widths: &[usize]) -> Result<Measured, Fault> {
         // Of few files all are measured: a run opens its connections too.
         let unmeasured = if files.len() > 4 * WARM_UP { WARM_UP } else { 0 };
         let (before, rest) = files.split_at(unmeasured);
-        let [first, wider @ ..] = WIDTHS;
+        let (first, wider) =
+            widths.split_first().map_or((WIDTHS[0], widths), |(first, wider)| (*first, wider));
         self.copy_some(before, first).await?;
         let mut best = self.measure(rest, first).await?;
-        for width in wider.into_iter().filter(|width| width * FILES_EACH <= rest.len()) {
+        for width in wider.iter().copied().filter(|width| width * FILES_EACH <= rest.len()) {
             let measured = self.measure(rest, width).await?;
             let is_worth_it = measured.is_faster_than(&best, WORTH_DOUBLING);
             if measured.is_faster_than(&best, 1.0) {
@@ -127,6 +141,9 @@ where
             again.files += pass.files;
             again.bytes += pass.bytes;
             again.milliseconds += pass.milliseconds;
+            let ([fastest, slowest], [faster, slower]) =
+                (again.fastest_and_slowest, pass.fastest_and_slowest);
+            again.fastest_and_slowest = [fastest.min(faster), slowest.max(slower)];
             if again.milliseconds >= LONG_ENOUGH_MS {
                 break;
             }
@@ -172,9 +189,23 @@ fn measured(began: Instant, ended: &[Ended], width: usize) -> Measured {
         files: copies.len() as u64,
         bytes: copies.iter().map(|copy| copy.bytes).sum(),
         milliseconds: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        fastest_and_slowest: fastest_and_slowest(began, copies),
         at_a_time: width.min(ended.len()),
         by_the_service: 2 * by_the_service > copies.len(),
     }
+}
+
+/// Milliseconds for each file in the faster and in the slower half of the copies.
+fn fastest_and_slowest(mut began: Instant, copies: &[Ended]) -> [f64; 2] {
+    let (first, second) = copies.split_at(copies.len() / 2);
+    let (mut fastest, mut slowest) = (f64::INFINITY, 0.0_f64);
+    for half in [first, second] {
+        let Some(last) = half.last() else { continue };
+        let each = (last.at - began).as_secs_f64() * 1_000.0 / float(half.len() as u64);
+        (fastest, slowest) = (fastest.min(each), slowest.max(each));
+        began = last.at;
+    }
+    [fastest.min(slowest), slowest]
 }
 
 #[cfg(test)]
@@ -192,12 +223,35 @@ mod tests {
     }
 
     #[test]
+    fn as_many_copies_are_probed_as_the_run_may_have_under_way() {
+        let mut prediction = Prediction::new(&"r".parse().unwrap(), None, chrono::DateTime::UNIX_EPOCH);
+        prediction.outcomes.migrated.rows = 10;
+        prediction.files.files = 30;
+        let work = |workers, in_flight| WorkSettings {
+            workers,
+            in_flight,
+            pool: 3,
+            warehouse_pool: 3,
+            flush: Duration::ZERO,
+            give_up_after: Duration::ZERO,
+            breaker: None,
+            target_guard: crate::settings::TargetGuard::Off,
+        };
+        assert_eq!(widths(&work(5, None), &prediction), WIDTHS);
+        assert_eq!(widths(&work(1, Some(2)), &prediction), [6]);
+        assert_eq!(widths(&work(5, Some(64)), &prediction), [128]);
+    }
+
+    #[test]
     fn only_what_ends_while_all_places_are_taken_is_measured() {
         // Two at a time: the first needs long to begin, the last one ends alone.
         let found = of(&[100, 110, 120, 130, 140, 150, 900], 2);
         assert_eq!((found.files, found.bytes, found.milliseconds), (3, 30, 30));
+        // 10 ms and 2 × 10 ms.
+        assert_eq!(found.fastest_and_slowest.map(|each| format!("{each:.0}")), ["10", "10"]);
         // Of few files all count.
         let found = of(&[100, 110, 120, 900], 2);
+        assert_eq!(found.fastest_and_slowest.map(|each| format!("{each:.0}")), ["55", "395"]);
         assert_eq!((found.files, found.milliseconds), (4, 900));
         assert_eq!(of(&[], 32).files, 0);
     }

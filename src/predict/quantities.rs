@@ -1,10 +1,7 @@
-//! What the run is going to ask of the services, and how long it is going to take.
+//! What the run is going to ask of the services.
 
-use crate::{
-    domain::shard_of,
-    run::{Plan, PredictedDuration, PredictedShard, Prediction, Quantities},
-    settings::Settings,
-};
+use super::duration::float;
+use crate::run::{Plan, PredictedDuration, Prediction, Quantities};
 
 /// Rows that are gathered with one round trip to each service.
 const GATHERED_ROWS: u64 = 500;
@@ -14,16 +11,6 @@ const PART_BYTES: u64 = 8 << 20;
 /// submission and file is estimated.
 const SUBMISSION_BYTES: u64 = 4_000;
 const FILE_BYTES: u64 = 900;
-/// Rows a second of one process that need no copy.
-const UNCOPIED_ROWS_A_SECOND: u64 = 30_000;
-/// Files a second of one process, if nothing was measured.
-const ASSUMED_FILES_A_SECOND: u64 = 250;
-/// Submissions a second that one process commits at most, measured with files that take no time: 890 to 1,180.
-const COMMITTED_ROWS_A_SECOND: u64 = 1_000;
-/// What a run reaches of bare GET and PUT of the same files (goal of benches/).
-const SHARE_OF_BARE_COPIES: f64 = 0.9;
-/// From a process's start to its first copy, in milliseconds.
-const START_MS: u64 = 500;
 
 /// What was measured by copying.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,6 +21,8 @@ pub struct Measured {
     pub bytes: u64,
     /// How long that took, in milliseconds.
     pub milliseconds: u64,
+    /// Milliseconds for each file in the fastest and in the slowest half of any pass: how much chance there is in it.
+    pub fastest_and_slowest: [f64; 2],
     /// Copies under way at a time.
     pub at_a_time: usize,
     /// Whether the storage service copied; else the bytes went through this process.
@@ -46,7 +35,8 @@ impl Measured {
         self.milliseconds_of_a_file() * times < other.milliseconds_of_a_file()
     }
 
-    fn milliseconds_of_a_file(&self) -> f64 {
+    /// Milliseconds for each file, as many at a time as there were.
+    pub fn milliseconds_of_a_file(&self) -> f64 {
         float(self.milliseconds) / float(self.files.max(1))
     }
 }
@@ -80,63 +70,6 @@ fn pod_hours(duration: &PredictedDuration) -> String {
     format!("{}.{:02}", milliseconds / 3_600_000, milliseconds % 3_600_000 / 36_000)
 }
 
-/// From the first process's start to the last outcome.
-pub fn duration(
-    prediction: &Prediction,
-    settings: &Settings,
-    measured: Option<Measured>,
-) -> PredictedDuration {
-    let processes = settings.parallelism.min(settings.shards).max(1);
-    let files = largest_share(prediction, processes, |shard| shard.files);
-    let migrated = largest_share(prediction, processes, |shard| shard.migrated);
-    let uncopied = prediction.rows - prediction.outcomes.migrated.rows.min(prediction.rows);
-    let other_ms = START_MS + uncopied * 1_000 / UNCOPIED_ROWS_A_SECOND / u64::from(processes);
-    let (copying_ms, basis) = if let Some(measured) = measured.filter(|measured| measured.files > 0) {
-        let each = measured.milliseconds_of_a_file() / SHARE_OF_BARE_COPIES;
-        let basis = format!(
-            "measured: {} files of {} bytes in {} ms, {} at a time; a run reaches {SHARE_OF_BARE_COPIES} of bare copies, and \
-             each of {processes} processes the same rate",
-            measured.files, measured.bytes, measured.milliseconds, measured.at_a_time
-        );
-        (whole(float(files) * each), basis)
-    } else {
-        let basis = format!(
-            "assumed, not measured: {ASSUMED_FILES_A_SECOND} files a second in each of {processes} processes; --probe \
-             measures"
-        );
-        (files * 1_000 / ASSUMED_FILES_A_SECOND, basis)
-    };
-    // Commits go on beside copies: the slower of both decides.
-    let moving_ms = copying_ms.max(migrated * 1_000 / COMMITTED_ROWS_A_SECOND);
-    PredictedDuration { milliseconds: other_ms + moving_ms, processes, basis }
-}
-
-/// What the process has that has most, if shards are worked on in their order.
-fn largest_share(prediction: &Prediction, processes: u32, of: fn(&PredictedShard) -> u64) -> u64 {
-    let mut shares = vec![0_u64; processes as usize];
-    for shard in &prediction.shards {
-        let process = shard_of(u64::from(shard.shard.0), processes).place();
-        if let Some(share) = shares.get_mut(process) {
-            *share += of(shard);
-        }
-    }
-    shares.into_iter().max().unwrap_or_default()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts and milliseconds of a run stay far below 2^53")]
-fn float(number: u64) -> f64 {
-    number as f64
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a duration is not negative, and a float beyond u64 becomes its largest value"
-)]
-fn whole(number: f64) -> u64 {
-    number.round() as u64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,7 +83,7 @@ mod tests {
             (8, 45 * 60_000 + 36_000, "6.08"),
             (1, 35_999, "0.00"),
         ] {
-            let duration = PredictedDuration { milliseconds, processes, basis: String::new() };
+            let duration = PredictedDuration { milliseconds, processes, ..PredictedDuration::default() };
             assert_eq!(pod_hours(&duration), hours, "{processes} processes of {milliseconds} ms");
         }
     }

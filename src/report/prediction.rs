@@ -127,9 +127,11 @@ impl Prediction {
         }
         let (work, duration) = (&self.quantities, &self.duration);
         format!(
-            "expected duration {} in {} process(es), {} pod-hours\n  {}\nrequests: database {}, warehouse {}, sources {}, \
+            "expected duration {} ({} to {}) in {} process(es), {} pod-hours\n  {}\nrequests: database {}, warehouse {}, sources {}, \
              target container {}\negress {}, growth of the database about {}\n  {}\n",
             span(Duration::from_millis(duration.milliseconds)),
+            span(Duration::from_millis(duration.least_ms)),
+            span(Duration::from_millis(duration.most_ms)),
             duration.processes,
             work.pod_hours,
             duration.basis,

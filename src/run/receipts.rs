@@ -52,8 +52,9 @@ pub struct Receipts {
 ///
 /// Integers are big-endian, texts have their length (u32) in front, a digest that a row does not have is 32 zeros. The kind
 /// is migrated, failed, skipped or lost; the code is empty for a migrated or lost row. Of a file the MD5 enters and not the
-/// SHA-256, because it is known however the file was copied, also if it was found after a crash; likewise it does not enter
-/// whether a receipt's rows were sent, decided again or read.
+/// SHA-256: a file that the storage service copied, or that was found after a crash, has only the MD5 that is stored with it
+/// (if any; else the length alone enters), and a root must not depend on a crash. Likewise it does not enter whether a
+/// receipt's rows were sent, decided again or read.
 pub struct Folding {
     receipts: Receipts,
     run: Sha256,

@@ -200,7 +200,8 @@ async fn unreadable(pool: &Pool) -> Result<Vec<Unreadable>, Fault> {
             where not coalesce((
                 select has_column_privilege(a.attrelid, a.attnum, 'select') from pg_attribute a
                 where a.attrelid = to_regclass(wanted.name) and a.attname = one.name and not a.attisdropped
-            ), false)), '') as lacking
+            ), false)), '') as lacking,
+            coalesce(row_security_active(to_regclass(wanted.name)::oid), false) as hides_rows
         from unnest($1::text[], $2::text[]) wanted (name, columns)";
     let ours = Table::ALL.iter().map(|table| (table.name(), table.columns().join(" ")));
     let catalogue = CATALOGUE.iter().map(|(name, columns)| (*name, columns.join(" ")));
@@ -208,12 +209,18 @@ async fn unreadable(pool: &Pool) -> Result<Vec<Unreadable>, Fault> {
     let asking = async |connection: &mut PgConnection| {
         sqlx::query_as(SQL).bind(&names).bind(&columns).fetch_all(connection).await
     };
-    let found: Vec<(String, bool, String)> = pool.read(LIMIT, asking).await?;
-    let told = |(table, absent, lacking): (String, bool, String)| {
-        let why = match (absent, lacking.as_str()) {
-            (true, _) => format!("the database has no table {table}"),
-            (false, "") => return None,
-            (false, lacking) => format!("this role may not read {lacking} of {table}"),
+    let found: Vec<(String, bool, String, bool)> = pool.read(LIMIT, asking).await?;
+    let told = |(table, absent, lacking, hides_rows): (String, bool, String, bool)| {
+        let why = match (absent, lacking.as_str(), hides_rows) {
+            (true, ..) => format!("the database has no table {table}"),
+            // What a policy hides would count as lost, and what is surplus would not show.
+            (false, "", true) => {
+                format!(
+                    "row security is active on {table}: a policy may hide rows from this role; grant it bypassrls"
+                )
+            }
+            (false, "", false) => return None,
+            (false, lacking, _) => format!("this role may not read {lacking} of {table}"),
         };
         Some(Unreadable { table, why })
     };
@@ -221,10 +228,15 @@ async fn unreadable(pool: &Pool) -> Result<Vec<Unreadable>, Fault> {
 }
 
 async fn role(pool: &Pool) -> Result<ReaderRole, Fault> {
+    // A role that may take on another one (`set role`) can do what that one may, and the owner may grant itself anything.
     const SQL: &str = "select current_user::text, array(
-            select name from unnest($1::text[]) name where to_regclass(name) is not null and (
-                has_table_privilege(to_regclass(name), 'insert, update, delete, truncate')
-                or has_any_column_privilege(to_regclass(name), 'insert, update')))";
+            select wanted.name from unnest($1::text[]) with ordinality as wanted (name, n)
+            join pg_class found on found.oid = to_regclass(wanted.name)
+            where pg_has_role(found.relowner, 'member') or exists (
+                select from pg_roles taken where pg_has_role(taken.oid, 'member') and (
+                    has_table_privilege(taken.oid, found.oid, 'insert, update, delete, truncate')
+                    or has_any_column_privilege(taken.oid, found.oid, 'insert, update')))
+            order by wanted.n)";
     let names: Vec<&str> = Table::ALL.iter().map(|table| table.name()).collect();
     let asking =
         async |connection: &mut PgConnection| sqlx::query_as(SQL).bind(&names).fetch_one(connection).await;

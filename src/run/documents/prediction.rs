@@ -202,6 +202,12 @@ pub struct Quantities {
 pub struct PredictedDuration {
     /// From the first process's start to the last outcome.
     pub milliseconds: u64,
+    /// The least that it may be, as far as what it rests on is certain; 0 in a prediction of an older program.
+    #[serde(default)]
+    pub least_ms: u64,
+    /// The most that it may be, likewise: services that vary, or are no faster for several processes than for one.
+    #[serde(default)]
+    pub most_ms: u64,
     /// Processes that work at a time.
     pub processes: u32,
     /// How the number came about.

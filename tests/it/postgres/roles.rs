@@ -1,10 +1,10 @@
 //! `deploy/roles.sql`: each right of it is needed, and the check of its duty names the one that is missing. That they suffice
 //! is what all other tests show: their roles have exactly the rights of that file.
 
-use rogo_migrate::ports::{StoredTarget, TargetReader, TargetUndo};
+use rogo_migrate::ports::{StoredTarget, Table, TargetReader, TargetUndo};
 
 use super::world::{Worker, database};
-use crate::support::postgres::TestDatabase;
+use crate::support::postgres::{TestDatabase, TestServer};
 
 const ROLES: &str = include_str!("../../../deploy/roles.sql");
 
@@ -104,6 +104,31 @@ async fn the_check_of_each_duty_names_every_right_that_is_missing() {
     let remover = Worker::at(database.removers_url()).undo();
     let ask = async || remover.removable().await.unwrap();
     assert_eq!(each_is_missed(&database, "remover", "rogo_rollback", ask).await, 16 + 7);
+}
+
+/// It has no right of its own to write, but `set role` gives it those of another.
+#[tokio::test]
+async fn a_role_that_may_take_on_one_that_writes_could_have_written() {
+    let database = database().await;
+    let name = database.name();
+    database
+        .run(&format!(
+            "create role {name} login password 'pw' noinherit in role migrator;
+             grant select on all tables in schema public to {name}"
+        ))
+        .await;
+    let url = TestServer::url_as(name, "pw", TestServer::get().address(), name);
+    let reader = Worker::at(url).read();
+    let all: Vec<&str> = Table::ALL.iter().map(|table| table.name()).collect();
+    assert_eq!(reader.role().await.unwrap().may_write, all);
+    database.run(&format!("revoke migrator from {name}")).await;
+    assert_eq!(reader.role().await.unwrap().may_write, Vec::<String>::new());
+    database
+        .run(&format!(
+            "alter table submission_grades owner to {name}; revoke all on submission_grades from {name}"
+        ))
+        .await;
+    assert_eq!(reader.role().await.unwrap().may_write, ["submission_grades"]);
 }
 
 #[tokio::test]

@@ -14,6 +14,10 @@ async fn every_code_that_can_be_known_is_predicted_as_it_comes() {
     let prediction = predicted(&app, &["--shards", "3"]).await;
     let duration = &prediction.duration;
     assert!(duration.processes > 0 && duration.milliseconds > 0, "{duration:?}");
+    assert!(
+        duration.basis.contains("copies ") && duration.basis.contains("(assumed, not measured: "),
+        "{duration:?}"
+    );
     let hundredths = u64::from(duration.processes) * duration.milliseconds / 36_000;
     let hours = format!("{}.{:02}", hundredths / 100, hundredths % 100);
     assert_eq!(prediction.quantities.pod_hours, hours, "{duration:?}");

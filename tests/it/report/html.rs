@@ -3,6 +3,7 @@
 use std::iter::repeat_n;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use chrono::TimeDelta;
 use flate2::read::GzDecoder;
 use rogo_migrate::{
     report::grid::count,
@@ -74,6 +75,28 @@ fn the_top_says_the_verdict_why_and_books_that_add_up() {
             || top.contains("VERIFIED at level rows: 1,000 rows"),
         "{top}"
     );
+}
+
+/// How old a verification is: when it was made, and whether the results that it compared are still those of the page.
+#[test]
+fn the_top_says_when_it_was_verified_and_whether_a_row_was_moved_since() {
+    let mut made = Made::new(Went::Well, 1_000, 2);
+    let at = TimeDelta::days(40) + TimeDelta::minutes(7);
+    let verification = made.verification.as_mut().unwrap();
+    verification.at = verification.began_at + at;
+    let says = format!("nothing differs ({} UTC).", verification.at.format("%Y-%m-%d %H:%M:%S"));
+    let began_at = verification.began_at;
+    let top = |made: &Made| made.page().split_once("</header>").unwrap().0.to_owned();
+    made.summary.newest_outcome_at = Some(began_at - TimeDelta::seconds(1));
+    let fresh = top(&made);
+    assert!(fresh.contains(&says) && fresh.contains("class=\"good\""), "{fresh}");
+    assert!(!fresh.contains("before the results last changed"), "{fresh}");
+    // A row that was moved while verify compared, though the counts are the same.
+    made.summary.newest_outcome_at = Some(began_at);
+    let outdated = top(&made);
+    let before = "Verified before the results last changed, or only in part: VERIFIED at level rows";
+    assert!(outdated.contains(before) && outdated.contains(&says), "{outdated}");
+    assert!(!outdated.contains("class=\"good\""), "{outdated}");
 }
 
 #[test]

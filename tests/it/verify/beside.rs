@@ -45,7 +45,7 @@ async fn demand(app: &TestApp<'_>, below: &str) {
     app.database.run(&demanded).await;
 }
 
-/// A policy of each table is evaluated in the sessions of verify, with each row: there the server shows its limits.
+/// Each table is a view whose condition is evaluated in the sessions of verify, with each row: there the server shows its limits.
 #[tokio::test]
 async fn no_statement_of_verify_may_hold_a_snapshot_for_five_minutes() {
     let sample = Sample::in_folder(60, 92, small_files).await;
@@ -54,11 +54,12 @@ async fn no_statement_of_verify_may_hold_a_snapshot_for_five_minutes() {
     demand(&app, "299 s").await;
     for table in rogo_migrate::ports::Table::ALL {
         let name = table.name();
-        let policy = format!(
-            "alter table {name} enable row level security;
-             create policy demanded on {name} for select to verifier using (demanded())"
+        let view = format!(
+            "alter table {name} rename to {name}_kept;
+             create view {name} as select xmin, * from {name}_kept where demanded();
+             grant select on {name} to verifier"
         );
-        app.database.run(&policy).await;
+        app.database.run(&view).await;
     }
     for level in ["rows", "content"] {
         verify(&app, &["--level", level]).await.expect(0);

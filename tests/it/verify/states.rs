@@ -134,6 +134,40 @@ async fn nothing_is_verified_while_one_of_the_eight_tables_may_not_be_read() {
     verify(&app, &[]).await.expect(0);
 }
 
+/// A surplus row that a policy hides from the verifier: no statement of that role shows it.
+#[tokio::test]
+async fn a_table_of_which_a_policy_hides_rows_is_not_vouched_for() {
+    let sample = Sample::in_folder(12, 39, small_files).await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    app.database
+        .run(
+            "insert into submission_files (id, submission_id, file_name, original_file_name, file_url, azure_blob_name)
+             select 'surplus', submission_id, 'x', 'x', 'x', azure_blob_name from submission_files limit 1;
+             alter table submission_files enable row level security;
+             create policy some_rows on submission_files for select to verifier using (id <> 'surplus')",
+        )
+        .await;
+    let ended = verify(&app, &[]).await.expect(69);
+    assert!(ended.stdout.starts_with("VERIFIED IN PART"), "{}", ended.stdout);
+    let says = "row security is active on submission_files: a policy may hide rows from this role; grant it bypassrls";
+    assert_eq!(check(&verification(&app), "nothing_surplus")["not_possible"], says);
+
+    app.database.run("alter table submission_files disable row level security").await;
+    verify(&app, &[]).await.expect(1);
+
+    // Nor are rows moved by a role of which a policy may hide what stands already.
+    app.database
+        .run(
+            "alter table lti_launch_sessions enable row level security;
+             create policy own_rows on lti_launch_sessions to migrator using (consumer_key = 'x') with check (true)",
+        )
+        .await;
+    let ended = app.run(&["run", "--run", "again"]).await.expect(78);
+    let says = "row security is active on lti_launch_sessions for this user; grant it bypassrls";
+    assert!(ended.stderr.contains(says), "{}", ended.stderr);
+}
+
 #[tokio::test]
 async fn a_changed_warehouse_a_changed_outcome_and_a_skip_without_cause_are_found() {
     let sample = Sample::in_folder(300, 7, small_files).await;
