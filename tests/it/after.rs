@@ -12,6 +12,7 @@ mod own_inputs;
 mod pod;
 mod purge;
 mod twin;
+mod typed;
 
 use std::process::Stdio;
 
