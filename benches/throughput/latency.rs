@@ -7,6 +7,7 @@ use rogo_migrate::{
     report::events::Way,
     sample::{self, Files, SampleOptions},
 };
+use tokio::process::Child;
 
 use super::{
     FILES, Options, TestApp,
@@ -161,14 +162,19 @@ impl Bench {
         app
     }
 
-    /// Runs a shard at this distance. The plan is made without one.
-    pub async fn run(&self, app: &TestApp<'_>, distance: Distance) -> Measured {
-        let runs = app.out.path().join("runs");
+    /// Starts a shard at this distance. The plan is made without one.
+    pub async fn start_shard(&self, app: &TestApp<'_>, distance: Distance) -> Child {
         self.stand_at(Distance::default());
-        let before = self.blobs.exchanges();
         app.run(&["plan"]).await.expect(0);
         self.stand_at(distance);
-        let cost = cost::of(app.start(&["shard", "--shard", "0"])).await;
+        app.start(&["shard", "--shard", "0"])
+    }
+
+    /// Runs a shard at this distance.
+    pub async fn run(&self, app: &TestApp<'_>, distance: Distance) -> Measured {
+        let runs = app.out.path().join("runs");
+        let before = self.blobs.exchanges();
+        let cost = cost::of(self.start_shard(app, distance).await).await;
         self.stand_at(Distance::default());
         let blob_requests = self.blobs.exchanges() - before;
         let work = work(&runs);

@@ -4,7 +4,8 @@
 use std::{fs, path::Path, time::Duration};
 
 use chrono::{DateTime, Utc};
-use rogo_migrate::report::events::Way;
+use rogo_migrate::{exit::Exit, report::events::Way};
+use tokio::process::Child;
 
 use super::{
     MEMORY, TestApp,
@@ -12,7 +13,7 @@ use super::{
     goals::{Goal, Goals},
     latency::{Bench, Distance, shown},
     median, per_second,
-    support::{files::files_below, proxy::Proxy},
+    support::{app::Ended, files::files_below, process, proxy::Proxy},
 };
 
 /// Processes of [`shards`], one for each shard.
@@ -27,6 +28,8 @@ const MANY_COPIES: &str = "64";
 const FIXED: [&str; 4] = ["8", "16", "32", "64"];
 /// The time in which the best number of copies is to be found.
 const CLIMB: Duration = Duration::from_secs(10);
+/// How long a run of [`climb`] may last, with its start.
+const ENOUGH: Duration = Duration::from_secs(45);
 
 /// One shard, and eight of the same size each in a process of its own, 400 ms before every service: bound by the distance, eight
 /// move eight times as much.
@@ -106,7 +109,8 @@ pub async fn large(goals: &mut Goals, rows: u64) {
     }
 }
 
-/// The number of copies in flight that is found, beside fixed ones: rates after the first 10 s.
+/// The number of copies in flight that is found, beside fixed ones: rates after the first 10 s. A run that lasts for longer than
+/// [`ENOUGH`] is ended: a few fixed copies at a distance would take many minutes.
 pub async fn climb(goals: &mut Goals, rows: u64) {
     let bench = Bench::start(rows, 10_240).await;
     for way in [Way::ServerSide, Way::Streamed] {
@@ -118,7 +122,7 @@ pub async fn climb(goals: &mut Goals, rows: u64) {
             for in_flight in ["adaptive"].into_iter().chain(FIXED).chain(["adaptive"]) {
                 let mut app = bench.app().await;
                 app.set("ROGO_IN_FLIGHT", in_flight);
-                bench.run(&app, Distance::both(ms)).await;
+                run_long_enough(bench.start_shard(&app, Distance::both(ms)).await).await;
                 let rate = later_rate(&app);
                 println!(
                     "  {in_flight:>8} for each worker: {rate:8.1} submissions/s after {} s",
@@ -131,6 +135,20 @@ pub async fn climb(goals: &mut Goals, rows: u64) {
             goals.demand(&what, found / best, "", Goal::AtLeast(0.95));
         }
     }
+}
+
+/// Waits until the shard ends, or ends it after [`ENOUGH`].
+async fn run_long_enough(shard: Child) {
+    let id = shard.id().unwrap();
+    let mut ending = std::pin::pin!(shard.wait_with_output());
+    let (output, code) = match tokio::time::timeout(ENOUGH, &mut ending).await {
+        Ok(output) => (output, 0),
+        Err(_) => {
+            process::signal_by_id(id, "TERM");
+            (ending.await, Exit::Stopped as i32)
+        }
+    };
+    Ended::of(output.unwrap()).expect(code);
 }
 
 /// Submissions per second from [`CLIMB`] after the first outcome until nine tenths of them stand: at the end there is not

@@ -3,9 +3,11 @@
 
 use std::{
     io::{BufRead, BufReader},
+    net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::OnceLock,
+    time::Duration,
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -24,7 +26,8 @@ const SEED: u64 = 1;
 const ACCOUNT: &str = "demo";
 
 /// Keeps a port of this machine connected with one of the cluster, until the test process ends, however it ends: a `kubectl
-/// port-forward` that lost its connection is begun again, on the same port.
+/// port-forward` that lost its connection is begun again, on the same port. What it carried then is lost: it ends with the first
+/// connection that a pod resets.
 const FORWARD: &str = r#"(
     trap 'kill "$forward"; exit' TERM
     while :; do
@@ -46,10 +49,10 @@ pub struct Services {
     /// Made here once more, for what its files tell.
     pub sample: PathBuf,
     account_key: String,
-    postgres_port: u16,
+    postgres: SocketAddr,
     postgres_password: String,
     _sample: tempfile::TempDir,
-    _forwards: [Child; 2],
+    _forwards: Vec<Child>,
 }
 
 impl Services {
@@ -68,21 +71,31 @@ impl Services {
         };
         let accounts = value("AZURITE_ACCOUNTS");
         let (_, account_key) = accounts.split_once(':').unwrap();
-        let (azurite_port, azurite) = forward(namespace, "service/azurite", "10000");
-        let (postgres_port, postgres) = forward(namespace, "service/postgres", "5432");
+        let mut forwards = Vec::new();
+        let [azurite, postgres] =
+            [("azurite", 10000), ("postgres", 5432)].map(|(service, port)| {
+                match direct(&kubectl, service, port) {
+                    Some(address) => address,
+                    None => {
+                        let (address, child) = forward(namespace, service, port);
+                        forwards.push(child);
+                        address
+                    }
+                }
+            });
         let folder = tempfile::tempdir().unwrap();
         let mut options = SampleOptions::new(ROWS, SEED, folder.path().join("sample"));
         options.source_url = Some(source_url(namespace).parse().unwrap());
         sample::generate(&options).unwrap();
         Self {
             namespace: namespace.to_owned(),
-            azurite: Azurite::at(format!("http://127.0.0.1:{azurite_port}/{ACCOUNT}"), ACCOUNT, account_key),
+            azurite: Azurite::at(format!("http://{azurite}/{ACCOUNT}"), ACCOUNT, account_key),
             sample: folder.path().join("sample"),
             account_key: account_key.to_owned(),
-            postgres_port,
+            postgres,
             postgres_password: value("POSTGRES_PASSWORD"),
             _sample: folder,
-            _forwards: [azurite, postgres],
+            _forwards: forwards,
         }
     }
 
@@ -115,10 +128,8 @@ impl Services {
     }
 
     fn superuser_url(&self, database: &str) -> String {
-        let Self { postgres_port, postgres_password, .. } = self;
-        format!(
-            "postgres://postgres:{postgres_password}@127.0.0.1:{postgres_port}/{database}?sslmode=disable"
-        )
+        let Self { postgres, postgres_password, .. } = self;
+        format!("postgres://postgres:{postgres_password}@{postgres}/{database}?sslmode=disable")
     }
 
     /// The image of a shared service: one that the cluster has.
@@ -141,11 +152,20 @@ pub fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run tests/cluster.sh"))
 }
 
+/// The address of a Service, if this machine reaches it as pods do.
+fn direct(kubectl: &Kubectl, service: &str, port: u16) -> Option<SocketAddr> {
+    let ip = text(&kubectl.get(&[&format!("service/{service}")]), "/spec/clusterIP");
+    let address = SocketAddr::new(ip.parse().ok()?, port);
+    TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok()?;
+    Some(address)
+}
+
 /// A free port of this machine that leads into the cluster.
-fn forward(namespace: &str, service: &str, port: &str) -> (u16, Child) {
+fn forward(namespace: &str, service: &str, port: u16) -> (SocketAddr, Child) {
     let free = free_port();
     let mut child = Command::new("sh")
-        .args(["-c", FORWARD, "forward", namespace, service, port, &free.to_string()])
+        .args(["-c", FORWARD, "forward", namespace, &format!("service/{service}")])
+        .args([port, free].map(|port| port.to_string()))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -155,5 +175,5 @@ fn forward(namespace: &str, service: &str, port: &str) -> (u16, Child) {
     assert!(is_open, "{service} of {namespace} is reached");
     // It tells of every connection: a full pipe would stop it.
     std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-    (free, child)
+    (SocketAddr::from(([127, 0, 0, 1], free)), child)
 }

@@ -64,8 +64,12 @@ pub fn this_test(name: &str, mark: &str) -> Ended {
 
 /// Sends a signal by its name.
 pub fn signal(process: &Child, name: &str) {
-    let pid = process.id().unwrap().to_string();
-    let sent = std::process::Command::new("kill").args(["-s", name, &pid]).status().unwrap();
+    signal_by_id(process.id().unwrap(), name);
+}
+
+/// Sends a signal to the process of this id.
+pub fn signal_by_id(id: u32, name: &str) {
+    let sent = std::process::Command::new("kill").args(["-s", name, &id.to_string()]).status().unwrap();
     assert!(sent.success());
 }
 

@@ -105,7 +105,11 @@ fn killed(service: &BlobService, app: &TestApp<'_>, left: &str) -> String {
     let names = service.names("files");
     let writer = names.iter().find_map(|name| name.strip_prefix("LTI_Uploads/")?.split('/').next());
     let writer = writer.unwrap().to_owned();
-    std::fs::remove_file(app.out.path().join(format!("runs/rogo/writers/{writer}.clean"))).unwrap();
+    let writers = app.out.path().join("runs/rogo/writers");
+    let of_writers = std::fs::read_dir(&writers).unwrap().map(|file| file.unwrap().file_name());
+    let clean: Vec<_> = of_writers.filter(|name| name.to_string_lossy().ends_with(".clean")).collect();
+    assert_eq!(clean, [format!("{writer}.clean").as_str()], "one process wrote, and ended in order");
+    std::fs::remove_file(writers.join(&clean[0])).unwrap();
     service.insert("files", &format!("LTI_Uploads/{writer}/{left}"), Blob::default());
     writer
 }
