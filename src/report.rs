@@ -17,6 +17,7 @@ pub mod board;
 pub mod observed;
 mod prediction;
 pub mod screen;
+pub mod shell;
 pub mod standing;
 pub mod summary;
 pub mod termination;

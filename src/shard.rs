@@ -36,7 +36,11 @@ use crate::{
         observed::Observed,
     },
     rules::{CatalogueIndex, RuleConfig},
-    run::{Epoch, Plan, PlanId, RowSet, RunStore, WriterId, segments::RecordedRows, writers::Writers},
+    run::{
+        Epoch, Plan, PlanId, RowSet, RunStore, WriterId,
+        segments::RecordedRows,
+        writers::{Writers, mark_clean},
+    },
 };
 
 use self::{
@@ -188,8 +192,7 @@ async fn move_rows(inputs: ShardInputs, rows: u64) -> Result<(), Stop> {
     if inputs.recorded.rows.len() == rows {
         return mark_recorded(&inputs).await;
     }
-    let open = || Queue::open(&inputs.store, &inputs.plan, inputs.index, &inputs.rules);
-    let queue = inputs.pace.at_start(Service::RunStore, open).await.map_err(Trouble::of_one_shard)?;
+    let queue = open_queue(&inputs).await?;
     let workers = inputs.workers.len();
     let chunk_rows = feed::chunk_rows(rows.saturating_sub(inputs.recorded.books.rows()), workers);
     let recorder =
@@ -243,6 +246,16 @@ async fn move_rows(inputs: ShardInputs, rows: u64) -> Result<(), Stop> {
     }
     moved?;
     finish(&shard, rows, done, &inputs.stop).await
+}
+
+/// A process that cannot open its queue has begun no row.
+async fn open_queue(inputs: &ShardInputs) -> Result<Queue, Stop> {
+    let open = || Queue::open(&inputs.store, &inputs.plan, inputs.index, &inputs.rules);
+    let opened = inputs.pace.at_start(Service::RunStore, open).await;
+    if opened.is_err() {
+        mark_clean(&inputs.store, &inputs.writer).await;
+    }
+    Ok(opened.map_err(Trouble::of_one_shard)?)
 }
 
 /// Feeds the queue to all workers and waits for them.

@@ -27,6 +27,7 @@ Needs docker, kubectl, helm, and kind unless the environment says otherwise:
   KUBECONFIG       another cluster, with LOAD: the command, with its arguments, that takes image names and loads them from docker into it
   HELM             Helm 3 or 4 (default: helm)
   IMAGE            an image that is built already, repository:tag; the cluster must be able to run it
+  SAY_EVERY        seconds between the lines that say that the build still runs (default: 30)
 TEXT
 }
 
@@ -52,6 +53,7 @@ cd "$(dirname "$0")/../.."
 cluster=rogo-migrate release=demo
 helm=${HELM:-helm}
 image=${IMAGE:-rogo-migrate:demo}
+say_every=${SAY_EVERY:-30}
 azurite=mcr.microsoft.com/azure-storage/azurite:3.37.0
 postgres=postgres:17
 sqlserver=mcr.microsoft.com/mssql/server:2022-latest
@@ -73,14 +75,14 @@ delete_namespace() {
     say "deleting the namespace $namespace of an earlier run"
     kubectl delete namespace "$namespace" >/dev/null
 }
-# patient LOG COMMAND...: runs it with its output in the file LOG, and says every 30 s that it still runs, with the last line.
+# patient LOG COMMAND...: runs it with its output in the file LOG, and says every SAY_EVERY s that it still runs, with the last line.
 patient() {
     local log=$1 began=$SECONDS pid
     shift
     "$@" >"$log" 2>&1 &
     pid=$!
     while kill -0 "$pid" 2>/dev/null; do
-        if ((SECONDS - began >= 30)); then
+        if ((SECONDS - began >= say_every)); then
             began=$SECONDS
             say "  still running: $(tail -n 1 "$log" | tr -cd '[:print:]' | cut -c 1-100)"
         fi
@@ -124,7 +126,8 @@ fi
 # The demo's Azurite is in the cluster: a forwarded port on this machine reaches it.
 if [[ -n $results ]]; then
     mkdir -p "$results"
-    kube port-forward --address 127.0.0.1 service/azurite :10000 >"$temporary/forward" 2>&1 &
+    # Not by the function kube: the shell that runs it would be ended, and kubectl would go on.
+    kubectl --namespace "$namespace" port-forward --address 127.0.0.1 service/azurite :10000 >"$temporary/forward" 2>&1 &
     forward=$!
     until port=$(sed -n 's/^Forwarding from 127.0.0.1:\([0-9]*\).*/\1/p' "$temporary/forward") && [[ -n $port ]]; do
         kill -0 "$forward" 2>/dev/null || { cat "$temporary/forward" >&2; die "the service azurite of the namespace $namespace cannot be reached"; }

@@ -22,7 +22,10 @@ use crate::{
     },
     settings::Settings,
     telemetry::{self, Step, step},
-    watch::wait::{self, JobWait, WaitEnd},
+    watch::{
+        rerun,
+        wait::{self, JobWait, WaitEnd},
+    },
 };
 
 use self::submissions::Submissions;
@@ -224,7 +227,7 @@ async fn tell(
     summary.orphans_kept.clone_from(&totals.kept.named);
     let Limited { limits, commits, warnings: of_shards } = limited(store, plan).await?;
     (summary.limits, summary.commits) = (limits, commits);
-    summary.warnings = warnings.into_iter().chain(of_shards).chain(kept(totals)).collect();
+    summary.warnings = warnings.into_iter().chain(of_shards).chain(kept(settings, totals)).collect();
     summary.prediction = predicted::compared(store, plan, &totals.books, ended).await?;
     summary.stages = stages(&totals.books);
     let files = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES, names::SUMMARY, names::REPORT];
@@ -250,13 +253,14 @@ async fn tell(
 }
 
 /// The warning about orphans that cannot be removed.
-fn kept(totals: &Totals) -> Option<Warning> {
+fn kept(settings: &Settings, totals: &Totals) -> Option<Warning> {
     let fault = totals.kept.fault.as_ref()?;
     let detail = format!(
         "{} blobs of killed processes, which no row names, stay in the target container: {}; the results are valid; when \
-         that has ended, `rogo-migrate orphans --delete --reason <why>` removes them",
+         that has ended, `{}` removes them",
         totals.kept.blobs,
-        fault.chain()
+        fault.chain(),
+        rerun::by_hand("orphans --delete --reason '<why>'", &settings.run, &settings.into())
     );
     Some(Warning { code: WarningCode::OrphansKept, detail })
 }

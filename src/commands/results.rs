@@ -12,7 +12,7 @@ use crate::{
         evidence,
     },
     settings::StoreSettings,
-    watch::fetch,
+    watch::{fetch, rerun},
 };
 
 use super::{connect, own_inputs, report as page};
@@ -101,9 +101,9 @@ async fn copy(settings: &StoreSettings, store: &RunStore, to: &Path) -> Result<E
         return Ok(End::done(format!("{} results copied; purged: {absent}", fetched.copied.len())));
     }
     let message = format!(
-        "not there yet at {}: {absent}; finalize writes them: see rogo-migrate status --run {}",
+        "not there yet at {}: {absent}; finalize writes them: see {}",
         store.describe("results"),
-        settings.run
+        rerun::by_hand("status", &settings.run, &settings.into())
     );
     Err(Stop::new(Exit::Incomplete, message))
 }

@@ -12,7 +12,7 @@ use crate::{
     run::decisions,
     settings::{LogSettings, Settings, Sources, StoreSettings},
     watch::{
-        rerun,
+        rerun::{self, Whereabouts},
         standing::{Watcher, judge, redo_of},
     },
 };
@@ -55,7 +55,7 @@ async fn in_cluster(settings: &StoreSettings) -> Result<Option<End>, Stop> {
     let Some(jobs) = jobs.map_err(|fault| unanswered(settings, &fault))? else { return Ok(None) };
     let store = connect::store_of(settings)?;
     connect::not_ended(&store).await?;
-    let facts = Watcher::new(store.clone(), store, &settings.run_store.to_string()).look(Some(jobs)).await?;
+    let facts = Watcher::new(store.clone(), store, Whereabouts::from(settings)).look(Some(jobs)).await?;
     let (verdict, _) = judge(&facts);
     if verdict.state == RunState::Paused && !verdict.next.is_empty() {
         report::print(&verdict.next);
@@ -93,7 +93,7 @@ fn unanswered(settings: &StoreSettings, fault: &Fault) -> Stop {
          and the namespace (ROGO_NAMESPACE); if the run has no cluster, say so: KUBECONFIG=/dev/null {}",
         fault.chain(),
         settings.run,
-        rerun::by_hand("resume", &settings.run, &settings.run_store.to_string())
+        rerun::by_hand("resume", &settings.run, &settings.into())
     );
     Stop::new(Exit::Temporary, message)
 }

@@ -15,7 +15,10 @@ use crate::{
         standing::{RunState, Standing},
     },
     settings::{LogSettings, StoreSettings, Terminal},
-    watch::standing::{Facts, Verdict, Watcher, judge},
+    watch::{
+        rerun::Whereabouts,
+        standing::{Verdict, Watcher, judge},
+    },
 };
 
 use super::{bundle, connect};
@@ -30,7 +33,7 @@ const GIVE_UP_AFTER: Duration = Duration::from_mins(15);
 pub async fn run(settings: &StoreSettings, args: &StatusArgs, log: &LogSettings) -> Result<End, Stop> {
     let mut screen = Screen::new(args.watch && !args.json && log.terminal == Terminal::Full);
     let (store, verify_store) = (connect::store_of(settings)?, connect::verify_store_of(settings)?);
-    let mut watcher = Watcher::new(store, verify_store, &settings.run_store.to_string());
+    let mut watcher = Watcher::new(store, verify_store, settings.into());
     let cluster = Cluster::default();
     let began = Instant::now();
     let mut away = Patience::new(Backoff::steady(LOOK_EVERY));
@@ -47,7 +50,8 @@ pub async fn run(settings: &StoreSettings, args: &StatusArgs, log: &LogSettings)
             Ok(mut facts) => {
                 facts.has_no_jobs = has_no_jobs;
                 away.answered();
-                let verdict = show(&facts, args, &mut screen)?;
+                let (verdict, standing) = judge(&facts);
+                show(&verdict, &standing, args, &mut screen)?;
                 let waits = verdict.state != RunState::Planning || began.elapsed() < settings.wait_plan;
                 if !(args.watch && waits && verdict.is_under_way()) {
                     return Ok(End { exit: verdict.exit, message: verdict.reason });
@@ -69,19 +73,22 @@ pub async fn run(settings: &StoreSettings, args: &StatusArgs, log: &LogSettings)
 /// Prints the state of a bundled run as it was when the bundle was made.
 pub async fn of_bundle(file: &Path, args: &StatusArgs) -> Result<End, Stop> {
     let bundled = bundle::open(file)?;
-    let facts = Watcher::new(bundled.store.clone(), bundled.store.clone(), &bundled.place).look(None).await?;
-    let verdict = show(&facts, args, &mut Screen::Lines)?;
+    let place = Whereabouts { run_store: bundled.place.clone(), ..Whereabouts::default() };
+    let facts = Watcher::new(bundled.store.clone(), bundled.store.clone(), place).look(None).await?;
+    let (verdict, mut standing) = judge(&facts);
+    // A bundle does not know the run store, without which no line works.
+    standing.next_command.clear();
+    show(&verdict, &standing, args, &mut Screen::Lines)?;
     Ok(End { exit: verdict.exit, message: verdict.reason })
 }
 
-fn show(facts: &Facts, args: &StatusArgs, screen: &mut Screen) -> Result<Verdict, Stop> {
-    let (verdict, standing) = judge(facts);
+fn show(verdict: &Verdict, standing: &Standing, args: &StatusArgs, screen: &mut Screen) -> Result<(), Stop> {
     if args.json {
-        report::print(&json(&standing)?);
+        report::print(&json(standing)?);
     } else {
-        screen.show(&standing, verdict.is_under_way());
+        screen.show(standing, verdict.is_under_way());
     }
-    Ok(verdict)
+    Ok(())
 }
 
 fn json(standing: &Standing) -> Result<String, Stop> {

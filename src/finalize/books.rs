@@ -59,7 +59,7 @@ pub struct NextLines<'a> {
     pub rerun: &'a str,
     /// Moves lost rows again.
     pub redo: &'a str,
-    /// Accepts that rows are lost, and says where that line runs.
+    /// Where the line runs that accepts that rows are lost, and that line.
     pub accept: &'a str,
 }
 
@@ -104,7 +104,7 @@ impl Totals {
                 store.describe(&names::result(names::LOST))
             ));
             lines.push(format!("if the database lost them, move them again: {}", next.redo));
-            lines.push(format!("if they were deleted on purpose, accept that: {}", next.accept));
+            lines.push(format!("if they were deleted on purpose, accept that, {}", next.accept));
         }
         (!lines.is_empty()).then(|| Stop::new(Exit::Incomplete, lines.join("\n")))
     }

@@ -39,6 +39,14 @@ pub async fn register(store: &RunStore, id: &WriterId, shard: ShardIndex, host: 
     }
 }
 
+/// Records that the process ended in order and left no blobs: the sweep need not list its names, and `status` and `verify`
+/// need not wait for it.
+pub async fn mark_clean(store: &RunStore, id: &WriterId) {
+    if let Err(fault) = store.replace(&names::clean(id), &serde_json::json!({})).await {
+        tracing::warn!(fault = %fault.chain(), "finalize will list this process's blobs, because it could not record that it left none");
+    }
+}
+
 /// The writers registered in a run's store, asked for once each.
 pub struct Writers {
     store: RunStore,
@@ -131,7 +139,7 @@ pub struct Unmerged {
     pub host: String,
     /// When it gave word of itself last (UTC): its start, or a heartbeat.
     pub sign_at: DateTime<Utc>,
-    /// Whether it said that it stopped.
+    /// Whether it said that it ended.
     pub is_stopped: bool,
     /// Whether it recorded outcomes.
     pub has_recorded: bool,
@@ -148,7 +156,7 @@ impl Unmerged {
 /// all: neither a merge that is under way nor one that failed is taken for its result.
 pub async fn unmerged(store: &RunStore, result: &Summary) -> Result<Vec<Unmerged>, Fault> {
     let Some(merged) = result.writers_merged else { return Ok(Vec::new()) };
-    let (registered, _) = registered(store).await?;
+    let (registered, unclean) = registered(store).await?;
     let later = registered.len().saturating_sub(merged);
     if later == 0 {
         return Ok(Vec::new());
@@ -158,7 +166,10 @@ pub async fn unmerged(store: &RunStore, result: &Summary) -> Result<Vec<Unmerged
     records.truncate(later);
     let beats = store.list(names::HEARTBEATS).await?;
     let found: Vec<Unmerged> = stream::iter(records)
-        .map(|record| one_unmerged(store, &result.plan, record, &beats))
+        .map(|record| {
+            let has_ended = !unclean.contains(&record.id);
+            one_unmerged(store, &result.plan, record, has_ended, &beats)
+        })
         .buffered(MARKS_AT_A_TIME)
         .try_collect()
         .await?;
@@ -170,6 +181,7 @@ async fn one_unmerged(
     store: &RunStore,
     plan: &PlanId,
     record: WriterRecord,
+    has_ended: bool,
     beats: &[String],
 ) -> Result<Unmerged, Fault> {
     let WriterRecord { id, shard, host, started_at } = record;
@@ -183,7 +195,7 @@ async fn one_unmerged(
         shard,
         host,
         sign_at: beat.as_ref().map_or(started_at, |beat| beat.at.max(started_at)),
-        is_stopped: beat.is_some_and(|beat| matches!(beat.state, State::Stopped(_))),
+        is_stopped: has_ended || beat.is_some_and(|beat| matches!(beat.state, State::Stopped(_))),
         has_recorded: !segments.is_empty(),
     })
 }

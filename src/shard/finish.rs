@@ -11,7 +11,7 @@ use crate::{
     exit::{Exit, Stop},
     ports::{Fault, FaultKind, Service},
     report::observed::Observed,
-    run::{DoneMarker, PlanId, RunStore, WriterId, names},
+    run::{DoneMarker, PlanId, RunStore, WriterId, names, writers::mark_clean},
 };
 
 /// Marks the shard as done, if every row has an outcome in the run store, and its writer as clean; else says why rows
@@ -22,7 +22,9 @@ pub(super) async fn finish(
     recorded: u64,
     stop: &CancellationToken,
 ) -> Result<(), Stop> {
-    mark_clean(shard).await;
+    if !shard.left_blobs.load(Ordering::Relaxed) {
+        mark_clean(&shard.store, &shard.writer).await;
+    }
     let index = shard.index;
     if recorded < rows && stop.is_cancelled() {
         let message = format!("stopped at {recorded} of {rows} rows of shard {index}; run again to continue");
@@ -65,19 +67,9 @@ pub(super) async fn finish_broken(shard: &Shard, rows: u64, recorded: u64, ended
 /// Marks a shard as done whose rows all had an outcome before this process began: another was killed between its last
 /// segment and the marker. The queue is not read, because finalize may have merged since, and deleted it.
 pub(super) async fn mark_recorded(inputs: &ShardInputs) -> Result<(), Stop> {
+    mark_clean(&inputs.store, &inputs.writer).await;
     let marker = done_marker(&inputs.plan.id, inputs.index, &inputs.writer, &inputs.observed);
     mark_done(&inputs.store, &inputs.pace, &marker).await
-}
-
-/// Records that the process ended in order and left no blobs, so that the sweep need not list its names.
-async fn mark_clean(shard: &Shard) {
-    if shard.left_blobs.load(Ordering::Relaxed) {
-        return;
-    }
-    let marked = shard.store.replace(&names::clean(&shard.writer), &serde_json::json!({})).await;
-    if let Err(fault) = marked {
-        tracing::warn!(fault = %fault.chain(), "finalize will list this process's blobs, because it could not record that it left none");
-    }
 }
 
 /// The marker of a complete shard, with every broken promise, those that only its end shows included.

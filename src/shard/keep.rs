@@ -11,7 +11,7 @@ use crate::{
     exit::Stop,
     ports::{Backoff, Patience, Service, every, pause},
     report::{events::Event, grid::count, observed::Observed},
-    run::{Epoch, Heartbeat, PlanId, RunStore, State, WriterId, names},
+    run::{Epoch, Heartbeat, PlanId, RunStore, State, WriterId, names, writers::mark_clean},
 };
 
 use super::{
@@ -105,11 +105,23 @@ impl Heart<'_> {
             started = start => started,
             never = self.beat_while_waiting(&mut has_beaten) => match never {},
         };
-        if started.is_err() && has_beaten {
-            let last = self.write(State::Stopped("stopped before its first row".to_owned()));
+        if started.is_err() {
+            let last = async {
+                if has_beaten {
+                    self.write(State::Stopped("stopped before its first row".to_owned())).await;
+                }
+                self.mark_idle().await;
+            };
             let _ = timeout(LAST_WORD_WITHIN, last).await;
         }
         started
+    }
+
+    /// If the writer is registered: it wrote nothing, so that no command has to wait for it.
+    async fn mark_idle(&self) {
+        if let Ok(true) = self.store.exists(&names::writer(self.writer)).await {
+            mark_clean(self.store, self.writer).await;
+        }
     }
 
     async fn beat_while_waiting(&self, has_beaten: &mut bool) -> Infallible {

@@ -7,17 +7,59 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     domain::{ShardIndex, shard_list},
+    report::shell::quoted,
     run::{Plan, RunName, names},
-    settings::HelmRelease,
+    settings::{AccountSettings, HelmRelease, Place, Settings, StoreSettings},
 };
+
+/// Where a run is kept, as the flags of every command that looks for it there. Only what is no secret is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Whereabouts {
+    /// The run store.
+    pub run_store: String,
+    /// Blob endpoint of the stores, if it is no secret.
+    pub account_url: Option<String>,
+    /// Where the run is verified, if that is another place.
+    pub verify_store: Option<String>,
+}
+
+impl From<&Settings> for Whereabouts {
+    fn from(settings: &Settings) -> Self {
+        Self::of(&settings.run_store, settings.verify_store_elsewhere(), &settings.account)
+    }
+}
+
+impl From<&StoreSettings> for Whereabouts {
+    fn from(settings: &StoreSettings) -> Self {
+        Self::of(&settings.run_store, settings.verify_store_elsewhere(), &settings.account)
+    }
+}
+
+impl Whereabouts {
+    fn of(run_store: &Place, verify_store: Option<&Place>, account: &AccountSettings) -> Self {
+        let is_in_azure = |place: &Place| matches!(place, Place::Azure { .. });
+        let is_needed = is_in_azure(run_store) || verify_store.is_some_and(is_in_azure);
+        let account_url = account.account_url.as_ref().filter(|_| is_needed);
+        Self {
+            run_store: run_store.to_string(),
+            account_url: account_url.map(|url| url.as_str().trim_end_matches('/').to_owned()),
+            verify_store: verify_store.map(Place::to_string),
+        }
+    }
+
+    fn flags(&self) -> String {
+        let account = self.account_url.as_ref().map(|url| " --account-url ".to_owned() + &quoted(url));
+        format!(" --run-store {}{}", quoted(&self.run_store), account.unwrap_or_default())
+    }
+}
 
 /// How this run's shards are run again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rerun {
-    /// With the program itself and the run store's location.
+    /// With the program itself.
     ByHand {
-        /// The run store.
-        run_store: String,
+        /// Where the run is.
+        at: Whereabouts,
         /// [`away_from_inputs`].
         flags: String,
     },
@@ -27,15 +69,15 @@ pub enum Rerun {
 
 impl Rerun {
     /// With the Helm release, if there is one.
-    pub fn of(release: Option<&HelmRelease>, run_store: &str, flags: &str) -> Self {
-        let by_hand = || Self::ByHand { run_store: run_store.to_owned(), flags: flags.to_owned() };
+    pub fn of(release: Option<&HelmRelease>, at: &Whereabouts, flags: &str) -> Self {
+        let by_hand = || Self::ByHand { at: at.clone(), flags: flags.to_owned() };
         release.cloned().map_or_else(by_hand, Self::Helm)
     }
 
     /// The line that runs these shards of `run` again, and finalizes.
     pub fn command(&self, run: &RunName, shards: &[ShardIndex]) -> String {
         match self {
-            Self::ByHand { run_store, flags } => by_hand("resume", run, run_store) + flags,
+            Self::ByHand { at, flags } => by_hand("resume", run, at) + flags,
             Self::Helm(release) => upgrade(release, shards, ""),
         }
     }
@@ -44,7 +86,7 @@ impl Rerun {
     /// a finalizer of its own follows.
     pub fn finalize(&self, run: &RunName) -> String {
         match self {
-            Self::ByHand { run_store, flags } => by_hand("finalize", run, run_store) + flags,
+            Self::ByHand { at, flags } => by_hand("finalize", run, at) + flags,
             Self::Helm(release) => upgrade(release, &[ShardIndex(0)], ""),
         }
     }
@@ -52,11 +94,11 @@ impl Rerun {
     /// The line that moves the rows of this failure CSV in a run of another name.
     pub fn failed_rows(&self, failure_csv: &str) -> String {
         match self {
-            Self::ByHand { .. } => {
-                format!(
-                    "rogo-migrate run --run <another name> --submissions {failure_csv} --out <another folder>"
-                )
-            }
+            Self::ByHand { at, .. } => format!(
+                "rogo-migrate run --run '<another name>'{} --submissions {} --out '<another folder>'",
+                at.flags(),
+                quoted(failure_csv)
+            ),
             Self::Helm(release) => {
                 let prefix = &release.values_prefix;
                 let input = format!(" --set-literal {prefix}inputs.submissions={}", quoted(failure_csv));
@@ -68,9 +110,7 @@ impl Rerun {
     /// The line that moves the rows of these shards again that the target lost, and finalizes.
     pub fn redo(&self, run: &RunName, shards: &[ShardIndex]) -> String {
         match self {
-            Self::ByHand { run_store, flags } => {
-                by_hand("resume --redo lost --reason '<why>'", run, run_store) + flags
-            }
+            Self::ByHand { at, flags } => by_hand("resume --redo lost --reason '<why>'", run, at) + flags,
             Self::Helm(release) => upgrade(release, shards, &redo_values(release)),
         }
     }
@@ -106,8 +146,8 @@ pub fn release_with(release: &HelmRelease, values: &[&str]) -> String {
 }
 
 /// The line that does something with `run` from wherever the run store can be reached.
-pub fn by_hand(command: &str, run: &RunName, run_store: &str) -> String {
-    format!("rogo-migrate {command} --run {run} --run-store {}", quoted(run_store))
+pub fn by_hand(command: &str, run: &RunName, at: &Whereabouts) -> String {
+    format!("rogo-migrate {command} --run {run}{}", at.flags())
 }
 
 /// The flags with which a command finds the inputs of a run of a failure CSV and puts its results elsewhere; empty if no
@@ -123,10 +163,11 @@ pub fn away_from_inputs(plan: &Plan, out: &Path) -> String {
     flags + " --out " + &quoted(&out.display().to_string())
 }
 
-/// The line that copies the results, into a folder in which they land on no input.
-pub fn fetch(plan: &Plan, run_store: &str) -> String {
+/// The line that copies the results, those of a verification elsewhere too, into a folder in which they land on no input.
+pub fn fetch(plan: &Plan, at: &Whereabouts) -> String {
     let to = if is_of_results(plan) { plan.run.as_str() } else { "." };
-    by_hand("results", &plan.run, run_store) + " --to " + to
+    let verified = at.verify_store.as_ref().map(|place| " --verify-store ".to_owned() + &quoted(place));
+    by_hand("results", &plan.run, at) + &verified.unwrap_or_default() + " --to " + to
 }
 
 fn is_of_results(plan: &Plan) -> bool {
@@ -137,18 +178,13 @@ fn is_result(location: &str) -> bool {
     names::RESULTS.contains(&location.rsplit('/').next().unwrap_or_default())
 }
 
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:@+=".contains(letter);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn at(run_store: &str) -> Whereabouts {
+        Whereabouts { run_store: run_store.into(), ..Whereabouts::default() }
+    }
 
     #[test]
     fn a_release_is_told_only_lines_of_helm() {
@@ -158,7 +194,7 @@ mod tests {
             chart: "parent".into(),
             values_prefix: "mover.".into(),
         };
-        let rerun = Rerun::of(Some(&release), "az://runs", " --out x");
+        let rerun = Rerun::of(Some(&release), &at("az://runs"), " --out x");
         let line = "helm upgrade r parent --namespace ns --reset-then-reuse-values --set";
         assert_eq!(rerun.finalize(&RunName::default()), format!("{line}-literal mover.shards.only=0"));
         assert_eq!(
@@ -168,7 +204,7 @@ mod tests {
                  mover.inputs.submissions='az://runs/rogo/results/failed,1.csv'"
             )
         );
-        let by_hand = Rerun::of(None, "az://runs", " --out x");
+        let by_hand = Rerun::of(None, &at("az://runs"), " --out x");
         let line = "rogo-migrate finalize --run rogo --run-store az://runs --out x";
         assert_eq!(by_hand.finalize(&RunName::default()), line);
     }
@@ -183,26 +219,43 @@ mod tests {
         };
         let shards = [9, 3, 8, 7, 3].map(ShardIndex);
         assert_eq!(
-            Rerun::of(Some(&release("oci://a.example/charts/rogo-migrate")), "", "")
+            Rerun::of(Some(&release("oci://a.example/charts/rogo-migrate")), &at(""), "")
                 .command(&RunName::default(), &shards),
             "helm upgrade r oci://a.example/charts/rogo-migrate --namespace ns --reset-then-reuse-values \
              --set-literal shards.only=3,7-9"
         );
         let subchart = HelmRelease { values_prefix: "mover.".into(), ..release("parent") };
-        let line = Rerun::of(Some(&subchart), "", "").command(&RunName::default(), &shards);
+        let line = Rerun::of(Some(&subchart), &at(""), "").command(&RunName::default(), &shards);
         assert!(line.ends_with(" --set-literal mover.shards.only=3,7-9"), "{line}");
         assert_eq!(
-            Rerun::of(Some(&subchart), "", "").redo(&RunName::default(), &[ShardIndex(3)]),
+            Rerun::of(Some(&subchart), &at(""), "").redo(&RunName::default(), &[ShardIndex(3)]),
             "helm upgrade r parent --namespace ns --reset-then-reuse-values --set mover.shards.redo=lost \
              --set-literal mover.shards.reason='<why>' --set-literal mover.shards.only=3"
         );
-        let odd = Rerun::of(Some(&release("/home/o'neil/my charts")), "", "");
+        let odd = Rerun::of(Some(&release("/home/o'neil/my charts")), &at(""), "");
         assert!(
             odd.command(&RunName::default(), &shards).contains(r" '/home/o'\''neil/my charts' --namespace")
         );
         assert_eq!(
-            Rerun::of(None, "file:///my runs", " --out second").command(&RunName::default(), &shards),
+            Rerun::of(None, &at("file:///my runs"), " --out second").command(&RunName::default(), &shards),
             "rogo-migrate resume --run rogo --run-store 'file:///my runs' --out second"
+        );
+    }
+
+    #[test]
+    fn a_line_says_where_the_run_is_and_is_one_command_even_with_its_placeholders() {
+        let at = Whereabouts { account_url: Some("https://acc.blob.example".into()), ..at("az://runs") };
+        let at_account = "--run-store az://runs --account-url https://acc.blob.example";
+        assert_eq!(
+            by_hand("status", &RunName::default(), &at),
+            format!("rogo-migrate status --run rogo {at_account}")
+        );
+        assert_eq!(
+            Rerun::of(None, &at, "").failed_rows("/my results/failed.csv"),
+            format!(
+                "rogo-migrate run --run '<another name>' {at_account} --submissions '/my results/failed.csv' --out \
+                 '<another folder>'"
+            )
         );
     }
 }

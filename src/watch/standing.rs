@@ -18,6 +18,7 @@ use crate::{
         verifying::{self, UnderWay},
         writers::{self, Unmerged},
     },
+    watch::rerun::Whereabouts,
 };
 
 /// Documents that are read at a time.
@@ -29,7 +30,7 @@ pub struct Facts {
     /// The run's name.
     pub run: RunName,
     /// Where plan and results are kept.
-    pub run_store: String,
+    pub whereabouts: Whereabouts,
     /// The plan; `None` before it is made.
     pub plan: Option<Plan>,
     /// Refusals by epoch.
@@ -66,24 +67,24 @@ pub struct Facts {
 pub struct Watcher {
     store: RunStore,
     verify_store: RunStore,
-    place: String,
+    whereabouts: Whereabouts,
     markers: DoneMarkers,
     /// How many segments each shard had, and what they held: they never change.
     segments: BTreeMap<ShardIndex, (usize, Books)>,
 }
 
 impl Watcher {
-    /// Watches the run of `store`, whose verifications are in `verify_store`; `place` names the run store in messages.
-    pub fn new(store: RunStore, verify_store: RunStore, place: &str) -> Self {
-        let (markers, place) = (DoneMarkers::new(store.clone()), place.to_owned());
-        Self { store, verify_store, place, markers, segments: BTreeMap::new() }
+    /// Watches the run of `store`, whose verifications are in `verify_store`; `whereabouts` names both in messages.
+    pub fn new(store: RunStore, verify_store: RunStore, whereabouts: Whereabouts) -> Self {
+        let markers = DoneMarkers::new(store.clone());
+        Self { store, verify_store, whereabouts, markers, segments: BTreeMap::new() }
     }
 
     /// Looks once. `jobs` is the answer of the cluster.
     pub async fn look(&mut self, jobs: Option<RunJobs>) -> Result<Facts, Fault> {
         let mut facts = Facts {
             run: self.store.run().clone(),
-            run_store: self.place.clone(),
+            whereabouts: self.whereabouts.clone(),
             rolled_back: self.store.exists(names::ROLLED_BACK).await?,
             plan: self.store.plan().await?,
             jobs,

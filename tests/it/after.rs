@@ -7,9 +7,12 @@ mod frozen;
 mod last_word;
 mod laptop;
 mod lost;
+mod next_lines;
 mod own_inputs;
 mod pod;
 mod purge;
+mod twin;
+mod typed;
 
 use std::process::Stdio;
 

@@ -1,6 +1,8 @@
 //! Promises of a process that is killed, doubled, frozen, or cut off from an answer: nothing lost, nothing doubled,
 //! nothing left behind.
 
+mod renamed;
+
 use std::{collections::BTreeSet, time::Duration};
 
 use futures_util::TryStreamExt;

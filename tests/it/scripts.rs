@@ -95,19 +95,103 @@ fn the_demonstration_on_kubernetes_deletes_only_a_namespace_that_it_created() {
         }
         let log = folder.path().join("deleted");
         fs::write(&log, "").unwrap();
-        let done = beside(folder.path())
-            .args(["deploy/kind/run.sh", "--namespace", "theirs"])
-            .args(arguments)
-            .envs([("LOAD", "true"), ("KUBECONFIG", "/dev/null"), ("LABEL", label)])
-            .env("DELETED", &log)
-            .output()
-            .unwrap();
+        let done =
+            kind_run(folder.path(), arguments).env("LABEL", label).env("DELETED", &log).output().unwrap();
         let said = String::from_utf8(done.stderr).unwrap();
         assert_eq!(done.status.code(), Some(code), "{label} {arguments:?}: {said}");
         assert_eq!(fs::read_to_string(&log).unwrap(), deleted, "{label} {arguments:?}");
         let refused = said.contains("the namespace theirs exists and was not created by this script");
         assert_eq!(refused, code == 1, "{said}");
     }
+}
+
+/// A kubectl that forwards a port until it is ended, and knows the run's Secret.
+const FORWARDS: &str = r#"#!/bin/sh
+case "$*" in
+  *port-forward*)
+    echo "$*" >>"$ASKED"
+    [ -z "$AWAY" ] || { echo 'services "azurite" not found' >&2; exit 1; }
+    echo $$ >"$ASKED.pid"
+    echo 'Forwarding from 127.0.0.1:4711 -> 10000'
+    exec sleep 60 ;;
+  *"get secret rogo-migrate"*)
+    printf %s 'AccountName=demo;AccountKey=a2V5;BlobEndpoint=http://azurite.theirs:10000/demo;' | base64 -w 0 ;;
+  *) exit 1 ;;
+esac
+"#;
+
+/// A docker that writes down what it is asked to run, and with which account.
+const RUNS: &str = r#"#!/bin/sh
+printf '%s\n' "$*" "$AZURE_STORAGE_CONNECTION_STRING" >>"$ASKED"
+"#;
+
+/// A docker whose build takes two seconds, and fails.
+const BUILDS: &str = r##"#!/bin/sh
+[ "$1" = build ] || exit 0
+echo '#7 compiling'
+sleep 2
+echo '#8 no space is left' >&2
+exit 3
+"##;
+
+/// deploy/kind/run.sh in the namespace `theirs`, with the folder's programs, in a cluster of its own.
+fn kind_run(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = beside(folder);
+    command.args(["deploy/kind/run.sh", "--namespace", "theirs"]).args(arguments);
+    command.envs([("LOAD", "true"), ("KUBECONFIG", "/dev/null")]).env_remove("IMAGE").env_remove("HELM");
+    command
+}
+
+#[test]
+fn the_results_of_the_demonstration_on_kubernetes_are_copied_through_a_forwarded_port() {
+    for away in ["", "yes"] {
+        let folder = tempfile::tempdir().unwrap();
+        program(folder.path(), "kubectl", FORWARDS);
+        program(folder.path(), "docker", RUNS);
+        program(folder.path(), "helm", "#!/bin/sh\n");
+        let (asked, results) = (folder.path().join("asked"), folder.path().join("my results"));
+        let done = kind_run(folder.path(), &["--results", results.to_str().unwrap()])
+            .env("ASKED", &asked)
+            .env("AWAY", away)
+            .output()
+            .unwrap();
+        let said = String::from_utf8(done.stderr).unwrap();
+        let asked_for = fs::read_to_string(&asked).unwrap();
+        let mut lines = asked_for.lines();
+        let forward = "--namespace theirs port-forward --address 127.0.0.1 service/azurite :10000";
+        assert_eq!(lines.next(), Some(forward));
+        if !away.is_empty() {
+            assert_eq!(done.status.code(), Some(1), "{said}");
+            let reason = "the service azurite of the namespace theirs cannot be reached";
+            assert!(said.contains(reason) && said.contains("\"azurite\" not found"), "{said}");
+            assert_eq!(lines.next(), None, "nothing is run");
+            continue;
+        }
+        assert_eq!(done.status.code(), Some(0), "{said}");
+        let run = lines.next().unwrap();
+        assert!(run.ends_with("rogo-migrate:demo results --run-store az://runs/demo --to /out"), "{run}");
+        assert!(run.contains(&format!("--volume {}:/out ", results.display())), "{run}");
+        let account = "AccountName=demo;AccountKey=a2V5;BlobEndpoint=http://127.0.0.1:4711/demo;";
+        assert_eq!(lines.next(), Some(account), "as this machine reaches it");
+        assert!(results.is_dir());
+        let forwarder = fs::read_to_string(folder.path().join("asked.pid")).unwrap();
+        let stat = fs::read_to_string(format!("/proc/{}/stat", forwarder.trim())).unwrap_or_default();
+        assert!(stat.is_empty() || stat.contains(") Z "), "the port is still forwarded: {stat}");
+    }
+}
+
+#[test]
+fn a_long_build_of_the_demonstration_on_kubernetes_says_that_it_still_runs_and_why_it_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    program(folder.path(), "kubectl", "#!/bin/sh\n");
+    program(folder.path(), "docker", BUILDS);
+    program(folder.path(), "helm", "#!/bin/sh\n");
+    let done = kind_run(folder.path(), &["--services"]).env("SAY_EVERY", "1").output().unwrap();
+    let (out, said) = (String::from_utf8(done.stdout).unwrap(), String::from_utf8(done.stderr).unwrap());
+    assert!(out.contains("building rogo-migrate:demo (5 to 15 minutes the first time)"), "{out}");
+    assert!(out.contains("s    still running: #7 compiling\n"), "{out}");
+    assert_eq!(done.status.code(), Some(1), "{said}");
+    assert!(said.contains("#8 no space is left\nfailed: docker build --network host"), "{said}");
 }
 
 /// Puts a program of this name into the folder.

@@ -5,7 +5,7 @@ use crate::{
     finalize::books::{NextLines, Totals},
     run::{Plan, ReleaseLines, RunStore, names},
     settings::Settings,
-    watch::rerun::{self, Rerun, release_with},
+    watch::rerun::{self, Rerun, Whereabouts, release_with},
 };
 
 /// The next lines of one merge.
@@ -21,12 +21,12 @@ pub(super) struct Next {
 }
 
 pub(super) fn next(settings: &Settings, store: &RunStore, plan: &Plan, totals: &Totals) -> Next {
-    let run_store = settings.run_store.to_string();
+    let at = Whereabouts::from(settings);
     let flags = rerun::away_from_inputs(plan, &settings.out);
-    let lines = Rerun::of(settings.pod.release.as_ref(), &run_store, &flags);
+    let lines = Rerun::of(settings.pod.release.as_ref(), &at, &flags);
     let again = lines.command(store.run(), &totals.incomplete_shards());
     let redo = lines.redo(store.run(), &totals.lost.shards);
-    let accept = accept(settings, store, &flags);
+    let accept = accept(settings, store, &at, &flags);
     let incomplete = totals.incomplete(store, NextLines { rerun: &again, redo: &redo, accept: &accept });
     let mut failed = lines.failed_rows(&location(settings, store, names::FAILED));
     if let Some(release) = settings.pod.release.as_ref().filter(|_| settings.redo_lost) {
@@ -36,7 +36,7 @@ pub(super) fn next(settings: &Settings, store: &RunStore, plan: &Plan, totals: &
     let command = match incomplete {
         Some(_) if totals.lost.rows > 0 => redo,
         Some(_) => again,
-        None => after_complete(settings, plan, totals, &failed),
+        None => after_complete(settings, plan, totals, &at, &failed),
     };
     let release = settings.pod.release.as_ref().map(|release| {
         let verify = release_with(release, &["verify.enabled=true"]);
@@ -46,26 +46,29 @@ pub(super) fn next(settings: &Settings, store: &RunStore, plan: &Plan, totals: &
     Next { incomplete, command, finalize: lines.finalize(store.run()), release }
 }
 
-/// The chart has no value for this decision, so that a person types it where the run's settings are.
-fn accept(settings: &Settings, store: &RunStore, flags: &str) -> String {
-    let line = rerun::by_hand(
-        "finalize --accept lost --reason '<why>'",
-        store.run(),
-        &settings.run_store.to_string(),
-    );
+/// The chart has no value for this decision, so that a person types it where the run's settings are. The line is the end of
+/// the text, so that it may be copied.
+fn accept(settings: &Settings, store: &RunStore, at: &Whereabouts, flags: &str) -> String {
+    let line = rerun::by_hand("finalize --accept lost --reason '<why>'", store.run(), at);
     let place = match settings.pod.release {
-        Some(_) => "the run's settings, on a machine that has them: no value of the chart does it",
-        None => "the run's settings",
+        Some(_) => " on a machine that has them, for no value of the chart does it",
+        None => "",
     };
-    format!("{line}{flags}, with {place}")
+    format!("with the run's settings{place}: {line}{flags}")
 }
 
 /// The next command if every row has an outcome: fetch the results if they are in the run store only, then run the
 /// failed rows.
-fn after_complete(settings: &Settings, plan: &Plan, totals: &Totals, failed: &str) -> String {
+fn after_complete(
+    settings: &Settings,
+    plan: &Plan,
+    totals: &Totals,
+    at: &Whereabouts,
+    failed: &str,
+) -> String {
     let mut steps = Vec::new();
     if settings.pod.name.is_some() {
-        steps.push(rerun::fetch(plan, &settings.run_store.to_string()));
+        steps.push(rerun::fetch(plan, at));
     }
     if totals.books.rows_failed() > 0 {
         steps.push(format!("when the causes are mended: {failed}"));

@@ -1,7 +1,10 @@
 //! What to do next: for the run, and for each code with its command.
 
 use crate::{
-    report::grid::{count, percent, permille},
+    report::{
+        grid::{count, percent, permille},
+        shell::quoted,
+    },
     run::{Course, Summary, Verification, VerifyResult, names},
 };
 
@@ -104,7 +107,10 @@ fn rerun(summary: &Summary, code: &str) -> String {
     }
     let file = summary.results.iter().find(|place| place.ends_with(names::FAILED));
     let file = file.filter(|place| !place.contains("://")).map_or(names::FAILED, String::as_str);
-    format!("rogo-migrate run --run <another name> --submissions {file} --code {code} --out <another folder>")
+    format!(
+        "rogo-migrate run --run '<another name>' --submissions {} --code {code} --out '<another folder>'",
+        quoted(file)
+    )
 }
 
 fn steps(summary: &Summary, verification: Option<&Verification>) -> Vec<Step> {
@@ -118,7 +124,7 @@ fn steps(summary: &Summary, verification: Option<&Verification>) -> Vec<Step> {
         add("If the database lost the rows, move them again:", &summary.next_command);
         add(
             "If they were deleted on purpose, accept that, on a machine with the run's settings:",
-            "rogo-migrate finalize --accept lost --reason <why>",
+            "rogo-migrate finalize --accept lost --reason '<why>'",
         );
     } else if !summary.next_command.is_empty() {
         // Several steps are parted so, and some have their condition in front.

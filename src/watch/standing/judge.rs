@@ -29,6 +29,8 @@ use under_way::shards_under_way;
 pub(super) const ALIVE: TimeDelta = TimeDelta::minutes(1);
 /// A run without a heartbeat for so long is stalled.
 const STILL: TimeDelta = TimeDelta::minutes(10);
+/// When the line that merges is to be typed. Behind the line itself it would be typed too.
+const UNLESS_IT_RUNS: &str = " (if no finalizer is at work, the next line merges it)";
 
 /// What it is at, why, how `status` ends and what to type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +73,7 @@ pub fn judge(facts: &Facts) -> (Verdict, Standing) {
     let rows_per_second: f64 = shards.iter().map(|shard| shard.rows_per_second).sum();
     let standing = Standing {
         run: facts.run.clone(),
-        run_store: facts.run_store.clone(),
+        run_store: facts.whereabouts.run_store.clone(),
         state: verdict.state,
         reason: verdict.reason.clone(),
         exit_code: verdict.exit as u8,
@@ -107,7 +109,7 @@ fn verdict(facts: &Facts) -> Verdict {
     }
     if let Some(summary) = summary.filter(|summary| summary.result == RunResult::Complete) {
         return Verdict::new(RunState::Complete, Exit::Done, summary.below_the_verdict())
-            .next(rerun::fetch(plan, &facts.run_store));
+            .next(rerun::fetch(plan, &facts.whereabouts));
     }
     // Without Jobs a refusal beside a plan may be of any process's writer.
     let epoch = facts.jobs.as_ref().and_then(|jobs| jobs.epoch.as_ref());
@@ -169,9 +171,9 @@ fn silent(plan: &Plan, facts: &Facts, undone: &[ShardIndex], merged: bool, rerun
             [] => Verdict::new(
                 RunState::Finalizing,
                 Exit::Temporary,
-                "every shard is done, but nothing is merged yet",
+                format!("every shard is done, but nothing is merged yet{UNLESS_IT_RUNS}"),
             )
-            .next(finalize_of(facts) + ", unless it is running"),
+            .next(finalize_of(facts)),
             _ => Verdict::new(RunState::Running, Exit::Temporary, "no process gives a heartbeat just now"),
         };
     }
@@ -218,7 +220,7 @@ fn without_plan(facts: &Facts) -> Verdict {
             .next(format!("kubectl --namespace {} logs job/{}", jobs.namespace, job.name));
     }
     let instead = named_instead(&facts.other_runs);
-    let reason = format!("there is no plan at {} yet{instead}", facts.run_store);
+    let reason = format!("there is no plan at {} yet{instead}", facts.whereabouts.run_store);
     Verdict::new(RunState::Planning, Exit::Temporary, reason)
 }
 

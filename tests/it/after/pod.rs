@@ -176,8 +176,8 @@ async fn every_next_line_of_a_run_in_a_cluster_is_helms_or_fetches_the_results()
     );
     assert_eq!(next_lines(&lost.stdout), [redo], "{}", lost.stdout);
     let accept = format!(
-        "accept that: rogo-migrate finalize --accept lost --reason '<why>' --run rogo --run-store {store}, with the run's \
-         settings, on a machine that has them: no value of the chart does it"
+        "accept that, with the run's settings on a machine that has them, for no value of the chart does it: rogo-migrate \
+         finalize --accept lost --reason '<why>' --run rogo --run-store {store}\n"
     );
     assert!(lost.stderr.contains(&accept), "{}", lost.stderr);
 }

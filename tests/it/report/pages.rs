@@ -226,7 +226,7 @@ fn next_command(went: Went, summary: &Summary) -> String {
     match went {
         Went::Incomplete => "rogo-migrate resume --run rogo --run-store az://runs".into(),
         _ if summary.books.rows_failed() > 0 => {
-            "when the causes are mended: rogo-migrate run --run <another name> --submissions /results/submissions_failed_migration.csv --out <another folder>".into()
+            "when the causes are mended: rogo-migrate run --run '<another name>' --submissions /results/submissions_failed_migration.csv --out '<another folder>'".into()
         }
         _ => String::new(),
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    ALIVE, STILL, Verdict, end_of,
+    ALIVE, STILL, UNLESS_IT_RUNS, Verdict, end_of,
     seen::{finalize_of, of, redo_of},
     under_way::{shards_under_way, working},
 };
@@ -74,9 +74,9 @@ fn by_writers(facts: &Facts) -> Option<Verdict> {
     let silence = facts.at - newest;
     let moved = format!("rows of shards {shards} were moved again after the last result");
     if silence < STILL {
-        let reason = format!("{moved}, and are not merged yet");
+        let reason = format!("{moved}, and are not merged yet{UNLESS_IT_RUNS}");
         let verdict = Verdict::new(RunState::Finalizing, Exit::Temporary, reason);
-        return Some(verdict.next(finalize_of(facts) + ", unless it is running"));
+        return Some(verdict.next(finalize_of(facts)));
     }
     let since = span(silence.to_std().unwrap_or_default());
     let reason = format!("{moved}, and nothing of that has been merged for {since}");

@@ -42,7 +42,7 @@ pub(super) fn unfinished(facts: &Facts, component: &'static str) -> bool {
 /// How the run's shards are run again.
 pub(super) fn rerun_of(facts: &Facts) -> Rerun {
     let flags = facts.plan.as_ref().map(|plan| flags(facts, plan)).unwrap_or_default();
-    Rerun::of(release(facts).as_ref(), &facts.run_store, &flags)
+    Rerun::of(release(facts).as_ref(), &facts.whereabouts, &flags)
 }
 
 /// The line that moves the rows again that the target lost: for the shards that the newest result names, and those that
