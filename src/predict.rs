@@ -24,7 +24,7 @@ mod transformations;
 
 use chrono::Utc;
 
-pub use checks::{Checked, checks};
+pub use checks::{Checked, checks, of_plan};
 pub use look::Sampled;
 pub use probe::probe;
 pub use quantities::Measured;
