@@ -95,6 +95,7 @@ texts! {
     Note "changed_since";
     Warning "source_not_frozen";
     Warning "source_not_compared";
+    Warning "no_scores";
     Warning "invariant_violated";
     Warning "orphans_kept";
     Warning "breaker_opened";

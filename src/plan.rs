@@ -166,8 +166,7 @@ async fn yield_to(
 }
 
 fn stood(plan: Plan) -> PlanReport {
-    let state = PlanState::Stood;
-    PlanReport { plan, state, counts: None, holdings: None, listed: None, remarks: Vec::new() }
+    PlanReport::of(plan, PlanState::Stood)
 }
 
 /// Writes the refusal document, unless a retry may help.

@@ -28,7 +28,7 @@ use std::time::Instant;
 
 use chrono::Utc;
 
-pub use checks::{Checked, checks};
+pub use checks::{Checked, checks, of_plan};
 pub use look::Sampled;
 pub use probe::{probe, widths};
 pub use quantities::Measured;

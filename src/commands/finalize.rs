@@ -227,7 +227,8 @@ async fn tell(
     summary.orphans_kept.clone_from(&totals.kept.named);
     let Limited { limits, commits, warnings: of_shards } = limited(store, plan).await?;
     (summary.limits, summary.commits) = (limits, commits);
-    summary.warnings = warnings.into_iter().chain(of_shards).chain(kept(settings, totals)).collect();
+    let planned = plan.warnings().into_iter();
+    summary.warnings = planned.chain(warnings).chain(of_shards).chain(kept(settings, totals)).collect();
     summary.prediction = predicted::compared(store, plan, &totals.books, ended).await?;
     summary.stages = stages(&totals.books);
     let files = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES, names::SUMMARY, names::REPORT];

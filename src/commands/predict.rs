@@ -54,6 +54,7 @@ async fn predicted(settings: &Settings, args: &PlanArgs, world: &World) -> Resul
     })
     .await?;
     prediction.checks = predict::checks(checked(settings, args, world).await, None).await;
+    prediction.checks.extend(predict::of_plan(&made.plan));
     let widths = predict::widths(&settings.work, &prediction);
     let measured = if args.prediction.probe { Some(probe(world, sample, &widths).await?) } else { None };
     predict::complete(&mut prediction, &made.plan, settings, seen, measured);

@@ -91,6 +91,7 @@ impl SubmissionColumns {
             ],
             counts: vec![self.learner_files_count, self.marker_files_count],
             urls: vec![self.learner_blob_urls, self.marker_blob_urls],
+            error: Some(self.error),
             strange_ids: StrangeIds::FailTheirRow,
         }
     }

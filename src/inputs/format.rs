@@ -43,6 +43,8 @@ pub struct Layout {
     pub counts: Vec<usize>,
     /// Columns that hold a list of URLs, or nothing.
     pub urls: Vec<usize>,
+    /// The column that an earlier run's failure CSV gives the reason in.
+    pub error: Option<usize>,
     /// How a row without a valid id is handled.
     pub strange_ids: StrangeIds,
 }

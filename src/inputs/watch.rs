@@ -2,12 +2,16 @@
 //! of row by row, and no value is taken for another.
 
 mod backslashes;
+mod ids;
+mod urls;
 
 use backslashes::Backslashes;
+use ids::{Ids, is_spoilt};
+use urls::has_comma_in_url;
 
 use super::{Format, Layout, Record, Role, StrangeIds, header, problem::Problem};
 use crate::domain::{
-    AttemptId, is_null_word,
+    AttemptId, FailCode, is_null_word,
     text::{is_blank, trim},
 };
 
@@ -53,16 +57,6 @@ impl Places {
         let more = if self.count > NAMED as u64 { ", …" } else { "" };
         format!("{}{more}", self.named.join(", "))
     }
-}
-
-/// What the id column holds.
-#[derive(Debug, Default)]
-struct Ids {
-    rows: u64,
-    /// Backslashes found in any column except ids.
-    strange: Places,
-    /// Ids as spreadsheets spoil them.
-    spoilt: Places,
 }
 
 impl Watch {
@@ -126,12 +120,18 @@ impl Watch {
     fn look_at_id(&mut self, id: &str, record: &Record) {
         self.ids.rows += 1;
         let line = || record.line(self.layout.id);
-        if is_spoilt(trim(id)) {
+        if is_spoilt(trim(id)) && !self.has_failed(record) {
             self.ids.spoilt.add(line(), Some(id));
         }
         if AttemptId::from_number(id).is_err() && !record.iter().all(is_blank) {
             self.ids.strange.add(line(), Some(id));
         }
+    }
+
+    /// Whether an earlier run has failed the row for its id, as a row of its failure CSV says: it was a stray one there.
+    fn has_failed(&self, record: &Record) -> bool {
+        let error = self.layout.error.map(|index| record.get(index)).unwrap_or_default();
+        trim(error).split(':').next().map(trim) == Some(FailCode::AttemptIdInvalid.code())
     }
 
     fn look_at_urls(&mut self, record: &Record) {
@@ -148,9 +148,7 @@ impl Watch {
         let column = names.get(self.layout.id).map(String::as_str).unwrap_or_default();
         let ids = match self.layout.strange_ids {
             StrangeIds::RefuseTheFile if self.ids.strange.count > 0 => Some(&self.ids.strange),
-            StrangeIds::FailTheirRow if self.ids.spoilt.count * 2 >= self.ids.rows.max(1) => {
-                Some(&self.ids.spoilt)
-            }
+            StrangeIds::FailTheirRow if self.ids.are_spoilt() => Some(&self.ids.spoilt),
             _ => None,
         };
         if let Some(places) = ids {
@@ -217,45 +215,6 @@ pub(super) fn sqlcmd(what: &str) -> String {
 
 fn is_name(cell: &str, names: &[String], index: usize) -> bool {
     names.get(index).is_some_and(|name| name == trim(cell))
-}
-
-/// Whether a spreadsheet made this of an id: `1.0E+07`, `10,000,006`, `########`.
-fn is_spoilt(cell: &str) -> bool {
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let is_scientific = || {
-        cell.split_once(['e', 'E']).is_some_and(|(mantissa, exponent)| {
-            let mantissa = mantissa.replace(['.', ','], "");
-            digits(&mantissa) && digits(exponent.trim_start_matches('+'))
-        })
-    };
-    let is_grouped = || {
-        let mut groups = cell.split([',', '.', ' ', '\'', '’', '\u{a0}', '\u{202f}']);
-        let first = groups.next().unwrap_or_default();
-        let rest: Vec<&str> = groups.collect();
-        digits(first)
-            && first.len() <= 3
-            && !rest.is_empty()
-            && rest.iter().all(|group| digits(group) && group.len() == 3)
-    };
-    let is_hidden = || cell.len() >= 2 && cell.bytes().all(|byte| byte == b'#');
-    is_scientific() || is_grouped() || is_hidden()
-}
-
-/// Whether an item behind a URL is no URL itself, and goes on where that one broke off at a comma: it has the end of a
-/// file's name or a folder in it. Items between them may be parts of the name too.
-fn has_comma_in_url(cell: &str) -> bool {
-    let is_url = |item: &&str| item.contains("://");
-    let behind_a_url = cell.split(',').map(trim).skip_while(|item| !is_url(item));
-    behind_a_url.filter(|item| !is_url(item)).any(goes_on)
-}
-
-/// Whether this is the end of a URL, a query left aside.
-fn goes_on(item: &str) -> bool {
-    let path = trim(item.split('?').next().unwrap_or_default());
-    path.contains('/')
-        || path.rsplit_once('.').is_some_and(|(_, end)| {
-            (1..=5).contains(&end.len()) && end.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        })
 }
 
 /// A value as a message shows it: what cannot be seen is made visible.

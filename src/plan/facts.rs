@@ -10,7 +10,10 @@ use super::draft::Draft;
 use crate::{
     domain::{AttemptFacts, AttemptId, FactRow, Facts, REPORT_TABLE, SCORE_TABLE, ShardIndex},
     ports::{Fault, FaultKind, Service, Warehouse, WarehouseShape},
-    run::lines::{Buckets, SpooledBuckets},
+    run::{
+        WarehouseRows,
+        lines::{Buckets, SpooledBuckets},
+    },
 };
 
 /// Places of one shard's queue in a bucket.
@@ -22,6 +25,8 @@ pub struct FactSpool {
     buckets: SpooledBuckets,
     /// Whether there is a report of any of the sampled attempts.
     pub sample_is_reported: bool,
+    /// Rows that the scan read.
+    pub rows_read: WarehouseRows,
 }
 
 /// Which bucket holds what of which row.
@@ -43,13 +48,13 @@ impl FactSpool {
         let dealing = Dealing::of(draft, shards);
         let mut buckets = Buckets::new(dealing.buckets())?;
         let mut sample_is_reported = false;
-        let mut rows_read = (0, 0);
+        let mut rows_read = WarehouseRows::default();
         warehouse
             .scan(&mut |rows| {
                 for row in rows {
                     match &row {
-                        FactRow::Report(..) => rows_read.0 += 1,
-                        FactRow::Score(..) => rows_read.1 += 1,
+                        FactRow::Report(..) => rows_read.reports += 1,
+                        FactRow::Score(..) => rows_read.scores += 1,
                     }
                     sample_is_reported |=
                         matches!(&row, FactRow::Report(attempt, _) if sampled.contains(attempt));
@@ -62,7 +67,7 @@ impl FactSpool {
             })
             .await?;
         prove_whole(shape, rows_read)?;
-        Ok(Self { dealing, buckets: buckets.finish()?, sample_is_reported })
+        Ok(Self { dealing, buckets: buckets.finish()?, sample_is_reported, rows_read })
     }
 
     /// The lines of the facts file of `shard`: one for each row of its queue that wants facts.
@@ -130,10 +135,9 @@ impl Dealing {
 }
 
 /// Checks that no table has lost rows since the warehouse was counted: it is empty for a while when it is loaded again.
-/// `read`: reports, scores.
-fn prove_whole(shape: &WarehouseShape, read: (u64, u64)) -> Result<(), Fault> {
+fn prove_whole(shape: &WarehouseShape, read: WarehouseRows) -> Result<(), Fault> {
     let Some((reports, scores)) = shape.rows else { return Ok(()) };
-    let tables = [(REPORT_TABLE, reports, read.0), (SCORE_TABLE, scores, read.1)];
+    let tables = [(REPORT_TABLE, reports, read.reports), (SCORE_TABLE, scores, read.scores)];
     match tables.into_iter().find(|(_, counted, read)| read < counted) {
         None => Ok(()),
         Some((table, counted, read)) => Err(Fault::new(

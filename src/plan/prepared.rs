@@ -21,7 +21,7 @@ use crate::{
     exit::{Exit, Stop},
     inputs::Excluded,
     ports::{Fault, Holdings, WarehouseShape},
-    run::{Expected, FORMAT, Plan, PlanId, RULES_VERSION, ShardPlan, pins::pinned_settings},
+    run::{Expected, FORMAT, Plan, PlanId, RULES_VERSION, ShardPlan, WarehouseRows, pins::pinned_settings},
     settings::Settings,
 };
 
@@ -138,6 +138,12 @@ impl Prepared {
         Rows { draft: &self.draft, facts: self.facts.as_ref(), hints: self.hints.as_ref() }
     }
 
+    /// As the scan read them, else as the warehouse counted them.
+    fn warehouse_rows(&self) -> Option<WarehouseRows> {
+        let counted = self.shape.rows.map(|(reports, scores)| WarehouseRows { reports, scores });
+        self.facts.as_ref().map(|facts| facts.rows_read).or(counted)
+    }
+
     /// The document of this plan.
     pub fn plan(
         &self,
@@ -164,6 +170,7 @@ impl Prepared {
             target: services.target_blobs.location(),
             warehouse: self.shape.description.clone(),
             warehouse_extent: self.extent.clone(),
+            warehouse_rows: self.warehouse_rows(),
             facts_files: self.facts.is_some(),
             reported: self.witnesses.reported,
             scored: self.witnesses.scored,
@@ -191,6 +198,6 @@ impl Prepared {
             .collect();
         let (counts, holdings) = (Some(self.draft.counts()), Some(self.holdings));
         let listed = self.hints.as_ref().map(|hints| hints.told.clone());
-        PlanReport { plan, state, counts, holdings, listed, remarks }
+        PlanReport { counts, holdings, listed, remarks, ..PlanReport::of(plan, state) }
     }
 }

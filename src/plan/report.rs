@@ -9,7 +9,7 @@ use crate::{
     domain::{FailCode, SkipCode},
     ports::Holdings,
     report::grid::count,
-    run::Plan,
+    run::{Plan, Warning},
 };
 
 /// A plan that exists, or that a dry run would have made.
@@ -26,8 +26,10 @@ pub struct PlanReport {
     /// How the sources were listed; `None` if they were not, because nothing copies from them by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listed: Option<ListedSources>,
-    /// Warnings that do not stop the run.
+    /// What does not stop the run.
     pub remarks: Vec<String>,
+    /// What does not stop the run either, and that its summary says again.
+    pub warnings: Vec<Warning>,
 }
 
 /// What listings of the sources told of the files that rows may migrate.
@@ -127,6 +129,12 @@ impl Counts {
 }
 
 impl PlanReport {
+    /// What the plan itself tells.
+    pub fn of(plan: Plan, state: PlanState) -> Self {
+        let warnings = plan.warnings();
+        Self { plan, state, counts: None, holdings: None, listed: None, remarks: Vec::new(), warnings }
+    }
+
     /// The report as lines of text.
     pub fn lines(&self) -> Vec<String> {
         let plan = &self.plan;
@@ -168,6 +176,8 @@ impl PlanReport {
             lines.extend(counts.lines());
         }
         lines.extend(self.remarks.iter().map(|remark| format!("  note: {remark}")));
+        let warned = |Warning { code, detail }: &Warning| format!("  warning: {}: {detail}", code.code());
+        lines.extend(self.warnings.iter().map(warned));
         lines
     }
 }

@@ -5,7 +5,7 @@ use url::Url;
 use crate::{
     exit::Stop,
     ports::{Blobs, Fault, FaultKind, Service, TARGET_CHECKS, TargetReader, Warehouse, WarehouseShape},
-    run::{Check, CheckResult},
+    run::{Check, CheckResult, Plan, Warning},
     settings::Settings,
 };
 
@@ -38,6 +38,12 @@ pub async fn checks(checked: Checked<'_>, refused: Option<&Stop>) -> Vec<Check> 
         found.insert(0, fail("plan", &stop.message));
     }
     found
+}
+
+/// The warnings of a plan that can be made.
+pub fn of_plan(plan: &Plan) -> Vec<Check> {
+    let warned = |warning: Warning| with_remedy(warning.code.code(), CheckResult::Warn, &warning.detail);
+    plan.warnings().into_iter().map(warned).collect()
 }
 
 async fn target(Checked { settings, target, .. }: Checked<'_>) -> Vec<Check> {

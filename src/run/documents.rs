@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use course::{Course, ResultFile, ShardCourse, Slice, SlowRow, StageCourse, WaitCourse, WorkerCourse};
 pub use decided::{Acceptance, Decided, Purged, RolledBack};
+pub use plan::WarehouseRows;
 pub(super) use plan::parse;
 pub use prediction::{
     Check, CheckResult, Compared, ComparedDuration, Counted, Difference, FilesOfRow, NotInInput,
@@ -73,6 +74,9 @@ pub struct Plan {
     /// How much the warehouse held when the plan was made; finalize compares it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warehouse_extent: Vec<TableExtent>,
+    /// Rows of its tables then; absent in plans of earlier programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warehouse_rows: Option<WarehouseRows>,
     /// Whether the shards read facts files instead of the warehouse.
     pub facts_files: bool,
     /// An attempt that had a report when the plan was made, if the warehouse is asked during the run.

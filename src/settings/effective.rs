@@ -27,6 +27,7 @@ fn problems(sources: &Sources) -> Vec<String> {
     let mut reader = Reader::new(sources);
     reader.log();
     reader.settings();
+    reader.verify_alone();
     reader.problems
 }
 

@@ -41,6 +41,14 @@ pub struct VerifySettings {
     pub shard: Option<Part>,
 }
 
+/// Those of them that no other command has a setting of the same name for.
+pub(super) struct VerifyAlone {
+    level: Level,
+    content: Option<Part>,
+    recheck: Duration,
+    manifest: Option<PathBuf>,
+}
+
 impl VerifySettings {
     /// Parses the settings of the run and those of `verify`; the refusal names every bad and every missing one.
     pub fn load(sources: &Sources) -> Result<(Settings, Self), Stop> {
@@ -54,25 +62,26 @@ impl VerifySettings {
 }
 
 impl Reader<'_> {
-    fn verify(&mut self) -> Option<VerifySettings> {
+    /// What no other command has a setting of the same name for.
+    pub(super) fn verify_alone(&mut self) -> Option<VerifyAlone> {
         let level = self.required(&t::LEVEL, str::parse::<Level>);
         let content = self.optional(&t::CONTENT, |text| part(text, 1));
         let recheck = self.required(&t::RECHECK, |text| parse::duration(text, &(Duration::ZERO..=DAY)));
+        let manifest = self.optional(&t::MANIFEST, parse::path);
+        Some(VerifyAlone { level: level?, content, recheck: recheck?, manifest })
+    }
+
+    fn verify(&mut self) -> Option<VerifySettings> {
+        let alone = self.verify_alone();
         // In a Job the index alone says nothing: the chart gives the flag, which names the number of parts.
         let by_flag = self
             .sources
             .find(&t::SHARD)
             .is_some_and(|given| matches!(given.origin, super::Origin::Flag(_) | super::Origin::File { .. }));
         let shard = if by_flag { self.optional(&t::SHARD, |text| part(text, 0)) } else { None };
-        Some(VerifySettings {
-            level: level?,
-            content,
-            manifest: self.optional(&t::MANIFEST, parse::path),
-            recheck: recheck?,
-            accept: self.optional(&t::ACCEPT, parse::path),
-            attempts: self.optional(&t::ATTEMPTS, parse::path),
-            shard,
-        })
+        let [accept, attempts] = [&t::ACCEPT, &t::ATTEMPTS].map(|file| self.optional(file, parse::path));
+        let VerifyAlone { level, content, recheck, manifest } = alone?;
+        Some(VerifySettings { level, content, manifest, recheck, accept, attempts, shard })
     }
 }
 

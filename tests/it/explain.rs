@@ -33,6 +33,7 @@ fn every_code_of_the_catalogue_has_its_text() {
     let warnings = [
         WarningCode::SourceNotFrozen,
         WarningCode::SourceNotCompared,
+        WarningCode::NoScores,
         WarningCode::InvariantViolated,
         WarningCode::BreakerOpened,
     ];

@@ -19,6 +19,10 @@
 {{- $wrong = concat $wrong (include "rogo-migrate.wrongPlaces" . | fromJsonArray) -}}
 {{- $wrong = concat $wrong (include "rogo-migrate.wrongNames" . | fromJsonArray) -}}
 {{- $wrong = concat $wrong (include "rogo-migrate.wrongDecisions" . | fromJsonArray) -}}
+{{- $part := splitList "/" $values.verify.content -}}
+{{- if gt (int64 (first $part)) (int64 (last $part)) -}}
+{{- $wrong = append $wrong (printf "verify.content: %s is no part, as 1/7 to 7/7 are." $values.verify.content) -}}
+{{- end -}}
 {{- if $wrong }}{{ fail (printf "\n- %s" (join "\n- " $wrong)) }}{{ end -}}
 {{- end -}}
 

@@ -112,6 +112,8 @@ pub enum WarningCode {
     SourceNotFrozen,
     /// It is unknown whether the warehouse changed: it could not be asked.
     SourceNotCompared,
+    /// The warehouse holds reports and not one score.
+    NoScores,
     /// A process broke a promise that it checks of itself: a bug.
     InvariantViolated,
     /// Blobs that no row names could not be removed: an immutability policy or a legal hold keeps them.
@@ -126,6 +128,7 @@ impl WarningCode {
         match self {
             Self::SourceNotFrozen => "source_not_frozen",
             Self::SourceNotCompared => "source_not_compared",
+            Self::NoScores => "no_scores",
             Self::InvariantViolated => "invariant_violated",
             Self::OrphansKept => "orphans_kept",
             Self::BreakerOpened => "breaker_opened",

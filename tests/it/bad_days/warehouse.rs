@@ -195,14 +195,47 @@ async fn scores_that_are_being_loaded_anew_cost_no_row_its_marks() {
 }
 
 #[tokio::test]
-async fn a_warehouse_that_holds_no_score_at_all_is_moved_as_it_is() {
+async fn a_warehouse_that_holds_no_score_at_all_is_moved_as_it_is_and_said_aloud() {
     let mut sample = plain_sample(5).await;
     let mut data = Data::load(&sample.path("warehouse")).unwrap();
     let scores = &data.tables[1];
     let columns: Vec<_> = scores.columns.iter().map(|(name, kind)| (name.as_str(), *kind)).collect();
     data.tables[1] = Table::new(&scores.name, &columns, Vec::new());
     sample.tds = TdsServer::start(data, tds::Options::default()).await.unwrap();
+    let export = sample.path("warehouse").join("Rogo_AssessmentReportScores.csv");
+    let full = fs::read_to_string(&export).unwrap();
+    let head = |lines: usize| full.split_inclusive('\n').take(lines).collect::<String>();
+    fs::write(&export, head(1)).unwrap();
+    let place = format!("file://{}", sample.path("warehouse").display());
+    let folder: &[&str] = &["--warehouse", &place];
+    for warehouse in [&[], folder] {
+        no_scores_are_said_aloud(&TestApp::new(&sample).await, warehouse).await;
+    }
+    fs::write(&export, head(2)).unwrap();
     let app = TestApp::new(&sample).await;
-    app.run(&["run"]).await.expect(0);
-    assert_eq!((app.result("migrated.csv").lines().count(), section_marks(&app).await), (6, 0));
+    let one = app.run(&[&["plan", "--dry-run"], folder].concat()).await.expect(0);
+    assert!(!one.stdout.contains("warning: "), "{}", one.stdout);
+}
+
+async fn no_scores_are_said_aloud(app: &TestApp<'_>, warehouse: &[&str]) {
+    let says = "no_scores: the warehouse holds 5 reports and not one score";
+    let text = format!("  warning: {says}");
+    for command in [&["plan", "--dry-run"][..], &["plan", "--dry-run", "--predict"], &["plan"], &["plan"]] {
+        let ended = app.run(&[command, warehouse].concat()).await.expect(0);
+        assert!(ended.stdout.contains(&text), "{command:?}: {}", ended.stdout);
+    }
+    let json = app.run(&[&["plan", "--json"], warehouse].concat()).await.expect(0).stdout;
+    let plan: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(plan["warnings"][0]["code"], "no_scores");
+    let json = app.run(&[&["plan", "--predict", "--json"], warehouse].concat()).await.expect(0).stdout;
+    let predicted: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let to_mend = predicted["to_mend"].as_array().unwrap();
+    assert!(to_mend.iter().any(|mend| mend["what"] == "no_scores"), "{to_mend:?}");
+    let ended = app.run(&[&["run"], warehouse].concat()).await.expect(0);
+    assert!(ended.stderr.contains(&text), "{}", ended.stderr);
+    assert!(ended.stdout.contains(&format!("warning: {says}")), "{}", ended.stdout);
+    assert_eq!((app.result("migrated.csv").lines().count(), section_marks(app).await), (6, 0));
+    let summary: serde_json::Value = serde_json::from_str(&app.result("summary.json")).unwrap();
+    assert_eq!(summary["warnings"][0]["code"], "no_scores");
+    assert!(app.result("report.html").contains(says));
 }

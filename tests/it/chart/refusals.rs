@@ -1,6 +1,6 @@
 //! Values that cannot work are refused before anything is made.
 
-use std::{collections::BTreeSet, fmt::Write};
+use std::{collections::BTreeSet, fmt::Write, process::Command};
 
 use rogo_migrate::settings;
 
@@ -81,6 +81,7 @@ fn what_cannot_work_is_refused_with_a_sentence() {
         ("shards.only=8", "shards.only: 8 is no range of this run's shards, 0 to 7."),
         ("shards.only=5-3", "shards.only: 5-3 is no range of this run's shards"),
         ("shards.only=2-4\\,3", "shards.only: shard 3 is in it twice."),
+        ("verify.content=5/4", "verify.content: 5/4 is no part, as 1/7 to 7/7 are."),
     ];
     for (set, sentence) in table {
         let refusal = refusal(set);
@@ -131,6 +132,41 @@ fn a_value_that_the_schema_does_not_know_is_refused() {
     ] {
         let refusal = refusal(set);
         assert!(refusal.contains("schema"), "{set}\n{refusal}");
+    }
+}
+
+/// The schema says the program's limits a second time. Each value is given to both.
+#[test]
+fn a_limited_value_is_taken_exactly_if_the_program_takes_it() {
+    for (value, variable, texts) in [
+        (
+            "work.flush",
+            "ROGO_FLUSH",
+            "99ms 100ms 0100ms 300000ms 300001ms 0s 1s 99s 300s 301s 0m 1m 05m 6m 1h 1d 1w",
+        ),
+        (
+            "work.giveUpAfter",
+            "ROGO_GIVE_UP_AFTER",
+            "999ms 1000ms 599999999ms 603999999ms 604799999ms 604800000ms 604800001ms 0s 1s 604799s 604800s 604801s 0m 9999m 10079m \
+             10080m 10081m 0h 01h 159h 168h 169h 0d 7d 8d",
+        ),
+        (
+            "work.waitPlan",
+            "ROGO_WAIT_PLAN",
+            "0ms 1ms 604800000ms 604800001ms 0s 1s 604800s 604801s 00m 10080m 10081m 0h 168h 169h 0d 7d 8d 1.5h",
+        ),
+        ("work.breaker", "ROGO_BREAKER", "0% 0.0% 0.05% 0.50% 05% 1% 99% 99.9% 100% 150% -1% 5 on"),
+        ("warehouse.escape", "ROGO_WAREHOUSE_ESCAPE", "backslash none double"),
+        ("warehouse.nullText", "ROGO_WAREHOUSE_NULL", "NULL n/a a\"b"),
+        ("rules.unitVersions[0]", "ROGO_UNIT_VERSIONS", "24 24_01 [24 24] 2\"4 2'4"),
+        ("verify.level", "ROGO_VERIFY_LEVEL", "rows blobs content bytes"),
+    ] {
+        for text in texts.split_whitespace() {
+            let mut program = Command::new(env!("CARGO_BIN_EXE_rogo-migrate"));
+            let ended = program.arg("settings").env_clear().env(variable, text).output().unwrap();
+            let rendered = render(&format!("{value}={text}"));
+            assert_eq!(rendered.is_ok(), ended.status.success(), "{value}={text}: {:?}", rendered.err());
+        }
     }
 }
 

@@ -20,7 +20,7 @@ fn settings_reach_the_pods_by_the_programs_names() {
         ("inputs.encoding=windows-1252", "ROGO_ENCODING", "windows-1252"),
         ("warehouse.folder=az://warehouse", "DATA_WAREHOUSE_CONNECTION_STRING", "az://warehouse"),
         ("warehouse.nullText=none", "ROGO_WAREHOUSE_NULL", "none"),
-        ("warehouse.escape=double", "ROGO_WAREHOUSE_ESCAPE", "double"),
+        ("warehouse.escape=backslash", "ROGO_WAREHOUSE_ESCAPE", "backslash"),
         ("target.container=az://other", "ROGO_TARGET", "az://other"),
         ("target.expectHost=db.example", "ROGO_EXPECT_HOST", "db.example"),
         ("source.allow={https://a/b,https://c}", "ROGO_SOURCE_ALLOW", "https://a/b,https://c"),

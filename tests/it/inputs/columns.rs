@@ -104,12 +104,40 @@ fn read(rows: &[&[(&str, &str)]], short: bool) -> Result<u64, String> {
     })
 }
 
+/// The file of this many rows, of which the last have this id, and this Error.
+fn with_spoilt(rows: usize, spoilt: usize, id: &'static str, error: &'static str) -> Result<u64, String> {
+    let good: &[_] = &[("Attempt ID", "7"), ("Error", "")];
+    let bad: &[_] = &[("Attempt ID", id), ("Error", error)];
+    read(&[vec![good; rows - spoilt], vec![bad; spoilt]].concat(), false)
+}
+
 #[test]
-fn a_file_half_of_whose_ids_are_spoilt_is_refused_and_fewer_fail_their_rows() {
-    let (good, spoilt): (&[_], &[_]) = (&[("Attempt ID", "7")], &[("Attempt ID", "1.0E+07")]);
-    assert_eq!(read(&[good, spoilt, good], false), Ok(3));
-    let refused = read(&[good, spoilt], false).unwrap_err();
-    assert!(refused.contains("1 of 2 rows have something else than an id"), "{refused}");
+fn a_file_with_one_spoilt_id_in_twenty_is_refused_and_fewer_or_a_stray_one_fail_their_rows() {
+    for id in ["1.0E+07", "\"10,000,006\"", "########"] {
+        for (rows, spoilt) in [(2, 1), (40, 19), (40, 2), (300, 100), (1_000, 50)] {
+            let refused = with_spoilt(rows, spoilt, id, "").unwrap_err();
+            let says = format!("{spoilt} of {rows} rows have something else than an id");
+            assert!(refused.contains(&says), "{id}: {refused}");
+            let first = format!("line {} {:?}", rows - spoilt + 2, id.trim_matches('"'));
+            assert!(refused.contains(&first), "{id}: {refused}");
+        }
+        for (rows, spoilt) in [(3, 1), (20, 1), (41, 2), (1_000, 49)] {
+            assert_eq!(with_spoilt(rows, spoilt, id, ""), Ok(rows as u64), "{id}");
+        }
+    }
+}
+
+#[test]
+fn spoilt_ids_that_an_earlier_run_has_failed_are_taken_as_the_rows_of_its_failure_csv() {
+    for (error, taken) in [
+        ("attempt_id_invalid: \"\"1.0E+07\"\" is no id", true),
+        ("attempt_id_invalid", true),
+        ("file_missing: gone", false),
+    ] {
+        let error: &'static str = Box::leak(format!("\"{error}\"").into_boxed_str());
+        let read = with_spoilt(10, 9, "1.0E+07", error);
+        assert_eq!(read.is_ok(), taken, "{error}: {read:?}");
+    }
 }
 
 #[test]

@@ -339,6 +339,20 @@ const REFUSED: &[(&str, &[File], Change, &[&str])] = &[
         &["in 1 cells", "line 2", "%2C"],
     ),
     (
+        "a comma in a URL whose rest has no extension",
+        &[Submissions],
+        |text| in_first_url(text, "https://a.example/b/Essay, final"),
+        &["in 1 cells", "line 2", "%2C"],
+    ),
+    (
+        "a comma in the second of two URLs, whose rest has no extension",
+        &[Submissions],
+        |text| {
+            in_first_url(text, "https://a.example/b/1.docx, https://a.example/b/Essay?sv=1.2, final?sig=a")
+        },
+        &["in 1 cells", "line 2", "%2C"],
+    ),
+    (
         "a comma in a folder of a URL",
         &[Submissions],
         |text| {
@@ -585,6 +599,22 @@ fn a_few_bad_ids_of_submissions_are_their_own_rows_matter() {
     let header = submissions().lines().next().unwrap().to_owned();
     let text = format!("{header}\n{}\n", row.replace("10000006", "1234.567"));
     assert_eq!(read_with(Submissions, text.as_bytes(), &Dialect::default()).unwrap().rows.len(), 1);
+}
+
+/// Such an item fails its row: whether a URL goes on there cannot be told.
+#[test]
+fn what_stands_behind_a_whole_url_makes_no_comma_of_it() {
+    for urls in [
+        "https://a.example/b/1.docx, none",
+        "https://a.example/b/1.docx?sig=a, none",
+        "https://a.example/b/Essay, , https://a.example/b/2.docx",
+        "none, https://a.example/b/Essay",
+        "see e-mail, none",
+    ] {
+        let text = in_first_url(&submissions(), urls);
+        let read = read_with(Submissions, &text, &Dialect::default()).unwrap();
+        assert_eq!(read.rows[0].learner_blob_urls, urls);
+    }
 }
 
 #[test]

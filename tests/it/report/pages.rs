@@ -146,6 +146,7 @@ fn plan(rows: u64, shards: u32) -> Plan {
         },
         target: "az://files".into(),
         warehouse: "warehouse at sql.example.org".into(),
+        warehouse_rows: None,
         facts_files: true,
         settings: settings.map(|(name, value)| (name.into(), value.into())).into(),
         ..plans::plan(digest("submission_files.csv"), shards)

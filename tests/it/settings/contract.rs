@@ -8,7 +8,7 @@ use rogo_migrate::{
     settings::{ALL, InputLocation, MarkerOnly, Place, TargetGuard},
 };
 
-use super::Given;
+use super::{Given, program};
 
 #[test]
 fn every_setting_of_the_contract_is_there_and_no_other() {
@@ -159,4 +159,46 @@ fn defaults_are_those_of_the_contract() {
     assert_eq!((work.flush, work.give_up_after), (Duration::from_secs(10), Duration::from_mins(15)));
     assert_eq!(work.breaker, Some(0.05));
     assert_eq!(work.target_guard, TargetGuard::Off);
+}
+
+/// No setting takes a control character: what a command refuses, `settings` refuses too.
+#[test]
+fn every_setting_that_cannot_be_used_is_named_by_the_command_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("rogo.toml");
+    for setting in ALL {
+        let ended = match setting.environment {
+            Some(name) => program(&["settings"], &[(name, "a\u{1}b")]),
+            None => {
+                std::fs::write(&config, format!("{} = \"a\\u0001b\"\n", setting.key)).unwrap();
+                program(&["settings", "--config", config.to_str().unwrap()], &[])
+            }
+        };
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(64), "{}: {said}", setting.key);
+        assert!(said.contains("another control character"), "{}: {said}", setting.key);
+    }
+}
+
+#[test]
+fn what_verify_refuses_the_command_settings_refuses() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("rogo.toml");
+    for (given, says) in [
+        ("level = \"bytes\"", "level: \"bytes\""),
+        ("recheck = \"2d\"", "recheck: \"2d\""),
+        ("content = \"5/4\"", "content: \"5/4\""),
+    ] {
+        std::fs::write(&config, given).unwrap();
+        let ended = program(&["settings", "--config", config.to_str().unwrap()], &[]);
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!((ended.status.code(), said.matches(says).count()), (Some(64), 1), "{said}");
+    }
+    let ended = program(&["settings"], &[("ROGO_VERIFY_LEVEL", "bytes")]);
+    assert_eq!(ended.status.code(), Some(64));
+    // What `verify` means otherwise by the same name is no mistake.
+    std::fs::write(&config, "accept = \"lost\"\nshard = 3\nlevel = \"content\"\ncontent = \"4/4\"\n")
+        .unwrap();
+    let ended = program(&["settings", "--config", config.to_str().unwrap()], &[]);
+    assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
 }

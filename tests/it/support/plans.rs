@@ -38,6 +38,7 @@ pub fn plan(submissions: InputDigest, shards: u32) -> Plan {
         target: "memory".into(),
         warehouse: "memory".into(),
         warehouse_extent: Vec::new(),
+        warehouse_rows: None,
         facts_files: false,
         reported: None,
         scored: None,

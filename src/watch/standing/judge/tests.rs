@@ -47,6 +47,7 @@ fn plan() -> Plan {
         target: String::new(),
         warehouse: String::new(),
         warehouse_extent: Vec::new(),
+        warehouse_rows: None,
         facts_files: false,
         reported: None,
         scored: None,
