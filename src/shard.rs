@@ -255,7 +255,7 @@ async fn open_queue(inputs: &ShardInputs) -> Result<Queue, Stop> {
     if opened.is_err() {
         mark_clean(&inputs.store, &inputs.writer).await;
     }
-    Ok(opened.map_err(Trouble::of_one_shard)?)
+    opened.map_err(Trouble::of_one_shard)
 }
 
 /// Feeds the queue to all workers and waits for them.
