@@ -156,3 +156,22 @@ async fn rows_that_are_moved_again_before_a_finalize_has_named_them_leave_no_blo
     app.run(&["resume", "--redo", "lost", "--reason", "failover"]).await.expect(0);
     assert_same(&app.everything().await, &undisturbed);
 }
+
+#[tokio::test]
+async fn blobs_of_rows_that_are_accepted_before_a_finalize_has_named_them_are_swept_at_once() {
+    let sample = plain_sample(6).await;
+    let app = TestApp::without_cluster(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let lost = launch_ids(&app, 2).await;
+    app.lose(attempt(&lost[0])).await;
+    app.delete_submission(attempt(&lost[1])).await;
+    let is_of_lost = |name: &str| lost.iter().any(|launch_id| name.contains(attempt(launch_id)));
+    let (gone, kept): (Vec<_>, Vec<_>) =
+        app.blobs().await.into_iter().map(|blob| blob.name).partition(|name| is_of_lost(name));
+
+    app.run(&["finalize", "--accept", "lost", "--reason", "asked to be erased"]).await.expect(0);
+    let left: Vec<_> = app.blobs().await.into_iter().map(|blob| blob.name).collect();
+    assert_eq!(left, kept);
+    assert_eq!(summary(&app)["orphans_removed"], json!(gone.len()));
+    app.run(&["verify", "--level", "blobs", "--recheck", "0s"]).await.expect(0);
+}
