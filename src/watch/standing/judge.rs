@@ -14,14 +14,14 @@ use crate::{
     ports::JobEnd,
     report::{
         grid::{count, span},
-        standing::{Rows, RunState, Standing},
+        standing::{RunState, Standing},
     },
     run::{Plan, Refusal, RunResult, State, named_instead},
     watch::rerun,
 };
 pub use seen::redo_of;
 
-use lines::{eta_s, job_line, limits, shards, verified, verifying};
+use lines::{eta_s, job_line, limits, rows, shards, verified, verifying};
 use seen::{finalize_of, is_alive, is_stopped, last_sign, of, rerun_of, undone, unfinished};
 use under_way::shards_under_way;
 
@@ -62,12 +62,7 @@ impl Verdict {
 pub fn judge(facts: &Facts) -> (Verdict, Standing) {
     let verdict = verdict(facts);
     let shards = facts.plan.as_ref().map_or_else(Vec::new, |plan| shards(plan, facts));
-    let rows = shards.iter().fold(Rows::default(), |sum, shard| Rows {
-        total: sum.total + shard.rows.total,
-        migrated: sum.migrated + shard.rows.migrated,
-        failed: sum.failed + shard.rows.failed,
-        skipped: sum.skipped + shard.rows.skipped,
-    });
+    let (rows, rows_at) = rows(facts, &shards);
     let rows_per_second: f64 = shards.iter().map(|shard| shard.rows_per_second).sum();
     let standing = Standing {
         run: facts.run.clone(),
@@ -79,6 +74,7 @@ pub fn judge(facts: &Facts) -> (Verdict, Standing) {
         planned_at: facts.plan.as_ref().map(|plan| plan.created_at),
         eta_s: eta_s(rows, rows_per_second),
         rows,
+        rows_at,
         rows_per_second,
         shards_done: shards.iter().filter(|shard| shard.done).count(),
         shards,
