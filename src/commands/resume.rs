@@ -88,9 +88,10 @@ async fn in_cluster(settings: &StoreSettings) -> Result<Option<End>, Stop> {
 
 /// The run may be under way in the cluster: nothing is begun beside it on a guess.
 fn unanswered(settings: &StoreSettings, fault: &Fault) -> Stop {
+    let out = rerun::into(&settings.out);
     let message = format!(
         "{}\nso it is not known whether run {} has Jobs there, and nothing was started; mend that, or choose the context \
-         and the namespace (ROGO_NAMESPACE); if the run has no cluster, say so: KUBECONFIG=/dev/null {}",
+         and the namespace (ROGO_NAMESPACE); if the run has no cluster, say so: KUBECONFIG=/dev/null {}{out}",
         fault.chain(),
         settings.run,
         rerun::by_hand("resume", &settings.run, &settings.run_store.to_string())

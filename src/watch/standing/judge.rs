@@ -124,7 +124,7 @@ fn verdict(facts: &Facts) -> Verdict {
         return Verdict::new(RunState::Finalizing, Exit::Temporary, "the finalizer is at work");
     }
     let ended = facts.jobs.as_ref().is_some_and(|jobs| of(jobs, "finalize").next().is_some());
-    let rerun = rerun_of(facts).command(&facts.run, &undone);
+    let rerun = rerun_line(facts, &undone, merged);
     if !undone.is_empty() && (merged || ended) {
         let reason = format!("rows of shards {} have no outcome", shard_list(&undone));
         return Verdict::new(RunState::Incomplete, Exit::Incomplete, reason).next(rerun);
@@ -139,6 +139,15 @@ fn verdict(facts: &Facts) -> Verdict {
         return Verdict::new(RunState::Stalled, Exit::Incomplete, reason).next(rerun);
     }
     silent(plan, facts, &undone, merged, rerun)
+}
+
+/// The line that runs shards again. The result that tells of them knows where its files went.
+fn rerun_line(facts: &Facts, undone: &[ShardIndex], merged: bool) -> String {
+    let told = facts.summary.as_ref().map(|summary| &summary.next_command);
+    match told.filter(|line| merged && facts.jobs.is_none() && !line.is_empty()) {
+        Some(line) => line.clone(),
+        None => rerun_of(facts).command(&facts.run, undone),
+    }
 }
 
 /// Why no process is at work and none will begin by itself; `None` if that is not known. A pod that was stopped is
