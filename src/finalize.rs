@@ -113,7 +113,7 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<Totals, Stop> {
     books::balance(plan, &drafts.books, &missing, lost_rows.rows)?;
 
     quiet.still_held().await?;
-    recorded_by.writers_are_unclean(store).await?;
+    quiet.unclean_too(store, &recorded_by).await?;
     lost.record(store).await?;
     drafts.publish(store, context.out).await?;
     let swept = sweep::remove(&mut quiet, &context.run, context.files, lost.attempts()).await;

@@ -25,6 +25,7 @@ mod export;
 mod log;
 mod notify;
 mod verify;
+mod user;
 
 pub use effective::{EffectiveSetting, effective};
 pub use export::{ExportSettings, Signal};

@@ -6,7 +6,8 @@ use super::{host::host, patience::patiently};
 use crate::{
     domain::Digest,
     exit::{Exit, Stop},
-    run::{Decided, Plan, RunStore, decisions},
+    ports::Fault,
+    run::{Decided, Plan, RunStore, Summary, decisions, names},
     settings::Settings,
 };
 
@@ -26,6 +27,13 @@ pub fn decided_by(reason: Option<&str>, user: &str, decision: &str) -> Result<De
     Ok(Decided { at: Utc::now(), by, reason, decision: decision.to_owned(), attempts: 0 })
 }
 
+/// A redo concerns the rows that the last result names as lost. Without one that does, each shard looks for them itself.
+pub async fn of_lost(store: &RunStore, plan: &Plan, decided: Decided) -> Result<Decided, Fault> {
+    let result: Option<Summary> = store.read(&names::result(names::SUMMARY)).await?;
+    let attempts = result.filter(|result| result.plan == plan.id).map_or(0, |result| result.lost.rows);
+    Ok(Decided { attempts, ..decided })
+}
+
 /// `--redo lost` (`ROGO_REDO`) is a decision: logged once for each reason and start, however many shards it concerns.
 /// `resume` logs its own.
 pub async fn redo(settings: &Settings, store: &RunStore, plan: &Plan) -> Result<(), Stop> {
@@ -34,7 +42,11 @@ pub async fn redo(settings: &Settings, store: &RunStore, plan: &Plan) -> Result<
     }
     let decided = decided(settings, "--redo lost")?;
     let id = format!("redo-lost-{}-{}-{}", plan.id, settings.epoch, short_digest(&decided.reason));
-    patiently(settings, async || Ok(decisions::log_once(store, &id, &decided).await?)).await
+    patiently(settings, async || {
+        let decided = of_lost(store, plan, decided.clone()).await?;
+        Ok(decisions::log_once(store, &id, &decided).await?)
+    })
+    .await
 }
 
 /// Enough of a reason's digest to tell reasons apart in the name of a document.

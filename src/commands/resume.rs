@@ -18,8 +18,12 @@ use crate::{
 };
 
 use super::{
-    compare::compare_inputs, connect, decided::decided, finalize, notify::Teller, or_stopped, own_inputs,
-    shard, status,
+    compare::compare_inputs,
+    connect,
+    decided::{decided, of_lost},
+    finalize,
+    notify::Teller,
+    or_stopped, own_inputs, shard, status,
 };
 
 /// In a cluster prints the line to type; else moves what is left, one shard after another, and merges.
@@ -42,8 +46,9 @@ pub async fn run(
     let plan = Arc::new(or_stopped(stop, finalize::standing_plan(&store)).await?);
     or_stopped(stop, compare_inputs(&settings, &plan)).await?;
     // Not until there is a run that it concerns.
-    if let Some(redo) = &redo {
-        or_stopped(stop, async { Ok(decisions::log(&store, redo).await?) }).await?;
+    if let Some(redo) = redo {
+        let log = async { Ok(decisions::log(&store, &of_lost(&store, &plan, redo).await?).await?) };
+        or_stopped(stop, log).await?;
     }
     shard::move_all(&settings, &store, &plan, log, stop).await?;
     or_stopped(stop, finalize::merge(&settings, &store, &plan, teller)).await
@@ -88,9 +93,10 @@ async fn in_cluster(settings: &StoreSettings) -> Result<Option<End>, Stop> {
 
 /// The run may be under way in the cluster: nothing is begun beside it on a guess.
 fn unanswered(settings: &StoreSettings, fault: &Fault) -> Stop {
+    let out = rerun::into(&settings.out);
     let message = format!(
         "{}\nso it is not known whether run {} has Jobs there, and nothing was started; mend that, or choose the context \
-         and the namespace (ROGO_NAMESPACE); if the run has no cluster, say so: KUBECONFIG=/dev/null {}",
+         and the namespace (ROGO_NAMESPACE); if the run has no cluster, say so: KUBECONFIG=/dev/null {}{out}",
         fault.chain(),
         settings.run,
         rerun::by_hand("resume", &settings.run, &settings.into())

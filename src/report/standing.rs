@@ -1,6 +1,7 @@
 //! Where a run stands, as `status` tells it.
 
 mod map;
+mod rows;
 
 use std::{fmt::Write, time::Duration};
 
@@ -12,6 +13,8 @@ use crate::{
     domain::{Level, ShardIndex},
     run::{Limit, PlanId, RunName, VerifyResult},
 };
+
+pub use rows::Rows;
 
 /// Shards, or processes of a verification, with a line of their own: those that need a look first. JSON has them all.
 const LINES_SHOWN: usize = 8;
@@ -35,6 +38,9 @@ pub struct Standing {
     pub planned_at: Option<DateTime<Utc>>,
     /// Rows by what became of them, over all shards.
     pub rows: Rows,
+    /// Time of the result whose books they are (UTC); absent if they are counted from what the shards recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows_at: Option<DateTime<Utc>>,
     /// Rows per second of all processes whose heartbeat is younger than a minute.
     pub rows_per_second: f64,
     /// Seconds left at this rate; `None` where it means nothing.
@@ -83,28 +89,10 @@ pub struct Verified {
     pub result: VerifyResult,
     /// In a sentence.
     pub verdict: String,
+    /// Whether it compared exactly the rows of the results as they are now.
+    pub of_these_results: bool,
     /// When it ended (UTC).
     pub at: DateTime<Utc>,
-}
-
-/// Rows by what became of them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Rows {
-    /// Rows of the plan.
-    pub total: u64,
-    /// Rows that were migrated.
-    pub migrated: u64,
-    /// Rows that failed.
-    pub failed: u64,
-    /// Rows that were skipped.
-    pub skipped: u64,
-}
-
-impl Rows {
-    /// Rows with an outcome.
-    pub fn done(&self) -> u64 {
-        self.migrated + self.failed + self.skipped
-    }
 }
 
 /// State of the run in a word.
@@ -200,19 +188,10 @@ impl Standing {
     }
 
     fn progress(&self, text: &mut String) {
-        let Rows { total, migrated, failed, skipped } = self.rows;
-        let _ = writeln!(
-            text,
-            "{} of {} rows ({}): {} migrated, {} failed, {} skipped; {} of {} shards done",
-            count(self.rows.done()),
-            count(total),
-            percent(permille(self.rows.done(), total)),
-            count(migrated),
-            count(failed),
-            count(skipped),
-            self.shards_done,
-            self.shards.len()
-        );
+        let rows = self
+            .of_before()
+            .map_or_else(|| self.rows.progress(), |when| format!("{when}: {}", self.rows.outcomes()));
+        let _ = writeln!(text, "{rows}; {} of {} shards done", self.shards_done, self.shards.len());
         if self.rows_per_second > 0.0 {
             let _ = write!(text, "{:.1} rows/s", self.rows_per_second);
             if let Some(seconds) = self.eta_s {
@@ -222,6 +201,16 @@ impl Standing {
         }
         for limit in &self.limits {
             let _ = writeln!(text, "limit: {}", limit.text);
+        }
+    }
+
+    /// Words for the time that the rows are of, if they say nothing of the rows as they are now: then there is no share of them.
+    fn of_before(&self) -> Option<&'static str> {
+        match self.state {
+            RunState::RolledBack => Some("before the rollback"),
+            RunState::Complete => None,
+            RunState::Incomplete if self.rows.done() < self.rows.total => None,
+            _ => self.rows_at.map(|_| "at the last result"),
         }
     }
 

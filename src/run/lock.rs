@@ -1,10 +1,12 @@
 //! The run's lock, held exclusively: what merges, deletes or rolls back takes [`Quiet`] by reference, so that it cannot
 //! begin while a process of the run may still write, nor against another database.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{
-    Plan, RolledBack, RunStore, names, pins,
+    Plan, RolledBack, RunStore, WriterId,
+    lost::RecordedBy,
+    names, pins,
     writers::{self, UncleanWriters},
 };
 use crate::{
@@ -84,7 +86,7 @@ fn refused(refusal: Option<String>) -> Result<(), Stop> {
 /// As [`Exclusive`], and every writer that ever registered is retired: none of them writes ever again.
 pub struct Quiet {
     lock: Exclusive,
-    retired: usize,
+    retired: BTreeSet<WriterId>,
     unclean: UncleanWriters,
 }
 
@@ -105,12 +107,21 @@ impl Quiet {
 
     /// Number of writers: all that ever registered are retired now.
     pub fn retired(&self) -> usize {
-        self.retired
+        self.retired.len()
     }
 
     /// The writers that did not end in order; their blobs may be orphans.
     pub fn unclean(&self) -> &UncleanWriters {
         &self.unclean
+    }
+
+    /// The writers of lost rows that are accepted, or stay lost, no longer count as clean: the sweep under this lock looks for
+    /// their blobs, as every later one does.
+    pub async fn unclean_too(&mut self, store: &RunStore, recorded_by: &RecordedBy) -> Result<(), Fault> {
+        recorded_by.writers_are_unclean(store).await?;
+        // A process that registered since may still write.
+        self.unclean.extend(recorded_by.writers().intersection(&self.retired).cloned());
+        Ok(())
     }
 
     /// Asks the server whether the lock is still held; to be asked before anything is deleted or published.

@@ -142,6 +142,11 @@ impl RecordedBy {
         Ok(by)
     }
 
+    /// Writers that recorded the rows.
+    pub fn writers(&self) -> &BTreeSet<WriterId> {
+        &self.writers
+    }
+
     /// The writers no longer count as clean: once their rows are moved again, or accepted, the next sweep finds the blobs that
     /// no row names. To be called while the run's lock is held, whichever side of it.
     pub async fn writers_are_unclean(&self, store: &RunStore) -> Result<(), Fault> {

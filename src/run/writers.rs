@@ -91,6 +91,11 @@ impl UncleanWriters {
         Self(writers.clone())
     }
 
+    /// These are unclean too.
+    pub(super) fn extend(&mut self, writers: impl Iterator<Item = WriterId>) {
+        self.0.extend(writers);
+    }
+
     /// Whether there is none, and so nothing to sweep.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -108,8 +113,8 @@ impl UncleanWriters {
 }
 
 /// Marks every registered writer as retired: with the lock held, none of them writes ever again.
-/// Returns how many there are, and those whose blobs have to be checked.
-pub(super) async fn retire(store: &RunStore) -> Result<(usize, UncleanWriters), Fault> {
+/// Returns all of them, and those whose blobs have to be checked.
+pub(super) async fn retire(store: &RunStore) -> Result<(BTreeSet<WriterId>, UncleanWriters), Fault> {
     /// Only the document's name counts; its content is for people.
     #[derive(Serialize)]
     struct Retired {
@@ -127,7 +132,7 @@ pub(super) async fn retire(store: &RunStore) -> Result<(usize, UncleanWriters), 
             }
         })
         .await?;
-    Ok((registered.len(), unclean))
+    Ok((registered, unclean))
 }
 
 /// A process that registered after the last merge: what it records is in no result yet.

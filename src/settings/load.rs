@@ -11,7 +11,7 @@ use super::{
     StoreSettings, Trial, WarehouseSettings, WorkSettings, parse,
     reader::{Purpose, Reader},
     shards::{ShardIndexes, shard_index},
-    table as t,
+    table as t, user,
 };
 use crate::{
     domain::{Dialect, ShardIndex},
@@ -118,10 +118,10 @@ impl Reader<'_> {
         self.sources.environment("TRACEPARENT")?.trim().parse().ok()
     }
 
-    /// The user of the machine; empty if the environment does not say.
+    /// The user of the machine: as the environment says, which in a container says nothing, else as the system does.
     pub(super) fn user(&self) -> String {
-        let user = ["USER", "LOGNAME"].into_iter().find_map(|name| self.sources.environment(name));
-        user.unwrap_or_default().to_owned()
+        let mut named = ["USER", "LOGNAME"].into_iter().filter_map(|name| self.sources.environment(name));
+        named.find(|name| !name.trim().is_empty()).map_or_else(user::of_this_process, str::to_owned)
     }
 
     pub(super) fn store_settings(&mut self) -> Option<StoreSettings> {

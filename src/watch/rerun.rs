@@ -150,17 +150,30 @@ pub fn by_hand(command: &str, run: &RunName, at: &Whereabouts) -> String {
     format!("rogo-migrate {command} --run {run}{}", at.flags())
 }
 
-/// The flags with which a command finds the inputs of a run of a failure CSV and puts its results elsewhere; empty if no
-/// input has the name of a result. `out` is the run's folder of results.
+/// The flags with which a command puts its results where those of the run are, and finds the inputs of a run of a failure
+/// CSV; empty if no input has the name of a result and `out`, the run's folder of results, is the default.
 pub fn away_from_inputs(plan: &Plan, out: &Path) -> String {
     if !is_of_results(plan) {
-        return String::new();
+        return into(out);
     }
     let mut flags = format!(" --submissions {}", quoted(&plan.submissions.location));
     if is_result(&plan.mapping.location) {
         flags = flags + " --mapping " + &quoted(&plan.mapping.location);
     }
     flags + " --out " + &quoted(&out.display().to_string())
+}
+
+/// The flag for a folder of results; empty for the default.
+pub fn into(out: &Path) -> String {
+    if out == Path::new(".") {
+        return String::new();
+    }
+    format!(" --out {}", quoted(&out.display().to_string()))
+}
+
+/// A folder for results, for a machine that does not know the run's: no input is in it.
+pub fn folder_elsewhere(plan: &Plan) -> &Path {
+    Path::new(if is_of_results(plan) { plan.run.as_str() } else { "." })
 }
 
 /// The line that copies the results, those of a verification elsewhere too, into a folder in which they land on no input.
@@ -257,5 +270,11 @@ mod tests {
                  '<another folder>'"
             )
         );
+    }
+
+    #[test]
+    fn a_line_puts_the_results_where_those_of_the_run_are() {
+        assert_eq!(into(Path::new(".")), "");
+        assert_eq!(into(Path::new("my results")), " --out 'my results'");
     }
 }

@@ -316,7 +316,7 @@ pub fn running(shards: u32) -> Standing {
         };
         ShardStanding {
             shard: ShardIndex(index),
-            rows: Rows { total: 1_250, migrated, failed: migrated / 100, skipped: 0 },
+            rows: Rows { total: 1_250, migrated, failed: migrated / 100, skipped: 0, lost: 0 },
             done: phase == ShardPhase::Done,
             phase,
             state: state.into(),
@@ -329,6 +329,7 @@ pub fn running(shards: u32) -> Standing {
         migrated: sum.migrated + shard.rows.migrated,
         failed: sum.failed + shard.rows.failed,
         skipped: 0,
+        lost: 0,
     });
     Standing {
         run: "rogo".parse().unwrap(),
@@ -339,6 +340,7 @@ pub fn running(shards: u32) -> Standing {
         plan: Some(rogo_migrate::run::PlanId::fresh()),
         planned_at: None,
         rows,
+        rows_at: None,
         rows_per_second: 1_230.0,
         eta_s: Some(620),
         shards_done: shards.iter().filter(|shard| shard.done).count(),
@@ -362,7 +364,7 @@ fn where_a_run_stands_is_as_its_picture() {
         state: RunState::Complete,
         reason: "80,151 rows: 80,106 migrated, 40 failed, 5 skipped".into(),
         exit_code: 0,
-        rows: Rows { total: 80_151, migrated: 80_106, failed: 40, skipped: 5 },
+        rows: Rows { total: 80_151, migrated: 80_106, failed: 40, skipped: 5, lost: 0 },
         rows_per_second: 0.0,
         eta_s: None,
         shards_done: 0,

@@ -22,7 +22,10 @@ pub(super) struct Next {
 
 pub(super) fn next(settings: &Settings, store: &RunStore, plan: &Plan, totals: &Totals) -> Next {
     let at = Whereabouts::from(settings);
-    let flags = rerun::away_from_inputs(plan, &settings.out);
+    // The folder of a pod is no place where lines are typed.
+    let out =
+        if settings.pod.name.is_some() { rerun::folder_elsewhere(plan) } else { settings.out.as_path() };
+    let flags = rerun::away_from_inputs(plan, out);
     let lines = Rerun::of(settings.pod.release.as_ref(), &at, &flags);
     let again = lines.command(store.run(), &totals.incomplete_shards());
     let redo = lines.redo(store.run(), &totals.lost.shards);

@@ -66,7 +66,7 @@ mod tests {
             };
             ShardStanding {
                 shard: ShardIndex(index),
-                rows: Rows { total: 100, migrated, failed: 0, skipped: 0 },
+                rows: Rows { total: 100, migrated, failed: 0, skipped: 0, lost: 0 },
                 done: phase == ShardPhase::Done,
                 phase,
                 state: String::new(),

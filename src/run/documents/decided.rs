@@ -18,7 +18,7 @@ pub struct Decided {
     pub reason: String,
     /// What was decided: the command and its option.
     pub decision: String,
-    /// How many attempts it concerns.
+    /// How many attempts it concerns; 0 if that was not known, or it is about something else.
     pub attempts: u64,
 }
 

@@ -83,13 +83,17 @@ pub struct Verification {
 
 impl Verification {
     /// Whether it compared exactly the rows of these results. It did not if it was about some attempts only, if the results
-    /// changed since, as a rollback of some attempts changes them, or if a row was moved since it began, as lost rows are
+    /// changed since, as a rollback of some attempts changes them, or if a row was lost or moved since it began, as lost rows are
     /// moved again with the same counts.
     pub fn covers(&self, summary: &Summary) -> bool {
         let books = &summary.books;
         // A lost row keeps the outcome that was recorded for it, and verify compares that.
         let lost = summary.lost.rows;
-        self.plan == summary.plan
+        // One that found every row in its place is from before a result in which rows are lost.
+        let precedes_the_loss =
+            lost > 0 && self.result != VerifyResult::Differences && self.began_at <= summary.at;
+        !precedes_the_loss
+            && self.plan == summary.plan
             && summary.newest_outcome_at.is_none_or(|newest| newest < self.began_at)
             && self.rows_compared == books.rows() + lost
             && self.migrated == books.migrated + lost

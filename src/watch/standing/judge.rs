@@ -14,14 +14,14 @@ use crate::{
     ports::JobEnd,
     report::{
         grid::{count, span},
-        standing::{Rows, RunState, Standing},
+        standing::{RunState, Standing},
     },
     run::{Plan, Refusal, RunResult, State, named_instead},
     watch::rerun,
 };
 pub use seen::redo_of;
 
-use lines::{eta_s, job_line, limits, shards, verified, verifying};
+use lines::{eta_s, job_line, limits, rows, shards, verified, verifying};
 use seen::{finalize_of, is_alive, is_stopped, last_sign, of, rerun_of, undone, unfinished};
 use under_way::shards_under_way;
 
@@ -64,12 +64,7 @@ impl Verdict {
 pub fn judge(facts: &Facts) -> (Verdict, Standing) {
     let verdict = verdict(facts);
     let shards = facts.plan.as_ref().map_or_else(Vec::new, |plan| shards(plan, facts));
-    let rows = shards.iter().fold(Rows::default(), |sum, shard| Rows {
-        total: sum.total + shard.rows.total,
-        migrated: sum.migrated + shard.rows.migrated,
-        failed: sum.failed + shard.rows.failed,
-        skipped: sum.skipped + shard.rows.skipped,
-    });
+    let (rows, rows_at) = rows(facts, &shards);
     let rows_per_second: f64 = shards.iter().map(|shard| shard.rows_per_second).sum();
     let standing = Standing {
         run: facts.run.clone(),
@@ -81,6 +76,7 @@ pub fn judge(facts: &Facts) -> (Verdict, Standing) {
         planned_at: facts.plan.as_ref().map(|plan| plan.created_at),
         eta_s: eta_s(rows, rows_per_second),
         rows,
+        rows_at,
         rows_per_second,
         shards_done: shards.iter().filter(|shard| shard.done).count(),
         shards,
@@ -130,7 +126,7 @@ fn verdict(facts: &Facts) -> Verdict {
         return Verdict::new(RunState::Finalizing, Exit::Temporary, "the finalizer is at work");
     }
     let ended = facts.jobs.as_ref().is_some_and(|jobs| of(jobs, "finalize").next().is_some());
-    let rerun = rerun_of(facts).command(&facts.run, &undone);
+    let rerun = rerun_line(facts, &undone, merged);
     if !undone.is_empty() && (merged || ended) {
         let reason = format!("rows of shards {} have no outcome", shard_list(&undone));
         return Verdict::new(RunState::Incomplete, Exit::Incomplete, reason).next(rerun);
@@ -145,6 +141,15 @@ fn verdict(facts: &Facts) -> Verdict {
         return Verdict::new(RunState::Stalled, Exit::Incomplete, reason).next(rerun);
     }
     silent(plan, facts, &undone, merged, rerun)
+}
+
+/// The line that runs shards again. The result that tells of them knows where its files went.
+fn rerun_line(facts: &Facts, undone: &[ShardIndex], merged: bool) -> String {
+    let told = facts.summary.as_ref().map(|summary| &summary.next_command);
+    match told.filter(|line| merged && facts.jobs.is_none() && !line.is_empty()) {
+        Some(line) => line.clone(),
+        None => rerun_of(facts).command(&facts.run, undone),
+    }
 }
 
 /// Why no process is at work and none will begin by itself; `None` if that is not known. A pod that was stopped is

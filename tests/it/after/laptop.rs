@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use super::{at_laptop, laptop, plain_sample, write};
 use crate::support::{
     app::{Ended, TestApp},
+    documents::shell,
     results::RESULTS,
 };
 
@@ -40,7 +41,8 @@ async fn a_run_is_followed_resumed_and_fetched() {
     }
     let incomplete = app.run(&["finalize"]).await.expect(69);
     assert!(incomplete.stderr.contains("in 2 shard(s): 0,2\n"), "{}", incomplete.stderr);
-    let again = format!("rogo-migrate resume --run rogo --run-store {}", app.variable("ROGO_RUN_STORE"));
+    let (store, out) = (app.variable("ROGO_RUN_STORE"), app.variable("ROGO_OUT"));
+    let again = format!("rogo-migrate resume --run rogo --run-store {store} --out {out}");
     assert!(incomplete.stderr.contains(&format!("run them again: {again}\n")), "{}", incomplete.stderr);
     let summary: Value = serde_json::from_str(&app.result("summary.json")).unwrap();
     assert_eq!(summary["next_command"], json!(again));
@@ -75,6 +77,24 @@ async fn a_run_is_followed_resumed_and_fetched() {
     assert_eq!(app.result("report.html"), page, "the same bytes for the same run");
     assert_eq!(second.0, first.0);
     assert_ne!(second.1, first.1);
+}
+
+#[tokio::test]
+async fn the_next_line_as_it_is_printed_puts_the_results_where_those_before_went() {
+    let sample = plain_sample(6).await;
+    let mut app = TestApp::without_cluster(&sample).await;
+    app.unset("ROGO_OUT");
+    app.run(&["plan", "--shards", "2"]).await.expect(0);
+    app.run(&["shard", "--shard", "0"]).await.expect(0);
+    let incomplete = app.run(&["finalize", "--out", "my results"]).await.expect(69);
+    let status = app.run(&["status"]).await.expect(69);
+    let next = status.stdout.lines().find_map(|line| line.strip_prefix("next: ")).unwrap();
+    assert!(incomplete.stderr.contains(&format!("{next}\n")), "{next}\n{}", incomplete.stderr);
+
+    shell(&app, next, &[]).await.expect(0);
+    let migrated = fs::read_to_string(app.out.path().join("my results/migrated.csv")).unwrap();
+    assert_eq!(migrated.lines().count(), 7);
+    assert!(!app.out.path().join("migrated.csv").exists(), "nothing lands in the working directory");
 }
 
 #[tokio::test]

@@ -62,6 +62,11 @@ async fn lost_rows_are_named_and_moved_again_until_all_is_as_it_was() {
     let decided = app.decided("rogo").await;
     let [decided] = decided.as_slice() else { panic!("{decided:?}") };
     assert_eq!((decided.decision.as_str(), decided.reason.as_str()), ("resume --redo lost", "failover"));
+    // As in a container, the environment names no user.
+    let user = std::process::Command::new("id").arg("-un").output().unwrap().stdout;
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let by = format!("{}@{}", String::from_utf8(user).unwrap().trim(), host.trim());
+    assert_eq!((&decided.by, decided.attempts), (&by, 3));
 }
 
 #[tokio::test]
@@ -155,4 +160,74 @@ async fn rows_that_are_moved_again_before_a_finalize_has_named_them_leave_no_blo
     }
     app.run(&["resume", "--redo", "lost", "--reason", "failover"]).await.expect(0);
     assert_same(&app.everything().await, &undisturbed);
+}
+
+#[tokio::test]
+async fn blobs_of_rows_that_are_accepted_before_a_finalize_has_named_them_are_swept_at_once() {
+    let sample = plain_sample(6).await;
+    let app = TestApp::without_cluster(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let lost = launch_ids(&app, 2).await;
+    app.lose(attempt(&lost[0])).await;
+    app.delete_submission(attempt(&lost[1])).await;
+    let is_of_lost = |name: &str| lost.iter().any(|launch_id| name.contains(attempt(launch_id)));
+    let (gone, kept): (Vec<_>, Vec<_>) =
+        app.blobs().await.into_iter().map(|blob| blob.name).partition(|name| is_of_lost(name));
+
+    app.run(&["finalize", "--accept", "lost", "--reason", "asked to be erased"]).await.expect(0);
+    let left: Vec<_> = app.blobs().await.into_iter().map(|blob| blob.name).collect();
+    assert_eq!(left, kept);
+    assert_eq!(summary(&app)["orphans_removed"], json!(gone.len()));
+    app.run(&["verify", "--level", "blobs", "--recheck", "0s"]).await.expect(0);
+}
+
+/// What `status` says: its text, and its rows as JSON.
+async fn status(app: &TestApp<'_>, code: i32) -> (String, Value) {
+    let text = app.run(&["status"]).await.expect(code).stdout;
+    let told: Value =
+        serde_json::from_str(&app.run(&["status", "--json"]).await.expect(code).stdout).unwrap();
+    (text, told)
+}
+
+#[tokio::test]
+async fn status_has_the_books_of_the_result_and_no_hundred_per_cent_while_rows_are_lost() {
+    let sample = plain_sample(12).await;
+    let app = TestApp::without_cluster(&sample).await;
+    app.run(&["run", "--shards", "2"]).await.expect(0);
+    app.run(&["verify", "--recheck", "0s"]).await.expect(0);
+    let (text, told) = status(&app, 0).await;
+    assert!(text.contains("12 of 12 rows (100.0%): 12 migrated, 0 failed, 0 skipped;"), "{text}");
+    assert!(text.contains("UTC: VERIFIED"), "{text}");
+    assert_eq!(told["verified"]["of_these_results"], json!(true));
+    app.lose(attempt(&launch_ids(&app, 1).await[0])).await;
+
+    app.run(&["finalize"]).await.expect(69);
+    let before = "UTC: Verified before the results last changed, or only in part: VERIFIED";
+    let (text, told) = status(&app, 69).await;
+    assert!(text.contains("11 of 12 rows (91.7%): 11 migrated, 0 failed, 0 skipped, 1 lost;"), "{text}");
+    assert!(text.contains(before) && !text.contains("100"), "{text}");
+    let rows = |migrated: u64, skipped: u64| json!({ "total": 12, "migrated": migrated, "failed": 0, "skipped": skipped });
+    let mut of_result = rows(11, 0);
+    of_result["lost"] = json!(1);
+    assert_eq!((&told["rows"], &told["verified"]["of_these_results"]), (&of_result, &json!(false)));
+
+    app.run(&["finalize", "--accept", "lost", "--reason", "asked to be erased"]).await.expect(0);
+    let (text, told) = status(&app, 0).await;
+    assert!(text.contains("12 of 12 rows (100.0%): 11 migrated, 0 failed, 1 skipped;"), "{text}");
+    assert!(text.contains(before), "{text}");
+    assert_eq!(told["rows"], rows(11, 1));
+
+    let (removers, ids) = (app.database.removers_url(), app.out.path().join("ids.txt"));
+    std::fs::write(&ids, &app.migrated()[0]).unwrap();
+    let rollback = ["rollback", "--yes", "--reason", "it was wrong"];
+    let some = [&rollback[..], &["--attempts", ids.to_str().unwrap()]].concat();
+    app.run_as(&removers, &some).await.expect(0);
+    let (text, told) = status(&app, 0).await;
+    assert!(text.contains("12 of 12 rows (100.0%): 10 migrated, 0 failed, 2 skipped;"), "{text}");
+    assert_eq!(told["rows"], rows(10, 2));
+
+    app.run_as(&removers, &rollback).await.expect(0);
+    let (text, _) = status(&app, 78).await;
+    assert!(text.contains("\nbefore the rollback: 10 migrated, 0 failed, 2 skipped;"), "{text}");
+    assert!(!text.contains('%'), "{text}");
 }

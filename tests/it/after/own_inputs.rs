@@ -44,14 +44,14 @@ async fn a_failure_csv_is_an_input_only_of_a_run_whose_results_go_elsewhere() {
     app.set("ROGO_SUBMISSIONS", own.to_str().unwrap());
     app.run(&["plan"]).await.expect(0);
     // Each line that is printed runs as it stands: it finds the input, and no result lands on it.
-    let flags = |out: &str| format!(" --submissions {} --out {out}\n", own.display());
+    let flags = format!(" --submissions {} --out {}\n", own.display(), elsewhere.display());
     let store = app.variable("ROGO_RUN_STORE");
     let resume = format!("rogo-migrate resume --run second --run-store {store}");
     let incomplete = app.run(&["finalize"]).await.expect(69);
-    let said = format!("{resume}{}", flags(&elsewhere.display().to_string()));
+    let said = format!("{resume}{flags}");
     assert!(incomplete.stderr.contains(&said), "{said}{}", incomplete.stderr);
     let status = app.run(&["status"]).await.expect(69);
-    assert!(status.stdout.ends_with(&format!("next: {resume}{}", flags("second"))), "{}", status.stdout);
+    assert!(status.stdout.ends_with(&format!("next: {said}")), "{}", status.stdout);
 
     app.run(&["run", "--breaker", "off", "--reason", "a test"]).await.expect(0);
     let status = app.run(&["status"]).await.expect(0);

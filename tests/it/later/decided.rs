@@ -79,7 +79,7 @@ async fn one_session_with_every_decision_leaves_a_line_of_each() {
             ("plan --exclude exclude.csv", "REQ-1", 0),
             ("--breaker off", "REQ-1", 16),
             ("orphans --delete", "REQ-2", 0),
-            ("resume --redo lost", "REQ-3", 0),
+            ("resume --redo lost", "REQ-3", 1),
             ("finalize --accept lost", "REQ-4", 1),
             ("verify --accept", "REQ-5 (B. Exam)", 1),
             ("rollback --yes --attempts one.txt", "REQ-6", 1),

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{ALIVE, Facts, STILL, is_alive, is_stopped};
+use super::{ALIVE, Facts, STILL, is_alive, is_stopped, last_sign};
 use crate::{
     domain::ShardIndex,
     ports::{JobEnd, RunJob},
@@ -20,6 +20,28 @@ pub(super) fn shards(plan: &Plan, facts: &Facts) -> Vec<ShardStanding> {
     planned.map(|(shard, planned)| standing_of(shard, planned.rows, facts)).collect()
 }
 
+/// The rows of all shards and, if they are the books of its last result, when that was made. Done markers stand from before
+/// rows were lost, accepted or rolled back, so that a result with every row outweighs them.
+pub(super) fn rows(facts: &Facts, shards: &[ShardStanding]) -> (Rows, Option<DateTime<Utc>>) {
+    let counted = shards.iter().fold(Rows::default(), |sum, ShardStanding { rows, .. }| Rows {
+        total: sum.total + rows.total,
+        migrated: sum.migrated + rows.migrated,
+        failed: sum.failed + rows.failed,
+        skipped: sum.skipped + rows.skipped,
+        lost: 0,
+    });
+    let result = facts.plan.as_ref().zip(facts.summary.as_ref());
+    let Some((plan, summary)) = result.filter(|(plan, summary)| summary.plan == plan.id) else {
+        return (counted, None);
+    };
+    if summary.missing.rows == 0 || summary.at > last_sign(plan, facts) {
+        return (Rows::of(summary), Some(summary.at));
+    }
+    // Which rows were lost, the shards do not say: until the next result none of them is back.
+    let lost = summary.lost.rows.min(counted.migrated);
+    (Rows { migrated: counted.migrated - lost, lost, ..counted }, None)
+}
+
 fn standing_of(shard: ShardIndex, total: u64, facts: &Facts) -> ShardStanding {
     let marker = facts.done.get(&shard);
     let beat = facts.beats.get(&shard);
@@ -31,6 +53,7 @@ fn standing_of(shard: ShardIndex, total: u64, facts: &Facts) -> ShardStanding {
         migrated: books.migrated,
         failed: books.rows_failed(),
         skipped: books.rows_skipped(),
+        lost: 0,
     });
     let (phase, state, rows_per_second) = match (marker, beat) {
         (Some(_), _) => (ShardPhase::Done, "done".to_owned(), 0.0),
@@ -102,7 +125,8 @@ pub(super) fn verifying(under_way: &UnderWay) -> Verifying {
 /// The result of a verification.
 pub(super) fn verified(verification: &Verification, summary: Option<&Summary>) -> Verified {
     let verdict = verification.verdict_beside(summary);
-    Verified { result: verification.result, verdict, at: verification.at }
+    let of_these_results = summary.is_none_or(|summary| verification.covers(summary));
+    Verified { result: verification.result, verdict, of_these_results, at: verification.at }
 }
 
 /// A Job in a line: its end or its pods, and what keeps them from starting.

@@ -1,6 +1,6 @@
 //! What the facts of a run say: its Jobs, its heartbeats, its undone shards, and the commands that fit it.
 
-use std::{collections::BTreeSet, path::Path};
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
@@ -21,9 +21,9 @@ pub(super) fn finalize_of(facts: &Facts) -> String {
     rerun_of(facts).finalize(&facts.run)
 }
 
-/// Where the results went is not known here: a folder of the run's name is none of its inputs.
-fn flags(facts: &Facts, plan: &Plan) -> String {
-    rerun::away_from_inputs(plan, Path::new(facts.run.as_str()))
+/// Where the results went is not known here.
+fn flags(plan: &Plan) -> String {
+    rerun::away_from_inputs(plan, rerun::folder_elsewhere(plan))
 }
 
 /// Jobs of the newest epoch with this component, their additional ones included.
@@ -41,7 +41,7 @@ pub(super) fn unfinished(facts: &Facts, component: &'static str) -> bool {
 
 /// How the run's shards are run again.
 pub(super) fn rerun_of(facts: &Facts) -> Rerun {
-    let flags = facts.plan.as_ref().map(|plan| flags(facts, plan)).unwrap_or_default();
+    let flags = facts.plan.as_ref().map(flags).unwrap_or_default();
     Rerun::of(release(facts).as_ref(), &facts.whereabouts, &flags)
 }
 

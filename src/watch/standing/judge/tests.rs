@@ -379,6 +379,39 @@ fn lost_rows_are_told_with_the_finalizers_own_command() {
     again.is(RunState::Running, Exit::Temporary, "Job r-shards-again has no pod", "");
 }
 
+#[test]
+fn a_result_with_every_row_outweighs_done_markers_and_nothing_is_whole_while_rows_are_lost() {
+    let result = |mut run: Run, migrated: u64, lost: u64| {
+        let mut summary = run.0.summary.take().unwrap();
+        summary.books = books(migrated);
+        run.0.summary = Some(summary.lost(Lost { rows: lost, shards: vec![ShardIndex(1)] }));
+        run
+    };
+    let line = |run: &Run| {
+        let (_, standing) = judge(&run.0);
+        standing.text(80).lines().nth(1).unwrap_or_default().to_owned()
+    };
+    let lost = || result(Run::planned().done(&[0, 1, 2], 10).summary(0, 20), 28, 2);
+    let said = "28 migrated, 0 failed, 0 skipped, 2 lost; 3 of 3 shards done";
+    assert_eq!(line(&lost()), format!("28 of 30 rows (93.3%): {said}"));
+    // They are moved again: a shard is done anew, the other is not.
+    let mut redone = lost();
+    redone.0.done.get_mut(&ShardIndex(1)).unwrap().at = minute(95);
+    redone.0.unmerged = moved_again(just_now(), false).0.unmerged;
+    assert_eq!(line(&redone), format!("at the last result: {said}"));
+    // Rows are lost, others never had an outcome, and those are moved now.
+    let both = result(Run::planned().done(&[0, 1], 10).beat(2, just_now()).summary(10, 20), 18, 2);
+    let counted = "22 of 30 rows (73.3%): 22 migrated, 0 failed, 0 skipped, 2 lost; 2 of 3 shards done";
+    assert_eq!(line(&both), counted);
+    // What a COMPLETE result calls whole may lack rows once they are moved again.
+    let said = "at the last result: 30 migrated, 0 failed, 0 skipped; 3 of 3 shards done";
+    assert_eq!(line(&moved_again(just_now(), false)), said);
+    let mut rolled_back = Run::planned().done(&[0, 1, 2], 10);
+    rolled_back.0.rolled_back = true;
+    let said = "before the rollback: 30 migrated, 0 failed, 0 skipped; 3 of 3 shards done";
+    assert_eq!(line(&rolled_back), said);
+}
+
 /// Minutes after the plan: a COMPLETE result at 20, and a process of shard 1 that registered later.
 fn moved_again(sign: DateTime<Utc>, is_stopped: bool) -> Run {
     let mut run = Run::planned().done(&[0, 1, 2], 10).summary(0, 20);
