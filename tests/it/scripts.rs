@@ -126,13 +126,13 @@ printf '%s\n' "$*" "$AZURE_STORAGE_CONNECTION_STRING" >>"$ASKED"
 "#;
 
 /// A docker whose build takes two seconds, and fails.
-const BUILDS: &str = r##"#!/bin/sh
+const BUILDS: &str = r#"#!/bin/sh
 [ "$1" = build ] || exit 0
 echo '#7 compiling'
 sleep 2
 echo '#8 no space is left' >&2
 exit 3
-"##;
+"#;
 
 /// deploy/kind/run.sh in the namespace `theirs`, with the folder's programs, in a cluster of its own.
 fn kind_run(folder: &Path, arguments: &[&str]) -> Command {

@@ -167,12 +167,11 @@ fn every_setting_that_cannot_be_used_is_named_by_the_command_settings() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("rogo.toml");
     for setting in ALL {
-        let ended = match setting.environment {
-            Some(name) => program(&["settings"], &[(name, "a\u{1}b")]),
-            None => {
-                std::fs::write(&config, format!("{} = \"a\\u0001b\"\n", setting.key)).unwrap();
-                program(&["settings", "--config", config.to_str().unwrap()], &[])
-            }
+        let ended = if let Some(name) = setting.environment {
+            program(&["settings"], &[(name, "a\u{1}b")])
+        } else {
+            std::fs::write(&config, format!("{} = \"a\\u0001b\"\n", setting.key)).unwrap();
+            program(&["settings", "--config", config.to_str().unwrap()], &[])
         };
         let said = String::from_utf8_lossy(&ended.stderr);
         assert_eq!(ended.status.code(), Some(64), "{}: {said}", setting.key);
