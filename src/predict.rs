@@ -88,7 +88,7 @@ pub async fn predict(subject: Subject<'_>) -> Result<Predicted, Stop> {
     let mut tables = Tables::create()?;
     let catalogue = subject.target.catalogue().await?;
     let mut decided = Decided::new(plan, &catalogue)?;
-    let mut files = FileSpool::new(plan.rows, subject.listing)?;
+    let mut files = FileSpool::new(plan.submissions.rows, subject.listing)?;
     let reading = Reading::new(subject);
     let round_trip = seen::round_trip(subject.target).await?;
     let began = Instant::now();
@@ -97,11 +97,12 @@ pub async fn predict(subject: Subject<'_>) -> Result<Predicted, Stop> {
     decided.transformations.write(&mut tables)?;
     // What it has in memory goes to disk before the files are looked at.
     let decided = decided.finish()?;
+    let named = missing::named(subject, &mut files).await?;
     let looked = look::look(subject, files, &mut tables).await?;
     let mut prediction = Prediction::new(&plan.run, Some(plan.id.clone()), Utc::now());
     prediction.rows = plan.rows;
     prediction.rows_left_out = plan.rows_left_out;
-    prediction.not_in_input = not_in_input(subject, &looked, &mut tables).await?;
+    prediction.not_in_input = not_in_input(subject, &named, &looked, &mut tables).await?;
     let settled = settle(decided, &looked)?;
     settled.controls.write(&mut tables)?;
     prediction.outcomes = settled.outcomes;

@@ -30,5 +30,5 @@ pub use asked::asks_target;
 pub use assessment::CatalogueIndex;
 pub use config::RuleConfig;
 pub use decide::{decide, decide_without_facts, held_elsewhere, lone_launch_session, needs_facts};
-pub use files::source_urls;
+pub use files::{named_urls, source_urls};
 pub use sections::sections_of_label;

@@ -12,9 +12,12 @@ use crate::{
     },
 };
 
-/// The files of rows that passed the rules.
+/// The files of rows that passed the rules, and the names of all that rows of the input name.
 pub struct FileSpool {
     buckets: Buckets,
+    /// Half the key of each file that a row names, dealt as the files are. What two names of one half hide is a blob that no
+    /// row names, once in many million predictions.
+    named: Buckets,
     count: usize,
     containers: Containers,
 }
@@ -51,7 +54,7 @@ impl FileSpool {
             Some(listing) => (listing.listed.blobs.len(), Containers::known(&listing.containers)),
             None => (buckets_for(rows), Containers::default()),
         };
-        Ok(Self { buckets: Buckets::new(count)?, count, containers })
+        Ok(Self { buckets: Buckets::new(count)?, named: Buckets::new(count)?, count, containers })
     }
 
     /// Adds a file of the row.
@@ -61,8 +64,55 @@ impl FileSpool {
         self.buckets.push(wanted.key().bucket(self.count), &wanted)
     }
 
+    /// Notes that a row of the input names the file, whatever becomes of the row. Only where files are going to be looked at
+    /// does it count: to be called once all of them are here.
+    pub fn name(&mut self, url: &Url) -> Result<(), Fault> {
+        let Some(container) = self.containers.number(url) else { return Ok(()) };
+        let key = NameKey::of_source(container, url);
+        self.named.push(key.bucket(self.count), &key.halves().1)
+    }
+
     /// All files, by bucket, and their containers.
-    pub fn finish(self) -> Result<(SpooledBuckets, Vec<Container>), Fault> {
-        Ok((self.buckets.finish()?, self.containers.finish()))
+    pub fn finish(self) -> Result<SpooledFiles, Fault> {
+        let Self { buckets, named, containers, .. } = self;
+        Ok(SpooledFiles {
+            wanted: buckets.finish()?,
+            named: named.finish()?,
+            containers: containers.finish(),
+        })
+    }
+}
+
+/// What a [`FileSpool`] took, to be read.
+pub struct SpooledFiles {
+    /// [`WantedFile`]s.
+    pub wanted: SpooledBuckets,
+    /// Names that rows of the input name, in as many buckets.
+    named: SpooledBuckets,
+    /// By number.
+    pub containers: Vec<Container>,
+}
+
+impl SpooledFiles {
+    /// The names of one bucket.
+    pub fn named(&self, bucket: usize) -> Result<Named, Fault> {
+        let mut halves = Vec::new();
+        self.named.read(bucket, |half: u64| {
+            halves.push(half);
+            Ok(())
+        })?;
+        halves.sort_unstable();
+        halves.dedup();
+        Ok(Named(halves))
+    }
+}
+
+/// Names that rows of the input name.
+pub struct Named(Vec<u64>);
+
+impl Named {
+    /// Whether the file is one of them.
+    pub fn holds(&self, key: NameKey) -> bool {
+        self.0.binary_search(&key.halves().1).is_ok()
     }
 }

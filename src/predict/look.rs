@@ -14,7 +14,7 @@ use self::view::View;
 use super::{
     Subject, Tables,
     decided::{bucket_of, buckets_of},
-    files::{FileSpool, WantedFile},
+    files::{FileSpool, SpooledFiles, WantedFile},
 };
 use crate::{
     ports::{Fault, FaultKind, Service, Source},
@@ -84,10 +84,11 @@ pub async fn look(
     files: FileSpool,
     tables: &mut Tables,
 ) -> Result<Looked, Fault> {
-    let (wanted, containers) = files.finish()?;
+    let spooled = files.finish()?;
+    let SpooledFiles { wanted, containers, .. } = &spooled;
     let own = match listing {
         Some(_) => None,
-        None => Some(list_all(source, &containers, wanted.len()).await?),
+        None => Some(list_all(source, containers, wanted.len()).await?),
     };
     let Some(listed) = listing.map(|listing| &listing.listed).or(own.as_ref()) else {
         return Err(no_room(std::io::ErrorKind::NotFound.into()));
@@ -102,7 +103,7 @@ pub async fn look(
         sound: 0,
     };
     for bucket in 0..wanted.len() {
-        look.bucket(bucket, &wanted, listed, tables).await?;
+        look.bucket(bucket, &spooled, listed, tables).await?;
     }
     let exact = look.views.iter().all(|view| view.skipped == 0);
     let mean_bytes = look.views.iter().map(View::mean_bytes).collect();
@@ -130,17 +131,27 @@ impl Look<'_> {
     async fn bucket(
         &mut self,
         bucket: usize,
-        wanted: &SpooledBuckets,
+        spooled: &SpooledFiles,
         listed: &Listed,
         tables: &mut Tables,
     ) -> Result<(), Fault> {
         let mut files: HashMap<NameKey, Vec<WantedFile>> = HashMap::new();
-        wanted.read(bucket, |file: WantedFile| {
+        spooled.wanted.read(bucket, |file: WantedFile| {
             files.entry(file.key()).or_default().push(file);
             Ok(())
         })?;
+        let named = spooled.named(bucket)?;
         let mut shown: HashMap<NameKey, Found> = HashMap::new();
-        listed.blobs.read(bucket, |blob: ListedBlob| self.meet(&blob, &files, &mut shown, tables))?;
+        listed.blobs.read(bucket, |blob: ListedBlob| {
+            let key = blob.key();
+            if files.contains_key(&key) {
+                let size = Found::Bytes(blob.size_bytes);
+                shown.insert(key, if blob.archived { Found::Archived } else { size });
+                return Ok(());
+            }
+            if named.holds(key) { Ok(()) } else { self.not_named(&blob, tables) }
+        })?;
+        drop(named);
         let mut due = Vec::new();
         // In a fixed order, so that a sample is the same each time.
         let mut names: Vec<(NameKey, Vec<WantedFile>)> = files.into_iter().collect();
@@ -156,20 +167,8 @@ impl Look<'_> {
         self.look_at(due).await
     }
 
-    /// A listed blob is a row's file, or a blob that no row names.
-    fn meet(
-        &mut self,
-        blob: &ListedBlob,
-        files: &HashMap<NameKey, Vec<WantedFile>>,
-        shown: &mut HashMap<NameKey, Found>,
-        tables: &mut Tables,
-    ) -> Result<(), Fault> {
-        let key = blob.key();
-        let found = if blob.archived { Found::Archived } else { Found::Bytes(blob.size_bytes) };
-        if files.contains_key(&key) {
-            shown.insert(key, found);
-            return Ok(());
-        }
+    /// Counts and names a listed blob that no row of the input names.
+    fn not_named(&mut self, blob: &ListedBlob, tables: &mut Tables) -> Result<(), Fault> {
         let Some(view) = self.views.get_mut(blob.container as usize).filter(|view| view.is_named()) else {
             return Ok(());
         };

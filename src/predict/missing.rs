@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::{Subject, Tables, look::Looked};
+use super::{Subject, Tables, files::FileSpool, look::Looked};
 use crate::{
     domain::{AttemptId, text::trim},
     exit::Stop,
     ports::{Fault, FaultKind},
+    rules::named_urls,
     run::NotInInput,
 };
 
@@ -16,10 +17,10 @@ const EXAMPLES: usize = 5;
 /// Compares mapping, warehouse and listed blobs with every row of the input, also with those that a trial leaves out.
 pub async fn not_in_input(
     subject: Subject<'_>,
+    named: &[AttemptId],
     looked: &Looked,
     tables: &mut Tables,
 ) -> Result<NotInInput, Stop> {
-    let named = named(subject).await?;
     let mapping = MappedAttempts::read(subject).await?;
     let mut found =
         NotInInput { mapping_attempts_chosen: mapping.chosen.len() as u64, ..NotInInput::default() };
@@ -71,12 +72,14 @@ fn blobs(looked: &Looked, found: &mut NotInInput) {
     }
 }
 
-/// Every attempt that a row of `submission_files.csv` names, sorted.
-async fn named(subject: Subject<'_>) -> Result<Vec<AttemptId>, Stop> {
+/// Every attempt that a row of `submission_files.csv` names, sorted; the files that the rows name go to `files`. A row that
+/// fails, is skipped or left out names its files like any other.
+pub async fn named(subject: Subject<'_>, files: &mut FileSpool) -> Result<Vec<AttemptId>, Stop> {
     let (mut reader, columns) = subject.inputs.submissions().await?;
     let mut named: Vec<AttemptId> = Vec::new();
     while let Some(record) = reader.next().await? {
         named.extend(columns.attempt_id(record).parse::<AttemptId>().ok());
+        named_urls(&columns.row(record), subject.rules).try_for_each(|url| files.name(&url))?;
     }
     Ok(sorted(named))
 }

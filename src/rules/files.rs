@@ -46,6 +46,12 @@ pub fn source_urls(cells: &SubmissionRow, config: &RuleConfig) -> Vec<Url> {
     learner.into_iter().chain(marker).map(|listed| listed.source).collect()
 }
 
+/// Every file that a row names below an allowed source, whether or not the row fails because of its files.
+pub fn named_urls(cells: &SubmissionRow, config: &RuleConfig) -> impl Iterator<Item = Url> {
+    let of = |cell: &str| sources(cell, "", &config.allowed_sources, &mut Vec::new());
+    of(&cells.learner_blob_urls).into_iter().chain(of(&cells.marker_blob_urls)).map(|listed| listed.source)
+}
+
 /// Where the learner's and the marker's files are read.
 fn permitted_sources(
     cells: &SubmissionRow,

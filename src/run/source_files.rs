@@ -86,6 +86,11 @@ impl Containers {
         number
     }
 
+    /// The number of the file's container, if a file of it was counted or it was known before.
+    pub fn number(&self, url: &Url) -> Option<u32> {
+        self.numbers.get(&source_container(url)).copied()
+    }
+
     /// All of them, by number.
     pub fn finish(self) -> Vec<Container> {
         self.all

@@ -67,3 +67,21 @@ async fn attempts_and_blobs_that_a_short_export_lacks_are_named() {
     let is_named = |row: &Vec<String>| row[..4] == ["attempt", "99999999", "", "warehouse"];
     assert!(rows(&app, "not_in_input.csv").iter().any(is_named));
 }
+
+#[tokio::test]
+async fn a_blob_that_a_row_names_is_not_said_to_be_of_no_row_whatever_becomes_of_the_row() {
+    let sample = Sample::with(300, 7, |_| {}).await;
+    let app = TestApp::new(&sample).await;
+    let azurite = Azurite::shared().await;
+    azurite.put(&sample.source, "learner/forgotten.docx", "never exported").await;
+    let alone = async |more: &[&str], when: &str| {
+        let missing = predicted(&app, more).await.not_in_input;
+        assert_eq!(missing.blobs, Some(1), "{when}");
+        let table = rows(&app, "not_in_input.csv");
+        let blobs: Vec<&Vec<String>> = table.iter().filter(|row| row[0] == "blob").collect();
+        assert!(blobs.len() == 1 && blobs[0][4].ends_with("/learner/forgotten.docx"), "{when}: {blobs:?}");
+    };
+    // Rows fail and are skipped, and some are named twice.
+    alone(&["--dry-run"], "of a target without submissions").await;
+    alone(&["--dry-run", "--limit", "40"], "of a trial that leaves rows out").await;
+}
