@@ -89,7 +89,7 @@ pub struct SpooledFiles {
     pub wanted: SpooledBuckets,
     /// Names that rows of the input name, in as many buckets.
     named: SpooledBuckets,
-    /// By number.
+    /// Those of the files that are looked at; a [`WantedFile`] names one by its place here.
     pub containers: Vec<Container>,
 }
 
