@@ -1,10 +1,12 @@
 //! What the process of one shard tells of itself: the stream of its events, and the consumers whose state goes into its
 //! heartbeats and its done marker.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+use tokio::sync::Notify;
 
 use super::{
-    events::{Consumer, Events, now},
+    events::{Consumer, Event, Events, now},
     invariants::Invariants,
     limits::Limits,
     progress::Progress,
@@ -18,6 +20,19 @@ pub struct Observed {
     progress: Arc<Progress>,
     limits: Arc<Limits>,
     invariants: Arc<Invariants>,
+    segments: Arc<Segments>,
+}
+
+/// Wakes who waits for the next segment.
+#[derive(Default)]
+struct Segments(Notify);
+
+impl Consumer for Segments {
+    fn take(&self, _: Instant, event: &Event<'_>) {
+        if let Event::Recorded { .. } = event {
+            self.0.notify_one();
+        }
+    }
 }
 
 impl Observed {
@@ -25,8 +40,15 @@ impl Observed {
     pub fn new(rows: u64, events: &Events) -> Self {
         let progress = Arc::new(Progress::new(now(), rows, 1));
         let (limits, invariants) = (Arc::<Limits>::default(), Arc::new(Invariants::of_this_build(events)));
-        let own: [Arc<dyn Consumer>; 3] = [progress.clone(), limits.clone(), invariants.clone()];
-        Self { events: events.and(own), progress, limits, invariants }
+        let segments = Arc::<Segments>::default();
+        let own: [Arc<dyn Consumer>; 4] =
+            [progress.clone(), limits.clone(), invariants.clone(), segments.clone()];
+        Self { events: events.and(own), progress, limits, invariants, segments }
+    }
+
+    /// Ends once a segment was written since the last call; several of them count once.
+    pub async fn recorded(&self) {
+        self.segments.0.notified().await;
     }
 
     /// Counts of the shard so far, earlier processes included.

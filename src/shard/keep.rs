@@ -78,22 +78,35 @@ pub struct Heart<'a> {
 }
 
 impl Heart<'_> {
-    /// Shows the state and writes the heartbeat until `done`; then the last one, unless the shard is done.
+    /// Shows the state and writes the heartbeat until `done`; then the last one, unless the shard is done. Each segment is
+    /// followed by a heartbeat: `status`, which reads no segment of a process that gives heartbeats, would know less than the
+    /// run store holds.
     pub(super) async fn beat_until(&self, done: &CancellationToken) {
         let mut ticks = every(STATE_EVERY);
         ticks.tick().await;
         let (mut sampler, mut told) = (Sampler::begin(), None);
-        for beat in 0_u32.. {
+        let (mut seconds, mut has_recorded) = (0_u32, false);
+        loop {
             let state = self.pace.sample(Utc::now());
             self.tell(&state, &mut told);
-            self.observed.events.tell(Event::Sampled(sampler.sample()));
-            (self.gauge)();
-            if beat % HEARTBEAT_EVERY_STATES == 0 {
+            if !has_recorded {
+                self.observed.events.tell(Event::Sampled(sampler.sample()));
+                (self.gauge)();
+            }
+            if has_recorded || seconds % HEARTBEAT_EVERY_STATES == 0 {
                 self.write(state).await;
+                seconds = 0;
             }
-            if done.run_until_cancelled(ticks.tick()).await.is_none() {
-                break;
-            }
+            // A heartbeat that is under way is never cut off: it could arrive after the last one.
+            let woken = async {
+                tokio::select! {
+                    _ = ticks.tick() => false,
+                    () = self.observed.recorded() => true,
+                }
+            };
+            let Some(recorded) = done.run_until_cancelled(woken).await else { break };
+            has_recorded = recorded;
+            seconds += u32::from(!recorded);
         }
         self.write_last().await;
     }

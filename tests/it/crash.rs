@@ -112,6 +112,32 @@ async fn a_frozen_process_is_named_and_writes_nothing_once_it_was_retired() {
 }
 
 #[tokio::test]
+async fn status_counts_what_the_segments_of_a_process_hold_that_was_just_killed() {
+    let sample = Sample::with(600, 33, |options| options.plain = true).await;
+    let mut app = TestApp::without_cluster(&sample).await;
+    let proxy = Proxy::start(TestServer::get().address()).await;
+    app.set("DATABASE_URL", app.database.url_through(proxy.address()));
+    app.run(&["plan"]).await.expect(0);
+    proxy.delay(Duration::from_millis(100));
+    let mut process = app.start(&["shard", "--shard", "0", "--flush", "1s"]);
+    // The second one comes a second after the first.
+    until("two segments stand", || async { segments(&app).await.len() > 1 }).await;
+    process.kill().await.unwrap();
+    let store = app.run_blobs();
+    let first: Vec<_> =
+        store.get(&segments(&app).await[0]).await.unwrap().unwrap().body.try_collect().await.unwrap();
+    // Its first line names the plan.
+    let held = first.concat().split(|byte| *byte == b'\n').count() as u64 - 2;
+    let told: serde_json::Value =
+        serde_json::from_str(&app.run(&["status", "--json"]).await.expect(75).stdout).unwrap();
+    assert!(held > 0 && told["rows"]["migrated"].as_u64().unwrap() >= held, "{held}: {told}");
+}
+
+async fn segments(app: &TestApp<'_>) -> Vec<String> {
+    app.run_blobs().list("rogo/segments/").map_ok(|blob| blob.name).try_collect().await.unwrap()
+}
+
+#[tokio::test]
 async fn an_answer_lost_before_or_after_the_commit_is_settled_right() {
     let sample = Sample::new(150, 32).await;
     let undisturbed = TestApp::new(&sample).await;
