@@ -207,6 +207,18 @@ pub trait Blobs: Send + Sync {
 
     /// Deletes; a blob that is not there counts as deleted.
     async fn delete_many(&self, names: &[String]) -> Result<(), Fault>;
+
+    /// What is left of blobs that were being written and whose names begin with the prefix, which ends with a slash: files
+    /// beside the blobs, which no listing shows. A service keeps none. Of the blob's name each has the folders, the attempt
+    /// and the upload order.
+    async fn unfinished(&self, _prefix: &str) -> Result<Vec<BlobInfo>, Fault> {
+        Ok(Vec::new())
+    }
+
+    /// Deletes what [`Blobs::unfinished`] names; what is not there counts as deleted.
+    async fn delete_unfinished(&self, _names: &[String]) -> Result<(), Fault> {
+        Ok(())
+    }
 }
 
 /// Source of learners' and markers' files, read by URL.

@@ -39,8 +39,33 @@ impl Orphans {
     }
 }
 
-/// Those blobs of these writers whose names `takes` lets in and that no row of the target names, in batches.
+/// Those blobs of these writers whose names `takes` lets in and that no row of the target names, in batches; then what is
+/// left of blobs that they did not finish.
 pub fn orphans<'a>(
+    files: &'a Arc<dyn Blobs>,
+    target: &'a dyn TargetReader,
+    writers: &'a UncleanWriters,
+    takes: &'a (dyn Fn(&str) -> bool + Sync),
+) -> impl Stream<Item = Result<Vec<BlobInfo>, Fault>> + Send + 'a {
+    whole(files, target, writers, takes).chain(unfinished(files, writers, takes))
+}
+
+/// What these writers left of blobs that they did not finish: no row can mean it.
+fn unfinished<'a>(
+    files: &'a Arc<dyn Blobs>,
+    writers: &'a UncleanWriters,
+    takes: &'a (dyn Fn(&str) -> bool + Sync),
+) -> impl Stream<Item = Result<Vec<BlobInfo>, Fault>> + Send + 'a {
+    stream::iter(writers.blob_prefixes())
+        .then(move |prefix| async move {
+            let mut found = files.unfinished(&prefix).await?;
+            found.retain(|blob| takes(&blob.name));
+            Ok(found)
+        })
+        .try_filter(|found| ready(!found.is_empty()))
+}
+
+fn whole<'a>(
     files: &'a Arc<dyn Blobs>,
     target: &'a dyn TargetReader,
     writers: &'a UncleanWriters,
@@ -105,7 +130,7 @@ pub async fn sweep_orphans(
 ) -> Result<Swept, Fault> {
     let mut swept = Swept::default();
     let mut keeps_all = false;
-    let mut found = pin!(orphans(files, target, writers, takes));
+    let mut found = pin!(whole(files, target, writers, takes));
     while let Some(batch) = found.try_next().await? {
         for part in batch.chunks(DELETES_AT_A_TIME) {
             if keeps_all {
@@ -122,6 +147,13 @@ pub async fn sweep_orphans(
                 Err(fault) => return Err(fault),
             }
         }
+    }
+    let mut left = pin!(unfinished(files, writers, takes));
+    while let Some(part) = left.try_next().await? {
+        quiet.still_held().await?;
+        let names: Vec<String> = part.iter().map(|blob| blob.name.clone()).collect();
+        files.delete_unfinished(&names).await?;
+        swept.removed.add(&part);
     }
     Ok(swept)
 }

@@ -1,6 +1,7 @@
 //! Blobs in a folder: a file each, made whole beside its place and then put there in one step.
 
 mod place;
+pub(super) mod unfinished;
 mod upload;
 mod walk;
 
@@ -228,6 +229,16 @@ impl Blobs for FolderBlobs {
             blocking_for(LARGE_WORK, self.service, remove)
         };
         stream::iter(names.chunks(each).map(Ok)).try_for_each_concurrent(DELETES, remove).await
+    }
+
+    async fn unfinished(&self, prefix: &str) -> Result<Vec<BlobInfo>, Fault> {
+        let (own, prefix) = (self.clone(), prefix.to_owned());
+        blocking_for(LARGE_WORK, self.service, move || own.partial_of(&prefix)).await
+    }
+
+    async fn delete_unfinished(&self, names: &[String]) -> Result<(), Fault> {
+        let (own, names) = (self.clone(), names.to_vec());
+        blocking_for(LARGE_WORK, self.service, move || own.remove_partial(&names)).await
     }
 }
 

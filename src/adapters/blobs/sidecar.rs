@@ -24,11 +24,11 @@ struct Sidecar {
     metadata: Vec<(String, String)>,
 }
 
-/// Writes the properties of the file whose metadata is `file`, to be put at `path` once the file is at its own place:
-/// another one may be there first.
+/// Writes the properties of the file whose metadata is `file` to `draft`, to be put at `path` once the file is at its own
+/// place: another one may be there first.
 pub(super) fn write(
+    mut draft: NamedTempFile,
     path: &Path,
-    partial: &Path,
     file: &fs::Metadata,
     md5: [u8; 16],
     options: &PutOptions,
@@ -48,9 +48,8 @@ pub(super) fn write(
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }
-    let mut written = NamedTempFile::new_in(partial)?;
-    written.write_all(&serde_json::to_vec(&sidecar)?)?;
-    Ok(written)
+    draft.write_all(&serde_json::to_vec(&sidecar)?)?;
+    Ok(draft)
 }
 
 /// What is known of the blob: its file's metadata, and its properties if they are this file's.

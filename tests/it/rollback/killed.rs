@@ -1,5 +1,7 @@
 //! A rollback that is killed is run again, and ends like one that was not.
 
+use std::{fs, path::PathBuf, time::Duration};
+
 use tokio::time::Instant;
 
 use super::{rollback, target};
@@ -72,4 +74,50 @@ async fn a_rollback_of_some_attempts_that_is_killed_leaves_no_blob_behind() {
     }
     rollback(&app, &arguments[1..]).await.expect(0);
     assert_same(&target(&app).await, &before);
+}
+
+#[tokio::test]
+async fn what_killed_processes_left_half_written_in_a_folder_is_an_orphan_and_what_another_run_writes_is_not()
+{
+    let sample = Sample::in_folder(6, 56, |options| {
+        options.plain = true;
+        options.file_bytes = "8000000-9000000".parse().unwrap();
+    })
+    .await;
+    let mut app = TestApp::without_cluster(&sample).await;
+    let target = app.out.path().join("target");
+    app.set("ROGO_SOURCE_ALLOW", format!("file://{}", sample.path("files").display()));
+    app.set("ROGO_TARGET", format!("file://{}", target.display()));
+    let partial = || -> Vec<PathBuf> {
+        let Ok(entries) = fs::read_dir(target.join(".partial")) else { return Vec::new() };
+        // Of blobs, not of the checks of rights.
+        let of_a_blob = |path: &PathBuf| path.display().to_string().contains('=');
+        entries.map(|entry| entry.unwrap().path()).filter(of_a_blob).collect()
+    };
+    app.run(&["plan"]).await.expect(0);
+    let mut tries = 0;
+    while partial().is_empty() {
+        tries += 1;
+        assert!(tries < 20, "no process was killed while it wrote");
+        let mut process = app.start(&["run"]);
+        while partial().is_empty() && process.try_wait().unwrap().is_none() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        process.kill().await.unwrap();
+    }
+    let left = partial();
+    let found = app.run(&["orphans"]).await.expect(0).stdout;
+    assert!(!found.contains("\n0 orphans") && !found.starts_with("0 orphans"), "{left:?}: {found}");
+    // As a process that was frozen and goes on writes it, and as another run does.
+    let late = left[0].clone();
+    let of_another = target.join(".partial/LTI_Uploads=ffffffffffff=1_1_abcdef");
+
+    app.run(&["run"]).await.expect(0);
+    assert_eq!(partial(), Vec::<PathBuf>::new(), "after a run that is COMPLETE");
+    let summary: serde_json::Value = serde_json::from_str(&app.result("summary.json")).unwrap();
+    assert!(summary["orphans_removed"].as_u64().unwrap() > 0, "they are counted: {summary}");
+    fs::write(&late, "a part").unwrap();
+    fs::write(&of_another, "a part").unwrap();
+    rollback(&app, &["--yes", "--reason", "a test"]).await.expect(0);
+    assert_eq!(partial(), [of_another], "after the rollback");
 }

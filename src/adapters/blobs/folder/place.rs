@@ -4,7 +4,7 @@ use std::{fs, io, os::unix::fs::PermissionsExt};
 
 use tempfile::NamedTempFile;
 
-use super::{FolderBlobs, PARTIAL, PROPERTIES, faults, is_absent, sidecar};
+use super::{FolderBlobs, PARTIAL, PROPERTIES, faults, is_absent, sidecar, unfinished};
 use crate::ports::{Existing, Fault, FaultKind, PutOptions, Service, Stored};
 
 /// EPERM: how Linux says that a file system has no hard links.
@@ -55,7 +55,11 @@ impl FolderBlobs {
         fs::create_dir_all(&partial).map_err(fault)?;
         let mode = if self.service == Service::RunStore { 0o600 } else { 0o666 };
         let permissions = fs::Permissions::from_mode(mode);
-        tempfile::Builder::new().permissions(permissions).tempfile_in(partial).map_err(fault)
+        tempfile::Builder::new()
+            .prefix(&unfinished::prefix(name))
+            .permissions(permissions)
+            .tempfile_in(partial)
+            .map_err(fault)
     }
 
     /// Renames a complete file to its final name and syncs it. The properties are written first: if the disk is full,
@@ -74,8 +78,12 @@ impl FolderBlobs {
         fs::create_dir_all(parent).map_err(fault)?;
         // A file keeps its inode, time and length on its way.
         let metadata = file.as_file().metadata().map_err(fault)?;
-        let (beside, partial) = (self.sidecar(name), self.root.join(PARTIAL));
-        let properties = sidecar::write(&beside, &partial, &metadata, md5, options).map_err(fault)?;
+        let beside = self.sidecar(name);
+        let draft = tempfile::Builder::new()
+            .prefix(&unfinished::prefix(name))
+            .tempfile_in(self.root.join(PARTIAL))
+            .map_err(fault)?;
+        let properties = sidecar::write(draft, &beside, &metadata, md5, options).map_err(fault)?;
         match options.existing {
             // A rename that refuses to replace, else a hard link: one of several at a time wins.
             Existing::Keep => {

@@ -27,6 +27,25 @@ fn an_abandoned_partial_file_is_removed_and_a_fresh_one_stays() {
     assert!(!old.exists() && fresh.exists());
 }
 
+#[tokio::test]
+async fn what_is_left_of_an_unfinished_blob_is_known_by_its_writer_and_shows_no_files_name() {
+    let (folder, blobs) = target();
+    let name = "LTI_Uploads/0123456789ab/987_2_Ada=Quill/x.docx";
+    let (mut file, path) = blobs.begin(name).unwrap().keep().unwrap();
+    file.write_all(b"half").unwrap();
+    let shown = path.file_name().unwrap().to_str().unwrap();
+    assert!(shown.starts_with("LTI_Uploads=0123456789ab=987_2_") && !shown.contains("Ada"), "{shown}");
+    blobs.begin("LTI_Uploads/ffffffffffff/987_2_x").unwrap().keep().unwrap();
+    blobs.begin("of-nobody").unwrap().keep().unwrap();
+    let found = blobs.unfinished("LTI_Uploads/0123456789ab/").await.unwrap();
+    assert_eq!(found.iter().map(|blob| blob.size_bytes).collect::<Vec<_>>(), [4]);
+    assert_eq!(crate::domain::attempt_of_blob(&found[0].name).map(|attempt| attempt.get()), Some(987));
+    for _ in 0..2 {
+        blobs.delete_unfinished(&[found[0].name.clone()]).await.unwrap();
+    }
+    assert_eq!(fs::read_dir(folder.path().join(PARTIAL)).unwrap().count(), 2);
+}
+
 #[test]
 fn properties_of_an_earlier_file_are_not_a_later_ones() {
     let folder = tempfile::tempdir().unwrap();

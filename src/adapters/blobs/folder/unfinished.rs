@@ -1,0 +1,70 @@
+//! Files that are still being written. Each is called after its blob, so that what a killed process left is told from what
+//! another run writes into the same folder.
+
+use std::fs;
+
+use super::{FolderBlobs, PARTIAL, is_absent};
+use crate::{
+    domain::place_of_blob,
+    ports::{BlobInfo, Fault},
+};
+
+/// Stands for a slash in the name of a partial file: neither the folder of a writer's blob nor its writer holds one.
+const SLASH: char = '=';
+
+/// What the partial files of a blob are called: `<folder>=<writer>=<attempt>_<upload order>_`, because a file's own name may
+/// hold a learner's. The blob of no writer gives its name to none.
+pub(in crate::adapters::blobs) fn prefix(name: &str) -> String {
+    let mut parts = name.splitn(3, '/');
+    match (parts.next(), parts.next(), place_of_blob(name)) {
+        (Some(folder), Some(writer), Some((attempt, order))) => {
+            format!("{folder}{SLASH}{writer}{SLASH}{attempt}_{order}_")
+        }
+        _ => ".tmp".to_owned(),
+    }
+}
+
+impl FolderBlobs {
+    /// The partial files of blobs whose names begin with `prefix`.
+    pub(super) fn partial_of(&self, prefix: &str) -> Result<Vec<BlobInfo>, Fault> {
+        self.stands()?;
+        let fault = |error| self.fault(error, "listing", PARTIAL);
+        let entries = match fs::read_dir(self.root.join(PARTIAL)) {
+            Ok(entries) => entries,
+            Err(error) if is_absent(&error) => return Ok(Vec::new()),
+            Err(error) => return Err(fault(error)),
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(fault)?;
+            let Ok(own) = entry.file_name().into_string() else { continue };
+            let name = own.replacen(SLASH, "/", 2);
+            if !name.starts_with(prefix) {
+                continue;
+            }
+            match entry.metadata() {
+                Ok(file) => found.push(BlobInfo { name, size_bytes: file.len(), ..BlobInfo::default() }),
+                // Deleted meanwhile.
+                Err(error) if is_absent(&error) => {}
+                Err(error) => return Err(fault(error)),
+            }
+        }
+        found.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        Ok(found)
+    }
+
+    /// Removes partial files by the names that [`Self::partial_of`] gave.
+    pub(super) fn remove_partial(&self, names: &[String]) -> Result<(), Fault> {
+        self.stands()?;
+        for name in names {
+            self.path(name)?;
+            let own = name.replacen('/', &SLASH.to_string(), 2);
+            match fs::remove_file(self.root.join(PARTIAL).join(own)) {
+                Ok(()) => {}
+                Err(error) if is_absent(&error) => {}
+                Err(error) => return Err(self.fault(error, "deleting", PARTIAL)),
+            }
+        }
+        Ok(())
+    }
+}
