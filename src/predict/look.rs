@@ -140,7 +140,7 @@ impl Look<'_> {
             files.entry(file.key()).or_default().push(file);
             Ok(())
         })?;
-        let named = spooled.named(bucket)?;
+        let of_rows = spooled.named(bucket)?;
         let mut shown: HashMap<NameKey, Found> = HashMap::new();
         listed.blobs.read(bucket, |blob: ListedBlob| {
             let key = blob.key();
@@ -149,9 +149,9 @@ impl Look<'_> {
                 shown.insert(key, if blob.archived { Found::Archived } else { size });
                 return Ok(());
             }
-            if named.holds(key) { Ok(()) } else { self.not_named(&blob, tables) }
+            if of_rows.holds(key) { Ok(()) } else { self.not_named(&blob, tables) }
         })?;
-        drop(named);
+        drop(of_rows);
         let mut due = Vec::new();
         // In a fixed order, so that a sample is the same each time.
         let mut names: Vec<(NameKey, Vec<WantedFile>)> = files.into_iter().collect();

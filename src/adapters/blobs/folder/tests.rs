@@ -39,7 +39,7 @@ async fn what_is_left_of_an_unfinished_blob_is_known_by_its_writer_and_shows_no_
     blobs.begin("of-nobody").unwrap().keep().unwrap();
     let found = blobs.unfinished("LTI_Uploads/0123456789ab/").await.unwrap();
     assert_eq!(found.iter().map(|blob| blob.size_bytes).collect::<Vec<_>>(), [4]);
-    assert_eq!(crate::domain::attempt_of_blob(&found[0].name).map(|attempt| attempt.get()), Some(987));
+    assert_eq!(crate::domain::attempt_of_blob(&found[0].name).map(crate::domain::AttemptId::get), Some(987));
     for _ in 0..2 {
         blobs.delete_unfinished(&[found[0].name.clone()]).await.unwrap();
     }
