@@ -7,6 +7,7 @@ use futures_util::TryStreamExt;
 use super::{
     Rollback, Touched,
     judge::{EarlierRule, Judge},
+    marks::RecordedAttempts,
 };
 use crate::{
     domain::{AttemptId, Fate, SubmissionIds, place_of_blob},
@@ -30,8 +31,6 @@ pub struct Found {
     pub judge: Judge,
     /// Blobs that a row of another submission names: they stay.
     pub shared_blobs: HashSet<String>,
-    /// Attempts that the run recorded as migrated, ascending.
-    migrated: Vec<AttemptId>,
     /// Attempts that an earlier `--attempts` rolled back.
     rolled_back: HashSet<AttemptId>,
 }
@@ -39,7 +38,7 @@ pub struct Found {
 impl Found {
     /// Whether the run recorded the attempt as migrated, or rolled it back.
     pub fn was_migrated(&self, attempt: AttemptId) -> bool {
-        self.migrated.binary_search(&attempt).is_ok() || self.is_rolled_back(attempt)
+        self.judge.migrated.has(attempt) || self.is_rolled_back(attempt)
     }
 
     /// Whether an earlier rollback of some attempts named it.
@@ -51,7 +50,7 @@ impl Found {
 /// What the run's segments say.
 #[derive(Default)]
 struct Recorded {
-    migrated: Vec<AttemptId>,
+    migrated: RecordedAttempts,
     /// Attempts with an outcome, if only some are rolled back.
     any: HashSet<AttemptId>,
 }
@@ -80,14 +79,14 @@ impl Rollback<'_> {
         let candidates = if let Some(attempts) = self.attempts {
             attempts.to_vec()
         } else {
-            written.extend(&migrated);
+            written.extend(migrated.attempts());
             written.sort_unstable();
             written.dedup();
             written
         };
         let judge = Judge {
             writers: writers.clone(),
-            migrated: migrated.clone(),
+            migrated,
             unrecorded: self
                 .attempts
                 .map(|attempts| attempts.iter().copied().filter(|attempt| !any.contains(attempt)).collect())
@@ -97,11 +96,11 @@ impl Rollback<'_> {
             touched: self.touched,
         };
         let rolled_back = decisions::rolled_back(store).await?.into_keys().collect();
-        Ok(Found { writers, clean, candidates, judge, shared_blobs, migrated, rolled_back })
+        Ok(Found { writers, clean, candidates, judge, shared_blobs, rolled_back })
     }
 
     async fn recorded(&self) -> Result<Recorded, Stop> {
-        let mut recorded = Recorded::default();
+        let (mut recorded, mut all) = (Recorded::default(), Vec::new());
         let mut found = segments(self.run.store, self.run.plan, None);
         while let Some(segment) = found.try_next().await? {
             for read in segment.outcomes() {
@@ -113,13 +112,12 @@ impl Rollback<'_> {
                     }
                     recorded.any.insert(attempt);
                 }
-                if matches!(outcome.fate, Fate::Migrated(_)) {
-                    recorded.migrated.push(attempt);
+                if let Fate::Migrated(migrated) = &outcome.fate {
+                    all.push((attempt, migrated.marks));
                 }
             }
         }
-        recorded.migrated.sort_unstable();
-        recorded.migrated.dedup();
+        recorded.migrated = RecordedAttempts::new(all);
         Ok(recorded)
     }
 
