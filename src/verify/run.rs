@@ -17,7 +17,7 @@ use super::{
     report::Values,
     selection::Accepted,
     signed,
-    surplus::{OtherSubmissions, Scan, SurplusRow},
+    surplus::{OtherSubmissions, Scan, SurplusRow, name_attempts},
     table::CheckId,
 };
 use crate::{
@@ -145,7 +145,9 @@ pub async fn others(world: &World<'_>) -> Result<OtherSubmissions, Fault> {
     if world.ground.unreadable.contains(&Table::Submissions) {
         return Ok(OtherSubmissions::default());
     }
-    OtherSubmissions::read(world.target, &world.ground.settings.lms_instance).await
+    let is_readable = !world.ground.unreadable.contains(&Table::Files);
+    let writers = is_readable.then_some(world.ground.writers);
+    OtherSubmissions::read(world.target, &world.ground.settings.lms_instance, writers).await
 }
 
 /// Looks once at rows that are prepared and at everything that stands: the checks that find something, each with the
@@ -159,7 +161,7 @@ pub async fn look_at_prepared(
     let mut of_row = |found: Found| {
         all.insert((found.attempt, found.difference.check));
     };
-    let others = OtherSubmissions::read(world.target, &world.ground.settings.lms_instance).await?;
+    let others = others(world).await?;
     let mut passed = prepared.compare(world, &others, &mut of_row).await?;
     let mut each = |_: Same, found: Found| of_row(found);
     look_at_enforcements(world, images, &mut passed, &mut each).await?;
@@ -238,7 +240,10 @@ pub(super) async fn look_for_surplus(
             continue;
         }
         world.progress.says(format!("looking for surplus rows in {}", table.name()));
-        let (read, surplus) = scan.table(world.target, table).await?;
+        let (read, mut surplus) = scan.table(world.target, table).await?;
+        if !world.ground.unreadable.contains(&Table::Submissions) {
+            name_attempts(world.target, &mut surplus).await?;
+        }
         passed.tally.compare(CheckId::NothingSurplus, read);
         for row in surplus {
             let SurplusRow { attempt, id, .. } = &row;
