@@ -17,7 +17,7 @@ use super::{
     report::Values,
     selection::Accepted,
     signed,
-    surplus::{OtherSubmissions, Scan, SurplusRow, name_attempts},
+    surplus::{OtherSubmissions, Scan, SurplusRow},
     table::CheckId,
 };
 use crate::{
@@ -145,9 +145,7 @@ pub async fn others(world: &World<'_>) -> Result<OtherSubmissions, Fault> {
     if world.ground.unreadable.contains(&Table::Submissions) {
         return Ok(OtherSubmissions::default());
     }
-    let is_readable = !world.ground.unreadable.contains(&Table::Files);
-    let writers = is_readable.then_some(world.ground.writers);
-    OtherSubmissions::read(world.target, &world.ground.settings.lms_instance, writers).await
+    OtherSubmissions::read(world.target, &world.ground.settings.lms_instance).await
 }
 
 /// Looks once at rows that are prepared and at everything that stands: the checks that find something, each with the
@@ -161,7 +159,7 @@ pub async fn look_at_prepared(
     let mut of_row = |found: Found| {
         all.insert((found.attempt, found.difference.check));
     };
-    let others = others(world).await?;
+    let others = OtherSubmissions::read(world.target, &world.ground.settings.lms_instance).await?;
     let mut passed = prepared.compare(world, &others, &mut of_row).await?;
     let mut each = |_: Same, found: Found| of_row(found);
     look_at_enforcements(world, images, &mut passed, &mut each).await?;
@@ -240,10 +238,7 @@ pub(super) async fn look_for_surplus(
             continue;
         }
         world.progress.says(format!("looking for surplus rows in {}", table.name()));
-        let (read, mut surplus) = scan.table(world.target, table).await?;
-        if !world.ground.unreadable.contains(&Table::Submissions) {
-            name_attempts(world.target, &mut surplus).await?;
-        }
+        let (read, surplus) = scan.table(world.target, table).await?;
         passed.tally.compare(CheckId::NothingSurplus, read);
         for row in surplus {
             let SurplusRow { attempt, id, .. } = &row;

@@ -1,7 +1,7 @@
 //! Rows that stand and should not: one scan of each table looks for rows of this run's submissions that no outcome
 //! explains, and for a second submission of an attempt.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -82,21 +82,11 @@ impl KnownSubmissions {
 
 /// Submissions under launch ids that name an attempt, other than the one that this program derives for it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct OtherSubmissions {
-    /// Id and launch id of each, by attempt.
-    of: BTreeMap<AttemptId, Vec<(String, String)>>,
-    /// Attempts with one whose files name a writer of this run.
-    #[serde(default)]
-    ours: BTreeSet<AttemptId>,
-}
+pub struct OtherSubmissions(BTreeMap<AttemptId, Vec<(String, String)>>);
 
 impl OtherSubmissions {
-    /// Reads the launch ids of all submissions once; if there are such submissions and `writers` are given, the files too.
-    pub async fn read(
-        target: &dyn StoredTarget,
-        lms_instance: &str,
-        writers: Option<&BTreeSet<WriterId>>,
-    ) -> Result<Self, Fault> {
+    /// Reads the launch ids of all submissions once.
+    pub async fn read(target: &dyn StoredTarget, lms_instance: &str) -> Result<Self, Fault> {
         let mut others = Self::default();
         let mut each = |links: Vec<Link>| {
             for link in links {
@@ -104,50 +94,22 @@ impl OtherSubmissions {
                 let Some(attempt) = attempt_of_launch_id(&launch_id) else { continue };
                 let ids = SubmissionIds::new(lms_instance, attempt);
                 if ids.launch_id() != launch_id || ids.row(Table::Submissions.name(), 1) != link.id {
-                    others.of.entry(attempt).or_default().push((link.id, launch_id));
+                    others.0.entry(attempt).or_default().push((link.id, launch_id));
                 }
             }
         };
         target.links(Table::Submissions, &mut each).await?;
-        if let Some(writers) = writers.filter(|_| !others.of.is_empty()) {
-            others.find_ours(target, writers).await?;
-        }
         Ok(others)
-    }
-
-    async fn find_ours(
-        &mut self,
-        target: &dyn StoredTarget,
-        writers: &BTreeSet<WriterId>,
-    ) -> Result<(), Fault> {
-        let pairs = self.of.iter().flat_map(|(attempt, of)| of.iter().map(|(id, _)| (id.as_str(), *attempt)));
-        let attempts: HashMap<&str, AttemptId> = pairs.collect();
-        let mut ours = BTreeSet::new();
-        let mut each = |links: Vec<Link>| {
-            for link in links {
-                let attempt = link.parent.as_deref().and_then(|parent| attempts.get(parent));
-                let writer = link.blob.as_deref().and_then(of_blob);
-                ours.extend(attempt.filter(|_| writer.is_some_and(|writer| writers.contains(&writer))));
-            }
-        };
-        target.links(Table::Files, &mut each).await?;
-        self.ours = ours;
-        Ok(())
     }
 
     /// Whether there is one of the attempt.
     pub fn has(&self, attempt: AttemptId) -> bool {
-        self.of.contains_key(&attempt)
-    }
-
-    /// Whether a writer of this run uploaded files of one of the attempt.
-    pub fn is_ours(&self, attempt: AttemptId) -> bool {
-        self.ours.contains(&attempt)
+        self.0.contains_key(&attempt)
     }
 
     /// Whether there is one under this launch id.
     pub fn is_under(&self, attempt: AttemptId, launch_id: &str) -> bool {
-        self.of.get(&attempt).is_some_and(|others| others.iter().any(|(_, other)| other == launch_id))
+        self.0.get(&attempt).is_some_and(|others| others.iter().any(|(_, other)| other == launch_id))
     }
 }
 
@@ -172,8 +134,6 @@ pub struct SurplusRow {
     pub table: Table,
     /// Id of the row.
     pub id: String,
-    /// Id of its submission, if it names one.
-    pub submission: Option<String>,
 }
 
 impl SurplusRow {
@@ -182,25 +142,6 @@ impl SurplusRow {
         let issue = format!("{} {}: no outcome of this run names the row", self.table.name(), self.id);
         Difference { check: CheckId::NothingSurplus, kind: Kind::Surplus, issue, values: None }
     }
-}
-
-/// Gives rows without an attempt that of the launch id of their submission.
-pub async fn name_attempts(target: &dyn StoredTarget, rows: &mut [SurplusRow]) -> Result<(), Fault> {
-    let nameless = |row: &&mut SurplusRow| row.attempt.is_none() && row.submission.is_some();
-    let mut by_submission: HashMap<String, Vec<&mut SurplusRow>> = HashMap::new();
-    for row in rows.iter_mut().filter(nameless) {
-        by_submission.entry(row.submission.clone().unwrap_or_default()).or_default().push(row);
-    }
-    if by_submission.is_empty() {
-        return Ok(());
-    }
-    let mut each = |links: Vec<Link>| {
-        for link in links {
-            let rows = by_submission.get_mut(&link.id).into_iter().flatten();
-            rows.for_each(|row| row.attempt = link.parent.as_deref().and_then(attempt_of_launch_id));
-        }
-    };
-    target.links(Table::Submissions, &mut each).await
 }
 
 impl Scan<'_> {
@@ -219,7 +160,7 @@ impl Scan<'_> {
             read += links.len() as u64;
             for link in links {
                 if let Some(attempt) = self.surplus(table, &link) {
-                    found.push(SurplusRow { attempt, table, id: link.id, submission: link.parent });
+                    found.push(SurplusRow { attempt, table, id: link.id });
                 }
             }
         };

@@ -9,8 +9,7 @@ use crate::domain::{FailCode, MappingState, SkipCode, text::trim};
 /// What the target holds of an attempt that this run did not migrate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AtTarget {
-    /// A submission under the attempt's derived launch id whose files name a writer of this run, or no writer; or one under
-    /// another launch id of the attempt whose files name a writer of this run.
+    /// A submission under the attempt's derived launch id whose files name a writer of this run, or no writer.
     pub of_this_run: bool,
     /// A submission under a launch id of the attempt that another program or run wrote.
     pub of_another: bool,

@@ -177,9 +177,7 @@ fn at_target(
         _ => true,
     };
     Some(AtTarget {
-        of_this_run: (is_there && !by_another)
-            || others.is_under(attempt, &launch_id)
-            || others.is_ours(attempt),
+        of_this_run: (is_there && !by_another) || others.is_under(attempt, &launch_id),
         of_another: (is_there && by_another) || others.has(attempt),
         session_since_plan: !is_there && stored.launch_sessions.iter().any(made),
     })
