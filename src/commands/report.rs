@@ -10,9 +10,13 @@ use crate::{
     cli::ReportArgs,
     exit::{End, Exit, Stop},
     ports::Fault,
-    report::html::{Documents, render},
+    report::{
+        html::{Documents, render},
+        shell::quoted,
+    },
     run::{Course, Plan, RunStore, Summary, Verification, names, results},
     settings::{Settings, Sources, StoreSettings},
+    watch::rerun,
 };
 
 use super::{bundle, connect, own_inputs};
@@ -71,11 +75,13 @@ pub(super) async fn of(sources: &Sources, args: &ReportArgs) -> Result<End, Stop
     let settings = StoreSettings::load(sources)?;
     if let Some(file) = &args.bundle {
         let (bundled, read) = (bundle::open(file)?, std::slice::from_ref(file));
-        return write(&bundled.store, &bundled.store, &settings.out, read).await;
+        let status = format!("rogo-migrate status --bundle {}", quoted(&bundled.place));
+        return write(&bundled.store, &bundled.store, &settings.out, read, &status).await;
     }
     let store = connect::store_of(&settings)?;
     connect::not_rolled_back(&store).await?;
-    write(&store, &connect::verify_store_of(&settings)?, &settings.out, &[]).await
+    let status = rerun::by_hand("status", &settings.run, &(&settings).into());
+    write(&store, &connect::verify_store_of(&settings)?, &settings.out, &[], &status).await
 }
 
 /// The page as the documents say it now: verifications and rollbacks of some attempts come after finalize published it.
@@ -97,13 +103,19 @@ async fn verification(verify_store: &RunStore) -> Result<Option<Verification>, F
     verify_store.read(&names::result(names::VERIFICATION)).await
 }
 
-/// Writes the page into a folder or file, which is none of those that were read.
-async fn write(store: &RunStore, verify_store: &RunStore, out: &Path, read: &[PathBuf]) -> Result<End, Stop> {
+/// Writes the page into a folder or file, which is none of those that were read. `status` is the line that says how far the
+/// run is.
+async fn write(
+    store: &RunStore,
+    verify_store: &RunStore,
+    out: &Path,
+    read: &[PathBuf],
+    status: &str,
+) -> Result<End, Stop> {
     let missing = |name: &str| {
         let message = format!(
-            "{} is not there: finalize writes it, also for a run with missing rows; see rogo-migrate status --run {}",
-            store.describe(name),
-            store.run()
+            "{} is not there: finalize writes it, also for a run with missing rows; see {status}",
+            store.describe(name)
         );
         Stop::new(Exit::Incomplete, message)
     };

@@ -42,7 +42,8 @@ async fn tell(
         Some(plan) => page::current(store, plan, &verify_store).await?,
         None => None,
     };
-    let beside = Beside { verify_store: &verify_store, page: page.as_deref(), personal };
+    let status = status(settings);
+    let beside = Beside { verify_store: &verify_store, page: page.as_deref(), personal, status: &status };
     let place = bundle::write(store, place, &beside).await?;
     report::print(&place.display().to_string());
     Ok(End::done(format!("the bundle of run {} is at {}", store.run(), place.display())))
@@ -56,8 +57,12 @@ async fn pack(
 ) -> Result<End, Stop> {
     refuse_own_inputs(store, place, &args.logs, "--evidence").await?;
     let verified = connect::verify_store_elsewhere_of(settings)?;
-    let beside =
-        evidence::Beside { image: args.image.as_deref(), logs: &args.logs, verify_store: verified.as_ref() };
+    let beside = evidence::Beside {
+        image: args.image.as_deref(),
+        logs: &args.logs,
+        verify_store: verified.as_ref(),
+        status: &status(settings),
+    };
     let place = evidence::write(store, place, &beside).await?;
     report::print(&place.display().to_string());
     Ok(End::done(format!("the evidence of run {} is packed; sign its SHA256SUMS", store.run())))
@@ -103,7 +108,12 @@ async fn copy(settings: &StoreSettings, store: &RunStore, to: &Path) -> Result<E
     let message = format!(
         "not there yet at {}: {absent}; finalize writes them: see {}",
         store.describe("results"),
-        rerun::by_hand("status", &settings.run, &settings.into())
+        status(settings)
     );
     Err(Stop::new(Exit::Incomplete, message))
+}
+
+/// The line that says how far the run is.
+fn status(settings: &StoreSettings) -> String {
+    rerun::by_hand("status", &settings.run, &settings.into())
 }

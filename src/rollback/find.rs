@@ -31,6 +31,9 @@ pub struct Found {
     pub judge: Judge,
     /// Blobs that a row of another submission names: they stay.
     pub shared_blobs: HashSet<String>,
+    /// Attempts of `--attempts` of which fewer files are named than were moved: the target lost them, or the application
+    /// deleted them, and no row leads to their blobs.
+    pub files_missing: HashSet<AttemptId>,
     /// Attempts that an earlier `--attempts` rolled back.
     rolled_back: HashSet<AttemptId>,
 }
@@ -53,6 +56,8 @@ struct Recorded {
     migrated: RecordedAttempts,
     /// Attempts with an outcome, if only some are rolled back.
     any: HashSet<AttemptId>,
+    /// Files of these that were moved, at least one.
+    files: HashMap<AttemptId, usize>,
 }
 
 impl Rollback<'_> {
@@ -75,7 +80,16 @@ impl Rollback<'_> {
             }
         };
         self.undo.files_of(&ids, &mut each).await?;
-        let Recorded { migrated, any } = self.recorded().await?;
+        let Recorded { migrated, any, files } = self.recorded().await?;
+        written.sort_unstable();
+        let named = |attempt| {
+            written.partition_point(|at| *at <= attempt) - written.partition_point(|at| *at < attempt)
+        };
+        let files_missing = files
+            .into_iter()
+            .filter(|(attempt, moved)| named(*attempt) < *moved)
+            .map(|(attempt, _)| attempt)
+            .collect();
         let candidates = if let Some(attempts) = self.attempts {
             attempts.to_vec()
         } else {
@@ -96,7 +110,7 @@ impl Rollback<'_> {
             touched: self.touched,
         };
         let rolled_back = decisions::rolled_back(store).await?.into_keys().collect();
-        Ok(Found { writers, clean, candidates, judge, shared_blobs, rolled_back })
+        Ok(Found { writers, clean, candidates, judge, shared_blobs, files_missing, rolled_back })
     }
 
     async fn recorded(&self) -> Result<Recorded, Stop> {
@@ -112,8 +126,11 @@ impl Rollback<'_> {
                     }
                     recorded.any.insert(attempt);
                 }
-                if let Fate::Migrated(migrated) = &outcome.fate {
+                if let Fate::Migrated(migrated) = outcome.fate {
                     all.push((attempt, migrated.marks));
+                    if self.attempts.is_some() {
+                        recorded.files.insert(attempt, migrated.files.max(1) as usize);
+                    }
                 }
             }
         }

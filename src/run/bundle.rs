@@ -45,17 +45,18 @@ pub struct Beside<'a> {
     pub page: Option<&'a str>,
     /// Whether results with personal data enter.
     pub personal: Personal,
+    /// The line that says how far the run is.
+    pub status: &'a str,
 }
 
 /// Writes the bundle of a finalized run.
 pub async fn write(store: &RunStore, place: &Path, beside: &Beside<'_>) -> Result<PathBuf, Stop> {
-    let Beside { verify_store, page, personal } = *beside;
+    let Beside { verify_store, page, personal, status } = *beside;
     let summary = names::result(names::SUMMARY);
     if !store.exists(&summary).await? {
         let what = format!(
-            "{} is not there yet: finalize writes it, and a bundle holds it; see rogo-migrate status --run {}",
-            store.describe(&summary),
-            store.run()
+            "{} is not there yet: finalize writes it, and a bundle holds it; see {status}",
+            store.describe(&summary)
         );
         return Err(Stop::new(Exit::Incomplete, what));
     }

@@ -56,6 +56,8 @@ pub struct Beside<'a> {
     pub logs: &'a [PathBuf],
     /// Where the run was verified, if that is another place than the run store.
     pub verify_store: Option<&'a RunStore>,
+    /// The line that says how far the run is.
+    pub status: &'a str,
 }
 
 /// The program and its settings, for people who have no program.
@@ -74,8 +76,9 @@ pub async fn write(store: &RunStore, place: &Path, beside: &Beside<'_>) -> Resul
     let summary: Option<Summary> = store.read(&names::result(names::SUMMARY)).await?;
     let summary = summary.ok_or_else(|| {
         let message = format!(
-            "run {} has no result yet: its evidence is made when finalize has ended (rogo-migrate status)",
-            store.run()
+            "run {} has no result yet: its evidence is made when finalize has ended; see {}",
+            store.run(),
+            beside.status
         );
         Stop::new(Exit::Incomplete, message)
     })?;

@@ -11,6 +11,7 @@ use crate::{
     ports::{Backoff, Fault, Patience, pause},
     run::{Plan, RunResult, RunStore, Summary, writers},
     settings::Settings,
+    watch::rerun,
 };
 
 const LOOKS: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(15));
@@ -22,9 +23,9 @@ const SAYS_EVERY: Duration = Duration::from_mins(10);
 pub(super) async fn result(settings: &Settings, store: &RunStore) -> Result<(Plan, Summary), Stop> {
     if settings.pod.name.is_none() {
         let plan = standing_plan(store).await?;
-        let summary = connect::result_of(store, &plan).await?.ok_or_else(|| no_result(store, &plan))?;
+        let summary = connect::result_of(store, &plan).await?.ok_or_else(|| no_result(settings, &plan))?;
         if let Some(why) = unmerged(store, &summary).await? {
-            return Err(under_way(store, &why));
+            return Err(under_way(settings, &why));
         }
         return Ok((plan, summary));
     }
@@ -86,20 +87,26 @@ async fn unmerged(store: &RunStore, result: &Summary) -> Result<Option<String>, 
     }))
 }
 
-fn under_way(store: &RunStore, why: &str) -> Stop {
+fn under_way(settings: &Settings, why: &str) -> Stop {
     let message = format!(
-        "run {}: {why}; wait until they end, or merge what they did: `rogo-migrate status` says which; then verify it",
-        store.run()
+        "run {}: {why}; wait until they end, or merge what they did: {} says which; then verify it",
+        settings.run,
+        status(settings)
     );
     Stop::new(Exit::Temporary, message)
 }
 
-fn no_result(store: &RunStore, plan: &Plan) -> Stop {
+fn no_result(settings: &Settings, plan: &Plan) -> Stop {
     let message = format!(
-        "run {} has no result yet: its {} rows are being moved, or finalize was not run; verify it when `rogo-migrate \
-         status` shows a result",
-        store.run(),
-        plan.rows
+        "run {} has no result yet: its {} rows are being moved, or finalize was not run; verify it when {} shows a result",
+        settings.run,
+        plan.rows,
+        status(settings)
     );
     Stop::new(Exit::Temporary, message)
+}
+
+/// The line that says how far the run is.
+fn status(settings: &Settings) -> String {
+    rerun::by_hand("status", &settings.run, &settings.into())
 }

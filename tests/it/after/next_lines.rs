@@ -82,3 +82,30 @@ async fn lost_rows_and_failed_rows_are_moved_by_the_lines_that_finalize_prints()
     let accept = "if they were deleted on purpose, accept that, with the run's settings: ";
     typed(&app, &line(accept)).await.expect(0);
 }
+
+#[tokio::test]
+async fn what_has_to_wait_for_a_result_names_the_line_that_says_how_far_the_run_is() {
+    let sample = plain_sample(8).await;
+    let app = TestApp::without_cluster(&sample).await;
+    app.run(&["plan", "--shards", "2"]).await.expect(0);
+    let status = format!("rogo-migrate status --run rogo --run-store {}", app.variable("ROGO_RUN_STORE"));
+    let early: [(&[&str], i32, &str); 5] = [
+        (&["results", "--to", "."], 69, "finalize writes them: see $"),
+        (&["results", "--bundle", "run.zip"], 69, "a bundle holds it; see $"),
+        (&["results", "--evidence", "evidence.zip"], 69, "when finalize has ended; see $"),
+        (&["report"], 69, "also for a run with missing rows; see $"),
+        (&["verify"], 75, "verify it when $ shows a result"),
+    ];
+    for (command, exit, says) in early {
+        let told = app.run(command).await.expect(exit).stderr;
+        assert!(told.contains(&says.replace('$', &status)), "{command:?}: {told}");
+    }
+    let shown = typed(&app, &status).await;
+    assert!(shown.stdout.contains("0 of 8 rows"), "{}: {}", shown.stdout, shown.stderr);
+
+    app.run(&["shard", "--shard", "1"]).await.expect(0);
+    app.run(&["finalize"]).await.expect(69);
+    app.run(&["shard", "--shard", "0"]).await.expect(0);
+    let told = app.run(&["verify"]).await.expect(75).stderr;
+    assert!(told.contains(&format!("or merge what they did: {status} says which;")), "{told}");
+}

@@ -1,5 +1,6 @@
 //! `--attempts`: the run stays valid, its books say what was rolled back, and another run moves these attempts again.
 
+use futures_util::TryStreamExt;
 use serde_json::{Value, json};
 
 use super::{attempts_file, moved, results, rollback, target};
@@ -187,4 +188,52 @@ async fn a_rollback_that_leaves_orphans_of_killed_processes_says_that_the_result
     assert!(!said.stderr.contains("do not say so yet"), "{}", said.stderr);
     assert_eq!(app.migrated(), of_run[1..]);
     assert_eq!(summary(&app)["books"]["skipped"]["rolled_back"], json!(1));
+}
+
+#[tokio::test]
+async fn no_blob_stays_of_attempts_that_no_finalize_had_named_as_lost() {
+    let sample = Sample::with(12, 63, |options| options.plain = true).await;
+    let app = TestApp::without_cluster(&sample).await;
+    app.run(&["run", "--shards", "2"]).await.expect(0);
+    let of_run = app.migrated();
+    let chosen = [&of_run[0], &of_run[3], &of_run[6], &of_run[9]].map(String::as_str);
+    let [lost, deleted, without_a_file, whole] = chosen;
+    app.lose(lost).await;
+    app.delete_submission(deleted).await;
+    app.database
+        .run(&format!(
+            "delete from submission_files f using assignment_submissions s where s.id = f.submission_id and \
+             f.upload_order = 1 and s.lti_launch_id like 'rogo\\_{without_a_file}\\_%'"
+        ))
+        .await;
+    let is_chosen = |name: &str| {
+        let attempt = rogo_migrate::domain::attempt_of_blob(name).unwrap().to_string();
+        chosen.contains(&attempt.as_str())
+    };
+    let names = || async { app.blobs().await.into_iter().map(|blob| blob.name).collect::<Vec<_>>() };
+    let (gone, kept): (Vec<_>, Vec<_>) = names().await.into_iter().partition(|name| is_chosen(name));
+    assert!(gone.len() >= chosen.len(), "{gone:?}");
+
+    let ids = attempts_file(&app, &chosen);
+    let said =
+        rollback(&app, &["--attempts", &ids, "--force-touched", "--yes", "--reason", "they were wrong"])
+            .await;
+    let said = said.expect(0);
+    assert_eq!(names().await, kept, "{whole}: {}", said.stdout);
+    // The processes count as ended in order again: no later sweep has to list what they wrote.
+    let documents: Vec<_> =
+        app.run_blobs().list("rogo/writers/").map_ok(|info| info.name).try_collect().await.unwrap();
+    let ended = |end: &str| documents.iter().filter(|name| name.ends_with(end)).count();
+    assert_eq!(ended(".clean"), ended(".json"), "{documents:?}");
+}
+
+#[tokio::test]
+async fn no_blob_stays_of_a_whole_run_of_which_rows_were_lost() {
+    let sample = Sample::with(12, 64, |options| options.plain = true).await;
+    let app = TestApp::without_cluster(&sample).await;
+    let before = target(&app).await;
+    app.run(&["run", "--shards", "2"]).await.expect(0);
+    app.lose(&app.migrated()[4]).await;
+    rollback(&app, &["--yes", "--reason", "it was called off"]).await.expect(0);
+    assert_same(&target(&app).await, &before);
 }

@@ -21,9 +21,12 @@ async fn a_run_whose_shard_is_at_work_is_not_verified_and_the_sentence_says_when
     until("the shard commits", || async { app.database.number(COMMITS_WAIT).await > 0 }).await;
 
     let early = verify(&app, &[]).await.expect(75);
-    let says = "run rogo has no result yet: its 12 rows are being moved, or finalize was not run; verify it when \
-                `rogo-migrate status` shows a result";
-    assert!(early.stderr.contains(says), "{}", early.stderr);
+    let says = format!(
+        "run rogo has no result yet: its 12 rows are being moved, or finalize was not run; verify it when rogo-migrate \
+         status --run rogo --run-store {} shows a result",
+        app.variable("ROGO_RUN_STORE")
+    );
+    assert!(early.stderr.contains(&says), "{}", early.stderr);
     assert!(!app.out.path().join("verification.json").exists(), "there is nothing to say yet");
 
     holding.rollback().await.unwrap();
