@@ -12,6 +12,7 @@ pub mod judge;
 pub mod reason;
 pub mod report;
 mod find;
+mod marks;
 mod remove;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};

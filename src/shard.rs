@@ -25,11 +25,11 @@ use std::{
 };
 
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     domain::{Outcome, ShardIndex},
-    exit::{Exit, Stop},
+    exit::Stop,
     ports::{Blobs, Service, TargetWriter, Warehouse},
     report::{
         events::{Beginning, Bounded, Ended, Event, Events, Wait},
@@ -220,11 +220,12 @@ async fn move_rows(inputs: ShardInputs, rows: u64) -> Result<(), Stop> {
     });
     let targets: Vec<_> = inputs.workers.iter().map(|worker| worker.target.clone()).collect();
     let keeping = CancellationToken::new();
+    let writing = AbortOnDropHandle::new(tokio::spawn(keep::record(shard.clone(), recorder, to_record)));
     let moving = async {
         let working = work_all(shard.clone(), inputs.workers, queue, &inputs.recorded, chunk_rows);
-        let (worked, written) = tokio::join!(working, keep::record(&shard, recorder, to_record));
+        let (worked, written) = tokio::join!(working, writing);
         keeping.cancel();
-        worked.and(written)
+        worked.and(worker::joined(&shard, written))
     };
     let heart = Heart {
         store: &shard.store,
@@ -283,10 +284,7 @@ async fn work_all(
     let worked = async {
         let mut result = Ok(());
         while let Some(ended) = working.join_next().await {
-            let ended = ended.unwrap_or_else(|error| {
-                Err(shard.end(Stop::new(Exit::Bug, format!("a worker ended without a word: {error}"))))
-            });
-            result = result.and(ended);
+            result = result.and(worker::joined(&shard, ended));
         }
         result
     };

@@ -79,6 +79,10 @@ pub struct Migrated {
     pub context_id: String,
     /// Number of files that were copied.
     pub files: u32,
+    /// Number of section marks that were written; absent in segments of earlier programs, and if the row was recovered
+    /// and can no longer be decided. Enters no receipt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marks: Option<u16>,
     /// Total size of the copied files.
     pub bytes: u64,
     /// Files whose bytes were proven by length only: server-side copies without a stored MD5 or in blocks, and files found

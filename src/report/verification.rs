@@ -3,28 +3,42 @@
 use std::fmt::Write as _;
 
 use super::grid::{Align, Grid, count};
-use crate::run::{Verification, VerifiedContent, VerifiedFiles, VerifyResult};
+use crate::run::{Verification, VerifiedContent, VerifiedFiles, VerifyCheck, VerifyResult};
 
 impl VerifiedFiles {
-    /// Which files were compared with what.
-    fn sentence(&self) -> String {
-        match &self.content {
-            None => format!("{} files compared with {} blobs", count(self.named), count(self.blobs)),
-            Some(content) => content.sentence(),
+    /// Which files were compared with what; `listed` is the check for which the blobs are listed.
+    fn sentence(&self, listed: Option<&VerifyCheck>) -> String {
+        let named = count(self.named);
+        match (&self.content, listed.filter(|check| check.not_possible.is_some())) {
+            (Some(content), _) => content.sentence(),
+            (None, None) => format!("{named} files compared with {} blobs", count(self.blobs)),
+            (None, Some(check)) => {
+                format!(
+                    "{} of {named} files compared with {} blobs",
+                    count(check.compared),
+                    count(self.blobs)
+                )
+            }
         }
     }
 }
 
 impl VerifiedContent {
-    /// Which bytes were read.
+    /// Which bytes were read, and with what they were compared.
     fn sentence(&self) -> String {
         let with = if self.by_manifest { "the manifest" } else { "their sources" };
-        let mut text = format!(
-            "the bytes of {} of {} files compared with {with}, {} were proven when they were copied",
-            count(self.read),
-            count(self.files),
-            count(self.proven_when_copied)
-        );
+        let (read, files) = (count(self.read), count(self.files));
+        let read = if self.compared == self.read {
+            format!("the bytes of {read} of {files} files compared with {with}")
+        } else {
+            format!(
+                "the bytes of {read} of {files} files read, {} of them compared with {with} and {} with their receipts",
+                count(self.compared),
+                count(self.with_receipts)
+            )
+        };
+        let mut text =
+            format!("{read}, {} were proven when they were copied", count(self.proven_when_copied));
         if let Some((part, of)) = self.part {
             let verified = self.parts_verified.len();
             let _ = write!(text, "; part {part} of {of}, {verified} of them verified");
@@ -66,7 +80,8 @@ impl Verification {
             let _ = write!(text, " ({first}{rest})");
         }
         if let Some(files) = &self.files {
-            let _ = write!(text, "; {}", files.sentence());
+            let listed = self.checks.iter().find(|check| check.name == "blob_present");
+            let _ = write!(text, "; {}", files.sentence(listed));
         }
         if self.accepted > 0 {
             let _ = write!(text, "; {} accepted", count(self.accepted));

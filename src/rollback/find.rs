@@ -7,6 +7,7 @@ use futures_util::TryStreamExt;
 use super::{
     Rollback, Touched,
     judge::{EarlierRule, Judge},
+    marks::RecordedAttempts,
 };
 use crate::{
     domain::{AttemptId, Fate, SubmissionIds, place_of_blob},
@@ -33,8 +34,6 @@ pub struct Found {
     /// Attempts of `--attempts` of which fewer files are named than were moved: the target lost them, or the application
     /// deleted them, and no row leads to their blobs.
     pub files_missing: HashSet<AttemptId>,
-    /// Attempts that the run recorded as migrated, ascending.
-    migrated: Vec<AttemptId>,
     /// Attempts that an earlier `--attempts` rolled back.
     rolled_back: HashSet<AttemptId>,
 }
@@ -42,7 +41,7 @@ pub struct Found {
 impl Found {
     /// Whether the run recorded the attempt as migrated, or rolled it back.
     pub fn was_migrated(&self, attempt: AttemptId) -> bool {
-        self.migrated.binary_search(&attempt).is_ok() || self.is_rolled_back(attempt)
+        self.judge.migrated.has(attempt) || self.is_rolled_back(attempt)
     }
 
     /// Whether an earlier rollback of some attempts named it.
@@ -54,7 +53,7 @@ impl Found {
 /// What the run's segments say.
 #[derive(Default)]
 struct Recorded {
-    migrated: Vec<AttemptId>,
+    migrated: RecordedAttempts,
     /// Attempts with an outcome, if only some are rolled back.
     any: HashSet<AttemptId>,
     /// Files of these that were moved, at least one.
@@ -94,14 +93,14 @@ impl Rollback<'_> {
         let candidates = if let Some(attempts) = self.attempts {
             attempts.to_vec()
         } else {
-            written.extend(&migrated);
+            written.extend(migrated.attempts());
             written.sort_unstable();
             written.dedup();
             written
         };
         let judge = Judge {
             writers: writers.clone(),
-            migrated: migrated.clone(),
+            migrated,
             unrecorded: self
                 .attempts
                 .map(|attempts| attempts.iter().copied().filter(|attempt| !any.contains(attempt)).collect())
@@ -111,11 +110,11 @@ impl Rollback<'_> {
             touched: self.touched,
         };
         let rolled_back = decisions::rolled_back(store).await?.into_keys().collect();
-        Ok(Found { writers, clean, candidates, judge, shared_blobs, files_missing, migrated, rolled_back })
+        Ok(Found { writers, clean, candidates, judge, shared_blobs, files_missing, rolled_back })
     }
 
     async fn recorded(&self) -> Result<Recorded, Stop> {
-        let mut recorded = Recorded::default();
+        let (mut recorded, mut all) = (Recorded::default(), Vec::new());
         let mut found = segments(self.run.store, self.run.plan, None);
         while let Some(segment) = found.try_next().await? {
             for read in segment.outcomes() {
@@ -128,15 +127,14 @@ impl Rollback<'_> {
                     recorded.any.insert(attempt);
                 }
                 if let Fate::Migrated(migrated) = outcome.fate {
-                    recorded.migrated.push(attempt);
+                    all.push((attempt, migrated.marks));
                     if self.attempts.is_some() {
                         recorded.files.insert(attempt, migrated.files.max(1) as usize);
                     }
                 }
             }
         }
-        recorded.migrated.sort_unstable();
-        recorded.migrated.dedup();
+        recorded.migrated = RecordedAttempts::new(all);
         Ok(recorded)
     }
 

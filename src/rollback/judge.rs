@@ -6,7 +6,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::{Touched, reason::Reason};
+use super::{
+    Touched,
+    marks::{RecordedAttempts, written_marks},
+    reason::Reason,
+};
 use crate::{
     domain::{AttemptId, attempt_of_launch_id, enforcement_id},
     ports::{OWN_TABLES, RuleUndo, StandingRule, WrittenRow, WrittenSubmission},
@@ -17,8 +21,8 @@ use crate::{
 pub struct Judge {
     /// The run's writers.
     pub writers: BTreeSet<WriterId>,
-    /// Attempts that the run recorded as migrated, ascending.
-    pub migrated: Vec<AttemptId>,
+    /// Attempts that the run recorded as migrated.
+    pub migrated: RecordedAttempts,
     /// Attempts of `--attempts` without an outcome.
     pub unrecorded: HashSet<AttemptId>,
     /// Malpractice rules as they were before the run, by id.
@@ -72,9 +76,10 @@ impl Judge {
         }
         if submission.file_count.is_none() {
             // Without a submission only the recorded outcome tells whose the rest is.
-            return match self.migrated.binary_search(&attempt) {
-                Ok(_) => self.settle(vec![Reason::SubmissionDeleted], Vec::new()),
-                Err(_) => Judged::Elsewhere,
+            return if self.migrated.has(attempt) {
+                self.settle(vec![Reason::SubmissionDeleted], Vec::new())
+            } else {
+                Judged::Elsewhere
             };
         }
         if !submission.blob_names.iter().any(|name| self.is_ours(name)) {
@@ -84,7 +89,7 @@ impl Judge {
         if self.unrecorded.contains(&attempt) {
             reasons.push(Reason::NotRecorded);
         }
-        touches(submission, &mut reasons);
+        touches(submission, self.migrated.marks(attempt), &mut reasons);
         if self.shared.contains(&attempt) {
             reasons.push(Reason::BlobShared);
         }
@@ -203,8 +208,9 @@ fn written(submission: &WrittenSubmission) -> Option<&WrittenRow> {
     submission.rows.iter().filter(is_child).max_by_key(|row| row.age)
 }
 
-/// Everything by which it differs from what one transaction of the run wrote.
-fn touches(submission: &WrittenSubmission, reasons: &mut Vec<Reason>) {
+/// Everything by which it differs from what one transaction of the run wrote. `marks` are the section marks that the run
+/// recorded for it.
+fn touches(submission: &WrittenSubmission, marks: Option<u16>, reasons: &mut Vec<Reason>) {
     let Some(written) = written(submission) else { return };
     let files = usize::try_from(submission.file_count.unwrap_or_default()).unwrap_or(usize::MAX);
     for table in OWN_TABLES {
@@ -212,7 +218,8 @@ fn touches(submission: &WrittenSubmission, reasons: &mut Vec<Reason>) {
         let derived: HashSet<String> = match table {
             "submission_files" => (1..=files.min(10_000)).map(|n| submission.ids.row(table, n)).collect(),
             "submission_section_marks" => {
-                (1..=of_table.len()).map(|n| submission.ids.row(table, n)).collect()
+                let standing = of_table.iter().map(|row| row.id.as_str()).collect();
+                written_marks(&submission.ids, &standing, marks)
             }
             _ => HashSet::from([submission.ids.row(table, 1)]),
         };
@@ -230,8 +237,10 @@ fn touches(submission: &WrittenSubmission, reasons: &mut Vec<Reason>) {
         if of_table.iter().any(|row| !derived.contains(&row.id)) {
             reasons.push(Reason::RowsAdded { table: table.to_owned(), constraint: "submission_id".into() });
         }
-        if table != "submission_section_marks" && own.count() < derived.len() {
+        if own.count() < derived.len() {
             reasons.push(Reason::RowsRemoved { table });
+        } else if table == "submission_section_marks" && derived.is_empty() && marks.is_none() {
+            reasons.push(Reason::MarksUnknown);
         }
     }
     for hanging in &submission.hanging {

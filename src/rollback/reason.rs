@@ -26,6 +26,8 @@ pub enum Reason {
         /// Table of these rows.
         table: &'static str,
     },
+    /// None of its section marks stands, and the run did not record how many it wrote.
+    MarksUnknown,
     /// The application deleted the submission; launch session or session record stand.
     SubmissionDeleted,
     /// A row that the run did not write names one of its blobs.
@@ -61,7 +63,7 @@ impl Reason {
             Self::Changed { .. } => "changed_after_run",
             Self::MarkerAssigned => "marker_assigned",
             Self::RowsAdded { .. } => "rows_added",
-            Self::RowsRemoved { .. } => "rows_removed",
+            Self::RowsRemoved { .. } | Self::MarksUnknown => "rows_removed",
             Self::SubmissionDeleted => "submission_deleted",
             Self::BlobShared => "blob_shared",
             Self::RuleChanged { .. } => "rule_changed_again",
@@ -79,6 +81,7 @@ impl Reason {
             | Self::MarkerAssigned
             | Self::RowsAdded { .. }
             | Self::RowsRemoved { .. }
+            | Self::MarksUnknown
             | Self::SubmissionDeleted
             | Self::BlobShared
             | Self::RuleChanged { .. } => true,
@@ -119,6 +122,9 @@ impl fmt::Display for Reason {
                 write!(f, "the application added rows of {table} that hang on it ({constraint})")
             }
             Self::RowsRemoved { table } => write!(f, "the application removed rows of {table}"),
+            Self::MarksUnknown => f.write_str(
+                "it has no row of submission_section_marks, and the run did not record whether it wrote any",
+            ),
             Self::SubmissionDeleted => f.write_str(
                 "the application deleted the submission; its launch session or session record stands",
             ),

@@ -1,6 +1,6 @@
 //! Background work of a shard beside its rows: segments, heartbeat, displayed state.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use chrono::Utc;
 use tokio::{sync::mpsc, time::timeout};
@@ -34,7 +34,7 @@ const BETWEEN_LAST_TRIES: Backoff = Backoff::steady(Duration::from_millis(500));
 /// Writes outcomes to segments until all senders are gone; how many were written. While the run store is unreachable the
 /// outcomes wait, and after a while the workers too.
 pub(super) async fn record(
-    shard: &Shard,
+    shard: Arc<Shard>,
     recorder: Recorder,
     outcomes: mpsc::Receiver<Outcome>,
 ) -> Result<u64, Stop> {

@@ -253,6 +253,7 @@ fn migrated(copied: &CopiedMigration<'_>, notes: Vec<Note>, receipt: Receipt) ->
         user_id: migration.lms_user_id.clone(),
         context_id: migration.context_id.clone(),
         files: u32::try_from(files.len()).unwrap_or(u32::MAX),
+        marks: u16::try_from(migration.section_marks.len()).ok(),
         bytes: files.iter().map(|file| file.size_bytes).sum(),
         length_only: u32::try_from(files.iter().filter(|file| !file.md5_proven).count()).unwrap_or(u32::MAX),
         notes,

@@ -271,13 +271,17 @@ impl Worker {
     }
 }
 
-fn joined(shard: &Shard, ended: Result<Result<(), Stop>, tokio::task::JoinError>) -> Result<(), Stop> {
+/// What a task of the shard returned. A panic of one is the program's end.
+pub(super) fn joined<T>(
+    shard: &Shard,
+    ended: Result<Result<T, Stop>, tokio::task::JoinError>,
+) -> Result<T, Stop> {
     match ended {
         Ok(result) => result,
         // Rows catch their own panics: this one is the program's. Its words may hold what is known of a learner.
         Err(_) => Err(shard.end(Stop::new(
             Exit::Bug,
-            "a bug: a worker panicked; the log names the place; run again to continue, and please report it",
+            "a bug: a worker or the recorder panicked; the log names the place; run again to continue, and please report it",
         ))),
     }
 }

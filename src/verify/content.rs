@@ -69,35 +69,59 @@ enum Against {
     Line(Option<ManifestLine>),
 }
 
+/// With what the bytes of a blob were compared.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Compared {
+    /// With those of its source, or with the line of the manifest.
+    with_source: bool,
+    /// With what the outcome keeps.
+    with_receipt: bool,
+}
+
 /// Compares the bytes of a blob with those of its source or with the line of the manifest, and with what the outcome keeps.
-fn compare(file: &WantedFile, target: &Side, against: &Against, check: CheckId, findings: &mut Findings) {
+fn compare(
+    file: &WantedFile,
+    target: &Side,
+    against: &Against,
+    check: CheckId,
+    findings: &mut Findings,
+) -> Compared {
+    let mut compared = Compared::default();
     let target = match target {
         Side::Read(bytes) => bytes,
-        Side::Unreadable(_) => return findings.lacking(check, Lack::Bytes),
+        Side::Unreadable(_) => {
+            findings.lacking(check, Lack::Bytes);
+            return compared;
+        }
         Side::Absent => {
-            return findings.holds(check, false, Kind::Absent, || {
+            findings.holds(check, false, Kind::Absent, || {
                 format!("file {}: the target has no blob whose bytes could be read", file.order)
             });
+            return compared;
         }
     };
     let differs = |than: &str| format!("file {}: the blob's bytes are not {than}", file.order);
-    match against {
-        Against::Line(None) => findings.lacking(check, Lack::Manifest),
-        Against::Line(Some(line)) => {
-            let is_same = (line.bytes, line.sha256) == (target.count, target.sha256);
-            findings.holds(check, is_same, Kind::Changed, || differs("those of the manifest"));
+    let other = match against {
+        Against::Line(Some(line)) => Ok((line.bytes, line.sha256, "those of the manifest")),
+        Against::Source(Some(Side::Read(source))) => Ok((source.count, source.sha256, "its source's")),
+        Against::Line(None) => Err(Lack::Manifest),
+        Against::Source(None) => Err(Lack::Inputs),
+        Against::Source(Some(_)) => Err(Lack::SourceFile),
+    };
+    match other {
+        Err(lack) => findings.lacking(check, lack),
+        Ok((bytes, sha256, than)) => {
+            compared.with_source = true;
+            let is_same = (bytes, sha256) == (target.count, target.sha256);
+            findings.holds(check, is_same, Kind::Changed, || differs(than));
         }
-        Against::Source(Some(Side::Read(source))) => {
-            let is_same = (source.count, source.sha256) == (target.count, target.sha256);
-            findings.holds(check, is_same, Kind::Changed, || differs("its source's"));
-        }
-        Against::Source(None) => findings.lacking(check, Lack::Inputs),
-        Against::Source(Some(_)) => findings.lacking(check, Lack::SourceFile),
     }
     let check = CheckId::ContentReceipt;
     if let Some(holds) = file.recorded.as_ref().and_then(|recorded| is_as_recorded(recorded, target)) {
+        compared.with_receipt = true;
         findings.holds(check, holds, Kind::Changed, || differs("those that were copied"));
     }
+    compared
 }
 
 /// `None` if the outcome keeps no digest of the bytes.

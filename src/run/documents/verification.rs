@@ -146,6 +146,12 @@ pub struct VerifiedContent {
     pub proven_when_copied: u64,
     /// Files whose bytes were read.
     pub read: u64,
+    /// Of the files read those whose bytes were compared with those of their source, or with a line of the manifest.
+    #[serde(default)]
+    pub compared: u64,
+    /// Of the files read those whose bytes were compared with a digest that the run recorded.
+    #[serde(default)]
+    pub with_receipts: u64,
     /// Their bytes, read from the target; from the source as many again.
     pub bytes: u64,
     /// Whether the files were compared with a manifest in place of their source.

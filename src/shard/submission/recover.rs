@@ -52,6 +52,7 @@ pub async fn recover(
         user_id: written.lms_user_id.unwrap_or_default(),
         context_id: written.context_id.unwrap_or_default(),
         files: written.files,
+        marks: decided.and_then(|migration| u16::try_from(migration.section_marks.len()).ok()),
         length_only: u32::try_from(files.len()).unwrap_or(u32::MAX),
         bytes: missing_bytes + files.iter().map(|file| file.size_bytes).sum::<u64>(),
         recovered: true,

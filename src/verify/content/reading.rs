@@ -55,10 +55,12 @@ impl ReadFiles {
 
     /// Adds what was read of some files, but for their lines.
     pub fn add(&mut self, read: Read) {
-        let Read { files, proven_when_copied, whole, bytes, unreadable, .. } = read;
+        let Read { files, proven_when_copied, whole, compared, with_receipts, bytes, unreadable, .. } = read;
         self.counts.files += files;
         self.counts.proven_when_copied += proven_when_copied;
         self.counts.read += whole;
+        self.counts.compared += compared;
+        self.counts.with_receipts += with_receipts;
         self.counts.bytes += bytes;
         self.unreadable = unreadable.or(self.unreadable.take());
     }
@@ -87,6 +89,12 @@ pub struct Read {
     proven_when_copied: u64,
     /// Files that were read, and their bytes.
     whole: u64,
+    /// Of them those that were compared with their source, or with the manifest.
+    #[serde(default)]
+    compared: u64,
+    /// Of them those that were compared with a recorded digest.
+    #[serde(default)]
+    with_receipts: u64,
     bytes: u64,
     unreadable: Option<String>,
     /// A line for each file that was read: too many for a part, which names their file.
@@ -138,7 +146,9 @@ impl<'a> Reading<'a> {
                 Some(manifest) => Against::Line(self.line(manifest, &file)?),
                 None => Against::Source(source),
             };
-            compare(&file, &target, &against, self.content.check(), &mut findings);
+            let compared = compare(&file, &target, &against, self.content.check(), &mut findings);
+            self.read.compared += u64::from(compared.with_source);
+            self.read.with_receipts += u64::from(compared.with_receipt);
             match target {
                 Side::Read(bytes) => {
                     self.read.whole += 1;

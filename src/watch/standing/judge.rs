@@ -21,7 +21,7 @@ use crate::{
 };
 pub use seen::redo_of;
 
-use lines::{eta_s, job_line, limits, rows, shards, verified, verifying};
+use lines::{eta_s, job_line, limits, rows, shards, sum_of_rates, verified, verifying};
 use seen::{finalize_of, is_alive, is_stopped, last_sign, of, rerun_of, undone, unfinished};
 use under_way::shards_under_way;
 
@@ -65,7 +65,7 @@ pub fn judge(facts: &Facts) -> (Verdict, Standing) {
     let verdict = verdict(facts);
     let shards = facts.plan.as_ref().map_or_else(Vec::new, |plan| shards(plan, facts));
     let (rows, rows_at) = rows(facts, &shards);
-    let rows_per_second: f64 = shards.iter().map(|shard| shard.rows_per_second).sum();
+    let rows_per_second = sum_of_rates(shards.iter().map(|shard| shard.rows_per_second));
     let standing = Standing {
         run: facts.run.clone(),
         run_store: facts.whereabouts.run_store.clone(),

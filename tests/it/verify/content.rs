@@ -60,8 +60,14 @@ async fn nights_share_the_bytes_and_a_manifest_checks_them_without_the_sources()
 
     // The sources are gone.
     fs::rename(sample.path("files"), sample.path("gone")).unwrap();
-    verify(&app, &["--level", "content"]).await.expect(69);
+    let ended = verify(&app, &["--level", "content"]).await.expect(69);
     let result = verification(&app);
+    assert_eq!(check(&result, "content_source")["compared"], 0);
+    let compared = format!(
+        "the bytes of {named} of {named} files read, 0 of them compared with their sources and {named} with their receipts,"
+    );
+    assert!(ended.stdout.contains(&compared), "{}", ended.stdout);
+    assert!(result["verdict"].as_str().unwrap().contains(&compared), "{}", result["verdict"]);
     for (name, is_possible) in [
         ("source_files_unchanged", false),
         ("blob_content_encoding", false),

@@ -91,6 +91,11 @@ pub(super) fn limits(facts: &Facts, state: RunState) -> Vec<Limit> {
     }))
 }
 
+/// Rates added up. Not `sum`, which makes -0.0 of no rates, and status prints that.
+pub(super) fn sum_of_rates(rates: impl Iterator<Item = f64>) -> f64 {
+    rates.fold(0.0, |sum, rate| sum + rate)
+}
+
 /// Seconds left; `None` where nothing moves or nothing is left.
 pub(super) fn eta_s(rows: Rows, rows_per_second: f64) -> Option<u64> {
     let left = rows.total.saturating_sub(rows.done());
@@ -105,7 +110,7 @@ pub(super) fn verifying(under_way: &UnderWay) -> Verifying {
     let UnderWay { subject, rows_written, beats } = under_way;
     let unwritten: u64 = beats.iter().map(|beat| beat.rows_unwritten).sum();
     let rows_done = (rows_written + unwritten).min(subject.rows);
-    let rows_per_second: f64 = beats.iter().map(|beat| beat.rows_per_second).sum();
+    let rows_per_second = sum_of_rates(beats.iter().map(|beat| beat.rows_per_second));
     let so_far = Rows { total: subject.rows, migrated: rows_done, ..Rows::default() };
     Verifying {
         level: subject.level,

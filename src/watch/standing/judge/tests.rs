@@ -568,3 +568,9 @@ Job r-shards: 0 active, 0 ready; 0 of 3 succeeded; shards failed: 1
 "
     );
 }
+
+#[test]
+fn without_shards_and_processes_the_rate_is_zero_and_not_negative() {
+    assert_eq!(lines::sum_of_rates(std::iter::empty()).to_string(), "0");
+    assert_eq!(lines::sum_of_rates([1.5, 0.5].into_iter()).to_string(), "2");
+}
