@@ -49,15 +49,16 @@ pub(super) fn written_marks(
     recorded: Option<u16>,
 ) -> HashSet<String> {
     let row = |n: usize| ids.row("submission_section_marks", n);
-    let certain = standing.len().max(usize::from(recorded.unwrap_or_default()));
-    let first: Vec<String> = (1..=certain).map(row).collect();
-    let among_first = first.iter().filter(|id| standing.contains(id.as_str())).count();
-    let more = if among_first < standing.len() { certain + 1..=MOST_MARKS } else { 1..=0 };
-    let more: Vec<String> = more.map(row).collect();
-    let last = more.iter().rposition(|id| standing.contains(id.as_str())).map_or(0, |at| at + 1);
-    let mut written: Vec<String> = first.into_iter().chain(more.into_iter().take(last)).collect();
-    let last = written.iter().rposition(|id| standing.contains(id.as_str())).map_or(0, |at| at + 1);
-    written.truncate(last.max(usize::from(recorded.unwrap_or_default())));
+    let recorded = usize::from(recorded.unwrap_or_default());
+    let first = standing.len().max(recorded);
+    let mut written: Vec<String> = (1..=first).map(row).collect();
+    let stands = |id: &String| standing.contains(id.as_str());
+    // A gap, or rows of the application: the last of the run's may stand further on.
+    if written.iter().filter(|id| stands(id)).count() < standing.len() {
+        written.extend((first + 1..=MOST_MARKS).map(row));
+    }
+    let last = written.iter().rposition(stands).map_or(0, |at| at + 1);
+    written.truncate(last.max(recorded));
     written.into_iter().collect()
 }
 
