@@ -72,17 +72,13 @@ impl Services {
         let accounts = value("AZURITE_ACCOUNTS");
         let (_, account_key) = accounts.split_once(':').unwrap();
         let mut forwards = Vec::new();
-        let [azurite, postgres] =
-            [("azurite", 10000), ("postgres", 5432)].map(|(service, port)| {
-                match direct(&kubectl, service, port) {
-                    Some(address) => address,
-                    None => {
-                        let (address, child) = forward(namespace, service, port);
-                        forwards.push(child);
-                        address
-                    }
-                }
-            });
+        let [azurite, postgres] = [("azurite", 10000), ("postgres", 5432)].map(|(service, port)| {
+            direct(&kubectl, service, port).unwrap_or_else(|| {
+                let (address, child) = forward(namespace, service, port);
+                forwards.push(child);
+                address
+            })
+        });
         let folder = tempfile::tempdir().unwrap();
         let mut options = SampleOptions::new(ROWS, SEED, folder.path().join("sample"));
         options.source_url = Some(source_url(namespace).parse().unwrap());
