@@ -20,13 +20,12 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::{
-    domain::{AttemptId, Fate, Outcome, SubmissionIds, attempt_of_blob},
+    domain::{AttemptId, SubmissionIds, attempt_of_blob},
     exit::Stop,
     ports::{Blobs, Fault, FaultKind, TargetUndo, WrittenSubmission},
     run::{
         Decided, RolledBack, decisions,
         lock::{Exclusive, LockedRun, Quiet},
-        lost::RecordedBy,
         names,
         orphans::remove_orphans,
         writers::UncleanWriters,
@@ -115,7 +114,7 @@ impl Rollback<'_> {
         let mut report = Report::new(&found);
         // First of all: a process that comes later finds the run, or these attempts, rolled back.
         self.record(decided, &found).await?;
-        let swept = self.writers_to_sweep(&found, &mut quiet).await?;
+        let swept = self.writers_to_sweep(&found, quiet.unclean()).await?;
 
         let mut rest = Rest(Vec::new());
         for attempts in found.candidates.chunks(AT_A_TIME) {
@@ -205,21 +204,18 @@ impl Rollback<'_> {
     /// The writers whose blobs are looked at in the end. For some attempts: those that left blobs, and those of files that
     /// no row names any more; from here on all of them count as such, so that the next sweep finds what a killed rollback
     /// leaves.
-    async fn writers_to_sweep(&self, found: &Found, quiet: &mut Quiet) -> Result<UncleanWriters, Stop> {
+    async fn writers_to_sweep(
+        &self,
+        found: &Found,
+        unclean: &UncleanWriters,
+    ) -> Result<UncleanWriters, Stop> {
         if self.attempts.is_none() {
             return Ok(UncleanWriters::all(&found.writers));
         }
-        let store = self.run.store;
-        store.delete(&found.clean).await?;
-        if !found.files_missing.is_empty() {
-            let is_one = |outcome: &Outcome| {
-                matches!(outcome.fate, Fate::Migrated(_))
-                    && outcome.attempt.is_some_and(|attempt| found.files_missing.contains(&attempt))
-            };
-            let recorded_by = RecordedBy::read(store, self.run.plan, None, is_one).await?;
-            quiet.unclean_too(store, &recorded_by).await?;
-        }
-        Ok(quiet.unclean().clone())
+        self.run.store.delete(&found.clean).await?;
+        let mut swept = unclean.clone();
+        swept.extend(found.unnamed_by.iter().cloned());
+        Ok(swept)
     }
 
     async fn mark_clean(&self, found: &Found) -> Result<(), Stop> {

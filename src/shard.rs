@@ -24,8 +24,8 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::mpsc;
-use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tokio::{sync::mpsc, time::timeout};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     domain::{Outcome, ShardIndex},
@@ -220,12 +220,12 @@ async fn move_rows(inputs: ShardInputs, rows: u64) -> Result<(), Stop> {
     });
     let targets: Vec<_> = inputs.workers.iter().map(|worker| worker.target.clone()).collect();
     let keeping = CancellationToken::new();
-    let writing = AbortOnDropHandle::new(tokio::spawn(keep::record(shard.clone(), recorder, to_record)));
+    let writing = keep::recording(shard.clone(), recorder, to_record);
     let moving = async {
         let working = work_all(shard.clone(), inputs.workers, queue, &inputs.recorded, chunk_rows);
         let (worked, written) = tokio::join!(working, writing);
         keeping.cancel();
-        worked.and(worker::joined(&shard, written))
+        worked.and(written)
     };
     let heart = Heart {
         store: &shard.store,
@@ -254,7 +254,7 @@ async fn open_queue(inputs: &ShardInputs) -> Result<Queue, Stop> {
     let open = || Queue::open(&inputs.store, &inputs.plan, inputs.index, &inputs.rules);
     let opened = inputs.pace.at_start(Service::RunStore, open).await;
     if opened.is_err() {
-        mark_clean(&inputs.store, &inputs.writer).await;
+        let _ = timeout(keep::LAST_WORD_WITHIN, mark_clean(&inputs.store, &inputs.writer)).await;
     }
     opened.map_err(Trouble::of_one_shard)
 }

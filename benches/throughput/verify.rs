@@ -1,7 +1,7 @@
 //! How fast `verify` is at level rows: 8 processes beside each other, over few rows and over ten times as many. And what level
 //! blobs takes beside level rows.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
 use super::{
     FILES, MEMORY, TestApp,
@@ -80,8 +80,7 @@ pub async fn blobs(goals: &mut Goals, rows: u64, rounds: usize) {
             peak_bytes = peak_bytes.max(cost.peak_bytes);
         }
     }
-    let verification = fs::read_to_string(app.out.path().join("verification.json")).unwrap();
-    let verification: serde_json::Value = serde_json::from_str(&verification).unwrap();
+    let verification: serde_json::Value = serde_json::from_str(&app.result("verification.json")).unwrap();
     let of_files = |name: &str| verification["files"][name].as_f64().unwrap();
     assert_eq!(verification["files"]["named"], rows * FILES, "every file was compared");
     let [at_rows, at_blobs] = took.map(median);

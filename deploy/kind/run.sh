@@ -59,7 +59,7 @@ postgres=postgres:17
 sqlserver=mcr.microsoft.com/mssql/server:2022-latest
 temporary=$(mktemp -d)
 forward=''
-trap '[[ -z $forward ]] || kill "$forward" 2>/dev/null; rm -rf "$temporary"' EXIT
+trap '[[ -z $forward ]] || { kill "$forward" && wait "$forward"; } 2>/dev/null || :; rm -rf "$temporary"' EXIT
 
 say() { printf '%4ss  %s\n' "$SECONDS" "$*"; }
 die() { echo "$*" >&2; exit 1; }

@@ -3,7 +3,7 @@
 use crate::{
     domain::InputDigest,
     exit::{Exit, Stop},
-    inputs::{Fingerprint, InputSource},
+    inputs::{Fingerprint, InputError, InputSource},
     run::{Plan, pins::input_differences},
     settings::Settings,
 };
@@ -33,16 +33,17 @@ pub async fn compare_inputs_at_hand(settings: &Settings, plan: &Plan) -> Result<
 
 /// The planned fingerprint, with what can be told cheaply of how it changed.
 async fn at_hand(planned: &InputDigest, source: &InputSource) -> Fingerprint {
-    let as_planned = Fingerprint { sha256: planned.sha256.clone(), size_bytes: planned.size_bytes };
-    let now = match source.size_bytes().await {
-        Ok(size_bytes) if size_bytes == planned.size_bytes => match source {
-            InputSource::File(_) if size_bytes <= SMALL_BYTES => source.fingerprint().await,
-            _ => Ok(as_planned.clone()),
-        },
-        Ok(size_bytes) => Ok(Fingerprint { size_bytes, ..as_planned.clone() }),
-        Err(error) => Err(error),
+    let as_planned = Fingerprint::from(planned);
+    let now = async {
+        let size_bytes = source.size_bytes().await?;
+        match source {
+            InputSource::File(_) if size_bytes == planned.size_bytes && size_bytes <= SMALL_BYTES => {
+                source.fingerprint().await
+            }
+            _ => Ok(Fingerprint { size_bytes, ..as_planned.clone() }),
+        }
     };
-    now.unwrap_or_else(|error| {
+    now.await.unwrap_or_else(|error: InputError| {
         tracing::debug!(%error, input = planned.location, "an input is not compared with the plan");
         as_planned
     })

@@ -2,12 +2,11 @@
 
 use chrono::Utc;
 
-use super::{host::host, patience::patiently};
+use super::{connect, host::host, patience::patiently};
 use crate::{
     domain::Digest,
     exit::{Exit, Stop},
-    ports::Fault,
-    run::{Decided, Plan, RunStore, Summary, decisions, names},
+    run::{Decided, Plan, RunStore, decisions},
     settings::Settings,
 };
 
@@ -28,9 +27,8 @@ pub fn decided_by(reason: Option<&str>, user: &str, decision: &str) -> Result<De
 }
 
 /// A redo concerns the rows that the last result names as lost. Without one that does, each shard looks for them itself.
-pub async fn of_lost(store: &RunStore, plan: &Plan, decided: Decided) -> Result<Decided, Fault> {
-    let result: Option<Summary> = store.read(&names::result(names::SUMMARY)).await?;
-    let attempts = result.filter(|result| result.plan == plan.id).map_or(0, |result| result.lost.rows);
+pub async fn of_lost(store: &RunStore, plan: &Plan, decided: Decided) -> Result<Decided, Stop> {
+    let attempts = connect::result_of(store, plan).await?.map_or(0, |result| result.lost.rows);
     Ok(Decided { attempts, ..decided })
 }
 

@@ -80,7 +80,7 @@ pub(super) async fn of(sources: &Sources, args: &ReportArgs) -> Result<End, Stop
     }
     let store = connect::store_of(&settings)?;
     connect::not_rolled_back(&store).await?;
-    let status = rerun::by_hand("status", &settings.run, &(&settings).into());
+    let status = rerun::status(&settings.run, &(&settings).into());
     write(&store, &connect::verify_store_of(&settings)?, &settings.out, &[], &status).await
 }
 

@@ -115,5 +115,5 @@ async fn copy(settings: &StoreSettings, store: &RunStore, to: &Path) -> Result<E
 
 /// The line that says how far the run is.
 fn status(settings: &StoreSettings) -> String {
-    rerun::by_hand("status", &settings.run, &settings.into())
+    rerun::status(&settings.run, &settings.into())
 }

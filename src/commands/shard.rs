@@ -41,8 +41,8 @@ pub async fn run(settings: &Settings, log: &LogSettings, stop: &CancellationToke
     };
     let store = connect::run_store(settings)?;
     let plan = super::or_stopped(stop, await_plan(settings, &store)).await?;
-    super::or_stopped(stop, decided::redo(settings, &store, &plan)).await?;
     super::or_stopped(stop, compare_inputs_at_hand(settings, &plan)).await?;
+    super::or_stopped(stop, decided::redo(settings, &store, &plan)).await?;
     let rows = plan.shard(index).map_or(0, |shard| shard.rows);
     let board = Board::new(rows, 1);
     let shared = Shared::new(settings, &board);

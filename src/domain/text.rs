@@ -36,6 +36,11 @@ pub fn trim(text: &str) -> &str {
     text.trim_matches(is_blank_char)
 }
 
+/// The code at the beginning of an Error cell, as a failure CSV has it; empty if there is none.
+pub fn code_of_error(error: &str) -> &str {
+    trim(error.split(':').next().unwrap_or_default())
+}
+
 /// The parts between runs of blanks; none of them is empty.
 pub fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(is_blank_char).filter(|word| !word.is_empty())

@@ -13,7 +13,7 @@ use tokio_util::io::ReaderStream;
 
 use super::{InputError, nearby::nearby};
 use crate::{
-    domain::Digest,
+    domain::{Digest, InputDigest},
     ports::{Blobs, Fault, FaultKind, Service},
 };
 
@@ -127,6 +127,12 @@ pub struct Fingerprint {
     pub sha256: String,
     /// Number of bytes that were hashed.
     pub size_bytes: u64,
+}
+
+impl From<&InputDigest> for Fingerprint {
+    fn from(InputDigest { sha256, size_bytes, .. }: &InputDigest) -> Self {
+        Self { sha256: sha256.clone(), size_bytes: *size_bytes }
+    }
 }
 
 /// Takes the fingerprint of bytes as they pass.

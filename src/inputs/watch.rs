@@ -12,7 +12,7 @@ use urls::has_comma_in_url;
 use super::{Format, Layout, Record, Role, StrangeIds, header, problem::Problem};
 use crate::domain::{
     AttemptId, FailCode, is_null_word,
-    text::{is_blank, trim},
+    text::{code_of_error, is_blank, trim},
 };
 
 /// Lines that a message names.
@@ -131,7 +131,7 @@ impl Watch {
     /// Whether an earlier run has failed the row for its id, as a row of its failure CSV says: it was a stray one there.
     fn has_failed(&self, record: &Record) -> bool {
         let error = self.layout.error.map(|index| record.get(index)).unwrap_or_default();
-        trim(error).split(':').next().map(trim) == Some(FailCode::AttemptIdInvalid.code())
+        code_of_error(error) == FailCode::AttemptIdInvalid.code()
     }
 
     fn look_at_urls(&mut self, record: &Record) {

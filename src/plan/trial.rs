@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::{
-    domain::{AttemptId, FailCode, text::trim},
+    domain::{AttemptId, FailCode, text::code_of_error},
     exit::{Exit, Stop},
     inputs::{Hasher, read_attempts},
     settings::Trial,
@@ -52,8 +52,8 @@ impl Selection {
 
     /// Whether a row with this Error cell is taken.
     pub fn takes_error(&self, error: &str) -> bool {
-        let code = trim(error).split(':').next().map(trim);
-        self.codes.is_empty() || self.codes.iter().any(|wanted| Some(wanted.code()) == code)
+        let code = code_of_error(error);
+        self.codes.is_empty() || self.codes.iter().any(|wanted| wanted.code() == code)
     }
 
     /// Refuses codes that no row has.

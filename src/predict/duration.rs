@@ -205,6 +205,17 @@ mod tests {
         }
     }
 
+    fn measured(milliseconds: u64, each_ms: f64) -> Measured {
+        Measured {
+            files: 500,
+            bytes: 5_000,
+            milliseconds,
+            fastest_and_slowest: [each_ms; 2],
+            at_a_time: 32,
+            by_the_service: false,
+        }
+    }
+
     #[test]
     fn commits_take_the_round_trip_the_workers_and_their_connections_into_account() {
         let seconds = |work: WorkSettings, round_trip_ms| {
@@ -234,14 +245,7 @@ mod tests {
             bytes: 0,
         };
         prediction.shards = (0..4).map(shard).collect();
-        let measured = Measured {
-            files: 500,
-            bytes: 5_000,
-            milliseconds: 900,
-            fastest_and_slowest: [1.8, 1.8],
-            at_a_time: 32,
-            by_the_service: false,
-        };
+        let measured = measured(900, 1.8);
         let of = |processes| {
             let told = duration(&prediction, processes, &work(5, 3, None), Seen::default(), Some(measured));
             [told.least_ms, told.milliseconds, told.most_ms]
@@ -253,14 +257,7 @@ mod tests {
 
     #[test]
     fn what_is_measured_has_a_range_of_20_percent_and_what_is_assumed_says_so() {
-        let measured = Measured {
-            files: 500,
-            bytes: 5_000,
-            milliseconds: 4_500,
-            fastest_and_slowest: [9.0, 9.0],
-            at_a_time: 32,
-            by_the_service: false,
-        };
+        let measured = measured(4_500, 9.0);
         let part = copying(1_000.0, Some(measured));
         assert!(
             (part.milliseconds - 10_000.0).abs() < 1e-6 && part.range == MEASURED,

@@ -8,17 +8,13 @@ use crate::run::{Verification, VerifiedContent, VerifiedFiles, VerifyCheck, Veri
 impl VerifiedFiles {
     /// Which files were compared with what; `listed` is the check for which the blobs are listed.
     fn sentence(&self, listed: Option<&VerifyCheck>) -> String {
-        let named = count(self.named);
-        match (&self.content, listed.filter(|check| check.not_possible.is_some())) {
-            (Some(content), _) => content.sentence(),
-            (None, None) => format!("{named} files compared with {} blobs", count(self.blobs)),
-            (None, Some(check)) => {
-                format!(
-                    "{} of {named} files compared with {} blobs",
-                    count(check.compared),
-                    count(self.blobs)
-                )
-            }
+        if let Some(content) = &self.content {
+            return content.sentence();
+        }
+        let (named, blobs) = (count(self.named), count(self.blobs));
+        match listed.filter(|check| check.not_possible.is_some()) {
+            None => format!("{named} files compared with {blobs} blobs"),
+            Some(check) => format!("{} of {named} files compared with {blobs} blobs", count(check.compared)),
         }
     }
 }

@@ -31,9 +31,9 @@ pub struct Found {
     pub judge: Judge,
     /// Blobs that a row of another submission names: they stay.
     pub shared_blobs: HashSet<String>,
-    /// Attempts of `--attempts` of which fewer files are named than were moved: the target lost them, or the application
-    /// deleted them, and no row leads to their blobs.
-    pub files_missing: HashSet<AttemptId>,
+    /// Writers of attempts of `--attempts` of which fewer files are named than were moved: the target lost them, or the
+    /// application deleted them, and no row leads to their blobs.
+    pub unnamed_by: BTreeSet<WriterId>,
     /// Attempts that an earlier `--attempts` rolled back.
     rolled_back: HashSet<AttemptId>,
 }
@@ -56,8 +56,8 @@ struct Recorded {
     migrated: RecordedAttempts,
     /// Attempts with an outcome, if only some are rolled back.
     any: HashSet<AttemptId>,
-    /// Files of these that were moved, at least one.
-    files: HashMap<AttemptId, usize>,
+    /// Files of these that were moved, at least one, and who recorded it.
+    files: HashMap<AttemptId, (u32, BTreeSet<WriterId>)>,
 }
 
 impl Rollback<'_> {
@@ -80,16 +80,14 @@ impl Rollback<'_> {
             }
         };
         self.undo.files_of(&ids, &mut each).await?;
-        let Recorded { migrated, any, files } = self.recorded().await?;
-        written.sort_unstable();
-        let named = |attempt| {
-            written.partition_point(|at| *at <= attempt) - written.partition_point(|at| *at < attempt)
-        };
-        let files_missing = files
-            .into_iter()
-            .filter(|(attempt, moved)| named(*attempt) < *moved)
-            .map(|(attempt, _)| attempt)
-            .collect();
+        let Recorded { migrated, any, mut files } = self.recorded().await?;
+        for attempt in &written {
+            if let Some((unnamed, _)) = files.get_mut(attempt) {
+                *unnamed = unnamed.saturating_sub(1);
+            }
+        }
+        let unnamed = files.into_values().filter(|(unnamed, _)| *unnamed > 0);
+        let unnamed_by = unnamed.flat_map(|(_, by)| by).filter(|id| writers.contains(id)).collect();
         let candidates = if let Some(attempts) = self.attempts {
             attempts.to_vec()
         } else {
@@ -110,7 +108,7 @@ impl Rollback<'_> {
             touched: self.touched,
         };
         let rolled_back = decisions::rolled_back(store).await?.into_keys().collect();
-        Ok(Found { writers, clean, candidates, judge, shared_blobs, files_missing, rolled_back })
+        Ok(Found { writers, clean, candidates, judge, shared_blobs, unnamed_by, rolled_back })
     }
 
     async fn recorded(&self) -> Result<Recorded, Stop> {
@@ -129,7 +127,9 @@ impl Rollback<'_> {
                 if let Fate::Migrated(migrated) = outcome.fate {
                     all.push((attempt, migrated.marks));
                     if self.attempts.is_some() {
-                        recorded.files.insert(attempt, migrated.files.max(1) as usize);
+                        let (moved, by) = recorded.files.entry(attempt).or_default();
+                        *moved = (*moved).max(migrated.files.max(1));
+                        by.insert(segment.writer.clone());
                     }
                 }
             }

@@ -115,7 +115,7 @@ impl Quiet {
         &self.unclean
     }
 
-    /// The writers of lost rows that are accepted or rolled back, or stay lost, no longer count as clean: the sweep under this
+    /// The writers of lost rows that are accepted, or stay lost, no longer count as clean: the sweep under this
     /// lock looks for their blobs, as every later one does.
     pub async fn unclean_too(&mut self, store: &RunStore, recorded_by: &RecordedBy) -> Result<(), Fault> {
         recorded_by.writers_are_unclean(store).await?;

@@ -138,7 +138,7 @@ pub async fn sweep_orphans(
                 continue;
             }
             quiet.still_held().await?;
-            let names: Vec<String> = part.iter().map(|blob| blob.name.clone()).collect();
+            let names = names(part);
             match files.delete_many(&names).await {
                 Ok(()) => swept.removed.add(part),
                 Err(kept) if kept.kind == FaultKind::Immutable => {
@@ -151,7 +151,7 @@ pub async fn sweep_orphans(
     let mut left = pin!(unfinished(files, writers, takes));
     while let Some(part) = left.try_next().await? {
         quiet.still_held().await?;
-        let names: Vec<String> = part.iter().map(|blob| blob.name.clone()).collect();
+        let names = names(&part);
         files.delete_unfinished(&names).await?;
         swept.removed.add(&part);
     }
@@ -173,7 +173,11 @@ async fn one_by_one(files: &Arc<dyn Blobs>, part: &[BlobInfo], swept: &mut Swept
 }
 
 async fn unnamed(target: &dyn TargetReader, blobs: Vec<BlobInfo>) -> Result<Vec<BlobInfo>, Fault> {
-    let names: Vec<String> = blobs.iter().map(|blob| blob.name.clone()).collect();
+    let names = names(&blobs);
     let kept = target.blob_names_of_writers(&names).await?;
     Ok(blobs.into_iter().filter(|blob| !kept.contains(&blob.name)).collect())
+}
+
+fn names(blobs: &[BlobInfo]) -> Vec<String> {
+    blobs.iter().map(|blob| blob.name.clone()).collect()
 }

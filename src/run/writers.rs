@@ -92,7 +92,7 @@ impl UncleanWriters {
     }
 
     /// These are unclean too.
-    pub(super) fn extend(&mut self, writers: impl Iterator<Item = WriterId>) {
+    pub fn extend(&mut self, writers: impl Iterator<Item = WriterId>) {
         self.0.extend(writers);
     }
 

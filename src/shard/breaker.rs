@@ -23,7 +23,7 @@ const FIRST: u32 = 50;
 pub struct Breaker {
     share: Option<f64>,
     recent: Mutex<Recent>,
-    /// One for each of the first rows that may still begin; closed when one of them did not fail.
+    /// One for each of the first rows that may still begin; closed when one of them did not fail, and if the breaker never opens.
     first: Semaphore,
 }
 
@@ -64,14 +64,16 @@ impl Breaker {
     /// Opens above `share` (0…1) of the last 1,000 rows, at least 500, and if all of the first 50 failed; never if
     /// `share` is `None`.
     pub fn new(share: Option<f64>) -> Self {
-        Self { share, recent: Mutex::default(), first: Semaphore::new(FIRST as usize) }
+        let first = Semaphore::new(FIRST as usize);
+        if share.is_none() {
+            first.close();
+        }
+        Self { share, recent: Mutex::default(), first }
     }
 
     /// Waits until one more row that reaches copy may begin. Each that does is to be counted, unless the process ends.
     pub async fn admit(&self) {
-        if self.share.is_some()
-            && let Ok(one_of_the_first) = self.first.acquire().await
-        {
+        if let Ok(one_of_the_first) = self.first.acquire().await {
             one_of_the_first.forget();
         }
     }

@@ -4,7 +4,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use chrono::Utc;
 use tokio::{sync::mpsc, time::timeout};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     domain::{Outcome, ShardIndex},
@@ -19,6 +19,7 @@ use super::{
     pace::{Pace, Trouble},
     record::Recorder,
     sample::Sampler,
+    worker::joined,
 };
 
 const STATE_EVERY: Duration = Duration::from_secs(1);
@@ -26,14 +27,24 @@ const HEARTBEAT_EVERY_STATES: u32 = 15;
 /// A process that waits before its first row writes its first heartbeat after so many seconds.
 const FIRST_WHILE_WAITING: u32 = 5;
 /// How long the last heartbeat may take.
-const LAST_WORD_WITHIN: Duration = Duration::from_secs(2);
+pub(super) const LAST_WORD_WITHIN: Duration = Duration::from_secs(2);
 /// After a stop a segment that cannot be written is tried again this often: for 2 to 4 s.
 const LAST_TRIES: u32 = 8;
 const BETWEEN_LAST_TRIES: Backoff = Backoff::steady(Duration::from_millis(500));
 
+/// [`record`] as a task of its own. If it panics, the workers end too, whose rows it can no longer record.
+pub(super) fn recording(
+    shard: Arc<Shard>,
+    recorder: Recorder,
+    outcomes: mpsc::Receiver<Outcome>,
+) -> impl Future<Output = Result<u64, Stop>> {
+    let recording = AbortOnDropHandle::new(tokio::spawn(record(shard.clone(), recorder, outcomes)));
+    async move { joined(&shard, recording.await) }
+}
+
 /// Writes outcomes to segments until all senders are gone; how many were written. While the run store is unreachable the
 /// outcomes wait, and after a while the workers too.
-pub(super) async fn record(
+async fn record(
     shard: Arc<Shard>,
     recorder: Recorder,
     outcomes: mpsc::Receiver<Outcome>,
@@ -85,7 +96,8 @@ impl Heart<'_> {
         let mut ticks = every(STATE_EVERY);
         ticks.tick().await;
         let (mut sampler, mut told) = (Sampler::begin(), None);
-        let (mut seconds, mut has_recorded) = (0_u32, false);
+        // The first heartbeat is due at once.
+        let (mut seconds, mut has_recorded) = (HEARTBEAT_EVERY_STATES, false);
         loop {
             let state = self.pace.sample(Utc::now());
             self.tell(&state, &mut told);
@@ -93,20 +105,18 @@ impl Heart<'_> {
                 self.observed.events.tell(Event::Sampled(sampler.sample()));
                 (self.gauge)();
             }
-            if has_recorded || seconds % HEARTBEAT_EVERY_STATES == 0 {
+            if has_recorded || seconds >= HEARTBEAT_EVERY_STATES {
                 self.write(state).await;
                 seconds = 0;
             }
             // A heartbeat that is under way is never cut off: it could arrive after the last one.
-            let woken = async {
-                tokio::select! {
-                    _ = ticks.tick() => false,
-                    () = self.observed.recorded() => true,
-                }
+            has_recorded = tokio::select! {
+                biased;
+                () = done.cancelled() => break,
+                _ = ticks.tick() => false,
+                () = self.observed.recorded() => true,
             };
-            let Some(recorded) = done.run_until_cancelled(woken).await else { break };
-            has_recorded = recorded;
-            seconds += u32::from(!recorded);
+            seconds += u32::from(!has_recorded);
         }
         self.write_last().await;
     }

@@ -51,6 +51,13 @@ impl Whereabouts {
         let account = self.account_url.as_ref().map(|url| " --account-url ".to_owned() + &quoted(url));
         format!(" --run-store {}{}", quoted(&self.run_store), account.unwrap_or_default())
     }
+
+    /// The flag of commands that read a verification too.
+    fn verified(&self) -> String {
+        let elsewhere =
+            self.verify_store.as_ref().map(|place| " --verify-store ".to_owned() + &quoted(place));
+        elsewhere.unwrap_or_default()
+    }
 }
 
 /// How this run's shards are run again.
@@ -150,6 +157,11 @@ pub fn by_hand(command: &str, run: &RunName, at: &Whereabouts) -> String {
     format!("rogo-migrate {command} --run {run}{}", at.flags())
 }
 
+/// The line that says how far `run` is.
+pub fn status(run: &RunName, at: &Whereabouts) -> String {
+    by_hand("status", run, at) + &at.verified()
+}
+
 /// The flags with which a command puts its results where those of the run are, and finds the inputs of a run of a failure
 /// CSV; empty if no input has the name of a result and `out`, the run's folder of results, is the default.
 pub fn away_from_inputs(plan: &Plan, out: &Path) -> String {
@@ -172,15 +184,13 @@ pub fn into(out: &Path) -> String {
 }
 
 /// A folder for results, for a machine that does not know the run's: no input is in it.
-pub fn folder_elsewhere(plan: &Plan) -> &Path {
-    Path::new(if is_of_results(plan) { plan.run.as_str() } else { "." })
+pub fn folder_elsewhere(plan: &Plan) -> &str {
+    if is_of_results(plan) { plan.run.as_str() } else { "." }
 }
 
 /// The line that copies the results, those of a verification elsewhere too, into a folder in which they land on no input.
 pub fn fetch(plan: &Plan, at: &Whereabouts) -> String {
-    let to = if is_of_results(plan) { plan.run.as_str() } else { "." };
-    let verified = at.verify_store.as_ref().map(|place| " --verify-store ".to_owned() + &quoted(place));
-    by_hand("results", &plan.run, at) + &verified.unwrap_or_default() + " --to " + to
+    by_hand("results", &plan.run, at) + &at.verified() + " --to " + folder_elsewhere(plan)
 }
 
 fn is_of_results(plan: &Plan) -> bool {

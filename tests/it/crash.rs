@@ -123,13 +123,9 @@ async fn status_counts_what_the_segments_of_a_process_hold_that_was_just_killed(
     // The second one comes a second after the first.
     until("two segments stand", || async { segments(&app).await.len() > 1 }).await;
     process.kill().await.unwrap();
-    let store = app.run_blobs();
-    let first: Vec<_> =
-        store.get(&segments(&app).await[0]).await.unwrap().unwrap().body.try_collect().await.unwrap();
     // Its first line names the plan.
-    let held = first.concat().split(|byte| *byte == b'\n').count() as u64 - 2;
-    let told: serde_json::Value =
-        serde_json::from_str(&app.run(&["status", "--json"]).await.expect(75).stdout).unwrap();
+    let held = app.document(&segments(&app).await[0]).await.lines().count() as u64 - 1;
+    let told = app.json(&["status", "--json"], 75).await;
     assert!(held > 0 && told["rows"]["migrated"].as_u64().unwrap() >= held, "{held}: {told}");
 }
 

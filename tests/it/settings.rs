@@ -81,7 +81,7 @@ impl Given {
     }
 }
 
-fn program(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+pub(crate) fn program(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_rogo-migrate"))
         .args(arguments)
         .env_clear()

@@ -115,13 +115,17 @@ impl FolderBlobs {
     fn remove(&self, name: &str) -> Result<(), Fault> {
         self.stands()?;
         for path in [self.path(name)?, self.sidecar(name)] {
-            match fs::remove_file(path) {
-                Ok(()) => {}
-                Err(error) if is_absent(&error) => {}
-                Err(error) => return Err(self.fault(error, "deleting", name)),
-            }
+            self.remove_if_there(&path, name)?;
         }
         Ok(())
+    }
+
+    /// What is not there counts as deleted; `shown` is the name in an error.
+    fn remove_if_there(&self, path: &Path, shown: &str) -> Result<(), Fault> {
+        match fs::remove_file(path) {
+            Err(error) if !is_absent(&error) => Err(self.fault(error, "deleting", shown)),
+            _ => Ok(()),
+        }
     }
 
     fn probe(&self) -> Result<(), Fault> {

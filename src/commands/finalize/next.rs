@@ -1,5 +1,7 @@
 //! What a person types after a merge: by hand, or for a run of the chart as Helm's line.
 
+use std::path::Path;
+
 use crate::{
     exit::Stop,
     finalize::books::{NextLines, Totals},
@@ -24,7 +26,7 @@ pub(super) fn next(settings: &Settings, store: &RunStore, plan: &Plan, totals: &
     let at = Whereabouts::from(settings);
     // The folder of a pod is no place where lines are typed.
     let out =
-        if settings.pod.name.is_some() { rerun::folder_elsewhere(plan) } else { settings.out.as_path() };
+        if settings.pod.name.is_some() { Path::new(rerun::folder_elsewhere(plan)) } else { &settings.out };
     let flags = rerun::away_from_inputs(plan, out);
     let lines = Rerun::of(settings.pod.release.as_ref(), &at, &flags);
     let again = lines.command(store.run(), &totals.incomplete_shards());

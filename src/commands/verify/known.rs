@@ -9,9 +9,9 @@ use super::Asked;
 use crate::{
     adapters::postgres::PostgresReader,
     commands::{compare::unchanged, connect},
-    domain::{AttemptId, InputDigest, SkipCode, TargetIdentity, form::Layout},
+    domain::{AttemptId, SkipCode, TargetIdentity, form::Layout},
     exit::{Exit, Stop},
-    inputs::{Fingerprint, InputError, Inputs},
+    inputs::{InputError, Inputs},
     ports::{
         Blobs, Fault, FaultKind, ReaderRole, StoredCatalogue, StoredTarget, Table, TargetReader, Unreadable,
         Warehouse,
@@ -159,12 +159,7 @@ impl Asked<'_> {
             }
             read => read?,
         };
-        let fingerprint = |digest: &InputDigest| Fingerprint {
-            sha256: digest.sha256.clone(),
-            size_bytes: digest.size_bytes,
-        };
-        let (submissions, mapping) = (fingerprint(&index.submissions), fingerprint(&index.mapping));
-        unchanged(&input_differences(self.plan, &submissions, &mapping))?;
+        unchanged(&input_differences(self.plan, &(&index.submissions).into(), &(&index.mapping).into()))?;
         Ok(Ok(index))
     }
 

@@ -108,5 +108,5 @@ fn no_result(settings: &Settings, plan: &Plan) -> Stop {
 
 /// The line that says how far the run is.
 fn status(settings: &Settings) -> String {
-    rerun::by_hand("status", &settings.run, &settings.into())
+    rerun::status(&settings.run, &settings.into())
 }

@@ -3,11 +3,7 @@
 use std::fs;
 
 use super::plain_sample;
-use crate::support::{
-    app::{Sample, TestApp},
-    documents::shell,
-    process::output,
-};
+use crate::support::{app::TestApp, documents::shell, process::output};
 
 const FAILED: &str = "submissions_failed_migration.csv";
 
@@ -107,7 +103,7 @@ async fn a_relative_path_to_an_input_is_the_same_file_from_every_folder() {
 
 #[tokio::test]
 async fn a_shard_refuses_an_input_that_changed_since_the_plan_before_its_first_row() {
-    let sample = Sample::with(12, 73, |options| options.plain = true).await;
+    let sample = plain_sample(12).await;
     let mut app = TestApp::without_cluster(&sample).await;
     app.run(&["plan"]).await.expect(0);
     for (variable, input) in
@@ -123,12 +119,8 @@ async fn a_shard_refuses_an_input_that_changed_since_the_plan_before_its_first_r
         app.set(variable, changed.display().to_string());
         let said = app.run(&["shard", "--shard", "0"]).await.expect(78);
         assert!(said.stderr.contains(&format!("{input} changed since the run began")), "{}", said.stderr);
-        assert_eq!(
-            app.database
-                .number("select count(*) from lti_session_records where launch_id like 'rogo%'")
-                .await,
-            0
-        );
+        let moved = "select count(*) from lti_session_records where launch_id like 'rogo%'";
+        assert_eq!(app.database.number(moved).await, 0);
         app.set(variable, planned);
     }
     // One that a pod does not have is not its business: the queue holds the rows.

@@ -1,10 +1,11 @@
 //! Values that cannot work are refused before anything is made.
 
-use std::{collections::BTreeSet, fmt::Write, process::Command};
+use std::{collections::BTreeSet, fmt::Write};
 
 use rogo_migrate::settings;
 
 use super::rendered::render;
+use crate::settings::program;
 
 fn refusal(set: &str) -> String {
     match render(set) {
@@ -162,8 +163,7 @@ fn a_limited_value_is_taken_exactly_if_the_program_takes_it() {
         ("verify.level", "ROGO_VERIFY_LEVEL", "rows blobs content bytes"),
     ] {
         for text in texts.split_whitespace() {
-            let mut program = Command::new(env!("CARGO_BIN_EXE_rogo-migrate"));
-            let ended = program.arg("settings").env_clear().env(variable, text).output().unwrap();
+            let ended = program(&["settings"], &[(variable, text)]);
             let rendered = render(&format!("{value}={text}"));
             assert_eq!(rendered.is_ok(), ended.status.success(), "{value}={text}: {:?}", rendered.err());
         }

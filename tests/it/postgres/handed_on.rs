@@ -7,7 +7,7 @@ use rogo_migrate::{
     ports::{FaultKind, TargetWriter},
 };
 
-use super::world::{Worker, copied, database, is_written, migration};
+use super::world::{Worker, copied, database, end_its_session, is_written, migration};
 use crate::support::{postgres::TestDatabase, process::until};
 
 /// The next shard, whose writer was retired or not.
@@ -57,9 +57,7 @@ async fn a_session_that_is_opened_for_the_next_shard_asks_after_its_writer() {
     let first = Worker { pool: 1, ..Worker::of(&database) }.start();
     first.commit(&copied(&migration(1))).await.unwrap();
     let second = first.handed_on(&next(true));
-    let ended = "select count(pg_terminate_backend(pid, 5000)) from pg_stat_activity
-        where datname = current_database() and application_name like 'run/%'";
-    assert_eq!(database.number(ended).await, 1);
+    end_its_session(&database).await;
     let fault = second.commit(&copied(&migration(2))).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Fenced, "{fault}");
 }

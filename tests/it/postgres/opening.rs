@@ -1,8 +1,8 @@
 //! How many round trips a process takes before its first commit, and how many connections are open by then.
 
-use rogo_migrate::ports::{FaultKind, TargetReader, TargetWriter};
+use rogo_migrate::ports::{TargetReader, TargetWriter};
 
-use super::world::{Worker, ask, copied, database, is_written, migration};
+use super::world::{Worker, ask, copied, database, end_its_session, is_written, migration};
 use crate::support::{postgres::TestServer, process::until, proxy::Proxy};
 
 #[tokio::test]
@@ -70,9 +70,7 @@ async fn a_right_to_the_servers_identifier_that_is_taken_away_during_a_run_ends_
     let target = Worker { pool: 1, ..Worker::of(&database) }.start();
     assert!(target.identity().await.unwrap().system.is_some());
     database.run("revoke execute on function pg_control_system() from public").await;
-    let ended = "select count(pg_terminate_backend(pid, 5000)) from pg_stat_activity
-        where datname = current_database() and application_name like 'run/%'";
-    assert_eq!(database.number(ended).await, 1);
-    while ask(&target).await.is_err_and(|fault| fault.kind == FaultKind::Unavailable) {}
+    end_its_session(&database).await;
+    until("the session is opened again", || async { ask(&target).await.is_ok() }).await;
     assert_eq!(target.identity().await.unwrap().system, None);
 }

@@ -108,13 +108,17 @@ async fn what_killed_processes_left_half_written_in_a_folder_is_an_orphan_and_wh
     let left = partial();
     let found = app.run(&["orphans"]).await.expect(0).stdout;
     assert!(!found.contains("\n0 orphans") && !found.starts_with("0 orphans"), "{left:?}: {found}");
+    for part in &left {
+        let name = part.file_name().unwrap().to_str().unwrap().replacen('=', "/", 2);
+        assert!(found.contains(&name), "{name}: {found}");
+    }
     // As a process that was frozen and goes on writes it, and as another run does.
     let late = left[0].clone();
     let of_another = target.join(".partial/LTI_Uploads=ffffffffffff=1_1_abcdef");
 
     app.run(&["run"]).await.expect(0);
     assert_eq!(partial(), Vec::<PathBuf>::new(), "after a run that is COMPLETE");
-    let summary: serde_json::Value = serde_json::from_str(&app.result("summary.json")).unwrap();
+    let summary = app.summary();
     assert!(summary["orphans_removed"].as_u64().unwrap() > 0, "they are counted: {summary}");
     fs::write(&late, "a part").unwrap();
     fs::write(&of_another, "a part").unwrap();

@@ -1,7 +1,7 @@
 //! `--attempts`: the run stays valid, its books say what was rolled back, and another run moves these attempts again.
 
 use futures_util::TryStreamExt;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{attempts_file, moved, results, rollback, target};
 use crate::support::{
@@ -9,10 +9,6 @@ use crate::support::{
     azurite::Azurite,
     csv::Csv,
 };
-
-fn summary(app: &TestApp<'_>) -> Value {
-    serde_json::from_str(&app.result("summary.json")).unwrap()
-}
 
 #[tokio::test]
 async fn some_attempts_are_rolled_back_and_moved_again_by_another_run() {
@@ -31,7 +27,7 @@ async fn some_attempts_are_rolled_back_and_moved_again_by_another_run() {
     let removed = results(&app, "removed");
     assert!(removed > 1 && removed + results(&app, "kept") == chosen.len(), "{}", said.stdout);
     assert_eq!(app.migrated().len() + removed, of_run.len(), "the books are up to date");
-    assert_eq!(summary(&app)["books"]["skipped"]["rolled_back"], json!(removed));
+    assert_eq!(app.summary()["books"]["skipped"]["rolled_back"], json!(removed));
     assert!(app.result("skipped.csv").contains("three were wrong"));
     let status = app.run(&["status"]).await.expect(0);
     assert!(status.stdout.starts_with("COMPLETE"), "{}", status.stdout);
@@ -48,7 +44,7 @@ async fn some_attempts_are_rolled_back_and_moved_again_by_another_run() {
     assert_same(&moved(&app).await, &one_run);
     app.run(&["finalize"]).await.expect(0);
     assert_eq!(
-        summary(&app)["books"]["skipped"]["rolled_back"],
+        app.summary()["books"]["skipped"]["rolled_back"],
         json!(removed),
         "they are another run's now"
     );
@@ -144,7 +140,7 @@ async fn a_rollback_after_which_a_complete_run_lacks_other_rows_says_so_and_ends
     ] {
         assert!(said.stderr.contains(says), "{says}: {}", said.stderr);
     }
-    let now = summary(&app);
+    let now = app.summary();
     assert_eq!((&now["result"], &now["lost"]["rows"]), (&json!("INCOMPLETE"), &json!(1)));
     assert_eq!(now["books"]["skipped"]["rolled_back"], json!(1));
 
@@ -187,7 +183,7 @@ async fn a_rollback_that_leaves_orphans_of_killed_processes_says_that_the_result
     );
     assert!(!said.stderr.contains("do not say so yet"), "{}", said.stderr);
     assert_eq!(app.migrated(), of_run[1..]);
-    assert_eq!(summary(&app)["books"]["skipped"]["rolled_back"], json!(1));
+    assert_eq!(app.summary()["books"]["skipped"]["rolled_back"], json!(1));
 }
 
 #[tokio::test]

@@ -176,6 +176,7 @@ fn every_setting_that_cannot_be_used_is_named_by_the_command_settings() {
         let said = String::from_utf8_lossy(&ended.stderr);
         assert_eq!(ended.status.code(), Some(64), "{}: {said}", setting.key);
         assert!(said.contains("another control character"), "{}: {said}", setting.key);
+        assert!(said.contains(setting.environment.unwrap_or(setting.key)), "{}: {said}", setting.key);
     }
 }
 

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fs, io::Read, path::Path};
 
 use futures_util::TryStreamExt;
 use rogo_migrate::{ports::Blobs, run::Decided};
+use serde_json::Value;
 
 use super::{app::TestApp, csv::Csv};
 
@@ -23,6 +24,16 @@ impl TestApp<'_> {
     pub fn result(&self, file: &str) -> String {
         let path = self.out.path().join(file);
         fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    /// The books of the last finalize.
+    pub fn summary(&self) -> Value {
+        serde_json::from_str(&self.result("summary.json")).unwrap()
+    }
+
+    /// The document that a command prints as it ends with this code.
+    pub async fn json(&self, arguments: &[&str], code: i32) -> Value {
+        serde_json::from_str(&self.run(arguments).await.expect(code).stdout).unwrap()
     }
 
     /// Attempts that the last finalize lists as migrated.

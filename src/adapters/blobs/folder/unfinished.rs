@@ -1,8 +1,6 @@
 //! Files that are still being written. Each is called after its blob, so that what a killed process left is told from what
 //! another run writes into the same folder.
 
-use std::fs;
-
 use super::{FolderBlobs, PARTIAL, is_absent};
 use crate::{
     domain::place_of_blob,
@@ -28,16 +26,9 @@ impl FolderBlobs {
     /// The partial files of blobs whose names begin with `prefix`.
     pub(super) fn partial_of(&self, prefix: &str) -> Result<Vec<BlobInfo>, Fault> {
         self.stands()?;
-        let fault = |error| self.fault(error, "listing", PARTIAL);
-        let entries = match fs::read_dir(self.root.join(PARTIAL)) {
-            Ok(entries) => entries,
-            Err(error) if is_absent(&error) => return Ok(Vec::new()),
-            Err(error) => return Err(fault(error)),
-        };
         let mut found = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(fault)?;
-            let Ok(own) = entry.file_name().into_string() else { continue };
+        for entry in self.entries(PARTIAL)? {
+            let (own, entry) = entry?;
             let name = own.replacen(SLASH, "/", 2);
             if !name.starts_with(prefix) {
                 continue;
@@ -46,7 +37,7 @@ impl FolderBlobs {
                 Ok(file) => found.push(BlobInfo { name, size_bytes: file.len(), ..BlobInfo::default() }),
                 // Deleted meanwhile.
                 Err(error) if is_absent(&error) => {}
-                Err(error) => return Err(fault(error)),
+                Err(error) => return Err(self.fault(error, "listing", PARTIAL)),
             }
         }
         found.sort_unstable_by(|one, other| one.name.cmp(&other.name));
@@ -59,11 +50,7 @@ impl FolderBlobs {
         for name in names {
             self.path(name)?;
             let own = name.replacen('/', &SLASH.to_string(), 2);
-            match fs::remove_file(self.root.join(PARTIAL).join(own)) {
-                Ok(()) => {}
-                Err(error) if is_absent(&error) => {}
-                Err(error) => return Err(self.fault(error, "deleting", PARTIAL)),
-            }
+            self.remove_if_there(&self.root.join(PARTIAL).join(own), PARTIAL)?;
         }
         Ok(())
     }

@@ -40,16 +40,8 @@ impl FolderBlobs {
         }
         let mut folders = vec![start.unwrap_or_default()];
         while let Some(folder) = folders.pop() {
-            let fault = |error| self.fault(error, "listing", &folder);
-            let entries = match fs::read_dir(self.root.join(&folder)) {
-                Ok(entries) => entries,
-                Err(error) if is_absent(&error) => continue,
-                Err(error) => return Err(fault(error)),
-            };
-            for entry in entries {
-                let entry = entry.map_err(fault)?;
-                // A name that is not UTF-8 is no blob's.
-                let Ok(own) = entry.file_name().into_string() else { continue };
+            for entry in self.entries(&folder)? {
+                let (own, entry) = entry?;
                 let name = if folder.is_empty() { own } else { format!("{folder}/{own}") };
                 if name == PROPERTIES || name == PARTIAL {
                     continue;
@@ -66,7 +58,7 @@ impl FolderBlobs {
                     Ok(_) => {}
                     // Deleted meanwhile.
                     Err(error) if is_absent(&error) => {}
-                    Err(error) => return Err(fault(error)),
+                    Err(error) => return Err(self.fault(error, "listing", &folder)),
                 }
             }
         }
@@ -82,22 +74,32 @@ impl FolderBlobs {
 
     fn look_for_folders(&self) -> Result<Vec<String>, Fault> {
         self.stands()?;
-        let fault = |error| self.fault(error, "listing", "");
-        let entries = match fs::read_dir(&self.root) {
-            Ok(entries) => entries,
-            Err(error) if is_absent(&error) => return Ok(Vec::new()),
-            Err(error) => return Err(fault(error)),
-        };
         let mut folders = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(fault)?;
-            let Ok(name) = entry.file_name().into_string() else { continue };
+        for entry in self.entries("")? {
+            let (name, entry) = entry?;
             if name != PROPERTIES && name != PARTIAL && entry.path().is_dir() {
                 folders.push(name);
             }
         }
         folders.sort_unstable();
         Ok(folders)
+    }
+
+    /// The entries of a folder with their names; none if it is not there. A name that is not UTF-8 is no blob's.
+    pub(super) fn entries<'a>(
+        &'a self,
+        folder: &'a str,
+    ) -> Result<impl Iterator<Item = Result<(String, fs::DirEntry), Fault>> + 'a, Fault> {
+        let fault = move |error| self.fault(error, "listing", folder);
+        let found = match fs::read_dir(self.root.join(folder)) {
+            Ok(found) => Some(found),
+            Err(error) if is_absent(&error) => None,
+            Err(error) => return Err(fault(error)),
+        };
+        Ok(found.into_iter().flatten().filter_map(move |entry| match entry {
+            Ok(entry) => entry.file_name().into_string().ok().map(|name| Ok((name, entry))),
+            Err(error) => Some(Err(fault(error))),
+        }))
     }
 
     /// Removes what processes left that were killed while they wrote.

@@ -1,6 +1,6 @@
 //! What the facts of a run say: its Jobs, its heartbeats, its undone shards, and the commands that fit it.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 use chrono::{DateTime, Utc};
 
@@ -23,7 +23,7 @@ pub(super) fn finalize_of(facts: &Facts) -> String {
 
 /// Where the results went is not known here.
 fn flags(plan: &Plan) -> String {
-    rerun::away_from_inputs(plan, rerun::folder_elsewhere(plan))
+    rerun::away_from_inputs(plan, Path::new(rerun::folder_elsewhere(plan)))
 }
 
 /// Jobs of the newest epoch with this component, their additional ones included.
