@@ -20,8 +20,8 @@ use crate::{
     ports::{Fault, FaultKind, Service, Source},
     run::{
         PredictedSource,
-        lines::{Buckets, SpooledBuckets, no_room},
-        source_files::{Listed, ListedBlob, NameKey, Way, list_all},
+        lines::{Buckets, SpooledBuckets},
+        source_files::{Listed, ListedBlob, NameKey, list_all},
     },
 };
 
@@ -85,36 +85,37 @@ pub async fn look(
     tables: &mut Tables,
 ) -> Result<Looked, Fault> {
     let spooled = files.finish()?;
-    let SpooledFiles { wanted, containers, .. } = &spooled;
-    let own = match listing {
-        Some(_) => None,
-        None => Some(list_all(source, containers, wanted.len()).await?),
-    };
-    let Some(listed) = listing.map(|listing| &listing.listed).or(own.as_ref()) else {
-        return Err(no_room(std::io::ErrorKind::NotFound.into()));
-    };
-    let ways = listed.ways.iter().cloned().chain(std::iter::repeat_with(not_listed));
+    let wanted = &spooled.wanted;
+    let mut containers = spooled.containers.clone();
+    // What the plan listed, it listed below the folders that it knew.
+    for (container, before) in
+        containers.iter_mut().zip(listing.iter().flat_map(|listing| &listing.containers))
+    {
+        container.prefix.clone_from(&before.prefix);
+    }
+    let known = listing.map_or(0, |listing| listing.containers.len().min(containers.len()));
+    let later = containers.get(known..).unwrap_or_default();
+    let number = u32::try_from(known).unwrap_or(u32::MAX);
+    let later = list_all(source, (number, later), wanted.len()).await?;
+    let listed: Vec<&Listed> =
+        listing.map(|listing| &listing.listed).into_iter().chain(std::iter::once(&later)).collect();
+    let ways = listed.iter().flat_map(|listed| &listed.ways);
     let mut look = Look {
         source,
-        views: containers.iter().zip(ways).map(|(container, way)| View::new(container, &way)).collect(),
+        views: containers.iter().zip(ways).map(|(container, way)| View::new(container, way)).collect(),
         found: Buckets::new(buckets_of(plan.submissions.rows))?,
         sample: Vec::new(),
         sample_step: containers.iter().map(|container| container.files).sum::<u64>().div_ceil(PROBED).max(1),
         sound: 0,
     };
     for bucket in 0..wanted.len() {
-        look.bucket(bucket, &spooled, listed, tables).await?;
+        look.bucket(bucket, &spooled, &listed, tables).await?;
     }
     let exact = look.views.iter().all(|view| view.skipped == 0);
     let mean_bytes = look.views.iter().map(View::mean_bytes).collect();
     let named = look.views.into_iter().filter(View::is_named);
     let sources = named.map(View::finish).collect();
     Ok(Looked { files: look.found.finish()?, sources, mean_bytes, exact, sample: look.sample })
-}
-
-/// Of a container that only rows name of which the plan did not expect it.
-fn not_listed() -> Way {
-    Way { not_listed: Some("it was not listed when the plan was made".into()), ..Way::default() }
 }
 
 struct Look<'a> {
@@ -132,7 +133,7 @@ impl Look<'_> {
         &mut self,
         bucket: usize,
         spooled: &SpooledFiles,
-        listed: &Listed,
+        listed: &[&Listed],
         tables: &mut Tables,
     ) -> Result<(), Fault> {
         let mut files: HashMap<NameKey, Vec<WantedFile>> = HashMap::new();
@@ -142,7 +143,7 @@ impl Look<'_> {
         })?;
         let of_rows = spooled.named(bucket)?;
         let mut shown: HashMap<NameKey, Found> = HashMap::new();
-        listed.blobs.read(bucket, |blob: ListedBlob| {
+        let mut each = |blob: ListedBlob| {
             let key = blob.key();
             if files.contains_key(&key) {
                 let size = Found::Bytes(blob.size_bytes);
@@ -150,7 +151,10 @@ impl Look<'_> {
                 return Ok(());
             }
             if of_rows.holds(key) { Ok(()) } else { self.not_named(&blob, tables) }
-        })?;
+        };
+        for listed in listed {
+            listed.blobs.read(bucket, &mut each)?;
+        }
         drop(of_rows);
         let mut due = Vec::new();
         // In a fixed order, so that a sample is the same each time.
