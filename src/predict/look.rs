@@ -21,7 +21,7 @@ use crate::{
     run::{
         PredictedSource,
         lines::{Buckets, SpooledBuckets},
-        source_files::{Listed, ListedBlob, NameKey, list_all},
+        source_files::{Container, Listed, ListedBlob, Listing as PlansListing, NameKey, Way, list_all},
     },
 };
 
@@ -86,23 +86,18 @@ pub async fn look(
 ) -> Result<Looked, Fault> {
     let spooled = files.finish()?;
     let wanted = &spooled.wanted;
-    let mut containers = spooled.containers.clone();
-    // What the plan listed, it listed below the folders that it knew.
-    for (container, before) in
-        containers.iter_mut().zip(listing.iter().flat_map(|listing| &listing.containers))
-    {
-        container.prefix.clone_from(&before.prefix);
+    let Listing { containers, mut ways, due } = Listing::of(&spooled.containers, listing);
+    let numbers: Vec<u32> = due.iter().map(|(number, _)| *number).collect();
+    let later = list_all(source, due, wanted.len()).await?;
+    for (number, way) in numbers.iter().zip(&later.ways) {
+        if let Some(of_container) = ways.get_mut(*number as usize) {
+            of_container.clone_from(way);
+        }
     }
-    let known = listing.map_or(0, |listing| listing.containers.len().min(containers.len()));
-    let later = containers.get(known..).unwrap_or_default();
-    let number = u32::try_from(known).unwrap_or(u32::MAX);
-    let later = list_all(source, (number, later), wanted.len()).await?;
-    let listed: Vec<&Listed> =
-        listing.map(|listing| &listing.listed).into_iter().chain(std::iter::once(&later)).collect();
-    let ways = listed.iter().flat_map(|listed| &listed.ways);
+    let listed = Blobs { before: listing.map(|listing| &listing.listed), later: &later, numbers };
     let mut look = Look {
         source,
-        views: containers.iter().zip(ways).map(|(container, way)| View::new(container, way)).collect(),
+        views: containers.iter().zip(&ways).map(|(container, way)| View::new(container, way)).collect(),
         found: Buckets::new(buckets_of(plan.submissions.rows))?,
         sample: Vec::new(),
         sample_step: containers.iter().map(|container| container.files).sum::<u64>().div_ceil(PROBED).max(1),
@@ -116,6 +111,61 @@ pub async fn look(
     let named = look.views.into_iter().filter(View::is_named);
     let sources = named.map(View::finish).collect();
     Ok(Looked { files: look.found.finish()?, sources, mean_bytes, exact, sample: look.sample })
+}
+
+/// How the containers were listed, and which are to be.
+struct Listing {
+    /// All of them, with the folder below which they were listed, or are to be.
+    containers: Vec<Container>,
+    /// How each was listed; of those to be listed, nothing.
+    ways: Vec<Way>,
+    /// To be listed, with their numbers.
+    due: Vec<(u32, Container)>,
+}
+
+impl Listing {
+    /// What the plan listed need not be listed again, but where it left that to looks, and no file is looked at any more.
+    fn of(containers: &[Container], before: Option<&PlansListing>) -> Self {
+        let mut found = Self { containers: containers.to_vec(), ways: Vec::new(), due: Vec::new() };
+        for (place, container) in found.containers.iter_mut().enumerate() {
+            let of_plan = before
+                .and_then(|before| Some((before.containers.get(place)?, before.listed.ways.get(place)?)));
+            match of_plan {
+                Some((known, way)) if container.files > 0 || !way.looks_are_cheaper => {
+                    container.prefix.clone_from(&known.prefix);
+                    found.ways.push(way.clone());
+                }
+                _ => {
+                    found.ways.push(Way::default());
+                    found.due.push((u32::try_from(place).unwrap_or(u32::MAX), container.clone()));
+                }
+            }
+        }
+        found
+    }
+}
+
+/// All listed blobs.
+struct Blobs<'a> {
+    /// As the plan listed them.
+    before: Option<&'a Listed>,
+    later: &'a Listed,
+    /// The containers that were listed later, by number: of the plan's listing of one nothing counts.
+    numbers: Vec<u32>,
+}
+
+impl Blobs<'_> {
+    fn read(
+        &self,
+        bucket: usize,
+        each: &mut dyn FnMut(ListedBlob) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        if let Some(before) = self.before {
+            let counts = |blob: &ListedBlob| self.numbers.binary_search(&blob.container).is_err();
+            before.blobs.read(bucket, |blob: ListedBlob| if counts(&blob) { each(blob) } else { Ok(()) })?;
+        }
+        self.later.blobs.read(bucket, each)
+    }
 }
 
 struct Look<'a> {
@@ -133,7 +183,7 @@ impl Look<'_> {
         &mut self,
         bucket: usize,
         spooled: &SpooledFiles,
-        listed: &[&Listed],
+        listed: &Blobs<'_>,
         tables: &mut Tables,
     ) -> Result<(), Fault> {
         let mut files: HashMap<NameKey, Vec<WantedFile>> = HashMap::new();
@@ -152,9 +202,7 @@ impl Look<'_> {
             }
             if of_rows.holds(key) { Ok(()) } else { self.not_named(&blob, tables) }
         };
-        for listed in listed {
-            listed.blobs.read(bucket, &mut each)?;
-        }
+        listed.read(bucket, &mut each)?;
         drop(of_rows);
         let mut due = Vec::new();
         // In a fixed order, so that a sample is the same each time.

@@ -122,16 +122,18 @@ pub struct Listing {
     pub listed: Listed,
 }
 
-/// Lists each container while that takes fewer pages than it has files, and keeps every blob. The containers are numbered from
-/// `first` on.
+/// Lists each container while that takes fewer pages than it has files, and keeps every blob under the container's number; the
+/// ways are in the order of the containers.
 pub async fn list_all(
     source: &dyn Source,
-    (first, containers): (u32, &[Container]),
+    containers: Vec<(u32, Container)>,
     buckets: usize,
 ) -> Result<Listed, Fault> {
+    let (numbers, containers): (Vec<u32>, Vec<Container>) = containers.into_iter().unzip();
     let mut keeping = Keeping::new(buckets)?;
-    let ways = list_each(source, containers, |number, container, page| {
-        page.into_iter().try_for_each(|blob| keeping.push(first + number, container, blob))
+    let ways = list_each(source, &containers, |place, container, page| {
+        let number = numbers.get(place as usize).copied().unwrap_or(place);
+        page.into_iter().try_for_each(|blob| keeping.push(number, container, blob))
     })
     .await?;
     keeping.finish(ways)

@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
-use super::{Checked, Item, World, lookups::stored};
+use super::{
+    Checked, Item, World,
+    lookups::{OF_A_SUBMISSION, stored},
+};
 use crate::{
     domain::{AttemptId, Facts, FailCode, Fate, MappingState, SkipCode, SubmissionIds},
     exit::Stop,
@@ -107,6 +110,9 @@ fn check(
         (Fate::Failed { code, .. }, _) => {
             // A row without an attempt id cannot have been migrated.
             if let Some(attempt) = item.attempt {
+                for table in OF_A_SUBMISSION.iter().filter(|table| ground.unreadable.contains(table)) {
+                    findings.lacking(CheckId::FailedAbsent, Lack::Table(*table));
+                }
                 checks::failed(*code, at_target(world, others, attempt, stored).as_ref(), &mut findings);
                 beside = others.beside_failed(attempt, *code == FailCode::RowInvalid);
             }

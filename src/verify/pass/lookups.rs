@@ -21,7 +21,7 @@ const MOST_OF_FAILED: usize = 50;
 /// What is looked up of a row that was skipped.
 const OF_A_SKIP: &[Table] = &[Table::LaunchSessions, Table::Submissions, Table::Files];
 /// The tables of a submission.
-const OF_A_SUBMISSION: &[Table] = &[
+pub const OF_A_SUBMISSION: &[Table] = &[
     Table::LaunchSessions,
     Table::SessionRecords,
     Table::Submissions,

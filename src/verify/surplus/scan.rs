@@ -78,15 +78,9 @@ impl<'a> Scan<'a> {
         let mut each = |links: Vec<Link>| {
             read += links.len() as u64;
             for link in links {
-                if let Some(attempt) = self.of_failed_row(table, &link, failed) {
-                    of_failed.extend(attempt.map(|attempt| SurplusRow {
-                        attempt: Some(attempt),
-                        table,
-                        id: link.id,
-                        check: CheckId::FailedAbsent,
-                    }));
-                } else if let Some(attempt) = self.surplus(table, &link) {
-                    found.push(SurplusRow { attempt, table, id: link.id, check: CheckId::NothingSurplus });
+                if let Some((attempt, check)) = self.judge(table, &link, failed) {
+                    let rows = if check == CheckId::FailedAbsent { &mut of_failed } else { &mut found };
+                    rows.push(SurplusRow { attempt, table, id: link.id, check });
                 }
             }
         };
@@ -96,42 +90,42 @@ impl<'a> Scan<'a> {
         Ok((read, found))
     }
 
-    /// Of a row that belongs to a failed one: its attempt, if it is to be reported by itself.
-    #[expect(clippy::option_option, reason = "a row of a failed attempt may be another program's")]
-    fn of_failed_row(
+    /// The check that finds a row which should not stand, with the attempt that it names, if any; `None` for a row that may.
+    fn judge(
         &self,
         table: Table,
         link: &Link,
         failed: &mut FailedScan<'_>,
-    ) -> Option<Option<AttemptId>> {
+    ) -> Option<(Option<AttemptId>, CheckId)> {
         let parent = link.parent.as_deref().unwrap_or_default();
-        match table {
-            Table::LaunchSessions | Table::SessionRecords => {
-                let since_plan = link.created_at.is_none_or(|at| at >= self.planned_at);
-                failed.session(parent, since_plan)
-            }
-            Table::Files if self.known.find(parent).is_none() => {
-                failed.file(parent, link.blob.as_deref().unwrap_or_default())
-            }
-            _ => None,
-        }
-    }
-
-    /// The attempt of a row that should not stand, if it names one; `None` for a row that may.
-    #[expect(clippy::option_option, reason = "a surplus row may name no attempt")]
-    fn surplus(&self, table: Table, link: &Link) -> Option<Option<AttemptId>> {
-        let parent = link.parent.as_deref().unwrap_or_default();
-        if matches!(table, Table::LaunchSessions | Table::SessionRecords) {
-            return self.surplus_by_launch_id(link, parent).map(Some);
-        }
-        if let Some(known) = self.known.find(parent) {
+        let is_session = matches!(table, Table::LaunchSessions | Table::SessionRecords);
+        let known = if is_session { None } else { self.known.find(parent) };
+        if let Some(known) = known {
             let rows = known.rows(table);
             let ids = SubmissionIds::new(self.lms_instance, known.attempt);
             let is_derived = (1..=usize::from(rows)).any(|n| ids.row(table.name(), n) == link.id);
-            return (rows != UNKNOWN && !is_derived).then_some(Some(known.attempt));
+            let is_surplus = rows != UNKNOWN && !is_derived;
+            return is_surplus.then_some((Some(known.attempt), CheckId::NothingSurplus));
         }
-        let writer = link.blob.as_deref().and_then(of_blob)?;
-        (!self.in_part && self.writers.contains(&writer)).then_some(None)
+        let blob = link.blob.as_deref().unwrap_or_default();
+        let of_failed = match table {
+            _ if is_session => failed.session(parent, self.is_since_plan(link)),
+            Table::Files => failed.file(parent, blob),
+            _ => None,
+        };
+        if let Some(reported) = of_failed {
+            return reported.map(|attempt| (Some(attempt), CheckId::FailedAbsent));
+        }
+        if is_session {
+            let attempt = self.surplus_by_launch_id(link, parent)?;
+            return Some((Some(attempt), CheckId::NothingSurplus));
+        }
+        let is_ours = !self.in_part && self.writers.contains(&of_blob(blob)?);
+        is_ours.then_some((None, CheckId::NothingSurplus))
+    }
+
+    fn is_since_plan(&self, link: &Link) -> bool {
+        link.created_at.is_none_or(|at| at >= self.planned_at)
     }
 
     /// A session under another launch id of the attempt, made since the plan. Under its own one the row is looked up.
@@ -139,8 +133,7 @@ impl<'a> Scan<'a> {
         let attempt = attempt_of_launch_id(launch_id)?;
         let ids = SubmissionIds::new(self.lms_instance, attempt);
         let is_ours = self.known.attempt(&ids.row(Table::Submissions.name(), 1)).is_some();
-        let since_plan = link.created_at.is_none_or(|at| at >= self.planned_at);
-        (is_ours && since_plan && ids.launch_id() != launch_id).then_some(attempt)
+        (is_ours && self.is_since_plan(link) && ids.launch_id() != launch_id).then_some(attempt)
     }
 }
 
@@ -172,21 +165,25 @@ mod tests {
             created_at: None,
         };
         let file = |n| ids.row("submission_files", n);
-        assert_eq!(scan.surplus(Table::Files, &link(&file(2), &submission, None)), None);
-        assert_eq!(scan.surplus(Table::Files, &link(&file(3), &submission, None)), Some(Some(attempt)));
+        let surplus = |table, link: &Link| {
+            let found = scan.judge(table, link, &mut scan.of_failed());
+            found.map(|(attempt, check)| {
+                assert_eq!(check, CheckId::NothingSurplus);
+                attempt
+            })
+        };
+        assert_eq!(surplus(Table::Files, &link(&file(2), &submission, None)), None);
+        assert_eq!(surplus(Table::Files, &link(&file(3), &submission, None)), Some(Some(attempt)));
         assert_eq!(
-            scan.surplus(Table::Files, &link("x", "other", Some("LTI_Uploads/0123456789ab/1_1_a"))),
+            surplus(Table::Files, &link("x", "other", Some("LTI_Uploads/0123456789ab/1_1_a"))),
             Some(None)
         );
-        assert_eq!(
-            scan.surplus(Table::Files, &link("x", "other", Some("LTI_Uploads/0123456789ac/1_1_a"))),
-            None
-        );
+        assert_eq!(surplus(Table::Files, &link("x", "other", Some("LTI_Uploads/0123456789ac/1_1_a"))), None);
         // How many marks there are is not known.
-        assert_eq!(scan.surplus(Table::Marks, &link("x", &submission, None)), None);
-        assert_eq!(scan.surplus(Table::Assignments, &link("x", &submission, None)), Some(Some(attempt)));
-        assert_eq!(scan.surplus(Table::LaunchSessions, &link("x", &ids.launch_id(), None)), None);
-        assert_eq!(scan.surplus(Table::LaunchSessions, &link("x", "rogo_986_x", None)), None);
-        assert_eq!(scan.surplus(Table::LaunchSessions, &link("x", "rogo_987_x", None)), Some(Some(attempt)));
+        assert_eq!(surplus(Table::Marks, &link("x", &submission, None)), None);
+        assert_eq!(surplus(Table::Assignments, &link("x", &submission, None)), Some(Some(attempt)));
+        assert_eq!(surplus(Table::LaunchSessions, &link("x", &ids.launch_id(), None)), None);
+        assert_eq!(surplus(Table::LaunchSessions, &link("x", "rogo_986_x", None)), None);
+        assert_eq!(surplus(Table::LaunchSessions, &link("x", "rogo_987_x", None)), Some(Some(attempt)));
     }
 }
