@@ -56,7 +56,7 @@ pub fn files(
             format!("submission_files has no row for file {}", file.order)
         });
         if let Some(row) = row {
-            one(ground, beside, file, (row, turnitin::moved_on(row, outcome.receipt.as_ref())), findings);
+            one(ground, beside, file, (row, turnitin::moved_on(row, outcome.receipt.as_deref())), findings);
             if let Some(receipt) = outcome.file_receipts.get(place(file).saturating_sub(1)) {
                 let at = Place { table: Table::Files, column: "file_size", n: place(file) };
                 let stored = Table::Files.place("file_size").map_or(&Cell::Null, |place| row.at(place));
