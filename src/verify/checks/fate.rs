@@ -31,14 +31,15 @@ pub fn failed(code: FailCode, target: Option<&AtTarget>, findings: &mut Findings
     findings.holds(check, !target.of_this_run, Kind::Surplus, || {
         format!("the row failed ({code}), and the target holds a submission of it")
     });
-    // A session that stood alone before is why a row may be rejected.
-    let is_alone = target.session_since_plan && code != FailCode::TargetRejected;
+    // Rows that stood alone before, under ids of the attempt, are why a row may be rejected.
+    let is_refused = code == FailCode::TargetRejected;
+    let is_alone = target.session_since_plan && !is_refused;
     findings.holds(check, !is_alone || target.of_another, Kind::Surplus, || {
         format!(
             "the row failed ({code}), and the target holds a launch session or session record of it that was made since"
         )
     });
-    findings.holds(check, target.leftover.is_empty(), Kind::Surplus, || {
+    findings.holds(check, is_refused || target.leftover.is_empty(), Kind::Surplus, || {
         let tables: Vec<&str> = target.leftover.iter().map(|table| table.name()).collect();
         format!("the row failed ({code}), and the target holds rows of it in {}", tables.join(", "))
     });
@@ -167,6 +168,7 @@ mod tests {
             (code, AtTarget { of_another: true, ..session.clone() }, 0),
             (code, session.clone(), 1),
             (FailCode::TargetRejected, session, 0),
+            (FailCode::TargetRejected, AtTarget { leftover: vec![Table::Grades], ..nothing.clone() }, 0),
         ] {
             assert_eq!(finds(code, target.clone()).len(), differences, "{code} {target:?}");
         }
