@@ -83,22 +83,13 @@ impl Containers {
     /// The file's container, which is new if no file of it was met.
     fn at(&mut self, url: &Url) -> (u32, Option<&mut Container>) {
         let shown = source_container(url);
-        let number = match self.numbers.get(&shown).copied() {
-            Some(number) => number,
-            None => {
-                let number = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
-                let prefix = source_name(url).into();
-                self.all.push(Container {
-                    shown: shown.clone(),
-                    example: url.clone(),
-                    prefix,
-                    files: 0,
-                    named: 0,
-                });
-                self.numbers.insert(shown, number);
-                number
-            }
-        };
+        let number = self.numbers.get(&shown).copied().unwrap_or_else(|| {
+            let number = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
+            let (example, prefix) = (url.clone(), source_name(url));
+            self.all.push(Container { shown: shown.clone(), example, prefix, files: 0, named: 0 });
+            self.numbers.insert(shown, number);
+            number
+        });
         (number, self.all.get_mut(number as usize))
     }
 
