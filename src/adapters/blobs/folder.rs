@@ -1,5 +1,6 @@
 //! Blobs in a folder: a file each, made whole beside its place and then put there in one step.
 
+mod empty;
 mod place;
 pub(super) mod unfinished;
 mod upload;
@@ -238,6 +239,11 @@ impl Blobs for FolderBlobs {
     async fn delete_unfinished(&self, names: &[String]) -> Result<(), Fault> {
         let (own, names) = (self.clone(), names.to_vec());
         blocking_for(LARGE_WORK, self.service, move || own.remove_partial(&names)).await
+    }
+
+    async fn remove_empty_folders(&self, folder: &str) -> Result<(), Fault> {
+        let (own, folder) = (self.clone(), folder.to_owned());
+        blocking_for(LARGE_WORK, self.service, move || own.remove_empty(&folder)).await
     }
 }
 
