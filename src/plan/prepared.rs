@@ -11,7 +11,7 @@ use super::{
     facts::FactSpool,
     later::Later,
     listed::{self, Hints},
-    preflight::{self, Reasons, Touch, Witnesses},
+    preflight::{self, Reasons, Touch},
     queues::Rows,
     rules::rule_config,
     trial::Selection,

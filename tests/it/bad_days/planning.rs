@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::{Day, plain_sample, run_store};
 use crate::support::{
-    app::TestApp,
+    app::{Sample, TestApp},
     process::{ended, said, signal, until},
     tds::script::BatchFault,
 };
@@ -31,6 +31,13 @@ const READERS: [(&str, i32); 14] = [
     ("purge --attempts attempts.csv", 78),
     ("status", 75),
 ];
+
+/// The warehouse does not answer for minutes, so a plan goes on being made.
+fn silence(sample: &Sample) {
+    for _ in 0..5 {
+        sample.tds.script.fail_batch(BatchFault::Stall { after_rows: 0 });
+    }
+}
 
 async fn read_with(app: &TestApp<'_>, code: Option<i32>, says: Option<&str>) {
     for (command, without) in READERS {
@@ -56,8 +63,7 @@ async fn beside_a_plan_that_is_being_made_every_reading_command_says_not_yet() {
     let store = run_store(&app);
     read_with(&app, None, None).await;
 
-    // The warehouse is silent, so the plan goes on being made.
-    sample.tds.script.fail_batch(BatchFault::Stall { after_rows: 0 });
+    silence(&sample);
     let mut plan = app.start(&["plan"]);
     until("it is being made", || async { store.head("rogo/planning/0.json").await.unwrap().is_some() }).await;
     read_with(&app, Some(75), Some("the plan is being made since ")).await;
@@ -87,7 +93,7 @@ async fn a_plan_that_was_refused_is_not_being_made_and_one_that_is_made_anew_is(
     app.run(&["verify"]).await.expect(78);
     app.run(&["status"]).await.expect(78);
 
-    sample.tds.script.fail_batch(BatchFault::Stall { after_rows: 0 });
+    silence(&sample);
     let mut plan = app.start(&["plan"]);
     until("it is made anew", || async { app.run(&["verify"]).await.code == Some(75) }).await;
     let status = app.run(&["status"]).await.expect(75);
