@@ -128,7 +128,9 @@ impl Gathering {
                 None => (rules::held_elsewhere(&row, config), None),
             };
             let is_absent = matches!(held, Held::Nothing | Held::Lost);
-            if is_absent && row.earlier.as_ref().is_some_and(|earlier| !earlier.accepted) && ask.was_lost(&row)
+            if is_absent
+                && row.earlier.as_ref().is_some_and(|earlier| !earlier.accepted)
+                && ask.was_lost(&row)
             {
                 row.earlier = None;
             }
@@ -150,7 +152,8 @@ impl Gathering {
     /// The next rows, in their order: all that are left, if their facts take no more than [`CHUNK_BYTES`].
     pub async fn part<A: Ask + Sync>(&mut self, ask: &A) -> Result<Vec<GatheredRow>, A::Error> {
         let attempts: Vec<AttemptId> = self.0.iter().filter_map(|waiting| waiting.asks).collect();
-        let answers = if attempts.is_empty() { Vec::new() } else { ask.facts(&attempts, CHUNK_BYTES).await? };
+        let answers =
+            if attempts.is_empty() { Vec::new() } else { ask.facts(&attempts, CHUNK_BYTES).await? };
         let mut answers = answers.into_iter();
         let mut part = Vec::with_capacity(self.0.len());
         while let Some(mut waiting) = self.0.pop_front() {

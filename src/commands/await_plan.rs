@@ -26,7 +26,14 @@ pub async fn await_plan(settings: &Settings, store: &RunStore) -> Result<Plan, S
     // Many pods wait for one plan, so each asks only every 10 s after the first seconds.
     let mut absent = Patience::new(LOOKS);
     let mut away = Patience::new(LOOKS);
-    let mut wait = Wait { settings, store, began: Instant::now(), teller: WaitTeller::default(), making: None, others: String::new() };
+    let mut wait = Wait {
+        settings,
+        store,
+        began: Instant::now(),
+        teller: WaitTeller::default(),
+        making: None,
+        others: String::new(),
+    };
     let mut looks = 0;
     loop {
         let pausing = match glance(settings, store, looks).await {

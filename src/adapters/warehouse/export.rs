@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     domain::{
-        AttemptFacts, AttemptId, Dialect, Extent, FactRow, InputDigest, REPORT_COLUMNS, REPORT_TABLE, SCORE_COLUMNS,
-        SCORE_TABLE, TableExtent, Value,
+        AttemptFacts, AttemptId, Dialect, Extent, FactRow, InputDigest, REPORT_COLUMNS, REPORT_TABLE,
+        SCORE_COLUMNS, SCORE_TABLE, TableExtent, Value,
     },
     inputs::{
         CsvReader, Fingerprint, Format, InputError, InputSource, Layout, Record, Role, StrangeIds,

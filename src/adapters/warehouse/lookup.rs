@@ -54,7 +54,11 @@ impl SqlServer {
     }
 
     /// The facts of at most [`MOST_IDS`] sorted attempts; `None` if they take more than `room` bytes.
-    async fn facts(&self, ids: &[AttemptId], room: usize) -> Result<Option<HashMap<AttemptId, Facts>>, Fault> {
+    async fn facts(
+        &self,
+        ids: &[AttemptId],
+        room: usize,
+    ) -> Result<Option<HashMap<AttemptId, Facts>>, Fault> {
         let Some(mut rows) = self.rows(ids, Form::Text, room).await? else { return Ok(None) };
         if !self.prove_loaded(Which::Reports, ids, &mut rows, room).await? {
             return Ok(None);

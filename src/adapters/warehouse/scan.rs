@@ -67,7 +67,8 @@ impl SqlServer {
             damaged.sort_unstable();
             let mut exact = 0;
             for ids in damaged.chunks(MOST_DAMAGED) {
-                let mut rows = self.rows_of(which, table, ids, Form::Bytes, usize::MAX).await?.unwrap_or_default();
+                let mut rows =
+                    self.rows_of(which, table, ids, Form::Bytes, usize::MAX).await?.unwrap_or_default();
                 exact += rows.len() as u64;
                 while !rows.is_empty() {
                     let rest = rows.split_off(rows.len().min(BATCH_ROWS));

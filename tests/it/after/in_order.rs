@@ -119,7 +119,8 @@ const README: &[(&str, Typed)] = &[
     ("rogo-migrate status", Here(0)),
 ];
 
-const NOTES: &[(&str, Typed)] = &[("rogo-migrate results --to DIR", Here(0)), ("rogo-migrate verify", Here(0))];
+const NOTES: &[(&str, Typed)] =
+    &[("rogo-migrate results --to DIR", Here(0)), ("rogo-migrate verify", Here(0))];
 
 /// The commands of a Markdown document in their order: lines of `sh` blocks, and code between backticks in other lines. Those for
 /// `kubectl` and `helm`, and the variables that they need, are typed by `chart::live_documents`.
@@ -132,7 +133,8 @@ fn commands_of(document: &str) -> Vec<String> {
             (Some(language), None) => block = Some(language.to_owned()),
             (None, Some(language)) if language == "sh" => {
                 let line = line.split(" # ").next().unwrap_or_default().trim();
-                let of_cluster = ["kubectl ", "helm ", "R=", "NS=", "CHART="].iter().any(|word| line.starts_with(word));
+                let of_cluster =
+                    ["kubectl ", "helm ", "R=", "NS=", "CHART="].iter().any(|word| line.starts_with(word));
                 commands.extend((!line.is_empty() && !of_cluster).then(|| line.to_owned()));
             }
             (None, Some(_)) => {}
@@ -146,7 +148,10 @@ fn commands_of(document: &str) -> Vec<String> {
 }
 
 fn commands_of_notes(notes: &str) -> Vec<String> {
-    notes.lines().filter_map(|line| line.find("rogo-migrate ").map(|at| line[at..].trim().to_owned())).collect()
+    notes
+        .lines()
+        .filter_map(|line| line.find("rogo-migrate ").map(|at| line[at..].trim().to_owned()))
+        .collect()
 }
 
 #[test]

@@ -39,6 +39,14 @@ fn silence(sample: &Sample) {
     }
 }
 
+/// The heartbeat of a process that makes the plan, of some time ago.
+async fn beat(app: &TestApp<'_>, ago: TimeDelta) {
+    let at = (Utc::now() - ago).to_rfc3339();
+    let beat = Bytes::from(format!("{{\"at\": {at:?}}}"));
+    let options = PutOptions::replace("application/json");
+    run_store(app).put("rogo/planning/0.json", beat, &options).await.unwrap();
+}
+
 async fn read_with(app: &TestApp<'_>, code: Option<i32>, says: Option<&str>) {
     for (command, without) in READERS {
         let arguments: Vec<&str> = command.split(' ').collect();
@@ -67,16 +75,11 @@ async fn beside_a_plan_that_is_being_made_every_reading_command_says_not_yet() {
     let mut plan = app.start(&["plan"]);
     until("it is being made", || async { store.head("rogo/planning/0.json").await.unwrap().is_some() }).await;
     read_with(&app, Some(75), Some("the plan is being made since ")).await;
-    let later = ["plan", "--run", "later", "--after", "rogo"];
-    let later = app.run(&later).await.expect(75);
-    assert!(later.stderr.contains("--after rogo: it has no plan yet: the plan is being made"), "{}", later.stderr);
     signal(&plan, "TERM");
     ended(&mut plan).await.expect(143);
 
     // It gave its last word long ago.
-    let at = (Utc::now() - TimeDelta::minutes(11)).to_rfc3339();
-    let beat = Bytes::from(format!("{{\"at\": {at:?}}}"));
-    store.put("rogo/planning/0.json", beat, &PutOptions::replace("application/json")).await.unwrap();
+    beat(&app, TimeDelta::minutes(11)).await;
     read_with(&app, None, None).await;
     let status = app.run(&["status"]).await.expect(75);
     assert!(status.stdout.contains("no process makes it: `rogo-migrate plan` does"), "{}", status.stdout);
@@ -86,7 +89,8 @@ async fn beside_a_plan_that_is_being_made_every_reading_command_says_not_yet() {
 async fn a_plan_that_was_refused_is_not_being_made_and_one_that_is_made_anew_is() {
     let sample = plain_sample(12).await;
     let app = TestApp::without_cluster(&sample).await;
-    let refused = Day::new("no such file", &["plan"], 78).set("ROGO_SUBMISSIONS", "/nonexistent/submissions.csv");
+    let refused =
+        Day::new("no such file", &["plan"], 78).set("ROGO_SUBMISSIONS", "/nonexistent/submissions.csv");
     refused.ends(&app).await;
     let store = run_store(&app);
     assert!(store.head("rogo/planning/0.json").await.unwrap().is_some(), "its heartbeat is young");
@@ -118,4 +122,16 @@ async fn a_shard_that_finds_no_plan_says_at_once_what_it_waits_for_and_how_it_en
     said(&mut shard, "waiting for the plan for ").await;
     app.run(&["plan"]).await.expect(0);
     ended(&mut shard).await.expect(0);
+}
+
+#[tokio::test]
+async fn a_run_that_comes_after_one_whose_plan_is_being_made_is_told_to_wait() {
+    let sample = plain_sample(12).await;
+    let app = TestApp::without_cluster(&sample).await;
+    beat(&app, TimeDelta::minutes(2)).await;
+    let later = ["plan", "--run", "later", "--after", "rogo"];
+    let wait = Day::new("it is being planned", &later, 75);
+    wait.says(["--after rogo: it has no plan yet: the plan is being made since "]).ends(&app).await;
+    beat(&app, TimeDelta::minutes(11)).await;
+    Day::new("nobody plans it", &later, 78).says(["--after rogo: there is no plan at"]).ends(&app).await;
 }

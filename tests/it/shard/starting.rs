@@ -161,12 +161,15 @@ async fn a_start_reads_the_outcomes_of_its_own_shard_however_many_there_are() {
 /// Workers of a process are opened for the rows that are left, not for those that were planned.
 #[tokio::test]
 async fn connections_are_opened_for_the_rows_that_are_left() {
-    for (recorded, opened) in [(0, vec![250, 250, 250, 250]), (980, vec![20]), (960, vec![20, 20]), (1_000, vec![0])] {
+    for (recorded, opened) in
+        [(0, vec![250, 250, 250, 250]), (980, vec![20]), (960, vec![20, 20]), (1_000, vec![0])]
+    {
         let world = planned(1_000);
         let outcomes: Vec<_> = (1..=recorded).map(|row| migrated(row, 1)).collect();
         world.record(TRY_B, &outcomes).await;
         let pace = Pace::new(Duration::from_mins(15), CancellationToken::new());
-        let others: Vec<Arc<dyn TargetWriter>> = (0..3).map(|_| Arc::new(world.target.clone()) as _).collect();
+        let others: Vec<Arc<dyn TargetWriter>> =
+            (0..3).map(|_| Arc::new(world.target.clone()) as _).collect();
         let start = Start {
             settings: &settings(Path::new("unused")),
             store: &world.store,

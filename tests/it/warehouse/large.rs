@@ -78,7 +78,11 @@ async fn an_answer_of_the_server_holds_as_many_attempts_as_have_room() {
     assert!(server.script.logins() - logins <= 8, "a broken-off answer costs a login");
     assert!(sizes.iter().any(|size| *size >= 7), "{sizes:?}");
     assert_eq!(all(&warehouse, &ids(1..=20), ROOM).await.1.iter().sum::<usize>(), 20);
-    assert_eq!(warehouse.fetch_some(&ids(1..=20), ROOM).await.unwrap().len(), 20, "small ones are asked for at once again");
+    assert_eq!(
+        warehouse.fetch_some(&ids(1..=20), ROOM).await.unwrap().len(),
+        20,
+        "small ones are asked for at once again"
+    );
 }
 
 #[tokio::test]
@@ -92,10 +96,12 @@ async fn asked_without_a_limit_the_server_gives_all_of_them_at_once() {
 
 #[tokio::test]
 async fn exported_tables_give_as_many_attempts_as_have_room() {
-    let mut reports = "AttemptId,TIUserId,TISectionId,Exercise,MarksAchieved,MarksAwarded,MarksAvailable,GradePercent,\
+    let mut reports =
+        "AttemptId,TIUserId,TISectionId,Exercise,MarksAchieved,MarksAwarded,MarksAvailable,GradePercent,\
                        Grade,MarkerNotes,ResultsApproved,DateInserted,DateModified\n"
-        .to_owned();
-    let mut scores = "AttemptId,ScoreLabelCorrected,Score,MarkerComment,DateInserted,DateModified\n".to_owned();
+            .to_owned();
+    let mut scores =
+        "AttemptId,ScoreLabelCorrected,Score,MarkerComment,DateInserted,DateModified\n".to_owned();
     for attempt in 1..=100 {
         reports += &format!("{attempt},u,s,5HR03 PQ,1,1,2,50,Pass,,,2024-01-01,\n");
         scores += &format!("{attempt},Question 1,1,{},,\n{attempt},Question 2,1,,,\n", comment(attempt));
