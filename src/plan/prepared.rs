@@ -15,6 +15,7 @@ use super::{
     queues::Rows,
     rules::rule_config,
     trial::Selection,
+    witnesses::Witnesses,
 };
 use crate::{
     domain::{TableExtent, TargetIdentity},

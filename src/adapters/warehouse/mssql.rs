@@ -265,6 +265,7 @@ async fn ask_once(pool: &Pool, selects: &[String], longest: Duration) -> Result<
             rows.push((select, row));
             Ok(ControlFlow::Continue(()))
         })
-        .await?;
+        .await
+        .map(drop)?;
     Ok(rows)
 }

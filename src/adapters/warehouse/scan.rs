@@ -169,7 +169,7 @@ async fn read(server: &SqlServer, which: Which, table: &Table, ids: (i32, i32)) 
             let mut window = Window::new(which, ids)?;
             let mut connection = pool::get(&pool).await?;
             let push = |_, row: Row| window.push(&row).map(ControlFlow::Continue);
-            connection.run(&selects, LONGEST, push).await?;
+            connection.run(&selects, LONGEST, push).await.map(drop)?;
             Ok(window)
         };
         match read.await {
