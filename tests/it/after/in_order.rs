@@ -27,6 +27,8 @@ const EVIDENCE: Typed = By(
     "tests/it/after/documents.rs",
     "the_evidence_is_made_signed_and_checked_by_the_commands_of_its_chapter",
 );
+/// A script of the repository: that it stands where it is called is all that can be tested from inside the tests.
+const SCRIPT: Typed = By("tests/it/chart/commands.rs", "every_script_of_the_documents_exists");
 const STEPS: Typed =
     By("tests/it/after/typed.rs", "the_steps_of_the_readme_move_everything_and_then_what_failed");
 /// It needs a cluster, whose Jobs run the shards again.
@@ -106,6 +108,8 @@ const RUNNING: &[(&str, Typed)] = &[
 ];
 
 const README: &[(&str, Typed)] = &[
+    ("deploy/local/demo.sh", SCRIPT),
+    ("tests/run.sh", SCRIPT),
     ("rogo-migrate settings", STEPS),
     ("rogo-migrate plan --dry-run", STEPS),
     ("rogo-migrate run --run trial --limit 20", STEPS),
