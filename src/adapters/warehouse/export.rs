@@ -126,7 +126,9 @@ impl Warehouse for Export {
     async fn fetch_some(&self, attempts: &[AttemptId], room: usize) -> Result<Vec<AttemptFacts>, Fault> {
         let mut prefix = Prefix::new(attempts, room);
         self.scan(&mut |rows| {
-            rows.into_iter().for_each(|row| prefix.take(row));
+            for row in rows {
+                prefix.take(row);
+            }
             Ok(())
         })
         .await?;
