@@ -229,7 +229,7 @@ impl<'sample> Typist<'sample> {
             .replace("--reason TEXT", "--reason 'a reason'")
             .replace("--to DIR", "--to copies");
         if let Some(first) = lines.strip_suffix(" --shard 0/4").map(str::to_owned) {
-            lines = (0..4).map(|part| format!("{first} --shard {part}/4\n")).collect();
+            lines = [0, 1, 2, 3].map(|part| format!("{first} --shard {part}/4")).join("\n");
         }
         let url = match () {
             () if command.contains(" rollback") => app.database.removers_url(),

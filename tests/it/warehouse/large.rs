@@ -1,6 +1,6 @@
 //! Facts with large texts: as many attempts in an answer as have room, and every row right.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, fmt::Write as _, sync::Arc};
 
 use rogo_migrate::{
     adapters::warehouse::Export,
@@ -103,8 +103,8 @@ async fn exported_tables_give_as_many_attempts_as_have_room() {
     let mut scores =
         "AttemptId,ScoreLabelCorrected,Score,MarkerComment,DateInserted,DateModified\n".to_owned();
     for attempt in 1..=100 {
-        reports += &format!("{attempt},u,s,5HR03 PQ,1,1,2,50,Pass,,,2024-01-01,\n");
-        scores += &format!("{attempt},Question 1,1,{},,\n{attempt},Question 2,1,,,\n", comment(attempt));
+        writeln!(reports, "{attempt},u,s,5HR03 PQ,1,1,2,50,Pass,,,2024-01-01,").unwrap();
+        writeln!(scores, "{attempt},Question 1,1,{},,\n{attempt},Question 2,1,,,", comment(attempt)).unwrap();
     }
     let folder = InMemoryBlobs::new("export", Service::RunStore, Journal::default());
     folder.insert("Rogo_AssessmentReport.csv", reports.into_bytes());
