@@ -2,12 +2,12 @@
 //! waits out its faults), so that what only predicts or explains gathers the same facts.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, VecDeque},
     future::Future,
 };
 
 use crate::{
-    domain::{AttemptId, Facts, Held, QueuedRow, SubmissionIds},
+    domain::{AttemptFacts, AttemptId, Facts, Held, QueuedRow, SubmissionIds},
     ports::{Absent, HeldSubmission, Session},
     rules::{self, RuleConfig},
 };
@@ -55,8 +55,27 @@ pub trait Ask {
     /// migrated, or what an earlier run migrated.
     fn was_lost(&self, row: &QueuedRow) -> bool;
 
-    /// The facts of each attempt, in the order of `attempts`.
-    fn facts(&self, attempts: &[AttemptId]) -> impl Future<Output = Result<Vec<Facts>, Self::Error>> + Send;
+    /// The facts of the first of these attempts, in their order: of as many as take at most `room` bytes, at least one
+    /// ([`in_order`]).
+    fn facts(
+        &self,
+        attempts: &[AttemptId],
+        room: usize,
+    ) -> impl Future<Output = Result<Vec<Facts>, Self::Error>> + Send;
+}
+
+/// The warehouse's answers, if they are about the first of the attempts that it was asked for, and in their order; else what
+/// is wrong.
+pub fn in_order(attempts: &[AttemptId], answers: Vec<AttemptFacts>) -> Result<Vec<Facts>, String> {
+    let is_in_order = answers.iter().map(|one| one.attempt).eq(attempts.iter().copied().take(answers.len()));
+    if is_in_order && !answers.is_empty() {
+        return Ok(answers.into_iter().map(|one| one.facts).collect());
+    }
+    Err(format!(
+        "the warehouse answered {} attempts of {}, and not the first of them; please report it",
+        answers.len(),
+        attempts.len()
+    ))
 }
 
 /// A row with all that its decision needs.
@@ -74,53 +93,95 @@ pub struct GatheredRow {
     pub written: Option<HeldSubmission>,
 }
 
-/// Asks the target about every row that may be there, then the warehouse about those that are still undecided; facts
-/// that came with a row stand for the warehouse.
+/// Rows of which the target has said what it holds; the warehouse is asked about them in parts.
+pub struct Gathering(VecDeque<Waiting>);
+
+/// A row, and the attempt whose facts it waits for.
+struct Waiting {
+    row: GatheredRow,
+    asks: Option<AttemptId>,
+}
+
+impl Gathering {
+    /// Asks the target about every row that may be there. The warehouse is left to be asked about those that are still
+    /// undecided; facts that came with a row stand for it.
+    pub async fn begin<A: Ask + Sync>(
+        ask: &A,
+        config: &RuleConfig,
+        rows: Vec<(QueuedRow, Option<Facts>)>,
+    ) -> Result<Self, A::Error> {
+        let mut found = found(ask, config, &rows).await?;
+        let without_session = without_session(ask, config, &rows, &found).await?;
+        let gone = gone(ask, &rows).await?;
+        let mut waiting = VecDeque::with_capacity(rows.len());
+        for (mut row, facts) in rows {
+            let found =
+                row.attempt.filter(|_| rules::asks_target(&row)).and_then(|attempt| found.remove(&attempt));
+            let (held, written) = match found {
+                Some(found) => weigh(ask, &row, found).await?,
+                None if row.held_launch_id.as_ref().is_some_and(|id| without_session.contains(id)) => {
+                    (Held::Elsewhere(row.held_launch_id.clone().unwrap_or_default()), None)
+                }
+                None if row.held_submission_id.as_ref().is_some_and(|id| gone.contains(id)) => {
+                    (Held::Nothing, None)
+                }
+                None => (rules::held_elsewhere(&row, config), None),
+            };
+            let is_absent = matches!(held, Held::Nothing | Held::Lost);
+            if is_absent
+                && row.earlier.as_ref().is_some_and(|earlier| !earlier.accepted)
+                && ask.was_lost(&row)
+            {
+                row.earlier = None;
+            }
+            let is_undecided = rules::decide_without_facts(&row, &held, config).is_none();
+            let asks = row.attempt.filter(|_| is_undecided && facts.is_none());
+            // Facts files may bring along facts of a row that needs none any more.
+            let facts = facts.filter(|_| is_undecided).unwrap_or_default();
+            let row = GatheredRow { row, facts, takes_facts: is_undecided, held, written };
+            waiting.push_back(Waiting { row, asks });
+        }
+        Ok(Self(waiting))
+    }
+
+    /// Whether every row was handed out.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The next rows, in their order: all that are left, if their facts take no more than [`CHUNK_BYTES`].
+    pub async fn part<A: Ask + Sync>(&mut self, ask: &A) -> Result<Vec<GatheredRow>, A::Error> {
+        let attempts: Vec<AttemptId> = self.0.iter().filter_map(|waiting| waiting.asks).collect();
+        let answers =
+            if attempts.is_empty() { Vec::new() } else { ask.facts(&attempts, CHUNK_BYTES).await? };
+        let mut answers = answers.into_iter();
+        let mut part = Vec::with_capacity(self.0.len());
+        while let Some(mut waiting) = self.0.pop_front() {
+            if waiting.asks.is_some() {
+                let Some(facts) = answers.next() else {
+                    self.0.push_front(waiting);
+                    break;
+                };
+                waiting.row.facts = facts;
+            }
+            part.push(waiting.row);
+        }
+        Ok(part)
+    }
+}
+
+/// Gathers rows all at once: for few.
 pub async fn gather<A: Ask + Sync>(
     ask: &A,
     config: &RuleConfig,
     rows: Vec<(QueuedRow, Option<Facts>)>,
 ) -> Result<Vec<GatheredRow>, A::Error> {
-    let mut found = found(ask, config, &rows).await?;
-    let without_session = without_session(ask, config, &rows, &found).await?;
-    let gone = gone(ask, &rows).await?;
-    let mut gathered = Vec::with_capacity(rows.len());
-    let mut places = Vec::new();
-    let mut attempts = Vec::new();
-    for (mut row, facts) in rows {
-        let found =
-            row.attempt.filter(|_| rules::asks_target(&row)).and_then(|attempt| found.remove(&attempt));
-        let (held, written) = match found {
-            Some(found) => weigh(ask, &row, found).await?,
-            None if row.held_launch_id.as_ref().is_some_and(|id| without_session.contains(id)) => {
-                (Held::Elsewhere(row.held_launch_id.clone().unwrap_or_default()), None)
-            }
-            None if row.held_submission_id.as_ref().is_some_and(|id| gone.contains(id)) => {
-                (Held::Nothing, None)
-            }
-            None => (rules::held_elsewhere(&row, config), None),
-        };
-        let is_absent = matches!(held, Held::Nothing | Held::Lost);
-        if is_absent && row.earlier.as_ref().is_some_and(|earlier| !earlier.accepted) && ask.was_lost(&row) {
-            row.earlier = None;
-        }
-        let is_undecided = rules::decide_without_facts(&row, &held, config).is_none();
-        if let Some(attempt) = row.attempt.filter(|_| is_undecided && facts.is_none()) {
-            places.push(gathered.len());
-            attempts.push(attempt);
-        }
-        // Facts files may bring along facts of a row that needs none any more.
-        let facts = facts.filter(|_| is_undecided).unwrap_or_default();
-        gathered.push(GatheredRow { row, facts, takes_facts: is_undecided, held, written });
+    let mut all = Vec::with_capacity(rows.len());
+    let mut gathering = Gathering::begin(ask, config, rows).await?;
+    while !gathering.is_empty() {
+        all.extend(gathering.part(ask).await?);
     }
-    if !attempts.is_empty() {
-        for (place, facts) in places.into_iter().zip(ask.facts(&attempts).await?) {
-            if let Some(row) = gathered.get_mut::<usize>(place) {
-                row.facts = facts;
-            }
-        }
-    }
-    Ok(gathered)
+    Ok(all)
 }
 
 /// What the target holds under the launch ids that this program gives these rows, by attempt. Of what the plan saw there

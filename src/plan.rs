@@ -17,6 +17,7 @@ mod report;
 mod roles;
 mod rules;
 mod trial;
+mod witnesses;
 
 use chrono::Utc;
 

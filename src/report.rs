@@ -3,7 +3,10 @@
 use std::{
     io::Write,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::Duration,
 };
+
+use tokio::time::Instant;
 
 pub mod events;
 mod fold;
@@ -46,11 +49,59 @@ pub fn tell(text: &str) {
     let _ = progress::Stderr.write_all(format!("{}\n", text.trim_end()).as_bytes());
 }
 
+/// What a process that looks again and again says of its wait: at once, then every 15 to 30 s if it looks at least every 15 s.
+#[derive(Debug, Default)]
+pub struct WaitTeller {
+    said: Option<Instant>,
+    lines: u32,
+}
+
+impl WaitTeller {
+    const EVERY: Duration = Duration::from_secs(15);
+
+    /// Number of the line that is due, from 0; `None` if none is due yet.
+    pub fn due(&self) -> Option<u32> {
+        self.said.is_none_or(|said| said.elapsed() >= Self::EVERY).then_some(self.lines)
+    }
+
+    /// Says it if a line is due.
+    pub fn tell(&mut self, text: impl FnOnce() -> String) {
+        if self.due().is_some() {
+            self.said = Some(Instant::now());
+            self.lines += 1;
+            tell_wait(&text());
+        }
+    }
+}
+
 /// Says what the process waits for. It is a log line of level info, and a plain line on a terminal whose log leaves those out.
 pub fn tell_wait(text: &str) {
     if progress::Stderr.is_terminal() && !tracing::enabled!(tracing::Level::INFO) {
         tell(text);
     } else {
         tracing::info!("{text}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_is_told_at_once_and_then_at_least_every_half_minute() {
+        for look_every in [1, 10, 15].map(Duration::from_secs) {
+            let (mut teller, began, mut told) = (WaitTeller::default(), Instant::now(), Vec::new());
+            while began.elapsed() < Duration::from_mins(5) {
+                teller.tell(|| {
+                    told.push(began.elapsed());
+                    String::new()
+                });
+                tokio::time::advance(look_every).await;
+            }
+            assert_eq!(told.first(), Some(&Duration::ZERO));
+            let longest = told.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).max().unwrap();
+            assert!(longest <= Duration::from_secs(30), "{look_every:?}: {told:?}");
+            assert!(told.len() <= 21, "{look_every:?}: {} lines in 5 min", told.len());
+        }
     }
 }

@@ -13,6 +13,7 @@ pub mod lost;
 pub mod enforcements;
 pub mod orphans;
 mod recorded;
+pub mod planning;
 pub mod recognised;
 pub mod outcomes;
 pub mod verifying;

@@ -3,7 +3,7 @@
 //! ```text
 //! connection_string → pool (one connection, one batch) → catalogue → tables, column (what is asked)
 //!                     └ dial, faults, entra                             → rows, values (what is answered)
-//! mssql: one warehouse, its pools · lookup: the facts of many attempts · witnesses: attempts that had rows · tries: retries · preflight: what would make every answer wrong · scan: every row, window by window · export: the two CSV files
+//! mssql: one warehouse, its pools · lookup: the facts of many attempts · prefix: of as many as have room · witnesses: attempts that had rows · tries: retries · preflight: what would make every answer wrong · scan: every row, window by window · export: the two CSV files
 //! ```
 
 mod catalogue;
@@ -17,6 +17,7 @@ mod lookup;
 mod mssql;
 mod pool;
 mod preflight;
+mod prefix;
 mod rows;
 mod scan;
 mod tables;

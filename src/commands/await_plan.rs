@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use chrono::{TimeDelta, Utc};
+use chrono::Utc;
 use tokio::time::Instant;
 
 use crate::{
     exit::{Exit, Moment, Stop},
     ports::{Backoff, Fault, FaultKind, Patience, pause},
-    report::tell_wait,
-    run::{Plan, Refusal, RunStore, names, pins},
+    report::WaitTeller,
+    run::{Plan, Refusal, RunStore, named_instead, names, pins, planning},
     settings::Settings,
     watch::rerun::release_with,
 };
@@ -17,42 +17,105 @@ use crate::{
 const LOOKS: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(10));
 /// Every so many looks the wait asks for a refusal too. With a look in 10 s a refusal is found within half a minute.
 const REFUSAL: u64 = 3;
-/// A plan without a heartbeat for so long is no longer being made.
-const ALIVE: TimeDelta = TimeDelta::minutes(10);
+/// Every so many lines that the wait says, it looks at the heartbeat of the process that makes the plan.
+const SIGNS: u32 = 8;
 
 /// Waits for the plan of this run; obeys a refusal of its own epoch only. Only a look that succeeded and found
 /// nothing says that there is no plan.
 pub async fn await_plan(settings: &Settings, store: &RunStore) -> Result<Plan, Stop> {
-    let began = Instant::now();
     // Many pods wait for one plan, so each asks only every 10 s after the first seconds.
     let mut absent = Patience::new(LOOKS);
     let mut away = Patience::new(LOOKS);
+    let mut wait = Wait {
+        settings,
+        store,
+        began: Instant::now(),
+        teller: WaitTeller::default(),
+        making: None,
+        others: String::new(),
+    };
     let mut looks = 0;
     loop {
-        let wait = match glance(settings, store, looks).await {
+        let pausing = match glance(settings, store, looks).await {
             Ok(Some(found)) => return found,
             Ok(None) => {
                 looks += 1;
-                let left = settings.wait_plan.saturating_sub(began.elapsed());
-                if left.is_zero() && !being_made(settings, store).await {
+                away.answered();
+                if !wait.goes_on().await {
                     let last = look(settings, store).await?;
                     return last.unwrap_or_else(|| Err(no_plan(settings, store)));
                 }
-                away.answered();
-                tell_wait(&format!("waiting for the plan for {} s", began.elapsed().as_secs()));
-                let wait = absent.failed();
-                if left.is_zero() { wait } else { wait.min(left) }
+                let (pausing, left) = (absent.failed(), wait.left());
+                if left.is_zero() { pausing } else { pausing.min(left) }
             }
             Err(fault) => {
                 let Some(limit) = patience(settings, &fault) else { return Err(fault.into()) };
-                let Some(wait) = away.failed_within(limit) else {
+                let Some(pausing) = away.failed_within(limit) else {
                     return Err(given_up(away.failing_for(), &fault));
                 };
                 tracing::warn!(fault = %fault.chain(), "cannot look for the plan");
-                wait
+                pausing
             }
         };
-        pause(wait).await;
+        pause(pausing).await;
+    }
+}
+
+/// A wait that has found no plan so far.
+struct Wait<'a> {
+    settings: &'a Settings,
+    store: &'a RunStore,
+    began: Instant,
+    teller: WaitTeller,
+    /// What the process that makes the plan said last; it may read a warehouse for an hour.
+    making: Option<String>,
+    /// Which runs have a plan there, for the person who mistyped a name.
+    others: String,
+}
+
+impl Wait<'_> {
+    /// How much of wait-plan is left.
+    fn left(&self) -> Duration {
+        self.settings.wait_plan.saturating_sub(self.began.elapsed())
+    }
+
+    /// Whether to look again: within wait-plan, and as long as a process of this epoch makes the plan. Says what is waited
+    /// for.
+    async fn goes_on(&mut self) -> bool {
+        let is_over = self.left().is_zero();
+        if is_over || self.teller.due().is_some_and(|line| line.is_multiple_of(SIGNS)) {
+            match planning::of(self.store, &self.settings.epoch, Utc::now()).await {
+                Ok(None) if is_over => return false,
+                Ok(planning) => self.making = planning.map(|planning| planning.to_string()),
+                // A store that does not answer is the next look's matter.
+                Err(fault) => tracing::debug!(fault = %fault.chain(), "cannot look who makes the plan"),
+            }
+        }
+        if self.settings.pod.name.is_none() && self.teller.due() == Some(0) {
+            self.others = named_instead(&self.store.other_runs().await.unwrap_or_default());
+        }
+        let Self { settings, store, began, teller, making, others } = self;
+        let for_s = began.elapsed().as_secs();
+        let limit_s = settings.wait_plan.as_secs();
+        teller.tell(|| match making {
+            Some(making) => format!("waiting for the plan for {for_s} s: {making}"),
+            None => format!(
+                "waiting for the plan for {for_s} s of {limit_s} s (wait-plan): there is none at {} yet{}{others}",
+                store.describe(names::PLAN),
+                who_makes_it(settings)
+            ),
+        });
+        true
+    }
+}
+
+/// In a pod the release's own Job makes the plan.
+fn who_makes_it(settings: &Settings) -> &'static str {
+    match settings.pod.name {
+        Some(_) => "; the plan's Job makes it",
+        None => {
+            ", and no process makes it: `rogo-migrate plan` does; to end at once when there is no plan: --wait-plan 0s"
+        }
     }
 }
 
@@ -63,20 +126,6 @@ fn patience(settings: &Settings, fault: &Fault) -> Option<Duration> {
         FaultKind::Unauthenticated => Some(settings.wait_plan),
         FaultKind::Denied if settings.pod.name.is_some() => Some(settings.wait_plan),
         kind => Moment::BeforePlan.waits_for(kind).then_some(settings.work.give_up_after),
-    }
-}
-
-/// Whether a plan of this epoch wrote a heartbeat in the last minutes: it may read a warehouse for an hour.
-async fn being_made(settings: &Settings, store: &RunStore) -> bool {
-    match store.planning(&settings.epoch).await {
-        Ok(Some(heartbeat)) if Utc::now() - heartbeat.at < ALIVE => {
-            let doing = heartbeat.doing.unwrap_or_default();
-            tell_wait(&format!("the plan is being made, and is waited for: {doing}, {}", heartbeat.at));
-            true
-        }
-        Ok(_) => false,
-        // A store that does not answer is the next look's matter.
-        Err(fault) => fault.kind != FaultKind::Corrupt,
     }
 }
 

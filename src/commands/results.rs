@@ -75,7 +75,7 @@ async fn refuse_own_inputs(
     read: &[PathBuf],
     option: &str,
 ) -> Result<Option<Plan>, Stop> {
-    let plan = store.plan().await?;
+    let plan = store.plan_unless_in_making().await?;
     if let Some(plan) = &plan {
         own_inputs::refuse_file(plan, place, read, option)?;
     }
@@ -85,7 +85,7 @@ async fn refuse_own_inputs(
 /// Copies the results that exist, and names those that do not: then the exit code is 69.
 async fn copy(settings: &StoreSettings, store: &RunStore, to: &Path) -> Result<End, Stop> {
     connect::not_rolled_back(store).await?;
-    let plan = store.plan().await?;
+    let plan = store.plan_unless_in_making().await?;
     if let Some(plan) = &plan {
         own_inputs::refuse_planned(plan, to)?;
     }

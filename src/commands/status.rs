@@ -52,7 +52,9 @@ pub async fn run(settings: &StoreSettings, args: &StatusArgs, log: &LogSettings)
                 away.answered();
                 let (verdict, standing) = judge(&facts);
                 show(&verdict, &standing, args, &mut screen)?;
-                let waits = verdict.state != RunState::Planning || began.elapsed() < settings.wait_plan;
+                let waits = verdict.state != RunState::Planning
+                    || facts.planning.is_some()
+                    || began.elapsed() < settings.wait_plan;
                 if !(args.watch && waits && verdict.is_under_way()) {
                     return Ok(End { exit: verdict.exit, message: verdict.reason });
                 }

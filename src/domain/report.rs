@@ -172,6 +172,16 @@ pub enum FactRow {
     Score(AttemptId, Score),
 }
 
+impl FactRow {
+    /// The length of its texts, bytes.
+    pub fn size_bytes(&self) -> usize {
+        match self {
+            Self::Report(_, report) => report.values().into_iter().map(Value::text_bytes).sum(),
+            Self::Score(_, score) => score.values().into_iter().map(Value::text_bytes).sum(),
+        }
+    }
+}
+
 /// One line of a facts file: an attempt of the shard's queue and what the warehouse holds for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AttemptFacts {

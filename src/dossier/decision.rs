@@ -12,7 +12,7 @@ use crate::{
         AttemptId, Decision, Facts, Fate, FileKind, Held, Migration, QueuedRow, REPORT_COLUMNS,
         SCORE_COLUMNS, Value, source_digest,
     },
-    gather::{Ask, GatheredRow, gather as gather_rows},
+    gather::{Ask, GatheredRow, gather as gather_rows, in_order},
     ports::{Absent, HeldSubmission, TargetReader, Warehouse},
     rules::{CatalogueIndex, decide},
     run::writers::Writers,
@@ -233,8 +233,9 @@ impl Ask for Asking<'_> {
         false
     }
 
-    async fn facts(&self, attempts: &[AttemptId]) -> Service<Vec<Facts>> {
+    async fn facts(&self, attempts: &[AttemptId], room: usize) -> Service<Vec<Facts>> {
         let warehouse = self.warehouse.as_ref().map_err(|why| format!("the warehouse: {why}"))?;
-        warehouse.fetch(attempts).await.map_err(|fault| fault.chain())
+        let answers = warehouse.fetch_some(attempts, room).await.map_err(|fault| fault.chain())?;
+        in_order(attempts, answers)
     }
 }

@@ -6,6 +6,8 @@ mod record;
 
 use std::collections::VecDeque;
 
+use chrono::Utc;
+
 pub use books::EarlierBooks;
 
 use super::Services;
@@ -13,7 +15,7 @@ use crate::{
     domain::TargetIdentity,
     exit::{Exit, Stop},
     ports::{EXPORTED_TABLES, WarehouseShape},
-    run::{Plan, RunName, RunResult, RunStore, Summary, decisions, named_instead, names},
+    run::{Plan, RunName, RunResult, RunStore, Summary, decisions, named_instead, names, planning},
     settings::{SameDatabase, Settings},
 };
 
@@ -70,6 +72,10 @@ async fn ground(
         return refuse(Exit::Usage, "that is this run; give this one another name (--run)".to_owned());
     }
     let Some(plan) = store.plan().await? else {
+        if let Some(planning) = planning::under_way(store, Utc::now()).await? {
+            let why = format!("it has no plan yet: {planning}; run again when that run has ended");
+            return refuse(Exit::Temporary, why);
+        }
         let instead = named_instead(&store.other_runs().await?);
         let why = format!(
             "there is no plan at {}: name a run of this run store{instead}",

@@ -44,11 +44,12 @@ impl Beating {
     /// Writes the first heartbeat at once, then one at each interval.
     pub fn begin(store: &RunStore, epoch: &Epoch, progress: &Progress) -> Self {
         let (store, name, progress) = (store.clone(), names::planning(epoch), progress.clone());
+        let began_at = Some(Utc::now());
         Self(AbortOnDropHandle::new(tokio::spawn(async move {
             let mut ticks = every(EVERY);
             loop {
                 ticks.tick().await;
-                let heartbeat = PlanHeartbeat { at: Utc::now(), doing: progress.now() };
+                let heartbeat = PlanHeartbeat { at: Utc::now(), began_at, doing: progress.now() };
                 if let Err(fault) = store.replace(&name, &heartbeat).await {
                     tracing::debug!(fault = %fault.chain(), "no heartbeat this time");
                 }

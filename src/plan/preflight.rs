@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use futures_util::{StreamExt, TryStreamExt, future::join_all};
 use url::Url;
 
-use super::{Services, draft::Draft, facts::FactSpool, roles::Arriving, rule_config};
+use super::{Services, draft::Draft, facts::FactSpool, roles::Arriving, rule_config, witnesses::Witnesses};
 use crate::{
-    domain::{AttemptId, Facts},
+    domain::AttemptId,
     exit::{Exit, Moment, Stop},
     ports::{Blobs, Fault, FaultKind, Service, WarehouseShape},
     report::grid::bytes,
@@ -178,16 +178,6 @@ pub fn sampled(draft: &Draft) -> Vec<usize> {
     draft.newest_eligible(SAMPLED_ROWS)
 }
 
-/// Attempts of the sample that have rows in a warehouse that is asked row by row: while they have none, its tables are
-/// being loaded.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Witnesses {
-    /// Has a report.
-    pub reported: Option<AttemptId>,
-    /// Has a score.
-    pub scored: Option<AttemptId>,
-}
-
 /// Checks on the newest eligible rows that the run looks at the right warehouse.
 pub async fn warehouse(
     services: &Services<'_>,
@@ -203,12 +193,8 @@ pub async fn warehouse(
     let attempts: Vec<AttemptId> = eligible.iter().filter_map(|index| draft.facts_wanted(*index)).collect();
     let reported = match facts {
         Some(facts) => Some(facts.sample_is_reported),
-        None => reasons.note(services.warehouse.fetch(&attempts).await).map(|facts| {
-            let first = |has: fn(&Facts) -> bool| {
-                attempts.iter().zip(&facts).find(|(_, facts)| has(facts)).map(|(attempt, _)| *attempt)
-            };
-            witnesses.reported = first(|facts| !facts.reports.is_empty());
-            witnesses.scored = first(|facts| !facts.scores.is_empty());
+        None => reasons.note(Witnesses::among(&attempts, services.warehouse).await).map(|found| {
+            witnesses = found;
             witnesses.reported.is_some()
         }),
     };

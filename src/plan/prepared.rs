@@ -11,10 +11,11 @@ use super::{
     facts::FactSpool,
     later::Later,
     listed::{self, Hints},
-    preflight::{self, Reasons, Touch, Witnesses},
+    preflight::{self, Reasons, Touch},
     queues::Rows,
     rules::rule_config,
     trial::Selection,
+    witnesses::Witnesses,
 };
 use crate::{
     domain::{TableExtent, TargetIdentity},

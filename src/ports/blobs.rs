@@ -208,10 +208,10 @@ pub trait Blobs: Send + Sync {
     /// Deletes; a blob that is not there counts as deleted.
     async fn delete_many(&self, names: &[String]) -> Result<(), Fault>;
 
-    /// What is left of blobs that were being written and whose names begin with the prefix, which ends with a slash: files
-    /// beside the blobs, which no listing shows. A service keeps none. Of the blob's name each has the folders, the attempt
-    /// and the upload order.
-    async fn unfinished(&self, _prefix: &str) -> Result<Vec<BlobInfo>, Fault> {
+    /// What is left of blobs that were being written and whose names begin with one of the prefixes, which end with a slash:
+    /// files beside the blobs, which no listing shows; they are read once for all prefixes. A service keeps none. Of the
+    /// blob's name each has the folders, the attempt and the upload order.
+    async fn unfinished(&self, _prefixes: &[String]) -> Result<Vec<BlobInfo>, Fault> {
         Ok(Vec::new())
     }
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::{Fault, FaultKind, Service};
-use crate::domain::{AttemptId, FactRow, Facts, TableExtent};
+use crate::domain::{AttemptFacts, AttemptId, FactRow, Facts, TableExtent};
 
 /// How the description of exported tables begins: the facts of such a warehouse are text.
 pub const EXPORTED_TABLES: &str = "exported tables ";
@@ -46,9 +46,24 @@ pub trait Warehouse: Send + Sync {
     /// This attempt had a score when the run was planned: reports without any score are not believed while it has none.
     fn expect_score(&self, _attempt: AttemptId) {}
 
-    /// The facts of every attempt asked for, in the order asked: an attempt the warehouse does not
-    /// hold yields empty facts. Returns only when the answer is known to be complete.
-    async fn fetch(&self, attempts: &[AttemptId]) -> Result<Vec<Facts>, Fault>;
+    /// The facts of the first of these attempts, in the order asked: of as many as take at most `room` bytes
+    /// ([`Facts::size_bytes`]), and of one however large they are. An attempt the warehouse does not hold yields empty facts.
+    /// Returns only when the answer is known to be complete.
+    async fn fetch_some(&self, attempts: &[AttemptId], room: usize) -> Result<Vec<AttemptFacts>, Fault>;
+
+    /// The facts of every attempt asked for, in the order asked. All of them are held at once: for few.
+    async fn fetch(&self, attempts: &[AttemptId]) -> Result<Vec<Facts>, Fault> {
+        let mut all = Vec::with_capacity(attempts.len());
+        while let Some(rest) = attempts.get(all.len()..).filter(|rest| !rest.is_empty()) {
+            let some = self.fetch_some(rest, usize::MAX).await?;
+            if some.is_empty() {
+                let what = format!("no answer about {} attempts; please report it", rest.len());
+                return Err(Fault::new(Service::Warehouse, FaultKind::Unsupported, what));
+            }
+            all.extend(some.into_iter().map(|one| one.facts));
+        }
+        Ok(all)
+    }
 
     /// Hands the id of every attempt that has a report to `each`, in batches, in no order, some of them more than once.
     /// [`FaultKind::Unsupported`] if they cannot be listed.

@@ -6,7 +6,7 @@ use super::Subject;
 use crate::{
     domain::{AttemptId, Facts, QueuedRow},
     exit::{Exit, Stop},
-    gather::Ask,
+    gather::{Ask, in_order},
     ports::{Absent, HeldSubmission},
     run::writers::Writers,
 };
@@ -52,16 +52,8 @@ impl Ask for Reading<'_> {
         false
     }
 
-    async fn facts(&self, attempts: &[AttemptId]) -> Result<Vec<Facts>, Stop> {
-        let answers = self.subject.warehouse.fetch(attempts).await?;
-        if answers.len() == attempts.len() {
-            return Ok(answers);
-        }
-        let message = format!(
-            "the warehouse answered {} attempts of {}; please report it",
-            answers.len(),
-            attempts.len()
-        );
-        Err(Stop::new(Exit::Bug, message))
+    async fn facts(&self, attempts: &[AttemptId], room: usize) -> Result<Vec<Facts>, Stop> {
+        let answers = self.subject.warehouse.fetch_some(attempts, room).await?;
+        in_order(attempts, answers).map_err(|message| Stop::new(Exit::Bug, message))
     }
 }

@@ -15,7 +15,7 @@ use crate::{
         ShardIndex, text::trim,
     },
     exit::Stop,
-    gather::{self, CHUNK_BYTES, GatheredRow},
+    gather::{self, CHUNK_BYTES, GatheredRow, Gathering},
     ports::Fault,
     rules::{CatalogueIndex, RuleConfig, decide, needs_facts},
     run::{
@@ -82,14 +82,21 @@ pub async fn decide_all(
         Feed { store: subject.queues, plan: subject.plan, rules: subject.rules, shard: 0, reader: None };
     let gathered = stream::try_unfold(feed, Feed::next)
         .map_err(Stop::from)
-        .map_ok(
-            |(shard, rows)| async move { Ok((shard, gather::gather(reading, subject.rules, rows).await?)) },
-        )
+        .map_ok(|(shard, rows)| async move {
+            let mut gathering = Gathering::begin(reading, subject.rules, rows).await?;
+            Ok((shard, gathering.part(reading).await?, gathering))
+        })
         .try_buffered(UNDER_WAY);
     let mut gathered = std::pin::pin!(gathered);
-    while let Some((shard, rows)) = gathered.try_next().await? {
-        for row in rows {
-            decided.take(shard, &row, &catalogue, subject.rules, files)?;
+    while let Some((shard, mut rows, mut gathering)) = gathered.try_next().await? {
+        loop {
+            for row in rows {
+                decided.take(shard, &row, &catalogue, subject.rules, files)?;
+            }
+            if gathering.is_empty() {
+                break;
+            }
+            rows = gathering.part(reading).await?;
         }
     }
     Ok(())

@@ -133,6 +133,9 @@ pub struct ShardPlan {
 pub struct PlanHeartbeat {
     /// Time of writing (UTC).
     pub at: DateTime<Utc>,
+    /// When the process began to make the plan (UTC); `None` in documents of older programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began_at: Option<DateTime<Utc>>,
     /// What takes long at the moment, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub doing: Option<String>,

@@ -50,19 +50,19 @@ pub fn orphans<'a>(
     whole(files, target, writers, takes).chain(unfinished(files, writers, takes))
 }
 
-/// What these writers left of blobs that they did not finish: no row can mean it.
+/// What these writers left of blobs that they did not finish: no row can mean it. One look for all writers.
 fn unfinished<'a>(
     files: &'a Arc<dyn Blobs>,
     writers: &'a UncleanWriters,
     takes: &'a (dyn Fn(&str) -> bool + Sync),
 ) -> impl Stream<Item = Result<Vec<BlobInfo>, Fault>> + Send + 'a {
-    stream::iter(writers.blob_prefixes())
-        .then(move |prefix| async move {
-            let mut found = files.unfinished(&prefix).await?;
-            found.retain(|blob| takes(&blob.name));
-            Ok(found)
-        })
-        .try_filter(|found| ready(!found.is_empty()))
+    stream::once(async move {
+        let prefixes: Vec<String> = writers.blob_prefixes().collect();
+        let mut found = if prefixes.is_empty() { Vec::new() } else { files.unfinished(&prefixes).await? };
+        found.retain(|blob| takes(&blob.name));
+        Ok(found)
+    })
+    .try_filter(|found| ready(!found.is_empty()))
 }
 
 fn whole<'a>(

@@ -35,7 +35,7 @@ const STAYS: [&str; 18] = [
     names::TELEMETRY,
     names::SEGMENTS,
     names::DONE,
-    "planning/",
+    names::PLANNING,
     "refused/",
     "writers/",
     "retired/",
@@ -172,7 +172,7 @@ pub async fn under_way(store: &RunStore, now: DateTime<Utc>) -> Result<Option<St
     }
     let summary: Option<Summary> = store.read(&names::result(names::SUMMARY)).await?;
     let ended_at = summary.map(|summary| summary.at);
-    for prefix in [names::HEARTBEATS, "planning/"] {
+    for prefix in [names::HEARTBEATS, names::PLANNING] {
         for name in store.list(prefix).await? {
             let is_young =
                 |at: &DateTime<Utc>| now - *at < AT_WORK && ended_at.is_none_or(|ended| ended < *at);

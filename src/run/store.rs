@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
+use chrono::Utc;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -12,7 +13,7 @@ use crate::{
     ports::{BlobReader, Blobs, Fault, FaultKind, PutOptions, Service, gently},
     run::{
         DoneMarker, Epoch, Heartbeat, Plan, PlanHeartbeat, PlanId, Refusal, RunName, WriterRecord, names,
-        parse,
+        parse, planning,
     },
 };
 
@@ -73,9 +74,27 @@ impl RunStore {
         Plan::read(&self.describe(names::PLAN), &bytes, instead).map(Some)
     }
 
-    /// The plan. Without one the command is refused with 78; `why` says what that means for it.
-    pub async fn plan_or(&self, why: &str) -> Result<Plan, Stop> {
+    /// The plan; `None` if there is none and no process makes one. While one is being made the command ends with 75.
+    pub async fn plan_unless_in_making(&self) -> Result<Option<Plan>, Stop> {
         if let Some(plan) = self.plan().await? {
+            return Ok(Some(plan));
+        }
+        let Some(planning) = planning::under_way(self, Utc::now()).await? else { return Ok(None) };
+        // It may have ended between the two looks.
+        if let Some(plan) = self.plan().await? {
+            return Ok(Some(plan));
+        }
+        let what = format!(
+            "there is no plan at {} yet: {planning}; run this command again when the plan stands",
+            self.describe(names::PLAN)
+        );
+        Err(Stop::new(Exit::Temporary, what))
+    }
+
+    /// The plan. Without one the command is refused with 78, or ends with 75 while one is being made; `why` says what it
+    /// means for the command that there is none.
+    pub async fn plan_or(&self, why: &str) -> Result<Plan, Stop> {
+        if let Some(plan) = self.plan_unless_in_making().await? {
             return Ok(plan);
         }
         let instead = named_instead(&self.other_runs().await.unwrap_or_default());

@@ -2,10 +2,12 @@
 
 use std::{collections::HashSet, time::Duration};
 
+use tokio::sync::mpsc;
+
 use crate::{
     domain::{AttemptId, Facts, QueuedRow},
     exit::{Exit, Stop},
-    gather::{self, Ask, GatheredRow},
+    gather::{Ask, GatheredRow, Gathering, in_order},
     ports::{Absent, HeldSubmission, Service},
     report::events::{Event, now, since},
 };
@@ -20,13 +22,27 @@ pub struct Gathered {
     pub took: Duration,
 }
 
-/// Gathers a chunk: what the target holds, then what the warehouse holds.
-pub async fn gather(shard: &Shard, services: &WorkerServices, chunk: Chunk) -> Result<Gathered, Trouble> {
-    let (rows, began) = (chunk.len(), now());
-    let gathered = gather::gather(&Patiently { shard, services }, &shard.rules, chunk).await?;
-    let took = since(began);
-    shard.events.tell(Event::Gathered { rows, took });
-    Ok(Gathered { rows: gathered, took })
+/// Gathers a chunk: what the target holds, then what the warehouse holds; hands its rows on in parts, so that facts of any size
+/// take little memory. Ends early if the receiver is gone.
+pub async fn gather(
+    shard: &Shard,
+    services: &WorkerServices,
+    chunk: Chunk,
+    ahead: &mpsc::Sender<Gathered>,
+) -> Result<(), Trouble> {
+    let mut began = now();
+    let asking = Patiently { shard, services };
+    let mut gathering = Gathering::begin(&asking, &shard.rules, chunk).await?;
+    while !gathering.is_empty() {
+        let rows = gathering.part(&asking).await?;
+        let took = since(began);
+        shard.events.tell(Event::Gathered { rows: rows.len(), took });
+        if ahead.send(Gathered { rows, took }).await.is_err() {
+            break;
+        }
+        began = now();
+    }
+    Ok(())
 }
 
 struct Patiently<'a> {
@@ -67,19 +83,13 @@ impl Ask for Patiently<'_> {
         self.shard.lost.contains(row.number)
     }
 
-    async fn facts(&self, attempts: &[AttemptId]) -> Result<Vec<Facts>, Trouble> {
+    async fn facts(&self, attempts: &[AttemptId], room: usize) -> Result<Vec<Facts>, Trouble> {
         // With facts files every row that needs facts has brought them along.
-        let Some(warehouse) = &self.services.warehouse else { return Ok(Vec::new()) };
-        let asking = || self.shard.events.asked(Service::Warehouse, warehouse.fetch(attempts));
+        let Some(warehouse) = &self.services.warehouse else {
+            return Ok(vec![Facts::default(); attempts.len()]);
+        };
+        let asking = || self.shard.events.asked(Service::Warehouse, warehouse.fetch_some(attempts, room));
         let answers = self.shard.pace.steady(&[Service::Warehouse], asking).await?;
-        if answers.len() == attempts.len() {
-            return Ok(answers);
-        }
-        let message = format!(
-            "the warehouse answered {} attempts of {}; please report it",
-            answers.len(),
-            attempts.len()
-        );
-        Err(Trouble::Process(Stop::new(Exit::Bug, message)))
+        in_order(attempts, answers).map_err(|message| Trouble::Process(Stop::new(Exit::Bug, message)))
     }
 }

@@ -13,6 +13,7 @@ use std::{
 };
 
 pub use places::{Place, Places};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::copy::Budget;
 use crate::{
@@ -33,11 +34,18 @@ const COMMITS_FAR: u64 = 192;
 /// The fastest commit of a database that is far.
 const FAR: Duration = Duration::from_millis(200);
 
+/// Bytes of the texts of all rows under way: a row is held several times over until it is committed. Rows of usual size, some
+/// 3 kB, never fill it.
+const TEXT_BYTES: usize = 16 * 1024 * 1024;
+/// Room for texts is given out in pieces of this.
+const TEXT_PIECE: usize = 1024;
+
 /// The limits of a process.
 pub struct InFlight {
     server_side: Arc<Places>,
     streamed: Arc<Places>,
     rows: Rows,
+    texts: Arc<Semaphore>,
 }
 
 /// How many rows may be under way.
@@ -73,13 +81,16 @@ impl Commits {
     }
 }
 
-/// A row's turn: to have its files copied, and to be under way at all. Empty where the rows of each worker are counted.
+/// A row's turn: to have its files copied, and to be under way at all. Where the rows of each worker are counted it holds the
+/// room of its texts only.
 #[derive(Default)]
 pub struct Turn {
     /// Given back when the row's files are copied.
     pub copying: Option<Permit>,
     /// Held until the row has its outcome.
     pub under_way: Option<Permit>,
+    /// Room of its texts; held as long.
+    pub texts: Option<OwnedSemaphorePermit>,
 }
 
 impl InFlight {
@@ -96,13 +107,14 @@ impl InFlight {
         let copies = server_side.limit().max(streamed.limit());
         let under_way = Permits::new(copies + commits.limit());
         let rows = Rows::AsCopies { copied: Permits::new(copies), under_way, commits };
-        Self { server_side, streamed, rows }
+        Self { server_side, streamed, rows, texts: texts() }
     }
 
     /// So many rows, and as many copies of either way together, for each of the workers.
     pub fn fixed(each: usize, workers: usize) -> Self {
         let places = Arc::new(Places::fixed(each * workers));
-        Self { server_side: places.clone(), streamed: places, rows: Rows::OfEachWorker(each.max(1)) }
+        let rows = Rows::OfEachWorker(each.max(1));
+        Self { server_side: places.clone(), streamed: places, rows, texts: texts() }
     }
 
     /// The places of copies of this way.
@@ -113,13 +125,18 @@ impl InFlight {
         }
     }
 
-    /// Waits until one more row may be under way, and its files be copied.
-    pub async fn row(&self) -> Turn {
+    /// Waits until one more row with so many bytes of text may be under way, and its files be copied. A row that is larger
+    /// than the room for all of them goes alone.
+    pub async fn row(&self, text_bytes: usize) -> Turn {
+        let pieces = text_bytes.min(TEXT_BYTES).div_ceil(TEXT_PIECE);
+        // Below 2^32, and never closed.
+        let pieces = u32::try_from(pieces).unwrap_or(u32::MAX);
+        let texts = self.texts.clone().acquire_many_owned(pieces).await.ok();
         match &self.rows {
-            Rows::OfEachWorker(_) => Turn::default(),
+            Rows::OfEachWorker(_) => Turn { texts, ..Turn::default() },
             Rows::AsCopies { copied, under_way, .. } => {
                 let under_way = Some(under_way.take().await);
-                Turn { copying: Some(copied.take().await), under_way }
+                Turn { copying: Some(copied.take().await), under_way, texts }
             }
         }
     }
@@ -169,6 +186,10 @@ impl InFlight {
             under_way.set(copies + commits.limit());
         }
     }
+}
+
+fn texts() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(TEXT_BYTES / TEXT_PIECE))
 }
 
 /// Learns from commits how far the database is.

@@ -63,10 +63,10 @@ pub struct Started {
 }
 
 impl Start<'_> {
-    /// Takes the run's lock, compares this process with the plan, and registers the writer, in this order; then checks that
-    /// files may be stored, reads what earlier processes recorded, and opens connections, side by side. Each step waits for
-    /// its service. What is the same
-    /// for every shard of a process is compared and checked for the first of them.
+    /// Takes the run's lock, compares this process with the plan, and registers the writer, in this order; then reads what
+    /// earlier processes recorded and opens connections for the rows that are left, and beside that checks that files may be
+    /// stored. Each step waits for its service. What is the same for every shard of a process is compared and checked for
+    /// the first of them.
     pub async fn run(&self) -> Result<Started, Stop> {
         let Self { store, plan, index, pace, target, .. } = *self;
         // The first connection holds the run's shared lock; only then may the writer be registered.
@@ -81,14 +81,11 @@ impl Start<'_> {
             let lost = self.lost().await?;
             let read = || segments::recorded_without(store, plan, index, &lost);
             let recorded = pace.at_start(Service::RunStore, read).await.map_err(Trouble::of_one_shard)?;
+            self.open(&recorded).await;
             Ok((recorded, lost))
         };
         // The catalogue first: it takes the connection that is open, so that the others are opened beside it.
-        let opened = async {
-            self.open().await;
-            Ok(())
-        };
-        let (catalogue, (recorded, lost), ()) = tokio::try_join!(self.catalogue(), recorded, opened)?;
+        let (catalogue, (recorded, lost)) = tokio::try_join!(self.catalogue(), recorded)?;
         Ok(Started { catalogue, recorded, lost })
     }
 
@@ -106,11 +103,12 @@ impl Start<'_> {
 
     /// Opens the connections of the workers that get rows, so that the first rows of all wait together for one round of
     /// opening. A later shard of the process has those of the one before.
-    async fn open(&self) {
+    async fn open(&self, recorded: &RecordedRows) {
         if self.known.is_some() {
             return;
         }
-        let rows = self.plan.shard(self.index).map_or(0, |shard| shard.rows);
+        let planned = self.plan.shard(self.index).map_or(0, |shard| shard.rows);
+        let rows = planned.saturating_sub(recorded.books.rows());
         let workers = self.others.len() + 1;
         let chunks = rows.div_ceil(chunk_rows(rows, workers) as u64);
         let busy = chunks.clamp(1, workers as u64);

@@ -20,7 +20,7 @@ use crate::{
         source_with_parts,
     },
     exit::{Exit, Stop},
-    gather::GatheredRow,
+    gather::{GatheredRow, row_bytes},
     ports::{HeldSubmission, Permit, overdue},
     report::events::{Event, Settled, StageTimes, Wait, now, since},
     rules::decide,
@@ -69,16 +69,14 @@ async fn gather_ahead(
         let Ok(chunk) = chunk else { return Ok(()) };
         // It only reads, so it may be dropped half-way: a service that is silent must not hold up a stop.
         let gathering = tokio::select! {
-            rows = gather(shard, services, chunk) => rows,
+            gathered = gather(shard, services, chunk, &ahead) => gathered,
             () = shard.stop.cancelled() => return Ok(()),
         };
-        let rows = match gathering {
-            Ok(rows) => rows,
+        match gathering {
+            Ok(()) if ahead.is_closed() => return Ok(()),
+            Ok(()) => {}
             Err(Trouble::Stopping) => return Ok(()),
             Err(trouble) => return Err(shard.end(trouble.into())),
-        };
-        if ahead.send(rows).await.is_err() {
-            return Ok(());
         }
     }
     Ok(())
@@ -174,7 +172,8 @@ impl Worker {
             }
         };
         let reaches_copy = matches!(work, Work::Migrate(_));
-        let Some(permits) = turn(&self.shard, reaches_copy, under_way).await? else { return Ok(()) };
+        let bytes = row_bytes(&row, facts.as_ref());
+        let Some(permits) = turn(&self.shard, reaches_copy, bytes, under_way).await? else { return Ok(()) };
         let worker = self.clone();
         let span = tracing::info_span!("submission", row = number, attempt = attempt.map(AttemptId::get));
         let under_way_now = async move {
@@ -190,7 +189,7 @@ impl Worker {
                 worker.count(fate);
             }
             let settled = worker.settle(row_of, fate).await;
-            drop(permits.under_way);
+            drop((permits.under_way, permits.texts));
             settled
         };
         under_way.spawn(under_way_now.instrument(span));

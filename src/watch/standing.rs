@@ -14,7 +14,9 @@ use crate::{
     ports::{Fault, FaultKind, RunJobs},
     run::{
         DoneMarker, DoneMarkers, Epoch, Heartbeat, Plan, PlanId, Refusal, RunName, RunStore, Summary,
-        Verification, names, segments,
+        Verification, names,
+        planning::{self, Planning},
+        segments,
         verifying::{self, UnderWay},
         writers::{self, Unmerged},
     },
@@ -33,6 +35,8 @@ pub struct Facts {
     pub whereabouts: Whereabouts,
     /// The plan; `None` before it is made.
     pub plan: Option<Plan>,
+    /// The plan that is being made; `None` if there is a plan, or no process that makes one.
+    pub planning: Option<Planning>,
     /// Refusals by epoch.
     pub refusals: BTreeMap<Epoch, Refusal>,
     /// Whether a rollback began.
@@ -107,6 +111,9 @@ impl Watcher {
             }
         }
         facts.refusals = self.refusals().await?;
+        if facts.plan.is_none() {
+            facts.planning = planning::under_way(&self.store, Utc::now()).await?;
+        }
         if facts.plan.is_none() && facts.refusals.is_empty() {
             facts.other_runs = self.store.other_runs().await?;
         }

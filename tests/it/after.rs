@@ -4,6 +4,7 @@
 mod api_server;
 mod documents;
 mod frozen;
+mod in_order;
 mod last_word;
 mod laptop;
 mod lost;

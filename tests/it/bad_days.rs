@@ -3,6 +3,7 @@
 
 mod disk;
 mod inputs;
+mod planning;
 mod resume;
 mod rows;
 mod secrets;

@@ -3,8 +3,8 @@
 use std::{collections::HashSet, sync::Mutex};
 
 use rogo_migrate::{
-    domain::{AttemptId, Decision, Facts, Held, QueuedRow, SkipCode, SubmissionIds},
-    gather::{Ask, GatheredRow, gather},
+    domain::{AttemptFacts, AttemptId, Decision, Facts, Held, QueuedRow, SkipCode, SubmissionIds},
+    gather::{Ask, CHUNK_BYTES, GatheredRow, Gathering, gather, in_order},
     ports::{Absent, HeldSubmission, Session},
     rules::{decide, decide_without_facts},
 };
@@ -19,6 +19,8 @@ struct Asked {
     /// Whether this run wrote it.
     ours: bool,
     lost: bool,
+    /// Attempts that have room in an answer; `None`: all.
+    most: Option<usize>,
     /// Launch ids of submissions that no launch session belongs to.
     without_session: Vec<String>,
     /// Submissions of other programs that stand.
@@ -68,7 +70,9 @@ impl Ask for Asked {
         self.lost
     }
 
-    async fn facts(&self, attempts: &[AttemptId]) -> Result<Vec<Facts>, Self::Error> {
+    async fn facts(&self, attempts: &[AttemptId], room: usize) -> Result<Vec<Facts>, Self::Error> {
+        assert_eq!(room, CHUNK_BYTES);
+        let attempts = &attempts[..attempts.len().min(self.most.unwrap_or(usize::MAX))];
         self.attempts.lock().unwrap().extend_from_slice(attempts);
         let facts = |attempt: &AttemptId| {
             let mut facts = Case::good().facts;
@@ -235,4 +239,50 @@ fn what_stood_before_the_run_is_not_its_own_and_what_is_gone_since_is_migrated()
     };
     assert_eq!(skip.code, SkipCode::AlreadyMigrated);
     assert_eq!((&rows[1].held, rows[1].facts.reports.len()), (&Held::Nothing, 1));
+}
+
+/// Rows 2 and 5 need no facts.
+fn five_rows() -> Vec<(QueuedRow, Option<Facts>)> {
+    let newer = |row: &mut QueuedRow| row.newer_row = Some(9);
+    vec![row(1, |_| {}), row(2, newer), row(3, |_| {}), row(4, |_| {}), row(5, newer)]
+}
+
+#[tokio::test]
+async fn facts_that_have_no_room_come_in_a_later_part_and_no_row_is_lost_or_asked_about_twice() {
+    for (most, expected) in [
+        (1, vec![vec![1, 2], vec![3], vec![4, 5]]),
+        (2, vec![vec![1, 2, 3], vec![4, 5]]),
+        (3, vec![vec![1, 2, 3, 4, 5]]),
+    ] {
+        let asked = Asked { most: Some(most), ..Asked::default() };
+        let config = Case::good().config;
+        let Ok(mut gathering) = Gathering::begin(&asked, &config, five_rows()).await;
+        let mut parts = Vec::new();
+        while !gathering.is_empty() {
+            let Ok(part) = gathering.part(&asked).await;
+            for row in part.iter().filter(|row| row.takes_facts) {
+                let attempt = row.row.attempt.unwrap().to_string();
+                assert_eq!(row.facts.reports[0].grade, crate::support::rows::text(&attempt), "its own facts");
+            }
+            parts.push(part.iter().map(|row| row.row.attempt.unwrap().get()).collect::<Vec<_>>());
+        }
+        assert_eq!(parts, expected, "{most} at a time");
+        let attempts: Vec<i32> = asked.attempts.lock().unwrap().iter().map(|attempt| attempt.get()).collect();
+        assert_eq!(attempts, [1, 3, 4], "{most} at a time");
+        let Ok(all) = gather(&asked, &config, five_rows()).await;
+        assert_eq!(all.len(), 5, "all at once");
+    }
+}
+
+#[test]
+fn answers_of_the_warehouse_are_the_first_that_were_asked_for() {
+    let id = |id: i32| AttemptId::try_from(id).unwrap();
+    let of = |ids: &[i32]| {
+        let answers = ids.iter().map(|one| AttemptFacts { attempt: id(*one), facts: Facts::default() });
+        in_order(&[id(1), id(2), id(3)], answers.collect()).map(|facts| facts.len())
+    };
+    assert_eq!((of(&[1]), of(&[1, 2]), of(&[1, 2, 3])), (Ok(1), Ok(2), Ok(3)));
+    for wrong in [&[][..], &[2], &[1, 3], &[2, 1], &[1, 2, 3, 3]] {
+        assert!(of(wrong).unwrap_err().contains("please report it"), "{wrong:?}");
+    }
 }

@@ -2,6 +2,7 @@
 
 mod export;
 mod faults;
+mod large;
 mod login;
 #[cfg(feature = "real-warehouse")]
 mod real;

@@ -231,9 +231,9 @@ impl Blobs for FolderBlobs {
         stream::iter(names.chunks(each).map(Ok)).try_for_each_concurrent(DELETES, remove).await
     }
 
-    async fn unfinished(&self, prefix: &str) -> Result<Vec<BlobInfo>, Fault> {
-        let (own, prefix) = (self.clone(), prefix.to_owned());
-        blocking_for(LARGE_WORK, self.service, move || own.partial_of(&prefix)).await
+    async fn unfinished(&self, prefixes: &[String]) -> Result<Vec<BlobInfo>, Fault> {
+        let (own, prefixes) = (self.clone(), prefixes.to_vec());
+        blocking_for(LARGE_WORK, self.service, move || own.partial_of(prefixes)).await
     }
 
     async fn delete_unfinished(&self, names: &[String]) -> Result<(), Fault> {

@@ -58,7 +58,7 @@ select count(set_config(wanted.name, wanted.value, false)) from (values
 const SYSTEM: &str = "select system_identifier::text from pg_control_system()";
 
 /// Message about a session that an earlier client used.
-pub(super) const USED_BEFORE: &str = "a connection pooler stands before the database and hands sessions on as they were left (transaction mode, \
+const USED_BEFORE: &str = "a connection pooler stands before the database and hands sessions on as they were left (transaction mode, \
      or session mode without a reset query), so that the run's lock would not end with its process; connect to \
      the database itself, or to a pool in session mode with server_reset_query = DISCARD ALL";
 
@@ -131,6 +131,17 @@ pub(super) enum Session {
     Used,
 }
 
+impl Session {
+    /// Refuses a session whose lock would not end with its process: [`FaultKind::Unsupported`], which no other fault of
+    /// this database is.
+    pub(super) fn is_own(self) -> Result<(), Fault> {
+        match self {
+            Self::New => Ok(()),
+            Self::Used => Err(Fault::new(Service::Database, FaultKind::Unsupported, USED_BEFORE)),
+        }
+    }
+}
+
 /// What a session says of itself when it begins.
 #[derive(FromRow)]
 struct Greeting {
@@ -174,13 +185,11 @@ impl Connector {
         Self { application_name: application_name.to_owned(), ..self.clone() }
     }
 
-    /// Opens a session within ten seconds. Refuses one that an earlier client used, and one of another database than
-    /// that of the first session.
+    /// Opens a session within ten seconds. Refuses one that an earlier client used ([`FaultKind::Unsupported`]), and one of
+    /// another database than that of the first session.
     pub(super) async fn connect(&self) -> Result<Opened, Fault> {
         let opened = self.open().await?;
-        if opened.session == Session::Used {
-            return Err(misconfigured(USED_BEFORE));
-        }
+        opened.session.is_own()?;
         let first = self.first.get_or_init(|| opened.database.clone());
         let differences = first.differences(&opened.database, "the first connection's");
         if differences.is_empty() {

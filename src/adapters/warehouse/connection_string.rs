@@ -66,6 +66,14 @@ pub(super) enum Identity {
 #[error("{0}")]
 pub(super) struct Refused(pub(super) String);
 
+impl ConnectionString {
+    /// Host, port and database, for people.
+    pub(super) fn place(&self) -> String {
+        let database = self.database.as_deref().unwrap_or("the login's default database");
+        format!("{},{}/{database}", self.host, self.port)
+    }
+}
+
 impl std::str::FromStr for ConnectionString {
     type Err = Refused;
 

@@ -2,20 +2,21 @@
 //! is null; everything else is text.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use async_trait::async_trait;
 
 use super::{
+    prefix::Prefix,
     tables::{ATTEMPT, MARKS},
     values,
 };
 use crate::{
     domain::{
-        AttemptId, Dialect, Extent, FactRow, Facts, InputDigest, REPORT_COLUMNS, REPORT_TABLE, SCORE_COLUMNS,
-        SCORE_TABLE, TableExtent, Value,
+        AttemptFacts, AttemptId, Dialect, Extent, FactRow, InputDigest, REPORT_COLUMNS, REPORT_TABLE,
+        SCORE_COLUMNS, SCORE_TABLE, TableExtent, Value,
     },
     inputs::{
         CsvReader, Fingerprint, Format, InputError, InputSource, Layout, Record, Role, StrangeIds,
@@ -122,25 +123,16 @@ impl Warehouse for Export {
     }
 
     /// Reads both files to their end: for a few questions only.
-    async fn fetch(&self, attempts: &[AttemptId]) -> Result<Vec<Facts>, Fault> {
-        let wanted: HashSet<_> = attempts.iter().copied().collect();
-        let mut facts: HashMap<AttemptId, Facts> = HashMap::new();
+    async fn fetch_some(&self, attempts: &[AttemptId], room: usize) -> Result<Vec<AttemptFacts>, Fault> {
+        let mut prefix = Prefix::new(attempts, room);
         self.scan(&mut |rows| {
             for row in rows {
-                match row {
-                    FactRow::Report(id, report) if wanted.contains(&id) => {
-                        facts.entry(id).or_default().reports.push(report);
-                    }
-                    FactRow::Score(id, score) if wanted.contains(&id) => {
-                        facts.entry(id).or_default().scores.push(score);
-                    }
-                    FactRow::Report(..) | FactRow::Score(..) => {}
-                }
+                prefix.take(row);
             }
             Ok(())
         })
         .await?;
-        Ok(attempts.iter().map(|id| facts.get(id).cloned().unwrap_or_default()).collect())
+        Ok(prefix.finish())
     }
 
     async fn reported(&self, each: &mut (dyn FnMut(Vec<AttemptId>) + Send)) -> Result<(), Fault> {

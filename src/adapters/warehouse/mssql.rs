@@ -2,7 +2,8 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, LazyLock, Mutex, PoisonError},
+    ops::ControlFlow,
+    sync::{Arc, LazyLock, Mutex, PoisonError, atomic::AtomicUsize},
     time::Duration,
 };
 
@@ -23,13 +24,13 @@ use super::{
     witnesses::Witnesses,
 };
 use crate::{
-    domain::{AttemptId, Extent, FactRow, Facts, TableExtent, Value},
+    domain::{AttemptFacts, AttemptId, Extent, FactRow, TableExtent, Value},
     ports::{Fault, Warehouse, WarehouseShape},
     settings::Secret,
 };
 
 /// Attempts asked for in one batch.
-const MOST_IDS: usize = 1_000;
+pub(super) const MOST_IDS: usize = 1_000;
 /// Up to this number of rows a table can be searched without an index.
 const FEW_ROWS: u64 = 500_000;
 /// Connections of this process to Synapse, which serves only a few queries at a time.
@@ -52,6 +53,8 @@ pub struct SqlServer {
     tables: Arc<OnceCell<Tables>>,
     /// Attempts that had rows.
     pub(super) witnesses: Arc<Mutex<Witnesses>>,
+    /// Bytes that the facts of an attempt took on average in the last answer.
+    pub(super) mean_bytes: Arc<AtomicUsize>,
     /// Approximate number of rows in a window of a scan.
     pub(super) window_rows: i64,
 }
@@ -89,6 +92,7 @@ impl SqlServer {
             place,
             tables: Arc::default(),
             witnesses: Arc::default(),
+            mean_bytes: Arc::default(),
             window_rows: scan::WINDOW_ROWS,
         })
     }
@@ -237,15 +241,8 @@ impl Warehouse for SqlServer {
         self.expect(Which::Scores, attempt);
     }
 
-    async fn fetch(&self, attempts: &[AttemptId]) -> Result<Vec<Facts>, Fault> {
-        let mut ids = attempts.to_vec();
-        ids.sort_unstable();
-        ids.dedup();
-        let mut facts = HashMap::with_capacity(ids.len());
-        for batch in ids.chunks(MOST_IDS) {
-            facts.extend(self.facts(batch).await?);
-        }
-        Ok(attempts.iter().map(|id| facts.get(id).cloned().unwrap_or_default()).collect())
+    async fn fetch_some(&self, attempts: &[AttemptId], room: usize) -> Result<Vec<AttemptFacts>, Fault> {
+        self.some_facts(attempts, room).await
     }
 
     async fn reported(&self, each: &mut (dyn FnMut(Vec<AttemptId>) + Send)) -> Result<(), Fault> {
@@ -266,8 +263,9 @@ async fn ask_once(pool: &Pool, selects: &[String], longest: Duration) -> Result<
     connection
         .run(selects, longest, |select, row| {
             rows.push((select, row));
-            Ok(())
+            Ok(ControlFlow::Continue(()))
         })
-        .await?;
+        .await
+        .map(drop)?;
     Ok(rows)
 }

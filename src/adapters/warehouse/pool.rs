@@ -1,6 +1,6 @@
 //! Pooled connections, opened with the present secret and closed after any fault that leaves their state unknown.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use azure_core::credentials::TokenCredential;
 use deadpool::{
@@ -187,7 +187,8 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Sends the selects as one batch and hands each row over with the index of its select.
+    /// Sends the selects as one batch and hands each row over with the index of its select, until `each` breaks off. What
+    /// is left of the answer is then not read, and the connection is closed.
     ///
     /// For the driver, a message that ends without DONE is a success. Therefore the batch ends with a select of a number,
     /// which the server can only send after everything else: without that number the batch has failed. If a statement
@@ -198,8 +199,8 @@ impl Connection {
         &mut self,
         selects: &[String],
         longest: Duration,
-        mut each: impl FnMut(usize, Row) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
+        mut each: impl FnMut(usize, Row) -> Result<ControlFlow<()>, Fault>,
+    ) -> Result<ControlFlow<()>, Fault> {
         let longest = limit(longest, self.command_timeout);
         let reading = timeout(longest, self.read(selects, &mut each));
         match reading.await {
@@ -215,8 +216,8 @@ impl Connection {
     async fn read(
         &mut self,
         selects: &[String],
-        each: &mut impl FnMut(usize, Row) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
+        each: &mut impl FnMut(usize, Row) -> Result<ControlFlow<()>, Fault>,
+    ) -> Result<ControlFlow<()>, Fault> {
         // Also when this future is dropped half way, the pool then closes the connection.
         self.in_step = false;
         self.batches = self.batches.wrapping_add(1);
@@ -236,18 +237,18 @@ impl Connection {
                     complete = row.cells().next().and_then(|(_, cell)| values::integer(cell))
                         == Some(self.batches.into());
                 }
-                QueryItem::Row(row) => {
-                    if let Err(fault) = each(row.result_index(), row) {
-                        return Err(last_words(&mut answer, place).await.unwrap_or(fault));
-                    }
-                }
+                QueryItem::Row(row) => match each(row.result_index(), row) {
+                    Ok(ControlFlow::Continue(())) => {}
+                    Ok(broken_off) => return Ok(broken_off),
+                    Err(fault) => return Err(last_words(&mut answer, place).await.unwrap_or(fault)),
+                },
             }
         }
         if results != selects.len() + 1 || !closing || !complete {
             return Err(faults::unavailable(format!("{place}: the answer ended before its last part")));
         }
         self.in_step = true;
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 }
 
@@ -268,14 +269,6 @@ async fn last_words(answer: &mut QueryStream<'_>, place: &str) -> Option<Fault> 
 /// How long a batch may take: what suffices for its kind, or longer if `Command Timeout` says so.
 fn limit(suffices: Duration, command_timeout: Option<Duration>) -> Duration {
     command_timeout.map_or(suffices, |asked| suffices.max(asked))
-}
-
-impl ConnectionString {
-    /// Host, port and database, for people.
-    pub(super) fn place(&self) -> String {
-        let database = self.database.as_deref().unwrap_or("the login's default database");
-        format!("{},{}/{database}", self.host, self.port)
-    }
 }
 
 fn misconfigured(what: String, source: impl std::error::Error + Send + Sync + 'static) -> Fault {

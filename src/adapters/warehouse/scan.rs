@@ -3,7 +3,7 @@
 //! A window of attempt ids is the unit of retry: its rows go to a nameless temporary file first and are
 //! handed over once the window is proven complete. So nothing is handed over twice, and memory stays flat.
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, ops::ControlFlow, time::Duration};
 
 use tiberius::Row;
 
@@ -67,7 +67,8 @@ impl SqlServer {
             damaged.sort_unstable();
             let mut exact = 0;
             for ids in damaged.chunks(MOST_DAMAGED) {
-                let mut rows = self.rows_of(which, table, ids, Form::Bytes).await?;
+                let mut rows =
+                    self.rows_of(which, table, ids, Form::Bytes, usize::MAX).await?.unwrap_or_default();
                 exact += rows.len() as u64;
                 while !rows.is_empty() {
                     let rest = rows.split_off(rows.len().min(BATCH_ROWS));
@@ -104,12 +105,12 @@ impl SqlServer {
                         let cell = row.cells().next().map(|(_, cell)| values::value(cell));
                         let id = cell.as_ref().and_then(values::attempt);
                         found.push(id.ok_or_else(|| unreadable("an attempt id"))?);
-                        Ok(())
+                        Ok(ControlFlow::Continue(()))
                     };
                     connection.run(&selects, LONGEST, |_, row| push(&row)).await
                 };
                 match read.await {
-                    Ok(()) => {
+                    Ok(_) => {
                         rows += found.len() as u64;
                         each(found);
                         break;
@@ -167,7 +168,8 @@ async fn read(server: &SqlServer, which: Which, table: &Table, ids: (i32, i32)) 
         let read = async {
             let mut window = Window::new(which, ids)?;
             let mut connection = pool::get(&pool).await?;
-            connection.run(&selects, LONGEST, |_, row| window.push(&row)).await?;
+            let push = |_, row: Row| window.push(&row).map(ControlFlow::Continue);
+            connection.run(&selects, LONGEST, push).await.map(drop)?;
             Ok(window)
         };
         match read.await {

@@ -2,21 +2,18 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use crate::{
     commands::{await_plan::await_plan, connect, finalize::standing_plan, patience::patiently},
     domain::{ShardIndex, shard_list},
     exit::{Exit, Stop},
     ports::{Backoff, Fault, Patience, pause},
+    report::WaitTeller,
     run::{Plan, RunResult, RunStore, Summary, writers},
     settings::Settings,
     watch::rerun,
 };
 
 const LOOKS: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(15));
-/// How often a pod says that it waits.
-const SAYS_EVERY: Duration = Duration::from_mins(10);
 
 /// Plan and result of the run; a run that is under way is not verified, nor one whose newest rows are in no result. In a
 /// pod the result has to be COMPLETE, and is waited for: the Job's deadline is the limit.
@@ -31,7 +28,7 @@ pub(super) async fn result(settings: &Settings, store: &RunStore) -> Result<(Pla
     }
     let plan = await_plan(settings, store).await?;
     let mut patience = Patience::new(LOOKS);
-    let mut said: Option<Instant> = None;
+    let mut teller = WaitTeller::default();
     loop {
         // A rollback ends the wait.
         let looking = patiently(settings, async || {
@@ -53,10 +50,7 @@ pub(super) async fn result(settings: &Settings, store: &RunStore) -> Result<(Pla
                 "the run's result is INCOMPLETE; it is verified once it is COMPLETE".to_owned()
             }
         };
-        if said.is_none_or(|said| said.elapsed() >= SAYS_EVERY) {
-            said = Some(Instant::now());
-            tracing::info!(run = %store.run(), "waiting: {why}");
-        }
+        teller.tell(|| format!("waiting for the result of run {}: {why}", store.run()));
         pause(patience.failed()).await;
     }
 }

@@ -59,9 +59,12 @@ pub fn done(shard: ShardIndex) -> String {
     format!("done/{shard}.json")
 }
 
+/// Prefix of the heartbeats of processes that make a plan.
+pub const PLANNING: &str = "planning/";
+
 /// The plan of this epoch is being made.
 pub fn planning(epoch: &Epoch) -> String {
-    format!("planning/{epoch}.json")
+    format!("{PLANNING}{epoch}.json")
 }
 
 /// Why the plan of this epoch was refused.

@@ -193,7 +193,7 @@ async fn rows_under_way_follow_the_larger_limit_and_a_fixed_one_counts_them_in_e
     let begun = Instant::now();
     let mut rows = Vec::new();
     while begun.elapsed() < Duration::from_secs(10) {
-        if let Ok(row) = timeout(Duration::from_millis(100), in_flight.row()).await {
+        if let Ok(row) = timeout(Duration::from_millis(100), in_flight.row(3_000)).await {
             rows.push(row);
         }
     }
@@ -207,7 +207,7 @@ async fn rows_under_way_follow_the_larger_limit_and_a_fixed_one_counts_them_in_e
         };
         in_flight.take(std::time::Instant::now(), &event);
         rows.truncate(500);
-        while let Ok(mut row) = timeout(Duration::from_millis(100), in_flight.row()).await {
+        while let Ok(mut row) = timeout(Duration::from_millis(100), in_flight.row(3_000)).await {
             drop(row.copying.take());
             rows.push(row);
             for row in &mut rows {
@@ -219,9 +219,31 @@ async fn rows_under_way_follow_the_larger_limit_and_a_fixed_one_counts_them_in_e
     assert_eq!(in_flight.rows_of_a_worker(), None);
 
     let fixed = InFlight::fixed(3, 5);
-    let Turn { copying, under_way } = fixed.row().await;
-    assert!(copying.is_none() && under_way.is_none());
+    let Turn { copying, under_way, texts } = fixed.row(3_000).await;
+    assert!(copying.is_none() && under_way.is_none() && texts.is_some());
     assert_eq!((fixed.rows_of_a_worker(), fixed.of(Way::Streamed).limit()), (Some(3), 15));
     let _all = fixed.of(Way::Streamed).place().await;
     assert!(fixed.of(Way::ServerSide).is_capped());
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_with_large_texts_wait_for_room_and_one_that_is_larger_than_all_of_it_goes_alone() {
+    const MIB: usize = 1024 * 1024;
+    for in_flight in [InFlight::adaptive(5), InFlight::fixed(64, 5)] {
+        let small = in_flight.row(3_000).await;
+        let mut large = Vec::new();
+        while let Ok(row) = timeout(Duration::from_millis(100), in_flight.row(5 * MIB)).await {
+            large.push(row);
+        }
+        assert_eq!(large.len(), 3, "16 MiB in all");
+        drop(large);
+        let huge = in_flight.row(100 * MIB);
+        tokio::pin!(huge);
+        assert!(timeout(Duration::from_millis(100), &mut huge).await.is_err(), "others are under way");
+        drop(small);
+        let huge = huge.await;
+        assert!(timeout(Duration::from_millis(100), in_flight.row(3_000)).await.is_err(), "it goes alone");
+        drop(huge);
+        in_flight.row(3_000).await;
+    }
 }

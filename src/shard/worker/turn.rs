@@ -8,10 +8,11 @@ use crate::{
     shard::{Shard, in_flight::Turn},
 };
 
-/// Waits until one more row may be under way; `None` if the process stops meanwhile.
+/// Waits until one more row, with so many bytes of text, may be under way; `None` if the process stops meanwhile.
 pub(super) async fn turn(
     shard: &Shard,
     reaches_copy: bool,
+    text_bytes: usize,
     under_way: &mut JoinSet<Result<(), Stop>>,
 ) -> Result<Option<Turn>, Stop> {
     while let Some(ended) = under_way.try_join_next() {
@@ -21,7 +22,7 @@ pub(super) async fn turn(
         if reaches_copy {
             shard.breaker.admit().await;
         }
-        shard.in_flight.row().await
+        shard.in_flight.row(text_bytes).await
     };
     tokio::pin!(row);
     let mut turn = None;

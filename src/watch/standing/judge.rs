@@ -204,8 +204,13 @@ fn silent(plan: &Plan, facts: &Facts, undone: &[ShardIndex], merged: bool, rerun
     Verdict::new(RunState::Stalled, Exit::Incomplete, reason).next(next)
 }
 
-/// Refused, or not made yet.
+/// Being made, refused, or not begun.
 fn without_plan(facts: &Facts) -> Verdict {
+    // What is being made now began after any refusal of its epoch.
+    if let Some(planning) = &facts.planning {
+        let reason = format!("there is no plan at {} yet: {planning}", facts.whereabouts.run_store);
+        return Verdict::new(RunState::Planning, Exit::Temporary, reason);
+    }
     let epoch = facts.jobs.as_ref().and_then(|jobs| jobs.epoch.as_ref());
     let refusal = match epoch {
         // An older epoch's refusal says nothing of this one.
@@ -225,7 +230,9 @@ fn without_plan(facts: &Facts) -> Verdict {
             .next(format!("kubectl --namespace {} logs job/{}", jobs.namespace, job.name));
     }
     let instead = named_instead(&facts.other_runs);
-    let reason = format!("there is no plan at {} yet{instead}", facts.whereabouts.run_store);
+    // A Job of the run is going to make it.
+    let who = if facts.jobs.is_some() { "" } else { ", and no process makes it: `rogo-migrate plan` does" };
+    let reason = format!("there is no plan at {} yet{who}{instead}", facts.whereabouts.run_store);
     Verdict::new(RunState::Planning, Exit::Temporary, reason)
 }
 

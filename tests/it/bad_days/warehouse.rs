@@ -2,9 +2,10 @@
 
 use std::fs;
 
-use super::plain_sample;
+use super::{plain_sample, through_bash};
 use crate::support::{
     app::{Sample, TestApp},
+    process::output,
     tds::{
         self, TdsServer,
         cells::{Cell, Type},
@@ -238,4 +239,47 @@ async fn no_scores_are_said_aloud(app: &TestApp<'_>, warehouse: &[&str]) {
     let summary: serde_json::Value = serde_json::from_str(&app.result("summary.json")).unwrap();
     assert_eq!(summary["warnings"][0]["code"], "no_scores");
     assert!(app.result("report.html").contains(says));
+}
+
+/// A comment of a megabyte on the first score of every attempt.
+async fn large_sample(rows: u64) -> Sample {
+    let mut sample = plain_sample(rows).await;
+    let mut data = Data::load(&sample.path("warehouse")).unwrap();
+    let table = &mut data.tables[1];
+    let (key, comment) = (table.column("AttemptId").unwrap(), table.column("MarkerComment").unwrap());
+    let mut before = Cell::Null;
+    for (number, row) in table.rows.iter_mut().enumerate() {
+        if row[key] != before {
+            row[comment] = Cell::Text(format!("{number} ").repeat(MIB / (number.to_string().len() + 1)));
+            before = row[key].clone();
+        }
+    }
+    sample.tds = TdsServer::start(data, tds::Options::default()).await.unwrap();
+    sample
+}
+
+const MIB: usize = 1024 * 1024;
+
+#[tokio::test]
+async fn comments_of_a_megabyte_on_every_row_take_little_memory_and_arrive_whole() {
+    let sample = large_sample(120).await;
+    let app = TestApp::new(&sample).await;
+    app.run(&["plan"]).await.expect(0);
+    // The shell watches how much memory the program has taken at most.
+    let script = r#""$0" shard --shard 0 2>&1 & pid=$!; most=0
+        while kill -0 $pid 2>/dev/null; do
+            now=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' /proc/$pid/status 2>/dev/null)
+            [ "${now:-0}" -gt "$most" ] && most=$now
+        done
+        wait $pid; code=$?; echo "most=$most"; exit $code"#;
+    let mut command = through_bash(&app, script);
+    command.env("PATH", std::env::var_os("PATH").unwrap());
+    let ended = output(command).await.expect(0);
+    app.run(&["finalize"]).await.expect(0);
+    assert_eq!(app.result("migrated.csv").lines().count(), 121);
+    let large = "select count(*) from submission_section_marks where octet_length(feedback) > 1000000";
+    assert_eq!(app.database.number(large).await, 120);
+    app.run(&["verify", "--recheck", "0s"]).await.expect(0);
+    let most: u64 = ended.stdout.rsplit_once("most=").unwrap().1.trim().parse().unwrap();
+    assert!((1..200_000).contains(&most), "{most} KiB");
 }

@@ -46,7 +46,8 @@ async fn a_pod_that_waits_for_the_plan_asks_for_it_every_ten_seconds() {
     assert!((180..=380).contains(&looks), "{looks} looks in 30 min");
     // Every third look asks for a refusal too; the first and the last ask for all.
     assert!(of("rogo/refused/") >= looks / 3, "{entries:?}");
-    assert!(entries.len() <= looks + looks / 3 + 16, "{} requests for {looks} looks", entries.len());
+    // And some lines that say what is waited for look at the heartbeat of the process that makes the plan.
+    assert!(entries.len() <= looks + looks / 3 + 32, "{} requests for {looks} looks", entries.len());
     let each_second = 1_000 * entries.len() / (30 * 60);
     assert!(each_second <= 300, "{each_second} requests in a second of 1,000 pods");
 }

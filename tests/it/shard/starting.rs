@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use rogo_migrate::{
     domain::{Catalogue, ShardIndex},
     exit::{Exit, Stop},
-    ports::{Blobs, FaultKind},
+    ports::{Blobs, FaultKind, TargetWriter},
     rules::CatalogueIndex,
     run::{names, pins::pinned_settings},
     shard::{
@@ -156,4 +156,38 @@ async fn a_start_reads_the_outcomes_of_its_own_shard_however_many_there_are() {
         asked.iter().filter(|entry| entry.starts_with("run: list rogo/segments/")).collect();
     assert!(lists.len() <= 21, "{} listings: {lists:#?}", lists.len());
     assert!(!lists.iter().any(|entry| *entry == "run: list rogo/segments/"), "{lists:#?}");
+}
+
+/// Workers of a process are opened for the rows that are left, not for those that were planned.
+#[tokio::test]
+async fn connections_are_opened_for_the_rows_that_are_left() {
+    for (recorded, opened) in
+        [(0, vec![250, 250, 250, 250]), (980, vec![20]), (960, vec![20, 20]), (1_000, vec![0])]
+    {
+        let world = planned(1_000);
+        let outcomes: Vec<_> = (1..=recorded).map(|row| migrated(row, 1)).collect();
+        world.record(TRY_B, &outcomes).await;
+        let pace = Pace::new(Duration::from_mins(15), CancellationToken::new());
+        let others: Vec<Arc<dyn TargetWriter>> =
+            (0..3).map(|_| Arc::new(world.target.clone()) as _).collect();
+        let start = Start {
+            settings: &settings(Path::new("unused")),
+            store: &world.store,
+            plan: &world.plan,
+            index: SHARD,
+            writer: &TRY_A.parse().unwrap(),
+            host: "here",
+            pace: &pace,
+            target: &world.target,
+            others: &others,
+            warehouse: Some(&world.warehouse),
+            target_blobs: &world.files,
+            known: None,
+        };
+        start.run().await.unwrap();
+        let entries = world.journal.entries();
+        let opening = entries.iter().filter_map(|entry| entry.strip_prefix("target: open for "));
+        let opening: Vec<u64> = opening.map(|rows| rows.parse().unwrap()).collect();
+        assert_eq!(opening, opened, "{recorded} rows of 1,000 are recorded");
+    }
 }

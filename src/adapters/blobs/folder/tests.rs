@@ -37,7 +37,11 @@ async fn what_is_left_of_an_unfinished_blob_is_known_by_its_writer_and_shows_no_
     assert!(shown.starts_with("LTI_Uploads=0123456789ab=987_2_") && !shown.contains("Ada"), "{shown}");
     blobs.begin("LTI_Uploads/ffffffffffff/987_2_x").unwrap().keep().unwrap();
     blobs.begin("of-nobody").unwrap().keep().unwrap();
-    let found = blobs.unfinished("LTI_Uploads/0123456789ab/").await.unwrap();
+    let found = blobs.unfinished(&["LTI_Uploads/0123456789ab/".to_owned()]).await.unwrap();
+    let both =
+        ["LTI_Uploads/0123456789ab/", "Marker/0123456789ab/", "LTI_Uploads/ffffffffffff/"].map(str::to_owned);
+    assert_eq!(blobs.unfinished(&both).await.unwrap().len(), 2, "of all writers in one look");
+    assert_eq!(blobs.unfinished(&[]).await.unwrap().len(), 0);
     assert_eq!(found.iter().map(|blob| blob.size_bytes).collect::<Vec<_>>(), [4]);
     assert_eq!(crate::domain::attempt_of_blob(&found[0].name).map(crate::domain::AttemptId::get), Some(987));
     for _ in 0..2 {

@@ -1,6 +1,8 @@
 //! Files that are still being written. Each is called after its blob, so that what a killed process left is told from what
 //! another run writes into the same folder.
 
+use std::collections::HashSet;
+
 use super::{FolderBlobs, PARTIAL, is_absent};
 use crate::{
     domain::place_of_blob,
@@ -23,14 +25,15 @@ pub(in crate::adapters::blobs) fn prefix(name: &str) -> String {
 }
 
 impl FolderBlobs {
-    /// The partial files of blobs whose names begin with `prefix`.
-    pub(super) fn partial_of(&self, prefix: &str) -> Result<Vec<BlobInfo>, Fault> {
+    /// The partial files of blobs in these folders of writers (`<folder>/<writer>/`).
+    pub(super) fn partial_of(&self, folders: Vec<String>) -> Result<Vec<BlobInfo>, Fault> {
         self.stands()?;
+        let folders: HashSet<String> = folders.into_iter().collect();
         let mut found = Vec::new();
         for entry in self.entries(PARTIAL)? {
             let (own, entry) = entry?;
             let name = own.replacen(SLASH, "/", 2);
-            if !name.starts_with(prefix) {
+            if !folder_of(&name).is_some_and(|folder| folders.contains(folder)) {
                 continue;
             }
             match entry.metadata() {
@@ -54,4 +57,10 @@ impl FolderBlobs {
         }
         Ok(())
     }
+}
+
+/// The first two folders of a name, with the slash behind them.
+fn folder_of(name: &str) -> Option<&str> {
+    let (second, _) = name.match_indices('/').nth(1)?;
+    name.get(..=second)
 }

@@ -7,11 +7,11 @@ use sqlx::{Connection, FromRow, Row};
 use super::{LIMIT, SERVER, Server};
 use crate::{
     adapters::postgres::{
-        connect::{Connector, Session, USED_BEFORE},
+        connect::Connector,
         fault::{Phase, answer},
         pool::Pool,
     },
-    ports::Fault,
+    ports::{Fault, FaultKind, Service},
 };
 
 /// The server, asked through a session of this pool; or a sentence, if a pooler stands before it.
@@ -21,16 +21,20 @@ use crate::{
 /// mode without a reset query the next client gets the session, and with it the lock, of one that has ended. So one
 /// session is opened and ended, and another one is asked in turn with that of the pool, each when it begins and again.
 pub(super) async fn server(connector: &Connector, pool: &Pool) -> Result<Result<Server, String>, Fault> {
-    let mut ours = match pool.lease().await {
-        Err(fault) if fault.what == USED_BEFORE => return Ok(Err(USED_BEFORE.into())),
-        leased => leased?,
-    };
+    match own_server(connector, pool).await {
+        Err(fault) if fault.kind == FaultKind::Unsupported => Ok(Err(fault.what)),
+        found => found.map(Ok),
+    }
+}
+
+/// The same; [`FaultKind::Unsupported`] if a pooler stands before the server.
+async fn own_server(connector: &Connector, pool: &Pool) -> Result<Server, Fault> {
+    let mut ours = pool.lease().await?;
     let ended = connector.open().await?;
     answer(Phase::Reading, LIMIT, ended.connection.close()).await?;
     let mut other = connector.open().await?;
-    if [ended.session, other.session].contains(&Session::Used) {
-        return Ok(Err(USED_BEFORE.into()));
-    }
+    ended.session.is_own()?;
+    other.session.is_own()?;
     let asked = Instant::now();
     let asking = async { Server::from_row(&sqlx::raw_sql(SERVER).fetch_one(ours.connection()).await?) };
     let server = answer(Phase::Reading, LIMIT, asking).await?;
@@ -39,13 +43,12 @@ pub(super) async fn server(connector: &Connector, pool: &Pool) -> Result<Result<
     let other_again: i32 = answer(Phase::Reading, LIMIT, asking).await?;
     let processes = [ours.process(), other.process, server.process, other_again];
     ours.give_back(asked);
-    Ok(if shares_processes(&processes) {
-        Err("a connection pooler in transaction mode stands before the database, where session locks do not hold; \
-             connect to the database itself, or to a pool in session mode"
-            .into())
-    } else {
-        Ok(server)
-    })
+    if shares_processes(&processes) {
+        let what = "a connection pooler in transaction mode stands before the database, where session locks do not hold; \
+                    connect to the database itself, or to a pool in session mode";
+        return Err(Fault::new(Service::Database, FaultKind::Unsupported, what));
+    }
+    Ok(server)
 }
 
 /// Whether two connections share server processes. The ids are of two connections that were asked in turn, twice.

@@ -10,7 +10,7 @@ use crate::{
     ports::{JobState, LastWord, Obstacle, ObstacleKind, RunJob, RunJobs},
     run::{
         DoneMarker, FORMAT, Heartbeat, Limit, LimitCode, Lost, Missing, PlanId, RULES_VERSION, RunName,
-        ShardPlan, State, Summary, Work, WriterId, writers::Unmerged,
+        ShardPlan, State, Summary, Work, WriterId, planning::Planning, writers::Unmerged,
     },
     watch::rerun::Whereabouts,
 };
@@ -186,7 +186,15 @@ const RESUME: &str = "rogo-migrate resume --run rogo --run-store az://runs";
 #[test]
 fn before_there_is_a_plan() {
     let waiting = "there is no plan at az://runs yet";
-    Run::unplanned().is(RunState::Planning, Exit::Temporary, waiting, "");
+    let nobody = format!("{waiting}, and no process makes it: `rogo-migrate plan` does");
+    Run::unplanned().is(RunState::Planning, Exit::Temporary, &nobody, "");
+    let mut made = Run::unplanned().refused("1", 78, 1);
+    let doing = Some("reading the warehouse".to_owned());
+    made.0.planning = Some(Planning { began_at: minute(90), at: minute(100), doing });
+    let (state, reason) = (RunState::Planning, judge(&made.0).0.reason);
+    assert!(reason.starts_with(&format!("{waiting}: the plan is being made since ")), "{reason}");
+    assert!(reason.ends_with(": reading the warehouse)"), "{reason}");
+    made.is(state, Exit::Temporary, &reason, "");
     for (code, exit) in [(64, Exit::Usage), (65, Exit::DataRefused), (78, Exit::Configuration)] {
         Run::unplanned().refused("1", code, 1).is(RunState::Refused, exit, "because of 1", "");
     }
@@ -358,7 +366,8 @@ fn what_limits_the_shards_that_are_alive_and_what_limited_a_run_that_has_ended()
 fn a_run_that_is_not_there_names_those_that_are_and_no_verdict_is_said_twice() {
     let mut unknown = Run::unplanned();
     unknown.0.other_runs = ["may", "trial"].map(|name| name.parse().unwrap()).to_vec();
-    let reason = "there is no plan at az://runs yet; runs that have one there: may, trial (--run)";
+    let reason = "there is no plan at az://runs yet, and no process makes it: `rogo-migrate plan` does; runs that have one \
+                  there: may, trial (--run)";
     unknown.is(RunState::Planning, Exit::Temporary, reason, "");
     let text = judge(&Run::planned().done(&[0, 1, 2], 10).summary(0, 20).0).1.text(80);
     assert!(text.starts_with("COMPLETE: run rogo: 30 rows = 30 migrated"), "{text}");

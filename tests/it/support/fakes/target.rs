@@ -190,6 +190,10 @@ impl MayWrite for InMemoryTarget {
 
 #[async_trait]
 impl TargetWriter for InMemoryTarget {
+    async fn open_for(&self, rows: u64) {
+        self.journal.add(format!("target: open for {rows}"));
+    }
+
     async fn commit(&self, copied: &CopiedMigration<'_>) -> Result<Committed, Fault> {
         let (migration, files) = (copied.migration(), copied.files());
         let launch_id = migration.ids.launch_id();

@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use rogo_migrate::{
-    domain::{AttemptId, FactRow, Facts, Report, Score, TableExtent, Value},
+    domain::{AttemptFacts, AttemptId, FactRow, Facts, Report, Score, TableExtent, Value},
     ports::{Fault, FaultKind, Service, Warehouse, WarehouseShape},
 };
 
@@ -77,7 +77,7 @@ impl Warehouse for InMemoryWarehouse {
         Ok(self.shape.extent.clone())
     }
 
-    async fn fetch(&self, attempts: &[AttemptId]) -> Result<Vec<Facts>, Fault> {
+    async fn fetch_some(&self, attempts: &[AttemptId], _: usize) -> Result<Vec<AttemptFacts>, Fault> {
         if let Some(kind) = self.fault.clone() {
             return Err(no(Service::Warehouse, kind));
         }
@@ -85,7 +85,8 @@ impl Warehouse for InMemoryWarehouse {
             tokio::time::sleep(self.takes).await;
         }
         self.asked.lock().unwrap().extend(attempts);
-        Ok(attempts.iter().skip(self.withholds).map(|_| self.facts.clone()).collect())
+        let of = |attempt: &AttemptId| AttemptFacts { attempt: *attempt, facts: self.facts.clone() };
+        Ok(attempts.iter().skip(self.withholds).map(of).collect())
     }
 
     async fn scan(

@@ -1,0 +1,65 @@
+//! Whether a plan is being made: told by the heartbeats of the processes that make one (`planning/<epoch>.json`).
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+
+use super::{Epoch, RunStore, names, writers::AT_WORK};
+use crate::ports::{Fault, FaultKind};
+
+/// A plan that is being made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planning {
+    /// When its process began (UTC).
+    pub began_at: DateTime<Utc>,
+    /// Its last heartbeat (UTC).
+    pub at: DateTime<Utc>,
+    /// What takes long at the moment, for people.
+    pub doing: Option<String>,
+}
+
+impl fmt::Display for Planning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the plan is being made since {} (last heartbeat {}",
+            self.began_at.format("%F %T UTC"),
+            self.at.format("%T UTC")
+        )?;
+        match &self.doing {
+            Some(doing) => write!(f, ": {doing})"),
+            None => f.write_str(")"),
+        }
+    }
+}
+
+/// The plan that the process of `epoch` makes; `None` if it gave no heartbeat lately, or if the plan was refused since it
+/// began.
+pub async fn of(store: &RunStore, epoch: &Epoch, now: DateTime<Utc>) -> Result<Option<Planning>, Fault> {
+    let beat = match store.planning(epoch).await {
+        // It says nothing that can be read.
+        Err(fault) if fault.kind == FaultKind::Corrupt => return Ok(None),
+        beat => beat?,
+    };
+    let Some(beat) = beat.filter(|beat| now - beat.at < AT_WORK) else { return Ok(None) };
+    let began_at = beat.began_at.unwrap_or(beat.at);
+    if store.refusal(epoch).await?.is_some_and(|refusal| began_at <= refusal.at) {
+        return Ok(None);
+    }
+    Ok(Some(Planning { began_at, at: beat.at, doing: beat.doing }))
+}
+
+/// The plan that is being made by a process of any epoch; `None` if there is none. A run that has its plan needs no such look.
+pub async fn under_way(store: &RunStore, now: DateTime<Utc>) -> Result<Option<Planning>, Fault> {
+    let mut newest: Option<Planning> = None;
+    for name in store.list(names::PLANNING).await? {
+        let epoch = name.strip_prefix(names::PLANNING).and_then(|file| file.strip_suffix(".json"));
+        let Some(epoch) = epoch.and_then(|epoch| epoch.parse().ok()) else { continue };
+        if let Some(planning) = of(store, &epoch, now).await?
+            && newest.as_ref().is_none_or(|newest| newest.at < planning.at)
+        {
+            newest = Some(planning);
+        }
+    }
+    Ok(newest)
+}

@@ -1,0 +1,137 @@
+//! Commands beside a plan that is not there yet: being made, given up, or never begun.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::{TimeDelta, Utc};
+use rogo_migrate::ports::PutOptions;
+use tokio::time::timeout;
+
+use super::{Day, plain_sample, run_store};
+use crate::support::{
+    app::{Sample, TestApp},
+    process::{ended, said, signal, until},
+    tds::script::BatchFault,
+};
+
+/// Commands that read a run, and how each ends if there is no plan and no process that makes one.
+const READERS: [(&str, i32); 14] = [
+    ("verify", 78),
+    ("verify --self-test", 78),
+    ("finalize", 78),
+    ("resume", 78),
+    ("rollback", 78),
+    ("orphans", 78),
+    ("report", 78),
+    ("explain --attempt 1234567", 78),
+    ("results --evidence evidence.zip", 78),
+    ("results --to copies", 69),
+    ("results --bundle bundle.zip", 69),
+    ("purge", 78),
+    ("purge --attempts attempts.csv", 78),
+    ("status", 75),
+];
+
+/// The warehouse does not answer for minutes, so a plan goes on being made.
+fn silence(sample: &Sample) {
+    for _ in 0..5 {
+        sample.tds.script.fail_batch(BatchFault::Stall { after_rows: 0 });
+    }
+}
+
+/// The heartbeat of a process that makes the plan, of some time ago.
+async fn beat(app: &TestApp<'_>, ago: TimeDelta) {
+    let at = (Utc::now() - ago).to_rfc3339();
+    let beat = Bytes::from(format!("{{\"at\": {at:?}}}"));
+    let options = PutOptions::replace("application/json");
+    run_store(app).put("rogo/planning/0.json", beat, &options).await.unwrap();
+}
+
+async fn read_with(app: &TestApp<'_>, code: Option<i32>, says: Option<&str>) {
+    for (command, without) in READERS {
+        let arguments: Vec<&str> = command.split(' ').collect();
+        let ended = app.run(&arguments).await;
+        let Some(says) = says else {
+            ended.expect(code.unwrap_or(without));
+            continue;
+        };
+        let told = format!("{}{}", ended.stdout, ended.stderr);
+        assert_eq!(ended.code, Some(code.unwrap_or(without)), "{command}: {told}");
+        // `purge` names any process of the run.
+        let is_told = told.contains(says) || (command.starts_with("purge") && told.contains("is under way"));
+        assert!(is_told, "{command}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn beside_a_plan_that_is_being_made_every_reading_command_says_not_yet() {
+    let sample = plain_sample(12).await;
+    let app = TestApp::without_cluster(&sample).await;
+    std::fs::write(app.out.path().join("attempts.csv"), "Attempt ID\n1234567\n").unwrap();
+    let store = run_store(&app);
+    read_with(&app, None, None).await;
+
+    silence(&sample);
+    let mut plan = app.start(&["plan"]);
+    until("it is being made", || async { store.head("rogo/planning/0.json").await.unwrap().is_some() }).await;
+    read_with(&app, Some(75), Some("the plan is being made since ")).await;
+    signal(&plan, "TERM");
+    ended(&mut plan).await.expect(143);
+
+    // It gave its last word long ago.
+    beat(&app, TimeDelta::minutes(11)).await;
+    read_with(&app, None, None).await;
+    let status = app.run(&["status"]).await.expect(75);
+    assert!(status.stdout.contains("no process makes it: `rogo-migrate plan` does"), "{}", status.stdout);
+}
+
+#[tokio::test]
+async fn a_plan_that_was_refused_is_not_being_made_and_one_that_is_made_anew_is() {
+    let sample = plain_sample(12).await;
+    let app = TestApp::without_cluster(&sample).await;
+    let refused =
+        Day::new("no such file", &["plan"], 64).set("ROGO_SUBMISSIONS", "/nonexistent/submissions.csv");
+    refused.ends(&app).await;
+    let store = run_store(&app);
+    assert!(store.head("rogo/planning/0.json").await.unwrap().is_some(), "its heartbeat is young");
+    app.run(&["verify"]).await.expect(78);
+    app.run(&["status"]).await.expect(64);
+
+    silence(&sample);
+    let mut plan = app.start(&["plan"]);
+    until("it is made anew", || async { app.run(&["verify"]).await.code == Some(75) }).await;
+    let status = app.run(&["status"]).await.expect(75);
+    assert!(status.stdout.contains("the plan is being made since "), "{}", status.stdout);
+    signal(&plan, "TERM");
+    ended(&mut plan).await.expect(143);
+}
+
+#[tokio::test]
+async fn a_shard_that_finds_no_plan_says_at_once_what_it_waits_for_and_how_it_ends() {
+    let sample = plain_sample(12).await;
+    let app = TestApp::without_cluster(&sample).await;
+    app.run(&["plan", "--run", "may"]).await.expect(0);
+    let mut shard = app.start(&["shard", "--shard", "0"]);
+    let tells = async {
+        said(&mut shard, " s of 1800 s (wait-plan): there is none at az://").await;
+        said(&mut shard, "/rogo/plan.json yet, and no process makes it: `rogo-migrate plan` does").await;
+        said(&mut shard, "to end at once when there is no plan: --wait-plan 0s").await;
+        said(&mut shard, "runs that have one there: may").await;
+    };
+    timeout(Duration::from_mins(1), tells).await.expect("the first line comes at once");
+    said(&mut shard, "waiting for the plan for ").await;
+    app.run(&["plan"]).await.expect(0);
+    ended(&mut shard).await.expect(0);
+}
+
+#[tokio::test]
+async fn a_run_that_comes_after_one_whose_plan_is_being_made_is_told_to_wait() {
+    let sample = plain_sample(12).await;
+    let app = TestApp::without_cluster(&sample).await;
+    beat(&app, TimeDelta::minutes(2)).await;
+    let later = ["plan", "--run", "later", "--after", "rogo"];
+    let wait = Day::new("it is being planned", &later, 75);
+    wait.says(["--after rogo: it has no plan yet: the plan is being made since "]).ends(&app).await;
+    beat(&app, TimeDelta::minutes(11)).await;
+    Day::new("nobody plans it", &later, 78).says(["--after rogo: there is no plan at"]).ends(&app).await;
+}
