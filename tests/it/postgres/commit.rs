@@ -1,14 +1,14 @@
 //! A submission is written whole, once, in one round trip.
 
 use rogo_migrate::{
-    domain::PlannedFile,
+    domain::{Migration, PlannedFile},
     ports::{Committed, CopiedMigration, FaultKind, TargetWriter},
     rules::{self, rows::RunValues},
 };
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Row};
 
-use super::world::{LMS, Worker, ask, copied, database, is_written, malpractice, migration};
+use super::world::{LMS, Worker, ask, copied, copied_by, database, is_written, malpractice, migration};
 use crate::support::{
     postgres::{TestDatabase, TestServer},
     proxy::Proxy,
@@ -395,4 +395,24 @@ fn plain(value: &Value) -> String {
         Ok(time) => time.timestamp_micros().to_string(),
         Err(_) => text,
     }
+}
+
+#[tokio::test]
+async fn of_two_processes_that_take_over_a_lone_launch_session_the_second_meets_the_first() {
+    let database = database().await;
+    let again = Migration { takes_over_session: true, ..migration(987) };
+    let target = Worker::of(&database).start();
+    assert!(is_written(&target.commit(&copied(&migration(987))).await.unwrap()));
+    // The target loses the submission: its launch session stays alone.
+    let lose = "delete from submission_files; delete from submission_section_marks; delete from submission_grades;
+        delete from submission_marking_assignments; delete from assignment_submissions; delete from lti_session_records";
+    database.run(lose).await;
+    assert!(is_written(&target.commit(&copied(&again)).await.unwrap()));
+    let Committed::Held(held) = target.commit(&copied_by(&again, "ba9876543210")).await.unwrap() else {
+        panic!("the launch session stands: only the primary keys tell that another process was faster")
+    };
+    assert_eq!(held.submission_id, Some(again.ids.row("assignment_submissions", 1)));
+    let first = copied(&again).files().iter().map(|file| file.blob_name.clone()).collect::<Vec<_>>();
+    assert_eq!(held.blob_names, first);
+    assert_eq!(database.number("select count(*) from submission_files").await, 3);
 }
