@@ -302,6 +302,18 @@ async fn a_put_without_an_answer_may_still_arrive_after_an_undo() {
     assert!(!is_clean(&world));
 }
 
+#[tokio::test(start_paused = true)]
+async fn only_an_answer_that_refuses_a_put_says_that_nothing_of_it_will_arrive() {
+    for (status, clean) in [(400, true), (408, true), (499, true), (500, false), (503, false)] {
+        let world = World::new(1, 1);
+        world.files.fail_puts(1, Strike::Before, &FaultKind::Unavailable);
+        world.files.fail_with(status);
+        world.move_shard(TRY_A).await.unwrap();
+        assert!(matches!(&world.outcomes().await[&1], Fate::Migrated(_)));
+        assert_eq!(is_clean(&world), clean, "{status}");
+    }
+}
+
 #[tokio::test]
 async fn a_bug_that_meets_a_row_costs_this_row_only_and_the_sweep_looks_at_its_blobs() {
     let world = World::new(2, 1);
