@@ -7,7 +7,7 @@ use rogo_migrate::{
     domain::{FailCode, Fate, Outcome, ShardIndex, stands},
     exit::Exit,
     finalize::merge::Merged,
-    run::segments::recorded,
+    run::{RowSet, segments::recorded},
 };
 
 use crate::support::world::{TRY_A, TRY_B, World, failed, migrated, skipped};
@@ -55,6 +55,33 @@ async fn migrated_beats_all_and_else_the_newest_stands_whichever_process_said_so
             migrated(4, 1)
         ]
     );
+}
+
+#[tokio::test]
+async fn of_a_row_that_the_target_lost_the_newest_outcome_stands() {
+    let world = World::new(2, 1);
+    world.record(TRY_A, &[migrated(2, 1), migrated(1, 1)]).await;
+    let again = [failed(2, 9, FailCode::FileMissing), failed(1, 9, FailCode::FileMissing)];
+    world.record(TRY_B, &again).await;
+    let mut merged = Merged::gather(&world.store, &world.plan).await.unwrap();
+    let mut lost = RowSet::new(2);
+    lost.insert(2).unwrap();
+    merged.lose(lost);
+    let outcomes: Vec<Outcome> = merged.outcomes().map(|one| one.unwrap().1).collect();
+    assert_eq!(outcomes, [migrated(1, 1), failed(2, 9, FailCode::FileMissing)]);
+}
+
+#[tokio::test]
+async fn an_outcome_of_another_attempt_is_merged_into_no_row() {
+    let world = World::new(2, 1);
+    let other = failed(1, 1, FailCode::NoFiles).attempt;
+    let planted = Outcome { attempt: other, ..failed(2, 1, FailCode::NoFiles) };
+    world.put_segment("0123456789ab", 0, &[planted, failed(1, 1, FailCode::NoFiles)]);
+    let stop = world.finalize().await.unwrap_err();
+    assert_eq!(stop.exit, Exit::Configuration);
+    let says = "recorded for row 2 is of attempt 1, and that row of the submissions CSV holds attempt 2";
+    assert!(stop.message.contains(says), "{stop}");
+    assert!(world.results().is_empty());
 }
 
 #[tokio::test]
