@@ -236,3 +236,12 @@ fn what_stood_before_the_run_is_not_its_own_and_what_is_gone_since_is_migrated()
     assert_eq!(skip.code, SkipCode::AlreadyMigrated);
     assert_eq!((&rows[1].held, rows[1].facts.reports.len()), (&Held::Nothing, 1));
 }
+
+#[test]
+fn an_older_row_of_an_attempt_takes_nothing_from_the_newest_and_keeps_no_facts() {
+    let asked = Asked { standing: vec![submission(1)], ours: true, ..Asked::default() };
+    let (older, _) = row(1, |row| row.newer_row = Some(9));
+    let rows = gathered(&asked, vec![(older, Some(Case::good().facts)), row(1, |_| {})]);
+    assert_eq!((&rows[0].held, &rows[1].held), (&Held::Nothing, &Held::ByThisRun));
+    assert_eq!((rows[0].takes_facts, &rows[0].facts), (false, &Facts::default()));
+}

@@ -72,19 +72,6 @@ async fn of_a_row_that_the_target_lost_the_newest_outcome_stands() {
 }
 
 #[tokio::test]
-async fn an_outcome_of_another_attempt_is_merged_into_no_row() {
-    let world = World::new(2, 1);
-    let other = failed(1, 1, FailCode::NoFiles).attempt;
-    let planted = Outcome { attempt: other, ..failed(2, 1, FailCode::NoFiles) };
-    world.put_segment("0123456789ab", 0, &[planted, failed(1, 1, FailCode::NoFiles)]);
-    let stop = world.finalize().await.unwrap_err();
-    assert_eq!(stop.exit, Exit::Configuration);
-    let says = "recorded for row 2 is of attempt 1, and that row of the submissions CSV holds attempt 2";
-    assert!(stop.message.contains(says), "{stop}");
-    assert!(world.results().is_empty());
-}
-
-#[tokio::test]
 async fn a_row_that_the_input_does_not_have_is_refused() {
     let world = World::new(1, 1);
     world.put_segment("0123456789ab", 0, &[migrated(2, 1)]);
