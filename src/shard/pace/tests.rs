@@ -335,6 +335,17 @@ async fn the_time_that_a_service_asks_for_is_kept_to_by_everyone() {
     assert!(other.unwrap() >= Duration::from_secs(7));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_service_that_asks_for_more_time_than_there_is_ends_the_process_in_twice_its_patience() {
+    let pace = pace(Duration::from_mins(15));
+    let began = Instant::now();
+    let asks = FaultKind::Throttled(Some(Duration::from_hours(24)));
+    let asking = || async { Err::<(), _>(fault(Service::TargetBlobs, asks.clone())) };
+    let Err(Trouble::Process(stop)) = pace.steady(&[Service::TargetBlobs], asking).await else { panic!() };
+    assert_eq!(stop.exit, Exit::Temporary);
+    assert!(began.elapsed() <= Duration::from_mins(45), "{:?}", began.elapsed());
+}
+
 /// As [`refused_by`], of the target.
 async fn target_that_refuses(kind: FaultKind, answers: bool) -> (Result<(), Trouble>, u32, Duration) {
     refused_by(Service::TargetBlobs, kind, answers).await

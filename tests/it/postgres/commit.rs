@@ -6,7 +6,7 @@ use rogo_migrate::{
     rules::{self, rows::RunValues},
 };
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use super::world::{LMS, Worker, ask, copied, copied_by, database, is_written, malpractice, migration};
 use crate::support::{
@@ -407,12 +407,25 @@ async fn of_two_processes_that_take_over_a_lone_launch_session_the_second_meets_
     let lose = "delete from submission_files; delete from submission_section_marks; delete from submission_grades;
         delete from submission_marking_assignments; delete from assignment_submissions; delete from lti_session_records";
     database.run(lose).await;
-    assert!(is_written(&target.commit(&copied(&again)).await.unwrap()));
-    let Committed::Held(held) = target.commit(&copied_by(&again, "ba9876543210")).await.unwrap() else {
-        panic!("the launch session stands: only the primary keys tell that another process was faster")
+    // The other process has sent its rows and not yet committed.
+    let mut first = PgConnection::connect(&database.url()).await.unwrap();
+    let (id, launch_id) = (again.ids.row("assignment_submissions", 1), again.ids.launch_id());
+    let begun = format!(
+        "begin; insert into assignment_submissions (id, lti_launch_id, created_at) values ('{id}', '{launch_id}', now())"
+    );
+    first.execute(AssertSqlSafe(begun)).await.unwrap();
+    let committing = async {
+        let waits = "select count(*) from pg_stat_activity where datname = current_database()
+            and wait_event_type = 'Lock' and application_name like 'run/%'";
+        while database.number(waits).await == 0 {
+            tokio::task::yield_now().await;
+        }
+        first.execute("commit").await.unwrap();
     };
-    assert_eq!(held.submission_id, Some(again.ids.row("assignment_submissions", 1)));
-    let first = copied(&again).files().iter().map(|file| file.blob_name.clone()).collect::<Vec<_>>();
-    assert_eq!(held.blob_names, first);
-    assert_eq!(database.number("select count(*) from submission_files").await, 3);
+    let copied = copied_by(&again, "ba9876543210");
+    let (second, ()) = tokio::join!(target.commit(&copied), committing);
+    let second = second.unwrap();
+    let Committed::Held(held) = second else { panic!("the launch session is no guard here: {second:?}") };
+    assert_eq!(held.submission_id, Some(id));
+    assert_eq!(database.number("select count(*) from submission_files").await, 0, "all of it or nothing");
 }
