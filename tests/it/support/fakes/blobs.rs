@@ -118,6 +118,11 @@ impl InMemoryBlobs {
         self.state.lock().unwrap().breaks = Some(kind);
     }
 
+    /// From now on reads end well again.
+    pub fn mend_reads(&self) {
+        self.state.lock().unwrap().breaks = None;
+    }
+
     /// Everything that would change the place, its check included.
     pub fn writes(&self) -> u32 {
         self.state.lock().unwrap().writes
