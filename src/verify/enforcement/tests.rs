@@ -124,7 +124,9 @@ fn of_two_rules_of_the_same_date_that_of_the_higher_attempt_is_expected_whicheve
         for met in [all.to_vec(), all.iter().rev().cloned().collect()] {
             let mut rules = Rules::default();
             let key = || ("user".to_owned(), "code".to_owned(), "context".to_owned());
-            met.into_iter().for_each(|rule| rules.keep(key(), rule));
+            for rule in met {
+                rules.keep(key(), rule);
+            }
             assert_eq!(rules.newest[&key()], nine);
         }
     }
