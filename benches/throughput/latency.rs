@@ -75,7 +75,8 @@ pub async fn latency(goals: &mut Goals, options: &Options) {
     let bench = Bench::start(rows, options.stub_bytes).await;
     let margin = if options.short { SHORT_MARGIN } else { 1.0 };
     let distances: &[(u64, f64)] = if options.short { &[(100, 0.6)] } else { &[(20, 0.9), (100, 0.6)] };
-    for way in [Way::ServerSide, Way::Streamed] {
+    let asked = |way: &Way| options.way.as_deref().is_none_or(|name| name == way.name());
+    for way in [Way::ServerSide, Way::Streamed].into_iter().filter(asked) {
         bench.stub.copy_server_side(way == Way::ServerSide);
         println!(
             "{rows} submissions of 3 files of {} bytes, copies: {}, blobs answered by a stub",

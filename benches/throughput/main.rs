@@ -75,7 +75,7 @@ const MEMORY: Goal = Goal::AtMost(150.0);
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 struct Options {
     /// Submissions of 3 files that are copied through Azurite
-    #[arg(long, default_value_t = 1_500)]
+    #[arg(long, default_value_t = 5_000)]
     submissions: u64,
     /// Bytes of each file
     #[arg(long, default_value_t = 102_400)]
@@ -138,8 +138,11 @@ struct Options {
     /// Shards of that run
     #[arg(long, default_value_t = 1_000)]
     report_shards: u32,
+    /// With --latency: copies of this way only
+    #[arg(long, value_parser = ["server", "streamed"])]
+    way: Option<String>,
     /// Submissions of each of the runs at a distance
-    #[arg(long, default_value_t = 20_000)]
+    #[arg(long, default_value_t = 60_000)]
     distant: u64,
     /// Bytes of each of its files
     #[arg(long, default_value_t = 10_240)]

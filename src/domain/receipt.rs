@@ -21,6 +21,14 @@ pub struct Receipt {
     pub transaction: Option<u64>,
 }
 
+impl Receipt {
+    /// The commit's transaction as the rows that it wrote keep it (`xmin`), if it is known.
+    pub fn row_transaction(&self) -> Option<u32> {
+        self.transaction
+            .map(|transaction| u32::try_from(transaction & u64::from(u32::MAX)).unwrap_or_default())
+    }
+}
+
 /// Where the rows of a receipt come from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -219,6 +219,12 @@ pub trait Blobs: Send + Sync {
     async fn delete_unfinished(&self, _names: &[String]) -> Result<(), Fault> {
         Ok(())
     }
+
+    /// Removes the folder of this name with all that are left empty in it, and those above it that then hold nothing; to be
+    /// called once their blobs are deleted. A service keeps no folders.
+    async fn remove_empty_folders(&self, _folder: &str) -> Result<(), Fault> {
+        Ok(())
+    }
 }
 
 /// Source of learners' and markers' files, read by URL.

@@ -64,10 +64,9 @@ impl FileSpool {
         self.buckets.push(wanted.key().bucket(self.count), &wanted)
     }
 
-    /// Notes that a row of the input names the file, whatever becomes of the row. Only where files are going to be looked at
-    /// does it count: to be called once all of them are here.
+    /// Notes that a row of the input names the file, whatever becomes of the row: to be called once all files are here.
     pub fn name(&mut self, url: &Url) -> Result<(), Fault> {
-        let Some(container) = self.containers.number(url) else { return Ok(()) };
+        let container = self.containers.name(url);
         let key = NameKey::of_source(container, url);
         self.named.push(key.bucket(self.count), &key.halves().1)
     }
@@ -89,7 +88,7 @@ pub struct SpooledFiles {
     pub wanted: SpooledBuckets,
     /// Names that rows of the input name, in as many buckets.
     named: SpooledBuckets,
-    /// Those of the files that are looked at; a [`WantedFile`] names one by its place here.
+    /// Those of all files that rows name; a [`WantedFile`] names one by its place here.
     pub containers: Vec<Container>,
 }
 

@@ -20,8 +20,8 @@ use crate::{
     ports::{Fault, FaultKind, Service, Source},
     run::{
         PredictedSource,
-        lines::{Buckets, SpooledBuckets, no_room},
-        source_files::{Listed, ListedBlob, NameKey, Way, list_all},
+        lines::{Buckets, SpooledBuckets},
+        source_files::{Container, Listed, ListedBlob, Listing as PlansListing, NameKey, Way, list_all},
     },
 };
 
@@ -85,25 +85,26 @@ pub async fn look(
     tables: &mut Tables,
 ) -> Result<Looked, Fault> {
     let spooled = files.finish()?;
-    let SpooledFiles { wanted, containers, .. } = &spooled;
-    let own = match listing {
-        Some(_) => None,
-        None => Some(list_all(source, containers, wanted.len()).await?),
-    };
-    let Some(listed) = listing.map(|listing| &listing.listed).or(own.as_ref()) else {
-        return Err(no_room(std::io::ErrorKind::NotFound.into()));
-    };
-    let ways = listed.ways.iter().cloned().chain(std::iter::repeat_with(not_listed));
+    let wanted = &spooled.wanted;
+    let Listing { containers, mut ways, due } = Listing::of(&spooled.containers, listing);
+    let numbers: Vec<u32> = due.iter().map(|(number, _)| *number).collect();
+    let later = list_all(source, due, wanted.len()).await?;
+    for (number, way) in numbers.iter().zip(&later.ways) {
+        if let Some(of_container) = ways.get_mut(*number as usize) {
+            of_container.clone_from(way);
+        }
+    }
+    let listed = Blobs { before: listing.map(|listing| &listing.listed), later: &later, numbers };
     let mut look = Look {
         source,
-        views: containers.iter().zip(ways).map(|(container, way)| View::new(container, &way)).collect(),
+        views: containers.iter().zip(&ways).map(|(container, way)| View::new(container, way)).collect(),
         found: Buckets::new(buckets_of(plan.submissions.rows))?,
         sample: Vec::new(),
         sample_step: containers.iter().map(|container| container.files).sum::<u64>().div_ceil(PROBED).max(1),
         sound: 0,
     };
     for bucket in 0..wanted.len() {
-        look.bucket(bucket, &spooled, listed, tables).await?;
+        look.bucket(bucket, &spooled, &listed, tables).await?;
     }
     let exact = look.views.iter().all(|view| view.skipped == 0);
     let mean_bytes = look.views.iter().map(View::mean_bytes).collect();
@@ -112,9 +113,59 @@ pub async fn look(
     Ok(Looked { files: look.found.finish()?, sources, mean_bytes, exact, sample: look.sample })
 }
 
-/// Of a container that only rows name of which the plan did not expect it.
-fn not_listed() -> Way {
-    Way { not_listed: Some("it was not listed when the plan was made".into()), ..Way::default() }
+/// How the containers were listed, and which are to be.
+struct Listing {
+    /// All of them, with the folder below which they were listed, or are to be.
+    containers: Vec<Container>,
+    /// How each was listed; of those to be listed, nothing.
+    ways: Vec<Way>,
+    /// To be listed, with their numbers.
+    due: Vec<(u32, Container)>,
+}
+
+impl Listing {
+    /// What the plan listed need not be listed again, but where it left that to looks, and no file is looked at any more.
+    fn of(containers: &[Container], before: Option<&PlansListing>) -> Self {
+        let mut found = Self { containers: containers.to_vec(), ways: Vec::new(), due: Vec::new() };
+        for (place, container) in found.containers.iter_mut().enumerate() {
+            let of_plan = before
+                .and_then(|before| Some((before.containers.get(place)?, before.listed.ways.get(place)?)));
+            match of_plan {
+                Some((known, way)) if container.files > 0 || !way.looks_are_cheaper => {
+                    container.prefix.clone_from(&known.prefix);
+                    found.ways.push(way.clone());
+                }
+                _ => {
+                    found.ways.push(Way::default());
+                    found.due.push((u32::try_from(place).unwrap_or(u32::MAX), container.clone()));
+                }
+            }
+        }
+        found
+    }
+}
+
+/// All listed blobs.
+struct Blobs<'a> {
+    /// As the plan listed them.
+    before: Option<&'a Listed>,
+    later: &'a Listed,
+    /// The containers that were listed later, by number: of the plan's listing of one nothing counts.
+    numbers: Vec<u32>,
+}
+
+impl Blobs<'_> {
+    fn read(
+        &self,
+        bucket: usize,
+        each: &mut dyn FnMut(ListedBlob) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        if let Some(before) = self.before {
+            let counts = |blob: &ListedBlob| self.numbers.binary_search(&blob.container).is_err();
+            before.blobs.read(bucket, |blob: ListedBlob| if counts(&blob) { each(blob) } else { Ok(()) })?;
+        }
+        self.later.blobs.read(bucket, each)
+    }
 }
 
 struct Look<'a> {
@@ -132,7 +183,7 @@ impl Look<'_> {
         &mut self,
         bucket: usize,
         spooled: &SpooledFiles,
-        listed: &Listed,
+        listed: &Blobs<'_>,
         tables: &mut Tables,
     ) -> Result<(), Fault> {
         let mut files: HashMap<NameKey, Vec<WantedFile>> = HashMap::new();
@@ -142,7 +193,7 @@ impl Look<'_> {
         })?;
         let of_rows = spooled.named(bucket)?;
         let mut shown: HashMap<NameKey, Found> = HashMap::new();
-        listed.blobs.read(bucket, |blob: ListedBlob| {
+        let mut each = |blob: ListedBlob| {
             let key = blob.key();
             if files.contains_key(&key) {
                 let size = Found::Bytes(blob.size_bytes);
@@ -150,7 +201,8 @@ impl Look<'_> {
                 return Ok(());
             }
             if of_rows.holds(key) { Ok(()) } else { self.not_named(&blob, tables) }
-        })?;
+        };
+        listed.read(bucket, &mut each)?;
         drop(of_rows);
         let mut due = Vec::new();
         // In a fixed order, so that a sample is the same each time.

@@ -70,8 +70,10 @@ fn of_source(source: &PredictedSource) -> Check {
         check: "source_container".into(),
         result: CheckResult::Warn,
         says,
-        remedy:
-            "grant the source's identity the right to list the container, so that every file is looked at"
-                .into(),
+        remedy: match files {
+            0 => "grant the source's identity the right to list the container, or look in it by hand for blobs that no row names",
+            _ => "grant the source's identity the right to list the container, so that every file is looked at",
+        }
+        .into(),
     }
 }

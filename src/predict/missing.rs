@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
+use url::Url;
+
 use super::{Subject, Tables, files::FileSpool, look::Looked};
 use crate::{
-    domain::{AttemptId, text::trim},
+    domain::{AttemptId, source_container, text::trim},
     exit::Stop,
     ports::{Fault, FaultKind},
     rules::named_urls,
@@ -59,16 +61,23 @@ pub async fn not_in_input(
         }
         found.warehouse_attempts = Some(alone);
     }
-    blobs(looked, &mut found);
+    blobs(looked, &subject.rules.allowed_sources, &mut found);
     Ok(found)
 }
 
-/// What the look at the sources found, and where it could not.
-fn blobs(looked: &Looked, found: &mut NotInInput) {
+/// What the look at the sources found, and where it could not, or had no row that names the container.
+fn blobs(looked: &Looked, allowed: &[Url], found: &mut NotInInput) {
     found.blobs =
         looked.sources.iter().filter_map(|source| source.not_named).reduce(|one, other| one + other);
     for source in looked.sources.iter().filter(|source| source.not_named.is_none()) {
         found.not_possible.push(format!("blobs of {}: {}", source.container, source.way));
+    }
+    for place in allowed.iter().map(source_container) {
+        let below = place.trim_end_matches('/');
+        if !looked.sources.iter().any(|source| source.container.starts_with(below)) {
+            let why = "not listed: no row of the input names a file of it";
+            found.not_possible.push(format!("blobs of {place}: {why}"));
+        }
     }
 }
 

@@ -70,7 +70,10 @@ where
     let probe = Probe { prefix, copy, names: Mutex::default() };
     let measured = async { probe.copy_all(&planned(source, sample).await?, widths).await }.await;
     let names = probe.names.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let removed = target.delete_many(&names).await;
+    let removed = match target.delete_many(&names).await {
+        Ok(()) => target.remove_empty_folders(&probe.prefix).await,
+        Err(fault) => Err(fault),
+    };
     let measured = measured?;
     removed.map_err(|mut fault| {
         fault.what = format!("{}; remove what lies below {} by hand", fault.what, probe.prefix);

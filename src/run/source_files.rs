@@ -1,18 +1,18 @@
 //! Source files as their containers list them: for a plan, whose shards then need no look at each file, for a prediction,
 //! which looks for what is missing, and for `verify`, which compares what was copied. Files that rows name and files that a listing shows meet on disk, by [`NameKey`].
 
-use std::{
-    collections::HashMap,
-    hash::{DefaultHasher, Hash, Hasher},
-};
+mod containers;
+
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+pub use self::containers::{Container, Containers};
 use super::lines::{Buckets, SpooledBuckets};
 use crate::{
-    domain::{source_container, source_name},
+    domain::source_name,
     ports::{BlobInfo, Fault, Source, stored_form},
 };
 
@@ -31,70 +31,6 @@ pub fn is_of_the_past(url: &Url) -> bool {
 /// The number of buckets for the files of `rows` rows.
 pub fn buckets_for(rows: u64) -> usize {
     usize::try_from(rows * FILES_PER_ROW / BUCKET_FILES + 1).unwrap_or(1)
-}
-
-/// One container of source files.
-#[derive(Debug, Clone)]
-pub struct Container {
-    /// As [`source_container`] shows it.
-    pub shown: String,
-    /// One of its files, by which it is asked.
-    pub example: Url,
-    /// What the names of all its files begin with, up to a slash.
-    pub prefix: String,
-    /// Files that rows name in it; one that is named twice counts twice.
-    pub files: u64,
-}
-
-impl Container {
-    /// Whether it is a folder: its names are paths.
-    pub fn is_folder(&self) -> bool {
-        self.example.scheme() == "file"
-    }
-}
-
-/// The containers of all files that rows name, numbered as they are met.
-#[derive(Default)]
-pub struct Containers {
-    all: Vec<Container>,
-    numbers: HashMap<String, u32>,
-}
-
-impl Containers {
-    /// The same containers under the same numbers, with no file counted yet.
-    pub fn known(containers: &[Container]) -> Self {
-        let all = containers.iter().map(|known| Container { files: 0, ..known.clone() }).collect();
-        let numbers = (0..).zip(containers).map(|(number, known)| (known.shown.clone(), number)).collect();
-        Self { all, numbers }
-    }
-
-    /// Counts a file; the number of its container.
-    pub fn add(&mut self, url: &Url) -> u32 {
-        let (shown, name) = (source_container(url), source_name(url));
-        if let Some(number) = self.numbers.get(&shown).copied()
-            && let Some(known) = self.all.get_mut(number as usize)
-        {
-            known.files += 1;
-            let common = common_folder(&known.prefix, &name);
-            known.prefix.truncate(common);
-            return number;
-        }
-        let number = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
-        let prefix = name.get(..name.rfind('/').map_or(0, |slash| slash + 1)).unwrap_or_default().to_owned();
-        self.all.push(Container { shown: shown.clone(), example: url.clone(), prefix, files: 1 });
-        self.numbers.insert(shown, number);
-        number
-    }
-
-    /// The number of the file's container, if a file of it was counted or it was known before.
-    pub fn number(&self, url: &Url) -> Option<u32> {
-        self.numbers.get(&source_container(url)).copied()
-    }
-
-    /// All of them, by number.
-    pub fn finish(self) -> Vec<Container> {
-        self.all
-    }
 }
 
 /// A file's name, hashed: 128 bits tell billions of names apart.
@@ -186,14 +122,17 @@ pub struct Listing {
     pub listed: Listed,
 }
 
-/// Lists each container while that takes fewer pages than it has files, and keeps every blob.
+/// Lists each container while that takes fewer pages than it has files, and keeps every blob under the container's number; the
+/// ways are in the order of the containers.
 pub async fn list_all(
     source: &dyn Source,
-    containers: &[Container],
+    containers: Vec<(u32, Container)>,
     buckets: usize,
 ) -> Result<Listed, Fault> {
+    let (numbers, containers): (Vec<u32>, Vec<Container>) = containers.into_iter().unzip();
     let mut keeping = Keeping::new(buckets)?;
-    let ways = list_each(source, containers, |number, container, page| {
+    let ways = list_each(source, &containers, |place, container, page| {
+        let number = numbers.get(place as usize).copied().unwrap_or(place);
         page.into_iter().try_for_each(|blob| keeping.push(number, container, blob))
     })
     .await?;
@@ -212,7 +151,7 @@ pub async fn list_each(
     let mut pages = stream::iter(numbered)
         .map(|(number, container)| {
             // One page more is asked for than may be taken, to see whether the last one was the end.
-            let most = usize::try_from(container.files).unwrap_or(usize::MAX);
+            let most = usize::try_from(container.most_pages()).unwrap_or(usize::MAX);
             source
                 .list(&container.example, &container.prefix)
                 .take(most)
@@ -227,10 +166,16 @@ pub async fn list_each(
             Err(fault) => way.not_listed = Some(format!("it could not be listed ({})", fault.what)),
             Ok(page) => {
                 way.pages += 1;
-                if way.pages >= container.files {
-                    let why = "listing it takes as many requests as looking at each file";
-                    way.not_listed = Some(why.into());
-                    way.looks_are_cheaper = true;
+                if way.pages >= container.most_pages() {
+                    way.looks_are_cheaper = container.files > 0;
+                    way.not_listed = Some(if way.looks_are_cheaper {
+                        "listing it takes as many requests as looking at each file".into()
+                    } else {
+                        let most = way.pages;
+                        format!(
+                            "it holds {most} pages of blobs or more, and no row that is going to migrate names a file of it"
+                        )
+                    });
                     continue;
                 }
                 way.blobs += page.len() as u64;
@@ -267,28 +212,9 @@ impl Keeping {
     }
 }
 
-/// The length of what both begin with, up to a slash.
-fn common_folder(prefix: &str, name: &str) -> usize {
-    let common = prefix.bytes().zip(name.bytes()).take_while(|(one, other)| one == other).count();
-    prefix
-        .as_bytes()
-        .get(..common)
-        .and_then(|bytes| bytes.iter().rposition(|byte| *byte == b'/'))
-        .map_or(0, |at| at + 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_common_prefix_ends_at_a_slash() {
-        for (prefix, name, expected) in
-            [("a/b/", "a/b/x", 4), ("a/b/", "a/bc", 2), ("a/b/", "c", 0), ("", "a/b", 0), ("é/", "è/", 0)]
-        {
-            assert_eq!(common_folder(prefix, name), expected, "{prefix} {name}");
-        }
-    }
 
     #[test]
     fn names_that_a_service_stores_alike_have_one_key_and_a_folder_tells_them_apart() {

@@ -22,8 +22,9 @@ use crate::{
 
 /// The most copies that the storage service makes at once for us: no bytes of theirs pass through the process.
 const MOST_SERVER_SIDE: usize = 512;
-/// The most streamed copies, if their files are small. Of large ones the byte budget decides.
-const MOST_STREAMED: usize = 512;
+/// The most streamed copies, if their files are small: each takes two round trips, one after the other. Of large files the
+/// byte budget decides.
+const MOST_STREAMED: usize = 768;
 /// Rows for each worker that may wait for their commit beside those that are copied, if the database is near: more would only
 /// wait for it, and each holds some 50 kB …
 const COMMITS_NEAR: u64 = 64;
@@ -87,7 +88,7 @@ impl InFlight {
         Arc::new(each.map_or_else(|| Self::adaptive(workers), |each| Self::fixed(each, workers)))
     }
 
-    /// Both limits start at 32, double while that helps, and follow what the services take; never below 4 or above 512.
+    /// Both limits start at 32, double while that helps, and follow what the services take; never below 4, and at most what the way allows.
     pub fn adaptive(workers: usize) -> Self {
         let server_side = Arc::new(Places::adaptive(MOST_SERVER_SIDE, None));
         let streamed = Arc::new(Places::adaptive(MOST_STREAMED, Some(Budget::PROCESS_BYTES)));

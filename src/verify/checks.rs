@@ -8,6 +8,7 @@ mod marks;
 mod outcome;
 mod receipts;
 mod single;
+mod turnitin;
 
 use std::collections::BTreeSet;
 

@@ -1,20 +1,23 @@
 //! Malpractice enforcements: one row for each learner, assessment and context, of the newest attempt among all.
 
+mod one;
+
 use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use self::one::{Ours, one};
 use super::{
     checks::{Ground, of_enforcement},
-    expect::{Expected, grades::most_attempts},
-    findings::{Difference, Findings, Kind, Lack, Place, Want},
+    expect::Expected,
+    findings::{Difference, Findings, Kind, Lack},
     surplus::KnownSubmissions,
     table::CheckId,
 };
 use crate::{
-    domain::{AttemptId, Digest, Fate, Outcome, ReceiptFrom, enforcement_id, text::trim},
-    ports::{Cell, StoredRow, Table},
+    domain::{AttemptId, Digest, Fate, Outcome, ReceiptFrom},
+    ports::{StoredRow, Table},
 };
 
 /// Learner, assessment's code, context.
@@ -156,10 +159,13 @@ impl Standing {
         known: &KnownSubmissions,
         images: &BTreeSet<String>,
     ) -> Vec<(u64, AttemptId, Findings)> {
+        let others: HashMap<&str, &Key> =
+            rules.newest.iter().map(|(key, rule)| (rule.submission.as_str(), key)).collect();
         let of_rule = |(key, rule): (&Key, &Rule)| {
             let mut findings = Findings::default();
             let rows = self.0.get(key).map(Vec::as_slice).unwrap_or_default();
-            one(key, rule, rows, ground, known, images, &mut findings);
+            let ours = Ours { known, rules: &others };
+            one((key, rule), rows, ground, ours, images, &mut findings);
             findings.leave_out(ground.layout.left_out());
             (rule.row, rule.attempt, findings)
         };
@@ -217,81 +223,6 @@ impl Standing {
 
 fn text<'r>(row: &'r StoredRow, column: &str) -> &'r str {
     Table::Enforcements.place(column).and_then(|place| row.text(place)).unwrap_or_default()
-}
-
-fn cell<'r>(row: &'r StoredRow, column: &str) -> &'r Cell {
-    Table::Enforcements.place(column).map_or(&Cell::Null, |place| row.at(place))
-}
-
-/// Of several rows under one key the newest is compared, the others are left.
-fn one(
-    key: &Key,
-    rule: &Rule,
-    rows: &[StandingRow],
-    ground: &Ground<'_>,
-    known: &KnownSubmissions,
-    images: &BTreeSet<String>,
-    findings: &mut Findings,
-) {
-    let check = CheckId::EnforcementNewest;
-    let date = |(row, named_at): &StandingRow| {
-        let applied = match cell(row, "rule_applied_at") {
-            Cell::Time(at) => Some(*at),
-            _ => None,
-        };
-        named_at.or(applied).unwrap_or(DateTime::<Utc>::MAX_UTC)
-    };
-    let newest = rows.iter().max_by_key(|row| (date(row), text(&row.0, "submission_id") != rule.submission));
-    let Some(newest) = newest else {
-        return findings.holds(check, false, Kind::Absent, || {
-            "malpractice_enforcements has no row of the learner".to_owned()
-        });
-    };
-    let row = &newest.0;
-    if text(row, "submission_id") != rule.submission {
-        // A newer attempt, or a live row of the same date, may have replaced it.
-        let is_older_of_ours = known
-            .attempt(text(row, "submission_id"))
-            .is_some_and(|attempt| (date(newest), attempt) < (rule.inserted, rule.attempt));
-        let holds = date(newest) >= rule.inserted && !is_older_of_ours;
-        return findings.holds(check, holds, Kind::Changed, || {
-            "malpractice_enforcements holds the rule of an older attempt, or of none".to_owned()
-        });
-    }
-    let (user, code, context) = key;
-    let is_derived = row.id() == enforcement_id(user, code, context);
-    findings.holds(check, is_derived || images.contains(row.id()), Kind::Changed, || {
-        "malpractice_enforcements.id is not derived from learner, assessment and context".to_owned()
-    });
-    values(rule, row, ground, findings);
-}
-
-/// Compares the values of the row that holds the rule of our own submission.
-fn values(rule: &Rule, row: &StoredRow, ground: &Ground<'_>, findings: &mut Findings) {
-    let check = CheckId::EnforcementNewest;
-    let at = |column| Place { table: Table::Enforcements, column, n: 0 };
-    let mut compare = |column, want| findings.value(check, &at(column), want, cell(row, column));
-    let inputs = Want::Unknown(Lack::Inputs);
-    compare("context_title", rule.context_title.as_deref().map_or(inputs.clone(), Want::text));
-    compare("attempt_number", rule.attempt_number.map_or(inputs.clone(), |number| Want::Int(number.into())));
-    if !ground.catalogue_is_known {
-        return findings.lacking(check, Lack::Catalogue);
-    }
-    let owner = ground.catalogue.rule_owner.as_deref();
-    compare("rule_applied_by", owner.map_or(Want::Unknown(Lack::Catalogue), Want::text));
-    let level = ground.catalogue.levels.get(text(row, "malpractice_level_id"));
-    let limit = level.zip(rule.attempt_number).map(|(level, number)| most_attempts(level, number));
-    compare(
-        "enforced_max_attempts",
-        match limit {
-            None => Want::Anything,
-            Some(None) => Want::Null,
-            Some(Some(most)) => Want::Int(most.into()),
-        },
-    );
-    findings.holds(check, level.is_some_and(|level| trim(level) == rule.level), Kind::Changed, || {
-        format!("{} is not the level that the grade names", at("malpractice_level_id"))
-    });
 }
 
 #[cfg(test)]

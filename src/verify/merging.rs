@@ -114,6 +114,7 @@ impl Merging {
         absent: &Absent,
     ) -> Result<Verified, Stop> {
         self.passed.known.finish();
+        self.passed.failed.finish();
         let mut first = std::mem::take(&mut self.of_files);
         let mut each = |same, _| {
             first.insert(same);

@@ -9,6 +9,7 @@ use super::{
     facts::SharedLines,
     findings::Lack,
     pass::Passed,
+    surplus::FailedAttempts,
     table::CheckId,
 };
 use crate::domain::{AttemptId, Digest, ShardIndex};
@@ -30,6 +31,7 @@ pub struct Part {
     lacking: Vec<(CheckId, Lack, u64)>,
     /// Attempt, files and marks of each submission that this run migrated.
     known: Vec<(AttemptId, u16, u16)>,
+    failed: FailedAttempts,
     rules: Vec<(Key, Rule)>,
     receipted: Vec<Receipted>,
     unknown_rules: u64,
@@ -52,7 +54,7 @@ impl Part {
         digests: Vec<(ShardIndex, Digest)>,
         differences: Vec<(u64, CheckId)>,
     ) -> Self {
-        let Passed { tally, known, rules } = passed;
+        let Passed { tally, known, failed, rules } = passed;
         Self {
             part,
             began_at,
@@ -63,6 +65,7 @@ impl Part {
             lacking: tally.lacking.into_iter().map(|((check, lack), rows)| (check, lack, rows)).collect(),
             met: tally.met.into_iter().collect(),
             known: known.kept(),
+            failed,
             rules: rules.newest.into_iter().collect(),
             receipted: rules.receipted,
             unknown_rules: rules.unknown,
@@ -88,6 +91,7 @@ impl Part {
             tally.lack(check, lack, rows);
         }
         all.known.add_again(lms_instance, std::mem::take(&mut self.known));
+        all.failed.append(std::mem::take(&mut self.failed));
         for (key, rule) in self.rules.drain(..) {
             all.rules.keep(key, rule);
         }

@@ -25,7 +25,7 @@ use super::{
     mapping::InputIndex,
     progress::Progress,
     run::tell,
-    surplus::{KnownSubmissions, OtherSubmissions},
+    surplus::{BesideFailed, FailedAttempts, KnownSubmissions, OtherSubmissions},
     table::CheckId,
 };
 use crate::{
@@ -76,6 +76,8 @@ pub struct Passed {
     pub tally: Tally,
     /// The submissions that this run migrated.
     pub known: KnownSubmissions,
+    /// The attempts whose rows failed.
+    pub failed: FailedAttempts,
     /// The newest malpractice rules.
     pub rules: Rules,
 }
@@ -100,6 +102,8 @@ struct Checked {
     marks: Option<usize>,
     /// The stored rows of its files.
     files: Vec<StoredRow>,
+    /// Of a row that failed: submissions under launch ids that name its attempt.
+    beside: Vec<BesideFailed>,
     findings: Findings,
 }
 
@@ -191,7 +195,7 @@ impl<'w> Pass<'w> {
 
 impl Passed {
     fn take(&mut self, world: &World<'_>, one: Checked, found: &mut (dyn FnMut(Found) + Send)) {
-        let Checked { item, expected, code, marks, mut findings, .. } = one;
+        let Checked { item, expected, code, marks, beside, mut findings, .. } = one;
         self.tally.rows += 1;
         // As the results say it: what was rolled back, or accepted as lost, is a skip there.
         let is_taken_out = item.attempt.is_some_and(|attempt| world.settled.contains_key(&attempt));
@@ -202,6 +206,9 @@ impl Passed {
         };
         if let Some(count) = self.tally.fates.get_mut::<usize>(fate) {
             *count += 1;
+        }
+        if let (Fate::Failed { .. }, Some(attempt)) = (&item.outcome.fate, item.attempt) {
+            self.failed.add(attempt, beside);
         }
         if world.attempts.is_some() {
             self.tally.met.extend(item.attempt);

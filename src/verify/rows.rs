@@ -22,9 +22,9 @@ pub use columns::{ColumnRule, SINGLE_ROWS};
 /// All rows of one submission, as they are stored.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct StoredSubmission {
-    /// Rows of `lti_launch_sessions` under the derived launch id.
+    /// The row of `lti_launch_sessions` with the derived id, else that with the derived launch id.
     pub launch_sessions: Vec<StoredRow>,
-    /// Rows of `lti_session_records` under the derived launch id.
+    /// The row of `lti_session_records` with the derived id, else that with the derived launch id.
     pub session_records: Vec<StoredRow>,
     /// The row of `assignment_submissions` with the derived id.
     pub submissions: Vec<StoredRow>,
@@ -34,7 +34,7 @@ pub struct StoredSubmission {
     pub assignments: Vec<StoredRow>,
     /// Rows of `submission_section_marks`.
     pub marks: Vec<StoredRow>,
-    /// Rows of `submission_grades`.
+    /// The row of `submission_grades` with the derived id, else the one that names the submission.
     pub grades: Vec<StoredRow>,
 }
 

@@ -24,7 +24,7 @@ use crate::{
     domain::{AttemptId, Level},
     exit::Stop,
     ports::{Fault, Table},
-    run::{RowSet, VerifiedFiles, VerifyCheck, WriterId, receipts::Receipts},
+    run::{RowSet, VerifiedFiles, VerifyCheck, receipts::Receipts},
 };
 
 /// What a verification is asked to do beside comparing.
@@ -223,30 +223,33 @@ pub(super) async fn look_for_surplus(
     passed: &mut Passed,
     each: &mut Each<'_>,
 ) -> Result<(), Stop> {
-    // If only some rows are known, a file of another row of this run must not be reported as surplus.
-    let none = BTreeSet::new();
-    let writers: &BTreeSet<WriterId> = if world.attempts.is_none() { world.ground.writers } else { &none };
+    let Passed { known, failed, tally, .. } = passed;
     let scan = Scan {
-        known: &passed.known,
+        known,
+        failed,
         lms_instance: &world.ground.settings.lms_instance,
-        writers,
+        writers: world.ground.writers,
+        in_part: world.attempts.is_some(),
         planned_at: world.planned_at,
     };
+    let mut tell = |row: SurplusRow| {
+        let same = Same::Stored(row.table, row.id.clone());
+        each(same, Found { row: None, attempt: row.attempt, difference: row.difference() });
+    };
+    let mut of_failed = scan.of_failed();
     for table in Scan::TABLES {
         if world.ground.unreadable.contains(&table) {
-            passed.tally.lack(CheckId::NothingSurplus, Lack::Table(table), 1);
+            tally.lack(CheckId::NothingSurplus, Lack::Table(table), 1);
             continue;
         }
         world.progress.says(format!("looking for surplus rows in {}", table.name()));
-        let (read, surplus) = scan.table(world.target, table).await?;
-        passed.tally.compare(CheckId::NothingSurplus, read);
-        for row in surplus {
-            let SurplusRow { attempt, id, .. } = &row;
-            each(
-                Same::Stored(table, id.clone()),
-                Found { row: None, attempt: *attempt, difference: row.difference() },
-            );
-        }
+        let (read, surplus) = scan.table(world.target, table, &mut of_failed).await?;
+        tally.compare(CheckId::NothingSurplus, read);
+        surplus.into_iter().for_each(&mut tell);
+    }
+    // Without files it cannot be said whose submissions they are; every failed row says so.
+    if !world.ground.unreadable.contains(&Table::Files) {
+        of_failed.finish().into_iter().for_each(tell);
     }
     Ok(())
 }

@@ -183,19 +183,11 @@ fn line(kind: &Kind, found: Option<Found>) -> Line {
             Whose::Two => &[Some(one), Some(other)],
             Whose::Nobody => &[None],
         };
-        // A row that was moved away from its submission names no attempt any more.
-        let is_of_none =
-            |check: &CheckId| *check == CheckId::NothingSurplus && found.contains(&(None, *check));
-        let has = |whose: &Option<AttemptId>, check: &CheckId| {
-            found.contains(&(*whose, *check)) || is_of_none(check)
-        };
-        missed = !whose.iter().all(|whose| kind.demands().all(|check| has(whose, &check)));
+        let has = |whose: &Option<AttemptId>, check: CheckId| found.contains(&(*whose, check));
+        missed = !whose.iter().all(|whose| kind.demands().all(|check| has(whose, check)));
         let may =
             |check: &CheckId| kind.demands().any(|demanded| demanded == *check) || kind.may.contains(check);
-        let may_be_of = |of: &Option<AttemptId>, check| {
-            whose.contains(of) || (of.is_none() && check == CheckId::NothingSurplus)
-        };
-        surprise = !found.iter().all(|(of, check)| may(check) && may_be_of(of, *check));
+        surprise = !found.iter().all(|(of, check)| may(check) && whose.contains(of));
         found_by = Some(checks.iter().map(name).collect());
     }
     Line {

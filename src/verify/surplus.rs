@@ -1,20 +1,21 @@
-//! Rows that stand and should not: one scan of each table looks for rows of this run's submissions that no outcome
-//! explains, and for a second submission of an attempt.
+//! Rows that stand and should not: which submissions this run migrated, which other ones name their attempts, and one scan of
+//! each table beside them.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod failed;
+mod scan;
 
-use chrono::{DateTime, Utc};
+use std::collections::{BTreeMap, HashSet};
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{
-    findings::{Difference, Kind},
-    table::CheckId,
+pub use self::{
+    failed::{BesideFailed, FailedAttempts},
+    scan::{Scan, SurplusRow},
 };
 use crate::{
     domain::{AttemptId, SubmissionIds, attempt_of_launch_id},
     ports::{Fault, Link, StoredTarget, Table},
-    run::{WriterId, writers::of_blob},
 };
 
 /// The number of rows of a submission cannot be said.
@@ -78,6 +79,38 @@ impl KnownSubmissions {
         let at = self.0.binary_search_by_key(&id, |known| known.submission).ok()?;
         self.0.get(at)
     }
+
+    /// Those of `rows` that do not have an id of any submission. A row that has one, and stands beside another submission, was
+    /// looked up by it: what it names is its own submission's difference.
+    fn without_own(&self, lms_instance: &str, table: Table, rows: Vec<SurplusRow>) -> Vec<SurplusRow> {
+        if rows.is_empty() {
+            return rows;
+        }
+        let ids: HashSet<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+        let mut own: HashSet<String> = HashSet::new();
+        for known in &self.0 {
+            let derived = SubmissionIds::new(lms_instance, known.attempt);
+            let of_table = match known.rows(table) {
+                UNKNOWN => 0,
+                rows => usize::from(rows),
+            };
+            own.extend(
+                (1..=of_table).map(|n| derived.row(table.name(), n)).filter(|id| ids.contains(id.as_str())),
+            );
+        }
+        rows.into_iter().filter(|row| !own.contains(&row.id)).collect()
+    }
+}
+
+impl Known {
+    /// How many rows of it the table holds; [`UNKNOWN`] if that is not known.
+    fn rows(&self, table: Table) -> u16 {
+        match table {
+            Table::Files => self.files,
+            Table::Marks => self.marks,
+            _ => 1,
+        }
+    }
 }
 
 /// Submissions under launch ids that name an attempt, other than the one that this program derives for it.
@@ -93,7 +126,8 @@ impl OtherSubmissions {
                 let launch_id = link.parent.unwrap_or_default();
                 let Some(attempt) = attempt_of_launch_id(&launch_id) else { continue };
                 let ids = SubmissionIds::new(lms_instance, attempt);
-                if ids.launch_id() != launch_id || ids.row(Table::Submissions.name(), 1) != link.id {
+                // The attempt's own one is looked up by its id, whatever launch id it has.
+                if ids.row(Table::Submissions.name(), 1) != link.id {
                     others.0.entry(attempt).or_default().push((link.id, launch_id));
                 }
             }
@@ -107,135 +141,20 @@ impl OtherSubmissions {
         self.0.contains_key(&attempt)
     }
 
+    /// Those of an attempt whose row failed.
+    pub fn beside_failed(&self, attempt: AttemptId, may_be_older: bool) -> Vec<BesideFailed> {
+        let of = self.0.get(&attempt).map(Vec::as_slice).unwrap_or_default();
+        let beside = |(submission, launch_id): &(String, String)| BesideFailed {
+            attempt,
+            submission: submission.clone(),
+            launch_id: launch_id.clone(),
+            may_be_older,
+        };
+        of.iter().map(beside).collect()
+    }
+
     /// Whether there is one under this launch id.
     pub fn is_under(&self, attempt: AttemptId, launch_id: &str) -> bool {
         self.0.get(&attempt).is_some_and(|others| others.iter().any(|(_, other)| other == launch_id))
-    }
-}
-
-/// What a scan compares with.
-pub struct Scan<'a> {
-    /// The submissions of this run that were verified.
-    pub known: &'a KnownSubmissions,
-    /// Guid of the LMS instance.
-    pub lms_instance: &'a str,
-    /// The writers of this run; empty if only some of its rows are verified.
-    pub writers: &'a BTreeSet<WriterId>,
-    /// When the plan was made: a launch session of before is not of this run.
-    pub planned_at: DateTime<Utc>,
-}
-
-/// A row that stands and should not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SurplusRow {
-    /// The attempt that it belongs to, as far as it names one.
-    pub attempt: Option<AttemptId>,
-    /// Table that it stands in.
-    pub table: Table,
-    /// Id of the row.
-    pub id: String,
-}
-
-impl SurplusRow {
-    /// What is reported about it.
-    pub fn difference(&self) -> Difference {
-        let issue = format!("{} {}: no outcome of this run names the row", self.table.name(), self.id);
-        Difference { check: CheckId::NothingSurplus, kind: Kind::Surplus, issue, values: None }
-    }
-}
-
-impl Scan<'_> {
-    /// The tables that are scanned. Grades are looked up by their unique submission, and so can have no second row.
-    pub const TABLES: [Table; 5] =
-        [Table::LaunchSessions, Table::SessionRecords, Table::Files, Table::Assignments, Table::Marks];
-
-    /// Reads every row of the table; the number read, and those that should not stand.
-    pub async fn table(
-        &self,
-        target: &dyn StoredTarget,
-        table: Table,
-    ) -> Result<(u64, Vec<SurplusRow>), Fault> {
-        let (mut read, mut found) = (0, Vec::new());
-        let mut each = |links: Vec<Link>| {
-            read += links.len() as u64;
-            for link in links {
-                if let Some(attempt) = self.surplus(table, &link) {
-                    found.push(SurplusRow { attempt, table, id: link.id });
-                }
-            }
-        };
-        target.links(table, &mut each).await?;
-        Ok((read, found))
-    }
-
-    /// The attempt of a row that should not stand, if it names one; `None` for a row that may.
-    #[expect(clippy::option_option, reason = "a surplus row may name no attempt")]
-    fn surplus(&self, table: Table, link: &Link) -> Option<Option<AttemptId>> {
-        let parent = link.parent.as_deref().unwrap_or_default();
-        if matches!(table, Table::LaunchSessions | Table::SessionRecords) {
-            return self.surplus_by_launch_id(link, parent).map(Some);
-        }
-        if let Some(known) = self.known.find(parent) {
-            let rows = match table {
-                Table::Files => known.files,
-                Table::Marks => known.marks,
-                _ => 1,
-            };
-            let ids = SubmissionIds::new(self.lms_instance, known.attempt);
-            let is_derived = (1..=usize::from(rows)).any(|n| ids.row(table.name(), n) == link.id);
-            return (rows != UNKNOWN && !is_derived).then_some(Some(known.attempt));
-        }
-        let writer = link.blob.as_deref().and_then(of_blob)?;
-        self.writers.contains(&writer).then_some(None)
-    }
-
-    /// A session under another launch id of the attempt, made since the plan. Under its own one the row is looked up.
-    fn surplus_by_launch_id(&self, link: &Link, launch_id: &str) -> Option<AttemptId> {
-        let attempt = attempt_of_launch_id(launch_id)?;
-        let ids = SubmissionIds::new(self.lms_instance, attempt);
-        let is_ours = self.known.attempt(&ids.row(Table::Submissions.name(), 1)).is_some();
-        let since_plan = link.created_at.is_none_or(|at| at >= self.planned_at);
-        (is_ours && since_plan && ids.launch_id() != launch_id).then_some(attempt)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_rows_that_an_outcome_explains_may_stand_under_a_submission_of_the_run() {
-        let attempt: AttemptId = "987".parse().unwrap();
-        let ids = SubmissionIds::new("X", attempt);
-        let mut known = KnownSubmissions::default();
-        known.add(&ids, attempt, Some(2), None);
-        known.finish();
-        let writers: BTreeSet<WriterId> = ["0123456789ab".parse().unwrap()].into();
-        let scan =
-            Scan { known: &known, lms_instance: "X", writers: &writers, planned_at: DateTime::UNIX_EPOCH };
-        let submission = ids.row("assignment_submissions", 1);
-        let link = |id: &str, parent: &str, blob: Option<&str>| Link {
-            id: id.into(),
-            parent: Some(parent.into()),
-            blob: blob.map(str::to_owned),
-            created_at: None,
-        };
-        let file = |n| ids.row("submission_files", n);
-        assert_eq!(scan.surplus(Table::Files, &link(&file(2), &submission, None)), None);
-        assert_eq!(scan.surplus(Table::Files, &link(&file(3), &submission, None)), Some(Some(attempt)));
-        assert_eq!(
-            scan.surplus(Table::Files, &link("x", "other", Some("LTI_Uploads/0123456789ab/1_1_a"))),
-            Some(None)
-        );
-        assert_eq!(
-            scan.surplus(Table::Files, &link("x", "other", Some("LTI_Uploads/0123456789ac/1_1_a"))),
-            None
-        );
-        // How many marks there are is not known.
-        assert_eq!(scan.surplus(Table::Marks, &link("x", &submission, None)), None);
-        assert_eq!(scan.surplus(Table::Assignments, &link("x", &submission, None)), Some(Some(attempt)));
-        assert_eq!(scan.surplus(Table::LaunchSessions, &link("x", &ids.launch_id(), None)), None);
-        assert_eq!(scan.surplus(Table::LaunchSessions, &link("x", "rogo_986_x", None)), None);
-        assert_eq!(scan.surplus(Table::LaunchSessions, &link("x", "rogo_987_x", None)), Some(Some(attempt)));
     }
 }

@@ -91,7 +91,7 @@ checks! {
         "roll the attempt back and migrate it again";
     FileNames = "file_names", Rows, "file_name, original_file_name", "the input's list of names, else the URL; marker files by learner and assessment",
         "roll the attempt back and migrate it again";
-    FileTypes = "file_types", Rows, "file_type, file_mime_type, submission_file_type, turnitin_status", "the name's extension; learner or marker file",
+    FileTypes = "file_types", Rows, "file_type, file_mime_type, submission_file_type, turnitin_status", "the name's extension; learner or marker file; complete, or a status that the application set since",
         "roll the attempt back and migrate it again";
     FileSizes = "file_sizes", Rows, "file_size", "the bytes that the outcome names, in MB with one decimal",
         "roll the attempt back and migrate it again";

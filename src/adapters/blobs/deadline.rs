@@ -7,6 +7,7 @@ use futures_util::{
     StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
+use tokio_util::io::ReaderStream;
 
 use crate::ports::{Fault, FaultKind, Service, on_thread};
 
@@ -31,6 +32,21 @@ pub(super) async fn blocking_for<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
 ) -> Result<T, Fault> {
     tokio::time::timeout(most, on_thread(work)).await.unwrap_or_else(|_elapsed| Err(silent(service, most)))
+}
+
+/// How much of a file is read at a time.
+pub(super) const READ_BYTES: usize = 256 * 1024;
+
+/// The contents of a file of so many bytes, with a buffer no larger than they need: hundreds of small files are read at once.
+pub(super) fn contents(
+    file: std::fs::File,
+    bytes: u64,
+    service: Service,
+    fault: impl Fn(std::io::Error) -> Fault + Send + 'static,
+) -> BoxStream<'static, Result<Bytes, Fault>> {
+    let capacity = usize::try_from(bytes).map_or(READ_BYTES, |bytes| READ_BYTES.min(bytes.saturating_add(1)));
+    let parts = ReaderStream::with_capacity(tokio::fs::File::from_std(file), capacity);
+    with_deadline(parts.map_err(fault).boxed(), service)
 }
 
 /// The stream, each part of which comes within two minutes or is a fault.

@@ -1,5 +1,6 @@
 //! Blobs in a folder: a file each, made whole beside its place and then put there in one step.
 
+mod empty;
 mod place;
 pub(super) mod unfinished;
 mod upload;
@@ -18,11 +19,10 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 use md5::{Digest, Md5};
-use tokio_util::io::ReaderStream;
 use uuid::Uuid;
 
 use super::{
-    deadline::{LARGE_WORK, blocking, blocking_for, with_deadline},
+    deadline::{LARGE_WORK, READ_BYTES, blocking, blocking_for, contents},
     faults, names, sidecar,
 };
 use crate::ports::{
@@ -34,9 +34,6 @@ const PROPERTIES: &str = ".properties";
 
 /// Subfolder for files that are still being written; a complete file is renamed out of it.
 const PARTIAL: &str = ".partial";
-
-/// How much of a file is read at a time.
-const READ_BYTES: usize = 256 * 1024;
 
 /// Parts of a call's deletes that are under way at a time: a file system may take a millisecond for each file.
 const DELETES: usize = 16;
@@ -201,9 +198,8 @@ impl Blobs for FolderBlobs {
             sidecar::info(&self.sidecar(name), name, &metadata)
         };
         let (own, name) = (self.clone(), name.to_owned());
-        let body = ReaderStream::with_capacity(tokio::fs::File::from_std(file), READ_BYTES)
-            .map_err(move |error| own.fault(error, "reading", &name));
-        Ok(Some(BlobReader { info, body: with_deadline(body.boxed(), self.service) }))
+        let fault = move |error| own.fault(error, "reading", &name);
+        Ok(Some(BlobReader { info, body: contents(file, metadata.len(), self.service, fault) }))
     }
 
     async fn head(&self, name: &str) -> Result<Option<BlobInfo>, Fault> {
@@ -243,6 +239,11 @@ impl Blobs for FolderBlobs {
     async fn delete_unfinished(&self, names: &[String]) -> Result<(), Fault> {
         let (own, names) = (self.clone(), names.to_vec());
         blocking_for(LARGE_WORK, self.service, move || own.remove_partial(&names)).await
+    }
+
+    async fn remove_empty_folders(&self, folder: &str) -> Result<(), Fault> {
+        let (own, folder) = (self.clone(), folder.to_owned());
+        blocking_for(LARGE_WORK, self.service, move || own.remove_empty(&folder)).await
     }
 }
 

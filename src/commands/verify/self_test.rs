@@ -38,6 +38,7 @@ impl Asked<'_> {
         let places = Places {
             target: &connect::target_blobs(self.settings)?,
             scratch: &connect::scratch_blobs(self.settings, &scratch)?,
+            prefix: &scratch,
             source: &connect::source(self.settings)?,
             run: &self.plan.run,
             rows: self.plan.last_row(),

@@ -37,6 +37,7 @@ impl View {
         let step = container.files.div_ceil(SAMPLE).max(1);
         let text = match &way.not_listed {
             None => format!("listed below {} in {} pages", shown_prefix(container), way.pages),
+            Some(why) if container.files == 0 => format!("not listed: {why}"),
             Some(why) if step == 1 => format!("looked at one by one: {why}"),
             Some(why) => format!("a sample of {} looked at: {why}", container.files.div_ceil(step)),
         };
@@ -60,9 +61,9 @@ impl View {
         }
     }
 
-    /// Whether a row that passed the rules names one of its files; if not, it is not looked at.
+    /// Whether a row of the input names one of its files; if not, nothing is said of it.
     pub fn is_named(&self) -> bool {
-        self.container.files > 0
+        self.container.files + self.container.named > 0
     }
 
     /// Whether this file, which no listing showed, is to be looked at.
@@ -117,6 +118,7 @@ mod tests {
             example: "https://a.example/box/f".parse().unwrap(),
             prefix: String::new(),
             files,
+            named: files,
         };
         View::new(&container, &Way { not_listed: not_listed.map(str::to_owned), ..Way::default() })
     }

@@ -45,7 +45,8 @@ pub async fn look_at_sources(
     in_folder: bool,
 ) -> Result<Sourced, Fault> {
     let buckets = wanted.by_source.len();
-    let listed = list_all(source, &wanted.containers, buckets).await?;
+    let containers = (0..).zip(wanted.containers.iter().cloned()).collect();
+    let listed = list_all(source, containers, buckets).await?;
     let mut requests: u64 = listed.ways.iter().map(|way| way.pages).sum();
     let mut dealt = Buckets::new(buckets)?;
     for bucket in 0..buckets {

@@ -4,32 +4,44 @@ use super::super::{
     findings::{Findings, Kind, Lack},
     table::CheckId,
 };
-use crate::domain::{FailCode, MappingState, SkipCode, text::trim};
+use crate::{
+    domain::{FailCode, MappingState, SkipCode, text::trim},
+    ports::Table,
+};
 
 /// What the target holds of an attempt that this run did not migrate.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AtTarget {
     /// A submission under the attempt's derived launch id whose files name a writer of this run, or no writer.
     pub of_this_run: bool,
     /// A submission under a launch id of the attempt that another program or run wrote.
     pub of_another: bool,
-    /// A launch session without a submission, made since the plan.
+    /// A launch session or session record without a submission, made since the plan.
     pub session_since_plan: bool,
+    /// Tables with other rows under derived ids of the attempt, unless another run wrote its submission.
+    pub leftover: Vec<Table>,
 }
 
 /// Nothing of a failed row stands.
-pub fn failed(code: FailCode, target: Option<AtTarget>, findings: &mut Findings) {
+pub fn failed(code: FailCode, target: Option<&AtTarget>, findings: &mut Findings) {
     let check = CheckId::FailedAbsent;
     let Some(target) = target else {
-        return findings.lacking(check, Lack::Table(crate::ports::Table::Submissions));
+        return findings.lacking(check, Lack::Table(Table::Submissions));
     };
     findings.holds(check, !target.of_this_run, Kind::Surplus, || {
         format!("the row failed ({code}), and the target holds a submission of it")
     });
-    // A session that stood alone before is why a row may be rejected.
-    let is_alone = target.session_since_plan && code != FailCode::TargetRejected;
+    // Rows that stood alone before, under ids of the attempt, are why a row may be rejected.
+    let is_refused = code == FailCode::TargetRejected;
+    let is_alone = target.session_since_plan && !is_refused;
     findings.holds(check, !is_alone || target.of_another, Kind::Surplus, || {
-        format!("the row failed ({code}), and the target holds a launch session of it that was made since")
+        format!(
+            "the row failed ({code}), and the target holds a launch session or session record of it that was made since"
+        )
+    });
+    findings.holds(check, is_refused || target.leftover.is_empty(), Kind::Surplus, || {
+        let tables: Vec<&str> = target.leftover.iter().map(|table| table.name()).collect();
+        format!("the row failed ({code}), and the target holds rows of it in {}", tables.join(", "))
     });
 }
 
@@ -87,7 +99,7 @@ pub fn skipped(code: SkipCode, claim: &Claim<'_>, findings: &mut Findings) {
 
 impl Claim<'_> {
     fn target_says(&self, says: fn(&AtTarget) -> bool) -> Result<bool, Lack> {
-        self.target.as_ref().map(says).ok_or(Lack::Table(crate::ports::Table::Submissions))
+        self.target.as_ref().map(says).ok_or(Lack::Table(Table::Submissions))
     }
 }
 
@@ -118,26 +130,50 @@ mod tests {
             unit_versions: &versions,
             target: Some(target),
         };
-        let nothing = AtTarget::default();
-        let other = AtTarget { of_another: true, ..nothing };
-        let ours = AtTarget { of_this_run: true, ..nothing };
+        let nothing = AtTarget::default;
+        let other = || AtTarget { of_another: true, ..nothing() };
+        let ours = || AtTarget { of_this_run: true, ..nothing() };
         for (code, claim, differences) in [
-            (SkipCode::DuplicateRow, claim(Some(2), &included, nothing), 0),
-            (SkipCode::DuplicateRow, claim(None, &included, nothing), 1),
-            (SkipCode::UnitVersionExcluded, claim(None, &excluded, nothing), 0),
-            (SkipCode::UnitVersionExcluded, claim(None, &included, nothing), 1),
-            (SkipCode::AlreadyMigrated, claim(None, &included, other), 0),
-            (SkipCode::AlreadyMigrated, claim(None, &included, nothing), 1),
-            (SkipCode::ChangedAtSource, claim(None, &included, other), 0),
-            (SkipCode::ChangedAtSource, claim(None, &included, ours), 1),
-            (SkipCode::Withdrawn, claim(None, &included, other), 0),
-            (SkipCode::Withdrawn, claim(Some(2), &included, other), 1),
-            (SkipCode::ExcludedByOwner, claim(None, &included, other), 0),
-            (SkipCode::ExcludedByOwner, claim(None, &included, ours), 1),
-            (SkipCode::DeletedInTarget, claim(None, &included, nothing), 0),
-            (SkipCode::DeletedInTarget, claim(None, &included, ours), 1),
+            (SkipCode::DuplicateRow, claim(Some(2), &included, nothing()), 0),
+            (SkipCode::DuplicateRow, claim(None, &included, nothing()), 1),
+            (SkipCode::UnitVersionExcluded, claim(None, &excluded, nothing()), 0),
+            (SkipCode::UnitVersionExcluded, claim(None, &included, nothing()), 1),
+            (SkipCode::AlreadyMigrated, claim(None, &included, other()), 0),
+            (SkipCode::AlreadyMigrated, claim(None, &included, nothing()), 1),
+            (SkipCode::ChangedAtSource, claim(None, &included, other()), 0),
+            (SkipCode::ChangedAtSource, claim(None, &included, ours()), 1),
+            (SkipCode::Withdrawn, claim(None, &included, other()), 0),
+            (SkipCode::Withdrawn, claim(Some(2), &included, other()), 1),
+            (SkipCode::ExcludedByOwner, claim(None, &included, other()), 0),
+            (SkipCode::ExcludedByOwner, claim(None, &included, ours()), 1),
+            (SkipCode::DeletedInTarget, claim(None, &included, nothing()), 0),
+            (SkipCode::DeletedInTarget, claim(None, &included, ours()), 1),
         ] {
             assert_eq!(finds(code, &claim), differences, "{code}");
         }
+    }
+
+    #[test]
+    fn nothing_of_a_failed_row_stands_that_another_run_did_not_write() {
+        let finds = |code, target: AtTarget| {
+            let mut findings = Findings::default();
+            failed(code, Some(&target), &mut findings);
+            findings.differences.into_iter().map(|one| one.issue).collect::<Vec<_>>()
+        };
+        let (code, nothing) = (FailCode::FileMissing, AtTarget::default());
+        let session = AtTarget { session_since_plan: true, ..nothing.clone() };
+        for (code, target, differences) in [
+            (code, nothing.clone(), 0),
+            (code, AtTarget { of_this_run: true, ..nothing.clone() }, 1),
+            (code, AtTarget { of_another: true, ..session.clone() }, 0),
+            (code, session.clone(), 1),
+            (FailCode::TargetRejected, session, 0),
+            (FailCode::TargetRejected, AtTarget { leftover: vec![Table::Grades], ..nothing.clone() }, 0),
+        ] {
+            assert_eq!(finds(code, target.clone()).len(), differences, "{code} {target:?}");
+        }
+        let leftover = AtTarget { leftover: vec![Table::Files, Table::Grades], ..nothing };
+        let issue = "the row failed (file_missing), and the target holds rows of it in submission_files, submission_grades";
+        assert_eq!(finds(code, leftover), [issue]);
     }
 }

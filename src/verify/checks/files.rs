@@ -12,7 +12,7 @@ use super::{
         rows::{Beside, StoredSubmission},
         table::CheckId,
     },
-    Ground,
+    Ground, turnitin,
 };
 use crate::{
     domain::{FileKind, Migrated},
@@ -56,7 +56,7 @@ pub fn files(
             format!("submission_files has no row for file {}", file.order)
         });
         if let Some(row) = row {
-            one(ground, beside, file, row, findings);
+            one(ground, beside, file, (row, turnitin::moved_on(row, outcome.receipt.as_deref())), findings);
             if let Some(receipt) = outcome.file_receipts.get(place(file).saturating_sub(1)) {
                 let at = Place { table: Table::Files, column: "file_size", n: place(file) };
                 let stored = Table::Files.place("file_size").map_or(&Cell::Null, |place| row.at(place));
@@ -110,12 +110,12 @@ fn totals(
     );
 }
 
-/// One file's row.
+/// One file's row, and whether the application moved its Turnitin status on.
 fn one(
     ground: &Ground<'_>,
     beside: &Beside<'_>,
     file: &ExpectedFile,
-    row: &StoredRow,
+    (row, moved_on): (&StoredRow, bool),
     findings: &mut Findings,
 ) {
     let table = Table::Files;
@@ -147,7 +147,8 @@ fn one(
     let (kind, turnitin, uploader) = match file.kind {
         FileKind::Learner => {
             let uploader = person.map_or(Want::Unknown(Lack::Inputs), |person| Want::text(&person.uploader));
-            ("submission", Want::text("complete"), uploader)
+            let status = if moved_on { Want::Anything } else { Want::text(turnitin::WRITTEN) };
+            ("submission", status, uploader)
         }
         // The column keeps its default, which the application may change.
         FileKind::Marker => ("feedback", Want::Anything, Want::Null),

@@ -9,7 +9,7 @@ use super::{
         rows::StoredSubmission,
         table::CheckId,
     },
-    Ground,
+    Ground, turnitin,
 };
 use crate::{
     domain::{
@@ -48,7 +48,12 @@ pub fn receipt(
         return findings.lacking(check, Lack::Table(table));
     }
     findings.compared(check);
-    if rows_digest(ground.layout, Part::Submission, &forms(ground.layout, stored)) == receipt.sha256 {
+    let holds = |written: Option<&Receipt>| {
+        let rows = forms(ground.layout, stored, written);
+        rows_digest(ground.layout, Part::Submission, &rows) == receipt.sha256
+    };
+    let has_moved_on = stored.files.iter().any(|file| turnitin::moved_on(file, Some(receipt)));
+    if holds(None) || (has_moved_on && holds(Some(receipt))) {
         return;
     }
     let written = Written::of(receipt, stored);
@@ -75,11 +80,23 @@ pub fn receipt(
 
 /// The digest of an enforcement row as it stands, which has a receipt of its own.
 pub fn of_enforcement(layout: &Layout, row: &StoredRow) -> Digest {
-    rows_digest(layout, Part::Enforcement, &[form(layout, &ENFORCEMENT, Table::Enforcements, row)])
+    rows_digest(layout, Part::Enforcement, &[form(layout, &ENFORCEMENT, (Table::Enforcements, row), None)])
 }
 
-fn form(layout: &Layout, of: &'static TableForm, table: Table, row: &StoredRow) -> RowForm {
-    RowForm::new(layout, of, |column| value(table.place(column).map_or(&Cell::Null, |place| row.at(place))))
+/// The form of a stored row. `written`: with the Turnitin status that the run wrote, if the application moved it on since this
+/// receipt's commit.
+fn form(
+    layout: &Layout,
+    of: &'static TableForm,
+    (table, row): (Table, &StoredRow),
+    written: Option<&Receipt>,
+) -> RowForm {
+    let is_files = table == Table::Files;
+    let has_moved_on = is_files && written.is_some_and(|receipt| turnitin::moved_on(row, Some(receipt)));
+    RowForm::new(layout, of, |column| match column {
+        "turnitin_status" if has_moved_on => StoredValue::Text(turnitin::WRITTEN.into()),
+        _ => value(table.place(column).map_or(&Cell::Null, |place| row.at(place))),
+    })
 }
 
 /// The tables whose rows a receipt is of.
@@ -88,13 +105,13 @@ fn tables(stored: &StoredSubmission) -> impl Iterator<Item = (Table, &[StoredRow
     of_receipt.map(|table| (*table, stored.rows(*table)))
 }
 
-fn forms(layout: &Layout, stored: &StoredSubmission) -> Vec<RowForm> {
+fn forms(layout: &Layout, stored: &StoredSubmission, written: Option<&Receipt>) -> Vec<RowForm> {
     let mut forms = Vec::new();
     for (table, rows) in tables(stored) {
         let Some(of) = Part::Submission.tables().iter().find(|form| form.name == table.name()) else {
             continue;
         };
-        forms.extend(rows.iter().map(|row| form(layout, of, table, row)));
+        forms.extend(rows.iter().map(|row| form(layout, of, (table, row), written)));
     }
     forms
 }
@@ -139,8 +156,7 @@ enum Written {
 
 impl Written {
     fn of(receipt: &Receipt, stored: &StoredSubmission) -> Self {
-        let low = |transaction: u64| u32::try_from(transaction & u64::from(u32::MAX)).unwrap_or_default();
-        let Some(own) = receipt.transaction.map(low) else { return Self::Unknown };
+        let Some(own) = receipt.row_transaction() else { return Self::Unknown };
         let rows = || tables(stored).flat_map(|(table, rows)| rows.iter().map(move |row| (table, row)));
         if rows().all(|(_, row)| row.transaction != own) {
             return Self::Unknown;

@@ -8,7 +8,7 @@ use crate::{
         SubmissionIds,
         form::{Layout, NumberType},
     },
-    ports::StoredCatalogue,
+    ports::{Cell, StoredCatalogue},
     verify::expect::RunSettings,
 };
 
@@ -36,7 +36,7 @@ fn submission(attempt: &str) -> String {
 }
 
 /// What differs if these rows stand, each with the submission that it names and that one's age in microseconds before the
-/// rule of attempt 7. This run has also migrated attempts 5 and 9.
+/// rule of attempt 7. This run has also migrated attempts 5, 9 and 11, the last one another learner's.
 fn finds(rows: &[(&str, i64)]) -> Vec<String> {
     let settings = settings();
     let (catalogue, layout) = (StoredCatalogue::default(), Layout::new(&[], |_, _| NumberType::Real));
@@ -49,7 +49,7 @@ fn finds(rows: &[(&str, i64)]) -> Vec<String> {
         unreadable: &BTreeSet::new(),
     };
     let mut known = KnownSubmissions::default();
-    for attempt in ["5", "7", "9"] {
+    for attempt in ["5", "7", "9", "11"] {
         let attempt = attempt.parse().unwrap();
         known.add(&SubmissionIds::new(INSTANCE, attempt), attempt, None, None);
     }
@@ -77,9 +77,14 @@ fn finds(rows: &[(&str, i64)]) -> Vec<String> {
     };
     let mut standing = Standing::default();
     standing.add(rows.iter().map(stored).collect());
-    let rules = Rules { newest: HashMap::from([(key.clone(), rule.clone())]), ..Rules::default() };
+    // Attempt 11 has a rule under another key.
+    let another = Rule { attempt: "11".parse().unwrap(), submission: submission("11"), ..rule.clone() };
+    let other_key = ("other".to_owned(), "code".to_owned(), "context".to_owned());
+    let newest = HashMap::from([(key.clone(), rule.clone()), (other_key, another)]);
+    let rules = Rules { newest, ..Rules::default() };
     let compared = standing.compare(&rules, &ground, &known, &BTreeSet::new());
-    let differences = compared.into_iter().flat_map(|(.., findings)| findings.differences);
+    let of_seven = compared.into_iter().filter(|(_, attempt, _)| *attempt == rule.attempt);
+    let differences = of_seven.flat_map(|(.., findings)| findings.differences);
     differences.map(|difference| difference.issue).collect()
 }
 
@@ -88,7 +93,7 @@ fn a_live_row_of_the_same_date_stands_and_an_older_one_does_not() {
     assert!(finds(&[("live", 0)]).is_empty());
     assert_eq!(
         finds(&[("live", 1)]),
-        ["malpractice_enforcements holds the rule of an older attempt, or of none"]
+        ["malpractice_enforcements holds the rule of an older attempt, of another learner's, or of none"]
     );
     assert!(finds(&[("live", -1)]).is_empty());
     // Of several the live one of the same date is compared, in whatever order they are read.
@@ -130,4 +135,10 @@ fn of_two_rules_of_the_same_date_that_of_the_higher_attempt_is_expected_whicheve
             assert_eq!(rules.newest[&key()], nine);
         }
     }
+}
+
+#[test]
+fn a_newer_attempt_of_this_run_does_not_take_the_place_of_another_learners_rule() {
+    assert_eq!(finds(&[(&submission("11"), -1)]).len(), 1);
+    assert!(finds(&[(&submission("9"), -1)]).is_empty());
 }

@@ -2,11 +2,16 @@
 
 use std::collections::HashMap;
 
-use super::{Checked, Item, World, lookups::stored};
+use chrono::{DateTime, Utc};
+
+use super::{
+    Checked, Item, World,
+    lookups::{OF_A_SUBMISSION, stored},
+};
 use crate::{
-    domain::{AttemptId, Facts, Fate, MappingState, SkipCode, SubmissionIds},
+    domain::{AttemptId, Facts, FailCode, Fate, MappingState, SkipCode, SubmissionIds},
     exit::Stop,
-    ports::{Cell, StoredRow, Table},
+    ports::{Cell, Table},
     run::writers::of_blob,
     verify::{
         checks::{self, AtTarget, Claim},
@@ -85,6 +90,7 @@ fn check(
     let (ground, stored) = (&world.ground, &rows);
     let (mut code, mut marks) = (Err(Lack::Row), None);
     let mut findings = Findings::default();
+    let mut beside = Vec::new();
     match (&item.outcome.fate, &expected) {
         (Fate::Migrated(migrated), Some(expected)) => {
             findings = checks::migrated(ground, expected, migrated, stored);
@@ -104,7 +110,11 @@ fn check(
         (Fate::Failed { code, .. }, _) => {
             // A row without an attempt id cannot have been migrated.
             if let Some(attempt) = item.attempt {
-                checks::failed(*code, at_target(world, others, attempt, stored), &mut findings);
+                for table in OF_A_SUBMISSION.iter().filter(|table| ground.unreadable.contains(table)) {
+                    findings.lacking(CheckId::FailedAbsent, Lack::Table(*table));
+                }
+                checks::failed(*code, at_target(world, others, attempt, stored).as_ref(), &mut findings);
+                beside = others.beside_failed(attempt, *code == FailCode::RowInvalid);
             }
         }
         (Fate::Skipped { code, .. }, _) => skipped(world, others, &item, *code, stored, &mut findings),
@@ -117,7 +127,7 @@ fn check(
                 .to_owned()
         }),
     }
-    Checked { item, expected, code, marks, files: rows.files, findings }
+    Checked { item, expected, code, marks, files: rows.files, beside, findings }
 }
 
 fn single(world: &World<'_>, others: &OtherSubmissions, attempt: AttemptId, findings: &mut Findings) {
@@ -172,13 +182,24 @@ fn at_target(
     let is_there = !stored.submissions.is_empty();
     let by_another =
         !writers.is_empty() && writers.iter().all(|writer| !world.ground.writers.contains(writer));
-    let made = |row: &StoredRow| match Table::LaunchSessions.place("created_at").map(|place| row.at(place)) {
-        Some(Cell::Time(at)) => *at >= world.planned_at,
-        _ => true,
-    };
+    let children = [Table::Files, Table::Assignments, Table::Marks, Table::Grades].into_iter();
+    let stands = |table: &Table| !by_another && !stored.rows(*table).is_empty();
     Some(AtTarget {
         of_this_run: (is_there && !by_another) || others.is_under(attempt, &launch_id),
         of_another: (is_there && by_another) || others.has(attempt),
-        session_since_plan: !is_there && stored.launch_sessions.iter().any(made),
+        session_since_plan: !is_there && sessions_since(world.planned_at, stored),
+        leftover: children.filter(stands).collect(),
     })
+}
+
+/// Whether a launch session or session record stands that was made since.
+fn sessions_since(planned_at: DateTime<Utc>, stored: &StoredSubmission) -> bool {
+    let made = |table: Table| {
+        let made_at = table.place("created_at");
+        stored.rows(table).iter().any(|row| match made_at.map(|place| row.at(place)) {
+            Some(Cell::Time(at)) => *at >= planned_at,
+            _ => true,
+        })
+    };
+    [Table::LaunchSessions, Table::SessionRecords].into_iter().any(made)
 }

@@ -49,6 +49,7 @@ impl Prepared {
             passed.take(world, one, found);
         }
         passed.known.finish();
+        passed.failed.finish();
         Ok(passed)
     }
 }

@@ -1,5 +1,6 @@
-//! What each column of the tables with one row for each submission has to hold: a line for each, but for the key by which
-//! the row is looked up. A row with another key is not found, and its table lacks a row.
+//! What each column of the tables with one row for each submission has to hold: a line for each, but for the id of
+//! submissions and marking assignments, by which alone they are looked up. Such a row with another id is not found, and its
+//! table lacks a row.
 
 use std::borrow::Cow;
 
@@ -83,6 +84,7 @@ fn never<'a>() -> Want<'a> {
 /// The columns of `lti_launch_sessions`.
 pub const LAUNCH_SESSION: &[ColumnRule] = &[
     rule("id", CheckId::LaunchSessionPresent, |b| b.derived(Table::LaunchSessions)),
+    rule("launch_id", CheckId::LaunchSessionPresent, |b| Want::text(&b.expected.launch_id)),
     rule("user_id", CheckId::LaunchSessionLearner, lms_user),
     rule("user_email", CheckId::LaunchSessionLearner, |b| b.person(|p| &p.email)),
     rule("user_name", CheckId::LaunchSessionLearner, |b| b.person(|p| &p.full_name)),
@@ -115,6 +117,7 @@ pub const LAUNCH_SESSION: &[ColumnRule] = &[
 /// The columns of `lti_session_records`.
 pub const SESSION_RECORD: &[ColumnRule] = &[
     rule("id", CheckId::SessionRecordPresent, |b| b.derived(Table::SessionRecords)),
+    rule("launch_id", CheckId::SessionRecordPresent, |b| Want::text(&b.expected.launch_id)),
     rule("lms_user_id", CheckId::SessionRecordLearner, lms_user),
     rule("first_name", CheckId::SessionRecordLearner, |b| b.person(|p| &p.first_name)),
     rule("last_name", CheckId::SessionRecordLearner, |b| b.person(|p| &p.last_name)),
@@ -177,6 +180,7 @@ pub const ASSIGNMENT: &[ColumnRule] = &[
 /// The columns of `submission_grades`, but for assessment and malpractice level.
 pub const GRADE: &[ColumnRule] = &[
     rule("id", CheckId::GradePresent, |b| b.derived(Table::Grades)),
+    rule("submission_id", CheckId::GradePresent, |b| b.derived(Table::Submissions)),
     rule("total_marks_awarded", CheckId::GradeMarks, |b| b.grade("total_marks_awarded", |r| &r.awarded)),
     rule("total_marks_possible", CheckId::GradeMarks, |b| b.grade("total_marks_possible", |r| &r.available)),
     rule("percentage_score", CheckId::GradePercentage, |b| b.grade("percentage_score", |r| &r.percent)),

@@ -38,10 +38,12 @@ const BYTES: u64 = 16 << 20;
 
 /// Where the files lie, and where their copies go.
 pub struct Places<'a> {
-    /// The target container: it is only read.
+    /// The target container: its blobs are only read.
     pub target: &'a Arc<dyn Blobs>,
     /// A prefix of it that only this self-test knows.
     pub scratch: &'a Arc<dyn Blobs>,
+    /// The name of that prefix in the target container.
+    pub prefix: &'a str,
     /// Reads source files.
     pub source: &'a Arc<dyn Source>,
     /// The run's name.
@@ -63,6 +65,7 @@ pub async fn test_files(
     let test = Test { world: &few, places, files };
     let tested = test.all().await;
     clear(places.scratch.as_ref()).await?;
+    places.target.remove_empty_folders(places.prefix).await?;
     tested
 }
 

@@ -73,7 +73,8 @@ pub fn kinds() -> Vec<Kind> {
         may: &[],
         whose: Whose::One,
     };
-    let swapped = values::SWAPPED.iter().map(|line| Kind { whose: Whose::Two, ..of(line) });
+    let swapped =
+        values::SWAPPED.iter().chain(values::EXCHANGED).map(|line| Kind { whose: Whose::Two, ..of(line) });
     let nobodys = NOBODYS.iter().map(|line| Kind { whose: Whose::Nobody, ..of(line) });
     columns::kinds().into_iter().chain(others.map(of)).chain(swapped).chain(nobodys).collect()
 }

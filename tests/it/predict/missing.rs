@@ -85,3 +85,46 @@ async fn a_blob_that_a_row_names_is_not_said_to_be_of_no_row_whatever_becomes_of
     alone(&["--dry-run"], "of a target without submissions").await;
     alone(&["--dry-run", "--limit", "40"], "of a trial that leaves rows out").await;
 }
+
+#[tokio::test]
+async fn a_container_that_only_a_failing_row_names_is_listed_and_one_that_no_row_names_is_said_not_to_be() {
+    let sample = Sample::with(24, 31, |options| options.plain = true).await;
+    let mut app = TestApp::new(&sample).await;
+    let azurite = Azurite::shared().await;
+    let (other, unnamed) = (azurite.container().await, azurite.container().await);
+    azurite.put(&other, "learner/named.docx", "of a row without an address").await;
+    azurite.put(&other, "learner/forgotten.docx", "never exported").await;
+    let mut input = Csv::read(&sample.path("submission_files.csv"));
+    let [email, learner, marker] = ["Learner Email", "Learner Azure Blob URLs", "Marker Azure Blob URLs"]
+        .map(|column| input.place(column));
+    let row = &mut input.rows[5];
+    row[email].clear();
+    row[marker].clear();
+    row[learner] = azurite.url(&other, "learner/named.docx").to_string();
+    let changed = app.out.path().join("changed.csv");
+    input.write(&changed);
+    app.set("ROGO_SUBMISSIONS", changed.display().to_string());
+    let root = |container: &str| azurite.url(container, "").to_string().trim_end_matches('/').to_owned();
+    let places = [app.variable("ROGO_SOURCE_ALLOW").to_owned(), root(&other), root(&unnamed)];
+    app.set("ROGO_SOURCE_ALLOW", places.join(","));
+
+    let prediction = predicted(&app, &["--dry-run"]).await;
+    assert_eq!(prediction.outcomes.failed.values().map(|failed| failed.rows).sum::<u64>(), 1);
+    let table = rows(&app, "not_in_input.csv");
+    let blobs: Vec<&str> = table.iter().filter(|row| row[0] == "blob").map(|row| row[4].as_str()).collect();
+    let of_other: Vec<&&str> = blobs.iter().filter(|name| name.contains(&other)).collect();
+    assert_eq!(of_other.len(), 1, "{blobs:?}");
+    assert!(of_other[0].ends_with("/learner/forgotten.docx"), "{blobs:?}");
+    let source = prediction.files.sources.iter().find(|source| source.container.ends_with(&other)).unwrap();
+    assert_eq!((source.files, source.not_named), (0, Some(1)), "{source:?}");
+    let not_possible = &prediction.not_in_input.not_possible;
+    let said = format!("/{unnamed}: not listed: no row of the input names a file of it");
+    assert!(not_possible.iter().any(|why| why.ends_with(&said)), "{not_possible:?}");
+
+    // One that may not be listed is named.
+    azurite.discard(&other).await;
+    let not_possible = predicted(&app, &["--dry-run"]).await.not_in_input.not_possible;
+    let is_named = |why: &String| why.contains(&format!("/{other}: not listed: it could not be listed"));
+    assert!(not_possible.iter().any(is_named), "{not_possible:?}");
+    azurite.discard(&unnamed).await;
+}

@@ -65,7 +65,7 @@ const TABLES: [(&str, &str, Columns); 8] = [
         "launch_id = '{launch}'",
         &[
             ("id", TEXT, "launch_session_present", ""),
-            ("launch_id", TEXT, "launch_session_present nothing_surplus", ""),
+            ("launch_id", TEXT, "launch_session_present", ""),
             ("consumer_key", TEXT, "launch_session_consumer", ""),
             ("user_id", TEXT, "launch_session_learner submission_ids", ""),
             ("user_email", TEXT, "launch_session_learner", ""),
@@ -95,7 +95,7 @@ const TABLES: [(&str, &str, Columns); 8] = [
         "lti_session_records",
         "launch_id = '{launch}'",
         &[
-            ("launch_id", TEXT, "session_record_present nothing_surplus", ""),
+            ("launch_id", TEXT, "session_record_present", ""),
             ("lms_user_id", TEXT, "session_record_learner submission_ids", ""),
             ("consumer_name", TEXT, "session_record_consumer", ""),
             ("role", TEXT, "session_record_consumer", ""),
@@ -127,7 +127,7 @@ const TABLES: [(&str, &str, Columns); 8] = [
                 "submission_present",
                 "",
             ),
-            ("lti_launch_id", TEXT, "submission_present submission_single", ""),
+            ("lti_launch_id", TEXT, "submission_present", ""),
             ("file_count", NEXT, "submission_file_count", ""),
             ("total_file_size", TEXT, "submission_file_size", ""),
             ("submitted_at", MICROSECOND, "submission_dates", ""),
@@ -173,7 +173,7 @@ const TABLES: [(&str, &str, Columns); 8] = [
             ("uploaded_at", MICROSECOND, "file_dates", ""),
             ("submission_file_type", "'feedback'", "file_types", ""),
             ("uploaded_by", TEXT, "file_uploader", ""),
-            ("turnitin_status", "'pending'", "file_types", ""),
+            ("turnitin_status", TEXT, "file_types", ""),
         ],
     ),
     (
@@ -434,7 +434,7 @@ fn others() -> Vec<Plant> {
 }
 
 /// Values of two learners, each in the place of the other's: name, condition on both, statement, check.
-const SWAPPED: [(&str, &str, &str, &str); 4] = [
+const SWAPPED: [(&str, &str, &str, &str); 12] = [
     (
         "marks of two learners swapped",
         "exists (select from submission_section_marks a join submission_section_marks b on b.section_id = a.section_id
@@ -467,6 +467,71 @@ const SWAPPED: [(&str, &str, &str, &str); 4] = [
          and g.submission_id in ('{sub}', '{other}') and b.submission_id in ('{sub}', '{other}')",
         "file_blob_names",
     ),
+    (
+        "launch sessions of two submissions exchanged",
+        "true",
+        "create temporary table two as select id, launch_id from lti_launch_sessions
+            where launch_id in (select lti_launch_id from assignment_submissions where id in ('{sub}', '{other}'));
+         update lti_launch_sessions set launch_id = 'x' || launch_id where id in (select id from two);
+         update lti_launch_sessions g set launch_id = two.launch_id from two where g.id in (select id from two) and g.id <> two.id;
+         drop table two",
+        "launch_session_present",
+    ),
+    (
+        "session records of two submissions exchanged",
+        "true",
+        "create temporary table two as select id, launch_id from lti_session_records
+            where launch_id in (select lti_launch_id from assignment_submissions where id in ('{sub}', '{other}'));
+         update lti_session_records set launch_id = 'x' || launch_id where id in (select id from two);
+         update lti_session_records g set launch_id = two.launch_id from two where g.id in (select id from two) and g.id <> two.id;
+         drop table two",
+        "session_record_present",
+    ),
+    (
+        "two submissions under each other's session record",
+        "true",
+        "update assignment_submissions g set lti_session_record_id = b.lti_session_record_id from assignment_submissions b
+         where b.id <> g.id and g.id in ('{sub}', '{other}') and b.id in ('{sub}', '{other}')",
+        "submission_present",
+    ),
+    (
+        "files of two submissions exchanged",
+        "true",
+        "update submission_files set submission_id = case submission_id when '{sub}' then '{other}' else '{sub}' end
+         where submission_id in ('{sub}', '{other}')",
+        "files_present",
+    ),
+    (
+        "marking assignments of two submissions exchanged",
+        "true",
+        "update submission_marking_assignments set submission_id = case submission_id when '{sub}' then '{other}' else '{sub}' end
+         where submission_id in ('{sub}', '{other}')",
+        "marking_assignment_present",
+    ),
+    (
+        "section marks of two submissions exchanged",
+        "true",
+        "update submission_section_marks set submission_id = case submission_id when '{sub}' then '{other}' else '{sub}' end
+         where submission_id in ('{sub}', '{other}')",
+        "marks_present",
+    ),
+    (
+        "grades of two submissions exchanged",
+        "(select final_grade from submission_grades where submission_id = s.id)
+            <> (select final_grade from submission_grades where submission_id = o.id)",
+        "create temporary table two as select id, submission_id from submission_grades where submission_id in ('{sub}', '{other}');
+         update submission_grades set submission_id = null where id in (select id from two);
+         update submission_grades g set submission_id = two.submission_id from two where g.id in (select id from two) and g.id <> two.id;
+         drop table two",
+        "grade_present",
+    ),
+    (
+        "enforcements of two submissions exchanged",
+        "",
+        "update malpractice_enforcements set submission_id = case submission_id when '{sub}' then '{other}' else '{sub}' end
+         where submission_id in ('{sub}', '{other}')",
+        "enforcement_newest",
+    ),
 ];
 
 fn swapped() -> impl Iterator<Item = Plant> {
@@ -475,8 +540,9 @@ fn swapped() -> impl Iterator<Item = Plant> {
         sql: sql.to_owned(),
         found_by: vec![found_by],
         also: Vec::new(),
-        fits: ANY,
-        pair: Some(pair),
+        // Of two rules the condition is that both stand.
+        fits: if pair.is_empty() { MALPRACTICE } else { ANY },
+        pair: Some(if pair.is_empty() { "true" } else { pair }),
     })
 }
 
@@ -642,27 +708,117 @@ async fn every_planted_corruption_is_found_by_the_check_that_is_meant_for_it_and
     assert!(silent.is_empty(), "no corruption is found by {silent:?}");
 }
 
-fn failed_attempts(app: &TestApp<'_>) -> [String; 2] {
+/// Attempts of rows that failed.
+fn failed_attempts(app: &TestApp<'_>) -> [String; 8] {
     let failed = app.failed_in(".");
     let of = |code: &str| failed.iter().find(|(_, own)| own == code).unwrap().0.trim().to_owned();
-    [of("file_missing"), of("mapping_missing")]
+    let codes = [
+        "file_missing",
+        "mapping_missing",
+        "report_missing",
+        "score_incomplete",
+        "grade_missed",
+        "exercise_invalid",
+        "assessment_missing",
+        "unit_version_missing",
+    ];
+    codes.map(of)
 }
 
-/// A submission of a row that failed, as a run that lost count of it would have left it; of another row its session only.
-async fn plant_failed(app: &TestApp<'_>, [attempt, other]: &[String; 2]) {
+/// What a run that lost count of a failed row may have left of it, in another way for each attempt.
+async fn plant_failed(app: &TestApp<'_>, failed: &[String; 8]) {
     let ids = |attempt: &str| SubmissionIds::new(LMS_INSTANCE, attempt.parse().unwrap());
-    let session = ids(other).launch_id();
-    let ids = ids(attempt);
-    let (launch, submission) = (ids.launch_id(), ids.row("assignment_submissions", 1));
-    let file = ids.row("submission_files", 1);
+    let [whole, session, record, children, foreign, unnamed, file, alone] = failed;
+    let live = "(select id from assignment_submissions where lti_launch_id not like 'rogo%' limit 1)";
+    let ours =
+        "(select azure_blob_name from submission_files where azure_blob_name like 'LTI_Uploads/%' limit 1)";
+    let writer = "(select split_part(azure_blob_name, '/', 2) from submission_files where azure_blob_name like 'LTI_Uploads/%' limit 1)";
+    let launch = |attempt: &str| ids(attempt).launch_id();
+    let row = |attempt: &str, table: &str| ids(attempt).row(table, 1);
+    let submission = |id: &str, launch: &str| {
+        format!("insert into assignment_submissions (id, lti_launch_id) values ('{id}', '{launch}');")
+    };
+    let session_of = |launch: &str| {
+        format!(
+            "insert into lti_launch_sessions (launch_id, consumer_key, expires_at) values ('{launch}', 'k', now());"
+        )
+    };
+    let file_of = |id: &str, submission: &str, blob: &str| {
+        format!(
+            "insert into submission_files (id, submission_id, file_name, original_file_name, file_url, azure_blob_name)
+             values ({id}, {submission}, 'a', 'a', 'a', {blob});"
+        )
+    };
+    let (own, any) = (row(whole, "assignment_submissions"), "gen_random_uuid()");
+    let sql = [
+        session_of(&launch(whole)),
+        session_of(&launch(session)),
+        session_of(&format!("rogo_{alone}_aa")),
+        format!(
+            "insert into lti_session_records (launch_id, session_expiry) values ('{}', now());",
+            launch(record)
+        ),
+        // A submission by the attempt's own ids, with files of this run.
+        submission(&own, &launch(whole)),
+        file_of(&format!("'{}'", row(whole, "submission_files")), &format!("'{own}'"), ours),
+        file_of(any, &format!("'{own}'"), ours),
+        // Its rows beside another submission.
+        format!(
+            "insert into submission_grades (id, submission_id) values ('{}', null);
+             insert into submission_marking_assignments (id, submission_id) values ('{}', {live});",
+            row(children, "submission_grades"),
+            row(children, "submission_marking_assignments")
+        ),
+        // Under launch ids that this program does not give: with a file of this run, without a file.
+        submission("planted-1", &format!("rogo_{foreign}_aa")),
+        file_of(any, "'planted-1'", ours),
+        submission("planted-2", &format!("rogo_{unnamed}_1733011200000k3x9q0z7a")),
+        // A blob of the attempt that this run's writer uploaded, beside another submission.
+        file_of(any, live, &format!("'LTI_Uploads/' || {writer} || '/{file}_1_a.pdf'")),
+    ];
+    app.database.run(&sql.concat()).await;
+}
+
+#[tokio::test]
+async fn a_failed_attempt_that_another_program_or_run_migrated_since_is_no_difference() {
+    let sample = Sample::in_folder(300, 7, super::small_files).await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let failed = app.failed_in(".");
+    let of = |code: &str| failed.iter().find(|(_, own)| own == code).unwrap().0.trim().to_owned();
+    let (by_program, by_run) = (of("mapping_missing"), of("report_missing"));
+    let ids = SubmissionIds::new(LMS_INSTANCE, by_run.parse().unwrap());
+    let (launch, submission, file) =
+        (ids.launch_id(), ids.row("assignment_submissions", 1), ids.row("submission_files", 1));
     app.database
         .run(&format!(
             "insert into lti_launch_sessions (launch_id, consumer_key, expires_at)
-             values ('{launch}', 'k', now()), ('{session}', 'k', now());
-             insert into assignment_submissions (id, lti_launch_id) values ('{submission}', '{launch}');
+                 values ('rogo_{by_program}_1733011200000k3x9q0z7a', 'k', now()), ('{launch}', 'k', now());
+             insert into lti_session_records (launch_id, session_expiry) values ('{launch}', now());
+             insert into assignment_submissions (id, lti_launch_id)
+                 values ('theirs', 'rogo_{by_program}_1733011200000k3x9q0z7a'), ('{submission}', '{launch}');
+             insert into submission_marking_assignments (id, submission_id) values ('{}', '{submission}');
              insert into submission_files (id, submission_id, file_name, original_file_name, file_url, azure_blob_name)
-             select '{file}', '{submission}', 'a', 'a', 'a', azure_blob_name
-             from submission_files where azure_blob_name like 'LTI_Uploads/%' limit 1"
+                 values ('theirs', 'theirs', 'a', 'a', 'a', 'uploads/{by_program}/a'),
+                     ('{file}', '{submission}', 'a', 'a', 'a', 'LTI_Uploads/ffffffffffff/{by_run}_1_a')",
+            ids.row("submission_marking_assignments", 1)
         ))
         .await;
+    let ended = verify(&app, &[]).await;
+    assert_eq!(ended.code, Some(0), "{}", app.result("verification_failures.csv"));
+
+    // A file of this run in the other program's submission says whose it is.
+    app.database
+        .run(
+            "update submission_files set azure_blob_name = (select azure_blob_name from submission_files
+             where azure_blob_name like 'LTI_Uploads/%' and id <> 'theirs' and azure_blob_name not like '%ffffffffffff%' limit 1)
+             where id = 'theirs'",
+        )
+        .await;
+    verify(&app, &[]).await.expect(1);
+    assert_eq!(super::failures(&app), [(by_program.clone(), OF_FAILED.to_owned())]);
+    let list = app.out.path().join("list");
+    std::fs::write(&list, format!("{by_program}\n")).unwrap();
+    verify(&app, &["--attempts", list.to_str().unwrap()]).await.expect(1);
+    assert_eq!(super::failures(&app), [(by_program, OF_FAILED.to_owned())]);
 }

@@ -135,7 +135,8 @@ async fn what_the_application_adds_and_does_beside_the_run_is_no_difference() {
                  insert into submission_files (submission_id, file_name, original_file_name, file_url, azure_blob_name)
                      values ('live-{n}', 'a', 'a', 'a', 'uploads/live/{n}');
                  insert into submission_marking_assignments (submission_id) values ('live-{n}');
-                 update submission_files set turnitin_similarity_score = {n}, turnitin_pdf_status = 'complete'
+                 update submission_files set turnitin_similarity_score = {n}, turnitin_pdf_status = 'complete',
+                     turnitin_status = (array['pending', 'processing', 'complete', 'error'])[1 + {n} % 4]
                      where submission_file_type = 'submission';
                  update submission_marking_assignments set priority = {n}, notes = 'live';
                  update submission_grades set word_count = {n}, updated_at = now();
@@ -155,4 +156,37 @@ async fn what_the_application_adds_and_does_beside_the_run_is_no_difference() {
     }
     assert!(!writer.is_finished(), "the application works on");
     writer.abort();
+}
+
+#[tokio::test]
+async fn a_status_that_turnitin_moved_on_is_no_difference_and_a_value_that_is_no_status_is() {
+    let sample = sample().await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let all = app.migrated();
+    let set = async |attempt: &str, values: &str| {
+        let of = format!(
+            "update submission_files set {values} where submission_file_type = 'submission' and submission_id =
+             (select id from assignment_submissions where split_part(lti_launch_id, '_', 2) = '{attempt}')"
+        );
+        app.database.run(&of).await;
+    };
+    set(&all[0], "turnitin_status = 'processing', turnitin_submission_id = 'x', turnitin_report_url = 'y'")
+        .await;
+    set(&all[1], "turnitin_status = 'error', turnitin_error_message = 'no text'").await;
+    verify(&app, &[]).await.expect(0);
+
+    set(&all[2], "turnitin_status = 'completex'").await;
+    set(&all[3], "turnitin_status = null").await;
+    // Beside a status that moved on, another change is found, and it alone.
+    set(&all[0], "file_name = file_name || 'x'").await;
+    verify(&app, &[]).await.expect(1);
+    let mut expected: Vec<(String, String)> = [(0, "file_names"), (2, "file_types"), (3, "file_types")]
+        .into_iter()
+        .flat_map(|(n, check)| [check, "receipt_unchanged"].map(|check| (all[n].clone(), check.to_owned())))
+        .collect();
+    expected.sort();
+    assert_eq!(failures(&app), expected);
+    let csv = app.result("verification_failures.csv");
+    assert!(!csv.contains(&format!("{},file_types", all[0])), "{csv}");
 }

@@ -88,6 +88,8 @@ async fn every_kind_of_corruption_is_found_in_copies_and_the_target_is_not_touch
     assert!(kinds.len() >= 60 && result["planted"] == kinds.len(), "{} kinds", kinds.len());
     assert!(result["submissions"].as_u64().unwrap() <= 200);
     assert!((state(&app).await, target_files(&app)) == before, "the target was touched");
+    let scratch = app.out.path().join("target-blobs/rogo-migrate-self-test");
+    assert!(!scratch.exists(), "folders were left");
     let planted: Vec<_> = kinds.iter().map(|line| &line["kind"]).collect();
     for kind in ["an orphan blob", "a missing blob", "one byte of the right length", "a lost content type"] {
         assert!(planted.iter().any(|planted| *planted == kind), "{kind}");

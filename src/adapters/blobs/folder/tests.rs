@@ -166,3 +166,27 @@ fn only_folders_that_the_prefix_leads_to_are_walked() {
         assert_eq!(leads_to(folder, prefix), walked, "{folder} {prefix}");
     }
 }
+
+#[tokio::test]
+async fn folders_that_are_left_empty_are_removed_and_one_that_holds_a_file_stays() {
+    let (folder, blobs) = target();
+    let put = async |name: &str| {
+        blobs.put(name, Bytes::from_static(b"x"), &PutOptions::create("text/plain")).await.unwrap();
+    };
+    put("scratch/one/a/1").await;
+    put("scratch/two/1").await;
+    let shows = |name: &str| {
+        [name.to_owned(), format!("{PROPERTIES}/{name}")].map(|name| folder.path().join(name).exists())
+    };
+    blobs.remove_empty_folders("scratch/one").await.unwrap();
+    assert_eq!(shows("scratch/one/a/1"), [true; 2], "nothing was deleted");
+    blobs.delete_many(&["scratch/one/a/1".to_owned()]).await.unwrap();
+    blobs.remove_empty_folders("scratch/one").await.unwrap();
+    assert_eq!((shows("scratch/one"), shows("scratch/two/1")), ([false; 2], [true; 2]));
+    blobs.delete_many(&["scratch/two/1".to_owned()]).await.unwrap();
+    blobs.remove_empty_folders("scratch/two").await.unwrap();
+    assert_eq!(shows("scratch"), [false; 2]);
+    // Once more, as after a lost answer; and the place still stands.
+    blobs.remove_empty_folders("scratch/two").await.unwrap();
+    blobs.answers().await.unwrap();
+}

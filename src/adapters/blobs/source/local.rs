@@ -6,20 +6,15 @@ use std::{
 };
 
 use azure_core::http::Url;
-use futures_util::{StreamExt, TryStreamExt};
-use tokio_util::io::ReaderStream;
 
 use super::{NO_FILE, SERVICE, shown};
 use crate::{
     adapters::blobs::{
-        deadline::{blocking, with_deadline},
+        deadline::{blocking, contents},
         faults, sidecar,
     },
     ports::{BlobInfo, BlobReader, Fault, FaultKind},
 };
-
-/// How much of a local file is read at a time.
-const READ_BYTES: usize = 256 * 1024;
 
 pub(super) fn local(url: &Url) -> Result<Option<PathBuf>, Fault> {
     if url.scheme() != "file" {
@@ -91,9 +86,8 @@ pub(super) async fn read_local(url: &Url, path: PathBuf, allowed: &[PathBuf]) ->
         return Err(Fault::new(SERVICE, FaultKind::NotFound, what));
     }
     let info = info_of_local(url, &metadata);
-    let body = ReaderStream::with_capacity(tokio::fs::File::from_std(file), READ_BYTES)
-        .map_err(move |error| faults::of_io(error, SERVICE, &doing));
-    Ok(BlobReader { info, body: with_deadline(body.boxed(), SERVICE) })
+    let fault = move |error| faults::of_io(error, SERVICE, &doing);
+    Ok(BlobReader { info, body: contents(file, metadata.len(), SERVICE, fault) })
 }
 
 pub(super) fn info_of_local(url: &Url, metadata: &std::fs::Metadata) -> BlobInfo {

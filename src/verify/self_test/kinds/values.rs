@@ -28,6 +28,44 @@ pub(super) const SWAPPED: &[Line] = &[
          and g.upload_order = 1 and b.upload_order = 1", &[C::FileBlobNames]),
 ];
 
+/// Rows of two submissions, each as if it were the other's: every value is right, but for what it belongs to.
+pub(super) const EXCHANGED: &[Line] = &[
+    ("launch sessions of two submissions exchanged", "lti_launch_sessions", "s.lti_launch_id <> o.lti_launch_id",
+        "update pg_temp.lti_launch_sessions g set launch_id = b.launch_id from self_test_lti_launch_sessions b
+         where b.launch_id <> g.launch_id
+         and g.launch_id in (select lti_launch_id from assignment_submissions where id in ('{s}', '{o}'))
+         and b.launch_id in (select lti_launch_id from assignment_submissions where id in ('{s}', '{o}'))",
+        &[C::LaunchSessionPresent]),
+    ("session records of two submissions exchanged", "lti_session_records", "s.lti_launch_id <> o.lti_launch_id",
+        "update pg_temp.lti_session_records g set launch_id = b.launch_id from self_test_lti_session_records b
+         where b.launch_id <> g.launch_id
+         and g.launch_id in (select lti_launch_id from assignment_submissions where id in ('{s}', '{o}'))
+         and b.launch_id in (select lti_launch_id from assignment_submissions where id in ('{s}', '{o}'))",
+        &[C::SessionRecordPresent]),
+    ("two submissions under each other's session record", "assignment_submissions", "s.lti_launch_id <> o.lti_launch_id",
+        "update pg_temp.assignment_submissions g set lti_session_record_id = b.lti_session_record_id
+         from self_test_assignment_submissions b
+         where b.id <> g.id and g.id in ('{s}', '{o}') and b.id in ('{s}', '{o}')", &[C::SubmissionPresent]),
+    ("files of two submissions exchanged", "submission_files",
+        "(select count(distinct f.submission_id) from submission_files f where f.submission_id in (s.id, o.id)) = 2",
+        "update pg_temp.submission_files set submission_id = case submission_id when '{s}' then '{o}' else '{s}' end
+         where submission_id in ('{s}', '{o}')", &[C::FilesPresent]),
+    ("marking assignments of two submissions exchanged", "submission_marking_assignments", "true",
+        "update pg_temp.submission_marking_assignments set submission_id = case submission_id when '{s}' then '{o}' else '{s}' end
+         where submission_id in ('{s}', '{o}')", &[C::MarkingAssignmentPresent]),
+    ("section marks of two submissions exchanged", "submission_section_marks",
+        "(select count(distinct m.submission_id) from submission_section_marks m where m.submission_id in (s.id, o.id)) = 2",
+        "update pg_temp.submission_section_marks set submission_id = case submission_id when '{s}' then '{o}' else '{s}' end
+         where submission_id in ('{s}', '{o}')", &[C::MarksPresent]),
+    ("grades of two submissions exchanged", "submission_grades", "true",
+        "update pg_temp.submission_grades set submission_id = case submission_id when '{s}' then '{o}' else '{s}' end
+         where submission_id in ('{s}', '{o}')", &[C::GradePresent]),
+    ("enforcements of two submissions exchanged", "malpractice_enforcements",
+        "(select count(distinct e.submission_id) from malpractice_enforcements e where e.submission_id in (s.id, o.id)) = 2",
+        "update pg_temp.malpractice_enforcements set submission_id = case submission_id when '{s}' then '{o}' else '{s}' end
+         where submission_id in ('{s}', '{o}')", &[C::EnforcementNewest]),
+];
+
 /// Values that look right, and are another row's, another time's or none.
 pub(super) const VALUES: &[Line] = &[
     ("a gap in the order", "submission_files", ANY,

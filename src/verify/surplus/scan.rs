@@ -1,0 +1,189 @@
+//! One scan of each table: rows of this run's submissions that no outcome explains, and what belongs to a row that failed.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+
+use super::{FailedAttempts, KnownSubmissions, UNKNOWN, failed::FailedScan};
+use crate::{
+    domain::{AttemptId, SubmissionIds, attempt_of_launch_id},
+    ports::{Fault, Link, StoredTarget, Table},
+    run::{WriterId, writers::of_blob},
+    verify::{
+        findings::{Difference, Kind},
+        table::CheckId,
+    },
+};
+
+/// What a scan compares with.
+pub struct Scan<'a> {
+    /// The submissions of this run that were verified.
+    pub known: &'a KnownSubmissions,
+    /// The attempts whose rows failed, of those that were verified.
+    pub failed: &'a FailedAttempts,
+    /// Guid of the LMS instance.
+    pub lms_instance: &'a str,
+    /// The writers of this run.
+    pub writers: &'a BTreeSet<WriterId>,
+    /// Whether only some rows of the run are verified: a file of this run's writers may belong to another one.
+    pub in_part: bool,
+    /// When the plan was made: a launch session of before is not of this run.
+    pub planned_at: DateTime<Utc>,
+}
+
+/// A row that stands and should not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SurplusRow {
+    /// The attempt that it belongs to, as far as it names one.
+    pub attempt: Option<AttemptId>,
+    /// Table that it stands in.
+    pub table: Table,
+    /// Id of the row.
+    pub id: String,
+    /// The check that finds it: [`CheckId::FailedAbsent`] for a row of an attempt that failed.
+    pub(super) check: CheckId,
+}
+
+impl SurplusRow {
+    /// What is reported about it.
+    pub fn difference(&self) -> Difference {
+        let why = match self.check {
+            CheckId::FailedAbsent => "belongs to an attempt whose row failed",
+            _ => "no outcome of this run names the row",
+        };
+        let issue = format!("{} {}: {why}", self.table.name(), self.id);
+        Difference { check: self.check, kind: Kind::Surplus, issue, values: None }
+    }
+}
+
+impl<'a> Scan<'a> {
+    /// The tables that are scanned, files before the last. Grades are looked up by their id, and have a unique submission: a
+    /// second one cannot stand.
+    pub const TABLES: [Table; 5] =
+        [Table::LaunchSessions, Table::SessionRecords, Table::Files, Table::Assignments, Table::Marks];
+
+    /// What is found of failed rows, which several tables have to say something about.
+    pub fn of_failed(&self) -> FailedScan<'a> {
+        FailedScan::new(self.failed, self.lms_instance, self.writers)
+    }
+
+    /// Reads every row of the table; the number read, and those that should not stand.
+    pub async fn table(
+        &self,
+        target: &dyn StoredTarget,
+        table: Table,
+        failed: &mut FailedScan<'_>,
+    ) -> Result<(u64, Vec<SurplusRow>), Fault> {
+        let (mut read, mut found, mut of_failed) = (0, Vec::new(), Vec::new());
+        let mut each = |links: Vec<Link>| {
+            read += links.len() as u64;
+            for link in links {
+                if let Some((attempt, check)) = self.judge(table, &link, failed) {
+                    let rows = if check == CheckId::FailedAbsent { &mut of_failed } else { &mut found };
+                    rows.push(SurplusRow { attempt, table, id: link.id, check });
+                }
+            }
+        };
+        target.links(table, &mut each).await?;
+        let mut found = self.known.without_own(self.lms_instance, table, found);
+        found.append(&mut of_failed);
+        Ok((read, found))
+    }
+
+    /// The check that finds a row which should not stand, with the attempt that it names, if any; `None` for a row that may.
+    fn judge(
+        &self,
+        table: Table,
+        link: &Link,
+        failed: &mut FailedScan<'_>,
+    ) -> Option<(Option<AttemptId>, CheckId)> {
+        let parent = link.parent.as_deref().unwrap_or_default();
+        let is_session = matches!(table, Table::LaunchSessions | Table::SessionRecords);
+        let known = if is_session { None } else { self.known.find(parent) };
+        if let Some(known) = known {
+            let rows = known.rows(table);
+            let ids = SubmissionIds::new(self.lms_instance, known.attempt);
+            let is_derived = (1..=usize::from(rows)).any(|n| ids.row(table.name(), n) == link.id);
+            let is_surplus = rows != UNKNOWN && !is_derived;
+            return is_surplus.then_some((Some(known.attempt), CheckId::NothingSurplus));
+        }
+        let blob = link.blob.as_deref().unwrap_or_default();
+        let of_failed = match table {
+            _ if is_session => failed.session(parent, self.is_since_plan(link)),
+            Table::Files => failed.file(parent, blob),
+            _ => None,
+        };
+        if let Some(reported) = of_failed {
+            return reported.map(|attempt| (Some(attempt), CheckId::FailedAbsent));
+        }
+        if is_session {
+            let attempt = self.surplus_by_launch_id(link, parent)?;
+            return Some((Some(attempt), CheckId::NothingSurplus));
+        }
+        let is_ours = !self.in_part && self.writers.contains(&of_blob(blob)?);
+        is_ours.then_some((None, CheckId::NothingSurplus))
+    }
+
+    fn is_since_plan(&self, link: &Link) -> bool {
+        link.created_at.is_none_or(|at| at >= self.planned_at)
+    }
+
+    /// A session under another launch id of the attempt, made since the plan. Under its own one the row is looked up.
+    fn surplus_by_launch_id(&self, link: &Link, launch_id: &str) -> Option<AttemptId> {
+        let attempt = attempt_of_launch_id(launch_id)?;
+        let ids = SubmissionIds::new(self.lms_instance, attempt);
+        let is_ours = self.known.attempt(&ids.row(Table::Submissions.name(), 1)).is_some();
+        (is_ours && self.is_since_plan(link) && ids.launch_id() != launch_id).then_some(attempt)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_rows_that_an_outcome_explains_may_stand_under_a_submission_of_the_run() {
+        let attempt: AttemptId = "987".parse().unwrap();
+        let ids = SubmissionIds::new("X", attempt);
+        let mut known = KnownSubmissions::default();
+        known.add(&ids, attempt, Some(2), None);
+        known.finish();
+        let writers: BTreeSet<WriterId> = ["0123456789ab".parse().unwrap()].into();
+        let scan = Scan {
+            known: &known,
+            failed: &FailedAttempts::default(),
+            lms_instance: "X",
+            writers: &writers,
+            in_part: false,
+            planned_at: DateTime::UNIX_EPOCH,
+        };
+        let submission = ids.row("assignment_submissions", 1);
+        let link = |id: &str, parent: &str, blob: Option<&str>| Link {
+            id: id.into(),
+            parent: Some(parent.into()),
+            blob: blob.map(str::to_owned),
+            created_at: None,
+        };
+        let file = |n| ids.row("submission_files", n);
+        let surplus = |table, link: &Link| {
+            let found = scan.judge(table, link, &mut scan.of_failed());
+            found.map(|(attempt, check)| {
+                assert_eq!(check, CheckId::NothingSurplus);
+                attempt
+            })
+        };
+        assert_eq!(surplus(Table::Files, &link(&file(2), &submission, None)), None);
+        assert_eq!(surplus(Table::Files, &link(&file(3), &submission, None)), Some(Some(attempt)));
+        assert_eq!(
+            surplus(Table::Files, &link("x", "other", Some("LTI_Uploads/0123456789ab/1_1_a"))),
+            Some(None)
+        );
+        assert_eq!(surplus(Table::Files, &link("x", "other", Some("LTI_Uploads/0123456789ac/1_1_a"))), None);
+        // How many marks there are is not known.
+        assert_eq!(surplus(Table::Marks, &link("x", &submission, None)), None);
+        assert_eq!(surplus(Table::Assignments, &link("x", &submission, None)), Some(Some(attempt)));
+        assert_eq!(surplus(Table::LaunchSessions, &link("x", &ids.launch_id(), None)), None);
+        assert_eq!(surplus(Table::LaunchSessions, &link("x", "rogo_986_x", None)), None);
+        assert_eq!(surplus(Table::LaunchSessions, &link("x", "rogo_987_x", None)), Some(Some(attempt)));
+    }
+}
