@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_is_in_trouble_no_longer_than_the_shard() {
+    fn a_service_is_in_one_trouble_at_a_time_and_nothing_is_slowed_longer_than_the_shard() {
         let (limits, began) = (Limits::new(), Instant::now());
         let earlier = &Books::default();
         let shard = ShardIndex(0);
@@ -258,10 +258,16 @@ mod tests {
         let fault = Fault::new(Service::TargetBlobs, FaultKind::Throttled(None), "no");
         let state = State::Throttled("503".into());
         limits.take(began, &Event::ServiceTroubled { fault: &fault, state: &state });
-        let end = began + Duration::from_secs(4);
-        limits.take(end, &Event::ShardEnded { shard, ended: Ended::Unfinished });
-        let throttled = limits.whole(began + Duration::from_secs(100)).throttled_us;
-        assert_eq!(throttled, [("target blobs".to_owned(), 4_000_000)].into());
+        let slow = Guarded { share: 0.5, because: Some(LoadSign::LockWaits), changed: true, figures: "" };
+        limits.take(began, &Event::Guarded(slow));
+        let away = State::Waiting("no answer".into());
+        let at = |seconds| began + Duration::from_secs(seconds);
+        limits.take(at(3), &Event::ServiceTroubled { fault: &fault, state: &away });
+        limits.take(at(4), &Event::ShardEnded { shard, ended: Ended::Unfinished });
+        let Work { throttled_us, away_us, slowed_us, .. } = limits.whole(at(100));
+        assert_eq!(throttled_us, [("target blobs".to_owned(), 3_000_000)].into());
+        assert_eq!(away_us, [("target blobs".to_owned(), 1_000_000)].into());
+        assert_eq!(slowed_us, [("lock_waits".to_owned(), 4_000_000)].into());
     }
 
     #[test]

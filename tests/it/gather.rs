@@ -286,3 +286,12 @@ fn answers_of_the_warehouse_are_the_first_that_were_asked_for() {
         assert!(of(wrong).unwrap_err().contains("please report it"), "{wrong:?}");
     }
 }
+
+#[test]
+fn an_older_row_of_an_attempt_takes_nothing_from_the_newest_and_keeps_no_facts() {
+    let asked = Asked { standing: vec![submission(1)], ours: true, ..Asked::default() };
+    let (older, _) = row(1, |row| row.newer_row = Some(9));
+    let rows = gathered(&asked, vec![(older, Some(Case::good().facts)), row(1, |_| {})]);
+    assert_eq!((&rows[0].held, &rows[1].held), (&Held::Nothing, &Held::ByThisRun));
+    assert_eq!((rows[0].takes_facts, &rows[0].facts), (false, &Facts::default()));
+}

@@ -124,6 +124,27 @@ async fn what_changed_since_the_plan_is_mended_by_a_look_at_that_file_alone() {
 }
 
 #[tokio::test]
+async fn a_snapshot_or_version_of_a_file_gets_no_hint_of_what_the_container_shows() {
+    let (service, sample) = world(308).await;
+    let place = sample.path("submission_files.csv");
+    let text = fs::read_to_string(&place).unwrap();
+    let tails: Vec<&str> =
+        text.split("/source/").skip(1).map(|rest| rest.split([',', '"']).next().unwrap()).collect();
+    let mut changed = text.clone();
+    for (tail, query) in
+        [(tails[0], "snapshot=2024-01-01T00:00:00.0000000Z"), (tails[tails.len() - 1], "versionid=2024")]
+    {
+        changed = changed.replace(&format!("/source/{tail}"), &format!("/source/{tail}?{query}"));
+    }
+    fs::write(&place, changed).unwrap();
+    let app = app_in(&service, &sample).await;
+    let (ended, _) = asked(&service, &app, &["plan"]).await;
+    assert!(ended.stdout.contains("58 of 58 files are listed"), "{}", ended.stdout);
+    let hints = |row: &Value| row["listed"].as_array().map_or(0, Vec::len);
+    assert_eq!(queue(&app).iter().map(hints).sum::<usize>(), 58);
+}
+
+#[tokio::test]
 async fn without_the_right_to_list_or_with_more_pages_than_files_each_file_is_looked_at() {
     let (service, sample) = world(303).await;
     service.refuse_listing("source", (403, "AuthorizationPermissionMismatch"));

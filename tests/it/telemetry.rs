@@ -122,7 +122,7 @@ fn tell_everything(consumer: &dyn Consumer) {
     consumer.take(now + Duration::from_secs(5), &ended);
 }
 
-/// A service that throttles and then is away, and one that throttles until its shard ends.
+/// A service that throttles and then is away, and one that throttles, as does the guard, until its shard ends.
 fn tell_throttles_that_end_otherwise(consumer: &dyn Consumer) {
     let now = Instant::now();
     let tell = |seconds, event: &Event<'_>| consumer.take(now + Duration::from_secs(seconds), event);
@@ -132,6 +132,11 @@ fn tell_throttles_that_end_otherwise(consumer: &dyn Consumer) {
         let fault = fault(service, FaultKind::Throttled(None));
         tell(0, &Event::ServiceTroubled { fault: &fault, state: &throttled });
     }
+    let slow = Guarded { share: 0.5, because: Some(LoadSign::LockWaits), changed: true, figures: "" };
+    tell(1, &Event::Guarded(slow));
+    let again = fault(Service::SourceBlobs, FaultKind::Throttled(None));
+    let more = State::Throttled("429".into());
+    tell(2, &Event::ServiceTroubled { fault: &again, state: &more });
     let away = fault(Service::TargetBlobs, FaultKind::Unavailable);
     tell(3, &Event::ServiceTroubled { fault: &away, state: &waiting });
     tell(4, &Event::ShardEnded { shard: ShardIndex(0), ended: Ended::Unfinished });
@@ -231,7 +236,7 @@ async fn prometheus_gets_every_metric_under_its_documented_name_and_nothing_pers
 }
 
 #[tokio::test]
-async fn a_service_throttles_until_it_is_away_or_the_shard_ends_and_no_longer() {
+async fn a_service_throttles_until_it_is_away_or_the_shard_ends_and_so_does_the_guard() {
     let prometheus = Prometheus::start().await;
     let metrics = Some(Signal { endpoint: prometheus.endpoint(), ..Signal::default() });
     let settings = ExportSettings { metrics, instance: Uuid::new_v4(), ..ExportSettings::default() };
@@ -246,6 +251,8 @@ async fn a_service_throttles_until_it_is_away_or_the_shard_ends_and_no_longer() 
         let found = prometheus.query(&counted).await;
         assert!((found[0].1 - expected).abs() < 1e-9, "{service}: {found:?}");
     }
+    let slowed = prometheus.query(r#"rogo_migrate_guard_time_seconds_total{sign="lock_waits"}"#).await;
+    assert!(slowed.len() == 1 && (slowed[0].1 - 3.0).abs() < 1e-9, "{slowed:?}");
 }
 
 #[tokio::test]

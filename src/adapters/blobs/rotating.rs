@@ -100,3 +100,38 @@ impl Policy for SignByKey {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_read_again_from_its_file_and_never_one_of_another_account() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let write = |text: &str| std::fs::write(file.path(), text).unwrap();
+        let of = |account: &str, key: &str| {
+            format!("AccountName={account};AccountKey={key};EndpointSuffix=core.windows.net")
+        };
+        write(&of("one", "b2xk"));
+        let rotating = Rotating::read(Secret::File(file.path().into()), Service::TargetBlobs).unwrap();
+        let now = || rotating.now(Service::TargetBlobs);
+        let first = now().unwrap();
+        write(&of("one", "bmV3"));
+        assert!(Arc::ptr_eq(&now().unwrap(), &first), "not with every request");
+        let later =
+            || rotating.current.lock().unwrap().0 = Instant::now().checked_sub(REREAD_AFTER * 2).unwrap();
+        later();
+        let second = now().unwrap();
+        assert!(!Arc::ptr_eq(&second, &first));
+        // It is waited for, as credentials that are refused are: the file may be replaced once more.
+        for wrong in [of("two", "bmV3"), String::new(), "AccountName=one".to_owned()] {
+            write(&wrong);
+            later();
+            let fault = now().unwrap_err();
+            assert_eq!(fault.kind, FaultKind::Unauthenticated, "{wrong:?}: {fault}");
+        }
+        write(&of("one", "bmV3"));
+        later();
+        now().unwrap();
+    }
+}

@@ -140,6 +140,13 @@ mod tests {
     }
 
     #[test]
+    fn below_a_speed_at_which_commits_took_longer_it_rises_by_small_steps_after_three_calm_looks() {
+        let mut speed = at_full_speed();
+        assert_eq!(looks(&mut speed, &[(LoadSign::CommitLatency, 1.0)], 1), [0.5]);
+        assert_eq!(looks(&mut speed, &[], 5), [0.5, 0.5, 0.6, 0.6, 0.6]);
+    }
+
+    #[test]
     fn a_long_transaction_takes_no_more_than_three_quarters_and_gives_nothing_back() {
         let long = (LoadSign::LongTransaction, 500.0);
         assert_eq!(looks(&mut at_full_speed(), &[long], 4), [0.5, 0.25, 0.25, 0.25]);

@@ -106,13 +106,29 @@ async fn the_state_names_the_status_that_asks_for_less() {
 #[tokio::test(start_paused = true)]
 async fn a_row_is_blamed_only_where_the_service_answered_others() {
     let pace = pace(Duration::from_mins(15));
+    let tries = AtomicU32::new(0);
     let result: Result<(), _> = pace
         .steady(&[Service::TargetBlobs], || async {
+            tries.fetch_add(1, Ordering::SeqCst);
             pace.answered(Service::TargetBlobs);
             Err(fault(Service::TargetBlobs, FaultKind::Unavailable))
         })
         .await;
     assert!(matches!(result, Err(Trouble::Row(_))));
+    assert!(tries.into_inner() >= 8, "not for a fault that passes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_three_failures_without_an_answer_the_process_waits_as_a_whole() {
+    let pace = pace(Duration::from_mins(15));
+    for waits in [false, false, true] {
+        let mut of_one = Tries::new(false);
+        pace.judge(&fault(Service::Database, FaultKind::Unavailable), &mut of_one, Word::None);
+        assert_eq!(pace.pause(Service::Database).is_some(), waits);
+    }
+    assert!(matches!(pace.state(), State::Waiting(_)), "{:?}", pace.state());
+    pace.answered(Service::Database);
+    assert!(pace.pause(Service::Database).is_none() && pace.state() == State::Running);
 }
 
 #[tokio::test(start_paused = true)]
@@ -333,6 +349,17 @@ async fn the_time_that_a_service_asks_for_is_kept_to_by_everyone() {
     let (throttled, other) = tokio::join!(pace.steady(&[Service::TargetBlobs], asks_for_less), other);
     assert!(throttled.unwrap() >= Duration::from_secs(7));
     assert!(other.unwrap() >= Duration::from_secs(7));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_asks_for_more_time_than_there_is_ends_the_process_in_twice_its_patience() {
+    let pace = pace(Duration::from_mins(15));
+    let began = Instant::now();
+    let asks = FaultKind::Throttled(Some(Duration::from_hours(24)));
+    let asking = || async { Err::<(), _>(fault(Service::TargetBlobs, asks.clone())) };
+    let Err(Trouble::Process(stop)) = pace.steady(&[Service::TargetBlobs], asking).await else { panic!() };
+    assert_eq!(stop.exit, Exit::Temporary);
+    assert!(began.elapsed() <= Duration::from_mins(45), "{:?}", began.elapsed());
 }
 
 /// As [`refused_by`], of the target.

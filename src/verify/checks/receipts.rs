@@ -206,3 +206,37 @@ fn what(written: &Written, differences: &[Difference]) -> String {
     let columns: Vec<&str> = columns.into_iter().collect();
     format!("the receipt does not hold: {} {verb}", columns.join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ReceiptFrom;
+
+    #[test]
+    fn what_was_written_after_the_commit_is_told_from_what_was_before_although_transactions_go_round() {
+        let own = u32::MAX - 1;
+        let row = |transaction| StoredRow { transaction, ..StoredRow::default() };
+        let receipt = |transaction| Receipt {
+            sha256: Digest::of(b""),
+            from: ReceiptFrom::Sent,
+            enforcement: None,
+            transaction,
+        };
+        let known = receipt(Some((7 << 32) | u64::from(own)));
+        let of = |receipt: &Receipt, file: u32, mark: u32| {
+            let (submissions, files, marks) = (vec![row(own)], vec![row(file)], vec![row(mark)]);
+            let stored = StoredSubmission { submissions, files, marks, ..StoredSubmission::default() };
+            match Written::of(receipt, &stored) {
+                Written::Once => "once".to_owned(),
+                Written::Again(tables) => format!("again: {tables:?}"),
+                Written::Unknown => "unknown".to_owned(),
+            }
+        };
+        assert_eq!(of(&known, own, own), "once");
+        assert_eq!(of(&known, own, own + 1), "again: {Marks}");
+        assert_eq!(of(&known, 3, own), "again: {Files}", "the numbers began anew");
+        assert_eq!(of(&known, own - 1, 3), "unknown", "a restore gives rows other numbers");
+        assert_eq!(of(&receipt(None), own, own), "unknown");
+        assert_eq!(of(&receipt(Some(5)), own, own), "unknown", "no row names the commit");
+    }
+}

@@ -112,6 +112,32 @@ fn of_two_attempts_of_this_run_with_the_same_date_that_with_the_higher_number_st
 }
 
 #[test]
+fn of_two_rules_of_the_same_date_that_of_the_higher_attempt_is_expected_whichever_is_met_first() {
+    let rule = |attempt: &str, micros| Rule {
+        row: 1,
+        attempt: attempt.parse().unwrap(),
+        inserted: DateTime::from_timestamp_micros(micros).unwrap(),
+        level: "Minor".to_owned(),
+        submission: submission(attempt),
+        context_title: None,
+        attempt_number: None,
+    };
+    let (older, five, nine) = (rule("12", 0), rule("5", 1), rule("9", 1));
+    let mut all = [older, five, nine.clone()];
+    for _ in 0..all.len() {
+        all.rotate_left(1);
+        for met in [all.to_vec(), all.iter().rev().cloned().collect()] {
+            let mut rules = Rules::default();
+            let key = || ("user".to_owned(), "code".to_owned(), "context".to_owned());
+            for rule in met {
+                rules.keep(key(), rule);
+            }
+            assert_eq!(rules.newest[&key()], nine);
+        }
+    }
+}
+
+#[test]
 fn a_newer_attempt_of_this_run_does_not_take_the_place_of_another_learners_rule() {
     assert_eq!(finds(&[(&submission("11"), -1)]).len(), 1);
     assert!(finds(&[(&submission("9"), -1)]).is_empty());

@@ -116,6 +116,20 @@ async fn rows_that_were_deleted_on_purpose_are_accepted_and_stay_away() {
 }
 
 #[tokio::test]
+async fn a_merge_by_hand_leaves_it_to_the_result_of_which_job_it_is() {
+    let sample = plain_sample(4).await;
+    let app = TestApp::without_cluster(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    // As the finalizer of a Job that moved lost rows again wrote it: `status` and `verify` wait for that Job's result.
+    let mut summary = app.summary();
+    assert_eq!(summary["shard_job"], Value::Null);
+    summary["shard_job"] = json!("r-rogo-s-again");
+    super::write(&app, "results/summary.json", &summary.to_string()).await;
+    app.run(&["finalize"]).await.expect(0);
+    assert_eq!(app.summary()["shard_job"], json!("r-rogo-s-again"));
+}
+
+#[tokio::test]
 async fn one_submission_that_the_application_deleted_stops_no_later_process() {
     let sample = plain_sample(12).await;
     let app = TestApp::without_cluster(&sample).await;

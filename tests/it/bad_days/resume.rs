@@ -56,6 +56,16 @@ async fn a_run_that_is_not_the_plans_is_refused_and_named() {
             &["resume"],
             Some(("ROGO_SUBMISSIONS", changed_copy("submission_files.csv"))),
         ),
+        (
+            "submission_files.csv changed",
+            &["shard", "--shard", "0"],
+            Some(("ROGO_SUBMISSIONS", changed_copy("submission_files.csv"))),
+        ),
+        (
+            "attempt_number_mapping.csv changed",
+            &["shard", "--shard", "1"],
+            Some(("ROGO_MAPPING", changed_copy("attempt_number_mapping.csv"))),
+        ),
         ("the target database changed", run, Some(("DATABASE_URL", other.database.url()))),
         ("the target container changed", run, Some(("ROGO_TARGET", format!("az://{}", other.container)))),
         ("the number of shards changed", &["run", "--shards", "3"], None),

@@ -233,6 +233,18 @@ async fn each_source_answer_has_its_kind() {
         (409, "PublicAccessNotPermitted", FaultKind::Denied),
         (429, "", FaultKind::Throttled(None)),
         (500, "InternalError", FaultKind::Unavailable),
+        (408, "", FaultKind::Unavailable),
+        (400, "Md5Mismatch", FaultKind::Unavailable),
+        (400, "Crc64Mismatch", FaultKind::Unavailable),
+        (409, "BlobArchived", FaultKind::Archived),
+        (409, "BlobBeingRehydrated", FaultKind::Archived),
+        (409, "ContainerBeingDeleted", FaultKind::ContainerGone),
+        (404, "FilesystemNotFound", FaultKind::ContainerGone),
+        (412, "ConditionNotMet", FaultKind::Changed),
+        (416, "InvalidRange", FaultKind::Changed),
+        (400, "OutOfRangeInput", FaultKind::NameRefused),
+        (405, "", FaultKind::Unsupported),
+        (302, "", FaultKind::Misconfigured),
     ]);
     let expected: Vec<FaultKind> = codes.lock().unwrap().iter().map(|(_, _, kind)| kind.clone()).collect();
     let stub = HttpStub::start(move |_, _| {

@@ -116,6 +116,14 @@ async fn outcomes_of_another_shards_rows_are_no_outcome_of_this_shard() {
     assert_eq!(stop.exit, Exit::Configuration);
     assert!(stop.message.contains("holds outcomes of rows that are not the shard's"), "{stop}");
     assert!(world.results().is_empty());
+
+    // Nor if they are as many as the shard lacks: row 2 would be neither recorded nor missing.
+    let world = World::new(4, 2);
+    world.record(TRY_B, &[migrated(4, 1)]).await;
+    world.put_segment("0123456789ab", 0, &[failed(3, 1, FailCode::NoFiles)]);
+    let stop = world.finalize().await.unwrap_err();
+    assert_eq!(stop.exit, Exit::Configuration, "{stop}");
+    assert!(stop.message.contains("holds outcomes of rows that are not the shard's"), "{stop}");
 }
 
 #[test]

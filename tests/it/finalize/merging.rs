@@ -7,7 +7,7 @@ use rogo_migrate::{
     domain::{FailCode, Fate, Outcome, ShardIndex, stands},
     exit::Exit,
     finalize::merge::Merged,
-    run::segments::recorded,
+    run::{RowSet, segments::recorded},
 };
 
 use crate::support::world::{TRY_A, TRY_B, World, failed, migrated, skipped};
@@ -55,6 +55,20 @@ async fn migrated_beats_all_and_else_the_newest_stands_whichever_process_said_so
             migrated(4, 1)
         ]
     );
+}
+
+#[tokio::test]
+async fn of_a_row_that_the_target_lost_the_newest_outcome_stands() {
+    let world = World::new(2, 1);
+    world.record(TRY_A, &[migrated(2, 1), migrated(1, 1)]).await;
+    let again = [failed(2, 9, FailCode::FileMissing), failed(1, 9, FailCode::FileMissing)];
+    world.record(TRY_B, &again).await;
+    let mut merged = Merged::gather(&world.store, &world.plan).await.unwrap();
+    let mut lost = RowSet::new(2);
+    lost.insert(2).unwrap();
+    merged.lose(lost);
+    let outcomes: Vec<Outcome> = merged.outcomes().map(|one| one.unwrap().1).collect();
+    assert_eq!(outcomes, [migrated(1, 1), failed(2, 9, FailCode::FileMissing)]);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use rogo_migrate::{
     exit::Exit,
     finalize::sweep::{delete_orphans, list_orphans},
     ports::{Blobs, FaultKind},
-    run::{Decided, orphans::Orphans},
+    run::{Decided, RolledBack, lock::Quiet, names, orphans::Orphans},
 };
 
 use crate::support::world::{TRY_A, TRY_B, World, migrated};
@@ -267,4 +267,18 @@ async fn nothing_is_published_once_the_lock_is_lost_although_there_is_nothing_to
     world.fence.lose_after(0);
     assert_eq!(world.finalize().await.unwrap_err().exit, Exit::Temporary);
     assert!(world.results().is_empty());
+}
+
+#[tokio::test]
+async fn a_rollback_that_another_plans_run_began_is_not_gone_on_with() {
+    let world = world_with_orphans().await;
+    let mark = |plan| RolledBack { plan, decided: decided(), attempts: None };
+    world.store.create(names::ROLLED_BACK, &mark("fa9876543210".parse().unwrap())).await.unwrap();
+    let refused = Quiet::begin_rollback(&world.locked()).await.err().unwrap();
+    assert!(refused.message.contains("rolled-back.json is of plan fa9876543210"), "{refused}");
+    let retired = |name: &String| name.contains("/retired/");
+    assert!(!world.run_blobs.names().iter().any(retired));
+    world.store.replace(names::ROLLED_BACK, &mark(world.plan.id.clone())).await.unwrap();
+    Quiet::begin_rollback(&world.locked()).await.unwrap().end().await;
+    assert!(world.run_blobs.names().iter().any(retired));
 }

@@ -416,4 +416,7 @@ async fn a_run_store_that_stays_away_ends_it_as_temporary() {
     let stop = away.end.unwrap_err();
     assert_eq!((stop.exit, away.seconds), (Exit::Temporary, 15 * MINUTE));
     assert!((10..=15).contains(&away.told.len()), "{:?}", away.told);
+    // Whether processes still work is not known either: a Job that vanished meanwhile ends nothing.
+    let gone = waited(&world, &Script::new(vec![(0, running()), (60, Says::Nothing)])).await;
+    assert_eq!((gone.end.unwrap_err().exit, gone.seconds), (Exit::Temporary, 15 * MINUTE));
 }

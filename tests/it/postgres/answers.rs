@@ -171,3 +171,35 @@ async fn a_conflict_with_another_transaction_or_a_server_short_of_room_blames_no
         }
     }
 }
+
+#[tokio::test]
+async fn what_no_further_try_mends_is_the_rows_own_or_the_targets_by_its_sqlstate() {
+    let database = database().await;
+    let target = Worker::of(&database).start();
+    let refuses = |code: &str| FaultKind::Rejected(format!("SQLSTATE {code}"));
+    for (code, expected) in [
+        // A value, a constraint, a trigger of its own words, a view's check, a row too large for an index.
+        ("22003", refuses("22003")),
+        ("22P02", refuses("22P02")),
+        ("23514", refuses("23514")),
+        ("27000", refuses("27000")),
+        ("44000", refuses("44000")),
+        ("54000", refuses("54000")),
+        ("P0001", refuses("P0001")),
+        // A missing object, one in the wrong state, a dropped database, corrupt data.
+        ("42P01", FaultKind::Misconfigured),
+        ("3F000", FaultKind::Misconfigured),
+        ("55000", FaultKind::Misconfigured),
+        ("57P04", FaultKind::Misconfigured),
+        ("XX001", FaultKind::Misconfigured),
+        ("XX002", FaultKind::Misconfigured),
+        ("42501", FaultKind::Denied),
+    ] {
+        refuse_rows(&database, code).await;
+        for migration in [migration(7), malpractice(8, "2020-01-01T00:00:00Z")] {
+            let fault = target.commit(&copied(&migration)).await.unwrap_err();
+            assert_eq!(fault.kind, expected, "{code}: {}", fault.chain());
+            assert_eq!(count(&database, &migration).await, 0);
+        }
+    }
+}

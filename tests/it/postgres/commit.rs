@@ -1,14 +1,14 @@
 //! A submission is written whole, once, in one round trip.
 
 use rogo_migrate::{
-    domain::PlannedFile,
+    domain::{Migration, PlannedFile},
     ports::{Committed, CopiedMigration, FaultKind, TargetWriter},
     rules::{self, rows::RunValues},
 };
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
-use super::world::{LMS, Worker, ask, copied, database, is_written, malpractice, migration};
+use super::world::{LMS, Worker, ask, copied, copied_by, database, is_written, malpractice, migration};
 use crate::support::{
     postgres::{TestDatabase, TestServer},
     proxy::Proxy,
@@ -395,4 +395,37 @@ fn plain(value: &Value) -> String {
         Ok(time) => time.timestamp_micros().to_string(),
         Err(_) => text,
     }
+}
+
+#[tokio::test]
+async fn of_two_processes_that_take_over_a_lone_launch_session_the_second_meets_the_first() {
+    let database = database().await;
+    let again = Migration { takes_over_session: true, ..migration(987) };
+    let target = Worker::of(&database).start();
+    assert!(is_written(&target.commit(&copied(&migration(987))).await.unwrap()));
+    // The target loses the submission: its launch session stays alone.
+    let lose = "delete from submission_files; delete from submission_section_marks; delete from submission_grades;
+        delete from submission_marking_assignments; delete from assignment_submissions; delete from lti_session_records";
+    database.run(lose).await;
+    // The other process has sent its rows and not yet committed.
+    let mut first = PgConnection::connect(&database.url()).await.unwrap();
+    let (id, launch_id) = (again.ids.row("assignment_submissions", 1), again.ids.launch_id());
+    let begun = format!(
+        "begin; insert into assignment_submissions (id, lti_launch_id, created_at) values ('{id}', '{launch_id}', now())"
+    );
+    first.execute(AssertSqlSafe(begun)).await.unwrap();
+    let committing = async {
+        let waits = "select count(*) from pg_stat_activity where datname = current_database()
+            and wait_event_type = 'Lock' and application_name like 'run/%'";
+        while database.number(waits).await == 0 {
+            tokio::task::yield_now().await;
+        }
+        first.execute("commit").await.unwrap();
+    };
+    let copied = copied_by(&again, "ba9876543210");
+    let (second, ()) = tokio::join!(target.commit(&copied), committing);
+    let second = second.unwrap();
+    let Committed::Held(held) = second else { panic!("the launch session is no guard here: {second:?}") };
+    assert_eq!(held.submission_id, Some(id));
+    assert_eq!(database.number("select count(*) from submission_files").await, 0, "all of it or nothing");
 }

@@ -149,6 +149,30 @@ async fn a_changed_rule_keeps_its_dates_and_id_and_its_image_is_kept_once() {
 }
 
 #[tokio::test]
+async fn what_a_trigger_makes_of_a_changed_rule_is_named_and_the_rule_stays_as_it_was() {
+    for when in ["before update", "after update"] {
+        let database = database().await;
+        database.run(&live("live", "2021-01-01")).await;
+        let (now, later) = match when {
+            "before update" => ("new.context_title := 'Other';", ""),
+            _ => ("", "update malpractice_enforcements set context_title = 'Other' where id = new.id;"),
+        };
+        let trigger = format!(
+            "create function meddle() returns trigger language plpgsql security definer as $$ begin
+                {now} if pg_trigger_depth() = 1 then null; {later} end if; return new; end $$;
+             create trigger meddle {when} on malpractice_enforcements for each row execute function meddle()"
+        );
+        database.run(&trigger).await;
+        let target = Worker::of(&database).start();
+        let committed = target.commit(&copied(&malpractice(7, NEWER))).await.unwrap();
+        let Committed::Altered(columns) = committed else { panic!("{when}: {committed:?}") };
+        assert_eq!(columns, ["malpractice_enforcements.context_title"], "{when}");
+        assert_eq!(standing(&database).await, ["live=1"]);
+        assert_eq!(database.number("select count(*) from submission_files").await, 0);
+    }
+}
+
+#[tokio::test]
 async fn a_rule_of_an_earlier_run_is_a_migrated_one_and_its_image_is_kept() {
     let database = database().await;
     commit(&database, &malpractice(1, OLDER)).await;

@@ -106,6 +106,25 @@ async fn the_exclusive_lock_names_those_it_waits_for_and_comes_when_they_are_gon
 }
 
 #[tokio::test]
+async fn the_wait_for_the_lock_outlives_the_session_that_waits() {
+    let database = database().await;
+    let target = Retirement::default().worker(&database, "run/0/aaaaaaaaaaaa");
+    target.prove_fence().await.unwrap();
+    let told = Notify::new();
+    let mut waiting = |_: &[String]| told.notify_one();
+    let fence = exclusive(&database, PLAN);
+    let freeing = async {
+        told.notified().await;
+        let end = "select pg_terminate_backend(pid, 10000) from pg_stat_activity
+            where application_name = 'run/finalize/host' and datname = current_database()";
+        database.run(end).await;
+        target.close().await;
+    };
+    let (held, ()) = tokio::join!(fence.exclusive(MINUTE, &mut waiting), freeing);
+    held.unwrap().still_held().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_process_that_was_retired_meanwhile_writes_nothing() {
     let database = database().await;
     let retirement = Retirement::default();

@@ -2,7 +2,7 @@
 
 use rogo_migrate::{
     domain::{
-        Digest, Migration, Receipt,
+        Digest, Migration, PlannedFile, Receipt,
         form::{ColumnKind, ENFORCEMENT, TABLES, TableForm},
     },
     ports::{Committed, FaultKind, TargetWriter},
@@ -242,6 +242,17 @@ async fn what_was_changed_since_is_named() {
     );
     assert_eq!(compared.receipt.sha256, sent.sha256, "the receipt is the decided rows'");
     assert_ne!(target.stored_digest(&migration.ids).await.unwrap(), sent.sha256);
+}
+
+#[tokio::test]
+async fn a_submission_of_many_files_is_read_whole_for_its_receipt() {
+    let database = database().await;
+    let mut migration = migration(987);
+    let file = migration.files[0].clone();
+    migration.files = (1..=60).map(|order| PlannedFile { upload_order: order, ..file.clone() }).collect();
+    let sent = receipt(committed(&database, &migration).await);
+    let stored = Worker::of(&database).start().stored_digest(&migration.ids).await.unwrap();
+    assert_eq!(stored, sent.sha256);
 }
 
 #[tokio::test]

@@ -329,6 +329,7 @@ fn a_count_that_names_another_number_than_the_list_holds_is_noted_with_both() {
         ("", "many", None),
         ("3", "1", Some("Learner Files Count is 3, the list of URLs holds 2")),
         ("1", "", Some("Learner Files Count is 1, the list of URLs holds 2")),
+        ("3.0", "1.0", Some("Learner Files Count is 3, the list of URLs holds 2")),
         (
             "0",
             "2",

@@ -73,7 +73,10 @@ fn a_bad_value_says_what_is_expected() {
         ("pool", "+3", "a whole number from 1 to 100 is expected"),
         ("flush", "1h", "a duration from 100ms to 5m is expected"),
         ("breaker", "0%", "off or a percentage above 0% and below 100% is expected"),
+        ("breaker", "100%", "above 0% and below 100% is expected"),
         ("breaker", "NaN%", "off or a percentage"),
+        ("warehouse_null", "N,A", "what the export writes for null is expected"),
+        ("warehouse_null", "\"NULL", "what the export writes for null is expected"),
         ("target_guard", "yes", "off or on is expected"),
         ("log", "rogo_migrate=loud", "a level (error, warn, info, debug, trace)"),
     ] {

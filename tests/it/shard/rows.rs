@@ -58,6 +58,7 @@ async fn a_recovered_row_whose_blob_is_gone_says_so() {
     let codes: Vec<NoteCode> = migrated.notes.iter().map(|note| note.code).collect();
     assert!(codes.contains(&NoteCode::FileBlobMissing), "{codes:?}");
     assert_eq!(migrated.bytes, 314_572, "the length that the application shows");
+    assert!(codes.contains(&NoteCode::ChangedSince), "it has one file of three: {codes:?}");
 
     let world = World::new(1, 1);
     world.register(TRY_B);
@@ -86,6 +87,25 @@ async fn a_recovered_row_whose_blob_name_was_changed_to_none_that_storage_takes_
     let Fate::Migrated(migrated) = &outcomes[&1] else { panic!("{outcomes:?}") };
     let codes: Vec<NoteCode> = migrated.notes.iter().map(|note| note.code).collect();
     assert!(migrated.recovered && codes.contains(&NoteCode::FileBlobMissing), "{codes:?}");
+}
+
+#[tokio::test]
+async fn a_recovered_row_says_what_else_of_it_is_not_as_it_is_decided() {
+    let recovered = async |world: &World| {
+        world.move_shard(TRY_A).await.unwrap();
+        let Some(Fate::Migrated(migrated)) = world.outcomes().await.remove(&1) else { panic!("it stands") };
+        let codes: Vec<NoteCode> = migrated.notes.iter().map(|note| note.code).collect();
+        (codes, migrated.file_receipts.len())
+    };
+    // Without the blob of one file the receipts of the others would be those of other files.
+    let world = left_by_a_killed_process();
+    world.files.remove(&format!("LTI_Uploads/{TRY_B}/1_1_essay.docx"));
+    assert_eq!(recovered(&world).await, (vec![NoteCode::FileBlobMissing], 0));
+    // As many files as are decided, and the rule of another writer stands.
+    let world = left_by_a_killed_process();
+    let standing = world.target.held_now().remove(&launch_id()).unwrap();
+    world.target.stand(HeldSubmission { foreign_enforcement: true, ..standing });
+    assert_eq!(recovered(&world).await, (vec![NoteCode::EnforcementKept], 3));
 }
 
 /// Where the receipt comes from, and whether what stands has changed since.
@@ -241,6 +261,18 @@ async fn a_row_that_is_refused_after_a_lost_answer_keeps_its_blobs_until_the_swe
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_row_that_the_target_alters_takes_its_blobs_with_it_unless_an_answer_was_lost() {
+    for (lost, left, clean) in [(0, 0, true), (1, 3, false)] {
+        let world = World::new(1, 1);
+        world.target.alter(&["submission_grades.final_grade"]);
+        world.target.fail_commits(lost, Strike::Before, &FaultKind::AnswerLost);
+        world.move_shard(TRY_A).await.unwrap();
+        assert_eq!(failed_as(&world.outcomes().await[&1]), FailCode::TargetAltered);
+        assert_eq!((world.files.names().len(), is_clean(&world)), (left, clean));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_row_met_after_a_lost_answer_that_another_writer_committed_keeps_the_own_blobs() {
     let world = World::new(1, 1);
     world.target.fail_commits(1, Strike::Before, &FaultKind::AnswerLost);
@@ -300,6 +332,18 @@ async fn a_put_without_an_answer_may_still_arrive_after_an_undo() {
     world.move_shard(TRY_A).await.unwrap();
     assert!(matches!(&world.outcomes().await[&1], Fate::Migrated(_)));
     assert!(!is_clean(&world));
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_an_answer_that_refuses_a_put_says_that_nothing_of_it_will_arrive() {
+    for (status, clean) in [(400, true), (408, true), (499, true), (500, false), (503, false)] {
+        let world = World::new(1, 1);
+        world.files.fail_puts(1, Strike::Before, &FaultKind::Unavailable);
+        world.files.fail_with(status);
+        world.move_shard(TRY_A).await.unwrap();
+        assert!(matches!(&world.outcomes().await[&1], Fate::Migrated(_)));
+        assert_eq!(is_clean(&world), clean, "{status}");
+    }
 }
 
 #[tokio::test]

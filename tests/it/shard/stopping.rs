@@ -175,6 +175,20 @@ async fn a_stop_while_a_file_is_waited_for_leaves_the_others_to_the_sweep() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_missing_file_settles_no_row_whose_other_file_was_waited_for_at_the_stop() {
+    for (missing, silent) in [("_e.docx", "_n.pdf"), ("_n.pdf", "_e.docx")] {
+        let world = World::new(1, 1);
+        world.source.fail(missing, FaultKind::NotFound);
+        world.source.fail(silent, FaultKind::Unavailable);
+        let inputs = world.inputs(SHARD, TRY_A).await;
+        let stopped = moved_while(inputs, tokio::time::sleep(Duration::from_secs(1))).await.unwrap_err();
+        assert_eq!(stopped.exit, Exit::Stopped, "{stopped}");
+        assert!(world.outcomes().await.is_empty(), "{missing} is missing");
+        assert!(!is_clean(&world), "{missing} is missing");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stop_while_a_commit_is_tried_again_leaves_its_blobs_to_the_sweep() {
     let world = World::new(1, 1);
     world.target.fail_commits(10_000, Strike::Before, &FaultKind::Unavailable);

@@ -39,6 +39,7 @@ struct Held {
 struct State {
     blobs: BTreeMap<String, Held>,
     put_faults: VecDeque<(Strike, FaultKind)>,
+    status: Option<u16>,
     fails: Option<Fails>,
     slow_puts: Option<(&'static str, Duration)>,
     spoils: u32,
@@ -68,6 +69,11 @@ impl InMemoryBlobs {
     /// The next `times` puts fail.
     pub fn fail_puts(&self, times: usize, strike: Strike, kind: &FaultKind) {
         self.state.lock().unwrap().put_faults.extend((0..times).map(|_| (strike, kind.clone())));
+    }
+
+    /// From now on an answer that fails a put has this HTTP status.
+    pub fn fail_with(&self, status: u16) {
+        self.state.lock().unwrap().status = Some(status);
     }
 
     /// From now on the operations fail for which `fails` names a kind, by verb and name; none where it is `None`.
@@ -110,6 +116,11 @@ impl InMemoryBlobs {
     /// From now on each read fails after the last byte of its blob.
     pub fn break_reads(&self, kind: FaultKind) {
         self.state.lock().unwrap().breaks = Some(kind);
+    }
+
+    /// From now on reads end well again.
+    pub fn mend_reads(&self) {
+        self.state.lock().unwrap().breaks = None;
     }
 
     /// Everything that would change the place, its check included.
@@ -167,7 +178,9 @@ impl InMemoryBlobs {
     }
 
     fn fault(&self, kind: FaultKind, what: &str) -> Fault {
-        Fault::new(self.service, kind, format!("{what} in {}", self.place))
+        let mut fault = Fault::new(self.service, kind, format!("{what} in {}", self.place));
+        fault.status = self.state.lock().unwrap().status;
+        fault
     }
 
     /// Notes the operation, and fails it where it is to fail.

@@ -42,6 +42,7 @@ pub struct State {
     commits_panic: AtomicBool,
     is_silent: AtomicBool,
     changed_since: Mutex<Vec<String>>,
+    alters: Mutex<Option<Vec<String>>>,
     is_fenced: AtomicBool,
     asked: AtomicU32,
 }
@@ -104,6 +105,11 @@ impl InMemoryTarget {
     /// What stands differs in these columns from what is decided.
     pub fn change_since(&self, columns: &[&str]) {
         *self.state.changed_since.lock().unwrap() = columns.iter().map(|column| (*column).into()).collect();
+    }
+
+    /// From now on other values of these columns would be stored than a commit sends.
+    pub fn alter(&self, columns: &[&str]) {
+        *self.state.alters.lock().unwrap() = Some(columns.iter().map(|column| (*column).into()).collect());
     }
 
     /// No commit is answered any more, or each is again.
@@ -216,6 +222,9 @@ impl TargetWriter for InMemoryTarget {
         let standing = self.state.held.lock().unwrap().get(&launch_id).cloned();
         if let Some(held) = standing {
             return Ok(Committed::Held(held));
+        }
+        if let Some(columns) = self.state.alters.lock().unwrap().clone() {
+            return Ok(Committed::Altered(columns));
         }
         self.stand(HeldSubmission {
             launch_id,
