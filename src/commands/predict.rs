@@ -40,9 +40,10 @@ async fn predicted(
 ) -> Result<End, Stop> {
     let scratch = tempfile::tempdir().map_err(no_room)?;
     let planned = planned(settings, args, world, scratch.path().to_owned(), stop).await;
-    or_stopped(stop, predict_it(settings, args, world, planned)).await
+    or_stopped(stop, Box::pin(predict_it(settings, args, world, planned))).await
 }
 
+/// Predicts the run of the plan, or says why there is no plan.
 async fn predict_it(
     settings: &Settings,
     args: &PlanArgs,
