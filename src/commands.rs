@@ -135,7 +135,7 @@ async fn perform(
     let settings = || Settings::load(sources);
     let store_settings = || StoreSettings::load(sources);
     match command {
-        Command::Plan(args) => or_stopped(stop, plan::run(&settings()?, args)).await,
+        Command::Plan(args) => plan::run(&settings()?, args, stop).await,
         Command::Shard(_) => shard::run(&settings()?, log, stop).await,
         Command::Finalize(_) => or_stopped(stop, finalize::run(&settings()?, teller)).await,
         Command::Run(_) => run::run(&settings()?, log, teller, stop).await,
