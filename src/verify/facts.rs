@@ -7,13 +7,16 @@ use serde::{Deserialize, Serialize};
 use super::mapping::InputIndex;
 use crate::{
     domain::{AttemptFacts, AttemptId, FactRow, Facts},
-    ports::{Fault, Warehouse},
+    ports::{Fault, FaultKind, Service, Warehouse},
     run::{
         RunStore,
         lines::{self, Buckets, SpooledBuckets},
         outcomes::Ranges,
     },
 };
+
+/// Bytes of facts that are compared together, about: a report of a megabyte is no reason to hold hundreds of them.
+const PART_BYTES: usize = 4 * 1024 * 1024;
 
 /// A file in the verify store that holds lines about one range of rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,22 +114,65 @@ impl FactsSource<'_> {
         Ok(all)
     }
 
-    /// The facts of each attempt; `None` if there is no warehouse.
-    pub async fn of(
+    /// The facts of the first of these attempts, in their order: of as many as take [`PART_BYTES`], and of one however large
+    /// they are. `None` if there is no warehouse.
+    pub async fn of_first(
         &self,
         attempts: &[AttemptId],
         split: &HashMap<AttemptId, Facts>,
-    ) -> Result<Option<HashMap<AttemptId, Facts>>, Fault> {
-        match self {
-            Self::Absent(_) => Ok(None),
-            Self::Split(_) | Self::Shared(..) => {
-                let of = |attempt: &AttemptId| (*attempt, split.get(attempt).cloned().unwrap_or_default());
-                Ok(Some(attempts.iter().map(of).collect()))
-            }
-            Self::Asked(warehouse) => {
-                let facts = if attempts.is_empty() { Vec::new() } else { warehouse.fetch(attempts).await? };
-                Ok(Some(attempts.iter().copied().zip(facts).collect()))
-            }
+    ) -> Result<Option<Vec<Facts>>, Fault> {
+        let answers = match self {
+            Self::Absent(_) => return Ok(None),
+            Self::Split(_) | Self::Shared(..) => return Ok(Some(first_of(attempts, split))),
+            Self::Asked(_) if attempts.is_empty() => return Ok(Some(Vec::new())),
+            Self::Asked(warehouse) => warehouse.fetch_some(attempts, PART_BYTES).await?,
+        };
+        let is_first = answers.iter().zip(attempts).all(|(answer, asked)| answer.attempt == *asked);
+        if answers.is_empty() || answers.len() > attempts.len() || !is_first {
+            let what = format!(
+                "it answered {} attempts of {}, and not the first of them; please report it",
+                answers.len(),
+                attempts.len()
+            );
+            return Err(Fault::new(Service::Warehouse, FaultKind::Unsupported, what));
         }
+        Ok(Some(answers.into_iter().map(|one| one.facts).collect()))
+    }
+}
+
+fn first_of(attempts: &[AttemptId], split: &HashMap<AttemptId, Facts>) -> Vec<Facts> {
+    let (mut first, mut bytes) = (Vec::new(), 0);
+    for attempt in attempts {
+        let facts = split.get(attempt).cloned().unwrap_or_default();
+        bytes += facts.size_bytes();
+        if bytes > PART_BYTES && !first.is_empty() {
+            break;
+        }
+        first.push(facts);
+    }
+    first
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Report, Value};
+
+    #[test]
+    fn facts_with_long_texts_are_compared_a_few_at_a_time() {
+        let facts = |mebibytes: usize| {
+            let marker_notes = Value::Text("x".repeat(mebibytes << 20));
+            let reports = vec![Report { marker_notes, ..Report::default() }];
+            Facts { reports, scores: Vec::new() }
+        };
+        let all: Vec<AttemptId> = ["1", "2", "3", "4"].map(|text| text.parse().unwrap()).to_vec();
+        let of = |sizes: [usize; 4]| {
+            let split = all.iter().copied().zip(sizes.map(facts)).collect();
+            first_of(&all, &split).len()
+        };
+        assert_eq!(of([0, 0, 0, 0]), 4);
+        assert_eq!(of([3, 1, 1, 1]), 2);
+        assert_eq!(of([9, 0, 0, 0]), 1, "one is never too large");
+        assert_eq!(first_of(&all, &HashMap::new()).len(), 4, "no facts are facts too");
     }
 }
