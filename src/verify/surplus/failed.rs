@@ -69,7 +69,7 @@ struct Beside {
 /// Collects what the scans of several tables find of failed attempts.
 pub struct FailedScan<'a> {
     scan: Scan<'a>,
-    /// Sorted.
+    /// Failed, and not migrated by another row; in rising order.
     attempts: Vec<AttemptId>,
     /// Submissions by the id that this program gives them, sorted.
     own: Vec<(uuid::Bytes, AttemptId)>,

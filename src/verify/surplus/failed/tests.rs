@@ -1,3 +1,5 @@
+//! Submissions, files and sessions of failed attempts, judged without a database.
+
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
