@@ -173,9 +173,9 @@ mod tests {
     fn said(allowed: &[&str], files: &[&str]) -> Vec<String> {
         let url = |text: &&str| Url::parse(text).unwrap();
         let mut containers = Containers::default();
-        files.iter().map(url).for_each(|file| {
-            containers.add(&file);
-        });
+        for file in files {
+            containers.add(&url(file));
+        }
         let allowed: Vec<Url> = allowed.iter().map(url).collect();
         let why = ": not listed: no row of the input names a file of it";
         let places = not_named(&allowed, &containers.finish()).into_iter();

@@ -11,6 +11,7 @@ use crate::{
 
 /// What the target holds of an attempt that this run did not migrate.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is seen by itself, and several hold at once")]
 pub struct AtTarget {
     /// A submission under the attempt's derived launch id whose files name a writer of this run, or no writer.
     pub of_this_run: bool,

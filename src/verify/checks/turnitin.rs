@@ -59,10 +59,8 @@ fn of_file(file: &StoredRow, receipt: &Receipt) -> Vec<Option<String>> {
     if kind != "submission" || !is_known(status) || receipt.row_transaction() == Some(file.transaction) {
         return vec![None];
     }
-    let as_written = |known: &&str| match status.chars().any(char::is_lowercase) {
-        true => (*known).to_owned(),
-        false => known.to_uppercase(),
-    };
+    let is_upper = !status.chars().any(char::is_lowercase);
+    let as_written = |known: &&str| if is_upper { known.to_uppercase() } else { (*known).to_owned() };
     [None].into_iter().chain(STATUSES.iter().map(as_written).map(Some)).collect()
 }
 

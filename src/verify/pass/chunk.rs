@@ -65,16 +65,12 @@ async fn prepare_some(
     let mut answers = facts.unwrap_or_default().into_iter();
     let mut prepared = Vec::new();
     while let Some(item) = waiting.pop_front() {
-        let facts = match asks(world, &item).filter(|_| has_warehouse) {
-            None => has_warehouse.then(Facts::default),
-            Some(_) => match answers.next() {
-                Some(facts) => Some(facts),
-                None => {
-                    waiting.push_front(item);
-                    break;
-                }
-            },
-        };
+        let is_asked = has_warehouse && asks(world, &item).is_some();
+        let facts = if is_asked { answers.next() } else { has_warehouse.then(Facts::default) };
+        if is_asked && facts.is_none() {
+            waiting.push_front(item);
+            break;
+        }
         prepared.push(prepare_one(world, item, facts.as_ref()));
     }
     Ok(prepared)

@@ -35,7 +35,9 @@ fn scanned(
     see: impl FnOnce(&mut FailedScan<'_>),
 ) -> (Vec<String>, u64) {
     let mut all = FailedAttempts::default();
-    failed.iter().for_each(|beside| all.add(attempt("987"), beside.clone()));
+    for beside in failed {
+        all.add(attempt("987"), beside.clone());
+    }
     all.finish();
     let writers: BTreeSet<WriterId> = ["0123456789ab".parse().unwrap()].into();
     let (planned_at, ended_at) = (at(0), at(100));
@@ -57,12 +59,12 @@ fn scanned(
 /// Of one submission with these files and a session of this second.
 fn reported(files: &[&str], session: Option<i64>, may_be_older: bool) -> (usize, u64) {
     let see = |scan: &mut FailedScan<'_>| {
-        session.iter().for_each(|second| {
-            assert_eq!(scan.session("rogo_987_s", Some(at(*second))), Some(None));
-        });
-        files.iter().for_each(|file| {
+        if let Some(second) = session {
+            assert_eq!(scan.session("rogo_987_s", Some(at(second))), Some(None));
+        }
+        for file in files {
             scan.file("s", file);
-        });
+        }
     };
     let (found, nameless) = scanned(&[vec![beside("s", may_be_older)]], &KnownSubmissions::default(), see);
     (found.len(), nameless)
