@@ -13,6 +13,7 @@ mod json;
 mod last_word;
 mod limited;
 mod notify;
+mod open_files;
 mod orphans;
 mod rollback;
 mod decided;
@@ -60,6 +61,7 @@ const LONGEST_STOP: Duration = Duration::from_secs(15);
 /// Arguments → settings → telemetry → command. All that can fail synchronously fails first, but for the
 /// handler of SIGTERM, which process 1 has only once it has asked for it.
 pub fn run(cli: &Cli) -> Result<End, Stop> {
+    open_files::raise();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
