@@ -62,6 +62,8 @@ pub struct Looked {
     pub files: SpooledBuckets,
     /// How each container was looked at.
     pub sources: Vec<PredictedSource>,
+    /// The same containers, each with what the names of its files begin with.
+    pub places: Vec<Container>,
     /// Mean length of the files that were looked at, by container.
     pub mean_bytes: Vec<u64>,
     /// Whether every file was looked at.
@@ -109,8 +111,8 @@ pub async fn look(
     let exact = look.views.iter().all(|view| view.skipped == 0);
     let mean_bytes = look.views.iter().map(View::mean_bytes).collect();
     let named = look.views.into_iter().filter(View::is_named);
-    let sources = named.map(View::finish).collect();
-    Ok(Looked { files: look.found.finish()?, sources, mean_bytes, exact, sample: look.sample })
+    let (places, sources) = named.map(|view| (view.container.clone(), view.finish())).unzip();
+    Ok(Looked { files: look.found.finish()?, sources, places, mean_bytes, exact, sample: look.sample })
 }
 
 /// How the containers were listed, and which are to be.

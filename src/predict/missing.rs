@@ -2,15 +2,16 @@
 
 use std::collections::HashMap;
 
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::{Subject, Tables, files::FileSpool, look::Looked};
 use crate::{
-    domain::{AttemptId, source_container, text::trim},
+    domain::{AttemptId, source_container, source_name, text::trim},
     exit::Stop,
     ports::{Fault, FaultKind},
     rules::named_urls,
-    run::NotInInput,
+    run::{NotInInput, source_files::Container},
 };
 
 /// Attempts named as examples.
@@ -72,13 +73,36 @@ fn blobs(looked: &Looked, allowed: &[Url], found: &mut NotInInput) {
     for source in looked.sources.iter().filter(|source| source.not_named.is_none()) {
         found.not_possible.push(format!("blobs of {}: {}", source.container, source.way));
     }
-    for place in allowed.iter().map(source_container) {
-        let below = place.trim_end_matches('/');
-        if !looked.sources.iter().any(|source| source.container.starts_with(below)) {
-            let why = "not listed: no row of the input names a file of it";
-            found.not_possible.push(format!("blobs of {place}: {why}"));
+    found.not_possible.extend(not_named(allowed, &looked.places));
+}
+
+/// The allowed places in which no row names a file, and of which nothing was listed so.
+fn not_named(allowed: &[Url], places: &[Container]) -> Vec<String> {
+    let shown: Vec<String> = allowed.iter().map(source_container).collect();
+    let mut said = Vec::new();
+    for (n, (place, name)) in allowed.iter().zip(&shown).enumerate() {
+        if places.iter().any(|container| is_looked_at(place, container)) {
+            continue;
         }
+        // A folder has no name here that is not a path, which may be called after people.
+        let is_one_of_many = shown.iter().filter(|other| *other == name).count() > 1;
+        let which =
+            if is_one_of_many { format!(" (place {} of ROGO_SOURCE_ALLOW)", n + 1) } else { String::new() };
+        said.push(format!("blobs of {name}{which}: not listed: no row of the input names a file of it"));
     }
+    said
+}
+
+/// Whether what is looked at of the container, below the common folder of its files, is of the place.
+fn is_looked_at(place: &Url, Container { example, prefix, .. }: &Container) -> bool {
+    let server =
+        |url: &Url| (url.scheme().to_owned(), url.host_str().map(str::to_owned), url.port_or_known_default());
+    let decoded = |url: &Url| percent_decode_str(url.path()).decode_utf8_lossy().into_owned();
+    let path = decoded(example);
+    let container = path.strip_suffix(&source_name(example)).unwrap_or(&path);
+    let looked_at = format!("{container}{prefix}");
+    let below = format!("{}/", decoded(place).trim_end_matches('/'));
+    server(place) == server(example) && (looked_at.starts_with(&below) || below.starts_with(&looked_at))
 }
 
 /// Every attempt that a row of `submission_files.csv` names, sorted; the files that the rows name go to `files`. A row that
@@ -137,5 +161,72 @@ impl MappedAttempts {
         chosen.sort_unstable();
         chosen.dedup_by_key(|(attempt, _)| *attempt);
         Ok(Self { all: sorted(all), chosen, versions })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::source_files::Containers;
+
+    /// The places of `allowed` of which nothing is looked at if rows name these files.
+    fn said(allowed: &[&str], files: &[&str]) -> Vec<String> {
+        let url = |text: &&str| Url::parse(text).unwrap();
+        let mut containers = Containers::default();
+        for file in files {
+            containers.add(&url(file));
+        }
+        let allowed: Vec<Url> = allowed.iter().map(url).collect();
+        let why = ": not listed: no row of the input names a file of it";
+        let places = not_named(&allowed, &containers.finish()).into_iter();
+        places.map(|said| said.strip_suffix(why).unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn a_place_is_looked_at_only_if_a_row_names_a_file_below_it() {
+        let nothing: [&str; 0] = [];
+        for (allowed, files, not_named) in [
+            (
+                &["https://a.example/uploads", "https://a.example/uploads-2024"][..],
+                &["https://a.example/uploads-2024/x/f"][..],
+                &["blobs of https://a.example/uploads"][..],
+            ),
+            (&["https://a.example/uploads/"], &["https://a.example/uploads/f"], &nothing),
+            (&["https://a.example"], &["https://a.example/uploads/f"], &nothing),
+            (
+                &["https://a.example:444/uploads"],
+                &["https://a.example/uploads/f"],
+                &["blobs of https://a.example:444/uploads"],
+            ),
+            (&["http://127.0.0.1:1/acc/box"], &["http://127.0.0.1:1/acc/box/f"], &nothing),
+            (
+                &["http://127.0.0.1:1/acc/box"],
+                &["http://127.0.0.1:1/acc/box2/f"],
+                &["blobs of http://127.0.0.1:1/acc/box"],
+            ),
+            // Folders of one container, and of a machine.
+            (
+                &["https://a.example/box/one", "https://a.example/box/two%20b"],
+                &["https://a.example/box/one/f"],
+                &["blobs of https://a.example/box (place 2 of ROGO_SOURCE_ALLOW)"],
+            ),
+            (
+                &["https://a.example/box/one", "https://a.example/box/two%20b"],
+                &["https://a.example/box/one/f", "https://a.example/box/two b/f"],
+                &nothing,
+            ),
+            (
+                &["file:///srv/one", "file:///srv/one-b"],
+                &["file:///srv/one-b/x/f"],
+                &["blobs of file:// (place 1 of ROGO_SOURCE_ALLOW)"],
+            ),
+            (
+                &["file:///srv/one", "file:///srv/two"],
+                &["file:///srv/one/x/f", "file:///srv/two/f"],
+                &nothing,
+            ),
+        ] {
+            assert_eq!(said(allowed, files), not_named, "{allowed:?} {files:?}");
+        }
     }
 }

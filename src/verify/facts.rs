@@ -16,6 +16,9 @@ use crate::{
     },
 };
 
+/// Bytes of facts that are compared together, about: a report of a megabyte is no reason to hold hundreds of them.
+const PART_BYTES: usize = 4 * 1024 * 1024;
+
 /// A file in the verify store that holds lines about one range of rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SharedLines {
@@ -112,32 +115,58 @@ impl FactsSource<'_> {
         Ok(all)
     }
 
-    /// The facts of each attempt; `None` if there is no warehouse.
-    pub async fn of(
+    /// The facts of the first of these attempts, in their order: of as many as take [`PART_BYTES`], and of one however large
+    /// they are. `None` if there is no warehouse.
+    pub async fn of_first(
         &self,
         attempts: &[AttemptId],
         split: &HashMap<AttemptId, Facts>,
-    ) -> Result<Option<HashMap<AttemptId, Facts>>, Stop> {
+    ) -> Result<Option<Vec<Facts>>, Stop> {
         match self {
             Self::Absent(_) => Ok(None),
-            Self::Split(_) | Self::Shared(..) => {
-                let of = |attempt: &AttemptId| (*attempt, split.get(attempt).cloned().unwrap_or_default());
-                Ok(Some(attempts.iter().map(of).collect()))
-            }
+            Self::Split(_) | Self::Shared(..) => Ok(Some(first_of(attempts, split))),
+            Self::Asked(_) if attempts.is_empty() => Ok(Some(Vec::new())),
             Self::Asked(warehouse) => {
-                let facts = ask(*warehouse, attempts).await?;
-                Ok(Some(attempts.iter().copied().zip(facts).collect()))
+                let answers = warehouse.fetch_some(attempts, PART_BYTES).await?;
+                in_order(attempts, answers).map(Some).map_err(|what| Stop::new(Exit::Bug, what))
             }
         }
     }
 }
 
-/// The facts of every attempt, in the order asked. All of them are held at once.
-async fn ask(warehouse: &dyn Warehouse, attempts: &[AttemptId]) -> Result<Vec<Facts>, Stop> {
-    let mut all = Vec::with_capacity(attempts.len());
-    while let Some(rest) = attempts.get(all.len()..).filter(|rest| !rest.is_empty()) {
-        let some = warehouse.fetch_some(rest, usize::MAX).await?;
-        all.extend(in_order(rest, some).map_err(|what| Stop::new(Exit::Bug, what))?);
+fn first_of(attempts: &[AttemptId], split: &HashMap<AttemptId, Facts>) -> Vec<Facts> {
+    let (mut first, mut bytes) = (Vec::new(), 0);
+    for attempt in attempts {
+        let facts = split.get(attempt).cloned().unwrap_or_default();
+        bytes += facts.size_bytes();
+        if bytes > PART_BYTES && !first.is_empty() {
+            break;
+        }
+        first.push(facts);
     }
-    Ok(all)
+    first
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Report, Value};
+
+    #[test]
+    fn facts_with_long_texts_are_compared_a_few_at_a_time() {
+        let facts = |mebibytes: usize| {
+            let marker_notes = Value::Text("x".repeat(mebibytes << 20));
+            let reports = vec![Report { marker_notes, ..Report::default() }];
+            Facts { reports, scores: Vec::new() }
+        };
+        let all: Vec<AttemptId> = ["1", "2", "3", "4"].map(|text| text.parse().unwrap()).to_vec();
+        let of = |sizes: [usize; 4]| {
+            let split = all.iter().copied().zip(sizes.map(facts)).collect();
+            first_of(&all, &split).len()
+        };
+        assert_eq!(of([0, 0, 0, 0]), 4);
+        assert_eq!(of([3, 1, 1, 1]), 2);
+        assert_eq!(of([9, 0, 0, 0]), 1, "one is never too large");
+        assert_eq!(first_of(&all, &HashMap::new()).len(), 4, "no facts are facts too");
+    }
 }

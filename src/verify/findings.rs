@@ -63,6 +63,8 @@ pub enum Lack {
     SourceFile,
     /// The blob is there, and its bytes cannot be read.
     Bytes,
+    /// No file says who wrote a submission, and it was not made while this run was at work.
+    Writer,
     /// The manifest has no line for the file.
     Manifest,
     /// The row that holds the value is absent, which another check reports.

@@ -65,6 +65,8 @@ pub struct World<'a> {
     pub attempts: Option<&'a BTreeSet<AttemptId>>,
     /// When the plan was made.
     pub planned_at: DateTime<Utc>,
+    /// When the result was made: its writers were at work before.
+    pub ended_at: DateTime<Utc>,
     /// Counted up while rows are compared.
     pub progress: &'a Progress,
 }
@@ -102,12 +104,25 @@ struct Checked {
     marks: Option<usize>,
     /// The stored rows of its files.
     files: Vec<StoredRow>,
-    /// Of a row that failed: submissions under launch ids that name its attempt.
-    beside: Vec<BesideFailed>,
+    /// Of a row that failed and is the newest of its attempt: submissions under launch ids that name the attempt.
+    beside: Option<Vec<BesideFailed>>,
     findings: Findings,
 }
 
 impl Checked {
+    /// Without the long texts that only the comparison needs: a part of many rows waits for those before it.
+    fn without_texts(mut self) -> Self {
+        if let Some(expected) = &mut self.expected {
+            if let Ok(scores) = &mut expected.scores {
+                *scores = Vec::new();
+            }
+            if let Ok(report) = &mut expected.report {
+                report.notes = None;
+            }
+        }
+        self
+    }
+
     fn wanted_files(&self) -> Vec<WantedFile> {
         let (Some(expected), Fate::Migrated(outcome)) = (&self.expected, &self.item.outcome.fate) else {
             return Vec::new();
@@ -207,7 +222,7 @@ impl Passed {
         if let Some(count) = self.tally.fates.get_mut::<usize>(fate) {
             *count += 1;
         }
-        if let (Fate::Failed { .. }, Some(attempt)) = (&item.outcome.fate, item.attempt) {
+        if let (Some(beside), Some(attempt)) = (beside, item.attempt) {
             self.failed.add(attempt, beside);
         }
         if world.attempts.is_some() {

@@ -100,6 +100,11 @@ impl Absent {
             Lack::SourceFile => "the source no longer holds the file, or it may not be read".to_owned(),
             Lack::Bytes => self.bytes.clone().unwrap_or_else(|| "the blob's bytes cannot be read".to_owned()),
             Lack::Manifest => "the manifest has no line for these files".to_owned(),
+            Lack::Writer => {
+                "submissions of failed attempts have no file that says who wrote them, and were made while \
+                             this run was not at work"
+                    .to_owned()
+            }
             Lack::Row => String::new(),
         }
     }

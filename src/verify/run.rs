@@ -231,6 +231,7 @@ pub(super) async fn look_for_surplus(
         writers: world.ground.writers,
         in_part: world.attempts.is_some(),
         planned_at: world.planned_at,
+        ended_at: world.ended_at,
     };
     let mut tell = |row: SurplusRow| {
         let same = Same::Stored(row.table, row.id.clone());
@@ -249,7 +250,11 @@ pub(super) async fn look_for_surplus(
     }
     // Without files it cannot be said whose submissions they are; every failed row says so.
     if !world.ground.unreadable.contains(&Table::Files) {
-        of_failed.finish().into_iter().for_each(tell);
+        let (found, nameless) = of_failed.finish();
+        if nameless > 0 {
+            tally.lack(CheckId::FailedAbsent, Lack::Writer, nameless);
+        }
+        found.into_iter().for_each(tell);
     }
     Ok(())
 }

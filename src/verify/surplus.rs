@@ -75,7 +75,14 @@ impl KnownSubmissions {
     }
 
     fn find(&self, submission: &str) -> Option<&Known> {
-        let id = submission.parse::<Uuid>().ok()?.into_bytes();
+        self.of_id(submission.parse::<Uuid>().ok()?.into_bytes())
+    }
+
+    fn holds(&self, id: uuid::Bytes) -> bool {
+        self.of_id(id).is_some()
+    }
+
+    fn of_id(&self, id: uuid::Bytes) -> Option<&Known> {
         let at = self.0.binary_search_by_key(&id, |known| known.submission).ok()?;
         self.0.get(at)
     }
@@ -141,14 +148,18 @@ impl OtherSubmissions {
         self.0.contains_key(&attempt)
     }
 
-    /// Those of an attempt whose row failed.
-    pub fn beside_failed(&self, attempt: AttemptId, may_be_older: bool) -> Vec<BesideFailed> {
+    /// Those of an attempt whose row failed. `may_be_older`: whether one under this launch id may have stood before the run.
+    pub fn beside_failed(
+        &self,
+        attempt: AttemptId,
+        may_be_older: impl Fn(&str) -> bool,
+    ) -> Vec<BesideFailed> {
         let of = self.0.get(&attempt).map(Vec::as_slice).unwrap_or_default();
         let beside = |(submission, launch_id): &(String, String)| BesideFailed {
             attempt,
             submission: submission.clone(),
             launch_id: launch_id.clone(),
-            may_be_older,
+            may_be_older: may_be_older(launch_id),
         };
         of.iter().map(beside).collect()
     }

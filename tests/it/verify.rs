@@ -8,6 +8,7 @@ mod content;
 pub(crate) mod corruptions;
 mod documents;
 mod doubts;
+mod failed;
 mod files;
 mod nights;
 mod receipts;

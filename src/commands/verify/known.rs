@@ -37,6 +37,7 @@ pub(super) struct Known<'a> {
     pub(super) target: &'a PostgresReader,
     attempts: Option<&'a BTreeSet<AttemptId>>,
     planned_at: chrono::DateTime<chrono::Utc>,
+    ended_at: chrono::DateTime<chrono::Utc>,
     pub(super) identity: TargetIdentity,
     pub(super) role: ReaderRole,
     pub(super) absent: Absent,
@@ -90,6 +91,7 @@ impl<'a> Known<'a> {
             target,
             attempts,
             planned_at: plan.created_at,
+            ended_at: summary.at,
             identity,
             role: target.role().await?,
             images: enforcements::ids(store).await?,
@@ -128,6 +130,7 @@ impl<'a> Known<'a> {
             settled: &self.settled,
             attempts: self.attempts,
             planned_at: self.planned_at,
+            ended_at: self.ended_at,
             progress: &self.progress,
         }
     }

@@ -11,11 +11,14 @@ use crate::{
 
 /// What the target holds of an attempt that this run did not migrate.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is seen by itself, and several hold at once")]
 pub struct AtTarget {
     /// A submission under the attempt's derived launch id whose files name a writer of this run, or no writer.
     pub of_this_run: bool,
     /// A submission under a launch id of the attempt that another program or run wrote.
     pub of_another: bool,
+    /// A file under derived ids of the attempt names a writer of this run.
+    pub has_our_file: bool,
     /// A launch session or session record without a submission, made since the plan.
     pub session_since_plan: bool,
     /// Tables with other rows under derived ids of the attempt, unless another run wrote its submission.
@@ -28,11 +31,11 @@ pub fn failed(code: FailCode, target: Option<&AtTarget>, findings: &mut Findings
     let Some(target) = target else {
         return findings.lacking(check, Lack::Table(Table::Submissions));
     };
-    findings.holds(check, !target.of_this_run, Kind::Surplus, || {
+    // Rows that stand under ids of the attempt, and of which no file is this run's, are why a row may be rejected.
+    let is_refused = code == FailCode::TargetRejected && !target.has_our_file;
+    findings.holds(check, is_refused || !target.of_this_run, Kind::Surplus, || {
         format!("the row failed ({code}), and the target holds a submission of it")
     });
-    // Rows that stood alone before, under ids of the attempt, are why a row may be rejected.
-    let is_refused = code == FailCode::TargetRejected;
     let is_alone = target.session_since_plan && !is_refused;
     findings.holds(check, !is_alone || target.of_another, Kind::Surplus, || {
         format!(
@@ -162,6 +165,7 @@ mod tests {
         };
         let (code, nothing) = (FailCode::FileMissing, AtTarget::default());
         let session = AtTarget { session_since_plan: true, ..nothing.clone() };
+        let ours = AtTarget { of_this_run: true, leftover: vec![Table::Files], ..nothing.clone() };
         for (code, target, differences) in [
             (code, nothing.clone(), 0),
             (code, AtTarget { of_this_run: true, ..nothing.clone() }, 1),
@@ -169,6 +173,8 @@ mod tests {
             (code, session.clone(), 1),
             (FailCode::TargetRejected, session, 0),
             (FailCode::TargetRejected, AtTarget { leftover: vec![Table::Grades], ..nothing.clone() }, 0),
+            (FailCode::TargetRejected, AtTarget { of_this_run: true, ..nothing.clone() }, 0),
+            (FailCode::TargetRejected, AtTarget { has_our_file: true, ..ours.clone() }, 2),
         ] {
             assert_eq!(finds(code, target.clone()).len(), differences, "{code} {target:?}");
         }

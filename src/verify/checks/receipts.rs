@@ -48,12 +48,7 @@ pub fn receipt(
         return findings.lacking(check, Lack::Table(table));
     }
     findings.compared(check);
-    let holds = |written: Option<&Receipt>| {
-        let rows = forms(ground.layout, stored, written);
-        rows_digest(ground.layout, Part::Submission, &rows) == receipt.sha256
-    };
-    let has_moved_on = stored.files.iter().any(|file| turnitin::moved_on(file, Some(receipt)));
-    if holds(None) || (has_moved_on && holds(Some(receipt))) {
+    if holds(ground.layout, receipt, stored) {
         return;
     }
     let written = Written::of(receipt, stored);
@@ -78,23 +73,27 @@ pub fn receipt(
     findings.differences.push(Difference { check, kind, issue, values: None });
 }
 
+/// Whether the rows are as the receipt says, but for what Turnitin's statuses have become since.
+fn holds(layout: &Layout, receipt: &Receipt, stored: &StoredSubmission) -> bool {
+    turnitin::earlier(&stored.files, receipt).any(|statuses| {
+        rows_digest(layout, Part::Submission, &forms(layout, stored, &statuses)) == receipt.sha256
+    })
+}
+
 /// The digest of an enforcement row as it stands, which has a receipt of its own.
 pub fn of_enforcement(layout: &Layout, row: &StoredRow) -> Digest {
     rows_digest(layout, Part::Enforcement, &[form(layout, &ENFORCEMENT, (Table::Enforcements, row), None)])
 }
 
-/// The form of a stored row. `written`: with the Turnitin status that the run wrote, if the application moved it on since this
-/// receipt's commit.
+/// The form of a stored row; with this Turnitin status, if it had another one when it was written.
 fn form(
     layout: &Layout,
     of: &'static TableForm,
     (table, row): (Table, &StoredRow),
-    written: Option<&Receipt>,
+    status: Option<&str>,
 ) -> RowForm {
-    let is_files = table == Table::Files;
-    let has_moved_on = is_files && written.is_some_and(|receipt| turnitin::moved_on(row, Some(receipt)));
-    RowForm::new(layout, of, |column| match column {
-        "turnitin_status" if has_moved_on => StoredValue::Text(turnitin::WRITTEN.into()),
+    RowForm::new(layout, of, |column| match (column, status) {
+        ("turnitin_status", Some(status)) => StoredValue::Text(status.into()),
         _ => value(table.place(column).map_or(&Cell::Null, |place| row.at(place))),
     })
 }
@@ -105,13 +104,16 @@ fn tables(stored: &StoredSubmission) -> impl Iterator<Item = (Table, &[StoredRow
     of_receipt.map(|table| (*table, stored.rows(*table)))
 }
 
-fn forms(layout: &Layout, stored: &StoredSubmission, written: Option<&Receipt>) -> Vec<RowForm> {
+/// `statuses`: of each file, where it is not the one that stands.
+fn forms(layout: &Layout, stored: &StoredSubmission, statuses: &[Option<String>]) -> Vec<RowForm> {
     let mut forms = Vec::new();
     for (table, rows) in tables(stored) {
         let Some(of) = Part::Submission.tables().iter().find(|form| form.name == table.name()) else {
             continue;
         };
-        forms.extend(rows.iter().map(|row| form(layout, of, (table, row), written)));
+        let status = |n: usize| statuses.get(n).filter(|_| table == Table::Files).and_then(Option::as_deref);
+        let numbered = rows.iter().enumerate();
+        forms.extend(numbered.map(|(n, row)| form(layout, of, (table, row), status(n))));
     }
     forms
 }
@@ -210,7 +212,59 @@ fn what(written: &Written, differences: &[Difference]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ReceiptFrom;
+    use crate::domain::{ReceiptFrom, form::NumberType};
+
+    /// Files with these statuses; each as kind, status and transaction.
+    fn files(all: &[(&str, &str, u32)]) -> StoredSubmission {
+        let files = all.iter().enumerate().map(|(n, (kind, status, transaction))| {
+            let cell = |column: &&str| match *column {
+                "id" => Cell::Text(format!("file-{n}")),
+                "submission_file_type" => Cell::Text((*kind).to_owned()),
+                "turnitin_status" => Cell::Text((*status).to_owned()),
+                _ => Cell::Null,
+            };
+            StoredRow { cells: Table::Files.columns().iter().map(cell).collect(), transaction: *transaction }
+        });
+        StoredSubmission { files: files.collect(), ..StoredSubmission::default() }
+    }
+
+    #[test]
+    fn a_receipt_of_rows_as_they_were_read_holds_whatever_turnitin_has_said_since() {
+        let layout = Layout::new(&[], |_, _| NumberType::Real);
+        let receipt = |stored: &StoredSubmission, from| Receipt {
+            sha256: rows_digest(&layout, Part::Submission, &forms(&layout, stored, &[])),
+            from,
+            enforcement: None,
+            transaction: (from == ReceiptFrom::Sent).then_some(7),
+        };
+        let learners = "submission";
+        let read = files(&[(learners, "processing", 7), (learners, "error", 7), ("feedback", "pending", 7)]);
+        let read = receipt(&read, ReceiptFrom::Stored);
+        let now =
+            |one, other| files(&[(learners, one, 8), (learners, other, 8), ("feedback", "complete", 8)]);
+        for (one, other, is_held) in [
+            ("completed", "complete", true),
+            ("processing", "error", true),
+            ("pending", "pending", true),
+            ("complete", "completex", false),
+        ] {
+            assert_eq!(holds(&layout, &read, &now(one, other)), is_held, "{one} {other}");
+        }
+        // Many files were of one status when they were read.
+        let all = |status| files(&[(learners, status, 7); 20]);
+        assert!(holds(&layout, &receipt(&all("queued"), ReceiptFrom::Stored), &all("completed")));
+        // Another value in the same rows is no status.
+        let mut changed = now("completed", "complete");
+        let name = Table::Files.place("file_name").unwrap();
+        changed.files[0].cells[name] = Cell::Text("x".into());
+        assert!(!holds(&layout, &read, &changed));
+        // What was sent is of one status only, and of none in a row as it was committed.
+        let sent = receipt(&all("complete"), ReceiptFrom::Sent);
+        let later = |transaction| files(&[(learners, "queued", transaction); 20]);
+        assert!(holds(&layout, &sent, &later(8)) && !holds(&layout, &sent, &later(7)));
+        let sent = receipt(&all("queued"), ReceiptFrom::Sent);
+        assert!(!holds(&layout, &sent, &files(&[(learners, "complete", 8); 20])));
+    }
 
     #[test]
     fn what_was_written_after_the_commit_is_told_from_what_was_before_although_transactions_go_round() {

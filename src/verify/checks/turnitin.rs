@@ -3,7 +3,7 @@
 //! but the written one in a row that is as the run's commit left it.
 
 use crate::{
-    domain::Receipt,
+    domain::{Receipt, ReceiptFrom},
     ports::{StoredRow, Table},
 };
 
@@ -29,14 +29,51 @@ const STATUSES: [&str; 15] = [
     "expired",
 ];
 
+/// Statuses of the files of one submission that are tried together at most.
+const MOST: usize = 4_096;
+
+/// The statuses that these files may have had when the receipt was made, together: one of each file, `None` for the one that
+/// stands. A receipt of rows as they were read may be of any status; of too many files, of the same one for all.
+pub fn earlier(files: &[StoredRow], receipt: &Receipt) -> impl Iterator<Item = Vec<Option<String>>> {
+    let possible: Vec<Vec<Option<String>>> = files.iter().map(|file| of_file(file, receipt)).collect();
+    let all = possible.iter().try_fold(1, |all: usize, of| all.checked_mul(of.len()));
+    let all = all.filter(|all| *all <= MOST);
+    let most = possible.iter().map(Vec::len).max().unwrap_or(1);
+    (0..all.unwrap_or(most)).map(move |n| {
+        let mut rest = n;
+        let status = |of: &Vec<Option<String>>| {
+            let place = if all.is_some() { rest % of.len() } else { n };
+            rest /= of.len();
+            of.get(place).or(of.first()).cloned().flatten()
+        };
+        possible.iter().map(status).collect()
+    })
+}
+
+fn of_file(file: &StoredRow, receipt: &Receipt) -> Vec<Option<String>> {
+    if receipt.from != ReceiptFrom::Stored {
+        return vec![moved_on(file, Some(receipt)).then(|| WRITTEN.to_owned())];
+    }
+    let text = |column| Table::Files.place(column).and_then(|place| file.text(place)).unwrap_or_default();
+    let (status, kind) = (text("turnitin_status"), text("submission_file_type"));
+    if kind != "submission" || !is_known(status) || receipt.row_transaction() == Some(file.transaction) {
+        return vec![None];
+    }
+    let is_upper = !status.chars().any(char::is_lowercase);
+    let as_written = |known: &&str| if is_upper { known.to_uppercase() } else { (*known).to_owned() };
+    [None].into_iter().chain(STATUSES.iter().map(as_written).map(Some)).collect()
+}
+
+fn is_known(status: &str) -> bool {
+    STATUSES.iter().any(|known| known.eq_ignore_ascii_case(status))
+}
+
 /// Whether the application moved the status of this file on. `receipt` is the one of the file's submission.
 pub fn moved_on(file: &StoredRow, receipt: Option<&Receipt>) -> bool {
     let place = Table::Files.place("turnitin_status");
     let Some(status) = place.and_then(|place| file.text(place)) else { return false };
     let committed = receipt.and_then(Receipt::row_transaction);
-    status != WRITTEN
-        && committed != Some(file.transaction)
-        && STATUSES.iter().any(|known| known.eq_ignore_ascii_case(status))
+    status != WRITTEN && committed != Some(file.transaction) && is_known(status)
 }
 
 #[cfg(test)]

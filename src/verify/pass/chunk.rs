@@ -1,6 +1,6 @@
 //! The checks of a few hundred rows at a time: facts and stored rows are asked for at once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use chrono::{DateTime, Utc};
 
@@ -23,14 +23,20 @@ use crate::{
     },
 };
 
-/// Checks these rows.
+/// Checks these rows, as many at a time as the size of their facts allows.
 pub async fn check_chunk(
     world: &World<'_>,
     others: &OtherSubmissions,
     split: &HashMap<AttemptId, Facts>,
     items: Vec<Item>,
 ) -> Result<Vec<Checked>, Stop> {
-    compare(world, others, prepare(world, split, items).await?).await
+    let mut checked = Vec::with_capacity(items.len());
+    let mut waiting = VecDeque::from(items);
+    while !waiting.is_empty() {
+        let part = prepare_some(world, split, &mut waiting).await?;
+        checked.extend(compare(world, others, part).await?.into_iter().map(Checked::without_texts));
+    }
+    Ok(checked)
 }
 
 /// The rows with what is expected of those that have to stand.
@@ -39,25 +45,55 @@ pub async fn prepare(
     split: &HashMap<AttemptId, Facts>,
     items: Vec<Item>,
 ) -> Result<Vec<(Item, Option<Expected>)>, Stop> {
-    let took_facts = |item: &Item| item.outcome.source.as_ref().is_some_and(|source| source.facts);
-    let asked = items.iter().filter(|item| is_to_stand(world, item) || took_facts(item));
-    let asked: Vec<AttemptId> = asked.filter_map(|item| item.attempt).collect();
-    let facts = world.facts.of(&asked, split).await?;
-    let no_facts = Facts::default();
-    let prepared = items.into_iter().map(|mut item| {
-        let mapping = world
-            .inputs
-            .map(|(_, index)| item.attempt.map_or(MappingState::Missing, |attempt| index.mapping(attempt)));
-        let row = item.cells.as_ref().zip(mapping.as_ref());
-        let facts_of = facts.as_ref().map(|facts| item.attempt.and_then(|attempt| facts.get(&attempt)));
-        let expected = item
-            .attempt
-            .filter(|_| is_to_stand(world, &item))
-            .map(|attempt| expect(attempt, row, facts_of.flatten(), world.ground.settings));
-        item.source = checks::source(&item.outcome, row, facts_of.map(|facts| facts.unwrap_or(&no_facts)));
-        (item, expected)
-    });
-    Ok(prepared.collect())
+    let mut prepared = Vec::with_capacity(items.len());
+    let mut waiting = VecDeque::from(items);
+    while !waiting.is_empty() {
+        prepared.append(&mut prepare_some(world, split, &mut waiting).await?);
+    }
+    Ok(prepared)
+}
+
+/// The first of these rows, with as many facts as are compared together.
+async fn prepare_some(
+    world: &World<'_>,
+    split: &HashMap<AttemptId, Facts>,
+    waiting: &mut VecDeque<Item>,
+) -> Result<Vec<(Item, Option<Expected>)>, Stop> {
+    let asked: Vec<AttemptId> = waiting.iter().filter_map(|item| asks(world, item)).collect();
+    let facts = world.facts.of_first(&asked, split).await?;
+    let has_warehouse = facts.is_some();
+    let mut answers = facts.unwrap_or_default().into_iter();
+    let mut prepared = Vec::new();
+    while let Some(item) = waiting.pop_front() {
+        let is_asked = has_warehouse && asks(world, &item).is_some();
+        let facts = if is_asked { answers.next() } else { has_warehouse.then(Facts::default) };
+        if is_asked && facts.is_none() {
+            waiting.push_front(item);
+            break;
+        }
+        prepared.push(prepare_one(world, item, facts.as_ref()));
+    }
+    Ok(prepared)
+}
+
+/// The attempt of which the warehouse is asked.
+fn asks(world: &World<'_>, item: &Item) -> Option<AttemptId> {
+    let took_facts = item.outcome.source.as_ref().is_some_and(|source| source.facts);
+    item.attempt.filter(|_| took_facts || is_to_stand(world, item))
+}
+
+/// `facts` are `None` if there is no warehouse.
+fn prepare_one(world: &World<'_>, mut item: Item, facts: Option<&Facts>) -> (Item, Option<Expected>) {
+    let mapping = world
+        .inputs
+        .map(|(_, index)| item.attempt.map_or(MappingState::Missing, |attempt| index.mapping(attempt)));
+    let row = item.cells.as_ref().zip(mapping.as_ref());
+    let expected = item
+        .attempt
+        .filter(|_| is_to_stand(world, &item))
+        .map(|attempt| expect(attempt, row, facts, world.ground.settings));
+    item.source = checks::source(&item.outcome, row, facts);
+    (item, expected)
 }
 
 /// Compares rows that are prepared with what is stored.
@@ -90,7 +126,7 @@ fn check(
     let (ground, stored) = (&world.ground, &rows);
     let (mut code, mut marks) = (Err(Lack::Row), None);
     let mut findings = Findings::default();
-    let mut beside = Vec::new();
+    let mut beside = None;
     match (&item.outcome.fate, &expected) {
         (Fate::Migrated(migrated), Some(expected)) => {
             findings = checks::migrated(ground, expected, migrated, stored);
@@ -108,13 +144,14 @@ fn check(
             skipped(world, others, &item, SkipCode::DeletedInTarget, stored, &mut findings);
         }
         (Fate::Failed { code, .. }, _) => {
-            // A row without an attempt id cannot have been migrated.
-            if let Some(attempt) = item.attempt {
-                for table in OF_A_SUBMISSION.iter().filter(|table| ground.unreadable.contains(table)) {
-                    findings.lacking(CheckId::FailedAbsent, Lack::Table(*table));
-                }
-                checks::failed(*code, at_target(world, others, attempt, stored).as_ref(), &mut findings);
-                beside = others.beside_failed(attempt, *code == FailCode::RowInvalid);
+            // A row without an attempt id cannot have been migrated, and of two rows of an attempt the newest decides.
+            if let Some(attempt) = item.attempt.filter(|attempt| !is_replaced(world, &item, *attempt)) {
+                failed(world, *code, at_target(world, others, attempt, stored).as_ref(), &mut findings);
+                beside = Some(others.beside_failed(attempt, |launch_id| match code {
+                    FailCode::RowInvalid => true,
+                    FailCode::TargetRejected => launch_id == own_launch_id(world, attempt),
+                    _ => false,
+                }));
             }
         }
         (Fate::Skipped { code, .. }, _) => skipped(world, others, &item, *code, stored, &mut findings),
@@ -128,6 +165,28 @@ fn check(
         }),
     }
     Checked { item, expected, code, marks, files: rows.files, beside, findings }
+}
+
+fn failed(world: &World<'_>, code: FailCode, target: Option<&AtTarget>, findings: &mut Findings) {
+    let check = CheckId::FailedAbsent;
+    for table in OF_A_SUBMISSION.iter().filter(|table| world.ground.unreadable.contains(table)) {
+        findings.lacking(check, Lack::Table(*table));
+    }
+    // Only the inputs say whether a newer row of the attempt was migrated: an older one that is not sound fails all the same.
+    let may_be_replaced = world.inputs.is_none() && code == FailCode::RowInvalid;
+    if may_be_replaced && target.is_some_and(|target| *target != AtTarget::default()) {
+        return findings.lacking(check, Lack::Inputs);
+    }
+    checks::failed(code, target, findings);
+}
+
+/// Whether the input has a newer row of the attempt, whose outcome says what the target has to hold of it.
+fn is_replaced(world: &World<'_>, item: &Item, attempt: AttemptId) -> bool {
+    world.inputs.and_then(|(_, index)| index.newest(attempt)).is_some_and(|newest| newest > item.number)
+}
+
+fn own_launch_id(world: &World<'_>, attempt: AttemptId) -> String {
+    SubmissionIds::new(&world.ground.settings.lms_instance, attempt).launch_id()
 }
 
 fn single(world: &World<'_>, others: &OtherSubmissions, attempt: AttemptId, findings: &mut Findings) {
@@ -176,7 +235,7 @@ fn at_target(
     if needed.iter().any(|table| world.ground.unreadable.contains(table)) {
         return None;
     }
-    let launch_id = SubmissionIds::new(&world.ground.settings.lms_instance, attempt).launch_id();
+    let launch_id = own_launch_id(world, attempt);
     let blob = Table::Files.place("azure_blob_name").unwrap_or_default();
     let writers: Vec<_> = stored.files.iter().filter_map(|row| of_blob(row.text(blob)?)).collect();
     let is_there = !stored.submissions.is_empty();
@@ -187,6 +246,7 @@ fn at_target(
     Some(AtTarget {
         of_this_run: (is_there && !by_another) || others.is_under(attempt, &launch_id),
         of_another: (is_there && by_another) || others.has(attempt),
+        has_our_file: writers.iter().any(|writer| world.ground.writers.contains(writer)),
         session_since_plan: !is_there && sessions_since(world.planned_at, stored),
         leftover: children.filter(stands).collect(),
     })

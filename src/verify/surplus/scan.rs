@@ -16,6 +16,7 @@ use crate::{
 };
 
 /// What a scan compares with.
+#[derive(Clone, Copy)]
 pub struct Scan<'a> {
     /// The submissions of this run that were verified.
     pub known: &'a KnownSubmissions,
@@ -29,6 +30,8 @@ pub struct Scan<'a> {
     pub in_part: bool,
     /// When the plan was made: a launch session of before is not of this run.
     pub planned_at: DateTime<Utc>,
+    /// When the run's result was made.
+    pub ended_at: DateTime<Utc>,
 }
 
 /// A row that stands and should not.
@@ -64,7 +67,7 @@ impl<'a> Scan<'a> {
 
     /// What is found of failed rows, which several tables have to say something about.
     pub fn of_failed(&self) -> FailedScan<'a> {
-        FailedScan::new(self.failed, self.lms_instance, self.writers)
+        FailedScan::new(self)
     }
 
     /// Reads every row of the table; the number read, and those that should not stand.
@@ -109,7 +112,7 @@ impl<'a> Scan<'a> {
         }
         let blob = link.blob.as_deref().unwrap_or_default();
         let of_failed = match table {
-            _ if is_session => failed.session(parent, self.is_since_plan(link)),
+            _ if is_session => failed.session(parent, link.created_at),
             Table::Files => failed.file(parent, blob),
             _ => None,
         };
@@ -156,6 +159,7 @@ mod tests {
             writers: &writers,
             in_part: false,
             planned_at: DateTime::UNIX_EPOCH,
+            ended_at: DateTime::UNIX_EPOCH,
         };
         let submission = ids.row("assignment_submissions", 1);
         let link = |id: &str, parent: &str, blob: Option<&str>| Link {

@@ -30,10 +30,16 @@ async fn without_the_right_to_list_files_are_looked_at_one_by_one_and_it_is_said
 async fn files_of_a_folder_are_listed_and_compared_by_their_paths() {
     let sample = Sample::in_folder(40, 42, |options| options.plain = true).await;
     let mut app = TestApp::new(&sample).await;
-    app.set("ROGO_SOURCE_ALLOW", format!("file://{}", sample.path("files").display()));
+    // No row names a file of the second folder, although its name is how that of the first begins.
+    std::fs::create_dir(sample.path("file")).unwrap();
+    let places = ["files", "file"].map(|name| format!("file://{}", sample.path(name).display()));
+    app.set("ROGO_SOURCE_ALLOW", places.join(","));
     std::fs::write(sample.path("files/forgotten.docx"), "x").unwrap();
     let prediction = predicted(&app, &[]).await;
     assert_eq!(prediction.not_in_input.blobs, Some(1), "{:?}", prediction.files.sources);
+    let said =
+        "blobs of file:// (place 2 of ROGO_SOURCE_ALLOW): not listed: no row of the input names a file of it";
+    assert_eq!(prediction.not_in_input.not_possible, [said]);
     app.run(&["run"]).await.expect(0);
     assert!(summary(&app).prediction.unwrap().same);
 }
