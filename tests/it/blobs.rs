@@ -5,6 +5,7 @@ mod contract;
 mod copy;
 mod documents;
 mod listed;
+mod resumed;
 mod server_side;
 mod service;
 
