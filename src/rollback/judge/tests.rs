@@ -1,3 +1,5 @@
+//! What a rollback decides about one submission.
+
 use serde_json::json;
 
 use super::*;
