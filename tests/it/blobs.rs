@@ -4,6 +4,7 @@ mod azure;
 mod contract;
 mod copy;
 mod documents;
+mod fenced;
 mod listed;
 mod resumed;
 mod server_side;
