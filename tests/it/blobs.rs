@@ -5,6 +5,7 @@ mod contract;
 mod copy;
 mod documents;
 mod fenced;
+mod growing;
 mod listed;
 mod resumed;
 mod server_side;
