@@ -13,6 +13,7 @@ mod json;
 mod last_word;
 mod limited;
 mod notify;
+mod open_files;
 mod orphans;
 mod rollback;
 mod decided;
@@ -60,6 +61,7 @@ const LONGEST_STOP: Duration = Duration::from_secs(15);
 /// Arguments → settings → telemetry → command. All that can fail synchronously fails first, but for the
 /// handler of SIGTERM, which process 1 has only once it has asked for it.
 pub fn run(cli: &Cli) -> Result<End, Stop> {
+    open_files::raise();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -133,7 +135,7 @@ async fn perform(
     let settings = || Settings::load(sources);
     let store_settings = || StoreSettings::load(sources);
     match command {
-        Command::Plan(args) => or_stopped(stop, plan::run(&settings()?, args)).await,
+        Command::Plan(args) => plan::run(&settings()?, args, stop).await,
         Command::Shard(_) => shard::run(&settings()?, log, stop).await,
         Command::Finalize(_) => or_stopped(stop, finalize::run(&settings()?, teller)).await,
         Command::Run(_) => run::run(&settings()?, log, teller, stop).await,

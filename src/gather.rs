@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    domain::{AttemptFacts, AttemptId, Facts, Held, QueuedRow, SubmissionIds},
+    domain::{AttemptId, Facts, Held, QueuedRow, SubmissionIds},
     ports::{Absent, HeldSubmission, Session},
     rules::{self, RuleConfig},
 };
@@ -56,26 +56,12 @@ pub trait Ask {
     fn was_lost(&self, row: &QueuedRow) -> bool;
 
     /// The facts of the first of these attempts, in their order: of as many as take at most `room` bytes, at least one
-    /// ([`in_order`]).
+    /// ([`crate::ports::in_order`]).
     fn facts(
         &self,
         attempts: &[AttemptId],
         room: usize,
     ) -> impl Future<Output = Result<Vec<Facts>, Self::Error>> + Send;
-}
-
-/// The warehouse's answers, if they are about the first of the attempts that it was asked for, and in their order; else what
-/// is wrong.
-pub fn in_order(attempts: &[AttemptId], answers: Vec<AttemptFacts>) -> Result<Vec<Facts>, String> {
-    let is_in_order = answers.iter().map(|one| one.attempt).eq(attempts.iter().copied().take(answers.len()));
-    if is_in_order && !answers.is_empty() {
-        return Ok(answers.into_iter().map(|one| one.facts).collect());
-    }
-    Err(format!(
-        "the warehouse answered {} attempts of {}, and not the first of them; please report it",
-        answers.len(),
-        attempts.len()
-    ))
 }
 
 /// A row with all that its decision needs.

@@ -22,7 +22,7 @@ mod witnesses;
 use chrono::Utc;
 
 pub use draft::EarlyCode;
-pub use heartbeat::{Beating, Progress};
+pub use heartbeat::{Progress, beating};
 pub use listed::Shelf;
 pub use rehearse::{rehearse, rehearse_in};
 pub use report::{Counts, ListedSources, PlanReport, PlanState};

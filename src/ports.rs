@@ -42,4 +42,4 @@ pub use undo::{
 };
 
 pub use crate::domain::CopiedFile;
-pub use warehouse::{EXPORTED_TABLES, Warehouse, WarehouseShape};
+pub use warehouse::{EXPORTED_TABLES, Warehouse, WarehouseShape, in_order};

@@ -17,7 +17,8 @@ use crate::{
 const LOOKS: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(10));
 /// Every so many looks the wait asks for a refusal too. With a look in 10 s a refusal is found within half a minute.
 const REFUSAL: u64 = 3;
-/// Every so many lines that the wait says, it looks at the heartbeat of the process that makes the plan.
+/// Every so many lines that the wait says in a pod, it looks at the heartbeat of the process that makes the plan: many pods wait
+/// for one plan. Elsewhere each line says whether a process makes it, and so each line looks.
 const SIGNS: u32 = 8;
 
 /// Waits for the plan of this run; obeys a refusal of its own epoch only. Only a look that succeeded and found
@@ -83,7 +84,8 @@ impl Wait<'_> {
     /// for.
     async fn goes_on(&mut self) -> bool {
         let is_over = self.left().is_zero();
-        if is_over || self.teller.due().is_some_and(|line| line.is_multiple_of(SIGNS)) {
+        let looks_at = |line: u32| self.settings.pod.name.is_none() || line.is_multiple_of(SIGNS);
+        if is_over || self.teller.due().is_some_and(looks_at) {
             match planning::of(self.store, &self.settings.epoch, Utc::now()).await {
                 Ok(None) if is_over => return false,
                 Ok(planning) => self.making = planning.map(|planning| planning.to_string()),

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::{
     adapters::postgres::PostgresReader,
     cli::PlanArgs,
@@ -15,17 +17,19 @@ use crate::{
     telemetry::{Step, step, trace_parent},
 };
 
-use super::{connect, decided::decided, json::json, patience::patiently};
+use super::{connect, decided::decided, json::json, or_stopped, patience::patiently};
 
 /// Makes the plan, or in a dry run reports the plan that it would make.
-pub async fn run(settings: &Settings, args: &PlanArgs) -> Result<End, Stop> {
+pub async fn run(settings: &Settings, args: &PlanArgs, stop: &CancellationToken) -> Result<End, Stop> {
     if args.prediction.predict {
-        return super::predict::run(settings, args).await;
+        return super::predict::run(settings, args, stop).await;
     }
     let made = if args.dry_run {
-        rehearse(settings).await?
+        or_stopped(stop, rehearse(settings)).await?
     } else {
-        patiently(settings, async || make(settings).await).await?
+        let progress = Progress::default();
+        let making = patiently(settings, async || make_now(settings, &progress).await);
+        beating(settings, stop, &progress, making).await?
     };
     if args.json {
         report::print(&json("plan", &made)?);
@@ -38,14 +42,19 @@ pub async fn run(settings: &Settings, args: &PlanArgs) -> Result<End, Stop> {
 }
 
 /// Makes the plan, or reports that it already exists.
-pub async fn make(settings: &Settings) -> Result<PlanReport, Stop> {
-    step(Step::Plan, settings.traceparent.as_ref(), make_now(settings)).await
+pub async fn make(settings: &Settings, stop: &CancellationToken) -> Result<PlanReport, Stop> {
+    let progress = Progress::default();
+    beating(settings, stop, &progress, make_now(settings, &progress)).await
 }
 
-async fn make_now(settings: &Settings) -> Result<PlanReport, Stop> {
+async fn make_now(settings: &Settings, progress: &Progress) -> Result<PlanReport, Stop> {
+    step(Step::Plan, settings.traceparent.as_ref(), make_once(settings, progress)).await
+}
+
+async fn make_once(settings: &Settings, progress: &Progress) -> Result<PlanReport, Stop> {
     let store = connect::run_store(settings)?;
     let world = match World::connect(settings, store.clone()) {
-        Ok(world) => world,
+        Ok(world) => World { progress: progress.clone(), ..world },
         // Shards that wait end too.
         Err(stop) => return Err(plan::refuse(settings, &store, stop).await),
     };
@@ -54,9 +63,19 @@ async fn make_now(settings: &Settings) -> Result<PlanReport, Stop> {
     made
 }
 
+/// Heartbeats until `making` has ended, or was dropped because the process is to stop. They do not pause between two tries.
+pub(super) async fn beating<T>(
+    settings: &Settings,
+    stop: &CancellationToken,
+    progress: &Progress,
+    making: impl Future<Output = Result<T, Stop>>,
+) -> Result<T, Stop> {
+    let store = connect::run_store(settings)?;
+    plan::beating(&store, &settings.epoch, progress, or_stopped(stop, Box::pin(making))).await
+}
+
 /// The same with services that are open.
 pub(super) async fn make_in(settings: &Settings, world: &World) -> Result<PlanReport, Stop> {
-    let _beating = plan::Beating::begin(&world.store, &settings.epoch, &world.progress);
     plan::roles_arrive(&[world.store.blobs().as_ref(), world.target_blobs.as_ref()]).await;
     let excluding = match exclusion(settings, &world.store).await {
         Ok(excluding) => excluding,

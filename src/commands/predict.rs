@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     adapters::blobs,
@@ -18,22 +19,37 @@ use crate::{
     shard::copy::{Budget, Copier},
 };
 
-use super::{json::json, own_inputs, patience::patiently, plan::World};
+use super::{json::json, or_stopped, own_inputs, patience::patiently, plan::World};
 
 /// Makes the plan, or with `--dry-run` only reads; then predicts its run, prints the prediction and keeps it in the run
 /// store. If no plan can be made, the checks are printed all the same.
-pub async fn run(settings: &Settings, args: &PlanArgs) -> Result<End, Stop> {
+pub async fn run(settings: &Settings, args: &PlanArgs, stop: &CancellationToken) -> Result<End, Stop> {
     own_inputs::refuse_predicted(settings)?;
     let world = World::connect(settings, super::connect::run_store(settings)?)?;
     let world = World { shelf: Some(Shelf::default()), ..world };
-    let predicted = Box::pin(predicted(settings, args, &world)).await;
+    let predicted = Box::pin(predicted(settings, args, &world, stop)).await;
     world.target.close().await;
     predicted
 }
 
-async fn predicted(settings: &Settings, args: &PlanArgs, world: &World) -> Result<End, Stop> {
+async fn predicted(
+    settings: &Settings,
+    args: &PlanArgs,
+    world: &World,
+    stop: &CancellationToken,
+) -> Result<End, Stop> {
     let scratch = tempfile::tempdir().map_err(no_room)?;
-    let planned = planned(settings, args, world, scratch.path().to_owned()).await;
+    let planned = planned(settings, args, world, scratch.path().to_owned(), stop).await;
+    or_stopped(stop, Box::pin(predict_it(settings, args, world, planned))).await
+}
+
+/// Predicts the run of the plan, or says why there is no plan.
+async fn predict_it(
+    settings: &Settings,
+    args: &PlanArgs,
+    world: &World,
+    planned: Result<(PlanReport, RunStore), Stop>,
+) -> Result<End, Stop> {
     let (made, queues) = match planned {
         Ok(planned) => planned,
         Err(stop) => return Err(refused(settings, args, world, stop).await),
@@ -106,11 +122,21 @@ async fn planned(
     args: &PlanArgs,
     world: &World,
     scratch: std::path::PathBuf,
+    stop: &CancellationToken,
 ) -> Result<(PlanReport, RunStore), Stop> {
     if !args.dry_run {
-        let made = patiently(settings, async || super::plan::make_in(settings, world).await).await?;
+        let making = patiently(settings, async || super::plan::make_in(settings, world).await);
+        let made = super::plan::beating(settings, stop, &world.progress, making).await?;
         return Ok((made, world.store.clone()));
     }
+    or_stopped(stop, rehearsed(settings, world, scratch)).await
+}
+
+async fn rehearsed(
+    settings: &Settings,
+    world: &World,
+    scratch: std::path::PathBuf,
+) -> Result<(PlanReport, RunStore), Stop> {
     plan::roles_arrive(&[world.store.blobs().as_ref(), world.target_blobs.as_ref()]).await;
     let folder = blobs::open(&Place::Folder(scratch), &settings.account, Service::LocalDisk)?;
     let queues = RunStore::new(folder, &settings.run);

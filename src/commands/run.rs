@@ -21,7 +21,7 @@ pub async fn run(
 ) -> Result<End, Stop> {
     own_inputs::refuse(settings)?;
     let store = connect::run_store(settings)?;
-    let made = or_stopped(stop, plan::make(settings)).await?;
+    let made = plan::make(settings, stop).await?;
     for line in made.lines() {
         report::tell(&line);
     }

@@ -53,7 +53,7 @@ pub async fn run(settings: &StoreSettings, args: &StatusArgs, log: &LogSettings)
                 let (verdict, standing) = judge(&facts);
                 show(&verdict, &standing, args, &mut screen)?;
                 let waits = verdict.state != RunState::Planning
-                    || facts.planning.is_some()
+                    || facts.planning().is_some()
                     || began.elapsed() < settings.wait_plan;
                 if !(args.watch && waits && verdict.is_under_way()) {
                     return Ok(End { exit: verdict.exit, message: verdict.reason });

@@ -12,8 +12,8 @@ use crate::{
         AttemptId, Decision, Facts, Fate, FileKind, Held, Migration, QueuedRow, REPORT_COLUMNS,
         SCORE_COLUMNS, Value, source_digest,
     },
-    gather::{Ask, GatheredRow, gather as gather_rows, in_order},
-    ports::{Absent, HeldSubmission, TargetReader, Warehouse},
+    gather::{Ask, GatheredRow, gather as gather_rows},
+    ports::{Absent, HeldSubmission, TargetReader, Warehouse, in_order},
     rules::{CatalogueIndex, decide},
     run::writers::Writers,
 };

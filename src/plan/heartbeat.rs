@@ -1,19 +1,25 @@
 //! The planning process's heartbeat: shards wait as long as it is fresh, even if the warehouse is read for hours.
 
 use std::{
+    panic::{AssertUnwindSafe, resume_unwind},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use chrono::Utc;
-use tokio_util::task::AbortOnDropHandle;
+use chrono::{DateTime, Utc};
+use futures_util::FutureExt;
+use tokio::time::timeout;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
+    exit::Stop,
     ports::every,
     run::{Epoch, PlanHeartbeat, RunStore, names},
 };
 
 const EVERY: Duration = Duration::from_secs(10);
+/// How long the end of a process may take for its heartbeat: with the rest of a stop less than a pod is given.
+const WITHDRAWN_WITHIN: Duration = Duration::from_secs(5);
 
 /// What a plan is doing, for its heartbeats. Clones are one.
 #[derive(Debug, Clone, Default)]
@@ -35,25 +41,71 @@ impl Progress {
     }
 }
 
-/// Writes `planning/<epoch>.json` every 10 s, until it is dropped. On a task of its own: the plan computes for seconds
-/// without a pause.
-#[must_use]
-pub struct Beating(#[expect(dead_code, reason = "it is dropped with this value")] AbortOnDropHandle<()>);
+/// Makes a plan, and writes `planning/<epoch>.json` every 10 s meanwhile. If no plan was made, the heartbeat is deleted, so that
+/// other commands need not wait until it is old; beside a plan no command asks for it.
+pub async fn beating<T>(
+    store: &RunStore,
+    epoch: &Epoch,
+    progress: &Progress,
+    making: impl Future<Output = Result<T, Stop>>,
+) -> Result<T, Stop> {
+    let beats = Beats::begin(store, epoch, progress);
+    let made = AssertUnwindSafe(making).catch_unwind().await;
+    if matches!(made, Ok(Ok(_))) {
+        return made.unwrap_or_else(|panic| resume_unwind(panic));
+    }
+    // A run store that does not answer must not keep the process.
+    if timeout(WITHDRAWN_WITHIN, beats.withdraw()).await.is_err() {
+        tracing::debug!("the run store does not answer: the heartbeat stays");
+    }
+    made.unwrap_or_else(|panic| resume_unwind(panic))
+}
 
-impl Beating {
+/// The heartbeats of a process. On a task of their own: the plan computes for seconds without a pause.
+struct Beats {
+    store: RunStore,
+    epoch: Epoch,
+    began_at: DateTime<Utc>,
+    stop: CancellationToken,
+    task: AbortOnDropHandle<()>,
+}
+
+impl Beats {
     /// Writes the first heartbeat at once, then one at each interval.
-    pub fn begin(store: &RunStore, epoch: &Epoch, progress: &Progress) -> Self {
-        let (store, name, progress) = (store.clone(), names::planning(epoch), progress.clone());
-        let began_at = Some(Utc::now());
-        Self(AbortOnDropHandle::new(tokio::spawn(async move {
+    fn begin(store: &RunStore, epoch: &Epoch, progress: &Progress) -> Self {
+        let (began_at, stop) = (Utc::now(), CancellationToken::new());
+        let (documents, name, progress) = (store.clone(), names::planning(epoch), progress.clone());
+        let stopped = stop.clone();
+        let task = AbortOnDropHandle::new(tokio::spawn(async move {
             let mut ticks = every(EVERY);
-            loop {
-                ticks.tick().await;
-                let heartbeat = PlanHeartbeat { at: Utc::now(), began_at, doing: progress.now() };
-                if let Err(fault) = store.replace(&name, &heartbeat).await {
+            while stopped.run_until_cancelled(ticks.tick()).await.is_some() {
+                let heartbeat =
+                    PlanHeartbeat { at: Utc::now(), began_at: Some(began_at), doing: progress.now() };
+                if let Err(fault) = documents.replace(&name, &heartbeat).await {
                     tracing::debug!(fault = %fault.chain(), "no heartbeat this time");
                 }
             }
-        })))
+        }));
+        Self { store: store.clone(), epoch: epoch.clone(), began_at, stop, task }
+    }
+
+    /// Ends them, and deletes the last one unless another process of the epoch has written one since.
+    async fn withdraw(self) {
+        self.stop.cancel();
+        // A heartbeat that is being written is waited for: it would come after the deletion.
+        if self.task.await.is_err() {
+            return;
+        }
+        let deleted = async {
+            match self.store.planning(&self.epoch).await? {
+                Some(beat) if beat.began_at == Some(self.began_at) => {
+                    self.store.delete(&[names::planning(&self.epoch)]).await
+                }
+                _ => Ok(()),
+            }
+        };
+        if let Err(fault) = deleted.await {
+            tracing::debug!(fault = %fault.chain(), "the heartbeat stays");
+        }
     }
 }

@@ -17,7 +17,7 @@ pub struct WarehouseShape {
     pub rows: Option<(u64, u64)>,
     /// [`Warehouse::extent`] before anything was read; empty if only a scan tells it.
     pub extent: Vec<TableExtent>,
-    /// Whether [`Warehouse::fetch`] is cheap; else the plan scans once and splits into facts files.
+    /// Whether [`Warehouse::fetch_some`] is cheap; else the plan scans once and splits into facts files.
     pub lookups_are_cheap: bool,
     /// Local disk that [`Warehouse::scan`] and the facts made of it need, about; `None` if unknown.
     pub scan_bytes: Option<u64>,
@@ -48,22 +48,8 @@ pub trait Warehouse: Send + Sync {
 
     /// The facts of the first of these attempts, in the order asked: of as many as take at most `room` bytes
     /// ([`Facts::size_bytes`]), and of one however large they are. An attempt the warehouse does not hold yields empty facts.
-    /// Returns only when the answer is known to be complete.
+    /// Returns only when the answer is known to be complete. [`in_order`] checks it.
     async fn fetch_some(&self, attempts: &[AttemptId], room: usize) -> Result<Vec<AttemptFacts>, Fault>;
-
-    /// The facts of every attempt asked for, in the order asked. All of them are held at once: for few.
-    async fn fetch(&self, attempts: &[AttemptId]) -> Result<Vec<Facts>, Fault> {
-        let mut all = Vec::with_capacity(attempts.len());
-        while let Some(rest) = attempts.get(all.len()..).filter(|rest| !rest.is_empty()) {
-            let some = self.fetch_some(rest, usize::MAX).await?;
-            if some.is_empty() {
-                let what = format!("no answer about {} attempts; please report it", rest.len());
-                return Err(Fault::new(Service::Warehouse, FaultKind::Unsupported, what));
-            }
-            all.extend(some.into_iter().map(|one| one.facts));
-        }
-        Ok(all)
-    }
 
     /// Hands the id of every attempt that has a report to `each`, in batches, in no order, some of them more than once.
     /// [`FaultKind::Unsupported`] if they cannot be listed.
@@ -78,4 +64,18 @@ pub trait Warehouse: Send + Sync {
         &self,
         each: &mut (dyn FnMut(Vec<FactRow>) -> Result<(), Fault> + Send),
     ) -> Result<(), Fault>;
+}
+
+/// The warehouse's answers, if they are about the first of the attempts that it was asked for, and in their order; else what
+/// is wrong.
+pub fn in_order(attempts: &[AttemptId], answers: Vec<AttemptFacts>) -> Result<Vec<Facts>, String> {
+    let is_in_order = answers.iter().map(|one| one.attempt).eq(attempts.iter().copied().take(answers.len()));
+    if is_in_order && !answers.is_empty() {
+        return Ok(answers.into_iter().map(|one| one.facts).collect());
+    }
+    Err(format!(
+        "the warehouse answered {} attempts of {}, and not the first of them; please report it",
+        answers.len(),
+        attempts.len()
+    ))
 }

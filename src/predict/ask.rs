@@ -6,8 +6,8 @@ use super::Subject;
 use crate::{
     domain::{AttemptId, Facts, QueuedRow},
     exit::{Exit, Stop},
-    gather::{Ask, in_order},
-    ports::{Absent, HeldSubmission},
+    gather::Ask,
+    ports::{Absent, HeldSubmission, in_order},
     run::writers::Writers,
 };
 

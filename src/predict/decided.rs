@@ -5,7 +5,10 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use futures_util::{TryStreamExt, stream};
+use futures_util::{
+    StreamExt, TryStreamExt,
+    stream::{self, FuturesOrdered},
+};
 use serde::{Deserialize, Serialize};
 
 use super::{Subject, ask::Reading, files::FileSpool, transformations::Transformations};
@@ -70,7 +73,8 @@ pub struct MigratingRow {
 /// A chunk of a shard's queue.
 type Chunk = (ShardIndex, Vec<(QueuedRow, Option<Facts>)>);
 
-/// Gathers and decides every row.
+/// Gathers and decides every row, in the order of the queues. Every question is one of `under_way`, also that for a further
+/// part of a chunk: one that was awaited alone would wait for a connection that a question which is not polled holds.
 pub async fn decide_all(
     subject: Subject<'_>,
     reading: &Reading<'_>,
@@ -80,26 +84,50 @@ pub async fn decide_all(
 ) -> Result<(), Stop> {
     let feed =
         Feed { store: subject.queues, plan: subject.plan, rules: subject.rules, shard: 0, reader: None };
-    let gathered = stream::try_unfold(feed, Feed::next)
-        .map_err(Stop::from)
-        .map_ok(|(shard, rows)| async move {
-            let mut gathering = Gathering::begin(reading, subject.rules, rows).await?;
-            Ok((shard, gathering.part(reading).await?, gathering))
-        })
-        .try_buffered(UNDER_WAY);
-    let mut gathered = std::pin::pin!(gathered);
-    while let Some((shard, mut rows, mut gathering)) = gathered.try_next().await? {
-        loop {
-            for row in rows {
-                decided.take(shard, &row, &catalogue, subject.rules, files)?;
+    let mut chunks = std::pin::pin!(stream::try_unfold(feed, Feed::next));
+    let (mut under_way, mut is_over) = (FuturesOrdered::new(), false);
+    while !(is_over && under_way.is_empty()) {
+        tokio::select! {
+            chunk = chunks.try_next(), if !is_over && under_way.len() < UNDER_WAY => match chunk? {
+                Some((shard, rows)) => {
+                    under_way.push_back(part(reading, subject.rules, shard, Part::First(rows)));
+                }
+                None => is_over = true,
+            },
+            Some(gathered) = under_way.next(), if !under_way.is_empty() => {
+                let (shard, rows, gathering) = gathered?;
+                for row in rows {
+                    decided.take(shard, &row, &catalogue, subject.rules, files)?;
+                }
+                if !gathering.is_empty() {
+                    under_way.push_front(part(reading, subject.rules, shard, Part::Next(gathering)));
+                }
             }
-            if gathering.is_empty() {
-                break;
-            }
-            rows = gathering.part(reading).await?;
         }
     }
     Ok(())
+}
+
+/// Which part of a chunk is gathered.
+enum Part {
+    /// The first one, of these rows.
+    First(Vec<(QueuedRow, Option<Facts>)>),
+    /// The next one of those that are left.
+    Next(Gathering),
+}
+
+/// Rows of a chunk with their facts, and those that are left.
+async fn part(
+    reading: &Reading<'_>,
+    rules: &RuleConfig,
+    shard: ShardIndex,
+    part: Part,
+) -> Result<(ShardIndex, Vec<GatheredRow>, Gathering), Stop> {
+    let mut gathering = match part {
+        Part::First(rows) => Gathering::begin(reading, rules, rows).await?,
+        Part::Next(gathering) => gathering,
+    };
+    Ok((shard, gathering.part(reading).await?, gathering))
 }
 
 /// The queues of all shards, one after the other.

@@ -1,11 +1,14 @@
 //! Whether a plan is being made: told by the heartbeats of the processes that make one (`planning/<epoch>.json`).
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Epoch, RunStore, names, writers::AT_WORK};
+use super::{Epoch, PlanHeartbeat, RunStore, names, writers::AT_WORK};
 use crate::ports::{Fault, FaultKind};
+
+/// How far the clock of the process that makes the plan may be ahead of this one's.
+const AHEAD: TimeDelta = TimeDelta::minutes(2);
 
 /// A plan that is being made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,15 +36,16 @@ impl fmt::Display for Planning {
     }
 }
 
-/// The plan that the process of `epoch` makes; `None` if it gave no heartbeat lately, or if the plan was refused since it
-/// began.
+/// The plan that the process of `epoch` makes; `None` if it gave no heartbeat lately (or only one of a wrong clock, which would
+/// stay young for long), or if the plan was refused since it began.
 pub async fn of(store: &RunStore, epoch: &Epoch, now: DateTime<Utc>) -> Result<Option<Planning>, Fault> {
     let beat = match store.planning(epoch).await {
         // It says nothing that can be read.
         Err(fault) if fault.kind == FaultKind::Corrupt => return Ok(None),
         beat => beat?,
     };
-    let Some(beat) = beat.filter(|beat| now - beat.at < AT_WORK) else { return Ok(None) };
+    let is_alive = |beat: &PlanHeartbeat| now - beat.at < AT_WORK && beat.at - now < AHEAD;
+    let Some(beat) = beat.filter(is_alive) else { return Ok(None) };
     let began_at = beat.began_at.unwrap_or(beat.at);
     if store.refusal(epoch).await?.is_some_and(|refusal| began_at <= refusal.at) {
         return Ok(None);
@@ -51,15 +55,18 @@ pub async fn of(store: &RunStore, epoch: &Epoch, now: DateTime<Utc>) -> Result<O
 
 /// The plan that is being made by a process of any epoch; `None` if there is none. A run that has its plan needs no such look.
 pub async fn under_way(store: &RunStore, now: DateTime<Utc>) -> Result<Option<Planning>, Fault> {
-    let mut newest: Option<Planning> = None;
+    Ok(by_epoch(store, now).await?.into_values().max_by_key(|planning| planning.at))
+}
+
+/// The plans that are being made, one for each epoch at most.
+pub async fn by_epoch(store: &RunStore, now: DateTime<Utc>) -> Result<BTreeMap<Epoch, Planning>, Fault> {
+    let mut made = BTreeMap::new();
     for name in store.list(names::PLANNING).await? {
         let epoch = name.strip_prefix(names::PLANNING).and_then(|file| file.strip_suffix(".json"));
         let Some(epoch) = epoch.and_then(|epoch| epoch.parse().ok()) else { continue };
-        if let Some(planning) = of(store, &epoch, now).await?
-            && newest.as_ref().is_none_or(|newest| newest.at < planning.at)
-        {
-            newest = Some(planning);
+        if let Some(planning) = of(store, &epoch, now).await? {
+            made.insert(epoch, planning);
         }
     }
-    Ok(newest)
+    Ok(made)
 }

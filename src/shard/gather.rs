@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 use crate::{
     domain::{AttemptId, Facts, QueuedRow},
     exit::{Exit, Stop},
-    gather::{Ask, GatheredRow, Gathering, in_order},
-    ports::{Absent, HeldSubmission, Service},
+    gather::{Ask, GatheredRow, Gathering},
+    ports::{Absent, HeldSubmission, Service, in_order},
     report::events::{Event, now, since},
 };
 

@@ -26,6 +26,10 @@ const MOST_SERVER_SIDE: usize = 512;
 /// The most streamed copies, if their files are small: each takes two round trips, one after the other. Of large files the
 /// byte budget decides.
 const MOST_STREAMED: usize = 768;
+/// Open files that are left to all else: databases, run store, inputs. A copy has two.
+const OTHER_FILES: usize = 256;
+/// So many copies are always tried.
+const AT_LEAST: usize = 16;
 /// Rows for each worker that may wait for their commit beside those that are copied, if the database is near: more would only
 /// wait for it, and each holds some 50 kB …
 const COMMITS_NEAR: u64 = 64;
@@ -39,6 +43,12 @@ const FAR: Duration = Duration::from_millis(200);
 const TEXT_BYTES: usize = 16 * 1024 * 1024;
 /// Room for texts is given out in pieces of this.
 const TEXT_PIECE: usize = 1024;
+
+/// The most copies of a way at once, in a process that may have so many files open.
+fn most(copies: usize, open_files: u64) -> usize {
+    let room = usize::try_from(open_files).unwrap_or(usize::MAX).saturating_sub(OTHER_FILES) / 2;
+    copies.min(room).max(AT_LEAST)
+}
 
 /// The limits of a process.
 pub struct InFlight {
@@ -94,15 +104,16 @@ pub struct Turn {
 }
 
 impl InFlight {
-    /// `each`: rows of each of the workers (`None`: adaptive).
-    pub fn new(each: Option<usize>, workers: usize) -> Arc<Self> {
-        Arc::new(each.map_or_else(|| Self::adaptive(workers), |each| Self::fixed(each, workers)))
+    /// `each`: rows of each of the workers (`None`: adaptive); `open_files`: how many the process may have.
+    pub fn new(each: Option<usize>, workers: usize, open_files: u64) -> Arc<Self> {
+        Arc::new(each.map_or_else(|| Self::adaptive(workers, open_files), |each| Self::fixed(each, workers)))
     }
 
     /// Both limits start at 32, double while that helps, and follow what the services take; never below 4, and at most what the way allows.
-    pub fn adaptive(workers: usize) -> Self {
-        let server_side = Arc::new(Places::adaptive(MOST_SERVER_SIDE, None));
-        let streamed = Arc::new(Places::adaptive(MOST_STREAMED, Some(Budget::PROCESS_BYTES)));
+    pub fn adaptive(workers: usize, open_files: u64) -> Self {
+        let server_side = Places::adaptive(most(MOST_SERVER_SIDE, open_files), None);
+        let streamed = Places::adaptive(most(MOST_STREAMED, open_files), Some(Budget::PROCESS_BYTES));
+        let (server_side, streamed) = (Arc::new(server_side), Arc::new(streamed));
         let commits = Commits { workers: workers as u64, fastest_us: AtomicU64::new(u64::MAX) };
         let copies = server_side.limit().max(streamed.limit());
         let under_way = Permits::new(copies + commits.limit());

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::mapping::InputIndex;
 use crate::{
     domain::{AttemptFacts, AttemptId, FactRow, Facts},
-    ports::{Fault, Warehouse},
+    exit::{Exit, Stop},
+    ports::{Fault, Warehouse, in_order},
     run::{
         RunStore,
         lines::{self, Buckets, SpooledBuckets},
@@ -116,7 +117,7 @@ impl FactsSource<'_> {
         &self,
         attempts: &[AttemptId],
         split: &HashMap<AttemptId, Facts>,
-    ) -> Result<Option<HashMap<AttemptId, Facts>>, Fault> {
+    ) -> Result<Option<HashMap<AttemptId, Facts>>, Stop> {
         match self {
             Self::Absent(_) => Ok(None),
             Self::Split(_) | Self::Shared(..) => {
@@ -124,9 +125,19 @@ impl FactsSource<'_> {
                 Ok(Some(attempts.iter().map(of).collect()))
             }
             Self::Asked(warehouse) => {
-                let facts = if attempts.is_empty() { Vec::new() } else { warehouse.fetch(attempts).await? };
+                let facts = ask(*warehouse, attempts).await?;
                 Ok(Some(attempts.iter().copied().zip(facts).collect()))
             }
         }
     }
+}
+
+/// The facts of every attempt, in the order asked. All of them are held at once.
+async fn ask(warehouse: &dyn Warehouse, attempts: &[AttemptId]) -> Result<Vec<Facts>, Stop> {
+    let mut all = Vec::with_capacity(attempts.len());
+    while let Some(rest) = attempts.get(all.len()..).filter(|rest| !rest.is_empty()) {
+        let some = warehouse.fetch_some(rest, usize::MAX).await?;
+        all.extend(in_order(rest, some).map_err(|what| Stop::new(Exit::Bug, what))?);
+    }
+    Ok(all)
 }

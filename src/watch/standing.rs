@@ -35,8 +35,8 @@ pub struct Facts {
     pub whereabouts: Whereabouts,
     /// The plan; `None` before it is made.
     pub plan: Option<Plan>,
-    /// The plan that is being made; `None` if there is a plan, or no process that makes one.
-    pub planning: Option<Planning>,
+    /// The plans that are being made, by epoch; empty if there is a plan.
+    pub planning: BTreeMap<Epoch, Planning>,
     /// Refusals by epoch.
     pub refusals: BTreeMap<Epoch, Refusal>,
     /// Whether a rollback began.
@@ -65,6 +65,21 @@ pub struct Facts {
     pub other_runs: Vec<RunName>,
     /// Time of the look (UTC).
     pub at: DateTime<Utc>,
+}
+
+impl Facts {
+    /// The newest epoch of the run's Jobs, if there are Jobs.
+    fn epoch(&self) -> Option<&Epoch> {
+        self.jobs.as_ref()?.epoch.as_ref()
+    }
+
+    /// The plan that is being made: with Jobs one of their epoch only.
+    pub fn planning(&self) -> Option<&Planning> {
+        match self.epoch() {
+            Some(epoch) => self.planning.get(epoch),
+            None => self.planning.values().max_by_key(|planning| planning.at),
+        }
+    }
 }
 
 /// Looks at a run again and again.
@@ -112,7 +127,7 @@ impl Watcher {
         }
         facts.refusals = self.refusals().await?;
         if facts.plan.is_none() {
-            facts.planning = planning::under_way(&self.store, Utc::now()).await?;
+            facts.planning = planning::by_epoch(&self.store, Utc::now()).await?;
         }
         if facts.plan.is_none() && facts.refusals.is_empty() {
             facts.other_runs = self.store.other_runs().await?;

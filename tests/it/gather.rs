@@ -4,8 +4,8 @@ use std::{collections::HashSet, sync::Mutex};
 
 use rogo_migrate::{
     domain::{AttemptFacts, AttemptId, Decision, Facts, Held, QueuedRow, SkipCode, SubmissionIds},
-    gather::{Ask, CHUNK_BYTES, GatheredRow, Gathering, gather, in_order},
-    ports::{Absent, HeldSubmission, Session},
+    gather::{Ask, CHUNK_BYTES, GatheredRow, Gathering, gather},
+    ports::{Absent, HeldSubmission, Session, in_order},
     rules::{decide, decide_without_facts},
 };
 

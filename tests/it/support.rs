@@ -22,6 +22,7 @@ pub mod app;
 pub mod results;
 pub mod csv;
 pub mod documents;
+pub mod fetch;
 pub mod files;
 pub mod machine;
 pub mod process;

@@ -37,6 +37,9 @@ pub(super) async fn blocking_for<T: Send + 'static>(
 /// How much of a file is read at a time.
 pub(super) const READ_BYTES: usize = 256 * 1024;
 
+/// … and at least: some file systems say that a file is empty which is not.
+const LEAST_BYTES: usize = 8 * 1024;
+
 /// The contents of a file of so many bytes, with a buffer no larger than they need: hundreds of small files are read at once.
 pub(super) fn contents(
     file: std::fs::File,
@@ -44,7 +47,8 @@ pub(super) fn contents(
     service: Service,
     fault: impl Fn(std::io::Error) -> Fault + Send + 'static,
 ) -> BoxStream<'static, Result<Bytes, Fault>> {
-    let capacity = usize::try_from(bytes).map_or(READ_BYTES, |bytes| READ_BYTES.min(bytes.saturating_add(1)));
+    let capacity = usize::try_from(bytes)
+        .map_or(READ_BYTES, |bytes| bytes.saturating_add(1).clamp(LEAST_BYTES, READ_BYTES));
     let parts = ReaderStream::with_capacity(tokio::fs::File::from_std(file), capacity);
     with_deadline(parts.map_err(fault).boxed(), service)
 }

@@ -173,6 +173,10 @@ pub(super) fn of_io(error: io::Error, service: Service, doing: &str) -> Fault {
         io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory | io::ErrorKind::InvalidInput => {
             (FaultKind::Misconfigured, "the path cannot be used")
         }
+        _ if error.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error()) => (
+            FaultKind::Unavailable,
+            "this process has as many files open as it may; raise `ulimit -n`, or set --in-flight",
+        ),
         _ => (FaultKind::Unavailable, "the file system refused"),
     };
     Fault::caused(service, kind, format!("{doing}: {advice}"), error)

@@ -13,7 +13,7 @@ use super::{
     faults,
     mssql::{LOOKUP, MOST_IDS, SqlServer},
     pool,
-    rows::{Which, attempt_of, fact, gather, is_damaged, unreadable},
+    rows::{Which, answers, attempt_of, fact, gather, is_damaged, unreadable},
     tables::Table,
     tries::Tries,
 };
@@ -42,11 +42,7 @@ impl SqlServer {
             if let Some(facts) = self.facts(&ids, room).await? {
                 let bytes: usize = facts.values().map(Facts::size_bytes).sum();
                 self.mean_bytes.store(bytes / ids.len().max(1), Relaxed);
-                let of = |attempt: &AttemptId| AttemptFacts {
-                    attempt: *attempt,
-                    facts: facts.get(attempt).cloned().unwrap_or_default(),
-                };
-                return Ok(asked.iter().map(of).collect());
+                return Ok(answers(asked, &facts));
             }
             count = count.div_ceil(2);
             tracing::debug!(attempts = count, "the answer has no room: fewer attempts are asked for");
@@ -179,8 +175,7 @@ impl SqlServer {
                 rows.push(row);
                 Ok(if bytes > room { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
             };
-            let reading = async { pool::get(&pool).await?.run(selects, LOOKUP, keep).await };
-            match reading.await {
+            match pool::run(&pool, selects, LOOKUP, keep).await {
                 Ok(ControlFlow::Continue(())) => return Ok(Some(rows)),
                 Ok(ControlFlow::Break(())) => return Ok(None),
                 Err(fault) => tries.again(fault, &pool).await?,

@@ -259,13 +259,10 @@ impl Warehouse for SqlServer {
 
 async fn ask_once(pool: &Pool, selects: &[String], longest: Duration) -> Result<Vec<(usize, Row)>, Fault> {
     let mut rows = Vec::new();
-    let mut connection = pool::get(pool).await?;
-    connection
-        .run(selects, longest, |select, row| {
-            rows.push((select, row));
-            Ok(ControlFlow::Continue(()))
-        })
-        .await
-        .map(drop)?;
+    let keep = |select, row| {
+        rows.push((select, row));
+        Ok(ControlFlow::Continue(()))
+    };
+    pool::run(pool, selects, longest, keep).await.map(drop)?;
     Ok(rows)
 }

@@ -8,7 +8,7 @@ use deadpool::{
     managed::{self, Metrics, PoolError, RecycleError, RecycleResult, Timeouts},
 };
 use futures_util::TryStreamExt;
-use tiberius::{AuthMethod, Client, Config, EncryptionLevel, QueryItem, QueryStream, Row, error::Error};
+use tiberius::{AuthMethod, Client, Config, EncryptionLevel, QueryItem, Row, error::Error};
 use tokio::{net::TcpStream, sync::OnceCell, time::timeout};
 use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt};
 
@@ -31,8 +31,6 @@ const MOST_REDIRECTS: usize = 4;
 const COMMAND_TIMEOUT: Duration = Duration::from_mins(10);
 /// The longest wait for a connection that others use.
 const POOL_WAIT: Duration = Duration::from_mins(15);
-/// The longest wait for an error of the server's own, once its rows could not be read.
-const LAST_WORDS: Duration = Duration::from_secs(10);
 /// The column of the select that closes a batch. No column that is asked for has this name.
 const CLOSING: &str = "batch";
 
@@ -48,8 +46,24 @@ pub(super) fn pool(connector: Connector, size: u32) -> Result<Pool, Fault> {
         })
 }
 
+/// Asks on a connection of the pool, as [`Connection::run`] does. A connection that has not read everything leaves the pool and
+/// is closed, so that the server sends nothing more.
+pub(super) async fn run(
+    pool: &Pool,
+    selects: &[String],
+    longest: Duration,
+    each: impl FnMut(usize, Row) -> Result<ControlFlow<()>, Fault>,
+) -> Result<ControlFlow<()>, Fault> {
+    let mut connection = get(pool).await?;
+    let read = connection.run(selects, longest, each).await;
+    if !connection.in_step {
+        drop(managed::Object::take(connection));
+    }
+    read
+}
+
 /// A connection from the pool, newly opened where none is idle. A fault is one before the warehouse was asked.
-pub(super) async fn get(pool: &Pool) -> Result<managed::Object<Connector>, Fault> {
+async fn get(pool: &Pool) -> Result<managed::Object<Connector>, Fault> {
     let no_session = |error| match error {
         PoolError::Backend(fault) => fault,
         error => Fault::caused(
@@ -170,6 +184,7 @@ impl managed::Manager for Connector {
         Err(faults::unavailable(format!("{place}: redirected more than {MOST_REDIRECTS} times")))
     }
 
+    /// A question that was dropped half way comes back out of step.
     async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<Fault> {
         if connection.in_step { Ok(()) } else { Err(RecycleError::message("out of step")) }
     }
@@ -188,24 +203,27 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Sends the selects as one batch and hands each row over with the index of its select, until `each` breaks off. What
-    /// is left of the answer is then not read, and the connection is closed.
+    /// is left of the answer is then not read.
     ///
     /// For the driver, a message that ends without DONE is a success. Therefore the batch ends with a select of a number,
     /// which the server can only send after everything else: without that number the batch has failed. If a statement
     /// fails before its columns are known, the batch goes on, and the index of every later result is one too low.
     /// Therefore the closing select is recognised by the name of its column. Until then `each` may get rows of another
-    /// select, because the driver reports the server's error only at the end of the message.
-    pub(super) async fn run(
+    /// select, because the driver reports the server's error only at the end of the message. So a row that cannot be read is
+    /// the fault only if the rest of the message, which is read for that, is complete.
+    async fn run(
         &mut self,
         selects: &[String],
         longest: Duration,
         mut each: impl FnMut(usize, Row) -> Result<ControlFlow<()>, Fault>,
     ) -> Result<ControlFlow<()>, Fault> {
         let longest = limit(longest, self.command_timeout);
-        let reading = timeout(longest, self.read(selects, &mut each));
-        match reading.await {
-            Ok(read) => read,
-            Err(_) => Err(faults::unavailable(format!(
+        let mut unreadable = None;
+        let read = timeout(longest, self.read(selects, &mut each, &mut unreadable)).await;
+        match (read, unreadable) {
+            (Ok(Err(fault)), _) | (_, Some(fault)) => Err(fault),
+            (Ok(read), None) => read,
+            (Err(_), None) => Err(faults::unavailable(format!(
                 "{}: no full answer within {} s",
                 self.place,
                 longest.as_secs()
@@ -213,10 +231,12 @@ impl Connection {
         }
     }
 
+    /// After a row that is `unreadable` no other is handed over.
     async fn read(
         &mut self,
         selects: &[String],
         each: &mut impl FnMut(usize, Row) -> Result<ControlFlow<()>, Fault>,
+        unreadable: &mut Option<Fault>,
     ) -> Result<ControlFlow<()>, Fault> {
         // Also when this future is dropped half way, the pool then closes the connection.
         self.in_step = false;
@@ -237,10 +257,12 @@ impl Connection {
                     complete = row.cells().next().and_then(|(_, cell)| values::integer(cell))
                         == Some(self.batches.into());
                 }
+                QueryItem::Row(_) if unreadable.is_some() => {}
                 QueryItem::Row(row) => match each(row.result_index(), row) {
                     Ok(ControlFlow::Continue(())) => {}
                     Ok(broken_off) => return Ok(broken_off),
-                    Err(fault) => return Err(last_words(&mut answer, place).await.unwrap_or(fault)),
+                    Err(fault) if fault.service == Service::Warehouse => *unreadable = Some(fault),
+                    Err(fault) => return Err(fault),
                 },
             }
         }
@@ -250,20 +272,6 @@ impl Connection {
         self.in_step = true;
         Ok(ControlFlow::Continue(()))
     }
-}
-
-/// The server's own error, if the rest of the message holds one: it explains more than the row that could not be read.
-async fn last_words(answer: &mut QueryStream<'_>, place: &str) -> Option<Fault> {
-    let rest = async {
-        loop {
-            match answer.try_next().await {
-                Ok(Some(_)) => {}
-                Err(error @ Error::Server(_)) => return Some(faults::of(error, place)),
-                Ok(None) | Err(_) => return None,
-            }
-        }
-    };
-    timeout(LAST_WORDS, rest).await.unwrap_or_default()
 }
 
 /// How long a batch may take: what suffices for its kind, or longer if `Command Timeout` says so.

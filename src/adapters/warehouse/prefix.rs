@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::domain::{AttemptFacts, AttemptId, FactRow, Facts};
 
-use super::rows::{attempt_of, gather};
+use super::rows::{answers, attempt_of, gather};
 
 /// Collects the rows of a prefix of the attempts, which grows shorter while their facts have no room.
 pub(super) struct Prefix<'a> {
@@ -44,11 +44,7 @@ impl<'a> Prefix<'a> {
 
     /// The facts of the prefix, in the order of the attempts, once every row was taken.
     pub(super) fn finish(self) -> Vec<AttemptFacts> {
-        let of = |attempt: &AttemptId| AttemptFacts {
-            attempt: *attempt,
-            facts: self.facts.get(attempt).cloned().unwrap_or_default(),
-        };
-        self.attempts.iter().take(self.kept).map(of).collect()
+        answers(self.attempts.get(..self.kept).unwrap_or(self.attempts), &self.facts)
     }
 }
 

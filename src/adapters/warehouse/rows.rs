@@ -6,7 +6,7 @@ use tiberius::{ColumnData, Row};
 
 use super::values;
 use crate::{
-    domain::{AttemptId, FactRow, Facts, REPORT_TABLE, SCORE_TABLE, Value},
+    domain::{AttemptFacts, AttemptId, FactRow, Facts, REPORT_TABLE, SCORE_TABLE, Value},
     ports::{Fault, FaultKind, Service},
 };
 
@@ -99,6 +99,15 @@ pub(super) fn gather(facts: &mut HashMap<AttemptId, Facts>, row: FactRow) {
         FactRow::Report(_, report) => of_attempt.reports.push(report),
         FactRow::Score(_, score) => of_attempt.scores.push(score),
     }
+}
+
+/// The facts of each attempt, in this order; empty ones of an attempt that has no row.
+pub(super) fn answers(attempts: &[AttemptId], facts: &HashMap<AttemptId, Facts>) -> Vec<AttemptFacts> {
+    let of = |attempt: &AttemptId| AttemptFacts {
+        attempt: *attempt,
+        facts: facts.get(attempt).cloned().unwrap_or_default(),
+    };
+    attempts.iter().map(of).collect()
 }
 
 pub(super) fn unreadable(what: &str) -> Fault {

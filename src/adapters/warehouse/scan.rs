@@ -99,17 +99,13 @@ impl SqlServer {
             let mut tries = Tries::none();
             loop {
                 let mut found = Vec::new();
-                let read = async {
-                    let mut connection = pool::get(&pool).await?;
-                    let mut push = |row: &Row| {
-                        let cell = row.cells().next().map(|(_, cell)| values::value(cell));
-                        let id = cell.as_ref().and_then(values::attempt);
-                        found.push(id.ok_or_else(|| unreadable("an attempt id"))?);
-                        Ok(ControlFlow::Continue(()))
-                    };
-                    connection.run(&selects, LONGEST, |_, row| push(&row)).await
+                let mut push = |row: &Row| {
+                    let cell = row.cells().next().map(|(_, cell)| values::value(cell));
+                    let id = cell.as_ref().and_then(values::attempt);
+                    found.push(id.ok_or_else(|| unreadable("an attempt id"))?);
+                    Ok(ControlFlow::Continue(()))
                 };
-                match read.await {
+                match pool::run(&pool, &selects, LONGEST, |_, row| push(&row)).await {
                     Ok(_) => {
                         rows += found.len() as u64;
                         each(found);
@@ -167,9 +163,8 @@ async fn read(server: &SqlServer, which: Which, table: &Table, ids: (i32, i32)) 
     loop {
         let read = async {
             let mut window = Window::new(which, ids)?;
-            let mut connection = pool::get(&pool).await?;
             let push = |_, row: Row| window.push(&row).map(ControlFlow::Continue);
-            connection.run(&selects, LONGEST, push).await.map(drop)?;
+            pool::run(&pool, &selects, LONGEST, push).await.map(drop)?;
             Ok(window)
         };
         match read.await {

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::kept::Kept;
 use crate::{
+    commands::open_files,
     ports::Gate,
     report::{
         board::Board,
@@ -34,7 +35,7 @@ impl Shared {
         let gate = Gate::new(work.workers * work.pool as usize);
         let guard = (work.target_guard == TargetGuard::On).then(|| Arc::new(Guard::new(gate.clone())));
         let timing = guard.clone().map(|guard| guard as Arc<dyn Consumer>);
-        let in_flight = InFlight::new(work.in_flight, work.workers);
+        let in_flight = InFlight::new(work.in_flight, work.workers, open_files::most());
         Self {
             events: with_receivers(&board.events())
                 .and(timing)

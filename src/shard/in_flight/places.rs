@@ -74,7 +74,7 @@ impl Places {
             mean_bytes: None,
         };
         let budget_bytes = budget_bytes.and_then(|bytes| u64::try_from(bytes).ok());
-        Self { permits: Permits::new(START), meter: Some(Mutex::new(meter)), budget_bytes }
+        Self { permits: Permits::new(START.min(most)), meter: Some(Mutex::new(meter)), budget_bytes }
     }
 
     /// Stays at `limit`.

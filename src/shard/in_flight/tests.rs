@@ -165,7 +165,7 @@ async fn of_large_files_only_so_many_are_under_way_as_twice_the_budget_holds() {
 
 #[tokio::test]
 async fn throttling_halves_once_in_a_window_and_never_below_four() {
-    let in_flight = InFlight::adaptive(5);
+    let in_flight = InFlight::adaptive(5, u64::MAX);
     in_flight.throttled(Way::ServerSide);
     in_flight.throttled(Way::ServerSide);
     assert_eq!((in_flight.of(Way::ServerSide).limit(), in_flight.of(Way::Streamed).limit()), (16, 32));
@@ -178,7 +178,7 @@ async fn throttling_halves_once_in_a_window_and_never_below_four() {
 
 #[tokio::test(start_paused = true)]
 async fn rows_under_way_follow_the_larger_limit_and_a_fixed_one_counts_them_in_each_worker() {
-    let in_flight = Arc::new(InFlight::adaptive(5));
+    let in_flight = Arc::new(InFlight::adaptive(5, u64::MAX));
     let mut copies = JoinSet::new();
     for _ in 0..600 {
         let in_flight = in_flight.clone();
@@ -229,7 +229,7 @@ async fn rows_under_way_follow_the_larger_limit_and_a_fixed_one_counts_them_in_e
 #[tokio::test(start_paused = true)]
 async fn rows_with_large_texts_wait_for_room_and_one_that_is_larger_than_all_of_it_goes_alone() {
     const MIB: usize = 1024 * 1024;
-    for in_flight in [InFlight::adaptive(5), InFlight::fixed(64, 5)] {
+    for in_flight in [InFlight::adaptive(5, u64::MAX), InFlight::fixed(64, 5)] {
         let small = in_flight.row(3_000).await;
         let mut large = Vec::new();
         while let Ok(row) = timeout(Duration::from_millis(100), in_flight.row(5 * MIB)).await {
@@ -246,4 +246,20 @@ async fn rows_with_large_texts_wait_for_room_and_one_that_is_larger_than_all_of_
         drop(huge);
         in_flight.row(3_000).await;
     }
+}
+
+#[test]
+fn copies_leave_open_files_to_the_rest_of_the_process() {
+    for (open_files, server_side, streamed) in [
+        (u64::MAX, 512, 768),
+        (1_048_576, 512, 768),
+        (1_280, 512, 512),
+        (1_024, 384, 384),
+        (256, 16, 16),
+        (0, 16, 16),
+    ] {
+        let found = [MOST_SERVER_SIDE, MOST_STREAMED].map(|copies| most(copies, open_files));
+        assert_eq!(found, [server_side, streamed], "{open_files}");
+    }
+    assert_eq!(InFlight::adaptive(5, 0).limit(), 32, "16 of each way");
 }

@@ -108,8 +108,7 @@ fn verdict(facts: &Facts) -> Verdict {
             .next(rerun::fetch(plan, &facts.whereabouts));
     }
     // Without Jobs a refusal beside a plan may be of any process's writer.
-    let epoch = facts.jobs.as_ref().and_then(|jobs| jobs.epoch.as_ref());
-    if let Some(refusal) = epoch.and_then(|epoch| facts.refusals.get(epoch)) {
+    if let Some(refusal) = facts.epoch().and_then(|epoch| facts.refusals.get(epoch)) {
         return refused(refusal);
     }
     let undone = undone(plan, facts);
@@ -204,15 +203,19 @@ fn silent(plan: &Plan, facts: &Facts, undone: &[ShardIndex], merged: bool, rerun
     Verdict::new(RunState::Stalled, Exit::Incomplete, reason).next(next)
 }
 
-/// Being made, refused, or not begun.
+/// Being made, refused, or not begun. What the Jobs say outweighs heartbeats: that of a process that was killed stays young for
+/// minutes.
 fn without_plan(facts: &Facts) -> Verdict {
-    // What is being made now began after any refusal of its epoch.
-    if let Some(planning) = &facts.planning {
+    let failed = facts.jobs.as_ref().and_then(|jobs| {
+        let mut plans = of(jobs, "plan");
+        plans.find(|job| matches!(job.state.end, Some(JobEnd::Failed(_)))).map(|job| (jobs, job))
+    });
+    // What is being made began after any refusal of its epoch.
+    if let Some(planning) = facts.planning().filter(|_| failed.is_none()) {
         let reason = format!("there is no plan at {} yet: {planning}", facts.whereabouts.run_store);
         return Verdict::new(RunState::Planning, Exit::Temporary, reason);
     }
-    let epoch = facts.jobs.as_ref().and_then(|jobs| jobs.epoch.as_ref());
-    let refusal = match epoch {
+    let refusal = match facts.epoch() {
         // An older epoch's refusal says nothing of this one.
         Some(epoch) => facts.refusals.get(epoch),
         None => facts.refusals.values().max_by_key(|refusal| refusal.at),
@@ -220,10 +223,6 @@ fn without_plan(facts: &Facts) -> Verdict {
     if let Some(refusal) = refusal {
         return refused(refusal);
     }
-    let failed = facts.jobs.as_ref().and_then(|jobs| {
-        let mut plans = of(jobs, "plan");
-        plans.find(|job| matches!(job.state.end, Some(JobEnd::Failed(_)))).map(|job| (jobs, job))
-    });
     if let Some((jobs, job)) = failed {
         let reason = format!("Job {} failed and left no plan", job.name);
         return Verdict::new(RunState::Refused, Exit::Configuration, reason)

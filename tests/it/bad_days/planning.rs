@@ -77,8 +77,14 @@ async fn beside_a_plan_that_is_being_made_every_reading_command_says_not_yet() {
     read_with(&app, Some(75), Some("the plan is being made since ")).await;
     signal(&plan, "TERM");
     ended(&mut plan).await.expect(143);
+    assert!(store.head("rogo/planning/0.json").await.unwrap().is_none(), "it says that it makes it no more");
+    read_with(&app, None, None).await;
 
-    // It gave its last word long ago.
+    // It was killed long ago, or its clock was wrong.
+    beat(&app, TimeDelta::minutes(11)).await;
+    read_with(&app, None, None).await;
+    beat(&app, TimeDelta::hours(-5)).await;
+    app.run(&["verify"]).await.expect(78);
     beat(&app, TimeDelta::minutes(11)).await;
     read_with(&app, None, None).await;
     let status = app.run(&["status"]).await.expect(75);
@@ -93,7 +99,9 @@ async fn a_plan_that_was_refused_is_not_being_made_and_one_that_is_made_anew_is(
         Day::new("no such file", &["plan"], 64).set("ROGO_SUBMISSIONS", "/nonexistent/submissions.csv");
     refused.ends(&app).await;
     let store = run_store(&app);
-    assert!(store.head("rogo/planning/0.json").await.unwrap().is_some(), "its heartbeat is young");
+    assert!(store.head("rogo/planning/0.json").await.unwrap().is_none(), "it makes it no more");
+    // One that was refused by an older program, or could not delete it.
+    beat(&app, TimeDelta::minutes(2)).await;
     app.run(&["verify"]).await.expect(78);
     app.run(&["status"]).await.expect(64);
 
@@ -119,7 +127,12 @@ async fn a_shard_that_finds_no_plan_says_at_once_what_it_waits_for_and_how_it_en
         said(&mut shard, "runs that have one there: may").await;
     };
     timeout(Duration::from_mins(1), tells).await.expect("the first line comes at once");
+    beat(&app, TimeDelta::zero()).await;
     said(&mut shard, "waiting for the plan for ").await;
+    // Else the line says that no process makes it.
+    timeout(Duration::from_secs(10), said(&mut shard, " s: the plan is being made since "))
+        .await
+        .expect("the next line knows it");
     app.run(&["plan"]).await.expect(0);
     ended(&mut shard).await.expect(0);
 }

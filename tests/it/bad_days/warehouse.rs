@@ -2,10 +2,12 @@
 
 use std::fs;
 
+use rogo_migrate::run::{Prediction, Summary};
+
 use super::{plain_sample, through_bash};
 use crate::support::{
     app::{Sample, TestApp},
-    process::output,
+    process::{output, within},
     tds::{
         self, TdsServer,
         cells::{Cell, Type},
@@ -259,6 +261,21 @@ async fn large_sample(rows: u64) -> Sample {
 }
 
 const MIB: usize = 1024 * 1024;
+
+#[tokio::test]
+async fn a_prediction_needs_one_connection_however_many_parts_the_facts_have() {
+    let sample = large_sample(24).await;
+    let mut app = TestApp::without_cluster(&sample).await;
+    app.set("ROGO_WAREHOUSE_POOL", "1");
+    // A chunk for each shard, of four rows whose facts are a little more than an answer has room for.
+    app.set("ROGO_SHARDS", "6");
+    let predicted = within("it is predicted", app.run(&["plan", "--predict", "--json"])).await.expect(0);
+    let prediction: Prediction = serde_json::from_str(&predicted.stdout).unwrap();
+    assert_eq!(prediction.shards.iter().map(|shard| shard.migrated).collect::<Vec<_>>(), [4; 6]);
+    app.run(&["run"]).await.expect(0);
+    let summary: Summary = serde_json::from_str(&app.result("summary.json")).unwrap();
+    assert!(summary.prediction.unwrap().same);
+}
 
 #[tokio::test]
 async fn comments_of_a_megabyte_on_every_row_take_little_memory_and_arrive_whole() {

@@ -8,12 +8,13 @@ use rogo_migrate::{
     domain::{AttemptId, Dialect, Escape, Facts, SUBMISSION_COLUMNS, SubmissionRow, Value},
     exit::Stop,
     inputs::{InputSource, Inputs},
-    ports::{Service, Warehouse},
+    ports::Service,
     settings::{AccountSettings, Place},
 };
 use tempfile::TempDir;
 
 use super::{RUNTIME, utf16};
+use crate::support::fetch::FetchAll;
 
 const REPORTS: &str = "AttemptId,TIUserId,TISectionId,Exercise,MarksAchieved,MarksAwarded,MarksAvailable,GradePercent,\
     Grade,MarkerNotes,ResultsApproved,DateInserted,DateModified\n\

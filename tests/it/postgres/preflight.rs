@@ -202,7 +202,7 @@ async fn a_pooler_that_hands_sessions_on_as_they_were_left_is_refused_by_everyon
     first.close().await;
     let fault = Worker::at(url).start().catalogue().await.unwrap_err();
     assert!(fault.what.contains(says), "{}", fault.chain());
-    assert_eq!(fault.kind, FaultKind::Misconfigured);
+    assert_eq!(fault.kind, FaultKind::Unsupported);
 }
 
 #[tokio::test]

@@ -137,7 +137,7 @@ async fn a_breaker_that_opens_when_all_rows_that_are_left_are_under_way_says_so_
     let world = World::new(50, 1);
     world.target.fail_commits(50, Strike::Before, &FaultKind::Rejected("a_constraint".into()));
     let mut inputs = world.inputs(SHARD, TRY_A).await;
-    inputs.in_flight = InFlight::new(Some(60), 1);
+    inputs.in_flight = InFlight::new(Some(60), 1, u64::MAX);
     world.register(TRY_A);
     let stop = shard::run(inputs).await.unwrap_err();
     assert_eq!(stop.exit, Exit::DataRefused, "{stop}");

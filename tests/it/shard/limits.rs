@@ -68,7 +68,7 @@ fn slow_source(rows: u64, takes: Duration) -> World {
 #[tokio::test(start_paused = true)]
 async fn places_for_copies_that_cannot_rise_small_files_and_late_ones() {
     let world = slow_source(60, Duration::from_millis(600));
-    let found = codes(&world, |inputs| inputs.in_flight = InFlight::new(Some(2), 1)).await;
+    let found = codes(&world, |inputs| inputs.in_flight = InFlight::new(Some(2), 1, u64::MAX)).await;
     for code in [LimitCode::InFlightCap, LimitCode::SmallFiles, LimitCode::ServiceLatency] {
         assert!(found.contains(&code), "{code}: {found:?}");
     }

@@ -38,7 +38,7 @@ async fn silent(rows: u64) -> (World, ShardInputs) {
     let world = World::new(rows, 1);
     world.target.be_silent(true);
     let mut inputs = world.inputs(SHARD, TRY_A).await;
-    inputs.in_flight = InFlight::new(Some(1), 1);
+    inputs.in_flight = InFlight::new(Some(1), 1, u64::MAX);
     (world, inputs)
 }
 
@@ -150,7 +150,7 @@ async fn outcomes_that_the_run_store_refuses_at_the_stop_are_tried_again_for_som
 #[tokio::test(start_paused = true)]
 async fn no_more_rows_are_under_way_than_in_flight_allows_each_worker() {
     let (world, mut inputs) = silent(40).await;
-    inputs.in_flight = InFlight::new(Some(3), 1);
+    inputs.in_flight = InFlight::new(Some(3), 1, u64::MAX);
     let script = async {
         tokio::time::sleep(Duration::from_mins(1)).await;
         assert_eq!(world.journal.count("target: commit"), 3);
@@ -207,7 +207,7 @@ async fn a_stop_while_outcomes_wait_for_a_slow_run_store_counts_only_what_is_rec
     world.run_blobs.slow_puts("segments/", Duration::from_secs(15));
     world.register(TRY_A);
     let mut inputs = world.inputs(SHARD, TRY_A).await;
-    inputs.in_flight = InFlight::new(Some(4_000), 1);
+    inputs.in_flight = InFlight::new(Some(4_000), 1, u64::MAX);
     let observed = inputs.observed.clone();
     let script = async {
         while world.target.held_now().len() < 7_000 {

@@ -81,7 +81,7 @@ impl Inside {
             rules: rule_config(settings),
             catalogue: Arc::new(catalogue.into()),
             workers: vec![WorkerServices { target, warehouse: None, target_blobs, copier }],
-            in_flight: InFlight::new(None, 1),
+            in_flight: InFlight::new(None, 1, u64::MAX),
             flush: Duration::from_secs(1),
             breaker,
             guard: None,

@@ -207,7 +207,7 @@ impl World {
             rules: good.config,
             catalogue: Arc::new(self.target.catalogue.clone().into()),
             workers: vec![worker],
-            in_flight: InFlight::new(None, 1),
+            in_flight: InFlight::new(None, 1, u64::MAX),
             flush: Duration::from_secs(10),
             breaker: Some(0.05),
             guard: None,

@@ -9,6 +9,7 @@ use rogo_migrate::{
 };
 
 use super::{attempts, ids, opened, scanned, start, temporary_folder, text};
+use crate::support::fetch::FetchAll;
 use crate::support::{
     fakes::{InMemoryBlobs, Journal},
     tds::{Options, TdsServer, data::Data},

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rogo_migrate::ports::{FaultKind, Warehouse};
 
 use super::{attempts, ids, open, opened, scanned, start, text};
+use crate::support::fetch::FetchAll;
 use crate::support::tds::{
     Options, TdsServer,
     script::{BatchFault, LoginFault},
@@ -106,6 +107,18 @@ async fn a_statement_that_fails_alone_is_never_taken_for_rows() {
             assert_eq!(scanned(&warehouse).await.unwrap(), undisturbed, "{number} {place}");
         }
     }
+    assert_eq!(server.script.pending(), 0);
+}
+
+#[tokio::test]
+async fn the_servers_error_is_waited_for_however_many_rows_come_before_it() {
+    let server = start(attempts(1..=5)).await;
+    let warehouse = open(server.connection_string());
+    warehouse.shape().await.unwrap();
+    let pause = Duration::from_secs(12);
+    server.script.fail_batch(BatchFault::StatementThenPause { number: 1222, pause });
+    let facts = warehouse.fetch(&ids(1..=5)).await.unwrap();
+    assert!(facts.iter().all(|facts| (facts.reports.len(), facts.scores.len()) == (1, 2)));
     assert_eq!(server.script.pending(), 0);
 }
 

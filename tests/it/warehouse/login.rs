@@ -13,6 +13,7 @@ use rogo_migrate::{
 };
 
 use super::{attempts, ids, open, start, temporary_folder};
+use crate::support::fetch::FetchAll;
 use crate::support::tds::{Encryption, Options, TdsServer, script::LoginFault, tls::Certificate};
 
 async fn with(options: Options) -> TdsServer {

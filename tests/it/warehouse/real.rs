@@ -4,6 +4,7 @@
 use rogo_migrate::{adapters::warehouse::SqlServer, ports::Warehouse, settings::Secret};
 
 use super::scanned;
+use crate::support::fetch::FetchAll;
 
 #[tokio::test]
 async fn a_real_server_scans_to_what_lookups_find() {

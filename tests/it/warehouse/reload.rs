@@ -3,6 +3,7 @@
 use rogo_migrate::ports::{FaultKind, Warehouse};
 
 use super::{REPORTS, SCORES, attempts, ids, open, opened, report, scanned, start, tables};
+use crate::support::fetch::FetchAll;
 use crate::support::tds::cells::Cell;
 
 /// Batches that never end.

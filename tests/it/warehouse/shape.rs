@@ -6,6 +6,7 @@ use super::{
     REPORTS, SCORES, attempts, ids, open, opened, report, report_columns, scanned, score, score_columns,
     start, tables, text,
 };
+use crate::support::fetch::FetchAll;
 use crate::support::tds::{
     Options, TdsServer,
     cells::{Cell, Type},

@@ -11,6 +11,7 @@ use rogo_migrate::ports::Warehouse;
 use serde_json::{Value as Json, json};
 
 use super::{REPORTS, SCORES, attempts, ids, opened, report, report_columns, scanned, score_columns, start};
+use crate::support::fetch::FetchAll;
 use crate::support::{
     machine, npm,
     tds::{

@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDateTime};
 use rogo_migrate::{domain::Value, ports::Warehouse};
 
 use super::{REPORTS, SCORES, ids, opened, report_columns, scanned, score_columns, start, text};
+use crate::support::fetch::FetchAll;
 use crate::support::tds::{
     cells::{Cell, Type},
     data::{Data, Table},

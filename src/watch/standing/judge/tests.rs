@@ -142,6 +142,13 @@ impl Run {
         self
     }
 
+    fn planning(mut self, epoch: &str) -> Self {
+        let doing = Some("reading the warehouse".to_owned());
+        let planning = Planning { began_at: minute(90), at: minute(100), doing };
+        self.0.planning.insert(epoch.parse().unwrap(), planning);
+        self
+    }
+
     fn job(mut self, component: &str, epoch: &str, end: Option<JobEnd>) -> Self {
         let jobs = self.0.jobs.get_or_insert_with(|| RunJobs {
             release: "r".into(),
@@ -188,9 +195,7 @@ fn before_there_is_a_plan() {
     let waiting = "there is no plan at az://runs yet";
     let nobody = format!("{waiting}, and no process makes it: `rogo-migrate plan` does");
     Run::unplanned().is(RunState::Planning, Exit::Temporary, &nobody, "");
-    let mut made = Run::unplanned().refused("1", 78, 1);
-    let doing = Some("reading the warehouse".to_owned());
-    made.0.planning = Some(Planning { began_at: minute(90), at: minute(100), doing });
+    let made = Run::unplanned().refused("1", 78, 1).planning("1");
     let (state, reason) = (RunState::Planning, judge(&made.0).0.reason);
     assert!(reason.starts_with(&format!("{waiting}: the plan is being made since ")), "{reason}");
     assert!(reason.ends_with(": reading the warehouse)"), "{reason}");
@@ -205,6 +210,24 @@ fn before_there_is_a_plan() {
     let logs = "kubectl --namespace ns logs job/r-plan";
     let lost = Run::unplanned().job("plan", "1", Some(failed()));
     lost.is(RunState::Refused, Exit::Configuration, "Job r-plan failed and left no plan", logs);
+}
+
+#[test]
+fn a_heartbeat_of_a_plan_hides_neither_the_jobs_refusal_nor_their_failure() {
+    let refused = Run::unplanned().planning("0").refused("1", 78, 95).job("plan", "1", None);
+    refused.is(RunState::Refused, Exit::Configuration, "because of 1", "");
+    let refused = Run::unplanned().planning("1").refused("1", 65, 95).job("plan", "1", Some(failed()));
+    refused.is(RunState::Refused, Exit::DataRefused, "because of 1", "");
+    let logs = "kubectl --namespace ns logs job/r-plan";
+    for epoch in ["0", "1"] {
+        let killed = Run::unplanned().planning(epoch).job("plan", "1", Some(failed()));
+        killed.is(RunState::Refused, Exit::Configuration, "Job r-plan failed and left no plan", logs);
+    }
+    let reason = "the plan is being made since ";
+    let anew = Run::unplanned().planning("1").refused("1", 78, 1).job("plan", "1", None);
+    anew.is(RunState::Planning, Exit::Temporary, reason, "");
+    let other = Run::unplanned().planning("0").job("plan", "1", None);
+    assert!(!judge(&other.0).0.reason.contains(reason), "it is no heartbeat of this epoch");
 }
 
 #[test]

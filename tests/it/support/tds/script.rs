@@ -33,6 +33,8 @@ pub enum BatchFault {
     /// The statement at this place of the batch fails with this number before its columns are known; the rest of
     /// the batch is answered.
     Statement { number: u32, place: usize },
+    /// As that, of the first statement, and the rows of the next one stop for a while after its first.
+    StatementThenPause { number: u32, pause: Duration },
     /// The connection ends in order, between packets.
     Drop { after_rows: usize },
     /// It ends within a packet.
@@ -56,6 +58,7 @@ pub struct Script {
     logins: AtomicUsize,
     batches: AtomicUsize,
     refused_logins: AtomicUsize,
+    sessions: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -130,6 +133,19 @@ impl Script {
     /// Logins that succeeded.
     pub fn logins(&self) -> usize {
         self.logins.load(Ordering::SeqCst)
+    }
+
+    /// Sessions that are open now.
+    pub fn sessions(&self) -> usize {
+        self.sessions.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn session_began(&self) {
+        self.sessions.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(super) fn session_ended(&self) {
+        self.sessions.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// Logins that did not.

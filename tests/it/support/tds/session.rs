@@ -69,6 +69,13 @@ async fn session(io: &mut dyn Io, server: &Server, login: &[u8]) -> io::Result<(
     if !log_in(io, server, &login).await? {
         return Ok(());
     }
+    server.script.session_began();
+    let ended = converse(io, server, &login).await;
+    server.script.session_ended();
+    ended
+}
+
+async fn converse(io: &mut dyn Io, server: &Server, login: &Login) -> io::Result<()> {
     loop {
         let (kind, message) = read_message(io).await?;
         let body = message.get(u32::from_le_bytes(message[..4].try_into().unwrap_or_default()) as usize..);
@@ -152,9 +159,12 @@ async fn batch(io: &mut dyn Io, server: &Server, packet_size: usize, batch: &str
     let mut rows_sent = 0;
     let selects: Vec<&str> = selects(batch).collect();
     for (n, select) in selects.iter().enumerate() {
-        if let Some(BatchFault::Statement { number, place }) = fault
-            && place == n
-        {
+        let failing = match fault {
+            Some(BatchFault::Statement { number, place }) if place == n => Some(number),
+            Some(BatchFault::StatementThenPause { number, .. }) if n == 0 => Some(number),
+            _ => None,
+        };
+        if let Some(number) = failing {
             let more = n + 1 < selects.len();
             error(&mut answer.body, number, 16, "Scripted, of one statement.");
             done(&mut answer.body, if more { Done::FailedAndMore } else { Done::Failed }, 0);
@@ -281,6 +291,11 @@ async fn fail(answer: &mut Answer<'_>, fault: Option<&BatchFault>, rows: usize) 
             answer.flush().await?;
             answer.io.socket().set_zero_linger()?;
             Ok(Some(Sent::Broken))
+        }
+        BatchFault::StatementThenPause { pause, .. } if rows == 1 => {
+            answer.flush().await?;
+            tokio::time::sleep(pause).await;
+            Ok(None)
         }
         BatchFault::Stall { after_rows } if rows == after_rows => {
             answer.flush().await?;
