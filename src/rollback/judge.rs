@@ -248,3 +248,6 @@ fn touches(submission: &WrittenSubmission, marks: Option<u16>, reasons: &mut Vec
         reasons.push(Reason::RowsAdded { table, constraint });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -143,8 +143,9 @@ impl Copier {
         let BlobReader { info, mut body } = reader;
         let length = usize::try_from(info.size_bytes).unwrap_or(PART_BYTES);
         let room = self.events.waited(Wait::Memory, self.budget.room(length)).await;
-        let bytes = read_part(&mut body, &mut Bytes::new(), &room).await?;
-        if body.try_next().await?.is_some() {
+        let mut over = Bytes::new();
+        let bytes = read_part(&mut body, &mut over, &room).await?;
+        if !over.is_empty() || body.try_next().await?.is_some() {
             return Err(wrong_length(&info, "more"));
         }
         check_length(&info, bytes.len() as u64)?;

@@ -4,7 +4,10 @@ mod azure;
 mod contract;
 mod copy;
 mod documents;
+mod fenced;
+mod growing;
 mod listed;
+mod resumed;
 mod server_side;
 mod service;
 

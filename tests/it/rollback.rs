@@ -1,6 +1,7 @@
 //! Promises of `rollback`: the target is as before the run, table by table and blob by blob, and what the application
 //! has worked on since is left and named.
 
+mod decided;
 mod killed;
 mod partial;
 mod rules;

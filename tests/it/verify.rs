@@ -4,6 +4,7 @@ mod azure;
 mod beside;
 mod blobs;
 mod broken_rules;
+mod claims;
 mod content;
 pub(crate) mod corruptions;
 mod documents;

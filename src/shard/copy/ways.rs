@@ -63,4 +63,13 @@ mod tests {
         assert!(ways.may_try_server_side(&url("https://a.example/other/f1")));
         assert!(ways.may_try_server_side(&url("https://b.example/box/f1")));
     }
+
+    #[test]
+    fn a_source_that_refuses_the_service_may_yet_answer_to_us_and_a_target_refuses_every_way() {
+        for kind in [FaultKind::Unauthenticated, FaultKind::NoRole] {
+            let of = |service| matters_to_every_way(&Fault::new(service, kind.clone(), "refused"));
+            assert!(of(Service::TargetBlobs), "{kind:?}");
+            assert!(!of(Service::SourceBlobs), "{kind:?}");
+        }
+    }
 }

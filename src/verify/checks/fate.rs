@@ -136,11 +136,14 @@ mod tests {
         let nothing = AtTarget::default;
         let other = || AtTarget { of_another: true, ..nothing() };
         let ours = || AtTarget { of_this_run: true, ..nothing() };
+        let (missing, ambiguous) = (MappingState::Missing, MappingState::Ambiguous);
         for (code, claim, differences) in [
             (SkipCode::DuplicateRow, claim(Some(2), &included, nothing()), 0),
             (SkipCode::DuplicateRow, claim(None, &included, nothing()), 1),
             (SkipCode::UnitVersionExcluded, claim(None, &excluded, nothing()), 0),
             (SkipCode::UnitVersionExcluded, claim(None, &included, nothing()), 1),
+            (SkipCode::UnitVersionExcluded, claim(None, &missing, nothing()), 1),
+            (SkipCode::UnitVersionExcluded, claim(None, &ambiguous, nothing()), 1),
             (SkipCode::AlreadyMigrated, claim(None, &included, other()), 0),
             (SkipCode::AlreadyMigrated, claim(None, &included, nothing()), 1),
             (SkipCode::ChangedAtSource, claim(None, &included, other()), 0),

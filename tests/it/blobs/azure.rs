@@ -2,6 +2,7 @@
 
 use std::{sync::Mutex, time::Duration};
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use rogo_migrate::{
@@ -175,6 +176,23 @@ async fn a_put_carries_what_the_service_needs_to_check_it() {
     assert_eq!(request.header("x-ms-meta-attemptid"), Some("7"));
     assert_eq!(request.header("content-type"), Some("application/pdf"));
     assert_eq!((request.body_bytes, request.body_md5), (3, md5(b"abc")));
+}
+
+#[tokio::test]
+async fn every_part_of_an_upload_carries_what_the_service_needs_to_check_it() {
+    let stub = HttpStub::start(|_, _| Response::new(201)).await;
+    let blobs = open(&stub_string(&stub), "box", "").unwrap();
+    let mut upload = blobs.upload("a", &PutOptions::create("application/pdf")).await.unwrap();
+    for part in [noise(1_000), noise(2_000)] {
+        upload.part(part.into()).await.unwrap();
+    }
+    upload.finish(md5(b"of all parts")).await.unwrap();
+    let requests = stub.requests();
+    let parts: Vec<_> = requests.iter().filter(|request| request.target.contains("blockid=")).collect();
+    assert_eq!(parts.len(), 2);
+    for part in parts {
+        assert_eq!(part.header("content-md5"), Some(BASE64_STANDARD.encode(part.body_md5).as_str()));
+    }
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use rogo_migrate::{
     exit::Exit,
     finalize::sweep::{delete_orphans, list_orphans},
     ports::{Blobs, FaultKind},
-    run::{Decided, RolledBack, lock::Quiet, names, orphans::Orphans},
+    run::{Decided, RolledBack, lock::Quiet, names, orphans::Orphans, pins::another_database},
 };
 
 use crate::support::world::{TRY_A, TRY_B, World, migrated};
@@ -130,6 +130,18 @@ async fn against_another_database_nothing_is_deleted_published_or_retired() {
         assert!(stop.message.contains("it is another database"), "{stop}");
     }
     assert_eq!((world.files.names(), world.run_blobs.names()), (before, documents));
+}
+
+#[tokio::test]
+async fn a_target_is_another_database_only_if_most_of_several_rows_are_absent() {
+    for (rows, lost, is_another) in [(1, 1, false), (2, 1, false), (2, 2, true), (3, 2, true), (4, 2, false)]
+    {
+        let world = World::new(rows, 1);
+        world.record(TRY_A, &(1..=rows).map(|row| migrated(row, 1)).collect::<Vec<_>>()).await;
+        (1..=lost).for_each(|row| world.target.lose(&format!("rogo_{row}_x")));
+        let found = another_database(&world.store, &world.plan, &world.target).await.unwrap();
+        assert_eq!(found.is_some(), is_another, "{lost} of {rows}: {found:?}");
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! `--attempts`: the run stays valid, its books say what was rolled back, and another run moves these attempts again.
 
 use futures_util::TryStreamExt;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{attempts_file, moved, results, rollback, target};
 use crate::support::{
@@ -33,6 +33,11 @@ async fn some_attempts_are_rolled_back_and_moved_again_by_another_run() {
     assert!(status.stdout.starts_with("COMPLETE"), "{}", status.stdout);
     app.run(&["resume", "--redo", "lost", "--reason", "a test"]).await.expect(0);
     assert_eq!(app.migrated().len() + removed, of_run.len(), "what was rolled back is not lost");
+    app.run_as(&app.database.verifiers_url(), &["verify", "--recheck", "0s"]).await.expect(0);
+    let verified: Value = serde_json::from_str(&app.result("verification.json")).unwrap();
+    let books = &app.summary()["books"];
+    assert_eq!(verified["migrated"], books["migrated"], "it counts as the books do");
+    assert_eq!(verified["migrated"], json!(of_run.len() - removed));
     let orphans = app.run(&["orphans"]).await.expect(0).stdout;
     assert!(
         orphans.starts_with("0 orphans, ") && orphans.contains("\n0 file rows without a blob"),

@@ -3,6 +3,7 @@
 
 use std::{fs, path::PathBuf};
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
@@ -121,9 +122,12 @@ async fn a_resumed_process_takes_up_every_partition_that_was_written() {
     let app = in_folders(&sample).await;
     app.run(&["run"]).await.expect(0);
     let left = killed_at(&app, &["--recheck", "0s"], 4).await.expect("it is killed");
+    let killed = Utc::now();
     let ended = verify(&app, &[]).await.expect(0);
     let resumed = format!("verify resumes: {left} of {PARTS} partitions of 50 rows were compared before");
     assert!(ended.stderr.contains(&resumed), "{left}: {}", ended.stderr);
+    let began_at: DateTime<Utc> = verification(&app)["began_at"].as_str().unwrap().parse().unwrap();
+    assert!(began_at < killed, "{began_at} is when the first process began, before {killed}");
 }
 
 #[tokio::test]

@@ -1,0 +1,98 @@
+//! What the processes of a verification share: who merges, and whose state is removed. And what comes up between its two looks.
+
+use chrono::{DateTime, Utc};
+use rogo_migrate::{
+    domain::Level,
+    run::{
+        VerifyBeat,
+        verifying::{Claim, Joined, Subject, Verifying},
+    },
+};
+use serde_json::Value;
+
+use super::{by_attempt, corruptions::in_folders, small};
+use crate::support::{
+    app::Sample,
+    process::{ended, said},
+    world::{World, instant},
+};
+
+/// Joins as the process of `shard`, of a verification that reads this part of the files.
+async fn join(world: &World, content: &str, shard: &str) -> (Verifying, Joined) {
+    let subject = Subject {
+        plan: world.plan.id.clone(),
+        result: "root".into(),
+        rows: 4,
+        level: Level::Content,
+        content: content.into(),
+        settings: Vec::new(),
+        program: "p".into(),
+        job: String::new(),
+    };
+    Verifying::join(world.store.clone(), subject, shard.into()).await.unwrap()
+}
+
+/// The documents of all states whose names end so.
+fn documents(world: &World, end: &str) -> Vec<String> {
+    let is_of_states = |name: &String| name.contains("/verifying/") && name.ends_with(end);
+    world.run_blobs.names().into_iter().filter(is_of_states).collect()
+}
+
+fn beat(at: DateTime<Utc>) -> VerifyBeat {
+    let (shard, host, state) = ("0/2".into(), "here".into(), String::new());
+    VerifyBeat { shard, host, at, rows: 0, rows_unwritten: 0, rows_per_second: 0.0, state }
+}
+
+#[tokio::test]
+async fn one_process_merges_and_loses_its_claim_only_when_it_shows_no_life() {
+    let world = World::new(4, 1);
+    let ((first, _), (second, _)) = (join(&world, "", "0/2").await, join(&world, "", "1/2").await);
+    let theirs = Claim::Theirs("0/2".into());
+    assert_eq!(first.claim().await.unwrap(), Claim::Ours);
+    assert_eq!(second.claim().await.unwrap(), theirs, "it has just begun");
+    // It has merged for long.
+    let name = documents(&world, "/merging.json").remove(0);
+    let mut merging: Value = serde_json::from_str(&world.run_blobs.text(&name).unwrap()).unwrap();
+    merging["at"] = instant(0).to_rfc3339().into();
+    world.run_blobs.insert(&name, merging.to_string());
+    first.beat(&beat(Utc::now())).await.unwrap();
+    assert_eq!(second.claim().await.unwrap(), theirs, "it is at work");
+    first.beat(&beat(instant(0))).await.unwrap();
+    assert_eq!(second.claim().await.unwrap(), Claim::Ours, "it is not at work any more");
+    assert_eq!(first.claim().await.unwrap(), Claim::Theirs("1/2".into()));
+}
+
+#[tokio::test]
+async fn the_state_of_another_part_of_the_files_stays_until_its_verification_is_over() {
+    let world = World::new(4, 1);
+    let (other, _) = join(&world, "1/2", "0/1").await;
+    other.write_part(0, &"what was found").await.unwrap();
+    let (_, joined) = join(&world, "2/2", "0/1").await;
+    assert_eq!(joined.discarded, [""; 0]);
+    assert_eq!(documents(&world, "/subject.json").len(), 2);
+    assert_eq!(documents(&world, "/parts/00000.json").len(), 1, "it is resumed later");
+    assert_eq!(other.claim().await.unwrap(), Claim::Ours);
+    other.merged().await.unwrap();
+    let (_, joined) = join(&world, "2/2", "0/1").await;
+    assert_eq!(joined.discarded, [""; 0]);
+    assert_eq!(documents(&world, ".json").len(), 1, "only its own subject");
+}
+
+#[tokio::test]
+async fn what_first_differs_at_the_second_look_is_not_reported() {
+    let sample = Sample::in_folder(12, 43, small).await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let attempt = app.migrated().remove(0);
+    let of_attempt = format!("split_part(lti_launch_id, '_', 2) = '{attempt}'");
+    let sql = "update submission_grades set is_complete = false where submission_id =
+        (select id from assignment_submissions where {})";
+    app.database.run(&sql.replace("{}", &of_attempt)).await;
+    let arguments = ["verify", "--recheck", "3s", "--log", "info"];
+    let mut verify = app.command_as(&app.database.verifiers_url(), &arguments).spawn().unwrap();
+    said(&mut verify, "differences are looked at again").await;
+    app.database.run(&format!("update assignment_submissions set email = '' where {of_attempt}")).await;
+    ended(&mut verify).await.expect(1);
+    let found = by_attempt(&app).remove(&attempt).unwrap();
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), ["grade_complete", "receipt_unchanged"]);
+}
