@@ -184,7 +184,7 @@ async fn every_part_of_an_upload_carries_what_the_service_needs_to_check_it() {
     let blobs = open(&stub_string(&stub), "box", "").unwrap();
     let mut upload = blobs.upload("a", &PutOptions::create("application/pdf")).await.unwrap();
     for part in [noise(1_000), noise(2_000)] {
-        upload.part(part.into()).await.unwrap();
+        upload.part(part).await.unwrap();
     }
     upload.finish(md5(b"of all parts")).await.unwrap();
     let requests = stub.requests();
