@@ -51,11 +51,8 @@ pub async fn beating<T>(
 ) -> Result<T, Stop> {
     let beats = Beats::begin(store, epoch, progress);
     let made = AssertUnwindSafe(making).catch_unwind().await;
-    if matches!(made, Ok(Ok(_))) {
-        return made.unwrap_or_else(|panic| resume_unwind(panic));
-    }
     // A run store that does not answer must not keep the process.
-    if timeout(WITHDRAWN_WITHIN, beats.withdraw()).await.is_err() {
+    if !matches!(made, Ok(Ok(_))) && timeout(WITHDRAWN_WITHIN, beats.withdraw()).await.is_err() {
         tracing::debug!("the run store does not answer: the heartbeat stays");
     }
     made.unwrap_or_else(|panic| resume_unwind(panic))

@@ -108,7 +108,8 @@ impl InFlight {
         Arc::new(each.map_or_else(|| Self::adaptive(workers, open_files), |each| Self::fixed(each, workers)))
     }
 
-    /// Both limits start at 32, double while that helps, and follow what the services take; never below 4, and at most what the way allows.
+    /// Both limits start at 32, double while that helps, and follow what the services take; never below 4, and at most
+    /// what the way allows.
     pub fn adaptive(workers: usize, open_files: u64) -> Self {
         let server_side = Places::adaptive(most(MOST_SERVER_SIDE, open_files), None);
         let streamed = Places::adaptive(most(MOST_STREAMED, open_files), Some(Budget::PROCESS_BYTES));

@@ -113,6 +113,27 @@ fn through_bash(app: &TestApp<'_>, script: &str) -> Command {
     command
 }
 
+/// Runs the program with these arguments and variables. Its stdout and stderr are in `stdout`; with it the most memory that it
+/// took, in KiB, which a shell watches.
+async fn watched(
+    app: &TestApp<'_>,
+    arguments: &str,
+    variables: &[(&str, &std::path::Path)],
+    code: i32,
+) -> (Ended, u64) {
+    let script = r#" 2>&1 & pid=$!; most=0
+        while kill -0 $pid 2>/dev/null; do
+            now=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' /proc/$pid/status 2>/dev/null)
+            [ "${now:-0}" -gt "$most" ] && most=$now
+        done
+        wait $pid; code=$?; echo "most=$most"; exit $code"#;
+    let mut command = through_bash(app, &format!("\"$0\" {arguments}{script}"));
+    command.env("PATH", std::env::var_os("PATH").unwrap()).envs(variables.iter().copied());
+    let ended = output(command).await.expect(code);
+    let most = ended.stdout.rsplit_once("most=").unwrap().1.trim().parse().unwrap();
+    (ended, most)
+}
+
 /// Every row, every blob of the target, and every document of the run store but refusals and the plan's heartbeat.
 async fn stored(app: &TestApp<'_>) -> String {
     let mut text = app.database.dump_tables(&[]).await;

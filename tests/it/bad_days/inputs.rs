@@ -2,11 +2,8 @@
 
 use std::fs;
 
-use super::{Day, input_blob, plain_sample, through_bash};
-use crate::support::{
-    app::{TestApp, assert_same},
-    process::output,
-};
+use super::{Day, input_blob, plain_sample, watched};
+use crate::support::app::{TestApp, assert_same};
 
 type Change = fn(&str) -> Vec<u8>;
 
@@ -294,20 +291,10 @@ async fn a_cell_of_100_mb_is_refused_in_little_memory() {
     let path = app.out.path().join("huge.csv");
     let huge = line(&text, 5, |row| format!("{row}\"{}\"", "x".repeat(100_000_000)));
     fs::write(&path, huge).unwrap();
-    // The shell watches how much memory the program has taken at most.
-    let script = r#""$0" plan 2>&1 & pid=$!; most=0
-        while kill -0 $pid 2>/dev/null; do
-            now=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' /proc/$pid/status 2>/dev/null)
-            [ "${now:-0}" -gt "$most" ] && most=$now
-        done
-        wait $pid; code=$?; echo "most=$most"; exit $code"#;
-    let mut command = through_bash(&app, script);
-    command.env("PATH", std::env::var_os("PATH").unwrap()).env("ROGO_SUBMISSIONS", &path);
-    let ended = output(command).await.expect(65);
+    let (ended, most) = watched(&app, "plan", &[("ROGO_SUBMISSIONS", &path)], 65).await;
     for part in ["huge.csv, line 5, column \"Error\"", "larger than 16 MiB", "look for a missing quote"] {
         assert!(ended.stdout.contains(part), "{part} is not said in {}", ended.stdout);
     }
-    let most: u64 = ended.stdout.rsplit_once("most=").unwrap().1.trim().parse().unwrap();
     assert!((1..120_000).contains(&most), "{most} KiB");
 }
 

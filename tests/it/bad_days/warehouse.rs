@@ -4,10 +4,10 @@ use std::fs;
 
 use rogo_migrate::run::{Prediction, Summary};
 
-use super::{plain_sample, through_bash};
+use super::{plain_sample, watched};
 use crate::support::{
     app::{Sample, TestApp},
-    process::{output, within},
+    process::within,
     tds::{
         self, TdsServer,
         cells::{Cell, Type},
@@ -282,21 +282,11 @@ async fn comments_of_a_megabyte_on_every_row_take_little_memory_and_arrive_whole
     let sample = large_sample(120).await;
     let app = TestApp::new(&sample).await;
     app.run(&["plan"]).await.expect(0);
-    // The shell watches how much memory the program has taken at most.
-    let script = r#""$0" shard --shard 0 2>&1 & pid=$!; most=0
-        while kill -0 $pid 2>/dev/null; do
-            now=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' /proc/$pid/status 2>/dev/null)
-            [ "${now:-0}" -gt "$most" ] && most=$now
-        done
-        wait $pid; code=$?; echo "most=$most"; exit $code"#;
-    let mut command = through_bash(&app, script);
-    command.env("PATH", std::env::var_os("PATH").unwrap());
-    let ended = output(command).await.expect(0);
+    let (_, most) = watched(&app, "shard --shard 0", &[], 0).await;
     app.run(&["finalize"]).await.expect(0);
     assert_eq!(app.result("migrated.csv").lines().count(), 121);
     let large = "select count(*) from submission_section_marks where octet_length(feedback) > 1000000";
     assert_eq!(app.database.number(large).await, 120);
     app.run(&["verify", "--recheck", "0s"]).await.expect(0);
-    let most: u64 = ended.stdout.rsplit_once("most=").unwrap().1.trim().parse().unwrap();
     assert!((1..200_000).contains(&most), "{most} KiB");
 }

@@ -31,11 +31,15 @@ fn planned(rows: u64) -> World {
 }
 
 async fn start(world: &World) -> Result<Started, Stop> {
-    start_after(world, None).await
+    start_with(world, None, &[]).await
 }
 
-/// With the catalogue of the shard that the process moved before.
-async fn start_after(world: &World, known: Option<&Arc<CatalogueIndex>>) -> Result<Started, Stop> {
+/// With the catalogue of the shard that the process moved before, and the targets of other workers.
+async fn start_with(
+    world: &World,
+    known: Option<&Arc<CatalogueIndex>>,
+    others: &[Arc<dyn TargetWriter>],
+) -> Result<Started, Stop> {
     let pace = Pace::new(Duration::from_mins(15), CancellationToken::new());
     Start {
         settings: &settings(Path::new("unused")),
@@ -46,7 +50,7 @@ async fn start_after(world: &World, known: Option<&Arc<CatalogueIndex>>) -> Resu
         host: "here",
         pace: &pace,
         target: &world.target,
-        others: &[],
+        others,
         warehouse: Some(&world.warehouse),
         target_blobs: &world.files,
         known,
@@ -75,14 +79,14 @@ async fn the_lock_is_held_before_the_run_is_compared_and_compared_before_the_wri
 async fn a_later_shard_of_the_process_compares_nothing_again_and_is_refused_once_the_run_has_ended() {
     let world = planned(2);
     let known = Arc::new(Catalogue::default().into());
-    start_after(&world, Some(&known)).await.unwrap();
+    start_with(&world, Some(&known), &[]).await.unwrap();
     assert!(is_registered(&world));
     for again in ["target: session", "files: check"] {
         assert!(!world.journal.entries().iter().any(|entry| entry == again), "{again}");
     }
     world.run_blobs.remove(&format!("rogo/writers/{TRY_A}.json"));
     world.run_blobs.insert("rogo/rolled-back.json", "{}");
-    let stop = start_after(&world, Some(&known)).await.err().unwrap();
+    let stop = start_with(&world, Some(&known), &[]).await.err().unwrap();
     assert!(stop.exit == Exit::Configuration && stop.message.contains("was rolled back"), "{stop}");
     assert!(!is_registered(&world));
 }
@@ -167,24 +171,9 @@ async fn connections_are_opened_for_the_rows_that_are_left() {
         let world = planned(1_000);
         let outcomes: Vec<_> = (1..=recorded).map(|row| migrated(row, 1)).collect();
         world.record(TRY_B, &outcomes).await;
-        let pace = Pace::new(Duration::from_mins(15), CancellationToken::new());
         let others: Vec<Arc<dyn TargetWriter>> =
             (0..3).map(|_| Arc::new(world.target.clone()) as _).collect();
-        let start = Start {
-            settings: &settings(Path::new("unused")),
-            store: &world.store,
-            plan: &world.plan,
-            index: SHARD,
-            writer: &TRY_A.parse().unwrap(),
-            host: "here",
-            pace: &pace,
-            target: &world.target,
-            others: &others,
-            warehouse: Some(&world.warehouse),
-            target_blobs: &world.files,
-            known: None,
-        };
-        start.run().await.unwrap();
+        start_with(&world, None, &others).await.unwrap();
         let entries = world.journal.entries();
         let opening = entries.iter().filter_map(|entry| entry.strip_prefix("target: open for "));
         let opening: Vec<u64> = opening.map(|rows| rows.parse().unwrap()).collect();
