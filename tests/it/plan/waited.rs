@@ -7,7 +7,7 @@ use rogo_migrate::{
     exit::Exit,
     ports::Service,
     run::{RunName, RunStore},
-    settings::Settings,
+    settings::{PodSettings, Settings},
 };
 use tokio::time::Instant;
 
@@ -23,6 +23,7 @@ fn waiting() -> (Settings, tempfile::TempDir) {
     let settings = Settings {
         wait_plan: Duration::from_mins(30),
         epoch: "1-abc".parse().unwrap(),
+        pod: PodSettings { name: Some("rogo-shard-0-abcde".to_owned()), ..PodSettings::default() },
         ..settings(folder.path())
     };
     (settings, folder)

@@ -422,7 +422,7 @@ async fn of_two_processes_that_take_over_a_lone_launch_session_the_second_meets_
         }
         first.execute("commit").await.unwrap();
     };
-    let copied = copied_by(&again, "ba9876543210");
+    let copied = copied_by(&again, "b19876543210");
     let (second, ()) = tokio::join!(target.commit(&copied), committing);
     let second = second.unwrap();
     let Committed::Held(held) = second else { panic!("the launch session is no guard here: {second:?}") };
