@@ -24,7 +24,7 @@ use crate::{
 /// The most copies that the storage service makes at once for us: no bytes of theirs pass through the process.
 const MOST_SERVER_SIDE: usize = 512;
 /// The most streamed copies, if their files are small. Of large ones the byte budget decides.
-const MOST_STREAMED: usize = 512;
+const MOST_STREAMED: usize = 640;
 /// Open files that are left to all else: databases, run store, inputs. A copy has two.
 const OTHER_FILES: usize = 256;
 /// So many copies are always tried.

@@ -196,7 +196,7 @@ impl Climb {
     }
 
     /// What the rate would have gained since the limit was `from` if it rose with the limit.
-    #[expect(clippy::cast_precision_loss, reason = "at most 512")]
+    #[expect(clippy::cast_precision_loss, reason = "some hundreds")]
     fn linear(&self, from: usize) -> f64 {
         self.limit as f64 / from as f64 - 1.0
     }
@@ -206,7 +206,7 @@ impl Climb {
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "a part of at most 512"
+    reason = "a part of some hundreds"
 )]
 fn step(limit: usize) -> usize {
     ((limit as f64 * STEP) as usize).max(1)

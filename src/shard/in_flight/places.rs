@@ -179,7 +179,7 @@ impl Meter {
         }
         // With every place taken, so many copies end in the time that one takes (Little's law). A count over so short a
         // window would depend on where in it a wave of copies happens to end.
-        #[expect(clippy::cast_precision_loss, reason = "at most 512")]
+        #[expect(clippy::cast_precision_loss, reason = "some hundreds")]
         let per_second = limit as f64 / latency_s;
         self.climb.judge(Figures { per_second, latency_s })
     }

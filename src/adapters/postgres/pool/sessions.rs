@@ -59,6 +59,17 @@ impl Sessions {
         self.owner.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    async fn open(&self) -> Result<Session, Fault> {
+        let asked = Instant::now();
+        let Owner { name, fence } = self.owner();
+        let Opened { mut connection, database, process, .. } = self.connector.named(&name).connect().await?;
+        if let Some(fence) = &fence {
+            fence.enter(&mut connection).await?;
+        }
+        self.proof.renew(asked);
+        Ok(Session { connection, database, process, name, asked })
+    }
+
     /// From now on sessions are the new owner's.
     pub(super) fn belong_to(&self, owner: Owner) {
         *self.owner.lock().unwrap_or_else(PoisonError::into_inner) = owner;
@@ -72,15 +83,9 @@ impl managed::Manager for Sessions {
     type Type = Option<Session>;
     type Error = Fault;
 
+    /// On the heap: every row that waits for a session would hold room for it, three times over.
     async fn create(&self) -> Result<Self::Type, Fault> {
-        let asked = Instant::now();
-        let Owner { name, fence } = self.owner();
-        let Opened { mut connection, database, process, .. } = self.connector.named(&name).connect().await?;
-        if let Some(fence) = &fence {
-            fence.enter(&mut connection).await?;
-        }
-        self.proof.renew(asked);
-        Ok(Some(Session { connection, database, process, name, asked }))
+        Box::pin(self.open()).await.map(Some)
     }
 
     async fn recycle(&self, slot: &mut Self::Type, _: &Metrics) -> RecycleResult<Fault> {
