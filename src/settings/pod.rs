@@ -83,7 +83,7 @@ impl PodSettings {
             job_uid: text("ROGO_JOB_UID"),
             namespace,
             shard_job: text("ROGO_SHARD_JOB"),
-            disk_bytes: text(DISK_LIMIT).and_then(|bytes| bytes.parse().ok()),
+            disk_bytes: text(DISK_LIMIT).as_deref().and_then(limit_bytes),
             notify_event: sources.environment("ROGO_NOTIFY_EVENT") == Some("true"),
             release,
         }
@@ -111,9 +111,14 @@ pub fn require_workload_identity(sources: &Sources) -> Result<(), Stop> {
 /// The disk of this pod, if the chart says how much it may use. Read without the other settings, because a pod may be told to
 /// stop before they are read.
 pub fn own_disk() -> Option<OwnDisk> {
-    let limit_bytes = std::env::var(DISK_LIMIT).ok()?.trim().parse().ok()?;
+    let limit_bytes = limit_bytes(&std::env::var(DISK_LIMIT).ok()?)?;
     let out = std::env::var_os("ROGO_OUT").map(PathBuf::from);
     Some(OwnDisk { limit_bytes, folders: std::iter::once(std::env::temp_dir()).chain(out).collect() })
+}
+
+/// A limit of 0 is none.
+fn limit_bytes(text: &str) -> Option<u64> {
+    text.trim().parse().ok().filter(|bytes| *bytes > 0)
 }
 
 /// Path of the pod's termination message. Read first, because an error in the settings is written there too.

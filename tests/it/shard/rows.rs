@@ -389,6 +389,6 @@ async fn a_file_whose_name_the_target_refuses_fails_its_row_at_once_with_a_code_
     assert_eq!(failed_as(&outcomes[&1]), FailCode::FileNameRefused);
     assert!(matches!(outcomes[&2], Fate::Migrated(_)), "{outcomes:?}");
     let refused = format!("files: put LTI_Uploads/{TRY_A}/1_1_");
-    assert_eq!(world.journal.count(&refused), 1, "no try is repeated: {:?}", world.journal);
+    assert_eq!(world.journal.count(&refused), 1, "no try is repeated: {:?}", world.journal.entries());
     assert!(!world.files.names().iter().any(|name| name.contains("/1_")), "its other files are removed");
 }
