@@ -95,7 +95,7 @@ async fn in_cluster(settings: &StoreSettings) -> Result<Option<End>, Stop> {
     }
 }
 
-/// The Jobs of a run of the chart may be in another namespace than the one that nobody chose, paused for example: nothing
+/// The Jobs of a run of the chart may be in another namespace than that of the context, paused for example: nothing
 /// is begun beside them on a guess.
 async fn not_elsewhere(settings: &StoreSettings, store: &RunStore, namespace: &str) -> Result<(), Stop> {
     if settings.namespace.is_some() {

@@ -71,7 +71,7 @@ pub struct Facts {
 /// A namespace of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Namespace {
-    /// Its name.
+    /// As Kubernetes has it.
     pub name: String,
     /// Whether a person named it (`ROGO_NAMESPACE`); else it is the context's.
     pub is_chosen: bool,

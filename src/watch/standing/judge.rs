@@ -146,7 +146,7 @@ fn verdict(facts: &Facts) -> Verdict {
     if undone.is_empty() { verdict } else { unless_elsewhere(verdict, facts) }
 }
 
-/// What is not known of a run of the chart if its Jobs were looked for in a namespace that nobody chose.
+/// What is not known of a run of the chart if its Jobs were looked for in the namespace of the context.
 fn unless_elsewhere(verdict: Verdict, facts: &Facts) -> Verdict {
     let asked = facts.no_jobs_in.as_ref().filter(|namespace| facts.is_of_chart && !namespace.is_chosen);
     let Some(Namespace { name, .. }) = asked else { return verdict };
@@ -176,7 +176,7 @@ fn no_process_works(facts: &Facts) -> Option<String> {
         return None;
     }
     if facts.is_of_chart {
-        // In a namespace that nobody chose its Jobs need not be.
+        // Its Jobs need not be in the namespace of the context.
         let Namespace { name, .. } = facts.no_jobs_in.as_ref().filter(|namespace| namespace.is_chosen)?;
         return Some(format!(
             "namespace {name} of the cluster has no Job of this run (any more), and no process is at work"

@@ -79,7 +79,8 @@ async fn results_are_not_copied_over_the_lists_of_attempts_that_the_plan_read() 
     let lists = app.out.path().join("lists");
     fs::create_dir(&lists).unwrap();
     let (excluded, taken) = (lists.join("skipped.csv"), lists.join("notes.csv"));
-    fs::write(&excluded, attempts[0]).unwrap();
+    let of_owner = format!("Attempt ID,Reason\n{},withdrawn\n", attempts[0]);
+    fs::write(&excluded, &of_owner).unwrap();
     fs::write(&taken, attempts.join("\n")).unwrap();
     // As a person names them, from the folder in which they stand.
     let arguments =
@@ -94,7 +95,7 @@ async fn results_are_not_copied_over_the_lists_of_attempts_that_the_plan_read() 
         assert!(ended.stderr.contains(list.to_str().unwrap()), "{}", ended.stderr);
         fs::write(gone, text).unwrap();
     }
-    assert_eq!(fs::read_to_string(&excluded).unwrap(), attempts[0]);
+    assert_eq!(fs::read_to_string(&excluded).unwrap(), of_owner);
     assert_eq!(fs::read_to_string(&taken).unwrap(), attempts.join("\n"));
 }
 
