@@ -14,6 +14,7 @@ mod last_word;
 mod limited;
 mod notify;
 mod open_files;
+mod own_disk;
 mod orphans;
 mod rollback;
 mod decided;
@@ -66,7 +67,7 @@ pub fn run(cli: &Cli) -> Result<End, Stop> {
         .enable_all()
         .build()
         .map_err(|error| Stop::new(Exit::Temporary, format!("cannot start the runtime: {error}")))?;
-    let stop = signals::stop_token(&runtime)?;
+    let (stop, disk) = signals::stop_token(&runtime)?;
     if let Command::Completions(args) = &cli.command {
         return Ok(completions::run(args).into());
     }
@@ -88,6 +89,7 @@ pub fn run(cli: &Cli) -> Result<End, Stop> {
     // Also a panic and settings that cannot be read are the end of a run.
     let ended =
         guarded(|| perform_with_telemetry(&cli.command, &sources, &runtime, &teller, [&stop, &cut_off]));
+    let ended = ended.map_err(|stop| disk.told(stop));
     runtime.block_on(teller.tell(&ended, &cut_off));
     // Not waited for: a look-up of a name may block its thread for longer than a stop may take.
     runtime.shutdown_background();

@@ -99,7 +99,7 @@ pub async fn compare(plan: &Plan, settings: &Settings, services: Services<'_>) -
     let mapping = services.inputs.mapping.fingerprint().await?;
     found.extend(input_differences(plan, &submissions, &mapping));
     if found.is_empty() {
-        found.extend(another_database(services.store, plan, services.target).await?);
+        found.extend(another_database(services.store, plan, services.target, now.loss).await?);
     }
     if found.is_empty() { Ok(()) } else { Err(Stop::new(Exit::Configuration, found.join("\n"))) }
 }

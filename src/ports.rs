@@ -24,7 +24,8 @@ pub use fault::{Fault, FaultKind, Retry, Service};
 pub use fence::{ExclusiveFence, Fence, MayWrite};
 pub use gate::{Gate, Turn};
 pub use jobs::{
-    JobEnd, JobState, Jobs, LastWord, Obstacle, ObstacleKind, RunJob, RunJobs, Survey, TerminatingPod,
+    FoundJobs, JobEnd, JobState, Jobs, LastWord, Obstacle, ObstacleKind, RunJob, RunJobs, Survey,
+    TerminatingPod,
 };
 pub use load::{LoadSign, TargetLoad};
 pub use permits::{Permit, Permits};

@@ -32,7 +32,9 @@ pub use export::{ExportSettings, Signal};
 pub use log::{LogFormat, LogSettings, Terminal, wants_backtraces, wants_json};
 pub use notify::NotifySettings;
 pub use place::{InputLocation, Place};
-pub use pod::{HelmRelease, POD_VARIABLES, PodSettings, require_workload_identity, termination_log};
+pub use pod::{
+    HelmRelease, OwnDisk, POD_VARIABLES, PodSettings, own_disk, require_workload_identity, termination_log,
+};
 pub use purge::PurgeSettings;
 pub use secret::Secret;
 pub use source::{Flags, Given, Origin, Sources};

@@ -32,7 +32,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 const EVENTS: u32 = 50;
 /// Number of pods whose events are requested; the events of further pods would say the same.
 const PODS_ASKED: usize = 3;
-/// Pods that a survey reads.
+/// Pods that one request reads.
 const PODS: u32 = 500;
 
 /// A cluster: the one that this pod runs in, else the current context of `KUBECONFIG`. No request is sent yet.
@@ -100,14 +100,14 @@ async fn survey(client: &Client, namespace: &str, job: &str) -> Result<Survey, F
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let selector = format!("batch.kubernetes.io/job-name={job}");
     let selected = |fields: &str| ListParams::default().labels(&selector).fields(fields).limit(PODS);
-    let living = within(pods.list(&selected("status.phase!=Succeeded,status.phase!=Failed"))).await?.items;
-    let failed = within(pods.list(&selected("status.phase=Failed"))).await?.items;
+    let living = all(&pods, selected("status.phase!=Succeeded,status.phase!=Failed"), |_| true).await?;
+    let evicted = all(&pods, selected("status.phase=Failed"), states::was_evicted_for_disk).await?;
     let mut survey = Survey {
         obstacles: living.iter().filter_map(states::obstacle).collect(),
         disk_evictions: 0,
         terminating: living.iter().filter_map(states::terminating).collect(),
     };
-    let (evicted, most) = states::evicted_for_disk(&failed);
+    let (evicted, most) = states::evicted_for_disk(&evicted);
     survey.obstacles.extend(evicted);
     survey.disk_evictions = most;
     let unexplained = living.iter().filter(|pod| states::waits_unexplained(pod));
@@ -120,6 +120,23 @@ async fn survey(client: &Client, namespace: &str, job: &str) -> Result<Survey, F
         survey.obstacles.extend(event.as_ref().and_then(states::of_job_event));
     }
     Ok(survey)
+}
+
+/// The pods that `params` selects, a page at a time, as far as `wanted` keeps them.
+async fn all(
+    pods: &Api<Pod>,
+    mut params: ListParams,
+    wanted: impl Fn(&Pod) -> bool,
+) -> Result<Vec<Pod>, Fault> {
+    let mut found = Vec::new();
+    loop {
+        let page = within(pods.list(&params)).await?;
+        found.extend(page.items.into_iter().filter(&wanted));
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params = params.continue_token(&token),
+            None => return Ok(found),
+        }
+    }
 }
 
 /// The newest warning about a pod or Job.

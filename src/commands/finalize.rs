@@ -17,7 +17,7 @@ use crate::{
         Missing, Plan, RunStore, Summary, Warning, WarningCode,
         lock::LockedRun,
         names,
-        pins::{Present, differences},
+        pins::{Loss, Present, differences},
         results,
     },
     settings::Settings,
@@ -180,6 +180,7 @@ async fn merge_and_tell(
             target: &target,
             fence: &connect::fence(settings, plan, &target, "finalize"),
             deadline: settings.work.give_up_after.min(WAIT_FOR_LOCK),
+            loss: Loss::of(settings),
         },
         files: &files,
         open_input: &|| {

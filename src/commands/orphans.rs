@@ -10,7 +10,7 @@ use crate::{
     run::{
         Plan, RunStore,
         lock::LockedRun,
-        pins::{Present, differences},
+        pins::{Loss, Present, differences},
         source_files::buckets_for,
         writers::registered,
     },
@@ -37,6 +37,7 @@ pub async fn run(settings: &Settings, delete: bool) -> Result<Exit, Stop> {
         target: &target,
         fence: &connect::fence(settings, &plan, &target, "orphans"),
         deadline: settings.work.give_up_after.min(WAIT_FOR_LOCK),
+        loss: Loss::of(settings),
     };
     let orphans = match &decided {
         Some(decided) => sweep::delete_orphans(&run, &files, decided).await?,

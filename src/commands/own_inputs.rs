@@ -48,12 +48,13 @@ pub fn refuse_planned(plan: &Plan, to: &Path) -> Result<(), Stop> {
 
 /// The same for a single file that is written, of the run's inputs and of these, which the command reads too.
 pub fn refuse_file(plan: &Plan, file: &Path, read: &[PathBuf], option: &str) -> Result<(), Stop> {
-    let inputs = [&planned(plan), read].concat();
+    let inputs = [planned(plan).as_slice(), read].concat();
     refuse_each(std::iter::once(file.to_owned()), &inputs, &format!("{option} another file"))
 }
 
-fn planned(plan: &Plan) -> [PathBuf; 2] {
-    [&plan.submissions.location, &plan.mapping.location].map(PathBuf::from)
+fn planned(plan: &Plan) -> Vec<PathBuf> {
+    let inputs = [&plan.submissions.location, &plan.mapping.location].into_iter();
+    inputs.chain(&plan.also_read).map(PathBuf::from).collect()
 }
 
 /// The same for what a verification with these settings writes.

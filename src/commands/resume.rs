@@ -9,11 +9,11 @@ use crate::{
     exit::{End, Exit, Stop},
     ports::Fault,
     report::{self, standing::RunState},
-    run::decisions,
+    run::{RunStore, decisions},
     settings::{LogSettings, Settings, Sources, StoreSettings},
     watch::{
         rerun::{self, Whereabouts},
-        standing::{Watcher, judge, redo_of},
+        standing::{self, Watcher, judge, redo_of},
     },
 };
 
@@ -56,9 +56,12 @@ pub async fn run(
 
 /// The next step if the run has Jobs; `None` if it has none.
 async fn in_cluster(settings: &StoreSettings) -> Result<Option<End>, Stop> {
-    let jobs = status::jobs(&Cluster::default(), settings).await;
-    let Some(jobs) = jobs.map_err(|fault| unanswered(settings, &fault))? else { return Ok(None) };
+    let found = status::ask(&Cluster::default(), settings).await;
+    let Some(found) = found.map_err(|fault| unanswered(settings, &fault))? else { return Ok(None) };
     let store = connect::store_of(settings)?;
+    let Some(jobs) = found.jobs else {
+        return not_elsewhere(settings, &store, &found.namespace).await.map(|()| None);
+    };
     connect::not_ended(&store).await?;
     let facts = Watcher::new(store.clone(), store, Whereabouts::from(settings)).look(Some(jobs)).await?;
     let (verdict, _) = judge(&facts);
@@ -77,6 +80,7 @@ async fn in_cluster(settings: &StoreSettings) -> Result<Option<End>, Stop> {
         report::print(&redo);
         return Ok(Some(End::done(format!("to move lost rows again: {redo}"))));
     }
+    let next = redo_of(&facts).filter(|_| settings.redo_lost).unwrap_or_else(|| verdict.next.clone());
     match verdict.exit {
         Exit::Incomplete => {
             report::print(&verdict.next);
@@ -86,9 +90,30 @@ async fn in_cluster(settings: &StoreSettings) -> Result<Option<End>, Stop> {
             report::print(&format!("nothing is left to run: {}", verdict.reason));
             Ok(Some(End::done("nothing is left to run")))
         }
-        exit if verdict.next.is_empty() => Err(Stop::new(exit, verdict.reason)),
-        exit => Err(Stop::new(exit, format!("{}\nwhen that is mended: {}", verdict.reason, verdict.next))),
+        exit if next.is_empty() => Err(Stop::new(exit, verdict.reason)),
+        exit => Err(Stop::new(exit, format!("{}\nwhen that is mended: {next}", verdict.reason))),
     }
+}
+
+/// The Jobs of a run of the chart may be in another namespace than that of the context, paused for example: nothing
+/// is begun beside them on a guess.
+async fn not_elsewhere(settings: &StoreSettings, store: &RunStore, namespace: &str) -> Result<(), Stop> {
+    if settings.namespace.is_some() {
+        return Ok(());
+    }
+    let Some(plan) = store.plan().await? else { return Ok(()) };
+    if !standing::is_of_chart(store, &plan).await? {
+        return Ok(());
+    }
+    connect::not_ended(store).await?;
+    let line = rerun::by_hand("resume", &settings.run, &settings.into()) + &rerun::into(&settings.out);
+    let message = format!(
+        "run {} was begun by the chart, but namespace {namespace} of the cluster (that of the context) has no Job of it; \
+         its Jobs may be in another namespace, paused for example, so nothing was started; say where they are: \
+         ROGO_NAMESPACE='<namespace>' {line}; if they were uninstalled: ROGO_NAMESPACE={namespace} {line}",
+        settings.run
+    );
+    Err(Stop::new(Exit::Temporary, message))
 }
 
 /// The run may be under way in the cluster: nothing is begun beside it on a guess.

@@ -6,14 +6,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::last_word::last_word;
+use super::{last_word::last_word, own_disk::DiskAtStop};
 use crate::{
     exit::{Exit, Stop},
     report::tell_wait,
 };
 
-/// A token that the first signal cancels. The handlers are installed when this returns.
-pub fn stop_token(runtime: &Runtime) -> Result<CancellationToken, Stop> {
+/// A token that the first signal cancels, and what the disk was like then. The handlers are installed when this returns.
+pub fn stop_token(runtime: &Runtime) -> Result<(CancellationToken, DiskAtStop), Stop> {
     let _entered = runtime.enter();
     let cannot =
         |error: std::io::Error| Stop::new(Exit::Temporary, format!("cannot listen for SIGTERM: {error}"));
@@ -22,7 +22,8 @@ pub fn stop_token(runtime: &Runtime) -> Result<CancellationToken, Stop> {
     // Once it is listened for, it ends no process: a plan or a finalize ignores it.
     drop(signal(SignalKind::user_defined1()).map_err(cannot)?);
     let token = CancellationToken::new();
-    let stop = token.clone();
+    let (stop, disk) = (token.clone(), DiskAtStop::default());
+    let at_stop = disk.clone();
     // Ends with the runtime.
     runtime.spawn(async move {
         for count in 1.. {
@@ -35,10 +36,11 @@ pub fn stop_token(runtime: &Runtime) -> Result<CancellationToken, Stop> {
                 std::process::exit(i32::from(Exit::Stopped as u8));
             }
             tell_wait("stopping: rows under way are finished and recorded; a second signal ends at once");
+            at_stop.note();
             stop.cancel();
         }
     });
-    Ok(token)
+    Ok((token, disk))
 }
 
 /// Does this at each SIGUSR1.

@@ -8,7 +8,7 @@ use crate::{
     adapters::kubernetes::Cluster,
     cli::StatusArgs,
     exit::{End, Exit, Moment, Stop},
-    ports::{Backoff, Fault, FaultKind, Patience, RunJobs, Service, every},
+    ports::{Backoff, Fault, FaultKind, FoundJobs, Patience, Service, every},
     report::{
         self,
         screen::Screen,
@@ -17,7 +17,7 @@ use crate::{
     settings::{LogSettings, StoreSettings, Terminal},
     watch::{
         rerun::Whereabouts,
-        standing::{Verdict, Watcher, judge},
+        standing::{Namespace, Verdict, Watcher, judge},
     },
 };
 
@@ -45,10 +45,10 @@ pub async fn run(settings: &StoreSettings, args: &StatusArgs, log: &LogSettings)
             tracing::warn!(fault = %fault.chain(), "the Kubernetes API gave no usable answer: the state comes from the run store alone");
             None
         });
-        let has_no_jobs = matches!(answer, Some(None));
-        match watcher.look(answer.flatten()).await {
+        let no_jobs_in = answer.as_ref().and_then(|found| without_jobs(found, settings));
+        match watcher.look(answer.and_then(|found| found.jobs)).await {
             Ok(mut facts) => {
-                facts.has_no_jobs = has_no_jobs;
+                facts.no_jobs_in = no_jobs_in;
                 away.answered();
                 let (verdict, standing) = judge(&facts);
                 show(&verdict, &standing, args, &mut screen)?;
@@ -98,13 +98,14 @@ fn json(standing: &Standing) -> Result<String, Stop> {
         .map_err(|error| Stop::new(Exit::Bug, format!("the status cannot be written as JSON: {error}")))
 }
 
-/// The run's Jobs; `None` without a cluster, or if it has none.
-pub(super) async fn jobs(cluster: &Cluster, settings: &StoreSettings) -> Result<Option<RunJobs>, Fault> {
-    Ok(ask(cluster, settings).await?.flatten())
+/// The namespace that was asked, if it has no Job of the run.
+fn without_jobs(found: &FoundJobs, settings: &StoreSettings) -> Option<Namespace> {
+    let is_chosen = settings.namespace.is_some();
+    found.jobs.is_none().then(|| Namespace { name: found.namespace.clone(), is_chosen })
 }
 
 /// The answer of the cluster; `None` if no cluster is configured.
-async fn ask(cluster: &Cluster, settings: &StoreSettings) -> Result<Option<Option<RunJobs>>, Fault> {
+pub(super) async fn ask(cluster: &Cluster, settings: &StoreSettings) -> Result<Option<FoundJobs>, Fault> {
     let place = settings.run_store.to_string();
     let finding = cluster.find(settings.namespace.as_deref(), settings.run.as_str(), &place);
     match timeout(CLUSTER_PATIENCE, finding).await {

@@ -142,12 +142,19 @@ async fn listed(blobs: &dyn Blobs) -> Result<(), Fault> {
     blobs.list("rogo-migrate/preflight/").take(1).try_collect::<Vec<_>>().await.map(drop)
 }
 
-/// Says how much local disk the facts of a scan need, and refuses a TMPDIR that has less.
-pub fn room(needed: Option<u64>) -> Result<(), Stop> {
+/// Says how much local disk the facts of a scan need, and refuses a TMPDIR that has less. In a pod it is on the disk of a node,
+/// of which the pod may use no more than `limit` bytes.
+pub fn room(needed: Option<u64>, limit: Option<u64>) -> Result<(), Stop> {
     let Some(needed) = needed else { return Ok(()) };
     let folder = std::env::temp_dir();
-    let free = rustix::fs::statvfs(&folder).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)).ok();
+    let disk = rustix::fs::statvfs(&folder).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)).ok();
+    let limit = limit.filter(|limit| disk.is_none_or(|disk| *limit < disk));
+    let free = limit.or(disk);
     let free_text = free.map_or_else(|| "an unknown amount".into(), bytes);
+    let mend = match limit {
+        Some(_) => "raise plan.resources.ephemeralStorage",
+        None => "make room, set TMPDIR to a larger disk",
+    };
     tracing::info!(
         needed = bytes(needed),
         free = free_text,
@@ -156,7 +163,7 @@ pub fn room(needed: Option<u64>) -> Result<(), Stop> {
     enough(needed, free).map_err(|missing| {
         let message = format!(
             "the plan keeps about {} of the warehouse's rows in TMPDIR ({}), which has {free_text}: {} more are needed; \
-             make room, set TMPDIR to a larger disk, or add an index that leads on AttemptId",
+             {mend}, or add an index that leads on AttemptId",
             bytes(needed),
             folder.display(),
             bytes(missing)
@@ -271,9 +278,20 @@ mod tests {
     fn a_disk_that_is_too_small_is_refused_before_the_warehouse_is_read() {
         assert_eq!(enough(10, Some(9)), Err(1));
         assert_eq!((enough(10, Some(10)), enough(10, None)), (Ok(()), Ok(())));
-        assert!(room(None).is_ok() && room(Some(1)).is_ok());
-        let refused = room(Some(u64::MAX)).unwrap_err();
+        assert!(room(None, None).is_ok() && room(Some(1), None).is_ok());
+        let refused = room(Some(u64::MAX), None).unwrap_err();
         assert_eq!(refused.exit, Exit::Configuration);
         assert!(refused.message.contains("set TMPDIR to a larger disk"), "{}", refused.message);
+    }
+
+    #[test]
+    fn a_pod_has_no_more_room_than_its_limit_however_large_the_disk_of_its_node_is() {
+        assert!(room(Some(1), Some(1)).is_ok() && room(Some(1), Some(u64::MAX)).is_ok());
+        let refused = room(Some(3 << 10), Some(2 << 10)).unwrap_err();
+        assert_eq!(refused.exit, Exit::Configuration);
+        let said = "which has 2.0 KiB: 1.0 KiB more are needed; raise plan.resources.ephemeralStorage, or add an index";
+        assert!(refused.message.contains(said), "{}", refused.message);
+        let of_disk = room(Some(u64::MAX), Some(u64::MAX)).unwrap_err();
+        assert!(of_disk.message.contains("set TMPDIR to a larger disk"), "{}", of_disk.message);
     }
 }

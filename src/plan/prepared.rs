@@ -1,6 +1,6 @@
 //! All checks and reads of a plan, before anything is written.
 
-use std::sync::Arc;
+use std::{path, sync::Arc};
 
 use chrono::Utc;
 
@@ -70,7 +70,7 @@ pub async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) 
     let (facts, hints) = if shape.lookups_are_cheap {
         (None, None)
     } else {
-        preflight::room(shape.scan_bytes)?;
+        preflight::room(shape.scan_bytes, settings.pod.disk_bytes)?;
         // A role of the sources that is on its way is waited for before they are listed: a listing is not repeated.
         preflight::sources(&services, settings, &draft, &sampled, &mut reasons).await?;
         // Before the scan, so that the disk does not hold the listings beside the facts.
@@ -180,7 +180,9 @@ impl Prepared {
             after: settings.after.clone(),
             withdrawn: self.draft.withdrawn(),
             excluded: self.excluded.clone(),
+            also_read: also_read(settings),
             traceparent: services.traceparent.cloned(),
+            epoch: Some(settings.epoch.clone()).filter(|epoch| !epoch.is_outside_the_chart()),
         }
     }
 
@@ -201,4 +203,10 @@ impl Prepared {
         let listed = self.hints.as_ref().map(|hints| hints.told.clone());
         PlanReport { counts, holdings, listed, remarks, ..PlanReport::of(plan, state) }
     }
+}
+
+/// Absolute, because a later process has another working directory.
+fn also_read(settings: &Settings) -> Vec<String> {
+    let files = [&settings.trial.attempts, &settings.exclude, &settings.expect].into_iter().flatten();
+    files.map(|file| path::absolute(file).unwrap_or_else(|_| file.clone()).display().to_string()).collect()
 }

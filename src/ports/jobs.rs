@@ -75,8 +75,8 @@ pub enum ObstacleKind {
     Quota,
     /// A volume cannot be mounted, or a node cannot start the pod.
     Node,
-    /// The pod was evicted because it used more disk than it asked for. The program ends in order then (143), which costs no
-    /// retry, so that the Job starts it again without end; the finalizer stops waiting after some evictions.
+    /// The pod was evicted because it used more disk than it asked for. If its log filled the disk, the program ends in order
+    /// (143), which costs no retry, so that the Job starts it again without end; the finalizer stops waiting after some evictions.
     Disk,
 }
 
@@ -139,6 +139,15 @@ pub struct RunJobs {
     pub epoch: Option<Epoch>,
     /// The run's Jobs, oldest first.
     pub jobs: Vec<RunJob>,
+}
+
+/// The answer of a cluster that was asked for a run's Jobs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundJobs {
+    /// The namespace that was asked.
+    pub namespace: String,
+    /// What it has; `None` if it has no Job of the run.
+    pub jobs: Option<RunJobs>,
 }
 
 /// One Kubernetes Job of the run.

@@ -30,7 +30,7 @@ pub use verification::{Verification, VerifiedContent, VerifiedFiles, VerifyCheck
 pub use work::{Answers, Breaker, Commits, Limit, LimitCode, Work};
 
 use crate::domain::{AttemptId, Books, InputDigest, ShardIndex, TableExtent, TargetIdentity};
-use crate::ids::{PlanId, RunName, TraceParent, WriterId};
+use crate::ids::{Epoch, PlanId, RunName, TraceParent, WriterId};
 
 /// The version of rules.md that this program follows; a plan of another version is refused.
 pub const RULES_VERSION: u32 = 1;
@@ -99,9 +99,15 @@ pub struct Plan {
     /// `--exclude`, pinned: how many ids, and their digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excluded: Option<String>,
+    /// The files of `--attempts`, `--exclude` and `--expect`, so that no result takes the place of one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_read: Vec<String>,
     /// The span below which every process of the run is traced: the caller's, else the plan's; recorded, not compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<TraceParent>,
+    /// The epoch of the chart whose Job made it; absent without the chart, and in plans of earlier programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<Epoch>,
 }
 
 impl Plan {
@@ -113,6 +119,11 @@ impl Plan {
     /// The shard of this index; `None` if the plan has fewer.
     pub fn shard(&self, index: ShardIndex) -> Option<&ShardPlan> {
         self.shards.get(index.place())
+    }
+
+    /// Whether a Job of the chart made it, as far as it says so.
+    pub fn is_of_chart(&self) -> bool {
+        self.epoch.as_ref().is_some_and(|epoch| !epoch.is_outside_the_chart())
     }
 }
 

@@ -6,7 +6,8 @@ use std::{collections::BTreeSet, time::Duration};
 use super::{
     Plan, RolledBack, RunStore, WriterId,
     lost::RecordedBy,
-    names, pins,
+    names,
+    pins::{self, Loss},
     writers::{self, UncleanWriters},
 };
 use crate::{
@@ -26,6 +27,8 @@ pub struct LockedRun<'a> {
     pub fence: &'a dyn Fence,
     /// How long to wait for the processes that hold it.
     pub deadline: Duration,
+    /// Whether the database may have lost most of the rows.
+    pub loss: Loss,
 }
 
 /// The exclusive lock is held, the run was not rolled back, and the target is the run's database. Nothing is under way,
@@ -39,7 +42,7 @@ impl Exclusive {
         let refusal = match pins::rolled_back(run.store).await? {
             Some(refusal) => Some(refusal),
             // In another database no row names the run's blobs: all of them would look like orphans.
-            None => pins::another_database(run.store, run.plan, run.target).await?,
+            None => pins::another_database(run.store, run.plan, run.target, run.loss).await?,
         };
         refused(refusal).map(|()| fence)
     }
@@ -52,7 +55,8 @@ impl Exclusive {
                 Err(run.store.foreign(names::ROLLED_BACK, &begun.plan, &run.plan.id).into())
             }
             Some(_) => Ok(fence),
-            None => refused(pins::another_database(run.store, run.plan, run.target).await?).map(|()| fence),
+            None => refused(pins::another_database(run.store, run.plan, run.target, run.loss).await?)
+                .map(|()| fence),
         }
     }
 

@@ -17,6 +17,8 @@ pub struct Present {
     pub database: TargetIdentity,
     /// Whether another one is the plan's, moved.
     pub same_database: SameDatabase,
+    /// Whether it may have lost most of the rows.
+    pub loss: Loss,
     /// The target container ([`crate::ports::Blobs::location`]).
     pub target: String,
     /// The warehouse ([`crate::ports::Warehouse::description`]); `None` if it was not asked.
@@ -39,6 +41,7 @@ impl Present {
         Self {
             database,
             same_database: settings.database.same_database,
+            loss: Loss::of(settings),
             target: target.to_owned(),
             warehouse: None,
             settings: pinned_settings(settings, plan),
@@ -47,6 +50,22 @@ impl Present {
             after: None,
             excluded: None,
         }
+    }
+}
+
+/// What a person said of rows that were migrated and are not in the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// Nothing: a target without most of them is taken for another database.
+    Unexpected,
+    /// They are moved again, or given up: the run's database may have lost any number of them.
+    Decided,
+}
+
+impl Loss {
+    /// By `--redo lost` and `--accept lost`.
+    pub fn of(settings: &Settings) -> Self {
+        if settings.redo_lost || settings.accept_lost { Self::Decided } else { Self::Unexpected }
     }
 }
 
@@ -143,16 +162,18 @@ pub async fn refusal(
     }
     let mut changed = differences(plan, now);
     changed.extend(target.session().await?);
-    changed.extend(another_database(store, plan, target).await?);
+    changed.extend(another_database(store, plan, target, now.loss).await?);
     Ok((!changed.is_empty()).then(|| changed.join("; ")))
 }
 
 /// A sentence if the target is another database than the one that the run wrote to: most of the recorded rows that are
-/// looked up are absent. Rows that are absent one by one were deleted or lost: they are not for this question.
+/// looked up are absent. Rows that are absent one by one were deleted or lost: they are not for this question. Nor are those that a
+/// person has decided about, in a database whose identity the caller compares ([`differences`]): a failover may lose most.
 pub async fn another_database(
     store: &RunStore,
     plan: &Plan,
     target: &dyn TargetReader,
+    loss: Loss,
 ) -> Result<Option<String>, Fault> {
     let recorded = recorded_sample(store, plan).await?;
     if recorded.is_empty() {
@@ -161,11 +182,12 @@ pub async fn another_database(
     let held: HashSet<String> =
         target.held(&recorded).await?.into_iter().map(|held| held.launch_id).collect();
     let absent = recorded.iter().filter(|launch_id| !held.contains(*launch_id)).count();
-    if absent > 1 && 2 * absent > recorded.len() {
+    if absent > 1 && 2 * absent > recorded.len() && loss == Loss::Unexpected {
         return Ok(Some(format!(
             "{absent} of {} looked-up rows that run {} recorded as migrated are not in the target: it is another \
              database, or was restored to an earlier day; give the one that the run began with (DATABASE_URL), or start \
-             a run with another name",
+             a run with another name; if it is the run's own and has lost them, as by a failover: resume --redo lost moves \
+             them again, finalize --accept lost gives them up",
             recorded.len(),
             store.run()
         )));

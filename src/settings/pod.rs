@@ -6,7 +6,7 @@ use super::Sources;
 use crate::exit::{Exit, Stop};
 
 /// The variables that [`PodSettings`] reads.
-pub const POD_VARIABLES: [&str; 12] = [
+pub const POD_VARIABLES: [&str; 13] = [
     "ROGO_NAMESPACE",
     "ROGO_POD",
     "ROGO_NODE",
@@ -19,7 +19,11 @@ pub const POD_VARIABLES: [&str; 12] = [
     "ROGO_HELM_CHART",
     "ROGO_HELM_PREFIX",
     "ROGO_WORKLOAD_IDENTITY",
+    DISK_LIMIT,
 ];
+
+/// How much disk the pod may use, in bytes: the limit of its container's ephemeral storage.
+const DISK_LIMIT: &str = "ROGO_DISK_LIMIT";
 
 /// Where this process runs; all empty outside of a cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,8 +38,19 @@ pub struct PodSettings {
     pub shard_job: Option<String>,
     /// Whether the finalizer leaves an Event on the shard Job.
     pub notify_event: bool,
+    /// How much disk the pod may use, in bytes.
+    pub disk_bytes: Option<u64>,
     /// The release that it belongs to: for the line that runs shards again.
     pub release: Option<HelmRelease>,
+}
+
+/// The disk that a pod may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnDisk {
+    /// How much, in bytes.
+    pub limit_bytes: u64,
+    /// The folders that the program writes to.
+    pub folders: Vec<PathBuf>,
 }
 
 /// Release, chart and value prefix of a `helm upgrade` command.
@@ -68,6 +83,7 @@ impl PodSettings {
             job_uid: text("ROGO_JOB_UID"),
             namespace,
             shard_job: text("ROGO_SHARD_JOB"),
+            disk_bytes: text(DISK_LIMIT).as_deref().and_then(limit_bytes),
             notify_event: sources.environment("ROGO_NOTIFY_EVENT") == Some("true"),
             release,
         }
@@ -90,6 +106,19 @@ pub fn require_workload_identity(sources: &Sources) -> Result<(), Stop> {
                    pod. The webhook of Microsoft Entra Workload ID adds it when a pod is created: see its pods in the namespace \
                    kube-system, and that the service account has the annotation azure.workload.identity/client-id";
     Err(Stop::new(Exit::Temporary, message))
+}
+
+/// The disk of this pod, if the chart says how much it may use. Read without the other settings, because a pod may be told to
+/// stop before they are read.
+pub fn own_disk() -> Option<OwnDisk> {
+    let limit_bytes = limit_bytes(&std::env::var(DISK_LIMIT).ok()?)?;
+    let out = std::env::var_os("ROGO_OUT").map(PathBuf::from);
+    Some(OwnDisk { limit_bytes, folders: std::iter::once(std::env::temp_dir()).chain(out).collect() })
+}
+
+/// A limit of 0 is none.
+fn limit_bytes(text: &str) -> Option<u64> {
+    text.trim().parse().ok().filter(|bytes| *bytes > 0)
 }
 
 /// Path of the pod's termination message. Read first, because an error in the settings is written there too.

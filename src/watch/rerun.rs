@@ -152,6 +152,11 @@ pub fn release_with(release: &HelmRelease, values: &[&str]) -> String {
     values.iter().fold(line, |line, value| line + " --set " + values_prefix + value)
 }
 
+/// The line that gives the pods of the shards more disk, at the cost of the Jobs that run.
+pub fn more_disk(release: &HelmRelease) -> String {
+    release_with(release, &["shards.resources.ephemeralStorage='<more>'", "replaceRunning=true"])
+}
+
 /// The line that does something with `run` from wherever the run store can be reached.
 pub fn by_hand(command: &str, run: &RunName, at: &Whereabouts) -> String {
     format!("rogo-migrate {command} --run {run}{}", at.flags())

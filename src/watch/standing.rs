@@ -13,8 +13,8 @@ use crate::{
     domain::{Books, ShardIndex},
     ports::{Fault, FaultKind, RunJobs},
     run::{
-        DoneMarker, DoneMarkers, Epoch, Heartbeat, Plan, PlanId, Refusal, RunName, RunStore, Summary,
-        Verification, names,
+        DoneMarker, DoneMarkers, Epoch, Heartbeat, Plan, Refusal, RunName, RunStore, Summary, Verification,
+        names,
         planning::{self, Planning},
         segments,
         verifying::{self, UnderWay},
@@ -51,12 +51,13 @@ pub struct Facts {
     pub beats: BTreeMap<ShardIndex, Heartbeat>,
     /// Counts from the segments of shards whose heartbeat is old or absent.
     pub recorded: BTreeMap<ShardIndex, Books>,
-    /// Whether a process of the chart ever wrote a heartbeat for a shard that is not done.
+    /// Whether a process of the chart ever wrote a heartbeat for a shard that is not done; before the first such heartbeat
+    /// whether the chart made the plan.
     pub is_of_chart: bool,
     /// The run's Jobs; `None` if the cluster was not asked or has none.
     pub jobs: Option<RunJobs>,
-    /// Whether the cluster answered that it has no Job of this run.
-    pub has_no_jobs: bool,
+    /// The namespace that was asked, if the cluster answered that it has no Job of this run.
+    pub no_jobs_in: Option<Namespace>,
     /// The result of the last verification of this plan.
     pub verification: Option<Verification>,
     /// Verifications that are not over.
@@ -65,6 +66,15 @@ pub struct Facts {
     pub other_runs: Vec<RunName>,
     /// Time of the look (UTC).
     pub at: DateTime<Utc>,
+}
+
+/// A namespace of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Namespace {
+    /// As Kubernetes has it.
+    pub name: String,
+    /// Whether a person named it (`ROGO_NAMESPACE`); else it is the context's.
+    pub is_chosen: bool,
 }
 
 impl Facts {
@@ -111,7 +121,7 @@ impl Watcher {
         };
         if let Some(plan) = &facts.plan {
             facts.done = self.markers.look(plan).await?.clone();
-            (facts.beats, facts.is_of_chart) = self.beats(&plan.id, &facts.done).await?;
+            (facts.beats, facts.is_of_chart) = self.beats(plan, &facts.done).await?;
             facts.recorded = self.recorded(plan, &facts.done, &facts.beats).await?;
             facts.summary = self.store.read(&names::result(names::SUMMARY)).await?;
             if let Some(summary) = &facts.summary {
@@ -173,7 +183,7 @@ impl Watcher {
     /// The newest heartbeat of each shard that is not done, whatever its epoch, and whether one is of the chart.
     async fn beats(
         &self,
-        plan: &PlanId,
+        plan: &Plan,
         done: &BTreeMap<ShardIndex, DoneMarker>,
     ) -> Result<(BTreeMap<ShardIndex, Heartbeat>, bool), Fault> {
         let names = self.store.list(names::HEARTBEATS).await?;
@@ -182,12 +192,13 @@ impl Watcher {
             let shard = file.split_once('-').and_then(|(shard, _)| shard_of(shard));
             shard.is_some_and(|shard| !done.contains_key(&shard))
         };
-        let epoch = |name: &String| name.split('/').nth(1).and_then(|epoch| epoch.parse::<Epoch>().ok());
-        let mut epochs = names.iter().filter(of_undone).filter_map(epoch);
-        let is_of_chart = epochs.any(|epoch| !epoch.is_outside_the_chart());
-        let store = &self.store;
-        let beats: Vec<Option<Heartbeat>> = stream::iter(names.iter().filter(of_undone))
-            .map(|name| async move { store.heartbeat(plan, name).await })
+        let (store, names): (_, Vec<&String>) = (&self.store, names.iter().filter(of_undone).collect());
+        let is_of_chart = match names.as_slice() {
+            [] => plan.is_of_chart(),
+            names => names.iter().any(|name| beats_in_the_chart(name)),
+        };
+        let beats: Vec<Option<Heartbeat>> = stream::iter(names)
+            .map(|name| async move { store.heartbeat(&plan.id, name).await })
             .buffer_unordered(READS)
             .try_collect()
             .await?;
@@ -216,6 +227,17 @@ impl Watcher {
         }
         Ok(refusals)
     }
+}
+
+/// Whether the chart began the run: it made the plan, or one of its processes moved rows.
+pub async fn is_of_chart(store: &RunStore, plan: &Plan) -> Result<bool, Fault> {
+    Ok(plan.is_of_chart() || store.list(names::HEARTBEATS).await?.iter().any(|name| beats_in_the_chart(name)))
+}
+
+/// Whether the heartbeat of this name is of a process of the chart.
+fn beats_in_the_chart(name: &str) -> bool {
+    let epoch = name.split('/').nth(1).and_then(|epoch| epoch.parse::<Epoch>().ok());
+    epoch.is_some_and(|epoch| !epoch.is_outside_the_chart())
 }
 
 fn shard_of(digits: &str) -> Option<ShardIndex> {

@@ -32,8 +32,8 @@ const LOOK_FOR_JOB_EVERY: Duration = Duration::from_secs(5);
 /// The same problem is logged again after this time.
 const TELL_EVERY: Duration = Duration::from_mins(1);
 
-/// Evictions of one shard's pods for their own disk after which waiting is given up: each costs no retry, so that the Job
-/// itself would never end.
+/// Evictions of one shard's pods for their own disk after which waiting is given up: each may cost no retry, so that the
+/// Job itself would never end.
 pub const MOST_EVICTIONS: usize = 10;
 
 /// What the wait is for.

@@ -154,6 +154,7 @@ volumeMounts:
 - {name: ROGO_JOB, valueFrom: {fieldRef: {fieldPath: "metadata.labels['batch.kubernetes.io/job-name']"}}}
 - {name: ROGO_TERMINATION_LOG, value: /dev/termination-log}
 - {name: TMPDIR, value: /tmp}
+- {name: ROGO_DISK_LIMIT, valueFrom: {resourceFieldRef: {containerName: rogo-migrate, resource: limits.ephemeral-storage, divisor: "1"}}}
 {{- if $values.workloadIdentity.enabled }}
 - {name: ROGO_WORKLOAD_IDENTITY, value: required}
 {{- end }}

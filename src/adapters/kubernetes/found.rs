@@ -11,18 +11,18 @@ use kube::{Api, Client, api::ListParams};
 use super::{Cluster, faults::within, states, survey};
 use crate::{
     ids::Epoch,
-    ports::{Fault, JobEnd, JobState, LastWord, Obstacle, RunJob, RunJobs},
+    ports::{Fault, FoundJobs, JobEnd, JobState, LastWord, Obstacle, RunJob, RunJobs},
 };
 
 impl Cluster {
-    /// The Jobs of the run in this namespace, else the context's, of the release that was installed last; `None`
-    /// if there are none of this run and this run store: another run may have the same name.
+    /// The Jobs of the run in this namespace, else the context's, of the release that was installed last: those of this
+    /// run store, because another run may have the same name.
     pub async fn find(
         &self,
         namespace: Option<&str>,
         run: &str,
         run_store: &str,
-    ) -> Result<Option<RunJobs>, Fault> {
+    ) -> Result<FoundJobs, Fault> {
         let client = self.client().await?;
         let namespace = namespace.unwrap_or(client.default_namespace()).to_owned();
         let jobs: Api<Job> = Api::namespaced(client.clone(), &namespace);
@@ -35,7 +35,7 @@ impl Cluster {
         for job in found.iter_mut().flat_map(|found| &mut found.jobs).filter(|job| waits(&job.state)) {
             job.obstacles = obstacles(&client, &namespace, &job.name).await;
         }
-        Ok(found)
+        Ok(FoundJobs { namespace, jobs: found })
     }
 }
 

@@ -101,14 +101,7 @@ pub(super) fn obstacle(pod: &Pod) -> Option<Obstacle> {
 /// The newest of these failed pods that its node evicted because it used more disk than it may, and how many of one index were.
 /// Node pressure is another matter: the Job knows it by the condition `DisruptionTarget`.
 pub(super) fn evicted_for_disk(failed: &[Pod]) -> (Option<Obstacle>, usize) {
-    let evicted = failed.iter().filter_map(|pod| {
-        let status = pod.status.as_ref().filter(|status| status.reason.as_deref() == Some("Evicted"))?;
-        let message = status.message.as_deref()?;
-        // "Pod ephemeral local storage usage exceeds…", "Container … exceeded its local ephemeral storage limit",
-        // "Usage of EmptyDir volume … exceeds the limit".
-        let own = ["ephemeral local storage", "local ephemeral storage limit", "EmptyDir volume"];
-        own.iter().any(|words| message.contains(words)).then_some((pod, message))
-    });
+    let evicted = failed.iter().filter_map(|pod| Some((pod, of_own_disk(pod)?)));
     let evicted: Vec<(&Pod, &str)> = evicted.collect();
     let mut of_index: BTreeMap<Option<&String>, usize> = BTreeMap::new();
     for (pod, _) in &evicted {
@@ -123,6 +116,21 @@ pub(super) fn evicted_for_disk(failed: &[Pod]) -> (Option<Obstacle>, usize) {
         Obstacle { kind: ObstacleKind::Disk, pod: pod.metadata.name.clone(), what }
     });
     (newest, most)
+}
+
+/// Whether [`evicted_for_disk`] counts this failed pod.
+pub(super) fn was_evicted_for_disk(pod: &Pod) -> bool {
+    of_own_disk(pod).is_some()
+}
+
+/// The words of the eviction, if the node evicted the pod because it used more disk than it may.
+fn of_own_disk(pod: &Pod) -> Option<&str> {
+    let status = pod.status.as_ref().filter(|status| status.reason.as_deref() == Some("Evicted"))?;
+    let message = status.message.as_deref()?;
+    // "Pod ephemeral local storage usage exceeds…", "Container … exceeded its local ephemeral storage limit",
+    // "Usage of EmptyDir volume … exceeds the limit".
+    let own = ["ephemeral local storage", "local ephemeral storage limit", "EmptyDir volume"];
+    own.iter().any(|words| message.contains(words)).then_some(message)
 }
 
 fn of_container(container: &ContainerStatus) -> Option<(ObstacleKind, String)> {

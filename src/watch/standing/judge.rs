@@ -7,7 +7,7 @@ mod under_way;
 
 use chrono::TimeDelta;
 
-use super::Facts;
+use super::{Facts, Namespace};
 use crate::{
     domain::{ShardIndex, shard_list},
     exit::Exit,
@@ -23,7 +23,7 @@ pub use seen::redo_of;
 
 use lines::{eta_s, job_line, limits, rows, shards, sum_of_rates, verified, verifying};
 use seen::{finalize_of, is_alive, is_stopped, last_sign, of, rerun_of, undone, unfinished};
-use under_way::shards_under_way;
+use under_way::{given_up, shards_under_way};
 
 /// A process whose heartbeat is younger is at work: it beats every 15 s.
 pub(super) const ALIVE: TimeDelta = TimeDelta::minutes(1);
@@ -113,6 +113,9 @@ fn verdict(facts: &Facts) -> Verdict {
     }
     let undone = undone(plan, facts);
     let merged = summary.is_some_and(|summary| summary.at > last_sign(plan, facts));
+    if let Some(given_up) = given_up(facts).filter(|_| !merged) {
+        return given_up;
+    }
     // Lost rows are moved again although their shards' done markers stand.
     let is_lost = summary.is_some_and(|summary| summary.lost.rows > 0);
     if (is_lost || !undone.is_empty())
@@ -139,7 +142,22 @@ fn verdict(facts: &Facts) -> Verdict {
     {
         return Verdict::new(RunState::Stalled, Exit::Incomplete, reason).next(rerun);
     }
-    silent(plan, facts, &undone, merged, rerun)
+    let verdict = silent(plan, facts, &undone, merged, rerun);
+    if undone.is_empty() { verdict } else { unless_elsewhere(verdict, facts) }
+}
+
+/// What is not known of a run of the chart if its Jobs were looked for in the namespace of the context.
+fn unless_elsewhere(verdict: Verdict, facts: &Facts) -> Verdict {
+    let asked = facts.no_jobs_in.as_ref().filter(|namespace| facts.is_of_chart && !namespace.is_chosen);
+    let Some(Namespace { name, .. }) = asked else { return verdict };
+    let Verdict { state, reason, exit, next } = verdict;
+    let reason = format!(
+        "{reason}; namespace {name} of the cluster (that of the context) has no Job of this run: whether it is paused or \
+         failed in another namespace is not known (ROGO_NAMESPACE names it)"
+    );
+    let ask = format!("ROGO_NAMESPACE='<namespace>' {}", rerun::status(&facts.run, &facts.whereabouts));
+    let next = if next.is_empty() { next } else { ask };
+    Verdict { state, reason, exit, next }
 }
 
 /// The line that runs shards again. The result that tells of them knows where its files went.
@@ -158,8 +176,11 @@ fn no_process_works(facts: &Facts) -> Option<String> {
         return None;
     }
     if facts.is_of_chart {
-        let gone = "the cluster has no Job of this run (any more), and no process is at work";
-        return facts.has_no_jobs.then(|| gone.to_owned());
+        // Its Jobs need not be in the namespace of the context.
+        let Namespace { name, .. } = facts.no_jobs_in.as_ref().filter(|namespace| namespace.is_chosen)?;
+        return Some(format!(
+            "namespace {name} of the cluster has no Job of this run (any more), and no process is at work"
+        ));
     }
     let last = facts.beats.values().max_by_key(|beat| beat.at)?;
     let State::Stopped(at) = &last.state else { return None };

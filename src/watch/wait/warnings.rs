@@ -12,7 +12,7 @@ use super::{JobWait, MOST_EVICTIONS};
 use crate::{
     exit::{Exit, Stop},
     ports::{JobState, Obstacle, ObstacleKind, Survey},
-    watch::rerun::release_with,
+    watch::rerun::more_disk,
 };
 
 /// A problem that lasts this long is logged, and logged again after the same time.
@@ -26,10 +26,9 @@ const NAMED: usize = 5;
 pub(super) fn too_little_disk(context: &JobWait<'_>, survey: &Survey) -> Stop {
     let evicted = survey.obstacles.iter().find(|obstacle| obstacle.kind == ObstacleKind::Disk);
     let what = evicted.map(|obstacle| format!(": {}", obstacle.what)).unwrap_or_default();
-    let value = "shards.resources.ephemeralStorage";
     let next = match context.release {
-        Some(release) => release_with(release, &[&format!("{value}='<more>'"), "replaceRunning=true"]),
-        None => format!("raise {value}"),
+        Some(release) => more_disk(release),
+        None => "raise shards.resources.ephemeralStorage".to_owned(),
     };
     let message = format!(
         "Job {}: pods of one shard were evicted {} times because they used too much ephemeral storage{what}; no retry \
@@ -118,8 +117,8 @@ impl Warnings {
             let describe = self.describe("pod", pod);
             if *kind == ObstacleKind::Disk {
                 return format!(
-                    "pod {pod} was evicted because it used too much ephemeral storage: {what}; its Job starts it again without \
-                     end until shards.resources.ephemeralStorage is raised (--set replaceRunning=true for this once), and after \
+                    "pod {pod} was evicted because it used too much ephemeral storage: {what}; its Job starts it again, which \
+                     mends nothing until shards.resources.ephemeralStorage is raised (--set replaceRunning=true for this once); after \
                      {MOST_EVICTIONS} evictions of one shard the finalizer ends; {describe}"
                 );
             }

@@ -2,6 +2,7 @@
 
 use std::{fs, net::TcpListener};
 
+use futures_util::StreamExt;
 use serde_json::{Value, json};
 
 use super::plain_sample;
@@ -65,6 +66,43 @@ async fn resume_begins_nothing_while_the_cluster_does_not_say_whether_it_has_the
     app.run(&["resume"]).await.expect(0);
 }
 
+/// A run of the chart whose shards are paused in another namespace than the context's.
+#[tokio::test]
+async fn resume_begins_nothing_beside_a_run_of_the_chart_because_an_unchosen_namespace_has_no_job_of_it() {
+    let sample = plain_sample(8).await;
+    let mut app = TestApp::without_cluster(&sample).await;
+    app.set("ROGO_EPOCH", "1-a");
+    app.run(&["plan"]).await.expect(0);
+    app.unset("ROGO_EPOCH");
+    let empty = HttpStub::start(|_, _| list(&[])).await;
+    choose(&mut app, &empty.endpoint);
+
+    let status = app.run(&["status"]).await.expect(75).stdout;
+    for part in ["namespace of-context of the cluster", "is not known", "ROGO_NAMESPACE"] {
+        assert!(status.contains(part), "{part:?} is not said in {status}");
+    }
+    let line = format!("rogo-migrate resume --run rogo --run-store {}", app.variable("ROGO_RUN_STORE"));
+    for redo in [&[][..], &["--redo", "lost", "--reason", "failover"]] {
+        let ended = app.run(&[&["resume"], redo].concat()).await.expect(75);
+        for part in ["namespace of-context of the cluster", &format!("ROGO_NAMESPACE='<namespace>' {line}")] {
+            assert!(ended.stderr.contains(part), "{part:?} is not said in {}", ended.stderr);
+        }
+    }
+    let moved = "select count(*) from lti_session_records";
+    assert_eq!(app.database.number(moved).await, 0);
+    assert_eq!(app.run_blobs().list("rogo/writers/").count().await, 0, "no process was to write");
+
+    // A person names the namespace: the chart was uninstalled.
+    app.set("ROGO_NAMESPACE", "of-context");
+    let status = app.run(&["status"]).await.expect(69).stdout;
+    assert!(
+        status.contains("namespace of-context of the cluster has no Job of this run (any more)"),
+        "{status}"
+    );
+    app.run(&["resume"]).await.expect(0);
+    assert_eq!(app.database.number(moved).await, 8);
+}
+
 /// A Job as the chart makes it.
 fn job(store: &str, component: &str, condition: &str) -> Value {
     let env = json!([{"name": "ROGO_RUN_STORE", "value": store}, {"name": "ROGO_EPOCH", "value": "1-a"}]);
@@ -96,6 +134,39 @@ async fn resume_of_a_paused_run_prints_the_line_that_ends_the_pause() {
     let status = app.run(&["status"]).await.expect(75);
     assert!(status.stdout.starts_with("paused: ") && status.stdout.ends_with(line), "{}", status.stdout);
     assert_eq!(app.run(&["resume"]).await.expect(0).stdout, line);
+}
+
+/// A run of a day has more failed pods than one page holds.
+#[tokio::test]
+async fn an_eviction_on_a_later_page_of_failed_pods_is_found() {
+    let sample = plain_sample(2).await;
+    let mut app = TestApp::without_cluster(&sample).await;
+    app.run(&["plan"]).await.expect(0);
+    let store = app.variable("ROGO_RUN_STORE").to_owned();
+    let words = "Pod ephemeral local storage usage exceeds the total limit of containers 2Gi.";
+    let server = HttpStub::start(move |request, _| {
+        let asked = &request.target;
+        if asked.contains("/jobs") {
+            let mut shards = job(&store, "shards", "FailureTarget");
+            shards["status"]["active"] = json!(1);
+            return list(&[shards]);
+        }
+        match (asked.contains("phase%3DFailed"), asked.contains("continue=second")) {
+            (true, false) => {
+                let page = json!({"continue": "second"});
+                answer(200, &json!({"kind": "List", "apiVersion": "v1", "metadata": page, "items": []}))
+            }
+            (true, true) => list(&[json!({
+                "metadata": {"name": "p", "creationTimestamp": "2026-01-01T00:00:00Z"},
+                "status": {"phase": "Failed", "reason": "Evicted", "message": words},
+            })]),
+            (false, _) => list(&[]),
+        }
+    })
+    .await;
+    choose(&mut app, &server.endpoint);
+    let status = app.run(&["status"]).await.expect(75).stdout;
+    assert!(status.contains(&format!("(ephemeral storage: Evicted: {words})")), "{status}");
 }
 
 /// A pod whose program ended so.

@@ -1,9 +1,18 @@
 //! Rows that the target lost after they were migrated: named, moved again, or accepted.
 
+use std::collections::BTreeMap;
+
+use rogo_migrate::{
+    domain::{Books, ShardIndex},
+    run::{Heartbeat, State, Work},
+};
 use serde_json::{Value, json};
 
 use super::plain_sample;
-use crate::support::app::{TestApp, assert_same};
+use crate::support::{
+    app::{TestApp, assert_same},
+    postgres::TestDatabase,
+};
 
 /// The launch ids of this many submissions of the target, in the order of their ids.
 async fn launch_ids(app: &TestApp<'_>, count: i64) -> Vec<String> {
@@ -63,6 +72,59 @@ async fn lost_rows_are_named_and_moved_again_until_all_is_as_it_was() {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     let by = format!("{}@{}", String::from_utf8(user).unwrap().trim(), host.trim());
     assert_eq!((&decided.by, decided.attempts), (&by, 3));
+}
+
+/// Nine of twelve rows, as by a failover to a standby that was far behind.
+async fn lose_most(app: &TestApp<'_>) {
+    for launch_id in launch_ids(app, 9).await {
+        app.lose(attempt(&launch_id)).await;
+    }
+    let refused = app.run(&["finalize"]).await.expect(78);
+    for part in ["another database", "resume --redo lost", "finalize --accept lost"] {
+        assert!(refused.stderr.contains(part), "{part:?} is not said in {}", refused.stderr);
+    }
+    app.run(&["resume"]).await.expect(78);
+}
+
+#[tokio::test]
+async fn rows_are_moved_again_although_the_runs_own_database_lost_most_of_them() {
+    let sample = plain_sample(12).await;
+    let mut app = TestApp::without_cluster(&sample).await;
+    app.run(&["run", "--shards", "3"]).await.expect(0);
+    let undisturbed = app.everything().await;
+    lose_most(&app).await;
+    // The decision is about the run's own database: the identity of any other is refused.
+    let (own, other) = (app.variable("DATABASE_URL").to_owned(), TestDatabase::new().await);
+    app.set("DATABASE_URL", other.url());
+    let redo = ["resume", "--redo", "lost", "--reason", "failover"];
+    for decided in [&redo[..], &["finalize", "--accept", "lost", "--reason", "failover"]] {
+        let refused = app.run(decided).await.expect(78);
+        assert!(
+            refused.stderr.contains("the target database changed since the run began"),
+            "{}",
+            refused.stderr
+        );
+    }
+    app.set("DATABASE_URL", own);
+    // As the finalizer of the chart beside Jobs that have yet to move them.
+    app.set("ROGO_REDO", "lost");
+    app.run(&["finalize"]).await.expect(69);
+    assert_eq!(app.result("lost.csv").lines().count(), 10);
+    app.unset("ROGO_REDO");
+    app.run(&redo).await.expect(0);
+    assert_same(&app.everything().await, &undisturbed);
+    app.run(&["finalize"]).await.expect(0);
+}
+
+#[tokio::test]
+async fn most_rows_may_be_given_up_in_the_runs_own_database() {
+    let sample = plain_sample(12).await;
+    let app = TestApp::without_cluster(&sample).await;
+    app.run(&["run", "--shards", "3"]).await.expect(0);
+    lose_most(&app).await;
+    app.run(&["finalize", "--accept", "lost", "--reason", "asked to be erased"]).await.expect(0);
+    assert_eq!(app.result("skipped.csv").matches(",deleted_in_target,").count(), 9);
+    app.run(&["finalize"]).await.expect(0);
 }
 
 #[tokio::test]
@@ -238,4 +300,38 @@ async fn status_has_the_books_of_the_result_and_no_hundred_per_cent_while_rows_a
     let (text, _) = status(&app, 78).await;
     assert!(text.contains("\nbefore the rollback: 10 migrated, 0 failed, 2 skipped;"), "{text}");
     assert!(!text.contains('%'), "{text}");
+}
+
+/// A process that moves lost rows again has registered, and flushes what it records only later.
+#[tokio::test]
+async fn a_result_is_not_the_last_word_while_a_process_lives_that_has_recorded_nothing_yet() {
+    let sample = plain_sample(4).await;
+    let app = TestApp::without_cluster(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    app.run(&["status"]).await.expect(0);
+    let (id, at) = ("aaaaaaaaaaaa", chrono::Utc::now());
+    let writer = json!({"id": id, "shard": 0, "started_at": at, "host": "h"});
+    super::write(&app, &format!("writers/{id}.json"), &writer.to_string()).await;
+    let beat = async |state: State| {
+        let beat = Heartbeat {
+            plan: serde_json::from_value(app.summary()["plan"].clone()).unwrap(),
+            shard: ShardIndex(0),
+            writer: id.parse().unwrap(),
+            at: chrono::Utc::now(),
+            books: Books::default(),
+            rows: 4,
+            rows_per_second: 0.0,
+            state,
+            work: Work::default(),
+            violations: BTreeMap::new(),
+            waits: Vec::new(),
+        };
+        let text = serde_json::to_string(&beat).unwrap();
+        super::write(&app, &format!("heartbeats/0/0-{id}.json"), &text).await;
+        app.run(&["status"]).await
+    };
+    let at_work = beat(State::Running).await.expect(75).stdout;
+    assert!(at_work.contains("rows of shards 0 are moved again since the last result"), "{at_work}");
+    // It found nothing to do.
+    beat(State::Stopped("stopped at 4 of 4 rows".into())).await.expect(0);
 }

@@ -71,6 +71,35 @@ async fn a_failure_csv_is_an_input_only_of_a_run_whose_results_go_elsewhere() {
 }
 
 #[tokio::test]
+async fn results_are_not_copied_over_the_lists_of_attempts_that_the_plan_read() {
+    let sample = plain_sample(6).await;
+    let app = TestApp::without_cluster(&sample).await;
+    let input = fs::read_to_string(sample.path("submission_files.csv")).unwrap();
+    let attempts: Vec<&str> = input.lines().skip(1).map(|line| line.split(',').nth(4).unwrap()).collect();
+    let lists = app.out.path().join("lists");
+    fs::create_dir(&lists).unwrap();
+    let (excluded, taken) = (lists.join("skipped.csv"), lists.join("notes.csv"));
+    let of_owner = format!("Attempt ID,Reason\n{},withdrawn\n", attempts[0]);
+    fs::write(&excluded, &of_owner).unwrap();
+    fs::write(&taken, attempts.join("\n")).unwrap();
+    // As a person names them, from the folder in which they stand.
+    let arguments =
+        ["run", "--exclude", "skipped.csv", "--attempts", "notes.csv", "--reason", "the owner's list"];
+    let mut command = app.command(&[&arguments[..], &["--out", app.out.path().to_str().unwrap()]].concat());
+    command.current_dir(&lists);
+    output(command).await.expect(0);
+    for (gone, list) in [(&taken, &excluded), (&excluded, &taken)] {
+        let text = fs::read(gone).unwrap();
+        fs::remove_file(gone).unwrap();
+        let ended = app.run(&["results", "--to", lists.to_str().unwrap()]).await.expect(64);
+        assert!(ended.stderr.contains(list.to_str().unwrap()), "{}", ended.stderr);
+        fs::write(gone, text).unwrap();
+    }
+    assert_eq!(fs::read_to_string(&excluded).unwrap(), of_owner);
+    assert_eq!(fs::read_to_string(&taken).unwrap(), attempts.join("\n"));
+}
+
+#[tokio::test]
 async fn a_relative_path_to_an_input_is_the_same_file_from_every_folder() {
     let sample = plain_sample(6).await;
     let app = TestApp::without_cluster(&sample).await;

@@ -58,6 +58,29 @@ async fn a_finalizer_that_is_stopped_while_it_waits_merges_nothing() {
     assert!(results.is_empty(), "{results:?}");
 }
 
+/// Kubernetes evicts a pod that fills its disk without a condition: as an end in order it would cost no retry, and the Job would
+/// start it again without end.
+#[tokio::test]
+async fn a_pod_that_is_stopped_with_a_full_disk_costs_a_retry_and_says_what_to_raise() {
+    let sample = plain_sample(8).await;
+    let mut app = TestApp::without_cluster(&sample).await;
+    finalizer(&mut app);
+    app.run(&["plan", "--shards", "2"]).await.expect(0);
+    let own = tempfile::tempdir().unwrap();
+    std::fs::write(own.path().join("merged"), vec![1; 2 << 20]).unwrap();
+    app.set("TMPDIR", own.path().to_str().unwrap());
+    for (limit, code) in [("2097152", 75), ("1073741824", 143)] {
+        app.set("ROGO_DISK_LIMIT", limit);
+        let mut child = app.start(&["finalize"]);
+        said(&mut child, "waiting for the shards").await;
+        signal(&child, "TERM");
+        let ended = ended(&mut child).await.expect(code);
+        let is_told = ended.stderr.contains("fill the disk that the pod may use (2.0 MiB)");
+        assert_eq!(is_told, code == 75, "{}", ended.stderr);
+        assert_eq!(ended.stderr.contains("raise resources.ephemeralStorage"), code == 75, "{}", ended.stderr);
+    }
+}
+
 #[tokio::test]
 async fn a_cluster_that_cannot_be_asked_is_told_of_and_waited_for() {
     let sample = plain_sample(8).await;

@@ -57,9 +57,11 @@ impl Day {
         // Pods may not have begun.
         for _ in 0..30 {
             let follows = line.contains(" -f") && line.contains(" logs ") || line.contains("--watch");
-            let bounded = if follows { format!("timeout {LONGEST_S} {line}") } else { line.to_owned() };
-            let done = Command::new("bash")
-                .args(["-o", "pipefail", "-c", &bounded])
+            // All programs of the line are in the group that a timeout ends.
+            let bounded = ["timeout", LONGEST_S, "bash", "-o", "pipefail", "-c", line];
+            let words = if follows { &bounded[..] } else { &bounded[2..] };
+            let done = Command::new(words[0])
+                .args(&words[1..])
                 .current_dir(folder)
                 .env("PATH", &self.path)
                 .envs([("R", "rogo"), ("NS", &self.namespace.0)])

@@ -1,6 +1,7 @@
 //! What Helm says after an installation: the lines to watch, change and repeat it by.
 
 use super::rendered::notes;
+use crate::support::documents::{commands, read};
 
 const TAKEN_BACK: &str = "--reset-then-reuse-values --set replaceRunning=false --set";
 
@@ -30,4 +31,25 @@ fn lines_name_the_values_by_their_place_and_never_advise_what_undoes_a_run() {
         assert_eq!(text.contains("The shards are paused"), !set.is_empty());
     }
     assert!(notes("enabled=false").starts_with("Nothing is installed"));
+}
+
+/// kubectl counts all pods that a label selects, those that have ended too, and refuses to follow more than `--max-log-requests`
+/// (5): from the sixth pod of a Job on, the line would follow nothing. Evictions make any number of pods.
+#[test]
+fn a_line_that_follows_pods_names_those_that_run_whatever_their_number() {
+    let mut lines = commands("deploy/RUNNING.md", None);
+    for set in ["", "shards.only=3,7-9", "verify.enabled=true"] {
+        lines.extend(notes(set).lines().map(str::to_owned));
+    }
+    let all = [read("README.md"), read("charts/rogo-migrate/README.md")].concat();
+    lines.extend(all.lines().map(str::to_owned));
+    let follows = |line: &&String| line.contains(" logs -f ");
+    let lines: Vec<_> = lines.iter().filter(follows).collect();
+    let by_job = |line: &&&String| line.contains(" logs -f job/");
+    assert!(lines.len() >= 8 && lines.iter().filter(by_job).count() == 3, "{lines:#?}");
+    for line in lines.iter().filter(|line| !by_job(line)) {
+        let (select, follow) = line.split_once(" | xargs -P 0 -I{} ").unwrap_or_else(|| panic!("{line}"));
+        assert!(select.contains(" --field-selector status.phase=Running -o name"), "{line}");
+        assert!(follow.ends_with(" {}") && !follow.contains(" -l "), "{line}");
+    }
 }

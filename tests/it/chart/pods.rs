@@ -43,6 +43,13 @@ fn pods_are_locked_down() {
         ("", PODS, "container/terminationMessagePolicy", json!("FallbackToLogsOnError")),
         ("", PODS, "env/ROGO_TERMINATION_LOG/value", json!("/dev/termination-log")),
         ("", PODS, "container/terminationMessagePath", json!("/dev/termination-log")),
+        // What the volumes may hold is no more than that.
+        (
+            "verify.enabled=true",
+            "plan shards finalize test verify",
+            "env/ROGO_DISK_LIMIT/valueFrom/resourceFieldRef",
+            json!({"containerName": "rogo-migrate", "resource": "limits.ephemeral-storage", "divisor": "1"}),
+        ),
     ]);
     for set in ["", "shards.only=3"] {
         let rendered = render(set).unwrap();

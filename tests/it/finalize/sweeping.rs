@@ -11,7 +11,13 @@ use rogo_migrate::{
     exit::Exit,
     finalize::sweep::{delete_orphans, list_orphans},
     ports::{Blobs, FaultKind},
-    run::{Decided, RolledBack, lock::Quiet, names, orphans::Orphans, pins::another_database},
+    run::{
+        Decided, RolledBack,
+        lock::Quiet,
+        names,
+        orphans::Orphans,
+        pins::{Loss, another_database},
+    },
 };
 
 use crate::support::world::{TRY_A, TRY_B, World, migrated};
@@ -139,8 +145,11 @@ async fn a_target_is_another_database_only_if_most_of_several_rows_are_absent() 
         let world = World::new(rows, 1);
         world.record(TRY_A, &(1..=rows).map(|row| migrated(row, 1)).collect::<Vec<_>>()).await;
         (1..=lost).for_each(|row| world.target.lose(&format!("rogo_{row}_x")));
-        let found = another_database(&world.store, &world.plan, &world.target).await.unwrap();
-        assert_eq!(found.is_some(), is_another, "{lost} of {rows}: {found:?}");
+        let found =
+            async |loss| another_database(&world.store, &world.plan, &world.target, loss).await.unwrap();
+        let refused = found(Loss::Unexpected).await;
+        assert_eq!(refused.is_some(), is_another, "{lost} of {rows}: {refused:?}");
+        assert_eq!(found(Loss::Decided).await, None);
     }
 }
 

@@ -344,8 +344,8 @@ async fn pods_evicted_for_their_disk_are_told_and_after_ten_of_one_shard_no_long
     let job = JobState { active: 3, ready: 2, ..JobState::default() };
     let said = told(2, job.clone(), survey(9)).await;
     let expected = format!(
-        "pod p-0 was evicted because it used too much ephemeral storage: {evicted}; its Job starts it again without end \
-         until shards.resources.ephemeralStorage is raised (--set replaceRunning=true for this once), and after 10 evictions of \
+        "pod p-0 was evicted because it used too much ephemeral storage: {evicted}; its Job starts it again, which mends \
+         nothing until shards.resources.ephemeralStorage is raised (--set replaceRunning=true for this once); after 10 evictions of \
          one shard the finalizer ends; see kubectl --namespace ns describe pod p-0"
     );
     assert_eq!(said, [expected]);

@@ -377,3 +377,18 @@ async fn a_copy_whose_stored_bytes_are_others_fails_its_row_and_is_removed() {
     assert_eq!(world.files.names(), [""; 0]);
     assert_eq!(world.journal.count("target: commit"), 0);
 }
+
+#[tokio::test]
+async fn a_file_whose_name_the_target_refuses_fails_its_row_at_once_with_a_code_of_its_own() {
+    let world = World::new(2, 1);
+    world.files.fail(Some(std::sync::Arc::new(|verb, name| {
+        (verb == "put" && name.contains("/1_1_")).then_some(FaultKind::NameRefused)
+    })));
+    world.move_shard(TRY_A).await.unwrap();
+    let outcomes = world.outcomes().await;
+    assert_eq!(failed_as(&outcomes[&1]), FailCode::FileNameRefused);
+    assert!(matches!(outcomes[&2], Fate::Migrated(_)), "{outcomes:?}");
+    let refused = format!("files: put LTI_Uploads/{TRY_A}/1_1_");
+    assert_eq!(world.journal.count(&refused), 1, "no try is repeated: {:?}", world.journal.entries());
+    assert!(!world.files.names().iter().any(|name| name.contains("/1_")), "its other files are removed");
+}

@@ -47,6 +47,8 @@ pub fn plan(submissions: InputDigest, shards: u32) -> Plan {
         after: Vec::new(),
         withdrawn: 0,
         excluded: None,
+        also_read: Vec::new(),
         traceparent: None,
+        epoch: None,
     }
 }

@@ -18,6 +18,7 @@ use rogo_migrate::{
         DoneMarker, Plan, PlanId, RowSet, RunName, RunStore, Work,
         lock::LockedRun,
         names,
+        pins::Loss,
         segments::{SegmentDraft, recorded, segments},
     },
     shard::{
@@ -269,6 +270,7 @@ impl World {
             target: &self.target,
             fence: &self.fence,
             deadline: Duration::from_secs(1),
+            loss: Loss::Unexpected,
         }
     }
 

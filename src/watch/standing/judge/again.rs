@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::{
     ALIVE, STILL, UNLESS_IT_RUNS, Verdict, end_of,
     seen::{finalize_of, of, redo_of},
-    under_way::{shards_under_way, working},
+    under_way::{given_up, shards_under_way, working},
 };
 use crate::{
     domain::shard_list,
@@ -31,6 +31,9 @@ pub(super) fn after(summary: &Summary, facts: &Facts) -> Option<Verdict> {
 fn by_jobs(summary: &Summary, facts: &Facts) -> Option<Verdict> {
     let jobs = facts.jobs.as_ref()?;
     if of(jobs, "shards").any(|job| job.redo && job.state.end.is_none()) {
+        if let Some(given_up) = given_up(facts) {
+            return Some(given_up);
+        }
         let under_way = shards_under_way(facts, false)?;
         return Some(Verdict {
             reason: format!("lost rows are moved again: {}", under_way.reason),

@@ -56,7 +56,9 @@ fn plan() -> Plan {
         after: Vec::new(),
         withdrawn: 0,
         excluded: None,
+        also_read: Vec::new(),
         traceparent: None,
+        epoch: None,
     }
 }
 
@@ -332,14 +334,40 @@ fn a_run_whose_processes_were_stopped_or_uninstalled_is_stalled_at_once() {
     let stopped = Run::planned().done(&[0], 98).stopped(1, just_now());
     let reason = "no process is at work; the last one stopped at 4 of 10 rows of shard 1";
     stopped.is(RunState::Stalled, Exit::Incomplete, reason, RESUME);
-    let of_chart = |has_no_jobs| {
+    let of_chart = |no_jobs_in| {
         let mut run = Run::planned().done(&[0], 98).stopped(1, just_now());
-        (run.0.is_of_chart, run.0.has_no_jobs) = (true, has_no_jobs);
+        (run.0.is_of_chart, run.0.no_jobs_in) = (true, no_jobs_in);
         run
     };
     // Its pod is started again elsewhere, as far as this laptop knows.
-    of_chart(false).is(RunState::Running, Exit::Temporary, "no process gives a heartbeat just now", "");
-    of_chart(true).is(RunState::Stalled, Exit::Incomplete, "the cluster has no Job of this run", RESUME);
+    of_chart(None).is(RunState::Running, Exit::Temporary, "no process gives a heartbeat just now", "");
+    let reason = "namespace ns of the cluster has no Job of this run (any more), and no process is at work";
+    of_chart(namespace(true)).is(RunState::Stalled, Exit::Incomplete, reason, RESUME);
+}
+
+/// A namespace without a Job of the run.
+fn namespace(is_chosen: bool) -> Option<Namespace> {
+    Some(Namespace { name: "ns".into(), is_chosen })
+}
+
+#[test]
+fn what_a_namespace_that_nobody_chose_does_not_have_is_not_known() {
+    let unknown = "; namespace ns of the cluster (that of the context) has no Job of this run: whether it is paused or failed in \
+                   another namespace is not known (ROGO_NAMESPACE names it)";
+    let ask = "ROGO_NAMESPACE='<namespace>' rogo-migrate status --run rogo --run-store az://runs";
+    let of_chart = |at| {
+        let mut run = Run::planned().done(&[0], at).stopped(1, minute(at));
+        (run.0.is_of_chart, run.0.no_jobs_in) = (true, namespace(false));
+        run
+    };
+    let reason = format!("no process gives a heartbeat just now{unknown}");
+    of_chart(99).is(RunState::Running, Exit::Temporary, &reason, "");
+    let reason = format!("no heartbeat for 40m 00s{unknown}");
+    of_chart(60).is(RunState::Stalled, Exit::Incomplete, &reason, ask);
+    // Without the chart there is no other namespace to look in.
+    let mut by_hand = of_chart(60);
+    by_hand.0.is_of_chart = false;
+    by_hand.is(RunState::Stalled, Exit::Incomplete, "no process is at work; the last one stopped", RESUME);
 }
 
 #[test]
@@ -563,6 +591,44 @@ fn a_finalizer_that_failed_before_it_merged_gives_its_own_words_and_code() {
     }
     let again = said(78).job("finalize-again", "1", None);
     again.is(RunState::Finalizing, Exit::Temporary, "the finalizer is at work", "");
+}
+
+#[test]
+fn a_finalizer_that_gave_up_outweighs_the_shard_job_that_never_ends() {
+    let line = "helm upgrade r oci://a/b --namespace ns --reset-then-reuse-values --set \
+                shards.resources.ephemeralStorage='<more>' --set replaceRunning=true";
+    let words =
+        "Job r-shards: pods of one shard were evicted 10 times because they used too much ephemeral storage";
+    let reason = format!("Job r-finalize waits no longer for Job r-shards: {words}");
+    let awaits = |mut run: Run, shard_job: &str| {
+        run.0.jobs.as_mut().and_then(|jobs| jobs.jobs.last_mut()).unwrap().shard_job = Some(shard_job.into());
+        run
+    };
+    let evicted = || Run::planned().done(&[0], 98).beat(1, just_now()).job("shards", "1", None);
+    let ended = |code| awaits(evicted().job("finalize", "1", Some(failed())), "r-shards").said(code, words);
+    let gave_up = || ended(69);
+    gave_up().is(RunState::Incomplete, Exit::Incomplete, &reason, line);
+    // After any other end the shards go on to theirs.
+    ended(78).is(RunState::Running, Exit::Temporary, "Job r-shards has no pod just now", "");
+    // Their rows are moved again, by Jobs that are waited for.
+    let again =
+        awaits(gave_up().job("shards-again", "1", None).job("finalize-again", "1", None), "r-shards-again");
+    again.is(RunState::Running, Exit::Temporary, "has no pod just now", "");
+
+    // It is the same where lost rows are moved again, unless the finalizer has merged and only its Job's end is to come.
+    let redo = |mut run: Run| {
+        run.0.jobs.as_mut().and_then(|jobs| jobs.jobs.last_mut()).unwrap().redo = true;
+        run
+    };
+    let moved = || {
+        let before = Run::planned().done(&[0, 1, 2], 10).summary(0, 20);
+        let moved = redo(before.job("shards", "1", None));
+        awaits(redo(moved.job("finalize", "1", Some(failed()))), "r-shards").said(69, words)
+    };
+    moved().is(RunState::Incomplete, Exit::Incomplete, &reason, line);
+    let mut merged = moved();
+    merged.0.summary.as_mut().unwrap().shard_job = Some("r-shards".into());
+    assert!(!judge(&merged.0).0.reason.contains("no longer"), "{:?}", judge(&merged.0).0);
 }
 
 #[test]

@@ -6,9 +6,12 @@ use super::{
 };
 use crate::{
     exit::Exit,
-    ports::RunJob,
+    ports::{JobEnd, RunJob},
     report::standing::RunState,
-    watch::{rerun::release_with, standing::Facts},
+    watch::{
+        rerun::{more_disk, release_with},
+        standing::Facts,
+    },
 };
 
 /// What the cluster says of the shard Jobs; without such a Job what the heartbeats say. `None` if no shard is under way.
@@ -27,6 +30,25 @@ pub(super) fn shards_under_way(facts: &Facts, merged: bool) -> Option<Verdict> {
         return None;
     }
     Some(Verdict::new(RunState::Running, Exit::Temporary, working(at_work)))
+}
+
+/// The newest finalizer gave up before its shard Job ended, because that Job never ends: its pods are evicted again and
+/// again. What the shards still record is merged by no process.
+pub(super) fn given_up(facts: &Facts) -> Option<Verdict> {
+    let jobs = facts.jobs.as_ref()?;
+    let finalizer = of(jobs, "finalize").last()?;
+    let Some(JobEnd::Failed(_)) = &finalizer.state.end else { return None };
+    let word = finalizer.last_word.as_ref().filter(|word| word.exit_code == Exit::Incomplete as i32)?;
+    let awaited = finalizer.shard_job.as_deref()?;
+    // A result of its own says more than its exit.
+    let has_result = facts.summary.as_ref().is_some_and(|summary| summary.shard_job == finalizer.shard_job);
+    let goes_on = of(jobs, "shards").any(|job| job.name == awaited && job.state.end.is_none());
+    if has_result || !goes_on {
+        return None;
+    }
+    let reason = format!("Job {} waits no longer for Job {awaited}: {}", finalizer.name, word.message);
+    let next = release(facts).as_ref().map(more_disk).unwrap_or_default();
+    Some(Verdict::new(RunState::Incomplete, Exit::Incomplete, reason).next(next))
 }
 
 /// So many processes, as a person reads it.
