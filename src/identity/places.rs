@@ -52,7 +52,7 @@ pub(super) enum Kind {
     Workload,
     /// By refusing, or by not being there.
     Managed(Arc<Endpoint>),
-    /// In words.
+    /// By the words of its error.
     Tool,
 }
 
