@@ -43,13 +43,11 @@ pub(super) fn list(prefix: &str) -> BoxStream<'static, Page> {
 /// panicked is taken for one that saw everything.
 fn told(pages: mpsc::Receiver<Page>, walking: JoinHandle<()>) -> BoxStream<'static, Page> {
     stream::try_unfold((pages, walking), |(mut pages, walking)| async move {
-        match in_time(LARGE_WORK, Service::SourceBlobs, pages.recv()).await? {
-            Some(page) => Ok(Some((page?, (pages, walking)))),
-            None => {
-                joined(walking).await;
-                Ok(None)
-            }
+        if let Some(page) = in_time(LARGE_WORK, Service::SourceBlobs, pages.recv()).await? {
+            return Ok(Some((page?, (pages, walking))));
         }
+        joined(walking).await;
+        Ok(None)
     })
     .boxed()
 }

@@ -35,9 +35,10 @@ impl Ways {
 /// has just looked at, says nothing of it: a read does.
 pub(super) fn matters_to_every_way(fault: &Fault) -> bool {
     match fault.kind {
-        FaultKind::NotFound | FaultKind::ContainerGone => fault.service == Service::TargetBlobs,
         FaultKind::Archived | FaultKind::NameRefused | FaultKind::Changed | FaultKind::Corrupt => true,
-        FaultKind::Unauthenticated | FaultKind::NoRole => fault.service == Service::TargetBlobs,
+        FaultKind::NotFound | FaultKind::ContainerGone | FaultKind::Unauthenticated | FaultKind::NoRole => {
+            fault.service == Service::TargetBlobs
+        }
         _ => fault.kind.retry() != Retry::Never,
     }
 }
