@@ -1,6 +1,8 @@
 //! Who this process is to Microsoft Entra ID: workload identity, else managed identity, else a developer's login (az,
 //! azd); the first that answers stays. For storage, database and warehouse alike.
 
+mod places;
+
 use std::{sync::Arc, time::Duration};
 
 use azure_core::{
@@ -8,11 +10,10 @@ use azure_core::{
     error::{Error, ErrorKind},
     time::OffsetDateTime,
 };
-use azure_identity::{
-    DeveloperToolsCredential, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
-    WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
-};
+use azure_identity::{WorkloadIdentityCredential, WorkloadIdentityCredentialOptions};
 use tokio::sync::{Mutex, OnceCell};
+
+use places::{Kind, NoneHere, Place};
 
 /// A token is renewed when it has less than this left: longer than any copy that is authorised by it.
 const RENEW_BEFORE: azure_core::time::Duration = azure_core::time::Duration::minutes(10);
@@ -20,15 +21,13 @@ const RENEW_BEFORE: azure_core::time::Duration = azure_core::time::Duration::min
 /// How long after a failed renewal a token that is still valid is not renewed again.
 const ASK_AGAIN_AFTER: azure_core::time::Duration = azure_core::time::Duration::seconds(30);
 
-const WORKLOAD: &str = "workload identity";
-
 /// Deadline of a token request: off Azure the managed identity endpoint does not answer at all.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Tokens of one scope, from the first identity that is found. Each service has a credential of its own.
 #[derive(Debug)]
 pub struct EntraCredential {
-    sources: Vec<(&'static str, Arc<dyn TokenCredential>)>,
+    places: Vec<Place>,
     found: OnceCell<Arc<dyn TokenCredential>>,
     kept: Mutex<Option<Kept>>,
 }
@@ -52,15 +51,9 @@ impl EntraCredential {
             // Configured on purpose: no other identity may take its place when it does not answer for once.
             return Self::workload(client_id);
         }
-        let mut sources: Vec<(&'static str, Arc<dyn TokenCredential>)> = Vec::new();
-        // A source that cannot even be set up here is not one.
-        if let Ok(source) = managed(client_id) {
-            sources.push(("managed identity", source));
-        }
-        if let Ok(source) = DeveloperToolsCredential::new(None) {
-            sources.push(("az login", source));
-        }
-        Arc::new(Self::of(sources))
+        // A place that cannot even be set up here is none.
+        let places = [Place::managed(client_id), Place::az(), Place::azd()];
+        Arc::new(Self::of(places.into_iter().flatten().collect()))
     }
 
     /// Workload identity and no other. If the pod lacks a part of it, each token says which.
@@ -73,21 +66,41 @@ impl EntraCredential {
             Ok(source) => source,
             Err(error) => Arc::new(Incomplete(error.to_string())),
         };
-        Arc::new(Self::of(vec![(WORKLOAD, source)]))
+        Arc::new(Self::of(vec![Place::workload(source)]))
     }
 
     /// The machine's managed identity and no other.
     pub fn managed(client_id: Option<&str>) -> azure_core::Result<Arc<Self>> {
-        Ok(Arc::new(Self::of(vec![("managed identity", managed(client_id)?)])))
+        Ok(Arc::new(Self::of(vec![Place::managed(client_id)?])))
     }
 
-    fn of(sources: Vec<(&'static str, Arc<dyn TokenCredential>)>) -> Self {
-        Self { sources, found: OnceCell::new(), kept: Mutex::new(None) }
+    fn of(places: Vec<Place>) -> Self {
+        Self { places, found: OnceCell::new(), kept: Mutex::new(None) }
+    }
+
+    /// A credential whose only place is a developer's tool that answers like this.
+    #[cfg(test)]
+    pub fn planted(answers: Arc<dyn TokenCredential>) -> Arc<Self> {
+        Arc::new(Self::of(vec![Place::tool("planted", answers)]))
     }
 
     /// Whether an identity is configured here or has given a token before, even if it fails now.
-    pub fn is_known(&self) -> bool {
-        self.found.initialized() || self.sources.iter().any(|(name, _)| *name == WORKLOAD)
+    fn is_known(&self) -> bool {
+        self.found.initialized() || self.places.iter().any(|place| matches!(place.kind, Kind::Workload))
+    }
+
+    /// Whether this machine has an identity. `false` only if each place that could give one says that it has none: a
+    /// place that is silent, or is asked too often, may have one, and is an error.
+    pub async fn is_there(&self, scope: &str) -> azure_core::Result<bool> {
+        if self.is_known() {
+            return Ok(true);
+        }
+        match self.get_token(&[scope], None).await {
+            Ok(_) => Ok(true),
+            Err(_) if self.is_known() => Ok(true),
+            Err(error) if error.downcast_ref::<NoneHere>().is_some() => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     async fn ask(
@@ -104,25 +117,26 @@ impl EntraCredential {
     }
 
     async fn find(&self, scopes: &[&str]) -> azure_core::Result<Arc<dyn TokenCredential>> {
-        let mut reasons = Vec::new();
-        for (name, source) in &self.sources {
-            match tokio::time::timeout(PATIENCE, source.get_token(scopes, None)).await {
-                Ok(Ok(_)) => return Ok(source.clone()),
-                Ok(Err(error)) => reasons.push(format!("{name}: {error}")),
-                Err(_) => reasons.push(format!("{name}: no answer")),
-            }
+        let (mut reasons, mut none_here) = (Vec::new(), true);
+        for place in &self.places {
+            let asked = tokio::time::timeout(PATIENCE, place.credential.get_token(scopes, None)).await;
+            let error = match asked {
+                Ok(Ok(_)) => return Ok(place.credential.clone()),
+                Ok(Err(error)) => Some(error),
+                Err(_elapsed) => None,
+            };
+            none_here &= place.has_none(error.as_ref());
+            let said = error.map_or_else(|| "no answer".to_owned(), |error| error.to_string());
+            reasons.push(format!("{}: {said}", place.name));
         }
-        let what = format!("no Microsoft Entra identity was found ({})", reasons.join("; "));
+        let reasons = reasons.join("; ");
+        if none_here {
+            let what = format!("no Microsoft Entra identity was found ({reasons})");
+            return Err(Error::with_error(ErrorKind::Credential, NoneHere, what));
+        }
+        let what = format!("no Microsoft Entra identity gave a token ({reasons})");
         Err(Error::with_message(ErrorKind::Credential, what))
     }
-}
-
-fn managed(client_id: Option<&str>) -> azure_core::Result<Arc<dyn TokenCredential>> {
-    let options = ManagedIdentityCredentialOptions {
-        user_assigned_id: client_id.map(|id| UserAssignedId::ClientId(id.to_owned())),
-        ..Default::default()
-    };
-    Ok(ManagedIdentityCredential::new(Some(options))?)
 }
 
 /// Whether this pod was given a federated token, and is to use it: the variable that only workload identity sets. The
@@ -217,7 +231,7 @@ mod tests {
     #[tokio::test]
     async fn a_token_that_cannot_be_renewed_early_is_used_to_its_end() {
         // One token to find the identity by, one to use.
-        let entra = EntraCredential::of(vec![("planted", Arc::new(Source(AtomicUsize::new(2))))]);
+        let entra = EntraCredential::planted(Arc::new(Source(AtomicUsize::new(2))));
         let first = entra.get_token(&["scope"], None).await.unwrap();
         for _ in 0..2 {
             let again = entra.get_token(&["scope"], None).await.unwrap();

@@ -1,5 +1,6 @@
 //! What the stages need of the world. Adapters implement these; tests may fake them.
 
+pub mod deadline;
 mod fault;
 mod fence;
 mod backoff;
@@ -43,4 +44,4 @@ pub use undo::{
 };
 
 pub use crate::domain::CopiedFile;
-pub use warehouse::{EXPORTED_TABLES, Warehouse, WarehouseShape, in_order};
+pub use warehouse::{EXPORTED_TABLES, WAREHOUSE_CHECKS, Warehouse, WarehouseShape, in_order};

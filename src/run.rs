@@ -25,6 +25,7 @@ pub mod private;
 pub mod receipts;
 pub mod results;
 pub mod source_files;
+pub mod clocks;
 pub mod archive;
 pub mod bundle;
 pub mod evidence;

@@ -3,7 +3,6 @@
 mod account;
 mod azure;
 mod connection_string;
-mod deadline;
 mod describe;
 mod faults;
 mod folder;
@@ -24,7 +23,7 @@ use bytes::Bytes;
 use md5::{Digest, Md5};
 
 use crate::{
-    ports::{Blobs, Fault, Service, Source},
+    ports::{Blobs, Fault, Service, Source, deadline},
     settings::{AccountSettings, Place, SourceSettings},
 };
 

@@ -10,7 +10,7 @@ use crate::{
     domain::{AttemptId, Books, Fate, Outcome},
     exit::{Exit, Stop},
     inputs::InputCell,
-    ports::Fault,
+    ports::{Fault, Service, deadline::blocking},
     report::events::{Event, Events},
     run::{
         Plan, ResultFile, RunStore,
@@ -133,7 +133,8 @@ async fn withdraw(store: &RunStore, out: Option<&Path>, file: &str) -> Result<()
     }
     store.delete(&[name]).await?;
     let Some(place) = out.map(|out| out.join(file)) else { return Ok(()) };
-    match tokio::fs::remove_file(&place).await {
+    let removed = place.clone();
+    match blocking(Service::LocalDisk, move || Ok(std::fs::remove_file(removed))).await? {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             let what =
                 format!("{} is of an earlier finalize and cannot be removed: {error}", place.display());

@@ -1,12 +1,15 @@
 //! Finds likely files beside a missing one: its name in another case or form, or compressed.
 
-use std::time::Duration;
+use std::{fs, io, path::Path, time::Duration};
 
 use futures_util::{StreamExt, TryStreamExt};
 use unicode_normalization::UnicodeNormalization;
 
 use super::InputSource;
-use crate::domain::{REPORT_TABLE, SCORE_TABLE};
+use crate::{
+    domain::{REPORT_TABLE, SCORE_TABLE},
+    ports::{Service, deadline::blocking_for},
+};
 
 /// Names that are looked at, and named.
 const LOOKED_AT: usize = 1_000;
@@ -19,11 +22,9 @@ pub(super) async fn nearby(source: &InputSource) -> String {
     let (wanted, names) = match source {
         InputSource::File(path) => {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            let Ok(entries) = std::fs::read_dir(folder.unwrap_or_else(|| std::path::Path::new("."))) else {
-                return String::new();
-            };
-            let names = entries.flatten().take(LOOKED_AT).map(|entry| entry.file_name());
-            let names = names.map(|name| name.to_string_lossy().into_owned()).collect();
+            let folder = folder.unwrap_or_else(|| Path::new(".")).to_owned();
+            let listing = blocking_for(PATIENCE, Service::Inputs, move || Ok(names_in(&folder)));
+            let Ok(Ok(names)) = listing.await else { return String::new() };
             (path.file_name().unwrap_or_default().to_string_lossy().into_owned(), names)
         }
         InputSource::Blob { blobs, name } => {
@@ -35,6 +36,11 @@ pub(super) async fn nearby(source: &InputSource) -> String {
         }
     };
     said(&wanted, names)
+}
+
+fn names_in(folder: &Path) -> io::Result<Vec<String>> {
+    let names = fs::read_dir(folder)?.flatten().take(LOOKED_AT).map(|entry| entry.file_name());
+    Ok(names.map(|name| name.to_string_lossy().into_owned()).collect())
 }
 
 fn said(wanted: &str, mut names: Vec<String>) -> String {

@@ -1,24 +1,23 @@
 //! Source of an input's bytes, and the digest that pins them.
 
 use std::{
-    io,
-    path::{self, PathBuf},
+    fs, io,
+    path::{self, Path, PathBuf},
     sync::Arc,
 };
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 use sha2::{Digest as _, Sha256};
-use tokio_util::io::ReaderStream;
 
 use super::{InputError, nearby::nearby};
 use crate::{
     domain::{Digest, InputDigest},
-    ports::{Blobs, Fault, FaultKind, Service},
+    ports::{
+        Blobs, Fault, FaultKind, Service,
+        deadline::{blocking, contents},
+    },
 };
-
-/// Bytes read from a local file at a time.
-const READ_BYTES: usize = 256 * 1024;
 
 /// A local file or a blob, which may be read any number of times.
 #[derive(Clone)]
@@ -67,18 +66,19 @@ impl InputSource {
                     location: location.clone(),
                     reason: error.to_string(),
                 };
-                let file = match tokio::fs::File::open(path).await {
+                let open =
+                    |path: &Path| fs::File::open(path).and_then(|file| Ok((file.metadata()?.is_dir(), file)));
+                let file = match self.ask(path, open).await? {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {
                         let reason = format!("there is no such {}{}", self.kind(), nearby(self).await);
                         return Err(InputError::Unreadable { location, reason });
                     }
-                    opened => opened.map_err(&unreadable)?,
+                    Ok((true, _)) => return Err(unreadable(io::ErrorKind::IsADirectory.into())),
+                    opened => opened.map_err(&unreadable)?.1,
                 };
-                if file.metadata().await.map_err(&unreadable)?.is_dir() {
-                    return Err(unreadable(io::ErrorKind::IsADirectory.into()));
-                }
-                let bytes = ReaderStream::with_capacity(file, READ_BYTES);
-                Ok(bytes.map_err(move |error| cut_short(&location, error)).boxed())
+                // Its length is not asked for: the largest pieces suit any input.
+                let bytes = contents(file, u64::MAX, Service::Inputs, cut_short);
+                Ok(bytes.map_err(move |fault| named(&location, fault)).boxed())
             }
             Self::Blob { blobs, name } => match blobs.get(name).await.map_err(InputError::Fault)? {
                 Some(reader) => Ok(reader.body),
@@ -94,7 +94,8 @@ impl InputSource {
     pub async fn size_bytes(&self) -> Result<u64, InputError> {
         let found = match self {
             Self::File(path) => {
-                tokio::fs::metadata(path).await.map(|file| file.len()).map_err(|error| error.to_string())
+                let found = self.ask(path, |path| fs::metadata(path)).await?;
+                found.map(|file| file.len()).map_err(|error| error.to_string())
             }
             Self::Blob { blobs, name } => {
                 let blob = blobs.head(name).await.map_err(InputError::Fault)?;
@@ -102,6 +103,17 @@ impl InputSource {
             }
         };
         found.map_err(|reason| InputError::Unreadable { location: self.location(), reason })
+    }
+
+    /// What the file system says of a local file. One that is silent, as that of a network may be, is a fault that may pass.
+    async fn ask<T: Send + 'static>(
+        &self,
+        path: &Path,
+        ask: fn(&Path) -> io::Result<T>,
+    ) -> Result<io::Result<T>, InputError> {
+        let path = path.to_owned();
+        let asked = blocking(Service::Inputs, move || Ok(ask(&path))).await;
+        asked.map_err(|fault| InputError::Fault(named(&self.location(), fault)))
     }
 
     /// SHA-256 and size of its bytes, without parsing them.
@@ -115,9 +127,19 @@ impl InputSource {
     }
 }
 
-fn cut_short(location: &str, error: io::Error) -> Fault {
-    let what = format!("{location} could not be read to its end; run again");
-    Fault::caused(Service::Inputs, FaultKind::Unavailable, what, error)
+fn cut_short(error: io::Error) -> Fault {
+    Fault::caused(
+        Service::Inputs,
+        FaultKind::Unavailable,
+        "it could not be read to its end; run again",
+        error,
+    )
+}
+
+/// The same fault, which says of which input.
+fn named(location: &str, mut fault: Fault) -> Fault {
+    fault.what = format!("{location}: {}", fault.what);
+    fault
 }
 
 /// Digest and length by which the plan pins an input.
@@ -174,5 +196,32 @@ impl io::Write for Hasher {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{process::Command, time::Duration};
+
+    use super::*;
+    use crate::exit::{Exit, Stop};
+
+    #[tokio::test(start_paused = true)]
+    async fn an_input_whose_file_system_does_not_answer_is_a_fault_that_may_pass_and_names_it() {
+        // Opening a pipe waits for a writer, as opening a file waits for the server of its network file system.
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("submission_files.csv");
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let source = InputSource::File(pipe.clone());
+        let opening = tokio::spawn(async move { source.open().await.map(drop) });
+        tokio::task::yield_now().await;
+        tokio::time::advance(Duration::from_secs(121)).await;
+        let stop = Stop::from(opening.await.unwrap().unwrap_err());
+        // Both ends at once: the thread that waits goes on and ends.
+        drop(fs::File::options().read(true).write(true).open(&pipe).unwrap());
+        assert_eq!(stop.exit, Exit::Temporary);
+        for part in [pipe.display().to_string().as_str(), "the file system did not answer for 120 s"] {
+            assert!(stop.message.contains(part), "{part}: {}", stop.message);
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::{error::Error, fmt, time::Duration};
 
+use super::Finding;
+
 /// A service that the program talks to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Service {
@@ -154,6 +156,8 @@ pub struct Fault {
     pub what: String,
     /// The HTTP status, if there was one.
     pub status: Option<u16>,
+    /// What each check of a pre-flight found, if a pre-flight refused the service; `what` says it all in one sentence.
+    pub findings: Vec<Finding>,
     /// The service was never asked: there was no session to ask in, or no secret to open one with. No row is to blame.
     pub before_asking: bool,
     source: Option<Box<dyn Error + Send + Sync>>,
@@ -162,7 +166,8 @@ pub struct Fault {
 impl Fault {
     /// A fault with no further cause.
     pub fn new(service: Service, kind: FaultKind, what: impl Into<String>) -> Self {
-        Self { service, kind, what: what.into(), status: None, before_asking: false, source: None }
+        let (what, findings) = (what.into(), Vec::new());
+        Self { service, kind, what, status: None, findings, before_asking: false, source: None }
     }
 
     /// A fault with its cause, which `what` does not repeat.
@@ -186,8 +191,8 @@ impl Fault {
     pub fn again(&self) -> Self {
         let what =
             self.source().map_or_else(|| self.what.clone(), |source| format!("{}: {source}", self.what));
-        let (status, before_asking) = (self.status, self.before_asking);
-        Self { status, before_asking, ..Self::new(self.service, self.kind.clone(), what) }
+        let (status, findings, before_asking) = (self.status, self.findings.clone(), self.before_asking);
+        Self { status, findings, before_asking, ..Self::new(self.service, self.kind.clone(), what) }
     }
 
     /// The description and all its causes in one line, each said once.

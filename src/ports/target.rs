@@ -151,10 +151,10 @@ pub const TARGET_CHECKS: [&str; 8] = [
     "target_clock",
 ];
 
-/// One thing that a look at the target found.
+/// One thing that a look at a service found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Which of [`TARGET_CHECKS`] found it.
+    /// Which of [`TARGET_CHECKS`] or [`super::WAREHOUSE_CHECKS`] found it.
     pub check: &'static str,
     /// What was found, and behind a semicolon what to do.
     pub says: String,

@@ -8,6 +8,9 @@ use crate::domain::{AttemptFacts, AttemptId, FactRow, Facts, TableExtent};
 /// How the description of exported tables begins: the facts of such a warehouse are text.
 pub const EXPORTED_TABLES: &str = "exported tables ";
 
+/// The checks of the warehouse, by their stable names: all that is not the second's, and columns that are masked for the login.
+pub const WAREHOUSE_CHECKS: [&str; 2] = ["warehouse", "warehouse_masked_columns"];
+
 /// Properties of the warehouse that the plan needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WarehouseShape {

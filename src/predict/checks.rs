@@ -4,10 +4,16 @@ use url::Url;
 
 use crate::{
     exit::Stop,
-    ports::{Blobs, Fault, FaultKind, Service, TARGET_CHECKS, TargetReader, Warehouse, WarehouseShape},
+    ports::{
+        Blobs, Fault, FaultKind, Service, TARGET_CHECKS, TargetReader, WAREHOUSE_CHECKS, Warehouse,
+        WarehouseShape,
+    },
     run::{Check, CheckResult, Plan, Warning},
     settings::Settings,
 };
+
+const WAREHOUSE: &str = WAREHOUSE_CHECKS[0];
+const MASKS: &str = WAREHOUSE_CHECKS[1];
 
 /// The services that are checked.
 #[derive(Clone, Copy)]
@@ -80,22 +86,18 @@ fn connections(settings: &Settings) -> u32 {
 async fn warehouse(Checked { warehouse, .. }: Checked<'_>) -> Vec<Check> {
     let shape = match warehouse.shape().await {
         Ok(shape) => shape,
-        // The pre-flight of the warehouse names masked columns and strange ids in its fault.
-        Err(fault) if fault.what.contains("masked values") => {
-            return vec![of_fault("warehouse_masked_columns", &fault)];
-        }
-        Err(fault) => return vec![of_fault("warehouse", &fault)],
+        Err(fault) if fault.findings.is_empty() => return vec![of_fault(WAREHOUSE, &fault)],
+        Err(fault) => return fault.findings.iter().map(|found| fail(found.check, &found.says)).collect(),
     };
-    vec![pass("warehouse", &shape.description), masks(&shape)]
+    vec![pass(WAREHOUSE, &shape.description), masks(&shape)]
 }
 
 fn masks(shape: &WarehouseShape) -> Check {
-    const NAME: &str = "warehouse_masked_columns";
     if shape.rows.is_some() {
-        return pass(NAME, "no column that is read is masked for this login");
+        return pass(MASKS, "no column that is read is masked for this login");
     }
     Check {
-        check: NAME.into(),
+        check: MASKS.into(),
         result: CheckResult::Warn,
         says:
             "whether columns were masked for the login that exported the tables cannot be seen in an export"

@@ -2,13 +2,10 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
-use super::{Epoch, PlanHeartbeat, RunStore, names, writers::AT_WORK};
+use super::{Epoch, RunStore, clocks::is_at_work, names};
 use crate::ports::{Fault, FaultKind};
-
-/// How far the clock of the process that makes the plan may be ahead of this one's.
-const AHEAD: TimeDelta = TimeDelta::minutes(2);
 
 /// A plan that is being made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,8 +41,7 @@ pub async fn of(store: &RunStore, epoch: &Epoch, now: DateTime<Utc>) -> Result<O
         Err(fault) if fault.kind == FaultKind::Corrupt => return Ok(None),
         beat => beat?,
     };
-    let is_alive = |beat: &PlanHeartbeat| now - beat.at < AT_WORK && beat.at - now < AHEAD;
-    let Some(beat) = beat.filter(is_alive) else { return Ok(None) };
+    let Some(beat) = beat.filter(|beat| is_at_work(beat.at, now)) else { return Ok(None) };
     let began_at = beat.began_at.unwrap_or(beat.at);
     if store.refusal(epoch).await?.is_some_and(|refusal| began_at <= refusal.at) {
         return Ok(None);

@@ -13,10 +13,10 @@ use futures_util::TryStreamExt;
 use serde::Deserialize;
 
 use super::{
-    Decided, Purged, RunStore, Summary, decisions, enforcements::id_of, names, purged, verifying,
-    writers::AT_WORK,
+    Decided, Purged, RunStore, Summary, clocks::is_at_work, decisions, enforcements::id_of, names, planning,
+    purged, verifying,
 };
-use crate::ports::Fault;
+use crate::ports::{Fault, FaultKind};
 
 pub use attempts::{blank_but_id, is_only_id, purge_attempts};
 
@@ -161,7 +161,6 @@ pub async fn under_way(store: &RunStore, now: DateTime<Utc>) -> Result<Option<St
     struct Beat {
         at: DateTime<Utc>,
     }
-    let beat = async |name: &str| Ok::<_, Fault>(store.read::<Beat>(name).await?.map(|beat| beat.at));
     if verifying::is_at_work(store).await? {
         let what = format!("run {} is being verified: purge it when verify has ended", store.run());
         return Ok(Some(what));
@@ -172,22 +171,31 @@ pub async fn under_way(store: &RunStore, now: DateTime<Utc>) -> Result<Option<St
     }
     let summary: Option<Summary> = store.read(&names::result(names::SUMMARY)).await?;
     let ended_at = summary.map(|summary| summary.at);
-    for prefix in [names::HEARTBEATS, names::PLANNING] {
-        for name in store.list(prefix).await? {
-            let is_young =
-                |at: &DateTime<Utc>| now - *at < AT_WORK && ended_at.is_none_or(|ended| ended < *at);
-            if let Some(at) = beat(&name).await?.filter(is_young) {
-                let what = format!(
-                    "run {} is under way: a process of it wrote its heartbeat at {} and the run has no result since; purge it when \
-                     it has ended, or ten minutes after the last heartbeat",
-                    store.run(),
-                    at.format("%H:%M:%S UTC")
-                );
-                return Ok(Some(what));
-            }
+    for name in store.list(names::HEARTBEATS).await? {
+        let beat = match store.read::<Beat>(&name).await {
+            // It says nothing that can be read.
+            Err(fault) if fault.kind == FaultKind::Corrupt => continue,
+            beat => beat?,
+        };
+        let is_young = |beat: &Beat| is_at_work(beat.at, now) && ended_at.is_none_or(|ended| ended < beat.at);
+        if let Some(Beat { at }) = beat.filter(is_young) {
+            let what = format!(
+                "run {} is under way: a process of it wrote its heartbeat at {} and the run has no result since; purge it when \
+                 it has ended, or ten minutes after the last heartbeat",
+                store.run(),
+                at.format("%H:%M:%S UTC")
+            );
+            return Ok(Some(what));
         }
     }
-    Ok(None)
+    // The last heartbeat of the process that made a plan stays beside the plan.
+    if store.exists(names::PLAN).await? {
+        return Ok(None);
+    }
+    let planning = planning::under_way(store, now).await?;
+    Ok(planning.map(|planning| {
+        format!("run {} is under way: {planning}; purge it when the plan is made, or has failed", store.run())
+    }))
 }
 
 #[cfg(test)]

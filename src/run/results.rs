@@ -11,7 +11,7 @@ use super::{ResultFile, RunStore, lines::no_room, names, private};
 use crate::{
     exit::{Exit, Stop},
     inputs::{Fingerprint, Hasher, InputCell},
-    ports::{Fault, PutOptions, on_thread},
+    ports::{Fault, PutOptions, Service, deadline::blocking, on_thread},
 };
 
 /// Content type of a CSV.
@@ -107,6 +107,7 @@ pub async fn publish_document(
 ) -> Result<(), Stop> {
     let folder = tempfile::tempdir().map_err(no_room)?;
     let draft = folder.path().join(file);
-    tokio::fs::write(&draft, text).await.map_err(no_room)?;
+    let (to, text) = (draft.clone(), text.to_owned());
+    blocking(Service::LocalDisk, move || Ok(std::fs::write(to, text))).await?.map_err(no_room)?;
     publish(store, out, file, &draft, content_type).await
 }

@@ -25,7 +25,7 @@ pub use self::{
     documents::{Subject, UnderWay, VerifyBeat},
     partitions::partitions,
 };
-use super::{RunStore, WriterId, names};
+use super::{RunStore, WriterId, clocks::is_younger, names};
 use crate::ports::{Fault, FaultKind};
 
 /// A process beats every 15 s: one whose last beat is older has ended.
@@ -266,7 +266,7 @@ async fn beats(store: &RunStore, documents: &[String]) -> Result<Vec<VerifyBeat>
 }
 
 fn is_young(at: DateTime<Utc>) -> bool {
-    Utc::now() - at < ALIVE
+    is_younger(at, Utc::now(), ALIVE)
 }
 
 fn part_name(part: usize) -> String {

@@ -5,18 +5,16 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
 use crate::{
     domain::{FileKind, ShardIndex},
     ports::{Fault, FaultKind, HeldSubmission, Service},
-    run::{PlanId, RunStore, State, Summary, WriterId, WriterRecord, names},
+    run::{PlanId, RunStore, State, Summary, WriterId, WriterRecord, clocks::is_at_work, names},
 };
 
-/// A process that gave word of itself within this time may still work.
-pub(super) const AT_WORK: TimeDelta = TimeDelta::minutes(10);
 /// Retired marks being written, or processes being looked at, at a time.
 const MARKS_AT_A_TIME: usize = 16;
 
@@ -153,7 +151,7 @@ pub struct Unmerged {
 impl Unmerged {
     /// Whether a result lacks something for it: one that recorded nothing and is silent found nothing to do, or was killed.
     fn matters(&self, now: DateTime<Utc>) -> bool {
-        self.has_recorded || !self.is_stopped && now - self.sign_at < AT_WORK
+        self.has_recorded || !self.is_stopped && is_at_work(self.sign_at, now)
     }
 }
 

@@ -13,7 +13,9 @@ use crate::{
     domain::{Books, ShardIndex},
     ports::{Fault, FaultKind, RunJobs},
     run::{
-        DoneMarker, DoneMarkers, Epoch, Heartbeat, Plan, Refusal, RunName, RunStore, Summary, Verification,
+        DoneMarker, DoneMarkers, Epoch, Heartbeat, Plan, PlanId, Refusal, RunName, RunStore, Summary,
+        Verification,
+        clocks::is_younger,
         names,
         planning::{self, Planning},
         segments,
@@ -155,7 +157,8 @@ impl Watcher {
         beats: &BTreeMap<ShardIndex, Heartbeat>,
     ) -> Result<BTreeMap<ShardIndex, Books>, Fault> {
         let now = Utc::now();
-        let speaks = |shard: &ShardIndex| beats.get(shard).is_some_and(|beat| now - beat.at < judge::ALIVE);
+        let speaks =
+            |shard: &ShardIndex| beats.get(shard).is_some_and(|beat| is_younger(beat.at, now, judge::ALIVE));
         let silent = (0..).map(ShardIndex).take(plan.shards.len());
         let silent = silent.filter(|shard| !done.contains_key(shard) && !speaks(shard));
         let (store, known) = (&self.store, &self.segments);

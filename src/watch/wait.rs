@@ -15,14 +15,12 @@ pub use warnings::{LASTING, Warnings};
 use crate::{
     exit::{Exit, Stop},
     ports::{Backoff, Fault, FaultKind, JobEnd, JobState, Jobs, Patience, Survey, every, pause},
-    run::{DoneMarkers, Epoch, Plan, RunStore},
+    run::{DoneMarkers, Epoch, Plan, RunStore, clocks::is_at_work},
     settings::HelmRelease,
 };
 
 /// How often the run store is asked for done markers, and the cluster for obstacles.
 const ASK_EVERY: Duration = Duration::from_secs(15);
-/// A process whose heartbeat is younger may still work.
-const HEARTBEAT_LASTS: TimeDelta = TimeDelta::minutes(10);
 /// Before the next look: a watch that ends without a change may end at once every time.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 /// Between looks at a cluster that does not answer.
@@ -271,7 +269,7 @@ impl<'a> Wait<'a> {
     /// Whether a process of this epoch wrote a heartbeat lately, or that cannot be found out.
     async fn may_be_at_work(&self) -> bool {
         match self.context.store.heartbeats(&self.context.plan.id, self.context.epoch).await {
-            Ok(beats) => beats.iter().any(|beat| self.now() - beat.at < HEARTBEAT_LASTS),
+            Ok(beats) => beats.iter().any(|beat| is_at_work(beat.at, self.now())),
             Err(fault) => {
                 tracing::warn!(fault = %fault.chain(), "cannot look for heartbeats");
                 true

@@ -50,6 +50,16 @@ const WAITING: &str = "src/ports/backoff.rs";
 /// What only that mechanism calls.
 const WAITS: [&str; 4] = ["sleep", "sleep_until", "interval", "interval_at"];
 
+/// The one way to a thread that may block.
+const THREADS: &str = "src/ports/task.rs";
+/// Files that may name `tokio::fs`, each with its reason. Everything else asks a file system through `ports::deadline`: that of a
+/// network may never answer.
+const FILES_WITHOUT_DEADLINE: &[(&str, &str)] = &[
+    ("src/ports/deadline.rs", "gives each read its deadline"),
+    ("src/adapters/blobs/azure.rs", "reads drafts in TMPDIR, which is a disk of this machine"),
+    ("src/watch/fetch.rs", "writes to the folder of the person who waits for it"),
+];
+
 /// What domain and rules must not name: I/O and clocks.
 const WORLD: &[&str] = &[
     "tokio",
@@ -99,6 +109,12 @@ fn violations(file: &str, source: &str) -> Vec<String> {
         let prints = ["std::io::stdout", "std::io::stderr", "io::stdout", "io::stderr"];
         if prints.contains(&path.as_str()) && top != "report" {
             found.push(format!("{file}: only report prints: {path}"));
+        }
+        if is_below(path, "tokio::fs") && FILES_WITHOUT_DEADLINE.iter().all(|(allowed, _)| *allowed != file) {
+            found.push(format!("{file}: {path} has no deadline: use ports::deadline"));
+        }
+        if path.ends_with("::spawn_blocking") && file != THREADS && !is_test {
+            found.push(format!("{file}: {path} has no deadline: use ports::deadline, or on_thread"));
         }
         if ["domain", "rules"].contains(&top.as_str()) && WORLD.iter().any(|name| is_below(path, name)) {
             found.push(format!("{file}: {top} must not know {path}"));
@@ -568,6 +584,17 @@ fn what_breaks_the_house_is_found() {
             "fn f() { tokio::time::interval(FRAME); }",
             "only ports::backoff sleeps: wait with Patience, every, due or overdue",
         ),
+        (
+            "src/inputs/source.rs",
+            "async fn f() { tokio::fs::metadata(path).await; }",
+            "tokio::fs::metadata has no deadline: use ports::deadline",
+        ),
+        ("src/plan.rs", "use tokio::{fs, sync::Mutex};", "tokio::fs has no deadline: use ports::deadline"),
+        (
+            "src/run/lines.rs",
+            "fn f() { tokio::task::spawn_blocking(work); }",
+            "tokio::task::spawn_blocking has no deadline: use ports::deadline, or on_thread",
+        ),
         ("src/utils.rs", "", "utils has no place in the layers yet"),
     ] {
         let found = violations(file, source);
@@ -600,6 +627,8 @@ fn what_keeps_the_house_is_let_through() {
         ("src/settings/source.rs", "fn f() { std::env::vars_os(); }"),
         ("src/finalize/merge.rs", "fn f() { std::env::temp_dir(); }"),
         ("src/ports/backoff.rs", "async fn f() { sleep(PAUSE).await; }"),
+        ("src/ports/task.rs", "use tokio::task::{JoinHandle, spawn_blocking};"),
+        ("src/ports/deadline.rs", "fn f() { tokio::fs::File::from_std(file); }"),
         ("src/report.rs", "fn f() { std::io::stdout(); print!(\"\"); }"),
         ("src/commands/run.rs", "use crate::{adapters::{blobs, postgres}, settings::Settings};"),
     ] {

@@ -26,12 +26,7 @@ pub(super) fn of(error: &Error, service: Service, doing: &str) -> Fault {
     match error.kind() {
         ErrorKind::HttpResponse { status, error_code, raw_response } => {
             let response = raw_response.as_deref();
-            let code = response
-                .and_then(|response| response.headers().get_optional_str(&ERROR_CODE))
-                .or(error_code.as_deref())
-                // The client puts the status in the place of a code that was not sent.
-                .filter(|code| !code.bytes().all(|byte| byte.is_ascii_digit()))
-                .unwrap_or_default();
+            let code = own_code(response, error_code.as_deref());
             of_status(u16::from(*status), code, response, service, doing)
         }
         ErrorKind::Connection => {
@@ -56,6 +51,39 @@ pub(super) fn of(error: &Error, service: Service, doing: &str) -> Fault {
         }
     }
 }
+
+/// The error codes of an answer: the service's own, and that by which the source of a server-side copy refused it. A code that
+/// was not sent is empty.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Codes<'e> {
+    pub own: &'e str,
+    pub of_source: &'e str,
+}
+
+/// The error codes of the answer that `error` is.
+pub(super) fn codes(error: &Error) -> Codes<'_> {
+    match error.kind() {
+        ErrorKind::HttpResponse { error_code, raw_response, .. } => {
+            let response = raw_response.as_deref();
+            let of_source = header(response, &COPY_SOURCE_CODE).unwrap_or_default();
+            Codes { own: own_code(response, error_code.as_deref()), of_source }
+        }
+        _ => Codes::default(),
+    }
+}
+
+fn own_code<'e>(response: Option<&'e RawResponse>, of_client: Option<&'e str>) -> &'e str {
+    header(response, &ERROR_CODE)
+        .or(of_client)
+        // The client puts the status in the place of a code that was not sent.
+        .filter(|code| !code.bytes().all(|byte| byte.is_ascii_digit()))
+        .unwrap_or_default()
+}
+
+/// Codes by which Azure Storage answers a request without credentials for a container that has no public access, or that is not
+/// there. They are the same for every blob of the container.
+pub(super) const NOT_WITHOUT_CREDENTIALS: [&str; 3] =
+    ["ResourceNotFound", "NoAuthenticationInformation", "PublicAccessNotPermitted"];
 
 /// The fault for an answer with an error status.
 pub(super) fn of_status(
@@ -91,6 +119,11 @@ fn kind_of(status: u16, code: &str, retry_after: Option<Duration>) -> (FaultKind
         (409, "ContainerBeingDeleted" | "FilesystemBeingDeleted" | "ContainerBeingDisabled") => {
             (FaultKind::ContainerGone, ": its container is being deleted; restore it, or create it again")
         }
+        (401 | 403 | 404 | 409, code) if NOT_WITHOUT_CREDENTIALS.contains(&code) => (
+            FaultKind::ContainerGone,
+            ": its container is not there, or may not be read without credentials; correct its name, or give a connection \
+             string, an identity (--source-auth entra) or URLs with a SAS",
+        ),
         (404, _) => (FaultKind::NotFound, ""),
         // The first is what a SAS that may create but not overwrite gets in the place of a 409, the second the
         // condition of a create-only write, as some answer it.
@@ -115,7 +148,6 @@ fn kind_of(status: u16, code: &str, retry_after: Option<Duration>) -> (FaultKind
             FaultKind::Immutable,
             ": an immutability policy or a legal hold keeps it; it can be deleted when that has ended",
         ),
-        (409, "PublicAccessNotPermitted") => (FaultKind::Denied, ": anonymous reading is not allowed"),
         (409, "BlobAlreadyExists" | "") => (FaultKind::Exists, ": a blob of this name is there already"),
         (409, _) => (FaultKind::Denied, ""),
         (412 | 416, _) => (FaultKind::Changed, ": it is not what it was when first looked at"),
@@ -211,7 +243,10 @@ mod tests {
             (409, "ContainerBeingDeleted", FaultKind::ContainerGone),
             (409, "BlobImmutableDueToPolicy", FaultKind::Immutable),
             (400, "", FaultKind::NameRefused),
-            (409, "PublicAccessNotPermitted", FaultKind::Denied),
+            (409, "PublicAccessNotPermitted", FaultKind::ContainerGone),
+            (401, "NoAuthenticationInformation", FaultKind::ContainerGone),
+            (404, "ResourceNotFound", FaultKind::ContainerGone),
+            (404, "CannotVerifyCopySource", FaultKind::NotFound),
             (412, "ConditionNotMet", FaultKind::Changed),
             (412, "TargetConditionNotMet", FaultKind::Exists),
             (416, "InvalidRange", FaultKind::Changed),

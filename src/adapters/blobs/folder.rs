@@ -21,12 +21,10 @@ use futures_util::{
 use md5::{Digest, Md5};
 use uuid::Uuid;
 
-use super::{
-    deadline::{LARGE_WORK, READ_BYTES, blocking, blocking_for, contents},
-    faults, names, sidecar,
-};
+use super::{faults, names, sidecar};
 use crate::ports::{
     BlobInfo, BlobReader, Blobs, CopyGrant, Fault, FaultKind, PutOptions, Service, Stored, Upload,
+    deadline::{LARGE_WORK, READ_BYTES, blocking, blocking_for, contents},
 };
 
 /// Properties, mirroring the blobs' names. Hidden: no blob may be called so.
@@ -166,7 +164,8 @@ impl Blobs for FolderBlobs {
 
     async fn upload(&self, name: &str, options: &PutOptions) -> Result<Box<dyn Upload>, Fault> {
         self.path(name)?;
-        let file = self.begin(name)?;
+        let (own, begun) = (self.clone(), name.to_owned());
+        let file = blocking(self.service, move || own.begin(&begun)).await?;
         let (own, name, options) = (self.clone(), name.to_owned(), options.clone());
         Ok(Box::new(upload::FolderUpload::new(own, name, options, file)))
     }

@@ -10,7 +10,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use super::{
     account::Account,
     describe::describe,
-    faults::keep_means_exists,
+    faults::{self, Codes, NOT_WITHOUT_CREDENTIALS, keep_means_exists},
     upload::{block_id, commit},
 };
 use crate::ports::{BlobInfo, CopyGrant, Existing, Fault, FaultKind, PutOptions, Service};
@@ -99,12 +99,15 @@ async fn copy_in_blocks(
 /// not have.
 fn copy_fault(error: &Error, account: &Account, doing: &str, existing: Existing) -> Fault {
     let mut fault = account.fault(error, doing);
-    let says = |code: &str| fault.what.contains(code);
-    let kind = if says("Md5Mismatch") {
+    let Codes { own, of_source } = faults::codes(error);
+    let is_of_source = fault.service == Service::SourceBlobs || own == "CannotVerifyCopySource";
+    let kind = if [own, of_source].contains(&"Md5Mismatch") {
         FaultKind::Corrupt
-    } else if fault.service == Service::SourceBlobs || says("CannotVerifyCopySource") {
+    } else if is_of_source && NOT_WITHOUT_CREDENTIALS.contains(&of_source) {
+        // The source refuses the service; it may yet answer to us.
+        FaultKind::Unsupported
+    } else if is_of_source {
         match fault.kind {
-            // The source refuses the service; it may yet answer to us.
             FaultKind::Denied
             | FaultKind::Unauthenticated
             | FaultKind::NoRole
@@ -112,7 +115,7 @@ fn copy_fault(error: &Error, account: &Account, doing: &str, existing: Existing)
             | FaultKind::Misconfigured => FaultKind::Unsupported,
             ref other => other.clone(),
         }
-    } else if says("SourceCondition") || fault.kind == FaultKind::Archived {
+    } else if own.starts_with("SourceCondition") || fault.kind == FaultKind::Archived {
         fault.kind.clone()
     } else {
         return keep_means_exists(fault, existing);

@@ -1,27 +1,24 @@
 //! Reads learners' and markers' files by URL, with the identity that the settings name or that the source accepts.
 
-use std::{
-    collections::HashMap,
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
-use azure_core::credentials::TokenCredential;
 use azure_core::http::Url;
 use futures_util::{
     StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
-use tokio::sync::{Mutex, OnceCell};
 
+mod known;
 mod local;
+mod whole;
 
+use known::KnownIdentity;
 use local::{at, info_of_local, local, read_local};
+use whole::{Refusals, neighbour};
 
 use super::{
-    account::{Account, Identity, NEW_ROLES, SCOPE},
+    account::{Account, Identity},
     azure, hosts,
     reader::{self, is_directory},
     rotating::Rotating,
@@ -30,7 +27,7 @@ use super::{
 use crate::{
     domain::source_container,
     identity::EntraCredential,
-    ports::{BlobInfo, BlobReader, CopyGrant, Fault, FaultKind, Retry, Service, Source, gently},
+    ports::{BlobInfo, BlobReader, CopyGrant, Fault, FaultKind, Service, Source, gently},
     settings::{AccountSettings, Secret, SourceAuth, SourceSettings},
 };
 
@@ -38,12 +35,6 @@ const SERVICE: Service = Service::SourceBlobs;
 
 /// Name of a file that does not exist, used to test access.
 const NO_FILE: &str = "rogo-migrate-check";
-
-/// How long the finding that a container refuses our identity is kept.
-const REFUSAL_HOLDS: Duration = Duration::from_secs(5);
-
-/// Deadline of the search for an Entra identity.
-const IDENTITY_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Reads source files by their URL.
 pub(super) struct UrlSource {
@@ -58,9 +49,9 @@ pub(super) struct UrlSource {
     entra: Arc<EntraCredential>,
     entra_account: Arc<Account>,
     /// With [`SourceAuth::Auto`]: whether there is an identity.
-    has_identity: OnceCell<bool>,
-    /// Containers that were asked whether they refuse our identity as a whole, and when.
-    refusals: Mutex<HashMap<String, (Instant, bool)>>,
+    known: KnownIdentity,
+    /// Containers that were asked whether they refuse our identity as a whole.
+    refusals: Refusals,
 }
 
 impl UrlSource {
@@ -85,8 +76,8 @@ impl UrlSource {
             anonymous: Arc::new(Account::new(Identity::Anonymous, SERVICE)?),
             entra_account: Arc::new(Account::new(Identity::Entra(entra.clone()), SERVICE)?),
             entra,
-            has_identity: OnceCell::new(),
-            refusals: Mutex::default(),
+            known: KnownIdentity::default(),
+            refusals: Refusals::default(),
         })
     }
 
@@ -113,59 +104,11 @@ impl UrlSource {
                 return Err(Fault::new(SERVICE, FaultKind::Denied, what));
             }
             SourceAuth::Entra => &self.entra_account,
-            SourceAuth::Auto if may_see_a_token && self.has_identity().await? => &self.entra_account,
+            SourceAuth::Auto if may_see_a_token && self.known.is_there(&self.entra).await? => {
+                &self.entra_account
+            }
             SourceAuth::Auto | SourceAuth::Anonymous => &self.anonymous,
         })
-    }
-
-    /// The fault as it concerns the file, or everything in its container: if our own identity is refused, a neighbour
-    /// in the same container is asked for, and if that is refused too, no file is to blame.
-    async fn explained(&self, account: &Account, url: &Url, mut fault: Fault) -> Fault {
-        if let Some(hint) = hosts::dfs_hint(url).filter(|_| fault.kind.retry() == Retry::Never) {
-            fault.what = format!("{}; its URL {hint}", fault.what);
-        }
-        let Some(kind) = account.refused_as_a_whole() else { return fault };
-        if fault.kind == FaultKind::Denied
-            && fault.status == Some(403)
-            && self.refuses_as_a_whole(account, url).await
-        {
-            let roles = if kind == FaultKind::NoRole { NEW_ROLES } else { "" };
-            fault.what = format!("{}; so is every other file in that container{roles}", fault.what);
-            fault.kind = kind;
-        }
-        fault
-    }
-
-    /// Asked at most every [`REFUSAL_HOLDS`] for a container.
-    async fn refuses_as_a_whole(&self, account: &Account, url: &Url) -> bool {
-        let container = source_container(url);
-        let mut refusals = self.refusals.lock().await;
-        if let Some((asked, answer)) = refusals.get(&container)
-            && asked.elapsed() < REFUSAL_HOLDS
-        {
-            return *answer;
-        }
-        let asked = azure::head(account, &neighbour(url), "a neighbour of the file").await;
-        let answer = matches!(&asked, Err(fault) if fault.kind == FaultKind::Denied);
-        refusals.insert(container, (Instant::now(), answer));
-        answer
-    }
-
-    /// Remembered once it is certain: files that an identity may read must not be read without for its silence.
-    async fn has_identity(&self) -> Result<bool, Fault> {
-        let ask = || async {
-            if self.entra.is_known() {
-                return Ok(true);
-            }
-            match tokio::time::timeout(IDENTITY_PATIENCE, self.entra.get_token(&[SCOPE], None)).await {
-                Ok(answer) => Ok(answer.is_ok() || self.entra.is_known()),
-                Err(_elapsed) => {
-                    let what = "Microsoft Entra ID did not answer within 60 s; see whether it can be reached";
-                    Err(Fault::new(SERVICE, FaultKind::Unavailable, what))
-                }
-            }
-        };
-        self.has_identity.get_or_try_init(ask).await.copied()
     }
 }
 
@@ -179,7 +122,7 @@ impl Source for UrlSource {
         match reader::get(account.clone(), url, &shown(url)).await {
             Ok(reader) if is_directory(&reader.info) => Err(no_file(url)),
             Ok(reader) => Ok(reader),
-            Err(fault) => Err(self.explained(account, url, fault).await),
+            Err(fault) => Err(self.refusals.explained(account, url, fault).await),
         }
     }
 
@@ -194,7 +137,7 @@ impl Source for UrlSource {
         match gently(|| azure::head(account, url, &name)).await {
             Ok(info) if is_directory(&info) => Err(no_file(url)),
             Ok(info) => Ok(info),
-            Err(fault) => Err(self.explained(account, url, fault).await),
+            Err(fault) => Err(self.refusals.explained(account, url, fault).await),
         }
     }
 
@@ -237,19 +180,6 @@ fn container_of(url: &Url) -> Url {
     container
 }
 
-/// A name in the container of `url` that no file has, asked for as the file itself is: by the file's own signature if
-/// it has one. At the root of the container, because a directory may have rights of its own.
-fn neighbour(url: &Url) -> Url {
-    let mut neighbour = url.clone();
-    let below_container = source_container(url).matches('/').count() - 2;
-    let container: Vec<String> =
-        url.path_segments().into_iter().flatten().take(below_container).map(str::to_owned).collect();
-    if let Ok(mut segments) = neighbour.path_segments_mut() {
-        segments.clear().extend(container).push(NO_FILE);
-    }
-    neighbour
-}
-
 /// Whether `url` lies in the account at `endpoint`: host and whole path segments.
 fn is_below(endpoint: &Url, url: &Url) -> bool {
     let base = endpoint.path().trim_end_matches('/');
@@ -271,16 +201,6 @@ mod tests {
         assert!(!below("http://127.0.0.1:1/acc", "http://127.0.0.1:2/acc/box/f"));
         assert!(!below("https://a.blob.core.windows.net", "http://a.blob.core.windows.net/box/f"));
         assert!(!below("https://a.blob.core.windows.net", "https://a.blob.core.windows.net.evil/box/f"));
-    }
-
-    #[test]
-    fn a_neighbour_lies_at_the_root_of_the_container_and_is_asked_for_as_the_file_is() {
-        for (file, expected) in [
-            ("https://a.example/box/deep/f%20x.docx?sig=x", "https://a.example/box/rogo-migrate-check?sig=x"),
-            ("http://127.0.0.1:1/acc/box/deep/f", "http://127.0.0.1:1/acc/box/rogo-migrate-check"),
-        ] {
-            assert_eq!(neighbour(&file.parse().unwrap()).as_str(), expected);
-        }
     }
 
     #[test]

@@ -9,10 +9,14 @@ use futures_util::{
     StreamExt,
     stream::{self, BoxStream},
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::faults;
-use crate::ports::{BlobInfo, Fault, Service};
+use crate::ports::{
+    BlobInfo, Fault, Service,
+    deadline::{LARGE_WORK, in_time},
+    joined, on_thread,
+};
 
 /// Files of a page, as many as Azure gives at most.
 const PAGE: usize = 5_000;
@@ -24,14 +28,28 @@ type Page = Result<Vec<BlobInfo>, Fault>;
 pub(super) fn list(prefix: &str) -> BoxStream<'static, Page> {
     let (sender, receiver) = mpsc::channel(2);
     let prefix = prefix.to_owned();
-    tokio::task::spawn_blocking(move || {
+    // Ends by itself once the receiver is gone.
+    let walking = tokio::spawn(on_thread(move || {
         if let Err(error) = walk(&prefix, &sender) {
             let fault = faults::of_io(error, Service::SourceBlobs, "listing the folder of source files");
             // No receiver: the caller has seen enough.
             let _ = sender.blocking_send(Err(fault));
         }
-    });
-    stream::unfold(receiver, |mut receiver| async { Some((receiver.recv().await?, receiver)) }).boxed()
+    }));
+    told(receiver, walking)
+}
+
+/// What the walk tells; a folder that is silent for half an hour is a fault. The end of the walk is asked for too, lest a walk that
+/// panicked is taken for one that saw everything.
+fn told(pages: mpsc::Receiver<Page>, walking: JoinHandle<()>) -> BoxStream<'static, Page> {
+    stream::try_unfold((pages, walking), |(mut pages, walking)| async move {
+        if let Some(page) = in_time(LARGE_WORK, Service::SourceBlobs, pages.recv()).await? {
+            return Ok(Some((page?, (pages, walking))));
+        }
+        joined(walking).await;
+        Ok(None)
+    })
+    .boxed()
 }
 
 fn walk(prefix: &str, pages: &mpsc::Sender<Page>) -> io::Result<()> {
@@ -81,6 +99,25 @@ mod tests {
         let mut names: Vec<String> = pages.into_iter().flatten().map(|info| info.name).collect();
         names.sort_unstable();
         Ok(names)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_folder_that_is_silent_is_a_fault_that_may_pass() {
+        let (_silent, pages) = mpsc::channel(1);
+        let told: Vec<Page> = told(pages, tokio::spawn(std::future::pending())).collect().await;
+        let [Err(fault)] = told.as_slice() else { panic!("{told:?}") };
+        assert_eq!(fault.kind, FaultKind::Unavailable);
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "planted")]
+    async fn a_walk_that_panics_is_not_taken_for_one_that_ended() {
+        let (sender, pages) = mpsc::channel(1);
+        let walking = tokio::spawn(on_thread(move || {
+            drop(sender);
+            panic!("planted");
+        }));
+        told(pages, walking).collect::<Vec<Page>>().await;
     }
 
     #[tokio::test]

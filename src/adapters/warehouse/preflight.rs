@@ -9,20 +9,26 @@ use super::{
 };
 use crate::{
     domain::Value,
-    ports::{Fault, FaultKind, Service},
+    ports::{Fault, FaultKind, Finding, Service, WAREHOUSE_CHECKS},
 };
 
 /// Refuses the warehouse, naming tables, columns and examples.
 pub(super) async fn check(server: &SqlServer, tables: &Tables) -> Result<(), Fault> {
-    let mut problems = ids(server, tables).await?;
-    problems.extend(masked(server, tables).await?);
-    match problems.as_slice() {
-        [] => Ok(()),
-        problems => {
-            let what = format!("{}: {}", server.place(), problems.join("; "));
-            Err(Fault::new(Service::Warehouse, FaultKind::Misconfigured, what))
-        }
+    let [of_ids, of_masks] = WAREHOUSE_CHECKS;
+    let found = [(of_ids, ids(server, tables).await?), (of_masks, masked(server, tables).await?)];
+    let problems = found.iter().flat_map(|(_, problems)| problems).map(String::as_str).collect::<Vec<_>>();
+    if problems.is_empty() {
+        return Ok(());
     }
+    let place = server.place();
+    let what = format!("{place}: {}", problems.join("; "));
+    let mut fault = Fault::new(Service::Warehouse, FaultKind::Misconfigured, what);
+    fault.findings = found
+        .iter()
+        .flat_map(|(check, problems)| problems.iter().map(move |problem| (*check, problem)))
+        .map(|(check, problem)| Finding::stops(check, format!("{place}: {problem}")))
+        .collect();
+    Err(fault)
 }
 
 /// Rows that no attempt would find.

@@ -30,17 +30,15 @@ impl Ways {
     }
 }
 
-/// Whether streaming would meet the same fault: it may pass by itself, the source is gone, archived, another, or not
-/// what it says it is, or the target refuses us or the name.
+/// Whether streaming would meet the same fault: it may pass by itself, the source is archived, another, or not what it says it
+/// is, or the target is gone, or refuses us or the name. That the storage service does not find a source, which this process
+/// has just looked at, says nothing of it: a read does.
 pub(super) fn matters_to_every_way(fault: &Fault) -> bool {
     match fault.kind {
-        FaultKind::NotFound
-        | FaultKind::ContainerGone
-        | FaultKind::Archived
-        | FaultKind::NameRefused
-        | FaultKind::Changed
-        | FaultKind::Corrupt => true,
-        FaultKind::Unauthenticated | FaultKind::NoRole => fault.service == Service::TargetBlobs,
+        FaultKind::Archived | FaultKind::NameRefused | FaultKind::Changed | FaultKind::Corrupt => true,
+        FaultKind::NotFound | FaultKind::ContainerGone | FaultKind::Unauthenticated | FaultKind::NoRole => {
+            fault.service == Service::TargetBlobs
+        }
         _ => fault.kind.retry() != Retry::Never,
     }
 }
@@ -66,7 +64,9 @@ mod tests {
 
     #[test]
     fn a_source_that_refuses_the_service_may_yet_answer_to_us_and_a_target_refuses_every_way() {
-        for kind in [FaultKind::Unauthenticated, FaultKind::NoRole] {
+        for kind in
+            [FaultKind::Unauthenticated, FaultKind::NoRole, FaultKind::NotFound, FaultKind::ContainerGone]
+        {
             let of = |service| matters_to_every_way(&Fault::new(service, kind.clone(), "refused"));
             assert!(of(Service::TargetBlobs), "{kind:?}");
             assert!(!of(Service::SourceBlobs), "{kind:?}");

@@ -16,7 +16,7 @@ use crate::{
         grid::{count, span},
         standing::{RunState, Standing},
     },
-    run::{Plan, Refusal, RunResult, State, named_instead},
+    run::{Plan, Refusal, RunResult, State, clocks::is_younger, named_instead},
     watch::rerun,
 };
 pub use seen::redo_of;
@@ -184,7 +184,8 @@ fn no_process_works(facts: &Facts) -> Option<String> {
     }
     let last = facts.beats.values().max_by_key(|beat| beat.at)?;
     let State::Stopped(at) = &last.state else { return None };
-    let all_stopped = facts.beats.values().all(|beat| is_stopped(beat) || facts.at - beat.at >= STILL);
+    let all_stopped =
+        facts.beats.values().all(|beat| is_stopped(beat) || !is_younger(beat.at, facts.at, STILL));
     all_stopped.then(|| format!("no process is at work; the last one {at} of shard {}", last.shard))
 }
 

@@ -219,6 +219,60 @@ async fn nothing_is_purged_while_a_run_is_under_way_and_an_incomplete_one_only_a
 }
 
 #[tokio::test]
+async fn a_run_is_purged_right_after_its_plan_and_no_heartbeat_of_a_wrong_clock_or_without_sense_prevents_it()
+{
+    let sample = Sample::with(24, 75, |options| options.plain = true).await;
+    let app = app_with_folder(&sample).await;
+    app.run(&["plan"]).await.expect(0);
+    app.run(&["purge", "--yes", "--reason", "right after the plan"]).await.expect(0);
+
+    let mut app = app_with_folder(&sample).await;
+    app.run(&["plan"]).await.expect(0);
+    let put = |document: &str, text: &str| {
+        let place = store(&app).join(document);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::write(place, text).unwrap();
+    };
+    let beat = |minutes: i64| {
+        let at = chrono::Utc::now() + chrono::TimeDelta::minutes(minutes);
+        serde_json::json!({"at": at, "began_at": at}).to_string()
+    };
+    let heartbeat = "heartbeats/0/0-aaaaaaaaaaaa.json";
+    put(heartbeat, &beat(0));
+    let refused = app.run(&["purge"]).await.expect(75);
+    assert!(refused.stderr.contains("is under way"), "{}", refused.stderr);
+    for (text, what) in [(beat(24 * 60), "tomorrow's"), ("{\"at\":".to_owned(), "damaged")] {
+        put(heartbeat, &text);
+        let planned = app.run(&["purge"]).await.expect(0);
+        assert!(planned.stdout.contains("a dry run"), "{what}: {}", planned.stdout);
+    }
+
+    // Before there is a plan, the process that makes it is asked for.
+    app.set("ROGO_RUN", "later");
+    let put = |document: &str, text: &str| {
+        let place = app.out.path().join("run-store/later").join(document);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::write(place, text).unwrap();
+    };
+    let nothing = "nothing to purge";
+    let refusal =
+        serde_json::json!({"reasons": ["planted"], "at": chrono::Utc::now(), "exit_code": 78}).to_string();
+    for (text, refusal, exit, says) in [
+        (beat(0), None, 75, "the plan is being made"),
+        (beat(24 * 60), None, 78, nothing),
+        ("{\"at\":".to_owned(), None, 78, nothing),
+        (beat(-1), Some(refusal), 78, nothing),
+    ] {
+        put("planning/0.json", &text);
+        if let Some(refusal) = &refusal {
+            put("refused/0.json", refusal);
+        }
+        let ended = app.run(&["purge"]).await.expect(exit);
+        assert!(ended.stderr.contains(says), "{text} {refusal:?}: {}", ended.stderr);
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_purged_in_the_middle_of_a_verification() {
     let sample = Sample::with(24, 74, |options| options.plain = true).await;
     let app = app_with_folder(&sample).await;

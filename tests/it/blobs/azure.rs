@@ -248,7 +248,10 @@ async fn each_source_answer_has_its_kind() {
     let codes = Mutex::new(vec![
         (404, "BlobNotFound", FaultKind::NotFound),
         (403, "AuthorizationFailure", FaultKind::Denied),
-        (409, "PublicAccessNotPermitted", FaultKind::Denied),
+        // So Azure Storage answers a request without credentials for any blob of a private container.
+        (404, "ResourceNotFound", FaultKind::ContainerGone),
+        (401, "NoAuthenticationInformation", FaultKind::ContainerGone),
+        (409, "PublicAccessNotPermitted", FaultKind::ContainerGone),
         (429, "", FaultKind::Throttled(None)),
         (500, "InternalError", FaultKind::Unavailable),
         (408, "", FaultKind::Unavailable),

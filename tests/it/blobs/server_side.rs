@@ -146,18 +146,24 @@ async fn a_file_over_256_mib_is_copied_in_blocks() {
 async fn a_service_that_cannot_is_asked_once_and_then_files_are_streamed() {
     for refusal in [
         (501, "NotImplemented", None),
-        (403, "CannotVerifyCopySource", Some("403")),
+        (403, "CannotVerifyCopySource", Some(("403", ""))),
+        // A container that is private for the service, or not there for it: the reads of this process tell.
+        (404, "CannotVerifyCopySource", Some(("404", "ResourceNotFound"))),
+        (401, "CannotVerifyCopySource", Some(("401", "NoAuthenticationInformation"))),
+        (409, "CannotVerifyCopySource", Some(("409", "PublicAccessNotPermitted"))),
         (400, "UnsupportedHeader", None),
     ] {
         let from = source_stub(3, Some(MD5)).await;
         let to = HttpStub::start(move |request, _| {
-            let (status, code, source_status) = refusal;
+            let (status, code, of_source) = refusal;
             if request.header("x-ms-copy-source").is_none() {
                 return Response::new(201).header("content-md5", MD5);
             }
             let response = Response::new(status).header("x-ms-error-code", code);
-            match source_status {
-                Some(status) => response.header("x-ms-copy-source-status-code", status),
+            match of_source {
+                Some((status, code)) => response
+                    .header("x-ms-copy-source-status-code", status)
+                    .header("x-ms-copy-source-error-code", code),
                 None => response,
             }
         })
@@ -197,22 +203,63 @@ async fn a_false_conflict_is_settled_by_try_length_and_md5() {
 }
 
 #[tokio::test]
-async fn a_source_that_is_gone_or_changed_is_said_so_and_not_streamed() {
-    for (status, code, source_status, expected) in [
-        (412, "SourceConditionNotMet", None, FaultKind::Changed),
-        (404, "CannotVerifyCopySource", Some("404"), FaultKind::NotFound),
-        (404, "CannotVerifyCopySource", None, FaultKind::NotFound),
-        (503, "ServerBusy", None, FaultKind::Throttled(None)),
-    ] {
-        let from = source_stub(3, Some(MD5)).await;
-        let to = HttpStub::start(move |_, _| {
-            let response = Response::new(status).header("x-ms-error-code", code);
+async fn a_source_that_the_service_does_not_find_is_read_since_this_process_has_just_looked_at_it() {
+    for (source_status, is_gone) in [(Some("404"), false), (None, false), (None, true)] {
+        let from = HttpStub::start(move |request, _| match request.method.as_str() {
+            "HEAD" => Response::new(200).header("etag", "\"e1\"").header("content-length", "3"),
+            _ if is_gone => Response::new(404).header("x-ms-error-code", "BlobNotFound"),
+            _ => Response::new(200).header("etag", "\"e1\"").body("abc"),
+        })
+        .await;
+        let to = HttpStub::start(move |request, _| {
+            if request.header("x-ms-copy-source").is_none() {
+                return Response::new(201).header("content-md5", MD5);
+            }
+            let response = Response::new(404).header("x-ms-error-code", "CannotVerifyCopySource");
             match source_status {
                 Some(status) => response.header("x-ms-copy-source-status-code", status),
                 None => response,
             }
         })
         .await;
+        match copy(&target(&to), source(None), &source_url(&from)).await {
+            Ok(done) => assert!(!is_gone && done.size_bytes == 3),
+            Err(fault) => {
+                assert!(is_gone, "{fault}");
+                assert_eq!(
+                    (fault.service, &fault.kind),
+                    (Service::SourceBlobs, &FaultKind::NotFound),
+                    "{fault}"
+                );
+            }
+        }
+        assert_eq!(methods(&from), ["HEAD", "GET"]);
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_reads_like_a_code_is_no_code() {
+    let from = source_stub(3, Some(MD5)).await;
+    let to = HttpStub::start(|_, _| Response::new(503).header("x-ms-error-code", "ServerBusy")).await;
+    let copier = super::copy::copier(target(&to), source(None), Budget::new());
+    let file = planned(source_url(&from));
+    for name in ["Md5Mismatch.pdf", "CannotVerifyCopySource.pdf", "SourceCondition.pdf"] {
+        let fault = super::copy::copied(&copier, &file, name, metadata("t1")).await.unwrap_err();
+        assert_eq!(
+            (fault.service, &fault.kind),
+            (Service::TargetBlobs, &FaultKind::Throttled(None)),
+            "{fault}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_source_that_changed_or_must_wait_is_said_so_and_not_streamed() {
+    for (status, code, expected) in
+        [(412, "SourceConditionNotMet", FaultKind::Changed), (503, "ServerBusy", FaultKind::Throttled(None))]
+    {
+        let from = source_stub(3, Some(MD5)).await;
+        let to = HttpStub::start(move |_, _| Response::new(status).header("x-ms-error-code", code)).await;
         let fault = copy(&target(&to), source(None), &source_url(&from)).await.unwrap_err();
         assert_eq!(fault.kind, expected, "{fault}");
         let blamed = if status == 503 { Service::TargetBlobs } else { Service::SourceBlobs };

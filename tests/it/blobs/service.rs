@@ -134,6 +134,28 @@ async fn a_refused_file_is_its_own_fault_and_a_refused_container_is_not() {
 }
 
 #[tokio::test]
+async fn a_refused_file_whose_neighbour_does_not_answer_is_not_blamed_and_the_neighbour_is_asked_again() {
+    let service = BlobService::start(&[]).await;
+    let refusal = (403, "AuthorizationPermissionMismatch");
+    service.refuse_blob("source", "one", refusal);
+    // Of one source: what is found out of a container holds for some seconds.
+    let files = source(Some(&service.connection_string()));
+    let kind = async || files.get(&service.url("source", "one")).await.map(drop).unwrap_err();
+    for (answer, expected) in [
+        ((503, "ServerBusy"), FaultKind::Throttled(None)),
+        ((500, "InternalError"), FaultKind::Unavailable),
+        ((403, "AuthenticationFailed"), FaultKind::Unauthenticated),
+        ((404, "ContainerNotFound"), FaultKind::ContainerGone),
+        (refusal, FaultKind::Unauthenticated),
+    ] {
+        service.refuse_blob("source", "rogo-migrate-check", answer);
+        let fault = kind().await;
+        assert_eq!(fault.kind, expected, "{answer:?}: {fault}");
+        assert!(fault.what.contains("every other file in that container"), "{fault}");
+    }
+}
+
+#[tokio::test]
 async fn one_refused_file_does_not_end_server_side_copies_of_its_container() {
     let service = BlobService::start(&[Habit::Copies, Habit::RefusesOddNames]).await;
     for name in ["good", "archived", "other"] {

@@ -44,6 +44,18 @@ fn decided() -> Decided {
     Decided { at: Utc::now(), by, reason, decision: "orphans --delete".into(), attempts: 0 }
 }
 
+/// One blob that no row names costs the target a scan of its files: a sweep must not ask for many blobs in small parts.
+#[tokio::test]
+async fn thousands_of_orphans_cost_one_question() {
+    let world = world_with_orphans().await;
+    for number in 0..5_000 {
+        world.files.insert(&format!("LTI_Uploads/aaaaaaaaaaaa/{number}_1_orphan.pdf"), "x");
+    }
+    let totals = world.finalize().await.unwrap();
+    assert_eq!(totals.orphans.blobs, 5_002);
+    assert_eq!(world.target.blob_questions(), 1);
+}
+
 #[tokio::test]
 async fn only_orphans_of_this_runs_unclean_tries_are_removed() {
     let world = world_with_orphans().await;

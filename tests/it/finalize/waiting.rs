@@ -225,9 +225,13 @@ async fn a_job_that_vanished_ends_it_only_when_nobody_gives_a_sign_of_life() {
     let others = waited(&world, &gone()).await;
     assert_eq!((others.end.unwrap(), others.seconds), (WaitEnd::JobGone, 60), "another epoch's");
 
-    beat(&world, "1-abc", 5);
+    beat(&world, "1-abc", 24 * 60);
+    let ahead = waited(&world, &gone()).await;
+    assert_eq!((ahead.end.unwrap(), ahead.seconds), (WaitEnd::JobGone, 60), "a clock that is a day ahead");
+
+    beat(&world, "1-abc", 2);
     let working = waited(&world, &gone()).await;
-    assert_eq!((working.end.unwrap(), working.seconds), (WaitEnd::JobGone, 15 * MINUTE));
+    assert_eq!((working.end.unwrap(), working.seconds), (WaitEnd::JobGone, 12 * MINUTE));
 }
 
 #[tokio::test(start_paused = true)]

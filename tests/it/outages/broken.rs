@@ -110,6 +110,27 @@ async fn a_container_or_an_identity_that_is_refused_as_a_whole_is_held_and_blame
 }
 
 #[tokio::test]
+async fn a_private_container_that_is_read_without_credentials_is_refused_or_held_and_blames_no_row() {
+    let world = World::plain(8, 66).await;
+    let app = world.app().await;
+    let to = b" /devstoreaccount1/".to_vec();
+    let bytes = b"HTTP/1.1 404 No\r\nx-ms-error-code: ResourceNotFound\r\ncontent-length: 0\r\n\r\n".to_vec();
+    let private = Reply { to, bytes, times: usize::MAX };
+    world.source.reply(Some(private.clone()));
+    let says = "may not be read without credentials; correct its name, or give a connection string";
+    let refused = app.run(&["plan"]).await.expect(78);
+    assert!(refused.stderr.contains(says), "{}", refused.stderr);
+    world.source.reply(None);
+    app.run(&["plan"]).await.expect(0);
+    world.source.reply(Some(private));
+    let ended = app.run(&["shard", "--shard", "0", "--give-up-after", "2s"]).await.expect(75);
+    for part in [says, "No row was blamed"] {
+        assert!(ended.stderr.contains(part), "{part:?} is not said in {}", ended.stderr);
+    }
+    assert_eq!(super::recorded(&app).concat().len(), 0);
+}
+
+#[tokio::test]
 async fn a_source_that_answers_as_no_storage_does_is_held_and_blames_no_row() {
     let world = World::plain(8, 64).await;
     let app = world.app().await;

@@ -280,10 +280,14 @@ async fn runs_do_not_hinder_each_other_and_a_lost_lock_is_noticed() {
 #[tokio::test]
 async fn a_workers_sessions_free_their_locks_when_its_machine_vanishes() {
     let database = database().await;
-    // The worker's own session writes down what it is set to.
+    // Defaults of the database that a session of a worker must not take over. The session itself writes down what it is set to.
     database
         .run(
-            "create table session_settings (name text, setting text);
+            "do $$ begin
+                execute format('alter database %I set default_transaction_isolation to serializable', current_database());
+                execute format('alter database %I set client_min_messages to log', current_database());
+             end $$;
+             create table session_settings (name text, setting text);
              create function note_settings() returns trigger language plpgsql security definer as $$ begin
                 insert into session_settings select name, setting || coalesce(unit, '') from pg_settings;
                 return new; end $$;
@@ -302,6 +306,8 @@ async fn a_workers_sessions_free_their_locks_when_its_machine_vanishes() {
         ("idle_session_timeout", "0ms"),
         ("statement_timeout", "30000ms"),
         ("lock_timeout", "15000ms"),
+        ("default_transaction_isolation", "read committed"),
+        ("client_min_messages", "error"),
         ("application_name", "run/0/0123456789ab"),
     ] {
         let sql = "select setting from session_settings where name = $1";

@@ -95,6 +95,33 @@ async fn a_masked_column_of_the_warehouse_is_a_failed_check_that_names_it() {
 }
 
 #[tokio::test]
+async fn strange_ids_beside_a_masked_column_are_a_failed_check_of_their_own() {
+    let sample = Sample::with(12, 66, |options| options.plain = true).await;
+    let mut app = TestApp::without_cluster(&sample).await;
+    let reports = sample.path("warehouse/Rogo_AssessmentReport.csv");
+    let text = fs::read_to_string(&reports).unwrap();
+    let mut rows = csv::Reader::from_reader(text.as_bytes());
+    let place = rows.headers().unwrap().iter().position(|name| name == "AttemptId").unwrap();
+    let strange = rows.records().next().unwrap().unwrap();
+    let strange: Vec<&str> =
+        strange.iter().enumerate().map(|(n, cell)| if n == place { "0" } else { cell }).collect();
+    let mut with_it = csv::Writer::from_writer(text.clone().into_bytes());
+    with_it.write_record(&strange).unwrap();
+    fs::write(&reports, with_it.into_inner().unwrap()).unwrap();
+    let masked = vec![("Rogo_AssessmentReportScores".to_owned(), "Score".to_owned())];
+    let data = Data::load(&sample.path("warehouse")).unwrap();
+    let server = TdsServer::start(data, tds::Options { masked, ..tds::Options::default() }).await.unwrap();
+    app.set("DATA_WAREHOUSE_CONNECTION_STRING", server.connection_string());
+    let (prediction, _) = refused(&app, &[], 78).await;
+    let (ids, masks) = (check(&prediction, "warehouse"), check(&prediction, "warehouse_masked_columns"));
+    assert_eq!((ids.result, masks.result), (CheckResult::Fail, CheckResult::Fail), "{ids:?} {masks:?}");
+    assert!(ids.says.contains("1 rows of dbo.Rogo_AssessmentReport have an AttemptId"), "{ids:?}");
+    assert!(ids.remedy.contains("correct or remove them") && !ids.remedy.contains("unmask"), "{ids:?}");
+    assert!(masks.says.contains("Rogo_AssessmentReportScores.Score"), "{masks:?}");
+    assert!(!masks.says.contains("AttemptId") && masks.remedy.contains("grant unmask"), "{masks:?}");
+}
+
+#[tokio::test]
 async fn a_target_that_keeps_its_blobs_is_a_warning_and_no_refusal() {
     let (service, sample) = stored(&[Habit::Copies, Habit::IsImmutable], 12, 65).await;
     let app = app_in(&service, &sample).await;

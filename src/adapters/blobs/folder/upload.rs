@@ -8,10 +8,7 @@ use md5::{Digest, Md5};
 use tempfile::NamedTempFile;
 
 use super::FolderBlobs;
-use crate::{
-    adapters::blobs::deadline::blocking,
-    ports::{Fault, FaultKind, PutOptions, Stored, Upload},
-};
+use crate::ports::{Fault, FaultKind, PutOptions, Stored, Upload, deadline::blocking};
 
 /// Parts written so far.
 pub(super) struct FolderUpload {

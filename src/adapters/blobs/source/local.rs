@@ -9,11 +9,11 @@ use azure_core::http::Url;
 
 use super::{NO_FILE, SERVICE, shown};
 use crate::{
-    adapters::blobs::{
+    adapters::blobs::{faults, sidecar},
+    ports::{
+        BlobInfo, BlobReader, Fault, FaultKind,
         deadline::{blocking, contents},
-        faults, sidecar,
     },
-    ports::{BlobInfo, BlobReader, Fault, FaultKind},
 };
 
 pub(super) fn local(url: &Url) -> Result<Option<PathBuf>, Fault> {

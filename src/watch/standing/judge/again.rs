@@ -13,7 +13,7 @@ use crate::{
     exit::Exit,
     ports::{JobEnd, RunJob},
     report::{grid::span, standing::RunState},
-    run::{RunResult, Summary, writers::Unmerged},
+    run::{RunResult, Summary, clocks::is_younger, writers::Unmerged},
     watch::standing::Facts,
 };
 
@@ -67,7 +67,7 @@ fn by_writers(facts: &Facts) -> Option<Verdict> {
     let shards: BTreeSet<_> = facts.unmerged.iter().map(|writer| writer.shard).collect();
     let shards = shard_list(&shards.into_iter().collect::<Vec<_>>());
     // Jobs that have ended outweigh the last heartbeats of their pods.
-    let is_at_work = |writer: &&Unmerged| !writer.is_stopped && facts.at - writer.sign_at < ALIVE;
+    let is_at_work = |writer: &&Unmerged| !writer.is_stopped && is_younger(writer.sign_at, facts.at, ALIVE);
     let at_work = facts.unmerged.iter().filter(is_at_work).count();
     if at_work > 0 && facts.jobs.is_none() {
         let reason =
@@ -76,7 +76,7 @@ fn by_writers(facts: &Facts) -> Option<Verdict> {
     }
     let silence = facts.at - newest;
     let moved = format!("rows of shards {shards} were moved again after the last result");
-    if silence < STILL {
+    if is_younger(newest, facts.at, STILL) {
         let reason = format!("{moved}, and are not merged yet{UNLESS_IT_RUNS}");
         let verdict = Verdict::new(RunState::Finalizing, Exit::Temporary, reason);
         return Some(verdict.next(finalize_of(facts)));

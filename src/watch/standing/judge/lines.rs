@@ -11,7 +11,11 @@ use crate::{
         limits::of_shards,
         standing::{Rows, RunState, ShardPhase, ShardStanding, Verified, Verifying},
     },
-    run::{Heartbeat, Limit, Plan, Summary, Verification, verifying::UnderWay},
+    run::{
+        Heartbeat, Limit, Plan, Summary, Verification,
+        clocks::{is_ahead, is_younger},
+        verifying::UnderWay,
+    },
 };
 
 /// Every shard of the plan, in order.
@@ -69,8 +73,11 @@ fn life(beat: &Heartbeat, at: DateTime<Utc>) -> (ShardPhase, String, f64) {
     let silent_for = span(silence.to_std().unwrap_or_default());
     if is_stopped(beat) {
         (ShardPhase::EndedEarly, beat.state.to_string(), 0.0)
-    } else if silence < ALIVE {
+    } else if is_younger(beat.at, at, ALIVE) {
         (ShardPhase::AtWork, beat.state.to_string(), beat.rows_per_second)
+    } else if is_ahead(beat.at, at) {
+        let ahead = span((-silence).to_std().unwrap_or_default());
+        (ShardPhase::Silent, format!("unknown: its heartbeat is of a clock that is {ahead} ahead"), 0.0)
     } else if silence < STILL {
         (ShardPhase::Silent, format!("no heartbeat for {silent_for}"), 0.0)
     } else {

@@ -8,7 +8,10 @@ use super::ALIVE;
 use crate::{
     domain::ShardIndex,
     ports::{JobEnd, RunJob, RunJobs},
-    run::{Heartbeat, Plan, State},
+    run::{
+        Heartbeat, Plan, State,
+        clocks::{is_ahead, is_younger},
+    },
     settings::HelmRelease,
     watch::{
         rerun::{self, Rerun},
@@ -76,7 +79,7 @@ pub(super) fn release(facts: &Facts) -> Option<HelmRelease> {
 
 /// A process that may still move rows.
 pub(super) fn is_alive(beat: &Heartbeat, at: DateTime<Utc>) -> bool {
-    at - beat.at < ALIVE && !is_stopped(beat)
+    is_younger(beat.at, at, ALIVE) && !is_stopped(beat)
 }
 
 pub(super) fn is_stopped(beat: &Heartbeat) -> bool {
@@ -92,5 +95,6 @@ pub(super) fn undone(plan: &Plan, facts: &Facts) -> Vec<ShardIndex> {
 pub(super) fn last_sign(plan: &Plan, facts: &Facts) -> DateTime<Utc> {
     let done = facts.done.values().map(|marker| marker.at);
     let beats = facts.beats.values().filter(|beat| !is_stopped(beat)).map(|beat| beat.at);
+    let beats = beats.filter(|at| !is_ahead(*at, facts.at));
     done.chain(beats).fold(plan.created_at, DateTime::max)
 }

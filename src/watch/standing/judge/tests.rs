@@ -8,6 +8,7 @@ use super::*;
 use crate::{
     domain::{Books, InputDigest, TargetIdentity},
     ports::{JobState, LastWord, Obstacle, ObstacleKind, RunJob, RunJobs},
+    report::standing::ShardPhase,
     run::{
         DoneMarker, FORMAT, Heartbeat, Limit, LimitCode, Lost, Missing, PlanId, RULES_VERSION, RunName,
         ShardPlan, State, Summary, Work, WriterId, planning::Planning, writers::Unmerged,
@@ -283,6 +284,12 @@ fn a_run_that_ended() {
     unmerged.is(RunState::Incomplete, Exit::Incomplete, reason, line);
     let silent = Run::planned().done(&[0], 10).beat(1, minute(80));
     silent.is(RunState::Stalled, Exit::Incomplete, "no heartbeat for 20m 00s", RESUME);
+    // A clock that is half a day ahead keeps no run alive.
+    let ahead = || Run::planned().done(&[0], 80).beat(1, minute(100 + 12 * 60));
+    ahead().is(RunState::Stalled, Exit::Incomplete, "no heartbeat for 20m 00s", RESUME);
+    let shard = &judge(&ahead().0).1.shards[1];
+    assert_eq!((shard.phase, shard.rows_per_second), (ShardPhase::Silent, 0.0));
+    assert!(shard.state.contains("of a clock that is 12h 00m ahead"), "{}", shard.state);
     let unfinished = Run::planned().done(&[0, 1, 2], 10);
     let next = "rogo-migrate finalize --run rogo --run-store az://runs";
     unfinished.is(RunState::Stalled, Exit::Incomplete, "nothing is merged", next);

@@ -45,6 +45,7 @@ pub struct State {
     alters: Mutex<Option<Vec<String>>>,
     is_fenced: AtomicBool,
     asked: AtomicU32,
+    blob_questions: AtomicU32,
 }
 
 impl InMemoryTarget {
@@ -127,6 +128,11 @@ impl InMemoryTarget {
         self.state.asked.load(Ordering::SeqCst)
     }
 
+    /// Times that it was asked which blobs rows name.
+    pub fn blob_questions(&self) -> u32 {
+        self.state.blob_questions.load(Ordering::SeqCst)
+    }
+
     fn may_write(&self) -> Result<(), Fault> {
         let is_fenced = self.state.is_fenced.load(Ordering::SeqCst);
         if is_fenced { Err(no(Service::Database, FaultKind::Fenced)) } else { Ok(()) }
@@ -147,6 +153,7 @@ impl TargetReader for InMemoryTarget {
 
     async fn blob_names_of_writers(&self, names: &[String]) -> Result<HashSet<String>, Fault> {
         assert!(names.len() <= 100_000);
+        self.state.blob_questions.fetch_add(1, Ordering::SeqCst);
         let held = self.state.held.lock().unwrap();
         let standing: HashSet<&String> =
             held.values().flat_map(|submission| &submission.blob_names).collect();

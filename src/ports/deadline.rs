@@ -9,16 +9,16 @@ use futures_util::{
 };
 use tokio_util::io::ReaderStream;
 
-use crate::ports::{Fault, FaultKind, Service, on_thread};
+use super::{Fault, FaultKind, Service, on_thread};
 
 /// For one file of ordinary size, or one part of a larger one.
 const WORK: Duration = Duration::from_mins(2);
 
 /// For a file of any size, or a whole folder.
-pub(super) const LARGE_WORK: Duration = Duration::from_mins(30);
+pub const LARGE_WORK: Duration = Duration::from_mins(30);
 
 /// Runs blocking work on a blocking thread, and waits for it two minutes at most.
-pub(super) async fn blocking<T: Send + 'static>(
+pub async fn blocking<T: Send + 'static>(
     service: Service,
     work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
 ) -> Result<T, Fault> {
@@ -26,22 +26,37 @@ pub(super) async fn blocking<T: Send + 'static>(
 }
 
 /// As [`blocking`], with another deadline. The thread itself cannot be ended: it stays until the file system answers.
-pub(super) async fn blocking_for<T: Send + 'static>(
+pub async fn blocking_for<T: Send + 'static>(
     most: Duration,
     service: Service,
     work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
 ) -> Result<T, Fault> {
-    tokio::time::timeout(most, on_thread(work)).await.unwrap_or_else(|_elapsed| Err(silent(service, most)))
+    in_time(most, service, on_thread(work)).await?
+}
+
+/// What the file system answers, waited for so long at most.
+pub async fn in_time<T>(
+    most: Duration,
+    service: Service,
+    answer: impl Future<Output = T>,
+) -> Result<T, Fault> {
+    tokio::time::timeout(most, answer).await.map_err(|_elapsed| {
+        let what = format!(
+            "the file system did not answer for {} s; see whether its server (NFS?) can be reached",
+            most.as_secs()
+        );
+        Fault::new(service, FaultKind::Unavailable, what)
+    })
 }
 
 /// How much of a file is read at a time.
-pub(super) const READ_BYTES: usize = 256 * 1024;
+pub const READ_BYTES: usize = 256 * 1024;
 
 /// … and at least: some file systems say that a file is empty which is not.
 const LEAST_BYTES: usize = 8 * 1024;
 
 /// The contents of a file of so many bytes, with a buffer no larger than they need: hundreds of small files are read at once.
-pub(super) fn contents(
+pub fn contents(
     file: std::fs::File,
     bytes: u64,
     service: Service,
@@ -54,25 +69,15 @@ pub(super) fn contents(
 }
 
 /// The stream, each part of which comes within two minutes or is a fault.
-pub(super) fn with_deadline(
+pub fn with_deadline(
     body: BoxStream<'static, Result<Bytes, Fault>>,
     service: Service,
 ) -> BoxStream<'static, Result<Bytes, Fault>> {
     stream::try_unfold(body, move |mut body| async move {
-        match tokio::time::timeout(WORK, body.try_next()).await {
-            Ok(part) => Ok(part?.map(|bytes| (bytes, body))),
-            Err(_elapsed) => Err(silent(service, WORK)),
-        }
+        let part = in_time(WORK, service, body.try_next()).await??;
+        Ok(part.map(|bytes| (bytes, body)))
     })
     .boxed()
-}
-
-fn silent(service: Service, waited: Duration) -> Fault {
-    let what = format!(
-        "the file system did not answer for {} s; see whether its server (NFS?) can be reached",
-        waited.as_secs()
-    );
-    Fault::new(service, FaultKind::Unavailable, what)
 }
 
 #[cfg(test)]
