@@ -22,6 +22,8 @@ pub enum Kind {
     Absent,
     /// A row stands that should not.
     Surplus,
+    /// A row stands beside those of a submission, that this run did not write: the application may have added it since.
+    Added,
     /// Not about a stored row: outcomes, inputs or warehouse.
     Other,
 }
@@ -67,6 +69,8 @@ pub enum Lack {
     Writer,
     /// The manifest has no line for the file.
     Manifest,
+    /// More statuses of Turnitin may have stood when the receipt was made than can be tried.
+    Statuses,
     /// The row that holds the value is absent, which another check reports.
     Row,
 }
