@@ -75,6 +75,28 @@ pub enum Lack {
     Row,
 }
 
+impl Lack {
+    /// Whether it may be new at a second look: what a process reads once, and what outcomes keep, is the same at both.
+    pub fn may_come(self) -> bool {
+        match self {
+            Self::Warehouse
+            | Self::Blobs
+            | Self::Sources
+            | Self::SourceFile
+            | Self::Bytes
+            | Self::Writer
+            | Self::Statuses => true,
+            Self::Inputs
+            | Self::Catalogue
+            | Self::Table(_)
+            | Self::Digest
+            | Self::Incomplete
+            | Self::Manifest
+            | Self::Row => false,
+        }
+    }
+}
+
 /// The findings about one row.
 #[derive(Debug, Clone)]
 pub struct Findings {

@@ -24,10 +24,7 @@ use crate::{
     domain::Level,
     exit::Stop,
     ports::{Fault, Table, pause},
-    run::{
-        lines::Buckets,
-        receipts::Folding,
-    },
+    run::{lines::Buckets, receipts::Folding},
 };
 
 /// The rows of a partition that was compared so long ago are named: what changed since is not seen.

@@ -101,7 +101,11 @@ impl Places {
             rows: asked.plan.last_row(),
             by_manifest: self.manifest.is_some(),
             // Each source is read whole then: a request for its properties is little beside it.
-            unlisted: if asked.verify.level == Level::Content { Unlisted::LookAtEach } else { Unlisted::Leave },
+            unlisted: if asked.verify.level == Level::Content {
+                Unlisted::LookAtEach
+            } else {
+                Unlisted::Leave
+            },
             content: (asked.verify.level == Level::Content).then_some(content),
         })
     }

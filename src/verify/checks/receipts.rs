@@ -90,7 +90,11 @@ fn holds(layout: &Layout, receipt: &Receipt, stored: &StoredSubmission) -> Resul
 
 /// The digest of an enforcement row as it stands, which has a receipt of its own.
 pub fn of_enforcement(layout: &Layout, row: &StoredRow) -> Digest {
-    rows_digest(layout, Part::Enforcement, &[form(layout, &ENFORCEMENT, (Table::Enforcements, row), &Earlier::AsItStands)])
+    rows_digest(
+        layout,
+        Part::Enforcement,
+        &[form(layout, &ENFORCEMENT, (Table::Enforcements, row), &Earlier::AsItStands)],
+    )
 }
 
 /// The form of a stored row, with the Turnitin status that it may have had when it was written.

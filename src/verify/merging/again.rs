@@ -14,9 +14,7 @@ use crate::{
         blobs::LookedAt,
         findings::{Difference, Found, Kind, Lack},
         pass::{Look, Pass, Passed, Tally, Watched, World},
-        run::{
-            Files, Same, Task, look_at_all_files, look_at_enforcements, look_for_surplus, others,
-        },
+        run::{Files, Same, Task, look_at_all_files, look_at_enforcements, look_for_surplus, others},
         table::CheckId,
     },
 };

@@ -46,7 +46,7 @@ impl Watched {
                 *look = Look::Made;
             }
         }
-        for (check, lack) in findings.all_lacking() {
+        for (check, lack) in findings.all_lacking().filter(|(_, lack)| lack.may_come()) {
             if let Some(look) = self.looks.get_mut(&(row, check)) {
                 *look = Look::Lacking(lack);
             }

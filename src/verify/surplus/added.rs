@@ -30,8 +30,7 @@ pub async fn settle(
     rows: &mut [SurplusRow],
 ) -> Result<(), Fault> {
     let added = |row: &&mut SurplusRow| row.kind == Kind::Added;
-    let attempts: BTreeSet<AttemptId> =
-        rows.iter_mut().filter(added).filter_map(|row| row.attempt).collect();
+    let attempts: BTreeSet<AttemptId> = rows.iter_mut().filter(added).filter_map(|row| row.attempt).collect();
     let attempts: Vec<AttemptId> = attempts.into_iter().collect();
     let mut commits = BTreeMap::new();
     for some in attempts.chunks(AT_A_TIME) {

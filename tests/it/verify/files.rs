@@ -122,13 +122,17 @@ async fn a_change_that_a_person_accepts_is_no_difference_and_a_lost_row_cannot_b
 }
 
 #[tokio::test]
-async fn what_the_application_adds_to_a_submission_can_be_accepted_and_what_the_run_may_have_written_cannot() {
+async fn what_the_application_adds_to_a_submission_can_be_accepted_and_what_the_run_may_have_written_cannot()
+{
     let sample = sample().await;
     let app = in_folders(&sample).await;
     app.run(&["run"]).await.expect(0);
     let all = app.migrated();
     let of = |n: usize| {
-        format!("(select id from assignment_submissions where split_part(lti_launch_id, '_', 2) = '{}')", all[n])
+        format!(
+            "(select id from assignment_submissions where split_part(lti_launch_id, '_', 2) = '{}')",
+            all[n]
+        )
     };
     let file = |n: usize, blob: &str| {
         format!(
@@ -144,7 +148,8 @@ async fn what_the_application_adds_to_a_submission_can_be_accepted_and_what_the_
             of(n)
         )
     };
-    let assignment = format!("insert into submission_marking_assignments (submission_id) values ({});", of(0));
+    let assignment =
+        format!("insert into submission_marking_assignments (submission_id) values ({});", of(0));
     app.database.run(&[file(0, "'uploads/feedback/1'"), mark(0, "added"), assignment].concat()).await;
     verify(&app, &[]).await.expect(1);
     let surplus = |n: usize| (all[n].clone(), "nothing_surplus".to_owned());

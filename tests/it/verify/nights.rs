@@ -63,7 +63,8 @@ async fn bytes_that_were_not_compared_take_the_place_of_no_manifest() {
 
     // A person takes the byte, which proves nothing.
     let accepted = out("accepted.csv");
-    fs::write(&accepted, format!("Attempt ID,Reason,Person\n{},rescanned,A. Marker\n", file.attempt)).unwrap();
+    fs::write(&accepted, format!("Attempt ID,Reason,Person\n{},rescanned,A. Marker\n", file.attempt))
+        .unwrap();
     let accept = ["--accept", accepted.to_str().unwrap()];
     assert_eq!(look(&app, &accept).await, SOME);
     assert_eq!(look(&app, &[&accept[..], &["--content", "1/1"]].concat()).await, SOME);

@@ -29,8 +29,7 @@ fn a_receipt_of_rows_as_they_were_read_holds_whatever_turnitin_has_said_since() 
     let learners = "submission";
     let read = files(&[(learners, "processing", 7), (learners, "error", 7), ("feedback", "pending", 7)]);
     let read = receipt(&read, ReceiptFrom::Stored);
-    let now =
-        |one, other| files(&[(learners, one, 8), (learners, other, 8), ("feedback", "complete", 8)]);
+    let now = |one, other| files(&[(learners, one, 8), (learners, other, 8), ("feedback", "complete", 8)]);
     for (one, other, is_held) in [
         ("completed", "complete", true),
         ("processing", "error", true),
