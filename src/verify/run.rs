@@ -80,7 +80,7 @@ pub struct Verified {
 /// Rows that were compared more than a day before the result, as by a process that was killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OldRows {
-    /// How many.
+    /// Rows of all such partitions.
     pub rows: u64,
     /// When the first and the last of their partitions were (UTC).
     pub at: (DateTime<Utc>, DateTime<Utc>),
