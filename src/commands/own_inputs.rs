@@ -64,13 +64,16 @@ pub fn refuse_verified(settings: &Settings, verify: &VerifySettings, args: &Veri
     }
     let mut inputs = inputs(settings);
     inputs.extend([&verify.attempts, &verify.accept, &verify.manifest].into_iter().flatten().cloned());
-    let part = verify.content.map(|part| names::manifest_of_part(part.index + 1, part.of));
+    let parts = verify.content.map(|part| {
+        let (part, of) = (part.index + 1, part.of);
+        [names::manifest_of_part(part, of), names::unproven_manifest_of_part(part, of)]
+    });
     let mut files =
         vec![names::VERIFICATION, names::VERIFICATION_FAILURES, names::CONTROLS, names::CONTROLS_SQL];
     // A manifest that is compared is not written.
     if verify.manifest.is_none() {
-        files.push(names::MANIFEST);
-        files.extend(part.as_deref());
+        files.extend([names::MANIFEST, names::MANIFEST_UNPROVEN]);
+        files.extend(parts.iter().flatten().map(String::as_str));
     }
     refuse_in(&settings.out, &inputs, &files, "--out")
 }

@@ -119,6 +119,11 @@ impl FaultKind {
         }
     }
 
+    /// Whether this process may not do what it asked for, rather than cannot for now.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Denied | Self::NoRole | Self::Unauthenticated | Self::Unsupported)
+    }
+
     /// Its stable name, one of few.
     pub fn name(&self) -> &'static str {
         match self {

@@ -164,6 +164,8 @@ pub struct Link {
     pub blob: Option<String>,
     /// `created_at`, for the tables that are found by launch ids.
     pub created_at: Option<DateTime<Utc>>,
+    /// The transaction that wrote it (`xmin`).
+    pub transaction: u32,
 }
 
 /// A table that this role may not read, or not completely.

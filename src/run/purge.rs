@@ -210,7 +210,8 @@ mod tests {
             results/migrated.csv results/skipped.csv results/notes.csv results/lost.csv
             results/rolled_back.csv results/summary.json results/report.html results/verification.json
             results/controls.csv results/controls.sql results/transformations.csv writers/a.json
-            results/manifest.csv results/manifest-2-of-14.csv verify/content/14/2.json";
+            results/manifest.csv results/manifest-2-of-14.csv results/manifest-unproven.csv
+            results/manifest-unproven-2-of-14.csv verify/content/14/2.json";
         for name in all.split_whitespace() {
             assert!(stays(name), "{name}");
         }

@@ -13,7 +13,7 @@ pub use self::containers::{Container, Containers};
 use super::lines::{Buckets, SpooledBuckets};
 use crate::{
     domain::source_name,
-    ports::{BlobInfo, Fault, Source, stored_form},
+    ports::{BlobInfo, Fault, FaultKind, Source, stored_form},
 };
 
 /// Containers that are listed at a time.
@@ -83,6 +83,8 @@ pub struct Way {
     pub blobs: u64,
     /// Why it was not listed to its end; `None` if it was.
     pub not_listed: Option<String>,
+    /// The kind of fault that ended the listing, if one did.
+    pub fault: Option<FaultKind>,
     /// Whether it was not, because that takes as many requests as a look at each file.
     pub looks_are_cheaper: bool,
 }
@@ -163,7 +165,10 @@ pub async fn list_each(
         let place = number as usize;
         let (Some(way), Some(container)) = (ways.get_mut(place), containers.get(place)) else { continue };
         match page {
-            Err(fault) => way.not_listed = Some(format!("it could not be listed ({})", fault.what)),
+            Err(fault) => {
+                way.not_listed = Some(format!("it could not be listed ({})", fault.what));
+                way.fault = Some(fault.kind);
+            }
             Ok(page) => {
                 way.pages += 1;
                 if way.pages >= container.most_pages() {

@@ -14,7 +14,7 @@ pub mod wanted;
 use std::{collections::BTreeSet, sync::Arc};
 
 use self::{
-    sources::{Sourced, look_at_sources, without_sources},
+    sources::{Sourced, Unlisted, look_at_sources, without_sources},
     target::{ListedTarget, list_target, named_blobs},
     wanted::{Wanted, WantedFile, Wanting},
 };
@@ -47,6 +47,8 @@ pub struct Storage<'a> {
     pub rows: u64,
     /// Whether the bytes are compared with a manifest: the sources are not looked at.
     pub by_manifest: bool,
+    /// What becomes of sources that may be read and not listed.
+    pub unlisted: Unlisted,
     /// What is read at level content.
     pub content: Option<Content<'a>>,
 }
@@ -93,6 +95,14 @@ impl LookedAt {
         let Some(later) = later else { return self };
         self.files.target_requests += later.files.target_requests;
         self.files.source_requests += later.files.source_requests;
+        // Of a check that was not possible only then: what it was to look at again stands.
+        self.absent.blobs = self.absent.blobs.or(later.absent.blobs);
+        self.absent.bytes = self.absent.bytes.or(later.absent.bytes);
+        for why in later.absent.sources {
+            if !self.absent.sources.contains(&why) {
+                self.absent.sources.push(why);
+            }
+        }
         self.read = self.read.zip(later.read).map(|(read, later)| read.then(later));
         self
     }
@@ -144,7 +154,7 @@ pub async fn look_at(
     let Sourced { by_blob, requests, not_listed } = if storage.by_manifest {
         without_sources(wanted, in_folder)?
     } else {
-        look_at_sources(storage.source.as_ref(), wanted, in_folder).await?
+        look_at_sources(storage.source.as_ref(), wanted, in_folder, storage.unlisted).await?
     };
     looked.files.source_requests = requests;
     looked.absent.sources = not_listed;

@@ -22,6 +22,8 @@ pub enum Kind {
     Absent,
     /// A row stands that should not.
     Surplus,
+    /// A row stands beside those of a submission, that this run did not write: the application may have added it since.
+    Added,
     /// Not about a stored row: outcomes, inputs or warehouse.
     Other,
 }
@@ -67,8 +69,32 @@ pub enum Lack {
     Writer,
     /// The manifest has no line for the file.
     Manifest,
+    /// More statuses of Turnitin may have stood when the receipt was made than can be tried.
+    Statuses,
     /// The row that holds the value is absent, which another check reports.
     Row,
+}
+
+impl Lack {
+    /// Whether it may be new at a second look: what a process reads once, and what outcomes keep, is the same at both.
+    pub fn may_come(self) -> bool {
+        match self {
+            Self::Warehouse
+            | Self::Blobs
+            | Self::Sources
+            | Self::SourceFile
+            | Self::Bytes
+            | Self::Writer
+            | Self::Statuses => true,
+            Self::Inputs
+            | Self::Catalogue
+            | Self::Table(_)
+            | Self::Digest
+            | Self::Incomplete
+            | Self::Manifest
+            | Self::Row => false,
+        }
+    }
 }
 
 /// The findings about one row.

@@ -1,34 +1,34 @@
 //! The process that ends last: all parts together, surplus rows and blobs, and a second look at what differs.
 
+mod again;
 mod stands;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
-use stands::{Again, Report};
+use again::{Differences, First, look_again_at_files, look_again_at_rows, look_again_at_stored};
+use stands::Report;
 
 use super::{
-    blobs::{LookedAt, Storage},
+    blobs::Storage,
     content::{ReadFiles, manifest::ManifestLine},
     findings::{Found, Lack},
     part::Part,
-    pass::{Pass, Passed, Tally, World},
+    pass::{Passed, World},
     report::Absent,
-    run::{Files, Same, Task, Verified, look_at_all_files, look_at_enforcements, look_for_surplus, others},
+    run::{Files, OldRows, Same, Task, Verified, look_at_all_files, look_at_enforcements, look_for_surplus},
     signed,
-    table::CheckId,
 };
 use crate::{
     domain::Level,
     exit::Stop,
     ports::{Fault, Table, pause},
-    run::{
-        RowSet,
-        lines::{Buckets, SpooledBuckets},
-        receipts::Folding,
-    },
+    run::{lines::Buckets, receipts::Folding},
 };
+
+/// The rows of a partition that was compared so long ago are named: what changed since is not seen.
+const OLD: TimeDelta = TimeDelta::days(1);
 
 /// All parts together, and what has to be looked at again.
 pub struct Merging {
@@ -38,8 +38,9 @@ pub struct Merging {
     different: BTreeMap<usize, (u64, DateTime<Utc>)>,
     began_at: Option<DateTime<Utc>>,
     folding: Folding,
-    /// Row and check of each difference of a file.
-    of_files: HashSet<Same>,
+    /// The differences of files.
+    of_files: Differences,
+    old: Option<OldRows>,
     read: Option<ReadFiles>,
     lms_instance: String,
 }
@@ -53,7 +54,8 @@ impl Merging {
             different: BTreeMap::new(),
             began_at: None,
             folding,
-            of_files: HashSet::new(),
+            of_files: Differences::new(),
+            old: None,
             read: None,
             lms_instance: lms_instance.to_owned(),
         })
@@ -72,6 +74,7 @@ impl Merging {
 
     /// Adds a part.
     pub fn add(&mut self, mut part: Part) -> Result<(), Fault> {
+        let in_part = part.rows();
         part.add_to(&mut self.passed, &self.lms_instance);
         for (shard, row) in part.digests.drain(..) {
             self.folding.add_row(shard, &row);
@@ -79,7 +82,7 @@ impl Merging {
         let mut in_rows = 0;
         for (row, check) in &part.differences {
             if check.check().level > Level::Rows {
-                self.of_files.insert(Same::Row(*row, *check));
+                self.of_files.insert(Same::Row(*row, *check), First { check: *check, attempt: None });
             } else {
                 self.differences.push(part.part, &(row, check))?;
                 in_rows += 1;
@@ -90,6 +93,11 @@ impl Merging {
         }
         if let (Some(all), Some(read)) = (&mut self.read, part.read.take()) {
             all.add(read);
+        }
+        if Utc::now() - part.at > OLD {
+            let OldRows { rows, at: (from, to) } =
+                self.old.unwrap_or(OldRows { rows: 0, at: (part.at, part.at) });
+            self.old = Some(OldRows { rows: rows + in_part, at: (from.min(part.at), to.max(part.at)) });
         }
         self.began_at = Some(self.began_at.map_or(part.began_at, |began_at| began_at.min(part.began_at)));
         Ok(())
@@ -116,8 +124,9 @@ impl Merging {
         self.passed.known.finish();
         self.passed.failed.finish();
         let mut first = std::mem::take(&mut self.of_files);
-        let mut each = |same, _| {
-            first.insert(same);
+        let mut each = |same, found: Found| {
+            let (check, attempt) = (found.difference.check, found.attempt);
+            first.insert(same, First { check, attempt });
         };
         look_at_enforcements(world, task.images, &mut self.passed, &mut each).await?;
         look_for_surplus(world, &mut self.passed, &mut each).await?;
@@ -146,107 +155,18 @@ impl Merging {
             world.progress.says(format!("looking again at {differences} differences after {after_s} s"));
             pause(task.recheck).await;
             let spooled = self.differences.finish()?;
-            gone += look_again_at_rows(world, task, &self.different, &spooled, &mut report).await?;
-            let (of_files, first) = first.into_iter().partition(Same::is_of_files);
+            let (of_files, first) = first.into_iter().partition(|(same, _)| same.is_of_files());
+            let in_rows = (&self.different, &spooled);
+            gone += look_again_at_rows(world, task, in_rows, &mut self.passed.tally, &mut report).await?;
             gone += look_again_at_stored(world, task, &mut self.passed, first, &mut report).await?;
-            gone += look_again_at_files(world, task, of_files, &mut files, &mut report).await?;
+            let of_first = (&mut files, &mut self.passed.tally);
+            gone += look_again_at_files(world, task, of_files, of_first, &mut report).await?;
         }
         let (files, absent, manifest) = match files {
             Some(files) => files.finish(absent)?,
             None => (None, absent.clone(), None),
         };
         let verified = report.end(self.passed.tally, &absent, gone)?;
-        Ok(Verified { files, manifest, ..verified })
+        Ok(Verified { files, manifest, old: self.old, ..verified })
     }
-}
-
-/// The rows in which something differed, partition by partition; the number of differences that are gone.
-async fn look_again_at_rows(
-    world: &World<'_>,
-    task: &Task<'_>,
-    different: &BTreeMap<usize, (u64, DateTime<Utc>)>,
-    spooled: &SpooledBuckets,
-    report: &mut Report<'_>,
-) -> Result<u64, Stop> {
-    if different.is_empty() {
-        return Ok(0);
-    }
-    let others = others(world).await?;
-    let mut pass = Pass::begin(world, &others).await?;
-    let merged_at = report.seen_at;
-    let mut gone = 0;
-    for (part, (_, seen_at)) in different {
-        let mut first = HashSet::new();
-        let mut rows = RowSet::new(task.rows);
-        spooled.read(*part, |(row, check): (u64, CheckId)| {
-            // A row beyond the input's cannot have an outcome.
-            let _ = rows.insert(row);
-            first.insert((row, check));
-            Ok(())
-        })?;
-        report.seen_at = *seen_at;
-        let mut again = Again::of(first);
-        let mut each = |found: Found| {
-            again.see((found.row.unwrap_or_default(), found.difference.check), &found, report);
-        };
-        // Counted already.
-        pass.part(*part, Some(&rows), &mut Passed::default(), &mut each).await?;
-        gone += again.gone()?;
-    }
-    report.seen_at = merged_at;
-    Ok(gone)
-}
-
-/// The rules and stored rows that differed; the number of differences that are gone.
-async fn look_again_at_stored(
-    world: &World<'_>,
-    task: &Task<'_>,
-    passed: &mut Passed,
-    first: HashSet<Same>,
-    report: &mut Report<'_>,
-) -> Result<u64, Stop> {
-    if first.is_empty() {
-        return Ok(0);
-    }
-    // Counted already.
-    let tally = passed.tally.clone();
-    let has_surplus = first.iter().any(|same| matches!(same, Same::Stored(..)));
-    let mut again = Again::of(first);
-    let mut each = |same: Same, found: Found| again.see(same, &found, report);
-    look_at_enforcements(world, task.images, passed, &mut each).await?;
-    if has_surplus {
-        look_for_surplus(world, passed, &mut each).await?;
-    }
-    passed.tally = tally;
-    Ok(again.gone()?)
-}
-
-/// The files that differed, and blobs that no row names; the number of differences that are gone.
-async fn look_again_at_files(
-    world: &World<'_>,
-    task: &Task<'_>,
-    first: HashSet<Same>,
-    files: &mut Option<LookedAt>,
-    report: &mut Report<'_>,
-) -> Result<u64, Stop> {
-    if first.is_empty() {
-        return Ok(0);
-    }
-    let mut rows = RowSet::new(task.rows);
-    for same in &first {
-        if let Same::Row(row, _) = same {
-            // A row beyond the input's has no files.
-            let _ = rows.insert(*row);
-        }
-    }
-    let has_surplus = first.iter().any(|same| matches!(same, Same::Blob(_)));
-    let which = if has_surplus { Files::OfAndSurplus(&rows) } else { Files::Of(&rows) };
-    let mut again = Again::of(first);
-    let mut each = |same: Same, found: Found| again.see(same, &found, report);
-    // Counted already.
-    let later =
-        look_at_all_files(world, task.storage.as_ref(), which, &mut Tally::default(), &mut each).await?;
-    let gone = again.gone()?;
-    *files = files.take().map(|files| files.then(later));
-    Ok(gone)
 }

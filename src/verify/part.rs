@@ -76,6 +76,11 @@ impl Part {
         }
     }
 
+    /// Rows with an outcome that were looked at.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
     /// Adds it to what the parts before it leave; its differences stay.
     pub fn add_to(&mut self, all: &mut Passed, lms_instance: &str) {
         let tally = &mut all.tally;

@@ -5,6 +5,7 @@ mod files;
 mod lookups;
 mod prepared;
 mod tally;
+mod watched;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,6 +40,7 @@ use chunk::check_chunk;
 pub use files::collect_files;
 pub use prepared::Prepared;
 pub use tally::Tally;
+pub use watched::{Look, Watched};
 
 /// Rows that are looked up at a time.
 const ROWS_AT_A_TIME: usize = 400;
@@ -237,7 +239,7 @@ impl Passed {
                 findings.lacking(CheckId::EnforcementNewest, lack);
             }
         }
-        self.tally.count(&findings);
+        self.tally.count((item.number, item.attempt), &findings);
         for difference in findings.differences {
             found(Found { row: Some(item.number), attempt: item.attempt, difference });
         }

@@ -99,6 +99,11 @@ impl Absent {
             Lack::Sources => self.sources.join("; "),
             Lack::SourceFile => "the source no longer holds the file, or it may not be read".to_owned(),
             Lack::Bytes => self.bytes.clone().unwrap_or_else(|| "the blob's bytes cannot be read".to_owned()),
+            Lack::Statuses => {
+                "the receipt is of rows as they were read, and more statuses of Turnitin may have stood then than can be \
+                             tried"
+                    .to_owned()
+            }
             Lack::Manifest => "the manifest has no line for these files".to_owned(),
             Lack::Writer => {
                 "submissions of failed attempts have no file that says who wrote them, and were made while \

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 
 use super::{
     blobs::{LookedAt, Storage, look_at_files, look_for_surplus_blobs},
@@ -17,7 +17,7 @@ use super::{
     report::Values,
     selection::Accepted,
     signed,
-    surplus::{OtherSubmissions, Scan, SurplusRow},
+    surplus::{OtherSubmissions, Scan, SurplusRow, settle},
     table::CheckId,
 };
 use crate::{
@@ -61,6 +61,8 @@ pub struct Verified {
     pub passed: u64,
     /// Differences that a person has accepted.
     pub accepted: u64,
+    /// Of them those that level blobs or content found: bytes or properties of a file.
+    pub accepted_of_files: u64,
     /// Attempts whose changes were accepted.
     pub accepted_attempts: BTreeSet<AttemptId>,
     /// The first differences that stand, a sentence each: attempt, check, what differs.
@@ -71,6 +73,17 @@ pub struct Verified {
     pub files: Option<VerifiedFiles>,
     /// The manifest, at level content.
     pub manifest: Option<tempfile::NamedTempFile>,
+    /// The rows that were compared long before the result.
+    pub old: Option<OldRows>,
+}
+
+/// Rows that were compared more than a day before the result, as by a process that was killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OldRows {
+    /// Rows of all such partitions.
+    pub rows: u64,
+    /// When the first and the last of their partitions were (UTC).
+    pub at: (DateTime<Utc>, DateTime<Utc>),
 }
 
 /// What makes a difference of a stored row, a rule or a file the same when it is looked at again.
@@ -85,6 +98,14 @@ pub enum Same {
 }
 
 impl Same {
+    /// The row, if it is about one of the input.
+    pub fn row(&self) -> Option<u64> {
+        match self {
+            Self::Row(row, _) => Some(*row),
+            Self::Stored(..) | Self::Blob(_) => None,
+        }
+    }
+
     /// Whether it is found by a look at files.
     pub fn is_of_files(&self) -> bool {
         match self {
@@ -174,7 +195,7 @@ pub(super) fn tell(
     tally: &mut Tally,
     each: &mut Each<'_>,
 ) {
-    tally.count(&findings);
+    tally.count((row, Some(attempt)), &findings);
     for difference in findings.differences {
         let same = Same::Row(row, difference.check);
         each(same, Found { row: Some(row), attempt: Some(attempt), difference });
@@ -244,7 +265,9 @@ pub(super) async fn look_for_surplus(
             continue;
         }
         world.progress.says(format!("looking for surplus rows in {}", table.name()));
-        let (read, surplus) = scan.table(world.target, table, &mut of_failed).await?;
+        let (read, mut surplus) = scan.table(world.target, table, &mut of_failed).await?;
+        let instance = &world.ground.settings.lms_instance;
+        settle(world.target, world.ground.unreadable, instance, &mut surplus).await?;
         tally.compare(CheckId::NothingSurplus, read);
         surplus.into_iter().for_each(&mut tell);
     }

@@ -1,6 +1,7 @@
 //! Rows that stand and should not: which submissions this run migrated, which other ones name their attempts, and one scan of
 //! each table beside them.
 
+mod added;
 mod failed;
 mod scan;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use self::{
+    added::settle,
     failed::{BesideFailed, FailedAttempts},
     scan::{Scan, SurplusRow},
 };

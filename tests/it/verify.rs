@@ -14,6 +14,7 @@ mod files;
 mod nights;
 mod receipts;
 mod run_store;
+mod second_look;
 mod self_test;
 mod shards;
 mod states;

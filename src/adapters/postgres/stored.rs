@@ -102,8 +102,10 @@ impl<Side: Send + Sync> StoredTarget for PostgresTarget<Side> {
                 ("r.submission_id", "", NONE, NO_TIME.to_owned())
             }
         };
-        let columns =
-            format!("r.id::text as id, {parent}::text as parent, {blob} as blob, {created_at} as created_at");
+        let columns = format!(
+            "r.id::text as id, {parent}::text as parent, {blob} as blob, {created_at} as created_at,
+             r.xmin::text::oid as xmin_oid"
+        );
         let from = format!("{} r", table.name());
         let pages = Pages { columns: &columns, from: &from, key: parent, prefix };
         let link = |row: &PgRow| {
@@ -112,6 +114,7 @@ impl<Side: Send + Sync> StoredTarget for PostgresTarget<Side> {
                 parent: row.try_get("parent")?,
                 blob: row.try_get("blob")?,
                 created_at: row.try_get("created_at")?,
+                transaction: row.try_get::<Oid, _>("xmin_oid")?.0,
             })
         };
         pages.each(&self.pool, link, each).await

@@ -25,7 +25,7 @@ use crate::{
     },
     settings::{Part, VerifySettings},
     verify::{
-        blobs::Storage,
+        blobs::{Storage, sources::Unlisted},
         content::{
             Content, Portion,
             manifest::{Manifest, ManifestDraft},
@@ -100,6 +100,12 @@ impl Places {
             run: &asked.plan.run,
             rows: asked.plan.last_row(),
             by_manifest: self.manifest.is_some(),
+            // Each source is read whole then: a request for its properties is little beside it.
+            unlisted: if asked.verify.level == Level::Content {
+                Unlisted::LookAtEach
+            } else {
+                Unlisted::Leave
+            },
             content: (asked.verify.level == Level::Content).then_some(content),
         })
     }
@@ -121,7 +127,8 @@ impl Asked<'_> {
             return Ok(());
         };
         let is_whole = self.verify.attempts.is_none() && !self.args.only_unproven && !content.by_manifest;
-        let stands = verification.result == VerifyResult::Verified;
+        // Bytes that a person accepted are not those of the source.
+        let stands = verification.result == VerifyResult::Verified && verified.accepted_of_files == 0;
         let mut of_all = None;
         if let Some((part, of)) = content.part.filter(|_| is_whole) {
             let name = names::verified_part(part, of);
@@ -146,13 +153,14 @@ impl Asked<'_> {
             // Of bytes that differ none is written; and what a look at some files tells must not stand in the place of
             // what a look at all of them told.
             Some(manifest) if verification.result != VerifyResult::Differences && is_whole => {
-                self.publish_manifest(store, manifest, part, verification).await?;
+                let file = if stands { proven(part) } else { unproven(part) };
+                self.publish_manifest(store, manifest, file, verification).await?;
             }
             _ => return Ok(()),
         }
         if let Some(of) = of_all {
             let manifest = merged(store, of, self.plan.last_row()).await?;
-            self.publish_manifest(store, &manifest, None, verification).await?;
+            self.publish_manifest(store, &manifest, proven(None), verification).await?;
         }
         Ok(())
     }
@@ -161,10 +169,9 @@ impl Asked<'_> {
         &self,
         store: &RunStore,
         manifest: &tempfile::NamedTempFile,
-        part: Option<(u32, u32)>,
+        file: String,
         verification: &mut Verification,
     ) -> Result<(), Stop> {
-        let file = part.map_or(names::MANIFEST.to_owned(), |(part, of)| names::manifest_of_part(part, of));
         let out = self.settings.out.as_path();
         results::publish(Some(store), Some(out), &file, manifest.path(), CSV).await?;
         verification.results.extend(self.places_of(&file));
@@ -183,6 +190,16 @@ impl Asked<'_> {
         }
         Ok(parts)
     }
+}
+
+/// The manifest of bytes that were all compared with their source.
+fn proven(part: Option<(u32, u32)>) -> String {
+    part.map_or(names::MANIFEST.to_owned(), |(part, of)| names::manifest_of_part(part, of))
+}
+
+/// What the blobs hold now, although not all of it was compared: no word on whether it is what was copied.
+fn unproven(part: Option<(u32, u32)>) -> String {
+    part.map_or(names::MANIFEST_UNPROVEN.to_owned(), |(part, of)| names::unproven_manifest_of_part(part, of))
 }
 
 /// The manifests of all parts as one: the same as that of a verification of all files at once.

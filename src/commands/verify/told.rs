@@ -9,14 +9,17 @@ use crate::{
     commands::{host::host, json::json},
     domain::AttemptId,
     exit::Stop,
-    report::events::Event,
+    report::{events::Event, grid::count},
     run::{
         Decided, RunResult, Verification, decisions, names,
         receipts::program_digest,
         results::{self, CSV},
     },
     telemetry,
-    verify::{report::result, run::Verified},
+    verify::{
+        report::result,
+        run::{OldRows, Verified},
+    },
 };
 
 impl Asked<'_> {
@@ -32,6 +35,7 @@ impl Asked<'_> {
                 summary.missing.rows, summary.rows, summary.lost.rows
             ));
         }
+        remarks.extend(verified.old.map(old_rows));
         let altered = &self.settings.database.target_alters;
         if !altered.is_empty() {
             let columns: Vec<String> = altered.iter().map(ToString::to_string).collect();
@@ -150,6 +154,13 @@ impl Asked<'_> {
         verification.independent = reasons.is_empty();
         verification.not_independent = reasons;
     }
+}
+
+/// A state that is taken up may be old, and what changed since in its rows is not seen.
+fn old_rows(old: OldRows) -> String {
+    let (from, to) = (old.at.0.date_naive(), old.at.1.date_naive());
+    let on = if from == to { format!("on {from}") } else { format!("from {from} to {to}") };
+    format!("{} rows were compared {on}: what changed there since is not seen", count(old.rows))
 }
 
 /// Tells each check's result to those who follow the process.

@@ -138,11 +138,19 @@ pub const MANIFEST: &str = "manifest.csv";
 pub fn manifest_of_part(part: u32, of: u32) -> String {
     format!("manifest-{part}-of-{of}.csv")
 }
+/// SHA-256 of every file whose bytes were read, if not all of them were compared: it takes the place of no manifest.
+pub const MANIFEST_UNPROVEN: &str = "manifest-unproven.csv";
+/// The same of one part, from 1, of several.
+pub fn unproven_manifest_of_part(part: u32, of: u32) -> String {
+    format!("manifest-unproven-{part}-of-{of}.csv")
+}
 /// Whether a file is a manifest, of all files or of one part.
 pub fn is_manifest(file: &str) -> bool {
     let part = file.strip_prefix("manifest-").and_then(|rest| rest.strip_suffix(".csv"));
+    let part = part.map(|part| part.strip_prefix("unproven-").unwrap_or(part));
     let of = part.and_then(|part| part.split_once("-of-"));
-    file == MANIFEST || of.is_some_and(|(part, of)| [part, of].iter().all(|one| one.parse::<u32>().is_ok()))
+    [MANIFEST, MANIFEST_UNPROVEN].contains(&file)
+        || of.is_some_and(|(part, of)| [part, of].iter().all(|one| one.parse::<u32>().is_ok()))
 }
 /// Prefix of the parts of all verifications at level content.
 pub const VERIFIED_PARTS: &str = "verify/content/";

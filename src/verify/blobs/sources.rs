@@ -9,7 +9,7 @@ use crate::{
     ports::{BlobInfo, Fault, FaultKind, Retry, Service, Source},
     run::{
         lines::{Buckets, SpooledBuckets},
-        source_files::{Listed, ListedBlob, NameKey, is_of_the_past, list_all},
+        source_files::{Listed, ListedBlob, NameKey, Way, is_of_the_past, list_all},
     },
 };
 
@@ -26,6 +26,21 @@ pub struct Sourced {
     pub not_listed: Vec<String>,
 }
 
+/// What becomes of files whose container may be read and not listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unlisted {
+    /// Nothing is known of them.
+    Leave,
+    /// One request for each.
+    LookAtEach,
+}
+
+/// The fault that kept a container from being listed, if it may pass.
+fn passing(way: &Way) -> Option<Fault> {
+    let kind = way.fault.clone().filter(|kind| kind.retry() != Retry::Never)?;
+    Some(Fault::new(Service::SourceBlobs, kind, way.not_listed.clone().unwrap_or_default()))
+}
+
 /// Deals the files by the names of their blobs, without a look at their sources.
 pub fn without_sources(wanted: &Wanted, in_folder: bool) -> Result<Sourced, Fault> {
     let buckets = wanted.by_source.len();
@@ -38,15 +53,24 @@ pub fn without_sources(wanted: &Wanted, in_folder: bool) -> Result<Sourced, Faul
     Ok(Sourced { by_blob: dealt.finish()?, requests: 0, not_listed: Vec::new() })
 }
 
-/// Lists the sources, and deals the files by the names of their blobs.
+/// Lists the sources, and deals the files by the names of their blobs. `unlisted`: what becomes of files whose container may not
+/// be listed. A fault that may pass ends the verification: it is no reason for a check that is not possible.
 pub async fn look_at_sources(
     source: &dyn Source,
     wanted: &Wanted,
     in_folder: bool,
+    unlisted: Unlisted,
 ) -> Result<Sourced, Fault> {
     let buckets = wanted.by_source.len();
     let containers = (0..).zip(wanted.containers.iter().cloned()).collect();
     let listed = list_all(source, containers, buckets).await?;
+    if let Some(fault) = listed.ways.iter().find_map(passing) {
+        return Err(fault);
+    }
+    let looks_at_each = |way: &Way| {
+        way.looks_are_cheaper
+            || (unlisted == Unlisted::LookAtEach && way.fault.as_ref().is_some_and(FaultKind::is_refusal))
+    };
     let mut requests: u64 = listed.ways.iter().map(|way| way.pages).sum();
     let mut dealt = Buckets::new(buckets)?;
     for bucket in 0..buckets {
@@ -55,7 +79,7 @@ pub async fn look_at_sources(
         wanted.by_source.read(bucket, |(container, file): (u32, WantedFile)| {
             let way = listed.ways.get(container as usize);
             match (&file.url, way) {
-                (Some(url), Some(way)) if is_of_the_past(url) || way.looks_are_cheaper => due.push(file),
+                (Some(url), Some(way)) if is_of_the_past(url) || looks_at_each(way) => due.push(file),
                 (Some(url), Some(way)) => {
                     let key = NameKey::of_source(container, url);
                     let source = match (found.get(&key), &way.not_listed) {
@@ -75,7 +99,7 @@ pub async fn look_at_sources(
             dealt.push(file.key(in_folder).bucket(buckets), &file)?;
         }
     }
-    let ways = listed.ways.iter().zip(&wanted.containers).filter(|(way, _)| !way.looks_are_cheaper);
+    let ways = listed.ways.iter().zip(&wanted.containers).filter(|(way, _)| !looks_at_each(way));
     let why = ways.filter_map(|(way, container)| {
         way.not_listed.as_ref().map(|why| format!("the source {}: {why}", container.shown))
     });

@@ -51,7 +51,7 @@ pub async fn list_target(
                 tracing::warn!(place = target.location(), "the target container is not there");
                 continue;
             }
-            Err(fault) if is_refused(&fault) => {
+            Err(fault) if fault.kind.is_refusal() => {
                 return Ok(Err(format!("{} may not be listed: {}", target.location(), fault.chain())));
             }
             Err(fault) => return Err(fault.into()),
@@ -72,14 +72,6 @@ pub async fn clear(scratch: &dyn Blobs) -> Result<(), Fault> {
         listed => listed?,
     };
     scratch.delete_many(&names).await
-}
-
-/// Whether this process may not list, rather than cannot for now.
-fn is_refused(fault: &Fault) -> bool {
-    matches!(
-        fault.kind,
-        FaultKind::Denied | FaultKind::NoRole | FaultKind::Unauthenticated | FaultKind::Unsupported
-    )
 }
 
 /// The names of all blobs that file rows of the target name with a writer of this run, on disk.

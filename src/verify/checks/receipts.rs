@@ -1,5 +1,8 @@
 //! What was kept of a row when it was moved: the receipt of its stored rows, and the digest of what it was decided from.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 
 use super::{
@@ -9,7 +12,8 @@ use super::{
         rows::StoredSubmission,
         table::CheckId,
     },
-    Ground, turnitin,
+    Ground,
+    turnitin::{Earlier, Possible},
 };
 use crate::{
     domain::{
@@ -47,9 +51,10 @@ pub fn receipt(
     if let Some((table, _)) = tables(stored).find(unreadable) {
         return findings.lacking(check, Lack::Table(table));
     }
-    findings.compared(check);
-    if holds(ground.layout, receipt, stored) {
-        return;
+    match holds(ground.layout, receipt, stored) {
+        Ok(true) => return findings.compared(check),
+        Ok(false) => findings.compared(check),
+        Err(lack) => return findings.lacking(check, lack),
     }
     let written = Written::of(receipt, stored);
     if let Written::Again(tables) = &written {
@@ -73,27 +78,35 @@ pub fn receipt(
     findings.differences.push(Difference { check, kind, issue, values: None });
 }
 
-/// Whether the rows are as the receipt says, but for what Turnitin's statuses have become since.
-fn holds(layout: &Layout, receipt: &Receipt, stored: &StoredSubmission) -> bool {
-    turnitin::earlier(&stored.files, receipt).any(|statuses| {
+/// Whether the rows are as the receipt says, but for what Turnitin's statuses have become since; that cannot be said if more of
+/// them may have stood than can be tried.
+fn holds(layout: &Layout, receipt: &Receipt, stored: &StoredSubmission) -> Result<bool, Lack> {
+    let possible = Possible::of(&stored.files, receipt);
+    let holds = possible.tries().any(|statuses| {
         rows_digest(layout, Part::Submission, &forms(layout, stored, &statuses)) == receipt.sha256
-    })
+    });
+    if holds || possible.are_all() { Ok(holds) } else { Err(Lack::Statuses) }
 }
 
 /// The digest of an enforcement row as it stands, which has a receipt of its own.
 pub fn of_enforcement(layout: &Layout, row: &StoredRow) -> Digest {
-    rows_digest(layout, Part::Enforcement, &[form(layout, &ENFORCEMENT, (Table::Enforcements, row), None)])
+    rows_digest(
+        layout,
+        Part::Enforcement,
+        &[form(layout, &ENFORCEMENT, (Table::Enforcements, row), &Earlier::AsItStands)],
+    )
 }
 
-/// The form of a stored row; with this Turnitin status, if it had another one when it was written.
+/// The form of a stored row, with the Turnitin status that it may have had when it was written.
 fn form(
     layout: &Layout,
     of: &'static TableForm,
     (table, row): (Table, &StoredRow),
-    status: Option<&str>,
+    status: &Earlier,
 ) -> RowForm {
     RowForm::new(layout, of, |column| match (column, status) {
-        ("turnitin_status", Some(status)) => StoredValue::Text(status.into()),
+        ("turnitin_status", Earlier::Was(Some(status))) => StoredValue::Text(status.into()),
+        ("turnitin_status", Earlier::Was(None)) => StoredValue::Null,
         _ => value(table.place(column).map_or(&Cell::Null, |place| row.at(place))),
     })
 }
@@ -105,13 +118,14 @@ fn tables(stored: &StoredSubmission) -> impl Iterator<Item = (Table, &[StoredRow
 }
 
 /// `statuses`: of each file, where it is not the one that stands.
-fn forms(layout: &Layout, stored: &StoredSubmission, statuses: &[Option<String>]) -> Vec<RowForm> {
+fn forms(layout: &Layout, stored: &StoredSubmission, statuses: &[&Earlier]) -> Vec<RowForm> {
     let mut forms = Vec::new();
     for (table, rows) in tables(stored) {
         let Some(of) = Part::Submission.tables().iter().find(|form| form.name == table.name()) else {
             continue;
         };
-        let status = |n: usize| statuses.get(n).filter(|_| table == Table::Files).and_then(Option::as_deref);
+        let of_file = |n: usize| statuses.get(n).filter(|_| table == Table::Files);
+        let status = |n: usize| of_file(n).copied().unwrap_or(&Earlier::AsItStands);
         let numbered = rows.iter().enumerate();
         forms.extend(numbered.map(|(n, row)| form(layout, of, (table, row), status(n))));
     }
@@ -207,90 +221,4 @@ fn what(written: &Written, differences: &[Difference]) -> String {
     let verb = if columns.len() == 1 { "differs" } else { "differ" };
     let columns: Vec<&str> = columns.into_iter().collect();
     format!("the receipt does not hold: {} {verb}", columns.join(", "))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::{ReceiptFrom, form::NumberType};
-
-    /// Files with these statuses; each as kind, status and transaction.
-    fn files(all: &[(&str, &str, u32)]) -> StoredSubmission {
-        let files = all.iter().enumerate().map(|(n, (kind, status, transaction))| {
-            let cell = |column: &&str| match *column {
-                "id" => Cell::Text(format!("file-{n}")),
-                "submission_file_type" => Cell::Text((*kind).to_owned()),
-                "turnitin_status" => Cell::Text((*status).to_owned()),
-                _ => Cell::Null,
-            };
-            StoredRow { cells: Table::Files.columns().iter().map(cell).collect(), transaction: *transaction }
-        });
-        StoredSubmission { files: files.collect(), ..StoredSubmission::default() }
-    }
-
-    #[test]
-    fn a_receipt_of_rows_as_they_were_read_holds_whatever_turnitin_has_said_since() {
-        let layout = Layout::new(&[], |_, _| NumberType::Real);
-        let receipt = |stored: &StoredSubmission, from| Receipt {
-            sha256: rows_digest(&layout, Part::Submission, &forms(&layout, stored, &[])),
-            from,
-            enforcement: None,
-            transaction: (from == ReceiptFrom::Sent).then_some(7),
-        };
-        let learners = "submission";
-        let read = files(&[(learners, "processing", 7), (learners, "error", 7), ("feedback", "pending", 7)]);
-        let read = receipt(&read, ReceiptFrom::Stored);
-        let now =
-            |one, other| files(&[(learners, one, 8), (learners, other, 8), ("feedback", "complete", 8)]);
-        for (one, other, is_held) in [
-            ("completed", "complete", true),
-            ("processing", "error", true),
-            ("pending", "pending", true),
-            ("complete", "completex", false),
-        ] {
-            assert_eq!(holds(&layout, &read, &now(one, other)), is_held, "{one} {other}");
-        }
-        // Many files were of one status when they were read.
-        let all = |status| files(&[(learners, status, 7); 20]);
-        assert!(holds(&layout, &receipt(&all("queued"), ReceiptFrom::Stored), &all("completed")));
-        // Another value in the same rows is no status.
-        let mut changed = now("completed", "complete");
-        let name = Table::Files.place("file_name").unwrap();
-        changed.files[0].cells[name] = Cell::Text("x".into());
-        assert!(!holds(&layout, &read, &changed));
-        // What was sent is of one status only, and of none in a row as it was committed.
-        let sent = receipt(&all("complete"), ReceiptFrom::Sent);
-        let later = |transaction| files(&[(learners, "queued", transaction); 20]);
-        assert!(holds(&layout, &sent, &later(8)) && !holds(&layout, &sent, &later(7)));
-        let sent = receipt(&all("queued"), ReceiptFrom::Sent);
-        assert!(!holds(&layout, &sent, &files(&[(learners, "complete", 8); 20])));
-    }
-
-    #[test]
-    fn what_was_written_after_the_commit_is_told_from_what_was_before_although_transactions_go_round() {
-        let own = u32::MAX - 1;
-        let row = |transaction| StoredRow { transaction, ..StoredRow::default() };
-        let receipt = |transaction| Receipt {
-            sha256: Digest::of(b""),
-            from: ReceiptFrom::Sent,
-            enforcement: None,
-            transaction,
-        };
-        let known = receipt(Some((7 << 32) | u64::from(own)));
-        let of = |receipt: &Receipt, file: u32, mark: u32| {
-            let (submissions, files, marks) = (vec![row(own)], vec![row(file)], vec![row(mark)]);
-            let stored = StoredSubmission { submissions, files, marks, ..StoredSubmission::default() };
-            match Written::of(receipt, &stored) {
-                Written::Once => "once".to_owned(),
-                Written::Again(tables) => format!("again: {tables:?}"),
-                Written::Unknown => "unknown".to_owned(),
-            }
-        };
-        assert_eq!(of(&known, own, own), "once");
-        assert_eq!(of(&known, own, own + 1), "again: {Marks}");
-        assert_eq!(of(&known, 3, own), "again: {Files}", "the numbers began anew");
-        assert_eq!(of(&known, own - 1, 3), "unknown", "a restore gives rows other numbers");
-        assert_eq!(of(&receipt(None), own, own), "unknown");
-        assert_eq!(of(&receipt(Some(5)), own, own), "unknown", "no row names the commit");
-    }
 }

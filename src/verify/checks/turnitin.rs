@@ -29,51 +29,86 @@ const STATUSES: [&str; 15] = [
     "expired",
 ];
 
-/// Statuses of the files of one submission that are tried together at most.
-const MOST: usize = 4_096;
+/// Statuses of the files of one submission that are tried together at most: all of four files, in about a second.
+const MOST: usize = 100_000;
 
-/// The statuses that these files may have had when the receipt was made, together: one of each file, `None` for the one that
-/// stands. A receipt of rows as they were read may be of any status; of too many files, of the same one for all.
-pub fn earlier(files: &[StoredRow], receipt: &Receipt) -> impl Iterator<Item = Vec<Option<String>>> {
-    let possible: Vec<Vec<Option<String>>> = files.iter().map(|file| of_file(file, receipt)).collect();
-    let all = possible.iter().try_fold(1, |all: usize, of| all.checked_mul(of.len()));
-    let all = all.filter(|all| *all <= MOST);
-    let most = possible.iter().map(Vec::len).max().unwrap_or(1);
-    (0..all.unwrap_or(most)).map(move |n| {
-        let mut rest = n;
-        let status = |of: &Vec<Option<String>>| {
-            let place = if all.is_some() { rest % of.len() } else { n };
-            rest /= of.len();
-            of.get(place).or(of.first()).cloned().flatten()
-        };
-        possible.iter().map(status).collect()
-    })
+/// The status of a file when its submission's receipt was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Earlier {
+    /// The one that stands.
+    AsItStands,
+    /// This one, or none.
+    Was(Option<String>),
 }
 
-fn of_file(file: &StoredRow, receipt: &Receipt) -> Vec<Option<String>> {
+/// The statuses that the files of a submission may have had when its receipt was made.
+pub struct Possible {
+    /// Of each file.
+    of_files: Vec<Vec<Earlier>>,
+    /// How many there are together, if they can all be tried.
+    all: Option<usize>,
+}
+
+impl Possible {
+    /// A receipt of rows as they were read may be of any status.
+    pub fn of(files: &[StoredRow], receipt: &Receipt) -> Self {
+        let of_files: Vec<Vec<Earlier>> = files.iter().map(|file| of_file(file, receipt)).collect();
+        let all = of_files.iter().try_fold(1, |all: usize, of| all.checked_mul(of.len()));
+        Self { of_files, all: all.filter(|all| *all <= MOST) }
+    }
+
+    /// Whether [`Self::tries`] are all that there are.
+    pub fn are_all(&self) -> bool {
+        self.all.is_some()
+    }
+
+    /// What is tried: one status of each file; of too many files, of the same one for all.
+    pub fn tries(&self) -> impl Iterator<Item = Vec<&Earlier>> {
+        let most = self.of_files.iter().map(Vec::len).max().unwrap_or(1);
+        (0..self.all.unwrap_or(most)).map(|n| {
+            let mut rest = n;
+            let status = |of: &'_ Vec<Earlier>| {
+                let place = if self.all.is_some() { rest % of.len() } else { n };
+                rest /= of.len();
+                if place < of.len() { place } else { 0 }
+            };
+            let places: Vec<usize> = self.of_files.iter().map(status).collect();
+            self.of_files.iter().zip(places).filter_map(|(of, place)| of.get(place)).collect()
+        })
+    }
+}
+
+fn of_file(file: &StoredRow, receipt: &Receipt) -> Vec<Earlier> {
     if receipt.from != ReceiptFrom::Stored {
-        return vec![moved_on(file, Some(receipt)).then(|| WRITTEN.to_owned())];
+        let written = || Earlier::Was(Some(WRITTEN.to_owned()));
+        return vec![if moved_on(file, Some(receipt)) { written() } else { Earlier::AsItStands }];
     }
-    let text = |column| Table::Files.place(column).and_then(|place| file.text(place)).unwrap_or_default();
-    let (status, kind) = (text("turnitin_status"), text("submission_file_type"));
-    if kind != "submission" || !is_known(status) || receipt.row_transaction() == Some(file.transaction) {
-        return vec![None];
+    let kind = Table::Files.place("submission_file_type").and_then(|place| file.text(place));
+    let status = status(file);
+    let is_as_read = receipt.row_transaction() == Some(file.transaction);
+    if kind != Some("submission") || !is_known(status) || is_as_read {
+        return vec![Earlier::AsItStands];
     }
-    let is_upper = !status.chars().any(char::is_lowercase);
+    let is_upper = status.is_some_and(|status| !status.chars().any(char::is_lowercase));
     let as_written = |known: &&str| if is_upper { known.to_uppercase() } else { (*known).to_owned() };
-    [None].into_iter().chain(STATUSES.iter().map(as_written).map(Some)).collect()
+    let known = STATUSES.iter().map(as_written).map(Some);
+    [Earlier::AsItStands].into_iter().chain(known.chain([None]).map(Earlier::Was)).collect()
 }
 
-fn is_known(status: &str) -> bool {
-    STATUSES.iter().any(|known| known.eq_ignore_ascii_case(status))
+fn status(file: &StoredRow) -> Option<&str> {
+    Table::Files.place("turnitin_status").and_then(|place| file.text(place))
+}
+
+/// An application that hands a file to Turnitin anew may take its status away first.
+fn is_known(status: Option<&str>) -> bool {
+    status.is_none_or(|status| STATUSES.iter().any(|known| known.eq_ignore_ascii_case(status)))
 }
 
 /// Whether the application moved the status of this file on. `receipt` is the one of the file's submission.
 pub fn moved_on(file: &StoredRow, receipt: Option<&Receipt>) -> bool {
-    let place = Table::Files.place("turnitin_status");
-    let Some(status) = place.and_then(|place| file.text(place)) else { return false };
+    let status = status(file);
     let committed = receipt.and_then(Receipt::row_transaction);
-    status != WRITTEN && committed != Some(file.transaction) && is_known(status)
+    status != Some(WRITTEN) && committed != Some(file.transaction) && is_known(status)
 }
 
 #[cfg(test)]
@@ -107,7 +142,8 @@ mod tests {
             (Some("complete"), 101, Some(&own), false),
             (Some("completex"), 101, Some(&own), false),
             (Some(""), 101, Some(&own), false),
-            (None, 101, Some(&own), false),
+            (None, 101, Some(&own), true),
+            (None, 100, Some(&own), false),
             // After a restore, or of a program that kept no receipts, it is not known when the row was written.
             (Some("processing"), 5, Some(&receipt(None)), true),
             (Some("processing"), 5, None, true),

@@ -1,14 +1,11 @@
-//! What still stands at the second look, and how it is reported.
+//! How the differences that stand are reported.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
-    hash::Hash,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
 use crate::{
-    domain::AttemptId,
+    domain::{AttemptId, Level},
     exit::Stop,
     ports::Fault,
     verify::{
@@ -23,32 +20,6 @@ use crate::{
 /// Differences that are shown on the screen.
 const EXAMPLES: usize = 10;
 
-/// Differences that were seen once, at a second look: what is new then is not reported.
-pub(super) struct Again<K> {
-    first: HashSet<K>,
-    stands: HashSet<K>,
-    failed: Option<Fault>,
-}
-
-impl<K: Eq + Hash> Again<K> {
-    pub(super) fn of(first: HashSet<K>) -> Self {
-        Self { first, stands: HashSet::new(), failed: None }
-    }
-
-    /// Reports what is found again; a check may find several things in one row.
-    pub(super) fn see(&mut self, same: K, found: &Found, report: &mut Report<'_>) {
-        if self.first.remove(&same) || self.stands.contains(&same) {
-            self.stands.insert(same);
-            self.failed = self.failed.take().or(report.add(found).err());
-        }
-    }
-
-    /// The number of differences that are gone.
-    pub(super) fn gone(self) -> Result<u64, Fault> {
-        self.failed.map_or(Ok(self.first.len() as u64), Err)
-    }
-}
-
 /// The differences that stand, as they are reported.
 pub(super) struct Report<'a> {
     task: &'a Task<'a>,
@@ -58,6 +29,7 @@ pub(super) struct Report<'a> {
     different: BTreeMap<CheckId, Different>,
     differences: u64,
     accepted: u64,
+    accepted_of_files: u64,
     accepted_attempts: BTreeSet<AttemptId>,
     examples: Vec<String>,
 }
@@ -72,6 +44,7 @@ impl<'a> Report<'a> {
             different: BTreeMap::new(),
             differences: 0,
             accepted: 0,
+            accepted_of_files: 0,
             accepted_attempts: BTreeSet::new(),
             examples: Vec::new(),
         })
@@ -81,10 +54,11 @@ impl<'a> Report<'a> {
     pub(super) fn add(&mut self, found: &Found) -> Result<(), Fault> {
         if let Some(attempt) = found.attempt.filter(|attempt| self.accepts(*attempt, &found.difference)) {
             self.accepted += 1;
+            self.accepted_of_files += u64::from(found.difference.check.check().level > Level::Rows);
             self.accepted_attempts.insert(attempt);
             return Ok(());
         }
-        let is_after = found.difference.kind == Kind::ChangedAfter;
+        let is_after = matches!(found.difference.kind, Kind::ChangedAfter | Kind::Added);
         let different = self.different.entry(found.difference.check).or_default();
         different.all += 1;
         different.changed_after += u64::from(is_after);
@@ -103,9 +77,10 @@ impl<'a> Report<'a> {
         self.csv.add(found, self.task.values, &format!("{label}; seen for {age} s"))
     }
 
-    /// Only a change to a row that stands can be accepted: a row that is absent, or that should not stand, cannot.
+    /// Only what the application may have done can be accepted: a change to a row that stands, or a row that it added. A row that
+    /// is absent, or that this run may have written, cannot.
     fn accepts(&self, attempt: AttemptId, difference: &Difference) -> bool {
-        matches!(difference.kind, Kind::Changed | Kind::ChangedAfter)
+        matches!(difference.kind, Kind::Changed | Kind::ChangedAfter | Kind::Added)
             && self.task.accepted.contains_key(&attempt)
     }
 
@@ -120,11 +95,13 @@ impl<'a> Report<'a> {
             rows_different: self.rows.len() as u64,
             passed,
             accepted: self.accepted,
+            accepted_of_files: self.accepted_of_files,
             accepted_attempts: self.accepted_attempts,
             examples: self.examples,
             failures: self.csv.finish()?,
             files: None,
             manifest: None,
+            old: None,
         })
     }
 }

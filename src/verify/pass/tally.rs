@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::watched::Watched;
 use crate::{
     domain::AttemptId,
     verify::{
@@ -23,6 +24,8 @@ pub struct Tally {
     pub compared: [u64; CHECKS.len()],
     /// Rows in which a check could not compare everything, by reason.
     pub lacking: BTreeMap<(CheckId, Lack), u64>,
+    /// At a second look: what becomes of the checks that are looked at again.
+    pub watched: Watched,
 }
 
 impl Default for Tally {
@@ -33,6 +36,7 @@ impl Default for Tally {
             met: BTreeSet::new(),
             compared: [0; CHECKS.len()],
             lacking: BTreeMap::new(),
+            watched: Watched::default(),
         }
     }
 }
@@ -43,8 +47,9 @@ impl Tally {
         CHECKS.iter().zip(self.compared).filter(|(_, rows)| *rows > 0).map(|(check, rows)| (check.id, rows))
     }
 
-    /// Counts the findings about one row.
-    pub fn count(&mut self, findings: &Findings) {
+    /// Counts the findings about one row, or about a file of it.
+    pub fn count(&mut self, of: (u64, Option<AttemptId>), findings: &Findings) {
+        self.watched.take(of, findings);
         for check in findings.all_compared() {
             self.compare(check, 1);
         }

@@ -21,6 +21,7 @@ use crate::{
     verify::{
         blobs::{
             Storage, look_at, look_for_surplus_blobs,
+            sources::Unlisted,
             target::clear,
             wanted::{WantedFile, Wanting},
         },
@@ -214,7 +215,8 @@ impl Test<'_> {
     async fn look(&self) -> Result<(Seen, Tally), Stop> {
         let Places { scratch, source, run, rows, .. } = *self.places;
         let content = Some(Content { portion: None, only_unproven: false, manifest: None });
-        let storage = Storage { target: scratch, source, run, rows, by_manifest: false, content };
+        let unlisted = Unlisted::Leave;
+        let storage = Storage { target: scratch, source, run, rows, by_manifest: false, unlisted, content };
         let mut wanting = Wanting::new(rows)?;
         for file in &self.files {
             wanting.push(file)?;

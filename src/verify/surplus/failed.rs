@@ -14,7 +14,7 @@ use crate::{
     domain::{AttemptId, SubmissionIds, attempt_of_blob, attempt_of_launch_id},
     ports::Table,
     run::writers::of_blob,
-    verify::table::CheckId,
+    verify::{findings::Kind, table::CheckId},
 };
 
 /// A submission that names a failed attempt in a launch id that this program does not give.
@@ -169,6 +169,8 @@ impl<'a> FailedScan<'a> {
                     table: Table::Submissions,
                     id,
                     check: CheckId::FailedAbsent,
+                    kind: Kind::Surplus,
+                    transaction: 0,
                 });
             } else if is_nameless {
                 nameless += 1;

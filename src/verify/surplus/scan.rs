@@ -15,6 +15,9 @@ use crate::{
     },
 };
 
+/// Rows under ids that follow on those of the outcome: a program wrote them, and its outcome was lost.
+const MORE_ROWS: usize = 100;
+
 /// What a scan compares with.
 #[derive(Clone, Copy)]
 pub struct Scan<'a> {
@@ -45,17 +48,22 @@ pub struct SurplusRow {
     pub id: String,
     /// The check that finds it: [`CheckId::FailedAbsent`] for a row of an attempt that failed.
     pub(super) check: CheckId,
+    /// [`Kind::Added`] if the run's own programs would not have written it so, else [`Kind::Surplus`].
+    pub(super) kind: Kind,
+    /// The transaction that wrote it.
+    pub(super) transaction: u32,
 }
 
 impl SurplusRow {
     /// What is reported about it.
     pub fn difference(&self) -> Difference {
-        let why = match self.check {
-            CheckId::FailedAbsent => "belongs to an attempt whose row failed",
+        let why = match (self.check, self.kind) {
+            (CheckId::FailedAbsent, _) => "belongs to an attempt whose row failed",
+            (_, Kind::Added) => "no outcome of this run names the row, which was written after the commit",
             _ => "no outcome of this run names the row",
         };
         let issue = format!("{} {}: {why}", self.table.name(), self.id);
-        Difference { check: self.check, kind: Kind::Surplus, issue, values: None }
+        Difference { check: self.check, kind: self.kind, issue, values: None }
     }
 }
 
@@ -83,7 +91,9 @@ impl<'a> Scan<'a> {
             for link in links {
                 if let Some((attempt, check)) = self.judge(table, &link, failed) {
                     let rows = if check == CheckId::FailedAbsent { &mut of_failed } else { &mut found };
-                    rows.push(SurplusRow { attempt, table, id: link.id, check });
+                    let kind = if self.may_be_added(table, &link) { Kind::Added } else { Kind::Surplus };
+                    let Link { id, transaction, .. } = link;
+                    rows.push(SurplusRow { attempt, table, id, check, kind, transaction });
                 }
             }
         };
@@ -127,6 +137,18 @@ impl<'a> Scan<'a> {
         is_ours.then_some((None, CheckId::NothingSurplus))
     }
 
+    /// Whether the row stands beside those of a submission of this run, under an id that no program gives, and names no blob of a
+    /// writer of the run.
+    fn may_be_added(&self, table: Table, link: &Link) -> bool {
+        let is_session = matches!(table, Table::LaunchSessions | Table::SessionRecords);
+        let parent = link.parent.as_deref().unwrap_or_default();
+        let Some(known) = self.known.find(parent).filter(|_| !is_session) else { return false };
+        let ids = SubmissionIds::new(self.lms_instance, known.attempt);
+        let most = usize::from(known.rows(table)) + MORE_ROWS;
+        let is_ours = link.blob.as_deref().and_then(of_blob).is_some_and(|of| self.writers.contains(&of));
+        !is_ours && !(1..=most).any(|n| ids.row(table.name(), n) == link.id)
+    }
+
     fn is_since_plan(&self, link: &Link) -> bool {
         link.created_at.is_none_or(|at| at >= self.planned_at)
     }
@@ -167,6 +189,7 @@ mod tests {
             parent: Some(parent.into()),
             blob: blob.map(str::to_owned),
             created_at: None,
+            transaction: 7,
         };
         let file = |n| ids.row("submission_files", n);
         let surplus = |table, link: &Link| {
@@ -186,6 +209,18 @@ mod tests {
         // How many marks there are is not known.
         assert_eq!(surplus(Table::Marks, &link("x", &submission, None)), None);
         assert_eq!(surplus(Table::Assignments, &link("x", &submission, None)), Some(Some(attempt)));
+        // What only the application writes so.
+        let ours = Some("LTI_Uploads/0123456789ab/1_1_a");
+        for (id, blob, may_be_added) in [
+            ("x", Some("uploads/a"), true),
+            ("x", Some("LTI_Uploads/0123456789ac/1_1_a"), true),
+            ("x", ours, false),
+            (file(3).as_str(), Some("uploads/a"), false),
+        ] {
+            let row = link(id, &submission, blob);
+            assert_eq!(scan.may_be_added(Table::Files, &row), may_be_added, "{id} {blob:?}");
+        }
+        assert!(!scan.may_be_added(Table::LaunchSessions, &link("x", "rogo_987_x", None)));
         assert_eq!(surplus(Table::LaunchSessions, &link("x", &ids.launch_id(), None)), None);
         assert_eq!(surplus(Table::LaunchSessions, &link("x", "rogo_986_x", None)), None);
         assert_eq!(surplus(Table::LaunchSessions, &link("x", "rogo_987_x", None)), Some(Some(attempt)));

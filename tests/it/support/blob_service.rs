@@ -29,6 +29,8 @@ pub enum Habit {
     IsImmutable,
     /// Put Blob From URL copies what lies in this service.
     Copies,
+    /// No blob has a Content-MD5, as after copies and large uploads.
+    KeepsNoMd5,
 }
 
 /// A blob as it is kept.
@@ -228,8 +230,10 @@ impl State {
         let mut response = Response::new(200)
             .header("etag", format!("\"{}\"", etag(blob)))
             .header("content-type", blob.content_type.clone())
-            .header("content-md5", md5_base64(&blob.bytes))
             .body(blob.bytes.clone());
+        if !self.has(Habit::KeepsNoMd5) {
+            response = response.header("content-md5", md5_base64(&blob.bytes));
+        }
         for (name, value) in
             [("content-encoding", &blob.content_encoding), ("content-disposition", &blob.content_disposition)]
         {
@@ -361,7 +365,7 @@ impl State {
                          <Content-Type>{}</Content-Type><Content-Encoding>{}</Content-Encoding>",
                         etag(blob),
                         blob.bytes.len(),
-                        md5_base64(&blob.bytes),
+                        if self.has(Habit::KeepsNoMd5) { String::new() } else { md5_base64(&blob.bytes) },
                         blob.content_type,
                         blob.content_encoding.as_deref().unwrap_or_default()
                     ),

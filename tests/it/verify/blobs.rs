@@ -51,7 +51,7 @@ impl Folder {
         self.0.join(format!("{folders}/{}_9_x.pdf", file.attempt))
     }
 
-    fn properties(&self, file: &File, change: impl FnOnce(&mut Value)) {
+    pub fn properties(&self, file: &File, change: impl FnOnce(&mut Value)) {
         let path = self.0.join(".properties").join(&file.blob);
         let mut properties: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
         change(&mut properties);

@@ -434,7 +434,7 @@ fn others() -> Vec<Plant> {
 }
 
 /// Values of two learners, each in the place of the other's: name, condition on both, statement, check.
-const SWAPPED: [(&str, &str, &str, &str); 12] = [
+const SWAPPED: [(&str, &str, &str, &str); 13] = [
     (
         "marks of two learners swapped",
         "exists (select from submission_section_marks a join submission_section_marks b on b.section_id = a.section_id
@@ -488,6 +488,13 @@ const SWAPPED: [(&str, &str, &str, &str); 12] = [
         "session_record_present",
     ),
     (
+        "launch ids of two submissions exchanged",
+        "true",
+        "update assignment_submissions g set lti_launch_id = b.lti_launch_id from assignment_submissions b
+         where b.id <> g.id and g.id in ('{sub}', '{other}') and b.id in ('{sub}', '{other}')",
+        "submission_present submission_single",
+    ),
+    (
         "two submissions under each other's session record",
         "true",
         "update assignment_submissions g set lti_session_record_id = b.lti_session_record_id from assignment_submissions b
@@ -538,7 +545,7 @@ fn swapped() -> impl Iterator<Item = Plant> {
     SWAPPED.into_iter().map(|(name, pair, sql, found_by)| Plant {
         name: name.to_owned(),
         sql: sql.to_owned(),
-        found_by: vec![found_by],
+        found_by: found_by.split_whitespace().collect(),
         also: Vec::new(),
         // Of two rules the condition is that both stand.
         fits: if pair.is_empty() { MALPRACTICE } else { ANY },

@@ -1,7 +1,15 @@
 //! What parts of a verification to the byte leave behind, and when they no longer count.
 
-use super::{corruptions::in_folders, small, verify};
-use crate::support::app::{Sample, TestApp};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
+
+use super::{blobs::files, by_attempt, corruptions::in_folders, small, verify};
+use crate::support::{
+    app::{Sample, TestApp},
+    blob_service::{BlobService, Habit, app_in, sample_in},
+};
 
 /// Reads a part of the files, or all; the first words of the verdict.
 async fn look(app: &TestApp<'_>, arguments: &[&str]) -> String {
@@ -33,6 +41,53 @@ async fn a_look_at_some_files_takes_the_place_of_no_manifest() {
     assert_eq!(look(&app, &["--content", "1/2", "--only-unproven"]).await, SOME);
     assert_eq!(look(&app, &["--content", "2/2"]).await, ALL);
     assert_eq!(app.result("manifest.csv"), manifest, "of both parts");
+}
+
+#[tokio::test]
+async fn bytes_that_were_not_compared_take_the_place_of_no_manifest() {
+    // Of files that the service copied, and of which it keeps no MD5, only the sources prove the bytes.
+    let service = BlobService::start(&[Habit::Copies, Habit::KeepsNoMd5]).await;
+    let sample = sample_in(&service, 6, 73, small).await;
+    let app = app_in(&service, &sample).await;
+    app.run(&["run"]).await.expect(0);
+    assert_eq!(look(&app, &[]).await, ALL);
+    let out = |name: &str| app.out.path().join(name);
+    let read = |name: &str| fs::read_to_string(out(name)).ok();
+    let of = |name: &str| [read(name), read(&format!("verify/rogo/results/{name}"))];
+    let manifest = of("manifest.csv");
+    assert!(manifest.iter().all(Option::is_some), "{manifest:?}");
+    let file = files(&app).await.swap_remove(0);
+    let mut blob = service.blob("files", &file.blob).unwrap();
+    blob.bytes[0] ^= 1;
+    service.insert("files", &file.blob, blob);
+
+    // A person takes the byte, which proves nothing.
+    let accepted = out("accepted.csv");
+    fs::write(&accepted, format!("Attempt ID,Reason,Person\n{},rescanned,A. Marker\n", file.attempt))
+        .unwrap();
+    let accept = ["--accept", accepted.to_str().unwrap()];
+    assert_eq!(look(&app, &accept).await, SOME);
+    assert_eq!(look(&app, &[&accept[..], &["--content", "1/1"]].concat()).await, SOME);
+    assert_eq!(of("manifest.csv"), manifest);
+    let unproven = of("manifest-unproven.csv");
+    assert!(unproven[0].is_some() && unproven != manifest, "{unproven:?}");
+
+    for name in service.names("source") {
+        service.remove("source", &name);
+    }
+    let store = format!("file://{}", out("verify").display());
+    let content = ["--level", "content", "--verify-store", &store];
+    for part in [&[][..], &["--content", "1/2"]] {
+        verify(&app, &[&content[..], part].concat()).await.expect(69);
+        assert_eq!(of("manifest.csv"), manifest, "{part:?}");
+    }
+    assert_eq!(of("manifest-1-of-2.csv"), [None, None]);
+    assert!(of("manifest-unproven-1-of-2.csv").iter().all(Option::is_some));
+    let kept = out("kept.csv");
+    fs::copy(out("manifest.csv"), &kept).unwrap();
+    verify(&app, &["--level", "content", "--manifest", kept.to_str().unwrap()]).await.expect(1);
+    let found = BTreeSet::from(["content_manifest".to_owned()]);
+    assert_eq!(by_attempt(&app), BTreeMap::from([(file.attempt, found)]));
 }
 
 #[tokio::test]

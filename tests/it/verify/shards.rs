@@ -131,6 +131,27 @@ async fn a_resumed_process_takes_up_every_partition_that_was_written() {
 }
 
 #[tokio::test]
+async fn rows_that_were_compared_long_ago_are_named_with_their_day() {
+    let sample = sample().await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    verify(&app, &["--shard", "0/2"]).await.expect(0);
+    let is_part = |path: &PathBuf| path.parent().is_some_and(|folder| folder.ends_with("parts"));
+    for path in state(&app).into_iter().filter(is_part) {
+        let mut part: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        for time in ["began_at", "at"] {
+            part[time] = "2020-01-02T03:04:05Z".into();
+        }
+        fs::write(path, part.to_string()).unwrap();
+    }
+    let ended = verify(&app, &["--shard", "1/2"]).await.expect(0);
+    let says = "300 rows were compared on 2020-01-02: what changed there since is not seen";
+    assert!(ended.stdout.lines().next().is_some_and(|verdict| verdict.contains(says)), "{}", ended.stdout);
+    let ended = verify(&app, &[]).await.expect(0);
+    assert!(!ended.stdout.contains("rows were compared on"), "{}", ended.stdout);
+}
+
+#[tokio::test]
 async fn several_parts_find_what_one_process_finds_and_the_last_one_merges() {
     let sample = Sample::in_folder(ROWS, 7, small_files).await;
     let app = in_folders(&sample).await;

@@ -42,6 +42,10 @@ pub(super) const EXCHANGED: &[Line] = &[
          and g.launch_id in (select lti_launch_id from assignment_submissions where id in ('{s}', '{o}'))
          and b.launch_id in (select lti_launch_id from assignment_submissions where id in ('{s}', '{o}'))",
         &[C::SessionRecordPresent]),
+    ("launch ids of two submissions exchanged", "assignment_submissions", "s.lti_launch_id <> o.lti_launch_id",
+        "update pg_temp.assignment_submissions g set lti_launch_id = b.lti_launch_id
+         from self_test_assignment_submissions b
+         where b.id <> g.id and g.id in ('{s}', '{o}') and b.id in ('{s}', '{o}')", &[C::SubmissionPresent, C::SubmissionSingle]),
     ("two submissions under each other's session record", "assignment_submissions", "s.lti_launch_id <> o.lti_launch_id",
         "update pg_temp.assignment_submissions g set lti_session_record_id = b.lti_session_record_id
          from self_test_assignment_submissions b

@@ -1,0 +1,82 @@
+//! The second look at what differs, where something that it needs went away after the first one.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
+
+use serde_json::Value;
+
+use super::{
+    blobs::{Folder, files},
+    by_attempt, check,
+    corruptions::in_folders,
+    small, verification, verify,
+};
+use crate::support::{
+    app::Sample,
+    blob_service::{BlobService, Habit, app_in, sample_in},
+    process,
+};
+
+#[tokio::test]
+async fn a_difference_that_cannot_be_looked_at_again_stands_as_it_was_first_seen() {
+    let sample = Sample::in_folder(8, 81, small).await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let (folder, files) = (Folder::of(&app), files(&app).await);
+    folder.properties(&files[0], |own| own["content_encoding"] = "gzip".into());
+    folder.rewrite(&files[1], |bytes| bytes[0] ^= 1);
+    folder.rewrite(&files[2], |bytes| bytes.push(b'x'));
+    let verify = ["verify", "--level", "content", "--recheck", "5s"];
+    let mut verifying = app.command_as(&app.database.verifiers_url(), &verify).spawn().unwrap();
+    process::said(&mut verifying, "differences are looked at again").await;
+    // The sources are retired meanwhile, and a blob is lost that differed already.
+    fs::rename(sample.path("files"), sample.path("gone")).unwrap();
+    fs::remove_file(folder.path(&files[2])).unwrap();
+    process::ended(&mut verifying).await.expect(1);
+    let expected: BTreeMap<String, BTreeSet<String>> = [
+        (&files[0], &["blob_content_encoding"][..]),
+        (&files[1], &["content_receipt", "content_source"]),
+        (&files[2], &["blob_length", "content_receipt", "content_source"]),
+    ]
+    .map(|(file, checks)| (file.attempt.clone(), checks.iter().map(ToString::to_string).collect()))
+    .into();
+    assert_eq!(by_attempt(&app), expected);
+    let csv = app.result("verification_failures.csv");
+    let of = |attempt: &str, check: &str, why: &str| {
+        let begins = format!("{attempt},{check},");
+        csv.lines().any(|line| line.starts_with(&begins) && line.contains(why))
+    };
+    let [not_possible, gone] = ["the check was not possible then", "was not there any more"];
+    assert!(of(&files[0].attempt, "blob_content_encoding", not_possible), "{csv}");
+    assert!(of(&files[1].attempt, "content_source", not_possible), "{csv}");
+    assert!(of(&files[2].attempt, "blob_length", gone), "{csv}");
+    let result = verification(&app);
+    for name in ["blob_content_encoding", "content_source"] {
+        let line = check(&result, name);
+        assert!(line["not_possible"].as_str().is_some_and(|why| why.contains("source")), "{line}");
+    }
+    assert_eq!(result["passed"], 0);
+}
+
+#[tokio::test]
+async fn a_source_that_may_be_read_and_not_listed_is_looked_at_and_one_that_is_away_is_waited_for() {
+    let service = BlobService::start(&[Habit::Copies]).await;
+    let sample = sample_in(&service, 12, 82, small).await;
+    let app = app_in(&service, &sample).await;
+    app.run(&["run"]).await.expect(0);
+    service.refuse_listing("source", (403, "AuthorizationPermissionMismatch"));
+    verify(&app, &["--level", "blobs"]).await.expect(69);
+    let ended = verify(&app, &["--level", "content"]).await.expect(0);
+    assert!(ended.stdout.starts_with("VERIFIED TO THE BYTE"), "{}", ended.stdout);
+    for name in ["source_files_unchanged", "blob_content_encoding"] {
+        assert_eq!(check(&verification(&app), name)["not_possible"], Value::Null, "{name}");
+    }
+    // What may pass is no reason for a check that is not possible.
+    service.refuse_listing("source", (503, "ServerBusy"));
+    for level in ["blobs", "content"] {
+        let ended = verify(&app, &["--level", level]).await.expect(75);
+        assert!(ended.stderr.contains("could not be listed"), "{}", ended.stderr);
+    }
+}
