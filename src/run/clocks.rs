@@ -31,7 +31,8 @@ mod tests {
     #[test]
     fn a_time_is_young_for_so_long_and_never_if_its_clock_is_wrong() {
         let now = Utc::now();
-        for (minutes, at_work) in [(-10, false), (-9, true), (0, true), (9, true), (10, false), (1_440, false)]
+        for (minutes, at_work) in
+            [(-10, false), (-9, true), (0, true), (9, true), (10, false), (1_440, false)]
         {
             assert_eq!(is_at_work(now + TimeDelta::minutes(minutes), now), at_work, "{minutes}");
         }

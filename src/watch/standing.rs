@@ -13,8 +13,7 @@ use crate::{
     domain::{Books, ShardIndex},
     ports::{Fault, FaultKind, RunJobs},
     run::{
-        DoneMarker, DoneMarkers, Epoch, Heartbeat, Plan, PlanId, Refusal, RunName, RunStore, Summary,
-        Verification,
+        DoneMarker, DoneMarkers, Epoch, Heartbeat, Plan, Refusal, RunName, RunStore, Summary, Verification,
         clocks::is_younger,
         names,
         planning::{self, Planning},

@@ -349,12 +349,12 @@ fn a_run_whose_processes_were_stopped_or_uninstalled_is_stalled_at_once() {
     // Its pod is started again elsewhere, as far as this laptop knows.
     of_chart(None).is(RunState::Running, Exit::Temporary, "no process gives a heartbeat just now", "");
     let reason = "namespace ns of the cluster has no Job of this run (any more), and no process is at work";
-    of_chart(namespace(true)).is(RunState::Stalled, Exit::Incomplete, reason, RESUME);
+    of_chart(Some(namespace(true))).is(RunState::Stalled, Exit::Incomplete, reason, RESUME);
 }
 
 /// A namespace without a Job of the run.
-fn namespace(is_chosen: bool) -> Option<Namespace> {
-    Some(Namespace { name: "ns".into(), is_chosen })
+fn namespace(is_chosen: bool) -> Namespace {
+    Namespace { name: "ns".into(), is_chosen }
 }
 
 #[test]
@@ -364,7 +364,7 @@ fn what_a_namespace_that_nobody_chose_does_not_have_is_not_known() {
     let ask = "ROGO_NAMESPACE='<namespace>' rogo-migrate status --run rogo --run-store az://runs";
     let of_chart = |at| {
         let mut run = Run::planned().done(&[0], at).stopped(1, minute(at));
-        (run.0.is_of_chart, run.0.no_jobs_in) = (true, namespace(false));
+        (run.0.is_of_chart, run.0.no_jobs_in) = (true, Some(namespace(false)));
         run
     };
     let reason = format!("no process gives a heartbeat just now{unknown}");
