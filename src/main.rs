@@ -11,11 +11,6 @@ use rogo_migrate::{
     settings::wants_json,
 };
 
-/// Thousands of requests under way leave a heap of many small holes: with the allocator of the C library a third of the CPU
-/// time of a run at a distance went into finding room.
-#[global_allocator]
-static HEAP: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
