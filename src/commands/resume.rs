@@ -106,7 +106,8 @@ async fn not_elsewhere(settings: &StoreSettings, store: &RunStore, namespace: &s
         return Ok(());
     }
     connect::not_ended(store).await?;
-    let line = rerun::by_hand("resume", &settings.run, &settings.into()) + &rerun::into(&settings.out);
+    let command = if settings.redo_lost { "resume --redo lost --reason '<why>'" } else { "resume" };
+    let line = rerun::by_hand(command, &settings.run, &settings.into()) + &rerun::into(&settings.out);
     let message = format!(
         "run {} was begun by the chart, but namespace {namespace} of the cluster (that of the context) has no Job of it; \
          its Jobs may be in another namespace, paused for example, so nothing was started; say where they are: \

@@ -21,8 +21,9 @@ use tokio::time::Instant;
 /// A connection to the endpoint of managed identities opens within this, or there is no endpoint: it lies on the machine's own host.
 const CONNECT_WITHIN: Duration = Duration::from_secs(4);
 
-/// What a developer's tool that is not installed, or has no login, says.
-const NO_LOGIN: [&str; 3] = ["found on PATH", "Please run 'az login' to setup account", "not logged in"];
+/// What a developer's tool that is not installed, or has no login (any more), says.
+const NO_LOGIN: [&str; 4] =
+    ["found on PATH", "Please run 'az login' to setup account", "Please run: az login", "not logged in"];
 
 /// The source of an error by which each place says that it has no identity.
 #[derive(Debug)]
@@ -251,7 +252,7 @@ mod tests {
             ("ERROR: Please run 'az login' to setup account.", true),
             ("ERROR: not logged in, run `azd auth login` to login", true),
             ("ERROR: <urllib3.connection.HTTPSConnection>: Failed to resolve 'login.example'", false),
-            ("AADSTS700082: The refresh token has expired. Please run: az login", false),
+            ("AADSTS700082: The refresh token has expired. Please run: az login", true),
         ] {
             let answer = is_there(Place::tool("az login", Arc::new(Says(says)))).await;
             assert_eq!(answer.is_ok_and(|there| !there), has_none, "{says}");

@@ -24,6 +24,12 @@ pub fn is_at_work(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     is_younger(at, now, AT_WORK)
 }
 
+/// Whether that cannot be ruled out: where something is deleted, a time that lies ahead counts as new, however far. This machine's
+/// clock may be the wrong one.
+pub fn may_be_at_work(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    now - at < AT_WORK
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,7 +40,9 @@ mod tests {
         for (minutes, at_work) in
             [(-10, false), (-9, true), (0, true), (9, true), (10, false), (1_440, false)]
         {
-            assert_eq!(is_at_work(now + TimeDelta::minutes(minutes), now), at_work, "{minutes}");
+            let at = now + TimeDelta::minutes(minutes);
+            assert_eq!(is_at_work(at, now), at_work, "{minutes}");
+            assert_eq!(may_be_at_work(at, now), minutes > -10, "{minutes}");
         }
     }
 }

@@ -13,8 +13,11 @@ use futures_util::TryStreamExt;
 use serde::Deserialize;
 
 use super::{
-    Decided, Purged, RunStore, Summary, clocks::is_at_work, decisions, enforcements::id_of, names, planning,
-    purged, verifying,
+    Decided, Purged, RunStore, Summary,
+    clocks::{is_ahead, may_be_at_work},
+    decisions,
+    enforcements::id_of,
+    names, planning, purged, verifying,
 };
 use crate::ports::{Fault, FaultKind};
 
@@ -177,14 +180,21 @@ pub async fn under_way(store: &RunStore, now: DateTime<Utc>) -> Result<Option<St
             Err(fault) if fault.kind == FaultKind::Corrupt => continue,
             beat => beat?,
         };
-        let is_young = |beat: &Beat| is_at_work(beat.at, now) && ended_at.is_none_or(|ended| ended < beat.at);
+        let is_young =
+            |beat: &Beat| may_be_at_work(beat.at, now) && ended_at.is_none_or(|ended| ended < beat.at);
         if let Some(Beat { at }) = beat.filter(is_young) {
-            let what = format!(
+            let mut what = format!(
                 "run {} is under way: a process of it wrote its heartbeat at {} and the run has no result since; purge it when \
                  it has ended, or ten minutes after the last heartbeat",
                 store.run(),
                 at.format("%H:%M:%S UTC")
             );
+            if is_ahead(at, now) {
+                let ahead =
+                    format!("; {name} is {} min ahead of this machine's clock", (at - now).num_minutes());
+                what += &ahead;
+                what += ": one of the two is wrong; set this one right, or delete that heartbeat if its process is gone";
+            }
             return Ok(Some(what));
         }
     }

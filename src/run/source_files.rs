@@ -85,6 +85,8 @@ pub struct Way {
     pub not_listed: Option<String>,
     /// The kind of fault that ended the listing, if one did.
     pub fault: Option<FaultKind>,
+    /// Whether nothing answered at all: the account, its name or its network is gone, or away.
+    pub is_silent: bool,
     /// Whether it was not, because that takes as many requests as a look at each file.
     pub looks_are_cheaper: bool,
 }
@@ -167,6 +169,7 @@ pub async fn list_each(
         match page {
             Err(fault) => {
                 way.not_listed = Some(format!("it could not be listed ({})", fault.what));
+                way.is_silent = fault.kind == FaultKind::Unavailable && fault.status.is_none();
                 way.fault = Some(fault.kind);
             }
             Ok(page) => {

@@ -100,12 +100,21 @@ pub(super) fn of_status(
         let doing = format!("{doing} (reading its source)");
         return of_status(source_status, code, None, Service::SourceBlobs, &doing);
     }
-    let (kind, advice) = kind_of(status, code, retry_after(response));
+    let is_anonymous = service == Service::SourceBlobs && NOT_WITHOUT_CREDENTIALS.contains(&code);
+    let (kind, advice) = match status {
+        401 | 403 | 404 | 409 if is_anonymous => (FaultKind::ContainerGone, NEEDS_CREDENTIALS),
+        _ => kind_of(status, code, retry_after(response)),
+    };
     let code = if code.is_empty() { String::new() } else { format!(" {code}") };
     let mut fault = Fault::new(service, kind, format!("{doing}: {status}{code}{advice}"));
     fault.status = Some(status);
     fault
 }
+
+/// Advice if a source answers so; the target is always used with credentials.
+const NEEDS_CREDENTIALS: &str = ": its container is not there, or may not be read without credentials; correct its name, give a \
+                                 connection string, an identity (--source-auth entra) or URLs with a SAS, or leave its rows out \
+                                 (--exclude)";
 
 /// Advice if the service refuses our credentials, or a request without any.
 const NOT_ALLOWED: &str =
@@ -119,11 +128,6 @@ fn kind_of(status: u16, code: &str, retry_after: Option<Duration>) -> (FaultKind
         (409, "ContainerBeingDeleted" | "FilesystemBeingDeleted" | "ContainerBeingDisabled") => {
             (FaultKind::ContainerGone, ": its container is being deleted; restore it, or create it again")
         }
-        (401 | 403 | 404 | 409, code) if NOT_WITHOUT_CREDENTIALS.contains(&code) => (
-            FaultKind::ContainerGone,
-            ": its container is not there, or may not be read without credentials; correct its name, or give a connection \
-             string, an identity (--source-auth entra) or URLs with a SAS",
-        ),
         (404, _) => (FaultKind::NotFound, ""),
         // The first is what a SAS that may create but not overwrite gets in the place of a 409, the second the
         // condition of a create-only write, as some answer it.
@@ -243,9 +247,8 @@ mod tests {
             (409, "ContainerBeingDeleted", FaultKind::ContainerGone),
             (409, "BlobImmutableDueToPolicy", FaultKind::Immutable),
             (400, "", FaultKind::NameRefused),
-            (409, "PublicAccessNotPermitted", FaultKind::ContainerGone),
-            (401, "NoAuthenticationInformation", FaultKind::ContainerGone),
-            (404, "ResourceNotFound", FaultKind::ContainerGone),
+            (401, "NoAuthenticationInformation", FaultKind::Unauthenticated),
+            (404, "ResourceNotFound", FaultKind::NotFound),
             (404, "CannotVerifyCopySource", FaultKind::NotFound),
             (412, "ConditionNotMet", FaultKind::Changed),
             (412, "TargetConditionNotMet", FaultKind::Exists),

@@ -35,9 +35,10 @@ pub enum Unlisted {
     LookAtEach,
 }
 
-/// The fault that kept a container from being listed, if it may pass.
+/// The fault that kept a container from being listed, if it may pass. Where nothing answers, the account may be gone for good:
+/// what needs no source is proven without it.
 fn passing(way: &Way) -> Option<Fault> {
-    let kind = way.fault.clone().filter(|kind| kind.retry() != Retry::Never)?;
+    let kind = way.fault.clone().filter(|kind| kind.retry() != Retry::Never && !way.is_silent)?;
     Some(Fault::new(Service::SourceBlobs, kind, way.not_listed.clone().unwrap_or_default()))
 }
 

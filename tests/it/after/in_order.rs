@@ -138,8 +138,9 @@ fn commands_of(document: &str) -> Vec<String> {
             (Some(language), None) => block = Some(language.to_owned()),
             (None, Some(language)) if language == "sh" => {
                 let line = line.split(" # ").next().unwrap_or_default().trim();
-                let of_cluster =
-                    ["kubectl ", "helm ", "R=", "NS=", "CHART="].iter().any(|word| line.starts_with(word));
+                let of_cluster = ["kubectl ", "helm ", "R=", "NS=", "CHART=", "export ROGO_NAMESPACE="]
+                    .iter()
+                    .any(|word| line.starts_with(word));
                 commands.extend((!line.is_empty() && !of_cluster).then(|| line.to_owned()));
             }
             (None, Some(_)) => {}

@@ -117,7 +117,7 @@ async fn a_private_container_that_is_read_without_credentials_is_refused_or_held
     let bytes = b"HTTP/1.1 404 No\r\nx-ms-error-code: ResourceNotFound\r\ncontent-length: 0\r\n\r\n".to_vec();
     let private = Reply { to, bytes, times: usize::MAX };
     world.source.reply(Some(private.clone()));
-    let says = "may not be read without credentials; correct its name, or give a connection string";
+    let says = "may not be read without credentials; correct its name, give a connection string";
     let refused = app.run(&["plan"]).await.expect(78);
     assert!(refused.stderr.contains(says), "{}", refused.stderr);
     world.source.reply(None);

@@ -17,6 +17,7 @@ use crate::support::{
     app::Sample,
     blob_service::{BlobService, Habit, app_in, sample_in},
     process,
+    proxy::Proxy,
 };
 
 #[tokio::test]
@@ -78,5 +79,36 @@ async fn a_source_that_may_be_read_and_not_listed_is_looked_at_and_one_that_is_a
     for level in ["blobs", "content"] {
         let ended = verify(&app, &["--level", level]).await.expect(75);
         assert!(ended.stderr.contains("could not be listed"), "{}", ended.stderr);
+    }
+}
+
+#[tokio::test]
+async fn a_source_account_that_is_gone_leaves_all_that_needs_no_source() {
+    let service = BlobService::start(&[Habit::Copies]).await;
+    let endpoint: url::Url = service.endpoint().parse().unwrap();
+    let account = Proxy::start(endpoint.socket_addrs(|| None).unwrap()[0]).await;
+    let through = |text: &str| text.replace(endpoint.authority(), &account.address().to_string());
+    let source = through(&format!("{endpoint}/source"));
+    let sample = sample_in(&service, 12, 84, |options| {
+        small(options);
+        options.source_url = Some(source.parse().unwrap());
+    })
+    .await;
+    let mut app = app_in(&service, &sample).await;
+    app.set("ROGO_SOURCE_ALLOW", source.clone());
+    app.set("SOURCE_STORAGE_CONNECTION_STRING", through(&service.connection_string()));
+    app.run(&["run"]).await.expect(0);
+    account.refuse(true);
+    verify(&app, &["--level", "blobs"]).await.expect(69);
+    let result = verification(&app);
+    for name in ["source_files_unchanged", "blob_content_encoding"] {
+        let line = check(&result, name);
+        assert!(
+            line["not_possible"].as_str().is_some_and(|why| why.contains("could not be listed")),
+            "{line}"
+        );
+    }
+    for name in ["blob_present", "blob_length", "receipt_unchanged"] {
+        assert_eq!(check(&result, name)["not_possible"], Value::Null, "{name}");
     }
 }
