@@ -38,7 +38,7 @@ fn lines_name_the_values_by_their_place_and_never_advise_what_undoes_a_run() {
 #[test]
 fn a_line_that_follows_pods_names_those_that_run_whatever_their_number() {
     let mut lines = commands("deploy/RUNNING.md", None);
-    for set in ["", "shards.only=3,7-9", "verify.enabled=true"] {
+    for set in ["", "shards.only=3", "verify.enabled=true"] {
         lines.extend(notes(set).lines().map(str::to_owned));
     }
     let all = [read("README.md"), read("charts/rogo-migrate/README.md")].concat();
