@@ -81,10 +81,15 @@ async fn resume_begins_nothing_beside_a_run_of_the_chart_because_an_unchosen_nam
     for part in ["namespace of-context of the cluster", "is not known", "ROGO_NAMESPACE"] {
         assert!(status.contains(part), "{part:?} is not said in {status}");
     }
-    let line = format!("rogo-migrate resume --run rogo --run-store {}", app.variable("ROGO_RUN_STORE"));
-    for redo in [&[][..], &["--redo", "lost", "--reason", "failover"]] {
+    for (redo, again) in [
+        (&[][..], "resume"),
+        (&["--redo", "lost", "--reason", "failover"], "resume --redo lost --reason '<why>'"),
+    ] {
         let ended = app.run(&[&["resume"], redo].concat()).await.expect(75);
-        for part in ["namespace of-context of the cluster", &format!("ROGO_NAMESPACE='<namespace>' {line}")] {
+        let store = app.variable("ROGO_RUN_STORE");
+        let line =
+            format!("ROGO_NAMESPACE='<namespace>' rogo-migrate {again} --run rogo --run-store {store}");
+        for part in ["namespace of-context of the cluster", &line] {
             assert!(ended.stderr.contains(part), "{part:?} is not said in {}", ended.stderr);
         }
     }
