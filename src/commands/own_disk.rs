@@ -5,10 +5,7 @@ use std::{
     fs,
     os::unix::fs::MetadataExt,
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, OnceLock},
 };
 
 use crate::{
@@ -22,26 +19,27 @@ const LOG_SHARE: u64 = 16;
 /// Size of a block, of which a file says how many it has.
 const BLOCK_BYTES: u64 = 512;
 
-/// Whether the files of this process filled the disk of its pod when it was told to stop. Those that it deletes while it
-/// ends are no longer there afterwards.
+/// The disk that the pod may use, in bytes, if the files of this process filled it when it was told to stop. Those that it
+/// deletes while it ends are no longer there afterwards.
 #[derive(Debug, Clone, Default)]
-pub struct DiskAtStop(Arc<AtomicBool>);
+pub struct DiskAtStop(Arc<OnceLock<u64>>);
 
 impl DiskAtStop {
     /// Looks at the files: to be called before anything is told to stop.
     pub fn note(&self) {
-        self.0.store(own_disk().is_some_and(|disk| is_full(&disk)), Ordering::Relaxed);
+        if let Some(disk) = own_disk().filter(is_full) {
+            self.0.get_or_init(|| disk.limit_bytes);
+        }
     }
 
     /// The end of a process that was told to stop. With a full disk it is no end in order: one that costs a retry.
     pub fn told(&self, stop: Stop) -> Stop {
-        let disk = own_disk().filter(|_| stop.exit == Exit::Stopped && self.0.load(Ordering::Relaxed));
-        let Some(disk) = disk else { return stop };
+        let Some(limit_bytes) = self.0.get().filter(|_| stop.exit == Exit::Stopped) else { return stop };
         let message = format!(
             "{}; its files fill the disk that the pod may use ({}): if it was evicted for that, raise resources.ephemeralStorage \
              of its Job",
             stop.message,
-            bytes(disk.limit_bytes)
+            bytes(*limit_bytes)
         );
         Stop::new(Exit::Temporary, message)
     }

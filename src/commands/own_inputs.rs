@@ -35,9 +35,7 @@ fn inputs(settings: &Settings) -> Vec<PathBuf> {
     if let WarehouseSettings::Export(Place::Folder(folder)) = &settings.warehouse {
         inputs.extend([REPORT_TABLE, SCORE_TABLE].map(|table| folder.join(format!("{table}.csv"))));
     }
-    inputs.extend(settings.trial.attempts.clone());
-    inputs.extend(settings.exclude.clone());
-    inputs.extend(settings.expect.clone());
+    inputs.extend(settings.also_read().cloned());
     inputs
 }
 

@@ -73,18 +73,16 @@ async fn in_cluster(settings: &StoreSettings) -> Result<Option<End>, Stop> {
         let message = format!("run {} is under way in the cluster: {}", settings.run, verdict.reason);
         return Err(Stop::new(Exit::Temporary, message));
     }
-    if settings.redo_lost
-        && matches!(verdict.exit, Exit::Incomplete | Exit::Done)
-        && let Some(redo) = redo_of(&facts)
-    {
-        report::print(&redo);
+    let redo = redo_of(&facts).filter(|_| settings.redo_lost);
+    if let (Exit::Incomplete | Exit::Done, Some(redo)) = (verdict.exit, &redo) {
+        report::print(redo);
         return Ok(Some(End::done(format!("to move lost rows again: {redo}"))));
     }
-    let next = redo_of(&facts).filter(|_| settings.redo_lost).unwrap_or_else(|| verdict.next.clone());
+    let next = redo.unwrap_or(verdict.next);
     match verdict.exit {
         Exit::Incomplete => {
-            report::print(&verdict.next);
-            Ok(Some(End::done(format!("to run what is left: {}", verdict.next))))
+            report::print(&next);
+            Ok(Some(End::done(format!("to run what is left: {next}"))))
         }
         Exit::Done => {
             report::print(&format!("nothing is left to run: {}", verdict.reason));

@@ -1,6 +1,6 @@
 //! All checks and reads of a plan, before anything is written.
 
-use std::{path, sync::Arc};
+use std::sync::Arc;
 
 use chrono::Utc;
 
@@ -20,7 +20,7 @@ use super::{
 use crate::{
     domain::{TableExtent, TargetIdentity},
     exit::{Exit, Stop},
-    inputs::Excluded,
+    inputs::{Excluded, InputSource},
     ports::{Fault, Holdings, WarehouseShape},
     run::{Expected, FORMAT, Plan, PlanId, RULES_VERSION, ShardPlan, WarehouseRows, pins::pinned_settings},
     settings::Settings,
@@ -180,7 +180,7 @@ impl Prepared {
             after: settings.after.clone(),
             withdrawn: self.draft.withdrawn(),
             excluded: self.excluded.clone(),
-            also_read: also_read(settings),
+            also_read: settings.also_read().map(|file| InputSource::File(file.clone()).recorded()).collect(),
             traceparent: services.traceparent.cloned(),
             epoch: Some(settings.epoch.clone()).filter(|epoch| !epoch.is_outside_the_chart()),
         }
@@ -203,10 +203,4 @@ impl Prepared {
         let listed = self.hints.as_ref().map(|hints| hints.told.clone());
         PlanReport { counts, holdings, listed, remarks, ..PlanReport::of(plan, state) }
     }
-}
-
-/// Absolute, because a later process has another working directory.
-fn also_read(settings: &Settings) -> Vec<String> {
-    let files = [&settings.trial.attempts, &settings.exclude, &settings.expect].into_iter().flatten();
-    files.map(|file| path::absolute(file).unwrap_or_else(|_| file.clone()).display().to_string()).collect()
 }

@@ -2,6 +2,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+/// A process beats every 15 s: one that gave no word of itself for so long has ended, or hangs.
+const ALIVE: TimeDelta = TimeDelta::minutes(1);
+
 /// A process that gave word of itself within this time may still work.
 const AT_WORK: TimeDelta = TimeDelta::minutes(10);
 
@@ -15,8 +18,13 @@ pub fn is_ahead(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
 }
 
 /// Whether `at` is younger than this, and not of a wrong clock.
-pub fn is_younger(at: DateTime<Utc>, now: DateTime<Utc>, than: TimeDelta) -> bool {
+fn is_younger(at: DateTime<Utc>, now: DateTime<Utc>, than: TimeDelta) -> bool {
     now - at < than && !is_ahead(at, now)
+}
+
+/// Whether the process that gave word of itself at `at` is at work, as far as that can be seen.
+pub fn is_beating(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    is_younger(at, now, ALIVE)
 }
 
 /// Whether the process that gave word of itself at `at` may still work.
@@ -24,8 +32,8 @@ pub fn is_at_work(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     is_younger(at, now, AT_WORK)
 }
 
-/// Whether that cannot be ruled out: where something is deleted, a time that lies ahead counts as new, however far. This machine's
-/// clock may be the wrong one.
+/// The same, but a time that lies ahead counts as new, however far: this machine's clock may be the wrong one, where something is
+/// to be deleted, and a time of a document that stands is none of a process.
 pub fn may_be_at_work(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     now - at < AT_WORK
 }

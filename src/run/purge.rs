@@ -190,10 +190,12 @@ pub async fn under_way(store: &RunStore, now: DateTime<Utc>) -> Result<Option<St
                 at.format("%H:%M:%S UTC")
             );
             if is_ahead(at, now) {
-                let ahead =
-                    format!("; {name} is {} min ahead of this machine's clock", (at - now).num_minutes());
+                let ahead = format!(
+                    "; {name} is {} min ahead of this machine's clock: one of the two is wrong; set this one right, or delete that \
+                     heartbeat if its process is gone",
+                    (at - now).num_minutes()
+                );
                 what += &ahead;
-                what += ": one of the two is wrong; set this one right, or delete that heartbeat if its process is gone";
             }
             return Ok(Some(what));
         }

@@ -17,7 +17,7 @@ mod partitions;
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Serialize, de::DeserializeOwned};
 
 use self::documents::{Merged, Merging, discarded};
@@ -25,11 +25,9 @@ pub use self::{
     documents::{Subject, UnderWay, VerifyBeat},
     partitions::partitions,
 };
-use super::{RunStore, WriterId, clocks::is_younger, names};
+use super::{RunStore, WriterId, clocks, names};
 use crate::ports::{Fault, FaultKind};
 
-/// A process beats every 15 s: one whose last beat is older has ended.
-const ALIVE: TimeDelta = TimeDelta::minutes(1);
 /// What was found when a process joined.
 #[derive(Debug, Default)]
 pub struct Joined {
@@ -266,7 +264,7 @@ async fn beats(store: &RunStore, documents: &[String]) -> Result<Vec<VerifyBeat>
 }
 
 fn is_young(at: DateTime<Utc>) -> bool {
-    is_younger(at, Utc::now(), ALIVE)
+    clocks::is_beating(at, Utc::now())
 }
 
 fn part_name(part: usize) -> String {

@@ -33,6 +33,11 @@ pub enum Place {
 }
 
 impl Settings {
+    /// The files of `--attempts`, `--exclude` and `--expect`: what a run reads beside the export.
+    pub fn also_read(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.trial.attempts, &self.exclude, &self.expect].into_iter().flatten()
+    }
+
     /// The verify store, if it is another place than the run store.
     pub fn verify_store_elsewhere(&self) -> Option<&Place> {
         elsewhere(self.verify_store.as_ref(), &self.run_store)

@@ -21,7 +21,6 @@ use super::{
     signed,
 };
 use crate::{
-    domain::Level,
     exit::Stop,
     ports::{Fault, Table, pause},
     run::{lines::Buckets, receipts::Folding},
@@ -74,14 +73,13 @@ impl Merging {
 
     /// Adds a part.
     pub fn add(&mut self, mut part: Part) -> Result<(), Fault> {
-        let in_part = part.rows();
         part.add_to(&mut self.passed, &self.lms_instance);
         for (shard, row) in part.digests.drain(..) {
             self.folding.add_row(shard, &row);
         }
         let mut in_rows = 0;
         for (row, check) in &part.differences {
-            if check.check().level > Level::Rows {
+            if check.is_of_files() {
                 self.of_files.insert(Same::Row(*row, *check), First { check: *check, attempt: None });
             } else {
                 self.differences.push(part.part, &(row, check))?;
@@ -97,7 +95,7 @@ impl Merging {
         if Utc::now() - part.at > OLD {
             let OldRows { rows, at: (from, to) } =
                 self.old.unwrap_or(OldRows { rows: 0, at: (part.at, part.at) });
-            self.old = Some(OldRows { rows: rows + in_part, at: (from.min(part.at), to.max(part.at)) });
+            self.old = Some(OldRows { rows: rows + part.rows, at: (from.min(part.at), to.max(part.at)) });
         }
         self.began_at = Some(self.began_at.map_or(part.began_at, |began_at| began_at.min(part.began_at)));
         Ok(())

@@ -24,7 +24,7 @@ pub struct Part {
     /// When its last row was (UTC).
     pub at: DateTime<Utc>,
     /// Rows with an outcome that were looked at.
-    rows: u64,
+    pub rows: u64,
     fates: [u64; 3],
     met: Vec<AttemptId>,
     compared: Vec<(CheckId, u64)>,
@@ -74,11 +74,6 @@ impl Part {
             manifest: None,
             differences,
         }
-    }
-
-    /// Rows with an outcome that were looked at.
-    pub fn rows(&self) -> u64 {
-        self.rows
     }
 
     /// Adds it to what the parts before it leave; its differences stay.

@@ -132,3 +132,19 @@ pub fn compare_columns(
         findings.value(rule.check, &at, (rule.want)(beside), row.at(place));
     }
 }
+
+/// Whether the transaction wrote after the other one. Their numbers go round: of two the newer is less than half the round ahead.
+pub fn is_newer(one: u32, other: u32) -> bool {
+    one != other && one.wrapping_sub(other) < u32::MAX / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transaction_is_newer_than_another_although_their_numbers_go_round() {
+        assert!(is_newer(8, 7) && is_newer(3, u32::MAX - 1));
+        assert!(!is_newer(7, 7) && !is_newer(7, 8) && !is_newer(u32::MAX - 1, 3));
+    }
+}

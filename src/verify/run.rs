@@ -109,7 +109,7 @@ impl Same {
     /// Whether it is found by a look at files.
     pub fn is_of_files(&self) -> bool {
         match self {
-            Self::Row(_, check) => check.check().level > Level::Rows,
+            Self::Row(_, check) => check.is_of_files(),
             Self::Stored(..) => false,
             Self::Blob(_) => true,
         }

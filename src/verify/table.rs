@@ -186,6 +186,11 @@ impl CheckId {
         CHECKS.get(self.index()).unwrap_or(FIRST)
     }
 
+    /// Whether a look at files makes it.
+    pub fn is_of_files(self) -> bool {
+        self.check().level > Level::Rows
+    }
+
     /// Its place in the table.
     pub fn index(self) -> usize {
         self as usize

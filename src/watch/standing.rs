@@ -14,7 +14,7 @@ use crate::{
     ports::{Fault, FaultKind, RunJobs},
     run::{
         DoneMarker, DoneMarkers, Epoch, Heartbeat, Plan, Refusal, RunName, RunStore, Summary, Verification,
-        clocks::is_younger,
+        clocks::is_beating,
         names,
         planning::{self, Planning},
         segments,
@@ -156,8 +156,7 @@ impl Watcher {
         beats: &BTreeMap<ShardIndex, Heartbeat>,
     ) -> Result<BTreeMap<ShardIndex, Books>, Fault> {
         let now = Utc::now();
-        let speaks =
-            |shard: &ShardIndex| beats.get(shard).is_some_and(|beat| is_younger(beat.at, now, judge::ALIVE));
+        let speaks = |shard: &ShardIndex| beats.get(shard).is_some_and(|beat| is_beating(beat.at, now));
         let silent = (0..).map(ShardIndex).take(plan.shards.len());
         let silent = silent.filter(|shard| !done.contains_key(shard) && !speaks(shard));
         let (store, known) = (&self.store, &self.segments);

@@ -9,7 +9,7 @@ use super::{
     super::{
         expect::Expected,
         findings::{Difference, Findings, Kind, Lack},
-        rows::StoredSubmission,
+        rows::{StoredSubmission, is_newer},
         table::CheckId,
     },
     Ground,
@@ -181,9 +181,7 @@ impl Written {
             return Self::Unknown;
         }
         let others = || rows().filter(|(_, row)| row.transaction != own);
-        // The numbers of transactions go round: of two the newer is less than half the round ahead.
-        let is_newer = |row: &StoredRow| row.transaction.wrapping_sub(own) < u32::MAX / 2;
-        if others().any(|(_, row)| !is_newer(row)) {
+        if others().any(|(_, row)| !is_newer(row.transaction, own)) {
             return Self::Unknown;
         }
         let again: BTreeSet<Table> = others().map(|(table, _)| table).collect();

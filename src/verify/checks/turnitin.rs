@@ -67,13 +67,12 @@ impl Possible {
         let most = self.of_files.iter().map(Vec::len).max().unwrap_or(1);
         (0..self.all.unwrap_or(most)).map(|n| {
             let mut rest = n;
-            let status = |of: &'_ Vec<Earlier>| {
+            let statuses = self.of_files.iter().filter_map(|of| {
                 let place = if self.all.is_some() { rest % of.len() } else { n };
                 rest /= of.len();
-                if place < of.len() { place } else { 0 }
-            };
-            let places: Vec<usize> = self.of_files.iter().map(status).collect();
-            self.of_files.iter().zip(places).filter_map(|(of, place)| of.get(place)).collect()
+                of.get(place).or(of.first())
+            });
+            statuses.collect()
         })
     }
 }

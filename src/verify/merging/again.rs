@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::stands::Report;
 use crate::{
-    domain::{AttemptId, attempt_of_blob, stands},
+    domain::{AttemptId, stands},
     exit::Stop,
     ports::Fault,
     run::{RowSet, lines::SpooledBuckets, outcomes::Outcomes},
@@ -104,11 +104,7 @@ impl Again {
                 Unseen::NotThere => "what it is of was not there any more",
             };
             let row = same.row();
-            let known = first.attempt.or_else(|| match &same {
-                Same::Row(row, _) => second.watched.attempt(*row),
-                Same::Blob(name) => attempt_of_blob(name),
-                Same::Stored(..) => None,
-            });
+            let known = first.attempt.or_else(|| row.and_then(|row| second.watched.attempt(row)));
             let attempt = match (known, row) {
                 (None, Some(row)) => attempts.of(row)?,
                 (known, _) => known,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use crate::{
-    domain::{AttemptId, Level},
+    domain::AttemptId,
     exit::Stop,
     ports::Fault,
     verify::{
@@ -54,7 +54,7 @@ impl<'a> Report<'a> {
     pub(super) fn add(&mut self, found: &Found) -> Result<(), Fault> {
         if let Some(attempt) = found.attempt.filter(|attempt| self.accepts(*attempt, &found.difference)) {
             self.accepted += 1;
-            self.accepted_of_files += u64::from(found.difference.check.check().level > Level::Rows);
+            self.accepted_of_files += u64::from(found.difference.check.is_of_files());
             self.accepted_attempts.insert(attempt);
             return Ok(());
         }

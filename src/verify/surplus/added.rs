@@ -6,7 +6,7 @@ use super::SurplusRow;
 use crate::{
     domain::{AttemptId, SubmissionIds},
     ports::{Fault, Lookup, StoredTarget, Table},
-    verify::findings::Kind,
+    verify::{findings::Kind, rows::is_newer},
 };
 
 /// Attempts whose rows are looked up at a time.
@@ -71,20 +71,4 @@ async fn oldest(
         }
     }
     Ok(())
-}
-
-/// The numbers of transactions go round: of two the newer is less than half the round ahead.
-fn is_newer(one: u32, other: u32) -> bool {
-    one != other && one.wrapping_sub(other) < u32::MAX / 2
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_transaction_is_newer_than_another_although_their_numbers_go_round() {
-        assert!(is_newer(8, 7) && is_newer(3, u32::MAX - 1));
-        assert!(!is_newer(7, 7) && !is_newer(7, 8) && !is_newer(u32::MAX - 1, 3));
-    }
 }

@@ -13,7 +13,6 @@ use super::{Scan, SurplusRow};
 use crate::{
     domain::{AttemptId, SubmissionIds, attempt_of_blob, attempt_of_launch_id},
     ports::Table,
-    run::writers::of_blob,
     verify::{findings::Kind, table::CheckId},
 };
 
@@ -135,7 +134,7 @@ impl<'a> FailedScan<'a> {
     /// A file under no submission that this run migrated.
     #[expect(clippy::option_option, reason = "a row of a failed attempt may be another program's")]
     pub(super) fn file(&mut self, submission: &str, blob: &str) -> Option<Option<AttemptId>> {
-        let is_ours = of_blob(blob).is_some_and(|writer| self.scan.writers.contains(&writer));
+        let is_ours = self.scan.is_ours(blob);
         if let Some(beside) = self.beside.get_mut(submission) {
             beside.has_files = true;
             beside.has_ours |= is_ours;

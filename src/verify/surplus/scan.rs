@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use super::{FailedAttempts, KnownSubmissions, UNKNOWN, failed::FailedScan};
+use super::{FailedAttempts, Known, KnownSubmissions, UNKNOWN, failed::FailedScan};
 use crate::{
     domain::{AttemptId, SubmissionIds, attempt_of_launch_id},
     ports::{Fault, Link, StoredTarget, Table},
@@ -110,17 +110,14 @@ impl<'a> Scan<'a> {
         link: &Link,
         failed: &mut FailedScan<'_>,
     ) -> Option<(Option<AttemptId>, CheckId)> {
-        let parent = link.parent.as_deref().unwrap_or_default();
-        let is_session = matches!(table, Table::LaunchSessions | Table::SessionRecords);
-        let known = if is_session { None } else { self.known.find(parent) };
-        if let Some(known) = known {
+        if let Some(known) = self.submission(table, link) {
             let rows = known.rows(table);
-            let ids = SubmissionIds::new(self.lms_instance, known.attempt);
-            let is_derived = (1..=usize::from(rows)).any(|n| ids.row(table.name(), n) == link.id);
-            let is_surplus = rows != UNKNOWN && !is_derived;
+            let is_surplus = rows != UNKNOWN && !self.is_derived(known, table, link, usize::from(rows));
             return is_surplus.then_some((Some(known.attempt), CheckId::NothingSurplus));
         }
-        let blob = link.blob.as_deref().unwrap_or_default();
+        let (parent, blob) =
+            (link.parent.as_deref().unwrap_or_default(), link.blob.as_deref().unwrap_or_default());
+        let is_session = is_session(table);
         let of_failed = match table {
             _ if is_session => failed.session(parent, link.created_at),
             Table::Files => failed.file(parent, blob),
@@ -133,20 +130,32 @@ impl<'a> Scan<'a> {
             let attempt = self.surplus_by_launch_id(link, parent)?;
             return Some((Some(attempt), CheckId::NothingSurplus));
         }
-        let is_ours = !self.in_part && self.writers.contains(&of_blob(blob)?);
-        is_ours.then_some((None, CheckId::NothingSurplus))
+        (!self.in_part && self.is_ours(blob)).then_some((None, CheckId::NothingSurplus))
     }
 
     /// Whether the row stands beside those of a submission of this run, under an id that no program gives, and names no blob of a
     /// writer of the run.
     fn may_be_added(&self, table: Table, link: &Link) -> bool {
-        let is_session = matches!(table, Table::LaunchSessions | Table::SessionRecords);
-        let parent = link.parent.as_deref().unwrap_or_default();
-        let Some(known) = self.known.find(parent).filter(|_| !is_session) else { return false };
-        let ids = SubmissionIds::new(self.lms_instance, known.attempt);
+        let Some(known) = self.submission(table, link) else { return false };
         let most = usize::from(known.rows(table)) + MORE_ROWS;
-        let is_ours = link.blob.as_deref().and_then(of_blob).is_some_and(|of| self.writers.contains(&of));
-        !is_ours && !(1..=most).any(|n| ids.row(table.name(), n) == link.id)
+        let is_ours = link.blob.as_deref().is_some_and(|blob| self.is_ours(blob));
+        !is_ours && !self.is_derived(known, table, link, most)
+    }
+
+    /// The submission of this run that the row stands under; a session stands under none.
+    fn submission(&self, table: Table, link: &Link) -> Option<&'a Known> {
+        link.parent.as_deref().filter(|_| !is_session(table)).and_then(|parent| self.known.find(parent))
+    }
+
+    /// Whether the row has one of the first `rows` ids that the submission gives.
+    fn is_derived(&self, known: &Known, table: Table, link: &Link, rows: usize) -> bool {
+        let ids = SubmissionIds::new(self.lms_instance, known.attempt);
+        (1..=rows).any(|n| ids.row(table.name(), n) == link.id)
+    }
+
+    /// Whether a writer of this run wrote the blob.
+    pub(super) fn is_ours(&self, blob: &str) -> bool {
+        of_blob(blob).is_some_and(|writer| self.writers.contains(&writer))
     }
 
     fn is_since_plan(&self, link: &Link) -> bool {
@@ -160,6 +169,10 @@ impl<'a> Scan<'a> {
         let is_ours = self.known.attempt(&ids.row(Table::Submissions.name(), 1)).is_some();
         (is_ours && self.is_since_plan(link) && ids.launch_id() != launch_id).then_some(attempt)
     }
+}
+
+fn is_session(table: Table) -> bool {
+    matches!(table, Table::LaunchSessions | Table::SessionRecords)
 }
 
 #[cfg(test)]

@@ -5,8 +5,6 @@ mod lines;
 mod seen;
 mod under_way;
 
-use chrono::TimeDelta;
-
 use super::{Facts, Namespace};
 use crate::{
     domain::{ShardIndex, shard_list},
@@ -16,7 +14,11 @@ use crate::{
         grid::{count, span},
         standing::{RunState, Standing},
     },
-    run::{Plan, Refusal, RunResult, State, clocks::is_younger, named_instead},
+    run::{
+        Plan, Refusal, RunResult, State,
+        clocks::{is_at_work, may_be_at_work},
+        named_instead,
+    },
     watch::rerun,
 };
 pub use seen::redo_of;
@@ -25,10 +27,6 @@ use lines::{eta_s, job_line, limits, rows, shards, sum_of_rates, verified, verif
 use seen::{finalize_of, is_alive, is_stopped, last_sign, of, rerun_of, undone, unfinished};
 use under_way::{given_up, shards_under_way};
 
-/// A process whose heartbeat is younger is at work: it beats every 15 s.
-pub(super) const ALIVE: TimeDelta = TimeDelta::minutes(1);
-/// A run without a heartbeat for so long is stalled.
-const STILL: TimeDelta = TimeDelta::minutes(10);
 /// When the line that merges is to be typed. Behind the line itself it would be typed too.
 const UNLESS_IT_RUNS: &str = " (if no finalizer is at work, the next line merges it)";
 
@@ -184,15 +182,14 @@ fn no_process_works(facts: &Facts) -> Option<String> {
     }
     let last = facts.beats.values().max_by_key(|beat| beat.at)?;
     let State::Stopped(at) = &last.state else { return None };
-    let all_stopped =
-        facts.beats.values().all(|beat| is_stopped(beat) || !is_younger(beat.at, facts.at, STILL));
+    let all_stopped = facts.beats.values().all(|beat| is_stopped(beat) || !is_at_work(beat.at, facts.at));
     all_stopped.then(|| format!("no process is at work; the last one {at} of shard {}", last.shard))
 }
 
 /// Where neither the finalizer nor the cluster decides: how long ago the last heartbeat was.
 fn silent(plan: &Plan, facts: &Facts, undone: &[ShardIndex], merged: bool, rerun: String) -> Verdict {
-    let silence = facts.at - last_sign(plan, facts);
-    if silence < STILL && !merged {
+    let sign_at = last_sign(plan, facts);
+    if may_be_at_work(sign_at, facts.at) && !merged {
         return match undone {
             [] => Verdict::new(
                 RunState::Finalizing,
@@ -203,7 +200,7 @@ fn silent(plan: &Plan, facts: &Facts, undone: &[ShardIndex], merged: bool, rerun
             _ => Verdict::new(RunState::Running, Exit::Temporary, "no process gives a heartbeat just now"),
         };
     }
-    let since = span(silence.to_std().unwrap_or_default());
+    let since = span((facts.at - sign_at).to_std().unwrap_or_default());
     if !undone.is_empty() {
         let reason = format!("no heartbeat for {since}");
         return Verdict::new(RunState::Stalled, Exit::Incomplete, reason).next(rerun);

@@ -23,6 +23,13 @@ async fn launch_ids(app: &TestApp<'_>, count: i64) -> Vec<String> {
         .unwrap()
 }
 
+/// So many submissions are gone without a trace, as after a failover.
+async fn lose(app: &TestApp<'_>, count: i64) {
+    for launch_id in launch_ids(app, count).await {
+        app.lose(attempt(&launch_id)).await;
+    }
+}
+
 fn attempt(launch_id: &str) -> &str {
     launch_id.split('_').nth(1).unwrap()
 }
@@ -76,9 +83,7 @@ async fn lost_rows_are_named_and_moved_again_until_all_is_as_it_was() {
 
 /// Nine of twelve rows, as by a failover to a standby that was far behind.
 async fn lose_most(app: &TestApp<'_>) {
-    for launch_id in launch_ids(app, 9).await {
-        app.lose(attempt(&launch_id)).await;
-    }
+    lose(app, 9).await;
     let refused = app.run(&["finalize"]).await.expect(78);
     for part in ["another database", "resume --redo lost", "finalize --accept lost"] {
         assert!(refused.stderr.contains(part), "{part:?} is not said in {}", refused.stderr);
@@ -133,9 +138,7 @@ async fn shards_that_move_lost_rows_again_record_whose_decision_that_was_once() 
     let mut app = TestApp::without_cluster(&sample).await;
     app.run(&["run", "--shards", "3"]).await.expect(0);
     let undisturbed = app.everything().await;
-    for launch_id in launch_ids(&app, 4).await {
-        app.lose(attempt(&launch_id)).await;
-    }
+    lose(&app, 4).await;
     app.run(&["finalize"]).await.expect(69);
     // As the Jobs of the chart have it (`shards.redo`, `shards.reason`).
     app.set("ROGO_REDO", "lost");
@@ -209,9 +212,7 @@ async fn blobs_of_lost_rows_are_swept_only_once_the_rows_are_moved_again_or_acce
     let app = TestApp::without_cluster(&sample).await;
     app.run(&["run"]).await.expect(0);
     let before = app.blobs().await.len();
-    for launch_id in launch_ids(&app, 2).await {
-        app.lose(attempt(&launch_id)).await;
-    }
+    lose(&app, 2).await;
     for _ in 0..2 {
         app.run(&["finalize"]).await.expect(69);
         app.run(&["orphans", "--delete", "--reason", "a pod was killed"]).await.expect(0);
@@ -227,9 +228,7 @@ async fn rows_that_are_moved_again_before_a_finalize_has_named_them_leave_no_blo
     let app = TestApp::without_cluster(&sample).await;
     app.run(&["run", "--shards", "3"]).await.expect(0);
     let undisturbed = app.everything().await;
-    for launch_id in launch_ids(&app, 3).await {
-        app.lose(attempt(&launch_id)).await;
-    }
+    lose(&app, 3).await;
     app.run(&["resume", "--redo", "lost", "--reason", "failover"]).await.expect(0);
     assert_same(&app.everything().await, &undisturbed);
 }

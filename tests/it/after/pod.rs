@@ -8,7 +8,7 @@ use super::{
     plain_sample, write,
 };
 use crate::support::{
-    app::{Sample, TestApp},
+    app::{Ended, Sample, TestApp},
     http_stub::HttpStub,
     process::{ended, said, signal},
 };
@@ -23,12 +23,25 @@ fn finalizer(app: &mut TestApp<'_>) {
     app.set("ROGO_HELM_CHART", "charts/rogo-migrate");
 }
 
+/// A finalizer of two shards that have not begun.
+async fn planned(sample: &Sample) -> TestApp<'_> {
+    let mut app = TestApp::without_cluster(sample).await;
+    finalizer(&mut app);
+    app.run(&["plan", "--shards", "2"]).await.expect(0);
+    app
+}
+
+async fn stopped_while_it_waits(app: &TestApp<'_>, code: i32) -> Ended {
+    let mut child = app.start(&["finalize"]);
+    said(&mut child, "waiting for the shards").await;
+    signal(&child, "TERM");
+    ended(&mut child).await.expect(code)
+}
+
 #[tokio::test]
 async fn done_markers_are_enough_and_the_results_are_told_where_they_can_be_fetched() {
     let sample = plain_sample(8).await;
-    let mut app = TestApp::without_cluster(&sample).await;
-    finalizer(&mut app);
-    app.run(&["plan", "--shards", "2"]).await.expect(0);
+    let app = planned(&sample).await;
     for shard in ["0", "1"] {
         app.run(&["shard", "--shard", shard]).await.expect(0);
     }
@@ -46,14 +59,9 @@ async fn done_markers_are_enough_and_the_results_are_told_where_they_can_be_fetc
 #[tokio::test]
 async fn a_finalizer_that_is_stopped_while_it_waits_merges_nothing() {
     let sample = plain_sample(8).await;
-    let mut app = TestApp::without_cluster(&sample).await;
-    finalizer(&mut app);
-    app.run(&["plan", "--shards", "2"]).await.expect(0);
+    let app = planned(&sample).await;
     app.run(&["shard", "--shard", "0"]).await.expect(0);
-    let mut child = app.start(&["finalize"]);
-    said(&mut child, "waiting for the shards").await;
-    signal(&child, "TERM");
-    ended(&mut child).await.expect(143);
+    stopped_while_it_waits(&app, 143).await;
     let results: Vec<_> = app.run_blobs().list("rogo/results/").try_collect().await.unwrap();
     assert!(results.is_empty(), "{results:?}");
 }
@@ -63,18 +71,13 @@ async fn a_finalizer_that_is_stopped_while_it_waits_merges_nothing() {
 #[tokio::test]
 async fn a_pod_that_is_stopped_with_a_full_disk_costs_a_retry_and_says_what_to_raise() {
     let sample = plain_sample(8).await;
-    let mut app = TestApp::without_cluster(&sample).await;
-    finalizer(&mut app);
-    app.run(&["plan", "--shards", "2"]).await.expect(0);
+    let mut app = planned(&sample).await;
     let own = tempfile::tempdir().unwrap();
     std::fs::write(own.path().join("merged"), vec![1; 2 << 20]).unwrap();
     app.set("TMPDIR", own.path().to_str().unwrap());
     for (limit, code) in [("2097152", 75), ("1073741824", 143)] {
         app.set("ROGO_DISK_LIMIT", limit);
-        let mut child = app.start(&["finalize"]);
-        said(&mut child, "waiting for the shards").await;
-        signal(&child, "TERM");
-        let ended = ended(&mut child).await.expect(code);
+        let ended = stopped_while_it_waits(&app, code).await;
         let is_told = ended.stderr.contains("fill the disk that the pod may use (2.0 MiB)");
         assert_eq!(is_told, code == 75, "{}", ended.stderr);
         assert_eq!(ended.stderr.contains("raise resources.ephemeralStorage"), code == 75, "{}", ended.stderr);
@@ -84,9 +87,7 @@ async fn a_pod_that_is_stopped_with_a_full_disk_costs_a_retry_and_says_what_to_r
 #[tokio::test]
 async fn a_cluster_that_cannot_be_asked_is_told_of_and_waited_for() {
     let sample = plain_sample(8).await;
-    let mut app = TestApp::without_cluster(&sample).await;
-    finalizer(&mut app);
-    app.run(&["plan", "--shards", "2"]).await.expect(0);
+    let app = planned(&sample).await;
     app.run(&["shard", "--shard", "0"]).await.expect(0);
     let mut child = app.start(&["finalize"]);
     said(&mut child, "cannot look at Job r-rogo-s-1: Kubernetes API: neither is this a pod").await;

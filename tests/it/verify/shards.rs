@@ -1,7 +1,10 @@
 //! A verification in several processes: killed and resumed, two at once, several parts, and states that are of another
 //! one.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -32,8 +35,11 @@ fn state(app: &TestApp<'_>) -> Vec<PathBuf> {
     files_below(&app.out.path().join("run-store/rogo/verifying"))
 }
 
+fn is_part(path: &Path) -> bool {
+    path.parent().is_some_and(|folder| folder.ends_with("parts"))
+}
+
 fn parts(app: &TestApp<'_>) -> usize {
-    let is_part = |path: &PathBuf| path.parent().is_some_and(|folder| folder.ends_with("parts"));
     state(app).iter().filter(|path| is_part(path)).count()
 }
 
@@ -136,8 +142,7 @@ async fn rows_that_were_compared_long_ago_are_named_with_their_day() {
     let app = in_folders(&sample).await;
     app.run(&["run"]).await.expect(0);
     verify(&app, &["--shard", "0/2"]).await.expect(0);
-    let is_part = |path: &PathBuf| path.parent().is_some_and(|folder| folder.ends_with("parts"));
-    for path in state(&app).into_iter().filter(is_part) {
+    for path in state(&app).into_iter().filter(|path| is_part(path)) {
         let mut part: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
         for time in ["began_at", "at"] {
             part[time] = "2020-01-02T03:04:05Z".into();

@@ -70,17 +70,14 @@ impl Refusals {
     async fn ask(&self, account: &Account, url: &Url) -> Neighbour {
         let (container, began) = (source_container(url), Instant::now());
         let mut refusals = self.0.lock().await;
-        match refusals.get(&container) {
-            Some((asked, Neighbour::Failed(fault))) if *asked > began => {
-                return Neighbour::Failed(fault.again());
+        if let Some((asked, found)) = refusals.get(&container) {
+            let holds = match found {
+                Neighbour::Failed(_) => *asked > began,
+                Neighbour::Answered | Neighbour::Refused => asked.elapsed() < REFUSAL_HOLDS,
+            };
+            if holds {
+                return found.again();
             }
-            Some((asked, Neighbour::Answered)) if asked.elapsed() < REFUSAL_HOLDS => {
-                return Neighbour::Answered;
-            }
-            Some((asked, Neighbour::Refused)) if asked.elapsed() < REFUSAL_HOLDS => {
-                return Neighbour::Refused;
-            }
-            _ => {}
         }
         let asked = Instant::now();
         let found = match azure::head(account, &neighbour(url), "a neighbour of the file").await {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    ALIVE, STILL, UNLESS_IT_RUNS, Verdict, end_of,
+    UNLESS_IT_RUNS, Verdict, end_of,
     seen::{finalize_of, of, redo_of},
     under_way::{given_up, shards_under_way, working},
 };
@@ -13,7 +13,11 @@ use crate::{
     exit::Exit,
     ports::{JobEnd, RunJob},
     report::{grid::span, standing::RunState},
-    run::{RunResult, Summary, clocks::is_younger, writers::Unmerged},
+    run::{
+        RunResult, Summary,
+        clocks::{is_at_work, is_beating},
+        writers::Unmerged,
+    },
     watch::standing::Facts,
 };
 
@@ -67,8 +71,8 @@ fn by_writers(facts: &Facts) -> Option<Verdict> {
     let shards: BTreeSet<_> = facts.unmerged.iter().map(|writer| writer.shard).collect();
     let shards = shard_list(&shards.into_iter().collect::<Vec<_>>());
     // Jobs that have ended outweigh the last heartbeats of their pods.
-    let is_at_work = |writer: &&Unmerged| !writer.is_stopped && is_younger(writer.sign_at, facts.at, ALIVE);
-    let at_work = facts.unmerged.iter().filter(is_at_work).count();
+    let is_working = |writer: &&Unmerged| !writer.is_stopped && is_beating(writer.sign_at, facts.at);
+    let at_work = facts.unmerged.iter().filter(is_working).count();
     if at_work > 0 && facts.jobs.is_none() {
         let reason =
             format!("rows of shards {shards} are moved again since the last result: {}", working(at_work));
@@ -76,7 +80,7 @@ fn by_writers(facts: &Facts) -> Option<Verdict> {
     }
     let silence = facts.at - newest;
     let moved = format!("rows of shards {shards} were moved again after the last result");
-    if is_younger(newest, facts.at, STILL) {
+    if is_at_work(newest, facts.at) {
         let reason = format!("{moved}, and are not merged yet{UNLESS_IT_RUNS}");
         let verdict = Verdict::new(RunState::Finalizing, Exit::Temporary, reason);
         return Some(verdict.next(finalize_of(facts)));

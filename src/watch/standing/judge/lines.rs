@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{ALIVE, Facts, STILL, is_alive, is_stopped, last_sign};
+use super::{Facts, is_alive, is_stopped, last_sign};
 use crate::{
     domain::ShardIndex,
     ports::{JobEnd, RunJob},
@@ -13,7 +13,7 @@ use crate::{
     },
     run::{
         Heartbeat, Limit, Plan, Summary, Verification,
-        clocks::{is_ahead, is_younger},
+        clocks::{is_ahead, may_be_at_work},
         verifying::UnderWay,
     },
 };
@@ -73,12 +73,12 @@ fn life(beat: &Heartbeat, at: DateTime<Utc>) -> (ShardPhase, String, f64) {
     let silent_for = span(silence.to_std().unwrap_or_default());
     if is_stopped(beat) {
         (ShardPhase::EndedEarly, beat.state.to_string(), 0.0)
-    } else if is_younger(beat.at, at, ALIVE) {
+    } else if is_alive(beat, at) {
         (ShardPhase::AtWork, beat.state.to_string(), beat.rows_per_second)
     } else if is_ahead(beat.at, at) {
         let ahead = span((-silence).to_std().unwrap_or_default());
         (ShardPhase::Silent, format!("unknown: its heartbeat is of a clock that is {ahead} ahead"), 0.0)
-    } else if silence < STILL {
+    } else if may_be_at_work(beat.at, at) {
         (ShardPhase::Silent, format!("no heartbeat for {silent_for}"), 0.0)
     } else {
         (ShardPhase::Silent, format!("stalled (no heartbeat for {silent_for})"), 0.0)

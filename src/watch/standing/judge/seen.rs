@@ -4,13 +4,12 @@ use std::{collections::BTreeSet, path::Path};
 
 use chrono::{DateTime, Utc};
 
-use super::ALIVE;
 use crate::{
     domain::ShardIndex,
     ports::{JobEnd, RunJob, RunJobs},
     run::{
         Heartbeat, Plan, State,
-        clocks::{is_ahead, is_younger},
+        clocks::{is_ahead, is_beating},
     },
     settings::HelmRelease,
     watch::{
@@ -79,7 +78,7 @@ pub(super) fn release(facts: &Facts) -> Option<HelmRelease> {
 
 /// A process that may still move rows.
 pub(super) fn is_alive(beat: &Heartbeat, at: DateTime<Utc>) -> bool {
-    is_younger(beat.at, at, ALIVE) && !is_stopped(beat)
+    is_beating(beat.at, at) && !is_stopped(beat)
 }
 
 pub(super) fn is_stopped(beat: &Heartbeat) -> bool {
