@@ -7,6 +7,8 @@ ARG RUNTIME_IMAGE=gcr.io/distroless/cc-debian12:nonroot
 
 FROM ${BUILD_IMAGE} AS build
 WORKDIR /build
+# jemalloc is built with make, which the slim image lacks.
+RUN command -v make || { apt-get update && apt-get install --yes --no-install-recommends make && rm -rf /var/lib/apt/lists/*; }
 # With a version: the list of dependencies in the binary itself (cargo audit bin reads it), by this cargo-auditable.
 ARG AUDITABLE=
 # The same binary from the same sources, wherever cargo keeps them.

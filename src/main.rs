@@ -11,6 +11,10 @@ use rogo_migrate::{
     settings::wants_json,
 };
 
+/// Thousands of small allocations a submission, and buffers that one thread makes and another frees.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -104,7 +104,7 @@ need_cargo() {
     echo "Rust is missing: https://rustup.rs" >&2
     return 1
   fi
-  command -v cc >/dev/null || need_packages "a C compiler" build-essential
+  { command -v cc && command -v make; } >/dev/null || need_packages "a C compiler with make" build-essential
 }
 
 # Prometheus, a receiver of metrics, is built from its Go module.
