@@ -18,6 +18,7 @@ RUN test -z "$AUDITABLE" || RUSTFLAGS= cargo install --locked --root /usr/local 
 # The dependencies, in a layer of their own that stands until Cargo.toml or Cargo.lock change.
 # Cargo wants every declared target to have a file.
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo
 RUN mkdir -p src tests/it/support/tds \
     && echo 'fn main() {}' | tee src/main.rs tests/it/main.rs tests/it/support/tds/main.rs >/dev/null \
     && touch src/lib.rs \

@@ -84,11 +84,13 @@ pub struct FinalizeContext<'a> {
 /// Merges, checks, writes, then sweeps. Rows without an outcome are no error of this function:
 /// [`Totals::incomplete`] turns them into the way the process ends. Nor is a sweep that fails: the results stand.
 /// Credentials that are refused meanwhile are being rotated: 75.
-pub async fn finalize(context: &FinalizeContext<'_>) -> Result<Totals, Stop> {
+///
+/// The lock is held on, until the caller has published the summary: a rollback that waits for it finds all results.
+pub async fn finalize(context: &FinalizeContext<'_>) -> Result<(Totals, Quiet), Stop> {
     merge(context).await.map_err(|stop| stop.at(Moment::AfterPlan))
 }
 
-async fn merge(context: &FinalizeContext<'_>) -> Result<Totals, Stop> {
+async fn merge(context: &FinalizeContext<'_>) -> Result<(Totals, Quiet), Stop> {
     let began = Instant::now();
     let LockedRun { store, plan, target, .. } = context.run;
 
@@ -117,12 +119,11 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<Totals, Stop> {
     lost.record(store).await?;
     drafts.publish(store, context.out).await?;
     let swept = sweep::remove(&mut quiet, &context.run, context.files, lost.attempts()).await;
-    quiet.end().await;
     let (Swept { removed: orphans, kept }, unswept) = match swept {
         Ok(swept) => (swept, None),
         Err(fault) => (Swept::default(), Some(fault.chain())),
     };
-    Ok(Totals {
+    let totals = Totals {
         rows: plan.rows,
         rows_left_out: plan.rows_left_out,
         books: drafts.books,
@@ -136,5 +137,6 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<Totals, Stop> {
         writers,
         unswept,
         elapsed: began.elapsed(),
-    })
+    };
+    Ok((totals, quiet))
 }

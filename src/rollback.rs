@@ -17,6 +17,7 @@ mod remove;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
+use chrono::Utc;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::{
@@ -183,7 +184,9 @@ impl Rollback<'_> {
     /// `rolled-back.json` for the run, `rolled-back/<id>.json` for some attempts; then the log of decisions.
     async fn record(&self, decided: &Decided, found: &Found) -> Result<(), Stop> {
         let store = self.run.store;
-        let decided = Decided { attempts: found.candidates.len() as u64, ..decided.clone() };
+        // Now that the lock is held: results that say otherwise are older.
+        let decided =
+            Decided { at: Utc::now(), attempts: found.candidates.len() as u64, ..decided.clone() };
         let document = RolledBack {
             plan: self.run.plan.id.clone(),
             decided: decided.clone(),

@@ -31,7 +31,15 @@ pub async fn pass(sample: &Sample, width: usize) -> Duration {
     elapsed
 }
 
+/// Once more if Azurite closed the connection just then.
 async fn copy(client: &Client, from: url::Url, to: url::Url) -> reqwest::Result<()> {
+    match copy_once(client, from.clone(), to.clone()).await {
+        Err(error) if error.is_request() => copy_once(client, from, to).await,
+        settled => settled,
+    }
+}
+
+async fn copy_once(client: &Client, from: url::Url, to: url::Url) -> reqwest::Result<()> {
     let answer = client.get(from).send().await?.error_for_status()?;
     let length = answer.content_length().unwrap();
     let body = Body::wrap_stream(answer.bytes_stream());

@@ -90,7 +90,7 @@ pub async fn growth(goals: &mut Goals, rows: u64, rounds: usize) {
 pub async fn large(goals: &mut Goals, rows: u64) {
     println!("files of {LARGE} bytes, blobs answered by a stub");
     let profiles =
-        [(Way::ServerSide, "8", MANY_COPIES, 100, 10 * rows), (Way::Streamed, "5", "adaptive", 20, rows)];
+        [(Way::ServerSide, "8", MANY_COPIES, 100, 30 * rows), (Way::Streamed, "5", "adaptive", 20, rows)];
     for (way, workers, in_flight, ms, rows) in profiles {
         let mut peaks = Vec::new();
         for rows in [rows, 3 * rows] {

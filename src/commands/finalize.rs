@@ -12,7 +12,7 @@ use crate::{
     adapters::kubernetes::ClusterJob,
     exit::{End, Exit, Moment, Stop},
     finalize::{FinalizeContext, InputRows, books::Totals},
-    ports::TargetReader,
+    ports::{Fault, FaultKind, TargetReader},
     run::{
         Missing, Plan, RunStore, Summary, Warning, WarningCode,
         lock::LockedRun,
@@ -192,9 +192,14 @@ async fn merge_and_tell(
         events: &telemetry::events(),
     };
     let comparing = async { Ok(frozen::warnings(settings, plan).await) };
-    let (totals, warnings) = tokio::try_join!(crate::finalize::finalize(&context), comparing)?;
+    let ((totals, mut quiet), warnings) = tokio::try_join!(crate::finalize::finalize(&context), comparing)?;
+    if totals.unswept.is_none() {
+        quiet.still_held().await?;
+    }
+    let published = tell(settings, store, plan, &totals, warnings, after).await;
+    quiet.end().await;
     target.close().await;
-    tell(settings, store, plan, &totals, warnings, after).await
+    published
 }
 
 /// Publishes `summary.json` and the page, and prints the grid.
@@ -241,7 +246,7 @@ async fn tell(
     summary.shard_job = match &settings.pod.shard_job {
         Some(job) => Some(job.clone()),
         // A merge by hand holds what that finalizer's did; a result that cannot be read is replaced.
-        None => connect::result_of(store, plan).await.ok().flatten().and_then(|before| before.shard_job),
+        None => job_before(store, plan).await?,
     };
     let text = json("summary", &summary)?;
     results::publish_document(Some(store), Some(&settings.out), names::SUMMARY, &text, "application/json")
@@ -252,6 +257,15 @@ async fn tell(
         teller.note(&summary);
     }
     Ok(Published { summary, incomplete, finalize, unswept: totals.unswept.clone() })
+}
+
+/// The Job of the shards that the result before this one names; a result without a readable text names none.
+async fn job_before(store: &RunStore, plan: &Plan) -> Result<Option<String>, Fault> {
+    let before: Option<Summary> = match store.read(&names::result(names::SUMMARY)).await {
+        Err(fault) if fault.kind == FaultKind::Corrupt => None,
+        before => before?,
+    };
+    Ok(before.filter(|before| before.plan == plan.id).and_then(|before| before.shard_job))
 }
 
 /// The warning about orphans that cannot be removed.

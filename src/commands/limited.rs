@@ -7,7 +7,7 @@ use futures_util::{StreamExt, stream};
 
 use crate::{
     domain::{Books, ShardIndex},
-    ports::Fault,
+    ports::{Fault, FaultKind},
     report::limits::of_shards,
     run::{
         Commits, DoneMarker, DoneMarkers, Limit, Plan, RunStore, StageLatency, Warning, WarningCode, Work,
@@ -59,7 +59,7 @@ struct Told {
 }
 
 /// Reads the last heartbeats of the processes that made no done marker: stopped, evicted or killed ones. A process that
-/// made one tells everything there. A heartbeat that cannot be read is left out: it changes no row.
+/// made one tells everything there. A heartbeat without a readable text is left out: it changes no row.
 async fn without_marker(
     store: &RunStore,
     plan: &Plan,
@@ -74,10 +74,11 @@ async fn without_marker(
         let beat = match read {
             Ok(Some(beat)) => beat,
             Ok(None) => continue,
-            Err(fault) => {
+            Err(fault) if fault.kind == FaultKind::Corrupt => {
                 tracing::debug!(name, fault = %fault.chain(), "the summary leaves out this heartbeat");
                 continue;
             }
+            Err(fault) => return Err(fault),
         };
         if done.get(&beat.shard).is_none_or(|marker| marker.writer != beat.writer) {
             found.work.entry(beat.shard).or_default().add(&beat.work);

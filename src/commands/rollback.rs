@@ -76,8 +76,7 @@ pub async fn run(settings: &Settings, args: &RollbackArgs) -> Result<End, Stop> 
         target.close().await;
         return tell(args, &plan, &report, "would remove");
     };
-    let books = if attempts.is_some() { books(&store).await? } else { None };
-    if books.is_some() {
+    if attempts.is_some() && books(&store).await?.is_some() {
         // The books are made of it again: what cannot be read stops the rollback before it has removed anything.
         connect::inputs(settings)?.submissions().await?;
     }
@@ -87,9 +86,12 @@ pub async fn run(settings: &Settings, args: &RollbackArgs) -> Result<End, Stop> 
     target.close().await;
     rows.publish(&store, &settings.out).await?;
     let told = tell(args, &plan, &report, "removed");
+    // Not those from before the lock: a merge that it waited for has made them again.
+    let books = if attempts.is_some() { books(&store).await } else { Ok(None) };
     match books {
-        Some(before) => beside(told, update_books(settings, &store, &plan, &before).await),
-        None => told,
+        Ok(Some(before)) => beside(told, update_books(settings, &store, &plan, &before).await),
+        Ok(None) => told,
+        Err(stop) => beside(told, Err(stop)),
     }
 }
 

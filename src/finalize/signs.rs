@@ -4,14 +4,14 @@ use futures_util::{StreamExt, stream};
 
 use super::fold::Fold;
 use crate::{
-    ports::Fault,
+    ports::{Fault, FaultKind},
     run::{Plan, RunStore, names},
 };
 
 /// Heartbeats that are read at a time.
 const READS: usize = 16;
 
-/// Adds every process of the run. A heartbeat that cannot be read is left out: it changes no result.
+/// Adds every process of the run. A heartbeat without a readable text is left out: it changes no result.
 pub(super) async fn read(store: &RunStore, plan: &Plan, fold: &mut Fold) -> Result<(), Fault> {
     let names = store.list(names::HEARTBEATS).await?;
     let mut beats = stream::iter(names)
@@ -21,9 +21,10 @@ pub(super) async fn read(store: &RunStore, plan: &Plan, fold: &mut Fold) -> Resu
         match read {
             Ok(Some(beat)) => fold.process(beat.shard, &beat.waits),
             Ok(None) => {}
-            Err(fault) => {
+            Err(fault) if fault.kind == FaultKind::Corrupt => {
                 tracing::debug!(name, fault = %fault.chain(), "the report leaves out this heartbeat");
             }
+            Err(fault) => return Err(fault),
         }
     }
     Ok(())

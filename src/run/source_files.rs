@@ -85,7 +85,7 @@ pub struct Way {
     pub not_listed: Option<String>,
     /// The kind of fault that ended the listing, if one did.
     pub fault: Option<FaultKind>,
-    /// Whether nothing answered at all: the account, its name or its network is gone, or away.
+    /// Whether the account answered nothing at all: it, its name or its network is gone, or away.
     pub is_silent: bool,
     /// Whether it was not, because that takes as many requests as a look at each file.
     pub looks_are_cheaper: bool,
@@ -169,7 +169,8 @@ pub async fn list_each(
         match page {
             Err(fault) => {
                 way.not_listed = Some(format!("it could not be listed ({})", fault.what));
-                way.is_silent = fault.kind == FaultKind::Unavailable && fault.status.is_none();
+                let unanswered = fault.kind == FaultKind::Unavailable && fault.status.is_none();
+                way.is_silent = unanswered && way.pages == 0 && !fault.before_asking;
                 way.fault = Some(fault.kind);
             }
             Ok(page) => {

@@ -156,7 +156,8 @@ impl Unmerged {
 }
 
 /// The processes whose work is not in this result. Writers are only ever added, and a merge counts them after it has retired
-/// all: neither a merge that is under way nor one that failed is taken for its result.
+/// all: neither a merge that is under way nor one that failed is taken for its result. One that is not retired came after every
+/// merge; among the others the youngest by their own clocks are taken.
 pub async fn unmerged(store: &RunStore, result: &Summary) -> Result<Vec<Unmerged>, Fault> {
     let Some(merged) = result.writers_merged else { return Ok(Vec::new()) };
     let (registered, unclean) = registered(store).await?;
@@ -164,8 +165,11 @@ pub async fn unmerged(store: &RunStore, result: &Summary) -> Result<Vec<Unmerged
     if later == 0 {
         return Ok(Vec::new());
     }
+    let retired: HashSet<String> = store.list("retired/").await?.into_iter().collect();
     let mut records = store.writers().await?;
-    records.sort_by_key(|record| std::cmp::Reverse(record.started_at));
+    records.sort_by_key(|record| {
+        (retired.contains(&names::retired(&record.id)), std::cmp::Reverse(record.started_at))
+    });
     records.truncate(later);
     let beats = store.list(names::HEARTBEATS).await?;
     let found: Vec<Unmerged> = stream::iter(records)

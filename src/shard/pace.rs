@@ -234,7 +234,7 @@ impl Pace {
         tries.count(fault);
         match if word == Word::Refused { Scope::Service } else { scope(fault) } {
             Scope::Row => return Verdict::Blame,
-            Scope::File if tries.count >= TRIES_OF_A_CORRUPT_FILE => return Verdict::Blame,
+            Scope::File if tries.damaged >= TRIES_OF_A_CORRUPT_FILE => return Verdict::Blame,
             Scope::File => return Verdict::Wait(Backoff::OPERATION.pause(tries.count)),
             Scope::Service if word == Word::Vouched => return tries.vouched(),
             Scope::Service => {}

@@ -68,7 +68,10 @@ fn walk(prefix: &str, pages: &mpsc::Sender<Page>) -> io::Result<()> {
             }
             let Some(name) = path.to_str().filter(|name| name.starts_with(prefix)) else { continue };
             // The file that a link names; one that leads nowhere is no file.
-            let Ok(file) = fs::metadata(&path) else { continue };
+            let file = match fs::metadata(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                file => file?,
+            };
             if file.is_file() {
                 page.push(BlobInfo { name: name.into(), size_bytes: file.len(), ..BlobInfo::default() });
             }
@@ -135,5 +138,11 @@ mod tests {
         assert_eq!(names(&format!("{root}/a")).await.unwrap(), expected(&["a/1", "a/b/2", "a/link", "ab"]));
         let fault = names(&format!("{root}/none/")).await.unwrap_err();
         assert_eq!(fault.kind, FaultKind::NotFound);
+
+        // A link to nothing is no file; of one that cannot be followed it is not known.
+        std::os::unix::fs::symlink("nothing", folder.path().join("a/b/3")).unwrap();
+        assert_eq!(names(&format!("{root}/a/b/")).await.unwrap(), expected(&["a/b/2"]));
+        std::os::unix::fs::symlink("4", folder.path().join("a/b/4")).unwrap();
+        names(&format!("{root}/a/b/")).await.unwrap_err();
     }
 }

@@ -220,6 +220,24 @@ async fn a_broken_file_is_its_rows_own_fault_within_seconds_though_nobody_else_i
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_file_is_damaged_in_each_of_three_tries_before_it_is_blamed_whatever_its_service_does_between() {
+    let busy = || FaultKind::Throttled(None);
+    let tries = |faults: Vec<FaultKind>| async move {
+        let pace = pace(Duration::from_mins(15));
+        let mut faults = faults.into_iter();
+        pace.steady(&[Service::SourceBlobs], || {
+            let next = faults.next();
+            async move { next.map_or(Ok(()), |kind| Err(fault(Service::SourceBlobs, kind))) }
+        })
+        .await
+    };
+    let twice = vec![busy(), FaultKind::Corrupt, busy(), busy(), FaultKind::Corrupt, busy()];
+    assert!(tries(twice).await.is_ok());
+    let thrice = vec![FaultKind::Corrupt, busy(), FaultKind::Corrupt, FaultKind::Unavailable, FaultKind::Corrupt];
+    assert!(matches!(tries(thrice).await, Err(Trouble::Row(_))));
+}
+
+#[tokio::test(start_paused = true)]
 async fn broken_files_do_not_make_others_wait() {
     let pace = pace(Duration::from_mins(15));
     let tries = AtomicU32::new(0);

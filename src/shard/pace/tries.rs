@@ -40,6 +40,8 @@ pub(super) struct Tries {
     /// The newest failure, or the beginning.
     pub previous: Instant,
     pub count: u32,
+    /// Those in which the file was damaged on its way.
+    pub damaged: u32,
     /// Failures while the service answered everyone else.
     pub alone: u32,
     /// An answer was lost: it may have taken effect.
@@ -59,6 +61,7 @@ impl Tries {
             began: now,
             previous: now,
             count: 0,
+            damaged: 0,
             alone: 0,
             in_doubt: false,
             is_examined,
@@ -70,6 +73,7 @@ impl Tries {
     /// Counts one more failed try.
     pub(super) fn count(&mut self, fault: &Fault) {
         self.count += 1;
+        self.damaged += u32::from(fault.kind == FaultKind::Corrupt);
         self.in_doubt |= fault.kind == FaultKind::AnswerLost;
         self.service = may_be_blamed(fault).then_some(fault.service);
     }

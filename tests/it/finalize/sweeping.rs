@@ -5,18 +5,19 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use rogo_migrate::{
-    domain::Outcome,
+    domain::{Outcome, ShardIndex},
     exit::Exit,
     finalize::sweep::{delete_orphans, list_orphans},
     ports::{Blobs, FaultKind},
     run::{
-        Decided, RolledBack,
+        Decided, Missing, RolledBack, Summary, WriterRecord,
         lock::Quiet,
         names,
         orphans::Orphans,
         pins::{Loss, another_database},
+        writers::unmerged,
     },
 };
 
@@ -314,4 +315,32 @@ async fn a_rollback_that_another_plans_run_began_is_not_gone_on_with() {
     world.store.replace(names::ROLLED_BACK, &mark(world.plan.id.clone())).await.unwrap();
     Quiet::begin_rollback(&world.locked()).await.unwrap().end().await;
     assert!(world.run_blobs.names().iter().any(retired));
+}
+
+#[tokio::test]
+async fn what_a_process_recorded_after_the_merge_is_unmerged_although_its_clock_is_behind() {
+    let world = World::new(2, 1);
+    let begin = async |id: &str, minutes_ago: i64| {
+        let started_at = Utc::now() - TimeDelta::minutes(minutes_ago);
+        let record = WriterRecord {
+            id: id.parse().unwrap(),
+            shard: ShardIndex(0),
+            started_at,
+            host: format!("host of {id}"),
+        };
+        world.store.replace(&format!("writers/{id}.json"), &record).await.unwrap();
+    };
+    begin(TRY_A, 5).await;
+    world.record(TRY_A, &[migrated(1, 1)]).await;
+    let totals = world.finalize().await.unwrap();
+    let (run, plan) = (&world.plan.run, &world.plan.id);
+    let mut result = Summary::balance(run, plan, totals.rows, totals.books, Missing::default(), Utc::now());
+    result.writers_merged = Some(totals.writers);
+    assert!(unmerged(&world.store, &result).await.unwrap().is_empty());
+
+    begin(TRY_B, 60).await;
+    world.record(TRY_B, &[migrated(2, 2)]).await;
+    let hosts: Vec<String> =
+        unmerged(&world.store, &result).await.unwrap().into_iter().map(|found| found.host).collect();
+    assert_eq!(hosts, [format!("host of {TRY_B}")]);
 }

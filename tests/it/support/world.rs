@@ -259,7 +259,9 @@ impl World {
             accept: None,
             events: &self.events,
         };
-        finalize(&context).await
+        let (totals, quiet) = finalize(&context).await?;
+        quiet.end().await;
+        Ok(totals)
     }
 
     /// The run, for whatever takes its lock.

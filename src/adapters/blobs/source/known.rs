@@ -47,7 +47,7 @@ impl KnownIdentity {
                     "whether this machine has an identity to read source files with is not known: {error}; see why it does \
                      not answer, or set --source-auth: anonymous for files that may be read without credentials"
                 );
-                let fault = Fault::new(SERVICE, FaultKind::Unavailable, what);
+                let fault = Fault::new(SERVICE, FaultKind::Unavailable, what).before_asking();
                 *silent = Some((Instant::now(), fault.again()));
                 Err(fault)
             }

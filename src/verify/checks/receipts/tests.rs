@@ -64,6 +64,27 @@ fn a_receipt_of_rows_as_they_were_read_holds_whatever_turnitin_has_said_since() 
 }
 
 #[test]
+fn only_rows_that_are_fewer_than_the_run_wrote_are_lacking() {
+    let rows = |number| vec![StoredRow::default(); number];
+    let stored = |files, marks| StoredSubmission {
+        launch_sessions: rows(1),
+        session_records: rows(1),
+        submissions: rows(1),
+        assignments: rows(1),
+        grades: rows(1),
+        files: rows(files),
+        marks: rows(marks),
+    };
+    let outcome = Migrated { files: 2, marks: Some(3), ..Migrated::default() };
+    for (files, marks, lacks) in [(2, 3, false), (3, 4, false), (1, 3, true), (2, 2, true)] {
+        assert_eq!(lacks_rows(&outcome, &stored(files, marks)), lacks, "{files} {marks}");
+    }
+    // How many marks an earlier program wrote is not known.
+    assert!(!lacks_rows(&Migrated { marks: None, ..outcome }, &stored(2, 0)));
+    assert!(lacks_rows(&Migrated { files: 0, ..Migrated::default() }, &StoredSubmission::default()));
+}
+
+#[test]
 fn what_was_written_after_the_commit_is_told_from_what_was_before_although_transactions_go_round() {
     let own = u32::MAX - 1;
     let row = |transaction| StoredRow { transaction, ..StoredRow::default() };
