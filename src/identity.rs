@@ -1,6 +1,7 @@
 //! Who this process is to Microsoft Entra ID: workload identity, else managed identity, else a developer's login (az,
 //! azd); the first that answers stays. For storage, database and warehouse alike.
 
+mod endpoint;
 mod places;
 
 use std::{sync::Arc, time::Duration};
@@ -126,8 +127,7 @@ impl EntraCredential {
                 Err(_elapsed) => None,
             };
             none_here &= place.has_none(error.as_ref());
-            let said = error.map_or_else(|| "no answer".to_owned(), |error| error.to_string());
-            reasons.push(format!("{}: {said}", place.name));
+            reasons.push(format!("{}: {}", place.name, place.said(error.as_ref())));
         }
         let reasons = reasons.join("; ");
         if none_here {

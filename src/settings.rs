@@ -122,6 +122,8 @@ pub struct StoreSettings {
     pub redo_lost: bool,
     /// Namespace of the run's Jobs; `None`: the namespace of the cluster's context.
     pub namespace: Option<String>,
+    /// Whether a person says that the run has no cluster: `KUBECONFIG=/dev/null`.
+    pub has_no_cluster: bool,
     /// Where verifications keep state and results; `None`: in the run store.
     pub verify_store: Option<Place>,
 }

@@ -11,7 +11,9 @@ use super::{
 /// The killed writer: registered, and without a clean end.
 const WRITER: &str = "ffffffffffff";
 
-/// What the sweep may take, seconds.
+/// What the sweep may take, seconds. Judged in print only, with `--cold` too: it is a time of this machine, most of it of its disk,
+/// and no ratio of it is free of that (beside it stands the time of removing as many files by hand). Demanded are the memory, and
+/// that the right blobs stay.
 const GOAL: Goal = Goal::AtMost(60.0);
 
 /// Of this many blobs of the killed writer one is named by a row, under an id that is not derived from its attempt:

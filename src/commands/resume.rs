@@ -9,11 +9,11 @@ use crate::{
     exit::{End, Exit, Stop},
     ports::Fault,
     report::{self, standing::RunState},
-    run::{RunStore, decisions},
+    run::decisions,
     settings::{LogSettings, Settings, Sources, StoreSettings},
     watch::{
         rerun::{self, Whereabouts},
-        standing::{self, Watcher, judge, redo_of},
+        standing::{self, Searched, Watcher, judge, redo_of},
     },
 };
 
@@ -23,8 +23,12 @@ use super::{
     decided::{decided, of_lost},
     finalize,
     notify::Teller,
-    or_stopped, own_inputs, shard, status,
+    or_stopped, own_inputs, shard,
+    status::{self, Answer},
 };
+
+/// Before a line: that the run has no cluster (any more).
+const WITHOUT_CLUSTER: &str = "KUBECONFIG=/dev/null";
 
 /// In a cluster prints the line to type; else moves what is left, one shard after another, and merges.
 pub async fn run(
@@ -56,12 +60,13 @@ pub async fn run(
 
 /// The next step if the run has Jobs; `None` if it has none.
 async fn in_cluster(settings: &StoreSettings) -> Result<Option<End>, Stop> {
-    let found = status::ask(&Cluster::default(), settings).await;
-    let Some(found) = found.map_err(|fault| unanswered(settings, &fault))? else { return Ok(None) };
-    let store = connect::store_of(settings)?;
-    let Some(jobs) = found.jobs else {
-        return not_elsewhere(settings, &store, &found.namespace).await.map(|()| None);
+    let answer = status::ask(&Cluster::default(), settings).await;
+    let jobs = match answer.map_err(|fault| unanswered(settings, &fault))? {
+        Answer::Jobs(jobs) => jobs,
+        Answer::NoJobs(searched) => return not_elsewhere(settings, &searched).await.map(|()| None),
+        Answer::NoCluster => return Ok(None),
     };
+    let store = connect::store_of(settings)?;
     connect::not_ended(&store).await?;
     let facts = Watcher::new(store.clone(), store, Whereabouts::from(settings)).look(Some(jobs)).await?;
     let (verdict, _) = judge(&facts);
@@ -81,6 +86,7 @@ async fn in_cluster(settings: &StoreSettings) -> Result<Option<End>, Stop> {
     let next = redo.unwrap_or(verdict.next);
     match verdict.exit {
         Exit::Incomplete => {
+            report::tell(&format!("run {}: {}", settings.run, verdict.reason));
             report::print(&next);
             Ok(Some(End::done(format!("to run what is left: {next}"))))
         }
@@ -93,25 +99,38 @@ async fn in_cluster(settings: &StoreSettings) -> Result<Option<End>, Stop> {
     }
 }
 
-/// The Jobs of a run of the chart may be in another namespace than that of the context, paused for example: nothing
-/// is begun beside them on a guess.
-async fn not_elsewhere(settings: &StoreSettings, store: &RunStore, namespace: &str) -> Result<(), Stop> {
-    if settings.namespace.is_some() {
-        return Ok(());
-    }
+/// The Jobs of a run of the chart may be in another namespace than that of the context, or in a cluster that this machine does
+/// not know, paused for example: nothing is begun beside them on a guess.
+async fn not_elsewhere(settings: &StoreSettings, searched: &Searched) -> Result<(), Stop> {
+    let line = || {
+        let command = if settings.redo_lost { "resume --redo lost --reason '<why>'" } else { "resume" };
+        rerun::by_hand(command, &settings.run, &settings.into()) + &rerun::into(&settings.out)
+    };
+    let unknown = match searched {
+        Searched::Chosen(_) => return Ok(()),
+        Searched::OfContext(namespace) => format!(
+            "namespace {namespace} of the cluster (that of the context) has no Job of it; its Jobs may be in another namespace, \
+             paused for example, so nothing was started; say where they are: {} {line}; if they were uninstalled: \
+             ROGO_NAMESPACE={namespace} {line}",
+            rerun::IN_NAMESPACE,
+            line = line(),
+        ),
+        Searched::Nowhere => format!(
+            "this machine knows no cluster (it is no pod with a service account's token, and has no usable kubeconfig); its Jobs \
+             may be paused there, for example, so nothing was started; say where they are: {} {line}; if they were uninstalled, \
+             or the cluster is gone: {} {line}",
+            rerun::IN_CLUSTER,
+            WITHOUT_CLUSTER,
+            line = line(),
+        ),
+    };
+    let store = connect::store_of(settings)?;
     let Some(plan) = store.plan().await? else { return Ok(()) };
-    if !standing::is_of_chart(store, &plan).await? {
+    if !standing::is_of_chart(&store, &plan).await? {
         return Ok(());
     }
-    connect::not_ended(store).await?;
-    let command = if settings.redo_lost { "resume --redo lost --reason '<why>'" } else { "resume" };
-    let line = rerun::by_hand(command, &settings.run, &settings.into()) + &rerun::into(&settings.out);
-    let message = format!(
-        "run {} was begun by the chart, but namespace {namespace} of the cluster (that of the context) has no Job of it; \
-         its Jobs may be in another namespace, paused for example, so nothing was started; say where they are: \
-         ROGO_NAMESPACE='<namespace>' {line}; if they were uninstalled: ROGO_NAMESPACE={namespace} {line}",
-        settings.run
-    );
+    connect::not_ended(&store).await?;
+    let message = format!("run {} was begun by the chart, but {unknown}", settings.run);
     Err(Stop::new(Exit::Temporary, message))
 }
 
@@ -120,9 +139,10 @@ fn unanswered(settings: &StoreSettings, fault: &Fault) -> Stop {
     let out = rerun::into(&settings.out);
     let message = format!(
         "{}\nso it is not known whether run {} has Jobs there, and nothing was started; mend that, or choose the context \
-         and the namespace (ROGO_NAMESPACE); if the run has no cluster, say so: KUBECONFIG=/dev/null {}{out}",
+         and the namespace (ROGO_NAMESPACE); if the run has no cluster, say so: {} {}{out}",
         fault.chain(),
         settings.run,
+        WITHOUT_CLUSTER,
         rerun::by_hand("resume", &settings.run, &settings.into())
     );
     Stop::new(Exit::Temporary, message)

@@ -8,7 +8,7 @@ use crate::{
     adapters::kubernetes::Cluster,
     cli::StatusArgs,
     exit::{End, Exit, Moment, Stop},
-    ports::{Backoff, Fault, FaultKind, FoundJobs, Patience, Service, every},
+    ports::{Backoff, Fault, FaultKind, FoundJobs, Patience, RunJobs, Service, every},
     report::{
         self,
         screen::Screen,
@@ -17,7 +17,7 @@ use crate::{
     settings::{LogSettings, StoreSettings, Terminal},
     watch::{
         rerun::Whereabouts,
-        standing::{Namespace, Verdict, Watcher, judge},
+        standing::{Searched, Verdict, Watcher, judge},
     },
 };
 
@@ -40,13 +40,17 @@ pub async fn run(settings: &StoreSettings, args: &StatusArgs, log: &LogSettings)
     let mut looks = every(LOOK_EVERY);
     loop {
         looks.tick().await;
-        let answer = ask(&cluster, settings).await.unwrap_or_else(|fault| {
-            screen.leave();
-            tracing::warn!(fault = %fault.chain(), "the Kubernetes API gave no usable answer: the state comes from the run store alone");
-            None
-        });
-        let no_jobs_in = answer.as_ref().and_then(|found| without_jobs(found, settings));
-        match watcher.look(answer.and_then(|found| found.jobs)).await {
+        let (jobs, no_jobs_in) = match ask(&cluster, settings).await {
+            Ok(Answer::Jobs(jobs)) => (Some(jobs), None),
+            Ok(Answer::NoJobs(searched)) => (None, Some(searched)),
+            Ok(Answer::NoCluster) => (None, None),
+            Err(fault) => {
+                screen.leave();
+                tracing::warn!(fault = %fault.chain(), "the Kubernetes API gave no usable answer: the state comes from the run store alone");
+                (None, None)
+            }
+        };
+        match watcher.look(jobs).await {
             Ok(mut facts) => {
                 facts.no_jobs_in = no_jobs_in;
                 away.answered();
@@ -98,20 +102,30 @@ fn json(standing: &Standing) -> Result<String, Stop> {
         .map_err(|error| Stop::new(Exit::Bug, format!("the status cannot be written as JSON: {error}")))
 }
 
-/// The namespace that was asked, if it has no Job of the run.
-fn without_jobs(found: &FoundJobs, settings: &StoreSettings) -> Option<Namespace> {
-    let is_chosen = settings.namespace.is_some();
-    found.jobs.is_none().then(|| Namespace { name: found.namespace.clone(), is_chosen })
+/// What the cluster has of a run.
+pub(super) enum Answer {
+    Jobs(RunJobs),
+    /// No Job was found where one was looked for.
+    NoJobs(Searched),
+    /// A person says that the run has no cluster.
+    NoCluster,
 }
 
-/// The answer of the cluster; `None` if no cluster is configured.
-pub(super) async fn ask(cluster: &Cluster, settings: &StoreSettings) -> Result<Option<FoundJobs>, Fault> {
+/// Asks the cluster for the run's Jobs.
+pub(super) async fn ask(cluster: &Cluster, settings: &StoreSettings) -> Result<Answer, Fault> {
     let place = settings.run_store.to_string();
     let finding = cluster.find(settings.namespace.as_deref(), settings.run.as_str(), &place);
     match timeout(CLUSTER_PATIENCE, finding).await {
-        // No cluster is named here.
-        Ok(Err(Fault { kind: FaultKind::Misconfigured, .. })) => Ok(None),
-        Ok(found) => found.map(Some),
+        Ok(Ok(FoundJobs { jobs: Some(jobs), .. })) => Ok(Answer::Jobs(jobs)),
+        Ok(Ok(FoundJobs { namespace, .. })) if settings.namespace.is_some() => {
+            Ok(Answer::NoJobs(Searched::Chosen(namespace)))
+        }
+        Ok(Ok(FoundJobs { namespace, .. })) => Ok(Answer::NoJobs(Searched::OfContext(namespace))),
+        Ok(Err(Fault { kind: FaultKind::Misconfigured, .. })) if settings.has_no_cluster => {
+            Ok(Answer::NoCluster)
+        }
+        Ok(Err(Fault { kind: FaultKind::Misconfigured, .. })) => Ok(Answer::NoJobs(Searched::Nowhere)),
+        Ok(Err(fault)) => Err(fault),
         Err(_) => {
             let what = format!("no answer within {} s", CLUSTER_PATIENCE.as_secs());
             Err(Fault::new(Service::Cluster, FaultKind::Unavailable, what))

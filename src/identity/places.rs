@@ -1,25 +1,19 @@
 //! The places that may give this process an identity, and what each says if it gives none: that there is none, or nothing
 //! for now.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt, sync::Arc};
 
 use azure_core::{
     credentials::TokenCredential,
     error::{Error, ErrorKind},
-    http::{AsyncRawResponse, ClientOptions, HttpClient, Request, Transport},
+    http::{ClientOptions, HttpClient, Transport},
 };
 use azure_identity::{
     AzureCliCredential, AzureDeveloperCliCredential, ManagedIdentityCredential,
     ManagedIdentityCredentialOptions, UserAssignedId,
 };
-use tokio::time::Instant;
 
-/// A connection to the endpoint of managed identities opens within this, or there is no endpoint: it lies on the machine's own host.
-const CONNECT_WITHIN: Duration = Duration::from_secs(4);
+use super::endpoint::{CONNECT_WITHIN, Endpoint};
 
 /// What a developer's tool that is not installed, or has no login (any more), says.
 const NO_LOGIN: [&str; 4] =
@@ -75,7 +69,7 @@ impl Place {
     }
 
     fn managed_over(client: Arc<dyn HttpClient>, client_id: Option<&str>) -> azure_core::Result<Self> {
-        let endpoint = Arc::new(Endpoint { client, seen: Mutex::default() });
+        let endpoint = Arc::new(Endpoint::of(client));
         let options = ManagedIdentityCredentialOptions {
             user_assigned_id: client_id.map(|id| UserAssignedId::ClientId(id.to_owned())),
             client_options: ClientOptions {
@@ -103,17 +97,28 @@ impl Place {
     pub fn has_none(&self, error: Option<&Error>) -> bool {
         match (&self.kind, error) {
             (Kind::Workload, _) | (Kind::Tool, None) => false,
-            (Kind::Managed(endpoint), error) => error.is_some_and(refuses) || endpoint.is_absent(),
+            (Kind::Managed(endpoint), error) => {
+                error.is_some_and(refuses) || endpoint.is_absent() || endpoint.knows_none()
+            }
             (Kind::Tool, Some(error)) => {
                 let said = error.to_string();
                 NO_LOGIN.iter().any(|words| said.contains(words))
             }
         }
     }
+
+    /// What it said instead of giving a token, by the error it gave, if it gave one in time.
+    pub fn said(&self, error: Option<&Error>) -> String {
+        match (&self.kind, error) {
+            (_, Some(error)) => error.to_string(),
+            (Kind::Managed(endpoint), None) => endpoint.said(),
+            (_, None) => "no answer".to_owned(),
+        }
+    }
 }
 
 /// Whether the endpoint answered that it has no identity for this machine: neither that it is asked too often, nor that it cannot
-/// answer now (404 and 410 say so too, while it is updated).
+/// answer now (404 and 410 say so too, while it is updated: [`Endpoint::knows_none`]).
 fn refuses(error: &Error) -> bool {
     match error.downcast_ref::<Error>().unwrap_or(error).kind() {
         ErrorKind::HttpResponse { status, .. } => {
@@ -124,55 +129,10 @@ fn refuses(error: &Error) -> bool {
     }
 }
 
-/// The endpoint of managed identities, watched: whether anything is there. The client of the identity repeats its requests for
-/// longer than this process waits, so that its own error does not tell.
-#[derive(Debug)]
-pub(super) struct Endpoint {
-    client: Arc<dyn HttpClient>,
-    seen: Mutex<Seen>,
-}
-
-#[derive(Debug, Default)]
-struct Seen {
-    /// Begin of the request that is under way.
-    asked: Option<Instant>,
-    /// No connection could be opened.
-    unreachable: bool,
-    /// A connection was opened.
-    reached: bool,
-}
-
-impl Endpoint {
-    fn note(&self, note: impl FnOnce(&mut Seen)) {
-        note(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-
-    /// Whether no connection to it ever opened: one that is under way for longer than that takes has opened.
-    fn is_absent(&self) -> bool {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let waits = seen.asked.is_some_and(|asked| asked.elapsed() > CONNECT_WITHIN);
-        seen.unreachable && !seen.reached && !waits
-    }
-}
-
-#[async_trait::async_trait]
-impl HttpClient for Endpoint {
-    async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
-        self.note(|seen| seen.asked = Some(Instant::now()));
-        let answer = self.client.execute_request(request).await;
-        let unreachable = answer.as_ref().is_err_and(|error| matches!(error.kind(), ErrorKind::Connection));
-        self.note(|seen| {
-            seen.asked = None;
-            seen.unreachable |= unreachable;
-            seen.reached |= !unreachable;
-        });
-        answer
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use azure_core::http::{StatusCode, headers::Headers};
+    use azure_core::http::{AsyncRawResponse, Request, StatusCode, headers::Headers};
+    use tokio::time::{Duration, Instant};
 
     use super::*;
     use crate::identity::EntraCredential;
@@ -181,6 +141,7 @@ mod tests {
     #[derive(Debug, Clone, Copy)]
     enum Does {
         Answer(u16),
+        AnswerByAnotherCloud(u16),
         RefuseConnections,
         StaySilent,
     }
@@ -189,14 +150,18 @@ mod tests {
     impl HttpClient for Does {
         async fn execute_request(&self, _: &Request) -> azure_core::Result<AsyncRawResponse> {
             match self {
-                Self::Answer(status) => {
-                    let status = StatusCode::from(*status);
-                    Ok(AsyncRawResponse::from_bytes(status, Headers::default(), "planted"))
-                }
+                Self::Answer(status) => Ok(answer(*status, "IMDS/150.870.65.1854")),
+                Self::AnswerByAnotherCloud(status) => Ok(answer(*status, "EC2ws")),
                 Self::RefuseConnections => Err(Error::with_message(ErrorKind::Connection, "refused")),
                 Self::StaySilent => std::future::pending().await,
             }
         }
+    }
+
+    fn answer(status: u16, server: &'static str) -> AsyncRawResponse {
+        let mut headers = Headers::default();
+        headers.insert("server", server);
+        AsyncRawResponse::from_bytes(StatusCode::from(status), headers, "planted")
     }
 
     /// A tool that says this.
@@ -224,6 +189,7 @@ mod tests {
             (Does::Answer(400), true),
             (Does::Answer(403), true),
             (Does::RefuseConnections, true),
+            (Does::AnswerByAnotherCloud(404), true),
             // Throttled, updated, out of order, silent: the next request may get a token.
             (Does::Answer(429), false),
             (Does::Answer(404), false),
@@ -241,6 +207,45 @@ mod tests {
                 }
             }
             assert!(began.elapsed() <= Duration::from_secs(16), "{does:?}: {:?}", began.elapsed());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_endpoint_that_is_not_found_for_longer_than_an_update_has_no_identity() {
+        for does in [Does::Answer(404), Does::Answer(410)] {
+            let entra = EntraCredential::of(vec![Place::managed_over(Arc::new(does), None).unwrap()]);
+            let began = Instant::now();
+            let lasted = loop {
+                match entra.is_there("https://storage.example/.default").await {
+                    Ok(there) => {
+                        assert!(!there, "{does:?}");
+                        break began.elapsed();
+                    }
+                    Err(error) => assert!(error.to_string().contains("HTTP status 4"), "{error}"),
+                }
+            };
+            let minutes = Duration::from_mins(2)..Duration::from_mins(5);
+            assert!(minutes.contains(&lasted), "{does:?}: {lasted:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_endpoint_that_was_not_found_once_and_is_silent_since_may_have_an_identity() {
+        #[derive(Debug, Default)]
+        struct Once(std::sync::atomic::AtomicBool);
+
+        #[async_trait::async_trait]
+        impl HttpClient for Once {
+            async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
+                let was = self.0.swap(true, std::sync::atomic::Ordering::SeqCst);
+                let does = if was { Does::StaySilent } else { Does::Answer(404) };
+                does.execute_request(request).await
+            }
+        }
+        let endpoint = Place::managed_over(Arc::new(Once::default()), None).unwrap();
+        let entra = EntraCredential::of(vec![endpoint]);
+        for _ in 0..20 {
+            entra.is_there("https://storage.example/.default").await.unwrap_err();
         }
     }
 

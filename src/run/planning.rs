@@ -4,7 +4,11 @@ use std::{collections::BTreeMap, fmt};
 
 use chrono::{DateTime, Utc};
 
-use super::{Epoch, RunStore, clocks::is_at_work, names};
+use super::{
+    Epoch, RunStore,
+    clocks::{counts_until, is_at_work},
+    names,
+};
 use crate::ports::{Fault, FaultKind};
 
 /// A plan that is being made.
@@ -26,10 +30,12 @@ impl fmt::Display for Planning {
             self.began_at.format("%F %T UTC"),
             self.at.format("%T UTC")
         )?;
-        match &self.doing {
-            Some(doing) => write!(f, ": {doing})"),
-            None => f.write_str(")"),
+        if let Some(doing) = &self.doing {
+            write!(f, ": {doing}")?;
         }
+        // A process that is killed, by a second signal for example, leaves its heartbeat.
+        let until = counts_until(self.at).format("%T UTC");
+        write!(f, "; if its process was killed, this counts until {until}, or until the plan is made anew)")
     }
 }
 

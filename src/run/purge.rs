@@ -164,8 +164,13 @@ pub async fn under_way(store: &RunStore, now: DateTime<Utc>) -> Result<Option<St
     struct Beat {
         at: DateTime<Utc>,
     }
-    if verifying::is_at_work(store).await? {
-        let what = format!("run {} is being verified: purge it when verify has ended", store.run());
+    if let Some(beat) = verifying::may_be_under_way(store).await? {
+        let of = format!("the heartbeat of part {} on {}", beat.shard, beat.host);
+        let what = format!(
+            "run {} is being verified: purge it when verify has ended, or ten minutes after its last heartbeat{}",
+            store.run(),
+            if_ahead(&of, beat.at, now)
+        );
         return Ok(Some(what));
     }
     if purged::whole(store).await?.is_some() {
@@ -183,20 +188,13 @@ pub async fn under_way(store: &RunStore, now: DateTime<Utc>) -> Result<Option<St
         let is_young =
             |beat: &Beat| may_be_at_work(beat.at, now) && ended_at.is_none_or(|ended| ended < beat.at);
         if let Some(Beat { at }) = beat.filter(is_young) {
-            let mut what = format!(
+            let what = format!(
                 "run {} is under way: a process of it wrote its heartbeat at {} and the run has no result since; purge it when \
-                 it has ended, or ten minutes after the last heartbeat",
+                 it has ended, or ten minutes after the last heartbeat{}",
                 store.run(),
-                at.format("%H:%M:%S UTC")
+                at.format("%H:%M:%S UTC"),
+                if_ahead(&name, at, now)
             );
-            if is_ahead(at, now) {
-                let ahead = format!(
-                    "; {name} is {} min ahead of this machine's clock: one of the two is wrong; set this one right, or delete that \
-                     heartbeat if its process is gone",
-                    (at - now).num_minutes()
-                );
-                what += &ahead;
-            }
             return Ok(Some(what));
         }
     }
@@ -208,6 +206,18 @@ pub async fn under_way(store: &RunStore, now: DateTime<Utc>) -> Result<Option<St
     Ok(planning.map(|planning| {
         format!("run {} is under way: {planning}; purge it when the plan is made, or has failed", store.run())
     }))
+}
+
+/// What else to do about a heartbeat of a clock that is ahead; empty if it is not.
+fn if_ahead(heartbeat: &str, at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    if !is_ahead(at, now) {
+        return String::new();
+    }
+    format!(
+        "; {heartbeat} is {} min ahead of this machine's clock: one of the two is wrong; set this one right, or delete that \
+         heartbeat if its process is gone",
+        (at - now).num_minutes()
+    )
 }
 
 #[cfg(test)]

@@ -25,7 +25,11 @@ pub use self::{
     documents::{Subject, UnderWay, VerifyBeat},
     partitions::partitions,
 };
-use super::{RunStore, WriterId, clocks, names};
+use super::{
+    RunStore, WriterId,
+    clocks::{is_beating, may_be_at_work},
+    names,
+};
 use crate::ports::{Fault, FaultKind};
 
 /// What was found when a process joined.
@@ -126,7 +130,7 @@ impl Verifying {
     /// Whether a process of the part `shard` (as `0/4`) writes heartbeats.
     pub async fn is_at_work(&self, shard: &str) -> Result<bool, Fault> {
         let of_shard = self.path(&format!("beats/{}-", shard.replace('/', "-of-")));
-        Ok(!beats(&self.store, &self.store.list(&of_shard).await?).await?.is_empty())
+        Ok(!beats(&self.store, &self.store.list(&of_shard).await?, is_beating).await?.is_empty())
     }
 
     /// Claims the merge. A process without heartbeats has lost its claim, and likewise an earlier one of our own
@@ -140,7 +144,7 @@ impl Verifying {
         }
         let theirs: Option<Merging> = self.store.read(&name).await?;
         if let Some(theirs) = theirs.filter(|theirs| theirs.shard != self.shard)
-            && (is_young(theirs.at) || self.lives(&theirs).await?)
+            && (is_beating(theirs.at, Utc::now()) || self.lives(&theirs).await?)
         {
             return Ok(Claim::Theirs(theirs.shard));
         }
@@ -167,10 +171,10 @@ impl Verifying {
     async fn lives(&self, theirs: &Merging) -> Result<bool, Fault> {
         let shard = theirs.shard.replace('/', "-of-");
         let name = self.path(&format!("beats/{shard}-{}.json", theirs.process));
-        Ok(self.store.read::<VerifyBeat>(&name).await?.is_some_and(|beat| is_young(beat.at)))
+        Ok(self.store.read::<VerifyBeat>(&name).await?.is_some_and(|beat| is_beating(beat.at, Utc::now())))
     }
 
-    /// Removes the states of other verifications that no process works on.
+    /// Removes the states of other verifications that no process may still work on.
     async fn discard_others(&self) -> Result<Vec<String>, Fault> {
         let mut told = Vec::new();
         for (folder, documents) in folders(&self.store).await? {
@@ -184,7 +188,7 @@ impl Verifying {
             if is_other_part && !is_over {
                 continue;
             }
-            let lives = !beats(&self.store, &documents).await?.is_empty();
+            let lives = !beats(&self.store, &documents, may_be_at_work).await?.is_empty();
             if !lives {
                 self.store.delete(&documents).await?;
             }
@@ -230,14 +234,14 @@ pub async fn under_way(store: &RunStore) -> Result<Vec<UnderWay>, Fault> {
         let Some(subject) = store.read::<Subject>(&format!("{folder}subject.json")).await? else { continue };
         let ranges = partitions(subject.rows);
         let rows_written = parts_of(&documents).into_iter().map(|part| ranges.rows(part)).sum();
-        all.push(UnderWay { subject, rows_written, beats: beats(store, &documents).await? });
+        all.push(UnderWay { subject, rows_written, beats: beats(store, &documents, is_beating).await? });
     }
     Ok(all)
 }
 
-/// Whether a process writes heartbeats in any of the run's verifications.
-pub async fn is_at_work(store: &RunStore) -> Result<bool, Fault> {
-    Ok(!beats(store, &store.list(names::VERIFYING).await?).await?.is_empty())
+/// A heartbeat of a process that may still work on one of the run's verifications, so that nothing that it reads may be deleted.
+pub async fn may_be_under_way(store: &RunStore) -> Result<Option<VerifyBeat>, Fault> {
+    Ok(beats(store, &store.list(names::VERIFYING).await?, may_be_at_work).await?.pop())
 }
 
 /// The folder of each state, with its documents.
@@ -254,17 +258,17 @@ async fn folders(store: &RunStore) -> Result<Vec<(String, Vec<String>)>, Fault> 
     Ok(folders)
 }
 
-/// The beats of processes that are at work.
-async fn beats(store: &RunStore, documents: &[String]) -> Result<Vec<VerifyBeat>, Fault> {
+/// The beats that are young in this way.
+async fn beats(
+    store: &RunStore,
+    documents: &[String],
+    is_young: fn(DateTime<Utc>, DateTime<Utc>) -> bool,
+) -> Result<Vec<VerifyBeat>, Fault> {
     let mut beats = Vec::new();
     for name in documents.iter().filter(|name| name.contains("/beats/")) {
-        beats.extend(store.read::<VerifyBeat>(name).await?.filter(|beat| is_young(beat.at)));
+        beats.extend(store.read::<VerifyBeat>(name).await?.filter(|beat| is_young(beat.at, Utc::now())));
     }
     Ok(beats)
-}
-
-fn is_young(at: DateTime<Utc>) -> bool {
-    clocks::is_beating(at, Utc::now())
 }
 
 fn part_name(part: usize) -> String {

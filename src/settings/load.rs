@@ -141,6 +141,7 @@ impl Reader<'_> {
             out: out?,
             redo_lost,
             namespace: PodSettings::of(self.sources).namespace,
+            has_no_cluster: self.sources.environment("KUBECONFIG") == Some("/dev/null"),
             verify_store,
         })
     }

@@ -12,6 +12,11 @@ use crate::{
     settings::{AccountSettings, HelmRelease, Place, Settings, StoreSettings},
 };
 
+/// Before a line: in which namespace the Jobs of the run are.
+pub const IN_NAMESPACE: &str = "ROGO_NAMESPACE='<namespace>'";
+/// Before a line: in which cluster, and in which of its namespaces.
+pub const IN_CLUSTER: &str = "KUBECONFIG='<file>' ROGO_NAMESPACE='<namespace>'";
+
 /// Where a run is kept, as the flags of every command that looks for it there. Only what is no secret is in it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Whereabouts {

@@ -14,7 +14,7 @@ use crate::{
     ports::{Fault, FaultKind, RunJobs},
     run::{
         DoneMarker, DoneMarkers, Epoch, Heartbeat, Plan, Refusal, RunName, RunStore, Summary, Verification,
-        clocks::is_beating,
+        clocks::{is_beating, newness},
         names,
         planning::{self, Planning},
         segments,
@@ -57,8 +57,9 @@ pub struct Facts {
     pub is_of_chart: bool,
     /// The run's Jobs; `None` if the cluster was not asked or has none.
     pub jobs: Option<RunJobs>,
-    /// The namespace that was asked, if the cluster answered that it has no Job of this run.
-    pub no_jobs_in: Option<Namespace>,
+    /// Where Jobs of this run were looked for, if there are none; `None` too if the cluster gave no answer, or a person says that
+    /// there is no cluster.
+    pub no_jobs_in: Option<Searched>,
     /// The result of the last verification of this plan.
     pub verification: Option<Verification>,
     /// Verifications that are not over.
@@ -69,13 +70,15 @@ pub struct Facts {
     pub at: DateTime<Utc>,
 }
 
-/// A namespace of the cluster.
+/// Where Jobs of a run were looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Namespace {
-    /// As Kubernetes has it.
-    pub name: String,
-    /// Whether a person named it (`ROGO_NAMESPACE`); else it is the context's.
-    pub is_chosen: bool,
+pub enum Searched {
+    /// The namespace that a person named (`ROGO_NAMESPACE`).
+    Chosen(String),
+    /// The namespace of the context.
+    OfContext(String),
+    /// Nowhere: this machine knows no cluster.
+    Nowhere,
 }
 
 impl Facts {
@@ -203,13 +206,13 @@ impl Watcher {
             .buffer_unordered(READS)
             .try_collect()
             .await?;
-        let mut newest: BTreeMap<ShardIndex, Heartbeat> = BTreeMap::new();
+        let (mut newest, now): (BTreeMap<ShardIndex, Heartbeat>, _) = (BTreeMap::new(), Utc::now());
         for beat in beats.into_iter().flatten() {
             let known = newest.entry(beat.shard).or_insert_with(|| beat.clone());
             // A process that waits before its first row does not know yet what earlier ones did.
             let most =
                 if known.books.rows() < beat.books.rows() { &beat.books } else { &known.books }.clone();
-            if known.at < beat.at {
+            if newness(known.at, now) < newness(beat.at, now) {
                 *known = beat;
             }
             known.books = most;

@@ -100,7 +100,11 @@ pub(super) struct Merged {
 
 /// What becomes of the state of another verification, for people.
 pub(super) fn discarded(of: &Subject, differs: &[&str], parts: usize, lives: bool) -> String {
-    let end = if lives { "a process works on it, and it is left alone" } else { "it is discarded" };
+    let end = if lives {
+        "a process may work on it (its heartbeat is younger than 10 min), and it is left alone"
+    } else {
+        "it is discarded"
+    };
     format!(
         "the state of a verification at level {} ({parts} partitions) is not taken up, because it is of {}: {end}",
         of.level,

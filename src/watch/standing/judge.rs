@@ -5,7 +5,7 @@ mod lines;
 mod seen;
 mod under_way;
 
-use super::{Facts, Namespace};
+use super::{Facts, Searched};
 use crate::{
     domain::{ShardIndex, shard_list},
     exit::Exit,
@@ -16,7 +16,7 @@ use crate::{
     },
     run::{
         Plan, Refusal, RunResult, State,
-        clocks::{is_at_work, may_be_at_work},
+        clocks::{is_at_work, may_be_at_work, newness},
         named_instead,
     },
     watch::rerun,
@@ -144,16 +144,27 @@ fn verdict(facts: &Facts) -> Verdict {
     if undone.is_empty() { verdict } else { unless_elsewhere(verdict, facts) }
 }
 
-/// What is not known of a run of the chart if its Jobs were looked for in the namespace of the context.
+/// What is not known of a run of the chart if its Jobs were looked for in the namespace of the context, or not at all.
 fn unless_elsewhere(verdict: Verdict, facts: &Facts) -> Verdict {
-    let asked = facts.no_jobs_in.as_ref().filter(|namespace| facts.is_of_chart && !namespace.is_chosen);
-    let Some(Namespace { name, .. }) = asked else { return verdict };
+    let (unknown, named) = match facts.no_jobs_in.as_ref().filter(|_| facts.is_of_chart) {
+        Some(Searched::OfContext(name)) => (
+            format!(
+                "namespace {name} of the cluster (that of the context) has no Job of this run: whether it is paused or failed in \
+                 another namespace is not known (ROGO_NAMESPACE names it)"
+            ),
+            rerun::IN_NAMESPACE,
+        ),
+        Some(Searched::Nowhere) => (
+            "this machine knows no cluster: whether it is paused or failed there is not known (KUBECONFIG and ROGO_NAMESPACE \
+             name cluster and namespace)"
+                .to_owned(),
+            rerun::IN_CLUSTER,
+        ),
+        Some(Searched::Chosen(_)) | None => return verdict,
+    };
     let Verdict { state, reason, exit, next } = verdict;
-    let reason = format!(
-        "{reason}; namespace {name} of the cluster (that of the context) has no Job of this run: whether it is paused or \
-         failed in another namespace is not known (ROGO_NAMESPACE names it)"
-    );
-    let ask = format!("ROGO_NAMESPACE='<namespace>' {}", rerun::status(&facts.run, &facts.whereabouts));
+    let reason = format!("{reason}; {unknown}");
+    let ask = format!("{named} {}", rerun::status(&facts.run, &facts.whereabouts));
     let next = if next.is_empty() { next } else { ask };
     Verdict { state, reason, exit, next }
 }
@@ -175,12 +186,12 @@ fn no_process_works(facts: &Facts) -> Option<String> {
     }
     if facts.is_of_chart {
         // Its Jobs need not be in the namespace of the context.
-        let Namespace { name, .. } = facts.no_jobs_in.as_ref().filter(|namespace| namespace.is_chosen)?;
+        let Some(Searched::Chosen(name)) = &facts.no_jobs_in else { return None };
         return Some(format!(
             "namespace {name} of the cluster has no Job of this run (any more), and no process is at work"
         ));
     }
-    let last = facts.beats.values().max_by_key(|beat| beat.at)?;
+    let last = facts.beats.values().max_by_key(|beat| newness(beat.at, facts.at))?;
     let State::Stopped(at) = &last.state else { return None };
     let all_stopped = facts.beats.values().all(|beat| is_stopped(beat) || !is_at_work(beat.at, facts.at));
     all_stopped.then(|| format!("no process is at work; the last one {at} of shard {}", last.shard))

@@ -108,6 +108,49 @@ async fn resume_begins_nothing_beside_a_run_of_the_chart_because_an_unchosen_nam
     assert_eq!(app.database.number(moved).await, 8);
 }
 
+/// The same run, from a machine without a kubeconfig.
+#[tokio::test]
+async fn resume_begins_nothing_beside_a_run_of_the_chart_from_a_machine_that_knows_no_cluster() {
+    let sample = plain_sample(8).await;
+    let mut app = TestApp::without_cluster(&sample).await;
+    app.set("ROGO_EPOCH", "1-a");
+    app.run(&["plan"]).await.expect(0);
+    app.unset("ROGO_EPOCH");
+    let store = app.variable("ROGO_RUN_STORE").to_owned();
+    let line = |before: &str, command: &str| {
+        format!("{before} rogo-migrate {command} --run rogo --run-store {store}")
+    };
+    let there = "KUBECONFIG='<file>' ROGO_NAMESPACE='<namespace>'";
+
+    let status = app.run(&["status"]).await.expect(75).stdout;
+    assert!(status.contains("this machine knows no cluster") && status.contains("is not known"), "{status}");
+    // A namespace alone says nothing of a cluster.
+    app.set("ROGO_NAMESPACE", "ns");
+    for (redo, again) in [
+        (&[][..], "resume"),
+        (&["--redo", "lost", "--reason", "failover"], "resume --redo lost --reason '<why>'"),
+    ] {
+        let ended = app.run(&[&["resume"], redo].concat()).await.expect(75);
+        for part in [
+            "run rogo was begun by the chart, but this machine knows no cluster",
+            &line(there, again),
+            &line("KUBECONFIG=/dev/null", again),
+        ] {
+            assert!(ended.stderr.contains(part), "{part:?} is not said in {}", ended.stderr);
+        }
+    }
+    let moved = "select count(*) from lti_session_records";
+    assert_eq!(app.database.number(moved).await, 0);
+    assert_eq!(app.run_blobs().list("rogo/writers/").count().await, 0, "no process was to write");
+
+    // A person says that there is no cluster any more.
+    app.set("KUBECONFIG", "/dev/null");
+    let status = app.run(&["status"]).await.stdout;
+    assert!(!status.contains("this machine knows no cluster"), "{status}");
+    app.run(&["resume"]).await.expect(0);
+    assert_eq!(app.database.number(moved).await, 8);
+}
+
 /// A Job as the chart makes it.
 fn job(store: &str, component: &str, condition: &str) -> Value {
     let env = json!([{"name": "ROGO_RUN_STORE", "value": store}, {"name": "ROGO_EPOCH", "value": "1-a"}]);
@@ -245,4 +288,34 @@ async fn resume_that_is_to_move_lost_rows_again_prints_the_line_of_the_release()
     let shard = summary["lost"]["shards"][0].to_string();
     assert_eq!(app.run(&redo).await.expect(0).stdout, line(&shard));
     assert!(!app.has_document("rogo/decisions.jsonl").await, "the shards of the Job record it");
+}
+
+/// A finalizer that waits no longer for a Job whose pods are evicted again and again.
+#[tokio::test]
+async fn resume_says_that_the_shard_job_never_ends_before_lost_rows_can_be_moved_again() {
+    let sample = plain_sample(8).await;
+    let mut app = TestApp::without_cluster(&sample).await;
+    app.run(&["plan"]).await.expect(0);
+    let store = app.variable("ROGO_RUN_STORE").to_owned();
+    let words = "pods of one shard were evicted 10 times";
+    let server = HttpStub::start(move |request, _| {
+        if request.target.contains("/pods") {
+            return list(&[ended_pod(69, words)]);
+        }
+        let (mut shards, mut finalizer) = (job(&store, "shards", ""), job(&store, "finalize", "Failed"));
+        shards["status"] = json!({"active": 1});
+        let env = &mut finalizer["spec"]["template"]["spec"]["containers"][0]["env"];
+        env.as_array_mut().unwrap().push(json!({"name": "ROGO_SHARD_JOB", "value": "r-shards"}));
+        list(&[shards, finalizer])
+    })
+    .await;
+    choose(&mut app, &server.endpoint);
+    let line = "helm upgrade r charts/rogo-migrate --namespace of-context --reset-then-reuse-values --set \
+                shards.resources.ephemeralStorage='<more>' --set replaceRunning=true\n";
+    for command in [&["resume"][..], &["resume", "--redo", "lost", "--reason", "failover"]] {
+        let ended = app.run(command).await.expect(0);
+        assert_eq!(ended.stdout, line, "{command:?}");
+        let said = format!("Job r-finalize waits no longer for Job r-shards: {words}");
+        assert!(ended.stderr.contains(&said), "{command:?}: {}", ended.stderr);
+    }
 }

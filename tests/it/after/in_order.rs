@@ -52,6 +52,7 @@ const RUNNING: &[(&str, Typed)] = &[
     ("rogo-migrate resume", Here(0)),
     ("rogo-migrate status", Here(0)),
     ("rogo-migrate resume --redo lost", IN_A_CLUSTER),
+    ("rogo-migrate resume --same-database", Here(0)),
     (
         "rogo-migrate results --run-store az://runs/rogo --account-url https://ACCOUNT.blob.core.windows.net --to results",
         Here(0),
@@ -74,6 +75,10 @@ const RUNNING: &[(&str, Typed)] = &[
     (
         "rogo-migrate run --run second --after rogo --submissions second.csv --exclude exclude.csv --reason REQUEST-17 \
          --out second",
+        Here(0),
+    ),
+    (
+        "rogo-migrate resume --run second --submissions second.csv --redo lost --reason FAILOVER-1 --out second",
         Here(0),
     ),
     ("grep ,changed_at_source, second/skipped.csv | cut -d, -f1 > changed.txt", Here(0)),

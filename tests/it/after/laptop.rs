@@ -1,7 +1,12 @@
 //! `status`, `resume` and `results`: a person who has the run store's account, and no more, sees a run through.
 
-use std::{fs, time::Duration};
+use std::{collections::BTreeMap, fs, time::Duration};
 
+use chrono::{TimeDelta, Utc};
+use rogo_migrate::{
+    domain::{Books, ShardIndex},
+    run::{Heartbeat, State, Work},
+};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -153,4 +158,33 @@ async fn a_file_that_would_leave_the_folder_is_not_fetched() {
     let fetched = at_laptop(&app, &["results", "--to", "fetched"]).await.expect(0);
     assert!(!fetched.stdout.contains("planted") && !fetched.stdout.contains("profile"), "{}", fetched.stdout);
     assert_eq!(fs::read_dir(app.out.path().join("fetched")).unwrap().count(), RESULTS.len());
+}
+
+/// The process with the wrong clock was killed, and another one works on its shard.
+#[tokio::test]
+async fn a_heartbeat_of_a_clock_that_is_far_ahead_hides_no_newer_one() {
+    let sample = plain_sample(4).await;
+    let app = TestApp::without_cluster(&sample).await;
+    app.run(&["plan"]).await.expect(0);
+    let status = app.run(&["status", "--json"]).await.expect(75);
+    let plan: Value = serde_json::from_str(&status.stdout).unwrap();
+    for (writer, ahead) in [("aaaaaaaaaaaa", TimeDelta::days(1)), ("bbbbbbbbbbbb", TimeDelta::zero())] {
+        let beat = Heartbeat {
+            plan: serde_json::from_value(plan["plan"].clone()).unwrap(),
+            shard: ShardIndex(0),
+            writer: writer.parse().unwrap(),
+            at: Utc::now() + ahead,
+            books: Books::default(),
+            rows: 4,
+            rows_per_second: 0.0,
+            state: State::Running,
+            work: Work::default(),
+            violations: BTreeMap::new(),
+            waits: Vec::new(),
+        };
+        write(&app, &format!("heartbeats/0/0-{writer}.json"), &serde_json::to_string(&beat).unwrap()).await;
+    }
+    let status = app.run(&["status"]).await.expect(75).stdout;
+    assert!(status.contains("1 process is at work"), "{status}");
+    assert!(!status.contains("of a clock that is"), "{status}");
 }

@@ -290,8 +290,14 @@ async fn nothing_is_purged_in_the_middle_of_a_verification() {
         let refused = app.run(arguments).await.expect(75);
         assert!(refused.stderr.contains("is being verified"), "{}", refused.stderr);
     }
+    // The clock of that machine may be behind.
+    beat(chrono::Utc::now() - chrono::TimeDelta::minutes(9));
+    app.run(&["purge", "--yes", "--reason", "too early"]).await.expect(75);
+    beat(chrono::Utc::now() + chrono::TimeDelta::days(1));
+    let refused = app.run(&["purge"]).await.expect(75);
+    assert!(refused.stderr.contains("min ahead of this machine's clock"), "{}", refused.stderr);
     assert!(store(&app).join("queues").exists());
-    beat(chrono::Utc::now() - chrono::TimeDelta::minutes(2));
+    beat(chrono::Utc::now() - chrono::TimeDelta::minutes(11));
     app.run(&["purge", "--yes", "--reason", "it had died"]).await.expect(0);
     assert!(!beats.exists() || fs::read_dir(&beats).unwrap().next().is_none(), "its state is gone too");
 }

@@ -91,6 +91,24 @@ async fn beside_a_plan_that_is_being_made_every_reading_command_says_not_yet() {
     assert!(status.stdout.contains("no process makes it: `rogo-migrate plan` does"), "{}", status.stdout);
 }
 
+/// A second signal ends a plan at once, like a kill: its heartbeat stays.
+#[tokio::test]
+async fn what_waits_for_a_plan_that_may_have_been_killed_says_until_when_and_the_next_plan_does_not_wait() {
+    let sample = plain_sample(12).await;
+    let app = TestApp::without_cluster(&sample).await;
+    let at = Utc::now() - TimeDelta::minutes(2);
+    beat(&app, Utc::now() - at).await;
+    let told = app.run(&["verify"]).await.expect(75).stderr;
+    let until =
+        |second: i64| (at + TimeDelta::minutes(10) + TimeDelta::seconds(second)).format("%T UTC").to_string();
+    let says = |second| {
+        told.contains(&format!("if its process was killed, this counts until {}, or ", until(second)))
+    };
+    assert!(says(0) || says(1), "{told}");
+    app.run(&["plan"]).await.expect(0);
+    assert!(!app.run(&["verify"]).await.stderr.contains("is being made"));
+}
+
 #[tokio::test]
 async fn a_plan_that_was_refused_is_not_being_made_and_one_that_is_made_anew_is() {
     let sample = plain_sample(12).await;

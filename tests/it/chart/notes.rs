@@ -30,6 +30,12 @@ fn lines_name_the_values_by_their_place_and_never_advise_what_undoes_a_run() {
         }
         assert_eq!(text.contains("The shards are paused"), !set.is_empty());
     }
+    let queued = notes("shards.queueName=q shards.suspend=true");
+    assert!(queued.contains("The shards are not paused") && !queued.contains("shards.suspend="), "{queued}");
+    assert!(
+        queued.contains("patch localqueue q --type merge -p '{\"spec\":{\"stopPolicy\":\"HoldAndDrain\"}}'"),
+        "{queued}"
+    );
     assert!(notes("enabled=false").starts_with("Nothing is installed"));
 }
 

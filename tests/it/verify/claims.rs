@@ -1,6 +1,6 @@
 //! What the processes of a verification share: who merges, and whose state is removed. And what comes up between its two looks.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rogo_migrate::{
     domain::Level,
     run::{
@@ -19,6 +19,10 @@ use crate::support::{
 
 /// Joins as the process of `shard`, of a verification that reads this part of the files.
 async fn join(world: &World, content: &str, shard: &str) -> (Verifying, Joined) {
+    join_in_job(world, content, shard, "").await
+}
+
+async fn join_in_job(world: &World, content: &str, shard: &str, job: &str) -> (Verifying, Joined) {
     let subject = Subject {
         plan: world.plan.id.clone(),
         result: "root".into(),
@@ -27,7 +31,7 @@ async fn join(world: &World, content: &str, shard: &str) -> (Verifying, Joined) 
         content: content.into(),
         settings: Vec::new(),
         program: "p".into(),
-        job: String::new(),
+        job: job.into(),
     };
     Verifying::join(world.store.clone(), subject, shard.into()).await.unwrap()
 }
@@ -76,6 +80,21 @@ async fn the_state_of_another_part_of_the_files_stays_until_its_verification_is_
     let (_, joined) = join(&world, "2/2", "0/1").await;
     assert_eq!(joined.discarded, [""; 0]);
     assert_eq!(documents(&world, ".json").len(), 1, "only its own subject");
+}
+
+/// The clock of its machine may be behind, or far ahead.
+#[tokio::test]
+async fn the_state_of_a_process_that_may_be_at_work_is_left_alone_and_later_discarded() {
+    let world = World::new(4, 1);
+    let (other, _) = join_in_job(&world, "1/2", "0/1", "another Job").await;
+    other.write_part(0, &"what was found").await.unwrap();
+    for (minutes, stays) in [(-9, true), (24 * 60, true), (-11, false)] {
+        other.beat(&beat(Utc::now() + TimeDelta::minutes(minutes))).await.unwrap();
+        let (_, joined) = join(&world, "", "0/1").await;
+        let said = if stays { "is left alone" } else { "is discarded" };
+        assert!(joined.discarded.iter().any(|told| told.contains(said)), "{minutes}: {:?}", joined.discarded);
+        assert_eq!(documents(&world, "/parts/00000.json").len(), usize::from(stays), "{minutes}");
+    }
 }
 
 #[tokio::test]

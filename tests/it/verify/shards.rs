@@ -235,7 +235,7 @@ async fn a_state_of_another_verification_is_discarded_with_a_sentence() {
 
     let ended = verify(&app, &[]).await.expect(0);
     let says = format!(
-        "({left} partitions) is not taken up, because it is of another result: a process works on it"
+        "({left} partitions) is not taken up, because it is of another result: a process may work on it"
     );
     assert!(ended.stderr.contains(&says), "{}", ended.stderr);
     assert!(!ended.stderr.contains("resumes"), "{}", ended.stderr);

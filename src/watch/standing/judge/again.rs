@@ -15,7 +15,7 @@ use crate::{
     report::{grid::span, standing::RunState},
     run::{
         RunResult, Summary,
-        clocks::{is_at_work, is_beating},
+        clocks::{is_at_work, is_beating, newness},
         writers::Unmerged,
     },
     watch::standing::Facts,
@@ -67,7 +67,8 @@ fn by_jobs(summary: &Summary, facts: &Facts) -> Option<Verdict> {
 
 /// Processes that registered after the result.
 fn by_writers(facts: &Facts) -> Option<Verdict> {
-    let newest = facts.unmerged.iter().map(|writer| writer.sign_at).max()?;
+    let newest =
+        facts.unmerged.iter().map(|writer| writer.sign_at).max_by_key(|at| newness(*at, facts.at))?;
     let shards: BTreeSet<_> = facts.unmerged.iter().map(|writer| writer.shard).collect();
     let shards = shard_list(&shards.into_iter().collect::<Vec<_>>());
     // Jobs that have ended outweigh the last heartbeats of their pods.

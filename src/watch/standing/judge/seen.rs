@@ -18,6 +18,8 @@ use crate::{
     },
 };
 
+use super::under_way::given_up;
+
 /// The line that merges.
 pub(super) fn finalize_of(facts: &Facts) -> String {
     rerun_of(facts).finalize(&facts.run)
@@ -48,9 +50,13 @@ pub(super) fn rerun_of(facts: &Facts) -> Rerun {
 }
 
 /// The line that moves the rows again that the target lost: for the shards that the newest result names, and those that
-/// are not done; for all if it names none, as where a later run found what the target lacks.
+/// are not done; for all if it names none, as where a later run found what the target lacks. `None` while a shard Job never ends:
+/// Helm would refuse the line beside it.
 pub fn redo_of(facts: &Facts) -> Option<String> {
     let plan = facts.plan.as_ref()?;
+    if given_up(facts).is_some() {
+        return None;
+    }
     let result = facts.summary.as_ref().filter(|summary| summary.plan == plan.id && summary.lost.rows > 0);
     let shards: BTreeSet<ShardIndex> = match result {
         Some(summary) => summary.lost.shards.iter().copied().chain(undone(plan, facts)).collect(),

@@ -201,7 +201,10 @@ fn before_there_is_a_plan() {
     let made = Run::unplanned().refused("1", 78, 1).planning("1");
     let (state, reason) = (RunState::Planning, judge(&made.0).0.reason);
     assert!(reason.starts_with(&format!("{waiting}: the plan is being made since ")), "{reason}");
-    assert!(reason.ends_with(": reading the warehouse)"), "{reason}");
+    assert!(
+        reason.contains(": reading the warehouse; if its process was killed, this counts until "),
+        "{reason}"
+    );
     made.is(state, Exit::Temporary, &reason, "");
     for (code, exit) in [(64, Exit::Usage), (65, Exit::DataRefused), (78, Exit::Configuration)] {
         Run::unplanned().refused("1", code, 1).is(RunState::Refused, exit, "because of 1", "");
@@ -349,32 +352,40 @@ fn a_run_whose_processes_were_stopped_or_uninstalled_is_stalled_at_once() {
     // Its pod is started again elsewhere, as far as this laptop knows.
     of_chart(None).is(RunState::Running, Exit::Temporary, "no process gives a heartbeat just now", "");
     let reason = "namespace ns of the cluster has no Job of this run (any more), and no process is at work";
-    of_chart(Some(namespace(true))).is(RunState::Stalled, Exit::Incomplete, reason, RESUME);
-}
-
-/// A namespace without a Job of the run.
-fn namespace(is_chosen: bool) -> Namespace {
-    Namespace { name: "ns".into(), is_chosen }
+    of_chart(Some(Searched::Chosen("ns".into()))).is(RunState::Stalled, Exit::Incomplete, reason, RESUME);
 }
 
 #[test]
 fn what_a_namespace_that_nobody_chose_does_not_have_is_not_known() {
-    let unknown = "; namespace ns of the cluster (that of the context) has no Job of this run: whether it is paused or failed in \
-                   another namespace is not known (ROGO_NAMESPACE names it)";
-    let ask = "ROGO_NAMESPACE='<namespace>' rogo-migrate status --run rogo --run-store az://runs";
-    let of_chart = |at| {
-        let mut run = Run::planned().done(&[0], at).stopped(1, minute(at));
-        (run.0.is_of_chart, run.0.no_jobs_in) = (true, Some(namespace(false)));
-        run
-    };
-    let reason = format!("no process gives a heartbeat just now{unknown}");
-    of_chart(99).is(RunState::Running, Exit::Temporary, &reason, "");
-    let reason = format!("no heartbeat for 40m 00s{unknown}");
-    of_chart(60).is(RunState::Stalled, Exit::Incomplete, &reason, ask);
-    // Without the chart there is no other namespace to look in.
-    let mut by_hand = of_chart(60);
-    by_hand.0.is_of_chart = false;
-    by_hand.is(RunState::Stalled, Exit::Incomplete, "no process is at work; the last one stopped", RESUME);
+    let in_context = "; namespace ns of the cluster (that of the context) has no Job of this run: whether it is paused or failed \
+                      in another namespace is not known (ROGO_NAMESPACE names it)";
+    let nowhere = "; this machine knows no cluster: whether it is paused or failed there is not known (KUBECONFIG and \
+                   ROGO_NAMESPACE name cluster and namespace)";
+    let status = "rogo-migrate status --run rogo --run-store az://runs";
+    let looked = [
+        (Searched::OfContext("ns".into()), in_context, format!("ROGO_NAMESPACE='<namespace>' {status}")),
+        (Searched::Nowhere, nowhere, format!("KUBECONFIG='<file>' ROGO_NAMESPACE='<namespace>' {status}")),
+    ];
+    for (searched, unknown, ask) in looked {
+        let of_chart = |at| {
+            let mut run = Run::planned().done(&[0], at).stopped(1, minute(at));
+            (run.0.is_of_chart, run.0.no_jobs_in) = (true, Some(searched.clone()));
+            run
+        };
+        let reason = format!("no process gives a heartbeat just now{unknown}");
+        of_chart(99).is(RunState::Running, Exit::Temporary, &reason, "");
+        let reason = format!("no heartbeat for 40m 00s{unknown}");
+        of_chart(60).is(RunState::Stalled, Exit::Incomplete, &reason, &ask);
+        // Without the chart there is no Job to look for.
+        let mut by_hand = of_chart(60);
+        by_hand.0.is_of_chart = false;
+        by_hand.is(
+            RunState::Stalled,
+            Exit::Incomplete,
+            "no process is at work; the last one stopped",
+            RESUME,
+        );
+    }
 }
 
 #[test]
@@ -565,7 +576,7 @@ fn a_redo_after_one_that_succeeded_makes_jobs_of_its_own_and_a_queue_is_not_resu
 
     let mut queued = Run::planned().job("shards", "1", None).suspended();
     queued.0.jobs.as_mut().unwrap().jobs[0].queue = Some("q".into());
-    let reason = "Job r-shards is suspended: its queue q has no room for it yet";
+    let reason = "Job r-shards is suspended: its queue q has no room for it yet, or is held";
     queued.is(RunState::Paused, Exit::Temporary, reason, "");
 }
 
@@ -615,6 +626,7 @@ fn a_finalizer_that_gave_up_outweighs_the_shard_job_that_never_ends() {
     let ended = |code| awaits(evicted().job("finalize", "1", Some(failed())), "r-shards").said(code, words);
     let gave_up = || ended(69);
     gave_up().is(RunState::Incomplete, Exit::Incomplete, &reason, line);
+    assert_eq!(redo_of(&gave_up().0), None, "Helm renders no other Job while this one goes on");
     // After any other end the shards go on to theirs.
     ended(78).is(RunState::Running, Exit::Temporary, "Job r-shards has no pod just now", "");
     // Their rows are moved again, by Jobs that are waited for.

@@ -66,7 +66,7 @@ fn suspended(job: &RunJob, facts: &Facts) -> Verdict {
         Verdict::new(RunState::Paused, Exit::Temporary, reason)
     };
     match (&job.queue, release(facts)) {
-        (Some(queue), _) => paused(format!("its queue {queue} has no room for it yet")),
+        (Some(queue), _) => paused(format!("its queue {queue} has no room for it yet, or is held")),
         (None, Some(release)) => paused("it was paused (shards.suspend)".to_owned())
             .next(release_with(&release, &["shards.suspend=false"])),
         (None, None) => paused("it was paused (shards.suspend)".to_owned()),
