@@ -1,6 +1,7 @@
 //! What the stages need of the world. Adapters implement these; tests may fake them.
 
 pub mod deadline;
+pub mod regular;
 mod fault;
 mod fence;
 mod backoff;

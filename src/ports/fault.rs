@@ -165,6 +165,8 @@ pub struct Fault {
     pub findings: Vec<Finding>,
     /// The service was never asked: there was no session to ask in, or no secret to open one with. No row is to blame.
     pub before_asking: bool,
+    /// Why this file alone cannot be read, for the row's message: without names of files.
+    pub of_file: Option<String>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -172,7 +174,16 @@ impl Fault {
     /// A fault with no further cause.
     pub fn new(service: Service, kind: FaultKind, what: impl Into<String>) -> Self {
         let (what, findings) = (what.into(), Vec::new());
-        Self { service, kind, what, status: None, findings, before_asking: false, source: None }
+        Self {
+            service,
+            kind,
+            what,
+            status: None,
+            findings,
+            before_asking: false,
+            of_file: None,
+            source: None,
+        }
     }
 
     /// A fault with its cause, which `what` does not repeat.
@@ -197,7 +208,8 @@ impl Fault {
         let what =
             self.source().map_or_else(|| self.what.clone(), |source| format!("{}: {source}", self.what));
         let (status, findings, before_asking) = (self.status, self.findings.clone(), self.before_asking);
-        Self { status, findings, before_asking, ..Self::new(self.service, self.kind.clone(), what) }
+        let of_file = self.of_file.clone();
+        Self { status, findings, before_asking, of_file, ..Self::new(self.service, self.kind.clone(), what) }
     }
 
     /// The description and all its causes in one line, each said once.

@@ -14,7 +14,8 @@ mod local;
 mod whole;
 
 use known::KnownIdentity;
-use local::{at, info_of_local, local, read_local};
+pub(super) use local::is_in;
+use local::{head_local, local, read_local};
 use whole::{Refusals, neighbour};
 
 use super::{
@@ -128,9 +129,7 @@ impl Source for UrlSource {
 
     async fn head(&self, url: &Url) -> Result<BlobInfo, Fault> {
         if let Some(path) = local(url)? {
-            let doing = format!("looking at {}", shown(url));
-            let metadata = at(path, &self.folders, &doing, |path| std::fs::metadata(path)).await?;
-            return Ok(info_of_local(url, &metadata));
+            return head_local(url, path, &self.folders).await;
         }
         let account = self.reader_of(url).await?;
         let name = shown(url);
@@ -150,7 +149,7 @@ impl Source for UrlSource {
 
     fn list<'a>(&'a self, example: &'a Url, prefix: &'a str) -> BoxStream<'a, Result<Vec<BlobInfo>, Fault>> {
         if example.scheme() == "file" {
-            return source_folder::list(prefix);
+            return source_folder::list(prefix, &self.folders);
         }
         let pages = async move {
             let account = self.reader_of(example).await?.clone();

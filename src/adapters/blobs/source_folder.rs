@@ -11,7 +11,7 @@ use futures_util::{
 };
 use tokio::{sync::mpsc, task::JoinHandle};
 
-use super::faults;
+use super::{faults, source::is_in};
 use crate::ports::{
     BlobInfo, Fault, Service,
     deadline::{LARGE_WORK, in_time},
@@ -24,13 +24,14 @@ const PAGE: usize = 5_000;
 type Page = Result<Vec<BlobInfo>, Fault>;
 
 /// The files whose paths begin with `prefix`, which is absolute. Links to folders are not followed, since they may lead
-/// in a circle; a file that is reached through one is looked at by its own path.
-pub(super) fn list(prefix: &str) -> BoxStream<'static, Page> {
+/// in a circle; a file that is reached through one is looked at by its own path. So is one that a link outside of the
+/// allowed folders leads to.
+pub(super) fn list(prefix: &str, allowed: &[PathBuf]) -> BoxStream<'static, Page> {
     let (sender, receiver) = mpsc::channel(2);
-    let prefix = prefix.to_owned();
+    let (prefix, allowed) = (prefix.to_owned(), allowed.to_owned());
     // Ends by itself once the receiver is gone.
     let walking = tokio::spawn(on_thread(move || {
-        if let Err(error) = walk(&prefix, &sender) {
+        if let Err(error) = walk(&prefix, &allowed, &sender) {
             let fault = faults::of_io(error, Service::SourceBlobs, "listing the folder of source files");
             // No receiver: the caller has seen enough.
             let _ = sender.blocking_send(Err(fault));
@@ -52,10 +53,11 @@ fn told(pages: mpsc::Receiver<Page>, walking: JoinHandle<()>) -> BoxStream<'stat
     .boxed()
 }
 
-fn walk(prefix: &str, pages: &mpsc::Sender<Page>) -> io::Result<()> {
+fn walk(prefix: &str, allowed: &[PathBuf], pages: &mpsc::Sender<Page>) -> io::Result<()> {
     let start = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let mut folders = vec![PathBuf::from(format!("{start}/"))];
-    let mut page = Vec::new();
+    let start = PathBuf::from(format!("{start}/"));
+    let (real, mut page) = (fs::canonicalize(&start)?, Vec::new());
+    let mut folders = if real == start || is_in(allowed, &real) { vec![start] } else { Vec::new() };
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder)? {
             let entry = entry?;
@@ -72,6 +74,9 @@ fn walk(prefix: &str, pages: &mpsc::Sender<Page>) -> io::Result<()> {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 file => file?,
             };
+            if entry.file_type()?.is_symlink() && !is_in(allowed, &fs::canonicalize(&path)?) {
+                continue;
+            }
             if file.is_file() {
                 page.push(BlobInfo { name: name.into(), size_bytes: file.len(), ..BlobInfo::default() });
             }
@@ -98,7 +103,7 @@ mod tests {
     use crate::ports::FaultKind;
 
     async fn names(prefix: &str) -> Result<Vec<String>, Fault> {
-        let pages: Vec<Vec<BlobInfo>> = list(prefix).try_collect().await?;
+        let pages: Vec<Vec<BlobInfo>> = list(prefix, &[std::env::temp_dir()]).try_collect().await?;
         let mut names: Vec<String> = pages.into_iter().flatten().map(|info| info.name).collect();
         names.sort_unstable();
         Ok(names)

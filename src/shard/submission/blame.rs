@@ -60,8 +60,9 @@ pub(super) fn blame_file(shard: &Shard, fault: &Fault, file: &PlannedFile) -> Re
         FileKind::Marker => "marker",
     };
     let server = &file.source[..url::Position::BeforePath];
+    let why = fault.of_file.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
     let message =
-        format!("file {} of the submission (a {kind} file, from {server}) {what}", file.upload_order);
+        format!("file {} of the submission (a {kind} file, from {server}) {what}{why}", file.upload_order);
     Ok(Failure { code, message })
 }
 

@@ -13,6 +13,7 @@ use crate::{
     ports::{
         BlobInfo, BlobReader, Fault, FaultKind,
         deadline::{blocking, contents},
+        regular::{self, Standing, other_than_a_file},
     },
 };
 
@@ -26,35 +27,67 @@ pub(super) fn local(url: &Url) -> Result<Option<PathBuf>, Fault> {
     })
 }
 
-/// Opens or looks at the file at `path`. If that fails, all of its source may be at fault: an allowed folder that is absent or
-/// empty, as the place of a mount is, or that refuses this user every file. Then no file is to blame.
-pub(super) async fn at<T: Send + 'static>(
+/// Opens or looks at what is at `path`: a regular file, in an allowed folder wherever links lead. If it cannot
+/// be reached, all of its source may be at fault: an allowed folder that is absent or empty, as the place of a mount is, or
+/// that refuses this user every file. Then no file is to blame.
+async fn at(
     path: PathBuf,
     allowed: &[PathBuf],
     doing: &str,
-    look: fn(&Path) -> io::Result<T>,
-) -> Result<T, Fault> {
-    let allowed: Vec<PathBuf> = allowed.iter().filter(|folder| path.starts_with(folder)).cloned().collect();
+    look: fn(&Path) -> io::Result<Standing>,
+) -> Result<Standing, Fault> {
+    let folders = allowed.to_owned();
     let looked = blocking(SERVICE, move || {
-        let above = |folder: &PathBuf| *folder != path;
-        Ok(look(&path).map_err(|error| {
-            let whole = allowed.into_iter().filter(above).find_map(|folder| of_all(&folder, &error, look));
-            (error, whole)
-        }))
+        let above = |folder: &&PathBuf| **folder != path && path.starts_with(folder);
+        Ok(match look(&path) {
+            Ok(standing) => {
+                let is_allowed = standing.real == path || is_in(&folders, &standing.real);
+                Ok((standing, is_allowed))
+            }
+            Err(error) => {
+                let whole = folders.iter().filter(above).find_map(|folder| of_all(folder, &error, look));
+                Err((error, whole))
+            }
+        })
     });
-    looked.await?.map_err(|(error, whole)| {
+    let (standing, is_allowed) = looked.await?.map_err(|(error, whole)| {
         let mut fault = faults::of_io(error, SERVICE, doing);
         if let Some(whole) = whole {
             fault.kind = FaultKind::ContainerGone;
             fault.what = format!("{}, and {whole}", fault.what);
         }
         fault
-    })
+    })?;
+    let refused = |kind, why: String| {
+        let mut fault = Fault::new(SERVICE, kind, format!("{doing}: {why}"));
+        fault.of_file = Some(why);
+        Err(fault)
+    };
+    if !is_allowed {
+        return refused(FaultKind::Denied, leads_out(&standing.real));
+    }
+    match other_than_a_file(standing.metadata.file_type()) {
+        Some(kind) => refused(FaultKind::NotFound, format!("{kind} stands in its place")),
+        None => Ok(standing),
+    }
+}
+
+/// Whether the path without links is below one of the folders, which may be links themselves.
+pub(in crate::adapters::blobs) fn is_in(folders: &[PathBuf], real: &Path) -> bool {
+    folders.iter().any(|folder| fs::canonicalize(folder).is_ok_and(|folder| real.starts_with(folder)))
+}
+
+fn leads_out(real: &Path) -> String {
+    let place = Url::from_file_path(real).map_or_else(|()| "another place".to_owned(), |url| shown(&url));
+    format!(
+        "its path is a link, or leads through one, to {place}, which is not below an allowed source; allow that folder too \
+         (--source-allow), or put the file itself there"
+    )
 }
 
 /// What is wrong with the whole folder, if that explains the error of one file in it. If the user has no right, a neighbour
 /// at the root of the folder is asked for in the same way: a folder below may have rights of its own.
-fn of_all<T>(folder: &Path, error: &io::Error, look: fn(&Path) -> io::Result<T>) -> Option<String> {
+fn of_all(folder: &Path, error: &io::Error, look: fn(&Path) -> io::Result<Standing>) -> Option<String> {
     let shown = folder.display();
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
@@ -78,19 +111,21 @@ fn is_gone(folder: &Path) -> bool {
 
 pub(super) async fn read_local(url: &Url, path: PathBuf, allowed: &[PathBuf]) -> Result<BlobReader, Fault> {
     let doing = format!("reading {}", shown(url));
-    let open =
-        |path: &Path| fs::File::open(path).and_then(|file| file.metadata().map(|metadata| (file, metadata)));
-    let (file, metadata) = at(path, allowed, &doing, open).await?;
-    if !metadata.is_file() {
-        let what = format!("{doing}: it is not a file");
-        return Err(Fault::new(SERVICE, FaultKind::NotFound, what));
-    }
-    let info = info_of_local(url, &metadata);
+    let standing = at(path, allowed, &doing, regular::open).await?;
+    let Some(file) = standing.file else {
+        return Err(Fault::new(SERVICE, FaultKind::NotFound, format!("{doing}: it is not a file any more")));
+    };
+    let info = info_of_local(url, &standing.metadata);
     let fault = move |error| faults::of_io(error, SERVICE, &doing);
-    Ok(BlobReader { info, body: contents(file, metadata.len(), SERVICE, fault) })
+    Ok(BlobReader { info, body: contents(file, standing.metadata.len(), SERVICE, fault) })
 }
 
-pub(super) fn info_of_local(url: &Url, metadata: &std::fs::Metadata) -> BlobInfo {
+pub(super) async fn head_local(url: &Url, path: PathBuf, allowed: &[PathBuf]) -> Result<BlobInfo, Fault> {
+    let doing = format!("looking at {}", shown(url));
+    Ok(info_of_local(url, &at(path, allowed, &doing, regular::look).await?.metadata))
+}
+
+fn info_of_local(url: &Url, metadata: &std::fs::Metadata) -> BlobInfo {
     BlobInfo {
         name: shown(url),
         size_bytes: metadata.len(),
@@ -104,7 +139,7 @@ mod tests {
     use super::*;
 
     /// The kind of the fault of `name`, which is met in this way, in a folder that holds another file.
-    async fn kind(name: &str, look: fn(&Path) -> io::Result<()>) -> (FaultKind, String) {
+    async fn kind(name: &str, look: fn(&Path) -> io::Result<Standing>) -> (FaultKind, String) {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("other"), "x").unwrap();
         let allowed = [folder.path().to_owned()];
@@ -114,11 +149,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_folder_that_refuses_this_user_every_file_is_to_blame_and_not_its_files() {
-        let refuse: fn(&Path) -> io::Result<()> = |_| Err(io::ErrorKind::PermissionDenied.into());
+        let refuse: fn(&Path) -> io::Result<Standing> = |_| Err(io::ErrorKind::PermissionDenied.into());
         let (whole, what) = kind("a", refuse).await;
         assert_eq!(whole, FaultKind::ContainerGone, "{what}");
         assert!(what.contains("so is every file of ") && what.contains("right to enter it"), "{what}");
-        let one: fn(&Path) -> io::Result<()> = |path| {
+        let one: fn(&Path) -> io::Result<Standing> = |path| {
             let is_refused = path.ends_with("a");
             Err(if is_refused { io::ErrorKind::PermissionDenied } else { io::ErrorKind::NotFound }.into())
         };
@@ -133,7 +168,7 @@ mod tests {
             let fault = faults::of_io(io::Error::from_raw_os_error(code), SERVICE, "reading");
             assert_eq!(fault.kind, FaultKind::Unavailable, "{fault}");
         }
-        let odd: fn(&Path) -> io::Result<()> = |_| Err(io::Error::other("odd"));
+        let odd: fn(&Path) -> io::Result<Standing> = |_| Err(io::Error::other("odd"));
         assert_eq!(kind("a", odd).await.0, FaultKind::Unavailable);
     }
 }
