@@ -1,4 +1,5 @@
-//! A result never lands on an input: a run that overwrote what it reads could never be continued.
+//! A result never lands on an input: a run that overwrote what it reads could never be continued. Nor does it take the place
+//! of what is no file.
 
 use std::{
     os::unix::fs::MetadataExt,
@@ -9,7 +10,7 @@ use crate::{
     cli::VerifyArgs,
     domain::{REPORT_TABLE, SCORE_TABLE},
     exit::{Exit, Stop},
-    run::{Plan, names},
+    run::{Plan, names, private},
     settings::{InputLocation, Place, Settings, VerifySettings, WarehouseSettings},
 };
 
@@ -47,7 +48,17 @@ pub fn refuse_planned(plan: &Plan, to: &Path) -> Result<(), Stop> {
 /// The same for a single file that is written, of the run's inputs and of these, which the command reads too.
 pub fn refuse_file(plan: &Plan, file: &Path, read: &[PathBuf], option: &str) -> Result<(), Stop> {
     let inputs = [planned(plan).as_slice(), read].concat();
-    refuse_each(std::iter::once(file.to_owned()), &inputs, &format!("{option} another file"))
+    refuse_each(std::iter::once(file.to_owned()), &inputs, &format!("{option} another file"))?;
+    // A file that a person names is not replaced if it leads elsewhere: he may mean the file there.
+    if let Ok(there) = std::fs::read_link(file) {
+        let message = format!(
+            "{} is a link to {}, which is not followed; nothing was done: give {option} the file itself, or another one",
+            file.display(),
+            there.display()
+        );
+        return Err(Stop::new(Exit::Usage, message));
+    }
+    Ok(())
 }
 
 fn planned(plan: &Plan) -> Vec<PathBuf> {
@@ -80,7 +91,7 @@ fn refuse_in(folder: &Path, inputs: &[PathBuf], files: &[&str], option: &str) ->
     refuse_each(files.iter().map(|file| folder.join(file)), inputs, &format!("{option} another folder"))
 }
 
-/// Compares files, not names: a link to an input is the input.
+/// Compares files, not names: a link to an input is the input. What is no file, a pipe or a device, is refused too.
 fn refuse_each(
     results: impl Iterator<Item = PathBuf>,
     inputs: &[PathBuf],
@@ -88,6 +99,13 @@ fn refuse_each(
 ) -> Result<(), Stop> {
     let identity = |path: &Path| std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
     for result in results {
+        if let Some(kind) = private::in_the_way(&result) {
+            let message = format!(
+                "{} is {kind}, not a file, and would be replaced; nothing was done: give {instead}",
+                result.display()
+            );
+            return Err(Stop::new(Exit::Usage, message));
+        }
         let Some(taken) = identity(&result) else { continue };
         if let Some(input) = inputs.iter().find(|input| identity(input) == Some(taken)) {
             let message = format!(

@@ -12,7 +12,7 @@ use std::{
 use futures_util::TryStreamExt;
 use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
 
-use super::{RunStore, private};
+use super::{RunStore, private::Whole};
 use crate::{
     exit::{Exit, Stop},
     inputs::Hasher,
@@ -35,22 +35,20 @@ pub struct Archive {
     zip: Box<ZipWriter<fs::File>>,
     sums: BTreeMap<String, String>,
     place: PathBuf,
-    part: PathBuf,
+    whole: Whole,
 }
 
 impl Archive {
     /// Begins `<place>`; what stands there stays until the archive is whole.
     pub fn create(place: &Path) -> Result<Self, Stop> {
-        let name = place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let part = folder.unwrap_or(Path::new(".")).join(format!(".{name}.part"));
-        let begun = (!name.is_empty())
-            .then_some(())
-            .ok_or_else(|| io::Error::from(io::ErrorKind::IsADirectory))
-            .and_then(|()| folder.map_or(Ok(()), private::create_folder))
-            .and_then(|()| private::create(&part));
-        let file = begun.map_err(|error| unwritten(place, &error))?;
-        Ok(Self { zip: Box::new(ZipWriter::new(file)), sums: BTreeMap::new(), place: place.to_owned(), part })
+        let begun = Whole::begin(place).and_then(|whole| Ok((whole.handle()?, whole)));
+        let (file, whole) = begun.map_err(|error| unwritten(place, &error))?;
+        Ok(Self {
+            zip: Box::new(ZipWriter::new(file)),
+            sums: BTreeMap::new(),
+            place: place.to_owned(),
+            whole,
+        })
     }
 
     /// Adds an entry whose bytes are in memory.
@@ -101,11 +99,9 @@ impl Archive {
             let _ = writeln!(sums, "{sha256}  {name}");
         }
         self.add(SUMS, sums.as_bytes())?;
-        let Self { zip, place, part, .. } = self;
-        let file = zip.finish().map_err(|error| unwritten(&place, &error.into()))?;
-        file.sync_all()
-            .and_then(|()| fs::rename(&part, &place))
-            .map_err(|error| unwritten(&place, &error))?;
+        let Self { zip, place, whole, .. } = self;
+        zip.finish().map_err(|error| unwritten(&place, &error.into()))?;
+        whole.finish().map_err(|error| unwritten(&place, &error))?;
         Ok(place)
     }
 
@@ -220,6 +216,7 @@ mod tests {
         half.add("a.txt", b"half").unwrap();
         drop(half);
         assert_eq!(fs::read(&place).unwrap(), whole);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left of the half");
     }
 
     #[test]

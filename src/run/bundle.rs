@@ -2,7 +2,6 @@
 //! Its entries have the names of the run's documents, so that it is read like a run store.
 
 use std::{
-    fs,
     io::{self, Read},
     path::{Component, Path, PathBuf},
 };
@@ -15,7 +14,10 @@ use super::{
     archive::{Archive, SUMS},
     names, pins, private,
 };
-use crate::exit::{Exit, Stop};
+use crate::{
+    exit::{Exit, Stop},
+    ports::regular,
+};
 
 /// Results that may hold it.
 const PERSONAL: [&str; 2] = [names::FAILED, names::VERIFICATION_FAILURES];
@@ -111,7 +113,9 @@ pub fn unpack(bundle: &Path, folder: &Path) -> Result<RunName, Stop> {
         );
         Stop::new(Exit::Configuration, what)
     };
-    let file = fs::File::open(bundle).map_err(|error| unreadable(&error))?;
+    let standing = regular::open(bundle).map_err(|error| unreadable(&error))?;
+    let kind = regular::other_than_a_file(standing.metadata.file_type()).unwrap_or("no file");
+    let file = standing.file.ok_or_else(|| unreadable(&format!("it is {kind}")))?;
     let mut zip = ZipArchive::new(file).map_err(|error| unreadable(&error))?;
     if zip.len() > MOST_ENTRIES {
         return Err(unreadable(&format!("it has {} entries", zip.len())));

@@ -4,8 +4,10 @@ use std::{
     fs::{self, DirBuilder, File},
     io,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
-    path::Path,
+    path::{Path, PathBuf},
 };
+
+use crate::ports::regular::other_than_a_file;
 
 /// Creates a file for writing that only its owner may read and write (0600). What stood under its name is removed,
 /// a link too; a link that is made meanwhile is refused.
@@ -22,15 +24,58 @@ pub fn create_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Copies a file into a folder, which is created if it is missing. A reader sees the earlier file of that name or this
-/// one, never half of it.
+/// What stands at the place of a file that is going to be written, if that would destroy what is no file. A link is none of
+/// these: it is replaced, never followed.
+pub fn in_the_way(place: &Path) -> Option<&'static str> {
+    let kind = fs::symlink_metadata(place).ok()?.file_type();
+    if kind.is_symlink() { None } else { other_than_a_file(kind) }
+}
+
+/// A file that is written whole or not at all: a reader sees the earlier file of that name or this one, never half of it, and
+/// one that was not finished leaves nothing behind.
+pub struct Whole {
+    file: File,
+    place: PathBuf,
+    part: PathBuf,
+}
+
+impl Whole {
+    /// Begins the file in its folder, which is created if it is missing. What stands there stays until it is finished.
+    pub fn begin(place: &Path) -> io::Result<Self> {
+        let name = place.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::IsADirectory))?;
+        if let Some(kind) = in_the_way(place) {
+            return Err(io::Error::other(format!("it is {kind}, not a file")));
+        }
+        let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty());
+        folder.map_or(Ok(()), create_folder)?;
+        let part = folder.unwrap_or(Path::new(".")).join(format!(".{}.part", name.to_string_lossy()));
+        Ok(Self { file: create(&part)?, place: place.to_owned(), part })
+    }
+
+    /// A handle to write it with.
+    pub fn handle(&self) -> io::Result<File> {
+        self.file.try_clone()
+    }
+
+    /// Puts it on disk and gives it its name.
+    pub fn finish(self) -> io::Result<()> {
+        self.file.sync_all()?;
+        fs::rename(&self.part, &self.place)
+    }
+}
+
+impl Drop for Whole {
+    fn drop(&mut self) {
+        // A finished one has its own name; one that cannot be removed is replaced by the next try.
+        let _ = fs::remove_file(&self.part);
+    }
+}
+
+/// Copies a file into a folder under this name, whole.
 pub fn copy_whole(file: &Path, folder: &Path, name: &str) -> io::Result<()> {
-    create_folder(folder)?;
-    let part = folder.join(format!(".{name}.part"));
-    let mut copy = create(&part)?;
-    io::copy(&mut File::open(file)?, &mut copy)?;
-    copy.sync_all()?;
-    fs::rename(part, folder.join(name))
+    let whole = Whole::begin(&folder.join(name))?;
+    io::copy(&mut File::open(file)?, &mut whole.handle()?)?;
+    whole.finish()
 }
 
 #[cfg(test)]
@@ -59,6 +104,26 @@ mod tests {
         }
         assert_eq!(fs::read_to_string(path("victim")).unwrap(), "untouched");
         assert!(!path("nowhere").exists());
+    }
+
+    #[test]
+    fn what_is_no_file_is_left_as_it_is_and_what_is_not_finished_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        assert!(std::process::Command::new("mkfifo").arg(path("pipe")).status().unwrap().success());
+        let _socket = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
+        fs::create_dir(path("folder")).unwrap();
+        for (name, kind) in [("pipe", "a named pipe"), ("socket", "a socket"), ("folder", "a folder")] {
+            let before = fs::symlink_metadata(path(name)).unwrap().file_type();
+            let refused = Whole::begin(&path(name)).err().unwrap();
+            assert!(refused.to_string().contains(kind), "{refused}");
+            assert_eq!(fs::symlink_metadata(path(name)).unwrap().file_type(), before);
+        }
+        fs::write(path("file"), "before").unwrap();
+        drop(Whole::begin(&path("file")).unwrap());
+        assert_eq!(fs::read(path("file")).unwrap(), b"before");
+        let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert!(names.into_iter().all(|name| !name.to_string_lossy().ends_with(".part")));
     }
 
     #[test]

@@ -11,8 +11,8 @@ use tokio::io::AsyncWriteExt;
 
 use crate::{
     exit::{Exit, Stop},
-    ports::Fault,
-    run::{RunStore, names, private},
+    ports::{Fault, on_thread},
+    run::{RunStore, names, private::Whole},
 };
 
 type Body = BoxStream<'static, Result<Bytes, Fault>>;
@@ -98,13 +98,12 @@ async fn write(mut body: Body, to: &Path, file: &str) -> Result<PathBuf, Stop> {
         let what = format!("cannot write {}: {error}; give --to another folder", place.display());
         Stop::new(Exit::Configuration, what)
     };
-    private::create_folder(to).map_err(unwritten)?;
-    let part = to.join(format!(".{file}.part"));
-    let mut writer = tokio::fs::File::from_std(private::create(&part).map_err(unwritten)?);
+    let whole = Whole::begin(&place).map_err(unwritten)?;
+    let mut writer = tokio::fs::File::from_std(whole.handle().map_err(unwritten)?);
     while let Some(bytes) = body.try_next().await? {
         writer.write_all(&bytes).await.map_err(unwritten)?;
     }
-    writer.sync_all().await.map_err(unwritten)?;
-    tokio::fs::rename(&part, &place).await.map_err(unwritten)?;
+    writer.flush().await.map_err(unwritten)?;
+    on_thread(move || whole.finish()).await.map_err(unwritten)?;
     Ok(place)
 }
