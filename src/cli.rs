@@ -20,11 +20,14 @@ pub use plan::{PlanArgs, PredictArgs, RunArgs};
 pub use run_store::{ExplainArgs, PurgeArgs, ReportArgs, ResultsArgs};
 pub use verify::VerifyArgs;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{
+    Args, Parser, Subcommand,
+    builder::{PathBufValueParser, TypedValueParser as _},
+};
 use clap_complete::Shell;
 use serde::Serialize;
 
-use crate::sample::SampleOptions;
+use crate::{domain::local_path, sample::SampleOptions};
 
 /// Moves exam submissions from a Rogo export into an assessment platform, once, with nothing lost.
 #[derive(Debug, Parser)]
@@ -59,7 +62,7 @@ Exit codes: 0 done · 1 verify found differences · 64 usage · 65 data refused 
 #[derive(Debug, Args, Serialize)]
 pub struct GlobalFlags {
     /// Config file (TOML): any setting by its flag's name with `_`; no secrets
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(local_path))]
     #[serde(skip)]
     pub config: Option<PathBuf>,
     /// Log lines as text or json [env: ROGO_LOG_FORMAT] [default: text on a terminal, else json]
@@ -157,7 +160,7 @@ pub struct StatusArgs {
     #[arg(long)]
     pub json: bool,
     /// Read this bundle of `results --bundle`, not the run store
-    #[arg(long, value_name = "FILE", conflicts_with = "watch")]
+    #[arg(long, value_name = "FILE", conflicts_with = "watch", value_parser = PathBufValueParser::new().try_map(local_path))]
     pub bundle: Option<PathBuf>,
     /// Name and location of the run.
     #[command(flatten)]

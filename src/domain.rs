@@ -23,6 +23,7 @@ mod extent;
 mod target;
 mod shown;
 mod level;
+mod local_path;
 mod source_name;
 
 pub use attempt::*;
@@ -36,6 +37,7 @@ pub use extent::*;
 pub use held::*;
 pub use input::*;
 pub use level::*;
+pub use local_path::*;
 pub use mapping::*;
 pub use migration::*;
 pub use note::*;

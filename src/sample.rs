@@ -15,7 +15,10 @@ use std::{
     str::FromStr,
 };
 
+use clap::builder::TypedValueParser as _;
 use url::Url;
+
+use crate::domain::local_path;
 
 use draft::Draft;
 pub use words::LMS_INSTANCE;
@@ -33,7 +36,7 @@ pub struct SampleOptions {
     #[arg(long, value_name = "S")]
     pub seed: u64,
     /// Folder to write to: made if there is none, refused if it is not empty
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = clap::builder::PathBufValueParser::new().try_map(local_path))]
     pub out: PathBuf,
     /// URL under which the source files will stand; a folder keeps no checksums, so that no file is corrupt there
     /// [default: file://<DIR>/files]

@@ -20,7 +20,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("explain", &[]),
     ("telemetry", &["domain", "ports", "run", "exit", "settings", "report"]),
     ("sample", &["domain", "exit"]),
-    ("cli", &["sample"]),
+    ("cli", &["domain", "sample"]),
     ("plan", STAGE),
     ("predict", STAGE),
     ("shard", STAGE),

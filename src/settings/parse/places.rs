@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use url::Url;
 
 use super::Expected;
-use crate::settings::{InputLocation, Place};
+use crate::{
+    domain::local_path,
+    settings::{InputLocation, Place},
+};
 
 /// `az://container/prefix`, `file:///dir` or `file://./dir` (below the working directory).
 pub fn place(text: &str) -> Result<Place, Expected> {
@@ -55,12 +58,9 @@ pub fn input(text: &str) -> Result<InputLocation, Expected> {
     Ok(InputLocation::Path(PathBuf::from(text)))
 }
 
-/// A path in the file system.
+/// A path in the file system of this machine.
 pub fn path(text: &str) -> Result<PathBuf, Expected> {
-    if text.is_empty() || text.contains("://") || text.contains('\0') {
-        return Err("a path is expected".into());
-    }
-    Ok(PathBuf::from(text))
+    local_path(PathBuf::from(text))
 }
 
 /// A prefix of source URLs: http, https or file, without user, query or fragment.
