@@ -12,7 +12,7 @@ use crate::{
     plan::{self, PlanReport, Progress, Services, Shelf},
     ports::{Blobs, Source, Warehouse},
     report,
-    run::{Decided, RunStore, TraceParent, decisions},
+    run::{Decided, Expected, RunStore, TraceParent, decisions},
     settings::Settings,
     telemetry::{Step, step, trace_parent},
 };
@@ -24,6 +24,7 @@ pub async fn run(settings: &Settings, args: &PlanArgs, stop: &CancellationToken)
     if args.prediction.predict {
         return super::predict::run(settings, args, stop).await;
     }
+    tell_uncompared(settings)?;
     let made = if args.dry_run {
         or_stopped(stop, rehearse(settings)).await?
     } else {
@@ -41,8 +42,17 @@ pub async fn run(settings: &Settings, args: &PlanArgs, stop: &CancellationToken)
     Ok(End::done(format!("the plan of run {run} {stands}: {rows} rows in {shards} shards")))
 }
 
-/// Makes the plan, or reports that it already exists.
+/// Says what of `--expect` only a prediction compares.
+fn tell_uncompared(settings: &Settings) -> Result<(), Stop> {
+    if let Some(line) = Expected::without_prediction(settings.expect.as_deref())? {
+        report::tell(&line);
+    }
+    Ok(())
+}
+
+/// Makes the plan, or reports that it already exists. Nothing is predicted.
 pub async fn make(settings: &Settings, stop: &CancellationToken) -> Result<PlanReport, Stop> {
+    tell_uncompared(settings)?;
     let progress = Progress::default();
     beating(settings, stop, &progress, make_now(settings, &progress)).await
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::lexer::records;
+use super::{lexer::records, read_text};
 use crate::{
     domain::{
         AttemptId,
@@ -17,7 +17,7 @@ const COLUMN: &str = "Attempt ID";
 /// anything else is refused by its line (64).
 pub fn read_attempts(path: &Path) -> Result<Vec<AttemptId>, Stop> {
     let refuse = |reason: String| Stop::new(Exit::Usage, format!("--attempts {}: {reason}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+    let text = read_text(path).map_err(&refuse)?;
     let mut attempts = Vec::new();
     for (line, cell) in cells(&text).map_err(&refuse)? {
         if is_blank(&cell) {
@@ -46,7 +46,16 @@ fn cells(text: &str) -> Result<Vec<(u64, String)>, String> {
     let Some(place) = header.iter().position(|name| equal_key(name).eq_ignore_ascii_case(COLUMN)) else {
         return Ok((1..).zip(text.lines().map(str::to_owned)).collect());
     };
-    Ok(records.map(|record| (record.line(0), record.get(place).to_owned())).collect())
+    records
+        .map(|record| match record.line(0) {
+            line if record.found() <= place && !is_blank(record.text()) => Err(format!(
+                "line {line}: the row has {} cells, and {COLUMN} is the column {}; complete it, or take it out",
+                record.found(),
+                place + 1
+            )),
+            line => Ok((line, record.get(place).to_owned())),
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -82,6 +91,7 @@ mod tests {
             ("", "names no attempt id"),
             ("x\n", "line 1: not a whole number"),
             ("Attempt ID\n5\nx", "line 3"),
+            ("Row,Attempt ID\n1,7\n2\n", "line 3: the row has 1 cells, and Attempt ID is the column 2"),
             ("Attempt ID,Issue\n5,\"a\n6,b\n", "line 2: a quote opens the cell and the file ends"),
         ] {
             let refused = of(text).unwrap_err();

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::{Hasher, read_listed};
+use super::{Hasher, read_listed, read_text};
 use crate::{
     domain::AttemptId,
     exit::{Exit, Stop},
@@ -22,8 +22,7 @@ impl Excluded {
         let Some(path) = path else { return Ok(Self::default()) };
         let refuse =
             |reason: String| Stop::new(Exit::Usage, format!("--exclude {}: {reason}", path.display()));
-        let text =
-            std::fs::read_to_string(path).map_err(|error| refuse(format!("cannot be read: {error}")))?;
+        let text = read_text(path).map_err(&refuse)?;
         parse(&text).map(Self).map_err(refuse)
     }
 

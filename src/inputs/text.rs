@@ -185,7 +185,7 @@ const KINDS: &[(&[u8], &str)] = &[
     (b"<?xml", "an XML file"),
 ];
 
-fn foreign(first: &[u8], named: Option<&'static Encoding>) -> Option<Foreign> {
+pub(super) fn foreign(first: &[u8], named: Option<&'static Encoding>) -> Option<Foreign> {
     let text = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(first);
     if let Some((_, kind)) = KINDS.iter().find(|(magic, _)| text.starts_with(magic)) {
         return Some(Foreign::Kind(kind));

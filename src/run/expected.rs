@@ -9,6 +9,7 @@ use super::PredictedFiles;
 use crate::{
     domain::{Extent, InputDigest, REPORT_TABLE, SCORE_TABLE, TableExtent},
     exit::{Exit, Stop},
+    inputs::read_text,
 };
 
 /// The owner's numbers and digests; what is left out is not compared.
@@ -62,7 +63,7 @@ impl Expected {
     pub fn read(path: Option<&Path>) -> Result<Option<Self>, Stop> {
         let Some(path) = path else { return Ok(None) };
         let refuse = |why: String| Stop::new(Exit::Usage, format!("--expect {}: {why}", path.display()));
-        let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+        let text = read_text(path).map_err(&refuse)?;
         let expected: Self = toml::from_str(&text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             refuse(format!("line {}: {}", before.matches('\n').count() + 1, error.message()))
@@ -71,6 +72,23 @@ impl Expected {
             return Err(refuse("it names nothing to expect; see README.md for its keys".into()));
         }
         Ok(Some(expected))
+    }
+
+    /// For what is not predicted: the files are not looked at, so what is expected of them is not compared. Refused with 64 if
+    /// nothing else is expected; else the line that says so, if there is one to say.
+    pub fn without_prediction(path: Option<&Path>) -> Result<Option<String>, Stop> {
+        let Some((path, expected)) = path.zip(Self::read(path)?) else { return Ok(None) };
+        let Self { files, .. } = &expected;
+        if *files == ExpectedFiles::default() {
+            return Ok(None);
+        }
+        let said = format!("--expect {}: only `plan --predict` compares [files]", path.display());
+        if expected == (Self { files: files.clone(), ..Self::default() }) {
+            let message =
+                format!("{said}, and it names nothing else; run that first, or leave --expect out here");
+            return Err(Stop::new(Exit::Usage, message));
+        }
+        Ok(Some(format!("{said}; the rest of it is compared here")))
     }
 
     /// Ends with 78 if inputs or warehouse differ, naming each difference.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use crate::{
     domain::AttemptId,
     exit::{Exit, Stop},
-    inputs::read_listed,
+    inputs::{read_listed, read_text},
 };
 
 /// One change that a person accepts.
@@ -20,7 +20,7 @@ pub struct Accepted {
 /// Reads `--accept`: a CSV with the columns Attempt ID, Reason and Person, each filled.
 pub fn accepted(path: &Path) -> Result<BTreeMap<AttemptId, Accepted>, Stop> {
     let refuse = |reason: String| Stop::new(Exit::Usage, format!("--accept {}: {reason}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| refuse(format!("cannot be read: {error}")))?;
+    let text = read_text(path).map_err(&refuse)?;
     let mut all = BTreeMap::new();
     let expected = "a CSV with the columns Attempt ID, Reason and Person is expected";
     read_listed(&text, ["reason", "person"], expected, |line, id, [reason, person]| {

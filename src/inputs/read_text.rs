@@ -1,0 +1,54 @@
+//! Small text files that a person writes: lists of attempts, what is expected.
+
+use std::{fs, path::Path};
+
+use encoding_rs::{Encoding, UTF_8};
+
+use super::text::{Foreign, foreign};
+
+/// The file's text: UTF-8, or what its byte order mark says. Else why it cannot be read, and what to do.
+pub fn read_text(path: &Path) -> Result<String, String> {
+    let bytes = fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
+    let advice = "save it as text in UTF-8";
+    match foreign(&bytes, None) {
+        Some(Foreign::Kind(kind)) => return Err(format!("it is {kind}; {advice}")),
+        Some(Foreign::Utf16(name)) => {
+            return Err(format!("it is text in {name} without a byte order mark; {advice}"));
+        }
+        None => {}
+    }
+    let (encoding, mark) = Encoding::for_bom(&bytes).unwrap_or((UTF_8, 0));
+    let text = bytes.get(mark..).unwrap_or_default();
+    let decoded = encoding.decode_without_bom_handling_and_without_replacement(text);
+    decoded
+        .map(|text| text.into_owned())
+        .ok_or_else(|| format!("it is no text in {}; {advice}", encoding.name()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_read_by_its_mark_and_anything_else_says_what_to_do() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let of = |bytes: &[u8]| {
+            fs::write(file.path(), bytes).unwrap();
+            read_text(file.path())
+        };
+        let utf_16 = |mark: &[u16]| {
+            let text: Vec<u16> = mark.iter().copied().chain("Attempt ID\n7\n".encode_utf16()).collect();
+            text.into_iter().flat_map(u16::to_le_bytes).collect::<Vec<u8>>()
+        };
+        assert_eq!(of(&utf_16(&[0xfeff])).unwrap(), "Attempt ID\n7\n");
+        assert_eq!(of("\u{feff}é".as_bytes()).unwrap(), "é");
+        for (bytes, says) in [
+            (utf_16(&[]), "utf-16le without a byte order mark"),
+            (b"caf\xe9\n".to_vec(), "no text in UTF-8"),
+            (b"PK\x03\x04".to_vec(), "an Excel workbook"),
+        ] {
+            let refused = of(&bytes).unwrap_err();
+            assert!(refused.contains(says) && refused.contains("save it as text in UTF-8"), "{refused}");
+        }
+    }
+}
