@@ -3,6 +3,7 @@
 
 mod disk;
 mod inputs;
+mod places;
 mod planning;
 mod resume;
 mod rows;
