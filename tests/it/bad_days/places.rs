@@ -102,9 +102,10 @@ async fn what_is_expected_of_files_alone_is_no_comparison_of_a_run() {
     let file = app.out.path().join("expected.toml");
     let path = file.display().to_string();
     fs::write(&file, "[files]\nfiles = 1\n").unwrap();
-    let alone = Day::new("files alone", &["run", "--expect", &path], 64);
+    let run = ["run", "--expect", &path];
+    let alone = Day::new("files alone", &run, 64);
     alone.says(["only `plan --predict` compares [files]"]).ends(&app).await;
     fs::write(&file, "[submissions]\nrows = 4\n[files]\nfiles = 1\n").unwrap();
-    let both = Day::new("files too", &["run", "--expect", &path], 0);
+    let both = Day::new("files too", &run, 0);
     both.says(["only `plan --predict` compares [files]"]).ends(&app).await;
 }
