@@ -105,13 +105,18 @@ impl LookedAt {
         self
     }
 
+    /// Reasons why checks of files were not possible, beside those of other checks.
+    pub fn absent_beside(&self, absent: &Absent) -> Absent {
+        let Absent { blobs, sources, bytes, .. } = self.absent.clone();
+        Absent { blobs, sources, bytes, ..absent.clone() }
+    }
+
     /// Counts, reasons why checks were not possible beside `absent`, and the manifest.
     pub fn finish(
         self,
         absent: &Absent,
     ) -> Result<(Option<VerifiedFiles>, Absent, Option<tempfile::NamedTempFile>), Stop> {
-        let Absent { blobs, sources, bytes, .. } = self.absent;
-        let absent = Absent { blobs, sources, bytes, ..absent.clone() };
+        let absent = self.absent_beside(absent);
         let manifest = self.read.map(ReadFiles::manifest).transpose()?;
         Ok((Some(self.files), absent, manifest))
     }

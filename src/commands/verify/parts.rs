@@ -201,7 +201,7 @@ impl Process<'_> {
         folding: Folding,
         storage: Option<&Storage<'_>>,
     ) -> Result<Option<Merging>, Stop> {
-        let mut merging = Merging::new(self.ranges.count(), &self.known.settings.lms_instance, folding)?;
+        let mut merging = Merging::new(self.ranges, &self.known.settings.lms_instance, folding)?;
         if let Some(content) = storage.and_then(|storage| storage.content) {
             merging = merging.reading(ReadFiles::new(&content, self.asked.plan.last_row())?);
         }
