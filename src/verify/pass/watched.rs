@@ -26,7 +26,7 @@ pub enum Look {
 /// The checks that are looked at again, each with its row.
 #[derive(Debug, Clone, Default)]
 pub struct Watched {
-    watched: ByCheck,
+    checks: ByCheck,
     made: ByCheck,
     lacking: BTreeMap<Lack, ByCheck>,
     /// By the rows' places in the range.
@@ -36,21 +36,21 @@ pub struct Watched {
 impl Watched {
     /// Nothing is looked at yet.
     pub fn of(checks: &ByCheck) -> Self {
-        Self { watched: checks.clone(), made: checks.empty(), ..Self::default() }
+        Self { checks: checks.clone(), made: checks.empty(), ..Self::default() }
     }
 
     /// Takes what was found in the row, or in one of its files. One file that lacks something outweighs the others.
     pub fn take(&mut self, (row, attempt): (u64, Option<AttemptId>), findings: &Findings) {
-        if !self.watched.names(row) {
+        if !self.checks.names(row) {
             return;
         }
         self.remember(row, attempt);
-        for check in findings.all_compared().filter(|check| self.watched.contains(row, *check)) {
+        for check in findings.all_compared().filter(|check| self.checks.contains(row, *check)) {
             self.made.insert(row, check);
         }
         for (check, lack) in findings.all_lacking().filter(|(_, lack)| lack.may_come()) {
-            if self.watched.contains(row, check) {
-                let of_lack = self.lacking.entry(lack).or_insert_with(|| self.watched.empty());
+            if self.checks.contains(row, check) {
+                let of_lack = self.lacking.entry(lack).or_insert_with(|| self.checks.empty());
                 of_lack.insert(row, check);
             }
         }
@@ -82,6 +82,6 @@ impl Watched {
     }
 
     fn place(&self, row: u64) -> usize {
-        usize::try_from(self.watched.place(row)).unwrap_or(usize::MAX)
+        usize::try_from(self.checks.place(row)).unwrap_or(usize::MAX)
     }
 }
