@@ -105,6 +105,9 @@ async fn a_part_does_not_count_once_rows_were_moved_again() {
     assert_eq!(look(&app, &["--content", "1/2"]).await, ALL);
 }
 
+/// Of the document of a part.
+type Change = fn(&mut Value);
+
 #[tokio::test]
 async fn a_part_does_not_count_beside_those_of_another_program_or_of_other_settings_and_it_is_said() {
     let sample = Sample::in_folder(12, 74, small).await;
@@ -115,7 +118,7 @@ async fn a_part_does_not_count_beside_those_of_another_program_or_of_other_setti
     let written = fs::read_to_string(&place).unwrap();
     let store = format!("file://{}", app.out.path().join("verify").display());
     let second = ["--level", "content", "--verify-store", &store, "--content", "2/2"];
-    let changes: [(&str, fn(&mut Value)); 3] = [
+    let changes: [(&str, Change); 3] = [
         ("another program", |part| part["subject"]["program"] = "of an earlier build".into()),
         ("another program", |part| {
             // As earlier programs wrote it.

@@ -137,8 +137,8 @@ async fn in_a_restored_target_null_hides_no_difference_in_a_column_that_may_be_n
         ("submission_files", "uploaded_by", "is not null", "null", "file_uploader"),
     ] {
         let id = "split_part(lti_launch_id, '_', 2)::bigint";
-        let taken: Vec<&str> = expected.iter().map(|(attempt, _)| attempt.as_str()).collect();
-        let taken = format!("0{}", taken.iter().map(|attempt| format!(", {attempt}")).collect::<String>());
+        let of_before = expected.iter().map(|(attempt, _)| attempt.as_str());
+        let taken = of_before.chain(["0"]).collect::<Vec<_>>().join(", ");
         let one = format!(
             "select min({id}) from assignment_submissions s join {table} t on t.submission_id = s.id
              where lti_launch_id ~ '^rogo_[0-9]+_[0-9a-f]{{32}}$' and t.{column} {stands} and {id} not in ({taken})"
