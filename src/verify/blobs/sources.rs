@@ -26,15 +26,6 @@ pub struct Sourced {
     pub not_listed: Vec<String>,
 }
 
-/// What becomes of files whose container may be read and not listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unlisted {
-    /// Nothing is known of them.
-    Leave,
-    /// One request for each.
-    LookAtEach,
-}
-
 /// The fault that kept a container from being listed, if it may pass. Where nothing answers, the account may be gone for good:
 /// what needs no source is proven without it.
 fn passing(way: &Way) -> Option<Fault> {
@@ -54,13 +45,12 @@ pub fn without_sources(wanted: &Wanted, in_folder: bool) -> Result<Sourced, Faul
     Ok(Sourced { by_blob: dealt.finish()?, requests: 0, not_listed: Vec::new() })
 }
 
-/// Lists the sources, and deals the files by the names of their blobs. `unlisted`: what becomes of files whose container may not
-/// be listed. A fault that may pass ends the verification: it is no reason for a check that is not possible.
+/// Lists the sources, and deals the files by the names of their blobs. Each file of a container that may not be listed is looked
+/// at. A fault that may pass ends the verification: it is no reason for a check that is not possible.
 pub async fn look_at_sources(
     source: &dyn Source,
     wanted: &Wanted,
     in_folder: bool,
-    unlisted: Unlisted,
 ) -> Result<Sourced, Fault> {
     let buckets = wanted.by_source.len();
     let containers = (0..).zip(wanted.containers.iter().cloned()).collect();
@@ -68,10 +58,8 @@ pub async fn look_at_sources(
     if let Some(fault) = listed.ways.iter().find_map(passing) {
         return Err(fault);
     }
-    let looks_at_each = |way: &Way| {
-        way.looks_are_cheaper
-            || (unlisted == Unlisted::LookAtEach && way.fault.as_ref().is_some_and(FaultKind::is_refusal))
-    };
+    let looks_at_each =
+        |way: &Way| way.looks_are_cheaper || way.fault.as_ref().is_some_and(FaultKind::is_refusal);
     let mut requests: u64 = listed.ways.iter().map(|way| way.pages).sum();
     let mut dealt = Buckets::new(buckets)?;
     for bucket in 0..buckets {
