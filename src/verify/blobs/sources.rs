@@ -1,12 +1,12 @@
 //! The sources of files: listed, if they may be listed and that is fewer requests than looking at each file.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::wanted::{Seen, Wanted, WantedFile};
 use crate::{
-    ports::{BlobInfo, Fault, FaultKind, Retry, Service, Source},
+    ports::{Backoff, BlobInfo, Fault, FaultKind, Patience, Retry, Service, Source, pause},
     run::{
         lines::{Buckets, SpooledBuckets},
         source_files::{Listed, ListedBlob, NameKey, Way, is_of_the_past, list_all},
@@ -15,6 +15,9 @@ use crate::{
 
 /// Files that are looked at one by one at a time.
 const AT_A_TIME: usize = 32;
+
+/// An account that gives no answer for so long is gone, as far as a verification can know.
+const SILENT_FOR: Duration = Duration::from_secs(20);
 
 /// The files with what was seen of their sources.
 pub struct Sourced {
@@ -53,8 +56,7 @@ pub async fn look_at_sources(
     in_folder: bool,
 ) -> Result<Sourced, Fault> {
     let buckets = wanted.by_source.len();
-    let containers = (0..).zip(wanted.containers.iter().cloned()).collect();
-    let listed = list_all(source, containers, buckets).await?;
+    let listed = listed_patiently(source, wanted).await?;
     if let Some(fault) = listed.ways.iter().find_map(passing) {
         return Err(fault);
     }
@@ -93,6 +95,20 @@ pub async fn look_at_sources(
         way.not_listed.as_ref().map(|why| format!("the source {}: {why}", container.shown))
     });
     Ok(Sourced { by_blob: dealt.finish()?, requests, not_listed: why.collect() })
+}
+
+/// Lists the sources; an account that is silent is asked again, for it may be away for a moment only.
+async fn listed_patiently(source: &dyn Source, wanted: &Wanted) -> Result<Listed, Fault> {
+    let mut patience = Patience::new(Backoff::OPERATION);
+    loop {
+        let containers = (0..).zip(wanted.containers.iter().cloned()).collect();
+        let listed = list_all(source, containers, wanted.by_source.len()).await?;
+        let is_silent = listed.ways.iter().any(|way| way.is_silent);
+        match patience.failed_within(SILENT_FOR) {
+            Some(wait) if is_silent => pause(wait).await,
+            _ => return Ok(listed),
+        }
+    }
 }
 
 fn found(listed: &Listed, bucket: usize) -> Result<HashMap<NameKey, Seen>, Fault> {
