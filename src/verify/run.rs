@@ -7,6 +7,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use tokio::task::yield_now;
 
 use super::{
     blobs::{LookedAt, Storage, look_at_files, look_for_surplus_blobs},
@@ -264,6 +265,8 @@ pub(super) async fn look_for_surplus(
             let instance = &world.ground.settings.lms_instance;
             settle(world.target, world.ground.unreadable, instance, &mut surplus).await?;
             surplus.into_iter().for_each(&mut tell);
+            // Each takes seconds beside millions of submissions: the heartbeat comes in between.
+            yield_now().await;
         }
     }
     // Without files it cannot be said whose submissions they are; every failed row says so.
